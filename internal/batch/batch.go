@@ -1,0 +1,123 @@
+// Package batch is the encoding of one commit's operations: what the log stores as a record's payload, byte for
+// byte, and what the memtable is filled from. It owns no files and is not safe for concurrent use.
+//
+// # Format
+//
+// A batch is a sequence of operations without a header; its count travels beside it (in the log record).
+//
+//	operation = kind (1 byte)  key length (uvarint)  [value length (uvarint)]  key  [value]
+//
+// The value length and the value are present for kind put only. Operation i of a batch that commits at first
+// sequence number s has sequence number s+i. Example: put "k"="vv", delete "k" is
+//
+//	01 01 02 6b 76 76   00 01 6b
+package batch
+
+import (
+	"encoding/binary"
+	"errors"
+	"iter"
+
+	"lightningdb/internal/key"
+)
+
+// Batch collects operations. The zero value is an empty batch. It owns copies of all keys and values given to it.
+type Batch struct {
+	ops   []byte
+	count int
+}
+
+// Op is one decoded operation. Key and Value borrow the batch's bytes.
+type Op struct {
+	Kind  key.Kind
+	Key   []byte
+	Value []byte
+}
+
+// Put adds "set k to v".
+func (b *Batch) Put(k, v []byte) {
+	b.ops = append(b.ops, byte(key.KindPut))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(v)))
+	b.ops = append(append(b.ops, k...), v...)
+	b.count++
+}
+
+// Delete adds "remove k".
+func (b *Batch) Delete(k []byte) {
+	b.ops = append(b.ops, byte(key.KindDelete))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = append(b.ops, k...)
+	b.count++
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() { b.ops, b.count = b.ops[:0], 0 }
+
+// Count is the number of operations.
+func (b *Batch) Count() int { return b.count }
+
+// Bytes is the encoding. It is valid until the next change of the batch.
+func (b *Batch) Bytes() []byte { return b.ops }
+
+var errMalformed = errors.New("malformed batch")
+
+// Decode returns the batch encoded in data, which must hold exactly count operations, each with a known kind and
+// sizes within the limits. It borrows data and checks all of it, so that Ops of the result never fails.
+func Decode(data []byte, count int) (Batch, error) {
+	rest := data
+	for range count {
+		var ok bool
+		if _, rest, ok = next(rest); !ok {
+			return Batch{}, errMalformed
+		}
+	}
+	if len(rest) != 0 {
+		return Batch{}, errMalformed
+	}
+	return Batch{ops: data, count: count}, nil
+}
+
+// Ops yields the operations in order.
+func (b *Batch) Ops() iter.Seq[Op] {
+	return func(yield func(Op) bool) {
+		for rest := b.ops; len(rest) > 0; {
+			op, tail, ok := next(rest)
+			if !ok || !yield(op) { // !ok cannot happen: bytes come from Put, Delete or Decode
+				return
+			}
+			rest = tail
+		}
+	}
+}
+
+// next decodes the operation at the front of data. ok is false if there is none that is whole and valid.
+func next(data []byte) (op Op, rest []byte, ok bool) {
+	if len(data) == 0 {
+		return Op{}, nil, false
+	}
+	op.Kind = key.Kind(data[0])
+	if !op.Kind.Known() {
+		return Op{}, nil, false
+	}
+	data = data[1:]
+	keySize, n := binary.Uvarint(data)
+	if n <= 0 || keySize < key.MinUserKeySize || keySize > key.MaxUserKeySize {
+		return Op{}, nil, false
+	}
+	data = data[n:]
+	valueSize := uint64(0)
+	if op.Kind == key.KindPut {
+		valueSize, n = binary.Uvarint(data)
+		if n <= 0 || valueSize > key.MaxValueSize {
+			return Op{}, nil, false
+		}
+		data = data[n:]
+	}
+	if uint64(len(data)) < keySize+valueSize {
+		return Op{}, nil, false
+	}
+	op.Key = data[:keySize:keySize]
+	op.Value = data[keySize : keySize+valueSize : keySize+valueSize]
+	return op, data[keySize+valueSize:], true
+}

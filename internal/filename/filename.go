@@ -1,0 +1,76 @@
+// Package filename maps the kinds of database files to their names and back. A name is built from a kind and a
+// number and nothing else: no path ever comes from the content of a file.
+//
+//	LOCK              held by the process that has the database open
+//	CURRENT           names the manifest in force
+//	CURRENT.tmp       the next CURRENT before its rename
+//	MANIFEST-000007   edits of the set of tables
+//	000012.wal        a segment of the write-ahead log
+//	000013.tbl        an immutable table
+package filename
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Num numbers manifests, log segments and tables. One counter serves all three; a number is never used twice.
+type Num uint64
+
+// Kind is the role of a file.
+type Kind uint8
+
+const (
+	Unknown Kind = iota // not a name of ours: never touched, never deleted
+	Lock
+	Current
+	CurrentTemp
+	Manifest
+	Log
+	Table
+)
+
+// Make returns the name of the file of the given kind. num matters for manifests, logs and tables only.
+func Make(kind Kind, num Num) string {
+	switch kind {
+	case Lock:
+		return "LOCK"
+	case Current:
+		return "CURRENT"
+	case CurrentTemp:
+		return "CURRENT.tmp"
+	case Manifest:
+		return fmt.Sprintf("MANIFEST-%06d", num)
+	case Log:
+		return fmt.Sprintf("%06d.wal", num)
+	case Table:
+		return fmt.Sprintf("%06d.tbl", num)
+	}
+	panic(fmt.Sprintf("filename: no name for kind %d", kind))
+}
+
+// Parse is the inverse of Make. A name that Make would not produce, to the byte, is Unknown.
+func Parse(name string) (Kind, Num) {
+	switch name {
+	case "LOCK":
+		return Lock, 0
+	case "CURRENT":
+		return Current, 0
+	case "CURRENT.tmp":
+		return CurrentTemp, 0
+	}
+	kind, digits := Unknown, ""
+	if rest, ok := strings.CutPrefix(name, "MANIFEST-"); ok {
+		kind, digits = Manifest, rest
+	} else if rest, ok := strings.CutSuffix(name, ".wal"); ok {
+		kind, digits = Log, rest
+	} else if rest, ok := strings.CutSuffix(name, ".tbl"); ok {
+		kind, digits = Table, rest
+	}
+	num, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || Make(kind, Num(num)) != name {
+		return Unknown, 0
+	}
+	return kind, Num(num)
+}
