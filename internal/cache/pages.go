@@ -104,10 +104,11 @@ func (p *Pages) call(n int, buf []byte) ([]byte, error) {
 
 // uncached hands bytes on the Go heap to the caller alone.
 func (p *Pages) uncached(data []byte, err error) (uint32, []byte, error) {
-	if err == nil {
-		p.cache.uncached.Add(1)
+	if err != nil {
+		return slotEmpty, nil, err
 	}
-	return slotEmpty, data, err
+	p.cache.uncached.Add(1)
+	return slotEmpty, data[:len(data):len(data)], nil
 }
 
 // publish puts frame i, filled, into the slot of page n. If another loader was faster, its page is as good, and frame i, which
@@ -131,7 +132,9 @@ func (p *Pages) publish(n int, i uint32) (uint32, []byte, error) {
 	}
 }
 
-func (p *Pages) errClosed(n int) error { return fmt.Errorf("read page %d: table is closed: %w", n, fs.ErrClosed) }
+func (p *Pages) errClosed(n int) error {
+	return fmt.Errorf("read page %d: table is closed: %w", n, fs.ErrClosed)
+}
 
 // Close empties the cache of the table's pages. Guards and pins that are open keep what they have; later reads return
 // fs.ErrClosed. The Loader may still be in a call that began before. The second Close does nothing.
