@@ -1,0 +1,277 @@
+package merge
+
+import (
+	"errors"
+
+	"lightningdb/internal/key"
+)
+
+// New returns an iterator over all entries of runs, which it owns from now on: Close closes them all. Of one run
+// it returns that run itself; of none, an iterator that is always at its end.
+func New(runs ...Iterator) Iterator { return new(Merging).Reset(runs...) }
+
+// Merging is an Iterator over the entries of several runs. The zero value has no run. It can be used again and
+// again through Reset, so that an owner who pools it allocates nothing.
+//
+// Runs are given newest first. No two runs hold the same internal key, because every operation has its own
+// sequence number. Should they do so all the same, both entries appear, the newer run's first; only when the
+// direction changes right at such a pair may one of them be passed over or appear again.
+//
+// The runs that are at an entry form a binary heap with the current entry on top. Most moves of a merge stay in
+// the run they are in: the next entry of the top run is still ahead of all others. So the merge remembers
+// the best of the other runs, and while the top run stays ahead of it a move costs one comparison and leaves the
+// heap alone.
+//
+//	invariants at an entry, moving forward (backward: mirrored):
+//	  heap[0] is at the current entry; every other run is at its first entry after the current one, or at its end
+//	  heap[i] is ahead of heap[2i+1] and of heap[2i+2]
+//	  second is the one of heap[1], heap[2] that is ahead, nil if the heap has one element
+type Merging struct {
+	runs    []cursor  // all runs, newest first
+	heap    []*cursor // the runs at an entry; empty when the merge is at none
+	second  *cursor
+	reverse bool // the direction that the positions of the runs are prepared for
+	err     error
+}
+
+// cursor is a run and the key it is at, kept here so that comparing two runs makes no calls.
+type cursor struct {
+	key  key.Internal // borrowed from run
+	run  Iterator
+	rank int // index in runs: the lower, the newer
+}
+
+// Reset makes m a merge of runs, which it owns from now on, and returns the iterator to use: m, or the run itself
+// if there is only one. What m owned before must have been closed. The slice runs is not kept.
+func (m *Merging) Reset(runs ...Iterator) Iterator {
+	clear(m.runs)
+	m.runs, m.heap = m.runs[:0], m.heap[:0]
+	m.second, m.reverse, m.err = nil, false, nil
+	if len(runs) == 1 {
+		return runs[0]
+	}
+	for i, run := range runs {
+		m.runs = append(m.runs, cursor{run: run, rank: i})
+	}
+	return m
+}
+
+// First implements Iterator.
+func (m *Merging) First() bool {
+	m.begin(false)
+	for i := range m.runs {
+		c := &m.runs[i]
+		if !m.push(c, c.run.First()) {
+			return false
+		}
+	}
+	return m.build()
+}
+
+// Last implements Iterator.
+func (m *Merging) Last() bool {
+	m.begin(true)
+	for i := range m.runs {
+		c := &m.runs[i]
+		if !m.push(c, c.run.Last()) {
+			return false
+		}
+	}
+	return m.build()
+}
+
+// SeekGE implements Iterator.
+func (m *Merging) SeekGE(k key.Internal) bool {
+	m.begin(false)
+	for i := range m.runs {
+		c := &m.runs[i]
+		if !m.push(c, c.run.SeekGE(k)) {
+			return false
+		}
+	}
+	return m.build()
+}
+
+// SeekLT implements Iterator.
+func (m *Merging) SeekLT(k key.Internal) bool {
+	m.begin(true)
+	for i := range m.runs {
+		c := &m.runs[i]
+		if !m.push(c, c.run.SeekLT(k)) {
+			return false
+		}
+	}
+	return m.build()
+}
+
+// Next implements Iterator.
+func (m *Merging) Next() bool {
+	if len(m.heap) == 0 {
+		return false
+	}
+	if m.reverse && !m.turn(false) {
+		return false
+	}
+	top := m.heap[0]
+	if !top.run.Next() {
+		return m.exhausted(top)
+	}
+	top.key = top.run.Key()
+	if m.second != nil && !m.ahead(top, m.second) {
+		m.sink(0)
+		m.findSecond()
+	}
+	return true
+}
+
+// Prev implements Iterator.
+func (m *Merging) Prev() bool {
+	if len(m.heap) == 0 {
+		return false
+	}
+	if !m.reverse && !m.turn(true) {
+		return false
+	}
+	top := m.heap[0]
+	if !top.run.Prev() {
+		return m.exhausted(top)
+	}
+	top.key = top.run.Key()
+	if m.second != nil && !m.ahead(top, m.second) {
+		m.sink(0)
+		m.findSecond()
+	}
+	return true
+}
+
+// Valid implements Iterator.
+func (m *Merging) Valid() bool { return len(m.heap) > 0 }
+
+// Key implements Iterator.
+func (m *Merging) Key() key.Internal { return m.heap[0].key }
+
+// Value implements Iterator.
+func (m *Merging) Value() ([]byte, error) { return m.heap[0].run.Value() }
+
+// Err implements Iterator.
+func (m *Merging) Err() error { return m.err }
+
+// Close closes all runs, whatever errors some of them return. Afterwards m may be Reset.
+func (m *Merging) Close() error {
+	var errs []error
+	for i := range m.runs {
+		if err := m.runs[i].run.Close(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	m.Reset()
+	return errors.Join(errs...)
+}
+
+// begin forgets the position.
+func (m *Merging) begin(reverse bool) {
+	m.heap, m.second, m.reverse, m.err = m.heap[:0], nil, reverse, nil
+}
+
+// push adds a run that was just placed to the heap, in no order yet. It returns false if the run failed.
+func (m *Merging) push(c *cursor, valid bool) bool {
+	if valid {
+		c.key = c.run.Key()
+		m.heap = append(m.heap, c)
+		return true
+	}
+	return m.sound(c)
+}
+
+// sound reports whether a run that is at none is at its end, rather than broken. If it is broken, so is m.
+func (m *Merging) sound(c *cursor) bool {
+	err := c.run.Err()
+	if err != nil {
+		m.heap, m.second, m.err = m.heap[:0], nil, err
+	}
+	return err == nil
+}
+
+// exhausted takes the top run, which has moved to none, out of the heap.
+func (m *Merging) exhausted(top *cursor) bool {
+	if !m.sound(top) {
+		return false
+	}
+	last := len(m.heap) - 1
+	m.heap[0] = m.heap[last]
+	m.heap = m.heap[:last]
+	m.sink(0)
+	m.findSecond()
+	return last > 0
+}
+
+// turn prepares the other runs for the opposite direction. They are beyond the current entry on one side; the
+// nearest entry on the other side is where they must be. The top run stays at the current entry.
+func (m *Merging) turn(reverse bool) bool {
+	top := m.heap[0]
+	m.heap, m.reverse = append(m.heap[:0], top), reverse
+	for i := range m.runs {
+		c := &m.runs[i]
+		if c == top {
+			continue
+		}
+		valid := false
+		if reverse {
+			valid = c.run.SeekLT(top.key)
+		} else {
+			valid = c.run.SeekGE(top.key)
+		}
+		if !m.push(c, valid) {
+			return false
+		}
+	}
+	return m.build()
+}
+
+// build makes a heap of what push has collected.
+func (m *Merging) build() bool {
+	for i := len(m.heap)/2 - 1; i >= 0; i-- {
+		m.sink(i)
+	}
+	m.findSecond()
+	return len(m.heap) > 0
+}
+
+// ahead reports whether a comes before b in the direction of m.
+func (m *Merging) ahead(a, b *cursor) bool {
+	order := key.Compare(a.key, b.key)
+	if order == 0 {
+		order = a.rank - b.rank
+	}
+	return (order < 0) != m.reverse
+}
+
+// sink moves heap[i] down to where the heap is in order again.
+func (m *Merging) sink(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(m.heap) {
+			return
+		}
+		if right := child + 1; right < len(m.heap) && m.ahead(m.heap[right], m.heap[child]) {
+			child = right
+		}
+		if m.ahead(m.heap[i], m.heap[child]) {
+			return
+		}
+		m.heap[i], m.heap[child] = m.heap[child], m.heap[i]
+		i = child
+	}
+}
+
+// findSecond restores the invariant of second.
+func (m *Merging) findSecond() {
+	switch {
+	case len(m.heap) < 2:
+		m.second = nil
+	case len(m.heap) > 2 && m.ahead(m.heap[2], m.heap[1]):
+		m.second = m.heap[2]
+	default:
+		m.second = m.heap[1]
+	}
+}

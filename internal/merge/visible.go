@@ -1,0 +1,340 @@
+package merge
+
+import (
+	"bytes"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/key"
+)
+
+// Visible walks the user keys that a snapshot sees, with their values: of each user key the newest version that is
+// not newer than the snapshot, unless that is a tombstone. The zero value must be Reset before use. It allocates
+// nothing per step once its buffers have grown.
+//
+// Its moves and its position follow the rules of Iterator, with user keys in place of internal ones and within
+// bounds: keys below the lower or not below the upper bound do not exist for it, and it reads at most one entry
+// of each run beyond them.
+//
+// Key and Value are borrowed until the next move, Reset or Close.
+//
+// # How it moves
+//
+// Versions of a user key come newest first. Going forward, the first version that the snapshot may see decides, and
+// the input stays at it. Going backward, the versions come oldest first and the last one that the snapshot
+// may see decides, which shows only when the input has gone past it; so key and value are copied on the way.
+//
+//	resting   input
+//	forward   at the current entry
+//	backward  somewhere before the current entry, behind the versions that decided; the current entry is in key, value
+//
+// A user key with very many versions does not have to be stepped through: after maxSteps of them the rest is
+// jumped over by a seek.
+type Visible struct {
+	input   Iterator
+	seq     key.SeqNum
+	lower   []byte // first user key inside; nil if unbounded. Borrowed
+	upper   []byte // first user key beyond; nil if unbounded. Borrowed
+	resting position
+	key     []byte // owned; the current key when resting backward, room for any key being passed otherwise
+	value   []byte // owned; the current value when resting backward
+	err     error
+}
+
+// position says where the input of a Visible is in relation to the current entry.
+type position uint8
+
+const (
+	nowhere  position = iota // there is no current entry
+	forward                  // input is at the current entry
+	backward                 // input is before the current entry, which is held in key and value
+)
+
+// maxSteps is how many versions of one user key are stepped over before a seek is taken to be cheaper.
+const maxSteps = 16
+
+// maxKeptBytes is the largest value buffer that survives Close.
+const maxKeptBytes = 1 << 20
+
+// Reset makes v show what input holds for a snapshot at seq within [lower, upper), nil meaning no bound. v owns
+// input and borrows the bounds until Close or the next Reset. The position is at none.
+func (v *Visible) Reset(input Iterator, seq key.SeqNum, lower, upper []byte) {
+	v.input, v.seq, v.lower, v.upper = input, seq, lower, upper
+	v.leave()
+}
+
+// First moves to the first visible key.
+func (v *Visible) First() bool {
+	if v.lower != nil {
+		return v.SeekGE(v.lower)
+	}
+	v.leave()
+	v.input.First()
+	return v.findForward()
+}
+
+// Last moves to the last visible key.
+func (v *Visible) Last() bool {
+	v.leave()
+	if v.upper == nil {
+		v.input.Last()
+	} else {
+		v.input.SeekLT(key.SeekTo(v.upper, key.MaxSeqNum))
+	}
+	return v.findBackward()
+}
+
+// SeekGE moves to the first visible key at or after user.
+func (v *Visible) SeekGE(user []byte) bool {
+	v.leave()
+	if v.lower != nil && bytes.Compare(user, v.lower) < 0 {
+		user = v.lower
+	}
+	if v.beyond(user) {
+		return false
+	}
+	v.input.SeekGE(key.SeekTo(user, v.seq))
+	return v.findForward()
+}
+
+// SeekLT moves to the last visible key before user.
+func (v *Visible) SeekLT(user []byte) bool {
+	v.leave()
+	if v.beyond(user) {
+		user = v.upper
+	}
+	if v.lower != nil && bytes.Compare(user, v.lower) <= 0 {
+		return false
+	}
+	v.input.SeekLT(key.SeekTo(user, key.MaxSeqNum))
+	return v.findBackward()
+}
+
+// Next moves to the next visible key.
+func (v *Visible) Next() bool {
+	switch v.resting {
+	case forward:
+		v.hold(v.input.Key().User)
+		v.input.Next()
+		v.passOlder()
+	case backward:
+		v.input.SeekGE(afterVersions(v.key))
+	default:
+		return false
+	}
+	v.resting = nowhere
+	return v.findForward()
+}
+
+// Prev moves to the previous visible key.
+func (v *Visible) Prev() bool {
+	switch v.resting {
+	case forward:
+		v.hold(v.input.Key().User)
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+	case backward:
+		v.passNewer()
+	default:
+		return false
+	}
+	v.resting = nowhere
+	return v.findBackward()
+}
+
+// Valid reports whether v is at a key.
+func (v *Visible) Valid() bool { return v.resting != nowhere }
+
+// Key is the current user key.
+func (v *Visible) Key() []byte {
+	if v.resting == backward {
+		return v.key
+	}
+	return v.input.Key().User
+}
+
+// Value is the current value.
+func (v *Visible) Value() ([]byte, error) {
+	if v.resting == backward {
+		return v.value, nil
+	}
+	return v.input.Value()
+}
+
+// Err says why v is at none if that is not because an end was reached. An entry of a kind this program does not know
+// is a *corrupt.Error.
+func (v *Visible) Err() error { return v.err }
+
+// Close closes the input. v keeps its buffers, unless they are large, and may be Reset.
+func (v *Visible) Close() error {
+	input := v.input
+	v.leave()
+	v.input, v.lower, v.upper = nil, nil, nil
+	if cap(v.value) > maxKeptBytes {
+		v.value = nil
+	}
+	return input.Close()
+}
+
+// leave forgets position and error.
+func (v *Visible) leave() { v.resting, v.err = nowhere, nil }
+
+// beyond reports whether user is at or after the upper bound.
+func (v *Visible) beyond(user []byte) bool {
+	return v.upper != nil && bytes.Compare(user, v.upper) >= 0
+}
+
+// hold copies user into v.key.
+func (v *Visible) hold(user []byte) { v.key = append(v.key[:0], user...) }
+
+// afterVersions is the internal key that sorts after every version of user. No operation has sequence number 0.
+func afterVersions(user []byte) key.Internal { return key.Make(user, 0, key.KindDelete) }
+
+// end settles v at none because input ran out of entries or failed.
+func (v *Visible) end() bool {
+	v.err = v.input.Err()
+	return false
+}
+
+// findForward settles at the first visible key at or after the position of input, which is in front of all the
+// versions of a user key that the snapshot may see.
+func (v *Visible) findForward() bool {
+	for v.input.Valid() {
+		k := v.input.Key()
+		if v.beyond(k.User) {
+			return false
+		}
+		if k.Trailer.Seq() > v.seq {
+			v.hold(k.User)
+			v.passTooNew()
+			continue
+		}
+		switch k.Trailer.Kind() {
+		case key.KindPut:
+			v.resting = forward
+			return true
+		case key.KindDelete:
+			v.hold(k.User)
+			v.input.Next()
+			v.passOlder()
+		default:
+			return v.unknown(k)
+		}
+	}
+	return v.end()
+}
+
+// passTooNew moves input forward past the versions of v.key that are newer than the snapshot.
+func (v *Visible) passTooNew() {
+	for range maxSteps {
+		if !v.input.Next() {
+			return
+		}
+		k := v.input.Key()
+		if k.Trailer.Seq() <= v.seq || !bytes.Equal(k.User, v.key) {
+			return
+		}
+	}
+	v.input.SeekGE(key.SeekTo(v.key, v.seq))
+}
+
+// passOlder moves input forward past the remaining versions of v.key.
+func (v *Visible) passOlder() {
+	for range maxSteps {
+		if !v.input.Valid() || !bytes.Equal(v.input.Key().User, v.key) {
+			return
+		}
+		v.input.Next()
+	}
+	v.input.SeekGE(afterVersions(v.key))
+}
+
+// passNewer moves input backward past the remaining versions of v.key, all newer than the snapshot.
+func (v *Visible) passNewer() {
+	for range maxSteps {
+		if !v.input.Valid() || !bytes.Equal(v.input.Key().User, v.key) {
+			return
+		}
+		v.input.Prev()
+	}
+	v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+}
+
+// findBackward settles at the last visible key at or before the position of input, which is behind all the
+// versions of a user key.
+func (v *Visible) findBackward() bool {
+	for v.input.Valid() {
+		k := v.input.Key()
+		if v.lower != nil && bytes.Compare(k.User, v.lower) < 0 {
+			return false
+		}
+		v.hold(k.User)
+		visible, ok := v.takeNewest()
+		if !ok {
+			return false
+		}
+		if visible {
+			v.resting = backward
+			return true
+		}
+		v.passNewer()
+	}
+	return v.end()
+}
+
+// takeNewest moves input backward through the versions of v.key that the snapshot may see, the oldest of which it
+// is at, and copies the value of the newest. visible is false if there is none or if it is a tombstone. ok is
+// false if v.err says why this could not be found out.
+func (v *Visible) takeNewest() (visible, ok bool) {
+	for range maxSteps {
+		k := v.input.Key()
+		if !bytes.Equal(k.User, v.key) || k.Trailer.Seq() > v.seq {
+			return visible, true
+		}
+		if visible, ok = v.take(k); !ok {
+			return false, false
+		}
+		if !v.input.Prev() {
+			v.err = v.input.Err()
+			return visible, v.err == nil
+		}
+	}
+	return v.jumpToNewest(visible)
+}
+
+// jumpToNewest does the work of takeNewest by seeking. sofar is the answer if the jump leads nowhere new.
+func (v *Visible) jumpToNewest(sofar bool) (visible, ok bool) {
+	if !bytes.Equal(v.input.Key().User, v.key) {
+		return sofar, true
+	}
+	if v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
+		if visible, ok = v.take(v.input.Key()); !ok {
+			return false, false
+		}
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+	}
+	v.err = v.input.Err()
+	return visible, v.err == nil
+}
+
+// take copies the value of the entry at k, where input is. visible is false if it is a tombstone; ok is false if
+// v.err says what is wrong with it.
+func (v *Visible) take(k key.Internal) (visible, ok bool) {
+	switch k.Trailer.Kind() {
+	case key.KindDelete:
+		return false, true
+	case key.KindPut:
+		value, err := v.input.Value()
+		if err != nil {
+			v.err = err
+			return false, false
+		}
+		v.value = append(v.value[:0], value...)
+		return true, true
+	}
+	return false, v.unknown(k)
+}
+
+// unknown settles v at none because of an entry nobody here can interpret. It returns false.
+func (v *Visible) unknown(k key.Internal) bool {
+	v.err = corrupt.New("", -1, "entry %s is of a kind unknown to this version of the program", k)
+	return false
+}

@@ -1,0 +1,243 @@
+package merge_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
+	"lightningdb/internal/merge/mergetest"
+)
+
+// seen is the model: what a snapshot at seq sees of entries within [lower, upper).
+func seen(entries []mergetest.Entry, seq key.SeqNum, lower, upper []byte) []mergetest.Entry {
+	var result []mergetest.Entry
+	var last []byte
+	for _, e := range entries {
+		user := e.Key.User
+		if e.Key.Trailer.Seq() > seq || last != nil && bytes.Equal(user, last) {
+			continue
+		}
+		last = user
+		inside := bytes.Compare(user, lower) >= 0 && (upper == nil || bytes.Compare(user, upper) < 0)
+		if inside && e.Key.Trailer.Kind() == key.KindPut {
+			result = append(result, e)
+		}
+	}
+	return result
+}
+
+// optionalKey draws nil or a user key.
+func optionalKey(rt *rapid.T, label string) []byte {
+	return rapid.SampledFrom([][]byte{
+		nil, nil, {0, 0}, []byte("a"), []byte("aaaaaaaab"), []byte("ac"), []byte("key-0002"), {0xff}, {0xff, 0xff, 0xff},
+	}).Draw(rt, label)
+}
+
+// TestVisible_equalsModel: a snapshot that sees too much, too little or another order breaks isolation.
+func TestVisible_equalsModel(t *testing.T) {
+	var pooled merge.Merging
+	var v merge.Visible
+	rapid.Check(t, func(rt *rapid.T) {
+		entries := mergetest.Entries(rt, "entries", 100)
+		if rapid.Bool().Draw(rt, "hot") {
+			entries = heat(entries)
+		}
+		seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
+		lower, upper := optionalKey(rt, "lower"), optionalKey(rt, "upper")
+		runs := deal(entries, rapid.IntRange(1, 4).Draw(rt, "runs"))
+		v.Reset(pooled.Reset(iterators(runs)...), seq, lower, upper)
+		walk(rt, &v, seen(entries, seq, lower, upper))
+		if err := v.Close(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+// heat gives three neighbouring user keys all the entries, so that each has very many versions.
+func heat(entries []mergetest.Entry) []mergetest.Entry {
+	hot := slices.Clone(entries)
+	for i := range hot {
+		hot[i].Key.User = [][]byte{[]byte("a"), []byte("ab"), []byte("b")}[i*3/len(hot)]
+	}
+	slices.SortFunc(hot, func(a, b mergetest.Entry) int { return key.Compare(a.Key, b.Key) })
+	return hot
+}
+
+// walk makes random moves and compares every position with the model.
+func walk(rt *rapid.T, v *merge.Visible, want []mergetest.Entry) {
+	at := -1 // outside of want is none
+	for range rapid.IntRange(1, 50).Draw(rt, "moves") {
+		name := rapid.SampledFrom([]string{
+			"First", "Last", "SeekGE", "SeekLT", "Next", "Next", "Next", "Prev", "Prev", "Prev",
+		}).Draw(rt, "move")
+		target := optionalKey(rt, "target")
+		next, got := moveVisible(v, name, target, want, at)
+		at = next
+		if inside := at >= 0 && at < len(want); got != inside || v.Valid() != inside || v.Err() != nil {
+			rt.Fatalf("%s(%q) = %v, Valid %v, error %v, want %v", name, target, got, v.Valid(), v.Err(), inside)
+		} else if inside {
+			mustShow(rt, v, want[at])
+		}
+	}
+}
+
+// moveVisible moves v and returns where in want it ought to be.
+func moveVisible(v *merge.Visible, name string, target []byte, want []mergetest.Entry, at int) (next int, got bool) {
+	first := sort.Search(len(want), func(i int) bool { return bytes.Compare(want[i].Key.User, target) >= 0 })
+	atNone := at < 0 || at >= len(want)
+	switch name {
+	case "First":
+		return 0, v.First()
+	case "Last":
+		return len(want) - 1, v.Last()
+	case "SeekGE":
+		return first, v.SeekGE(target)
+	case "SeekLT":
+		return first - 1, v.SeekLT(target)
+	}
+	if atNone {
+		next = -1
+	} else if name == "Next" {
+		next = at + 1
+	} else {
+		next = at - 1
+	}
+	if name == "Next" {
+		return next, v.Next()
+	}
+	return next, v.Prev()
+}
+
+func mustShow(rt *rapid.T, v *merge.Visible, want mergetest.Entry) {
+	value, err := v.Value()
+	if err != nil || !bytes.Equal(v.Key(), want.Key.User) || !bytes.Equal(value, want.Value) {
+		rt.Fatalf("at %q = %.20q (error %v), want %v = %.20q", v.Key(), value, err, want.Key, want.Value)
+	}
+}
+
+// TestVisible_errorIsNeverAnEnd: whatever the direction and however the broken entry is reached, a scan over it
+// must not look complete.
+func TestVisible_errorIsNeverAnEnd(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		entries := mergetest.Entries(rt, "entries", 60)
+		if len(entries) == 0 {
+			return
+		}
+		if rapid.Bool().Draw(rt, "hot") {
+			entries = heat(entries)
+		}
+		run := mergetest.NewSlice(entries)
+		run.FailAt = rapid.IntRange(0, len(entries)-1).Draw(rt, "fail at")
+		seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
+		var v merge.Visible
+		v.Reset(run, seq, nil, nil)
+		want := seen(entries, seq, nil, nil)
+		checkVisibleScan(rt, &v, v.First, v.Next, want)
+		slices.Reverse(want)
+		checkVisibleScan(rt, &v, v.Last, v.Prev, want)
+	})
+}
+
+// checkVisibleScan: a scan shows all of want, or a beginning of it and the error. (A seek over many versions may pass
+// the broken entry without touching it.)
+func checkVisibleScan(rt *rapid.T, v *merge.Visible, start, step func() bool, want []mergetest.Entry) {
+	n := 0
+	for ok := start(); ok; ok = step() {
+		if n == len(want) {
+			rt.Fatalf("extra key %q", v.Key())
+		}
+		mustShow(rt, v, want[n])
+		n++
+	}
+	if v.Err() == nil && n != len(want) {
+		rt.Fatalf("scan ended silently after %d of %d keys", n, len(want))
+	}
+	if v.Err() != nil && (!errors.Is(v.Err(), mergetest.ErrInjected) || step() || v.Valid() || v.Err() == nil) {
+		rt.Fatalf("the error %v was replaced or forgotten", v.Err())
+	}
+}
+
+// TestVisible_unknownKindIsDamage: an entry written by a newer version must not read as a value, nor as nothing.
+func TestVisible_unknownKindIsDamage(t *testing.T) {
+	entries := []mergetest.Entry{
+		{Key: key.Make([]byte("a"), 1, key.KindPut), Value: []byte("1")},
+		{Key: key.Make([]byte("b"), 2, 7), Value: []byte("2")},
+		{Key: key.Make([]byte("c"), 3, key.KindPut), Value: []byte("3")},
+	}
+	var v merge.Visible
+	v.Reset(mergetest.NewSlice(entries), 10, nil, nil)
+	for _, scan := range []struct {
+		name        string
+		start, step func() bool
+	}{{"forward", v.First, v.Next}, {"backward", v.Last, v.Prev}} {
+		if !scan.start() || scan.step() || !errors.Is(v.Err(), corrupt.ErrCorrupt) {
+			t.Errorf("%s: no damage reported at an unknown kind: %v", scan.name, v.Err())
+		}
+	}
+	v.Reset(mergetest.NewSlice(entries), 1, nil, nil)
+	if !v.First() || v.Next() || v.Err() != nil {
+		t.Errorf("a snapshot older than the unknown entry is disturbed by it: %v", v.Err())
+	}
+}
+
+// TestVisible_staysWithinBounds: reading on past the upper bound costs pages nobody asked for, without limit when
+// what follows is hidden.
+func TestVisible_staysWithinBounds(t *testing.T) {
+	entries := sampleEntries(30)
+	for i := 11; i < 30; i++ {
+		entries[i].Key.Trailer = key.MakeTrailer(entries[i].Key.Trailer.Seq(), key.KindDelete)
+	}
+	run := mergetest.NewSlice(entries)
+	run.FailAt = 11
+	var v merge.Visible
+	v.Reset(run, key.MaxSeqNum, nil, entries[10].Key.User)
+	n := 0
+	for ok := v.First(); ok; ok = v.Next() {
+		n++
+	}
+	if n != 10 || v.Err() != nil {
+		t.Errorf("%d keys below the bound, error %v", n, v.Err())
+	}
+}
+
+// TestVisible_stepsWithoutAllocating: garbage per step would make scans as slow as the collector.
+func TestVisible_stepsWithoutAllocating(t *testing.T) {
+	var v merge.Visible
+	v.Reset(benchRuns(3, 2), key.MaxSeqNum, nil, nil)
+	for _, scan := range []struct {
+		name        string
+		start, step func() bool
+	}{{"forward", v.First, v.Next}, {"backward", v.Last, v.Prev}} {
+		scan.start()
+		scan.step()
+		if n := testing.AllocsPerRun(1000, func() { scan.step() }); n != 0 {
+			t.Errorf("%s: %v allocations per step", scan.name, n)
+		}
+	}
+}
+
+func ExampleVisible() {
+	entries := []mergetest.Entry{
+		{Key: key.Make([]byte("a"), 3, key.KindPut), Value: []byte("new")},
+		{Key: key.Make([]byte("a"), 1, key.KindPut), Value: []byte("old")},
+		{Key: key.Make([]byte("b"), 2, key.KindDelete)},
+		{Key: key.Make([]byte("c"), 1, key.KindPut), Value: []byte("here")},
+	}
+	var v merge.Visible
+	v.Reset(mergetest.NewSlice(entries), 2, nil, nil)
+	for ok := v.First(); ok; ok = v.Next() {
+		value, _ := v.Value()
+		fmt.Printf("%s=%s\n", v.Key(), value)
+	}
+	// Output:
+	// a=old
+	// c=here
+}
