@@ -1,0 +1,151 @@
+package lightningdb
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/engine"
+	"lightningdb/internal/key"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// DB is an open database. All its methods may be called from any number of goroutines.
+type DB struct {
+	engine     *engine.Engine
+	path       string
+	durability Durability
+}
+
+// Open opens the database in directory dir, or creates it (the directory too, with mode 0700, if its parent exists).
+// It recovers from whatever ended the last use; Recovery tells what that took. o may be nil.
+//
+// It returns ErrLocked if the database is open already, ErrNoDatabase where it may not create one, ErrNotDatabase for a
+// directory of something else, ErrVersionTooNew for a database of a newer version, and a *CorruptionError if a file is
+// damaged: then nothing has been changed.
+func Open(dir string, o *Options) (*DB, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	fs, err := o.openFS(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	eo, err := o.engineOptions(fs)
+	if err != nil {
+		fs.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	e, err := engine.Open(eo)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)
+	}
+	db := &DB{engine: e, path: fs.Path(), durability: Sync}
+	if o.Durability != DefaultDurability {
+		db.durability = o.Durability
+	}
+	return db, nil
+}
+
+func (o *Options) openFS(dir string) (vfs.FS, error) {
+	switch {
+	case o.fs != nil:
+		return o.fs, nil
+	case o.InMemory:
+		return memfs.NewVolatile(), nil
+	}
+	fs, err := vfs.OpenDir(dir, vfs.OpenDirOptions{Create: !o.MustExist && !o.ReadOnly, ReadOnly: o.ReadOnly})
+	if vfs.IsNotExist(err) && (o.MustExist || o.ReadOnly) {
+		return nil, fmt.Errorf("%w: %w", ErrNoDatabase, err)
+	}
+	return fs, err
+}
+
+// Close makes everything committed durable and lets go of the directory. It returns ErrOpenReaders if cursors or
+// snapshots were still open, and ErrClosed if the database was closed before.
+func (db *DB) Close() error {
+	if err := db.engine.Close(); err != nil {
+		return fmt.Errorf("close database: %w", err)
+	}
+	return nil
+}
+
+// Path is the directory of the database.
+func (db *DB) Path() string { return db.path }
+
+// Get returns a copy of the newest value of key, or ErrNotFound.
+func (db *DB) Get(key []byte) ([]byte, error) { return db.GetAppend(nil, key) }
+
+// GetAppend appends the newest value of key to dst and returns the result. It allocates nothing if dst has room for
+// the value. If the key is absent it returns dst unchanged and ErrNotFound.
+func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
+	return get(db.engine, dst, key, engine.Latest)
+}
+
+// Has reports whether key has a value.
+func (db *DB) Has(key []byte) (bool, error) { return has(db.engine, key, engine.Latest) }
+
+// Put sets key to value.
+func (db *DB) Put(key, value []byte) error {
+	b := batches.Get().(*Batch)
+	defer b.recycle()
+	b.Put(key, value)
+	return db.Write(b)
+}
+
+// Delete removes key. Removing a key that is not there is no error.
+func (db *DB) Delete(key []byte) error {
+	b := batches.Get().(*Batch)
+	defer b.recycle()
+	b.Delete(key)
+	return db.Write(b)
+}
+
+// batches keeps the memory of single-operation batches.
+var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+// recycle keeps b for the next single operation, unless it grew large.
+func (b *Batch) recycle() {
+	if b.Size() <= 64<<10 {
+		b.Reset()
+		batches.Put(b)
+	}
+}
+
+// Write commits the operations of b together. An empty batch at Sync durability waits until everything before it is
+// durable. b may be used again afterwards.
+func (db *DB) Write(b *Batch) error {
+	_, err := db.commit(b)
+	return err
+}
+
+func (db *DB) commit(b *Batch) (key.SeqNum, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	durability := b.durability
+	switch {
+	case durability == DefaultDurability:
+		durability = db.durability
+	case durability > Process:
+		return 0, fmt.Errorf("durability %d is neither Sync nor Process", durability)
+	}
+	return db.engine.Commit(&b.ops, durability == Sync, nil)
+}
+
+// Sync makes every commit that returned before the call survive a power cut.
+func (db *DB) Sync() error {
+	_, err := db.engine.Commit(&batch.Batch{}, true, nil)
+	return err
+}
+
+// Flush writes what is in memory to tables, so that the next Open has little to replay. It is never needed for
+// durability.
+func (db *DB) Flush() error { return db.engine.Flush() }
+
+// Compact rewrites everything in [lo, hi) into the last level and drops what no reader needs any more. A nil bound is
+// open. The database compacts by itself: this is for after a large removal or before making a copy. Reads and writes go
+// on meanwhile. When ctx is done it stops, with the work so far kept.
+func (db *DB) Compact(ctx context.Context, lo, hi []byte) error { return db.engine.Compact(ctx, lo, hi) }

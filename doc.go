@@ -1,0 +1,40 @@
+// Package lightningdb is an embedded, ordered, transactional key-value database that loses nothing it acknowledged.
+//
+//	db, err := lightningdb.Open("data", nil)
+//	if err != nil { … }
+//	defer db.Close()
+//
+//	err = db.Put([]byte("greeting"), []byte("hello"))
+//	value, err := db.Get([]byte("greeting"))
+//
+// # Keys and values
+//
+// Keys are 1 byte to 64 KiB, values 0 bytes to 64 MiB, both any bytes. Keys are ordered as bytes.Compare orders them.
+// The database copies what it is given: the caller may change or reuse keys and values after any call.
+//
+// # What a commit promises
+//
+// Put, Delete and Write are commits: atomic, in one order, visible to every read that begins after they returned. With
+// the default durability, Sync, a commit that returned nil survives any kill, crash of the system or power cut, on
+// storage that honours a sync. With Process it survives any kill of the process, and a power cut once it has been
+// synced, at most Options.SyncInterval later. After any crash the database is the commits up to one point, at or after
+// the last acknowledged sync, each of them whole.
+//
+// # Reading
+//
+// Get reads the newest committed state. View, Snapshot and Range read one unchanging state, however long that takes and
+// whatever is written meanwhile. A long-lived reader keeps old versions on disk: Metrics.OldestSequence tells.
+//
+// # Concurrency
+//
+// A DB, a Snapshot and a Tx may be used by any number of goroutines at once. A Range loop, a Cursor and a Batch belong
+// to one goroutine. A database directory belongs to one process; any number of processes may open it read-only while
+// none writes.
+//
+// # Errors
+//
+// Every error is one of the Err values of this package as errors.Is sees it, or comes from the operating system with
+// the file it is about. Damaged files give a *CorruptionError, never wrong data. After the first failed write or sync
+// the handle refuses further writes with ErrReadOnly until the database is reopened; reads go on. A full disk alone is
+// different: writes fail with ErrNoSpace and succeed again once there is space.
+package lightningdb

@@ -1,0 +1,82 @@
+package lightningdb
+
+import (
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/engine"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/vfs"
+)
+
+// Errors that callers branch on, with errors.Is. What is returned adds the operation and the place.
+var (
+	// ErrNotFound: the key is not in the database (or was not, at the snapshot).
+	ErrNotFound = errors.New("key not found")
+
+	// ErrClosed: the database, snapshot, transaction or cursor was used after its end.
+	ErrClosed = engine.ErrClosed
+
+	// ErrLocked: another process, or another handle in this one, has the database open. Close that one first.
+	ErrLocked = vfs.ErrLocked
+
+	// ErrReadOnly: the database was opened read-only, or a write or sync has failed before; the cause is wrapped. After
+	// a failure, mend the cause and reopen the database: everything acknowledged is there.
+	ErrReadOnly = engine.ErrReadOnly
+
+	// ErrCommitUnknown: the write or sync of this very commit failed. It may or may not be there after reopening.
+	ErrCommitUnknown = engine.ErrCommitUnknown
+
+	// ErrNoSpace: the disk or a quota is full. Nothing is lost; writes succeed again once there is space.
+	ErrNoSpace = vfs.ErrNoSpace
+
+	// ErrCorrupt: data read from a file is not what was written. errors.As finds a *CorruptionError with the place.
+	ErrCorrupt = corrupt.ErrCorrupt
+
+	// ErrNotDatabase: the directory holds files that look like a database's, but are not Lightning DB's.
+	ErrNotDatabase = manifest.ErrNotDatabase
+
+	// ErrNoDatabase: there is no database in the directory, and the options say not to create one.
+	ErrNoDatabase = engine.ErrNoDatabase
+
+	// ErrVersionTooNew: the database was written by a newer version of Lightning DB. Use that version.
+	ErrVersionTooNew = manifest.ErrVersionTooNew
+
+	// ErrOpenReaders: Close found cursors or snapshots that were still open. They have stopped working; nothing is lost.
+	ErrOpenReaders = engine.ErrOpenReaders
+
+	// ErrKeyEmpty, ErrKeyTooLarge and ErrValueTooLarge refuse a write before anything of it is written.
+	ErrKeyEmpty      = errors.New("key is empty")
+	ErrKeyTooLarge   = fmt.Errorf("key is larger than %d bytes", MaxKeySize)
+	ErrValueTooLarge = fmt.Errorf("value is larger than %d bytes", MaxValueSize)
+)
+
+// CorruptionError says which file is damaged, where and how. errors.Is(err, ErrCorrupt) holds for it.
+type CorruptionError = corrupt.Error
+
+// Limits of keys and values, in bytes.
+const (
+	MaxKeySize   = key.MaxUserKeySize
+	MaxValueSize = key.MaxValueSize
+)
+
+// checkKey enforces the limits of keys.
+func checkKey(k []byte) error {
+	switch {
+	case len(k) < key.MinUserKeySize:
+		return ErrKeyEmpty
+	case len(k) > MaxKeySize:
+		return fmt.Errorf("%w: it has %d", ErrKeyTooLarge, len(k))
+	}
+	return nil
+}
+
+// checkValue enforces the limits of values.
+func checkValue(v []byte) error {
+	if len(v) > MaxValueSize {
+		return fmt.Errorf("%w: it has %d", ErrValueTooLarge, len(v))
+	}
+	return nil
+}

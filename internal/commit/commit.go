@@ -1,0 +1,224 @@
+// Package commit is the one path by which anything enters the database: a queue whose leader takes everything
+// that waits as one group and carries it through
+//
+//	check    the conflict check of each member, against everything that committed before it
+//	number   the next sequence numbers, one per operation
+//	log      one write for the group; one sync for it if any member asks
+//	apply    the memtable
+//	publish  the visible sequence number rises; the callers return
+//
+// It knows nothing of files and memtables: those are behind Env, so that the order of the steps, the grouping and
+// what happens when a step fails are tested without a database.
+//
+// # Invariants
+//
+//   - A request is numbered only after its check passed, and nothing is logged that was not numbered: what is in
+//     the log is certain to commit.
+//   - Sequence numbers in the log have no gaps: numbers of a group whose write failed cleanly are used again.
+//   - Publish is called in order of sequence numbers, and for a sequence number only after the record that carries
+//     it has reached the durability that its request, and every request before it, asked for.
+//   - A request is answered exactly once, also when a step panics.
+//
+// # Why one lock around all five steps
+//
+// While a leader syncs, the next group assembles in the queue, which is all the overlap that a device with one
+// sync in flight can use. Splitting the steps over several locks (so that a group could be logged while the one
+// before it syncs) would let a Process commit finish its log write earlier but not publish earlier, because
+// publishing is in order.
+package commit
+
+import (
+	"errors"
+	"sync"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/key"
+)
+
+// MaxGroupBytes bounds what one group writes to the log at once, unless a single request is larger.
+const MaxGroupBytes = 1 << 20
+
+// ErrPanicked answers the requests of a group in which a step panicked. Whether they are in the log is unknown.
+var ErrPanicked = errors.New("a commit step panicked")
+
+// Request is one commit: in, what to write and how; out, where it went.
+type Request struct {
+	Batch *batch.Batch
+	Sync  bool         // wait until the commit survives a power cut
+	Check func() error // the conflict check; nil commits unconditionally. Called by the leader, in commit order
+
+	First key.SeqNum // the sequence number of the batch's first operation, set before Log
+
+	err  error
+	done chan struct{}
+}
+
+// Last is the sequence number of the request's last operation: the commit's own number.
+func (r *Request) Last() key.SeqNum { return r.First + key.SeqNum(r.Batch.Count()) - 1 }
+
+// Env is what a commit acts upon. All methods are called by one leader at a time.
+type Env interface {
+	// Fits reports whether the active memtable has room for all of these batches together.
+	Fits(group []*Request) bool
+
+	// MakeRoom readies the log and an active memtable that has room for r alone, slowing or stopping the caller
+	// while background work is behind. An error refuses r and changes nothing.
+	MakeRoom(r *Request) error
+
+	// Log appends the group's records in one write. On an error nothing of the group is in the log.
+	Log(group []*Request) error
+
+	// Sync makes everything logged so far durable. After an error the fate of the group is unknown.
+	Sync() error
+
+	// Apply puts r into the memtable. It cannot fail: MakeRoom or Fits made sure of the room.
+	Apply(r *Request)
+
+	// Publish makes everything up to and including last visible to new readers.
+	Publish(last key.SeqNum)
+}
+
+// Queue admits requests. Its methods are safe for concurrent use.
+type Queue struct {
+	env Env
+
+	waitMu  sync.Mutex // held for a few instructions, never during a step
+	waiting []*Request // the next group; its first member leads it
+	spare   []*Request // the slice that waiting takes next
+
+	pipelineMu sync.Mutex // held by the leader of the group in progress, through I/O: that is its purpose
+	next       key.SeqNum // the next sequence number to give out
+	failed     error      // a Sync failed or a step panicked: no commit is accepted any more
+}
+
+// NewQueue returns a queue that numbers from next on.
+func NewQueue(env Env, next key.SeqNum) *Queue { return &Queue{env: env, next: next} }
+
+var requests = sync.Pool{New: func() any { return &Request{done: make(chan struct{}, 1)} }}
+
+// Commit carries one batch through the five steps and returns its last sequence number. It borrows b until it
+// returns. An empty batch takes part in the order (and in a sync) but writes nothing.
+func (q *Queue) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqNum, error) {
+	r := requests.Get().(*Request)
+	r.Batch, r.Sync, r.Check, r.First, r.err = b, sync, check, 0, nil
+	if q.enqueue(r) {
+		q.lead()
+	}
+	<-r.done
+	last, err := r.Last(), r.err
+	r.Batch, r.Check = nil, nil
+	requests.Put(r)
+	return last, err
+}
+
+// Exclusive runs fn while no commit is in progress. fn must not commit.
+func (q *Queue) Exclusive(fn func() error) error {
+	q.pipelineMu.Lock()
+	defer q.pipelineMu.Unlock()
+	return fn()
+}
+
+// enqueue adds r to the next group and reports whether r is its leader.
+func (q *Queue) enqueue(r *Request) bool {
+	q.waitMu.Lock()
+	defer q.waitMu.Unlock()
+	q.waiting = append(q.waiting, r)
+	return len(q.waiting) == 1
+}
+
+// lead waits for the group in progress, then carries the next one, whatever has assembled by then.
+func (q *Queue) lead() {
+	q.pipelineMu.Lock()
+	defer q.pipelineMu.Unlock()
+	q.waitMu.Lock()
+	group := q.waiting
+	q.waiting, q.spare = q.spare[:0], nil
+	q.waitMu.Unlock()
+
+	q.process(group)
+
+	clear(group)
+	q.waitMu.Lock()
+	q.spare = group[:0]
+	q.waitMu.Unlock()
+}
+
+// process answers every member of group. A panic in a step stops all later commits and goes on upwards.
+func (q *Queue) process(group []*Request) {
+	answered := 0
+	defer func() {
+		if answered < len(group) {
+			q.failed = ErrPanicked
+			for _, r := range group[answered:] {
+				r.answer(ErrPanicked)
+			}
+		}
+	}()
+	for answered < len(group) {
+		n, err := q.admit(group[answered:])
+		if err == nil {
+			err = q.write(group[answered : answered+n])
+		}
+		for _, r := range group[answered : answered+n] {
+			r.answer(err)
+		}
+		answered += n
+	}
+}
+
+// admit decides how many of the waiting requests, at least one, the next write carries. With an error it is one,
+// and the error is that one's answer. A request that brings a check is written alone, because its check must see
+// every request before it applied.
+func (q *Queue) admit(waiting []*Request) (int, error) {
+	first := waiting[0]
+	if q.failed != nil {
+		return 1, q.failed
+	}
+	if first.Check != nil {
+		if err := first.Check(); err != nil {
+			return 1, err
+		}
+	}
+	if err := q.env.MakeRoom(first); err != nil {
+		return 1, err
+	}
+	n, bytes := 1, len(first.Batch.Bytes())
+	for n < len(waiting) && waiting[n].Check == nil {
+		bytes += len(waiting[n].Batch.Bytes())
+		if bytes > MaxGroupBytes || !q.env.Fits(waiting[:n+1]) {
+			break
+		}
+		n++
+	}
+	return n, nil
+}
+
+// write numbers, logs, syncs, applies and publishes a group.
+func (q *Queue) write(group []*Request) error {
+	next, sync := q.next, false
+	for _, r := range group {
+		r.First = next
+		next += key.SeqNum(r.Batch.Count())
+		sync = sync || r.Sync
+	}
+	if err := q.env.Log(group); err != nil {
+		return err
+	}
+	if sync {
+		if err := q.env.Sync(); err != nil {
+			q.failed = err
+			return err
+		}
+	}
+	for _, r := range group {
+		q.env.Apply(r)
+	}
+	q.next = next
+	q.env.Publish(next - 1)
+	return nil
+}
+
+func (r *Request) answer(err error) {
+	r.err = err
+	r.done <- struct{}{}
+}

@@ -1,0 +1,345 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lightningdb/internal/compaction"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/vfs"
+)
+
+// retryInterval is how long background work waits before it tries a full disk again, and how often memory that
+// readers still held is looked at again.
+const (
+	retryInterval = 500 * time.Millisecond
+	buryInterval  = 5 * time.Millisecond
+)
+
+// wake makes the goroutine that waits on c look for work. A wake-up that is pending already is enough.
+func (e *Engine) wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (e *Engine) wakeAll() {
+	e.wake(e.wakeFlusher)
+	e.wake(e.wakeCompactor)
+	e.wake(e.wakeHousekeeper)
+	e.mu.Lock()
+	e.room.Broadcast()
+	e.mu.Unlock()
+}
+
+// startBackground starts the goroutines of the table in doc.go.
+func (e *Engine) startBackground() {
+	e.background.Go(func() { e.loop(e.wakeFlusher, e.FlushStep) })
+	e.background.Go(func() { e.loop(e.wakeCompactor, e.CompactStep) })
+	e.background.Go(e.keepHouse)
+}
+
+// loop runs step until it has nothing to do, then waits for wake. A full disk is tried again after a while; any
+// other failure has stopped writes already, and the loop only waits for the end.
+func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
+	for {
+		worked, err := step()
+		var retry <-chan time.Time
+		if errors.Is(err, vfs.ErrNoSpace) {
+			retry = time.After(retryInterval)
+		} else if worked && err == nil {
+			select {
+			case <-e.ctx.Done():
+				return
+			default:
+				continue
+			}
+		}
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-wake:
+		case <-retry:
+		}
+	}
+}
+
+// keepHouse runs SyncStep when it is due and CleanStep when there may be something to clean.
+func (e *Engine) keepHouse() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		if e.syncSoon.Load() || e.syncDue() <= 0 {
+			e.SyncStep() // a failure has stopped writes, which is all there is to do about it
+		}
+		more, _ := e.CleanStep()
+		wait := time.Hour
+		if e.unsyncedSince.Load() != 0 {
+			wait = max(e.syncDue(), 0)
+		}
+		if more {
+			wait = min(wait, buryInterval)
+		}
+		timer.Reset(wait)
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-e.wakeHousekeeper:
+		case <-timer.C:
+		}
+	}
+}
+
+// syncDue is the time until the oldest unsynced commit must be synced; far away if there is none.
+func (e *Engine) syncDue() time.Duration {
+	since := e.unsyncedSince.Load()
+	if since == 0 {
+		return time.Hour
+	}
+	return time.Unix(0, since).Add(e.opts.SyncInterval).Sub(e.opts.Now())
+}
+
+// SyncStep syncs what Process commits have left unsynced. It reports whether there was anything.
+func (e *Engine) SyncStep() (bool, error) {
+	if e.unsyncedSince.Swap(0) == 0 {
+		return false, nil
+	}
+	e.syncSoon.Store(false)
+	if err := e.writable(); err != nil {
+		return false, err
+	}
+	return true, e.syncLog()
+}
+
+// CleanStep gives back memory that no reader knows any more and removes the files that became obsolete. It reports
+// whether something still waits for a reader to leave or for a removal to succeed.
+func (e *Engine) CleanStep() (bool, error) {
+	e.epochs.Collect()
+	e.buryViews()
+	e.mu.Lock()
+	obsolete := e.obsolete
+	e.obsolete = nil
+	e.mu.Unlock()
+	var kept []string
+	var failed error
+	for _, name := range obsolete {
+		if err := e.fs.Remove(name); err != nil && !vfs.IsNotExist(err) {
+			kept, failed = append(kept, name), err // tried again later, at the latest by the next Open
+		}
+	}
+	e.mu.Lock()
+	e.obsolete = append(e.obsolete, kept...)
+	e.mu.Unlock()
+	return len(kept) > 0 || e.epochs.Pending() > 0, failed
+}
+
+// FlushStep writes the oldest frozen memtable to level 0. It reports whether there was one.
+func (e *Engine) FlushStep() (bool, error) {
+	if err := e.writable(); err != nil && !errors.Is(err, ErrClosed) {
+		return false, err
+	}
+	e.flushMu.Lock()
+	defer e.flushMu.Unlock()
+	v := e.acquireView()
+	if v == nil {
+		return false, ErrClosed
+	}
+	defer e.unref(v)
+	if len(v.mems) < 2 {
+		return false, nil
+	}
+	oldest, logStart := v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment
+	err := e.flush(oldest, logStart)
+	e.noteSpace(err)
+	return err == nil, err
+}
+
+// flush writes m to tables and installs them in its place. The log before logStart is needed no more.
+func (e *Engine) flush(m *memRef, logStart filename.Num) error {
+	start := e.opts.Now()
+	edit, stats, err := e.writeTables(m)
+	if err != nil {
+		return e.backgroundFailure("flush", err)
+	}
+	edit.LogStart = logStart
+	if err := e.commitEdit(edit, m); err != nil {
+		return err
+	}
+	e.stats.flushed(stats, e.opts.Now().Sub(start))
+	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", stats.BytesWritten)
+	e.wake(e.wakeCompactor)
+	return nil
+}
+
+// CompactStep runs the most urgent compaction. It reports whether there was one.
+func (e *Engine) CompactStep() (bool, error) {
+	return e.compactOnce(e.ctx, compaction.Pick)
+}
+
+// compactOnce runs the job that pick chooses from the current version.
+func (e *Engine) compactOnce(ctx context.Context,
+	pick func(*manifest.Version, compaction.Params) *compaction.Job) (bool, error) {
+	if err := e.writable(); err != nil {
+		return false, err
+	}
+	e.compactMu.Lock()
+	defer e.compactMu.Unlock()
+	v := e.acquireView()
+	if v == nil {
+		return false, ErrClosed
+	}
+	defer e.unref(v)
+	held := e.snapshots.held(e)
+	job := pick(v.version, e.compactionParams(v, held[0]))
+	if job == nil {
+		return false, nil
+	}
+	start := e.opts.Now()
+	e.stats.compacting.Store(true)
+	defer e.stats.compacting.Store(false)
+	edit, stats, err := compaction.Run(ctx, job, e.compactionEnv(v, held))
+	if err == nil {
+		err = e.commitEdit(edit, nil)
+	} else if ctx.Err() == nil {
+		err = e.backgroundFailure("compact", err)
+	}
+	e.noteSpace(err)
+	if err != nil {
+		return false, err
+	}
+	e.stats.compacted(stats, e.opts.Now().Sub(start))
+	e.opts.Logger.Debug("compacted", "job", job.String(), "read", stats.BytesRead, "written", stats.BytesWritten)
+	return true, nil
+}
+
+// backgroundFailure decides what a failed flush or compaction means: a full disk is tried again, closing is no
+// failure, and anything else stops writes.
+func (e *Engine) backgroundFailure(operation string, err error) error {
+	if errors.Is(err, vfs.ErrNoSpace) || e.closed.Load() {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	return e.fail(operation, err)
+}
+
+// noteSpace remembers whether background work is held up by a full disk, so that writers are told instead of
+// waiting for it.
+func (e *Engine) noteSpace(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if errors.Is(err, vfs.ErrNoSpace) {
+		if e.noSpace == nil {
+			e.opts.Logger.Warn("disk is full; flush and compaction wait for space", "cause", err)
+		}
+		e.noSpace = err
+	} else if err == nil {
+		e.noSpace = nil
+	}
+	e.room.Broadcast()
+}
+
+// commitEdit makes edit durable in the manifest and installs the version it leads to, without the memtable flushed
+// (nil if none). Files that the new version does not name become obsolete.
+func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
+	e.manifestMu.Lock()
+	defer e.manifestMu.Unlock()
+	version := e.view.Load().version // only holders of manifestMu change it
+	edit.NextNum = e.peekNum()
+	edit.LastSeq = version.LastSeq
+	if flushed != nil {
+		// Not the newest in the tables: a flush may drop a tombstone that hides nothing.
+		edit.LastSeq = max(edit.LastSeq, flushed.last)
+	}
+	next, err := version.Apply(edit)
+	if err != nil {
+		return e.fail("change the set of tables", err)
+	}
+	if err := e.appendEdit(edit, next); err != nil {
+		e.keepInLimbo(edit)
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	mems := e.view.Load().mems
+	if flushed != nil {
+		mems = mems[:len(mems)-1 : len(mems)-1] // only flushes remove, always the oldest
+	}
+	e.installLocked(mems, next)
+	e.retireLogsLocked(next.LogStart)
+	e.room.Broadcast()
+	return nil
+}
+
+// keepInLimbo remembers the tables of an edit that may or may not be in the manifest: they may go only when a new
+// manifest, which does not name them, has taken over.
+func (e *Engine) keepInLimbo(edit *manifest.Edit) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, added := range edit.Added {
+		if e.tables[added.Table.Num] == nil { // not a table that merely moves
+			e.limbo = append(e.limbo, filename.Make(filename.Table, added.Table.Num))
+		}
+	}
+}
+
+// retireLogsLocked makes the log segments before start obsolete.
+func (e *Engine) retireLogsLocked(start filename.Num) {
+	kept := e.logs[:0]
+	for _, num := range e.logs {
+		if num < start {
+			e.obsolete = append(e.obsolete, filename.Make(filename.Log, num))
+		} else {
+			kept = append(kept, num)
+		}
+	}
+	e.logs = kept
+	e.wake(e.wakeHousekeeper)
+}
+
+// appendEdit makes edit durable. When the manifest has grown, or its last append met a full disk, a new manifest
+// takes over, which begins with all of next.
+func (e *Engine) appendEdit(edit *manifest.Edit, next *manifest.Version) error {
+	if e.manifest != nil && e.manifest.Size() < e.manifestLimit {
+		err := e.manifest.Append(edit)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, vfs.ErrNoSpace) {
+			return e.fail("append to manifest", err)
+		}
+		// What reached the file is unknown: no later edit may follow it there.
+		e.manifest.Close()
+		e.manifest = nil
+		return err
+	}
+	return e.startManifest(next)
+}
+
+// startManifest writes version to a new manifest and points CURRENT at it. The manifest before it becomes obsolete.
+func (e *Engine) startManifest(version *manifest.Version) error {
+	num := e.newNum()
+	log, err := manifest.Create(e.fs, num, version)
+	if errors.Is(err, vfs.ErrNoSpace) {
+		return err
+	}
+	if err != nil {
+		return e.fail("start manifest", err)
+	}
+	if e.manifest != nil {
+		e.manifest.Close()
+	}
+	e.mu.Lock()
+	if e.manifestNum != 0 {
+		e.obsolete = append(e.obsolete, filename.Make(filename.Manifest, e.manifestNum))
+	}
+	e.manifestNum = num
+	e.obsolete = append(e.obsolete, e.limbo...)
+	e.limbo = nil
+	e.mu.Unlock()
+	e.manifest = log
+	e.manifestLimit = max(1<<20, 8*log.Size())
+	return nil
+}

@@ -1,0 +1,46 @@
+// Package engine is the database without its public face: it recovers a directory, commits batches, reads at a
+// sequence number, schedules flushes and compactions, deletes what became obsolete, and closes.
+//
+// # One store
+//
+// Everything known is (user key, sequence number, kind, value) in one LSM tree. A view is the tree at one moment:
+// the active memtable, the frozen ones, and the version (the set of tables). Views are immutable but for the active
+// memtable growing; a change of the tree installs a new view.
+//
+// # Readers
+//
+// A point read enters the epoch, loads the current view, then the visible sequence number, probes the runs from the
+// newest to the oldest and copies the first version it may see. It takes no lock and writes no shared memory. The
+// order matters: the view first, then the sequence number. A version that a compaction dropped from a newer view is
+// still in this one.
+//
+// An iterator registers its sequence number first, so that no compaction started later drops what it needs, and holds
+// a reference on its view until it is closed.
+//
+// # Memory
+//
+// Memtables and cached pages live outside the garbage-collected heap and are used again. They are given back only
+// after every reader that could know them has left: point readers by the epoch, iterators by references.
+//
+// # Goroutines
+//
+//	name          owner    stops when            does
+//	flusher       Engine   closing is closed     writes frozen memtables to tables, oldest first
+//	compactor     Engine   closing is closed     one compaction at a time; Compact borrows its turn (compactMu)
+//	housekeeper   Engine   closing is closed     syncs the log for Process commits; deletes obsolete files; frees memory
+//
+// Each runs a step (FlushStep, CompactStep, SyncStep, CleanStep) until there is nothing to do, then waits to be woken.
+// With Options.Manual there are none of them: the caller runs the steps, and a commit that must wait for one runs it
+// itself, so that the whole engine is deterministic.
+//
+// # Lock order
+//
+// commit pipeline > compactMu > manifestMu > mu > snapshots.mu. Point reads take none of them. No I/O happens under
+// mu; manifestMu is held while an edit is appended and synced; the pipeline is held while the log is written.
+//
+// # Failure
+//
+// The first failed write, sync, rename or close on the way to durability stops all writes of this handle (fail):
+// later commits get ErrReadOnly wrapping the cause; reads go on. A full disk alone is different: the commit or the
+// background step that met it failed cleanly, and is tried again.
+package engine

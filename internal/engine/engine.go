@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/cache"
+	"lightningdb/internal/commit"
+	"lightningdb/internal/compaction"
+	"lightningdb/internal/epoch"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/wal"
+)
+
+// Engine is an open database. Its methods are safe for concurrent use.
+type Engine struct {
+	opts   Options
+	budget memoryBudget
+	fs     vfs.FS
+	lock   io.Closer
+	report Report
+
+	epochs *epoch.Domain
+	cache  *cache.Cache
+	open   openTables
+
+	view    atomic.Pointer[view] // the current view, nil once closed; swapped under mu
+	visible atomic.Uint64        // the newest published sequence number; stored by the commit leader
+	closed  atomic.Bool
+	failed  atomic.Pointer[failure] // why writes stopped; set once
+
+	// The commit side. Touched by the leader of a group only, unless said otherwise.
+	queue         *commit.Queue
+	segment       atomic.Pointer[wal.Segment] // the active log segment; SyncStep loads it
+	sealed        wal.Predecessor             // the end of the segment before the active one
+	records       []wal.Record                // reused by Log
+	unsyncedSince atomic.Int64                // when the oldest unsynced commit was published, in ns; 0 if none is
+	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
+
+	snapshots     snapshots
+	openSnapshots atomic.Int64
+	openIterators atomic.Int64
+
+	flushMu   sync.Mutex // held by the one flush in progress
+	compactMu sync.Mutex // held by the one compaction in progress
+
+	manifestMu    sync.Mutex    // held while an edit becomes durable
+	manifest      *manifest.Log // nil after an append met a full disk: the next edit starts a new one
+	manifestLimit int64         // size at which a new manifest starts
+
+	mu          sync.Mutex // never held during I/O
+	room        *sync.Cond // a flush or compaction ended, or can no longer go on
+	mems        memtables
+	tables      map[filename.Num]*tableRef // every table that some view names
+	segmentNum  filename.Num               // number of the active segment
+	logs        []filename.Num             // log segments on disk, ascending
+	obsolete    []string                   // files to remove
+	limbo       []string                   // tables of edits whose fate is unknown
+	nextNum     filename.Num
+	manifestNum filename.Num
+	noSpace     error // background work is held up by a full disk
+
+	deadMu sync.Mutex
+	dead   []*view // views without references, for CleanStep
+
+	stats stats
+
+	ctx             context.Context // done once Close begins
+	stop            context.CancelFunc
+	background      sync.WaitGroup
+	wakeFlusher     chan struct{}
+	wakeCompactor   chan struct{}
+	wakeHousekeeper chan struct{}
+
+	resources atomic.Int32 // the open engine and every open iterator; the last one frees the memory
+}
+
+// Open recovers the database in opts.FS, or creates it.
+func Open(opts Options) (*Engine, error) {
+	e := newEngine(opts)
+	if err := e.recover(); err != nil {
+		e.abandon()
+		return nil, err
+	}
+	if !e.opts.ReadOnly && !e.opts.Manual {
+		e.startBackground()
+	}
+	return e, nil
+}
+
+func newEngine(opts Options) *Engine {
+	opts = opts.withDefaults()
+	e := &Engine{
+		opts:            opts,
+		budget:          newMemoryBudget(opts.MemoryLimit),
+		fs:              opts.FS,
+		epochs:          epoch.NewDomain(),
+		tables:          make(map[filename.Num]*tableRef),
+		nextNum:         1,
+		wakeFlusher:     make(chan struct{}, 1),
+		wakeCompactor:   make(chan struct{}, 1),
+		wakeHousekeeper: make(chan struct{}, 1),
+	}
+	if e.opts.LogLimit <= 0 {
+		e.opts.LogLimit = 2 * int64(e.budget.frozen+1) * int64(e.budget.memtable)
+	}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.room = sync.NewCond(&e.mu)
+	e.mems = memtables{size: e.budget.memtable, keep: e.budget.frozen + 1}
+	e.cache = cache.New(e.budget.cache, e.opts.PageSize, e.epochs)
+	e.cache.Poison = e.opts.Poison
+	e.resources.Store(1)
+	return e
+}
+
+// abandon lets go of everything after a failed Open.
+func (e *Engine) abandon() {
+	e.closed.Store(true)
+	e.stop()
+	e.closeFiles()
+	e.release()
+}
+
+// newNum gives out the next file number.
+func (e *Engine) newNum() filename.Num {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	num := e.nextNum
+	e.nextNum++
+	return num
+}
+
+// peekNum is a number above every one given out.
+func (e *Engine) peekNum() filename.Num {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.nextNum
+}
+
+func (e *Engine) databaseID() [16]byte { return e.view.Load().version.DatabaseID }
+
+// Flush writes everything committed so far to tables.
+func (e *Engine) Flush() error {
+	if err := e.writable(); err != nil {
+		return err
+	}
+	err := e.queue.Exclusive(func() error {
+		if e.active().Count() == 0 {
+			return nil
+		}
+		return e.rotate(0)
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		worked, err := e.FlushStep()
+		if err != nil || !worked {
+			return err
+		}
+	}
+}
+
+// Compact flushes, then rewrites all tables that overlap [lo, hi) until every key in it is in the last level and
+// everything that no reader needs is gone. Nil bounds are open. It goes on beside reads and writes; with a done ctx
+// it stops between two entries, and what was compacted so far stays compacted.
+func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
+	if err := e.Flush(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.ctx, cancel)()
+	for {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(err, e.writable())
+		}
+		worked, err := e.compactOnce(ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
+			return compaction.PickRange(v, p, lo, hi)
+		})
+		if err != nil || !worked {
+			return err
+		}
+	}
+}
+
+// Report says what Open found and did.
+func (e *Engine) Report() Report { return e.report }
+
+// Closed reports whether Close has begun.
+func (e *Engine) Closed() bool { return e.closed.Load() }
+
+// Close flushes, stops all background work and lets go of the directory. Commits and reads that are in progress
+// finish or get ErrClosed. Iterators and snapshots that are still open stop working, and Close says so with
+// ErrOpenReaders; nothing is lost by it. A second Close returns ErrClosed.
+func (e *Engine) Close() error {
+	if !e.closed.CompareAndSwap(false, true) {
+		return ErrClosed
+	}
+	err := e.flushAtClose()
+	e.stop()
+	e.wakeAll()
+	e.background.Wait()
+	err = errors.Join(err, e.closeFiles())
+	if n := e.openIterators.Load() + e.openSnapshots.Load(); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, n))
+	}
+	e.release()
+	return err
+}
+
+// flushAtClose leaves an empty log behind, so that the next Open has nothing to replay. A failure here loses
+// nothing: the log has everything, and it is synced.
+func (e *Engine) flushAtClose() error {
+	if e.opts.ReadOnly {
+		return nil
+	}
+	return e.queue.Exclusive(func() error {
+		if f := e.failed.Load(); f != nil {
+			return nil // already told to every writer since
+		}
+		err := e.syncLog()
+		if err == nil && e.active().Count() > 0 {
+			err = e.rotate(0)
+		}
+		for more := true; more && err == nil; {
+			more, err = e.FlushStep()
+		}
+		return err
+	})
+}
+
+// closeFiles closes the log, the manifest, all tables and the lock, in this order.
+func (e *Engine) closeFiles() error {
+	var errs []error
+	if seg := e.segment.Swap(nil); seg != nil {
+		errs = append(errs, seg.Close())
+	}
+	e.manifestMu.Lock()
+	if e.manifest != nil {
+		errs = append(errs, e.manifest.Close())
+		e.manifest = nil
+	}
+	e.manifestMu.Unlock()
+	e.mu.Lock()
+	last := e.view.Swap(nil)
+	e.mu.Unlock()
+	if last != nil {
+		e.epochs.Retire(func() { e.unref(last) })
+	}
+	e.epochs.Drain()
+	e.CleanStep()
+	e.closeAllTables()
+	e.epochs.Drain()
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close())
+	}
+	errs = append(errs, e.fs.Close())
+	return errors.Join(errs...)
+}
+
+// release gives back one hold on the memory outside the heap. The last one, of the engine or of an iterator that
+// was left open, frees it.
+func (e *Engine) release() {
+	if e.resources.Add(-1) > 0 {
+		return
+	}
+	e.epochs.Drain()
+	e.buryViews()
+	e.epochs.Drain()
+	e.mu.Lock()
+	e.mems.free()
+	e.mu.Unlock()
+	e.cache.Close()
+}

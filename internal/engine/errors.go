@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What callers branch on. The root package publishes them under the same names.
+var (
+	ErrClosed        = errors.New("database is closed")
+	ErrReadOnly      = errors.New("database accepts no writes")
+	ErrCommitUnknown = errors.New("fate of the commit is unknown until the database is reopened")
+	ErrNoDatabase    = errors.New("there is no database here")
+	ErrOpenReaders   = errors.New("iterators or snapshots were still open at Close")
+)
+
+// failure is why the engine stopped accepting writes.
+type failure struct{ cause error }
+
+// fail stops all writes of this handle because of cause. The first cause stays.
+func (e *Engine) fail(operation string, cause error) error {
+	err := fmt.Errorf("%s: %w", operation, cause)
+	if e.failed.CompareAndSwap(nil, &failure{err}) {
+		e.opts.Logger.Error("database stopped accepting writes; reopen it after the cause is mended", "cause", err)
+		e.wakeAll()
+	}
+	return err
+}
+
+// writable is nil while commits are accepted.
+func (e *Engine) writable() error {
+	if e.closed.Load() {
+		return ErrClosed
+	}
+	if e.opts.ReadOnly {
+		return fmt.Errorf("%w: it was opened read-only", ErrReadOnly)
+	}
+	if f := e.failed.Load(); f != nil {
+		return fmt.Errorf("%w since a failure; reopen it after the cause is mended: %w", ErrReadOnly, f.cause)
+	}
+	return nil
+}

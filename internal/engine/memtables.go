@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"lightningdb/internal/filename"
+	"lightningdb/internal/memtable"
+)
+
+// memtables hands out memtables of the usual size and takes them back, because the first touch of fresh memory
+// costs many times what a write into used memory does. It is guarded by Engine.mu.
+type memtables struct {
+	size      int               // bytes of a memtable of the usual size
+	spare     []*memtable.Table // empty, ready for use; at most keep
+	keep      int
+	allocated int64 // bytes of all memtables, spare ones included
+	peak      int64
+}
+
+// get returns an empty memtable for segment with room for at least need bytes.
+func (p *memtables) get(segment filename.Num, need int) (*memRef, error) {
+	if need > p.size {
+		t, err := memtable.New(need)
+		if err != nil {
+			return nil, err
+		}
+		p.grow(int64(need))
+		return &memRef{Table: t, segment: segment}, nil
+	}
+	if n := len(p.spare); n > 0 {
+		t := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		return &memRef{Table: t, segment: segment, pooled: true}, nil
+	}
+	t, err := memtable.New(p.size)
+	if err != nil {
+		return nil, err
+	}
+	p.grow(int64(p.size))
+	return &memRef{Table: t, segment: segment, pooled: true}, nil
+}
+
+func (p *memtables) grow(bytes int64) {
+	p.allocated += bytes
+	p.peak = max(p.peak, p.allocated)
+}
+
+// recycle takes back a memtable that nobody can read any more.
+func (p *memtables) recycle(m *memRef) {
+	if m.pooled && len(p.spare) < p.keep {
+		m.Reset()
+		p.spare = append(p.spare, m.Table)
+		return
+	}
+	p.allocated -= int64(m.Size())
+	m.Free()
+}
+
+// free gives back the spare memtables.
+func (p *memtables) free() {
+	for _, t := range p.spare {
+		p.allocated -= int64(t.Size())
+		t.Free()
+	}
+	p.spare = nil
+}

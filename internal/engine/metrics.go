@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lightningdb/internal/cache"
+	"lightningdb/internal/commit"
+	"lightningdb/internal/compaction"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/wal"
+)
+
+// stats counts what the engine did since Open.
+type stats struct {
+	commits    atomic.Uint64
+	operations atomic.Uint64
+	appends    atomic.Uint64
+	logBytes   atomic.Uint64
+	compacting atomic.Bool
+
+	mu         sync.Mutex
+	flush      Work
+	compaction Work
+	stall      Stall
+}
+
+// Work sums up flushes or compactions.
+type Work struct {
+	Count        uint64
+	BytesRead    int64
+	BytesWritten int64
+	Duration     time.Duration
+}
+
+// Stall sums up how long writers waited for background work.
+type Stall struct {
+	Count    uint64
+	Duration time.Duration
+	Cause    string // of the latest
+}
+
+func (s *stats) logged(group []*commit.Request, records []wal.Record) {
+	s.commits.Add(uint64(len(group)))
+	operations, bytes := 0, 0
+	for _, r := range records {
+		operations += r.Count
+		bytes += len(r.Payload)
+	}
+	s.operations.Add(uint64(operations))
+	s.appends.Add(1)
+	s.logBytes.Add(uint64(bytes))
+}
+
+func (s *stats) stalled(d time.Duration, cause string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stall.Count++
+	s.stall.Duration += d
+	s.stall.Cause = cause
+}
+
+func (s *stats) flushed(c compaction.Stats, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flush.add(c, d)
+}
+
+func (s *stats) compacted(c compaction.Stats, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.compaction.add(c, d)
+}
+
+func (w *Work) add(c compaction.Stats, d time.Duration) {
+	w.Count++
+	w.BytesRead += c.BytesRead
+	w.BytesWritten += c.BytesWritten
+	w.Duration += d
+}
+
+// Metrics is the state of the engine at one moment.
+type Metrics struct {
+	Version      *manifest.Version // nil after Close
+	Levels       []compaction.LevelState
+	Visible      key.SeqNum
+	MemtableUsed int64 // bytes written to the active and frozen memtables
+	MemtableHeld int64 // bytes of memory that memtables take, spare ones included
+	MemtableRows int
+	Frozen       int
+	Cache        cache.Metrics
+	OpenTables   int
+	OpenBytes    int64 // bytes of directories and slots of open tables
+	LogSegments  int
+	LogBytes     int64 // bytes in the active segment
+	Commits      uint64
+	Operations   uint64
+	Appends      uint64 // group writes to the log
+	AppendBytes  uint64 // bytes of batches in them
+	Flush        Work
+	Compaction   Work
+	Compacting   bool
+	Stall        Stall
+	Snapshots    int64
+	Iterators    int64
+	OldestSeq    key.SeqNum // the oldest sequence number that a reader holds
+	Obsolete     int        // files that wait for their removal
+	Failure      error      // why writes stopped, or why background work is held up; nil if neither
+}
+
+// Metrics gathers the metrics. It takes a few locks for a moment each.
+func (e *Engine) Metrics() Metrics {
+	m := Metrics{
+		Visible:     key.SeqNum(e.visible.Load()),
+		Cache:       e.cache.Metrics(),
+		Commits:     e.stats.commits.Load(),
+		Operations:  e.stats.operations.Load(),
+		Appends:     e.stats.appends.Load(),
+		AppendBytes: e.stats.logBytes.Load(),
+		Compacting:  e.stats.compacting.Load(),
+		Snapshots:   e.openSnapshots.Load(),
+		Iterators:   e.openIterators.Load(),
+		OldestSeq:   e.snapshots.held(e)[0],
+	}
+	e.stats.mu.Lock()
+	m.Flush, m.Compaction, m.Stall = e.stats.flush, e.stats.compaction, e.stats.stall
+	e.stats.mu.Unlock()
+	e.open.mu.Lock()
+	m.OpenTables, m.OpenBytes = len(e.open.refs), e.open.bytes
+	e.open.mu.Unlock()
+	if seg := e.segment.Load(); seg != nil {
+		m.LogBytes = seg.Size()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m.LogSegments, m.Obsolete, m.MemtableHeld = len(e.logs), len(e.obsolete), e.mems.allocated
+	m.Failure = e.noSpace
+	if f := e.failed.Load(); f != nil {
+		m.Failure = f.cause
+	}
+	if v := e.view.Load(); v != nil {
+		m.Version, m.Frozen = v.version, len(v.mems)-1
+		m.Levels = compaction.Levels(v.version, e.compactionParams(v, m.OldestSeq))
+		for _, mem := range v.mems {
+			m.MemtableUsed += int64(mem.Used())
+			m.MemtableRows += mem.Count()
+		}
+	}
+	return m
+}

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"lightningdb/internal/codec"
+	"lightningdb/internal/vfs"
+)
+
+// Bounds of Options.MemoryLimit, in bytes.
+const (
+	DefaultMemoryLimit = 256 << 20
+	MinMemoryLimit     = 10 << 20
+)
+
+// DefaultSyncInterval bounds how long a Process commit waits for its sync.
+const DefaultSyncInterval = time.Second
+
+// Options configures an engine. FS is required; every other zero value is a good default.
+type Options struct {
+	FS        vfs.FS // the directory. The engine closes it, also when Open fails
+	ReadOnly  bool   // write nothing, take the shared lock
+	MustExist bool   // do not create a database where there is none
+
+	SyncInterval time.Duration
+	MemoryLimit  int64 // bytes; see memoryBudget
+	LogLimit     int64 // bytes of log that a recovery may have to replay
+	Codec        codec.ID
+	PageSize     int // bytes of a table page before compression
+	Logger       *slog.Logger
+
+	// Owned by tests and simulations.
+	Now    func() time.Time
+	Random func() uint64
+	Manual bool // no background goroutines: the caller runs the steps
+	Poison bool // overwrite freed cache frames, to expose their late use
+}
+
+// DefaultPageSize suits both point reads from cache (any size would) and from the medium (smaller is better).
+const DefaultPageSize = 8 << 10
+
+func (o Options) withDefaults() Options {
+	if o.SyncInterval <= 0 {
+		o.SyncInterval = DefaultSyncInterval
+	}
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = DefaultMemoryLimit
+	}
+	o.MemoryLimit = max(o.MemoryLimit, MinMemoryLimit)
+	if o.PageSize == 0 {
+		o.PageSize = DefaultPageSize
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Uint64
+	}
+	return o
+}
+
+// memoryBudget divides the memory limit. What is not named here (about a tenth) is for log buffers, merge buffers
+// and the rest of the heap.
+type memoryBudget struct {
+	memtable  int   // bytes of one memtable, index included
+	frozen    int   // memtables that may wait for their flush beside the active one
+	cache     int64 // bytes of cached pages
+	openTable int64 // bytes of directories and slots of open tables
+	table     int64 // bytes at which a table is complete
+}
+
+func newMemoryBudget(limit int64) memoryBudget {
+	const frozen = 2
+	memtable := min(limit/10, 64<<20)
+	openTable := limit / 16
+	return memoryBudget{
+		memtable:  int(memtable),
+		frozen:    frozen,
+		openTable: openTable,
+		cache:     limit - (frozen+1)*memtable - openTable - limit/8,
+		table:     min(max(memtable, 2<<20), 64<<20),
+	}
+}

@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"fmt"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/key"
+)
+
+// Latest reads the newest published state.
+const Latest = key.MaxSeqNum
+
+// Get appends the value of user at seq (Latest for the newest) to dst. found is false if the key is absent or
+// deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot. Get allocates nothing if dst has
+// room.
+func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	guard := e.epochs.Enter()
+	defer guard.Exit()
+	v := e.view.Load()
+	if v == nil {
+		return dst, false, ErrClosed
+	}
+	if seq == Latest {
+		seq = key.SeqNum(e.visible.Load())
+	}
+	hash := key.Hash(user)
+	for _, m := range v.mems {
+		if out, kind, ok := m.Get(dst, user, hash, seq); ok {
+			return resolve(dst, out, kind)
+		}
+	}
+	for _, t := range v.levels[0].tables {
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {
+			return resolveTable(dst, out, kind, err)
+		}
+	}
+	for n := 1; n < len(v.levels); n++ {
+		l := &v.levels[n]
+		if len(l.tables) == 0 {
+			continue
+		}
+		t := l.find(user)
+		if t == nil {
+			continue
+		}
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {
+			return resolveTable(dst, out, kind, err)
+		}
+	}
+	return dst, false, nil
+}
+
+func (e *Engine) getFromTable(t *tableRef, dst, user []byte, hash uint64, seq key.SeqNum) (
+	out []byte, kind key.Kind, found bool, err error) {
+	r, err := e.reader(t)
+	if err != nil {
+		return dst, 0, false, err
+	}
+	return r.Get(dst, user, hash, seq)
+}
+
+func resolveTable(dst, out []byte, kind key.Kind, err error) ([]byte, bool, error) {
+	if err != nil {
+		return dst, false, fmt.Errorf("get: %w", err)
+	}
+	return resolve(dst, out, kind)
+}
+
+// resolve turns the newest visible version of a key into the answer.
+func resolve(dst, out []byte, kind key.Kind) ([]byte, bool, error) {
+	switch kind {
+	case key.KindPut:
+		return out, true, nil
+	case key.KindDelete:
+		return dst, false, nil
+	}
+	return dst, false, corrupt.New("", -1, "entry of unknown kind %d", kind)
+}

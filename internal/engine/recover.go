@@ -1,0 +1,273 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/wal"
+)
+
+// Report is what Open found and did.
+type Report struct {
+	Created      bool          // there was no database; there is one now
+	Segments     int           // log segments replayed
+	Records      int           // commits replayed
+	Operations   uint64        // operations in them
+	LogBytes     int64         // bytes of log read
+	TornBytes    int64         // bytes of a write that was under way at the crash, dropped
+	LastSequence key.SeqNum    // the newest commit
+	FilesRemoved []string      // files that nothing named
+	Duration     time.Duration // of the whole Open
+}
+
+// recover brings the directory into service:
+//
+//	lock -> manifest -> replay the log into memtables -> flush them -> new log segment -> new manifest -> remove the rest
+//
+// What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
+// recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
+func (e *Engine) recover() error {
+	start := e.opts.Now()
+	mode := vfs.Exclusive
+	if e.opts.ReadOnly {
+		mode = vfs.Shared
+	}
+	lock, err := e.fs.Lock(filename.Make(filename.Lock, 0), mode)
+	if err != nil {
+		return fmt.Errorf("lock the database: %w", err)
+	}
+	e.lock = lock
+	version, _, err := manifest.Recover(e.fs)
+	switch {
+	case errors.Is(err, manifest.ErrNoDatabase) && (e.opts.ReadOnly || e.opts.MustExist):
+		return fmt.Errorf("%w: %s", ErrNoDatabase, e.fs.Path())
+	case errors.Is(err, manifest.ErrNoDatabase):
+		version, e.report.Created = e.emptyVersion(), true
+	case err != nil:
+		return fmt.Errorf("read the manifest: %w", err)
+	}
+	names, err := e.fs.List()
+	if err != nil {
+		return fmt.Errorf("list the database directory: %w", err)
+	}
+	e.nextNum = max(version.NextNum, numberAbove(names))
+	if e.opts.ReadOnly {
+		err = e.serveReadOnly(version, names)
+	} else {
+		err = e.serve(version, names)
+	}
+	e.report.Duration = e.opts.Now().Sub(start)
+	return err
+}
+
+// emptyVersion is the tree of a new database.
+func (e *Engine) emptyVersion() *manifest.Version {
+	v := &manifest.Version{NextNum: 1}
+	binary.LittleEndian.PutUint64(v.DatabaseID[:8], e.opts.Random())
+	binary.LittleEndian.PutUint64(v.DatabaseID[8:], e.opts.Random())
+	return v
+}
+
+// numberAbove is a number above those of all files of ours, whether something names them or not: a number is never
+// used twice.
+func numberAbove(names []string) filename.Num {
+	next := filename.Num(1)
+	for _, name := range names {
+		if kind, num := filename.Parse(name); kind != filename.Unknown {
+			next = max(next, num+1)
+		}
+	}
+	return next
+}
+
+// serve replays the log, makes what it found durable, and starts a new log and a new manifest.
+func (e *Engine) serve(version *manifest.Version, names []string) error {
+	replayed := &replay{engine: e, version: version}
+	last, err := replayed.run(names)
+	if err != nil {
+		return err
+	}
+	if err := replayed.flush(); err != nil {
+		return err
+	}
+	version = replayed.version
+	e.startAt(last)
+	seg, err := wal.Create(e.fs, e.newNumAs(&e.segmentNum), version.DatabaseID, wal.Predecessor{})
+	if err != nil {
+		return fmt.Errorf("create log segment: %w", err)
+	}
+	e.segment.Store(seg)
+	e.logs = []filename.Num{e.segmentNum}
+	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum: e.peekNum(), LastSeq: last}
+	if version, err = version.Apply(edit); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	if err := e.startManifest(version); err != nil {
+		return err
+	}
+	if err := e.removeUnnamed(version, names); err != nil {
+		return err
+	}
+	active := replayed.mem
+	active.segment = e.segmentNum
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.installLocked([]*memRef{active}, version)
+	return nil
+}
+
+// serveReadOnly replays the log into memory and leaves the directory as it is.
+func (e *Engine) serveReadOnly(version *manifest.Version, names []string) error {
+	replayed := &replay{engine: e, version: version, keep: true}
+	last, err := replayed.run(names)
+	if err != nil {
+		return err
+	}
+	e.startAt(last)
+	mems := append(replayed.full, replayed.mem)
+	slices.Reverse(mems)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.installLocked(mems, version)
+	return nil
+}
+
+// startAt makes last the newest commit.
+func (e *Engine) startAt(last key.SeqNum) {
+	e.report.LastSequence = last
+	e.visible.Store(uint64(last))
+	e.queue = commitQueue(e, last+1)
+}
+
+func (e *Engine) newNumAs(where *filename.Num) filename.Num {
+	*where = e.newNum()
+	return *where
+}
+
+// removeUnnamed removes the files of ours that the new manifest does not name: what a crash left half made, and what
+// it kept from being removed. Files with other names are not ours and stay.
+func (e *Engine) removeUnnamed(version *manifest.Version, names []string) error {
+	named := make(map[filename.Num]bool)
+	for _, level := range version.Levels {
+		for _, t := range level {
+			named[t.Num] = true
+		}
+	}
+	for _, name := range names {
+		kind, num := filename.Parse(name)
+		switch kind {
+		case filename.CurrentTemp:
+		case filename.Manifest:
+			if num == e.manifestNum {
+				continue
+			}
+		case filename.Log:
+			if num >= version.LogStart {
+				continue
+			}
+		case filename.Table:
+			if named[num] {
+				continue
+			}
+		default:
+			continue
+		}
+		if err := e.fs.Remove(name); err != nil && !vfs.IsNotExist(err) {
+			return fmt.Errorf("remove a file that nothing names: %w", err)
+		}
+		e.report.FilesRemoved = append(e.report.FilesRemoved, name)
+	}
+	e.obsolete = nil // the manifest before this one was among names
+	return nil
+}
+
+// replay brings the log's records back into memtables, and full memtables into tables of level 0.
+type replay struct {
+	engine  *Engine
+	version *manifest.Version
+	mem     *memRef
+	keep    bool      // read-only: keep full memtables instead of flushing them
+	full    []*memRef // oldest first
+}
+
+// run replays everything and returns the newest sequence number of the database.
+func (r *replay) run(names []string) (key.SeqNum, error) {
+	e := r.engine
+	if err := r.newMemtable(0); err != nil || e.report.Created {
+		return 0, err // a new database has no log; what an interrupted creation left is removed
+	}
+	var segments []filename.Num
+	for _, name := range names {
+		if kind, num := filename.Parse(name); kind == filename.Log && num >= r.version.LogStart {
+			segments = append(segments, num)
+		}
+	}
+	slices.Sort(segments)
+	log, err := wal.Replay(e.fs, wal.ReplayOptions{
+		DB:       r.version.DatabaseID,
+		Start:    r.version.LogStart,
+		Segments: segments,
+		After:    r.version.LastSeq,
+	}, r.apply)
+	if err != nil {
+		return 0, fmt.Errorf("replay the log: %w", err)
+	}
+	e.report.Segments, e.report.Records, e.report.Operations = log.Segments, log.Records, log.Operations
+	e.report.LogBytes, e.report.TornBytes = log.Bytes, log.TornBytes
+	return max(r.version.LastSeq, log.LastSeq), nil
+}
+
+func (r *replay) apply(first key.SeqNum, b *batch.Batch) error {
+	if !r.mem.Fits(b) {
+		if r.keep {
+			r.full = append(r.full, r.mem)
+		} else if err := r.flush(); err != nil {
+			return err
+		}
+		if err := r.newMemtable(r.mem.Need(b)); err != nil {
+			return err
+		}
+	}
+	r.mem.Apply(b, first)
+	r.mem.last = first + key.SeqNum(b.Count()) - 1
+	return nil
+}
+
+func (r *replay) newMemtable(need int) error {
+	e := r.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r.mem != nil && !r.keep {
+		e.mems.recycle(r.mem)
+	}
+	mem, err := e.mems.get(0, need)
+	r.mem = mem
+	return err
+}
+
+// flush writes the memtable to level 0 of the version that the new manifest will begin with, and empties it.
+func (r *replay) flush() error {
+	if r.mem.Count() == 0 {
+		return nil
+	}
+	edit, _, err := r.engine.writeTables(r.mem)
+	if err != nil {
+		return fmt.Errorf("flush the replayed log: %w", err)
+	}
+	edit.NextNum = r.engine.peekNum()
+	edit.LastSeq = r.mem.last
+	next, err := r.version.Apply(edit)
+	if err != nil {
+		return fmt.Errorf("flush the replayed log: %w", err)
+	}
+	r.version = next
+	return r.newMemtable(0)
+}

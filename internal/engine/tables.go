@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/table"
+	"lightningdb/internal/vfs"
+)
+
+// maxOpenTables bounds the file descriptors that open tables hold, whatever the memory limit allows.
+const maxOpenTables = 500
+
+// tableRef is a table of the tree. Its file is opened when first needed and may be closed again when many others are.
+type tableRef struct {
+	meta  *manifest.TableMeta
+	views int // views that name it; guarded by Engine.mu
+
+	open   atomic.Pointer[openTable] // nil while closed; swapped under openTables.mu
+	recent atomic.Bool               // read since the clock hand last passed
+}
+
+// openTable is an open table and who holds it: its tableRef while it is there, and every iterator on it. Point
+// readers are covered by the epoch.
+type openTable struct {
+	*table.Reader
+	file vfs.File
+	refs atomic.Int32
+}
+
+// unref gives back one reference. The last one closes the file; an error of closing a file that was only read
+// loses nothing.
+func (o *openTable) unref() {
+	if o.refs.Add(-1) == 0 {
+		o.Reader.Close()
+		o.file.Close()
+	}
+}
+
+// openTables bounds how many tables are open, in number and in bytes of directory, by a clock over those that are.
+type openTables struct {
+	mu    sync.Mutex // held while a table is opened: I/O of a few pages
+	refs  []*tableRef
+	hand  int
+	bytes int64
+}
+
+// reader returns t opened. The caller is inside the epoch; the result is valid until it leaves.
+func (e *Engine) reader(t *tableRef) (*openTable, error) {
+	if o := t.open.Load(); o != nil {
+		if !t.recent.Load() {
+			t.recent.Store(true)
+		}
+		return o, nil
+	}
+	return e.openTable(t)
+}
+
+// acquireReader returns t opened with a reference for the caller, who is outside the epoch.
+func (e *Engine) acquireReader(t *tableRef) (*openTable, error) {
+	guard := e.epochs.Enter()
+	defer guard.Exit()
+	o, err := e.reader(t)
+	if err == nil {
+		o.refs.Add(1) // the reference of t.open outlives this guard
+	}
+	return o, err
+}
+
+func (e *Engine) openTable(t *tableRef) (*openTable, error) {
+	c := &e.open
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o := t.open.Load(); o != nil {
+		return o, nil
+	}
+	if e.closed.Load() {
+		return nil, ErrClosed
+	}
+	for len(c.refs) > 0 && (len(c.refs) >= maxOpenTables || c.bytes > e.budget.openTable) {
+		e.evictTableLocked()
+	}
+	o, err := e.openTableFile(t.meta)
+	if err != nil {
+		return nil, err
+	}
+	t.recent.Store(true)
+	t.open.Store(o)
+	c.refs = append(c.refs, t)
+	c.bytes += o.ResidentBytes()
+	return o, nil
+}
+
+// openTableFile opens the file of a table that the manifest names. That it is missing is damage.
+func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
+	name := filename.Make(filename.Table, meta.Num)
+	file, err := e.fs.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, corrupt.New(name, -1, "the manifest names this table, but the file is missing")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open table: %w", err)
+	}
+	r, err := table.Open(file, table.OpenOptions{Name: name, ID: meta.ID, Size: meta.Size, Cache: e.cache})
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	o := &openTable{Reader: r, file: file}
+	o.refs.Store(1)
+	return o, nil
+}
+
+// evictTableLocked closes the first open table that was not read since the hand passed it. Two rounds suffice: the
+// first clears every mark.
+func (e *Engine) evictTableLocked() {
+	c := &e.open
+	for range 2 * len(c.refs) {
+		c.hand %= len(c.refs)
+		if !c.refs[c.hand].recent.Swap(false) {
+			break
+		}
+		c.hand++
+	}
+	c.hand %= len(c.refs)
+	e.closeTableLocked(c.hand)
+}
+
+// closeTableLocked lets go of the open table at index i of the clock.
+func (e *Engine) closeTableLocked(i int) {
+	c := &e.open
+	o := c.refs[i].open.Swap(nil)
+	c.bytes -= o.ResidentBytes()
+	last := len(c.refs) - 1
+	c.refs[i] = c.refs[last]
+	c.refs = c.refs[:last]
+	e.epochs.Retire(o.unref)
+}
+
+// closeTable lets go of t, which no view names any more.
+func (e *Engine) closeTable(t *tableRef) {
+	c := &e.open
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.refs, t); i >= 0 {
+		e.closeTableLocked(i)
+	}
+}

@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+	"sync/atomic"
+
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/memtable"
+)
+
+// memRef is a memtable in use: by views, and through them by readers.
+type memRef struct {
+	*memtable.Table
+	segment filename.Num // the log segment that holds its content
+	views   int          // views that name it; guarded by Engine.mu
+	pooled  bool         // of the usual size: used again when no view names it
+	last    key.SeqNum   // the newest sequence number in it; written by the commit leader until it is frozen
+}
+
+// view is the tree at one moment. Everything but refs is immutable once installed, though mems[0] grows.
+//
+// refs counts the engine itself while the view is current, and every iterator on it. A point reader holds no
+// reference: the engine gives its own back only after the epoch in which the view was replaced has passed.
+type view struct {
+	mems    []*memRef // newest first; mems[0] is active
+	version *manifest.Version
+	levels  [manifest.NumLevels]level
+	refs    atomic.Int32
+}
+
+// level is the tables of one level: newest first in level 0, by key and disjoint in all others.
+type level struct {
+	tables []*tableRef
+	heads  []uint64 // key.Head of each table's largest key, for levels above 0: the search touches only these
+}
+
+// find returns the one table of a disjoint level that may hold user, or nil.
+func (l *level) find(user []byte) *tableRef {
+	head := key.Head(user, 0)
+	i, _ := slices.BinarySearch(l.heads, head)
+	for ; i < len(l.heads); i++ {
+		if l.heads[i] > head || bytes.Compare(l.tables[i].meta.Largest, user) >= 0 {
+			return l.tables[i]
+		}
+	}
+	return nil
+}
+
+// seekIndex is the index of the first table whose largest key is at or after user.
+func (l *level) seekIndex(user []byte) int {
+	i, _ := slices.BinarySearchFunc(l.tables, user, func(t *tableRef, user []byte) int {
+		return bytes.Compare(t.meta.Largest, user)
+	})
+	return i
+}
+
+// installLocked makes a view of mems and version current and lets go of the one before it.
+func (e *Engine) installLocked(mems []*memRef, version *manifest.Version) {
+	v := &view{mems: mems, version: version}
+	v.refs.Store(1)
+	for _, m := range mems {
+		m.views++
+	}
+	for n, metas := range version.Levels {
+		l := &v.levels[n]
+		l.tables = make([]*tableRef, len(metas))
+		for i, meta := range metas {
+			t := e.tables[meta.Num]
+			if t == nil {
+				t = &tableRef{meta: meta}
+				e.tables[meta.Num] = t
+			}
+			t.views++
+			l.tables[i] = t
+		}
+		if n > 0 {
+			l.heads = make([]uint64, len(metas))
+			for i, meta := range metas {
+				l.heads[i] = key.Head(meta.Largest, 0)
+			}
+		}
+	}
+	if old := e.view.Swap(v); old != nil {
+		e.epochs.Retire(func() { e.unref(old) })
+	}
+}
+
+// acquireView returns the current view with a reference for the caller, or nil after Close.
+func (e *Engine) acquireView() *view {
+	guard := e.epochs.Enter()
+	defer guard.Exit()
+	v := e.view.Load()
+	if v != nil {
+		v.refs.Add(1) // cannot revive a dead view: the engine's own reference outlives this guard
+	}
+	return v
+}
+
+// unref gives back one reference. The last one lets go of the view's memtables and tables. It may be called under
+// any lock but mu: it only queues work for CleanStep, which owns the freeing.
+func (e *Engine) unref(v *view) {
+	if v.refs.Add(-1) > 0 {
+		return
+	}
+	e.deadMu.Lock()
+	e.dead = append(e.dead, v)
+	e.deadMu.Unlock()
+	e.wake(e.wakeHousekeeper)
+}
+
+// buryViews takes apart the views that nobody holds: memtables return to the pool, tables that no view names any
+// more are closed, and their files become obsolete unless the engine is closing.
+func (e *Engine) buryViews() {
+	e.deadMu.Lock()
+	dead := e.dead
+	e.dead = nil
+	e.deadMu.Unlock()
+	if len(dead) == 0 {
+		return
+	}
+	var gone []*tableRef
+	e.mu.Lock()
+	closing := e.view.Load() == nil
+	for _, v := range dead {
+		for _, m := range v.mems {
+			if m.views--; m.views == 0 {
+				e.mems.recycle(m)
+			}
+		}
+		for n := range v.levels {
+			for _, t := range v.levels[n].tables {
+				if t.views--; t.views > 0 {
+					continue
+				}
+				gone = append(gone, t)
+				delete(e.tables, t.meta.Num)
+				if !closing {
+					e.obsolete = append(e.obsolete, filename.Make(filename.Table, t.meta.Num))
+				}
+			}
+		}
+	}
+	e.room.Broadcast()
+	e.mu.Unlock()
+	for _, t := range gone {
+		e.closeTable(t)
+	}
+}

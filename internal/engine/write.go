@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/commit"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/wal"
+)
+
+// Back-pressure by the number of tables in level 0: from slowTables on each write waits a little, more with every
+// further table; at stopTables writes wait until a compaction has caught up.
+const (
+	slowTables = 12
+	stopTables = 32
+	slowStep   = 100 * time.Microsecond // per 64 KiB of batch and table over slowTables
+)
+
+// unsyncedBytes is how much log may wait for its sync before the housekeeper is woken early, so that sealing a
+// segment never has much to sync.
+const unsyncedBytes = 8 << 20
+
+// Commit writes b and returns its last sequence number. With sync it survives a power cut once Commit returned,
+// without it a kill of the process. The caller has checked the limits of keys and values.
+func (e *Engine) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqNum, error) {
+	if err := e.writable(); err != nil {
+		return 0, err
+	}
+	return e.queue.Commit(b, sync, check)
+}
+
+// syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.
+func (e *Engine) syncLog() error {
+	seg := e.segment.Load()
+	if seg == nil {
+		return nil
+	}
+	if err := seg.Sync(); err != nil {
+		return e.fail("sync log", err)
+	}
+	return nil
+}
+
+// writer is the engine as the commit queue sees it.
+type writer struct{ *Engine }
+
+var _ commit.Env = writer{}
+
+func (w writer) Fits(group []*commit.Request) bool {
+	need := 0
+	for _, r := range group {
+		need += w.active().Need(r.Batch)
+	}
+	return need <= w.active().Room() && w.logHasRoom()
+}
+
+// active is the memtable that commits go to. Only the leader of a group may ask.
+func (e *Engine) active() *memRef { return e.view.Load().mems[0] }
+
+func (e *Engine) logHasRoom() bool {
+	seg := e.segment.Load()
+	return seg != nil && seg.Size() < e.opts.LogLimit/int64(e.budget.frozen+1)
+}
+
+func (w writer) MakeRoom(r *commit.Request) error {
+	if err := w.writable(); err != nil {
+		return err
+	}
+	w.slowDown(len(r.Batch.Bytes()))
+	if r.Batch.Count() == 0 || w.Fits([]*commit.Request{r}) {
+		return nil
+	}
+	return w.rotate(w.active().Need(r.Batch))
+}
+
+// slowDown makes a writer wait in proportion to what it brings while level 0 is long, so that throughput falls
+// smoothly before it would have to stop.
+func (e *Engine) slowDown(bytes int) {
+	tables := len(e.view.Load().levels[0].tables)
+	if tables < slowTables || e.opts.Manual {
+		return
+	}
+	start := e.opts.Now()
+	time.Sleep(slowStep * time.Duration(tables-slowTables+1) * time.Duration(bytes+1) / (64 << 10))
+	e.stats.stalled(e.opts.Now().Sub(start), "level 0 is long")
+}
+
+// rotate freezes the active memtable and seals its log segment, then starts the next of each with room for need bytes.
+func (e *Engine) rotate(need int) error {
+	if err := e.waitForFlush(); err != nil {
+		return err
+	}
+	if err := e.startSegment(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v := e.view.Load()
+	active := v.mems[0]
+	next, err := e.mems.get(e.segmentNum, need)
+	if err != nil {
+		return fmt.Errorf("memory for a memtable: %w", err)
+	}
+	mems := append([]*memRef{next}, v.mems...)
+	if active.Count() == 0 { // too small for need, or its segment was full of records that have been flushed
+		mems = append([]*memRef{next}, v.mems[1:]...)
+	}
+	e.installLocked(mems, v.version)
+	e.wake(e.wakeFlusher)
+	return nil
+}
+
+// startSegment seals the active segment and creates the next one. The last segment's end is kept until the next one
+// stands, so that a full disk in between is met again, without loss, by the next commit.
+func (e *Engine) startSegment() error {
+	if seg := e.segment.Load(); seg != nil {
+		end, err := seg.Seal()
+		if errors.Is(err, vfs.ErrNoSpace) && seg.Err() == nil {
+			return err
+		}
+		if err != nil {
+			return e.fail("seal log segment", err)
+		}
+		e.sealed = end
+		e.segment.Store(nil)
+	}
+	num := e.newNum()
+	seg, err := wal.Create(e.fs, num, e.databaseID(), e.sealed)
+	if errors.Is(err, vfs.ErrNoSpace) {
+		e.fs.Remove(filename.Make(filename.Log, num)) // an empty file that nothing names; Open removes it at the latest
+		return err
+	}
+	if err != nil {
+		return e.fail("create log segment", err)
+	}
+	e.mu.Lock()
+	e.logs = append(e.logs, num)
+	e.segmentNum = num
+	e.mu.Unlock()
+	e.segment.Store(seg)
+	return nil
+}
+
+// waitForFlush waits until another memtable may be frozen and level 0 is short enough. It gives up when the flush
+// cannot go on: the disk is full, or writes have failed.
+func (e *Engine) waitForFlush() error {
+	start, waited := e.opts.Now(), false
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		v := e.view.Load()
+		frozen, tables := len(v.mems)-1, len(v.levels[0].tables)
+		if frozen < e.budget.frozen && tables < stopTables {
+			break
+		}
+		if err := e.writable(); err != nil {
+			return err
+		}
+		if e.noSpace != nil {
+			return fmt.Errorf("%w: writes resume when space returns: %w", vfs.ErrNoSpace, e.noSpace)
+		}
+		waited = true
+		if e.opts.Manual {
+			e.mu.Unlock()
+			e.runStepForWriter(frozen >= e.budget.frozen)
+			e.mu.Lock()
+			continue
+		}
+		e.room.Wait()
+	}
+	if waited {
+		e.stats.stalled(e.opts.Now().Sub(start), "waiting for a flush or a compaction")
+	}
+	return nil
+}
+
+func (w writer) Log(group []*commit.Request) error {
+	w.records = w.records[:0]
+	for _, r := range group {
+		if r.Batch.Count() > 0 {
+			w.records = append(w.records, wal.Record{First: r.First, Count: r.Batch.Count(), Payload: r.Batch.Bytes()})
+		}
+	}
+	if len(w.records) == 0 {
+		return nil
+	}
+	defer clear(w.records)
+	seg := w.segment.Load()
+	_, err := seg.Append(w.records...)
+	if err == nil {
+		w.stats.logged(group, w.records)
+		return nil
+	}
+	if errors.Is(err, vfs.ErrNoSpace) && seg.Err() == nil { // nothing of the group is in the log, which is as it was
+		return fmt.Errorf("append to log: %w", err)
+	}
+	return fmt.Errorf("%w: %w", ErrCommitUnknown, w.fail("append to log", err))
+}
+
+func (w writer) Sync() error {
+	if err := w.syncLog(); err != nil {
+		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
+	}
+	return nil
+}
+
+func (w writer) Apply(r *commit.Request) {
+	if r.Batch.Count() > 0 {
+		active := w.active()
+		active.Apply(r.Batch, r.First)
+		active.last = r.Last()
+	}
+}
+
+func (w writer) Publish(last key.SeqNum) {
+	w.visible.Store(uint64(last))
+	if seg := w.segment.Load(); seg != nil && seg.Synced() < seg.Size() {
+		w.noteUnsynced(seg.Size() - seg.Synced())
+	}
+}
+
+// noteUnsynced has the housekeeper sync within SyncInterval, or at once if much has gathered.
+func (e *Engine) noteUnsynced(bytes int64) {
+	if e.unsyncedSince.Load() == 0 {
+		e.unsyncedSince.Store(e.opts.Now().UnixNano())
+		e.wake(e.wakeHousekeeper)
+	} else if bytes >= unsyncedBytes && !e.syncSoon.Load() {
+		e.syncSoon.Store(true)
+		e.wake(e.wakeHousekeeper)
+	}
+}

@@ -1,0 +1,94 @@
+package lightningdb
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"lightningdb/internal/codec"
+	"lightningdb/internal/engine"
+	"lightningdb/internal/vfs"
+)
+
+// Options configures Open. The zero value, and nil, is a good database.
+type Options struct {
+	// ReadOnly opens an existing database without writing anything at all, also on a read-only medium. Writers are
+	// locked out while it is open; other readers are not.
+	ReadOnly bool
+
+	// InMemory keeps everything in memory, through the same code; the directory's name is ignored and nothing
+	// outlives Close.
+	InMemory bool
+
+	// MustExist makes Open fail with ErrNoDatabase where it would otherwise create a database.
+	MustExist bool
+
+	// Durability of commits that do not choose their own. Default: Sync.
+	Durability Durability
+
+	// SyncInterval bounds how long a commit at Process durability may wait for its sync. Default: 1 s.
+	SyncInterval time.Duration
+
+	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
+	// 256 MiB; at least 10 MiB, and a smaller positive limit means 10 MiB. A single batch or value larger than a tenth
+	// of the limit is held in memory whole, beyond the limit, until it is flushed.
+	MemoryLimit int64
+
+	// LogLimit bounds, in bytes, how much log the next Open may have to replay after a crash. Default: what the
+	// memtables hold, about 60 % of MemoryLimit.
+	LogLimit int64
+
+	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
+	Compression Compression
+
+	// Logger receives a few events: what stopped writes, full disks, and flushes and compactions at debug level.
+	// Default: none. Keys and values are never logged.
+	Logger *slog.Logger
+
+	fs vfs.FS // what tests put in place of the operating system
+}
+
+// Durability says what a commit has survived when it returns.
+type Durability uint8
+
+const (
+	DefaultDurability Durability = iota // in Options: Sync; in a Batch: what Options says
+	Sync                                // any kill, crash of the system and power cut
+	Process                             // any kill of the process; power cuts once synced, within SyncInterval
+)
+
+// Compression names a codec for tables.
+type Compression uint8
+
+const (
+	DefaultCompression Compression = iota // S2
+	S2                                    // fast
+	Zstd                                  // smaller, slower to write
+	NoCompression
+)
+
+// engineOptions translates o, with the file system already open.
+func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
+	var codecs = map[Compression]codec.ID{DefaultCompression: codec.S2, S2: codec.S2, Zstd: codec.Zstd,
+		NoCompression: codec.None}
+	id, ok := codecs[o.Compression]
+	if !ok {
+		return engine.Options{}, fmt.Errorf("Options.Compression %d is none of S2, Zstd and NoCompression", o.Compression)
+	}
+	if o.Durability > Process {
+		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
+	}
+	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.SyncInterval < 0 {
+		return engine.Options{}, fmt.Errorf("Options.MemoryLimit, LogLimit and SyncInterval must not be negative")
+	}
+	return engine.Options{
+		FS:           fs,
+		ReadOnly:     o.ReadOnly,
+		MustExist:    o.MustExist,
+		SyncInterval: o.SyncInterval,
+		MemoryLimit:  o.MemoryLimit,
+		LogLimit:     o.LogLimit,
+		Codec:        id,
+		Logger:       o.Logger,
+	}, nil
+}

@@ -1,0 +1,207 @@
+package lightningdb
+
+import (
+	"bytes"
+	"iter"
+
+	"lightningdb/internal/engine"
+)
+
+// Range is a span of keys in one unchanging state of the database, to be walked with a loop or a Cursor:
+//
+//	r := db.Range(lo, hi)
+//	for k, v := range r.All() {
+//		…
+//	}
+//	if err := r.Err(); err != nil { … }
+//
+// A Range belongs to one goroutine. It may be walked any number of times. One that came from DB sees, at each walk, what
+// was committed when that walk began.
+type Range struct {
+	lo, hi  []byte
+	reverse bool
+	limit   int // entries a loop yields at most; negative for all
+	open    func(lo, hi []byte) (*engine.Iterator, error)
+	note    func(error)
+	err     error
+}
+
+// Range returns the entries with lo <= key < hi. A nil bound is open.
+func (db *DB) Range(lo, hi []byte) *Range {
+	return newRange(lo, hi, func(lo, hi []byte) (*engine.Iterator, error) {
+		return db.engine.NewIterator(nil, lo, hi)
+	}, func(error) {})
+}
+
+// Prefix returns the entries whose keys begin with p.
+func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
+
+func newRange(lo, hi []byte, open func(lo, hi []byte) (*engine.Iterator, error), note func(error)) *Range {
+	return &Range{lo: bytes.Clone(lo), hi: bytes.Clone(hi), limit: -1, open: open, note: note}
+}
+
+// prefixBounds returns the range of keys that begin with p: from p to the first key after all of them, which is p
+// without its trailing 0xff bytes and with the last of the others raised by one.
+func prefixBounds(p []byte) (lo, hi []byte) {
+	end := bytes.TrimRight(p, "\xff")
+	if len(end) == 0 {
+		return p, nil
+	}
+	hi = bytes.Clone(end)
+	hi[len(hi)-1]++
+	return p, hi
+}
+
+// Reverse makes loops run from the last key to the first. It returns r.
+func (r *Range) Reverse() *Range {
+	r.reverse = !r.reverse
+	return r
+}
+
+// Limit makes loops end after n entries; a negative n means no limit. It returns r.
+func (r *Range) Limit(n int) *Range {
+	r.limit = n
+	return r
+}
+
+// All yields keys and values in order. Both are valid until the next step of the loop and must not be changed; copy
+// what is to be kept. After the loop, Err tells whether it reached the end.
+func (r *Range) All() iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, v []byte) bool) {
+		r.walk(func(c *Cursor) bool {
+			v := c.Value()
+			return c.err == nil && yield(c.Key(), v)
+		})
+	}
+}
+
+// Keys yields the keys in order, without reading large values. A key is valid until the next step of the loop.
+func (r *Range) Keys() iter.Seq[[]byte] {
+	return func(yield func(k []byte) bool) {
+		r.walk(func(c *Cursor) bool { return yield(c.Key()) })
+	}
+}
+
+// Err is the error that ended the latest loop early, or nil.
+func (r *Range) Err() error { return r.err }
+
+// walk calls step at each entry in order until it returns false.
+func (r *Range) walk(step func(*Cursor) bool) {
+	c := r.Cursor()
+	defer func() {
+		r.err = c.Err()
+		c.Close()
+	}()
+	start, next := c.First, c.Next
+	if r.reverse {
+		start, next = c.Last, c.Prev
+	}
+	for left, ok := r.limit, start(); ok && left != 0 && step(c); left-- {
+		if left == 1 {
+			return
+		}
+		ok = next()
+	}
+}
+
+// Cursor walks a Range freely. It starts at no entry. It must be closed.
+type Cursor struct {
+	it    *engine.Iterator // nil if it could not be opened, and once closed
+	note  func(error)
+	value []byte // of the current entry, once loaded
+	ready bool   // value is loaded
+	err   error
+}
+
+// Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
+func (r *Range) Cursor() *Cursor {
+	it, err := r.open(r.lo, r.hi)
+	c := &Cursor{it: it, note: r.note}
+	c.fail(err)
+	return c
+}
+
+// First moves to the first entry of the range. Like every move it reports whether there is an entry to stand on; when
+// there is none, Err tells an end from a failure.
+func (c *Cursor) First() bool { return c.move((*engine.Iterator).First) }
+
+// Last moves to the last entry of the range.
+func (c *Cursor) Last() bool { return c.move((*engine.Iterator).Last) }
+
+// Next moves to the entry after the current one. At no entry it stays there and returns false.
+func (c *Cursor) Next() bool { return c.move((*engine.Iterator).Next) }
+
+// Prev moves to the entry before the current one. At no entry it stays there and returns false.
+func (c *Cursor) Prev() bool { return c.move((*engine.Iterator).Prev) }
+
+// Seek moves to the first entry of the range at or after key.
+func (c *Cursor) Seek(key []byte) bool {
+	return c.move(func(it *engine.Iterator) bool { return it.SeekGE(key) })
+}
+
+// SeekBefore moves to the last entry of the range before key.
+func (c *Cursor) SeekBefore(key []byte) bool {
+	return c.move(func(it *engine.Iterator) bool { return it.SeekLT(key) })
+}
+
+func (c *Cursor) move(to func(*engine.Iterator) bool) bool {
+	c.ready, c.value = false, nil
+	if c.err != nil {
+		return false
+	}
+	if c.it == nil {
+		c.err = ErrClosed
+		return false
+	}
+	ok := to(c.it)
+	if !ok {
+		c.fail(c.it.Err())
+	}
+	return ok
+}
+
+func (c *Cursor) fail(err error) {
+	if err != nil && c.err == nil {
+		c.err = err
+		c.note(err)
+	}
+}
+
+// Valid reports whether the cursor stands on an entry.
+func (c *Cursor) Valid() bool { return c.err == nil && c.it != nil && c.it.Valid() }
+
+// Key is the key of the current entry, or nil at no entry. It is valid until the next move and must not be changed.
+func (c *Cursor) Key() []byte {
+	if !c.Valid() {
+		return nil
+	}
+	return c.it.Key()
+}
+
+// Value is the value of the current entry, or nil at no entry or if it could not be read: then the cursor is at no
+// entry any more and Err tells why. It is valid until the next move and must not be changed.
+func (c *Cursor) Value() []byte {
+	if c.ready || !c.Valid() {
+		return c.value
+	}
+	value, err := c.it.Value()
+	if err != nil {
+		c.fail(err)
+		return nil
+	}
+	c.value, c.ready = value, true
+	return value
+}
+
+// Err is the first error the cursor met. Once it is not nil the cursor stays at no entry.
+func (c *Cursor) Err() error { return c.err }
+
+// Close releases the cursor. Using it afterwards gives ErrClosed; further calls of Close do nothing.
+func (c *Cursor) Close() error {
+	if c.it == nil {
+		return nil
+	}
+	it := c.it
+	c.it = nil
+	return it.Close()
+}
