@@ -125,6 +125,9 @@ func (db *DB) commit(b *Batch) (key.SeqNum, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if b.Size() > MaxBatchSize {
+		return 0, fmt.Errorf("%w: it has %d", ErrBatchTooLarge, b.Size())
+	}
 	durability := b.durability
 	switch {
 	case durability == DefaultDurability:

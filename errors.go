@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs"
+	"lightningdb/internal/wal"
 )
 
 // Errors that callers branch on, with errors.Is. What is returned adds the operation and the place.
@@ -47,19 +48,21 @@ var (
 	// ErrOpenReaders: Close found cursors or snapshots that were still open. They have stopped working; nothing is lost.
 	ErrOpenReaders = engine.ErrOpenReaders
 
-	// ErrKeyEmpty, ErrKeyTooLarge and ErrValueTooLarge refuse a write before anything of it is written.
+	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written.
 	ErrKeyEmpty      = errors.New("key is empty")
 	ErrKeyTooLarge   = fmt.Errorf("key is larger than %d bytes", MaxKeySize)
 	ErrValueTooLarge = fmt.Errorf("value is larger than %d bytes", MaxValueSize)
+	ErrBatchTooLarge = fmt.Errorf("batch is larger than %d bytes", MaxBatchSize)
 )
 
 // CorruptionError says which file is damaged, where and how. errors.Is(err, ErrCorrupt) holds for it.
 type CorruptionError = corrupt.Error
 
-// Limits of keys and values, in bytes.
+// Limits of keys, values and batches (as Batch.Size counts them), in bytes.
 const (
 	MaxKeySize   = key.MaxUserKeySize
 	MaxValueSize = key.MaxValueSize
+	MaxBatchSize = wal.MaxPayload
 )
 
 // checkKey enforces the limits of keys.

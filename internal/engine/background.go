@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs"
 )
@@ -134,7 +136,7 @@ func (e *Engine) CleanStep() (bool, error) {
 	e.mu.Lock()
 	e.obsolete = append(e.obsolete, kept...)
 	e.mu.Unlock()
-	return len(kept) > 0 || e.epochs.Pending() > 0, failed
+	return len(kept) > 0 || e.epochs.Metrics().Pending > 0, failed
 }
 
 // FlushStep writes the oldest frozen memtable to level 0. It reports whether there was one.
@@ -153,15 +155,18 @@ func (e *Engine) FlushStep() (bool, error) {
 		return false, nil
 	}
 	oldest, logStart := v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment
-	err := e.flush(oldest, logStart)
+	err := e.flush(v, oldest, logStart)
 	e.noteSpace(err)
 	return err == nil, err
 }
 
-// flush writes m to tables and installs them in its place. The log before logStart is needed no more.
-func (e *Engine) flush(m *memRef, logStart filename.Num) error {
+// flush writes m, the oldest memtable of v, to tables and installs them in its place. The log before logStart is needed
+// no more.
+func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 	start := e.opts.Now()
-	edit, stats, err := e.writeTables(m)
+	e.stats.flushing.Store(true)
+	defer e.stats.flushing.Store(false)
+	edit, stats, err := e.writeTables(m, v.version, e.snapshots.held(e))
 	if err != nil {
 		return e.backgroundFailure("flush", err)
 	}
@@ -170,15 +175,20 @@ func (e *Engine) flush(m *memRef, logStart filename.Num) error {
 		return err
 	}
 	e.stats.flushed(stats, e.opts.Now().Sub(start))
-	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", stats.BytesWritten)
+	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", stats.BytesOut)
 	e.wake(e.wakeCompactor)
 	return nil
 }
 
 // CompactStep runs the most urgent compaction. It reports whether there was one.
 func (e *Engine) CompactStep() (bool, error) {
-	return e.compactOnce(e.ctx, compaction.Pick)
+	return e.compactOnce(e.ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
+		return compaction.Pick(v, p, noneBusy)
+	})
 }
+
+// noneBusy says that no other job has a table: compactMu lets one run at a time.
+func noneBusy(filename.Num) bool { return false }
 
 // compactOnce runs the job that pick chooses from the current version.
 func (e *Engine) compactOnce(ctx context.Context,
@@ -198,22 +208,29 @@ func (e *Engine) compactOnce(ctx context.Context,
 	if job == nil {
 		return false, nil
 	}
+	err := e.compact(ctx, job, held)
+	e.noteSpace(err)
+	return err == nil, err
+}
+
+func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.SeqNum) error {
 	start := e.opts.Now()
 	e.stats.compacting.Store(true)
 	defer e.stats.compacting.Store(false)
-	edit, stats, err := compaction.Run(ctx, job, e.compactionEnv(v, held))
-	if err == nil {
-		err = e.commitEdit(edit, nil)
-	} else if ctx.Err() == nil {
-		err = e.backgroundFailure("compact", err)
+	edit, stats, err := e.runJob(ctx, job, held)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
-	e.noteSpace(err)
 	if err != nil {
-		return false, err
+		return e.backgroundFailure("compact", err)
+	}
+	if err := e.commitEdit(edit, nil); err != nil {
+		return err
 	}
 	e.stats.compacted(stats, e.opts.Now().Sub(start))
-	e.opts.Logger.Debug("compacted", "job", job.String(), "read", stats.BytesRead, "written", stats.BytesWritten)
-	return true, nil
+	e.opts.Logger.Debug("compacted", "reason", job.Reason, "into", job.OutputLevel,
+		"read", stats.BytesIn, "written", stats.BytesOut)
+	return nil
 }
 
 // backgroundFailure decides what a failed flush or compaction means: a full disk is tried again, closing is no
@@ -258,8 +275,10 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 		return e.fail("change the set of tables", err)
 	}
 	if err := e.appendEdit(edit, next); err != nil {
-		e.keepInLimbo(edit)
-		return err
+		if errors.Is(err, vfs.ErrNoSpace) {
+			e.discardTables(edit)
+		}
+		return err // after any other error both states must stay readable: Open removes what is too much
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -273,14 +292,11 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 	return nil
 }
 
-// keepInLimbo remembers the tables of an edit that may or may not be in the manifest: they may go only when a new
-// manifest, which does not name them, has taken over.
-func (e *Engine) keepInLimbo(edit *manifest.Edit) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// discardTables removes the tables of an edit that is not in the manifest.
+func (e *Engine) discardTables(edit *manifest.Edit) {
 	for _, added := range edit.Added {
-		if e.tables[added.Table.Num] == nil { // not a table that merely moves
-			e.limbo = append(e.limbo, filename.Make(filename.Table, added.Table.Num))
+		if !slices.ContainsFunc(edit.Deleted, func(r manifest.Removed) bool { return r.Num == added.Table.Num }) {
+			e.discard(filename.Make(filename.Table, added.Table.Num)) // not a table that merely moves
 		}
 	}
 }
@@ -299,47 +315,49 @@ func (e *Engine) retireLogsLocked(start filename.Num) {
 	e.wake(e.wakeHousekeeper)
 }
 
-// appendEdit makes edit durable. When the manifest has grown, or its last append met a full disk, a new manifest
-// takes over, which begins with all of next.
+// appendEdit makes edit durable. When the manifest has grown, a new one takes over, which begins with all of next; if
+// the disk is too full for that, the old one goes on. After vfs.ErrNoSpace the edit is not in the manifest.
 func (e *Engine) appendEdit(edit *manifest.Edit, next *manifest.Version) error {
-	if e.manifest != nil && e.manifest.Size() < e.manifestLimit {
-		err := e.manifest.Append(edit)
-		if err == nil {
-			return nil
+	if e.manifest.Size() >= e.manifestLimit {
+		if err := e.startManifest(next); !errors.Is(err, vfs.ErrNoSpace) {
+			return err
 		}
-		if !errors.Is(err, vfs.ErrNoSpace) {
-			return e.fail("append to manifest", err)
-		}
-		// What reached the file is unknown: no later edit may follow it there.
-		e.manifest.Close()
-		e.manifest = nil
+	}
+	err := e.manifest.Append(edit)
+	if errors.Is(err, vfs.ErrNoSpace) && e.manifest.Err() == nil {
 		return err
 	}
-	return e.startManifest(next)
+	if err != nil {
+		return e.fail("append to manifest", err)
+	}
+	return nil
 }
 
 // startManifest writes version to a new manifest and points CURRENT at it. The manifest before it becomes obsolete.
+// After vfs.ErrNoSpace the one before is still in force.
 func (e *Engine) startManifest(version *manifest.Version) error {
 	num := e.newNum()
 	log, err := manifest.Create(e.fs, num, version)
-	if errors.Is(err, vfs.ErrNoSpace) {
+	if errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided) {
+		e.discard(filename.Make(filename.Manifest, num))
 		return err
 	}
 	if err != nil {
 		return e.fail("start manifest", err)
 	}
 	if e.manifest != nil {
-		e.manifest.Close()
+		e.discard(filename.Make(filename.Manifest, e.manifest.Num()))
+		e.manifest.Close() // every edit in it is durable, and none is read again
 	}
-	e.mu.Lock()
-	if e.manifestNum != 0 {
-		e.obsolete = append(e.obsolete, filename.Make(filename.Manifest, e.manifestNum))
-	}
-	e.manifestNum = num
-	e.obsolete = append(e.obsolete, e.limbo...)
-	e.limbo = nil
-	e.mu.Unlock()
 	e.manifest = log
 	e.manifestLimit = max(1<<20, 8*log.Size())
 	return nil
+}
+
+// discard has the housekeeper remove files that nothing names.
+func (e *Engine) discard(names ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.obsolete = append(e.obsolete, names...)
+	e.wake(e.wakeHousekeeper)
 }

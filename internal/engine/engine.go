@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -39,7 +40,6 @@ type Engine struct {
 	// The commit side. Touched by the leader of a group only, unless said otherwise.
 	queue         *commit.Queue
 	segment       atomic.Pointer[wal.Segment] // the active log segment; SyncStep loads it
-	sealed        wal.Predecessor             // the end of the segment before the active one
 	records       []wal.Record                // reused by Log
 	unsyncedSince atomic.Int64                // when the oldest unsynced commit was published, in ns; 0 if none is
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
@@ -52,7 +52,7 @@ type Engine struct {
 	compactMu sync.Mutex // held by the one compaction in progress
 
 	manifestMu    sync.Mutex    // held while an edit becomes durable
-	manifest      *manifest.Log // nil after an append met a full disk: the next edit starts a new one
+	manifest      *manifest.Log
 	manifestLimit int64         // size at which a new manifest starts
 
 	mu          sync.Mutex // never held during I/O
@@ -62,9 +62,7 @@ type Engine struct {
 	segmentNum  filename.Num               // number of the active segment
 	logs        []filename.Num             // log segments on disk, ascending
 	obsolete    []string                   // files to remove
-	limbo       []string                   // tables of edits whose fate is unknown
 	nextNum     filename.Num
-	manifestNum filename.Num
 	noSpace     error // background work is held up by a full disk
 
 	deadMu sync.Mutex
@@ -183,7 +181,8 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 			return errors.Join(err, e.writable())
 		}
 		worked, err := e.compactOnce(ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
-			return compaction.PickRange(v, p, lo, hi)
+			job, _ := compaction.PickRange(v, p, noneBusy, lo, hi)
+			return job
 		})
 		if err != nil || !worked {
 			return err
@@ -216,15 +215,15 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// flushAtClose leaves an empty log behind, so that the next Open has nothing to replay. A failure here loses
-// nothing: the log has everything, and it is synced.
+// flushAtClose leaves an empty, sealed log behind, so that the next Open has nothing to replay and knows it. A full
+// disk here loses nothing: the log has everything, and it is synced.
 func (e *Engine) flushAtClose() error {
 	if e.opts.ReadOnly {
 		return nil
 	}
 	return e.queue.Exclusive(func() error {
-		if f := e.failed.Load(); f != nil {
-			return nil // already told to every writer since
+		if e.failed.Load() != nil {
+			return nil // every writer since was told
 		}
 		err := e.syncLog()
 		if err == nil && e.active().Count() > 0 {
@@ -233,15 +232,36 @@ func (e *Engine) flushAtClose() error {
 		for more := true; more && err == nil; {
 			more, err = e.FlushStep()
 		}
+		if err == nil {
+			err = e.sealLog()
+		}
+		if errors.Is(err, vfs.ErrNoSpace) {
+			return nil
+		}
 		return err
 	})
+}
+
+// sealLog ends the log and notes in the manifest where.
+func (e *Engine) sealLog() error {
+	seg := e.segment.Load()
+	end, err := seg.Seal(0)
+	if errors.Is(err, vfs.ErrNoSpace) && seg.Err() == nil {
+		return err
+	}
+	if err != nil {
+		return e.fail("seal log segment", err)
+	}
+	return e.commitEdit(&manifest.Edit{LogEnd: manifest.LogEnd(end)}, nil)
 }
 
 // closeFiles closes the log, the manifest, all tables and the lock, in this order.
 func (e *Engine) closeFiles() error {
 	var errs []error
-	if seg := e.segment.Swap(nil); seg != nil {
-		errs = append(errs, seg.Close())
+	if seg := e.segment.Load(); seg != nil {
+		if err := seg.Close(); !errors.Is(err, fs.ErrClosed) { // sealing has closed it
+			errs = append(errs, err)
+		}
 	}
 	e.manifestMu.Lock()
 	if e.manifest != nil {

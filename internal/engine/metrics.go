@@ -19,6 +19,8 @@ type stats struct {
 	operations atomic.Uint64
 	appends    atomic.Uint64
 	logBytes   atomic.Uint64
+	syncs      atomic.Uint64
+	flushing   atomic.Bool
 	compacting atomic.Bool
 
 	mu         sync.Mutex
@@ -76,8 +78,8 @@ func (s *stats) compacted(c compaction.Stats, d time.Duration) {
 
 func (w *Work) add(c compaction.Stats, d time.Duration) {
 	w.Count++
-	w.BytesRead += c.BytesRead
-	w.BytesWritten += c.BytesWritten
+	w.BytesRead += c.BytesIn
+	w.BytesWritten += c.BytesOut
 	w.Duration += d
 }
 
@@ -101,7 +103,10 @@ type Metrics struct {
 	AppendBytes  uint64 // bytes of batches in them
 	Flush        Work
 	Compaction   Work
+	Flushing     bool
 	Compacting   bool
+	MemoryLimit  int64
+	Syncs        uint64
 	Stall        Stall
 	Snapshots    int64
 	Iterators    int64
@@ -119,7 +124,10 @@ func (e *Engine) Metrics() Metrics {
 		Operations:  e.stats.operations.Load(),
 		Appends:     e.stats.appends.Load(),
 		AppendBytes: e.stats.logBytes.Load(),
+		Flushing:    e.stats.flushing.Load(),
 		Compacting:  e.stats.compacting.Load(),
+		MemoryLimit: e.opts.MemoryLimit,
+		Syncs:       e.stats.syncs.Load(),
 		Snapshots:   e.openSnapshots.Load(),
 		Iterators:   e.openIterators.Load(),
 		OldestSeq:   e.snapshots.held(e)[0],

@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
+	"lightningdb/internal/memtable"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -100,7 +101,7 @@ func (e *Engine) serve(version *manifest.Version, names []string) error {
 	}
 	version = replayed.version
 	e.startAt(last)
-	seg, err := wal.Create(e.fs, e.newNumAs(&e.segmentNum), version.DatabaseID, wal.Predecessor{})
+	seg, err := wal.Create(e.fs, e.newNumAs(&e.segmentNum), version.DatabaseID, wal.Root(last))
 	if err != nil {
 		return fmt.Errorf("create log segment: %w", err)
 	}
@@ -166,7 +167,7 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) error 
 		switch kind {
 		case filename.CurrentTemp:
 		case filename.Manifest:
-			if num == e.manifestNum {
+			if num == e.manifest.Num() {
 				continue
 			}
 		case filename.Log:
@@ -185,7 +186,6 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) error 
 		}
 		e.report.FilesRemoved = append(e.report.FilesRemoved, name)
 	}
-	e.obsolete = nil // the manifest before this one was among names
 	return nil
 }
 
@@ -215,7 +215,7 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 		DB:       r.version.DatabaseID,
 		Start:    r.version.LogStart,
 		Segments: segments,
-		After:    r.version.LastSeq,
+		End:      wal.Predecessor(r.version.LogEnd),
 	}, r.apply)
 	if err != nil {
 		return 0, fmt.Errorf("replay the log: %w", err)
@@ -226,13 +226,13 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 }
 
 func (r *replay) apply(first key.SeqNum, b *batch.Batch) error {
-	if !r.mem.Fits(b) {
+	if !r.mem.Fits(b.Count(), len(b.Bytes())) {
 		if r.keep {
 			r.full = append(r.full, r.mem)
 		} else if err := r.flush(); err != nil {
 			return err
 		}
-		if err := r.newMemtable(r.mem.Need(b)); err != nil {
+		if err := r.newMemtable(memtable.SizeFor(b)); err != nil {
 			return err
 		}
 	}
@@ -258,7 +258,7 @@ func (r *replay) flush() error {
 	if r.mem.Count() == 0 {
 		return nil
 	}
-	edit, _, err := r.engine.writeTables(r.mem)
+	edit, _, err := r.engine.writeTables(r.mem, r.version, []key.SeqNum{r.mem.last})
 	if err != nil {
 		return fmt.Errorf("flush the replayed log: %w", err)
 	}

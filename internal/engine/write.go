@@ -7,8 +7,8 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
-	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
+	"lightningdb/internal/memtable"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -36,11 +36,8 @@ func (e *Engine) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqN
 
 // syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.
 func (e *Engine) syncLog() error {
-	seg := e.segment.Load()
-	if seg == nil {
-		return nil
-	}
-	if err := seg.Sync(); err != nil {
+	e.stats.syncs.Add(1)
+	if err := e.segment.Load().Sync(); err != nil {
 		return e.fail("sync log", err)
 	}
 	return nil
@@ -52,19 +49,19 @@ type writer struct{ *Engine }
 var _ commit.Env = writer{}
 
 func (w writer) Fits(group []*commit.Request) bool {
-	need := 0
+	operations, bytes := 0, 0
 	for _, r := range group {
-		need += w.active().Need(r.Batch)
+		operations += r.Batch.Count()
+		bytes += len(r.Batch.Bytes())
 	}
-	return need <= w.active().Room() && w.logHasRoom()
+	return w.active().Fits(operations, bytes) && w.logHasRoom()
 }
 
 // active is the memtable that commits go to. Only the leader of a group may ask.
 func (e *Engine) active() *memRef { return e.view.Load().mems[0] }
 
 func (e *Engine) logHasRoom() bool {
-	seg := e.segment.Load()
-	return seg != nil && seg.Size() < e.opts.LogLimit/int64(e.budget.frozen+1)
+	return e.segment.Load().Size() < e.opts.LogLimit/int64(e.budget.frozen+1)
 }
 
 func (w writer) MakeRoom(r *commit.Request) error {
@@ -75,7 +72,7 @@ func (w writer) MakeRoom(r *commit.Request) error {
 	if r.Batch.Count() == 0 || w.Fits([]*commit.Request{r}) {
 		return nil
 	}
-	return w.rotate(w.active().Need(r.Batch))
+	return w.rotate(memtable.SizeFor(r.Batch))
 }
 
 // slowDown makes a writer wait in proportion to what it brings while level 0 is long, so that throughput falls
@@ -115,28 +112,28 @@ func (e *Engine) rotate(need int) error {
 	return nil
 }
 
-// startSegment seals the active segment and creates the next one. The last segment's end is kept until the next one
-// stands, so that a full disk in between is met again, without loss, by the next commit.
+// startSegment prepares the next log segment, seals the active one and begins the next behind it. After
+// vfs.ErrNoSpace the active segment goes on.
 func (e *Engine) startSegment() error {
-	if seg := e.segment.Load(); seg != nil {
-		end, err := seg.Seal()
-		if errors.Is(err, vfs.ErrNoSpace) && seg.Err() == nil {
-			return err
-		}
-		if err != nil {
-			return e.fail("seal log segment", err)
-		}
-		e.sealed = end
-		e.segment.Store(nil)
-	}
 	num := e.newNum()
-	seg, err := wal.Create(e.fs, num, e.databaseID(), e.sealed)
+	next, err := wal.Prepare(e.fs, num, 0)
 	if errors.Is(err, vfs.ErrNoSpace) {
-		e.fs.Remove(filename.Make(filename.Log, num)) // an empty file that nothing names; Open removes it at the latest
 		return err
 	}
 	if err != nil {
-		return e.fail("create log segment", err)
+		return e.fail("prepare log segment", err)
+	}
+	active := e.segment.Load()
+	end, err := active.Seal(num)
+	if errors.Is(err, vfs.ErrNoSpace) && active.Err() == nil {
+		return errors.Join(err, next.Discard())
+	}
+	if err != nil {
+		return e.fail("seal log segment", err)
+	}
+	seg, err := next.Begin(e.databaseID(), end)
+	if err != nil {
+		return e.fail("begin log segment", err)
 	}
 	e.mu.Lock()
 	e.logs = append(e.logs, num)
@@ -219,7 +216,7 @@ func (w writer) Apply(r *commit.Request) {
 
 func (w writer) Publish(last key.SeqNum) {
 	w.visible.Store(uint64(last))
-	if seg := w.segment.Load(); seg != nil && seg.Synced() < seg.Size() {
+	if seg := w.segment.Load(); seg.Synced() < seg.Size() {
 		w.noteUnsynced(seg.Size() - seg.Synced())
 	}
 }

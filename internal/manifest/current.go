@@ -34,10 +34,14 @@ func setCurrent(fs vfs.FS, db [16]byte, num filename.Num) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := fs.Rename(nameCurrentTemp, nameCurrent); err != nil {
-		return err
+	err = fs.Rename(nameCurrentTemp, nameCurrent)
+	if err == nil {
+		err = fs.SyncDir()
 	}
-	return fs.SyncDir()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUndecided, err)
+	}
+	return nil
 }
 
 func encodeCurrent(db [16]byte, num filename.Num) [record.FileHeaderSize]byte {

@@ -35,6 +35,9 @@ import (
 // ErrVersionTooNew is what errors.Is finds when the database was written by a newer version of the program.
 var ErrVersionTooNew = record.ErrVersionTooNew
 
+// ErrUndecided is what errors.Is finds when the switch to a new manifest failed half way.
+var ErrUndecided = errors.New("it is not known which manifest is in force")
+
 // Record types. The values are on disk: never renumber, never reuse.
 const (
 	typeSnapshot record.Type = 1
@@ -48,7 +51,8 @@ type Log struct {
 }
 
 // Create writes manifest num with v as its snapshot and, once that is durable, makes it the one in force. Then the
-// switch is durable too, and the manifest before can be removed. After an error either may be in force.
+// switch is durable too, and the manifest before can be removed. After an error that matches ErrUndecided either may be in
+// force; after any other the one before still is.
 func Create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 	l, err := create(fs, num, v)
 	if err != nil {

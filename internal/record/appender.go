@@ -193,11 +193,11 @@ func (a *Appender) Sync() error {
 	target := a.end.Load()
 	a.syncMu.Lock()
 	defer a.syncMu.Unlock()
+	if a.synced.Load() >= target { // also when a was closed meanwhile, as sealing does
+		return nil
+	}
 	if err := a.Err(); err != nil {
 		return err
-	}
-	if a.synced.Load() >= target {
-		return nil
 	}
 	return a.syncLocked()
 }

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"lightningdb/internal/compaction"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/merge"
+	"lightningdb/internal/table"
+	"lightningdb/internal/vfs"
+)
+
+// writeTables writes m to tables of level 0 above version, durable in content and name, and returns the edit that
+// adds them. held are the sequence numbers that readers need.
+func (e *Engine) writeTables(m *memRef, version *manifest.Version, held []key.SeqNum) (
+	*manifest.Edit, compaction.Stats, error) {
+	job := compaction.Flush(version, compaction.Memtable{Iterator: m.NewIterator(), Entries: uint64(m.Count())})
+	job.TargetTableBytes = e.budget.table
+	return e.runJob(context.Background(), job, held)
+}
+
+// runJob carries out a job of package compaction on the files of the database.
+func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.SeqNum) (
+	*manifest.Edit, compaction.Stats, error) {
+	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
+		Open:   e.openInput,
+		NewNum: e.newNum,
+		Create: e.createOutput,
+		Remove: func(num filename.Num) error {
+			e.discard(filename.Make(filename.Table, num))
+			return nil
+		},
+	})
+	if err == nil && stats.Outputs > 0 {
+		err = e.fs.SyncDir()
+	}
+	return edit, stats, err
+}
+
+// compactionParams are the measures by which compactions are picked.
+func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
+	return compaction.Params{
+		BaseBytes:        compaction.DefaultL0Trigger * int64(e.budget.memtable),
+		Multiplier:       compaction.DefaultMultiplier,
+		TargetTableBytes: e.budget.table,
+		L0Trigger:        compaction.DefaultL0Trigger,
+		OldestSnapshot:   oldest,
+		Quiet:            len(v.mems) == 1,
+	}
+}
+
+// openInput opens a table for one read from front to back, past the cache and beside the tables that readers have
+// open.
+func (e *Engine) openInput(meta *manifest.TableMeta) (merge.Iterator, error) {
+	o, err := e.openTableFile(meta)
+	if err != nil {
+		return nil, err
+	}
+	return &heldIterator{Iterator: o.NewSequentialIterator(), table: o}, nil
+}
+
+// output is a table file being written by a job.
+type output struct {
+	file   vfs.File
+	writer *table.Writer
+	num    filename.Num
+	id     uint64
+}
+
+func (e *Engine) createOutput(num filename.Num) (compaction.Output, error) {
+	file, err := e.fs.Create(filename.Make(filename.Table, num))
+	if err != nil {
+		return nil, err
+	}
+	id := e.opts.Random()
+	w := table.NewWriter(file, table.Options{ID: id, Codec: e.opts.Codec, PageSize: e.opts.PageSize})
+	return &output{file: file, writer: w, num: num, id: id}, nil
+}
+
+func (o *output) Add(k key.Internal, value []byte) error { return o.writer.Add(k, value) }
+func (o *output) EstimatedSize() int64                   { return o.writer.EstimatedSize() }
+func (o *output) Full() bool                             { return o.writer.Full() }
+func (o *output) Abort() error                           { return o.file.Close() }
+
+func (o *output) Finish() (*manifest.TableMeta, error) {
+	p, err := o.writer.Finish()
+	if err == nil {
+		err = o.file.Sync()
+	}
+	var size int64
+	if err == nil {
+		size, err = o.file.Size()
+	}
+	if err = errors.Join(err, o.file.Close()); err != nil {
+		return nil, err
+	}
+	return &manifest.TableMeta{
+		Num:         o.num,
+		ID:          o.id,
+		Size:        size,
+		Entries:     p.Entries,
+		Tombstones:  p.Tombstones,
+		Shadowed:    p.Shadowed,
+		RawBytes:    p.RawBytes,
+		SmallestSeq: p.SmallestSeq,
+		LargestSeq:  p.LargestSeq,
+		Smallest:    p.Smallest,
+		Largest:     p.Largest,
+	}, nil
+}

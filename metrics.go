@@ -1,0 +1,171 @@
+package lightningdb
+
+import (
+	"time"
+
+	"lightningdb/internal/engine"
+)
+
+// Metrics is the state of a database at one moment, and what it did since Open.
+type Metrics struct {
+	Sequence       uint64 // of the newest commit
+	OldestSequence uint64 // the oldest state that a reader keeps; Sequence if there is no reader
+	Snapshots      int    // open snapshots and transactions
+	Iterators      int    // open cursors and loops
+
+	Commits    uint64 // since Open
+	Operations uint64 // in them
+
+	Levels    []LevelMetrics
+	DiskBytes int64 // tables and log
+	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
+
+	MemoryUsed  int64 // bytes of memtables, cached pages and open tables
+	MemoryLimit int64
+	Memtable    MemtableMetrics
+	Cache       CacheMetrics
+	TablesOpen  int
+
+	Log        LogMetrics
+	Flush      WorkMetrics
+	Compaction WorkMetrics
+	Stall      StallMetrics
+
+	// WriteAmplification is bytes written to log and tables for each byte written by commits; 0 before the first.
+	WriteAmplification float64
+	// ObsoleteFiles wait until no reader needs them or their removal succeeds.
+	ObsoleteFiles int
+	// BackgroundError is why writes stopped or background work is held up; nil if neither is so.
+	BackgroundError error
+}
+
+// LevelMetrics describes one level of the tree. Level 0 receives flushes, the last level holds most of the data.
+type LevelMetrics struct {
+	Level      int
+	Tables     int
+	Bytes      int64
+	Entries    uint64
+	Tombstones uint64
+	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
+	Score      float64 // how urgent its compaction is; from 1 on it is due
+}
+
+// MemtableMetrics describes what has not been flushed.
+type MemtableMetrics struct {
+	Active, Frozen int   // memtables
+	Entries        int   // in them
+	Bytes          int64 // written to them
+	HeldBytes      int64 // memory they take, spare ones included
+}
+
+// CacheMetrics describes the page cache.
+type CacheMetrics struct {
+	UsedBytes, LimitBytes int64
+	Misses, Evictions     uint64 // pages, since Open
+}
+
+// LogMetrics describes the write-ahead log.
+type LogMetrics struct {
+	Segments     int
+	Bytes        int64  // in the active segment
+	Appends      uint64 // writes since Open; one may carry many commits
+	Syncs        uint64 // since Open
+	BytesWritten uint64 // since Open
+}
+
+// WorkMetrics sums up flushes or compactions since Open.
+type WorkMetrics struct {
+	Count        uint64
+	BytesRead    int64
+	BytesWritten int64
+	Duration     time.Duration
+	Running      int
+}
+
+// StallMetrics sums up how long writers waited for flushes and compactions since Open.
+type StallMetrics struct {
+	Count    uint64
+	Duration time.Duration
+	Cause    string // of the latest
+}
+
+// RecoveryReport says what Open found and did.
+type RecoveryReport struct {
+	Created      bool          // there was no database; it was created
+	Segments     int           // log segments replayed
+	Records      int           // commits replayed
+	Operations   uint64        // in them
+	LogBytes     int64         // bytes of log read
+	TornBytes    int64         // bytes of an unfinished write at the log's end that were dropped; no such commit was acknowledged
+	LastSequence uint64        // of the newest commit
+	FilesRemoved []string      // files that a crash left behind, unused
+	Duration     time.Duration // of the whole Open
+}
+
+// Recovery says what Open found and did.
+func (db *DB) Recovery() RecoveryReport {
+	r := db.engine.Report()
+	return RecoveryReport{
+		Created:      r.Created,
+		Segments:     r.Segments,
+		Records:      r.Records,
+		Operations:   r.Operations,
+		LogBytes:     r.LogBytes,
+		TornBytes:    r.TornBytes,
+		LastSequence: uint64(r.LastSequence),
+		FilesRemoved: r.FilesRemoved,
+		Duration:     r.Duration,
+	}
+}
+
+// Metrics returns the metrics of this moment.
+func (db *DB) Metrics() Metrics {
+	m := db.engine.Metrics()
+	out := Metrics{
+		Sequence:       uint64(m.Visible),
+		OldestSequence: uint64(m.OldestSeq),
+		Snapshots:      int(m.Snapshots),
+		Iterators:      int(m.Iterators),
+		Commits:        m.Commits,
+		Operations:     m.Operations,
+		DiskBytes:      m.LogBytes,
+		MemoryUsed:     m.MemtableHeld + m.Cache.Used + m.OpenBytes,
+		MemoryLimit:    m.MemoryLimit,
+		Memtable: MemtableMetrics{
+			Active: 1, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
+		},
+		Cache: CacheMetrics{
+			UsedBytes: m.Cache.Used, LimitBytes: m.Cache.Budget,
+			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
+		},
+		TablesOpen: m.OpenTables,
+		Log: LogMetrics{
+			Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
+		},
+		Flush:           workMetrics(m.Flush, m.Flushing),
+		Compaction:      workMetrics(m.Compaction, m.Compacting),
+		Stall:           StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause},
+		ObsoleteFiles:   m.Obsolete,
+		BackgroundError: m.Failure,
+	}
+	for _, l := range m.Levels {
+		out.Levels = append(out.Levels, LevelMetrics(l))
+		out.DiskBytes += l.Bytes
+		if l.Bytes > 0 {
+			out.LiveBytes = l.Bytes
+		}
+	}
+	if m.AppendBytes > 0 {
+		written := float64(m.AppendBytes) + float64(m.Flush.BytesWritten) + float64(m.Compaction.BytesWritten)
+		out.WriteAmplification = written / float64(m.AppendBytes)
+	}
+	return out
+}
+
+func workMetrics(w engine.Work, running bool) WorkMetrics {
+	out := WorkMetrics{Count: w.Count, BytesRead: w.BytesRead, BytesWritten: w.BytesWritten, Duration: w.Duration}
+	if running {
+		out.Running = 1
+	}
+	return out
+}
