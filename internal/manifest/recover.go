@@ -54,30 +54,56 @@ func Recover(fs vfs.FS) (*Version, filename.Num, error) {
 
 // readManifest reads manifest num of database db.
 func readManifest(fs vfs.FS, num filename.Num, db [16]byte) (v *Version, err error) {
-	name := filename.Make(filename.Manifest, num)
-	f, err := fs.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	var r record.Reader
-	if err := r.Open(f, name, db, num); err != nil {
-		return nil, err
-	}
-	h, err := r.FileHeader(record.MagicManifest)
-	switch {
-	case errors.Is(err, record.ErrBadHeader):
-		return nil, corrupt.New(name, 0, "the file header is damaged")
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", name, err)
-	case h.DB != db || h.Num != num || h.Extra != [36]byte{}:
-		return nil, corrupt.New(name, 0, "it is not the manifest that CURRENT names")
-	}
-	return readEdits(&r, name, &h)
+	err = openFile(fs, filename.Manifest, num, func(name string, f vfs.File, h record.FileHeader) error {
+		if h.DB != db {
+			return corrupt.New(name, 0, "it belongs to another database than CURRENT")
+		}
+		v, err = readEdits(f, name, &h)
+		return err
+	})
+	return v, err
 }
 
-// readEdits applies the records of the manifest with header h, which r reads, up to its end.
-func readEdits(r *record.Reader, name string, h *record.FileHeader) (*Version, error) {
+// openFile calls fn with the file of the given kind and number, open, and its header.
+func openFile(fs vfs.FS, kind filename.Kind, num filename.Num,
+	fn func(name string, f vfs.File, h record.FileHeader) error) (err error) {
+	name := filename.Make(kind, num)
+	f, err := fs.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	magic := record.MagicManifest
+	if kind == filename.Log {
+		magic = record.MagicLog
+	}
+	var r record.Reader
+	if err := r.Open(f, name, [16]byte{}, num); err != nil {
+		return err
+	}
+	h, err := r.FileHeader(magic)
+	switch {
+	case errors.Is(err, record.ErrBadHeader):
+		return corrupt.New(name, 0, "the file header is damaged")
+	case errors.Is(err, ErrVersionTooNew):
+		return fmt.Errorf("%s: %w", name, err)
+	case err != nil:
+		return err
+	case h.Num != num:
+		return corrupt.New(name, 0, "it holds file number %d", h.Num)
+	}
+	return fn(name, f, h)
+}
+
+// readEdits applies the records of f, a manifest with header h, up to its end.
+func readEdits(f vfs.File, name string, h *record.FileHeader) (*Version, error) {
+	if h.Extra != [36]byte{} {
+		return nil, corrupt.New(name, 0, "the file header holds more than it should")
+	}
+	var r record.Reader
+	if err := r.Open(f, name, h.DB, h.Num); err != nil {
+		return nil, err
+	}
 	b := newBuilder(&Version{DatabaseID: h.DB})
 	off, chain := int64(record.FileHeaderSize), h.Sum()
 	want := typeSnapshot
@@ -90,13 +116,7 @@ func readEdits(r *record.Reader, name string, h *record.FileHeader) (*Version, e
 			problem = "the edit does not follow the one before it"
 		}
 		if problem != "" {
-			if want == typeSnapshot {
-				return nil, corrupt.New(name, off, "the snapshot is damaged: %s", problem)
-			}
-			if err := checkTorn(r, name, off, problem); err != nil {
-				return nil, err
-			}
-			return finish(b, name)
+			return endOfEdits(b, &r, name, off, want, problem)
 		}
 		if rec.Type != want {
 			return nil, corrupt.New(name, off, "record of type %d instead of %d", rec.Type, want)
@@ -108,20 +128,27 @@ func readEdits(r *record.Reader, name string, h *record.FileHeader) (*Version, e
 	}
 }
 
+// endOfEdits returns the version that b holds if the manifest may end at off, where there is no valid record.
+func endOfEdits(b *builder, r *record.Reader, name string, off int64, want record.Type, problem string) (*Version, error) {
+	if want == typeSnapshot {
+		return nil, corrupt.New(name, off, "the snapshot is damaged: %s", problem)
+	}
+	if err := checkTorn(r, name, off, problem); err != nil {
+		return nil, err
+	}
+	v, err := b.finish()
+	if err != nil {
+		return nil, locate(err, name, -1)
+	}
+	return v, nil
+}
+
 func applyRecord(b *builder, rec record.Record) error {
 	e, err := decodeEdit(rec.Body)
 	if err != nil {
 		return err
 	}
 	return b.apply(e)
-}
-
-func finish(b *builder, name string) (*Version, error) {
-	v, err := b.finish()
-	if err != nil {
-		return nil, locate(err, name, -1)
-	}
-	return v, nil
 }
 
 // locate adds to err where the record stands.
@@ -153,16 +180,11 @@ func withoutCurrent(fs vfs.FS) error {
 	}
 	none := &NoDatabaseError{}
 	for _, name := range names {
-		kind, _ := filename.Parse(name)
-		used := false
-		switch kind {
-		case filename.Unknown, filename.Lock:
+		kind, num := filename.Parse(name)
+		if kind == filename.Unknown || kind == filename.Lock {
 			continue
-		case filename.Table:
-			used = true
-		case filename.Log:
-			used, err = holdsMoreThanHeader(fs, name)
 		}
+		used, err := holdsData(fs, kind, num)
 		if err != nil {
 			return err
 		}
@@ -175,17 +197,49 @@ func withoutCurrent(fs vfs.FS) error {
 	return none
 }
 
-// holdsMoreThanHeader reports whether anything but zeros stands behind the header of a log segment.
-func holdsMoreThanHeader(fs vfs.FS, name string) (more bool, err error) {
-	f, err := fs.Open(name)
-	if err != nil {
-		return false, err
+// holdsData reports whether a file shows that the database was in use.
+func holdsData(fs vfs.FS, kind filename.Kind, num filename.Num) (bool, error) {
+	switch kind {
+	case filename.Table:
+		return true, nil
+	case filename.Log:
+		return holdsRecords(fs, num)
+	case filename.Manifest:
+		return holdsHistory(fs, num)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	var r record.Reader
-	if err := r.Open(f, name, [16]byte{}, 0); err != nil {
-		return false, err
+	return false, nil
+}
+
+// holdsRecords reports whether log segment num holds a record. Its header is durable before the first one.
+func holdsRecords(fs vfs.FS, num filename.Num) (bool, error) {
+	at := int64(-1)
+	err := openFile(fs, filename.Log, num, func(name string, f vfs.File, h record.FileHeader) error {
+		var r record.Reader
+		if err := r.Open(f, name, h.DB, num); err != nil {
+			return err
+		}
+		var err error
+		at, err = r.Find(record.FileHeaderSize-1, func(record.Record) bool { return true })
+		return err
+	})
+	return at >= 0, ignoreDamage(err)
+}
+
+// holdsHistory reports whether manifest num speaks of tables or commits.
+func holdsHistory(fs vfs.FS, num filename.Num) (bool, error) {
+	var v *Version
+	err := openFile(fs, filename.Manifest, num, func(name string, f vfs.File, h record.FileHeader) error {
+		var err error
+		v, err = readEdits(f, name, &h)
+		return err
+	})
+	return v != nil && v.LastSeq > 0, ignoreDamage(err)
+}
+
+// ignoreDamage drops an error that only says that the file is not whole: nothing in it was ever in use.
+func ignoreDamage(err error) error {
+	if errors.Is(err, corrupt.ErrCorrupt) {
+		return nil
 	}
-	used, err := r.UsedEnd(record.FileHeaderSize)
-	return used > record.FileHeaderSize, err
+	return err
 }

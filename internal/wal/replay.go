@@ -20,7 +20,7 @@ type ReplayOptions struct {
 	DB [16]byte // id of the database
 
 	// Start is the first segment still needed, as the manifest says; its header was durable before the manifest
-	// named it. 0 means that the manifest names none: then no commit was ever acknowledged.
+	// named it. 0 means that the manifest names none: then nothing can have been logged yet.
 	Start filename.Num
 
 	// Segments are the segments found in the directory, in any order. Those before Start are left alone.
@@ -59,19 +59,13 @@ type Report struct {
 // not be used.
 func Replay(fs vfs.FS, o ReplayOptions, fn func(first key.SeqNum, b *batch.Batch) error) (Report, error) {
 	r := &replayer{fs: fs, o: o, fn: fn}
-	if err := r.survey(); err != nil {
-		return Report{}, err
-	}
-	if err := r.separateUnused(); err != nil {
-		return Report{}, err
-	}
-	if err := r.checkComplete(); err != nil {
-		return Report{}, err
-	}
-	for i := range r.segments {
-		if err := r.replaySegment(i); err != nil {
+	for num := o.Start; num != 0; num = r.next {
+		if err := r.replaySegment(num); err != nil {
 			return Report{}, err
 		}
+	}
+	if err := r.checkOthers(); err != nil {
+		return Report{}, err
 	}
 	return r.report, nil
 }
@@ -83,46 +77,37 @@ type replayer struct {
 	fn     func(first key.SeqNum, b *batch.Batch) error
 	report Report
 
-	reader   record.Reader
-	found    []filename.Num // segments at or behind Start, ascending
-	segments []segment      // those in use, once separateUnused is done
-	prev     Predecessor    // the segment that was replayed last
-	next     filename.Num   // the successor that its seal names
-	sealed   bool           // whether it ends with a seal
+	reader  record.Reader
+	visited []filename.Num // segments of the chain, in order
+	prev    Predecessor    // the end of the last one replayed
+	next    filename.Num   // the successor that its seal names, 0 if none
 }
 
-// segment is a segment file whose header was read.
+// segment is a segment file that r.reader reads.
 type segment struct {
 	num    filename.Num
 	name   string
-	intact bool // the header is valid
-	header record.FileHeader
-	prev   Predecessor
+	state  headerState
+	header record.FileHeader // if state is not broken
+	prev   Predecessor       // likewise
 }
 
-func (s *segment) isRoot() bool { return s.intact && s.prev.Num == 0 }
+// headerState says what a segment file begins with.
+type headerState uint8
 
-// survey reads the headers of all segments from Start on.
-func (r *replayer) survey() error {
-	nums := slices.Clone(r.o.Segments)
-	slices.Sort(nums)
-	nums = slices.Compact(nums)
-	i, _ := slices.BinarySearch(nums, r.o.Start)
-	r.found = nums[i:]
-	for _, num := range r.found {
-		s := segment{num: num, name: filename.Make(filename.Log, num)}
-		err := r.open(&s, func() error { return r.readHeader(&s) })
-		if err != nil {
-			return err
-		}
-		r.segments = append(r.segments, s)
-	}
-	return nil
-}
+const (
+	broken  headerState = iota // no valid header: the file was not begun, or is damaged
+	intact                     // its own header
+	foreign                    // the header of another segment, or of another database
+)
 
-// open calls fn while r.reader reads s.
-func (r *replayer) open(s *segment, fn func() error) (err error) {
+// open calls fn while r.reader reads segment num.
+func (r *replayer) open(num filename.Num, fn func(s *segment) error) (err error) {
+	s := &segment{num: num, name: filename.Make(filename.Log, num)}
 	f, err := r.fs.Open(s.name)
+	if vfs.IsNotExist(err) {
+		return corrupt.New(s.name, -1, "the segment is needed but missing")
+	}
 	if err != nil {
 		return fmt.Errorf("replay log: %w", err)
 	}
@@ -130,7 +115,10 @@ func (r *replayer) open(s *segment, fn func() error) (err error) {
 	if err := r.reader.Open(f, s.name, r.o.DB, s.num); err != nil {
 		return err
 	}
-	return fn()
+	if err := r.readHeader(s); err != nil {
+		return err
+	}
+	return fn(s)
 }
 
 func (r *replayer) readHeader(s *segment) error {
@@ -141,119 +129,41 @@ func (r *replayer) readHeader(s *segment) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	if h.DB != r.o.DB {
-		return corrupt.New(s.name, 0, "segment of another database")
-	}
-	if h.Num != s.num {
-		return corrupt.New(s.name, 0, "holds segment %d", h.Num)
-	}
-	s.intact, s.header, s.prev = true, h, predecessorOf(&h)
-	return nil
-}
-
-// separateUnused takes the segments from the end of the list that were prepared or created but never used.
-func (r *replayer) separateUnused() error {
-	for n := len(r.segments); n > 0; n-- {
-		s := &r.segments[n-1]
-		if s.num == r.o.Start || s.intact && !s.isRoot() {
-			break
-		}
-		if err := r.open(s, func() error { return r.checkUnused(s) }); err != nil {
-			return err
-		}
-		r.report.Unused = append(r.report.Unused, s.num)
-		r.segments = r.segments[:n-1]
-	}
-	slices.Reverse(r.report.Unused)
-	return nil
-}
-
-// checkUnused reports damage if s holds a record: headers are durable before the first record is written, and
-// the manifest names a root before the first record is written.
-func (r *replayer) checkUnused(s *segment) error {
-	what := "the segment holds records but its header is damaged"
-	if s.intact {
-		what = "the segment holds records that the manifest does not know of: the manifest or CURRENT is out of date"
-	}
-	at, err := r.reader.Find(record.FileHeaderSize-1, plausible)
-	if err != nil {
-		return err
-	}
-	if at >= 0 {
-		return corrupt.New(s.name, at, "%s", what)
+	s.state, s.header, s.prev = intact, h, predecessorOf(&h)
+	if h.DB != r.o.DB || h.Num != s.num {
+		s.state = foreign
 	}
 	return nil
 }
 
-// plausible reports whether rec, of which only the front is known, may be a record of a log.
-func plausible(rec record.Record) bool {
-	p, _, ok := splitBody(rec.Body)
-	if !ok || p.zero != 0 || p.synced < record.FileHeaderSize || p.synced > rec.Offset {
-		return false
+// replaySegment replays segment num, to which the manifest or the seal of the segment before led, and sets r.next.
+func (r *replayer) replaySegment(num filename.Num) error {
+	if len(r.visited) > 0 && num <= r.prev.Num {
+		return corrupt.New(filename.Make(filename.Log, r.prev.Num), -1, "its seal names segment %d as the next", num)
 	}
-	return rec.Type == typeCommit || rec.Type == typeSeal
-}
-
-// checkComplete reports segments that must be there and are not.
-func (r *replayer) checkComplete() error {
-	if r.o.Start == 0 {
-		if len(r.segments) > 0 {
-			s := r.segments[0]
-			return corrupt.New(s.name, 0, "the segment is in use, but the manifest does not know of any")
-		}
-		return nil
-	}
-	if len(r.found) == 0 || r.found[0] != r.o.Start {
-		return corrupt.New(filename.Make(filename.Log, r.o.Start), -1, "the segment is needed but missing")
-	}
-	if !r.segments[0].intact {
-		return corrupt.New(r.segments[0].name, 0, "the segment's header is damaged")
-	}
-	r.report.LastSeq = r.segments[0].prev.LastSeq
-	if end := r.o.End.Num; end > r.o.Start && !slices.Contains(r.found, end) {
-		return corrupt.New(filename.Make(filename.Log, end), -1, "the segment is needed but missing")
-	}
-	return nil
-}
-
-// replaySegment replays the i-th segment in use.
-func (r *replayer) replaySegment(i int) error {
-	s := &r.segments[i]
-	last := i == len(r.segments)-1
-	return r.open(s, func() error {
-		if err := r.checkLink(s, i); err != nil {
-			return err
-		}
-		if err := r.replayRecords(s, last); err != nil {
-			return err
+	r.visited, r.next = append(r.visited, num), 0
+	return r.open(num, func(s *segment) error {
+		switch {
+		case s.state == foreign:
+			return corrupt.New(s.name, 0, "it holds segment %d of database %x", s.header.Num, s.header.DB)
+		case s.state == broken && num == r.o.Start:
+			return corrupt.New(s.name, 0, "the segment's header is damaged")
+		case s.state == broken:
+			return r.checkUnused(s)
+		case num == r.o.Start:
+			r.report.LastSeq = s.prev.LastSeq
+		case s.prev != r.prev:
+			return corrupt.New(s.name, 0, "the segment does not follow segment %d as that is now", r.prev.Num)
 		}
 		r.report.Segments++
-		return r.checkEnd(s)
+		return r.replayRecords(s)
 	})
 }
 
-// checkLink checks that s follows the segment that was replayed before it.
-func (r *replayer) checkLink(s *segment, i int) error {
-	if !s.intact {
-		return corrupt.New(s.name, 0, "the segment's header is damaged, and a later segment is in use")
-	}
-	if i == 0 {
-		return nil
-	}
-	if s.isRoot() {
-		return corrupt.New(s.name, 0, "a later segment follows a segment that the manifest does not know of")
-	}
-	if s.prev != r.prev || s.num != r.next {
-		return corrupt.New(s.name, 0, "the segment does not follow segment %d: a segment is missing or out of date", r.prev.Num)
-	}
-	return nil
-}
-
-// replayRecords replays the records of s, which r.reader reads, up to its end.
-func (r *replayer) replayRecords(s *segment, last bool) error {
-	off, chain := int64(record.FileHeaderSize), s.header.Sum()
-	r.sealed, r.next = false, 0
-	for !r.sealed {
+// replayRecords replays the records of s up to its end.
+func (r *replayer) replayRecords(s *segment) error {
+	off, chain, sealed := int64(record.FileHeaderSize), s.header.Sum(), false
+	for !sealed {
 		rec, problem, err := r.reader.At(off)
 		if err != nil {
 			return err
@@ -262,7 +172,7 @@ func (r *replayer) replayRecords(s *segment, last bool) error {
 			problem = "the record does not follow the one before it"
 		}
 		if problem != "" {
-			if err := r.endOfLog(s, off, problem, last); err != nil {
+			if err := r.endOfLog(s, off, problem); err != nil {
 				return err
 			}
 			break
@@ -270,30 +180,39 @@ func (r *replayer) replayRecords(s *segment, last bool) error {
 		if err := r.replayRecord(s, rec); err != nil {
 			return err
 		}
-		off, chain = rec.End, rec.Sum
+		off, chain, sealed = rec.End, rec.Sum, rec.Type == typeSeal
 	}
 	r.report.Bytes += off
 	r.prev = Predecessor{Num: s.num, Length: off, LastSeq: r.report.LastSeq, Sum: chain}
+	if end := r.o.End; end.Num == s.num && (!sealed || r.prev != end) {
+		return corrupt.New(s.name, off, "the log ends here, but the database was closed cleanly at offset %d", end.Length)
+	}
 	return nil
 }
 
-// replayRecord takes a record in whose bytes are what was written. What is impossible in it now was written so.
+// replayRecord takes a record whose bytes are what was written. What is impossible in it now was written so.
 func (r *replayer) replayRecord(s *segment, rec record.Record) error {
-	p, payload, ok := splitBody(rec.Body)
-	if !ok || p.zero != 0 || p.synced < record.FileHeaderSize || p.synced > rec.Offset {
-		return corrupt.New(s.name, rec.Offset, "impossible record")
+	if !plausible(rec) {
+		return corrupt.New(s.name, rec.Offset, "impossible record of type %d", rec.Type)
 	}
-	switch rec.Type {
-	case typeCommit:
+	p, payload, _ := splitBody(rec.Body)
+	if rec.Type == typeCommit {
 		return r.replayCommit(s, rec.Offset, p, payload)
-	case typeSeal:
-		if len(rec.Body) != sealBodySize || p.seq != r.report.LastSeq || p.count != 0 {
-			return corrupt.New(s.name, rec.Offset, "impossible seal")
-		}
-		r.sealed, r.next = true, filename.Num(binary.LittleEndian.Uint64(payload))
-		return nil
 	}
-	return corrupt.New(s.name, rec.Offset, "unknown record type %d", rec.Type)
+	if len(rec.Body) != sealBodySize || p.seq != r.report.LastSeq || p.count != 0 {
+		return corrupt.New(s.name, rec.Offset, "impossible seal")
+	}
+	r.next = filename.Num(binary.LittleEndian.Uint64(payload))
+	return nil
+}
+
+// plausible reports whether rec, of which only the front need be known, can be a record of a log.
+func plausible(rec record.Record) bool {
+	p, _, ok := splitBody(rec.Body)
+	if !ok || p.zero != 0 || p.synced < record.FileHeaderSize || p.synced > rec.Offset {
+		return false
+	}
+	return rec.Type == typeCommit || rec.Type == typeSeal
 }
 
 func (r *replayer) replayCommit(s *segment, off int64, p prefix, payload []byte) error {
@@ -316,11 +235,8 @@ func (r *replayer) replayCommit(s *segment, off int64, p prefix, payload []byte)
 	return nil
 }
 
-// endOfLog decides whether the log may end at off, where there is no valid record.
-func (r *replayer) endOfLog(s *segment, off int64, problem string, last bool) error {
-	if !last {
-		return corrupt.New(s.name, off, "%s, and a later segment is in use", problem)
-	}
+// endOfLog decides whether the log may end at off of s, where there is no valid record.
+func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
 	proof, err := r.reader.Find(off, func(rec record.Record) bool {
 		p, _, _ := splitBody(rec.Body)
 		return plausible(rec) && p.synced > off
@@ -331,6 +247,11 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string, last bool) er
 	if proof >= 0 {
 		return corrupt.New(s.name, off, "%s, though the record at offset %d says that this was durable", problem, proof)
 	}
+	return r.reportTorn(s, off, problem)
+}
+
+// reportTorn reports what is dropped from off of s on.
+func (r *replayer) reportTorn(s *segment, off int64, problem string) error {
 	used, err := r.reader.UsedEnd(off)
 	if err != nil {
 		return err
@@ -341,17 +262,45 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string, last bool) er
 	return nil
 }
 
-// checkEnd checks the end of s against what is known of it: its own seal, and the manifest.
-func (r *replayer) checkEnd(s *segment) error {
-	if r.next != 0 {
-		i, _ := slices.BinarySearch(r.found, s.num)
-		if i+1 == len(r.found) || r.found[i+1] != r.next {
-			return corrupt.New(filename.Make(filename.Log, r.next), -1, "the segment is needed but missing")
+// checkOthers checks the segments that the chain did not lead to. None of them can have been used.
+func (r *replayer) checkOthers() error {
+	nums := slices.Clone(r.o.Segments)
+	slices.Sort(nums)
+	for _, num := range slices.Compact(nums) {
+		if num < r.o.Start || slices.Contains(r.visited, num) {
+			continue
+		}
+		if err := r.open(num, r.checkUnused); err != nil {
+			return err
 		}
 	}
-	if end := r.o.End; end.Num == s.num && (!r.sealed || r.prev != end) {
-		return corrupt.New(s.name, r.prev.Length, "the log ends here, but the database was closed cleanly at offset %d",
-			end.Length)
+	slices.Sort(r.report.Unused)
+	if end := r.o.End.Num; end >= r.o.Start && end != 0 && !slices.Contains(r.visited, end) {
+		return corrupt.New(filename.Make(filename.Log, end), -1, "the database was closed cleanly there, but the log ends before")
+	}
+	return nil
+}
+
+// checkUnused reports damage if s was in use. Nothing is lost with it otherwise: a header is durable before the first
+// record is written, the predecessor's seal before the header, and the manifest names a root before its first record
+// is written.
+func (r *replayer) checkUnused(s *segment) error {
+	if s.state == intact && s.prev.Num != 0 {
+		return corrupt.New(s.name, 0, "the segment follows segment %d, but the log ends before", s.prev.Num)
+	}
+	at, err := r.reader.Find(record.FileHeaderSize-1, plausible)
+	if err != nil {
+		return err
+	}
+	if at >= 0 && s.state == intact {
+		return corrupt.New(s.name, at, "commits that the manifest does not know of: the manifest or CURRENT is out of date")
+	}
+	if at >= 0 {
+		return corrupt.New(s.name, at, "the segment is in use, but its header is damaged")
+	}
+	r.report.Unused = append(r.report.Unused, s.num)
+	if s.state == broken && r.report.TornBytes == 0 {
+		return r.reportTorn(s, 0, "the segment was not begun")
 	}
 	return nil
 }

@@ -34,15 +34,18 @@
 //
 // Recovery never appends to a segment that it read. It makes what it replayed durable elsewhere (in tables), creates
 // a root segment, and tells the manifest in one edit that the log starts there; only then may anything be appended to the
-// root. If recovery is interrupted before that edit, the root stands unused behind the old log. The next Replay
-// sees that from its being a root that the manifest does not name: it must hold no record, is not replayed,
-// and is reported as unused.
+// root. If recovery is interrupted before that edit, the root stands unused behind the old log, whose last segment
+// may have a torn tail.
+//
+// Replay therefore follows the chain: from the segment that the manifest names, from seal to successor. A successor that
+// was not begun ends the log. Every other segment found must be unused: it holds no valid record of
+// its own and names no predecessor. A record in it, or a predecessor, proves that the chain is broken.
 //
 // # Where the log ends
 //
-// The last segment in use ends where the first invalid record stands. That is a torn tail, the trace of a crash, unless a
-// later valid record of the segment says, with its synced field, that the log had been durable beyond that place:
-// then it is damage. Anything invalid before the last segment is damage. Bytes behind a seal mean nothing.
+// The segment where the chain ends without a seal is valid up to the first invalid record. That is a torn tail, the trace
+// of a crash, unless a later valid record of the segment says, with its synced field, that the log had been durable
+// beyond that place: then it is damage. Bytes behind a seal mean nothing.
 package wal
 
 import (
