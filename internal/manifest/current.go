@@ -1,0 +1,92 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/record"
+	"lightningdb/internal/vfs"
+)
+
+// ErrNotDatabase is what errors.Is finds when the directory holds files of another program under our names.
+var ErrNotDatabase = errors.New("not a Lightning DB database")
+
+const nameCurrent, nameCurrentTemp = "CURRENT", "CURRENT.tmp"
+
+// setCurrent makes manifest num of database db the one in force.
+func setCurrent(fs vfs.FS, db [16]byte, num filename.Num) error {
+	if err := fs.Remove(nameCurrentTemp); err != nil && !vfs.IsNotExist(err) {
+		return err
+	}
+	f, err := fs.Create(nameCurrentTemp)
+	if err != nil {
+		return err
+	}
+	data := encodeCurrent(db, num)
+	if _, err = f.WriteAt(data[:], 0); err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(nameCurrentTemp, nameCurrent); err != nil {
+		return err
+	}
+	return fs.SyncDir()
+}
+
+func encodeCurrent(db [16]byte, num filename.Num) [record.FileHeaderSize]byte {
+	h := record.FileHeader{Magic: record.MagicCurrent, DB: db, Num: num}
+	return h.Encode()
+}
+
+// readCurrent reads CURRENT. The error satisfies vfs.IsNotExist if there is none.
+func readCurrent(fs vfs.FS) (db [16]byte, num filename.Num, err error) {
+	f, err := fs.Open(nameCurrent)
+	if err != nil {
+		return db, 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return db, 0, err
+	}
+	data := make([]byte, min(size, record.FileHeaderSize+1))
+	if n, err := f.ReadAt(data, 0); n < len(data) {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return db, 0, fmt.Errorf("read %s: %w", nameCurrent, err)
+	}
+	return decodeCurrent(data)
+}
+
+// foreignCurrent is what other programs keep in a file of this name.
+var foreignCurrent = regexp.MustCompile(`^(MANIFEST|OPTIONS|marker)[-.A-Za-z0-9]*\n?$`)
+
+// decodeCurrent decodes the content of CURRENT.
+func decodeCurrent(data []byte) (db [16]byte, num filename.Num, err error) {
+	h, err := record.DecodeFileHeader(record.MagicCurrent, data)
+	switch {
+	case errors.Is(err, record.ErrBadHeader) && foreignCurrent.Match(data):
+		return db, 0, fmt.Errorf("%w: CURRENT says %q, as another program would write it", ErrNotDatabase, data)
+	case errors.Is(err, record.ErrBadHeader) || err == nil && len(data) != record.FileHeaderSize:
+		return db, 0, corrupt.New(nameCurrent, 0,
+			"it does not name a manifest; restore a backup, or salvage the tables into a new directory")
+	case err != nil:
+		return db, 0, fmt.Errorf("%s: %w", nameCurrent, err)
+	case h.Extra != [36]byte{} || !bytes.Equal(data, encodeBytes(h.DB, h.Num)):
+		return db, 0, corrupt.New(nameCurrent, 0, "it holds more than a manifest's number")
+	}
+	return h.DB, h.Num, nil
+}
+
+func encodeBytes(db [16]byte, num filename.Num) []byte {
+	b := encodeCurrent(db, num)
+	return b[:]
+}

@@ -1,0 +1,190 @@
+package manifest
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+)
+
+// An edit is a sequence of fields:
+//
+//	field = tag (uvarint)  length (uvarint)  value (length bytes)
+//
+// A reader that does not know an even tag refuses the file (ErrVersionTooNew); an odd one it skips. Values are uvarints
+// one after the other, except for keys, which are a length (uvarint) and bytes.
+//
+//	tag  times  value
+//	  2  any    a table that joins: level, number, id, size, entries, tombstones, shadowed, raw bytes, smallest and
+//	            largest sequence number, smallest key, largest key
+//	  4  any    a table that leaves: level, number
+//	  6  0-1    first log segment still needed
+//	  8  0-1    next file number
+//	 10  0-1    last sequence number
+//	  1  0-1    end of the log at a clean close: segment, length, last sequence number, checksum
+//
+// Example: the log starts at segment 5, next file number 300: 06 01 05  08 02 ac 02.
+const (
+	tagAdded    = 2
+	tagDeleted  = 4
+	tagLogStart = 6
+	tagNextNum  = 8
+	tagLastSeq  = 10
+	tagLogEnd   = 1
+)
+
+// appendEdit appends the encoding of e to dst.
+func appendEdit(dst []byte, e *Edit) []byte {
+	var value []byte
+	for _, d := range e.Deleted {
+		value = appendUvarints(value[:0], uint64(d.Level), uint64(d.Num))
+		dst = appendField(dst, tagDeleted, value)
+	}
+	for _, p := range e.Added {
+		value = appendTable(value[:0], p)
+		dst = appendField(dst, tagAdded, value)
+	}
+	dst = appendNumber(dst, tagLogStart, uint64(e.LogStart))
+	dst = appendNumber(dst, tagNextNum, uint64(e.NextNum))
+	dst = appendNumber(dst, tagLastSeq, uint64(e.LastSeq))
+	if end := e.LogEnd; end != (LogEnd{}) {
+		value = appendUvarints(value[:0], uint64(end.Num), uint64(end.Length), uint64(end.LastSeq), uint64(end.Sum))
+		dst = appendField(dst, tagLogEnd, value)
+	}
+	return dst
+}
+
+func appendTable(dst []byte, p Placed) []byte {
+	t := p.Table
+	dst = appendUvarints(dst, uint64(p.Level), uint64(t.Num), t.ID, uint64(t.Size), t.Entries, t.Tombstones, t.Shadowed,
+		t.RawBytes, uint64(t.SmallestSeq), uint64(t.LargestSeq))
+	dst = append(binary.AppendUvarint(dst, uint64(len(t.Smallest))), t.Smallest...)
+	return append(binary.AppendUvarint(dst, uint64(len(t.Largest))), t.Largest...)
+}
+
+func appendUvarints(dst []byte, values ...uint64) []byte {
+	for _, v := range values {
+		dst = binary.AppendUvarint(dst, v)
+	}
+	return dst
+}
+
+func appendField(dst []byte, tag uint64, value []byte) []byte {
+	dst = binary.AppendUvarint(dst, tag)
+	dst = binary.AppendUvarint(dst, uint64(len(value)))
+	return append(dst, value...)
+}
+
+// appendNumber appends a field with one number. Zero means no change and takes no field.
+func appendNumber(dst []byte, tag, v uint64) []byte {
+	if v == 0 {
+		return dst
+	}
+	return appendField(dst, tag, binary.AppendUvarint(nil, v))
+}
+
+// decodeEdit decodes an edit. It borrows nothing from data and allocates in proportion to it.
+func decodeEdit(data []byte) (*Edit, error) {
+	e := &Edit{}
+	seen := map[uint64]bool{}
+	for c := (cursor{rest: data}); len(c.rest) > 0; {
+		tag, value := c.uvarint(), c.bytes()
+		if c.bad {
+			return nil, corrupt.New("", -1, "malformed edit")
+		}
+		if tag != tagAdded && tag != tagDeleted {
+			if seen[tag] {
+				return nil, corrupt.New("", -1, "edit with two fields of tag %d", tag)
+			}
+			seen[tag] = true
+		}
+		if err := e.decodeField(tag, value); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+func (e *Edit) decodeField(tag uint64, value []byte) error {
+	c := cursor{rest: value}
+	switch tag {
+	case tagAdded:
+		e.Added = append(e.Added, decodeTable(&c))
+	case tagDeleted:
+		e.Deleted = append(e.Deleted, Removed{Level: c.small(), Num: c.num()})
+	case tagLogStart:
+		e.LogStart = c.num()
+	case tagNextNum:
+		e.NextNum = c.num()
+	case tagLastSeq:
+		e.LastSeq = key.SeqNum(c.uvarint())
+	case tagLogEnd:
+		e.LogEnd = LogEnd{Num: c.num(), Length: int64(c.uvarint()), LastSeq: key.SeqNum(c.uvarint()), Sum: c.uint32()}
+	default:
+		if tag%2 == 0 {
+			return fmt.Errorf("%w: field %d", ErrVersionTooNew, tag)
+		}
+		return nil
+	}
+	if c.bad || len(c.rest) > 0 {
+		return corrupt.New("", -1, "malformed field %d in an edit", tag)
+	}
+	return nil
+}
+
+func decodeTable(c *cursor) Placed {
+	level := c.small()
+	t := &TableMeta{
+		Num: c.num(), ID: c.uvarint(), Size: int64(c.uvarint()), Entries: c.uvarint(), Tombstones: c.uvarint(),
+		Shadowed: c.uvarint(), RawBytes: c.uvarint(),
+		SmallestSeq: key.SeqNum(c.uvarint()), LargestSeq: key.SeqNum(c.uvarint()),
+	}
+	t.Smallest = append([]byte(nil), c.bytes()...)
+	t.Largest = append([]byte(nil), c.bytes()...)
+	return Placed{Level: level, Table: t}
+}
+
+// cursor decodes values one after the other. Once bad, it returns zeros.
+type cursor struct {
+	rest []byte
+	bad  bool
+}
+
+func (c *cursor) uvarint() uint64 {
+	v, n := binary.Uvarint(c.rest)
+	if n <= 0 || c.bad {
+		c.bad, c.rest = true, nil
+		return 0
+	}
+	c.rest = c.rest[n:]
+	return v
+}
+
+func (c *cursor) bytes() []byte {
+	n := c.uvarint()
+	if n > uint64(len(c.rest)) {
+		c.bad, c.rest = true, nil
+		return nil
+	}
+	b := c.rest[:n]
+	c.rest = c.rest[n:]
+	return b
+}
+
+func (c *cursor) num() filename.Num { return filename.Num(c.uvarint()) }
+
+// small is a number that fits a byte.
+func (c *cursor) small() int { return int(c.atMost(1<<8 - 1)) }
+
+func (c *cursor) uint32() uint32 { return uint32(c.atMost(1<<32 - 1)) }
+
+func (c *cursor) atMost(limit uint64) uint64 {
+	v := c.uvarint()
+	if v > limit {
+		c.bad, c.rest = true, nil
+		return 0
+	}
+	return v
+}

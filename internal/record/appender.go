@@ -1,0 +1,231 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/filename"
+	"lightningdb/internal/vfs"
+)
+
+// maxBuffer is how many encoded bytes an Appender collects before it writes: a group below it is one write.
+const maxBuffer = 1 << 20
+
+// Appender writes records to the end of a file. It owns the file.
+//
+// Begin, Add and Flush are for one goroutine at a time; Sync, Synced, Size and Err may run beside them.
+//
+// # When a write fails
+//
+// A group is written whole or taken back: after a failed write the first header of the group is overwritten with
+// zeros and that is synced, so that no restart can find any of it. After ErrNoSpace the Appender then works
+// on. After any other failure, and if taking back fails, it is poisoned: what became of the group is not known, and
+// every later call returns the same error. A failed sync poisons it too, because the operating system may have
+// dropped the data and reported that once; it is never tried again and believed.
+//
+// Invariant: synced <= end <= size of the file.
+type Appender struct {
+	f    vfs.File
+	name string
+	at   place
+
+	buf     []byte // encoded, not written
+	bufAt   int64  // where buf goes
+	next    int64  // where the next record goes; bufAt+len(buf)
+	sum     uint32 // checksum of the record that ends at next
+	endSum  uint32 // checksum of the record that ends at end
+	attempt uint32
+
+	end     atomic.Int64          // end of the last whole group; written by the appending goroutine
+	synced  atomic.Int64          // all below is durable; written under syncMu
+	failure atomic.Pointer[error] // set once
+
+	syncMu sync.Mutex // held during a sync of f
+}
+
+// NewAppender takes over f, a file of database db, whose header has been written and synced, and which goes on at
+// FileHeaderSize.
+func NewAppender(f vfs.File, name string, h *FileHeader) *Appender {
+	a := &Appender{f: f, name: name, at: placeOf(h.DB, h.Num), endSum: h.Sum()}
+	a.end.Store(FileHeaderSize)
+	a.synced.Store(FileHeaderSize)
+	return a
+}
+
+// Num is the number of the file.
+func (a *Appender) Num() filename.Num { return a.at.num }
+
+// Size is where the next group begins: the end of what was appended.
+func (a *Appender) Size() int64 { return a.end.Load() }
+
+// Synced is the offset below which everything is durable.
+func (a *Appender) Synced() int64 { return a.synced.Load() }
+
+// Sum is the checksum of the last record appended. For the appending goroutine.
+func (a *Appender) Sum() uint32 { return a.endSum }
+
+// Err is the failure that poisoned a, or nil.
+func (a *Appender) Err() error {
+	if err := a.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Begin starts a group.
+func (a *Appender) Begin() error {
+	if err := a.Err(); err != nil {
+		return err
+	}
+	a.buf = a.buf[:0]
+	a.bufAt, a.next, a.sum = a.end.Load(), a.end.Load(), a.endSum
+	return nil
+}
+
+// Add adds a record to the group, whose body is prefix followed by payload. It borrows both during the call.
+func (a *Appender) Add(t Type, prefix, payload []byte) error {
+	n := len(prefix) + len(payload)
+	if n > MaxBody {
+		return fmt.Errorf("%s: record of %d bytes is larger than %d", a.name, n, MaxBody)
+	}
+	if len(a.buf) > 0 && int64(len(a.buf))+Size(n) > maxBuffer {
+		if err := a.drain(); err != nil {
+			return err
+		}
+	}
+	start := len(a.buf)
+	a.buf = appendHeader(a.buf, header{
+		length: uint32(n), chain: a.sum, typ: t, attempt: a.attempt, num: a.at.num, offset: a.next,
+	})
+	a.buf = append(a.buf, prefix...)
+	pad := zeros[:padding(n)]
+	sum := crc32.Update(a.at.seed, castagnoli, a.buf[start+4:])
+	sum = crc32.Update(sum, castagnoli, payload)
+	sum = crc32.Update(sum, castagnoli, pad)
+	binary.LittleEndian.PutUint32(a.buf[start:], sum)
+	a.sum = sum
+	a.next += Size(n)
+	if Size(n) <= maxBuffer {
+		a.buf = append(append(a.buf, payload...), pad...)
+		return nil
+	}
+	return a.addLarge(payload, pad)
+}
+
+// addLarge writes a payload that is not worth copying, straight behind its header.
+func (a *Appender) addLarge(payload, pad []byte) error {
+	if err := a.drain(); err != nil {
+		return err
+	}
+	if err := a.write(payload); err != nil {
+		return err
+	}
+	a.buf = append(a.buf, pad...)
+	return nil
+}
+
+// Flush writes the group and returns where it ends. The group is not durable before a Sync that begins later.
+func (a *Appender) Flush() (end int64, err error) {
+	if err := a.drain(); err != nil {
+		return 0, err
+	}
+	a.endSum = a.sum
+	a.end.Store(a.next)
+	return a.next, nil
+}
+
+// drain writes what buf holds.
+func (a *Appender) drain() error {
+	err := a.write(a.buf)
+	a.buf = a.buf[:0]
+	return err
+}
+
+func (a *Appender) write(data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	if _, err := a.f.WriteAt(data, a.bufAt); err != nil {
+		return a.takeBack(fmt.Errorf("append to %s: %w", a.name, err))
+	}
+	a.bufAt += int64(len(data))
+	return nil
+}
+
+// takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause.
+func (a *Appender) takeBack(cause error) error {
+	a.attempt++
+	if err := a.eraseHeader(); err != nil {
+		return a.poison(fmt.Errorf("%w (and taking it back: %w)", cause, err))
+	}
+	if !errors.Is(cause, vfs.ErrNoSpace) || a.attempt == maxAttempt {
+		return a.poison(cause)
+	}
+	return cause
+}
+
+// eraseHeader overwrites the header at end, as far as the file reaches, and makes that durable. It needs no new
+// space.
+func (a *Appender) eraseHeader() error {
+	size, err := a.f.Size()
+	if err != nil {
+		return err
+	}
+	end := a.end.Load()
+	if n := min(size-end, HeaderSize); n > 0 {
+		if _, err := a.f.WriteAt(zeros[:n], end); err != nil {
+			return err
+		}
+	}
+	a.syncMu.Lock()
+	defer a.syncMu.Unlock()
+	return a.syncLocked()
+}
+
+// Sync makes everything durable that was appended before the call. Calls that wait for a running sync share the
+// next one.
+func (a *Appender) Sync() error {
+	target := a.end.Load()
+	a.syncMu.Lock()
+	defer a.syncMu.Unlock()
+	if err := a.Err(); err != nil {
+		return err
+	}
+	if a.synced.Load() >= target {
+		return nil
+	}
+	return a.syncLocked()
+}
+
+func (a *Appender) syncLocked() error {
+	end := a.end.Load()
+	if err := a.f.Sync(); err != nil {
+		return a.poison(fmt.Errorf("sync %s: %w", a.name, err))
+	}
+	a.synced.Store(end)
+	return nil
+}
+
+// poison makes err the answer to every later call, unless there is one already, and returns that answer.
+func (a *Appender) poison(err error) error {
+	a.failure.CompareAndSwap(nil, &err)
+	return a.Err()
+}
+
+// Close closes the file; a is of no use afterwards. It makes nothing durable. Its error counts: data that was not
+// synced may be lost.
+func (a *Appender) Close() error {
+	a.syncMu.Lock()
+	defer a.syncMu.Unlock()
+	closed := fmt.Errorf("%s: %w", a.name, fs.ErrClosed)
+	a.failure.CompareAndSwap(nil, &closed)
+	if err := a.f.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", a.name, err)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+//go:build linux || darwin || freebsd
+
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// openNoWait keeps the opening of a pipe that was put in place of a file from waiting for its other end.
+const openNoWait = unix.O_NONBLOCK
+
+// firstDataDescriptor is the lowest descriptor that data may be written through. A program may close its
+// standard streams; a file that took their place would receive whatever is printed.
+const firstDataDescriptor = 3
+
+// aboveStandardStreams moves f to a descriptor that no print can reach. It takes over f, also on failure.
+func aboveStandardStreams(f *os.File) (*os.File, error) {
+	if f.Fd() >= firstDataDescriptor {
+		return f, nil
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, firstDataDescriptor)
+	name := f.Name()
+	if err != nil {
+		return nil, errors.Join(pathError("open", name, err), f.Close())
+	}
+	moved := os.NewFile(uintptr(fd), name)
+	if err := f.Close(); err != nil {
+		return nil, errors.Join(err, moved.Close())
+	}
+	return moved, nil
+}
+
+func syncDirectory(d *os.File) error { return d.Sync() }
+
+// freeBytes is the space that this user may still fill, in bytes.
+func freeBytes(d *os.File) (free uint64, err error) {
+	var st unix.Statfs_t
+	err = withDescriptor(d, func(fd int) error { return unix.Fstatfs(fd, &st) })
+	if err != nil {
+		return 0, err
+	}
+	blocks := max(0, int64(st.Bavail)) // FreeBSD counts below zero, into the reserve of the superuser
+	return uint64(blocks) * uint64(st.Bsize), nil
+}
+
+// lockFile takes flock(2) on f, and reports whether somebody else has it.
+func lockFile(f *os.File, mode LockMode) (taken bool, err error) {
+	how := unix.LOCK_EX
+	if mode == Shared {
+		how = unix.LOCK_SH
+	}
+	err = withDescriptor(f, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
+}
+
+// withDescriptor runs call on f's descriptor, which cannot be closed meanwhile, again while a signal interrupts it.
+func withDescriptor(f *os.File, call func(fd int) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	closed := conn.Control(func(fd uintptr) {
+		for {
+			if result = call(int(fd)); !errors.Is(result, unix.EINTR) {
+				return
+			}
+		}
+	})
+	if closed != nil {
+		return fs.ErrClosed // Control fails for no other reason, but with an error that does not say it so
+	}
+	return result
+}
+
+func isPlatformNoSpace(error) bool { return false }

@@ -1,0 +1,194 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// maxLockAttempts bounds how often Lock starts again because the lock file was created, removed or replaced
+// while it was being locked.
+const maxLockAttempts = 10
+
+// errLockReplaced ends one attempt to lock: the name does not lead to the locked file any more.
+var errLockReplaced = errors.New("lock file was replaced while it was locked")
+
+// heldLocks is what this process holds. It has to be one for the whole process: on some file systems (NFS) the
+// kernel's lock belongs to the process and would be granted to it again, and through any other path.
+var heldLocks lockRegistry
+
+// lockRegistry is a set of held locks. Files are compared by device and inode (os.SameFile), never by name, and
+// there are as many as open databases, so a list will do. It keeps no file open.
+type lockRegistry struct {
+	mu   sync.Mutex
+	held []*heldLock
+}
+
+type heldLock struct {
+	file fs.FileInfo
+	mode LockMode
+}
+
+// add enters a lock, or returns nil if it conflicts with one that is held.
+func (r *lockRegistry) add(file fs.FileInfo, mode LockMode) *heldLock {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.held {
+		if os.SameFile(h.file, file) && (mode == Exclusive || h.mode == Exclusive) {
+			return nil
+		}
+	}
+	h := &heldLock{file, mode}
+	r.held = append(r.held, h)
+	return h
+}
+
+func (r *lockRegistry) remove(lock *heldLock) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, h := range r.held {
+		if h == lock {
+			r.held = append(r.held[:i], r.held[i+1:]...)
+			return
+		}
+	}
+}
+
+// osLock is a held lock. The kernel's lock is bound to file and ends with it.
+type osLock struct {
+	mu    sync.Mutex
+	file  *os.File
+	entry *heldLock
+}
+
+// Close ends the lock. The lock file stays: removing it would let two processes lock two files of one name.
+func (l *osLock) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return fs.ErrClosed
+	}
+	if l.entry.mode == Exclusive {
+		_ = l.file.Truncate(0) // withdraws the information about the owner; nothing depends on it
+	}
+	err := l.file.Close()
+	heldLocks.remove(l.entry)
+	l.file = nil
+	return err
+}
+
+// noLock stands for a lock on a medium without a lock file, opened for reading only.
+type noLock struct{}
+
+func (noLock) Close() error { return nil }
+
+func (d *osDir) lock(name string, mode LockMode) (io.Closer, error) {
+	if d.readOnly && mode == Exclusive {
+		return nil, pathError("lock", name, errReadOnly)
+	}
+	for range maxLockAttempts {
+		f, err := d.openLockFile(name)
+		if d.readOnly && IsNotExist(err) {
+			return noLock{}, nil
+		}
+		if errors.Is(err, errReplaced) || IsNotExist(err) || errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, WrapNoSpace(err)
+		}
+		l, err := d.lockOpened(f, name, mode)
+		if err == nil {
+			return l, nil
+		}
+		if err := errors.Join(err, f.Close()); !errors.Is(err, errLockReplaced) {
+			return nil, err
+		}
+	}
+	return nil, pathError("lock", name, errLockReplaced)
+}
+
+// openLockFile opens the lock file with its content kept, and creates it if the directory may be changed.
+func (d *osDir) openLockFile(name string) (*os.File, error) {
+	if d.readOnly {
+		return d.openRegular(name, os.O_RDONLY)
+	}
+	f, err := d.openRegular(name, os.O_RDWR)
+	if IsNotExist(err) {
+		return d.create(name)
+	}
+	return f, err
+}
+
+// lockOpened locks f, which stays the caller's to close if that fails.
+func (d *osDir) lockOpened(f *os.File, name string, mode LockMode) (*osLock, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	entry := heldLocks.add(info, mode)
+	if entry == nil {
+		return nil, lockedError(name, fmt.Sprintf("this process, %d", os.Getpid()))
+	}
+	if err := d.lockRegistered(f, name, entry); err != nil {
+		heldLocks.remove(entry)
+		return nil, err
+	}
+	return &osLock{file: f, entry: entry}, nil
+}
+
+func (d *osDir) lockRegistered(f *os.File, name string, entry *heldLock) error {
+	taken, err := lockFile(f, entry.mode)
+	if err != nil {
+		return pathError("lock", name, err)
+	}
+	if taken {
+		return lockedError(name, describeOwner(f, entry.mode))
+	}
+	named, err := d.root.Lstat(name)
+	if IsNotExist(err) || err == nil && !os.SameFile(named, entry.file) {
+		return errLockReplaced
+	}
+	if err != nil {
+		return err
+	}
+	if entry.mode == Exclusive {
+		recordOwner(f)
+	}
+	return nil
+}
+
+// recordOwner writes this process's id into the lock file, for people. Nothing is ever decided by it, so it may
+// fail (a full disk) without harm.
+func recordOwner(f *os.File) {
+	text := strconv.Itoa(os.Getpid()) + "\n"
+	if n, err := f.WriteAt([]byte(text), 0); err == nil {
+		_ = f.Truncate(int64(n))
+	}
+}
+
+// describeOwner says in words who is likely to hold the lock. Readers leave no trace in the lock file, so only a
+// failed shared lock tells for certain that the owner is the recorded writer.
+func describeOwner(f *os.File, wanted LockMode) string {
+	var buf [20]byte
+	n, _ := f.ReadAt(buf[:], 0)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	switch {
+	case err != nil && wanted == Exclusive:
+		return "a process that reads it"
+	case err != nil:
+		return "a process that has not said which"
+	case wanted == Exclusive:
+		return fmt.Sprintf("process %d, or one that reads it", pid)
+	}
+	return fmt.Sprintf("process %d", pid)
+}
+
+func lockedError(name, owner string) error {
+	return pathError("lock", name, &wrapped{fmt.Sprintf("%v (owner: %s)", ErrLocked, owner), ErrLocked})
+}

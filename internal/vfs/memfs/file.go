@@ -1,0 +1,300 @@
+package memfs
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+)
+
+// sectorSize is what a medium writes wholly or not at all, in bytes.
+const sectorSize = 512
+
+// inode is a file without its names.
+type inode struct {
+	fs      *FS
+	id      uint64 // seeds the fate of its sectors
+	links   int    // names; guarded by fs.mu
+	handles int    // open files; guarded by fs.mu
+	writers int    // holders of the exclusive lock, 0 or 1; guarded by fs.mu
+	readers int    // holders of the shared lock; guarded by fs.mu
+
+	mu      sync.RWMutex
+	now     content // what readers see
+	durable content // as of the last sync; unused without a history
+	pending []write // since the last sync, oldest first
+	lost    bool    // some write will never become durable, see DropUnsynced
+}
+
+// write is a write or an allocation that is not durable. It is immutable, so images may share it.
+type write struct {
+	op       int    // its number
+	off, end int64  // the bytes it wrote
+	size     int64  // of the file after it
+	first    int64  // offset of the first sector in after
+	after    []byte // whole sectors as they were after it; nil if they are all zeros
+}
+
+// sectors calls do with the offset of every sector the write touched and its content after the write.
+func (w *write) sectors(do func(at int64, after []byte)) {
+	for at := w.first; at < w.end; at += sectorSize {
+		after := zeroSector[:]
+		if w.after != nil {
+			after = w.after[at-w.first : at-w.first+sectorSize]
+		}
+		do(at, after)
+	}
+}
+
+// zeroSector is never written to.
+var zeroSector [sectorSize]byte
+
+// releaseLocked returns the space of a file that has neither name nor handle left. It needs fs.mu.
+func (n *inode) releaseLocked() {
+	if n.links > 0 || n.handles > 0 {
+		return
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	n.fs.used.Add(-n.now.size)
+}
+
+// file is an open file.
+type file struct {
+	inode  *inode
+	name   string // as it was when the file was opened
+	write  bool
+	closed atomic.Bool
+}
+
+func (f *file) check(op string) error {
+	if f.inode.fs.crashed.Load() {
+		return ErrCrashed
+	}
+	if f.closed.Load() {
+		return pathError(op, f.name, fs.ErrClosed)
+	}
+	return nil
+}
+
+func (f *file) checkChange(op string, off int64) error {
+	if err := f.check(op); err != nil {
+		return err
+	}
+	if !f.write {
+		return pathError(op, f.name, fmt.Errorf("file is open read-only: %w", fs.ErrPermission))
+	}
+	if off < 0 {
+		return pathError(op, f.name, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// lockChange excludes other changes: with a history, of the whole directory; without, only of this file. It
+// returns the capacity and the unlocking.
+func (f *file) lockChange() (capacity int64, unlock func()) {
+	d, n := f.inode.fs, f.inode
+	if d.volatile {
+		d.mu.RLock()
+		capacity = d.capacity
+		d.mu.RUnlock()
+		n.mu.Lock()
+		return capacity, n.mu.Unlock
+	}
+	d.mu.Lock()
+	n.mu.Lock()
+	return d.capacity, func() { n.mu.Unlock(); d.mu.Unlock() }
+}
+
+// begin numbers a change, see FS.beginLocked. Without a history nothing is numbered.
+func (f *file) begin() (apply bool, crash error) {
+	if f.inode.fs.volatile {
+		return true, nil
+	}
+	return f.inode.fs.beginLocked()
+}
+
+func (f *file) Close() error {
+	if err := f.check("close"); err != nil {
+		return err
+	}
+	if f.closed.Swap(true) {
+		return pathError("close", f.name, fs.ErrClosed)
+	}
+	d := f.inode.fs
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f.inode.handles--
+	f.inode.releaseLocked()
+	return nil
+}
+
+func (f *file) Size() (int64, error) {
+	if err := f.check("size"); err != nil {
+		return 0, err
+	}
+	f.inode.mu.RLock()
+	defer f.inode.mu.RUnlock()
+	return f.inode.now.size, nil
+}
+
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.check("read"); err != nil {
+		return 0, err
+	}
+	if off < 0 {
+		return 0, pathError("read", f.name, fs.ErrInvalid)
+	}
+	n := f.inode
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	got := int(max(0, min(int64(len(p)), n.now.size-off)))
+	n.now.readAt(p[:got], off)
+	if got < len(p) {
+		return got, io.EOF
+	}
+	return got, nil
+}
+
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.checkChange("write", off); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	capacity, unlock := f.lockChange()
+	defer unlock()
+	n := f.inode
+	fits, release := n.room(off+int64(len(p)), capacity)
+	kept := p[:max(0, min(int64(len(p)), fits-off))]
+	if len(kept) == 0 {
+		release()
+		return 0, noSpaceError("write", f.name)
+	}
+	apply, crash := f.begin()
+	if apply {
+		n.write(kept, off)
+	} else {
+		release()
+	}
+	if crash != nil {
+		return 0, crash
+	}
+	if len(kept) < len(p) {
+		return len(kept), noSpaceError("write", f.name)
+	}
+	return len(p), nil
+}
+
+// room reserves the space to extend the file to end and returns how far that goes, and how to give it back.
+func (n *inode) room(end, capacity int64) (fits int64, release func()) {
+	growth := max(0, end-n.now.size)
+	if growth == 0 {
+		return end, func() {}
+	}
+	got := n.fs.reserve(growth, capacity)
+	return n.now.size + got, func() { n.fs.used.Add(-got) }
+}
+
+// write changes what readers see and remembers it as not durable.
+func (n *inode) write(p []byte, off int64) {
+	end := off + int64(len(p))
+	n.now.writeAt(p, off)
+	n.now.size = max(n.now.size, end)
+	if n.fs.volatile {
+		return
+	}
+	w := write{op: n.fs.ops, off: off, end: end, size: n.now.size, first: off / sectorSize * sectorSize}
+	w.after = make([]byte, roundUp(end, sectorSize)-w.first)
+	n.now.readAt(w.after, w.first)
+	n.pending = append(n.pending, w)
+}
+
+// Allocate stores nothing: bytes that were never written are zero anyway. The space counts from now on.
+func (f *file) Allocate(size int64) error {
+	if err := f.checkChange("allocate", size); err != nil {
+		return err
+	}
+	capacity, unlock := f.lockChange()
+	defer unlock()
+	n := f.inode
+	if size <= n.now.size {
+		return nil
+	}
+	fits, release := n.room(size, capacity)
+	if fits == n.now.size {
+		return noSpaceError("allocate", f.name)
+	}
+	apply, crash := f.begin()
+	if apply {
+		n.extend(fits)
+	} else {
+		release()
+	}
+	if crash == nil && fits < size {
+		return noSpaceError("allocate", f.name)
+	}
+	return crash
+}
+
+// extend makes the file longer. The sector it ended in has zeros behind the end already.
+func (n *inode) extend(size int64) {
+	off := n.now.size
+	n.now.size = size
+	if n.fs.volatile {
+		return
+	}
+	first := min(roundUp(off, sectorSize), size)
+	n.pending = append(n.pending, write{op: n.fs.ops, off: off, end: size, size: size, first: first})
+}
+
+func (f *file) Sync() error {
+	if err := f.check("sync"); err != nil {
+		return err
+	}
+	_, unlock := f.lockChange()
+	defer unlock()
+	_, crash := f.begin()
+	if crash == nil && !f.inode.fs.volatile {
+		f.inode.makeDurable()
+	}
+	return crash
+}
+
+func (n *inode) makeDurable() {
+	if !n.lost {
+		if len(n.pending) > 0 {
+			n.durable = n.now.clone()
+			n.pending = nil
+		}
+		return
+	}
+	for i := range n.pending {
+		n.pending[i].sectors(func(at int64, after []byte) { n.durable.writeAt(after, at) })
+	}
+	n.durable.size = n.now.size
+	n.pending = nil
+}
+
+// DropUnsynced does what Linux does when a sync fails: the pages that were not written are marked clean. Readers
+// still see their contents, the length stays, but no later sync makes them durable; a crash shows the sectors as
+// they were before, or zeros where the file was shorter, unless they were written again.
+func (f *file) DropUnsynced() error {
+	if err := f.check("drop"); err != nil {
+		return err
+	}
+	if f.inode.fs.volatile {
+		return nil
+	}
+	_, unlock := f.lockChange()
+	defer unlock()
+	n := f.inode
+	if len(n.pending) > 0 {
+		n.lost = true
+		last := n.pending[len(n.pending)-1]
+		n.pending = []write{{op: last.op, off: last.size, end: last.size, size: last.size, first: last.size}}
+	}
+	return nil
+}

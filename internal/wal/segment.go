@@ -1,0 +1,205 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/record"
+	"lightningdb/internal/vfs"
+)
+
+// MaxPayload is the largest payload of a record, in bytes.
+const MaxPayload = record.MaxBody - prefixSize
+
+// Record types. The values are on disk: never renumber, never reuse.
+const (
+	typeCommit record.Type = 1
+	typeSeal   record.Type = 2
+)
+
+// Predecessor is what a segment's header says of the log before it.
+type Predecessor struct {
+	Num     filename.Num // the segment before; 0 in a root, which begins a chain
+	Length  int64        // where its seal ends, in bytes; 0 in a root
+	LastSeq key.SeqNum   // last sequence number before this segment, in a root too; 0 if there is none
+	Sum     uint32       // checksum of its seal; 0 in a root
+}
+
+// Root is the predecessor of a segment that begins a chain, after everything up to lastSeq.
+func Root(lastSeq key.SeqNum) Predecessor { return Predecessor{LastSeq: lastSeq} }
+
+// Record is one commit on its way into the log. It borrows Payload.
+type Record struct {
+	First   key.SeqNum // sequence number of the first operation
+	Count   int        // operations in Payload
+	Payload []byte     // as package batch encodes them
+}
+
+// Blank is the file of a segment to come: it exists durably, and holds nothing but zeros.
+type Blank struct {
+	fs   vfs.FS
+	f    vfs.File
+	num  filename.Num
+	name string
+}
+
+// Prepare makes the file of segment num, fills size bytes of it with zeros (the header's at least, so that Begin needs
+// no space) and makes it durable, name and content.
+// Appending to blocks that were written before needs no change of the file's metadata: syncs are faster. It may
+// run long before the segment is begun, beside appends to other segments.
+func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
+	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
+	var err error
+	if b.f, err = fs.Create(b.name); err != nil {
+		return nil, fmt.Errorf("create log segment: %w", err)
+	}
+	if err := b.fill(max(size, record.FileHeaderSize)); err != nil {
+		err = fmt.Errorf("prepare log segment %s: %w", b.name, err)
+		return nil, errors.Join(err, b.Discard())
+	}
+	return b, nil
+}
+
+func (b *Blank) fill(size int64) error {
+	zeros := make([]byte, min(size, 256<<10))
+	for off := int64(0); off < size; off += int64(len(zeros)) {
+		if _, err := b.f.WriteAt(zeros[:min(size-off, int64(len(zeros)))], off); err != nil {
+			return err
+		}
+	}
+	if err := b.f.Sync(); err != nil {
+		return err
+	}
+	return b.fs.SyncDir()
+}
+
+// Discard closes and removes the file. A file that cannot be removed is found unused by the next Replay.
+func (b *Blank) Discard() error {
+	return errors.Join(b.f.Close(), b.fs.Remove(b.name))
+}
+
+// Begin makes b a segment of database db behind prev: it writes the header and syncs it. b is of no use afterwards.
+func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
+	h := segmentHeader(db, b.num, prev)
+	data := h.Encode()
+	_, err := b.f.WriteAt(data[:], 0)
+	if err == nil {
+		err = b.f.Sync()
+	}
+	if err != nil {
+		err = fmt.Errorf("begin log segment %s: %w", b.name, err)
+		return nil, errors.Join(err, b.f.Close())
+	}
+	return &Segment{out: record.NewAppender(b.f, b.name, &h), lastSeq: prev.LastSeq}, nil
+}
+
+// Create prepares and begins a segment. When it returns, name and header are durable.
+func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segment, error) {
+	b, err := Prepare(fs, num, 0)
+	if err != nil {
+		return nil, err
+	}
+	return b.Begin(db, prev)
+}
+
+// Segment is a segment that is being written. Append and Seal are for one goroutine at a time; Sync, Synced, Size and
+// Err may run beside them. Its memory is at most about 1 MiB whatever is appended.
+type Segment struct {
+	out     *record.Appender
+	lastSeq key.SeqNum
+	prefix  [prefixSize]byte
+}
+
+// Num is the number of the segment.
+func (s *Segment) Num() filename.Num { return s.out.Num() }
+
+// Size is the end of what was appended, in bytes from the beginning of the file.
+func (s *Segment) Size() int64 { return s.out.Size() }
+
+// Synced is the offset below which everything is durable.
+func (s *Segment) Synced() int64 { return s.out.Synced() }
+
+// LastSeq is the last sequence number in the log so far. For the appending goroutine.
+func (s *Segment) LastSeq() key.SeqNum { return s.lastSeq }
+
+// Err is nil while the segment is usable, and otherwise the failure that every call returns.
+func (s *Segment) Err() error { return s.out.Err() }
+
+// Append writes records, all or none, with one write if they are smaller than 1 MiB together, and returns where
+// the last one ends: they are durable when Synced has reached that. Their sequence numbers go on where the log ends.
+//
+// After an error that matches vfs.ErrNoSpace with Err still nil, nothing of the group is in the log, durably so, and
+// the segment goes on to work. After any error with Err set, what a restart finds of the group is not known.
+func (s *Segment) Append(records ...Record) (end int64, err error) {
+	if err := s.check(records); err != nil {
+		return 0, err
+	}
+	if err := s.out.Begin(); err != nil {
+		return 0, err
+	}
+	for _, r := range records {
+		putPrefix(&s.prefix, prefix{synced: s.Synced(), seq: r.First, count: uint32(r.Count)})
+		if err := s.out.Add(typeCommit, s.prefix[:], r.Payload); err != nil {
+			return 0, err
+		}
+	}
+	if end, err = s.out.Flush(); err != nil {
+		return 0, err
+	}
+	s.lastSeq = after(s.lastSeq, records)
+	return end, nil
+}
+
+// check refuses what Replay would refuse, before anything is written.
+func (s *Segment) check(records []Record) error {
+	last := s.lastSeq
+	for _, r := range records {
+		if r.First != last+1 {
+			return fmt.Errorf("log: record begins at sequence number %d, the log ends at %d", r.First, last)
+		}
+		if r.Count < 1 || r.Count > len(r.Payload) || len(r.Payload) > MaxPayload {
+			return fmt.Errorf("log: impossible record of %d operations in %d bytes", r.Count, len(r.Payload))
+		}
+		if last += key.SeqNum(r.Count); last > key.MaxSeqNum {
+			return fmt.Errorf("log: sequence number %d is beyond the largest", last)
+		}
+	}
+	return nil
+}
+
+// after is the last sequence number once records follow last.
+func after(last key.SeqNum, records []Record) key.SeqNum {
+	for _, r := range records {
+		last += key.SeqNum(r.Count)
+	}
+	return last
+}
+
+// Sync makes everything durable that was appended before the call. A failure is for ever.
+func (s *Segment) Sync() error { return s.out.Sync() }
+
+// Seal ends the segment: it appends the seal, syncs and closes the file. next is the segment that follows, whose
+// file must exist durably (see Prepare), or 0 if none does. The next segment begins with the result.
+func (s *Segment) Seal(next filename.Num) (Predecessor, error) {
+	if err := s.out.Begin(); err != nil {
+		return Predecessor{}, err
+	}
+	putPrefix(&s.prefix, prefix{synced: s.Synced(), seq: s.lastSeq})
+	if err := s.out.Add(typeSeal, s.prefix[:], binary.LittleEndian.AppendUint64(nil, uint64(next))); err != nil {
+		return Predecessor{}, err
+	}
+	end, err := s.out.Flush()
+	if err != nil {
+		return Predecessor{}, err
+	}
+	if err := s.out.Sync(); err != nil {
+		return Predecessor{}, err
+	}
+	return Predecessor{Num: s.Num(), Length: end, LastSeq: s.lastSeq, Sum: s.out.Sum()}, s.out.Close()
+}
+
+// Close closes the file without making anything durable: what was not synced may be lost.
+func (s *Segment) Close() error { return s.out.Close() }
