@@ -207,10 +207,10 @@ func BenchmarkVisible(b *testing.B) {
 // scan times one step of scanning round and round.
 func scan(b *testing.B, start, step func() bool) {
 	b.ReportAllocs()
-	at := start()
+	start()
 	for b.Loop() {
-		if at = step(); !at {
-			at = start()
+		if !step() {
+			start()
 		}
 	}
 }

@@ -1,0 +1,161 @@
+// Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Run): a version in, a
+// job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through the
+// functions it is given. Everything here may be called concurrently as long as the arguments are not shared.
+//
+// # The tree
+//
+// A user key may be in many tables. The one rule that reads and this package live by is that age follows depth:
+//
+//	A1  of two versions of a user key in different levels, the one in the level with the lower number is newer
+//	A2  of two versions of a user key in different tables of L0, the one in the table listed first is newer
+//	A3  a user key is in at most one table of each level from L1 on
+//
+// A job keeps A1 and A2 by what it takes along: with a table, all tables of the output level that overlap it; with a
+// table of L0, all tables of L0 that overlap it, directly or through others; and by never passing over a level that
+// holds anything. It keeps A3 because outputs are cut between user keys only.
+//
+// L0 receives flushes. Below it lies the base level, into which L0 is compacted, and below that every level is
+// about Multiplier times as large as the one before, down to the last level, which holds most of the data. Levels
+// between L0 and the base level are empty. The base level moves up as the data grows and down as it shrinks.
+//
+// # What may be dropped
+//
+// A version is dropped if a newer one of the same user key lies in the same stripe: if no snapshot separates
+// them. A tombstone is dropped if every snapshot sees it or something newer, and no older version of its user key
+// can exist in any table that is not an input (Job.Overlaps). Nothing else is ever dropped, and what could not be
+// read aborts the job.
+//
+// # Concurrent jobs
+//
+// Several jobs may run at a time. A table belongs to one job at most (the callback busy says whether to one), and
+// at most one job takes tables from L0. That is enough to keep two outputs from overlapping: the inputs from the
+// upper level are one table, or all of L0's overlapping ones, so that every gap between output tables is covered by an
+// input.
+package compaction
+
+import (
+	"bytes"
+
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/merge"
+)
+
+const lastLevel = manifest.NumLevels - 1
+
+// Params are the measures of the tree. All but OldestSnapshot and Quiet must be positive, Multiplier at least 2.
+type Params struct {
+	// BaseBytes is the size of L0, in bytes, at which it is compacted, and the least target of the base level:
+	// about L0Trigger times the size of a flushed memtable.
+	BaseBytes int64
+	// Multiplier is how many times larger each level is than the one above it.
+	Multiplier int64
+	// TargetTableBytes is the size at which an output table ends.
+	TargetTableBytes int64
+	// L0Trigger is the number of tables in L0 at which it is compacted.
+	L0Trigger int
+	// OldestSnapshot is the lowest sequence number that any reader may still read at: the visible sequence number
+	// if there is no reader. Run must be given no lower snapshot.
+	OldestSnapshot key.SeqNum
+	// Quiet allows jobs that nothing but space calls for, when no other is due.
+	Quiet bool
+}
+
+// DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on.
+const (
+	DefaultMultiplier = 10
+	DefaultL0Trigger  = 4
+)
+
+// Busy reports whether a table is an input of a job that has not ended.
+type Busy func(num filename.Num) bool
+
+// Reason says what a job is for.
+type Reason string
+
+const (
+	ReasonFlush   Reason = "flush"         // a frozen memtable becomes tables
+	ReasonL0      Reason = "L0 full"       // too many or too large tables in L0
+	ReasonSize    Reason = "level full"    // a level is above its target
+	ReasonDrain   Reason = "level retired" // the data has shrunk and needs a level less
+	ReasonGarbage Reason = "garbage"       // quiet: space can be had back
+	ReasonManual  Reason = "manual"        // a range was asked for
+)
+
+// Job is work for Run: tables to replace by their merge. It is immutable and refers to tables of the version it was
+// picked from, which must stay readable until Run returns.
+type Job struct {
+	Reason Reason
+	// Inputs are the tables that the job replaces, by level, ordered as in the version.
+	Inputs [manifest.NumLevels][]*manifest.TableMeta
+	// Memtables are the inputs of a flush, newest first.
+	Memtables   []Memtable
+	OutputLevel int
+	// Move says that there is one input, which goes to OutputLevel as it is.
+	Move bool
+	// Overlaps are the tables, by level, that may hold versions older than those in the inputs. A tombstone of a user
+	// key within one of them must stay.
+	Overlaps [manifest.NumLevels][]*manifest.TableMeta
+	// Grandparents are the tables in the level below OutputLevel that the outputs may overlap. An output ends when it
+	// overlaps more than GrandparentBytes of them, because it will be merged with them one day.
+	Grandparents     []*manifest.TableMeta
+	GrandparentBytes int64
+	// TargetTableBytes is the size at which an output ends; 0 for none.
+	TargetTableBytes int64
+}
+
+// Memtable is a frozen memtable to be flushed. Run closes the iterator.
+type Memtable struct {
+	Iterator merge.Iterator
+	Entries  uint64 // what the iterator must yield, no more and no less
+}
+
+// InputBytes is the size of the input tables.
+func (j *Job) InputBytes() int64 {
+	n := int64(0)
+	for _, tables := range j.Inputs {
+		n += sizeOf(tables)
+	}
+	return n
+}
+
+// Flush returns the job that writes memtables, newest first, to L0 of v. v must hold everything that is older than
+// the memtables: earlier ones are flushed first. Tombstones go to L0 unless no table of v covers their user key.
+func Flush(v *manifest.Version, memtables ...Memtable) *Job {
+	return &Job{Reason: ReasonFlush, Memtables: memtables, OutputLevel: 0, Overlaps: v.Levels}
+}
+
+// span is a range of user keys, both ends included. The zero span is empty.
+type span struct{ smallest, largest []byte }
+
+func spanOf(tables []*manifest.TableMeta) span {
+	var s span
+	for _, t := range tables {
+		s = s.with(t)
+	}
+	return s
+}
+
+// with returns the least span that holds s and t.
+func (s span) with(t *manifest.TableMeta) span {
+	if s.smallest == nil || bytes.Compare(t.Smallest, s.smallest) < 0 {
+		s.smallest = t.Smallest
+	}
+	if s.largest == nil || bytes.Compare(t.Largest, s.largest) > 0 {
+		s.largest = t.Largest
+	}
+	return s
+}
+
+func (s span) overlaps(t *manifest.TableMeta) bool {
+	return bytes.Compare(t.Smallest, s.largest) <= 0 && bytes.Compare(t.Largest, s.smallest) >= 0
+}
+
+func sizeOf(tables []*manifest.TableMeta) int64 {
+	n := int64(0)
+	for _, t := range tables {
+		n += t.Size
+	}
+	return n
+}
