@@ -1,0 +1,106 @@
+package cache
+
+import (
+	"sync"
+)
+
+// clock is the hand that goes round the frames and unlinks pages that were not read since it last passed. A page is
+// loaded with its used bit clear: one that is read once, by a scan, goes before those that are read again.
+type clock struct {
+	mu   sync.Mutex // only tried, never waited for: one sweep at a time is enough
+	hand int
+}
+
+// sweepLimit bounds the frames that the hand passes in one sweep, in batches. Sixteen batches are a quarter of a large
+// cache and two rounds of a small one; a sweep that finds only used pages clears their bits for the next.
+const sweepLimit = 16
+
+// refill brings the free frames, with those in limbo, up to want if it can. The caller holds no lock; it may be inside a guard,
+// whose exit then frees what was unlinked here.
+func (c *Cache) refill(want int) {
+	if c.coming() >= want || !c.clock.mu.TryLock() {
+		c.domain.Collect()
+		return
+	}
+	victims := c.sweepLocked(want - c.coming())
+	c.limbo.Add(c.weight(victims))
+	c.clock.mu.Unlock()
+	c.evictions.Add(int64(len(victims)))
+	c.retire(victims)
+}
+
+// coming counts the frames that are free or will be without further evictions.
+func (c *Cache) coming() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.availableLocked() + int(c.limbo.Load())
+}
+
+// sweepLocked unlinks pages until they make up want frames, at least a batch, or the hand has gone far enough.
+func (c *Cache) sweepLocked(want int) []uint32 {
+	want = max(want, c.batch)
+	var victims []uint32
+	for range sweepLimit * c.batch {
+		i := uint32(c.clock.hand)
+		if c.clock.hand++; c.clock.hand == len(c.frames) {
+			c.clock.hand = 0
+		}
+		if !c.unlinkIfCold(i) {
+			continue
+		}
+		victims = append(victims, i)
+		if want -= 1 + c.lentWith(i); want <= 0 {
+			break
+		}
+	}
+	return victims
+}
+
+// unlinkIfCold takes the page in frame i out of its slot, unless it was used since the last round or is pinned, and reports whether
+// it did. Success means that the slot held i+1 at that instant, whatever the frame's owner and page were when
+// they were read: the frame was resident and is now the caller's to retire.
+func (c *Cache) unlinkIfCold(i uint32) bool {
+	if c.meta[i].Load()&usedBit != 0 {
+		c.meta[i].And(^uint32(usedBit))
+		return false
+	}
+	f := &c.frames[i]
+	owner, page := f.owner.Load(), int(f.page.Load())
+	if owner == nil || f.refs.Load() > 1 || page >= len(owner.slots) {
+		return false
+	}
+	return owner.slots[page].CompareAndSwap(i+1, slotEmpty)
+}
+
+// lentWith counts the frames lent for the page in frame i, which the caller has unlinked.
+func (c *Cache) lentWith(i uint32) int {
+	if over := c.frames[i].over; over != nil {
+		return len(over.lent)
+	}
+	return 0
+}
+
+// weight counts the frames that come free with the unlinked ones.
+func (c *Cache) weight(unlinked []uint32) int64 {
+	n := len(unlinked)
+	for _, i := range unlinked {
+		n += c.lentWith(i)
+	}
+	return int64(n)
+}
+
+// retire drops the cache's reference to the unlinked frames when no guard can be reading them. The caller has added their weight
+// to limbo.
+func (c *Cache) retire(unlinked []uint32) {
+	if len(unlinked) == 0 {
+		c.domain.Collect()
+		return
+	}
+	weight := c.weight(unlinked)
+	c.domain.Retire(func() {
+		for _, i := range unlinked {
+			c.drop(i)
+		}
+		c.limbo.Add(-weight)
+	})
+}
