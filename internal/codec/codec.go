@@ -1,0 +1,164 @@
+// Package codec compresses and decompresses single blocks of bytes. It owns no files and starts nothing; every
+// function is safe for concurrent use.
+//
+// A block carries no length of its own that is trusted: the caller knows the raw size (from a checksummed place)
+// and bounds it before it calls Decode, which never allocates more than that and refuses a block that decodes to
+// any other size.
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// ID names a way to compress. The values are on disk: never renumber, never reuse.
+type ID uint8
+
+const (
+	// None stores bytes as they are.
+	None ID = 0
+	// S2 is one block in the S2 format (an extension of Snappy): fast, light compression.
+	S2 ID = 1
+	// Zstd is one Zstandard frame at the fastest level, without its own checksum.
+	Zstd ID = 2
+)
+
+// Known reports whether this version of the program can decode id.
+func (id ID) Known() bool { return id <= Zstd }
+
+func (id ID) String() string {
+	switch id {
+	case None:
+		return "none"
+	case S2:
+		return "s2"
+	case Zstd:
+		return "zstd"
+	}
+	return fmt.Sprintf("codec(%d)", uint8(id))
+}
+
+// Errors of Decode. They describe the bytes given, never a device.
+var (
+	ErrUnknown   = errors.New("codec: unknown codec")
+	ErrMalformed = errors.New("codec: malformed block")
+	ErrSize      = errors.New("codec: block does not have the stated raw size")
+)
+
+// The pools hold idle coders, which keep nothing between calls but their working memory.
+var (
+	encoders = sync.Pool{New: func() any { return newEncoder() }}
+	decoders = sync.Pool{New: func() any { return newDecoder() }}
+)
+
+// MaxEncodedSize bounds the length of what Encode returns for n bytes: a dst of that capacity is never replaced.
+func MaxEncodedSize(id ID, n int) int {
+	switch id {
+	case S2:
+		return s2.MaxEncodedLen(n)
+	case Zstd:
+		return n + n>>8 + 64
+	}
+	return n
+}
+
+// Encode returns src compressed by id, in dst's memory from its beginning if its capacity suffices. For None that
+// is a copy of src. dst and src must not overlap. An unknown id is a broken invariant of the caller: it panics.
+func Encode(id ID, dst, src []byte) []byte {
+	switch id {
+	case None:
+		return append(dst[:0], src...)
+	case S2:
+		return s2.Encode(dst[:cap(dst)], src)
+	case Zstd:
+		enc := encoders.Get().(*zstd.Encoder)
+		defer encoders.Put(enc)
+		return enc.EncodeAll(src, dst[:0])
+	}
+	panic(fmt.Sprintf("codec: encode with %v", id))
+}
+
+// Decode returns the rawSize bytes that src decodes to, in dst's memory from its beginning if its capacity
+// suffices, else in memory of its own, of rawSize bytes. dst and src must not overlap. Any src is safe. On an
+// error the content of dst is undefined.
+func Decode(id ID, dst, src []byte, rawSize int) ([]byte, error) {
+	switch id {
+	case None:
+		if len(src) != rawSize {
+			return nil, ErrSize
+		}
+		return append(dst[:0], src...), nil
+	case S2:
+		return decodeS2(dst, src, rawSize)
+	case Zstd:
+		return decodeZstd(dst, src, rawSize)
+	}
+	return nil, ErrUnknown
+}
+
+func decodeS2(dst, src []byte, rawSize int) ([]byte, error) {
+	n, err := s2.DecodedLen(src)
+	if err != nil {
+		return nil, ErrMalformed
+	}
+	if n != rawSize {
+		return nil, ErrSize
+	}
+	raw, err := s2.Decode(room(dst, rawSize), src)
+	if err != nil {
+		return nil, ErrMalformed
+	}
+	return raw, nil
+}
+
+func decodeZstd(dst, src []byte, rawSize int) ([]byte, error) {
+	dec := decoders.Get().(*zstd.Decoder)
+	defer decoders.Put(dec)
+	raw, err := dec.DecodeAll(src, room(dst, rawSize)[:0])
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return nil, ErrSize
+	case err != nil:
+		return nil, ErrMalformed
+	case len(raw) != rawSize:
+		return nil, ErrSize
+	}
+	return raw, nil
+}
+
+// room returns rawSize bytes with no capacity beyond them: dst's own if they suffice.
+func room(dst []byte, rawSize int) []byte {
+	if cap(dst) < rawSize {
+		return make([]byte, rawSize)
+	}
+	return dst[:rawSize:rawSize]
+}
+
+func newEncoder() *zstd.Encoder {
+	enc, err := zstd.NewWriter(nil,
+		zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderCRC(false),
+		zstd.WithSingleSegment(true))
+	if err != nil {
+		panic(fmt.Sprintf("codec: zstd encoder options: %v", err)) // the options are constants
+	}
+	return enc
+}
+
+func newDecoder() *zstd.Decoder {
+	dec, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecodeAllCapLimit(true),
+		zstd.WithDecoderMaxWindow(64<<20))
+	if err != nil {
+		panic(fmt.Sprintf("codec: zstd decoder options: %v", err)) // the options are constants
+	}
+	return dec
+}

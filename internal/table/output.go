@@ -1,0 +1,67 @@
+package table
+
+import (
+	"fmt"
+	"sync"
+
+	"lightningdb/internal/vfs"
+)
+
+// ioSize is the size of the pieces in which tables are written and read ahead, in bytes.
+const ioSize = 256 << 10
+
+// spareBuffers holds idle buffers of ioSize bytes, for writers and sequential iterators.
+var spareBuffers = sync.Pool{New: func() any { return new([ioSize]byte) }}
+
+// output appends to a file in pieces of ioSize.
+type output struct {
+	file    vfs.File
+	buf     *[ioSize]byte
+	used    int
+	written int64 // before buf
+}
+
+func newOutput(f vfs.File) output {
+	return output{file: f, buf: spareBuffers.Get().(*[ioSize]byte)}
+}
+
+// offset is where the next byte goes.
+func (o *output) offset() int64 { return o.written + int64(o.used) }
+
+func (o *output) write(b []byte) error {
+	if len(b) > len(o.buf)-o.used {
+		if err := o.flush(); err != nil {
+			return err
+		}
+		if len(b) >= len(o.buf) {
+			return o.writeThrough(b)
+		}
+	}
+	o.used += copy(o.buf[o.used:], b)
+	return nil
+}
+
+func (o *output) flush() error {
+	err := o.writeThrough(o.buf[:o.used])
+	o.used = 0
+	return err
+}
+
+func (o *output) writeThrough(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if _, err := o.file.WriteAt(b, o.written); err != nil {
+		return fmt.Errorf("write %d bytes of a table at offset %d: %w", len(b), o.written, err)
+	}
+	o.written += int64(len(b))
+	return nil
+}
+
+// release gives the buffer back. The output must not be used afterwards.
+func (o *output) release() {
+	if o.buf != nil {
+		spareBuffers.Put(o.buf)
+		o.buf = nil
+	}
+}
