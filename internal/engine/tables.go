@@ -153,3 +153,12 @@ func (e *Engine) closeTable(t *tableRef) {
 		e.closeTableLocked(i)
 	}
 }
+
+// closeAllTables lets go of every open table.
+func (e *Engine) closeAllTables() {
+	e.open.mu.Lock()
+	defer e.open.mu.Unlock()
+	for len(e.open.refs) > 0 {
+		e.closeTableLocked(0)
+	}
+}

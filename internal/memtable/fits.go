@@ -2,26 +2,27 @@ package memtable
 
 import "lightningdb/internal/batch"
 
-// Fits reports whether Apply has room for b, whatever its keys are. It counts the worst case, so it may refuse a batch
-// that would just have fitted; an empty table of SizeFor(b) bytes always takes it. For the writer only.
-func (m *Table) Fits(b *batch.Batch) bool {
-	return b.Count() <= m.index.limit-m.index.keys &&
-		entriesSizeMax(b) <= len(m.arena.memory)-m.arena.next-m.tree.growthMax(b.Count())
+// Fits reports whether Apply has room for so many operations that take so many encoded bytes, in one batch or several,
+// whatever their keys are. It counts the worst case, so it may refuse a batch that would just have fitted; an empty
+// table of SizeFor bytes always takes it. For the writer only.
+func (m *Table) Fits(operations, bytes int) bool {
+	return operations <= m.index.limit-m.index.keys &&
+		entriesSizeMax(operations, bytes) <= len(m.arena.memory)-m.arena.next-m.tree.growthMax(operations)
 }
 
 // SizeFor is a size for New at which an empty table fits b. It may exceed MaxSize.
 func SizeFor(b *batch.Batch) int {
 	n := b.Count()
 	empty := tree{leaves: 1}
-	inArena := entriesSizeMax(b) + leafSize + empty.growthMax(n)
+	inArena := entriesSizeMax(n, len(b.Bytes())) + leafSize + empty.growthMax(n)
 	forArena := (inArena + bytesPerSlot) / 7 * 8
 	forIndex := (n/7 + 2) * 8 * bytesPerSlot
 	return max(MinSize, forArena+bytesPerSlot, forIndex)
 }
 
-// entriesSizeMax bounds the space of b's entries. An encoded operation is no shorter than its key and value.
-func entriesSizeMax(b *batch.Batch) int {
-	return len(b.Bytes()) + b.Count()*(entryHeaderHistory+unit)
+// entriesSizeMax bounds the space of the entries of encoded operations. Those are no shorter than key and value.
+func entriesSizeMax(operations, bytes int) int {
+	return bytes + operations*(entryHeaderHistory+unit)
 }
 
 // growthMax bounds the space that n new keys take in the tree, entries excluded, in bytes.
