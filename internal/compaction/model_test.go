@@ -1,0 +1,230 @@
+package compaction
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"lightningdb/internal/key"
+)
+
+func drawKey(rt *rapid.T) string {
+	return fmt.Sprintf("k%02d", rapid.IntRange(0, 40).Draw(rt, "key"))
+}
+
+// actions are what may happen to a database in any order, with several jobs in flight at a time.
+func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
+	must := func(err error) {
+		if err != nil {
+			rt.Fatal(err)
+		}
+	}
+	flush := func(*rapid.T) {
+		if len(w.memtable) > 0 {
+			must(w.flush())
+		}
+	}
+	start := func(job *Job) {
+		if job != nil && len(w.running) < 4 {
+			must(w.start(job))
+		}
+	}
+	return map[string]func(*rapid.T){
+		"write": func(rt *rapid.T) {
+			for range rapid.IntRange(1, 20).Draw(rt, "operations") {
+				if rapid.IntRange(0, 2).Draw(rt, "kind") == 0 {
+					w.remove(drawKey(rt))
+				} else {
+					w.put(drawKey(rt), bytes.Repeat([]byte{byte(w.seq)}, rapid.IntRange(0, 30).Draw(rt, "size")))
+				}
+			}
+		},
+		"flush":  flush,
+		"flush2": flush,
+		"hold":   func(*rapid.T) { w.hold() },
+		"release": func(rt *rapid.T) {
+			if len(w.live) > 0 {
+				i := rapid.IntRange(0, len(w.live)-1).Draw(rt, "snapshot")
+				w.live = slices.Delete(w.live, i, i+1)
+			}
+		},
+		"compact":       func(*rapid.T) { start(w.pick(false)) },
+		"compact quiet": func(*rapid.T) { start(w.pick(true)) },
+		"compact range": func(rt *rapid.T) {
+			job, _ := w.pickRange([]byte(drawKey(rt)), nil)
+			start(job)
+		},
+		"install": func(rt *rapid.T) {
+			if len(w.running) > 0 {
+				must(w.complete(rapid.IntRange(0, len(w.running)-1).Draw(rt, "job")))
+			}
+		},
+		"": func(*rapid.T) { must(w.check()) },
+	}
+}
+
+// TestCompaction_neverChangesWhatSnapshotsSee: a deleted key that comes back, a value that vanishes, a snapshot that
+// shifts: every one of them is lost data. Also: outputs of concurrent jobs never overlap, or Apply would refuse.
+func TestCompaction_neverChangesWhatSnapshotsSee(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(smallParams())
+		w.params.L0Trigger = rapid.IntRange(1, 4).Draw(rt, "trigger")
+		w.params.Multiplier = int64(rapid.IntRange(2, 4).Draw(rt, "multiplier"))
+		w.params.BaseBytes = int64(rapid.SampledFrom([]int{50, 200, 800}).Draw(rt, "base"))
+		w.params.TargetTableBytes = int64(rapid.SampledFrom([]int{1, 60, 300}).Draw(rt, "target"))
+		w.fullAt = rapid.SampledFrom([]int{0, 3}).Draw(rt, "full at")
+		rt.Repeat(actions(rt, w))
+		for len(w.running) > 0 {
+			if err := w.complete(0); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		checkSettles(rt, w)
+	})
+}
+
+// checkSettles: when all jobs are done, contents are the same, and once the readers are gone no garbage
+// is left by a manual compaction.
+func checkSettles(rt *rapid.T, w *world) {
+	must := func(err error) {
+		if err == nil {
+			err = w.check()
+		}
+		if err != nil {
+			rt.Fatal(err)
+		}
+	}
+	must(w.settle(func() *Job { return w.pick(true) }))
+	w.live = nil
+	must(w.settle(func() *Job { return w.pick(true) }))
+	if len(w.memtable) > 0 {
+		must(w.flush())
+	}
+	must(w.settle(func() *Job { return w.manual(rt) }))
+	for level, tables := range w.v.Levels {
+		for _, t := range tables {
+			if level != lastLevel || garbageEntries(t) > 0 {
+				rt.Fatalf("after a full compaction level %d still has a table with %d entries, %d of them garbage",
+					level, t.Entries, garbageEntries(t))
+			}
+		}
+	}
+	if w.bytes() != w.liveBytes() {
+		rt.Fatalf("after a full compaction %d bytes are left, %d live", w.bytes(), w.liveBytes())
+	}
+}
+
+// manual picks the next job of a compaction of everything.
+func (w *world) manual(rt *rapid.T) *Job {
+	job, done := w.pickRange(nil, nil)
+	if (job == nil) != done {
+		rt.Fatalf("PickRange: job %v, done %v, with no job running", job, done)
+	}
+	return job
+}
+
+// TestPick_settlesAtLittleGarbage: space that does not come back fills disks; a picker that never stops wears them
+// out. With all readers gone, at most a quarter more than the live data may be left.
+func TestPick_settlesAtLittleGarbage(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(smallParams())
+		w.params.TargetTableBytes = int64(rapid.SampledFrom([]int{100, 500}).Draw(rt, "target"))
+		users := rapid.IntRange(1, 300).Draw(rt, "users")
+		deletes := rapid.IntRange(0, 9).Draw(rt, "deletes in ten")
+		for range rapid.IntRange(1, 25).Draw(rt, "flushes") {
+			for range rapid.IntRange(1, 60).Draw(rt, "operations") {
+				user := fmt.Sprintf("k%03d", rapid.IntRange(0, users).Draw(rt, "user"))
+				if rapid.IntRange(0, 9).Draw(rt, "kind") < deletes {
+					w.remove(user)
+				} else {
+					w.put(user, bytes.Repeat([]byte{1}, 20))
+				}
+			}
+			if rapid.IntRange(0, 5).Draw(rt, "hold") == 0 {
+				w.hold()
+			}
+			mustSettle(rt, w, false)
+		}
+		mustSettle(rt, w, true)
+		w.live = nil
+		mustSettle(rt, w, true)
+		if slack := w.params.TargetTableBytes / 10; w.bytes()*4 > w.liveBytes()*5+slack {
+			rt.Fatalf("%d bytes for %d live ones", w.bytes(), w.liveBytes())
+		}
+		if err := w.check(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func mustSettle(rt *rapid.T, w *world, quiet bool) {
+	if len(w.memtable) > 0 {
+		if err := w.flush(); err != nil {
+			rt.Fatal(err)
+		}
+	}
+	if err := w.settle(func() *Job { return w.pick(quiet) }); err != nil {
+		rt.Fatal(err)
+	}
+	if s := shapeOf(w.v, w.params); len(dueLevels(w.v, w.params, s, w.busy)) > 0 {
+		rt.Fatalf("settled with levels %v still due", dueLevels(w.v, w.params, s, w.busy))
+	}
+}
+
+// TestPick_returnsSpaceAfterSnapshotsGo: what only a reader kept must go when the reader has gone, without new writes.
+func TestPick_returnsSpaceAfterSnapshotsGo(t *testing.T) {
+	w := newWorld(smallParams())
+	rt := (*rapid.T)(nil)
+	for round := range 10 {
+		for i := range 100 {
+			w.put(fmt.Sprintf("k%03d", i), bytes.Repeat([]byte{byte(round)}, 20))
+		}
+		w.hold()
+		mustSettle(rt, w, true)
+	}
+	if w.bytes() < 8*w.liveBytes() {
+		t.Fatalf("%d bytes for %d live ones: versions that snapshots need are gone", w.bytes(), w.liveBytes())
+	}
+	w.live = w.live[9:]
+	mustSettle(rt, w, true)
+	if 4*w.bytes() > 5*w.liveBytes() {
+		t.Errorf("%d bytes for %d live ones after the snapshots have gone", w.bytes(), w.liveBytes())
+	}
+	for i := range 95 {
+		w.remove(fmt.Sprintf("k%03d", i))
+	}
+	mustSettle(rt, w, true)
+	w.live = nil
+	mustSettle(rt, w, true)
+	if 4*w.bytes() > 5*w.liveBytes() {
+		t.Errorf("%d bytes for %d live ones after deleting nearly all", w.bytes(), w.liveBytes())
+	}
+	if err := w.check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPick_leavesPinnedGarbageAlone: rewriting what a reader pins would go on for as long as the reader stays.
+func TestPick_leavesPinnedGarbageAlone(t *testing.T) {
+	w := newWorld(smallParams())
+	for round := range 3 {
+		for i := range 50 {
+			w.put(fmt.Sprintf("k%03d", i), bytes.Repeat([]byte{byte(round)}, 20))
+		}
+		w.hold()
+	}
+	mustSettle(nil, w, true)
+	written := w.written
+	mustSettle(nil, w, true)
+	if w.written != written {
+		t.Errorf("%d bytes written in vain", w.written-written)
+	}
+	w.live = []key.SeqNum{1}
+	mustSettle(nil, w, true)
+	if w.written != written {
+		t.Errorf("%d bytes written in vain while the oldest snapshot remains", w.written-written)
+	}
+}
