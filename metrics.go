@@ -93,8 +93,8 @@ type StallMetrics struct {
 type RecoveryReport struct {
 	Created      bool          // there was no database; it was created
 	Segments     int           // log segments replayed
-	Records      int           // commits replayed
-	Operations   uint64        // in them
+	Records      int64         // commits replayed
+	Operations   int64         // in them
 	LogBytes     int64         // bytes of log read
 	TornBytes    int64         // bytes of an unfinished write at the log's end that were dropped; no such commit was acknowledged
 	LastSequence uint64        // of the newest commit
@@ -121,6 +121,7 @@ func (db *DB) Recovery() RecoveryReport {
 // Metrics returns the metrics of this moment.
 func (db *DB) Metrics() Metrics {
 	m := db.engine.Metrics()
+	cacheBytes := int64(m.Cache.FramesInUse) * int64(m.Cache.FrameSize)
 	out := Metrics{
 		Sequence:       uint64(m.Visible),
 		OldestSequence: uint64(m.OldestSeq),
@@ -129,13 +130,13 @@ func (db *DB) Metrics() Metrics {
 		Commits:        m.Commits,
 		Operations:     m.Operations,
 		DiskBytes:      m.LogBytes,
-		MemoryUsed:     m.MemtableHeld + m.Cache.Used + m.OpenBytes,
+		MemoryUsed:     m.MemtableHeld + cacheBytes + m.OpenBytes,
 		MemoryLimit:    m.MemoryLimit,
 		Memtable: MemtableMetrics{
 			Active: 1, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
 		},
 		Cache: CacheMetrics{
-			UsedBytes: m.Cache.Used, LimitBytes: m.Cache.Budget,
+			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize),
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
 		TablesOpen: m.OpenTables,

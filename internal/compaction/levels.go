@@ -44,9 +44,19 @@ type due struct {
 	reason Reason
 }
 
-// dueLevels lists the levels with a score of at least 1, the worst first. Tables of running jobs are on their way out
-// and do not count.
+// dueLevels lists the levels with a score of at least 1, the worst first.
 func dueLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
+	dues := scoredLevels(v, p, s, busy)
+	n := 0
+	for n < len(dues) && dues[n].score >= 1 {
+		n++
+	}
+	return dues[:n]
+}
+
+// scoredLevels lists the levels that hold anything to compact, the worst first. Tables of running jobs are on their way
+// out and do not count.
+func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 	tables := float64(len(v.Levels[0])) / float64(p.L0Trigger)
 	size := float64(sizeOf(v.Levels[0])) / float64(p.BaseBytes)
 	dues := []due{{0, max(tables, size), ReasonL0}}
@@ -66,11 +76,7 @@ func dueLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 		}
 	}
 	sort.SliceStable(dues, func(i, j int) bool { return dues[i].score > dues[j].score })
-	n := 0
-	for n < len(dues) && dues[n].score >= 1 {
-		n++
-	}
-	return dues[:n]
+	return dues
 }
 
 // overlapping returns the tables of a level that overlap s. Those of L0 keep their order.

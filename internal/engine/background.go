@@ -284,7 +284,7 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 	defer e.mu.Unlock()
 	mems := e.view.Load().mems
 	if flushed != nil {
-		mems = mems[:len(mems)-1 : len(mems)-1] // only flushes remove, always the oldest
+		mems = mems[: len(mems)-1 : len(mems)-1] // only flushes remove, always the oldest
 	}
 	e.installLocked(mems, next)
 	e.retireLogsLocked(next.LogStart)

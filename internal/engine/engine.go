@@ -14,7 +14,6 @@ import (
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/epoch"
 	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
@@ -51,19 +50,19 @@ type Engine struct {
 	flushMu   sync.Mutex // held by the one flush in progress
 	compactMu sync.Mutex // held by the one compaction in progress
 
-	manifestMu    sync.Mutex    // held while an edit becomes durable
+	manifestMu    sync.Mutex // held while an edit becomes durable
 	manifest      *manifest.Log
-	manifestLimit int64         // size at which a new manifest starts
+	manifestLimit int64 // size at which a new manifest starts
 
-	mu          sync.Mutex // never held during I/O
-	room        *sync.Cond // a flush or compaction ended, or can no longer go on
-	mems        memtables
-	tables      map[filename.Num]*tableRef // every table that some view names
-	segmentNum  filename.Num               // number of the active segment
-	logs        []filename.Num             // log segments on disk, ascending
-	obsolete    []string                   // files to remove
-	nextNum     filename.Num
-	noSpace     error // background work is held up by a full disk
+	mu         sync.Mutex // never held during I/O
+	room       *sync.Cond // a flush or compaction ended, or can no longer go on
+	mems       memtables
+	tables     map[filename.Num]*tableRef // every table that some view names
+	segmentNum filename.Num               // number of the active segment
+	logs       []filename.Num             // log segments on disk, ascending
+	obsolete   []string                   // files to remove
+	nextNum    filename.Num
+	noSpace    error // background work is held up by a full disk
 
 	deadMu sync.Mutex
 	dead   []*view // views without references, for CleanStep

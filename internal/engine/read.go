@@ -76,3 +76,10 @@ func resolve(dst, out []byte, kind key.Kind) ([]byte, bool, error) {
 	}
 	return dst, false, corrupt.New("", -1, "entry of unknown kind %d", kind)
 }
+
+// Has reports whether user has a value at seq. It reads the value if that is small, and allocates nothing then.
+func (e *Engine) Has(user []byte, seq key.SeqNum) (bool, error) {
+	var room [512]byte
+	_, found, err := e.Get(room[:0], user, seq)
+	return found, err
+}

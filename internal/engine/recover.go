@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lightningdb/internal/batch"
+	"lightningdb/internal/commit"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
@@ -20,8 +21,8 @@ import (
 type Report struct {
 	Created      bool          // there was no database; there is one now
 	Segments     int           // log segments replayed
-	Records      int           // commits replayed
-	Operations   uint64        // operations in them
+	Records      int64         // commits replayed
+	Operations   int64         // operations in them
 	LogBytes     int64         // bytes of log read
 	TornBytes    int64         // bytes of a write that was under way at the crash, dropped
 	LastSequence key.SeqNum    // the newest commit
@@ -46,7 +47,7 @@ func (e *Engine) recover() error {
 		return fmt.Errorf("lock the database: %w", err)
 	}
 	e.lock = lock
-	version, _, err := manifest.Recover(e.fs)
+	version, manifestNum, err := manifest.Recover(e.fs)
 	switch {
 	case errors.Is(err, manifest.ErrNoDatabase) && (e.opts.ReadOnly || e.opts.MustExist):
 		return fmt.Errorf("%w: %s", ErrNoDatabase, e.fs.Path())
@@ -63,7 +64,7 @@ func (e *Engine) recover() error {
 	if e.opts.ReadOnly {
 		err = e.serveReadOnly(version, names)
 	} else {
-		err = e.serve(version, names)
+		err = e.serve(version, manifestNum, names)
 	}
 	e.report.Duration = e.opts.Now().Sub(start)
 	return err
@@ -89,9 +90,9 @@ func numberAbove(names []string) filename.Num {
 	return next
 }
 
-// serve replays the log, makes what it found durable, and starts a new log and a new manifest.
-func (e *Engine) serve(version *manifest.Version, names []string) error {
-	replayed := &replay{engine: e, version: version}
+// serve replays the log, makes what it found durable, and starts a new log and a new manifest in place of manifest before.
+func (e *Engine) serve(version *manifest.Version, before filename.Num, names []string) error {
+	replayed := &replay{engine: e, version: version, from: version.LogStart}
 	last, err := replayed.run(names)
 	if err != nil {
 		return err
@@ -114,9 +115,14 @@ func (e *Engine) serve(version *manifest.Version, names []string) error {
 	if err := e.startManifest(version); err != nil {
 		return err
 	}
-	if err := e.removeUnnamed(version, names); err != nil {
+	removed, err := e.removeUnnamed(version, names)
+	if err != nil {
 		return err
 	}
+	e.report.FilesRemoved = slices.DeleteFunc(removed, func(name string) bool {
+		kind, num := filename.Parse(name) // the manifest and the log from before are no leftovers
+		return kind == filename.Manifest && num == before || kind == filename.Log && num >= replayed.from
+	})
 	active := replayed.mem
 	active.segment = e.segmentNum
 	e.mu.Lock()
@@ -145,7 +151,7 @@ func (e *Engine) serveReadOnly(version *manifest.Version, names []string) error 
 func (e *Engine) startAt(last key.SeqNum) {
 	e.report.LastSequence = last
 	e.visible.Store(uint64(last))
-	e.queue = commitQueue(e, last+1)
+	e.queue = commit.NewQueue(writer{e}, last+1)
 }
 
 func (e *Engine) newNumAs(where *filename.Num) filename.Num {
@@ -153,9 +159,9 @@ func (e *Engine) newNumAs(where *filename.Num) filename.Num {
 	return *where
 }
 
-// removeUnnamed removes the files of ours that the new manifest does not name: what a crash left half made, and what
-// it kept from being removed. Files with other names are not ours and stay.
-func (e *Engine) removeUnnamed(version *manifest.Version, names []string) error {
+// removeUnnamed removes the files of ours that the new manifest does not name: the manifest and the log from before, what
+// a crash left half made, and what it kept from being removed. Files with other names are not ours and stay.
+func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (removed []string, err error) {
 	named := make(map[filename.Num]bool)
 	for _, level := range version.Levels {
 		for _, t := range level {
@@ -182,17 +188,18 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) error 
 			continue
 		}
 		if err := e.fs.Remove(name); err != nil && !vfs.IsNotExist(err) {
-			return fmt.Errorf("remove a file that nothing names: %w", err)
+			return removed, fmt.Errorf("remove a file that nothing names: %w", err)
 		}
-		e.report.FilesRemoved = append(e.report.FilesRemoved, name)
+		removed = append(removed, name)
 	}
-	return nil
+	return removed, nil
 }
 
 // replay brings the log's records back into memtables, and full memtables into tables of level 0.
 type replay struct {
 	engine  *Engine
 	version *manifest.Version
+	from    filename.Num // the first segment
 	mem     *memRef
 	keep    bool      // read-only: keep full memtables instead of flushing them
 	full    []*memRef // oldest first

@@ -164,8 +164,11 @@ func (e *Engine) waitForFlush() error {
 		waited = true
 		if e.opts.Manual {
 			e.mu.Unlock()
-			e.runStepForWriter(frozen >= e.budget.frozen)
+			err := e.makeProgress()
 			e.mu.Lock()
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		e.room.Wait()
@@ -174,6 +177,16 @@ func (e *Engine) waitForFlush() error {
 		e.stats.stalled(e.opts.Now().Sub(start), "waiting for a flush or a compaction")
 	}
 	return nil
+}
+
+// makeProgress does, in Manual mode, the background work that the writer waits for.
+func (e *Engine) makeProgress() error {
+	flushed, err := e.FlushStep()
+	if err != nil || flushed {
+		return err
+	}
+	_, err = e.CompactStep()
+	return err
 }
 
 func (w writer) Log(group []*commit.Request) error {
