@@ -1,0 +1,64 @@
+package table
+
+import (
+	"slices"
+
+	"lightningdb/internal/codec"
+	"lightningdb/internal/key"
+	"lightningdb/internal/page"
+)
+
+// checkExtent verifies that an extent lies between the pages and the start of the file, so that what is read and
+// allocated for it is bounded by the file.
+func (r *Reader) checkExtent(x page.Extent) error {
+	limit := uint64(r.dir.end(int(r.foot.leaves) - 1))
+	if x.Stored < blockTrailerSize || x.Stored > limit || x.Offset > limit-x.Stored {
+		return r.damaged(-1, "an entry leads to an extent of %d bytes at offset %d", x.Stored, x.Offset)
+	}
+	return nil
+}
+
+// appendExtent reads an extent and appends its value to dst. On an error it returns dst.
+func (r *Reader) appendExtent(dst []byte, x page.Extent) ([]byte, error) {
+	if err := r.checkExtent(x); err != nil {
+		return dst, err
+	}
+	out, stored := dst, []byte(nil)
+	if r.codec == codec.None {
+		out = slices.Grow(dst, int(x.Stored))
+		stored = out[len(dst) : len(dst)+int(x.Stored)]
+	} else {
+		scratch := spareStored.Get().(*[]byte)
+		defer giveBack(scratch)
+		*scratch = sized(*scratch, int(x.Stored))
+		stored = *scratch
+		out = slices.Grow(dst, int(min(x.Raw, key.MaxValueSize)))
+	}
+	if err := r.read(stored, int64(x.Offset)); err != nil {
+		return dst, err
+	}
+	return r.openExtent(out[:len(dst)], stored, x)
+}
+
+// openExtent verifies an extent as stored and appends its value to dst. stored may lie just behind dst. On an error it
+// returns dst.
+func (r *Reader) openExtent(dst, stored []byte, x page.Extent) ([]byte, error) {
+	value, err := r.open(dst[len(dst):], stored, place{unitExtent, 0, int64(x.Offset)}, key.MaxValueSize)
+	if err != nil {
+		return dst, err
+	}
+	if uint64(len(value)) != x.Raw {
+		return dst, r.damaged(int64(x.Offset), "extent holds %d bytes and its entry says %d", len(value), x.Raw)
+	}
+	if out := dst[:cap(dst)]; len(out) >= len(dst)+len(value) && len(value) > 0 && &out[len(dst)] == &value[0] {
+		return out[:len(dst)+len(value)], nil // it is there already
+	}
+	return append(dst, value...), nil
+}
+
+// giveBack returns memory to spareStored unless there is too much of it.
+func giveBack(b *[]byte) {
+	if cap(*b) <= ioSize {
+		spareStored.Put(b)
+	}
+}

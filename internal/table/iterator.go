@@ -1,0 +1,243 @@
+package table
+
+import (
+	"fmt"
+	"io/fs"
+
+	"lightningdb/internal/cache"
+	"lightningdb/internal/key"
+	"lightningdb/internal/page"
+)
+
+// Iterator walks the entries of a table in internal key order, both ways. It starts before any entry: position it
+// first. Key and Value are borrowed until the next move or Close. The first error makes it invalid for good; Err
+// returns it, and so does Close. An Iterator belongs to one goroutine at a time, and must be closed, or it
+// keeps a page in the cache.
+type Iterator struct {
+	r     *Reader
+	leaf  int       // which leaf page holds, -1: none
+	page  page.Page // valid while pin or ahead holds it
+	index int       // of entry in page
+	entry page.Entry
+	valid bool
+	err   error
+	pin   cache.Pin
+	ahead *window // of a sequential iterator, instead of pin
+	value []byte  // of the last extent read
+	done  bool    // closed
+}
+
+// maxKeptValue bounds the memory for values that an iterator keeps between moves, in bytes.
+const maxKeptValue = 256 << 10
+
+// NewIterator returns an iterator that pins one page at a time in the cache.
+func (r *Reader) NewIterator() *Iterator { return &Iterator{r: r, leaf: -1} }
+
+// NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of 256 KiB, for one pass
+// from some point forward, as in compaction. All moves work; those that are not forward read a whole piece each.
+func (r *Reader) NewSequentialIterator() *Iterator {
+	return &Iterator{r: r, leaf: -1, ahead: newWindow(r)}
+}
+
+// First moves to the first entry. It returns Valid, as all moves do.
+func (it *Iterator) First() bool { return it.load(0) && it.set(0) }
+
+// Last moves to the last entry.
+func (it *Iterator) Last() bool {
+	return it.load(int(it.r.foot.leaves)-1) && it.set(it.page.Len()-1)
+}
+
+// SeekGE moves to the first entry whose key is not before k.
+func (it *Iterator) SeekGE(k key.Internal) bool {
+	if !it.descend(k) {
+		return false
+	}
+	if i := it.page.Seek(k); i < it.page.Len() {
+		return it.set(i)
+	}
+	return it.nextLeaf()
+}
+
+// SeekLT moves to the last entry whose key is before k.
+func (it *Iterator) SeekLT(k key.Internal) bool {
+	if !it.descend(k) {
+		return false
+	}
+	if i := it.page.Seek(k); i > 0 {
+		return it.set(i - 1)
+	}
+	return it.previousLeaf()
+}
+
+// Next moves to the next entry. An invalid iterator stays invalid.
+func (it *Iterator) Next() bool {
+	if !it.valid {
+		return false
+	}
+	if it.index+1 < it.page.Len() {
+		return it.set(it.index + 1)
+	}
+	return it.nextLeaf()
+}
+
+// Prev moves to the previous entry. An invalid iterator stays invalid.
+func (it *Iterator) Prev() bool {
+	if !it.valid {
+		return false
+	}
+	if it.index > 0 {
+		return it.set(it.index - 1)
+	}
+	return it.previousLeaf()
+}
+
+// Valid reports whether the iterator is at an entry.
+func (it *Iterator) Valid() bool { return it.valid }
+
+// Key is the key of the entry. The iterator must be valid.
+func (it *Iterator) Key() key.Internal { return it.entry.Key }
+
+// Value is the value of the entry, empty for a tombstone. It reads the file if the value is an extent. The iterator
+// must be valid.
+func (it *Iterator) Value() ([]byte, error) {
+	if !it.entry.IsExtent() {
+		return it.entry.Value(), nil
+	}
+	if cap(it.value) > maxKeptValue {
+		it.value = nil
+	}
+	value, err := it.readExtent(it.entry.Extent())
+	if err != nil {
+		it.fail(err)
+		return nil, err
+	}
+	it.value = value
+	return value, nil
+}
+
+func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
+	if it.ahead != nil {
+		if stored := it.ahead.at(int64(x.Offset), int64(x.Stored)); stored != nil {
+			return it.r.openExtent(it.value[:0], stored, x)
+		}
+	}
+	return it.r.appendExtent(it.value[:0], x)
+}
+
+// Err is the first error met; nil at either end of the table.
+func (it *Iterator) Err() error { return it.err }
+
+// Close lets the page go and returns Err. Afterwards the iterator stays invalid. The second Close does nothing.
+func (it *Iterator) Close() error {
+	if it.done {
+		return nil
+	}
+	err := it.err
+	it.pin.Unpin()
+	if it.ahead != nil {
+		it.ahead.release()
+	}
+	*it = Iterator{r: it.r, err: fmt.Errorf("iterator of %s: %w", it.r.name, fs.ErrClosed), leaf: -1, done: true}
+	return err
+}
+
+// descend loads the leaf in which k belongs: no leaf before it holds a key that is not before k, and no leaf after it
+// one that is before k.
+func (it *Iterator) descend(k key.Internal) bool {
+	it.valid = false
+	if it.err != nil {
+		return false
+	}
+	n, err := it.r.findLeaf(k)
+	if err != nil {
+		return it.fail(err)
+	}
+	return it.load(n)
+}
+
+// findLeaf returns the number of the leaf in which k belongs.
+func (r *Reader) findLeaf(k key.Internal) (int, error) {
+	n := r.first - 1 // the root, or the only leaf
+	for level := -1; n >= int(r.foot.leaves); {
+		pin, err := r.pages.Pin(n)
+		if err != nil {
+			return 0, err
+		}
+		found := page.Level(pin.Data())
+		child := childFor(pin.Data(), k)
+		pin.Unpin()
+		if level >= 0 && found != level-1 {
+			return 0, r.damaged(r.offset(n), "inner page %d is of level %d below level %d", n, found, level)
+		}
+		n, level = child, found
+	}
+	return n, nil
+}
+
+// childFor returns the child of an inner page in which k belongs: that of the last separator not after k.
+func childFor(payload []byte, k key.Internal) int {
+	p := page.View(payload)
+	i := p.Seek(k)
+	if i == p.Len() || i > 0 && key.Compare(p.Entry(i).Key, k) != 0 {
+		i--
+	}
+	return int(p.Child(i))
+}
+
+func (it *Iterator) nextLeaf() bool {
+	if it.leaf+1 == int(it.r.foot.leaves) {
+		it.valid = false
+		return false
+	}
+	return it.load(it.leaf+1) && it.set(0)
+}
+
+func (it *Iterator) previousLeaf() bool {
+	if it.leaf == 0 {
+		it.valid = false
+		return false
+	}
+	return it.load(it.leaf-1) && it.set(it.page.Len()-1)
+}
+
+// load makes leaf n the current one. The iterator is invalid until set.
+func (it *Iterator) load(n int) bool {
+	it.valid = false
+	if it.err != nil {
+		return false
+	}
+	if it.leaf == n {
+		return true
+	}
+	it.leaf = -1
+	payload, err := it.payload(n)
+	if err != nil {
+		return it.fail(err)
+	}
+	it.leaf, it.page = n, page.View(payload)
+	return true
+}
+
+func (it *Iterator) payload(n int) ([]byte, error) {
+	if it.ahead != nil {
+		return it.ahead.leaf(n)
+	}
+	it.pin.Unpin()
+	pin, err := it.r.pages.Pin(n)
+	it.pin = pin
+	return pin.Data(), err
+}
+
+// set makes entry i of the current leaf the current entry.
+func (it *Iterator) set(i int) bool {
+	it.index, it.entry, it.valid = i, it.page.Entry(i), true
+	return true
+}
+
+func (it *Iterator) fail(err error) bool {
+	it.valid, it.leaf = false, -1
+	if it.err == nil {
+		it.err = err
+	}
+	return false
+}

@@ -1,0 +1,344 @@
+package table
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"lightningdb/internal/cache"
+	"lightningdb/internal/codec"
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/key"
+	"lightningdb/internal/locator"
+	"lightningdb/internal/page"
+	"lightningdb/internal/vfs"
+)
+
+// OpenOptions say what a Reader expects to find, as the manifest has it.
+type OpenOptions struct {
+	Name  string       // of the file, for errors
+	ID    uint64       // identity of the table
+	Size  int64        // length of the file in bytes
+	Cache *cache.Cache // where pages are kept
+}
+
+// Reader reads one table. It is safe for concurrent use. It keeps the directory and the properties in memory, 12
+// bytes a page with the cache's slot; all else goes through the cache.
+type Reader struct {
+	source
+	foot  footer
+	dir   directory
+	props Properties
+	pages *cache.Pages
+	first int // number of the first locator page
+}
+
+// Open returns a Reader of the table in f, of which it takes ownership when it succeeds. It reads the footer, the
+// directory and the properties, and checks them against each other, the expected id and the expected size.
+func Open(f vfs.File, o OpenOptions) (*Reader, error) {
+	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}}
+	if err := r.openParts(o.Size); err != nil {
+		return nil, err
+	}
+	r.pages = o.Cache.NewPages(len(r.dir), r)
+	return r, nil
+}
+
+// openParts reads all of the table that stays in memory.
+func (r *Reader) openParts(size int64) error {
+	if err := r.openFooter(size); err != nil {
+		return err
+	}
+	if err := r.openDirectory(); err != nil {
+		return err
+	}
+	r.first = int(r.foot.leaves) + int(r.foot.inners)
+	return r.openProperties()
+}
+
+func (r *Reader) openFooter(want int64) error {
+	size, err := r.file.Size()
+	if err != nil {
+		return fmt.Errorf("size of %s: %w", r.name, err)
+	}
+	if size != want || size < footerSize || size >= maxFileSize {
+		return r.damaged(0, "the file has %d bytes and should have %d", size, want)
+	}
+	var b [footerSize]byte
+	if err := r.read(b[:], size-footerSize); err != nil {
+		return err
+	}
+	r.foot, err = decodeFooter(b[:], size)
+	if err != nil {
+		return r.located(size-footerSize, "footer", err)
+	}
+	if r.foot.id != r.id {
+		return r.damaged(size-footerSize, "this is table %016x and should be %016x", r.foot.id, r.id)
+	}
+	r.codec = r.foot.codec
+	return nil
+}
+
+func (r *Reader) openDirectory() error {
+	at := place{unitDirectory, 0, r.foot.directory}
+	b, err := r.readBlock(at, r.foot.directorySize(), 0)
+	if err != nil {
+		return err
+	}
+	r.dir, err = decodeDirectory(b, int(r.foot.leaves), r.foot.properties)
+	return r.located(at.offset, "directory", err)
+}
+
+func (r *Reader) openProperties() error {
+	at := place{unitProperties, 0, r.foot.properties}
+	b, err := r.readBlock(at, r.foot.directory-r.foot.properties, 0)
+	if err != nil {
+		return err
+	}
+	if r.props, err = decodeProperties(b); err != nil {
+		return r.located(at.offset, "properties", err)
+	}
+	r.props.PageSize, r.props.FileSize = 1<<r.foot.pageBits, r.foot.size
+	return nil
+}
+
+// located gives the damage that a decoder found in what begins at offset its file and place. Other errors name the
+// file; nil stays nil.
+func (s *source) located(offset int64, what string, err error) error {
+	var d *corrupt.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &d):
+		return s.damaged(offset, "%s: %s (byte %d of it)", what, d.What, d.Offset)
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
+}
+
+// readBlock reads the block of the given length, which lies inside the file, into memory of its own and returns its
+// payload.
+func (s *source) readBlock(at place, length int64, maxRaw uint64) ([]byte, error) {
+	stored := make([]byte, length)
+	if err := s.read(stored, at.offset); err != nil {
+		return nil, err
+	}
+	return s.open(nil, stored, at, maxRaw)
+}
+
+// Properties returns what the table says about itself. The keys in it belong to the Reader.
+func (r *Reader) Properties() Properties { return r.props }
+
+// ResidentBytes is about the memory that the open table takes outside the cache's frames.
+func (r *Reader) ResidentBytes() int64 {
+	return int64(len(r.dir))*12 + int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
+}
+
+// Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are
+// still open return errors where they have to read.
+func (r *Reader) Close() error {
+	r.pages.Close()
+	if err := r.file.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", r.name, err)
+	}
+	return nil
+}
+
+// Get finds the newest version of user that is visible at seq, and appends its value to dst. hash is key.Hash of
+// user. found is false if the table holds no such version; a tombstone is found, with its kind and without a value.
+// The caller is inside a guard of the cache's epoch domain. Get allocates nothing if dst has room and the pages are
+// cached. On an error out is dst.
+func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool, err error) {
+	n := r.first + locator.PageOf(hash, int(r.foot.locators))
+	buckets, err := r.pages.Get(n)
+	if err != nil {
+		return dst, 0, false, err
+	}
+	probe := locator.Search(buckets, hash)
+	for {
+		position, ok := probe.Next()
+		if !ok {
+			break
+		}
+		leaf := int(position >> (r.foot.pageBits - 3))
+		at := int(position<<3) & (1<<r.foot.pageBits - 1)
+		if leaf >= int(r.foot.leaves) {
+			return dst, 0, false, r.damaged(r.offset(n), "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
+		}
+		payload, err := r.pages.Get(leaf)
+		if err != nil {
+			return dst, 0, false, err
+		}
+		e, next, ok := page.At(payload, at)
+		if !ok {
+			return dst, 0, false, r.damaged(r.offset(n), "a locator leads to byte %d of leaf %d: no entry", at, leaf)
+		}
+		if !bytes.Equal(e.Key.User, user) {
+			continue
+		}
+		if e.Key.Trailer.Seq() > seq {
+			return r.getOlder(dst, user, seq, leaf, payload, next)
+		}
+		return r.appendValue(dst, &e)
+	}
+	if !probe.Conclusive() {
+		return r.getBySearch(dst, user, seq)
+	}
+	return dst, 0, false, nil
+}
+
+// offset is where page n begins in the file.
+func (r *Reader) offset(n int) int64 {
+	offset, _ := r.dir.at(n)
+	return offset
+}
+
+// maxSteps bounds how many versions of a key a lookup walks before it searches for the right one.
+const maxSteps = 8
+
+// getOlder goes on from an entry of user that is too new: older versions follow it, perhaps on the next leaves. at is
+// where the next entry of leaf begins.
+func (r *Reader) getOlder(dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int) ([]byte, key.Kind, bool, error) {
+	for range maxSteps {
+		if at >= page.EntriesEnd(payload) {
+			leaf, at = leaf+1, 0
+			if leaf == int(r.foot.leaves) {
+				return dst, 0, false, nil
+			}
+			var err error
+			if payload, err = r.pages.Get(leaf); err != nil {
+				return dst, 0, false, err
+			}
+		}
+		e, next, ok := page.At(payload, at)
+		if !ok {
+			return dst, 0, false, r.damaged(r.offset(leaf), "no entry at byte %d of leaf %d", at, leaf)
+		}
+		if !bytes.Equal(e.Key.User, user) {
+			return dst, 0, false, nil
+		}
+		if e.Key.Trailer.Seq() <= seq {
+			return r.appendValue(dst, &e)
+		}
+		at = next
+	}
+	return r.getBySearch(dst, user, seq)
+}
+
+// getBySearch is Get by way of the inner pages.
+func (r *Reader) getBySearch(dst, user []byte, seq key.SeqNum) ([]byte, key.Kind, bool, error) {
+	it := r.NewIterator()
+	defer it.Close()
+	if !it.SeekGE(key.SeekTo(user, seq)) || !bytes.Equal(it.Key().User, user) {
+		return dst, 0, false, it.Err()
+	}
+	return r.appendValue(dst, &it.entry)
+}
+
+// appendValue appends the value of e to dst.
+func (r *Reader) appendValue(dst []byte, e *page.Entry) ([]byte, key.Kind, bool, error) {
+	kind := e.Key.Trailer.Kind()
+	if e.IsExtent() {
+		out, err := r.appendExtent(dst, e.Extent())
+		return out, kind, err == nil, err
+	}
+	if !kind.Known() {
+		return dst, 0, false, r.damaged(-1, "an entry of %v", kind)
+	}
+	return append(dst, e.Value()...), kind, true, nil
+}
+
+// LoadPage reads, verifies and decompresses page n. It implements cache.Loader.
+func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
+	offset, length := r.dir.at(n)
+	if r.codec == codec.None && length <= cap(buf) {
+		return r.readPage(n, nil, buf[:length])
+	}
+	scratch := spareStored.Get().(*[]byte)
+	defer spareStored.Put(scratch)
+	*scratch = sized(*scratch, length)
+	if err := r.read(*scratch, offset); err != nil {
+		return nil, err
+	}
+	payload, err := r.openPage(n, buf, *scratch)
+	if err != nil {
+		return nil, err
+	}
+	if inside(payload, *scratch) {
+		payload = append(buf[:0], payload...)
+	}
+	return payload, nil
+}
+
+// spareStored holds idle memory for pages as stored.
+var spareStored = sync.Pool{New: func() any { return new([]byte) }}
+
+// sized returns n bytes of any content, in b's memory if that suffices.
+func sized(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+// inside reports whether part, which is not empty, lies in the memory of whole.
+func inside(part, whole []byte) bool { return &part[0] == &whole[0] }
+
+// readPage reads page n into stored, which has its length, and opens it.
+func (r *Reader) readPage(n int, dst, stored []byte) ([]byte, error) {
+	if err := r.read(stored, r.offset(n)); err != nil {
+		return nil, err
+	}
+	return r.openPage(n, dst, stored)
+}
+
+// openPage verifies page n as stored and returns its payload: a part of stored, or in dst's memory, or its own.
+func (r *Reader) openPage(n int, dst, stored []byte) ([]byte, error) {
+	at := place{r.unitOf(n), n, r.offset(n)}
+	payload, err := r.open(dst, stored, at, page.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	if at.unit == unitLocator {
+		err = locator.Check(payload)
+	} else if err = page.Check(payload); err == nil {
+		err = r.checkPlace(n, payload)
+	}
+	if err != nil {
+		return nil, r.located(at.offset, fmt.Sprintf("%v %d", at.unit, n), err)
+	}
+	return payload, nil
+}
+
+func (r *Reader) unitOf(n int) unit {
+	switch {
+	case n < int(r.foot.leaves):
+		return unitLeaf
+	case n < r.first:
+		return unitInner
+	}
+	return unitLocator
+}
+
+// checkPlace verifies that a page suits its number: leaves are of level 0, and inner pages lead only to smaller page
+// numbers, so that no descent goes round in a circle.
+func (r *Reader) checkPlace(n int, payload []byte) error {
+	level := page.Level(payload)
+	if (level == 0) != (n < int(r.foot.leaves)) {
+		return corrupt.New("", -1, "a page of level %d in this place", level)
+	}
+	if level == 0 {
+		return nil
+	}
+	low, high := 0, int(r.foot.leaves)
+	if level > 1 {
+		low, high = high, n
+	}
+	p := page.View(payload)
+	for i := range p.Len() {
+		if c := int(p.Child(i)); c < low || c >= high {
+			return corrupt.New("", -1, "child %d of a page of level %d", c, level)
+		}
+	}
+	return nil
+}
