@@ -1,5 +1,6 @@
-// Package cache keeps verified pages of tables in memory, within a budget of bytes. It owns the memory of the pages and decides
-// which stay; what a page means, how it is read and how it is checked is the business of the Loader. It starts no goroutine.
+// Package cache keeps verified pages of tables in memory, within a budget of bytes. It owns the memory of the pages
+// and decides which stay; what a page means, how it is read and how it is checked is the business of the Loader. It
+// starts no goroutine.
 //
 // # Shape
 //
@@ -10,8 +11,8 @@
 //	                          └──► meta[i]                   their number, and whether they were used lately
 //	                          └──► frames[i]                 who owns the frame, how many hold it
 //
-// A hit loads the slot, loads meta and returns a slice of the region: two or three cache lines, no lock, and no write except
-// for the used bit when it is clear.
+// A hit loads the slot, loads meta and returns a slice of the region: two or three cache lines, no lock, and no write
+// except for the used bit when it is clear.
 //
 // # Who may reuse a frame, and when
 //
@@ -21,18 +22,19 @@
 //	                  └────── error, or another loader won ──────────────┘
 //
 // Publish and unlink are compare-and-swap on the slot, zero to i+1 and back, so exactly one goroutine unlinks a
-// resident frame: the clock, or Pages.Close. Readers of the bytes are inside an epoch guard from before they load the slot, and
-// the unlinked frame is retired in that epoch domain, so it is not free before they have left. Pages that must outlive the guard
-// are pinned; the argument is at Pin.
+// resident frame: the clock, or Pages.Close. Readers of the bytes are inside an epoch guard from before they load the
+// slot, and the unlinked frame is retired in that epoch domain, so it is not free before they have left. Pages that
+// must outlive the guard are pinned; the argument is at Pin.
 //
 // # When memory is short
 //
-// A miss takes a free frame. When few are left, it lets the clock unlink a batch. If none is free, because open guards hold back
-// those in limbo or everything is pinned, the page is loaded into a buffer on the Go heap and not cached: a read
-// never fails or waits for want of a frame. Such buffers are as many as there are callers.
+// A miss takes a free frame. When few are left, it lets the clock unlink a batch. If none is free, because open
+// guards hold back those in limbo or everything is pinned, the page is loaded into a buffer on the Go heap and not
+// cached: a read never fails or waits for want of a frame. Such buffers are as many as there are callers.
 //
-// A page larger than a frame is oversize. Its bytes stay on the Go heap; it takes as many frames as would cover
-// them, of which the first stands for it in its slot and the others lie idle, so that the budget holds.
+// A page larger than a frame is oversize. Its bytes stay on the Go heap; it takes as many frames as would cover them,
+// of which the first stands for it in its slot and the others lie idle, so that the budget holds. Idle frames are
+// chosen among those never touched while there are any; memory that was touched before stays with the process.
 package cache
 
 import (
@@ -41,6 +43,7 @@ import (
 	"sync/atomic"
 
 	"lightningdb/internal/epoch"
+	"lightningdb/internal/offheap"
 )
 
 // frameAlign is the alignment of frames, in bytes: a cache line.
@@ -55,23 +58,25 @@ type Loader interface {
 
 // Cache is a set of frames shared by the Pages of many tables. All methods are safe for concurrent use.
 type Cache struct {
-	// Poison makes the cache overwrite every page with 0xDD when its bytes stop being valid, so that tests of the layers
-	// above meet nonsense where they read too late. Set it before the first read. It costs a write of every frame freed.
+	// Poison makes the cache overwrite every page with 0xDD when its bytes stop being valid, so that tests of the
+	// layers above meet nonsense where they read too late. Set it before the first read. It costs a write of every
+	// frame freed.
 	Poison bool
 
 	frameSize int
 	batch     int // frames that the clock unlinks at once, and free frames below which it is asked to
 	domain    *epoch.Domain
-	alloc     func(size int) ([]byte, error)
-	dealloc   func(region []byte)
+	alloc     func(size int) ([]byte, error) // offheap.Alloc; a test can make it fail
 
 	meta   []atomic.Uint32 // for each frame: bytes in use << 1 | used bit
 	frames []frame
 	region []byte // allocated under mu by the first take; frames hold it fast until Close
 
+	_ [128]byte // hits read what is above; misses write what follows, and would take the cache line away
+
 	clock clock
 
-	mu       sync.Mutex // never taken by a hit; nothing is called under it but alloc and dealloc
+	mu       sync.Mutex // never taken by a hit; nothing is called under it but alloc and offheap.Free
 	free     []uint32   // frames that were used before, the latest on top: their memory is warm
 	fresh    int        // frames[fresh:] were never used, their memory never touched
 	closed   bool
@@ -91,10 +96,10 @@ const (
 	maxPageSize = math.MaxUint32 >> 1
 )
 
-// frame is what the cache knows of one frame. owner and page may be read by the clock at any time, also one of them from
-// before and the other from after a change: only the compare-and-swap on the slot they lead to decides.
+// frame is what the cache knows of one frame. owner and page may be read by the clock at any time, also one of them
+// from before and the other from after a change: only the compare-and-swap on the slot they lead to decides.
 type frame struct {
-	owner atomic.Pointer[Pages] // whose page it holds, from take to recycle
+	owner atomic.Pointer[Pages] // whose page it holds, from take to the end of limbo
 	page  atomic.Uint32         // which page of owner
 	refs  atomic.Int32          // pins, plus one for the cache itself from take to the end of limbo
 	over  *oversizePage         // for an oversize page; written before publish and by recycle
@@ -109,9 +114,10 @@ type oversizePage struct {
 	lent []uint32 // further frames that lie idle in exchange
 }
 
-// New returns a cache whose frames take budget bytes, rounded down to whole frames of frameSize (rounded up to a multiple of 64)
-// bytes. Any budget works; without one whole frame, nothing is cached. The memory of a frame is touched when the frame
-// is first used, so a large budget costs nothing until it is needed. Pages are reclaimed through d.
+// New returns a cache whose frames take budget bytes, rounded down to whole frames of frameSize (rounded up to a
+// multiple of 64) bytes. Any budget works; without one whole frame, nothing is cached. The memory of a frame is
+// touched when the frame is first used, so a large budget costs nothing until it is needed. Pages are reclaimed
+// through d.
 func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 	frameSize = (max(frameSize, 1) + frameAlign - 1) &^ (frameAlign - 1)
 	n := int(min(max(budget, 0)/int64(frameSize), maxFrames))
@@ -119,8 +125,7 @@ func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 		frameSize: frameSize,
 		batch:     batchSize(n),
 		domain:    d,
-		alloc:     func(size int) ([]byte, error) { return make([]byte, size), nil },
-		dealloc:   func([]byte) {},
+		alloc:     offheap.Alloc,
 		meta:      make([]atomic.Uint32, n),
 		frames:    make([]frame, n),
 	}
@@ -145,13 +150,13 @@ func (c *Cache) Close() {
 
 func (c *Cache) unmapIfIdleLocked() {
 	if c.closed && c.region != nil && len(c.free) == c.fresh {
-		c.dealloc(c.region)
+		offheap.Free(c.region)
 		c.region = nil
 	}
 }
 
-// take returns a free frame, now owned by the caller, for page n of p, and asks the clock for more when few are left. ok is
-// false if there is none.
+// take returns a free frame, now owned by the caller, for page n of p, and asks the clock for more when few are left.
+// ok is false if there is none.
 func (c *Cache) take(p *Pages, n int) (i uint32, ok bool) {
 	if len(c.frames) == 0 {
 		return 0, false
@@ -165,9 +170,9 @@ func (c *Cache) take(p *Pages, n int) (i uint32, ok bool) {
 	}
 	if ok {
 		f := &c.frames[i]
-		f.refs.Store(1)
 		f.page.Store(uint32(n))
 		f.owner.Store(p)
+		f.refs.Store(1)
 	}
 	return i, ok
 }
@@ -191,8 +196,8 @@ func (c *Cache) pop() (i uint32, left int, ok bool) {
 	return 0, 0, false
 }
 
-// mappedLocked reports whether there is a region; it allocates it when there should be one. Without memory for it
-// the cache goes on as if no frame were free, and tries again.
+// mappedLocked reports whether there is a region; it allocates it when there should be one. Without memory for it the
+// cache goes on as if no frame were free, and tries again.
 func (c *Cache) mappedLocked() bool {
 	if c.region == nil && !c.closed {
 		region, err := c.alloc(len(c.frames) * c.frameSize)
@@ -226,8 +231,8 @@ func (c *Cache) lend(n, size int) ([]uint32, bool) {
 	return lent, true
 }
 
-// fill makes data the content of frame i, which the caller owns. It reports false if data is too large for the frame and
-// for the frames that could be lent for it.
+// fill makes data the content of frame i, which the caller owns. It reports false if data is too large for the frame
+// and for the frames that could be lent for it.
 func (c *Cache) fill(i uint32, data []byte) bool {
 	if len(data) > c.frameSize && !c.fillOversize(i, data) {
 		return false
@@ -239,8 +244,8 @@ func (c *Cache) fill(i uint32, data []byte) bool {
 	return true
 }
 
-// fillOversize keeps data on the Go heap and lends frames for it. A page that would take more than half of the
-// frames is not worth the others.
+// fillOversize keeps data on the Go heap and lends frames for it. A page that would take more than half of the frames
+// is not worth the others.
 func (c *Cache) fillOversize(i uint32, data []byte) bool {
 	data = data[:len(data):cap(data)]
 	need := (cap(data) + c.frameSize - 1) / c.frameSize
@@ -273,6 +278,12 @@ func (c *Cache) content(i uint32) []byte {
 	return c.frame(i)[:size:size]
 }
 
+// disown gives up the cache's own reference to frame i.
+func (c *Cache) disown(i uint32) {
+	c.frames[i].owner.Store(nil)
+	c.drop(i)
+}
+
 // drop gives up one reference to frame i. The last one makes the frame free.
 func (c *Cache) drop(i uint32) {
 	if c.frames[i].refs.Add(-1) == 0 {
@@ -285,7 +296,6 @@ func (c *Cache) recycle(i uint32) {
 	f := &c.frames[i]
 	over := f.over
 	f.over = nil
-	f.owner.Store(nil)
 	c.meta[i].Store(0)
 	if c.Poison {
 		poison(c.frame(i))
@@ -311,8 +321,8 @@ func poison(b []byte) {
 	}
 }
 
-// Metrics describes the cache at one moment. Hits are not counted: a counter that all readers share costs more
-// than the hit.
+// Metrics describes the cache at one moment. Hits are not counted: a counter that all readers share costs more than
+// the hit.
 type Metrics struct {
 	Misses      int64 // reads that did not find their page, since New
 	Loads       int64 // of these, pages that the Loader returned; the rest are errors
@@ -351,11 +361,12 @@ func (c *Cache) Metrics() Metrics {
 	return m
 }
 
-// pinned counts frames with references other than the cache's own.
+// pinned counts frames with references other than the cache's own, which goes with the owner.
 func (c *Cache) pinned() int {
 	n := 0
 	for i := range c.frames {
-		if c.frames[i].refs.Load() > 1 {
+		f := &c.frames[i]
+		if refs := f.refs.Load(); refs > 1 || refs == 1 && f.owner.Load() == nil {
 			n++
 		}
 	}

@@ -1,8 +1,6 @@
 package cache
 
-import (
-	"sync"
-)
+import "sync"
 
 // clock is the hand that goes round the frames and unlinks pages that were not read since it last passed. A page is
 // loaded with its used bit clear: one that is read once, by a scan, goes before those that are read again.
@@ -11,29 +9,36 @@ type clock struct {
 	hand int
 }
 
-// sweepLimit bounds the frames that the hand passes in one sweep, in batches. Sixteen batches are a quarter of a large
-// cache and two rounds of a small one; a sweep that finds only used pages clears their bits for the next.
+// sweepLimit bounds the frames that the hand passes in one sweep, in batches. Sixteen batches are a quarter of a
+// large cache and two rounds of a small one; a sweep that finds only used pages clears their bits for the next.
 const sweepLimit = 16
 
-// refill brings the free frames, with those in limbo, up to want if it can. The caller holds no lock; it may be inside a guard,
-// whose exit then frees what was unlinked here.
+// refill brings the free frames up to want, if it can, or will have done so when the guards that are open now have
+// exited. The caller holds no lock; it may be inside a guard itself.
 func (c *Cache) refill(want int) {
-	if c.coming() >= want || !c.clock.mu.TryLock() {
-		c.domain.Collect()
+	c.domain.Collect()
+	short := want - c.available()
+	if short <= 0 || int(c.limbo.Load()) >= c.limboLimit() || !c.clock.mu.TryLock() {
 		return
 	}
-	victims := c.sweepLocked(want - c.coming())
+	victims := c.sweepLocked(short)
 	c.limbo.Add(c.weight(victims))
 	c.clock.mu.Unlock()
 	c.evictions.Add(int64(len(victims)))
 	c.retire(victims)
 }
 
-// coming counts the frames that are free or will be without further evictions.
-func (c *Cache) coming() int {
+// limboLimit is the number of frames in limbo from which on the clock is not asked for more. Frames in limbo cannot
+// be used, but stopping early is worse: a reader that loses its processor inside a guard holds limbo back for
+// milliseconds, in which others miss a thousand times, and each miss without a free frame is a page that is not
+// cached. A quarter lies between.
+func (c *Cache) limboLimit() int { return max(len(c.frames)/4, c.batch) }
+
+// available counts the free frames.
+func (c *Cache) available() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.availableLocked() + int(c.limbo.Load())
+	return c.availableLocked()
 }
 
 // sweepLocked unlinks pages until they make up want frames, at least a batch, or the hand has gone far enough.
@@ -56,9 +61,9 @@ func (c *Cache) sweepLocked(want int) []uint32 {
 	return victims
 }
 
-// unlinkIfCold takes the page in frame i out of its slot, unless it was used since the last round or is pinned, and reports whether
-// it did. Success means that the slot held i+1 at that instant, whatever the frame's owner and page were when
-// they were read: the frame was resident and is now the caller's to retire.
+// unlinkIfCold takes the page in frame i out of its slot, unless it was used since the last round or is pinned, and
+// reports whether it did. Success means that the slot held i+1 at that instant, whatever the frame's owner and page
+// were when they were read: the frame was resident and is now the caller's to retire.
 func (c *Cache) unlinkIfCold(i uint32) bool {
 	if c.meta[i].Load()&usedBit != 0 {
 		c.meta[i].And(^uint32(usedBit))
@@ -89,17 +94,16 @@ func (c *Cache) weight(unlinked []uint32) int64 {
 	return int64(n)
 }
 
-// retire drops the cache's reference to the unlinked frames when no guard can be reading them. The caller has added their weight
-// to limbo.
+// retire gives up the cache's reference to the unlinked frames when no guard can be reading them. The caller has added
+// their weight to limbo.
 func (c *Cache) retire(unlinked []uint32) {
 	if len(unlinked) == 0 {
-		c.domain.Collect()
 		return
 	}
 	weight := c.weight(unlinked)
 	c.domain.Retire(func() {
 		for _, i := range unlinked {
-			c.drop(i)
+			c.disown(i)
 		}
 		c.limbo.Add(-weight)
 	})

@@ -32,10 +32,10 @@ func (c *Cache) NewPages(n int, l Loader) *Pages {
 	return &Pages{cache: c, loader: l, slots: make([]atomic.Uint32, n)}
 }
 
-// Get returns page n, from memory or through the Loader. The caller is inside a guard of the cache's epoch domain; the bytes
-// belong to the cache, must not be written, and are valid until the guard's Exit. Errors are those of the Loader, which are
-// never remembered, fs.ErrClosed after Close, and a *corrupt.Error if the table has no page n, since a number out
-// of range can only come from damaged bytes.
+// Get returns page n, from memory or through the Loader. The caller is inside a guard of the cache's epoch domain;
+// the bytes belong to the cache, must not be written, and are valid until the guard's Exit. Errors are those of the
+// Loader, which are never remembered, fs.ErrClosed after Close, and a *corrupt.Error if the table has no page n,
+// since a number out of range can only come from damaged bytes.
 func (p *Pages) Get(n int) ([]byte, error) {
 	c := p.cache
 	if uint(n) < uint(len(p.slots)) {
@@ -81,11 +81,11 @@ func (p *Pages) load(n int) (slot uint32, data []byte, err error) {
 	}
 	data, err = p.call(n, c.frame(i))
 	if err != nil {
-		c.drop(i)
+		c.disown(i)
 		return 0, nil, err
 	}
 	if !c.fill(i, data) {
-		c.drop(i)
+		c.disown(i)
 		return p.uncached(data, nil)
 	}
 	return p.publish(n, i)
@@ -104,15 +104,16 @@ func (p *Pages) call(n int, buf []byte) ([]byte, error) {
 
 // uncached hands bytes on the Go heap to the caller alone.
 func (p *Pages) uncached(data []byte, err error) (uint32, []byte, error) {
-	if err == nil {
-		p.cache.uncached.Add(1)
+	if err != nil {
+		return slotEmpty, nil, err
 	}
-	return slotEmpty, data, err
+	p.cache.uncached.Add(1)
+	return slotEmpty, data[:len(data):len(data)], nil
 }
 
-// publish puts frame i, filled, into the slot of page n. If another loader was faster, its page is as good, and frame i, which
-// no reader has seen, is free at once. The caller's guard was open before either was in the slot, so the frame
-// that it returns stays until the guard's Exit.
+// publish puts frame i, filled, into the slot of page n. If another loader was faster, its page is as good, and frame
+// i, which no reader has seen, is free at once. The caller's guard was open before either was in the slot, so the
+// frame that it returns stays until the guard's Exit.
 func (p *Pages) publish(n int, i uint32) (uint32, []byte, error) {
 	c := p.cache
 	for {
@@ -122,16 +123,18 @@ func (p *Pages) publish(n int, i uint32) (uint32, []byte, error) {
 		switch slot := p.slots[n].Load(); slot {
 		case slotEmpty: // the winner is evicted already
 		case slotClosed:
-			c.drop(i)
+			c.disown(i)
 			return 0, nil, p.errClosed(n)
 		default:
-			c.drop(i)
+			c.disown(i)
 			return slot, c.content(slot - 1), nil
 		}
 	}
 }
 
-func (p *Pages) errClosed(n int) error { return fmt.Errorf("read page %d: table is closed: %w", n, fs.ErrClosed) }
+func (p *Pages) errClosed(n int) error {
+	return fmt.Errorf("read page %d: table is closed: %w", n, fs.ErrClosed)
+}
 
 // Close empties the cache of the table's pages. Guards and pins that are open keep what they have; later reads return
 // fs.ErrClosed. The Loader may still be in a call that began before. The second Close does nothing.

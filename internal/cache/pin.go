@@ -4,15 +4,15 @@ package cache
 //
 // # Why a pinned frame is not reused
 //
-// refs of a frame counts its pins, and one for the cache from take to the end of limbo; whoever takes it from one to zero recycles the
-// frame. Pin adds to refs inside a guard under which it found the frame in its slot. If the frame is unlinked after that, or was
-// unlinked while Pin was between the two, it is retired after the guard was entered, and the cache's one is subtracted only when the
-// guard has exited, hence after Pin's addition. So refs was at least one when Pin added, the addition is not
-// lost on a recycled frame, and the frame stays until the last of the cache and the pins has let go, in whichever order.
-// After limbo no slot leads to the frame, so nobody can pin it anew.
+// refs of a frame counts its pins, and one for the cache from take to the end of limbo; whoever takes it from one to
+// zero recycles the frame. Pin adds to refs inside a guard under which it found the frame in its slot. If the frame
+// is unlinked after that, or was unlinked while Pin was between the two, it is retired after the guard was entered,
+// and the cache's one is subtracted only when the guard has exited, hence after Pin's addition. So refs was at least
+// one when Pin added, the addition is not lost on a recycled frame, and the frame stays until the last of the cache
+// and the pins has let go, in whichever order. After limbo no slot leads to the frame, so nobody can pin it anew.
 //
-// The clock passes pinned frames by. Its look at refs may be too early, and then it unlinks a page that is being pinned: the
-// page is loaded again when it is next asked for, the pinned frame is merely late to be free.
+// The clock passes pinned frames by. Its look at refs may be too early, and then it unlinks a page that is being
+// pinned: the page is loaded again when it is next asked for, the pinned frame is merely late to be free.
 type Pin struct {
 	cache *Cache
 	slot  uint32 // frame+1, or slotEmpty for bytes outside the cache

@@ -1,6 +1,6 @@
-// Package epoch says when memory that readers may still be looking at can be reused. Readers take no lock: they
-// enter a Guard, follow atomic pointers, and exit. A writer first makes an object unreachable, then retires it;
-// its free function runs once every guard that was open at that moment has been closed.
+// Package epoch says when memory that readers may still be looking at can be reused. Readers take no lock: they enter
+// a Guard, follow atomic pointers, and exit. A writer first makes an object unreachable, then retires it; its free
+// function runs once every guard that was open at that moment has been closed.
 //
 // The package owns the counting of readers and the queue of retired objects. It does not own the objects and starts
 // no goroutine: free functions run in whichever goroutine calls Retire, Collect or Drain. Everything is safe for
@@ -27,15 +27,15 @@ const (
 	// cacheLines keeps what different cores write apart: two lines, because processors fetch lines in pairs.
 	cacheLines = 128
 
-	// The number of stripes is a power of two, at least 4 for each core, within these limits: few enough for a
-	// scan of all of them to stay near a microsecond, many enough for two readers to seldom share one.
+	// The number of stripes is a power of two, at least 4 for each core, within these limits: few enough for a scan
+	// of all of them to stay near a microsecond, many enough for two readers to seldom share one.
 	minStripes = 32
 	maxStripes = 512
 )
 
-// stripe counts the guards entered by the goroutines that hash to it, apart by the parity of the epoch they loaded.
-// A counter is the number of guards that are open on it now: never negative, because a guard leaves the very
-// counter that it entered.
+// stripe counts the guards entered by the goroutines that hash to it, apart by the parity of the epoch they loaded. A
+// counter is the number of guards that are open on it now: never negative, because a guard leaves the very counter
+// that it entered.
 type stripe struct {
 	guards [2]atomic.Int64
 	_      [cacheLines - 16]byte
@@ -52,20 +52,20 @@ type stripe struct {
 //	(1) the scans that led from r to r+1 and from r+1 to r+2 both began after Retire noted r;
 //	(2) one of them looked at parity (r+1)&1 and the other at r&1: together at every counter of every stripe.
 //
-// Take a guard that could reach the object. Its count was added before the object was made unreachable: all steps
-// are sequentially consistent atomics, so a guard counted later finds the object gone. The count was therefore
-// added before Retire, and by (1) before both scans. Were the guard still open, the counter it sits on would be at least one
-// when, by (2), a scan saw it at zero. So the guard has exited.
+// Take a guard that could reach the object. Its count was added before the object was made unreachable: all steps are
+// sequentially consistent atomics, so a guard counted later finds the object gone. The count was therefore added
+// before Retire, and by (1) before both scans. Were the guard still open, the counter it sits on would be at least
+// one when, by (2), a scan saw it at zero. So the guard has exited.
 //
-// Nowhere does this ask which epoch the guard loaded. A late reader, which loads e, is delayed, and counts itself when
-// the epoch has moved on, sits on a counter of stale parity; the argument holds on either. Without the shared mutex
-// it would not: a scan that was under way while Retire noted r could have passed the late reader's stripe before the reader
-// counted itself, and the counter it sits on would not be looked at again before r+2.
+// Nowhere does this ask which epoch the guard loaded. A late reader, which loads e, is delayed, and counts itself
+// when the epoch has moved on, sits on a counter of stale parity; the argument holds on either. Without the shared
+// mutex it would not: a scan that was under way while Retire noted r could have passed the late reader's stripe
+// before the reader counted itself, and the counter it sits on would not be looked at again before r+2.
 //
 // # Why freeing is not put off for ever
 //
-// Parities are for progress only. Guards entered at epoch e add to parity e&1 while the scan waits for the other, so a
-// steady stream of short guards never holds the epoch up; only a guard that stays open does.
+// Parities are for progress only. Guards entered at epoch e add to parity e&1 while the scan waits for the other, so
+// a steady stream of short guards never holds the epoch up; only a guard that stays open does.
 type Domain struct {
 	epoch   atomic.Uint64 // loaded by every Enter; stored only under mu
 	stripes []stripe
@@ -111,8 +111,8 @@ func (d *Domain) Enter() Guard {
 }
 
 // stackHash returns a number that differs between goroutines that run at the same time: each has its own stack, at
-// least 2 KiB from any other. The stack may move at any time, so the number means nothing later; the guard
-// remembers its counter instead. The multiplication spreads neighbouring stacks over the stripes.
+// least 2 KiB from any other. The stack may move at any time, so the number means nothing later; the guard remembers
+// its counter instead. The multiplication spreads neighbouring stacks over the stripes.
 func stackHash() uint64 {
 	var here byte
 	return uint64(uintptr(unsafe.Pointer(&here))>>11) * 0x9e3779b97f4a7c15
@@ -121,9 +121,9 @@ func stackHash() uint64 {
 // Exit closes the guard: bytes obtained under it are no longer valid.
 func (g Guard) Exit() { g.count.Add(-1) }
 
-// Retire calls free once every guard that is open now has exited; the caller has already made the object unreachable by an
-// atomic store. Free functions run one at a time, in the order of Retire. Retire does not wait for readers, but it may
-// run functions that have become due, its own among them.
+// Retire calls free once every guard that is open now has exited; the caller has already made the object unreachable
+// by an atomic store. Free functions run one at a time, in the order of Retire. Retire does not wait for readers, but
+// it may run functions that have become due, its own among them.
 //
 // A free function may call Retire, must not call Drain, and must be short: it may run inside a guard of an unrelated
 // reader, whom it delays.

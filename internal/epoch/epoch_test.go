@@ -133,8 +133,8 @@ func TestDrain_waitsForGuardAndFreesAll(t *testing.T) {
 	})
 }
 
-// object is what readers and writers of the stress test share; a freed one is poisoned by a plain write, which the race
-// detector reports if a reader is there at the time.
+// object is what readers and writers of the stress test share; a freed one is poisoned by a plain write, which the
+// race detector reports if a reader is there at the time.
 type object struct{ state int }
 
 const poison = -1

@@ -1,0 +1,189 @@
+package memtable
+
+import (
+	"sync/atomic"
+)
+
+// step is an inner node on the way from the root to a leaf, and which of its children came next.
+type step struct {
+	span
+	child int
+}
+
+// path leads from the root to the parent of a leaf.
+type path struct {
+	steps [heightMax]step
+	n     int
+}
+
+func (m *Table) resetTree() {
+	m.tree.leaves, m.tree.inners = 0, 0
+	m.tree.root.Store(uint64(m.newLeaf(0, nil)))
+}
+
+// insertKey adds a user key that the tree does not hold, by its first version.
+func (m *Table) insertKey(user []byte, first ref) {
+	s, height := m.loadRoot()
+	var p path
+	for ; height > 0; height-- {
+		n := m.inner(s.node)
+		i := m.childFor(&n, user)
+		p.steps[p.n] = step{s, i}
+		p.n++
+		s = n.down(i, s)
+	}
+	l := m.leaf(s.node)
+	if slot := makeSlot(user, int(l.skip), first); !m.appendSlot(l, slot) {
+		m.split(&p, s, slot)
+	}
+}
+
+// appendSlot publishes slot in l. It reports false if l is full.
+func (m *Table) appendSlot(l *leaf, slot uint64) bool {
+	state := l.state // the writer's own stores
+	n := countOf(state)
+	if n == leafSlots {
+		return false
+	}
+	l.slots[n] = slot
+	if sortedOf(state) == n && (n == 0 || m.less(l.slots[n-1], slot)) {
+		state += 1 << 8
+	}
+	atomic.StoreUint32(&l.state, state+1)
+	return true
+}
+
+// split makes room in the tree for a slot whose leaf is full.
+func (m *Table) split(p *path, s span, slot uint64) {
+	l := m.leaf(s.node)
+	if sortedOf(l.state) == leafSlots && l.state&extended == 0 && m.less(l.slots[leafSlots-1], slot) {
+		m.extend(p, s, slot)
+		return
+	}
+	old := append(m.tree.slots[:0], l.slots[:]...)
+	slots := m.sortSlots(append(old, slot), m.tree.merged[:], sortedOf(l.state))
+	middle := ref(slots[splitPosition])
+	left := m.rewriteLeaf(span{0, s.low, middle}, slots[:splitPosition], l.skip)
+	right := m.rewriteLeaf(span{0, middle, s.high}, slots[splitPosition:], l.skip)
+	m.tree.leaves--
+	m.replaceChild(p, left, middle, right)
+}
+
+// extend puts slot into a new leaf after the full leaf s, which stays as it is: keys that arrive in order leave full
+// leaves behind. It happens to a leaf once. The next key in its range splits it, lest keys that arrive in descending
+// order right above it get a leaf each.
+func (m *Table) extend(p *path, s span, slot uint64) {
+	l := m.leaf(s.node)
+	atomic.StoreUint32(&l.state, l.state|extended)
+	first := ref(slot)
+	right := m.rewriteLeaf(span{0, first, s.high}, []uint64{slot}, l.skip)
+	m.replaceChild(p, s.node, first, right)
+}
+
+// rewriteLeaf makes a leaf with the bounds of s from sorted slots with heads after skip bytes.
+func (m *Table) rewriteLeaf(s span, slots []uint64, skip uint32) ref {
+	if now := m.skip(s.low, s.high); now != int(skip) {
+		skip = uint32(now)
+		for i, slot := range slots {
+			slots[i] = makeSlot(m.userKey(ref(slot)), now, ref(slot))
+		}
+	}
+	return m.newLeaf(skip, slots)
+}
+
+func (m *Table) newLeaf(skip uint32, slots []uint64) ref {
+	r := m.arena.take(leafSize)
+	l := m.leaf(r)
+	n := uint32(len(slots))
+	atomic.StoreUint32(&l.state, n<<8|n)
+	l.skip = skip
+	copy(l.slots[:], slots)
+	m.tree.leaves++
+	return r
+}
+
+// replaceChild puts two nodes in the place of the one at the end of p: left, which has its lower bound, and right,
+// which starts at separator. Where the parent has no room it becomes two nodes, and so on up to the root.
+func (m *Table) replaceChild(p *path, left, separator, right ref) {
+	for p.n > 0 {
+		p.n--
+		parent := p.steps[p.n]
+		branches := m.branchesWith(parent, left, separator, right)
+		if len(branches) <= innerChildren {
+			m.publishNode(p, m.copyInner(parent, separator, branches))
+			return
+		}
+		half := len(branches) / 2
+		separator = branches[half].separator
+		left = m.newInner(m.skip(parent.low, separator), branches[:half])
+		right = m.newInner(m.skip(separator, parent.high), branches[half:])
+		m.tree.inners--
+	}
+	height := m.tree.root.Load()>>32 + 1
+	root := m.newInner(0, []branch{{0, left}, {separator, right}})
+	m.tree.root.Store(height<<32 | uint64(root))
+}
+
+// branchesWith returns parent's branches, with left and right in the place of the child of that step.
+func (m *Table) branchesWith(parent step, left, separator, right ref) []branch {
+	n := m.inner(parent.node)
+	out := m.tree.branches[:0]
+	for i, s := range n.separators {
+		out = append(out, branch{s, n.children[i]})
+		if i == parent.child {
+			out[i].child = left
+			out = append(out, branch{separator, right})
+		}
+	}
+	return out
+}
+
+// publishNode makes node what the end of p leads to.
+func (m *Table) publishNode(p *path, node ref) {
+	if p.n == 0 {
+		height := m.tree.root.Load() >> 32
+		m.tree.root.Store(height<<32 | uint64(node))
+		return
+	}
+	parent := p.steps[p.n-1]
+	n := m.inner(parent.node)
+	storeRef(&n.children[parent.child], node)
+}
+
+// copyInner is newInner for a node that has the bounds, and therefore the heads, of old, and one branch more.
+func (m *Table) copyInner(old step, separator ref, branches []branch) ref {
+	n := m.inner(old.node)
+	r, to := m.takeInner(n.skip, branches)
+	at := old.child + 1
+	copy(to.heads, n.heads[:at])
+	to.heads[at] = head(m.userKey(separator), n.skip)
+	copy(to.heads[at+1:], n.heads[at:])
+	m.tree.inners--
+	return r
+}
+
+// newInner makes an inner node whose keys share their first skip bytes.
+func (m *Table) newInner(skip int, branches []branch) ref {
+	r, to := m.takeInner(skip, branches)
+	for i, b := range branches {
+		if b.separator == 0 {
+			to.heads[i] = 0
+			continue
+		}
+		to.heads[i] = head(m.userKey(b.separator), skip)
+	}
+	return r
+}
+
+// takeInner makes an inner node that lacks only its heads.
+func (m *Table) takeInner(skip int, branches []branch) (ref, inner) {
+	r := m.arena.take(innerHeader + 12*len(branches))
+	*m.arena.word32(r, 0) = uint32(len(branches))
+	*m.arena.word32(r, 4) = uint32(skip)
+	to := m.inner(r)
+	for i, b := range branches {
+		to.separators[i], to.children[i] = b.separator, b.child
+	}
+	m.tree.inners++
+	return r, to
+}

@@ -1,0 +1,153 @@
+// Package memtable holds the newest commits in memory: the structure that a batch is applied to once the log has it,
+// and that is written out as a sorted table when it is full.
+//
+// A Table is one arena of fixed size, outside the Go heap, with three structures in it:
+//
+//	entries   one per version, written once; the versions of a user key are linked both ways (entry.go)
+//	index     user key -> newest version, a hash table: what Get asks (index.go)
+//	tree      the user keys in order, by their first version: what iterators and the flush follow (tree.go)
+//
+// An overwrite touches the index alone. The memory used never exceeds the size given to New; Fits says whether a batch
+// still has room. Nothing in the arena moves or is reused before Reset.
+//
+// # Concurrency
+//
+// One goroutine at a time applies batches. Any number of goroutines read meanwhile, without locks. Entries can be found
+// as soon as they are written, before their batch is complete: readers name a sequence number, and see nothing above
+// it. Whoever publishes sequence numbers does so after Apply has returned. Reset and Free need exclusive use: no reader,
+// iterator or borrowed byte may be left.
+package memtable
+
+import (
+	"errors"
+	"math/bits"
+	"sync/atomic"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/key"
+	"lightningdb/internal/offheap"
+)
+
+// Table is a memtable. New makes one; the zero value is not usable.
+type Table struct {
+	arena arena
+	index index
+	tree  tree
+	used  atomic.Int64 // bytes; stored by the writer after each batch
+	count atomic.Int64 // entries; stored by the writer after each batch
+}
+
+// The smallest table has room for its empty structures and little else; the largest is what refs can address.
+const (
+	MinSize = 64 << 10
+	MaxSize = min(1<<32*unit-1, 1<<(bits.UintSize-1)-1)
+)
+
+var errSize = errors.New("memtable: size is out of range")
+
+// New returns an empty table that uses up to size bytes, from MinSize to MaxSize. The caller owns it and gives back
+// the memory with Free.
+func New(size int) (*Table, error) {
+	if size < MinSize || size > MaxSize {
+		return nil, errSize
+	}
+	memory, err := offheap.Alloc(size)
+	if err != nil {
+		return nil, err
+	}
+	m := &Table{}
+	m.arena = newArena(memory)
+	m.index = newIndex(&m.arena)
+	m.clear()
+	return m, nil
+}
+
+// Reset empties the table for reuse and keeps its memory. Reused memory is several times faster than fresh memory.
+func (m *Table) Reset() {
+	clear(m.index.slots)
+	m.clear()
+}
+
+// Free gives the memory back. The table must not be used afterwards.
+func (m *Table) Free() {
+	offheap.Free(m.arena.memory)
+	*m = Table{}
+}
+
+// clear sets up the structures over an index that is zero.
+func (m *Table) clear() {
+	m.index.keys = 0
+	m.arena.next = m.index.size()
+	m.resetTree()
+	m.count.Store(0)
+	m.used.Store(int64(m.arena.next))
+}
+
+// Size is the size given to New, in bytes.
+func (m *Table) Size() int { return len(m.arena.memory) }
+
+// Used is the number of bytes taken, the index included, as of the last batch.
+func (m *Table) Used() int { return int(m.used.Load()) }
+
+// Count is the number of entries, all versions included, as of the last batch.
+func (m *Table) Count() int { return int(m.count.Load()) }
+
+// Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is true,
+// kind says what it is, and its value is appended to dst; otherwise out is dst. Nothing returned borrows from the table.
+func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool) {
+	e := m.index.find(m, user, hash)
+	if e != 0 {
+		e = m.newestUpTo(e, key.MakeTrailer(seq, key.KindMax))
+	}
+	if e == 0 {
+		return dst, 0, false
+	}
+	return append(dst, m.value(e)...), m.trailer(e).Kind(), true
+}
+
+// group is how many operations are applied together, so that their cache misses overlap.
+const group = 16
+
+// Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers rise
+// from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
+func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
+	var ops [group]batch.Op
+	n := 0
+	for op := range b.Ops() {
+		ops[n] = op
+		if n++; n == group {
+			m.applyGroup(ops[:n], first)
+			first += group
+			n = 0
+		}
+	}
+	m.applyGroup(ops[:n], first)
+	m.used.Store(int64(m.arena.next))
+	m.count.Add(int64(b.Count()))
+}
+
+func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
+	var hashes [group]uint64
+	touched := uint64(0)
+	for i := range ops {
+		hashes[i] = key.Hash(ops[i].Key)
+		touched |= m.index.touch(hashes[i])
+	}
+	for i := range ops {
+		m.add(&ops[i], hashes[i], first+key.SeqNum(i))
+	}
+}
+
+// add publishes one version. A new user key enters the tree before the index, so that a reader who finds a second
+// version of a key in the list finds the key in the index.
+func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum) {
+	i, older := m.index.locate(m, op.Key, hash)
+	e := m.writeEntry(op.Key, op.Value, key.MakeTrailer(seq, op.Kind), older)
+	if older == 0 {
+		m.index.keys++
+		m.insertKey(op.Key, e)
+	} else {
+		m.supersede(older, e)
+	}
+	m.index.publish(i, hash, e)
+}

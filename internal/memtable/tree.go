@@ -1,0 +1,230 @@
+package memtable
+
+import (
+	"bytes"
+	"sync/atomic"
+
+	"lightningdb/internal/key"
+)
+
+// tree orders the user keys: a B+tree over the first version of each, for one writer and readers who take no lock and
+// never start over.
+//
+// # Nodes
+//
+// A leaf takes new keys in the order in which they arrive, after the sorted run it was born with; readers sort what
+// they find. A slot is written once and published by the count. When a leaf is full its keys move to two new leaves.
+//
+//	leaf  = state (4 bytes, atomic), skip (4 bytes), slot x leafSlots
+//	slot  = head (upper 32 bits), ref of the user key's first version (lower 32 bits)
+//	state = count (bits 0-7), sorted: how many leading slots are in order (bits 8-15), extended (bit 16)
+//
+// An inner node has two or more children in order. Only the places of its children change, when a child is replaced
+// by another with the same range; when a child becomes two, the node is replaced by a copy. One child too many, and
+// it becomes two nodes.
+//
+//	inner = count (4 bytes), skip (4 bytes), head (4 bytes) x count, separator (4 bytes) x count,
+//	        child (4 bytes, atomic) x count
+//
+// A child holds the user keys from its separator on, up to the next separator. Separators are refs of entries. The
+// first separator of a node repeats the bound of the node itself, and is none in the leftmost node of a level.
+//
+// A head is four bytes of a user key after the first skip bytes, which all keys within the bounds of the node share:
+// heads that differ decide a comparison without a look at the keys.
+//
+// # Why readers find everything
+//
+// Replaced nodes stay as they were, and the bounds of what a child pointer leads to never change. A reader who loads
+// a pointer therefore gets a node that was current at that moment, and all of it: at every level it can only see more
+// than was there when it began. What it knows when it arrives at a leaf are the leaf's bounds. Separators are never
+// removed, so the neighbour of a leaf is always found by another descent, to the upper bound or to what lies just
+// below the lower one, and the ranges it has visited meet without gap and without overlap, whatever was split
+// meanwhile.
+type tree struct {
+	root atomic.Uint64 // height (upper 32 bits; 0 = the root is a leaf), ref of the root
+
+	// The writer's counts of live nodes, and its room for one node and one more.
+	leaves, inners int
+	slots          [leafSlots + 1]uint64
+	merged         [leafSlots + 1]uint64
+	branches       [innerChildren + 1]branch
+}
+
+type branch struct{ separator, child ref }
+
+const (
+	leafSlots     = 63 // so that a leaf is 512 bytes
+	innerChildren = 64
+	heightMax     = 8 // more than 2^32 units of arena can fill
+
+	leafSize      = 8 + leafSlots*8
+	innerHeader   = 8
+	innerSizeMax  = innerHeader + innerChildren*12
+	extended      = 1 << 16 // see extend
+	splitPosition = (leafSlots + 1) / 2
+)
+
+type leaf struct {
+	state uint32
+	skip  uint32
+	slots [leafSlots]uint64
+}
+
+func (m *Table) leaf(r ref) *leaf { return (*leaf)(m.arena.at(r, 0)) }
+
+func countOf(state uint32) int  { return int(state & 0xff) }
+func sortedOf(state uint32) int { return int(state >> 8 & 0xff) }
+
+// inner is a view of an inner node.
+type inner struct {
+	skip       int
+	heads      []uint32
+	separators []ref
+	children   []ref // atomic
+}
+
+func (m *Table) inner(r ref) inner {
+	n := int(*m.arena.word32(r, 0))
+	return inner{
+		skip:       int(*m.arena.word32(r, 4)),
+		heads:      m.arena.words32(r, innerHeader, n),
+		separators: m.arena.refs(r, innerHeader+4*n, n),
+		children:   m.arena.refs(r, innerHeader+8*n, n),
+	}
+}
+
+// span is a node and its bounds: it holds the user keys from low's on, up to high's. Zero means unbounded.
+type span struct{ node, low, high ref }
+
+func head(user []byte, skip int) uint32 { return uint32(key.Head(user, skip) >> 32) }
+
+func makeSlot(user []byte, skip int, first ref) uint64 {
+	return uint64(head(user, skip))<<32 | uint64(first)
+}
+
+// skip is the number of bytes that all user keys between the bounds share.
+func (m *Table) skip(low, high ref) int {
+	if low == 0 || high == 0 {
+		return 0
+	}
+	return key.CommonPrefix(m.userKey(low), m.userKey(high))
+}
+
+// childFor is the child of n that holds user.
+func (m *Table) childFor(n *inner, user []byte) int {
+	h := head(user, n.skip)
+	lo, hi := 1, len(n.heads) // the first child whose separator is above user is in [lo, hi]
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		at := n.heads[mid]
+		if at < h || at == h && bytes.Compare(m.userKey(n.separators[mid]), user) <= 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo - 1
+}
+
+// childBelow is the child of n that holds what comes right before user.
+func (m *Table) childBelow(n *inner, user []byte) int {
+	i := m.childFor(n, user)
+	if i > 0 && bytes.Equal(m.userKey(n.separators[i]), user) {
+		return i - 1
+	}
+	return i
+}
+
+// down is the i-th child of n, a node with the bounds of s.
+func (n *inner) down(i int, s span) span {
+	high := s.high
+	if i+1 < len(n.separators) {
+		high = n.separators[i+1]
+	}
+	return span{loadRef(&n.children[i]), n.separators[i], high}
+}
+
+func (m *Table) loadRoot() (s span, height int) {
+	root := m.tree.root.Load()
+	return span{node: ref(root)}, int(root >> 32)
+}
+
+// leafFor is the leaf that holds user.
+func (m *Table) leafFor(user []byte) span {
+	s, height := m.loadRoot()
+	for ; height > 0; height-- {
+		n := m.inner(s.node)
+		s = n.down(m.childFor(&n, user), s)
+	}
+	return s
+}
+
+// leafBelow is the leaf that holds what comes right before user.
+func (m *Table) leafBelow(user []byte) span {
+	s, height := m.loadRoot()
+	for ; height > 0; height-- {
+		n := m.inner(s.node)
+		s = n.down(m.childBelow(&n, user), s)
+	}
+	return s
+}
+
+func (m *Table) firstLeaf() span {
+	s, height := m.loadRoot()
+	for ; height > 0; height-- {
+		n := m.inner(s.node)
+		s = n.down(0, s)
+	}
+	return s
+}
+
+func (m *Table) lastLeaf() span {
+	s, height := m.loadRoot()
+	for ; height > 0; height-- {
+		n := m.inner(s.node)
+		s = n.down(len(n.children)-1, s)
+	}
+	return s
+}
+
+// less orders two slots of a leaf.
+func (m *Table) less(a, b uint64) bool {
+	if a>>32 != b>>32 {
+		return a>>32 < b>>32
+	}
+	return bytes.Compare(m.userKey(ref(a)), m.userKey(ref(b))) < 0
+}
+
+// sortSlots sorts slots, of which the first sorted ones are in order. room has the length of slots at least. The
+// result is in slots or in room.
+func (m *Table) sortSlots(slots, room []uint64, sorted int) []uint64 {
+	if sorted == len(slots) {
+		return slots
+	}
+	tail := slots[sorted:]
+	for i := 1; i < len(tail); i++ {
+		s, j := tail[i], i
+		for ; j > 0 && m.less(s, tail[j-1]); j-- {
+			tail[j] = tail[j-1]
+		}
+		tail[j] = s
+	}
+	front, out := slots[:sorted], room[:len(slots)]
+	for i := range out {
+		if len(tail) == 0 || len(front) > 0 && m.less(front[0], tail[0]) {
+			out[i], front = front[0], front[1:]
+		} else {
+			out[i], tail = tail[0], tail[1:]
+		}
+	}
+	return out
+}
+
+// loadLeaf copies the slots of a leaf to room, which has room for all.
+func (m *Table) loadLeaf(r ref, room []uint64) (slots []uint64, sorted, skip int) {
+	l := m.leaf(r)
+	state := atomic.LoadUint32(&l.state)
+	n := countOf(state)
+	copy(room, l.slots[:n])
+	return room[:n], sortedOf(state), int(l.skip)
+}

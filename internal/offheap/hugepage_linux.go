@@ -1,0 +1,8 @@
+//go:build !race
+
+package offheap
+
+import "golang.org/x/sys/unix"
+
+// preferHugePages is advice: a kernel built without huge pages refuses it, and nothing is lost but speed.
+func preferHugePages(region []byte) { _ = unix.Madvise(region, unix.MADV_HUGEPAGE) }
