@@ -46,8 +46,8 @@ func (r *Reader) Open(f vfs.File, name string, db [16]byte, num filename.Num) er
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	if r.memory == nil {
-		r.memory = make([]byte, windowSize)
+	if want := min(windowSize, size); int64(len(r.memory)) < want {
+		r.memory = make([]byte, want)
 	}
 	*r = Reader{f: f, name: name, at: placeOf(db, num), size: size, memory: r.memory, large: r.large}
 	return nil
@@ -230,7 +230,7 @@ func (r *Reader) bytes(off int64, n int) ([]byte, error) {
 		return nil, nil
 	}
 	if off < r.start || off+int64(n) > r.start+int64(len(r.window)) {
-		r.window = r.memory[:min(windowSize, r.size-off)]
+		r.window = r.memory[:min(int64(len(r.memory)), r.size-off)]
 		r.start = off
 		if err := r.readAt(r.window, off); err != nil {
 			r.window = nil

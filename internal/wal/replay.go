@@ -67,6 +67,10 @@ func Replay(fs vfs.FS, o ReplayOptions, fn func(first key.SeqNum, b *batch.Batch
 	if err := r.checkOthers(); err != nil {
 		return Report{}, err
 	}
+	if end := o.End; end.Num != 0 && end.Num >= o.Start && !r.ended {
+		return Report{}, corrupt.New(filename.Make(filename.Log, end.Num), end.Length,
+			"the log was closed cleanly here, but now it ends in segment %d at offset %d", r.prev.Num, r.prev.Length)
+	}
 	return r.report, nil
 }
 
@@ -81,6 +85,7 @@ type replayer struct {
 	visited []filename.Num // segments of the chain, in order
 	prev    Predecessor    // the end of the last one replayed
 	next    filename.Num   // the successor that its seal names, 0 if none
+	ended   bool           // the end that the manifest knows was found
 }
 
 // segment is a segment file that r.reader reads.
@@ -184,9 +189,7 @@ func (r *replayer) replayRecords(s *segment) error {
 	}
 	r.report.Bytes += off
 	r.prev = Predecessor{Num: s.num, Length: off, LastSeq: r.report.LastSeq, Sum: chain}
-	if end := r.o.End; end.Num == s.num && (!sealed || r.prev != end) {
-		return corrupt.New(s.name, off, "the log ends here, but the database was closed cleanly at offset %d", end.Length)
-	}
+	r.ended = r.ended || sealed && r.prev == r.o.End
 	return nil
 }
 
@@ -275,9 +278,6 @@ func (r *replayer) checkOthers() error {
 		}
 	}
 	slices.Sort(r.report.Unused)
-	if end := r.o.End.Num; end >= r.o.Start && end != 0 && !slices.Contains(r.visited, end) {
-		return corrupt.New(filename.Make(filename.Log, end), -1, "the database was closed cleanly there, but the log ends before")
-	}
 	return nil
 }
 

@@ -1,0 +1,300 @@
+package wal
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/key"
+	"lightningdb/internal/record"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/vfs/errfs"
+	"lightningdb/internal/vfs/memfs"
+)
+
+var policies = []memfs.Policy{memfs.None, memfs.All, memfs.Prefix, memfs.AllButOne, memfs.OnlyOne,
+	memfs.AllButOneSector, memfs.MetadataFirst, memfs.DataFirst, memfs.RemovalsFirst, memfs.Random}
+
+// isPrefix reports whether got is the first len(got) commits of want, at least min of them.
+func isPrefix(got, want []commit, min int) bool {
+	return len(got) >= min && len(got) <= len(want) && slices.Equal(got, want[:len(got)])
+}
+
+// A full disk is a promise: nothing of the group is in the log, now or after any crash, and the log goes on. The same
+// commit tried again must not bring back the rest of the group that failed.
+func TestAppend_fullDiskTakesTheGroupBack(t *testing.T) {
+	first, second := makeCommit(1, 2, 10), makeCommit(3, 1, 20)
+	group := []commit{makeCommit(4, 1, 30), makeCommit(5, 3, 300), makeCommit(8, 1, 3)}
+	size := 0
+	for _, c := range group {
+		size += int(record.Size(prefixSize + len(c.payload)))
+	}
+	for kept := 0; kept < size; kept++ {
+		dir := memfs.New()
+		full := errfs.New(dir)
+		log := mustCreate(t, full, 1, Root(0))
+		mustAppend(t, log, first)
+		must(t, log, log.Sync())
+		mustAppend(t, log, second)
+		full.SetRules(errfs.On(errfs.Write).Times(1).Short(kept, syscall.ENOSPC))
+		_, err := log.Append(group[0].record(), group[1].record(), group[2].record())
+		if !errors.Is(err, vfs.ErrNoSpace) || log.Err() != nil {
+			t.Fatalf("%d bytes kept: %v, %v", kept, err, log.Err())
+		}
+		for _, policy := range policies {
+			got, _, err := replay(dir.Image(policy, uint64(kept)), ReplayOptions{Start: 1})
+			if err != nil || !slices.Equal(got, []commit{first, second}) {
+				t.Fatalf("%d bytes kept, image %v: %d commits, %v", kept, policy, len(got), err)
+			}
+		}
+		mustAppend(t, log, group[0])
+		got, _, err := replay(dir.Kill(), ReplayOptions{Start: 1})
+		if err != nil || !slices.Equal(got, []commit{first, second, group[0]}) {
+			t.Fatalf("%d bytes kept, first commit again: %d commits, %v", kept, len(got), err)
+		}
+	}
+}
+
+// On a medium that is really full nothing new may be needed to take a group back.
+func TestAppend_worksOnWhenSpaceReturns(t *testing.T) {
+	for room := int64(0); room < 200; room++ {
+		dir := memfs.New()
+		log := mustCreate(t, dir, 1, Root(0))
+		dir.SetCapacity(log.Size() + room)
+		c := makeCommit(1, 3, 100)
+		if _, err := log.Append(c.record()); !errors.Is(err, vfs.ErrNoSpace) || log.Err() != nil {
+			t.Fatalf("room for %d bytes: %v, %v", room, err, log.Err())
+		}
+		dir.SetCapacity(-1)
+		mustAppend(t, log, c)
+		if got, _, err := replay(dir.Kill(), ReplayOptions{Start: 1}); err != nil || !slices.Equal(got, []commit{c}) {
+			t.Fatalf("room for %d bytes: %d commits, %v", room, len(got), err)
+		}
+	}
+}
+
+// A large record is written in pieces: a failure at any of them must leave nothing behind.
+func TestAppend_largeRecordFailsWhole(t *testing.T) {
+	before := makeCommit(1, 1, 10)
+	large := makeCommit(2, 2, 3<<20)
+	for piece := range 3 {
+		dir := memfs.New()
+		full := errfs.New(dir)
+		log := mustCreate(t, full, 1, Root(0))
+		mustAppend(t, log, before)
+		full.SetRules(errfs.On(errfs.Write).Nth(piece+1).Short(5, syscall.ENOSPC))
+		if _, err := log.Append(large.record()); !errors.Is(err, vfs.ErrNoSpace) || log.Err() != nil {
+			t.Fatalf("piece %d: %v, %v", piece, err, log.Err())
+		}
+		if got, _, err := replay(dir.Kill(), ReplayOptions{Start: 1}); err != nil || !slices.Equal(got, []commit{before}) {
+			t.Fatalf("piece %d: %d commits, %v", piece, len(got), err)
+		}
+	}
+}
+
+// After any failure but a full disk nobody knows what is on the medium: the segment must not go on.
+func TestSegment_poisonedByFailures(t *testing.T) {
+	c := makeCommit(1, 1, 10)
+	cases := map[string][]*errfs.Rule{
+		"failed write":           {errfs.On(errfs.Write).Times(1).Short(40, syscall.EIO)},
+		"failed sync":            {errfs.On(errfs.Sync).Times(1).Drop(syscall.EIO)},
+		"full disk at sync":      {errfs.On(errfs.Sync).Times(1).Drop(syscall.ENOSPC)},
+		"full disk, taking back": {errfs.On(errfs.Write).Times(2).Short(40, syscall.ENOSPC)},
+		"full disk, sync of taking back": {errfs.On(errfs.Write).Times(1).Short(40, syscall.ENOSPC),
+			errfs.On(errfs.Sync).Times(1).Drop(syscall.EIO)},
+	}
+	for name, rules := range cases {
+		faulty := errfs.New(memfs.New())
+		log := mustCreate(t, faulty, 1, Root(0))
+		faulty.SetRules(rules...)
+		_, err := log.Append(c.record())
+		if err == nil {
+			err = log.Sync()
+		}
+		if err == nil || log.Err() == nil {
+			t.Fatalf("%s: not reported: %v, %v", name, err, log.Err())
+		}
+		faulty.SetRules() // the device seems well again
+		synced := log.Synced()
+		if _, again := log.Append(c.record()); again == nil {
+			t.Errorf("%s: append succeeded afterwards", name)
+		}
+		if again := log.Sync(); again == nil {
+			t.Errorf("%s: sync succeeded afterwards", name)
+		}
+		if _, again := log.Seal(0); again == nil {
+			t.Errorf("%s: seal succeeded afterwards", name)
+		}
+		if log.Synced() != synced {
+			t.Errorf("%s: synced rose", name)
+		}
+	}
+}
+
+// A device error while reading must never pass for the end of the log.
+func TestReplay_returnsDeviceErrors(t *testing.T) {
+	m := makeSample(t, false)
+	files := fileMap{files: m.files}
+	count := errfs.New(files)
+	if _, _, err := replay(count, ReplayOptions{Start: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []errfs.Kind{errfs.Open, errfs.Read, errfs.Size, errfs.Close} {
+		if count.Count(kind) == 0 {
+			t.Errorf("no %v to fail", kind)
+		}
+		for n := 1; n <= count.Count(kind); n++ {
+			_, _, err := replay(errfs.New(files, errfs.On(kind).Nth(n).Fail(syscall.EIO)), ReplayOptions{Start: 2})
+			if !errors.Is(err, syscall.EIO) || errors.Is(err, corrupt.ErrCorrupt) {
+				t.Errorf("%v %d failed: %v", kind, n, err)
+			}
+		}
+	}
+}
+
+// What Sync acknowledged must be durable although appends go on beside it.
+func TestSegment_syncBesideAppend(t *testing.T) {
+	dir := memfs.New()
+	log := mustCreate(t, dir, 1, Root(0))
+	const commits = 300
+	ends := make(chan int64, commits)
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			for end := range ends {
+				if err := log.Sync(); err != nil {
+					t.Error(err)
+				}
+				if log.Synced() < end {
+					t.Errorf("synced %d after a sync that began behind %d", log.Synced(), end)
+				}
+			}
+		})
+	}
+	var want []commit
+	for seq := key.SeqNum(1); seq <= commits; seq++ {
+		c := makeCommit(seq, 1, 50)
+		end, err := log.Append(c.record())
+		must(t, end, err)
+		want = append(want, c)
+		ends <- end
+	}
+	close(ends)
+	group.Wait()
+	got, _, err := replay(dir.Image(memfs.None, 0), ReplayOptions{Start: 1})
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d commits of %d are durable, %v", len(got), commits, err)
+	}
+}
+
+// workload is the life of a log as the engine leads it, and what it was told.
+type workload struct {
+	start  Predecessor // of the first segment
+	acked  int         // commits acknowledged as durable
+	tried  []commit    // commits handed to the log, in order
+	rooted bool        // the first segment exists: the manifest may name it
+}
+
+// run writes commits of several sizes, some of them synced, in groups, over three segments, until something fails.
+func (w *workload) run(dir vfs.FS) error {
+	log, err := Create(dir, 1, testDB, Root(0))
+	if err != nil {
+		return err
+	}
+	w.rooted = true
+	next := key.SeqNum(1)
+	for i, size := range []int{10, 600, 3, -1, 700, 20, 0, 1500, -1, -1, 5, 40} {
+		if size < 0 {
+			if log, err = rotate(dir, log, log.Num()+2); err != nil {
+				return err
+			}
+			w.acked = len(w.tried)
+			continue
+		}
+		var group []Record
+		for n := range 1 + i%3 {
+			c := makeCommit(next, 1+n, size)
+			next += key.SeqNum(c.count)
+			w.tried = append(w.tried, c)
+			group = append(group, c.record())
+		}
+		if _, err := log.Append(group...); err != nil {
+			return err
+		}
+		if i%2 == 0 {
+			if err := log.Sync(); err != nil {
+				return err
+			}
+			w.acked = len(w.tried)
+		}
+	}
+	end, err := log.Seal(0)
+	if err == nil {
+		w.acked, w.start = len(w.tried), end
+	}
+	return err
+}
+
+// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing that
+// follows something lost. An interrupted recovery changes nothing of that.
+func TestLog_survivesPowerCutsAnywhere(t *testing.T) {
+	probe := memfs.New()
+	if err := new(workload).run(probe); err != nil {
+		t.Fatal(err)
+	}
+	images := 0
+	for op := range probe.Ops() + 1 {
+		for _, during := range []bool{false, true} {
+			var w workload
+			dir := memfs.New()
+			if during {
+				dir.CrashDuring(op)
+			} else {
+				dir.CrashAt(op)
+			}
+			_ = w.run(dir)
+			for _, policy := range policies {
+				for seed := range uint64(max(4, min(24, dir.UnsyncedSectors()))) {
+					image := dir.Image(policy, seed)
+					images++
+					w.check(t, image, op, policy, seed)
+					if t.Failed() {
+						return
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d images at %d operations", images, probe.Ops())
+}
+
+func (w *workload) check(t *testing.T, image *memfs.FS, op int, policy memfs.Policy, seed uint64) {
+	o := ReplayOptions{}
+	if w.rooted {
+		o.Start = 1
+	}
+	got, report, err := replay(image, o)
+	if err != nil || !isPrefix(got, w.tried, w.acked) {
+		t.Errorf("operation %d, image %v/%d: %d commits of %d, %d acknowledged: %v",
+			op, policy, seed, len(got), len(w.tried), w.acked, err)
+		return
+	}
+	if seed > 1 {
+		return
+	}
+	for cut := range 5 {
+		again := image.Image(memfs.All, 0)
+		again.CrashDuring(again.Ops() + cut)
+		_, _ = Create(again, 100, testDB, Root(report.LastSeq))
+		for _, policy := range []memfs.Policy{memfs.All, memfs.None, memfs.MetadataFirst} {
+			second, _, err := replay(again.Image(policy, seed), o)
+			if err != nil || !slices.Equal(second, got) {
+				t.Errorf("operation %d, image %v/%d, recovery cut at %d: %d commits, then %d: %v",
+					op, policy, seed, cut, len(got), len(second), err)
+			}
+		}
+	}
+}
