@@ -41,8 +41,8 @@ func FuzzTable(f *testing.F) {
 	table := newTable(f, 256<<10)
 	f.Fuzz(func(t *testing.T, input []byte) {
 		table.Reset()
-		m, s, b := &model{}, &script{input: input}, &batch.Batch{}
-		for len(s.input) > 0 && m.seq < 600 {
+		m, s, b, commits := &model{}, &script{input: input}, &batch.Batch{}, 0
+		for len(s.input) > 0 && m.seq < 1000 && commits < 100 {
 			switch c := s.next(); {
 			case c < 100:
 				b.Put(s.userKey(), input[:min(int(c), len(input))])
@@ -54,6 +54,7 @@ func FuzzTable(f *testing.F) {
 				}
 				table.Apply(b, m.apply(b))
 				b.Reset()
+				commits++
 				checkAround(t, table, m, s.last, m.seq*key.SeqNum(c-127)/128)
 			}
 		}

@@ -10,31 +10,47 @@ type step struct {
 	child int
 }
 
-// path leads from the root to the parent of a leaf.
+// path leads from the root to a leaf.
 type path struct {
-	steps [heightMax]step
-	n     int
+	steps  [heightMax]step
+	n      int
+	leaf   span
+	leaves int // in the tree when the path was taken; a tree with as many leaves still has the same nodes
 }
+
+// stale makes p lead nowhere.
+func (p *path) stale() { p.leaves = 0 }
 
 func (m *Table) resetTree() {
 	m.tree.leaves, m.tree.inners = 0, 0
 	m.tree.root.Store(uint64(m.newLeaf(0, nil)))
 }
 
-// insertKey adds a user key that the tree does not hold, by its first version.
-func (m *Table) insertKey(user []byte, first ref) {
+// descend makes p the path to the leaf that holds user, and loads the leaf without waiting for it.
+func (m *Table) descend(p *path, user []byte) {
 	s, height := m.loadRoot()
-	var p path
+	p.n, p.leaves = 0, m.tree.leaves
 	for ; height > 0; height-- {
 		n := m.inner(s.node)
-		i := m.childFor(&n, user)
+		i := m.childFor(&n, s, user)
 		p.steps[p.n] = step{s, i}
 		p.n++
 		s = n.down(i, s)
 	}
+	p.leaf = s
 	l := m.leaf(s.node)
+	_ = atomic.LoadUint32(&l.state)
+	_ = atomic.LoadUint64(&l.slots[leafSlots*3/4]) // where the next key will go, more or less
+}
+
+// insertKey adds a user key that the tree does not hold, by its first version. p is the path to its leaf, or stale.
+func (m *Table) insertKey(p *path, user []byte, first ref) {
+	if p.leaves != m.tree.leaves {
+		m.descend(p, user)
+	}
+	l := m.leaf(p.leaf.node)
 	if slot := makeSlot(user, int(l.skip), first); !m.appendSlot(l, slot) {
-		m.split(&p, s, slot)
+		m.split(p, p.leaf, slot)
 	}
 }
 
@@ -115,12 +131,12 @@ func (m *Table) replaceChild(p *path, left, separator, right ref) {
 		}
 		half := len(branches) / 2
 		separator = branches[half].separator
-		left = m.newInner(m.skip(parent.low, separator), branches[:half])
-		right = m.newInner(m.skip(separator, parent.high), branches[half:])
+		left = m.newInner(span{0, parent.low, separator}, branches[:half])
+		right = m.newInner(span{0, separator, parent.high}, branches[half:])
 		m.tree.inners--
 	}
 	height := m.tree.root.Load()>>32 + 1
-	root := m.newInner(0, []branch{{0, left}, {separator, right}})
+	root := m.newInner(span{}, []branch{{0, left}, {separator, right}})
 	m.tree.root.Store(height<<32 | uint64(root))
 }
 
@@ -150,20 +166,32 @@ func (m *Table) publishNode(p *path, node ref) {
 	storeRef(&n.children[parent.child], node)
 }
 
-// copyInner is newInner for a node that has the bounds, and therefore the heads, of old, and one branch more.
+// copyInner is newInner for a node that has the bounds of old, one branch more, and mostly the same heads.
 func (m *Table) copyInner(old step, separator ref, branches []branch) ref {
+	m.tree.inners--
 	n := m.inner(old.node)
+	if n.skip != m.innerSkip(old.span, branches) {
+		return m.newInner(old.span, branches)
+	}
 	r, to := m.takeInner(n.skip, branches)
 	at := old.child + 1
 	copy(to.heads, n.heads[:at])
 	to.heads[at] = head(m.userKey(separator), n.skip)
 	copy(to.heads[at+1:], n.heads[at:])
-	m.tree.inners--
 	return r
 }
 
-// newInner makes an inner node whose keys share their first skip bytes.
-func (m *Table) newInner(skip int, branches []branch) ref {
+// innerSkip is the skip of an inner node with the bounds of s.
+func (m *Table) innerSkip(s span, branches []branch) int {
+	if s.low == 0 || s.high == 0 {
+		return m.skip(branches[1].separator, branches[len(branches)-1].separator)
+	}
+	return m.skip(s.low, s.high)
+}
+
+// newInner makes an inner node with the bounds of s.
+func (m *Table) newInner(s span, branches []branch) ref {
+	skip := m.innerSkip(s, branches)
 	r, to := m.takeInner(skip, branches)
 	for i, b := range branches {
 		if b.separator == 0 {

@@ -28,9 +28,9 @@ func (m *model) apply(b *batch.Batch) (first key.SeqNum) {
 	first = m.seq + 1
 	for op := range b.Ops() {
 		m.seq++
-		m.entries = append(m.entries, modelEntry{key.Make(op.Key, m.seq, op.Kind).Clone(), bytes.Clone(op.Value)})
+		k := key.Make(op.Key, m.seq, op.Kind).Clone()
+		m.entries = slices.Insert(m.entries, m.lowerBound(k), modelEntry{k, bytes.Clone(op.Value)})
 	}
-	slices.SortFunc(m.entries, func(a, b modelEntry) int { return key.Compare(a.key, b.key) })
 	return first
 }
 

@@ -33,6 +33,7 @@ type Table struct {
 	arena arena
 	index index
 	tree  tree
+	paths [group]path  // the writer's, for the operations of a group
 	used  atomic.Int64 // bytes; stored by the writer after each batch
 	count atomic.Int64 // entries; stored by the writer after each batch
 }
@@ -126,26 +127,34 @@ func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	m.count.Add(int64(b.Count()))
 }
 
+// applyGroup first finds the index slots and the leaves of all operations, each without waiting for the memory of the one
+// before, then adds them in order.
 func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
-	var hashes [group]uint64
-	touched := uint64(0)
+	var hashes, homes [group]uint64
 	for i := range ops {
 		hashes[i] = key.Hash(ops[i].Key)
-		touched |= m.index.touch(hashes[i])
+		homes[i] = m.index.touch(hashes[i])
 	}
 	for i := range ops {
-		m.add(&ops[i], hashes[i], first+key.SeqNum(i))
+		if homes[i]>>32 == hashes[i]&(1<<32-1) { // most likely an overwrite
+			m.paths[i].stale()
+		} else {
+			m.descend(&m.paths[i], ops[i].Key)
+		}
+	}
+	for i := range ops {
+		m.add(&ops[i], hashes[i], first+key.SeqNum(i), &m.paths[i])
 	}
 }
 
 // add publishes one version. A new user key enters the tree before the index, so that a reader who finds a second
 // version of a key in the list finds the key in the index.
-func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum) {
+func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 	i, older := m.index.locate(m, op.Key, hash)
 	e := m.writeEntry(op.Key, op.Value, key.MakeTrailer(seq, op.Kind), older)
 	if older == 0 {
 		m.index.keys++
-		m.insertKey(op.Key, e)
+		m.insertKey(p, op.Key, e)
 	} else {
 		m.supersede(older, e)
 	}

@@ -173,7 +173,7 @@ func TestIndex_keepsCollidingKeysApart(t *testing.T) {
 	seq := key.SeqNum(0)
 	for op := range b.Ops() {
 		seq++
-		table.add(&op, last, seq)
+		table.add(&op, last, seq, &path{})
 	}
 	for n := range 41 {
 		out, _, found := table.Get(nil, []byte{byte(n)}, last, seq)

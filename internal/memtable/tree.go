@@ -30,7 +30,8 @@ import (
 // first separator of a node repeats the bound of the node itself, and is none in the leftmost node of a level.
 //
 // A head is four bytes of a user key after the first skip bytes, which all keys within the bounds of the node share:
-// heads that differ decide a comparison without a look at the keys.
+// heads that differ decide a comparison without a look at the keys. At the edges of the tree, where a bound is missing,
+// the skip of an inner node counts what its separators share, and a search compares these bytes once.
 //
 // # Why readers find everything
 //
@@ -102,7 +103,7 @@ func makeSlot(user []byte, skip int, first ref) uint64 {
 	return uint64(head(user, skip))<<32 | uint64(first)
 }
 
-// skip is the number of bytes that all user keys between the bounds share.
+// skip is the number of bytes that all user keys between two bounds share, as far as it is known.
 func (m *Table) skip(low, high ref) int {
 	if low == 0 || high == 0 {
 		return 0
@@ -110,14 +111,45 @@ func (m *Table) skip(low, high ref) int {
 	return key.CommonPrefix(m.userKey(low), m.userKey(high))
 }
 
-// childFor is the child of n that holds user.
-func (m *Table) childFor(n *inner, user []byte) int {
+// childFor is the child of n, a node with the bounds of s, that holds user.
+func (m *Table) childFor(n *inner, s span, user []byte) int {
+	if n.skip > 0 && (s.low == 0 || s.high == 0) {
+		shared := m.userKey(n.separators[1])[:n.skip]
+		switch c := bytes.Compare(user[:min(n.skip, len(user))], shared); {
+		case c < 0:
+			return 0
+		case c > 0:
+			return len(n.heads) - 1
+		}
+	}
 	h := head(user, n.skip)
-	lo, hi := 1, len(n.heads) // the first child whose separator is above user is in [lo, hi]
+	i := lastUpTo(n.heads, h)
+	if i > 0 && n.heads[i] == h {
+		return m.childAmongEqual(n, user, h, i)
+	}
+	return i
+}
+
+// lastUpTo is the position of the last head that is at most h. The first head is 0. There is no branch for the
+// processor to guess wrong but the loop's.
+func lastUpTo(heads []uint32, h uint32) int {
+	i := 0
+	for n := len(heads); n > 1; {
+		half := n / 2
+		if heads[i+half] <= h {
+			i += half
+		}
+		n -= half
+	}
+	return i
+}
+
+// childAmongEqual is childFor where the heads that equal user's, of which last is the last, decide nothing.
+func (m *Table) childAmongEqual(n *inner, user []byte, h uint32, last int) int {
+	lo, hi := 1, last+1 // the first child whose separator is above user is in [lo, hi]
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
-		at := n.heads[mid]
-		if at < h || at == h && bytes.Compare(m.userKey(n.separators[mid]), user) <= 0 {
+		if n.heads[mid] < h || bytes.Compare(m.userKey(n.separators[mid]), user) <= 0 {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -126,9 +158,9 @@ func (m *Table) childFor(n *inner, user []byte) int {
 	return lo - 1
 }
 
-// childBelow is the child of n that holds what comes right before user.
-func (m *Table) childBelow(n *inner, user []byte) int {
-	i := m.childFor(n, user)
+// childBelow is the child of n, a node with the bounds of s, that holds what comes right before user.
+func (m *Table) childBelow(n *inner, s span, user []byte) int {
+	i := m.childFor(n, s, user)
 	if i > 0 && bytes.Equal(m.userKey(n.separators[i]), user) {
 		return i - 1
 	}
@@ -154,7 +186,7 @@ func (m *Table) leafFor(user []byte) span {
 	s, height := m.loadRoot()
 	for ; height > 0; height-- {
 		n := m.inner(s.node)
-		s = n.down(m.childFor(&n, user), s)
+		s = n.down(m.childFor(&n, s, user), s)
 	}
 	return s
 }
@@ -164,7 +196,7 @@ func (m *Table) leafBelow(user []byte) span {
 	s, height := m.loadRoot()
 	for ; height > 0; height-- {
 		n := m.inner(s.node)
-		s = n.down(m.childBelow(&n, user), s)
+		s = n.down(m.childBelow(&n, s, user), s)
 	}
 	return s
 }
