@@ -33,7 +33,7 @@ func fill(m *Table, b *batch.Batch, perBatch int, first uint64, makeKey func([]b
 		for i := range uint64(perBatch) {
 			b.Put(makeKey(user[:0], n+i), value[:])
 		}
-		if !m.Fits(b) {
+		if !m.Fits(b.Count(), len(b.Bytes())) {
 			return n
 		}
 		m.Apply(b, key.SeqNum(n-first+1))
@@ -56,7 +56,7 @@ func insert(b *testing.B, perBatch int, makeKey func([]byte, uint64) []byte, ful
 			n++
 			rows.Put(makeKey(user[:0], n), value[:])
 		}
-		if !m.Fits(&rows) {
+		if !m.Fits(rows.Count(), len(rows.Bytes())) {
 			b.StopTimer()
 			m = full(m)
 			b.StartTimer()
