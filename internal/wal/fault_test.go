@@ -137,8 +137,7 @@ func TestSegment_poisonedByFailures(t *testing.T) {
 // A device error while reading must never pass for the end of the log.
 func TestReplay_returnsDeviceErrors(t *testing.T) {
 	m := makeSample(t, false)
-	files := fileMap{files: m.files}
-	count := errfs.New(files)
+	count := errfs.New(m.files)
 	if _, _, err := replay(count, ReplayOptions{Start: 2}); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +146,7 @@ func TestReplay_returnsDeviceErrors(t *testing.T) {
 			t.Errorf("no %v to fail", kind)
 		}
 		for n := 1; n <= count.Count(kind); n++ {
-			_, _, err := replay(errfs.New(files, errfs.On(kind).Nth(n).Fail(syscall.EIO)), ReplayOptions{Start: 2})
+			_, _, err := replay(errfs.New(m.files, errfs.On(kind).Nth(n).Fail(syscall.EIO)), ReplayOptions{Start: 2})
 			if !errors.Is(err, syscall.EIO) || errors.Is(err, corrupt.ErrCorrupt) {
 				t.Errorf("%v %d failed: %v", kind, n, err)
 			}

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/record"
+	"lightningdb/internal/record/recordtest"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -27,7 +26,7 @@ type placed struct {
 
 // sample is a log of three segments, 2, 4 and 7, and all that is known of it.
 type sample struct {
-	files   map[string][]byte
+	files   recordtest.Dir
 	records map[filename.Num][]placed // commits only
 	ends    map[filename.Num]int64    // of the seal, or of the last record
 	sealed  bool                      // the last segment ends with a seal
@@ -75,7 +74,7 @@ func makeSample(t testing.TB, sealed bool) *sample {
 		m.end = must(t, end, err)
 		m.ends[7] = end.Length
 	}
-	m.files = contents(t, dir)
+	m.files = recordtest.Contents(t, dir)
 	return m
 }
 
@@ -146,10 +145,9 @@ func nonZero(data []byte, from int64) bool {
 // check replays the sample with other content of segment num and compares with the verdict.
 func (m *sample) check(t *testing.T, what string, num filename.Num, data []byte) {
 	t.Helper()
-	files := maps.Clone(m.files)
-	files[filename.Make(filename.Log, num)] = data
+	files := m.files.With(filename.Make(filename.Log, num), data)
 	want := m.judge(num, data)
-	got, report, err := replay(fileMap{files: files}, ReplayOptions{Start: 2})
+	got, report, err := replay(files, ReplayOptions{Start: 2})
 	switch {
 	case err != nil && !errors.Is(err, corrupt.ErrCorrupt) && !errors.Is(err, record.ErrVersionTooNew):
 		t.Fatalf("%s of segment %d: error is not about damage: %v", what, num, err)
@@ -163,7 +161,7 @@ func (m *sample) check(t *testing.T, what string, num filename.Num, data []byte)
 	if !m.sealed {
 		return
 	}
-	got, _, err = replay(fileMap{files: files}, ReplayOptions{Start: 2, End: m.end})
+	got, _, err = replay(files, ReplayOptions{Start: 2, End: m.end})
 	if err == nil && !slices.Equal(got, m.all()) {
 		t.Fatalf("%s of segment %d: a log that was closed cleanly lost commits without an error", what, num)
 	}
@@ -257,52 +255,34 @@ func TestReplay_anythingAppended(t *testing.T) {
 // A segment that is missing, or stands in for another, must be noticed: the commits in it were acknowledged.
 func TestReplay_segmentsDroppedDuplicatedSwapped(t *testing.T) {
 	forEachSample(t, func(t *testing.T, m *sample) {
-		expectDamage := func(what string, files map[string][]byte) {
+		expectDamage := func(what string, files recordtest.Dir) {
 			t.Helper()
-			if _, _, err := replay(fileMap{files: files}, ReplayOptions{Start: 2}); !errors.Is(err, corrupt.ErrCorrupt) {
+			if _, _, err := replay(files, ReplayOptions{Start: 2}); !errors.Is(err, corrupt.ErrCorrupt) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 		for a := range m.files {
-			files := maps.Clone(m.files)
-			delete(files, a)
-			expectDamage("without "+a, files)
+			expectDamage("without "+a, m.files.Without(a))
 			for b := range m.files {
 				if a == b {
 					continue
 				}
-				files := maps.Clone(m.files)
-				files[a] = m.files[b]
-				expectDamage(a+" replaced by "+b, files)
-				files[b] = m.files[a]
-				expectDamage(a+" and "+b+" swapped", files)
+				replaced := m.files.With(a, m.files[b])
+				expectDamage(a+" replaced by "+b, replaced)
+				expectDamage(a+" and "+b+" swapped", replaced.With(b, m.files[a]))
 			}
-			files = maps.Clone(m.files)
-			files["000009.wal"] = m.files[a]
-			got, report, err := replay(fileMap{files: files}, ReplayOptions{Start: 2})
+			got, report, err := replay(m.files.With("000009.wal", m.files[a]), ReplayOptions{Start: 2})
 			if err != nil || !slices.Equal(got, m.all()) || !slices.Equal(report.Unused, []filename.Num{9}) {
 				t.Errorf("copy of %s as another segment: %d commits, unused %v, %v", a, len(got), report.Unused, err)
 			}
 		}
-		if _, _, err := replay(fileMap{files: m.files}, ReplayOptions{}); !errors.Is(err, corrupt.ErrCorrupt) {
+		if _, _, err := replay(m.files, ReplayOptions{}); !errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("a log that the manifest does not know of: %v", err)
 		}
-		if _, _, err := replay(fileMap{files: m.files}, ReplayOptions{Start: 4}); err != nil {
+		if _, _, err := replay(m.files, ReplayOptions{Start: 4}); err != nil {
 			t.Errorf("from the second segment: %v", err)
 		}
 	})
-}
-
-// fixFileHeader gives changed header bytes a right checksum.
-func fixFileHeader(data []byte) {
-	binary.LittleEndian.PutUint32(data[76:], crc32.Checksum(data[:76], crc32.MakeTable(crc32.Castagnoli)))
-}
-
-// fixRecord gives the record at off, of size bytes, a right checksum.
-func fixRecord(data []byte, off, size int64) {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	sum := crc32.Update(crc32.Checksum(testDB[:], table), table, data[off+4:off+size])
-	binary.LittleEndian.PutUint32(data[off:], sum)
 }
 
 // Right checksums over impossible content (a fault before the log, or an attacker) must not be applied.
@@ -327,8 +307,8 @@ func TestReplay_impossibleContentWithRightChecksums(t *testing.T) {
 	for name, change := range cases {
 		data := slices.Clone(m.files["000002.wal"])
 		change(data)
-		fixRecord(data, first.off, first.end-first.off)
-		_, _, err := replay(fileMap{files: map[string][]byte{"000002.wal": data[:first.end]}}, ReplayOptions{Start: 2})
+		recordtest.FixRecord(data, testDB, first.off, first.end)
+		_, _, err := replay(recordtest.Dir{"000002.wal": data[:first.end]}, ReplayOptions{Start: 2})
 		var damage *corrupt.Error
 		if !errors.As(err, &damage) || damage.Offset != first.off || damage.File != "000002.wal" {
 			t.Errorf("%s: %v", name, err)
@@ -344,10 +324,9 @@ func TestReplay_hostileLengths(t *testing.T) {
 	for _, length := range []uint32{0, 1, 23, rest + 1, 1 << 20, record.MaxBody, record.MaxBody + 1, 1<<31 - 1, 1<<32 - 1} {
 		data := slices.Clone(m.files["000007.wal"])
 		binary.LittleEndian.PutUint32(data[last.off+4:], length)
-		files := maps.Clone(m.files)
-		files["000007.wal"] = data
+		files := m.files.With("000007.wal", data)
 		allocated := testing.AllocsPerRun(1, func() {
-			got, _, err := replay(fileMap{files: files}, ReplayOptions{Start: 2})
+			got, _, err := replay(files, ReplayOptions{Start: 2})
 			if err != nil || len(got) != len(m.all())-1 {
 				t.Errorf("length %d: %d commits, %v", length, len(got), err)
 			}
@@ -363,7 +342,7 @@ func TestReplay_boundsTheSearchBehindATornTail(t *testing.T) {
 	const size = 1 << 20
 	dir := memfs.NewVolatile()
 	mustCreate(t, dir, 1, Root(0))
-	data := slices.Concat(contents(t, dir)["000001.wal"], make([]byte, size))
+	data := slices.Concat(recordtest.Contents(t, dir)["000001.wal"], make([]byte, size))
 	data[record.FileHeaderSize] = 1 // the tear
 	le := binary.LittleEndian
 	for off := record.FileHeaderSize + 64; off+64 < len(data); off += 64 {
@@ -373,7 +352,7 @@ func TestReplay_boundsTheSearchBehindATornTail(t *testing.T) {
 		le.PutUint64(data[off+24:], uint64(off))
 		le.PutUint64(data[off+32:], record.FileHeaderSize+8)
 	}
-	_, _, err := replay(fileMap{files: map[string][]byte{"000001.wal": data}}, ReplayOptions{Start: 1})
+	_, _, err := replay(recordtest.Dir{"000001.wal": data}, ReplayOptions{Start: 1})
 	if !errors.Is(err, corrupt.ErrCorrupt) {
 		t.Errorf("error %v", err)
 	}
