@@ -27,10 +27,12 @@
 //
 // # Concurrent jobs
 //
-// Several jobs may run at a time. A table belongs to one job at most (the callback busy says whether to one), and
-// at most one job takes tables from L0. That is enough to keep two outputs from overlapping: the inputs from the
-// upper level are one table, or all of L0's overlapping ones, so that every gap between output tables is covered by an
-// input.
+// Several jobs may run at a time, as long as no table is an input of two (the callback busy says which ones are taken).
+// That is enough to keep their outputs apart. The inputs from the upper level of a job are one table, or tables of L0
+// that overlap each other like links of a chain; so they cover their span without a gap, and so does the job's
+// whole span once the overlapping tables of the output level have joined them. A job with an overlapping span and the same
+// output level would need one of these inputs. Tables that are added to the upper level meanwhile cannot come
+// down into the span either, for the same reason.
 package compaction
 
 import (

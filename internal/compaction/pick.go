@@ -66,9 +66,6 @@ func (pk *picker) gainOf(level int, t *manifest.TableMeta) (gain, cost int64) {
 
 // fromL0 returns the job that compacts t, a table of L0, and all that must go with it.
 func (pk *picker) fromL0(t *manifest.TableMeta, reason Reason) *Job {
-	if slices.ContainsFunc(pk.v.Levels[0], pk.isBusy) { // see "Concurrent jobs" in the package comment
-		return nil
-	}
 	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)
 }
 

@@ -202,8 +202,11 @@ func (w *world) model(seq key.SeqNum) map[string][]byte {
 	return m
 }
 
-// check compares what every snapshot sees in the tables and the memtable with the history.
+// check compares what every snapshot sees in the tables and the memtable with the history, and the order of ages.
 func (w *world) check() error {
+	if err := w.checkAges(); err != nil {
+		return err
+	}
 	for _, seq := range w.snapshots() {
 		if err := w.checkAt(seq); err != nil {
 			return fmt.Errorf("snapshot at %d of %d: %w", seq, w.seq, err)
@@ -229,6 +232,25 @@ func (w *world) checkAt(seq key.SeqNum) error {
 		return fmt.Errorf("%d keys instead of %d, error %v", n, len(want), v.Err())
 	}
 	return v.Close()
+}
+
+// checkAges checks the invariants A1 to A3: going down, the versions of a user key get older from table to table.
+func (w *world) checkAges() error {
+	oldest := map[string]key.SeqNum{} // of each user key, in the tables looked at so far
+	for level, tables := range w.v.Levels {
+		for _, t := range tables {
+			lowest := map[string]key.SeqNum{}
+			for _, e := range w.files[t.Num] {
+				user, seq := string(e.Key.User), e.Key.Trailer.Seq()
+				if above, there := oldest[user]; there && seq >= above {
+					return fmt.Errorf("%v in table %d of level %d is not older than version %d above", e.Key, t.Num, level, above)
+				}
+				lowest[user] = seq
+			}
+			maps.Copy(oldest, lowest)
+		}
+	}
+	return nil
 }
 
 // iterator merges the memtable and all tables.
