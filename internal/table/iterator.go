@@ -30,6 +30,8 @@ type Iterator struct {
 // maxKeptValue bounds the memory for values that an iterator keeps between moves, in bytes.
 const maxKeptValue = 256 << 10
 
+var errIteratorClosed = fmt.Errorf("table: iterator: %w", fs.ErrClosed)
+
 // NewIterator returns an iterator that pins one page at a time in the cache.
 func (r *Reader) NewIterator() *Iterator { return &Iterator{r: r, leaf: -1} }
 
@@ -137,7 +139,7 @@ func (it *Iterator) Close() error {
 	if it.ahead != nil {
 		it.ahead.release()
 	}
-	*it = Iterator{r: it.r, err: fmt.Errorf("iterator of %s: %w", it.r.name, fs.ErrClosed), leaf: -1, done: true}
+	*it = Iterator{r: it.r, err: errIteratorClosed, leaf: -1, done: true}
 	return err
 }
 
