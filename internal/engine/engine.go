@@ -157,6 +157,11 @@ func (e *Engine) Flush() error {
 	if err != nil {
 		return err
 	}
+	return e.flushFrozen()
+}
+
+// flushFrozen writes all frozen memtables to tables.
+func (e *Engine) flushFrozen() error {
 	for {
 		worked, err := e.FlushStep()
 		if err != nil || !worked {
@@ -225,11 +230,12 @@ func (e *Engine) flushAtClose() error {
 			return nil // every writer since was told
 		}
 		err := e.syncLog()
-		if err == nil && e.active().Count() > 0 {
-			err = e.rotate(0)
+		if err == nil {
+			err = e.flushFrozen()
 		}
-		for more := true; more && err == nil; {
-			more, err = e.FlushStep()
+		if err == nil && e.active().Count() > 0 {
+			// Without waiting for level 0 to become shorter: nobody compacts any more.
+			err = errors.Join(e.freeze(0), e.flushFrozen())
 		}
 		if err == nil {
 			err = e.sealLog()

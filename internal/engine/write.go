@@ -87,11 +87,16 @@ func (e *Engine) slowDown(bytes int) {
 	e.stats.stalled(e.opts.Now().Sub(start), "level 0 is long")
 }
 
-// rotate freezes the active memtable and seals its log segment, then starts the next of each with room for need bytes.
+// rotate waits until another memtable may be frozen, then freezes the active one.
 func (e *Engine) rotate(need int) error {
 	if err := e.waitForFlush(); err != nil {
 		return err
 	}
+	return e.freeze(need)
+}
+
+// freeze freezes the active memtable and seals its log segment, then starts the next of each with room for need bytes.
+func (e *Engine) freeze(need int) error {
 	if err := e.startSegment(); err != nil {
 		return err
 	}
