@@ -21,6 +21,8 @@ var layers = [][]string{
 	{"internal/compaction", "internal/commit"},
 	{"internal/engine"},
 	{"."},
+	{"internal/oracle"},
+	{"internal/torture"},
 	{"cmd/lightning/internal/units"},
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},
 	{"cmd/lightning/internal/demo"},
