@@ -82,6 +82,7 @@ type replayer struct {
 	report Report
 
 	reader  record.Reader
+	batch   batch.Batch    // lent to fn
 	visited []filename.Num // segments of the chain, in order
 	prev    Predecessor    // the end of the last one replayed
 	next    filename.Num   // the successor that its seal names, 0 if none
@@ -229,7 +230,8 @@ func (r *replayer) replayCommit(s *segment, off int64, p prefix, payload []byte)
 	if err != nil {
 		return corrupt.New(s.name, off, "commit %d: %v", p.seq, err)
 	}
-	if err := r.fn(p.seq, &b); err != nil {
+	r.batch = b
+	if err := r.fn(p.seq, &r.batch); err != nil {
 		return err
 	}
 	r.report.Records++
