@@ -237,8 +237,8 @@ func (w *workload) run(dir vfs.FS) error {
 	return err
 }
 
-// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing that
-// follows something lost. An interrupted recovery changes nothing of that.
+// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing
+// that follows something lost. An interrupted recovery changes nothing of that.
 func TestLog_survivesPowerCutsAnywhere(t *testing.T) {
 	probe := memfs.New()
 	if err := new(workload).run(probe); err != nil {

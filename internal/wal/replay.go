@@ -52,11 +52,12 @@ type Report struct {
 	Unused []filename.Num
 }
 
-// Replay reads the log from o.Start on and calls fn with every commit in order. The batch is fn's only until it returns.
+// Replay reads the log from o.Start on and calls fn with every commit in order. The batch is fn's only until it
+// returns.
 //
-// The error is a *corrupt.Error for a damaged or incomplete log, record.ErrVersionTooNew for a log of a newer
-// program, the error of the device if a file cannot be read, or that of fn. fn has then seen a part of the log, which must
-// not be used.
+// The error is a *corrupt.Error for a damaged or incomplete log, record.ErrVersionTooNew for a log of a newer program,
+// the error of the device if a file cannot be read, or that of fn. fn has then seen a part of the log, which must not
+// be used.
 func Replay(fs vfs.FS, o ReplayOptions, fn func(first key.SeqNum, b *batch.Batch) error) (Report, error) {
 	r := &replayer{fs: fs, o: o, fn: fn}
 	for num := o.Start; num != 0; num = r.next {
