@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/filename"
 	"lightningdb/internal/record"
 	"lightningdb/internal/record/recordtest"
+	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -121,6 +122,44 @@ func TestReader_findsValidRecordsOnly(t *testing.T) {
 		if at, err := open(t, recordtest.Dir{"data": data}).Find(80, any); at != -1 || err != nil {
 			t.Errorf("shift %d, damaged: found at %d, %v", shift, at, err)
 		}
+	}
+}
+
+// lateFile runs after once its sync has taken effect and before the caller knows.
+type lateFile struct {
+	vfs.File
+	after func()
+}
+
+func (f *lateFile) Sync() error {
+	err := f.File.Sync()
+	if f.after != nil {
+		f.after()
+	}
+	return err
+}
+
+// What is appended while a sync runs is not durable by it: acknowledging it would be a lie.
+func TestAppender_syncCoversOnlyWhatWasThere(t *testing.T) {
+	f, err := memfs.New().Create("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := &lateFile{File: f}
+	a := record.NewAppender(late, "data", &record.FileHeader{Magic: record.MagicLog, DB: testDB, Num: testNum})
+	add := func() {
+		if err := errors.Join(a.Begin(), a.Add(1, nil, []byte("body"))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add()
+	before := a.Size()
+	late.after = add
+	if err := a.Sync(); err != nil || a.Synced() != before || a.Size() == before {
+		t.Errorf("synced %d of %d, before the sync there were %d: %v", a.Synced(), a.Size(), before, err)
 	}
 }
 

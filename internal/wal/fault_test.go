@@ -39,6 +39,9 @@ func TestAppend_fullDiskTakesTheGroupBack(t *testing.T) {
 		mustAppend(t, log, first)
 		must(t, log, log.Sync())
 		mustAppend(t, log, second)
+		if kept%2 == 0 { // the group tried again is then the same, byte for byte
+			must(t, log, log.Sync())
+		}
 		full.SetRules(errfs.On(errfs.Write).Times(1).Short(kept, syscall.ENOSPC))
 		_, err := log.Append(group[0].record(), group[1].record(), group[2].record())
 		if !errors.Is(err, vfs.ErrNoSpace) || log.Err() != nil {

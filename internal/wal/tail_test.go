@@ -370,3 +370,59 @@ func TestReplay_boundsTheSearchBehindATornTail(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A segment from another life of the database fits by its number and by its sequence numbers, but not by what it follows.
+func TestReplay_refusesSegmentOfAnotherHistory(t *testing.T) {
+	write := func(value int) recordtest.Dir {
+		dir := memfs.NewVolatile()
+		log := mustCreate(t, dir, 1, Root(0))
+		mustAppend(t, log, makeCommit(1, 1, value))
+		log = mustRotate(t, dir, log, 2)
+		mustAppend(t, log, makeCommit(2, 1, 5))
+		return recordtest.Contents(t, dir)
+	}
+	one, other := write(10), write(11)
+	mixed := one.With("000002.wal", other["000002.wal"])
+	if _, _, err := replay(mixed, ReplayOptions{Start: 1}); !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A segment that was begun proves that the one before is complete, even while it holds nothing itself.
+func TestReplay_emptySegmentProvesItsPredecessor(t *testing.T) {
+	dir := memfs.NewVolatile()
+	log := mustCreate(t, dir, 1, Root(0))
+	mustAppend(t, log, makeCommit(1, 1, 10))
+	end := log.Size()
+	mustRotate(t, dir, log, 2)
+	files := recordtest.Contents(t, dir)
+	if _, _, err := replay(files, ReplayOptions{Start: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range []int64{record.FileHeaderSize, end - 1, end, end + 1} {
+		damaged := files.With("000001.wal", files["000001.wal"][:cut])
+		if _, _, err := replay(damaged, ReplayOptions{Start: 1}); !errors.Is(err, corrupt.ErrCorrupt) {
+			t.Errorf("predecessor cut to %d bytes: %v", cut, err)
+		}
+	}
+}
+
+// A recovery that was interrupted leaves a root behind: nothing is lost with it, unless someone wrote into it.
+func TestReplay_rootsBehindTheLog(t *testing.T) {
+	dir := memfs.NewVolatile()
+	log := mustCreate(t, dir, 1, Root(0))
+	mustAppend(t, log, makeCommit(1, 1, 10))
+	mustCreate(t, dir, 5, Root(1))
+	root := mustCreate(t, dir, 8, Root(1))
+	got, report, err := replay(dir, ReplayOptions{Start: 1})
+	if err != nil || len(got) != 1 || !slices.Equal(report.Unused, []filename.Num{5, 8}) {
+		t.Errorf("%d commits, unused %v, %v", len(got), report.Unused, err)
+	}
+	mustAppend(t, root, makeCommit(2, 1, 10))
+	if _, _, err := replay(dir, ReplayOptions{Start: 1}); !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("a root in use that the manifest does not name: %v", err)
+	}
+	if got, _, err := replay(dir, ReplayOptions{Start: 8}); err != nil || len(got) != 1 {
+		t.Errorf("from the root: %d commits, %v", len(got), err)
+	}
+}
