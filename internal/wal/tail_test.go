@@ -371,7 +371,8 @@ func TestReplay_boundsTheSearchBehindATornTail(t *testing.T) {
 	}
 }
 
-// A segment from another life of the database fits by its number and by its sequence numbers, but not by what it follows.
+// A segment from another life of the database fits by its number and by its sequence numbers, but not by what it
+// follows.
 func TestReplay_refusesSegmentOfAnotherHistory(t *testing.T) {
 	write := func(value int) recordtest.Dir {
 		dir := memfs.NewVolatile()
