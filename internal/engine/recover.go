@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
+	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
@@ -60,6 +61,9 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return fmt.Errorf("list the database directory: %w", err)
 	}
+	if err := checkTablesThere(version, names); err != nil {
+		return err
+	}
 	e.nextNum = max(version.NextNum, numberAbove(names))
 	r := &replay{engine: e, version: version, from: version.LogStart, keep: e.opts.ReadOnly}
 	if e.opts.ReadOnly {
@@ -72,6 +76,19 @@ func (e *Engine) recover() error {
 	}
 	e.report.Duration = e.opts.Now().Sub(start)
 	return err
+}
+
+// checkTablesThere makes a lost table an error of Open rather than of the first read that needs it. names is sorted.
+func checkTablesThere(version *manifest.Version, names []string) error {
+	for _, level := range version.Levels {
+		for _, t := range level {
+			name := filename.Make(filename.Table, t.Num)
+			if _, there := slices.BinarySearch(names, name); !there {
+				return corrupt.New(name, -1, "the manifest names this table, but the file is missing")
+			}
+		}
+	}
+	return nil
 }
 
 // emptyVersion is the tree of a new database.
