@@ -208,7 +208,10 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 		"before": func() error { it := o.NewIterator(); it.SeekLT(rows[3].key); return it.Close() },
 		"last":   func() error { it := o.NewIterator(); it.Last(); return it.Close() },
 		"verify": func() error { return o.Verify(context.Background()) },
-		"open":   func() error { _, err := Open(o.file, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache}); return err },
+		"open": func() error {
+			_, err := Open(o.file, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache})
+			return err
+		},
 	} {
 		if err := read(); !errors.Is(err, broken) || errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("%s: got %v", what, err)
