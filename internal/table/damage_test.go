@@ -233,7 +233,13 @@ func reseal(data []byte, layout *Reader) {
 	end := layout.foot.size - footerSize
 	seal(place{unitProperties, 0, layout.foot.properties}, layout.foot.directory)
 	seal(place{unitDirectory, 0, layout.foot.directory}, end)
-	binary.LittleEndian.PutUint64(data[end+80:], xxhash.Sum64(data[end:end+80]))
+	resealFooter(data[end:])
+}
+
+// resealFooter makes the checksum and the magic of a footer right.
+func resealFooter(b []byte) {
+	copy(b[88:], footerMagic)
+	binary.LittleEndian.PutUint64(b[80:], xxhash.Sum64(b[:80]))
 }
 
 // extents yields the extents of a table.
