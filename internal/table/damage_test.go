@@ -29,7 +29,7 @@ func smallRows() []row {
 		put(strings.Repeat("long key ", 70), 6, "v"),
 		put("noise", 7, string(noise(300))),
 	}
-	for i := range 40 {
+	for i := range 20 {
 		rows = append(rows, put(fmt.Sprintf("user/%04d", i/2), 10+i, fmt.Sprintf("value %d", i)))
 	}
 	return sortRows(rows)
@@ -208,7 +208,10 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 		"before": func() error { it := o.NewIterator(); it.SeekLT(rows[3].key); return it.Close() },
 		"last":   func() error { it := o.NewIterator(); it.Last(); return it.Close() },
 		"verify": func() error { return o.Verify(context.Background()) },
-		"open":   func() error { _, err := Open(o.file, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache}); return err },
+		"open": func() error {
+			_, err := Open(o.file, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache})
+			return err
+		},
 	} {
 		if err := read(); !errors.Is(err, broken) || errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("%s: got %v", what, err)
@@ -295,8 +298,8 @@ func exercise(t *testing.T, s *shared, data []byte) {
 	check("verify", o.Verify(context.Background()))
 }
 
-// FuzzTable writes bytes of the attacker's choice anywhere into a table and puts all checksums right: only the checks of
-// content stand between them and the reader. Each change is 2 bytes of offset and 2 bytes that are written there.
+// FuzzTable writes bytes of the attacker's choice anywhere into a table and puts all checksums right: only the checks
+// of content stand between them and the reader. Each change is 2 bytes of offset and 2 bytes that are written there.
 func FuzzTable(f *testing.F) {
 	s := newShared(f)
 	base, _ := build(f, Options{ID: testID, PageSize: 512}, smallRows())
@@ -315,8 +318,8 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// Content that is impossible, under right checksums, must never be a panic or a loop, and Verify must refuse it: whoever
-// can write the file can write the checksums.
+// Content that is impossible, under right checksums, must never be a panic or a loop, and Verify must refuse it:
+// whoever can write the file can write the checksums.
 func TestVerify_refusesImpossibleContent(t *testing.T) {
 	s := newShared(t)
 	base, _ := build(t, Options{ID: testID, PageSize: 512}, smallRows())
