@@ -307,6 +307,10 @@ func FuzzTable(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	for _, at := range structurePlaces(layout.Reader) {
+		f.Add([]byte{byte(at), byte(at >> 8), 0xff, 0xff})
+		f.Add([]byte{byte(at), byte(at >> 8), 0x01, 0x00})
+	}
 	f.Fuzz(func(t *testing.T, changes []byte) {
 		data := bytes.Clone(base.data)
 		for ; len(changes) >= 4; changes = changes[4:] {
@@ -316,6 +320,20 @@ func FuzzTable(f *testing.F) {
 		reseal(data, layout.Reader)
 		exercise(t, s, data)
 	})
+}
+
+// structurePlaces are offsets of lengths, counts, page numbers and positions.
+func structurePlaces(r *Reader) (places []int64) {
+	for _, n := range []int{0, int(r.foot.leaves), r.first - 1} {
+		offset, end := r.offset(n), r.dir.end(n)-blockTrailerSize
+		places = append(places, offset, offset+8, offset+9, end-8, end-6, end-4, end, end+2)
+	}
+	places = append(places, r.offset(r.first-1)+16, r.offset(r.first), r.offset(r.first)+16) // child, slot, position
+	places = append(places, r.foot.directory, r.foot.directory+8, r.foot.properties, r.foot.properties+56)
+	for at := int64(0); at < 80; at += 2 {
+		places = append(places, r.foot.size-footerSize+at)
+	}
+	return places
 }
 
 // Content that is impossible, under right checksums, must never be a panic or a loop, and Verify must refuse it:
