@@ -11,8 +11,8 @@
 //	A3  a user key is in at most one table of each level from L1 on
 //
 // A job keeps A1 and A2 by what it takes along: with a table, all tables of the output level that overlap it; with a
-// table of L0, all tables of L0 that overlap it, directly or through others; and by never passing over a level that
-// holds anything. It keeps A3 because outputs are cut between user keys only.
+// table of L0, all tables of L0 that overlap it, directly or through others (or all of L0, if they are to become one
+// table there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between user keys only.
 //
 // L0 receives flushes. Below it lies the base level, into which L0 is compacted, and below that every level is
 // about Multiplier times as large as the one before, down to the last level, which holds most of the data. Levels
@@ -48,15 +48,17 @@ const lastLevel = manifest.NumLevels - 1
 
 // Params are the measures of the tree. All but OldestSnapshot and Quiet must be positive, Multiplier at least 2.
 type Params struct {
-	// BaseBytes is the size of L0, in bytes, at which it is compacted, and the least target of the base level:
-	// about L0Trigger times the size of a flushed memtable.
+	// BaseBytes is the least target of the base level; the most is Multiplier times that.
 	BaseBytes int64
 	// Multiplier is how many times larger each level is than the one above it.
 	Multiplier int64
-	// TargetTableBytes is the size at which an output table ends.
+	// TargetTableBytes is the size at which an output table ends. It is not more than what fits into a table whatever the
+	// sizes of its entries: see Output.Full.
 	TargetTableBytes int64
 	// L0Trigger is the number of tables in L0 at which it is compacted.
 	L0Trigger int
+	// L0Bytes is the size of L0 at which it is compacted, however few its tables.
+	L0Bytes int64
 	// OldestSnapshot is the lowest sequence number that any reader may still read at: the visible sequence number
 	// if there is no reader. Run must be given no lower snapshot.
 	OldestSnapshot key.SeqNum
@@ -64,9 +66,10 @@ type Params struct {
 	Quiet bool
 }
 
-// DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on.
+// DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on, together with BaseBytes
+// at the size of a memtable and L0Bytes at L0Trigger times that.
 const (
-	DefaultMultiplier = 10
+	DefaultMultiplier = 8
 	DefaultL0Trigger  = 4
 )
 
@@ -79,6 +82,7 @@ type Reason string
 const (
 	ReasonFlush   Reason = "flush"         // a frozen memtable becomes tables
 	ReasonL0      Reason = "L0 full"       // too many or too large tables in L0
+	ReasonSmall   Reason = "small flushes" // many tables in L0 with little in them become one
 	ReasonSize    Reason = "level full"    // a level is above its target
 	ReasonDrain   Reason = "level retired" // the data has shrunk and needs a level less
 	ReasonGarbage Reason = "garbage"       // quiet: space can be had back
