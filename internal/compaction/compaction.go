@@ -1,6 +1,6 @@
 // Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Run): a version in, a
-// job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through the
-// functions it is given. Everything here may be called concurrently as long as the arguments are not shared.
+// job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through
+// the functions it is given. Everything here may be called concurrently: versions and jobs are never changed.
 //
 // # The tree
 //
@@ -12,7 +12,8 @@
 //
 // A job keeps A1 and A2 by what it takes along: with a table, all tables of the output level that overlap it; with a
 // table of L0, all tables of L0 that overlap it, directly or through others (or all of L0, if they are to become one
-// table there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between user keys only.
+// table there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between
+// user keys only.
 //
 // L0 receives flushes. Below it lies the base level, into which L0 is compacted, and below that every level is
 // about Multiplier times as large as the one before, down to the last level, which holds most of the data. Levels
@@ -27,12 +28,12 @@
 //
 // # Concurrent jobs
 //
-// Several jobs may run at a time, as long as no table is an input of two (the callback busy says which ones are taken).
-// That is enough to keep their outputs apart. The inputs from the upper level of a job are one table, or tables of L0
-// that overlap each other like links of a chain; so they cover their span without a gap, and so does the job's
-// whole span once the overlapping tables of the output level have joined them. A job with an overlapping span and the same
-// output level would need one of these inputs. Tables that are added to the upper level meanwhile cannot come
-// down into the span either, for the same reason.
+// Several jobs may run at a time, as long as no table is an input of two (the callback busy says which ones are
+// taken). That is enough to keep their outputs apart. The inputs from the upper level of a job are one table, or
+// tables of L0 that overlap each other like the links of a chain; so they cover their span without a gap, and together
+// with the overlapping tables of the output level they cover the span of the job. Another job with the same output
+// level and an overlapping span would need one of these inputs. Tables that join the upper level meanwhile cannot
+// come down into the span either, for the same reason.
 package compaction
 
 import (

@@ -46,8 +46,7 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 		if job := pk.withinL0(); job != nil {
 			return job
 		}
-		oldest := pk.v.Levels[0][len(pk.v.Levels[0])-1]
-		return pk.fromL0(oldest, reason)
+		return pk.anyFromL0(reason)
 	}
 	var best *Job
 	bestRatio := 0.0
@@ -68,8 +67,18 @@ func (pk *picker) gainOf(level int, t *manifest.TableMeta) (gain, cost int64) {
 	return t.Size + pk.reclaimable(level, t), t.Size + sizeOf(overlapping(pk.v, level+1, spanOf1(t)))
 }
 
-// withinL0 returns the job that makes one table of all in L0, if they are so small that merging them with the next level
-// would write more than Multiplier times their size; nil if not. Without it, a program that opens a database,
+// anyFromL0 returns the job that compacts the oldest tables of L0 that running jobs leave free.
+func (pk *picker) anyFromL0(reason Reason) *Job {
+	for _, t := range slices.Backward(pk.v.Levels[0]) {
+		if job := pk.fromL0(t, reason); job != nil {
+			return job
+		}
+	}
+	return nil
+}
+
+// withinL0 returns the job that makes one table of all in L0, if they are so small that merging them with the next
+// level would write more than Multiplier times their size; nil if not. Without it, a program that opens a database,
 // writes little and closes it would cause a large part of it to be written anew every L0Trigger times.
 func (pk *picker) withinL0() *Job {
 	tables := pk.v.Levels[0]
@@ -137,8 +146,9 @@ func (j *Job) span() span {
 	return s
 }
 
-// findOverlaps fills j.Overlaps. By A1 and A2, older versions than those of the upper inputs are in deeper levels and in
-// later tables of L0, and nowhere else. Older versions than those of the inputs at the output level are deeper still.
+// findOverlaps fills j.Overlaps. By A1 and A2, older versions than those of the upper inputs are in deeper levels and
+// in later tables of L0, and nowhere else. Older versions than those of the inputs at the output level are deeper
+// still.
 func (pk *picker) findOverlaps(j *Job, level int) {
 	s := j.span()
 	if level == 0 {

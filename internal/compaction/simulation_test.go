@@ -126,7 +126,8 @@ func report(b *testing.B, s simulation) {
 	}
 }
 
-// BenchmarkRun is the cost of an entry in a merge of five runs, one of them a level, apart from reading and writing pages.
+// BenchmarkRun is the cost of an entry in a merge of five runs, one of them a level, apart from reading and writing
+// pages.
 func BenchmarkRun(b *testing.B) {
 	w, random := newWorld(scaled(4096, 1, DefaultMultiplier, DefaultL0Trigger)), rand.New(rand.NewPCG(1, 2))
 	value := make([]byte, simulatedEntry-8-12)
