@@ -53,9 +53,10 @@ type Params struct {
 	BaseBytes int64
 	// Multiplier is how many times larger each level is than the one above it.
 	Multiplier int64
-	// TargetTableBytes is the size at which an output table ends. It is not more than what fits into a table whatever the
-	// sizes of its entries: see Output.Full.
+	// TargetTableBytes is the size at which an output table ends.
 	TargetTableBytes int64
+	// FullBytes is the least that an output holds when it says Full: keys, values and entryOverhead for each entry.
+	FullBytes int64
 	// L0Trigger is the number of tables in L0 at which it is compacted.
 	L0Trigger int
 	// L0Bytes is the size of L0 at which it is compacted, however few its tables.

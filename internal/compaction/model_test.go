@@ -79,6 +79,7 @@ func TestCompaction_neverChangesWhatSnapshotsSee(t *testing.T) {
 		w.params.BaseBytes = int64(rapid.SampledFrom([]int{40, 100, 800}).Draw(rt, "base"))
 		w.params.L0Bytes = int64(rapid.SampledFrom([]int{400, 100, 4000}).Draw(rt, "L0 bytes"))
 		w.params.TargetTableBytes = int64(rapid.SampledFrom([]int{100, 1000, 1}).Draw(rt, "target"))
+		w.params.FullBytes = int64(rapid.SampledFrom([]int{200, 1000, 1}).Draw(rt, "full bytes"))
 		w.fullAt = rapid.SampledFrom([]int{0, 3}).Draw(rt, "full at")
 		act := actions(rt, w)
 		names := slices.Sorted(maps.Keys(act))

@@ -17,8 +17,8 @@ const grandparentTables = 10
 //
 // A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those
 // of the output level, and adds none. A job that rewrites a table in place is picked only if it is certain to
-// drop an entry, and every entry counts at least 1. The only job that may leave M as it is makes one table of
-// several in L0, and no job but a flush adds to their number.
+// drop an entry, and every entry counts at least 1. The only job that may leave M as it is makes fewer tables of
+// those in L0, and no job but a flush adds to their number.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	for _, d := range dueLevels(v, p, pk.shape, busy) {
@@ -77,29 +77,31 @@ func (pk *picker) anyFromL0(reason Reason) *Job {
 	return nil
 }
 
-// withinL0 returns the job that makes one table of all in L0, if they are so small that merging them with the next
-// level would write more than Multiplier times their size; nil if not. Without it, a program that opens a database,
-// writes little and closes it would cause a large part of it to be written anew every L0Trigger times.
+// withinL0 returns the job that makes one table of all in L0, or at least fewer, if they are so small that merging
+// them with the next level would write more than Multiplier times their size; nil if not. Without it, a program that
+// opens a database, writes little and closes it would cause a large part of it to be written anew every L0Trigger
+// times.
 func (pk *picker) withinL0() *Job {
 	tables := pk.v.Levels[0]
-	size, capacity := int64(0), int64(0)
+	size, held := sizeOf(tables), int64(0)
 	for _, t := range tables {
-		size += t.Size
-		capacity += capacityOf(t)
+		held += heldBy(t)
 	}
-	next := sizeOf(overlapping(pk.v, pk.shape.into, spanOf(tables)))
-	if len(tables) < 2 || capacity > pk.p.TargetTableBytes || next <= size*pk.p.Multiplier {
+	if size > pk.p.TargetTableBytes || held/pk.p.FullBytes+1 >= int64(len(tables)) {
+		return nil // too large, or there might be as many outputs, all but the last of them full, as inputs
+	}
+	if sizeOf(overlapping(pk.v, pk.shape.into, spanOf(tables))) <= size*pk.p.Multiplier {
 		return nil
 	}
 	job := pk.job(0, tables, 0, ReasonSmall)
 	if job != nil {
-		job.TargetTableBytes, job.GrandparentBytes = 0, 0 // one table, or nothing would be gained
+		job.TargetTableBytes, job.GrandparentBytes = 0, 0 // as few outputs as can be
 	}
 	return job
 }
 
-// capacityOf is how much of what Output.Full speaks of the entries of t take.
-func capacityOf(t *manifest.TableMeta) int64 { return int64(t.RawBytes + entryOverhead*t.Entries) }
+// heldBy is what t holds, in the measure of Params.FullBytes.
+func heldBy(t *manifest.TableMeta) int64 { return int64(t.RawBytes + entryOverhead*t.Entries) }
 
 // fromL0 returns the job that compacts t, a table of L0, and all that must go with it.
 func (pk *picker) fromL0(t *manifest.TableMeta, reason Reason) *Job {

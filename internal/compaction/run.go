@@ -35,8 +35,8 @@ type Output interface {
 	Add(k key.Internal, value []byte) error
 	// EstimatedSize is about how many bytes the file would have if it were finished now.
 	EstimatedSize() int64
-	// Full reports that no further user key may be added. It never does so for keys and values that take, with
-	// entryOverhead bytes for each entry, no more than Params.TargetTableBytes.
+	// Full reports that no further user key may be added; further versions of the last one may. It never does so while
+	// the output holds less than Params.FullBytes.
 	Full() bool
 	// Finish completes, syncs and closes the file and says what is in it. If it fails, the file is closed all the same.
 	Finish() (*manifest.TableMeta, error)

@@ -205,7 +205,7 @@ func TestFlush_appliesSnapshotRule(t *testing.T) {
 // TestRun_neverSplitsUserKey: versions of a key in two tables of a level would break the search for it.
 func TestRun_neverSplitsUserKey(t *testing.T) {
 	w := newWorld(smallParams())
-	w.params.TargetTableBytes, w.fullAt = 1, 1
+	w.params.TargetTableBytes, w.params.FullBytes, w.fullAt = 1, 1, 1
 	for seq := key.SeqNum(1); seq <= 20; seq++ {
 		w.live = append(w.live, seq)
 		w.place(0, put("k", seq), put("l", seq+20))
@@ -220,7 +220,7 @@ func TestRun_neverSplitsUserKey(t *testing.T) {
 // TestRun_endsFullOutput: a table that is filled beyond its limits cannot be written.
 func TestRun_endsFullOutput(t *testing.T) {
 	w := newWorld(smallParams())
-	w.params.TargetTableBytes, w.fullAt = 1, 2
+	w.params.FullBytes, w.fullAt = 1, 2
 	w.place(0, put("a", 1), put("c", 2), put("e", 3))
 	w.place(0, put("b", 4), put("d", 5))
 	job := w.picker().fromL0(w.v.Levels[0][0], ReasonL0)
@@ -292,7 +292,7 @@ func TestPick_movesWithoutRewriting(t *testing.T) {
 // TestPick_gathersSmallFlushes: a few small flushes must not cause the whole database to be written anew.
 func TestPick_gathersSmallFlushes(t *testing.T) {
 	w := newWorld(smallParams())
-	w.params.BaseBytes, w.params.TargetTableBytes = 1<<20, 1000
+	w.params.BaseBytes, w.params.TargetTableBytes, w.params.FullBytes = 1<<20, 1000, 1000
 	var entries []mergetest.Entry
 	for i := range 1000 {
 		entries = append(entries, put(fmt.Sprintf("k%03d", i), key.SeqNum(i+1)))

@@ -84,7 +84,7 @@ func (w *world) runs() int {
 func scaled(entries int, base float64, multiplier int64, trigger int) Params {
 	memtable := int64(entries * simulatedEntry)
 	return Params{BaseBytes: int64(base * float64(memtable)), Multiplier: multiplier, L0Trigger: trigger,
-		L0Bytes: int64(trigger) * memtable, TargetTableBytes: memtable / 8}
+		L0Bytes: int64(trigger) * memtable, TargetTableBytes: memtable / 8, FullBytes: memtable}
 }
 
 // TestSimulation_staysCheap: a picker that merges the same bytes too often makes the disk the limit of all writes.

@@ -24,7 +24,7 @@ type world struct {
 	history  []mergetest.Entry // everything ever written, in commit order
 	live     []key.SeqNum      // snapshots held by readers, ascending
 	running  []*inFlight
-	fullAt   int // entries at which an output is Full, if TargetTableBytes allows it to be; 0 for never
+	fullAt   int // entries at which an output is Full, if FullBytes allows it to be; 0 for never
 	params   Params
 	written  int64 // bytes of all outputs ever
 }
@@ -41,7 +41,7 @@ func newWorld(p Params) *world {
 
 // smallParams make a few hundred entries fill several levels.
 func smallParams() Params {
-	return Params{BaseBytes: 800, Multiplier: 3, TargetTableBytes: 300, L0Trigger: 3, L0Bytes: 800}
+	return Params{BaseBytes: 800, Multiplier: 3, TargetTableBytes: 300, FullBytes: 200, L0Trigger: 3, L0Bytes: 800}
 }
 
 func (w *world) put(user string, value []byte) { w.write(user, key.KindPut, value) }
@@ -307,6 +307,7 @@ type output struct {
 	num     filename.Num
 	entries []mergetest.Entry
 	size    int64
+	raw     int64
 }
 
 func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) + 8) }
@@ -314,6 +315,7 @@ func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) +
 func (o *output) Add(k key.Internal, value []byte) error {
 	o.entries = append(o.entries, mergetest.Entry{Key: k.Clone(), Value: bytes.Clone(value)})
 	o.size += entrySize(k.User, value)
+	o.raw += int64(len(k.User) + len(value))
 	return nil
 }
 
@@ -321,8 +323,8 @@ func (o *output) EstimatedSize() int64 { return o.size }
 func (o *output) Abort() error         { return nil }
 
 func (o *output) Full() bool {
-	taken := o.size + entryOverhead*int64(len(o.entries))
-	return o.w.fullAt > 0 && len(o.entries) >= o.w.fullAt && taken > o.w.params.TargetTableBytes
+	held := o.raw + entryOverhead*int64(len(o.entries))
+	return o.w.fullAt > 0 && len(o.entries) >= o.w.fullAt && held >= o.w.params.FullBytes
 }
 
 func (o *output) Finish() (*manifest.TableMeta, error) {

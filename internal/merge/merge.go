@@ -32,8 +32,8 @@ import "lightningdb/internal/key"
 // not be called at none. A seek target is borrowed by the iterator for the duration of the call only; it must not
 // consist of bytes that the same iterator has lent, which the seek invalidates.
 //
-// Close. Close releases what the iterator holds, whatever it returns. Its error is that of releasing; it may also repeat
-// the error of a move. After Close nothing may be called.
+// Close. Close releases what the iterator holds, whatever it returns. Its error is that of releasing; it may also
+// repeat the error of a move. After Close nothing may be called.
 type Iterator interface {
 	First() bool                // to the first entry
 	Last() bool                 // to the last entry
