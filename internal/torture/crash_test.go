@@ -35,21 +35,24 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	}
 }
 
+// explorer looks at a third of the images that all policies give at each change, another third at the next one; with
+// -full at all of them and many more seeds.
 func explorer(t *testing.T) *Explorer {
 	shown := 0
-	limit, seeded, nested := 3, 3, 97
+	share, limit, seeded, nested := 3, 2, 2, 331
 	if *full {
-		limit, seeded, nested = 40, 24, 11
+		share, limit, seeded, nested = 1, 24, 16, 499
 	}
 	return &Explorer{
-		Cuts: func(depth, unsynced, sectors int) []Cut {
-			if depth == 0 {
-				return AllCuts(unsynced, sectors, limit, seeded)
+		Everywhere: *full,
+		Cuts: func(depth, point, unsynced, sectors int) []Cut {
+			if depth > 0 {
+				return oneIn(5, point, AllCuts(unsynced, sectors, 1, 2))
 			}
-			return AllCuts(unsynced, sectors, 1, 1)
+			return oneIn(share, point, AllCuts(unsynced, sectors, limit, seeded))
 		},
 		Nested: func(depth, image int) bool {
-			return depth == 1 && image%nested == 0 || depth > 1 && depth <= 3 && image%(nested*7) == 0
+			return depth == 1 && image%nested == nested/2 || depth > 1 && depth <= 3 && image%151 == 0
 		},
 		After: func(image int) bool { return image%5 == 0 },
 		Fail: func(where string, err error) {
@@ -58,4 +61,15 @@ func explorer(t *testing.T) *Explorer {
 			}
 		},
 	}
+}
+
+// oneIn returns one in n of cuts, others for other points.
+func oneIn(n, point int, cuts []Cut) []Cut {
+	var some []Cut
+	for i, c := range cuts {
+		if (i+point)%n == 0 {
+			some = append(some, c)
+		}
+	}
+	return some
 }
