@@ -163,9 +163,6 @@ func (e *Engine) waitForFlush() error {
 		if err := e.writable(); err != nil {
 			return err
 		}
-		if e.noSpace != nil {
-			return fmt.Errorf("%w: writes resume when space returns: %w", vfs.ErrNoSpace, e.noSpace)
-		}
 		waited = true
 		if e.opts.Manual {
 			e.mu.Unlock()
@@ -175,6 +172,9 @@ func (e *Engine) waitForFlush() error {
 				return err
 			}
 			continue
+		}
+		if e.noSpace != nil { // the flusher tries again; this writer does not wait for it
+			return fmt.Errorf("%w: writes resume when space returns: %w", vfs.ErrNoSpace, e.noSpace)
 		}
 		e.room.Wait()
 	}
