@@ -86,6 +86,7 @@ func (m Mix) Run(seed uint64, ops int, stop func() bool) (Tally, error) {
 	defer d.Abandon()
 	defer d.dropReaders()
 	if m.Load {
+		ops += m.Keys
 		if err := d.load(); err != nil {
 			return d.tally, err
 		}
