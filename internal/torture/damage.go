@@ -103,9 +103,13 @@ func (v *Victim) judge(stats *DamageStats, e *engine.Engine, certain key.SeqNum)
 		stats.AckedLost++
 		return fmt.Errorf("the database ends at %d, though it is certain up to %d: %+v", last, certain, report)
 	}
-	if last < v.History.Last() {
+	switch {
+	case last < v.History.Last() && certain > 0 && report.TornBytes == 0:
+		stats.AckedLost++
+		return fmt.Errorf("the database ends at %d instead of %d, and Open reports nothing: %+v", last, v.History.Last(), report)
+	case last < v.History.Last():
 		stats.Shorter++
-	} else {
+	default:
 		stats.Harmless++
 	}
 	return nil
