@@ -2,7 +2,12 @@ package torture
 
 import (
 	"flag"
+	"math/rand/v2"
 	"testing"
+	"time"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/vfs/memfs"
 )
 
 var full = flag.Bool("full", false, "enumerate everything: all crash images, all bits, more rounds")
@@ -72,4 +77,63 @@ func oneIn(n, point int, cuts []Cut) []Cut {
 		}
 	}
 	return some
+}
+
+// A directory that has crashed many times would slowly lose, or bring back, what an earlier life wrote.
+func TestCrash_generations(t *testing.T) {
+	generations := 50
+	if *full {
+		generations = 2000
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", seed)
+	for i, m := range Mixes() {
+		if m.Load || m.Style == Giant {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			tally, err := m.Generations(seed+uint64(i), generations)
+			if err != nil {
+				t.Errorf("-seed %d: %v", seed, err)
+			}
+			t.Log(tally)
+		})
+	}
+}
+
+// A crash under several writers would lose a commit that one of them was told is safe, or one that a reader saw.
+func TestCrash_concurrentWriters(t *testing.T) {
+	lives := 400
+	if *full {
+		lives = 20_000
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d (the timing of goroutines is not repeated)", seed)
+	r := rand.New(rand.NewPCG(seed, 3))
+	acked := 0
+	for life := range lives {
+		c := Concurrent{Writers: 1 + life%5, Hot: 7, Options: engine.Options{PageSize: 512, LogLimit: int64(3000 + r.IntN(20_000)),
+			MemoryLimit: engine.MinMemoryLimit, Poison: true, SyncInterval: time.Millisecond}}
+		var cut *Cut
+		if r.IntN(4) > 0 {
+			cut = &Cut{memfs.Policies[r.IntN(len(memfs.Policies))], r.Uint64N(1 << 20)}
+		}
+		crashAt, during := r.IntN(300), r.IntN(2) == 0
+		n, counts, err := c.Life(memfs.New(), crashAt, during, cut)
+		acked += n
+		if err != nil || !counts.Zero() {
+			t.Fatalf("life %d, %d writers, crash at change %d (during it: %v), cut %v: %v: %v", life, c.Writers, crashAt, during, cut, counts, err)
+		}
+	}
+	t.Logf("concurrent: lives=%d acked=%d", lives, acked)
+	if acked < lives {
+		t.Errorf("only %d commits were acknowledged: the test tests nothing", acked)
+	}
 }

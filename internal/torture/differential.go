@@ -63,6 +63,9 @@ type differential struct {
 	snapshots []*engine.Snapshot
 	walks     []*walk
 	recent    []string // what the last operations were, for the message of a failure
+
+	crashInRecovery bool
+	powerLost       bool // since the last completed recovery
 }
 
 // walk is an iterator held open, and what it must yield.
@@ -101,6 +104,7 @@ func (m Mix) Run(seed uint64, ops int, stop func() bool) (Tally, error) {
 		}
 	}
 	d.dropReaders()
+	d.fs.CrashAt(-1) // one that was set and has not happened
 	err := d.compareAll()
 	return d.tally, errors.Join(err, d.Close())
 }
@@ -420,13 +424,18 @@ func (d *differential) restructure() error {
 	case p < 90:
 		return d.crash()
 	}
-	n := d.fs.Ops() + d.r.IntN(40)
+	d.setCrash(40)
+	return nil
+}
+
+// setCrash lets the machine crash within the next changes of the directory.
+func (d *differential) setCrash(within int) {
+	n := d.fs.Ops() + d.r.IntN(within)
 	if d.r.IntN(2) == 0 {
 		d.fs.CrashAt(n)
 	} else {
 		d.fs.CrashDuring(n)
 	}
-	return nil
 }
 
 // syncStep makes things durable for certain only where no background goroutine may be at it.
@@ -488,13 +497,26 @@ func (d *differential) crash() error {
 func (d *differential) openOn(fs *memfs.FS, loss oracle.Loss) error {
 	d.fs = fs
 	d.opts.FS = keptOpen{fs}
-	if err := d.Open(); err != nil {
+	if d.crashInRecovery && d.r.IntN(3) == 0 {
+		d.setCrash(12)
+	}
+	err := d.Open()
+	if d.fs.Crashed() {
+		d.powerLost = d.powerLost || loss == oracle.PowerCut
+		return d.crash()
+	}
+	if err != nil {
 		return err
 	}
+	d.fs.CrashAt(-1) // not while the content is read: background work goes on
 	entries, err := Content(d.Engine, nil)
 	if err != nil {
 		return err
 	}
+	if d.powerLost {
+		loss = oracle.PowerCut
+	}
+	d.powerLost = false
 	last := d.Engine.Report().LastSequence
 	counts, err := d.History.Judge(loss, last, entries)
 	d.tally.Counts.Add(counts)
