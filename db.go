@@ -19,7 +19,7 @@ type DB struct {
 	durability Durability
 }
 
-// Open opens the database in directory dir, or creates it (the directory too, with mode 0700, if its parent exists).
+// Open opens the database in directory dir, or creates it, and directories that are missing on the way, with mode 0700.
 // It recovers from whatever ended the last use; Recovery tells what that took. o may be nil.
 //
 // It returns ErrLocked if the database is open already, ErrNoDatabase where it may not create one, ErrNotDatabase for a

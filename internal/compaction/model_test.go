@@ -3,6 +3,7 @@ package compaction
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func drawKey(rt *rapid.T) string {
-	return fmt.Sprintf("k%02d", rapid.IntRange(0, 40).Draw(rt, "key"))
+	return fmt.Sprintf("k%03d", rapid.IntRange(0, 120).Draw(rt, "key"))
 }
 
 // actions are what may happen to a database in any order, with several jobs in flight at a time.
@@ -27,6 +28,11 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 			must(w.flush())
 		}
 	}
+	install := func(rt *rapid.T) {
+		if len(w.running) > 0 {
+			must(w.complete(rapid.IntRange(0, len(w.running)-1).Draw(rt, "job")))
+		}
+	}
 	start := func(job *Job) {
 		if job != nil && len(w.running) < 4 {
 			must(w.start(job))
@@ -34,7 +40,7 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 	}
 	return map[string]func(*rapid.T){
 		"write": func(rt *rapid.T) {
-			for range rapid.IntRange(1, 20).Draw(rt, "operations") {
+			for range rapid.SampledFrom([]int{40, 10, 1}).Draw(rt, "operations") {
 				if rapid.IntRange(0, 2).Draw(rt, "kind") == 0 {
 					w.remove(drawKey(rt))
 				} else {
@@ -52,17 +58,14 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 			}
 		},
 		"compact":       func(*rapid.T) { start(w.pick(false)) },
+		"compact 2":     func(*rapid.T) { start(w.pick(false)) },
 		"compact quiet": func(*rapid.T) { start(w.pick(true)) },
 		"compact range": func(rt *rapid.T) {
 			job, _ := w.pickRange([]byte(drawKey(rt)), nil)
 			start(job)
 		},
-		"install": func(rt *rapid.T) {
-			if len(w.running) > 0 {
-				must(w.complete(rapid.IntRange(0, len(w.running)-1).Draw(rt, "job")))
-			}
-		},
-		"": func(*rapid.T) { must(w.check()) },
+		"install":   install,
+		"install 2": install,
 	}
 }
 
@@ -72,11 +75,20 @@ func TestCompaction_neverChangesWhatSnapshotsSee(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(smallParams())
 		w.params.L0Trigger = rapid.IntRange(1, 4).Draw(rt, "trigger")
-		w.params.Multiplier = int64(rapid.IntRange(2, 4).Draw(rt, "multiplier"))
-		w.params.BaseBytes = int64(rapid.SampledFrom([]int{50, 200, 800}).Draw(rt, "base"))
-		w.params.TargetTableBytes = int64(rapid.SampledFrom([]int{1, 60, 300}).Draw(rt, "target"))
+		w.params.Multiplier = int64(rapid.IntRange(2, 3).Draw(rt, "multiplier"))
+		w.params.BaseBytes = int64(rapid.SampledFrom([]int{40, 100, 800}).Draw(rt, "base"))
+		w.params.L0Bytes = int64(rapid.SampledFrom([]int{400, 100, 4000}).Draw(rt, "L0 bytes"))
+		w.params.TargetTableBytes = int64(rapid.SampledFrom([]int{100, 1000, 1}).Draw(rt, "target"))
+		w.params.FullBytes = int64(rapid.SampledFrom([]int{200, 1000, 1}).Draw(rt, "full bytes"))
 		w.fullAt = rapid.SampledFrom([]int{0, 3}).Draw(rt, "full at")
-		rt.Repeat(actions(rt, w))
+		act := actions(rt, w)
+		names := slices.Sorted(maps.Keys(act))
+		for range rapid.SampledFrom([]int{150, 50, 10}).Draw(rt, "actions") {
+			act[rapid.SampledFrom(names).Draw(rt, "action")](rt)
+			if err := w.check(); err != nil {
+				rt.Fatal(err)
+			}
+		}
 		for len(w.running) > 0 {
 			if err := w.complete(0); err != nil {
 				rt.Fatal(err)
@@ -98,6 +110,7 @@ func checkSettles(rt *rapid.T, w *world) {
 		}
 	}
 	must(w.settle(func() *Job { return w.pick(true) }))
+	must(w.settle(func() *Job { return w.manual(rt) }))
 	w.live = nil
 	must(w.settle(func() *Job { return w.pick(true) }))
 	if len(w.memtable) > 0 {
@@ -118,10 +131,11 @@ func checkSettles(rt *rapid.T, w *world) {
 }
 
 // manual picks the next job of a compaction of everything.
-func (w *world) manual(rt *rapid.T) *Job {
+func (w *world) manual(t fataler) *Job {
+	t.Helper()
 	job, done := w.pickRange(nil, nil)
 	if (job == nil) != done {
-		rt.Fatalf("PickRange: job %v, done %v, with no job running", job, done)
+		t.Fatalf("PickRange: job %v, done %v, with no job running", job, done)
 	}
 	return job
 }
@@ -134,8 +148,8 @@ func TestPick_settlesAtLittleGarbage(t *testing.T) {
 		w.params.TargetTableBytes = int64(rapid.SampledFrom([]int{100, 500}).Draw(rt, "target"))
 		users := rapid.IntRange(1, 300).Draw(rt, "users")
 		deletes := rapid.IntRange(0, 9).Draw(rt, "deletes in ten")
-		for range rapid.IntRange(1, 25).Draw(rt, "flushes") {
-			for range rapid.IntRange(1, 60).Draw(rt, "operations") {
+		for range rapid.SampledFrom([]int{20, 5, 1}).Draw(rt, "flushes") {
+			for range rapid.SampledFrom([]int{50, 10, 1}).Draw(rt, "operations") {
 				user := fmt.Sprintf("k%03d", rapid.IntRange(0, users).Draw(rt, "user"))
 				if rapid.IntRange(0, 9).Draw(rt, "kind") < deletes {
 					w.remove(user)
@@ -160,45 +174,52 @@ func TestPick_settlesAtLittleGarbage(t *testing.T) {
 	})
 }
 
-func mustSettle(rt *rapid.T, w *world, quiet bool) {
+// fataler is what *testing.T and *rapid.T share.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func mustSettle(t fataler, w *world, quiet bool) {
+	t.Helper()
 	if len(w.memtable) > 0 {
 		if err := w.flush(); err != nil {
-			rt.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 	if err := w.settle(func() *Job { return w.pick(quiet) }); err != nil {
-		rt.Fatal(err)
+		t.Fatal(err)
 	}
 	if s := shapeOf(w.v, w.params); len(dueLevels(w.v, w.params, s, w.busy)) > 0 {
-		rt.Fatalf("settled with levels %v still due", dueLevels(w.v, w.params, s, w.busy))
+		t.Fatalf("settled with levels %v still due", dueLevels(w.v, w.params, s, w.busy))
 	}
 }
 
 // TestPick_returnsSpaceAfterSnapshotsGo: what only a reader kept must go when the reader has gone, without new writes.
 func TestPick_returnsSpaceAfterSnapshotsGo(t *testing.T) {
 	w := newWorld(smallParams())
-	rt := (*rapid.T)(nil)
 	for round := range 10 {
 		for i := range 100 {
 			w.put(fmt.Sprintf("k%03d", i), bytes.Repeat([]byte{byte(round)}, 20))
 		}
 		w.hold()
-		mustSettle(rt, w, true)
+		mustSettle(t, w, true)
 	}
 	if w.bytes() < 8*w.liveBytes() {
 		t.Fatalf("%d bytes for %d live ones: versions that snapshots need are gone", w.bytes(), w.liveBytes())
 	}
 	w.live = w.live[9:]
-	mustSettle(rt, w, true)
+	mustSettle(t, w, true)
 	if 4*w.bytes() > 5*w.liveBytes() {
 		t.Errorf("%d bytes for %d live ones after the snapshots have gone", w.bytes(), w.liveBytes())
 	}
 	for i := range 95 {
 		w.remove(fmt.Sprintf("k%03d", i))
 	}
-	mustSettle(rt, w, true)
+	mustSettle(t, w, true)
 	w.live = nil
-	mustSettle(rt, w, true)
+	mustSettle(t, w, true)
 	if 4*w.bytes() > 5*w.liveBytes() {
 		t.Errorf("%d bytes for %d live ones after deleting nearly all", w.bytes(), w.liveBytes())
 	}
@@ -216,14 +237,14 @@ func TestPick_leavesPinnedGarbageAlone(t *testing.T) {
 		}
 		w.hold()
 	}
-	mustSettle(nil, w, true)
+	mustSettle(t, w, true)
 	written := w.written
-	mustSettle(nil, w, true)
+	mustSettle(t, w, true)
 	if w.written != written {
 		t.Errorf("%d bytes written in vain", w.written-written)
 	}
 	w.live = []key.SeqNum{1}
-	mustSettle(nil, w, true)
+	mustSettle(t, w, true)
 	if w.written != written {
 		t.Errorf("%d bytes written in vain while the oldest snapshot remains", w.written-written)
 	}

@@ -24,7 +24,7 @@ type world struct {
 	history  []mergetest.Entry // everything ever written, in commit order
 	live     []key.SeqNum      // snapshots held by readers, ascending
 	running  []*inFlight
-	fullAt   int // entries at which an output is Full; 0 for never
+	fullAt   int // entries at which an output is Full, if FullBytes allows it to be; 0 for never
 	params   Params
 	written  int64 // bytes of all outputs ever
 }
@@ -41,7 +41,7 @@ func newWorld(p Params) *world {
 
 // smallParams make a few hundred entries fill several levels.
 func smallParams() Params {
-	return Params{BaseBytes: 800, Multiplier: 3, TargetTableBytes: 300, L0Trigger: 3}
+	return Params{BaseBytes: 800, Multiplier: 3, TargetTableBytes: 300, FullBytes: 200, L0Trigger: 3, L0Bytes: 800}
 }
 
 func (w *world) put(user string, value []byte) { w.write(user, key.KindPut, value) }
@@ -160,7 +160,7 @@ func (w *world) settle(next func() *Job) error {
 	return nil
 }
 
-// measure is M of Pick's comment.
+// measure is M of Pick's comment, and after it, as the lesser digits, the number of tables in L0.
 func (w *world) measure() uint64 {
 	m := uint64(0)
 	for level, tables := range w.v.Levels {
@@ -168,7 +168,7 @@ func (w *world) measure() uint64 {
 			m += t.Entries * uint64(manifest.NumLevels-level)
 		}
 	}
-	return m
+	return m<<16 + uint64(len(w.v.Levels[0]))
 }
 
 // bytes is the size of all tables.
@@ -202,8 +202,11 @@ func (w *world) model(seq key.SeqNum) map[string][]byte {
 	return m
 }
 
-// check compares what every snapshot sees in the tables and the memtable with the history.
+// check compares what every snapshot sees in the tables and the memtable with the history, and the order of ages.
 func (w *world) check() error {
+	if err := w.checkAges(); err != nil {
+		return err
+	}
 	for _, seq := range w.snapshots() {
 		if err := w.checkAt(seq); err != nil {
 			return fmt.Errorf("snapshot at %d of %d: %w", seq, w.seq, err)
@@ -229,6 +232,25 @@ func (w *world) checkAt(seq key.SeqNum) error {
 		return fmt.Errorf("%d keys instead of %d, error %v", n, len(want), v.Err())
 	}
 	return v.Close()
+}
+
+// checkAges checks the invariants A1 to A3: going down, the versions of a user key get older from table to table.
+func (w *world) checkAges() error {
+	oldest := map[string]key.SeqNum{} // of each user key, in the tables looked at so far
+	for level, tables := range w.v.Levels {
+		for _, t := range tables {
+			lowest := map[string]key.SeqNum{}
+			for _, e := range w.files[t.Num] {
+				user, seq := string(e.Key.User), e.Key.Trailer.Seq()
+				if above, there := oldest[user]; there && seq >= above {
+					return fmt.Errorf("%v in table %d of level %d is not older than version %d above", e.Key, t.Num, level, above)
+				}
+				lowest[user] = seq
+			}
+			maps.Copy(oldest, lowest)
+		}
+	}
+	return nil
 }
 
 // iterator merges the memtable and all tables.
@@ -285,6 +307,7 @@ type output struct {
 	num     filename.Num
 	entries []mergetest.Entry
 	size    int64
+	raw     int64
 }
 
 func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) + 8) }
@@ -292,12 +315,17 @@ func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) +
 func (o *output) Add(k key.Internal, value []byte) error {
 	o.entries = append(o.entries, mergetest.Entry{Key: k.Clone(), Value: bytes.Clone(value)})
 	o.size += entrySize(k.User, value)
+	o.raw += int64(len(k.User) + len(value))
 	return nil
 }
 
 func (o *output) EstimatedSize() int64 { return o.size }
-func (o *output) Full() bool           { return o.w.fullAt > 0 && len(o.entries) >= o.w.fullAt }
 func (o *output) Abort() error         { return nil }
+
+func (o *output) Full() bool {
+	held := o.raw + entryOverhead*int64(len(o.entries))
+	return o.w.fullAt > 0 && len(o.entries) >= o.w.fullAt && held >= o.w.params.FullBytes
+}
 
 func (o *output) Finish() (*manifest.TableMeta, error) {
 	o.w.files[o.num] = o.entries

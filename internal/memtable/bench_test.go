@@ -22,7 +22,15 @@ func benchKey(dst []byte, n uint64) []byte {
 	return append(dst, "0123456789abcdef"...)
 }
 
-func orderedKey(dst []byte, n uint64) []byte { return fmt.Appendf(dst[:0], "sensor-17/%014d", n) }
+// orderedKey is the n-th user key of an ascending sequence: a prefix and 14 digits.
+func orderedKey(dst []byte, n uint64) []byte {
+	dst = append(dst[:0], "sensor-17/00000000000000"...)
+	for i := len(dst) - 1; n > 0; i-- {
+		dst[i] = '0' + byte(n%10)
+		n /= 10
+	}
+	return dst
+}
 
 // fill puts keys from number first on until the next batch does not fit, and returns the number after the last.
 func fill(m *Table, b *batch.Batch, perBatch int, first uint64, makeKey func([]byte, uint64) []byte) uint64 {
@@ -33,7 +41,7 @@ func fill(m *Table, b *batch.Batch, perBatch int, first uint64, makeKey func([]b
 		for i := range uint64(perBatch) {
 			b.Put(makeKey(user[:0], n+i), value[:])
 		}
-		if !m.Fits(b) {
+		if !m.Fits(b.Count(), len(b.Bytes())) {
 			return n
 		}
 		m.Apply(b, key.SeqNum(n-first+1))
@@ -56,7 +64,7 @@ func insert(b *testing.B, perBatch int, makeKey func([]byte, uint64) []byte, ful
 			n++
 			rows.Put(makeKey(user[:0], n), value[:])
 		}
-		if !m.Fits(&rows) {
+		if !m.Fits(rows.Count(), len(rows.Bytes())) {
 			b.StopTimer()
 			m = full(m)
 			b.StartTimer()

@@ -28,11 +28,6 @@ const (
 	hasOlder           = 1 << 31
 )
 
-// entrySizeMax bounds the space of an entry.
-func entrySizeMax(keySize, valueSize int) int {
-	return roundUp(entryHeaderHistory + keySize + valueSize)
-}
-
 type entryFixed struct {
 	trailer   key.Trailer
 	valueSize uint32

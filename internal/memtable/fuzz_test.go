@@ -49,7 +49,7 @@ func FuzzTable(f *testing.F) {
 			case c < 128:
 				b.Delete(s.userKey())
 			default:
-				if !table.Fits(b) {
+				if !table.Fits(b.Count(), len(b.Bytes())) {
 					return
 				}
 				table.Apply(b, m.apply(b))

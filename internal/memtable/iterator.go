@@ -131,6 +131,7 @@ func (it *Iterator) forwardFrom(pos int) bool {
 		it.load(it.m.leafFor(it.m.userKey(it.leaf.high)))
 		pos = 0
 	}
+	it.touch(pos + lookAhead)
 	it.pos, it.at = pos, it.m.newest(ref(it.slots[pos]))
 	return true
 }
@@ -145,8 +146,19 @@ func (it *Iterator) backwardFrom(pos int) bool {
 		it.load(it.m.leafBelow(it.m.userKey(it.leaf.low)))
 		pos = it.n - 1
 	}
+	it.touch(pos - lookAhead)
 	it.pos, it.at = pos, ref(it.slots[pos])
 	return true
+}
+
+// lookAhead is how many user keys ahead of its position a moving iterator brings entries into the cache.
+const lookAhead = 4
+
+// touch loads the entry at pos, if there is one, without waiting for it.
+func (it *Iterator) touch(pos int) {
+	if uint(pos) < uint(it.n) {
+		_ = it.m.newer(ref(it.slots[pos]))
+	}
 }
 
 // seek loads the leaf of user and returns the position of the first user key that is not below it, which may be after

@@ -160,7 +160,7 @@ func TestTable_behavesLikeASortedList(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(t, "batches") {
 			source := keySource{shape: rapid.SampledFrom(shapeNames).Draw(t, "shape"), n: int(m.seq)}
 			b := drawBatch(t, &source)
-			if !table.Fits(b) {
+			if !table.Fits(b.Count(), len(b.Bytes())) {
 				t.Fatal("batch does not fit")
 			}
 			table.Apply(b, m.apply(b))

@@ -2,6 +2,7 @@ package memtable
 
 import (
 	"bytes"
+	"slices"
 	"sync/atomic"
 
 	"lightningdb/internal/key"
@@ -228,28 +229,49 @@ func (m *Table) less(a, b uint64) bool {
 }
 
 // sortSlots sorts slots, of which the first sorted ones are in order. room has the length of slots at least. The
-// result is in slots or in room.
+// result is in slots or in room. It sorts by heads alone first, and looks at keys where heads are equal.
 func (m *Table) sortSlots(slots, room []uint64, sorted int) []uint64 {
 	if sorted == len(slots) {
 		return slots
 	}
-	tail := slots[sorted:]
+	front, tail := slots[:sorted], slots[sorted:]
 	for i := 1; i < len(tail); i++ {
 		s, j := tail[i], i
-		for ; j > 0 && m.less(s, tail[j-1]); j-- {
+		for ; j > 0 && s < tail[j-1]; j-- {
 			tail[j] = tail[j-1]
 		}
 		tail[j] = s
 	}
-	front, out := slots[:sorted], room[:len(slots)]
-	for i := range out {
-		if len(tail) == 0 || len(front) > 0 && m.less(front[0], tail[0]) {
-			out[i], front = front[0], front[1:]
+	out := mergeByHead(room[:0], front, tail)
+	m.sortEqualHeads(out)
+	return out
+}
+
+// mergeByHead appends the slots of a and b, both ordered by head, to dst in the order of heads.
+func mergeByHead(dst, a, b []uint64) []uint64 {
+	for len(a) > 0 && len(b) > 0 {
+		if b[0] < a[0] {
+			dst, b = append(dst, b[0]), b[1:]
 		} else {
-			out[i], tail = tail[0], tail[1:]
+			dst, a = append(dst, a[0]), a[1:]
 		}
 	}
-	return out
+	return append(append(dst, a...), b...)
+}
+
+// sortEqualHeads orders slots with equal heads, which follow each other, by their keys.
+func (m *Table) sortEqualHeads(slots []uint64) {
+	for i := 1; i < len(slots); i++ {
+		if slots[i-1]>>32 != slots[i]>>32 {
+			continue
+		}
+		start := i - 1
+		for i++; i < len(slots) && slots[i]>>32 == slots[start]>>32; i++ {
+		}
+		slices.SortFunc(slots[start:i], func(a, b uint64) int {
+			return bytes.Compare(m.userKey(ref(a)), m.userKey(ref(b)))
+		})
+	}
 }
 
 // loadLeaf copies the slots of a leaf to room, which has room for all.

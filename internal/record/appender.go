@@ -193,10 +193,11 @@ func (a *Appender) Sync() error {
 	target := a.end.Load()
 	a.syncMu.Lock()
 	defer a.syncMu.Unlock()
-	if a.synced.Load() >= target { // also when a was closed meanwhile, as sealing does
+	err := a.Err()
+	if a.synced.Load() >= target && (err == nil || errors.Is(err, fs.ErrClosed)) { // sealing syncs, then closes
 		return nil
 	}
-	if err := a.Err(); err != nil {
+	if err != nil {
 		return err
 	}
 	return a.syncLocked()

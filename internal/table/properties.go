@@ -37,9 +37,6 @@ type Properties struct {
 //	    64   ...  the smallest user key, then the largest to the end
 const propertiesHeadSize = 64
 
-// maxPropertiesSize bounds the payload.
-const maxPropertiesSize = propertiesHeadSize + 2*key.MaxUserKeySize
-
 func (p *Properties) encode() []byte {
 	b := make([]byte, 0, propertiesHeadSize+len(p.Smallest)+len(p.Largest)+blockTrailerSize)
 	for _, v := range []uint64{p.Entries, p.Tombstones, p.Shadowed, p.RawBytes,

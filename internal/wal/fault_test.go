@@ -39,6 +39,9 @@ func TestAppend_fullDiskTakesTheGroupBack(t *testing.T) {
 		mustAppend(t, log, first)
 		must(t, log, log.Sync())
 		mustAppend(t, log, second)
+		if kept%2 == 0 { // the group tried again is then the same, byte for byte
+			must(t, log, log.Sync())
+		}
 		full.SetRules(errfs.On(errfs.Write).Times(1).Short(kept, syscall.ENOSPC))
 		_, err := log.Append(group[0].record(), group[1].record(), group[2].record())
 		if !errors.Is(err, vfs.ErrNoSpace) || log.Err() != nil {
@@ -137,8 +140,7 @@ func TestSegment_poisonedByFailures(t *testing.T) {
 // A device error while reading must never pass for the end of the log.
 func TestReplay_returnsDeviceErrors(t *testing.T) {
 	m := makeSample(t, false)
-	files := fileMap{files: m.files}
-	count := errfs.New(files)
+	count := errfs.New(m.files)
 	if _, _, err := replay(count, ReplayOptions{Start: 2}); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +149,7 @@ func TestReplay_returnsDeviceErrors(t *testing.T) {
 			t.Errorf("no %v to fail", kind)
 		}
 		for n := 1; n <= count.Count(kind); n++ {
-			_, _, err := replay(errfs.New(files, errfs.On(kind).Nth(n).Fail(syscall.EIO)), ReplayOptions{Start: 2})
+			_, _, err := replay(errfs.New(m.files, errfs.On(kind).Nth(n).Fail(syscall.EIO)), ReplayOptions{Start: 2})
 			if !errors.Is(err, syscall.EIO) || errors.Is(err, corrupt.ErrCorrupt) {
 				t.Errorf("%v %d failed: %v", kind, n, err)
 			}
@@ -238,8 +240,8 @@ func (w *workload) run(dir vfs.FS) error {
 	return err
 }
 
-// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing that
-// follows something lost. An interrupted recovery changes nothing of that.
+// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing
+// that follows something lost. An interrupted recovery changes nothing of that.
 func TestLog_survivesPowerCutsAnywhere(t *testing.T) {
 	probe := memfs.New()
 	if err := new(workload).run(probe); err != nil {

@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"maps"
 	"slices"
 	"testing"
 
@@ -15,6 +12,7 @@ import (
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/record"
+	"lightningdb/internal/record/recordtest"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -97,45 +95,6 @@ func rotate(dir vfs.FS, s *Segment, next filename.Num) (*Segment, error) {
 		return nil, errors.Join(err, b.f.Close())
 	}
 	return b.Begin(testDB, prev)
-}
-
-// fileMap is a directory of given bytes that can only be read.
-type fileMap struct {
-	vfs.FS
-	files map[string][]byte
-}
-
-func (m fileMap) Open(name string) (vfs.File, error) {
-	data, ok := m.files[name]
-	if !ok {
-		return nil, fs.ErrNotExist
-	}
-	return byteFile{bytes.NewReader(data)}, nil
-}
-
-func (m fileMap) List() ([]string, error) { return slices.Sorted(maps.Keys(m.files)), nil }
-
-// byteFile is an open file of a fileMap.
-type byteFile struct{ *bytes.Reader }
-
-func (f byteFile) Size() (int64, error)               { return f.Reader.Size(), nil }
-func (f byteFile) Close() error                       { return nil }
-func (f byteFile) Sync() error                        { return fs.ErrPermission }
-func (f byteFile) Allocate(int64) error               { return fs.ErrPermission }
-func (f byteFile) WriteAt([]byte, int64) (int, error) { return 0, fs.ErrPermission }
-
-// contents returns the bytes of all files of dir.
-func contents(t testing.TB, dir vfs.FS) map[string][]byte {
-	t.Helper()
-	files := map[string][]byte{}
-	names, err := dir.List()
-	for _, name := range must(t, names, err) {
-		f, err := dir.Open(name)
-		must(t, f, err)
-		files[name], err = io.ReadAll(io.NewSectionReader(f, 0, 1<<40))
-		must(t, f, errors.Join(err, f.Close()))
-	}
-	return files
 }
 
 // What a commit acknowledged must be what a restart finds: every operation, in order, through all segments.
@@ -243,12 +202,12 @@ func TestReplay_refusesForeignLogs(t *testing.T) {
 	if !errors.Is(err, corrupt.ErrCorrupt) {
 		t.Errorf("another database's log: %v", err)
 	}
-	files := contents(t, dir)
+	files := recordtest.Contents(t, dir)
 	for _, field := range []int{8, 12} { // version, key id
 		data := slices.Clone(files["000001.wal"])
 		data[field]++
-		fixFileHeader(data)
-		_, _, err := replay(fileMap{files: map[string][]byte{"000001.wal": data}}, ReplayOptions{Start: 1})
+		recordtest.FixFileHeader(data)
+		_, _, err := replay(recordtest.Dir{"000001.wal": data}, ReplayOptions{Start: 1})
 		if !errors.Is(err, record.ErrVersionTooNew) {
 			t.Errorf("header field at %d: %v", field, err)
 		}

@@ -132,7 +132,7 @@ func (f *FS) Faults() int {
 }
 
 // run is every call: it is counted, its rule applied, and do called unless the rule makes it fail at once. With a
-// rule that cuts writes short, do gets the number of bytes to write.
+// rule that does it in part, do gets the rule.
 func (f *FS) run(op Op, do func(fault *Rule) error) error {
 	op, rules := f.begin(op)
 	var fault *Rule
@@ -149,15 +149,23 @@ func (f *FS) run(op Op, do func(fault *Rule) error) error {
 		err = do(fault)
 	}
 	if fault != nil {
-		path := op.Name
-		if path == "" {
-			path = f.inner.Path()
-		}
-		injected := vfs.WrapNoSpace(&fs.PathError{Op: op.Kind.String(), Path: path, Err: fault.err})
-		err = errors.Join(injected, err)
+		err = f.inject(op, fault, err)
 	}
 	f.end(op, fault != nil, err)
 	return err
+}
+
+// inject returns the error of fault as the operating system would word it, joined with err if there is one.
+func (f *FS) inject(op Op, fault *Rule, err error) error {
+	path := op.Name
+	if path == "" {
+		path = f.inner.Path()
+	}
+	injected := vfs.WrapNoSpace(&fs.PathError{Op: op.Kind.String(), Path: path, Err: fault.err})
+	if err == nil {
+		return injected
+	}
+	return errors.Join(injected, err)
 }
 
 // begin counts the call and returns the rules that apply to it.

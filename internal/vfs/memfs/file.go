@@ -92,19 +92,26 @@ func (f *file) checkChange(op string, off int64) error {
 }
 
 // lockChange excludes other changes: with a history, of the whole directory; without, only of this file. It
-// returns the capacity and the unlocking.
-func (f *file) lockChange() (capacity int64, unlock func()) {
+// returns the capacity of the directory.
+func (f *file) lockChange() (capacity int64) {
 	d, n := f.inode.fs, f.inode
 	if d.volatile {
 		d.mu.RLock()
 		capacity = d.capacity
 		d.mu.RUnlock()
-		n.mu.Lock()
-		return capacity, n.mu.Unlock
+	} else {
+		d.mu.Lock()
+		capacity = d.capacity
 	}
-	d.mu.Lock()
 	n.mu.Lock()
-	return d.capacity, func() { n.mu.Unlock(); d.mu.Unlock() }
+	return capacity
+}
+
+func (f *file) unlockChange() {
+	f.inode.mu.Unlock()
+	if !f.inode.fs.volatile {
+		f.inode.fs.mu.Unlock()
+	}
 }
 
 // begin numbers a change, see FS.beginLocked. Without a history nothing is numbered.
@@ -164,20 +171,20 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	capacity, unlock := f.lockChange()
-	defer unlock()
+	capacity := f.lockChange()
+	defer f.unlockChange()
 	n := f.inode
-	fits, release := n.room(off+int64(len(p)), capacity)
+	fits := n.reserve(off+int64(len(p)), capacity)
 	kept := p[:max(0, min(int64(len(p)), fits-off))]
 	if len(kept) == 0 {
-		release()
+		n.release(fits)
 		return 0, noSpaceError("write", f.name)
 	}
 	apply, crash := f.begin()
 	if apply {
 		n.write(kept, off)
 	} else {
-		release()
+		n.release(fits)
 	}
 	if crash != nil {
 		return 0, crash
@@ -188,15 +195,13 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// room reserves the space to extend the file to end and returns how far that goes, and how to give it back.
-func (n *inode) room(end, capacity int64) (fits int64, release func()) {
-	growth := max(0, end-n.now.size)
-	if growth == 0 {
-		return end, func() {}
-	}
-	got := n.fs.reserve(growth, capacity)
-	return n.now.size + got, func() { n.fs.used.Add(-got) }
+// reserve takes the space to extend the file to end and returns how far it goes; not below the size.
+func (n *inode) reserve(end, capacity int64) (fits int64) {
+	return n.now.size + n.fs.reserve(max(0, end-n.now.size), capacity)
 }
+
+// release gives back what reserve took and extending the file did not use.
+func (n *inode) release(fits int64) { n.fs.used.Add(n.now.size - fits) }
 
 // write changes what readers see and remembers it as not durable.
 func (n *inode) write(p []byte, off int64) {
@@ -217,13 +222,13 @@ func (f *file) Allocate(size int64) error {
 	if err := f.checkChange("allocate", size); err != nil {
 		return err
 	}
-	capacity, unlock := f.lockChange()
-	defer unlock()
+	capacity := f.lockChange()
+	defer f.unlockChange()
 	n := f.inode
 	if size <= n.now.size {
 		return nil
 	}
-	fits, release := n.room(size, capacity)
+	fits := n.reserve(size, capacity)
 	if fits == n.now.size {
 		return noSpaceError("allocate", f.name)
 	}
@@ -231,7 +236,7 @@ func (f *file) Allocate(size int64) error {
 	if apply {
 		n.extend(fits)
 	} else {
-		release()
+		n.release(fits)
 	}
 	if crash == nil && fits < size {
 		return noSpaceError("allocate", f.name)
@@ -254,8 +259,8 @@ func (f *file) Sync() error {
 	if err := f.check("sync"); err != nil {
 		return err
 	}
-	_, unlock := f.lockChange()
-	defer unlock()
+	f.lockChange()
+	defer f.unlockChange()
 	_, crash := f.begin()
 	if crash == nil && !f.inode.fs.volatile {
 		f.inode.makeDurable()
@@ -288,8 +293,8 @@ func (f *file) DropUnsynced() error {
 	if f.inode.fs.volatile {
 		return nil
 	}
-	_, unlock := f.lockChange()
-	defer unlock()
+	f.lockChange()
+	defer f.unlockChange()
 	n := f.inode
 	if len(n.pending) > 0 {
 		n.lost = true

@@ -1,0 +1,436 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lightningdb"
+)
+
+// childVariable makes this test binary behave as the program, for the demo's loading process.
+const childVariable = "LIGHTNING_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// outcome is what a command line left behind.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+// lightning runs one command line that reads stdin.
+func lightning(t *testing.T, stdin string, args ...string) outcome {
+	t.Helper()
+	return lightningIn(t.Context(), Env{Stdin: strings.NewReader(stdin)}, args...)
+}
+
+func lightningIn(ctx context.Context, env Env, args ...string) outcome {
+	var out, err bytes.Buffer
+	env.Stdout, env.Stderr = &out, &err
+	if env.Stdin == nil {
+		env.Stdin = strings.NewReader("")
+	}
+	if env.Getenv == nil {
+		env.Getenv = func(string) string { return "" }
+	}
+	code := Run(ctx, args, env)
+	return outcome{code, out.String(), err.String()}
+}
+
+// must is a command line that has to succeed; it returns standard output.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	got := lightning(t, "", args...)
+	if got.code != exitOK {
+		t.Fatalf("lightning %q: exit code %d\n%s", args, got.code, got.err)
+	}
+	return got.out
+}
+
+// step is one command line of a transcript and its whole outcome.
+type step struct {
+	args  string // split at blanks; DB and TMP stand for directories
+	stdin string
+	code  int
+	out   string
+	err   string // must be contained
+}
+
+func play(t *testing.T, steps []step) {
+	t.Helper()
+	tmp := t.TempDir()
+	place := strings.NewReplacer("DB", filepath.Join(tmp, "db"), "TMP", tmp)
+	for _, s := range steps {
+		args := strings.Fields(place.Replace(s.args))
+		got := lightning(t, s.stdin, args...)
+		if got.code != s.code || got.out != place.Replace(s.out) || !strings.Contains(got.err, place.Replace(s.err)) {
+			t.Fatalf("lightning %s\n got: %d\n%s%s\nwant: %d\n%s%s", s.args, got.code, got.out, got.err, s.code, s.out, s.err)
+		}
+		if s.code != 0 && strings.Count(got.err, "\n") != 1 {
+			t.Fatalf("lightning %s: the error is not one line:\n%s", s.args, got.err)
+		}
+	}
+}
+
+// These are the commands as people meet them. A change here breaks somebody's script.
+func TestCommands_transcripts(t *testing.T) {
+	for name, steps := range map[string][]step{
+		"put, get, delete": {
+			{args: "put DB a one"},
+			{args: "put DB b two --durability process"},
+			{args: "get DB a", out: "one"},
+			{args: "get DB a --hex", code: 2, err: `the key is not hex: "a"`},
+			{args: "get DB 61 --hex", out: "6f6e65\n"},
+			{args: "get DB YQ== --base64", out: "b25l\n"},
+			{args: "get DB a --json", out: `{"key":"a","value":"one"}` + "\n"},
+			{args: "delete DB a"},
+			{args: "get DB a", code: 3, err: `get "a": `},
+			{args: "delete DB b a", code: 3, err: `delete "a": `},
+			{args: "get DB b", out: "two"},
+			{args: "delete DB b a --ignore-missing"},
+			{args: "count DB", out: "0\n"},
+		},
+		"values from standard input": {
+			{args: "put DB k -", stdin: "line\nline\x00\xff"},
+			{args: "get DB k", out: "line\nline\x00\xff"},
+			{args: "put DB --hex 6b -", stdin: " 00ff\n"},
+			{args: "get DB k", out: "\x00\xff"},
+			{args: "put DB k -", stdin: ""},
+			{args: "get DB k", out: ""},
+			{args: "scan DB", out: "k\t\n"},
+			{args: "scan DB --json", out: `{"key":"k","value":""}` + "\n"},
+			{args: "put DB -- -k -v"},
+			{args: "get DB -- -k", out: "-v"},
+		},
+		"scan and count": {
+			{args: "import DB -", stdin: `{"key":"a","value":"1"}
+				{"key":"b/1","value":"tab\there"}
+				{"key":"b/2","value":"back\\slash"}
+				{"key":"b0","value":"ünï"}
+				{"key":"/w==","value":"AA==","encoding":"base64"}`, err: "imported 5 entries"},
+			{args: "scan DB", out: "a\t1\nb/1\ttab\\there\nb/2\tback\\\\slash\nb0\tünï\n\\xff\t\\x00\n"},
+			{args: "scan DB --prefix b/", out: "b/1\ttab\\there\nb/2\tback\\\\slash\n"},
+			{args: "scan DB --prefix b/ --reverse --limit 1 --keys-only", out: "b/2\n"},
+			{args: "scan DB --from b/2 --to b0", out: "b/2\tback\\\\slash\n"},
+			{args: "scan DB --from b/2 --keys-only", out: "b/2\nb0\n\\xff\n"},
+			{args: "scan DB --to b --json", out: `{"key":"a","value":"1"}` + "\n"},
+			{args: "scan DB --prefix ff --hex", out: "ff\t00\n"},
+			{args: "scan DB --prefix ff --hex --json --keys-only", out: `{"key":"ff","encoding":"hex"}` + "\n"},
+			{args: "scan DB --prefix a --prefix b --to c", code: 2, err: "use: lightning scan DIR"},
+			{args: "scan DB --limit 0", code: 2, err: "lists nothing"},
+			{args: "scan DB --limit x", code: 2, err: `invalid value "x" for flag --limit`},
+			{args: "scan DB --from zz --hex", code: 2, err: "--from is not hex"},
+			{args: "count DB", out: "5\n"},
+			{args: "count DB --prefix b/", out: "2\n"},
+			{args: "count DB --from x --to y --json", out: `{"count":0}` + "\n"},
+		},
+		"nothing is created by reading": {
+			{args: "get DB a", code: 1, err: "lightning: open DB: "},
+			{args: "scan DB", code: 1, err: "lightning: open DB: "},
+			{args: "count DB", code: 1, err: "lightning: open DB: "},
+			{args: "export DB TMP/x", code: 1, err: "lightning: open DB: "},
+			{args: "stats DB", code: 1, err: "lightning: open DB: "},
+			{args: "compact DB", code: 1, err: "lightning: open DB: "},
+			{args: "delete DB a", code: 1, err: "lightning: open DB: "},
+			{args: "import DB TMP/absent", code: 1, err: "check the path"},
+			{args: "scan DB", code: 1, err: "lightning: open DB: "},
+		},
+		"wrong use": {
+			{args: "gett DB a", code: 2, err: "did you mean `lightning get`?"},
+			{args: "frobnicate", code: 2, err: "there is no command \"frobnicate\"; see `lightning help`"},
+			{args: "get DB", code: 2, err: "use: lightning get DIR KEY"},
+			{args: "get DB a b", code: 2, err: "use: lightning get DIR KEY"},
+			{args: "get DB a --durability sync", code: 2, err: "unknown flag: --durability"},
+			{args: "put DB a b --durability never", code: 2, err: "want sync or process"},
+			{args: "put DB a b --memory-limit lots", code: 2, err: "is not a size"},
+			{args: "put DB --hex --base64 00 00", code: 2, err: "hex"},
+			{args: "put DB a 0 --hex", code: 2, err: "the key is not hex"},
+			{args: "import DB x --format xml", code: 2, err: "jsonl or csv"},
+			{args: "count DB", code: 1, err: "lightning: open DB: "},
+		},
+		"import and export": {
+			{args: "import DB - --format csv", stdin: "key,value\na,1\n\"b,\",\"2\n\"\n", err: "created DB"},
+			{args: "export DB -", out: "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"b,\",\"value\":\"2\\n\"}\n", err: "exported 2 entries"},
+			{args: "export DB - --format csv -q", out: "key,value\na,1\n\"b,\",\"2\n\"\n"},
+			{args: "export DB - --format csv --hex", out: "key_hex,value_hex\n61,31\n622c,320a\n"},
+			{args: "export DB - --to b", out: "{\"key\":\"a\",\"value\":\"1\"}\n"},
+			{args: "export DB TMP/x.csv", err: "exported 2 entries"},
+			{args: "export DB TMP/x.csv", code: 1, err: "or --force to replace it"},
+			{args: "export DB TMP/x.csv --force", err: "exported"},
+			{args: "import TMP/copy TMP/x.csv", err: "imported 2 entries"},
+			{args: "scan TMP/copy --keys-only", out: "a\nb,\n"},
+			{args: "put DB --hex ff 00"},
+			{args: "export DB TMP/y.csv", code: 1, err: "use --hex or --base64"},
+			{args: "import TMP/copy TMP/y.csv", code: 1, err: "check the path"},
+			{args: "export DB TMP/absent/y", code: 1, err: "check the path"},
+			{args: "import DB TMP", code: 1, err: "is a directory"},
+		},
+		"compact": {
+			{args: "put DB a 1"},
+			{args: "compact DB", err: "compacted"},
+			{args: "compact DB --prefix a -q"},
+			{args: "get DB a", out: "1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) { play(t, steps) })
+	}
+}
+
+// A bad line must not leave the user guessing what is in the database now.
+func TestImport_stopsAtTheFirstBadLineAndSaysWhatIsIn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	var file strings.Builder
+	for i := range 2500 {
+		file.WriteString(`{"key":"k` + string(rune('a'+i%26)) + strings.Repeat("x", i/26) + `","value":"v"}` + "\n")
+	}
+	file.WriteString("oops\n" + `{"key":"zz","value":"never"}` + "\n")
+	got := lightning(t, file.String(), "import", dir, "-")
+	if got.code != exitFailure || !strings.Contains(got.err, "line 2501 is bad") || !strings.Contains(got.err, "2,500 entries before that imported") {
+		t.Fatalf("%+v", got)
+	}
+	if n := must(t, "count", dir); n != "2500\n" {
+		t.Errorf("%s entries are in", n)
+	}
+	if got := lightning(t, "", "get", dir, "zz"); got.code != exitNotFound {
+		t.Errorf("an entry after the bad line was imported: %+v", got)
+	}
+}
+
+// Binary keys that cannot be written on the command line are lost to its user.
+func TestEncodings_everyByteStringGoesInAndOut(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	for name, encode := range map[string]func([]byte) string{"--hex": hex.EncodeToString, "--base64": base64.StdEncoding.EncodeToString} {
+		for range 8 {
+			random := make([]byte, 40)
+			_, _ = rand.Read(random)
+			key, value := encode(random[:1+random[0]%20]), encode(random[20:20+random[20]%20])
+			must(t, "put", dir, name, "--", key, value)
+			if got := must(t, "get", dir, name, "--", key); got != value+"\n" {
+				t.Fatalf("%s: key %s has %q; want %q", name, key, got, value)
+			}
+			if got := must(t, "scan", dir, name, "--prefix="+key, "--limit", "1"); got != key+"\t"+value+"\n" {
+				t.Fatalf("%s: scan says %q", name, got)
+			}
+		}
+	}
+}
+
+// An export that cannot be imported again is no export.
+func TestExportImport_nastyEntriesComeBack(t *testing.T) {
+	tmp := t.TempDir()
+	dir := filepath.Join(tmp, "db")
+	db, err := lightningdb.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 256 {
+		for _, key := range []string{string([]byte{byte(i)}), string([]byte{byte(i), '\r', '\n', '"', ',', 0xed, 0xa0, 0x80}), string(rune(i * 257))} {
+			if err := db.Put([]byte(key), []byte(key+key)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := must(t, "scan", dir)
+	for file, flags := range map[string][]string{"a.jsonl": nil, "b.jsonl": {"--hex"}, "c.csv": {"--hex"}, "d.csv": {"--base64"}, "e.txt": {"--format", "csv", "--hex"}} {
+		path, copied := filepath.Join(tmp, file), filepath.Join(tmp, file+".db")
+		must(t, append([]string{"export", dir, path}, flags...)...)
+		format := "jsonl"
+		if strings.Contains(file, "csv") || file == "e.txt" {
+			format = "csv"
+		}
+		must(t, "import", copied, path, "--format", format)
+		if got := must(t, "scan", copied); got != want {
+			t.Errorf("%s: the copy differs", file)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(tmp, ".*")); len(left) > 0 {
+		t.Errorf("temporary files were left: %q", left)
+	}
+}
+
+// A program that cannot tell "not found" from "broken" must guess.
+func TestErrors_codesClassesAndJSON(t *testing.T) {
+	tmp := t.TempDir()
+	dir := filepath.Join(tmp, "db")
+	must(t, "put", dir, "a", "1")
+	for class, args := range map[string][]string{
+		"usage":       {"get", "--json", dir},
+		"not-found":   {"get", "--json", dir, "b"},
+		"no-database": {"get", "--json", filepath.Join(tmp, "absent"), "b"},
+		"no-file":     {"import", "--json", dir, filepath.Join(tmp, "absent")},
+		"exists":      {"export", "--json", dir, dir},
+		"bad-input":   {"import", "--json", dir, "-"},
+	} {
+		got := lightning(t, "x", args...)
+		var e jsonError
+		if err := json.Unmarshal([]byte(got.err), &e); err != nil || e.Error.Class != class || e.Error.Code != got.code || got.code == 0 {
+			t.Errorf("%s: %+v (%v)", class, got, err)
+		}
+		if e.Error.Message == "" || e.Error.Advice == "" {
+			t.Errorf("%s: no message or advice: %s", class, got.err)
+		}
+	}
+}
+
+// Classes decide exit codes; a wrapped error must keep its own.
+func TestClassify_findsWrappedErrors(t *testing.T) {
+	for want, err := range map[int]error{
+		exitLocked: lightningdb.ErrLocked, exitCorrupt: lightningdb.ErrCorrupt, exitNoSpace: lightningdb.ErrNoSpace,
+		exitNotFound: lightningdb.ErrNotFound, exitFailure: io.ErrUnexpectedEOF, exitUsage: usage(io.EOF, "x"),
+	} {
+		if got := classify(advise(fmt.Errorf("while at work: %w", err), "do something")); got.code != want {
+			t.Errorf("%v has code %d; want %d", err, got.code, want)
+		}
+	}
+}
+
+// Two programs on one database must not wait for each other in silence.
+func TestOpen_lockedDatabaseExits4(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db, err := lightningdb.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, args := range [][]string{{"get", dir, "a"}, {"put", dir, "a", "1"}, {"stats", dir}} {
+		if got := lightning(t, "", args...); got.code != exitLocked {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+// Ctrl-C during long work must end it, even while it waits for input, and say so.
+func TestInterrupt_endsWorkWith130(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	must(t, "put", dir, "a", "1")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range [][]string{{"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"import", dir, "-"}, {"demo"}, {"compact", dir}} {
+		if got := lightningIn(gone, Env{}, args...); got.code != exitInterrupted {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+	for _, args := range [][]string{{"import", dir, "-"}, {"put", dir, "k", "-"}} {
+		silent, _ := io.Pipe() // nobody ever writes
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if got := lightningIn(ctx, Env{Stdin: silent}, args...); got.code != exitInterrupted {
+			t.Errorf("%q waiting for input: %+v", args, got)
+		}
+		cancel()
+	}
+}
+
+// An export that is interrupted or fails must leave nothing under the file's name, and the old file as it was.
+func TestExport_leavesNoHalfFile(t *testing.T) {
+	tmp := t.TempDir()
+	dir, path := filepath.Join(tmp, "db"), filepath.Join(tmp, "x.jsonl")
+	must(t, "put", dir, "a", "1")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := lightningIn(gone, Env{}, "export", dir, path, "--force"); got.code != exitInterrupted {
+		t.Fatalf("%+v", got)
+	}
+	kept, _ := os.ReadFile(path)
+	names, _ := os.ReadDir(tmp)
+	if string(kept) != "precious" || len(names) != 2 {
+		t.Errorf("the file is %q, and the directory has %v", kept, names)
+	}
+}
+
+// Escape sequences in a value must not reach a terminal, and colours must not reach whoever refused them.
+func TestTerminal_plainAndSafe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	must(t, "put", dir, "k", "a\x1b[31m\n\\b\xff")
+	got := lightningIn(t.Context(), Env{StdoutTerminal: true}, "get", dir, "k")
+	if got.out != "a\\x1b[31m\n\\b\\xff\n" {
+		t.Errorf("get on a terminal: %q", got.out)
+	}
+	noColor := func(name string) string { return map[string]string{"NO_COLOR": "1"}[name] }
+	dumb := func(name string) string { return map[string]string{"TERM": "dumb"}[name] }
+	for _, c := range []struct {
+		env      Env
+		args     []string
+		coloured bool
+	}{
+		{Env{StdoutTerminal: true}, []string{"stats", dir}, true},
+		{Env{StdoutTerminal: false}, []string{"stats", dir}, false},
+		{Env{StdoutTerminal: true, Getenv: noColor}, []string{"stats", dir}, false},
+		{Env{StdoutTerminal: true, Getenv: dumb}, []string{"stats", dir}, false},
+		{Env{StdoutTerminal: true}, []string{"stats", dir, "--no-color"}, false},
+	} {
+		if got := lightningIn(t.Context(), c.env, c.args...); strings.Contains(got.out, "\x1b") != c.coloured {
+			t.Errorf("%q: coloured is not %v: %q", c.args, c.coloured, got.out)
+		}
+	}
+}
+
+// What stats counts is read by monitoring: names and types are an interface.
+func TestStats_textAndJSON(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	must(t, "put", dir, "a", "1")
+	text := must(t, "stats", dir)
+	for _, word := range []string{"database", "levels", "memory", "log", "recovery", dir} {
+		if !strings.Contains(text, word) {
+			t.Errorf("no %q in\n%s", word, text)
+		}
+	}
+	var s map[string]any
+	if err := json.Unmarshal([]byte(must(t, "stats", dir, "--json")), &s); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"path", "sequence", "disk_bytes", "levels", "memory", "memtables", "cache", "log", "recovery"} {
+		if _, ok := s[name]; !ok {
+			t.Errorf("no %q in the JSON", name)
+		}
+	}
+}
+
+// Help and completion are how a command line is learned.
+func TestHelpVersionAndCompletion(t *testing.T) {
+	help := must(t, "help")
+	for _, word := range []string{"get", "put", "delete", "scan", "count", "import", "export", "stats", "compact", "demo", "version", "completion", "130", "DIR"} {
+		if !strings.Contains(help, word) {
+			t.Errorf("help says nothing about %q", word)
+		}
+	}
+	if strings.Contains(help, "demo-load") {
+		t.Error("help shows a command that is not for people")
+	}
+	if must(t) != help {
+		t.Error("without a command, something else than help was written")
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if script := must(t, "completion", shell); !strings.Contains(script, "lightning") {
+			t.Errorf("completion for %s: %q", shell, script)
+		}
+	}
+	if text := must(t, "version"); !strings.Contains(text, "go1.") {
+		t.Errorf("version: %q", text)
+	}
+	var v version
+	if err := json.Unmarshal([]byte(must(t, "version", "--json")), &v); err != nil || v.Go == "" {
+		t.Errorf("version --json: %+v, %v", v, err)
+	}
+}

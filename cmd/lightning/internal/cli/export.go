@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/progress"
+	"lightningdb/cmd/lightning/internal/units"
+)
+
+func (a *app) exportCommand() *command.Command {
+	var s selector
+	var format string
+	var force bool
+	cmd := &command.Command{
+		Use:   "export DIR FILE",
+		Short: "Write entries to a JSON Lines or CSV file",
+		Help: `export writes every entry, or those of a range, in key order to FILE ("-" is standard output).
+FILE appears when it is complete, never before, and is not replaced without --force.
+JSON Lines carry every byte string. CSV text does not: where it cannot, export fails and asks
+for --hex or --base64.
+` + formatHelp,
+		MinArgs: 2, MaxArgs: 2,
+	}
+	cmd.Run = func(ctx context.Context, args []string) error {
+		form, err := chosenFormat(format, args[1])
+		if err != nil {
+			return err
+		}
+		lo, hi, err := s.bounds()
+		if err != nil {
+			return err
+		}
+		return a.read(args[0], func(db *lightningdb.DB) error {
+			work := exporter{format: form, encoding: s.encoding(), from: db.Range(lo, hi)}
+			if lo == nil && hi == nil {
+				work.meter.total = estimatedEntries(db.Metrics())
+			}
+			return a.export(ctx, &work, args[1], force)
+		})
+	}
+	cmd.Exclusive = selectorExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		s.define(f)
+		defineFormat(f, &format)
+		f.BoolVar(&force, "force", false, "replace FILE if it exists")
+	}
+	return cmd
+}
+
+// exporter moves entries from a database to a writer.
+type exporter struct {
+	format   exchange.Format
+	encoding exchange.Encoding
+	from     *lightningdb.Range
+	meter    meter
+}
+
+func (a *app) export(ctx context.Context, work *exporter, path string, force bool) error {
+	start := time.Now()
+	line := progress.Start(a.progressOut(), "export", work.meter.sample)
+	var err error
+	if path == "-" {
+		err = work.run(ctx, a.Stdout)
+	} else {
+		err = writeWhole(path, force, func(out io.Writer) error { return work.run(ctx, out) })
+	}
+	line.Stop()
+	if errors.Is(err, exchange.ErrNotText) {
+		err = advise(err, "use --hex or --base64, or --format jsonl")
+	}
+	if err != nil {
+		return fmt.Errorf("export to %s: %w", path, err)
+	}
+	result := a.Stdout
+	if path == "-" {
+		result = a.Stderr
+	}
+	return a.reportTransfer(result, "exported", false, "", &work.meter, time.Since(start))
+}
+
+func (e *exporter) run(ctx context.Context, out io.Writer) error {
+	counted := &countingWriter{out: out, n: &e.meter.bytes}
+	var to exchange.Writer = exchange.NewJSONWriter(counted, e.encoding)
+	if e.format == exchange.CSV {
+		to = exchange.NewCSVWriter(counted, e.encoding)
+	}
+	err := eachEntry(ctx, e.from, func(key, value []byte) error {
+		e.meter.entries.Add(1)
+		return to.Write(key, value)
+	})
+	return errors.Join(err, to.Flush())
+}
+
+// reportTransfer says what was done: JSON to results, a sentence to standard error.
+func (a *app) reportTransfer(results io.Writer, done string, created bool, dir string, m *meter, elapsed time.Duration) error {
+	if a.json {
+		return writeJSON(results, m.result(elapsed))
+	}
+	if a.quiet {
+		return nil
+	}
+	if created {
+		fmt.Fprintf(a.Stderr, "created %s\n", dir)
+	}
+	_, err := fmt.Fprintf(a.Stderr, "%s %s\n", done, m.summary(elapsed))
+	return err
+}
+
+func entryCount(m *meter) string { return units.Plural(m.entries.Load(), "entry") }
+
+// writeWhole lets f write a file that appears under its name complete and durable, or not at all.
+func writeWhole(path string, force bool, f func(io.Writer) error) (err error) {
+	if err := mayWrite(path, force); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(temp.Name()))
+		}
+	}()
+	err = f(temp)
+	if err == nil {
+		err = temp.Sync()
+	}
+	if err = errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	if err := mayWrite(path, force); err != nil { // it may have appeared while we wrote
+		return err
+	}
+	if err := os.Rename(temp.Name(), path); err != nil {
+		return err
+	}
+	syncDir(filepath.Dir(path))
+	return nil
+}
+
+// mayWrite refuses to replace a file without force.
+func mayWrite(path string, force bool) error {
+	_, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && force:
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	return err
+}
+
+// syncDir makes a rename durable where the system can; the file itself is complete in any case.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}
+
+// countingReader counts what passes.
+type countingReader struct {
+	in io.Reader
+	n  *atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// countingWriter counts what passes.
+type countingWriter struct {
+	out io.Writer
+	n   *atomic.Int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.out.Write(p)
+	c.n.Add(int64(n))
+	return n, err
+}

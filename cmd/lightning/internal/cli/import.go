@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/progress"
+)
+
+// The size of one commit of an import, whichever is reached first.
+const (
+	importBatchEntries = 1000
+	importBatchBytes   = 1 << 20
+)
+
+const formatHelp = `
+JSON Lines (the default): one object per line,
+  {"key":"user:1","value":"Ada"}
+  {"key":"/wA=","value":"","encoding":"base64"}
+"encoding" is absent for text, or "hex" or "base64" for both strings.
+
+CSV (files called *.csv, or --format csv): the header is key,value for text, and
+key_hex,value_hex or key_base64,value_base64 for bytes.`
+
+func (a *app) importCommand() *command.Command {
+	var enc encodingFlags
+	var format string
+	cmd := &command.Command{
+		Use:   "import DIR FILE",
+		Short: "Put the entries of a JSON Lines or CSV file",
+		Help: `import puts every entry of FILE ("-" is standard input) into the database, and creates the
+database if DIR does not exist or is empty. Existing keys get the new value. The file may have
+any size. At a bad line the import ends: what is before it has been imported, nothing after it.
+What import says it has imported survives a power cut.
+--hex and --base64 hold for lines and headers that name no encoding.
+` + formatHelp,
+		MinArgs: 2, MaxArgs: 2,
+	}
+	cmd.Run = func(ctx context.Context, args []string) error {
+		form, err := chosenFormat(format, args[1])
+		if err != nil {
+			return err
+		}
+		return a.importFile(ctx, args[0], args[1], form, enc.encoding())
+	}
+	cmd.Exclusive = encodingExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		enc.define(f)
+		defineFormat(f, &format)
+	}
+	return cmd
+}
+
+func defineFormat(f *flag.FlagSet, format *string) {
+	f.StringVar(format, "format", "", "`FORMAT` of the file: jsonl or csv (default: by its name)")
+}
+
+func chosenFormat(name, path string) (exchange.Format, error) {
+	if name == "" {
+		return exchange.FormatOf(path), nil
+	}
+	format, err := exchange.FormatNamed(name)
+	if err != nil {
+		err = usage(err, "use --format jsonl or --format csv")
+	}
+	return format, err
+}
+
+// importFile opens the file first: a wrong name must not create a database. The commits on the way survive a kill only,
+// which spares a sync for each; the one sync at the end, or at the error, makes everything durable before anything is
+// said about it.
+func (a *app) importFile(ctx context.Context, dir, path string, f exchange.Format, enc exchange.Encoding) error {
+	in, size, err := a.openInput(ctx, path)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer in.Close() // it was only read
+	return a.create(dir, durabilityFlag(lightningdb.Process), func(db *lightningdb.DB) error {
+		work := importer{db: db, meter: meter{total: size, totalBytes: true}}
+		work.entries = newReader(f, enc, &countingReader{in: in, n: &work.meter.bytes})
+		start := time.Now()
+		line := progress.Start(a.progressOut(), "import", work.meter.sample)
+		err := work.run(ctx)
+		line.Stop()
+		if err = errors.Join(err, db.Sync()); err != nil {
+			return fmt.Errorf("import %s: %w (%s before that imported)", path, err, entryCount(&work.meter))
+		}
+		return a.reportTransfer(a.Stdout, "imported", db.Recovery().Created, dir, &work.meter, time.Since(start))
+	})
+}
+
+// openInput opens path, or standard input for "-", and returns its size, or 0 if that is not known.
+func (a *app) openInput(ctx context.Context, path string) (io.ReadCloser, int64, error) {
+	if path == "-" {
+		return io.NopCloser(interruptible(ctx, a.Stdin)), 0, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory", path)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	if !info.Mode().IsRegular() {
+		return file, 0, nil
+	}
+	return file, info.Size(), nil
+}
+
+func newReader(f exchange.Format, enc exchange.Encoding, in io.Reader) exchange.Reader {
+	if f == exchange.CSV {
+		return exchange.NewCSVReader(in, enc)
+	}
+	return exchange.NewJSONReader(in, enc)
+}
+
+// importer moves entries from a reader to a database.
+type importer struct {
+	db      *lightningdb.DB
+	entries exchange.Reader
+	meter   meter // counts committed entries
+	batch   lightningdb.Batch
+}
+
+// run commits batch by batch until the reader ends, an error, or the end of ctx. Good entries before a bad line are
+// committed.
+func (i *importer) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		entry, err := i.entries.Read()
+		if err != nil {
+			return i.finish(err)
+		}
+		i.batch.Put(entry.Key, entry.Value)
+		if i.batch.Len() >= importBatchEntries || i.batch.Size() >= importBatchBytes {
+			if err := i.commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// finish commits what was read before the reader ended with err.
+func (i *importer) finish(err error) error {
+	var bad *exchange.LineError
+	end := errors.Is(err, io.EOF)
+	if !end && !errors.As(err, &bad) {
+		return err
+	}
+	if commitErr := i.commit(); commitErr != nil || end {
+		return commitErr
+	}
+	return err
+}
+
+func (i *importer) commit() error {
+	if i.batch.Len() == 0 {
+		return nil
+	}
+	if err := i.db.Write(&i.batch); err != nil {
+		return err
+	}
+	i.meter.entries.Add(int64(i.batch.Len()))
+	i.batch.Reset()
+	return nil
+}

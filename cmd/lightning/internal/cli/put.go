@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/exchange"
+)
+
+func (a *app) putCommand() *command.Command {
+	var enc encodingFlags
+	var durability durabilityFlag
+	cmd := &command.Command{
+		Use:   "put DIR KEY VALUE",
+		Short: "Set a key to a value",
+		Help: `put sets a key to a value, and creates the database if DIR does not exist or is empty.
+The value "-" reads standard input to its end (to store a single "-", use --hex 2d).`,
+		MinArgs: 3, MaxArgs: 3,
+	}
+	cmd.Run = func(ctx context.Context, args []string) error {
+		key, err := enc.key(args[1])
+		if err != nil {
+			return err
+		}
+		value, err := a.valueArgument(ctx, enc, args[2])
+		if err != nil {
+			return err
+		}
+		return a.create(args[0], durability, func(db *lightningdb.DB) error {
+			if err := db.Put(key, value); err != nil {
+				return fmt.Errorf("put %s: %w", quoted(args[1]), err)
+			}
+			return nil
+		})
+	}
+	cmd.Exclusive = encodingExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		enc.define(f)
+		durability.define(f)
+	}
+	return cmd
+}
+
+// valueArgument is the value itself, or standard input for "-".
+func (a *app) valueArgument(ctx context.Context, enc encodingFlags, arg string) ([]byte, error) {
+	if arg == "-" {
+		text, err := a.readStdin(ctx, enc)
+		if err != nil {
+			return nil, err
+		}
+		arg = text
+	}
+	value, err := enc.bytes("the value", arg)
+	if err == nil && len(value) > lightningdb.MaxValueSize {
+		err = usage(fmt.Errorf("the value is larger than %d bytes", lightningdb.MaxValueSize), "split it")
+	}
+	return value, err
+}
+
+// readStdin reads at most what a value may have, and one byte more to know that it is too much. Hexadecimal and base64
+// text may have blanks and line breaks around it.
+func (a *app) readStdin(ctx context.Context, enc encodingFlags) (string, error) {
+	most := int64(lightningdb.MaxValueSize + 1)
+	if enc.encoding() != exchange.Text {
+		most *= 2
+	}
+	text, err := io.ReadAll(io.LimitReader(interruptible(ctx, a.Stdin), most))
+	if err != nil {
+		return "", fmt.Errorf("read the value: %w", err)
+	}
+	if enc.encoding() != exchange.Text {
+		text = bytes.TrimSpace(text)
+	}
+	return string(text), nil
+}
+
+// interruptible is a reader that fails when ctx ends, even if in is a pipe nobody writes to.
+func interruptible(ctx context.Context, in io.Reader) io.Reader {
+	out, pipe := io.Pipe()
+	go func() {
+		_, err := io.Copy(pipe, in)
+		pipe.CloseWithError(err) // nil is the end of the input
+	}()
+	context.AfterFunc(ctx, func() { pipe.CloseWithError(context.Cause(ctx)) })
+	return out
+}
+
+func (a *app) deleteCommand() *command.Command {
+	var enc encodingFlags
+	var durability durabilityFlag
+	var ignoreMissing bool
+	cmd := &command.Command{
+		Use:   "delete DIR KEY...",
+		Short: "Remove keys",
+		Help: `delete removes one or more keys in one atomic commit. If one of them does not exist, none is
+removed, and the exit code is 3; with --ignore-missing, that is no error.`,
+		MinArgs: 2, MaxArgs: command.Unlimited,
+	}
+	cmd.Run = func(_ context.Context, args []string) error {
+		var batch lightningdb.Batch
+		for _, arg := range args[1:] {
+			key, err := enc.key(arg)
+			if err != nil {
+				return err
+			}
+			batch.Delete(key)
+		}
+		return a.change(args[0], durability, func(db *lightningdb.DB) error {
+			if !ignoreMissing {
+				if err := requireAll(db, enc, args[1:]); err != nil {
+					return err
+				}
+			}
+			return db.Write(&batch)
+		})
+	}
+	cmd.Exclusive = encodingExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		enc.define(f)
+		durability.define(f)
+		f.BoolVar(&ignoreMissing, "ignore-missing", false, "keys that do not exist are no error")
+	}
+	return cmd
+}
+
+// requireAll finds the first key that does not exist. Nobody else writes: the database is locked by this process.
+func requireAll(db *lightningdb.DB, enc encodingFlags, args []string) error {
+	for _, arg := range args {
+		key, err := enc.key(arg)
+		if err != nil {
+			return err
+		}
+		found, err := db.Has(key)
+		if err == nil && !found {
+			err = lightningdb.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("delete %s: %w", quoted(arg), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"context"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/picture"
+	"lightningdb/cmd/lightning/internal/units"
+)
+
+func (a *app) statsCommand() *command.Command {
+	return &command.Command{
+		Use:   "stats DIR",
+		Short: "Show levels, memory, log and recovery",
+		Help: `stats opens the database for reading and shows the levels of the tree, the memory and the log,
+and what opening it had to recover. With --json, everything the database counts.`,
+		MinArgs: 1, MaxArgs: 1,
+		Run: func(_ context.Context, args []string) error {
+			return a.read(args[0], func(db *lightningdb.DB) error {
+				if a.json {
+					return writeJSON(a.Stdout, newStats(db))
+				}
+				return writeStats(a.Stdout, db, a.bold)
+			})
+		},
+	}
+}
+
+func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error {
+	out := bufio.NewWriter(w)
+	m := db.Metrics()
+	section := func(title string, lines ...string) {
+		fmt.Fprintln(out, bold(title))
+		for _, line := range lines {
+			fmt.Fprintln(out, "  "+line)
+		}
+	}
+	section("database", db.Path(), fmt.Sprintf("%s on disk, last sequence number %s", units.Bytes(m.DiskBytes), units.Count(m.Sequence)))
+	section("levels", picture.Levels(m)...)
+	section("memory", memoryLines(m)...)
+	section("log", fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes)))
+	section("recovery", picture.Recovery(db.Recovery())...)
+	if m.BackgroundError != nil {
+		section("background work failed", m.BackgroundError.Error())
+	}
+	return out.Flush()
+}
+
+func memoryLines(m lightningdb.Metrics) []string {
+	return []string{
+		fmt.Sprintf("%-10s %10s of %10s  %s", "in use", units.Bytes(m.MemoryUsed), units.Bytes(m.MemoryLimit), picture.Gauge(m.MemoryUsed, m.MemoryLimit)),
+		fmt.Sprintf("%-10s %10s of %10s  %s", "page cache", units.Bytes(m.Cache.UsedBytes), units.Bytes(m.Cache.LimitBytes), picture.Gauge(m.Cache.UsedBytes, m.Cache.LimitBytes)),
+		fmt.Sprintf("%-10s %10s in %s", "memtables", units.Bytes(m.Memtable.Bytes), units.Plural(m.Memtable.Entries, "entry")),
+	}
+}
+
+// stats is everything the database counts, as JSON. Sizes are in bytes, times in seconds. Names stay; new ones come.
+type stats struct {
+	Path     string       `json:"path"`
+	Sequence uint64       `json:"sequence"`
+	Disk     int64        `json:"disk_bytes"`
+	Levels   []levelStats `json:"levels"`
+	Memory   struct {
+		Used  int64 `json:"used_bytes"`
+		Limit int64 `json:"limit_bytes"`
+	} `json:"memory"`
+	Memtables struct {
+		Active  int   `json:"active"`
+		Frozen  int   `json:"frozen"`
+		Bytes   int64 `json:"bytes"`
+		Entries int   `json:"entries"`
+	} `json:"memtables"`
+	Cache struct {
+		Used      int64  `json:"used_bytes"`
+		Limit     int64  `json:"limit_bytes"`
+		Misses    uint64 `json:"misses"`
+		Evictions uint64 `json:"evictions"`
+	} `json:"cache"`
+	Log struct {
+		Segments int   `json:"segments"`
+		Bytes    int64 `json:"bytes"`
+	} `json:"log"`
+	TablesOpen      int           `json:"tables_open"`
+	ObsoleteFiles   int           `json:"obsolete_files"`
+	Recovery        recoveryStats `json:"recovery"`
+	BackgroundError string        `json:"background_error,omitempty"`
+}
+
+type levelStats struct {
+	Level      int     `json:"level"`
+	Tables     int     `json:"tables"`
+	Bytes      int64   `json:"bytes"`
+	Entries    uint64  `json:"entries"`
+	Tombstones uint64  `json:"tombstones"`
+	Target     int64   `json:"target_bytes"`
+	Score      float64 `json:"score"`
+}
+
+type recoveryStats struct {
+	Created      bool     `json:"created"`
+	Segments     int      `json:"segments"`
+	Records      int64    `json:"records"`
+	Operations   int64    `json:"operations"`
+	LogBytes     int64    `json:"log_bytes"`
+	TornBytes    int64    `json:"torn_bytes"`
+	LastSequence uint64   `json:"last_sequence"`
+	FilesRemoved []string `json:"files_removed"`
+	Seconds      float64  `json:"seconds"`
+}
+
+func newStats(db *lightningdb.DB) stats {
+	m := db.Metrics()
+	s := stats{Path: db.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Levels: []levelStats{},
+		TablesOpen: m.TablesOpen, ObsoleteFiles: m.ObsoleteFiles, Recovery: newRecoveryStats(db.Recovery())}
+	for _, l := range m.Levels {
+		s.Levels = append(s.Levels, levelStats(l))
+	}
+	s.Memory.Used, s.Memory.Limit = m.MemoryUsed, m.MemoryLimit
+	s.Memtables.Active, s.Memtables.Frozen = m.Memtable.Active, m.Memtable.Frozen
+	s.Memtables.Bytes, s.Memtables.Entries = m.Memtable.Bytes, m.Memtable.Entries
+	s.Cache.Used, s.Cache.Limit = m.Cache.UsedBytes, m.Cache.LimitBytes
+	s.Cache.Misses, s.Cache.Evictions = m.Cache.Misses, m.Cache.Evictions
+	s.Log.Segments, s.Log.Bytes = m.Log.Segments, m.Log.Bytes
+	if m.BackgroundError != nil {
+		s.BackgroundError = m.BackgroundError.Error()
+	}
+	return s
+}
+
+func newRecoveryStats(r lightningdb.RecoveryReport) recoveryStats {
+	return recoveryStats{Created: r.Created, Segments: r.Segments, Records: r.Records, Operations: r.Operations, LogBytes: r.LogBytes,
+		TornBytes: r.TornBytes, LastSequence: r.LastSequence, FilesRemoved: append([]string{}, r.FilesRemoved...), Seconds: r.Duration.Seconds()}
+}

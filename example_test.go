@@ -1,0 +1,254 @@
+package lightningdb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"lightningdb"
+)
+
+// open opens a database in memory; the examples that follow work on a directory just the same.
+func open() *lightningdb.DB {
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return db
+}
+
+func Example() {
+	dir, err := os.MkdirTemp("", "lightning")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	db, err := lightningdb.Open(filepath.Join(dir, "data"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+
+	// Once Put has returned nil, the value survives a power cut.
+	if err := db.Put([]byte("greeting"), []byte("hello")); err != nil {
+		log.Fatal(err)
+	}
+	value, err := db.Get([]byte("greeting"))
+	fmt.Printf("%s %v\n", value, err)
+
+	_, err = db.Get([]byte("farewell"))
+	fmt.Println(errors.Is(err, lightningdb.ErrNotFound))
+	// Output:
+	// hello <nil>
+	// true
+}
+
+func ExampleOpen() {
+	// Opening a database that must exist already, without writing anything, not even a lock file's content.
+	_, err := lightningdb.Open("no-such-directory", &lightningdb.Options{ReadOnly: true})
+	fmt.Println(errors.Is(err, lightningdb.ErrNoDatabase))
+	// Output: true
+}
+
+func ExampleDB_GetAppend() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("a"), []byte("apple"))
+	db.Put([]byte("b"), []byte("banana"))
+
+	// One buffer for many reads: no allocation once it is large enough.
+	var buf []byte
+	for _, key := range []string{"a", "b"} {
+		var err error
+		if buf, err = db.GetAppend(buf[:0], []byte(key)); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", buf)
+	}
+	// Output:
+	// apple
+	// banana
+}
+
+func ExampleDB_Has() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("a"), nil) // an empty value is a value
+	present, _ := db.Has([]byte("a"))
+	absent, _ := db.Has([]byte("b"))
+	fmt.Println(present, absent)
+	// Output: true false
+}
+
+func ExampleDB_Delete() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("a"), []byte("apple"))
+	db.Delete([]byte("a"))
+	_, err := db.Get([]byte("a"))
+	fmt.Println(err)
+	// Output: key not found
+}
+
+func ExampleDB_Write() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("balance/alice"), []byte("100"))
+
+	// All of the batch or nothing of it, also after a crash.
+	var b lightningdb.Batch
+	b.Put([]byte("balance/alice"), []byte("70"))
+	b.Put([]byte("balance/bob"), []byte("30"))
+	if err := db.Write(&b); err != nil {
+		log.Fatal(err)
+	}
+	for k, v := range db.Prefix([]byte("balance/")).All() {
+		fmt.Printf("%s = %s\n", k, v)
+	}
+	// Output:
+	// balance/alice = 70
+	// balance/bob = 30
+}
+
+func ExampleBatch_SetDurability() {
+	db := open()
+	defer db.Close()
+
+	// A cache entry need not wait for the disk: it survives a kill of the process at once, and a power cut within
+	// Options.SyncInterval.
+	var b lightningdb.Batch
+	b.SetDurability(lightningdb.Process)
+	b.Put([]byte("cache/1"), []byte("…"))
+	fmt.Println(db.Write(&b))
+
+	// Everything so far survives a power cut once Sync has returned.
+	fmt.Println(db.Sync())
+	// Output:
+	// <nil>
+	// <nil>
+}
+
+func ExampleDB_View() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("x"), []byte("1"))
+	db.Put([]byte("y"), []byte("2"))
+
+	// Everything inside sees one state, whatever is written meanwhile.
+	err := db.View(context.Background(), func(tx *lightningdb.Tx) error {
+		x, err := tx.Get([]byte("x"))
+		if err != nil {
+			return err
+		}
+		db.Put([]byte("y"), []byte("changed"))
+		y, err := tx.Get([]byte("y"))
+		fmt.Printf("%s %s\n", x, y)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// 1 2
+	// <nil>
+}
+
+func ExampleDB_Snapshot() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("page"), []byte("first version"))
+
+	snap := db.Snapshot()
+	defer snap.Close()
+	db.Put([]byte("page"), []byte("second version"))
+
+	old, _ := snap.Get([]byte("page"))
+	newest, _ := db.Get([]byte("page"))
+	fmt.Printf("%s, %s\n", old, newest)
+	// Output: first version, second version
+}
+
+func ExampleDB_Range() {
+	db := open()
+	defer db.Close()
+	for _, k := range []string{"a", "b", "c", "d"} {
+		db.Put([]byte(k), []byte("value of "+k))
+	}
+	r := db.Range([]byte("b"), []byte("d"))
+	for k, v := range r.All() {
+		fmt.Printf("%s: %s\n", k, v)
+	}
+	if err := r.Err(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// b: value of b
+	// c: value of c
+}
+
+func ExampleRange_Reverse() {
+	db := open()
+	defer db.Close()
+	for _, k := range []string{"event/1", "event/2", "event/3"} {
+		db.Put([]byte(k), nil)
+	}
+	// The two newest events, newest first.
+	for k := range db.Prefix([]byte("event/")).Reverse().Limit(2).Keys() {
+		fmt.Printf("%s\n", k)
+	}
+	// Output:
+	// event/3
+	// event/2
+}
+
+func ExampleRange_Cursor() {
+	db := open()
+	defer db.Close()
+	for _, k := range []string{"ant", "bee", "cat"} {
+		db.Put([]byte(k), nil)
+	}
+	c := db.Range(nil, nil).Cursor()
+	defer c.Close()
+	if c.Seek([]byte("b")) {
+		fmt.Printf("first at or after b: %s\n", c.Key())
+	}
+	if c.Prev() {
+		fmt.Printf("before it: %s\n", c.Key())
+	}
+	fmt.Println(c.Prev(), c.Err())
+	// Output:
+	// first at or after b: bee
+	// before it: ant
+	// false <nil>
+}
+
+func ExampleDB_Compact() {
+	db := open()
+	defer db.Close()
+	for i := range 1000 {
+		db.Put(fmt.Appendf(nil, "%04d", i), []byte("value"))
+	}
+	for i := range 990 {
+		db.Delete(fmt.Appendf(nil, "%04d", i))
+	}
+	// The space of what was deleted returns by itself; this is for wanting it now.
+	if err := db.Compact(context.Background(), nil, nil); err != nil {
+		log.Fatal(err)
+	}
+	entries := uint64(0)
+	for _, level := range db.Metrics().Levels {
+		entries += level.Entries
+	}
+	fmt.Println(entries)
+	// Output: 10
+}
+
+func ExampleDB_Recovery() {
+	db := open()
+	defer db.Close()
+	r := db.Recovery()
+	fmt.Println(r.Created, r.Operations, r.TornBytes)
+	// Output: true 0 0
+}

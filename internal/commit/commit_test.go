@@ -1,0 +1,192 @@
+package commit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/key"
+)
+
+// recorder is an Env that writes down what it is asked for and fails on request.
+type recorder struct {
+	mu        sync.Mutex
+	steps     []string
+	applied   []key.SeqNum
+	published key.SeqNum
+	fits      int // group size up to which Fits says yes
+	roomErr   error
+	logErr    error
+	syncErr   error
+	onLog     func()
+}
+
+func (e *recorder) step(format string, args ...any) {
+	e.steps = append(e.steps, fmt.Sprintf(format, args...))
+}
+
+func (e *recorder) Fits(group []*Request) bool { return len(group) <= e.fits }
+
+func (e *recorder) MakeRoom(r *Request) error { return e.roomErr }
+
+func (e *recorder) Log(group []*Request) error {
+	if e.onLog != nil {
+		e.onLog()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.step("log %d-%d", group[0].First, group[len(group)-1].Last())
+	return e.logErr
+}
+
+func (e *recorder) Sync() error {
+	e.step("sync")
+	return e.syncErr
+}
+
+func (e *recorder) Apply(r *Request) {
+	e.step("apply %d", r.First)
+	e.applied = append(e.applied, r.First)
+}
+
+func (e *recorder) Publish(last key.SeqNum) {
+	e.step("publish %d", last)
+	e.published = last
+}
+
+func puts(n int) *batch.Batch {
+	b := new(batch.Batch)
+	for i := range n {
+		b.Put([]byte{byte(i)}, nil)
+	}
+	return b
+}
+
+func (e *recorder) expect(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(e.steps, want) {
+		t.Errorf("steps %q, want %q", e.steps, want)
+	}
+	e.steps = nil
+}
+
+// A commit that were acknowledged before its sync, or visible before its log write, would be lost or vanish in a crash.
+func TestCommit_takesTheStepsInOrder(t *testing.T) {
+	env := &recorder{fits: 8}
+	q := NewQueue(env, 10)
+	last, err := q.Commit(puts(3), true, nil)
+	if last != 12 || err != nil {
+		t.Fatalf("Commit = %d, %v", last, err)
+	}
+	env.expect(t, "log 10-12", "sync", "apply 10", "publish 12")
+	if last, _ = q.Commit(puts(1), false, nil); last != 13 {
+		t.Errorf("second commit ends at %d", last)
+	}
+	env.expect(t, "log 13-13", "apply 13", "publish 13")
+}
+
+// A rejected transaction that had been logged would come back at the next start.
+func TestCommit_logsNothingOfWhatItRejects(t *testing.T) {
+	env := &recorder{fits: 8}
+	q := NewQueue(env, 1)
+	conflict := errors.New("conflict")
+	if _, err := q.Commit(puts(1), true, func() error { return conflict }); err != conflict {
+		t.Errorf("a failed check gave %v", err)
+	}
+	env.roomErr = errors.New("no room")
+	if _, err := q.Commit(puts(1), true, nil); err != env.roomErr {
+		t.Errorf("a commit without room gave %v", err)
+	}
+	env.expect(t)
+	env.roomErr = nil
+	if last, err := q.Commit(puts(1), false, func() error { return nil }); last != 1 || err != nil {
+		t.Errorf("the next commit = %d, %v; refused ones must use no number", last, err)
+	}
+}
+
+// A gap in the numbers would look like a lost commit to recovery; a number used twice would hide one behind another.
+func TestCommit_usesTheNumbersOfACleanlyFailedWriteAgain(t *testing.T) {
+	env := &recorder{fits: 8, logErr: errors.New("disk full")}
+	q := NewQueue(env, 1)
+	if _, err := q.Commit(puts(2), false, nil); err != env.logErr {
+		t.Fatal(err)
+	}
+	env.logErr = nil
+	if last, err := q.Commit(puts(2), false, nil); last != 2 || err != nil {
+		t.Errorf("Commit = %d, %v", last, err)
+	}
+	env.expect(t, "log 1-2", "log 1-2", "apply 1", "publish 2")
+}
+
+// After a failed sync nobody knows what is on the disk: going on would build acknowledged commits on sand.
+func TestCommit_stopsForEverAfterAFailedSync(t *testing.T) {
+	env := &recorder{fits: 8, syncErr: errors.New("input/output error")}
+	q := NewQueue(env, 1)
+	for range 2 {
+		if _, err := q.Commit(puts(1), true, nil); !errors.Is(err, env.syncErr) {
+			t.Errorf("Commit gave %v", err)
+		}
+	}
+	env.expect(t, "log 1-1", "sync")
+	if env.published != 0 {
+		t.Errorf("published %d", env.published)
+	}
+}
+
+// A waiter that is never answered hangs a program; one answered wrongly loses its commit.
+func TestCommit_answersTheWholeGroupWhenAStepPanics(t *testing.T) {
+	env := &recorder{fits: 100, onLog: func() { panic("broken") }}
+	q := NewQueue(env, 1)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	panics, failures := 0, 0
+	for range 8 {
+		wg.Go(func() {
+			defer func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if recover() != nil {
+					panics++
+				}
+			}()
+			_, err := q.Commit(puts(1), false, nil)
+			mu.Lock()
+			defer mu.Unlock()
+			if errors.Is(err, ErrPanicked) {
+				failures++
+			}
+		})
+	}
+	wg.Wait()
+	if panics == 0 || panics+failures != 8 {
+		t.Errorf("%d panics and %d failures of 8 commits", panics, failures)
+	}
+}
+
+// Grouping is for speed only: every commit is applied once, in the order of its numbers, whatever the group sizes.
+func TestCommit_groupsWithoutLosingOrReordering(t *testing.T) {
+	for _, fits := range []int{1, 3, 1000} {
+		env := &recorder{fits: fits}
+		q := NewQueue(env, 1)
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				for i := range 200 {
+					last, err := q.Commit(puts(i%4), i%3 == 0, nil)
+					if err != nil {
+						t.Errorf("commit %d: %v", last, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		const operations = 16 * 200 / 4 * (0 + 1 + 2 + 3)
+		if env.published != operations || !slices.IsSorted(env.applied) || len(env.applied) != 16*200 {
+			t.Errorf("fits %d: published %d of %d, applied %d of %d", fits, env.published, operations,
+				len(env.applied), 16*200)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package lightningdb
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers is the house from the ground up: a package imports only packages of lower floors. Packages of one floor know
+// nothing of each other. Where a line of code belongs can be told from this list.
+var layers = [][]string{
+	{"internal/key", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap", "internal/epoch"},
+	{"internal/vfs", "internal/batch"},
+	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",
+		"internal/locator", "internal/merge", "internal/cache"},
+	{"internal/wal", "internal/manifest", "internal/record/recordtest", "internal/memtable", "internal/table", "internal/merge/mergetest"},
+	{"internal/compaction", "internal/commit"},
+	{"internal/engine"},
+	{"."},
+	{"internal/oracle"},
+	{"internal/torture"},
+	{"cmd/lightning/internal/units"},
+	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},
+	{"cmd/lightning/internal/demo"},
+	{"cmd/lightning/internal/cli"},
+	{"cmd/lightning"},
+}
+
+// One engine that every part of it may reach into is what the original died of.
+func TestLayers_importOnlyDownwards(t *testing.T) {
+	floor := make(map[string]int)
+	for n, packages := range layers {
+		for _, p := range packages {
+			floor[p] = n
+		}
+	}
+	seen := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == "bench" || d.Name() == ".git" || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		from, ok := floor[dir]
+		if !ok {
+			t.Errorf("package %s is on no floor: add it to layers", dir)
+			return nil
+		}
+		seen++
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			if name != "lightningdb" && !strings.HasPrefix(name, "lightningdb/") {
+				continue
+			}
+			imported := strings.TrimPrefix(strings.TrimPrefix(name, "lightningdb"), "/")
+			if imported == "" {
+				imported = "."
+			}
+			if to, ok := floor[imported]; !ok || to >= from {
+				t.Errorf("%s (floor %d) imports %s (floor %d)", path, from, imported, to)
+			}
+		}
+		return nil
+	})
+	if err != nil || seen < 40 {
+		t.Fatalf("looked at %d files: %v", seen, err)
+	}
+}
