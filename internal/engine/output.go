@@ -35,7 +35,9 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 		},
 	})
 	if err == nil && stats.Outputs > 0 {
-		err = e.fs.SyncDir()
+		if err = e.fs.SyncDir(); err != nil {
+			e.discardTables(edit)
+		}
 	}
 	return edit, stats, err
 }
