@@ -1,6 +1,6 @@
 // Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Run): a version in, a
-// job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through the
-// functions it is given. Everything here may be called concurrently as long as the arguments are not shared.
+// job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through
+// the functions it is given. Everything here may be called concurrently: versions and jobs are never changed.
 //
 // # The tree
 //
@@ -11,8 +11,9 @@
 //	A3  a user key is in at most one table of each level from L1 on
 //
 // A job keeps A1 and A2 by what it takes along: with a table, all tables of the output level that overlap it; with a
-// table of L0, all tables of L0 that overlap it, directly or through others; and by never passing over a level that
-// holds anything. It keeps A3 because outputs are cut between user keys only.
+// table of L0, all tables of L0 that overlap it, directly or through others (or all of L0, if they are to become one
+// table there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between
+// user keys only.
 //
 // L0 receives flushes. Below it lies the base level, into which L0 is compacted, and below that every level is
 // about Multiplier times as large as the one before, down to the last level, which holds most of the data. Levels
@@ -27,12 +28,12 @@
 //
 // # Concurrent jobs
 //
-// Several jobs may run at a time, as long as no table is an input of two (the callback busy says which ones are taken).
-// That is enough to keep their outputs apart. The inputs from the upper level of a job are one table, or tables of L0
-// that overlap each other like links of a chain; so they cover their span without a gap, and so does the job's
-// whole span once the overlapping tables of the output level have joined them. A job with an overlapping span and the same
-// output level would need one of these inputs. Tables that are added to the upper level meanwhile cannot come
-// down into the span either, for the same reason.
+// Several jobs may run at a time, as long as no table is an input of two (the callback busy says which ones are
+// taken). That is enough to keep their outputs apart. The inputs from the upper level of a job are one table, or
+// tables of L0 that overlap each other like the links of a chain; so they cover their span without a gap, and together
+// with the overlapping tables of the output level they cover the span of the job. Another job with the same output
+// level and an overlapping span would need one of these inputs. Tables that join the upper level meanwhile cannot
+// come down into the span either, for the same reason.
 package compaction
 
 import (
@@ -48,15 +49,18 @@ const lastLevel = manifest.NumLevels - 1
 
 // Params are the measures of the tree. All but OldestSnapshot and Quiet must be positive, Multiplier at least 2.
 type Params struct {
-	// BaseBytes is the size of L0, in bytes, at which it is compacted, and the least target of the base level:
-	// about L0Trigger times the size of a flushed memtable.
+	// BaseBytes is the least target of the base level; the most is Multiplier times that.
 	BaseBytes int64
 	// Multiplier is how many times larger each level is than the one above it.
 	Multiplier int64
 	// TargetTableBytes is the size at which an output table ends.
 	TargetTableBytes int64
+	// FullBytes is the least that an output holds when it says Full: keys, values and entryOverhead for each entry.
+	FullBytes int64
 	// L0Trigger is the number of tables in L0 at which it is compacted.
 	L0Trigger int
+	// L0Bytes is the size of L0 at which it is compacted, however few its tables.
+	L0Bytes int64
 	// OldestSnapshot is the lowest sequence number that any reader may still read at: the visible sequence number
 	// if there is no reader. Run must be given no lower snapshot.
 	OldestSnapshot key.SeqNum
@@ -64,9 +68,10 @@ type Params struct {
 	Quiet bool
 }
 
-// DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on.
+// DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on, together with BaseBytes
+// at the size of a memtable and L0Bytes at L0Trigger times that.
 const (
-	DefaultMultiplier = 10
+	DefaultMultiplier = 8
 	DefaultL0Trigger  = 4
 )
 
@@ -79,6 +84,7 @@ type Reason string
 const (
 	ReasonFlush   Reason = "flush"         // a frozen memtable becomes tables
 	ReasonL0      Reason = "L0 full"       // too many or too large tables in L0
+	ReasonSmall   Reason = "small flushes" // many tables in L0 with little in them become one
 	ReasonSize    Reason = "level full"    // a level is above its target
 	ReasonDrain   Reason = "level retired" // the data has shrunk and needs a level less
 	ReasonGarbage Reason = "garbage"       // quiet: space can be had back

@@ -58,7 +58,7 @@ func dueLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 // out and do not count.
 func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 	tables := float64(len(v.Levels[0])) / float64(p.L0Trigger)
-	size := float64(sizeOf(v.Levels[0])) / float64(p.BaseBytes)
+	size := float64(sizeOf(v.Levels[0])) / float64(p.L0Bytes)
 	dues := []due{{0, max(tables, size), ReasonL0}}
 	for l := 1; l < lastLevel; l++ {
 		idle := int64(0)

@@ -17,7 +17,8 @@ const grandparentTables = 10
 //
 // A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those
 // of the output level, and adds none. A job that rewrites a table in place is picked only if it is certain to
-// drop an entry, and every entry counts at least 1.
+// drop an entry, and every entry counts at least 1. The only job that may leave M as it is makes fewer tables of
+// those in L0, and no job but a flush adds to their number.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	for _, d := range dueLevels(v, p, pk.shape, busy) {
@@ -42,8 +43,10 @@ type picker struct {
 // pickLevel returns the job that takes most from a level for the least work; nil if running jobs prevent all.
 func (pk *picker) pickLevel(level int, reason Reason) *Job {
 	if level == 0 {
-		oldest := pk.v.Levels[0][len(pk.v.Levels[0])-1]
-		return pk.fromL0(oldest, reason)
+		if job := pk.withinL0(); job != nil {
+			return job
+		}
+		return pk.anyFromL0(reason)
 	}
 	var best *Job
 	bestRatio := 0.0
@@ -63,6 +66,42 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 func (pk *picker) gainOf(level int, t *manifest.TableMeta) (gain, cost int64) {
 	return t.Size + pk.reclaimable(level, t), t.Size + sizeOf(overlapping(pk.v, level+1, spanOf1(t)))
 }
+
+// anyFromL0 returns the job that compacts the oldest tables of L0 that running jobs leave free.
+func (pk *picker) anyFromL0(reason Reason) *Job {
+	for _, t := range slices.Backward(pk.v.Levels[0]) {
+		if job := pk.fromL0(t, reason); job != nil {
+			return job
+		}
+	}
+	return nil
+}
+
+// withinL0 returns the job that makes one table of all in L0, or at least fewer, if they are so small that merging
+// them with the next level would write more than Multiplier times their size; nil if not. Without it, a program that
+// opens a database, writes little and closes it would cause a large part of it to be written anew every L0Trigger
+// times.
+func (pk *picker) withinL0() *Job {
+	tables := pk.v.Levels[0]
+	size, held := sizeOf(tables), int64(0)
+	for _, t := range tables {
+		held += heldBy(t)
+	}
+	if size > pk.p.TargetTableBytes || held/pk.p.FullBytes+1 >= int64(len(tables)) {
+		return nil // too large, or there might be as many outputs, all but the last of them full, as inputs
+	}
+	if sizeOf(overlapping(pk.v, pk.shape.into, spanOf(tables))) <= size*pk.p.Multiplier {
+		return nil
+	}
+	job := pk.job(0, tables, 0, ReasonSmall)
+	if job != nil {
+		job.TargetTableBytes, job.GrandparentBytes = 0, 0 // as few outputs as can be
+	}
+	return job
+}
+
+// heldBy is what t holds, in the measure of Params.FullBytes.
+func heldBy(t *manifest.TableMeta) int64 { return int64(t.RawBytes + entryOverhead*t.Entries) }
 
 // fromL0 returns the job that compacts t, a table of L0, and all that must go with it.
 func (pk *picker) fromL0(t *manifest.TableMeta, reason Reason) *Job {
@@ -109,8 +148,9 @@ func (j *Job) span() span {
 	return s
 }
 
-// findOverlaps fills j.Overlaps. By A1 and A2, older versions than those of the upper inputs are in deeper levels and in
-// later tables of L0, and nowhere else. Older versions than those of the inputs at the output level are deeper still.
+// findOverlaps fills j.Overlaps. By A1 and A2, older versions than those of the upper inputs are in deeper levels and
+// in later tables of L0, and nowhere else. Older versions than those of the inputs at the output level are deeper
+// still.
 func (pk *picker) findOverlaps(j *Job, level int) {
 	s := j.span()
 	if level == 0 {

@@ -35,7 +35,8 @@ type Output interface {
 	Add(k key.Internal, value []byte) error
 	// EstimatedSize is about how many bytes the file would have if it were finished now.
 	EstimatedSize() int64
-	// Full reports that no further user key may be added.
+	// Full reports that no further user key may be added; further versions of the last one may. It never does so while
+	// the output holds less than Params.FullBytes.
 	Full() bool
 	// Finish completes, syncs and closes the file and says what is in it. If it fails, the file is closed all the same.
 	Finish() (*manifest.TableMeta, error)
@@ -54,6 +55,9 @@ type Stats struct {
 	RawBytes   int64  // keys and values read
 	Outputs    int
 }
+
+// entryOverhead is the most, in bytes, that an entry takes in a page besides its key and value.
+const entryOverhead = 64
 
 // A step is what is read between two looks at the context: so many entries or bytes, whichever comes first.
 const (

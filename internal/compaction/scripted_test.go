@@ -205,7 +205,7 @@ func TestFlush_appliesSnapshotRule(t *testing.T) {
 // TestRun_neverSplitsUserKey: versions of a key in two tables of a level would break the search for it.
 func TestRun_neverSplitsUserKey(t *testing.T) {
 	w := newWorld(smallParams())
-	w.params.TargetTableBytes, w.fullAt = 1, 1
+	w.params.TargetTableBytes, w.params.FullBytes, w.fullAt = 1, 1, 1
 	for seq := key.SeqNum(1); seq <= 20; seq++ {
 		w.live = append(w.live, seq)
 		w.place(0, put("k", seq), put("l", seq+20))
@@ -220,10 +220,12 @@ func TestRun_neverSplitsUserKey(t *testing.T) {
 // TestRun_endsFullOutput: a table that is filled beyond its limits cannot be written.
 func TestRun_endsFullOutput(t *testing.T) {
 	w := newWorld(smallParams())
-	w.params.TargetTableBytes, w.fullAt = 1<<20, 2
+	w.params.FullBytes, w.fullAt = 1, 2
 	w.place(0, put("a", 1), put("c", 2), put("e", 3))
 	w.place(0, put("b", 4), put("d", 5))
-	mustRun(t, w, w.picker().fromL0(w.v.Levels[0][0], ReasonL0))
+	job := w.picker().fromL0(w.v.Levels[0][0], ReasonL0)
+	job.TargetTableBytes = 0
+	mustRun(t, w, job)
 	if len(w.v.Levels[6]) != 3 {
 		t.Errorf("%d tables of at most 2 entries for 5 entries", len(w.v.Levels[6]))
 	}
@@ -287,6 +289,32 @@ func TestPick_movesWithoutRewriting(t *testing.T) {
 	}
 }
 
+// TestPick_gathersSmallFlushes: a few small flushes must not cause the whole database to be written anew.
+func TestPick_gathersSmallFlushes(t *testing.T) {
+	w := newWorld(smallParams())
+	w.params.BaseBytes, w.params.TargetTableBytes, w.params.FullBytes = 1<<20, 1000, 1000
+	var entries []mergetest.Entry
+	for i := range 1000 {
+		entries = append(entries, put(fmt.Sprintf("k%03d", i), key.SeqNum(i+1)))
+	}
+	w.place(6, entries...)
+	w.history = entries
+	for range 30 {
+		w.put("k000", nil)
+		w.remove("k999")
+		if err := w.flush(); err != nil {
+			t.Fatal(err)
+		}
+		mustSettle(t, w, false)
+	}
+	if len(w.v.Levels[0]) >= w.params.L0Trigger || w.written > 2000 {
+		t.Errorf("%d tables in L0, %d bytes written for 60 small entries", len(w.v.Levels[0]), w.written)
+	}
+	if err := w.check(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPick_rewritesLastLevelTable: garbage concentrated in one table must go even if the whole has little.
 func TestPick_rewritesLastLevelTable(t *testing.T) {
 	w := newWorld(smallParams())
@@ -314,7 +342,7 @@ func TestPick_rewritesLastLevelTable(t *testing.T) {
 
 // TestShape_fitsBase: with a wrong base level every byte is written too often, or L0 merges with a giant.
 func TestShape_fitsBase(t *testing.T) {
-	p := Params{BaseBytes: 100, Multiplier: 10, TargetTableBytes: 10, L0Trigger: 4}
+	p := Params{BaseBytes: 100, Multiplier: 10, TargetTableBytes: 10, L0Trigger: 4, L0Bytes: 400}
 	for _, c := range []struct {
 		total int64
 		base  int

@@ -24,7 +24,7 @@ type world struct {
 	history  []mergetest.Entry // everything ever written, in commit order
 	live     []key.SeqNum      // snapshots held by readers, ascending
 	running  []*inFlight
-	fullAt   int // entries at which an output is Full; 0 for never
+	fullAt   int // entries at which an output is Full, if FullBytes allows it to be; 0 for never
 	params   Params
 	written  int64 // bytes of all outputs ever
 }
@@ -41,7 +41,7 @@ func newWorld(p Params) *world {
 
 // smallParams make a few hundred entries fill several levels.
 func smallParams() Params {
-	return Params{BaseBytes: 800, Multiplier: 3, TargetTableBytes: 300, L0Trigger: 3}
+	return Params{BaseBytes: 800, Multiplier: 3, TargetTableBytes: 300, FullBytes: 200, L0Trigger: 3, L0Bytes: 800}
 }
 
 func (w *world) put(user string, value []byte) { w.write(user, key.KindPut, value) }
@@ -160,7 +160,7 @@ func (w *world) settle(next func() *Job) error {
 	return nil
 }
 
-// measure is M of Pick's comment.
+// measure is M of Pick's comment, and after it, as the lesser digits, the number of tables in L0.
 func (w *world) measure() uint64 {
 	m := uint64(0)
 	for level, tables := range w.v.Levels {
@@ -168,7 +168,7 @@ func (w *world) measure() uint64 {
 			m += t.Entries * uint64(manifest.NumLevels-level)
 		}
 	}
-	return m
+	return m<<16 + uint64(len(w.v.Levels[0]))
 }
 
 // bytes is the size of all tables.
@@ -307,6 +307,7 @@ type output struct {
 	num     filename.Num
 	entries []mergetest.Entry
 	size    int64
+	raw     int64
 }
 
 func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) + 8) }
@@ -314,12 +315,17 @@ func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) +
 func (o *output) Add(k key.Internal, value []byte) error {
 	o.entries = append(o.entries, mergetest.Entry{Key: k.Clone(), Value: bytes.Clone(value)})
 	o.size += entrySize(k.User, value)
+	o.raw += int64(len(k.User) + len(value))
 	return nil
 }
 
 func (o *output) EstimatedSize() int64 { return o.size }
-func (o *output) Full() bool           { return o.w.fullAt > 0 && len(o.entries) >= o.w.fullAt }
 func (o *output) Abort() error         { return nil }
+
+func (o *output) Full() bool {
+	held := o.raw + entryOverhead*int64(len(o.entries))
+	return o.w.fullAt > 0 && len(o.entries) >= o.w.fullAt && held >= o.w.params.FullBytes
+}
 
 func (o *output) Finish() (*manifest.TableMeta, error) {
 	o.w.files[o.num] = o.entries

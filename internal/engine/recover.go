@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
+	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
@@ -60,14 +61,34 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return fmt.Errorf("list the database directory: %w", err)
 	}
+	if err := checkTablesThere(version, names); err != nil {
+		return err
+	}
 	e.nextNum = max(version.NextNum, numberAbove(names))
+	r := &replay{engine: e, version: version, from: version.LogStart, keep: e.opts.ReadOnly}
 	if e.opts.ReadOnly {
-		err = e.serveReadOnly(version, names)
+		err = e.serveReadOnly(r, names)
 	} else {
-		err = e.serve(version, manifestNum, names)
+		err = e.serve(r, manifestNum, names)
+	}
+	if err != nil {
+		r.free()
 	}
 	e.report.Duration = e.opts.Now().Sub(start)
 	return err
+}
+
+// checkTablesThere makes a lost table an error of Open rather than of the first read that needs it. names is sorted.
+func checkTablesThere(version *manifest.Version, names []string) error {
+	for _, level := range version.Levels {
+		for _, t := range level {
+			name := filename.Make(filename.Table, t.Num)
+			if _, there := slices.BinarySearch(names, name); !there {
+				return corrupt.New(name, -1, "the manifest names this table, but the file is missing")
+			}
+		}
+	}
+	return nil
 }
 
 // emptyVersion is the tree of a new database.
@@ -91,16 +112,15 @@ func numberAbove(names []string) filename.Num {
 }
 
 // serve replays the log, makes what it found durable, and starts a new log and a new manifest in place of manifest before.
-func (e *Engine) serve(version *manifest.Version, before filename.Num, names []string) error {
-	replayed := &replay{engine: e, version: version, from: version.LogStart}
-	last, err := replayed.run(names)
+func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
+	last, err := r.run(names)
 	if err != nil {
 		return err
 	}
-	if err := replayed.flush(); err != nil {
+	if err := r.flush(); err != nil {
 		return err
 	}
-	version = replayed.version
+	version := r.version
 	e.startAt(last)
 	seg, err := wal.Create(e.fs, e.newNumAs(&e.segmentNum), version.DatabaseID, wal.Root(last))
 	if err != nil {
@@ -121,9 +141,9 @@ func (e *Engine) serve(version *manifest.Version, before filename.Num, names []s
 	}
 	e.report.FilesRemoved = slices.DeleteFunc(removed, func(name string) bool {
 		kind, num := filename.Parse(name) // the manifest and the log from before are no leftovers
-		return kind == filename.Manifest && num == before || kind == filename.Log && num >= replayed.from
+		return kind == filename.Manifest && num == before || kind == filename.Log && num >= r.from
 	})
-	active := replayed.mem
+	active := r.mem
 	active.segment = e.segmentNum
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -132,18 +152,17 @@ func (e *Engine) serve(version *manifest.Version, before filename.Num, names []s
 }
 
 // serveReadOnly replays the log into memory and leaves the directory as it is.
-func (e *Engine) serveReadOnly(version *manifest.Version, names []string) error {
-	replayed := &replay{engine: e, version: version, keep: true}
-	last, err := replayed.run(names)
+func (e *Engine) serveReadOnly(r *replay, names []string) error {
+	last, err := r.run(names)
 	if err != nil {
 		return err
 	}
 	e.startAt(last)
-	mems := append(replayed.full, replayed.mem)
+	mems := append(r.full, r.mem)
 	slices.Reverse(mems)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.installLocked(mems, version)
+	e.installLocked(mems, r.version)
 	return nil
 }
 
@@ -277,4 +296,13 @@ func (r *replay) flush() error {
 	}
 	r.version = next
 	return r.newMemtable(0)
+}
+
+// free gives back the memory of memtables that will not be served.
+func (r *replay) free() {
+	for _, m := range append(r.full, r.mem) {
+		if m != nil {
+			m.Free()
+		}
+	}
 }

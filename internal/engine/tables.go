@@ -12,7 +12,6 @@ import (
 	"lightningdb/internal/filename"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/table"
-	"lightningdb/internal/vfs"
 )
 
 // maxOpenTables bounds the file descriptors that open tables hold, whatever the memory limit allows.
@@ -31,7 +30,6 @@ type tableRef struct {
 // readers are covered by the epoch.
 type openTable struct {
 	*table.Reader
-	file vfs.File
 	refs atomic.Int32
 }
 
@@ -39,8 +37,7 @@ type openTable struct {
 // loses nothing.
 func (o *openTable) unref() {
 	if o.refs.Add(-1) == 0 {
-		o.Reader.Close()
-		o.file.Close()
+		o.Close()
 	}
 }
 
@@ -113,7 +110,7 @@ func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
 		file.Close()
 		return nil, err
 	}
-	o := &openTable{Reader: r, file: file}
+	o := &openTable{Reader: r}
 	o.refs.Store(1)
 	return o, nil
 }

@@ -49,14 +49,6 @@ func (l *level) find(user []byte) *tableRef {
 	return nil
 }
 
-// seekIndex is the index of the first table whose largest key is at or after user.
-func (l *level) seekIndex(user []byte) int {
-	i, _ := slices.BinarySearchFunc(l.tables, user, func(t *tableRef, user []byte) int {
-		return bytes.Compare(t.meta.Largest, user)
-	})
-	return i
-}
-
 // installLocked makes a view of mems and version current and lets go of the one before it.
 func (e *Engine) installLocked(mems []*memRef, version *manifest.Version) {
 	v := &view{mems: mems, version: version}

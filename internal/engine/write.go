@@ -100,6 +100,8 @@ func (e *Engine) freeze(need int) error {
 	if err := e.startSegment(); err != nil {
 		return err
 	}
+	e.epochs.Collect()
+	e.buryViews() // so that a memtable that nobody reads any more is used again instead of a new one
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := e.view.Load()

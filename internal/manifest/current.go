@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"strings"
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
@@ -70,14 +70,24 @@ func readCurrent(fs vfs.FS) (db [16]byte, num filename.Num, err error) {
 	return decodeCurrent(data)
 }
 
-// foreignCurrent is what other programs keep in a file of this name.
-var foreignCurrent = regexp.MustCompile(`^(MANIFEST|OPTIONS|marker)[-.A-Za-z0-9]*\n?$`)
+// foreignCurrent reports whether data is what other programs keep in a file of this name: the name of a file of theirs.
+func foreignCurrent(data []byte) bool {
+	name := strings.TrimSuffix(string(data), "\n")
+	for _, prefix := range []string{"MANIFEST", "OPTIONS", "marker"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			return !strings.ContainsFunc(rest, func(r rune) bool {
+				return !(r == '-' || r == '.' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z')
+			})
+		}
+	}
+	return false
+}
 
 // decodeCurrent decodes the content of CURRENT.
 func decodeCurrent(data []byte) (db [16]byte, num filename.Num, err error) {
 	h, err := record.DecodeFileHeader(record.MagicCurrent, data)
 	switch {
-	case errors.Is(err, record.ErrBadHeader) && foreignCurrent.Match(data):
+	case errors.Is(err, record.ErrBadHeader) && foreignCurrent(data):
 		return db, 0, fmt.Errorf("%w: CURRENT says %q, as another program would write it", ErrNotDatabase, data)
 	case errors.Is(err, record.ErrBadHeader) || err == nil && len(data) != record.FileHeaderSize:
 		return db, 0, corrupt.New(nameCurrent, 0,

@@ -14,12 +14,12 @@
 //
 // # After a crash
 //
-// Edits are synced before anyone relies on them. The last record may therefore be torn, and is then ignored; the snapshot
-// may not, nor may any valid record stand behind a torn one. A manifest that was read is never appended to: who opens the
-// database creates the next one.
+// Edits are synced before anyone relies on them. The last record may therefore be torn, and is then ignored; the
+// snapshot may not, nor may any valid record stand behind a torn one. A manifest that was read is never appended to:
+// who opens the database creates the next one.
 //
-// If a database is being created for the first time, CURRENT comes last. A directory without CURRENT that holds no table
-// and no record in any log segment is therefore such an attempt, interrupted: nothing in it was ever
+// If a database is being created for the first time, CURRENT comes last. A directory without CURRENT that holds no
+// table and no record in any log segment is therefore such an attempt, interrupted: nothing in it was ever
 // acknowledged. Without CURRENT but with more than that, CURRENT was lost, and that is damage.
 package manifest
 

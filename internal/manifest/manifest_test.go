@@ -141,7 +141,7 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 	}
 	cases := map[string]*Edit{
 		"number taken":             {Added: []Placed{{0, table(8, 40, "q", "r")}}},
-		"number added twice":       {Added: []Placed{{0, table(11, 40, "q", "r")}, {1, table(11, 40, "q", "r")}}, NextNum: 12},
+		"number added twice":       {Added: []Placed{{0, table(11, 9, "q", "r")}, {1, table(11, 9, "q", "r")}}, NextNum: 12},
 		"number not handed out":    {Added: []Placed{{0, table(10, 40, "q", "r")}}},
 		"number zero":              changed(func(m *TableMeta) { m.Num = 0 }),
 		"id taken":                 changed(func(m *TableMeta) { m.ID = table(8, 1, "a", "b").ID }),
@@ -154,7 +154,7 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		"deleted never there":      {Deleted: []Removed{{6, 7}}},
 		"keys reversed":            changed(func(m *TableMeta) { m.Smallest, m.Largest = m.Largest, m.Smallest }),
 		"no smallest key":          changed(func(m *TableMeta) { m.Smallest = nil }),
-		"key too long":             changed(func(m *TableMeta) { m.Largest = bytes.Repeat([]byte("r"), key.MaxUserKeySize+1) }),
+		"key too long":             changed(func(m *TableMeta) { m.Largest = bytes.Repeat(m.Largest, key.MaxUserKeySize+1) }),
 		"sequence zero":            changed(func(m *TableMeta) { m.SmallestSeq = 0 }),
 		"sequences reversed":       changed(func(m *TableMeta) { m.SmallestSeq = m.LargestSeq + 1 }),
 		"sequence beyond the last": changed(func(m *TableMeta) { m.LargestSeq = 42 }),
@@ -381,14 +381,20 @@ func TestRecover_withoutCurrent(t *testing.T) {
 		files recordtest.Dir
 		want  error
 	}{
-		"nothing":             {nil, ErrNoDatabase},
-		"foreign files":       {recordtest.Dir{"notes.txt": []byte("x"), "LOCK": nil}, ErrNoDatabase},
-		"interrupted":         {recordtest.Dir{"MANIFEST-000001": manifestOnly(t, emptyVersion()), "000002.wal": segment(t, 0), "CURRENT.tmp": nil}, ErrNoDatabase},
-		"interrupted earlier": {recordtest.Dir{"MANIFEST-000001": nil, "000002.wal": bytes.Repeat([]byte{9}, 5000)}, ErrNoDatabase},
-		"table":               {recordtest.Dir{"000004.tbl": nil}, corrupt.ErrCorrupt},
-		"commits":             {recordtest.Dir{"000002.wal": segment(t, 1)}, corrupt.ErrCorrupt},
-		"manifest of tables":  {recordtest.Dir{"MANIFEST-000001": full}, corrupt.ErrCorrupt},
-		"newer manifest":      {recordtest.Dir{"MANIFEST-000001": rewrite(full, func(d []byte) { d[8] = 2 })}, ErrVersionTooNew},
+		"nothing":       {nil, ErrNoDatabase},
+		"foreign files": {recordtest.Dir{"notes.txt": []byte("x"), "LOCK": nil}, ErrNoDatabase},
+		"interrupted": {recordtest.Dir{
+			"MANIFEST-000001": manifestOnly(t, emptyVersion()), "000002.wal": segment(t, 0), "CURRENT.tmp": nil,
+		}, ErrNoDatabase},
+		"interrupted earlier": {recordtest.Dir{
+			"MANIFEST-000001": nil, "000002.wal": bytes.Repeat([]byte{9}, 5000),
+		}, ErrNoDatabase},
+		"table":              {recordtest.Dir{"000004.tbl": nil}, corrupt.ErrCorrupt},
+		"commits":            {recordtest.Dir{"000002.wal": segment(t, 1)}, corrupt.ErrCorrupt},
+		"manifest of tables": {recordtest.Dir{"MANIFEST-000001": full}, corrupt.ErrCorrupt},
+		"newer manifest": {recordtest.Dir{
+			"MANIFEST-000001": rewrite(full, func(d []byte) { d[8] = 2 }),
+		}, ErrVersionTooNew},
 	}
 	for name, c := range cases {
 		_, _, err := Recover(c.files)

@@ -129,7 +129,8 @@ func readEdits(f vfs.File, name string, h *record.FileHeader) (*Version, error) 
 }
 
 // endOfEdits returns the version that b holds if the manifest may end at off, where there is no valid record.
-func endOfEdits(b *builder, r *record.Reader, name string, off int64, want record.Type, problem string) (*Version, error) {
+func endOfEdits(b *builder, r *record.Reader, name string, off int64, want record.Type,
+	problem string) (*Version, error) {
 	if want == typeSnapshot {
 		return nil, corrupt.New(name, off, "the snapshot is damaged: %s", problem)
 	}

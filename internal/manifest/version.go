@@ -30,8 +30,8 @@ type TableMeta struct {
 // Version is one state of the set of tables. It is immutable; its zero value has no tables.
 //
 // Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers at most LastSeq; each
-// table's keys and counts are possible; level 0 is ordered newest first (by LargestSeq, then Num, both descending); each
-// deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
+// table's keys and counts are possible; level 0 is ordered newest first (by LargestSeq, then Num, both descending);
+// each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
 type Version struct {
 	DatabaseID [16]byte
 	Levels     [NumLevels][]*TableMeta

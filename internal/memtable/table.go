@@ -12,10 +12,10 @@
 //
 // # Concurrency
 //
-// One goroutine at a time applies batches. Any number of goroutines read meanwhile, without locks. Entries can be found
-// as soon as they are written, before their batch is complete: readers name a sequence number, and see nothing above
-// it. Whoever publishes sequence numbers does so after Apply has returned. Reset and Free need exclusive use: no reader,
-// iterator or borrowed byte may be left.
+// One goroutine at a time applies batches. Any number of goroutines read meanwhile, without locks. Entries can be
+// found as soon as they are written, before their batch is complete: readers name a sequence number, and see nothing
+// above it. Whoever publishes sequence numbers does so after Apply has returned. Reset and Free need exclusive use: no
+// reader, iterator or borrowed byte may be left.
 package memtable
 
 import (
@@ -93,8 +93,9 @@ func (m *Table) Used() int { return int(m.used.Load()) }
 // Count is the number of entries, all versions included, as of the last batch.
 func (m *Table) Count() int { return int(m.count.Load()) }
 
-// Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is true,
-// kind says what it is, and its value is appended to dst; otherwise out is dst. Nothing returned borrows from the table.
+// Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is
+// true, kind says what it is, and its value is appended to dst; otherwise out is dst. Nothing returned borrows from
+// the table.
 func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool) {
 	e := m.index.find(m, user, hash)
 	if e != 0 {
@@ -127,8 +128,8 @@ func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	m.count.Add(int64(b.Count()))
 }
 
-// applyGroup first finds the index slots and the leaves of all operations, each without waiting for the memory of the one
-// before, then adds them in order.
+// applyGroup first finds the index slots and the leaves of all operations, each without waiting for the memory of the
+// one before, then adds them in order.
 func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
 	var hashes, homes [group]uint64
 	for i := range ops {

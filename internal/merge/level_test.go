@@ -13,6 +13,7 @@ import (
 type tables struct {
 	runs   [][]mergetest.Entry
 	open   int // number of open tables
+	bad    int // table whose second entry cannot be read; -1 for none
 	failAt int // table that cannot be opened; -1 for none
 }
 
@@ -28,7 +29,7 @@ func (c closing) Close() error {
 }
 
 func cutLevel(entries []mergetest.Entry) *tables {
-	t := &tables{failAt: -1}
+	t := &tables{failAt: -1, bad: -1}
 	users := 0
 	for i, e := range entries {
 		if i == 0 || !bytes.Equal(e.Key.User, entries[i-1].Key.User) {
@@ -54,7 +55,11 @@ func (t *tables) Open(i int) (merge.Iterator, error) {
 		return nil, mergetest.ErrInjected
 	}
 	t.open++
-	return closing{mergetest.NewSlice(t.runs[i]), t}, nil
+	run := mergetest.NewSlice(t.runs[i])
+	if i == t.bad {
+		run.FailAt = 1
+	}
+	return closing{run, t}, nil
 }
 
 // TestLevel_conforms: an entry lost at the seam of two tables is lost to every scan.
@@ -97,6 +102,38 @@ func TestLevel_unopenedTableIsAnError(t *testing.T) {
 		}
 		if it.Close() != nil || l.open != 0 {
 			t.Errorf("table %d: %d tables were left open", failAt, l.open)
+		}
+	}
+}
+
+// TestLevel_readErrorIsNotTheEndOfATable: to go on with the next table would skip the rest of a broken one.
+func TestLevel_readErrorIsNotTheEndOfATable(t *testing.T) {
+	entries := sampleEntries(12) // 4 tables
+	for bad := range 4 {
+		l := cutLevel(entries)
+		l.bad = bad
+		it := merge.NewLevel(l)
+		n := 0
+		for ok := it.First(); ok; ok = it.Next() {
+			n++
+		}
+		if n != 3*bad+1 || !errors.Is(it.Err(), mergetest.ErrInjected) || it.Next() || it.Valid() {
+			t.Errorf("table %d: forward scan of %d entries ended with %v", bad, n, it.Err())
+		}
+		n = 0
+		for ok := it.Last(); ok; ok = it.Prev() {
+			n++
+		}
+		if n != 3*(3-bad)+1 || !errors.Is(it.Err(), mergetest.ErrInjected) || it.Prev() || it.Valid() {
+			t.Errorf("table %d: backward scan of %d entries ended with %v", bad, n, it.Err())
+		}
+		broken := entries[3*bad+1].Key
+		if it.SeekGE(broken) || it.Err() == nil {
+			t.Errorf("table %d: seek to the broken entry gave error %v", bad, it.Err())
+		}
+		after := entries[3*bad+2].Key
+		if it.SeekLT(after) || it.Err() == nil {
+			t.Errorf("table %d: seek back to the broken entry gave error %v", bad, it.Err())
 		}
 	}
 }

@@ -21,8 +21,8 @@ import "lightningdb/internal/key"
 //
 // Errors. When a move fails, the iterator is at none and Err says why. So a caller that sees false must ask Err
 // before it believes in an end: an error is never an end, and no entry is ever skipped because it could not be
-// read. The error stays until the next First, Last or seek, which try afresh (and may fail again). Next and
-// Prev do nothing meanwhile. Err is nil at an entry and at an end.
+// read. The error stays at least until the next First, Last or seek; these may try afresh or fail with it again. Next
+// and Prev do nothing meanwhile. Err is nil at an entry and at an end.
 //
 // Values. Value returns the value of the current entry; it may have to read from a file, so it has its own error,
 // which leaves the position as it is. The value of a tombstone is empty. Value must not be called at none.
@@ -32,8 +32,8 @@ import "lightningdb/internal/key"
 // not be called at none. A seek target is borrowed by the iterator for the duration of the call only; it must not
 // consist of bytes that the same iterator has lent, which the seek invalidates.
 //
-// Close. Close releases what the iterator holds. It returns an error only if releasing failed; the error of an
-// earlier move is Err's to tell. After Close nothing may be called.
+// Close. Close releases what the iterator holds, whatever it returns. Its error is that of releasing; it may also
+// repeat the error of a move. After Close nothing may be called.
 type Iterator interface {
 	First() bool                // to the first entry
 	Last() bool                 // to the last entry

@@ -97,7 +97,9 @@ func TestMerging_errorIsNeverAnEnd(t *testing.T) {
 }
 
 // checkScanFails scans and expects the entries in front of bad, or some of them, and then the injected error.
-func checkScanFails(rt *rapid.T, start, step func() bool, it merge.Iterator, entries []mergetest.Entry, bad key.Internal) {
+func checkScanFails(
+	rt *rapid.T, start, step func() bool, it merge.Iterator, entries []mergetest.Entry, bad key.Internal,
+) {
 	i := 0
 	for ok := start(); ok; ok = step() {
 		if key.Compare(it.Key(), entries[i].Key) != 0 || key.Compare(it.Key(), bad) == 0 {

@@ -71,6 +71,40 @@ func heat(entries []mergetest.Entry) []mergetest.Entry {
 	return hot
 }
 
+// TestVisible_manyVersions: the jump over a long run of versions must land where stepping would.
+func TestVisible_manyVersions(t *testing.T) {
+	const versions = 50
+	var entries []mergetest.Entry
+	for i, user := range []string{"a", "b", "c"} {
+		for n := range versions {
+			kind := key.KindPut
+			if user == "b" && n%7 == 0 {
+				kind = key.KindDelete
+			}
+			k := key.Make([]byte(user), key.SeqNum(3*(versions-n)+i), kind)
+			entries = append(entries, mergetest.Entry{Key: k, Value: fmt.Append(nil, n)})
+		}
+	}
+	for seq := range key.SeqNum(3*versions + 5) {
+		want := seen(entries, seq, nil, nil)
+		var v merge.Visible
+		v.Reset(merge.New(iterators(deal(entries, 3))...), seq, nil, nil)
+		at := -1
+		for _, name := range []string{
+			"First", "Next", "Next", "Next", "Last", "Prev", "Prev", "Prev",
+			"First", "Next", "Prev", "Next", "Next", "Prev", "Next", "Next",
+		} {
+			var ok bool
+			at, ok = moveVisible(&v, name, nil, want, at)
+			if inside := at >= 0 && at < len(want); ok != inside || v.Err() != nil {
+				t.Fatalf("snapshot %d: %s = %v, error %v, want %v", seq, name, ok, v.Err(), inside)
+			} else if inside {
+				mustShow(t, &v, want[at])
+			}
+		}
+	}
+}
+
 // walk makes random moves and compares every position with the model.
 func walk(rt *rapid.T, v *merge.Visible, want []mergetest.Entry) {
 	at := -1 // outside of want is none
@@ -116,11 +150,18 @@ func moveVisible(v *merge.Visible, name string, target []byte, want []mergetest.
 	return next, v.Prev()
 }
 
-func mustShow(rt *rapid.T, v *merge.Visible, want mergetest.Entry) {
+func mustShow(t fataler, v *merge.Visible, want mergetest.Entry) {
+	t.Helper()
 	value, err := v.Value()
 	if err != nil || !bytes.Equal(v.Key(), want.Key.User) || !bytes.Equal(value, want.Value) {
-		rt.Fatalf("at %q = %.20q (error %v), want %v = %.20q", v.Key(), value, err, want.Key, want.Value)
+		t.Fatalf("at %q = %.20q (error %v), want %v = %.20q", v.Key(), value, err, want.Key, want.Value)
 	}
+}
+
+// fataler is what *testing.T and *rapid.T share.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
 }
 
 // TestVisible_errorIsNeverAnEnd: whatever the direction and however the broken entry is reached, a scan over it

@@ -146,18 +146,18 @@ func (p *Page) Child(i int) uint32 {
 	return binary.LittleEndian.Uint32(e.value)
 }
 
-// Seek returns the index of the first entry whose key is not before k; Len if there is none.
-func (p *Page) Seek(k key.Internal) int {
-	if c := p.comparePrefix(k.User); c != 0 {
-		if c < 0 {
-			return 0
-		}
-		return p.count
+// Seek returns the index of the first entry whose key is not before k, Len if there is none, and whether its key is k.
+func (p *Page) Seek(k key.Internal) (i int, exact bool) {
+	switch c := p.comparePrefix(k.User); {
+	case c < 0:
+		return 0, false
+	case c > 0:
+		return p.count, false
 	}
 	h := head(k.User, p.prefix)
 	from := p.firstHead(h, 0)
 	if from == p.count || p.head(from) != h {
-		return from
+		return from, false
 	}
 	to := p.count
 	if h != math.MaxUint32 {
@@ -165,13 +165,17 @@ func (p *Page) Seek(k key.Internal) int {
 	}
 	for from < to {
 		mid := int(uint(from+to) / 2)
-		if e := p.Entry(mid); key.Compare(e.Key, k) < 0 {
+		e := p.Entry(mid)
+		switch c := key.Compare(e.Key, k); {
+		case c == 0:
+			return mid, true
+		case c < 0:
 			from = mid + 1
-		} else {
+		default:
 			to = mid
 		}
 	}
-	return from
+	return from, false
 }
 
 // comparePrefix says on which side of all keys of the page user lies: negative before, positive after, zero if

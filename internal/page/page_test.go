@@ -48,9 +48,9 @@ func TestSeek_findsTheFirstNotBefore(t *testing.T) {
 		}
 		p := View(payload)
 		for _, target := range append(drawKeys(t), keys...) {
-			want, _ := slices.BinarySearchFunc(keys, target, key.Compare)
-			if got := p.Seek(target); got != want {
-				t.Fatalf("seek %v: %d, want %d of %d", target, got, want, len(keys))
+			want, there := slices.BinarySearchFunc(keys, target, key.Compare)
+			if got, exact := p.Seek(target); got != want || exact != there {
+				t.Fatalf("seek %v: %d %v, want %d %v of %d", target, got, exact, want, there, len(keys))
 			}
 		}
 	})
@@ -193,7 +193,7 @@ func FuzzCheck(f *testing.F) {
 		p := View(payload)
 		for i := range p.Len() {
 			e := p.Entry(i)
-			if got := p.Seek(e.Key); got != i {
+			if got, exact := p.Seek(e.Key); got != i || !exact {
 				t.Fatalf("entry %d is found at %d", i, got)
 			}
 			if Level(payload) > 0 {
@@ -203,7 +203,7 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 		target := key.Make(user, 1, key.KindPut)
-		if i := p.Seek(target); i < p.Len() && key.Compare(p.Entry(i).Key, target) < 0 {
+		if i, _ := p.Seek(target); i < p.Len() && key.Compare(p.Entry(i).Key, target) < 0 {
 			t.Fatalf("seek %v: %d", target, i)
 		}
 	})

@@ -73,7 +73,8 @@ func (h *FileHeader) Sum() uint32 {
 // intact header with that magic, and ErrVersionTooNew for an intact one that this program cannot read.
 func DecodeFileHeader(magic Magic, data []byte) (FileHeader, error) {
 	le := binary.LittleEndian
-	if len(data) < FileHeaderSize || Magic(data[:8]) != magic || crc32.Checksum(data[:76], castagnoli) != le.Uint32(data[76:]) {
+	if len(data) < FileHeaderSize || Magic(data[:8]) != magic ||
+		crc32.Checksum(data[:76], castagnoli) != le.Uint32(data[76:]) {
 		return FileHeader{}, ErrBadHeader
 	}
 	if v := le.Uint32(data[8:]); v > Version {

@@ -46,9 +46,9 @@ func eachPageSize(b *testing.B, f func(b *testing.B, pageSize int)) {
 	}
 }
 
-// shuffledKeys returns copies of the rows' keys in random order, in one piece of memory, and their hashes: walking
-// them costs no misses of its own.
-func shuffledKeys(rows []row, change func(user []byte)) (users [][]byte, hashes []uint64) {
+// shuffledKeys returns copies of the rows' keys in random order and in one piece of memory: walking them costs no
+// misses of its own.
+func shuffledKeys(rows []row, change func(user []byte)) (users [][]byte) {
 	order := rand.New(rand.NewPCG(1, 2)).Perm(len(rows))
 	arena := make([]byte, 0, len(rows)*24)
 	for _, i := range order {
@@ -58,12 +58,12 @@ func shuffledKeys(rows []row, change func(user []byte)) (users [][]byte, hashes 
 		if change != nil {
 			change(user)
 		}
-		users, hashes = append(users, user), append(hashes, key.Hash(user))
+		users = append(users, user)
 	}
-	return users, hashes
+	return users
 }
 
-func benchGet(b *testing.B, t *opened, users [][]byte, hashes []uint64, present bool) {
+func benchGet(b *testing.B, t *opened, users [][]byte, present bool) {
 	var dst [256]byte
 	i := 0
 	b.ReportAllocs()
@@ -83,16 +83,16 @@ func benchGet(b *testing.B, t *opened, users [][]byte, hashes []uint64, present 
 func BenchmarkGet_present(b *testing.B) {
 	eachPageSize(b, func(b *testing.B, size int) {
 		t, rows := benchTable(b, size, benchRows)
-		users, hashes := shuffledKeys(rows, nil)
-		benchGet(b, t, users, hashes, true)
+		users := shuffledKeys(rows, nil)
+		benchGet(b, t, users, true)
 	})
 }
 
 func BenchmarkGet_absent(b *testing.B) {
 	eachPageSize(b, func(b *testing.B, size int) {
 		t, rows := benchTable(b, size, benchRows)
-		users, hashes := shuffledKeys(rows, func(user []byte) { user[10] = 'x' })
-		benchGet(b, t, users, hashes, false)
+		users := shuffledKeys(rows, func(user []byte) { user[10] = 'x' })
+		benchGet(b, t, users, false)
 	})
 }
 
@@ -100,7 +100,7 @@ func BenchmarkGet_absent(b *testing.B) {
 func BenchmarkGet_byTree(b *testing.B) {
 	eachPageSize(b, func(b *testing.B, size int) {
 		t, rows := benchTable(b, size, benchRows)
-		users, _ := shuffledKeys(rows, nil)
+		users := shuffledKeys(rows, nil)
 		var dst [256]byte
 		i := 0
 		b.ReportAllocs()
@@ -121,7 +121,7 @@ func BenchmarkGet_byTree(b *testing.B) {
 func BenchmarkIterator_seek(b *testing.B) {
 	eachPageSize(b, func(b *testing.B, size int) {
 		t, rows := benchTable(b, size, benchRows)
-		users, _ := shuffledKeys(rows, nil)
+		users := shuffledKeys(rows, nil)
 		it := t.NewIterator()
 		defer it.Close()
 		i := 0

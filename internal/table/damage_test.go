@@ -29,7 +29,7 @@ func smallRows() []row {
 		put(strings.Repeat("long key ", 70), 6, "v"),
 		put("noise", 7, string(noise(300))),
 	}
-	for i := range 40 {
+	for i := range 20 {
 		rows = append(rows, put(fmt.Sprintf("user/%04d", i/2), 10+i, fmt.Sprintf("value %d", i)))
 	}
 	return sortRows(rows)
@@ -208,7 +208,10 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 		"before": func() error { it := o.NewIterator(); it.SeekLT(rows[3].key); return it.Close() },
 		"last":   func() error { it := o.NewIterator(); it.Last(); return it.Close() },
 		"verify": func() error { return o.Verify(context.Background()) },
-		"open":   func() error { _, err := Open(o.file, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache}); return err },
+		"open": func() error {
+			_, err := Open(o.file, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache})
+			return err
+		},
 	} {
 		if err := read(); !errors.Is(err, broken) || errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("%s: got %v", what, err)
@@ -233,7 +236,13 @@ func reseal(data []byte, layout *Reader) {
 	end := layout.foot.size - footerSize
 	seal(place{unitProperties, 0, layout.foot.properties}, layout.foot.directory)
 	seal(place{unitDirectory, 0, layout.foot.directory}, end)
-	binary.LittleEndian.PutUint64(data[end+80:], xxhash.Sum64(data[end:end+80]))
+	resealFooter(data[end:])
+}
+
+// resealFooter makes the checksum and the magic of a footer right.
+func resealFooter(b []byte) {
+	copy(b[88:], footerMagic)
+	binary.LittleEndian.PutUint64(b[80:], xxhash.Sum64(b[:80]))
 }
 
 // extents yields the extents of a table.
@@ -289,14 +298,18 @@ func exercise(t *testing.T, s *shared, data []byte) {
 	check("verify", o.Verify(context.Background()))
 }
 
-// FuzzTable writes bytes of the attacker's choice anywhere into a table and puts all checksums right: only the checks of
-// content stand between them and the reader. Each change is 2 bytes of offset and 2 bytes that are written there.
+// FuzzTable writes bytes of the attacker's choice anywhere into a table and puts all checksums right: only the checks
+// of content stand between them and the reader. Each change is 2 bytes of offset and 2 bytes that are written there.
 func FuzzTable(f *testing.F) {
 	s := newShared(f)
 	base, _ := build(f, Options{ID: testID, PageSize: 512}, smallRows())
 	layout, err := s.open(base.data, testID, len(base.data))
 	if err != nil {
 		f.Fatal(err)
+	}
+	for _, at := range structurePlaces(layout.Reader) {
+		f.Add([]byte{byte(at), byte(at >> 8), 0xff, 0xff})
+		f.Add([]byte{byte(at), byte(at >> 8), 0x01, 0x00})
 	}
 	f.Fuzz(func(t *testing.T, changes []byte) {
 		data := bytes.Clone(base.data)
@@ -309,8 +322,22 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// Content that is impossible, under right checksums, must never be a panic or a loop, and Verify must refuse it: whoever
-// can write the file can write the checksums.
+// structurePlaces are offsets of lengths, counts, page numbers and positions.
+func structurePlaces(r *Reader) (places []int64) {
+	for _, n := range []int{0, int(r.foot.leaves), r.first - 1} {
+		offset, end := r.offset(n), r.dir.end(n)-blockTrailerSize
+		places = append(places, offset, offset+8, offset+9, end-8, end-6, end-4, end, end+2)
+	}
+	places = append(places, r.offset(r.first-1)+16, r.offset(r.first), r.offset(r.first)+16) // child, slot, position
+	places = append(places, r.foot.directory, r.foot.directory+8, r.foot.properties, r.foot.properties+56)
+	for at := int64(0); at < 80; at += 2 {
+		places = append(places, r.foot.size-footerSize+at)
+	}
+	return places
+}
+
+// Content that is impossible, under right checksums, must never be a panic or a loop, and Verify must refuse it:
+// whoever can write the file can write the checksums.
 func TestVerify_refusesImpossibleContent(t *testing.T) {
 	s := newShared(t)
 	base, _ := build(t, Options{ID: testID, PageSize: 512}, smallRows())

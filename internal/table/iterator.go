@@ -54,7 +54,7 @@ func (it *Iterator) SeekGE(k key.Internal) bool {
 	if !it.descend(k) {
 		return false
 	}
-	if i := it.page.Seek(k); i < it.page.Len() {
+	if i, _ := it.page.Seek(k); i < it.page.Len() {
 		return it.set(i)
 	}
 	return it.nextLeaf()
@@ -65,7 +65,7 @@ func (it *Iterator) SeekLT(k key.Internal) bool {
 	if !it.descend(k) {
 		return false
 	}
-	if i := it.page.Seek(k); i > 0 {
+	if i, _ := it.page.Seek(k); i > 0 {
 		return it.set(i - 1)
 	}
 	return it.previousLeaf()
@@ -179,8 +179,8 @@ func (r *Reader) findLeaf(k key.Internal) (int, error) {
 // childFor returns the child of an inner page in which k belongs: that of the last separator not after k.
 func childFor(payload []byte, k key.Internal) int {
 	p := page.View(payload)
-	i := p.Seek(k)
-	if i == p.Len() || i > 0 && key.Compare(p.Entry(i).Key, k) != 0 {
+	i, exact := p.Seek(k)
+	if i > 0 && !exact {
 		i--
 	}
 	return int(p.Child(i))

@@ -198,7 +198,9 @@ const maxSteps = 8
 
 // getOlder goes on from an entry of user that is too new: older versions follow it, perhaps on the next leaves. at is
 // where the next entry of leaf begins.
-func (r *Reader) getOlder(dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int) ([]byte, key.Kind, bool, error) {
+func (r *Reader) getOlder(
+	dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int,
+) ([]byte, key.Kind, bool, error) {
 	for range maxSteps {
 		if at >= page.EntriesEnd(payload) {
 			leaf, at = leaf+1, 0

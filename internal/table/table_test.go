@@ -33,7 +33,8 @@ func drawRows(t *rapid.T) []row {
 
 func drawUser() *rapid.Generator[[]byte] {
 	return rapid.Custom(func(t *rapid.T) []byte {
-		prefix := rapid.SampledFrom([]string{"", "a", "user/0000/", "user/0001/", "\x00", "\xff\xff\xff\xff\xff"}).Draw(t, "prefix")
+		prefixes := []string{"", "a", "user/0000/", "user/0001/", "\x00", "\xff\xff\xff\xff\xff"}
+		prefix := rapid.SampledFrom(prefixes).Draw(t, "prefix")
 		tail := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 'b', 0xff}), 1, 6).Draw(t, "tail")
 		if rapid.IntRange(0, 30).Draw(t, "long") == 0 {
 			long := make([]byte, rapid.SampledFrom([]int{300, 600, 5000, key.MaxUserKeySize - 20}).Draw(t, "size"))
@@ -132,7 +133,8 @@ func TestIterator_movesLikeASortedList(t *testing.T) {
 
 // move makes one drawn move on the iterator and on the model, and returns where the model is: -1 nowhere.
 func move(t *rapid.T, it *Iterator, rows []row, at int) int {
-	name := rapid.SampledFrom([]string{"first", "last", "ge", "lt", "next", "next", "next", "prev", "prev"}).Draw(t, "move")
+	moves := []string{"first", "last", "ge", "lt", "next", "next", "next", "prev", "prev"}
+	name := rapid.SampledFrom(moves).Draw(t, "move")
 	var target key.Internal
 	if name == "ge" || name == "lt" {
 		target = drawTarget(t, rows)

@@ -219,8 +219,8 @@ func (v *verifier) checkLocated(n, at int, user []byte) error {
 	return nil
 }
 
-// checkUpperLevels verifies the inner pages above level 1: each level leads to all pages of the one below, in order, with
-// their first separators, up to a single root.
+// checkUpperLevels verifies the inner pages above level 1: each level leads to all pages of the one below, in order,
+// with their first separators, up to a single root.
 func (v *verifier) checkUpperLevels() error {
 	if v.r.foot.leaves == 1 {
 		return nil
@@ -272,9 +272,10 @@ func (v *verifier) checkProperties() error {
 		return err
 	}
 	first, _, _ := page.At(smallest, 0)
+	keys := bytes.Equal(first.Key.User, want.Smallest) && bytes.Equal(v.last.User, want.Largest)
 	if got.Entries != want.Entries || got.Tombstones != want.Tombstones || got.Shadowed != want.Shadowed ||
-		got.RawBytes != want.RawBytes || got.SmallestSeq != want.SmallestSeq || got.LargestSeq != want.LargestSeq ||
-		got.Digest != want.Digest || !bytes.Equal(first.Key.User, want.Smallest) || !bytes.Equal(v.last.User, want.Largest) {
+		got.RawBytes != want.RawBytes || got.SmallestSeq != want.SmallestSeq ||
+		got.LargestSeq != want.LargestSeq || got.Digest != want.Digest || !keys {
 		return v.r.damaged(v.r.foot.properties, "the properties do not describe the table")
 	}
 	return nil

@@ -83,7 +83,8 @@ func NewWriter(f vfs.File, o Options) *Writer {
 		workspace: spareWorkspaces.Get().(*workspace),
 	}
 	if o.PageSize < MinPageSize || o.PageSize > MaxPageSize || o.PageSize&(o.PageSize-1) != 0 {
-		w.err = fmt.Errorf("table: page size %d is not a power of two from %d to %d", o.PageSize, MinPageSize, MaxPageSize)
+		w.err = fmt.Errorf("table: page size %d is not a power of two from %d to %d",
+			o.PageSize, MinPageSize, MaxPageSize)
 	}
 	if !o.Codec.Known() {
 		w.err = fmt.Errorf("table: unknown %v", o.Codec)
@@ -94,8 +95,9 @@ func NewWriter(f vfs.File, o Options) *Writer {
 	return w
 }
 
-// Add appends an entry. Keys must increase strictly in internal order. It keeps neither k nor value. ErrFull if k is
-// a new user key and Full holds; further versions of the last user key are always taken.
+// Add appends an entry. Keys must increase strictly in internal order, and no two share user key and sequence number.
+// It keeps neither k nor value. ErrFull if k is a new user key and Full holds; further versions of the last user key
+// are always taken.
 func (w *Writer) Add(k key.Internal, value []byte) error {
 	if w.err != nil {
 		return w.err
@@ -124,7 +126,7 @@ func (w *Writer) admit(k key.Internal, value []byte) (newest bool, err error) {
 	}
 	if w.props.Entries > 0 {
 		order := bytes.Compare(w.last.User, k.User)
-		if order > 0 || (order == 0 && w.last.Trailer <= k.Trailer) {
+		if order > 0 || (order == 0 && w.last.Trailer.Seq() <= k.Trailer.Seq()) {
 			return false, fmt.Errorf("table: key %v added after %v", k, w.last)
 		}
 		if order == 0 {

@@ -39,6 +39,9 @@ func TestAppend_fullDiskTakesTheGroupBack(t *testing.T) {
 		mustAppend(t, log, first)
 		must(t, log, log.Sync())
 		mustAppend(t, log, second)
+		if kept%2 == 0 { // the group tried again is then the same, byte for byte
+			must(t, log, log.Sync())
+		}
 		full.SetRules(errfs.On(errfs.Write).Times(1).Short(kept, syscall.ENOSPC))
 		_, err := log.Append(group[0].record(), group[1].record(), group[2].record())
 		if !errors.Is(err, vfs.ErrNoSpace) || log.Err() != nil {
@@ -237,8 +240,8 @@ func (w *workload) run(dir vfs.FS) error {
 	return err
 }
 
-// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing that
-// follows something lost. An interrupted recovery changes nothing of that.
+// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing
+// that follows something lost. An interrupted recovery changes nothing of that.
 func TestLog_survivesPowerCutsAnywhere(t *testing.T) {
 	probe := memfs.New()
 	if err := new(workload).run(probe); err != nil {

@@ -52,11 +52,12 @@ type Report struct {
 	Unused []filename.Num
 }
 
-// Replay reads the log from o.Start on and calls fn with every commit in order. The batch is fn's only until it returns.
+// Replay reads the log from o.Start on and calls fn with every commit in order. The batch is fn's only until it
+// returns.
 //
-// The error is a *corrupt.Error for a damaged or incomplete log, record.ErrVersionTooNew for a log of a newer
-// program, the error of the device if a file cannot be read, or that of fn. fn has then seen a part of the log, which must
-// not be used.
+// The error is a *corrupt.Error for a damaged or incomplete log, record.ErrVersionTooNew for a log of a newer program,
+// the error of the device if a file cannot be read, or that of fn. fn has then seen a part of the log, which must not
+// be used.
 func Replay(fs vfs.FS, o ReplayOptions, fn func(first key.SeqNum, b *batch.Batch) error) (Report, error) {
 	r := &replayer{fs: fs, o: o, fn: fn}
 	for num := o.Start; num != 0; num = r.next {
@@ -82,6 +83,7 @@ type replayer struct {
 	report Report
 
 	reader  record.Reader
+	batch   batch.Batch    // lent to fn
 	visited []filename.Num // segments of the chain, in order
 	prev    Predecessor    // the end of the last one replayed
 	next    filename.Num   // the successor that its seal names, 0 if none
@@ -229,7 +231,8 @@ func (r *replayer) replayCommit(s *segment, off int64, p prefix, payload []byte)
 	if err != nil {
 		return corrupt.New(s.name, off, "commit %d: %v", p.seq, err)
 	}
-	if err := r.fn(p.seq, &b); err != nil {
+	r.batch = b
+	if err := r.fn(p.seq, &r.batch); err != nil {
 		return err
 	}
 	r.report.Records++

@@ -78,6 +78,14 @@ func makeSample(t testing.TB, sealed bool) *sample {
 	return m
 }
 
+// differing is the segments that are not the same in both samples; all of them for one.
+func (m *sample) differing() []filename.Num {
+	if m.sealed {
+		return sampleSegments[2:]
+	}
+	return sampleSegments
+}
+
 // all returns the commits of the whole log.
 func (m *sample) all() (all []commit) {
 	for _, num := range sampleSegments {
@@ -177,7 +185,7 @@ func forEachSample(t *testing.T, test func(t *testing.T, m *sample)) {
 // A log cut anywhere must give a prefix or an error, never a part of a commit, and never a hole.
 func TestReplay_truncatedAtEveryLength(t *testing.T) {
 	forEachSample(t, func(t *testing.T, m *sample) {
-		for _, num := range sampleSegments {
+		for _, num := range m.differing() {
 			data := m.files[filename.Make(filename.Log, num)]
 			for n := range len(data) {
 				m.check(t, fmt.Sprintf("truncation to %d bytes", n), num, data[:n])
@@ -189,7 +197,7 @@ func TestReplay_truncatedAtEveryLength(t *testing.T) {
 // One wrong bit must never change, hide or reorder a commit that the log itself proves to have been durable.
 func TestReplay_everyBitFlipped(t *testing.T) {
 	forEachSample(t, func(t *testing.T, m *sample) {
-		for _, num := range sampleSegments {
+		for _, num := range m.differing() {
 			data := slices.Clone(m.files[filename.Make(filename.Log, num)])
 			for i := range data {
 				for bit := range 8 {
@@ -240,8 +248,12 @@ func TestReplay_anythingAppended(t *testing.T) {
 			"records of itself":         slices.Repeat(last[record.FileHeaderSize:], 4),
 			"records of the one before": slices.Repeat(m.files["000004.wal"][record.FileHeaderSize:], 4),
 		}
+		step := 1
+		if m.sealed { // what follows a seal is not even looked at
+			step = 37
+		}
 		for name, tail := range tails {
-			for n := 1; n <= 4096; n++ {
+			for n := 1; n <= 4096; n += step {
 				m.check(t, fmt.Sprintf("appending %d bytes of %s", n, name), 7, slices.Concat(last, tail[:n]))
 			}
 		}
@@ -321,7 +333,8 @@ func TestReplay_hostileLengths(t *testing.T) {
 	m := makeSample(t, false)
 	last := m.records[7][len(m.records[7])-1]
 	rest := uint32(last.end - last.off - record.HeaderSize)
-	for _, length := range []uint32{0, 1, 23, rest + 1, 1 << 20, record.MaxBody, record.MaxBody + 1, 1<<31 - 1, 1<<32 - 1} {
+	lengths := []uint32{0, 1, 23, rest + 1, 1 << 20, record.MaxBody, record.MaxBody + 1, 1<<31 - 1, 1<<32 - 1}
+	for _, length := range lengths {
 		data := slices.Clone(m.files["000007.wal"])
 		binary.LittleEndian.PutUint32(data[last.off+4:], length)
 		files := m.files.With("000007.wal", data)
@@ -355,5 +368,62 @@ func TestReplay_boundsTheSearchBehindATornTail(t *testing.T) {
 	_, _, err := replay(recordtest.Dir{"000001.wal": data}, ReplayOptions{Start: 1})
 	if !errors.Is(err, corrupt.ErrCorrupt) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A segment from another life of the database fits by its number and by its sequence numbers, but not by what it
+// follows.
+func TestReplay_refusesSegmentOfAnotherHistory(t *testing.T) {
+	write := func(value int) recordtest.Dir {
+		dir := memfs.NewVolatile()
+		log := mustCreate(t, dir, 1, Root(0))
+		mustAppend(t, log, makeCommit(1, 1, value))
+		log = mustRotate(t, dir, log, 2)
+		mustAppend(t, log, makeCommit(2, 1, 5))
+		return recordtest.Contents(t, dir)
+	}
+	one, other := write(10), write(11)
+	mixed := one.With("000002.wal", other["000002.wal"])
+	if _, _, err := replay(mixed, ReplayOptions{Start: 1}); !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A segment that was begun proves that the one before is complete, even while it holds nothing itself.
+func TestReplay_emptySegmentProvesItsPredecessor(t *testing.T) {
+	dir := memfs.NewVolatile()
+	log := mustCreate(t, dir, 1, Root(0))
+	mustAppend(t, log, makeCommit(1, 1, 10))
+	end := log.Size()
+	mustRotate(t, dir, log, 2)
+	files := recordtest.Contents(t, dir)
+	if _, _, err := replay(files, ReplayOptions{Start: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range []int64{record.FileHeaderSize, end - 1, end, end + 1} {
+		damaged := files.With("000001.wal", files["000001.wal"][:cut])
+		if _, _, err := replay(damaged, ReplayOptions{Start: 1}); !errors.Is(err, corrupt.ErrCorrupt) {
+			t.Errorf("predecessor cut to %d bytes: %v", cut, err)
+		}
+	}
+}
+
+// A recovery that was interrupted leaves a root behind: nothing is lost with it, unless someone wrote into it.
+func TestReplay_rootsBehindTheLog(t *testing.T) {
+	dir := memfs.NewVolatile()
+	log := mustCreate(t, dir, 1, Root(0))
+	mustAppend(t, log, makeCommit(1, 1, 10))
+	mustCreate(t, dir, 5, Root(1))
+	root := mustCreate(t, dir, 8, Root(1))
+	got, report, err := replay(dir, ReplayOptions{Start: 1})
+	if err != nil || len(got) != 1 || !slices.Equal(report.Unused, []filename.Num{5, 8}) {
+		t.Errorf("%d commits, unused %v, %v", len(got), report.Unused, err)
+	}
+	mustAppend(t, root, makeCommit(2, 1, 10))
+	if _, _, err := replay(dir, ReplayOptions{Start: 1}); !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("a root in use that the manifest does not name: %v", err)
+	}
+	if got, _, err := replay(dir, ReplayOptions{Start: 8}); err != nil || len(got) != 1 {
+		t.Errorf("from the root: %d commits, %v", len(got), err)
 	}
 }

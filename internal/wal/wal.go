@@ -1,6 +1,6 @@
 // Package wal is the write-ahead log: numbered segments of records, one record per commit. It owns the bytes of the
-// segments and the decision what of them counts after a crash. It does not decide when to sync, when to start a segment,
-// or which segments are still needed: the engine does, and the manifest remembers it.
+// segments and the decision what of them counts after a crash. It does not decide when to sync, when to start a
+// segment, or which segments are still needed: the engine does, and the manifest remembers it.
 //
 // Segment says what may run concurrently; Replay is for one goroutine and starts none.
 //
@@ -28,24 +28,24 @@
 // # From one segment to the next
 //
 // The order is: make the next file, empty or zero-filled, and make its name durable (Prepare); seal the old segment and
-// sync it (Seal); write the next header and sync it (Begin); only then append to it. So a segment with a valid
-// header that names a predecessor proves that the predecessor is complete, and a seal that names a successor proves that
-// the successor's file existed.
+// sync it (Seal); write the next header and sync it (Begin); only then append to it. So a segment with a valid header
+// that names a predecessor proves that the predecessor is complete, and a seal that names a successor proves that the
+// successor's file existed.
 //
-// Recovery never appends to a segment that it read. It makes what it replayed durable elsewhere (in tables), creates
-// a root segment, and tells the manifest in one edit that the log starts there; only then may anything be appended to the
-// root. If recovery is interrupted before that edit, the root stands unused behind the old log, whose last segment
-// may have a torn tail.
+// Recovery never appends to a segment that it read. It makes what it replayed durable elsewhere (in tables), creates a
+// root segment, and tells the manifest in one edit that the log starts there; only then may anything be appended to the
+// root. If recovery is interrupted before that edit, the root stands unused behind the old log, whose last segment may
+// have a torn tail.
 //
-// Replay therefore follows the chain: from the segment that the manifest names, from seal to successor. A successor that
-// was not begun ends the log. Every other segment found must be unused: it holds no valid record of
-// its own and names no predecessor. A record in it, or a predecessor, proves that the chain is broken.
+// Replay therefore follows the chain: from the segment that the manifest names, from seal to successor. A successor
+// that was not begun ends the log. Every other segment found must be unused: it holds no valid record of its own and
+// names no predecessor. A record in it, or a predecessor, proves that the chain is broken.
 //
 // # Where the log ends
 //
-// The segment where the chain ends without a seal is valid up to the first invalid record. That is a torn tail, the trace
-// of a crash, unless a later valid record of the segment says, with its synced field, that the log had been durable
-// beyond that place: then it is damage. Bytes behind a seal mean nothing.
+// The segment where the chain ends without a seal is valid up to the first invalid record. That is a torn tail, the
+// trace of a crash, unless a later valid record of the segment says, with its synced field, that the log had been
+// durable beyond that place: then it is damage. Bytes behind a seal mean nothing.
 package wal
 
 import (

@@ -1,5 +1,5 @@
-// Package recordtest has what tests of file formats share: directories of given bytes, to damage them, and right checksums
-// over wrong content.
+// Package recordtest has what tests of file formats share: directories of given bytes, to damage them, and right
+// checksums over wrong content.
 package recordtest
 
 import (

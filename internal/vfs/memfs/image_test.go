@@ -352,6 +352,12 @@ func TestKill_keepsEverythingPending(t *testing.T) {
 	if got, want := showAll(t, d.Image(Prefix, 2)), "gone=g new=n old=abc ptr=p tmp=q"; got != want {
 		t.Errorf("an image of the killed process: %s, want %s", got, want)
 	}
+	ordered := New()
+	writeFile(t, ordered, "f", "x")
+	ordered.Kill()
+	if got := showAll(t, ordered.Image(Prefix, 1)); got != "f=" {
+		t.Errorf("an image of the killed process with one change: %q, want the name only", got)
+	}
 	writeFile(t, next, "later", sectors("l"))
 	if got, want := showAll(t, next.Image(Prefix, 4)), "new=n old=abc ptr=q"; got != want {
 		t.Errorf("what the first process did came not first: %s, want %s", got, want)

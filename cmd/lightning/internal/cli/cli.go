@@ -12,14 +12,14 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 )
 
 // Env is the world a command runs in, so that a test can be one.
@@ -68,15 +68,13 @@ type app struct {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
-	root := a.root()
-	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	err := a.program().Execute(ctx, args)
+	var wrong *command.UsageError
+	if errors.As(err, &wrong) {
+		err = usage(err, wrong.Hint)
+	}
 	if err == nil {
 		return exitOK
-	}
-	var ran *runError
-	if !errors.As(err, &ran) { // the command line was refused before a command ran
-		err = usage(err, "use: "+cmd.UseLine())
 	}
 	return a.fail(ctx, err, args)
 }
@@ -103,56 +101,21 @@ Exit codes:
   6    no space left
   130  interrupted (SIGINT, SIGTERM)`
 
-func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "lightning",
-		Short: "The command line of Lightning DB",
-		Long:  rootHelp,
-		Args:  a.noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-
-		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
-	}
-	root.SetIn(a.Stdin)
-	root.SetOut(a.Stdout)
-	root.SetErr(a.Stderr)
-	flags := root.PersistentFlags()
-	flags.BoolVar(&a.json, "json", false, "write results and errors as JSON")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no summaries")
-	flags.BoolVar(&a.noColor, "no-color", false, "no colours (also: environment variable NO_COLOR)")
-	flags.Var(&a.memoryLimit, "memory-limit", "memory the database may use, like 256MiB (at least 10MiB)")
-	root.AddCommand(a.getCommand(), a.putCommand(), a.deleteCommand(), a.scanCommand(), a.countCommand(),
-		a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.versionCommand(),
-		a.demoCommand(), a.demoLoadCommand())
-	return root
+func (a *app) program() *command.Program {
+	p := &command.Program{Name: "lightning", Help: rootHelp, Flags: a.defineFlags, Out: a.Stdout}
+	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.deleteCommand(), a.scanCommand(), a.countCommand(),
+		a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.demoCommand(), a.demoLoadCommand(),
+		a.versionCommand(), a.completionCommand(p)}
+	return p
 }
 
-// noSuchCommand refuses arguments of the root, which are commands it does not know.
-func (a *app) noSuchCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := "see `lightning help`"
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = "did you mean `lightning " + similar[0] + "`?"
-	}
-	return &runError{usage(errors.New("there is no command "+quoted(args[0])), hint)}
+func (a *app) defineFlags(f *flag.FlagSet) {
+	f.BoolVar(&a.json, "json", false, "write results and errors as JSON")
+	f.BoolVar(&a.quiet, "quiet", false, "no progress and no summaries")
+	f.BoolVar(&a.quiet, "q", false, "like --quiet")
+	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: environment variable NO_COLOR)")
+	f.Var(&a.memoryLimit, "memory-limit", "`SIZE` of the memory the database may use, like 256MiB; at least 10MiB")
 }
-
-// runs makes a command's function from ours, and marks its errors as coming from a command that ran.
-func runs(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := f(cmd.Context(), args); err != nil {
-			return &runError{err}
-		}
-		return nil
-	}
-}
-
-// runError marks an error that did not come from reading the command line.
-type runError struct{ error }
-
-func (e *runError) Unwrap() error { return e.error }
 
 // progressOut is where progress is drawn, or nil.
 func (a *app) progressOut() io.Writer {

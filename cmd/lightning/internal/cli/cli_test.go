@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -133,7 +134,7 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "scan DB --prefix ff --hex --json --keys-only", out: `{"key":"ff","encoding":"hex"}` + "\n"},
 			{args: "scan DB --prefix a --prefix b --to c", code: 2, err: "use: lightning scan DIR"},
 			{args: "scan DB --limit 0", code: 2, err: "lists nothing"},
-			{args: "scan DB --limit x", code: 2, err: "invalid argument"},
+			{args: "scan DB --limit x", code: 2, err: `invalid value "x" for flag --limit`},
 			{args: "scan DB --from zz --hex", code: 2, err: "--from is not hex"},
 			{args: "count DB", out: "5\n"},
 			{args: "count DB --prefix b/", out: "2\n"},
@@ -296,7 +297,7 @@ func TestClassify_findsWrappedErrors(t *testing.T) {
 		exitLocked: lightningdb.ErrLocked, exitCorrupt: lightningdb.ErrCorrupt, exitNoSpace: lightningdb.ErrNoSpace,
 		exitNotFound: lightningdb.ErrNotFound, exitFailure: io.ErrUnexpectedEOF, exitUsage: usage(io.EOF, "x"),
 	} {
-		if got := classify(advise(&runError{err}, "do something")); got.code != want {
+		if got := classify(advise(fmt.Errorf("while at work: %w", err), "do something")); got.code != want {
 			t.Errorf("%v has code %d; want %d", err, got.code, want)
 		}
 	}

@@ -5,24 +5,23 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/units"
 )
 
-func (a *app) compactCommand() *cobra.Command {
+func (a *app) compactCommand() *command.Command {
 	var s selector
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "compact DIR [--prefix P | --from A --to B]",
 		Short: "Rewrite tables so that deleted and replaced data leaves the disk",
-		Long: `compact rewrites the tables of the whole database or of a range, and returns the space of deleted
+		Help: `compact rewrites the tables of the whole database or of a range, and returns the space of deleted
 and replaced entries. The database does that by itself while it is in use; compact does it now.
 It can be interrupted at any time, and nothing is lost.`,
-		Args: cobra.ExactArgs(1),
+		MinArgs: 1, MaxArgs: 1,
 	}
-	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+	cmd.Run = func(ctx context.Context, args []string) error {
 		lo, hi, err := s.bounds()
 		if err != nil {
 			return err
@@ -34,8 +33,8 @@ It can be interrupted at any time, and nothing is lost.`,
 			}
 			return a.reportCompaction(result)
 		})
-	})
-	addSelector(cmd, &s)
+	}
+	cmd.Flags, cmd.Exclusive = s.define, selectorExclusive
 	return cmd
 }
 

@@ -3,35 +3,36 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strconv"
 
-	"github.com/spf13/cobra"
-
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/demo"
 )
 
-func (a *app) demoCommand() *cobra.Command {
+func (a *app) demoCommand() *command.Command {
 	c := demo.Config{Bold: a.bold, Child: loadingProcess}
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "demo",
 		Short: "Load a source tree, kill the process in the middle, and check that nothing is lost",
-		Long: `demo loads a tree of source files in a second process: each file in one atomic batch, with its
+		Help: `demo loads a tree of source files in a second process: each file in one atomic batch, with its
 content, its metadata and one entry per distinct word. In the middle of the load it kills that
 process with SIGKILL, reopens the database, and holds every entry against the source. Then it
 loads the rest, checks everything again, and asks questions.
 
 The last line is "acked N, lost 0, torn 0": N files were acknowledged, none of them is lost, none
 is there in part. The numbers are counted; if they are not these, the exit code is not 0.`,
-		Args: cobra.NoArgs,
 	}
-	cmd.RunE = runs(func(ctx context.Context, _ []string) error { return a.demo(ctx, c) })
-	cmd.Flags().StringVar(&c.Source, "source", "", "directory to load (default: the Go standard library)")
-	cmd.Flags().StringVar(&c.Dir, "db", "", "database directory, absent or empty, which is kept (default: a temporary one)")
-	cmd.Flags().BoolVar(&c.Keep, "keep", false, "keep the temporary directory")
+	cmd.Run = func(ctx context.Context, _ []string) error { return a.demo(ctx, c) }
+	cmd.Flags = func(f *flag.FlagSet) {
+		f.StringVar(&c.Source, "source", "", "`DIR` to load (default: the Go standard library)")
+		f.StringVar(&c.Dir, "db", "", "database `DIR`, absent or empty, which is kept (default: a temporary one)")
+		f.BoolVar(&c.Keep, "keep", false, "keep the temporary directory")
+	}
 	return cmd
 }
 
@@ -69,14 +70,14 @@ func loadingProcess(dir, source string, memoryLimit int64) (*exec.Cmd, error) {
 }
 
 // demoLoadCommand is the other end of loadingProcess.
-func (a *app) demoLoadCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "demo-load DIR SOURCE",
-		Short:  "The process that demo kills",
-		Hidden: true,
-		Args:   cobra.ExactArgs(2),
-		RunE: runs(func(ctx context.Context, args []string) error {
+func (a *app) demoLoadCommand() *command.Command {
+	return &command.Command{
+		Use:     "demo-load DIR SOURCE",
+		Short:   "The process that demo kills",
+		Hidden:  true,
+		MinArgs: 2, MaxArgs: 2,
+		Run: func(ctx context.Context, args []string) error {
 			return demo.Load(ctx, args[0], args[1], int64(a.memoryLimit), a.Stdout)
-		}),
+		},
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,29 +12,28 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/units"
 )
 
-func (a *app) exportCommand() *cobra.Command {
+func (a *app) exportCommand() *command.Command {
 	var s selector
 	var format string
 	var force bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "export DIR FILE",
 		Short: "Write entries to a JSON Lines or CSV file",
-		Long: `export writes every entry, or those of a range, in key order to FILE ("-" is standard output).
+		Help: `export writes every entry, or those of a range, in key order to FILE ("-" is standard output).
 FILE appears when it is complete, never before, and is not replaced without --force.
 JSON Lines carry every byte string. CSV text does not: where it cannot, export fails and asks
 for --hex or --base64.
 ` + formatHelp,
-		Args: cobra.ExactArgs(2),
+		MinArgs: 2, MaxArgs: 2,
 	}
-	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+	cmd.Run = func(ctx context.Context, args []string) error {
 		form, err := chosenFormat(format, args[1])
 		if err != nil {
 			return err
@@ -49,10 +49,13 @@ for --hex or --base64.
 			}
 			return a.export(ctx, &work, args[1], force)
 		})
-	})
-	addSelector(cmd, &s)
-	addFormat(cmd, &format)
-	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it exists")
+	}
+	cmd.Exclusive = selectorExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		s.define(f)
+		defineFormat(f, &format)
+		f.BoolVar(&force, "force", false, "replace FILE if it exists")
+	}
 	return cmd
 }
 

@@ -2,10 +2,9 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"strconv"
-
-	"github.com/spf13/cobra"
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/exchange"
@@ -22,15 +21,12 @@ func (s *sizeFlag) String() string {
 	return units.Bytes(int64(*s))
 }
 
-// Set implements pflag.Value.
+// Set implements flag.Value.
 func (s *sizeFlag) Set(text string) error {
 	n, err := units.ParseBytes(text)
 	*s = sizeFlag(n)
 	return err
 }
-
-// Type implements pflag.Value.
-func (s *sizeFlag) Type() string { return "SIZE" }
 
 // durabilityFlag is what a commit survives.
 type durabilityFlag lightningdb.Durability
@@ -43,7 +39,7 @@ func (d *durabilityFlag) String() string {
 	return "sync"
 }
 
-// Set implements pflag.Value.
+// Set implements flag.Value.
 func (d *durabilityFlag) Set(text string) error {
 	switch text {
 	case "sync":
@@ -56,20 +52,19 @@ func (d *durabilityFlag) Set(text string) error {
 	return nil
 }
 
-// Type implements pflag.Value.
-func (d *durabilityFlag) Type() string { return "LEVEL" }
-
-func addDurability(cmd *cobra.Command, d *durabilityFlag) {
-	cmd.Flags().Var(d, "durability", "sync: survives a power cut; process: survives a kill, and is faster")
+func (d *durabilityFlag) define(f *flag.FlagSet) {
+	f.Var(d, "durability", "`LEVEL` of safety: sync survives a power cut, process a kill only, faster")
 }
 
 // encodingFlags say how keys and values are written in arguments and results.
 type encodingFlags struct{ hex, base64 bool }
 
-func addEncoding(cmd *cobra.Command, e *encodingFlags) {
-	cmd.Flags().BoolVar(&e.hex, "hex", false, "keys and values are hexadecimal, in arguments and results")
-	cmd.Flags().BoolVar(&e.base64, "base64", false, "keys and values are base64, in arguments and results")
-	cmd.MarkFlagsMutuallyExclusive("hex", "base64")
+// encodingExclusive are the flags that contradict each other.
+var encodingExclusive = [][2]string{{"hex", "base64"}}
+
+func (e *encodingFlags) define(f *flag.FlagSet) {
+	f.BoolVar(&e.hex, "hex", false, "keys and values are hexadecimal, in arguments and results")
+	f.BoolVar(&e.base64, "base64", false, "keys and values are base64, in arguments and results")
 }
 
 func (e encodingFlags) encoding() exchange.Encoding {

@@ -5,23 +5,22 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
-func (a *app) getCommand() *cobra.Command {
+func (a *app) getCommand() *command.Command {
 	var enc encodingFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "get DIR KEY",
 		Short: "Write the value of a key",
-		Long: `get writes the value of a key to standard output: into a pipe or file exactly its bytes,
+		Help: `get writes the value of a key to standard output: into a pipe or file exactly its bytes,
 on a terminal with unprintable bytes escaped and a line break at the end. With --hex or
 --base64 the value is one line of text; with --json it is an object as in an export.`,
-		Args: cobra.ExactArgs(2),
+		MinArgs: 2, MaxArgs: 2,
 	}
-	cmd.RunE = runs(func(_ context.Context, args []string) error {
+	cmd.Run = func(_ context.Context, args []string) error {
 		key, err := enc.key(args[1])
 		if err != nil {
 			return err
@@ -33,8 +32,8 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 			}
 			return a.writeValue(enc.encoding(), key, value)
 		})
-	})
-	addEncoding(cmd, &enc)
+	}
+	cmd.Flags, cmd.Exclusive = enc.define, encodingExclusive
 	return cmd
 }
 

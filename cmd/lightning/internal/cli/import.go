@@ -3,14 +3,14 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/progress"
 )
@@ -30,35 +30,37 @@ JSON Lines (the default): one object per line,
 CSV (files called *.csv, or --format csv): the header is key,value for text, and
 key_hex,value_hex or key_base64,value_base64 for bytes.`
 
-func (a *app) importCommand() *cobra.Command {
+func (a *app) importCommand() *command.Command {
 	var enc encodingFlags
-	var durability durabilityFlag
 	var format string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "import DIR FILE",
 		Short: "Put the entries of a JSON Lines or CSV file",
-		Long: `import puts every entry of FILE ("-" is standard input) into the database, and creates the
+		Help: `import puts every entry of FILE ("-" is standard input) into the database, and creates the
 database if DIR does not exist or is empty. Existing keys get the new value. The file may have
 any size. At a bad line the import ends: what is before it has been imported, nothing after it.
+What import says it has imported survives a power cut.
 --hex and --base64 hold for lines and headers that name no encoding.
 ` + formatHelp,
-		Args: cobra.ExactArgs(2),
+		MinArgs: 2, MaxArgs: 2,
 	}
-	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+	cmd.Run = func(ctx context.Context, args []string) error {
 		form, err := chosenFormat(format, args[1])
 		if err != nil {
 			return err
 		}
-		return a.importFile(ctx, args[0], args[1], form, enc.encoding(), durability)
-	})
-	addEncoding(cmd, &enc)
-	addDurability(cmd, &durability)
-	addFormat(cmd, &format)
+		return a.importFile(ctx, args[0], args[1], form, enc.encoding())
+	}
+	cmd.Exclusive = encodingExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		enc.define(f)
+		defineFormat(f, &format)
+	}
 	return cmd
 }
 
-func addFormat(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVar(format, "format", "", "jsonl or csv (default: by the file's name)")
+func defineFormat(f *flag.FlagSet, format *string) {
+	f.StringVar(format, "format", "", "`FORMAT` of the file: jsonl or csv (default: by its name)")
 }
 
 func chosenFormat(name, path string) (exchange.Format, error) {
@@ -72,24 +74,23 @@ func chosenFormat(name, path string) (exchange.Format, error) {
 	return format, err
 }
 
-// importFile opens the file first: a wrong name must not create a database.
-func (a *app) importFile(ctx context.Context, dir, path string, f exchange.Format, enc exchange.Encoding, d durabilityFlag) error {
+// importFile opens the file first: a wrong name must not create a database. The commits on the way survive a kill only,
+// which spares a sync for each; the one sync at the end, or at the error, makes everything durable before anything is
+// said about it.
+func (a *app) importFile(ctx context.Context, dir, path string, f exchange.Format, enc exchange.Encoding) error {
 	in, size, err := a.openInput(ctx, path)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
 	defer in.Close() // it was only read
-	return a.create(dir, d, func(db *lightningdb.DB) error {
+	return a.create(dir, durabilityFlag(lightningdb.Process), func(db *lightningdb.DB) error {
 		work := importer{db: db, meter: meter{total: size, totalBytes: true}}
 		work.entries = newReader(f, enc, &countingReader{in: in, n: &work.meter.bytes})
 		start := time.Now()
 		line := progress.Start(a.progressOut(), "import", work.meter.sample)
 		err := work.run(ctx)
 		line.Stop()
-		if err == nil {
-			err = db.Sync() // with durability "process", this is what makes the whole import durable
-		}
-		if err != nil {
+		if err = errors.Join(err, db.Sync()); err != nil {
 			return fmt.Errorf("import %s: %w (%s before that imported)", path, err, entryCount(&work.meter))
 		}
 		return a.reportTransfer(a.Stdout, "imported", db.Recovery().Created, dir, &work.meter, time.Since(start))

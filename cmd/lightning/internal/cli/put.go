@@ -3,26 +3,26 @@ package cli
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
-func (a *app) putCommand() *cobra.Command {
+func (a *app) putCommand() *command.Command {
 	var enc encodingFlags
 	var durability durabilityFlag
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "put DIR KEY VALUE",
 		Short: "Set a key to a value",
-		Long: `put sets a key to a value, and creates the database if DIR does not exist or is empty.
+		Help: `put sets a key to a value, and creates the database if DIR does not exist or is empty.
 The value "-" reads standard input to its end (to store a single "-", use --hex 2d).`,
-		Args: cobra.ExactArgs(3),
+		MinArgs: 3, MaxArgs: 3,
 	}
-	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+	cmd.Run = func(ctx context.Context, args []string) error {
 		key, err := enc.key(args[1])
 		if err != nil {
 			return err
@@ -37,9 +37,12 @@ The value "-" reads standard input to its end (to store a single "-", use --hex 
 			}
 			return nil
 		})
-	})
-	addEncoding(cmd, &enc)
-	addDurability(cmd, &durability)
+	}
+	cmd.Exclusive = encodingExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		enc.define(f)
+		durability.define(f)
+	}
 	return cmd
 }
 
@@ -87,18 +90,18 @@ func interruptible(ctx context.Context, in io.Reader) io.Reader {
 	return out
 }
 
-func (a *app) deleteCommand() *cobra.Command {
+func (a *app) deleteCommand() *command.Command {
 	var enc encodingFlags
 	var durability durabilityFlag
 	var ignoreMissing bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "delete DIR KEY...",
 		Short: "Remove keys",
-		Long: `delete removes one or more keys in one atomic commit. If one of them does not exist, none is
+		Help: `delete removes one or more keys in one atomic commit. If one of them does not exist, none is
 removed, and the exit code is 3; with --ignore-missing, that is no error.`,
-		Args: cobra.MinimumNArgs(2),
+		MinArgs: 2, MaxArgs: command.Unlimited,
 	}
-	cmd.RunE = runs(func(_ context.Context, args []string) error {
+	cmd.Run = func(_ context.Context, args []string) error {
 		var batch lightningdb.Batch
 		for _, arg := range args[1:] {
 			key, err := enc.key(arg)
@@ -115,10 +118,13 @@ removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 			}
 			return db.Write(&batch)
 		})
-	})
-	addEncoding(cmd, &enc)
-	addDurability(cmd, &durability)
-	cmd.Flags().BoolVar(&ignoreMissing, "ignore-missing", false, "keys that do not exist are no error")
+	}
+	cmd.Exclusive = encodingExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		enc.define(f)
+		durability.define(f)
+		f.BoolVar(&ignoreMissing, "ignore-missing", false, "keys that do not exist are no error")
+	}
 	return cmd
 }
 

@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/progress"
 )
@@ -17,31 +17,30 @@ import (
 type selector struct {
 	encodingFlags
 	prefix, from, to string
-	given            func(flag string) bool
 }
 
-func addSelector(cmd *cobra.Command, s *selector) {
-	addEncoding(cmd, &s.encodingFlags)
-	cmd.Flags().StringVar(&s.prefix, "prefix", "", "only keys that begin with this")
-	cmd.Flags().StringVar(&s.from, "from", "", "only keys at or after this")
-	cmd.Flags().StringVar(&s.to, "to", "", "only keys before this")
-	cmd.MarkFlagsMutuallyExclusive("prefix", "from")
-	cmd.MarkFlagsMutuallyExclusive("prefix", "to")
-	s.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
+// selectorExclusive are the pairs of flags that contradict each other.
+var selectorExclusive = append([][2]string{{"prefix", "from"}, {"prefix", "to"}}, encodingExclusive...)
+
+func (s *selector) define(f *flag.FlagSet) {
+	s.encodingFlags.define(f)
+	f.StringVar(&s.prefix, "prefix", "", "only keys that begin with `KEY`")
+	f.StringVar(&s.from, "from", "", "only keys at or after `KEY`")
+	f.StringVar(&s.to, "to", "", "only keys before `KEY`")
 }
 
-// bounds are the selected keys [lo, hi); nil means no bound.
+// bounds are the selected keys [lo, hi); nil means no bound. An empty text bounds nothing: no key is before it.
 func (s *selector) bounds() (lo, hi []byte, err error) {
-	if s.given("prefix") {
+	if s.prefix != "" {
 		prefix, err := s.bytes("--prefix", s.prefix)
 		return prefix, prefixEnd(prefix), err
 	}
-	if s.given("from") {
+	if s.from != "" {
 		if lo, err = s.bytes("--from", s.from); err != nil {
 			return nil, nil, err
 		}
 	}
-	if s.given("to") {
+	if s.to != "" {
 		if hi, err = s.bytes("--to", s.to); err != nil {
 			return nil, nil, err
 		}
@@ -61,25 +60,25 @@ func prefixEnd(prefix []byte) []byte {
 	return nil
 }
 
-func (a *app) scanCommand() *cobra.Command {
+func (a *app) scanCommand() *command.Command {
 	var s selector
 	var reverse, keysOnly bool
 	var limit int
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "scan DIR [--prefix P | --from A --to B]",
 		Short: "List entries in key order",
-		Long: `scan writes one line per entry, in key order: the key, a tab and the value. Unprintable bytes,
+		Help: `scan writes one line per entry, in key order: the key, a tab and the value. Unprintable bytes,
 tabs, line breaks and backslashes are escaped as in Go (\xff, \t, \n, \\), so that a line is
 always one entry. With --hex or --base64 both sides are encoded; with --json every line is an
 object that import reads back. Keys are compared as bytes.`,
-		Args: cobra.ExactArgs(1),
+		MinArgs: 1, MaxArgs: 1,
 	}
-	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+	cmd.Run = func(ctx context.Context, args []string) error {
 		lo, hi, err := s.bounds()
 		if err != nil {
 			return err
 		}
-		if limit < 0 || limit == 0 && cmd.Flags().Changed("limit") {
+		if limit < 0 || limit == 0 && cmd.Given("limit") {
 			return usage(fmt.Errorf("--limit %d lists nothing", limit), "give a number above zero")
 		}
 		return a.read(args[0], func(db *lightningdb.DB) error {
@@ -92,11 +91,14 @@ object that import reads back. Keys are compared as bytes.`,
 			}
 			return a.writeEntries(ctx, entries, s.encoding(), keysOnly)
 		})
-	})
-	addSelector(cmd, &s)
-	cmd.Flags().BoolVar(&reverse, "reverse", false, "last key first")
-	cmd.Flags().IntVar(&limit, "limit", 0, "stop after this many entries")
-	cmd.Flags().BoolVar(&keysOnly, "keys-only", false, "write no values")
+	}
+	cmd.Exclusive = selectorExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		s.define(f)
+		f.BoolVar(&reverse, "reverse", false, "last key first")
+		f.IntVar(&limit, "limit", 0, "stop after `N` entries")
+		f.BoolVar(&keysOnly, "keys-only", false, "write no values")
+	}
 	return cmd
 }
 
@@ -186,15 +188,15 @@ func (t *textSink) append(dst, b []byte) []byte {
 	return append(dst, t.encoding.Encode(b)...)
 }
 
-func (a *app) countCommand() *cobra.Command {
+func (a *app) countCommand() *command.Command {
 	var s selector
-	cmd := &cobra.Command{
-		Use:   "count DIR [--prefix P | --from A --to B]",
-		Short: "Count entries",
-		Long:  `count writes the number of entries, all or of a range. It reads every key: nothing is estimated.`,
-		Args:  cobra.ExactArgs(1),
+	cmd := &command.Command{
+		Use:     "count DIR [--prefix P | --from A --to B]",
+		Short:   "Count entries",
+		Help:    `count writes the number of entries, all or of a range. It reads every key: nothing is estimated.`,
+		MinArgs: 1, MaxArgs: 1,
 	}
-	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+	cmd.Run = func(ctx context.Context, args []string) error {
 		lo, hi, err := s.bounds()
 		if err != nil {
 			return err
@@ -210,8 +212,8 @@ func (a *app) countCommand() *cobra.Command {
 			_, err = fmt.Fprintln(a.Stdout, n)
 			return err
 		})
-	})
-	addSelector(cmd, &s)
+	}
+	cmd.Flags, cmd.Exclusive = s.define, selectorExclusive
 	return cmd
 }
 

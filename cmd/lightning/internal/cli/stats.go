@@ -7,28 +7,27 @@ import (
 
 	"context"
 
-	"github.com/spf13/cobra"
-
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/picture"
 	"lightningdb/cmd/lightning/internal/units"
 )
 
-func (a *app) statsCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) statsCommand() *command.Command {
+	return &command.Command{
 		Use:   "stats DIR",
 		Short: "Show levels, memory, log and recovery",
-		Long: `stats opens the database for reading and shows the levels of the tree, the memory and the log,
+		Help: `stats opens the database for reading and shows the levels of the tree, the memory and the log,
 and what opening it had to recover. With --json, everything the database counts.`,
-		Args: cobra.ExactArgs(1),
-		RunE: runs(func(_ context.Context, args []string) error {
+		MinArgs: 1, MaxArgs: 1,
+		Run: func(_ context.Context, args []string) error {
 			return a.read(args[0], func(db *lightningdb.DB) error {
 				if a.json {
 					return writeJSON(a.Stdout, newStats(db))
 				}
 				return writeStats(a.Stdout, db, a.bold)
 			})
-		}),
+		},
 	}
 }
 

@@ -6,22 +6,21 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/spf13/cobra"
+	"lightningdb/cmd/lightning/internal/command"
 )
 
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) versionCommand() *command.Command {
+	return &command.Command{
 		Use:   "version",
 		Short: "Write the version of the program and of the formats",
-		Args:  cobra.NoArgs,
-		RunE: runs(func(context.Context, []string) error {
+		Run: func(context.Context, []string) error {
 			v := thisVersion()
 			if a.json {
 				return writeJSON(a.Stdout, v)
 			}
 			_, err := fmt.Fprintf(a.Stdout, "lightning %s\nrevision  %s\ngo        %s %s/%s\n", v.Version, v.Revision, v.Go, v.OS, v.Arch)
 			return err
-		}),
+		},
 	}
 }
 

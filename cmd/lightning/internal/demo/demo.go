@@ -156,7 +156,7 @@ func (r *run) recoverAndFinish(ctx context.Context) (err error) {
 		}
 	}
 	r.say.stage("Check every entry against the source")
-	found, err := r.check(ctx, db)
+	found, err := r.check(ctx, db, everyFile)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (r *run) checkAgain(ctx context.Context) (err error) {
 		return fmt.Errorf("reopen after the load: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	found, err := r.check(ctx, db)
+	found, err := r.check(ctx, db, everyEighthFile)
 	if err != nil {
 		return err
 	}

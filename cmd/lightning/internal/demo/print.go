@@ -57,8 +57,8 @@ func (p *printer) recovery(r *run, report lightningdb.RecoveryReport) {
 }
 
 func (p *printer) checked(found *findings, acked int) {
-	p.line("%s read by key and again by a scan in %s (%s/s)", units.Plural(found.entries, "entry"), units.Duration(found.elapsed),
-		units.Count(units.Rate(2*found.entries, found.elapsed)))
+	p.line("%s scanned and %s read by key in %s (%s/s)", units.Plural(found.entries, "entry"), units.Count(found.compared),
+		units.Duration(found.elapsed), units.Count(units.Rate(found.entries+found.compared, found.elapsed)))
 	p.line("%s of %s acknowledged files wholly there, %s unacknowledged but whole",
 		units.Count(acked-len(found.lost)), units.Count(acked), units.Count(found.unacknowledged))
 	p.names("lost", found.lost)

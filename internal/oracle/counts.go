@@ -1,0 +1,31 @@
+package oracle
+
+import "fmt"
+
+// Counts are the numbers that must be zero.
+type Counts struct {
+	AckedLost     int64 // acknowledged commits that are gone
+	TornTxns      int64 // commits of which a part is there
+	Holes         int64 // commits that are missing though a later one is there
+	VanishedReads int64 // commits that a reader saw and that are gone
+	WrongData     int64 // values that nobody wrote there
+	Panics        int64
+}
+
+// Add adds o to c.
+func (c *Counts) Add(o Counts) {
+	c.AckedLost += o.AckedLost
+	c.TornTxns += o.TornTxns
+	c.Holes += o.Holes
+	c.VanishedReads += o.VanishedReads
+	c.WrongData += o.WrongData
+	c.Panics += o.Panics
+}
+
+// Zero reports whether nothing went wrong.
+func (c *Counts) Zero() bool { return *c == Counts{} }
+
+func (c Counts) String() string {
+	return fmt.Sprintf("acked_lost=%d torn_txns=%d holes=%d vanished_reads=%d wrong_data=%d panics=%d",
+		c.AckedLost, c.TornTxns, c.Holes, c.VanishedReads, c.WrongData, c.Panics)
+}

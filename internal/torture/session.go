@@ -1,0 +1,143 @@
+// Package torture drives an engine and knows, through package oracle, what it must hold. A Session is one database
+// over one life of its directory: it writes and reads through an open engine, and keeps the history of both. Crash
+// workloads, differential tests, fault tests and soak tests are built from it. The package is for tests; nothing
+// in the product imports it.
+package torture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/engine"
+	"lightningdb/internal/key"
+	"lightningdb/internal/oracle"
+	"lightningdb/internal/vfs"
+)
+
+// Session is a database under test. It is not safe for concurrent use.
+type Session struct {
+	Engine  *engine.Engine // nil while closed
+	History *oracle.History
+
+	opts engine.Options
+	got  []byte
+}
+
+// NewSession returns a session on a directory whose history so far is h. The engine is closed.
+func NewSession(opts engine.Options, h *oracle.History) *Session {
+	opts.FS = keptOpen{opts.FS}
+	return &Session{History: h, opts: opts}
+}
+
+// keptOpen is a directory that outlives the engines on it.
+type keptOpen struct{ vfs.FS }
+
+// Close does nothing.
+func (keptOpen) Close() error { return nil }
+
+// Open opens the engine.
+func (s *Session) Open() error {
+	e, err := engine.Open(s.opts)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	s.Engine = e
+	return nil
+}
+
+// Close closes the engine.
+func (s *Session) Close() error {
+	err := s.Engine.Close()
+	s.Engine = nil
+	if err == nil {
+		s.History.Synced(s.History.Last())
+	}
+	return err
+}
+
+// Abandon lets go of the engine after a crash, if it is open.
+func (s *Session) Abandon() {
+	if s.Engine != nil {
+		s.Engine.Close() // fails, as the directory is gone; memory and goroutines must go all the same
+		s.Engine = nil
+	}
+}
+
+// Write commits b.
+func (s *Session) Write(b *batch.Batch, sync bool) error {
+	want := s.History.Issue(b, sync)
+	last, err := s.Engine.Commit(b, sync, nil)
+	switch {
+	case err == nil && b.Count() > 0 && last != want:
+		return fmt.Errorf("the commit has sequence number %d instead of %d", last, want)
+	case err == nil:
+		s.History.Acknowledge()
+		if sync {
+			s.History.Synced(s.History.Last())
+		}
+		return nil
+	case !errors.Is(err, engine.ErrCommitUnknown) && b.Count() > 0:
+		s.History.Refuse()
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// Put commits one value.
+func (s *Session) Put(k, v string, sync bool) error {
+	var b batch.Batch
+	b.Put([]byte(k), []byte(v))
+	return s.Write(&b, sync)
+}
+
+// Delete commits one removal.
+func (s *Session) Delete(k string, sync bool) error {
+	var b batch.Batch
+	b.Delete([]byte(k))
+	return s.Write(&b, sync)
+}
+
+// Get reads k in the newest state and compares.
+func (s *Session) Get(k []byte) error {
+	return s.GetAt(k, engine.Latest, s.History.Last())
+}
+
+// GetAt reads k at seq and compares with the state at want.
+func (s *Session) GetAt(k []byte, seq, want key.SeqNum) error {
+	got, found, err := s.Engine.Get(s.got[:0], k, seq)
+	if err != nil {
+		return fmt.Errorf("get %.40q: %w", k, err)
+	}
+	s.got = got
+	value, exists := s.History.Get(k, want)
+	if found != exists || found && !bytes.Equal(got, value) {
+		return mismatch("get %.40q at %d: found %v, %d bytes; want %v, %d bytes", k, want, found, len(got), exists, len(value))
+	}
+	return nil
+}
+
+// Sync makes everything committed so far durable by a SyncStep.
+func (s *Session) Sync() error {
+	if _, err := s.Engine.SyncStep(); err != nil {
+		return err
+	}
+	s.History.Synced(s.History.Last())
+	return nil
+}
+
+// Flush writes everything committed so far to tables.
+func (s *Session) Flush() error {
+	if err := s.Engine.Flush(); err != nil {
+		return err
+	}
+	s.History.Synced(s.History.Last())
+	return nil
+}
+
+// ErrMismatch is what errors.Is finds when the engine answered wrongly, in contrast to not at all.
+var ErrMismatch = errors.New("wrong answer")
+
+func mismatch(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMismatch, fmt.Sprintf(format, args...))
+}
