@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Engine is what is measured: an open database, safe for concurrent use.
@@ -58,4 +59,23 @@ func kindByName(name string) (kind, error) {
 		}
 	}
 	return kind{}, fmt.Errorf("no engine %q", name)
+}
+
+// calmTime is how long an engine must be without background work to count as settled.
+const calmTime = 50 * time.Millisecond
+
+// pollQuiet returns once quiet has been true for calmTime.
+func pollQuiet(quiet func() (bool, error)) error {
+	const interval = calmTime / 5
+	for calm := time.Duration(0); calm < calmTime; calm += interval {
+		time.Sleep(interval)
+		ok, err := quiet()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			calm = -interval
+		}
+	}
+	return nil
 }

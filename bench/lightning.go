@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	lightningdb "lightningdb"
 )
@@ -48,21 +47,6 @@ func (l *lightning) Settle() error {
 		}
 		return !busy, m.BackgroundError
 	})
-}
-
-// pollQuiet returns once quiet was true for 50 ms.
-func pollQuiet(quiet func() (bool, error)) error {
-	for calm := 0; calm < 5; calm++ {
-		time.Sleep(10 * time.Millisecond)
-		ok, err := quiet()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			calm = -1
-		}
-	}
-	return nil
 }
 
 func (l *lightning) Close() error { return l.db.Close() }

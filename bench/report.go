@@ -84,8 +84,8 @@ func (r *report) median(engine, name string) (m float64, ok bool) {
 
 func (r *report) markdown() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `cd bench && go run . %s`; bench/doc.go says how it is made fair. ",
-		strings.Join(os.Args[1:], " "))
+	command := strings.Join(append([]string{"go run ."}, os.Args[1:]...), " ")
+	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `cd bench && %s`; bench/doc.go says how it is made fair. ", command)
 	fmt.Fprintf(&b, "Do not edit.\n\nDate: %s. Machine: %s, %d cores, %s. Load average when it began: %s.\n",
 		r.began.UTC().Format("2006-01-02 15:04 UTC"), machine(), runtime.NumCPU(), runtime.Version(), r.load)
 	fmt.Fprintf(&b, "\n%d rows with keys of %d random bytes and values of %d bytes that do not compress; %v for each timed row; ",
@@ -137,6 +137,9 @@ func (r *report) ratio(line row) string {
 		}
 	}
 	if !ok || !found {
+		return "–"
+	}
+	if ours == 0 || best == 0 {
 		return "–"
 	}
 	ratio := ours / best
