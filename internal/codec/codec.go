@@ -55,17 +55,6 @@ var (
 	decoders = sync.Pool{New: func() any { return newDecoder() }}
 )
 
-// MaxEncodedSize bounds the length of what Encode returns for n bytes: a dst of that capacity is never replaced.
-func MaxEncodedSize(id ID, n int) int {
-	switch id {
-	case S2:
-		return s2.MaxEncodedLen(n)
-	case Zstd:
-		return n + n>>8 + 64
-	}
-	return n
-}
-
 // Encode returns src compressed by id, in dst's memory from its beginning if its capacity suffices. For None that
 // is a copy of src. dst and src must not overlap. An unknown id is a broken invariant of the caller: it panics.
 func Encode(id ID, dst, src []byte) []byte {

@@ -42,23 +42,6 @@ func TestDecode_writesOnlyWhatIsItsOwn(t *testing.T) {
 	}
 }
 
-// Encode into a buffer of the size that MaxEncodedSize names must not allocate another.
-func TestEncode_fitsItsBound(t *testing.T) {
-	for _, id := range all {
-		for _, n := range []int{1, 100, 8 << 10, 1 << 20} {
-			src := make([]byte, n)
-			for i := range src {
-				src[i] = byte(i*i>>3) ^ byte(i*7919>>5)
-			}
-			dst := make([]byte, 0, MaxEncodedSize(id, n))
-			got := Encode(id, dst, src)
-			if &got[0] != &dst[:1][0] {
-				t.Errorf("%v of %d bytes: %d bytes do not fit the bound %d", id, n, len(got), cap(dst))
-			}
-		}
-	}
-}
-
 // The stated raw size is the only thing that bounds memory: a block that has another one is refused.
 func TestDecode_refusesOtherSizes(t *testing.T) {
 	src := bytes.Repeat([]byte("ab"), 500)

@@ -27,7 +27,7 @@ func Levels(v *manifest.Version, p Params) []LevelState {
 			states[l].Tombstones += t.Tombstones
 		}
 	}
-	states[0].Target = p.BaseBytes
+	states[0].Target = p.L0Bytes
 	for _, d := range scoredLevels(v, p, s, func(filename.Num) bool { return false }) {
 		states[d.level].Score = d.score
 	}

@@ -275,10 +275,10 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 		return e.fail("change the set of tables", err)
 	}
 	if err := e.appendEdit(edit, next); err != nil {
-		if errors.Is(err, vfs.ErrNoSpace) {
+		if errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil {
 			e.discardTables(edit)
 		}
-		return err // after any other error both states must stay readable: Open removes what is too much
+		return err // after a failure both states must stay readable: Open removes what is too much
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -316,7 +316,8 @@ func (e *Engine) retireLogsLocked(start filename.Num) {
 }
 
 // appendEdit makes edit durable. When the manifest has grown, a new one takes over, which begins with all of next; if
-// the disk is too full for that, the old one goes on. After vfs.ErrNoSpace the edit is not in the manifest.
+// the disk is too full for that, the old one goes on. After vfs.ErrNoSpace the edit is not in the manifest, unless writes
+// failed with it, as when the disk was too full for a sync: then it is not known.
 func (e *Engine) appendEdit(edit *manifest.Edit, next *manifest.Version) error {
 	if e.manifest.Size() >= e.manifestLimit {
 		if err := e.startManifest(next); !errors.Is(err, vfs.ErrNoSpace) {

@@ -3,7 +3,6 @@ package engine
 import (
 	"testing"
 
-	"lightningdb/internal/batch"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -11,24 +10,14 @@ import (
 func TestClose_flushesWhateverLevel0Holds(t *testing.T) {
 	fs := memfs.New()
 	for range stopTables + 3 {
-		e, err := Open(Options{FS: fs, Manual: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b batch.Batch
-		b.Put([]byte("key"), []byte("value"))
-		if _, err := e.Commit(&b, true, nil); err != nil {
-			t.Fatal(err)
-		}
+		e := openManual(t, fs)
+		put(t, e, "key", "value")
 		if err := e.Close(); err != nil {
 			t.Fatalf("Close with %d tables in level 0: %v", len(e.tables), err)
 		}
 		fs = fs.Kill()
 	}
-	e, err := Open(Options{FS: fs, Manual: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := openManual(t, fs)
 	defer e.Close()
 	if n := len(e.view.Load().levels[0].tables); n <= stopTables {
 		t.Fatalf("level 0 has %d tables; this test needs more than %d", n, stopTables)

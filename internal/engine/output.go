@@ -35,18 +35,26 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 		},
 	})
 	if err == nil && stats.Outputs > 0 {
-		err = e.fs.SyncDir()
+		if err = e.fs.SyncDir(); err != nil {
+			e.discardTables(edit)
+		}
 	}
 	return edit, stats, err
 }
 
+// minFullBytes is less than any table holds when table.Writer says that it is full: each of its limits (leaves, keys,
+// inner entries, length) is reached by many times as much.
+const minFullBytes = 4 << 20
+
 // compactionParams are the measures by which compactions are picked.
 func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
 	return compaction.Params{
-		BaseBytes:        compaction.DefaultL0Trigger * int64(e.budget.memtable),
+		BaseBytes:        int64(e.budget.memtable),
 		Multiplier:       compaction.DefaultMultiplier,
 		TargetTableBytes: e.budget.table,
+		FullBytes:        minFullBytes,
 		L0Trigger:        compaction.DefaultL0Trigger,
+		L0Bytes:          compaction.DefaultL0Trigger * int64(e.budget.memtable),
 		OldestSnapshot:   oldest,
 		Quiet:            len(v.mems) == 1,
 	}

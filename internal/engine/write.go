@@ -165,9 +165,6 @@ func (e *Engine) waitForFlush() error {
 		if err := e.writable(); err != nil {
 			return err
 		}
-		if e.noSpace != nil {
-			return fmt.Errorf("%w: writes resume when space returns: %w", vfs.ErrNoSpace, e.noSpace)
-		}
 		waited = true
 		if e.opts.Manual {
 			e.mu.Unlock()
@@ -177,6 +174,9 @@ func (e *Engine) waitForFlush() error {
 				return err
 			}
 			continue
+		}
+		if e.noSpace != nil { // the flusher tries again; this writer does not wait for it
+			return fmt.Errorf("%w: writes resume when space returns: %w", vfs.ErrNoSpace, e.noSpace)
 		}
 		e.room.Wait()
 	}

@@ -16,7 +16,7 @@ func TestFormat_workedExample(t *testing.T) {
 	l, err := Create(dir, 1, emptyVersion())
 	must(t, l, err)
 	must(t, l, l.Append(sampleEdits()[0]))
-	document, err := os.ReadFile("../../docs/format-log.md")
+	document, err := os.ReadFile("../../docs/format.md")
 	must(t, document, err)
 	for name, data := range recordtest.Contents(t, dir) {
 		if dump := hex.Dump(data); !strings.Contains(string(document), dump) {

@@ -103,6 +103,16 @@ func (h *History) Last() key.SeqNum {
 // Durable is the sequence number up to which everything survives a power cut.
 func (h *History) Durable() key.SeqNum { return h.durable }
 
+// Acknowledged is the sequence number of the last acknowledged commit.
+func (h *History) Acknowledged() key.SeqNum {
+	for i := len(h.commits) - 1; i >= 0; i-- {
+		if h.commits[i].acked {
+			return h.commits[i].last
+		}
+	}
+	return h.base
+}
+
 // Commits is the number of commits issued since the history began or was last shortened by Forget.
 func (h *History) Commits() int { return len(h.commits) }
 

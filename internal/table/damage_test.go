@@ -19,7 +19,7 @@ import (
 	"lightningdb/internal/page"
 )
 
-// smallRows is a table of several leaves, two levels above them, versions, tombstones, and values outside pages.
+// smallRows is a table of several leaves and an inner page, with versions, tombstones, and values outside pages.
 func smallRows() []row {
 	rows := []row{
 		del("account/0000", 3),
@@ -362,5 +362,58 @@ func TestVerify_refusesImpossibleContent(t *testing.T) {
 		if err == nil {
 			t.Errorf("byte %d: not noticed", i)
 		}
+	}
+}
+
+// A page that leads to itself, upwards or past a level must end the search with an error, not never.
+func TestSeek_refusesCrookedTrees(t *testing.T) {
+	rows := numbered(3000)
+	o := Options{ID: testID, PageSize: 512}
+	base, _ := build(t, o, rows)
+	s := newShared(t)
+	layout, err := s.open(base.data, testID, len(base.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := layout.first - 1
+	leaves := int(layout.foot.leaves)
+	for name, change := range map[string]struct {
+		page  int
+		child int // of the first entry; -1: unchanged
+		level byte
+	}{
+		"root leads to itself":        {root, root, 3},
+		"root leads beyond itself":    {root, root + 1, 3},
+		"root leads to a leaf":        {root, 0, 3},
+		"root leads past a level":     {root, leaves, 3},
+		"level 1 leads to inner page": {leaves, leaves, 1},
+		"level 1 says level 2":        {leaves, -1, 2},
+		"root says level 4":           {root, -1, 4},
+		"inner page says leaf":        {leaves, -1, 0},
+		"leaf says level 1":           {0, -1, 1},
+	} {
+		data := bytes.Clone(base.data)
+		payload := data[layout.offset(change.page) : layout.dir.end(change.page)-blockTrailerSize]
+		if level := page.Level(payload); change.child >= 0 && level != int(change.level) {
+			t.Fatalf("%s: the table has a page of level %d there", name, level)
+		}
+		payload[len(payload)-6] = change.level
+		if change.child >= 0 {
+			_, next, _ := page.At(payload, 0)
+			e := page.View(payload)
+			first := e.Entry(0)
+			at := bytes.Index(payload[:next], first.Value())
+			binary.LittleEndian.PutUint32(payload[at:], uint32(change.child))
+		}
+		reseal(data, layout.Reader)
+		r, err := s.open(data, testID, len(data))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		it := r.NewIterator()
+		it.SeekGE(rows[0].key)
+		checkDamage(t, name, it.Close())
+		checkDamage(t, name+": verify", r.Verify(context.Background()))
+		r.Close()
 	}
 }

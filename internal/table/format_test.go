@@ -21,7 +21,7 @@ func exampleRows() []row {
 // The description of the format and the program must speak of the same bytes: the document is what another reader is
 // written from, and old files are what this program must go on to read.
 func TestFormat_exampleIsWhatIsWritten(t *testing.T) {
-	document, err := os.ReadFile("../../docs/format-table.md")
+	document, err := os.ReadFile("../../docs/format.md")
 	if err != nil {
 		t.Fatal(err)
 	}

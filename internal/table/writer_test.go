@@ -143,6 +143,17 @@ func TestFinish_countsWhatWasAdded(t *testing.T) {
 	}
 }
 
+// The memory limit counts what an open table keeps outside the cache.
+func TestResidentBytes_countsTheDirectory(t *testing.T) {
+	f, _ := build(t, Options{ID: testID}, numbered(20_000))
+	r := mustOpen(t, f, Options{ID: testID})
+	defer r.close(t)
+	pages := int64(len(f.data) / DefaultPageSize)
+	if got := r.ResidentBytes(); got < 12*pages || got > 13*pages+1024 {
+		t.Errorf("%d bytes for %d pages", got, pages)
+	}
+}
+
 // Compaction cuts its output by this estimate.
 func TestEstimatedSize_isNearTheFile(t *testing.T) {
 	w := NewWriter(&memFile{}, Options{ID: testID})

@@ -80,6 +80,11 @@ func (s *Session) Compare(snapshot *engine.Snapshot) error {
 	if snapshot != nil {
 		seq, at = snapshot.Seq(), snapshot.Seq()
 	}
+	return s.compare(snapshot, seq, at)
+}
+
+// compare checks that the state of snapshot, which point reads find at seq, is that of the history at at.
+func (s *Session) compare(snapshot *engine.Snapshot, seq, at key.SeqNum) error {
 	entries, err := Content(s.Engine, snapshot)
 	if err != nil {
 		return err
@@ -103,4 +108,9 @@ func (s *Session) Compare(snapshot *engine.Snapshot) error {
 		}
 	}
 	return nil
+}
+
+// CompareAcknowledged checks that the newest state holds everything acknowledged, and nothing of a commit that failed.
+func (s *Session) CompareAcknowledged() error {
+	return s.compare(nil, engine.Latest, s.History.Acknowledged())
 }

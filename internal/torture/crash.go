@@ -7,7 +7,6 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/key"
 	"lightningdb/internal/oracle"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -24,6 +23,9 @@ type Workload struct {
 
 	// Run begins with a closed engine. It returns the first error.
 	Run func(s *Session) error
+
+	// Stride is for workloads that are too slow to be cut everywhere in a bounded run: 8 cuts every eighth change.
+	Stride int
 }
 
 // End is how the life of a directory before the workload ended.
@@ -41,8 +43,11 @@ type Cut struct {
 
 // Explorer interrupts workloads at every change and judges what the next Open finds.
 type Explorer struct {
-	// Cuts chooses the images to look at, of a directory with so many unsynced changes and sectors.
-	Cuts func(depth, unsynced, sectors int) []Cut
+	// Everywhere has the Strides of workloads ignored.
+	Everywhere bool
+	// Cuts chooses the images to look at, of a directory with so many unsynced changes and sectors; point counts the
+	// interruptions so far.
+	Cuts func(depth, point, unsynced, sectors int) []Cut
 	// Nested chooses the images whose recovery is interrupted in turn; depth counts from 1.
 	Nested func(depth, image int) bool
 	// After chooses the images after whose recovery the database is used on, killed and recovered again.
@@ -127,7 +132,11 @@ func prepare(w Workload) (state, error) {
 // interrupt runs w from start once for each of its changes, cut before and during it, and once to its end.
 func (x *Explorer) interrupt(w Workload, start state, depth int, where string) error {
 	x.Stats.Deepest = max(x.Stats.Deepest, depth)
-	for n := 0; ; n++ {
+	stride := max(w.Stride, 1)
+	if x.Everywhere {
+		stride = 1
+	}
+	for n := 0; ; n += stride {
 		for _, during := range []bool{false, true} {
 			at := fmt.Sprintf("%s@%d", where, n)
 			fs := start.fs.Kill()
@@ -161,7 +170,7 @@ func (x *Explorer) examineAll(w Workload, s state, depth int, where string) {
 		x.Stats.Kills++
 		x.examine(w, state{s.fs.Kill(), s.history.Clone(), oracle.Killed}, depth, where+"/kill")
 	}
-	for _, cut := range x.Cuts(depth, s.fs.Unsynced(), s.fs.UnsyncedSectors()) {
+	for _, cut := range x.Cuts(depth, x.Stats.Points, s.fs.Unsynced(), s.fs.UnsyncedSectors()) {
 		img := state{s.fs.Image(cut.Policy, cut.Seed), s.history.Clone(), oracle.PowerCut}
 		x.examine(w, img, depth, fmt.Sprintf("%s/%v:%d", where, cut.Policy, cut.Seed))
 	}
@@ -178,7 +187,7 @@ func (x *Explorer) examine(w Workload, img state, depth int, where string) {
 	if x.Nested(depth+1, image) {
 		recovery := Workload{Name: w.Name, Options: w.Options, Run: openAndRead}
 		if err := x.interrupt(recovery, img, depth+1, where); err != nil {
-			x.fail(where, err)
+			x.Fail(where, err)
 		}
 	}
 	w.Options.FS = img.fs.Kill()
@@ -203,7 +212,7 @@ func openAndRead(s *Session) error {
 func (x *Explorer) recoverAndJudge(s *Session, loss oracle.Loss, where string) bool {
 	if err := s.Open(); err != nil {
 		x.Stats.Failed++
-		x.fail(where, err)
+		x.Fail(where, err)
 		return false
 	}
 	entries, err := Content(s.Engine, nil)
@@ -211,14 +220,14 @@ func (x *Explorer) recoverAndJudge(s *Session, loss oracle.Loss, where string) b
 		x.Stats.WrongData++
 	}
 	if err != nil {
-		x.fail(where, err)
+		x.Fail(where, err)
 		return false
 	}
 	last := s.Engine.Report().LastSequence
 	counts, err := s.History.Judge(loss, last, entries)
 	x.Stats.Counts.Add(counts)
 	if err != nil {
-		x.fail(where, err)
+		x.Fail(where, err)
 		return false
 	}
 	s.History.Recovered(last)
@@ -233,7 +242,7 @@ func (x *Explorer) useOn(w Workload, s *Session, where string) {
 	cut := served.Image(memfs.None, 0)
 	err := errors.Join(s.Put("after", "the crash", true), s.Put("after", "all", false))
 	if err != nil {
-		x.fail(where+"/write", err)
+		x.Fail(where+"/write", err)
 		return
 	}
 	for _, next := range []state{{cut, later, oracle.PowerCut}, {served.Kill(), s.History, oracle.Killed}} {
@@ -244,8 +253,6 @@ func (x *Explorer) useOn(w Workload, s *Session, where string) {
 		again.Abandon()
 	}
 }
-
-func (x *Explorer) fail(where string, err error) { x.Fail(where, err) }
 
 // AllCuts are all policies, the counting ones with at most limit evenly spread seeds each, the seeded ones with
 // seeded seeds.
@@ -283,5 +290,3 @@ func Batch(ops ...[2][]byte) *batch.Batch {
 	}
 	return b
 }
-
-var _ key.SeqNum

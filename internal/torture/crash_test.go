@@ -2,7 +2,12 @@ package torture
 
 import (
 	"flag"
+	"math/rand/v2"
 	"testing"
+	"time"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/vfs/memfs"
 )
 
 var full = flag.Bool("full", false, "enumerate everything: all crash images, all bits, more rounds")
@@ -35,21 +40,24 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	}
 }
 
+// explorer looks at a third of the images that all policies give at each change, another third at the next one; with
+// -full at all of them and many more seeds.
 func explorer(t *testing.T) *Explorer {
 	shown := 0
-	limit, seeded, nested := 3, 3, 97
+	share, limit, seeded, nested := 3, 2, 2, 331
 	if *full {
-		limit, seeded, nested = 40, 24, 11
+		share, limit, seeded, nested = 1, 24, 16, 499
 	}
 	return &Explorer{
-		Cuts: func(depth, unsynced, sectors int) []Cut {
-			if depth == 0 {
-				return AllCuts(unsynced, sectors, limit, seeded)
+		Everywhere: *full,
+		Cuts: func(depth, point, unsynced, sectors int) []Cut {
+			if depth > 0 {
+				return oneIn(5, point, AllCuts(unsynced, sectors, 1, 2))
 			}
-			return AllCuts(unsynced, sectors, 1, 1)
+			return oneIn(share, point, AllCuts(unsynced, sectors, limit, seeded))
 		},
 		Nested: func(depth, image int) bool {
-			return depth == 1 && image%nested == 0 || depth > 1 && depth <= 3 && image%(nested*7) == 0
+			return depth == 1 && image%nested == nested/2 || depth > 1 && depth <= 3 && image%151 == 0
 		},
 		After: func(image int) bool { return image%5 == 0 },
 		Fail: func(where string, err error) {
@@ -57,5 +65,75 @@ func explorer(t *testing.T) *Explorer {
 				t.Errorf("%s: %v", where, err)
 			}
 		},
+	}
+}
+
+// oneIn returns one in n of cuts, others for other points.
+func oneIn(n, point int, cuts []Cut) []Cut {
+	var some []Cut
+	for i, c := range cuts {
+		if (i+point)%n == 0 {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
+// A directory that has crashed many times would slowly lose, or bring back, what an earlier life wrote.
+func TestCrash_generations(t *testing.T) {
+	generations := 50
+	if *full {
+		generations = 2000
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", seed)
+	for i, m := range Mixes() {
+		if m.Load || m.Style == Giant {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			tally, err := m.Generations(seed+uint64(i), generations)
+			if err != nil {
+				t.Errorf("-seed %d: %v", seed, err)
+			}
+			t.Log(tally)
+		})
+	}
+}
+
+// A crash under several writers would lose a commit that one of them was told is safe, or one that a reader saw.
+func TestCrash_concurrentWriters(t *testing.T) {
+	lives := 400
+	if *full {
+		lives = 20_000
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d (the timing of goroutines is not repeated)", seed)
+	r := rand.New(rand.NewPCG(seed, 3))
+	acked := 0
+	for life := range lives {
+		c := Concurrent{Writers: 1 + life%5, Hot: 7, Options: engine.Options{PageSize: 512, LogLimit: int64(3000 + r.IntN(20_000)),
+			MemoryLimit: engine.MinMemoryLimit, Poison: true, SyncInterval: time.Millisecond}}
+		var cut *Cut
+		if r.IntN(4) > 0 {
+			cut = &Cut{memfs.Policies[r.IntN(len(memfs.Policies))], r.Uint64N(1 << 20)}
+		}
+		crashAt, during := r.IntN(300), r.IntN(2) == 0
+		n, counts, err := c.Life(memfs.New(), crashAt, during, cut)
+		acked += n
+		if err != nil || !counts.Zero() {
+			t.Fatalf("life %d, %d writers, crash at change %d (during it: %v), cut %v: %v: %v", life, c.Writers, crashAt, during, cut, counts, err)
+		}
+	}
+	t.Logf("concurrent: lives=%d acked=%d", lives, acked)
+	if acked < lives {
+		t.Errorf("only %d commits were acknowledged: the test tests nothing", acked)
 	}
 }

@@ -23,7 +23,7 @@ func TestFormat_workedExample(t *testing.T) {
 	must(t, s, s.Sync())
 	seal, err := s.Seal(9)
 	must(t, seal, err)
-	document, err := os.ReadFile("../../docs/format-log.md")
+	document, err := os.ReadFile("../../docs/format.md")
 	must(t, document, err)
 	if dump := hex.Dump(recordtest.Contents(t, dir)["000007.wal"]); !strings.Contains(string(document), dump) {
 		t.Errorf("the document does not hold the bytes of the example:\n%s", dump)

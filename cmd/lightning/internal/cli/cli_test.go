@@ -141,15 +141,15 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "count DB --from x --to y --json", out: `{"count":0}` + "\n"},
 		},
 		"nothing is created by reading": {
-			{args: "get DB a", code: 1, err: "lightning: open DB: "},
-			{args: "scan DB", code: 1, err: "lightning: open DB: "},
-			{args: "count DB", code: 1, err: "lightning: open DB: "},
-			{args: "export DB TMP/x", code: 1, err: "lightning: open DB: "},
-			{args: "stats DB", code: 1, err: "lightning: open DB: "},
-			{args: "compact DB", code: 1, err: "lightning: open DB: "},
-			{args: "delete DB a", code: 1, err: "lightning: open DB: "},
+			{args: "get DB a", code: 1, err: "there is no database here: "},
+			{args: "scan DB", code: 1, err: "there is no database here: "},
+			{args: "count DB", code: 1, err: "there is no database here: "},
+			{args: "export DB TMP/x", code: 1, err: "there is no database here: "},
+			{args: "stats DB", code: 1, err: "there is no database here: "},
+			{args: "compact DB", code: 1, err: "there is no database here: "},
+			{args: "delete DB a", code: 1, err: "there is no database here: "},
 			{args: "import DB TMP/absent", code: 1, err: "check the path"},
-			{args: "scan DB", code: 1, err: "lightning: open DB: "},
+			{args: "scan DB", code: 1, err: "there is no database here: "},
 		},
 		"wrong use": {
 			{args: "gett DB a", code: 2, err: "did you mean `lightning get`?"},
@@ -162,11 +162,12 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "put DB --hex --base64 00 00", code: 2, err: "hex"},
 			{args: "put DB a 0 --hex", code: 2, err: "the key is not hex"},
 			{args: "import DB x --format xml", code: 2, err: "jsonl or csv"},
-			{args: "count DB", code: 1, err: "lightning: open DB: "},
+			{args: "count DB", code: 1, err: "there is no database here: "},
 		},
 		"import and export": {
 			{args: "import DB - --format csv", stdin: "key,value\na,1\n\"b,\",\"2\n\"\n", err: "created DB"},
-			{args: "export DB -", out: "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"b,\",\"value\":\"2\\n\"}\n", err: "exported 2 entries"},
+			{args: "export DB -", out: "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"b,\",\"value\":\"2\\n\"}\n",
+				err: "exported 2 entries"},
 			{args: "export DB - --format csv -q", out: "key,value\na,1\n\"b,\",\"2\n\"\n"},
 			{args: "export DB - --format csv --hex", out: "key_hex,value_hex\n61,31\n622c,320a\n"},
 			{args: "export DB - --to b", out: "{\"key\":\"a\",\"value\":\"1\"}\n"},
@@ -201,7 +202,8 @@ func TestImport_stopsAtTheFirstBadLineAndSaysWhatIsIn(t *testing.T) {
 	}
 	file.WriteString("oops\n" + `{"key":"zz","value":"never"}` + "\n")
 	got := lightning(t, file.String(), "import", dir, "-")
-	if got.code != exitFailure || !strings.Contains(got.err, "line 2501 is bad") || !strings.Contains(got.err, "2,500 entries before that imported") {
+	if got.code != exitFailure || !strings.Contains(got.err, "line 2501 is bad") || !strings.Contains(got.err,
+		"2,500 entries before that imported") {
 		t.Fatalf("%+v", got)
 	}
 	if n := must(t, "count", dir); n != "2500\n" {
@@ -215,7 +217,8 @@ func TestImport_stopsAtTheFirstBadLineAndSaysWhatIsIn(t *testing.T) {
 // Binary keys that cannot be written on the command line are lost to its user.
 func TestEncodings_everyByteStringGoesInAndOut(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
-	for name, encode := range map[string]func([]byte) string{"--hex": hex.EncodeToString, "--base64": base64.StdEncoding.EncodeToString} {
+	for name, encode := range map[string]func([]byte) string{"--hex": hex.EncodeToString,
+		"--base64": base64.StdEncoding.EncodeToString} {
 		for range 8 {
 			random := make([]byte, 40)
 			_, _ = rand.Read(random)
@@ -240,7 +243,8 @@ func TestExportImport_nastyEntriesComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 256 {
-		for _, key := range []string{string([]byte{byte(i)}), string([]byte{byte(i), '\r', '\n', '"', ',', 0xed, 0xa0, 0x80}), string(rune(i * 257))} {
+		for _, key := range []string{string([]byte{byte(i)}),
+			string([]byte{byte(i), '\r', '\n', '"', ',', 0xed, 0xa0, 0x80}), string(rune(i * 257))} {
 			if err := db.Put([]byte(key), []byte(key+key)); err != nil {
 				t.Fatal(err)
 			}
@@ -250,7 +254,8 @@ func TestExportImport_nastyEntriesComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := must(t, "scan", dir)
-	for file, flags := range map[string][]string{"a.jsonl": nil, "b.jsonl": {"--hex"}, "c.csv": {"--hex"}, "d.csv": {"--base64"}, "e.txt": {"--format", "csv", "--hex"}} {
+	for file, flags := range map[string][]string{"a.jsonl": nil, "b.jsonl": {"--hex"}, "c.csv": {"--hex"},
+		"d.csv": {"--base64"}, "e.txt": {"--format", "csv", "--hex"}} {
 		path, copied := filepath.Join(tmp, file), filepath.Join(tmp, file+".db")
 		must(t, append([]string{"export", dir, path}, flags...)...)
 		format := "jsonl"
@@ -282,7 +287,8 @@ func TestErrors_codesClassesAndJSON(t *testing.T) {
 	} {
 		got := lightning(t, "x", args...)
 		var e jsonError
-		if err := json.Unmarshal([]byte(got.err), &e); err != nil || e.Error.Class != class || e.Error.Code != got.code || got.code == 0 {
+		err := json.Unmarshal([]byte(got.err), &e)
+		if err != nil || e.Error.Class != class || e.Error.Code != got.code || got.code == 0 {
 			t.Errorf("%s: %+v (%v)", class, got, err)
 		}
 		if e.Error.Message == "" || e.Error.Advice == "" {
@@ -318,13 +324,39 @@ func TestOpen_lockedDatabaseExits4(t *testing.T) {
 	}
 }
 
+// Damaged data must never look like missing data, in any command that reads it.
+func TestCorruption_exits5(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	must(t, "put", dir, "k", strings.Repeat("v", 100))
+	must(t, "compact", dir)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("%q, %v", tables, err)
+	}
+	data, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[20] ^= 1
+	if err := os.WriteFile(tables[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"get", dir, "k"}, {"scan", dir}, {"count", dir}, {"export", dir, "-"}} {
+		got := lightning(t, "", args...)
+		if got.code != exitCorrupt || got.out != "" || !strings.Contains(got.err, filepath.Base(tables[0])) {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
 // Ctrl-C during long work must end it, even while it waits for input, and say so.
 func TestInterrupt_endsWorkWith130(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	must(t, "put", dir, "a", "1")
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, args := range [][]string{{"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"import", dir, "-"}, {"demo"}, {"compact", dir}} {
+	for _, args := range [][]string{{"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"import", dir, "-"}, {"demo"},
+		{"compact", dir}} {
 		if got := lightningIn(gone, Env{}, args...); got.code != exitInterrupted {
 			t.Errorf("%q: %+v", args, got)
 		}
@@ -400,7 +432,8 @@ func TestStats_textAndJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, "stats", dir, "--json")), &s); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"path", "sequence", "disk_bytes", "levels", "memory", "memtables", "cache", "log", "recovery"} {
+	for _, name := range []string{"path", "sequence", "disk_bytes", "levels", "memory", "memtables", "cache", "log",
+		"recovery"} {
 		if _, ok := s[name]; !ok {
 			t.Errorf("no %q in the JSON", name)
 		}
@@ -410,7 +443,8 @@ func TestStats_textAndJSON(t *testing.T) {
 // Help and completion are how a command line is learned.
 func TestHelpVersionAndCompletion(t *testing.T) {
 	help := must(t, "help")
-	for _, word := range []string{"get", "put", "delete", "scan", "count", "import", "export", "stats", "compact", "demo", "version", "completion", "130", "DIR"} {
+	for _, word := range []string{"get", "put", "delete", "scan", "count", "import", "export", "stats", "compact",
+		"demo", "version", "completion", "130", "DIR"} {
 		if !strings.Contains(help, word) {
 			t.Errorf("help says nothing about %q", word)
 		}

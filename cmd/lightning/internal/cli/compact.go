@@ -53,7 +53,8 @@ func (a *app) compact(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (c
 	})
 	err := db.Compact(ctx, lo, hi)
 	line.Stop()
-	return compactResult{BytesBefore: before.DiskBytes, BytesAfter: db.Metrics().DiskBytes, Seconds: time.Since(start).Seconds()}, err
+	return compactResult{BytesBefore: before.DiskBytes, BytesAfter: db.Metrics().DiskBytes,
+		Seconds: time.Since(start).Seconds()}, err
 }
 
 func (a *app) reportCompaction(r compactResult) error {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 
 	"lightningdb"
 )
@@ -30,7 +29,7 @@ func (a *app) with(dir string, o lightningdb.Options, f func(db *lightningdb.DB)
 	o.MemoryLimit = int64(a.memoryLimit)
 	db, err := lightningdb.Open(dir, &o)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", dir, err)
+		return err // it names the operation and the directory
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return f(db)

@@ -60,7 +60,8 @@ func TestDemo_keepsTheDatabaseAsked(t *testing.T) {
 	if got := must(t, "count", dir, "--prefix", "m/"); got != "50\n" {
 		t.Errorf("%s files in the database", got)
 	}
-	if got := lightning(t, "", "demo", "--source", source, "--db", dir); got.code != exitFailure || !strings.Contains(got.err, "not empty") {
+	if got := lightning(t, "", "demo", "--source", source, "--db",
+		dir); got.code != exitFailure || !strings.Contains(got.err, "not empty") {
 		t.Errorf("a database in use was not refused: %+v", got)
 	}
 }
@@ -90,18 +91,21 @@ func TestDemo_noticesEveryKindOfDamage(t *testing.T) {
 		sabotage func(*lightningdb.DB) error
 		want     string
 	}{
-		"a posting is missing":    {change("w/", remove), "lost 1, torn 1"},
-		"a posting is wrong":      {change("w/", replace), "lost 1, torn 1"},
-		"a content is missing":    {change("f/", remove), "lost 1, torn 1"},
-		"a metadata is wrong":     {change("m/", replace), "lost 1, torn 1"},
-		"an entry too much":       {func(db *lightningdb.DB) error { return db.Put([]byte("w/word/nowhere"), []byte("1")) }, "lost 0, torn 1"},
-		"an entry of no kind":     {func(db *lightningdb.DB) error { return db.Put([]byte("x"), []byte("1")) }, "lost 0, torn 1"},
+		"a posting is missing": {change("w/", remove), "lost 1, torn 1"},
+		"a posting is wrong":   {change("w/", replace), "lost 1, torn 1"},
+		"a content is missing": {change("f/", remove), "lost 1, torn 1"},
+		"a metadata is wrong":  {change("m/", replace), "lost 1, torn 1"},
+		"an entry too much": {func(db *lightningdb.DB) error { return db.Put([]byte("w/word/nowhere"), []byte("1")) },
+			"lost 0, torn 1"},
+		"an entry of no kind": {func(db *lightningdb.DB) error { return db.Put([]byte("x"), []byte("1")) },
+			"lost 0, torn 1"},
 		"a posting too much":      {extraPosting, "lost 1, torn 1"},
 		"a whole file is missing": {change("f/", removeFile), "lost 1, torn 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, complaint strings.Builder
-			a := &app{Env: Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &complaint, Getenv: func(string) string { return "" }}, afterKill: c.sabotage}
+			a := &app{Env: Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &complaint,
+				Getenv: func(string) string { return "" }}, afterKill: c.sabotage}
 			code := a.run(t.Context(), []string{"demo", "--source", sourceTree(t, 60)})
 			if code != exitFailure || !strings.Contains(complaint.String(), c.want) {
 				t.Fatalf("exit code %d, want %q:\n%s%s", code, c.want, out.String(), complaint.String())

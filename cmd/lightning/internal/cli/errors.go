@@ -58,7 +58,8 @@ type class struct {
 }
 
 // interrupted is the class of errors that come from the end of the command's context.
-var interrupted = class{context.Canceled, exitInterrupted, "interrupted", "what was acknowledged is safe; run it again to go on"}
+var interrupted = class{context.Canceled, exitInterrupted, "interrupted",
+	"run it again to go on"}
 
 // classes are tried in order; the first that fits is it.
 var classes = []class{
@@ -84,7 +85,7 @@ func classify(err error) class {
 	}
 	i := slices.IndexFunc(classes, func(c class) bool { return errors.Is(err, c.is) })
 	if i < 0 {
-		return class{code: exitFailure, name: "failure", advice: "what was acknowledged is safe; correct the cause and try again"}
+		return class{code: exitFailure, name: "failure", advice: "correct the cause and try again"}
 	}
 	return classes[i]
 }

@@ -104,7 +104,8 @@ func (e *exporter) run(ctx context.Context, out io.Writer) error {
 }
 
 // reportTransfer says what was done: JSON to results, a sentence to standard error.
-func (a *app) reportTransfer(results io.Writer, done string, created bool, dir string, m *meter, elapsed time.Duration) error {
+func (a *app) reportTransfer(results io.Writer, done string, created bool, dir string, m *meter,
+	elapsed time.Duration) error {
 	if a.json {
 		return writeJSON(results, m.result(elapsed))
 	}

@@ -37,7 +37,7 @@ func (a *app) importCommand() *command.Command {
 		Use:   "import DIR FILE",
 		Short: "Put the entries of a JSON Lines or CSV file",
 		Help: `import puts every entry of FILE ("-" is standard input) into the database, and creates the
-database if DIR does not exist or is empty. Existing keys get the new value. The file may have
+database if there is none in DIR. Existing keys get the new value. The file may have
 any size. At a bad line the import ends: what is before it has been imported, nothing after it.
 What import says it has imported survives a power cut.
 --hex and --base64 hold for lines and headers that name no encoding.

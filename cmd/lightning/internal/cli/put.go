@@ -18,7 +18,7 @@ func (a *app) putCommand() *command.Command {
 	cmd := &command.Command{
 		Use:   "put DIR KEY VALUE",
 		Short: "Set a key to a value",
-		Help: `put sets a key to a value, and creates the database if DIR does not exist or is empty.
+		Help: `put sets a key to a value, and creates the database if there is none in DIR.
 The value "-" reads standard input to its end (to store a single "-", use --hex 2d).`,
 		MinArgs: 3, MaxArgs: 3,
 	}

@@ -109,7 +109,8 @@ type entrySink interface {
 	Flush() error
 }
 
-func (a *app) writeEntries(ctx context.Context, entries *lightningdb.Range, enc exchange.Encoding, keysOnly bool) error {
+func (a *app) writeEntries(ctx context.Context, entries *lightningdb.Range, enc exchange.Encoding,
+	keysOnly bool) error {
 	var sink entrySink = &textSink{out: bufio.NewWriterSize(a.Stdout, 64<<10), encoding: enc}
 	if a.json {
 		sink = exchange.NewJSONWriter(a.Stdout, enc)

@@ -40,7 +40,8 @@ func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error
 			fmt.Fprintln(out, "  "+line)
 		}
 	}
-	section("database", db.Path(), fmt.Sprintf("%s on disk, last sequence number %s", units.Bytes(m.DiskBytes), units.Count(m.Sequence)))
+	section("database", db.Path(), fmt.Sprintf("%s on disk, last sequence number %s", units.Bytes(m.DiskBytes),
+		units.Count(m.Sequence)))
 	section("levels", picture.Levels(m)...)
 	section("memory", memoryLines(m)...)
 	section("log", fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes)))
@@ -53,9 +54,12 @@ func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error
 
 func memoryLines(m lightningdb.Metrics) []string {
 	return []string{
-		fmt.Sprintf("%-10s %10s of %10s  %s", "in use", units.Bytes(m.MemoryUsed), units.Bytes(m.MemoryLimit), picture.Gauge(m.MemoryUsed, m.MemoryLimit)),
-		fmt.Sprintf("%-10s %10s of %10s  %s", "page cache", units.Bytes(m.Cache.UsedBytes), units.Bytes(m.Cache.LimitBytes), picture.Gauge(m.Cache.UsedBytes, m.Cache.LimitBytes)),
-		fmt.Sprintf("%-10s %10s in %s", "memtables", units.Bytes(m.Memtable.Bytes), units.Plural(m.Memtable.Entries, "entry")),
+		fmt.Sprintf("%-10s %10s of %10s  %s", "in use", units.Bytes(m.MemoryUsed), units.Bytes(m.MemoryLimit),
+			picture.Gauge(m.MemoryUsed, m.MemoryLimit)),
+		fmt.Sprintf("%-10s %10s of %10s  %s", "page cache", units.Bytes(m.Cache.UsedBytes), units.Bytes(m.Cache.LimitBytes),
+			picture.Gauge(m.Cache.UsedBytes, m.Cache.LimitBytes)),
+		fmt.Sprintf("%-10s %10s in %s", "memtables", units.Bytes(m.Memtable.Bytes),
+			units.Plural(m.Memtable.Entries, "entry")),
 	}
 }
 
@@ -64,6 +68,7 @@ type stats struct {
 	Path     string       `json:"path"`
 	Sequence uint64       `json:"sequence"`
 	Disk     int64        `json:"disk_bytes"`
+	Live     int64        `json:"live_bytes"` // about what the data takes once compacted
 	Levels   []levelStats `json:"levels"`
 	Memory   struct {
 		Used  int64 `json:"used_bytes"`
@@ -115,7 +120,7 @@ type recoveryStats struct {
 
 func newStats(db *lightningdb.DB) stats {
 	m := db.Metrics()
-	s := stats{Path: db.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Levels: []levelStats{},
+	s := stats{Path: db.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []levelStats{},
 		TablesOpen: m.TablesOpen, ObsoleteFiles: m.ObsoleteFiles, Recovery: newRecoveryStats(db.Recovery())}
 	for _, l := range m.Levels {
 		s.Levels = append(s.Levels, levelStats(l))
@@ -133,6 +138,9 @@ func newStats(db *lightningdb.DB) stats {
 }
 
 func newRecoveryStats(r lightningdb.RecoveryReport) recoveryStats {
-	return recoveryStats{Created: r.Created, Segments: r.Segments, Records: r.Records, Operations: r.Operations, LogBytes: r.LogBytes,
-		TornBytes: r.TornBytes, LastSequence: r.LastSequence, FilesRemoved: append([]string{}, r.FilesRemoved...), Seconds: r.Duration.Seconds()}
+	return recoveryStats{
+		Created: r.Created, Segments: r.Segments, Records: r.Records, Operations: r.Operations,
+		LogBytes: r.LogBytes, TornBytes: r.TornBytes, LastSequence: r.LastSequence,
+		FilesRemoved: append([]string{}, r.FilesRemoved...), Seconds: r.Duration.Seconds(),
+	}
 }

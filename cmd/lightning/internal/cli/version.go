@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/internal/record"
 )
 
 func (a *app) versionCommand() *command.Command {
@@ -18,7 +19,8 @@ func (a *app) versionCommand() *command.Command {
 			if a.json {
 				return writeJSON(a.Stdout, v)
 			}
-			_, err := fmt.Fprintf(a.Stdout, "lightning %s\nrevision  %s\ngo        %s %s/%s\n", v.Version, v.Revision, v.Go, v.OS, v.Arch)
+			_, err := fmt.Fprintf(a.Stdout, "lightning %s\nrevision  %s\ngo        %s %s/%s\nformat    %d\n",
+				v.Version, v.Revision, v.Go, v.OS, v.Arch, v.Format)
 			return err
 		},
 	}
@@ -31,10 +33,12 @@ type version struct {
 	Go       string `json:"go"`
 	OS       string `json:"os"`
 	Arch     string `json:"arch"`
+	Format   int    `json:"format"` // of log and manifest: the one it writes, and the newest it reads
 }
 
 func thisVersion() version {
-	v := version{Version: "unknown", Revision: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	v := version{Version: "unknown", Revision: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Format: record.Version}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v

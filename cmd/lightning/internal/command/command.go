@@ -5,8 +5,9 @@
 // Flags are those of the standard library, with two differences: they may stand before, between and after the
 // arguments, up to "--", and they are shown with two dashes.
 //
-// Why not a library: the binary has a budget of 5,000,000 bytes. On top of the database, spf13/cobra takes 467,000 of
-// them (with regexp, text/template and net behind it), spf13/pflag alone 172,000, package flag 33,000.
+// Why not a library: the binary has a budget of 5,000,000 bytes, of which the database takes 3,830,000. Measured on top
+// of it, spf13/cobra takes 721,000 (regexp, text/template and net are behind it), spf13/pflag alone 180,000, package
+// flag 33,000.
 package command
 
 import (

@@ -16,8 +16,10 @@ func echo() (*Program, *strings.Builder) {
 	var out strings.Builder
 	var verbose, hex, octal bool
 	var limit int
-	p := &Program{Name: "prog", Help: "prog does things.", Out: &out, Flags: func(f *flag.FlagSet) { f.BoolVar(&verbose, "verbose", false, "say more") }}
-	get := &Command{Use: "get DIR KEY", Short: "Get it's value", Help: "get gets.", MinArgs: 2, MaxArgs: 2, Exclusive: [][2]string{{"hex", "octal"}}}
+	p := &Program{Name: "prog", Help: "prog does things.", Out: &out,
+		Flags: func(f *flag.FlagSet) { f.BoolVar(&verbose, "verbose", false, "say more") }}
+	get := &Command{Use: "get DIR KEY", Short: "Get it's value", Help: "get gets.", MinArgs: 2, MaxArgs: 2,
+		Exclusive: [][2]string{{"hex", "octal"}}}
 	get.Flags = func(f *flag.FlagSet) {
 		f.BoolVar(&hex, "hex", false, "in hex")
 		f.BoolVar(&octal, "octal", false, "in octal")
@@ -27,11 +29,15 @@ func echo() (*Program, *strings.Builder) {
 		fmt.Fprintf(&out, "%q verbose=%v hex=%v limit=%d given=%v", args, verbose, hex, limit, get.Given("limit"))
 		return nil
 	}
-	fail := &Command{Use: "fail", Hidden: true, Run: func(context.Context, []string) error { return errors.ErrUnsupported }}
-	list := &Command{Use: "list WORD...", Short: "List", MaxArgs: Unlimited, Run: func(_ context.Context, args []string) error {
-		fmt.Fprintf(&out, "%q", args)
-		return nil
+	fail := &Command{Use: "fail", Hidden: true, Run: func(context.Context,
+		[]string) error {
+		return errors.ErrUnsupported
 	}}
+	list := &Command{Use: "list WORD...", Short: "List", MaxArgs: Unlimited,
+		Run: func(_ context.Context, args []string) error {
+			fmt.Fprintf(&out, "%q", args)
+			return nil
+		}}
 	p.Commands = []*Command{get, fail, list}
 	return p, &out
 }
@@ -155,7 +161,8 @@ func TestCompletion_bashOffersCommandsAndFlags(t *testing.T) {
 		for i, w := range words {
 			quoted[i] = fmt.Sprintf("'%s'", w)
 		}
-		ask := fmt.Sprintf("%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _prog; echo \"${COMPREPLY[@]}\"", script, strings.Join(quoted, " "), len(words)-1)
+		ask := fmt.Sprintf("%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _prog; echo \"${COMPREPLY[@]}\"", script,
+			strings.Join(quoted, " "), len(words)-1)
 		out, err := exec.Command(bash, "-c", ask).CombinedOutput()
 		got := strings.Fields(string(out))
 		slices.Sort(got)

@@ -58,7 +58,8 @@ func (r *run) check(ctx context.Context, db *lightningdb.DB, postingsOf int) (*f
 	c := newChecker(db, r.tree, postingsOf)
 	line := progress.Start(r.Terminal, "check", func() progress.Sample {
 		done := c.files.Load()
-		return progress.Sample{Done: done, Total: int64(len(r.tree.files)), Count: c.compared.Load() + c.scanned.Load(), Noun: "entries"}
+		return progress.Sample{Done: done, Total: int64(len(r.tree.files)), Count: c.compared.Load() + c.scanned.Load(),
+			Noun: "entries"}
 	})
 	start := time.Now()
 	err := c.run(ctx)
@@ -229,8 +230,8 @@ func (c *checker) state(path string) presence {
 }
 
 func (c *checker) findings(acked map[string]bool) *findings {
-	found := &findings{entries: c.scanned.Load(), bytes: c.bytes, compared: c.compared.Load(), strays: c.strays, words: c.words,
-		lost: make(map[string]bool), torn: make(map[string]bool)}
+	found := &findings{entries: c.scanned.Load(), bytes: c.bytes, compared: c.compared.Load(), strays: c.strays,
+		words: c.words, lost: make(map[string]bool), torn: make(map[string]bool)}
 	for path := range c.byScan {
 		switch c.state(path) {
 		case whole:

@@ -201,7 +201,8 @@ func (r *run) verdict() error {
 	case report.Acked != report.Files:
 		return fmt.Errorf("%w: acknowledged %d of %d files", ErrNotWhole, report.Acked, report.Files)
 	case report.InFlight > loaders:
-		return fmt.Errorf("%w: %d unacknowledged files survived, but only %d were in flight", ErrNotWhole, report.InFlight, loaders)
+		return fmt.Errorf("%w: %d unacknowledged files survived, but only %d were in flight", ErrNotWhole, report.InFlight,
+			loaders)
 	}
 	return nil
 }

@@ -157,7 +157,8 @@ func TestSourceDir_isTheStandardLibrary(t *testing.T) {
 func TestCheck_scanAloneNoticesDamage(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 20 {
-		if err := os.WriteFile(filepath.Join(dir, "file"+strconv.Itoa(i)), []byte("word number "+strconv.Itoa(i)), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "file"+strconv.Itoa(i)), []byte("word number "+strconv.Itoa(i)),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,13 +35,15 @@ func (p *printer) opening(r *run) {
 		fate = "kept"
 	}
 	p.line("database  %s (%s)", r.Dir, fate)
-	p.line("each file is one atomic batch: content, metadata and one entry per distinct word, synced before it is acknowledged")
+	p.line("each file is one atomic batch: content, metadata and one entry per distinct word;")
+	p.line("it is acknowledged when its commit has returned, and that is after its sync")
 }
 
 func (p *printer) killed(r *run, elapsed time.Duration) {
 	acked := units.Plural(len(r.acked), "file")
 	if !r.report.Killed {
-		p.line("%s acknowledged in %s; the load was over before the kill came (a larger tree is interrupted)", acked, units.Duration(elapsed))
+		p.line("%s acknowledged in %s; the load was over before the kill came (a larger tree is interrupted)", acked,
+			units.Duration(elapsed))
 		return
 	}
 	p.line("SIGKILL after %s; %s of %s acknowledged, up to %d more in flight",
@@ -82,7 +84,8 @@ func (p *printer) names(what string, paths map[string]bool) {
 }
 
 func (p *printer) loaded(l *loader, elapsed time.Duration) {
-	p.line("%s and %s in %s", units.Plural(l.files.Load(), "file"), units.Plural(l.entries.Load(), "entry"), units.Duration(elapsed))
+	p.line("%s and %s in %s", units.Plural(l.files.Load(), "file"), units.Plural(l.entries.Load(), "entry"),
+		units.Duration(elapsed))
 	p.line("%s entries/s, %s/s of keys and values, every commit synced",
 		units.Count(units.Rate(l.entries.Load(), elapsed)), units.Bytes(units.Rate(l.bytes.Load(), elapsed)))
 }
@@ -97,7 +100,8 @@ func (p *printer) scanned(prefix string, entries int, size int64, elapsed time.D
 }
 
 func (p *printer) versions(path string, newest, older int) {
-	p.line("%s has %s now and %s in the snapshot taken before the change", path, units.Plural(newest, "byte"), units.Plural(older, "byte"))
+	p.line("%s has %s now and %s in the snapshot taken before the change", path, units.Plural(newest, "byte"),
+		units.Plural(older, "byte"))
 }
 
 // sizes shows what all of it came to on disk.
@@ -108,5 +112,7 @@ func (p *printer) sizes(r *run, m lightningdb.Metrics) {
 	}
 	r.report.DiskBytes = m.DiskBytes
 	p.line("%s: %s of keys and values in %s on disk (%.0f %%)\n", units.Plural(r.report.Entries, "entry"),
-		units.Bytes(r.report.EntryBytes), units.Bytes(m.DiskBytes), 100*float64(m.DiskBytes)/float64(max(1, r.report.EntryBytes)))
+		units.Bytes(r.report.EntryBytes), units.Bytes(m.DiskBytes), percent(m.DiskBytes, r.report.EntryBytes))
 }
+
+func percent(part, of int64) float64 { return 100 * float64(part) / float64(max(1, of)) }

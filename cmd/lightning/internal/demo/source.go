@@ -45,7 +45,7 @@ func sourceDir(ctx context.Context, asked string) (string, error) {
 			return filepath.EvalSymlinks(dir)
 		}
 	}
-	return "", fmt.Errorf("%w: found no Go installation, whose standard library is the default; name a directory with --source", ErrNoSource)
+	return "", fmt.Errorf("%w: found no Go installation, whose standard library is the default; use --source", ErrNoSource)
 }
 
 // askGo is the installation directory of the go command on the path, or empty.

@@ -22,7 +22,8 @@ type CSVReader struct {
 	encoding Encoding
 }
 
-// NewCSVReader reads from in. encoding is that of a file whose header says "key,value"; any other header decides itself.
+// NewCSVReader reads from in. encoding is that of a file whose header says "key,value"; any other header decides
+// itself.
 func NewCSVReader(in io.Reader, encoding Encoding) *CSVReader {
 	limited := &allowance{in: in}
 	reader := csv.NewReader(limited)

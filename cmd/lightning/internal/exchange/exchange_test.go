@@ -14,7 +14,8 @@ import (
 
 // nasty are byte strings that text formats like to change.
 var nasty = []string{
-	"k", "a,b", `"`, `""`, `\`, `\u0041`, "\n", "\r", "\r\n", "a\r\nb", "\x00", "\xff\xfe", "é", "\u2028", "\ufeff", " lead", "trail ",
+	"k", "a,b", `"`, `""`, `\`, `\u0041`, "\n", "\r", "\r\n", "a\r\nb", "\x00", "\xff\xfe", "é", "\u2028",
+	"\ufeff", " lead", "trail ",
 	"\t", "#", "=1+1", "<&>", "\ufffd", "\xed\xa0\x80", `\ud800`, "😀", "key", `\.`, "null",
 }
 
@@ -48,11 +49,16 @@ var forms = map[string]struct {
 	writer func(io.Writer) Writer
 	reader func(io.Reader) Reader
 }{
-	"jsonl":        {func(w io.Writer) Writer { return NewJSONWriter(w, Text) }, func(r io.Reader) Reader { return NewJSONReader(r, Text) }},
-	"jsonl hex":    {func(w io.Writer) Writer { return NewJSONWriter(w, Hex) }, func(r io.Reader) Reader { return NewJSONReader(r, Text) }},
-	"jsonl base64": {func(w io.Writer) Writer { return NewJSONWriter(w, Base64) }, func(r io.Reader) Reader { return NewJSONReader(r, Hex) }},
-	"csv hex":      {func(w io.Writer) Writer { return NewCSVWriter(w, Hex) }, func(r io.Reader) Reader { return NewCSVReader(r, Text) }},
-	"csv base64":   {func(w io.Writer) Writer { return NewCSVWriter(w, Base64) }, func(r io.Reader) Reader { return NewCSVReader(r, Text) }},
+	"jsonl": {func(w io.Writer) Writer { return NewJSONWriter(w, Text) },
+		func(r io.Reader) Reader { return NewJSONReader(r, Text) }},
+	"jsonl hex": {func(w io.Writer) Writer { return NewJSONWriter(w, Hex) },
+		func(r io.Reader) Reader { return NewJSONReader(r, Text) }},
+	"jsonl base64": {func(w io.Writer) Writer { return NewJSONWriter(w, Base64) },
+		func(r io.Reader) Reader { return NewJSONReader(r, Hex) }},
+	"csv hex": {func(w io.Writer) Writer { return NewCSVWriter(w, Hex) },
+		func(r io.Reader) Reader { return NewCSVReader(r, Text) }},
+	"csv base64": {func(w io.Writer) Writer { return NewCSVWriter(w, Base64) },
+		func(r io.Reader) Reader { return NewCSVReader(r, Text) }},
 }
 
 // An export that changes a single byte is silent data loss, found when the original is gone.
@@ -60,7 +66,8 @@ func TestForms_everyByteStringComesBack(t *testing.T) {
 	for name, form := range forms {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				bytesOrNasty := rapid.OneOf(rapid.SliceOf(rapid.Byte()), rapid.Map(rapid.SampledFrom(nasty), func(s string) []byte { return []byte(s) }))
+				bytesOrNasty := rapid.OneOf(rapid.SliceOf(rapid.Byte()),
+					rapid.Map(rapid.SampledFrom(nasty), func(s string) []byte { return []byte(s) }))
 				entries := rapid.SliceOf(rapid.Custom(func(t *rapid.T) Entry {
 					return Entry{Key: append(bytesOrNasty.Draw(t, "key"), 'k'), Value: bytesOrNasty.Draw(t, "value")}
 				})).Draw(t, "entries")
@@ -119,13 +126,15 @@ func TestReaders_nameTheBadLine(t *testing.T) {
 		{name: "two objects", text: good + good, line: 1, want: "follows"},
 		{name: "unknown encoding", text: `{"key":"a","value":"b","encoding":"rot13"}`, line: 1, want: "rot13"},
 		{name: "odd hex", text: `{"key":"abc","value":"","encoding":"hex"}`, line: 1, want: "the key is not hex"},
-		{name: "bad base64", text: `{"key":"aa==","value":"*","encoding":"base64"}`, line: 1, want: "the value is not base64"},
+		{name: "bad base64", text: `{"key":"aa==","value":"*","encoding":"base64"}`, line: 1,
+			want: "the value is not base64"},
 		{name: "invalid utf-8", text: "{\"key\":\"a\xff\",\"value\":\"\"}", line: 1, want: "UTF-8"},
 		{name: "lone surrogate", text: `{"key":"\ud83d","value":""}`, line: 1, want: "surrogate"},
 		{name: "lone low surrogate", text: `{"key":"\\\udc00","value":""}`, line: 1, want: "surrogate"},
 		{name: "empty key", text: `{"key":"","value":""}`, line: 1, want: "empty"},
 		{name: "empty key in csv", csv: true, text: "key,value\n,1\n", line: 2, want: "empty"},
-		{name: "long key", text: `{"key":"` + strings.Repeat("k", 64<<10+1) + `","value":""}`, line: 1, want: "more than 65536"},
+		{name: "long key", text: `{"key":"` + strings.Repeat("k", 64<<10+1) + `","value":""}`, line: 1,
+			want: "more than 65536"},
 		{name: "empty csv", csv: true, text: "", line: 1, want: "header"},
 		{name: "csv without header", csv: true, text: "a,1\n", line: 1, want: "header"},
 		{name: "csv columns", csv: true, text: "key,value\na,1\nb\n", line: 3, good: 1, want: "1 columns"},
@@ -189,7 +198,8 @@ func FuzzReaders(f *testing.F) {
 	f.Add("key_hex,value_hex\n00,ff\n")
 	f.Add(`{"key":"\\\ud83d`)
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, r := range []Reader{NewJSONReader(strings.NewReader(text), Text), NewCSVReader(strings.NewReader(text), Text)} {
+		for _, r := range []Reader{NewJSONReader(strings.NewReader(text), Text),
+			NewCSVReader(strings.NewReader(text), Text)} {
 			for range len(text) + 2 {
 				if _, err := r.Read(); err != nil {
 					break
@@ -201,12 +211,14 @@ func FuzzReaders(f *testing.F) {
 
 // The format of a file is chosen by its name; a wrong guess imports a header as data.
 func TestFormat_byNameAndByExtension(t *testing.T) {
-	for path, want := range map[string]Format{"a.csv": CSV, "b/A.CSV": CSV, "a.jsonl": JSONLines, "-": JSONLines, "csv": JSONLines, "a.json": JSONLines} {
+	for path, want := range map[string]Format{"a.csv": CSV, "b/A.CSV": CSV, "a.jsonl": JSONLines, "-": JSONLines,
+		"csv": JSONLines, "a.json": JSONLines} {
 		if got := FormatOf(path); got != want {
 			t.Errorf("FormatOf(%q) = %d", path, got)
 		}
 	}
-	for name, want := range map[string]string{"jsonl": "0 <nil>", "csv": "1 <nil>", "xml": `0 unknown format "xml" (jsonl or csv)`} {
+	for name, want := range map[string]string{"jsonl": "0 <nil>", "csv": "1 <nil>",
+		"xml": `0 unknown format "xml" (jsonl or csv)`} {
 		format, err := FormatNamed(name)
 		if got := fmt.Sprintf("%d %v", format, err); got != want {
 			t.Errorf("FormatNamed(%q) = %s", name, got)

@@ -16,7 +16,8 @@ const barWidth = 24
 
 // Levels draws one line per level that has tables, with bars in proportion to the largest.
 func Levels(m lightningdb.Metrics) []string {
-	lines := []string{fmt.Sprintf("%-5s %6s %10s %14s %12s %10s", "level", "tables", "size", "entries", "tombstones", "target")}
+	lines := []string{fmt.Sprintf("%-5s %6s %10s %14s %12s %10s", "level", "tables", "size", "entries", "tombstones",
+		"target")}
 	var largest int64
 	for _, level := range m.Levels {
 		largest = max(largest, level.Bytes)
@@ -60,9 +61,11 @@ func Recovery(r lightningdb.RecoveryReport) []string {
 		return []string{"created, nothing to recover"}
 	}
 	lines := []string{
-		fmt.Sprintf("%s with %s replayed from %s (%s) in %s", units.Plural(r.Records, "record"), units.Plural(r.Operations, "operation"),
+		fmt.Sprintf("%s with %s replayed from %s (%s) in %s", units.Plural(r.Records, "record"),
+			units.Plural(r.Operations, "operation"),
 			units.Plural(r.Segments, "log segment"), units.Bytes(r.LogBytes), units.Duration(r.Duration)),
-		fmt.Sprintf("last sequence number %s, %s of a torn tail dropped", units.Count(r.LastSequence), units.Bytes(r.TornBytes)),
+		fmt.Sprintf("last sequence number %s, %s of a torn tail dropped", units.Count(r.LastSequence),
+			units.Bytes(r.TornBytes)),
 	}
 	if n := len(r.FilesRemoved); n > 0 {
 		lines = append(lines, fmt.Sprintf("%s removed that nothing refers to", units.Plural(n, "leftover file")))

@@ -18,14 +18,16 @@ func TestLevels_drawsWhatHasTables(t *testing.T) {
 	if len(lines) != 3 {
 		t.Fatalf("%q", lines)
 	}
-	for i, wants := range [][]string{{"level", "tables"}, {"L0", "1.00 MiB", "1,234", " - "}, {"L6", "4.00 MiB", "5,678,901", "8.00 MiB"}} {
+	for i, wants := range [][]string{{"level", "tables"}, {"L0", "1.00 MiB", "1,234", " - "},
+		{"L6", "4.00 MiB", "5,678,901", "8.00 MiB"}} {
 		for _, want := range wants {
 			if !strings.Contains(lines[i], want) {
 				t.Errorf("no %q in %q", want, lines[i])
 			}
 		}
 	}
-	if small, large := strings.Count(lines[1], "█"), strings.Count(lines[2], "█"); small*4 != large || large != barWidth {
+	if small, large := strings.Count(lines[1], "█"), strings.Count(lines[2],
+		"█"); small*4 != large || large != barWidth {
 		t.Errorf("bars of %d and %d characters", small, large)
 	}
 	if lines := Levels(lightningdb.Metrics{}); len(lines) != 1 || !strings.Contains(lines[0], "no tables") {
@@ -44,14 +46,17 @@ func TestGauge_keepsItsWidth(t *testing.T) {
 
 // The recovery report is what tells an operator whether a crash cost anything.
 func TestRecovery_saysWhatWasReplayedAndDropped(t *testing.T) {
-	text := strings.Join(Recovery(lightningdb.RecoveryReport{Segments: 2, Records: 3, Operations: 4000, LogBytes: 2048, TornBytes: 77,
+	text := strings.Join(Recovery(lightningdb.RecoveryReport{Segments: 2, Records: 3, Operations: 4000, LogBytes: 2048,
+		TornBytes:    77,
 		LastSequence: 5000, FilesRemoved: []string{"x"}}), "\n")
-	for _, want := range []string{"3 records", "4,000 operations", "2 log segments", "2.00 KiB", "77 B", "5,000", "1 leftover file removed"} {
+	for _, want := range []string{"3 records", "4,000 operations", "2 log segments", "2.00 KiB", "77 B", "5,000",
+		"1 leftover file removed"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if text := Recovery(lightningdb.RecoveryReport{Created: true}); len(text) != 1 || !strings.Contains(text[0], "created") {
+	if text := Recovery(lightningdb.RecoveryReport{Created: true}); len(text) != 1 || !strings.Contains(text[0],
+		"created") {
 		t.Errorf("a new database: %q", text)
 	}
 }

@@ -103,7 +103,8 @@ var sizeFactors = map[string]int64{
 	"t": 1 << 40, "tib": 1 << 40, "tb": 1e12,
 }
 
-// ParseBytes reads a size above zero: a decimal number and an optional suffix, in any case. KiB, MiB, GiB and TiB, or K,
+// ParseBytes reads a size above zero: a decimal number and an optional suffix, in any case. KiB, MiB, GiB and TiB, or
+// K,
 // M, G and T, are powers of 1024; KB, MB, GB and TB are powers of 1000.
 func ParseBytes(s string) (int64, error) {
 	text := strings.ToLower(strings.TrimSpace(s))

@@ -9,7 +9,8 @@ import (
 // A size misread by a factor would give the database a memory limit nobody asked for.
 func TestParseBytes_readsWhatPeopleWrite(t *testing.T) {
 	for text, want := range map[string]int64{
-		"1": 1, "256MiB": 256 << 20, "256 mib": 256 << 20, "64M": 64 << 20, "64mb": 64e6, "1.5GiB": 3 << 29, "10k": 10240, "7B": 7,
+		"1": 1, "256MiB": 256 << 20, "256 mib": 256 << 20, "64M": 64 << 20, "64mb": 64e6, "1.5GiB": 3 << 29,
+		"10k": 10240, "7B": 7,
 	} {
 		got, err := ParseBytes(text)
 		if err != nil || got != want {
@@ -37,12 +38,14 @@ func TestBytes_threeSignificantDigits(t *testing.T) {
 
 // Counts are compared by eye; a misplaced comma is a wrong number.
 func TestCount_commasBetweenThousands(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -999: "-999"} {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000",
+		-999: "-999"} {
 		if got := Count(n); got != want {
 			t.Errorf("Count(%d) = %q; want %q", n, got, want)
 		}
 	}
-	if got := Plural(1, "entry") + ", " + Plural(1200, "entry") + ", " + Plural(0, "table"); got != "1 entry, 1,200 entries, 0 tables" {
+	if got := Plural(1, "entry") + ", " + Plural(1200, "entry") + ", " + Plural(0,
+		"table"); got != "1 entry, 1,200 entries, 0 tables" {
 		t.Errorf("Plural: %q", got)
 	}
 }
@@ -63,7 +66,8 @@ func TestBar_staysInsideItsWidth(t *testing.T) {
 // A rate over no time must not divide by zero, and durations must keep their unit.
 func TestDurationAndRate(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		740 * time.Microsecond: "740 µs", 12300 * time.Microsecond: "12.3 ms", 4560 * time.Millisecond: "4.56 s", 123 * time.Second: "2m3s",
+		740 * time.Microsecond: "740 µs", 12300 * time.Microsecond: "12.3 ms",
+		4560 * time.Millisecond: "4.56 s", 123 * time.Second: "2m3s",
 	} {
 		if got := Duration(d); got != want {
 			t.Errorf("Duration(%v) = %q; want %q", d, got, want)

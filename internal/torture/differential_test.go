@@ -1,0 +1,53 @@
+package torture
+
+import (
+	"flag"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 chooses one")
+	opsFlag  = flag.Int("ops", 320_000, "operations of the differential test")
+	timeFlag = flag.Duration("time", time.Hour, "the differential test ends after this time, however few operations it did")
+	mixFlag  = flag.String("mix", "", "only this mix of the differential test")
+)
+
+// A key would be lost, come back after its removal, or have another value than was written, after some sequence of
+// ordinary operations, background work, closings and crashes.
+func TestDifferential_equalsSortedMap(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", seed)
+	mixes := Mixes()
+	deadline := time.Now().Add(*timeFlag)
+	late := func() bool { return time.Now().After(deadline) }
+	var mu sync.Mutex
+	var total Tally
+	t.Run("mix", func(t *testing.T) {
+		for i, m := range mixes {
+			if *mixFlag != "" && *mixFlag != m.Name {
+				continue
+			}
+			t.Run(m.Name, func(t *testing.T) {
+				t.Parallel()
+				tally, err := m.Run(seed+uint64(i), *opsFlag/len(mixes), late)
+				if err != nil {
+					t.Errorf("-seed %d: %v", seed, err)
+				}
+				t.Log(tally)
+				mu.Lock()
+				defer mu.Unlock()
+				total.Add(tally)
+			})
+		}
+	})
+	t.Logf("differential: option_sets=%d %v", len(mixes), total)
+	if *mixFlag == "" && total.Operations < min(*opsFlag, 300_000) && !late() {
+		t.Errorf("%d operations are too few to mean anything", total.Operations)
+	}
+}

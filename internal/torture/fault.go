@@ -1,0 +1,204 @@
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/oracle"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/vfs/errfs"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// Fault is one way in which calls fail.
+type Fault struct {
+	Name    string
+	Kinds   []errfs.Kind // it makes sense for; none is all
+	Forever bool         // from the chosen call on, instead of once
+	Rule    func(r *errfs.Rule) *errfs.Rule
+}
+
+// Faults are those of the systematic test.
+func Faults() []Fault {
+	changes := []errfs.Kind{errfs.Create, errfs.Write, errfs.Allocate, errfs.Rename, errfs.SyncDir, errfs.Sync}
+	return []Fault{
+		{Name: "EIO", Rule: func(r *errfs.Rule) *errfs.Rule { return r.Fail(syscall.EIO) }},
+		{Name: "ENOSPC", Kinds: changes, Rule: func(r *errfs.Rule) *errfs.Rule { return r.Fail(syscall.ENOSPC) }},
+		{Name: "short write", Kinds: []errfs.Kind{errfs.Write},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(7, syscall.EIO) }},
+		{Name: "short write, ENOSPC", Kinds: []errfs.Kind{errfs.Write},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(100, syscall.ENOSPC) }},
+		{Name: "sync drops data", Kinds: []errfs.Kind{errfs.Sync},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Drop(syscall.EIO) }},
+		{Name: "full disk", Kinds: []errfs.Kind{errfs.Create, errfs.Write, errfs.Allocate}, Forever: true,
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(33, syscall.ENOSPC) }},
+	}
+}
+
+// FaultStats count what an Injector did.
+type FaultStats struct {
+	Calls    int // positions tried
+	Runs     int
+	Injected int // faults
+	Surfaced int // runs whose workload returned an error
+	Absorbed int // runs that had a fault and no error
+	Resumed  int // runs that went on in the same handle when a full disk had space again
+	Failed   int // recoveries that failed
+	oracle.Counts
+}
+
+// Add adds o to s.
+func (s *FaultStats) Add(o FaultStats) {
+	s.Calls += o.Calls
+	s.Runs += o.Runs
+	s.Injected += o.Injected
+	s.Surfaced += o.Surfaced
+	s.Absorbed += o.Absorbed
+	s.Resumed += o.Resumed
+	s.Failed += o.Failed
+	s.Counts.Add(o.Counts)
+}
+
+func (s FaultStats) String() string {
+	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v",
+		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Counts)
+}
+
+// Injector makes each call of workloads fail in each way.
+type Injector struct {
+	Stride int // 1 tries every call, 3 every third
+	Fail   func(where string, err error)
+	Stats  FaultStats
+}
+
+// Watchdog bounds one run; after it the program ends with the stacks of all goroutines.
+const Watchdog = time.Minute
+
+// Run runs w once for each of its calls and each fault. Its error says that w itself failed, undisturbed.
+func (x *Injector) Run(w Workload) error {
+	w.Options.Manual = true
+	w.Options.Random = counter()
+	start, err := prepare(w)
+	if err != nil {
+		return fmt.Errorf("prepare %s: %w", w.Name, err)
+	}
+	calls, err := countCalls(w, start)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.Name, err)
+	}
+	for n := 0; n < calls; n += x.Stride {
+		x.Stats.Calls++
+		for _, fault := range Faults() {
+			x.inject(w, start, n, fault)
+		}
+	}
+	return nil
+}
+
+// countCalls runs w undisturbed.
+func countCalls(w Workload, start state) (int, error) {
+	disk := errfs.New(start.fs.Kill())
+	w.Options.FS = disk
+	s := NewSession(w.Options, start.history.Clone())
+	defer s.Abandon()
+	err := w.Run(s)
+	return disk.Ops(), err
+}
+
+// inject runs w with call n failing, and judges what is left.
+func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
+	where := fmt.Sprintf("%s: %s at call %d", w.Name, fault.Name, n)
+	watchdog := time.AfterFunc(Watchdog, func() { panic("torture: hangs: " + where) })
+	defer watchdog.Stop()
+	defer func() {
+		if p := recover(); p != nil {
+			x.Stats.Panics++
+			x.Fail(where, fmt.Errorf("panic: %v", p))
+		}
+	}()
+	rule := errfs.On(fault.Kinds...).At(n)
+	if fault.Forever {
+		rule = errfs.On(fault.Kinds...).From(n)
+	}
+	fs := start.fs.Kill()
+	disk := errfs.New(fs, fault.Rule(rule))
+	w.Options.FS = disk
+	s := NewSession(w.Options, start.history.Clone())
+	err := w.Run(s)
+	defer s.Abandon()
+	if disk.Faults() == 0 {
+		return // the fault does not fit this call
+	}
+	x.Stats.Runs++
+	x.Stats.Injected += disk.Faults()
+	if err != nil {
+		x.Stats.Surfaced++
+	} else {
+		x.Stats.Absorbed++
+	}
+	disk.SetRules()
+	if errors.Is(err, ErrMismatch) {
+		x.Stats.WrongData++
+		x.Fail(where, err)
+		return
+	}
+	x.judge(w, s, state{fs, s.History, start.loss}, err, where)
+}
+
+// judge checks the handle that met the fault, then what each kind of end leaves on the disk, now without faults.
+func (x *Injector) judge(w Workload, s *Session, now state, met error, where string) {
+	fs := now.fs
+	if s.Engine != nil {
+		if err := s.CompareAcknowledged(); err != nil {
+			x.Stats.WrongData++
+			x.Fail(where+"/same handle", err)
+		}
+		if err := x.resume(s, met); err != nil {
+			x.Fail(where+"/resume", err)
+		}
+	}
+	x.recover(w, state{fs.Image(memfs.None, 0), s.History.Clone(), oracle.PowerCut}, where+"/none")
+	x.recover(w, state{fs.Image(memfs.Random, 7), s.History.Clone(), oracle.PowerCut}, where+"/random")
+	x.recover(w, state{fs.Image(memfs.All, 0), s.History.Clone(), oracle.PowerCut}, where+"/all")
+	if s.Engine != nil && s.Close() == nil {
+		where += "/closed"
+	}
+	x.recover(w, state{fs.Kill(), s.History, now.loss}, where+"/kill")
+}
+
+// resume goes on writing: after a full disk it must work; after anything else it must either work or be refused.
+func (x *Injector) resume(s *Session, met error) error {
+	err := s.Put("resumed", "after the fault", true)
+	if err != nil && (errors.Is(met, vfs.ErrNoSpace) || met == nil) && !errors.Is(err, engine.ErrReadOnly) {
+		return err
+	}
+	if err != nil {
+		return nil
+	}
+	x.Stats.Resumed++
+	return errors.Join(s.Flush(), compactSteps(s), s.Compare(nil))
+}
+
+func (x *Injector) recover(w Workload, img state, where string) {
+	w.Options.FS = img.fs
+	s := NewSession(w.Options, img.history)
+	defer s.Abandon()
+	if err := s.Open(); err != nil {
+		x.Stats.Failed++
+		x.Fail(where, err)
+		return
+	}
+	entries, err := Content(s.Engine, nil)
+	if err != nil {
+		x.Fail(where, err)
+		return
+	}
+	counts, err := s.History.Judge(img.loss, s.Engine.Report().LastSequence, entries)
+	x.Stats.Counts.Add(counts)
+	if err != nil {
+		x.Fail(where, err)
+	}
+}
