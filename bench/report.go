@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -51,6 +52,10 @@ var rows = []row{
 	{"rss_all", "… and writes (MiB)", true},
 }
 
+// busyWarning is printed when other work had the processors as the run began.
+const busyWarning = "**The machine was busy with other work. These figures are too low, and the ratios between engines and " +
+	"between rows are unreliable, by factors. Run it again on a quiet machine before drawing conclusions.**"
+
 // report gathers the results of all repetitions.
 type report struct {
 	settings
@@ -94,6 +99,9 @@ func (r *report) markdown() []byte {
 	b.WriteString("The last column compares the first engine with the better of the peers: above 1 it is better, by that " +
 		"factor; **rows that it loses are bold**. The Go map is no peer, it is the limit that memory sets. Resident memory " +
 		"includes the program that measures (about 100 MiB) and, for engines that map files, pages of the page cache.\n")
+	if busy, err := strconv.ParseFloat(r.load, 64); err == nil && busy > float64(runtime.NumCPU())/4 {
+		b.WriteString("\n" + busyWarning + "\n")
+	}
 	for _, line := range rows {
 		if line.name == "" {
 			r.heading(&b, line.title)
