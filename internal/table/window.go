@@ -8,11 +8,11 @@ type window struct {
 	start int64 // file offset of buf[0]
 	used  int
 	large []byte // of a block that is larger than buf
-	raw   []byte // of a decompressed page
+	raw   []byte // room for a decompressed page
 }
 
 func newWindow(r *Reader) *window {
-	return &window{r: r, buf: spareBuffers.Get().(*[ioSize]byte)}
+	return &window{r: r, buf: spareBuffers.Get().(*[ioSize]byte), raw: make([]byte, 0, 1<<r.foot.pageBits)}
 }
 
 func (w *window) release() {
@@ -39,8 +39,8 @@ func (w *window) leaf(n int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !inside(payload, stored) {
-		w.raw = payload
+	if !inside(payload, stored) && cap(payload) > cap(w.raw) {
+		w.raw = payload // not a smaller one: every further page would outgrow it and leave it to the collector
 	}
 	return payload, nil
 }
