@@ -299,6 +299,10 @@ func TestOpen_tellsWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "CURRENT"), []byte("MANIFEST-000001\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	occupied := t.TempDir()
+	if err := os.WriteFile(filepath.Join(occupied, "thesis.txt"), []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	damaged := copyDir(t, madeDatabase(t))
 	if err := os.Truncate(filepath.Join(damaged, "CURRENT"), 0); err != nil {
 		t.Fatal(err)
@@ -313,6 +317,7 @@ func TestOpen_tellsWhatIsWrong(t *testing.T) {
 		{"empty, must exist", empty, &Options{MustExist: true}, ErrNoDatabase},
 		{"empty, read-only", empty, &Options{ReadOnly: true}, ErrNoDatabase},
 		{"another program's", foreign, nil, ErrNotDatabase},
+		{"among somebody's files", occupied, nil, ErrNotDatabase},
 		{"pointer lost", damaged, nil, ErrCorrupt},
 	}
 	for _, c := range cases {
@@ -326,6 +331,9 @@ func TestOpen_tellsWhatIsWrong(t *testing.T) {
 	}
 	if _, err := Open(file, nil); err == nil {
 		t.Error("a plain file opened as a database")
+	}
+	if entries, err := os.ReadDir(occupied); err != nil || len(entries) != 1 {
+		t.Errorf("a refused Open left %v, %v beside somebody's file", entries, err)
 	}
 	if _, err := os.Stat(missing); !os.IsNotExist(err) {
 		t.Error("a refused Open created the directory")

@@ -36,7 +36,7 @@ var (
 	// ErrCorrupt: data read from a file is not what was written. errors.As finds a *CorruptionError with the place.
 	ErrCorrupt = corrupt.ErrCorrupt
 
-	// ErrNotDatabase: the directory holds files that look like a database's, but are not Lightning DB's.
+	// ErrNotDatabase: the directory holds files of another program and no database. Name an empty directory, or a new one.
 	ErrNotDatabase = manifest.ErrNotDatabase
 
 	// ErrNoDatabase: there is no database in the directory, and the options say not to create one.

@@ -148,6 +148,9 @@ func (e *Engine) Flush() error {
 	if err := e.writable(); err != nil {
 		return err
 	}
+	if err := e.flushFrozen(); err != nil { // now, not when the flusher tries again: the disk may have space again
+		return err
+	}
 	err := e.queue.Exclusive(func() error {
 		if e.active().Count() == 0 {
 			return nil

@@ -70,3 +70,23 @@ func TestCommit_resumesAfterFullDiskInManualMode(t *testing.T) {
 		t.Errorf("the disk has space again, yet: %v", err)
 	}
 }
+
+// A program that frees space and flushes would be told that the disk is still full.
+func TestFlush_triesAgainAfterFullDisk(t *testing.T) {
+	fs := errfs.New(memfs.New())
+	e, err := Open(Options{FS: fs, LogLimit: 6 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	fs.SetRules(errfs.On(errfs.Create).Named("*.tbl").Fail(syscall.ENOSPC))
+	var b batch.Batch
+	b.Put([]byte("key"), make([]byte, 2<<10))
+	for err == nil {
+		_, err = e.Commit(&b, true, nil)
+	}
+	fs.SetRules()
+	if err := e.Flush(); err != nil {
+		t.Errorf("the disk has space again, yet: %v", err)
+	}
+}

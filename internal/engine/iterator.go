@@ -13,6 +13,10 @@ import (
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an
 // entry; when they report false, Err tells an end from a failure. Key and Value are borrowed until the next move or
 // Close. It belongs to one goroutine and must be closed.
+//
+// It holds a view, and with it memtables and obsolete tables. When a move finds that another view has become current,
+// the iterator changes over to that one, in which its sequence number shows the same: so a long scan beside writes
+// holds no more than an idle one.
 type Iterator struct {
 	engine  *Engine
 	seq     key.SeqNum
@@ -23,8 +27,9 @@ type Iterator struct {
 	runs    []merge.Iterator
 	levels  []merge.Level
 	tables  []levelTables
-	ready   bool  // visible owns the runs
-	err     error // ErrClosed, once the engine was found closed
+	ready   bool   // visible owns the runs
+	err     error  // ErrClosed, once the engine was found closed, or the failure to open runs
+	at      []byte // where the iterator stood while it changed views
 }
 
 // iterators keeps the buffers of closed iterators.
@@ -43,18 +48,53 @@ func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	}
 	e.openIterators.Add(1)
 	e.resources.Add(1)
-	it.view = e.acquireView() // after the registration: see the package comment
-	if it.view == nil {
-		it.Close()
-		return nil, ErrClosed
-	}
-	if err := it.openRuns(); err != nil {
+	if err := it.openView(); err != nil {
 		it.Close()
 		return nil, fmt.Errorf("open iterator: %w", err)
 	}
-	it.visible.Reset(it.merging.Reset(it.runs...), it.seq, lo, hi)
-	it.ready = true
 	return it, nil
+}
+
+// openView opens the iterator on the current view. The sequence number is registered before: see the package comment.
+func (it *Iterator) openView() error {
+	it.view = it.engine.acquireView()
+	if it.view == nil {
+		return ErrClosed
+	}
+	if err := it.openRuns(); err != nil {
+		return err
+	}
+	it.visible.Reset(it.merging.Reset(it.runs...), it.seq, it.lo, it.hi)
+	it.ready = true
+	return nil
+}
+
+// closeView gives back the view and all that was opened on it.
+func (it *Iterator) closeView() error {
+	err := it.closeRuns()
+	clear(it.runs)
+	clear(it.tables)
+	it.runs, it.ready = it.runs[:0], false
+	if it.view != nil {
+		it.engine.unref(it.view)
+		it.view = nil
+	}
+	return err
+}
+
+// changeView leaves the view for the current one if they differ. The iterator then stands nowhere.
+func (it *Iterator) changeView() bool {
+	if it.engine.view.Load() == it.view {
+		return true
+	}
+	err := it.closeView()
+	if err == nil {
+		err = it.openView()
+	}
+	if err != nil {
+		it.err = fmt.Errorf("iterate: %w", err)
+	}
+	return err == nil
 }
 
 // openRuns opens a run for each memtable, each overlapping table of level 0 and each further level that has tables in
@@ -105,22 +145,44 @@ func within(tables []*tableRef, lo, hi []byte) []*tableRef {
 }
 
 // First moves to the first key.
-func (it *Iterator) First() bool { return it.usable() && it.visible.First() }
+func (it *Iterator) First() bool { return it.usable() && it.changeView() && it.visible.First() }
 
 // Last moves to the last key.
-func (it *Iterator) Last() bool { return it.usable() && it.visible.Last() }
+func (it *Iterator) Last() bool { return it.usable() && it.changeView() && it.visible.Last() }
 
 // SeekGE moves to the first key at or after user.
-func (it *Iterator) SeekGE(user []byte) bool { return it.usable() && it.visible.SeekGE(user) }
+func (it *Iterator) SeekGE(user []byte) bool {
+	return it.usable() && it.changeView() && it.visible.SeekGE(user)
+}
 
 // SeekLT moves to the last key before user.
-func (it *Iterator) SeekLT(user []byte) bool { return it.usable() && it.visible.SeekLT(user) }
+func (it *Iterator) SeekLT(user []byte) bool {
+	return it.usable() && it.changeView() && it.visible.SeekLT(user)
+}
 
 // Next moves to the next key.
-func (it *Iterator) Next() bool { return it.usable() && it.visible.Next() }
+func (it *Iterator) Next() bool {
+	if !it.usable() || !it.visible.Valid() {
+		return false
+	}
+	if it.engine.view.Load() == it.view {
+		return it.visible.Next()
+	}
+	it.at = append(append(it.at[:0], it.visible.Key()...), 0) // the least key after the current one
+	return it.changeView() && it.visible.SeekGE(it.at)
+}
 
 // Prev moves to the previous key.
-func (it *Iterator) Prev() bool { return it.usable() && it.visible.Prev() }
+func (it *Iterator) Prev() bool {
+	if !it.usable() || !it.visible.Valid() {
+		return false
+	}
+	if it.engine.view.Load() == it.view {
+		return it.visible.Prev()
+	}
+	it.at = append(it.at[:0], it.visible.Key()...)
+	return it.changeView() && it.visible.SeekLT(it.at)
+}
 
 // usable notes that the engine was closed.
 func (it *Iterator) usable() bool {
@@ -155,15 +217,10 @@ func (it *Iterator) Err() error {
 // Close gives back what the iterator holds. It must be the last call.
 func (it *Iterator) Close() error {
 	e := it.engine
-	err := it.closeRuns()
-	if it.view != nil {
-		e.unref(it.view)
-	}
+	err := it.closeView()
 	e.snapshots.remove(it.seq)
 	e.openIterators.Add(-1)
-	clear(it.runs)
-	clear(it.tables)
-	it.runs, it.view, it.engine, it.lo, it.hi = it.runs[:0], nil, nil, nil, nil
+	it.engine, it.lo, it.hi = nil, nil, nil
 	iterators.Put(it)
 	e.release()
 	return err

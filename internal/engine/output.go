@@ -109,6 +109,7 @@ func (o *output) Finish() (*manifest.TableMeta, error) {
 		Num:         o.num,
 		ID:          o.id,
 		Size:        size,
+		Digest:      p.Digest,
 		Entries:     p.Entries,
 		Tombstones:  p.Tombstones,
 		Shadowed:    p.Shadowed,

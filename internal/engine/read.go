@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"sync"
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/key"
@@ -77,9 +78,13 @@ func resolve(dst, out []byte, kind key.Kind) ([]byte, bool, error) {
 	return dst, false, corrupt.New("", -1, "entry of unknown kind %d", kind)
 }
 
+// rooms keeps the memory that Has reads small values into.
+var rooms = sync.Pool{New: func() any { return new([512]byte) }}
+
 // Has reports whether user has a value at seq. It reads the value if that is small, and allocates nothing then.
 func (e *Engine) Has(user []byte, seq key.SeqNum) (bool, error) {
-	var room [512]byte
+	room := rooms.Get().(*[512]byte) // on the stack it would escape
+	defer rooms.Put(room)
 	_, found, err := e.Get(room[:0], user, seq)
 	return found, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"lightningdb/internal/batch"
@@ -39,6 +40,9 @@ type Report struct {
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
 func (e *Engine) recover() error {
 	start := e.opts.Now()
+	if err := e.checkOurs(); err != nil {
+		return err
+	}
 	mode := vfs.Exclusive
 	if e.opts.ReadOnly {
 		mode = vfs.Shared
@@ -76,6 +80,30 @@ func (e *Engine) recover() error {
 	}
 	e.report.Duration = e.opts.Now().Sub(start)
 	return err
+}
+
+// checkOurs refuses, before anything is written, to start a database among the files of somebody else. Hidden files and
+// what a file system keeps in its root do not count, and beside a database everything is tolerated.
+func (e *Engine) checkOurs() error {
+	names, err := e.fs.List()
+	if err != nil {
+		return fmt.Errorf("list the database directory: %w", err)
+	}
+	foreign := ""
+	for _, name := range names {
+		kind, _ := filename.Parse(name)
+		if kind == filename.Current {
+			return nil
+		}
+		if kind == filename.Unknown && !strings.HasPrefix(name, ".") && name != "lost+found" {
+			foreign = name
+		}
+	}
+	if foreign == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s holds other files (%s); name an empty directory or a new one",
+		manifest.ErrNotDatabase, e.fs.Path(), foreign)
 }
 
 // checkTablesThere makes a lost table an error of Open rather than of the first read that needs it. names is sorted.

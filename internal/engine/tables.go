@@ -110,6 +110,10 @@ func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
 		file.Close()
 		return nil, err
 	}
+	if p := r.Properties(); p.Digest != meta.Digest || p.Entries != meta.Entries {
+		r.Close()
+		return nil, corrupt.New(name, -1, "its content is not that which the manifest names")
+	}
 	o := &openTable{Reader: r}
 	o.refs.Store(1)
 	return o, nil

@@ -17,8 +17,8 @@ import (
 // one after the other, except for keys, which are a length (uvarint) and bytes.
 //
 //	tag  times  value
-//	  2  any    a table that joins: level, number, id, size, entries, tombstones, shadowed, raw bytes, smallest and
-//	            largest sequence number, smallest key, largest key
+//	  2  any    a table that joins: level, number, id, size, digest, entries, tombstones, shadowed, raw bytes, smallest
+//	            and largest sequence number, smallest key, largest key
 //	  4  any    a table that leaves: level, number
 //	  6  0-1    first log segment still needed
 //	  8  0-1    next file number
@@ -58,8 +58,8 @@ func appendEdit(dst []byte, e *Edit) []byte {
 
 func appendTable(dst []byte, p Placed) []byte {
 	t := p.Table
-	dst = appendUvarints(dst, uint64(p.Level), uint64(t.Num), t.ID, uint64(t.Size), t.Entries, t.Tombstones, t.Shadowed,
-		t.RawBytes, uint64(t.SmallestSeq), uint64(t.LargestSeq))
+	dst = appendUvarints(dst, uint64(p.Level), uint64(t.Num), t.ID, uint64(t.Size), t.Digest, t.Entries, t.Tombstones,
+		t.Shadowed, t.RawBytes, uint64(t.SmallestSeq), uint64(t.LargestSeq))
 	dst = append(binary.AppendUvarint(dst, uint64(len(t.Smallest))), t.Smallest...)
 	return append(binary.AppendUvarint(dst, uint64(len(t.Largest))), t.Largest...)
 }
@@ -137,8 +137,8 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 func decodeTable(c *cursor) Placed {
 	level := c.small()
 	t := &TableMeta{
-		Num: c.num(), ID: c.uvarint(), Size: int64(c.uvarint()), Entries: c.uvarint(), Tombstones: c.uvarint(),
-		Shadowed: c.uvarint(), RawBytes: c.uvarint(),
+		Num: c.num(), ID: c.uvarint(), Size: int64(c.uvarint()), Digest: c.uvarint(), Entries: c.uvarint(),
+		Tombstones: c.uvarint(), Shadowed: c.uvarint(), RawBytes: c.uvarint(),
 		SmallestSeq: key.SeqNum(c.uvarint()), LargestSeq: key.SeqNum(c.uvarint()),
 	}
 	t.Smallest = append([]byte(nil), c.bytes()...)

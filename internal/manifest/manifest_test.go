@@ -38,7 +38,7 @@ func must[T any](t testing.TB, v T, err error) T {
 // table returns a possible table of ten entries, the newest with sequence number seq.
 func table(num filename.Num, seq key.SeqNum, smallest, largest string) *TableMeta {
 	return &TableMeta{
-		Num: num, ID: uint64(num) * 1_000_003, Size: 4096, Entries: 10, Tombstones: 2, Shadowed: 3, RawBytes: 999,
+		Num: num, ID: uint64(num) * 1_000_003, Size: 4096, Digest: 200, Entries: 10, Tombstones: 2, Shadowed: 3, RawBytes: 999,
 		SmallestSeq: max(seq, 10) - 9, LargestSeq: seq, Smallest: []byte(smallest), Largest: []byte(largest),
 	}
 }
@@ -197,7 +197,7 @@ func TestEdit_roundTrip(t *testing.T) {
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "added") {
 			e.Added = append(e.Added, Placed{rapid.IntRange(0, 255).Draw(t, "level"), &TableMeta{
-				Num: filename.Num(number(t)), ID: number(t), Size: int64(number(t) >> 1), Entries: number(t),
+				Num: filename.Num(number(t)), ID: number(t), Size: int64(number(t) >> 1), Digest: number(t), Entries: number(t),
 				Tombstones: number(t), Shadowed: number(t), RawBytes: number(t),
 				SmallestSeq: key.SeqNum(number(t)), LargestSeq: key.SeqNum(number(t)),
 				Smallest: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "smallest"),

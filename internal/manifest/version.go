@@ -18,6 +18,7 @@ type TableMeta struct {
 	Num               filename.Num
 	ID                uint64 // identity of the content, in the checksums of its pages
 	Size              int64  // of the file, in bytes
+	Digest            uint64 // of the content; see table.Properties
 	Entries           uint64 // at least 1
 	Tombstones        uint64 // entries that delete their key
 	Shadowed          uint64 // entries that are not the newest of their key in the table

@@ -172,6 +172,16 @@ func (h *History) Judge(loss Loss, last key.SeqNum, entries []Entry) (Counts, er
 			first = fmt.Errorf(format, args...)
 		}
 	}
+	h.judgeCommits(&n, loss, last, note)
+	if last > h.Last() {
+		note(&n.WrongData, "the database ends at %d, the last commit at %d", last, h.Last())
+	}
+	h.judgeContent(&n, last, entries, note)
+	return n, first
+}
+
+// judgeCommits counts the commits that should not be behind the end of the database.
+func (h *History) judgeCommits(n *Counts, loss Loss, last key.SeqNum, note func(*int64, string, ...any)) {
 	for i := range h.commits {
 		c := &h.commits[i]
 		if c.last <= last {
@@ -182,22 +192,17 @@ func (h *History) Judge(loss Loss, last key.SeqNum, entries []Entry) (Counts, er
 		}
 		survives := loss == Killed || c.last <= h.durable
 		if c.acked && survives {
-			note(&n.AckedLost, "acknowledged commit %d..%d (sync %v) is lost: the database ends at %d", c.first, c.last, c.sync, last)
+			note(&n.AckedLost, "acknowledged commit %d..%d (sync %v) is lost: the database ends at %d", c.first, c.last,
+				c.sync, last)
 		}
 		if c.read && (loss == Killed || c.sync) {
 			note(&n.VanishedReads, "commit %d..%d was read, and is gone: the database ends at %d", c.first, c.last, last)
 		}
 	}
-	if last > h.Last() {
-		note(&n.WrongData, "the database ends at %d, the last commit at %d", last, h.Last())
-	}
-	n.Add(h.judgeContent(last, entries, note))
-	return n, first
 }
 
 // judgeContent compares entries with the state at last.
-func (h *History) judgeContent(last key.SeqNum, entries []Entry, note func(*int64, string, ...any)) Counts {
-	var n Counts
+func (h *History) judgeContent(n *Counts, last key.SeqNum, entries []Entry, note func(*int64, string, ...any)) {
 	differs := make(map[string][]byte) // what was found there, nil if nothing
 	i := 0
 	surplus := func(before []byte) {
@@ -218,9 +223,8 @@ func (h *History) judgeContent(last key.SeqNum, entries []Entry, note func(*int6
 	}
 	surplus(nil)
 	if len(differs) > 0 {
-		h.classify(&n, last, differs, note)
+		h.classify(n, last, differs, note)
 	}
-	return n
 }
 
 // classify counts what differs from the state at last. A commit all of whose effects are missing is a hole, one of

@@ -31,7 +31,8 @@ type issued struct {
 
 // Life uses the database in fs, which holds nothing yet, until it crashes, recovers what cut leaves (nil: the process
 // was killed) and judges it. It returns how many commits were acknowledged.
-func (c Concurrent) Life(fs *memfs.FS, crashAt int, during bool, cut *Cut) (acked int, counts oracle.Counts, err error) {
+func (c Concurrent) Life(fs *memfs.FS, crashAt int, during bool, cut *Cut) (
+	acked int, counts oracle.Counts, err error) {
 	c.Options.FS = keptOpen{fs}
 	c.Options.Random = nil
 	e, err := engine.Open(c.Options)

@@ -67,7 +67,8 @@ func checkGets(e *engine.Engine, s *engine.Snapshot, entries []oracle.Entry) err
 			return err
 		}
 		if !found || !bytes.Equal(got, entries[i].Value) {
-			return mismatch("get %.40q: found %v, %d bytes; the scan has %d bytes", entries[i].Key, found, len(got), len(entries[i].Value))
+			return mismatch("get %.40q: found %v, %d bytes; the scan has %d bytes", entries[i].Key, found, len(got),
+				len(entries[i].Value))
 		}
 	}
 	return nil

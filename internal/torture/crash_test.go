@@ -119,8 +119,9 @@ func TestCrash_concurrentWriters(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	acked := 0
 	for life := range lives {
-		c := Concurrent{Writers: 1 + life%5, Hot: 7, Options: engine.Options{PageSize: 512, LogLimit: int64(3000 + r.IntN(20_000)),
-			MemoryLimit: engine.MinMemoryLimit, Poison: true, SyncInterval: time.Millisecond}}
+		c := Concurrent{Writers: 1 + life%5, Hot: 7, Options: engine.Options{PageSize: 512,
+			LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true,
+			SyncInterval: time.Millisecond}}
 		var cut *Cut
 		if r.IntN(4) > 0 {
 			cut = &Cut{memfs.Policies[r.IntN(len(memfs.Policies))], r.Uint64N(1 << 20)}
@@ -129,7 +130,8 @@ func TestCrash_concurrentWriters(t *testing.T) {
 		n, counts, err := c.Life(memfs.New(), crashAt, during, cut)
 		acked += n
 		if err != nil || !counts.Zero() {
-			t.Fatalf("life %d, %d writers, crash at change %d (during it: %v), cut %v: %v: %v", life, c.Writers, crashAt, during, cut, counts, err)
+			t.Fatalf("life %d, %d writers, crash at change %d (during it: %v), cut %v: %v: %v", life, c.Writers, crashAt,
+				during, cut, counts, err)
 		}
 	}
 	t.Logf("concurrent: lives=%d acked=%d", lives, acked)

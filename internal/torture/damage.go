@@ -106,7 +106,8 @@ func (v *Victim) judge(stats *DamageStats, e *engine.Engine, certain key.SeqNum)
 	switch {
 	case last < v.History.Last() && certain > 0 && report.TornBytes == 0:
 		stats.AckedLost++
-		return fmt.Errorf("the database ends at %d instead of %d, and Open reports nothing: %+v", last, v.History.Last(), report)
+		return fmt.Errorf("the database ends at %d instead of %d, and Open reports nothing: %+v", last,
+			v.History.Last(), report)
 	case last < v.History.Last():
 		stats.Shorter++
 	default:
@@ -124,7 +125,8 @@ func (v *Victim) checkGets(stats *DamageStats, e *engine.Engine, last key.SeqNum
 		}
 		if want, exists := v.History.Get([]byte(k), last); found != exists || !bytes.Equal(got, want) {
 			stats.WrongData++
-			return mismatch("get %.40q beside damage: found %v, %d bytes; want %v, %d bytes", k, found, len(got), exists, len(want))
+			return mismatch("get %.40q beside damage: found %v, %d bytes; want %v, %d bytes", k, found, len(got), exists,
+				len(want))
 		}
 	}
 	return nil

@@ -21,7 +21,8 @@ const maxAllocate = 8 << 20
 func newVictim(t *testing.T, c codec.ID, clean bool) *Victim {
 	t.Helper()
 	v := &Victim{FS: memfs.New(), History: new(oracle.History)}
-	v.Options = engine.Options{PageSize: 512, Codec: c, MemoryLimit: engine.MinMemoryLimit, Manual: true, Random: counter()}
+	v.Options = engine.Options{PageSize: 512, Codec: c, MemoryLimit: engine.MinMemoryLimit, Manual: true,
+		Random: counter()}
 	opts := v.Options
 	opts.FS = v.FS
 	s := NewSession(opts, v.History)

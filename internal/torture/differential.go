@@ -300,7 +300,9 @@ func (d *differential) move(w *walk, moves int) error {
 
 func (d *differential) jump(w *walk) {
 	target := d.mix.key(d.r)
-	i, _ := slices.BinarySearchFunc(w.entries, target, func(e oracle.Entry, k []byte) int { return bytes.Compare(e.Key, k) })
+	i, _ := slices.BinarySearchFunc(w.entries, target, func(e oracle.Entry, k []byte) int {
+		return bytes.Compare(e.Key, k)
+	})
 	switch d.r.IntN(4) {
 	case 0:
 		w.it.First()
@@ -342,8 +344,8 @@ func (w *walk) check() error {
 		return err
 	}
 	if !bytes.Equal(w.it.Key(), want.Key) || !bytes.Equal(value, want.Value) {
-		return mismatch("iterator at position %d of %d: %.40q with %d bytes instead of %.40q with %d", w.at, len(w.entries),
-			w.it.Key(), len(value), want.Key, len(want.Value))
+		return mismatch("iterator at position %d of %d: %.40q with %d bytes instead of %.40q with %d", w.at,
+			len(w.entries), w.it.Key(), len(value), want.Key, len(want.Value))
 	}
 	return nil
 }

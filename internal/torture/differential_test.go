@@ -11,7 +11,7 @@ import (
 var (
 	seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 chooses one")
 	opsFlag  = flag.Int("ops", 320_000, "operations of the differential test")
-	timeFlag = flag.Duration("time", time.Hour, "the differential test ends after this time, however few operations it did")
+	timeFlag = flag.Duration("time", time.Hour, "the differential test ends after this time, whatever it did")
 	mixFlag  = flag.String("mix", "", "only this mix of the differential test")
 )
 

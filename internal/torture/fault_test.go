@@ -1,8 +1,18 @@
 package torture
 
 import (
+	"errors"
+	"fmt"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
+
+	"lightningdb/internal/codec"
+	"lightningdb/internal/engine"
+	"lightningdb/internal/oracle"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/vfs/memfs"
 )
 
 // A disk that fails once, writes half, is full for a while, or forgets what it was told to sync would cost
@@ -41,5 +51,86 @@ func TestFault_everyCallAndKind(t *testing.T) {
 	t.Logf("faults: workloads=%d %v", len(workloads), total)
 	if total.Surfaced < 500 {
 		t.Errorf("only %d faults were noticed: the test tests nothing", total.Surfaced)
+	}
+}
+
+// A full disk would stop the database for good, or cost what was acknowledged before, during or after it.
+func TestFault_fullDiskResumesBesideBackgroundWork(t *testing.T) {
+	for capacity := int64(8 << 10); capacity <= 1<<20; capacity = capacity * 7 / 4 {
+		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
+			t.Parallel()
+			fs := memfs.New()
+			s := NewSession(engine.Options{FS: fs, LogLimit: 24 << 10, PageSize: 512, Codec: codec.S2}, new(oracle.History))
+			if err := s.Open(); err != nil {
+				t.Fatal(err)
+			}
+			defer s.Abandon()
+			fs.SetCapacity(capacity)
+			full := fillDisk(t, s)
+			if err := s.CompareAcknowledged(); err != nil {
+				t.Errorf("while the disk is full: %v", err)
+			}
+			checkFullOpen(t, fs, s.History)
+			fs.SetCapacity(-1)
+			deadline := time.Now().Add(20 * time.Second)
+			for {
+				err := s.Put("resumed", "with space", true)
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, vfs.ErrNoSpace) || errors.Is(err, engine.ErrReadOnly) || time.Now().After(deadline) {
+					t.Fatalf("the disk has space again, yet: %v (before: %v)", err, full)
+				}
+				runtime.Gosched()
+			}
+			if err := errors.Join(s.Flush(), s.Compare(nil), s.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// fillDisk commits until the disk is full, and returns the error that said so.
+func fillDisk(t *testing.T, s *Session) error {
+	t.Helper()
+	for i := range 100_000 {
+		k := fmt.Sprintf("%05d", i*7919%100_000)
+		err := s.Put(k, value(s, k, 900), i%2 == 0)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, vfs.ErrNoSpace) || errors.Is(err, engine.ErrReadOnly) || errors.Is(err, engine.ErrCommitUnknown) {
+			t.Fatalf("a full disk is reported as: %v", err)
+		}
+		return err
+	}
+	t.Fatal("the disk does not become full")
+	return nil
+}
+
+// checkFullOpen opens what a kill would leave on the full disk, then with space.
+func checkFullOpen(t *testing.T, fs *memfs.FS, h *oracle.History) {
+	t.Helper()
+	killed := fs.Image(memfs.All, 0)
+	opts := engine.Options{FS: keptOpen{killed}, Manual: true}
+	if e, err := engine.Open(opts); err == nil {
+		e.Close() // there was room enough
+	} else if !errors.Is(err, vfs.ErrNoSpace) {
+		t.Errorf("open on a full disk: %v", err)
+	}
+	killed.SetCapacity(-1)
+	e, err := engine.Open(opts)
+	if err != nil {
+		t.Fatalf("open after a full disk: %v", err)
+	}
+	defer e.Close()
+	entries, err := Content(e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	visible := e.Snapshot()
+	defer visible.Close()
+	if counts, err := h.Judge(oracle.Killed, visible.Seq(), entries); err != nil {
+		t.Errorf("%v: %v", counts, err)
 	}
 }

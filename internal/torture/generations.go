@@ -26,7 +26,8 @@ func (m Mix) Generations(seed uint64, n int) (Tally, error) {
 		for d.fs == life {
 			d.tally.Operations++
 			if err := d.step(); err != nil {
-				return d.tally, fmt.Errorf("generation %d, operation %d: %w (before: %s)", generation, d.tally.Operations, err, d.recent)
+				return d.tally, fmt.Errorf("generation %d, operation %d: %w (before: %s)", generation,
+					d.tally.Operations, err, d.recent)
 			}
 		}
 	}

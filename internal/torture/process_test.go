@@ -288,7 +288,8 @@ func TestProcess_openAndCloseLeaveNothingBehind(t *testing.T) {
 		cycle(i)
 	}
 	files2, mappings2, heap2 := footprint(t)
-	t.Logf("1000 cycles: files %d -> %d, mappings %d -> %d, heap %d -> %d", files, files2, mappings, mappings2, heap, heap2)
+	t.Logf("1000 cycles: files %d -> %d, mappings %d -> %d, heap %d -> %d", files, files2, mappings, mappings2,
+		heap, heap2)
 	if files2 > files {
 		t.Errorf("open files grew from %d to %d", files, files2)
 	}

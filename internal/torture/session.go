@@ -112,7 +112,8 @@ func (s *Session) GetAt(k []byte, seq, want key.SeqNum) error {
 	s.got = got
 	value, exists := s.History.Get(k, want)
 	if found != exists || found && !bytes.Equal(got, value) {
-		return mismatch("get %.40q at %d: found %v, %d bytes; want %v, %d bytes", k, want, found, len(got), exists, len(value))
+		return mismatch("get %.40q at %d: found %v, %d bytes; want %v, %d bytes", k, want, found, len(got), exists,
+			len(value))
 	}
 	return nil
 }

@@ -30,28 +30,33 @@ func CrashWorkloads() []Workload {
 		{Name: "process-commits", Options: small, Prepare: nothing, Run: steps((*Session).Open, put("a", 10, false),
 			read("a"), put("b", 600, false), put("c", 10, false), (*Session).Sync, put("a", 1200, false), put("d", 10, true),
 			put("b", 10, false), read("b"))},
-		{Name: "rotation", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open, put("a", 2500, false),
-			put("b", 2500, false), put("c", 2500, true), put("d", 2500, false), flushStep, put("e", 2500, false), cleanStep)},
+		{Name: "rotation", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open,
+			put("a", 2500, false), put("b", 2500, false), put("c", 2500, true), put("d", 2500, false),
+			flushStep, put("e", 2500, false), cleanStep)},
 		{Name: "flush", Options: tiny, Prepare: many("k", 0, 20, 40, true), Run: steps((*Session).Open,
-			many("k", 10, 30, 40, false), (*Session).Flush, remove("k005"), put("k006", 50, false), (*Session).Flush, cleanStep)},
+			many("k", 10, 30, 40, false), (*Session).Flush, remove("k005"), put("k006", 50, false), (*Session).Flush,
+			cleanStep)},
 		{Name: "compaction", Options: tiny, Prepare: layers(5), Run: steps((*Session).Open, compact, cleanStep,
 			put("after", 10, true))},
 		{Name: "compaction-steps", Options: small, Prepare: layers(9), Run: steps((*Session).Open, compactSteps, cleanStep,
 			put("a", 20, true), (*Session).Flush, compactSteps, cleanStep)},
-		{Name: "trivial-move", Options: small, Prepare: nothing, Run: steps((*Session).Open, many("a", 0, 9, 40, true),
-			(*Session).Flush, compact, many("b", 0, 9, 40, true), (*Session).Flush, compact, cleanStep)},
-		{Name: "log-deletion", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open, put("a", 4000, false),
-			put("b", 4000, false), flushStep, cleanStep, put("c", 4000, false), flushStep, flushStep, cleanStep, put("d", 9, true))},
-		{Name: "manifest-rotation", Stride: 16, Options: small, Prepare: nothing, Run: steps((*Session).Open, longKeys(9), cleanStep,
-			put("a", 10, true))},
+		{Name: "trivial-move", Options: small, Prepare: nothing, Run: steps((*Session).Open,
+			many("a", 0, 9, 40, true), (*Session).Flush, compact,
+			many("b", 0, 9, 40, true), (*Session).Flush, compact, cleanStep)},
+		{Name: "log-deletion", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open,
+			put("a", 4000, false), put("b", 4000, false), flushStep, cleanStep, put("c", 4000, false), flushStep, flushStep,
+			cleanStep, put("d", 9, true))},
+		{Name: "manifest-rotation", Stride: 16, Options: small, Prepare: nothing, Run: steps((*Session).Open,
+			longKeys(9), cleanStep, put("a", 10, true))},
 		{Name: "recovery-power-cut", Options: small, Prepare: mixture, Ends: End{true, memfs.Random, 5}, Run: openAndRead},
 		{Name: "recovery-all", Options: small, Prepare: mixture, Ends: End{true, memfs.All, 0}, Run: openAndRead},
 		{Name: "recovery-kill", Options: small, Prepare: mixture, Run: openAndRead},
 		{Name: "close", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open, put("a", 30, false),
 			put("b", 900, true), (*Session).Close, (*Session).Open, put("c", 10, true), (*Session).Close)},
 		{Name: "deletes-and-snapshots", Options: small, Prepare: many("k", 0, 20, 40, true), Run: deletesUnderSnapshot},
-		{Name: "large-values", Options: tiny, Prepare: put("x", 5000, true), Run: steps((*Session).Open, put("v", 9000, false),
-			put("w", 30000, true), (*Session).Flush, put("v", 7000, true), remove("w"), compact, read("v"), cleanStep)},
+		{Name: "large-values", Options: tiny, Prepare: put("x", 5000, true), Run: steps((*Session).Open,
+			put("v", 9000, false), put("w", 30000, true), (*Session).Flush, put("v", 7000, true), remove("w"), compact,
+			read("v"), cleanStep)},
 	}
 }
 
@@ -109,9 +114,8 @@ func many(prefix string, from, to, n int, sync bool) step {
 	}
 }
 
-func flushStep(s *Session) error   { _, err := s.Engine.FlushStep(); return err }
-func cleanStep(s *Session) error   { _, err := s.Engine.CleanStep(); return err }
-func compactStep(s *Session) error { _, err := s.Engine.CompactStep(); return err }
+func flushStep(s *Session) error { _, err := s.Engine.FlushStep(); return err }
+func cleanStep(s *Session) error { _, err := s.Engine.CleanStep(); return err }
 
 func compactSteps(s *Session) error {
 	for {

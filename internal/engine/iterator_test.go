@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// A scan that runs while the tree is rebuilt under it must show its own moment, whole, in both directions, and must not
+// hold on to the memory of every moment it passes.
+func TestIterator_outlivesTheTreeItBeganOn(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	const keys = 600
+	write := func(generation int) {
+		var b batch.Batch
+		for i := range keys {
+			if (i+generation)%7 == 0 {
+				b.Delete(fmt.Appendf(nil, "%04d", i))
+			} else {
+				b.Put(fmt.Appendf(nil, "%04d", i), fmt.Appendf(nil, "%d-%d", i, generation))
+			}
+		}
+		if _, err := e.Commit(&b, false, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	generation := 0
+	rebuild := func() {
+		generation++
+		write(generation)
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.CompactStep(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.CleanStep(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(0)
+	for _, direction := range []string{"forward", "backward"} {
+		began := generation
+		it, err := e.NewIterator(nil, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start, next, i, step := it.First, it.Next, 0, 1
+		if direction == "backward" {
+			start, next, i, step = it.Last, it.Prev, keys-1, -1
+		}
+		for ok := start(); ok; ok = next() {
+			for (i+began)%7 == 0 {
+				i += step
+			}
+			value, err := it.Value()
+			want := fmt.Sprintf("%d-%d", i, began)
+			if key := fmt.Sprintf("%04d", i); err != nil || string(it.Key()) != key || string(value) != want {
+				t.Fatalf("%s: %s = %s, %v; want %s = %s", direction, it.Key(), value, err, key, want)
+			}
+			i += step
+			if i%20 == 0 {
+				rebuild()
+			}
+		}
+		if left := keys - i; it.Err() != nil || direction == "forward" && left > 1 || direction == "backward" && i > 0 {
+			t.Errorf("%s scan ended at %d: %v", direction, i, it.Err())
+		}
+		if held := e.Metrics().MemtableHeld; held > int64(e.budget.frozen+1)*int64(e.budget.memtable) {
+			t.Errorf("%s: %d bytes of memtables are held beside one iterator", direction, held)
+		}
+		if err := it.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if generation < 40 {
+		t.Fatalf("the tree was rebuilt %d times only", generation)
+	}
+}
