@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
@@ -105,10 +106,10 @@ func (x *Explorer) Run(w Workload) error {
 	return x.interrupt(w, start, 0, w.Name)
 }
 
-// counter returns a source of distinct numbers.
+// counter returns a source of distinct numbers, the same ones every time.
 func counter() func() uint64 {
-	n := uint64(0)
-	return func() uint64 { n++; return n * 0x9e3779b97f4a7c15 }
+	var n atomic.Uint64
+	return func() uint64 { return n.Add(1) * 0x9e3779b97f4a7c15 }
 }
 
 func prepare(w Workload) (state, error) {

@@ -35,16 +35,16 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 		total.Add(<-results)
 	}
 	t.Logf("crash: workloads=%d %v", len(workloads), total)
-	if total.Images < 20_000 {
+	if total.Images < 20_000/slowdown {
 		t.Errorf("%d images are too few to mean anything", total.Images)
 	}
 }
 
 // explorer looks at a third of the images that all policies give at each change, another third at the next one; with
-// -full at all of them and many more seeds.
+// -full at all of them, and at many more seeds.
 func explorer(t *testing.T) *Explorer {
 	shown := 0
-	share, limit, seeded, nested := 3, 2, 2, 331
+	share, limit, seeded, nested := 3*slowdown, 2, 2, 331
 	if *full {
 		share, limit, seeded, nested = 1, 24, 16, 499
 	}
@@ -81,7 +81,7 @@ func oneIn(n, point int, cuts []Cut) []Cut {
 
 // A directory that has crashed many times would slowly lose, or bring back, what an earlier life wrote.
 func TestCrash_generations(t *testing.T) {
-	generations := 50
+	generations := max(50/slowdown, 5)
 	if *full {
 		generations = 2000
 	}
@@ -107,7 +107,7 @@ func TestCrash_generations(t *testing.T) {
 
 // A crash under several writers would lose a commit that one of them was told is safe, or one that a reader saw.
 func TestCrash_concurrentWriters(t *testing.T) {
-	lives := 400
+	lives := 400 / slowdown
 	if *full {
 		lives = 20_000
 	}

@@ -10,7 +10,7 @@ import (
 
 var (
 	seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 chooses one")
-	opsFlag  = flag.Int("ops", 320_000, "operations of the differential test")
+	opsFlag  = flag.Int("ops", 320_000/slowdown, "operations of the differential test")
 	timeFlag = flag.Duration("time", time.Hour, "the differential test ends after this time, whatever it did")
 	mixFlag  = flag.String("mix", "", "only this mix of the differential test")
 )
@@ -47,7 +47,7 @@ func TestDifferential_equalsSortedMap(t *testing.T) {
 		}
 	})
 	t.Logf("differential: option_sets=%d %v", len(mixes), total)
-	if *mixFlag == "" && total.Operations < min(*opsFlag, 300_000) && !late() {
+	if *mixFlag == "" && total.Operations < min(*opsFlag, 300_000/slowdown) && !late() {
 		t.Errorf("%d operations are too few to mean anything", total.Operations)
 	}
 }

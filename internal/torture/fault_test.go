@@ -18,7 +18,7 @@ import (
 // A disk that fails once, writes half, is full for a while, or forgets what it was told to sync would cost
 // acknowledged commits, half a commit, or a crash of the program.
 func TestFault_everyCallAndKind(t *testing.T) {
-	stride := 7
+	stride := 7 * slowdown
 	if *full {
 		stride = 1
 	}
@@ -49,7 +49,7 @@ func TestFault_everyCallAndKind(t *testing.T) {
 		}
 	})
 	t.Logf("faults: workloads=%d %v", len(workloads), total)
-	if total.Surfaced < 500 {
+	if total.Surfaced < 500/slowdown/2 {
 		t.Errorf("only %d faults were noticed: the test tests nothing", total.Surfaced)
 	}
 }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package torture
+
+// slowdown is by how much the bounded shares of the tests shrink: not at all without the race detector.
+const slowdown = 1
