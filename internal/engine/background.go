@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"lightningdb/internal/compaction"
@@ -51,7 +52,7 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 	for {
 		worked, err := step()
 		var retry <-chan time.Time
-		if errors.Is(err, vfs.ErrNoSpace) {
+		if passes(err) {
 			retry = time.After(retryInterval)
 		} else if worked && err == nil {
 			select {
@@ -121,7 +122,7 @@ func (e *Engine) SyncStep() (bool, error) {
 // whether something still waits for a reader to leave or for a removal to succeed.
 func (e *Engine) CleanStep() (bool, error) {
 	e.epochs.Collect()
-	e.buryViews()
+	e.buryDead()
 	e.mu.Lock()
 	obsolete := e.obsolete
 	e.obsolete = nil
@@ -156,7 +157,7 @@ func (e *Engine) FlushStep() (bool, error) {
 	}
 	oldest, logStart := v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment
 	err := e.flush(v, oldest, logStart)
-	e.noteSpace(err)
+	e.noteHeldUp(err)
 	return err == nil, err
 }
 
@@ -209,7 +210,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 		return false, nil
 	}
 	err := e.compact(ctx, job, held)
-	e.noteSpace(err)
+	e.noteHeldUp(err)
 	return err == nil, err
 }
 
@@ -233,27 +234,32 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.Se
 	return nil
 }
 
-// backgroundFailure decides what a failed flush or compaction means: a full disk is tried again, closing is no
-// failure, and anything else stops writes.
+// passes reports whether err is of a kind that passes by itself: a full disk, or no file descriptors left.
+func passes(err error) bool {
+	return errors.Is(err, vfs.ErrNoSpace) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// backgroundFailure decides what a failed flush or compaction means: what passes is tried again, closing is no failure,
+// and anything else stops writes.
 func (e *Engine) backgroundFailure(operation string, err error) error {
-	if errors.Is(err, vfs.ErrNoSpace) || e.closed.Load() {
+	if passes(err) || e.closed.Load() {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
 	return e.fail(operation, err)
 }
 
-// noteSpace remembers whether background work is held up by a full disk, so that writers are told instead of
-// waiting for it.
-func (e *Engine) noteSpace(err error) {
+// noteHeldUp remembers whether background work waits for something that passes, so that writers are told instead of
+// waiting with it.
+func (e *Engine) noteHeldUp(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if errors.Is(err, vfs.ErrNoSpace) {
-		if e.noSpace == nil {
-			e.opts.Logger.Warn("disk is full; flush and compaction wait for space", "cause", err)
+	if passes(err) {
+		if e.heldUp == nil {
+			e.opts.Logger.Warn("flush and compaction are held up and will be tried again", "cause", err)
 		}
-		e.noSpace = err
+		e.heldUp = err
 	} else if err == nil {
-		e.noSpace = nil
+		e.heldUp = nil
 	}
 	e.room.Broadcast()
 }
@@ -304,11 +310,11 @@ func (e *Engine) discardTables(edit *manifest.Edit) {
 // retireLogsLocked makes the log segments before start obsolete.
 func (e *Engine) retireLogsLocked(start filename.Num) {
 	kept := e.logs[:0]
-	for _, num := range e.logs {
-		if num < start {
-			e.obsolete = append(e.obsolete, filename.Make(filename.Log, num))
+	for _, f := range e.logs {
+		if f.num < start {
+			e.obsolete = append(e.obsolete, filename.Make(filename.Log, f.num))
 		} else {
-			kept = append(kept, num)
+			kept = append(kept, f)
 		}
 	}
 	e.logs = kept

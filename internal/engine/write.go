@@ -31,7 +31,11 @@ func (e *Engine) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqN
 	if err := e.writable(); err != nil {
 		return 0, err
 	}
-	return e.queue.Commit(b, sync, check)
+	last, err := e.queue.Commit(b, sync, check)
+	if errors.Is(err, commit.ErrPanicked) {
+		err = fmt.Errorf("%w: %w", ErrCommitUnknown, e.fail("commit", err))
+	}
+	return last, err
 }
 
 // syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.
@@ -101,7 +105,7 @@ func (e *Engine) freeze(need int) error {
 		return err
 	}
 	e.epochs.Collect()
-	e.buryViews() // so that a memtable that nobody reads any more is used again instead of a new one
+	e.buryDead() // so that a memtable that nobody reads any more is used again instead of a new one
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := e.view.Load()
@@ -124,7 +128,7 @@ func (e *Engine) freeze(need int) error {
 func (e *Engine) startSegment() error {
 	num := e.newNum()
 	next, err := wal.Prepare(e.fs, num, 0)
-	if errors.Is(err, vfs.ErrNoSpace) {
+	if passes(err) {
 		return err
 	}
 	if err != nil {
@@ -143,7 +147,8 @@ func (e *Engine) startSegment() error {
 		return e.fail("begin log segment", err)
 	}
 	e.mu.Lock()
-	e.logs = append(e.logs, num)
+	e.logs[len(e.logs)-1].size = end.Length
+	e.logs = append(e.logs, logFile{num: num})
 	e.segmentNum = num
 	e.mu.Unlock()
 	e.segment.Store(seg)
@@ -175,8 +180,8 @@ func (e *Engine) waitForFlush() error {
 			}
 			continue
 		}
-		if e.noSpace != nil { // the flusher tries again; this writer does not wait for it
-			return fmt.Errorf("%w: writes resume when space returns: %w", vfs.ErrNoSpace, e.noSpace)
+		if e.heldUp != nil { // the flusher tries again; this writer does not wait for it
+			return fmt.Errorf("writes resume when a flush or compaction succeeds: %w", e.heldUp)
 		}
 		e.room.Wait()
 	}
