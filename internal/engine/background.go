@@ -15,11 +15,9 @@ import (
 	"lightningdb/internal/vfs"
 )
 
-// retryInterval is how long background work waits before it tries a full disk again, and how often memory that
-// readers still held is looked at again.
 const (
-	retryInterval = 500 * time.Millisecond
-	buryInterval  = 5 * time.Millisecond
+	retryInterval = 500 * time.Millisecond // until background work tries again what passes by itself
+	buryInterval  = 5 * time.Millisecond   // until memory that readers still held is looked at again
 )
 
 // wake makes the goroutine that waits on c look for work. A wake-up that is pending already is enough.
@@ -79,13 +77,13 @@ func (e *Engine) keepHouse() {
 		if e.syncSoon.Load() || e.syncDue() <= 0 {
 			e.SyncStep() // a failure has stopped writes, which is all there is to do about it
 		}
-		more, _ := e.CleanStep()
-		wait := time.Hour
-		if e.unsyncedSince.Load() != 0 {
-			wait = max(e.syncDue(), 0)
-		}
-		if more {
+		waiting, err := e.CleanStep()
+		wait := max(e.syncDue(), 0)
+		if waiting {
 			wait = min(wait, buryInterval)
+		}
+		if err != nil {
+			wait = min(wait, retryInterval)
 		}
 		timer.Reset(wait)
 		select {
@@ -119,7 +117,7 @@ func (e *Engine) SyncStep() (bool, error) {
 }
 
 // CleanStep gives back memory that no reader knows any more and removes the files that became obsolete. It reports
-// whether something still waits for a reader to leave or for a removal to succeed.
+// whether memory still waits for a reader to leave. After an error the file it is about is still to be removed.
 func (e *Engine) CleanStep() (bool, error) {
 	e.epochs.Collect()
 	e.buryDead()
@@ -137,7 +135,7 @@ func (e *Engine) CleanStep() (bool, error) {
 	e.mu.Lock()
 	e.obsolete = append(e.obsolete, kept...)
 	e.mu.Unlock()
-	return len(kept) > 0 || e.epochs.Metrics().Pending > 0, failed
+	return e.epochs.Metrics().Pending > 0, failed
 }
 
 // FlushStep writes the oldest frozen memtable to level 0. It reports whether there was one.

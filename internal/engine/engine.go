@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lightningdb/internal/cache"
 	"lightningdb/internal/commit"
@@ -40,6 +41,7 @@ type Engine struct {
 	queue         *commit.Queue
 	segment       atomic.Pointer[wal.Segment] // the active log segment; SyncStep loads it
 	records       []wal.Record                // reused by Log
+	owedSleep     time.Duration               // what writers owe to a long level 0; see slowDown
 	unsyncedSince atomic.Int64                // when the oldest unsynced commit was published, in ns; 0 if none is
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
 

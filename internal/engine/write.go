@@ -19,6 +19,7 @@ const (
 	slowTables = 12
 	stopTables = 32
 	slowStep   = 100 * time.Microsecond // per 64 KiB of batch and table over slowTables
+	slowSleep  = time.Millisecond       // shorter waits are saved up: a sleep of microseconds takes fifty of them
 )
 
 // unsyncedBytes is how much log may wait for its sync before the housekeeper is woken early, so that sealing a
@@ -86,8 +87,13 @@ func (e *Engine) slowDown(bytes int) {
 	if tables < slowTables || e.opts.Manual {
 		return
 	}
+	e.owedSleep += slowStep * time.Duration(tables-slowTables+1) * time.Duration(bytes) / (64 << 10)
+	if e.owedSleep < slowSleep {
+		return
+	}
 	start := e.opts.Now()
-	time.Sleep(slowStep * time.Duration(tables-slowTables+1) * time.Duration(bytes+1) / (64 << 10))
+	time.Sleep(e.owedSleep)
+	e.owedSleep = 0
 	e.stats.stalled(e.opts.Now().Sub(start), "level 0 is long")
 }
 
