@@ -13,7 +13,7 @@ import (
 // Options configures Open. The zero value, and nil, is a good database.
 type Options struct {
 	// ReadOnly opens an existing database without writing anything at all, also on a read-only medium. Writers are
-	// locked out while it is open, other readers are not; where there is no LOCK file, nobody is locked out. The log is
+	// locked out while it is open, other readers are not. The log is
 	// replayed into memory, beyond MemoryLimit if it was written under a larger one.
 	ReadOnly bool
 
