@@ -23,9 +23,10 @@ var layers = [][]string{
 	{"."},
 	{"internal/oracle"},
 	{"internal/torture"},
-	{"cmd/lightning/internal/units", "cmd/lightning/internal/command"},
+	{"cmd/lightning/internal/units", "cmd/lightning/internal/command", "cmd/lightning/internal/child",
+		"cmd/lightning/internal/scratch"},
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},
-	{"cmd/lightning/internal/demo"},
+	{"cmd/lightning/internal/demo", "cmd/lightning/internal/validate"},
 	{"cmd/lightning/internal/cli"},
 	{"cmd/lightning"},
 }
