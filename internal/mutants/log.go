@@ -57,7 +57,31 @@ var logMutants = []Mutant{
 		Changes: []Change{{"internal/engine/write.go", `		active.Apply(r.Batch, r.First)`,
 			`		w.visible.Store(uint64(r.Last()))
 		active.Apply(r.Batch, r.First)`}},
-		Killer: test("engine", "TestCommit_.*"),
+		Killer: test("engine", "TestApply_showsNothingBeforePublish"),
+	},
+	{
+		Name:   "a batch is logged entry by entry",
+		Breaks: "a crash leaves half a batch",
+		Changes: []Change{{"internal/engine/write.go",
+			`			w.records = append(w.records, wal.Record{First: r.First, Count: r.Batch.Count(), Payload: r.Batch.Bytes()})`,
+			`			first := r.First
+			for op := range r.Batch.Ops() {
+				one := new(batch.Batch)
+				if op.Kind == key.KindDelete {
+					one.Delete(op.Key)
+				} else {
+					one.Put(op.Key, op.Value)
+				}
+				w.records = append(w.records, wal.Record{First: first, Count: 1, Payload: one.Bytes()})
+				first++
+			}`}},
+		Killer: crash("large-batch"),
+	},
+	{
+		Name:    "a commit that need not be synced never is",
+		Breaks:  "a power cut takes more than the last second of Process commits",
+		Changes: []Change{{"internal/engine/write.go", `seg.Synced() < seg.Size() {`, `seg.Synced() > seg.Size() {`}},
+		Killer:  test("engine", "TestCommit_isSyncedWithinTheInterval"),
 	},
 	{
 		Name:   "two commits share a sequence number",
@@ -65,7 +89,7 @@ var logMutants = []Mutant{
 		Changes: []Change{{"internal/commit/commit.go", `		r.First = next
 		next +=`, `		r.First = q.next
 		next +=`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("commit", "TestCommit_membersOfAGroupHaveNumbersOfTheirOwn"),
 		Quick:  true,
 	},
 	{
@@ -160,7 +184,7 @@ var logMutants = []Mutant{
 			`	return Predecessor{Num: s.Num(), Length: end, LastSeq: s.lastSeq, Sum: s.out.Sum()}, s.out.Close()`,
 			`	s.out.Close()
 	return Predecessor{Num: s.Num(), Length: end, LastSeq: s.lastSeq, Sum: s.out.Sum()}, nil`}},
-		Killer: test("wal", "TestSegment_.*"),
+		Killer: test("wal", "TestSeal_closeErrorCounts"),
 		Quick:  true,
 	},
 
@@ -275,7 +299,7 @@ var logMutants = []Mutant{
 		return nil, err
 	}
 `, ``}},
-		Killer: test("wal", "TestReplay_hostileLengths"),
+		Killer: test("record", "TestReader_takesNoMemoryForWhatIsNotVerified"),
 		Quick:  true,
 	},
 

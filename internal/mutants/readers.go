@@ -15,7 +15,7 @@ var readerMutants = []Mutant{
 		Breaks: "a flipped bit of a trailer changes what a block is",
 		Changes: []Change{{"internal/table/block.go", `	binary.LittleEndian.PutUint64(rest[0:], head)`,
 			`	binary.LittleEndian.PutUint64(rest[0:], head&0)`}},
-		Killer: test("table", "TestFlip_everyByteIsNoticed"),
+		Killer: test("table", "TestChecksum_coversTheTrailer"),
 	},
 	{
 		Name:   "the checksum of a table's block leaves out its place",
@@ -32,7 +32,7 @@ var readerMutants = []Mutant{
 		Breaks: "a few damaged bytes make a read allocate without bound",
 		Changes: []Change{{"internal/table/block.go", `	if c == codec.None || raw > maxRaw {`,
 			`	if c == codec.None {`}},
-		Killer: test("table", "TestVerify_refusesImpossibleContent|TestRead_.*"),
+		Killer: test("table", "TestRead_boundsWhatABlockMayBecome"),
 		Quick:  true,
 	},
 	{
@@ -42,7 +42,7 @@ var readerMutants = []Mutant{
 		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {`,
 			`	for _, t := range v.levels[0].tables {
 		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok {`}},
-		Killer: test("engine", "TestGet_.*"),
+		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
 	},
 	{
 		Name:   "an error of a table in a deeper level is an absent key",
@@ -54,7 +54,7 @@ var readerMutants = []Mutant{
 			continue
 		}
 		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok {`}},
-		Killer: test("engine", "TestGet_.*"),
+		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
 	},
 	{
 		Name:   "an iterator's error is the end of a table",
@@ -99,7 +99,7 @@ var readerMutants = []Mutant{
 		Name:    "a snapshot is not registered",
 		Breaks:  "a compaction drops what the snapshot shows",
 		Changes: []Change{{"internal/engine/snapshot.go", `	s.seqs = append(s.seqs, seq) // ascending`, `	s.seqs = append(s.seqs, seq)[:len(s.seqs)] // ascending`}},
-		Killer:  test("engine", "TestSnapshot_.*"),
+		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:   "a snapshot is registered after its number is read",
@@ -111,20 +111,20 @@ var readerMutants = []Mutant{
 	s.mu.Lock()
 	defer s.mu.Unlock()
 `}},
-		Killer: test("engine", "TestSnapshot_.*"),
+		Killer: test("engine", "TestSnapshot_isNumberedAndRegisteredInOneStep"),
 	},
 	{
 		Name:   "the oldest snapshot does not count",
 		Breaks: "a compaction drops what the oldest snapshot shows",
 		Changes: []Change{{"internal/engine/snapshot.go", `append(slices.Clone(s.seqs), key`,
 			`append(slices.Clone(s.seqs[min(1, len(s.seqs)):]), key`}},
-		Killer: test("engine", "TestSnapshot_.*"),
+		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "closing a snapshot lets go of its equals",
 		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
-		Changes: []Change{{"internal/engine/snapshot.go", `slices.Delete(s.seqs, i, i+1)`, `slices.DeleteFunc(s.seqs, func(n key.SeqNum) bool { return n == seq })`}},
-		Killer:  test("engine", "TestSnapshot_.*"),
+		Changes: []Change{{"internal/engine/snapshot.go", `slices.Delete(s.seqs, i, i+1)`, `slices.DeleteFunc(s.seqs, func(n key.SeqNum) bool { return i >= 0 && n == seq })`}},
+		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 
 	// Memory that readers look at.
@@ -173,7 +173,22 @@ var readerMutants = []Mutant{
 }`, `		e.unref(old)
 	}
 }`}},
-		Killer: test("engine", "TestGet_.*"),
+		Killer: test("engine", "TestView_staysWhileAReaderIsInside"),
+	},
+
+	{
+		Name:   "a memtable is used again while a view names it",
+		Breaks: "a scan shows what was written long after it began, or follows pointers into nowhere",
+		Changes: []Change{{"internal/engine/view.go", `			if m.views--; m.views == 0 {`,
+			`			if m.views--; m.views <= 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
+	},
+	{
+		Name:   "a table is removed while a view names it",
+		Breaks: "a scan comes to a table that is gone",
+		Changes: []Change{{"internal/engine/view.go", `				if t.views--; t.views > 0 {`,
+			`				if t.views--; t.views > 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
 	},
 
 	// The lock.

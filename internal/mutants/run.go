@@ -88,6 +88,7 @@ const timedOut = "timeout"
 var (
 	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 	hungTest   = regexp.MustCompile(`(?m)^panic: test timed out after`)
+	crashed    = regexp.MustCompile(`(?m)^(panic|fatal error|unexpected fault address).*`)
 	// notRun is what the go command prints when it came to no test.
 	notRun = regexp.MustCompile(`(?m)\[(build failed|setup failed|no test files|no tests to run)\]|^flag provided but not defined`)
 )
@@ -122,11 +123,17 @@ func verdictOf(output string) string {
 	if hungTest.MatchString(output) {
 		return timedOut
 	}
-	by := "the test binary crashed"
+	by := ""
 	for _, found := range failedTest.FindAllStringSubmatch(output, -1) {
-		if by == "the test binary crashed" || strings.HasPrefix(found[1], by+"/") {
+		if by == "" || strings.HasPrefix(found[1], by+"/") {
 			by = found[1]
 		}
+	}
+	if by == "" {
+		by = crashed.FindString(output)
+	}
+	if by == "" {
+		by = "the test binary ended"
 	}
 	return by
 }

@@ -72,7 +72,7 @@ var treeMutants = []Mutant{
 		_ = e.fs.Remove(filename.Make(filename.Manifest, e.manifest.Num()))
 	}
 	log, err := manifest.Create(e.fs, num, version)`}},
-		Killer: crash("manifest-rotation"),
+		Killer: test("engine", "TestManifest_takeoverSurvivesPowerCutsAnywhere"),
 	},
 	{
 		Name:   "an edit whose sync failed for want of space never happened",
@@ -104,7 +104,7 @@ var treeMutants = []Mutant{
 		Breaks: "a table with a hole takes the place of the log",
 		Changes: []Change{{"internal/table/output.go", `	if _, err := o.file.WriteAt(b, o.written); err != nil {`,
 			`	if n, err := o.file.WriteAt(b, o.written); err != nil && n == 0 {`}},
-		Killer: test("table", "TestWriter_.*"),
+		Killer: test("table", "TestWriter_shortWriteIsAnError"),
 		Quick:  true,
 	},
 	{
@@ -114,7 +114,7 @@ var treeMutants = []Mutant{
 		return nil, err`, `	_ = o.file.Close()
 	if err = errors.Join(err); err != nil {
 		return nil, err`}},
-		Killer: test("engine", "TestFlush_.*"),
+		Killer: test("engine", "TestFlush_closeErrorOfATableCounts"),
 	},
 	{
 		Name:   "a segment is removed before the edit is durable",
@@ -133,14 +133,14 @@ var treeMutants = []Mutant{
 		Breaks: "a crash loses the memtables that are frozen but not flushed",
 		Changes: []Change{{"internal/engine/background.go", `v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment`,
 			`v.mems[len(v.mems)-1], v.mems[0].segment`}},
-		Killer: crash("rotation"),
+		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
 	},
 	{
 		Name:   "a flush drops the newest memtable",
 		Breaks: "commits vanish from the running database",
 		Changes: []Change{{"internal/engine/background.go", `		mems = mems[: len(mems)-1 : len(mems)-1] // only`,
 			`		mems = mems[1:len(mems):len(mems)] // only`}},
-		Killer: test("engine", "TestFlush_.*"),
+		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
 	},
 	{
 		Name:   "a flush forgets the last sequence number",
@@ -148,6 +148,60 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/engine/background.go", `		edit.LastSeq = max(edit.LastSeq, flushed.last)`,
 			`		edit.LastSeq = max(edit.LastSeq, flushed.last-1)`}},
 		Killer: crash("flush"),
+	},
+
+	{
+		Name:   "a failed flush lets writes go on",
+		Breaks: "a database goes on writing to a device that has failed",
+		Changes: []Change{{"internal/engine/background.go", `	return e.fail(operation, err)`,
+			`	return fmt.Errorf("%s: %w", operation, err)`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "a failed edit lets writes go on",
+		Breaks: "a database goes on although nobody knows which tables make it up",
+		Changes: []Change{{"internal/engine/background.go", `		return e.fail("append to manifest", err)`,
+			`		return err`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "a failed sync of the log lets writes go on",
+		Breaks: "nobody hears that the commits of the last second are not durable",
+		Changes: []Change{{"internal/engine/write.go", `		return e.fail("sync log", err)`,
+			`		return err`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "the tables of an edit that failed are removed",
+		Breaks: "the edit may be in the manifest, and then names tables that are gone",
+		Changes: []Change{{"internal/engine/background.go", `		if errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil {`,
+			`		if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
+	},
+	{
+		Name:   "a takeover that failed half way never happened",
+		Breaks: "the manifest that may be in force is removed",
+		Changes: []Change{{"internal/engine/background.go",
+			`	if errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided) {`,
+			`	if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer: test("engine", "TestManifest_.*"),
+	},
+	{
+		Name:   "Close says nothing of what it could not write",
+		Breaks: "a program ends in the belief that everything is safe",
+		Changes: []Change{{"internal/engine/engine.go", `		if errors.Is(err, vfs.ErrNoSpace) {
+			return nil
+		}
+		return err`, `		_ = errors.Is(err, vfs.ErrNoSpace)
+		return nil`}},
+		Killer: test("engine", "TestClose_.*"),
+	},
+	{
+		Name:   "a table is not compared with what the manifest says of it",
+		Breaks: "a table of the right name and another content is served",
+		Changes: []Change{{"internal/engine/tables.go", `p.Digest != meta.Digest || p.Entries != meta.Entries {`,
+			`p.Digest != meta.Digest && p.Entries != meta.Entries && meta.Entries == 0 {`}},
+		Killer: test("engine", "TestOpen_.*|TestGet_.*"),
 	},
 
 	// Compaction.
@@ -205,7 +259,7 @@ var treeMutants = []Mutant{
 		Breaks: "an entry that was lost on the way is not noticed before the inputs are gone",
 		Changes: []Change{{"internal/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones {`,
 			`	if s.EntriesIn < written {`}},
-		Killer: test("compaction", "TestRun_.*"),
+		Killer: test("compaction", "TestRun_countsWhatItWrote"),
 		Quick:  true,
 	},
 	{
@@ -278,7 +332,7 @@ var treeMutants = []Mutant{
 		}
 		if err := r.newMemtable(`, `		}
 		if err := r.newMemtable(`}},
-		Killer: test("engine", "TestOpen_.*"),
+		Killer: test("engine", "TestOpen_replaysMoreThanAMemtable"),
 	},
 	{
 		Name:   "a missing table is found when it is read",
@@ -287,6 +341,6 @@ var treeMutants = []Mutant{
 		return err
 	}
 	e.nextNum`, `	e.nextNum`}},
-		Killer: test("engine", "TestOpen_.*"),
+		Killer: test("engine", "TestOpen_refusesWhenATableIsMissing"),
 	},
 }
