@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"."},
 	{"internal/oracle"},
-	{"internal/torture"},
+	{"internal/torture", "internal/mutants"},
 	{"cmd/lightning/internal/units", "cmd/lightning/internal/command", "cmd/lightning/internal/child",
 		"cmd/lightning/internal/scratch"},
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},

@@ -72,3 +72,20 @@ func TestCommit_resumesAfterFileDescriptorsRanOut(t *testing.T) {
 		}
 	}
 }
+
+// A program would end in the belief that everything is in tables, or at least in the log.
+func TestClose_saysWhatItCouldNotWrite(t *testing.T) {
+	for name, rule := range map[string]*errfs.Rule{
+		"log":      errfs.On(errfs.Sync).Named("*.wal"),
+		"table":    errfs.On(errfs.Create).Named("*.tbl"),
+		"manifest": errfs.On(errfs.Write).Named("MANIFEST-*"),
+	} {
+		fs := errfs.New(memfs.New())
+		e := openManual(t, fs)
+		put(t, e, "key", "value")
+		fs.SetRules(rule.Fail(syscall.EIO))
+		if err := e.Close(); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: Close says: %v", name, err)
+		}
+	}
+}
