@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"."},
 	{"internal/oracle"},
 	{"internal/torture"},
+	{"internal/blackbox"},
 	{"cmd/lightning/internal/units", "cmd/lightning/internal/command"},
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},
 	{"cmd/lightning/internal/demo"},
