@@ -19,7 +19,7 @@ import (
 	"lightningdb/cmd/lightning/internal/units"
 )
 
-// Bounds of what the processes of Crash take: small, so that a run of seconds flushes and compacts.
+// Bounds of what the databases of Crash take: small, so that a run of seconds flushes and compacts.
 const (
 	crashMemoryLimit = 10 << 20
 	crashLogLimit    = 2 << 20
@@ -41,9 +41,9 @@ type CrashConfig struct {
 	Out  io.Writer
 	Bold func(string) string
 
-	// afterKill, if not nil, is called with the recovered database before it is judged. Tests damage it here, to prove
+	// AfterKill, if not nil, is called with the recovered database before it is judged. Tests damage it here, to prove
 	// that the comparison notices.
-	afterKill func(*lightningdb.DB) error
+	AfterKill func(*lightningdb.DB) error
 	// commits is a commitFunc of tests in front of that of the simulated machine.
 	commits func(commitFunc) commitFunc
 }
@@ -58,10 +58,11 @@ type CrashReport struct {
 	Kills        int     `json:"kills"`            // of processes, or of the simulated machine
 	Images       int     `json:"images,omitempty"` // states that a power cut may leave, recovered and judged
 	Policies     int     `json:"policies,omitempty"`
-	Written      int64   `json:"written"`      // entries of all commits that were begun
-	Acknowledged int64   `json:"acknowledged"` // entries of those that returned
-	Readable     int64   `json:"readable"`     // entries read back before the kill, all of them right
-	Seen         int64   `json:"seen"`         // commits that a reader saw before they were acknowledged
+	Unsynced     int     `json:"unsynced,omitempty"` // changes of the directory that the power cuts could take
+	Written      int64   `json:"written"`            // entries of all commits that were begun
+	Acknowledged int64   `json:"acknowledged"`       // entries of those that returned
+	Readable     int64   `json:"readable"`           // entries read back before the kill, all of them right
+	Seen         int64   `json:"seen"`               // commits that a reader saw before they were acknowledged
 	TornLogBytes int64   `json:"torn_log_bytes"`
 	RecoverySecs float64 `json:"recovery_seconds"` // the longest
 	Seconds      float64 `json:"seconds"`
@@ -108,6 +109,8 @@ func (r *crash) verdict() error {
 		return report.Findings.err()
 	case report.Kills < report.Rounds:
 		return broken("%d of %d rounds were interrupted", report.Kills, report.Rounds)
+	case r.PowerLoss && report.Unsynced == 0:
+		return broken("every power cut came when nothing was at stake")
 	case report.Acknowledged == 0:
 		return broken("nothing was acknowledged, so nothing was shown")
 	case report.Readable == 0:
@@ -160,8 +163,11 @@ func (r *crash) killWriter(ctx context.Context, dir string, w Workload) error {
 		}
 		return tally.hear(line)
 	})
-	if err != nil {
-		return err
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil: // it found something wrong itself, or what it says makes no sense
+		return broken("%v", err)
 	}
 	if killed {
 		r.report.Kills++
@@ -195,8 +201,8 @@ func (r *crash) reopen(dir string, w Workload) (err error) {
 			r.say.line("%s", line)
 		}
 	}
-	if r.afterKill != nil {
-		if err := r.afterKill(db); err != nil {
+	if r.AfterKill != nil {
+		if err := r.AfterKill(db); err != nil {
 			return err
 		}
 	}

@@ -63,6 +63,7 @@ func (r *crash) cutPower(ctx context.Context, fs *memfs.FS, w Workload) (crashed
 		return nil, errors.Join(err, closeErr)
 	}
 	r.report.Kills++
+	r.report.Unsynced += fs.Unsynced()
 	tally.requireDurable(w)
 	r.enter(tally)
 	return fs, nil

@@ -132,7 +132,7 @@ func TestCrash_noticesEveryKindOfDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := crashConfig(t)
-			config.afterKill = func(db *lightningdb.DB) error { return c.damage(db, config.Seed) }
+			config.AfterKill = func(db *lightningdb.DB) error { return c.damage(db, config.Seed) }
 			report, err := Crash(t.Context(), config)
 			if !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), c.want) || report.Passed {
 				t.Errorf("got %v\nwant %s", err, c.want)
