@@ -1,14 +1,18 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
+	"lightningdb/internal/compaction"
 	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs/errfs"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -45,6 +49,57 @@ func TestGet_errorIsNeverAnAbsentKey(t *testing.T) {
 	check("in level 0", tableName(level0[0]))
 	if v, _, err := e.Get(nil, []byte("key"), Latest); string(v) != "new" || err != nil {
 		t.Errorf("when the device is well again: %q, %v", v, err)
+	}
+}
+
+// Keys that begin alike are found by the head of a table's largest key, and then by the whole of it: those between two
+// tables of one head would be missed.
+func TestGet_findsKeysThatBeginAlike(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	e.budget.table = 4 << 10
+	var b batch.Batch
+	for i := range 100 {
+		b.Put(fmt.Appendf(nil, "the same beginning %03d", i), bytes.Repeat([]byte{byte(i), byte(i * 7)}, 300))
+	}
+	if _, err := e.Commit(&b, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(e.view.Load().levels[manifest.NumLevels-1].tables); n < 3 {
+		t.Fatalf("%d tables in the last level", n)
+	}
+	for i := range 100 {
+		if ok, err := e.Has(fmt.Appendf(nil, "the same beginning %03d", i), Latest); !ok || err != nil {
+			t.Errorf("key %d: found %v, %v", i, ok, err)
+		}
+	}
+}
+
+// Age follows depth: a reader that looks in another order finds the value before.
+func TestGet_newestIsInTheHighestLevel(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	put(t, e, "key", "old")
+	if err := e.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	put(t, e, "key", "new")
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.compactOnce(context.Background(), func(v *manifest.Version, _ compaction.Params) *compaction.Job {
+		job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: 3, Move: true}
+		job.Inputs[0] = v.Levels[0]
+		return job
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _, err := e.Get(nil, []byte("key"), Latest); string(v) != "new" || err != nil {
+		t.Errorf("%q, %v", v, err)
 	}
 }
 

@@ -188,6 +188,22 @@ var logMutants = []Mutant{
 		Quick:  true,
 	},
 
+	{
+		Name:   "a sync of a file does not reach the system",
+		Breaks: "every power cut takes what was acknowledged",
+		Changes: []Change{{"internal/vfs/dir_linux.go", `withDescriptor(f, unix.Fdatasync)`,
+			`withDescriptor(f, func(int) error { _ = unix.Fdatasync; return nil })`}},
+		Killer: test("vfs", "TestSync_reachesTheSystem"),
+		Quick:  true,
+	},
+	{
+		Name:    "a sync of the directory does not reach the system",
+		Breaks:  "a power cut takes the names of files that are in use",
+		Changes: []Change{{"internal/vfs/dir_unix.go", `{ return d.Sync() }`, `{ _, err := d.Stat(); return err }`}},
+		Killer:  test("vfs", "TestSync_reachesTheSystem"),
+		Quick:   true,
+	},
+
 	// Writes that fail.
 	{
 		Name:   "a short write is ignored",
@@ -217,6 +233,14 @@ var logMutants = []Mutant{
 }
 
 // Sync makes`}},
+		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Quick:  true,
+	},
+	{
+		Name:   "a second attempt looks like the first",
+		Breaks: "the rest of a refused group passes for the successor of the same commit, tried again",
+		Changes: []Change{{"internal/record/appender.go", `	a.attempt++
+`, ``}},
 		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:  true,
 	},
@@ -309,6 +333,20 @@ var logMutants = []Mutant{
 		Breaks:  "one bad sector drops every commit behind it without a word",
 		Changes: []Change{{"internal/wal/replay.go", `	if proof >= 0 {`, `	if proof >= 0 && problem == "" {`}},
 		Killer:  test("wal", "TestReplay_everyBitFlipped"),
+	},
+	{
+		Name:   "commits do not say what was durable before them",
+		Breaks: "damage in the middle of a log cannot be told from its end",
+		Changes: []Change{{"internal/wal/segment.go", `		putPrefix(&s.prefix, prefix{synced: s.Synced(), seq: r.First`,
+			`		putPrefix(&s.prefix, prefix{synced: record.FileHeaderSize, seq: r.First`}},
+		Killer: test("wal", "TestReplay_everyBitFlipped"),
+	},
+	{
+		Name:   "a first segment without a header is not in use",
+		Breaks: "a damaged sector drops the whole log",
+		Changes: []Change{{"internal/wal/replay.go", `		case s.state == broken && num == r.o.Start:`,
+			`		case s.state == broken && num == r.o.Start && num == 0:`}},
+		Killer: test("wal", "TestReplay_firstSegmentWithoutHeaderIsDamage"),
 	},
 	{
 		Name:   "replay crosses a segment that ends early",

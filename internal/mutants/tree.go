@@ -197,6 +197,14 @@ var treeMutants = []Mutant{
 		Killer: test("engine", "TestClose_.*"),
 	},
 	{
+		Name:   "a clean close is not noted",
+		Breaks: "a log that lost its last records after a clean close opens without them",
+		Changes: []Change{{"internal/engine/engine.go", `	return e.commitEdit(&manifest.Edit{LogEnd: manifest.LogEnd(end)}, nil)`,
+			`	_ = manifest.LogEnd(end)
+	return nil`}},
+		Killer: test("engine", "TestClose_notesWhereTheLogEnds"),
+	},
+	{
 		Name:   "a table is not compared with what the manifest says of it",
 		Breaks: "a table of the right name and another content is served",
 		Changes: []Change{{"internal/engine/tables.go", `p.Digest != meta.Digest || p.Entries != meta.Entries {`,
@@ -284,6 +292,15 @@ var treeMutants = []Mutant{
 		Quick:  true,
 	},
 
+	{
+		Name:   "a job leaves older tables of level 0 behind",
+		Breaks: "an older version is found before the newer one",
+		Changes: []Change{{"internal/compaction/pick.go", `	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)`,
+			`	return pk.job(0, []*manifest.TableMeta{t}, pk.shape.into, reason)`}},
+		Killer: test("compaction", "TestPick_takesOlderL0Along"),
+		Quick:  true,
+	},
+
 	// Recovery.
 	{
 		Name:   "recovery serves before it is durable",
@@ -333,6 +350,26 @@ var treeMutants = []Mutant{
 		if err := r.newMemtable(`, `		}
 		if err := r.newMemtable(`}},
 		Killer: test("engine", "TestOpen_replaysMoreThanAMemtable"),
+	},
+	{
+		Name:   "recovery removes files that are not its own",
+		Breaks: "what somebody else keeps in the directory is gone",
+		Changes: []Change{{"internal/engine/recover.go", `		default:
+			continue
+		}
+		if err := e.fs.Remove(name)`, `		case filename.Current, filename.Lock:
+			continue
+		}
+		if err := e.fs.Remove(name)`}},
+		Killer: Check{Package: ".", Run: "^TestOpen_leavesForeignFilesAlone$"},
+	},
+	{
+		Name:   "a database begins among the files of somebody else",
+		Breaks: "a mistyped path mixes a database with other files",
+		Changes: []Change{{"internal/engine/recover.go", `	if foreign == "" {
+		return nil`, `	if foreign != "lost+found" {
+		return nil`}},
+		Killer: Check{Package: ".", Run: "^TestOpen_.*"},
 	},
 	{
 		Name:   "a missing table is found when it is read",
