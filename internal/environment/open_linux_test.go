@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"lightningdb"
+	"lightningdb/internal/filename"
 )
 
 func raceToOpen(dir string) error {
@@ -223,9 +223,8 @@ func nextNumber(t *testing.T) (next int) {
 	entries, err := os.ReadDir(newDatabase(t))
 	check(t, err)
 	for _, e := range entries {
-		digits := strings.Trim(e.Name(), "MANIFEST-.waltbl")
-		if n, err := strconv.Atoi(digits); err == nil {
-			next = max(next, n+1)
+		if kind, n := filename.Parse(e.Name()); kind != filename.Unknown {
+			next = max(next, int(n)+1)
 		}
 	}
 	return next
