@@ -364,10 +364,10 @@ var treeMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^TestOpen_leavesForeignFilesAlone$"},
 	},
 	{
-		Name:   "a database begins among the files of somebody else",
-		Breaks: "a mistyped path mixes a database with other files",
+		Name:    "a database begins among the files of somebody else",
+		Breaks:  "a mistyped path mixes a database with other files",
 		Changes: []Change{{"internal/engine/recover.go", `	case foreign != "":`, `	case foreign == "lost+found":`}},
-		Killer: Check{Package: ".", Run: "^TestOpen_.*"},
+		Killer:  Check{Package: ".", Run: "^TestOpen_.*"},
 	},
 	{
 		Name:   "a missing table is found when it is read",
