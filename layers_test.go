@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"."},
 	{"internal/oracle"},
-	{"internal/torture"},
+	{"internal/torture", "internal/environment"},
 	{"internal/blackbox"},
 	{"cmd/lightning/internal/units", "cmd/lightning/internal/command"},
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},

@@ -21,6 +21,7 @@ type Sweep struct {
 	Driver  func() *exec.Cmd // reads images
 	Seeds   int              // random images and images of each counting policy at each moment
 	Stride  int              // looks at every so many moments only; the rest is rotated through by Seeds
+	Enough  int              // violations after which to stop looking; 0 is never
 	Fail    func(where string, err error)
 
 	Stats Stats
@@ -37,7 +38,7 @@ type Stats struct {
 	Unopened int // images that could not be opened or read, though something had been promised
 	Lost     int // images without a commit that had been promised to survive
 	Wrong    int // images that are the state after no commit: torn, with holes, or with data that nobody wrote
-	Died     int // images that killed the driver
+	Died     int // images that killed the driver, or had it not answer
 	Unrooted int // acknowledgements while the name of the directory was not durable
 }
 
@@ -84,7 +85,7 @@ func (s *Sweep) moment(m Moment) error {
 		s.Fail(fmt.Sprintf("call %d", m.Line), errors.New("a commit is acknowledged, but the directory's name is not durable"))
 	}
 	s.Stats.Moments++
-	if s.Stats.Moments%max(s.Stride, 1) != 0 {
+	if s.Stats.Moments%max(s.Stride, 1) != 0 || s.Enough > 0 && s.Stats.Violations() >= s.Enough {
 		return nil
 	}
 	for _, cut := range torture.AllCuts(m.FS.Unsynced(), m.FS.UnsyncedSectors(), s.Seeds, 2*s.Seeds) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // tracedCalls are those that Replay understands or refuses. strace passes over names with a leading '?' that the
@@ -83,6 +84,9 @@ func start(cmd *exec.Cmd) (*process, error) {
 	return &process{cmd, in, bufio.NewReader(out)}, cmd.Start()
 }
 
+// patience bounds how long a driver may think about one command. A damaged store may send it round in circles.
+const patience = 2 * time.Second
+
 // errDied is an answer that never came.
 var errDied = errors.New("the driver died")
 
@@ -91,9 +95,10 @@ func (p *process) ask(command string) (string, error) {
 	if _, err := fmt.Fprintln(p.in, command); err != nil {
 		return "", fmt.Errorf("%w: %v", errDied, err)
 	}
+	hangs := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
 	line, err := p.out.ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("%w: %v", errDied, err)
+	if !hangs.Stop() || err != nil {
+		return "", fmt.Errorf("%w, or was killed because it did not answer: %v", errDied, err)
 	}
 	line = strings.TrimSuffix(line, "\n")
 	if answer, ok := strings.CutPrefix(line, "ok "); ok {
