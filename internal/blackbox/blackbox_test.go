@@ -134,7 +134,7 @@ func TestTrace_everyLegalImageKeepsThePromises(t *testing.T) {
 	}
 }
 
-// A harness that overlooks an engine that acknowledges without a sync, or that a renaming is not durable, proves nothing.
+// A harness that overlooks an engine that acknowledges without a sync proves nothing.
 func TestTrace_noticesAStoreThatDoesNotSync(t *testing.T) {
 	if err := blackbox.Strace(); err != nil {
 		t.Skipf("SKIPPED: %v", err)

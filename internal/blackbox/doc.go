@@ -6,8 +6,8 @@
 //	       ▼                                                                                ▼
 //	script: what must be there                         compared with         another driver opens and reads
 //
-// A driver is a program that serves a Store over the line protocol of Serve. Record runs one under strace. Replay performs
-// the recorded calls on a memfs.FS, which knows what each sync covers, and stops after each of them; Sweep
+// A driver is a program that serves a Store over the line protocol of Serve. Record runs one under strace. Replay
+// performs the recorded calls on a memfs.FS, which knows what each sync covers, and stops after each of them; Sweep
 // writes the images that a power cut may leave there into directories and has a driver read them; the Script knows the
 // state after each commit, and the acknowledgements in the trace say which of them may be there.
 //

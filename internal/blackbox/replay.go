@@ -24,11 +24,11 @@ type Moment struct {
 	Rooted bool
 }
 
-// Replay performs the calls of a trace on an empty directory that stands for dir, and calls do after each that changed it or
-// that acknowledged a step. It refuses a trace with a call that it cannot follow.
+// Replay performs the calls of a trace on an empty directory that stands for dir, and calls do after each that changed
+// it or that acknowledged a step. It refuses a trace with a call that it cannot follow.
 //
-// A write takes effect at its end, a sync at its end too, but for what had been done at its beginning. An acknowledgement
-// counts from its beginning, because then the store has returned.
+// A write takes effect at its end, a sync at its end too, but for what had been done at its beginning. An
+// acknowledgement counts from its beginning, because then the store has returned.
 func Replay(trace io.Reader, dir string, do func(Moment) error) error {
 	r := &replay{dir: filepath.Clean(dir), fs: memfs.New(), files: make(map[int64]*openFile),
 		began: make(map[int]int), rooted: true, do: do}

@@ -20,7 +20,7 @@ type Sweep struct {
 	Scratch string           // where images are written
 	Driver  func() *exec.Cmd // reads images
 	Seeds   int              // random images and images of each counting policy at each moment
-	Stride  int              // looks at every so many moments only; the rest is rotated through by Seeds
+	Stride  int              // looks at every so many moments only; 0 is all
 	Enough  int              // violations after which to stop looking; 0 is never
 	Fail    func(where string, err error)
 

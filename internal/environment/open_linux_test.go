@@ -223,9 +223,8 @@ func nextNumber(t *testing.T) (next int) {
 	entries, err := os.ReadDir(newDatabase(t))
 	check(t, err)
 	for _, e := range entries {
-		if kind, n := filename.Parse(e.Name()); kind != filename.Unknown {
-			next = max(next, int(n)+1)
-		}
+		_, num := filename.Parse(e.Name())
+		next = max(next, int(num)+1)
 	}
 	return next
 }
