@@ -63,7 +63,7 @@ type app struct {
 	json, quiet, noColor bool
 	memoryLimit          sizeFlag
 
-	// afterKill is demo.Config.AfterKill, for tests.
+	// afterKill is that of demo.Config and validate.CrashConfig, for tests.
 	afterKill func(*lightningdb.DB) error
 }
 
@@ -104,7 +104,9 @@ Exit codes:
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: "lightning", Help: rootHelp, Flags: a.defineFlags, Out: a.Stdout}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.deleteCommand(), a.scanCommand(), a.countCommand(),
-		a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.verifyCommand(), a.demoCommand(), a.demoLoadCommand(), a.versionCommand(), a.validateCommand(), a.validateWriteCommand(), a.validateFillCommand(),
+		a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.verifyCommand(), a.demoCommand(),
+		a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(), a.validateFillCommand(), a.versionCommand(),
+		a.completionCommand(p)}
 	return p
 }
 

@@ -39,10 +39,11 @@ type validateFlags struct {
 	only       string
 }
 
-// The flags that belong to one program alone.
+// The flags that belong to one program alone, and those that belong to none.
 var (
 	crashFlags  = []string{"rounds", "writers", "durability", "power-loss"}
 	stressFlags = []string{"only"}
+	noFlags     = []string{"memory-limit"} // the programs choose limits that make seconds of work flush and compact
 )
 
 func (a *app) validateCommand() *command.Command {
@@ -82,6 +83,9 @@ func (a *app) validate(ctx context.Context, cmd *command.Command, program string
 	if !cmd.Given("seed") {
 		f.seed = rand.Uint64()
 	}
+	if err := refuse(cmd, program, noFlags); err != nil {
+		return err
+	}
 	switch program {
 	case "crash":
 		if err := refuse(cmd, program, stressFlags); err != nil {
@@ -110,7 +114,7 @@ func refuse(cmd *command.Command, program string, flags []string) error {
 func (a *app) validateCrash(ctx context.Context, cmd *command.Command, f validateFlags) error {
 	c := validate.CrashConfig{Dir: f.dir, Rounds: f.rounds, Writers: f.writers, Duration: f.duration,
 		Sync: lightningdb.Durability(f.durability) == lightningdb.Sync, Seed: f.seed, PowerLoss: f.powerLoss,
-		Child: writingProcess, Out: a.story(), Bold: a.bold}
+		Child: writingProcess, AfterKill: a.afterKill, Out: a.story(), Bold: a.bold}
 	if !cmd.Given("rounds") {
 		c.Rounds = killRounds
 		if f.powerLoss {
@@ -120,12 +124,13 @@ func (a *app) validateCrash(ctx context.Context, cmd *command.Command, f validat
 	if !cmd.Given("duration") {
 		c.Duration = crashDuration
 	}
+	a.tellVersion(c.Out)
 	report, err := validate.Crash(ctx, c)
 	if err != nil && !errors.Is(err, validate.ErrBroken) {
 		return fmt.Errorf("validate crash: %w", err)
 	}
 	if a.json {
-		return errors.Join(reportable(err), writeJSON(a.Stdout, report))
+		return errors.Join(reportable(err), writeJSON(a.Stdout, crashOutput{report, thisVersion()}))
 	}
 	report.Print(c.Out)
 	return a.verdict(err)
@@ -140,12 +145,13 @@ func (a *app) validateStress(ctx context.Context, cmd *command.Command, f valida
 	if a.json {
 		c.Done = func(r validate.Result) error { return writeJSON(a.Stdout, r) }
 	}
+	a.tellVersion(c.Out)
 	report, err := validate.Stress(ctx, c)
 	if err != nil && !errors.Is(err, validate.ErrBroken) {
 		return fmt.Errorf("validate stress: %w", err)
 	}
 	if a.json {
-		return errors.Join(reportable(err), writeJSON(a.Stdout, report))
+		return errors.Join(reportable(err), writeJSON(a.Stdout, stressOutput{report, thisVersion()}))
 	}
 	return a.verdict(err)
 }
@@ -156,6 +162,23 @@ func (a *app) story() io.Writer {
 		return io.Discard
 	}
 	return a.Stdout
+}
+
+// crashOutput and stressOutput are reports with what made them, so that a file of them can be compared with others.
+type crashOutput struct {
+	validate.CrashReport
+	Program version `json:"program"`
+}
+
+type stressOutput struct {
+	validate.StressReport
+	Program version `json:"program"`
+}
+
+// tellVersion says what is validated.
+func (a *app) tellVersion(out io.Writer) {
+	v := thisVersion()
+	fmt.Fprintf(out, "lightning %s, revision %s, %s %s/%s\n", v.Version, v.Revision, v.Go, v.OS, v.Arch)
 }
 
 // verdict writes the last line.

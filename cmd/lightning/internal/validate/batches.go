@@ -12,7 +12,7 @@ import (
 const (
 	batchEntries     = 1000
 	batchWriters     = 3
-	batchesPerWriter = 40
+	batchGenerations = 40
 	batchReaders     = 2
 )
 
@@ -32,13 +32,17 @@ func (b *batchSet) entry(seed uint64, generation uint64, i int) entry {
 
 // runBatches writes generations and reads the sets in snapshots meanwhile. A check is one set in one snapshot.
 func runBatches(ctx context.Context, s *stress) error {
+	generations := s.generations
+	if generations == 0 {
+		generations = batchGenerations
+	}
 	sets := make([]*batchSet, batchWriters)
 	writing, reading := newCrew(ctx, 0), newCrew(ctx, 0)
 	for w := range sets {
 		set := &batchSet{writer: w}
 		sets[w] = set
 		writing.running.Go(func() {
-			for range batchesPerWriter {
+			for range generations {
 				if err := s.writeSet(set); err != nil {
 					writing.end(err)
 				}

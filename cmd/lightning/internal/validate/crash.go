@@ -19,10 +19,18 @@ import (
 	"lightningdb/cmd/lightning/internal/units"
 )
 
-// Bounds of what the processes of Crash take: small, so that a run of seconds flushes and compacts.
+// Bounds of what the databases of Crash take: small, so that a run of seconds flushes and compacts.
 const (
 	crashMemoryLimit = 10 << 20
 	crashLogLimit    = 2 << 20
+)
+
+// When a process is killed: at a random moment after its time, but not before each writer has made a few commits, a
+// batch among them, or else a slow disk would leave nothing to compare.
+const (
+	leastCommits = 2 * batchEvery
+	maxDelay     = 100 * time.Millisecond
+	patience     = 30 * time.Second // for those commits
 )
 
 // CrashConfig says what to run. Child and Out are required, Child not for a power loss.
@@ -41,9 +49,11 @@ type CrashConfig struct {
 	Out  io.Writer
 	Bold func(string) string
 
-	// afterKill, if not nil, is called with the recovered database before it is judged. Tests damage it here, to prove
+	// AfterKill, if not nil, is called with the recovered database before it is judged. Tests damage it here, to prove
 	// that the comparison notices.
-	afterKill func(*lightningdb.DB) error
+	AfterKill func(*lightningdb.DB) error
+	// patience is that of the constant, if it is 0.
+	patience time.Duration
 	// commits is a commitFunc of tests in front of that of the simulated machine.
 	commits func(commitFunc) commitFunc
 }
@@ -58,10 +68,11 @@ type CrashReport struct {
 	Kills        int     `json:"kills"`            // of processes, or of the simulated machine
 	Images       int     `json:"images,omitempty"` // states that a power cut may leave, recovered and judged
 	Policies     int     `json:"policies,omitempty"`
-	Written      int64   `json:"written"`      // entries of all commits that were begun
-	Acknowledged int64   `json:"acknowledged"` // entries of those that returned
-	Readable     int64   `json:"readable"`     // entries read back before the kill, all of them right
-	Seen         int64   `json:"seen"`         // commits that a reader saw before they were acknowledged
+	Unsynced     int     `json:"unsynced,omitempty"` // changes of the directory that the power cuts could take
+	Written      int64   `json:"written"`            // entries of all commits that were begun
+	Acknowledged int64   `json:"acknowledged"`       // entries of those that returned
+	Readable     int64   `json:"readable"`           // entries read back before the kill, all of them right
+	Seen         int64   `json:"seen"`               // commits that a reader saw before they were acknowledged
 	TornLogBytes int64   `json:"torn_log_bytes"`
 	RecoverySecs float64 `json:"recovery_seconds"` // the longest
 	Seconds      float64 `json:"seconds"`
@@ -87,6 +98,9 @@ func Crash(ctx context.Context, c CrashConfig) (report CrashReport, err error) {
 	if c.Writers < 1 || c.Writers > maxWriters || c.Rounds < 1 || c.Rounds > maxRounds || c.Duration <= 0 {
 		return report, fmt.Errorf("want 1 to %d writers, 1 to %d rounds and a duration above 0", maxWriters, maxRounds)
 	}
+	if c.patience == 0 {
+		c.patience = patience
+	}
 	r := &crash{CrashConfig: c, say: printer{c.Out, c.Bold}, report: &report, ledger: ledger{seed: c.Seed}}
 	defer func(start time.Time) { report.Seconds = time.Since(start).Seconds() }(time.Now())
 	if c.PowerLoss {
@@ -108,6 +122,8 @@ func (r *crash) verdict() error {
 		return report.Findings.err()
 	case report.Kills < report.Rounds:
 		return broken("%d of %d rounds were interrupted", report.Kills, report.Rounds)
+	case r.PowerLoss && report.Unsynced == 0:
+		return broken("every power cut came when nothing was at stake")
 	case report.Acknowledged == 0:
 		return broken("nothing was acknowledged, so nothing was shown")
 	case report.Readable == 0:
@@ -151,17 +167,30 @@ func (r *crash) killWriter(ctx context.Context, dir string, w Workload) error {
 		return err
 	}
 	tally := newTally(w)
+	var start time.Time
+	var latest *time.Timer // kills a process that does not get there
 	due := false
 	killed, err := child.Run(ctx, command, func(line string, kill func()) error {
-		if !due {
-			due = true
-			// The seed does not choose the moment: what the processes do by then is not repeatable anyway.
-			time.AfterFunc(r.Duration+rand.N(100*time.Millisecond), kill)
+		if latest == nil {
+			start = time.Now()
+			latest = time.AfterFunc(r.Duration+r.patience, kill)
 		}
-		return tally.hear(line)
-	})
-	if err != nil {
+		err := tally.hear(line)
+		if !due && time.Since(start) >= r.Duration && tally.leastAcked() >= leastCommits {
+			due = true
+			// The seed does not choose the moment: what the process has done by then is not repeatable anyway.
+			time.AfterFunc(rand.N(maxDelay), kill)
+		}
 		return err
+	})
+	if latest != nil {
+		latest.Stop()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil: // it found something wrong itself, or what it says makes no sense
+		return broken("%v", err)
 	}
 	if killed {
 		r.report.Kills++
@@ -195,8 +224,8 @@ func (r *crash) reopen(dir string, w Workload) (err error) {
 			r.say.line("%s", line)
 		}
 	}
-	if r.afterKill != nil {
-		if err := r.afterKill(db); err != nil {
+	if r.AfterKill != nil {
+		if err := r.AfterKill(db); err != nil {
 			return err
 		}
 	}
@@ -299,6 +328,17 @@ func (t *tally) read(entries int) error {
 	defer t.mu.Unlock()
 	t.readable += int64(entries)
 	return nil
+}
+
+// leastAcked is the number of acknowledged commits of the writer that has the fewest.
+func (t *tally) leastAcked() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	least := t.fates[0].acked
+	for _, f := range t.fates[1:] {
+		least = min(least, f.acked)
+	}
+	return least
 }
 
 func begunOf(f *fate) uint64 { return f.begun }

@@ -33,17 +33,21 @@ func runEndurance(ctx context.Context, s *stress) error {
 	}
 	rates := &rates{stress: s, start: time.Now()}
 	rates.last = rates.start
-	ticker := time.NewTicker(min(enduranceInterval, s.Endurance/2))
+	interval := min(enduranceInterval, s.Endurance/2)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	c.start(func() error {
 		select {
 		case <-c.ctx.Done():
 			return nil
-		case now := <-ticker.C:
-			return rates.interval(now)
+		case <-ticker.C:
+			return rates.interval()
 		}
 	})
 	err := c.wait()
+	if err == nil && time.Since(rates.last) > interval/2 {
+		err = rates.interval() // the end and the last tick come together
+	}
 	s.figures["commits_per_second"] = rates.perSecond
 	if err != nil {
 		return err
@@ -71,8 +75,10 @@ type rates struct {
 	perSecond   []int64
 }
 
-func (r *rates) interval(now time.Time) error {
-	commits, checks, elapsed := r.stress.commits.Load(), r.stress.checks.Load(), now.Sub(r.last)
+// interval ends one interval and begins the next. It reads the clock with the counters, not when it was due.
+func (r *rates) interval() error {
+	now, commits, checks := time.Now(), r.stress.commits.Load(), r.stress.checks.Load()
+	elapsed := now.Sub(r.last)
 	done := commits - r.commits
 	r.say.line("%6s  %14s commits %14s reads", fmt.Sprintf("%.0f s", now.Sub(r.start).Seconds()),
 		perSecond(done, elapsed), perSecond(checks-r.checks, elapsed))

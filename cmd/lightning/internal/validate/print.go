@@ -30,8 +30,8 @@ func (r CrashReport) Print(out io.Writer) {
 	fmt.Fprintf(out, "\n   written counts what was begun: at a kill each writer has one commit that is not acknowledged\n")
 	fmt.Fprintf(out, "   %v\n", r.Counts)
 	if r.Images > 0 {
-		fmt.Fprintf(out, "   cuts=%d images=%d policies=%d; recovered is what the last image held\n", r.Kills, r.Images,
-			r.Policies)
+		fmt.Fprintf(out, "   cuts=%d unsynced_changes=%d images=%d policies=%d; recovered is what the last image held\n",
+			r.Kills, r.Unsynced, r.Images, r.Policies)
 	} else {
 		fmt.Fprintf(out, "   kills=%d seen_in_flight=%d\n", r.Kills, r.Seen)
 	}

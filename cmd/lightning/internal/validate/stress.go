@@ -34,6 +34,8 @@ type StressConfig struct {
 	// Done, if not nil, is called with the result of each test.
 	Done func(Result) error
 
+	// generations is how many batches a writer of the test of batches commits, if it is not 0.
+	generations int
 	// commits, if not nil, is a commitFunc of tests in front of that of the database, to prove that lies are found.
 	commits func(commitFunc) commitFunc
 }

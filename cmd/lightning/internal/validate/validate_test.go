@@ -132,7 +132,7 @@ func TestCrash_noticesEveryKindOfDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := crashConfig(t)
-			config.afterKill = func(db *lightningdb.DB) error { return c.damage(db, config.Seed) }
+			config.AfterKill = func(db *lightningdb.DB) error { return c.damage(db, config.Seed) }
 			report, err := Crash(t.Context(), config)
 			if !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), c.want) || report.Passed {
 				t.Errorf("got %v\nwant %s", err, c.want)
@@ -155,6 +155,7 @@ func TestCrash_failsIfNothingHappened(t *testing.T) {
 		"echo 'b 0 1'; echo broken >&2; false": "broken",
 	} {
 		c := crashConfig(t)
+		c.patience = time.Millisecond
 		c.Child = func(string, Workload) (*exec.Cmd, error) { return exec.Command(shell, "-c", script), nil }
 		if _, err := Crash(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", script, err, want)
