@@ -3,6 +3,7 @@ package commit
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -16,6 +17,8 @@ type recorder struct {
 	mu        sync.Mutex
 	steps     []string
 	applied   []key.SeqNum
+	end       key.SeqNum // last number of the last one applied
+	misfits   int        // requests applied whose first number does not follow end
 	published key.SeqNum
 	fits      int // group size up to which Fits says yes
 	roomErr   error
@@ -49,6 +52,10 @@ func (e *recorder) Sync() error {
 
 func (e *recorder) Apply(r *Request) {
 	e.step("apply %d", r.First)
+	if len(e.applied) > 0 && r.First != e.end+1 {
+		e.misfits++
+	}
+	e.end = r.Last()
 	e.applied = append(e.applied, r.First)
 }
 
@@ -183,10 +190,39 @@ func TestCommit_groupsWithoutLosingOrReordering(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		if env.misfits > 0 {
+			t.Errorf("fits %d: %d requests have numbers that do not follow those before", fits, env.misfits)
+		}
 		const operations = 16 * 200 / 4 * (0 + 1 + 2 + 3)
 		if env.published != operations || !slices.IsSorted(env.applied) || len(env.applied) != 16*200 {
 			t.Errorf("fits %d: published %d of %d, applied %d of %d", fits, env.published, operations,
 				len(env.applied), 16*200)
 		}
 	}
+}
+
+// Of two commits with one number, one would hide the other.
+func TestCommit_membersOfAGroupHaveNumbersOfTheirOwn(t *testing.T) {
+	env := &recorder{fits: 8}
+	q := NewQueue(env, 1)
+	gathered := func(n int) bool {
+		q.waitMu.Lock()
+		defer q.waitMu.Unlock()
+		return len(q.waiting) == n
+	}
+	var wg sync.WaitGroup
+	env.onLog = func() { // while the first is logged, three more gather
+		env.onLog = nil
+		for range 3 {
+			wg.Go(func() { q.Commit(puts(2), false, nil) })
+		}
+		for !gathered(3) {
+			runtime.Gosched()
+		}
+	}
+	if _, err := q.Commit(puts(2), false, nil); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	env.expect(t, "log 1-2", "apply 1", "publish 2", "log 3-8", "apply 3", "apply 5", "apply 7", "publish 8")
 }

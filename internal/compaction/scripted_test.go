@@ -67,9 +67,10 @@ func TestRun_keepsTombstoneOverOlderVersion(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(smallParams())
 			w.place(c.level, put("a", 1), put("k", 2), put("z", 3))
+			w.place(3, put("j", 4), put("l", 5)) // so that the job merges, instead of moving its input
 			upper := w.place(0, del("k", 10))
 			mustRun(t, w, w.picker().job(0, []*manifest.TableMeta{upper}, 3, ReasonManual))
-			if diff := cmp.Diff([]string{`"k"#10,delete`}, w.contents(3)); diff != "" {
+			if diff := cmp.Diff([]string{`"j"#4,put`, `"k"#10,delete`, `"l"#5,put`}, w.contents(3)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -79,11 +80,12 @@ func TestRun_keepsTombstoneOverOlderVersion(t *testing.T) {
 // TestRun_keepsTombstoneOverOlderL0: the older version may also be in a table of L0 that is not part of the job.
 func TestRun_keepsTombstoneOverOlderL0(t *testing.T) {
 	w := newWorld(smallParams())
-	w.place(0, put("k", 1), put("z", 2))
+	w.place(6, put("c", 1)) // so that the job merges, instead of moving its input
+	w.place(0, put("k", 2), put("z", 3))
 	newer := w.place(0, put("b", 9), del("k", 10))
 	job := w.picker().job(0, []*manifest.TableMeta{newer}, 6, ReasonManual)
 	mustRun(t, w, job)
-	if diff := cmp.Diff([]string{`"b"#9,put`, `"k"#10,delete`}, w.contents(6)); diff != "" {
+	if diff := cmp.Diff([]string{`"b"#9,put`, `"c"#1,put`, `"k"#10,delete`}, w.contents(6)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -569,6 +571,22 @@ func TestRun_wrongOutputAborts(t *testing.T) {
 				t.Errorf("edit %v, error %v, %d files left behind", edit, err, len(w.files)-before)
 			}
 		})
+	}
+}
+
+// TestRun_countsWhatItWrote: an entry that is lost between input and output must be noticed before the inputs are gone.
+func TestRun_countsWhatItWrote(t *testing.T) {
+	r := &run{stats: Stats{EntriesIn: 7, Shadowed: 1, Tombstones: 2}}
+	r.out.done = []*manifest.TableMeta{{Entries: 3}, {Entries: 1}}
+	if err := r.verify(); err != nil {
+		t.Error(err)
+	}
+	for _, lost := range []*uint64{&r.out.done[1].Entries, &r.stats.Shadowed, &r.stats.Tombstones} {
+		*lost--
+		if err := r.verify(); err == nil {
+			t.Error("a lost entry is not noticed")
+		}
+		*lost++
 	}
 }
 

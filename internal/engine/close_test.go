@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"lightningdb/internal/batch"
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/record"
 	"lightningdb/internal/vfs/errfs"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -70,5 +73,55 @@ func TestCommit_resumesAfterFileDescriptorsRanOut(t *testing.T) {
 		if ok, err := e.Has([]byte(k), Latest); !ok || err != nil {
 			t.Errorf("%s: %v, %v", k, ok, err)
 		}
+	}
+}
+
+// A program would end in the belief that everything is in tables, or at least in the log.
+func TestClose_saysWhatItCouldNotWrite(t *testing.T) {
+	for name, rule := range map[string]*errfs.Rule{
+		"log":      errfs.On(errfs.Sync).Named("*.wal"),
+		"table":    errfs.On(errfs.Create).Named("*.tbl"),
+		"manifest": errfs.On(errfs.Write).Named("MANIFEST-*"),
+	} {
+		fs := errfs.New(memfs.New())
+		e := openManual(t, fs)
+		put(t, e, "key", "value")
+		fs.SetRules(rule.Fail(syscall.EIO))
+		if err := e.Close(); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: Close says: %v", name, err)
+		}
+	}
+}
+
+// After a clean close it is known where the log ends: one that lost its last records would open without them.
+func TestClose_notesWhereTheLogEnds(t *testing.T) {
+	disk := memfs.New()
+	e := openManual(t, disk)
+	put(t, e, "key", "value")
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk = disk.Kill()
+	name := filename.Make(filename.Log, e.segmentNum)
+	header := make([]byte, record.FileHeaderSize)
+	f, err := disk.Open(name)
+	if err == nil {
+		_, err = f.ReadAt(header, 0)
+	}
+	if err = errors.Join(err, disk.Remove(name)); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = disk.Create(name); err == nil {
+		_, err = f.WriteAt(header, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(Options{FS: disk, Manual: true})
+	if !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("a log that was cut: %v", err)
+	}
+	if err == nil {
+		again.Close()
 	}
 }

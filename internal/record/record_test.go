@@ -3,6 +3,7 @@ package record_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -102,6 +103,26 @@ func TestReader_recordsAreBoundToTheirPlace(t *testing.T) {
 				t.Errorf("%s: valid at offset %d, %v", name, off, err)
 			}
 		}
+	}
+}
+
+// A few damaged bytes in a large file would make the start take as much memory as they ask for.
+func TestReader_takesNoMemoryForWhatIsNotVerified(t *testing.T) {
+	const size = 32 << 20
+	header := record.FileHeader{Magic: record.MagicLog, DB: testDB, Num: testNum}
+	encoded := header.Encode()
+	data := recordtest.AppendRecord(encoded[:], testDB, uint64(testNum), header.Sum(), 1, make([]byte, size))
+	data[len(data)-1] ^= 1
+	r := open(t, recordtest.Dir{"data": data})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, problem, err := r.At(record.FileHeaderSize)
+	runtime.ReadMemStats(&after)
+	if problem == "" || err != nil {
+		t.Errorf("a damaged record: %q, %v", problem, err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > size/8 {
+		t.Errorf("%d bytes allocated for a record that is not valid", n)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -188,6 +189,46 @@ func TestChecksum_coversIdentityAndPlace(t *testing.T) {
 	}
 	copy(o.file.(*memFile).data[offset:], one.data[next:next+int64(length)])
 	checkDamage(t, "page of another place", o.Verify(context.Background()))
+	_, err = o.LoadPage(3, make([]byte, 512)) // a point read sees no other page that it could be compared with
+	checkDamage(t, "page of another place, alone", err)
+}
+
+// A flipped bit of a trailer changes what a block is taken for; that something else notices is luck.
+func TestChecksum_coversTheTrailer(t *testing.T) {
+	s := source{name: "000001.tbl", id: testID, codec: codec.S2}
+	at := place{unitLeaf, 3, 700}
+	payload := []byte("payload")
+	trailer, _ := at.seal(s.id, payload, codec.None, len(payload))
+	stored := append(payload, trailer[:]...)
+	if _, err := s.open(nil, stored, at, 100); err != nil {
+		t.Fatal(err)
+	}
+	for bit := 8 * len("payload"); bit < 8*len(stored); bit++ {
+		stored[bit/8] ^= 1 << (bit % 8)
+		if _, err := s.open(nil, stored, at, 100); err == nil || !strings.Contains(err.Error(), "checksum mismatch") {
+			t.Errorf("bit %d: %v", bit, err)
+		}
+		stored[bit/8] ^= 1 << (bit % 8)
+	}
+}
+
+// A small file that was made to look right would take all memory of whoever opens it.
+func TestRead_boundsWhatABlockMayBecome(t *testing.T) {
+	const bomb = 64 << 20
+	for _, c := range []codec.ID{codec.S2, codec.Zstd} {
+		s := source{name: "000001.tbl", id: testID, codec: c}
+		at := place{unitLeaf, 0, 0}
+		payload := codec.Encode(c, nil, make([]byte, bomb))
+		trailer, _ := at.seal(s.id, payload, c, bomb)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := s.open(nil, append(payload, trailer[:]...), at, page.MaxSize)
+		runtime.ReadMemStats(&after)
+		checkDamage(t, c.String(), err)
+		if n := after.TotalAlloc - before.TotalAlloc; n > bomb/4 {
+			t.Errorf("%v: %d bytes allocated", c, n)
+		}
+	}
 }
 
 // A failing device is not an absent key, and not damage either.

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"testing"
 
 	"lightningdb/internal/codec"
 	"lightningdb/internal/key"
 	"lightningdb/internal/locator"
+	"lightningdb/internal/vfs/errfs"
+	"lightningdb/internal/vfs/memfs"
 )
 
 // An entry out of place would be found by a scan and not by a search; the writer must not take it, and go on as if it
@@ -82,6 +85,23 @@ func TestWriter_keepsTheFirstError(t *testing.T) {
 	f.fail = nil
 	if _, err := w.Finish(); !errors.Is(err, broken) {
 		t.Errorf("finish: %v", err)
+	}
+}
+
+// A table with a hole would take the place of the log that it was made from.
+func TestWriter_shortWriteIsAnError(t *testing.T) {
+	disk := errfs.New(memfs.New(), errfs.On(errfs.Write).Short(100, syscall.EIO))
+	f, err := disk.Create("table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWriter(f, Options{ID: testID})
+	r := put("key", 1, string(make([]byte, 1000)))
+	if err := w.Add(r.key, r.value); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Finish(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Finish: %v", err)
 	}
 }
 

@@ -10,13 +10,31 @@ import (
 	"lightningdb/internal/vfs/memfs"
 )
 
-var full = flag.Bool("full", false, "enumerate everything: all crash images, all bits, more rounds")
+var (
+	full         = flag.Bool("full", false, "enumerate everything: all crash images, all bits, more rounds")
+	workloadFlag = flag.String("workload", "", "only this workload of the crash and fault tests")
+)
+
+// chosenWorkloads returns the workload that -workload names, or all.
+func chosenWorkloads(t *testing.T) []Workload {
+	all := CrashWorkloads()
+	if *workloadFlag == "" {
+		return all
+	}
+	for _, w := range all {
+		if w.Name == *workloadFlag {
+			return []Workload{w}
+		}
+	}
+	t.Fatalf("there is no workload %q", *workloadFlag)
+	return nil
+}
 
 // A crash at some instant would lose an acknowledged commit, leave half of one, or leave a directory that does not
 // open: each workload is cut before and during every change it makes, and every policy of what survives is tried.
 func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	var total Stats
-	workloads := CrashWorkloads()
+	workloads := chosenWorkloads(t)
 	results := make(chan Stats, len(workloads))
 	t.Run("workload", func(t *testing.T) {
 		for _, w := range workloads {
@@ -35,7 +53,7 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 		total.Add(<-results)
 	}
 	t.Logf("crash: workloads=%d %v", len(workloads), total)
-	if total.Images < 20_000/slowdown {
+	if *workloadFlag == "" && total.Images < 20_000/slowdown {
 		t.Errorf("%d images are too few to mean anything", total.Images)
 	}
 }

@@ -47,7 +47,7 @@ func CrashWorkloads() []Workload {
 			put("a", 4000, false), put("b", 4000, false), flushStep, cleanStep, put("c", 4000, false), flushStep, flushStep,
 			cleanStep, put("d", 9, true))},
 		{Name: "manifest-rotation", Stride: 16, Options: small, Prepare: nothing, Run: steps((*Session).Open,
-			longKeys(9), cleanStep, put("a", 10, true))},
+			longKeys(10), cleanStep, put("a", 10, true))},
 		{Name: "recovery-power-cut", Options: small, Prepare: mixture, Ends: End{true, memfs.Random, 5}, Run: openAndRead},
 		{Name: "recovery-all", Options: small, Prepare: mixture, Ends: End{true, memfs.All, 0}, Run: openAndRead},
 		{Name: "recovery-kill", Options: small, Prepare: mixture, Run: openAndRead},

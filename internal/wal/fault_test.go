@@ -137,6 +137,18 @@ func TestSegment_poisonedByFailures(t *testing.T) {
 	}
 }
 
+// A file system may report a lost write no earlier than at the close: a seal that did not hear it would let the log be
+// built upon.
+func TestSeal_closeErrorCounts(t *testing.T) {
+	faulty := errfs.New(memfs.New())
+	log := mustCreate(t, faulty, 1, Root(0))
+	mustAppend(t, log, makeCommit(1, 1, 10))
+	faulty.SetRules(errfs.On(errfs.Close).Fail(syscall.EIO))
+	if _, err := log.Seal(0); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Seal: %v", err)
+	}
+}
+
 // A device error while reading must never pass for the end of the log.
 func TestReplay_returnsDeviceErrors(t *testing.T) {
 	m := makeSample(t, false)

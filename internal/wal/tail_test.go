@@ -350,6 +350,22 @@ func TestReplay_hostileLengths(t *testing.T) {
 	}
 }
 
+// One sector may hold the header of the first segment and all of its records: without it, the log would pass for one
+// that was never begun.
+func TestReplay_firstSegmentWithoutHeaderIsDamage(t *testing.T) {
+	dir := memfs.NewVolatile()
+	log := mustCreate(t, dir, 1, Root(0))
+	mustAppend(t, log, makeCommit(1, 1, 10))
+	must(t, log, log.Sync())
+	size := len(recordtest.Contents(t, dir)["000001.wal"])
+	for _, data := range [][]byte{nil, make([]byte, 10), make([]byte, size), bytes.Repeat([]byte{0xa5}, size)} {
+		_, _, err := replay(recordtest.Dir{"000001.wal": data}, ReplayOptions{Start: 1})
+		if !errors.Is(err, corrupt.ErrCorrupt) {
+			t.Errorf("%d bytes, none of them as written: %v", len(data), err)
+		}
+	}
+}
+
 // A file of overlapping would-be records must not keep Open busy for hours.
 func TestReplay_boundsTheSearchBehindATornTail(t *testing.T) {
 	const size = 1 << 20

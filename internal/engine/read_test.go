@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/commit"
+	"lightningdb/internal/compaction"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/vfs/errfs"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// An unreadable page would turn into a missing key, or bring back the value before.
+func TestGet_errorIsNeverAnAbsentKey(t *testing.T) {
+	fs := errfs.New(memfs.NewVolatile())
+	e := openManual(t, fs)
+	defer e.Close()
+	check := func(where string, name string) {
+		t.Helper()
+		fs.SetRules(errfs.On(errfs.Read, errfs.Open).Named(name).Fail(syscall.EIO))
+		defer fs.SetRules()
+		if v, found, err := e.Get(nil, []byte("key"), Latest); !errors.Is(err, syscall.EIO) || found || len(v) > 0 {
+			t.Errorf("%s: %q, found %v, %v", where, v, found, err)
+		}
+	}
+	put(t, e, "key", "old")
+	if err := e.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(e.view.Load().levels[0].tables); n != 0 {
+		t.Fatalf("%d tables in level 0", n)
+	}
+	check("in a deeper level", "*.tbl")
+	put(t, e, "key", "new")
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	level0 := e.view.Load().levels[0].tables
+	if len(level0) != 1 {
+		t.Fatalf("%d tables in level 0", len(level0))
+	}
+	check("in level 0", tableName(level0[0]))
+	if v, _, err := e.Get(nil, []byte("key"), Latest); string(v) != "new" || err != nil {
+		t.Errorf("when the device is well again: %q, %v", v, err)
+	}
+}
+
+// Keys that begin alike are found by the head of a table's largest key, and then by the whole of it: those between two
+// tables of one head would be missed.
+func TestGet_findsKeysThatBeginAlike(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	e.budget.table = 4 << 10
+	var b batch.Batch
+	for i := range 100 {
+		b.Put(fmt.Appendf(nil, "the same beginning %03d", i), bytes.Repeat([]byte{byte(i), byte(i * 7)}, 300))
+	}
+	if _, err := e.Commit(&b, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(e.view.Load().levels[manifest.NumLevels-1].tables); n < 3 {
+		t.Fatalf("%d tables in the last level", n)
+	}
+	for i := range 100 {
+		if ok, err := e.Has(fmt.Appendf(nil, "the same beginning %03d", i), Latest); !ok || err != nil {
+			t.Errorf("key %d: found %v, %v", i, ok, err)
+		}
+	}
+}
+
+// Age follows depth: a reader that looks in another order finds the value before.
+func TestGet_newestIsInTheHighestLevel(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	put(t, e, "key", "old")
+	if err := e.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	put(t, e, "key", "new")
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.compactOnce(context.Background(), func(v *manifest.Version, _ compaction.Params) *compaction.Job {
+		job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: 3, Move: true}
+		job.Inputs[0] = v.Levels[0]
+		return job
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _, err := e.Get(nil, []byte("key"), Latest); string(v) != "new" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+}
+
+// A reader would see a part of a batch: what is applied is nobody's to see before it is published.
+func TestApply_showsNothingBeforePublish(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	put(t, e, "key", "old")
+	before := e.visible.Load()
+	var b batch.Batch
+	b.Put([]byte("key"), []byte("new"))
+	b.Put([]byte("other"), []byte("new"))
+	writer{e}.Apply(&commit.Request{Batch: &b, First: key.SeqNum(before) + 1})
+	if now := e.visible.Load(); now != before {
+		t.Errorf("%d is visible instead of %d", now, before)
+	}
+	if v, _, err := e.Get(nil, []byte("key"), Latest); string(v) != "old" || err != nil {
+		t.Errorf("a reader sees %q, %v", v, err)
+	}
+}
+
+// A reader would follow a memtable or a table that is used for something else by now.
+func TestView_staysWhileAReaderIsInside(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	put(t, e, "key", "value")
+	guard := e.epochs.Enter()
+	v := e.view.Load()
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	clean := func() {
+		t.Helper()
+		if _, err := e.CleanStep(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clean()
+	if v.refs.Load() == 0 || v.mems[0].Count() == 0 {
+		t.Errorf("a view has %d references and %d entries while a reader is on it", v.refs.Load(), v.mems[0].Count())
+	}
+	guard.Exit()
+	clean()
+	clean()
+	if v.refs.Load() != 0 {
+		t.Errorf("a view that nobody reads has %d references", v.refs.Load())
+	}
+}

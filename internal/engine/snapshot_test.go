@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"testing"
+
+	"lightningdb/internal/vfs/memfs"
+)
+
+// A snapshot would lose what it shows to a compaction, as long as it or another one of the same state is open.
+func TestSnapshot_keepsWhatItShows(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	put(t, e, "key", "1")
+	first := e.Snapshot()
+	put(t, e, "key", "2")
+	second, twin := e.Snapshot(), e.Snapshot()
+	put(t, e, "key", "3")
+	check := func(when string, s *Snapshot, want string) {
+		t.Helper()
+		if v, _, err := e.Get(nil, []byte("key"), s.Seq()); string(v) != want || err != nil {
+			t.Errorf("%s: %q instead of %q, %v", when, v, want, err)
+		}
+	}
+	compact := func() {
+		t.Helper()
+		if err := e.Compact(context.Background(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compact()
+	check("all open", first, "1")
+	check("all open", second, "2")
+	twin.Close()
+	put(t, e, "key", "4")
+	compact()
+	check("one of two equal ones closed", first, "1")
+	check("one of two equal ones closed", second, "2")
+	first.Close()
+	put(t, e, "key", "5")
+	compact()
+	check("the oldest closed", second, "2")
+	second.Close()
+}
+
+// Between reading the number and registering it, a compaction would see nothing that it had to keep.
+func TestSnapshot_isNumberedAndRegisteredInOneStep(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	put(t, e, "key", "1")
+	taken := make(chan *Snapshot)
+	e.snapshots.mu.Lock()
+	go func() { taken <- e.Snapshot() }()
+	waitUntilBlocked("engine.(*snapshots).add")
+	published := e.visible.Add(1)
+	e.snapshots.mu.Unlock()
+	s := <-taken
+	defer s.Close()
+	if uint64(s.Seq()) != published {
+		t.Errorf("the snapshot was numbered %d before it was registered, at %d", s.Seq(), published)
+	}
+}
+
+// waitUntilBlocked waits until some goroutine waits for a mutex in function.
+func waitUntilBlocked(function string) {
+	stacks := make([]byte, 1<<20)
+	for {
+		n := runtime.Stack(stacks, true)
+		for _, stack := range strings.Split(string(stacks[:n]), "\n\n") {
+			if strings.Contains(stack, "Mutex).Lock") && strings.Contains(stack, function) {
+				return
+			}
+		}
+		runtime.Gosched()
+	}
+}

@@ -1,0 +1,90 @@
+// Package mutants proves that the tests can fail. A mutant is the source with one promise broken on purpose, in a line
+// or a few, and the check that must notice. Run builds the changed source beside the real one, by the overlay of the go
+// command, and runs the check; a mutant that survives shows a promise that no test holds.
+//
+// The list is in log.go, tree.go and readers.go. The package is for tests; nothing in the product imports it, and
+// nothing in the working tree is ever changed.
+//
+// # What has no mutant yet
+//
+// These wait for read-write transactions and come with them: a scan or a miss that is not in the read set, a validation
+// with < in place of <=, a commit that is visible before it was validated, a panic in a callback that commits. A nonce
+// that is used again after a crash waits for encryption.
+package mutants
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Mutant is one broken promise.
+type Mutant struct {
+	Name    string
+	Breaks  string   // what would be lost if this were the code
+	Changes []Change // at least one
+	Killer  Check
+
+	// Hangs says that a check that never ends has noticed, too. Otherwise its end by timeout is an error.
+	Hangs bool
+	// Quick is for mutants whose check takes a few seconds, building included.
+	Quick bool
+}
+
+// Change replaces text of a file.
+type Change struct {
+	File string // from the root of the module, with slashes
+	Old  string // occurs exactly once in File
+	New  string
+}
+
+// Check is tests that pass on the real source.
+type Check struct {
+	Package string // as the go command takes it, from the root of the module
+	Run     string // as -run takes it
+	Flags   string // further flags of the test binary, separated by spaces
+}
+
+// checkTimeout bounds one check, building excluded.
+const checkTimeout = 3 * time.Minute
+
+func (c Check) String() string { return strings.TrimSpace(c.Package + " " + c.Run + " " + c.Flags) }
+
+// args are the arguments of the go command that run c under overlay, a file; empty for the real source.
+func (c Check) args(overlay string) []string {
+	args := []string{"test", "-vet=off", "-timeout", checkTimeout.String(), "-run", c.Run}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	return append(append(args, c.Package), strings.Fields(c.Flags)...)
+}
+
+// All returns every mutant.
+func All() []Mutant { return slices.Concat(logMutants, treeMutants, readerMutants) }
+
+// Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly
+// once: the source has moved on, and the mutant must follow.
+func (m Mutant) Apply(root string) (map[string]string, error) {
+	if m.Name == "" || m.Breaks == "" || m.Killer.Package == "" || m.Killer.Run == "" || len(m.Changes) == 0 {
+		return nil, fmt.Errorf("mutant %q is incomplete", m.Name)
+	}
+	changed := make(map[string]string)
+	for _, c := range m.Changes {
+		text, ok := changed[c.File]
+		if !ok {
+			b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(c.File)))
+			if err != nil {
+				return nil, fmt.Errorf("mutant %s: %w", m.Name, err)
+			}
+			text = string(b)
+		}
+		if n := strings.Count(text, c.Old); n != 1 || c.Old == c.New {
+			return nil, fmt.Errorf("mutant %s: the text to be replaced occurs %d times in %s:\n%s", m.Name, n, c.File, c.Old)
+		}
+		changed[c.File] = strings.Replace(text, c.Old, c.New, 1)
+	}
+	return changed, nil
+}

@@ -1,0 +1,243 @@
+package mutants
+
+// readerMutants break what readers, snapshots and caches rest on, and the lock of the directory.
+var readerMutants = []Mutant{
+	// Damage and errors.
+	{
+		Name:   "the checksum of a table's block is not looked at",
+		Breaks: "flipped bits become wrong values",
+		Changes: []Change{{"internal/table/block.go", `	if at.checksum(s.id, payload, head) != storedChecksum(stored) {`,
+			`	if at.checksum(s.id, payload, head) == 0 && storedChecksum(stored) != 0 {`}},
+		Killer: test("table", "TestFlip_everyByteIsNoticed"),
+	},
+	{
+		Name:   "the checksum of a table's block leaves out length, codec and role",
+		Breaks: "a flipped bit of a trailer changes what a block is",
+		Changes: []Change{{"internal/table/block.go", `	binary.LittleEndian.PutUint64(rest[0:], head)`,
+			`	binary.LittleEndian.PutUint64(rest[0:], head&0)`}},
+		Killer: test("table", "TestChecksum_coversTheTrailer"),
+	},
+	{
+		Name:   "the checksum of a table's block leaves out its place",
+		Breaks: "a block that the disk put in another's place passes for it",
+		Changes: []Change{
+			{"internal/table/block.go", `	binary.LittleEndian.PutUint64(rest[16:], uint64(p.number))
+	binary.LittleEndian.PutUint64(rest[24:], uint64(p.offset))
+`, ``}},
+		Killer: test("table", "TestChecksum_coversIdentityAndPlace"),
+		Quick:  true,
+	},
+	{
+		Name:   "a length in a table is trusted before its limit",
+		Breaks: "a few damaged bytes make a read allocate without bound",
+		Changes: []Change{{"internal/table/block.go", `	if c == codec.None || raw > maxRaw {`,
+			`	if c == codec.None {`}},
+		Killer: test("table", "TestRead_boundsWhatABlockMayBecome"),
+		Quick:  true,
+	},
+	{
+		Name:   "an error of a table in level 0 is an absent key",
+		Breaks: "an unreadable page turns into a missing key, or into an older value",
+		Changes: []Change{{"internal/engine/read.go", `	for _, t := range v.levels[0].tables {
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {`,
+			`	for _, t := range v.levels[0].tables {
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok {`}},
+		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
+	},
+	{
+		Name:   "an error of a table in a deeper level is an absent key",
+		Breaks: "an unreadable page turns into a missing key, or into an older value",
+		Changes: []Change{{"internal/engine/read.go", `		if t == nil {
+			continue
+		}
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {`, `		if t == nil {
+			continue
+		}
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok {`}},
+		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
+	},
+	{
+		Name:   "an iterator's error is the end of a table",
+		Breaks: "a scan leaves out what it could not read",
+		Changes: []Change{{"internal/merge/level.go", `	for l.table.Err() == nil && l.open(l.at+1) {`,
+			`	for l.open(l.at + 1) {`}},
+		Killer: test("merge", "TestLevel_readErrorIsNotTheEndOfATable"),
+		Quick:  true,
+	},
+	{
+		Name:   "an iterator's error is the end of a run",
+		Breaks: "a scan leaves out what it could not read, and shows what it hid",
+		Changes: []Change{{"internal/merge/merging.go", `	return err == nil
+}
+
+// exhausted`, `	return true
+}
+
+// exhausted`}},
+		Killer: test("merge", "TestMerging_errorIsNeverAnEnd"),
+		Quick:  true,
+	},
+	{
+		Name:    "an inconclusive search of the locator is an absent key",
+		Breaks:  "keys that found no room in the locator are not found",
+		Changes: []Change{{"internal/table/reader.go", `	if !probe.Conclusive() {`, `	if !probe.Conclusive() && r.first < 0 {`}},
+		Killer:  test("table", "TestGet_keysWithoutRoomInTheLocator"),
+		Quick:   true,
+	},
+	{
+		Name:   "an older version of a key ends the search",
+		Breaks: "a snapshot misses a key that was written again later",
+		Changes: []Change{{"internal/table/reader.go", `			return r.getOlder(dst, user, seq, leaf, payload, next)`,
+			`			_ = next
+			return dst, 0, false, nil`}},
+		Killer: test("table", "TestTable_readsWhatWasWritten"),
+		Quick:  true,
+	},
+
+	{
+		Name:    "a search by the heads of keys stops at an equal one",
+		Breaks:  "of keys that begin alike some are not found",
+		Changes: []Change{{"internal/engine/view.go", `		if l.heads[i] > head ||`, `		if l.heads[i] >= head ||`}},
+		Killer:  test("engine", "TestGet_findsKeysThatBeginAlike"),
+	},
+	{
+		Name:   "a deeper level is asked before a higher one",
+		Breaks: "an older value is returned in place of the newest",
+		Changes: []Change{{"internal/engine/read.go", `	for n := 1; n < len(v.levels); n++ {
+		l := &v.levels[n]`, `	for n := 1; n < len(v.levels); n++ {
+		l := &v.levels[len(v.levels)-n]`}},
+		Killer: test("engine", "TestGet_newestIsInTheHighestLevel"),
+	},
+
+	// Snapshots.
+	{
+		Name:    "a snapshot is not registered",
+		Breaks:  "a compaction drops what the snapshot shows",
+		Changes: []Change{{"internal/engine/snapshot.go", `	s.seqs = append(s.seqs, seq) // ascending`, `	s.seqs = append(s.seqs, seq)[:len(s.seqs)] // ascending`}},
+		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
+	},
+	{
+		Name:   "a snapshot is registered after its number is read",
+		Breaks: "a compaction that looks in between drops what the snapshot shows",
+		Changes: []Change{{"internal/engine/snapshot.go", `	s.mu.Lock()
+	defer s.mu.Unlock()
+	seq := key.SeqNum(e.visible.Load())
+`, `	seq := key.SeqNum(e.visible.Load())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+`}},
+		Killer: test("engine", "TestSnapshot_isNumberedAndRegisteredInOneStep"),
+	},
+	{
+		Name:   "the oldest snapshot does not count",
+		Breaks: "a compaction drops what the oldest snapshot shows",
+		Changes: []Change{{"internal/engine/snapshot.go", `append(slices.Clone(s.seqs), key`,
+			`append(slices.Clone(s.seqs[min(1, len(s.seqs)):]), key`}},
+		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
+	},
+	{
+		Name:    "closing a snapshot lets go of its equals",
+		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
+		Changes: []Change{{"internal/engine/snapshot.go", `slices.Delete(s.seqs, i, i+1)`, `slices.DeleteFunc(s.seqs, func(n key.SeqNum) bool { return i >= 0 && n == seq })`}},
+		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
+	},
+
+	// Memory that readers look at.
+	{
+		Name:    "an epoch ends while its readers are there",
+		Breaks:  "a reader follows a pointer into memory that is used again",
+		Changes: []Change{{"internal/epoch/epoch.go", `!d.quietLocked((e+1)&1) {`, `!d.quietLocked((e+1)&1) && e > 1<<40 {`}},
+		Killer:  test("epoch", "TestRetire_.*"),
+		Quick:   true,
+	},
+	{
+		Name:   "an epoch frees one step too early",
+		Breaks: "a reader follows a pointer into memory that is used again",
+		Changes: []Change{{"internal/epoch/epoch.go", `		group := &d.limbo[(e+2)%3]`,
+			`		group := &d.limbo[e%3]`}},
+		Killer: test("epoch", "TestRetire_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "the cache uses frames again at once",
+		Breaks: "a reader sees another page in place of its own",
+		Changes: []Change{{"internal/cache/clock.go", `	c.domain.Retire(func() {
+		for _, i := range unlinked {
+			c.disown(i)
+		}
+		c.limbo.Add(-weight)
+	})`, `	for _, i := range unlinked {
+		c.disown(i)
+	}
+	c.limbo.Add(-weight)`}},
+		Killer: test("cache", "TestPoison_.*|TestPin_.*|TestGet_goesOn.*|TestCache_contentIsRightUnderLoad"),
+		Quick:  true,
+	},
+	{
+		Name:    "the cache uses pinned frames again",
+		Breaks:  "an iterator shows bytes of another page",
+		Changes: []Change{{"internal/cache/cache.go", `	if c.frames[i].refs.Add(-1) == 0 {`, `	if c.frames[i].refs.Add(-1) >= 0 {`}},
+		Killer:  test("cache", "TestPin_.*"),
+		Quick:   true,
+	},
+	{
+		Name:   "a view is let go while readers are on it",
+		Breaks: "a reader follows a memtable or a table that is gone",
+		Changes: []Change{{"internal/engine/view.go", `		e.epochs.Retire(func() { e.unref(old) })
+	}
+}`, `		e.unref(old)
+	}
+}`}},
+		Killer: test("engine", "TestView_staysWhileAReaderIsInside"),
+	},
+
+	{
+		Name:   "a memtable is used again while a view names it",
+		Breaks: "a scan shows what was written long after it began, or follows pointers into nowhere",
+		Changes: []Change{{"internal/engine/view.go", `			if m.views--; m.views == 0 {`,
+			`			if m.views--; m.views <= 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
+	},
+	{
+		Name:   "a table is removed while a view names it",
+		Breaks: "a scan comes to a table that is gone",
+		Changes: []Change{{"internal/engine/view.go", `				if t.views--; t.views > 0 {`,
+			`				if t.views--; t.views > 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
+	},
+
+	// The lock.
+	{
+		Name:   "no lock of the kernel",
+		Breaks: "two processes write to one database",
+		Changes: []Change{{"internal/vfs/dir_unix.go",
+			`	err = withDescriptor(f, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })`,
+			`	err = withDescriptor(f, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB|unix.LOCK_UN) })`}},
+		Killer: test("vfs", "TestLock_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "the recorded process id decides who holds the lock",
+		Breaks: "a dead process blocks the database, or a process id that is used again does",
+		Changes: []Change{{"internal/vfs/lock.go", `	taken, err := lockFile(f, entry.mode)`,
+			`	owner := describeOwner(f, Shared)
+	taken, err := owner != "a process that has not said which", error(nil)`}},
+		Killer: test("vfs", "TestLock_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "one process locks a database twice",
+		Breaks: "two handles of one process write to one database, where the kernel's lock belongs to the process",
+		Changes: []Change{{"internal/vfs/lock.go", `os.SameFile(h.file, file) && (mode == Exclusive || h.mode == Exclusive) {`,
+			`os.SameFile(h.file, file) && mode == Exclusive && h.mode > Exclusive {`}},
+		Killer: test("vfs", "TestLockRegistry_comparesFiles"),
+		Quick:  true,
+	},
+	{
+		Name:    "a lock file that was replaced is as good",
+		Breaks:  "two processes lock two files of one name",
+		Changes: []Change{{"internal/vfs/lock.go", `	if IsNotExist(err) || err == nil && !os.SameFile(named, entry.file) {`, `	if IsNotExist(err) && named == nil {`}},
+		Killer:  test("vfs", "TestLock_noticesThatTheFileWasReplaced"),
+		Quick:   true,
+	},
+}

@@ -1,0 +1,383 @@
+package mutants
+
+// treeMutants break the manifest, the tables, flush, compaction and recovery: what is on the disk besides the log.
+var treeMutants = []Mutant{
+	// The manifest.
+	{
+		Name:    "no sync of an edit",
+		Breaks:  "files are removed that the manifest still names after a power cut",
+		Changes: []Change{{"internal/manifest/manifest.go", `	return l.out.Sync()`, `	return nil`}},
+		Killer:  test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:   true,
+	},
+	{
+		Name:   "no sync of the directory after a manifest is created",
+		Breaks: "CURRENT names a manifest without a name",
+		Changes: []Change{{"internal/manifest/manifest.go", `	if err := fs.SyncDir(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+`, ``}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:   "CURRENT is renamed before it is synced",
+		Breaks: "CURRENT is empty after a power cut",
+		Changes: []Change{{"internal/manifest/current.go", `	if _, err = f.WriteAt(data[:], 0); err == nil {
+		err = f.Sync()
+	}`, `	_, err = f.WriteAt(data[:], 0)`}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:   "no sync of the directory after CURRENT is renamed",
+		Breaks: "files are removed that the manifest before names, and that manifest is back after a power cut",
+		Changes: []Change{{"internal/manifest/current.go", `	if err == nil {
+		err = fs.SyncDir()
+	}
+`, ``}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:   "CURRENT is removed before its successor is in place",
+		Breaks: "a crash in between leaves a database without CURRENT",
+		Changes: []Change{{"internal/manifest/current.go", `	err = fs.Rename(nameCurrentTemp, nameCurrent)`,
+			`	_ = fs.Remove(nameCurrent)
+	err = fs.Rename(nameCurrentTemp, nameCurrent)`}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:    "damage in the middle of a manifest is its end",
+		Breaks:  "tables vanish with the edits behind one bad sector",
+		Changes: []Change{{"internal/manifest/recover.go", `	if later >= 0 {`, `	if later >= 0 && problem == "" {`}},
+		Killer:  test("manifest", "TestRecover_everyDamageOfTheManifest"),
+		Quick:   true,
+	},
+	{
+		Name:   "a lost CURRENT is a new database",
+		Breaks: "Open begins anew over the tables and the log of a database",
+		Changes: []Change{{"internal/manifest/recover.go", `		if used {
+			return corrupt.New(`, `		if used && kind == filename.Unknown {
+			return corrupt.New(`}},
+		Killer: test("manifest", "TestRecover_withoutCurrent"),
+		Quick:  true,
+	},
+	{
+		Name:   "an old manifest is removed before the new one is in force",
+		Breaks: "a crash in between leaves no manifest",
+		Changes: []Change{{"internal/engine/background.go", `	log, err := manifest.Create(e.fs, num, version)`,
+			`	if e.manifest != nil {
+		_ = e.fs.Remove(filename.Make(filename.Manifest, e.manifest.Num()))
+	}
+	log, err := manifest.Create(e.fs, num, version)`}},
+		Killer: test("engine", "TestManifest_takeoverSurvivesPowerCutsAnywhere"),
+	},
+	{
+		Name:   "an edit whose sync failed for want of space never happened",
+		Breaks: "the tables of an edit that is in the manifest are removed",
+		Changes: []Change{{"internal/engine/background.go", `	if errors.Is(err, vfs.ErrNoSpace) && e.manifest.Err() == nil {`,
+			`	if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
+	},
+
+	// Tables and flush.
+	{
+		Name:   "no sync of a table",
+		Breaks: "the manifest names a table that a power cut emptied",
+		Changes: []Change{{"internal/engine/output.go", `	if err == nil {
+		err = o.file.Sync()
+	}
+`, ``}},
+		Killer: crash("flush"),
+	},
+	{
+		Name:   "no sync of the directory after a table is created",
+		Breaks: "the manifest names a table without a name",
+		Changes: []Change{{"internal/engine/output.go", `		if err = e.fs.SyncDir(); err != nil {`,
+			`		if _, err = e.fs.List(); err != nil {`}},
+		Killer: crash("flush"),
+	},
+	{
+		Name:   "a short write of a table is ignored",
+		Breaks: "a table with a hole takes the place of the log",
+		Changes: []Change{{"internal/table/output.go", `	if _, err := o.file.WriteAt(b, o.written); err != nil {`,
+			`	if n, err := o.file.WriteAt(b, o.written); err != nil && n == 0 {`}},
+		Killer: test("table", "TestWriter_shortWriteIsAnError"),
+		Quick:  true,
+	},
+	{
+		Name:   "the error of closing a table is ignored",
+		Breaks: "a file system that reports a lost write at the close is not heard",
+		Changes: []Change{{"internal/engine/output.go", `	if err = errors.Join(err, o.file.Close()); err != nil {
+		return nil, err`, `	_ = o.file.Close()
+	if err = errors.Join(err); err != nil {
+		return nil, err`}},
+		Killer: test("engine", "TestFlush_closeErrorOfATableCounts"),
+	},
+	{
+		Name:   "a segment is removed before the edit is durable",
+		Breaks: "a crash in between loses the commits of a memtable",
+		Changes: []Change{{"internal/engine/background.go", `	if err := e.appendEdit(edit, next); err != nil {
+		if errors.Is(`, `	e.mu.Lock()
+	e.retireLogsLocked(next.LogStart)
+	e.mu.Unlock()
+	_, _ = e.CleanStep()
+	if err := e.appendEdit(edit, next); err != nil {
+		if errors.Is(`}},
+		Killer: crash("log-deletion"),
+	},
+	{
+		Name:   "a flush moves the start of the log too far",
+		Breaks: "a crash loses the memtables that are frozen but not flushed",
+		Changes: []Change{{"internal/engine/background.go", `v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment`,
+			`v.mems[len(v.mems)-1], v.mems[0].segment`}},
+		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
+	},
+	{
+		Name:   "a flush drops the newest memtable",
+		Breaks: "commits vanish from the running database",
+		Changes: []Change{{"internal/engine/background.go", `		mems = mems[: len(mems)-1 : len(mems)-1] // only`,
+			`		mems = mems[1:len(mems):len(mems)] // only`}},
+		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
+	},
+	{
+		Name:   "a flush forgets the last sequence number",
+		Breaks: "numbers are used again after a restart: old versions hide new ones",
+		Changes: []Change{{"internal/engine/background.go", `		edit.LastSeq = max(edit.LastSeq, flushed.last)`,
+			`		edit.LastSeq = max(edit.LastSeq, flushed.last-1)`}},
+		Killer: crash("flush"),
+	},
+
+	{
+		Name:   "a failed flush lets writes go on",
+		Breaks: "a database goes on writing to a device that has failed",
+		Changes: []Change{{"internal/engine/background.go", `	return e.fail(operation, err)`,
+			`	return fmt.Errorf("%s: %w", operation, err)`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "a failed edit lets writes go on",
+		Breaks: "a database goes on although nobody knows which tables make it up",
+		Changes: []Change{{"internal/engine/background.go", `		return e.fail("append to manifest", err)`,
+			`		return err`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "a failed sync of the log lets writes go on",
+		Breaks: "nobody hears that the commits of the last second are not durable",
+		Changes: []Change{{"internal/engine/write.go", `		return e.fail("sync log", err)`,
+			`		return err`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "the tables of an edit that failed are removed",
+		Breaks: "the edit may be in the manifest, and then names tables that are gone",
+		Changes: []Change{{"internal/engine/background.go", `		if errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil {`,
+			`		if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
+	},
+	{
+		Name:   "a takeover that failed half way never happened",
+		Breaks: "the manifest that may be in force is removed",
+		Changes: []Change{{"internal/engine/background.go",
+			`	if errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided) {`,
+			`	if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer: test("engine", "TestManifest_.*"),
+	},
+	{
+		Name:   "Close says nothing of what it could not write",
+		Breaks: "a program ends in the belief that everything is safe",
+		Changes: []Change{{"internal/engine/engine.go", `return nil // the log has everything, and it is synced
+		}
+		return err`, `return nil // the log has everything, and it is synced
+		}
+		return nil`}},
+		Killer: test("engine", "TestClose_.*"),
+	},
+	{
+		Name:   "a clean close is not noted",
+		Breaks: "a log that lost its last records after a clean close opens without them",
+		Changes: []Change{{"internal/engine/engine.go", `	return e.commitEdit(&manifest.Edit{LogEnd: manifest.LogEnd(end)}, nil)`,
+			`	_ = manifest.LogEnd(end)
+	return nil`}},
+		Killer: test("engine", "TestClose_notesWhereTheLogEnds"),
+	},
+	{
+		Name:   "a table is not compared with what the manifest says of it",
+		Breaks: "a table of the right name and another content is served",
+		Changes: []Change{{"internal/engine/tables.go", `p.Digest != meta.Digest || p.Entries != meta.Entries {`,
+			`p.Digest != meta.Digest && p.Entries != meta.Entries && meta.Entries == 0 {`}},
+		Killer: test("engine", "TestOpen_.*|TestGet_.*"),
+	},
+
+	// Compaction.
+	{
+		Name:   "a tombstone is dropped one level early",
+		Breaks: "a removed key comes back",
+		Changes: []Change{{"internal/compaction/retain.go", `	for i, level := range c.levels {`,
+			`	for i, level := range c.levels[:len(c.levels)-1] {`}},
+		Killer: test("compaction", "TestRun_keepsTombstoneOverOlderVersion"),
+		Quick:  true,
+	},
+	{
+		Name:    "a tombstone ignores older tables of level 0",
+		Breaks:  "a removed key comes back",
+		Changes: []Change{{"internal/compaction/retain.go", `unordered: tables[0],`, `unordered: nil,`}},
+		Killer:  test("compaction", "TestRun_keepsTombstoneOverOlderL0"),
+		Quick:   true,
+	},
+	{
+		Name:   "garbage collection ignores the oldest snapshot",
+		Breaks: "a snapshot loses the versions that it shows",
+		Changes: []Change{{"internal/compaction/retain.go",
+			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())`,
+			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
+	r.stripe = max(r.stripe, min(1, len(r.snapshots)-1))`}},
+		Killer: test("compaction", "TestRun_snapshotRule"),
+		Quick:  true,
+	},
+	{
+		Name:   "the newest versions count as shadowed",
+		Breaks: "a reader that comes during a compaction loses what it sees",
+		Changes: []Change{{"internal/compaction/retain.go", ` && r.stripe == before && r.stripe < len(r.snapshots) {`,
+			` && r.stripe == before {`}},
+		Killer: test("compaction", "TestRun_snapshotRule"),
+		Quick:  true,
+	},
+	{
+		Name:   "compaction drops the last key of a file",
+		Breaks: "one key for each table vanishes",
+		Changes: []Change{
+			{"internal/compaction/writer.go", `		if err := w.finish(); err != nil {
+			return err
+		}
+	}
+	if w.out == nil {`, `		return w.finish()
+	}
+	if w.out == nil {`},
+			{"internal/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones {`,
+				`	if s.EntriesIn < written+s.Shadowed+s.Tombstones {`},
+		},
+		Killer: test("compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+	},
+	{
+		Name:   "compaction does not count what it wrote",
+		Breaks: "an entry that was lost on the way is not noticed before the inputs are gone",
+		Changes: []Change{{"internal/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones {`,
+			`	if s.EntriesIn < written {`}},
+		Killer: test("compaction", "TestRun_countsWhatItWrote"),
+		Quick:  true,
+	},
+	{
+		Name:   "compaction does not count what it read",
+		Breaks: "a part of a table that was passed over is lost with the inputs",
+		Changes: []Change{{"internal/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`,
+			`		if c.got > c.want && c.Iterator.Err() == nil {`}},
+		Killer: test("compaction", "TestRun_damagedInputIsCorrupt|TestRun_wrongMemtableCountAborts"),
+		Quick:  true,
+	},
+	{
+		Name:   "an error of the input ends a compaction as its end does",
+		Breaks: "everything behind an unreadable page is lost with the inputs",
+		Changes: []Change{
+			{"internal/compaction/run.go", `	if err := input.Err(); err != nil {
+		return err
+	}
+`, ``},
+			{"internal/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`, `		if c.got > c.want {`},
+		},
+		Killer: test("compaction", "TestRun_inputErrorAborts"),
+		Quick:  true,
+	},
+
+	{
+		Name:   "a job leaves older tables of level 0 behind",
+		Breaks: "an older version is found before the newer one",
+		Changes: []Change{{"internal/compaction/pick.go", `	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)`,
+			`	return pk.job(0, []*manifest.TableMeta{t}, pk.shape.into, reason)`}},
+		Killer: test("compaction", "TestPick_takesOlderL0Along"),
+		Quick:  true,
+	},
+
+	// Recovery.
+	{
+		Name:   "recovery serves before it is durable",
+		Breaks: "what a reader saw after a restart is gone after the next power cut",
+		Changes: []Change{
+			{"internal/engine/recover.go", `	if err == nil {
+		err = r.flush()
+	}
+`, ``},
+			{"internal/engine/recover.go", `	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum`, `	edit := &manifest.Edit{LogStart: r.from, NextNum`},
+		},
+		Killer: crash("recovery-kill"),
+	},
+	{
+		Name:   "recovery removes the log before the new manifest is in force",
+		Breaks: "a crash during recovery loses everything in the log",
+		Changes: []Change{{"internal/engine/recover.go", `	if err := e.startManifest(version); err != nil {`,
+			`	for _, num := range names {
+		if kind, n := filename.Parse(num); kind == filename.Log && n < version.LogStart {
+			_ = e.fs.Remove(num)
+		}
+	}
+	if err := e.startManifest(version); err != nil {`}},
+		Killer: crash("recovery-kill"),
+	},
+	{
+		Name:   "file numbers are used again",
+		Breaks: "a new segment or table meets the file of an earlier life",
+		Changes: []Change{{"internal/engine/recover.go", `	e.nextNum = max(version.NextNum, numberAbove(names))`,
+			`	e.nextNum = version.NextNum`}},
+		Killer: crash("recovery-kill"),
+	},
+	{
+		Name:   "a file that exists is created anew",
+		Breaks: "recovery goes on in a segment that it read: bytes of an earlier life stand behind its end",
+		Changes: []Change{{"internal/vfs/dir.go", `os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)`,
+			`os.O_RDWR|os.O_CREATE, fileMode)`}},
+		Killer: test("vfs", "TestOpenDir_conforms"),
+		Quick:  true,
+	},
+	{
+		Name:   "recovery forgets a memtable that is full",
+		Breaks: "of a long log only the end is there after a restart",
+		Changes: []Change{{"internal/engine/recover.go", `		} else if err := r.flush(); err != nil {
+			return err
+		}
+		if err := r.newMemtable(`, `		}
+		if err := r.newMemtable(`}},
+		Killer: test("engine", "TestOpen_replaysMoreThanAMemtable"),
+	},
+	{
+		Name:   "recovery removes files that are not its own",
+		Breaks: "what somebody else keeps in the directory is gone",
+		Changes: []Change{{"internal/engine/recover.go", `		default:
+			continue
+		}
+		if err := e.fs.Remove(name)`, `		case filename.Current, filename.Lock:
+			continue
+		}
+		if err := e.fs.Remove(name)`}},
+		Killer: Check{Package: ".", Run: "^TestOpen_leavesForeignFilesAlone$"},
+	},
+	{
+		Name:   "a database begins among the files of somebody else",
+		Breaks: "a mistyped path mixes a database with other files",
+		Changes: []Change{{"internal/engine/recover.go", `	if foreign == "" {
+		return nil`, `	if foreign != "lost+found" {
+		return nil`}},
+		Killer: Check{Package: ".", Run: "^TestOpen_.*"},
+	},
+	{
+		Name:   "a missing table is found when it is read",
+		Breaks: "a database that lost a table opens as if it were whole",
+		Changes: []Change{{"internal/engine/recover.go", `	if err := checkTablesThere(version, names); err != nil {
+		return err
+	}
+	e.nextNum`, `	e.nextNum`}},
+		Killer: test("engine", "TestOpen_refusesWhenATableIsMissing"),
+	},
+}
