@@ -25,6 +25,14 @@ const (
 	crashLogLimit    = 2 << 20
 )
 
+// When a process is killed: at a random moment after its time, but not before each writer has made a few commits, a
+// batch among them, or else a slow disk would leave nothing to compare.
+const (
+	leastCommits = 2 * batchEvery
+	maxDelay     = 100 * time.Millisecond
+	patience     = 30 * time.Second // for those commits
+)
+
 // CrashConfig says what to run. Child and Out are required, Child not for a power loss.
 type CrashConfig struct {
 	Dir       string // database directory, absent or empty, which is kept; empty means a temporary one
@@ -44,6 +52,8 @@ type CrashConfig struct {
 	// AfterKill, if not nil, is called with the recovered database before it is judged. Tests damage it here, to prove
 	// that the comparison notices.
 	AfterKill func(*lightningdb.DB) error
+	// patience is that of the constant, if it is 0.
+	patience time.Duration
 	// commits is a commitFunc of tests in front of that of the simulated machine.
 	commits func(commitFunc) commitFunc
 }
@@ -87,6 +97,9 @@ func Crash(ctx context.Context, c CrashConfig) (report CrashReport, err error) {
 	}
 	if c.Writers < 1 || c.Writers > maxWriters || c.Rounds < 1 || c.Rounds > maxRounds || c.Duration <= 0 {
 		return report, fmt.Errorf("want 1 to %d writers, 1 to %d rounds and a duration above 0", maxWriters, maxRounds)
+	}
+	if c.patience == 0 {
+		c.patience = patience
 	}
 	r := &crash{CrashConfig: c, say: printer{c.Out, c.Bold}, report: &report, ledger: ledger{seed: c.Seed}}
 	defer func(start time.Time) { report.Seconds = time.Since(start).Seconds() }(time.Now())
@@ -154,15 +167,25 @@ func (r *crash) killWriter(ctx context.Context, dir string, w Workload) error {
 		return err
 	}
 	tally := newTally(w)
+	var start time.Time
+	var latest *time.Timer // kills a process that does not get there
 	due := false
 	killed, err := child.Run(ctx, command, func(line string, kill func()) error {
-		if !due {
-			due = true
-			// The seed does not choose the moment: what the processes do by then is not repeatable anyway.
-			time.AfterFunc(r.Duration+rand.N(100*time.Millisecond), kill)
+		if latest == nil {
+			start = time.Now()
+			latest = time.AfterFunc(r.Duration+r.patience, kill)
 		}
-		return tally.hear(line)
+		err := tally.hear(line)
+		if !due && time.Since(start) >= r.Duration && tally.leastAcked() >= leastCommits {
+			due = true
+			// The seed does not choose the moment: what the process has done by then is not repeatable anyway.
+			time.AfterFunc(rand.N(maxDelay), kill)
+		}
+		return err
 	})
+	if latest != nil {
+		latest.Stop()
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -305,6 +328,17 @@ func (t *tally) read(entries int) error {
 	defer t.mu.Unlock()
 	t.readable += int64(entries)
 	return nil
+}
+
+// leastAcked is the number of acknowledged commits of the writer that has the fewest.
+func (t *tally) leastAcked() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	least := t.fates[0].acked
+	for _, f := range t.fates[1:] {
+		least = min(least, f.acked)
+	}
+	return least
 }
 
 func begunOf(f *fate) uint64 { return f.begun }

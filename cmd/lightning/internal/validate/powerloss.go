@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"lightningdb/cmd/lightning/internal/units"
 	"lightningdb/internal/batch"
@@ -52,8 +53,9 @@ func (r *crash) cutPower(ctx context.Context, fs *memfs.FS, w Workload) (crashed
 	if r.commits != nil {
 		s.committed = r.commits(s.committed)
 	}
-	fs.CrashDuring(fs.Ops() + minChanges + int(mix(r.Seed, uint64(w.Round))%moreChanges))
-	tally := newTally(w)
+	tally := &fuse{tally: newTally(w), light: func() {
+		fs.CrashDuring(fs.Ops() + minChanges + int(mix(r.Seed, uint64(w.Round))%moreChanges))
+	}}
 	err = w.run(ctx, s, tally)
 	closeErr := s.engine.Close() // it fails, as the directory is gone
 	switch {
@@ -65,8 +67,20 @@ func (r *crash) cutPower(ctx context.Context, fs *memfs.FS, w Workload) (crashed
 	r.report.Kills++
 	r.report.Unsynced += fs.Unsynced()
 	tally.requireDurable(w)
-	r.enter(tally)
+	r.enter(tally.tally)
 	return fs, nil
+}
+
+// fuse is a tally that decides on the crash when something has been read: a machine that dies before shows less.
+type fuse struct {
+	*tally
+	lit   sync.Once
+	light func()
+}
+
+func (f *fuse) read(entries int) error {
+	f.lit.Do(f.light)
+	return f.tally.read(entries)
 }
 
 // requireDurable sets what a power cut may not take: everything up to the last acknowledged commit that asked for Sync.

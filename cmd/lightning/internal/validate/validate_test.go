@@ -155,6 +155,7 @@ func TestCrash_failsIfNothingHappened(t *testing.T) {
 		"echo 'b 0 1'; echo broken >&2; false": "broken",
 	} {
 		c := crashConfig(t)
+		c.patience = time.Millisecond
 		c.Child = func(string, Workload) (*exec.Cmd, error) { return exec.Command(shell, "-c", script), nil }
 		if _, err := Crash(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", script, err, want)
