@@ -14,12 +14,15 @@ import (
 
 // Victim is a database whose files are to be damaged.
 type Victim struct {
+	Name    string
 	Options engine.Options
 	FS      *memfs.FS
 	History *oracle.History
 	// Certain is the sequence number below which no damage may take commits away unnoticed: all of them after a clean
 	// close; after a kill, those that a later record proves to have been synced.
 	Certain key.SeqNum
+
+	killed bool
 }
 
 // DamageStats count what became of damaged databases.
