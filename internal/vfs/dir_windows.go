@@ -40,6 +40,9 @@ func lockFile(f *os.File, mode LockMode) (taken bool, err error) {
 	return false, err
 }
 
+// unlockFile does nothing: the lock ends when f is closed.
+func unlockFile(*os.File) error { return nil }
+
 func isPlatformNoSpace(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }

@@ -76,7 +76,7 @@ func (l *osLock) Close() error {
 	if l.entry.mode == Exclusive {
 		_ = l.file.Truncate(0) // withdraws the information about the owner; nothing depends on it
 	}
-	err := l.file.Close()
+	err := errors.Join(unlockFile(l.file), l.file.Close())
 	heldLocks.remove(l.entry)
 	l.file = nil
 	return err
