@@ -42,12 +42,12 @@ type Level struct {
 // Levels are all levels, in the order in which they run.
 func Levels() []Level {
 	return []Level{
-		{"differential", "metamorphic", "operations", 1_000_000, 0.13, runDifferential},
-		{"crash", "crash", "images", 100_000, 0.38, runCrash},
-		{"error", "error", "runs", 25_000, 0.22, runErrors},
-		{"damage", "corrupt", "opens", 150_000, 0.12, runDamage},
-		{"kill", "kill", "kills", 400, 0.1, runKills},
-		{"simulation", "sim", "seeds", 2_000, 0.05, runSimulation},
+		{"differential", "metamorphic", "operations", 1_000_000, 0.06, runDifferential},
+		{"crash", "crash", "images", 100_000, 0.22, runCrash},
+		{"error", "error", "runs", 25_000, 0.30, runErrors},
+		{"damage", "corrupt", "opens", 150_000, 0.18, runDamage},
+		{"kill", "kill", "kills", 400, 0.18, runKills},
+		{"simulation", "sim", "seeds", 2_000, 0.06, runSimulation},
 	}
 }
 

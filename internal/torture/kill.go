@@ -54,7 +54,7 @@ func (s KillStats) String() string {
 
 // Round runs one process, kills it and judges. Its error says that the round itself could not be done.
 func (k *Killer) Round() error {
-	after := 200 + k.Random.IntN(1500)
+	after := 50 + k.Random.IntN(700)
 	at, acked, err := k.runAndKill(after)
 	if err != nil {
 		return err
