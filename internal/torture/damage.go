@@ -32,7 +32,7 @@ type DamageStats struct {
 	AtRead       int    // damage found by reading
 	Harmless     int    // everything was read, and right
 	Shorter      int    // the log's last commits were taken for torn, and Open reported it
-	PeakAllocate uint64 // bytes of heap allocated by opening, reading and closing one database, at most
+	PeakAllocate uint64 // bytes of heap allocated while one database was opened, read and closed, at most; by whomever
 	oracle.Counts
 }
 
