@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},
 	{"cmd/lightning/internal/demo", "cmd/lightning/internal/validate"},
 	{"cmd/lightning/internal/cli"},
-	{"cmd/lightning"},
+	{"cmd/lightning", "cmd/lightning-torture"},
 }
 
 // One engine that every part of it may reach into is what the original died of.

@@ -53,6 +53,8 @@ type Explorer struct {
 	Nested func(depth, image int) bool
 	// After chooses the images after whose recovery the database is used on, killed and recovered again.
 	After func(image int) bool
+	// Stop ends the run early when it returns true; nil never does.
+	Stop func() bool
 	// Fail is told of every violation and where to find it.
 	Fail func(where string, err error)
 
@@ -137,7 +139,7 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 	if x.Everywhere {
 		stride = 1
 	}
-	for n := 0; ; n += stride {
+	for n := 0; x.Stop == nil || !x.Stop(); n += stride {
 		for _, during := range []bool{false, true} {
 			at := fmt.Sprintf("%s@%d", where, n)
 			fs := start.fs.Kill()
@@ -163,6 +165,7 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 			}
 		}
 	}
+	return nil
 }
 
 // examineAll looks at what the power cut may have left of s, and at what a killed process does.
@@ -253,6 +256,17 @@ func (x *Explorer) useOn(w Workload, s *Session, where string) {
 		x.recoverAndJudge(again, next.loss, where+"/again")
 		again.Abandon()
 	}
+}
+
+// oneIn returns one in n of cuts, others for other points.
+func oneIn(n, point int, cuts []Cut) []Cut {
+	var some []Cut
+	for i, c := range cuts {
+		if (i+point)%n == 0 {
+			some = append(some, c)
+		}
+	}
+	return some
 }
 
 // AllCuts are all policies, the counting ones with at most limit evenly spread seeds each, the seeded ones with

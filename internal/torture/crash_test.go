@@ -86,17 +86,6 @@ func explorer(t *testing.T) *Explorer {
 	}
 }
 
-// oneIn returns one in n of cuts, others for other points.
-func oneIn(n, point int, cuts []Cut) []Cut {
-	var some []Cut
-	for i, c := range cuts {
-		if (i+point)%n == 0 {
-			some = append(some, c)
-		}
-	}
-	return some
-}
-
 // A directory that has crashed many times would slowly lose, or bring back, what an earlier life wrote.
 func TestCrash_generations(t *testing.T) {
 	generations := max(50/slowdown, 5)

@@ -14,12 +14,15 @@ import (
 
 // Victim is a database whose files are to be damaged.
 type Victim struct {
+	Name    string
 	Options engine.Options
 	FS      *memfs.FS
 	History *oracle.History
 	// Certain is the sequence number below which no damage may take commits away unnoticed: all of them after a clean
 	// close; after a kill, those that a later record proves to have been synced.
 	Certain key.SeqNum
+
+	killed bool
 }
 
 // DamageStats count what became of damaged databases.
@@ -29,7 +32,7 @@ type DamageStats struct {
 	AtRead       int    // damage found by reading
 	Harmless     int    // everything was read, and right
 	Shorter      int    // the log's last commits were taken for torn, and Open reported it
-	PeakAllocate uint64 // bytes of heap allocated by opening, reading and closing one database, at most
+	PeakAllocate uint64 // bytes of heap allocated while one database was opened, read and closed, at most; by whomever
 	oracle.Counts
 }
 

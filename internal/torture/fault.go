@@ -33,6 +33,8 @@ func Faults() []Fault {
 			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(100, syscall.ENOSPC) }},
 		{Name: "sync drops data", Kinds: []errfs.Kind{errfs.Sync},
 			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Drop(syscall.EIO) }},
+		{Name: "EMFILE", Kinds: []errfs.Kind{errfs.Create, errfs.Open},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Fail(syscall.EMFILE) }},
 		{Name: "full disk", Kinds: []errfs.Kind{errfs.Create, errfs.Write, errfs.Allocate}, Forever: true,
 			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(33, syscall.ENOSPC) }},
 	}
@@ -70,6 +72,9 @@ func (s FaultStats) String() string {
 // Injector makes each call of workloads fail in each way.
 type Injector struct {
 	Stride int // 1 tries every call, 3 every third
+	Offset int // the first call to try, below Stride
+	Seed   uint64
+	Stop   func() bool // ends the run early; nil never does
 	Fail   func(where string, err error)
 	Stats  FaultStats
 }
@@ -89,7 +94,7 @@ func (x *Injector) Run(w Workload) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.Name, err)
 	}
-	for n := 0; n < calls; n += x.Stride {
+	for n := x.Offset; n < calls && (x.Stop == nil || !x.Stop()); n += x.Stride {
 		x.Stats.Calls++
 		for _, fault := range Faults() {
 			x.inject(w, start, n, fault)
@@ -161,7 +166,7 @@ func (x *Injector) judge(w Workload, s *Session, now state, met error, where str
 		}
 	}
 	x.recover(w, state{fs.Image(memfs.None, 0), s.History.Clone(), oracle.PowerCut}, where+"/none")
-	x.recover(w, state{fs.Image(memfs.Random, 7), s.History.Clone(), oracle.PowerCut}, where+"/random")
+	x.recover(w, state{fs.Image(memfs.Random, x.Seed), s.History.Clone(), oracle.PowerCut}, where+"/random")
 	x.recover(w, state{fs.Image(memfs.All, 0), s.History.Clone(), oracle.PowerCut}, where+"/all")
 	if s.Engine != nil && s.Close() == nil {
 		where += "/closed"

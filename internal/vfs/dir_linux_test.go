@@ -570,3 +570,48 @@ func TestOpenDir_staysWithTheDirectory(t *testing.T) {
 	}
 	check(t, d.SyncDir())
 }
+
+// A program that starts another one while it closes a database could not open it again: until the exec, the child holds
+// copies of all descriptors.
+func TestLock_endsWithCloseThoughTheDescriptorWasCopied(t *testing.T) {
+	dir := t.TempDir()
+	fs, err := vfs.OpenDir(dir, vfs.OpenDirOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	lock, err := fs.Lock("LOCK", vfs.Exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := 0
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range open {
+		target, _ := os.Readlink("/proc/self/fd/" + entry.Name())
+		if target != filepath.Join(dir, "LOCK") {
+			continue
+		}
+		var fd int
+		fmt.Sscan(entry.Name(), &fd)
+		second, err := unix.Dup(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(second)
+		copied++
+	}
+	if copied == 0 {
+		t.Fatal("the lock's descriptor was not found")
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := fs.Lock("LOCK", vfs.Exclusive)
+	if err != nil {
+		t.Fatalf("after Close: %v", err)
+	}
+	again.Close()
+}

@@ -72,6 +72,12 @@ func lockDirectory(d *os.File, mode LockMode) (taken bool, err error) {
 	return taken, err
 }
 
+// unlockFile ends the lock. Closing f alone would not while a process that was started meanwhile still holds a copy of
+// the descriptor: between its fork and its exec it has all of them.
+func unlockFile(f *os.File) error {
+	return withDescriptor(f, func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
+}
+
 // withDescriptor runs call on f's descriptor, which cannot be closed meanwhile, again while a signal interrupts it.
 func withDescriptor(f *os.File, call func(fd int) error) error {
 	conn, err := f.SyscallConn()

@@ -79,9 +79,10 @@ func (l *osLock) Close() error {
 		if l.entry.mode == Exclusive {
 			_ = l.file.Truncate(0) // withdraws the information about the owner; nothing depends on it
 		}
-		err = l.file.Close()
+		err = errors.Join(unlockFile(l.file), l.file.Close())
 		heldLocks.remove(l.entry)
 	}
+	_ = unlockFile(l.dir) // fails where directories cannot be locked, and is not needed there
 	err = errors.Join(err, l.dir.Close())
 	l.file, l.dir = nil, nil
 	return err
