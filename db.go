@@ -24,7 +24,7 @@ type DB struct {
 //
 // It returns ErrLocked if the database is open already, ErrNoDatabase where it may not create one, ErrNotDatabase for a
 // directory of something else, ErrVersionTooNew for a database of a newer version, and a *CorruptionError if a file is
-// damaged: then nothing has been changed.
+// damaged: then nothing that was there has been changed.
 func Open(dir string, o *Options) (*DB, error) {
 	if o == nil {
 		o = &Options{}
@@ -64,7 +64,8 @@ func (o *Options) openFS(dir string) (vfs.FS, error) {
 }
 
 // Close makes everything committed durable and lets go of the directory. It returns ErrOpenReaders if cursors or
-// snapshots were still open, and ErrClosed if the database was closed before.
+// snapshots were still open, ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if the
+// database was closed before.
 func (db *DB) Close() error {
 	if err := db.engine.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -462,5 +463,65 @@ func TestGetAppend_allocatesNothing(t *testing.T) {
 		if allocs != 0 {
 			t.Errorf("%s: %v allocations per read", name, allocs)
 		}
+	}
+}
+
+// Damage that nobody looks for is found on the day the last good backup is overwritten.
+func TestVerify_namesEveryDamagedTable(t *testing.T) {
+	db := openTemp(t, nil)
+	for range 3 {
+		for i := range 500 {
+			mustPut(t, db, fmt.Sprintf("key%04d", i), "value")
+		}
+		if err := db.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	mustPut(t, db, "later", "value")
+	if err := db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var read, all int64
+	if err := db.Verify(context.Background(), func(done, total int64) { read, all = done, total }); err != nil || read == 0 || read != all {
+		t.Fatalf("Verify of a whole database: %v after %d of %d bytes", err, read, all)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob(filepath.Join(db.Path(), "*.tbl"))
+	if err != nil || len(tables) != 2 {
+		t.Fatalf("tables %q, %v", tables, err)
+	}
+	for _, name := range tables {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[10] ^= 1
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if db, err = Open(db.Path(), &Options{ReadOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.Verify(context.Background(), nil)
+	var damage *CorruptionError
+	if !errors.Is(err, ErrCorrupt) || !errors.As(err, &damage) {
+		t.Fatalf("Verify of a damaged database: %v", err)
+	}
+	for _, name := range tables {
+		if !strings.Contains(err.Error(), filepath.Base(name)) {
+			t.Errorf("Verify does not name %s: %v", filepath.Base(name), err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := db.Verify(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("Verify with a done context: %v", err)
 	}
 }

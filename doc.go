@@ -1,4 +1,5 @@
-// Package lightningdb is an embedded, ordered, transactional key-value database that loses nothing it acknowledged.
+// Package lightningdb is an embedded, ordered key-value database, with atomic batches and snapshots, that loses nothing
+// it acknowledged.
 //
 //	db, err := lightningdb.Open("data", nil)
 //	if err != nil { … }
@@ -33,8 +34,8 @@
 //
 // # Errors
 //
-// Every error is one of the Err values of this package as errors.Is sees it, or comes from the operating system with
-// the file it is about. Damaged files give a *CorruptionError, never wrong data. After the first failed write or sync
+// What can go wrong with keys, data, disk and use is one of the Err values of this package as errors.Is sees it; other
+// errors come from the operating system with the file they are about, or say which option of Open is impossible. Damaged files give a *CorruptionError, never wrong data. After the first failed write or sync
 // the handle refuses further writes with ErrReadOnly until the database is reopened; reads go on. A full disk alone is
 // different: writes fail with ErrNoSpace and succeed again once there is space.
 package lightningdb

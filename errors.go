@@ -23,14 +23,16 @@ var (
 	// ErrLocked: another process, or another handle in this one, has the database open. Close that one first.
 	ErrLocked = vfs.ErrLocked
 
-	// ErrReadOnly: the database was opened read-only, or a write or sync has failed before; the cause is wrapped. After
-	// a failure, mend the cause and reopen the database: everything acknowledged is there.
+	// ErrReadOnly: the database was opened read-only, or a write, a sync, or reading for a compaction has failed before;
+	// the cause is wrapped. After a failure, mend the cause and reopen the database: everything acknowledged is there.
+	// Close returns it too, because commits at Process durability may not have been synced.
 	ErrReadOnly = engine.ErrReadOnly
 
 	// ErrCommitUnknown: the write or sync of this very commit failed. It may or may not be there after reopening.
 	ErrCommitUnknown = engine.ErrCommitUnknown
 
-	// ErrNoSpace: the disk or a quota is full. Nothing is lost; writes succeed again once there is space.
+	// ErrNoSpace: the disk or a quota is full. Nothing is lost; writes succeed again once there is space. Where it comes
+	// together with ErrReadOnly or ErrCommitUnknown, a sync met the full disk, and the database must be reopened.
 	ErrNoSpace = vfs.ErrNoSpace
 
 	// ErrCorrupt: data read from a file is not what was written. errors.As finds a *CorruptionError with the place.

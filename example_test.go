@@ -252,3 +252,29 @@ func ExampleDB_Recovery() {
 	fmt.Println(r.Created, r.Operations, r.TornBytes)
 	// Output: true 0 0
 }
+
+func ExampleDB_Verify() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("a"), []byte("1"))
+	db.Flush()
+	fmt.Println(db.Verify(context.Background(), nil))
+	// Output: <nil>
+}
+
+func ExampleDB_Metrics() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("a"), []byte("1"))
+	m := db.Metrics()
+	fmt.Println(m.Commits, m.Operations, m.MemoryUsed <= m.MemoryLimit, m.BackgroundError)
+	// Output: 1 1 true <nil>
+}
+
+func ExampleDB_Flush() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("a"), []byte("1"))
+	fmt.Println(db.Flush(), db.Metrics().Memtable.Entries)
+	// Output: <nil> 0
+}

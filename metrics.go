@@ -67,17 +67,17 @@ type CacheMetrics struct {
 // LogMetrics describes the write-ahead log.
 type LogMetrics struct {
 	Segments     int
-	Bytes        int64  // in the active segment
+	Bytes        int64  // in all of them
 	Appends      uint64 // writes since Open; one may carry many commits
-	Syncs        uint64 // since Open
-	BytesWritten uint64 // since Open
+	Syncs        uint64 // since Open: how often commits or the interval asked for a sync
+	BytesWritten uint64 // since Open: batches, without the framing of records
 }
 
 // WorkMetrics sums up flushes or compactions since Open.
 type WorkMetrics struct {
 	Count        uint64
-	BytesRead    int64
-	BytesWritten int64
+	BytesRead    int64 // of tables; a flush reads none
+	BytesWritten int64 // of tables
 	Duration     time.Duration
 	Running      int
 }
@@ -96,7 +96,7 @@ type RecoveryReport struct {
 	Records      int64         // commits replayed
 	Operations   int64         // in them
 	LogBytes     int64         // bytes of log read
-	TornBytes    int64         // bytes of an unfinished write at the log's end that were dropped; no such commit was acknowledged
+	TornBytes    int64         // bytes at the log's end that were dropped: writes that had not been synced
 	LastSequence uint64        // of the newest commit
 	FilesRemoved []string      // files that a crash left behind, unused
 	Duration     time.Duration // of the whole Open

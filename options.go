@@ -13,7 +13,8 @@ import (
 // Options configures Open. The zero value, and nil, is a good database.
 type Options struct {
 	// ReadOnly opens an existing database without writing anything at all, also on a read-only medium. Writers are
-	// locked out while it is open; other readers are not.
+	// locked out while it is open, other readers are not. The log is
+	// replayed into memory, beyond MemoryLimit if it was written under a larger one.
 	ReadOnly bool
 
 	// InMemory keeps everything in memory, through the same code; the directory's name is ignored and nothing
@@ -26,16 +27,17 @@ type Options struct {
 	// Durability of commits that do not choose their own. Default: Sync.
 	Durability Durability
 
-	// SyncInterval bounds how long a commit at Process durability may wait for its sync. Default: 1 s.
+	// SyncInterval bounds how long a commit at Process durability may wait until its sync begins. Default: 1 s.
 	SyncInterval time.Duration
 
 	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
 	// 256 MiB; at least 10 MiB, and a smaller positive limit means 10 MiB. A single batch or value larger than a tenth
-	// of the limit is held in memory whole, beyond the limit, until it is flushed.
+	// of the limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed.
 	MemoryLimit int64
 
-	// LogLimit bounds, in bytes, how much log the next Open may have to replay after a crash. Default: what the
-	// memtables hold, about 60 % of MemoryLimit.
+	// LogLimit bounds, in bytes, how much log the next Open may have to replay after a crash. Default: six times the size
+	// of a memtable, which is a tenth of MemoryLimit and at most 64 MiB. At least 1 MiB; a smaller positive limit means 1
+	// MiB.
 	LogLimit int64
 
 	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
@@ -81,13 +83,17 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.SyncInterval < 0 {
 		return engine.Options{}, fmt.Errorf("Options.MemoryLimit, LogLimit and SyncInterval must not be negative")
 	}
+	logLimit := o.LogLimit
+	if logLimit > 0 {
+		logLimit = max(logLimit, 1<<20)
+	}
 	return engine.Options{
 		FS:           fs,
 		ReadOnly:     o.ReadOnly,
 		MustExist:    o.MustExist,
 		SyncInterval: o.SyncInterval,
 		MemoryLimit:  o.MemoryLimit,
-		LogLimit:     o.LogLimit,
+		LogLimit:     logLimit,
 		Codec:        id,
 		Logger:       o.Logger,
 	}, nil

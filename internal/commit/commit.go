@@ -1,7 +1,7 @@
 // Package commit is the one path by which anything enters the database: a queue whose leader takes everything
 // that waits as one group and carries it through
 //
-//	check    the conflict check of each member, against everything that committed before it
+//	check    the conflict check of each member, against everything that committed before it (room was made before)
 //	number   the next sequence numbers, one per operation
 //	log      one write for the group; one sync for it if any member asks
 //	apply    the memtable
@@ -171,16 +171,16 @@ func (q *Queue) process(group []*Request) {
 // every request before it applied.
 func (q *Queue) admit(waiting []*Request) (int, error) {
 	first := waiting[0]
-	if q.failed != nil {
+	if err := q.env.MakeRoom(first); err != nil {
+		return 1, err
+	}
+	if q.failed != nil { // an Env knows, and has refused already in its own words
 		return 1, q.failed
 	}
 	if first.Check != nil {
 		if err := first.Check(); err != nil {
 			return 1, err
 		}
-	}
-	if err := q.env.MakeRoom(first); err != nil {
-		return 1, err
 	}
 	n, bytes := 1, len(first.Batch.Bytes())
 	for n < len(waiting) && waiting[n].Check == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"lightningdb/internal/compaction"
@@ -14,11 +15,9 @@ import (
 	"lightningdb/internal/vfs"
 )
 
-// retryInterval is how long background work waits before it tries a full disk again, and how often memory that
-// readers still held is looked at again.
 const (
-	retryInterval = 500 * time.Millisecond
-	buryInterval  = 5 * time.Millisecond
+	retryInterval = 500 * time.Millisecond // until background work tries again what passes by itself
+	buryInterval  = 5 * time.Millisecond   // until memory that readers still held is looked at again
 )
 
 // wake makes the goroutine that waits on c look for work. A wake-up that is pending already is enough.
@@ -51,7 +50,7 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 	for {
 		worked, err := step()
 		var retry <-chan time.Time
-		if errors.Is(err, vfs.ErrNoSpace) {
+		if passes(err) {
 			retry = time.After(retryInterval)
 		} else if worked && err == nil {
 			select {
@@ -78,13 +77,13 @@ func (e *Engine) keepHouse() {
 		if e.syncSoon.Load() || e.syncDue() <= 0 {
 			e.SyncStep() // a failure has stopped writes, which is all there is to do about it
 		}
-		more, _ := e.CleanStep()
-		wait := time.Hour
-		if e.unsyncedSince.Load() != 0 {
-			wait = max(e.syncDue(), 0)
-		}
-		if more {
+		waiting, err := e.CleanStep()
+		wait := max(e.syncDue(), 0)
+		if waiting {
 			wait = min(wait, buryInterval)
+		}
+		if err != nil {
+			wait = min(wait, retryInterval)
 		}
 		timer.Reset(wait)
 		select {
@@ -118,10 +117,10 @@ func (e *Engine) SyncStep() (bool, error) {
 }
 
 // CleanStep gives back memory that no reader knows any more and removes the files that became obsolete. It reports
-// whether something still waits for a reader to leave or for a removal to succeed.
+// whether memory still waits for a reader to leave. After an error the file it is about is still to be removed.
 func (e *Engine) CleanStep() (bool, error) {
 	e.epochs.Collect()
-	e.buryViews()
+	e.buryDead()
 	e.mu.Lock()
 	obsolete := e.obsolete
 	e.obsolete = nil
@@ -136,7 +135,7 @@ func (e *Engine) CleanStep() (bool, error) {
 	e.mu.Lock()
 	e.obsolete = append(e.obsolete, kept...)
 	e.mu.Unlock()
-	return len(kept) > 0 || e.epochs.Metrics().Pending > 0, failed
+	return e.epochs.Metrics().Pending > 0, failed
 }
 
 // FlushStep writes the oldest frozen memtable to level 0. It reports whether there was one.
@@ -156,7 +155,7 @@ func (e *Engine) FlushStep() (bool, error) {
 	}
 	oldest, logStart := v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment
 	err := e.flush(v, oldest, logStart)
-	e.noteSpace(err)
+	e.noteHeldUp(err)
 	return err == nil, err
 }
 
@@ -209,7 +208,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 		return false, nil
 	}
 	err := e.compact(ctx, job, held)
-	e.noteSpace(err)
+	e.noteHeldUp(err)
 	return err == nil, err
 }
 
@@ -233,27 +232,32 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.Se
 	return nil
 }
 
-// backgroundFailure decides what a failed flush or compaction means: a full disk is tried again, closing is no
-// failure, and anything else stops writes.
+// passes reports whether err is of a kind that passes by itself: a full disk, or no file descriptors left.
+func passes(err error) bool {
+	return errors.Is(err, vfs.ErrNoSpace) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// backgroundFailure decides what a failed flush or compaction means: what passes is tried again, closing is no failure,
+// and anything else stops writes.
 func (e *Engine) backgroundFailure(operation string, err error) error {
-	if errors.Is(err, vfs.ErrNoSpace) || e.closed.Load() {
+	if passes(err) || e.closed.Load() {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
 	return e.fail(operation, err)
 }
 
-// noteSpace remembers whether background work is held up by a full disk, so that writers are told instead of
-// waiting for it.
-func (e *Engine) noteSpace(err error) {
+// noteHeldUp remembers whether background work waits for something that passes, so that writers are told instead of
+// waiting with it.
+func (e *Engine) noteHeldUp(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if errors.Is(err, vfs.ErrNoSpace) {
-		if e.noSpace == nil {
-			e.opts.Logger.Warn("disk is full; flush and compaction wait for space", "cause", err)
+	if passes(err) {
+		if e.heldUp == nil {
+			e.opts.Logger.Warn("flush and compaction are held up and will be tried again", "cause", err)
 		}
-		e.noSpace = err
+		e.heldUp = err
 	} else if err == nil {
-		e.noSpace = nil
+		e.heldUp = nil
 	}
 	e.room.Broadcast()
 }
@@ -304,11 +308,11 @@ func (e *Engine) discardTables(edit *manifest.Edit) {
 // retireLogsLocked makes the log segments before start obsolete.
 func (e *Engine) retireLogsLocked(start filename.Num) {
 	kept := e.logs[:0]
-	for _, num := range e.logs {
-		if num < start {
-			e.obsolete = append(e.obsolete, filename.Make(filename.Log, num))
+	for _, f := range e.logs {
+		if f.num < start {
+			e.obsolete = append(e.obsolete, filename.Make(filename.Log, f.num))
 		} else {
-			kept = append(kept, num)
+			kept = append(kept, f)
 		}
 	}
 	e.logs = kept

@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"testing"
 
+	"lightningdb/internal/batch"
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/record"
@@ -30,6 +31,48 @@ func TestClose_flushesWhateverLevel0Holds(t *testing.T) {
 	}
 	if e.Report().Records != 0 {
 		t.Errorf("%d commits had to be replayed after a clean close", e.Report().Records)
+	}
+}
+
+// A program that ends with a clean Close believes its commits durable, also those whose sync failed behind its back.
+func TestClose_tellsOfASyncThatFailedInTheBackground(t *testing.T) {
+	fs := errfs.New(memfs.New())
+	e := openManual(t, fs)
+	var b batch.Batch
+	b.Put([]byte("key"), []byte("value"))
+	if _, err := e.Commit(&b, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	fs.SetRules(errfs.On(errfs.Sync).Named("*.wal").Fail(syscall.EIO))
+	if _, err := e.SyncStep(); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("SyncStep gave %v", err)
+	}
+	fs.SetRules()
+	if err := e.Close(); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("Close gave %v", err)
+	}
+}
+
+// Running out of file descriptors is the program's passing trouble: a database that never wrote again after it would
+// have to be restarted at night.
+func TestCommit_resumesAfterFileDescriptorsRanOut(t *testing.T) {
+	fs := errfs.New(memfs.New())
+	e := openManual(t, fs)
+	defer e.Close()
+	put(t, e, "before", "1")
+	fs.SetRules(errfs.On(errfs.Create, errfs.Open).Fail(syscall.EMFILE))
+	if err := e.Flush(); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("Flush without descriptors gave %v", err)
+	}
+	put(t, e, "meanwhile", "2")
+	fs.SetRules()
+	if err := e.Flush(); err != nil {
+		t.Errorf("Flush with descriptors gave %v", err)
+	}
+	for _, k := range []string{"before", "meanwhile"} {
+		if ok, err := e.Has([]byte(k), Latest); !ok || err != nil {
+			t.Errorf("%s: %v, %v", k, ok, err)
+		}
 	}
 }
 

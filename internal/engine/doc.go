@@ -35,12 +35,16 @@
 //
 // # Lock order
 //
-// commit pipeline > compactMu > manifestMu > mu > snapshots.mu. Point reads take none of them. No I/O happens under
-// mu; manifestMu is held while an edit is appended and synced; the pipeline is held while the log is written.
+// commit pipeline > compactMu or flushMu > manifestMu > mu > the epoch's > deadMu; openTables.mu > the epoch's > deadMu;
+// snapshots.mu stands alone. Point reads take openTables.mu where a table has to be opened, and no other. No I/O happens
+// under mu; manifestMu is held while an edit is appended and synced, the pipeline while the log is written,
+// openTables.mu while a table is opened. What the epoch frees runs wherever somebody retires or collects, so it only
+// queues work for CleanStep.
 //
 // # Failure
 //
 // The first failed write, sync, rename or close on the way to durability stops all writes of this handle (fail):
-// later commits get ErrReadOnly wrapping the cause; reads go on. A full disk alone is different: the commit or the
-// background step that met it failed cleanly, and is tried again.
+// later commits get ErrReadOnly wrapping the cause; reads go on. So does a read that fails in a flush or compaction,
+// because level 0 would grow without end. What passes by itself is different (passes: a full disk, no file
+// descriptors): the commit or the background step that met it failed cleanly, and is tried again.
 package engine

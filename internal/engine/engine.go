@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lightningdb/internal/cache"
 	"lightningdb/internal/commit"
@@ -40,6 +41,7 @@ type Engine struct {
 	queue         *commit.Queue
 	segment       atomic.Pointer[wal.Segment] // the active log segment; SyncStep loads it
 	records       []wal.Record                // reused by Log
+	owedSleep     time.Duration               // what writers owe to a long level 0; see slowDown
 	unsyncedSince atomic.Int64                // when the oldest unsynced commit was published, in ns; 0 if none is
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
 
@@ -59,13 +61,14 @@ type Engine struct {
 	mems       memtables
 	tables     map[filename.Num]*tableRef // every table that some view names
 	segmentNum filename.Num               // number of the active segment
-	logs       []filename.Num             // log segments on disk, ascending
+	logs       []logFile                  // sealed log segments and the active one, ascending
 	obsolete   []string                   // files to remove
 	nextNum    filename.Num
-	noSpace    error // background work is held up by a full disk
+	heldUp     error // background work waits for space on the disk or for file descriptors
 
 	deadMu sync.Mutex
-	dead   []*view // views without references, for CleanStep
+	dead   []*view      // views without references, for CleanStep
+	shut   []*openTable // tables to close, for CleanStep
 
 	stats stats
 
@@ -77,6 +80,12 @@ type Engine struct {
 	wakeHousekeeper chan struct{}
 
 	resources atomic.Int32 // the open engine and every open iterator; the last one frees the memory
+}
+
+// logFile is a log segment on disk.
+type logFile struct {
+	num  filename.Num
+	size int64 // in bytes; of the active one 0, it knows its own
 }
 
 // Open recovers the database in opts.FS, or creates it.
@@ -229,8 +238,8 @@ func (e *Engine) flushAtClose() error {
 		return nil
 	}
 	return e.queue.Exclusive(func() error {
-		if e.failed.Load() != nil {
-			return nil // every writer since was told
+		if f := e.failed.Load(); f != nil {
+			return fmt.Errorf("%w: %w", ErrReadOnly, f.cause) // perhaps a sync that nobody waited for
 		}
 		err := e.syncLog()
 		if err == nil {
@@ -243,8 +252,8 @@ func (e *Engine) flushAtClose() error {
 		if err == nil {
 			err = e.sealLog()
 		}
-		if errors.Is(err, vfs.ErrNoSpace) {
-			return nil
+		if errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil {
+			return nil // the log has everything, and it is synced
 		}
 		return err
 	})
@@ -287,6 +296,7 @@ func (e *Engine) closeFiles() error {
 	e.CleanStep()
 	e.closeAllTables()
 	e.epochs.Drain()
+	e.buryDead()
 	if e.lock != nil {
 		errs = append(errs, e.lock.Close())
 	}
@@ -301,7 +311,7 @@ func (e *Engine) release() {
 		return
 	}
 	e.epochs.Drain()
-	e.buryViews()
+	e.buryDead()
 	e.epochs.Drain()
 	e.mu.Lock()
 	e.mems.free()

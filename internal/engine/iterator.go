@@ -257,17 +257,17 @@ func (e *Engine) tableIterator(t *tableRef) (merge.Iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heldIterator{Iterator: o.NewIterator(), table: o}, nil
+	return &heldIterator{Iterator: o.NewIterator(), release: func() { e.unrefTable(o) }}, nil
 }
 
-// heldIterator is an iterator together with its reference on the open table.
+// heldIterator is an iterator that lets go of its open table when it is closed.
 type heldIterator struct {
 	merge.Iterator
-	table *openTable
+	release func()
 }
 
 func (it *heldIterator) Close() error {
 	err := it.Iterator.Close()
-	it.table.unref()
+	it.release()
 	return err
 }

@@ -96,7 +96,7 @@ type Metrics struct {
 	OpenTables   int
 	OpenBytes    int64 // bytes of directories and slots of open tables
 	LogSegments  int
-	LogBytes     int64 // bytes in the active segment
+	LogBytes     int64 // bytes in all of them
 	Commits      uint64
 	Operations   uint64
 	Appends      uint64 // group writes to the log
@@ -138,13 +138,16 @@ func (e *Engine) Metrics() Metrics {
 	e.open.mu.Lock()
 	m.OpenTables, m.OpenBytes = len(e.open.refs), e.open.bytes
 	e.open.mu.Unlock()
-	if seg := e.segment.Load(); seg != nil {
-		m.LogBytes = seg.Size()
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for _, f := range e.logs {
+		m.LogBytes += f.size
+	}
+	if seg := e.segment.Load(); seg != nil && len(e.logs) > 0 && e.logs[len(e.logs)-1].size == 0 {
+		m.LogBytes += seg.Size()
+	}
 	m.LogSegments, m.Obsolete, m.MemtableHeld = len(e.logs), len(e.obsolete), e.mems.allocated
-	m.Failure = e.noSpace
+	m.Failure = e.heldUp
 	if f := e.failed.Load(); f != nil {
 		m.Failure = f.cause
 	}

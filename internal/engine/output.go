@@ -67,7 +67,7 @@ func (e *Engine) openInput(meta *manifest.TableMeta) (merge.Iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heldIterator{Iterator: o.NewSequentialIterator(), table: o}, nil
+	return &heldIterator{Iterator: o.NewSequentialIterator(), release: func() { o.Close() }}, nil
 }
 
 // output is a table file being written by a job.

@@ -82,28 +82,37 @@ func (e *Engine) recover() error {
 	return err
 }
 
-// checkOurs refuses, before anything is written, to start a database among the files of somebody else. Hidden files and
-// what a file system keeps in its root do not count, and beside a database everything is tolerated.
+// checkOurs refuses, before anything is written, a directory of somebody else: one whose CURRENT another program wrote,
+// and one without any file of ours but with others. Hidden files and what a file system keeps in its root do not
+// count, and beside a database everything is tolerated. It also refuses an empty directory that must not become a
+// database.
 func (e *Engine) checkOurs() error {
 	names, err := e.fs.List()
 	if err != nil {
 		return fmt.Errorf("list the database directory: %w", err)
 	}
-	foreign := ""
+	ours, foreign := false, ""
 	for _, name := range names {
-		kind, _ := filename.Parse(name)
-		if kind == filename.Current {
-			return nil
-		}
-		if kind == filename.Unknown && !strings.HasPrefix(name, ".") && name != "lost+found" {
-			foreign = name
+		switch kind, _ := filename.Parse(name); kind {
+		case filename.Lock, filename.CurrentTemp:
+		case filename.Unknown:
+			if !strings.HasPrefix(name, ".") && name != "lost+found" {
+				foreign = name
+			}
+		default:
+			ours = true
 		}
 	}
-	if foreign == "" {
-		return nil
+	switch {
+	case ours:
+		return manifest.CheckOwner(e.fs)
+	case e.opts.ReadOnly || e.opts.MustExist:
+		return fmt.Errorf("%w: %s", ErrNoDatabase, e.fs.Path())
+	case foreign != "":
+		return fmt.Errorf("%w: %s holds other files (%s); name an empty directory or a new one",
+			manifest.ErrNotDatabase, e.fs.Path(), foreign)
 	}
-	return fmt.Errorf("%w: %s holds other files (%s); name an empty directory or a new one",
-		manifest.ErrNotDatabase, e.fs.Path(), foreign)
+	return nil
 }
 
 // checkTablesThere makes a lost table an error of Open rather than of the first read that needs it. names is sorted.
@@ -142,10 +151,11 @@ func numberAbove(names []string) filename.Num {
 // serve replays the log, makes what it found durable, and starts a new log and a new manifest in place of manifest before.
 func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	last, err := r.run(names)
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.flush()
 	}
-	if err := r.flush(); err != nil {
+	if err != nil {
+		r.removeTables()
 		return err
 	}
 	version := r.version
@@ -155,7 +165,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 		return fmt.Errorf("create log segment: %w", err)
 	}
 	e.segment.Store(seg)
-	e.logs = []filename.Num{e.segmentNum}
+	e.logs = []logFile{{num: e.segmentNum}}
 	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum: e.peekNum(), LastSeq: last}
 	if version, err = version.Apply(edit); err != nil {
 		return fmt.Errorf("recover: %w", err)
@@ -186,6 +196,10 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 		return err
 	}
 	e.startAt(last)
+	if e.report.Segments > 0 { // they stay; how many bytes which one has does not matter
+		e.logs = make([]logFile, e.report.Segments)
+		e.logs[0].size = e.report.LogBytes
+	}
 	mems := append(r.full, r.mem)
 	slices.Reverse(mems)
 	e.mu.Lock()
@@ -250,6 +264,7 @@ type replay struct {
 	mem     *memRef
 	keep    bool      // read-only: keep full memtables instead of flushing them
 	full    []*memRef // oldest first
+	written []string  // tables flushed so far
 }
 
 // run replays everything and returns the newest sequence number of the database.
@@ -323,7 +338,18 @@ func (r *replay) flush() error {
 		return fmt.Errorf("flush the replayed log: %w", err)
 	}
 	r.version = next
+	for _, added := range edit.Added {
+		r.written = append(r.written, filename.Make(filename.Table, added.Table.Num))
+	}
 	return r.newMemtable(0)
+}
+
+// removeTables removes what was flushed, which nothing names yet, so that an Open that fails again and again does not
+// fill the disk. What cannot be removed the next Open finds.
+func (r *replay) removeTables() {
+	for _, name := range r.written {
+		r.engine.fs.Remove(name)
+	}
 }
 
 // free gives back the memory of memtables that will not be served.

@@ -87,7 +87,7 @@ func TestOpen_comparesTablesWithTheManifest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.unref()
+		o.Close()
 		change(&meta)
 		if _, err := e.openTableFile(&meta); !errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("another %s: %v", name, err)

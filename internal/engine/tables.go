@@ -33,12 +33,16 @@ type openTable struct {
 	refs atomic.Int32
 }
 
-// unref gives back one reference. The last one closes the file; an error of closing a file that was only read
-// loses nothing.
-func (o *openTable) unref() {
-	if o.refs.Add(-1) == 0 {
-		o.Close()
+// unrefTable gives back one reference. After the last one CleanStep closes the table: not here, because this may run in
+// the guard of an unrelated reader or under a lock.
+func (e *Engine) unrefTable(o *openTable) {
+	if o.refs.Add(-1) > 0 {
+		return
 	}
+	e.deadMu.Lock()
+	e.shut = append(e.shut, o)
+	e.deadMu.Unlock()
+	e.wake(e.wakeHousekeeper)
 }
 
 // openTables bounds how many tables are open, in number and in bytes of directory, by a clock over those that are.
@@ -142,7 +146,7 @@ func (e *Engine) closeTableLocked(i int) {
 	last := len(c.refs) - 1
 	c.refs[i] = c.refs[last]
 	c.refs = c.refs[:last]
-	e.epochs.Retire(o.unref)
+	e.epochs.Retire(func() { e.unrefTable(o) })
 }
 
 // closeTable lets go of t, which no view names any more.

@@ -103,13 +103,16 @@ func (e *Engine) unref(v *view) {
 	e.wake(e.wakeHousekeeper)
 }
 
-// buryViews takes apart the views that nobody holds: memtables return to the pool, tables that no view names any
-// more are closed, and their files become obsolete unless the engine is closing.
-func (e *Engine) buryViews() {
+// buryDead takes apart the views that nobody holds: memtables return to the pool, tables that no view names any more are
+// closed, and their files become obsolete unless the engine is closing. It closes the tables that nobody has open.
+func (e *Engine) buryDead() {
 	e.deadMu.Lock()
-	dead := e.dead
-	e.dead = nil
+	dead, shut := e.dead, e.shut
+	e.dead, e.shut = nil, nil
 	e.deadMu.Unlock()
+	for _, o := range shut {
+		o.Close() // an error of closing a file that was only read loses nothing
+	}
 	if len(dead) == 0 {
 		return
 	}

@@ -19,6 +19,7 @@ const (
 	slowTables = 12
 	stopTables = 32
 	slowStep   = 100 * time.Microsecond // per 64 KiB of batch and table over slowTables
+	slowSleep  = time.Millisecond       // shorter waits are saved up: a sleep of microseconds takes fifty of them
 )
 
 // unsyncedBytes is how much log may wait for its sync before the housekeeper is woken early, so that sealing a
@@ -31,7 +32,11 @@ func (e *Engine) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqN
 	if err := e.writable(); err != nil {
 		return 0, err
 	}
-	return e.queue.Commit(b, sync, check)
+	last, err := e.queue.Commit(b, sync, check)
+	if errors.Is(err, commit.ErrPanicked) {
+		err = fmt.Errorf("%w: %w", ErrCommitUnknown, e.fail("commit", err))
+	}
+	return last, err
 }
 
 // syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.
@@ -82,8 +87,13 @@ func (e *Engine) slowDown(bytes int) {
 	if tables < slowTables || e.opts.Manual {
 		return
 	}
+	e.owedSleep += slowStep * time.Duration(tables-slowTables+1) * time.Duration(bytes) / (64 << 10)
+	if e.owedSleep < slowSleep {
+		return
+	}
 	start := e.opts.Now()
-	time.Sleep(slowStep * time.Duration(tables-slowTables+1) * time.Duration(bytes+1) / (64 << 10))
+	time.Sleep(e.owedSleep)
+	e.owedSleep = 0
 	e.stats.stalled(e.opts.Now().Sub(start), "level 0 is long")
 }
 
@@ -101,7 +111,7 @@ func (e *Engine) freeze(need int) error {
 		return err
 	}
 	e.epochs.Collect()
-	e.buryViews() // so that a memtable that nobody reads any more is used again instead of a new one
+	e.buryDead() // so that a memtable that nobody reads any more is used again instead of a new one
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := e.view.Load()
@@ -124,7 +134,7 @@ func (e *Engine) freeze(need int) error {
 func (e *Engine) startSegment() error {
 	num := e.newNum()
 	next, err := wal.Prepare(e.fs, num, 0)
-	if errors.Is(err, vfs.ErrNoSpace) {
+	if passes(err) {
 		return err
 	}
 	if err != nil {
@@ -143,7 +153,8 @@ func (e *Engine) startSegment() error {
 		return e.fail("begin log segment", err)
 	}
 	e.mu.Lock()
-	e.logs = append(e.logs, num)
+	e.logs[len(e.logs)-1].size = end.Length
+	e.logs = append(e.logs, logFile{num: num})
 	e.segmentNum = num
 	e.mu.Unlock()
 	e.segment.Store(seg)
@@ -175,8 +186,8 @@ func (e *Engine) waitForFlush() error {
 			}
 			continue
 		}
-		if e.noSpace != nil { // the flusher tries again; this writer does not wait for it
-			return fmt.Errorf("%w: writes resume when space returns: %w", vfs.ErrNoSpace, e.noSpace)
+		if e.heldUp != nil { // the flusher tries again; this writer does not wait for it
+			return fmt.Errorf("writes resume when a flush or compaction succeeds: %w", e.heldUp)
 		}
 		e.room.Wait()
 	}

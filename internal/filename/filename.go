@@ -15,7 +15,8 @@ import (
 	"strings"
 )
 
-// Num numbers manifests, log segments and tables. One counter serves all three; a number is never used twice.
+// Num numbers manifests, log segments and tables. One counter serves all three; a number is never used while a file
+// with that number is there or named by the manifest.
 type Num uint64
 
 // Kind is the role of a file.
@@ -68,7 +69,7 @@ func Parse(name string) (Kind, Num) {
 	} else if rest, ok := strings.CutSuffix(name, ".tbl"); ok {
 		kind, digits = Table, rest
 	}
-	num, err := strconv.ParseUint(digits, 10, 64)
+	num, err := strconv.ParseUint(digits, 10, 63) // one bit to spare, so that counting on from any name never wraps
 	if err != nil || Make(kind, Num(num)) != name {
 		return Unknown, 0
 	}

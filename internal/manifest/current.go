@@ -49,6 +49,15 @@ func encodeCurrent(db [16]byte, num filename.Num) [record.FileHeaderSize]byte {
 	return h.Encode()
 }
 
+// CheckOwner returns ErrNotDatabase if another program wrote CURRENT, and nil in every other case, also where there is
+// none or it is damaged: Recover tells. It is for looking at a directory before its lock is taken.
+func CheckOwner(fs vfs.FS) error {
+	if _, _, err := readCurrent(fs); errors.Is(err, ErrNotDatabase) {
+		return err
+	}
+	return nil
+}
+
 // readCurrent reads CURRENT. The error satisfies vfs.IsNotExist if there is none.
 func readCurrent(fs vfs.FS) (db [16]byte, num filename.Num, err error) {
 	f, err := fs.Open(nameCurrent)

@@ -4,12 +4,12 @@ import "fmt"
 
 // Counts are the numbers that must be zero.
 type Counts struct {
-	AckedLost     int64 // acknowledged commits that are gone
-	TornTxns      int64 // commits of which a part is there
-	Holes         int64 // commits that are missing though a later one is there
-	VanishedReads int64 // commits that a reader saw and that are gone
-	WrongData     int64 // values that nobody wrote there
-	Panics        int64
+	AckedLost     int64 `json:"acked_lost"`     // acknowledged commits that are gone
+	TornTxns      int64 `json:"torn_txns"`      // commits of which a part is there
+	Holes         int64 `json:"holes"`          // commits that are missing though a later one is there
+	VanishedReads int64 `json:"vanished_reads"` // commits that a reader saw and that are gone
+	WrongData     int64 `json:"wrong_data"`     // values that nobody wrote there
+	Panics        int64 `json:"panics"`
 }
 
 // Add adds o to c.

@@ -2,17 +2,17 @@ package table
 
 import (
 	"encoding/binary"
-	"errors"
 
 	"github.com/cespare/xxhash/v2"
 
 	"lightningdb/internal/codec"
 	"lightningdb/internal/corrupt"
+	"lightningdb/internal/record"
 )
 
 // ErrVersion is what errors.Is finds when a table is intact but needs a newer version of the program: its format
 // version, a flag, the codec or the encryption is not known to this one.
-var ErrVersion = errors.New("table format is not supported by this version")
+var ErrVersion = record.ErrVersionTooNew
 
 // The footer is the last 96 bytes of the file. Integers are little-endian.
 //

@@ -285,7 +285,7 @@ func (d *differential) move(w *walk, moves int) error {
 	for i := range moves {
 		if i == 0 || d.r.IntN(20) == 0 {
 			forward = d.r.IntN(2) == 0
-			d.jump(w)
+			w.jump(d.r, d.mix.key(d.r))
 		} else if forward {
 			w.step(w.it.Next, 1)
 		} else {
@@ -298,12 +298,12 @@ func (d *differential) move(w *walk, moves int) error {
 	return nil
 }
 
-func (d *differential) jump(w *walk) {
-	target := d.mix.key(d.r)
+// jump places the iterator in one of four ways.
+func (w *walk) jump(r *rand.Rand, target []byte) {
 	i, _ := slices.BinarySearchFunc(w.entries, target, func(e oracle.Entry, k []byte) int {
 		return bytes.Compare(e.Key, k)
 	})
-	switch d.r.IntN(4) {
+	switch r.IntN(4) {
 	case 0:
 		w.it.First()
 		w.at = 0

@@ -446,6 +446,50 @@ func TestOpenDir_readOnlyChangesNothing(t *testing.T) {
 	}
 }
 
+// A program that tidies up the lock file of a running database would let a second writer in.
+func TestLock_outlivesTheRemovalOfItsFile(t *testing.T) {
+	for name, readOnly := range map[string]bool{"against a writer": false, "against a reader": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			startChildAndWait(t, "hold exclusive", dir, "locked\n")
+			check(t, os.Remove(filepath.Join(dir, "LOCK")))
+			mode := vfs.Exclusive
+			if readOnly {
+				mode = vfs.Shared
+			}
+			d := openDir(t, dir, vfs.OpenDirOptions{ReadOnly: readOnly})
+			for range 2 { // the second time there is a lock file again
+				if _, err := d.Lock("LOCK", mode); !errors.Is(err, vfs.ErrLocked) {
+					t.Fatalf("lock beside the owner of the removed file = %v, want ErrLocked", err)
+				}
+			}
+		})
+	}
+}
+
+// A writer would change what a process reads from a directory without a lock file.
+func TestLock_readerWithoutLockFileExcludesWriters(t *testing.T) {
+	dir := t.TempDir()
+	r, err := openDir(t, dir, vfs.OpenDirOptions{ReadOnly: true}).Lock("LOCK", vfs.Shared)
+	check(t, err)
+	d := openDir(t, dir, vfs.OpenDirOptions{})
+	if _, err := d.Lock("LOCK", vfs.Exclusive); !errors.Is(err, vfs.ErrLocked) {
+		t.Errorf("lock beside a reader = %v, want ErrLocked", err)
+	}
+	check(t, r.Close())
+	l, err := d.Lock("LOCK", vfs.Exclusive)
+	check(t, err)
+	check(t, l.Close())
+}
+
+func startChildAndWait(t *testing.T, name, dir, want string) {
+	t.Helper()
+	_, out := startChild(t, name, dir)
+	if line, err := out.ReadString('\n'); line != want {
+		t.Fatalf("child %q says %q, %v", name, line, err)
+	}
+}
+
 // openAsNobody opens, as a user without rights, a directory that it may only read.
 func openAsNobody(dir string) error {
 	if err := unix.Setgid(65534); err != nil {

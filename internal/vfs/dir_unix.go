@@ -60,6 +60,18 @@ func lockFile(f *os.File, mode LockMode) (taken bool, err error) {
 	return false, err
 }
 
+// lockDirectory takes flock(2) on a directory, and reports whether somebody else has it. Some network file systems
+// cannot: there the lock file has to do alone.
+func lockDirectory(d *os.File, mode LockMode) (taken bool, err error) {
+	taken, err = lockFile(d, mode)
+	for _, cannot := range []error{unix.EBADF, unix.EINVAL, unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS} {
+		if errors.Is(err, cannot) {
+			return false, nil
+		}
+	}
+	return taken, err
+}
+
 // withDescriptor runs call on f's descriptor, which cannot be closed meanwhile, again while a signal interrupts it.
 func withDescriptor(f *os.File, call func(fd int) error) error {
 	conn, err := f.SyscallConn()

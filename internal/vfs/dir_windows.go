@@ -40,6 +40,9 @@ func lockFile(f *os.File, mode LockMode) (taken bool, err error) {
 	return false, err
 }
 
+// lockDirectory has nothing to do: no kernel lock of directories exists here, the lock file has to do alone.
+func lockDirectory(*os.File, LockMode) (taken bool, err error) { return false, nil }
+
 func isPlatformNoSpace(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }

@@ -59,10 +59,11 @@ func (r *lockRegistry) remove(lock *heldLock) {
 	}
 }
 
-// osLock is a held lock. The kernel's lock is bound to file and ends with it.
+// osLock is a held lock. The kernel's locks are bound to file and dir and end with them.
 type osLock struct {
 	mu    sync.Mutex
-	file  *os.File
+	file  *os.File // nil once closed, and on a medium without a lock file
+	dir   *os.File // the directory, locked too; nil once closed
 	entry *heldLock
 }
 
@@ -70,31 +71,68 @@ type osLock struct {
 func (l *osLock) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file == nil {
+	if l.dir == nil {
 		return fs.ErrClosed
 	}
-	if l.entry.mode == Exclusive {
-		_ = l.file.Truncate(0) // withdraws the information about the owner; nothing depends on it
+	var err error
+	if l.file != nil {
+		if l.entry.mode == Exclusive {
+			_ = l.file.Truncate(0) // withdraws the information about the owner; nothing depends on it
+		}
+		err = l.file.Close()
+		heldLocks.remove(l.entry)
 	}
-	err := l.file.Close()
-	heldLocks.remove(l.entry)
-	l.file = nil
+	err = errors.Join(err, l.dir.Close())
+	l.file, l.dir = nil, nil
 	return err
 }
 
-// noLock stands for a lock on a medium without a lock file, opened for reading only.
-type noLock struct{}
-
-func (noLock) Close() error { return nil }
-
+// lock locks the file and the directory it is in. The file is what other tools and people see, and keeps out whoever
+// linked it into another directory. The directory keeps the lock when somebody removes or replaces the file of a
+// running database: the next process would lock the new file without hindrance, and both would write.
 func (d *osDir) lock(name string, mode LockMode) (io.Closer, error) {
 	if d.readOnly && mode == Exclusive {
 		return nil, pathError("lock", name, errReadOnly)
 	}
+	l, err := d.lockNamed(name, mode)
+	if err != nil {
+		return nil, err
+	}
+	if l.dir, err = d.lockSelf(name, l.file, mode); err != nil {
+		if l.file != nil {
+			heldLocks.remove(l.entry)
+			err = errors.Join(err, l.file.Close())
+		}
+		return nil, err
+	}
+	if l.file != nil && mode == Exclusive {
+		recordOwner(l.file)
+	}
+	return l, nil
+}
+
+// lockSelf locks the directory, through a handle of its own so that the lock ends with it.
+func (d *osDir) lockSelf(name string, file *os.File, mode LockMode) (*os.File, error) {
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	taken, err := lockDirectory(dir, mode)
+	if err == nil && taken {
+		err = lockedError(name, describeOwner(file, mode))
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return dir, nil
+}
+
+// lockNamed locks the file. It returns a lock without a file on a medium that has none and cannot be changed.
+func (d *osDir) lockNamed(name string, mode LockMode) (*osLock, error) {
 	for range maxLockAttempts {
 		f, err := d.openLockFile(name)
 		if d.readOnly && IsNotExist(err) {
-			return noLock{}, nil
+			return &osLock{}, nil
 		}
 		if errors.Is(err, errReplaced) || IsNotExist(err) || errors.Is(err, fs.ErrExist) {
 			continue
@@ -157,9 +195,6 @@ func (d *osDir) lockRegistered(f *os.File, name string, entry *heldLock) error {
 	if err != nil {
 		return err
 	}
-	if entry.mode == Exclusive {
-		recordOwner(f)
-	}
 	return nil
 }
 
@@ -173,10 +208,13 @@ func recordOwner(f *os.File) {
 }
 
 // describeOwner says in words who is likely to hold the lock. Readers leave no trace in the lock file, so only a
-// failed shared lock tells for certain that the owner is the recorded writer.
+// failed shared lock tells for certain that the owner is the recorded writer. f may be nil.
 func describeOwner(f *os.File, wanted LockMode) string {
 	var buf [20]byte
-	n, _ := f.ReadAt(buf[:], 0)
+	n := 0
+	if f != nil {
+		n, _ = f.ReadAt(buf[:], 0)
+	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
 	switch {
 	case err != nil && wanted == Exclusive:

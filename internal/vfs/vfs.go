@@ -80,7 +80,7 @@ const (
 )
 
 // ErrLocked is what errors.Is finds when another holder has the lock. The message names the owner if it can.
-var ErrLocked = errors.New("database is locked by another process")
+var ErrLocked = errors.New("database is locked")
 
 // ErrNoSpace is what errors.Is finds when the medium or a quota is full. Implementations wrap ENOSPC, EDQUOT
 // and EFBIG so that both this error and the errno match.

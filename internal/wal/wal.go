@@ -33,7 +33,7 @@
 // successor's file existed.
 //
 // Recovery never appends to a segment that it read. It makes what it replayed durable elsewhere (in tables), creates a
-// root segment, and tells the manifest in one edit that the log starts there; only then may anything be appended to the
+// root segment, and begins a new manifest, which says that the log starts there; only then may anything be appended to the
 // root. If recovery is interrupted before that edit, the root stands unused behind the old log, whose last segment may
 // have a torn tail.
 //

@@ -303,3 +303,27 @@ func (f *file) DropUnsynced() error {
 	}
 	return nil
 }
+
+// SyncAsOf makes durable what the first ops changes of the directory did to the file, and nothing later: it is the end of a
+// Sync that began when Ops was that many, while others went on.
+func (f *file) SyncAsOf(ops int) error {
+	if err := f.check("sync"); err != nil {
+		return err
+	}
+	f.lockChange()
+	defer f.unlockChange()
+	if _, crash := f.begin(); crash != nil || f.inode.fs.volatile {
+		return crash
+	}
+	f.inode.makeDurableAsOf(ops)
+	return nil
+}
+
+func (n *inode) makeDurableAsOf(ops int) {
+	for len(n.pending) > 0 && n.pending[0].op <= ops {
+		w := &n.pending[0]
+		w.sectors(func(at int64, after []byte) { n.durable.writeAt(after, at) })
+		n.durable.size = w.size
+		n.pending = n.pending[1:]
+	}
+}

@@ -219,6 +219,16 @@ func (c *powerCut) names(f *FS) map[string]*inode {
 	return names
 }
 
+// apply does to names what the change did.
+func (ch *nameChange) apply(names map[string]*inode) {
+	if ch.kind != created {
+		delete(names, ch.oldNameOrName())
+	}
+	if ch.kind != removed {
+		names[ch.name] = ch.inode
+	}
+}
+
 // oldNameOrName is the name that a removal or renaming takes away.
 func (ch *nameChange) oldNameOrName() string {
 	if ch.kind == renamed {

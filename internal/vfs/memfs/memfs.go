@@ -269,6 +269,24 @@ func (f *FS) SyncDir() error {
 	return crash
 }
 
+// SyncDirAsOf makes durable what the first ops changes did to the names: it is the end of a SyncDir that began when Ops
+// was that many, while others went on.
+func (f *FS) SyncDirAsOf(ops int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.checkLocked("sync directory", f.Path()); err != nil {
+		return err
+	}
+	if _, crash := f.beginLocked(); crash != nil || f.volatile {
+		return crash
+	}
+	for len(f.changes) > 0 && f.changes[0].op <= ops {
+		f.changes[0].apply(f.durable)
+		f.changes = f.changes[1:]
+	}
+	return nil
+}
+
 // FreeBytes implements vfs.FS.
 func (f *FS) FreeBytes() (uint64, error) {
 	f.mu.RLock()

@@ -104,8 +104,9 @@ Exit codes:
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: "lightning", Help: rootHelp, Flags: a.defineFlags, Out: a.Stdout}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.deleteCommand(), a.scanCommand(), a.countCommand(),
-		a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.demoCommand(), a.demoLoadCommand(),
-		a.versionCommand(), a.completionCommand(p)}
+		a.importCommand(), a.exportCommand(), a.statsCommand(), a.verifyCommand(), a.compactCommand(), a.demoCommand(),
+		a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(), a.validateFillCommand(), a.versionCommand(),
+		a.completionCommand(p)}
 	return p
 }
 

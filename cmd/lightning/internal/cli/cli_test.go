@@ -105,6 +105,7 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "get DB b", out: "two"},
 			{args: "delete DB b a --ignore-missing"},
 			{args: "count DB", out: "0\n"},
+			{args: "verify DB --quiet"},
 		},
 		"values from standard input": {
 			{args: "put DB k -", stdin: "line\nline\x00\xff"},
@@ -341,7 +342,7 @@ func TestCorruption_exits5(t *testing.T) {
 	if err := os.WriteFile(tables[0], data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"get", dir, "k"}, {"scan", dir}, {"count", dir}, {"export", dir, "-"}} {
+	for _, args := range [][]string{{"get", dir, "k"}, {"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"verify", dir}} {
 		got := lightning(t, "", args...)
 		if got.code != exitCorrupt || got.out != "" || !strings.Contains(got.err, filepath.Base(tables[0])) {
 			t.Errorf("%q: %+v", args, got)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
 	"strconv"
 
@@ -38,10 +36,7 @@ is there in part. The numbers are counted; if they are not these, the exit code 
 
 func (a *app) demo(ctx context.Context, c demo.Config) error {
 	c.MemoryLimit, c.AfterKill = int64(a.memoryLimit), a.afterKill
-	c.Out, c.Terminal = a.Stdout, a.progressOut()
-	if a.json || a.quiet {
-		c.Out = io.Discard
-	}
+	c.Out, c.Terminal = a.story(), a.progressOut()
 	report, err := demo.Run(ctx, c)
 	if errors.Is(err, demo.ErrNotWhole) {
 		err = advise(err, "please report this, with the output above")
@@ -58,15 +53,11 @@ func (a *app) demo(ctx context.Context, c demo.Config) error {
 
 // loadingProcess is this program again, as the process to be killed.
 func loadingProcess(dir, source string, memoryLimit int64) (*exec.Cmd, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
 	args := []string{"demo-load"}
 	if memoryLimit > 0 {
 		args = append(args, "--memory-limit", strconv.FormatInt(memoryLimit, 10))
 	}
-	return exec.Command(program, append(args, "--", dir, source)...), nil
+	return thisProgram(append(args, "--", dir, source)...)
 }
 
 // demoLoadCommand is the other end of loadingProcess.

@@ -68,6 +68,8 @@ var classes = []class{
 	{lightningdb.ErrCorrupt, exitCorrupt, "corruption", "keep a copy of the directory and restore a backup"},
 	{lightningdb.ErrNoSpace, exitNoSpace, "no-space", "free some space and run it again"},
 	{syscall.ENOSPC, exitNoSpace, "no-space", "free some space and run it again"},
+	{lightningdb.ErrCommitUnknown, exitFailure, "commit-unknown", "mend the cause, then read what is there and run it again"},
+	{lightningdb.ErrReadOnly, exitFailure, "read-only", "mend the cause and run it again; everything acknowledged is there"},
 	{lightningdb.ErrNotFound, exitNotFound, "not-found", "list keys with `lightning scan`"},
 	{lightningdb.ErrNoDatabase, exitFailure, "no-database", "check the directory; put and import create a database"},
 	{lightningdb.ErrNotDatabase, exitFailure, "not-database", "check the directory; an empty or absent one is needed"},

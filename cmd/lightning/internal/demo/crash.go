@@ -1,20 +1,15 @@
 package demo
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"lightningdb/cmd/lightning/internal/child"
 	"lightningdb/cmd/lightning/internal/progress"
 )
 
@@ -25,7 +20,7 @@ func (r *run) crash(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := child{files: len(r.tree.files), killAt: killPoint(len(r.tree.files))}
+	c := load{files: len(r.tree.files), killAt: killPoint(len(r.tree.files))}
 	line := progress.Start(r.Terminal, "load", func() progress.Sample {
 		done := c.acked.Load()
 		return progress.Sample{Done: done, Total: int64(c.files), Count: done, Noun: "files"}
@@ -39,7 +34,7 @@ func (r *run) crash(ctx context.Context) error {
 	for _, path := range paths {
 		r.acked[path] = true
 	}
-	r.report.Killed, r.report.AckedBeforeKill = c.killed.Load(), len(r.acked)
+	r.report.Killed, r.report.AckedBeforeKill = c.killed, len(r.acked)
 	r.say.killed(r, time.Since(start))
 	return nil
 }
@@ -49,75 +44,31 @@ func killPoint(files int) int {
 	return max(1, files*2/5+rand.IntN(files/5+1))
 }
 
-// child is a loading process and its fate.
-type child struct {
+// load is a loading process and its fate.
+type load struct {
 	files  int
 	killAt int // number of acknowledgements
 	acked  atomic.Int64
-	killed atomic.Bool
+	killed bool // set at its end
 }
 
 // run starts the command, collects acknowledgements and kills the process at a random instant after the killAt-th. It
 // returns every acknowledgement that was written, also those written between the decision to kill and the death.
-func (c *child) run(ctx context.Context, command *exec.Cmd) ([]string, error) {
-	var complaint bytes.Buffer
-	command.Stderr = &complaint
-	acks, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("start the loading process: %w", err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = command.Process.Kill() })
-	defer stop()
-	kill := func() { _ = command.Process.Kill() }
-	paths, readErr := c.collect(acks, kill)
-	if readErr != nil {
-		kill() // it must not wait for a reader that has gone
-	}
-	waitErr := command.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case readErr != nil:
-		return nil, fmt.Errorf("read acknowledgements: %w", readErr)
-	case waitErr == nil: // it was done before the kill came
-		c.killed.Store(false)
-	case !c.killed.Load() || diedByItself(command.ProcessState):
-		return nil, fmt.Errorf("the loading process failed: %w: %s", waitErr, strings.TrimSpace(complaint.String()))
-	}
-	return paths, nil
-}
-
-// diedByItself tells an exit from a kill. Windows cannot tell them apart.
-func diedByItself(state *os.ProcessState) bool { return state.Exited() && runtime.GOOS != "windows" }
-
-// collect reads acknowledgements to the end of the pipe and calls kill once. A last line without its line break was
-// cut off by the kill and is none.
-func (c *child) collect(acks io.Reader, kill func()) ([]string, error) {
-	var paths []string
+func (c *load) run(ctx context.Context, command *exec.Cmd) (paths []string, err error) {
 	start := time.Now()
-	in := bufio.NewReader(acks)
-	for {
-		line, err := in.ReadString('\n')
-		if err == io.EOF {
-			return paths, nil
-		}
+	c.killed, err = child.Run(ctx, command, func(line string, kill func()) error {
+		path, err := strconv.Unquote(line)
 		if err != nil {
-			return nil, err
-		}
-		path, err := strconv.Unquote(strings.TrimSuffix(line, "\n"))
-		if err != nil {
-			return nil, fmt.Errorf("not an acknowledgement: %q", line)
+			return fmt.Errorf("not an acknowledgement: %q", line)
 		}
 		paths = append(paths, path)
 		c.acked.Add(1)
 		if len(paths) == c.killAt {
-			c.killed.Store(true)
 			time.AfterFunc(randomDelay(time.Since(start)), kill)
 		}
-	}
+		return nil
+	})
+	return paths, err
 }
 
 // randomDelay is up to a tenth of the time the first half took, so that the kill is tied to no acknowledgement.

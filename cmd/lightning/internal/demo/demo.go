@@ -24,12 +24,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/scratch"
 )
 
 // ErrNotWhole says that a check found lost or torn files. It is the one result this program exists to rule out.
@@ -89,11 +88,12 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 	if r.tree, err = walk(ctx, r.Source); err != nil {
 		return report, err
 	}
-	remove, err := r.chooseDir()
+	dir, err := scratch.Choose("demo", r.Dir, r.Keep)
 	if err != nil {
 		return report, err
 	}
-	defer remove()
+	defer dir.Remove()
+	r.Dir, r.Keep = dir.Path, dir.Kept
 	report.Source, report.Dir, report.Files, report.SourceBytes = r.Source, r.Dir, len(r.tree.files), r.tree.bytes
 	r.say.opening(r)
 	if err = r.crash(ctx); err == nil {
@@ -115,27 +115,6 @@ type run struct {
 	lost   map[string]bool // acknowledged files that a check did not find whole
 	torn   map[string]bool // files that a check found half there
 	strays int             // most entries without a file that a check found
-}
-
-// chooseDir sets Dir and returns what removes it.
-func (r *run) chooseDir() (remove func(), err error) {
-	if r.Dir == "" {
-		r.Dir, err = os.MkdirTemp("", "lightning-demo-")
-		if err != nil || r.Keep {
-			return func() {}, err
-		}
-		return func() { os.RemoveAll(r.Dir) }, nil
-	}
-	r.Keep = true
-	names, err := os.ReadDir(r.Dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	if len(names) > 0 {
-		return nil, fmt.Errorf("%s is not empty; the demo needs a directory of its own", r.Dir)
-	}
-	r.Dir, err = filepath.Abs(r.Dir)
-	return func() {}, err
 }
 
 func (r *run) open() (*lightningdb.DB, error) {

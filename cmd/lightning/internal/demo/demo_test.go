@@ -79,18 +79,6 @@ func TestDocument_entriesAreContentMetadataAndPostings(t *testing.T) {
 	}
 }
 
-// An acknowledgement cut off by the kill is none; counting it would report a loss that never happened.
-func TestCollect_dropsTheLineTheKillCutOff(t *testing.T) {
-	c := &child{files: 3, killAt: 100}
-	paths, err := c.collect(strings.NewReader("\"a\"\n\"b\\nc\"\n\"d\""), func() { t.Error("killed") })
-	if err != nil || !slices.Equal(paths, []string{"a", "b\nc"}) || c.acked.Load() != 2 {
-		t.Errorf("%q, %v", paths, err)
-	}
-	if _, err := c.collect(strings.NewReader("panic: oh\n"), func() {}); err == nil {
-		t.Error("garbage passed for an acknowledgement")
-	}
-}
-
 // The kill must come in the middle: before the first acknowledgement or after the last it shows nothing.
 func TestKillPoint_isInTheMiddle(t *testing.T) {
 	for _, files := range []int{1, 2, 3, 10, 11478} {
@@ -102,21 +90,20 @@ func TestKillPoint_isInTheMiddle(t *testing.T) {
 	}
 }
 
-// A child that fails must not pass for one that was killed.
-func TestChild_ownFailureIsAnError(t *testing.T) {
+// A kill that nobody asked for, or garbage taken for an acknowledgement, would make the report a fable.
+func TestLoad_countsAcknowledgementsUpToTheKill(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("needs a shell")
 	}
-	c := &child{files: 9, killAt: 9}
-	if _, err := c.run(t.Context(), exec.Command(shell, "-c", "echo '\"a\"'; echo it broke >&2; exit 3")); err == nil ||
-		!strings.Contains(err.Error(), "it broke") {
-		t.Errorf("got %v", err)
+	c := &load{files: 2, killAt: 1}
+	paths, err := c.run(t.Context(), exec.Command(shell, "-c", `echo '"a"'; exec sleep 60`))
+	if err != nil || !c.killed || !slices.Equal(paths, []string{"a"}) {
+		t.Errorf("a killed process: %q, %v, killed %v", paths, err, c.killed)
 	}
-	c = &child{files: 2, killAt: 1}
-	paths, err := c.run(t.Context(), exec.Command(shell, "-c", "echo '\"a\"'; exec sleep 60"))
-	if err != nil || !c.killed.Load() || len(paths) != 1 {
-		t.Errorf("a killed child: %q, %v, killed %v", paths, err, c.killed.Load())
+	c = &load{files: 2, killAt: 9}
+	if _, err := c.run(t.Context(), exec.Command(shell, "-c", `echo panic: oh`)); err == nil {
+		t.Error("garbage passed for an acknowledgement")
 	}
 }
 

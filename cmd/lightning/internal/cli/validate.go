@@ -1,0 +1,234 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/validate"
+)
+
+// What validate does where no flag says otherwise.
+const (
+	crashDuration     = 3 * time.Second
+	enduranceDuration = 30 * time.Second
+	testDuration      = 3 * time.Second
+	killRounds        = 1
+	powerLossRounds   = 8
+)
+
+// validateFlags are those of both programs.
+type validateFlags struct {
+	dir        string
+	seed       uint64
+	duration   time.Duration
+	rounds     int
+	writers    int
+	durability durabilityFlag
+	powerLoss  bool
+	only       string
+}
+
+// The flags that belong to one program alone.
+var (
+	crashFlags  = []string{"rounds", "writers", "durability", "power-loss"}
+	stressFlags = []string{"only"}
+)
+
+func (a *app) validateCommand() *command.Command {
+	f := validateFlags{durability: durabilityFlag(lightningdb.Sync)}
+	cmd := &command.Command{
+		Use:     "validate crash|stress",
+		Short:   "Hold the database against its promises: kills, power cuts, stress",
+		MinArgs: 1, MaxArgs: 1,
+		Exclusive: [][2]string{{"power-loss", "duration"}, {"power-loss", "dir"}},
+		Help: `validate crash starts a process with 4 writers: plain puts, and every tenth commit an atomic batch
+with a checksum over all its entries. After 3 seconds and a random moment it kills the process with
+SIGKILL, reopens the database and compares: every acknowledged entry must be there and exact, every
+batch whole or absent, and nothing there that was never written. With --power-loss the writers run
+on a simulated machine, and what each kind of power cut may leave of its disk is recovered and
+compared.
+
+validate stress runs six tests: ` + strings.Join(validate.Tests(), ", ") + `.
+
+The last line is PASS or FAIL, and the exit code is 0 only if everything held and there was something
+to check.`,
+	}
+	cmd.Flags = func(set *flag.FlagSet) {
+		set.StringVar(&f.dir, "dir", "", "`DIR` to work in, absent or empty, which is kept (default: a temporary one)")
+		set.Uint64Var(&f.seed, "seed", 0, "`N` from which all data follows (default: a random one)")
+		set.DurationVar(&f.duration, "duration", 0, "`TIME` before the kill, or of the test of endurance (default: 3s, 30s)")
+		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8)")
+		set.IntVar(&f.writers, "writers", 4, "crash: `N` writers")
+		set.Var(&f.durability, "durability", "crash: `LEVEL` of the commits, sync or process")
+		set.BoolVar(&f.powerLoss, "power-loss", false, "crash: simulate power cuts instead of killing a process")
+		set.StringVar(&f.only, "only", "", "stress: `NAME` of the only test to run")
+	}
+	cmd.Run = func(ctx context.Context, args []string) error { return a.validate(ctx, cmd, args[0], f) }
+	return cmd
+}
+
+func (a *app) validate(ctx context.Context, cmd *command.Command, program string, f validateFlags) error {
+	if !cmd.Given("seed") {
+		f.seed = rand.Uint64()
+	}
+	switch program {
+	case "crash":
+		if err := refuse(cmd, program, stressFlags); err != nil {
+			return err
+		}
+		return a.validateCrash(ctx, cmd, f)
+	case "stress":
+		if err := refuse(cmd, program, crashFlags); err != nil {
+			return err
+		}
+		return a.validateStress(ctx, cmd, f)
+	}
+	return usage(fmt.Errorf("there is no validation %q", program), "use: lightning "+cmd.Use)
+}
+
+// refuse complains about flags that the program does not have.
+func refuse(cmd *command.Command, program string, flags []string) error {
+	for _, name := range flags {
+		if cmd.Given(name) {
+			return usage(fmt.Errorf("validate %s does not take --%s", program, name), "see `lightning help validate`")
+		}
+	}
+	return nil
+}
+
+func (a *app) validateCrash(ctx context.Context, cmd *command.Command, f validateFlags) error {
+	c := validate.CrashConfig{Dir: f.dir, Rounds: f.rounds, Writers: f.writers, Duration: f.duration,
+		Sync: lightningdb.Durability(f.durability) == lightningdb.Sync, Seed: f.seed, PowerLoss: f.powerLoss,
+		Child: writingProcess, Out: a.story(), Bold: a.bold}
+	if !cmd.Given("rounds") {
+		c.Rounds = killRounds
+		if f.powerLoss {
+			c.Rounds = powerLossRounds
+		}
+	}
+	if !cmd.Given("duration") {
+		c.Duration = crashDuration
+	}
+	report, err := validate.Crash(ctx, c)
+	if err != nil && !errors.Is(err, validate.ErrBroken) {
+		return fmt.Errorf("validate crash: %w", err)
+	}
+	if a.json {
+		return errors.Join(reportable(err), writeJSON(a.Stdout, report))
+	}
+	report.Print(c.Out)
+	return a.verdict(err)
+}
+
+func (a *app) validateStress(ctx context.Context, cmd *command.Command, f validateFlags) error {
+	c := validate.StressConfig{Dir: f.dir, Only: f.only, Endurance: f.duration, Each: testDuration, Seed: f.seed,
+		Child: fillingProcess, Out: a.story(), Bold: a.bold}
+	if !cmd.Given("duration") {
+		c.Endurance = enduranceDuration
+	}
+	if a.json {
+		c.Done = func(r validate.Result) error { return writeJSON(a.Stdout, r) }
+	}
+	report, err := validate.Stress(ctx, c)
+	if err != nil && !errors.Is(err, validate.ErrBroken) {
+		return fmt.Errorf("validate stress: %w", err)
+	}
+	if a.json {
+		return errors.Join(reportable(err), writeJSON(a.Stdout, report))
+	}
+	return a.verdict(err)
+}
+
+// story is where long commands tell what they do, for people.
+func (a *app) story() io.Writer {
+	if a.json || a.quiet {
+		return io.Discard
+	}
+	return a.Stdout
+}
+
+// verdict writes the last line.
+func (a *app) verdict(err error) error {
+	_, writeErr := fmt.Fprintln(a.Stdout, validate.Verdict(err))
+	return errors.Join(reportable(err), writeErr)
+}
+
+// reportable adds to a broken promise what to do about it.
+func reportable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return advise(err, "please report this, with the output above")
+}
+
+// writingProcess is this program again, as the process that validate crash kills.
+func writingProcess(dir string, w validate.Workload) (*exec.Cmd, error) {
+	durability := durabilityFlag(lightningdb.Process)
+	if w.Sync {
+		durability = durabilityFlag(lightningdb.Sync)
+	}
+	return thisProgram("validate-write", "--seed", strconv.FormatUint(w.Seed, 10), "--round", strconv.Itoa(w.Round),
+		"--writers", strconv.Itoa(w.Writers), "--durability", durability.String(), "--", dir)
+}
+
+// fillingProcess is this program again, as the process whose memory validate stress measures.
+func fillingProcess(dir string, seed uint64) (*exec.Cmd, error) {
+	return thisProgram("validate-fill", "--seed", strconv.FormatUint(seed, 10), "--", dir)
+}
+
+// thisProgram is a command that runs the program in a second process.
+func thisProgram(args ...string) (*exec.Cmd, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return exec.Command(program, args...), nil
+}
+
+// validateWriteCommand is the other end of writingProcess.
+func (a *app) validateWriteCommand() *command.Command {
+	var w validate.Workload
+	var durability durabilityFlag
+	return &command.Command{
+		Use:     "validate-write DIR",
+		Short:   "The process that validate crash kills",
+		Hidden:  true,
+		MinArgs: 1, MaxArgs: 1,
+		Flags: func(set *flag.FlagSet) {
+			set.Uint64Var(&w.Seed, "seed", 0, "")
+			set.IntVar(&w.Round, "round", 1, "")
+			set.IntVar(&w.Writers, "writers", 4, "")
+			durability.define(set)
+		},
+		Run: func(ctx context.Context, args []string) error {
+			w.Sync = lightningdb.Durability(durability) != lightningdb.Process
+			return validate.Write(ctx, args[0], w, a.Stdout)
+		},
+	}
+}
+
+// validateFillCommand is the other end of fillingProcess.
+func (a *app) validateFillCommand() *command.Command {
+	var seed uint64
+	return &command.Command{
+		Use:     "validate-fill DIR",
+		Short:   "The process whose memory validate stress measures",
+		Hidden:  true,
+		MinArgs: 1, MaxArgs: 1,
+		Flags: func(set *flag.FlagSet) { set.Uint64Var(&seed, "seed", 0, "") },
+		Run: func(ctx context.Context, args []string) error {
+			return validate.Fill(ctx, args[0], seed, a.Stdout)
+		},
+	}
+}

@@ -1,0 +1,145 @@
+package validate
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lightningdb/cmd/lightning/internal/units"
+)
+
+// Sizes of the test of scans.
+const (
+	scanFiller  = 40_000 // entries that never change, so that a scan takes long
+	scanMarkers = 9      // entries spread evenly among them that every commit changes
+	scanReaders = 2
+)
+
+// scanned is the state of the test of scans. The markers of a moment all hold the same number.
+type scanned struct {
+	*stress
+	begun, acked atomic.Uint64
+
+	mu        sync.Mutex
+	latencies []time.Duration // of commits
+	scans     int64
+}
+
+func fillerKey(i int) []byte { return fmt.Appendf(nil, "%06d", i) }
+
+// markerKey is behind the filler of that number.
+func markerKey(m int) []byte { return fmt.Appendf(nil, "%06d!", m*(scanFiller/(scanMarkers-1))) }
+
+// runScans commits a new number to all markers while scans read everything. A check is one scan.
+func runScans(ctx context.Context, s *stress) error {
+	t := &scanned{stress: s}
+	if err := t.prepare(); err != nil {
+		return err
+	}
+	c := newCrew(ctx, s.Each)
+	c.start(t.mark)
+	for range scanReaders {
+		c.start(t.scan)
+	}
+	if err := c.wait(); err != nil {
+		return err
+	}
+	if err := t.scan(); err != nil {
+		return err
+	}
+	slices.Sort(t.latencies)
+	s.figures["scans"], s.figures["entries_per_scan"] = t.scans, scanFiller+scanMarkers
+	for _, p := range []int{50, 99} {
+		s.figures[fmt.Sprintf("commit_p%d_us", p)] = t.percentile(p).Microseconds()
+	}
+	s.say.line("%s of %s entries each; commits beside them took %s (p50), %s (p99)", units.Plural(t.scans, "scan"),
+		units.Count(scanFiller+scanMarkers), units.Duration(t.percentile(50)), units.Duration(t.percentile(99)))
+	return nil
+}
+
+func (t *scanned) percentile(p int) time.Duration {
+	if len(t.latencies) == 0 {
+		return 0
+	}
+	return t.latencies[len(t.latencies)*p/100]
+}
+
+func (t *scanned) fillerValue(i int) []byte { return appendContent(nil, 60, t.Seed, uint64(i)) }
+
+func (t *scanned) prepare() error {
+	const perCommit = 1000
+	var entries []entry
+	for i := range scanFiller {
+		entries = append(entries, entry{fillerKey(i), t.fillerValue(i)})
+		if len(entries) == perCommit || i == scanFiller-1 {
+			if err := t.commit(entries...); err != nil {
+				return err
+			}
+			entries = entries[:0]
+		}
+	}
+	return t.mark()
+}
+
+// mark commits the next number.
+func (t *scanned) mark() error {
+	n := t.begun.Add(1)
+	var entries []entry
+	for m := range scanMarkers {
+		entries = append(entries, entry{markerKey(m), binary.BigEndian.AppendUint64(nil, n)})
+	}
+	start := time.Now()
+	if err := t.commit(entries...); err != nil {
+		return err
+	}
+	t.acked.Store(n)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.latencies = append(t.latencies, time.Since(start))
+	return nil
+}
+
+// scan reads everything, forward, in one loop.
+func (t *scanned) scan() error {
+	floor := t.acked.Load()
+	all := t.db.Range(nil, nil)
+	var moment uint64
+	fillers, markers := 0, 0
+	for key, value := range all.All() {
+		if len(key) == len("000000") {
+			if !bytes.Equal(key, fillerKey(fillers)) || !bytes.Equal(value, t.fillerValue(fillers)) {
+				return broken("entry %q of a scan is not filler %d", key, fillers)
+			}
+			fillers++
+			continue
+		}
+		if len(value) != 8 || !bytes.Equal(key, markerKey(markers)) {
+			return broken("entry %q of a scan is not marker %d", key, markers)
+		}
+		n := binary.BigEndian.Uint64(value)
+		if markers == 0 {
+			moment = n
+		}
+		if n != moment {
+			return broken("a scan saw two moments: %d at its first marker, %d at marker %d", moment, n, markers)
+		}
+		markers++
+	}
+	if err := all.Err(); err != nil {
+		return err
+	}
+	if fillers != scanFiller || markers != scanMarkers || moment < floor || moment > t.begun.Load() {
+		return broken("a scan has %d fillers and %d markers of moment %d; %d was acknowledged before", fillers, markers,
+			moment, floor)
+	}
+	t.checks.Add(1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.scans++
+	return nil
+}

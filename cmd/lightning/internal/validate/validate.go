@@ -1,0 +1,132 @@
+// Package validate holds the database against what it promises, on the machine it is to run on: what is acknowledged
+// survives a kill and a power cut (Crash), and what is read is right while much happens at once (Stress). Every
+// program prints what it counted and fails if anything was wrong, or if it had nothing to count.
+//
+// # How a verdict comes about
+//
+// No program trusts what it wrote. Every value is computed from the seed and from what the value is (writer, number of
+// the commit, version), so whoever reads an entry can compute what must be there. What is lost is told from
+// acknowledgements: in Crash they have left the process that is killed before it dies, in Stress they are numbers in
+// memory that a reader loads before it begins to read.
+//
+// # Goroutines
+//
+// The goroutines of a program are its writers and readers. They are one crew; the first failure, the end of the time or
+// of the context ends them all, and the program waits for them before it returns.
+package validate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/units"
+)
+
+// ErrBroken says that a promise was not kept, or that nothing was checked. It is the result this package exists to
+// rule out.
+var ErrBroken = errors.New("validation failed")
+
+// broken describes what was not as promised.
+func broken(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrBroken, fmt.Sprintf(format, args...))
+}
+
+// entry is a key and what a commit does to it: sets it, or removes it if value is nil.
+type entry struct{ key, value []byte }
+
+// commitFunc commits entries in one batch, at Sync durability or at Process. It returns the sequence number of the
+// last, or 0 where nobody tells.
+type commitFunc func(entries []entry, sync bool) (last uint64, err error)
+
+// throughAPI is the commitFunc of a database.
+func throughAPI(db *lightningdb.DB) commitFunc {
+	return func(entries []entry, sync bool) (uint64, error) {
+		var b lightningdb.Batch
+		for _, e := range entries {
+			if e.value == nil {
+				b.Delete(e.key)
+			} else {
+				b.Put(e.key, e.value)
+			}
+		}
+		b.SetDurability(lightningdb.Process)
+		if sync {
+			b.SetDurability(lightningdb.Sync)
+		}
+		return 0, db.Write(&b)
+	}
+}
+
+// printer says what happens to somebody who looks. Errors of out are not looked at: the verdict is also in the exit
+// code.
+type printer struct {
+	out  io.Writer
+	bold func(string) string
+}
+
+func (p printer) title(text string) {
+	if p.bold != nil {
+		text = p.bold(text)
+	}
+	fmt.Fprintln(p.out, text)
+}
+
+func (p printer) line(format string, args ...any) { fmt.Fprintf(p.out, "   "+format+"\n", args...) }
+
+// Verdict is the last line of a run.
+func Verdict(err error) string {
+	if err == nil {
+		return "PASS"
+	}
+	return "FAIL: " + err.Error()
+}
+
+// errTimeUp ends a crew that did what it was to do.
+var errTimeUp = errors.New("the time is over")
+
+// crew is the goroutines of one test.
+type crew struct {
+	ctx     context.Context
+	end     context.CancelCauseFunc
+	running sync.WaitGroup
+}
+
+// newCrew is a crew that ends after d, or for d = 0 when its work is done.
+func newCrew(ctx context.Context, d time.Duration) *crew {
+	c := new(crew)
+	c.ctx, c.end = context.WithCancelCause(ctx)
+	if d > 0 {
+		timer := time.AfterFunc(d, func() { c.end(errTimeUp) })
+		context.AfterFunc(c.ctx, func() { timer.Stop() })
+	}
+	return c
+}
+
+// start runs step again and again in a goroutine of its own until the crew ends. An error of step ends the crew.
+func (c *crew) start(step func() error) {
+	c.running.Go(func() {
+		for c.ctx.Err() == nil {
+			if err := step(); err != nil {
+				c.end(err)
+			}
+		}
+	})
+}
+
+// wait returns the first error, once all goroutines have ended.
+func (c *crew) wait() error {
+	c.running.Wait()
+	defer c.end(nil)
+	if err := context.Cause(c.ctx); !errors.Is(err, errTimeUp) {
+		return err
+	}
+	return nil
+}
+
+// perSecond is a rate for people.
+func perSecond(n int64, d time.Duration) string { return units.Count(units.Rate(n, d)) + "/s" }
