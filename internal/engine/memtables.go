@@ -12,7 +12,6 @@ type memtables struct {
 	spare     []*memtable.Table // empty, ready for use; at most keep
 	keep      int
 	allocated int64 // bytes of all memtables, spare ones included
-	peak      int64
 }
 
 // get returns an empty memtable for segment with room for at least need bytes.
@@ -22,7 +21,7 @@ func (p *memtables) get(segment filename.Num, need int) (*memRef, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.grow(int64(need))
+		p.allocated += int64(need)
 		return &memRef{Table: t, segment: segment}, nil
 	}
 	if n := len(p.spare); n > 0 {
@@ -34,13 +33,8 @@ func (p *memtables) get(segment filename.Num, need int) (*memRef, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.grow(int64(p.size))
+	p.allocated += int64(p.size)
 	return &memRef{Table: t, segment: segment, pooled: true}, nil
-}
-
-func (p *memtables) grow(bytes int64) {
-	p.allocated += bytes
-	p.peak = max(p.peak, p.allocated)
 }
 
 // recycle takes back a memtable that nobody can read any more.

@@ -160,7 +160,8 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	}
 	version := r.version
 	e.startAt(last)
-	seg, err := wal.Create(e.fs, e.newNumAs(&e.segmentNum), version.DatabaseID, wal.Root(last))
+	e.segmentNum = e.newNum()
+	seg, err := wal.Create(e.fs, e.segmentNum, version.DatabaseID, wal.Root(last))
 	if err != nil {
 		return fmt.Errorf("create log segment: %w", err)
 	}
@@ -213,11 +214,6 @@ func (e *Engine) startAt(last key.SeqNum) {
 	e.report.LastSequence = last
 	e.visible.Store(uint64(last))
 	e.queue = commit.NewQueue(writer{e}, last+1)
-}
-
-func (e *Engine) newNumAs(where *filename.Num) filename.Num {
-	*where = e.newNum()
-	return *where
 }
 
 // removeUnnamed removes the files of ours that the new manifest does not name: the manifest and the log from before, what
