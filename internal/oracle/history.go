@@ -113,10 +113,7 @@ func (h *History) Acknowledged() key.SeqNum {
 	return h.base
 }
 
-// Commits is the number of commits issued since the history began or was last shortened by Forget.
-func (h *History) Commits() int { return len(h.commits) }
-
-// Acked is the number of them that were acknowledged.
+// Acked is the number of commits that were acknowledged since the history began or was last shortened by Forget.
 func (h *History) Acked() int {
 	n := 0
 	for i := range h.commits {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/oracle"
 	"lightningdb/internal/vfs/memfs"
@@ -291,17 +290,4 @@ func AllCuts(unsynced, sectors, limit, seeded int) []Cut {
 		cuts = append(cuts, Cut{memfs.Random, uint64(seed)})
 	}
 	return slices.Clip(cuts)
-}
-
-// Batch returns the batch of the given operations: a key and its value, or a key and nil to delete it.
-func Batch(ops ...[2][]byte) *batch.Batch {
-	b := new(batch.Batch)
-	for _, op := range ops {
-		if op[1] == nil {
-			b.Delete(op[0])
-		} else {
-			b.Put(op[0], op[1])
-		}
-	}
-	return b
 }

@@ -21,10 +21,6 @@ const (
 	numIntents
 )
 
-func (i intent) String() string {
-	return [...]string{"put", "delete", "batch", "get", "scan", "snapshot", "sync"}[i]
-}
-
 // client is one user of the database.
 type client struct {
 	intent   intent
