@@ -17,6 +17,7 @@ type DB struct {
 	engine     *engine.Engine
 	path       string
 	durability Durability
+	updates    nesting
 }
 
 // Open opens the database in directory dir, or creates it, and directories that are missing on the way, with mode 0700.
@@ -118,11 +119,11 @@ func (b *Batch) recycle() {
 // Write commits the operations of b together. An empty batch at Sync durability waits until everything before it is
 // durable. b may be used again afterwards.
 func (db *DB) Write(b *Batch) error {
-	_, err := db.commit(b)
+	_, err := db.commit(b, nil)
 	return err
 }
 
-func (db *DB) commit(b *Batch) (key.SeqNum, error) {
+func (db *DB) commit(b *Batch, t *engine.Txn) (key.SeqNum, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -136,7 +137,7 @@ func (db *DB) commit(b *Batch) (key.SeqNum, error) {
 	case durability > Process:
 		return 0, fmt.Errorf("durability %d is neither Sync nor Process", durability)
 	}
-	return db.engine.Commit(&b.ops, durability == Sync, nil)
+	return db.engine.Commit(&b.ops, durability == Sync, t)
 }
 
 // Sync makes every commit that returned before the call survive a power cut.

@@ -41,6 +41,25 @@ var (
 	// ErrNotDatabase: the directory holds files of another program and no database. Name an empty directory, or a new one.
 	ErrNotDatabase = manifest.ErrNotDatabase
 
+	// ErrConflict: between the snapshot and the commit of a transaction, another commit changed what it had read. Run it
+	// again; Update does so by itself.
+	ErrConflict = engine.ErrConflict
+
+	// ErrTxDone: the transaction is over. Use it only inside the function that it was given to, or before its Commit.
+	ErrTxDone = fmt.Errorf("the transaction is over: %w", ErrClosed)
+
+	// ErrTxInUse: two goroutines used one read-write transaction at the same time. Give each its own.
+	ErrTxInUse = errors.New("the transaction is in use by another goroutine")
+
+	// ErrReadOnlyTx: a write in View, or in a transaction begun read-only. Use Update.
+	ErrReadOnlyTx = errors.New("the transaction is read-only")
+
+	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves. Return nil or an error.
+	ErrManagedTx = errors.New("View and Update end their transaction themselves")
+
+	// ErrNested: Update was called inside Update of the same database. Use Tx.Update for a part of a transaction.
+	ErrNested = errors.New("Update inside Update of the same database")
+
 	// ErrNoDatabase: there is no database in the directory, and the options say not to create one.
 	ErrNoDatabase = engine.ErrNoDatabase
 

@@ -13,10 +13,11 @@ import (
 // layers is the house from the ground up: a package imports only packages of lower floors. Packages of one floor know
 // nothing of each other. Where a line of code belongs can be told from this list.
 var layers = [][]string{
-	{"internal/key", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap", "internal/epoch"},
+	{"internal/key", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap", "internal/epoch",
+		"internal/goroutine"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",
-		"internal/locator", "internal/merge", "internal/cache"},
+		"internal/locator", "internal/merge", "internal/cache", "internal/txn"},
 	{"internal/wal", "internal/manifest", "internal/record/recordtest", "internal/memtable", "internal/table", "internal/merge/mergetest"},
 	{"internal/compaction", "internal/commit"},
 	{"internal/engine"},

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/txn"
 )
 
 // Range is a span of keys in one unchanging state of the database, to be walked with a loop or a Cursor:
@@ -21,22 +22,22 @@ type Range struct {
 	lo, hi  []byte
 	reverse bool
 	limit   int // entries a loop yields at most; negative for all
-	open    func(lo, hi []byte) (*engine.Iterator, error)
+	open    func(lo, hi []byte) (iterator, error)
 	note    func(error)
 	err     error
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
 func (db *DB) Range(lo, hi []byte) *Range {
-	return newRange(lo, hi, func(lo, hi []byte) (*engine.Iterator, error) {
-		return db.engine.NewIterator(nil, lo, hi)
+	return newRange(lo, hi, func(lo, hi []byte) (iterator, error) {
+		return opened(db.engine.NewIterator(nil, lo, hi))
 	}, func(error) {})
 }
 
 // Prefix returns the entries whose keys begin with p.
 func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
 
-func newRange(lo, hi []byte, open func(lo, hi []byte) (*engine.Iterator, error), note func(error)) *Range {
+func newRange(lo, hi []byte, open func(lo, hi []byte) (iterator, error), note func(error)) *Range {
 	return &Range{lo: bytes.Clone(lo), hi: bytes.Clone(hi), limit: -1, open: open, note: note}
 }
 
@@ -104,9 +105,23 @@ func (r *Range) walk(step func(*Cursor) bool) {
 	}
 }
 
+// iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it.
+type iterator interface {
+	txn.Source
+	Close() error
+}
+
+// opened is an engine's iterator, or none, as an iterator.
+func opened(it *engine.Iterator, err error) (iterator, error) {
+	if err != nil {
+		return nil, err
+	}
+	return it, nil
+}
+
 // Cursor walks a Range freely. It starts at no entry. It must be closed.
 type Cursor struct {
-	it    *engine.Iterator // nil if it could not be opened, and once closed
+	it    iterator // nil if it could not be opened, and once closed
 	note  func(error)
 	value []byte // of the current entry, once loaded
 	ready bool   // value is loaded
@@ -123,28 +138,28 @@ func (r *Range) Cursor() *Cursor {
 
 // First moves to the first entry of the range. Like every move it reports whether there is an entry to stand on; when
 // there is none, Err tells an end from a failure.
-func (c *Cursor) First() bool { return c.move((*engine.Iterator).First) }
+func (c *Cursor) First() bool { return c.move(iterator.First) }
 
 // Last moves to the last entry of the range.
-func (c *Cursor) Last() bool { return c.move((*engine.Iterator).Last) }
+func (c *Cursor) Last() bool { return c.move(iterator.Last) }
 
 // Next moves to the entry after the current one. At no entry it stays there and returns false.
-func (c *Cursor) Next() bool { return c.move((*engine.Iterator).Next) }
+func (c *Cursor) Next() bool { return c.move(iterator.Next) }
 
 // Prev moves to the entry before the current one. At no entry it stays there and returns false.
-func (c *Cursor) Prev() bool { return c.move((*engine.Iterator).Prev) }
+func (c *Cursor) Prev() bool { return c.move(iterator.Prev) }
 
 // Seek moves to the first entry of the range at or after key.
 func (c *Cursor) Seek(key []byte) bool {
-	return c.move(func(it *engine.Iterator) bool { return it.SeekGE(key) })
+	return c.move(func(it iterator) bool { return it.SeekGE(key) })
 }
 
 // SeekBefore moves to the last entry of the range before key.
 func (c *Cursor) SeekBefore(key []byte) bool {
-	return c.move(func(it *engine.Iterator) bool { return it.SeekLT(key) })
+	return c.move(func(it iterator) bool { return it.SeekLT(key) })
 }
 
-func (c *Cursor) move(to func(*engine.Iterator) bool) bool {
+func (c *Cursor) move(to func(iterator) bool) bool {
 	c.ready, c.value = false, nil
 	if c.err != nil {
 		return false

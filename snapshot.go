@@ -1,7 +1,6 @@
 package lightningdb
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 
@@ -15,6 +14,7 @@ type Snapshot struct {
 	engine *engine.Engine
 	held   *engine.Snapshot
 	closed atomic.Bool
+	ended  error // what reads give once it is closed
 	errMu  sync.Mutex
 	err    error // the first error of any of its ranges
 }
@@ -22,7 +22,7 @@ type Snapshot struct {
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
 // on disk.
 func (db *DB) Snapshot() *Snapshot {
-	return &Snapshot{engine: db.engine, held: db.engine.Snapshot()}
+	return &Snapshot{engine: db.engine, held: db.engine.Snapshot(), ended: ErrClosed}
 }
 
 // Close ends the snapshot. Further calls do nothing and return nil.
@@ -42,7 +42,7 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) { return s.GetAppend(nil, key
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 	if s.closed.Load() {
-		return dst, ErrClosed
+		return dst, s.ended
 	}
 	return get(s.engine, dst, key, s.held.Seq())
 }
@@ -50,7 +50,7 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 // Has reports whether key has a value.
 func (s *Snapshot) Has(key []byte) (bool, error) {
 	if s.closed.Load() {
-		return false, ErrClosed
+		return false, s.ended
 	}
 	return has(s.engine, key, s.held.Seq())
 }
@@ -63,11 +63,11 @@ func (s *Snapshot) Range(lo, hi []byte) *Range {
 // Prefix returns the entries whose keys begin with p.
 func (s *Snapshot) Prefix(p []byte) *Range { return s.Range(prefixBounds(p)) }
 
-func (s *Snapshot) iterator(lo, hi []byte) (*engine.Iterator, error) {
+func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
 	if s.closed.Load() {
-		return nil, ErrClosed
+		return nil, s.ended
 	}
-	return s.engine.NewIterator(s.held, lo, hi)
+	return opened(s.engine.NewIterator(s.held, lo, hi))
 }
 
 // note remembers the first error of a range, for View.
@@ -77,6 +77,12 @@ func (s *Snapshot) note(err error) {
 	if s.err == nil {
 		s.err = err
 	}
+}
+
+func (s *Snapshot) firstError() error {
+	s.errMu.Lock()
+	defer s.errMu.Unlock()
+	return s.err
 }
 
 // get is the point read that every reader shares.
@@ -91,45 +97,3 @@ func get(e *engine.Engine, dst, k []byte, seq key.SeqNum) ([]byte, error) {
 func has(e *engine.Engine, k []byte, seq key.SeqNum) (bool, error) {
 	return e.Has(k, seq)
 }
-
-// Tx is a transaction: what View gives to its function. It sees one unchanging state of the database. It must not be
-// used after the function has returned; its methods then return ErrClosed.
-type Tx struct{ snapshot *Snapshot }
-
-// View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
-// error that a range or cursor of the transaction met, even if fn ignored it. It does not begin if ctx is done. A panic
-// in fn ends the transaction and goes on.
-func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if db.engine.Closed() {
-		return ErrClosed
-	}
-	s := db.Snapshot()
-	defer s.Close()
-	if err := fn(&Tx{s}); err != nil {
-		return err
-	}
-	s.errMu.Lock()
-	defer s.errMu.Unlock()
-	return s.err
-}
-
-// Sequence is the number of the newest commit that the transaction sees.
-func (tx *Tx) Sequence() uint64 { return tx.snapshot.Sequence() }
-
-// Get returns a copy of the value of key, or ErrNotFound.
-func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.snapshot.Get(key) }
-
-// GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
-func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) { return tx.snapshot.GetAppend(dst, key) }
-
-// Has reports whether key has a value.
-func (tx *Tx) Has(key []byte) (bool, error) { return tx.snapshot.Has(key) }
-
-// Range returns the entries with lo <= key < hi. A nil bound is open.
-func (tx *Tx) Range(lo, hi []byte) *Range { return tx.snapshot.Range(lo, hi) }
-
-// Prefix returns the entries whose keys begin with p.
-func (tx *Tx) Prefix(p []byte) *Range { return tx.snapshot.Prefix(p) }

@@ -33,6 +33,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/txn"
 )
 
 // MaxGroupBytes bounds what one group writes to the log at once, unless a single request is larger.
@@ -41,12 +42,21 @@ const MaxGroupBytes = 1 << 20
 // ErrPanicked answers the requests of a group in which a step panicked. Whether they are in the log is unknown.
 var ErrPanicked = errors.New("a commit step panicked")
 
-// Request is one commit: in, what to write and how; out, where it went.
-type Request struct {
-	Batch *batch.Batch
-	Sync  bool         // wait until the commit survives a power cut
-	Check func() error // the conflict check; nil commits unconditionally. Called by the leader, in commit order
+// maxChecked bounds how many operations the check of one member may have to be compared with.
+const maxChecked = 4096
 
+// Commit is what is asked for: what to write, how, and what it rests on.
+type Commit struct {
+	Batch *batch.Batch
+	Sync  bool // wait until the commit survives a power cut
+
+	Reads *txn.Reads // what must not have changed since Since; nil: nothing
+	Since key.SeqNum // the sequence number that Reads were read at
+}
+
+// Request is a Commit on its way.
+type Request struct {
+	Commit
 	First key.SeqNum // the sequence number of the batch's first operation, set before Log
 
 	err  error
@@ -60,6 +70,10 @@ func (r *Request) Last() key.SeqNum { return r.First + key.SeqNum(r.Batch.Count(
 type Env interface {
 	// Fits reports whether the active memtable has room for all of these batches together.
 	Fits(group []*Request) bool
+
+	// Check is the conflict check of r, in commit order: against everything applied, and against the members of its
+	// group before it, which are not. Its error refuses r, once the group has been written.
+	Check(r *Request, before []*Request) error
 
 	// MakeRoom readies the log and an active memtable that has room for r alone, slowing or stopping the caller
 	// while background work is behind. An error refuses r and changes nothing.
@@ -88,6 +102,7 @@ type Queue struct {
 
 	pipelineMu sync.Mutex // held by the leader of the group in progress, through I/O: that is its purpose
 	next       key.SeqNum // the next sequence number to give out
+	accepted   []*Request // of the write in progress: those that passed their checks
 	failed     error      // a Sync failed or a step panicked: no commit is accepted any more
 }
 
@@ -96,17 +111,17 @@ func NewQueue(env Env, next key.SeqNum) *Queue { return &Queue{env: env, next: n
 
 var requests = sync.Pool{New: func() any { return &Request{done: make(chan struct{}, 1)} }}
 
-// Commit carries one batch through the five steps and returns its last sequence number. It borrows b until it
+// Commit carries c through the five steps and returns its last sequence number. It borrows what c names until it
 // returns. An empty batch takes part in the order (and in a sync) but writes nothing.
-func (q *Queue) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqNum, error) {
+func (q *Queue) Commit(c Commit) (key.SeqNum, error) {
 	r := requests.Get().(*Request)
-	r.Batch, r.Sync, r.Check, r.First, r.err = b, sync, check, 0, nil
+	r.Commit, r.First, r.err = c, 0, nil
 	if q.enqueue(r) {
 		q.lead()
 	}
 	<-r.done
 	last, err := r.Last(), r.err
-	r.Batch, r.Check = nil, nil
+	r.Commit = Commit{}
 	requests.Put(r)
 	return last, err
 }
@@ -145,56 +160,60 @@ func (q *Queue) lead() {
 
 // process answers every member of group. A panic in a step stops all later commits and goes on upwards.
 func (q *Queue) process(group []*Request) {
-	answered := 0
+	rest := group
 	defer func() {
-		if answered < len(group) {
+		if len(rest) > 0 {
 			q.failed = ErrPanicked
-			for _, r := range group[answered:] {
-				r.answer(ErrPanicked)
-			}
+			answer(rest, ErrPanicked)
 		}
 	}()
-	for answered < len(group) {
-		n, err := q.admit(group[answered:])
-		if err == nil {
-			err = q.write(group[answered : answered+n])
-		}
-		for _, r := range group[answered : answered+n] {
-			r.answer(err)
-		}
-		answered += n
+	for len(rest) > 0 {
+		n := q.admit(rest)
+		err := q.write(q.accepted)
+		done := rest[:n]
+		rest = rest[n:]
+		answer(done, err)
 	}
 }
 
-// admit decides how many of the waiting requests, at least one, the next write carries. With an error it is one,
-// and the error is that one's answer. A request that brings a check is written alone, because its check must see
-// every request before it applied.
-func (q *Queue) admit(waiting []*Request) (int, error) {
-	first := waiting[0]
-	if err := q.env.MakeRoom(first); err != nil {
-		return 1, err
-	}
-	if q.failed != nil { // an Env knows, and has refused already in its own words
-		return 1, q.failed
-	}
-	if first.Check != nil {
-		if err := first.Check(); err != nil {
-			return 1, err
+// admit collects in q.accepted what the next write carries, and returns how many of the waiting requests, at least one,
+// are dealt with by it. Those that were refused have their error; they are answered with the others, so that whoever
+// begins anew sees what it lost against.
+func (q *Queue) admit(waiting []*Request) int {
+	clear(q.accepted)
+	q.accepted = q.accepted[:0]
+	bytes, operations := 0, 0
+	for n, r := range waiting {
+		bytes += len(r.Batch.Bytes())
+		if len(q.accepted) == 0 {
+			r.err = q.makeRoom(r)
+		} else if bytes > MaxGroupBytes || operations > maxChecked && r.Reads != nil ||
+			!q.env.Fits(append(q.accepted, r)) {
+			return n
+		}
+		if r.err == nil {
+			r.err = q.env.Check(r, q.accepted)
+		}
+		if r.err == nil {
+			q.accepted = append(q.accepted, r)
+			operations += r.Batch.Count()
 		}
 	}
-	n, bytes := 1, len(first.Batch.Bytes())
-	for n < len(waiting) && waiting[n].Check == nil {
-		bytes += len(waiting[n].Batch.Bytes())
-		if bytes > MaxGroupBytes || !q.env.Fits(waiting[:n+1]) {
-			break
-		}
-		n++
+	return len(waiting)
+}
+
+func (q *Queue) makeRoom(r *Request) error {
+	if err := q.env.MakeRoom(r); err != nil {
+		return err
 	}
-	return n, nil
+	return q.failed // an Env knows, and has refused already in its own words
 }
 
 // write numbers, logs, syncs, applies and publishes a group.
 func (q *Queue) write(group []*Request) error {
+	if len(group) == 0 {
+		return nil
+	}
 	next, sync := q.next, false
 	for _, r := range group {
 		r.First = next
@@ -218,7 +237,12 @@ func (q *Queue) write(group []*Request) error {
 	return nil
 }
 
-func (r *Request) answer(err error) {
-	r.err = err
-	r.done <- struct{}{}
+// answer ends group. A request that has no error gets err.
+func answer(group []*Request, err error) {
+	for _, r := range group {
+		if r.err == nil {
+			r.err = err
+		}
+		r.done <- struct{}{} // from here on r belongs to its caller
+	}
 }

@@ -25,6 +25,7 @@ type recorder struct {
 	logErr    error
 	syncErr   error
 	onLog     func()
+	check     func(r *Request, before []*Request) error
 }
 
 func (e *recorder) step(format string, args ...any) {
@@ -34,6 +35,13 @@ func (e *recorder) step(format string, args ...any) {
 func (e *recorder) Fits(group []*Request) bool { return len(group) <= e.fits }
 
 func (e *recorder) MakeRoom(r *Request) error { return e.roomErr }
+
+func (e *recorder) Check(r *Request, before []*Request) error {
+	if e.check == nil {
+		return nil
+	}
+	return e.check(r, before)
+}
 
 func (e *recorder) Log(group []*Request) error {
 	if e.onLog != nil {
@@ -84,12 +92,12 @@ func (e *recorder) expect(t *testing.T, want ...string) {
 func TestCommit_takesTheStepsInOrder(t *testing.T) {
 	env := &recorder{fits: 8}
 	q := NewQueue(env, 10)
-	last, err := q.Commit(puts(3), true, nil)
+	last, err := q.Commit(Commit{Batch: puts(3), Sync: true})
 	if last != 12 || err != nil {
 		t.Fatalf("Commit = %d, %v", last, err)
 	}
 	env.expect(t, "log 10-12", "sync", "apply 10", "publish 12")
-	if last, _ = q.Commit(puts(1), false, nil); last != 13 {
+	if last, _ = q.Commit(Commit{Batch: puts(1)}); last != 13 {
 		t.Errorf("second commit ends at %d", last)
 	}
 	env.expect(t, "log 13-13", "apply 13", "publish 13")
@@ -100,16 +108,18 @@ func TestCommit_logsNothingOfWhatItRejects(t *testing.T) {
 	env := &recorder{fits: 8}
 	q := NewQueue(env, 1)
 	conflict := errors.New("conflict")
-	if _, err := q.Commit(puts(1), true, func() error { return conflict }); err != conflict {
+	env.check = func(*Request, []*Request) error { return conflict }
+	if _, err := q.Commit(Commit{Batch: puts(1), Sync: true}); err != conflict {
 		t.Errorf("a failed check gave %v", err)
 	}
+	env.check = nil
 	env.roomErr = errors.New("no room")
-	if _, err := q.Commit(puts(1), true, nil); err != env.roomErr {
+	if _, err := q.Commit(Commit{Batch: puts(1), Sync: true}); err != env.roomErr {
 		t.Errorf("a commit without room gave %v", err)
 	}
 	env.expect(t)
 	env.roomErr = nil
-	if last, err := q.Commit(puts(1), false, func() error { return nil }); last != 1 || err != nil {
+	if last, err := q.Commit(Commit{Batch: puts(1)}); last != 1 || err != nil {
 		t.Errorf("the next commit = %d, %v; refused ones must use no number", last, err)
 	}
 }
@@ -118,11 +128,11 @@ func TestCommit_logsNothingOfWhatItRejects(t *testing.T) {
 func TestCommit_usesTheNumbersOfACleanlyFailedWriteAgain(t *testing.T) {
 	env := &recorder{fits: 8, logErr: errors.New("disk full")}
 	q := NewQueue(env, 1)
-	if _, err := q.Commit(puts(2), false, nil); err != env.logErr {
+	if _, err := q.Commit(Commit{Batch: puts(2)}); err != env.logErr {
 		t.Fatal(err)
 	}
 	env.logErr = nil
-	if last, err := q.Commit(puts(2), false, nil); last != 2 || err != nil {
+	if last, err := q.Commit(Commit{Batch: puts(2)}); last != 2 || err != nil {
 		t.Errorf("Commit = %d, %v", last, err)
 	}
 	env.expect(t, "log 1-2", "log 1-2", "apply 1", "publish 2")
@@ -133,7 +143,7 @@ func TestCommit_stopsForEverAfterAFailedSync(t *testing.T) {
 	env := &recorder{fits: 8, syncErr: errors.New("input/output error")}
 	q := NewQueue(env, 1)
 	for range 2 {
-		if _, err := q.Commit(puts(1), true, nil); !errors.Is(err, env.syncErr) {
+		if _, err := q.Commit(Commit{Batch: puts(1), Sync: true}); !errors.Is(err, env.syncErr) {
 			t.Errorf("Commit gave %v", err)
 		}
 	}
@@ -159,7 +169,7 @@ func TestCommit_answersTheWholeGroupWhenAStepPanics(t *testing.T) {
 					panics++
 				}
 			}()
-			_, err := q.Commit(puts(1), false, nil)
+			_, err := q.Commit(Commit{Batch: puts(1)})
 			mu.Lock()
 			defer mu.Unlock()
 			if errors.Is(err, ErrPanicked) {
@@ -182,7 +192,7 @@ func TestCommit_groupsWithoutLosingOrReordering(t *testing.T) {
 		for range 16 {
 			wg.Go(func() {
 				for i := range 200 {
-					last, err := q.Commit(puts(i%4), i%3 == 0, nil)
+					last, err := q.Commit(Commit{Batch: puts(i % 4), Sync: i%3 == 0})
 					if err != nil {
 						t.Errorf("commit %d: %v", last, err)
 					}
@@ -214,15 +224,63 @@ func TestCommit_membersOfAGroupHaveNumbersOfTheirOwn(t *testing.T) {
 	env.onLog = func() { // while the first is logged, three more gather
 		env.onLog = nil
 		for range 3 {
-			wg.Go(func() { q.Commit(puts(2), false, nil) })
+			wg.Go(func() { q.Commit(Commit{Batch: puts(2)}) })
 		}
 		for !gathered(3) {
 			runtime.Gosched()
 		}
 	}
-	if _, err := q.Commit(puts(2), false, nil); err != nil {
+	if _, err := q.Commit(Commit{Batch: puts(2)}); err != nil {
 		t.Fatal(err)
 	}
 	wg.Wait()
 	env.expect(t, "log 1-2", "apply 1", "publish 2", "log 3-8", "apply 3", "apply 5", "apply 7", "publish 8")
+}
+
+// A transaction that were checked against the tree alone would miss what its own group is about to write.
+func TestCommit_checksEachMemberAgainstThoseBefore(t *testing.T) {
+	env := &recorder{fits: 8}
+	q := NewQueue(env, 1)
+	conflict := errors.New("conflict")
+	var seen []int
+	env.check = func(r *Request, before []*Request) error {
+		seen = append(seen, len(before))
+		if r.Since > 0 && len(before) > 1 {
+			return conflict
+		}
+		return nil
+	}
+	group := []*Request{}
+	for since := range 4 {
+		group = append(group, &Request{Commit: Commit{Batch: puts(1), Since: key.SeqNum(since)}, done: make(chan struct{}, 1)})
+	}
+	q.process(group)
+	if want := []int{0, 1, 2, 2}; !slices.Equal(seen, want) {
+		t.Errorf("members were checked against %v before them, want %v", seen, want)
+	}
+	for i, want := range []error{nil, nil, conflict, conflict} {
+		<-group[i].done
+		if group[i].err != want {
+			t.Errorf("member %d got %v, want %v", i, group[i].err, want)
+		}
+	}
+	env.expect(t, "log 1-2", "apply 1", "apply 2", "publish 2")
+}
+
+// A group of refused members must neither write nor keep later ones from being written.
+func TestCommit_goesOnAfterAGroupThatWasRefused(t *testing.T) {
+	env := &recorder{fits: 8, check: func(r *Request, _ []*Request) error {
+		if r.Sync {
+			return errors.New("conflict")
+		}
+		return nil
+	}}
+	q := NewQueue(env, 1)
+	if _, err := q.Commit(Commit{Batch: puts(1), Sync: true}); err == nil {
+		t.Error("a refused commit returned nil")
+	}
+	env.expect(t)
+	if last, err := q.Commit(Commit{Batch: puts(1)}); last != 1 || err != nil {
+		t.Errorf("Commit = %d, %v", last, err)
+	}
 }

@@ -112,7 +112,7 @@ func TestApply_showsNothingBeforePublish(t *testing.T) {
 	var b batch.Batch
 	b.Put([]byte("key"), []byte("new"))
 	b.Put([]byte("other"), []byte("new"))
-	writer{e}.Apply(&commit.Request{Batch: &b, First: key.SeqNum(before) + 1})
+	writer{e}.Apply(&commit.Request{Commit: commit.Commit{Batch: &b}, First: key.SeqNum(before) + 1})
 	if now := e.visible.Load(); now != before {
 		t.Errorf("%d is visible instead of %d", now, before)
 	}

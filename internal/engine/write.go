@@ -27,12 +27,17 @@ const (
 const unsyncedBytes = 8 << 20
 
 // Commit writes b and returns its last sequence number. With sync it survives a power cut once Commit returned,
-// without it a kill of the process. The caller has checked the limits of keys and values.
-func (e *Engine) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqNum, error) {
+// without it a kill of the process. The caller has checked the limits of keys and values. With a transaction it is
+// ErrConflict if anything that t has read was written since; nil commits unconditionally.
+func (e *Engine) Commit(b *batch.Batch, sync bool, t *Txn) (key.SeqNum, error) {
 	if err := e.writable(); err != nil {
 		return 0, err
 	}
-	last, err := e.queue.Commit(b, sync, check)
+	c := commit.Commit{Batch: b, Sync: sync}
+	if t != nil {
+		c.Reads, c.Since = &t.Reads, t.Seq()
+	}
+	last, err := e.queue.Commit(c)
 	if errors.Is(err, commit.ErrPanicked) {
 		err = fmt.Errorf("%w: %w", ErrCommitUnknown, e.fail("commit", err))
 	}

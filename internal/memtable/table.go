@@ -107,6 +107,15 @@ func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, 
 	return append(dst, m.value(e)...), m.trailer(e).Kind(), true
 }
 
+// Newest is the sequence number of the newest version of user, if there is any. hash is key.Hash(user).
+func (m *Table) Newest(user []byte, hash uint64) (seq key.SeqNum, found bool) {
+	e := m.index.find(m, user, hash)
+	if e == 0 {
+		return 0, false
+	}
+	return m.trailer(e).Seq(), true
+}
+
 // group is how many operations are applied together, so that their cache misses overlap.
 const group = 16
 

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/commit"
+	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
+	"lightningdb/internal/txn"
+)
+
+// ErrConflict refuses a commit: something that the transaction read was written by a commit after its snapshot.
+var ErrConflict = errors.New("another commit changed what the transaction read; run it again")
+
+// Check implements commit.Env. The tree itself tells what was written since the snapshot; nothing else is kept for it.
+func (w writer) Check(r *commit.Request, before []*commit.Request) error {
+	if r.Reads == nil {
+		return nil
+	}
+	for _, b := range before {
+		for op := range b.Batch.Ops() {
+			if r.Reads.Has(op.Key) {
+				return ErrConflict
+			}
+		}
+	}
+	return w.unchanged(r.Reads, r.Since)
+}
+
+// unchanged returns ErrConflict if any of reads has a version newer than since, at or below the visible sequence number
+// at the time of the call.
+func (e *Engine) unchanged(reads *txn.Reads, since key.SeqNum) error {
+	if key.SeqNum(e.visible.Load()) == since || reads.Empty() {
+		return nil
+	}
+	v := e.acquireView()
+	if v == nil {
+		return ErrClosed
+	}
+	defer e.unref(v)
+	for k := range reads.Keys() {
+		if changed, err := e.keyChanged(v, k, since); changed || err != nil {
+			return conflictOr(err)
+		}
+	}
+	for _, s := range reads.Spans() {
+		if changed, err := e.spanChanged(v, s, since); changed || err != nil {
+			return conflictOr(err)
+		}
+	}
+	return nil
+}
+
+func conflictOr(err error) error {
+	if err != nil {
+		return fmt.Errorf("check for conflicts: %w", err)
+	}
+	return ErrConflict
+}
+
+// keyChanged reports whether the tree of v has a version of k that is newer than since.
+func (e *Engine) keyChanged(v *view, k txn.ReadKey, since key.SeqNum) (bool, error) {
+	for _, m := range v.mems {
+		if newest, found := m.Newest(k.User, k.Hash); found {
+			return newest > since, nil // runs are newest first
+		}
+	}
+	for _, t := range v.levels[0].tables {
+		if t.meta.LargestSeq <= since {
+			continue
+		}
+		if changed, err := e.spanChangedInTable(t, keySpan(k.User), since); changed || err != nil {
+			return changed, err
+		}
+	}
+	for n := 1; n < len(v.levels); n++ {
+		l := &v.levels[n]
+		if len(l.tables) == 0 {
+			continue
+		}
+		if t := l.find(k.User); t != nil && t.meta.LargestSeq > since {
+			if changed, err := e.spanChangedInTable(t, keySpan(k.User), since); changed || err != nil {
+				return changed, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// keySpan is the span that holds user alone.
+func keySpan(user []byte) txn.Span { return txn.Span{Lo: user, Hi: append(bytes.Clone(user), 0)} }
+
+// spanChanged reports whether the tree of v has a version in s that is newer than since.
+func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error) {
+	for _, m := range v.mems {
+		if m.Count() == 0 {
+			continue
+		}
+		if changed, err := changedInRun(m.NewIterator(), s, since); changed || err != nil {
+			return changed, err
+		}
+	}
+	for n := range v.levels {
+		for _, t := range v.levels[n].tables {
+			if t.meta.LargestSeq <= since || !overlaps(t, s.Lo, s.Hi) {
+				continue
+			}
+			if changed, err := e.spanChangedInTable(t, s, since); changed || err != nil {
+				return changed, err
+			}
+		}
+	}
+	return false, nil
+}
+
+func (e *Engine) spanChangedInTable(t *tableRef, s txn.Span, since key.SeqNum) (bool, error) {
+	it, err := e.tableIterator(t)
+	if err != nil {
+		return false, err
+	}
+	return changedInRun(it, s, since)
+}
+
+// changedInRun reports whether the run has a version in s that is newer than since. It closes the run.
+func changedInRun(run merge.Iterator, s txn.Span, since key.SeqNum) (changed bool, err error) {
+	defer func() { err = errors.Join(err, run.Close()) }()
+	for ok := run.SeekGE(key.SeekTo(s.Lo, key.MaxSeqNum)); ok; ok = run.Next() {
+		k := run.Key()
+		if s.Hi != nil && bytes.Compare(k.User, s.Hi) >= 0 {
+			return false, nil
+		}
+		if k.Trailer.Seq() > since {
+			return true, nil
+		}
+	}
+	return false, run.Err()
+}

@@ -1,0 +1,232 @@
+package txn
+
+import (
+	"bytes"
+
+	"lightningdb/internal/key"
+)
+
+// Source walks the entries of a snapshot in key order, within bounds. Moves report whether it stands on an entry; when
+// they report false, Err tells an end from a failure. Key and Value are borrowed until the next move.
+type Source interface {
+	First() bool
+	Last() bool
+	SeekGE(user []byte) bool
+	SeekLT(user []byte) bool
+	Next() bool
+	Prev() bool
+	Valid() bool
+	Key() []byte
+	Value() ([]byte, error)
+	Err() error
+}
+
+// Overlay is a Source with the writes of a transaction laid over it, as they are at each move: what the transaction put
+// is there, what it deleted is not. It is at an entry of base, at a write, or at both, when the write counts.
+//
+//	invariant, moving forward (backward: mirrored)
+//	  base is at its first entry at or after the current key; own is the first write at or after it
+//	  the current key is the lesser of the two
+type Overlay struct {
+	base     Source
+	writes   *Writes
+	lo, hi   []byte // of base; nil: unbounded. Borrowed
+	own      *Write // nil: no write ahead
+	backward bool   // the direction that base and own are prepared for
+	valid    bool
+	change   uint64 // of writes, when own was found
+	from     []byte // the key that a move starts from, where it must be kept
+}
+
+var _ Source = (*Overlay)(nil)
+
+// Reset makes o show writes over base, whose bounds are lo and hi. o stands nowhere. It borrows everything.
+func (o *Overlay) Reset(base Source, writes *Writes, lo, hi []byte) {
+	*o = Overlay{base: base, writes: writes, lo: lo, hi: hi, from: o.from[:0]}
+}
+
+// First implements Source.
+func (o *Overlay) First() bool {
+	o.base.First()
+	return o.forward(o.lo)
+}
+
+// Last implements Source.
+func (o *Overlay) Last() bool {
+	o.base.Last()
+	return o.back(o.hi)
+}
+
+// SeekGE implements Source.
+func (o *Overlay) SeekGE(user []byte) bool {
+	if bytes.Compare(user, o.lo) < 0 {
+		user = o.lo
+	}
+	o.base.SeekGE(user)
+	return o.forward(user)
+}
+
+// SeekLT implements Source.
+func (o *Overlay) SeekLT(user []byte) bool {
+	if o.hi != nil && bytes.Compare(user, o.hi) > 0 {
+		user = o.hi
+	}
+	if len(user) == 0 { // nothing is before it, and nil would mean no bound
+		o.valid = false
+		return false
+	}
+	o.base.SeekLT(user)
+	return o.back(user)
+}
+
+// Next implements Source.
+func (o *Overlay) Next() bool {
+	if !o.valid {
+		return false
+	}
+	if o.backward || o.change != o.writes.change {
+		return o.SeekGE(o.keep(0))
+	}
+	return o.stepForward(o.Key())
+}
+
+// Prev implements Source.
+func (o *Overlay) Prev() bool {
+	if !o.valid {
+		return false
+	}
+	if !o.backward || o.change != o.writes.change {
+		return o.SeekLT(o.keep())
+	}
+	return o.stepBack(o.Key())
+}
+
+// Valid implements Source.
+func (o *Overlay) Valid() bool { return o.valid }
+
+// Key implements Source.
+func (o *Overlay) Key() []byte {
+	if o.atOwn() {
+		return o.own.Key
+	}
+	return o.base.Key()
+}
+
+// Value implements Source.
+func (o *Overlay) Value() ([]byte, error) {
+	if o.atOwn() {
+		return o.own.Value, nil
+	}
+	return o.base.Value()
+}
+
+// Err implements Source.
+func (o *Overlay) Err() error { return o.base.Err() }
+
+// keep copies the current key, with suffix behind it.
+func (o *Overlay) keep(suffix ...byte) []byte {
+	o.from = append(append(o.from[:0], o.Key()...), suffix...)
+	return o.from
+}
+
+// forward settles at the first entry once base is at its first one at or after user.
+func (o *Overlay) forward(user []byte) bool {
+	o.backward, o.change = false, o.writes.change
+	o.findOwn(user)
+	return o.settle()
+}
+
+// back settles at the last entry once base is at its last one before user; nil means the end.
+func (o *Overlay) back(user []byte) bool {
+	o.backward, o.change = true, o.writes.change
+	o.findOwn(user)
+	return o.settle()
+}
+
+// findOwn finds the next write: at or after user, or before it going backward.
+func (o *Overlay) findOwn(user []byte) {
+	if o.backward {
+		o.own = o.writes.below(user)
+		if o.own != nil && bytes.Compare(o.own.Key, o.lo) < 0 {
+			o.own = nil
+		}
+		return
+	}
+	o.own = o.writes.ceiling(user)
+	if o.own != nil && o.hi != nil && bytes.Compare(o.own.Key, o.hi) >= 0 {
+		o.own = nil
+	}
+}
+
+// stepForward moves from the entry of current.
+func (o *Overlay) stepForward(current []byte) bool {
+	if o.own != nil && bytes.Equal(o.own.Key, current) {
+		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
+		o.from = append(append(o.from[:0], current...), 0)
+		o.findOwn(o.from)
+		if !atBoth {
+			return o.settle()
+		}
+	}
+	o.base.Next()
+	return o.settle()
+}
+
+// stepBack moves from the entry of current.
+func (o *Overlay) stepBack(current []byte) bool {
+	if o.own != nil && bytes.Equal(o.own.Key, current) {
+		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
+		o.findOwn(current)
+		if !atBoth {
+			return o.settle()
+		}
+	}
+	o.base.Prev()
+	return o.settle()
+}
+
+// settle makes the nearer of base and own current, passing over what was deleted.
+func (o *Overlay) settle() bool {
+	for {
+		if !o.base.Valid() && o.base.Err() != nil {
+			o.valid = false
+			return false
+		}
+		if !o.atOwn() {
+			o.valid = o.base.Valid()
+			return o.valid
+		}
+		if o.own.Kind != key.KindDelete {
+			o.valid = true
+			return true
+		}
+		o.passDeleted()
+	}
+}
+
+// passDeleted goes on from own, which is nearest and hides its key.
+func (o *Overlay) passDeleted() {
+	deleted := o.own.Key
+	if o.base.Valid() && bytes.Equal(o.base.Key(), deleted) {
+		if o.backward {
+			o.base.Prev()
+		} else {
+			o.base.Next()
+		}
+	}
+	if o.backward {
+		o.findOwn(deleted)
+	} else {
+		o.from = append(append(o.from[:0], deleted...), 0)
+		o.findOwn(o.from)
+	}
+}
+
+// atOwn reports whether the write is nearer than the entry of base, or at the same key.
+func (o *Overlay) atOwn() bool {
+	if o.own == nil || !o.base.Valid() {
+		return o.own != nil
+	}
+	c := bytes.Compare(o.own.Key, o.base.Key())
+	return c == 0 || (c < 0) != o.backward
+}

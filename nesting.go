@@ -1,0 +1,40 @@
+package lightningdb
+
+import (
+	"sync"
+
+	"lightningdb/internal/goroutine"
+)
+
+// nesting knows which goroutines are inside Update, so that an Update inside another is refused instead of waiting for
+// itself. It is spread over shards, by goroutine.
+type nesting [32]struct {
+	mu     sync.Mutex
+	inside map[goroutine.ID]struct{}
+	_      [48]byte // a cache line for each
+}
+
+// add notes that id is inside Update. It reports false if it is already.
+func (n *nesting) add(id goroutine.ID) bool {
+	s := &n[shard(id)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, nested := s.inside[id]; nested {
+		return false
+	}
+	if s.inside == nil {
+		s.inside = make(map[goroutine.ID]struct{})
+	}
+	s.inside[id] = struct{}{}
+	return true
+}
+
+func (n *nesting) remove(id goroutine.ID) {
+	s := &n[shard(id)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.inside, id)
+}
+
+// shard spreads addresses, of which the low bits are equal.
+func shard(id goroutine.ID) int { return int(uint64(id) * 0x9e3779b97f4a7c15 >> 59) }

@@ -1,0 +1,233 @@
+package lightningdb
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/key"
+	"lightningdb/internal/txn"
+)
+
+// ownIterator walks a range as a transaction sees it, its own writes included, and tells the transaction's read set
+// what it has walked through: everything between where a walk began and where it stands, because a key that appears
+// there before the commit would have been seen.
+type ownIterator struct {
+	rw      *readWrite
+	lo, hi  []byte
+	base    *engine.Iterator
+	seq     key.SeqNum // that base reads at
+	overlay txn.Overlay
+
+	walk  direction
+	from  []byte // where the walk began: the first key of it, or the first one after it going backward
+	toEnd bool   // from is the upper end of the range, without a bound
+	at    []byte // where it stood when base had to be opened anew
+	err   error
+}
+
+type direction uint8
+
+const (
+	standing direction = iota // nothing was walked through since the last report
+	forward
+	backward
+)
+
+func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
+	if err := rw.enter(); err != nil {
+		return nil, err
+	}
+	defer rw.leave()
+	it := &ownIterator{rw: rw, lo: lo, hi: hi}
+	if err := it.open(); err != nil {
+		return nil, err
+	}
+	rw.iterators = append(rw.iterators, it)
+	return it, nil
+}
+
+// open opens base at the transaction's present snapshot.
+func (it *ownIterator) open() error {
+	base, err := it.rw.engine.NewIterator(it.rw.txn.Snapshot(), it.lo, it.hi)
+	if err != nil {
+		return err
+	}
+	it.base, it.seq = base, it.rw.txn.Seq()
+	it.overlay.Reset(base, &it.rw.writes, it.lo, it.hi)
+	return nil
+}
+
+func (it *ownIterator) First() bool { return it.start(forward, it.lo, it.overlay.First) }
+
+func (it *ownIterator) Last() bool { return it.start(backward, it.hi, it.overlay.Last) }
+
+func (it *ownIterator) SeekGE(user []byte) bool {
+	if bytes.Compare(user, it.lo) < 0 {
+		user = it.lo
+	}
+	return it.start(forward, user, func() bool { return it.overlay.SeekGE(user) })
+}
+
+func (it *ownIterator) SeekLT(user []byte) bool {
+	if it.hi != nil && bytes.Compare(user, it.hi) > 0 {
+		user = it.hi
+	}
+	return it.start(backward, user, func() bool { return it.overlay.SeekLT(user) })
+}
+
+// start begins a walk at from.
+func (it *ownIterator) start(walk direction, from []byte, move func() bool) bool {
+	if !it.enter() {
+		return false
+	}
+	defer it.rw.leave()
+	it.report()
+	if !it.renew() {
+		return false
+	}
+	it.walk, it.toEnd = walk, walk == backward && from == nil
+	it.from = append(it.from[:0], from...)
+	return move()
+}
+
+func (it *ownIterator) Next() bool {
+	if !it.enter() {
+		return false
+	}
+	defer it.rw.leave()
+	if !it.overlay.Valid() {
+		return false
+	}
+	if it.walk == forward && it.seq == it.rw.txn.Seq() {
+		return it.overlay.Next()
+	}
+	it.turn(forward)
+	it.at = append(append(it.at[:0], it.from...), 0)
+	return it.renew() && it.overlay.SeekGE(it.at)
+}
+
+func (it *ownIterator) Prev() bool {
+	if !it.enter() {
+		return false
+	}
+	defer it.rw.leave()
+	if !it.overlay.Valid() {
+		return false
+	}
+	if it.walk == backward && it.seq == it.rw.txn.Seq() {
+		return it.overlay.Prev()
+	}
+	it.turn(backward)
+	it.at = append(it.at[:0], it.from...)
+	return it.renew() && it.overlay.SeekLT(it.at)
+}
+
+// turn reports what was walked through and begins a walk at the current key.
+func (it *ownIterator) turn(walk direction) {
+	it.at = append(it.at[:0], it.overlay.Key()...)
+	it.report()
+	it.walk, it.toEnd = walk, false
+	it.from = append(it.from[:0], it.at...)
+}
+
+// renew opens base anew if the transaction has moved to another snapshot. The iterator then stands nowhere.
+func (it *ownIterator) renew() bool {
+	if it.seq == it.rw.txn.Seq() {
+		return true
+	}
+	err := it.base.Close()
+	it.base = nil
+	if err == nil {
+		err = it.open()
+	}
+	if err != nil {
+		it.err = fmt.Errorf("iterate: %w", err)
+	}
+	return err == nil
+}
+
+// report adds what was walked through to the read set.
+func (it *ownIterator) report() {
+	if it.walk == standing || it.rw.options.Isolation != Serializable {
+		return
+	}
+	lo, hi := it.from, it.hi
+	if it.walk == backward {
+		lo, hi = it.lo, it.from
+		if it.toEnd {
+			hi = nil
+		}
+	}
+	if it.overlay.Valid() {
+		if it.walk == forward {
+			hi = append(bytes.Clone(it.overlay.Key()), 0)
+		} else {
+			lo = it.overlay.Key()
+		}
+	}
+	if it.walk == backward && !it.toEnd && len(it.from) == 0 {
+		hi = []byte{} // before the first key there is none
+	}
+	it.walk = standing
+	it.rw.txn.Reads.AddSpan(lo, hi)
+}
+
+// enter begins a call. It reports false, and notes why, if the transaction is over or in use.
+func (it *ownIterator) enter() bool {
+	if it.err != nil {
+		return false
+	}
+	if err := it.rw.enter(); err != nil {
+		it.err = err
+		return false
+	}
+	if it.base == nil {
+		it.err = ErrTxDone
+		it.rw.leave()
+		return false
+	}
+	return true
+}
+
+func (it *ownIterator) Valid() bool { return it.err == nil && it.base != nil && it.overlay.Valid() }
+
+func (it *ownIterator) Key() []byte { return it.overlay.Key() }
+
+func (it *ownIterator) Value() ([]byte, error) {
+	if it.base == nil {
+		return nil, ErrTxDone
+	}
+	return it.overlay.Value()
+}
+
+func (it *ownIterator) Err() error {
+	if it.err != nil || it.base == nil {
+		return it.err
+	}
+	return it.overlay.Err()
+}
+
+// Close reports the rest and gives back what the iterator holds.
+func (it *ownIterator) Close() error {
+	if err := it.rw.enter(); err != nil {
+		return nil // the transaction has closed it, or will
+	}
+	defer it.rw.leave()
+	return it.shut()
+}
+
+// shut is Close for the transaction itself.
+func (it *ownIterator) shut() error {
+	if it.base == nil {
+		return nil
+	}
+	it.report()
+	if i := slices.Index(it.rw.iterators, it); i >= 0 {
+		it.rw.iterators = slices.Delete(it.rw.iterators, i, i+1)
+	}
+	err := it.base.Close()
+	it.base = nil
+	return err
+}

@@ -1,0 +1,297 @@
+package lightningdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/engine"
+	"lightningdb/internal/key"
+	"lightningdb/internal/txn"
+)
+
+// Isolation says what a read-write transaction is protected from.
+type Isolation uint8
+
+const (
+	// Serializable, the default: the commits are as if each transaction had run alone, in the order of the commits,
+	// which is also the order in which they returned. Everything that was read, looked for in vain or scanned must be
+	// unchanged at the commit.
+	Serializable Isolation = iota
+
+	// SnapshotIsolation: only keys that both wrote conflict. Cheaper for transactions that scan much, but two of them may
+	// each read what the other writes, and together break a rule that each keeps (write skew).
+	SnapshotIsolation
+)
+
+// TxOptions configures Begin and UpdateWith. The zero value is a good transaction.
+type TxOptions struct {
+	ReadOnly   bool       // for Begin: refuse writes
+	Isolation  Isolation  // of a read-write transaction
+	Durability Durability // of its commit; DefaultDurability means what Options says
+}
+
+// Tx is a transaction: what View and Update give to their functions, and Begin returns. It sees one state of the database,
+// and over it what it wrote itself.
+//
+// A read-only transaction may be used by any number of goroutines, one that writes only by one at a time: a call that
+// meets another in progress returns ErrTxInUse. After its end every method returns ErrTxDone, and its cursors stop.
+type Tx struct {
+	db       *DB
+	snapshot *Snapshot // what a read-only transaction reads; nil if this one writes
+	rw       *readWrite
+	managed  bool // by View or Update, which end it
+}
+
+// readWrite is what a transaction that may write has more.
+type readWrite struct {
+	busy atomic.Bool // a call is in progress
+	done bool        // guarded by busy, like everything below
+
+	engine    *engine.Engine
+	options   TxOptions
+	txn       *engine.Txn
+	writes    txn.Writes
+	iterators []*ownIterator // open ones
+	err       error          // why it must not commit: the first failed read, or a lost lock
+	onCommit  []func(seq uint64)
+}
+
+// Sequence is the number of the newest commit that the transaction sees. GetForUpdate may raise it.
+func (tx *Tx) Sequence() uint64 {
+	if tx.rw != nil {
+		return uint64(tx.rw.txn.Seq())
+	}
+	return tx.snapshot.Sequence()
+}
+
+// Get returns a copy of the value of key, or ErrNotFound.
+func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.GetAppend(nil, key) }
+
+// GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
+func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
+	if tx.rw == nil {
+		return tx.snapshot.GetAppend(dst, key)
+	}
+	if err := tx.rw.enter(); err != nil {
+		return dst, err
+	}
+	defer tx.rw.leave()
+	return tx.rw.get(dst, key)
+}
+
+// Has reports whether key has a value.
+func (tx *Tx) Has(key []byte) (bool, error) {
+	if tx.rw == nil {
+		return tx.snapshot.Has(key)
+	}
+	_, err := tx.GetAppend(nil, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Range returns the entries with lo <= key < hi. A nil bound is open. Own writes are among them, also those made while
+// the range is walked.
+func (tx *Tx) Range(lo, hi []byte) *Range {
+	if tx.rw == nil {
+		return tx.snapshot.Range(lo, hi)
+	}
+	return newRange(lo, hi, tx.rw.openIterator, tx.rw.note)
+}
+
+// Prefix returns the entries whose keys begin with p.
+func (tx *Tx) Prefix(p []byte) *Range { return tx.Range(prefixBounds(p)) }
+
+// Put sets key to value. Nobody else sees it before the commit.
+func (tx *Tx) Put(key, value []byte) error {
+	return tx.write(key, checkValue(value), func(w *txn.Writes) { w.Put(key, value) })
+}
+
+// Delete removes key. Removing a key that is not there is no error.
+func (tx *Tx) Delete(key []byte) error {
+	return tx.write(key, nil, func(w *txn.Writes) { w.Delete(key) })
+}
+
+func (tx *Tx) write(key []byte, limits error, set func(*txn.Writes)) error {
+	if tx.rw == nil {
+		return ErrReadOnlyTx
+	}
+	if err := tx.rw.enter(); err != nil {
+		return err
+	}
+	defer tx.rw.leave()
+	if err := errors.Join(checkKey(key), limits); err != nil {
+		return err
+	}
+	set(&tx.rw.writes)
+	return nil
+}
+
+// SetDurability chooses the durability of the commit. DefaultDurability means what Options says.
+func (tx *Tx) SetDurability(d Durability) error {
+	return tx.set(func(rw *readWrite) { rw.options.Durability = d })
+}
+
+// OnCommit has fn called after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At. A
+// transaction that wrote nothing calls it with the sequence number that it read at. After a rollback, and for an attempt
+// that lost against another commit, fn is not called.
+func (tx *Tx) OnCommit(fn func(seq uint64)) error {
+	return tx.set(func(rw *readWrite) { rw.onCommit = append(rw.onCommit, fn) })
+}
+
+func (tx *Tx) set(change func(*readWrite)) error {
+	if tx.rw == nil {
+		return ErrReadOnlyTx
+	}
+	if err := tx.rw.enter(); err != nil {
+		return err
+	}
+	defer tx.rw.leave()
+	change(tx.rw)
+	return nil
+}
+
+// Savepoint is a moment in a transaction that RollbackTo can return to.
+type Savepoint struct {
+	rw       *readWrite
+	mark     int
+	onCommit int
+}
+
+// Savepoint marks the present state of the transaction's writes.
+func (tx *Tx) Savepoint() (Savepoint, error) {
+	var s Savepoint
+	err := tx.set(func(rw *readWrite) {
+		s = Savepoint{rw: rw, mark: rw.writes.Savepoint(), onCommit: len(rw.onCommit)}
+	})
+	return s, err
+}
+
+// RollbackTo takes back what was written since s, and what OnCommit was told. Savepoints made after s are void. What was
+// read since then still counts.
+func (tx *Tx) RollbackTo(s Savepoint) error {
+	if tx.rw == nil {
+		return ErrReadOnlyTx
+	}
+	if s.rw != tx.rw {
+		return errors.New("the savepoint is of another transaction")
+	}
+	return tx.set(func(rw *readWrite) {
+		rw.writes.RollbackTo(s.mark)
+		rw.onCommit = rw.onCommit[:min(s.onCommit, len(rw.onCommit))]
+	})
+}
+
+// Update calls fn as a part of the transaction. If fn returns an error or panics, what it wrote is taken back, and the
+// transaction can go on; otherwise it becomes part of the whole, which is committed or not as such.
+func (tx *Tx) Update(fn func(tx *Tx) error) (err error) {
+	s, err := tx.Savepoint()
+	if err != nil {
+		return err
+	}
+	finished := false
+	defer func() {
+		if !finished || err != nil {
+			err = errors.Join(err, tx.RollbackTo(s))
+		}
+	}()
+	err = fn(tx)
+	finished = true
+	return err
+}
+
+// enter begins a call.
+func (rw *readWrite) enter() error {
+	if !rw.busy.CompareAndSwap(false, true) {
+		return ErrTxInUse
+	}
+	if rw.done {
+		rw.busy.Store(false)
+		return ErrTxDone
+	}
+	return nil
+}
+
+func (rw *readWrite) leave() { rw.busy.Store(false) }
+
+// get reads k as the transaction sees it, and remembers it.
+func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
+	if w := rw.writes.Get(k); w != nil {
+		if w.Kind == key.KindDelete {
+			return dst, ErrNotFound
+		}
+		return append(dst, w.Value...), nil
+	}
+	if rw.options.Isolation == Serializable {
+		rw.txn.Reads.AddKey(k, key.Hash(k))
+	}
+	out, err := get(rw.engine, dst, k, rw.txn.Seq())
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		rw.fail(err)
+	}
+	return out, err
+}
+
+// note remembers the first error of a range.
+func (rw *readWrite) note(err error) {
+	if rw.enter() == nil {
+		defer rw.leave()
+		rw.fail(err)
+	}
+}
+
+// fail keeps the transaction from committing: it has missed something.
+func (rw *readWrite) fail(err error) {
+	if rw.err == nil {
+		rw.err = err
+	}
+}
+
+// commit ends the transaction with its commit.
+func (rw *readWrite) commit(ctx context.Context, db *DB) (seq key.SeqNum, err error) {
+	defer rw.end()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if rw.err != nil {
+		return 0, fmt.Errorf("the transaction cannot commit: %w", rw.err)
+	}
+	rw.closeIterators() // now the read set is complete
+	var b Batch
+	b.durability = rw.options.Durability
+	rw.writes.AppendTo(&b.ops)
+	if b.Len() == 0 {
+		return rw.txn.Seq(), nil // what it read was true at its snapshot
+	}
+	if rw.options.Isolation == SnapshotIsolation {
+		rw.claimWrites(&b.ops)
+	}
+	return db.commit(&b, rw.txn)
+}
+
+// claimWrites makes the keys written the read set: under snapshot isolation of two that write a key, the first wins.
+func (rw *readWrite) claimWrites(b *batch.Batch) {
+	rw.txn.Reads.Reset()
+	for op := range b.Ops() {
+		rw.txn.Reads.AddKey(op.Key, key.Hash(op.Key))
+	}
+}
+
+// end gives back everything. Further calls do nothing.
+func (rw *readWrite) end() {
+	rw.done = true
+	rw.closeIterators()
+	rw.txn.Close()
+	rw.writes.Reset()
+}
+
+func (rw *readWrite) closeIterators() {
+	for _, it := range slices.Clone(rw.iterators) {
+		it.shut()
+	}
+}

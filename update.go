@@ -1,0 +1,177 @@
+package lightningdb
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"lightningdb/internal/goroutine"
+)
+
+// View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
+// error that a range or cursor of the transaction met, even if fn ignored it. It does not begin if ctx is done. A panic
+// in fn ends the transaction and goes on.
+func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if db.engine.Closed() {
+		return ErrClosed
+	}
+	s := db.Snapshot()
+	s.ended = ErrTxDone
+	defer s.Close()
+	if err := fn(&Tx{db: db, snapshot: s, managed: true}); err != nil {
+		return err
+	}
+	return s.firstError()
+}
+
+// Update calls fn with a transaction that may read and write, and commits it when fn returns nil. If another commit has
+// meanwhile changed something that fn read, fn is called again, on a new state: so it should do nothing but use its
+// transaction, or set what OnCommit does. That goes on until ctx ends; a transaction that has lost several times gets
+// precedence over all others, so that every Update succeeds before long, whatever the contention.
+//
+// If fn returns an error or panics, nothing is written. An error of the commit is returned: with ErrCommitUnknown it is
+// not known whether the transaction will be there after reopening, with any other error it will not be. Beside fn's own
+// errors there is ErrNested: fn called Update of the same database. Use Tx.Update for a part of a transaction.
+func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.UpdateWith(ctx, TxOptions{}, fn)
+}
+
+// UpdateWith is Update with options. With ReadOnly it is View.
+func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error) error {
+	if o.ReadOnly {
+		return db.View(ctx, fn)
+	}
+	self := goroutine.Current()
+	if !db.updates.add(self) {
+		return ErrNested
+	}
+	defer db.updates.remove(self)
+	for attempt := 1; ; attempt++ {
+		err := db.updateOnce(ctx, o, attempt, fn)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if stopped := pause(ctx, attempt); stopped != nil {
+			return errors.Join(stopped, err)
+		}
+	}
+}
+
+// patience is how many attempts a transaction makes before it gets precedence.
+const patience = 4
+
+// updateOnce runs fn in a transaction of its own and commits it.
+func (db *DB) updateOnce(ctx context.Context, o TxOptions, attempt int, fn func(tx *Tx) error) error {
+	tx, err := db.begin(ctx, o)
+	if err != nil {
+		return err
+	}
+	tx.managed = true
+	defer tx.rollback() // whatever fn does: after a commit it does nothing
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.commit(ctx)
+}
+
+// pause waits before the next attempt, longer from time to time and not always as long as others: two transactions
+// that met once should not meet again.
+func pause(ctx context.Context, attempt int) error {
+	const shortest, longest = 20 * time.Microsecond, 5 * time.Millisecond
+	if attempt == 1 {
+		return ctx.Err() // what it lost against has been published
+	}
+	wait := min(shortest<<min(attempt, 10), longest)
+	timer := time.NewTimer(rand.N(wait))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk. Update
+// and View are safer, and Update runs again by itself what lost against another commit. ctx ends the waits of the
+// transaction for locks, and forbids the commit once it is done.
+func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) { return db.begin(ctx, o) }
+
+func (db *DB) begin(ctx context.Context, o TxOptions) (*Tx, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.Isolation > SnapshotIsolation || o.Durability > Process {
+		return nil, errors.New("TxOptions name an isolation or durability that does not exist")
+	}
+	if db.engine.Closed() {
+		return nil, ErrClosed
+	}
+	if o.ReadOnly {
+		s := db.Snapshot()
+		s.ended = ErrTxDone
+		return &Tx{db: db, snapshot: s}, nil
+	}
+	rw := &readWrite{engine: db.engine, options: o, txn: db.engine.Begin()}
+	return &Tx{db: db, rw: rw}, nil
+}
+
+// Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what
+// the transaction read, and nothing was written. After any error but ErrCommitUnknown nothing was written, and nothing
+// will be.
+func (tx *Tx) Commit(ctx context.Context) error {
+	if tx.managed {
+		return ErrManagedTx
+	}
+	return tx.commit(ctx)
+}
+
+// Rollback ends the transaction without writing anything. After Commit or Rollback it does nothing.
+func (tx *Tx) Rollback() error {
+	if tx.managed {
+		return ErrManagedTx
+	}
+	return tx.rollback()
+}
+
+func (tx *Tx) commit(ctx context.Context) error {
+	if tx.rw == nil {
+		defer tx.snapshot.Close()
+		if tx.snapshot.closed.Load() {
+			return ErrTxDone
+		}
+		return tx.snapshot.firstError()
+	}
+	if err := tx.rw.enter(); err != nil {
+		return err
+	}
+	seq, err := tx.rw.commit(ctx, tx.db)
+	tx.rw.leave()
+	if err != nil {
+		return err
+	}
+	for _, fn := range tx.rw.onCommit {
+		fn(uint64(seq))
+	}
+	return nil
+}
+
+func (tx *Tx) rollback() error {
+	if tx.rw == nil {
+		return tx.snapshot.Close()
+	}
+	err := tx.rw.enter()
+	if errors.Is(err, ErrTxDone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer tx.rw.leave()
+	tx.rw.end()
+	return nil
+}
