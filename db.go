@@ -119,30 +119,38 @@ func (b *Batch) recycle() {
 // Write commits the operations of b together. An empty batch at Sync durability waits until everything before it is
 // durable. b may be used again afterwards.
 func (db *DB) Write(b *Batch) error {
-	_, err := db.commit(b, nil)
+	_, err := db.commit(b)
 	return err
 }
 
-func (db *DB) commit(b *Batch, t *engine.Txn) (key.SeqNum, error) {
+func (db *DB) commit(b *Batch) (key.SeqNum, error) {
+	sync, err := db.admit(b)
+	if err != nil {
+		return 0, err
+	}
+	return db.engine.Commit(&b.ops, sync)
+}
+
+// admit checks b before anything of it is written, and says whether its commit waits for a sync.
+func (db *DB) admit(b *Batch) (sync bool, err error) {
 	if b.err != nil {
-		return 0, b.err
+		return false, b.err
 	}
 	if b.Size() > MaxBatchSize {
-		return 0, fmt.Errorf("%w: it has %d", ErrBatchTooLarge, b.Size())
+		return false, fmt.Errorf("%w: it has %d", ErrBatchTooLarge, b.Size())
 	}
-	durability := b.durability
-	switch {
-	case durability == DefaultDurability:
-		durability = db.durability
-	case durability > Process:
-		return 0, fmt.Errorf("durability %d is neither Sync nor Process", durability)
+	switch b.durability {
+	case DefaultDurability:
+		return db.durability == Sync, nil
+	case Sync, Process:
+		return b.durability == Sync, nil
 	}
-	return db.engine.Commit(&b.ops, durability == Sync, t)
+	return false, fmt.Errorf("durability %d is neither Sync nor Process", b.durability)
 }
 
 // Sync makes every commit that returned before the call survive a power cut.
 func (db *DB) Sync() error {
-	_, err := db.engine.Commit(&batch.Batch{}, true, nil)
+	_, err := db.engine.Commit(&batch.Batch{}, true)
 	return err
 }
 

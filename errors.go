@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
@@ -45,6 +46,10 @@ var (
 	// again; Update does so by itself.
 	ErrConflict = engine.ErrConflict
 
+	// ErrDeadlock: transactions wait for each other's locks in a circle; the error names them and the keys. Run this one
+	// again, as Update does by itself, and lock keys in the same order everywhere to avoid it.
+	ErrDeadlock = lock.ErrDeadlock
+
 	// ErrTxDone: the transaction is over. Use it only inside the function that it was given to, or before its Commit.
 	ErrTxDone = fmt.Errorf("the transaction is over: %w", ErrClosed)
 
@@ -57,8 +62,9 @@ var (
 	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves. Return nil or an error.
 	ErrManagedTx = errors.New("View and Update end their transaction themselves")
 
-	// ErrNested: Update was called inside Update of the same database. Use Tx.Update for a part of a transaction.
-	ErrNested = errors.New("Update inside Update of the same database")
+	// ErrNested: inside Update, the same goroutine called Update of the same database, or wrote, past its transaction, what
+	// the transaction has locked. Use Tx.Update for a part of a transaction, and the Tx for what belongs to it.
+	ErrNested = lock.ErrNested
 
 	// ErrNoDatabase: there is no database in the directory, and the options say not to create one.
 	ErrNoDatabase = engine.ErrNoDatabase

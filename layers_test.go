@@ -17,7 +17,7 @@ var layers = [][]string{
 		"internal/goroutine"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",
-		"internal/locator", "internal/merge", "internal/cache", "internal/txn"},
+		"internal/locator", "internal/merge", "internal/cache", "internal/txn", "internal/lock"},
 	{"internal/wal", "internal/manifest", "internal/record/recordtest", "internal/memtable", "internal/table", "internal/merge/mergetest"},
 	{"internal/compaction", "internal/commit"},
 	{"internal/engine"},

@@ -40,6 +40,12 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 		return nil, err
 	}
 	defer rw.leave()
+	if rw.priority {
+		if err := rw.txn.Protect(lo, hi); err != nil {
+			return nil, err
+		}
+	}
+	rw.read = true
 	it := &ownIterator{rw: rw, lo: lo, hi: hi}
 	if err := it.open(); err != nil {
 		return nil, err
@@ -50,7 +56,7 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 
 // open opens base at the transaction's present snapshot.
 func (it *ownIterator) open() error {
-	base, err := it.rw.engine.NewIterator(it.rw.txn.Snapshot(), it.lo, it.hi)
+	base, err := it.rw.db.engine.NewIterator(it.rw.txn.Snapshot(), it.lo, it.hi)
 	if err != nil {
 		return err
 	}

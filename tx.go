@@ -40,7 +40,6 @@ type TxOptions struct {
 // A read-only transaction may be used by any number of goroutines, one that writes only by one at a time: a call that
 // meets another in progress returns ErrTxInUse. After its end every method returns ErrTxDone, and its cursors stop.
 type Tx struct {
-	db       *DB
 	snapshot *Snapshot // what a read-only transaction reads; nil if this one writes
 	rw       *readWrite
 	managed  bool // by View or Update, which end it
@@ -51,8 +50,11 @@ type readWrite struct {
 	busy atomic.Bool // a call is in progress
 	done bool        // guarded by busy, like everything below
 
-	engine    *engine.Engine
+	db        *DB
+	ctx       context.Context // ends waits for locks, and forbids the commit
 	options   TxOptions
+	priority  bool // it locks what it reads, and never loses
+	read      bool // something was read: under snapshot isolation the snapshot may move no more
 	txn       *engine.Txn
 	writes    txn.Writes
 	iterators []*ownIterator // open ones
@@ -81,6 +83,28 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 	}
 	defer tx.rw.leave()
 	return tx.rw.get(dst, key)
+}
+
+// GetForUpdate is Get of a key that the transaction is going to write: it locks key until the transaction ends, so that
+// commits of others that write it wait, and it reads the newest value, for which the transaction's snapshot may move
+// forward. Whoever reads with it what it writes does not lose against others who write the same.
+//
+// It waits for others who hold the lock, in the order of arrival. ErrDeadlock: waiting would never end, because the other
+// waits for this transaction in turn. ErrConflict: something read before has changed, and the snapshot cannot move. After
+// either the transaction cannot commit; Update runs it again. ErrNested: the lock is held by a transaction of the same
+// goroutine.
+func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
+	if tx.rw == nil {
+		return nil, ErrReadOnlyTx
+	}
+	if err := tx.rw.enter(); err != nil {
+		return nil, err
+	}
+	defer tx.rw.leave()
+	if err := errors.Join(checkKey(key), tx.rw.lock(key)); err != nil {
+		return nil, err
+	}
+	return tx.rw.get(nil, key)
 }
 
 // Has reports whether key has a value.
@@ -227,14 +251,29 @@ func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
 		}
 		return append(dst, w.Value...), nil
 	}
+	if rw.priority {
+		if err := rw.lock(k); err != nil {
+			return dst, err
+		}
+	}
+	rw.read = true
 	if rw.options.Isolation == Serializable {
 		rw.txn.Reads.AddKey(k, key.Hash(k))
 	}
-	out, err := get(rw.engine, dst, k, rw.txn.Seq())
+	out, err := get(rw.db.engine, dst, k, rw.txn.Seq())
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		rw.fail(err)
 	}
 	return out, err
+}
+
+// lock locks k for the transaction.
+func (rw *readWrite) lock(k []byte) error {
+	err := rw.txn.Lock(rw.ctx, k, rw.options.Isolation == Serializable || !rw.read)
+	if err != nil {
+		rw.fail(err)
+	}
+	return err
 }
 
 // note remembers the first error of a range.
@@ -253,9 +292,9 @@ func (rw *readWrite) fail(err error) {
 }
 
 // commit ends the transaction with its commit.
-func (rw *readWrite) commit(ctx context.Context, db *DB) (seq key.SeqNum, err error) {
+func (rw *readWrite) commit() (seq key.SeqNum, err error) {
 	defer rw.end()
-	if err := ctx.Err(); err != nil {
+	if err := rw.ctx.Err(); err != nil {
 		return 0, err
 	}
 	if rw.err != nil {
@@ -268,10 +307,20 @@ func (rw *readWrite) commit(ctx context.Context, db *DB) (seq key.SeqNum, err er
 	if b.Len() == 0 {
 		return rw.txn.Seq(), nil // what it read was true at its snapshot
 	}
+	sync, err := rw.db.admit(&b)
+	if err != nil {
+		return 0, err
+	}
 	if rw.options.Isolation == SnapshotIsolation {
 		rw.claimWrites(&b.ops)
 	}
-	return db.commit(&b, rw.txn)
+	return rw.txn.Commit(rw.ctx, &b.ops, sync)
+}
+
+// prioritize gives the transaction precedence over all others, once it is its turn: whatever it reads it locks first.
+func (rw *readWrite) prioritize() error {
+	rw.priority = true
+	return rw.txn.Prioritize(rw.ctx)
 }
 
 // claimWrites makes the keys written the read set: under snapshot isolation of two that write a key, the first wins.

@@ -3,6 +3,7 @@ package lightningdb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -22,7 +23,7 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	s := db.Snapshot()
 	s.ended = ErrTxDone
 	defer s.Close()
-	if err := fn(&Tx{db: db, snapshot: s, managed: true}); err != nil {
+	if err := fn(&Tx{snapshot: s, managed: true}); err != nil {
 		return err
 	}
 	return s.firstError()
@@ -47,12 +48,12 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	}
 	self := goroutine.Current()
 	if !db.updates.add(self) {
-		return ErrNested
+		return fmt.Errorf("%w: Update inside Update; use Tx.Update for a part of a transaction", ErrNested)
 	}
 	defer db.updates.remove(self)
 	for attempt := 1; ; attempt++ {
-		err := db.updateOnce(ctx, o, attempt, fn)
-		if !errors.Is(err, ErrConflict) {
+		err := db.updateOnce(ctx, o, self, attempt, fn)
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDeadlock) {
 			return err
 		}
 		if stopped := pause(ctx, attempt); stopped != nil {
@@ -65,17 +66,22 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 const patience = 4
 
 // updateOnce runs fn in a transaction of its own and commits it.
-func (db *DB) updateOnce(ctx context.Context, o TxOptions, attempt int, fn func(tx *Tx) error) error {
-	tx, err := db.begin(ctx, o)
+func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, attempt int, fn func(tx *Tx) error) error {
+	tx, err := db.begin(ctx, o, self)
 	if err != nil {
 		return err
 	}
 	tx.managed = true
 	defer tx.rollback() // whatever fn does: after a commit it does nothing
+	if attempt > patience {
+		if err := tx.rw.prioritize(); err != nil {
+			return err
+		}
+	}
 	if err := fn(tx); err != nil {
 		return err
 	}
-	return tx.commit(ctx)
+	return tx.commit()
 }
 
 // pause waits before the next attempt, longer from time to time and not always as long as others: two transactions
@@ -99,9 +105,11 @@ func pause(ctx context.Context, attempt int) error {
 // Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk. Update
 // and View are safer, and Update runs again by itself what lost against another commit. ctx ends the waits of the
 // transaction for locks, and forbids the commit once it is done.
-func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) { return db.begin(ctx, o) }
+func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
+	return db.begin(ctx, o, 0)
+}
 
-func (db *DB) begin(ctx context.Context, o TxOptions) (*Tx, error) {
+func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -114,20 +122,19 @@ func (db *DB) begin(ctx context.Context, o TxOptions) (*Tx, error) {
 	if o.ReadOnly {
 		s := db.Snapshot()
 		s.ended = ErrTxDone
-		return &Tx{db: db, snapshot: s}, nil
+		return &Tx{snapshot: s}, nil
 	}
-	rw := &readWrite{engine: db.engine, options: o, txn: db.engine.Begin()}
-	return &Tx{db: db, rw: rw}, nil
+	return &Tx{rw: &readWrite{db: db, ctx: ctx, options: o, txn: db.engine.Begin(self)}}, nil
 }
 
 // Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what
 // the transaction read, and nothing was written. After any error but ErrCommitUnknown nothing was written, and nothing
 // will be.
-func (tx *Tx) Commit(ctx context.Context) error {
+func (tx *Tx) Commit() error {
 	if tx.managed {
 		return ErrManagedTx
 	}
-	return tx.commit(ctx)
+	return tx.commit()
 }
 
 // Rollback ends the transaction without writing anything. After Commit or Rollback it does nothing.
@@ -138,7 +145,7 @@ func (tx *Tx) Rollback() error {
 	return tx.rollback()
 }
 
-func (tx *Tx) commit(ctx context.Context) error {
+func (tx *Tx) commit() error {
 	if tx.rw == nil {
 		defer tx.snapshot.Close()
 		if tx.snapshot.closed.Load() {
@@ -149,7 +156,7 @@ func (tx *Tx) commit(ctx context.Context) error {
 	if err := tx.rw.enter(); err != nil {
 		return err
 	}
-	seq, err := tx.rw.commit(ctx, tx.db)
+	seq, err := tx.rw.commit()
 	tx.rw.leave()
 	if err != nil {
 		return err

@@ -91,6 +91,17 @@ func (b *Batch) Ops() iter.Seq[Op] {
 	}
 }
 
+// Keys yields the key of each operation in order.
+func (b *Batch) Keys() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for op := range b.Ops() {
+			if !yield(op.Key) {
+				return
+			}
+		}
+	}
+}
+
 // next decodes the operation at the front of data. ok is false if there is none that is whole and valid.
 func next(data []byte) (op Op, rest []byte, ok bool) {
 	if len(data) == 0 {

@@ -33,6 +33,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/lock"
 	"lightningdb/internal/txn"
 )
 
@@ -52,6 +53,8 @@ type Commit struct {
 
 	Reads *txn.Reads // what must not have changed since Since; nil: nothing
 	Since key.SeqNum // the sequence number that Reads were read at
+
+	Owner *lock.Owner // whose locks do not count; nil: all count
 }
 
 // Request is a Commit on its way.
@@ -132,6 +135,9 @@ func (q *Queue) Exclusive(fn func() error) error {
 	defer q.pipelineMu.Unlock()
 	return fn()
 }
+
+// Settle waits until every commit that has passed its check at the time of the call is published or has failed.
+func (q *Queue) Settle() { _ = q.Exclusive(func() error { return nil }) }
 
 // enqueue adds r to the next group and reports whether r is its leader.
 func (q *Queue) enqueue(r *Request) bool {

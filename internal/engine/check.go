@@ -14,8 +14,18 @@ import (
 // ErrConflict refuses a commit: something that the transaction read was written by a commit after its snapshot.
 var ErrConflict = errors.New("another commit changed what the transaction read; run it again")
 
+// blockedError refuses a commit that writes a key which another transaction has locked.
+type blockedError struct{ key []byte }
+
+func (e *blockedError) Error() string { return fmt.Sprintf("another transaction has locked %q", e.key) }
+
 // Check implements commit.Env. The tree itself tells what was written since the snapshot; nothing else is kept for it.
 func (w writer) Check(r *commit.Request, before []*commit.Request) error {
+	if w.locks.Any() {
+		if k, blocked := w.locks.Blocked(r.Owner, r.Batch.Keys()); blocked {
+			return &blockedError{bytes.Clone(k)}
+		}
+	}
 	if r.Reads == nil {
 		return nil
 	}

@@ -40,7 +40,7 @@ func TestClose_tellsOfASyncThatFailedInTheBackground(t *testing.T) {
 	e := openManual(t, fs)
 	var b batch.Batch
 	b.Put([]byte("key"), []byte("value"))
-	if _, err := e.Commit(&b, false, nil); err != nil {
+	if _, err := e.Commit(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	fs.SetRules(errfs.On(errfs.Sync).Named("*.wal").Fail(syscall.EIO))

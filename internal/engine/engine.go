@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/epoch"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
@@ -44,6 +45,8 @@ type Engine struct {
 	owedSleep     time.Duration               // what writers owe to a long level 0; see slowDown
 	unsyncedSince atomic.Int64                // when the oldest unsynced commit was published, in ns; 0 if none is
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
+
+	locks lock.Table // of transactions
 
 	snapshots     snapshots
 	openSnapshots atomic.Int64

@@ -30,7 +30,7 @@ func TestFail_stopsWrites(t *testing.T) {
 			defer e.Close()
 			var b batch.Batch
 			b.Put([]byte("key"), []byte("value"))
-			if _, err := e.Commit(&b, false, nil); err != nil {
+			if _, err := e.Commit(&b, false); err != nil {
 				t.Fatal(err)
 			}
 			fs.SetRules(c.rule.Times(1).Fail(syscall.EIO))
@@ -40,7 +40,7 @@ func TestFail_stopsWrites(t *testing.T) {
 			if err := e.writable(); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
 				t.Errorf("writes are refused with: %v", err)
 			}
-			if _, err := e.Commit(&b, true, nil); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
+			if _, err := e.Commit(&b, true); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
 				t.Errorf("the next commit: %v", err)
 			}
 			if ok, err := e.Has([]byte("key"), Latest); !ok || err != nil {

@@ -17,7 +17,7 @@ func put(t *testing.T, e *Engine, k, v string) {
 	t.Helper()
 	var b batch.Batch
 	b.Put([]byte(k), []byte(v))
-	if _, err := e.Commit(&b, true, nil); err != nil {
+	if _, err := e.Commit(&b, true); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -182,10 +182,10 @@ func TestCommit_resumesAfterFullDiskInManualMode(t *testing.T) {
 	var b batch.Batch
 	b.Put([]byte("key"), make([]byte, 2<<10))
 	for err == nil {
-		_, err = e.Commit(&b, true, nil)
+		_, err = e.Commit(&b, true)
 	}
 	fs.SetRules()
-	if _, err := e.Commit(&b, true, nil); err != nil {
+	if _, err := e.Commit(&b, true); err != nil {
 		t.Errorf("the disk has space again, yet: %v", err)
 	}
 }
@@ -202,7 +202,7 @@ func TestFlush_triesAgainAfterFullDisk(t *testing.T) {
 	var b batch.Batch
 	b.Put([]byte("key"), make([]byte, 2<<10))
 	for err == nil {
-		_, err = e.Commit(&b, true, nil)
+		_, err = e.Commit(&b, true)
 	}
 	fs.SetRules()
 	if err := e.Flush(); err != nil {

@@ -23,7 +23,7 @@ func TestIterator_outlivesTheTreeItBeganOn(t *testing.T) {
 				b.Put(fmt.Appendf(nil, "%04d", i), fmt.Appendf(nil, "%d-%d", i, generation))
 			}
 		}
-		if _, err := e.Commit(&b, false, nil); err != nil {
+		if _, err := e.Commit(&b, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -62,7 +62,7 @@ func TestGet_findsKeysThatBeginAlike(t *testing.T) {
 	for i := range 100 {
 		b.Put(fmt.Appendf(nil, "the same beginning %03d", i), bytes.Repeat([]byte{byte(i), byte(i * 7)}, 300))
 	}
-	if _, err := e.Commit(&b, false, nil); err != nil {
+	if _, err := e.Commit(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Compact(context.Background(), nil, nil); err != nil {

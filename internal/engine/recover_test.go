@@ -20,7 +20,7 @@ func TestOpen_replaysMoreThanAMemtable(t *testing.T) {
 	for i := range commits {
 		var b batch.Batch
 		b.Put(fmt.Appendf(nil, "%05d", i), value)
-		if _, err := e.Commit(&b, false, nil); err != nil {
+		if _, err := e.Commit(&b, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,7 @@ func TestSpace_returnsByItselfWhenQuiet(t *testing.T) {
 		for range n {
 			change(&b, fmt.Appendf(nil, "row%06d", rng.IntN(rows)))
 			if b.Count() == 100 {
-				if _, err := e.Commit(&b, false, nil); err != nil {
+				if _, err := e.Commit(&b, false); err != nil {
 					t.Fatal(err)
 				}
 				b.Reset()

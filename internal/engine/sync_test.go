@@ -24,7 +24,7 @@ func TestCommit_isSyncedWithinTheInterval(t *testing.T) {
 			before := fs.Count(errfs.Sync)
 			var b batch.Batch
 			b.Put([]byte("k"), []byte("v"))
-			if _, err := e.Commit(&b, false, nil); err != nil {
+			if _, err := e.Commit(&b, false); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(2900 * time.Millisecond)

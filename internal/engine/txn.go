@@ -1,21 +1,37 @@
 package engine
 
 import (
+	"context"
+	"errors"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/commit"
+	"lightningdb/internal/goroutine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/lock"
 	"lightningdb/internal/txn"
 )
 
-// Txn is what a transaction's commit rests on: a snapshot, and what was read of it. It belongs to one goroutine at a
-// time, and must be closed.
+// Txn is what a transaction's commit rests on: a snapshot, what was read of it, and locks. It belongs to one goroutine at
+// a time, and must be closed.
+//
+// Locks are a promise that the check of the commit will pass; the check itself never relies on them. After a lock was
+// granted, the transaction must see what the last holder committed. So its snapshot may move forward, if
+// everything it has read so far is unchanged: then it is as if it had read all of it later.
 type Txn struct {
 	Reads txn.Reads
 
 	engine   *Engine
 	snapshot *Snapshot
+	owner    *lock.Owner
+	locked   bool // it may hold locks
 }
 
-// Begin starts a transaction on the newest published state.
-func (e *Engine) Begin() *Txn { return &Txn{engine: e, snapshot: e.Snapshot()} }
+// Begin starts a transaction on the newest published state. g is the goroutine that runs it, 0 if that is not always the
+// same one.
+func (e *Engine) Begin(g goroutine.ID) *Txn {
+	return &Txn{engine: e, snapshot: e.Snapshot(), owner: lock.NewOwner(uintptr(g))}
+}
 
 // Snapshot is what the transaction reads.
 func (t *Txn) Snapshot() *Snapshot { return t.snapshot }
@@ -23,5 +39,81 @@ func (t *Txn) Snapshot() *Snapshot { return t.snapshot }
 // Seq is the sequence number that the transaction reads at.
 func (t *Txn) Seq() key.SeqNum { return t.snapshot.seq }
 
-// Close lets go of the snapshot. Further calls do nothing.
-func (t *Txn) Close() { t.snapshot.Close() }
+// Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for locks
+// until ctx ends.
+func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
+	c := commit.Commit{Batch: b, Sync: sync, Reads: &t.Reads, Since: t.Seq(), Owner: t.owner}
+	for {
+		last, err := t.engine.commit(c)
+		blocked := (*blockedError)(nil)
+		if !errors.As(err, &blocked) {
+			return last, err
+		}
+		t.locked = true
+		if err := t.engine.acquire(ctx, t.owner, blocked.key); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Lock makes commits of others that write user wait until t is closed, and sees to it that t reads the newest value of
+// it. If that takes a newer snapshot, but something that was read has changed or mayMove is false, the result is
+// ErrConflict.
+func (t *Txn) Lock(ctx context.Context, user []byte, mayMove bool) error {
+	t.locked = true
+	if err := t.engine.acquire(ctx, t.owner, user); err != nil {
+		return err
+	}
+	var wanted txn.Reads
+	wanted.AddKey(user, key.Hash(user))
+	return t.catchUp(&wanted, mayMove)
+}
+
+// Prioritize waits for the turn of t to be the one transaction that never loses, as long as it locks whatever it reads.
+func (t *Txn) Prioritize(ctx context.Context) error {
+	t.locked = true
+	err := t.engine.untilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, t.owner) })
+	if err != nil {
+		return err
+	}
+	return t.moveForward()
+}
+
+// Protect is Lock for all keys from lo to before hi, at once. t must have priority.
+func (t *Txn) Protect(lo, hi []byte) error {
+	t.engine.locks.Protect(t.owner, lo, hi)
+	var wanted txn.Reads
+	wanted.AddSpan(lo, hi)
+	return t.catchUp(&wanted, true)
+}
+
+// catchUp moves the snapshot forward if something in wanted, which has just been locked, is newer.
+func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
+	t.engine.queue.Settle() // commits that passed their check before the lock was there
+	err := t.engine.unchanged(wanted, t.Seq())
+	if !errors.Is(err, ErrConflict) || !mayMove {
+		return err
+	}
+	return t.moveForward()
+}
+
+// moveForward takes the newest snapshot in place of t's, if what t has read is the same in both.
+func (t *Txn) moveForward() error {
+	next := t.engine.Snapshot()
+	if err := t.engine.unchanged(&t.Reads, t.Seq()); err != nil {
+		next.Close()
+		return err
+	}
+	t.snapshot.Close()
+	t.snapshot = next
+	return nil
+}
+
+// Close lets go of locks and snapshot. Further calls do nothing.
+func (t *Txn) Close() {
+	if t.locked {
+		t.engine.locks.Release(t.owner)
+		t.locked = false
+	}
+	t.snapshot.Close()
+}

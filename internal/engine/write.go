@@ -1,13 +1,16 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
+	"lightningdb/internal/goroutine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/lock"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
@@ -27,21 +30,60 @@ const (
 const unsyncedBytes = 8 << 20
 
 // Commit writes b and returns its last sequence number. With sync it survives a power cut once Commit returned,
-// without it a kill of the process. The caller has checked the limits of keys and values. With a transaction it is
-// ErrConflict if anything that t has read was written since; nil commits unconditionally.
-func (e *Engine) Commit(b *batch.Batch, sync bool, t *Txn) (key.SeqNum, error) {
+// without it a kill of the process. The caller has checked the limits of keys and values. It waits for transactions that
+// have locked what b writes.
+func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
+	c := commit.Commit{Batch: b, Sync: sync}
+	last, err := e.commit(c)
+	if blocked := (*blockedError)(nil); errors.As(err, &blocked) {
+		return e.commitBehindLocks(c, blocked)
+	}
+	return last, err
+}
+
+// commitBehindLocks is Commit once a lock was met: it takes the locks itself, in turn.
+func (e *Engine) commitBehindLocks(c commit.Commit, blocked *blockedError) (last key.SeqNum, err error) {
+	c.Owner = lock.NewOwner(uintptr(goroutine.Current()))
+	defer e.locks.Release(c.Owner)
+	for {
+		err := e.acquire(e.ctx, c.Owner, blocked.key)
+		if errors.Is(err, lock.ErrDeadlock) {
+			e.locks.Release(c.Owner) // it rests on nothing: it can begin again
+		} else if err != nil {
+			return 0, err
+		}
+		if last, err = e.commit(c); !errors.As(err, &blocked) {
+			return last, err
+		}
+	}
+}
+
+func (e *Engine) commit(c commit.Commit) (key.SeqNum, error) {
 	if err := e.writable(); err != nil {
 		return 0, err
-	}
-	c := commit.Commit{Batch: b, Sync: sync}
-	if t != nil {
-		c.Reads, c.Since = &t.Reads, t.Seq()
 	}
 	last, err := e.queue.Commit(c)
 	if errors.Is(err, commit.ErrPanicked) {
 		err = fmt.Errorf("%w: %w", ErrCommitUnknown, e.fail("commit", err))
 	}
 	return last, err
+}
+
+// acquire locks user for o. It gives up when ctx ends or the engine closes.
+func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error {
+	return e.untilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
+}
+
+// untilClosed calls wait with a context that also ends when the engine closes.
+func (e *Engine) untilClosed(ctx context.Context, wait func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.ctx, cancel)()
+	err := wait(ctx)
+	if err != nil && e.closed.Load() {
+		return ErrClosed
+	}
+	return err
 }
 
 // syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.

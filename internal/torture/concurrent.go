@@ -87,7 +87,7 @@ func (c Concurrent) write(e *engine.Engine, w int) (commits []issued) {
 			b.Put(fmt.Appendf(nil, "hot/%d", (n*(w+3)+i)%c.Hot), fmt.Appendf(nil, "%d/%d/%d", w, n, i))
 		}
 		sync := (n+w)%3 == 0
-		last, err := e.Commit(&b, sync, nil)
+		last, err := e.Commit(&b, sync)
 		if err != nil {
 			return append(commits, issued{batch: &b, sync: sync})
 		}

@@ -60,7 +60,7 @@ func fill(t *testing.T, dir string, size int64) {
 			}
 			b.Put(k, value)
 		}
-		if _, err := e.Commit(&b, false, nil); err != nil {
+		if _, err := e.Commit(&b, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,7 +68,7 @@ func (s *Session) Abandon() {
 // Write commits b.
 func (s *Session) Write(b *batch.Batch, sync bool) error {
 	want := s.History.Issue(b, sync)
-	last, err := s.Engine.Commit(b, sync, nil)
+	last, err := s.Engine.Commit(b, sync)
 	switch {
 	case err == nil && b.Count() > 0 && last != want:
 		return fmt.Errorf("the commit has sequence number %d instead of %d", last, want)

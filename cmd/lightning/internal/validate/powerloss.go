@@ -199,7 +199,7 @@ func (s *engineStore) throughEngine(entries []entry, sync bool) (uint64, error) 
 	for _, e := range entries {
 		b.Put(e.key, e.value)
 	}
-	last, err := s.engine.Commit(&b, sync, nil)
+	last, err := s.engine.Commit(&b, sync)
 	return uint64(last), err
 }
 

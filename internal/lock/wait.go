@@ -1,0 +1,97 @@
+package lock
+
+import (
+	"context"
+	"slices"
+)
+
+// wait is one call that waits for a lock. It is settled once: when the lock is handed over, when it is chosen to break a
+// deadlock, or when its context ends.
+type wait struct {
+	owner    *Owner
+	lock     *lock
+	searched uint64 // the last search for a cycle that came by
+
+	done chan struct{} // closed by settleLocked
+	err  error         // set before done is closed
+	took bool          // the lock was handed over, and owner did not have it before
+}
+
+// enqueueLocked puts o in line for l: at the end, unless everybody in line waits for o already. That is so if o holds l
+// and waits only for the range around it, and if o protects that range. Behind the others it would wait for them to be
+// done with waiting for it.
+//
+// Therefore being behind somebody never closes a cycle. Those in line have no other wait than this one, and nobody in
+// line is kept by o, so whoever keeps them keeps o too. Who waits for whom is known from holders and protectors alone.
+func (t *Table) enqueueLocked(o *Owner, l *lock) *wait {
+	w := &wait{owner: o, lock: l, done: make(chan struct{})}
+	at := len(l.queue)
+	if l.holder == o || t.protectorLocked(l) == o {
+		at = 0
+	}
+	l.queue = slices.Insert(l.queue, at, w)
+	o.wait = w
+	if t.contended == nil {
+		t.contended = make(map[*lock]struct{})
+		t.stuck = make(map[uintptr]*wait)
+	}
+	t.contended[l] = struct{}{}
+	if o.goroutine != 0 {
+		t.stuck[o.goroutine] = w
+	}
+	return w
+}
+
+// await returns when w is settled, or ctx has ended.
+func (t *Table) await(ctx context.Context, w *wait) error {
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+		t.abandon(w, ctx.Err())
+		return ctx.Err()
+	}
+}
+
+// abandon takes back a wait whose context has ended. A lock that was handed to it at the same moment goes on to the next
+// in line.
+func (t *Table) abandon(w *wait, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w.owner.wait == w {
+		t.settleLocked(w, err)
+		return
+	}
+	if w.took {
+		held := w.owner.held
+		w.owner.held = slices.Delete(held, len(held)-1, len(held)) // it was the last to be taken: the owner waited
+		w.lock.holder = nil
+		t.advanceLocked(w.lock)
+	}
+}
+
+// settleLocked takes w out of the line and lets its call return err.
+func (t *Table) settleLocked(w *wait, err error) {
+	l, o := w.lock, w.owner
+	at := slices.Index(l.queue, w)
+	l.queue = slices.Delete(l.queue, at, at+1)
+	if len(l.queue) == 0 {
+		delete(t.contended, l)
+	}
+	o.wait = nil
+	if t.stuck[o.goroutine] == w {
+		delete(t.stuck, o.goroutine)
+	}
+	w.err = err
+	close(w.done)
+	t.advanceLocked(l)
+}
+
+// stuckLocked returns the wait that keeps o from going on, nil if there is none: o's own, or that of another owner in
+// its goroutine, who must return before o can.
+func (t *Table) stuckLocked(o *Owner) *wait {
+	if o.wait != nil || o.goroutine == 0 {
+		return o.wait
+	}
+	return t.stuck[o.goroutine]
+}
