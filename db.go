@@ -83,11 +83,15 @@ func (db *DB) Get(key []byte) ([]byte, error) { return db.GetAppend(nil, key) }
 // GetAppend appends the newest value of key to dst and returns the result. It allocates nothing if dst has room for
 // the value. If the key is absent it returns dst unchanged and ErrNotFound.
 func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
-	return get(db.engine, dst, key, engine.Latest)
+	out, found, err := db.engine.Get(dst, key, engine.Latest)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return out, err
 }
 
 // Has reports whether key has a value.
-func (db *DB) Has(key []byte) (bool, error) { return has(db.engine, key, engine.Latest) }
+func (db *DB) Has(key []byte) (bool, error) { return db.engine.Has(key, engine.Latest) }
 
 // Put sets key to value.
 func (db *DB) Put(key, value []byte) error {

@@ -100,13 +100,14 @@ func TestClosed_everythingSaysSo(t *testing.T) {
 	_, getErr := db.Get([]byte("a"))
 	_, hasErr := db.Has([]byte("a"))
 	_, snapErr := snap.Get([]byte("a"))
+	_, atErr := db.At(1)
 	var b Batch
 	b.Put([]byte("k"), nil)
 	for name, err := range map[string]error{
 		"Get": getErr, "Has": hasErr, "Put": db.Put([]byte("a"), nil), "Delete": db.Delete([]byte("a")),
 		"Write": db.Write(&b), "Flush": db.Flush(), "Sync": db.Sync(), "Close": db.Close(),
 		"Compact": db.Compact(context.Background(), nil, nil), "Snapshot.Get": snapErr, "Range.Err": r.Err(),
-		"View": db.View(context.Background(), func(*Tx) error { return nil }),
+		"View": db.View(context.Background(), func(*Tx) error { return nil }), "At": atErr,
 	} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("%s gave %v", name, err)

@@ -75,6 +75,13 @@ var (
 	// ErrOpenReaders: Close found cursors or snapshots that were still open. They have stopped working; nothing is lost.
 	ErrOpenReaders = engine.ErrOpenReaders
 
+	// ErrSnapshotExpired: the state asked of At is older than what Options.Retain keeps, or the snapshot, transaction or
+	// cursor has become older than Options.MaxSnapshotAge. Read a newer state.
+	ErrSnapshotExpired = engine.ErrSnapshotExpired
+
+	// ErrFutureSequence: nothing has been committed with the sequence number asked for.
+	ErrFutureSequence = engine.ErrFutureSequence
+
 	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written.
 	ErrKeyEmpty      = errors.New("key is empty")
 	ErrKeyTooLarge   = fmt.Errorf("key is larger than %d bytes", MaxKeySize)

@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"lightningdb"
 )
@@ -168,6 +169,27 @@ func ExampleDB_Snapshot() {
 	newest, _ := db.Get([]byte("page"))
 	fmt.Printf("%s, %s\n", old, newest)
 	// Output: first version, second version
+}
+
+func ExampleDB_At() {
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, Retain: time.Hour})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	db.Put([]byte("page"), []byte("first version"))
+	before := db.Metrics().Sequence
+	db.Delete([]byte("page")) // by mistake
+
+	past, err := db.At(before)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer past.Close()
+	old, _ := past.Get([]byte("page"))
+	db.Put([]byte("page"), old)
+	fmt.Printf("%s\n", old)
+	// Output: first version
 }
 
 func ExampleDB_Range() {

@@ -10,6 +10,7 @@ import (
 type Metrics struct {
 	Sequence       uint64 // of the newest commit
 	OldestSequence uint64 // the oldest state that a reader keeps; Sequence if there is no reader
+	OldestReadable uint64 // DB.At finds this state and every later one
 	Snapshots      int    // open snapshots and transactions
 	Iterators      int    // open cursors and loops
 
@@ -125,6 +126,7 @@ func (db *DB) Metrics() Metrics {
 	out := Metrics{
 		Sequence:       uint64(m.Visible),
 		OldestSequence: uint64(m.OldestSeq),
+		OldestReadable: uint64(m.Floor),
 		Snapshots:      int(m.Snapshots),
 		Iterators:      int(m.Iterators),
 		Commits:        m.Commits,

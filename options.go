@@ -30,6 +30,16 @@ type Options struct {
 	// SyncInterval bounds how long a commit at Process durability may wait until its sync begins. Default: 1 s.
 	SyncInterval time.Duration
 
+	// Retain keeps every state of the database of this last time readable, for DB.At, at the price of the space that
+	// overwritten and removed values take meanwhile. After a restart what was kept stays for another such time.
+	// Default: 0, which keeps only what open snapshots, transactions and cursors see.
+	Retain time.Duration
+
+	// MaxSnapshotAge bounds how long a snapshot, transaction, cursor or loop may keep old versions on disk. What is older
+	// expires at the next flush or compaction, or soon after: its reads return ErrSnapshotExpired, never anything wrong.
+	// Close it all the same. Default: 0, no bound.
+	MaxSnapshotAge time.Duration
+
 	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
 	// 256 MiB; at least 10 MiB, and a smaller positive limit means 10 MiB. A single batch or value larger than a tenth
 	// of the limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed.
@@ -80,21 +90,24 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	if o.Durability > Process {
 		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
 	}
-	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.SyncInterval < 0 {
-		return engine.Options{}, fmt.Errorf("Options.MemoryLimit, LogLimit and SyncInterval must not be negative")
+	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.SyncInterval < 0 || o.Retain < 0 || o.MaxSnapshotAge < 0 {
+		return engine.Options{}, fmt.Errorf(
+			"Options.MemoryLimit, LogLimit, SyncInterval, Retain and MaxSnapshotAge must not be negative")
 	}
 	logLimit := o.LogLimit
 	if logLimit > 0 {
 		logLimit = max(logLimit, 1<<20)
 	}
 	return engine.Options{
-		FS:           fs,
-		ReadOnly:     o.ReadOnly,
-		MustExist:    o.MustExist,
-		SyncInterval: o.SyncInterval,
-		MemoryLimit:  o.MemoryLimit,
-		LogLimit:     logLimit,
-		Codec:        id,
-		Logger:       o.Logger,
+		FS:             fs,
+		ReadOnly:       o.ReadOnly,
+		MustExist:      o.MustExist,
+		SyncInterval:   o.SyncInterval,
+		Retain:         o.Retain,
+		MaxSnapshotAge: o.MaxSnapshotAge,
+		MemoryLimit:    o.MemoryLimit,
+		LogLimit:       logLimit,
+		Codec:          id,
+		Logger:         o.Logger,
 	}, nil
 }

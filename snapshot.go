@@ -1,6 +1,7 @@
 package lightningdb
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,20 @@ func (s *Snapshot) Close() error {
 	return nil
 }
 
+// At returns a snapshot of the database as it was right after the commit with sequence number seq: one that
+// Batch.Sequence, Snapshot.Sequence, Tx.Sequence or Metrics.Sequence has told (in between two of them lie the single
+// operations of a commit). Options.Retain says how far back; without it only the newest state, and those that other
+// snapshots hold, are sure to be there. Close it when done.
+//
+// ErrSnapshotExpired says that the state is no longer kept, ErrFutureSequence that nothing has been committed there yet.
+func (db *DB) At(seq uint64) (*Snapshot, error) {
+	held, err := db.engine.SnapshotAt(key.SeqNum(seq))
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of the past: %w", err)
+	}
+	return &Snapshot{engine: db.engine, held: held, ended: ErrClosed}, nil
+}
+
 // Sequence is the number of the newest commit that the snapshot sees.
 func (s *Snapshot) Sequence() uint64 { return uint64(s.held.Seq()) }
 
@@ -44,7 +59,11 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 	if s.closed.Load() {
 		return dst, s.ended
 	}
-	return get(s.engine, dst, key, s.held.Seq())
+	out, found, err := s.held.Get(dst, key)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return out, err
 }
 
 // Has reports whether key has a value.
@@ -52,7 +71,7 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 	if s.closed.Load() {
 		return false, s.ended
 	}
-	return has(s.engine, key, s.held.Seq())
+	return s.held.Has(key)
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
@@ -83,17 +102,4 @@ func (s *Snapshot) firstError() error {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
 	return s.err
-}
-
-// get is the point read that every reader shares.
-func get(e *engine.Engine, dst, k []byte, seq key.SeqNum) ([]byte, error) {
-	out, found, err := e.Get(dst, k, seq)
-	if err == nil && !found {
-		err = ErrNotFound
-	}
-	return out, err
-}
-
-func has(e *engine.Engine, k []byte, seq key.SeqNum) (bool, error) {
-	return e.Has(k, seq)
 }

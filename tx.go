@@ -260,9 +260,11 @@ func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
 	if rw.options.Isolation == Serializable {
 		rw.txn.Reads.AddKey(k, key.Hash(k))
 	}
-	out, err := get(rw.db.engine, dst, k, rw.txn.Seq())
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	out, found, err := rw.txn.Snapshot().Get(dst, k)
+	if err != nil {
 		rw.fail(err)
+	} else if !found {
+		err = ErrNotFound
 	}
 	return out, err
 }

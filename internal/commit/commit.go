@@ -51,10 +51,17 @@ type Commit struct {
 	Batch *batch.Batch
 	Sync  bool // wait until the commit survives a power cut
 
-	Reads *txn.Reads // what must not have changed since Since; nil: nothing
-	Since key.SeqNum // the sequence number that Reads were read at
+	Reads    *txn.Reads  // what must not have changed since Snapshot; nil: nothing
+	Snapshot Snapshot    // what Reads were read of
+	Owner    *lock.Owner // whose locks do not count; nil: all count
+}
 
-	Owner *lock.Owner // whose locks do not count; nil: all count
+// Snapshot is the state that a commit rests on.
+type Snapshot interface {
+	// Seq is the sequence number that it reads at.
+	Seq() key.SeqNum
+	// Check returns an error if the snapshot has not kept that state readable until now.
+	Check() error
 }
 
 // Request is a Commit on its way.

@@ -245,14 +245,14 @@ func TestCommit_checksEachMemberAgainstThoseBefore(t *testing.T) {
 	var seen []int
 	env.check = func(r *Request, before []*Request) error {
 		seen = append(seen, len(before))
-		if r.Since > 0 && len(before) > 1 {
+		if len(before) > 1 {
 			return conflict
 		}
 		return nil
 	}
 	group := []*Request{}
-	for since := range 4 {
-		group = append(group, &Request{Commit: Commit{Batch: puts(1), Since: key.SeqNum(since)}, done: make(chan struct{}, 1)})
+	for range 4 {
+		group = append(group, &Request{Commit: Commit{Batch: puts(1)}, done: make(chan struct{}, 1)})
 	}
 	q.process(group)
 	if want := []int{0, 1, 2, 2}; !slices.Equal(seen, want) {

@@ -69,7 +69,7 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 	}
 }
 
-// keepHouse runs SyncStep when it is due and CleanStep when there may be something to clean.
+// keepHouse runs SyncStep and RetainStep when they are due and CleanStep when there may be something to clean.
 func (e *Engine) keepHouse() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -78,7 +78,7 @@ func (e *Engine) keepHouse() {
 			e.SyncStep() // a failure has stopped writes, which is all there is to do about it
 		}
 		waiting, err := e.CleanStep()
-		wait := max(e.syncDue(), 0)
+		wait := min(max(e.syncDue(), 0), e.RetainStep())
 		if waiting {
 			wait = min(wait, buryInterval)
 		}
@@ -165,7 +165,7 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 	start := e.opts.Now()
 	e.stats.flushing.Store(true)
 	defer e.stats.flushing.Store(false)
-	edit, stats, err := e.writeTables(m, v.version, e.snapshots.held(e))
+	edit, stats, err := e.writeTables(m, v.version, e.snapshots.hold(e, m.last))
 	if err != nil {
 		return e.backgroundFailure("flush", err)
 	}
@@ -202,7 +202,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 		return false, ErrClosed
 	}
 	defer e.unref(v)
-	held := e.snapshots.held(e)
+	held := e.snapshots.hold(e, v.version.LastSeq)
 	job := pick(v.version, e.compactionParams(v, held[0]))
 	if job == nil {
 		return false, nil
@@ -270,6 +270,7 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 	version := e.view.Load().version // only holders of manifestMu change it
 	edit.NextNum = e.peekNum()
 	edit.LastSeq = version.LastSeq
+	edit.Floor = max(edit.Floor, version.Floor)
 	if flushed != nil {
 		// Not the newest in the tables: a flush may drop a tombstone that hides nothing.
 		edit.LastSeq = max(edit.LastSeq, flushed.last)

@@ -36,11 +36,20 @@ func (w writer) Check(r *commit.Request, before []*commit.Request) error {
 			}
 		}
 	}
-	return w.unchanged(r.Reads, r.Since)
+	return w.unchangedIn(r.Snapshot, r.Reads)
+}
+
+// unchangedIn is unchanged since s, for as long as s held what the answer rests on.
+func (e *Engine) unchangedIn(s commit.Snapshot, reads *txn.Reads) error {
+	if err := e.unchanged(reads, s.Seq()); err != nil {
+		return err
+	}
+	return s.Check()
 }
 
 // unchanged returns ErrConflict if any of reads has a version newer than since, at or below the visible sequence number
-// at the time of the call.
+// at the time of the call. While a snapshot is held at since, every such version or a newer one of its key is in the
+// tree: a job may drop a tombstone that hides nothing only if no reader stands below it.
 func (e *Engine) unchanged(reads *txn.Reads, since key.SeqNum) error {
 	if key.SeqNum(e.visible.Load()) == since || reads.Empty() {
 		return nil

@@ -45,6 +45,7 @@ type Engine struct {
 	owedSleep     time.Duration               // what writers owe to a long level 0; see slowDown
 	unsyncedSince atomic.Int64                // when the oldest unsynced commit was published, in ns; 0 if none is
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
+	pastDue       atomic.Int64                // when the timeline of snapshots wants its next sample, in ns
 
 	locks lock.Table // of transactions
 

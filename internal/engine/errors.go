@@ -12,6 +12,9 @@ var (
 	ErrCommitUnknown = errors.New("fate of the commit is unknown until the database is reopened")
 	ErrNoDatabase    = errors.New("there is no database here")
 	ErrOpenReaders   = errors.New("iterators or snapshots were still open at Close")
+
+	ErrSnapshotExpired = errors.New("state of the database is no longer kept")
+	ErrFutureSequence  = errors.New("no commit has this sequence number yet")
 )
 
 // failure is why the engine stopped accepting writes.

@@ -22,6 +22,16 @@ func put(t *testing.T, e *Engine, k, v string) {
 	}
 }
 
+// putUnsynced commits one operation at Process durability.
+func putUnsynced(t *testing.T, e *Engine, k, v string) {
+	t.Helper()
+	var b batch.Batch
+	b.Put([]byte(k), []byte(v))
+	if _, err := e.Commit(&b, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func openManual(t *testing.T, fs vfs.FS) *Engine {
 	t.Helper()
 	e, err := Open(Options{FS: fs, Manual: true})

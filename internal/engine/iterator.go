@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
 )
 
@@ -19,7 +18,7 @@ import (
 // holds no more than an idle one.
 type Iterator struct {
 	engine  *Engine
-	seq     key.SeqNum
+	hold    registration
 	view    *view
 	lo, hi  []byte
 	visible merge.Visible
@@ -40,11 +39,13 @@ var iterators = sync.Pool{New: func() any { return new(Iterator) }}
 func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	it := iterators.Get().(*Iterator)
 	it.engine, it.lo, it.hi, it.err, it.ready = e, lo, hi, nil, false
+	it.hold.expired.Store(false)
 	if s == nil {
-		it.seq = e.snapshots.add(e)
-	} else {
-		it.seq = s.seq
-		e.snapshots.addAt(s.seq)
+		e.snapshots.add(e, &it.hold)
+	} else if err := e.snapshots.addLike(&it.hold, &s.registration); err != nil {
+		it.engine, it.lo, it.hi = nil, nil, nil
+		iterators.Put(it)
+		return nil, fmt.Errorf("open iterator: %w", err)
 	}
 	e.openIterators.Add(1)
 	e.resources.Add(1)
@@ -55,16 +56,20 @@ func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	return it, nil
 }
 
-// openView opens the iterator on the current view. The sequence number is registered before: see the package comment.
+// openView opens the iterator on the current view. The sequence number is registered before: see the package comment. A
+// view that was current before the registration expired shows all there was for as long as it is held.
 func (it *Iterator) openView() error {
 	it.view = it.engine.acquireView()
 	if it.view == nil {
 		return ErrClosed
 	}
+	if err := it.hold.Check(); err != nil {
+		return err
+	}
 	if err := it.openRuns(); err != nil {
 		return err
 	}
-	it.visible.Reset(it.merging.Reset(it.runs...), it.seq, it.lo, it.hi)
+	it.visible.Reset(it.merging.Reset(it.runs...), it.hold.seq, it.lo, it.hi)
 	it.ready = true
 	return nil
 }
@@ -184,10 +189,14 @@ func (it *Iterator) Prev() bool {
 	return it.changeView() && it.visible.SeekLT(it.at)
 }
 
-// usable notes that the engine was closed.
+// usable notes that the engine was closed, or that the iterator grew too old.
 func (it *Iterator) usable() bool {
-	if it.err == nil && it.engine.closed.Load() {
+	switch {
+	case it.err != nil:
+	case it.engine.closed.Load():
 		it.err = ErrClosed
+	default:
+		it.err = it.hold.Check()
 	}
 	return it.err == nil
 }
@@ -218,7 +227,7 @@ func (it *Iterator) Err() error {
 func (it *Iterator) Close() error {
 	e := it.engine
 	err := it.closeView()
-	e.snapshots.remove(it.seq)
+	e.snapshots.remove(&it.hold)
 	e.openIterators.Add(-1)
 	it.engine, it.lo, it.hi = nil, nil, nil
 	iterators.Put(it)

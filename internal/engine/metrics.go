@@ -111,6 +111,7 @@ type Metrics struct {
 	Snapshots    int64
 	Iterators    int64
 	OldestSeq    key.SeqNum // the oldest sequence number that a reader holds
+	Floor        key.SeqNum // SnapshotAt finds every sequence number from here on
 	Obsolete     int        // files that wait for their removal
 	Failure      error      // why writes stopped, or why background work is held up; nil if neither
 }
@@ -130,8 +131,8 @@ func (e *Engine) Metrics() Metrics {
 		Syncs:       e.stats.syncs.Load(),
 		Snapshots:   e.openSnapshots.Load(),
 		Iterators:   e.openIterators.Load(),
-		OldestSeq:   e.snapshots.held(e)[0],
 	}
+	m.OldestSeq, m.Floor = e.snapshots.oldest(e)
 	e.stats.mu.Lock()
 	m.Flush, m.Compaction, m.Stall = e.stats.flush, e.stats.compaction, e.stats.stall
 	e.stats.mu.Unlock()

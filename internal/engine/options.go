@@ -25,11 +25,15 @@ type Options struct {
 	MustExist bool   // do not create a database where there is none
 
 	SyncInterval time.Duration
-	MemoryLimit  int64 // bytes; see memoryBudget
-	LogLimit     int64 // bytes of log that a recovery may have to replay
-	Codec        codec.ID
-	PageSize     int // bytes of a table page before compression
-	Logger       *slog.Logger
+
+	Retain         time.Duration // keep every state of this last time readable, for SnapshotAt; 0 for none
+	MaxSnapshotAge time.Duration // snapshots and iterators older than this expire; 0 for never
+
+	MemoryLimit int64 // bytes; see memoryBudget
+	LogLimit    int64 // bytes of log that a recovery may have to replay
+	Codec       codec.ID
+	PageSize    int // bytes of a table page before compression
+	Logger      *slog.Logger
 
 	// Owned by tests and simulations.
 	Now    func() time.Time

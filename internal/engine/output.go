@@ -22,7 +22,8 @@ func (e *Engine) writeTables(m *memRef, version *manifest.Version, held []key.Se
 	return e.runJob(context.Background(), job, held)
 }
 
-// runJob carries out a job of package compaction on the files of the database.
+// runJob carries out a job of package compaction on the files of the database. From the last of held on, which becomes
+// the floor of the edit, everything stays readable.
 func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
 	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
@@ -34,7 +35,11 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 			return nil
 		},
 	})
-	if err == nil && stats.Outputs > 0 {
+	if err != nil {
+		return nil, stats, err
+	}
+	edit.Floor = held[len(held)-1]
+	if stats.Outputs > 0 {
 		if err = e.fs.SyncDir(); err != nil {
 			e.discardTables(edit)
 		}

@@ -159,7 +159,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 		return err
 	}
 	version := r.version
-	e.startAt(last)
+	e.startAt(last, version)
 	e.segmentNum = e.newNum()
 	seg, err := wal.Create(e.fs, e.segmentNum, version.DatabaseID, wal.Root(last))
 	if err != nil {
@@ -196,7 +196,7 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 	if err != nil {
 		return err
 	}
-	e.startAt(last)
+	e.startAt(last, r.version)
 	if e.report.Segments > 0 { // they stay; how many bytes which one has does not matter
 		e.logs = make([]logFile, e.report.Segments)
 		e.logs[0].size = e.report.LogBytes
@@ -209,10 +209,11 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 	return nil
 }
 
-// startAt makes last the newest commit.
-func (e *Engine) startAt(last key.SeqNum) {
+// startAt makes last the newest commit, upon version and what was replayed.
+func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.report.LastSequence = last
 	e.visible.Store(uint64(last))
+	e.snapshots.startRetaining(e.opts, version.Floor, last)
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }
 
@@ -323,7 +324,11 @@ func (r *replay) flush() error {
 	if r.mem.Count() == 0 {
 		return nil
 	}
-	edit, _, err := r.engine.writeTables(r.mem, r.version, []key.SeqNum{r.mem.last})
+	held := r.mem.last
+	if r.engine.opts.Retain > 0 {
+		held = r.version.Floor // nobody knows any more how old what came later is
+	}
+	edit, _, err := r.engine.writeTables(r.mem, r.version, []key.SeqNum{held})
 	if err != nil {
 		return fmt.Errorf("flush the replayed log: %w", err)
 	}

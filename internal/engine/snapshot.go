@@ -1,73 +1,227 @@
 package engine
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"lightningdb/internal/key"
 )
 
-// Snapshot keeps the state at one sequence number readable until Close.
+// Snapshot keeps the state at one sequence number readable until Close. Its methods may be called from any number of
+// goroutines.
 type Snapshot struct {
+	registration
 	engine *Engine
-	seq    key.SeqNum
 	once   sync.Once
 }
 
-// snapshots is the sequence numbers that live snapshots and iterators read at, ascending, one entry for each.
+// registration is a reader that stands at a sequence number. While it is in the list of snapshots, no compaction drops
+// what the reader needs.
+type registration struct {
+	seq     key.SeqNum
+	since   time.Time   // with MaxSnapshotAge only
+	expired atomic.Bool // it was taken off the list, because it was too old; set under snapshots.mu, never cleared
+}
+
+// Check is ErrSnapshotExpired if what was read so far may be wrong. A reader asks after reading: the registration is
+// marked before the job begins that drops what it held, and so before any view without that is installed.
+func (r *registration) Check() error {
+	if r.expired.Load() {
+		return fmt.Errorf("%w: it was older than MaxSnapshotAge", ErrSnapshotExpired)
+	}
+	return nil
+}
+
+// snapshots is what readers stand at, and what flushes and compactions have kept for those to come.
+//
+// Invariant: at a sequence number from floor to the newest, and at every registered one, the tree shows what was there
+// when that was the newest.
 type snapshots struct {
-	mu   sync.Mutex
-	seqs []key.SeqNum
+	maxAge time.Duration // 0 for no limit
+
+	mu       sync.Mutex
+	readers  []*registration // by sequence number
+	floor    key.SeqNum      // the newest sequence number below which some job may have dropped what nobody held
+	timeline timeline
 }
 
-// add registers the newest visible sequence number and returns it. Registration and reading are one step, so that a
-// compaction that looks at the list afterwards keeps what the reader needs; one that looked before keeps everything
-// newer than what was visible then.
-func (s *snapshots) add(e *Engine) key.SeqNum {
+// add registers r at the newest visible sequence number. Registration and reading are one step, so that a job that looks
+// at the list afterwards keeps what the reader needs; one that looked before keeps everything newer than what was
+// visible then.
+func (s *snapshots) add(e *Engine, r *registration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seq := key.SeqNum(e.visible.Load())
-	s.seqs = append(s.seqs, seq) // ascending: the visible sequence number never falls
-	return seq
+	r.seq, r.since = key.SeqNum(e.visible.Load()), s.now(e)
+	s.insertLocked(r)
 }
 
-// addAt registers seq, which another live registration holds already.
-func (s *snapshots) addAt(seq key.SeqNum) {
+// addPast registers r at r.seq, if the tree still shows what was there.
+func (s *snapshots) addPast(e *Engine, r *registration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, _ := slices.BinarySearch(s.seqs, seq)
-	s.seqs = slices.Insert(s.seqs, i, seq)
+	if newest := key.SeqNum(e.visible.Load()); r.seq > newest {
+		return fmt.Errorf("%w: %d, the newest is %d", ErrFutureSequence, r.seq, newest)
+	}
+	_, registered := s.findLocked(r.seq)
+	if r.seq < s.floor && !registered {
+		return fmt.Errorf("%w: %d, the oldest is %d", ErrSnapshotExpired, r.seq, s.floor)
+	}
+	r.since = s.now(e)
+	s.insertLocked(r)
+	return nil
 }
 
-func (s *snapshots) remove(seq key.SeqNum) {
+// addLike registers r where another registration stands, and as old as that.
+func (s *snapshots) addLike(r, other *registration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i, ok := slices.BinarySearch(s.seqs, seq); ok {
-		s.seqs = slices.Delete(s.seqs, i, i+1)
+	if err := other.Check(); err != nil {
+		return err
+	}
+	r.seq, r.since = other.seq, other.since
+	s.insertLocked(r)
+	return nil
+}
+
+// now is when a registration begins, if that matters.
+func (s *snapshots) now(e *Engine) time.Time {
+	if s.maxAge == 0 {
+		return time.Time{}
+	}
+	return e.opts.Now()
+}
+
+// findLocked returns where the registrations at seq begin, and whether there is one.
+func (s *snapshots) findLocked(seq key.SeqNum) (int, bool) {
+	return slices.BinarySearchFunc(s.readers, seq, func(r *registration, seq key.SeqNum) int {
+		return cmp.Compare(r.seq, seq)
+	})
+}
+
+func (s *snapshots) insertLocked(r *registration) {
+	i, _ := s.findLocked(r.seq + 1)
+	s.readers = slices.Insert(s.readers, i, r)
+}
+
+func (s *snapshots) remove(r *registration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, _ := s.findLocked(r.seq)
+	for ; i < len(s.readers) && s.readers[i].seq == r.seq; i++ {
+		if s.readers[i] == r {
+			s.readers = slices.Delete(s.readers, i, i+1)
+			return
+		}
 	}
 }
 
-// held returns the distinct sequence numbers that must stay readable: those registered and the newest visible one.
-func (s *snapshots) held(e *Engine) []key.SeqNum {
+// hold returns the sequence numbers that must stay readable in a job on versions up to newest: the registered ones, and
+// as the last one that from which on everything is kept. The decision is made here, in one step with the registrations:
+// whoever comes later finds the floor raised.
+func (s *snapshots) hold(e *Engine, newest key.SeqNum) []key.SeqNum {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	held := append(slices.Clone(s.seqs), key.SeqNum(e.visible.Load()))
-	return slices.Compact(held)
+	s.expireLocked(e)
+	last := min(s.retainedLocked(e), newest)
+	var held []key.SeqNum
+	for _, r := range s.readers {
+		if r.seq < last {
+			held = append(held, r.seq)
+		}
+	}
+	s.floor = max(s.floor, last)
+	return append(slices.Compact(held), last)
+}
+
+// retainedLocked is the sequence number from which on everything must stay readable, for readers to come.
+func (s *snapshots) retainedLocked(e *Engine) key.SeqNum {
+	visible := key.SeqNum(e.visible.Load())
+	if e.opts.Retain == 0 {
+		return visible
+	}
+	now := e.opts.Now()
+	s.timeline.note(now, visible)
+	return s.timeline.visibleAt(now.Add(-e.opts.Retain))
+}
+
+// expireLocked takes registrations that are too old off the list.
+func (s *snapshots) expireLocked(e *Engine) {
+	if s.maxAge == 0 {
+		return
+	}
+	since := e.opts.Now().Add(-s.maxAge)
+	s.readers = slices.DeleteFunc(s.readers, func(r *registration) bool {
+		if r.since.Before(since) {
+			r.expired.Store(true)
+		}
+		return r.expired.Load()
+	})
+}
+
+// oldest returns the oldest sequence number that a reader stands at, the newest visible one if there is no reader, and
+// the oldest at which a reader may come.
+func (s *snapshots) oldest(e *Engine) (held, readable key.SeqNum) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held = key.SeqNum(e.visible.Load())
+	if len(s.readers) > 0 {
+		held = s.readers[0].seq
+	}
+	return held, s.floor
 }
 
 // Snapshot returns a snapshot of the newest published state. It must be closed.
 func (e *Engine) Snapshot() *Snapshot {
 	e.openSnapshots.Add(1)
-	return &Snapshot{engine: e, seq: e.snapshots.add(e)}
+	s := &Snapshot{engine: e}
+	e.snapshots.add(e, &s.registration)
+	return s
+}
+
+// SnapshotAt returns a snapshot of the state at seq. It must be closed. The error is ErrSnapshotExpired if that state is
+// not held by a reader and older than what is kept for Options.Retain, and ErrFutureSequence if nothing has reached seq.
+func (e *Engine) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
+	if e.closed.Load() {
+		return nil, ErrClosed
+	}
+	s := &Snapshot{engine: e}
+	s.seq = seq
+	if err := e.snapshots.addPast(e, &s.registration); err != nil {
+		return nil, err
+	}
+	e.openSnapshots.Add(1)
+	return s, nil
 }
 
 // Seq is the sequence number that s reads at.
 func (s *Snapshot) Seq() key.SeqNum { return s.seq }
 
+// Get is Engine.Get at s. With ErrSnapshotExpired dst is returned as it was.
+func (s *Snapshot) Get(dst, user []byte) (out []byte, found bool, err error) {
+	out, found, err = s.engine.Get(dst, user, s.seq)
+	if expired := s.Check(); expired != nil {
+		return dst, false, expired
+	}
+	return out, found, err
+}
+
+// Has is Engine.Has at s.
+func (s *Snapshot) Has(user []byte) (bool, error) {
+	found, err := s.engine.Has(user, s.seq)
+	if expired := s.Check(); expired != nil {
+		return false, expired
+	}
+	return found, err
+}
+
 // Close lets the versions that only s needs be dropped. Further calls do nothing.
 func (s *Snapshot) Close() {
 	s.once.Do(func() {
-		s.engine.snapshots.remove(s.seq)
+		s.engine.snapshots.remove(&s.registration)
 		s.engine.openSnapshots.Add(-1)
 		s.engine.wake(s.engine.wakeCompactor)
 	})

@@ -42,7 +42,7 @@ func (t *Txn) Seq() key.SeqNum { return t.snapshot.seq }
 // Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for locks
 // until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
-	c := commit.Commit{Batch: b, Sync: sync, Reads: &t.Reads, Since: t.Seq(), Owner: t.owner}
+	c := commit.Commit{Batch: b, Sync: sync, Reads: &t.Reads, Snapshot: t.snapshot, Owner: t.owner}
 	for {
 		last, err := t.engine.commit(c)
 		blocked := (*blockedError)(nil)
@@ -90,7 +90,7 @@ func (t *Txn) Protect(lo, hi []byte) error {
 // catchUp moves the snapshot forward if something in wanted, which has just been locked, is newer.
 func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
 	t.engine.queue.Settle() // commits that passed their check before the lock was there
-	err := t.engine.unchanged(wanted, t.Seq())
+	err := t.engine.unchangedIn(t.snapshot, wanted)
 	if !errors.Is(err, ErrConflict) || !mayMove {
 		return err
 	}
@@ -100,7 +100,7 @@ func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
 // moveForward takes the newest snapshot in place of t's, if what t has read is the same in both.
 func (t *Txn) moveForward() error {
 	next := t.engine.Snapshot()
-	if err := t.engine.unchanged(&t.Reads, t.Seq()); err != nil {
+	if err := t.engine.unchangedIn(t.snapshot, &t.Reads); err != nil {
 		next.Close()
 		return err
 	}

@@ -294,6 +294,9 @@ func (w writer) Apply(r *commit.Request) {
 
 func (w writer) Publish(last key.SeqNum) {
 	w.visible.Store(uint64(last))
+	if w.opts.Retain > 0 {
+		w.notePast(last)
+	}
 	if seg := w.segment.Load(); seg.Synced() < seg.Size() {
 		w.noteUnsynced(seg.Size() - seg.Synced())
 	}

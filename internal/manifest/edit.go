@@ -23,6 +23,7 @@ import (
 //	  6  0-1    first log segment still needed
 //	  8  0-1    next file number
 //	 10  0-1    last sequence number
+//	 12  0-1    floor: the oldest sequence number at which the tables show all there was
 //	  1  0-1    end of the log at a clean close: segment, length, last sequence number, checksum
 //
 // Example: the log starts at segment 5, next file number 300: 06 01 05  08 02 ac 02.
@@ -32,6 +33,7 @@ const (
 	tagLogStart = 6
 	tagNextNum  = 8
 	tagLastSeq  = 10
+	tagFloor    = 12
 	tagLogEnd   = 1
 )
 
@@ -49,6 +51,7 @@ func appendEdit(dst []byte, e *Edit) []byte {
 	dst = appendNumber(dst, tagLogStart, uint64(e.LogStart))
 	dst = appendNumber(dst, tagNextNum, uint64(e.NextNum))
 	dst = appendNumber(dst, tagLastSeq, uint64(e.LastSeq))
+	dst = appendNumber(dst, tagFloor, uint64(e.Floor))
 	if end := e.LogEnd; end != (LogEnd{}) {
 		value = appendUvarints(value[:0], uint64(end.Num), uint64(end.Length), uint64(end.LastSeq), uint64(end.Sum))
 		dst = appendField(dst, tagLogEnd, value)
@@ -120,6 +123,8 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 		e.NextNum = c.num()
 	case tagLastSeq:
 		e.LastSeq = key.SeqNum(c.uvarint())
+	case tagFloor:
+		e.Floor = key.SeqNum(c.uvarint())
 	case tagLogEnd:
 		e.LogEnd = LogEnd{Num: c.num(), Length: int64(c.uvarint()), LastSeq: key.SeqNum(c.uvarint()), Sum: c.uint32()}
 	default:

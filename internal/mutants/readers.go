@@ -113,7 +113,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a snapshot is not registered",
 		Breaks:  "a compaction drops what the snapshot shows",
-		Changes: []Change{{"internal/engine/snapshot.go", `	s.seqs = append(s.seqs, seq) // ascending`, `	s.seqs = append(s.seqs, seq)[:len(s.seqs)] // ascending`}},
+		Changes: []Change{{"internal/engine/snapshot.go", `	s.readers = slices.Insert(s.readers, i, r)`, `	s.readers = slices.Insert(s.readers, i)`}},
 		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
@@ -121,8 +121,8 @@ var readerMutants = []Mutant{
 		Breaks: "a compaction that looks in between drops what the snapshot shows",
 		Changes: []Change{{"internal/engine/snapshot.go", `	s.mu.Lock()
 	defer s.mu.Unlock()
-	seq := key.SeqNum(e.visible.Load())
-`, `	seq := key.SeqNum(e.visible.Load())
+	r.seq, r.since = key.SeqNum(e.visible.Load()), s.now(e)
+`, `	r.seq, r.since = key.SeqNum(e.visible.Load()), s.now(e)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 `}},
@@ -131,15 +131,40 @@ var readerMutants = []Mutant{
 	{
 		Name:   "the oldest snapshot does not count",
 		Breaks: "a compaction drops what the oldest snapshot shows",
-		Changes: []Change{{"internal/engine/snapshot.go", `append(slices.Clone(s.seqs), key`,
-			`append(slices.Clone(s.seqs[min(1, len(s.seqs)):]), key`}},
+		Changes: []Change{{"internal/engine/snapshot.go", `	for _, r := range s.readers {
+		if r.seq < last {`, `	for _, r := range s.readers[min(1, len(s.readers)):] {
+		if r.seq < last {`}},
 		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "closing a snapshot lets go of its equals",
 		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
-		Changes: []Change{{"internal/engine/snapshot.go", `slices.Delete(s.seqs, i, i+1)`, `slices.DeleteFunc(s.seqs, func(n key.SeqNum) bool { return i >= 0 && n == seq })`}},
+		Changes: []Change{{"internal/engine/snapshot.go", `slices.Delete(s.readers, i, i+1)`, `slices.DeleteFunc(s.readers, func(n *registration) bool { return i >= 0 && n.seq == r.seq })`}},
 		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
+	},
+	{
+		Name:    "a job lets readers in to what it drops",
+		Breaks:  "a snapshot of the past misses what a running compaction drops",
+		Changes: []Change{{"internal/engine/snapshot.go", `	s.floor = max(s.floor, last)`, `	s.floor = max(s.floor, min(last, 0))`}},
+		Killer:  test("engine", "TestSnapshotAt_isRefusedOnceAJobHasBegun"),
+	},
+	{
+		Name:    "the manifest does not know what was dropped",
+		Breaks:  "after a restart a snapshot of the past shows a part of its state",
+		Changes: []Change{{"internal/engine/output.go", `	edit.Floor = held[len(held)-1]`, `	edit.Floor = 0`}},
+		Killer:  test("engine", "TestSnapshotAt_knowsWhatEarlierHandlesDropped"),
+	},
+	{
+		Name:    "a recovery keeps no past",
+		Breaks:  "states that are promised for some time are gone after a crash",
+		Changes: []Change{{"internal/engine/recover.go", `	if r.engine.opts.Retain > 0 {`, `	if r.engine.opts.Retain < 0 {`}},
+		Killer:  test("engine", "TestRetain_outlivesTheProcess"),
+	},
+	{
+		Name:    "an expired snapshot reads on",
+		Breaks:  "a reader is shown what is left of its state after a compaction",
+		Changes: []Change{{"internal/engine/snapshot.go", `	if r.expired.Load() {`, `	if r.expired.Load() && r.seq == 0 {`}},
+		Killer:  test("engine", "TestMaxSnapshotAge_endsReadersWithAnError"),
 	},
 
 	// Memory that readers look at.

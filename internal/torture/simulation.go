@@ -33,6 +33,8 @@ type SimulationStats struct {
 	Virtual   time.Duration
 	Commits   int // acknowledged
 	Reads     int // answers compared
+	Past      int // snapshots of older states among them
+	Expired   int // older states that were no longer kept, as they need not be
 	Steered   int // background steps that had something to do
 	Lives     int // recoveries that ended in an open database
 	Reopened  int // clean closings
@@ -52,6 +54,8 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	s.Virtual += o.Virtual
 	s.Commits += o.Commits
 	s.Reads += o.Reads
+	s.Past += o.Past
+	s.Expired += o.Expired
 	s.Steered += o.Steered
 	s.Lives += o.Lives
 	s.Reopened += o.Reopened
@@ -79,9 +83,9 @@ func (s SimulationStats) String() string {
 	for i, n := range s.Injected {
 		by += fmt.Sprintf(" %v=%d", faultKind(i), n)
 	}
-	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d background=%d lives=%d reopened=%d kills=%d "+
+	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d background=%d lives=%d reopened=%d kills=%d "+
 		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v", s.Seeds, s.Steps,
-		s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts,
+		s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts,
 		s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed, s.Counts)
 }
 
@@ -99,6 +103,7 @@ type simulation struct {
 	mode faultKind // what disk's rules inject
 
 	clients   []client
+	moments   []moment           // when which state became the newest
 	slow      [numBackground]int // turns for which a background step is skipped
 	refusing  bool               // writes of this handle have failed
 	powerLost bool               // since the last completed recovery
@@ -224,11 +229,12 @@ const (
 	stepSync
 	stepClean
 	stepFreeze // Engine.Flush: what a full memtable leads to, without waiting for one
+	stepRetain
 	numBackground
 )
 
 func (b backgroundStep) String() string {
-	return [...]string{"flush step", "compact step", "sync step", "clean step", "freeze and flush"}[b]
+	return [...]string{"flush step", "compact step", "sync step", "clean step", "freeze and flush", "retain step"}[b]
 }
 
 // background runs one background step, unless it is slow at the moment.
@@ -253,6 +259,8 @@ func (m *simulation) background() error {
 			worked, err = m.Engine.CleanStep()
 		case stepFreeze:
 			worked, err = true, m.Flush()
+		case stepRetain:
+			m.Engine.RetainStep()
 		}
 		return err
 	})
@@ -402,6 +410,7 @@ func (m *simulation) judge() error {
 	}
 	m.History.Recovered(last)
 	m.History.Read(last)
+	m.recoverMoments(last)
 	return nil
 }
 

@@ -17,6 +17,7 @@ const (
 	wantGet
 	wantScan
 	wantSnapshot
+	wantPast
 	wantSync
 	numIntents
 )
@@ -35,7 +36,7 @@ func (m *simulation) move(c *client) error {
 	if c.left == 0 {
 		c.intent = m.swarm.intent(m.r)
 		c.left = 1
-		if c.intent == wantBatch || c.intent == wantScan || c.intent == wantSnapshot {
+		if c.intent == wantBatch || c.intent == wantScan || c.intent == wantSnapshot || c.intent == wantPast {
 			c.left += m.r.IntN(8)
 		}
 	}
@@ -55,6 +56,8 @@ func (m *simulation) move(c *client) error {
 		return m.scan(c)
 	case wantSnapshot:
 		return m.lookBack(c)
+	case wantPast:
+		return m.lookFarBack(c)
 	}
 	_, err := m.attempt("sync", func() error { return m.Write(new(batch.Batch), true) })
 	return err
@@ -83,6 +86,7 @@ func (m *simulation) commit(c *client) error {
 	if ok {
 		m.stats.Commits++
 		m.observe("acknowledged %d, sync %v", m.History.Last(), sync)
+		m.moments = append(m.moments, moment{m.History.Last(), m.now})
 	}
 	return err
 }

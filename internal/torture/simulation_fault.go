@@ -53,6 +53,9 @@ func newSwarm(r *rand.Rand) swarm {
 		s.mix.Sync = float64(r.IntN(2))
 	}
 	s.mix.Options = engine.Options{PageSize: 512 << r.IntN(5)}
+	if r.IntN(2) == 0 {
+		s.mix.Options.Retain = time.Duration(r.IntN(4000)) * time.Millisecond
+	}
 	for i := range numIntents {
 		for range r.IntN(4) {
 			s.intents = append(s.intents, i)
