@@ -3,7 +3,6 @@ package lightningdb
 import (
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
@@ -14,7 +13,6 @@ import (
 type Snapshot struct {
 	engine *engine.Engine
 	held   *engine.Snapshot
-	closed atomic.Bool
 	ended  error // what reads give once it is closed
 	errMu  sync.Mutex
 	err    error // the first error of any of its ranges
@@ -23,14 +21,26 @@ type Snapshot struct {
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
 // on disk.
 func (db *DB) Snapshot() *Snapshot {
-	return &Snapshot{engine: db.engine, held: db.engine.Snapshot(), ended: ErrClosed}
+	s := new(heldSnapshot)
+	s.take(db, ErrClosed)
+	return &s.Snapshot
+}
+
+// heldSnapshot is a Snapshot in one piece of memory with what it holds.
+type heldSnapshot struct {
+	Snapshot
+	memory engine.Snapshot
+}
+
+// take makes s a snapshot of everything committed so far.
+func (s *heldSnapshot) take(db *DB, ended error) {
+	db.engine.Hold(&s.memory)
+	s.engine, s.held, s.ended = db.engine, &s.memory, ended
 }
 
 // Close ends the snapshot. Further calls do nothing and return nil.
 func (s *Snapshot) Close() error {
-	if !s.closed.Swap(true) {
-		s.held.Close()
-	}
+	s.held.Close()
 	return nil
 }
 
@@ -56,7 +66,7 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) { return s.GetAppend(nil, key
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
-	if s.closed.Load() {
+	if s.held.Closed() {
 		return dst, s.ended
 	}
 	out, found, err := s.held.Get(dst, key)
@@ -68,7 +78,7 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 
 // Has reports whether key has a value.
 func (s *Snapshot) Has(key []byte) (bool, error) {
-	if s.closed.Load() {
+	if s.held.Closed() {
 		return false, s.ended
 	}
 	return s.held.Has(key)
@@ -83,7 +93,7 @@ func (s *Snapshot) Range(lo, hi []byte) *Range {
 func (s *Snapshot) Prefix(p []byte) *Range { return s.Range(prefixBounds(p)) }
 
 func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
-	if s.closed.Load() {
+	if s.held.Closed() {
 		return nil, s.ended
 	}
 	return opened(s.engine.NewIterator(s.held, lo, hi))

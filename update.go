@@ -20,13 +20,24 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	if db.engine.Closed() {
 		return ErrClosed
 	}
-	s := db.Snapshot()
-	s.ended = ErrTxDone
-	defer s.Close()
-	if err := fn(&Tx{snapshot: s, managed: true}); err != nil {
+	tx := db.beginView()
+	tx.managed = true
+	defer tx.snapshot.Close()
+	if err := fn(tx); err != nil {
 		return err
 	}
-	return s.firstError()
+	return tx.snapshot.firstError()
+}
+
+// beginView returns a read-only transaction, in one piece of memory with its snapshot.
+func (db *DB) beginView() *Tx {
+	v := new(struct {
+		Tx
+		heldSnapshot
+	})
+	v.take(db, ErrTxDone)
+	v.Tx.snapshot = &v.Snapshot
+	return &v.Tx
 }
 
 // Update calls fn with a transaction that may read and write, and commits it when fn returns nil. If another commit has
@@ -120,9 +131,7 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 		return nil, ErrClosed
 	}
 	if o.ReadOnly {
-		s := db.Snapshot()
-		s.ended = ErrTxDone
-		return &Tx{snapshot: s}, nil
+		return db.beginView(), nil
 	}
 	return &Tx{rw: &readWrite{db: db, ctx: ctx, options: o, txn: db.engine.Begin(self)}}, nil
 }
@@ -148,7 +157,7 @@ func (tx *Tx) Rollback() error {
 func (tx *Tx) commit() error {
 	if tx.rw == nil {
 		defer tx.snapshot.Close()
-		if tx.snapshot.closed.Load() {
+		if tx.snapshot.held.Closed() {
 			return ErrTxDone
 		}
 		return tx.snapshot.firstError()

@@ -12,11 +12,11 @@ import (
 )
 
 // Snapshot keeps the state at one sequence number readable until Close. Its methods may be called from any number of
-// goroutines.
+// goroutines. The zero value is not usable; Engine.Hold and Snapshot make one.
 type Snapshot struct {
 	registration
 	engine *Engine
-	once   sync.Once
+	closed atomic.Bool
 }
 
 // registration is a reader that stands at a sequence number. While it is in the list of snapshots, no compaction drops
@@ -107,16 +107,18 @@ func (s *snapshots) insertLocked(r *registration) {
 	s.readers = slices.Insert(s.readers, i, r)
 }
 
-func (s *snapshots) remove(r *registration) {
+// remove takes r off the list, and reports whether it was the oldest: then there may be something to drop.
+func (s *snapshots) remove(r *registration) (oldest bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, _ := s.findLocked(r.seq)
 	for ; i < len(s.readers) && s.readers[i].seq == r.seq; i++ {
 		if s.readers[i] == r {
 			s.readers = slices.Delete(s.readers, i, i+1)
-			return
+			return i == 0
 		}
 	}
+	return false
 }
 
 // hold returns the sequence numbers that must stay readable in a job on versions up to newest: the registered ones, and
@@ -176,10 +178,16 @@ func (s *snapshots) oldest(e *Engine) (held, readable key.SeqNum) {
 
 // Snapshot returns a snapshot of the newest published state. It must be closed.
 func (e *Engine) Snapshot() *Snapshot {
-	e.openSnapshots.Add(1)
-	s := &Snapshot{engine: e}
-	e.snapshots.add(e, &s.registration)
+	s := new(Snapshot)
+	e.Hold(s)
 	return s
+}
+
+// Hold makes s, which must be new, a snapshot of the newest published state, in memory of the caller's. It must be closed.
+func (e *Engine) Hold(s *Snapshot) {
+	e.openSnapshots.Add(1)
+	s.engine = e
+	e.snapshots.add(e, &s.registration)
 }
 
 // SnapshotAt returns a snapshot of the state at seq. It must be closed. The error is ErrSnapshotExpired if that state is
@@ -220,9 +228,14 @@ func (s *Snapshot) Has(user []byte) (bool, error) {
 
 // Close lets the versions that only s needs be dropped. Further calls do nothing.
 func (s *Snapshot) Close() {
-	s.once.Do(func() {
-		s.engine.snapshots.remove(&s.registration)
-		s.engine.openSnapshots.Add(-1)
+	if s.closed.Swap(true) {
+		return
+	}
+	s.engine.openSnapshots.Add(-1)
+	if s.engine.snapshots.remove(&s.registration) && s.seq < key.SeqNum(s.engine.visible.Load()) {
 		s.engine.wake(s.engine.wakeCompactor)
-	})
+	}
 }
+
+// Closed reports whether Close was called.
+func (s *Snapshot) Closed() bool { return s.closed.Load() }
