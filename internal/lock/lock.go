@@ -127,6 +127,12 @@ func (t *Table) Blocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bo
 	if !t.Any() {
 		return nil, false
 	}
+	return t.firstBlocked(o, keys)
+}
+
+// firstBlocked is Blocked for a table that is not empty. It is apart because what a loop over keys captures is allocated
+// where its function begins, also when there is nothing to look for.
+func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	protected := len(t.ranges) > 0 && t.turn.holder != o

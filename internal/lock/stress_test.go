@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -75,6 +76,7 @@ func (s *stress) transaction(r *rand.Rand, o *Owner) {
 		} else if before == nil {
 			mine = append(mine, i)
 		}
+		runtime.Gosched() // with the locks: on few cores transactions would run one after the other
 	}
 }
 
