@@ -42,9 +42,11 @@ func (e *Engine) Commit(b *batch.Batch, sync bool, check func() error) (key.SeqN
 // syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.
 func (e *Engine) syncLog() error {
 	e.stats.syncs.Add(1)
+	published := key.SeqNum(e.visible.Load()) // before the segment: what is visible is in it or in a sealed one
 	if err := e.segment.Load().Sync(); err != nil {
 		return e.fail("sync log", err)
 	}
+	e.noteDurable(published)
 	return nil
 }
 
@@ -148,6 +150,7 @@ func (e *Engine) startSegment() error {
 	if err != nil {
 		return e.fail("seal log segment", err)
 	}
+	e.noteDurable(end.LastSeq)
 	seg, err := next.Begin(e.databaseID(), end)
 	if err != nil {
 		return e.fail("begin log segment", err)
@@ -252,6 +255,8 @@ func (w writer) Publish(last key.SeqNum) {
 	}
 	if seg := w.segment.Load(); seg.Synced() < seg.Size() {
 		w.noteUnsynced(seg.Size() - seg.Synced())
+	} else {
+		w.noteDurable(last)
 	}
 }
 
