@@ -11,6 +11,7 @@ import (
 type Batch struct {
 	ops        batch.Batch
 	durability Durability
+	sequence   uint64
 	err        error // the first operation that broke a limit
 }
 
@@ -44,8 +45,12 @@ func (b *Batch) Len() int { return b.ops.Count() }
 // Size is the number of bytes that the operations take in the log.
 func (b *Batch) Size() int { return len(b.ops.Bytes()) }
 
-// Reset empties the batch, forgets its durability, and keeps its memory for the next use.
+// Sequence is the sequence number of the batch's last commit by DB.Write, for DB.WaitDurable and DB.At; 0 before the
+// first one.
+func (b *Batch) Sequence() uint64 { return b.sequence }
+
+// Reset empties the batch, forgets its durability and sequence number, and keeps its memory for the next use.
 func (b *Batch) Reset() {
 	b.ops.Reset()
-	b.durability, b.err = DefaultDurability, nil
+	b.durability, b.sequence, b.err = DefaultDurability, 0, nil
 }

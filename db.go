@@ -121,9 +121,12 @@ func (b *Batch) recycle() {
 }
 
 // Write commits the operations of b together. An empty batch at Sync durability waits until everything before it is
-// durable. b may be used again afterwards.
+// durable. b may be used again afterwards; b.Sequence tells where it went.
 func (db *DB) Write(b *Batch) error {
-	_, err := db.commit(b)
+	seq, err := db.commit(b)
+	if err == nil {
+		b.sequence = uint64(seq)
+	}
 	return err
 }
 
@@ -156,6 +159,13 @@ func (db *DB) admit(b *Batch) (sync bool, err error) {
 func (db *DB) Sync() error {
 	_, err := db.engine.Commit(&batch.Batch{}, true)
 	return err
+}
+
+// WaitDurable returns once the commit with sequence number seq, and every one before it, survives a power cut. That costs
+// nothing if a sync has covered it already, else it takes part in the next one. The error is ErrFutureSequence if nothing
+// has been committed there, and that of ctx if it is done earlier.
+func (db *DB) WaitDurable(ctx context.Context, seq uint64) error {
+	return db.engine.WaitDurable(ctx, key.SeqNum(seq))
 }
 
 // Flush writes what is in memory to tables, so that the next Open has little to replay. It is never needed for

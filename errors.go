@@ -79,7 +79,7 @@ var (
 	// cursor has become older than Options.MaxSnapshotAge. Read a newer state.
 	ErrSnapshotExpired = engine.ErrSnapshotExpired
 
-	// ErrFutureSequence: nothing has been committed with the sequence number asked for.
+	// ErrFutureSequence: nothing has been committed with the sequence number that At or WaitDurable was asked for.
 	ErrFutureSequence = engine.ErrFutureSequence
 
 	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written.

@@ -171,6 +171,22 @@ func ExampleDB_Snapshot() {
 	// Output: first version, second version
 }
 
+func ExampleDB_WaitDurable() {
+	db := open()
+	defer db.Close()
+
+	var b lightningdb.Batch
+	b.SetDurability(lightningdb.Process) // do not wait for the disk
+	b.Put([]byte("job"), []byte("done"))
+	if err := db.Write(&b); err != nil {
+		log.Fatal(err)
+	}
+	// Other work goes here. Before the answer leaves the house:
+	err := db.WaitDurable(context.Background(), b.Sequence())
+	fmt.Println(b.Sequence(), err)
+	// Output: 1 <nil>
+}
+
 func ExampleDB_At() {
 	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, Retain: time.Hour})
 	if err != nil {

@@ -8,11 +8,12 @@ import (
 
 // Metrics is the state of a database at one moment, and what it did since Open.
 type Metrics struct {
-	Sequence       uint64 // of the newest commit
-	OldestSequence uint64 // the oldest state that a reader keeps; Sequence if there is no reader
-	OldestReadable uint64 // DB.At finds this state and every later one
-	Snapshots      int    // open snapshots and transactions
-	Iterators      int    // open cursors and loops
+	Sequence        uint64 // of the newest commit
+	DurableSequence uint64 // every commit up to this one is known to survive a power cut
+	OldestSequence  uint64 // the oldest state that a reader keeps; Sequence if there is no reader
+	OldestReadable  uint64 // DB.At finds this state and every later one
+	Snapshots       int    // open snapshots and transactions
+	Iterators       int    // open cursors and loops
 
 	Commits    uint64 // since Open
 	Operations uint64 // in them
@@ -124,16 +125,17 @@ func (db *DB) Metrics() Metrics {
 	m := db.engine.Metrics()
 	cacheBytes := int64(m.Cache.FramesInUse) * int64(m.Cache.FrameSize)
 	out := Metrics{
-		Sequence:       uint64(m.Visible),
-		OldestSequence: uint64(m.OldestSeq),
-		OldestReadable: uint64(m.Floor),
-		Snapshots:      int(m.Snapshots),
-		Iterators:      int(m.Iterators),
-		Commits:        m.Commits,
-		Operations:     m.Operations,
-		DiskBytes:      m.LogBytes,
-		MemoryUsed:     m.MemtableHeld + cacheBytes + m.OpenBytes,
-		MemoryLimit:    m.MemoryLimit,
+		Sequence:        uint64(m.Visible),
+		DurableSequence: uint64(m.Durable),
+		OldestSequence:  uint64(m.OldestSeq),
+		OldestReadable:  uint64(m.Floor),
+		Snapshots:       int(m.Snapshots),
+		Iterators:       int(m.Iterators),
+		Commits:         m.Commits,
+		Operations:      m.Operations,
+		DiskBytes:       m.LogBytes,
+		MemoryUsed:      m.MemtableHeld + cacheBytes + m.OpenBytes,
+		MemoryLimit:     m.MemoryLimit,
 		Memtable: MemtableMetrics{
 			Active: 1, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
 		},

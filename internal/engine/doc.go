@@ -31,6 +31,8 @@
 //	                                             deletes obsolete files; frees memory
 //
 // Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep) until there is nothing to do, then waits to be woken.
+// WaitDurable with a context that can be done starts a goroutine that ends with the sync it waits for.
+//
 // With Options.Manual there are none of them: the caller runs the steps, and a commit that must wait for one runs it
 // itself, so that the whole engine is deterministic.
 //

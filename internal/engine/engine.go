@@ -35,6 +35,7 @@ type Engine struct {
 
 	view    atomic.Pointer[view] // the current view, nil once closed; swapped under mu
 	visible atomic.Uint64        // the newest published sequence number; stored by the commit leader
+	durable atomic.Uint64        // a completed sync covers everything up to here; rises only
 	closed  atomic.Bool
 	failed  atomic.Pointer[failure] // why writes stopped; set once
 

@@ -88,8 +88,9 @@ type Metrics struct {
 	Version      *manifest.Version // nil after Close
 	Levels       []compaction.LevelState
 	Visible      key.SeqNum
-	MemtableUsed int64 // bytes written to the active and frozen memtables
-	MemtableHeld int64 // bytes of memory that memtables take, spare ones included
+	Durable      key.SeqNum // everything up to here survives a power cut
+	MemtableUsed int64      // bytes written to the active and frozen memtables
+	MemtableHeld int64      // bytes of memory that memtables take, spare ones included
 	MemtableRows int
 	Frozen       int
 	Cache        cache.Metrics
@@ -120,6 +121,7 @@ type Metrics struct {
 func (e *Engine) Metrics() Metrics {
 	m := Metrics{
 		Visible:     key.SeqNum(e.visible.Load()),
+		Durable:     key.SeqNum(e.durable.Load()),
 		Cache:       e.cache.Metrics(),
 		Commits:     e.stats.commits.Load(),
 		Operations:  e.stats.operations.Load(),

@@ -160,6 +160,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	}
 	version := r.version
 	e.startAt(last, version)
+	e.noteDurable(last)
 	e.segmentNum = e.newNum()
 	seg, err := wal.Create(e.fs, e.segmentNum, version.DatabaseID, wal.Root(last))
 	if err != nil {
@@ -197,7 +198,8 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 		return err
 	}
 	e.startAt(last, r.version)
-	if e.report.Segments > 0 { // they stay; how many bytes which one has does not matter
+	e.noteDurable(r.version.LastSeq) // the log may be in the caches of the system only
+	if e.report.Segments > 0 {       // they stay; how many bytes which one has does not matter
 		e.logs = make([]logFile, e.report.Segments)
 		e.logs[0].size = e.report.LogBytes
 	}

@@ -89,9 +89,11 @@ func (e *Engine) untilClosed(ctx context.Context, wait func(context.Context) err
 // syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.
 func (e *Engine) syncLog() error {
 	e.stats.syncs.Add(1)
+	published := key.SeqNum(e.visible.Load()) // before the segment: what is visible is in it or in a sealed one
 	if err := e.segment.Load().Sync(); err != nil {
 		return e.fail("sync log", err)
 	}
+	e.noteDurable(published)
 	return nil
 }
 
@@ -195,6 +197,7 @@ func (e *Engine) startSegment() error {
 	if err != nil {
 		return e.fail("seal log segment", err)
 	}
+	e.noteDurable(end.LastSeq)
 	seg, err := next.Begin(e.databaseID(), end)
 	if err != nil {
 		return e.fail("begin log segment", err)
@@ -299,6 +302,8 @@ func (w writer) Publish(last key.SeqNum) {
 	}
 	if seg := w.segment.Load(); seg.Synced() < seg.Size() {
 		w.noteUnsynced(seg.Size() - seg.Synced())
+	} else {
+		w.noteDurable(last)
 	}
 }
 

@@ -9,6 +9,21 @@ func test(pkg, run string) Check { return Check{Package: "./internal/" + pkg, Ru
 
 // logMutants break the log, the records that it shares with the manifest, and the commit.
 var logMutants = []Mutant{
+	{
+		Name:   "every published commit counts as durable",
+		Breaks: "a commit that was waited for is lost to a power cut",
+		Changes: []Change{{"internal/engine/write.go", `seg.Synced() < seg.Size() {`,
+			`seg.Synced() < seg.Size()-1<<20 {`}},
+		Killer: test("engine", "TestWaitDurable_isTrueAfterAPowerCut"),
+	},
+	{
+		Name:   "a sync covers what was published when it ended",
+		Breaks: "a commit that arrived during the sync counts as durable, and is lost to a power cut",
+		Changes: []Change{{"internal/engine/write.go", `	e.noteDurable(published)
+`, `	e.noteDurable(max(published, key.SeqNum(e.visible.Load())))
+`}},
+		Killer: test("engine", "TestWaitDurable_commitsDuringASyncAreNotCovered"),
+	},
 	// When a commit is acknowledged.
 	{
 		Name:   "acknowledge before the log is synced",
