@@ -46,6 +46,6 @@ func (e *Engine) WaitDurable(ctx context.Context, seq key.SeqNum) error {
 
 // syncCommits makes everything published before the call durable, together with whatever the queue syncs then.
 func (e *Engine) syncCommits() error {
-	_, err := e.Commit(&batch.Batch{}, true, nil)
+	_, err := e.Commit(&batch.Batch{}, true)
 	return err
 }
