@@ -53,6 +53,10 @@ var (
 	// ErrTxDone: the transaction is over. Use it only inside the function that it was given to, or before its Commit.
 	ErrTxDone = fmt.Errorf("the transaction is over: %w", ErrClosed)
 
+	// ErrSavepointVoid: RollbackTo of a savepoint of another transaction, or one that is no more because the transaction was
+	// rolled back to before it or because the Tx.Update that made it has ended.
+	ErrSavepointVoid = errors.New("the savepoint is void")
+
 	// ErrTxInUse: two goroutines used one read-write transaction at the same time. Give each its own.
 	ErrTxInUse = errors.New("the transaction is in use by another goroutine")
 

@@ -60,6 +60,9 @@ type readWrite struct {
 	iterators []*ownIterator // open ones
 	err       error          // why it must not commit: the first failed read, or a lost lock
 	onCommit  []func(seq uint64)
+
+	savepoints []uint64 // serial numbers of those that are not void
+	serial     uint64   // of the newest savepoint
 }
 
 // Sequence is the number of the newest commit that the transaction sees. GetForUpdate may raise it.
@@ -183,7 +186,8 @@ func (tx *Tx) set(change func(*readWrite)) error {
 // Savepoint is a moment in a transaction that RollbackTo can return to.
 type Savepoint struct {
 	rw       *readWrite
-	mark     int
+	number   int // among the savepoints of the transaction
+	serial   uint64
 	onCommit int
 }
 
@@ -191,23 +195,41 @@ type Savepoint struct {
 func (tx *Tx) Savepoint() (Savepoint, error) {
 	var s Savepoint
 	err := tx.set(func(rw *readWrite) {
-		s = Savepoint{rw: rw, mark: rw.writes.Savepoint(), onCommit: len(rw.onCommit)}
+		rw.serial++
+		s = Savepoint{rw: rw, number: rw.writes.Savepoint(), serial: rw.serial, onCommit: len(rw.onCommit)}
+		rw.savepoints = append(rw.savepoints, s.serial)
 	})
 	return s, err
 }
 
-// RollbackTo takes back what was written since s, and what OnCommit was told. Savepoints made after s are void. What was
-// read since then still counts.
+// RollbackTo takes back what was written since s, and what OnCommit was told. Savepoints made after s are void, s itself
+// stays; a savepoint made inside Tx.Update is void after it. What was read since then still counts.
 func (tx *Tx) RollbackTo(s Savepoint) error {
-	if tx.rw == nil {
-		return ErrReadOnlyTx
+	var err error
+	return errors.Join(tx.set(func(rw *readWrite) {
+		if err = rw.check(s); err == nil {
+			rw.writes.RollbackTo(s.number)
+			rw.savepoints = rw.savepoints[:s.number+1]
+			rw.onCommit = rw.onCommit[:s.onCommit]
+		}
+	}), err)
+}
+
+// check tells a savepoint that is void.
+func (rw *readWrite) check(s Savepoint) error {
+	if s.rw != rw || s.number >= len(rw.savepoints) || rw.savepoints[s.number] != s.serial {
+		return ErrSavepointVoid
 	}
-	if s.rw != tx.rw {
-		return errors.New("the savepoint is of another transaction")
-	}
+	return nil
+}
+
+// release makes s and those after it void; what was written since stays.
+func (tx *Tx) release(s Savepoint) error {
 	return tx.set(func(rw *readWrite) {
-		rw.writes.RollbackTo(s.mark)
-		rw.onCommit = rw.onCommit[:min(s.onCommit, len(rw.onCommit))]
+		if rw.check(s) == nil {
+			rw.writes.Release(s.number)
+			rw.savepoints = rw.savepoints[:s.number]
+		}
 	})
 }
 
@@ -218,14 +240,15 @@ func (tx *Tx) Update(fn func(tx *Tx) error) (err error) {
 	if err != nil {
 		return err
 	}
-	finished := false
+	keep := false
 	defer func() {
-		if !finished || err != nil {
+		if !keep {
 			err = errors.Join(err, tx.RollbackTo(s))
 		}
+		err = errors.Join(err, tx.release(s))
 	}()
 	err = fn(tx)
-	finished = true
+	keep = err == nil
 	return err
 }
 
@@ -245,7 +268,12 @@ func (rw *readWrite) leave() { rw.busy.Store(false) }
 
 // get reads k as the transaction sees it, and remembers it.
 func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
-	if w := rw.writes.Get(k); w != nil {
+	w, err := rw.writes.Get(k)
+	if err != nil {
+		rw.fail(err)
+		return dst, err
+	}
+	if w != nil {
 		if w.Kind == key.KindDelete {
 			return dst, ErrNotFound
 		}

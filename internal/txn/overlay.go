@@ -29,19 +29,30 @@ type Source interface {
 //	  the current key is the lesser of the two
 type Overlay struct {
 	base     Source
-	writes   *Writes
+	writes   layer
 	lo, hi   []byte // of base; nil: unbounded. Borrowed
 	own      *Write // nil: no write ahead
 	backward bool   // the direction that base and own are prepared for
 	valid    bool
 	change   uint64 // of writes, when own was found
 	from     []byte // the key that a move starts from, where it must be kept
+	err      error  // of writes
 }
 
 var _ Source = (*Overlay)(nil)
 
-// Reset makes o show writes over base, whose bounds are lo and hi. o stands nowhere. It borrows everything.
-func (o *Overlay) Reset(base Source, writes *Writes, lo, hi []byte) {
+// layer is writes in key order, one for each key. What it returns is borrowed until the next call, or the next change.
+type layer interface {
+	ceiling(k []byte) (*Write, error) // the first write at or after k, or nil; k == nil means the first of all
+	below(k []byte) (*Write, error)   // the last write before k, or nil; k == nil means the last of all
+	changes() uint64                  // rises whenever something is written or taken back
+}
+
+// Reset makes o show the writes that memory holds over base, whose bounds are lo and hi. o stands nowhere. It borrows
+// everything.
+func (o *Overlay) Reset(base Source, writes *Writes, lo, hi []byte) { o.reset(base, writes, lo, hi) }
+
+func (o *Overlay) reset(base Source, writes layer, lo, hi []byte) {
 	*o = Overlay{base: base, writes: writes, lo: lo, hi: hi, from: o.from[:0]}
 }
 
@@ -84,7 +95,7 @@ func (o *Overlay) Next() bool {
 	if !o.valid {
 		return false
 	}
-	if o.backward || o.change != o.writes.change {
+	if o.backward || o.change != o.writes.changes() {
 		return o.SeekGE(o.keep(0))
 	}
 	return o.stepForward(o.Key())
@@ -95,7 +106,7 @@ func (o *Overlay) Prev() bool {
 	if !o.valid {
 		return false
 	}
-	if !o.backward || o.change != o.writes.change {
+	if !o.backward || o.change != o.writes.changes() {
 		return o.SeekLT(o.keep())
 	}
 	return o.stepBack(o.Key())
@@ -121,7 +132,12 @@ func (o *Overlay) Value() ([]byte, error) {
 }
 
 // Err implements Source.
-func (o *Overlay) Err() error { return o.base.Err() }
+func (o *Overlay) Err() error {
+	if o.err != nil {
+		return o.err
+	}
+	return o.base.Err()
+}
 
 // keep copies the current key, with suffix behind it.
 func (o *Overlay) keep(suffix ...byte) []byte {
@@ -131,14 +147,14 @@ func (o *Overlay) keep(suffix ...byte) []byte {
 
 // forward settles at the first entry once base is at its first one at or after user.
 func (o *Overlay) forward(user []byte) bool {
-	o.backward, o.change = false, o.writes.change
+	o.backward, o.change = false, o.writes.changes()
 	o.findOwn(user)
 	return o.settle()
 }
 
 // back settles at the last entry once base is at its last one before user; nil means the end.
 func (o *Overlay) back(user []byte) bool {
-	o.backward, o.change = true, o.writes.change
+	o.backward, o.change = true, o.writes.changes()
 	o.findOwn(user)
 	return o.settle()
 }
@@ -146,13 +162,13 @@ func (o *Overlay) back(user []byte) bool {
 // findOwn finds the next write: at or after user, or before it going backward.
 func (o *Overlay) findOwn(user []byte) {
 	if o.backward {
-		o.own = o.writes.below(user)
+		o.own, o.err = o.writes.below(user)
 		if o.own != nil && bytes.Compare(o.own.Key, o.lo) < 0 {
 			o.own = nil
 		}
 		return
 	}
-	o.own = o.writes.ceiling(user)
+	o.own, o.err = o.writes.ceiling(user)
 	if o.own != nil && o.hi != nil && bytes.Compare(o.own.Key, o.hi) >= 0 {
 		o.own = nil
 	}
@@ -176,7 +192,8 @@ func (o *Overlay) stepForward(current []byte) bool {
 func (o *Overlay) stepBack(current []byte) bool {
 	if o.own != nil && bytes.Equal(o.own.Key, current) {
 		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
-		o.findOwn(current)
+		o.from = append(o.from[:0], current...)
+		o.findOwn(o.from)
 		if !atBoth {
 			return o.settle()
 		}
@@ -188,7 +205,7 @@ func (o *Overlay) stepBack(current []byte) bool {
 // settle makes the nearer of base and own current, passing over what was deleted.
 func (o *Overlay) settle() bool {
 	for {
-		if !o.base.Valid() && o.base.Err() != nil {
+		if o.err != nil || !o.base.Valid() && o.base.Err() != nil {
 			o.valid = false
 			return false
 		}
@@ -214,12 +231,11 @@ func (o *Overlay) passDeleted() {
 			o.base.Next()
 		}
 	}
-	if o.backward {
-		o.findOwn(deleted)
-	} else {
-		o.from = append(append(o.from[:0], deleted...), 0)
-		o.findOwn(o.from)
+	o.from = append(o.from[:0], deleted...)
+	if !o.backward {
+		o.from = append(o.from, 0)
 	}
+	o.findOwn(o.from)
 }
 
 // atOwn reports whether the write is nearer than the entry of base, or at the same key.

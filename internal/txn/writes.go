@@ -16,11 +16,21 @@ const maxChunk = 256
 // value is empty. It owns copies of all it is given.
 type Writes struct {
 	chunks [][]*Write // each sorted and not empty; every key of one before every key of the next
-	count  int        // keys, those of no effect included
-	size   int        // bytes that the set takes, about
+	count  int        // keys in memory, those of no effect included
+	size   int        // bytes that the set takes in memory, about
 	undo   []undone   // what to put back on RollbackTo; kept only while there is a savepoint
-	marked bool       // there is a savepoint
+	marks  []mark     // the savepoints
 	change uint64     // counts changes, so that iterators know when to look again
+
+	runs   []spilledRun // what memory did not hold, oldest first; memory is newer than all of them
+	spills uint64       // counts changes of runs
+	serial key.SeqNum   // of the newest run
+}
+
+// mark is a savepoint: so many runs, and the memory that was there when undo had that length.
+type mark struct {
+	runs int
+	undo int // -1: memory was empty
 }
 
 // Write is the newest state of one key in a transaction.
@@ -46,25 +56,25 @@ func (w *Writes) Put(k, v []byte) { w.set(k, key.KindPut, v) }
 // Delete records "remove k".
 func (w *Writes) Delete(k []byte) { w.set(k, key.KindDelete, nil) }
 
-// Get returns what the transaction wrote to k, or nil if it wrote nothing. It is borrowed until the next change.
-func (w *Writes) Get(k []byte) *Write {
-	if w.count == 0 {
-		return nil
+// Get returns what the transaction wrote to k, or nil if it wrote nothing. It is borrowed until the next change. Only where
+// writes have been spilled can it fail.
+func (w *Writes) Get(k []byte) (*Write, error) {
+	if w.count > 0 {
+		c, i, found := w.locate(k)
+		if found && w.chunks[c][i].Live {
+			return w.chunks[c][i], nil
+		}
 	}
-	c, i, found := w.locate(k)
-	if !found || !w.chunks[c][i].Live {
-		return nil
+	if len(w.runs) == 0 {
+		return nil, nil
 	}
-	return w.chunks[c][i]
+	return w.getSpilled(k)
 }
-
-// Count is the number of keys written, rolled back ones included.
-func (w *Writes) Count() int { return w.count }
 
 // Size is about how many bytes the set takes in memory.
 func (w *Writes) Size() int { return w.size }
 
-// AppendTo adds all writes to b, in key order.
+// AppendTo adds all writes, which must be in memory, to b, in key order.
 func (w *Writes) AppendTo(b *batch.Batch) {
 	for _, chunk := range w.chunks {
 		for _, write := range chunk {
@@ -79,38 +89,76 @@ func (w *Writes) AppendTo(b *batch.Batch) {
 	}
 }
 
-// Reset empties the set.
+// Reset empties the set, and removes what was spilled.
 func (w *Writes) Reset() {
-	if w.count > 0 {
-		*w = Writes{change: w.change + 1}
+	for _, r := range w.runs {
+		r.Remove()
+	}
+	if w.change > 0 {
+		*w = Writes{change: w.change + 1, spills: w.spills + 1}
 	}
 }
 
-// Savepoint marks the present state, for RollbackTo.
+// Savepoint marks the present state, for RollbackTo and Release, by a number. Savepoints are numbered from 0, each one more
+// than the newest that there is.
 func (w *Writes) Savepoint() int {
-	w.marked = true
-	return len(w.undo)
+	w.change++
+	w.marks = append(w.marks, mark{runs: len(w.runs), undo: len(w.undo)})
+	return len(w.marks) - 1
 }
 
-// RollbackTo brings back the state at the savepoint, which stays valid; those made after it are not any more.
+// RollbackTo brings back the state at the savepoint, which stays; those made after it go.
 func (w *Writes) RollbackTo(savepoint int) {
 	w.change++
-	for len(w.undo) > savepoint {
-		last := len(w.undo) - 1
-		u := &w.undo[last]
-		w.size -= len(u.write.Value) + writeOverhead
-		*u.write = u.was
-		*u = undone{}
-		w.undo = w.undo[:last]
+	w.marks = w.marks[:savepoint+1]
+	m := w.marks[savepoint]
+	if m.undo < 0 {
+		w.forget()
+		w.dropRuns(m.runs)
+		m.undo = 0
+		w.marks[savepoint] = m
+		return
+	}
+	w.unwind(m.undo)
+}
+
+// Release lets go of the savepoint and of those made after it. The writes stay.
+func (w *Writes) Release(savepoint int) {
+	w.marks = w.marks[:savepoint]
+	if savepoint == 0 {
+		w.dropUndo(0)
 	}
 }
+
+// unwind takes changes back until undo has the given length.
+func (w *Writes) unwind(length int) {
+	for i := len(w.undo) - 1; i >= length; i-- {
+		u := &w.undo[i]
+		w.size -= len(u.write.Value)
+		w.size += len(u.was.Value)
+		*u.write = u.was
+	}
+	w.dropUndo(length)
+}
+
+// dropUndo forgets how to take back what was changed since undo had the given length.
+func (w *Writes) dropUndo(length int) {
+	for i := range w.undo[length:] {
+		w.size -= len(w.undo[length+i].was.Value) + writeOverhead
+	}
+	clear(w.undo[length:])
+	w.undo = w.undo[:length]
+}
+
+// forget empties the memory.
+func (w *Writes) forget() { w.chunks, w.count, w.size, w.undo = nil, 0, 0, nil }
 
 func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 	w.change++
 	write := w.writeOf(k)
-	if w.marked {
+	if len(w.marks) > 0 {
 		w.undo = append(w.undo, undone{write, *write})
-		w.size += len(write.Value) + writeOverhead
+		w.size += len(write.Value) + writeOverhead // the old value stays
 	}
 	w.size += len(v) - len(write.Value)
 	write.Kind, write.Value, write.Live = kind, bytes.Clone(v), true
@@ -167,23 +215,23 @@ func (w *Writes) locate(k []byte) (chunk, i int, found bool) {
 	return chunk, i, found
 }
 
-// ceiling returns the first live write at or after k, or nil; k == nil means the first of all.
-func (w *Writes) ceiling(k []byte) *Write {
+// ceiling implements layer for what is in memory.
+func (w *Writes) ceiling(k []byte) (*Write, error) {
 	c, i, _ := w.locate(k)
 	for ; c < len(w.chunks); c, i = c+1, 0 {
 		for ; i < len(w.chunks[c]); i++ {
 			if w.chunks[c][i].Live {
-				return w.chunks[c][i]
+				return w.chunks[c][i], nil
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-// below returns the last live write before k, or nil; k == nil means the last of all.
-func (w *Writes) below(k []byte) *Write {
+// below implements layer for what is in memory.
+func (w *Writes) below(k []byte) (*Write, error) {
 	if w.count == 0 {
-		return nil
+		return nil, nil
 	}
 	c, i := len(w.chunks)-1, len(w.chunks[len(w.chunks)-1])
 	if k != nil {
@@ -192,12 +240,15 @@ func (w *Writes) below(k []byte) *Write {
 	for {
 		for i--; i >= 0; i-- {
 			if w.chunks[c][i].Live {
-				return w.chunks[c][i]
+				return w.chunks[c][i], nil
 			}
 		}
 		if c--; c < 0 {
-			return nil
+			return nil, nil
 		}
 		i = len(w.chunks[c])
 	}
 }
+
+// changes implements layer.
+func (w *Writes) changes() uint64 { return w.change }

@@ -158,6 +158,10 @@ func TestWrites_rollBackToSavepoints(t *testing.T) {
 				w.writes.RollbackTo(points[i].mark)
 				w.model = maps.Clone(points[i].model)
 				points = points[:i+1]
+			case step == 2 && len(points) > 0:
+				i := rapid.IntRange(0, len(points)-1).Draw(t, "release")
+				w.writes.Release(points[i].mark)
+				points = points[:i]
 			default:
 				w.write(t)
 			}
@@ -172,8 +176,8 @@ func TestWrites_rollBackToSavepoints(t *testing.T) {
 			t.Fatalf("the batch is %v (%d operations), want %v", got, b.Count(), w.model)
 		}
 		for k, v := range w.model {
-			write := w.writes.Get([]byte(k))
-			if write == nil || (write.Kind == key.KindDelete) != (v == "") || string(write.Value) != v {
+			write, err := w.writes.Get([]byte(k))
+			if err != nil || write == nil || (write.Kind == key.KindDelete) != (v == "") || string(write.Value) != v {
 				t.Fatalf("Get(%q) = %+v, want %q", k, write, v)
 			}
 		}
@@ -187,7 +191,6 @@ func TestWrites_keepMillionsInOrder(t *testing.T) {
 		var w Writes
 		for i := range n {
 			w.Put([]byte{byte(i * stride % n >> 8), byte(i * stride % n)}, []byte{1})
-			_ = i
 		}
 		var b batch.Batch
 		w.AppendTo(&b)
@@ -198,8 +201,8 @@ func TestWrites_keepMillionsInOrder(t *testing.T) {
 			}
 			before = op.Key
 		}
-		if b.Count() != n || w.Count() != n {
-			t.Errorf("stride %d: %d operations, %d keys, want %d", stride, b.Count(), w.Count(), n)
+		if b.Count() != n || w.count != n {
+			t.Errorf("stride %d: %d operations, %d keys, want %d", stride, b.Count(), w.count, n)
 		}
 	}
 }
