@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 	"pgregory.net/rapid"
 )
 
@@ -142,9 +143,12 @@ func drawBatch(t *rapid.T, s *keySource) *batch.Batch {
 	var b batch.Batch
 	for range rapid.IntRange(1, 300).Draw(t, "operations") {
 		user := s.draw(t)
-		if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
+		switch rapid.IntRange(0, 9).Draw(t, "kind") {
+		case 0:
 			b.Delete(user)
-		} else {
+		case 1:
+			b.Merge(operand.Append, user, make([]byte, rapid.IntRange(0, 20).Draw(t, "valueSize")))
+		default:
 			b.Put(user, make([]byte, rapid.IntRange(0, 20).Draw(t, "valueSize")))
 		}
 	}

@@ -36,6 +36,10 @@ type Table struct {
 	paths [group]path  // the writer's, for the operations of a group
 	used  atomic.Int64 // bytes; stored by the writer after each batch
 	count atomic.Int64 // entries; stored by the writer after each batch
+
+	folding  *Folding // nil to store operands as they are
+	folded   []byte   // the writer's room for a folded value
+	promised room     // what Fits promised and Apply has not used; the writer's
 }
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
@@ -80,6 +84,7 @@ func (m *Table) clear() {
 	m.index.keys = 0
 	m.arena.next = m.index.size()
 	m.resetTree()
+	m.promised = room{}
 	m.count.Store(0)
 	m.used.Store(int64(m.arena.next))
 }
@@ -107,12 +112,29 @@ func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, 
 	return append(dst, m.value(e)...), m.trailer(e).Kind(), true
 }
 
+// Versions calls fn with the versions of user that are not above seq, the newest first, until it returns false. hash is
+// key.Hash(user). Values are borrowed from the table.
+func (m *Table) Versions(user []byte, hash uint64, seq key.SeqNum, fn func(t key.Trailer, value []byte) bool) {
+	e := m.index.find(m, user, hash)
+	if e != 0 {
+		e = m.newestUpTo(e, key.MakeTrailer(seq, key.KindMax))
+	}
+	for ; e != 0; e = m.older(e) {
+		if !fn(m.trailer(e), m.value(e)) {
+			return
+		}
+	}
+}
+
 // group is how many operations are applied together, so that their cache misses overlap.
 const group = 16
 
 // Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers rise
 // from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
+//
+// Where FoldBy has said how, a merge is stored as a put of the value that it leads to if that is known and small.
 func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
+	m.promised = m.promised.atLeast(room{b.Count(), len(b.Bytes())})
 	var ops [group]batch.Op
 	n := 0
 	for op := range b.Ops() {
@@ -152,7 +174,11 @@ func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
 // version of a key in the list finds the key in the index.
 func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 	i, older := m.index.locate(m, op.Key, hash)
-	e := m.writeEntry(op.Key, op.Value, key.MakeTrailer(seq, op.Kind), older)
+	kind, value := op.Kind, op.Value
+	if kind == key.KindMerge && m.folding != nil {
+		kind, value = m.fold(op, seq, older)
+	}
+	e := m.writeEntry(op.Key, value, key.MakeTrailer(seq, kind), older)
 	if older == 0 {
 		m.index.keys++
 		m.insertKey(p, op.Key, e)
@@ -160,4 +186,5 @@ func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 		m.supersede(older, e)
 	}
 	m.index.publish(i, hash, e)
+	m.promised = m.promised.without(op)
 }
