@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -49,6 +50,11 @@ var (
 
 	// ErrOpenReaders: Close found cursors or snapshots that were still open. They have stopped working; nothing is lost.
 	ErrOpenReaders = engine.ErrOpenReaders
+
+	// ErrMerge: the value of a key cannot be told, because something was merged into it that does not go with what was
+	// there, or because Options.Merge failed, panicked or was not given. Nothing is lost: with the right Options.Merge the
+	// value may be there, and a put or delete of the key ends it. The message names key and cause.
+	ErrMerge = operand.ErrMerge
 
 	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written.
 	ErrKeyEmpty      = errors.New("key is empty")

@@ -11,6 +11,7 @@ import (
 
 // merged is a point read that has met a merge operand: what it has collected, from the newest run down.
 type merged struct {
+	user    []byte // a copy: what a merge function is given escapes, and the key of Get must not
 	chain   operand.Chain
 	value   []byte // of the put that the operands stand upon
 	present bool
@@ -32,7 +33,8 @@ func (e *Engine) getMerged(v *view, dst, user []byte, hash uint64, seq key.SeqNu
 	if m.chain.Len() == 0 {
 		return append(dst, m.value...), m.present, nil
 	}
-	value, err := m.chain.Fold(e.rules, user, m.value, m.present)
+	m.user = append(m.user[:0], user...)
+	value, err := m.chain.Fold(e.rules, m.user, m.value, m.present)
 	if err != nil {
 		return dst, false, fmt.Errorf("get: %w", err)
 	}
@@ -52,13 +54,10 @@ func (m *merged) recycle() {
 // collect takes versions from the runs of v, the newest first, until one decides.
 func (m *merged) collect(e *Engine, v *view, user []byte, hash uint64, seq key.SeqNum) {
 	for _, mem := range v.mems {
-		decided := false
-		mem.Versions(user, hash, seq, func(t key.Trailer, value []byte) bool {
-			decided = m.take(t, value)
-			return !decided
-		})
-		if decided {
-			return
+		for version := mem.Find(user, hash, seq); version.Exists(); version = version.Older() {
+			if m.take(version.Trailer(), version.Value()) {
+				return
+			}
 		}
 	}
 	for _, t := range v.levels[0].tables {

@@ -64,13 +64,15 @@ type fataler interface {
 func (w *foldedWorld) read(user []byte, seq key.SeqNum) answer {
 	var chain operand.Chain
 	value, present := w.below[string(user)]
-	w.table.Versions(user, key.Hash(user), seq, func(t key.Trailer, v []byte) bool {
-		if t.Kind() == key.KindMerge {
-			return chain.Push(t.Seq(), v) == nil
+	for v := w.table.Find(user, key.Hash(user), seq); v.Exists(); v = v.Older() {
+		if v.Trailer().Kind() != key.KindMerge {
+			value, present = v.Value(), v.Trailer().Kind() == key.KindPut
+			break
 		}
-		value, present = v, t.Kind() == key.KindPut
-		return false
-	})
+		if chain.Push(v.Trailer().Seq(), v.Value()) != nil {
+			return answer{failed: true}
+		}
+	}
 	if chain.Len() == 0 {
 		return answer{value: value, present: present}
 	}
@@ -124,12 +126,12 @@ func (w *foldedWorld) check(t fataler) {
 	}
 }
 
-// length is how many versions of user a read has to look at.
+// length is how many operands of user a read has to fold.
 func (w *foldedWorld) length(user string) (n int) {
-	w.table.Versions([]byte(user), key.Hash([]byte(user)), key.MaxSeqNum, func(t key.Trailer, _ []byte) bool {
+	v := w.table.Find([]byte(user), key.Hash([]byte(user)), key.MaxSeqNum)
+	for ; v.Exists() && v.Trailer().Kind() == key.KindMerge; v = v.Older() {
 		n++
-		return t.Kind() == key.KindMerge
-	})
+	}
 	return n
 }
 
@@ -230,12 +232,11 @@ func TestApply_keepsOperandsThatItCannotFold(t *testing.T) {
 		m.Apply(&b, 3*i+1)
 	}
 	n := 0
-	m.Versions([]byte("unreadable"), key.Hash([]byte("unreadable")), key.MaxSeqNum, func(t key.Trailer, v []byte) bool {
-		if n++; t.Kind() != key.KindMerge || v[1] != byte(40-n) {
-			n = -1000
+	for v := m.Find([]byte("unreadable"), key.Hash([]byte("unreadable")), key.MaxSeqNum); v.Exists(); v = v.Older() {
+		if n++; v.Trailer().Kind() != key.KindMerge || v.Value()[1] != byte(40-n) {
+			t.Errorf("operand %d is a %v of %q", 40-n, v.Trailer().Kind(), v.Value())
 		}
-		return true
-	})
+	}
 	if n != 40 {
 		t.Errorf("%d of 40 operands are left", n)
 	}

@@ -57,6 +57,11 @@ func checkGet(table *Table, m *model, user []byte, seq key.SeqNum) error {
 		return fmt.Errorf("get %q at %d: found is %v", user, seq, found)
 	case found && kind != want.key.Trailer.Kind():
 		return fmt.Errorf("get %q at %d: kind %v, want %v", user, seq, kind, want.key)
+	case kind == key.KindMerge:
+		if v := table.Find(user, key.Hash(user), seq); string(out) != "dst" || !bytes.Equal(v.Value(), want.value) ||
+			v.Trailer() != want.key.Trailer {
+			return fmt.Errorf("find %q at %d: %q, want %v = %q", user, seq, v.Value(), want.key, want.value)
+		}
 	case string(out) != "dst"+string(want.value):
 		return fmt.Errorf("get %q at %d: %q, want %q", user, seq, out, want.value)
 	}

@@ -99,8 +99,8 @@ func (m *Table) Used() int { return int(m.used.Load()) }
 func (m *Table) Count() int { return int(m.count.Load()) }
 
 // Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is
-// true, kind says what it is, and its value is appended to dst; otherwise out is dst. Nothing returned borrows from
-// the table.
+// true, kind says what it is, and its value is appended to dst; otherwise, and for a merge, which is no value yet, out is
+// dst. Nothing returned borrows from the table.
 func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool) {
 	e := m.index.find(m, user, hash)
 	if e != 0 {
@@ -109,22 +109,38 @@ func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, 
 	if e == 0 {
 		return dst, 0, false
 	}
-	return append(dst, m.value(e)...), m.trailer(e).Kind(), true
+	if kind = m.trailer(e).Kind(); kind == key.KindMerge {
+		return dst, kind, true
+	}
+	return append(dst, m.value(e)...), kind, true
 }
 
-// Versions calls fn with the versions of user that are not above seq, the newest first, until it returns false. hash is
-// key.Hash(user). Values are borrowed from the table.
-func (m *Table) Versions(user []byte, hash uint64, seq key.SeqNum, fn func(t key.Trailer, value []byte) bool) {
+// Version is one version of a user key in a table; the zero value is none.
+type Version struct {
+	m *Table
+	e ref
+}
+
+// Find returns the newest version of user that is not above seq, or none. hash is key.Hash(user).
+func (m *Table) Find(user []byte, hash uint64, seq key.SeqNum) Version {
 	e := m.index.find(m, user, hash)
 	if e != 0 {
 		e = m.newestUpTo(e, key.MakeTrailer(seq, key.KindMax))
 	}
-	for ; e != 0; e = m.older(e) {
-		if !fn(m.trailer(e), m.value(e)) {
-			return
-		}
-	}
+	return Version{m, e}
 }
+
+// Exists reports whether v is a version; if not, nothing else may be asked.
+func (v Version) Exists() bool { return v.e != 0 }
+
+// Trailer is the sequence number and the kind of v.
+func (v Version) Trailer() key.Trailer { return v.m.trailer(v.e) }
+
+// Value is the value of v, or the operand. It is borrowed from the table.
+func (v Version) Value() []byte { return v.m.value(v.e) }
+
+// Older is the next older version of the same key, or none.
+func (v Version) Older() Version { return Version{v.m, v.m.older(v.e)} }
 
 // group is how many operations are applied together, so that their cache misses overlap.
 const group = 16
