@@ -15,7 +15,7 @@
 //
 // # What a commit promises
 //
-// Put, Delete and Write are commits: atomic, in one order, visible to every read that begins after they returned. With
+// Put, Delete, Write and merges are commits: atomic, in one order, visible to every read that begins after they returned. With
 // the default durability, Sync, a commit that returned nil survives any kill, crash of the system or power cut, on
 // storage that honours a sync. With Process it survives any kill of the process, and a power cut once it has been
 // synced, at most Options.SyncInterval later. After any crash the database is the commits up to one point, at or after
@@ -25,6 +25,13 @@
 //
 // Get reads the newest committed state. View, Snapshot and Range read one unchanging state, however long that takes and
 // whatever is written meanwhile. A long-lived reader keeps old versions on disk: Metrics.OldestSequence tells.
+//
+// # Merges
+//
+// Add, Max, Min, Append and Merge change a value without reading it. They are commits like any other, in the one order,
+// and never conflict. The value is computed when the key is read, and by the database when it gets round to it. That a
+// merge does not go with the value it meets (an Add to a text) is found then, not when it is written: reading the key
+// gives ErrMerge, until somebody puts or deletes it. Counters are values of 8 bytes: Int64 and AppendInt64 convert them.
 //
 // # Concurrency
 //

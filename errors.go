@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -85,6 +86,11 @@ var (
 
 	// ErrFutureSequence: nothing has been committed with the sequence number that At or WaitDurable was asked for.
 	ErrFutureSequence = engine.ErrFutureSequence
+
+	// ErrMerge: the value of a key cannot be told, because something was merged into it that does not go with what was
+	// there, or because Options.Merge failed, panicked or was not given. Nothing is lost: with the right Options.Merge the
+	// value may be there, and a put or delete of the key ends it. The message names key and cause.
+	ErrMerge = operand.ErrMerge
 
 	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written.
 	ErrKeyEmpty      = errors.New("key is empty")

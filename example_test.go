@@ -1,12 +1,14 @@
 package lightningdb_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"lightningdb"
@@ -315,4 +317,83 @@ func ExampleDB_Flush() {
 	db.Put([]byte("a"), []byte("1"))
 	fmt.Println(db.Flush(), db.Metrics().Memtable.Entries)
 	// Output: <nil> 0
+}
+
+func ExampleDB_Add() {
+	db := open()
+	defer db.Close()
+	// Any number of goroutines may do this at once: nothing is read, so nothing can conflict.
+	for range 3 {
+		if err := db.Add([]byte("visits"), 1); err != nil {
+			log.Fatal(err)
+		}
+	}
+	value, err := db.Get([]byte("visits"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	n, err := lightningdb.Int64(value)
+	fmt.Println(n, err)
+
+	// Setting a counter to a value is a put.
+	err = db.Put([]byte("visits"), lightningdb.AppendInt64(nil, 100))
+	fmt.Println(err)
+	// Output:
+	// 3 <nil>
+	// <nil>
+}
+
+func ExampleBatch_Append() {
+	db := open()
+	defer db.Close()
+	var b lightningdb.Batch
+	b.Append([]byte("log"), []byte("started;"))
+	b.Max([]byte("latest"), 1700000000)
+	if err := db.Write(&b); err != nil {
+		log.Fatal(err)
+	}
+	db.Append([]byte("log"), []byte("stopped;"))
+	value, err := db.Get([]byte("log"))
+	fmt.Printf("%s %v\n", value, err)
+	// Output: started;stopped; <nil>
+}
+
+func ExampleOptions_merge() {
+	// A set of single letters, kept sorted: an argument is a letter to put in.
+	insert := func(_, old, letter []byte) ([]byte, error) {
+		if bytes.Contains(old, letter) {
+			return old, nil
+		}
+		set := append(bytes.Clone(old), letter...)
+		slices.Sort(set)
+		return set, nil
+	}
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, Merge: insert})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	for _, letter := range "mississippi" {
+		if err := db.Merge([]byte("letters"), []byte(string(letter))); err != nil {
+			log.Fatal(err)
+		}
+	}
+	letters, err := db.Get([]byte("letters"))
+	fmt.Printf("%s %v\n", letters, err)
+	// Output: imps <nil>
+}
+
+func ExampleErrMerge() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("name"), []byte("Ada"))
+	fmt.Println(db.Add([]byte("name"), 1)) // it is not read now
+
+	_, err := db.Get([]byte("name"))
+	fmt.Println(errors.Is(err, lightningdb.ErrMerge))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// true
+	// get: merge cannot be applied: key "name": add on a value of 3 bytes, which is no integer
 }

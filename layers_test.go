@@ -15,6 +15,7 @@ import (
 var layers = [][]string{
 	{"internal/key", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap", "internal/epoch",
 		"internal/goroutine"},
+	{"internal/operand"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",
 		"internal/locator", "internal/merge", "internal/cache", "internal/lock"},

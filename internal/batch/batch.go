@@ -7,10 +7,11 @@
 //
 //	operation = kind (1 byte)  key length (uvarint)  [value length (uvarint)]  key  [value]
 //
-// The value length and the value are present for kind put only. Operation i of a batch that commits at first
-// sequence number s has sequence number s+i. Example: put "k"="vv", delete "k" is
+// The value length and the value are present for the kinds put and merge only; the value of a merge is an operand
+// (package operand). Operation i of a batch that commits at first sequence number s has sequence number s+i. Example: put
+// "k"="vv", delete "k", append "w" to "k" is
 //
-//	01 01 02 6b 76 76   00 01 6b
+//	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77
 package batch
 
 import (
@@ -19,6 +20,7 @@ import (
 	"iter"
 
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 )
 
 // Batch collects operations. The zero value is an empty batch. It owns copies of all keys and values given to it.
@@ -51,6 +53,17 @@ func (b *Batch) Delete(k []byte) {
 	b.count++
 }
 
+// Merge adds "change k by argument", which goes with the operator. The integer operators take what
+// operand.AppendInt64 makes.
+func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
+	b.ops = append(b.ops, byte(key.KindMerge))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(argument)+1))
+	b.ops = append(b.ops, k...)
+	b.ops = append(append(b.ops, byte(o)), argument...)
+	b.count++
+}
+
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() { b.ops, b.count = b.ops[:0], 0 }
 
@@ -62,8 +75,8 @@ func (b *Batch) Bytes() []byte { return b.ops }
 
 var errMalformed = errors.New("malformed batch")
 
-// Decode returns the batch encoded in data, which must hold exactly count operations, each with a known kind and
-// sizes within the limits. It borrows data and checks all of it, so that Ops of the result never fails.
+// Decode returns the batch encoded in data, which must hold exactly count operations, each with a known kind,
+// sizes within the limits, and an operand that can be folded if it is a merge. It borrows data and checks all of it, so that Ops of the result never fails.
 func Decode(data []byte, count int) (Batch, error) {
 	rest := data
 	for range count {
@@ -83,7 +96,7 @@ func (b *Batch) Ops() iter.Seq[Op] {
 	return func(yield func(Op) bool) {
 		for rest := b.ops; len(rest) > 0; {
 			op, tail, ok := next(rest)
-			if !ok || !yield(op) { // !ok cannot happen: bytes come from Put, Delete or Decode
+			if !ok || !yield(op) { // !ok cannot happen: bytes come from Put, Delete, Merge or Decode
 				return
 			}
 			rest = tail
@@ -118,7 +131,7 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	}
 	data = data[n:]
 	valueSize := uint64(0)
-	if op.Kind == key.KindPut {
+	if op.Kind != key.KindDelete {
 		valueSize, n = binary.Uvarint(data)
 		if n <= 0 || valueSize > key.MaxValueSize {
 			return Op{}, nil, false
@@ -130,5 +143,8 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	}
 	op.Key = data[:keySize:keySize]
 	op.Value = data[keySize : keySize+valueSize : keySize+valueSize]
+	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
+		return Op{}, nil, false
+	}
 	return op, data[keySize+valueSize:], true
 }

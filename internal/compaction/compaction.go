@@ -66,6 +66,10 @@ type Params struct {
 	OldestSnapshot key.SeqNum
 	// Quiet allows jobs that nothing but space calls for, when no other is due.
 	Quiet bool
+	// Futile reports that a table of the last level was written when no snapshot needed anything in it but its newest
+	// state: what looks like garbage in it are merge operands that could not be folded, and what they stand upon. Nil
+	// means that there is none.
+	Futile func(num filename.Num) bool
 }
 
 // DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on, together with BaseBytes

@@ -81,14 +81,14 @@ func tooMuchGarbage(c candidate) bool {
 }
 
 // garbageEntries is the number of entries that a table of the last level would lose by being rewritten, if no snapshot
-// needs them.
+// needs them, and if merges that there are can be folded.
 func garbageEntries(t *manifest.TableMeta) uint64 { return t.Tombstones + t.Shadowed }
 
 // reclaimable estimates how many bytes vanish once t has been merged all the way down: its own garbage, and one older
 // entry of average size for every user key in it, as far as there are older entries in its range. It is
 // 0 while a snapshot may need what would be dropped: then a job would be in vain.
 func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
-	if t.LargestSeq > pk.p.OldestSnapshot || t.Entries == 0 {
+	if t.LargestSeq > pk.p.OldestSnapshot || t.Entries == 0 || level == lastLevel && pk.futile(t) {
 		return 0
 	}
 	own := share(t.Size, garbageEntries(t), t.Entries)
@@ -99,6 +99,9 @@ func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
 	users := min(t.Entries-t.Shadowed, entries)
 	return own + share(bytes, users, entries)
 }
+
+// futile reports whether rewriting t, a table of the last level, was found to drop nothing.
+func (pk *picker) futile(t *manifest.TableMeta) bool { return pk.p.Futile != nil && pk.p.Futile(t.Num) }
 
 // olderThan measures the tables that may hold older versions of what is in t.
 func (pk *picker) olderThan(level int, t *manifest.TableMeta) (bytes int64, entries uint64) {

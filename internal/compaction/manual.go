@@ -37,9 +37,9 @@ func touches(t *manifest.TableMeta, lo, hi []byte) bool {
 	return bytes.Compare(t.Largest, lo) >= 0 && (hi == nil || bytes.Compare(t.Smallest, hi) < 0)
 }
 
-// worthRewriting reports whether rewriting t, a table of the last level, is certain to drop something.
+// worthRewriting reports whether rewriting t, a table of the last level, will drop something.
 func (pk *picker) worthRewriting(t *manifest.TableMeta) bool {
-	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot
+	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot && !pk.futile(t)
 }
 
 func (pk *picker) manual(level int, t *manifest.TableMeta) *Job {

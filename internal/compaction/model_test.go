@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 )
 
 func drawKey(rt *rapid.T) string {
@@ -41,9 +42,13 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"write": func(rt *rapid.T) {
 			for range rapid.SampledFrom([]int{40, 10, 1}).Draw(rt, "operations") {
-				if rapid.IntRange(0, 2).Draw(rt, "kind") == 0 {
+				switch rapid.IntRange(0, 5).Draw(rt, "kind") {
+				case 0, 1:
 					w.remove(drawKey(rt))
-				} else {
+				case 2:
+					o := rapid.SampledFrom([]operand.Operator{operand.Append, operand.User}).Draw(rt, "operator")
+					w.merge(drawKey(rt), o, string(rune('a'+w.seq%26)))
+				default:
 					w.put(drawKey(rt), bytes.Repeat([]byte{byte(w.seq)}, rapid.IntRange(0, 30).Draw(rt, "size")))
 				}
 			}
@@ -117,16 +122,18 @@ func checkSettles(rt *rapid.T, w *world) {
 		must(w.flush())
 	}
 	must(w.settle(func() *Job { return w.manual(rt) }))
+	entries := uint64(0)
 	for level, tables := range w.v.Levels {
 		for _, t := range tables {
+			entries += t.Entries
 			if level != lastLevel || garbageEntries(t) > 0 {
 				rt.Fatalf("after a full compaction level %d still has a table with %d entries, %d of them garbage",
 					level, t.Entries, garbageEntries(t))
 			}
 		}
 	}
-	if w.bytes() != w.liveBytes() {
-		rt.Fatalf("after a full compaction %d bytes are left, %d live", w.bytes(), w.liveBytes())
+	if live := len(w.model(w.seq)); entries != uint64(live) {
+		rt.Fatalf("after a full compaction %d entries are left for %d keys", entries, live)
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	keep          verdict = iota
 	dropShadowed          // a newer version of the user key serves every snapshot that could see this one
 	dropTombstone         // there is nothing below for it to hide
+	gather                // an operand that may be folded with what is older in its stripe
+	ground                // the put or tombstone that the operands gathered before stand upon
 )
 
 // retention applies the snapshot rule to entries in order.
@@ -26,20 +28,34 @@ const (
 //	snapshots        3           7        9
 //	versions    1  2   4   5           8     10  11
 //	kept           2       5           8     10  11
+//
+// A merge operand is different: it does not hide what is older, but changes it. Within a stripe nobody sees the versions
+// between, so that the operands at its top and the first put or tombstone below them are one put at the sequence number
+// of the newest. They never go with versions of another stripe, where a snapshot sees what they stand upon without them.
 type retention struct {
 	snapshots []key.SeqNum
 	overlaps  cover
-	stripe    int // of the last version of the current user key
+	stripe    int  // of the last version of the current user key
+	decided   bool // a put or tombstone in that stripe hides what is older in it
 }
 
 // judge decides on the entry k. Entries come in order; newUser says that k is the first of its user key.
 func (r *retention) judge(k key.Internal, newUser bool) verdict {
 	before := r.stripe
 	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
-	if !newUser && r.stripe == before && r.stripe < len(r.snapshots) {
+	inStripe := r.stripe < len(r.snapshots)
+	follows := !newUser && r.stripe == before && inStripe
+	if follows && r.decided {
 		return dropShadowed
 	}
-	if k.Trailer.Kind() == key.KindDelete && r.stripe == 0 && !r.overlaps.holds(k.User) {
+	kind := k.Trailer.Kind()
+	r.decided = kind != key.KindMerge
+	switch {
+	case kind == key.KindMerge && inStripe:
+		return gather
+	case follows && r.decided:
+		return ground
+	case kind == key.KindDelete && r.stripe == 0 && !r.overlaps.holds(k.User):
 		return dropTombstone
 	}
 	return keep

@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/merge"
+	"lightningdb/internal/operand"
 )
 
 // Deps is how Run reaches the outside world. Progress may be nil.
@@ -27,6 +28,8 @@ type Deps struct {
 	// Progress is told of every step how many bytes of keys and values were read since the last one. It may block, to
 	// limit the rate. Its error ends the job.
 	Progress func(rawBytes int64) error
+	// Rules fold merge operands.
+	Rules operand.Rules
 }
 
 // Output is a table being written. Run ends each with either Finish or Abort.
@@ -44,12 +47,14 @@ type Output interface {
 	Abort() error
 }
 
-// Stats says what a job did. EntriesIn = EntriesOut + Shadowed + Tombstones, except for a move, which reads nothing.
+// Stats says what a job did. EntriesIn = EntriesOut + Shadowed + Tombstones + Folded, except for a move, which reads
+// nothing.
 type Stats struct {
 	EntriesIn  uint64
 	EntriesOut uint64
 	Shadowed   uint64 // dropped: a newer version serves every snapshot
 	Tombstones uint64 // dropped: nothing is left to delete
+	Folded     uint64 // gone into another: a merge operand, or what it was applied to
 	BytesIn    int64  // size of the input tables
 	BytesOut   int64  // size of the output tables
 	RawBytes   int64  // keys and values read
@@ -76,7 +81,10 @@ const (
 // input that is damaged, out of order, outside its bounds, or shorter or longer than the manifest says, is a
 // *corrupt.Error, as is an entry of unknown kind: it is never dropped, copied or passed over.
 //
-// Memory: one open table per input run (a table of L0, a memtable, or a level) and one output.
+// A merge that cannot be folded is no error: its operands are kept, and who reads the key is told.
+//
+// Memory: one open table per input run (a table of L0, a memtable, or a level) and one output; where there are merge
+// operands, gatheredMax bytes of them and a value.
 func Run(ctx context.Context, job *Job, snapshots []key.SeqNum, deps Deps) (*manifest.Edit, Stats, error) {
 	if job.Move {
 		return moveEdit(job), Stats{}, nil
@@ -87,6 +95,7 @@ func Run(ctx context.Context, job *Job, snapshots []key.SeqNum, deps Deps) (*man
 	}
 	r := &run{job: job, deps: deps, retain: retention{snapshots: snapshots, overlaps: newCover(job.Overlaps)}}
 	r.out = writer{job: job, deps: deps}
+	r.merge.rules = deps.Rules
 	r.stats.BytesIn = job.InputBytes()
 	edit, err := r.do(ctx)
 	if err != nil {
@@ -120,10 +129,12 @@ type run struct {
 	deps   Deps
 	retain retention
 	out    writer
+	merge  gathering
 	stats  Stats
 
 	user    []byte      // user key of the last entry read; empty before the first
 	trailer key.Trailer // its trailer
+	fresh   bool        // nothing of it has been written
 
 	stepEntries int // read since the last step
 	stepBytes   int64
@@ -166,6 +177,9 @@ func (r *run) mergeAll(ctx context.Context, input merge.Iterator) error {
 	if err := input.Err(); err != nil {
 		return err
 	}
+	if err := r.endGathering(); err != nil {
+		return err
+	}
 	return r.step(ctx)
 }
 
@@ -180,7 +194,7 @@ func (r *run) step(ctx context.Context) error {
 	return r.deps.Progress(bytes)
 }
 
-// entry keeps or drops the entry that input is at.
+// entry keeps, drops or gathers the entry that input is at.
 func (r *run) entry(input merge.Iterator) error {
 	k := input.Key()
 	newUser, err := r.advance(k)
@@ -190,7 +204,11 @@ func (r *run) entry(input merge.Iterator) error {
 	r.stats.EntriesIn++
 	r.stepEntries++
 	r.stepBytes += int64(len(k.User))
-	switch r.retain.judge(k, newUser) {
+	verdict, err := r.judge(k, newUser)
+	if err != nil {
+		return err
+	}
+	switch verdict {
 	case dropShadowed:
 		r.stats.Shadowed++
 		return nil
@@ -203,8 +221,37 @@ func (r *run) entry(input merge.Iterator) error {
 		return err
 	}
 	r.stepBytes += int64(len(value))
+	switch verdict {
+	case gather:
+		return r.gather(k, value)
+	case ground:
+		return r.foldOnto(k, value)
+	}
+	return r.write(k, value)
+}
+
+// judge decides on the entry k, once the operands that cannot go with it have been written.
+func (r *run) judge(k key.Internal, newUser bool) (verdict, error) {
+	if newUser {
+		if err := r.endGathering(); err != nil {
+			return keep, err
+		}
+		r.fresh = true
+	}
+	stripe := r.retain.stripe
+	verdict := r.retain.judge(k, newUser)
+	if r.retain.stripe == stripe {
+		return verdict, nil
+	}
+	return verdict, r.keepGathered()
+}
+
+// write appends an entry to the output.
+func (r *run) write(k key.Internal, value []byte) error {
+	first := r.fresh
+	r.fresh = false
 	r.stats.EntriesOut++
-	return r.out.add(k, value, newUser)
+	return r.out.add(k, value, first)
 }
 
 // advance checks that k follows the last entry read and remembers it. newUser says that its user key is another one.
@@ -232,9 +279,9 @@ func (r *run) verify() error {
 	for _, t := range r.out.done {
 		written += t.Entries
 	}
-	if s.EntriesIn != written+s.Shadowed+s.Tombstones {
-		return fmt.Errorf("compaction: %d entries read, but %d written, %d shadowed, %d tombstones dropped",
-			s.EntriesIn, written, s.Shadowed, s.Tombstones)
+	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {
+		return fmt.Errorf("compaction: %d entries read, but %d written, %d shadowed, %d tombstones dropped, %d folded",
+			s.EntriesIn, written, s.Shadowed, s.Tombstones, s.Folded)
 	}
 	return nil
 }

@@ -576,12 +576,13 @@ func TestRun_wrongOutputAborts(t *testing.T) {
 
 // TestRun_countsWhatItWrote: an entry that is lost between input and output must be noticed before the inputs are gone.
 func TestRun_countsWhatItWrote(t *testing.T) {
-	r := &run{stats: Stats{EntriesIn: 7, Shadowed: 1, Tombstones: 2}}
+	r := &run{stats: Stats{EntriesIn: 10, Shadowed: 1, Tombstones: 2, Folded: 3}}
 	r.out.done = []*manifest.TableMeta{{Entries: 3}, {Entries: 1}}
 	if err := r.verify(); err != nil {
 		t.Error(err)
 	}
-	for _, lost := range []*uint64{&r.out.done[1].Entries, &r.stats.Shadowed, &r.stats.Tombstones} {
+	for _, lost := range []*uint64{&r.out.done[1].Entries, &r.stats.Shadowed, &r.stats.Tombstones,
+		&r.stats.Folded} {
 		*lost--
 		if err := r.verify(); err == nil {
 			t.Error("a lost entry is not noticed")

@@ -3,7 +3,9 @@ package compaction
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 
@@ -12,6 +14,7 @@ import (
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/merge"
 	"lightningdb/internal/merge/mergetest"
+	"lightningdb/internal/operand"
 )
 
 // world is a database without a disk: tables are slices, and the whole history is kept beside them as the model.
@@ -46,6 +49,19 @@ func smallParams() Params {
 
 func (w *world) put(user string, value []byte) { w.write(user, key.KindPut, value) }
 func (w *world) remove(user string)            { w.write(user, key.KindDelete, nil) }
+
+func (w *world) merge(user string, o operand.Operator, argument string) {
+	w.write(user, key.KindMerge, append([]byte{byte(o)}, argument...))
+}
+
+// rules fold so that the order and the number of operands, and what they stand upon, can be told from the value. They
+// cannot fold "bad".
+var rules = operand.Rules{User: func(_, old, argument []byte) ([]byte, error) {
+	if string(argument) == "bad" {
+		return nil, errors.New("cannot be folded")
+	}
+	return fmt.Appendf(nil, "%d%s%x", len(old), argument, crc32.ChecksumIEEE(old)), nil
+}}
 
 func (w *world) write(user string, kind key.Kind, value []byte) {
 	w.seq++
@@ -193,14 +209,26 @@ func (w *world) liveBytes() int64 {
 func (w *world) model(seq key.SeqNum) map[string][]byte {
 	m := map[string][]byte{}
 	for _, e := range w.history[:seq] { // the i-th operation has sequence number i+1
-		if e.Key.Trailer.Kind() == key.KindDelete {
-			delete(m, string(e.Key.User))
-		} else {
-			m[string(e.Key.User)] = e.Value
+		user := string(e.Key.User)
+		switch e.Key.Trailer.Kind() {
+		case key.KindDelete:
+			delete(m, user)
+		case key.KindMerge:
+			old, present := m[user]
+			if value, err := rules.Fold(e.Key.User, bytes.Clone(old), present, e.Value); err == nil && string(old) != unreadable {
+				m[user] = value
+			} else {
+				m[user] = []byte(unreadable)
+			}
+		default:
+			m[user] = e.Value
 		}
 	}
 	return m
 }
+
+// unreadable stands in a model for the value of a key that cannot be folded.
+const unreadable = "unreadable"
 
 // check compares what every snapshot sees in the tables and the memtable with the history, and the order of ages.
 func (w *world) check() error {
@@ -218,11 +246,15 @@ func (w *world) check() error {
 func (w *world) checkAt(seq key.SeqNum) error {
 	want := w.model(seq)
 	var v merge.Visible
+	v.Rules = rules
 	v.Reset(w.iterator(), seq, nil, nil)
 	n := 0
 	for ok := v.First(); ok; ok = v.Next() {
 		expected, there := want[string(v.Key())]
 		value, err := v.Value()
+		if errors.Is(err, operand.ErrMerge) {
+			value, err = []byte(unreadable), nil
+		}
 		if err != nil || !there || !bytes.Equal(value, expected) {
 			return fmt.Errorf("key %q reads %q, want %q (present: %v, error: %v)", v.Key(), value, expected, there, err)
 		}
@@ -268,6 +300,7 @@ func (w *world) deps() Deps {
 	return Deps{
 		Open:   func(t *manifest.TableMeta) (merge.Iterator, error) { return mergetest.NewSlice(w.files[t.Num]), nil },
 		NewNum: func() filename.Num { w.nextNum++; return w.nextNum - 1 },
+		Rules:  rules,
 		Create: func(num filename.Num) (Output, error) {
 			w.files[num] = nil
 			return &output{w: w, num: num}, nil

@@ -226,6 +226,7 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.Se
 	if err := e.commitEdit(edit, nil); err != nil {
 		return err
 	}
+	e.futile.note(edit, held[0])
 	e.stats.compacted(stats, e.opts.Now().Sub(start))
 	e.opts.Logger.Debug("compacted", "reason", job.Reason, "into", job.OutputLevel,
 		"read", stats.BytesIn, "written", stats.BytesOut)

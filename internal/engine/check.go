@@ -82,8 +82,8 @@ func conflictOr(err error) error {
 // keyChanged reports whether the tree of v has a version of k that is newer than since.
 func (e *Engine) keyChanged(v *view, k txn.ReadKey, since key.SeqNum) (bool, error) {
 	for _, m := range v.mems {
-		if newest, found := m.Newest(k.User, k.Hash); found {
-			return newest > since, nil // runs are newest first
+		if newest := m.Find(k.User, k.Hash, key.MaxSeqNum); newest.Exists() {
+			return newest.Trailer().Seq() > since, nil // runs are newest first
 		}
 	}
 	for _, t := range v.levels[0].tables {

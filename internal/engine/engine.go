@@ -17,6 +17,8 @@ import (
 	"lightningdb/internal/filename"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
+	"lightningdb/internal/memtable"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -25,6 +27,7 @@ import (
 type Engine struct {
 	opts   Options
 	budget memoryBudget
+	rules  operand.Rules
 	fs     vfs.FS
 	lock   io.Closer
 	report Report
@@ -56,6 +59,7 @@ type Engine struct {
 
 	flushMu   sync.Mutex // held by the one flush in progress
 	compactMu sync.Mutex // held by the one compaction in progress
+	futile    futile     // guarded by compactMu
 
 	manifestMu    sync.Mutex // held while an edit becomes durable
 	manifest      *manifest.Log
@@ -111,9 +115,11 @@ func newEngine(opts Options) *Engine {
 	e := &Engine{
 		opts:            opts,
 		budget:          newMemoryBudget(opts.MemoryLimit),
+		rules:           operand.Rules{User: opts.Merge},
 		fs:              opts.FS,
 		epochs:          epoch.NewDomain(),
 		tables:          make(map[filename.Num]*tableRef),
+		futile:          make(futile),
 		nextNum:         1,
 		wakeFlusher:     make(chan struct{}, 1),
 		wakeCompactor:   make(chan struct{}, 1),
@@ -125,6 +131,7 @@ func newEngine(opts Options) *Engine {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.room = sync.NewCond(&e.mu)
 	e.mems = memtables{size: e.budget.memtable, keep: e.budget.frozen + 1}
+	e.mems.folding = &memtable.Folding{Rules: e.rules, Below: e.below}
 	e.cache = cache.New(e.budget.cache, e.opts.PageSize, e.epochs)
 	e.cache.Poison = e.opts.Poison
 	e.resources.Store(1)

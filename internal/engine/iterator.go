@@ -69,6 +69,7 @@ func (it *Iterator) openView() error {
 	if err := it.openRuns(); err != nil {
 		return err
 	}
+	it.visible.Rules = it.engine.rules
 	it.visible.Reset(it.merging.Reset(it.runs...), it.hold.seq, it.lo, it.hi)
 	it.ready = true
 	return nil

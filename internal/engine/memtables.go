@@ -12,29 +12,24 @@ type memtables struct {
 	spare     []*memtable.Table // empty, ready for use; at most keep
 	keep      int
 	allocated int64 // bytes of all memtables, spare ones included
+	folding   *memtable.Folding
 }
 
 // get returns an empty memtable for segment with room for at least need bytes.
 func (p *memtables) get(segment filename.Num, need int) (*memRef, error) {
-	if need > p.size {
-		t, err := memtable.New(need)
-		if err != nil {
-			return nil, err
-		}
-		p.allocated += int64(need)
-		return &memRef{Table: t, segment: segment}, nil
-	}
-	if n := len(p.spare); n > 0 {
+	if n := len(p.spare); n > 0 && need <= p.size {
 		t := p.spare[n-1]
 		p.spare = p.spare[:n-1]
 		return &memRef{Table: t, segment: segment, pooled: true}, nil
 	}
-	t, err := memtable.New(p.size)
+	size := max(need, p.size)
+	t, err := memtable.New(size)
 	if err != nil {
 		return nil, err
 	}
-	p.allocated += int64(p.size)
-	return &memRef{Table: t, segment: segment, pooled: true}, nil
+	t.FoldBy(p.folding)
+	p.allocated += int64(size)
+	return &memRef{Table: t, segment: segment, pooled: size == p.size}, nil
 }
 
 // recycle takes back a memtable that nobody can read any more.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lightningdb/internal/codec"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs"
 )
 
@@ -34,6 +35,7 @@ type Options struct {
 	Codec       codec.ID
 	PageSize    int // bytes of a table page before compression
 	Logger      *slog.Logger
+	Merge       operand.Func // what user merges do; nil if there are none
 
 	// Owned by tests and simulations.
 	Now    func() time.Time

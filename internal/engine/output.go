@@ -29,6 +29,7 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
 		Open:   e.openInput,
 		NewNum: e.newNum,
+		Rules:  e.rules,
 		Create: e.createOutput,
 		Remove: func(num filename.Num) error {
 			e.discard(filename.Make(filename.Table, num))
@@ -61,6 +62,7 @@ func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params 
 		L0Trigger:        compaction.DefaultL0Trigger,
 		L0Bytes:          compaction.DefaultL0Trigger * int64(e.budget.memtable),
 		OldestSnapshot:   oldest,
+		Futile:           e.futile.has,
 		Quiet:            len(v.mems) == 1,
 	}
 }

@@ -27,11 +27,17 @@ func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, 
 	hash := key.Hash(user)
 	for _, m := range v.mems {
 		if out, kind, ok := m.Get(dst, user, hash, seq); ok {
+			if kind == key.KindMerge {
+				return e.getMerged(v, dst, user, hash, seq)
+			}
 			return resolve(dst, out, kind)
 		}
 	}
 	for _, t := range v.levels[0].tables {
 		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {
+			if kind == key.KindMerge && err == nil {
+				return e.getMerged(v, dst, user, hash, seq)
+			}
 			return resolveTable(dst, out, kind, err)
 		}
 	}
@@ -45,6 +51,9 @@ func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, 
 			continue
 		}
 		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {
+			if kind == key.KindMerge && err == nil {
+				return e.getMerged(v, dst, user, hash, seq)
+			}
 			return resolveTable(dst, out, kind, err)
 		}
 	}

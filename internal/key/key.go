@@ -39,16 +39,18 @@ const (
 	KindDelete Kind = 0
 	// KindPut sets the key to the entry's value.
 	KindPut Kind = 1
+	// KindMerge changes the key's value by the entry's value, an operand as package operand encodes it.
+	KindMerge Kind = 2
 
-	// Reserved for formats to come: 2 merge operand, 3 range tombstone, 4 put with expiry, 5 value outside
-	// the tree. A reader that meets a kind it does not know reports corruption; it never guesses.
+	// Reserved for formats to come: 3 range tombstone, 4 put with expiry, 5 value outside the tree. A reader that
+	// meets a kind it does not know reports corruption; it never guesses.
 
 	// KindMax sorts before every real kind of the same sequence number: the kind of a seek target.
 	KindMax Kind = 255
 )
 
 // Known reports whether this version of the program understands k.
-func (k Kind) Known() bool { return k == KindDelete || k == KindPut }
+func (k Kind) Known() bool { return k <= KindMerge }
 
 func (k Kind) String() string {
 	switch k {
@@ -56,6 +58,8 @@ func (k Kind) String() string {
 		return "delete"
 	case KindPut:
 		return "put"
+	case KindMerge:
+		return "merge"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }

@@ -4,10 +4,32 @@ import "lightningdb/internal/batch"
 
 // Fits reports whether Apply has room for so many operations that take so many encoded bytes, in one batch or several,
 // whatever their keys are. It counts the worst case, so it may refuse a batch that would just have fitted; an empty
-// table of SizeFor bytes always takes it. For the writer only.
+// table of SizeFor bytes always takes it. If it reports true, the table keeps this room for operations, and uses no more
+// than what is left beside it to fold. For the writer only.
 func (m *Table) Fits(operations, bytes int) bool {
-	return operations <= m.index.limit-m.index.keys &&
-		entriesSizeMax(operations, bytes) <= len(m.arena.memory)-m.arena.next-m.tree.growthMax(operations)
+	need := room{operations, bytes}
+	if operations > m.index.limit-m.index.keys || m.spare(need) < 0 {
+		return false
+	}
+	m.promised = need
+	return true
+}
+
+// spare is how many bytes are left beside what so many operations may take; negative if they may not fit.
+func (m *Table) spare(r room) int {
+	return len(m.arena.memory) - m.arena.next - m.tree.growthMax(r.operations) - entriesSizeMax(r.operations, r.bytes)
+}
+
+// room is a number of operations and of their encoded bytes.
+type room struct{ operations, bytes int }
+
+func (r room) atLeast(s room) room {
+	return room{max(r.operations, s.operations), max(r.bytes, s.bytes)}
+}
+
+// without is what is left after op, of which it counts fewer bytes than the encoding has.
+func (r room) without(op *batch.Op) room {
+	return room{max(r.operations-1, 0), max(r.bytes-len(op.Key)-len(op.Value), 0)}
 }
 
 // SizeFor is a size for New at which an empty table fits b. It may exceed MaxSize.

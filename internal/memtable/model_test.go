@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 	"pgregory.net/rapid"
 )
 
@@ -56,6 +57,11 @@ func checkGet(table *Table, m *model, user []byte, seq key.SeqNum) error {
 		return fmt.Errorf("get %q at %d: found is %v", user, seq, found)
 	case found && kind != want.key.Trailer.Kind():
 		return fmt.Errorf("get %q at %d: kind %v, want %v", user, seq, kind, want.key)
+	case kind == key.KindMerge:
+		if v := table.Find(user, key.Hash(user), seq); string(out) != "dst" || !bytes.Equal(v.Value(), want.value) ||
+			v.Trailer() != want.key.Trailer {
+			return fmt.Errorf("find %q at %d: %q, want %v = %q", user, seq, v.Value(), want.key, want.value)
+		}
 	case string(out) != "dst"+string(want.value):
 		return fmt.Errorf("get %q at %d: %q, want %q", user, seq, out, want.value)
 	}
@@ -142,9 +148,12 @@ func drawBatch(t *rapid.T, s *keySource) *batch.Batch {
 	var b batch.Batch
 	for range rapid.IntRange(1, 300).Draw(t, "operations") {
 		user := s.draw(t)
-		if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
+		switch rapid.IntRange(0, 9).Draw(t, "kind") {
+		case 0:
 			b.Delete(user)
-		} else {
+		case 1:
+			b.Merge(operand.Append, user, make([]byte, rapid.IntRange(0, 20).Draw(t, "valueSize")))
+		default:
 			b.Put(user, make([]byte, rapid.IntRange(0, 20).Draw(t, "valueSize")))
 		}
 	}

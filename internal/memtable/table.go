@@ -36,6 +36,10 @@ type Table struct {
 	paths [group]path  // the writer's, for the operations of a group
 	used  atomic.Int64 // bytes; stored by the writer after each batch
 	count atomic.Int64 // entries; stored by the writer after each batch
+
+	folding  *Folding // nil to store operands as they are
+	folded   []byte   // the writer's room for a folded value
+	promised room     // what Fits promised and Apply has not used; the writer's
 }
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
@@ -80,6 +84,7 @@ func (m *Table) clear() {
 	m.index.keys = 0
 	m.arena.next = m.index.size()
 	m.resetTree()
+	m.promised = room{}
 	m.count.Store(0)
 	m.used.Store(int64(m.arena.next))
 }
@@ -94,8 +99,8 @@ func (m *Table) Used() int { return int(m.used.Load()) }
 func (m *Table) Count() int { return int(m.count.Load()) }
 
 // Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is
-// true, kind says what it is, and its value is appended to dst; otherwise out is dst. Nothing returned borrows from
-// the table.
+// true, kind says what it is, and its value is appended to dst; otherwise, and for a merge, which is no value yet, out is
+// dst. Nothing returned borrows from the table.
 func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool) {
 	e := m.index.find(m, user, hash)
 	if e != 0 {
@@ -104,24 +109,48 @@ func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, 
 	if e == 0 {
 		return dst, 0, false
 	}
-	return append(dst, m.value(e)...), m.trailer(e).Kind(), true
+	if kind = m.trailer(e).Kind(); kind == key.KindMerge {
+		return dst, kind, true
+	}
+	return append(dst, m.value(e)...), kind, true
 }
 
-// Newest is the sequence number of the newest version of user, if there is any. hash is key.Hash(user).
-func (m *Table) Newest(user []byte, hash uint64) (seq key.SeqNum, found bool) {
-	e := m.index.find(m, user, hash)
-	if e == 0 {
-		return 0, false
-	}
-	return m.trailer(e).Seq(), true
+// Version is one version of a user key in a table; the zero value is none.
+type Version struct {
+	m *Table
+	e ref
 }
+
+// Find returns the newest version of user that is not above seq, or none. hash is key.Hash(user).
+func (m *Table) Find(user []byte, hash uint64, seq key.SeqNum) Version {
+	e := m.index.find(m, user, hash)
+	if e != 0 {
+		e = m.newestUpTo(e, key.MakeTrailer(seq, key.KindMax))
+	}
+	return Version{m, e}
+}
+
+// Exists reports whether v is a version; if not, nothing else may be asked.
+func (v Version) Exists() bool { return v.e != 0 }
+
+// Trailer is the sequence number and the kind of v.
+func (v Version) Trailer() key.Trailer { return v.m.trailer(v.e) }
+
+// Value is the value of v, or the operand. It is borrowed from the table.
+func (v Version) Value() []byte { return v.m.value(v.e) }
+
+// Older is the next older version of the same key, or none.
+func (v Version) Older() Version { return Version{v.m, v.m.older(v.e)} }
 
 // group is how many operations are applied together, so that their cache misses overlap.
 const group = 16
 
 // Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers rise
 // from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
+//
+// Where FoldBy has said how, a merge is stored as a put of the value that it leads to if that is known and small.
 func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
+	m.promised = m.promised.atLeast(room{b.Count(), len(b.Bytes())})
 	var ops [group]batch.Op
 	n := 0
 	for op := range b.Ops() {
@@ -161,7 +190,11 @@ func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
 // version of a key in the list finds the key in the index.
 func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 	i, older := m.index.locate(m, op.Key, hash)
-	e := m.writeEntry(op.Key, op.Value, key.MakeTrailer(seq, op.Kind), older)
+	kind, value := op.Kind, op.Value
+	if kind == key.KindMerge && m.folding != nil {
+		kind, value = m.fold(op, seq, older)
+	}
+	e := m.writeEntry(op.Key, value, key.MakeTrailer(seq, kind), older)
 	if older == 0 {
 		m.index.keys++
 		m.insertKey(p, op.Key, e)
@@ -169,4 +202,5 @@ func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 		m.supersede(older, e)
 	}
 	m.index.publish(i, hash, e)
+	m.promised = m.promised.without(op)
 }

@@ -5,11 +5,13 @@ import (
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 )
 
 // Visible walks the user keys that a snapshot sees, with their values: of each user key the newest version that is
-// not newer than the snapshot, unless that is a tombstone. The zero value must be Reset before use. It allocates
-// nothing per step once its buffers have grown.
+// not newer than the snapshot, unless that is a tombstone; if that is a merge operand, the value that it and the
+// operands below it make of the first put or tombstone further down. The zero value must be Reset before use. It
+// allocates nothing per step once its buffers have grown.
 //
 // Its moves and its position follow the rules of Iterator, with user keys in place of internal ones and within
 // bounds: keys below the lower or not below the upper bound do not exist for it, and it reads at most one entry
@@ -26,18 +28,28 @@ import (
 //	resting   input
 //	forward   at the current entry
 //	backward  somewhere before the current entry, behind the versions that decided; the current entry is in key, value
+//	folded    at a version of the current entry that is older than its operands, or behind all of its versions; the
+//	          current entry is in key, value
+//
+// Operands are always collected forward, newest first, up to what they stand upon; going backward, the input turns round
+// for that. Each is copied once. That they cannot be folded is an error of Value, not of the move.
 //
 // A user key with very many versions does not have to be stepped through: after maxSteps of them the rest is
 // jumped over by a seek.
 type Visible struct {
+	Rules operand.Rules // how operands are folded; to be set before a move
+
 	input   Iterator
 	seq     key.SeqNum
 	lower   []byte // first user key inside; nil if unbounded. Borrowed
 	upper   []byte // first user key beyond; nil if unbounded. Borrowed
 	resting position
 	key     []byte // owned; the current key when resting backward, room for any key being passed otherwise
-	value   []byte // owned; the current value when resting backward
+	value   []byte // owned; the current value unless resting forward
 	err     error
+
+	operands operand.Chain // room for those of one user key
+	foldErr  error         // why there is no value when resting folded
 }
 
 // position says where the input of a Visible is in relation to the current entry.
@@ -47,6 +59,7 @@ const (
 	nowhere  position = iota // there is no current entry
 	forward                  // input is at the current entry
 	backward                 // input is before the current entry, which is held in key and value
+	folded                   // input is at an older version or behind them; key and value are held
 )
 
 // maxSteps is how many versions of one user key are stepped over before a seek is taken to be cheaper.
@@ -118,6 +131,8 @@ func (v *Visible) Next() bool {
 		v.passOlder()
 	case backward:
 		v.input.SeekGE(afterVersions(v.key))
+	case folded:
+		v.passOlder()
 	default:
 		return false
 	}
@@ -133,6 +148,8 @@ func (v *Visible) Prev() bool {
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 	case backward:
 		v.passNewer()
+	case folded:
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 	default:
 		return false
 	}
@@ -145,18 +162,21 @@ func (v *Visible) Valid() bool { return v.resting != nowhere }
 
 // Key is the current user key.
 func (v *Visible) Key() []byte {
-	if v.resting == backward {
+	if v.resting != forward {
 		return v.key
 	}
 	return v.input.Key().User
 }
 
-// Value is the current value.
+// Value is the current value. The error is that of reading it, or an operand.ErrMerge.
 func (v *Visible) Value() ([]byte, error) {
-	if v.resting == backward {
-		return v.value, nil
+	switch v.resting {
+	case forward:
+		return v.input.Value()
+	case folded:
+		return v.value, v.foldErr
 	}
-	return v.input.Value()
+	return v.value, nil
 }
 
 // Err says why v is at none if that is not because an end was reached. An entry of a kind this program does not know
@@ -171,6 +191,7 @@ func (v *Visible) Close() error {
 	if cap(v.value) > maxKeptBytes {
 		v.value = nil
 	}
+	v.operands.Reset()
 	return input.Close()
 }
 
@@ -215,11 +236,55 @@ func (v *Visible) findForward() bool {
 			v.hold(k.User)
 			v.input.Next()
 			v.passOlder()
+		case key.KindMerge:
+			v.hold(k.User)
+			return v.fold()
 		default:
 			return v.unknown(k)
 		}
 	}
 	return v.end()
+}
+
+// fold settles at v.key. input is at the newest version of it that the snapshot may see, an operand.
+func (v *Visible) fold() bool {
+	v.operands.Reset()
+	v.value = v.value[:0]
+	present, ok := v.collect()
+	if !ok {
+		return false
+	}
+	value, err := v.operands.Fold(v.Rules, v.key, v.value, present)
+	if v.foldErr = err; err == nil {
+		v.value = value
+	}
+	v.resting = folded
+	return true
+}
+
+// collect moves input forward over the operands of v.key, which it gathers, to the put or tombstone that they stand
+// upon, whose value it copies, or behind all versions. ok is false if v.err says why this could not be done.
+func (v *Visible) collect() (present, ok bool) {
+	for v.input.Valid() {
+		k := v.input.Key()
+		if !bytes.Equal(k.User, v.key) {
+			return false, true
+		}
+		if k.Trailer.Kind() != key.KindMerge {
+			return v.take(k)
+		}
+		value, err := v.input.Value()
+		if err == nil {
+			err = v.operands.Push(k.Trailer.Seq(), value)
+		}
+		if err != nil {
+			v.err = err
+			return false, false
+		}
+		v.input.Next()
+	}
+	v.err = v.input.Err()
+	return false, v.err == nil
 }
 
 // passTooNew moves input forward past the versions of v.key that are newer than the snapshot.
@@ -267,13 +332,19 @@ func (v *Visible) findBackward() bool {
 			return false
 		}
 		v.hold(k.User)
-		visible, ok := v.takeNewest()
+		newest, ok := v.takeNewest()
 		if !ok {
 			return false
 		}
-		if visible {
+		switch newest {
+		case key.KindPut:
 			v.resting = backward
 			return true
+		case key.KindMerge:
+			if !v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
+				return v.end()
+			}
+			return v.fold()
 		}
 		v.passNewer()
 	}
@@ -281,45 +352,50 @@ func (v *Visible) findBackward() bool {
 }
 
 // takeNewest moves input backward through the versions of v.key that the snapshot may see, the oldest of which it
-// is at, and copies the value of the newest. visible is false if there is none or if it is a tombstone. ok is
-// false if v.err says why this could not be found out.
-func (v *Visible) takeNewest() (visible, ok bool) {
+// is at, and returns the kind of the newest; if that is a put, its value is in v.value. Where there is none the kind is
+// that of a tombstone. ok is false if v.err says why this could not be found out.
+func (v *Visible) takeNewest() (newest key.Kind, ok bool) {
+	newest = key.KindDelete
 	for range maxSteps {
 		k := v.input.Key()
 		if !bytes.Equal(k.User, v.key) || k.Trailer.Seq() > v.seq {
-			return visible, true
+			return newest, true
 		}
-		if visible, ok = v.take(k); !ok {
-			return false, false
+		newest = k.Trailer.Kind()
+		if _, ok = v.take(k); !ok {
+			return newest, false
 		}
 		if !v.input.Prev() {
 			v.err = v.input.Err()
-			return visible, v.err == nil
+			return newest, v.err == nil
 		}
 	}
-	return v.jumpToNewest(visible)
+	return v.jumpToNewest(newest)
 }
 
 // jumpToNewest does the work of takeNewest by seeking. sofar is the answer if the jump leads nowhere new.
-func (v *Visible) jumpToNewest(sofar bool) (visible, ok bool) {
+func (v *Visible) jumpToNewest(sofar key.Kind) (newest key.Kind, ok bool) {
 	if !bytes.Equal(v.input.Key().User, v.key) {
 		return sofar, true
 	}
+	newest = sofar
 	if v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
-		if visible, ok = v.take(v.input.Key()); !ok {
-			return false, false
+		k := v.input.Key()
+		newest = k.Trailer.Kind()
+		if _, ok = v.take(k); !ok {
+			return newest, false
 		}
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 	}
 	v.err = v.input.Err()
-	return visible, v.err == nil
+	return newest, v.err == nil
 }
 
-// take copies the value of the entry at k, where input is. visible is false if it is a tombstone; ok is false if
-// v.err says what is wrong with it.
-func (v *Visible) take(k key.Internal) (visible, ok bool) {
+// take copies the value of the entry at k, where input is, if it is a put, which present says. ok is false if v.err says
+// what is wrong with it.
+func (v *Visible) take(k key.Internal) (present, ok bool) {
 	switch k.Trailer.Kind() {
-	case key.KindDelete:
+	case key.KindDelete, key.KindMerge:
 		return false, true
 	case key.KindPut:
 		value, err := v.input.Value()

@@ -14,23 +14,43 @@ import (
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
 	"lightningdb/internal/merge/mergetest"
+	"lightningdb/internal/operand"
 )
 
+// shown is what a snapshot sees of a user key.
+type shown struct {
+	user, value []byte
+	err         bool // the value cannot be folded
+}
+
 // seen is the model: what a snapshot at seq sees of entries within [lower, upper).
-func seen(entries []mergetest.Entry, seq key.SeqNum, lower, upper []byte) []mergetest.Entry {
-	var result []mergetest.Entry
-	var last []byte
-	for _, e := range entries {
+func seen(entries []mergetest.Entry, seq key.SeqNum, lower, upper []byte) []shown {
+	var result []shown
+	for _, e := range slices.Backward(entries) { // the oldest version of a key first
 		user := e.Key.User
-		if e.Key.Trailer.Seq() > seq || last != nil && bytes.Equal(user, last) {
+		inside := bytes.Compare(user, lower) >= 0 && (upper == nil || bytes.Compare(user, upper) < 0)
+		if !inside || e.Key.Trailer.Seq() > seq {
 			continue
 		}
-		last = user
-		inside := bytes.Compare(user, lower) >= 0 && (upper == nil || bytes.Compare(user, upper) < 0)
-		if inside && e.Key.Trailer.Kind() == key.KindPut {
-			result = append(result, e)
+		last := len(result) - 1
+		present := last >= 0 && bytes.Equal(result[last].user, user)
+		next := shown{user: user, value: e.Value}
+		if e.Key.Trailer.Kind() == key.KindMerge {
+			var before shown
+			if present {
+				before = result[last]
+			}
+			value, err := operand.Rules{}.Fold(user, bytes.Clone(before.value), present, e.Value)
+			next.value, next.err = value, err != nil || before.err
+		}
+		if present {
+			result = result[:last]
+		}
+		if e.Key.Trailer.Kind() != key.KindDelete {
+			result = append(result, next)
 		}
 	}
+	slices.Reverse(result)
 	return result
 }
 
@@ -81,8 +101,12 @@ func TestVisible_manyVersions(t *testing.T) {
 			if user == "b" && n%7 == 0 {
 				kind = key.KindDelete
 			}
+			value := fmt.Append(nil, n)
+			if user == "c" && n%19 > 0 {
+				kind, value = key.KindMerge, append([]byte{byte(operand.Append)}, value...)
+			}
 			k := key.Make([]byte(user), key.SeqNum(3*(versions-n)+i), kind)
-			entries = append(entries, mergetest.Entry{Key: k, Value: fmt.Append(nil, n)})
+			entries = append(entries, mergetest.Entry{Key: k, Value: value})
 		}
 	}
 	for seq := range key.SeqNum(3*versions + 5) {
@@ -106,7 +130,7 @@ func TestVisible_manyVersions(t *testing.T) {
 }
 
 // walk makes random moves and compares every position with the model.
-func walk(rt *rapid.T, v *merge.Visible, want []mergetest.Entry) {
+func walk(rt *rapid.T, v *merge.Visible, want []shown) {
 	at := -1 // outside of want is none
 	for range rapid.IntRange(1, 50).Draw(rt, "moves") {
 		name := rapid.SampledFrom([]string{
@@ -124,8 +148,8 @@ func walk(rt *rapid.T, v *merge.Visible, want []mergetest.Entry) {
 }
 
 // moveVisible moves v and returns where in want it ought to be.
-func moveVisible(v *merge.Visible, name string, target []byte, want []mergetest.Entry, at int) (next int, got bool) {
-	first := sort.Search(len(want), func(i int) bool { return bytes.Compare(want[i].Key.User, target) >= 0 })
+func moveVisible(v *merge.Visible, name string, target []byte, want []shown, at int) (next int, got bool) {
+	first := sort.Search(len(want), func(i int) bool { return bytes.Compare(want[i].user, target) >= 0 })
 	atNone := at < 0 || at >= len(want)
 	switch name {
 	case "First":
@@ -150,11 +174,12 @@ func moveVisible(v *merge.Visible, name string, target []byte, want []mergetest.
 	return next, v.Prev()
 }
 
-func mustShow(t fataler, v *merge.Visible, want mergetest.Entry) {
+func mustShow(t fataler, v *merge.Visible, want shown) {
 	t.Helper()
 	value, err := v.Value()
-	if err != nil || !bytes.Equal(v.Key(), want.Key.User) || !bytes.Equal(value, want.Value) {
-		t.Fatalf("at %q = %.20q (error %v), want %v = %.20q", v.Key(), value, err, want.Key, want.Value)
+	if !bytes.Equal(v.Key(), want.user) || errors.Is(err, operand.ErrMerge) != want.err ||
+		!want.err && (err != nil || !bytes.Equal(value, want.value)) {
+		t.Fatalf("at %q = %.20q (error %v), want %q = %.20q (error: %v)", v.Key(), value, err, want.user, want.value, want.err)
 	}
 }
 
@@ -189,7 +214,7 @@ func TestVisible_errorIsNeverAnEnd(t *testing.T) {
 
 // checkVisibleScan: a scan shows all of want, or a beginning of it and the error. (A seek over many versions may pass
 // the broken entry without touching it.)
-func checkVisibleScan(rt *rapid.T, v *merge.Visible, start, step func() bool, want []mergetest.Entry) {
+func checkVisibleScan(rt *rapid.T, v *merge.Visible, start, step func() bool, want []shown) {
 	n := 0
 	for ok := start(); ok; ok = step() {
 		if n == len(want) {
@@ -226,6 +251,45 @@ func TestVisible_unknownKindIsDamage(t *testing.T) {
 	v.Reset(mergetest.NewSlice(entries), 1, nil, nil)
 	if !v.First() || v.Next() || v.Err() != nil {
 		t.Errorf("a snapshot older than the unknown entry is disturbed by it: %v", v.Err())
+	}
+}
+
+// TestVisible_damagedOperandIsDamage: an operand that nobody can interpret must not read as a value, nor as nothing.
+func TestVisible_damagedOperandIsDamage(t *testing.T) {
+	entries := []mergetest.Entry{
+		{Key: key.Make([]byte("a"), 1, key.KindPut), Value: []byte("1")},
+		{Key: key.Make([]byte("b"), 2, key.KindMerge), Value: []byte{99}},
+	}
+	var v merge.Visible
+	v.Reset(mergetest.NewSlice(entries), 10, nil, nil)
+	if !v.First() || v.Next() || !errors.Is(v.Err(), corrupt.ErrCorrupt) {
+		t.Errorf("forward: %v", v.Err())
+	}
+	if v.Last() || !errors.Is(v.Err(), corrupt.ErrCorrupt) {
+		t.Errorf("backward: %v", v.Err())
+	}
+}
+
+// TestVisible_foldErrorLeavesThePosition: one key that cannot be folded must not end the scan of all others.
+func TestVisible_foldErrorLeavesThePosition(t *testing.T) {
+	entries := []mergetest.Entry{
+		{Key: key.Make([]byte("a"), 2, key.KindMerge), Value: operand.AppendInt64([]byte{byte(operand.Add)}, 1)},
+		{Key: key.Make([]byte("a"), 1, key.KindPut), Value: []byte("text")},
+		{Key: key.Make([]byte("b"), 3, key.KindPut), Value: []byte("3")},
+	}
+	var v merge.Visible
+	v.Reset(mergetest.NewSlice(entries), 10, nil, nil)
+	if !v.First() {
+		t.Fatal(v.Err())
+	}
+	if _, err := v.Value(); !errors.Is(err, operand.ErrMerge) || string(v.Key()) != "a" || v.Err() != nil {
+		t.Errorf("the value at %q: %v", v.Key(), err)
+	}
+	if !v.Next() || string(v.Key()) != "b" {
+		t.Errorf("the scan ended after it: %v", v.Err())
+	}
+	if !v.Prev() || string(v.Key()) != "a" {
+		t.Errorf("no way back to it: %v", v.Err())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 )
 
 // Check verifies a payload completely: its entries fill it, each begins where the one before ends, keys ascend
@@ -62,8 +63,8 @@ func (p *Page) checkEntries(prefix []byte, level int) error {
 	return nil
 }
 
-// suits reports whether e is what a page of the level may hold: a leaf holds puts and deletes of keys, an inner page
-// separators of any kind.
+// suits reports whether e is what a page of the level may hold: a leaf holds puts, deletes and merges of keys, an inner
+// page separators of any kind.
 func suits(e *Entry, level int) bool {
 	if level > 0 {
 		return e.word == childSize<<1
@@ -73,6 +74,8 @@ func suits(e *Entry, level int) bool {
 		return len(e.Key.User) >= key.MinUserKeySize
 	case key.KindDelete:
 		return len(e.Key.User) >= key.MinUserKeySize && e.word == 0
+	case key.KindMerge:
+		return len(e.Key.User) >= key.MinUserKeySize && (e.IsExtent() || operand.Check(e.value) == nil)
 	}
 	return false
 }

@@ -145,7 +145,8 @@ func (r *Reader) Close() error {
 }
 
 // Get finds the newest version of user that is visible at seq, and appends its value to dst. hash is key.Hash of
-// user. found is false if the table holds no such version; a tombstone is found, with its kind and without a value.
+// user. found is false if the table holds no such version; a tombstone and a merge are found, with their kind and without a value: the operands
+// of a merge are read by an iterator.
 // The caller is inside a guard of the cache's epoch domain. Get allocates nothing if dst has room and the pages are
 // cached. On an error out is dst.
 func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool, err error) {
@@ -240,6 +241,9 @@ func (r *Reader) getBySearch(dst, user []byte, seq key.SeqNum) ([]byte, key.Kind
 // appendValue appends the value of e to dst.
 func (r *Reader) appendValue(dst []byte, e *page.Entry) ([]byte, key.Kind, bool, error) {
 	kind := e.Key.Trailer.Kind()
+	if kind == key.KindMerge {
+		return dst, kind, true, nil
+	}
 	if e.IsExtent() {
 		out, err := r.appendExtent(dst, e.Extent())
 		return out, kind, err == nil, err

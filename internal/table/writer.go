@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/codec"
 	"lightningdb/internal/key"
 	"lightningdb/internal/locator"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/page"
 	"lightningdb/internal/vfs"
 )
@@ -118,7 +119,7 @@ func (w *Writer) Add(k key.Internal, value []byte) error {
 // admit checks an entry before anything is changed, and reports whether it is the newest version of its user key.
 func (w *Writer) admit(k key.Internal, value []byte) (newest bool, err error) {
 	kind := k.Trailer.Kind()
-	if !kind.Known() || (kind == key.KindDelete && len(value) > 0) {
+	if !kind.Known() || kind == key.KindDelete && len(value) > 0 || kind == key.KindMerge && operand.Check(value) != nil {
 		return false, fmt.Errorf("table: an entry of %v with a value of %d bytes", kind, len(value))
 	}
 	if len(k.User) < key.MinUserKeySize || len(k.User) > key.MaxUserKeySize || len(value) > key.MaxValueSize {

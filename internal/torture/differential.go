@@ -114,7 +114,8 @@ func (d *differential) load() error {
 	for n := 0; n < d.mix.Keys; {
 		var b batch.Batch
 		for ; b.Count() < 500 && n < d.mix.Keys; n++ {
-			b.Put(d.mix.keyNumber(n), d.mix.value(d.r))
+			k := d.mix.keyNumber(n)
+			b.Put(k, d.mix.valueOf(d.r, k))
 		}
 		d.tally.Operations += b.Count()
 		if err := d.Write(&b, n%1000 == 0); err != nil {
@@ -178,11 +179,7 @@ func (d *differential) commit() error {
 	}
 	var b batch.Batch
 	for range n {
-		if d.r.IntN(4) == 0 {
-			b.Delete(d.mix.key(d.r))
-		} else {
-			b.Put(d.mix.key(d.r), d.mix.value(d.r))
-		}
+		d.mix.change(d.r, &b)
 	}
 	d.tally.Commits++
 	d.tally.Operations += n - 1

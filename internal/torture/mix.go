@@ -1,14 +1,17 @@
 package torture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 
+	"lightningdb/internal/batch"
 	"lightningdb/internal/codec"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 )
 
 // Mix is one way of using a database: its options, and what its keys and values look like.
@@ -96,6 +99,46 @@ func binaryKey(n uint64) []byte {
 		k = append(k, alphabet[n%uint64(len(alphabet))])
 	}
 	return k
+}
+
+// change adds a random operation to b: mostly puts, some deletes and merges. The first bit of a key's hash says whether it
+// is a counter, so that integers meet integers.
+func (m *Mix) change(r *rand.Rand, b *batch.Batch) {
+	k := m.key(r)
+	counter := isCounter(k)
+	switch p := r.IntN(8); {
+	case p < 2:
+		b.Delete(k)
+	case p < 4 && counter:
+		o := []operand.Operator{operand.Add, operand.Max, operand.Min}[r.IntN(3)]
+		b.Merge(o, k, binary.LittleEndian.AppendUint64(nil, r.Uint64()))
+	case p == 2:
+		b.Merge(operand.Append, k, fmt.Append(nil, r.IntN(1e6)))
+	case p == 3:
+		b.Merge(operand.User, k, fmt.Append(nil, r.IntN(1e6)))
+	default:
+		b.Put(k, m.valueOf(r, k))
+	}
+}
+
+func isCounter(k []byte) bool { return key.Hash(k)&1 == 1 }
+
+// valueOf returns a random value that suits k.
+func (m *Mix) valueOf(r *rand.Rand, k []byte) []byte {
+	if isCounter(k) {
+		return binary.LittleEndian.AppendUint64(nil, r.Uint64())
+	}
+	return m.value(r)
+}
+
+// mergeByDigest is the user's merge function of all tests: the result tells by which operands, in which order and how
+// grouped it came about, and it does not grow without end.
+func mergeByDigest(k, old, argument []byte) ([]byte, error) {
+	if old == nil {
+		return fmt.Appendf(nil, "none+%s", argument), nil
+	}
+	digest := key.Hash(fmt.Appendf(nil, "%s %x", k, key.Hash(old)))
+	return fmt.Appendf(bytes.Clone(old[:min(len(old), 100)]), "%016x+%s", digest, argument), nil
 }
 
 // value returns a random value, which no other call returns unless it is very short.

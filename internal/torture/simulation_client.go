@@ -13,6 +13,7 @@ type intent uint8
 const (
 	wantPut intent = iota
 	wantDelete
+	wantMerge
 	wantBatch
 	wantGet
 	wantScan
@@ -43,7 +44,11 @@ func (m *simulation) move(c *client) error {
 	c.left--
 	switch c.intent {
 	case wantPut:
-		c.batch.Put(m.swarm.mix.key(m.r), m.swarm.mix.value(m.r))
+		k := m.swarm.mix.key(m.r)
+		c.batch.Put(k, m.swarm.mix.valueOf(m.r, k))
+		return m.commit(c)
+	case wantMerge:
+		m.swarm.mix.change(m.r, &c.batch)
 		return m.commit(c)
 	case wantDelete:
 		c.batch.Delete(m.swarm.mix.key(m.r))
@@ -66,11 +71,7 @@ func (m *simulation) move(c *client) error {
 // gather puts operations into the client's batch; the last turn commits it.
 func (m *simulation) gather(c *client) error {
 	for range 1 + m.r.IntN(m.swarm.mix.MaxBatch) {
-		if m.r.IntN(4) == 0 {
-			c.batch.Delete(m.swarm.mix.key(m.r))
-		} else {
-			c.batch.Put(m.swarm.mix.key(m.r), m.swarm.mix.value(m.r))
-		}
+		m.swarm.mix.change(m.r, &c.batch)
 	}
 	if c.left > 0 {
 		return nil

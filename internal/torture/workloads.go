@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/codec"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -54,6 +55,9 @@ func CrashWorkloads() []Workload {
 		{Name: "close", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open, put("a", 30, false),
 			put("b", 900, true), (*Session).Close, (*Session).Open, put("c", 10, true), (*Session).Close)},
 		{Name: "deletes-and-snapshots", Options: small, Prepare: many("k", 0, 20, 40, true), Run: deletesUnderSnapshot},
+		{Name: "merges", Options: small, Prepare: merges(3, true), Run: steps((*Session).Open, merges(20, false),
+			(*Session).Flush, merges(2, true), flushUnderSnapshot, merges(4, false), remove("list"), merges(1, true), compact,
+			merges(2, false), cleanStep, read("count"), read("list"), read("digest"))},
 		{Name: "large-values", Options: tiny, Prepare: put("x", 5000, true), Run: steps((*Session).Open,
 			put("v", 9000, false), put("w", 30000, true), (*Session).Flush, put("v", 7000, true), remove("w"), compact,
 			read("v"), cleanStep)},
@@ -165,6 +169,32 @@ func longKeys(n int) step {
 func mixture(s *Session) error {
 	return steps(many("k", 0, 20, 40, true), (*Session).Flush, put("k001", 2500, false), put("k002", 2500, true),
 		remove("k003"), put("k004", 3000, false), put("k005", 40, false), read("k005"))(s)
+}
+
+// merges commits n batches of merges to three keys, of which each batch changes all.
+func merges(n int, sync bool) step {
+	return func(s *Session) error {
+		for range n {
+			last := int64(s.History.Last())
+			argument := fmt.Append(nil, last, ";")
+			var b batch.Batch
+			b.Merge(operand.Add, []byte("count"), operand.AppendInt64(nil, last+1))
+			b.Merge(operand.Max, []byte("count"), operand.AppendInt64(nil, 100))
+			b.Merge(operand.Append, []byte("list"), argument)
+			b.Merge(operand.User, []byte("digest"), argument)
+			if err := s.Write(&b, sync); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// flushUnderSnapshot merges into keys and flushes while a snapshot shows what they were before.
+func flushUnderSnapshot(s *Session) error {
+	snapshot := s.Engine.Snapshot()
+	defer snapshot.Close()
+	return steps(merges(3, false), (*Session).Flush, func(s *Session) error { return s.Compare(snapshot) })(s)
 }
 
 // deletesUnderSnapshot removes what a snapshot still shows, through a flush and a compaction.

@@ -12,6 +12,7 @@ import (
 
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
+	"lightningdb/internal/operand"
 )
 
 // Build returns an iterator over entries, which are in order. The suite closes it.
@@ -188,8 +189,13 @@ func Entries(rt *rapid.T, label string, max int) []Entry {
 // entry draws the entry with number seq.
 func entry(rt *rapid.T, seq key.SeqNum) Entry {
 	user := userKey(rt, "user")
-	if rapid.IntRange(0, 3).Draw(rt, "kind") == 0 {
+	switch rapid.IntRange(0, 7).Draw(rt, "kind") {
+	case 0, 1:
 		return Entry{Key: key.Make(user, seq, key.KindDelete)}
+	case 2:
+		return Entry{Key: key.Make(user, seq, key.KindMerge), Value: []byte{byte(operand.Append), byte(seq)}}
+	case 3:
+		return Entry{Key: key.Make(user, seq, key.KindMerge), Value: operand.AppendInt64([]byte{byte(operand.Add)}, int64(seq))}
 	}
 	size := rapid.SampledFrom([]int{0, 1, 10, 100, 3000}).Draw(rt, "size")
 	return Entry{Key: key.Make(user, seq, key.KindPut), Value: bytes.Repeat([]byte{byte(seq)}, size)}

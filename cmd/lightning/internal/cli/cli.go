@@ -103,10 +103,10 @@ Exit codes:
 
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: "lightning", Help: rootHelp, Flags: a.defineFlags, Out: a.Stdout}
-	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.deleteCommand(), a.scanCommand(), a.countCommand(),
-		a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.verifyCommand(), a.demoCommand(),
-		a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(), a.validateFillCommand(), a.versionCommand(),
-		a.completionCommand(p)}
+	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
+		a.countCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.verifyCommand(),
+		a.demoCommand(), a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(), a.validateFillCommand(),
+		a.versionCommand(), a.completionCommand(p)}
 	return p
 }
 

@@ -1,0 +1,191 @@
+package compaction
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/merge/mergetest"
+	"lightningdb/internal/operand"
+)
+
+func text(user string, seq key.SeqNum, value string) mergetest.Entry {
+	return mergetest.Entry{Key: key.Make([]byte(user), seq, key.KindPut), Value: []byte(value)}
+}
+
+func operation(user string, seq key.SeqNum, o operand.Operator, argument string) mergetest.Entry {
+	return mergetest.Entry{Key: key.Make([]byte(user), seq, key.KindMerge), Value: append([]byte{byte(o)}, argument...)}
+}
+
+func appends(user string, seq key.SeqNum, argument string) mergetest.Entry {
+	return operation(user, seq, operand.Append, argument)
+}
+
+// described is the content of a level with its values.
+func (w *world) described(level int) (all []string) {
+	for _, t := range w.v.Levels[level] {
+		for _, e := range w.files[t.Num] {
+			value := string(e.Value)
+			if e.Key.Trailer.Kind() == key.KindMerge {
+				value = fmt.Sprintf("%v %s", operand.Operator(value[0]), value[1:])
+			}
+			all = append(all, fmt.Sprintf("%v %s", e.Key, value))
+		}
+	}
+	return all
+}
+
+// TestRun_foldsWithinAStripe: an operand that is folded with what a snapshot sees without it, in another order, or with
+// less than there is below it, is a wrong value for some reader.
+func TestRun_foldsWithinAStripe(t *testing.T) {
+	join := func(user string, seq key.SeqNum, argument string) mergetest.Entry {
+		return operation(user, seq, operand.User, argument)
+	}
+	for _, c := range []struct {
+		name      string
+		snapshots []key.SeqNum
+		entries   []mergetest.Entry
+		want      []string
+	}{
+		{"onto a put", []key.SeqNum{9},
+			[]mergetest.Entry{text("k", 1, "x"), text("k", 2, "a"), appends("k", 3, "b"), appends("k", 5, "c")},
+			[]string{`"k"#5,put abc`}},
+		{"onto a tombstone", []key.SeqNum{9},
+			[]mergetest.Entry{text("k", 1, "x"), del("k", 2), appends("k", 3, "b"), appends("k", 5, "c")},
+			[]string{`"k"#5,put bc`}},
+		{"onto nothing", []key.SeqNum{9},
+			[]mergetest.Entry{appends("k", 3, "b"), appends("k", 5, "c")},
+			[]string{`"k"#5,put bc`}},
+		{"onto nothing, above the oldest reader", []key.SeqNum{2, 9},
+			[]mergetest.Entry{appends("k", 3, "b"), appends("k", 5, "c")},
+			[]string{`"k"#5,put bc`}},
+		{"a put hides operands", []key.SeqNum{9},
+			[]mergetest.Entry{appends("k", 3, "b"), text("k", 4, "a"), appends("k", 5, "c")},
+			[]string{`"k"#5,put ac`}},
+		{"a reader between operand and put", []key.SeqNum{4, 9},
+			[]mergetest.Entry{text("k", 4, "a"), appends("k", 5, "b"), appends("k", 6, "c")},
+			[]string{`"k"#6,merge append bc`, `"k"#4,put a`}},
+		{"a reader between operands", []key.SeqNum{4, 9},
+			[]mergetest.Entry{text("k", 2, "a"), appends("k", 3, "b"), appends("k", 5, "c"), appends("k", 6, "d")},
+			[]string{`"k"#6,merge append cd`, `"k"#3,put ab`}},
+		{"not yet visible", []key.SeqNum{3},
+			[]mergetest.Entry{text("k", 2, "a"), appends("k", 3, "b"), appends("k", 4, "c"), appends("k", 5, "d")},
+			[]string{`"k"#5,merge append d`, `"k"#4,merge append c`, `"k"#3,put ab`}},
+		{"operators that differ", []key.SeqNum{4, 9},
+			[]mergetest.Entry{text("k", 3, "a"), appends("k", 5, "b"), join("k", 6, "c"), join("k", 7, "d"),
+				appends("k", 8, "e"), appends("k", 9, "f")},
+			[]string{`"k"#9,merge append ef`, `"k"#7,merge merge d`, `"k"#6,merge merge c`, `"k"#5,merge append b`,
+				`"k"#3,put a`}},
+		{"what cannot be folded stays", []key.SeqNum{9},
+			[]mergetest.Entry{text("k", 2, "a"), appends("k", 3, "b"), join("k", 4, "bad"), appends("k", 5, "c")},
+			[]string{`"k"#5,merge append c`, `"k"#4,merge merge bad`, `"k"#3,merge append b`, `"k"#2,put a`}},
+		{"and what it stands upon, too", []key.SeqNum{9},
+			[]mergetest.Entry{text("k", 2, "a"), del("k", 3), join("k", 4, "bad")},
+			[]string{`"k"#4,merge merge bad`, `"k"#3,delete `}},
+		{"until a put comes", []key.SeqNum{9},
+			[]mergetest.Entry{text("k", 2, "a"), join("k", 4, "bad"), text("k", 5, "b"), appends("k", 6, "c")},
+			[]string{`"k"#6,put bc`}},
+		{"other keys are not touched", []key.SeqNum{9},
+			[]mergetest.Entry{appends("a", 4, "1"), text("k", 5, "2"), appends("ka", 3, "3"), text("kb", 2, "4")},
+			[]string{`"a"#4,put 1`, `"k"#5,put 2`, `"ka"#3,put 3`, `"kb"#2,put 4`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(smallParams())
+			input := w.place(0, c.entries...)
+			job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
+			job.Move = false
+			edit, stats, err := Run(context.Background(), job, c.snapshots, w.deps())
+			if err != nil || w.install(edit) != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, w.described(6)); diff != "" {
+				t.Error(diff)
+			}
+			if stats.EntriesOut != uint64(len(c.want)) ||
+				stats.EntriesIn != stats.EntriesOut+stats.Shadowed+stats.Tombstones+stats.Folded {
+				t.Errorf("impossible statistics %+v", stats)
+			}
+		})
+	}
+}
+
+// TestRun_keepsOperandsOverOlderVersions: an operand that is folded onto nothing while the value is further down hides
+// that value for ever.
+func TestRun_keepsOperandsOverOlderVersions(t *testing.T) {
+	for _, level := range []int{1, 4, 6} {
+		w := newWorld(smallParams())
+		w.place(level, text("a", 1, "-"), text("k", 2, "a"), text("z", 3, "-"))
+		w.place(3, text("j", 4, "-"), text("l", 5, "-")) // so that the job merges, instead of moving its input
+		upper := w.place(0, appends("k", 10, "b"), appends("k", 11, "c"))
+		mustRun(t, w, w.picker().job(0, []*manifest.TableMeta{upper}, 3, ReasonManual))
+		if diff := cmp.Diff([]string{`"j"#4,put -`, `"k"#11,merge append bc`, `"l"#5,put -`}, w.described(3)); diff != "" {
+			t.Errorf("over a value in level %d: %s", level, diff)
+		}
+	}
+}
+
+// TestRun_foldsInBoundedMemory: a key with more operands than there is memory for must still come down, and lose none.
+func TestRun_foldsInBoundedMemory(t *testing.T) {
+	w := newWorld(smallParams())
+	var want []byte
+	entries := []mergetest.Entry{text("k", 1, "")}
+	for i := range 11 {
+		part := strings.Repeat(string(rune('a'+i)), 1<<20)
+		entries = append(entries, appends("k", key.SeqNum(i+2), part))
+		want = append(want, part...)
+	}
+	input := w.place(0, append(entries, text("l", 20, "-"))...)
+	job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
+	job.Move = false
+	mustRun(t, w, job)
+	var got []byte
+	for _, e := range w.files[w.v.Levels[6][0].Num] {
+		if len(e.Value) > gatheredMax {
+			t.Errorf("%v has %d bytes", e.Key, len(e.Value))
+		}
+		if e.Key.Trailer.Kind() == key.KindMerge {
+			got = append(e.Value[1:len(e.Value):len(e.Value)], got...)
+		} else if string(e.Key.User) == "k" {
+			got = append(e.Value[:len(e.Value):len(e.Value)], got...)
+		}
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes are left of %d", len(got), len(want))
+	}
+}
+
+// TestRun_damagedOperandIsAnError: it must not be copied on as if it were one.
+func TestRun_damagedOperandIsAnError(t *testing.T) {
+	w := newWorld(smallParams())
+	input := w.place(0, operation("k", 1, 77, ""), text("l", 2, "-"))
+	job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
+	job.Move = false
+	if _, _, err := Run(context.Background(), job, []key.SeqNum{9}, w.deps()); !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestPick_leavesFutileTablesAlone: what cannot be folded would be written anew for ever.
+func TestPick_leavesFutileTablesAlone(t *testing.T) {
+	w := newWorld(smallParams())
+	table := w.place(6, text("k", 2, "a"), operation("k", 4, operand.User, "bad"))
+	if w.pick(true) == nil {
+		t.Error("an operand over a put looks like no garbage")
+	}
+	w.params.Futile = func(num filename.Num) bool { return num == table.Num }
+	if job := w.pick(true); job != nil {
+		t.Errorf("a futile table is written anew: %v", job.Reason)
+	}
+	if job, done := w.pickRange(nil, nil); job != nil || !done {
+		t.Error("a futile table is written anew by hand")
+	}
+}
