@@ -2,7 +2,6 @@ package lightningdb
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"lightningdb/internal/codec"
@@ -55,9 +54,17 @@ type Options struct {
 
 	// Logger receives a few events: what stopped writes, full disks, and flushes and compactions at debug level.
 	// Default: none. Keys and values are never logged.
-	Logger *slog.Logger
+	Logger Logger
 
 	fs vfs.FS // what tests put in place of the operating system
+}
+
+// Logger is what the database needs of a *slog.Logger; any other may stand in its place. args are attributes, alternating
+// names and values. Several goroutines call it at once. A nil pointer in it is not a nil Logger.
+type Logger interface {
+	Debug(msg string, args ...any)
+	Warn(msg string, args ...any)
+	Error(msg string, args ...any)
 }
 
 // Durability says what a commit has survived when it returns.
