@@ -76,24 +76,25 @@ const (
 	Process                             // any kill of the process; power cuts once synced, within SyncInterval
 )
 
-// Compression names a codec for tables.
-type Compression uint8
+// Compression is a codec for tables: one of those below. The zero value is S2.
+type Compression struct{ codec *codec.Compressor }
 
-const (
-	DefaultCompression Compression = iota // S2
-	S2                                    // fast
-	Zstd                                  // smaller, slower to write
-	NoCompression
+// The codecs. They are variables only because Go has no constants of structs.
+var (
+	S2            = Compression{&codec.Compressor{ID: codec.S2, Func: codec.EncodeS2}}     // fast
+	Zstd          = Compression{&codec.Compressor{ID: codec.Zstd, Func: codec.EncodeZstd}} // smaller, slower to write
+	NoCompression = Compression{&codec.Compressor{}}
 )
+
+func (c Compression) compressor() codec.Compressor {
+	if c.codec == nil {
+		return *S2.codec
+	}
+	return *c.codec
+}
 
 // engineOptions translates o, with the file system already open.
 func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
-	var codecs = map[Compression]codec.ID{DefaultCompression: codec.S2, S2: codec.S2, Zstd: codec.Zstd,
-		NoCompression: codec.None}
-	id, ok := codecs[o.Compression]
-	if !ok {
-		return engine.Options{}, fmt.Errorf("Options.Compression %d is none of S2, Zstd and NoCompression", o.Compression)
-	}
 	if o.Durability > Process {
 		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
 	}
@@ -114,7 +115,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		MaxSnapshotAge: o.MaxSnapshotAge,
 		MemoryLimit:    o.MemoryLimit,
 		LogLimit:       logLimit,
-		Codec:          id,
+		Codec:          o.Compression.compressor(),
 		Logger:         o.Logger,
 	}, nil
 }

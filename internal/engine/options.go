@@ -30,7 +30,7 @@ type Options struct {
 
 	MemoryLimit int64 // bytes; see memoryBudget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
-	Codec       codec.ID
+	Codec       codec.Compressor
 	PageSize    int    // bytes of a table page before compression
 	Logger      Logger // default: none
 
