@@ -340,7 +340,7 @@ func TestOpen_tellsWhatIsWrong(t *testing.T) {
 	if _, err := os.Stat(missing); !os.IsNotExist(err) {
 		t.Error("a refused Open created the directory")
 	}
-	for _, o := range []*Options{{MemoryLimit: -1}, {LogLimit: -1}, {SyncInterval: -1}, {Compression: 9}, {Durability: 9}} {
+	for _, o := range []*Options{{MemoryLimit: -1}, {LogLimit: -1}, {SyncInterval: -1}, {Durability: 9}} {
 		if db, err := Open(filepath.Join(t.TempDir(), "db"), o); err == nil {
 			db.Close()
 			t.Errorf("options %+v were accepted", o)

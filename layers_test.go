@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"internal/torture", "internal/mutants", "internal/environment"},
 	{"internal/blackbox"},
 	{"cmd/lightning/internal/units", "cmd/lightning/internal/command", "cmd/lightning/internal/child",
-		"cmd/lightning/internal/scratch"},
+		"cmd/lightning/internal/scratch", "cmd/lightning/internal/jsonline"},
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange"},
 	{"cmd/lightning/internal/demo", "cmd/lightning/internal/validate"},
 	{"cmd/lightning/internal/cli"},

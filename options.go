@@ -2,7 +2,6 @@ package lightningdb
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"lightningdb/internal/codec"
@@ -55,7 +54,7 @@ type Options struct {
 
 	// Logger receives a few events: what stopped writes, full disks, and flushes and compactions at debug level.
 	// Default: none. Keys and values are never logged.
-	Logger *slog.Logger
+	Logger Logger
 
 	// Merge says what DB.Merge and Batch.Merge do: it returns the value of key from old, nil if there is none, and the
 	// argument of one merge. Needed to read what was merged, it must be given at every Open, and must always return the
@@ -68,6 +67,14 @@ type Options struct {
 	fs vfs.FS // what tests put in place of the operating system
 }
 
+// Logger is what the database needs of a *slog.Logger; any other may stand in its place. args are attributes, alternating
+// names and values. Several goroutines call it at once. A nil pointer in it is not a nil Logger.
+type Logger interface {
+	Debug(msg string, args ...any)
+	Warn(msg string, args ...any)
+	Error(msg string, args ...any)
+}
+
 // Durability says what a commit has survived when it returns.
 type Durability uint8
 
@@ -77,24 +84,25 @@ const (
 	Process                             // any kill of the process; power cuts once synced, within SyncInterval
 )
 
-// Compression names a codec for tables.
-type Compression uint8
+// Compression is a codec for tables: one of those below. The zero value is S2.
+type Compression struct{ codec *codec.Compressor }
 
-const (
-	DefaultCompression Compression = iota // S2
-	S2                                    // fast
-	Zstd                                  // smaller, slower to write
-	NoCompression
+// The codecs. They are variables only because Go has no constants of structs.
+var (
+	S2            = Compression{&codec.Compressor{ID: codec.S2, Func: codec.EncodeS2}}     // fast
+	Zstd          = Compression{&codec.Compressor{ID: codec.Zstd, Func: codec.EncodeZstd}} // smaller, slower to write
+	NoCompression = Compression{&codec.Compressor{}}
 )
+
+func (c Compression) compressor() codec.Compressor {
+	if c.codec == nil {
+		return *S2.codec
+	}
+	return *c.codec
+}
 
 // engineOptions translates o, with the file system already open.
 func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
-	var codecs = map[Compression]codec.ID{DefaultCompression: codec.S2, S2: codec.S2, Zstd: codec.Zstd,
-		NoCompression: codec.None}
-	id, ok := codecs[o.Compression]
-	if !ok {
-		return engine.Options{}, fmt.Errorf("Options.Compression %d is none of S2, Zstd and NoCompression", o.Compression)
-	}
 	if o.Durability > Process {
 		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
 	}
@@ -115,7 +123,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		MaxSnapshotAge: o.MaxSnapshotAge,
 		MemoryLimit:    o.MemoryLimit,
 		LogLimit:       logLimit,
-		Codec:          id,
+		Codec:          o.Compression.compressor(),
 		Logger:         o.Logger,
 		Merge:          o.Merge,
 	}, nil

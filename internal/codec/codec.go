@@ -55,20 +55,45 @@ var (
 	decoders = sync.Pool{New: func() any { return newDecoder() }}
 )
 
-// Encode returns src compressed by id, in dst's memory from its beginning if its capacity suffices. For None that
-// is a copy of src. dst and src must not overlap. An unknown id is a broken invariant of the caller: it panics.
-func Encode(id ID, dst, src []byte) []byte {
+// Compressor compresses by one codec. The zero value is that of None.
+//
+// It is a value that names a function, not an ID that a switch turns into one, so that the linker can drop the encoder of
+// Zstandard, a quarter of a megabyte, from programs that never ask for it. Every program has every decoder.
+type Compressor struct {
+	ID   ID
+	Func func(dst, src []byte) []byte // EncodeS2 or EncodeZstd; nil for None
+}
+
+// By returns the compressor of id. A program that calls it contains all of them.
+func By(id ID) Compressor {
 	switch id {
 	case None:
-		return append(dst[:0], src...)
+		return Compressor{}
 	case S2:
-		return s2.Encode(dst[:cap(dst)], src)
+		return Compressor{S2, EncodeS2}
 	case Zstd:
-		enc := encoders.Get().(*zstd.Encoder)
-		defer encoders.Put(enc)
-		return enc.EncodeAll(src, dst[:0])
+		return Compressor{Zstd, EncodeZstd}
 	}
-	panic(fmt.Sprintf("codec: encode with %v", id))
+	panic(fmt.Sprintf("codec: no way to compress by %v", id))
+}
+
+// Encode returns src compressed, in dst's memory from its beginning if its capacity suffices. For None that is a copy of
+// src. dst and src must not overlap.
+func (c Compressor) Encode(dst, src []byte) []byte {
+	if c.Func == nil {
+		return append(dst[:0], src...)
+	}
+	return c.Func(dst, src)
+}
+
+// EncodeS2 is Compressor.Encode for S2.
+func EncodeS2(dst, src []byte) []byte { return s2.Encode(dst[:cap(dst)], src) }
+
+// EncodeZstd is Compressor.Encode for Zstd.
+func EncodeZstd(dst, src []byte) []byte {
+	enc := encoders.Get().(*zstd.Encoder)
+	defer encoders.Put(enc)
+	return enc.EncodeAll(src, dst[:0])
 }
 
 // Decode returns the rawSize bytes that src decodes to, in dst's memory from its beginning if its capacity

@@ -19,7 +19,7 @@ func TestDecode_invertsEncode(t *testing.T) {
 		id := rapid.SampledFrom(all).Draw(t, "codec")
 		piece := rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "piece")
 		src := bytes.Repeat(piece, rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "times"))
-		encoded := Encode(id, make([]byte, rapid.IntRange(0, 100).Draw(t, "room")), src)
+		encoded := By(id).Encode(make([]byte, rapid.IntRange(0, 100).Draw(t, "room")), src)
 		got, err := Decode(id, make([]byte, 0, rapid.IntRange(0, 1000).Draw(t, "room")), encoded, len(src))
 		if err != nil || !bytes.Equal(got, src) {
 			t.Fatalf("%v: %d bytes, %v; want %d", id, len(got), err, len(src))
@@ -32,7 +32,7 @@ func TestDecode_writesOnlyWhatIsItsOwn(t *testing.T) {
 	src := bytes.Repeat([]byte("lightning "), 100)
 	for _, id := range all {
 		frame := bytes.Repeat([]byte{0xee}, 4096)
-		got, err := Decode(id, frame[:0], Encode(id, nil, src), len(src))
+		got, err := Decode(id, frame[:0], By(id).Encode(nil, src), len(src))
 		if err != nil || &got[0] != &frame[0] || !bytes.Equal(got, src) {
 			t.Errorf("%v: not decoded in place: %v", id, err)
 		}
@@ -46,7 +46,7 @@ func TestDecode_writesOnlyWhatIsItsOwn(t *testing.T) {
 func TestDecode_refusesOtherSizes(t *testing.T) {
 	src := bytes.Repeat([]byte("ab"), 500)
 	for _, id := range all {
-		encoded := Encode(id, nil, src)
+		encoded := By(id).Encode(nil, src)
 		for _, size := range []int{0, 1, 999, 1001, 1 << 20} {
 			if _, err := Decode(id, nil, encoded, size); err == nil {
 				t.Errorf("%v: 1000 bytes decoded as %d", id, size)
@@ -75,8 +75,8 @@ func TestDecode_bombsCostNothing(t *testing.T) {
 		src []byte
 	}{
 		"s2 says 4 GiB": {S2, append(binary.AppendUvarint(nil, 1<<32-1), 0)},
-		"s2":            {S2, Encode(S2, nil, zeros)},
-		"zstd":          {Zstd, Encode(Zstd, nil, zeros)},
+		"s2":            {S2, By(S2).Encode(nil, zeros)},
+		"zstd":          {Zstd, By(Zstd).Encode(nil, zeros)},
 		"zstd, unsized": {Zstd, unsized.Bytes()},
 		"zstd says 2^60": {Zstd, append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0},
 			0, 0, 0, 0, 0, 0, 0, 0x10, 1, 0, 0)},

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -32,9 +31,9 @@ type Options struct {
 
 	MemoryLimit int64 // bytes; see memoryBudget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
-	Codec       codec.ID
-	PageSize    int // bytes of a table page before compression
-	Logger      *slog.Logger
+	Codec       codec.Compressor
+	PageSize    int          // bytes of a table page before compression
+	Logger      Logger       // default: none
 	Merge       operand.Func // what user merges do; nil if there are none
 
 	// Owned by tests and simulations.
@@ -59,7 +58,7 @@ func (o Options) withDefaults() Options {
 		o.PageSize = DefaultPageSize
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+		o.Logger = silent{}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -92,3 +91,18 @@ func newMemoryBudget(limit int64) memoryBudget {
 		table:     min(max(memtable, 2<<20), 64<<20),
 	}
 }
+
+// Logger is what receives events. It is lightningdb.Logger; package log/slog and the encoding/json in it would be a twelfth
+// of a program that has no other use for them.
+type Logger interface {
+	Debug(msg string, args ...any)
+	Warn(msg string, args ...any)
+	Error(msg string, args ...any)
+}
+
+// silent is a Logger that drops everything.
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}

@@ -13,7 +13,7 @@ import (
 
 // A store that keeps what was deleted fills the disk of a program that deletes as much as it writes.
 func TestSpace_returnsByItselfWhenQuiet(t *testing.T) {
-	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit, Codec: codec.None})
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None)})
 	if err != nil {
 		t.Fatal(err)
 	}

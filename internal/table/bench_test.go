@@ -162,7 +162,7 @@ func BenchmarkIterator_next(b *testing.B) {
 func BenchmarkSequentialIterator_next(b *testing.B) {
 	for _, c := range allCodecs {
 		b.Run(c.String(), func(b *testing.B) {
-			o := Options{ID: testID, Codec: c}
+			o := Options{ID: testID, Codec: codec.By(c)}
 			f, _ := build(b, o, numbered(100_000))
 			r := mustOpen(b, f, o)
 			defer r.close(b)
@@ -175,7 +175,7 @@ func BenchmarkSequentialIterator_next(b *testing.B) {
 func BenchmarkLoadPage(b *testing.B) {
 	for _, c := range allCodecs {
 		b.Run(c.String(), func(b *testing.B) {
-			o := Options{ID: testID, Codec: c}
+			o := Options{ID: testID, Codec: codec.By(c)}
 			f, _ := build(b, o, numbered(10_000))
 			r := mustOpen(b, f, o)
 			defer r.close(b)
@@ -197,11 +197,11 @@ func BenchmarkWriter(b *testing.B) {
 	for _, c := range []codec.ID{codec.None, codec.S2, codec.Zstd} {
 		b.Run(c.String(), func(b *testing.B) {
 			rows := numbered(100_000)
-			f, p := build(b, Options{ID: testID, Codec: c}, rows)
+			f, p := build(b, Options{ID: testID, Codec: codec.By(c)}, rows)
 			b.SetBytes(int64(p.RawBytes))
 			b.ReportMetric(float64(p.FileSize)/float64(p.RawBytes), "file/raw")
 			for b.Loop() {
-				w := NewWriter(f, Options{ID: testID, Codec: c})
+				w := NewWriter(f, Options{ID: testID, Codec: codec.By(c)})
 				for _, r := range rows {
 					if err := w.Add(r.key, r.value); err != nil {
 						b.Fatal(err)

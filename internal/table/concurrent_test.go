@@ -12,7 +12,7 @@ import (
 // Readers share a cache that evicts all the time and overwrites what it evicts: bytes used too late would show.
 func TestReader_manyGoroutinesAndASmallCache(t *testing.T) {
 	rows := sortRows(append(numbered(3000), smallRows()...))
-	o := Options{ID: testID, Codec: codec.S2, PageSize: 4096}
+	o := Options{ID: testID, Codec: codec.By(codec.S2), PageSize: 4096}
 	f, _ := build(t, o, rows)
 	r, err := open(f, o.ID, int64(len(f.data)), 16*DefaultPageSize)
 	if err != nil {

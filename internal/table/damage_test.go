@@ -120,7 +120,7 @@ func checkDamage(t *testing.T, what string, err error) {
 func TestFlip_everyByteIsNoticed(t *testing.T) {
 	eachCodec(t, func(t *testing.T, c codec.ID) {
 		rows := smallRows()
-		f, _ := build(t, Options{ID: testID, Codec: c, PageSize: 512}, rows)
+		f, _ := build(t, Options{ID: testID, Codec: codec.By(c), PageSize: 512}, rows)
 		s := newShared(t)
 		for i := range f.data {
 			f.data[i] ^= 1 << (i % 8)
@@ -218,7 +218,7 @@ func TestRead_boundsWhatABlockMayBecome(t *testing.T) {
 	for _, c := range []codec.ID{codec.S2, codec.Zstd} {
 		s := source{name: "000001.tbl", id: testID, codec: c}
 		at := place{unitLeaf, 0, 0}
-		payload := codec.Encode(c, nil, make([]byte, bomb))
+		payload := codec.By(c).Encode(nil, make([]byte, bomb))
 		trailer, _ := at.seal(s.id, payload, c, bomb)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -64,7 +64,7 @@ func drawValue() *rapid.Generator[[]byte] {
 func drawOptions(t *rapid.T) Options {
 	return Options{
 		ID:       rapid.Uint64().Draw(t, "id"),
-		Codec:    rapid.SampledFrom(allCodecs).Draw(t, "codec"),
+		Codec:    codec.By(rapid.SampledFrom(allCodecs).Draw(t, "codec")),
 		PageSize: rapid.SampledFrom([]int{512, 4096, 8192, 65536}).Draw(t, "page size"),
 	}
 }
@@ -185,7 +185,7 @@ func drawTarget(t *rapid.T, rows []row) key.Internal {
 func TestTable_anyNumberOfLevels(t *testing.T) {
 	rows := numbered(20_000)
 	for _, n := range []int{1, 2, 3, 50, 1000, 20_000} {
-		o := Options{ID: testID, PageSize: 512, Codec: codec.S2}
+		o := Options{ID: testID, PageSize: 512, Codec: codec.By(codec.S2)}
 		f, _ := build(t, o, rows[:n])
 		r := mustOpen(t, f, o)
 		for i := 0; i < n; i += 1 + n/500 {

@@ -35,9 +35,9 @@ var ErrFull = errors.New("table: full")
 
 // Options say how a table is written.
 type Options struct {
-	ID       uint64   // identity of the table: part of every checksum, so that no block passes for another table's
-	Codec    codec.ID // of pages, and of values stored outside them
-	PageSize int      // a power of two from MinPageSize to MaxPageSize; 0 means DefaultPageSize
+	ID       uint64           // identity of the table: part of every checksum, so that no block passes for another table's
+	Codec    codec.Compressor // of pages, and of values stored outside them
+	PageSize int              // a power of two from MinPageSize to MaxPageSize; 0 means DefaultPageSize
 }
 
 // Writer writes one table, in order, in pieces of 256 KiB. Its memory is bounded: the piece, a page, 12 bytes for each
@@ -87,8 +87,8 @@ func NewWriter(f vfs.File, o Options) *Writer {
 		w.err = fmt.Errorf("table: page size %d is not a power of two from %d to %d",
 			o.PageSize, MinPageSize, MaxPageSize)
 	}
-	if !o.Codec.Known() {
-		w.err = fmt.Errorf("table: unknown %v", o.Codec)
+	if !o.Codec.ID.Known() {
+		w.err = fmt.Errorf("table: unknown %v", o.Codec.ID)
 	}
 	w.page.Reset(0)
 	w.locator.Reset()
@@ -220,7 +220,7 @@ func (w *Writer) finish() (Properties, error) {
 	if err := w.writeLeaf(); err != nil {
 		return Properties{}, err
 	}
-	f := footer{codec: w.opts.Codec, pageBits: w.pageBits, id: w.opts.ID, leaves: uint32(w.leaves)}
+	f := footer{codec: w.opts.Codec.ID, pageBits: w.pageBits, id: w.opts.ID, leaves: uint32(w.leaves)}
 	if err := w.writeInnerLevels(); err != nil {
 		return Properties{}, err
 	}
@@ -241,11 +241,11 @@ func (w *Writer) writeTail(f *footer) error {
 	w.props.Largest = bytes.Clone(w.last.User)
 	digest := w.props.Digest
 	f.properties = w.out.offset()
-	if err := w.writeBlock(place{unitProperties, 0, f.properties}, w.props.encode(), codec.None); err != nil {
+	if err := w.writeBlock(place{unitProperties, 0, f.properties}, w.props.encode(), codec.Compressor{}); err != nil {
 		return err
 	}
 	f.directory = w.out.offset()
-	if err := w.writeBlock(place{unitDirectory, 0, f.directory}, w.pages.encode(), codec.None); err != nil {
+	if err := w.writeBlock(place{unitDirectory, 0, f.directory}, w.pages.encode(), codec.Compressor{}); err != nil {
 		return err
 	}
 	f.size = w.out.offset() + footerSize
@@ -303,14 +303,14 @@ func (w *Writer) writeInnerLevel(level int, below *fences, firstChild int) error
 func (w *Writer) writeLocator() error {
 	pages, size := w.locator.Pages()
 	for at := 0; at < len(pages); at += size {
-		if err := w.writePage(unitLocator, pages[at:at+size], codec.None); err != nil {
+		if err := w.writePage(unitLocator, pages[at:at+size], codec.Compressor{}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *Writer) writePage(u unit, payload []byte, c codec.ID) error {
+func (w *Writer) writePage(u unit, payload []byte, c codec.Compressor) error {
 	at := place{u, len(w.pages), w.out.offset()}
 	err := w.writeBlock(at, payload, c)
 	w.pages.add(at.offset, int(w.out.offset()-at.offset))
@@ -328,16 +328,15 @@ func (w *Writer) writeExtent(value []byte) (page.Extent, error) {
 }
 
 // writeBlock writes a payload and its trailer, compressed by c if that saves an eighth.
-func (w *Writer) writeBlock(at place, raw []byte, c codec.ID) error {
-	payload := raw
-	if c != codec.None {
-		w.encoded = codec.Encode(c, w.encoded, raw)
-		payload = w.encoded
-		if len(payload) > len(raw)-len(raw)/8 {
-			payload, c = raw, codec.None
+func (w *Writer) writeBlock(at place, raw []byte, c codec.Compressor) error {
+	payload, id := raw, codec.None
+	if c.ID != codec.None {
+		w.encoded = c.Encode(w.encoded, raw)
+		if len(w.encoded) <= len(raw)-len(raw)/8 {
+			payload, id = w.encoded, c.ID
 		}
 	}
-	trailer, sum := at.seal(w.opts.ID, payload, c, len(raw))
+	trailer, sum := at.seal(w.opts.ID, payload, id, len(raw))
 	w.props.Digest += sum
 	if err := w.out.write(payload); err != nil {
 		return err

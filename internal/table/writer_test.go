@@ -62,7 +62,7 @@ func TestWriter_refusesImpossibleTables(t *testing.T) {
 	if _, err := NewWriter(&memFile{}, Options{}).Finish(); err == nil {
 		t.Error("an empty table was written")
 	}
-	for _, o := range []Options{{PageSize: 256}, {PageSize: 1 << 17}, {PageSize: 5000}, {PageSize: -1}, {Codec: 9}} {
+	for _, o := range []Options{{PageSize: 256}, {PageSize: 1 << 17}, {PageSize: 5000}, {PageSize: -1}, {Codec: codec.Compressor{ID: 9}}} {
 		if err := NewWriter(&memFile{}, o).Add(put("a", 1, "").key, nil); err == nil {
 			t.Errorf("%+v: accepted", o)
 		}
@@ -108,7 +108,7 @@ func TestWriter_shortWriteIsAnError(t *testing.T) {
 // Positions have 24 bits. A table that goes on beyond them would lead lookups to other entries.
 func TestFull_endsATableBeforePositionsDo(t *testing.T) {
 	f := &memFile{}
-	w := NewWriter(f, Options{ID: testID, PageSize: MaxPageSize, Codec: codec.S2})
+	w := NewWriter(f, Options{ID: testID, PageSize: MaxPageSize, Codec: codec.By(codec.S2)})
 	value := make([]byte, 16<<10)
 	var rows []row
 	for i := 0; !w.Full(); i++ {
@@ -203,7 +203,7 @@ func TestExtent_anySize(t *testing.T) {
 			}
 			rows = append(rows, row{key.Make(fmt.Appendf(nil, "%02d", i), 1, key.KindPut), value})
 		}
-		o := Options{ID: testID, Codec: c}
+		o := Options{ID: testID, Codec: codec.By(c)}
 		f, _ := build(t, o, rows)
 		r := mustOpen(t, f, o)
 		defer r.close(t)
@@ -222,7 +222,7 @@ func TestExtent_anySize(t *testing.T) {
 func TestGet_appendsToDst(t *testing.T) {
 	eachCodec(t, func(t *testing.T, c codec.ID) {
 		rows := smallRows()
-		o := Options{ID: testID, Codec: c, PageSize: 512}
+		o := Options{ID: testID, Codec: codec.By(c), PageSize: 512}
 		f, _ := build(t, o, rows)
 		r := mustOpen(t, f, o)
 		defer r.close(t)

@@ -18,7 +18,7 @@ import (
 func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	v := &Victim{FS: memfs.New(), History: new(oracle.History)}
 	v.Name = fmt.Sprintf("clean %v, codec %v, page %d", clean, c, pageSize)
-	v.Options = engine.Options{PageSize: pageSize, Codec: c, MemoryLimit: engine.MinMemoryLimit, Manual: true,
+	v.Options = engine.Options{PageSize: pageSize, Codec: codec.By(c), MemoryLimit: engine.MinMemoryLimit, Manual: true,
 		Random: counter()}
 	opts := v.Options
 	opts.FS = v.FS

@@ -73,7 +73,7 @@ func runCrash(r *run) Outcome {
 // vary gives w the options of a variant; variant 0 is w as it is.
 func vary(w Workload, variant int) Workload {
 	if variant > 0 {
-		w.Options.Codec = []codec.ID{codec.None, codec.S2, codec.Zstd}[variant%3]
+		w.Options.Codec = codec.By([]codec.ID{codec.None, codec.S2, codec.Zstd}[variant%3])
 		w.Options.PageSize = 512 << (variant % 4)
 		w.Options.LogLimit += int64(variant%5) << 10
 	}

@@ -77,7 +77,7 @@ func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.inte
 
 // vary draws the options that a database may be reopened with.
 func (s *swarm) vary(r *rand.Rand, o *engine.Options) {
-	o.Codec = []codec.ID{codec.None, codec.S2, codec.Zstd}[r.IntN(3)]
+	o.Codec = codec.By([]codec.ID{codec.None, codec.S2, codec.Zstd}[r.IntN(3)])
 	o.LogLimit = int64(6<<10 + r.IntN(90<<10))
 	o.MemoryLimit = engine.MinMemoryLimit + int64(r.IntN(3))<<20
 	o.SyncInterval = time.Duration(1+r.IntN(2000)) * time.Millisecond

@@ -20,7 +20,7 @@ var small = engine.Options{LogLimit: 12 << 10, PageSize: 512, MemoryLimit: engin
 // small enough to be interrupted everywhere.
 func CrashWorkloads() []Workload {
 	tiny := small
-	tiny.Codec = codec.S2
+	tiny.Codec = codec.By(codec.S2)
 	return []Workload{
 		{Name: "create", Options: small, Run: steps((*Session).Open, (*Session).Close)},
 		{Name: "one-commit", Options: small, Prepare: nothing, Run: steps((*Session).Open, put("a", 10, true), read("a"))},

@@ -7,6 +7,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/units"
 )
@@ -59,7 +60,7 @@ func (a *app) compact(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (c
 
 func (a *app) reportCompaction(r compactResult) error {
 	if a.json {
-		return writeJSON(a.Stdout, r)
+		return jsonline.Write(a.Stdout, r)
 	}
 	if a.quiet {
 		return nil

@@ -10,6 +10,7 @@ import (
 
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/demo"
+	"lightningdb/cmd/lightning/internal/jsonline"
 )
 
 func (a *app) demoCommand() *command.Command {
@@ -45,7 +46,7 @@ func (a *app) demo(ctx context.Context, c demo.Config) error {
 	case err != nil && !errors.Is(err, demo.ErrNotWhole):
 		return fmt.Errorf("demo: %w", err)
 	case a.json:
-		return errors.Join(err, writeJSON(a.Stdout, report))
+		return errors.Join(err, jsonline.Write(a.Stdout, report))
 	}
 	_, writeErr := fmt.Fprintln(a.Stdout, report.Verdict())
 	return errors.Join(err, writeErr)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/jsonline"
 )
 
 // The exit codes. They are part of the interface: scripts branch on them.
@@ -117,7 +117,7 @@ func (a *app) fail(ctx context.Context, err error, args []string) int {
 	if a.json || slices.Contains(args, "--json") { // the flag may not have been read when the command line is wrong
 		var out jsonError
 		out.Error.Code, out.Error.Class, out.Error.Message, out.Error.Advice = c.code, c.name, message, c.advice
-		_ = json.NewEncoder(a.Stderr).Encode(out)
+		_ = jsonline.Write(a.Stderr, out)
 		return c.code
 	}
 	fmt.Fprintf(a.Stderr, "lightning: %s; %s\n", message, c.advice)

@@ -15,6 +15,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/units"
 )
@@ -107,7 +108,7 @@ func (e *exporter) run(ctx context.Context, out io.Writer) error {
 func (a *app) reportTransfer(results io.Writer, done string, created bool, dir string, m *meter,
 	elapsed time.Duration) error {
 	if a.json {
-		return writeJSON(results, m.result(elapsed))
+		return jsonline.Write(results, m.result(elapsed))
 	}
 	if a.quiet {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/progress"
 )
 
@@ -208,7 +209,7 @@ func (a *app) countCommand() *command.Command {
 				return err
 			}
 			if a.json {
-				return writeJSON(a.Stdout, map[string]int64{"count": n})
+				return jsonline.Write(a.Stdout, map[string]int64{"count": n})
 			}
 			_, err = fmt.Fprintln(a.Stdout, n)
 			return err

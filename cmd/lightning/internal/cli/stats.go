@@ -9,6 +9,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/picture"
 	"lightningdb/cmd/lightning/internal/units"
 )
@@ -23,7 +24,7 @@ and what opening it had to recover. With --json, everything the database counts.
 		Run: func(_ context.Context, args []string) error {
 			return a.read(args[0], func(db *lightningdb.DB) error {
 				if a.json {
-					return writeJSON(a.Stdout, newStats(db))
+					return jsonline.Write(a.Stdout, newStats(db))
 				}
 				return writeStats(a.Stdout, db, a.bold)
 			})

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"strconv"
 	"unicode/utf8"
 )
@@ -43,11 +41,4 @@ func appendForScreen(dst, value []byte) []byte {
 		dst = append(dst, '\n')
 	}
 	return dst
-}
-
-// writeJSON writes v as one line.
-func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
 }

@@ -15,6 +15,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/validate"
 )
 
@@ -130,7 +131,7 @@ func (a *app) validateCrash(ctx context.Context, cmd *command.Command, f validat
 		return fmt.Errorf("validate crash: %w", err)
 	}
 	if a.json {
-		return errors.Join(reportable(err), writeJSON(a.Stdout, crashOutput{report, thisVersion()}))
+		return errors.Join(reportable(err), jsonline.Write(a.Stdout, crashOutput{report, thisVersion()}))
 	}
 	report.Print(c.Out)
 	return a.verdict(err)
@@ -143,7 +144,7 @@ func (a *app) validateStress(ctx context.Context, cmd *command.Command, f valida
 		c.Endurance = enduranceDuration
 	}
 	if a.json {
-		c.Done = func(r validate.Result) error { return writeJSON(a.Stdout, r) }
+		c.Done = func(r validate.Result) error { return jsonline.Write(a.Stdout, r) }
 	}
 	a.tellVersion(c.Out)
 	report, err := validate.Stress(ctx, c)
@@ -151,7 +152,7 @@ func (a *app) validateStress(ctx context.Context, cmd *command.Command, f valida
 		return fmt.Errorf("validate stress: %w", err)
 	}
 	if a.json {
-		return errors.Join(reportable(err), writeJSON(a.Stdout, stressOutput{report, thisVersion()}))
+		return errors.Join(reportable(err), jsonline.Write(a.Stdout, stressOutput{report, thisVersion()}))
 	}
 	return a.verdict(err)
 }

@@ -8,6 +8,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/units"
 )
@@ -58,7 +59,7 @@ func (a *app) verify(ctx context.Context, db *lightningdb.DB) (verifyResult, err
 
 func (a *app) reportVerification(r verifyResult) error {
 	if a.json {
-		return writeJSON(a.Stdout, r)
+		return jsonline.Write(a.Stdout, r)
 	}
 	if a.quiet {
 		return nil

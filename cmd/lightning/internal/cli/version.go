@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/internal/record"
 )
 
@@ -17,7 +18,7 @@ func (a *app) versionCommand() *command.Command {
 		Run: func(context.Context, []string) error {
 			v := thisVersion()
 			if a.json {
-				return writeJSON(a.Stdout, v)
+				return jsonline.Write(a.Stdout, v)
 			}
 			_, err := fmt.Fprintf(a.Stdout, "lightning %s\nrevision  %s\ngo        %s %s/%s\nformat    %d\n",
 				v.Version, v.Revision, v.Go, v.OS, v.Arch, v.Format)

@@ -153,9 +153,7 @@ func (c *checker) seekFile(f sourceFile, doc *document, space []byte) ([]byte, e
 	if err != nil {
 		return space, err
 	}
-	if err := doc.fill(f.path, content, f.info); err != nil {
-		return space, err
-	}
+	doc.fill(f.path, content, f.info)
 	result := c.bySeek[f.path]
 	var asked, right, missing uint64
 	for key, value := range doc.entries() {

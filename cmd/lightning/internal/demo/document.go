@@ -3,13 +3,13 @@ package demo
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"io/fs"
 	"iter"
 	"strconv"
 	"time"
 
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/jsonline"
 )
 
 // maxWordSize is the longest word, in bytes. Longer runs are data, not words.
@@ -27,15 +27,15 @@ type document struct {
 
 // metadata is the value of m/<path>.
 type metadata struct {
-	Size    int64     `json:"size"`
-	ModTime time.Time `json:"mtime"`
-	Mode    string    `json:"mode"`
-	SHA256  string    `json:"sha256"`
-	Words   int       `json:"words"` // occurrences, not distinct words
+	Size    int64  `json:"size"`
+	ModTime string `json:"mtime"` // RFC 3339, UTC
+	Mode    string `json:"mode"`
+	SHA256  string `json:"sha256"`
+	Words   int    `json:"words"` // occurrences, not distinct words
 }
 
 // fill makes d the document of the file.
-func (d *document) fill(path, content string, info fs.FileInfo) error {
+func (d *document) fill(path, content string, info fs.FileInfo) {
 	d.path, d.content = path, content
 	if d.words == nil {
 		d.words = make(map[string]uint32)
@@ -47,12 +47,10 @@ func (d *document) fill(path, content string, info fs.FileInfo) error {
 		total++
 	}
 	sum := sha256.Sum256([]byte(content))
-	var err error
-	d.meta, err = json.Marshal(metadata{
-		Size: int64(len(content)), ModTime: info.ModTime().UTC(), Mode: info.Mode().String(),
+	d.meta = jsonline.Append(nil, metadata{
+		Size: int64(len(content)), ModTime: info.ModTime().UTC().Format(time.RFC3339Nano), Mode: info.Mode().String(),
 		SHA256: hex.EncodeToString(sum[:]), Words: total,
 	})
-	return err
 }
 
 // entries yields everything the document puts into the database. The slices are valid until the next step.

@@ -65,9 +65,7 @@ func (l *loader) loadOne(f sourceFile, doc *document, batch *lightningdb.Batch) 
 	if err != nil {
 		return err
 	}
-	if err := doc.fill(f.path, content, f.info); err != nil {
-		return err
-	}
+	doc.fill(f.path, content, f.info)
 	batch.Reset()
 	doc.addTo(batch)
 	if err := l.db.Write(batch); err != nil {

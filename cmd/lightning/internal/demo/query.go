@@ -96,9 +96,8 @@ func (r *run) timeTravel(db *lightningdb.DB) error {
 // replace commits the file's new version in one batch and removes what only the old one had.
 func (r *run) replace(db *lightningdb.DB, file sourceFile, from, to string) error {
 	var before, after document
-	if err := errors.Join(before.fill(file.path, from, file.info), after.fill(file.path, to, file.info)); err != nil {
-		return err
-	}
+	before.fill(file.path, from, file.info)
+	after.fill(file.path, to, file.info)
 	var batch lightningdb.Batch
 	for word := range before.words {
 		if after.words[word] == 0 {

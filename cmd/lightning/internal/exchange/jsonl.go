@@ -3,20 +3,31 @@ package exchange
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
 
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/jsonline"
 )
 
-// jsonEntry is the wire form. Pointers tell an absent field from an empty one.
-type jsonEntry struct {
-	Key      *string `json:"key"`
-	Value    *string `json:"value,omitempty"`
-	Encoding string  `json:"encoding,omitempty"`
+// jsonEntry is one line. Pointers tell an absent field from an empty one.
+type jsonEntry struct{ key, value, encoding *string }
+
+// set takes a field of the line.
+func (e *jsonEntry) set(name string, value *string) error {
+	switch name {
+	case "key":
+		e.key = value
+	case "value":
+		e.value = value
+	case "encoding":
+		e.encoding = value
+	default:
+		return fmt.Errorf("unknown field %q", name)
+	}
+	return nil
 }
 
 // JSONReader reads JSON Lines.
@@ -70,50 +81,31 @@ func (r *JSONReader) readLine() ([]byte, error) {
 }
 
 func (r *JSONReader) decode(line []byte) (Entry, error) {
-	if !utf8.Valid(line) {
-		return Entry{}, fmt.Errorf("invalid UTF-8 is %w; write it with \"encoding\":\"base64\"", ErrNotText)
-	}
-	if hasLoneSurrogate(line) {
-		return Entry{}, fmt.Errorf("an unpaired surrogate is %w; write it with \"encoding\":\"base64\"", ErrNotText)
-	}
 	var wire jsonEntry
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&wire); err != nil {
-		return Entry{}, describeJSON(err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Entry{}, errors.New("something follows the JSON object")
+	err := jsonline.ReadObject(line, wire.set)
+	switch {
+	case errors.Is(err, jsonline.ErrNotUTF8), errors.Is(err, jsonline.ErrSurrogate):
+		return Entry{}, fmt.Errorf("%w is %w; write it with \"encoding\":\"base64\"", err, ErrNotText)
+	case err != nil:
+		return Entry{}, err
 	}
 	return r.fromWire(wire)
 }
 
-// describeJSON replaces the decoder's words where they do not help somebody who looks at the line.
-func describeJSON(err error) error {
-	var wrongType *json.UnmarshalTypeError
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the JSON object does not end on this line")
-	case errors.As(err, &wrongType):
-		return fmt.Errorf("want an object with string fields, not a %s", wrongType.Value)
-	}
-	return err
-}
-
 func (r *JSONReader) fromWire(wire jsonEntry) (Entry, error) {
 	encoding, err := r.encoding, error(nil)
-	if wire.Encoding != "" {
-		encoding, err = encodingNamed(wire.Encoding)
+	if wire.encoding != nil && *wire.encoding != "" {
+		encoding, err = encodingNamed(*wire.encoding)
 	}
 	switch {
 	case err != nil:
 		return Entry{}, err
-	case wire.Key == nil:
+	case wire.key == nil:
 		return Entry{}, errors.New(`no "key"`)
-	case wire.Value == nil:
+	case wire.value == nil:
 		return Entry{}, errors.New(`no "value"`)
 	}
-	return decodePair(encoding, *wire.Key, *wire.Value)
+	return decodePair(encoding, *wire.key, *wire.value)
 }
 
 // decodePair decodes both sides of an entry and says which one is bad.
@@ -142,77 +134,46 @@ func checkSizes(key, value []byte) error {
 	return nil
 }
 
-// hasLoneSurrogate reports whether JSON text has a \uD800..\uDFFF escape that is not half of a pair. A JSON decoder
-// would turn it into U+FFFD without a word.
-func hasLoneSurrogate(text []byte) bool {
-	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' {
-			continue
-		}
-		unit, ok := escapedUnit(text[i:])
-		switch {
-		case !ok:
-			i++ // an escape of one character: skip it, it may be a backslash
-		case unit >= 0xDC00 && unit <= 0xDFFF:
-			return true
-		case unit >= 0xD800 && unit <= 0xDBFF:
-			low, ok := escapedUnit(text[i+6:])
-			if !ok || low < 0xDC00 || low > 0xDFFF {
-				return true
-			}
-			i += 11
-		default:
-			i += 5
-		}
-	}
-	return false
-}
-
-// escapedUnit decodes \uXXXX at the start of text.
-func escapedUnit(text []byte) (unit uint32, ok bool) {
-	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
-		return 0, false
-	}
-	for _, c := range text[2:6] {
-		switch {
-		case c >= '0' && c <= '9':
-			unit = unit<<4 | uint32(c-'0')
-		case c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
-			unit = unit<<4 | uint32(c|0x20-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return unit, true
-}
-
 // JSONWriter writes JSON Lines.
 type JSONWriter struct {
 	out      *bufio.Writer
-	json     *json.Encoder
+	line     []byte // the line being written
 	encoding Encoding
 }
 
 // NewJSONWriter writes to out. With encoding Text, entries that are not valid UTF-8 are written as base64 all the same.
 func NewJSONWriter(out io.Writer, encoding Encoding) *JSONWriter {
-	w := &JSONWriter{out: bufio.NewWriterSize(out, 64<<10), encoding: encoding}
-	w.json = json.NewEncoder(w.out)
-	w.json.SetEscapeHTML(false)
-	return w
+	return &JSONWriter{out: bufio.NewWriterSize(out, 64<<10), encoding: encoding}
 }
 
 // Write implements Writer.
 func (w *JSONWriter) Write(key, value []byte) error {
 	encoding := w.encodingFor(key, value)
-	k, v := encoding.Encode(key), encoding.Encode(value)
-	return w.json.Encode(jsonEntry{Key: &k, Value: &v, Encoding: wireName(encoding)})
+	w.begin(encoding, key)
+	w.line = append(w.line, `,"value":`...)
+	w.line = jsonline.AppendString(w.line, encoding.Encode(value))
+	return w.end(encoding)
 }
 
 // WriteKey writes a line without a value. Such lines are for reading by programs; they cannot be imported.
 func (w *JSONWriter) WriteKey(key []byte) error {
 	encoding := w.encodingFor(key, nil)
-	k := encoding.Encode(key)
-	return w.json.Encode(jsonEntry{Key: &k, Encoding: wireName(encoding)})
+	w.begin(encoding, key)
+	return w.end(encoding)
+}
+
+func (w *JSONWriter) begin(encoding Encoding, key []byte) {
+	w.line = append(w.line[:0], `{"key":`...)
+	w.line = jsonline.AppendString(w.line, encoding.Encode(key))
+}
+
+func (w *JSONWriter) end(encoding Encoding) error {
+	if encoding != Text {
+		w.line = append(w.line, `,"encoding":`...)
+		w.line = jsonline.AppendString(w.line, encoding.String())
+	}
+	_, err := w.out.Write(append(w.line, '}', '\n'))
+	return err
 }
 
 func (w *JSONWriter) encodingFor(key, value []byte) Encoding {
@@ -220,13 +181,6 @@ func (w *JSONWriter) encodingFor(key, value []byte) Encoding {
 		return Base64
 	}
 	return w.encoding
-}
-
-func wireName(encoding Encoding) string {
-	if encoding == Text {
-		return ""
-	}
-	return encoding.String()
 }
 
 // Flush implements Writer.

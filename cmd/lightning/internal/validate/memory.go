@@ -3,7 +3,6 @@ package validate
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +33,7 @@ func runMemory(ctx context.Context, s *stress) error {
 		return err
 	}
 	var got filled
-	_, err = child.Run(ctx, command, func(line string, _ func()) error { return json.Unmarshal([]byte(line), &got) })
+	_, err = child.Run(ctx, command, func(line string, _ func()) error { return got.read(line) })
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,13 @@ package validate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -203,4 +203,32 @@ type filled struct {
 	MemoryUsed, OnDisk int64
 }
 
-func (f filled) write(out io.Writer) error { return json.NewEncoder(out).Encode(f) }
+// numbers are the fields of f, in the order in which write writes them.
+func (f *filled) numbers() []*int64 {
+	return []*int64{&f.Commits, &f.Checks, &f.PeakBytes, &f.MemoryUsed, &f.OnDisk}
+}
+
+func (f *filled) write(out io.Writer) error {
+	var line []byte
+	for _, n := range f.numbers() {
+		line = append(strconv.AppendInt(line, *n, 10), ' ')
+	}
+	_, err := fmt.Fprintf(out, "%s\n", line)
+	return err
+}
+
+// read takes a line that write has written.
+func (f *filled) read(line string) error {
+	words, numbers := strings.Fields(line), f.numbers()
+	if len(words) != len(numbers) {
+		return fmt.Errorf("%q is not %d numbers", line, len(numbers))
+	}
+	for i, word := range words {
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return err
+		}
+		*numbers[i] = n
+	}
+	return nil
+}
