@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/command"
 )
 
@@ -69,9 +70,7 @@ func add(db *lightningdb.DB, key []byte, n int64) (int64, error) {
 
 func (a *app) writeCounter(n int64) error {
 	if a.json {
-		return writeJSON(a.Stdout, struct {
-			Value int64 `json:"value"`
-		}{n})
+		return jsonline.Write(a.Stdout, map[string]int64{"value": n})
 	}
 	_, err := fmt.Fprintln(a.Stdout, n)
 	return err
