@@ -8,8 +8,8 @@ import (
 	"strconv"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/jsonline"
 )
 
 func (a *app) addCommand() *command.Command {
