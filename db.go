@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -18,6 +19,7 @@ type DB struct {
 	path       string
 	durability Durability
 	updates    nesting
+	rules      operand.Rules
 }
 
 // Open opens the database in directory dir, or creates it, and directories that are missing on the way, with mode 0700.
@@ -43,7 +45,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)
 	}
-	db := &DB{engine: e, path: fs.Path(), durability: Sync}
+	db := &DB{engine: e, path: fs.Path(), durability: Sync, rules: operand.Rules{User: o.Merge}}
 	if o.Durability != DefaultDurability {
 		db.durability = o.Durability
 	}

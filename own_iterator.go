@@ -45,7 +45,7 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 			return nil, err
 		}
 	}
-	rw.read = true
+	rw.hasRead = true
 	it := &ownIterator{rw: rw, lo: lo, hi: hi}
 	if err := it.open(); err != nil {
 		return nil, err

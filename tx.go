@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/txn"
 )
 
@@ -54,7 +55,7 @@ type readWrite struct {
 	ctx       context.Context // ends waits for locks, and forbids the commit
 	options   TxOptions
 	priority  bool // it locks what it reads, and never loses
-	read      bool // something was read: under snapshot isolation the snapshot may move no more
+	hasRead   bool // something was read: under snapshot isolation the snapshot may move no more
 	txn       *engine.Txn
 	writes    txn.Writes
 	iterators []*ownIterator // open ones
@@ -136,15 +137,37 @@ func (tx *Tx) Prefix(p []byte) *Range { return tx.Range(prefixBounds(p)) }
 
 // Put sets key to value. Nobody else sees it before the commit.
 func (tx *Tx) Put(key, value []byte) error {
-	return tx.write(key, checkValue(value), func(w *txn.Writes) { w.Put(key, value) })
+	return tx.write(key, checkValue(value), func(rw *readWrite) error { rw.writes.Put(key, value); return nil })
 }
 
 // Delete removes key. Removing a key that is not there is no error.
 func (tx *Tx) Delete(key []byte) error {
-	return tx.write(key, nil, func(w *txn.Writes) { w.Delete(key) })
+	return tx.write(key, nil, func(rw *readWrite) error { rw.writes.Delete(key); return nil })
 }
 
-func (tx *Tx) write(key []byte, limits error, set func(*txn.Writes)) error {
+// Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads
+// nothing, and so never conflicts; only a second change of the key of another sort, or by Merge, reads it.
+func (tx *Tx) Add(key []byte, n int64) error { return tx.merge(operand.Add, key, AppendInt64(nil, n)) }
+
+// Max sets key to n unless it has a greater integer.
+func (tx *Tx) Max(key []byte, n int64) error { return tx.merge(operand.Max, key, AppendInt64(nil, n)) }
+
+// Min sets key to n unless it has a lesser integer.
+func (tx *Tx) Min(key []byte, n int64) error { return tx.merge(operand.Min, key, AppendInt64(nil, n)) }
+
+// Append appends tail to the value of key, which counts as empty if the key is absent.
+func (tx *Tx) Append(key, tail []byte) error { return tx.merge(operand.Append, key, tail) }
+
+// Merge sets key to what Options.Merge makes of its value and argument.
+func (tx *Tx) Merge(key, argument []byte) error { return tx.merge(operand.User, key, argument) }
+
+func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
+	return tx.write(key, checkArgument(argument), func(rw *readWrite) error {
+		return rw.merge(key, append([]byte{byte(o)}, argument...))
+	})
+}
+
+func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error {
 	if tx.rw == nil {
 		return ErrReadOnlyTx
 	}
@@ -155,8 +178,10 @@ func (tx *Tx) write(key []byte, limits error, set func(*txn.Writes)) error {
 	if err := errors.Join(checkKey(key), limits); err != nil {
 		return err
 	}
-	set(&tx.rw.writes)
-	return nil
+	if err := set(tx.rw); err != nil {
+		return err
+	}
+	return tx.rw.spillIfLarge()
 }
 
 // SetDurability chooses the durability of the commit. DefaultDurability means what Options says.
@@ -273,18 +298,62 @@ func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
 		rw.fail(err)
 		return dst, err
 	}
-	if w != nil {
-		if w.Kind == key.KindDelete {
-			return dst, ErrNotFound
-		}
-		return append(dst, w.Value...), nil
+	switch {
+	case w == nil:
+		return rw.read(dst, k)
+	case w.Kind == key.KindDelete:
+		return dst, ErrNotFound
+	case w.Kind == key.KindMerge:
+		return rw.fold(dst, k, w.Value)
 	}
+	return append(dst, w.Value...), nil
+}
+
+// fold reads k as the snapshot has it and appends to dst what operand makes of that.
+func (rw *readWrite) fold(dst, k, operand []byte) ([]byte, error) {
+	value, err := rw.read(nil, k)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return dst, err
+	}
+	value, err = rw.writes.Rules.Fold(k, value, err == nil, operand)
+	return append(dst, value...), err
+}
+
+// merge changes k by operand.
+func (rw *readWrite) merge(k, by []byte) error {
+	w, err := rw.writes.Get(k)
+	if err != nil {
+		rw.fail(err)
+		return err
+	}
+	if w == nil {
+		rw.writes.Merge(k, by)
+		return nil
+	}
+	if w.Kind == key.KindMerge {
+		if joined, ok := operand.Join(w.Value, by); ok {
+			rw.writes.Merge(k, joined)
+			return nil
+		}
+	}
+	value, err := rw.get(nil, k)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if value, err = rw.writes.Rules.Fold(k, value, err == nil, by); err == nil {
+		rw.writes.Put(k, value)
+	}
+	return err
+}
+
+// read reads k as the snapshot has it, and remembers that.
+func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 	if rw.priority {
 		if err := rw.lock(k); err != nil {
 			return dst, err
 		}
 	}
-	rw.read = true
+	rw.hasRead = true
 	if rw.options.Isolation == Serializable {
 		rw.txn.Reads.AddKey(k, key.Hash(k))
 	}
@@ -297,9 +366,12 @@ func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
 	return out, err
 }
 
+// spillIfLarge moves the writes to disk when memory holds as much of them as it may.
+func (rw *readWrite) spillIfLarge() error { return nil }
+
 // lock locks k for the transaction.
 func (rw *readWrite) lock(k []byte) error {
-	err := rw.txn.Lock(rw.ctx, k, rw.options.Isolation == Serializable || !rw.read)
+	err := rw.txn.Lock(rw.ctx, k, rw.options.Isolation == Serializable || !rw.hasRead)
 	if err != nil {
 		rw.fail(err)
 	}
@@ -357,7 +429,9 @@ func (rw *readWrite) prioritize() error {
 func (rw *readWrite) claimWrites(b *batch.Batch) {
 	rw.txn.Reads.Reset()
 	for op := range b.Ops() {
-		rw.txn.Reads.AddKey(op.Key, key.Hash(op.Key))
+		if op.Kind != key.KindMerge { // which goes with whatever another wrote
+			rw.txn.Reads.AddKey(op.Key, key.Hash(op.Key))
+		}
 	}
 }
 

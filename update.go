@@ -133,7 +133,9 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 	if o.ReadOnly {
 		return db.beginView(), nil
 	}
-	return &Tx{rw: &readWrite{db: db, ctx: ctx, options: o, txn: db.engine.Begin(self)}}, nil
+	rw := &readWrite{db: db, ctx: ctx, options: o, txn: db.engine.Begin(self)}
+	rw.writes.Rules = db.rules
+	return &Tx{rw: rw}, nil
 }
 
 // Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what

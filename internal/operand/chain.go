@@ -55,6 +55,21 @@ func (c *Chain) Push(seq key.SeqNum, operand []byte) error {
 	return nil
 }
 
+// Join returns the one operand that does what older and then newer do. ok is false if there is none.
+func Join(older, newer []byte) (joined []byte, ok bool) {
+	var c Chain
+	if c.Push(2, newer) != nil || c.Push(1, older) != nil {
+		return nil, false
+	}
+	parts := 0
+	_ = c.Compact(func(_ key.SeqNum, operand []byte) error {
+		joined = append([]byte(nil), operand...)
+		parts++
+		return nil
+	})
+	return joined, parts == 1
+}
+
 // at is the operand in link i; the newest is in link 0.
 func (c *Chain) at(i int) []byte { return c.bytes[c.links[i].start:c.links[i].end] }
 

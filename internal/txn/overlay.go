@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 )
 
 // Source walks the entries of a snapshot in key order, within bounds. Moves report whether it stands on an entry; when
@@ -36,7 +37,9 @@ type Overlay struct {
 	valid    bool
 	change   uint64 // of writes, when own was found
 	from     []byte // the key that a move starts from, where it must be kept
-	err      error  // of writes
+	folded   []byte // the last value that a merge came to
+	rules    operand.Rules
+	err      error // of writes
 }
 
 var _ Source = (*Overlay)(nil)
@@ -50,10 +53,12 @@ type layer interface {
 
 // Reset makes o show the writes that memory holds over base, whose bounds are lo and hi. o stands nowhere. It borrows
 // everything.
-func (o *Overlay) Reset(base Source, writes *Writes, lo, hi []byte) { o.reset(base, writes, lo, hi) }
+func (o *Overlay) Reset(base Source, writes *Writes, lo, hi []byte) {
+	o.reset(base, writes, writes.Rules, lo, hi)
+}
 
-func (o *Overlay) reset(base Source, writes layer, lo, hi []byte) {
-	*o = Overlay{base: base, writes: writes, lo: lo, hi: hi, from: o.from[:0]}
+func (o *Overlay) reset(base Source, writes layer, rules operand.Rules, lo, hi []byte) {
+	*o = Overlay{base: base, writes: writes, rules: rules, lo: lo, hi: hi, from: o.from[:0], folded: o.folded[:0]}
 }
 
 // First implements Source.
@@ -125,10 +130,32 @@ func (o *Overlay) Key() []byte {
 
 // Value implements Source.
 func (o *Overlay) Value() ([]byte, error) {
-	if o.atOwn() {
-		return o.own.Value, nil
+	switch {
+	case !o.atOwn():
+		return o.base.Value()
+	case o.own.Kind == key.KindMerge:
+		return o.fold()
 	}
-	return o.base.Value()
+	return o.own.Value, nil
+}
+
+// fold is the value of a key that own merges into.
+func (o *Overlay) fold() ([]byte, error) {
+	present := o.base.Valid() && bytes.Equal(o.base.Key(), o.own.Key)
+	o.folded = o.folded[:0]
+	if present {
+		value, err := o.base.Value()
+		if err != nil {
+			return nil, err
+		}
+		o.folded = append(o.folded, value...)
+	}
+	value, err := o.rules.Fold(o.own.Key, o.folded, present, o.own.Value)
+	if err != nil {
+		return nil, err
+	}
+	o.folded = value
+	return value, nil
 }
 
 // Err implements Source.

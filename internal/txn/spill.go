@@ -233,7 +233,7 @@ type OverSpilled struct {
 // Reset makes o show what writes has on disk over base, whose bounds are lo and hi. It borrows everything.
 func (o *OverSpilled) Reset(base Source, writes *Writes, lo, hi []byte) {
 	o.layer = spilledLayer{runs: mergedIterator(writes.runs, false)}
-	o.reset(base, &o.layer, lo, hi)
+	o.reset(base, &o.layer, writes.Rules, lo, hi)
 }
 
 // Close gives back the iterators of the runs.

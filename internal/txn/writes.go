@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 )
 
 // maxChunk is how many keys a chunk of Writes holds at most.
@@ -15,6 +16,8 @@ const maxChunk = 256
 // order, in chunks of up to maxChunk, so that a set of a million keys takes inserts as calmly as one of ten. The zero
 // value is empty. It owns copies of all it is given.
 type Writes struct {
+	Rules operand.Rules // how merges fold
+
 	chunks [][]*Write // each sorted and not empty; every key of one before every key of the next
 	count  int        // keys in memory, those of no effect included
 	size   int        // bytes that the set takes in memory, about
@@ -56,6 +59,10 @@ func (w *Writes) Put(k, v []byte) { w.set(k, key.KindPut, v) }
 // Delete records "remove k".
 func (w *Writes) Delete(k []byte) { w.set(k, key.KindDelete, nil) }
 
+// Merge records "change k by operand", in place of whatever was recorded: if that was a merge too, the caller has joined
+// them.
+func (w *Writes) Merge(k, operand []byte) { w.set(k, key.KindMerge, operand) }
+
 // Get returns what the transaction wrote to k, or nil if it wrote nothing. It is borrowed until the next change. Only where
 // writes have been spilled can it fail.
 func (w *Writes) Get(k []byte) (*Write, error) {
@@ -78,14 +85,21 @@ func (w *Writes) Size() int { return w.size }
 func (w *Writes) AppendTo(b *batch.Batch) {
 	for _, chunk := range w.chunks {
 		for _, write := range chunk {
-			switch {
-			case !write.Live:
-			case write.Kind == key.KindPut:
-				b.Put(write.Key, write.Value)
-			default:
-				b.Delete(write.Key)
+			if write.Live {
+				write.appendTo(b)
 			}
 		}
+	}
+}
+
+func (w *Write) appendTo(b *batch.Batch) {
+	switch w.Kind {
+	case key.KindPut:
+		b.Put(w.Key, w.Value)
+	case key.KindMerge:
+		b.Merge(operand.Operator(w.Value[0]), w.Key, w.Value[1:])
+	default:
+		b.Delete(w.Key)
 	}
 }
 
@@ -95,7 +109,7 @@ func (w *Writes) Reset() {
 		r.Remove()
 	}
 	if w.change > 0 {
-		*w = Writes{change: w.change + 1, spills: w.spills + 1}
+		*w = Writes{Rules: w.Rules, change: w.change + 1, spills: w.spills + 1}
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 
 	"pgregory.net/rapid"
 )
@@ -52,7 +54,15 @@ func (c *contents) SeekLT(user []byte) bool {
 // twin is a write set and what it should amount to.
 type twin struct {
 	writes Writes
-	model  map[string]string // key -> value, "" for deleted
+	model  map[string]string // key -> value, "" for deleted, "+" and a tail for appended
+}
+
+// recorded is what the set has for a value of the model.
+func recorded(v string) string {
+	if tail, ok := strings.CutPrefix(v, "+"); ok {
+		return string(rune(operand.Append)) + tail
+	}
+	return v
 }
 
 func drawWrites(t *rapid.T, n int) *twin {
@@ -73,14 +83,30 @@ func (w *twin) write(t *rapid.T) {
 		return
 	}
 	v := words.Draw(t, "value")
+	if old, written := w.model[k]; rapid.Bool().Draw(t, "append") && (!written || strings.HasPrefix(old, "+")) {
+		w.model[k] = "+" + strings.TrimPrefix(old, "+") + v
+		w.writes.Merge([]byte(k), []byte(recorded(w.model[k])))
+		return
+	}
 	w.writes.Put([]byte(k), []byte(v))
 	w.model[k] = v
+}
+
+// wanted is the model as the set has it.
+func (w *twin) wanted() map[string]string {
+	all := maps.Clone(w.model)
+	for k, v := range all {
+		all[k] = recorded(v)
+	}
+	return all
 }
 
 func (w *twin) over(base map[string]string) map[string]string {
 	all := maps.Clone(base)
 	for k, v := range w.model {
-		if all[k] = v; v == "" {
+		if tail, ok := strings.CutPrefix(v, "+"); ok {
+			all[k] += tail
+		} else if all[k] = v; v == "" {
 			delete(all, k)
 		}
 	}
@@ -172,12 +198,12 @@ func TestWrites_rollBackToSavepoints(t *testing.T) {
 		for op := range b.Ops() {
 			got[string(op.Key)] = string(op.Value)
 		}
-		if !maps.Equal(got, w.model) || b.Count() != len(got) {
+		if !maps.Equal(got, w.wanted()) || b.Count() != len(got) {
 			t.Fatalf("the batch is %v (%d operations), want %v", got, b.Count(), w.model)
 		}
 		for k, v := range w.model {
 			write, err := w.writes.Get([]byte(k))
-			if err != nil || write == nil || (write.Kind == key.KindDelete) != (v == "") || string(write.Value) != v {
+			if err != nil || write == nil || (write.Kind == key.KindDelete) != (v == "") || string(write.Value) != recorded(v) {
 				t.Fatalf("Get(%q) = %+v, want %q", k, write, v)
 			}
 		}
