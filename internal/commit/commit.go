@@ -118,6 +118,21 @@ func (q *Queue) Exclusive(fn func() error) error {
 	return fn()
 }
 
+// ExclusiveNumbered is Exclusive for a commit that goes by another way than the log: fn is given the next sequence
+// number, which is used up if it returns nil. It must have made durable and published everything up to that then.
+func (q *Queue) ExclusiveNumbered(fn func(seq key.SeqNum) error) error {
+	q.pipelineMu.Lock()
+	defer q.pipelineMu.Unlock()
+	if q.failed != nil {
+		return q.failed
+	}
+	if err := fn(q.next); err != nil {
+		return err
+	}
+	q.next++
+	return nil
+}
+
 // enqueue adds r to the next group and reports whether r is its leader.
 func (q *Queue) enqueue(r *Request) bool {
 	q.waitMu.Lock()

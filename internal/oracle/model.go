@@ -32,11 +32,13 @@ type Model struct {
 }
 
 // Apply puts the operations of b, which commits at first, into the model.
-func (m *Model) Apply(first key.SeqNum, b *batch.Batch) {
+func (m *Model) Apply(first key.SeqNum, b *batch.Batch) { m.apply(first, 1, b) }
+
+// apply puts the operations of b into the model, the first at seq and each further one so many behind the one before.
+func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
 	if m.versions == nil {
 		m.versions = make(map[string][]version)
 	}
-	seq := first
 	for op := range b.Ops() {
 		old, known := m.versions[string(op.Key)]
 		if !known {
@@ -44,7 +46,7 @@ func (m *Model) Apply(first key.SeqNum, b *batch.Batch) {
 		}
 		v := version{seq: seq, deleted: op.Kind == key.KindDelete, value: bytes.Clone(op.Value)}
 		m.versions[string(op.Key)] = append(old, v)
-		seq++
+		seq += step
 	}
 }
 

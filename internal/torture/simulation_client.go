@@ -14,6 +14,7 @@ const (
 	wantPut intent = iota
 	wantDelete
 	wantBatch
+	wantIngest
 	wantGet
 	wantScan
 	wantSnapshot
@@ -36,7 +37,7 @@ func (m *simulation) move(c *client) error {
 	if c.left == 0 {
 		c.intent = m.swarm.intent(m.r)
 		c.left = 1
-		if c.intent == wantBatch || c.intent == wantScan || c.intent == wantSnapshot || c.intent == wantPast {
+		if c.intent == wantBatch || c.intent == wantIngest || c.intent == wantScan || c.intent == wantSnapshot || c.intent == wantPast {
 			c.left += m.r.IntN(8)
 		}
 	}
@@ -48,7 +49,7 @@ func (m *simulation) move(c *client) error {
 	case wantDelete:
 		c.batch.Delete(m.swarm.mix.key(m.r))
 		return m.commit(c)
-	case wantBatch:
+	case wantBatch, wantIngest:
 		return m.gather(c)
 	case wantGet:
 		return m.get(engine.Latest, m.History.Acknowledged())
@@ -82,7 +83,11 @@ func (m *simulation) commit(c *client) error {
 	b := c.batch
 	c.batch = batch.Batch{}
 	sync := m.r.Float64() < m.swarm.mix.Sync
-	ok, err := m.attempt("commit", func() error { return m.Write(&b, sync) })
+	write := func() error { return m.Write(&b, sync) }
+	if c.intent == wantIngest {
+		write = func() error { return m.Ingest(&b) }
+	}
+	ok, err := m.attempt("commit", write)
 	if ok {
 		m.stats.Commits++
 		m.observe("acknowledged %d, sync %v", m.History.Last(), sync)
