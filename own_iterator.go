@@ -2,6 +2,7 @@ package lightningdb
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,8 +18,12 @@ type ownIterator struct {
 	rw      *readWrite
 	lo, hi  []byte
 	base    *engine.Iterator
-	seq     key.SeqNum // that base reads at
-	overlay txn.Overlay
+	seq     key.SeqNum      // that base reads at
+	spilled txn.OverSpilled // over base, if the transaction has spilled
+	spills  uint64          // of the writes, when spilled was made
+	overlay txn.Overlay     // over spilled, or over base
+
+	layered bool // spilled is open
 
 	walk  direction
 	from  []byte // where the walk began: the first key of it, or the first one after it going backward
@@ -60,9 +65,29 @@ func (it *ownIterator) open() error {
 	if err != nil {
 		return err
 	}
-	it.base, it.seq = base, it.rw.txn.Seq()
-	it.overlay.Reset(base, &it.rw.writes, it.lo, it.hi)
+	it.base, it.seq, it.spills = base, it.rw.txn.Seq(), it.rw.writes.Spills()
+	below := txn.Source(base)
+	if it.layered = it.rw.writes.Spilled(); it.layered {
+		it.spilled.Reset(base, &it.rw.writes, it.lo, it.hi)
+		below = &it.spilled
+	}
+	it.overlay.Reset(below, &it.rw.writes, it.lo, it.hi)
 	return nil
+}
+
+// closeBase gives back what open opened.
+func (it *ownIterator) closeBase() error {
+	err := it.base.Close()
+	it.base = nil
+	if it.layered {
+		err = errors.Join(err, it.spilled.Close())
+	}
+	return err
+}
+
+// current reports whether what open opened is still what the transaction sees.
+func (it *ownIterator) current() bool {
+	return it.seq == it.rw.txn.Seq() && it.spills == it.rw.writes.Spills()
 }
 
 func (it *ownIterator) First() bool { return it.start(forward, it.lo, it.overlay.First) }
@@ -106,7 +131,7 @@ func (it *ownIterator) Next() bool {
 	if !it.overlay.Valid() {
 		return false
 	}
-	if it.walk == forward && it.seq == it.rw.txn.Seq() {
+	if it.walk == forward && it.current() {
 		return it.overlay.Next()
 	}
 	it.turn(forward)
@@ -122,7 +147,7 @@ func (it *ownIterator) Prev() bool {
 	if !it.overlay.Valid() {
 		return false
 	}
-	if it.walk == backward && it.seq == it.rw.txn.Seq() {
+	if it.walk == backward && it.current() {
 		return it.overlay.Prev()
 	}
 	it.turn(backward)
@@ -138,13 +163,12 @@ func (it *ownIterator) turn(walk direction) {
 	it.from = append(it.from[:0], it.at...)
 }
 
-// renew opens base anew if the transaction has moved to another snapshot. The iterator then stands nowhere.
+// renew opens base anew if the transaction has moved to another snapshot, or spilled. The iterator then stands nowhere.
 func (it *ownIterator) renew() bool {
-	if it.seq == it.rw.txn.Seq() {
+	if it.current() {
 		return true
 	}
-	err := it.base.Close()
-	it.base = nil
+	err := it.closeBase()
 	if err == nil {
 		err = it.open()
 	}
@@ -233,7 +257,5 @@ func (it *ownIterator) shut() error {
 	if i := slices.Index(it.rw.iterators, it); i >= 0 {
 		it.rw.iterators = slices.Delete(it.rw.iterators, i, i+1)
 	}
-	err := it.base.Close()
-	it.base = nil
-	return err
+	return it.closeBase()
 }

@@ -366,9 +366,6 @@ func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 	return out, err
 }
 
-// spillIfLarge moves the writes to disk when memory holds as much of them as it may.
-func (rw *readWrite) spillIfLarge() error { return nil }
-
 // lock locks k for the transaction.
 func (rw *readWrite) lock(k []byte) error {
 	err := rw.txn.Lock(rw.ctx, k, rw.options.Isolation == Serializable || !rw.hasRead)
@@ -403,6 +400,9 @@ func (rw *readWrite) commit() (seq key.SeqNum, err error) {
 		return 0, fmt.Errorf("the transaction cannot commit: %w", rw.err)
 	}
 	rw.closeIterators() // now the read set is complete
+	if rw.writes.Spilled() {
+		return rw.commitSpilled()
+	}
 	var b Batch
 	b.durability = rw.options.Durability
 	rw.writes.AppendTo(&b.ops)

@@ -146,6 +146,28 @@ func (q *Queue) Exclusive(fn func() error) error {
 // Settle waits until every commit that has passed its check at the time of the call is published or has failed.
 func (q *Queue) Settle() { _ = q.Exclusive(func() error { return nil }) }
 
+// ExclusiveNumbered is Exclusive for a commit that goes by another way than the log: fn is given the next sequence
+// number, which is used up if it returns nil. It must have made durable and published everything up to that then.
+func (q *Queue) ExclusiveNumbered(fn func(seq key.SeqNum) error) error {
+	q.pipelineMu.Lock()
+	defer q.pipelineMu.Unlock()
+	if q.failed != nil {
+		return q.failed
+	}
+	panicked := true
+	defer func() {
+		if panicked {
+			q.failed = ErrPanicked
+		}
+	}()
+	err := fn(q.next)
+	panicked = false
+	if err == nil {
+		q.next++
+	}
+	return err
+}
+
 // enqueue adds r to the next group and reports whether r is its leader.
 func (q *Queue) enqueue(r *Request) bool {
 	q.waitMu.Lock()

@@ -284,3 +284,32 @@ func TestCommit_goesOnAfterAGroupThatWasRefused(t *testing.T) {
 		t.Errorf("Commit = %d, %v", last, err)
 	}
 }
+
+// Two commits would have the same sequence number, or the log would have a gap that no restart gets over.
+func TestExclusiveNumbered_takesANumberOnlyIfItSucceeds(t *testing.T) {
+	e := &recorder{fits: 1}
+	q := NewQueue(e, 7)
+	refused := errors.New("refused")
+	number := func(result error) (seq key.SeqNum, err error) {
+		err = q.ExclusiveNumbered(func(s key.SeqNum) error { seq = s; return result })
+		return seq, err
+	}
+	if seq, err := number(refused); seq != 7 || err != refused {
+		t.Errorf("number %d, %v", seq, err)
+	}
+	if seq, err := number(nil); seq != 7 || err != nil {
+		t.Errorf("after a refusal: number %d, %v", seq, err)
+	}
+	var b batch.Batch
+	b.Put([]byte("k"), nil)
+	if last, err := q.Commit(Commit{Batch: &b}); last != 8 || err != nil {
+		t.Errorf("the next commit: %d, %v", last, err)
+	}
+	e.syncErr = errors.New("lost")
+	if _, err := q.Commit(Commit{Batch: &b, Sync: true}); err == nil {
+		t.Fatal("a commit succeeded though its sync failed")
+	}
+	if _, err := number(nil); !errors.Is(err, e.syncErr) {
+		t.Errorf("after a sync failed: %v", err)
+	}
+}

@@ -107,3 +107,16 @@ func connected(v *manifest.Version, t *manifest.TableMeta) []*manifest.TableMeta
 		tables = wider
 	}
 }
+
+// DeepestLevel is the deepest level in which a new table can stand whose entries are newer than everything in v: one that
+// no table above it, nor in it, overlaps. Running jobs need not be asked: their inputs cover their span without a gap (see
+// the package comment), so that what overlaps none of the inputs overlaps none of the outputs either, and what overlaps
+// one goes above it.
+func DeepestLevel(v *manifest.Version, t *manifest.TableMeta) int {
+	for level := range v.Levels {
+		if len(overlapping(v, level, spanOf1(t))) > 0 {
+			return max(level-1, 0)
+		}
+	}
+	return lastLevel
+}

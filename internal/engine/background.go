@@ -270,7 +270,7 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 	defer e.manifestMu.Unlock()
 	version := e.view.Load().version // only holders of manifestMu change it
 	edit.NextNum = e.peekNum()
-	edit.LastSeq = version.LastSeq
+	edit.LastSeq = max(edit.LastSeq, version.LastSeq)
 	edit.Floor = max(edit.Floor, version.Floor)
 	if flushed != nil {
 		// Not the newest in the tables: a flush may drop a tombstone that hides nothing.

@@ -17,6 +17,12 @@
 // An iterator registers its sequence number first, so that no compaction started later drops what it needs, and holds
 // a reference on its view until it is closed.
 //
+// # Large commits
+//
+// What is too large for a batch goes to tables first (RunWriter), which Ingest makes part of the tree under one sequence
+// number, with one edit of the manifest and past the log. Before that edit everything older is in tables; with it the log
+// begins anew.
+//
 // # Memory
 //
 // Memtables and cached pages live outside the garbage-collected heap and are used again. They are given back only

@@ -106,3 +106,6 @@ type silent struct{}
 func (silent) Debug(string, ...any) {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
+
+// SpillBytes is how many bytes of writes one transaction may keep in memory.
+func (e *Engine) SpillBytes() int64 { return int64(e.budget.memtable) / 2 }

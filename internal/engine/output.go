@@ -83,9 +83,19 @@ type output struct {
 	writer *table.Writer
 	num    filename.Num
 	id     uint64
+
+	fleeting bool // not to be synced: it will not outlive the process
 }
 
 func (e *Engine) createOutput(num filename.Num) (compaction.Output, error) {
+	o, err := e.newOutput(num)
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (e *Engine) newOutput(num filename.Num) (*output, error) {
 	file, err := e.fs.Create(filename.Make(filename.Table, num))
 	if err != nil {
 		return nil, err
@@ -102,7 +112,7 @@ func (o *output) Abort() error                           { return o.file.Close()
 
 func (o *output) Finish() (*manifest.TableMeta, error) {
 	p, err := o.writer.Finish()
-	if err == nil {
+	if err == nil && !o.fleeting {
 		err = o.file.Sync()
 	}
 	var size int64

@@ -109,7 +109,8 @@ func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)
 	}
-	r, err := table.Open(file, table.OpenOptions{Name: name, ID: meta.ID, Size: meta.Size, Cache: e.cache})
+	r, err := table.Open(file, table.OpenOptions{
+		Name: name, ID: meta.ID, Size: meta.Size, Cache: e.cache, Seq: meta.Seq})
 	if err != nil {
 		file.Close()
 		return nil, err

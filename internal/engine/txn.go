@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -54,6 +55,38 @@ func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum
 			return 0, err
 		}
 	}
+}
+
+// CommitRun is Commit for what is too large to go through the log: the entries of r, as Ingest commits them.
+func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
+	reader := r.NewReader(key.MaxSeqNum)
+	defer reader.Close()
+	for {
+		last, err := t.engine.Ingest(r, func() error { return t.checkRun(reader) })
+		blocked := (*blockedError)(nil)
+		if !errors.As(err, &blocked) {
+			return last, err
+		}
+		t.locked = true
+		if err := t.engine.acquire(ctx, t.owner, blocked.key); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// checkRun is the check of a commit of what reader reads. The locks are looked up in the run, not the run in the locks.
+func (t *Txn) checkRun(reader *RunReader) error {
+	it := reader.NewIterator()
+	defer it.Close()
+	for _, held := range t.engine.locks.HeldByOthers(t.owner) {
+		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Holds(it.Key().User) {
+			return &blockedError{bytes.Clone(it.Key().User)}
+		}
+		if err := it.Err(); err != nil {
+			return err
+		}
+	}
+	return t.engine.unchangedIn(t.snapshot, &t.Reads)
 }
 
 // Lock makes commits of others that write user wait until t is closed, and sees to it that t reads the newest value of

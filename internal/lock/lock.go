@@ -17,6 +17,7 @@
 package lock
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"sync"
@@ -145,6 +146,32 @@ func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, block
 		}
 	}
 	return nil, false
+}
+
+// Span is the keys from Lo, and before Hi unless that is nil.
+type Span struct{ Lo, Hi []byte }
+
+// Holds reports whether key lies in s.
+func (s Span) Holds(key []byte) bool {
+	return bytes.Compare(key, s.Lo) >= 0 && compareEnd(s.Hi, key) > 0
+}
+
+// HeldByOthers returns what owners other than o have locked or protect: for whoever writes too much to ask Blocked.
+func (t *Table) HeldByOthers(o *Owner) []Span {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var spans []Span
+	for _, l := range t.locks {
+		if l.holder != nil && l.holder != o {
+			spans = append(spans, Span{[]byte(l.key), append([]byte(l.key), 0)})
+		}
+	}
+	if t.turn.holder != o {
+		for _, r := range t.ranges {
+			spans = append(spans, Span{bytes.Clone(r.lo), bytes.Clone(r.hi)})
+		}
+	}
+	return spans
 }
 
 // Release gives up the locks, the ranges and the priority of o and hands each to the next in line. An owner that holds

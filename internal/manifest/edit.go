@@ -19,6 +19,8 @@ import (
 //	tag  times  value
 //	  2  any    a table that joins: level, number, id, size, digest, entries, tombstones, shadowed, raw bytes, smallest
 //	            and largest sequence number, smallest key, largest key
+//	 14  any    likewise, of a table all of whose entries have the sequence number that is its smallest and largest,
+//	            whatever they carry
 //	  4  any    a table that leaves: level, number
 //	  6  0-1    first log segment still needed
 //	  8  0-1    next file number
@@ -34,6 +36,7 @@ const (
 	tagNextNum  = 8
 	tagLastSeq  = 10
 	tagFloor    = 12
+	tagIngested = 14
 	tagLogEnd   = 1
 )
 
@@ -46,7 +49,7 @@ func appendEdit(dst []byte, e *Edit) []byte {
 	}
 	for _, p := range e.Added {
 		value = appendTable(value[:0], p)
-		dst = appendField(dst, tagAdded, value)
+		dst = appendField(dst, tagOf(p.Table), value)
 	}
 	dst = appendNumber(dst, tagLogStart, uint64(e.LogStart))
 	dst = appendNumber(dst, tagNextNum, uint64(e.NextNum))
@@ -57,6 +60,14 @@ func appendEdit(dst []byte, e *Edit) []byte {
 		dst = appendField(dst, tagLogEnd, value)
 	}
 	return dst
+}
+
+// tagOf is the tag of a table that joins.
+func tagOf(t *TableMeta) uint64 {
+	if t.Seq != 0 {
+		return tagIngested
+	}
+	return tagAdded
 }
 
 func appendTable(dst []byte, p Placed) []byte {
@@ -97,7 +108,7 @@ func decodeEdit(data []byte) (*Edit, error) {
 		if c.bad {
 			return nil, corrupt.New("", -1, "malformed edit")
 		}
-		if tag != tagAdded && tag != tagDeleted {
+		if tag != tagAdded && tag != tagIngested && tag != tagDeleted {
 			if seen[tag] {
 				return nil, corrupt.New("", -1, "edit with two fields of tag %d", tag)
 			}
@@ -115,6 +126,10 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 	switch tag {
 	case tagAdded:
 		e.Added = append(e.Added, decodeTable(&c))
+	case tagIngested:
+		p := decodeTable(&c)
+		p.Table.Seq = p.Table.LargestSeq
+		e.Added = append(e.Added, p)
 	case tagDeleted:
 		e.Deleted = append(e.Deleted, Removed{Level: c.small(), Num: c.num()})
 	case tagLogStart:

@@ -43,6 +43,12 @@ func table(num filename.Num, seq key.SeqNum, smallest, largest string) *TableMet
 	}
 }
 
+// ingested is t with one sequence number for all its entries.
+func ingested(t *TableMeta) *TableMeta {
+	t.Seq, t.SmallestSeq, t.Shadowed = t.LargestSeq, t.LargestSeq, 0
+	return t
+}
+
 // emptyVersion is what a new database begins with.
 func emptyVersion() *Version { return &Version{DatabaseID: testDB, LogStart: 2, NextNum: 3} }
 
@@ -51,7 +57,7 @@ func sampleEdits() []*Edit {
 	return []*Edit{
 		{Added: []Placed{{0, table(4, 10, "a", "m")}}, LogStart: 3, NextNum: 5, LastSeq: 10},
 		{Added: []Placed{{0, table(5, 30, "c", "z")}}, LogStart: 5, NextNum: 6, LastSeq: 30},
-		{Added: []Placed{{0, table(6, 40, "n", "p")}}, NextNum: 7, LastSeq: 41, Floor: 30},
+		{Added: []Placed{{0, ingested(table(6, 40, "n", "p"))}}, NextNum: 7, LastSeq: 41, Floor: 30},
 		{
 			Deleted: []Removed{{0, 4}, {0, 5}, {0, 6}},
 			Added:   []Placed{{6, table(8, 30, "a", "f")}, {6, table(9, 30, "g", "m\xff")}, {5, table(6, 40, "n", "p")}},
@@ -158,6 +164,9 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		"sequence zero":            changed(func(m *TableMeta) { m.SmallestSeq = 0 }),
 		"sequences reversed":       changed(func(m *TableMeta) { m.SmallestSeq = m.LargestSeq + 1 }),
 		"sequence beyond the last": changed(func(m *TableMeta) { m.LargestSeq = 42 }),
+		"one number for several":   changed(func(m *TableMeta) { m.Seq, m.SmallestSeq, m.Shadowed = 40, 40, 1 }),
+		"one number, a range":      changed(func(m *TableMeta) { m.Seq, m.Shadowed = 40, 0 }),
+		"one number, another":      changed(func(m *TableMeta) { m.Seq, m.SmallestSeq, m.Shadowed = 39, 40, 0 }),
 		"no entries":               changed(func(m *TableMeta) { m.Entries = 0 }),
 		"too many tombstones":      changed(func(m *TableMeta) { m.Tombstones = 11 }),
 		"all shadowed":             changed(func(m *TableMeta) { m.Shadowed = 10 }),
@@ -206,6 +215,11 @@ func TestEdit_roundTrip(t *testing.T) {
 				Smallest: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "smallest"),
 				Largest:  rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "largest"),
 			}})
+		}
+		for _, p := range e.Added {
+			if rapid.Bool().Draw(t, "one sequence number") {
+				p.Table.Seq = p.Table.LargestSeq
+			}
 		}
 		got, err := decodeEdit(appendEdit(nil, e))
 		if err != nil {

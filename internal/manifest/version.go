@@ -25,7 +25,8 @@ type TableMeta struct {
 	RawBytes          uint64 // of keys and values before compression
 	SmallestSeq       key.SeqNum
 	LargestSeq        key.SeqNum
-	Smallest, Largest []byte // user keys, both in the table
+	Seq               key.SeqNum // of all entries, in place of what they carry; 0 if they carry their own
+	Smallest, Largest []byte     // user keys, both in the table
 }
 
 // Version is one state of the set of tables. It is immutable; its zero value has no tables.
@@ -205,6 +206,8 @@ func (t *TableMeta) problem() string {
 		return "impossible counts"
 	case t.SmallestSeq == 0 || t.SmallestSeq > t.LargestSeq || t.LargestSeq > key.MaxSeqNum:
 		return "impossible sequence numbers"
+	case t.Seq != 0 && (t.SmallestSeq != t.Seq || t.LargestSeq != t.Seq || t.Shadowed > 0):
+		return "one sequence number for several versions"
 	case !possibleKey(t.Smallest) || !possibleKey(t.Largest):
 		return "an impossible key"
 	case bytes.Compare(t.Smallest, t.Largest) > 0:

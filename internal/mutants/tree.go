@@ -2,6 +2,45 @@ package mutants
 
 // treeMutants break the manifest, the tables, flush, compaction and recovery: what is on the disk besides the log.
 var treeMutants = []Mutant{
+	// Ingest.
+	{
+		Name:    "memtables are not flushed before tables are ingested",
+		Breaks:  "an older version in a memtable, or in the log, hides the newest one",
+		Changes: []Change{{"internal/engine/ingest.go", `	if err := e.emptyMemtables(); err != nil {`, `	if err := e.syncLog(); err != nil {`}},
+		Killer:  test("engine", "TestIngest_afterALateCommit"),
+	},
+	{
+		Name:   "ingested tables are published before their edit is durable",
+		Breaks: "a snapshot changes under its reader, or shows what a power cut takes back",
+		Changes: []Change{{"internal/engine/ingest.go", `	entries := r.Entries()
+`, `	entries := r.Entries()
+	e.visible.Store(uint64(seq))
+`}},
+		Killer: test("engine", "TestIngest_isNotSeenBeforeItIsDurable"),
+	},
+	{
+		Name:    "the log goes on behind ingested tables",
+		Breaks:  "a recovery finds a gap in the log, or replays what was overwritten",
+		Changes: []Change{{"internal/engine/ingest.go", `LogStart: logStart, LastSeq: seq}`, `LogStart: min(logStart, 0), LastSeq: seq}`}},
+		Killer:  crash("ingest"),
+	},
+	{
+		Name:   "a lookup compares an ingested entry by the number that it carries",
+		Breaks: "a snapshot shows what was committed after it",
+		Changes: []Change{{"internal/table/reader.go", `		if r.trailer(e.Key.Trailer).Seq() > seq {
+			return r.getOlder`, `		if e.Key.Trailer.Seq() > seq {
+			return r.getOlder`}},
+		Killer: test("table", "TestReader_givesEntriesTheirNumber"),
+		Quick:  true,
+	},
+	{
+		Name:    "an ingested table goes into the level of what it overlaps",
+		Breaks:  "the newest version lies below an older one, or two tables of a level overlap",
+		Changes: []Change{{"internal/compaction/levels.go", `			return max(level-1, 0)`, `			return max(level, 0)`}},
+		Killer:  test("compaction", "TestDeepestLevel_isAboveAllThatOverlaps"),
+		Quick:   true,
+	},
+
 	// The manifest.
 	{
 		Name:    "no sync of an edit",
@@ -86,7 +125,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "no sync of a table",
 		Breaks: "the manifest names a table that a power cut emptied",
-		Changes: []Change{{"internal/engine/output.go", `	if err == nil {
+		Changes: []Change{{"internal/engine/output.go", `	if err == nil && !o.fleeting {
 		err = o.file.Sync()
 	}
 `, ``}},

@@ -41,22 +41,28 @@ type History struct {
 }
 
 // Issue records that b is being committed. It returns the sequence number that b ends with.
-func (h *History) Issue(b *batch.Batch, sync bool) key.SeqNum {
+func (h *History) Issue(b *batch.Batch, sync bool) key.SeqNum { return h.issue(b, sync, 1) }
+
+// IssueAtOnce is Issue of a commit that gives all its operations one sequence number and survives a power cut.
+func (h *History) IssueAtOnce(b *batch.Batch) key.SeqNum { return h.issue(b, true, 0) }
+
+// issue records that b is being committed, in so many sequence numbers for each operation but the last.
+func (h *History) issue(b *batch.Batch, sync bool, step key.SeqNum) key.SeqNum {
 	if b.Count() == 0 {
 		return h.Last()
 	}
 	c := commit{first: h.Last() + 1, sync: sync}
-	c.last = c.first + key.SeqNum(b.Count()) - 1
+	c.last = c.first + step*key.SeqNum(b.Count()-1)
 	newest := make(map[string]key.SeqNum)
 	seq := c.first
 	for op := range b.Ops() {
 		newest[string(op.Key)] = seq
-		seq++
+		seq += step
 	}
 	for k, seq := range newest {
 		c.keys, c.versions = append(c.keys, k), append(c.versions, seq)
 	}
-	h.Apply(c.first, b)
+	h.apply(c.first, step, b)
 	h.commits = append(h.commits, c)
 	return c.last
 }

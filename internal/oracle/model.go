@@ -36,11 +36,13 @@ type Model struct {
 }
 
 // Apply puts the operations of b, which commits at first, into the model.
-func (m *Model) Apply(first key.SeqNum, b *batch.Batch) {
+func (m *Model) Apply(first key.SeqNum, b *batch.Batch) { m.apply(first, 1, b) }
+
+// apply puts the operations of b into the model, the first at seq and each further one so many behind the one before.
+func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
 	if m.versions == nil {
 		m.versions = make(map[string][]version)
 	}
-	seq := first
 	for op := range b.Ops() {
 		old, known := m.versions[string(op.Key)]
 		if !known {
@@ -51,7 +53,7 @@ func (m *Model) Apply(first key.SeqNum, b *batch.Batch) {
 			v.value = m.merged(op, old)
 		}
 		m.versions[string(op.Key)] = append(old, v)
-		seq++
+		seq += step
 	}
 }
 

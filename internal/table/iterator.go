@@ -51,6 +51,7 @@ func (it *Iterator) Last() bool {
 
 // SeekGE moves to the first entry whose key is not before k.
 func (it *Iterator) SeekGE(k key.Internal) bool {
+	k = it.r.target(k)
 	if !it.descend(k) {
 		return false
 	}
@@ -62,6 +63,7 @@ func (it *Iterator) SeekGE(k key.Internal) bool {
 
 // SeekLT moves to the last entry whose key is before k.
 func (it *Iterator) SeekLT(k key.Internal) bool {
+	k = it.r.target(k)
 	if !it.descend(k) {
 		return false
 	}
@@ -233,6 +235,7 @@ func (it *Iterator) payload(n int) ([]byte, error) {
 // set makes entry i of the current leaf the current entry.
 func (it *Iterator) set(i int) bool {
 	it.index, it.entry, it.valid = i, it.page.Entry(i), true
+	it.entry.Key.Trailer = it.r.trailer(it.entry.Key.Trailer)
 	return true
 }
 

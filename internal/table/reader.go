@@ -21,7 +21,15 @@ type OpenOptions struct {
 	ID    uint64       // identity of the table
 	Size  int64        // length of the file in bytes
 	Cache *cache.Cache // where pages are kept
+
+	// Seq is the sequence number of every entry, of a table that was written before its commit had one: its entries
+	// carry LocalSeq instead. 0 if they carry their own.
+	Seq key.SeqNum
 }
+
+// LocalSeq is what the entries of a table carry whose sequence number is not known when it is written. There is one
+// version of each user key in such a table.
+const LocalSeq key.SeqNum = 1
 
 // Reader reads one table. It is safe for concurrent use. It keeps the directory and the properties in memory, 12
 // bytes a page with the cache's slot; all else goes through the cache.
@@ -31,7 +39,8 @@ type Reader struct {
 	dir   directory
 	props Properties
 	pages *cache.Pages
-	first int // number of the first locator page
+	first int        // number of the first locator page
+	seq   key.SeqNum // of all entries, or 0 if they carry their own
 }
 
 // Open returns a Reader of the table in f, of which it takes ownership when it succeeds. It reads the footer, the
@@ -39,6 +48,9 @@ type Reader struct {
 func Open(f vfs.File, o OpenOptions) (*Reader, error) {
 	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}}
 	if err := r.openParts(o.Size); err != nil {
+		return nil, err
+	}
+	if err := r.number(o.Seq); err != nil {
 		return nil, err
 	}
 	r.pages = o.Cache.NewPages(len(r.dir), r)
@@ -101,6 +113,41 @@ func (r *Reader) openProperties() error {
 	}
 	r.props.PageSize, r.props.FileSize = 1<<r.foot.pageBits, r.foot.size
 	return nil
+}
+
+// number gives all entries the sequence number seq, unless it is 0.
+func (r *Reader) number(seq key.SeqNum) error {
+	if seq == 0 {
+		return nil
+	}
+	p := &r.props
+	if p.SmallestSeq != LocalSeq || p.LargestSeq != LocalSeq || p.Shadowed > 0 {
+		return r.damaged(r.foot.properties, "its entries have sequence numbers of their own, and are to have one: %d", seq)
+	}
+	r.seq, p.SmallestSeq, p.LargestSeq = seq, seq, seq
+	return nil
+}
+
+// trailer is what readers see of a trailer that the table holds.
+func (r *Reader) trailer(held key.Trailer) key.Trailer {
+	if r.seq == 0 {
+		return held
+	}
+	return key.MakeTrailer(r.seq, held.Kind())
+}
+
+// target is k as it orders among the keys that the table holds: before, between or after the same ones.
+func (r *Reader) target(k key.Internal) key.Internal {
+	switch seq := k.Trailer.Seq(); {
+	case r.seq == 0:
+	case seq > r.seq:
+		k.Trailer = key.MakeTrailer(key.MaxSeqNum, key.KindMax)
+	case seq < r.seq:
+		k.Trailer = 0
+	default:
+		k.Trailer = key.MakeTrailer(LocalSeq, k.Trailer.Kind())
+	}
+	return k
 }
 
 // located gives the damage that a decoder found in what begins at offset its file and place. Other errors name the
@@ -177,7 +224,7 @@ func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte,
 		if !bytes.Equal(e.Key.User, user) {
 			continue
 		}
-		if e.Key.Trailer.Seq() > seq {
+		if r.trailer(e.Key.Trailer).Seq() > seq {
 			return r.getOlder(dst, user, seq, leaf, payload, next)
 		}
 		return r.appendValue(dst, &e)
@@ -220,7 +267,7 @@ func (r *Reader) getOlder(
 		if !bytes.Equal(e.Key.User, user) {
 			return dst, 0, false, nil
 		}
-		if e.Key.Trailer.Seq() <= seq {
+		if r.trailer(e.Key.Trailer).Seq() <= seq {
 			return r.appendValue(dst, &e)
 		}
 		at = next

@@ -155,6 +155,8 @@ func (d *differential) operation() error {
 		return d.compareAll()
 	}
 	switch p := d.r.IntN(100); {
+	case p < 1:
+		return d.ingest()
 	case p < 35:
 		return d.commit()
 	case p < 80:
@@ -177,15 +179,29 @@ func (d *differential) commit() error {
 	if d.r.IntN(3) == 0 {
 		n = 1 + d.r.IntN(d.mix.MaxBatch)
 	}
+	b := d.batch(n)
+	sync := d.r.Float64() < d.mix.Sync
+	d.note("commit %d operations, %d bytes, sync %v", n, len(b.Bytes()), sync)
+	return d.Write(b, sync)
+}
+
+// ingest writes a batch, mostly larger, by way of tables.
+func (d *differential) ingest() error {
+	n := 1 + d.r.IntN(4*d.mix.MaxBatch)
+	b := d.batch(n)
+	d.note("ingest %d operations, %d bytes", n, len(b.Bytes()))
+	return d.Ingest(b)
+}
+
+// batch returns n random writes.
+func (d *differential) batch(n int) *batch.Batch {
 	var b batch.Batch
 	for range n {
 		d.mix.change(d.r, &b)
 	}
 	d.tally.Commits++
 	d.tally.Operations += n - 1
-	sync := d.r.Float64() < d.mix.Sync
-	d.note("commit %d operations, %d bytes, sync %v", n, len(b.Bytes()), sync)
-	return d.Write(&b, sync)
+	return &b
 }
 
 // forget bounds the model: what no held reader sees goes.

@@ -8,6 +8,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
@@ -83,6 +85,43 @@ func (s *Session) Write(b *batch.Batch, sync bool) error {
 		s.History.Refuse()
 	}
 	return fmt.Errorf("commit: %w", err)
+}
+
+// Ingest commits b by way of tables, under one sequence number. Of operations on one key the last counts.
+func (s *Session) Ingest(b *batch.Batch) error {
+	run, err := s.writeRun(b)
+	if err != nil {
+		return err
+	}
+	defer run.Remove()
+	want := s.History.IssueAtOnce(b)
+	got, err := s.Engine.Ingest(run, nil)
+	switch {
+	case err == nil && got != want:
+		return fmt.Errorf("the commit has sequence number %d instead of %d", got, want)
+	case err == nil:
+		s.History.Acknowledge()
+		s.History.Synced(s.History.Last())
+		return nil
+	case !errors.Is(err, engine.ErrCommitUnknown):
+		s.History.Refuse()
+	}
+	return fmt.Errorf("ingest: %w", err)
+}
+
+func (s *Session) writeRun(b *batch.Batch) (*engine.Run, error) {
+	newest := make(map[string]batch.Op)
+	for op := range b.Ops() {
+		newest[string(op.Key)] = op
+	}
+	w := s.Engine.NewIngest()
+	for _, k := range slices.Sorted(maps.Keys(newest)) {
+		if err := w.Add(newest[k].Key, newest[k].Kind, newest[k].Value); err != nil {
+			w.Abort()
+			return nil, fmt.Errorf("write a run: %w", err)
+		}
+	}
+	return w.Finish()
 }
 
 // Put commits one value.

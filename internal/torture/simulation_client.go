@@ -15,6 +15,7 @@ const (
 	wantDelete
 	wantMerge
 	wantBatch
+	wantIngest
 	wantGet
 	wantScan
 	wantSnapshot
@@ -37,7 +38,7 @@ func (m *simulation) move(c *client) error {
 	if c.left == 0 {
 		c.intent = m.swarm.intent(m.r)
 		c.left = 1
-		if c.intent == wantBatch || c.intent == wantScan || c.intent == wantSnapshot || c.intent == wantPast {
+		if c.intent == wantBatch || c.intent == wantIngest || c.intent == wantScan || c.intent == wantSnapshot || c.intent == wantPast {
 			c.left += m.r.IntN(8)
 		}
 	}
@@ -53,7 +54,7 @@ func (m *simulation) move(c *client) error {
 	case wantDelete:
 		c.batch.Delete(m.swarm.mix.key(m.r))
 		return m.commit(c)
-	case wantBatch:
+	case wantBatch, wantIngest:
 		return m.gather(c)
 	case wantGet:
 		return m.get(engine.Latest, m.History.Acknowledged())
@@ -83,7 +84,11 @@ func (m *simulation) commit(c *client) error {
 	b := c.batch
 	c.batch = batch.Batch{}
 	sync := m.r.Float64() < m.swarm.mix.Sync
-	ok, err := m.attempt("commit", func() error { return m.Write(&b, sync) })
+	write := func() error { return m.Write(&b, sync) }
+	if c.intent == wantIngest {
+		write = func() error { return m.Ingest(&b) }
+	}
+	ok, err := m.attempt("commit", write)
 	if ok {
 		m.stats.Commits++
 		m.observe("acknowledged %d, sync %v", m.History.Last(), sync)

@@ -58,6 +58,15 @@ func CrashWorkloads() []Workload {
 		{Name: "merges", Options: small, Prepare: merges(3, true), Run: steps((*Session).Open, merges(20, false),
 			(*Session).Flush, merges(2, true), flushUnderSnapshot, merges(4, false), remove("list"), merges(1, true), compact,
 			merges(2, false), cleanStep, read("count"), read("list"), read("digest"))},
+		{Name: "ingest", Options: small, Prepare: many("k", 0, 20, 40, true), Run: steps((*Session).Open,
+			put("k003", 30, false), read("k003"), ingest("k", 0, 30, 60), read("k003"), put("k003", 20, false),
+			put("z", 10, true), cleanStep)},
+		{Name: "ingest-above-tables", Options: tiny, Prepare: layers(4), Run: steps((*Session).Open,
+			ingest("k", 5, 25, 40), remove("k006"), ingest("k", 0, 9, 30), compact, cleanStep, ingest("m", 0, 5, 9),
+			(*Session).Close, (*Session).Open, read("m001"))},
+		{Name: "ingest-of-rotated-log", Options: small, Prepare: nothing, Run: steps((*Session).Open,
+			put("a", 2500, false), put("b", 2500, false), put("c", 2500, false), ingest("a", 0, 9, 30), ingest("b", 0, 9, 30),
+			put("c", 2500, false), put("d", 2500, false), flushStep, cleanStep)},
 		{Name: "large-values", Options: tiny, Prepare: put("x", 5000, true), Run: steps((*Session).Open,
 			put("v", 9000, false), put("w", 30000, true), (*Session).Flush, put("v", 7000, true), remove("w"), compact,
 			read("v"), cleanStep)},
@@ -104,18 +113,26 @@ func read(k string) step {
 
 // many commits one batch: the keys prefix+from up to prefix+to, each with a value of n bytes, every fifth removed.
 func many(prefix string, from, to, n int, sync bool) step {
-	return func(s *Session) error {
-		var b batch.Batch
-		for i := from; i < to; i++ {
-			k := fmt.Sprintf("%s%03d", prefix, i)
-			if i%5 == 4 {
-				b.Delete([]byte(k))
-			} else {
-				b.Put([]byte(k), []byte(value(s, k, n)))
-			}
+	return func(s *Session) error { return s.Write(operations(s, prefix, from, to, n), sync) }
+}
+
+// operations is what many commits.
+func operations(s *Session, prefix string, from, to, n int) *batch.Batch {
+	var b batch.Batch
+	for i := from; i < to; i++ {
+		k := fmt.Sprintf("%s%03d", prefix, i)
+		if i%5 == 4 {
+			b.Delete([]byte(k))
+		} else {
+			b.Put([]byte(k), []byte(value(s, k, n)))
 		}
-		return s.Write(&b, sync)
 	}
+	return &b
+}
+
+// ingest commits the operations of many by way of tables.
+func ingest(prefix string, from, to, n int) step {
+	return func(s *Session) error { return s.Ingest(operations(s, prefix, from, to, n)) }
 }
 
 func flushStep(s *Session) error { _, err := s.Engine.FlushStep(); return err }

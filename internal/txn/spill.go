@@ -20,7 +20,8 @@ var ErrTooManySavepoints = errors.New("too many savepoints in a transaction that
 
 // Store keeps on disk what memory does not hold.
 type Store interface {
-	NewRun() RunWriter
+	// NewRun returns a writer of a run whose entries will have the sequence number seq.
+	NewRun(seq key.SeqNum) RunWriter
 }
 
 // RunWriter writes a run, by ascending keys.
@@ -34,17 +35,15 @@ type RunWriter interface {
 type Run interface {
 	// Get returns what the run says of user, whose hash is given. value belongs to the caller.
 	Get(user []byte, hash uint64) (kind key.Kind, value []byte, found bool, err error)
-	// NewIterator returns an iterator that gives every entry the sequence number seq: forOnce for reading all from front to
-	// back, or for moving about.
-	NewIterator(seq key.SeqNum, forOnce bool) merge.Iterator
+	// NewIterator returns an iterator: forOnce for reading all from front to back, or for moving about.
+	NewIterator(forOnce bool) merge.Iterator
 	Remove()
 }
 
-// spilledRun is a run in its place among the others.
+// spilledRun is a run among the others.
 type spilledRun struct {
 	Run
-	serial key.SeqNum // the newer, the higher
-	tier   int        // it was merged so often
+	tier int // it was merged so often
 }
 
 // Spilled reports whether there are writes on disk.
@@ -109,7 +108,7 @@ func (w *Writes) writeRun(store Store, writes []Write) error {
 	if len(writes) == 0 {
 		return nil
 	}
-	out := store.NewRun()
+	out := store.NewRun(w.nextSerial())
 	for _, write := range writes {
 		if err := out.Add(write.Key, write.Kind, write.Value); err != nil {
 			out.Abort()
@@ -125,10 +124,15 @@ func (w *Writes) keep(out RunWriter, tier int) error {
 	if err != nil {
 		return err
 	}
-	w.serial++
 	w.spills++
-	w.runs = append(w.runs, spilledRun{run, w.serial, tier})
+	w.runs = append(w.runs, spilledRun{run, tier})
 	return nil
+}
+
+// nextSerial is the sequence number of the next run: the newer a run, the higher.
+func (w *Writes) nextSerial() key.SeqNum {
+	w.serial++
+	return w.serial
 }
 
 // mergeSmall merges the newest runs while there are many of one size, as far as no savepoint lies between them.
@@ -142,7 +146,7 @@ func (w *Writes) mergeSmall(store Store) error {
 		if w.runs[n-fanIn].tier != tier {
 			return nil
 		}
-		out := store.NewRun()
+		out := store.NewRun(w.nextSerial())
 		if err := mergeRuns(w.runs[n-fanIn:], out.Add); err != nil {
 			out.Abort()
 			return err
@@ -203,7 +207,7 @@ func mergeRuns(runs []spilledRun, add func(user []byte, kind key.Kind, value []b
 func mergedIterator(runs []spilledRun, forOnce bool) merge.Iterator {
 	its := make([]merge.Iterator, 0, len(runs))
 	for _, r := range slices.Backward(runs) {
-		its = append(its, r.NewIterator(r.serial, forOnce))
+		its = append(its, r.NewIterator(forOnce))
 	}
 	return merge.New(its...)
 }

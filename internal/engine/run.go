@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/filename"
+	"lightningdb/internal/key"
+	"lightningdb/internal/manifest"
+	"lightningdb/internal/merge"
+	"lightningdb/internal/table"
+)
+
+// Run is entries in order, one for each user key, in table files that nothing names: what a transaction has written and
+// memory does not hold. Its files end with Remove, with Ingest, or with the next Open, which finds them unnamed. A Run may
+// be read by any number of goroutines.
+type Run struct {
+	engine   *Engine
+	tables   []*manifest.TableMeta // by key, disjoint
+	fleeting bool
+}
+
+// RunWriter writes a Run, in tables of the usual size. Its memory is that of one table's writer. It belongs to one
+// goroutine, and ends with Finish or Abort.
+type RunWriter struct {
+	run *Run
+	out *output // the table that is being written, nil if none is
+}
+
+// NewRun returns a writer of a run that is only to be read again by this process.
+func (e *Engine) NewRun() *RunWriter { return &RunWriter{run: &Run{engine: e, fleeting: true}} }
+
+// NewIngest returns a writer of a run that Ingest can commit: its tables are synced.
+func (e *Engine) NewIngest() *RunWriter { return &RunWriter{run: &Run{engine: e}} }
+
+// Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort is of
+// use.
+func (w *RunWriter) Add(user []byte, kind key.Kind, value []byte) error {
+	if w.out != nil && (w.out.Full() || w.out.EstimatedSize() >= w.run.engine.budget.table) {
+		if err := w.finishTable(); err != nil {
+			return err
+		}
+	}
+	if w.out == nil {
+		if err := w.beginTable(user); err != nil {
+			return err
+		}
+	}
+	return w.out.Add(key.Make(user, table.LocalSeq, kind), value)
+}
+
+func (w *RunWriter) beginTable(user []byte) error {
+	e := w.run.engine
+	if err := e.writable(); err != nil {
+		return err
+	}
+	if n := len(w.run.tables); n > 0 && bytes.Compare(w.run.tables[n-1].Largest, user) >= 0 {
+		return fmt.Errorf("run: key %q added after %q", user, w.run.tables[n-1].Largest)
+	}
+	num := e.newNum()
+	out, err := e.newOutput(num)
+	if err != nil {
+		e.discard(filename.Make(filename.Table, num))
+		return fmt.Errorf("begin a table of a run: %w", err)
+	}
+	out.fleeting = w.run.fleeting
+	w.out = out
+	return nil
+}
+
+func (w *RunWriter) finishTable() error {
+	out := w.out
+	w.out = nil
+	meta, err := out.Finish()
+	if err != nil {
+		w.run.engine.discard(filename.Make(filename.Table, out.num))
+		return fmt.Errorf("finish a table of a run: %w", err)
+	}
+	w.run.tables = append(w.run.tables, meta)
+	return nil
+}
+
+// Finish completes the run. After an error its files are gone.
+func (w *RunWriter) Finish() (*Run, error) {
+	if w.out != nil {
+		if err := w.finishTable(); err != nil {
+			w.Abort()
+			return nil, err
+		}
+	}
+	return w.run, nil
+}
+
+// Abort removes what was written. After Finish it does nothing that Run.Remove does not.
+func (w *RunWriter) Abort() {
+	if out := w.out; out != nil {
+		w.out = nil
+		out.Abort() // the file goes
+		w.run.engine.discard(filename.Make(filename.Table, out.num))
+	}
+	w.run.Remove()
+}
+
+// Remove removes the files of the run. Iterators on it must be closed. It does nothing to a run that was committed.
+func (r *Run) Remove() {
+	for _, t := range r.tables {
+		r.engine.discard(filename.Make(filename.Table, t.Num))
+	}
+	r.tables = nil
+}
+
+// Entries is the number of entries in the run.
+func (r *Run) Entries() (n uint64) {
+	for _, t := range r.tables {
+		n += t.Entries
+	}
+	return n
+}
+
+// NewIterator returns an iterator over the run in which every entry has the sequence number seq, so that a merge of several
+// runs prefers those with higher numbers. It reads from front to back past the cache, one table at a time. It must be
+// closed.
+func (r *Run) NewIterator(seq key.SeqNum) merge.Iterator {
+	tables := runTables{engine: r.engine}
+	for _, t := range r.tables {
+		tables.metas = append(tables.metas, numbered(t, seq))
+	}
+	return merge.NewLevel(tables)
+}
+
+// runTables makes the tables of a run a merge.Tables.
+type runTables struct {
+	engine *Engine
+	metas  []*manifest.TableMeta
+}
+
+func (r runTables) Len() int { return len(r.metas) }
+
+func (r runTables) Bounds(i int) (smallest, largest []byte) {
+	return r.metas[i].Smallest, r.metas[i].Largest
+}
+
+func (r runTables) Open(i int) (merge.Iterator, error) { return r.engine.openInput(r.metas[i]) }
+
+// numbered is t with all its entries at seq.
+func numbered(t *manifest.TableMeta, seq key.SeqNum) *manifest.TableMeta {
+	n := *t
+	n.Seq, n.SmallestSeq, n.LargestSeq = seq, seq, seq
+	return &n
+}
+
+var (
+	errEmptyRun    = errors.New("ingest: the run holds nothing")
+	errFleetingRun = errors.New("ingest: the run was not written by NewIngest")
+)

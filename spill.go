@@ -1,0 +1,91 @@
+package lightningdb
+
+import (
+	"errors"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
+	"lightningdb/internal/txn"
+)
+
+// spillIfLarge moves the writes to disk when they take as much memory as one transaction may.
+func (rw *readWrite) spillIfLarge() error {
+	if int64(rw.writes.Size()) <= rw.db.engine.SpillBytes() {
+		return nil
+	}
+	err := rw.writes.Spill(spillStore{rw.db.engine})
+	if err != nil {
+		rw.fail(err)
+	}
+	return err
+}
+
+// commitSpilled commits writes that memory does not hold. The runs become one, of tables that join the tree.
+func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
+	w := rw.db.engine.NewIngest()
+	if err := rw.writes.All(spillStore{rw.db.engine}, w.Add); err != nil {
+		w.Abort()
+		return 0, err
+	}
+	run, err := w.Finish()
+	if err != nil {
+		return 0, err
+	}
+	defer run.Remove() // unless it was committed
+	if rw.options.Isolation == SnapshotIsolation {
+		if err := rw.claimRun(run); err != nil {
+			return 0, err
+		}
+	}
+	return rw.txn.CommitRun(rw.ctx, run)
+}
+
+// claimRun is claimWrites for a run. So many keys become spans, so that there may be conflicts where there is none.
+func (rw *readWrite) claimRun(run *engine.Run) (err error) {
+	rw.txn.Reads.Reset()
+	it := run.NewIterator(1)
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		if k := it.Key(); k.Trailer.Kind() != key.KindMerge {
+			rw.txn.Reads.AddKey(k.User, key.Hash(k.User))
+		}
+	}
+	return it.Err()
+}
+
+// spillStore keeps the writes of a transaction in files of the database that nothing names: a crash leaves nothing of them.
+type spillStore struct{ engine *engine.Engine }
+
+func (s spillStore) NewRun(seq key.SeqNum) txn.RunWriter { return &spillWriter{s.engine.NewRun(), seq} }
+
+type spillWriter struct {
+	*engine.RunWriter
+	seq key.SeqNum
+}
+
+func (w *spillWriter) Finish() (txn.Run, error) {
+	run, err := w.RunWriter.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return &spillRun{run, run.NewReader(w.seq), w.seq}, nil
+}
+
+type spillRun struct {
+	run *engine.Run
+	*engine.RunReader
+	seq key.SeqNum
+}
+
+func (r *spillRun) NewIterator(forOnce bool) merge.Iterator {
+	if forOnce {
+		return r.run.NewIterator(r.seq)
+	}
+	return r.RunReader.NewIterator()
+}
+
+func (r *spillRun) Remove() {
+	r.RunReader.Close()
+	r.run.Remove()
+}
