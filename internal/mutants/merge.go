@@ -93,6 +93,13 @@ var mergeMutants = []Mutant{
 		Killer: test("engine", "TestGet_operandsOverWhatCannotBeReadAreAnError"),
 	},
 	{
+		Name:   "a memtable folds onto what is visible",
+		Breaks: "of several merges in one batch, some are lost",
+		Changes: []Change{{"internal/memtable/fold.go", `	value, present, err := m.folding.Below(m.folded[:0], user, seq-1)`,
+			`	value, present, err := m.folding.Below(m.folded[:0], user, seq-2)`}},
+		Killer: test("engine", "TestCommit_foldsWithinABatch"),
+	},
+	{
 		Name:   "a memtable folds without looking for room",
 		Breaks: "the process ends for want of a few bytes",
 		Changes: []Change{{"internal/memtable/fold.go",
