@@ -134,7 +134,8 @@ func (r *Run) Entries() (n uint64) {
 	return n
 }
 
-// Get appends the value of user to dst. found is false if the run does not hold it; a tombstone is found, without a value.
+// Get appends the value of user, or the operand, to dst. found is false if the run does not hold it; a tombstone is found,
+// without a value.
 func (r *Run) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
 	i, _ := slices.BinarySearchFunc(r.tables, user, func(t *tableRef, user []byte) int {
 		return bytes.Compare(t.meta.Largest, user)
@@ -142,9 +143,23 @@ func (r *Run) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err 
 	if i == len(r.tables) {
 		return dst, 0, false, nil
 	}
+	out, kind, found, err = r.getFrom(r.tables[i], dst, user)
+	if err != nil || kind != key.KindMerge {
+		return out, kind, found, err
+	}
+	it := r.NewIterator() // a lookup in a table leaves operands to iterators
+	defer it.Close()
+	if !it.SeekGE(key.SeekTo(user, r.seq)) {
+		return dst, 0, false, it.Err()
+	}
+	operand, err := it.Value()
+	return append(dst, operand...), kind, err == nil, err
+}
+
+func (r *Run) getFrom(t *tableRef, dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
 	guard := r.engine.epochs.Enter()
 	defer guard.Exit()
-	return r.engine.getFromTable(r.tables[i], dst, user, key.Hash(user), Latest)
+	return r.engine.getFromTable(t, dst, user, key.Hash(user), Latest)
 }
 
 // NewIterator returns an iterator over the run that reads through the cache. It must be closed.
