@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var hugeBytes = flag.Int64("huge", 200<<20, "bytes that the huge transactions write")
+var hugeBytes = flag.Int64("huge", 60<<20, "bytes that the huge transactions write")
 
 // openSmall opens a database in dir with the least memory there is.
 func openSmall(t testing.TB, dir string, limit int64) *DB {

@@ -68,6 +68,7 @@ func (e *Engine) ingest(r *Run, seq key.SeqNum, check func() error) error {
 		return err
 	}
 	e.beginAt(root, seq)
+	e.stats.ingests.Add(1)
 	e.stats.commits.Add(1)
 	e.stats.operations.Add(entries)
 	return nil

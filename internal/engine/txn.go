@@ -84,7 +84,7 @@ func (t *Txn) checkRun(r *Run) error {
 			return err
 		}
 	}
-	return t.engine.unchangedIn(t.snapshot, &t.Reads)
+	return t.engine.refuse(t.engine.unchangedIn(t.snapshot, &t.Reads))
 }
 
 // Lock makes commits of others that write user wait until t is closed, and sees to it that t reads the newest value of
