@@ -149,7 +149,7 @@ func mergeByDigest(k, old, argument []byte) ([]byte, error) {
 	if old == nil {
 		return fmt.Appendf(nil, "none+%s", argument), nil
 	}
-	digest := key.Hash(fmt.Appendf(nil, "%s %x", k, key.Hash(old)))
+	digest := key.Hash(k) ^ key.Hash(old)*3
 	return fmt.Appendf(bytes.Clone(old[:min(len(old), 100)]), "%016x+%s", digest, argument), nil
 }
 
