@@ -101,12 +101,12 @@ func binaryKey(n uint64) []byte {
 	return k
 }
 
-// change adds a random operation to b: mostly puts, some deletes and merges; on some keys, mostly merges, so that their
-// operands gather.
+// change adds a random operation to b: mostly puts, some deletes and merges; on some keys, the hottest among them, mostly
+// merges, so that their operands gather.
 func (m *Mix) change(r *rand.Rand, b *batch.Batch) {
 	k := m.key(r)
 	merges := 0.25
-	if key.Hash(k)&6 == 0 {
+	if (key.Hash(k)^key.Hash(m.keyNumber(0)))&6 == 0 {
 		merges = 0.95
 	}
 	switch {
@@ -149,7 +149,7 @@ func mergeByDigest(k, old, argument []byte) ([]byte, error) {
 	if old == nil {
 		return fmt.Appendf(nil, "none+%s", argument), nil
 	}
-	digest := key.Hash(fmt.Appendf(nil, "%s %x", k, key.Hash(old)))
+	digest := key.Hash(k) ^ key.Hash(old)*3
 	return fmt.Appendf(bytes.Clone(old[:min(len(old), 100)]), "%016x+%s", digest, argument), nil
 }
 
