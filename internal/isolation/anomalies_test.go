@@ -51,7 +51,7 @@ func (p *play) unsequenced(t *Tx) {
 	t.End(OK, 0)
 }
 
-func (p *play) traffic() { p.w.run(p.w.random.IntN(3)) }
+func (p *play) traffic() { p.w.run(p.w.random.IntN(2)) }
 
 // two begins two transactions that overlap.
 func (p *play) two() (t, u *Tx) { return p.begin(), p.begin() }
@@ -122,7 +122,7 @@ var scripts = map[string]script{
 		t.Append(p.x)
 		u.End(OK, 0)
 		p.end(t)
-	}, ""},
+	}, GSingle},
 	"intermediate read of a register": {G1b, everywhere, func(p *play) {
 		t, u := p.two()
 		u.Get(p.x, t.Put(p.x))
@@ -513,7 +513,7 @@ func (s script) explains(r *Report, n int) bool {
 func inject(seed uint64, s script, n int) *History {
 	w := newWorld(seed, workload{clients: 4, keys: 5})
 	for i := range n {
-		w.run(w.random.IntN(10))
+		w.run(w.random.IntN(4))
 		x := Key(1<<20 + 4*i)
 		s.run(&play{w: w, x: x, y: x + 2})
 	}
@@ -552,7 +552,7 @@ func TestAnomaly_showsItsWitness(t *testing.T) {
 	x.End(OK, 0)
 	y.End(OK, 0)
 	report := Check(r.History(), StrictSerializable)
-	want := fmt.Sprintf(`strict serializable: 2 transactions, 2 committed, 6 operations on 2 keys, 6 edges
+	want := fmt.Sprintf(`strict serializable: 2 transactions, 2 committed, 6 operations on 2 keys, 7 edges
 G2: 1
 
 G2: T1 -rw-> T2 -rw-> T1
