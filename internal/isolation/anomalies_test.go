@@ -571,3 +571,33 @@ G2: T1 -rw-> T2 -rw-> T1
 		}
 	}
 }
+
+// A transaction that scanned a whole range would bury what matters of it.
+func TestAnomaly_showsOfLongTransactionsWhatMatters(t *testing.T) {
+	r := NewRecorder(State{Registers: map[Key]Value{30: 1}})
+	x, y := r.Begin(1), r.Begin(2)
+	x.ScanRegisters(0, 20, map[Key]Value{40: 1})
+	x.Get(30, 1)
+	y.Get(31, 0)
+	b := x.Put(31)
+	y.Delete(30)
+	x.End(OK, 1)
+	y.End(OK, 2)
+	report := Check(r.History(), StrictSerializable)
+	var got []string
+	for _, a := range report.Anomalies {
+		got = append(got, strings.Split(a.String(), "\n")...)
+	}
+	for _, want := range []string{
+		"garbage-read: T1 scanned and found key 40, which is not in the range",
+		"G2-item: T1 -rw-> T2 -rw-> T1",
+		fmt.Sprintf("  T1 client 1 [1,3] ok: read 30 1, put 31 %d, and 21 more", b),
+		"  T2 client 2 [2,4] ok: read 31 absent, delete 30",
+		"  because T1 read key 30 without the delete of T2",
+		fmt.Sprintf("  because T2 read key 31 without %d of T1", b),
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, report)
+		}
+	}
+}
