@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/oracle"
+	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -113,13 +114,20 @@ func counter() func() uint64 {
 	return func() uint64 { return n.Add(1) * 0x9e3779b97f4a7c15 }
 }
 
+// newRun returns the session of a run of w in fs, which is medium or stands before it.
+func newRun(w Workload, fs vfs.FS, medium *memfs.FS, h *oracle.History) *Session {
+	w.Options.FS = fs
+	s := NewSession(w.Options, h)
+	s.medium = medium
+	return s
+}
+
 func prepare(w Workload) (state, error) {
 	start := state{fs: memfs.New(), history: new(oracle.History)}
 	if w.Prepare == nil {
 		return start, nil
 	}
-	w.Options.FS = start.fs
-	s := NewSession(w.Options, start.history)
+	s := newRun(w, start.fs, start.fs, start.history)
 	err := errors.Join(s.Open(), w.Prepare(s))
 	if w.Ends.PowerCut {
 		start.loss = oracle.PowerCut
@@ -149,8 +157,7 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 				fs.CrashAt(n)
 			}
 			history := start.history.Clone()
-			w.Options.FS = fs
-			s := NewSession(w.Options, history)
+			s := newRun(w, fs, fs, history)
 			err := w.Run(s)
 			x.Stats.Points++
 			finished := !fs.Crashed()
@@ -183,6 +190,7 @@ func (x *Explorer) examineAll(w Workload, s state, depth int, where string) {
 func (x *Explorer) examine(w Workload, img state, depth int, where string) {
 	image := x.Stats.Images
 	x.Stats.Images++
+	img.fs.SetCapacity(-1) // a disk that was full has space again
 	if depth > 0 {
 		x.Stats.Nested++
 	}

@@ -105,9 +105,9 @@ func (x *Injector) Run(w Workload) error {
 
 // countCalls runs w undisturbed.
 func countCalls(w Workload, start state) (int, error) {
-	disk := errfs.New(start.fs.Kill())
-	w.Options.FS = disk
-	s := NewSession(w.Options, start.history.Clone())
+	fs := start.fs.Kill()
+	disk := errfs.New(fs)
+	s := newRun(w, disk, fs, start.history.Clone())
 	defer s.Abandon()
 	err := w.Run(s)
 	return disk.Ops(), err
@@ -130,8 +130,7 @@ func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
 	}
 	fs := start.fs.Kill()
 	disk := errfs.New(fs, fault.Rule(rule))
-	w.Options.FS = disk
-	s := NewSession(w.Options, start.history.Clone())
+	s := newRun(w, disk, fs, start.history.Clone())
 	err := w.Run(s)
 	defer s.Abandon()
 	if disk.Faults() == 0 {

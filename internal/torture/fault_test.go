@@ -18,7 +18,10 @@ import (
 // A disk that fails once, writes half, is full for a while, or forgets what it was told to sync would cost
 // acknowledged commits, half a commit, or a crash of the program.
 func TestFault_everyCallAndKind(t *testing.T) {
-	stride := 7 * slowdown
+	stride := 13 * slowdown
+	if *workloadFlag != "" {
+		stride = 7 * slowdown
+	}
 	if *full {
 		stride = 1
 	}
