@@ -51,10 +51,10 @@ func Levels() []Level {
 	}
 }
 
-// Figure is a number that a level reports.
+// Figure is a number that a level reports, or a map of numbers by name.
 type Figure struct {
 	Name  string
-	Value int64
+	Value any
 }
 
 // Outcome is what came of a level.

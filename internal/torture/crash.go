@@ -44,8 +44,9 @@ type Cut struct {
 
 // Explorer interrupts workloads at every change and judges what the next Open finds.
 type Explorer struct {
-	// Everywhere has the Strides of workloads ignored.
+	// Everywhere has the Strides of workloads ignored; otherwise Offset is the first change to cut, below each Stride.
 	Everywhere bool
+	Offset     int
 	// Cuts chooses the images to look at, of a directory with so many unsynced changes and sectors; point counts the
 	// interruptions so far.
 	Cuts func(depth, point, unsynced, sectors int) []Cut
@@ -70,6 +71,10 @@ type Stats struct {
 	Deepest int // recoveries interrupted one within the other
 	Failed  int // recoveries that failed
 	Acked   int // acknowledged commits in all images
+	Changes int // that the workload makes undisturbed
+	// ByPolicy are the images of power cuts by what they keep.
+	ByPolicy [len(memfs.Policies)]int
+	Recovery Durations // of Open
 	oracle.Counts
 }
 
@@ -82,6 +87,11 @@ func (s *Stats) Add(o Stats) {
 	s.Deepest = max(s.Deepest, o.Deepest)
 	s.Failed += o.Failed
 	s.Acked += o.Acked
+	s.Changes += o.Changes
+	for i, n := range o.ByPolicy {
+		s.ByPolicy[i] += n
+	}
+	s.Recovery.Add(o.Recovery)
 	s.Counts.Add(o.Counts)
 }
 
@@ -146,7 +156,11 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 	if x.Everywhere {
 		stride = 1
 	}
-	for n := 0; x.Stop == nil || !x.Stop(); n += stride {
+	first := 0
+	if depth == 0 {
+		first = x.Offset % stride
+	}
+	for n := first; x.Stop == nil || !x.Stop(); n += stride {
 		for _, during := range []bool{false, true} {
 			at := fmt.Sprintf("%s@%d", where, n)
 			fs := start.fs.Kill()
@@ -167,6 +181,9 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 				return fmt.Errorf("%s: %w", at, err)
 			}
 			if finished {
+				if depth == 0 {
+					x.Stats.Changes += fs.Ops()
+				}
 				return nil
 			}
 		}
@@ -182,6 +199,7 @@ func (x *Explorer) examineAll(w Workload, s state, depth int, where string) {
 	}
 	for _, cut := range x.Cuts(depth, x.Stats.Points, s.fs.Unsynced(), s.fs.UnsyncedSectors()) {
 		img := state{s.fs.Image(cut.Policy, cut.Seed), s.history.Clone(), oracle.PowerCut}
+		x.Stats.ByPolicy[cut.Policy]++
 		x.examine(w, img, depth, fmt.Sprintf("%s/%v:%d", where, cut.Policy, cut.Seed))
 	}
 }
@@ -226,6 +244,7 @@ func (x *Explorer) recoverAndJudge(s *Session, loss oracle.Loss, where string) b
 		x.Fail(where, err)
 		return false
 	}
+	x.Stats.Recovery.Observe(s.Engine.Report().Duration)
 	entries, err := Content(s.Engine, nil)
 	if errors.Is(err, ErrMismatch) {
 		x.Stats.WrongData++
