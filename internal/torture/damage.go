@@ -33,6 +33,7 @@ type DamageStats struct {
 	AtRead       int    // damage found by reading
 	AtVerify     int    // damage found by Verify alone: all that can be read is right
 	Harmless     int    // everything was read, and right
+	Plausible    int    // another database, the same however it is read: only for crafted files
 	Shorter      int    // the log's last commits were taken for torn, and Open reported it
 	PeakAllocate uint64 // bytes of heap allocated while one database was opened, read and closed, at most; by whomever
 	oracle.Counts
@@ -45,14 +46,15 @@ func (s *DamageStats) Add(o DamageStats) {
 	s.AtRead += o.AtRead
 	s.AtVerify += o.AtVerify
 	s.Harmless += o.Harmless
+	s.Plausible += o.Plausible
 	s.Shorter += o.Shorter
 	s.PeakAllocate = max(s.PeakAllocate, o.PeakAllocate)
 	s.Counts.Add(o.Counts)
 }
 
 func (s DamageStats) String() string {
-	return fmt.Sprintf("opens=%d detected_open=%d detected_read=%d detected_verify=%d harmless=%d shorter=%d peak_allocate=%d %v",
-		s.Opens, s.AtOpen, s.AtRead, s.AtVerify, s.Harmless, s.Shorter, s.PeakAllocate, s.Counts)
+	return fmt.Sprintf("opens=%d detected_open=%d detected_read=%d detected_verify=%d harmless=%d plausible=%d shorter=%d peak_allocate=%d %v",
+		s.Opens, s.AtOpen, s.AtRead, s.AtVerify, s.Harmless, s.Plausible, s.Shorter, s.PeakAllocate, s.Counts)
 }
 
 // Try opens a copy of v after damage was done to it, reads everything and closes it. Errors are the right answer; the
