@@ -53,6 +53,7 @@ type FaultStats struct {
 	Swallowed int
 	// ByFault are the runs by the name of their fault.
 	ByFault map[string]int
+	Pairs   int // runs in which both faults of a pair came to pass
 	Indices int // calls that the workload makes undisturbed
 	oracle.Counts
 }
@@ -67,6 +68,7 @@ func (s *FaultStats) Add(o FaultStats) {
 	s.Resumed += o.Resumed
 	s.Failed += o.Failed
 	s.Swallowed += o.Swallowed
+	s.Pairs += o.Pairs
 	s.Indices += o.Indices
 	for name, n := range o.ByFault {
 		s.count(name, n)

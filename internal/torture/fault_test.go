@@ -160,8 +160,8 @@ func TestFault_pairs(t *testing.T) {
 		}
 		total.Add(x.Stats)
 	}
-	t.Logf("pairs: %v, by fault %v", total, total.ByFault)
-	if *workloadFlag == "" && (total.Surfaced < 5*n || total.ByFault["pairs"] < n) {
+	t.Logf("pairs: both=%d %v, by fault %v", total.Pairs, total, total.ByFault)
+	if *workloadFlag == "" && (total.Surfaced < 5*n || total.Pairs < n) {
 		t.Error("too few faults were noticed: the test tests nothing")
 	}
 }
