@@ -286,9 +286,11 @@ func killOutcome(total KillStats) Outcome {
 func runSimulation(r *run) Outcome {
 	total := gather(r, func(s SimulationStats) int { return s.Seeds }, func(n int) SimulationStats {
 		seed := r.Seed + uint64(n)
-		stats, _, err := Simulation{Seed: seed, Steps: DefaultSteps}.Run()
+		m := Simulation{Seed: seed, Steps: DefaultSteps}
+		stats, _, err := m.Run()
 		if err != nil {
-			r.fail(fmt.Sprintf("--only simulation --count 1 --seed %d", seed), err)
+			small, err := m.Shrink(r.stop)
+			r.fail(small.String(), err)
 		}
 		return stats
 	})
