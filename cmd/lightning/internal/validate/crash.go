@@ -91,10 +91,7 @@ type crash struct {
 // Crash kills what writes, recovers, and compares, round after round. ErrBroken is the result that must not be; the
 // report is complete then, and filled as far as it came with any other error.
 func Crash(ctx context.Context, c CrashConfig) (report CrashReport, err error) {
-	report = CrashReport{Seed: c.Seed, Durability: "process", Writers: c.Writers, Rounds: c.Rounds}
-	if c.Sync {
-		report.Durability = "sync"
-	}
+	report = CrashReport{Seed: c.Seed, Durability: DurabilityName(c.Sync), Writers: c.Writers, Rounds: c.Rounds}
 	if c.Writers < 1 || c.Writers > maxWriters || c.Rounds < 1 || c.Rounds > maxRounds || c.Duration <= 0 {
 		return report, fmt.Errorf("want 1 to %d writers, 1 to %d rounds and a duration above 0", maxWriters, maxRounds)
 	}

@@ -1,6 +1,7 @@
 // Package validate holds the database against what it promises, on the machine it is to run on: what is acknowledged
-// survives a kill and a power cut (Crash), and what is read is right while much happens at once (Stress). Every
-// program prints what it counted and fails if anything was wrong, or if it had nothing to count.
+// survives a kill and a power cut (Crash), what is read is right while much happens at once (Stress), and of transactions
+// that want the same all succeed and none is lost (Transactions). Every program prints what it counted and fails if
+// anything was wrong, or if it had nothing to count.
 //
 // # How a verdict comes about
 //
@@ -60,6 +61,14 @@ func throughAPI(db *lightningdb.DB) commitFunc {
 		}
 		return 0, db.Write(&b)
 	}
+}
+
+// DurabilityName is that of the commits, in reports and flags.
+func DurabilityName(sync bool) string {
+	if sync {
+		return "sync"
+	}
+	return "process"
 }
 
 // printer says what happens to somebody who looks. Errors of out are not looked at: the verdict is also in the exit

@@ -33,11 +33,13 @@ func TestMain(m *testing.M) {
 
 // task is what a child process of these tests does.
 type task struct {
-	Dir     string
-	Work    Workload
-	Fill    bool // or else Write
-	Seed    uint64
-	Ballast int // bytes to hold meanwhile
+	Dir  string
+	Work Workload
+	Fill bool // or Increment, or else Write
+
+	Increments Increments // with a Mode
+	Seed       uint64
+	Ballast    int // bytes to hold meanwhile
 }
 
 func runTask(text string) error {
@@ -49,6 +51,9 @@ func runTask(text string) error {
 		ballast := bytes.Repeat([]byte("x"), t.Ballast)
 		defer runtime.KeepAlive(ballast)
 		return Fill(context.Background(), t.Dir, t.Seed, os.Stdout)
+	}
+	if t.Increments.Mode != "" {
+		return Increment(context.Background(), t.Dir, t.Increments, os.Stdout)
 	}
 	return Write(context.Background(), t.Dir, t.Work, os.Stdout)
 }
