@@ -112,6 +112,8 @@ func BenchmarkWrite(b *testing.B) {
 	b.Run("put/parallel/process", func(b *testing.B) { benchPutParallel(b, Process, 1) })
 	b.Run("put/parallel/sync", func(b *testing.B) { benchPutParallel(b, Sync, 32) })
 	b.Run("overwrite/process", benchOverwrite)
+	b.Run("add/hot/process", func(b *testing.B) { benchAdd(b, 1) })
+	b.Run("add/uniform/process", func(b *testing.B) { benchAdd(b, 100_000) })
 	b.Run("batch/process", func(b *testing.B) { benchWriteBatch(b, Process) })
 	b.Run("batch/sync", func(b *testing.B) { benchWriteBatch(b, Sync) })
 }
@@ -167,6 +169,53 @@ func benchOverwrite(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// benchAdd adds to so many counters in turn.
+func benchAdd(b *testing.B, counters uint64) {
+	db := openBench(b, b.TempDir())
+	defer closeBench(b, db)
+	var k []byte
+	b.ReportAllocs()
+	for i := uint64(0); b.Loop(); i++ {
+		k = benchKey(k[:0], i%counters)
+		if err := db.Add(k, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCounter reads one counter in the states it may be in.
+func BenchmarkCounter(b *testing.B) {
+	db := openBench(b, b.TempDir())
+	defer closeBench(b, db)
+	k := benchKey(nil, 0)
+	add := func(n int) {
+		for range n {
+			if err := db.Add(k, 1); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	get := func(name string) {
+		b.Run(name, func(b *testing.B) {
+			room := make([]byte, 0, 8)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := db.GetAppend(room, k); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	add(8)
+	get("operands")
+	add(1000)
+	get("folded")
+	settle(b, db)
+	get("flushed")
+	add(8)
+	get("operands over a table")
 }
 
 func benchWriteBatch(b *testing.B, d Durability) {

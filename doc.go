@@ -1,5 +1,5 @@
-// Package lightningdb is an embedded, ordered key-value database, with atomic batches and snapshots, that loses nothing
-// it acknowledged.
+// Package lightningdb is an embedded, ordered key-value database, with strictly serializable transactions, that loses
+// nothing it acknowledged.
 //
 //	db, err := lightningdb.Open("data", nil)
 //	if err != nil { … }
@@ -33,10 +33,23 @@
 // merge does not go with the value it meets (an Add to a text) is found then, not when it is written: reading the key
 // gives ErrMerge, until somebody puts or deletes it. Counters are values of 8 bytes: Int64 and AppendInt64 convert them.
 //
+// # Transactions
+//
+// Update runs a function in a transaction that reads and writes, and commits it; Begin, Commit and Rollback do so by hand.
+// Transactions are strictly serializable, scans and keys that were not there included: the commits are as if each had run
+// alone, in the order in which they returned. Conflicts are found at the commit, and Update repeats what lost, until it
+// succeeds or its context ends. GetForUpdate locks, Add and its like never conflict. A transaction may be of any size.
+//
+//	err := db.Update(ctx, func(tx *lightningdb.Tx) error {
+//		value, err := tx.Get([]byte("greeting"))
+//		if err != nil { return err }
+//		return tx.Put([]byte("greeting"), append(value, '!'))
+//	})
+//
 // # Concurrency
 //
-// A DB, a Snapshot and a Tx may be used by any number of goroutines at once. A Range loop, a Cursor and a Batch belong
-// to one goroutine. A database directory belongs to one process; any number of processes may open it read-only while
+// A DB, a Snapshot and a read-only Tx may be used by any number of goroutines at once. A Tx that writes belongs to one
+// goroutine at a time, a Range loop, a Cursor and a Batch to one. A database directory belongs to one process; any number of processes may open it read-only while
 // none writes.
 //
 // # Errors

@@ -28,6 +28,8 @@ type Metrics struct {
 	Cache       CacheMetrics
 	TablesOpen  int
 
+	Transactions TransactionMetrics
+
 	Log        LogMetrics
 	Flush      WorkMetrics
 	Compaction WorkMetrics
@@ -73,6 +75,15 @@ type LogMetrics struct {
 	Appends      uint64 // writes since Open; one may carry many commits
 	Syncs        uint64 // since Open: how often commits or the interval asked for a sync
 	BytesWritten uint64 // since Open: batches, without the framing of records
+}
+
+// TransactionMetrics counts, since Open, what became of transactions beside their commits. Many conflicts mean that the
+// same keys are read and written all the time: GetForUpdate, or Add and its like, spare the repetitions.
+type TransactionMetrics struct {
+	Conflicts uint64 // commits refused with ErrConflict; Update runs them again
+	LockWaits uint64 // times that a transaction or a write found a key locked, and waited
+	Deadlocks uint64 // of them, those refused with ErrDeadlock
+	Large     uint64 // commits that did not fit into memory
 }
 
 // WorkMetrics sums up flushes or compactions since Open.
@@ -144,6 +155,9 @@ func (db *DB) Metrics() Metrics {
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
 		TablesOpen: m.OpenTables,
+		Transactions: TransactionMetrics{
+			Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Large: m.Ingests,
+		},
 		Log: LogMetrics{
 			Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
 		},

@@ -61,7 +61,7 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 
 // open opens base at the transaction's present snapshot.
 func (it *ownIterator) open() error {
-	base, err := it.rw.db.engine.NewIterator(it.rw.txn.Snapshot(), it.lo, it.hi)
+	base, err := it.rw.txn.Snapshot().NewIterator(it.lo, it.hi)
 	if err != nil {
 		return err
 	}

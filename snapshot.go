@@ -11,11 +11,10 @@ import (
 // Snapshot is the database at one moment. It stays readable, unchanged, until Close. Its methods may be called from any
 // number of goroutines.
 type Snapshot struct {
-	engine *engine.Engine
-	held   *engine.Snapshot
-	ended  error // what reads give once it is closed
-	errMu  sync.Mutex
-	err    error // the first error of any of its ranges
+	held  *engine.Snapshot
+	ended error // what reads give once it is closed
+	errMu sync.Mutex
+	err   error // the first error of any of its ranges
 }
 
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
@@ -35,7 +34,7 @@ type heldSnapshot struct {
 // take makes s a snapshot of everything committed so far.
 func (s *heldSnapshot) take(db *DB, ended error) {
 	db.engine.Hold(&s.memory)
-	s.engine, s.held, s.ended = db.engine, &s.memory, ended
+	s.held, s.ended = &s.memory, ended
 }
 
 // Close ends the snapshot. Further calls do nothing and return nil.
@@ -55,7 +54,7 @@ func (db *DB) At(seq uint64) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshot of the past: %w", err)
 	}
-	return &Snapshot{engine: db.engine, held: held, ended: ErrClosed}, nil
+	return &Snapshot{held: held, ended: ErrClosed}, nil
 }
 
 // Sequence is the number of the newest commit that the snapshot sees.
@@ -96,7 +95,7 @@ func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
 	if s.held.Closed() {
 		return nil, s.ended
 	}
-	return opened(s.engine.NewIterator(s.held, lo, hi))
+	return opened(s.held.NewIterator(lo, hi))
 }
 
 // note remembers the first error of a range, for View.

@@ -5,7 +5,6 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
-	"lightningdb/internal/merge"
 	"lightningdb/internal/txn"
 )
 
@@ -44,7 +43,7 @@ func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
 // claimRun is claimWrites for a run. So many keys become spans, so that there may be conflicts where there is none.
 func (rw *readWrite) claimRun(run *engine.Run) (err error) {
 	rw.txn.Reads.Reset()
-	it := run.NewIterator(1)
+	it := run.NewSequentialIterator()
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
 		if k := it.Key(); k.Trailer.Kind() != key.KindMerge {
@@ -57,35 +56,14 @@ func (rw *readWrite) claimRun(run *engine.Run) (err error) {
 // spillStore keeps the writes of a transaction in files of the database that nothing names: a crash leaves nothing of them.
 type spillStore struct{ engine *engine.Engine }
 
-func (s spillStore) NewRun(seq key.SeqNum) txn.RunWriter { return &spillWriter{s.engine.NewRun(), seq} }
+func (s spillStore) NewRun(seq key.SeqNum) txn.RunWriter { return spillWriter{s.engine.NewRun(seq)} }
 
-type spillWriter struct {
-	*engine.RunWriter
-	seq key.SeqNum
-}
+type spillWriter struct{ *engine.RunWriter }
 
-func (w *spillWriter) Finish() (txn.Run, error) {
+func (w spillWriter) Finish() (txn.Run, error) {
 	run, err := w.RunWriter.Finish()
 	if err != nil {
 		return nil, err
 	}
-	return &spillRun{run, run.NewReader(w.seq), w.seq}, nil
-}
-
-type spillRun struct {
-	run *engine.Run
-	*engine.RunReader
-	seq key.SeqNum
-}
-
-func (r *spillRun) NewIterator(forOnce bool) merge.Iterator {
-	if forOnce {
-		return r.run.NewIterator(r.seq)
-	}
-	return r.RunReader.NewIterator()
-}
-
-func (r *spillRun) Remove() {
-	r.RunReader.Close()
-	r.run.Remove()
+	return run, nil
 }

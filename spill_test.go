@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var hugeBytes = flag.Int64("huge", 200<<20, "bytes that the huge transactions write")
+var hugeBytes = flag.Int64("huge", 60<<20, "bytes that the huge transactions write")
 
 // openSmall opens a database in dir with the least memory there is.
 func openSmall(t testing.TB, dir string, limit int64) *DB {
@@ -56,7 +56,13 @@ func TestUpdate_ofAnySizeUnderASmallMemoryLimit(t *testing.T) {
 	}
 	start, n := time.Now(), 0
 	err := db.Update(t.Context(), func(tx *Tx) error {
+		if err := tx.Add([]byte("count"), 1000); err != nil {
+			return err
+		}
 		n = fillHuge(t, tx, *hugeBytes)
+		if v, err := tx.Get([]byte("count")); err != nil || !bytes.Equal(v, AppendInt64(nil, 1000)) {
+			return fmt.Errorf("an own counter reads %x, %v", v, err)
+		}
 		if v, err := tx.Get(hugeKey(n / 2)); err != nil || binary.BigEndian.Uint64(v) != uint64(n/2) {
 			return fmt.Errorf("own row %d reads %x, %v", n/2, v[:8], err)
 		}
@@ -66,7 +72,7 @@ func TestUpdate_ofAnySizeUnderASmallMemoryLimit(t *testing.T) {
 		if err := tx.Delete(hugeKey(3)); err != nil {
 			return err
 		}
-		return errors.Join(tx.Add([]byte("count"), int64(n)), db.Put([]byte("meanwhile"), nil))
+		return errors.Join(tx.Add([]byte("count"), int64(n-1000)), db.Put([]byte("meanwhile"), nil))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -146,7 +146,7 @@ func (tx *Tx) Delete(key []byte) error {
 }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads
-// nothing, and so never conflicts; only a second change of the key of another sort, or by Merge, reads it.
+// nothing, and so never conflicts; only a second change of the key of another sort, or by Merge, or in a transaction larger than memory, reads it.
 func (tx *Tx) Add(key []byte, n int64) error { return tx.merge(operand.Add, key, AppendInt64(nil, n)) }
 
 // Max sets key to n unless it has a greater integer.
@@ -330,7 +330,7 @@ func (rw *readWrite) merge(k, by []byte) error {
 		rw.writes.Merge(k, by)
 		return nil
 	}
-	if w.Kind == key.KindMerge {
+	if w.Kind == key.KindMerge && !w.Spilled {
 		if joined, ok := operand.Join(w.Value, by); ok {
 			rw.writes.Merge(k, joined)
 			return nil

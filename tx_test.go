@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 func openMemory(t testing.TB) *DB {
@@ -20,7 +22,7 @@ func openMemory(t testing.TB) *DB {
 }
 
 // The original ended at 8 to 30 % of these increments.
-func TestUpdate_loosesNoIncrementUnderContention(t *testing.T) {
+func TestUpdate_losesNoIncrementUnderContention(t *testing.T) {
 	const workers, rounds = 20, 50
 	db := openMemory(t)
 	var wg sync.WaitGroup
@@ -73,11 +75,12 @@ func BenchmarkViewGet(b *testing.B) {
 	b.Run("view", func(b *testing.B) {
 		b.ReportAllocs()
 		ctx := context.Background()
+		get := func(tx *Tx) error {
+			_, err := tx.GetAppend(buf, []byte("key"))
+			return err
+		}
 		for b.Loop() {
-			db.View(ctx, func(tx *Tx) error {
-				_, err := tx.GetAppend(buf, []byte("key"))
-				return err
-			})
+			db.View(ctx, get)
 		}
 	})
 }
@@ -110,5 +113,68 @@ func BenchmarkUpdateTransfer(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// A deletion that nobody sees any more may be dropped: a transaction whose snapshot has expired could then believe that
+// what it read is unchanged.
+func TestCommit_refusesWhatAnExpiredSnapshotRead(t *testing.T) {
+	db, err := Open("", &Options{InMemory: true, MaxSnapshotAge: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := errors.Join(db.Put([]byte("k"), nil), db.Compact(t.Context(), nil, nil)); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin(t.Context(), TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Get([]byte("k")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Millisecond) // until the snapshot is too old
+	if err := errors.Join(db.Delete([]byte("k")), db.Compact(t.Context(), nil, nil), tx.Put([]byte("seen"), nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); !errors.Is(err, ErrSnapshotExpired) && !errors.Is(err, ErrConflict) {
+		t.Errorf("Commit gave %v", err)
+	}
+}
+
+// Operators see from the metrics why transactions are repeated.
+func TestMetrics_countConflictsAndWaits(t *testing.T) {
+	db := openMemory(t)
+	for _, lock := range []bool{false, true} {
+		a, errA := db.Begin(t.Context(), TxOptions{})
+		b, errB := db.Begin(t.Context(), TxOptions{})
+		if err := errors.Join(errA, errB); err != nil {
+			t.Fatal(err)
+		}
+		if lock {
+			if _, err := a.GetForUpdate([]byte("k")); !errors.Is(err, ErrNotFound) {
+				t.Fatal(err)
+			}
+			done := make(chan error)
+			go func() { done <- errors.Join(increment(b, "k"), b.Commit()) }()
+			for db.Metrics().Transactions.LockWaits == 0 {
+				runtime.Gosched()
+			}
+			if err := errors.Join(a.Rollback(), <-done); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := errors.Join(increment(a, "other"), increment(b, "other"), a.Commit()); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Commit(); !errors.Is(err, ErrConflict) {
+			t.Fatal(err)
+		}
+	}
+	want := TransactionMetrics{Conflicts: 1, LockWaits: 1}
+	if got := db.Metrics().Transactions; got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -32,11 +32,19 @@ func (w writer) Check(r *commit.Request, before []*commit.Request) error {
 	for _, b := range before {
 		for op := range b.Batch.Ops() {
 			if r.Reads.Has(op.Key) {
-				return ErrConflict
+				return w.refuse(ErrConflict)
 			}
 		}
 	}
-	return w.unchangedIn(r.Snapshot, r.Reads)
+	return w.refuse(w.unchangedIn(r.Snapshot, r.Reads))
+}
+
+// refuse counts a commit that err refuses.
+func (e *Engine) refuse(err error) error {
+	if errors.Is(err, ErrConflict) {
+		e.stats.conflicts.Add(1)
+	}
+	return err
 }
 
 // unchangedIn is unchanged since s, for as long as s held what the answer rests on.

@@ -68,6 +68,7 @@ func (e *Engine) ingest(r *Run, seq key.SeqNum, check func() error) error {
 		return err
 	}
 	e.beginAt(root, seq)
+	e.stats.ingests.Add(1)
 	e.stats.commits.Add(1)
 	e.stats.operations.Add(entries)
 	return nil
@@ -116,11 +117,11 @@ func (e *Engine) commitRun(r *Run, seq key.SeqNum, logStart filename.Num) error 
 	edit := &manifest.Edit{LogStart: logStart, LastSeq: seq}
 	version := e.view.Load().version
 	for _, t := range r.tables {
-		level := compaction.DeepestLevel(version, t)
-		edit.Added = append(edit.Added, manifest.Placed{Level: level, Table: numbered(t, seq)})
+		level := compaction.DeepestLevel(version, t.meta)
+		edit.Added = append(edit.Added, manifest.Placed{Level: level, Table: numbered(t.meta, seq)})
 	}
 	err := e.commitEdit(edit, nil)
-	r.tables = nil // they are the tree's, or removed, or it is not known
+	r.letGo() // the files are the tree's, or removed, or it is not known
 	if err != nil && !(errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil) {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	}

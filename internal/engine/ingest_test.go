@@ -463,7 +463,7 @@ func TestRun_isReadInOrderAndRemoved(t *testing.T) {
 	disk := memfs.New()
 	e := openSplitting(t, disk)
 	const keys = 100
-	older, newer := writeRun(t, e.NewRun(), keys, "older"), e.NewRun()
+	older, newer := writeRun(t, e.NewRun(1), keys, "older"), e.NewRun(2)
 	for i := 0; i < keys; i += 3 {
 		if err := newer.Add(fmt.Appendf(nil, "k%03d", i), key.KindDelete, nil); err != nil {
 			t.Fatal(err)
@@ -473,21 +473,21 @@ func TestRun_isReadInOrderAndRemoved(t *testing.T) {
 	if err != nil || len(older.tables) < 3 {
 		t.Fatalf("%d tables, %v", len(older.tables), err)
 	}
-	all := merge.New(older.NewIterator(1), last.NewIterator(2))
-	i, k := 0, 0
-	for ok := all.First(); ok; ok = all.Next() {
-		want := key.Make(fmt.Appendf(nil, "k%03d", k), 1, key.KindPut)
-		if k%3 == 0 && i%4 == 0 {
-			want.Trailer = key.MakeTrailer(2, key.KindDelete)
-			k--
+	checkMerged(t, keys, merge.New(older.NewSequentialIterator(), last.NewSequentialIterator()))
+	checkMerged(t, keys, merge.New(older.NewIterator(), last.NewIterator()))
+	for i := range keys {
+		user := fmt.Appendf(nil, "k%03d", i)
+		if v, kind, found, err := older.Get(nil, user); string(v) != "older" || kind != key.KindPut || !found || err != nil {
+			t.Errorf("get %s: %q, %v, %v, %v", user, v, kind, found, err)
 		}
-		if i++; key.Compare(all.Key(), want) != 0 {
-			t.Fatalf("entry %d is %v instead of %v", i, all.Key(), want)
+		if v, kind, found, err := last.Get(nil, user); len(v) > 0 || kind != key.KindDelete || found != (i%3 == 0) || err != nil {
+			t.Errorf("get %s of the newer: %q, %v, %v, %v", user, v, kind, found, err)
 		}
-		k++
 	}
-	if err := errors.Join(all.Err(), all.Close()); err != nil || i != keys+(keys+2)/3 {
-		t.Errorf("%d entries, %v", i, err)
+	for _, user := range []string{"a", "k0005", "z"} {
+		if _, _, found, err := older.Get(nil, []byte(user)); found || err != nil {
+			t.Errorf("get %s, which is not there: %v, %v", user, found, err)
+		}
 	}
 	if _, err := e.Ingest(older, nil); !errors.Is(err, errFleetingRun) {
 		t.Errorf("Ingest of what was not synced: %v", err)
@@ -495,7 +495,10 @@ func TestRun_isReadInOrderAndRemoved(t *testing.T) {
 	killed := disk.Image(memfs.All, 0)
 	older.Remove()
 	last.Remove()
-	half := e.NewRun()
+	if n := len(e.open.refs); n != 0 {
+		t.Errorf("%d tables are open after the runs were removed", n)
+	}
+	half := e.NewRun(3)
 	if err := errors.Join(half.Add([]byte("a"), key.KindPut, nil), half.Add([]byte("b"), key.KindPut, nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -507,13 +510,40 @@ func TestRun_isReadInOrderAndRemoved(t *testing.T) {
 	checkFiles(t, "after a crash", e, killed)
 }
 
+// checkMerged reads all entries: each key at 1, every third one deleted at 2.
+func checkMerged(t *testing.T, keys int, all merge.Iterator) {
+	t.Helper()
+	n := 0
+	next := func(want key.Internal) {
+		t.Helper()
+		if n++; !all.Valid() || key.Compare(all.Key(), want) != 0 {
+			t.Fatalf("entry %d is not %v", n, want)
+		}
+		all.Next()
+	}
+	all.First()
+	for i := range keys {
+		user := fmt.Appendf(nil, "k%03d", i)
+		if i%3 == 0 {
+			next(key.Make(user, 2, key.KindDelete))
+		}
+		next(key.Make(user, 1, key.KindPut))
+	}
+	if all.Valid() {
+		t.Errorf("an entry too many: %v", all.Key())
+	}
+	if err := errors.Join(all.Err(), all.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // Entries in the wrong order would be lost to every search.
 func TestRun_refusesDisorder(t *testing.T) {
 	e := openSplitting(t, memfs.New())
 	defer e.Close()
 	for _, second := range []string{"k", "j"} {
 		for _, full := range []bool{false, true} {
-			w := e.NewRun()
+			w := e.NewRun(1)
 			if err := w.Add([]byte("k"), key.KindPut, nil); err != nil {
 				t.Fatal(err)
 			}

@@ -116,9 +116,9 @@ func (m *merged) takeFrom(e *Engine, t *tableRef, user []byte, hash uint64, seq 
 	return m.err != nil
 }
 
-// below is Get for the leader of a group that is being applied: it reads at seq, which may be newer than what is visible,
-// but not than what is in the memtable. Nothing can be lost to a compaction meanwhile: that takes no version for which it
-// needs a newer one that is not visible yet.
+// below is Get for the leader of a group that is being applied, at seq, the newest sequence number in the memtable. It may
+// be above what is visible: no compaction drops a version that is the newest of its key, visible or not, and what is not
+// visible is in no table.
 func (e *Engine) below(dst, user []byte, seq key.SeqNum) (value []byte, present bool, err error) {
 	guard := e.epochs.Enter()
 	defer guard.Exit()

@@ -20,6 +20,10 @@ type stats struct {
 	appends    atomic.Uint64
 	logBytes   atomic.Uint64
 	syncs      atomic.Uint64
+	conflicts  atomic.Uint64
+	lockWaits  atomic.Uint64
+	deadlocks  atomic.Uint64
+	ingests    atomic.Uint64
 	flushing   atomic.Bool
 	compacting atomic.Bool
 
@@ -102,6 +106,10 @@ type Metrics struct {
 	Operations   uint64
 	Appends      uint64 // group writes to the log
 	AppendBytes  uint64 // bytes of batches in them
+	Conflicts    uint64 // commits refused because of what they had read
+	LockWaits    uint64 // times that a transaction or a commit found a key locked
+	Deadlocks    uint64 // of them, those that would not have ended
+	Ingests      uint64 // commits of tables, past the log
 	Flush        Work
 	Compaction   Work
 	Flushing     bool
@@ -127,6 +135,10 @@ func (e *Engine) Metrics() Metrics {
 		Operations:  e.stats.operations.Load(),
 		Appends:     e.stats.appends.Load(),
 		AppendBytes: e.stats.logBytes.Load(),
+		Conflicts:   e.stats.conflicts.Load(),
+		LockWaits:   e.stats.lockWaits.Load(),
+		Deadlocks:   e.stats.deadlocks.Load(),
+		Ingests:     e.stats.ingests.Load(),
 		Flushing:    e.stats.flushing.Load(),
 		Compacting:  e.stats.compacting.Load(),
 		MemoryLimit: e.opts.MemoryLimit,

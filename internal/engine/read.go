@@ -12,8 +12,8 @@ import (
 const Latest = key.MaxSeqNum
 
 // Get appends the value of user at seq (Latest for the newest) to dst. found is false if the key is absent or
-// deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot. Get allocates nothing if dst has
-// room.
+// deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot; with MaxSnapshotAge only
+// Snapshot.Get notices that it no longer is. Get allocates nothing if dst has room.
 func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
 	guard := e.epochs.Enter()
 	defer guard.Exit()

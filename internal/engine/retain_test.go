@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -271,4 +275,67 @@ func TestTimeline_isBounded(t *testing.T) {
 	if n := len(e.snapshots.timeline.samples); n > timelineSamples+2 || n < timelineSamples/2 {
 		t.Errorf("%d samples", n)
 	}
+}
+
+// A state would be shown in part if the decision that it is whole, or still held, were not made in one step with what
+// flushes and compactions look at.
+func TestSnapshotAt_isWholeOrRefusedBesideBackgroundWork(t *testing.T) {
+	for _, age := range []time.Duration{0, time.Nanosecond} {
+		e, err := Open(Options{FS: memfs.NewVolatile(), MemoryLimit: MinMemoryLimit, LogLimit: 24 << 10, MaxSnapshotAge: age})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var readers sync.WaitGroup
+		var whole atomic.Int64
+		done := make(chan struct{})
+		for range 2 {
+			readers.Go(func() {
+				for n := uint64(0); ; n++ {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					if visible := e.visible.Load(); visible > 0 && readPast(t, e, visible-n%min(visible, 20)) {
+						whole.Add(1)
+					}
+				}
+			})
+		}
+		pad := strings.Repeat(".", 200)
+		for i := 1; i <= 4000; i++ {
+			putUnsynced(t, e, "key", fmt.Sprintf("%d%s", i, pad))
+			if i%1000 == 0 {
+				compactAll(t, e)
+			}
+		}
+		close(done)
+		readers.Wait()
+		if whole.Load() == 0 {
+			t.Error("no state was read")
+		}
+		e.Close()
+	}
+}
+
+// readPast reads the state at seq twice, with work of others in between. It reports whether that was still there.
+func readPast(t *testing.T, e *Engine, seq uint64) bool {
+	s, err := e.SnapshotAt(key.SeqNum(seq))
+	for range 2 {
+		var v []byte
+		if err == nil {
+			runtime.Gosched()
+			v, _, err = s.Get(nil, []byte("key"))
+		}
+		if err == nil && !strings.HasPrefix(string(v), fmt.Sprint(seq)+".") {
+			t.Errorf("the state at %d shows %.10q", seq, v)
+		}
+	}
+	if s != nil {
+		s.Close()
+	}
+	if err != nil && !errors.Is(err, ErrSnapshotExpired) {
+		t.Errorf("the state at %d: %v", seq, err)
+	}
+	return err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
@@ -14,11 +15,12 @@ import (
 
 // Run is entries in order, one for each user key, in table files that nothing names: what a transaction has written and
 // memory does not hold. Its files end with Remove, with Ingest, or with the next Open, which finds them unnamed. A Run may
-// be read by any number of goroutines.
+// be read by any number of goroutines until then.
 type Run struct {
 	engine   *Engine
-	tables   []*manifest.TableMeta // by key, disjoint
+	tables   []*tableRef // by key, disjoint
 	fleeting bool
+	seq      key.SeqNum // of all entries
 }
 
 // RunWriter writes a Run, in tables of the usual size. Its memory is that of one table's writer. It belongs to one
@@ -28,11 +30,17 @@ type RunWriter struct {
 	out *output // the table that is being written, nil if none is
 }
 
-// NewRun returns a writer of a run that is only to be read again by this process.
-func (e *Engine) NewRun() *RunWriter { return &RunWriter{run: &Run{engine: e, fleeting: true}} }
+// NewRun returns a writer of a run that is only to be read again by this process. Its entries appear with sequence number
+// seq, so that a merge of several runs prefers those with higher numbers.
+func (e *Engine) NewRun(seq key.SeqNum) *RunWriter {
+	return &RunWriter{run: &Run{engine: e, fleeting: true, seq: seq}}
+}
 
-// NewIngest returns a writer of a run that Ingest can commit: its tables are synced.
-func (e *Engine) NewIngest() *RunWriter { return &RunWriter{run: &Run{engine: e}} }
+// NewIngest returns a writer of a run that Ingest can commit: its tables are synced. Until then its entries appear with
+// sequence number 1.
+func (e *Engine) NewIngest() *RunWriter {
+	return &RunWriter{run: &Run{engine: e, seq: table.LocalSeq}}
+}
 
 // Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort is of
 // use.
@@ -55,8 +63,8 @@ func (w *RunWriter) beginTable(user []byte) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	if n := len(w.run.tables); n > 0 && bytes.Compare(w.run.tables[n-1].Largest, user) >= 0 {
-		return fmt.Errorf("run: key %q added after %q", user, w.run.tables[n-1].Largest)
+	if n := len(w.run.tables); n > 0 && bytes.Compare(w.run.tables[n-1].meta.Largest, user) >= 0 {
+		return fmt.Errorf("run: key %q added after %q", user, w.run.tables[n-1].meta.Largest)
 	}
 	num := e.newNum()
 	out, err := e.newOutput(num)
@@ -77,7 +85,7 @@ func (w *RunWriter) finishTable() error {
 		w.run.engine.discard(filename.Make(filename.Table, out.num))
 		return fmt.Errorf("finish a table of a run: %w", err)
 	}
-	w.run.tables = append(w.run.tables, meta)
+	w.run.tables = append(w.run.tables, &tableRef{meta: numbered(meta, w.run.seq)})
 	return nil
 }
 
@@ -105,7 +113,15 @@ func (w *RunWriter) Abort() {
 // Remove removes the files of the run. Iterators on it must be closed. It does nothing to a run that was committed.
 func (r *Run) Remove() {
 	for _, t := range r.tables {
-		r.engine.discard(filename.Make(filename.Table, t.Num))
+		r.engine.discard(filename.Make(filename.Table, t.meta.Num))
+	}
+	r.letGo()
+}
+
+// letGo closes the tables of the run, which is empty then, and leaves the files.
+func (r *Run) letGo() {
+	for _, t := range r.tables {
+		r.engine.closeTable(t)
 	}
 	r.tables = nil
 }
@@ -113,35 +129,56 @@ func (r *Run) Remove() {
 // Entries is the number of entries in the run.
 func (r *Run) Entries() (n uint64) {
 	for _, t := range r.tables {
-		n += t.Entries
+		n += t.meta.Entries
 	}
 	return n
 }
 
-// NewIterator returns an iterator over the run in which every entry has the sequence number seq, so that a merge of several
-// runs prefers those with higher numbers. It reads from front to back past the cache, one table at a time. It must be
-// closed.
-func (r *Run) NewIterator(seq key.SeqNum) merge.Iterator {
-	tables := runTables{engine: r.engine}
-	for _, t := range r.tables {
-		tables.metas = append(tables.metas, numbered(t, seq))
+// Get appends the value of user, or the operand, to dst. found is false if the run does not hold it; a tombstone is found,
+// without a value.
+func (r *Run) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
+	i, _ := slices.BinarySearchFunc(r.tables, user, func(t *tableRef, user []byte) int {
+		return bytes.Compare(t.meta.Largest, user)
+	})
+	if i == len(r.tables) {
+		return dst, 0, false, nil
 	}
-	return merge.NewLevel(tables)
+	out, kind, found, err = r.getFrom(r.tables[i], dst, user)
+	if err != nil || kind != key.KindMerge {
+		return out, kind, found, err
+	}
+	it := r.NewIterator() // a lookup in a table leaves operands to iterators
+	defer it.Close()
+	if !it.SeekGE(key.SeekTo(user, r.seq)) {
+		return dst, 0, false, it.Err()
+	}
+	operand, err := it.Value()
+	return append(dst, operand...), kind, err == nil, err
 }
 
-// runTables makes the tables of a run a merge.Tables.
-type runTables struct {
-	engine *Engine
-	metas  []*manifest.TableMeta
+func (r *Run) getFrom(t *tableRef, dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
+	guard := r.engine.epochs.Enter()
+	defer guard.Exit()
+	return r.engine.getFromTable(t, dst, user, key.Hash(user), Latest)
 }
 
-func (r runTables) Len() int { return len(r.metas) }
-
-func (r runTables) Bounds(i int) (smallest, largest []byte) {
-	return r.metas[i].Smallest, r.metas[i].Largest
+// NewIterator returns an iterator over the run that reads through the cache. It must be closed.
+func (r *Run) NewIterator() merge.Iterator {
+	return merge.NewLevel(&levelTables{r.engine, r.tables})
 }
 
-func (r runTables) Open(i int) (merge.Iterator, error) { return r.engine.openInput(r.metas[i]) }
+// NewSequentialIterator returns an iterator for one pass over the run from front to back, past the cache and with one
+// table open at a time. It must be closed.
+func (r *Run) NewSequentialIterator() merge.Iterator {
+	return merge.NewLevel(&inputTables{levelTables{r.engine, r.tables}})
+}
+
+// inputTables is levelTables that are read once.
+type inputTables struct{ levelTables }
+
+func (l *inputTables) Open(i int) (merge.Iterator, error) {
+	return l.engine.openInput(l.tables[i].meta)
+}
 
 // numbered is t with all its entries at seq.
 func numbered(t *manifest.TableMeta, seq key.SeqNum) *manifest.TableMeta {

@@ -23,7 +23,7 @@ type Snapshot struct {
 // what the reader needs.
 type registration struct {
 	seq     key.SeqNum
-	since   time.Time   // with MaxSnapshotAge only
+	since   int64       // in ns of the clock; with MaxSnapshotAge only
 	expired atomic.Bool // it was taken off the list, because it was too old; set under snapshots.mu, never cleared
 }
 
@@ -87,12 +87,12 @@ func (s *snapshots) addLike(r, other *registration) error {
 	return nil
 }
 
-// now is when a registration begins, if that matters.
-func (s *snapshots) now(e *Engine) time.Time {
+// now is when a registration begins, in ns, if that matters.
+func (s *snapshots) now(e *Engine) int64 {
 	if s.maxAge == 0 {
-		return time.Time{}
+		return 0
 	}
-	return e.opts.Now()
+	return e.opts.Now().UnixNano()
 }
 
 // findLocked returns where the registrations at seq begin, and whether there is one.
@@ -155,9 +155,9 @@ func (s *snapshots) expireLocked(e *Engine) {
 	if s.maxAge == 0 {
 		return
 	}
-	since := e.opts.Now().Add(-s.maxAge)
+	since := s.now(e) - int64(s.maxAge)
 	s.readers = slices.DeleteFunc(s.readers, func(r *registration) bool {
-		if r.since.Before(since) {
+		if r.since < since {
 			r.expired.Store(true)
 		}
 		return r.expired.Load()
@@ -235,6 +235,11 @@ func (s *Snapshot) Close() {
 	if s.engine.snapshots.remove(&s.registration) && s.seq < key.SeqNum(s.engine.visible.Load()) {
 		s.engine.wake(s.engine.wakeCompactor)
 	}
+}
+
+// NewIterator is Engine.NewIterator at s.
+func (s *Snapshot) NewIterator(lo, hi []byte) (*Iterator, error) {
+	return s.engine.NewIterator(s, lo, hi)
 }
 
 // Closed reports whether Close was called.

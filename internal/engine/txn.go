@@ -59,10 +59,8 @@ func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum
 
 // CommitRun is Commit for what is too large to go through the log: the entries of r, as Ingest commits them.
 func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
-	reader := r.NewReader(key.MaxSeqNum)
-	defer reader.Close()
 	for {
-		last, err := t.engine.Ingest(r, func() error { return t.checkRun(reader) })
+		last, err := t.engine.Ingest(r, func() error { return t.checkRun(r) })
 		blocked := (*blockedError)(nil)
 		if !errors.As(err, &blocked) {
 			return last, err
@@ -74,9 +72,9 @@ func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
 	}
 }
 
-// checkRun is the check of a commit of what reader reads. The locks are looked up in the run, not the run in the locks.
-func (t *Txn) checkRun(reader *RunReader) error {
-	it := reader.NewIterator()
+// checkRun is the check of a commit of r. The locks are looked up in the run, not the run in the locks.
+func (t *Txn) checkRun(r *Run) error {
+	it := r.NewIterator()
 	defer it.Close()
 	for _, held := range t.engine.locks.HeldByOthers(t.owner) {
 		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Holds(it.Key().User) {
@@ -86,7 +84,7 @@ func (t *Txn) checkRun(reader *RunReader) error {
 			return err
 		}
 	}
-	return t.engine.unchangedIn(t.snapshot, &t.Reads)
+	return t.engine.refuse(t.engine.unchangedIn(t.snapshot, &t.Reads))
 }
 
 // Lock makes commits of others that write user wait until t is closed, and sees to it that t reads the newest value of

@@ -7,6 +7,7 @@ type view struct {
 	g     *graph
 	kinds reasons
 	apart bool
+	items bool // without the rw edges of scans
 }
 
 func (v view) nodes() int {
@@ -32,7 +33,7 @@ func (v view) next(node int32, cursor uint32) (int32, label, uint32) {
 		h := halves[cursor]
 		r := h.label.reason()
 		switch {
-		case !v.kinds.has(r):
+		case !v.kinds.has(r) || v.items && r == rw && h.label.scanned():
 		case !v.apart:
 			return h.to, h.label, cursor + 1
 		case r != rw:

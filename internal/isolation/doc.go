@@ -28,8 +28,9 @@
 //	T -rt-> U   T was acknowledged before U began
 //
 // For lists, a history without anomaly at StrictSerializable has a serial order, and the other way round: each order of the
-// nodes that follows all edges is one. For registers an alarm is always right; a read that found nothing where several
-// deletes may be the reason adds only the edges that all of them imply, so some violations stay unseen.
+// nodes that follows all edges is one. For registers an alarm says that no order agrees with the sequence numbers, whatever
+// would without them. A read that found nothing where several deletes may be the reason adds only the edges that all
+// of them imply, so some violations stay unseen.
 //
 // A transaction whose outcome is unknown counts as committed if one of its writes was seen, and not at all otherwise. One
 // history may go through crashes: what was in flight is unknown, what was acknowledged must be there afterwards.

@@ -173,7 +173,7 @@ func (c *checker) gatherAbsence(t int32, o op, mine *touch) {
 			t, c.name(o.key)).by(t)
 		return
 	}
-	low, high := c.reasons(t, o.key, end)
+	low, high := c.absenceRange(t, o.key, end)
 	c.reads = append(c.reads, read{txn: t, key: o.key, low: low, high: high, scanned: o.scanned})
 	if !a.deleted {
 		mine.saw = neverWritten(o.key)
@@ -191,8 +191,8 @@ func (c *checker) latest(t int32) int64 {
 	return c.h.txns[t].end
 }
 
-// reasons returns the first and the last version that t, which ended before end, may have found nothing because of.
-func (c *checker) reasons(t, key int32, end int64) (low, high int32) {
+// absenceRange returns the first and the last version that t, which ended before end, may have found nothing because of.
+func (c *checker) absenceRange(t, key int32, end int64) (low, high int32) {
 	a := &c.orders[key].absences
 	if !c.level.realTime() {
 		return a.positions[0], a.positions[len(a.positions)-1]

@@ -218,6 +218,30 @@ func TestApply_boundsTheOperandsThatAReadMeets(t *testing.T) {
 	}
 }
 
+// What is promised to the operations of a group must not be spent on the folded values of the first of them: the process
+// would end, with the group in the log.
+func TestApply_foldsOnlyInTheRoomThereIs(t *testing.T) {
+	w := newFoldedWorld(t, MinSize)
+	defer w.table.Free()
+	var first batch.Batch
+	first.Put([]byte("k0"), make([]byte, 256))
+	w.apply(&first)
+	var group []batch.Batch
+	for operations, size := 0, 0; ; {
+		var b batch.Batch
+		b.Merge(operand.Append, []byte("k0"), nil)
+		operations, size = operations+1, size+len(b.Bytes())
+		if !w.table.Fits(operations, size) {
+			break
+		}
+		group = append(group, b)
+	}
+	for i := range group {
+		w.apply(&group[i])
+	}
+	w.check(t)
+}
+
 // Below a table that cannot be read, and for a function that is missing, nothing may be lost.
 func TestApply_keepsOperandsThatItCannotFold(t *testing.T) {
 	m := newTable(t, MinSize)

@@ -280,8 +280,8 @@ var treeMutants = []Mutant{
 	{
 		Name:   "the newest versions count as shadowed",
 		Breaks: "a reader that comes during a compaction loses what it sees",
-		Changes: []Change{{"internal/compaction/retain.go", ` && r.stripe == before && r.stripe < len(r.snapshots) {`,
-			` && r.stripe == before {`}},
+		Changes: []Change{{"internal/compaction/retain.go", `	inStripe := r.stripe < len(r.snapshots)`,
+			`	inStripe := r.stripe <= len(r.snapshots)`}},
 		Killer: test("compaction", "TestRun_snapshotRule"),
 		Quick:  true,
 	},
@@ -296,15 +296,15 @@ var treeMutants = []Mutant{
 	if w.out == nil {`, `		return w.finish()
 	}
 	if w.out == nil {`},
-			{"internal/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones {`,
-				`	if s.EntriesIn < written+s.Shadowed+s.Tombstones {`},
+			{"internal/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
+				`	if s.EntriesIn < written+s.Shadowed+s.Tombstones+s.Folded {`},
 		},
 		Killer: test("compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
 	},
 	{
 		Name:   "compaction does not count what it wrote",
 		Breaks: "an entry that was lost on the way is not noticed before the inputs are gone",
-		Changes: []Change{{"internal/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones {`,
+		Changes: []Change{{"internal/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
 			`	if s.EntriesIn < written {`}},
 		Killer: test("compaction", "TestRun_countsWhatItWrote"),
 		Quick:  true,

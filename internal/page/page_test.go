@@ -161,6 +161,7 @@ func TestCheck_refusesWhatSearchCannotTrust(t *testing.T) {
 		"older first":      add(0, k("a", 1, key.KindPut), k("a", 2, key.KindPut)),
 		"unknown kind":     add(0, k("a", 1, 7)),
 		"delete and value": add(0, k("a", 1, key.KindDelete)),
+		"unknown operator": add(0, k("a", 1, key.KindMerge)),
 		"empty key":        add(0, k("", 1, key.KindPut)),
 		"child of 1 byte":  add(1, k("a", 1, key.KindPut)),
 		"head":             changed(-footerSize-2*indexSize, 9),

@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/codec"
 	"lightningdb/internal/key"
 	"lightningdb/internal/locator"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs/errfs"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -35,6 +36,8 @@ func TestAdd_refusesWhatATableCannotHold(t *testing.T) {
 		"value too long":    {put("z", 1, "").key, make([]byte, key.MaxValueSize+1)},
 		"unknown kind":      {key: key.Make([]byte("z"), 1, 9)},
 		"delete with value": {del("z", 1).key, []byte("v")},
+		"no operator":       {key: key.Make([]byte("z"), 1, key.KindMerge)},
+		"unknown operator":  {key.Make([]byte("z"), 1, key.KindMerge), []byte("\x09")},
 	} {
 		if err := w.Add(r.key, r.value); err == nil {
 			t.Errorf("%s: taken", name)
@@ -55,6 +58,38 @@ func TestAdd_refusesWhatATableCannotHold(t *testing.T) {
 	o := mustOpen(t, f, Options{ID: testID})
 	defer o.close(t)
 	checkWalk(t, o.NewIterator(), rows)
+}
+
+// An operand that came out as a value would be a wrong value; one that is long must come back whole.
+func TestGet_findsMergesWithoutAValue(t *testing.T) {
+	f := &memFile{}
+	w := NewWriter(f, Options{ID: testID})
+	long := append([]byte{byte(operand.Append)}, make([]byte, 3*DefaultPageSize)...)
+	rows := []row{
+		{key.Make([]byte("long"), 3, key.KindMerge), long},
+		put("long", 2, "below"),
+		{key.Make([]byte("short"), 1, key.KindMerge), []byte("\x04x")},
+	}
+	for _, r := range rows {
+		if err := w.Add(r.key, r.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	o := mustOpen(t, f, Options{ID: testID})
+	defer o.close(t)
+	for _, user := range []string{"long", "short"} {
+		out, kind, found, err := o.Get([]byte("dst"), []byte(user), key.Hash([]byte(user)), 9)
+		if string(out) != "dst" || kind != key.KindMerge || !found || err != nil {
+			t.Errorf("%s: %d bytes, %v, found %v, %v", user, len(out), kind, found, err)
+		}
+	}
+	checkWalk(t, o.NewIterator(), rows)
+	if err := o.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // A table without entries, or with options that no reader takes, must not come into being.

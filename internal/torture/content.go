@@ -55,15 +55,11 @@ func checkBackward(it *engine.Iterator, entries []oracle.Entry) error {
 }
 
 func checkGets(e *engine.Engine, s *engine.Snapshot, entries []oracle.Entry) error {
-	seq := key.SeqNum(engine.Latest)
-	if s != nil {
-		seq = s.Seq()
-	}
 	var got []byte
 	for i := range entries {
 		var found bool
 		var err error
-		if got, found, err = e.Get(got[:0], entries[i].Key, seq); err != nil {
+		if got, found, err = getAt(e, s, got[:0], entries[i].Key); err != nil {
 			return err
 		}
 		if !found || !bytes.Equal(got, entries[i].Value) {
@@ -74,18 +70,26 @@ func checkGets(e *engine.Engine, s *engine.Snapshot, entries []oracle.Entry) err
 	return nil
 }
 
+// getAt is the point read at the state of s (nil for the newest).
+func getAt(e *engine.Engine, s *engine.Snapshot, dst, k []byte) (out []byte, found bool, err error) {
+	if s == nil {
+		return e.Get(dst, k, engine.Latest)
+	}
+	return s.Get(dst, k)
+}
+
 // Compare checks that e holds at the state of s (nil for the newest) exactly what the history says. Keys that were
 // deleted are looked for, too.
 func (s *Session) Compare(snapshot *engine.Snapshot) error {
-	seq, at := key.SeqNum(engine.Latest), s.History.Last()
+	at := s.History.Last()
 	if snapshot != nil {
-		seq, at = snapshot.Seq(), snapshot.Seq()
+		at = snapshot.Seq()
 	}
-	return s.compare(snapshot, seq, at)
+	return s.compare(snapshot, at)
 }
 
-// compare checks that the state of snapshot, which point reads find at seq, is that of the history at at.
-func (s *Session) compare(snapshot *engine.Snapshot, seq, at key.SeqNum) error {
+// compare checks that the state of snapshot (nil for the newest) is that of the history at at.
+func (s *Session) compare(snapshot *engine.Snapshot, at key.SeqNum) error {
 	entries, err := Content(s.Engine, snapshot)
 	if err != nil {
 		return err
@@ -104,7 +108,7 @@ func (s *Session) compare(snapshot *engine.Snapshot, seq, at key.SeqNum) error {
 		if _, exists := s.History.Get([]byte(k), at); exists {
 			continue // the scan and its gets have seen it
 		}
-		if err := s.GetAt([]byte(k), seq, at); err != nil {
+		if err := s.GetAt([]byte(k), snapshot, at); err != nil {
 			return err
 		}
 	}
@@ -113,5 +117,5 @@ func (s *Session) compare(snapshot *engine.Snapshot, seq, at key.SeqNum) error {
 
 // CompareAcknowledged checks that the newest state holds everything acknowledged, and nothing of a commit that failed.
 func (s *Session) CompareAcknowledged() error {
-	return s.compare(nil, engine.Latest, s.History.Acknowledged())
+	return s.compare(nil, s.History.Acknowledged())
 }

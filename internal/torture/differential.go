@@ -10,7 +10,6 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/key"
 	"lightningdb/internal/oracle"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -214,11 +213,11 @@ func (d *differential) forget() {
 }
 
 func (d *differential) get() error {
-	seq, at := key.SeqNum(engine.Latest), d.History.Last()
-	if s := d.anySnapshot(); s != nil {
-		seq, at = s.Seq(), s.Seq()
+	s, at := d.anySnapshot(), d.History.Last()
+	if s != nil {
+		at = s.Seq()
 	}
-	return d.GetAt(d.mix.key(d.r), seq, at)
+	return d.GetAt(d.mix.key(d.r), s, at)
 }
 
 // anySnapshot returns a held snapshot, or nil for the newest state.

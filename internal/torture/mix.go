@@ -101,26 +101,38 @@ func binaryKey(n uint64) []byte {
 	return k
 }
 
-// change adds a random operation to b: mostly puts, some deletes and merges. The first bit of a key's hash says whether it
-// is a counter, so that integers meet integers.
+// change adds a random operation to b: mostly puts, some deletes and merges; on some keys, the hottest among them, mostly
+// merges, so that their operands gather.
 func (m *Mix) change(r *rand.Rand, b *batch.Batch) {
 	k := m.key(r)
-	counter := isCounter(k)
-	switch p := r.IntN(8); {
-	case p < 2:
+	merges := 0.25
+	if (key.Hash(k)^key.Hash(m.keyNumber(0)))&6 == 0 {
+		merges = 0.95
+	}
+	switch {
+	case r.Float64() < merges:
+		mergeInto(r, b, k)
+	case r.IntN(3) == 0:
 		b.Delete(k)
-	case p < 4 && counter:
-		o := []operand.Operator{operand.Add, operand.Max, operand.Min}[r.IntN(3)]
-		b.Merge(o, k, binary.LittleEndian.AppendUint64(nil, r.Uint64()))
-	case p == 2:
-		b.Merge(operand.Append, k, fmt.Append(nil, r.IntN(1e6)))
-	case p == 3:
-		b.Merge(operand.User, k, fmt.Append(nil, r.IntN(1e6)))
 	default:
 		b.Put(k, m.valueOf(r, k))
 	}
 }
 
+// mergeInto adds a random merge that goes with the values of k to b.
+func mergeInto(r *rand.Rand, b *batch.Batch, k []byte) {
+	switch {
+	case isCounter(k):
+		o := []operand.Operator{operand.Add, operand.Max, operand.Min}[r.IntN(3)]
+		b.Merge(o, k, binary.LittleEndian.AppendUint64(nil, r.Uint64()))
+	case r.IntN(2) == 0:
+		b.Merge(operand.Append, k, fmt.Append(nil, r.IntN(1e6)))
+	default:
+		b.Merge(operand.User, k, fmt.Append(nil, r.IntN(1e6)))
+	}
+}
+
+// isCounter says whether the values of k are integers.
 func isCounter(k []byte) bool { return key.Hash(k)&1 == 1 }
 
 // valueOf returns a random value that suits k.
@@ -137,7 +149,7 @@ func mergeByDigest(k, old, argument []byte) ([]byte, error) {
 	if old == nil {
 		return fmt.Appendf(nil, "none+%s", argument), nil
 	}
-	digest := key.Hash(fmt.Appendf(nil, "%s %x", k, key.Hash(old)))
+	digest := key.Hash(k) ^ key.Hash(old)*3
 	return fmt.Appendf(bytes.Clone(old[:min(len(old), 100)]), "%016x+%s", digest, argument), nil
 }
 

@@ -140,12 +140,12 @@ func (s *Session) Delete(k string, sync bool) error {
 
 // Get reads k in the newest state and compares.
 func (s *Session) Get(k []byte) error {
-	return s.GetAt(k, engine.Latest, s.History.Last())
+	return s.GetAt(k, nil, s.History.Last())
 }
 
-// GetAt reads k at seq and compares with the state at want.
-func (s *Session) GetAt(k []byte, seq, want key.SeqNum) error {
-	got, found, err := s.Engine.Get(s.got[:0], k, seq)
+// GetAt reads k at the state of snapshot (nil for the newest) and compares with the state at want.
+func (s *Session) GetAt(k []byte, snapshot *engine.Snapshot, want key.SeqNum) error {
+	got, found, err := getAt(s.Engine, snapshot, s.got[:0], k)
 	if err != nil {
 		return fmt.Errorf("get %.40q: %w", k, err)
 	}

@@ -35,6 +35,7 @@ type SimulationStats struct {
 	Reads     int // answers compared
 	Past      int // snapshots of older states among them
 	Expired   int // older states that were no longer kept, as they need not be
+	Aged      int // answers of readers that were too old
 	Steered   int // background steps that had something to do
 	Lives     int // recoveries that ended in an open database
 	Reopened  int // clean closings
@@ -56,6 +57,7 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	s.Reads += o.Reads
 	s.Past += o.Past
 	s.Expired += o.Expired
+	s.Aged += o.Aged
 	s.Steered += o.Steered
 	s.Lives += o.Lives
 	s.Reopened += o.Reopened
@@ -83,9 +85,9 @@ func (s SimulationStats) String() string {
 	for i, n := range s.Injected {
 		by += fmt.Sprintf(" %v=%d", faultKind(i), n)
 	}
-	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d background=%d lives=%d reopened=%d kills=%d "+
+	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d aged=%d background=%d lives=%d reopened=%d kills=%d "+
 		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v", s.Seeds, s.Steps,
-		s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts,
+		s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Aged, s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts,
 		s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed, s.Counts)
 }
 

@@ -1,6 +1,9 @@
 package torture
 
 import (
+	"errors"
+	"time"
+
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
@@ -31,6 +34,8 @@ type client struct {
 	batch    batch.Batch
 	walk     *walk
 	snapshot *engine.Snapshot
+	since    time.Time // when walk or snapshot was opened
+	expired  bool      // it has answered that it is too old, as it may
 }
 
 // move takes a client one turn further; one that wants nothing first makes up its mind.
@@ -57,7 +62,7 @@ func (m *simulation) move(c *client) error {
 	case wantBatch, wantIngest:
 		return m.gather(c)
 	case wantGet:
-		return m.get(engine.Latest, m.History.Acknowledged())
+		return m.get(c, m.History.Acknowledged())
 	case wantScan:
 		return m.scan(c)
 	case wantSnapshot:
@@ -97,15 +102,29 @@ func (m *simulation) commit(c *client) error {
 	return err
 }
 
-// get reads one key at seq and compares with the state at want.
-func (m *simulation) get(seq, want key.SeqNum) error {
+// get reads one key at the client's snapshot, if it has one, and compares with the state at want.
+func (m *simulation) get(c *client, want key.SeqNum) error {
 	k := m.swarm.mix.key(m.r)
-	ok, err := m.attempt("get", func() error { return m.GetAt(k, seq, want) })
-	if ok {
+	ok, err := m.attempt("get", m.aging(c, func() error { return m.GetAt(k, c.snapshot, want) }))
+	if ok && !c.expired {
 		m.saw(want)
 		m.observe("%x=%x", k, m.got)
 	}
 	return err
+}
+
+// aging is do, a read of the client's, but that nothing is wrong if what it reads with is too old and says so.
+func (m *simulation) aging(c *client, do func() error) func() error {
+	return func() error {
+		err := do()
+		limit := m.opts.MaxSnapshotAge
+		if errors.Is(err, engine.ErrSnapshotExpired) && limit > 0 && m.now.Sub(c.since) > limit {
+			c.expired = true
+			m.stats.Aged++
+			return nil
+		}
+		return err
+	}
 }
 
 // saw records an answer that a client was given.
@@ -117,7 +136,7 @@ func (m *simulation) saw(at key.SeqNum) {
 // scan opens a cursor, moves it a little in each turn, and closes it in the last.
 func (m *simulation) scan(c *client) error {
 	at := m.History.Acknowledged()
-	ok, err := m.attempt("scan", func() error {
+	ok, err := m.attempt("scan", m.aging(c, func() error {
 		if c.walk == nil {
 			if err := m.openWalk(c, at); err != nil {
 				return err
@@ -125,11 +144,11 @@ func (m *simulation) scan(c *client) error {
 			m.History.Read(at)
 		}
 		return m.moveWalk(c.walk, 1+m.r.IntN(12))
-	})
-	if ok {
+	}))
+	if ok && !c.expired {
 		m.stats.Reads++
 	}
-	if !ok || c.left == 0 {
+	if !ok || c.left == 0 || c.expired {
 		c.stop()
 	}
 	return err
@@ -148,7 +167,7 @@ func (m *simulation) openWalk(c *client, at key.SeqNum) error {
 	if err != nil {
 		return err
 	}
-	c.walk = &walk{it: it, at: -1}
+	c.walk, c.since = &walk{it: it, at: -1}, m.now
 	for e := range m.History.Entries(lo, hi, at) {
 		c.walk.entries = append(c.walk.entries, oracle.Entry{Key: e.Key, Value: e.Value})
 	}
@@ -179,18 +198,18 @@ func (m *simulation) moveWalk(w *walk, moves int) error {
 func (m *simulation) lookBack(c *client) error {
 	if c.snapshot == nil {
 		at := m.History.Acknowledged()
-		c.snapshot = m.Engine.Snapshot()
+		c.snapshot, c.since = m.Engine.Snapshot(), m.now
 		if c.snapshot.Seq() != at {
 			m.stats.WrongData++
 			return mismatch("a snapshot stands at %d instead of %d", c.snapshot.Seq(), at)
 		}
 	}
 	seq := c.snapshot.Seq()
-	if c.left > 0 {
-		return m.get(seq, seq)
+	if c.left > 0 && !c.expired {
+		return m.get(c, seq)
 	}
-	ok, err := m.attempt("compare at a snapshot", func() error { return m.Compare(c.snapshot) })
-	if ok {
+	ok, err := m.attempt("compare at a snapshot", m.aging(c, func() error { return m.Compare(c.snapshot) }))
+	if ok && !c.expired {
 		m.saw(seq)
 	}
 	c.stop()
@@ -207,7 +226,7 @@ func (c *client) stop() {
 		c.snapshot.Close()
 		c.snapshot = nil
 	}
-	c.left = 0
+	c.left, c.expired = 0, false
 }
 
 // dropReaders ends what all clients want, as the database is about to go.

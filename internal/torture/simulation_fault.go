@@ -56,6 +56,9 @@ func newSwarm(r *rand.Rand) swarm {
 	if r.IntN(2) == 0 {
 		s.mix.Options.Retain = time.Duration(r.IntN(4000)) * time.Millisecond
 	}
+	if r.IntN(2) == 0 {
+		s.mix.Options.MaxSnapshotAge = time.Duration(1+r.IntN(400)) * time.Millisecond
+	}
 	for i := range numIntents {
 		for range r.IntN(4) {
 			s.intents = append(s.intents, i)

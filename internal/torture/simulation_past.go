@@ -54,6 +54,6 @@ func (m *simulation) lookFarBack(c *client) error {
 			m.now.Sub(m.moments[i].at), m.now.Sub(m.moments[min(i+1, len(m.moments)-1)].at), err)
 	}
 	m.stats.Past++
-	c.snapshot = snapshot
+	c.snapshot, c.since = snapshot, m.now
 	return m.lookBack(c)
 }

@@ -33,10 +33,11 @@ type RunWriter interface {
 
 // Run is writes on disk, in key order, one for each key. Whoever has it removes it.
 type Run interface {
-	// Get returns what the run says of user, whose hash is given. value belongs to the caller.
-	Get(user []byte, hash uint64) (kind key.Kind, value []byte, found bool, err error)
-	// NewIterator returns an iterator: forOnce for reading all from front to back, or for moving about.
-	NewIterator(forOnce bool) merge.Iterator
+	// Get appends to dst what the run says of user, a value or an operand.
+	Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error)
+	NewIterator() merge.Iterator
+	// NewSequentialIterator returns an iterator for one pass from front to back.
+	NewSequentialIterator() merge.Iterator
 	Remove()
 }
 
@@ -183,7 +184,7 @@ func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []b
 
 // mergeRuns calls add for every key in runs, by key, with what the newest run says of it.
 func mergeRuns(runs []spilledRun, add func(user []byte, kind key.Kind, value []byte) error) (err error) {
-	all := mergedIterator(runs, true)
+	all := mergedIterator(runs, Run.NewSequentialIterator)
 	defer func() { err = errors.Join(err, all.Close()) }()
 	var last []byte
 	for ok := all.First(); ok; ok = all.Next() {
@@ -204,24 +205,23 @@ func mergeRuns(runs []spilledRun, add func(user []byte, kind key.Kind, value []b
 }
 
 // mergedIterator returns an iterator over runs, in which the newest run's entry of a key comes first.
-func mergedIterator(runs []spilledRun, forOnce bool) merge.Iterator {
+func mergedIterator(runs []spilledRun, open func(Run) merge.Iterator) merge.Iterator {
 	its := make([]merge.Iterator, 0, len(runs))
 	for _, r := range slices.Backward(runs) {
-		its = append(its, r.NewIterator(forOnce))
+		its = append(its, open(r.Run))
 	}
 	return merge.New(its...)
 }
 
 // getSpilled is Get on disk.
 func (w *Writes) getSpilled(k []byte) (*Write, error) {
-	hash := key.Hash(k)
 	for _, r := range slices.Backward(w.runs) {
-		kind, value, found, err := r.Get(k, hash)
+		value, kind, found, err := r.Get(nil, k)
 		if err != nil {
 			return nil, err
 		}
 		if found {
-			return &Write{Key: k, Kind: kind, Value: value, Live: true}, nil
+			return &Write{Key: k, Kind: kind, Value: value, Live: true, Spilled: true}, nil
 		}
 	}
 	return nil, nil
@@ -236,7 +236,7 @@ type OverSpilled struct {
 
 // Reset makes o show what writes has on disk over base, whose bounds are lo and hi. It borrows everything.
 func (o *OverSpilled) Reset(base Source, writes *Writes, lo, hi []byte) {
-	o.layer = spilledLayer{runs: mergedIterator(writes.runs, false)}
+	o.layer = spilledLayer{runs: mergedIterator(writes.runs, Run.NewIterator)}
 	o.reset(base, &o.layer, writes.Rules, lo, hi)
 }
 

@@ -56,16 +56,18 @@ func (r *shelfRun) Remove() {
 	}
 }
 
-func (r *shelfRun) Get(user []byte, _ uint64) (key.Kind, []byte, bool, error) {
+func (r *shelfRun) Get(dst, user []byte) ([]byte, key.Kind, bool, error) {
 	for _, e := range r.entries {
 		if bytes.Equal(e.Key.User, user) {
-			return e.Key.Trailer.Kind(), e.Value, true, nil
+			return append(dst, e.Value...), e.Key.Trailer.Kind(), true, nil
 		}
 	}
-	return 0, nil, false, nil
+	return dst, 0, false, nil
 }
 
-func (r *shelfRun) NewIterator(bool) merge.Iterator { return mergetest.NewSlice(r.entries) }
+func (r *shelfRun) NewIterator() merge.Iterator { return mergetest.NewSlice(r.entries) }
+
+func (r *shelfRun) NewSequentialIterator() merge.Iterator { return r.NewIterator() }
 
 // A transaction larger than memory must read, roll back and commit exactly as a small one does.
 func TestWrites_spilledAreAsInMemory(t *testing.T) {

@@ -42,6 +42,8 @@ type Write struct {
 	Kind  key.Kind
 	Value []byte
 	Live  bool // false: the write was rolled back, and the key is as the snapshot has it
+
+	Spilled bool // it was found on disk
 }
 
 // undone is the state of a write before it was changed.
@@ -59,8 +61,8 @@ func (w *Writes) Put(k, v []byte) { w.set(k, key.KindPut, v) }
 // Delete records "remove k".
 func (w *Writes) Delete(k []byte) { w.set(k, key.KindDelete, nil) }
 
-// Merge records "change k by operand", in place of whatever was recorded: if that was a merge too, the caller has joined
-// them.
+// Merge records "change k by operand" in place of what memory has recorded: if that was a merge too, the caller has joined
+// them. There must be nothing on disk about k, because that would be folded once more.
 func (w *Writes) Merge(k, operand []byte) { w.set(k, key.KindMerge, operand) }
 
 // Get returns what the transaction wrote to k, or nil if it wrote nothing. It is borrowed until the next change. Only where

@@ -83,13 +83,21 @@ func (w *twin) write(t *rapid.T) {
 		return
 	}
 	v := words.Draw(t, "value")
-	if old, written := w.model[k]; rapid.Bool().Draw(t, "append") && (!written || strings.HasPrefix(old, "+")) {
+	if old, written := w.model[k]; rapid.Bool().Draw(t, "append") && (!written || strings.HasPrefix(old, "+") && !w.onDisk(t, k)) {
 		w.model[k] = "+" + strings.TrimPrefix(old, "+") + v
 		w.writes.Merge([]byte(k), []byte(recorded(w.model[k])))
 		return
 	}
 	w.writes.Put([]byte(k), []byte(v))
 	w.model[k] = v
+}
+
+func (w *twin) onDisk(t *rapid.T, k string) bool {
+	write, err := w.writes.Get([]byte(k))
+	if err != nil || write == nil {
+		t.Fatalf("Get(%q) = %+v, %v", k, write, err)
+	}
+	return write.Spilled
 }
 
 // wanted is the model as the set has it.

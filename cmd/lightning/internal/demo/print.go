@@ -118,7 +118,7 @@ func (p *printer) sizes(r *run, m lightningdb.Metrics) {
 		p.line("%s", line)
 	}
 	r.report.DiskBytes = m.DiskBytes
-	p.line("%s: %s of keys and values in %s on disk (%.0f %%)\n", units.Plural(r.report.Entries, "entry"),
+	p.line("%s: %s of keys and values in %s on disk (%.0f %%)", units.Plural(r.report.Entries, "entry"),
 		units.Bytes(r.report.EntryBytes), units.Bytes(m.DiskBytes), percent(m.DiskBytes, r.report.EntryBytes))
 }
 
