@@ -110,7 +110,7 @@ func Transactions(ctx context.Context, c TransactionsConfig) (report Transaction
 		}
 		report.Modes = append(report.Modes, result)
 		if playErr != nil && err == nil {
-			err = broken("%s: %v", m.name, playErr)
+			err = fmt.Errorf("mode %s: %w", m.name, playErr)
 		}
 	}
 	report.Passed = err == nil
@@ -124,6 +124,9 @@ func (t *transactions) play(ctx context.Context, m mode, seed uint64) (r ModeRep
 	err = t.undisturbed(ctx, m, w, &r)
 	if err == nil {
 		err = t.disturbed(ctx, m, w, seed, &r)
+	}
+	if err != nil && !errors.Is(err, ErrBroken) {
+		err = broken("%v", err)
 	}
 	r.Passed = err == nil
 	if err != nil {
@@ -187,7 +190,7 @@ func (t *transactions) kill(ctx context.Context, dir string, w Increments, due i
 	})
 	switch {
 	case err != nil:
-		return nil, broken("%v", err)
+		return nil, err
 	case !killed:
 		return nil, broken("the process ended before its kill")
 	}
