@@ -50,7 +50,7 @@ func (r TransactionsReport) Print(out io.Writer) {
 			units.Count(m.Commits), units.Count(m.Failed), units.Count(m.Value), units.Count(m.Expected), m.SuccessRate,
 			m.Accuracy, units.Count(m.Retries), units.Duration(time.Duration(m.Seconds*float64(time.Second))))
 	}
-	fmt.Fprintf(out, "   of the ancestor's 70 to 92 %% failed, and of its commits 1 to 2 %% were lost\n")
+	fmt.Fprintf(out, "   of the ancestor's transactions 70 to 92 %% failed, and 1 to 2 %% of the others were lost\n")
 	fmt.Fprintf(out, "\n   %-16s %9s %9s %9s\n", "with a kill", "killed at", "recovered", "completed")
 	for _, m := range r.Modes {
 		fmt.Fprintf(out, "   %-16s %9s %9s %9s\n", m.Mode, units.Count(m.KilledAfter), units.Count(m.Recovered),

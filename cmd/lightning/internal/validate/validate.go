@@ -8,12 +8,14 @@
 // No program trusts what it wrote. Every value is computed from the seed and from what the value is (writer, number of
 // the commit, version), so whoever reads an entry can compute what must be there. What is lost is told from
 // acknowledgements: in Crash they have left the process that is killed before it dies, in Stress they are numbers in
-// memory that a reader loads before it begins to read.
+// memory that a reader loads before it begins to read. What a transaction did is told from what it left beside its effect:
+// the entries of its own (Crash), the mover's account book (Stress), the receipt of the worker (Transactions).
 //
 // # Goroutines
 //
 // The goroutines of a program are its writers and readers. They are one crew; the first failure, the end of the time or
-// of the context ends them all, and the program waits for them before it returns.
+// of the context ends them all, and the program waits for them before it returns. The workers of Transactions are no crew:
+// each goes on after a failure, because failures are counted.
 package validate
 
 import (
