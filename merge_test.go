@@ -277,6 +277,9 @@ func TestLimits_ofArguments(t *testing.T) {
 
 // A counter in memory must be read without garbage, as any other value.
 func TestGet_ofACounterAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("pools forget under the race detector")
+	}
 	db := openTemp(t, &Options{Durability: Process})
 	key, room := []byte("k"), make([]byte, 0, 8)
 	for _, state := range []string{"operand in memory", "put in the table", "operand over a put"} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"sort"
 
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
@@ -100,7 +101,8 @@ func (w *Writes) changedSince(length int) []Write {
 	for _, u := range w.undo[length:] {
 		changed = append(changed, *u.write)
 	}
-	slices.SortFunc(changed, func(a, b Write) int { return bytes.Compare(a.Key, b.Key) })
+	// Not slices.SortFunc: a copy of it for this type is 16 KB of every program, and a spill writes to disk.
+	sort.Slice(changed, func(i, j int) bool { return bytes.Compare(changed[i].Key, changed[j].Key) < 0 })
 	return slices.CompactFunc(changed, func(a, b Write) bool { return bytes.Equal(a.Key, b.Key) })
 }
 

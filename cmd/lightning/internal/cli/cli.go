@@ -26,6 +26,7 @@ import (
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	StdinTerminal  bool // somebody types Stdin
 	StdoutTerminal bool // somebody looks at Stdout
 	StderrTerminal bool // somebody looks at Stderr: progress may be drawn there
 	Getenv         func(string) string
@@ -37,15 +38,15 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return Run(ctx, args, Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv,
-		StdoutTerminal: isTerminal(stdout), StderrTerminal: isTerminal(stderr)})
+		StdinTerminal: isTerminal(stdin), StdoutTerminal: isTerminal(stdout), StderrTerminal: isTerminal(stderr)})
 }
 
 // Run is Main with a context of the caller's and no signals.
 func Run(ctx context.Context, args []string, env Env) int { return (&app{Env: env}).run(ctx, args) }
 
-// isTerminal reports whether w is a character device other than the null device.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal reports whether stream is a character device other than the null device.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}
@@ -104,9 +105,9 @@ Exit codes:
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: "lightning", Help: rootHelp, Flags: a.defineFlags, Out: a.Stdout}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
-		a.countCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(), a.verifyCommand(),
-		a.demoCommand(), a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(), a.validateIncrementCommand(), a.validateFillCommand(),
-		a.versionCommand(), a.completionCommand(p)}
+		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(),
+		a.verifyCommand(), a.demoCommand(), a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(),
+		a.validateIncrementCommand(), a.validateFillCommand(), a.versionCommand(), a.completionCommand(p)}
 	return p
 }
 

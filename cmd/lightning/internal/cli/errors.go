@@ -12,6 +12,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/jsonline"
+	"lightningdb/cmd/lightning/internal/shell"
 )
 
 // The exit codes. They are part of the interface: scripts branch on them.
@@ -72,7 +73,8 @@ var classes = []class{
 	{lightningdb.ErrReadOnly, exitFailure, "read-only", "mend the cause and run it again; everything acknowledged is there"},
 	{lightningdb.ErrNotFound, exitNotFound, "not-found", "list keys with `lightning scan`"},
 	{lightningdb.ErrMerge, exitFailure, "merge", "read it with the program that wrote it, or put or delete the key"},
-	{lightningdb.ErrNoDatabase, exitFailure, "no-database", "check the directory; put, add and import create a database"},
+	{shell.ErrOpenAtEnd, exitFailure, "script", "commit before the end"},
+	{lightningdb.ErrNoDatabase, exitFailure, "no-database", "check the directory; put, add, import and shell create a database"},
 	{lightningdb.ErrNotDatabase, exitFailure, "not-database", "check the directory; an empty or absent one is needed"},
 	{lightningdb.ErrVersionTooNew, exitFailure, "version-too-new", "use a newer version of lightning"},
 	{fs.ErrPermission, exitFailure, "permission", "check owner and mode of the file or directory"},
@@ -85,6 +87,10 @@ func classify(err error) class {
 	var bad *exchange.LineError
 	if errors.As(err, &bad) {
 		return class{code: exitFailure, name: "bad-input", advice: "correct the line and import the file again"}
+	}
+	var line *shell.LineError
+	if errors.As(err, &line) {
+		return class{code: exitFailure, name: "script", advice: "what the lines before it committed is there; correct it and run the rest"}
 	}
 	i := slices.IndexFunc(classes, func(c class) bool { return errors.Is(err, c.is) })
 	if i < 0 {

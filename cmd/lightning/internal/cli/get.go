@@ -8,6 +8,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/text"
 )
 
 func (a *app) getCommand() *command.Command {
@@ -48,7 +49,7 @@ func (a *app) writeValue(enc exchange.Encoding, key, value []byte) error {
 	case enc != exchange.Text:
 		_, err = io.WriteString(a.Stdout, enc.Encode(value)+"\n")
 	case a.StdoutTerminal:
-		_, err = a.Stdout.Write(appendForScreen(nil, value))
+		_, err = a.Stdout.Write(text.AppendForScreen(nil, value))
 	default:
 		_, err = a.Stdout.Write(value)
 	}

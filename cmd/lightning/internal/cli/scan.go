@@ -12,6 +12,7 @@ import (
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/progress"
+	"lightningdb/cmd/lightning/internal/text"
 )
 
 // selector chooses a range of keys. The texts are written as the encoding flags say.
@@ -185,7 +186,7 @@ func (t *textSink) endLine() error {
 
 func (t *textSink) append(dst, b []byte) []byte {
 	if t.encoding == exchange.Text {
-		return appendEscaped(dst, b, "")
+		return text.AppendEscaped(dst, b, "")
 	}
 	return append(dst, t.encoding.Encode(b)...)
 }

@@ -58,7 +58,9 @@ func (p *Program) bash() string {
 
 func (p *Program) fish() string {
 	var s strings.Builder
-	quote := func(text string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'" }
+	quote := func(text string) string {
+		return "'" + strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), `'`, `\'`) + "'"
+	}
 	option := func(when string, f *flag.Flag) {
 		dashes := "-l"
 		if len(f.Name) == 1 {

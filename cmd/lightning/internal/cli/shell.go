@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/lightning/internal/shell"
+)
+
+// scanLimit is how many entries a scan shows at a prompt, unless told. A script gets all of them.
+const scanLimit = 20
+
+// errLinesFailed is the outcome of a script that went on after errors.
+var errLinesFailed = errors.New("lines of the script failed")
+
+// shellFlags are those of shell.
+type shellFlags struct {
+	durability durabilityFlag
+	readOnly   bool
+	keepGoing  bool
+	retain     time.Duration
+	history    string
+}
+
+func (a *app) shellCommand() *command.Command {
+	var f shellFlags
+	cmd := &command.Command{
+		Use:   "shell DIR",
+		Short: "Read, change and look into the past at a prompt, or by a script",
+		Help: `shell reads lines like "put greeting hello", "scan prefix user:" and "begin", at a prompt with
+completion, or from standard input if that is no terminal; the line "help" lists the verbs. It
+creates the database if there is none in DIR, unless --read-only.
+
+A script ends at the first line that fails, with its number and exit code 1; the transaction that
+is open then is rolled back, what was committed stays. A script has no limit for scans.
+
+The prompt remembers lines until its end. They hold keys and values: --history keeps them in a
+file, which only its owner can read.`,
+		MinArgs: 1, MaxArgs: 1,
+		Exclusive: [][2]string{{"read-only", "durability"}},
+	}
+	cmd.Run = func(ctx context.Context, args []string) error {
+		switch {
+		case a.json:
+			return usage(errors.New("shell writes text"), "use get and scan with --json")
+		case f.retain < 0:
+			return usage(errors.New("--retain is negative"), "give a time like 10m")
+		}
+		options := lightningdb.Options{ReadOnly: f.readOnly, MustExist: f.readOnly, Retain: f.retain,
+			Durability: lightningdb.Durability(f.durability)}
+		return a.with(args[0], options, func(db *lightningdb.DB) error {
+			if a.StdinTerminal && a.StdoutTerminal {
+				return a.prompt(ctx, db, f)
+			}
+			return a.script(ctx, db, f)
+		})
+	}
+	cmd.Flags = func(set *flag.FlagSet) {
+		f.durability.define(set)
+		set.BoolVar(&f.readOnly, "read-only", false, "change nothing; others may read meanwhile")
+		set.BoolVar(&f.keepGoing, "keep-going", false, "go on after a line of a script that failed")
+		set.DurationVar(&f.retain, "retain", 0, "keep the states of this last `TIME`, like 10m, for the verb at")
+		set.StringVar(&f.history, "history", "", "remember lines in `FILE`")
+	}
+	return cmd
+}
+
+// shellConfig is what prompt and script have in common.
+func (a *app) shellConfig(db *lightningdb.DB) shell.Config {
+	return shell.Config{DB: db, Out: a.Stdout, Notes: a.notes(),
+		Stats: func(out io.Writer) error { return writeStats(out, db, a.bold) }}
+}
+
+// notes is where the shell says what is no result.
+func (a *app) notes() io.Writer {
+	switch {
+	case a.quiet:
+		return io.Discard
+	case a.StdoutTerminal:
+		return a.Stdout
+	}
+	return a.Stderr
+}
+
+// script carries out standard input.
+func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) error {
+	c := a.shellConfig(db)
+	c.Input = shell.NewScript(interruptible(ctx, a.Stdin))
+	failed := 0
+	if f.keepGoing {
+		c.Failed = func(e *shell.LineError) error {
+			failed++
+			_, err := fmt.Fprintf(a.Stderr, "line %d: %s\n", e.Line, oneLine(e.Err.Error()))
+			return errors.Join(err, ctx.Err())
+		}
+	}
+	err := shell.New(c).Run(ctx)
+	if err == nil && failed > 0 {
+		err = advise(fmt.Errorf("%d %w", failed, errLinesFailed), "they are named above; all others are done")
+	}
+	return err
+}
+
+// prompt carries out what somebody types. An interrupt drops the line that is typed, or ends the command that runs, but not
+// the session.
+func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err error) {
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
+	defer stop()
+	c := a.shellConfig(db)
+	c.Limit = scanLimit
+	c.Failed = func(e *shell.LineError) error {
+		_, err := fmt.Fprintln(a.Stdout, "error: "+oneLine(e.Err.Error()))
+		return err
+	}
+	c.Interruptible = func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return signal.NotifyContext(ctx, os.Interrupt)
+	}
+	session := shell.New(c)
+	terminal, err := shell.NewTerminal(f.history, session.Complete)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, terminal.Close()) }()
+	session.Input = terminal
+	a.greet(db)
+	return session.Run(ctx)
+}
+
+func (a *app) greet(db *lightningdb.DB) {
+	state := "sequence number " + fmt.Sprint(db.Metrics().Sequence)
+	if db.Recovery().Created {
+		state = "new"
+	}
+	fmt.Fprintf(a.notes(), "%s (%s); help lists the verbs, exit leaves\n", db.Path(), state)
+}

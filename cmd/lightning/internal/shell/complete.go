@@ -1,0 +1,116 @@
+package shell
+
+import (
+	"strings"
+
+	"lightningdb/cmd/lightning/internal/text"
+)
+
+// maxCandidates bounds what one completion offers, and reads.
+const maxCandidates = 50
+
+// Complete is for a line editor: it replaces the word that ends at pos, in runes, by each of the candidates. Keys come from
+// where reads look, but not from the open transaction: it would remember them as read, and conflict over them.
+func (s *Shell) Complete(line string, pos int) (head string, candidates []string, tail string) {
+	runes := []rune(line)
+	head, tail = string(runes[:pos]), string(runes[pos:])
+	words, begun, start := text.Unfinished(head)
+	for _, c := range s.candidates(words, begun) {
+		candidates = append(candidates, word(c)+" ")
+	}
+	return head[:start], candidates, tail
+}
+
+// candidates are the words that may follow words and begin with begun.
+func (s *Shell) candidates(words []string, begun string) []string {
+	if len(words) == 0 {
+		return beginning(verbNames(), begun)
+	}
+	last := words[len(words)-1]
+	switch words[0] {
+	case "get", "delete":
+		return s.keys(begun)
+	case "put", "add":
+		if len(words) == 1 {
+			return s.keys(begun)
+		}
+	case "scan", "count":
+		if last == "prefix" || last == "from" || last == "to" {
+			return s.keys(begun)
+		}
+		return beginning(spanWords[words[0]], begun)
+	case "rollback":
+		if last == "to" {
+			return beginning(s.savepointNames(), begun)
+		}
+		return beginning([]string{"to"}, begun)
+	}
+	if len(words) == 1 {
+		return beginning(s.argumentsOf(words[0]), begun)
+	}
+	return nil
+}
+
+// spanWords are what scan and count understand.
+var spanWords = map[string][]string{
+	"scan":  {"prefix", "from", "to", "limit", "reverse", "keys"},
+	"count": {"prefix", "from", "to"},
+}
+
+// argumentsOf are the words that may stand behind verbs with one argument.
+func (s *Shell) argumentsOf(verb string) []string {
+	switch verb {
+	case "begin":
+		return []string{"readonly", "snapshot-isolation"}
+	case "at":
+		return append(s.snapshotNames(), now)
+	case "release":
+		return s.snapshotNames()
+	case "help":
+		return verbNames()
+	}
+	return nil
+}
+
+func verbNames() (names []string) {
+	for _, v := range verbs() {
+		names = append(names, v.name)
+	}
+	return names
+}
+
+func (s *Shell) snapshotNames() (names []string) {
+	for _, kept := range s.snapshots {
+		names = append(names, kept.name)
+	}
+	return names
+}
+
+func (s *Shell) savepointNames() (names []string) {
+	for _, p := range s.savepoints {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// keys are some keys that begin with begun. An error offers none: the command itself will tell.
+func (s *Shell) keys(begun string) (keys []string) {
+	var from reader = s.DB
+	if s.past != nil {
+		from = s.past
+	}
+	for key := range from.Prefix([]byte(begun)).Limit(maxCandidates).Keys() {
+		keys = append(keys, string(key))
+	}
+	return keys
+}
+
+// beginning returns the words that begin with begun.
+func beginning(words []string, begun string) (matching []string) {
+	for _, w := range words {
+		if strings.HasPrefix(w, begun) {
+			matching = append(matching, w)
+		}
+	}
+	return matching
+}

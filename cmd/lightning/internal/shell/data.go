@@ -1,0 +1,109 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/text"
+)
+
+func (s *Shell) get(_ context.Context, args []string) error {
+	value, err := s.reader().Get([]byte(args[0]))
+	if err != nil {
+		return about("get", args[0], err)
+	}
+	_, err = s.out.Write(append(text.AppendEscaped(nil, value, ""), '\n'))
+	return err
+}
+
+// about names verb and key of an error, and says what to do where the error does not.
+func about(verb, key string, err error) error {
+	switch {
+	case errors.Is(err, lightningdb.ErrNotFound):
+		return fmt.Errorf("%s %s: %w; scan lists keys", verb, word(key), err)
+	case errors.Is(err, lightningdb.ErrReadOnlyTx):
+		return fmt.Errorf("%s %s: %w; commit, and begin without readonly", verb, word(key), err)
+	case errors.Is(err, lightningdb.ErrMerge):
+		return fmt.Errorf("%s %s: %w; put or delete it first", verb, word(key), err)
+	case errors.Is(err, lightningdb.ErrSnapshotExpired):
+		return fmt.Errorf("%s %s: %w; go back with `at now`", verb, word(key), err)
+	}
+	return fmt.Errorf("%s %s: %w", verb, word(key), err)
+}
+
+// change writes through fn: as part of the open transaction, of which it is taken back if fn fails, or else as a
+// transaction of its own.
+func (s *Shell) change(ctx context.Context, fn func(tx *lightningdb.Tx) error) error {
+	switch {
+	case s.tx != nil:
+		return s.tx.Update(fn)
+	case s.past != nil:
+		return errPast
+	}
+	return s.DB.Update(ctx, fn)
+}
+
+func (s *Shell) put(ctx context.Context, args []string) error {
+	err := s.change(ctx, func(tx *lightningdb.Tx) error { return tx.Put([]byte(args[0]), []byte(args[1])) })
+	if err != nil {
+		return about("put", args[0], err)
+	}
+	return nil
+}
+
+func (s *Shell) delete(ctx context.Context, args []string) error {
+	var missing string
+	err := s.change(ctx, func(tx *lightningdb.Tx) error {
+		for _, key := range args {
+			missing = key
+			found, err := tx.Has([]byte(key))
+			if err == nil && !found {
+				err = lightningdb.ErrNotFound
+			}
+			if err := errors.Join(err, tx.Delete([]byte(key))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return about("delete", missing, err)
+	}
+	return nil
+}
+
+func (s *Shell) add(ctx context.Context, args []string) error {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	if err != nil {
+		return fmt.Errorf("add %s: %s is not an integer of 64 bits", word(args[0]), word(args[1]))
+	}
+	var sum int64
+	err = s.change(ctx, func(tx *lightningdb.Tx) error {
+		before, err := counter(tx, []byte(args[0]))
+		if err != nil {
+			return err
+		}
+		sum = before + n
+		return tx.Add([]byte(args[0]), n)
+	})
+	if err != nil {
+		return about("add", args[0], err)
+	}
+	_, err = fmt.Fprintln(s.out, sum)
+	return err
+}
+
+// counter reads the counter at key, which is 0 if there is none.
+func counter(tx *lightningdb.Tx, key []byte) (int64, error) {
+	value, err := tx.Get(key)
+	if errors.Is(err, lightningdb.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return lightningdb.Int64(value)
+}

@@ -1,0 +1,203 @@
+// Package shell is a session with one database: lines with a verb and its arguments come in, results go out, from a
+// terminal or from a script. It owns the transaction that is open, the snapshots that were taken, and where reads look:
+// in the transaction, in the past, or at the newest state. It does not own the database, and it opens no files but the
+// history of a Terminal.
+//
+// A line is split into words as package text says. Blank lines and lines that begin with # are skipped. Every value and
+// every entry is one line of output, with the escapes that a word may have in the input.
+//
+// A Shell is used by one goroutine. The database may have other users: their commits are what conflicts come from.
+package shell
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"lightningdb"
+	"lightningdb/cmd/lightning/internal/text"
+)
+
+// Config is the world of a shell. DB, Input, Out, Notes and Stats are required.
+type Config struct {
+	DB    *lightningdb.DB
+	Input Input
+	Out   io.Writer // results
+	Notes io.Writer // what is said beside them: where a commit stands, that a scan has more
+	Limit int       // entries that a scan shows unless told; 0 for all
+	Stats func(out io.Writer) error
+
+	// Failed decides about a line that failed: nil goes on, anything else ends Run. Without it, the first ends Run.
+	Failed func(*LineError) error
+
+	// Interruptible makes the context of one line, so that a user can stop a scan without leaving. May be nil.
+	Interruptible func(context.Context) (context.Context, context.CancelFunc)
+}
+
+// Input is where lines come from.
+type Input interface {
+	// Line returns the next line without its end, io.EOF after the last, or ErrAborted if the user dropped this one.
+	Line(ctx context.Context, prompt string) (string, error)
+}
+
+// ErrAborted is what Input.Line returns for a line that is not to be carried out.
+var ErrAborted = errors.New("aborted")
+
+// ErrOpenAtEnd says that the input ended inside a transaction.
+var ErrOpenAtEnd = errors.New("the input ends inside a transaction: it is rolled back, nothing of it was written")
+
+// LineError is a line that failed.
+type LineError struct {
+	Line   int // from 1
+	Err    error
+	OpenTx bool // a transaction is open, which the end of the shell rolls back
+}
+
+func (e *LineError) Error() string {
+	rolledBack := ""
+	if e.OpenTx {
+		rolledBack = "; the open transaction is rolled back"
+	}
+	return fmt.Sprintf("line %d: %v%s", e.Line, e.Err, rolledBack)
+}
+
+func (e *LineError) Unwrap() error { return e.Err }
+
+// errExit is the verb exit.
+var errExit = errors.New("exit")
+
+// reader is where reads look.
+type reader interface {
+	Get(key []byte) ([]byte, error)
+	Range(lo, hi []byte) *lightningdb.Range
+	Prefix(p []byte) *lightningdb.Range
+}
+
+// Shell is a session.
+type Shell struct {
+	Config
+	out *bufio.Writer
+
+	tx         *lightningdb.Tx // open, or nil
+	savepoints []savepoint     // of tx, in order
+
+	snapshots []snapshot            // in the order they were taken
+	past      *lightningdb.Snapshot // where reads look instead of the newest state, or nil
+	pastOwned bool                  // past is not one of snapshots
+}
+
+// New returns a shell for Run.
+func New(c Config) *Shell { return &Shell{Config: c, out: bufio.NewWriter(c.Out)} }
+
+// Run carries out lines to the end of the input, to exit, to a line for which Failed returns an error, or to the end of
+// ctx. A transaction that is open then is rolled back.
+func (s *Shell) Run(ctx context.Context) error {
+	defer s.close()
+	for number := 1; ; number++ {
+		line, err := s.Input.Line(ctx, s.prompt())
+		switch {
+		case errors.Is(err, io.EOF) && s.tx != nil:
+			return ErrOpenAtEnd
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, ErrAborted):
+			continue
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return fmt.Errorf("read line %d: %w", number, err)
+		}
+		err = s.carryOut(ctx, line)
+		if errors.Is(err, errExit) {
+			return nil
+		}
+		if err == nil {
+			continue
+		}
+		if err := s.failed(&LineError{Line: number, Err: err, OpenTx: s.tx != nil}); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Shell) failed(e *LineError) error {
+	if s.Failed == nil {
+		return e
+	}
+	return s.Failed(e)
+}
+
+// carryOut runs the verb of a line.
+func (s *Shell) carryOut(ctx context.Context, line string) error {
+	if strings.HasPrefix(strings.TrimSpace(line), "#") {
+		return nil
+	}
+	words, err := text.Split(line)
+	if err != nil || len(words) == 0 {
+		return err
+	}
+	v, err := find(words[0])
+	if err != nil {
+		return err
+	}
+	if n := len(words) - 1; n < v.min || n > v.max {
+		return fmt.Errorf("use: %s", v.use())
+	}
+	if s.Interruptible != nil {
+		var stop context.CancelFunc
+		ctx, stop = s.Interruptible(ctx)
+		defer stop()
+	}
+	err = v.run(s, ctx, words[1:])
+	return errors.Join(err, s.out.Flush())
+}
+
+// prompt says where reads look.
+func (s *Shell) prompt() string {
+	switch {
+	case s.tx != nil:
+		return "lightning tx> "
+	case s.past != nil:
+		return fmt.Sprintf("lightning @%d> ", s.past.Sequence())
+	}
+	return "lightning> "
+}
+
+// close gives back everything that keeps old versions on disk.
+func (s *Shell) close() {
+	if s.tx != nil {
+		_ = s.tx.Rollback() // it only ends what has not been written
+		s.endTx()
+	}
+	s.leavePast()
+	for _, kept := range s.snapshots {
+		_ = kept.state.Close()
+	}
+	s.snapshots = nil
+}
+
+// reader is where reads look now.
+func (s *Shell) reader() reader {
+	switch {
+	case s.tx != nil:
+		return s.tx
+	case s.past != nil:
+		return s.past
+	}
+	return s.DB
+}
+
+// note says something beside the results, after them.
+func (s *Shell) note(format string, args ...any) error {
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.Notes, format+"\n", args...)
+	return err
+}
+
+// word is a key or name in a message.
+func word(w string) string { return string(text.AppendWord(nil, []byte(w))) }

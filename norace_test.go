@@ -1,0 +1,5 @@
+//go:build !race
+
+package lightningdb
+
+const raceDetector = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package lightningdb
+
+// raceDetector says whether this binary runs under the race detector, which makes a sync.Pool forget at random.
+const raceDetector = true
