@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"lightningdb"
@@ -133,6 +135,50 @@ func ExampleBatch_SetDurability() {
 	// Output:
 	// <nil>
 	// <nil>
+}
+
+func ExampleDB_Update() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("stock"), lightningdb.AppendInt64(nil, 7))
+
+	// Ten customers at once, seven pieces. Each transaction reads, decides and writes as if it were alone.
+	errSoldOut := errors.New("sold out")
+	buy := func(customer int) error {
+		return db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+			value, err := tx.Get([]byte("stock"))
+			if err != nil {
+				return err
+			}
+			n, err := lightningdb.Int64(value)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return errSoldOut // nothing is written
+			}
+			return errors.Join(
+				tx.Put([]byte("stock"), lightningdb.AppendInt64(nil, n-1)),
+				tx.Put(fmt.Appendf(nil, "order/%d", customer), nil))
+		})
+	}
+	var customers sync.WaitGroup
+	var refused atomic.Int64
+	for i := range 10 {
+		customers.Go(func() {
+			if err := buy(i); errors.Is(err, errSoldOut) {
+				refused.Add(1)
+			}
+		})
+	}
+	customers.Wait()
+
+	orders := 0
+	for range db.Prefix([]byte("order/")).Keys() {
+		orders++
+	}
+	fmt.Println(orders, "sold,", refused.Load(), "refused")
+	// Output: 7 sold, 3 refused
 }
 
 func ExampleDB_View() {
