@@ -49,6 +49,7 @@ type Tx struct {
 // readWrite is what a transaction that may write has more.
 type readWrite struct {
 	busy atomic.Bool // a call is in progress
+	over atomic.Bool // its function has returned: whoever holds busy ends it
 	done bool        // guarded by busy, like everything below
 
 	db        *DB
@@ -105,7 +106,10 @@ func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer tx.rw.leave()
-	if err := errors.Join(checkKey(key), tx.rw.lock(key)); err != nil {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if err := tx.rw.lock(key); err != nil {
 		return nil, err
 	}
 	return tx.rw.get(nil, key)
@@ -177,6 +181,11 @@ func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error 
 	defer tx.rw.leave()
 	if err := errors.Join(checkKey(key), limits); err != nil {
 		return err
+	}
+	if tx.rw.priority && tx.rw.options.Isolation == SnapshotIsolation { // where writes conflict with writes
+		if err := tx.rw.lock(key); err != nil {
+			return err
+		}
 	}
 	if err := set(tx.rw); err != nil {
 		return err
@@ -282,14 +291,31 @@ func (rw *readWrite) enter() error {
 	if !rw.busy.CompareAndSwap(false, true) {
 		return ErrTxInUse
 	}
-	if rw.done {
-		rw.busy.Store(false)
+	if rw.done || rw.over.Load() {
+		rw.leave()
 		return ErrTxDone
 	}
 	return nil
 }
 
-func (rw *readWrite) leave() { rw.busy.Store(false) }
+func (rw *readWrite) leave() {
+	rw.busy.Store(false)
+	rw.endIfOver()
+}
+
+// abandon ends the transaction, whatever it is doing: now, or when the call that another goroutine has in progress is
+// done. Its locks must not stay.
+func (rw *readWrite) abandon() {
+	rw.over.Store(true)
+	rw.endIfOver()
+}
+
+func (rw *readWrite) endIfOver() {
+	if rw.over.Load() && rw.busy.CompareAndSwap(false, true) {
+		rw.end()
+		rw.busy.Store(false)
+	}
+}
 
 // get reads k as the transaction sees it, and remembers it.
 func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
@@ -354,7 +380,7 @@ func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 		}
 	}
 	rw.hasRead = true
-	if rw.options.Isolation == Serializable {
+	if rw.keepsReads() {
 		rw.txn.Reads.AddKey(k, key.Hash(k))
 	}
 	out, found, err := rw.txn.Snapshot().Get(dst, k)
@@ -366,9 +392,14 @@ func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 	return out, err
 }
 
-// lock locks k for the transaction.
+// keepsReads reports whether the read set is kept. With it the snapshot may move forward to where everything that was
+// read is the same. Under snapshot isolation only a transaction that must not lose pays for that.
+func (rw *readWrite) keepsReads() bool { return rw.options.Isolation == Serializable || rw.priority }
+
+// lock locks k for the transaction. The snapshot may move.
 func (rw *readWrite) lock(k []byte) error {
-	err := rw.txn.Lock(rw.ctx, k, rw.options.Isolation == Serializable || !rw.hasRead)
+	rw.reportWalks()
+	err := rw.txn.Lock(rw.ctx, k, rw.keepsReads() || !rw.hasRead)
 	if err != nil {
 		rw.fail(err)
 	}

@@ -83,7 +83,7 @@ func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, at
 		return err
 	}
 	tx.managed = true
-	defer tx.rollback() // whatever fn does: after a commit it does nothing
+	defer tx.rw.abandon() // whatever fn does: after a commit it does nothing
 	if attempt > patience {
 		if err := tx.rw.prioritize(); err != nil {
 			return err
