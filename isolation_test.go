@@ -109,7 +109,7 @@ func TestIsolation_randomScripts(t *testing.T) {
 		name := []string{"memory", "memory", "memory", "memory", "memory", "mixed"}[rng.IntN(6)]
 		level := Isolation(rng.IntN(2))
 		for range 3 {
-			runSchedule(t, db, s, level, s.shuffled(rng), func(db *DB) error { return between[name](db, rng) })
+			runSchedule(t, db, s, level, randomTurn(rng), func(db *DB) error { return between[name](db, rng) })
 		}
 		if t.Failed() {
 			t.Fatalf("script %d", i)
@@ -145,14 +145,11 @@ func (s script) explore(t *testing.T, rng *rand.Rand, setting string, level Isol
 		most = max(most/8, 15)
 	}
 	if most > 0 {
-		schedules = s.someSchedules(rng, most)
+		schedules = randomSchedules(rng, most)
 	}
 	ran := 0
-	for schedule := range schedules {
-		if most > 0 && ran == most {
-			break
-		}
-		legal, serial := runSchedule(t, db, s, level, schedule, func(db *DB) error { return between(db, rng) })
+	for next := range schedules {
+		legal, serial := runSchedule(t, db, s, level, next, func(db *DB) error { return between(db, rng) })
 		if legal {
 			ran++
 		}
@@ -176,9 +173,12 @@ func (s script) turns() []int {
 }
 
 // schedules yields all orders in which the actors can take their steps.
-func (s script) schedules() iter.Seq[[]int] {
-	return func(yield func([]int) bool) {
-		extend(nil, s.turns(), yield)
+func (s script) schedules() iter.Seq[turn] {
+	return func(yield func(turn) bool) {
+		extend(nil, s.turns(), func(schedule []int) bool {
+			at := -1
+			return yield(func([]int) int { at++; return schedule[at] })
+		})
 	}
 }
 
@@ -200,40 +200,43 @@ func extend(done, left []int, yield func([]int) bool) bool {
 	return more || yield(done)
 }
 
-// someSchedules yields random ones, enough to find most legal ones among them unless those are rare.
-func (s script) someSchedules(rng *rand.Rand, most int) iter.Seq[[]int] {
-	return func(yield func([]int) bool) {
-		for range 20 * most {
-			if !yield(s.shuffled(rng)) {
+// randomSchedules yields n random orders, in which nobody has to wait but for deadlocks.
+func randomSchedules(rng *rand.Rand, n int) iter.Seq[turn] {
+	return func(yield func(turn) bool) {
+		for range n {
+			if !yield(randomTurn(rng)) {
 				return
 			}
 		}
 	}
 }
 
-func (s script) shuffled(rng *rand.Rand) []int {
-	var order []int
-	for i, n := range s.turns() {
-		order = append(order, slices.Repeat([]int{i}, n)...)
-	}
-	rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-	return order
+func randomTurn(rng *rand.Rand) turn {
+	return func(ready []int) int { return ready[rng.IntN(len(ready))] }
 }
+
+// turn chooses which of the actors that need not wait takes the next step.
+type turn func(ready []int) int
 
 // runSchedule runs one interleaving and checks what it gave. It is not legal if a step would have to wait for another
 // actor, and then it is broken off.
-func runSchedule(t *testing.T, db *DB, s script, level Isolation, schedule []int, between func(*DB) error) (legal, serial bool) {
+func runSchedule(t *testing.T, db *DB, s script, level Isolation, next turn, between func(*DB) error) (legal, serial bool) {
 	t.Helper()
 	r := &recording{db: db, isolated: level, locked: map[string]*actor{}}
 	if err := r.begin(s); err != nil {
 		t.Fatal(err)
 	}
 	defer r.abandon()
-	for _, i := range schedule {
-		a := r.actors[i]
-		if r.waits(a) {
+	for !r.done() {
+		ready := r.ready()
+		if len(ready) == 0 {
 			return false, false
 		}
+		i := next(ready)
+		if !slices.Contains(ready, i) {
+			return false, false
+		}
+		a := r.actors[i]
 		if err := errors.Join(r.advance(a, i), between(db)); err != nil {
 			t.Fatalf("%s: %v\n%s", s.name, err, strings.Join(r.order, "\n"))
 		}
@@ -267,6 +270,21 @@ func (r *recording) begin(s script) error {
 		r.actors = append(r.actors, a)
 	}
 	return r.db.Write(&b)
+}
+
+// ready returns the actors that have steps left and need not wait.
+func (r *recording) ready() (ready []int) {
+	for i, a := range r.actors {
+		if a.at <= len(a.steps) && !r.waits(a) {
+			ready = append(ready, i)
+		}
+	}
+	return ready
+}
+
+// done reports whether all actors have ended.
+func (r *recording) done() bool {
+	return !slices.ContainsFunc(r.actors, func(a *actor) bool { return a.at <= len(a.steps) })
 }
 
 // waits reports whether a's next step would wait for another actor's lock.
