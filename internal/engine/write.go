@@ -16,7 +16,7 @@ import (
 	"lightningdb/internal/wal"
 )
 
-// Back-pressure by the number of tables in level 0: from slowTables on each write waits a little, more with every
+// Back-pressure by the number of sorted runs in level 0, most of them one table: from slowTables on each write waits a little, more with every
 // further table; at stopTables writes wait until a compaction has caught up.
 const (
 	slowTables = 12
@@ -139,7 +139,7 @@ func (w writer) MakeRoom(r *commit.Request) error {
 // slowDown makes a writer wait in proportion to what it brings while level 0 is long, so that throughput falls
 // smoothly before it would have to stop.
 func (e *Engine) slowDown(bytes int) {
-	tables := len(e.view.Load().levels[0].tables)
+	tables := e.view.Load().level0
 	if tables < slowTables || e.opts.Manual {
 		return
 	}
@@ -226,7 +226,7 @@ func (e *Engine) waitForFlush() error {
 	defer e.mu.Unlock()
 	for {
 		v := e.view.Load()
-		frozen, tables := len(v.mems)-1, len(v.levels[0].tables)
+		frozen, tables := len(v.mems)-1, v.level0
 		if frozen < e.budget.frozen && tables < stopTables {
 			break
 		}

@@ -36,16 +36,7 @@ var readerMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "an error of a table in level 0 is an absent key",
-		Breaks: "an unreadable page turns into a missing key, or into an older value",
-		Changes: []Change{{"internal/engine/read.go", `	for _, t := range v.levels[0].tables {
-		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {`,
-			`	for _, t := range v.levels[0].tables {
-		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok {`}},
-		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
-	},
-	{
-		Name:   "an error of a table in a deeper level is an absent key",
+		Name:   "an error of a table is an absent key",
 		Breaks: "an unreadable page turns into a missing key, or into an older value",
 		Changes: []Change{{"internal/engine/read.go", `		if t == nil {
 			continue
