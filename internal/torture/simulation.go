@@ -6,6 +6,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lightningdb/internal/engine"
@@ -21,6 +22,8 @@ import (
 type Simulation struct {
 	Seed  uint64
 	Steps int // turns of the scheduler
+
+	Transactions bool // are what clients want most of the time, and there are several clients
 }
 
 // DefaultSteps is a length that leads through several lives.
@@ -45,6 +48,7 @@ type SimulationStats struct {
 	Injected  [numFaults]int // calls made to fail, and steps skipped, by kind
 	Surfaced  int            // calls of the engine that returned an injected fault
 	Failed    int            // recoveries that failed without a fault
+	Isolation IsolationStats // of the transactions; their violations are in Counts, too
 	oracle.Counts
 }
 
@@ -69,6 +73,7 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	}
 	s.Surfaced += o.Surfaced
 	s.Failed += o.Failed
+	s.Isolation.Add(o.Isolation)
 	s.Counts.Add(o.Counts)
 }
 
@@ -104,6 +109,7 @@ type simulation struct {
 	disk *errfs.FS // the same, with faults
 	mode faultKind // what disk's rules inject
 
+	journal   journal // of the transactions
 	clients   []client
 	moments   []moment           // when which state became the newest
 	slow      [numBackground]int // turns for which a background step is skipped
@@ -115,7 +121,7 @@ type simulation struct {
 // Run runs the simulation. The hash is that of every answer, every call of the directory and every file between two
 // lives. The error describes the first violation.
 func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
-	s := newSimulation(m.Seed)
+	s := newSimulation(m)
 	watchdog := time.AfterFunc(Watchdog, func() { panic(fmt.Sprintf("torture: simulation hangs: seed %d", m.Seed)) })
 	defer watchdog.Stop()
 	defer func() {
@@ -126,6 +132,7 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 		if err != nil {
 			err = fmt.Errorf("simulation seed %d, step %d: %w (before: %q)", m.Seed, s.stats.Steps, err, s.recent)
 		}
+		s.surveyTransactions()
 		stats, sum = s.stats, s.hash.Sum64()
 	}()
 	defer s.Abandon()
@@ -142,12 +149,21 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 	return s.stats, 0, s.finish()
 }
 
-func newSimulation(seed uint64) *simulation {
-	m := &simulation{r: rand.New(rand.NewPCG(seed, 4)), hash: fnv.New64a(), fs: memfs.New()}
+func newSimulation(s Simulation) *simulation {
+	m := &simulation{r: rand.New(rand.NewPCG(s.Seed, 4)), hash: fnv.New64a(), fs: memfs.New()}
 	m.stats.Seeds = 1
 	m.now = time.Unix(1_000_000_000, 0)
 	m.swarm = newSwarm(m.r)
 	m.clients = make([]client, 1+m.r.IntN(5))
+	if s.Transactions {
+		m.clients = make([]client, 3+m.r.IntN(5))
+		m.swarm.ends /= 4
+		m.swarm.mix.Sync *= float64(m.r.IntN(3)) / 10
+		m.swarm.intents = append(m.swarm.intents, slices.Repeat([]intent{wantTransaction}, 50)...)
+	}
+	for i := range m.clients {
+		m.clients[i].id = i
+	}
 	opts := m.swarm.mix.Options
 	opts.Manual, opts.Poison, opts.Random = true, true, counter()
 	opts.Now = func() time.Time { return m.now }
@@ -410,6 +426,11 @@ func (m *simulation) judge() error {
 	if err != nil {
 		return err
 	}
+	if loss == oracle.PowerCut {
+		if err := m.strike(last); err != nil {
+			return err
+		}
+	}
 	m.History.Recovered(last)
 	m.History.Read(last)
 	m.recoverMoments(last)
@@ -435,7 +456,7 @@ func (m *simulation) finish() error {
 	}
 	err = errors.Join(m.reopen(), m.Close())
 	m.hashDirectory(m.fs.Kill())
-	return err
+	return errors.Join(err, m.checkTransactions())
 }
 
 // settle does all the work that is left, and compares everything before and after it.
