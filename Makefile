@@ -2,10 +2,13 @@
 
 .PHONY: torture torture-long
 
+REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
+TORTURE = go run -ldflags "-X main.revision=$(REVISION)" ./cmd/lightning-torture --seed $(or $(SEED),0)
+
 # All levels at their full counts, 15 minutes at most. SEED=N repeats a run.
 torture:
-	go run ./cmd/lightning-torture --time 15m --seed $(or $(SEED),0)
+	$(TORTURE) --time 15m
 
 # Eight times as much, 90 minutes at most.
 torture-long:
-	go run ./cmd/lightning-torture --time 90m --times 8 --seed $(or $(SEED),0)
+	$(TORTURE) --time 90m --times 8

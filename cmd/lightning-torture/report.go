@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -71,10 +73,10 @@ func (r report) writeTable(out io.Writer) {
 	for _, o := range r.outcomes {
 		fmt.Fprintf(out, "\n%s:", o.Level.Name)
 		for _, f := range o.Figures {
-			fmt.Fprintf(out, " %s=%d", f.Name, f.Value)
+			fmt.Fprintf(out, " %s=%v", f.Name, f.Value)
 		}
 	}
-	fmt.Fprintln(out)
+	fmt.Fprintf(out, "\n\npeak_rss=%d commit=%s\n", peakRSS(), commit())
 	for _, s := range r.skipped {
 		fmt.Fprintf(out, "skipped %s: %s\n", s[0], s[1])
 	}
@@ -94,6 +96,7 @@ func (r report) writeJSON(out io.Writer) {
 	line := map[string]any{
 		"ok": r.OK, "seed": r.campaign.Seed, "commit": commit(), "go": runtime.Version(),
 		"os": runtime.GOOS + "/" + runtime.GOARCH, "dur_s": seconds(r.duration), "skipped": r.skipped,
+		"peak_rss":   peakRSS(),
 		"acked_lost": r.total.AckedLost, "torn_txns": r.total.TornTxns, "holes": r.total.Holes,
 		"vanished_reads": r.total.VanishedReads, "wrong_data": r.total.WrongData, "panics": r.total.Panics,
 	}
@@ -115,16 +118,39 @@ func (r report) writeJSON(out io.Writer) {
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
-// commit is the revision that the program was built from, if the build knew it.
+// revision is set by the Makefile: go run does not record what it builds from.
+var revision = "unknown"
+
+// commit is the revision that the program was built from, with + behind it if files had been changed since.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return revision
 	}
+	settings := make(map[string]string)
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
+		settings[s.Key] = s.Value
+	}
+	switch {
+	case settings["vcs.revision"] == "":
+		return revision
+	case settings["vcs.modified"] == "true":
+		return settings["vcs.revision"] + "+"
+	}
+	return settings["vcs.revision"]
+}
+
+// peakRSS is the largest resident set that this process has had, in bytes; 0 where the system does not tell.
+func peakRSS() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		var kilobytes int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes); n == 1 {
+			return kilobytes << 10
 		}
 	}
-	return "unknown"
+	return 0
 }

@@ -43,19 +43,22 @@ type Level struct {
 func Levels() []Level {
 	return []Level{
 		{"differential", "metamorphic", "operations", 1_000_000, 0.06, runDifferential},
-		{"crash", "crash", "images", 100_000, 0.22, runCrash},
-		{"error", "error", "runs", 25_000, 0.30, runErrors},
-		{"damage", "corrupt", "opens", 150_000, 0.18, runDamage},
-		{"kill", "kill", "kills", 400, 0.18, runKills},
-		{"isolation", "iso", "transactions", 375_000, 0.14, runIsolation},
+		{"crash", "crash", "images", 100_000, 0.20, runCrash},
+		{"error", "error", "runs", 25_000, 0.25, runErrors},
+		{"pairs", "pairs", "runs", 3_000, 0.05, runPairs},
+		{"concurrent", "concurrent", "lives", 1_000, 0.06, runConcurrent},
+		{"damage", "corrupt", "opens", 150_000, 0.16, runDamage},
+		{"craft", "craft", "opens", 15_000, 0.03, runCrafts},
+		{"kill", "kill", "kills", 400, 0.14, runKills},
+		{"isolation", "iso", "transactions", 375_000, 0.10, runIsolation},
 		{"simulation", "sim", "seeds", 2_000, 0.06, runSimulation},
 	}
 }
 
-// Figure is a number that a level reports.
+// Figure is a number that a level reports, or a map of numbers by name.
 type Figure struct {
 	Name  string
-	Value int64
+	Value any
 }
 
 // Outcome is what came of a level.

@@ -13,6 +13,24 @@ func TestCampaign_missedCountIsRed(t *testing.T) {
 	}
 }
 
+// A level whose faults, crashes or damage never came to pass would be taken for one that withstood them: it is red
+// although nothing went wrong and its count is reached.
+func TestCampaign_nothingInjectedIsRed(t *testing.T) {
+	for name, o := range map[string]Outcome{
+		"differential": differentialOutcome(Tally{Operations: 100}, 3),
+		"crash":        crashOutcome(Stats{Points: 100}, new(coverage)),
+		"error":        faultOutcome(FaultStats{Runs: 100, Injected: 100, Absorbed: 100}),
+		"damage":       damageOutcome(DamageStats{Opens: 100, Harmless: 100}),
+		"kill":         killOutcome(KillStats{Acked: 100}),
+		"simulation":   simulationOutcome(SimulationStats{Seeds: 100, Commits: 100}),
+	} {
+		o.Count, o.Minimum = 100, 100
+		if got := o.Problem(); got != "nothing was injected" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // The levels would not run outside their tests, or report violations where there are none.
 func TestCampaign_levelsReachTheirCounts(t *testing.T) {
 	c := &Campaign{Seed: 1, Count: 20, Workers: 2, Only: []string{"differential", "crash", "error", "simulation"},

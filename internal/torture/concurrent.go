@@ -1,16 +1,21 @@
 package torture
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
 	"lightningdb/internal/oracle"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/vfs/errfs"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -20,6 +25,7 @@ type Concurrent struct {
 	Options engine.Options // FS is set by Run
 	Writers int
 	Hot     int // keys that all writers write
+	Commits int // of each writer at most; 0 is no bound
 }
 
 // issued is a commit as its writer knows it.
@@ -27,6 +33,8 @@ type issued struct {
 	batch *batch.Batch
 	sync  bool
 	last  key.SeqNum // 0 if the commit did not return without error
+	// refused says that it returned an error after which it certainly did not happen.
+	refused bool
 }
 
 // Life uses the database in fs, which holds nothing yet, until it crashes, recovers what cut leaves (nil: the process
@@ -55,7 +63,47 @@ func (c Concurrent) Life(fs *memfs.FS, crashAt int, during bool, cut *Cut) (
 	return c.judge(next, loss, commits, seen)
 }
 
-// use runs all writers, and a reader, until the commits fail. It returns what was committed, and the newest sequence
+// Disturbed uses the database in fs, which holds nothing yet, while the call number at from here on fails, and judges
+// what cut leaves of it (nil: it is closed, or the process killed if that fails). Injected is 0 in what it returns if
+// the fault did not come to pass.
+func (c Concurrent) Disturbed(fs *memfs.FS, fault Fault, at int, cut *Cut) (stats FaultStats, err error) {
+	disk := errfs.New(fs)
+	c.Options.FS = keptOpen{disk}
+	e, err := engine.Open(c.Options)
+	if err != nil {
+		return stats, err
+	}
+	disk.SetRules(fault.at(disk.Ops() + at).Times(30))
+	commits, seen := c.use(e)
+	loss, next := oracle.Killed, (*memfs.FS)(nil)
+	if cut != nil {
+		loss, next = oracle.PowerCut, fs.Image(cut.Policy, cut.Seed)
+	}
+	failed := e.Close()
+	if cut == nil {
+		next = fs.Kill()
+	}
+	surfaced := failed != nil || slices.ContainsFunc(commits, func(c issued) bool { return c.last == 0 })
+	stats.Runs, stats.Injected = 1, disk.Faults()
+	switch {
+	case stats.Injected == 0:
+	case surfaced:
+		stats.Surfaced++
+	default:
+		stats.Absorbed++
+	}
+	if stats.Injected > 0 {
+		stats.count(fault.Name, 1)
+	}
+	_, counts, err := c.judge(next, loss, commits, seen)
+	stats.Counts.Add(counts)
+	if err != nil && !surfaced && stats.Injected > 0 {
+		stats.Swallowed++
+	}
+	return stats, err
+}
+
+// use runs all writers, and a reader, until the commits fail or are enough. It returns what was committed, and the newest sequence
 // number that a reader saw.
 func (c Concurrent) use(e *engine.Engine) (commits []issued, seen key.SeqNum) {
 	var writers, reader sync.WaitGroup
@@ -77,10 +125,10 @@ func (c Concurrent) use(e *engine.Engine) (commits []issued, seen key.SeqNum) {
 	return slices.Concat(byWriter...), seen
 }
 
-// write commits until a commit fails. The commits of writer w have w+2 operations, so that a gap in the sequence
+// write commits until it may not or a commit fails; a full disk is tried again. The commits of writer w have w+2 operations, so that a gap in the sequence
 // numbers tells whose commit fills it.
 func (c Concurrent) write(e *engine.Engine, w int) (commits []issued) {
-	for n := 0; ; n++ {
+	for n := 0; c.Commits == 0 || n < c.Commits; n++ {
 		var b batch.Batch
 		b.Put(fmt.Appendf(nil, "own/%d/%d", w, n), []byte("x"))
 		for i := range w + 1 {
@@ -89,10 +137,14 @@ func (c Concurrent) write(e *engine.Engine, w int) (commits []issued) {
 		sync := (n+w)%3 == 0
 		last, err := e.Commit(&b, sync)
 		if err != nil {
-			return append(commits, issued{batch: &b, sync: sync})
+			last = 0
 		}
-		commits = append(commits, issued{&b, sync, last})
+		commits = append(commits, issued{&b, sync, last, err != nil && !errors.Is(err, engine.ErrCommitUnknown)})
+		if err != nil && (!errors.Is(err, vfs.ErrNoSpace) || errors.Is(err, engine.ErrReadOnly)) {
+			break
+		}
 	}
+	return commits
 }
 
 // judge recovers fs, finds the order of the commits by their sequence numbers, and compares.
@@ -111,7 +163,7 @@ func (c Concurrent) judge(fs *memfs.FS, loss oracle.Loss, commits []issued, seen
 	last := e.Report().LastSequence
 	var unknown []issued
 	commits = slices.DeleteFunc(commits, func(c issued) bool {
-		if c.last == 0 {
+		if c.last == 0 && !c.refused {
 			unknown = append(unknown, c)
 		}
 		return c.last == 0
@@ -178,4 +230,25 @@ func order(commits, unknown []issued, last key.SeqNum) (h *oracle.History, err e
 		h.Acknowledge()
 	}
 	return h, fill(last)
+}
+
+// disturbedLife is a life with concurrent writers, background goroutines and one fault, drawn from seed.
+func disturbedLife(seed uint64) (FaultStats, error) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	faults := Faults()
+	c := Concurrent{Writers: 1 + r.IntN(5), Hot: 7, Commits: 10 + r.IntN(60), Options: engine.Options{PageSize: 512,
+		LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true,
+		SyncInterval: time.Millisecond}}
+	var cut *Cut
+	if r.IntN(3) > 0 {
+		cut = &Cut{memfs.Policies[r.IntN(len(memfs.Policies))], r.Uint64N(1 << 20)}
+	}
+	fault, at := faults[r.IntN(len(faults))], r.IntN(250)
+	watchdog := time.AfterFunc(Watchdog, func() { panic(fmt.Sprintf("torture: hangs: concurrent life %d", seed)) })
+	defer watchdog.Stop()
+	stats, err := c.Disturbed(memfs.New(), fault, at, cut)
+	if err != nil {
+		err = fmt.Errorf("%d writers, %s at call %d, cut %v: %w", c.Writers, fault.Name, at, cut, err)
+	}
+	return stats, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/oracle"
+	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -43,8 +44,9 @@ type Cut struct {
 
 // Explorer interrupts workloads at every change and judges what the next Open finds.
 type Explorer struct {
-	// Everywhere has the Strides of workloads ignored.
+	// Everywhere has the Strides of workloads ignored; otherwise Offset is the first change to cut, below each Stride.
 	Everywhere bool
+	Offset     int
 	// Cuts chooses the images to look at, of a directory with so many unsynced changes and sectors; point counts the
 	// interruptions so far.
 	Cuts func(depth, point, unsynced, sectors int) []Cut
@@ -69,6 +71,10 @@ type Stats struct {
 	Deepest int // recoveries interrupted one within the other
 	Failed  int // recoveries that failed
 	Acked   int // acknowledged commits in all images
+	Changes int // that the workload makes undisturbed
+	// ByPolicy are the images of power cuts by what they keep.
+	ByPolicy [len(memfs.Policies)]int
+	Recovery Durations // of Open
 	oracle.Counts
 }
 
@@ -81,6 +87,11 @@ func (s *Stats) Add(o Stats) {
 	s.Deepest = max(s.Deepest, o.Deepest)
 	s.Failed += o.Failed
 	s.Acked += o.Acked
+	s.Changes += o.Changes
+	for i, n := range o.ByPolicy {
+		s.ByPolicy[i] += n
+	}
+	s.Recovery.Add(o.Recovery)
 	s.Counts.Add(o.Counts)
 }
 
@@ -113,13 +124,20 @@ func counter() func() uint64 {
 	return func() uint64 { return n.Add(1) * 0x9e3779b97f4a7c15 }
 }
 
+// newRun returns the session of a run of w in fs, which is medium or stands before it.
+func newRun(w Workload, fs vfs.FS, medium *memfs.FS, h *oracle.History) *Session {
+	w.Options.FS = fs
+	s := NewSession(w.Options, h)
+	s.medium = medium
+	return s
+}
+
 func prepare(w Workload) (state, error) {
 	start := state{fs: memfs.New(), history: new(oracle.History)}
 	if w.Prepare == nil {
 		return start, nil
 	}
-	w.Options.FS = start.fs
-	s := NewSession(w.Options, start.history)
+	s := newRun(w, start.fs, start.fs, start.history)
 	err := errors.Join(s.Open(), w.Prepare(s))
 	if w.Ends.PowerCut {
 		start.loss = oracle.PowerCut
@@ -138,7 +156,11 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 	if x.Everywhere {
 		stride = 1
 	}
-	for n := 0; x.Stop == nil || !x.Stop(); n += stride {
+	first := 0
+	if depth == 0 {
+		first = x.Offset % stride
+	}
+	for n := first; x.Stop == nil || !x.Stop(); n += stride {
 		for _, during := range []bool{false, true} {
 			at := fmt.Sprintf("%s@%d", where, n)
 			fs := start.fs.Kill()
@@ -149,8 +171,7 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 				fs.CrashAt(n)
 			}
 			history := start.history.Clone()
-			w.Options.FS = fs
-			s := NewSession(w.Options, history)
+			s := newRun(w, fs, fs, history)
 			err := w.Run(s)
 			x.Stats.Points++
 			finished := !fs.Crashed()
@@ -160,6 +181,9 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 				return fmt.Errorf("%s: %w", at, err)
 			}
 			if finished {
+				if depth == 0 {
+					x.Stats.Changes += fs.Ops()
+				}
 				return nil
 			}
 		}
@@ -175,6 +199,7 @@ func (x *Explorer) examineAll(w Workload, s state, depth int, where string) {
 	}
 	for _, cut := range x.Cuts(depth, x.Stats.Points, s.fs.Unsynced(), s.fs.UnsyncedSectors()) {
 		img := state{s.fs.Image(cut.Policy, cut.Seed), s.history.Clone(), oracle.PowerCut}
+		x.Stats.ByPolicy[cut.Policy]++
 		x.examine(w, img, depth, fmt.Sprintf("%s/%v:%d", where, cut.Policy, cut.Seed))
 	}
 }
@@ -183,6 +208,7 @@ func (x *Explorer) examineAll(w Workload, s state, depth int, where string) {
 func (x *Explorer) examine(w Workload, img state, depth int, where string) {
 	image := x.Stats.Images
 	x.Stats.Images++
+	img.fs.SetCapacity(-1) // a disk that was full has space again
 	if depth > 0 {
 		x.Stats.Nested++
 	}
@@ -218,6 +244,7 @@ func (x *Explorer) recoverAndJudge(s *Session, loss oracle.Loss, where string) b
 		x.Fail(where, err)
 		return false
 	}
+	x.Stats.Recovery.Observe(s.Engine.Report().Duration)
 	entries, err := Content(s.Engine, nil)
 	if errors.Is(err, ErrMismatch) {
 		x.Stats.WrongData++

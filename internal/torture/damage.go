@@ -2,6 +2,7 @@ package torture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"runtime/metrics"
@@ -30,7 +31,9 @@ type DamageStats struct {
 	Opens        int
 	AtOpen       int    // damage found by Open
 	AtRead       int    // damage found by reading
+	AtVerify     int    // damage found by Verify alone: all that can be read is right
 	Harmless     int    // everything was read, and right
+	Plausible    int    // another database, the same however it is read: only for crafted files
 	Shorter      int    // the log's last commits were taken for torn, and Open reported it
 	PeakAllocate uint64 // bytes of heap allocated while one database was opened, read and closed, at most; by whomever
 	oracle.Counts
@@ -41,15 +44,17 @@ func (s *DamageStats) Add(o DamageStats) {
 	s.Opens += o.Opens
 	s.AtOpen += o.AtOpen
 	s.AtRead += o.AtRead
+	s.AtVerify += o.AtVerify
 	s.Harmless += o.Harmless
+	s.Plausible += o.Plausible
 	s.Shorter += o.Shorter
 	s.PeakAllocate = max(s.PeakAllocate, o.PeakAllocate)
 	s.Counts.Add(o.Counts)
 }
 
 func (s DamageStats) String() string {
-	return fmt.Sprintf("opens=%d detected_open=%d detected_read=%d harmless=%d shorter=%d peak_allocate=%d %v",
-		s.Opens, s.AtOpen, s.AtRead, s.Harmless, s.Shorter, s.PeakAllocate, s.Counts)
+	return fmt.Sprintf("opens=%d detected_open=%d detected_read=%d detected_verify=%d harmless=%d plausible=%d shorter=%d peak_allocate=%d %v",
+		s.Opens, s.AtOpen, s.AtRead, s.AtVerify, s.Harmless, s.Plausible, s.Shorter, s.PeakAllocate, s.Counts)
 }
 
 // Try opens a copy of v after damage was done to it, reads everything and closes it. Errors are the right answer; the
@@ -113,6 +118,8 @@ func (v *Victim) judge(stats *DamageStats, e *engine.Engine, certain key.SeqNum)
 			v.History.Last(), report)
 	case last < v.History.Last():
 		stats.Shorter++
+	case e.Verify(context.Background(), nil) != nil:
+		stats.AtVerify++
 	default:
 		stats.Harmless++
 	}

@@ -49,6 +49,12 @@ type FaultStats struct {
 	Absorbed int // runs that had a fault and no error
 	Resumed  int // runs that went on in the same handle when a full disk had space again
 	Failed   int // recoveries that failed
+	// Swallowed are runs without an error whose fault cost something all the same.
+	Swallowed int
+	// ByFault are the runs by the name of their fault.
+	ByFault map[string]int
+	Pairs   int // runs in which both faults of a pair came to pass
+	Indices int // calls that the workload makes undisturbed
 	oracle.Counts
 }
 
@@ -61,7 +67,20 @@ func (s *FaultStats) Add(o FaultStats) {
 	s.Absorbed += o.Absorbed
 	s.Resumed += o.Resumed
 	s.Failed += o.Failed
+	s.Swallowed += o.Swallowed
+	s.Pairs += o.Pairs
+	s.Indices += o.Indices
+	for name, n := range o.ByFault {
+		s.count(name, n)
+	}
 	s.Counts.Add(o.Counts)
+}
+
+func (s *FaultStats) count(fault string, n int) {
+	if s.ByFault == nil {
+		s.ByFault = make(map[string]int)
+	}
+	s.ByFault[fault] += n
 }
 
 func (s FaultStats) String() string {
@@ -94,6 +113,7 @@ func (x *Injector) Run(w Workload) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.Name, err)
 	}
+	x.Stats.Indices += calls
 	for n := x.Offset; n < calls && (x.Stop == nil || !x.Stop()); n += x.Stride {
 		x.Stats.Calls++
 		for _, fault := range Faults() {
@@ -105,9 +125,9 @@ func (x *Injector) Run(w Workload) error {
 
 // countCalls runs w undisturbed.
 func countCalls(w Workload, start state) (int, error) {
-	disk := errfs.New(start.fs.Kill())
-	w.Options.FS = disk
-	s := NewSession(w.Options, start.history.Clone())
+	fs := start.fs.Kill()
+	disk := errfs.New(fs)
+	s := newRun(w, disk, fs, start.history.Clone())
 	defer s.Abandon()
 	err := w.Run(s)
 	return disk.Ops(), err
@@ -116,27 +136,42 @@ func countCalls(w Workload, start state) (int, error) {
 // inject runs w with call n failing, and judges what is left.
 func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
 	where := fmt.Sprintf("%s: %s at call %d", w.Name, fault.Name, n)
-	watchdog := time.AfterFunc(Watchdog, func() { panic("torture: hangs: " + where) })
-	defer watchdog.Stop()
-	defer func() {
-		if p := recover(); p != nil {
-			x.Stats.Panics++
-			x.Fail(where, fmt.Errorf("panic: %v", p))
-		}
-	}()
-	rule := errfs.On(fault.Kinds...).At(n)
-	if fault.Forever {
-		rule = errfs.On(fault.Kinds...).From(n)
-	}
+	defer x.guard(where)()
 	fs := start.fs.Kill()
-	disk := errfs.New(fs, fault.Rule(rule))
-	w.Options.FS = disk
-	s := NewSession(w.Options, start.history.Clone())
+	disk := errfs.New(fs, fault.at(n))
+	s := newRun(w, disk, fs, start.history.Clone())
 	err := w.Run(s)
 	defer s.Abandon()
 	if disk.Faults() == 0 {
 		return // the fault does not fit this call
 	}
+	x.Stats.count(fault.Name, 1)
+	x.judgeRun(w, s, disk, state{fs, s.History, start.loss}, err, where)
+}
+
+// at is the rule by which f happens at call n.
+func (f Fault) at(n int) *errfs.Rule {
+	rule := errfs.On(f.Kinds...).At(n)
+	if f.Forever {
+		rule = errfs.On(f.Kinds...).From(n)
+	}
+	return f.Rule(rule)
+}
+
+// guard ends the program if a run hangs, and turns a panic into a violation. What it returns ends the run.
+func (x *Injector) guard(where string) (end func()) {
+	watchdog := time.AfterFunc(Watchdog, func() { panic("torture: hangs: " + where) })
+	return func() {
+		watchdog.Stop()
+		if p := recover(); p != nil {
+			x.Stats.Panics++
+			x.Fail(where, fmt.Errorf("panic: %v", p))
+		}
+	}
+}
+
+// judgeRun counts a run that met faults and returned err, and judges what is left of it.
+func (x *Injector) judgeRun(w Workload, s *Session, disk *errfs.FS, now state, err error, where string) {
 	x.Stats.Runs++
 	x.Stats.Injected += disk.Faults()
 	if err != nil {
@@ -150,7 +185,11 @@ func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
 		x.Fail(where, err)
 		return
 	}
-	x.judge(w, s, state{fs, s.History, start.loss}, err, where)
+	before := x.Stats.Counts
+	x.judge(w, s, now, err, where)
+	if err == nil && x.Stats.Counts != before {
+		x.Stats.Swallowed++
+	}
 }
 
 // judge checks the handle that met the fault, then what each kind of end leaves on the disk, now without faults.

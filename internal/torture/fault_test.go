@@ -3,6 +3,7 @@ package torture
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -18,7 +19,10 @@ import (
 // A disk that fails once, writes half, is full for a while, or forgets what it was told to sync would cost
 // acknowledged commits, half a commit, or a crash of the program.
 func TestFault_everyCallAndKind(t *testing.T) {
-	stride := 7 * slowdown
+	stride := 13 * slowdown
+	if *workloadFlag != "" {
+		stride = 7 * slowdown
+	}
 	if *full {
 		stride = 1
 	}
@@ -132,5 +136,57 @@ func checkFullOpen(t *testing.T, fs *memfs.FS, h *oracle.History) {
 	defer visible.Close()
 	if counts, err := h.Judge(oracle.Killed, visible.Seq(), entries); err != nil {
 		t.Errorf("%v: %v", counts, err)
+	}
+}
+
+// A second fault, while the first is being dealt with, would cost what was acknowledged before both.
+func TestFault_pairs(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", seed)
+	n := max(12/slowdown, 2)
+	if *full {
+		n = 4000
+	}
+	var total FaultStats
+	for _, w := range chosenWorkloads(t) {
+		x := &Injector{Seed: seed, Fail: func(where string, err error) {
+			t.Errorf("-seed %d, %s: %v", seed, where, err)
+		}}
+		if err := x.RunPairs(w, n); err != nil {
+			t.Error(err)
+		}
+		total.Add(x.Stats)
+	}
+	t.Logf("pairs: both=%d %v, by fault %v", total.Pairs, total, total.ByFault)
+	if *workloadFlag == "" && (total.Surfaced < 5*n || total.Pairs < n) {
+		t.Error("too few faults were noticed: the test tests nothing")
+	}
+}
+
+// A fault under several writers and background work would cost a commit that one of them was told is safe.
+func TestFault_concurrentWriters(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d (the timing of goroutines is not repeated)", seed)
+	lives := 150 / slowdown
+	if *full {
+		lives = 20_000
+	}
+	var total FaultStats
+	for life := range lives {
+		stats, err := disturbedLife(seed + uint64(life))
+		total.Add(stats)
+		if err != nil || !stats.Zero() {
+			t.Fatalf("life %d: %v: %v", life, stats, err)
+		}
+	}
+	t.Logf("concurrent: %v, by fault %v", total, total.ByFault)
+	if total.Surfaced < lives/10 {
+		t.Error("too few faults were noticed: the test tests nothing")
 	}
 }

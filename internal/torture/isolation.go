@@ -240,16 +240,15 @@ func (r *run) note(where string, run func() (IsolationStats, error)) IsolationSt
 
 // simulateTransactions runs the simulations of unit n, each with a seed of its own.
 func (r *run) simulateTransactions(n int) (total IsolationStats) {
-	for i := range simulationsInUnit {
-		if r.stop() {
-			break
+	for i := 0; i < simulationsInUnit && !r.stop(); i++ {
+		m := Simulation{Seed: r.Seed + uint64(n*simulationsInUnit+i), Steps: simulatedSteps, Transactions: true}
+		stats, _, err := m.Run()
+		if err != nil {
+			small, err := m.Shrink(r.stop)
+			r.fail(small.String(), err)
 		}
-		simulation := Simulation{Seed: r.Seed + uint64(n*simulationsInUnit+i), Steps: simulatedSteps, Transactions: true}
-		total.Add(r.note(fmt.Sprintf("simulation with seed %d", simulation.Seed), func() (IsolationStats, error) {
-			s, _, err := simulation.Run()
-			s.Isolation.Counts.Add(s.Counts)
-			return s.Isolation, err
-		}))
+		stats.Isolation.Counts.Add(stats.Counts)
+		total.Add(stats.Isolation)
 	}
 	return total
 }
@@ -269,12 +268,10 @@ func (s *IsolationStats) outcome() Outcome {
 	if s.Overlapped > 0 && s.Refused > 0 {
 		o.Injected = int64(s.Refused + s.Kills + s.PowerCuts)
 	}
-	cycles := int64(0)
+	cycles := make(map[isolation.Name]int64)
 	for _, name := range cycleNames {
-		n := s.Anomalies[name] + s.Anomalies[name+"-realtime"]
-		o.Figures = append(o.Figures, Figure{"cycles_" + string(name), n})
-		cycles += n
+		cycles[name] = s.Anomalies[name] + s.Anomalies[name+"-realtime"]
 	}
-	o.Figures = append(o.Figures, Figure{"cycles", cycles})
+	o.Figures = append(o.Figures, Figure{"cycles_by_type", cycles})
 	return o
 }

@@ -24,8 +24,12 @@ func runDifferential(r *run) Outcome {
 		}
 		return tally
 	})
+	return differentialOutcome(total, len(mixes))
+}
+
+func differentialOutcome(total Tally, mixes int) Outcome {
 	return Outcome{Counts: total.Counts, Injected: int64(total.Killed + total.PowerCuts), Figures: []Figure{
-		{"ops", int64(total.Operations)}, {"option_sets", int64(len(mixes))}, {"commits", int64(total.Commits)},
+		{"ops", int64(total.Operations)}, {"option_sets", mixes}, {"commits", int64(total.Commits)},
 		{"comparisons", int64(total.Comparisons)}, {"kills", int64(total.Killed)}, {"power_cuts", int64(total.PowerCuts)},
 		{"divergences", total.WrongData}}}
 }
@@ -36,38 +40,60 @@ const crashShare = 3
 // runCrash cuts every workload at every change, round after round, with another choice of images in each.
 func runCrash(r *run) Outcome {
 	workloads := CrashWorkloads()
+	var points coverage
 	total := gather(r, func(s Stats) int { return s.Images }, func(n int) Stats {
-		w, round := vary(workloads[n%len(workloads)], n/len(workloads)/crashShare), n/len(workloads)
-		x := &Explorer{
-			Cuts: func(depth, point, unsynced, sectors int) []Cut {
-				limit, seeded, share := 2, 2, crashShare
-				if depth > 0 {
-					limit, share = 1, 5
-				}
-				cuts := AllCuts(unsynced, sectors, limit, seeded)
-				for i := range cuts {
-					if cuts[i].Policy == memfs.Random {
-						cuts[i].Seed += r.Seed%1_000_000 + uint64(round*seeded)
-					}
-				}
-				return oneIn(share, point+round, cuts)
-			},
-			Nested: func(depth, image int) bool {
-				return depth == 1 && image%331 == 165 || depth > 1 && depth <= 3 && image%151 == 0
-			},
-			After: func(image int) bool { return image%5 == 0 },
-			Stop:  r.stop,
-			Fail:  func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) },
-		}
+		round := n / len(workloads)
+		w := vary(workloads[n%len(workloads)], round/crashShare)
+		x := r.explorer(round)
 		if err := x.Run(w); err != nil {
 			r.fail(fmt.Sprintf("round %d", round), err)
 		}
+		if stride := max(w.Stride, 1); x.Stats.Changes > 0 && round < crashShare {
+			points.add(w.Name, x.Stats.Changes, round%stride, stride)
+		}
 		return x.Stats
 	})
+	return crashOutcome(total, &points)
+}
+
+// explorer is that of one round of the crash level.
+func (r *run) explorer(round int) *Explorer {
+	const seeded = 2
+	return &Explorer{
+		Offset: round,
+		Cuts: func(depth, point, unsynced, sectors int) []Cut {
+			limit, share := 2, crashShare
+			if depth > 0 {
+				limit, share = 1, 5
+			}
+			cuts := AllCuts(unsynced, sectors, limit, seeded)
+			for i := range cuts {
+				if cuts[i].Policy == memfs.Random {
+					cuts[i].Seed += r.Seed%1_000_000 + uint64(round*seeded)
+				}
+			}
+			return oneIn(share, point+round, cuts)
+		},
+		Nested: func(depth, image int) bool {
+			return depth == 1 && image%331 == 165 || depth > 1 && depth <= 3 && image%151 == 0
+		},
+		After: func(image int) bool { return image%5 == 0 },
+		Stop:  r.stop,
+		Fail:  func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) },
+	}
+}
+
+func crashOutcome(total Stats, points *coverage) Outcome {
+	places, hit := points.total()
+	policies := make(map[string]int)
+	for p, n := range total.ByPolicy {
+		policies[memfs.Policy(p).String()] = n
+	}
 	return Outcome{Counts: total.Counts, Injected: int64(total.Images), Figures: []Figure{
-		{"workloads", int64(len(workloads))}, {"io_points", int64(total.Points)}, {"images", int64(total.Images)},
-		{"kills", int64(total.Kills)}, {"nested", int64(total.Nested)}, {"nested_max", int64(total.Deepest)},
-		{"acked_txns", int64(total.Acked)}, {"open_failed", int64(total.Failed)}}}
+		{"workloads", len(points.runs)}, {"io_points", places}, {"io_points_hit_percent", hit}, {"cuts", total.Points},
+		{"images", total.Images}, {"policies", policies}, {"kills", total.Kills}, {"nested", total.Nested},
+		{"nested_max", total.Deepest}, {"acked_txns", total.Acked}, {"open_failed", total.Failed},
+		{"recover_ms", total.Recovery.milliseconds()}}}
 }
 
 // vary gives w the options of a variant; variant 0 is w as it is.
@@ -86,39 +112,90 @@ const errorStride = 7
 // runErrors makes every call of every workload fail in every way, then again with other options.
 func runErrors(r *run) Outcome {
 	workloads := CrashWorkloads()
+	var indices coverage
 	total := gather(r, func(s FaultStats) int { return s.Runs }, func(n int) FaultStats {
 		round := n / len(workloads)
 		w := vary(workloads[n%len(workloads)], round/errorStride)
-		x := &Injector{Stride: errorStride, Offset: round % errorStride, Seed: r.Seed%1_000_000 + uint64(round), Stop: r.stop,
-			Fail: func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) }}
+		x := r.injector(round)
+		x.Stride, x.Offset = errorStride, round%errorStride
 		if w.Stride > 1 {
 			x.Stride, x.Offset = 3*errorStride, round%(3*errorStride)
 		}
 		if err := x.Run(w); err != nil {
 			r.fail(fmt.Sprintf("round %d", round), err)
 		}
+		if round < errorStride {
+			indices.add(w.Name, x.Stats.Indices, x.Offset, x.Stride)
+		}
 		return x.Stats
 	})
-	o := Outcome{Counts: total.Counts, Injected: int64(total.Injected), Figures: []Figure{
-		{"indices", int64(total.Calls)}, {"runs", int64(total.Runs)}, {"injected", int64(total.Injected)},
-		{"surfaced", int64(total.Surfaced)}, {"absorbed", int64(total.Absorbed)}, {"resumed", int64(total.Resumed)},
-		{"open_failed", int64(total.Failed)}}}
-	if total.Surfaced == 0 {
-		o.Injected = 0 // a fault that nobody notices is none
+	o := faultOutcome(total)
+	places, hit := indices.total()
+	o.Figures = append(o.Figures, Figure{"indices", places}, Figure{"indices_hit_percent", hit})
+	return o
+}
+
+func (r *run) injector(round int) *Injector {
+	return &Injector{Seed: r.Seed%1_000_000 + uint64(round), Stop: r.stop,
+		Fail: func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) }}
+}
+
+// faultOutcome is that of the levels in which calls fail. A fault that nobody notices is none.
+func faultOutcome(total FaultStats) Outcome {
+	o := Outcome{Counts: total.Counts, Figures: []Figure{
+		{"runs", total.Runs}, {"injected", total.Injected}, {"by_errno", total.ByFault},
+		{"surfaced", total.Surfaced}, {"surfaced_percent", percentage(total.Surfaced, total.Surfaced+total.Absorbed)},
+		{"absorbed", total.Absorbed}, {"swallowed", total.Swallowed}, {"resumed", total.Resumed},
+		{"open_failed", total.Failed}, {"hung", 0}}} // a run that hangs ends the program, see Watchdog
+	if total.Surfaced > 0 {
+		o.Injected = int64(total.Injected)
 	}
 	return o
+}
+
+// pairsInUnit is how many pairs of faults one unit of the pairs level tries.
+const pairsInUnit = 30
+
+// runPairs makes pairs of calls fail that the seed chooses.
+func runPairs(r *run) Outcome {
+	workloads := CrashWorkloads()
+	total := gather(r, func(s FaultStats) int { return s.Runs }, func(n int) FaultStats {
+		x := r.injector(n)
+		if err := x.RunPairs(vary(workloads[n%len(workloads)], n/len(workloads)), pairsInUnit); err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+		}
+		return x.Stats
+	})
+	o := faultOutcome(total)
+	o.Figures = append(o.Figures, Figure{"both", total.Pairs})
+	if total.Pairs == 0 {
+		o.Injected = 0
+	}
+	return o
+}
+
+// runConcurrent lets one call fail under several writers and the background goroutines.
+func runConcurrent(r *run) Outcome {
+	return faultOutcome(gather(r, func(s FaultStats) int { return s.Runs }, func(n int) FaultStats {
+		stats, err := disturbedLife(r.Seed + uint64(n))
+		if err != nil {
+			r.fail(fmt.Sprintf("life of seed %d", r.Seed+uint64(n)), err)
+		}
+		return stats
+	}))
 }
 
 // runDamage damages every file of several databases: every bit, every length, every exchange. Then again with other
 // page sizes.
 func runDamage(r *run) Outcome {
-	var detected atomic.Int64
+	const others = 2 // kinds that change more than bits
+	var flips atomic.Int64
 	kinds := []DamageKind{SwapFiles(), ChangeLengths(1)}
 	for turn := range 8 {
 		kinds = append(kinds, FlipBytes(1, turn))
 	}
 	total := gather(r, func(s DamageStats) int { return s.Opens }, func(n int) DamageStats {
-		kind, victim := kinds[n/4%len(kinds)], n%4
+		kind, victim := n/4%len(kinds), n%4
 		round := n / 4 / len(kinds)
 		compression := []codec.ID{codec.None, codec.S2}[victim%2]
 		if round%2 == 1 {
@@ -129,17 +206,53 @@ func runDamage(r *run) Outcome {
 			r.fail(fmt.Sprintf("unit %d", n), err)
 			return DamageStats{}
 		}
-		stats, err := v.TryAll(kind, r.stop, r.fail)
+		stats, err := v.TryAll(kinds[kind], r.stop, r.fail)
 		if err != nil {
 			r.fail(v.Name, err)
 		}
-		detected.Add(int64(stats.AtOpen + stats.AtRead))
+		if kind >= others {
+			flips.Add(int64(stats.Opens))
+		}
 		return stats
 	})
-	return Outcome{Counts: total.Counts, Injected: detected.Load(), Figures: []Figure{
-		{"opens", int64(total.Opens)}, {"detected_open", int64(total.AtOpen)}, {"detected_read", int64(total.AtRead)},
-		{"shorter", int64(total.Shorter)}, {"harmless", int64(total.Harmless)},
-		{"peak_allocate", int64(total.PeakAllocate)}}}
+	o := damageOutcome(total)
+	o.Figures = append(o.Figures, Figure{"bytes_tried", flips.Load()})
+	return o
+}
+
+// damageOutcome is that of the levels that change files. Damage that nobody notices is none.
+func damageOutcome(total DamageStats) Outcome {
+	return Outcome{Counts: total.Counts, Injected: int64(total.AtOpen + total.AtRead + total.AtVerify), Figures: []Figure{
+		{"opens", total.Opens}, {"detected_open", total.AtOpen}, {"detected_read", total.AtRead},
+		{"detected_verify", total.AtVerify}, {"harmless", total.Harmless}, {"plausible", total.Plausible},
+		{"shorter", total.Shorter}, {"peak_allocate", total.PeakAllocate}}}
+}
+
+// runCrafts makes the content of a database impossible under right checksums: those closed, those killed, of several
+// page sizes. Each unit takes one change in craftShare.
+func runCrafts(r *run) Outcome {
+	const craftShare = 20
+	return damageOutcome(gather(r, func(s DamageStats) int { return s.Opens }, func(n int) (stats DamageStats) {
+		v, err := NewVictim(512<<(n/2/craftShare%3), codec.None, n%2 == 0)
+		if err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+			return stats
+		}
+		c, err := NewCrafter(v)
+		if err != nil {
+			r.fail(v.Name, err)
+			return stats
+		}
+		for i, craft := range c.Crafts() {
+			if i%craftShare != n/2%craftShare || r.stop() {
+				continue
+			}
+			if err := c.Try(&stats, craft); err != nil {
+				r.fail(fmt.Sprintf("%s, %s", v.Name, craft.What), err)
+			}
+		}
+		return stats
+	}))
 }
 
 // killsInUnit is how often the process on one directory is killed.
@@ -161,27 +274,38 @@ func runKills(r *run) Outcome {
 		}
 		return k.Stats
 	})
-	return Outcome{Counts: total.Counts, Injected: int64(total.Kills), Figures: []Figure{{"kills", int64(total.Kills)},
-		{"acked_txns", int64(total.Acked)}}}
+	return killOutcome(total)
+}
+
+func killOutcome(total KillStats) Outcome {
+	return Outcome{Counts: total.Counts, Injected: int64(total.Kills), Figures: []Figure{{"kills", total.Kills},
+		{"acked_txns", total.Acked}, {"survived_txns", total.Survived}}}
 }
 
 // runSimulation runs one seed after the other.
 func runSimulation(r *run) Outcome {
 	total := gather(r, func(s SimulationStats) int { return s.Seeds }, func(n int) SimulationStats {
 		seed := r.Seed + uint64(n)
-		stats, _, err := Simulation{Seed: seed, Steps: DefaultSteps}.Run()
+		m := Simulation{Seed: seed, Steps: DefaultSteps}
+		stats, _, err := m.Run()
 		if err != nil {
-			r.fail(fmt.Sprintf("--only simulation --count 1 --seed %d", seed), err)
+			small, err := m.Shrink(r.stop)
+			r.fail(small.String(), err)
 		}
 		return stats
 	})
+	return simulationOutcome(total)
+}
+
+func simulationOutcome(total SimulationStats) Outcome {
 	o := Outcome{Counts: total.Counts, LostWrites: total.Isolation.LostWrites,
-		Injected: int64(total.Faults() + total.Kills + total.PowerCuts), Figures: []Figure{
-			{"seeds", int64(total.Seeds)}, {"steps", int64(total.Steps)}, {"virtual_time_s", int64(total.Virtual.Seconds())},
-			{"acked_txns", int64(total.Commits)}, {"interleaved_txns", int64(total.Isolation.Acked)},
-			{"reads", int64(total.Reads)}, {"generations", int64(total.Lives)}, {"kills", int64(total.Kills)}, {"power_cuts", int64(total.PowerCuts)},
-			{"recoveries_interrupted", int64(total.Unkept)}, {"surfaced", int64(total.Surfaced)},
-			{"open_failed", int64(total.Failed)}}}
+		Injected: int64(total.Faults() + total.Kills + total.PowerCuts)}
+	o.Figures = []Figure{
+		{"seeds", int64(total.Seeds)}, {"steps", int64(total.Steps)}, {"virtual_time_s", int64(total.Virtual.Seconds())},
+		{"acked_txns", int64(total.Commits)}, {"reads", int64(total.Reads)}, {"generations", int64(total.Lives)},
+		{"kills", int64(total.Kills)}, {"power_cuts", int64(total.PowerCuts)},
+		{"recoveries_interrupted", int64(total.Unkept)}, {"surfaced", int64(total.Surfaced)},
+		{"open_failed", int64(total.Failed)}, {"interleaved_txns", int64(total.Isolation.Acked)}}
 	for k, n := range total.Injected {
 		o.Figures = append(o.Figures, Figure{faultKind(k).String(), int64(n)})
 	}

@@ -17,6 +17,7 @@ import (
 	"lightningdb/internal/operand"
 	"lightningdb/internal/oracle"
 	"lightningdb/internal/vfs"
+	"lightningdb/internal/vfs/memfs"
 )
 
 // Session is a database under test. It is not safe for concurrent use.
@@ -24,8 +25,9 @@ type Session struct {
 	Engine  *engine.Engine // nil while closed
 	History *oracle.History
 
-	opts engine.Options
-	got  []byte
+	opts   engine.Options
+	medium *memfs.FS // beneath opts.FS, for workloads that change its capacity
+	got    []byte
 }
 
 // NewSession returns a session on a directory whose history so far is h. The engine is closed.

@@ -11,6 +11,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/oracle"
+	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/errfs"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -23,7 +24,13 @@ type Simulation struct {
 	Seed  uint64
 	Steps int // turns of the scheduler
 
+	// What makes a failing run smaller, see Shrink. Zero values leave the seed as it is.
+	Clients int      // at most; 0 is no bound
+	Without []string // parts to leave out, see Parts
+
 	Transactions bool // are what clients want most of the time, and there are several clients
+
+	beneath func(vfs.FS) vfs.FS // the medium, if it is not as it should be: for tests of the simulation itself
 }
 
 // DefaultSteps is a length that leads through several lives.
@@ -99,6 +106,7 @@ func (s SimulationStats) String() string {
 // simulation is one run.
 type simulation struct {
 	*Session
+	plan  Simulation
 	swarm swarm
 	r     *rand.Rand
 	hash  hash.Hash64 // of everything observed
@@ -149,20 +157,26 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 	return s.stats, 0, s.finish()
 }
 
-func newSimulation(s Simulation) *simulation {
-	m := &simulation{r: rand.New(rand.NewPCG(s.Seed, 4)), hash: fnv.New64a(), fs: memfs.New()}
+func newSimulation(plan Simulation) *simulation {
+	m := &simulation{plan: plan, r: rand.New(rand.NewPCG(plan.Seed, 4)), hash: fnv.New64a(), fs: memfs.New()}
 	m.stats.Seeds = 1
 	m.now = time.Unix(1_000_000_000, 0)
 	m.swarm = newSwarm(m.r)
 	m.clients = make([]client, 1+m.r.IntN(5))
-	if s.Transactions {
+	if plan.Transactions {
 		m.clients = make([]client, 3+m.r.IntN(5))
 		m.swarm.ends /= 4
 		m.swarm.mix.Sync *= float64(m.r.IntN(3)) / 10
 		m.swarm.intents = append(m.swarm.intents, slices.Repeat([]intent{wantTransaction}, 50)...)
 	}
+	if plan.Clients > 0 {
+		m.clients = m.clients[:min(plan.Clients, len(m.clients))]
+	}
 	for i := range m.clients {
 		m.clients[i].id = i
+	}
+	for _, name := range plan.Without {
+		m.swarm.leaveOut(name)
 	}
 	opts := m.swarm.mix.Options
 	opts.Manual, opts.Poison, opts.Random = true, true, counter()
@@ -387,6 +401,9 @@ func (m *simulation) openOn(fs *memfs.FS, loss oracle.Loss) error {
 func (m *simulation) begin(fs *memfs.FS) {
 	m.hashDirectory(fs)
 	m.fs, m.disk = fs, errfs.New(fs)
+	if m.plan.beneath != nil {
+		m.disk = errfs.New(m.plan.beneath(fs))
+	}
 	m.disk.LogTo(m.hash)
 	m.opts.FS = keptOpen{m.disk}
 	m.swarm.vary(m.r, &m.opts)

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
@@ -77,6 +78,37 @@ func newSwarm(r *rand.Rand) swarm {
 }
 
 func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.intents))] }
+
+// partNames are the parts that a simulation can do without.
+var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "background", "ends", "recovery",
+	"eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}
+
+// Parts are the names of what a simulation can leave out: intents of clients, kinds of faults, faults in recoveries,
+// ends of lives, background steps, huge values.
+func Parts() []string { return slices.Clone(partNames) }
+
+// leaveOut takes a part out, after all has been drawn, so that the rest is as much as possible what it was.
+func (s *swarm) leaveOut(part string) {
+	wants := map[string]intent{"batches": wantBatch, "deletes": wantDelete, "scans": wantScan, "snapshots": wantSnapshot,
+		"syncs": wantSync, "transactions": wantTransaction}
+	switch part {
+	case "huge":
+		s.mix.Huge = 0
+	case "background":
+		s.background = 0
+	case "ends":
+		s.ends = 0
+	case "recovery":
+		s.recovery = 0
+	}
+	if gone, ok := wants[part]; ok {
+		s.intents = slices.DeleteFunc(s.intents, func(i intent) bool { return i == gone })
+	}
+	s.kinds = slices.DeleteFunc(s.kinds, func(k faultKind) bool { return k.String() == part })
+	if len(s.kinds) == 0 {
+		s.kinds, s.faults, s.recovery = []faultKind{faultEIO}, 0, 0
+	}
+}
 
 // vary draws the options that a database may be reopened with.
 func (s *swarm) vary(r *rand.Rand, o *engine.Options) {

@@ -4,12 +4,30 @@ import (
 	"flag"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"lightningdb/internal/vfs"
 )
 
-var seedsFlag = flag.Int("seeds", 240/slowdown, "seeds of the simulation")
+var (
+	seedsFlag   = flag.Int("seeds", 240/slowdown, "seeds of the simulation")
+	stepsFlag   = flag.Int("steps", DefaultSteps, "turns of each simulation")
+	clientsFlag = flag.Int("clients", 0, "clients of a simulation at most; 0 is no bound")
+	txFlag      = flag.Bool("transactions", false, "simulations whose clients mostly run transactions")
+	withoutFlag = flag.String("without", "", "parts that a simulation leaves out: "+strings.Join(Parts(), ","))
+)
+
+// chosenSimulation is that of the flags.
+func chosenSimulation(seed uint64) Simulation {
+	m := Simulation{Seed: seed, Steps: *stepsFlag, Clients: *clientsFlag, Transactions: *txFlag}
+	if *withoutFlag != "" {
+		m.Without = strings.Split(*withoutFlag, ",")
+	}
+	return m
+}
 
 // A rare meeting of clients, background work, faults and crashes would cost an acknowledged commit, or bring back, tear
 // or invent one.
@@ -26,11 +44,13 @@ func TestSimulation_keepsItsPromises(t *testing.T) {
 	for w := range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
 			for n := w; n < *seedsFlag; n += runtime.GOMAXPROCS(0) {
-				stats, _, err := Simulation{Seed: first + uint64(n), Steps: DefaultSteps}.Run()
+				m := chosenSimulation(first + uint64(n))
+				stats, _, err := m.Run()
 				mu.Lock()
 				total.Add(stats)
 				if err != nil {
-					t.Errorf("-seed %d -seeds 1: %v", first+uint64(n), err)
+					small, again := m.Shrink(never)
+					t.Errorf("%v; as small as it gets: %v: %v", err, small, again)
 				}
 				mu.Unlock()
 			}
@@ -61,4 +81,56 @@ func TestSimulation_sameSeedSameRun(t *testing.T) {
 	if len(different) < 12 {
 		t.Errorf("only %d of 12 seeds lead to different runs", len(different))
 	}
+}
+
+// forgetful is a medium whose log segments, once they have begun, say that they are durable and are not.
+type forgetful struct{ vfs.FS }
+
+func (f forgetful) Create(name string) (vfs.File, error) {
+	file, err := f.FS.Create(name)
+	if err == nil && strings.HasSuffix(name, ".wal") {
+		file = &unsynced{File: file}
+	}
+	return file, err
+}
+
+type unsynced struct {
+	vfs.File
+	syncs int
+}
+
+// Sync says that all is well. The first two make the segment and its header.
+func (f *unsynced) Sync() error {
+	if f.syncs++; f.syncs <= 2 {
+		return f.File.Sync()
+	}
+	return nil
+}
+
+// A failing seed would leave hundreds of turns to read, or the smaller run would not fail when it is repeated.
+func TestShrink_findsASmallerRunThatFails(t *testing.T) {
+	for seed := uint64(1); seed <= 50; seed++ {
+		m := Simulation{Seed: seed, Steps: DefaultSteps, beneath: func(fs vfs.FS) vfs.FS { return forgetful{fs} }}
+		stats, _, err := m.Run()
+		if err == nil {
+			continue
+		}
+		small, err := m.Shrink(never)
+		t.Logf("seed %d fails at step %d of %d; smaller: %v: %v", seed, stats.Steps, m.Steps, small, err)
+		_, first, again := small.Run()
+		_, second, _ := small.Run()
+		if err == nil || again == nil || first != second {
+			t.Errorf("the smaller run does not fail every time alike: %v, %v", err, again)
+		}
+		if small.Steps > stats.Steps || small.Clients == 0 || len(small.Without) == 0 {
+			t.Errorf("%v is not smaller", small)
+		}
+		sound := small
+		sound.beneath = nil
+		if _, _, err := sound.Run(); err != nil {
+			t.Errorf("the smaller run fails on a sound medium too: %v", err)
+		}
+		return
+	}
+	t.Error("a medium that loses what it was told to sync is never noticed")
 }

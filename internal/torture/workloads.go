@@ -1,15 +1,8 @@
 package torture
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"strings"
-
-	"lightningdb/internal/batch"
 	"lightningdb/internal/codec"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -21,7 +14,7 @@ var small = engine.Options{LogLimit: 12 << 10, PageSize: 512, MemoryLimit: engin
 func CrashWorkloads() []Workload {
 	tiny := small
 	tiny.Codec = codec.By(codec.S2)
-	return []Workload{
+	return append(append([]Workload{
 		{Name: "create", Options: small, Run: steps((*Session).Open, (*Session).Close)},
 		{Name: "one-commit", Options: small, Prepare: nothing, Run: steps((*Session).Open, put("a", 10, true), read("a"))},
 		{Name: "three-commits", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open,
@@ -70,158 +63,58 @@ func CrashWorkloads() []Workload {
 		{Name: "large-values", Options: tiny, Prepare: put("x", 5000, true), Run: steps((*Session).Open,
 			put("v", 9000, false), put("w", 30000, true), (*Session).Flush, put("v", 7000, true), remove("w"), compact,
 			read("v"), cleanStep)},
+	}, treeWorkloads()...), lifeWorkloads()...)
+}
+
+// treeWorkloads are those about what is in the tables, and when.
+func treeWorkloads() []Workload {
+	s2, coarse := small, small
+	s2.Codec = codec.By(codec.S2)
+	coarse.LogLimit = 0
+	return []Workload{
+		{Name: "deletes-to-the-last-level", Options: s2, Prepare: steps(many("k", 0, 30, 60, true), compact),
+			Run: steps((*Session).Open, removeAll("k", 0, 12), (*Session).Flush, compact, cleanStep,
+				removeAll("k", 12, 30), compact, cleanStep, read("k003"), put("k003", 9, true))},
+		{Name: "compact-range-under-snapshot", Options: small, Prepare: layers(4), Run: steps((*Session).Open,
+			compactUnderSnapshot, compact, cleanStep)},
+		{Name: "same-key", Options: small, Prepare: steps(flushed(put("a", 60, true)), compact, (*Session).Close),
+			Run: repeat(3, cycle(steps(put("a", 90, false), flushed(put("a", 40, true)), flushed(remove("a")),
+				put("a", 20, true), read("a"))))},
+		{Name: "other-options", Options: small, Prepare: steps(mixture, (*Session).Close), Run: steps(
+			with(4096, codec.Zstd, 9<<10), cycle(steps(many("k", 0, 9, 80, true), read("k001"))),
+			with(1024, codec.S2, 30<<10), cycle(steps(many("k", 5, 20, 80, false), compact)),
+			with(512, codec.None, 6<<10), (*Session).Open, read("k012"), put("k012", 90, true))},
+		{Name: "long-level-0", Stride: 4, Options: small, Prepare: layers(9), Run: steps((*Session).Open,
+			repeat(4, flushed(many("k", 3, 9, 30, true))), put("b", 30, false), (*Session).Close, (*Session).Open,
+			read("b"), compactSteps, cleanStep)},
+		{Name: "beyond-memtable", Stride: 4, Options: coarse, Prepare: put("k000", 9, true), Run: steps((*Session).Open,
+			put("a", 30, false), many("k", 0, 50, 30<<10, true), put("b", 30, true), read("k012"), flushStep, cleanStep)},
+		{Name: "verify", Options: s2, Prepare: layers(3), Run: steps((*Session).Open, verify, put("a", 3000, false), verify,
+			(*Session).Flush, verify, compact, verify, cleanStep)},
 	}
 }
 
-type step = func(s *Session) error
-
-// steps runs each step until one fails.
-func steps(all ...step) step {
-	return func(s *Session) error {
-		for _, do := range all {
-			if err := do(s); err != nil {
-				return err
-			}
-		}
-		return nil
+// lifeWorkloads are those about the log, and about opening and closing.
+func lifeWorkloads() []Workload {
+	narrow := small
+	narrow.LogLimit = 3 << 10
+	return []Workload{
+		{Name: "mixed-durability-rotation", Options: small, Prepare: put("a", 10, false), Run: steps((*Session).Open,
+			put("a", 2500, false), put("b", 2500, true), put("c", 2500, false), put("d", 1500, false), (*Session).Sync,
+			put("e", 2500, true), put("f", 3000, false), read("f"), put("g", 3000, false), put("h", 9, true))},
+		{Name: "many-segments", Options: narrow, Prepare: nothing, Run: steps((*Session).Open, put("a", 700, false),
+			put("b", 700, false), put("a", 700, true), put("c", 700, false), put("a", 700, false), put("d", 700, false),
+			put("e", 700, true), put("f", 700, false), cleanStep, put("g", 700, false))},
+		{Name: "recovery-of-segments", Options: narrow, Prepare: steps(put("a", 1200, false), put("b", 1200, true),
+			put("c", 1200, false), put("d", 10, false)), Run: steps(openAndRead, put("e", 1200, false),
+			put("f", 1200, true), cleanStep, (*Session).Close, openAndRead)},
+		{Name: "open-and-close", Options: small, Prepare: steps(mixture, (*Session).Close), Run: repeat(4, cycle(nothing))},
+		{Name: "empty-syncs", Options: small, Prepare: nothing, Run: steps((*Session).Open, emptySync, put("a", 10, false),
+			emptySync, put("b", 700, false), remove("a"), emptySync, emptySync, put("c", 10, false), (*Session).Close,
+			(*Session).Open, emptySync, (*Session).Close)},
+		{Name: "full-disk", Options: narrow, Prepare: put("a", 10, true), Run: steps(fullDisk, put("b", 900, false),
+			put("c", 900, true), (*Session).Flush, cleanStep, read("c"))},
+		{Name: "read-only", Options: small, Prepare: mixture, Run: steps(readOnly, (*Session).Open, put("a", 10, true),
+			(*Session).Close, readOnly, readOnly)},
 	}
-}
-
-func nothing(*Session) error { return nil }
-
-// value is n bytes that belong to key k and to one moment of the history.
-func value(s *Session, k string, n int) string {
-	text := fmt.Sprintf("%s=%d/", k, s.History.Last()+1)
-	return strings.Repeat(text, n/len(text)+1)[:max(n, 1)]
-}
-
-func put(k string, n int, sync bool) step {
-	return func(s *Session) error { return s.Put(k, value(s, k, n), sync) }
-}
-
-func remove(k string) step { return func(s *Session) error { return s.Delete(k, false) } }
-
-func read(k string) step {
-	return func(s *Session) error {
-		if err := s.Get([]byte(k)); err != nil {
-			return err
-		}
-		s.History.Read(s.History.Last())
-		return nil
-	}
-}
-
-// many commits one batch: the keys prefix+from up to prefix+to, each with a value of n bytes, every fifth removed.
-func many(prefix string, from, to, n int, sync bool) step {
-	return func(s *Session) error { return s.Write(operations(s, prefix, from, to, n), sync) }
-}
-
-// operations is what many commits.
-func operations(s *Session, prefix string, from, to, n int) *batch.Batch {
-	var b batch.Batch
-	for i := from; i < to; i++ {
-		k := fmt.Sprintf("%s%03d", prefix, i)
-		if i%5 == 4 {
-			b.Delete([]byte(k))
-		} else {
-			b.Put([]byte(k), []byte(value(s, k, n)))
-		}
-	}
-	return &b
-}
-
-// ingest commits the operations of many by way of tables.
-func ingest(prefix string, from, to, n int) step {
-	return func(s *Session) error { return s.Ingest(operations(s, prefix, from, to, n)) }
-}
-
-func flushStep(s *Session) error { _, err := s.Engine.FlushStep(); return err }
-func cleanStep(s *Session) error { _, err := s.Engine.CleanStep(); return err }
-
-func compactSteps(s *Session) error {
-	for {
-		if worked, err := s.Engine.CompactStep(); err != nil || !worked {
-			return err
-		}
-	}
-}
-
-func compact(s *Session) error {
-	if err := s.Engine.Compact(context.Background(), nil, nil); err != nil {
-		return err
-	}
-	s.History.Synced(s.History.Last())
-	return nil
-}
-
-// layers makes n tables of level 0 that overlap, with tombstones, and closes.
-func layers(n int) step {
-	return func(s *Session) error {
-		for i := range n {
-			if err := steps(many("k", 3*i, 3*i+12, 60, true), (*Session).Flush)(s); err != nil {
-				return err
-			}
-		}
-		return s.Close()
-	}
-}
-
-// longKeys flushes n tables whose bounds take much room in the manifest.
-func longKeys(n int) step {
-	return func(s *Session) error {
-		pad := strings.Repeat("x", 62<<10)
-		for i := range n {
-			var b batch.Batch
-			b.Put([]byte(fmt.Sprintf("%d", i)+pad), []byte(value(s, "v", 9)))
-			b.Put([]byte(fmt.Sprintf("%d", i+1)+pad), []byte(value(s, "v", 9)))
-			if err := errors.Join(s.Write(&b, true), s.Flush()); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-// mixture leaves tables, two segments of log and commits of both durabilities behind.
-func mixture(s *Session) error {
-	return steps(many("k", 0, 20, 40, true), (*Session).Flush, put("k001", 2500, false), put("k002", 2500, true),
-		remove("k003"), put("k004", 3000, false), put("k005", 40, false), read("k005"))(s)
-}
-
-// merges commits n batches of merges to three keys, of which each batch changes all.
-func merges(n int, sync bool) step {
-	return func(s *Session) error {
-		for range n {
-			last := int64(s.History.Last())
-			argument := fmt.Append(nil, last, ";")
-			var b batch.Batch
-			b.Merge(operand.Add, []byte("count"), operand.AppendInt64(nil, last+1))
-			b.Merge(operand.Max, []byte("count"), operand.AppendInt64(nil, 100))
-			b.Merge(operand.Append, []byte("list"), argument)
-			b.Merge(operand.User, []byte("digest"), argument)
-			if err := s.Write(&b, sync); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-// flushUnderSnapshot merges into keys and flushes while a snapshot shows what they were before.
-func flushUnderSnapshot(s *Session) error {
-	snapshot := s.Engine.Snapshot()
-	defer snapshot.Close()
-	return steps(merges(3, false), (*Session).Flush, func(s *Session) error { return s.Compare(snapshot) })(s)
-}
-
-// deletesUnderSnapshot removes what a snapshot still shows, through a flush and a compaction.
-func deletesUnderSnapshot(s *Session) error {
-	if err := s.Open(); err != nil {
-		return err
-	}
-	snapshot := s.Engine.Snapshot()
-	defer snapshot.Close()
-	compare := func(s *Session) error { return s.Compare(snapshot) }
-	return steps(remove("k000"), many("k", 10, 20, 30, true), (*Session).Flush, compare, remove("k001"), compact, compare,
-		func(*Session) error { snapshot.Close(); return nil }, compact, cleanStep, read("k001"))(s)
 }
