@@ -220,7 +220,7 @@ func runIsolation(r *run) Outcome {
 		case 0:
 			k := &TransactionKiller{Dir: dir, Seed: seed, Command: r.Child, Kills: killsOfUnit, Stop: r.stop}
 			return r.note(where, k.Run)
-		case 2:
+		case 1:
 			return r.simulateTransactions(n)
 		}
 		t := Transactions{Dir: dir, Seed: seed, Clients: clientsInUnit, Count: historyInUnit, Times: historiesInUnit, Stop: r.stop}
