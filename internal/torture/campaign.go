@@ -50,7 +50,7 @@ func Levels() []Level {
 		{"damage", "corrupt", "opens", 150_000, 0.16, runDamage},
 		{"craft", "craft", "opens", 15_000, 0.03, runCrafts},
 		{"kill", "kill", "kills", 400, 0.14, runKills},
-		{"isolation", "iso", "transactions", 375_000, 0.10, runIsolation},
+		{"isolation", "iso", "transactions", 375_000, 0.14, runIsolation},
 		{"simulation", "sim", "seeds", 2_000, 0.06, runSimulation},
 	}
 }
