@@ -26,8 +26,9 @@ type IsolationStats struct {
 	Overlapped int // transactions that began while another was open
 	Weak       int // transactions at snapshot isolation
 	Lost       int // acknowledged ones that a power cut took, as it may at Process durability
-	Kills      int
-	PowerCuts  int
+	Kills      int // of real processes
+	Simulated  int // kills
+	PowerCuts  int // simulated, too
 	Edges      int // of the graphs of dependencies
 	Checking   time.Duration
 	LostWrites int64                    // acknowledged writes that later reads do not have; must be zero
@@ -46,6 +47,7 @@ func (s *IsolationStats) Add(o IsolationStats) {
 	s.Weak += o.Weak
 	s.Lost += o.Lost
 	s.Kills += o.Kills
+	s.Simulated += o.Simulated
 	s.PowerCuts += o.PowerCuts
 	s.Edges += o.Edges
 	s.Checking += o.Checking
@@ -70,8 +72,8 @@ func (s IsolationStats) String() string {
 		anomalies[i] = fmt.Sprintf(" %s=%d", name, s.Anomalies[name])
 	}
 	return fmt.Sprintf("histories=%d acked=%d aborted=%d refused=%d unknown=%d overlapped=%d snapshot_isolation=%d "+
-		"lost_to_power_cuts=%d kills=%d power_cuts=%d edges=%d checker=%v lost_writes=%d%s %v", s.Histories, s.Acked, s.Aborted,
-		s.Refused, s.Unknown, s.Overlapped, s.Weak, s.Lost, s.Kills, s.PowerCuts, s.Edges,
+		"lost_to_power_cuts=%d kills=%d simulated_kills=%d power_cuts=%d edges=%d checker=%v lost_writes=%d%s %v", s.Histories, s.Acked, s.Aborted,
+		s.Refused, s.Unknown, s.Overlapped, s.Weak, s.Lost, s.Kills, s.Simulated, s.PowerCuts, s.Edges,
 		s.Checking.Round(time.Millisecond), s.LostWrites, strings.Join(anomalies, ""), s.Counts)
 }
 
@@ -263,10 +265,11 @@ func (s *IsolationStats) outcome() Outcome {
 		{"txns", int64(s.Acked)}, {"refused", int64(s.Refused)},
 		{"aborts_percent", int64(100 * s.Aborted / max(s.Acked+s.Aborted, 1))}, {"unknown", int64(s.Unknown)},
 		{"overlapped", int64(s.Overlapped)}, {"snapshot_isolation", int64(s.Weak)}, {"histories", int64(s.Histories)},
-		{"kills", int64(s.Kills)}, {"power_cuts", int64(s.PowerCuts)}, {"lost_to_power_cuts", int64(s.Lost)},
+		{"kills", int64(s.Kills)}, {"simulated_kills", int64(s.Simulated)},
+		{"power_cuts", int64(s.PowerCuts)}, {"lost_to_power_cuts", int64(s.Lost)},
 		{"edges", int64(s.Edges)}, {"checker_ms", s.Checking.Milliseconds()}}}
 	if s.Overlapped > 0 && s.Refused > 0 {
-		o.Injected = int64(s.Refused + s.Kills + s.PowerCuts)
+		o.Injected = int64(s.Refused + s.Kills + s.Simulated + s.PowerCuts)
 	}
 	cycles := make(map[isolation.Name]int64)
 	for _, name := range cycleNames {

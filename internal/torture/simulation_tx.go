@@ -346,5 +346,5 @@ func (m *simulation) checkTransactions() error {
 // surveyTransactions counts them, at the end of the run.
 func (m *simulation) surveyTransactions() {
 	m.stats.Isolation.Add(m.journal.survey())
-	m.stats.Isolation.Kills, m.stats.Isolation.PowerCuts = m.stats.Kills, m.stats.PowerCuts
+	m.stats.Isolation.Simulated, m.stats.Isolation.PowerCuts = m.stats.Kills, m.stats.PowerCuts
 }
