@@ -88,15 +88,13 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a search by the heads of keys stops at an equal one",
 		Breaks:  "of keys that begin alike some are not found",
-		Changes: []Change{{"internal/engine/view.go", `		if l.heads[i] > head ||`, `		if l.heads[i] >= head ||`}},
+		Changes: []Change{{"internal/engine/view.go", `		if r.heads[i] > head ||`, `		if r.heads[i] >= head ||`}},
 		Killer:  test("engine", "TestGet_findsKeysThatBeginAlike"),
 	},
 	{
 		Name:   "a deeper level is asked before a higher one",
 		Breaks: "an older value is returned in place of the newest",
-		Changes: []Change{{"internal/engine/read.go", `	for n := 1; n < len(v.levels); n++ {
-		l := &v.levels[n]`, `	for n := 1; n < len(v.levels); n++ {
-		l := &v.levels[len(v.levels)-n]`}},
+		Changes: []Change{{"internal/engine/read.go", `		t := v.runs[i].find(user)`, `		t := v.runs[len(v.runs)-1-i].find(user)`}},
 		Killer: test("engine", "TestGet_newestIsInTheHighestLevel"),
 	},
 
