@@ -92,10 +92,10 @@ var readerMutants = []Mutant{
 		Killer:  test("engine", "TestGet_findsKeysThatBeginAlike"),
 	},
 	{
-		Name:   "a deeper level is asked before a higher one",
-		Breaks: "an older value is returned in place of the newest",
+		Name:    "a deeper level is asked before a higher one",
+		Breaks:  "an older value is returned in place of the newest",
 		Changes: []Change{{"internal/engine/read.go", `		t := v.runs[i].find(user)`, `		t := v.runs[len(v.runs)-1-i].find(user)`}},
-		Killer: test("engine", "TestGet_newestIsInTheHighestLevel"),
+		Killer:  test("engine", "TestGet_newestIsInTheHighestLevel"),
 	},
 
 	// Snapshots.
