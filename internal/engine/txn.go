@@ -106,6 +106,7 @@ func (t *Txn) Lock(ctx context.Context, user []byte, mayMove bool) error {
 	}
 	var wanted txn.Reads
 	wanted.AddKey(user, key.Hash(user))
+	t.engine.queue.SettleKey(user) // commits that passed their check before the lock was there
 	return t.catchUp(&wanted, mayMove)
 }
 
@@ -124,12 +125,12 @@ func (t *Txn) Protect(lo, hi []byte) error {
 	t.engine.locks.Protect(&t.owner, lo, hi)
 	var wanted txn.Reads
 	wanted.AddSpan(lo, hi)
+	t.engine.queue.Settle() // as in Lock
 	return t.catchUp(&wanted, true)
 }
 
 // catchUp moves the snapshot forward if something in wanted, which has just been locked, is newer.
 func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
-	t.engine.queue.Settle() // commits that passed their check before the lock was there
 	err := t.engine.unchangedIn(t.snapshot, wanted)
 	if !errors.Is(err, ErrConflict) || !mayMove {
 		return err
