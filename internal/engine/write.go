@@ -71,9 +71,10 @@ func (e *Engine) commit(c commit.Commit) (key.SeqNum, error) {
 
 // acquire locks user for o. It gives up when ctx ends or the engine closes.
 func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error {
-	if _, held := e.locks.Blocked(o, func(yield func([]byte) bool) { yield(user) }); held {
-		e.stats.lockWaits.Add(1)
+	if e.locks.TryAcquire(o, user) {
+		return nil
 	}
+	e.stats.lockWaits.Add(1)
 	err := e.untilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
 	if errors.Is(err, lock.ErrDeadlock) {
 		e.stats.deadlocks.Add(1)

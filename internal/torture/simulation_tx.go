@@ -70,7 +70,8 @@ func (m *simulation) transact(c *client) error {
 func (m *simulation) beginTx(c *client) error {
 	t := &transaction{weak: m.r.IntN(6) == 0}
 	t.entry = m.journal.begin(c.id, t.weak)
-	t.txn = m.Engine.Begin(0)
+	t.txn = new(engine.Txn)
+	m.Engine.Begin(t.txn, new(txn.Reads), 0)
 	c.tx, c.since = t, m.now
 	return m.stand(t)
 }
