@@ -63,7 +63,7 @@ func (c Check) args(overlay string) []string {
 }
 
 // All returns every mutant.
-func All() []Mutant { return slices.Concat(logMutants, treeMutants, readerMutants, mergeMutants) }
+func All() []Mutant { return slices.Concat(logMutants, treeMutants, readerMutants, mergeMutants, transactionMutants) }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly
 // once: the source has moved on, and the mutant must follow.
