@@ -313,3 +313,18 @@ func TestExclusiveNumbered_takesANumberOnlyIfItSucceeds(t *testing.T) {
 		t.Errorf("after a sync failed: %v", err)
 	}
 }
+
+// A commit beside an exclusive step would take the number that the step was given, or change what it looks at.
+func TestExclusive_keepsCommitsOut(t *testing.T) {
+	q := NewQueue(&recorder{fits: 1}, 1)
+	alone := func() error {
+		if q.pipelineMu.TryLock() {
+			q.pipelineMu.Unlock()
+			return errors.New("a commit could go on")
+		}
+		return nil
+	}
+	if err := errors.Join(q.Exclusive(alone), q.ExclusiveNumbered(func(key.SeqNum) error { return alone() })); err != nil {
+		t.Error(err)
+	}
+}

@@ -33,6 +33,12 @@ func openTxn(t *testing.T) *Engine {
 	return e
 }
 
+// closeIfItHangs ends waits for locks that would never end: the test fails then, instead of hanging.
+func closeIfItHangs(t *testing.T, e *Engine) {
+	guard := time.AfterFunc(20*time.Second, func() { e.Close() })
+	t.Cleanup(func() { guard.Stop() })
+}
+
 func batchOf(keys ...string) *batch.Batch {
 	b := new(batch.Batch)
 	for _, k := range keys {
@@ -211,10 +217,10 @@ func TestTxn_Lock_takesTheSnapshotBeforeItChecks(t *testing.T) {
 	put(t, e, "read", "")
 	tx := beginTxn(t, e, "read")
 	put(t, e, "locked", "")
-	locked := make(chan error)
+	locked := make(chan error, 1)
 	e.snapshots.mu.Lock()
 	go func() { locked <- tx.Lock(t.Context(), []byte("locked"), true) }()
-	waitUntilBlocked("engine.(*snapshots).add")
+	endsBefore(locked, func() bool { return blockedIn("engine.(*snapshots).add") })
 	put(t, e, "read", "changed")
 	e.snapshots.mu.Unlock()
 	if err := <-locked; !errors.Is(err, ErrConflict) {
@@ -264,6 +270,7 @@ func TestTxn_locksKeepCommitsWaiting(t *testing.T) {
 	for name, hold := range holds {
 		for who, write := range writersOfM(t) {
 			e := openTxn(t)
+			closeIfItHangs(t, e)
 			put(t, e, "m", "before")
 			holder := beginTxn(t, e)
 			if err := hold(holder); err != nil {
@@ -341,7 +348,7 @@ func TestCommit_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 	if err := tx.Lock(t.Context(), []byte("k"), true); err != nil {
 		t.Fatal(err)
 	}
-	defer time.AfterFunc(10*time.Second, func() { e.Close() }).Stop() // in place of waiting for ever
+	closeIfItHangs(t, e)
 	if _, err := e.Commit(batchOf("k"), false); !errors.Is(err, lock.ErrNested) {
 		t.Errorf("the commit gave %v", err)
 	}
@@ -364,7 +371,7 @@ func TestClose_endsWaitsForLocks(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := <-done; !errors.Is(err, ErrClosed) {
-		t.Errorf("the wait ended with %v", err)
+	if err := <-done; !errors.Is(err, ErrClosed) || ctx.Err() != nil {
+		t.Errorf("the wait ended with %v, %v", err, ctx.Err())
 	}
 }

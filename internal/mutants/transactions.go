@@ -325,7 +325,7 @@ var transactionMutants = []Mutant{
 			`	q.pipelineMu.Lock()
 	q.pipelineMu.Unlock()
 	if q.failed != nil {`}},
-		Killer: test("commit", "TestExclusiveNumbered_.*"),
+		Killer: test("commit", "TestExclusive_keepsCommitsOut"),
 		Quick:  true,
 	},
 	// Locks, and the snapshot that moves with them.
@@ -398,7 +398,6 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/engine/txn.go", `		t.engine.locks.Release(t.owner)
 `, ""}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
-		Hangs:  true,
 	},
 	{
 		Name:   "a commit that waited keeps its lock",
@@ -787,7 +786,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function misses what it wrote",
 		Changes: []Change{{"internal/txn/overlay.go", `	if o.backward || o.change != o.writes.changes() {`,
 			`	if o.backward {`}},
-		Killer: test("txn", "TestOverlay_showsWritesOverSnapshot"),
+		Killer: test("txn", "TestOverlay_showsWhatIsWrittenMeanwhile"),
 		Quick:  true,
 	},
 	{
@@ -795,7 +794,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function misses what it wrote",
 		Changes: []Change{{"internal/txn/overlay.go", `	if !o.backward || o.change != o.writes.changes() {`,
 			`	if !o.backward {`}},
-		Killer: test("txn", "TestOverlay_showsWritesOverSnapshot"),
+		Killer: test("txn", "TestOverlay_showsWhatIsWrittenMeanwhile"),
 		Quick:  true,
 	},
 	{
