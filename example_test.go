@@ -9,6 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"lightningdb"
@@ -133,6 +137,50 @@ func ExampleBatch_SetDurability() {
 	// Output:
 	// <nil>
 	// <nil>
+}
+
+func ExampleDB_Update_contention() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("stock"), lightningdb.AppendInt64(nil, 7))
+
+	// Ten customers at once, seven pieces. Each transaction reads, decides and writes as if it were alone.
+	errSoldOut := errors.New("sold out")
+	buy := func(customer int) error {
+		return db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+			value, err := tx.Get([]byte("stock"))
+			if err != nil {
+				return err
+			}
+			n, err := lightningdb.Int64(value)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return errSoldOut // nothing is written
+			}
+			return errors.Join(
+				tx.Put([]byte("stock"), lightningdb.AppendInt64(nil, n-1)),
+				tx.Put(fmt.Appendf(nil, "order/%d", customer), nil))
+		})
+	}
+	var customers sync.WaitGroup
+	var refused atomic.Int64
+	for i := range 10 {
+		customers.Go(func() {
+			if err := buy(i); errors.Is(err, errSoldOut) {
+				refused.Add(1)
+			}
+		})
+	}
+	customers.Wait()
+
+	orders := 0
+	for range db.Prefix([]byte("order/")).Keys() {
+		orders++
+	}
+	fmt.Println(orders, "sold,", refused.Load(), "refused")
+	// Output: 7 sold, 3 refused
 }
 
 func ExampleDB_View() {
@@ -396,4 +444,193 @@ func ExampleErrMerge() {
 	// <nil>
 	// true
 	// get: merge cannot be applied: key "name": add on a value of 3 bytes, which is no integer
+}
+
+func ExampleDB_Update() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("alice"), []byte("10"))
+	db.Put([]byte("bob"), []byte("5"))
+
+	// Both accounts change or none does, and nobody changes them in between: then the function runs again.
+	err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		from, err := tx.Get([]byte("alice"))
+		if err != nil {
+			return err
+		}
+		to, err := tx.Get([]byte("bob"))
+		if err != nil {
+			return err
+		}
+		a, _ := strconv.Atoi(string(from))
+		b, _ := strconv.Atoi(string(to))
+		if a < 7 {
+			return errors.New("not enough money") // nothing is written
+		}
+		return errors.Join(
+			tx.Put([]byte("alice"), []byte(strconv.Itoa(a-7))),
+			tx.Put([]byte("bob"), []byte(strconv.Itoa(b+7))),
+		)
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for k, v := range db.Range(nil, nil).All() {
+		fmt.Printf("%s has %s\n", k, v)
+	}
+	// Output:
+	// alice has 3
+	// bob has 12
+}
+
+func ExampleDB_UpdateWith() {
+	db := open()
+	defer db.Close()
+
+	// A report over many rows does not lose against those who write the rows: only "report" may not be written by another.
+	o := lightningdb.TxOptions{Isolation: lightningdb.SnapshotIsolation, Durability: lightningdb.Process}
+	err := db.UpdateWith(context.Background(), o, func(tx *lightningdb.Tx) error {
+		rows, n := tx.Prefix([]byte("row/")), 0
+		for range rows.Keys() {
+			n++
+		}
+		return errors.Join(rows.Err(), tx.Put([]byte("report"), fmt.Append(nil, n)))
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleDB_Begin() {
+	db := open()
+	defer db.Close()
+
+	tx, err := db.Begin(context.Background(), lightningdb.TxOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tx.Rollback() // after a Commit it does nothing
+
+	_, err = tx.Get([]byte("leader"))
+	fmt.Println("nobody leads:", errors.Is(err, lightningdb.ErrNotFound))
+	db.Put([]byte("leader"), []byte("another")) // somebody is faster
+	tx.Put([]byte("leader"), []byte("me"))
+
+	// What was looked for in vain must still not be there.
+	fmt.Println("too late:", errors.Is(tx.Commit(), lightningdb.ErrConflict))
+	// Output:
+	// nobody leads: true
+	// too late: true
+}
+
+func ExampleTx_GetForUpdate() {
+	db := open()
+	defer db.Close()
+	db.Put([]byte("next"), []byte("1"))
+
+	// Many goroutines draw numbers. With the lock they take turns; with Get they would run again and again.
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+				v, err := tx.GetForUpdate([]byte("next"))
+				if err != nil {
+					return err
+				}
+				n, _ := strconv.Atoi(string(v))
+				return tx.Put([]byte("next"), []byte(strconv.Itoa(n+1)))
+			})
+			if err != nil {
+				log.Print(err)
+			}
+		})
+	}
+	wg.Wait()
+	next, _ := db.Get([]byte("next"))
+	fmt.Printf("%s\n", next)
+	// Output: 11
+}
+
+func ExampleTx_Savepoint() {
+	db := open()
+	defer db.Close()
+	err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		tx.Put([]byte("order"), []byte("one book"))
+		before, err := tx.Savepoint()
+		if err != nil {
+			return err
+		}
+		tx.Put([]byte("order"), []byte("two books"))
+		return tx.RollbackTo(before) // as if the second Put had not been
+	})
+	order, _ := db.Get([]byte("order"))
+	fmt.Printf("%s, %v\n", order, err)
+	// Output: one book, <nil>
+}
+
+func ExampleTx_Update() {
+	db := open()
+	defer db.Close()
+
+	// An import that skips bad rows: what a row wrote before it failed is taken back, the others are committed together.
+	err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		for _, row := range []string{"ann=1", "bad", "bob=2"} {
+			err := tx.Update(func(tx *lightningdb.Tx) error {
+				k, v, found := strings.Cut(row, "=")
+				if err := tx.Put([]byte(k), []byte(v)); err != nil {
+					return err
+				}
+				if !found {
+					return errors.New("a row has no value")
+				}
+				return nil
+			})
+			if err != nil {
+				fmt.Printf("skipped %q: %v\n", row, err)
+			}
+		}
+		return nil
+	})
+	for k := range db.Range(nil, nil).Keys() {
+		fmt.Printf("%s\n", k)
+	}
+	fmt.Println(err)
+	// Output:
+	// skipped "bad": a row has no value
+	// ann
+	// bob
+	// <nil>
+}
+
+func ExampleTx_OnCommit() {
+	db := open()
+	defer db.Close()
+
+	// The function may run several times. What must happen once belongs here.
+	err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		return errors.Join(
+			tx.Put([]byte("mail"), []byte("sent")),
+			tx.OnCommit(func(uint64) { fmt.Println("sending the mail") }),
+		)
+	})
+	fmt.Println(err)
+	// Output:
+	// sending the mail
+	// <nil>
+}
+
+func ExampleTx_SetDurability() {
+	db := open()
+	defer db.Close()
+
+	// Only this transaction finds out whether it is worth a sync.
+	err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		if _, err := tx.Get([]byte("paid")); errors.Is(err, lightningdb.ErrNotFound) {
+			if err := tx.SetDurability(lightningdb.Process); err != nil {
+				return err
+			}
+		}
+		return tx.Put([]byte("seen"), []byte("now"))
+	})
+	fmt.Println(err)
+	// Output: <nil>
 }

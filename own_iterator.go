@@ -46,6 +46,7 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 	}
 	defer rw.leave()
 	if rw.priority {
+		rw.reportWalks()
 		if err := rw.txn.Protect(lo, hi); err != nil {
 			return nil, err
 		}
@@ -180,7 +181,7 @@ func (it *ownIterator) renew() bool {
 
 // report adds what was walked through to the read set.
 func (it *ownIterator) report() {
-	if it.walk == standing || it.rw.options.Isolation != Serializable {
+	if it.walk == standing || !it.rw.keepsReads() {
 		return
 	}
 	lo, hi := it.from, it.hi
@@ -202,6 +203,20 @@ func (it *ownIterator) report() {
 	}
 	it.walk = standing
 	it.rw.txn.Reads.AddSpan(lo, hi)
+}
+
+// reportWalks reports what the open iterators have walked through so far: if the snapshot is to move, that must be
+// unchanged too. The walks go on.
+func (rw *readWrite) reportWalks() {
+	for _, it := range rw.iterators {
+		switch {
+		case it.base == nil || it.walk == standing:
+		case it.overlay.Valid():
+			it.turn(it.walk)
+		default:
+			it.report()
+		}
+	}
 }
 
 // enter begins a call. It reports false, and notes why, if the transaction is over or in use.

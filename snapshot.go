@@ -1,6 +1,7 @@
 package lightningdb
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -37,7 +38,7 @@ func (s *heldSnapshot) take(db *DB, ended error) {
 	s.held, s.ended = &s.memory, ended
 }
 
-// Close ends the snapshot. Further calls do nothing and return nil.
+// Close ends the snapshot, and its cursors stop. Further calls do nothing and return nil.
 func (s *Snapshot) Close() error {
 	s.held.Close()
 	return nil
@@ -95,7 +96,35 @@ func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
 	if s.held.Closed() {
 		return nil, s.ended
 	}
-	return opened(s.held.NewIterator(lo, hi))
+	it, err := s.held.NewIterator(lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	return &snapshotIterator{Iterator: it, snapshot: s}, nil
+}
+
+// snapshotIterator is an iterator that stops when its snapshot is closed.
+type snapshotIterator struct {
+	*engine.Iterator
+	snapshot *Snapshot
+	err      error
+}
+
+func (it *snapshotIterator) First() bool { return it.usable() && it.Iterator.First() }
+func (it *snapshotIterator) Last() bool  { return it.usable() && it.Iterator.Last() }
+func (it *snapshotIterator) Next() bool  { return it.usable() && it.Iterator.Next() }
+func (it *snapshotIterator) Prev() bool  { return it.usable() && it.Iterator.Prev() }
+
+func (it *snapshotIterator) SeekGE(user []byte) bool { return it.usable() && it.Iterator.SeekGE(user) }
+func (it *snapshotIterator) SeekLT(user []byte) bool { return it.usable() && it.Iterator.SeekLT(user) }
+
+func (it *snapshotIterator) Err() error { return cmp.Or(it.err, it.Iterator.Err()) }
+
+func (it *snapshotIterator) usable() bool {
+	if it.err == nil && it.snapshot.held.Closed() {
+		it.err = it.snapshot.ended
+	}
+	return it.err == nil
 }
 
 // note remembers the first error of a range, for View.

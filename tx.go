@@ -39,7 +39,7 @@ type TxOptions struct {
 // and over it what it wrote itself.
 //
 // A read-only transaction may be used by any number of goroutines, one that writes only by one at a time: a call that
-// meets another in progress returns ErrTxInUse. After its end every method returns ErrTxDone, and its cursors stop.
+// meets another in progress returns ErrTxInUse, and so will the commit. After its end every method returns ErrTxDone, and its cursors stop.
 type Tx struct {
 	snapshot *Snapshot // what a read-only transaction reads; nil if this one writes
 	rw       *readWrite
@@ -48,8 +48,10 @@ type Tx struct {
 
 // readWrite is what a transaction that may write has more.
 type readWrite struct {
-	busy atomic.Bool // a call is in progress
-	done bool        // guarded by busy, like everything below
+	busy    atomic.Bool // a call is in progress
+	over    atomic.Bool // its function has returned: whoever holds busy ends it
+	misused atomic.Bool // a call met another: what it was to do is missing, so there is no commit
+	done    bool        // guarded by busy, like everything below
 
 	db        *DB
 	ctx       context.Context // ends waits for locks, and forbids the commit
@@ -61,6 +63,7 @@ type readWrite struct {
 	iterators []*ownIterator // open ones
 	err       error          // why it must not commit: the first failed read, or a lost lock
 	onCommit  []func(seq uint64)
+	committed key.SeqNum // of the commit, once there was one
 
 	savepoints []uint64 // serial numbers of those that are not void
 	serial     uint64   // of the newest savepoint
@@ -105,7 +108,10 @@ func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer tx.rw.leave()
-	if err := errors.Join(checkKey(key), tx.rw.lock(key)); err != nil {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if err := tx.rw.lock(key); err != nil {
 		return nil, err
 	}
 	return tx.rw.get(nil, key)
@@ -178,6 +184,11 @@ func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error 
 	if err := errors.Join(checkKey(key), limits); err != nil {
 		return err
 	}
+	if tx.rw.priority && tx.rw.options.Isolation == SnapshotIsolation { // where writes conflict with writes
+		if err := tx.rw.lock(key); err != nil {
+			return err
+		}
+	}
 	if err := set(tx.rw); err != nil {
 		return err
 	}
@@ -191,7 +202,7 @@ func (tx *Tx) SetDurability(d Durability) error {
 
 // OnCommit has fn called after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At. A
 // transaction that wrote nothing calls it with the sequence number that it read at. After a rollback, and for an attempt
-// that lost against another commit, fn is not called.
+// that lost against another commit, fn is not called. fn may use the database.
 func (tx *Tx) OnCommit(fn func(seq uint64)) error {
 	return tx.set(func(rw *readWrite) { rw.onCommit = append(rw.onCommit, fn) })
 }
@@ -280,16 +291,34 @@ func (tx *Tx) Update(fn func(tx *Tx) error) (err error) {
 // enter begins a call.
 func (rw *readWrite) enter() error {
 	if !rw.busy.CompareAndSwap(false, true) {
+		rw.misused.Store(true)
 		return ErrTxInUse
 	}
-	if rw.done {
-		rw.busy.Store(false)
+	if rw.done || rw.over.Load() {
+		rw.leave()
 		return ErrTxDone
 	}
 	return nil
 }
 
-func (rw *readWrite) leave() { rw.busy.Store(false) }
+func (rw *readWrite) leave() {
+	rw.busy.Store(false)
+	rw.endIfOver()
+}
+
+// abandon ends the transaction, whatever it is doing: now, or when the call that another goroutine has in progress is
+// done. Its locks must not stay.
+func (rw *readWrite) abandon() {
+	rw.over.Store(true)
+	rw.endIfOver()
+}
+
+func (rw *readWrite) endIfOver() {
+	if rw.over.Load() && rw.busy.CompareAndSwap(false, true) {
+		rw.end()
+		rw.busy.Store(false)
+	}
+}
 
 // get reads k as the transaction sees it, and remembers it.
 func (rw *readWrite) get(dst, k []byte) ([]byte, error) {
@@ -354,7 +383,7 @@ func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 		}
 	}
 	rw.hasRead = true
-	if rw.options.Isolation == Serializable {
+	if rw.keepsReads() {
 		rw.txn.Reads.AddKey(k, key.Hash(k))
 	}
 	out, found, err := rw.txn.Snapshot().Get(dst, k)
@@ -366,9 +395,14 @@ func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 	return out, err
 }
 
-// lock locks k for the transaction.
+// keepsReads reports whether the read set is kept. With it the snapshot may move forward to where everything that was
+// read is the same. Under snapshot isolation only a transaction that must not lose pays for that.
+func (rw *readWrite) keepsReads() bool { return rw.options.Isolation == Serializable || rw.priority }
+
+// lock locks k for the transaction. The snapshot may move.
 func (rw *readWrite) lock(k []byte) error {
-	err := rw.txn.Lock(rw.ctx, k, rw.options.Isolation == Serializable || !rw.hasRead)
+	rw.reportWalks()
+	err := rw.txn.Lock(rw.ctx, k, rw.keepsReads() || !rw.hasRead)
 	if err != nil {
 		rw.fail(err)
 	}
@@ -391,15 +425,36 @@ func (rw *readWrite) fail(err error) {
 }
 
 // commit ends the transaction with its commit.
-func (rw *readWrite) commit() (seq key.SeqNum, err error) {
-	defer rw.end()
-	if err := rw.ctx.Err(); err != nil {
-		return 0, err
+func (rw *readWrite) commit() error {
+	if err := rw.enter(); err != nil {
+		return err
 	}
-	if rw.err != nil {
-		return 0, fmt.Errorf("the transaction cannot commit: %w", rw.err)
+	defer rw.leave()
+	defer rw.end()
+	err := rw.err
+	if rw.misused.Load() {
+		err = ErrTxInUse
+	}
+	if err != nil {
+		return fmt.Errorf("the transaction cannot commit: %w", err)
+	}
+	if err := rw.ctx.Err(); err != nil {
+		return err
 	}
 	rw.closeIterators() // now the read set is complete
+	rw.committed, err = rw.write()
+	return err
+}
+
+// announce calls what OnCommit was told.
+func (rw *readWrite) announce() {
+	for _, fn := range rw.onCommit {
+		fn(uint64(rw.committed))
+	}
+}
+
+// write commits the writes.
+func (rw *readWrite) write() (key.SeqNum, error) {
 	if rw.writes.Spilled() {
 		return rw.commitSpilled()
 	}

@@ -178,3 +178,58 @@ func TestMetrics_countConflictsAndWaits(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// A commit is over when OnCommit's functions run: they may commit in turn.
+func TestOnCommit_mayUpdate(t *testing.T) {
+	db := openMemory(t)
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		tx.OnCommit(func(uint64) {
+			if err := db.Update(t.Context(), func(tx *Tx) error { return increment(tx, "second") }); err != nil {
+				t.Error(err)
+			}
+		})
+		return increment(tx, "first")
+	})
+	if err != nil || counter(t, db, "first") != 1 || counter(t, db, "second") != 1 {
+		t.Error(err)
+	}
+}
+
+// What a refused call was to do is missing: half a transaction must not commit because somebody ignored the error.
+func TestCommit_refusesWhatTwoGoroutinesUsedAtOnce(t *testing.T) {
+	db := openMemory(t)
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		tx.rw.busy.Store(true) // another goroutine is in a call
+		if err := tx.Put([]byte("lost"), nil); !errors.Is(err, ErrTxInUse) {
+			t.Errorf("Put gave %v", err)
+		}
+		tx.rw.busy.Store(false)
+		return tx.Put([]byte("k"), nil)
+	})
+	if !errors.Is(err, ErrTxInUse) {
+		t.Errorf("Update gave %v", err)
+	}
+	if ok, err := db.Has([]byte("k")); ok || err != nil {
+		t.Errorf("half of the transaction is there: %v", err)
+	}
+}
+
+// A cursor that outlives its View would go on without anybody keeping what it reads.
+func TestView_endsItsCursors(t *testing.T) {
+	db := openMemory(t)
+	if err := errors.Join(db.Put([]byte("a"), nil), db.Put([]byte("b"), nil)); err != nil {
+		t.Fatal(err)
+	}
+	var c *Cursor
+	if err := db.View(t.Context(), func(tx *Tx) error {
+		c = tx.Range(nil, nil).Cursor()
+		c.First()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Next() || !errors.Is(c.Err(), ErrTxDone) {
+		t.Errorf("after View the cursor is at %q, %v", c.Key(), c.Err())
+	}
+}

@@ -57,18 +57,28 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	if o.ReadOnly {
 		return db.View(ctx, fn)
 	}
+	rw, err := db.update(ctx, o, fn)
+	if err != nil {
+		return err
+	}
+	rw.announce()
+	return nil
+}
+
+// update runs fn in transactions until one is committed, and returns that one.
+func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*readWrite, error) {
 	self := goroutine.Current()
 	if !db.updates.add(self) {
-		return fmt.Errorf("%w: Update inside Update; use Tx.Update for a part of a transaction", ErrNested)
+		return nil, fmt.Errorf("%w: Update inside Update; use Tx.Update for a part of a transaction", ErrNested)
 	}
 	defer db.updates.remove(self)
 	for attempt := 1; ; attempt++ {
-		err := db.updateOnce(ctx, o, self, attempt, fn)
+		rw, err := db.updateOnce(ctx, o, self, attempt, fn)
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDeadlock) {
-			return err
+			return rw, err
 		}
 		if stopped := pause(ctx, attempt); stopped != nil {
-			return errors.Join(stopped, err)
+			return nil, errors.Join(stopped, err)
 		}
 	}
 }
@@ -77,22 +87,23 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 const patience = 4
 
 // updateOnce runs fn in a transaction of its own and commits it.
-func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, attempt int, fn func(tx *Tx) error) error {
+func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, attempt int,
+	fn func(tx *Tx) error) (*readWrite, error) {
 	tx, err := db.begin(ctx, o, self)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	tx.managed = true
-	defer tx.rollback() // whatever fn does: after a commit it does nothing
+	defer tx.rw.abandon() // whatever fn does: after a commit it does nothing
 	if attempt > patience {
 		if err := tx.rw.prioritize(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := fn(tx); err != nil {
-		return err
+		return nil, err
 	}
-	return tx.commit()
+	return tx.rw, tx.rw.commit()
 }
 
 // pause waits before the next attempt, longer from time to time and not always as long as others: two transactions
@@ -142,10 +153,17 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 // the transaction read, and nothing was written. After any error but ErrCommitUnknown nothing was written, and nothing
 // will be.
 func (tx *Tx) Commit() error {
-	if tx.managed {
+	switch {
+	case tx.managed:
 		return ErrManagedTx
+	case tx.rw == nil:
+		return tx.snapshot.commit()
 	}
-	return tx.commit()
+	if err := tx.rw.commit(); err != nil {
+		return err
+	}
+	tx.rw.announce()
+	return nil
 }
 
 // Rollback ends the transaction without writing anything. After Commit or Rollback it does nothing.
@@ -156,26 +174,13 @@ func (tx *Tx) Rollback() error {
 	return tx.rollback()
 }
 
-func (tx *Tx) commit() error {
-	if tx.rw == nil {
-		defer tx.snapshot.Close()
-		if tx.snapshot.held.Closed() {
-			return ErrTxDone
-		}
-		return tx.snapshot.firstError()
+// commit ends a read-only transaction.
+func (s *Snapshot) commit() error {
+	defer s.Close()
+	if s.held.Closed() {
+		return s.ended
 	}
-	if err := tx.rw.enter(); err != nil {
-		return err
-	}
-	seq, err := tx.rw.commit()
-	tx.rw.leave()
-	if err != nil {
-		return err
-	}
-	for _, fn := range tx.rw.onCommit {
-		fn(uint64(seq))
-	}
-	return nil
+	return s.firstError()
 }
 
 func (tx *Tx) rollback() error {

@@ -4,36 +4,61 @@ import (
 	"context"
 	"errors"
 
+	"lightningdb/internal/corrupt"
+	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
+	"lightningdb/internal/merge"
 )
 
-// Verify reads every byte of every table of the current version, past the cache, and checks all that readers rely on. It
-// goes on after damage, so that its error tells of every damaged table. progress, which may be nil, is told how many
-// bytes of how many have been read. The manifest and the log were checked by Open, which reads all of them.
+// Verify reads every byte of every table of the current version, past the cache, and checks all that readers rely on:
+// first each table, then, in a second reading, that of two versions of a key the newer one is found first. It goes on
+// after damage, so that its error tells of every damaged table. progress, which may be nil, is told how many bytes of how
+// many have been read. The manifest and the log were checked by Open, which reads all of them.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {
 	v := e.acquireView()
 	if v == nil {
 		return ErrClosed
 	}
 	defer e.unref(v)
-	var tables []*manifest.TableMeta
-	var total int64
+	p := verification{engine: e, view: v, progress: progress}
 	for _, level := range v.version.Levels {
-		tables = append(tables, level...)
 		for _, t := range level {
-			total += t.Size
+			p.total += 2 * t.Size
+			p.entries += t.Entries
 		}
 	}
-	var done int64
+	if err := p.tables(ctx); err != nil {
+		return err
+	}
+	return p.ages(ctx)
+}
+
+// verification is one Verify.
+type verification struct {
+	engine      *Engine
+	view        *view
+	progress    func(done, total int64)
+	done, total int64
+	entries     uint64
+}
+
+func (p *verification) read(bytes int64) {
+	p.done += bytes
+	if p.progress != nil {
+		p.progress(p.done, p.total)
+	}
+}
+
+// tables verifies each table by itself.
+func (p *verification) tables(ctx context.Context) error {
 	var damage []error
-	for _, t := range tables {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(append(damage, err)...)
-		}
-		damage = append(damage, e.verifyTable(ctx, t))
-		done += t.Size
-		if progress != nil {
-			progress(done, total)
+	for _, level := range p.view.version.Levels {
+		for _, t := range level {
+			if err := ctx.Err(); err != nil {
+				return errors.Join(append(damage, err)...)
+			}
+			damage = append(damage, p.engine.verifyTable(ctx, t))
+			p.read(t.Size)
 		}
 	}
 	return errors.Join(damage...)
@@ -47,4 +72,66 @@ func (e *Engine) verifyTable(ctx context.Context, meta *manifest.TableMeta) erro
 	}
 	defer o.Close()
 	return o.Verify(ctx)
+}
+
+// depth is a run that says, in place of values, how deep it lies.
+type depth struct {
+	merge.Iterator
+	level []byte
+}
+
+func (d depth) Value() ([]byte, error) { return d.level, nil }
+
+// ages verifies that age follows depth: point reads stop at the first version they find. The versions of a key, newest
+// first, must lie ever deeper.
+func (p *verification) ages(ctx context.Context) (err error) {
+	all := merge.New(p.runs()...)
+	defer func() { err = errors.Join(err, all.Close()) }()
+	share := p.total / 2 / int64(p.entries/ageStep+1)
+	var last key.Internal
+	var above byte
+	for n, ok := 1, all.First(); ok; n, ok = n+1, all.Next() {
+		k := all.Key()
+		at, err := all.Value()
+		if err != nil {
+			return err
+		}
+		same := string(k.User) == string(last.User)
+		if same && at[0] < above {
+			return corrupt.New("", -1, "version %d of key %.40q lies above version %d, which is newer: a table is in the wrong level",
+				k.Trailer.Seq(), k.User, last.Trailer.Seq())
+		}
+		if !same {
+			last.User = append(last.User[:0], k.User...)
+		}
+		last.Trailer, above = k.Trailer, at[0]
+		if n%ageStep == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			p.read(share)
+		}
+	}
+	return all.Err()
+}
+
+// ageStep is how many entries are compared between two reports of progress.
+const ageStep = 4096
+
+// runs are the tables of level 0, newest first, then the other levels. Runs beyond the 250th count as equally deep.
+func (p *verification) runs() []merge.Iterator {
+	var runs []merge.Iterator
+	add := func(tables []*tableRef) {
+		if len(tables) > 0 {
+			it := merge.NewLevel(&inputTables{levelTables{p.engine, tables}})
+			runs = append(runs, depth{it, []byte{byte(min(len(runs), 250))}})
+		}
+	}
+	for _, t := range p.view.levels[0].tables {
+		add([]*tableRef{t})
+	}
+	for _, level := range p.view.levels[1:] {
+		add(level.tables)
+	}
+	return runs
 }

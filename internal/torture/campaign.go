@@ -43,13 +43,13 @@ type Level struct {
 func Levels() []Level {
 	return []Level{
 		{"differential", "metamorphic", "operations", 1_000_000, 0.06, runDifferential},
-		{"crash", "crash", "images", 100_000, 0.22, runCrash},
-		{"error", "error", "runs", 25_000, 0.26, runErrors},
-		{"pairs", "pairs", "runs", 5_000, 0.05, runPairs},
-		{"concurrent", "concurrent", "lives", 2_000, 0.04, runConcurrent},
+		{"crash", "crash", "images", 100_000, 0.20, runCrash},
+		{"error", "error", "runs", 25_000, 0.25, runErrors},
+		{"pairs", "pairs", "runs", 3_000, 0.05, runPairs},
+		{"concurrent", "concurrent", "lives", 1_000, 0.06, runConcurrent},
 		{"damage", "corrupt", "opens", 150_000, 0.16, runDamage},
 		{"craft", "craft", "opens", 15_000, 0.03, runCrafts},
-		{"kill", "kill", "kills", 400, 0.12, runKills},
+		{"kill", "kill", "kills", 400, 0.14, runKills},
 		{"simulation", "sim", "seeds", 2_000, 0.06, runSimulation},
 	}
 }

@@ -70,7 +70,6 @@ const (
 
 // The numbers of a table that joins.
 const (
-	addedLevel   = 0
 	addedID      = 2
 	addedDigest  = 4
 	addedNumbers = 11
@@ -167,9 +166,7 @@ func oddNumbers(n uint64) []uint64 {
 		func(odd uint64) bool { return odd == n })
 }
 
-// manifestCrafts change each number and key of each edit, and repeat and drop fields. A table in another level than it
-// belongs to is left out: that an older version stands above a newer one shows only when whole levels are compared,
-// which nothing does.
+// manifestCrafts change each number and key of each edit, and repeat and drop fields.
 func manifestCrafts(all craftedEdits) (crafts []Craft) {
 	change := func(i, j int, what string, strict bool, do func(edit []editField) []editField) {
 		crafts = append(crafts, Craft{fmt.Sprintf("edit %d, field %d (tag %d): %s", i, j, all[i][j].tag, what), strict,
@@ -183,9 +180,6 @@ func manifestCrafts(all craftedEdits) (crafts []Craft) {
 		for j, field := range edit {
 			for k, n := range field.numbers {
 				for _, odd := range oddNumbers(n) {
-					if field.tag == editAdded && k == addedLevel && odd < 7 {
-						continue
-					}
 					change(i, j, fmt.Sprintf("number %d is %d instead of %d", k, odd, n), true,
 						func(e []editField) []editField { e[j].numbers[k] = odd; return e })
 				}

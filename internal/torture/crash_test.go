@@ -58,13 +58,13 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	}
 }
 
-// explorer looks at a sixth of the images that all policies give at each change, another sixth at the next one; at a
+// explorer looks at a ninth of the images that all policies give at each change, another ninth at the next one; at a
 // third of those of one workload; with -full at all of them, and at many more seeds.
 func explorer(t *testing.T) *Explorer {
 	shown := 0
-	share, limit, seeded, nested := 6*slowdown, 2, 2, 331
+	share, limit, seeded, nested := 9*slowdown, 2, 2, 997
 	if *workloadFlag != "" {
-		share = 3 * slowdown
+		share, nested = 3*slowdown, 331
 	}
 	if *full {
 		share, limit, seeded, nested = 1, 24, 16, 499

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
+
 	"lightningdb/internal/oracle"
 	"lightningdb/internal/vfs/errfs"
 )
@@ -14,7 +16,7 @@ import (
 const reach = 60
 
 // RunPairs makes two calls fail in each of n runs of w: the first anywhere, the second soon after it, in what the first
-// leads to or in the recovery that follows. The seed chooses. Its error says that w itself failed, undisturbed.
+// leads to or in the recovery that follows. Seed and name of w choose. Its error says that w itself failed, undisturbed.
 func (x *Injector) RunPairs(w Workload, n int) error {
 	w.Options.Manual = true
 	w.Options.Random = counter()
@@ -27,7 +29,7 @@ func (x *Injector) RunPairs(w Workload, n int) error {
 		return fmt.Errorf("%s: %w", w.Name, err)
 	}
 	x.Stats.Indices += calls
-	r := rand.New(rand.NewPCG(x.Seed, 6))
+	r := rand.New(rand.NewPCG(x.Seed, xxhash.Sum64String(w.Name)))
 	for range n {
 		if x.Stop != nil && x.Stop() {
 			break

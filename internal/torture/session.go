@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/oracle"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/memfs"
@@ -91,6 +92,7 @@ func (s *Session) Write(b *batch.Batch, sync bool) error {
 
 // Ingest commits b by way of tables, under one sequence number. Of operations on one key the last counts.
 func (s *Session) Ingest(b *batch.Batch) error {
+	b = lastOfEach(b)
 	run, err := s.writeRun(b)
 	if err != nil {
 		return err
@@ -111,14 +113,31 @@ func (s *Session) Ingest(b *batch.Batch) error {
 	return fmt.Errorf("ingest: %w", err)
 }
 
-func (s *Session) writeRun(b *batch.Batch) (*engine.Run, error) {
+// lastOfEach returns the last operation on each key of b, by ascending keys.
+func lastOfEach(b *batch.Batch) *batch.Batch {
 	newest := make(map[string]batch.Op)
 	for op := range b.Ops() {
 		newest[string(op.Key)] = op
 	}
-	w := s.Engine.NewIngest()
+	last := new(batch.Batch)
 	for _, k := range slices.Sorted(maps.Keys(newest)) {
-		if err := w.Add(newest[k].Key, newest[k].Kind, newest[k].Value); err != nil {
+		switch op := newest[k]; op.Kind {
+		case key.KindDelete:
+			last.Delete(op.Key)
+		case key.KindMerge:
+			last.Merge(operand.Operator(op.Value[0]), op.Key, op.Value[1:])
+		default:
+			last.Put(op.Key, op.Value)
+		}
+	}
+	return last
+}
+
+// writeRun writes b, which is in order, to a run.
+func (s *Session) writeRun(b *batch.Batch) (*engine.Run, error) {
+	w := s.Engine.NewIngest()
+	for op := range b.Ops() {
+		if err := w.Add(op.Key, op.Kind, op.Value); err != nil {
 			w.Abort()
 			return nil, fmt.Errorf("write a run: %w", err)
 		}

@@ -252,7 +252,8 @@ func fullDisk(s *Session) error {
 	refused := 0
 	for i := range 12 {
 		switch err := put(fmt.Sprint(i), 1500, i%2 == 0)(s); {
-		case errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, engine.ErrReadOnly):
+		case errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, engine.ErrReadOnly) &&
+			!errors.Is(err, engine.ErrCommitUnknown):
 			refused++
 		case err != nil:
 			return err

@@ -107,7 +107,7 @@ func (a *app) program() *command.Program {
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
 		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(),
 		a.verifyCommand(), a.demoCommand(), a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(),
-		a.validateFillCommand(), a.versionCommand(), a.completionCommand(p)}
+		a.validateIncrementCommand(), a.validateFillCommand(), a.versionCommand(), a.completionCommand(p)}
 	return p
 }
 

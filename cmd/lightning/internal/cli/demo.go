@@ -21,7 +21,7 @@ func (a *app) demoCommand() *command.Command {
 		Help: `demo loads a tree of source files in a second process: each file in one atomic batch, with its
 content, its metadata and one entry per distinct word. In the middle of the load it kills that
 process with SIGKILL, reopens the database, and holds every entry against the source. Then it
-loads the rest, checks everything again, and asks questions.
+loads the rest, checks everything again, asks questions, and has many transactions change one value.
 
 The last line is "acked N, lost 0, torn 0": N files were acknowledged, none of them is lost, none
 is there in part. The numbers are counted; if they are not these, the exit code is not 0.`,

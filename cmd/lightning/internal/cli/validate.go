@@ -26,42 +26,48 @@ const (
 	testDuration      = 3 * time.Second
 	killRounds        = 1
 	powerLossRounds   = 8
+	incrementRounds   = 50
 )
 
-// validateFlags are those of both programs.
+// validateFlags are those of all programs.
 type validateFlags struct {
 	dir        string
 	seed       uint64
 	duration   time.Duration
 	rounds     int
 	writers    int
+	workers    int
 	durability durabilityFlag
 	powerLoss  bool
 	only       string
 }
 
-// The flags that belong to one program alone, and those that belong to none.
-var (
-	crashFlags  = []string{"rounds", "writers", "durability", "power-loss"}
-	stressFlags = []string{"only"}
-	noFlags     = []string{"memory-limit"} // the programs choose limits that make seconds of work flush and compact
-)
+// refused are the flags that a program does not have.
+var refused = map[string][]string{
+	"crash":        {"only", "workers"},
+	"stress":       {"rounds", "writers", "workers", "durability", "power-loss"},
+	"transactions": {"duration", "writers", "power-loss", "only"},
+}
 
 func (a *app) validateCommand() *command.Command {
 	f := validateFlags{durability: durabilityFlag(lightningdb.Sync)}
 	cmd := &command.Command{
-		Use:     "validate crash|stress",
-		Short:   "Hold the database against its promises: kills, power cuts, stress",
+		Use:     "validate crash|stress|transactions",
+		Short:   "Hold the database against its promises: kills, power cuts, stress, contention",
 		MinArgs: 1, MaxArgs: 1,
 		Exclusive: [][2]string{{"power-loss", "duration"}, {"power-loss", "dir"}},
-		Help: `validate crash starts a process with 4 writers: plain puts, and every tenth commit an atomic batch
-with a checksum over all its entries. After 3 seconds and a random moment it kills the process with
-SIGKILL, reopens the database and compares: every acknowledged entry must be there and exact, every
-batch whole or absent, and nothing there that was never written. With --power-loss the writers run
-on a simulated machine, and what each kind of power cut may leave of its disk is recovered and
-compared.
+		Help: `validate crash starts a process with 4 writers: plain puts, and every tenth commit a transaction
+that writes a group of entries and adds to registers that all writers share. After 3 seconds and a
+random moment it kills the process with SIGKILL, reopens the database and compares: every acknowledged
+entry must be there and exact, every transaction whole or absent and in the registers, and nothing
+there that was never written. With --power-loss the writers run on a simulated machine, and what each
+kind of power cut may leave of its disk is recovered and compared.
 
 validate stress runs six tests: ` + strings.Join(validate.Tests(), ", ") + `.
+
+validate transactions has 20 workers add 50 times each to one counter, in every mode of the API. Every
+one must succeed and be in the counter, after closing and reopening too, and in a second database
+after a kill of the process in the middle.
 
 The last line is PASS or FAIL, and the exit code is 0 only if everything held and there was something
 to check.`,
@@ -70,9 +76,10 @@ to check.`,
 		set.StringVar(&f.dir, "dir", "", "`DIR` to work in, absent or empty, which is kept (default: a temporary one)")
 		set.Uint64Var(&f.seed, "seed", 0, "`N` from which all data follows (default: a random one)")
 		set.DurationVar(&f.duration, "duration", 0, "`TIME` before the kill, or of the test of endurance (default: 3s, 30s)")
-		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8)")
+		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8); transactions: increments of a worker (50)")
 		set.IntVar(&f.writers, "writers", 4, "crash: `N` writers")
-		set.Var(&f.durability, "durability", "crash: `LEVEL` of the commits, sync or process")
+		set.IntVar(&f.workers, "workers", 20, "transactions: `N` workers")
+		set.Var(&f.durability, "durability", "crash, transactions: `LEVEL` of the commits, sync or process")
 		set.BoolVar(&f.powerLoss, "power-loss", false, "crash: simulate power cuts instead of killing a process")
 		set.StringVar(&f.only, "only", "", "stress: `NAME` of the only test to run")
 	}
@@ -84,32 +91,20 @@ func (a *app) validate(ctx context.Context, cmd *command.Command, program string
 	if !cmd.Given("seed") {
 		f.seed = rand.Uint64()
 	}
-	if err := refuse(cmd, program, noFlags); err != nil {
-		return err
-	}
-	switch program {
-	case "crash":
-		if err := refuse(cmd, program, stressFlags); err != nil {
-			return err
-		}
-		return a.validateCrash(ctx, cmd, f)
-	case "stress":
-		if err := refuse(cmd, program, crashFlags); err != nil {
-			return err
-		}
-		return a.validateStress(ctx, cmd, f)
-	}
-	return usage(fmt.Errorf("there is no validation %q", program), "use: lightning "+cmd.Use)
-}
-
-// refuse complains about flags that the program does not have.
-func refuse(cmd *command.Command, program string, flags []string) error {
-	for _, name := range flags {
+	for _, name := range append(refused[program], "memory-limit") { // a limit makes seconds of work flush and compact
 		if cmd.Given(name) {
 			return usage(fmt.Errorf("validate %s does not take --%s", program, name), "see `lightning help validate`")
 		}
 	}
-	return nil
+	switch program {
+	case "crash":
+		return a.validateCrash(ctx, cmd, f)
+	case "stress":
+		return a.validateStress(ctx, cmd, f)
+	case "transactions":
+		return a.validateTransactions(ctx, cmd, f)
+	}
+	return usage(fmt.Errorf("there is no validation %q", program), "use: lightning "+cmd.Use)
 }
 
 func (a *app) validateCrash(ctx context.Context, cmd *command.Command, f validateFlags) error {
@@ -157,6 +152,25 @@ func (a *app) validateStress(ctx context.Context, cmd *command.Command, f valida
 	return a.verdict(err)
 }
 
+func (a *app) validateTransactions(ctx context.Context, cmd *command.Command, f validateFlags) error {
+	c := validate.TransactionsConfig{Dir: f.dir, Workers: f.workers, Rounds: f.rounds, Seed: f.seed,
+		Sync:  lightningdb.Durability(f.durability) == lightningdb.Sync,
+		Child: incrementingProcess, AfterKill: a.afterKill, Out: a.story(), Bold: a.bold}
+	if !cmd.Given("rounds") {
+		c.Rounds = incrementRounds
+	}
+	a.tellVersion(c.Out)
+	report, err := validate.Transactions(ctx, c)
+	if err != nil && !errors.Is(err, validate.ErrBroken) {
+		return fmt.Errorf("validate transactions: %w", err)
+	}
+	if a.json {
+		return errors.Join(reportable(err), jsonline.Write(a.Stdout, transactionsOutput{report, thisVersion()}))
+	}
+	report.Print(c.Out)
+	return a.verdict(err)
+}
+
 // story is where long commands tell what they do, for people.
 func (a *app) story() io.Writer {
 	if a.json || a.quiet {
@@ -165,7 +179,7 @@ func (a *app) story() io.Writer {
 	return a.Stdout
 }
 
-// crashOutput and stressOutput are reports with what made them, so that a file of them can be compared with others.
+// These are reports with what made them, so that a file of them can be compared with others.
 type crashOutput struct {
 	validate.CrashReport
 	Program version `json:"program"`
@@ -173,6 +187,11 @@ type crashOutput struct {
 
 type stressOutput struct {
 	validate.StressReport
+	Program version `json:"program"`
+}
+
+type transactionsOutput struct {
+	validate.TransactionsReport
 	Program version `json:"program"`
 }
 
@@ -198,12 +217,14 @@ func reportable(err error) error {
 
 // writingProcess is this program again, as the process that validate crash kills.
 func writingProcess(dir string, w validate.Workload) (*exec.Cmd, error) {
-	durability := durabilityFlag(lightningdb.Process)
-	if w.Sync {
-		durability = durabilityFlag(lightningdb.Sync)
-	}
 	return thisProgram("validate-write", "--seed", strconv.FormatUint(w.Seed, 10), "--round", strconv.Itoa(w.Round),
-		"--writers", strconv.Itoa(w.Writers), "--durability", durability.String(), "--", dir)
+		"--writers", strconv.Itoa(w.Writers), "--durability", validate.DurabilityName(w.Sync), "--", dir)
+}
+
+// incrementingProcess is this program again, as the process that validate transactions kills.
+func incrementingProcess(dir string, w validate.Increments) (*exec.Cmd, error) {
+	return thisProgram("validate-increment", "--mode", w.Mode, "--workers", strconv.Itoa(w.Workers), "--rounds",
+		strconv.Itoa(w.Rounds), "--durability", validate.DurabilityName(w.Sync), "--", dir)
 }
 
 // fillingProcess is this program again, as the process whose memory validate stress measures.
@@ -238,6 +259,28 @@ func (a *app) validateWriteCommand() *command.Command {
 		Run: func(ctx context.Context, args []string) error {
 			w.Sync = lightningdb.Durability(durability) != lightningdb.Process
 			return validate.Write(ctx, args[0], w, a.Stdout)
+		},
+	}
+}
+
+// validateIncrementCommand is the other end of incrementingProcess.
+func (a *app) validateIncrementCommand() *command.Command {
+	var w validate.Increments
+	var durability durabilityFlag
+	return &command.Command{
+		Use:     "validate-increment DIR",
+		Short:   "The process that validate transactions kills",
+		Hidden:  true,
+		MinArgs: 1, MaxArgs: 1,
+		Flags: func(set *flag.FlagSet) {
+			set.StringVar(&w.Mode, "mode", "", "")
+			set.IntVar(&w.Workers, "workers", 20, "")
+			set.IntVar(&w.Rounds, "rounds", incrementRounds, "")
+			durability.define(set)
+		},
+		Run: func(ctx context.Context, args []string) error {
+			w.Sync = lightningdb.Durability(durability) != lightningdb.Process
+			return validate.Increment(ctx, args[0], w, a.Stdout)
 		},
 	}
 }

@@ -60,6 +60,39 @@ func TestValidateCrash_failsOverOneEntry(t *testing.T) {
 	}
 }
 
+// All transactions succeed, and none is lost: the second founding test.
+func TestValidateTransactions_passes(t *testing.T) {
+	t.Setenv(childVariable, "1")
+	out := must(t, "validate", "transactions", "--workers", "5", "--rounds", "8")
+	if lastLine(out) != "PASS" || strings.Count(out, "100.0 %") != 14 {
+		t.Errorf("%s", out)
+	}
+	var report validate.TransactionsReport
+	text := must(t, "validate", "transactions", "--rounds", "3", "--durability", "process", "--seed", "7", "--json")
+	if err := json.Unmarshal([]byte(text), &report); err != nil {
+		t.Fatal(err)
+	}
+	if !report.Passed || report.Seed != 7 || report.Durability != "process" || report.Workers != 20 ||
+		len(report.Modes) != 7 || report.Modes[0].Value != 60 || !strings.Contains(text, `"revision"`) {
+		t.Errorf("%s", text)
+	}
+}
+
+// A lost update must end in an exit code, with --json too.
+func TestValidateTransactions_failsOverOneUpdate(t *testing.T) {
+	t.Setenv(childVariable, "1")
+	for _, extra := range []string{"--no-color", "--json"} {
+		var out, complaint strings.Builder
+		a := &app{Env: Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &complaint,
+			Getenv: func(string) string { return "" }},
+			afterKill: func(db *lightningdb.DB) error { return db.Add([]byte("counter"), -1) }}
+		code := a.run(t.Context(), []string{"validate", "transactions", "--workers", "3", "--rounds", "3", extra})
+		if code != exitFailure || !strings.Contains(complaint.String(), "lost updates") {
+			t.Errorf("exit code %d:\n%s%s", code, out.String(), complaint.String())
+		}
+	}
+}
+
 // Scripts read one line per test and a summary.
 func TestValidateStress_tellsInJSON(t *testing.T) {
 	text := must(t, "validate", "stress", "--only", "endurance", "--duration", "300ms", "--json")
@@ -78,10 +111,12 @@ func TestValidateStress_tellsInJSON(t *testing.T) {
 func TestValidate_refusesWhatItDoesNotHave(t *testing.T) {
 	for args, want := range map[string]string{
 		"validate":                                  "needs more arguments",
-		"validate transactions":                     "there is no validation",
+		"validate nothing":                          "there is no validation",
 		"validate stress --rounds 2":                "does not take --rounds",
 		"validate crash --memory-limit 64MiB":       "does not take --memory-limit",
 		"validate crash --only money":               "does not take --only",
+		"validate crash --workers 2":                "does not take --workers",
+		"validate transactions --duration 1s":       "does not take --duration",
 		"validate crash --power-loss --duration 1s": "exclude each other",
 	} {
 		if got := lightning(t, "", strings.Fields(args)...); got.code != exitUsage || !strings.Contains(got.err, want) {
@@ -93,6 +128,8 @@ func TestValidate_refusesWhatItDoesNotHave(t *testing.T) {
 		"validate stress --duration 0s":  "a duration above 0",
 		"validate crash --rounds 0":      "1 to 9999 rounds",
 		"validate crash --writers 65":    "1 to 64 writers",
+
+		"validate transactions --workers 0": "1 to 1000 workers",
 	} {
 		if got := lightning(t, "", strings.Fields(args)...); got.code != exitFailure || !strings.Contains(got.err, want) {
 			t.Errorf("%s: %+v", args, got)

@@ -162,7 +162,10 @@ func (r *run) checkAgain(ctx context.Context) (err error) {
 		return err
 	}
 	r.say.sizes(r, db.Metrics())
-	return r.verdict()
+	if err := r.verdict(); err != nil {
+		return err
+	}
+	return r.tally(ctx, db)
 }
 
 // Verdict is the last line of the demo. Its form is fixed.

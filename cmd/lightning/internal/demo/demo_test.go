@@ -2,6 +2,7 @@ package demo
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -133,6 +134,32 @@ func TestSourceDir_isTheStandardLibrary(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "fmt", "print.go")); err != nil {
 		t.Error(err)
+	}
+}
+
+// A total that lacks a file must end the demonstration.
+func TestTally_comparesWithTheSource(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("four"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source, err := walk(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r := &run{tree: source, say: printer{out: io.Discard, bold: strings.Clone}}
+	for content, want := range map[string]error{"four": nil, "three": ErrNotWhole} {
+		if err := db.Put([]byte("f/a"), []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.tally(t.Context(), db); !errors.Is(err, want) {
+			t.Errorf("%s: %v", content, err)
+		}
 	}
 }
 

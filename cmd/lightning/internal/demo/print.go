@@ -104,6 +104,13 @@ func (p *printer) versions(path string, newest, older int) {
 		units.Plural(older, "byte"))
 }
 
+func (p *printer) tallied(files int, again int64, elapsed time.Duration) {
+	p.stage("Contention")
+	p.line("%d goroutines added the sizes of %s to one total, each in a transaction, in %s", loaders,
+		units.Plural(files, "file"), units.Duration(elapsed))
+	p.line("%s because another was first, and none was lost\n", units.Plural(again, "repetition"))
+}
+
 // sizes shows what all of it came to on disk.
 func (p *printer) sizes(r *run, m lightningdb.Metrics) {
 	p.stage("What it came to")
@@ -111,7 +118,7 @@ func (p *printer) sizes(r *run, m lightningdb.Metrics) {
 		p.line("%s", line)
 	}
 	r.report.DiskBytes = m.DiskBytes
-	p.line("%s: %s of keys and values in %s on disk (%.0f %%)\n", units.Plural(r.report.Entries, "entry"),
+	p.line("%s: %s of keys and values in %s on disk (%.0f %%)", units.Plural(r.report.Entries, "entry"),
 		units.Bytes(r.report.EntryBytes), units.Bytes(m.DiskBytes), percent(m.DiskBytes, r.report.EntryBytes))
 }
 

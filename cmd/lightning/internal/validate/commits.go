@@ -11,20 +11,20 @@ import (
 )
 
 // The commits of Crash. A writer commits its numbers from 1 upwards, one after the other. A commit is a plain put of
-// one entry or, every tenth, a batch of several. Keys are
+// one entry or, every tenth, a transaction that writes several and adds to registers (registers.go). Keys are
 //
 //	<round, 4 digits>/<writer, 2>/<number, 10>/<part, 1>
 //
 // so the entries of a commit, and the commits of a writer, lie side by side. Values are 16 to 400 bytes that follow
-// from the key. Those of a batch end with the checksum of the whole group (CRC-32C of the payloads of all parts, little
-// endian), so a batch proves itself.
+// from the key. Those of a transaction end with the checksum of the whole group (CRC-32C of the payloads of all parts,
+// little endian), so it proves itself.
 const (
-	batchEvery = 10
-	maxParts   = 8
-	keySize    = 4 + 1 + 2 + 1 + 10 + 1 + 1
-	maxWriters = 64
-	maxRounds  = 9999
-	sumSize    = 4
+	transactionEvery = 10
+	maxParts         = 8
+	keySize          = 4 + 1 + 2 + 1 + 10 + 1 + 1
+	maxWriters       = 64
+	maxRounds        = 9999
+	sumSize          = 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -37,11 +37,11 @@ type commitID struct {
 
 func (c commitID) String() string { return fmt.Sprintf("%d/%d/%d", c.round, c.writer, c.n) }
 
-func (c commitID) isBatch() bool { return c.n%batchEvery == 0 }
+func (c commitID) isTransaction() bool { return c.n%transactionEvery == 0 }
 
 // parts is the number of entries of the commit.
 func (c commitID) parts(seed uint64) int {
-	if !c.isBatch() {
+	if !c.isTransaction() {
 		return 1
 	}
 	return 3 + int(mix(seed, uint64(c.round), uint64(c.writer), c.n)%(maxParts-2))
@@ -79,7 +79,7 @@ func (c commitID) appendEntries(dst []entry, seed uint64) []entry {
 		dst = append(dst, entry{c.appendKey(nil, part), payload})
 	}
 	for i := range dst[first:] {
-		if c.isBatch() {
+		if c.isTransaction() {
 			e := &dst[first+i]
 			e.value = binary.LittleEndian.AppendUint32(e.value, sum)
 		}
@@ -114,7 +114,7 @@ type reporter interface {
 
 // store is a database, through the public API or not.
 type store interface {
-	commit(entries []entry, sync bool) (last uint64, err error)
+	commit(reads [][]byte, write writeFunc, sync bool) (last uint64, err error) // see commitFunc
 	get(key []byte) (value []byte, found bool, err error)
 	each(visit func(key, value []byte)) error
 }
@@ -156,7 +156,8 @@ func (w Workload) writer(s store, writer int, acked *atomic.Uint64, tell reporte
 			return err
 		}
 		entries = id.appendEntries(entries[:0], w.Seed)
-		if last, err = s.commit(entries, w.syncs(id.n)); err != nil {
+		reads, write := id.transaction(w.Seed, entries)
+		if last, err = s.commit(reads, write, w.syncs(id.n)); err != nil {
 			return fmt.Errorf("commit %v: %w", id, err)
 		}
 		acked.Store(id.n)

@@ -26,9 +26,9 @@ const (
 )
 
 // When a process is killed: at a random moment after its time, but not before each writer has made a few commits, a
-// batch among them, or else a slow disk would leave nothing to compare.
+// transaction among them, or else a slow disk would leave nothing to compare.
 const (
-	leastCommits = 2 * batchEvery
+	leastCommits = 2 * transactionEvery
 	maxDelay     = 100 * time.Millisecond
 	patience     = 30 * time.Second // for those commits
 )
@@ -91,10 +91,7 @@ type crash struct {
 // Crash kills what writes, recovers, and compares, round after round. ErrBroken is the result that must not be; the
 // report is complete then, and filled as far as it came with any other error.
 func Crash(ctx context.Context, c CrashConfig) (report CrashReport, err error) {
-	report = CrashReport{Seed: c.Seed, Durability: "process", Writers: c.Writers, Rounds: c.Rounds}
-	if c.Sync {
-		report.Durability = "sync"
-	}
+	report = CrashReport{Seed: c.Seed, Durability: DurabilityName(c.Sync), Writers: c.Writers, Rounds: c.Rounds}
 	if c.Writers < 1 || c.Writers > maxWriters || c.Rounds < 1 || c.Rounds > maxRounds || c.Duration <= 0 {
 		return report, fmt.Errorf("want 1 to %d writers, 1 to %d rounds and a duration above 0", maxWriters, maxRounds)
 	}
@@ -128,8 +125,8 @@ func (r *crash) verdict() error {
 		return broken("nothing was acknowledged, so nothing was shown")
 	case report.Readable == 0:
 		return broken("nothing was read before the kill")
-	case report.Plain == 0 || report.Batch == 0:
-		return broken("there were no plain entries or no batches to compare; let it run longer")
+	case report.Plain == 0 || report.Transactional == 0:
+		return broken("there were no plain entries or no transactions to compare; let it run longer")
 	}
 	return nil
 }
@@ -229,7 +226,7 @@ func (r *crash) reopen(dir string, w Workload) (err error) {
 			return err
 		}
 	}
-	found, upTo, err := r.ledger.judge(apiStore{db, throughAPI(db)})
+	found, upTo, err := r.ledger.judge(apiStore{db: db})
 	if err != nil {
 		return broken("read what was recovered: %v", err)
 	}
@@ -246,7 +243,7 @@ func Write(ctx context.Context, dir string, w Workload, out io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return w.run(ctx, apiStore{db, throughAPI(db)}, &lines{out: out})
+	return w.run(ctx, apiStore{db, throughAPI(ctx, db)}, &lines{out: out})
 }
 
 // lines is the reporter of the process to be killed. "b 2 18" says that writer 2 begins its commit 18 and that 17 is
@@ -362,8 +359,8 @@ type apiStore struct {
 	committed commitFunc
 }
 
-func (s apiStore) commit(entries []entry, sync bool) (uint64, error) {
-	return s.committed(entries, sync)
+func (s apiStore) commit(reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+	return s.committed(reads, write, sync)
 }
 
 func (s apiStore) get(key []byte) ([]byte, bool, error) {

@@ -34,17 +34,18 @@ func (l *ledger) fate(c commitID) *fate {
 
 // Findings is what a comparison found.
 type Findings struct {
-	Plain     int64         `json:"recovered_plain"`   // entries of plain puts that are there and right
-	Batch     int64         `json:"recovered_batch"`   // entries of whole batches that are there and right
-	Lost      int64         `json:"lost"`              // entries that had to be there and are not
-	Corrupted int64         `json:"corrupted"`         // entries with a wrong value, or that nobody wrote
-	Counts    oracle.Counts `json:"counts"`            // of commits; all must be zero
-	Problem   string        `json:"problem,omitempty"` // the first
+	Plain int64 `json:"recovered_plain"` // entries of plain puts that are there and right
+	// Transactional are entries of whole transactions that are there and right, but for the registers.
+	Transactional int64         `json:"recovered_transactional"`
+	Lost          int64         `json:"lost"`              // entries that had to be there and are not
+	Corrupted     int64         `json:"corrupted"`         // entries with a wrong value, or that nobody wrote
+	Counts        oracle.Counts `json:"counts"`            // of commits; all must be zero
+	Problem       string        `json:"problem,omitempty"` // the first
 }
 
 // add adds the numbers of a later comparison, and takes over what it found in the database if that was the last.
 func (f *Findings) add(o Findings) {
-	f.Plain, f.Batch = o.Plain, o.Batch
+	f.Plain, f.Transactional = o.Plain, o.Transactional
 	f.Lost += o.Lost
 	f.Corrupted += o.Corrupted
 	f.Counts.Add(o.Counts)
@@ -81,6 +82,7 @@ func (l *ledger) judge(s store) (found Findings, upTo []uint64, err error) {
 			j.missing(commitID{i + 1, w, j.next[i][w]}, max(f.must, f.seen)+1)
 		}
 	}
+	j.judgeRegisters()
 	current := len(l.rounds)
 	for w, next := range j.next[current-1] {
 		upTo = append(upTo, next-1)
@@ -110,7 +112,9 @@ type judge struct {
 	here  int      // of them, there
 	right int      // of them, with the right value
 	sum   uint32   // checksum of the payloads passed by
-	sums  []uint32 // those that the parts of a batch carry
+	sums  []uint32 // those that the parts of a transaction carry
+
+	registers [registers]struct{ held, want register } // in the database, and by the transactions passed by
 }
 
 func (j *judge) note(counter *int64, format string, args ...any) {
@@ -122,6 +126,11 @@ func (j *judge) note(counter *int64, format string, args ...any) {
 
 // see takes the next entry of the database.
 func (j *judge) see(key, value []byte) {
+	if i, ok := parseRegisterKey(key); ok {
+		if j.registers[i].held, ok = parseRegister(value); ok {
+			return
+		}
+	}
 	id, part, ok := parseKey(key)
 	f := j.fate(id)
 	if !ok || f == nil || id.n > f.begun || part >= id.parts(j.seed) {
@@ -134,7 +143,7 @@ func (j *judge) see(key, value []byte) {
 		j.at, j.want, j.here, j.right, j.sum, j.sums = id, id.appendEntries(j.want[:0], j.seed), 0, 0, 0, j.sums[:0]
 	}
 	j.here++
-	if id.isBatch() && len(value) >= sumSize {
+	if id.isTransaction() && len(value) >= sumSize {
 		payload := value[:len(value)-sumSize]
 		j.sum = crc32.Update(j.sum, castagnoli, payload)
 		j.sums = append(j.sums, binary.LittleEndian.Uint32(value[len(payload):]))
@@ -161,17 +170,32 @@ func (j *judge) endOfCommit() {
 		if id.n <= f.must {
 			j.found.Lost += int64(absent)
 		}
-	} else if id.isBatch() && !j.groupHolds() {
-		j.note(&j.found.Counts.TornTxns, "the checksum of batch %v is not that of its entries", id)
+	} else if id.isTransaction() && !j.groupHolds() {
+		j.note(&j.found.Counts.TornTxns, "the checksum of transaction %v is not that of its entries", id)
 	}
-	if id.isBatch() {
-		j.found.Batch += int64(j.right)
+	if id.isTransaction() {
+		j.found.Transactional += int64(j.right)
+		for _, i := range id.registers(j.seed) {
+			j.registers[i].want = j.registers[i].want.add(id, j.seed)
+		}
 	} else {
 		j.found.Plain += int64(j.right)
 	}
 }
 
-// groupHolds reports whether every part of the batch carries the checksum of what the parts hold.
+// judgeRegisters compares the registers with the transactions that are there. If one of these is not right itself, nothing
+// is known of its registers.
+func (j *judge) judgeRegisters() {
+	for i, r := range j.registers {
+		if r.held != r.want && j.found.Counts.Zero() {
+			j.found.Corrupted++
+			j.note(&j.found.Counts.WrongData, "%s has %d transactions that add up to %x; there are %d, which add up to %x",
+				registerKey(i), r.held.n, r.held.sum, r.want.n, r.want.sum)
+		}
+	}
+}
+
+// groupHolds reports whether every part of the transaction carries the checksum of what the parts hold.
 func (j *judge) groupHolds() bool {
 	for _, sum := range j.sums {
 		if sum != j.sum {

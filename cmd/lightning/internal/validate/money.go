@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"sync"
+
+	"lightningdb"
 )
 
 // Sizes of the test of money.
@@ -17,11 +18,11 @@ const (
 	accountsPrefix = "account"
 )
 
-// bank is the accounts. The lock is the application's: it makes a transaction of reading, computing and committing.
-type bank struct {
+// mover makes transfers and knows what those come to that were acknowledged.
+type mover struct {
 	*stress
-	mu       sync.Mutex
-	balances [accounts]uint64 // what the committed transfers come to
+	rng    *rand.Rand
+	change [accounts]int64
 }
 
 func accountKey(i int) []byte { return fmt.Appendf(nil, "%s%03d", accountsPrefix, i) }
@@ -30,93 +31,80 @@ func balanceEntry(i int, balance uint64) entry {
 	return entry{accountKey(i), binary.BigEndian.AppendUint64(nil, balance)}
 }
 
-// runMoney moves money and adds it up in snapshots meanwhile. A check is one sum, one balance read before a transfer, or
-// one at the end.
+// runMoney moves money and adds it up in views meanwhile. A check is one sum, or one balance at the end, which must be what
+// the transfers come to.
 func runMoney(ctx context.Context, s *stress) error {
-	s.say.line("transfers are batches under a lock; transactions that are checked for conflicts come later")
-	b := &bank{stress: s}
 	var opening []entry
 	for i := range accounts {
-		b.balances[i] = startBalance
 		opening = append(opening, balanceEntry(i, startBalance))
 	}
 	if err := s.commit(opening...); err != nil {
 		return err
 	}
 	c := newCrew(ctx, s.Each)
-	for m := range movers {
-		rng := rand.New(rand.NewPCG(s.Seed, uint64(m)))
-		c.start(func() error { return b.transfer(rng) })
+	var all [movers]mover
+	for i := range all {
+		all[i] = mover{stress: s, rng: rand.New(rand.NewPCG(s.Seed, uint64(i)))}
+		c.start(all[i].transfer)
 	}
 	for range auditors {
-		c.start(b.audit)
+		c.start(func() error { return s.audit(ctx, nil) })
 	}
 	if err := c.wait(); err != nil {
 		return err
 	}
-	for i := range accounts {
-		if _, err := b.balance(i); err != nil {
-			return err
+	var want [accounts]int64
+	for i := range want {
+		want[i] = startBalance
+		for _, m := range all {
+			want[i] += m.change[i]
 		}
 	}
-	return b.audit()
+	return s.audit(ctx, want[:])
 }
 
-// balance reads an account and compares it with what the transfers so far come to. The lock is held, or nobody moves.
-func (b *bank) balance(i int) (uint64, error) {
-	value, found, err := b.get(nil, accountKey(i))
-	if err != nil {
-		return 0, err
-	}
-	b.checks.Add(1)
-	if !found || len(value) != 8 || binary.BigEndian.Uint64(value) != b.balances[i] {
-		return 0, broken("account %d holds %x (found %v), the transfers come to %d", i, value, found, b.balances[i])
-	}
-	return b.balances[i], nil
-}
-
-func (b *bank) transfer(rng *rand.Rand) error {
-	from, to := rng.IntN(accounts), rng.IntN(accounts-1)
+func (m *mover) transfer() error {
+	from, to := m.rng.IntN(accounts), m.rng.IntN(accounts-1)
 	if to >= from {
 		to++
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	has, err := b.balance(from)
-	if err != nil {
-		return err
+	fraction, amount := m.rng.Uint64(), uint64(0)
+	err := m.transact([][]byte{accountKey(from), accountKey(to)}, func(values [][]byte) ([]entry, error) {
+		if len(values[0]) != 8 || len(values[1]) != 8 {
+			return nil, broken("accounts %d and %d hold %x and %x", from, to, values[0], values[1])
+		}
+		has, gets := binary.BigEndian.Uint64(values[0]), binary.BigEndian.Uint64(values[1])
+		amount = fraction % (has + 1)
+		return []entry{balanceEntry(from, has-amount), balanceEntry(to, gets+amount)}, nil
+	})
+	if err == nil {
+		m.change[from] -= int64(amount)
+		m.change[to] += int64(amount)
 	}
-	gets, err := b.balance(to)
-	if err != nil {
-		return err
-	}
-	amount := rng.Uint64N(has + 1)
-	if err := b.commit(balanceEntry(from, has-amount), balanceEntry(to, gets+amount)); err != nil {
-		return err
-	}
-	b.balances[from], b.balances[to] = has-amount, gets+amount
-	return nil
+	return err
 }
 
-// audit adds up all accounts in one snapshot.
-func (b *bank) audit() error {
-	snapshot := b.db.Snapshot()
-	defer snapshot.Close()
-	all := snapshot.Prefix([]byte(accountsPrefix))
-	var sum, n uint64
-	for _, value := range all.All() {
-		if len(value) != 8 {
-			return broken("an account holds %d bytes", len(value))
+// audit adds up all accounts in one view, and compares each with want if that is not nil.
+func (s *stress) audit(ctx context.Context, want []int64) error {
+	return s.db.View(ctx, func(tx *lightningdb.Tx) error {
+		var sum uint64
+		n := 0
+		all := tx.Prefix([]byte(accountsPrefix))
+		for _, value := range all.All() {
+			if len(value) != 8 {
+				return broken("account %d holds %d bytes", n, len(value))
+			}
+			balance := binary.BigEndian.Uint64(value)
+			if n < len(want) && balance != uint64(want[n]) {
+				return broken("account %d holds %d, the transfers come to %d", n, balance, want[n])
+			}
+			sum += balance
+			n++
 		}
-		sum += binary.BigEndian.Uint64(value)
-		n++
-	}
-	if err := all.Err(); err != nil {
-		return err
-	}
-	b.checks.Add(1)
-	if sum != accounts*startBalance || n != accounts {
-		return broken("a snapshot has %d in %d accounts instead of %d in %d", sum, n, accounts*startBalance, accounts)
-	}
-	return nil
+		if all.Err() == nil && (sum != accounts*startBalance || n != accounts) {
+			return broken("a view has %d in %d accounts instead of %d in %d", sum, n, accounts*startBalance, accounts)
+		}
+		s.checks.Add(int64(1 + len(want)))
+		return all.Err()
+	})
 }

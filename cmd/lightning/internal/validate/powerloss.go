@@ -9,6 +9,7 @@ import (
 	"lightningdb/cmd/lightning/internal/units"
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/key"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -134,7 +135,7 @@ func (r *crash) examineImages(ctx context.Context, fs *memfs.FS, round int) (nex
 		}
 	}
 	r.say.line("round %d: power cut; %s recovered so far, %s entries in the last", round,
-		units.Plural(r.report.Images, "image"), units.Count(r.report.Plain+r.report.Batch))
+		units.Plural(r.report.Images, "image"), units.Count(r.report.Plain+r.report.Transactional))
 	r.ledger.settle(upTo)
 	return fs.Image(last, seed), nil
 }
@@ -190,17 +191,42 @@ func openEngine(fs *memfs.FS) (*engineStore, error) {
 	return &engineStore{engine: e}, err
 }
 
-func (s *engineStore) commit(entries []entry, sync bool) (uint64, error) {
-	return s.committed(entries, sync)
+func (s *engineStore) commit(reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+	return s.committed(reads, write, sync)
 }
 
-func (s *engineStore) throughEngine(entries []entry, sync bool) (uint64, error) {
+// throughEngine makes a transaction again until it does not conflict. Of those that do one commits, so it ends.
+func (s *engineStore) throughEngine(reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+	for {
+		last, err := s.commitOnce(reads, write, sync)
+		if !errors.Is(err, engine.ErrConflict) {
+			return uint64(last), err
+		}
+	}
+}
+
+func (s *engineStore) commitOnce(reads [][]byte, write writeFunc, sync bool) (last key.SeqNum, err error) {
+	t := s.engine.Begin(0)
+	defer t.Close()
+	values := make([][]byte, len(reads))
+	for i, k := range reads {
+		t.Reads.AddKey(k, key.Hash(k))
+		if values[i], _, err = s.engine.Get(nil, k, t.Seq()); err != nil {
+			return 0, err
+		}
+	}
+	entries, err := write(values)
+	if err != nil {
+		return 0, err
+	}
 	var b batch.Batch
 	for _, e := range entries {
 		b.Put(e.key, e.value)
 	}
-	last, err := s.engine.Commit(&b, sync)
-	return uint64(last), err
+	if len(reads) == 0 {
+		return s.engine.Commit(&b, sync)
+	}
+	return t.Commit(context.Background(), &b, sync)
 }
 
 func (s *engineStore) get(key []byte) ([]byte, bool, error) {

@@ -16,14 +16,15 @@ import (
 // Sizes of the test of scans.
 const (
 	scanFiller  = 40_000 // entries that never change, so that a scan takes long
-	scanMarkers = 9      // entries spread evenly among them that every commit changes
+	scanMarkers = 9      // entries spread evenly among them that every transaction reads and changes
+	scanMarking = 2      // goroutines that do so
 	scanReaders = 2
 )
 
 // scanned is the state of the test of scans. The markers of a moment all hold the same number.
 type scanned struct {
 	*stress
-	begun, acked atomic.Uint64
+	begun, acked atomic.Uint64 // transactions that mark: every one that commits adds 1
 
 	mu        sync.Mutex
 	latencies []time.Duration // of commits
@@ -35,14 +36,17 @@ func fillerKey(i int) []byte { return fmt.Appendf(nil, "%06d", i) }
 // markerKey is behind the filler of that number.
 func markerKey(m int) []byte { return fmt.Appendf(nil, "%06d!", m*(scanFiller/(scanMarkers-1))) }
 
-// runScans commits a new number to all markers while scans read everything. A check is one scan.
+// runScans adds 1 to all markers, transaction after transaction, while scans read everything. A check is one scan; the
+// last one must find as many as were committed.
 func runScans(ctx context.Context, s *stress) error {
 	t := &scanned{stress: s}
 	if err := t.prepare(); err != nil {
 		return err
 	}
 	c := newCrew(ctx, s.Each)
-	c.start(t.mark)
+	for range scanMarking {
+		c.start(t.mark)
+	}
 	for range scanReaders {
 		c.start(t.scan)
 	}
@@ -86,22 +90,39 @@ func (t *scanned) prepare() error {
 	return t.mark()
 }
 
-// mark commits the next number.
+// mark adds 1 to all markers in a transaction.
 func (t *scanned) mark() error {
-	n := t.begun.Add(1)
-	var entries []entry
+	t.begun.Add(1)
+	var reads [][]byte
 	for m := range scanMarkers {
-		entries = append(entries, entry{markerKey(m), binary.BigEndian.AppendUint64(nil, n)})
+		reads = append(reads, markerKey(m))
 	}
 	start := time.Now()
-	if err := t.commit(entries...); err != nil {
+	if err := t.transact(reads, func(values [][]byte) ([]entry, error) { return nextMoment(reads, values) }); err != nil {
 		return err
 	}
-	t.acked.Store(n)
+	t.acked.Add(1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.latencies = append(t.latencies, time.Since(start))
 	return nil
+}
+
+// nextMoment writes one more than all markers hold. Absent ones hold 0.
+func nextMoment(markers, values [][]byte) (entries []entry, err error) {
+	var n uint64
+	for i, value := range values {
+		if !bytes.Equal(value, values[0]) {
+			return nil, broken("a transaction saw two moments: %x at its first marker, %x at marker %d", values[0], value, i)
+		}
+	}
+	if len(values[0]) == 8 {
+		n = binary.BigEndian.Uint64(values[0])
+	}
+	for _, key := range markers {
+		entries = append(entries, entry{key, binary.BigEndian.AppendUint64(nil, n+1)})
+	}
+	return entries, nil
 }
 
 // scan reads everything, forward, in one loop.

@@ -68,11 +68,11 @@ type test struct {
 
 var tests = []test{
 	{"mixed", "writers and readers on the same keys; no read may be older than what was acknowledged before", runMixed},
-	{"money", "transfers between 100 accounts under a lock of the application; every snapshot has all the money", runMoney},
+	{"money", "transfers between 100 accounts, in transactions; every view has all the money", runMoney},
 	{"batches", "batches of 1,000 entries; every snapshot has all of a batch or none", runBatches},
 	{"memory", "10,000 values of 10 KB at a limit of 10 MiB; the process stays at the limit and 32 MiB", runMemory},
 	{"endurance", "puts, deletes and reads for a while, with the rate of each interval", runEndurance},
-	{"scans", "small commits beside long scans; every scan sees one moment", runScans},
+	{"scans", "small transactions beside long scans; every scan sees one moment", runScans},
 }
 
 // Tests are the names of the tests, in the order in which they run.
@@ -170,17 +170,20 @@ func (s *stress) inDatabase(ctx context.Context, t test) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.db.Close()) }()
-	s.write = throughAPI(s.db)
+	s.write = throughAPI(ctx, s.db)
 	if s.StressConfig.commits != nil {
 		s.write = s.StressConfig.commits(s.write)
 	}
 	return t.run(ctx, s)
 }
 
-// commit is for tests: it writes entries, at Sync durability every now and then, and counts.
-func (s *stress) commit(entries ...entry) error {
+// commit is for tests: it writes entries.
+func (s *stress) commit(entries ...entry) error { return s.transact(nil, always(entries)) }
+
+// transact is for tests: it commits a transaction, at Sync durability every now and then, and counts.
+func (s *stress) transact(reads [][]byte, write writeFunc) error {
 	const syncEvery = 16
-	if _, err := s.write(entries, s.commits.Load()%syncEvery == 0); err != nil {
+	if _, err := s.write(reads, write, s.commits.Load()%syncEvery == 0); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.commits.Add(1)

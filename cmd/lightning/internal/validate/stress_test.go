@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -50,24 +51,85 @@ func TestStress_everyTestHolds(t *testing.T) {
 	}
 }
 
+// lie is told in place of a commit.
+type lie func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error)
+
 // lies are what a database may do that is broken. Each is told at every fifth commit.
-var lies = map[string]func(commitFunc, []entry, bool) (uint64, error){
-	"drops what it acknowledges": func(commitFunc, []entry, bool) (uint64, error) { return 0, nil },
-	"tears a batch": func(next commitFunc, entries []entry, sync bool) (uint64, error) {
-		return next(entries[:len(entries)/2], sync)
+var lies = map[string]lie{
+	"drops what it acknowledges": func(_ commitFunc, reads [][]byte, write writeFunc, _ bool) (uint64, error) {
+		_, err := write(startOf(reads))
+		return 0, err
 	},
-	"changes a value": func(next commitFunc, entries []entry, sync bool) (uint64, error) {
-		changed := slices.Clone(entries)
-		for i := range changed {
-			if value := bytes.Clone(changed[i].value); len(value) > 0 {
-				value[len(value)-1] ^= 1
-				changed[i].value = value
-				break
+	"tears a batch": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+		return next(reads, func(values [][]byte) ([]entry, error) {
+			entries, err := write(values)
+			return entries[:len(entries)/2], err
+		}, sync)
+	},
+	"changes a value": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+		return next(reads, func(values [][]byte) ([]entry, error) {
+			entries, err := write(values)
+			return changed(entries), err
+		}, sync)
+	},
+	"fails": func(commitFunc, [][]byte, writeFunc, bool) (uint64, error) { return 0, errors.New("disk on fire") },
+}
+
+// startOf are values that the transactions of every test take.
+func startOf(reads [][]byte) [][]byte {
+	values := make([][]byte, len(reads))
+	for i := range values {
+		values[i] = binary.BigEndian.AppendUint64(nil, startBalance)
+	}
+	return values
+}
+
+// changed are the entries with one bit of the first value flipped.
+func changed(entries []entry) []entry {
+	entries = slices.Clone(entries)
+	for i := range entries {
+		if value := bytes.Clone(entries[i].value); len(value) > 0 {
+			value[len(value)-1] ^= 1
+			entries[i].value = value
+			break
+		}
+	}
+	return entries
+}
+
+// losesUpdates reads in one transaction and writes in another: what others write in between is lost.
+func losesUpdates(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+	var entries []entry
+	_, err := next(reads, func(values [][]byte) (_ []entry, err error) {
+		entries, err = write(values)
+		return nil, err
+	}, sync)
+	if err != nil {
+		return 0, err
+	}
+	runtime.Gosched()
+	return next(nil, always(entries), sync)
+}
+
+// Transactions without isolation lose money, and count wrong.
+func TestStress_noticesLostUpdates(t *testing.T) {
+	for _, name := range []string{"money", "scans"} {
+		c := stressConfig(t, name)
+		c.commits = func(next commitFunc) commitFunc {
+			return func(reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+				return losesUpdates(next, reads, write, sync)
 			}
 		}
-		return next(changed, sync)
-	},
-	"fails": func(commitFunc, []entry, bool) (uint64, error) { return 0, errors.New("disk on fire") },
+		var problem string
+		c.Done = func(r Result) error {
+			problem = r.Problem
+			return nil
+		}
+		if _, err := Stress(t.Context(), c); !errors.Is(err, ErrBroken) {
+			t.Errorf("%s: not noticed: %v", name, err)
+		}
+		t.Logf("%s: %s", name, problem)
+	}
 }
 
 // A test that passes whatever the database does is none.
@@ -84,11 +146,11 @@ func TestStress_everyTestNoticesLies(t *testing.T) {
 				c := stressConfig(t, name)
 				var n atomic.Int64
 				c.commits = func(next commitFunc) commitFunc {
-					return func(entries []entry, sync bool) (uint64, error) {
+					return func(reads [][]byte, write writeFunc, sync bool) (uint64, error) {
 						if n.Add(1)%5 == 0 {
-							return tell(next, entries, sync)
+							return tell(next, reads, write, sync)
 						}
-						return next(entries, sync)
+						return next(reads, write, sync)
 					}
 				}
 				report, err := Stress(t.Context(), c)
@@ -104,7 +166,9 @@ func TestStress_everyTestNoticesLies(t *testing.T) {
 // is made to come between.
 func TestStress_noticesABatchInTwoSteps(t *testing.T) {
 	for name, reader := range map[string]func(s *stress) func() error{
-		"money": func(s *stress) func() error { return (&bank{stress: s}).audit },
+		"money": func(s *stress) func() error {
+			return func() error { return s.audit(context.Background(), nil) }
+		},
 		"batches": func(s *stress) func() error {
 			set := new(batchSet)
 			set.begun.Store(1)

@@ -33,11 +33,13 @@ func TestMain(m *testing.M) {
 
 // task is what a child process of these tests does.
 type task struct {
-	Dir     string
-	Work    Workload
-	Fill    bool // or else Write
-	Seed    uint64
-	Ballast int // bytes to hold meanwhile
+	Dir  string
+	Work Workload
+	Fill bool // or Increment, or else Write
+
+	Increments Increments // with a Mode
+	Seed       uint64
+	Ballast    int // bytes to hold meanwhile
 }
 
 func runTask(text string) error {
@@ -49,6 +51,9 @@ func runTask(text string) error {
 		ballast := bytes.Repeat([]byte("x"), t.Ballast)
 		defer runtime.KeepAlive(ballast)
 		return Fill(context.Background(), t.Dir, t.Seed, os.Stdout)
+	}
+	if t.Increments.Mode != "" {
+		return Increment(context.Background(), t.Dir, t.Increments, os.Stdout)
 	}
 	return Write(context.Background(), t.Dir, t.Work, os.Stdout)
 }
@@ -81,8 +86,8 @@ func TestCrash_keepsEveryAcknowledgedEntry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if report.Kills != 3 || report.Lost != 0 || report.Plain+report.Batch < report.Acknowledged ||
-			report.Plain+report.Batch > report.Written {
+		if report.Kills != 3 || report.Lost != 0 || report.Plain+report.Transactional < report.Acknowledged ||
+			report.Plain+report.Transactional > report.Written {
 			t.Errorf("sync %v: %+v", sync, report)
 		}
 	}
@@ -118,6 +123,18 @@ func TestCrash_noticesEveryKindOfDamage(t *testing.T) {
 		}, "lost 0, corrupted 1, acked_lost=0"},
 		"an entry of a round to come": {func(db *lightningdb.DB, seed uint64) error {
 			return db.Put(commitID{2, 2, 1}.appendKey(nil, 0), nil)
+		}, "lost 0, corrupted 1, acked_lost=0"},
+		"a register lost an update": {func(db *lightningdb.DB, _ uint64) error {
+			value, err := db.Get(registerKey(4))
+			r, _ := parseRegister(value)
+			return errors.Join(err, db.Put(registerKey(4), register{r.n - 1, r.sum}.value()))
+		}, "lost 0, corrupted 1, acked_lost=0 torn_txns=0 holes=0 vanished_reads=0 wrong_data=1"},
+		"a register is gone": {func(db *lightningdb.DB, _ uint64) error { return db.Delete(registerKey(4)) },
+			"lost 0, corrupted 1, acked_lost=0 torn_txns=0 holes=0 vanished_reads=0 wrong_data=1"},
+		"a register nobody could read": {func(db *lightningdb.DB, _ uint64) error { return db.Put(registerKey(4), []byte("x")) },
+			"lost 0, corrupted 1, acked_lost=0 torn_txns=0 holes=0 vanished_reads=0 wrong_data=1"},
+		"a register that there is not": {func(db *lightningdb.DB, _ uint64) error {
+			return db.Put(registerKey(8), register{1, 1}.value())
 		}, "lost 0, corrupted 1, acked_lost=0"},
 		"a key of nobody": {func(db *lightningdb.DB, _ uint64) error { return db.Put([]byte("x"), nil) },
 			"lost 0, corrupted 1, acked_lost=0"},
@@ -204,26 +221,40 @@ func TestCrash_powerLossKeepsWhatWasSynced(t *testing.T) {
 
 // An engine that acknowledges what it has not synced, or not written at all, must be found out.
 func TestCrash_powerLossNoticesLies(t *testing.T) {
-	for name, lie := range map[string]func(commitFunc) commitFunc{
-		"a sync that was not done": func(next commitFunc) commitFunc {
-			return func(entries []entry, _ bool) (uint64, error) { return next(entries, false) }
+	for name, lie := range map[string]lie{
+		"a sync that was not done": func(next commitFunc, reads [][]byte, write writeFunc, _ bool) (uint64, error) {
+			return next(reads, write, false)
 		},
-		"a commit that was not made": func(next commitFunc) commitFunc {
-			return func(entries []entry, sync bool) (uint64, error) {
-				if id, _, _ := parseKey(entries[0].key); id.n == 7 {
-					return 0, nil
-				}
-				return next(entries, sync)
+		"a commit that was not made": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+			if entries, _ := write(make([][]byte, len(reads))); len(reads) == 0 && bytes.Contains(entries[0].key, []byte("/0000000007/")) {
+				return 0, nil
 			}
+			return next(reads, write, sync)
 		},
-		"a batch that was torn": func(next commitFunc) commitFunc {
-			return func(entries []entry, sync bool) (uint64, error) { return next(entries[:(len(entries)+1)/2], sync) }
+		"a transaction that was torn": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+			return next(reads, func(values [][]byte) ([]entry, error) {
+				entries, err := write(values)
+				return entries[:(len(entries)+1)/2], err
+			}, sync)
+		},
+		"a transaction that is not in all registers": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+			return next(reads, func(values [][]byte) ([]entry, error) {
+				entries, err := write(values)
+				return entries[:len(entries)-len(reads)/registersEach], err
+			}, sync)
+		},
+		"a transaction that reads what others have replaced": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+			return next(reads, func(values [][]byte) ([]entry, error) { return write(make([][]byte, len(values))) }, sync)
 		},
 	} {
 		c := powerConfig(t)
-		c.commits = lie
-		if _, err := Crash(t.Context(), c); !errors.Is(err, ErrBroken) {
+		c.commits = func(next commitFunc) commitFunc {
+			return func(reads [][]byte, write writeFunc, sync bool) (uint64, error) { return lie(next, reads, write, sync) }
+		}
+		_, err := Crash(t.Context(), c)
+		if !errors.Is(err, ErrBroken) {
 			t.Errorf("%s: %v", name, err)
 		}
+		t.Logf("%s: %v", name, err)
 	}
 }
