@@ -121,6 +121,22 @@ func TestGetForUpdate_movesOpenCursors(t *testing.T) {
 	}
 }
 
+// What a cursor has walked through counts as read while it is still open: with a newer snapshot it would be another state.
+func TestGetForUpdate_movesNotPastWhatACursorHasRead(t *testing.T) {
+	db := openABC(t)
+	tx := beginTx(t, db, TxOptions{})
+	c := tx.Range(nil, nil).Cursor()
+	defer c.Close()
+	c.First()
+	c.Next()
+	if err := errors.Join(db.Put([]byte("b"), []byte("new")), db.Put([]byte("f"), []byte("new"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.GetForUpdate([]byte("f")); !errors.Is(err, ErrConflict) {
+		t.Errorf("GetForUpdate gave %v", err)
+	}
+}
+
 // A cursor that stands in memory that was emptied would pass over the transaction's own writes.
 func TestCursor_followsASpill(t *testing.T) {
 	for _, backward := range []bool{false, true} {

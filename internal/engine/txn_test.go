@@ -18,13 +18,16 @@ import (
 
 // beginTxn begins a transaction that has looked up keys. It ends with the test, at the latest.
 func beginTxn(t *testing.T, e *Engine, keys ...string) *Txn {
-	tx := e.Begin(0)
+	tx := begin(e)
 	t.Cleanup(tx.Close)
 	for _, k := range keys {
 		tx.Reads.AddKey([]byte(k), key.Hash([]byte(k)))
 	}
 	return tx
 }
+
+// begin begins a transaction of no known goroutine.
+func begin(e *Engine) *Txn { return e.Begin(0) }
 
 // openTxn opens an engine that ends after the transactions of the test.
 func openTxn(t *testing.T) *Engine {
@@ -303,7 +306,7 @@ func writersOfM(t *testing.T) map[string]func(e *Engine) error {
 			return err
 		},
 		"a transaction": func(e *Engine) error {
-			tx := e.Begin(0)
+			tx := begin(e)
 			defer tx.Close()
 			_, err := tx.Commit(context.Background(), batchOf("a", "m"), false)
 			return err
@@ -317,7 +320,7 @@ func writersOfM(t *testing.T) map[string]func(e *Engine) error {
 			if err != nil {
 				return err
 			}
-			tx := e.Begin(0)
+			tx := begin(e)
 			defer tx.Close()
 			_, err = tx.CommitRun(context.Background(), run)
 			return err
@@ -357,7 +360,7 @@ func TestCommit_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 // Whoever waits for a lock would wait for ever.
 func TestClose_endsWaitsForLocks(t *testing.T) {
 	e := openManual(t, memfs.New())
-	holder, other := e.Begin(0), e.Begin(0)
+	holder, other := begin(e), begin(e)
 	if err := holder.Lock(t.Context(), []byte("k"), true); err != nil {
 		t.Fatal(err)
 	}

@@ -332,8 +332,10 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a snapshot moves forward over a change",
 		Breaks: "a transaction acts on two states",
-		Changes: []Change{{"internal/engine/txn.go", `	if err := t.engine.unchangedIn(t.snapshot, &t.Reads); err != nil {`,
-			`	if err := t.engine.unchangedIn(next, &t.Reads); err != nil {`}},
+		Changes: []Change{{"internal/engine/txn.go", `		next.Close()
+		return err
+`, `		_ = err
+`}},
 		Killer: test("engine", "TestTxn_Lock_.*"),
 	},
 	{
@@ -346,15 +348,19 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "the snapshot to move to is taken after the check",
 		Breaks: "what is committed in between is passed over",
-		Changes: []Change{{"internal/engine/txn.go", `	next := t.engine.Snapshot()
-	if err := t.engine.unchangedIn(t.snapshot, &t.Reads); err != nil {
-		next.Close()
-		return err
-	}`,
-			`	if err := t.engine.unchangedIn(t.snapshot, &t.Reads); err != nil {
+		Changes: []Change{
+			{"internal/engine/txn.go", `	next := t.engine.Snapshot()
+`, `	var next *Snapshot
+`},
+			{"internal/engine/txn.go", `		next.Close()
 		return err
 	}
-	next := t.engine.Snapshot()`}},
+`,
+				`		return err
+	}
+	next = t.engine.Snapshot()
+`},
+		},
 		Killer: test("engine", "TestTxn_Lock_.*"),
 	},
 	{
@@ -379,8 +385,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "large transactions do not wait for locks",
 		Breaks: "the holder of a lock loses all the same",
-		Changes: []Change{{"internal/engine/txn.go", `	for _, held := range t.engine.locks.HeldByOthers(t.owner) {`,
-			`	for _, held := range t.engine.locks.HeldByOthers(t.owner)[:0] {`}},
+		Changes: []Change{{"internal/engine/txn.go", ` && held.Holds(it.Key().User) {`,
+			` && held.Holds(it.Key().User) && r.seq == 0 {`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
@@ -395,8 +401,9 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "the end of a transaction leaves its locks",
 		Breaks: "the key can never be written again",
-		Changes: []Change{{"internal/engine/txn.go", `		t.engine.locks.Release(t.owner)
-`, ""}},
+		Changes: []Change{{"internal/engine/txn.go", `	if t.locked {
+`, `	if t.locked && t.snapshot == nil {
+`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
@@ -553,6 +560,13 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesOpenCursors)$"},
 	},
 	{
+		Name:   "the snapshot moves past what a cursor has walked through",
+		Breaks: "a transaction acts on two states",
+		Changes: []Change{{"tx.go", `	rw.reportWalks()
+`, ""}},
+		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesNotPastWhatACursorHasRead)$"},
+	},
+	{
 		Name:   "a cursor stays behind when the writes are spilled",
 		Breaks: "it passes over what the transaction wrote",
 		Changes: []Change{{"own_iterator.go", ` && it.spills == it.rw.writes.Spills()`,
@@ -591,51 +605,51 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
-		Name:    "a failed call is forgotten at the commit",
-		Breaks:  "what a function decided without it is committed",
-		Changes: []Change{{"tx.go", `	if rw.err != nil {`, `	if rw.err != nil && rw.done {`}},
-		Killer:  Check{Package: ".", Run: "^(TestCommit_refusesAfterAFailedCall)$"},
+		Name:   "a failed call is forgotten at the commit",
+		Breaks: "what a function decided without it is committed",
+		Changes: []Change{{"tx.go", `	err := rw.err
+`, `	var err error
+`}},
+		Killer: Check{Package: ".", Run: "^(TestCommit_refusesAfterAFailedCall)$"},
 	},
 	{
 		Name:   "an error of the function is ignored, and committed",
 		Breaks: "half of what was meant is written",
 		Changes: []Change{{"update.go", `	if err := fn(tx); err != nil {
-		return err
+		return nil, err
 	}
-	return tx.commit()`,
+	return tx.rw, tx.rw.commit()`,
 			`	if err := fn(tx); errors.Is(err, ErrConflict) {
-		return err
+		return nil, err
 	}
-	return tx.commit()`}},
+	return tx.rw, tx.rw.commit()`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 	},
 	{
 		Name:   "a panic in the function commits",
 		Breaks: "half of what was meant is written",
 		Changes: []Change{{"update.go", `	if err := fn(tx); err != nil {
-		return err
+		return nil, err
 	}
-	return tx.commit()`,
+	return tx.rw, tx.rw.commit()`,
 			`	panicked := true
 	defer func() {
 		if panicked {
-			_ = tx.commit()
+			_ = tx.rw.commit()
 		}
 	}()
 	err = fn(tx)
 	if panicked = false; err != nil {
-		return err
+		return nil, err
 	}
-	return tx.commit()`}},
+	return tx.rw, tx.rw.commit()`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 	},
 	{
 		Name:   "a cancelled transaction commits",
 		Breaks: "what its caller was told did not happen is there",
-		Changes: []Change{{"tx.go", `	if err := rw.ctx.Err(); err != nil {
-		return 0, err`,
-			`	if err := rw.ctx.Err(); err != nil && rw.done {
-		return 0, err`}},
+		Changes: []Change{{"tx.go", `	if err := rw.ctx.Err(); err != nil {`,
+			`	if err := rw.ctx.Err(); err != nil && !rw.busy.Load() {`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 	},
 	{
@@ -663,22 +677,10 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "OnCommit is called for what was not committed",
 		Breaks: "a caller believes in an attempt that lost",
-		Changes: []Change{
-			{"update.go", `	tx.rw.leave()
-	if err != nil {
-		return err
-	}
-	for _, fn`,
-				`	tx.rw.leave()
-	defer func() { _ = err }()
-	for _, fn`},
-			{"update.go", `		fn(uint64(seq))
-	}
-	return nil`,
-				`		fn(uint64(seq))
-	}
-	return err`},
-		},
+		Changes: []Change{{"update.go", `	return tx.rw, tx.rw.commit()`,
+			`	err = tx.rw.commit()
+	tx.rw.announce()
+	return tx.rw, err`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_repeatsWhatLost)$"},
 	},
 	{
