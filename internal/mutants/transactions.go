@@ -140,6 +140,7 @@ var transactionMutants = []Mutant{
 		Killer: test("txn", "TestReads_.*"),
 		Quick:  true,
 	},
+
 	// The check of a commit.
 	{
 		Name:   "a commit is not checked",
@@ -328,6 +329,7 @@ var transactionMutants = []Mutant{
 		Killer: test("commit", "TestExclusive_keepsCommitsOut"),
 		Quick:  true,
 	},
+
 	// Locks, and the snapshot that moves with them.
 	{
 		Name:   "a snapshot moves forward over a change",
@@ -551,6 +553,7 @@ var transactionMutants = []Mutant{
 		Hangs:  true,
 		Quick:  true,
 	},
+
 	// A transaction and its function.
 	{
 		Name:   "a cursor stays behind when the snapshot moves",
@@ -749,6 +752,7 @@ var transactionMutants = []Mutant{
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestSetDurability_.*)$"},
 	},
+
 	// What a transaction has written.
 	{
 		Name:    "a scan shows what the transaction deleted",
@@ -906,6 +910,7 @@ var transactionMutants = []Mutant{
 		Killer: test("txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
+
 	// What can be waited for, and what is kept.
 	{
 		Name:   "WaitDurable returns at once",
