@@ -38,7 +38,7 @@ func openTxn(t *testing.T) *Engine {
 
 // closeIfItHangs ends waits for locks that would never end: the test fails then, instead of hanging.
 func closeIfItHangs(t *testing.T, e *Engine) {
-	guard := time.AfterFunc(20*time.Second, func() { e.Close() })
+	guard := time.AfterFunc(10*time.Second, func() { e.Close() })
 	t.Cleanup(func() { guard.Stop() })
 }
 
@@ -289,7 +289,7 @@ func TestTxn_locksKeepCommitsWaiting(t *testing.T) {
 			}
 			holder.Close()
 			if err := <-done; err != nil {
-				t.Errorf("%s of another: %s gave %v", name, who, err)
+				t.Fatalf("%s of another: %s gave %v", name, who, err)
 			}
 			if e.locks.Any() {
 				t.Errorf("%s of another: a lock stays after %s", name, who)

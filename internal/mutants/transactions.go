@@ -827,7 +827,7 @@ var transactionMutants = []Mutant{
 		Breaks: "of a key that was written twice since, the first value stays",
 		Changes: []Change{{"internal/txn/writes.go", `	for i := len(w.undo) - 1; i >= length; i-- {`,
 			`	for i := length; i < len(w.undo); i++ {`}},
-		Killer: test("txn", "TestWrites_rollBackToSavepoints"),
+		Killer: test("txn", "TestWrites_rollBackKeysWrittenTwice"),
 		Quick:  true,
 	},
 	{

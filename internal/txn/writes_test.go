@@ -241,6 +241,19 @@ func TestWrites_rollBackToSavepoints(t *testing.T) {
 	})
 }
 
+// Of a key that was written twice since the savepoint, the first of the two values would stay.
+func TestWrites_rollBackKeysWrittenTwice(t *testing.T) {
+	var w Writes
+	w.Put([]byte("k"), []byte("1"))
+	savepoint := w.Savepoint()
+	w.Put([]byte("k"), []byte("2"))
+	w.Put([]byte("k"), []byte("3"))
+	w.RollbackTo(savepoint)
+	if write, err := w.Get([]byte("k")); err != nil || write == nil || string(write.Value) != "1" {
+		t.Errorf("the key is %+v, %v", write, err)
+	}
+}
+
 // A set that loses a key when it grows commits half a transaction.
 func TestWrites_keepMillionsInOrder(t *testing.T) {
 	const n = 50_000
