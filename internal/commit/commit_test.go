@@ -368,3 +368,18 @@ func TestFlight_doesNotSearchForLong(t *testing.T) {
 		t.Error("a large batch was taken for one that does not write the key")
 	}
 }
+
+// A commit beside an exclusive step would take the number that the step was given, or change what it looks at.
+func TestExclusive_keepsCommitsOut(t *testing.T) {
+	q := NewQueue(&recorder{fits: 1}, 1)
+	alone := func() error {
+		if q.pipelineMu.TryLock() {
+			q.pipelineMu.Unlock()
+			return errors.New("a commit could go on")
+		}
+		return nil
+	}
+	if err := errors.Join(q.Exclusive(alone), q.ExclusiveNumbered(func(key.SeqNum) error { return alone() })); err != nil {
+		t.Error(err)
+	}
+}

@@ -65,14 +65,19 @@ func TestSnapshot_isNumberedAndRegisteredInOneStep(t *testing.T) {
 
 // waitUntilBlocked waits until some goroutine waits for a mutex in function.
 func waitUntilBlocked(function string) {
-	stacks := make([]byte, 1<<20)
-	for {
-		n := runtime.Stack(stacks, true)
-		for _, stack := range strings.Split(string(stacks[:n]), "\n\n") {
-			if strings.Contains(stack, "Mutex).Lock") && strings.Contains(stack, function) {
-				return
-			}
-		}
+	for !blockedIn(function) {
 		runtime.Gosched()
 	}
+}
+
+// blockedIn reports whether a goroutine waits for a mutex in the named function.
+func blockedIn(function string) bool {
+	stacks := make([]byte, 1<<20)
+	n := runtime.Stack(stacks, true)
+	for _, stack := range strings.Split(string(stacks[:n]), "\n\n") {
+		if strings.Contains(stack, "Mutex).Lock") && strings.Contains(stack, function) {
+			return true
+		}
+	}
+	return false
 }

@@ -2,14 +2,12 @@
 // or a few, and the check that must notice. Run builds the changed source beside the real one, by the overlay of the go
 // command, and runs the check; a mutant that survives shows a promise that no test holds.
 //
-// The list is in log.go, tree.go, readers.go and merge.go. The package is for tests; nothing in the product imports it, and
+// The list is in log.go, tree.go, readers.go, merge.go and transactions.go. The package is for tests; nothing in the product imports it, and
 // nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
 //
-// These wait for read-write transactions and come with them: a scan or a miss that is not in the read set, a validation
-// with < in place of <=, a commit that is visible before it was validated, a panic in a callback that commits. A nonce
-// that is used again after a crash waits for encryption.
+// A nonce that is used again after a crash waits for encryption.
 package mutants
 
 import (
@@ -63,7 +61,9 @@ func (c Check) args(overlay string) []string {
 }
 
 // All returns every mutant.
-func All() []Mutant { return slices.Concat(logMutants, treeMutants, readerMutants, mergeMutants) }
+func All() []Mutant {
+	return slices.Concat(logMutants, treeMutants, readerMutants, mergeMutants, transactionMutants)
+}
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly
 // once: the source has moved on, and the mutant must follow.

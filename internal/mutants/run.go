@@ -98,7 +98,8 @@ func (c Check) run(ctx context.Context, root, overlay string) (Result, error) {
 	start := time.Now()
 	cmd := exec.CommandContext(ctx, "go", c.args(overlay)...)
 	cmd.Dir = root
-	cmd.WaitDelay = 10 * time.Second // for a test binary that outlives the go command
+	cmd.Env = append(os.Environ(), "RAPID_NOFAILFILE=1") // what kills a mutant must not stay in the working tree
+	cmd.WaitDelay = 10 * time.Second                     // for a test binary that outlives the go command
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()

@@ -182,3 +182,28 @@ func TestWrites_boundSavepointsOfASpill(t *testing.T) {
 		t.Errorf("Spill gave %v", err)
 	}
 }
+
+// Runs that are merged to keep them few must not take a savepoint with them.
+func TestWrites_rollBackBehindManySpills(t *testing.T) {
+	var w Writes
+	var s shelf
+	spill := func(from, to int) {
+		for i := from; i < to; i++ {
+			w.Put([]byte{'k', byte(i)}, []byte{1})
+			if err := w.Spill(&s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	spill(0, fanIn/2)
+	mark := w.Savepoint()
+	spill(fanIn/2, 3*fanIn)
+	w.RollbackTo(mark)
+	for i := range 3 * fanIn {
+		write, err := w.Get([]byte{'k', byte(i)})
+		if err != nil || (write != nil) != (i < fanIn/2) {
+			t.Errorf("key %d: %+v, %v", i, write, err)
+		}
+	}
+	w.Reset()
+}

@@ -174,6 +174,29 @@ func moveBoth(t *rapid.T, o *Overlay, model *contents, at string) string {
 	return string(model.Key())
 }
 
+// A loop that puts what it will come to would pass over it.
+func TestOverlay_showsWhatIsWrittenMeanwhile(t *testing.T) {
+	for _, backward := range []bool{false, true} {
+		var w Writes
+		var o Overlay
+		o.Reset(newContents(map[string]string{"a": "", "d": ""}, nil, nil), &w, nil, nil)
+		start, next, want := o.First, o.Next, "bcd"
+		if backward {
+			start, next, want = o.Last, o.Prev, "cba"
+		}
+		start()
+		got := ""
+		w.Put([]byte("b"), nil)
+		w.Put([]byte("c"), nil)
+		for next() {
+			got += string(o.Key())
+		}
+		if got != want {
+			t.Errorf("backward %v: the scan shows %q, want %q", backward, got, want)
+		}
+	}
+}
+
 // A savepoint that brings back another state than it saw commits what the caller took back.
 func TestWrites_rollBackToSavepoints(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -216,6 +239,19 @@ func TestWrites_rollBackToSavepoints(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Of a key that was written twice since the savepoint, the first of the two values would stay.
+func TestWrites_rollBackKeysWrittenTwice(t *testing.T) {
+	var w Writes
+	w.Put([]byte("k"), []byte("1"))
+	savepoint := w.Savepoint()
+	w.Put([]byte("k"), []byte("2"))
+	w.Put([]byte("k"), []byte("3"))
+	w.RollbackTo(savepoint)
+	if write, err := w.Get([]byte("k")); err != nil || write == nil || string(write.Value) != "1" {
+		t.Errorf("the key is %+v, %v", write, err)
+	}
 }
 
 // A set that loses a key when it grows commits half a transaction.
