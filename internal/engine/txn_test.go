@@ -243,11 +243,15 @@ func TestTxn_Lock_waitsForCommitsInProgress(t *testing.T) {
 	tx := beginTxn(t, e)
 	locked := make(chan error, 1)
 	var early bool
-	e.queue.Exclusive(func() error {
+	refused := errors.New("nothing was committed")
+	err := e.queue.ExclusiveNumbered(func(key.SeqNum) error {
 		go func() { locked <- tx.Lock(t.Context(), []byte("k"), true) }()
 		early = endsBefore(locked, func() bool { return blockedIn("commit.(*Queue).Settle") })
-		return nil
+		return refused
 	})
+	if err != refused {
+		t.Fatal(err)
+	}
 	if early {
 		t.Fatal("the lock was granted while a commit was in progress")
 	}
