@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -292,5 +293,36 @@ func TestTx_endedIsApartFromLaterOnes(t *testing.T) {
 	}
 	if n != len(ended) {
 		t.Errorf("%d keys, want %d", n, len(ended))
+	}
+}
+
+// BenchmarkUpdateContended has 20 goroutines increment one counter. Synced, one increment for each sync is the limit.
+func BenchmarkUpdateContended(b *testing.B) {
+	for name, d := range map[string]Durability{"sync": Sync, "process": Process} {
+		b.Run(name, func(b *testing.B) {
+			db, err := Open(b.TempDir(), &Options{Durability: d})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			var left, attempts atomic.Int64
+			left.Store(int64(b.N))
+			var done sync.WaitGroup
+			for range 20 {
+				done.Go(func() {
+					for left.Add(-1) >= 0 {
+						err := db.Update(b.Context(), func(tx *Tx) error {
+							attempts.Add(1)
+							return increment(tx, "counter")
+						})
+						if err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			done.Wait()
+			b.ReportMetric(float64(attempts.Load())/float64(b.N), "attempts/op")
+		})
 	}
 }
