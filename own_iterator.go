@@ -56,7 +56,7 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 	if err := it.open(); err != nil {
 		return nil, err
 	}
-	rw.iterators = append(rw.iterators, it)
+	rw.iterators, rw.iterated = append(rw.iterators, it), true
 	return it, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"lightningdb/internal/batch"
@@ -58,15 +59,39 @@ type readWrite struct {
 	options   TxOptions
 	priority  bool // it locks what it reads, and never loses
 	hasRead   bool // something was read: under snapshot isolation the snapshot may move no more
-	txn       *engine.Txn
-	writes    txn.Writes
+	txn       engine.Txn
+	*memory                  // nil once another transaction may have it
 	iterators []*ownIterator // open ones
+	iterated  bool           // there have been iterators
 	err       error          // why it must not commit: the first failed read, or a lost lock
 	onCommit  []func(seq uint64)
 	committed key.SeqNum // of the commit, once there was one
 
 	savepoints []uint64 // serial numbers of those that are not void
 	serial     uint64   // of the newest savepoint
+}
+
+// memory is what a transaction that writes collects. A later transaction uses it again.
+type memory struct {
+	reads  txn.Reads
+	writes txn.Writes
+	batch  Batch // of the commit
+}
+
+var memories = sync.Pool{New: func() any { return new(memory) }}
+
+// keptBatch is the size up to which the memory of a batch is used again.
+const keptBatch = 64 << 10
+
+// recycle gives m to a later transaction. Nobody may use anything of it any more.
+func (m *memory) recycle() {
+	m.reads.Reset()
+	m.writes.Reset()
+	if m.batch.Size() > keptBatch {
+		m.batch = Batch{}
+	}
+	m.batch.Reset()
+	memories.Put(m)
 }
 
 // Sequence is the number of the newest commit that the transaction sees. GetForUpdate may raise it.
@@ -458,13 +483,13 @@ func (rw *readWrite) write() (key.SeqNum, error) {
 	if rw.writes.Spilled() {
 		return rw.commitSpilled()
 	}
-	var b Batch
+	b := &rw.batch
 	b.durability = rw.options.Durability
 	rw.writes.AppendTo(&b.ops)
 	if b.Len() == 0 {
 		return rw.txn.Seq(), nil // what it read was true at its snapshot
 	}
-	sync, err := rw.db.admit(&b)
+	sync, err := rw.db.admit(b)
 	if err != nil {
 		return 0, err
 	}
@@ -495,7 +520,12 @@ func (rw *readWrite) end() {
 	rw.done = true
 	rw.closeIterators()
 	rw.txn.Close()
-	rw.writes.Reset()
+	if rw.iterated { // its caller may still hold a key or value of a range
+		rw.writes.Reset()
+		return
+	}
+	rw.recycle()
+	rw.memory, rw.txn.Reads = nil, nil
 }
 
 func (rw *readWrite) closeIterators() {

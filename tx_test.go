@@ -233,3 +233,64 @@ func TestView_endsItsCursors(t *testing.T) {
 		t.Errorf("after View the cursor is at %q, %v", c.Key(), c.Err())
 	}
 }
+
+// A transaction takes over the memory of one that has ended. A late call on the old one, or a key of a range that its
+// caller kept, must not see or change what the new one does.
+func TestTx_endedIsApartFromLaterOnes(t *testing.T) {
+	db := openMemory(t)
+	ended := make([]*Tx, 20)
+	var kept [][]byte
+	for i := range ended {
+		tx, err := db.Begin(t.Context(), TxOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Put(fmt.Appendf(nil, "old %02d", i), []byte("old")); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			for k := range tx.Prefix(fmt.Appendf(nil, "old %02d", i)).Keys() {
+				kept = append(kept, k)
+			}
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		ended[i] = tx
+	}
+	for i := range ended {
+		err := db.Update(t.Context(), func(tx *Tx) error {
+			err := tx.Put(fmt.Appendf(nil, "new %02d", i), []byte("new"))
+			for _, old := range ended {
+				if err := old.Put([]byte("late"), nil); !errors.Is(err, ErrTxDone) {
+					t.Errorf("Put after the end: %v", err)
+				}
+				if _, err := old.Get([]byte("late")); !errors.Is(err, ErrTxDone) {
+					t.Errorf("Get after the end: %v", err)
+				}
+				if err := old.Rollback(); err != nil {
+					t.Errorf("Rollback after the end: %v", err)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, k := range kept {
+		if want := fmt.Sprintf("old %02d", 2*i); string(k) != want {
+			t.Errorf("a key of a range became %q, want %q", k, want)
+		}
+	}
+	n := 0
+	for k := range db.Range(nil, nil).Keys() {
+		if want := fmt.Sprintf("new %02d", n); string(k) != want {
+			t.Errorf("key %d is %q, want %q", n, k, want)
+		}
+		n++
+	}
+	if n != len(ended) {
+		t.Errorf("%d keys, want %d", n, len(ended))
+	}
+}

@@ -144,9 +144,21 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 	if o.ReadOnly {
 		return db.beginView(), nil
 	}
-	rw := &readWrite{db: db, ctx: ctx, options: o, txn: db.engine.Begin(self)}
+	return db.beginWrite(ctx, o, self), nil
+}
+
+// beginWrite returns a transaction that may write, in one piece of memory.
+func (db *DB) beginWrite(ctx context.Context, o TxOptions, self goroutine.ID) *Tx {
+	t := new(struct {
+		Tx
+		readWrite
+	})
+	rw := &t.readWrite
+	rw.db, rw.ctx, rw.options, rw.memory = db, ctx, o, memories.Get().(*memory)
 	rw.writes.Rules = db.rules
-	return &Tx{rw: rw}, nil
+	db.engine.Begin(&rw.txn, &rw.reads, self)
+	t.Tx.rw = rw
+	return &t.Tx
 }
 
 // Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what

@@ -10,12 +10,14 @@ var bucketName = []byte("bench")
 
 func bboltKind() kind {
 	return kind{
-		name: "bbolt",
-		peer: true,
+		name:   "bbolt",
+		peer:   true,
+		module: "go.etcd.io/bbolt",
 		config: "go.etcd.io/bbolt; FreelistType hashmap, NoFreelistSync, InitialMmapSize 16 GiB, NoStatistics; NoSync when not " +
-			"synced; DB.Batch with MaxBatchSize = writers when more than 2 goroutines commit, else DB.Update; memory: the " +
+			"synced; DB.Batch with MaxBatchSize = writers when more than 2 goroutines commit, else DB.Update (bank transfers too); memory: the " +
 			"operating system's page cache",
 		open: openBbolt,
+		bank: openBboltBank,
 	}
 }
 
@@ -25,6 +27,16 @@ type boltEngine struct {
 }
 
 func openBbolt(dir string, writers int) (Engine, error) {
+	db, err := openBboltFile(dir)
+	if err != nil {
+		return nil, err
+	}
+	db.MaxBatchSize = writers
+	return &boltEngine{db, writers > 2}, nil
+}
+
+// openBboltFile opens a database with an empty bucket.
+func openBboltFile(dir string) (*bbolt.DB, error) {
 	db, err := bbolt.Open(filepath.Join(dir, "bolt.db"), 0o600, &bbolt.Options{
 		FreelistType:    bbolt.FreelistMapType,
 		NoFreelistSync:  true,
@@ -34,12 +46,11 @@ func openBbolt(dir string, writers int) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.MaxBatchSize = writers
 	err = db.Update(func(tx *bbolt.Tx) error {
 		_, err := tx.CreateBucketIfNotExists(bucketName)
 		return err
 	})
-	return &boltEngine{db, writers > 2}, err
+	return db, err
 }
 
 // Write relies on no workload mixing synced and other writes at the same time.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,20 +37,31 @@ var errUnsupported = errors.New("not supported")
 type kind struct {
 	name   string
 	config string // one line for the report
+	module string // its version is in the report
 	peer   bool   // compared with: neither ours nor the map
-	// open opens the engine in dir, creating it. writers is how many goroutines will write at once.
+	// open opens the engine in dir, creating it. writers is how many goroutines will write at once. nil: only its
+	// transactions are measured.
 	open func(dir string, writers int) (Engine, error)
+
+	bank        openBank // nil: it has no transactions
+	lockingBank openBank // whose transactions lock what they read; nil if that is no choice of its own
 }
+
+// cgoKinds are engines that are there only if cgo or a build tag is: each file adds its own.
+var cgoKinds []kind
 
 // kinds are the engines in the order of the report.
 func kinds() []kind {
-	return []kind{
-		lightningKind("lightning", 256<<20),
+	lightning := lightningKind("lightning", 256<<20)
+	lightning.bank, lightning.lockingBank = openLightningBank, openLightningLockingBank
+	return slices.Concat([]kind{
+		lightning,
 		lightningKind("lightning-512", 512<<20),
 		bboltKind(),
+		bboltBatchKind(),
 		pebbleKind(),
-		mapKind(),
-	}
+		badgerKind(),
+	}, cgoKinds, []kind{mapKind()})
 }
 
 func kindByName(name string) (kind, error) {

@@ -25,6 +25,7 @@ func mainError() error {
 	rows := flag.Int("n", 0, "rows (default 1,000,000; 200,000 with -quick)")
 	each := flag.Duration("each", 0, "time of each row of the table (default 1s; 300ms with -quick)")
 	repetitions := flag.Int("r", 0, "repetitions (default 3; 1 with -quick)")
+	bankOnly := flag.Bool("bank", false, "measure transactions only")
 	engines := flag.String("engines", "", "comma-separated; default all")
 	out := flag.String("out", "", "file for the report (default ../docs/benchmarks.md without -quick; else none)")
 	tmp := flag.String("dir", "", "where to put the databases; default the system's temporary directory")
@@ -32,7 +33,7 @@ func mainError() error {
 	child := flag.String("child", "", "used by the program itself: the engine to measure")
 	flag.Parse()
 
-	s := settings{Rows: 1_000_000, Each: time.Second, Profiles: *profiles}
+	s := settings{Rows: 1_000_000, Each: time.Second, Profiles: *profiles, BankOnly: *bankOnly}
 	count, file := 3, "../docs/benchmarks.md"
 	if *quick {
 		s.Rows, s.Each, count, file = 200_000, 300*time.Millisecond, 1, ""
@@ -125,7 +126,7 @@ func measureChild(name, tmp string, s settings) (map[string]float64, error) {
 		return nil, err
 	}
 	cmd := exec.Command(self, "-child", name, "-dir", dir, "-n", strconv.Itoa(s.Rows), "-each", s.Each.String(),
-		"-profiles", s.Profiles)
+		"-profiles", s.Profiles, "-bank="+strconv.FormatBool(s.BankOnly))
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	if err != nil {

@@ -13,8 +13,9 @@ const pebbleCache = 256 << 20
 
 func pebbleKind() kind {
 	return kind{
-		name: "pebble",
-		peer: true,
+		name:   "pebble",
+		peer:   true,
+		module: "github.com/cockroachdb/pebble/v2",
 		config: "github.com/cockroachdb/pebble/v2; block cache 256 MiB and beside it memtables of 64 MiB (up to 4), " +
 			"L0CompactionThreshold 2, L0StopWritesThreshold 1000, LBaseMaxBytes 64 MiB, blocks 32 KiB, index blocks 256 KiB, " +
 			"bloom filters of 10 bits, no compression, up to 2 compactions; synced: pebble.Sync, else pebble.NoSync (a kill of " +

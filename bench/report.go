@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,40 +17,57 @@ import (
 type row struct {
 	name  string // in run.results; empty for a heading
 	title string
-	less  bool // less is better
+	less  bool   // less is better
+	peers string // the peers' row to compare with; empty: this one
 }
 
-var rows = []row{
-	{"", "Writes", false},
-	{"load", "bulk load, batches of 1,000, until synced (entries/s)", false},
-	{"settle", "… background work after it (s)", true},
-	{"durable1", "durable write, 1 goroutine (commits/s)", false},
-	{"durable64", "durable write, 64 goroutines (commits/s)", false},
-	{"durable_batch", "durable batches of 1,000 (entries/s)", false},
-	{"nosync1", "unsynced write, 1 goroutine (commits/s)", false},
-	{"nosync2", "unsynced write, 2 goroutines (commits/s)", false},
-	{"", "Point reads", false},
-	{"uniform1", "uniform, 1 goroutine (reads/s)", false},
-	{"uniform2", "uniform, 2 goroutines", false},
-	{"uniform_own1", "uniform, each its own transaction, 1 goroutine", false},
-	{"uniform_own2", "uniform, each its own transaction, 2 goroutines", false},
-	{"zipf1", "zipfian, 1 goroutine", false},
-	{"zipf2", "zipfian, 2 goroutines", false},
-	{"hot1", "among a tenth of the rows, 1 goroutine", false},
-	{"hot2", "among a tenth of the rows, 2 goroutines", false},
-	{"absent1", "absent keys, 1 goroutine", false},
-	{"absent2", "absent keys, 2 goroutines", false},
-	{"", "Scans", false},
-	{"scan10", "seek + 10 entries (scans/s)", false},
-	{"scan100", "seek + 100 entries (scans/s)", false},
-	{"scan_all", "everything (entries/s)", false},
-	{"", "Size, open, memory", false},
-	{"disk", "on disk after load and close (MiB)", true},
-	{"close", "close after load (ms)", true},
-	{"open", "open after a clean close, and one read (ms)", true},
-	{"rss_load", "peak resident memory, load (MiB)", true},
-	{"rss_read", "… and reads and scans (MiB)", true},
-	{"rss_all", "… and writes (MiB)", true},
+var rows = slices.Concat([]row{
+	{title: "Writes"},
+	{name: "load", title: "bulk load, batches of 1,000, until synced (entries/s)"},
+	{name: "settle", title: "… background work after it (s)", less: true},
+	{name: "durable1", title: "durable write, 1 goroutine (commits/s)"},
+	{name: "durable64", title: "durable write, 64 goroutines (commits/s)"},
+	{name: "durable_batch", title: "durable batches of 1,000 (entries/s)"},
+	{name: "nosync1", title: "unsynced write, 1 goroutine (commits/s)"},
+	{name: "nosync2", title: "unsynced write, 2 goroutines (commits/s)"},
+	{title: "Point reads"},
+	{name: "uniform1", title: "uniform, 1 goroutine (reads/s)"},
+	{name: "uniform2", title: "uniform, 2 goroutines"},
+	{name: "uniform_own1", title: "uniform, each its own transaction, 1 goroutine"},
+	{name: "uniform_own2", title: "uniform, each its own transaction, 2 goroutines"},
+	{name: "zipf1", title: "zipfian, 1 goroutine"},
+	{name: "zipf2", title: "zipfian, 2 goroutines"},
+	{name: "hot1", title: "among a tenth of the rows, 1 goroutine"},
+	{name: "hot2", title: "among a tenth of the rows, 2 goroutines"},
+	{name: "absent1", title: "absent keys, 1 goroutine"},
+	{name: "absent2", title: "absent keys, 2 goroutines"},
+	{title: "Scans"},
+	{name: "scan10", title: "seek + 10 entries (scans/s)"},
+	{name: "scan100", title: "seek + 100 entries (scans/s)"},
+	{name: "scan_all", title: "everything (entries/s)"},
+}, bankRows(), []row{
+	{title: "Size, open, memory"},
+	{name: "disk", title: "on disk after load and close (MiB)", less: true},
+	{name: "close", title: "close after load (ms)", less: true},
+	{name: "open", title: "open after a clean close, and one read (ms)", less: true},
+	{name: "rss_load", title: "peak resident memory, load (MiB)", less: true},
+	{name: "rss_read", title: "… and reads and scans (MiB)", less: true},
+	{name: "rss_all", title: "… and writes (MiB)", less: true},
+})
+
+// bankRows are those of the transactions.
+func bankRows() []row {
+	lines := []row{{title: "Transactions: transfers between two of so many accounts, 8 goroutines"}}
+	for _, w := range bankWorkloads() {
+		attempts := w.name + "_attempts"
+		locking := w.name + "_locking"
+		lines = append(lines,
+			row{name: w.name, title: w.title},
+			row{name: attempts, title: "… attempts for each commit", less: true},
+			row{name: locking, title: "… reading with GetForUpdate (commits/s)", peers: w.name},
+			row{name: locking + "_attempts", title: "… attempts for each commit", less: true, peers: attempts})
+	}
+	return lines
 }
 
 // busyWarning is printed when other work had the processors as the run began.
@@ -102,28 +120,49 @@ func (r *report) markdown() []byte {
 	if busy, err := strconv.ParseFloat(r.load, 64); err == nil && busy > float64(runtime.NumCPU())/4 {
 		b.WriteString("\n" + busyWarning + "\n")
 	}
-	for _, line := range rows {
-		if line.name == "" {
-			r.heading(&b, line.title)
-		} else {
-			r.line(&b, line)
-		}
+	for _, section := range sections() {
+		r.section(&b, section)
 	}
 	r.footer(&b)
 	return b.Bytes()
 }
 
-func (r *report) heading(b *bytes.Buffer, title string) {
-	fmt.Fprintf(b, "\n## %s\n\n| |", title)
-	for _, k := range r.kinds {
-		fmt.Fprintf(b, " %s |", k.name)
+// sections splits rows into parts that each begin with a heading.
+func sections() [][]row {
+	var parts [][]row
+	for _, line := range rows {
+		if line.name == "" {
+			parts = append(parts, nil)
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], line)
 	}
-	fmt.Fprintf(b, " %s ÷ best peer |\n|---|%s---:|\n", r.kinds[0].name, strings.Repeat("---:|", len(r.kinds)))
+	return parts
 }
 
-func (r *report) line(b *bytes.Buffer, line row) {
-	fmt.Fprintf(b, "| %s |", line.title)
+// section prints a heading and its rows, with the engines that have figures for any of them.
+func (r *report) section(b *bytes.Buffer, lines []row) {
+	var columns []kind
 	for _, k := range r.kinds {
+		if slices.ContainsFunc(lines, func(l row) bool { return len(r.values[k.name][l.name]) > 0 }) {
+			columns = append(columns, k)
+		}
+	}
+	if len(columns) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## %s\n\n| |", lines[0].title)
+	for _, k := range columns {
+		fmt.Fprintf(b, " %s |", k.name)
+	}
+	fmt.Fprintf(b, " %s ÷ best peer |\n|---|%s---:|\n", r.kinds[0].name, strings.Repeat("---:|", len(columns)))
+	for _, line := range lines[1:] {
+		r.line(b, line, columns)
+	}
+}
+
+func (r *report) line(b *bytes.Buffer, line row, columns []kind) {
+	fmt.Fprintf(b, "| %s |", line.title)
+	for _, k := range columns {
 		v, ok := r.median(k.name, line.name)
 		if !ok {
 			b.WriteString(" – |")
@@ -139,7 +178,7 @@ func (r *report) ratio(line row) string {
 	ours, ok := r.median(r.kinds[0].name, line.name)
 	best, found := 0.0, false
 	for _, k := range r.kinds {
-		v, has := r.median(k.name, line.name)
+		v, has := r.median(k.name, cmp.Or(line.peers, line.name))
 		if has && k.peer && (!found || line.less && v < best || !line.less && v > best) {
 			best, found = v, true
 		}
@@ -198,7 +237,9 @@ func (r *report) footer(b *bytes.Buffer) {
 	b.WriteString("\nVersions:")
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
-			if m.Path == "go.etcd.io/bbolt" || m.Path == "github.com/cockroachdb/pebble/v2" {
+			if slices.ContainsFunc(r.kinds, func(k kind) bool {
+				return strings.HasPrefix(k.config, m.Path+";") || strings.HasPrefix(k.config, m.Path+",")
+			}) {
 				fmt.Fprintf(b, " %s %s", m.Path, m.Version)
 			}
 		}

@@ -18,6 +18,7 @@ type settings struct {
 	Rows     int           // loaded before everything else
 	Each     time.Duration // of a timed row of the table
 	Profiles string        // directory for CPU profiles; empty for none
+	BankOnly bool          // leave out everything but transactions
 }
 
 // run is one engine going through all workloads. results are by the names in rows.
@@ -38,6 +39,18 @@ const loadBatch = 1000
 
 // all goes through the workloads in the order of the report, each timed part followed by its check.
 func (r *run) all() error {
+	if r.kind.open != nil && !r.BankOnly {
+		if err := r.readsAndWrites(); err != nil {
+			return err
+		}
+	}
+	if err := r.banks(); err != nil {
+		return fmt.Errorf("%s: %w", r.kind.name, err)
+	}
+	return nil
+}
+
+func (r *run) readsAndWrites() error {
 	steps := []func() error{
 		func() error { return r.reopen(1) },
 		r.load, r.restart,

@@ -3,12 +3,22 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"lightningdb/internal/torture"
 )
+
+// TestMain is the program where a level starts it as the process that is killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == childCommand {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // line runs the program and returns its exit code and its line of JSON.
 func line(t *testing.T, args ...string) (int, map[string]any) {
@@ -25,12 +35,12 @@ func line(t *testing.T, args ...string) (int, map[string]any) {
 // Whoever reads the line by a program would miss a number that says how hard the database was tried.
 func TestRun_printsEveryNumber(t *testing.T) {
 	code, fields := line(t, "--seed", "7", "--count", "30", "--only",
-		"differential,crash,error,pairs,concurrent,damage,craft,simulation")
+		"differential,crash,error,pairs,concurrent,damage,craft,isolation,simulation")
 	if code != 0 || fields["ok"] != true {
 		t.Errorf("exit code %d, ok %v", code, fields["ok"])
 	}
 	want := map[string]string{
-		"": "seed commit go os dur_s skipped peak_rss acked_lost torn_txns holes vanished_reads wrong_data panics",
+		"": "seed commit go os dur_s skipped peak_rss acked_lost torn_txns holes vanished_reads wrong_data panics lost_writes",
 		"crash": "workloads io_points io_points_hit_percent images policies nested_max acked_txns acked_lost torn_txns " +
 			"holes vanished_reads recover_ms",
 		"error":       "indices indices_hit_percent runs by_errno surfaced surfaced_percent swallowed hung",
@@ -38,6 +48,7 @@ func TestRun_printsEveryNumber(t *testing.T) {
 		"concurrent":  "runs surfaced swallowed",
 		"corrupt":     "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics",
 		"craft":       "opens detected_open detected_verify plausible",
+		"iso":         "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills power_cuts",
 		"metamorphic": "ops option_sets divergences",
 		"sim":         "seeds steps virtual_time_s generations",
 	}

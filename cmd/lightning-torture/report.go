@@ -22,6 +22,8 @@ type report struct {
 	campaign *torture.Campaign
 	outcomes []torture.Outcome
 	total    oracle.Counts
+	checked  bool // whether levels ran that find lost writes
+	lost     int64
 	duration time.Duration
 	skipped  [][2]string
 }
@@ -30,6 +32,8 @@ func newReport(c *torture.Campaign, outcomes []torture.Outcome, duration time.Du
 	r := report{OK: len(outcomes) > 0, campaign: c, outcomes: outcomes, duration: duration}
 	for _, o := range outcomes {
 		r.total.Add(o.Counts)
+		r.lost += o.LostWrites
+		r.checked = r.checked || o.Level.Key == "iso" || o.Level.Key == "sim"
 		r.OK = r.OK && o.Problem() == ""
 	}
 	for _, l := range torture.Levels() {
@@ -37,9 +41,10 @@ func newReport(c *torture.Campaign, outcomes []torture.Outcome, duration time.Du
 			r.skipped = append(r.skipped, [2]string{l.Key, "not in --only"})
 		}
 	}
+	if !r.checked {
+		r.skipped = append(r.skipped, [2]string{"lost_writes", "counted by levels isolation and simulation"})
+	}
 	r.skipped = append(r.skipped,
-		[2]string{"lost_writes", "there are no read-write transactions"},
-		[2]string{"iso", "there are no read-write transactions"},
 		[2]string{"fuzz", "run by go test -fuzz"},
 		[2]string{"mutants", "not a level of this program"},
 		[2]string{"coverage", "not measured by this program"})
@@ -75,7 +80,11 @@ func (r report) writeTable(out io.Writer) {
 	for _, s := range r.skipped {
 		fmt.Fprintf(out, "skipped %s: %s\n", s[0], s[1])
 	}
-	fmt.Fprintf(out, "%v lost_writes=skipped: %s\n", r.total, r.verdict())
+	lost := "skipped"
+	if r.checked {
+		lost = fmt.Sprint(r.lost)
+	}
+	fmt.Fprintf(out, "%v lost_writes=%s: %s\n", r.total, lost, r.verdict())
 }
 
 // rate is how much of its unit a level did in a second of one worker.
@@ -91,11 +100,14 @@ func (r report) writeJSON(out io.Writer) {
 		"acked_lost": r.total.AckedLost, "torn_txns": r.total.TornTxns, "holes": r.total.Holes,
 		"vanished_reads": r.total.VanishedReads, "wrong_data": r.total.WrongData, "panics": r.total.Panics,
 	}
+	if r.checked {
+		line["lost_writes"] = r.lost
+	}
 	for _, o := range r.outcomes {
 		level := map[string]any{"count": o.Count, "minimum": o.Minimum, "injected_total": o.Injected,
 			"failures": o.Failures, "dur_s": seconds(o.Duration), "per_core_s": float64(int64(r.rate(o)*10)) / 10,
 			"problem": o.Problem(), "acked_lost": o.AckedLost, "torn_txns": o.TornTxns, "holes": o.Holes,
-			"vanished_reads": o.VanishedReads, "wrong_data": o.WrongData, "panics": o.Panics}
+			"vanished_reads": o.VanishedReads, "wrong_data": o.WrongData, "panics": o.Panics, "lost_writes": o.LostWrites}
 		for _, f := range o.Figures {
 			level[f.Name] = f.Value
 		}

@@ -28,6 +28,7 @@
 package commit
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 
@@ -114,6 +115,35 @@ type Queue struct {
 	next       key.SeqNum // the next sequence number to give out
 	accepted   []*Request // of the write in progress: those that passed their checks
 	failed     error      // a Sync failed or a step panicked: no commit is accepted any more
+
+	flightMu sync.Mutex // held for a few instructions, or one look through inFlight
+	inFlight flight     // written by the holder of pipelineMu
+}
+
+// flight is what may have passed its check and is not published. A request is in it from before its check until it is
+// published or refused, and not when it is answered.
+type flight struct {
+	requests []*Request
+	unknown  bool // and something that is no request
+}
+
+// maxSearched bounds how many bytes of batches one look through a flight reads.
+const maxSearched = 64 << 10
+
+// mayWrite reports whether anything in f writes user, or f is too large to tell.
+func (f *flight) mayWrite(user []byte) bool {
+	searched := 0
+	for _, r := range f.requests {
+		if searched += len(r.Batch.Bytes()); searched > maxSearched {
+			return true
+		}
+		for k := range r.Batch.Keys() {
+			if bytes.Equal(k, user) {
+				return true
+			}
+		}
+	}
+	return f.unknown
 }
 
 // NewQueue returns a queue that numbers from next on.
@@ -146,6 +176,23 @@ func (q *Queue) Exclusive(fn func() error) error {
 // Settle waits until every commit that has passed its check at the time of the call is published or has failed.
 func (q *Queue) Settle() { _ = q.Exclusive(func() error { return nil }) }
 
+// SettleKey is Settle for commits that write user only. Whoever locks user first knows then that a commit which writes it
+// and was not waited for will see the lock: it was not in flight yet.
+func (q *Queue) SettleKey(user []byte) {
+	q.flightMu.Lock()
+	wait := q.inFlight.mayWrite(user)
+	q.flightMu.Unlock()
+	if wait {
+		q.Settle()
+	}
+}
+
+func (q *Queue) setInFlight(f flight) {
+	q.flightMu.Lock()
+	q.inFlight = f
+	q.flightMu.Unlock()
+}
+
 // ExclusiveNumbered is Exclusive for a commit that goes by another way than the log: fn is given the next sequence
 // number, which is used up if it returns nil. It must have made durable and published everything up to that then.
 func (q *Queue) ExclusiveNumbered(fn func(seq key.SeqNum) error) error {
@@ -154,8 +201,10 @@ func (q *Queue) ExclusiveNumbered(fn func(seq key.SeqNum) error) error {
 	if q.failed != nil {
 		return q.failed
 	}
+	q.setInFlight(flight{unknown: true})
 	panicked := true
 	defer func() {
+		q.setInFlight(flight{})
 		if panicked {
 			q.failed = ErrPanicked
 		}
@@ -199,14 +248,17 @@ func (q *Queue) process(group []*Request) {
 	defer func() {
 		if len(rest) > 0 {
 			q.failed = ErrPanicked
+			q.setInFlight(flight{})
 			answer(rest, ErrPanicked)
 		}
 	}()
+	q.setInFlight(flight{requests: group})
 	for len(rest) > 0 {
 		n := q.admit(rest)
 		err := q.write(q.accepted)
 		done := rest[:n]
 		rest = rest[n:]
+		q.setInFlight(flight{requests: rest})
 		answer(done, err)
 	}
 }

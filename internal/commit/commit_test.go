@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"lightningdb/internal/batch"
@@ -326,5 +327,59 @@ func TestExclusive_keepsCommitsOut(t *testing.T) {
 	}
 	if err := errors.Join(q.Exclusive(alone), q.ExclusiveNumbered(func(key.SeqNum) error { return alone() })); err != nil {
 		t.Error(err)
+	}
+}
+
+// A transaction that has locked a key reads it next: a commit of that key which passed its check before the lock was
+// there must be published by then. One of other keys need not be waited for, and that it is a sync long would be felt.
+func TestSettleKey_waitsForWhatWritesTheKey(t *testing.T) {
+	for name, carry := range map[string]func(*Queue, func()) error{
+		"by the log": func(q *Queue, _ func()) error {
+			var b batch.Batch
+			b.Put([]byte("a"), nil)
+			b.Delete([]byte("k"))
+			_, err := q.Commit(Commit{Batch: &b})
+			return err
+		},
+		"by another way": func(q *Queue, during func()) error {
+			return q.ExclusiveNumbered(func(key.SeqNum) error { during(); return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &recorder{fits: 1}
+			q := NewQueue(e, 1)
+			var over atomic.Bool
+			var settled sync.WaitGroup
+			during := func() {
+				settled.Go(func() {
+					if q.SettleKey([]byte("k")); !over.Load() {
+						t.Error("SettleKey returned while a commit of the key was in flight")
+					}
+				})
+				for range 1000 {
+					runtime.Gosched()
+				}
+				if name == "by the log" {
+					q.SettleKey([]byte("other"))
+				}
+				over.Store(true)
+			}
+			e.onLog = during
+			if err := carry(q, during); err != nil {
+				t.Fatal(err)
+			}
+			settled.Wait()
+			q.SettleKey([]byte("k"))
+		})
+	}
+}
+
+// A batch too large to look through may write anything.
+func TestFlight_doesNotSearchForLong(t *testing.T) {
+	var b batch.Batch
+	b.Put([]byte("large"), make([]byte, maxSearched))
+	f := flight{requests: []*Request{{Commit: Commit{Batch: &b}}}}
+	if !f.mayWrite([]byte("k")) {
+		t.Error("a large batch was taken for one that does not write the key")
 	}
 }

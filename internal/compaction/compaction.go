@@ -57,7 +57,7 @@ type Params struct {
 	TargetTableBytes int64
 	// FullBytes is the least that an output holds when it says Full: keys, values and entryOverhead for each entry.
 	FullBytes int64
-	// L0Trigger is the number of tables in L0 at which it is compacted.
+	// L0Trigger is the number of sorted runs in L0 (manifest.Runs) at which it is compacted.
 	L0Trigger int
 	// L0Bytes is the size of L0 at which it is compacted, however few its tables.
 	L0Bytes int64

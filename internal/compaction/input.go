@@ -16,8 +16,12 @@ func openInputs(job *Job, deps Deps) (merge.Iterator, error) {
 	for _, m := range job.Memtables {
 		runs = append(runs, &checked{Iterator: m.Iterator, want: m.Entries})
 	}
-	for _, t := range job.Inputs[0] {
-		run, err := openTable(t, deps)
+	for _, tables := range manifest.Runs(job.Inputs[0]) {
+		if len(tables) > 1 {
+			runs = append(runs, merge.NewLevel(levelTables{tables, deps}))
+			continue
+		}
+		run, err := openTable(tables[0], deps)
 		if err != nil {
 			return nil, errors.Join(err, merge.New(runs...).Close())
 		}

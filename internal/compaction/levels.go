@@ -57,9 +57,9 @@ func dueLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 // scoredLevels lists the levels that hold anything to compact, the worst first. Tables of running jobs are on their way
 // out and do not count.
 func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
-	tables := float64(len(v.Levels[0])) / float64(p.L0Trigger)
+	runs := float64(len(manifest.Runs(v.Levels[0]))) / float64(p.L0Trigger)
 	size := float64(sizeOf(v.Levels[0])) / float64(p.L0Bytes)
-	dues := []due{{0, max(tables, size), ReasonL0}}
+	dues := []due{{0, max(runs, size), ReasonL0}}
 	for l := 1; l < lastLevel; l++ {
 		idle := int64(0)
 		for _, t := range v.Levels[l] {

@@ -94,23 +94,13 @@ func (e *Engine) keyChanged(v *view, k txn.ReadKey, since key.SeqNum) (bool, err
 			return newest.Trailer().Seq() > since, nil // runs are newest first
 		}
 	}
-	for _, t := range v.levels[0].tables {
-		if t.meta.LargestSeq <= since {
+	for i := range v.runs {
+		t := v.runs[i].find(k.User)
+		if t == nil || t.meta.LargestSeq <= since {
 			continue
 		}
 		if changed, err := e.spanChangedInTable(t, keySpan(k.User), since); changed || err != nil {
 			return changed, err
-		}
-	}
-	for n := 1; n < len(v.levels); n++ {
-		l := &v.levels[n]
-		if len(l.tables) == 0 {
-			continue
-		}
-		if t := l.find(k.User); t != nil && t.meta.LargestSeq > since {
-			if changed, err := e.spanChangedInTable(t, keySpan(k.User), since); changed || err != nil {
-				return changed, err
-			}
 		}
 	}
 	return false, nil
@@ -129,8 +119,8 @@ func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error
 			return changed, err
 		}
 	}
-	for n := range v.levels {
-		for _, t := range v.levels[n].tables {
+	for _, tables := range v.levels {
+		for _, t := range tables {
 			if t.meta.LargestSeq <= since || !overlaps(t, s.Lo, s.Hi) {
 				continue
 			}

@@ -26,7 +26,7 @@ func TestClose_flushesWhateverLevel0Holds(t *testing.T) {
 	}
 	e := openManual(t, fs)
 	defer e.Close()
-	if n := len(e.view.Load().levels[0].tables); n <= stopTables {
+	if n := len(e.view.Load().levels[0]); n <= stopTables {
 		t.Fatalf("level 0 has %d tables; this test needs more than %d", n, stopTables)
 	}
 	if e.Report().Records != 0 {

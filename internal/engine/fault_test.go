@@ -76,7 +76,7 @@ func TestFlush_closeErrorOfATableCounts(t *testing.T) {
 	if err := e.Flush(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("Flush: %v", err)
 	}
-	if n := len(e.view.Load().levels[0].tables); n != 0 {
+	if n := len(e.view.Load().levels[0]); n != 0 {
 		t.Errorf("%d tables are in use", n)
 	}
 }

@@ -103,29 +103,28 @@ func (it *Iterator) changeView() bool {
 	return err == nil
 }
 
-// openRuns opens a run for each memtable, each overlapping table of level 0 and each further level that has tables in
-// the bounds. Tables of levels are opened when the iterator reaches them.
+// openRuns opens a run for each memtable and each run of tables that has some in the bounds. Of several tables one is opened
+// when the iterator reaches it.
 func (it *Iterator) openRuns() error {
 	for _, m := range it.view.mems {
 		if m.Count() > 0 {
 			it.runs = append(it.runs, m.NewIterator())
 		}
 	}
-	for _, t := range it.view.levels[0].tables {
-		if !overlaps(t, it.lo, it.hi) {
-			continue
-		}
-		run, err := it.engine.tableIterator(t)
-		if err != nil {
-			return err
-		}
-		it.runs = append(it.runs, run)
+	if n := len(it.view.runs); len(it.levels) < n {
+		it.levels, it.tables = make([]merge.Level, n), make([]levelTables, n)
 	}
-	if it.levels == nil {
-		it.levels, it.tables = make([]merge.Level, len(it.view.levels)), make([]levelTables, len(it.view.levels))
-	}
-	for n := 1; n < len(it.view.levels); n++ {
-		if tables := within(it.view.levels[n].tables, it.lo, it.hi); len(tables) > 0 {
+	for n := range it.view.runs {
+		tables := within(it.view.runs[n].tables, it.lo, it.hi)
+		switch {
+		case len(tables) == 0:
+		case len(tables) == 1 && n < it.view.level0:
+			run, err := it.engine.tableIterator(tables[0])
+			if err != nil {
+				return err
+			}
+			it.runs = append(it.runs, run)
+		default:
 			it.tables[n] = levelTables{it.engine, tables}
 			it.runs = append(it.runs, it.levels[n].Reset(&it.tables[n]))
 		}

@@ -60,13 +60,8 @@ func (m *merged) collect(e *Engine, v *view, user []byte, hash uint64, seq key.S
 			}
 		}
 	}
-	for _, t := range v.levels[0].tables {
-		if m.takeFrom(e, t, user, hash, seq) {
-			return
-		}
-	}
-	for n := 1; n < len(v.levels); n++ {
-		if t := v.levels[n].find(user); t != nil && m.takeFrom(e, t, user, hash, seq) {
+	for i := range v.runs {
+		if t := v.runs[i].find(user); t != nil && m.takeFrom(e, t, user, hash, seq) {
 			return
 		}
 	}

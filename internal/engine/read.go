@@ -33,20 +33,8 @@ func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, 
 			return resolve(dst, out, kind)
 		}
 	}
-	for _, t := range v.levels[0].tables {
-		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {
-			if kind == key.KindMerge && err == nil {
-				return e.getMerged(v, dst, user, hash, seq)
-			}
-			return resolveTable(dst, out, kind, err)
-		}
-	}
-	for n := 1; n < len(v.levels); n++ {
-		l := &v.levels[n]
-		if len(l.tables) == 0 {
-			continue
-		}
-		t := l.find(user)
+	for i := range v.runs {
+		t := v.runs[i].find(user)
 		if t == nil {
 			continue
 		}

@@ -34,7 +34,7 @@ func TestGet_errorIsNeverAnAbsentKey(t *testing.T) {
 	if err := e.Compact(context.Background(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(e.view.Load().levels[0].tables); n != 0 {
+	if n := len(e.view.Load().levels[0]); n != 0 {
 		t.Fatalf("%d tables in level 0", n)
 	}
 	check("in a deeper level", "*.tbl")
@@ -42,7 +42,7 @@ func TestGet_errorIsNeverAnAbsentKey(t *testing.T) {
 	if err := e.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	level0 := e.view.Load().levels[0].tables
+	level0 := e.view.Load().levels[0]
 	if len(level0) != 1 {
 		t.Fatalf("%d tables in level 0", len(level0))
 	}
@@ -68,7 +68,7 @@ func TestGet_findsKeysThatBeginAlike(t *testing.T) {
 	if err := e.Compact(context.Background(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(e.view.Load().levels[manifest.NumLevels-1].tables); n < 3 {
+	if n := len(e.view.Load().levels[manifest.NumLevels-1]); n < 3 {
 		t.Fatalf("%d tables in the last level", n)
 	}
 	for i := range 100 {

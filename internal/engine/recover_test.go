@@ -52,7 +52,7 @@ func TestOpen_refusesWhenATableIsMissing(t *testing.T) {
 	if err := e.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	level0 := e.view.Load().levels[0].tables
+	level0 := e.view.Load().levels[0]
 	killed := disk.Kill()
 	e.Close()
 	if err := killed.Remove(tableName(level0[0])); err != nil {
@@ -82,7 +82,7 @@ func TestOpen_comparesTablesWithTheManifest(t *testing.T) {
 		if err := e.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		meta := *e.view.Load().levels[0].tables[0].meta
+		meta := *e.view.Load().levels[0][0].meta
 		o, err := e.openTableFile(&meta)
 		if err != nil {
 			t.Fatal(err)

@@ -20,18 +20,21 @@ import (
 // granted, the transaction must see what the last holder committed. So its snapshot may move forward, if
 // everything it has read so far is unchanged: then it is as if it had read all of it later.
 type Txn struct {
-	Reads txn.Reads
+	Reads *txn.Reads // the owner's
 
 	engine   *Engine
 	snapshot *Snapshot
-	owner    *lock.Owner
+	first    Snapshot // memory for the snapshot that it begins with
+	owner    lock.Owner
 	locked   bool // it may hold locks
 }
 
-// Begin starts a transaction on the newest published state. g is the goroutine that runs it, 0 if that is not always the
-// same one.
-func (e *Engine) Begin(g goroutine.ID) *Txn {
-	return &Txn{engine: e, snapshot: e.Snapshot(), owner: lock.NewOwner(uintptr(g))}
+// Begin makes t, which must be new, a transaction on the newest published state. g is the goroutine that runs it, 0 if that
+// is not always the same one. It notes in reads, which is empty, what it reads.
+func (e *Engine) Begin(t *Txn, reads *txn.Reads, g goroutine.ID) {
+	t.Reads, t.engine, t.owner = reads, e, *lock.NewOwner(uintptr(g))
+	e.Hold(&t.first)
+	t.snapshot = &t.first
 }
 
 // Snapshot is what the transaction reads.
@@ -43,30 +46,36 @@ func (t *Txn) Seq() key.SeqNum { return t.snapshot.seq }
 // Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for locks
 // until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
-	c := commit.Commit{Batch: b, Sync: sync, Reads: &t.Reads, Snapshot: t.snapshot, Owner: t.owner}
+	c := commit.Commit{Batch: b, Sync: sync, Reads: t.Reads, Snapshot: t.snapshot, Owner: &t.owner}
 	for {
 		last, err := t.engine.commit(c)
-		blocked := (*blockedError)(nil)
-		if !errors.As(err, &blocked) {
-			return last, err
+		if err == nil {
+			return last, nil
 		}
-		t.locked = true
-		if err := t.engine.acquire(ctx, t.owner, blocked.key); err != nil {
+		if err := t.unblock(ctx, err); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// unblock waits for the lock that has refused a commit. If something else has, it returns err.
+func (t *Txn) unblock(ctx context.Context, err error) error {
+	blocked := (*blockedError)(nil)
+	if !errors.As(err, &blocked) {
+		return err
+	}
+	t.locked = true
+	return t.engine.acquire(ctx, &t.owner, blocked.key)
 }
 
 // CommitRun is Commit for what is too large to go through the log: the entries of r, as Ingest commits them.
 func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
 	for {
 		last, err := t.engine.Ingest(r, func() error { return t.checkRun(r) })
-		blocked := (*blockedError)(nil)
-		if !errors.As(err, &blocked) {
-			return last, err
+		if err == nil {
+			return last, nil
 		}
-		t.locked = true
-		if err := t.engine.acquire(ctx, t.owner, blocked.key); err != nil {
+		if err := t.unblock(ctx, err); err != nil {
 			return 0, err
 		}
 	}
@@ -76,7 +85,7 @@ func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
 func (t *Txn) checkRun(r *Run) error {
 	it := r.NewIterator()
 	defer it.Close()
-	for _, held := range t.engine.locks.HeldByOthers(t.owner) {
+	for _, held := range t.engine.locks.HeldByOthers(&t.owner) {
 		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Holds(it.Key().User) {
 			return &blockedError{bytes.Clone(it.Key().User)}
 		}
@@ -84,7 +93,7 @@ func (t *Txn) checkRun(r *Run) error {
 			return err
 		}
 	}
-	return t.engine.refuse(t.engine.unchangedIn(t.snapshot, &t.Reads))
+	return t.engine.refuse(t.engine.unchangedIn(t.snapshot, t.Reads))
 }
 
 // Lock makes commits of others that write user wait until t is closed, and sees to it that t reads the newest value of
@@ -92,18 +101,19 @@ func (t *Txn) checkRun(r *Run) error {
 // ErrConflict.
 func (t *Txn) Lock(ctx context.Context, user []byte, mayMove bool) error {
 	t.locked = true
-	if err := t.engine.acquire(ctx, t.owner, user); err != nil {
+	if err := t.engine.acquire(ctx, &t.owner, user); err != nil {
 		return err
 	}
 	var wanted txn.Reads
 	wanted.AddKey(user, key.Hash(user))
+	t.engine.queue.SettleKey(user) // commits that passed their check before the lock was there
 	return t.catchUp(&wanted, mayMove)
 }
 
 // Prioritize waits for the turn of t to be the one transaction that never loses, as long as it locks whatever it reads.
 func (t *Txn) Prioritize(ctx context.Context) error {
 	t.locked = true
-	err := t.engine.untilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, t.owner) })
+	err := t.engine.untilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, &t.owner) })
 	if err != nil {
 		return err
 	}
@@ -112,15 +122,15 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 
 // Protect is Lock for all keys from lo to before hi, at once. t must have priority.
 func (t *Txn) Protect(lo, hi []byte) error {
-	t.engine.locks.Protect(t.owner, lo, hi)
+	t.engine.locks.Protect(&t.owner, lo, hi)
 	var wanted txn.Reads
 	wanted.AddSpan(lo, hi)
+	t.engine.queue.Settle() // as in Lock
 	return t.catchUp(&wanted, true)
 }
 
 // catchUp moves the snapshot forward if something in wanted, which has just been locked, is newer.
 func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
-	t.engine.queue.Settle() // commits that passed their check before the lock was there
 	err := t.engine.unchangedIn(t.snapshot, wanted)
 	if !errors.Is(err, ErrConflict) || !mayMove {
 		return err
@@ -131,7 +141,7 @@ func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
 // moveForward takes the newest snapshot in place of t's, if what t has read is the same in both.
 func (t *Txn) moveForward() error {
 	next := t.engine.Snapshot()
-	if err := t.engine.unchangedIn(t.snapshot, &t.Reads); err != nil {
+	if err := t.engine.unchangedIn(t.snapshot, t.Reads); err != nil {
 		next.Close()
 		return err
 	}
@@ -143,7 +153,7 @@ func (t *Txn) moveForward() error {
 // Close lets go of locks and snapshot. Further calls do nothing.
 func (t *Txn) Close() {
 	if t.locked {
-		t.engine.locks.Release(t.owner)
+		t.engine.locks.Release(&t.owner)
 		t.locked = false
 	}
 	t.snapshot.Close()

@@ -27,7 +27,13 @@ func beginTxn(t *testing.T, e *Engine, keys ...string) *Txn {
 }
 
 // begin begins a transaction of no known goroutine.
-func begin(e *Engine) *Txn { return e.Begin(0) }
+func begin(e *Engine) *Txn { return beginIn(e, 0) }
+
+func beginIn(e *Engine, g goroutine.ID) *Txn {
+	tx := new(Txn)
+	e.Begin(tx, new(txn.Reads), g)
+	return tx
+}
 
 // openTxn opens an engine that ends after the transactions of the test.
 func openTxn(t *testing.T) *Engine {
@@ -90,7 +96,7 @@ func TestTxn_Commit_findsWhatWasWrittenSince(t *testing.T) {
 					put(t, e, "m", "before")
 				}
 				tx := beginTxn(t, e)
-				read(&tx.Reads)
+				read(tx.Reads)
 				put(t, e, "m", "after")
 				if err := place.move(e); err != nil {
 					t.Fatal(err)
@@ -130,7 +136,7 @@ func TestTxn_Commit_mindsOnlyWhatItRead(t *testing.T) {
 			e := openTxn(t)
 			put(t, e, "m", "the newest that the snapshot has")
 			tx := beginTxn(t, e)
-			read(&tx.Reads)
+			read(tx.Reads)
 			put(t, e, "a", "")
 			put(t, e, "z", "")
 			if err := place.move(e); err != nil {
@@ -153,8 +159,8 @@ func TestCheck_comparesWithEarlierMembersOfTheGroup(t *testing.T) {
 	}
 	for name, read := range readsOfM {
 		tx := beginTxn(t, e)
-		read(&tx.Reads)
-		r := &commit.Request{Commit: commit.Commit{Batch: batchOf("k"), Reads: &tx.Reads, Snapshot: tx.snapshot}}
+		read(tx.Reads)
+		r := &commit.Request{Commit: commit.Commit{Batch: batchOf("k"), Reads: tx.Reads, Snapshot: tx.snapshot}}
 		if err := (writer{e}).Check(r, before); !errors.Is(err, ErrConflict) {
 			t.Errorf("read of a %s: the check gave %v", name, err)
 		}
@@ -233,20 +239,30 @@ func TestTxn_Lock_takesTheSnapshotBeforeItChecks(t *testing.T) {
 
 // A commit that passed its check before the lock was there would be missed by the transaction that has the lock.
 func TestTxn_Lock_waitsForCommitsInProgress(t *testing.T) {
-	e := openTxn(t)
-	tx := beginTxn(t, e)
-	locked := make(chan error, 1)
-	var early bool
-	e.queue.Exclusive(func() error {
-		go func() { locked <- tx.Lock(t.Context(), []byte("k"), true) }()
-		early = endsBefore(locked, func() bool { return blockedIn("commit.(*Queue).Settle") })
-		return nil
-	})
-	if early {
-		t.Fatal("the lock was granted while a commit was in progress")
+	holds := map[string]func(*Txn) error{
+		"lock":  func(tx *Txn) error { return tx.Lock(context.Background(), []byte("k"), true) },
+		"range": func(tx *Txn) error { return tx.Protect([]byte("k"), []byte("l")) },
 	}
-	if err := <-locked; err != nil {
-		t.Error(err)
+	for name, hold := range holds {
+		e := openTxn(t)
+		tx := beginTxn(t, e)
+		if err := tx.Prioritize(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		held := make(chan error, 1)
+		refused := errors.New("refused")
+		var early bool
+		err := e.queue.ExclusiveNumbered(func(key.SeqNum) error {
+			go func() { held <- hold(tx) }()
+			early = endsBefore(held, func() bool { return blockedIn("commit.(*Queue).Settle") })
+			return refused
+		})
+		if early || err != refused {
+			t.Fatalf("the %s was granted while a commit was in progress: %v (%v)", name, early, err)
+		}
+		if err := <-held; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -346,7 +362,7 @@ func TestTxn_CommitRun_findsWhatWasWrittenSince(t *testing.T) {
 // A write beside the transaction of its own goroutine would wait for itself.
 func TestCommit_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 	e := openTxn(t)
-	tx := e.Begin(goroutine.Current())
+	tx := beginIn(e, goroutine.Current())
 	defer tx.Close()
 	if err := tx.Lock(t.Context(), []byte("k"), true); err != nil {
 		t.Fatal(err)

@@ -30,7 +30,11 @@ func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) e
 	if err := p.tables(ctx); err != nil {
 		return err
 	}
-	return p.ages(ctx)
+	if err := p.ages(ctx); err != nil {
+		return err
+	}
+	p.read(p.total - p.done)
+	return nil
 }
 
 // verification is one Verify.
@@ -118,20 +122,12 @@ func (p *verification) ages(ctx context.Context) (err error) {
 // ageStep is how many entries are compared between two reports of progress.
 const ageStep = 4096
 
-// runs are the tables of level 0, newest first, then the other levels. Runs beyond the 250th count as equally deep.
+// runs are all runs of tables, newest first. Those beyond the 250th count as equally deep.
 func (p *verification) runs() []merge.Iterator {
 	var runs []merge.Iterator
-	add := func(tables []*tableRef) {
-		if len(tables) > 0 {
-			it := merge.NewLevel(&inputTables{levelTables{p.engine, tables}})
-			runs = append(runs, depth{it, []byte{byte(min(len(runs), 250))}})
-		}
-	}
-	for _, t := range p.view.levels[0].tables {
-		add([]*tableRef{t})
-	}
-	for _, level := range p.view.levels[1:] {
-		add(level.tables)
+	for i, r := range p.view.runs {
+		it := merge.NewLevel(&inputTables{levelTables{p.engine, r.tables}})
+		runs = append(runs, depth{it, []byte{byte(min(i, 250))}})
 	}
 	return runs
 }

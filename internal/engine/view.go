@@ -27,23 +27,33 @@ type memRef struct {
 type view struct {
 	mems    []*memRef // newest first; mems[0] is active
 	version *manifest.Version
-	levels  [manifest.NumLevels]level
+	levels  [manifest.NumLevels][]*tableRef
+	runs    []run // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
+	level0  int   // how many of runs are of level 0
 	refs    atomic.Int32
 }
 
-// level is the tables of one level: newest first in level 0, by key and disjoint in all others.
-type level struct {
+// run is disjoint tables by key: a deeper level, or what one flush or commit has added to level 0.
+type run struct {
 	tables []*tableRef
-	heads  []uint64 // key.Head of each table's largest key, for levels above 0: the search touches only these
+	heads  []uint64 // key.Head of each table's largest key: the search touches only these
 }
 
-// find returns the one table of a disjoint level that may hold user, or nil.
-func (l *level) find(user []byte) *tableRef {
+func newRun(tables []*tableRef) run {
+	r := run{tables: tables, heads: make([]uint64, len(tables))}
+	for i, t := range tables {
+		r.heads[i] = key.Head(t.meta.Largest, 0)
+	}
+	return r
+}
+
+// find returns the one table of the run that may hold user, or nil.
+func (r *run) find(user []byte) *tableRef {
 	head := key.Head(user, 0)
-	i, _ := slices.BinarySearch(l.heads, head)
-	for ; i < len(l.heads); i++ {
-		if l.heads[i] > head || bytes.Compare(l.tables[i].meta.Largest, user) >= 0 {
-			return l.tables[i]
+	i, _ := slices.BinarySearch(r.heads, head)
+	for ; i < len(r.heads); i++ {
+		if r.heads[i] > head || bytes.Compare(r.tables[i].meta.Largest, user) >= 0 {
+			return r.tables[i]
 		}
 	}
 	return nil
@@ -57,27 +67,35 @@ func (e *Engine) installLocked(mems []*memRef, version *manifest.Version) {
 		m.views++
 	}
 	for n, metas := range version.Levels {
-		l := &v.levels[n]
-		l.tables = make([]*tableRef, len(metas))
-		for i, meta := range metas {
-			t := e.tables[meta.Num]
-			if t == nil {
-				t = &tableRef{meta: meta}
-				e.tables[meta.Num] = t
-			}
+		v.levels[n] = e.refsLocked(metas)
+		for _, t := range v.levels[n] {
 			t.views++
-			l.tables[i] = t
 		}
-		if n > 0 {
-			l.heads = make([]uint64, len(metas))
-			for i, meta := range metas {
-				l.heads[i] = key.Head(meta.Largest, 0)
-			}
+	}
+	for _, metas := range manifest.Runs(version.Levels[0]) {
+		v.runs = append(v.runs, newRun(e.refsLocked(metas)))
+	}
+	v.level0 = len(v.runs)
+	for _, tables := range v.levels[1:] {
+		if len(tables) > 0 {
+			v.runs = append(v.runs, newRun(tables))
 		}
 	}
 	if old := e.view.Swap(v); old != nil {
 		e.epochs.Retire(func() { e.unref(old) })
 	}
+}
+
+// refsLocked returns the tables that metas are about.
+func (e *Engine) refsLocked(metas []*manifest.TableMeta) []*tableRef {
+	refs := make([]*tableRef, len(metas))
+	for i, meta := range metas {
+		if e.tables[meta.Num] == nil {
+			e.tables[meta.Num] = &tableRef{meta: meta}
+		}
+		refs[i] = e.tables[meta.Num]
+	}
+	return refs
 }
 
 // acquireView returns the current view with a reference for the caller, or nil after Close.
@@ -126,7 +144,7 @@ func (e *Engine) buryDead() {
 			}
 		}
 		for n := range v.levels {
-			for _, t := range v.levels[n].tables {
+			for _, t := range v.levels[n] {
 				if t.views--; t.views > 0 {
 					continue
 				}

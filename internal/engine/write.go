@@ -16,7 +16,7 @@ import (
 	"lightningdb/internal/wal"
 )
 
-// Back-pressure by the number of tables in level 0: from slowTables on each write waits a little, more with every
+// Back-pressure by the number of sorted runs in level 0, most of them one table: from slowTables on each write waits a little, more with every
 // further table; at stopTables writes wait until a compaction has caught up.
 const (
 	slowTables = 12
@@ -71,9 +71,10 @@ func (e *Engine) commit(c commit.Commit) (key.SeqNum, error) {
 
 // acquire locks user for o. It gives up when ctx ends or the engine closes.
 func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error {
-	if _, held := e.locks.Blocked(o, func(yield func([]byte) bool) { yield(user) }); held {
-		e.stats.lockWaits.Add(1)
+	if e.locks.TryAcquire(o, user) {
+		return nil
 	}
+	e.stats.lockWaits.Add(1)
 	err := e.untilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
 	if errors.Is(err, lock.ErrDeadlock) {
 		e.stats.deadlocks.Add(1)
@@ -139,7 +140,7 @@ func (w writer) MakeRoom(r *commit.Request) error {
 // slowDown makes a writer wait in proportion to what it brings while level 0 is long, so that throughput falls
 // smoothly before it would have to stop.
 func (e *Engine) slowDown(bytes int) {
-	tables := len(e.view.Load().levels[0].tables)
+	tables := e.view.Load().level0
 	if tables < slowTables || e.opts.Manual {
 		return
 	}
@@ -226,7 +227,7 @@ func (e *Engine) waitForFlush() error {
 	defer e.mu.Unlock()
 	for {
 		v := e.view.Load()
-		frozen, tables := len(v.mems)-1, len(v.levels[0].tables)
+		frozen, tables := len(v.mems)-1, v.level0
 		if frozen < e.budget.frozen && tables < stopTables {
 			break
 		}

@@ -96,6 +96,24 @@ func (t *Table) Acquire(ctx context.Context, o *Owner, key []byte) error {
 	return t.await(ctx, w)
 }
 
+// TryAcquire is Acquire where that returns at once. Else it reports false and has changed nothing.
+func (t *Table) TryAcquire(o *Owner, key []byte) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.locks[string(key)]
+	if l == nil {
+		if t.turn.holder != o && t.ranges.contain(key) {
+			return false
+		}
+		l = t.addLocked(string(key))
+	} else if t.keptLocked(o, l) {
+		return false
+	}
+	t.numberLocked(o)
+	takeLocked(o, l)
+	return true
+}
+
 // Prioritize gives o the priority that only one owner at a time has, until Release: it may protect ranges, and is never
 // the one that a deadlock is broken at. It waits for its turn, in the order of arrival, and returns the errors of
 // Acquire.
@@ -195,10 +213,7 @@ func (t *Table) Release(o *Owner) {
 
 // requestLocked gives l to o, or puts o in line: then it returns the wait.
 func (t *Table) requestLocked(ctx context.Context, o *Owner, l *lock) (*wait, error) {
-	if o.number == 0 {
-		t.numbers++
-		o.number = t.numbers
-	}
+	t.numberLocked(o)
 	if !t.keptLocked(o, l) {
 		takeLocked(o, l)
 		return nil, nil
@@ -213,6 +228,14 @@ func (t *Table) requestLocked(ctx context.Context, o *Owner, l *lock) (*wait, er
 		return nil, err
 	}
 	return w, nil
+}
+
+// numberLocked gives o a number if it has none.
+func (t *Table) numberLocked(o *Owner) {
+	if o.number == 0 {
+		t.numbers++
+		o.number = t.numbers
+	}
 }
 
 // keptLocked reports whether o, first in line, would have to wait for l.

@@ -444,3 +444,40 @@ func TestAbandon_keepsWhatWasHeldBefore(t *testing.T) {
 		wantEmpty(t, &table)
 	})
 }
+
+// TryAcquire is the way of nearly all locks. If it took what another holds or protects, two would have the same key.
+func TestTryAcquire_takesOnlyWhatIsFree(t *testing.T) {
+	var table Table
+	o, other := NewOwner(0), NewOwner(0)
+	k := []byte("k")
+	for _, which := range []string{"free", "its own"} {
+		if !table.TryAcquire(o, k) {
+			t.Fatalf("a lock that is %s was not taken", which)
+		}
+	}
+	if table.TryAcquire(other, k) {
+		t.Fatal("another's lock was taken")
+	}
+	if _, blocked := table.Blocked(other, slices.Values([][]byte{k})); !blocked {
+		t.Error("the lock does not block others")
+	}
+	table.Release(o)
+	if table.Any() {
+		t.Error("a released lock is held")
+	}
+	if err := table.Prioritize(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	table.Protect(o, []byte("a"), []byte("z"))
+	if table.TryAcquire(other, k) {
+		t.Error("a key in another's range was locked")
+	}
+	if !table.TryAcquire(o, k) || !table.TryAcquire(other, []byte("z")) {
+		t.Error("a key in its own range, or outside of another's, was not locked")
+	}
+	table.Release(o)
+	table.Release(other)
+	if table.Any() {
+		t.Error("released locks are held")
+	}
+}

@@ -229,16 +229,46 @@ func (b *builder) finish() (*Version, error) {
 	slices.SortFunc(v.Levels[0], func(s, t *TableMeta) int {
 		return cmp.Or(cmp.Compare(t.LargestSeq, s.LargestSeq), cmp.Compare(t.Num, s.Num))
 	})
+	for _, run := range Runs(v.Levels[0]) {
+		if err := checkDisjoint(0, run); err != nil {
+			return nil, err
+		}
+	}
 	for level := 1; level < NumLevels; level++ {
 		tables := v.Levels[level]
 		slices.SortFunc(tables, func(s, t *TableMeta) int {
 			return cmp.Or(bytes.Compare(s.Smallest, t.Smallest), cmp.Compare(s.Num, t.Num))
 		})
-		for i := 1; i < len(tables); i++ {
-			if s, t := tables[i-1], tables[i]; bytes.Compare(s.Largest, t.Smallest) >= 0 {
-				return nil, impossible("tables %d and %d of level %d overlap", s.Num, t.Num, level)
-			}
+		if err := checkDisjoint(level, tables); err != nil {
+			return nil, err
 		}
 	}
 	return v, nil
+}
+
+// checkDisjoint refuses tables, in key order, of which two overlap.
+func checkDisjoint(level int, tables []*TableMeta) error {
+	for i := 1; i < len(tables); i++ {
+		if s, t := tables[i-1], tables[i]; bytes.Compare(s.Largest, t.Smallest) >= 0 {
+			return impossible("tables %d and %d of level %d overlap", s.Num, t.Num, level)
+		}
+	}
+	return nil
+}
+
+// Runs divides level 0, or a part of it that is in its order, into sorted runs, newest first: tables that one commit added
+// together are one run, in key order, every other table is a run of its own.
+func Runs(level0 []*TableMeta) [][]*TableMeta {
+	var runs [][]*TableMeta
+	for i := 0; i < len(level0); {
+		end := i + 1
+		for end < len(level0) && level0[i].Seq != 0 && level0[end].Seq == level0[i].Seq {
+			end++
+		}
+		run := slices.Clone(level0[i:end])
+		slices.SortFunc(run, func(s, t *TableMeta) int { return bytes.Compare(s.Smallest, t.Smallest) })
+		runs = append(runs, run)
+		i = end
+	}
+	return runs
 }

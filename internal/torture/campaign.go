@@ -50,6 +50,7 @@ func Levels() []Level {
 		{"damage", "corrupt", "opens", 150_000, 0.16, runDamage},
 		{"craft", "craft", "opens", 15_000, 0.03, runCrafts},
 		{"kill", "kill", "kills", 400, 0.14, runKills},
+		{"isolation", "iso", "transactions", 375_000, 0.14, runIsolation},
 		{"simulation", "sim", "seeds", 2_000, 0.06, runSimulation},
 	}
 }
@@ -70,12 +71,13 @@ type Outcome struct {
 	Failures int64
 	Figures  []Figure
 	oracle.Counts
+	LostWrites int64 // acknowledged writes of transactions that later reads do not have; must be zero
 }
 
 // Problem says why the level is red; empty if it is green.
 func (o Outcome) Problem() string {
 	switch {
-	case !o.Counts.Zero() || o.Failures > 0:
+	case !o.Counts.Zero() || o.LostWrites > 0 || o.Failures > 0:
 		return "failed"
 	case o.Injected == 0:
 		return "nothing was injected"

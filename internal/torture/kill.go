@@ -189,8 +189,11 @@ func killOptions() *lightningdb.Options {
 }
 
 // WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of writer
-// 2 has returned, "saw 2 17" when a reader has seen it.
+// 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs transactions instead.
 func WriteUntilKilled(dir string) error {
+	if spec := os.Getenv(clientsVariable); spec != "" {
+		return runClients(dir, spec)
+	}
 	db, err := lightningdb.Open(dir, killOptions())
 	if err != nil {
 		return err

@@ -298,12 +298,14 @@ func runSimulation(r *run) Outcome {
 }
 
 func simulationOutcome(total SimulationStats) Outcome {
-	o := Outcome{Counts: total.Counts, Injected: int64(total.Faults() + total.Kills + total.PowerCuts), Figures: []Figure{
+	o := Outcome{Counts: total.Counts, LostWrites: total.Isolation.LostWrites,
+		Injected: int64(total.Faults() + total.Kills + total.PowerCuts)}
+	o.Figures = []Figure{
 		{"seeds", int64(total.Seeds)}, {"steps", int64(total.Steps)}, {"virtual_time_s", int64(total.Virtual.Seconds())},
 		{"acked_txns", int64(total.Commits)}, {"reads", int64(total.Reads)}, {"generations", int64(total.Lives)},
 		{"kills", int64(total.Kills)}, {"power_cuts", int64(total.PowerCuts)},
 		{"recoveries_interrupted", int64(total.Unkept)}, {"surfaced", int64(total.Surfaced)},
-		{"open_failed", int64(total.Failed)}}}
+		{"open_failed", int64(total.Failed)}, {"interleaved_txns", int64(total.Isolation.Acked)}}
 	for k, n := range total.Injected {
 		o.Figures = append(o.Figures, Figure{faultKind(k).String(), int64(n)})
 	}

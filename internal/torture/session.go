@@ -73,8 +73,13 @@ func (s *Session) Abandon() {
 
 // Write commits b.
 func (s *Session) Write(b *batch.Batch, sync bool) error {
+	return s.commitBy(b, sync, func() (key.SeqNum, error) { return s.Engine.Commit(b, sync) })
+}
+
+// commitBy commits b by commit.
+func (s *Session) commitBy(b *batch.Batch, sync bool, commit func() (key.SeqNum, error)) error {
 	want := s.History.Issue(b, sync)
-	last, err := s.Engine.Commit(b, sync)
+	last, err := commit()
 	switch {
 	case err == nil && b.Count() > 0 && last != want:
 		return fmt.Errorf("the commit has sequence number %d instead of %d", last, want)

@@ -12,6 +12,9 @@ const maxShrinkRuns = 150
 // String is the command that repeats m.
 func (m Simulation) String() string {
 	s := fmt.Sprintf("go test ./internal/torture -run Simulation_keeps -seeds 1 -seed %d -steps %d", m.Seed, m.Steps)
+	if m.Transactions {
+		s += " -transactions"
+	}
 	if m.Clients > 0 {
 		s += fmt.Sprintf(" -clients %d", m.Clients)
 	}

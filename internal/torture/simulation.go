@@ -6,6 +6,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lightningdb/internal/engine"
@@ -26,6 +27,8 @@ type Simulation struct {
 	// What makes a failing run smaller, see Shrink. Zero values leave the seed as it is.
 	Clients int      // at most; 0 is no bound
 	Without []string // parts to leave out, see Parts
+
+	Transactions bool // are what clients want most of the time, and there are several clients
 
 	beneath func(vfs.FS) vfs.FS // the medium, if it is not as it should be: for tests of the simulation itself
 }
@@ -52,6 +55,7 @@ type SimulationStats struct {
 	Injected  [numFaults]int // calls made to fail, and steps skipped, by kind
 	Surfaced  int            // calls of the engine that returned an injected fault
 	Failed    int            // recoveries that failed without a fault
+	Isolation IsolationStats // of the transactions; their violations are in Counts, too
 	oracle.Counts
 }
 
@@ -76,6 +80,7 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	}
 	s.Surfaced += o.Surfaced
 	s.Failed += o.Failed
+	s.Isolation.Add(o.Isolation)
 	s.Counts.Add(o.Counts)
 }
 
@@ -112,6 +117,7 @@ type simulation struct {
 	disk *errfs.FS // the same, with faults
 	mode faultKind // what disk's rules inject
 
+	journal   journal // of the transactions
 	clients   []client
 	moments   []moment           // when which state became the newest
 	slow      [numBackground]int // turns for which a background step is skipped
@@ -134,6 +140,7 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 		if err != nil {
 			err = fmt.Errorf("simulation seed %d, step %d: %w (before: %q)", m.Seed, s.stats.Steps, err, s.recent)
 		}
+		s.surveyTransactions()
 		stats, sum = s.stats, s.hash.Sum64()
 	}()
 	defer s.Abandon()
@@ -156,8 +163,17 @@ func newSimulation(plan Simulation) *simulation {
 	m.now = time.Unix(1_000_000_000, 0)
 	m.swarm = newSwarm(m.r)
 	m.clients = make([]client, 1+m.r.IntN(5))
+	if plan.Transactions {
+		m.clients = make([]client, 3+m.r.IntN(5))
+		m.swarm.ends /= 4
+		m.swarm.mix.Sync *= float64(m.r.IntN(3)) / 10
+		m.swarm.intents = append(m.swarm.intents, slices.Repeat([]intent{wantTransaction}, 50)...)
+	}
 	if plan.Clients > 0 {
 		m.clients = m.clients[:min(plan.Clients, len(m.clients))]
+	}
+	for i := range m.clients {
+		m.clients[i].id = i
 	}
 	for _, name := range plan.Without {
 		m.swarm.leaveOut(name)
@@ -427,6 +443,11 @@ func (m *simulation) judge() error {
 	if err != nil {
 		return err
 	}
+	if loss == oracle.PowerCut {
+		if err := m.strike(last); err != nil {
+			return err
+		}
+	}
 	m.History.Recovered(last)
 	m.History.Read(last)
 	m.recoverMoments(last)
@@ -452,7 +473,7 @@ func (m *simulation) finish() error {
 	}
 	err = errors.Join(m.reopen(), m.Close())
 	m.hashDirectory(m.fs.Kill())
-	return err
+	return errors.Join(err, m.checkTransactions())
 }
 
 // settle does all the work that is left, and compares everything before and after it.

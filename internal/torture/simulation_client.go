@@ -24,16 +24,19 @@ const (
 	wantSnapshot
 	wantPast
 	wantSync
+	wantTransaction
 	numIntents
 )
 
 // client is one user of the database.
 type client struct {
+	id       int
 	intent   intent
 	left     int // turns until the intent is fulfilled
 	batch    batch.Batch
 	walk     *walk
 	snapshot *engine.Snapshot
+	tx       *transaction
 	since    time.Time // when walk or snapshot was opened
 	expired  bool      // it has answered that it is too old, as it may
 }
@@ -43,8 +46,11 @@ func (m *simulation) move(c *client) error {
 	if c.left == 0 {
 		c.intent = m.swarm.intent(m.r)
 		c.left = 1
-		if c.intent == wantBatch || c.intent == wantIngest || c.intent == wantScan || c.intent == wantSnapshot || c.intent == wantPast {
+		switch c.intent {
+		case wantBatch, wantIngest, wantScan, wantSnapshot, wantPast:
 			c.left += m.r.IntN(8)
+		case wantTransaction:
+			c.left += 2 + m.r.IntN(8) // a turn each for the beginning and the end
 		}
 	}
 	c.left--
@@ -69,6 +75,8 @@ func (m *simulation) move(c *client) error {
 		return m.lookBack(c)
 	case wantPast:
 		return m.lookFarBack(c)
+	case wantTransaction:
+		return m.transact(c)
 	}
 	_, err := m.attempt("sync", func() error { return m.Write(new(batch.Batch), true) })
 	return err
@@ -117,14 +125,19 @@ func (m *simulation) get(c *client, want key.SeqNum) error {
 func (m *simulation) aging(c *client, do func() error) func() error {
 	return func() error {
 		err := do()
-		limit := m.opts.MaxSnapshotAge
-		if errors.Is(err, engine.ErrSnapshotExpired) && limit > 0 && m.now.Sub(c.since) > limit {
-			c.expired = true
-			m.stats.Aged++
-			return nil
+		if !m.tooOld(c, err) {
+			return err
 		}
-		return err
+		c.expired = true
+		m.stats.Aged++
+		return nil
 	}
+}
+
+// tooOld reports whether err says that what the client reads with is too old, and it may be.
+func (m *simulation) tooOld(c *client, err error) bool {
+	limit := m.opts.MaxSnapshotAge
+	return errors.Is(err, engine.ErrSnapshotExpired) && limit > 0 && m.now.Sub(c.since) > limit
 }
 
 // saw records an answer that a client was given.
@@ -225,6 +238,9 @@ func (c *client) stop() {
 	if c.snapshot != nil {
 		c.snapshot.Close()
 		c.snapshot = nil
+	}
+	if c.tx != nil {
+		c.giveUp()
 	}
 	c.left, c.expired = 0, false
 }

@@ -80,7 +80,7 @@ func newSwarm(r *rand.Rand) swarm {
 func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.intents))] }
 
 // partNames are the parts that a simulation can do without.
-var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "huge", "background", "ends", "recovery",
+var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "background", "ends", "recovery",
 	"eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}
 
 // Parts are the names of what a simulation can leave out: intents of clients, kinds of faults, faults in recoveries,
@@ -90,7 +90,7 @@ func Parts() []string { return slices.Clone(partNames) }
 // leaveOut takes a part out, after all has been drawn, so that the rest is as much as possible what it was.
 func (s *swarm) leaveOut(part string) {
 	wants := map[string]intent{"batches": wantBatch, "deletes": wantDelete, "scans": wantScan, "snapshots": wantSnapshot,
-		"syncs": wantSync}
+		"syncs": wantSync, "transactions": wantTransaction}
 	switch part {
 	case "huge":
 		s.mix.Huge = 0

@@ -128,7 +128,7 @@ func (r *Reads) Spans() []Span {
 
 // Reset empties r and keeps its memory, unless that is much.
 func (r *Reads) Reset() {
-	if len(r.keys) > 1<<10 {
+	if cap(r.keys) > 1<<10 || cap(r.text) > 64<<10 || cap(r.spans) > 1<<10 {
 		*r = Reads{}
 		return
 	}

@@ -25,6 +25,10 @@ type Writes struct {
 	marks  []mark     // the savepoints
 	change uint64     // counts changes, so that iterators know when to look again
 
+	spare  []*Write // memory for the first chunk
+	writes []Write  // memory for the first writes, used from the front
+	text   []byte   // memory for the first keys and values, used from the front
+
 	runs   []spilledRun // what memory did not hold, oldest first; memory is newer than all of them
 	spills uint64       // counts changes of runs
 	serial key.SeqNum   // of the newest run
@@ -51,6 +55,12 @@ type undone struct {
 	write *Write
 	was   Write
 }
+
+// A small set takes the memory for its writes, keys and values from two pieces that Reset keeps.
+const (
+	keptWrites = 16
+	keptText   = 2 << 10
+)
 
 // writeOverhead is about what a write takes beside its key and value, in bytes.
 const writeOverhead = 128
@@ -105,14 +115,23 @@ func (w *Write) appendTo(b *batch.Batch) {
 	}
 }
 
-// Reset empties the set, and removes what was spilled.
+// Reset empties the set, and removes what was spilled. It keeps a little memory for the next writes: nothing that the set
+// has returned may be used any more.
 func (w *Writes) Reset() {
 	for _, r := range w.runs {
 		r.Remove()
 	}
-	if w.change > 0 {
-		*w = Writes{Rules: w.Rules, change: w.change + 1, spills: w.spills + 1}
+	if w.change == 0 {
+		return
 	}
+	clear(w.writes)
+	empty := Writes{Rules: w.Rules, change: w.change + 1, spills: w.spills + 1,
+		spare: w.spare, writes: w.writes[:0], text: w.text[:0]}
+	if len(w.chunks) == 1 {
+		clear(w.chunks[0])
+		empty.spare, empty.chunks = w.chunks[0][:0], w.chunks[:0]
+	}
+	*w = empty
 }
 
 // Savepoint marks the present state, for RollbackTo and Release, by a number. Savepoints are numbered from 0, each one more
@@ -177,7 +196,32 @@ func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 		w.size += len(write.Value) + writeOverhead // the old value stays
 	}
 	w.size += len(v) - len(write.Value)
-	write.Kind, write.Value, write.Live = kind, bytes.Clone(v), true
+	write.Kind, write.Value, write.Live = kind, w.clone(v), true
+}
+
+// clone copies b.
+func (w *Writes) clone(b []byte) []byte {
+	if len(b) > keptText-len(w.text) {
+		return bytes.Clone(b)
+	}
+	if w.text == nil {
+		w.text = make([]byte, 0, keptText)
+	}
+	start := len(w.text)
+	w.text = append(w.text, b...)
+	return w.text[start:len(w.text):len(w.text)]
+}
+
+// newWrite returns an empty write.
+func (w *Writes) newWrite() *Write {
+	if len(w.writes) == keptWrites {
+		return new(Write)
+	}
+	if w.writes == nil {
+		w.writes = make([]Write, 0, keptWrites)
+	}
+	w.writes = w.writes[:len(w.writes)+1]
+	return &w.writes[len(w.writes)-1]
 }
 
 // writeOf returns the write of k, new and not live if there was none.
@@ -186,11 +230,13 @@ func (w *Writes) writeOf(k []byte) *Write {
 	if found {
 		return w.chunks[c][i]
 	}
-	write := &Write{Key: bytes.Clone(k)}
+	write := w.newWrite()
+	write.Key = w.clone(k)
 	w.count++
 	w.size += len(k) + writeOverhead
 	if len(w.chunks) == 0 {
-		w.chunks = append(w.chunks, []*Write{write})
+		w.chunks = append(w.chunks, append(w.spare, write))
+		w.spare = nil
 		return write
 	}
 	w.chunks[c] = slices.Insert(w.chunks[c], i, write)

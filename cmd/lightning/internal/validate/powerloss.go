@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/txn"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -206,7 +207,8 @@ func (s *engineStore) throughEngine(reads [][]byte, write writeFunc, sync bool) 
 }
 
 func (s *engineStore) commitOnce(reads [][]byte, write writeFunc, sync bool) (last key.SeqNum, err error) {
-	t := s.engine.Begin(0)
+	var t engine.Txn
+	s.engine.Begin(&t, new(txn.Reads), 0)
 	defer t.Close()
 	values := make([][]byte, len(reads))
 	for i, k := range reads {
