@@ -517,6 +517,9 @@ func (rw *readWrite) claimWrites(b *batch.Batch) {
 
 // end gives back everything. Further calls do nothing.
 func (rw *readWrite) end() {
+	if rw.done {
+		return
+	}
 	rw.done = true
 	rw.closeIterators()
 	rw.txn.Close()

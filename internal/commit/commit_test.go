@@ -315,21 +315,6 @@ func TestExclusiveNumbered_takesANumberOnlyIfItSucceeds(t *testing.T) {
 	}
 }
 
-// A commit beside an exclusive step would take the number that the step was given, or change what it looks at.
-func TestExclusive_keepsCommitsOut(t *testing.T) {
-	q := NewQueue(&recorder{fits: 1}, 1)
-	alone := func() error {
-		if q.pipelineMu.TryLock() {
-			q.pipelineMu.Unlock()
-			return errors.New("a commit could go on")
-		}
-		return nil
-	}
-	if err := errors.Join(q.Exclusive(alone), q.ExclusiveNumbered(func(key.SeqNum) error { return alone() })); err != nil {
-		t.Error(err)
-	}
-}
-
 // A transaction that has locked a key reads it next: a commit of that key which passed its check before the lock was
 // there must be published by then. One of other keys need not be waited for, and that it is a sync long would be felt.
 func TestSettleKey_waitsForWhatWritesTheKey(t *testing.T) {
@@ -381,5 +366,20 @@ func TestFlight_doesNotSearchForLong(t *testing.T) {
 	f := flight{requests: []*Request{{Commit: Commit{Batch: &b}}}}
 	if !f.mayWrite([]byte("k")) {
 		t.Error("a large batch was taken for one that does not write the key")
+	}
+}
+
+// A commit beside an exclusive step would take the number that the step was given, or change what it looks at.
+func TestExclusive_keepsCommitsOut(t *testing.T) {
+	q := NewQueue(&recorder{fits: 1}, 1)
+	alone := func() error {
+		if q.pipelineMu.TryLock() {
+			q.pipelineMu.Unlock()
+			return errors.New("a commit could go on")
+		}
+		return nil
+	}
+	if err := errors.Join(q.Exclusive(alone), q.ExclusiveNumbered(func(key.SeqNum) error { return alone() })); err != nil {
+		t.Error(err)
 	}
 }

@@ -119,9 +119,9 @@ func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error
 			return changed, err
 		}
 	}
-	for _, tables := range v.levels {
-		for _, t := range tables {
-			if t.meta.LargestSeq <= since || !overlaps(t, s.Lo, s.Hi) {
+	for _, r := range v.runs {
+		for _, t := range within(r.tables, s.Lo, s.Hi) {
+			if t.meta.LargestSeq <= since {
 				continue
 			}
 			if changed, err := e.spanChangedInTable(t, s, since); changed || err != nil {

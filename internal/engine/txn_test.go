@@ -27,12 +27,12 @@ func beginTxn(t *testing.T, e *Engine, keys ...string) *Txn {
 }
 
 // begin begins a transaction of no known goroutine.
-func begin(e *Engine) *Txn { return beginIn(e, 0) }
+func begin(e *Engine) *Txn { return beginAs(e, 0) }
 
-func beginIn(e *Engine, g goroutine.ID) *Txn {
-	tx := new(Txn)
-	e.Begin(tx, new(txn.Reads), g)
-	return tx
+func beginAs(e *Engine, g goroutine.ID) *Txn {
+	t := new(Txn)
+	e.Begin(t, new(txn.Reads), g)
+	return t
 }
 
 // openTxn opens an engine that ends after the transactions of the test.
@@ -362,7 +362,7 @@ func TestTxn_CommitRun_findsWhatWasWrittenSince(t *testing.T) {
 // A write beside the transaction of its own goroutine would wait for itself.
 func TestCommit_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 	e := openTxn(t)
-	tx := beginIn(e, goroutine.Current())
+	tx := beginAs(e, goroutine.Current())
 	defer tx.Close()
 	if err := tx.Lock(t.Context(), []byte("k"), true); err != nil {
 		t.Fatal(err)
