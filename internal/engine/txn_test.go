@@ -239,24 +239,30 @@ func TestTxn_Lock_takesTheSnapshotBeforeItChecks(t *testing.T) {
 
 // A commit that passed its check before the lock was there would be missed by the transaction that has the lock.
 func TestTxn_Lock_waitsForCommitsInProgress(t *testing.T) {
-	e := openTxn(t)
-	tx := beginTxn(t, e)
-	locked := make(chan error, 1)
-	var early bool
-	refused := errors.New("nothing was committed")
-	err := e.queue.ExclusiveNumbered(func(key.SeqNum) error {
-		go func() { locked <- tx.Lock(t.Context(), []byte("k"), true) }()
-		early = endsBefore(locked, func() bool { return blockedIn("commit.(*Queue).Settle") })
-		return refused
-	})
-	if err != refused {
-		t.Fatal(err)
+	holds := map[string]func(*Txn) error{
+		"lock":  func(tx *Txn) error { return tx.Lock(context.Background(), []byte("k"), true) },
+		"range": func(tx *Txn) error { return tx.Protect([]byte("k"), []byte("l")) },
 	}
-	if early {
-		t.Fatal("the lock was granted while a commit was in progress")
-	}
-	if err := <-locked; err != nil {
-		t.Error(err)
+	for name, hold := range holds {
+		e := openTxn(t)
+		tx := beginTxn(t, e)
+		if err := tx.Prioritize(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		held := make(chan error, 1)
+		refused := errors.New("refused")
+		var early bool
+		err := e.queue.ExclusiveNumbered(func(key.SeqNum) error {
+			go func() { held <- hold(tx) }()
+			early = endsBefore(held, func() bool { return blockedIn("commit.(*Queue).Settle") })
+			return refused
+		})
+		if early || err != refused {
+			t.Fatalf("the %s was granted while a commit was in progress: %v (%v)", name, early, err)
+		}
+		if err := <-held; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

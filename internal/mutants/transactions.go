@@ -360,6 +360,12 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a lock does not wait for commits in progress",
 		Breaks:  "the holder of a lock misses what was committed before it",
+		Changes: []Change{{"internal/engine/txn.go", `	t.engine.queue.SettleKey(user)`, `	_ = t.engine.queue.SettleKey`}},
+		Killer:  test("engine", "TestTxn_Lock_.*"),
+	},
+	{
+		Name:    "a protected range does not wait for commits in progress",
+		Breaks:  "the holder of a lock misses what was committed before it",
 		Changes: []Change{{"internal/engine/txn.go", `	t.engine.queue.Settle()`, `	_ = t.engine.queue.Settle`}},
 		Killer:  test("engine", "TestTxn_Lock_.*"),
 	},
