@@ -126,6 +126,8 @@ type Cursor struct {
 	value []byte // of the current entry, once loaded
 	ready bool   // value is loaded
 	err   error
+
+	target []byte // of the last seek
 }
 
 // Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
@@ -151,12 +153,14 @@ func (c *Cursor) Prev() bool { return c.move(iterator.Prev) }
 
 // Seek moves to the first entry of the range at or after key.
 func (c *Cursor) Seek(key []byte) bool {
-	return c.move(func(it iterator) bool { return it.SeekGE(key) })
+	c.target = append(c.target[:0], key...) // it may be the current key, which moving invalidates
+	return c.move(func(it iterator) bool { return it.SeekGE(c.target) })
 }
 
 // SeekBefore moves to the last entry of the range before key.
 func (c *Cursor) SeekBefore(key []byte) bool {
-	return c.move(func(it iterator) bool { return it.SeekLT(key) })
+	c.target = append(c.target[:0], key...)
+	return c.move(func(it iterator) bool { return it.SeekLT(c.target) })
 }
 
 func (c *Cursor) move(to func(iterator) bool) bool {

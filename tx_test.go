@@ -326,3 +326,39 @@ func BenchmarkUpdateContended(b *testing.B) {
 		})
 	}
 }
+
+// The current key is only lent: a seek to it must not read it after the page that it lies in has been given back.
+func TestCursor_seeksToItsOwnKey(t *testing.T) {
+	db := openMemory(t)
+	const n = 1000
+	var b Batch
+	for i := range n {
+		b.Put(fmt.Appendf(nil, "%04d", i), make([]byte, 100))
+	}
+	if err := errors.Join(db.Write(&b), db.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		c := tx.Range(nil, nil).Cursor()
+		defer c.Close()
+		c.First()
+		for i := range n - 1 {
+			if !c.Seek(append(c.Key(), 0)) || string(c.Key()) != fmt.Sprintf("%04d", i+1) {
+				t.Fatalf("after %04d comes %q", i, c.Key())
+			}
+			if !c.Seek(c.Key()) || string(c.Key()) != fmt.Sprintf("%04d", i+1) {
+				t.Fatalf("a seek to %04d leads to %q", i+1, c.Key())
+			}
+			if _, err := tx.GetForUpdate([]byte("locked")); !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			if err := db.Put([]byte("other"), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
