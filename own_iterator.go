@@ -103,6 +103,9 @@ func (it *ownIterator) SeekGE(user []byte) bool {
 }
 
 func (it *ownIterator) SeekLT(user []byte) bool {
+	if user == nil {
+		user = []byte{} // before everything; nil would be the end
+	}
 	if it.hi != nil && bytes.Compare(user, it.hi) > 0 {
 		user = it.hi
 	}
