@@ -16,8 +16,8 @@ import (
 // A database that outgrows its limit gets the program it lives in killed. The child process fills a database with many
 // times the limit, reads, scans, removes and compacts, and reports the highest resident set size the kernel saw.
 func TestMemoryLimit_boundsTheProcess(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
+	if testing.Short() || raceDetector {
+		t.Skip("takes seconds, and the race detector takes memory of its own")
 	}
 	if limit := os.Getenv("LIGHTNING_MEMORY_CHILD"); limit != "" {
 		memoryChild(t, limit)
