@@ -65,19 +65,20 @@ func counter(t testing.TB, db *DB, k string) uint64 {
 
 func BenchmarkViewGet(b *testing.B) {
 	db := openMemory(b)
-	db.Put([]byte("key"), make([]byte, 100))
+	key := []byte("key")
+	db.Put(key, make([]byte, 100))
 	buf := make([]byte, 0, 128)
 	b.Run("db", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			db.GetAppend(buf, []byte("key"))
+			db.GetAppend(buf, key)
 		}
 	})
 	b.Run("view", func(b *testing.B) {
 		b.ReportAllocs()
 		ctx := context.Background()
 		get := func(tx *Tx) error {
-			_, err := tx.GetAppend(buf, []byte("key"))
+			_, err := tx.GetAppend(buf, key)
 			return err
 		}
 		for b.Loop() {
