@@ -142,6 +142,9 @@ func parseCall(line string, open map[int]*Call) (*Call, error) {
 	if strings.HasPrefix(rest, "+++") || strings.HasPrefix(rest, "---") {
 		return nil, nil
 	}
+	if strings.HasPrefix(rest, "???(") { // the thread was gone before strace could see what it called: it called nothing
+		return nil, nil
+	}
 	c := &Call{Thread: thread, Begins: true}
 	if resumed, ok := strings.CutPrefix(rest, "<... "); ok {
 		_, rest, ok = strings.Cut(resumed, " resumed>")
