@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 func openMemory(t testing.TB) *DB {
@@ -115,33 +114,6 @@ func BenchmarkUpdateTransfer(b *testing.B) {
 				}
 			})
 		})
-	}
-}
-
-// A deletion that nobody sees any more may be dropped: a transaction whose snapshot has expired could then believe that
-// what it read is unchanged.
-func TestCommit_refusesWhatAnExpiredSnapshotRead(t *testing.T) {
-	db, err := Open("", &Options{InMemory: true, MaxSnapshotAge: time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := errors.Join(db.Put([]byte("k"), nil), db.Compact(t.Context(), nil, nil)); err != nil {
-		t.Fatal(err)
-	}
-	tx, err := db.Begin(t.Context(), TxOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Get([]byte("k")); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(2 * time.Millisecond) // until the snapshot is too old
-	if err := errors.Join(db.Delete([]byte("k")), db.Compact(t.Context(), nil, nil), tx.Put([]byte("seen"), nil)); err != nil {
-		t.Fatal(err)
-	}
-	if err := tx.Commit(); !errors.Is(err, ErrSnapshotExpired) && !errors.Is(err, ErrConflict) {
-		t.Errorf("Commit gave %v", err)
 	}
 }
 

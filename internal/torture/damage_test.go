@@ -6,8 +6,9 @@ import (
 	"lightningdb/internal/codec"
 )
 
-// maxAllocate bounds what a damaged length may make a database of a few kilobytes allocate, in bytes.
-const maxAllocate = 8 << 20
+// maxAllocate bounds what a damaged length may make a database of a few kilobytes allocate, in bytes: eight times as much as
+// an undamaged one does.
+const maxAllocate = poolsForget * (8 << 20)
 
 // damage runs one kind of damage on every file of several databases.
 func damage(t *testing.T, atLeast int, kind DamageKind) {
