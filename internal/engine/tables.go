@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -115,13 +116,22 @@ func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
 		file.Close()
 		return nil, err
 	}
-	if p := r.Properties(); p.Digest != meta.Digest || p.Entries != meta.Entries {
+	if !describes(meta, r.Properties()) {
 		r.Close()
 		return nil, corrupt.New(name, -1, "its content is not that which the manifest names")
 	}
 	o := &openTable{Reader: r}
 	o.refs.Store(1)
 	return o, nil
+}
+
+// describes reports whether what the manifest says of a table is what the table says of itself. Every word of it decides
+// something: readers look for a key only in tables whose range holds it, and compactions trust the counts.
+func describes(meta *manifest.TableMeta, p table.Properties) bool {
+	return p.Digest == meta.Digest &&
+		p.Entries == meta.Entries && p.Tombstones == meta.Tombstones && p.Shadowed == meta.Shadowed &&
+		p.RawBytes == meta.RawBytes && p.SmallestSeq == meta.SmallestSeq && p.LargestSeq == meta.LargestSeq &&
+		bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)
 }
 
 // evictTableLocked closes the first open table that was not read since the hand passed it. Two rounds suffice: the
