@@ -69,7 +69,7 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 	}
 }
 
-// keepHouse runs SyncStep and RetainStep when they are due and CleanStep when there may be something to clean.
+// keepHouse runs SyncStep, RetainStep and MemoryStep when they are due and CleanStep when there may be something to clean.
 func (e *Engine) keepHouse() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -78,7 +78,7 @@ func (e *Engine) keepHouse() {
 			e.SyncStep() // a failure has stopped writes, which is all there is to do about it
 		}
 		waiting, err := e.CleanStep()
-		wait := min(max(e.syncDue(), 0), e.RetainStep())
+		wait := min(max(e.syncDue(), 0), e.RetainStep(), e.MemoryStep())
 		if waiting {
 			wait = min(wait, buryInterval)
 		}

@@ -104,6 +104,7 @@ func Open(opts Options) (*Engine, error) {
 		e.abandon()
 		return nil, err
 	}
+	e.MemoryStep()
 	if !e.opts.ReadOnly && !e.opts.Manual {
 		e.startBackground()
 	}
@@ -132,7 +133,7 @@ func newEngine(opts Options) *Engine {
 	e.room = sync.NewCond(&e.mu)
 	e.mems = memtables{size: e.budget.memtable, keep: e.budget.frozen + 1}
 	e.mems.folding = &memtable.Folding{Rules: e.rules, Below: e.below}
-	e.cache = cache.New(e.budget.cache, e.opts.PageSize, e.epochs)
+	e.cache = cache.New(e.budget.cache(int64(e.budget.memtable), 0), e.opts.PageSize, e.epochs)
 	e.cache.Poison = e.opts.Poison
 	e.resources.Store(1)
 	return e

@@ -316,7 +316,7 @@ func (r *replay) newMemtable(need int) error {
 	if r.mem != nil && !r.keep {
 		e.mems.recycle(r.mem)
 	}
-	mem, err := e.mems.get(0, need)
+	mem, err := e.mems.get(0, need, e.opts.Now())
 	r.mem = mem
 	return err
 }

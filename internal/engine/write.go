@@ -173,7 +173,7 @@ func (e *Engine) freeze(need int) error {
 	defer e.mu.Unlock()
 	v := e.view.Load()
 	active := v.mems[0]
-	next, err := e.mems.get(e.segmentNum, need)
+	next, err := e.mems.get(e.segmentNum, need, e.opts.Now())
 	if err != nil {
 		return fmt.Errorf("memory for a memtable: %w", err)
 	}
@@ -183,6 +183,7 @@ func (e *Engine) freeze(need int) error {
 	}
 	e.installLocked(mems, v.version)
 	e.wake(e.wakeFlusher)
+	e.wake(e.wakeHousekeeper) // the cache may have to make room for the new memtable
 	return nil
 }
 

@@ -289,6 +289,7 @@ func (m *simulation) background() error {
 			worked, err = m.Engine.SyncStep()
 		case stepClean:
 			worked, err = m.Engine.CleanStep()
+			m.Engine.MemoryStep()
 		case stepFreeze:
 			worked, err = true, m.Flush()
 		case stepRetain:
