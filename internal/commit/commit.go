@@ -173,6 +173,16 @@ func (q *Queue) Exclusive(fn func() error) error {
 	return fn()
 }
 
+// TryExclusive is Exclusive, but does nothing if a commit is in progress. It reports whether it ran fn.
+func (q *Queue) TryExclusive(fn func()) bool {
+	if !q.pipelineMu.TryLock() {
+		return false
+	}
+	defer q.pipelineMu.Unlock()
+	fn()
+	return true
+}
+
 // Settle waits until every commit that has passed its check at the time of the call is published or has failed.
 func (q *Queue) Settle() { _ = q.Exclusive(func() error { return nil }) }
 

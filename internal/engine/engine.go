@@ -19,6 +19,7 @@ import (
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/operand"
+	"lightningdb/internal/rowcache"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -34,6 +35,7 @@ type Engine struct {
 
 	epochs *epoch.Domain
 	cache  *cache.Cache
+	rows   *rowcache.Cache
 	open   openTables
 
 	view    atomic.Pointer[view] // the current view, nil once closed; swapped under mu
@@ -64,6 +66,8 @@ type Engine struct {
 	manifestMu    sync.Mutex // held while an edit becomes durable
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
+
+	readerShares sync.Mutex // held by the one reader of a read-only database that runs MemoryStep
 
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on
@@ -133,8 +137,9 @@ func newEngine(opts Options) *Engine {
 	e.room = sync.NewCond(&e.mu)
 	e.mems = memtables{size: e.budget.memtable, keep: e.budget.frozen + 1}
 	e.mems.folding = &memtable.Folding{Rules: e.rules, Below: e.below}
-	e.cache = cache.New(e.budget.cache(int64(e.budget.memtable), 0), e.opts.PageSize, e.epochs)
+	e.cache = cache.New(e.budget.cache(int64(e.budget.memtable)), e.opts.PageSize, e.epochs)
 	e.cache.Poison = e.opts.Poison
+	e.rows = rowcache.New(rowcache.Options{Bytes: e.budget.rows, Wake: e.memorySoon, Eager: e.opts.Rows})
 	e.resources.Store(1)
 	return e
 }
@@ -329,5 +334,6 @@ func (e *Engine) release() {
 	e.mu.Lock()
 	e.mems.free()
 	e.mu.Unlock()
+	e.rows.Free()
 	e.cache.Close()
 }

@@ -68,9 +68,10 @@ func (p *memtables) free() {
 	p.spare = nil
 }
 
-// MemoryStep gives back memtables that have long been spare, and lets the cache have what memtables and open tables leave
-// of the limit. It returns when it is due again; far away if never.
+// MemoryStep gives back memtables that have long been spare, looks whether more or fewer rows should be kept, and lets the
+// cache have what all these leave of the limit. It returns when it is due again; far away if never.
 func (e *Engine) MemoryStep() time.Duration {
+	widened := e.reviewRows()
 	e.mu.Lock()
 	due := e.mems.spareDue(e.opts.Now())
 	if due == 0 {
@@ -82,8 +83,28 @@ func (e *Engine) MemoryStep() time.Duration {
 	e.open.mu.Lock()
 	tables := e.open.bytes
 	e.open.mu.Unlock()
-	if settled := e.cache.Resize(e.budget.cache(memtables, tables)); !settled {
+	if settled := e.cache.Resize(e.budget.cache(memtables + tables + e.rows.Bytes())); !settled {
 		due = min(due, retryInterval) // a reader holds what is to be given back
 	}
+	if !widened {
+		due = min(due, buryInterval) // a commit was in progress
+	}
 	return due
+}
+
+// memorySoon has MemoryStep run because of what is read. A read-only database has no housekeeper: there the reader does it.
+func (e *Engine) memorySoon() {
+	switch {
+	case !e.opts.ReadOnly:
+		e.wake(e.wakeHousekeeper)
+	case e.readerShares.TryLock():
+		defer e.readerShares.Unlock()
+		e.MemoryStep()
+	}
+}
+
+// reviewRows has the row cache adapt to what is read. It is false if that has to wait for a commit: it does not itself,
+// because the commit may be waiting for long.
+func (e *Engine) reviewRows() bool {
+	return !e.rows.Review() || e.queue.TryExclusive(func() { e.rows.WatchAll(e.visible.Load()) })
 }

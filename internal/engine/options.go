@@ -41,6 +41,7 @@ type Options struct {
 	Random func() uint64
 	Manual bool // no background goroutines: the caller runs the steps
 	Poison bool // overwrite freed cache frames, to expose their late use
+	Rows   bool // keep every row that is read in the row cache, to expose rows that are out of date
 }
 
 // DefaultPageSize suits both point reads from cache (any size would) and from the medium (smaller is better).
@@ -75,9 +76,10 @@ func (o Options) withDefaults() Options {
 type memoryBudget struct {
 	memtable  int   // bytes of one memtable, index included
 	frozen    int   // memtables that may wait for their flush beside the active one
-	shared    int64 // bytes of memtables, cached pages and open tables together
+	shared    int64 // bytes of memtables, cached pages and rows, and open tables together
 	leastPage int64 // bytes of cached pages, whatever else there is
 	openTable int64 // bytes of directories and slots of open tables
+	rows      int64 // bytes of rows that are read over and over
 	table     int64 // bytes at which a table is complete
 }
 
@@ -90,14 +92,13 @@ func newMemoryBudget(limit int64) memoryBudget {
 		shared:    limit - limit/16,
 		leastPage: limit / 4,
 		openTable: limit / 16,
+		rows:      limit / 16,
 		table:     min(max(memtable, 2<<20), 64<<20),
 	}
 }
 
-// cache is how many bytes of pages may be cached beside so many of memtables and of open tables.
-func (b *memoryBudget) cache(memtables, openTables int64) int64 {
-	return max(b.shared-memtables-openTables, b.leastPage)
-}
+// cache is how many bytes of pages may be cached beside so many of other things.
+func (b *memoryBudget) cache(others int64) int64 { return max(b.shared-others, b.leastPage) }
 
 // Logger is what receives events. It is lightningdb.Logger; package log/slog and the encoding/json in it would be a twelfth
 // of a program that has no other use for them.

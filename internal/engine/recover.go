@@ -215,6 +215,7 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.report.LastSequence = last
 	e.visible.Store(uint64(last))
+	e.rows.Forget(last) // of what was committed before, it has not been told
 	e.snapshots.startRetaining(e.opts, version.Floor, last)
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }

@@ -299,6 +299,9 @@ func (w writer) Sync() error {
 func (w writer) Apply(r *commit.Request) {
 	if r.Batch.Count() > 0 {
 		active := w.active()
+		for user := range r.Batch.Keys() {
+			w.rows.Change(key.Hash(user), r.First)
+		}
 		active.Apply(r.Batch, r.First)
 		active.last = r.Last()
 	}

@@ -179,7 +179,7 @@ func newSimulation(plan Simulation) *simulation {
 		m.swarm.leaveOut(name)
 	}
 	opts := m.swarm.mix.Options
-	opts.Manual, opts.Poison, opts.Random = true, true, counter()
+	opts.Manual, opts.Poison, opts.Rows, opts.Random = true, true, true, counter()
 	opts.Now = func() time.Time { return m.now }
 	m.Session = NewSession(opts, new(oracle.History))
 	return m
