@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/cache"
 	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
 	"lightningdb/internal/page"
 )
 
@@ -126,6 +127,58 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 		}
 	}
 	return it.r.appendExtent(it.value[:0], x)
+}
+
+// Ahead implements merge.Iterator. A stretch ends with its leaf, and before an extent.
+func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
+	to := min(it.index+len(dst), it.page.Len())
+	if len(end.User) > 0 {
+		end = it.r.target(end)
+		if last := it.page.Entry(to - 1); key.Compare(last.Key, end) >= 0 {
+			to, _ = it.page.Seek(end)
+		}
+	}
+	n := 0
+	for i := it.index; i < to && it.lend(&dst[n], i); i++ {
+		n++
+	}
+	if n > 0 {
+		it.set(it.index + n - 1)
+	}
+	return n
+}
+
+// Behind implements merge.Iterator.
+func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
+	from := max(it.index-len(dst)+1, 0)
+	if len(end.User) > 0 {
+		end = it.r.target(end)
+		if first := it.page.Entry(from); key.Compare(first.Key, end) <= 0 {
+			i, exact := it.page.Seek(end)
+			if exact {
+				i++
+			}
+			from = i
+		}
+	}
+	n := 0
+	for i := it.index; i >= from && it.lend(&dst[n], i); i-- {
+		n++
+	}
+	if n > 0 {
+		it.set(it.index - n + 1)
+	}
+	return n
+}
+
+// lend makes dst entry i of the current leaf, if it is one that a stretch may have.
+func (it *Iterator) lend(dst *merge.Entry, i int) bool {
+	e := it.page.Entry(i)
+	if e.IsExtent() || e.Key.Trailer.Kind() > key.KindPut {
+		return false
+	}
+	dst.Key.User, dst.Key.Trailer, dst.Value = e.Key.User, it.r.trailer(e.Key.Trailer), e.Value()
+	return true
 }
 
 // Err is the first error met; nil at either end of the table.
