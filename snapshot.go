@@ -86,13 +86,14 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
 func (s *Snapshot) Range(lo, hi []byte) *Range {
-	return newRange(lo, hi, s.iterator, s.note)
+	return newRange(s, lo, hi)
 }
 
 // Prefix returns the entries whose keys begin with p.
 func (s *Snapshot) Prefix(p []byte) *Range { return s.Range(prefixBounds(p)) }
 
-func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
+// openIterator implements source.
+func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 	if s.held.Closed() {
 		return nil, s.ended
 	}
@@ -100,8 +101,13 @@ func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &snapshotIterator{Iterator: it, snapshot: s}, nil
+	wrapped := snapshotIterators.Get().(*snapshotIterator)
+	wrapped.Iterator, wrapped.snapshot = it, s
+	return wrapped, nil
 }
+
+// snapshotIterators keeps the memory of closed ones.
+var snapshotIterators = sync.Pool{New: func() any { return new(snapshotIterator) }}
 
 // snapshotIterator is an iterator that stops when its snapshot is closed.
 type snapshotIterator struct {
@@ -118,6 +124,14 @@ func (it *snapshotIterator) Prev() bool  { return it.usable() && it.Iterator.Pre
 func (it *snapshotIterator) SeekGE(user []byte) bool { return it.usable() && it.Iterator.SeekGE(user) }
 func (it *snapshotIterator) SeekLT(user []byte) bool { return it.usable() && it.Iterator.SeekLT(user) }
 
+// Close must be the last call.
+func (it *snapshotIterator) Close() error {
+	err := it.Iterator.Close()
+	*it = snapshotIterator{}
+	snapshotIterators.Put(it)
+	return err
+}
+
 func (it *snapshotIterator) Err() error { return cmp.Or(it.err, it.Iterator.Err()) }
 
 func (it *snapshotIterator) usable() bool {
@@ -127,7 +141,7 @@ func (it *snapshotIterator) usable() bool {
 	return it.err == nil
 }
 
-// note remembers the first error of a range, for View.
+// note implements source: it remembers the first error of a range, for View.
 func (s *Snapshot) note(err error) {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"sync"
 
+	"lightningdb/internal/memtable"
 	"lightningdb/internal/merge"
+	"lightningdb/internal/table"
 )
 
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an
@@ -24,6 +26,7 @@ type Iterator struct {
 	visible merge.Visible
 	merging merge.Merging
 	runs    []merge.Iterator
+	mems    []memtable.Iterator
 	levels  []merge.Level
 	tables  []levelTables
 	ready   bool   // visible owns the runs
@@ -79,7 +82,12 @@ func (it *Iterator) openView() error {
 func (it *Iterator) closeView() error {
 	err := it.closeRuns()
 	clear(it.runs)
-	clear(it.tables)
+	for n := range it.mems {
+		it.mems[n].Reset(nil)
+	}
+	for n := range it.tables {
+		it.tables[n].of(nil, nil)
+	}
 	it.runs, it.ready = it.runs[:0], false
 	if it.view != nil {
 		it.engine.unref(it.view)
@@ -106,9 +114,13 @@ func (it *Iterator) changeView() bool {
 // openRuns opens a run for each memtable and each run of tables that has some in the bounds. Of several tables one is opened
 // when the iterator reaches it.
 func (it *Iterator) openRuns() error {
-	for _, m := range it.view.mems {
+	if n := len(it.view.mems); len(it.mems) < n {
+		it.mems = make([]memtable.Iterator, n)
+	}
+	for n, m := range it.view.mems {
 		if m.Count() > 0 {
-			it.runs = append(it.runs, m.NewIterator())
+			it.mems[n].Reset(m.Table)
+			it.runs = append(it.runs, &it.mems[n])
 		}
 	}
 	if n := len(it.view.runs); len(it.levels) < n {
@@ -119,13 +131,13 @@ func (it *Iterator) openRuns() error {
 		switch {
 		case len(tables) == 0:
 		case len(tables) == 1 && n < it.view.level0:
-			run, err := it.engine.tableIterator(tables[0])
+			run, err := it.tables[n].of(it.engine, tables).Open(0)
 			if err != nil {
 				return err
 			}
 			it.runs = append(it.runs, run)
 		default:
-			it.tables[n] = levelTables{it.engine, tables}
+			it.tables[n].of(it.engine, tables)
 			it.runs = append(it.runs, it.levels[n].Reset(&it.tables[n]))
 		}
 	}
@@ -189,8 +201,17 @@ func (it *Iterator) Prev() bool {
 	return it.changeView() && it.visible.SeekLT(it.at)
 }
 
-// usable notes that the engine was closed, or that the iterator grew too old.
+// usable reports whether the iterator may go on; if not, err says why. It is asked at every step.
 func (it *Iterator) usable() bool {
+	if it.err == nil && !it.engine.closed.Load() && !it.hold.expired.Load() {
+		return true
+	}
+	it.refuse()
+	return false
+}
+
+// refuse notes that the engine was closed, or that the iterator grew too old.
+func (it *Iterator) refuse() {
 	switch {
 	case it.err != nil:
 	case it.engine.closed.Load():
@@ -198,7 +219,6 @@ func (it *Iterator) usable() bool {
 	default:
 		it.err = it.hold.Check()
 	}
-	return it.err == nil
 }
 
 // Valid reports whether the iterator stands on a key.
@@ -246,10 +266,17 @@ func (it *Iterator) closeRuns() error {
 	return errors.Join(errs...)
 }
 
-// levelTables is the tables of one level as merge.Level reads them.
+// levelTables is the tables of one level as merge.Level reads them, one at a time: all are opened in the same memory.
 type levelTables struct {
 	engine *Engine
 	tables []*tableRef
+	open   tableIterator
+}
+
+// of makes l the tables given.
+func (l *levelTables) of(e *Engine, tables []*tableRef) *levelTables {
+	l.engine, l.tables = e, tables
+	return l
 }
 
 func (l *levelTables) Len() int { return len(l.tables) }
@@ -258,25 +285,36 @@ func (l *levelTables) Bounds(i int) (smallest, largest []byte) {
 	return l.tables[i].meta.Smallest, l.tables[i].meta.Largest
 }
 
-func (l *levelTables) Open(i int) (merge.Iterator, error) { return l.engine.tableIterator(l.tables[i]) }
-
-// tableIterator opens an iterator on t that holds the table open until it is closed.
-func (e *Engine) tableIterator(t *tableRef) (merge.Iterator, error) {
-	o, err := e.acquireReader(t)
-	if err != nil {
+// Open implements merge.Tables. The table opened before must have been closed.
+func (l *levelTables) Open(i int) (merge.Iterator, error) {
+	if err := l.open.reset(l.engine, l.tables[i]); err != nil {
 		return nil, err
 	}
-	return &heldIterator{Iterator: o.NewIterator(), release: func() { e.unrefTable(o) }}, nil
+	return &l.open, nil
 }
 
-// heldIterator is an iterator that lets go of its open table when it is closed.
-type heldIterator struct {
-	merge.Iterator
-	release func()
+// tableIterator is an iterator that holds its table open until it is closed.
+type tableIterator struct {
+	table.Iterator
+	engine *Engine
+	held   *openTable
 }
 
-func (it *heldIterator) Close() error {
+// reset opens t for it, which is new or closed.
+func (it *tableIterator) reset(e *Engine, t *tableRef) error {
+	o, err := e.acquireReader(t)
+	if err != nil {
+		return err
+	}
+	it.engine, it.held = e, o
+	it.Iterator.Reset(o.Reader)
+	return nil
+}
+
+// Close implements merge.Iterator.
+func (it *tableIterator) Close() error {
 	err := it.Iterator.Close()
-	it.release()
+	it.engine.unrefTable(it.held)
+	*it = tableIterator{} // the memory is kept, what it was of is not
 	return err
 }

@@ -34,7 +34,13 @@ const maxKeptValue = 256 << 10
 var errIteratorClosed = fmt.Errorf("table: iterator: %w", fs.ErrClosed)
 
 // NewIterator returns an iterator that pins one page at a time in the cache.
-func (r *Reader) NewIterator() *Iterator { return &Iterator{r: r, leaf: -1} }
+func (r *Reader) NewIterator() *Iterator { return new(Iterator).Reset(r) }
+
+// Reset makes it, which is zero or closed, what NewIterator of r returns.
+func (it *Iterator) Reset(r *Reader) *Iterator {
+	*it = Iterator{r: r, leaf: -1}
+	return it
+}
 
 // NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of 256 KiB, for one pass
 // from some point forward, as in compaction. All moves work; those that are not forward read a whole piece each.
