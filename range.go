@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 
+	"lightningdb/internal/engine"
 	"lightningdb/internal/txn"
 )
 
@@ -97,9 +98,14 @@ func (r *Range) Limit(n int) *Range {
 // what is to be kept. After the loop, Err tells whether it reached the end.
 func (r *Range) All() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		r.walk(func(it iterator) (bool, error) {
-			v, err := it.Value()
-			return err == nil && yield(it.Key(), v), err
+		r.walk(func(it iterator) error {
+			if plain, ok := it.(*engine.Iterator); ok {
+				return plain.Each(engine.Direction(r.reverse), r.limit, yield)
+			}
+			return r.each(it, func() (bool, error) {
+				v, err := it.Value()
+				return err == nil && yield(it.Key(), v), err
+			})
 		})
 	}
 }
@@ -107,15 +113,17 @@ func (r *Range) All() iter.Seq2[[]byte, []byte] {
 // Keys yields the keys in order, without reading large values. A key is valid until the next step of the loop.
 func (r *Range) Keys() iter.Seq[[]byte] {
 	return func(yield func(k []byte) bool) {
-		r.walk(func(it iterator) (bool, error) { return yield(it.Key()), nil })
+		r.walk(func(it iterator) error {
+			return r.each(it, func() (bool, error) { return yield(it.Key()), nil })
+		})
 	}
 }
 
 // Err is the error that ended the latest loop early, or nil.
 func (r *Range) Err() error { return r.err }
 
-// walk calls step at each entry in order until it returns false or an error.
-func (r *Range) walk(step func(iterator) (bool, error)) {
+// walk opens an iterator, moves it to where loops begin, and calls through, which goes on to where they end.
+func (r *Range) walk(through func(iterator) error) {
 	r.err = nil
 	it, err := r.from.openIterator(r.lo, r.hi)
 	if err != nil {
@@ -123,15 +131,20 @@ func (r *Range) walk(step func(iterator) (bool, error)) {
 		return
 	}
 	defer it.Close()
-	ok := r.start(it)
-	for left := r.limit; ok && left != 0; left-- {
-		more, err := step(it)
-		if err != nil {
-			r.fail(err)
-			return
-		}
-		if !more || left == 1 {
-			return
+	if r.reverse {
+		it.Last()
+	} else {
+		it.First()
+	}
+	r.fail(through(it))
+}
+
+// each calls step at each entry until it returns false or an error. The error is that, or that of moving.
+func (r *Range) each(it iterator, step func() (bool, error)) error {
+	for ok, left := it.Valid(), r.limit; ok && left != 0; left-- {
+		more, err := step()
+		if err != nil || !more || left == 1 {
+			return err
 		}
 		if r.reverse {
 			ok = it.Prev()
@@ -139,17 +152,7 @@ func (r *Range) walk(step func(iterator) (bool, error)) {
 			ok = it.Next()
 		}
 	}
-	if !ok {
-		r.fail(it.Err())
-	}
-}
-
-// start moves it to where a loop begins.
-func (r *Range) start(it iterator) bool {
-	if r.reverse {
-		return it.Last()
-	}
-	return it.First()
+	return it.Err()
 }
 
 func (r *Range) fail(err error) {
@@ -186,39 +189,40 @@ func (r *Range) Cursor() *Cursor {
 
 // First moves to the first entry of the range. Like every move it reports whether there is an entry to stand on; when
 // there is none, Err tells an end from a failure.
-func (c *Cursor) First() bool { return c.move(iterator.First) }
+func (c *Cursor) First() bool { return c.leave() && c.arrive(c.it.First()) }
 
 // Last moves to the last entry of the range.
-func (c *Cursor) Last() bool { return c.move(iterator.Last) }
+func (c *Cursor) Last() bool { return c.leave() && c.arrive(c.it.Last()) }
 
 // Next moves to the entry after the current one. At no entry it stays there and returns false.
-func (c *Cursor) Next() bool { return c.move(iterator.Next) }
+func (c *Cursor) Next() bool { return c.leave() && c.arrive(c.it.Next()) }
 
 // Prev moves to the entry before the current one. At no entry it stays there and returns false.
-func (c *Cursor) Prev() bool { return c.move(iterator.Prev) }
+func (c *Cursor) Prev() bool { return c.leave() && c.arrive(c.it.Prev()) }
 
 // Seek moves to the first entry of the range at or after key.
 func (c *Cursor) Seek(key []byte) bool {
 	c.target = append(c.target[:0], key...) // it may be the current key, which moving invalidates
-	return c.move(func(it iterator) bool { return it.SeekGE(c.target) })
+	return c.leave() && c.arrive(c.it.SeekGE(c.target))
 }
 
 // SeekBefore moves to the last entry of the range before key.
 func (c *Cursor) SeekBefore(key []byte) bool {
 	c.target = append(c.target[:0], key...)
-	return c.move(func(it iterator) bool { return it.SeekLT(c.target) })
+	return c.leave() && c.arrive(c.it.SeekLT(c.target))
 }
 
-func (c *Cursor) move(to func(iterator) bool) bool {
+// leave begins a move. It returns false if there can be none.
+func (c *Cursor) leave() bool {
 	c.ready, c.value = false, nil
-	if c.err != nil {
-		return false
-	}
-	if c.it == nil {
+	if c.err == nil && c.it == nil {
 		c.err = ErrClosed
-		return false
 	}
-	ok := to(c.it)
+	return c.err == nil
+}
+
+// arrive ends a move.
+func (c *Cursor) arrive(ok bool) bool {
 	if !ok {
 		c.fail(c.it.Err())
 	}

@@ -1,7 +1,6 @@
 package lightningdb
 
 import (
-	"cmp"
 	"fmt"
 	"sync"
 
@@ -101,44 +100,8 @@ func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	wrapped := snapshotIterators.Get().(*snapshotIterator)
-	wrapped.Iterator, wrapped.snapshot = it, s
-	return wrapped, nil
-}
-
-// snapshotIterators keeps the memory of closed ones.
-var snapshotIterators = sync.Pool{New: func() any { return new(snapshotIterator) }}
-
-// snapshotIterator is an iterator that stops when its snapshot is closed.
-type snapshotIterator struct {
-	*engine.Iterator
-	snapshot *Snapshot
-	err      error
-}
-
-func (it *snapshotIterator) First() bool { return it.usable() && it.Iterator.First() }
-func (it *snapshotIterator) Last() bool  { return it.usable() && it.Iterator.Last() }
-func (it *snapshotIterator) Next() bool  { return it.usable() && it.Iterator.Next() }
-func (it *snapshotIterator) Prev() bool  { return it.usable() && it.Iterator.Prev() }
-
-func (it *snapshotIterator) SeekGE(user []byte) bool { return it.usable() && it.Iterator.SeekGE(user) }
-func (it *snapshotIterator) SeekLT(user []byte) bool { return it.usable() && it.Iterator.SeekLT(user) }
-
-// Close must be the last call.
-func (it *snapshotIterator) Close() error {
-	err := it.Iterator.Close()
-	*it = snapshotIterator{}
-	snapshotIterators.Put(it)
-	return err
-}
-
-func (it *snapshotIterator) Err() error { return cmp.Or(it.err, it.Iterator.Err()) }
-
-func (it *snapshotIterator) usable() bool {
-	if it.err == nil && it.snapshot.held.Closed() {
-		it.err = it.snapshot.ended
-	}
-	return it.err == nil
+	it.StopWith(s.held, s.ended)
+	return it, nil
 }
 
 // note implements source: it remembers the first error of a range, for View.

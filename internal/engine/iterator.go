@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/merge"
@@ -29,10 +30,15 @@ type Iterator struct {
 	mems    []memtable.Iterator
 	levels  []merge.Level
 	tables  []levelTables
-	ready   bool   // visible owns the runs
+	ready   bool         // visible owns the runs
+	stop    *atomic.Bool // when set, by somebody else, moves fail with stopped
+	stopped error
 	err     error  // ErrClosed, once the engine was found closed, or the failure to open runs
 	at      []byte // where the iterator stood while it changed views
 }
+
+// never is what stops an iterator that nobody stops.
+var never atomic.Bool
 
 // iterators keeps the buffers of closed iterators.
 var iterators = sync.Pool{New: func() any { return new(Iterator) }}
@@ -41,7 +47,7 @@ var iterators = sync.Pool{New: func() any { return new(Iterator) }}
 // published one if s is nil. It borrows lo and hi until Close.
 func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	it := iterators.Get().(*Iterator)
-	it.engine, it.lo, it.hi, it.err, it.ready = e, lo, hi, nil, false
+	it.engine, it.lo, it.hi, it.err, it.ready, it.stop = e, lo, hi, nil, false, &never
 	it.hold.expired.Store(false)
 	if s == nil {
 		e.snapshots.add(e, &it.hold)
@@ -203,17 +209,22 @@ func (it *Iterator) Prev() bool {
 
 // usable reports whether the iterator may go on; if not, err says why. It is asked at every step.
 func (it *Iterator) usable() bool {
-	if it.err == nil && !it.engine.closed.Load() && !it.hold.expired.Load() {
+	if it.err == nil && !it.engine.closed.Load() && !it.hold.expired.Load() && !it.stop.Load() {
 		return true
 	}
 	it.refuse()
 	return false
 }
 
-// refuse notes that the engine was closed, or that the iterator grew too old.
+// StopWith makes calls fail with err once s is closed.
+func (it *Iterator) StopWith(s *Snapshot, err error) { it.stop, it.stopped = &s.closed, err }
+
+// refuse notes that the iterator was stopped, that the engine was closed, or that the iterator grew too old.
 func (it *Iterator) refuse() {
 	switch {
 	case it.err != nil:
+	case it.stop.Load():
+		it.err = it.stopped
 	case it.engine.closed.Load():
 		it.err = ErrClosed
 	default:
@@ -235,6 +246,33 @@ func (it *Iterator) Value() ([]byte, error) {
 	return it.visible.Value()
 }
 
+// Each calls yield with the entries from the current one on, forward or backward, until it returns false or n entries were
+// yielded, if n is not negative. The error is that of moving or reading. A loop over Next, Key and Value does the same
+// at twice the cost for each entry: here nothing can happen between the three.
+func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool) error {
+	for ok := it.Valid(); ok && n != 0; n-- {
+		value, err := it.visible.Value()
+		if err != nil || !yield(it.visible.Key(), value) || n == 1 {
+			return err
+		}
+		if d == Backward {
+			ok = it.Prev()
+		} else {
+			ok = it.Next()
+		}
+	}
+	return it.Err()
+}
+
+// Direction is which way Each goes.
+type Direction bool
+
+// The directions.
+const (
+	Forward  Direction = false
+	Backward Direction = true
+)
+
 // Err is why the iterator stands on no key, nil at an end.
 func (it *Iterator) Err() error {
 	if it.err != nil {
@@ -249,7 +287,7 @@ func (it *Iterator) Close() error {
 	err := it.closeView()
 	e.snapshots.remove(&it.hold)
 	e.openIterators.Add(-1)
-	it.engine, it.lo, it.hi = nil, nil, nil
+	it.engine, it.lo, it.hi, it.stop, it.stopped = nil, nil, nil, nil, nil
 	iterators.Put(it)
 	e.release()
 	return err

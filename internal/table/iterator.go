@@ -179,11 +179,11 @@ func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
 
 // lend makes dst entry i of the current leaf, if it is one that a stretch may have.
 func (it *Iterator) lend(dst *merge.Entry, i int) bool {
-	e := it.page.Entry(i)
-	if e.IsExtent() || e.Key.Trailer.Kind() > key.KindPut {
+	t, user, value, extent := it.page.Parts(i)
+	if extent || t.Kind() > key.KindPut {
 		return false
 	}
-	dst.Key.User, dst.Key.Trailer, dst.Value = e.Key.User, it.r.trailer(e.Key.Trailer), e.Value()
+	dst.Key.User, dst.Key.Trailer, dst.Value = user, it.r.trailer(t), value
 	return true
 }
 
