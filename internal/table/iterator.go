@@ -220,6 +220,16 @@ func (it *Iterator) descend(k key.Internal) bool {
 
 // findLeaf returns the number of the leaf in which k belongs.
 func (r *Reader) findLeaf(k key.Internal) (int, error) {
+	if g := r.guide.Load(); g == nil {
+		r.learn()
+	} else if leaf, decided := g.leafFor(k.User); decided {
+		return leaf, nil
+	}
+	return r.descend(k)
+}
+
+// descend is findLeaf by way of the inner pages.
+func (r *Reader) descend(k key.Internal) (int, error) {
 	n := r.first - 1 // the root, or the only leaf
 	for level := -1; n >= int(r.foot.leaves); {
 		pin, err := r.pages.Pin(n)

@@ -118,6 +118,9 @@ func TestIterator_movesLikeASortedList(t *testing.T) {
 		f, _ := build(t, o, rows)
 		r := mustOpen(t, f, o)
 		defer r.close(t)
+		if rapid.Bool().Draw(t, "guided") {
+			r.guide.Store(r.makeGuide())
+		}
 		it := r.NewIterator()
 		if rapid.Bool().Draw(t, "sequential") {
 			it = r.NewSequentialIterator()
