@@ -248,20 +248,55 @@ func (it *Iterator) Value() ([]byte, error) {
 
 // Each calls yield with the entries from the current one on, forward or backward, until it returns false or n entries were
 // yielded, if n is not negative. The error is that of moving or reading. A loop over Next, Key and Value does the same
-// at twice the cost for each entry: here nothing can happen between the three.
+// at twice the cost for each entry.
 func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool) error {
-	for ok := it.Valid(); ok && n != 0; n-- {
+	for ok := it.Valid(); ok && n != 0; ok = it.step(d) {
+		if hand := it.atHand(d); len(hand) > 0 {
+			if n > 0 {
+				hand = hand[:min(n, len(hand))]
+			}
+			done, more := it.yieldAll(hand, yield)
+			if n -= done; !more || n == 0 {
+				return nil
+			}
+			continue
+		}
 		value, err := it.visible.Value()
 		if err != nil || !yield(it.visible.Key(), value) || n == 1 {
 			return err
 		}
-		if d == Backward {
-			ok = it.Prev()
-		} else {
-			ok = it.Next()
-		}
+		n--
 	}
 	return it.Err()
+}
+
+func (it *Iterator) atHand(d Direction) []merge.Entry {
+	if d == Backward {
+		return it.visible.Behind()
+	}
+	return it.visible.Ahead()
+}
+
+func (it *Iterator) step(d Direction) bool {
+	if d == Backward {
+		return it.Prev()
+	}
+	return it.Next()
+}
+
+// yieldAll yields what is at hand, and moves to the last entry yielded. It ends before what a step would not come to
+// because the iterator was stopped, grew too old, or has to change over to another view, as it does when the engine is
+// closed. more is false if yield wants no more.
+func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) bool) (done int, more bool) {
+	current, held, stop := &it.engine.view, it.view, it.stop
+	for more = true; more && done < len(hand); done++ {
+		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) {
+			break
+		}
+		more = yield(hand[done].Key.User, hand[done].Value)
+	}
+	it.visible.Skip(done - 1)
+	return done, more
 }
 
 // Direction is which way Each goes.

@@ -57,8 +57,5 @@ type Iterator interface {
 	Close() error
 }
 
-// Entry is one entry of a run. It borrows its bytes.
-type Entry struct {
-	Key   key.Internal
-	Value []byte
-}
+// Entry is one entry of a run.
+type Entry = key.Entry

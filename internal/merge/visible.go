@@ -219,6 +219,26 @@ func (v *Visible) retreat() bool {
 	return v.findBackward()
 }
 
+// Ahead returns the current entry and those that Next is going to come to, as far as they are at hand: none or many. They
+// are borrowed as Key and Value are. Behind is the same for Prev.
+func (v *Visible) Ahead() []Entry {
+	if v.resting != ahead {
+		return nil
+	}
+	return v.stretch[v.at:]
+}
+
+// Behind returns the current entry and those that Prev is going to come to, as far as they are at hand.
+func (v *Visible) Behind() []Entry {
+	if v.resting != behind {
+		return nil
+	}
+	return v.stretch[v.at:]
+}
+
+// Skip moves to entry n of what Ahead or Behind has just returned.
+func (v *Visible) Skip(n int) { v.at += n }
+
 // Valid reports whether v is at a key.
 func (v *Visible) Valid() bool { return v.resting != nowhere }
 
@@ -335,7 +355,7 @@ func (v *Visible) takeAhead() bool {
 	var decided []byte
 	for i := range v.room[:n] {
 		e := &v.room[i]
-		if e.Key.Trailer.Seq() > v.seq || bytes.Equal(e.Key.User, decided) {
+		if e.Key.Trailer.Seq() > v.seq || same(e.Key.User, decided) {
 			continue
 		}
 		decided = e.Key.User
@@ -349,6 +369,11 @@ func (v *Visible) takeAhead() bool {
 	v.stretch = v.room[:kept]
 	v.hold(decided)
 	return true
+}
+
+// same reports whether two user keys are equal. Neighbours mostly differ in their last byte, and that is quicker to see.
+func same(a, b []byte) bool {
+	return len(a) == len(b) && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)
 }
 
 // took notes that a stretch of n entries is in v.room. The next one may be longer.
@@ -489,7 +514,7 @@ func (v *Visible) takeBehind() bool {
 		if e.Key.Trailer.Seq() > v.seq {
 			continue
 		}
-		if put && bytes.Equal(e.Key.User, user) {
+		if put && same(e.Key.User, user) {
 			kept--
 		}
 		user, put = e.Key.User, e.Key.Trailer.Kind() == key.KindPut

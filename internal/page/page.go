@@ -140,24 +140,35 @@ func (p *Page) Entry(i int) Entry {
 	return e
 }
 
-// Parts is Entry in pieces, which come in registers: a scan spends a third of its time here. value is of no use if the
-// entry is an extent.
-func (p *Page) Parts(i int) (t key.Trailer, user, value []byte, extent bool) {
-	b := p.payload[p.offset(i):p.end]
-	klen, word, at := int(b[trailerSize]), uint64(b[trailerSize+1]), trailerSize+2
-	if word >= 0x80 { // a value of 64 bytes or more
-		word, at = word&0x7f|uint64(b[trailerSize+2])<<7, trailerSize+3
+// Lend makes dst the entry i and those after it, or before it if step is -1, and returns how many they are: fewer than
+// dst has room for if there comes one that is neither put nor tombstone, or an extent. The page must have the rest. A
+// full scan spends a third of its time here, so entries are decoded in place and not through Entry, which takes twice as
+// long.
+func (p *Page) Lend(dst []key.Entry, i, step int) int {
+	slots := p.payload[p.end+headSize*p.count:]
+	for n := range dst {
+		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])):p.end]
+		e := &dst[n]
+		e.Key.Trailer = key.Trailer(binary.LittleEndian.Uint64(b))
+		if e.Key.Trailer.Kind() > key.KindPut {
+			return n
+		}
+		klen, word, at := int(b[trailerSize]), uint64(b[trailerSize+1]), trailerSize+2
+		if word >= 0x80 { // a value of 64 bytes or more
+			word, at = word&0x7f|uint64(b[trailerSize+2])<<7, trailerSize+3
+		}
+		if klen >= 0x80 || word >= 0x80<<7 {
+			long := p.Entry(i + n*step)
+			e.Key.User, e.Value, word = long.Key.User, long.value, long.word
+		} else if value := at + klen; word&1 == 0 {
+			end := value + int(word>>1)
+			e.Key.User, e.Value = b[at:value:value], b[value:end:end]
+		}
+		if word&1 != 0 {
+			return n
+		}
 	}
-	if klen >= 0x80 || word >= 0x80<<7 {
-		e := p.Entry(i)
-		return e.Key.Trailer, e.Key.User, e.value, e.IsExtent()
-	}
-	end := at + klen
-	user = b[at:end:end]
-	if word&1 == 0 {
-		value = b[end : end+int(word>>1) : end+int(word>>1)]
-	}
-	return key.Trailer(binary.LittleEndian.Uint64(b)), user, value, word&1 != 0
+	return len(dst)
 }
 
 // Child is the page number that entry i of an inner page leads to.
@@ -205,8 +216,8 @@ func (p *Page) comparePrefix(user []byte, i int) int {
 	if p.prefix == 0 {
 		return 0
 	}
-	_, prefix, _, _ := p.Parts(i)
-	prefix = prefix[:p.prefix]
+	e := p.Entry(i)
+	prefix := e.Key.User[:p.prefix]
 	if len(user) < p.prefix {
 		if c := bytes.Compare(user, prefix[:len(user)]); c != 0 {
 			return c

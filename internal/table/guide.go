@@ -83,7 +83,8 @@ func (r *Reader) addToGuide(g *guide, n int, last []byte) bool {
 		if int(p.Child(i)) != len(g.heads) {
 			return false
 		}
-		_, user, _, _ := p.Parts(i)
+		e := p.Entry(i)
+		user := e.Key.User
 		if len(g.heads) == 0 {
 			g.prefix = bytes.Clone(user[:key.CommonPrefix(user, last)])
 		}
@@ -103,8 +104,8 @@ func (r *Reader) lastSeparator() (user []byte, ok bool) {
 			return nil, false
 		}
 		p := page.View(pin.Data())
-		_, separator, _, _ := p.Parts(p.Len() - 1)
-		user, n = bytes.Clone(separator), int(p.Child(p.Len()-1))
+		separator := p.Entry(p.Len() - 1)
+		user, n = bytes.Clone(separator.Key.User), int(p.Child(p.Len()-1))
 		pin.Unpin()
 	}
 	return user, true

@@ -144,10 +144,7 @@ func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
 			to, _ = it.page.Seek(end)
 		}
 	}
-	n := 0
-	for i := it.index; i < to && it.lend(&dst[n], i); i++ {
-		n++
-	}
+	n := it.lend(dst, to-it.index, 1)
 	if n > 0 {
 		it.set(it.index + n - 1)
 	}
@@ -167,24 +164,25 @@ func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
 			from = i
 		}
 	}
-	n := 0
-	for i := it.index; i >= from && it.lend(&dst[n], i); i-- {
-		n++
-	}
+	n := it.lend(dst, it.index-from+1, -1)
 	if n > 0 {
 		it.set(it.index - n + 1)
 	}
 	return n
 }
 
-// lend makes dst entry i of the current leaf, if it is one that a stretch may have.
-func (it *Iterator) lend(dst *merge.Entry, i int) bool {
-	t, user, value, extent := it.page.Parts(i)
-	if extent || t.Kind() > key.KindPut {
-		return false
+// lend hands out n entries of the current leaf from the current one on, or fewer.
+func (it *Iterator) lend(dst []merge.Entry, n, step int) int {
+	if n <= 0 {
+		return 0
 	}
-	dst.Key.User, dst.Key.Trailer, dst.Value = user, it.r.trailer(t), value
-	return true
+	n = it.page.Lend(dst[:n], it.index, step)
+	if it.r.seq != 0 {
+		for i := range dst[:n] {
+			dst[i].Key.Trailer = it.r.trailer(dst[i].Key.Trailer)
+		}
+	}
+	return n
 }
 
 // Err is the first error met; nil at either end of the table.
