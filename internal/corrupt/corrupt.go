@@ -20,6 +20,8 @@ type Error struct {
 }
 
 // New returns an *Error at offset of file.
+//
+//go:noinline
 func New(file string, offset int64, format string, args ...any) *Error {
 	return &Error{File: file, Offset: offset, What: fmt.Sprintf(format, args...)}
 }

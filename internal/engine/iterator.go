@@ -2,10 +2,10 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"sync"
 
+	"lightningdb/internal/join"
 	"lightningdb/internal/merge"
 )
 
@@ -243,7 +243,7 @@ func (it *Iterator) closeRuns() error {
 	for _, run := range it.runs {
 		errs = append(errs, run.Close())
 	}
-	return errors.Join(errs...)
+	return join.Errors(errs...)
 }
 
 // levelTables is the tables of one level as merge.Level reads them.
