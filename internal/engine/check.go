@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lightningdb/internal/commit"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
 	"lightningdb/internal/txn"
@@ -142,7 +143,7 @@ func (e *Engine) spanChangedInTable(t *tableRef, s txn.Span, since key.SeqNum) (
 
 // changedInRun reports whether the run has a version in s that is newer than since. It closes the run.
 func changedInRun(run merge.Iterator, s txn.Span, since key.SeqNum) (changed bool, err error) {
-	defer func() { err = errors.Join(err, run.Close()) }()
+	defer func() { err = join.Errors(err, run.Close()) }()
 	for ok := run.SeekGE(key.SeekTo(s.Lo, key.MaxSeqNum)); ok; ok = run.Next() {
 		k := run.Key()
 		if s.Hi != nil && bytes.Compare(k.User, s.Hi) >= 0 {

@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/epoch"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/memtable"
@@ -212,7 +213,7 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 	defer context.AfterFunc(e.ctx, cancel)()
 	for {
 		if err := ctx.Err(); err != nil {
-			return errors.Join(err, e.writable())
+			return join.Errors(err, e.writable())
 		}
 		worked, err := e.compactOnce(ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
 			job, _ := compaction.PickRange(v, p, noneBusy, lo, hi)
@@ -241,9 +242,9 @@ func (e *Engine) Close() error {
 	e.stop()
 	e.wakeAll()
 	e.background.Wait()
-	err = errors.Join(err, e.closeFiles())
+	err = join.Errors(err, e.closeFiles())
 	if n := e.openIterators.Load() + e.openSnapshots.Load(); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, n))
+		err = join.Errors(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, n))
 	}
 	e.release()
 	return err
@@ -265,7 +266,7 @@ func (e *Engine) flushAtClose() error {
 		}
 		if err == nil && e.active().Count() > 0 {
 			// Without waiting for level 0 to become shorter: nobody compacts any more.
-			err = errors.Join(e.freeze(0), e.flushFrozen())
+			err = join.Errors(e.freeze(0), e.flushFrozen())
 		}
 		if err == nil {
 			err = e.sealLog()
@@ -319,7 +320,7 @@ func (e *Engine) closeFiles() error {
 		errs = append(errs, e.lock.Close())
 	}
 	errs = append(errs, e.fs.Close())
-	return errors.Join(errs...)
+	return join.Errors(errs...)
 }
 
 // release gives back one hold on the memory outside the heap. The last one, of the engine or of an iterator that

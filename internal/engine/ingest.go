@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs"
@@ -82,7 +83,7 @@ func (e *Engine) emptyMemtables() error {
 		return err
 	}
 	if e.active().Count() > 0 {
-		if err := errors.Join(e.freeze(0), e.flushFrozen()); err != nil {
+		if err := join.Errors(e.freeze(0), e.flushFrozen()); err != nil {
 			return err
 		}
 	}

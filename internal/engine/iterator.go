@@ -2,11 +2,11 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 
+	"lightningdb/internal/join"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/merge"
 	"lightningdb/internal/table"
@@ -336,7 +336,7 @@ func (it *Iterator) closeRuns() error {
 	for _, run := range it.runs {
 		errs = append(errs, run.Close())
 	}
-	return errors.Join(errs...)
+	return join.Errors(errs...)
 }
 
 // levelTables is the tables of one level as merge.Level reads them, one at a time: all are opened in the same memory.

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/merge"
@@ -132,7 +132,7 @@ func (o *output) Finish() (*manifest.TableMeta, error) {
 	if err == nil {
 		size, err = o.file.Size()
 	}
-	if err = errors.Join(err, o.file.Close()); err != nil {
+	if err = join.Errors(err, o.file.Close()); err != nil {
 		return nil, err
 	}
 	return &manifest.TableMeta{

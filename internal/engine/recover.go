@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -279,7 +280,7 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 			segments = append(segments, num)
 		}
 	}
-	slices.Sort(segments)
+	slices.SortFunc(segments, cmp.Compare) // not slices.Sort, as in package wal
 	log, err := wal.Replay(e.fs, wal.ReplayOptions{
 		DB:       r.version.DatabaseID,
 		Start:    r.version.LogStart,

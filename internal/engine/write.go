@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
 	"lightningdb/internal/goroutine"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/memtable"
@@ -201,7 +202,7 @@ func (e *Engine) startSegment() error {
 	active := e.segment.Load()
 	end, err := active.Seal(num)
 	if errors.Is(err, vfs.ErrNoSpace) && active.Err() == nil {
-		return errors.Join(err, next.Discard())
+		return join.Errors(err, next.Discard())
 	}
 	if err != nil {
 		return e.fail("seal log segment", err)

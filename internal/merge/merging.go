@@ -1,8 +1,7 @@
 package merge
 
 import (
-	"errors"
-
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 )
 
@@ -197,7 +196,7 @@ func (m *Merging) Close() error {
 		}
 	}
 	m.Reset()
-	return errors.Join(errs...)
+	return join.Errors(errs...)
 }
 
 // begin forgets the position.

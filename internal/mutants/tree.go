@@ -53,7 +53,7 @@ var treeMutants = []Mutant{
 		Name:   "no sync of the directory after a manifest is created",
 		Breaks: "CURRENT names a manifest without a name",
 		Changes: []Change{{"internal/manifest/manifest.go", `	if err := fs.SyncDir(); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, join.Errors(err, f.Close())
 	}
 `, ``}},
 		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
@@ -149,9 +149,9 @@ var treeMutants = []Mutant{
 	{
 		Name:   "the error of closing a table is ignored",
 		Breaks: "a file system that reports a lost write at the close is not heard",
-		Changes: []Change{{"internal/engine/output.go", `	if err = errors.Join(err, o.file.Close()); err != nil {
+		Changes: []Change{{"internal/engine/output.go", `	if err = join.Errors(err, o.file.Close()); err != nil {
 		return nil, err`, `	_ = o.file.Close()
-	if err = errors.Join(err); err != nil {
+	if err = join.Errors(err); err != nil {
 		return nil, err`}},
 		Killer: test("engine", "TestFlush_closeErrorOfATableCounts"),
 	},

@@ -2,10 +2,10 @@ package wal
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/record"
 	"lightningdb/internal/vfs"
@@ -58,7 +58,7 @@ func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
 	}
 	if err := b.fill(max(size, record.FileHeaderSize)); err != nil {
 		err = fmt.Errorf("prepare log segment %s: %w", b.name, err)
-		return nil, errors.Join(err, b.Discard())
+		return nil, join.Errors(err, b.Discard())
 	}
 	return b, nil
 }
@@ -78,7 +78,7 @@ func (b *Blank) fill(size int64) error {
 
 // Discard closes and removes the file. A file that cannot be removed is found unused by the next Replay.
 func (b *Blank) Discard() error {
-	return errors.Join(b.f.Close(), b.fs.Remove(b.name))
+	return join.Errors(b.f.Close(), b.fs.Remove(b.name))
 }
 
 // Begin makes b a segment of database db behind prev: it writes the header and syncs it. b is of no use afterwards.
@@ -91,7 +91,7 @@ func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
 	}
 	if err != nil {
 		err = fmt.Errorf("begin log segment %s: %w", b.name, err)
-		return nil, errors.Join(err, b.f.Close())
+		return nil, join.Errors(err, b.f.Close())
 	}
 	return &Segment{out: record.NewAppender(b.f, b.name, &h), lastSeq: prev.LastSeq}, nil
 }

@@ -41,6 +41,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"lightningdb/internal/join"
 	"lightningdb/internal/vfs"
 )
 
@@ -221,7 +222,7 @@ func (f *FS) Remove(name string) error {
 func (f *FS) Rename(oldName, newName string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := errors.Join(f.checkNameLocked("rename", oldName), f.checkNameLocked("rename", newName)); err != nil {
+	if err := join.Errors(f.checkNameLocked("rename", oldName), f.checkNameLocked("rename", newName)); err != nil {
 		return err
 	}
 	n := f.names[oldName]

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/progress"
+	"lightningdb/internal/join"
 )
 
 // loaders is how many goroutines read, split and commit files. More than there are cores, because each waits for its
@@ -31,7 +31,7 @@ func Load(ctx context.Context, dir, source string, memoryLimit int64, acks io.Wr
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = join.Errors(err, db.Close()) }()
 	var mu sync.Mutex
 	l := loader{db: db, tree: files, ack: func(path string) error {
 		mu.Lock()
