@@ -77,6 +77,8 @@ type Engine struct {
 	segmentNum filename.Num               // number of the active segment
 	logs       []logFile                  // sealed log segments and the active one, ascending
 	obsolete   []string                   // files to remove
+	retired    []logFile                  // sealed log segments that are needed no more, kept to be used again; at most keptLogs
+	blank      *wal.Blank                 // the file of the next log segment, nil if none is ready
 	nextNum    filename.Num
 	heldUp     error // background work waits for space on the disk or for file descriptors
 

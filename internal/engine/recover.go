@@ -167,7 +167,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	if err != nil {
 		return fmt.Errorf("create log segment: %w", err)
 	}
-	e.segment.Store(seg)
+	e.useSegment(seg)
 	e.logs = []logFile{{num: e.segmentNum}}
 	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum: e.peekNum(), LastSeq: last}
 	if version, err = version.Apply(edit); err != nil {

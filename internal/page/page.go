@@ -147,7 +147,7 @@ func (p *Page) Entry(i int) Entry {
 func (p *Page) Lend(dst []key.Entry, i, step int) int {
 	slots := p.payload[p.end+headSize*p.count:]
 	for n := range dst {
-		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])):p.end]
+		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])) : p.end]
 		e := &dst[n]
 		e.Key.Trailer = key.Trailer(binary.LittleEndian.Uint64(b))
 		if e.Key.Trailer.Kind() > key.KindPut {
