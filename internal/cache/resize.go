@@ -1,10 +1,6 @@
 package cache
 
-import (
-	"slices"
-
-	"lightningdb/internal/offheap"
-)
+import "lightningdb/internal/offheap"
 
 // stretchBytes is the memory that a smaller budget gives back at a time: a huge page, of which a part would stay with the
 // process.
@@ -34,14 +30,10 @@ func (c *Cache) Resize(budget int64) bool {
 	for i := before; i < min(usable, c.fresh); i++ {
 		c.restoreLocked(i)
 	}
-	if usable < before {
-		c.free = slices.DeleteFunc(c.free, func(i uint32) bool {
-			above := int(i) >= usable
-			if above {
-				c.withdrawLocked(i)
-			}
-			return above
-		})
+	free := c.free
+	c.free = free[:0]
+	for _, i := range free {
+		c.freeLocked(i)
 	}
 	end, settled := c.fresh, usable+c.withdrawn.total >= c.fresh
 	c.mu.Unlock()
