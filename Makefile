@@ -1,6 +1,6 @@
 # Only what is longer than one command of the go tool.
 
-.PHONY: torture torture-long
+.PHONY: torture torture-long bench bench-quick bench-compare bench-libraries
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
 TORTURE = go run -ldflags "-X main.revision=$(REVISION)" ./cmd/lightning-torture --seed $(or $(SEED),0)
@@ -12,3 +12,22 @@ torture:
 # Eight times as much, 90 minutes at most.
 torture-long:
 	$(TORTURE) --time 90m --times 8
+
+# Build tags of the benchmark for the libraries in C that are there.
+BENCH_TAGS = $(shell for l in lmdb rocksdb; do dpkg -s lib$$l-dev >/dev/null 2>&1 && printf '%s,' $$l; done)
+
+# All engines, an hour at most; writes docs/benchmarks.md. Wants a machine with nothing else to do.
+bench: bench-libraries
+	cd bench && go run -tags '$(BENCH_TAGS)' . -out ../docs/benchmarks.md $(BENCH)
+
+# All engines that are there, under five minutes; prints the report.
+bench-quick:
+	cd bench && go run -tags '$(BENCH_TAGS)' . -quick $(BENCH)
+
+# Installs the peers that are written in C, where that is allowed; without them their rows are left out.
+bench-libraries:
+	if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then apt-get install -y liblmdb-dev librocksdb-dev || true; fi
+
+# The micro-benchmarks of this tree beside those of another revision: make bench-compare BASE=main [PACKAGES=…] [COUNT=10]
+bench-compare:
+	scripts/bench-compare "$(BASE)" $(PACKAGES)

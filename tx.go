@@ -161,7 +161,7 @@ func (tx *Tx) Range(lo, hi []byte) *Range {
 	if tx.rw == nil {
 		return tx.snapshot.Range(lo, hi)
 	}
-	return newRange(lo, hi, tx.rw.openIterator, tx.rw.note)
+	return newRange(tx.rw, lo, hi)
 }
 
 // Prefix returns the entries whose keys begin with p.

@@ -29,8 +29,8 @@ type BankTx interface {
 	Put(key, value []byte) error
 }
 
-// openBank opens an empty database in dir. With sync a commit is durable when Update returns.
-type openBank func(dir string, sync bool) (Bank, error)
+// openBank opens an empty database in dir.
+type openBank func(dir string, o options) (Bank, error)
 
 const (
 	tellers        = 8
@@ -49,8 +49,8 @@ func bankWorkloads() []bankWorkload {
 	var all []bankWorkload
 	for _, accounts := range []int{10, 100, 10_000} {
 		all = append(all,
-			bankWorkload{fmt.Sprintf("bank%d_nosync", accounts), fmt.Sprintf("%d accounts, unsynced (commits/s)", accounts), accounts, false},
-			bankWorkload{fmt.Sprintf("bank%d_sync", accounts), fmt.Sprintf("%d accounts, synced (commits/s)", accounts), accounts, true})
+			bankWorkload{fmt.Sprintf("bank%d_kernel", accounts), fmt.Sprintf("%d accounts, in the kernel", accounts), accounts, false},
+			bankWorkload{fmt.Sprintf("bank%d_durable", accounts), fmt.Sprintf("%d accounts, durable", accounts), accounts, true})
 	}
 	return all
 }
@@ -77,7 +77,7 @@ func (r *run) bank(name string, w bankWorkload, open openBank) (err error) {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
-	db, err := open(dir, w.sync)
+	db, err := open(dir, options{sync: w.sync, writers: tellers, memory: r.Memory})
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ func (r *run) bank(name string, w bankWorkload, open openBank) (err error) {
 	for g := range b.tellers {
 		transfers += b.tellers[g].transfers
 	}
-	r.results[name] = float64(transfers) / took.Seconds()
-	r.results[name+"_attempts"] = float64(b.attempts.Load()) / float64(max(transfers, 1))
+	r.Values[name] = float64(transfers) / took.Seconds()
+	r.Values[name+"_attempts"] = float64(b.attempts.Load()) / float64(max(transfers, 1))
 	return b.audit()
 }
 

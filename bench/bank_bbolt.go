@@ -20,21 +20,19 @@ type boltBank struct {
 	update func(fn func(*bbolt.Tx) error) error
 }
 
-func openBboltBank(dir string, sync bool) (Bank, error) {
-	db, err := openBboltFile(dir)
+func openBboltBank(dir string, o options) (Bank, error) {
+	db, err := openBboltFile(dir, o)
 	if err != nil {
 		return nil, err
 	}
-	db.NoSync = !sync
 	return &boltBank{db, db.Update}, nil
 }
 
-func openBboltBatchBank(dir string, sync bool) (Bank, error) {
-	db, err := openBboltFile(dir)
+func openBboltBatchBank(dir string, o options) (Bank, error) {
+	db, err := openBboltFile(dir, o)
 	if err != nil {
 		return nil, err
 	}
-	db.NoSync, db.MaxBatchSize = !sync, tellers
 	return &boltBank{db, db.Batch}, nil
 }
 

@@ -1,26 +1,55 @@
-// Bench measures Lightning DB beside databases that a Go program would use instead: bbolt and Pebble, for transactions
-// bbolt, Badger and SQLite, and beside the limit that memory sets, a Go map.
+// Bench measures Lightning DB beside databases that a Go program would use instead: bbolt, Pebble, Badger, goleveldb,
+// SQLite, LMDB and RocksDB, and beside the limit that memory sets, a Go map.
 //
-//	go run . -quick     a few minutes, fewer rows, one repetition: to look for a change of a factor
-//	go run . -bank      transactions only
-//	go run .            a million rows, three repetitions; writes docs/benchmarks.md
+//	make bench          an hour at most: a million rows, three repetitions; writes docs/benchmarks.md with its charts
+//	make bench-quick    under five minutes: fewer rows, one repetition, to look for a change of a factor
+//	go run . -brief     less than a minute: a few rows of a few engines
+//	go run . -h         everything else: single engines and sets of workloads, profiles, other sizes
+//
+// SQLite needs cgo; LMDB and RocksDB need cgo, the build tags lmdb and rocksdb, and Debian's liblmdb-dev and
+// librocksdb-dev, which make bench installs. The report says which engines it is without.
 //
 // # How it is made fair
 //
-// Each engine runs in a process of its own (this program starts itself), never two at once; repetitions are
-// interleaved, and the median of them is reported with the spread. All engines get the same keys, values and order of
-// operations, the same durability, and no compression. What a timed read returned is summed as it is read, in words of
-// eight bytes, by the same code for all; afterwards the sum is compared with that of the rows that should have been
-// read. At the end each row is read back once more and compared, the written ones included.
+// Each set of workloads of each engine runs in a process of its own (this program starts itself), never two at once.
+// Repetitions are interleaved, so that a disturbance meets all engines; the median is reported, and the spread. All
+// engines get the same keys, values and order of operations, the same budget of memory, the same durability, and no
+// compression. Their settings are those that their authors, or well-known users of theirs, advise: the report has them.
+//
+// Where engines cannot be had alike, the report says so. Three are worth knowing. Engines that map their files have the
+// operating system's page cache beside any budget. Engines that count memtables apart from their cache get the budget
+// for the cache alone; Lightning's limit is for everything. And a commit that is not durable is in the hands of the
+// kernel with all engines but Pebble, which keeps it in the process; the set kill counts what that loses.
+//
+// What a timed read returned is summed as it is read, in words of eight bytes, by the same code for all; after the clock
+// has stopped the sum is compared with that of the rows that should have been read. A value tells which row it belongs
+// to and how often that has been written, so that at the end of each set the whole database is read once more and every
+// byte compared: nothing that was acknowledged may be missing, and nothing else may be there.
+//
+// Scans have an iterator or cursor each, from a snapshot that they share, as a range query would have. Point reads come in
+// two ways: from one snapshot or transaction, and with a Get or transaction each.
 //
 // Transactions move money: each reads two random accounts, takes no more than there is, and writes both. Eight goroutines
 // do that for the time of a row. At the end one transaction reads every account, and each must have exactly what the
 // committed transfers leave in it; none is given up.
 //
+// # Sets
+//
+//	table      bulk load, restart, point reads, scans, removal, compaction, writes of all durabilities
+//	ycsb       the six mixes of the Yahoo! Cloud Serving Benchmark
+//	bank       transfers
+//	kill       open after the writing process was killed
+//	sustained  overwriting single rows for a minute: the rate and latency of each second
+//	large      ten times as much data as memory
+//
+// The last two run once, not in each repetition.
+//
 // # Adding an engine
 //
 // One file for each: a kind, with open for reads and writes (Engine), bank for transactions (Bank), or both. A kind that
-// needs cgo or a library goes into a file with a build tag, which adds it to cgoKinds.
+// needs cgo or a library goes into a file with a build tag, which adds it to taggedKinds. TestEngines_conform and
+// TestBanks_conform hold it to what the others do. What an engine cannot do returns errUnsupported, and its cells stay
+// empty.
 //
 // It is a module of its own so that the database does not depend on its rivals.
 package main

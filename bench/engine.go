@@ -3,65 +3,100 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
-	"time"
 )
 
 // Engine is what is measured: an open database, safe for concurrent use.
 type Engine interface {
-	// Write commits the pairs together: durable when it returns if sync, else at least in the hands of the engine.
-	Write(keys, values [][]byte, sync bool) error
+	// Write commits the pairs together, with the durability that the engine was opened with. With nil values it removes
+	// the keys. It keeps neither.
+	Write(keys, values [][]byte) error
 	// Sync makes everything written durable.
 	Sync() error
-	// Settle waits until background work that writes have caused is done.
-	Settle() error
-	// Reader returns a reader for one goroutine. A shared reader may serve all its reads from one transaction; one
-	// that is not begins anew at each read.
+	// Busy reports whether background work that writes have caused is going on or due.
+	Busy() (bool, error)
+	// Compact gives back the space of what was removed, as far as the engine can.
+	Compact() error
+	// Reader returns a reader for one goroutine. A shared reader serves all its reads from one snapshot; one that is not
+	// begins anew at each read.
 	Reader(shared bool) (Reader, error)
 	Close() error
+}
+
+// bulkLoader is an engine that has a better way than Write to take many pairs in. Both are durable after Sync.
+type bulkLoader interface {
+	// BulkLoad writes the batches that next returns, until it returns none.
+	BulkLoad(next func() (keys, values [][]byte)) error
 }
 
 // Reader reads for one goroutine.
 type Reader interface {
 	// Get calls use with the value, which is borrowed for the call, and reports whether there is one.
 	Get(key []byte, use func(value []byte)) (bool, error)
-	// Scan calls use with up to limit entries at or after from (nil: from the first), in order; limit < 0: all.
-	Scan(from []byte, limit int, use func(key, value []byte)) error
+	// Scan calls use with up to limit entries in order: forward those at or after from (nil: from the first on), backward
+	// those before it (nil: from the last on). limit < 0: all.
+	Scan(from []byte, d direction, limit int, use func(key, value []byte)) error
 	Close() error
 }
+
+// direction of a scan.
+type direction int
+
+const (
+	forward direction = iota
+	backward
+)
 
 // errUnsupported is returned for what an engine cannot do; its rows stay empty.
 var errUnsupported = errors.New("not supported")
 
+// options are the same for all engines that are to be compared.
+type options struct {
+	sync    bool  // commits are durable when Write returns; else they are in the hands of the kernel, where that can be had
+	writers int   // how many goroutines will write at once
+	memory  int64 // bytes: the whole budget, or that of the cache where an engine cannot tell memory more
+}
+
 // kind describes an engine to the report and opens it.
 type kind struct {
-	name   string
-	config string // one line for the report
-	module string // its version is in the report
-	peer   bool   // compared with: neither ours nor the map
-	// open opens the engine in dir, creating it. writers is how many goroutines will write at once. nil: only its
-	// transactions are measured.
-	open func(dir string, writers int) (Engine, error)
+	name     string
+	config   string // one line for the report
+	module   string // its version is in the report
+	peer     bool   // compared with: neither ours nor the map
+	volatile bool   // nothing is on disk, so it is not closed and opened again
+	// open opens the engine in dir, creating it. nil: only its transactions are measured.
+	open func(dir string, o options) (Engine, error)
 
 	bank        openBank // nil: it has no transactions
 	lockingBank openBank // whose transactions lock what they read; nil if that is no choice of its own
 }
 
-// cgoKinds are engines that are there only if cgo or a build tag is: each file adds its own.
-var cgoKinds []kind
+// taggedKinds are engines that are there only with cgo or a build tag: each file adds its own.
+var taggedKinds []kind
+
+// taggedNames are the engines that taggedKinds may hold, in the order of the report.
+var taggedNames = []string{"sqlite", "lmdb", "rocksdb"}
 
 // kinds are the engines in the order of the report.
 func kinds() []kind {
-	lightning := lightningKind("lightning", 256<<20)
-	lightning.bank, lightning.lockingBank = openLightningBank, openLightningLockingBank
-	return slices.Concat([]kind{
-		lightning,
-		lightningKind("lightning-512", 512<<20),
-		bboltKind(),
-		bboltBatchKind(),
-		pebbleKind(),
-		badgerKind(),
-	}, cgoKinds, []kind{mapKind()})
+	all := []kind{lightningKind(), bboltKind(), bboltBatchKind(), pebbleKind(), badgerKind(), goleveldbKind()}
+	for _, name := range taggedNames {
+		for _, k := range taggedKinds {
+			if k.name == name {
+				all = append(all, k)
+			}
+		}
+	}
+	return append(all, mapKind())
+}
+
+// missingKinds are the names of engines that this program was built without.
+func missingKinds() []string {
+	return slices.DeleteFunc(slices.Clone(taggedNames), func(name string) bool {
+		_, err := kindByName(name)
+		return err == nil
+	})
 }
 
 func kindByName(name string) (kind, error) {
@@ -70,24 +105,19 @@ func kindByName(name string) (kind, error) {
 			return k, nil
 		}
 	}
-	return kind{}, fmt.Errorf("no engine %q", name)
+	return kind{}, fmt.Errorf("no engine %q in this build", name)
 }
 
-// calmTime is how long an engine must be without background work to count as settled.
-const calmTime = 50 * time.Millisecond
-
-// pollQuiet returns once quiet has been true for calmTime.
-func pollQuiet(quiet func() (bool, error)) error {
-	const interval = calmTime / 5
-	for calm := time.Duration(0); calm < calmTime; calm += interval {
-		time.Sleep(interval)
-		ok, err := quiet()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			calm = -interval
+// version is that of the module that the engine comes from.
+func (k kind) version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || k.module == "" {
+		return ""
+	}
+	for _, m := range info.Deps {
+		if m.Path == k.module {
+			return m.Version
 		}
 	}
-	return nil
+	return ""
 }

@@ -2,64 +2,90 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	lightningdb "lightningdb"
 )
 
-func lightningKind(name string, memory int64) kind {
+func lightningKind() kind {
 	return kind{
-		name: name,
-		config: fmt.Sprintf("this repository; MemoryLimit %d MiB (memtables, page cache, open tables and buffers together), "+
-			"NoCompression; synced: Sync, else Process", memory>>20),
-		open: func(dir string, _ int) (Engine, error) {
-			db, err := lightningdb.Open(dir, &lightningdb.Options{
-				MemoryLimit: memory,
-				Compression: lightningdb.NoCompression,
-			})
-			return &lightning{db}, err
-		},
+		name: "lightning",
+		config: "this repository; MemoryLimit as budgeted (memtables, page cache, open tables and buffers together), " +
+			"NoCompression; durable: Sync, else Process; one snapshot: Snapshot, one Get each: GetAppend; transactions: Update",
+		open:        openLightning,
+		bank:        openLightningBank,
+		lockingBank: openLightningLockingBank,
 	}
 }
 
 type lightning struct{ db *lightningdb.DB }
 
-func (l *lightning) Write(keys, values [][]byte, sync bool) error {
-	var b lightningdb.Batch
-	b.SetDurability(lightningdb.Process)
-	if sync {
-		b.SetDurability(lightningdb.Sync)
+func openLightning(dir string, o options) (Engine, error) {
+	db, err := openLightningFor(dir, o)
+	return &lightning{db}, err
+}
+
+func openLightningFor(dir string, o options) (*lightningdb.DB, error) {
+	durability := lightningdb.Process
+	if o.sync {
+		durability = lightningdb.Sync
 	}
+	return lightningdb.Open(dir, &lightningdb.Options{
+		MemoryLimit: o.memory,
+		Compression: lightningdb.NoCompression,
+		Durability:  durability,
+	})
+}
+
+func (l *lightning) Write(keys, values [][]byte) error {
+	if len(keys) == 1 && values != nil {
+		return l.db.Put(keys[0], values[0])
+	}
+	var b lightningdb.Batch
 	for i, k := range keys {
-		b.Put(k, values[i])
+		if values == nil {
+			b.Delete(k)
+		} else {
+			b.Put(k, values[i])
+		}
 	}
 	return l.db.Write(&b)
 }
 
 func (l *lightning) Sync() error { return l.db.Sync() }
 
-func (l *lightning) Settle() error {
-	return pollQuiet(func() (bool, error) {
-		m := l.db.Metrics()
-		busy := m.Memtable.Frozen+m.Flush.Running+m.Compaction.Running > 0
-		for _, level := range m.Levels {
-			busy = busy || level.Score >= 1
-		}
-		return !busy, m.BackgroundError
-	})
+func (l *lightning) Busy() (bool, error) {
+	m := l.db.Metrics()
+	busy := m.Memtable.Frozen+m.Flush.Running+m.Compaction.Running > 0
+	for _, level := range m.Levels {
+		busy = busy || level.Score >= 1
+	}
+	return busy, m.BackgroundError
 }
+
+func (l *lightning) Compact() error { return l.db.Compact(ctx, nil, nil) }
 
 func (l *lightning) Close() error { return l.db.Close() }
 
-func (l *lightning) Reader(bool) (Reader, error) { return &lightningReader{db: l.db}, nil }
+func (l *lightning) Reader(shared bool) (Reader, error) {
+	if shared {
+		s := l.db.Snapshot()
+		return &lightningReader{reads: s, end: s.Close}, nil
+	}
+	return &lightningReader{reads: l.db, end: func() error { return nil }}, nil
+}
 
+// lightningReader reads a DB or a Snapshot.
 type lightningReader struct {
-	db    *lightningdb.DB
+	reads interface {
+		GetAppend(dst, key []byte) ([]byte, error)
+		Range(lo, hi []byte) *lightningdb.Range
+	}
+	end   func() error
 	value []byte
 }
 
 func (r *lightningReader) Get(key []byte, use func([]byte)) (bool, error) {
-	value, err := r.db.GetAppend(r.value[:0], key)
+	value, err := r.reads.GetAppend(r.value[:0], key)
 	if errors.Is(err, lightningdb.ErrNotFound) {
 		return false, nil
 	}
@@ -71,12 +97,15 @@ func (r *lightningReader) Get(key []byte, use func([]byte)) (bool, error) {
 	return true, nil
 }
 
-func (r *lightningReader) Scan(from []byte, limit int, use func(k, v []byte)) error {
-	entries := r.db.Range(from, nil).Limit(limit)
-	for k, v := range entries.All() {
+func (r *lightningReader) Scan(from []byte, d direction, limit int, use func(k, v []byte)) error {
+	entries := r.reads.Range(from, nil)
+	if d == backward {
+		entries = r.reads.Range(nil, from).Reverse()
+	}
+	for k, v := range entries.Limit(limit).All() {
 		use(k, v)
 	}
 	return entries.Err()
 }
 
-func (r *lightningReader) Close() error { return nil }
+func (r *lightningReader) Close() error { return r.end() }

@@ -30,6 +30,21 @@ func peakMemory() (int64, error) {
 	return kib << 10, nil
 }
 
+// bytesWritten is how much this process has had the kernel write to disk so far, mapped files included, if it tells. What
+// is written anew before the kernel got round to it counts once.
+func bytesWritten() (n int64, ok bool) {
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0, false
+	}
+	_, after, ok := strings.Cut(string(text), "\nwrite_bytes:")
+	if !ok {
+		return 0, false
+	}
+	_, err = fmt.Sscan(after, &n)
+	return n, err == nil
+}
+
 // machine describes processor, cores and kernel in one line.
 func machine() string {
 	cpu := "unknown processor"

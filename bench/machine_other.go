@@ -16,6 +16,9 @@ func peakMemory() (int64, error) {
 	return int64(m.Sys), nil
 }
 
+// bytesWritten is not known here.
+func bytesWritten() (n int64, ok bool) { return 0, false }
+
 func machine() string { return runtime.GOOS + "/" + runtime.GOARCH }
 
 func load() string { return "unknown" }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"strconv"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -20,83 +17,135 @@ func main() {
 	}
 }
 
+// invocation is what the command line asks for.
+type invocation struct {
+	settings
+	engines, sets []string // empty: all
+	repetitions   int
+	brief         bool
+	dir           string // for the databases
+	out           string // file for the report
+	save          string // file for the measurements
+	from          []string
+	ratios        string // file of ratios to compare with
+	update        bool   // write that file
+}
+
+// fullSettings are those of the report in docs.
+var fullSettings = settings{
+	Rows:        1_000_000,
+	Each:        500 * time.Millisecond,
+	Sustained:   time.Minute,
+	Memory:      256 << 20,
+	LargeMemory: 128 << 20,
+	Patience:    time.Minute,
+	Limit:       5 * time.Minute,
+}
+
+// quickSettings tell a change of a factor.
+var quickSettings = settings{
+	Rows:        100_000,
+	Each:        120 * time.Millisecond,
+	Sustained:   3 * time.Second,
+	Memory:      32 << 20,
+	LargeMemory: 16 << 20,
+	Patience:    5 * time.Second,
+	Limit:       time.Minute,
+}
+
+// briefSettings are for a look at the ratios between a few engines in a few rows.
+var briefSettings = settings{
+	Rows:     50_000,
+	Each:     150 * time.Millisecond,
+	Memory:   32 << 20,
+	Patience: 5 * time.Second,
+	Limit:    30 * time.Second,
+}
+
+// briefEngines are this one and the peers written in Go that come closest.
+var briefEngines = []string{"lightning", "bbolt", "pebble"}
+
 func mainError() error {
-	quick := flag.Bool("quick", false, "fewer rows, less time, one repetition")
-	rows := flag.Int("n", 0, "rows (default 1,000,000; 200,000 with -quick)")
-	each := flag.Duration("each", 0, "time of each row of the table (default 1s; 300ms with -quick)")
-	repetitions := flag.Int("r", 0, "repetitions (default 3; 1 with -quick)")
-	bankOnly := flag.Bool("bank", false, "measure transactions only")
-	engines := flag.String("engines", "", "comma-separated; default all")
-	out := flag.String("out", "", "file for the report (default ../docs/benchmarks.md without -quick; else none)")
-	tmp := flag.String("dir", "", "where to put the databases; default the system's temporary directory")
-	profiles := flag.String("profiles", "", "directory to write CPU profiles to")
-	child := flag.String("child", "", "used by the program itself: the engine to measure")
-	flag.Parse()
-
-	s := settings{Rows: 1_000_000, Each: time.Second, Profiles: *profiles, BankOnly: *bankOnly}
-	count, file := 3, "../docs/benchmarks.md"
-	if *quick {
-		s.Rows, s.Each, count, file = 200_000, 300*time.Millisecond, 1, ""
+	if text, ok := jobArgument(os.Args[1:]); ok {
+		return measure(text, os.Stdout)
 	}
-	if *rows > 0 {
-		s.Rows = *rows
-	}
-	if *each > 0 {
-		s.Each = *each
-	}
-	if *repetitions > 0 {
-		count = *repetitions
-	}
-	if *out != "" {
-		file = *out
-	}
-	if *child != "" {
-		return measure(*child, *tmp, s, os.Stdout)
-	}
-	return compare(strings.FieldsFunc(*engines, func(c rune) bool { return c == ',' }), *tmp, file, count, s)
-}
-
-// measure runs all workloads of one engine in this process and writes the results as JSON.
-func measure(name, dir string, s settings, out io.Writer) error {
-	k, err := kindByName(name)
-	if err != nil {
-		return err
-	}
-	r := &run{settings: s, kind: k, dir: dir, data: newData(), results: make(map[string]float64)}
-	if err := r.all(); err != nil {
-		return err
-	}
-	return json.NewEncoder(out).Encode(r.results)
-}
-
-// compare measures the engines in turn, each in a process of its own, and reports.
-func compare(names []string, tmp, file string, repetitions int, s settings) error {
-	if s.Rows < loadBatch {
-		return fmt.Errorf("-n must be at least %d", loadBatch)
-	}
-	chosen, err := chooseKinds(names)
-	if err != nil {
-		return err
-	}
-	report := &report{settings: s, kinds: chosen, began: time.Now(), load: load(), repetitions: repetitions}
-	for rep := range repetitions {
-		for _, k := range chosen {
-			fmt.Fprintf(os.Stderr, "repetition %d of %d: %s\n", rep+1, repetitions, k.name)
-			results, err := measureChild(k.name, tmp, s)
-			if err != nil {
-				return err
-			}
-			report.add(k.name, results)
-		}
-	}
-	text := report.markdown()
-	if file != "" {
-		if err := os.WriteFile(file, text, 0o666); err != nil {
+	c := parseArguments()
+	if len(c.from) > 0 {
+		m, err := loadMeasurements(c.from)
+		if err != nil {
 			return err
 		}
+		return c.report(m)
 	}
-	_, err = os.Stdout.Write(text)
-	return err
+	chosen, err := chooseKinds(c.engines)
+	if err != nil {
+		return err
+	}
+	workloads, err := chooseSets(c.sets)
+	if err != nil {
+		return err
+	}
+	m, err := c.measureAll(chosen, workloads)
+	if err != nil {
+		return err
+	}
+	return c.report(m)
+}
+
+// jobArgument is what this program tells itself to do.
+func jobArgument(args []string) (string, bool) {
+	if len(args) == 2 && args[0] == "-job" {
+		return args[1], true
+	}
+	return "", false
+}
+
+func parseArguments() *invocation {
+	quick := flag.Bool("quick", false, "fewer rows, less time, one repetition: some minutes")
+	brief := flag.Bool("brief", false, "a few rows of a few engines: less than a minute")
+	rows := flag.Int("n", 0, "rows (default 1,000,000; 100,000 with -quick)")
+	each := flag.Duration("each", 0, "time of each row of the table (default 500ms; 120ms with -quick)")
+	sustained := flag.Duration("sustained", 0, "time of sustained writes (default 1m; 3s with -quick)")
+	repetitions := flag.Int("r", 0, "repetitions (default 3; 1 with -quick)")
+	engines := flag.String("engines", "", "comma-separated; default all")
+	sets := flag.String("sets", "", "comma-separated: table, ycsb, bank, kill, sustained, large; default all")
+	out := flag.String("out", "", "file for the report; charts go into the directory of the same name without .md")
+	save := flag.String("save", "", "file for the measurements")
+	from := flag.String("from", "", "measure nothing: report what these files, comma-separated, have saved")
+	dir := flag.String("dir", "", "where to put the databases; default the system's temporary directory")
+	profiles := flag.String("profiles", "", "directory to write CPU profiles to")
+	ratios := flag.String("ratios", "", "file of ratios to compare with")
+	update := flag.Bool("update", false, "write the file of -ratios anew")
+	flag.Parse()
+
+	c := &invocation{settings: fullSettings, repetitions: 3, brief: *brief, engines: list(*engines), sets: list(*sets), dir: *dir,
+		out: *out, save: *save, from: list(*from), ratios: *ratios, update: *update}
+	switch {
+	case *brief:
+		c.settings, c.sets = briefSettings, []string{briefSet.name}
+		if len(c.engines) == 0 {
+			c.engines = briefEngines
+		}
+	case *quick:
+		c.settings, c.repetitions = quickSettings, 1
+	}
+	c.Profiles = *profiles
+	override(&c.Rows, *rows)
+	override(&c.Each, *each)
+	override(&c.Sustained, *sustained)
+	override(&c.repetitions, *repetitions)
+	return c
+}
+
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == ',' })
+}
+
+// override sets what was given.
+func override[T int | time.Duration](to *T, given T) {
+	if given > 0 {
+		*to = given
+	}
 }
 
 func chooseKinds(names []string) ([]kind, error) {
@@ -114,27 +163,48 @@ func chooseKinds(names []string) ([]kind, error) {
 	return chosen, nil
 }
 
-// measureChild runs measure in a new process, in a new directory that it removes.
-func measureChild(name, tmp string, s settings) (map[string]float64, error) {
-	dir, err := os.MkdirTemp(tmp, "bench-"+name+"-")
-	if err != nil {
-		return nil, err
+func chooseSets(names []string) ([]set, error) {
+	if len(names) == 0 {
+		return sets(), nil
 	}
-	defer os.RemoveAll(dir)
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+	var chosen []set
+	for _, name := range names {
+		s, err := setByName(name)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, s)
 	}
-	cmd := exec.Command(self, "-child", name, "-dir", dir, "-n", strconv.Itoa(s.Rows), "-each", s.Each.String(),
-		"-profiles", s.Profiles, "-bank="+strconv.FormatBool(s.BankOnly))
-	cmd.Stderr = os.Stderr
-	text, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("measure %s: %w", name, err)
+	return chosen, nil
+}
+
+// report saves the measurements, and writes or prints what is asked for.
+func (c *invocation) report(m *measurements) error {
+	if c.save != "" {
+		if err := m.save(c.save); err != nil {
+			return err
+		}
 	}
-	results := make(map[string]float64)
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&results); err != nil {
-		return nil, fmt.Errorf("results of %s: %w", name, err)
+	if c.ratios != "" {
+		return reportRatios(os.Stdout, m, c.ratios, c.update)
 	}
-	return results, nil
+	r := &report{measurements: m}
+	folder := strings.TrimSuffix(c.out, ".md")
+	text := r.markdown(filepath.Base(folder))
+	if c.out == "" {
+		_, err := os.Stdout.Write(text)
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	errs := []error{os.WriteFile(c.out, text, 0o666)}
+	for name, svg := range r.charts {
+		errs = append(errs, os.WriteFile(filepath.Join(folder, name), svg, 0o666))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "wrote %s and %d charts\n", c.out, len(r.charts))
+	return nil
 }

@@ -9,25 +9,26 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable/block"
 )
 
-const pebbleCache = 256 << 20
-
 func pebbleKind() kind {
 	return kind{
 		name:   "pebble",
 		peer:   true,
 		module: "github.com/cockroachdb/pebble/v2",
-		config: "github.com/cockroachdb/pebble/v2; block cache 256 MiB and beside it memtables of 64 MiB (up to 4), " +
+		config: "github.com/cockroachdb/pebble/v2; block cache as budgeted and beside it memtables of 64 MiB (up to 4), " +
 			"L0CompactionThreshold 2, L0StopWritesThreshold 1000, LBaseMaxBytes 64 MiB, blocks 32 KiB, index blocks 256 KiB, " +
-			"bloom filters of 10 bits, no compression, up to 2 compactions; synced: pebble.Sync, else pebble.NoSync (a kill of " +
-			"the process may lose the last of these)",
+			"bloom filters of 10 bits, no compression, up to 2 compactions; durable: pebble.Sync, else " +
+			"pebble.NoSync, which waits in the process: a kill may lose the last of these. No transactions",
 		open: openPebble,
 	}
 }
 
-type pebbleEngine struct{ db *pebble.DB }
+type pebbleEngine struct {
+	db         *pebble.DB
+	durability *pebble.WriteOptions
+}
 
-func openPebble(dir string, _ int) (Engine, error) {
-	cache := pebble.NewCache(pebbleCache)
+func openPebble(dir string, opts options) (Engine, error) {
+	cache := pebble.NewCache(opts.memory)
 	defer cache.Unref()
 	o := &pebble.Options{
 		Cache:                       cache,
@@ -48,7 +49,11 @@ func openPebble(dir string, _ int) (Engine, error) {
 		o.Levels[i].Compression = func() *block.CompressionProfile { return block.NoCompression }
 	}
 	db, err := pebble.Open(dir, o)
-	return &pebbleEngine{db}, err
+	durability := pebble.NoSync
+	if opts.sync {
+		durability = pebble.Sync
+	}
+	return &pebbleEngine{db, durability}, err
 }
 
 // quiet drops what is not fatal.
@@ -58,41 +63,58 @@ func (quiet) Infof(string, ...any)           {}
 func (quiet) Errorf(string, ...any)          {}
 func (quiet) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
 
-func (e *pebbleEngine) Write(keys, values [][]byte, sync bool) error {
-	durability := pebble.NoSync
-	if sync {
-		durability = pebble.Sync
-	}
-	if len(keys) == 1 {
-		return e.db.Set(keys[0], values[0], durability)
+func (e *pebbleEngine) Write(keys, values [][]byte) error {
+	if len(keys) == 1 && values != nil {
+		return e.db.Set(keys[0], values[0], e.durability)
 	}
 	b := e.db.NewBatch()
 	defer b.Close()
 	for i, k := range keys {
-		if err := b.Set(k, values[i], nil); err != nil {
+		var err error
+		if values == nil {
+			err = b.Delete(k, nil)
+		} else {
+			err = b.Set(k, values[i], nil)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return b.Commit(durability)
+	return b.Commit(e.durability)
 }
 
 func (e *pebbleEngine) Sync() error { return e.db.LogData(nil, pebble.Sync) }
 
-func (e *pebbleEngine) Settle() error {
-	return pollQuiet(func() (bool, error) {
-		m := e.db.Metrics()
-		return m.Compact.NumInProgress == 0 && m.Flush.NumInProgress == 0, nil
-	})
+func (e *pebbleEngine) Busy() (bool, error) {
+	m := e.db.Metrics()
+	return m.Compact.NumInProgress+m.Flush.NumInProgress > 0, nil
+}
+
+func (e *pebbleEngine) Compact() error {
+	if err := e.db.Flush(); err != nil {
+		return err
+	}
+	return e.db.Compact(ctx, []byte{}, afterEveryKey, true /* parallelize */)
 }
 
 func (e *pebbleEngine) Close() error { return e.db.Close() }
 
-func (e *pebbleEngine) Reader(bool) (Reader, error) { return pebbleReader{e.db}, nil }
+func (e *pebbleEngine) Reader(shared bool) (Reader, error) {
+	if !shared {
+		return pebbleReader{e.db, func() error { return nil }}, nil
+	}
+	s := e.db.NewSnapshot()
+	return pebbleReader{s, s.Close}, nil
+}
 
-type pebbleReader struct{ db *pebble.DB }
+// pebbleReader reads a DB or a Snapshot.
+type pebbleReader struct {
+	reads pebble.Reader
+	end   func() error
+}
 
 func (r pebbleReader) Get(key []byte, use func([]byte)) (bool, error) {
-	value, closer, err := r.db.Get(key)
+	value, closer, err := r.reads.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
@@ -103,16 +125,24 @@ func (r pebbleReader) Get(key []byte, use func([]byte)) (bool, error) {
 	return true, closer.Close()
 }
 
-func (r pebbleReader) Scan(from []byte, limit int, use func(k, v []byte)) error {
-	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: from})
+func (r pebbleReader) Scan(from []byte, d direction, limit int, use func(k, v []byte)) error {
+	bounds := &pebble.IterOptions{LowerBound: from}
+	if d == backward {
+		bounds = &pebble.IterOptions{UpperBound: from}
+	}
+	it, err := r.reads.NewIter(bounds)
 	if err != nil {
 		return err
 	}
-	for ok := it.First(); ok && limit != 0; limit-- {
+	start, step := it.First, it.Next
+	if d == backward {
+		start, step = it.Last, it.Prev
+	}
+	for ok := start(); ok && limit != 0; limit-- {
 		use(it.Key(), it.Value())
-		ok = it.Next()
+		ok = step()
 	}
 	return errors.Join(it.Error(), it.Close())
 }
 
-func (r pebbleReader) Close() error { return nil }
+func (r pebbleReader) Close() error { return r.end() }

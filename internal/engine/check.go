@@ -134,11 +134,11 @@ func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error
 }
 
 func (e *Engine) spanChangedInTable(t *tableRef, s txn.Span, since key.SeqNum) (bool, error) {
-	it, err := e.tableIterator(t)
-	if err != nil {
+	var it tableIterator
+	if err := it.reset(e, t); err != nil {
 		return false, err
 	}
-	return changedInRun(it, s, since)
+	return changedInRun(&it, s, since)
 }
 
 // changedInRun reports whether the run has a version in s that is newer than since. It closes the run.

@@ -20,6 +20,7 @@ import (
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/operand"
+	"lightningdb/internal/rowcache"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -35,6 +36,7 @@ type Engine struct {
 
 	epochs *epoch.Domain
 	cache  *cache.Cache
+	rows   *rowcache.Cache
 	open   openTables
 
 	view    atomic.Pointer[view] // the current view, nil once closed; swapped under mu
@@ -66,6 +68,8 @@ type Engine struct {
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
 
+	readerShares sync.Mutex // held by the one reader of a read-only database that runs MemoryStep
+
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on
 	mems       memtables
@@ -73,6 +77,8 @@ type Engine struct {
 	segmentNum filename.Num               // number of the active segment
 	logs       []logFile                  // sealed log segments and the active one, ascending
 	obsolete   []string                   // files to remove
+	retired    []logFile                  // sealed log segments that are needed no more, kept to be used again; at most keptLogs
+	blank      *wal.Blank                 // the file of the next log segment, nil if none is ready
 	nextNum    filename.Num
 	heldUp     error // background work waits for space on the disk or for file descriptors
 
@@ -105,6 +111,7 @@ func Open(opts Options) (*Engine, error) {
 		e.abandon()
 		return nil, err
 	}
+	e.MemoryStep()
 	if !e.opts.ReadOnly && !e.opts.Manual {
 		e.startBackground()
 	}
@@ -133,8 +140,9 @@ func newEngine(opts Options) *Engine {
 	e.room = sync.NewCond(&e.mu)
 	e.mems = memtables{size: e.budget.memtable, keep: e.budget.frozen + 1}
 	e.mems.folding = &memtable.Folding{Rules: e.rules, Below: e.below}
-	e.cache = cache.New(e.budget.cache, e.opts.PageSize, e.epochs)
+	e.cache = cache.New(e.budget.cache(int64(e.budget.memtable)), e.opts.PageSize, e.epochs)
 	e.cache.Poison = e.opts.Poison
+	e.rows = rowcache.New(rowcache.Options{Bytes: e.budget.rows, Wake: e.memorySoon, Eager: e.opts.Rows})
 	e.resources.Store(1)
 	return e
 }
@@ -329,5 +337,6 @@ func (e *Engine) release() {
 	e.mu.Lock()
 	e.mems.free()
 	e.mu.Unlock()
+	e.rows.Free()
 	e.cache.Close()
 }

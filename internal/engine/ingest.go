@@ -137,6 +137,9 @@ func (e *Engine) beginAt(root *wal.Segment, seq key.SeqNum) {
 	e.segmentNum = root.Num()
 	e.active().segment = root.Num() // it is empty, and the only memtable: nobody reads this before it is frozen
 	e.mu.Unlock()
-	e.segment.Swap(root).Close() // all that was in it is in tables
+	old := e.segment.Load()
+	e.useSegment(root)
+	old.Close() // all that was in it is in tables
+	e.rows.Forget(seq)
 	writer{e}.Publish(seq)
 }

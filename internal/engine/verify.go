@@ -126,7 +126,7 @@ const ageStep = 4096
 func (p *verification) runs() []merge.Iterator {
 	var runs []merge.Iterator
 	for i, r := range p.view.runs {
-		it := merge.NewLevel(&inputTables{levelTables{p.engine, r.tables}})
+		it := merge.NewLevel(newInputTables(p.engine, r.tables))
 		runs = append(runs, depth{it, []byte{byte(min(i, 250))}})
 	}
 	return runs

@@ -95,7 +95,7 @@ func (l *Log) Append(e *Edit) error { return l.append(typeEdit, e) }
 
 func (l *Log) append(t record.Type, e *Edit) error {
 	l.buf = appendEdit(l.buf[:0], e)
-	if err := l.out.Begin(); err != nil {
+	if err := l.out.Begin(record.Written); err != nil {
 		return err
 	}
 	if err := l.out.Add(t, nil, l.buf); err != nil {

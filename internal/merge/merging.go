@@ -152,6 +152,38 @@ func (m *Merging) Key() key.Internal { return m.heap[0].key }
 // Value implements Iterator.
 func (m *Merging) Value() ([]byte, error) { return m.heap[0].run.Value() }
 
+// Ahead implements Iterator. A stretch is of the run on top, up to where the best of the others goes on.
+func (m *Merging) Ahead(dst []Entry, end key.Internal) int {
+	if m.reverse {
+		return 0
+	}
+	top := m.heap[0]
+	if m.second != nil && (len(end.User) == 0 || key.Compare(m.second.key, end) < 0) {
+		end = m.second.key
+	}
+	n := top.run.Ahead(dst, end)
+	if n > 0 {
+		top.key = dst[n-1].Key
+	}
+	return n
+}
+
+// Behind implements Iterator.
+func (m *Merging) Behind(dst []Entry, end key.Internal) int {
+	if !m.reverse {
+		return 0
+	}
+	top := m.heap[0]
+	if m.second != nil && (len(end.User) == 0 || key.Compare(m.second.key, end) > 0) {
+		end = m.second.key
+	}
+	n := top.run.Behind(dst, end)
+	if n > 0 {
+		top.key = dst[n-1].Key
+	}
+	return n
+}
+
 // Err implements Iterator.
 func (m *Merging) Err() error { return m.err }
 

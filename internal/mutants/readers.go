@@ -258,4 +258,44 @@ var readerMutants = []Mutant{
 		Killer:  test("vfs", "TestLock_noticesThatTheFileWasReplaced"),
 		Quick:   true,
 	},
+
+	// Rows.
+	{
+		Name:    "a commit does not tell the row cache",
+		Breaks:  "an acknowledged write is not there for the next reader",
+		Changes: []Change{{"internal/engine/write.go", `			w.rows.Change(key.Hash(user), r.First)`, `			w.rows.Change(key.Hash(user)+1, r.First)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+		Quick:   true,
+	},
+	{
+		Name:    "ingested tables do not tell the row cache",
+		Breaks:  "a large commit is not there for the next reader",
+		Changes: []Change{{"internal/engine/ingest.go", `	e.rows.Forget(seq)`, `	e.rows.Forget(0)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+	},
+	{
+		Name:    "the row cache takes what was read of the past for the newest state",
+		Breaks:  "a reader of the past changes the present",
+		Changes: []Change{{"internal/engine/recover.go", `	e.rows.Forget(last)`, `	e.rows.Forget(0)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+	},
+	{
+		Name:    "a row is kept although a commit has changed its key since it was read",
+		Breaks:  "an acknowledged write is not there for the next reader",
+		Changes: []Change{{"internal/rowcache/rowcache.go", `	if s[floor].Load() > at {`, `	if s[floor].Load() > at+1<<60 {`}},
+		Killer:  test("rowcache", "TestOffer_noticesACommitBesideIt"),
+		Quick:   true,
+	},
+	{
+		Name:    "a row that is being written is read",
+		Breaks:  "a reader gets bytes of two rows",
+		Changes: []Change{{"internal/rowcache/rowcache.go", `		if s[latch].Load() != before {`, `		if s[latch].Load()>>63 != before>>63 {`}},
+		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced"),
+	},
+	{
+		Name:    "sets that were not watched are believed",
+		Breaks:  "a value comes back that was replaced while nobody looked",
+		Changes: []Change{{"internal/rowcache/review.go", `	c.since.Store(max(seq, c.since.Load()))`, ``}},
+		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced|TestWatchAll_.*"),
+	},
 }

@@ -259,6 +259,21 @@ var treeMutants = []Mutant{
 		Quick:  true,
 	},
 
+	{
+		Name:    "the cache keeps the memory that memtables need",
+		Breaks:  "the process outgrows its memory limit as soon as it is written to",
+		Changes: []Change{{"internal/engine/memtables.go", `e.budget.cache(memtables + tables + e.rows.Bytes())`, `e.budget.cache(memtables*0 + tables + e.rows.Bytes())`}},
+		Killer:  test("engine", "TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse"),
+		Quick:   true,
+	},
+	{
+		Name:    "memory is given back under a pinned page",
+		Breaks:  "an iterator reads another page, or nothing",
+		Changes: []Change{{"internal/cache/resize.go", `	if int(w.counts[n]) == high-low && c.region != nil {`, `	if c.region != nil {`}},
+		Killer:  test("cache", "TestResize_waitsForPins|TestCache_contentIsRightUnderLoad"),
+		Quick:   true,
+	},
+
 	// Compaction.
 	{
 		Name:   "a tombstone is dropped one level early",

@@ -140,6 +140,37 @@ func (p *Page) Entry(i int) Entry {
 	return e
 }
 
+// Lend makes dst the entry i and those after it, or before it if step is -1, and returns how many they are: fewer than
+// dst has room for if there comes one that is neither put nor tombstone, or an extent. The page must have the rest. A
+// full scan spends a third of its time here, so entries are decoded in place and not through Entry, which takes twice as
+// long.
+func (p *Page) Lend(dst []key.Entry, i, step int) int {
+	slots := p.payload[p.end+headSize*p.count:]
+	for n := range dst {
+		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])) : p.end]
+		e := &dst[n]
+		e.Key.Trailer = key.Trailer(binary.LittleEndian.Uint64(b))
+		if e.Key.Trailer.Kind() > key.KindPut {
+			return n
+		}
+		klen, word, at := int(b[trailerSize]), uint64(b[trailerSize+1]), trailerSize+2
+		if word >= 0x80 { // a value of 64 bytes or more
+			word, at = word&0x7f|uint64(b[trailerSize+2])<<7, trailerSize+3
+		}
+		if klen >= 0x80 || word >= 0x80<<7 {
+			long := p.Entry(i + n*step)
+			e.Key.User, e.Value, word = long.Key.User, long.value, long.word
+		} else if value := at + klen; word&1 == 0 {
+			end := value + int(word>>1)
+			e.Key.User, e.Value = b[at:value:value], b[value:end:end]
+		}
+		if word&1 != 0 {
+			return n
+		}
+	}
+	return len(dst)
+}
+
 // Child is the page number that entry i of an inner page leads to.
 func (p *Page) Child(i int) uint32 {
 	e := p.Entry(i)
@@ -148,14 +179,14 @@ func (p *Page) Child(i int) uint32 {
 
 // Seek returns the index of the first entry whose key is not before k, Len if there is none, and whether its key is k.
 func (p *Page) Seek(k key.Internal) (i int, exact bool) {
-	switch c := p.comparePrefix(k.User); {
+	h := head(k.User, p.prefix)
+	from := p.firstHead(h, 0)
+	switch c := p.comparePrefix(k.User, min(from, p.count-1)); {
 	case c < 0:
 		return 0, false
 	case c > 0:
 		return p.count, false
 	}
-	h := head(k.User, p.prefix)
-	from := p.firstHead(h, 0)
 	if from == p.count || p.head(from) != h {
 		return from, false
 	}
@@ -179,13 +210,14 @@ func (p *Page) Seek(k key.Internal) (i int, exact bool) {
 }
 
 // comparePrefix says on which side of all keys of the page user lies: negative before, positive after, zero if
-// user has their common prefix too.
-func (p *Page) comparePrefix(user []byte) int {
+// user has their common prefix too. It looks at entry i for that, the one that is most likely to be wanted: another one
+// would be a cache miss more.
+func (p *Page) comparePrefix(user []byte, i int) int {
 	if p.prefix == 0 {
 		return 0
 	}
-	first := p.Entry(0)
-	prefix := first.Key.User[:p.prefix]
+	e := p.Entry(i)
+	prefix := e.Key.User[:p.prefix]
 	if len(user) < p.prefix {
 		if c := bytes.Compare(user, prefix[:len(user)]); c != 0 {
 			return c
@@ -197,14 +229,13 @@ func (p *Page) comparePrefix(user []byte) int {
 
 // firstHead returns the first index from low on whose head is at least h.
 func (p *Page) firstHead(h uint32, low int) int {
-	high := p.count
-	for low < high {
-		mid := int(uint(low+high) / 2)
-		if p.head(mid) < h {
-			low = mid + 1
-		} else {
-			high = mid
+	heads := p.payload[p.end : p.end+headSize*p.count]
+	for n := p.count - low; n > 0; { // no branch for the processor to guess wrong but the loop's
+		half := (n + 1) / 2
+		if binary.LittleEndian.Uint32(heads[headSize*(low+half-1):]) < h {
+			low += half
 		}
+		n -= half
 	}
 	return low
 }

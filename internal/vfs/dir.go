@@ -107,7 +107,7 @@ func (d *osDir) Create(name string) (File, error) {
 	if err != nil {
 		return nil, WrapNoSpace(err)
 	}
-	return &osFile{f}, nil
+	return &osFile{f: f}, nil
 }
 
 func (d *osDir) create(name string) (*os.File, error) {
@@ -130,7 +130,7 @@ func (d *osDir) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &osFile{f}, nil
+	return &osFile{f: f}, nil
 }
 
 func (d *osDir) OpenReadWrite(name string) (File, error) {
@@ -141,7 +141,7 @@ func (d *osDir) OpenReadWrite(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &osFile{f}, nil
+	return &osFile{f: f}, nil
 }
 
 // openRegular opens name if it is a regular file and no symbolic link, without ever waiting for a pipe. os.Root
@@ -250,7 +250,10 @@ func (d *osDir) Lock(name string, mode LockMode) (io.Closer, error) {
 }
 
 // osFile is an open file of the operating system.
-type osFile struct{ f *os.File }
+type osFile struct {
+	f      *os.File
+	window window
+}
 
 func (f *osFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
 
@@ -259,7 +262,21 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 	return n, WrapNoSpace(err)
 }
 
-func (f *osFile) Close() error { return WrapNoSpace(f.f.Close()) }
+func (f *osFile) StoreAt(p []byte, off int64) (int, error) {
+	stored, err := f.window.store(f.f, p, off)
+	if err != nil {
+		return 0, err
+	}
+	if stored {
+		return len(p), nil
+	}
+	return f.WriteAt(p, off)
+}
+
+func (f *osFile) Close() error {
+	f.window.close()
+	return WrapNoSpace(f.f.Close())
+}
 
 func (f *osFile) Sync() error { return WrapNoSpace(syncContent(f.f)) }
 
@@ -288,5 +305,6 @@ func (f *osFile) Allocate(size int64) error {
 		}
 		at += int64(n)
 	}
+	f.window.allow(at)
 	return nil
 }

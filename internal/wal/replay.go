@@ -255,12 +255,12 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
 	if proof >= 0 {
 		return corrupt.New(s.name, off, "%s, though the record at offset %d says that this was durable", problem, proof)
 	}
-	return r.reportTorn(s, off, problem)
+	return r.reportTorn(s, off, math.MaxInt64, problem)
 }
 
-// reportTorn reports what is dropped from off of s on.
-func (r *replayer) reportTorn(s *segment, off int64, problem string) error {
-	used, err := r.reader.UsedEnd(off)
+// reportTorn reports what is dropped of s from off on and before end.
+func (r *replayer) reportTorn(s *segment, off, end int64, problem string) error {
+	used, err := r.reader.UsedEnd(off, end)
 	if err != nil {
 		return err
 	}
@@ -305,7 +305,7 @@ func (r *replayer) checkUnused(s *segment) error {
 	}
 	r.report.Unused = append(r.report.Unused, s.num)
 	if s.state == broken && r.report.TornBytes == 0 {
-		return r.reportTorn(s, 0, "the segment was not begun")
+		return r.reportTorn(s, 0, record.FileHeaderSize, "the segment was not begun") // behind it is what was there before
 	}
 	return nil
 }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// fewHot is how many rows the hottest reads touch.
+const fewHot = 1000
+
+// readKind is point reads by how their rows are chosen.
+type readKind struct {
+	name, title string
+	row         func(r *run) func() uint64
+}
+
+var readKinds = []readKind{
+	{"uniform", "uniform", func(r *run) func() uint64 { return below(r.Rows) }},
+	{"zipf", "zipfian", func(r *run) func() uint64 {
+		draw := zipfian(seeded(7), r.Rows)
+		return func() uint64 { return scattered(draw(), r.Rows) }
+	}},
+	{"hot", "hot: a tenth of the rows, values of 100 bytes", func(r *run) func() uint64 { return below(r.Rows / hotShare) }},
+	{"hot1000_", "hot: 1,000 rows, values of 100 bytes", func(*run) func() uint64 { return below(fewHot) }},
+	{"absent", "absent keys", func(r *run) func() uint64 {
+		row := below(r.Rows)
+		return func() uint64 { return absentRows + row() }
+	}},
+}
+
+func below(n int) func() uint64 {
+	random := seeded(7)
+	return func() uint64 { return random.Uint64N(uint64(n)) }
+}
+
+// readModes are ways to read; the suffix is that of the row's name.
+var readModes = []struct {
+	suffix, title string
+	shared        bool
+}{
+	{"", "one snapshot", true},
+	{"_own", "one Get each", false},
+}
+
+// reads measures point reads by one and two goroutines.
+func (r *run) reads() error {
+	for _, k := range readKinds {
+		p := r.data.probes(min(r.Rows, 1<<20), k.row(r))
+		for _, mode := range readModes {
+			for goroutines := 1; goroutines <= 2; goroutines++ {
+				name := fmt.Sprintf("%s%s%d", k.name, mode.suffix, goroutines)
+				if err := r.readWith(name, p, goroutines, mode.shared); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// readWith has goroutines read the probes, each from a place of its own on, until the time is up.
+func (r *run) readWith(name string, p *probes, goroutines int, shared bool) error {
+	readers, end, err := r.readers(goroutines, shared)
+	if err != nil {
+		return err
+	}
+	var total atomic.Int64
+	took, err := r.timed(name, func() error {
+		return parallel(goroutines, func(g int) error {
+			n, err := r.readFor(readers[g], p, g*len(p.sums)/goroutines)
+			total.Add(int64(n))
+			return err
+		})
+	})
+	r.Values[name] = float64(total.Load()) / took.Seconds()
+	return errors.Join(err, end())
+}
+
+// readFor reads from probe start on until the time is up, and checks each stretch by its sum.
+func (r *run) readFor(reader Reader, p *probes, start int) (n int, err error) {
+	const stretch = 1000
+	deadline := time.Now().Add(r.Each)
+	for at := start; time.Now().Before(deadline); {
+		end := min(at+stretch, len(p.sums))
+		if err := readProbes(reader, p.part(at, end)); err != nil {
+			return n, err
+		}
+		n += end - at
+		at = end % len(p.sums)
+	}
+	return n, nil
+}
+
+// readProbes reads probes and compares the sum of what it got with the sum of what it should have got.
+func readProbes(reader Reader, p *probes) error {
+	var got, want uint64
+	use := func(v []byte) { got += sum(v) }
+	for i := range p.sums {
+		if _, err := reader.Get(p.key(i), use); err != nil {
+			return err
+		}
+		want += p.sums[i]
+	}
+	if got != want {
+		return errors.New("reads returned wrong values")
+	}
+	return nil
+}

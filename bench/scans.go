@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// directions by the suffix of the row's name.
+var directions = []struct {
+	suffix, title string
+	direction     direction
+}{
+	{"", "", forward},
+	{"_back", ", backward", backward},
+}
+
+var scanLengths = []int{10, 100}
+
+// scans measures walks of 10, 100 and all entries in both directions, on a database of the rows [0, n) only.
+func (r *run) scans(prefix string, n int) error {
+	reader, err := r.engine.Reader(true)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	o := r.data.ordered(n)
+	for _, d := range directions {
+		for _, length := range scanLengths {
+			if err := r.scanFrom(reader, fmt.Sprintf("%sscan%d%s", prefix, length, d.suffix), o, d.direction, length); err != nil {
+				return ignoreUnsupported(err)
+			}
+		}
+		if err := r.scanAll(reader, prefix+"scan_all"+d.suffix, o, d.direction); err != nil {
+			return ignoreUnsupported(err)
+		}
+	}
+	return nil
+}
+
+func ignoreUnsupported(err error) error {
+	if errors.Is(err, errUnsupported) {
+		return nil
+	}
+	return err
+}
+
+func (r *run) scanFrom(reader Reader, name string, o *ordered, d direction, length int) error {
+	const starts = 20_000
+	random := seeded(9)
+	places := make([]int, 0, starts)
+	p := r.data.probes(starts, func() uint64 {
+		place := random.IntN(len(o.rows))
+		places = append(places, place)
+		return uint64(o.rows[place])
+	})
+	var got, want uint64
+	n := 0
+	took, err := r.timed(name, func() error {
+		use := func(_, v []byte) { got += sum(v) }
+		for deadline := time.Now().Add(r.Each); time.Now().Before(deadline); n++ {
+			if err := reader.Scan(p.key(n%starts), d, length, use); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		want += o.scanned(places[i%starts], d, length)
+	}
+	if got != want {
+		return fmt.Errorf("%s returned wrong values", name)
+	}
+	r.Values[name] = float64(n) / took.Seconds()
+	return nil
+}
+
+// scanAll walks through everything, as often as the time allows, once at least.
+func (r *run) scanAll(reader Reader, name string, o *ordered, d direction) error {
+	var got, walks uint64
+	n := 0
+	took, err := r.timed(name, func() error {
+		use := func(_, v []byte) { got += sum(v); n++ }
+		for deadline := time.Now().Add(r.Each); walks == 0 || time.Now().Before(deadline); walks++ {
+			if err := reader.Scan(nil, d, -1, use); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if got != walks*o.before[len(o.rows)] || n != int(walks)*len(o.rows) {
+		return fmt.Errorf("%s returned wrong values", name)
+	}
+	r.Values[name] = float64(n) / took.Seconds()
+	return nil
+}
