@@ -117,6 +117,8 @@ type RecoveryReport struct {
 }
 
 // Recovery says what Open found and did.
+//
+//go:noinline
 func (db *DB) Recovery() RecoveryReport {
 	r := db.engine.Report()
 	return RecoveryReport{

@@ -74,7 +74,7 @@ type random struct{ state uint64 }
 
 func (r *random) next() uint64 {
 	r.state += 0x9e3779b97f4a7c15
-	return content.Mix(r.state)
+	return content.Finalize(r.state)
 }
 
 // below is a number below n, by the method of Lemire, 2019, without its last step: no n here is so large that it matters.

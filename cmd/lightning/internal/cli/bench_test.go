@@ -32,6 +32,17 @@ func TestBench_showsWhatItMeasured(t *testing.T) {
 	}
 }
 
+// Help that leaves a workload out hides it.
+func TestBench_helpNamesEveryWorkload(t *testing.T) {
+	help := must(t, "help", "bench")
+	for _, name := range bench.Names() {
+		first, _, _ := strings.Cut(name, "-")
+		if !strings.Contains(help, " "+first+" ") && !strings.Contains(help, " "+first+",") {
+			t.Errorf("%s is not in\n%s", name, help)
+		}
+	}
+}
+
 // Somebody who waits two minutes wants to see that something happens; a pipe does not.
 func TestBench_drawsProgressOnTerminals(t *testing.T) {
 	for _, terminal := range []bool{true, false} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -102,7 +101,12 @@ func inParallel(ctx context.Context, n int, files []sourceFile, newWorker func()
 // is written once more.
 func (r *run) loadRest(ctx context.Context, db *lightningdb.DB) error {
 	r.say.stage("Load the rest")
-	rest := slices.DeleteFunc(slices.Clone(r.tree.files), func(f sourceFile) bool { return r.acked[f.path] })
+	var rest []sourceFile
+	for _, f := range r.tree.files {
+		if !r.acked[f.path] {
+			rest = append(rest, f)
+		}
+	}
 	var mu sync.Mutex
 	l := loader{db: db, tree: r.tree, ack: func(path string) error {
 		mu.Lock()
