@@ -64,8 +64,8 @@ type MemtableMetrics struct {
 
 // CacheMetrics describes the page cache, and the rows that are read over and over.
 type CacheMetrics struct {
-	UsedBytes, LimitBytes int64 // pages; the limit rises when memtables do not need the memory
-	RowBytes              int64 // rows
+	UsedBytes, LimitBytes int64  // pages; the limit rises when memtables do not need the memory
+	RowBytes              int64  // rows
 	Misses, Evictions     uint64 // pages, since Open
 }
 

@@ -121,7 +121,7 @@ func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error
 		}
 	}
 	for _, r := range v.runs {
-		for _, t := range within(r.tables, s.Lo, s.Hi) {
+		for _, t := range r.within(s.Lo, s.Hi) {
 			if t.meta.LargestSeq <= since {
 				continue
 			}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -133,7 +132,7 @@ func (it *Iterator) openRuns() error {
 		it.levels, it.tables = make([]merge.Level, n), make([]levelTables, n)
 	}
 	for n := range it.view.runs {
-		tables := within(it.view.runs[n].tables, it.lo, it.hi)
+		tables := it.view.runs[n].within(it.lo, it.hi)
 		switch {
 		case len(tables) == 0:
 		case len(tables) == 1 && n < it.view.level0:
@@ -148,23 +147,6 @@ func (it *Iterator) openRuns() error {
 		}
 	}
 	return nil
-}
-
-// overlaps reports whether t may hold keys of [lo, hi).
-func overlaps(t *tableRef, lo, hi []byte) bool {
-	return (hi == nil || bytes.Compare(t.meta.Smallest, hi) < 0) && (lo == nil || bytes.Compare(t.meta.Largest, lo) >= 0)
-}
-
-// within returns those of the disjoint tables that overlap [lo, hi).
-func within(tables []*tableRef, lo, hi []byte) []*tableRef {
-	first, end := 0, len(tables)
-	for first < end && !overlaps(tables[first], lo, hi) {
-		first++
-	}
-	for end > first && !overlaps(tables[end-1], lo, hi) {
-		end--
-	}
-	return tables[first:end]
 }
 
 // First moves to the first key.
@@ -250,7 +232,7 @@ func (it *Iterator) Value() ([]byte, error) {
 // yielded, if n is not negative. The error is that of moving or reading. A loop over Next, Key and Value does the same
 // at twice the cost for each entry.
 func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool) error {
-	for ok := it.Valid(); ok && n != 0; ok = it.step(d) {
+	for ok := it.Valid(); ok && n != 0; ok = it.step(d, n) {
 		if hand := it.atHand(d); len(hand) > 0 {
 			if n > 0 {
 				hand = hand[:min(n, len(hand))]
@@ -277,7 +259,9 @@ func (it *Iterator) atHand(d Direction) []merge.Entry {
 	return it.visible.Ahead()
 }
 
-func (it *Iterator) step(d Direction) bool {
+// step moves on to up to n more entries, if n is not negative.
+func (it *Iterator) step(d Direction, n int) bool {
+	it.visible.Expect(n)
 	if d == Backward {
 		return it.Prev()
 	}

@@ -154,7 +154,9 @@ func (v *Visible) Next() bool {
 
 // advance is Next where that is more than a step within a stretch.
 func (v *Visible) advance() bool {
-	v.reach = max(v.reach, minStretch)
+	if v.reach == 0 {
+		v.reach = minStretch
+	}
 	switch v.resting {
 	case forward:
 		if !v.takeAhead() {
@@ -195,7 +197,9 @@ func (v *Visible) Prev() bool {
 
 // retreat is Prev where that is more than a step within a stretch.
 func (v *Visible) retreat() bool {
-	v.reach = max(v.reach, minStretch)
+	if v.reach == 0 {
+		v.reach = minStretch
+	}
 	switch v.resting {
 	case forward:
 		v.hold(v.input.Key().User)
@@ -234,6 +238,14 @@ func (v *Visible) Behind() []Entry {
 		return nil
 	}
 	return v.stretch[v.at:]
+}
+
+// Expect says that at most n more entries are wanted, if n is not negative, so that none are taken in vain. One more is
+// taken than that: forward the first may be the current one, and backward the last decides nothing.
+func (v *Visible) Expect(n int) {
+	if n >= 0 {
+		v.reach = min(n+1, maxStretch)
+	}
 }
 
 // Skip moves to entry n of what Ahead or Behind has just returned.
