@@ -34,7 +34,8 @@
 //	flusher       Engine   closing is closed     writes frozen memtables to tables, oldest first
 //	compactor     Engine   closing is closed     one compaction at a time; Compact borrows its turn (compactMu)
 //	housekeeper   Engine   closing is closed     syncs the log for Process commits; looks what is too old to be kept;
-//	                                             deletes obsolete files; frees and shares out memory
+//	                                             makes a retired log segment the next one; deletes obsolete files;
+//	                                             frees and shares out memory
 //
 // Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep) until there is nothing to do, then
 // waits to be woken. WaitDurable with a context that can be done starts a goroutine that ends with the sync it waits for.

@@ -52,18 +52,26 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 // inner entries, length) is reached by many times as much.
 const minFullBytes = 4 << 20
 
+// busyL0Trigger is the number of tables at which level 0 is compacted while memtables wait for their flush: writers have
+// more to gain from the disk then than readers from a run less (docs/decisions/0004). It stays below slowTables.
+const busyL0Trigger = 2 * compaction.DefaultL0Trigger
+
 // compactionParams are the measures by which compactions are picked.
 func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
+	quiet, trigger := len(v.mems) == 1, compaction.DefaultL0Trigger
+	if !quiet {
+		trigger = busyL0Trigger
+	}
 	return compaction.Params{
 		BaseBytes:        int64(e.budget.memtable),
 		Multiplier:       compaction.DefaultMultiplier,
 		TargetTableBytes: e.budget.table,
 		FullBytes:        minFullBytes,
-		L0Trigger:        compaction.DefaultL0Trigger,
-		L0Bytes:          compaction.DefaultL0Trigger * int64(e.budget.memtable),
+		L0Trigger:        trigger,
+		L0Bytes:          int64(trigger) * int64(e.budget.memtable),
 		OldestSnapshot:   oldest,
 		Futile:           e.futile.has,
-		Quiet:            len(v.mems) == 1,
+		Quiet:            quiet,
 	}
 }
 
