@@ -14,8 +14,8 @@ func badgerKind() kind {
 		peer:   true,
 		module: "github.com/dgraph-io/badger/v4",
 		config: "github.com/dgraph-io/badger/v4; DefaultOptions, no compression and therefore no block cache (as its " +
-			"documentation advises; tables are mapped, so the cache is the operating system's), metrics off; durable: SyncWrites; " +
-			"bulk load by WriteBatch, scans without PrefetchValues; transactions begin again on ErrConflict",
+			"documentation advises; tables are mapped, so the cache is the operating system's), metrics off; durable: " +
+			"SyncWrites; bulk load by WriteBatch, scans without PrefetchValues; transactions begin again on ErrConflict",
 		open: openBadger,
 		bank: openBadgerBank,
 	}

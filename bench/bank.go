@@ -197,8 +197,8 @@ func (t *teller) transfer(b *branch) error {
 	return nil
 }
 
-// move is the inside of the transaction. All tellers read in the order of the keys, so that none waits for one who waits
-// for it where reading locks.
+// move is the inside of the transaction. All tellers read in the order of the keys, so that none waits for one who
+// waits for it where reading locks.
 func (t *teller) move(tx BankTx, b *branch, from, to int, wanted int64) (amount int64, err error) {
 	var balances [2]int64
 	order := [2]int{min(from, to), max(from, to)}

@@ -228,8 +228,9 @@ func (r *report) lines(c lineChart, series string) []byte {
 		out.line(left, y.at(v), width-right, y.at(v), faint, 1)
 		out.text(left-8, y.at(v)+4, "end", ink, number(v))
 	}
-	for second := 0; second < seconds; second += max(1, seconds/12) {
-		out.text(x(second), height-bottom+18, "middle", ink, fmt.Sprint(second+1))
+	step := (seconds + 11) / 12 // between labels
+	for second := step; second <= seconds; second += step {
+		out.text(x(second-1), height-bottom+18, "middle", ink, fmt.Sprint(second))
 	}
 	better := "up is better"
 	if c.less {

@@ -58,8 +58,8 @@ static int lmdb_bench_put(MDB_txn *txn, MDB_dbi dbi, char *key, size_t key_size,
 	return mdb_put(txn, dbi, &k, &v, 0);
 }
 
-// lmdb_bench_scan fetches up to n entries as key, value, key, value, and returns how many, or an error below zero. With start
-// it goes to the first one, before or at or after key, which may be NULL.
+// lmdb_bench_scan fetches up to n entries as key, value, key, value, and returns how many, or an error below zero. With
+// start it goes to the first one, before or at or after key, which may be NULL.
 static int lmdb_bench_scan(MDB_cursor *c, int start, int backward, char *key, size_t size, MDB_val *out, int n) {
 	MDB_cursor_op step = backward ? MDB_PREV : MDB_NEXT, op = step;
 	int at = 0;

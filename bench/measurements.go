@@ -117,6 +117,8 @@ func (m *measurements) join(other *measurements) error {
 	if m.Settings != other.Settings || m.Repetitions != other.Repetitions {
 		return errors.New("other settings")
 	}
+	m.note(m.piece())
+	m.note(other.piece())
 	m.Took += other.Took
 	for _, e := range other.Engines {
 		if !slices.ContainsFunc(m.Engines, func(have engineInfo) bool { return have.Name == e.Name }) {
@@ -134,6 +136,11 @@ func (m *measurements) join(other *measurements) error {
 		m.note(note)
 	}
 	return nil
+}
+
+// piece is the note on measurements that were put together with others.
+func (m *measurements) piece() string {
+	return fmt.Sprintf("put together of several runs: `%s`, load average when it began %s", m.Command, m.Load)
 }
 
 // comparison is one row of all engines against the best peer.

@@ -73,7 +73,8 @@ func (p *progress) done(t task, took time.Duration) {
 	}
 }
 
-// measureAll does all tasks, each in a process of its own. One that fails is left out and noted; that of ours ends the run.
+// measureAll does all tasks, each in a process of its own. One that fails is left out and noted; that of ours ends the
+// run.
 func (c *invocation) measureAll(chosen []kind, workloads []set) (*measurements, error) {
 	m := newMeasurements(c.settings, chosen, c.repetitions)
 	if missing := missingKinds(); len(missing) > 0 && len(c.engines) == 0 {

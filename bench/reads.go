@@ -22,8 +22,8 @@ var readKinds = []readKind{
 		draw := zipfian(seeded(7), r.Rows)
 		return func() uint64 { return scattered(draw(), r.Rows) }
 	}},
-	{"hot", "hot: a tenth of the rows, values of 100 bytes", func(r *run) func() uint64 { return below(r.Rows / hotShare) }},
-	{"hot1000_", "hot: 1,000 rows, values of 100 bytes", func(*run) func() uint64 { return below(fewHot) }},
+	{"hot", "hot tenth of the rows", func(r *run) func() uint64 { return below(r.Rows / hotShare) }},
+	{"hot1000_", "hot 1,000 rows", func(*run) func() uint64 { return below(fewHot) }},
 	{"absent", "absent keys", func(r *run) func() uint64 {
 		row := below(r.Rows)
 		return func() uint64 { return absentRows + row() }
@@ -82,7 +82,7 @@ func (r *run) readWith(name string, p *probes, goroutines int, shared bool) erro
 func (r *run) readFor(reader Reader, p *probes, start int) (n int, err error) {
 	const stretch = 1000
 	deadline := time.Now().Add(r.Each)
-	for at := start; time.Now().Before(deadline); {
+	for at := start; n == 0 || time.Now().Before(deadline); {
 		end := min(at+stretch, len(p.sums))
 		if err := readProbes(reader, p.part(at, end)); err != nil {
 			return n, err

@@ -12,8 +12,8 @@ import (
 )
 
 // busyWarning is printed when other work had the processors as the run began.
-const busyWarning = "**The machine was busy with other work. These figures are too low, and the ratios between engines and " +
-	"between rows are unreliable, by factors. Run it again on a quiet machine before drawing conclusions.**"
+const busyWarning = "**The machine was busy with other work. These figures are too low, and the ratios between " +
+	"engines and between rows are unreliable, by factors. Run it again on a quiet machine before drawing conclusions.**"
 
 // report is measurements as Markdown with charts.
 type report struct {
@@ -43,8 +43,9 @@ func (r *report) header(b *bytes.Buffer) {
 		"the hot ones); memory %d MiB for each engine, %d MiB with ten times as much data; %v for each timed row, %v of sustained "+
 		"writes; median of %d repetitions, except sustained writes and ten times the memory: once. k: thousand, M: million.\n",
 		number(float64(s.Rows)), keySize, valueSize, hotValueSize, s.Memory>>20, s.LargeMemory>>20, s.Each, s.Sustained, r.Repetitions)
-	b.WriteString("\nThe last column compares the first engine with the best of the peers, which it names: above 1 it is better, by that " +
-		"factor; **rows that it loses are bold and marked ▼**. The Go map is no peer: it is the limit that memory sets.\n")
+	b.WriteString("\nThe last column compares the first engine with the best of the peers, which it names: above 1 it " +
+		"is better, by that factor; **rows that it loses are bold and marked ▼**. The Go map is no peer: it is the limit " +
+		"that memory sets.\n")
 	if busy, err := strconv.ParseFloat(r.Load, 64); err == nil && busy > float64(runtime.NumCPU())/4 {
 		b.WriteString("\n" + busyWarning + "\n")
 	}

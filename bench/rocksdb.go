@@ -47,8 +47,8 @@ static rocks_lookup rocks_bench_get(rocksdb_t *db, rocksdb_readoptions_t *o, cha
 	return l;
 }
 
-// rocks_bench_scan copies up to n entries, keys and values one after the other, to where there is room for them, and returns
-// how many. With start it goes to the first one, before or at or after key, which may be NULL.
+// rocks_bench_scan copies up to n entries, keys and values one after the other, to where there is room for them, and
+// returns how many. With start it goes to the first one, before or at or after key, which may be NULL.
 static int rocks_bench_scan(rocksdb_iterator_t *it, int start, int backward, char *key, size_t size, char *to, unsigned *sizes, int n) {
 	if (start) {
 		if (!key) {
@@ -118,11 +118,11 @@ func rocksdbKind() kind {
 	return kind{
 		name: "rocksdb",
 		peer: true,
-		config: "librocksdb of the system by a thin wrapper (Debian builds it with assertions, which cost it up to a third of its bulk " +
-			"load); LRU block cache as budgeted and beside it write buffers of 64 MiB (up to 4), bloom filters of 10 bits, blocks of " +
-			"4 KiB, format_version 5, max_background_jobs 4, level_compaction_dynamic_level_bytes, no compression; durable: " +
-			"WriteOptions.sync; transactions by OptimisticTransactionDB with GetForUpdate, begun again on Busy; a read is one call " +
-			"of C, scans fetch up to 64 entries for each",
+		config: "librocksdb of the system by a thin wrapper (Debian builds it with assertions, which cost it up to a third " +
+			"of its bulk load); LRU block cache as budgeted and beside it write buffers of 64 MiB (up to 4), bloom filters of " +
+			"10 bits, blocks of 4 KiB, format_version 5, max_background_jobs 4, level_compaction_dynamic_level_bytes, no " +
+			"compression; durable: WriteOptions.sync; transactions by OptimisticTransactionDB with GetForUpdate, begun again " +
+			"on Busy; a read is one call of C, scans fetch up to 64 entries for each",
 		open: openRocks,
 		bank: openRocksBank,
 	}

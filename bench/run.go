@@ -111,10 +111,6 @@ func (r *run) unsynced(writers int) options {
 	return options{writers: writers, memory: r.opened.memory}
 }
 
-func (r *run) synced(writers int) options {
-	return options{sync: true, writers: writers, memory: r.opened.memory}
-}
-
 func (r *run) close() error {
 	if r.engine == nil {
 		return nil
@@ -232,7 +228,8 @@ func zipfian(random *rand.Rand, n int) func() uint64 {
 	return rand.NewZipf(random, exponent, 1, uint64(n-1)).Uint64
 }
 
-// scattered spreads small numbers over the rows [0, n), so that the most popular rows are not those with shorter values.
+// scattered spreads small numbers over the rows [0, n), so that the most popular rows are not those with shorter
+// values.
 func scattered(draw uint64, n int) uint64 { return draw * golden % uint64(n) }
 
 // memory notes the highest resident memory of the process so far, in MiB.

@@ -58,7 +58,7 @@ func (r *run) scanFrom(reader Reader, name string, o *ordered, d direction, leng
 	n := 0
 	took, err := r.timed(name, func() error {
 		use := func(_, v []byte) { got += sum(v) }
-		for deadline := time.Now().Add(r.Each); time.Now().Before(deadline); n++ {
+		for deadline := time.Now().Add(r.Each); n == 0 || time.Now().Before(deadline); n++ {
 			if err := reader.Scan(p.key(n%starts), d, length, use); err != nil {
 				return err
 			}

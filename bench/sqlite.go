@@ -21,10 +21,10 @@ func sqliteKind() kind {
 		name:   "sqlite",
 		peer:   true,
 		module: "github.com/mattn/go-sqlite3",
-		config: "github.com/mattn/go-sqlite3, without database/sql; WITHOUT ROWID table, WAL, synchronous FULL when durable, else " +
-			"OFF, cache_size as budgeted for each connection, default checkpoints, prepared statements; one writing connection, " +
-			"which a mutex passes on (on several, SQLite waits for itself by sleeping), and one for each reader; bulk load in one " +
-			"transaction; transfers BEGIN IMMEDIATE and begin again on SQLITE_BUSY",
+		config: "github.com/mattn/go-sqlite3, without database/sql; WITHOUT ROWID table, WAL, synchronous FULL when " +
+			"durable, else OFF, cache_size as budgeted for each connection, default checkpoints, prepared statements; one " +
+			"writing connection, which a mutex passes on (on several, SQLite waits for itself by sleeping), and one for each " +
+			"reader; bulk load in one transaction; transfers BEGIN IMMEDIATE and begin again on SQLITE_BUSY",
 		open: openSQLite,
 		bank: openSQLiteBank,
 	}

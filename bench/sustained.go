@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// sustained measures one goroutine that overwrites random rows for a long time, one by one, with all that this causes in
-// the background: the rate and the latency of each second. At the end every row must have its last value.
+// sustained measures one goroutine that overwrites random rows for a long time, one by one, with all that this causes
+// in the background: the rate and the latency of each second. At the end every row must have its last value.
 func (r *run) sustained() error {
 	if err := steps(r.load, r.calm, func() error { return r.open(r.unsynced(1)) }); err != nil {
 		return err
