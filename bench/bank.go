@@ -49,8 +49,17 @@ func bankWorkloads() []bankWorkload {
 	var all []bankWorkload
 	for _, accounts := range []int{10, 100, 10_000} {
 		all = append(all,
-			bankWorkload{fmt.Sprintf("bank%d_kernel", accounts), fmt.Sprintf("%d accounts, in the kernel", accounts), accounts, false},
-			bankWorkload{fmt.Sprintf("bank%d_durable", accounts), fmt.Sprintf("%d accounts, durable", accounts), accounts, true})
+			bankWorkload{
+				name:     fmt.Sprintf("bank%d_kernel", accounts),
+				title:    fmt.Sprintf("%d accounts, in the kernel", accounts),
+				accounts: accounts,
+			},
+			bankWorkload{
+				name:     fmt.Sprintf("bank%d_durable", accounts),
+				title:    fmt.Sprintf("%d accounts, durable", accounts),
+				accounts: accounts,
+				sync:     true,
+			})
 	}
 	return all
 }

@@ -23,6 +23,7 @@ type measurements struct {
 	Engines     []engineInfo                    // in the order of the report, ours first
 	Values      map[string]map[string][]float64 // engine, row: of each repetition
 	Series      map[string]map[string][]float64 // engine, series: of each second
+	LeftOut     int                             // sets of engines that failed
 	Notes       []string
 }
 
@@ -120,6 +121,7 @@ func (m *measurements) join(other *measurements) error {
 	m.note(m.piece())
 	m.note(other.piece())
 	m.Took += other.Took
+	m.LeftOut += other.LeftOut
 	for _, e := range other.Engines {
 		if !slices.ContainsFunc(m.Engines, func(have engineInfo) bool { return have.Name == e.Name }) {
 			m.Engines = append(m.Engines, e)

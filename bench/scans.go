@@ -27,7 +27,8 @@ func (r *run) scans(prefix string, n int) error {
 	o := r.data.ordered(n)
 	for _, d := range directions {
 		for _, length := range scanLengths {
-			if err := r.scanFrom(reader, fmt.Sprintf("%sscan%d%s", prefix, length, d.suffix), o, d.direction, length); err != nil {
+			name := fmt.Sprintf("%sscan%d%s", prefix, length, d.suffix)
+			if err := r.scanFrom(reader, name, o, d.direction, length); err != nil {
 				return ignoreUnsupported(err)
 			}
 		}
