@@ -244,10 +244,30 @@ func (r *run) memory(name string) func() error {
 // size notes the space that the database takes, in MiB.
 func (r *run) size(name string) func() error {
 	return func() error {
-		bytes, err := dirSize(r.dir)
+		bytes, err := stillSize(r.dir)
 		r.Values[name] = float64(bytes) / (1 << 20)
 		return err
 	}
+}
+
+// stillSize is dirSize once that no longer changes: engines remove files in the background, which takes its time.
+func stillSize(dir string) (size int64, err error) {
+	const looks, interval, still = 50, 100 * time.Millisecond, 3
+	same := 0
+	for range looks {
+		before := size
+		if size, err = dirSize(dir); err != nil {
+			return 0, err
+		}
+		if same++; size != before {
+			same = 0
+		}
+		if same == still {
+			break
+		}
+		time.Sleep(interval)
+	}
+	return size, nil
 }
 
 // dirSize is the space that the files take, holes not counted as far as the file system tells.
