@@ -86,7 +86,7 @@ func (r *run) bank(name string, w bankWorkload, open openBank) (err error) {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
-	db, err := open(dir, options{sync: w.sync, writers: tellers, memory: r.Memory})
+	db, err := open(dir, options{sync: w.sync, writers: tellers, memory: r.Memory, compress: r.Compress})
 	if err != nil {
 		return err
 	}

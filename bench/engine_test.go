@@ -32,7 +32,7 @@ func TestEngines_conform(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/sync=%v", k.name, sync), func(t *testing.T) {
 				o := options{sync: sync, writers: 1, memory: 32 << 20}
-				c := &conformance{t: t, kind: k, dir: t.TempDir(), options: o, data: newData(10)}
+				c := &conformance{t: t, kind: k, dir: t.TempDir(), options: o, data: newData(10, false)}
 				c.open()
 				defer func() { c.close() }()
 				c.writesAreRead()

@@ -31,12 +31,16 @@ type leveldbEngine struct {
 }
 
 func openGoleveldb(dir string, o options) (Engine, error) {
+	compression := opt.NoCompression
+	if o.compress {
+		compression = opt.SnappyCompression
+	}
 	db, err := leveldb.OpenFile(filepath.Join(dir, "leveldb"), &opt.Options{
 		BlockCacheCapacity:     int(o.memory),
 		WriteBuffer:            64 << 20,
 		Filter:                 filter.NewBloomFilter(10),
 		DisableSeeksCompaction: true,
-		Compression:            opt.NoCompression,
+		Compression:            compression,
 	})
 	return &leveldbEngine{db: db, write: &opt.WriteOptions{Sync: o.sync}}, err
 }

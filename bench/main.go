@@ -118,6 +118,7 @@ func parseArguments() *invocation {
 	save := flag.String("save", "", "file for the measurements")
 	from := flag.String("from", "", "measure nothing: report what these files, comma-separated, have saved")
 	dir := flag.String("dir", "", "where to put the databases; default the system's temporary directory")
+	compress := flag.Bool("compress", false, "values that compress to half, and engines that do so, if they can")
 	profiles := flag.String("profiles", "", "directory to write CPU profiles to")
 	ratios := flag.String("ratios", "", "file of ratios to compare with")
 	update := flag.Bool("update", false, "write the file of -ratios anew")
@@ -134,7 +135,7 @@ func parseArguments() *invocation {
 	case *quick:
 		c.settings, c.repetitions = quickSettings, 1
 	}
-	c.Profiles = *profiles
+	c.Profiles, c.Compress = *profiles, *compress
 	override(&c.Rows, *rows)
 	override(&c.Each, *each)
 	override(&c.Sustained, *sustained)

@@ -34,13 +34,16 @@ func (r *report) markdown(folder string) []byte {
 }
 
 func (r *report) header(b *bytes.Buffer) {
-	s := r.Settings
+	s, compressible := r.Settings, "do not compress"
+	if s.Compress {
+		compressible = "compress to half, and are compressed where the engine can"
+	}
 	fmt.Fprintf(b, "# Benchmarks\n\nWritten by `cd bench && %s` in %v; ", r.Command, r.Took.Round(time.Second))
 	b.WriteString("[bench/doc.go](../bench/doc.go) says how it is made fair. Do not edit.\n\n")
 	fmt.Fprintf(b, "Date: %s. Machine: %s. Load average when it began: %s.\n",
 		r.Began.Format("2006-01-02 15:04 UTC"), r.Machine, r.Load)
-	fmt.Fprintf(b, "\n%s rows, keys of %d random bytes, values of %d bytes that do not compress (%d in the first tenth ",
-		number(float64(s.Rows)), keySize, valueSize, hotValueSize)
+	fmt.Fprintf(b, "\n%s rows, keys of %d random bytes, values of %d bytes that %s (%d in the first tenth ",
+		number(float64(s.Rows)), keySize, valueSize, compressible, hotValueSize)
 	fmt.Fprintf(b, "of the rows, the hot ones); memory %d MiB for each engine, %d MiB with ten times as much data; ",
 		s.Memory>>20, s.LargeMemory>>20)
 	fmt.Fprintf(b, "%v for each timed row, %v of sustained writes; median of %d repetitions, ",

@@ -170,7 +170,11 @@ func newRocksOptions(o options) *rocksOptions {
 	C.rocksdb_options_set_max_write_buffer_number(s.options, 4)
 	C.rocksdb_options_set_max_background_jobs(s.options, 4)
 	C.rocksdb_options_set_level_compaction_dynamic_level_bytes(s.options, 1)
-	C.rocksdb_options_set_compression(s.options, C.rocksdb_no_compression)
+	var compression C.int = C.rocksdb_no_compression
+	if o.compress {
+		compression = C.rocksdb_snappy_compression
+	}
+	C.rocksdb_options_set_compression(s.options, compression)
 	C.rocksdb_writeoptions_set_sync(s.write, C.uchar(cFlag(o.sync)))
 	return s
 }

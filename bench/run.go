@@ -19,6 +19,7 @@ type settings struct {
 	Sustained   time.Duration // of sustained writes
 	Memory      int64         // bytes: the budget of each engine
 	LargeMemory int64         // bytes: the budget with the large data set, which is largeFactor times as large
+	Compress    bool          // values to half their size, where the engine can
 	Patience    time.Duration // for the fill of the large data set, and again for background work after it
 	Limit       time.Duration // for one set of one engine; what takes longer is ended and left out
 	Profiles    string        // directory for CPU profiles; empty for none
@@ -49,8 +50,8 @@ func newRun(s settings, k kind, dir string) *run {
 		results:  results{Values: make(map[string]float64), Series: make(map[string][]float64)},
 		kind:     k,
 		dir:      dir,
-		data:     newData(uint64(s.Rows / hotShare)),
-		opened:   options{writers: 1, memory: s.Memory},
+		data:     newData(uint64(s.Rows/hotShare), s.Compress),
+		opened:   options{writers: 1, memory: s.Memory, compress: s.Compress},
 	}
 }
 
