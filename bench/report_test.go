@@ -265,3 +265,19 @@ func TestCheck_seesWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// A setting that does not reach the engine makes a comparison of nothing.
+func TestRun_compressesIfAsked(t *testing.T) {
+	var sizes [2]float64
+	for at, compress := range []bool{false, true} {
+		s := settings{Rows: 20_000, Memory: 32 << 20, Patience: time.Second, Compress: compress}
+		r := newRun(s, lightningKind(), t.TempDir())
+		if err := steps(r.load, func() error { return r.engine.Compact() }, r.size("disk"), r.check, r.close); err != nil {
+			t.Fatal(err)
+		}
+		sizes[at] = r.Values["disk"]
+	}
+	if sizes[1] > sizes[0]*0.85 {
+		t.Errorf("%.2f MiB compressed, %.2f MiB as they are", sizes[1], sizes[0])
+	}
+}

@@ -109,7 +109,7 @@ func (r *run) open(o options) error {
 
 // unsynced are the options for everything but durable writes.
 func (r *run) unsynced(writers int) options {
-	return options{writers: writers, memory: r.opened.memory}
+	return options{writers: writers, memory: r.opened.memory, compress: r.Compress}
 }
 
 func (r *run) close() error {
