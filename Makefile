@@ -13,6 +13,8 @@ torture:
 torture-long:
 	$(TORTURE) --time 90m --times 8
 
+BENCH_LIBRARIES = liblmdb-dev librocksdb-dev
+
 # Build tags of the benchmark for the libraries in C that are there.
 BENCH_TAGS = $(shell for l in lmdb rocksdb; do dpkg -s lib$$l-dev >/dev/null 2>&1 && printf '%s,' $$l; done)
 
@@ -26,8 +28,8 @@ bench-quick:
 
 # Installs the peers that are written in C, where that is allowed; without them their rows are left out.
 bench-libraries:
-	if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then apt-get install -y liblmdb-dev librocksdb-dev || true; fi
+	dpkg -s $(BENCH_LIBRARIES) >/dev/null 2>&1 || [ "$$(id -u)" -ne 0 ] || apt-get install -y $(BENCH_LIBRARIES) || true
 
-# The micro-benchmarks of this tree beside those of another revision: make bench-compare BASE=main [PACKAGES=…] [COUNT=10]
+# The micro-benchmarks of this tree beside those of another revision: make bench-compare BASE=main [PACKAGES=…]
 bench-compare:
 	scripts/bench-compare "$(BASE)" $(PACKAGES)

@@ -13,21 +13,26 @@ func badgerKind() kind {
 		name:   "badger",
 		peer:   true,
 		module: "github.com/dgraph-io/badger/v4",
-		config: "github.com/dgraph-io/badger/v4; DefaultOptions, no compression and therefore no block cache (as its " +
-			"documentation advises; tables are mapped, so the cache is the operating system's), metrics off; durable: SyncWrites; " +
-			"bulk load by WriteBatch, scans without PrefetchValues; transactions begin again on ErrConflict",
+		config: "github.com/dgraph-io/badger/v4; DefaultOptions, no compression (Snappy if asked for) and therefore no " +
+			"block cache (as its documentation advises; tables are mapped, so the cache is the operating system's), metrics " +
+			"off; durable: SyncWrites; bulk load by WriteBatch, scans without PrefetchValues; transactions begin again on " +
+			"ErrConflict",
 		open: openBadger,
 		bank: openBadgerBank,
 	}
 }
 
 func openBadgerDB(dir string, o options) (*badger.DB, error) {
-	return badger.Open(badger.DefaultOptions(dir).
+	settings := badger.DefaultOptions(dir).
 		WithLogger(nil).
 		WithMetricsEnabled(false).
-		WithCompression(badgeroptions.None).
-		WithBlockCacheSize(0).
-		WithSyncWrites(o.sync))
+		WithSyncWrites(o.sync)
+	if o.compress {
+		settings = settings.WithCompression(badgeroptions.Snappy).WithBlockCacheSize(o.memory)
+	} else {
+		settings = settings.WithCompression(badgeroptions.None).WithBlockCacheSize(0)
+	}
+	return badger.Open(settings)
 }
 
 type badgerEngine struct{ db *badger.DB }

@@ -49,8 +49,17 @@ func bankWorkloads() []bankWorkload {
 	var all []bankWorkload
 	for _, accounts := range []int{10, 100, 10_000} {
 		all = append(all,
-			bankWorkload{fmt.Sprintf("bank%d_kernel", accounts), fmt.Sprintf("%d accounts, in the kernel", accounts), accounts, false},
-			bankWorkload{fmt.Sprintf("bank%d_durable", accounts), fmt.Sprintf("%d accounts, durable", accounts), accounts, true})
+			bankWorkload{
+				name:     fmt.Sprintf("bank%d_kernel", accounts),
+				title:    fmt.Sprintf("%d accounts, in the kernel", accounts),
+				accounts: accounts,
+			},
+			bankWorkload{
+				name:     fmt.Sprintf("bank%d_durable", accounts),
+				title:    fmt.Sprintf("%d accounts, durable", accounts),
+				accounts: accounts,
+				sync:     true,
+			})
 	}
 	return all
 }
@@ -77,7 +86,7 @@ func (r *run) bank(name string, w bankWorkload, open openBank) (err error) {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
-	db, err := open(dir, options{sync: w.sync, writers: tellers, memory: r.Memory})
+	db, err := open(dir, options{sync: w.sync, writers: tellers, memory: r.Memory, compress: r.Compress})
 	if err != nil {
 		return err
 	}
@@ -197,8 +206,8 @@ func (t *teller) transfer(b *branch) error {
 	return nil
 }
 
-// move is the inside of the transaction. All tellers read in the order of the keys, so that none waits for one who waits
-// for it where reading locks.
+// move is the inside of the transaction. All tellers read in the order of the keys, so that none waits for one who
+// waits for it where reading locks.
 func (t *teller) move(tx BankTx, b *branch, from, to int, wanted int64) (amount int64, err error) {
 	var balances [2]int64
 	order := [2]int{min(from, to), max(from, to)}

@@ -17,8 +17,8 @@ func bboltKind() kind {
 		peer:   true,
 		module: "go.etcd.io/bbolt",
 		config: "go.etcd.io/bbolt; FreelistType hashmap, NoFreelistSync, InitialMmapSize 16 GiB (as etcd sets them), " +
-			"NoStatistics; NoSync when not durable; DB.Batch with MaxBatchSize = writers when more than 2 goroutines commit, else " +
-			"DB.Update (bank transfers too); bulk load in transactions of 10,000; cache: the operating system's (mmap)",
+			"NoStatistics; NoSync when not durable; DB.Batch with MaxBatchSize = writers when more than 2 goroutines commit, " +
+			"else DB.Update (bank transfers too); bulk load in transactions of 10,000; cache: the operating system's (mmap)",
 		open: openBbolt,
 		bank: openBboltBank,
 	}
@@ -175,16 +175,11 @@ func (r *boltReader) Get(key []byte, use func([]byte)) (found bool, err error) {
 func (r *boltReader) Scan(from []byte, d direction, limit int, use func(k, v []byte)) error {
 	return r.view(func(b *bbolt.Bucket) {
 		c := b.Cursor()
-		step, k, v := c.Next, []byte(nil), []byte(nil)
-		switch {
-		case d == forward:
-			k, v = c.Seek(from)
-		case from == nil:
+		step := c.Next
+		k, v := c.Seek(from)
+		if d == backward {
 			step = c.Prev
-			k, v = c.Last()
-		default:
-			step = c.Prev
-			if k, v = c.Seek(from); k == nil {
+			if from == nil || k == nil {
 				k, v = c.Last()
 			} else {
 				k, v = c.Prev()

@@ -45,7 +45,8 @@ func (s *svg) rect(x, y, width, height float64, fill string) {
 }
 
 func (s *svg) line(x1, y1, x2, y2 float64, colour string, width float64) {
-	fmt.Fprintf(s, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="%.1f"/>`+"\n", x1, y1, x2, y2, colour, width)
+	fmt.Fprintf(s, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="%.1f"/>`+"\n",
+		x1, y1, x2, y2, colour, width)
 }
 
 func (s *svg) dot(x, y float64, colour string) {
@@ -54,11 +55,13 @@ func (s *svg) dot(x, y float64, colour string) {
 
 // text is anchored at start, middle or end.
 func (s *svg) text(x, y float64, anchor, colour, text string) {
-	fmt.Fprintf(s, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`+"\n", x, y, anchor, colour, html.EscapeString(text))
+	fmt.Fprintf(s, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`+"\n",
+		x, y, anchor, colour, html.EscapeString(text))
 }
 
 func (s *svg) title(x, y float64, text string) {
-	fmt.Fprintf(s, `<text x="%.1f" y="%.1f" fill="%s" font-size="15" font-weight="bold">%s</text>`+"\n", x, y, ink, html.EscapeString(text))
+	fmt.Fprintf(s, `<text x="%.1f" y="%.1f" fill="%s" font-size="15" font-weight="bold">%s</text>`+"\n",
+		x, y, ink, html.EscapeString(text))
 }
 
 func (s *svg) end() []byte {
@@ -132,7 +135,8 @@ func (r *report) bars(s section) []byte {
 		out.text(x.at(v), bottom+20, "middle", ink, fmt.Sprintf("%g", v))
 	}
 	out.line(x.at(1), top-6, x.at(1), bottom+4, ink, 1.5)
-	out.text((x.a+x.b)/2, bottom+38, "middle", ink, "throughput relative to the best peer (1), logarithmic; right is better")
+	out.text((x.a+x.b)/2, bottom+38, "middle", ink,
+		"throughput relative to the best peer (1), logarithmic; right is better")
 	for i, c := range rows {
 		r.bar(out, x, c, float64(top+height*i)+height/2)
 	}
@@ -228,8 +232,9 @@ func (r *report) lines(c lineChart, series string) []byte {
 		out.line(left, y.at(v), width-right, y.at(v), faint, 1)
 		out.text(left-8, y.at(v)+4, "end", ink, number(v))
 	}
-	for second := 0; second < seconds; second += max(1, seconds/12) {
-		out.text(x(second), height-bottom+18, "middle", ink, fmt.Sprint(second+1))
+	step := (seconds + 11) / 12 // between labels
+	for second := step; second <= seconds; second += step {
+		out.text(x(second-1), height-bottom+18, "middle", ink, fmt.Sprint(second))
 	}
 	better := "up is better"
 	if c.less {
@@ -263,7 +268,8 @@ func (s *svg) curve(c curve, x func(second int) float64, y logScale) {
 	if c.engine == "lightning" {
 		width = 3
 	}
-	fmt.Fprintf(s, `<polyline fill="none" stroke="%s" stroke-width="%.1f" stroke-linejoin="round" points="`, colours[c.engine], width)
+	fmt.Fprintf(s, `<polyline fill="none" stroke="%s" stroke-width="%.1f" stroke-linejoin="round" points="`,
+		colours[c.engine], width)
 	for second, v := range c.values {
 		fmt.Fprintf(s, "%.1f,%.1f ", x(second), y.at(v)) // a second without writes is at the bottom
 	}

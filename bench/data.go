@@ -31,9 +31,16 @@ type data struct {
 
 const poolSize = 1 << 22
 
-func newData(hot uint64) *data {
+// newData makes values that do not compress, or, if they are to, that have each stretch of them twice.
+func newData(hot uint64, compressible bool) *data {
 	d := &data{pool: make([]byte, poolSize+valueSize), hot: hot}
 	rand.NewChaCha8([32]byte{1}).Read(d.pool)
+	if compressible {
+		const stretch = 32
+		for twice := range slices.Chunk(d.pool, 2*stretch) {
+			copy(twice[min(stretch, len(twice)):], twice)
+		}
+	}
 	return d
 }
 

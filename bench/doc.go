@@ -21,17 +21,19 @@
 // for the cache alone; Lightning's limit is for everything. And a commit that is not durable is in the hands of the
 // kernel with all engines but Pebble, which keeps it in the process; the set kill counts what that loses.
 //
-// What a timed read returned is summed as it is read, in words of eight bytes, by the same code for all; after the clock
-// has stopped the sum is compared with that of the rows that should have been read. A value tells which row it belongs
-// to and how often that has been written, so that at the end of each set the whole database is read once more and every
-// byte compared: nothing that was acknowledged may be missing, and nothing else may be there.
+// What a timed read returned is summed as it is read, in words of eight bytes, by the same code for all; after the
+// clock has stopped the sum is compared with that of the rows that should have been read. A value tells which row it
+// belongs to and how often that has been written, so that at the end of each set the whole database is read once more
+// and every byte compared: nothing that was acknowledged may be missing, and nothing else may be there.
 //
-// Scans have an iterator or cursor each, from a snapshot that they share, as a range query would have. Point reads come in
-// two ways: from one snapshot or transaction, and with a Get or transaction each.
+// Before each kind of point read is timed it goes on for a while, so that no row is that of a cold cache.
 //
-// Transactions move money: each reads two random accounts, takes no more than there is, and writes both. Eight goroutines
-// do that for the time of a row. At the end one transaction reads every account, and each must have exactly what the
-// committed transfers leave in it; none is given up.
+// Scans have an iterator or cursor each, from a snapshot that they share, as a range query would have. Point reads come
+// in two ways: from one snapshot or transaction, and with a Get or transaction each.
+//
+// Transactions move money: each reads two random accounts, takes no more than there is, and writes both. Eight
+// goroutines do that for the time of a row. At the end one transaction reads every account, and each must have exactly
+// what the committed transfers leave in it; none is given up.
 //
 // # Sets
 //
@@ -46,8 +48,8 @@
 //
 // # Adding an engine
 //
-// One file for each: a kind, with open for reads and writes (Engine), bank for transactions (Bank), or both. A kind that
-// needs cgo or a library goes into a file with a build tag, which adds it to taggedKinds. TestEngines_conform and
+// One file for each: a kind, with open for reads and writes (Engine), bank for transactions (Bank), or both. A kind
+// that needs cgo or a library goes into a file with a build tag, which adds it to taggedKinds. TestEngines_conform and
 // TestBanks_conform hold it to what the others do. What an engine cannot do returns errUnsupported, and its cells stay
 // empty.
 //

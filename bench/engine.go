@@ -53,9 +53,11 @@ var errUnsupported = errors.New("not supported")
 
 // options are the same for all engines that are to be compared.
 type options struct {
-	sync    bool  // commits are durable when Write returns; else they are in the hands of the kernel, where that can be had
+	sync    bool  // commits are durable when Write returns; else they are in the kernel's hands, where that can be had
 	writers int   // how many goroutines will write at once
 	memory  int64 // bytes: the whole budget, or that of the cache where an engine cannot tell memory more
+
+	compress bool // where the engine can: S2, Snappy
 }
 
 // kind describes an engine to the report and opens it.

@@ -17,9 +17,9 @@ func goleveldbKind() kind {
 		name:   "goleveldb",
 		peer:   true,
 		module: "github.com/syndtr/goleveldb",
-		config: "github.com/syndtr/goleveldb; BlockCacheCapacity as budgeted and beside it WriteBuffer 64 MiB, bloom filters of " +
-			"10 bits, DisableSeeksCompaction (as go-ethereum sets it), no compression, write merging on (default); durable: Sync. " +
-			"Its one transaction at a time is not measured",
+		config: "github.com/syndtr/goleveldb; BlockCacheCapacity as budgeted and beside it WriteBuffer 64 MiB, bloom " +
+			"filters of 10 bits, DisableSeeksCompaction (as go-ethereum sets it), no compression, write merging on (default); " +
+			"durable: Sync. Its one transaction at a time is not measured",
 		open: openGoleveldb,
 	}
 }
@@ -31,12 +31,16 @@ type leveldbEngine struct {
 }
 
 func openGoleveldb(dir string, o options) (Engine, error) {
+	compression := opt.NoCompression
+	if o.compress {
+		compression = opt.SnappyCompression
+	}
 	db, err := leveldb.OpenFile(filepath.Join(dir, "leveldb"), &opt.Options{
 		BlockCacheCapacity:     int(o.memory),
 		WriteBuffer:            64 << 20,
 		Filter:                 filter.NewBloomFilter(10),
 		DisableSeeksCompaction: true,
-		Compression:            opt.NoCompression,
+		Compression:            compression,
 	})
 	return &leveldbEngine{db: db, write: &opt.WriteOptions{Sync: o.sync}}, err
 }

@@ -15,8 +15,8 @@ const (
 	killShare = 5 // of the rows, one in so many is written before the kill
 )
 
-// kill measures open after the process that wrote was killed, and counts the rows that it had been told were written and
-// that are gone: commits were not durable, but promised, where the engine can, to outlive the process.
+// kill measures open after the process that wrote was killed, and counts the rows that it had been told were written
+// and that are gone: commits were not durable, but promised, where the engine can, to outlive the process.
 func (r *run) kill() error {
 	n := r.Rows / killShare
 	if err := r.killWriter(); err != nil {

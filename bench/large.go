@@ -31,6 +31,7 @@ func (r *run) large() error {
 	const probed = 200_000
 	p := r.data.probes(probed, below(n))
 	return steps(
+		func() error { return r.warm(p) },
 		func() error { return r.readWith("large1", p, 1, false) },
 		func() error { return r.readWith("large2", p, 2, false) },
 		r.memory("rss_large"),
@@ -74,7 +75,7 @@ func (r *run) fill() (n int, err error) {
 
 // amplification notes what n rows have cost: bytes written, and bytes on disk, for each byte of keys and values.
 func (r *run) amplification(n int) error {
-	disk, err := dirSize(r.dir)
+	disk, err := stillSize(r.dir)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,8 @@ func lightningKind() kind {
 	return kind{
 		name: "lightning",
 		config: "this repository; MemoryLimit as budgeted (memtables, page cache, open tables and buffers together), " +
-			"NoCompression; durable: Sync, else Process; one snapshot: Snapshot, one Get each: GetAppend; transactions: Update",
+			"NoCompression (S2 if asked for); durable: Sync, else Process; one snapshot: Snapshot, one Get each: GetAppend; " +
+			"transactions: Update",
 		open:        openLightning,
 		bank:        openLightningBank,
 		lockingBank: openLightningLockingBank,
@@ -29,9 +30,13 @@ func openLightningFor(dir string, o options) (*lightningdb.DB, error) {
 	if o.sync {
 		durability = lightningdb.Sync
 	}
+	compression := lightningdb.NoCompression
+	if o.compress {
+		compression = lightningdb.S2
+	}
 	return lightningdb.Open(dir, &lightningdb.Options{
 		MemoryLimit: o.memory,
-		Compression: lightningdb.NoCompression,
+		Compression: compression,
 		Durability:  durability,
 	})
 }

@@ -58,8 +58,8 @@ static int lmdb_bench_put(MDB_txn *txn, MDB_dbi dbi, char *key, size_t key_size,
 	return mdb_put(txn, dbi, &k, &v, 0);
 }
 
-// lmdb_bench_scan fetches up to n entries as key, value, key, value, and returns how many, or an error below zero. With start
-// it goes to the first one, before or at or after key, which may be NULL.
+// lmdb_bench_scan fetches up to n entries as key, value, key, value, and returns how many, or an error below zero. With
+// start it goes to the first one, before or at or after key, which may be NULL.
 static int lmdb_bench_scan(MDB_cursor *c, int start, int backward, char *key, size_t size, MDB_val *out, int n) {
 	MDB_cursor_op step = backward ? MDB_PREV : MDB_NEXT, op = step;
 	int at = 0;
@@ -108,8 +108,9 @@ func lmdbKind() kind {
 		name: "lmdb",
 		peer: true,
 		config: fmt.Sprintf("liblmdb %d.%d.%d by a thin wrapper; MDB_NOTLS, map of 32 GiB, MDB_NOSYNC when not durable, no "+
-			"MDB_WRITEMAP; write transactions follow one another by a mutex; bulk load in one transaction; cache: the operating "+
-			"system's (mmap); scans fetch up to %d entries for each call of C, values are not copied", major, minor, patch, scanBatch),
+			"MDB_WRITEMAP; write transactions follow one another by a mutex; bulk load in one transaction; cache: the "+
+			"operating system's (mmap); scans fetch up to %d entries for each call of C, values are not copied",
+			major, minor, patch, scanBatch),
 		open: openLMDB,
 		bank: openLMDBBank,
 	}
@@ -174,7 +175,8 @@ func (e *lmdbEngine) Write(keys, values [][]byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.flat.fill(keys, values)
-	return lmdbError(C.lmdb_bench_write(e.env, e.dbi, C.size_t(len(keys)), chars(e.flat.data), &e.flat.sizes[0], cFlag(values == nil)))
+	return lmdbError(C.lmdb_bench_write(e.env, e.dbi, C.size_t(len(keys)), chars(e.flat.data), &e.flat.sizes[0],
+		cFlag(values == nil)))
 }
 
 func (e *lmdbEngine) BulkLoad(next func() (keys, values [][]byte)) error {
@@ -275,7 +277,8 @@ func (r *lmdbReader) Scan(from []byte, d direction, limit int, use func(k, v []b
 		if limit > 0 {
 			want = min(want, limit)
 		}
-		got := C.lmdb_bench_scan(cursor, cFlag(start), cFlag(d == backward), chars(from), C.size_t(len(from)), &r.batch[0], C.int(want))
+		got := C.lmdb_bench_scan(cursor, cFlag(start), cFlag(d == backward), chars(from), C.size_t(len(from)),
+			&r.batch[0], C.int(want))
 		if got < 0 {
 			return fmt.Errorf("lmdb: scan: error %d", got)
 		}

@@ -30,8 +30,8 @@ func peakMemory() (int64, error) {
 	return kib << 10, nil
 }
 
-// bytesWritten is how much this process has had the kernel write to disk so far, mapped files included, if it tells. What
-// is written anew before the kernel got round to it counts once.
+// bytesWritten is how much this process has had the kernel write to disk so far, mapped files included, if it tells.
+// What is written anew before the kernel got round to it counts once.
 func bytesWritten() (n int64, ok bool) {
 	text, err := os.ReadFile("/proc/self/io")
 	if err != nil {

@@ -22,7 +22,6 @@ type invocation struct {
 	settings
 	engines, sets []string // empty: all
 	repetitions   int
-	brief         bool
 	dir           string // for the databases
 	out           string // file for the report
 	save          string // file for the measurements
@@ -89,7 +88,13 @@ func mainError() error {
 	if err != nil {
 		return err
 	}
-	return c.report(m)
+	if err := c.report(m); err != nil {
+		return err
+	}
+	if m.LeftOut > 0 {
+		return fmt.Errorf("%d sets of workloads failed and were left out", m.LeftOut)
+	}
+	return nil
 }
 
 // jobArgument is what this program tells itself to do.
@@ -113,13 +118,14 @@ func parseArguments() *invocation {
 	save := flag.String("save", "", "file for the measurements")
 	from := flag.String("from", "", "measure nothing: report what these files, comma-separated, have saved")
 	dir := flag.String("dir", "", "where to put the databases; default the system's temporary directory")
+	compress := flag.Bool("compress", false, "values that compress to half, and engines that do so, if they can")
 	profiles := flag.String("profiles", "", "directory to write CPU profiles to")
 	ratios := flag.String("ratios", "", "file of ratios to compare with")
 	update := flag.Bool("update", false, "write the file of -ratios anew")
 	flag.Parse()
 
-	c := &invocation{settings: fullSettings, repetitions: 3, brief: *brief, engines: list(*engines), sets: list(*sets), dir: *dir,
-		out: *out, save: *save, from: list(*from), ratios: *ratios, update: *update}
+	c := &invocation{settings: fullSettings, repetitions: 3, engines: list(*engines), sets: list(*sets),
+		dir: *dir, out: *out, save: *save, from: list(*from), ratios: *ratios, update: *update}
 	switch {
 	case *brief:
 		c.settings, c.sets = briefSettings, []string{briefSet.name}
@@ -129,7 +135,7 @@ func parseArguments() *invocation {
 	case *quick:
 		c.settings, c.repetitions = quickSettings, 1
 	}
-	c.Profiles = *profiles
+	c.Profiles, c.Compress = *profiles, *compress
 	override(&c.Rows, *rows)
 	override(&c.Each, *each)
 	override(&c.Sustained, *sustained)

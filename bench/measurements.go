@@ -23,6 +23,7 @@ type measurements struct {
 	Engines     []engineInfo                    // in the order of the report, ours first
 	Values      map[string]map[string][]float64 // engine, row: of each repetition
 	Series      map[string]map[string][]float64 // engine, series: of each second
+	LeftOut     int                             // sets of engines that failed
 	Notes       []string
 }
 
@@ -117,7 +118,10 @@ func (m *measurements) join(other *measurements) error {
 	if m.Settings != other.Settings || m.Repetitions != other.Repetitions {
 		return errors.New("other settings")
 	}
+	m.note(m.piece())
+	m.note(other.piece())
 	m.Took += other.Took
+	m.LeftOut += other.LeftOut
 	for _, e := range other.Engines {
 		if !slices.ContainsFunc(m.Engines, func(have engineInfo) bool { return have.Name == e.Name }) {
 			m.Engines = append(m.Engines, e)
@@ -134,6 +138,11 @@ func (m *measurements) join(other *measurements) error {
 		m.note(note)
 	}
 	return nil
+}
+
+// piece is the note on measurements that were put together with others.
+func (m *measurements) piece() string {
+	return fmt.Sprintf("put together of several runs: `%s`, load average when it began %s", m.Command, m.Load)
 }
 
 // comparison is one row of all engines against the best peer.

@@ -41,12 +41,16 @@ func openPebble(dir string, opts options) (Engine, error) {
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      quiet{},
 	}
+	compression := block.NoCompression
+	if opts.compress {
+		compression = block.SnappyCompression
+	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10
 		o.Levels[i].IndexBlockSize = 256 << 10
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].FilterType = pebble.TableFilter
-		o.Levels[i].Compression = func() *block.CompressionProfile { return block.NoCompression }
+		o.Levels[i].Compression = func() *block.CompressionProfile { return compression }
 	}
 	db, err := pebble.Open(dir, o)
 	durability := pebble.NoSync

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -73,23 +75,32 @@ func (p *progress) done(t task, took time.Duration) {
 	}
 }
 
-// measureAll does all tasks, each in a process of its own. One that fails is left out and noted; that of ours ends the run.
+// measureAll does all tasks, each in a process of its own. One that fails is left out and noted. The error says that
+// the run was interrupted.
 func (c *invocation) measureAll(chosen []kind, workloads []set) (*measurements, error) {
+	interruptible, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	m := newMeasurements(c.settings, chosen, c.repetitions)
 	if missing := missingKinds(); len(missing) > 0 && len(c.engines) == 0 {
 		m.note("this build has no driver for " + strings.Join(missing, ", ") + ": their rows are left out")
 	}
-	p := &progress{settings: c.settings, tasks: plan(chosen, workloads, c.repetitions), took: make(map[string][]time.Duration), start: time.Now()}
+	p := &progress{
+		settings: c.settings,
+		tasks:    plan(chosen, workloads, c.repetitions),
+		took:     make(map[string][]time.Duration),
+		start:    time.Now(),
+	}
 	for at, t := range p.tasks {
 		fmt.Fprintf(os.Stderr, "[%d of %d, %v, about %v left] repetition %d: %s %s\n", at+1, len(p.tasks),
 			time.Since(p.start).Round(time.Second), p.left(at).Round(time.Second), t.repetition+1, t.set.name, t.kind.name)
 		begin := time.Now()
-		results, err := c.measureChild(t)
-		if err != nil && t.kind.name == chosen[0].name {
+		results, err := c.measureChild(interruptible, t)
+		if err := interruptible.Err(); err != nil {
 			return nil, err
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "left out:", err)
+			m.LeftOut++
 			m.note("left out: " + err.Error())
 			continue
 		}
@@ -101,7 +112,7 @@ func (c *invocation) measureAll(chosen []kind, workloads []set) (*measurements, 
 }
 
 // measureChild does a task in a new process, in a new directory that it removes.
-func (c *invocation) measureChild(t task) (*results, error) {
+func (c *invocation) measureChild(interruptible context.Context, t task) (*results, error) {
 	dir, err := os.MkdirTemp(c.dir, "bench-"+t.kind.name+"-")
 	if err != nil {
 		return nil, err
@@ -115,7 +126,7 @@ func (c *invocation) measureChild(t task) (*results, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, cancel := context.WithTimeout(ctx, c.Limit)
+	limit, cancel := context.WithTimeout(interruptible, c.Limit)
 	defer cancel()
 	cmd := exec.CommandContext(limit, self, "-job", string(text))
 	cmd.Stderr = os.Stderr

@@ -12,8 +12,8 @@ import (
 )
 
 // busyWarning is printed when other work had the processors as the run began.
-const busyWarning = "**The machine was busy with other work. These figures are too low, and the ratios between engines and " +
-	"between rows are unreliable, by factors. Run it again on a quiet machine before drawing conclusions.**"
+const busyWarning = "**The machine was busy with other work. These figures are too low, and the ratios between " +
+	"engines and between rows are unreliable, by factors. Run it again on a quiet machine before drawing conclusions.**"
 
 // report is measurements as Markdown with charts.
 type report struct {
@@ -34,17 +34,24 @@ func (r *report) markdown(folder string) []byte {
 }
 
 func (r *report) header(b *bytes.Buffer) {
-	s := r.Settings
-	fmt.Fprintf(b, "# Benchmarks\n\nWritten by `cd bench && %s` in %v; [bench/doc.go](../bench/doc.go) says how it is made fair. ", r.Command,
-		r.Took.Round(time.Second))
-	fmt.Fprintf(b, "Do not edit.\n\nDate: %s. Machine: %s. Load average when it began: %s.\n",
+	s, compressible := r.Settings, "do not compress"
+	if s.Compress {
+		compressible = "compress to half, and are compressed where the engine can"
+	}
+	fmt.Fprintf(b, "# Benchmarks\n\nWritten by `cd bench && %s` in %v; ", r.Command, r.Took.Round(time.Second))
+	b.WriteString("[bench/doc.go](../bench/doc.go) says how it is made fair. Do not edit.\n\n")
+	fmt.Fprintf(b, "Date: %s. Machine: %s. Load average when it began: %s.\n",
 		r.Began.Format("2006-01-02 15:04 UTC"), r.Machine, r.Load)
-	fmt.Fprintf(b, "\n%s rows, keys of %d random bytes, values of %d bytes that do not compress (%d in the first tenth of the rows, "+
-		"the hot ones); memory %d MiB for each engine, %d MiB with ten times as much data; %v for each timed row, %v of sustained "+
-		"writes; median of %d repetitions, except sustained writes and ten times the memory: once. k: thousand, M: million.\n",
-		number(float64(s.Rows)), keySize, valueSize, hotValueSize, s.Memory>>20, s.LargeMemory>>20, s.Each, s.Sustained, r.Repetitions)
-	b.WriteString("\nThe last column compares the first engine with the best of the peers, which it names: above 1 it is better, by that " +
-		"factor; **rows that it loses are bold and marked ▼**. The Go map is no peer: it is the limit that memory sets.\n")
+	fmt.Fprintf(b, "\n%s rows, keys of %d random bytes, values of %d bytes that %s (%d in the first tenth ",
+		number(float64(s.Rows)), keySize, valueSize, compressible, hotValueSize)
+	fmt.Fprintf(b, "of the rows, the hot ones); memory %d MiB for each engine, %d MiB with ten times as much data; ",
+		s.Memory>>20, s.LargeMemory>>20)
+	fmt.Fprintf(b, "%v for each timed row, %v of sustained writes; median of %d repetitions, ",
+		s.Each, s.Sustained, r.Repetitions)
+	b.WriteString("of sustained writes and ten times the memory one. k: thousand, M: million.\n")
+	b.WriteString("\nThe last column compares the first engine with the best of the peers, which it names: above 1 it " +
+		"is better, by that factor; **rows that it loses are bold and marked ▼**. The Go map is no peer: it is the limit " +
+		"that memory sets.\n")
 	if busy, err := strconv.ParseFloat(r.Load, 64); err == nil && busy > float64(runtime.NumCPU())/4 {
 		b.WriteString("\n" + busyWarning + "\n")
 	}
@@ -56,7 +63,8 @@ func (r *report) summary(b *bytes.Buffer) {
 	if compared == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## Summary\n\n%s is ahead of every peer in %d of %d rows.", r.Engines[0].Name, compared-len(lost), compared)
+	fmt.Fprintf(b, "\n## Summary\n\n%s is ahead of every peer in %d of %d rows.",
+		r.Engines[0].Name, compared-len(lost), compared)
 	if len(lost) > 0 {
 		fmt.Fprintf(b, " It loses:\n\n* %s\n", strings.Join(lost, "\n* "))
 		return

@@ -17,8 +17,8 @@ func TestMeasureAll_fillsEveryRow(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program for each set")
 	}
-	tiny := settings{Rows: 3000, Each: 2 * time.Millisecond, Sustained: time.Second, Memory: 32 << 20, LargeMemory: 10 << 20,
-		Patience: 100 * time.Millisecond, Limit: time.Minute}
+	tiny := settings{Rows: 3000, Each: 2 * time.Millisecond, Sustained: time.Second, Memory: 32 << 20,
+		LargeMemory: 10 << 20, Patience: 100 * time.Millisecond, Limit: time.Minute}
 	c := &invocation{settings: tiny, repetitions: 1, dir: t.TempDir()}
 	chosen, err := chooseKinds([]string{"lightning", "bbolt"})
 	if err != nil {
@@ -71,12 +71,16 @@ func wellFormed(t *testing.T, name string, svg []byte) {
 func sample() *measurements {
 	return &measurements{
 		Repetitions: 3,
-		Engines:     []engineInfo{{Name: "lightning"}, {Name: "bbolt", Peer: true}, {Name: "pebble", Peer: true}, {Name: "gomap"}},
+		Engines: []engineInfo{
+			{Name: "lightning"}, {Name: "bbolt", Peer: true}, {Name: "pebble", Peer: true}, {Name: "gomap"},
+		},
 		Values: map[string]map[string][]float64{
-			"lightning": {"load": {300, 100, 200}, "disk": {50}, "kill_lost": {1}, "bank10_durable_locking": {40}, "sustained": {30}},
-			"bbolt":     {"load": {100, 100, 100}, "disk": {25}, "kill_lost": {0}, "bank10_durable": {10}},
-			"pebble":    {"load": {400, 400, 400}, "disk": {100}, "kill_lost": {3}, "bank10_durable": {20}},
-			"gomap":     {"load": {900}},
+			"lightning": {
+				"load": {300, 100, 200}, "disk": {50}, "kill_lost": {1}, "bank10_durable_locking": {40}, "sustained": {30},
+			},
+			"bbolt":  {"load": {100, 100, 100}, "disk": {25}, "kill_lost": {0}, "bank10_durable": {10}},
+			"pebble": {"load": {400, 400, 400}, "disk": {100}, "kill_lost": {3}, "bank10_durable": {20}},
+			"gomap":  {"load": {900}},
 		},
 		Series: map[string]map[string][]float64{"bbolt": {"rate": {10, 0, 1000}}, "lightning": {"rate": {20, 30, 40}}},
 	}
@@ -112,7 +116,9 @@ func TestCompare_againstTheBestPeer(t *testing.T) {
 func TestReport_marksWhatIsLost(t *testing.T) {
 	r := &report{measurements: sample()}
 	text := string(r.markdown("charts"))
-	for _, want := range []string{"**0.50 pebble ▼**", "| 200 | 100 | 400 | 900 |", "It loses:", "of bbolt", "](charts/writes.svg)"} {
+	for _, want := range []string{
+		"**0.50 pebble ▼**", "| 200 | 100 | 400 | 900 |", "It loses:", "of bbolt", "](charts/writes.svg)",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report has no %q:\n%s", want, text)
 		}
@@ -126,7 +132,8 @@ func TestReport_marksWhatIsLost(t *testing.T) {
 	if svg := string(r.charts["writes.svg"]); !strings.Contains(svg, behind) || !strings.Contains(svg, "0.50×") {
 		t.Errorf("the chart does not show the loss:\n%s", svg)
 	}
-	if svg := string(r.charts["sustained-rate.svg"]); strings.Count(svg, "<polyline") != 2 || strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
+	svg := string(r.charts["sustained-rate.svg"])
+	if strings.Count(svg, "<polyline") != 2 || strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
 		t.Errorf("the chart of rates:\n%s", svg)
 	}
 }
@@ -256,5 +263,21 @@ func TestCheck_seesWhatIsWrong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A setting that does not reach the engine makes a comparison of nothing.
+func TestRun_compressesIfAsked(t *testing.T) {
+	var sizes [2]float64
+	for at, compress := range []bool{false, true} {
+		s := settings{Rows: 20_000, Memory: 32 << 20, Patience: time.Second, Compress: compress}
+		r := newRun(s, lightningKind(), t.TempDir())
+		if err := steps(r.load, func() error { return r.engine.Compact() }, r.size("disk"), r.check, r.close); err != nil {
+			t.Fatal(err)
+		}
+		sizes[at] = r.Values["disk"]
+	}
+	if sizes[1] > sizes[0]*0.85 {
+		t.Errorf("%.2f MiB compressed, %.2f MiB as they are", sizes[1], sizes[0])
 	}
 }

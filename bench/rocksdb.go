@@ -9,7 +9,8 @@ package main
 #include <rocksdb/c.h>
 
 // rocks_bench_write writes n pairs, which lie one after the other in data, or removes n keys, in one batch.
-static char *rocks_bench_write(rocksdb_t *db, rocksdb_writeoptions_t *o, size_t n, char *data, unsigned *sizes, int remove) {
+static char *rocks_bench_write(rocksdb_t *db, rocksdb_writeoptions_t *o, size_t n, char *data, unsigned *sizes,
+		int remove) {
 	char *err = NULL;
 	rocksdb_writebatch_t *b = rocksdb_writebatch_create();
 	for (size_t i = 0; i < n; i++) {
@@ -33,7 +34,8 @@ typedef struct {
 } rocks_lookup;
 
 // rocks_bench_get copies a value to where there is room, at least for the largest.
-static rocks_lookup rocks_bench_get(rocksdb_t *db, rocksdb_readoptions_t *o, char *key, size_t size, char *to, size_t room) {
+static rocks_lookup rocks_bench_get(rocksdb_t *db, rocksdb_readoptions_t *o, char *key, size_t size, char *to,
+		size_t room) {
 	rocks_lookup l = {NULL, -1};
 	rocksdb_pinnableslice_t *s = rocksdb_get_pinned(db, o, key, size, &l.err);
 	if (!s) return l;
@@ -47,9 +49,10 @@ static rocks_lookup rocks_bench_get(rocksdb_t *db, rocksdb_readoptions_t *o, cha
 	return l;
 }
 
-// rocks_bench_scan copies up to n entries, keys and values one after the other, to where there is room for them, and returns
-// how many. With start it goes to the first one, before or at or after key, which may be NULL.
-static int rocks_bench_scan(rocksdb_iterator_t *it, int start, int backward, char *key, size_t size, char *to, unsigned *sizes, int n) {
+// rocks_bench_scan copies up to n entries, keys and values one after the other, to where there is room for them, and
+// returns how many. With start it goes to the first one, before or at or after key, which may be NULL.
+static int rocks_bench_scan(rocksdb_iterator_t *it, int start, int backward, char *key, size_t size, char *to,
+		unsigned *sizes, int n) {
 	if (start) {
 		if (!key) {
 			if (backward) rocksdb_iter_seek_to_last(it); else rocksdb_iter_seek_to_first(it);
@@ -79,7 +82,8 @@ static int rocks_bench_scan(rocksdb_iterator_t *it, int start, int backward, cha
 	return i;
 }
 
-static rocks_lookup rocks_bench_txn_get(rocksdb_transaction_t *t, rocksdb_readoptions_t *o, char *key, size_t size, char *to, size_t room) {
+static rocks_lookup rocks_bench_txn_get(rocksdb_transaction_t *t, rocksdb_readoptions_t *o, char *key, size_t size,
+		char *to, size_t room) {
 	rocks_lookup l = {NULL, -1};
 	size_t n;
 	char *v = rocksdb_transaction_get_for_update(t, o, key, size, &n, 1, &l.err);
@@ -118,11 +122,11 @@ func rocksdbKind() kind {
 	return kind{
 		name: "rocksdb",
 		peer: true,
-		config: "librocksdb of the system by a thin wrapper (Debian builds it with assertions, which cost it up to a third of its bulk " +
-			"load); LRU block cache as budgeted and beside it write buffers of 64 MiB (up to 4), bloom filters of 10 bits, blocks of " +
-			"4 KiB, format_version 5, max_background_jobs 4, level_compaction_dynamic_level_bytes, no compression; durable: " +
-			"WriteOptions.sync; transactions by OptimisticTransactionDB with GetForUpdate, begun again on Busy; a read is one call " +
-			"of C, scans fetch up to 64 entries for each",
+		config: "librocksdb of the system by a thin wrapper (Debian builds it with assertions, which cost it up to a third " +
+			"of its bulk load); LRU block cache as budgeted and beside it write buffers of 64 MiB (up to 4), bloom filters of " +
+			"10 bits, blocks of 4 KiB, format_version 5, max_background_jobs 4, level_compaction_dynamic_level_bytes, no " +
+			"compression; durable: WriteOptions.sync; transactions by OptimisticTransactionDB with GetForUpdate, begun again " +
+			"on Busy; a read is one call of C, scans fetch up to 64 entries for each",
 		open: openRocks,
 		bank: openRocksBank,
 	}
@@ -166,7 +170,11 @@ func newRocksOptions(o options) *rocksOptions {
 	C.rocksdb_options_set_max_write_buffer_number(s.options, 4)
 	C.rocksdb_options_set_max_background_jobs(s.options, 4)
 	C.rocksdb_options_set_level_compaction_dynamic_level_bytes(s.options, 1)
-	C.rocksdb_options_set_compression(s.options, C.rocksdb_no_compression)
+	var compression C.int = C.rocksdb_no_compression
+	if o.compress {
+		compression = C.rocksdb_snappy_compression
+	}
+	C.rocksdb_options_set_compression(s.options, compression)
 	C.rocksdb_writeoptions_set_sync(s.write, C.uchar(cFlag(o.sync)))
 	return s
 }
@@ -201,7 +209,8 @@ func (e *rocksEngine) Write(keys, values [][]byte) error {
 	f := e.writes.Get().(*flat)
 	defer e.writes.Put(f)
 	f.fill(keys, values)
-	return rocksError(C.rocks_bench_write(e.db, e.settings.write, C.size_t(len(keys)), chars(f.data), &f.sizes[0], cFlag(values == nil)))
+	return rocksError(C.rocks_bench_write(e.db, e.settings.write, C.size_t(len(keys)), chars(f.data), &f.sizes[0],
+		cFlag(values == nil)))
 }
 
 func (e *rocksEngine) Sync() error {
@@ -211,7 +220,9 @@ func (e *rocksEngine) Sync() error {
 }
 
 func (e *rocksEngine) Busy() (bool, error) {
-	for _, name := range []string{"num-running-compactions", "compaction-pending", "num-running-flushes", "mem-table-flush-pending"} {
+	for _, name := range []string{
+		"num-running-compactions", "compaction-pending", "num-running-flushes", "mem-table-flush-pending",
+	} {
 		property := C.CString("rocksdb." + name)
 		var n C.uint64_t
 		rc := C.rocksdb_property_int(e.db, property, &n)
@@ -255,7 +266,8 @@ type rocksReader struct {
 }
 
 func (r *rocksReader) Get(key []byte, use func([]byte)) (bool, error) {
-	l := C.rocks_bench_get(r.engine.db, r.options, chars(key), C.size_t(len(key)), chars(r.memory), C.size_t(len(r.memory)))
+	l := C.rocks_bench_get(r.engine.db, r.options, chars(key), C.size_t(len(key)),
+		chars(r.memory), C.size_t(len(r.memory)))
 	if l.size < 0 {
 		return false, rocksError(l.err)
 	}
@@ -272,7 +284,8 @@ func (r *rocksReader) Scan(from []byte, d direction, limit int, use func(k, v []
 		if limit > 0 {
 			want = min(want, limit)
 		}
-		got := int(C.rocks_bench_scan(it, start, back, chars(from), C.size_t(len(from)), chars(r.memory), &r.sizes[0], C.int(want)))
+		got := int(C.rocks_bench_scan(it, start, back, chars(from), C.size_t(len(from)),
+			chars(r.memory), &r.sizes[0], C.int(want)))
 		at := 0
 		for i := range got {
 			k, v := int(r.sizes[2*i]), int(r.sizes[2*i+1])
@@ -321,10 +334,16 @@ func openRocksBank(dir string, o options) (Bank, error) {
 func (b *rocksBank) Update(fn func(BankTx) error) error {
 	for {
 		err := b.attempt(fn)
-		if err == nil || !strings.Contains(err.Error(), "Resource busy") && !strings.Contains(err.Error(), "Operation failed. Try again.") {
+		if err == nil || !isConflict(err) {
 			return err
 		}
 	}
+}
+
+// isConflict goes by the text: the C API has no codes.
+func isConflict(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "Resource busy") || strings.Contains(text, "Operation failed. Try again.")
 }
 
 func (b *rocksBank) attempt(fn func(BankTx) error) error {
@@ -363,7 +382,8 @@ type rocksTx struct {
 }
 
 func (t *rocksTx) Get(key []byte) ([]byte, error) {
-	l := C.rocks_bench_txn_get(t.txn, t.bank.settings.read, chars(key), C.size_t(len(key)), chars(t.value[:]), C.size_t(len(t.value)))
+	l := C.rocks_bench_txn_get(t.txn, t.bank.settings.read, chars(key), C.size_t(len(key)),
+		chars(t.value[:]), C.size_t(len(t.value)))
 	if l.err == nil && l.size < 0 {
 		return nil, errNoAccount
 	}
@@ -382,7 +402,8 @@ type rocksView struct {
 }
 
 func (t *rocksView) Get(key []byte) ([]byte, error) {
-	l := C.rocks_bench_get(t.bank.base, t.read, chars(key), C.size_t(len(key)), chars(t.value[:]), C.size_t(len(t.value)))
+	l := C.rocks_bench_get(t.bank.base, t.read, chars(key), C.size_t(len(key)),
+		chars(t.value[:]), C.size_t(len(t.value)))
 	if l.err == nil && l.size < 0 {
 		return nil, errNoAccount
 	}

@@ -19,6 +19,7 @@ type settings struct {
 	Sustained   time.Duration // of sustained writes
 	Memory      int64         // bytes: the budget of each engine
 	LargeMemory int64         // bytes: the budget with the large data set, which is largeFactor times as large
+	Compress    bool          // values to half their size, where the engine can
 	Patience    time.Duration // for the fill of the large data set, and again for background work after it
 	Limit       time.Duration // for one set of one engine; what takes longer is ended and left out
 	Profiles    string        // directory for CPU profiles; empty for none
@@ -49,8 +50,8 @@ func newRun(s settings, k kind, dir string) *run {
 		results:  results{Values: make(map[string]float64), Series: make(map[string][]float64)},
 		kind:     k,
 		dir:      dir,
-		data:     newData(uint64(s.Rows / hotShare)),
-		opened:   options{writers: 1, memory: s.Memory},
+		data:     newData(uint64(s.Rows/hotShare), s.Compress),
+		opened:   options{writers: 1, memory: s.Memory, compress: s.Compress},
 	}
 }
 
@@ -108,11 +109,7 @@ func (r *run) open(o options) error {
 
 // unsynced are the options for everything but durable writes.
 func (r *run) unsynced(writers int) options {
-	return options{writers: writers, memory: r.opened.memory}
-}
-
-func (r *run) synced(writers int) options {
-	return options{sync: true, writers: writers, memory: r.opened.memory}
+	return options{writers: writers, memory: r.opened.memory, compress: r.Compress}
 }
 
 func (r *run) close() error {
@@ -232,7 +229,8 @@ func zipfian(random *rand.Rand, n int) func() uint64 {
 	return rand.NewZipf(random, exponent, 1, uint64(n-1)).Uint64
 }
 
-// scattered spreads small numbers over the rows [0, n), so that the most popular rows are not those with shorter values.
+// scattered spreads small numbers over the rows [0, n), so that the most popular rows are not those with shorter
+// values.
 func scattered(draw uint64, n int) uint64 { return draw * golden % uint64(n) }
 
 // memory notes the highest resident memory of the process so far, in MiB.
@@ -247,10 +245,30 @@ func (r *run) memory(name string) func() error {
 // size notes the space that the database takes, in MiB.
 func (r *run) size(name string) func() error {
 	return func() error {
-		bytes, err := dirSize(r.dir)
+		bytes, err := stillSize(r.dir)
 		r.Values[name] = float64(bytes) / (1 << 20)
 		return err
 	}
+}
+
+// stillSize is dirSize once that no longer changes: engines remove files in the background, which takes its time.
+func stillSize(dir string) (size int64, err error) {
+	const looks, interval, still = 50, 100 * time.Millisecond, 3
+	same := 0
+	for range looks {
+		before := size
+		if size, err = dirSize(dir); err != nil {
+			return 0, err
+		}
+		if same++; size != before {
+			same = 0
+		}
+		if same == still {
+			break
+		}
+		time.Sleep(interval)
+	}
+	return size, nil
 }
 
 // dirSize is the space that the files take, holes not counted as far as the file system tells.

@@ -27,7 +27,8 @@ func (r *run) scans(prefix string, n int) error {
 	o := r.data.ordered(n)
 	for _, d := range directions {
 		for _, length := range scanLengths {
-			if err := r.scanFrom(reader, fmt.Sprintf("%sscan%d%s", prefix, length, d.suffix), o, d.direction, length); err != nil {
+			name := fmt.Sprintf("%sscan%d%s", prefix, length, d.suffix)
+			if err := r.scanFrom(reader, name, o, d.direction, length); err != nil {
 				return ignoreUnsupported(err)
 			}
 		}
@@ -58,7 +59,7 @@ func (r *run) scanFrom(reader Reader, name string, o *ordered, d direction, leng
 	n := 0
 	took, err := r.timed(name, func() error {
 		use := func(_, v []byte) { got += sum(v) }
-		for deadline := time.Now().Add(r.Each); time.Now().Before(deadline); n++ {
+		for deadline := time.Now().Add(r.Each); n == 0 || time.Now().Before(deadline); n++ {
 			if err := reader.Scan(p.key(n%starts), d, length, use); err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ func sets() []set {
 	return []set{
 		{
 			name: "table", measures: reads, run: (*run).table,
-			plan: func(s settings) time.Duration { return perRow(s, 20*time.Microsecond) + 35*s.Each },
+			plan: func(s settings) time.Duration { return perRow(s, 20*time.Microsecond) + 45*s.Each },
 		},
 		{
 			name: "ycsb", measures: reads, run: (*run).ycsb,
@@ -76,6 +76,7 @@ func (r *run) brief() error {
 		func() error {
 			p := r.data.probes(r.Rows, below(r.Rows))
 			return steps(
+				func() error { return r.warm(p) },
 				func() error { return r.readWith("uniform1", p, 1, true) },
 				func() error { return r.readWith("uniform_own2", p, 2, false) })
 		},

@@ -21,10 +21,10 @@ func sqliteKind() kind {
 		name:   "sqlite",
 		peer:   true,
 		module: "github.com/mattn/go-sqlite3",
-		config: "github.com/mattn/go-sqlite3, without database/sql; WITHOUT ROWID table, WAL, synchronous FULL when durable, else " +
-			"OFF, cache_size as budgeted for each connection, default checkpoints, prepared statements; one writing connection, " +
-			"which a mutex passes on (on several, SQLite waits for itself by sleeping), and one for each reader; bulk load in one " +
-			"transaction; transfers BEGIN IMMEDIATE and begin again on SQLITE_BUSY",
+		config: "github.com/mattn/go-sqlite3, without database/sql; WITHOUT ROWID table, WAL, synchronous FULL when " +
+			"durable, else OFF, cache_size as budgeted for each connection, default checkpoints, prepared statements; one " +
+			"writing connection, which a mutex passes on (on several, SQLite waits for itself by sleeping), and one for each " +
+			"reader; bulk load in one transaction; transfers BEGIN IMMEDIATE and begin again on SQLITE_BUSY",
 		open: openSQLite,
 		bank: openSQLiteBank,
 	}
@@ -44,8 +44,8 @@ func connectSQLite(dir string, o options) (*sqliteConn, error) {
 	if o.sync {
 		durability = "FULL"
 	}
-	conn, err := (&sqlite3.SQLiteDriver{}).Open(fmt.Sprintf("file:%s?_journal_mode=WAL&_mutex=no&_synchronous=%s&_cache_size=%d",
-		sqlitePath(dir), durability, -(o.memory >> 10)))
+	conn, err := (&sqlite3.SQLiteDriver{}).Open(fmt.Sprintf(
+		"file:%s?_journal_mode=WAL&_mutex=no&_synchronous=%s&_cache_size=%d", sqlitePath(dir), durability, -(o.memory >> 10)))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (c *sqliteConn) change(keys, values [][]byte) error {
 }
 
 // query calls use with the rows of a statement, until there are no more.
-func (c *sqliteConn) query(s driver.Stmt, columns int, use func(row []driver.Value), arguments ...driver.NamedValue) error {
+func (c *sqliteConn) query(s driver.Stmt, columns int, use func([]driver.Value), arguments ...driver.NamedValue) error {
 	rows, err := s.(driver.StmtQueryContext).QueryContext(ctx, arguments)
 	if err != nil {
 		return err

@@ -32,7 +32,9 @@ func (r *run) writes(names ...string) error {
 		if len(names) > 0 && !slices.Contains(names, w.name) {
 			continue
 		}
-		err := r.open(options{sync: w.sync, writers: w.goroutines, memory: r.opened.memory})
+		o := r.unsynced(w.goroutines)
+		o.sync = w.sync
+		err := r.open(o)
 		if errors.Is(err, errUnsupported) {
 			continue
 		}
