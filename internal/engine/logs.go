@@ -22,11 +22,11 @@ func (e *Engine) reusableLocked(f logFile) bool {
 	return len(e.retired) < keptLogs && f.size <= 2*e.segmentLimit() && e.heldUp == nil && !e.closed.Load()
 }
 
-// reuseLog makes a retired segment the next one, if there is none yet. While the disk is full, and at the end, it lets go
-// of all of them instead. A failure is one of a segment that is to be written: it stops writes, or passes.
+// reuseLog makes a retired segment the next one, if there is none yet. While the disk is full, when nothing has been written
+// for a while, and at the end, it lets go of all of them instead. A failure is one of a segment that is to be written: it stops writes, or passes.
 func (e *Engine) reuseLog() {
 	e.mu.Lock()
-	letGo := e.heldUp != nil || e.closed.Load()
+	letGo := e.heldUp != nil || e.closed.Load() || e.mems.quiet(e.opts.Now())
 	old, blank := e.retired, e.blank
 	switch {
 	case letGo:

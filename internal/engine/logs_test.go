@@ -45,16 +45,22 @@ func TestFlush_logSegmentsAreUsedAgain(t *testing.T) {
 
 // Files that are kept for speed must not hold the space that a full disk needs, nor stay when the database is closed.
 func TestClean_letsGoOfSegmentsThatWait(t *testing.T) {
+	c := newClock()
 	for name, end := range map[string]func(e *Engine) error{
 		"full disk": func(e *Engine) error {
 			e.noteHeldUp(vfs.ErrNoSpace)
 			_, err := e.CleanStep()
 			return err
 		},
+		"quiet": func(e *Engine) error {
+			c.pass(e.MemoryStep())
+			_, err := e.CleanStep()
+			return err
+		},
 		"close": (*Engine).Close,
 	} {
 		disk := memfs.New()
-		e := openManual(t, disk)
+		e := openRetaining(t, disk, c, Options{})
 		rotateLog(t, e, 0)
 		if e.blank == nil {
 			t.Fatal("no segment is ready")

@@ -18,8 +18,8 @@ type memtables struct {
 	folding   *memtable.Folding
 }
 
-// spareAge is how long after the last rotation spare memtables are kept. A database that is written to all the time
-// rotates more often; in one that is mostly read the cache has more use for the memory.
+// spareAge is how long after the last rotation spare memtables and log segments are kept. A database that is written to all
+// the time rotates more often; in one that is mostly read the cache has more use for the memory, and others for the disk.
 const spareAge = 5 * time.Second
 
 // get returns an empty memtable for segment with room for at least need bytes.
@@ -51,12 +51,12 @@ func (p *memtables) recycle(m *memRef) {
 	m.Free()
 }
 
-// spareDue is how long the spare memtables are kept from now on; far away if there are none.
-func (p *memtables) spareDue(now time.Time) time.Duration {
-	if len(p.spare) == 0 {
-		return time.Hour
-	}
-	return max(0, spareAge-max(0, now.Sub(p.asked)))
+// quiet reports whether the last rotation was long ago.
+func (p *memtables) quiet(now time.Time) bool { return now.Sub(p.asked) >= spareAge }
+
+// untilQuiet is how long what is spare is kept from now on.
+func (p *memtables) untilQuiet(now time.Time) time.Duration {
+	return spareAge - max(0, now.Sub(p.asked))
 }
 
 // free gives back the spare memtables.
@@ -73,10 +73,11 @@ func (p *memtables) free() {
 func (e *Engine) MemoryStep() time.Duration {
 	widened := e.reviewRows()
 	e.mu.Lock()
-	due := e.mems.spareDue(e.opts.Now())
-	if due == 0 {
+	due := time.Hour
+	if now := e.opts.Now(); e.mems.quiet(now) {
 		e.mems.free()
-		due = time.Hour
+	} else if len(e.mems.spare) > 0 || e.blank != nil { // CleanStep, which comes first, gives back log segments
+		due = e.mems.untilQuiet(now)
 	}
 	memtables := e.mems.allocated
 	e.mu.Unlock()
