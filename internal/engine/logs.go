@@ -11,8 +11,9 @@ import (
 // pages to find: the log is then as fast as the memory and the medium are. A flush retires a segment, the housekeeper
 // gives it the name of the next one, and the commit leader begins it when the active one is full.
 
-// keptLogs is how many retired segments wait for that at most, beside the one that is ready.
-const keptLogs = 2
+// keptLogs is how many retired segments wait for that at most, beside the one that is ready. As many are retired as are
+// needed, so one is enough; and with the active one they are no more than LogLimit.
+const keptLogs = 1
 
 // segmentLimit is how much of a log segment is filled, in bytes.
 func (e *Engine) segmentLimit() int64 { return e.opts.LogLimit / int64(e.budget.frozen+1) }
@@ -23,7 +24,8 @@ func (e *Engine) reusableLocked(f logFile) bool {
 }
 
 // reuseLog makes a retired segment the next one, if there is none yet. While the disk is full, when nothing has been written
-// for a while, and at the end, it lets go of all of them instead. A failure is one of a segment that is to be written: it stops writes, or passes.
+// for a while, and at the end, it lets go of all of them instead. A failure is one of a segment that is to be written: it
+// stops writes, or passes.
 func (e *Engine) reuseLog() {
 	e.mu.Lock()
 	letGo := e.heldUp != nil || e.closed.Load() || e.mems.quiet(e.opts.Now())
