@@ -41,6 +41,9 @@ func TestFlush_logSegmentsAreUsedAgain(t *testing.T) {
 	if got := scan(t, next, nil); len(got) != rounds {
 		t.Errorf("%d keys of %d are there after a kill", len(got), rounds)
 	}
+	if r := next.Report(); r.TornBytes != 0 {
+		t.Errorf("%d bytes are said to be torn: what the segment held before", r.TornBytes)
+	}
 }
 
 // Files that are kept for speed must not hold the space that a full disk needs, nor stay when the database is closed.

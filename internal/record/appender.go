@@ -153,8 +153,13 @@ func (a *Appender) addLarge(payload, pad []byte) error {
 	return nil
 }
 
-// Flush writes the group and returns where it ends. The group is not durable before a Sync that begins later.
+// Flush writes the group and returns where it ends. The group is not durable before a Sync that begins later. Where the
+// file goes on behind it, in bytes that were written before, a header's length of zeros says that nothing follows; the next
+// group overwrites them.
 func (a *Appender) Flush() (end int64, err error) {
+	if a.room < math.MaxInt64 {
+		a.buf = append(a.buf, zeros[:HeaderSize]...)
+	}
 	if err := a.drain(); err != nil {
 		return 0, err
 	}

@@ -42,8 +42,7 @@ type Report struct {
 	LastSeq    key.SeqNum // last sequence number of the log; 0 if it is empty and always was
 
 	// Torn tail of the last segment: where it begins and how many bytes, up to the last one that is not zero, were
-	// dropped. TornBytes is 0 for a log that ends at a record's end. In a segment that held older bytes,
-	// these are counted too.
+	// dropped. TornBytes is 0 for a log that ends at a record's end, whatever older bytes the segment holds behind it.
 	TornFile   string
 	TornOffset int64
 	TornBytes  int64
@@ -254,6 +253,9 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
 	}
 	if proof >= 0 {
 		return corrupt.New(s.name, off, "%s, though the record at offset %d says that this was durable", problem, proof)
+	}
+	if problem == record.NoRecord { // what is behind was never of this segment, or never finished
+		return nil
 	}
 	return r.reportTorn(s, off, math.MaxInt64, problem)
 }

@@ -98,9 +98,10 @@ func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 	return b, nil
 }
 
-// blank overwrites the header of a segment that was, durably: a seal may name the file before it has another.
+// blank overwrites the header of a segment that was, durably: a seal may name the file before it has another. The zeros
+// reach behind it: no record follows.
 func (b *Blank) blank() error {
-	var zeros [record.FileHeaderSize]byte
+	var zeros [record.FileHeaderSize + record.HeaderSize]byte
 	if _, err := b.f.WriteAt(zeros[:], 0); err != nil {
 		return err
 	}
