@@ -168,7 +168,7 @@ func split(b []byte) (user, value []byte, word uint64, ok bool) {
 func (p *Page) Lend(dst []key.Entry, i, step int) int {
 	slots := p.payload[p.end+headSize*p.count:]
 	for n := range dst {
-		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])):p.end]
+		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])) : p.end]
 		t := key.Trailer(binary.LittleEndian.Uint64(b))
 		user, value, word, ok := split(b)
 		if !ok {
