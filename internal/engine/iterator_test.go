@@ -108,7 +108,9 @@ func TestEach_noticesWhatAStepWould(t *testing.T) {
 
 // checkEach has a loop over 60 entries, in the middle of which something happens: it must end there with the error
 // wanted, or show everything, on the newest view.
-func checkEach(t *testing.T, name string, d Direction, meanwhile func(*Engine, *Iterator, *Snapshot, *clock), stopped, want error) {
+func checkEach(
+	t *testing.T, name string, d Direction, meanwhile func(*Engine, *Iterator, *Snapshot, *clock), stopped, want error,
+) {
 	t.Helper()
 	const keys, middle = 60, 20
 	c := newClock()

@@ -130,8 +130,8 @@ func TestVisible_manyVersions(t *testing.T) {
 	}
 }
 
-// TestVisible_stretches: what is taken together must show the same as what is taken one by one: keys of a few versions, some
-// deleted or merged, from one run or several, at every snapshot, there and back.
+// TestVisible_stretches: what is taken together must show the same as what is taken one by one: keys of a few versions,
+// some deleted or merged, from one run or several, at every snapshot, there and back.
 func TestVisible_stretches(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 1))

@@ -91,7 +91,8 @@ func checkStretches(t *testing.T, it *Iterator, rows []row) {
 	r := rand.New(rand.NewPCG(2, 2))
 	dst := make([]merge.Entry, 40)
 	for range 2000 {
-		end := key.Make(fmt.Appendf(nil, "key%04d", r.IntN(602)), []key.SeqNum{0, 49, 50, 51, key.MaxSeqNum}[r.IntN(5)], key.KindMax)
+		seq := []key.SeqNum{0, 49, 50, 51, key.MaxSeqNum}[r.IntN(5)]
+		end := key.Make(fmt.Appendf(nil, "key%04d", r.IntN(602)), seq, key.KindMax)
 		at := r.IntN(len(rows))
 		it.SeekGE(rows[at].key)
 		n, step := 0, 1
