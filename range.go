@@ -53,21 +53,19 @@ func (db *DB) note(error) {}
 // Prefix returns the entries whose keys begin with p.
 func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
 
+// newRange is not inlined, since it would be in the program once for each loop.
+//
+//go:noinline
 func newRange(from source, lo, hi []byte) *Range {
 	r := &Range{limit: -1, from: from}
-	room := r.room[:0]
-	r.lo, room = kept(room, lo)
-	r.hi, _ = kept(room, hi)
-	return r
-}
-
-// kept returns a copy of k, in room if it fits there, and what is left of room. A nil k stays nil.
-func kept(room, k []byte) (copied, rest []byte) {
-	if k == nil || len(k) > cap(room) {
-		return bytes.Clone(k), room
+	both := append(append(r.room[:0], lo...), hi...)
+	if lo != nil {
+		r.lo = both[:len(lo):len(lo)]
 	}
-	n := len(k)
-	return append(room, k...)[:n:n], room[n:n]
+	if hi != nil {
+		r.hi = both[len(lo):]
+	}
+	return r
 }
 
 // prefixBounds returns the range of keys that begin with p: from p to the first key after all of them, which is p
@@ -96,47 +94,54 @@ func (r *Range) Limit(n int) *Range {
 
 // All yields keys and values in order. Both are valid until the next step of the loop and must not be changed; copy
 // what is to be kept. After the loop, Err tells whether it reached the end.
-func (r *Range) All() iter.Seq2[[]byte, []byte] {
-	return func(yield func(k, v []byte) bool) {
-		r.walk(func(it iterator) error {
-			if plain, ok := it.(*engine.Iterator); ok {
-				return plain.Each(engine.Direction(r.reverse), r.limit, yield)
-			}
-			return r.each(it, func() (bool, error) {
-				v, err := it.Value()
-				return err == nil && yield(it.Key(), v), err
-			})
-		})
+func (r *Range) All() iter.Seq2[[]byte, []byte] { return r.all }
+
+// all is a function of its own, and not in All, so that it is not in the program once for each loop.
+func (r *Range) all(yield func(k, v []byte) bool) {
+	it := r.begin()
+	if it == nil {
+		return
 	}
+	defer it.Close()
+	if plain, ok := it.(*engine.Iterator); ok {
+		r.fail(plain.Each(engine.Direction(r.reverse), r.limit, yield))
+		return
+	}
+	r.fail(r.each(it, func() (bool, error) {
+		v, err := it.Value()
+		return err == nil && yield(it.Key(), v), err
+	}))
 }
 
 // Keys yields the keys in order, without reading large values. A key is valid until the next step of the loop.
-func (r *Range) Keys() iter.Seq[[]byte] {
-	return func(yield func(k []byte) bool) {
-		r.walk(func(it iterator) error {
-			return r.each(it, func() (bool, error) { return yield(it.Key()), nil })
-		})
+func (r *Range) Keys() iter.Seq[[]byte] { return r.keys }
+
+func (r *Range) keys(yield func(k []byte) bool) {
+	it := r.begin()
+	if it == nil {
+		return
 	}
+	defer it.Close()
+	r.fail(r.each(it, func() (bool, error) { return yield(it.Key()), nil }))
 }
 
 // Err is the error that ended the latest loop early, or nil.
 func (r *Range) Err() error { return r.err }
 
-// walk opens an iterator, moves it to where loops begin, and calls through, which goes on to where they end.
-func (r *Range) walk(through func(iterator) error) {
+// begin opens an iterator and moves it to where a loop begins. It returns nil, and the error is noted, if there is none.
+func (r *Range) begin() iterator {
 	r.err = nil
 	it, err := r.from.openIterator(r.lo, r.hi)
 	if err != nil {
 		r.fail(err)
-		return
+		return nil
 	}
-	defer it.Close()
 	if r.reverse {
 		it.Last()
 	} else {
 		it.First()
 	}
-	r.fail(through(it))
+	return it
 }
 
 // each calls step at each entry until it returns false or an error. The error is that, or that of moving.

@@ -353,7 +353,7 @@ func (l *levelTables) Open(i int) (merge.Iterator, error) {
 // tableIterator is an iterator that holds its table open until it is closed.
 type tableIterator struct {
 	table.Iterator
-	engine *Engine
+	engine *Engine // nil if nobody else holds the table
 	held   *openTable
 }
 
@@ -371,7 +371,11 @@ func (it *tableIterator) reset(e *Engine, t *tableRef) error {
 // Close implements merge.Iterator.
 func (it *tableIterator) Close() error {
 	err := it.Iterator.Close()
-	it.engine.unrefTable(it.held)
+	if it.engine != nil {
+		it.engine.unrefTable(it.held)
+	} else {
+		it.held.Close() // an error of closing a file that was only read loses nothing
+	}
 	*it = tableIterator{} // the memory is kept, what it was of is not
 	return err
 }

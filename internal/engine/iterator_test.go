@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/vfs/memfs"
@@ -78,5 +80,76 @@ func TestIterator_outlivesTheTreeItBeganOn(t *testing.T) {
 	}
 	if generation < 40 {
 		t.Fatalf("the tree was rebuilt %d times only", generation)
+	}
+}
+
+// A loop that yields what it has at hand, whatever happens meanwhile, shows a closed database, or holds on to memory that
+// a loop over Next lets go.
+func TestEach_noticesWhatAStepWould(t *testing.T) {
+	errStopped := errors.New("the test has stopped it")
+	for name, c := range map[string]struct {
+		meanwhile func(*Engine, *Iterator, *Snapshot, *clock)
+		want      error
+	}{
+		"nothing":  {func(*Engine, *Iterator, *Snapshot, *clock) {}, nil},
+		"stopped":  {func(_ *Engine, _ *Iterator, s *Snapshot, _ *clock) { s.Close() }, errStopped},
+		"closed":   {func(e *Engine, _ *Iterator, _ *Snapshot, _ *clock) { e.Close() }, ErrClosed},
+		"new view": {func(e *Engine, _ *Iterator, _ *Snapshot, _ *clock) { e.Flush() }, nil},
+		"expired": {func(e *Engine, _ *Iterator, _ *Snapshot, c *clock) {
+			c.pass(2 * time.Minute)
+			e.RetainStep()
+		}, ErrSnapshotExpired},
+	} {
+		for _, d := range []Direction{Forward, Backward} {
+			checkEach(t, fmt.Sprint(name, ", backward: ", d), d, c.meanwhile, errStopped, c.want)
+		}
+	}
+}
+
+// checkEach has a loop over 60 entries, in the middle of which something happens: it must end there with the error
+// wanted, or show everything, on the newest view.
+func checkEach(
+	t *testing.T, name string, d Direction, meanwhile func(*Engine, *Iterator, *Snapshot, *clock), stopped, want error,
+) {
+	t.Helper()
+	const keys, middle = 60, 20
+	c := newClock()
+	e := openRetaining(t, memfs.New(), c, Options{MaxSnapshotAge: time.Minute})
+	defer e.Close()
+	for i := range keys {
+		put(t, e, fmt.Sprintf("%02d", i), "value")
+	}
+	s := e.Snapshot()
+	defer s.Close()
+	it, err := s.NewIterator(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Close()
+	it.StopWith(s, stopped)
+	if d == Backward {
+		it.Last()
+	} else {
+		it.First()
+	}
+	n := 0
+	err = it.Each(d, -1, func(k, _ []byte) bool {
+		i := n
+		if d == Backward {
+			i = keys - 1 - n
+		}
+		if string(k) != fmt.Sprintf("%02d", i) {
+			t.Fatalf("%s: %q at %d", name, k, n)
+		}
+		if n++; n == middle {
+			meanwhile(e, it, s, c)
+		}
+		if n == middle+1 && want == nil && e.view.Load() != it.view {
+			t.Errorf("%s: the loop went on in a view that is not current", name)
+		}
+		return true
+	})
+	if !errors.Is(err, want) || want == nil && n != keys || want != nil && n != middle {
+		t.Errorf("%s: %d of %d entries, error %v", name, n, keys, err)
 	}
 }

@@ -82,20 +82,7 @@ func (e *Engine) openInput(meta *manifest.TableMeta) (merge.Iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &inputIterator{o.NewSequentialIterator(), o}, nil
-}
-
-// inputIterator is an iterator with a table of its own.
-type inputIterator struct {
-	*table.Iterator
-	table *openTable
-}
-
-// Close implements merge.Iterator.
-func (it *inputIterator) Close() error {
-	err := it.Iterator.Close()
-	it.table.Close() // an error of closing a file that was only read loses nothing
-	return err
+	return &tableIterator{Iterator: *o.NewSequentialIterator(), held: o}, nil
 }
 
 // output is a table file being written by a job.

@@ -27,7 +27,8 @@ func TestWithin_isTheTablesThatOverlap(t *testing.T) {
 		}
 		var want []*tableRef
 		for _, table := range tables {
-			if (hi == nil || bytes.Compare(table.meta.Smallest, hi) < 0) && (lo == nil || bytes.Compare(table.meta.Largest, lo) >= 0) {
+			beyond := hi != nil && bytes.Compare(table.meta.Smallest, hi) >= 0
+			if !beyond && (lo == nil || bytes.Compare(table.meta.Largest, lo) >= 0) {
 				want = append(want, table)
 			}
 		}

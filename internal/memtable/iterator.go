@@ -123,23 +123,15 @@ func (it *Iterator) Prev() bool {
 }
 
 // Ahead implements merge.Iterator. A stretch ends with its leaf, and at a user key that has several versions.
-func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
-	n := 0
-	for pos := it.pos; pos < it.n && n < len(dst) && it.lend(&dst[n], pos); pos++ {
-		if len(end.User) > 0 && key.Compare(dst[n].Key, end) >= 0 {
-			break
-		}
-		it.pos, it.at = pos, ref(it.slots[pos])
-		n++
-	}
-	return n
-}
+func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int { return it.stretch(dst, end, 1) }
 
 // Behind implements merge.Iterator.
-func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
+func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int { return it.stretch(dst, end, -1) }
+
+func (it *Iterator) stretch(dst []merge.Entry, end key.Internal, step int) int {
 	n := 0
-	for pos := it.pos; pos >= 0 && n < len(dst) && it.lend(&dst[n], pos); pos-- {
-		if len(end.User) > 0 && key.Compare(dst[n].Key, end) <= 0 {
+	for pos := it.pos; uint(pos) < uint(it.n) && n < len(dst) && it.lend(&dst[n], pos); pos += step {
+		if len(end.User) > 0 && key.Compare(dst[n].Key, end)*step >= 0 {
 			break
 		}
 		it.pos, it.at = pos, ref(it.slots[pos])

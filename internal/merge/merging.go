@@ -160,15 +160,7 @@ func (m *Merging) Ahead(dst []Entry, end key.Internal) int {
 	if m.reverse {
 		return 0
 	}
-	top := m.heap[0]
-	if m.second != nil && (len(end.User) == 0 || key.Compare(m.second.key, end) < 0) {
-		end = m.second.key
-	}
-	n := top.run.Ahead(dst, end)
-	if n > 0 {
-		top.key = dst[n-1].Key
-	}
-	return n
+	return m.took(dst, m.heap[0].run.Ahead(dst, m.nearer(end)))
 }
 
 // Behind implements Iterator.
@@ -176,13 +168,21 @@ func (m *Merging) Behind(dst []Entry, end key.Internal) int {
 	if !m.reverse {
 		return 0
 	}
-	top := m.heap[0]
-	if m.second != nil && (len(end.User) == 0 || key.Compare(m.second.key, end) > 0) {
-		end = m.second.key
+	return m.took(dst, m.heap[0].run.Behind(dst, m.nearer(end)))
+}
+
+// nearer returns where a stretch of the run on top has to end: at end, or at the best of the other runs.
+func (m *Merging) nearer(end key.Internal) key.Internal {
+	if m.second == nil || len(end.User) > 0 && (key.Compare(end, m.second.key) < 0) != m.reverse {
+		return end
 	}
-	n := top.run.Behind(dst, end)
+	return m.second.key
+}
+
+// took notes that the run on top has moved over the first n entries of dst.
+func (m *Merging) took(dst []Entry, n int) int {
 	if n > 0 {
-		top.key = dst[n-1].Key
+		m.heap[0].key = dst[n-1].Key
 	}
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sort"
 	"testing"
@@ -124,6 +125,61 @@ func TestVisible_manyVersions(t *testing.T) {
 				t.Fatalf("snapshot %d: %s = %v, error %v, want %v", seq, name, ok, v.Err(), inside)
 			} else if inside {
 				mustShow(t, &v, want[at])
+			}
+		}
+	}
+}
+
+// TestVisible_stretches: what is taken together must show the same as what is taken one by one: keys of a few versions,
+// some deleted or merged, from one run or several, at every snapshot, there and back.
+func TestVisible_stretches(t *testing.T) {
+	for seed := range uint64(30) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var entries []mergetest.Entry
+		seqs := random.Perm(90)
+		for i := range 30 {
+			user := fmt.Appendf(nil, "%02d%d", i, i/2%2) // every other key ends as the one before
+			for range 1 + random.IntN(3) {
+				k := key.Make(user, key.SeqNum(seqs[len(entries)]+1), key.Kind([]int{1, 1, 1, 1, 0, 2}[random.IntN(6)]))
+				e := mergetest.Entry{Key: k}
+				if k.Trailer.Kind() != key.KindDelete {
+					e.Value = []byte{byte(operand.Append), byte(k.Trailer.Seq())}
+				}
+				entries = append(entries, e)
+			}
+		}
+		slices.SortFunc(entries, func(a, b mergetest.Entry) int { return key.Compare(a.Key, b.Key) })
+		for seq := range key.SeqNum(92) {
+			var v merge.Visible
+			v.Reset(merge.New(iterators(deal(entries, 1+int(seed)%3))...), seq, nil, nil)
+			thereAndBack(t, &v, seen(entries, seq, nil, nil), random)
+		}
+	}
+}
+
+// thereAndBack walks v in both directions, and turns round at a random place on each way.
+func thereAndBack(t *testing.T, v *merge.Visible, want []shown, random *rand.Rand) {
+	t.Helper()
+	at := -1
+	for _, start := range []string{"First", "Last"} {
+		ways := []string{"Next", "Prev"}
+		if start == "Last" {
+			slices.Reverse(ways)
+		}
+		at, _ = moveVisible(v, start, nil, want, at)
+		turn := random.IntN(len(want) + 1)
+		for step := range 3 * len(want) {
+			if at < 0 || at >= len(want) {
+				break
+			}
+			mustShow(t, v, want[at])
+			name := ways[0]
+			if step >= turn && step < turn+turn/2 {
+				name = ways[1]
+			}
+			var ok bool
+			if at, ok = moveVisible(v, name, nil, want, at); ok != (at >= 0 && at < len(want)) || v.Err() != nil {
+				t.Fatalf("%s to %d of %d = %v, error %v", name, at, len(want), ok, v.Err())
 			}
 		}
 	}

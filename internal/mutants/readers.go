@@ -99,6 +99,83 @@ var readerMutants = []Mutant{
 		Killer:  test("engine", "TestGet_newestIsInTheHighestLevel"),
 	},
 
+	// Stretches: several entries of a run at once.
+	{
+		Name:   "a stretch does not look for older versions",
+		Breaks: "a scan shows a key once for each of its versions",
+		Changes: []Change{{"internal/merge/visible.go", `		if e.Key.Trailer.Seq() > v.seq || same(e.Key.User, decided) {`,
+			`		if e.Key.Trailer.Seq() > v.seq {`}},
+		Killer: test("merge", "TestVisible_stretches"),
+		Quick:  true,
+	},
+	{
+		Name:   "a stretch shows what is newer than its snapshot",
+		Breaks: "a scan sees commits from after it began",
+		Changes: []Change{{"internal/merge/visible.go", `		if e.Key.Trailer.Seq() > v.seq || same(e.Key.User, decided) {`,
+			`		if same(e.Key.User, decided) {`}},
+		Killer: test("merge", "TestVisible_stretches"),
+		Quick:  true,
+	},
+	{
+		Name:    "keys that end alike are the same to a stretch",
+		Breaks:  "a scan leaves keys out",
+		Changes: []Change{{"internal/merge/visible.go", ` && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)`, ` && a[len(a)-1] == b[len(a)-1]`}},
+		Killer:  test("merge", "TestVisible_stretches"),
+	},
+	{
+		Name:    "a stretch backward decides what newer versions may follow",
+		Breaks:  "a scan backward shows an overwritten value",
+		Changes: []Change{{"internal/merge/visible.go", `	v.stretch = v.room[:kept-open]`, `	v.stretch = v.room[:kept-open*0]`}},
+		Killer:  test("merge", "TestVisible_stretches"),
+		Quick:   true,
+	},
+	{
+		Name:   "a stretch goes on where another run does",
+		Breaks: "a scan shows keys out of order, or overwritten values",
+		Changes: []Change{{"internal/merge/merging.go", `	if m.second == nil || len(end.User) > 0 &&`,
+			`	if m.second == nil || len(end.User) == 0 ||`}},
+		Killer: test("merge", "TestVisible_stretches"),
+		Quick:  true,
+	},
+	{
+		Name:    "a stretch of a table goes beyond its end",
+		Breaks:  "a scan shows keys out of order, or overwritten values",
+		Changes: []Change{{"internal/table/iterator.go", `		to, _ = it.page.Seek(end)`, `		it.page.Seek(end)`}},
+		Killer:  test("table", "TestIterator_conforms"),
+	},
+	{
+		Name:    "a stretch of a table without numbers carries none",
+		Breaks:  "a snapshot sees a large commit from after it",
+		Changes: []Change{{"internal/table/iterator.go", `	if it.r.seq != 0 {`, `	if it.r.seq > key.MaxSeqNum {`}},
+		Killer:  test("table", "TestReader_givesEntriesTheirNumber"),
+	},
+	{
+		Name:    "a stretch of a memtable shows the first version of a key",
+		Breaks:  "a scan shows an overwritten value",
+		Changes: []Change{{"internal/memtable/iterator.go", `	if it.m.newer(e) != 0 {`, `	if it.m.newer(e) == e {`}},
+		Killer:  test("memtable", "TestIterator_conforms"),
+		Quick:   true,
+	},
+	{
+		Name:   "a loop goes on with what it has at hand",
+		Breaks: "a loop shows entries of a snapshot that was closed or is too old, and holds memtables that are gone",
+		Changes: []Change{{"internal/engine/iterator.go", `		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) {`,
+			`		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) && done < 0 {`}},
+		Killer: test("engine", "TestEach_noticesWhatAStepWould"),
+	},
+	{
+		Name:    "a guide answers where it cannot know",
+		Breaks:  "a seek begins behind its key, which a scan then misses",
+		Changes: []Change{{"internal/table/guide.go", `	return leaf, g.heads[leaf] != h`, `	return leaf, true`}},
+		Killer:  test("table", "TestGuide_.*"),
+	},
+	{
+		Name:    "tables of a range are looked for from the wrong end",
+		Breaks:  "a scan leaves out the table that its first keys are in",
+		Changes: []Change{{"internal/engine/view.go", `		first = r.search(lo)`, `		first = r.search(lo) + 1`}},
+		Killer:  test("engine", "TestWithin_.*"),
+	},
+
 	// Snapshots.
 	{
 		Name:   "a snapshot is not registered",

@@ -14,7 +14,7 @@ import (
 //
 //	invariant: heads ascend, not strictly; heads[i] is of the separator before leaf i
 type guide struct {
-	prefix []byte   // common to all separators
+	prefix []byte   // common to all separators and all keys
 	heads  []uint64 // key.Head of each separator after prefix
 }
 
@@ -52,13 +52,17 @@ func (r *Reader) learn() {
 
 // makeGuide reads the inner pages over the leaves, which come first and in order. It returns nil if it cannot.
 func (r *Reader) makeGuide() *guide {
-	g := &guide{heads: make([]uint64, 0, r.foot.leaves)}
-	last, ok := r.lastSeparator()
-	if !ok {
-		return nil
-	}
+	smallest, largest := r.props.Smallest, r.props.Largest // separators lie between them
+	g := &guide{prefix: smallest[:key.CommonPrefix(smallest, largest)], heads: make([]uint64, 0, r.foot.leaves)}
 	for n := int(r.foot.leaves); n < r.first && len(g.heads) < int(r.foot.leaves); n++ {
-		if !r.addToGuide(g, n, last) {
+		pin, err := r.pages.Pin(n)
+		if err != nil {
+			return nil
+		}
+		p := page.View(pin.Data())
+		ok := g.add(&p)
+		pin.Unpin()
+		if !ok {
 			return nil
 		}
 	}
@@ -68,45 +72,14 @@ func (r *Reader) makeGuide() *guide {
 	return g
 }
 
-// addToGuide adds the leaves under inner page n. last is the greatest separator of the table.
-func (r *Reader) addToGuide(g *guide, n int, last []byte) bool {
-	pin, err := r.pages.Pin(n)
-	if err != nil {
-		return false
-	}
-	defer pin.Unpin()
-	p := page.View(pin.Data())
-	if page.Level(pin.Data()) != 1 {
-		return false
-	}
+// add adds the leaves under p. It returns false if the next ones are not there.
+func (g *guide) add(p *page.Page) bool {
 	for i := range p.Len() {
-		if int(p.Child(i)) != len(g.heads) {
-			return false
-		}
 		e := p.Entry(i)
-		user := e.Key.User
-		if len(g.heads) == 0 {
-			g.prefix = bytes.Clone(user[:key.CommonPrefix(user, last)])
-		}
-		if !bytes.HasPrefix(user, g.prefix) {
+		if int(p.Child(i)) != len(g.heads) || !bytes.HasPrefix(e.Key.User, g.prefix) {
 			return false
 		}
-		g.heads = append(g.heads, key.Head(user, len(g.prefix)))
+		g.heads = append(g.heads, key.Head(e.Key.User, len(g.prefix)))
 	}
 	return true
-}
-
-// lastSeparator returns a copy of the separator before the last leaf, which descents for the greatest keys come to.
-func (r *Reader) lastSeparator() (user []byte, ok bool) {
-	for n := r.first - 1; n >= int(r.foot.leaves); {
-		pin, err := r.pages.Pin(n)
-		if err != nil {
-			return nil, false
-		}
-		p := page.View(pin.Data())
-		separator := p.Entry(p.Len() - 1)
-		user, n = bytes.Clone(separator.Key.User), int(p.Child(p.Len()-1))
-		pin.Unpin()
-	}
-	return user, true
 }

@@ -138,11 +138,8 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 // Ahead implements merge.Iterator. A stretch ends with its leaf, and before an extent.
 func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
 	to := min(it.index+len(dst), it.page.Len())
-	if len(end.User) > 0 {
-		end = it.r.target(end)
-		if last := it.page.Entry(to - 1); key.Compare(last.Key, end) >= 0 {
-			to, _ = it.page.Seek(end)
-		}
+	if end = it.r.target(end); len(end.User) > 0 && it.compare(to-1, end) >= 0 {
+		to, _ = it.page.Seek(end)
 	}
 	n := it.lend(dst, to-it.index, 1)
 	if n > 0 {
@@ -154,21 +151,24 @@ func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
 // Behind implements merge.Iterator.
 func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
 	from := max(it.index-len(dst)+1, 0)
-	if len(end.User) > 0 {
-		end = it.r.target(end)
-		if first := it.page.Entry(from); key.Compare(first.Key, end) <= 0 {
-			i, exact := it.page.Seek(end)
-			if exact {
-				i++
-			}
-			from = i
+	if end = it.r.target(end); len(end.User) > 0 && it.compare(from, end) <= 0 {
+		i, exact := it.page.Seek(end)
+		if exact {
+			i++
 		}
+		from = i
 	}
 	n := it.lend(dst, it.index-from+1, -1)
 	if n > 0 {
 		it.set(it.index - n + 1)
 	}
 	return n
+}
+
+// compare compares entry i of the current leaf with k, a target.
+func (it *Iterator) compare(i int, k key.Internal) int {
+	e := it.page.Entry(i)
+	return key.Compare(e.Key, k)
 }
 
 // lend hands out n entries of the current leaf from the current one on, or fewer.

@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/epoch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
 )
 
 // openNumbered opens f as a table whose entries have the sequence number seq.
@@ -61,6 +62,7 @@ func TestReader_givesEntriesTheirNumber(t *testing.T) {
 		}
 		checkAt(t, it, seen, i)
 		checkSeeks(t, it, seen)
+		checkStretches(t, it, seen)
 		if err := it.Close(); err != nil {
 			t.Error(err)
 		}
@@ -80,6 +82,33 @@ func checkSeeks(t *testing.T, it *Iterator, rows []row) {
 		checkAt(t, it, rows, i)
 		it.SeekLT(target)
 		checkAt(t, it, rows, i-1)
+	}
+}
+
+// checkStretches hands out stretches from random places to random ends around the sequence number of rows.
+func checkStretches(t *testing.T, it *Iterator, rows []row) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(2, 2))
+	dst := make([]merge.Entry, 40)
+	for range 2000 {
+		seq := []key.SeqNum{0, 49, 50, 51, key.MaxSeqNum}[r.IntN(5)]
+		end := key.Make(fmt.Appendf(nil, "key%04d", r.IntN(602)), seq, key.KindMax)
+		at := r.IntN(len(rows))
+		it.SeekGE(rows[at].key)
+		n, step := 0, 1
+		if r.IntN(2) == 0 {
+			n = it.Ahead(dst, end)
+		} else {
+			n, step = it.Behind(dst, end), -1
+		}
+		for i := range n {
+			if key.Compare(dst[i].Key, rows[at+i*step].key) != 0 || key.Compare(dst[i].Key, end)*step >= 0 {
+				t.Fatalf("entry %d of a stretch from %v to %v is %v", i, rows[at].key, end, dst[i].Key)
+			}
+		}
+		if n > 0 {
+			checkAt(t, it, rows, at+(n-1)*step)
+		}
 	}
 }
 

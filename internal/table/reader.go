@@ -183,7 +183,8 @@ func (r *Reader) Properties() Properties { return r.props }
 // ResidentBytes is about the memory that the open table takes outside the cache's frames, its guide included, whether
 // there is one yet or not.
 func (r *Reader) ResidentBytes() int64 {
-	return int64(len(r.dir))*12 + int64(r.foot.leaves)*guideEntryBytes + int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
+	return int64(len(r.dir))*12 + int64(r.foot.leaves)*guideEntryBytes +
+		int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
 }
 
 // Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are

@@ -245,7 +245,7 @@ func userKey(rt *rapid.T, label string) []byte {
 }
 
 var userKeys = [][]byte{
-	{0}, {0, 0}, []byte("a"), []byte("aa"), []byte("aaaaaaaa"), []byte("aaaaaaaab"), []byte("ab"), []byte("b"),
+	{0}, {0, 0}, []byte("a"), []byte("aa"), []byte("aaaaaaaa"), []byte("aaaaaaaab"), []byte("ab"), []byte("b"), []byte("bb"),
 	[]byte("key-0001"), []byte("key-0002"), []byte("key-00021"), {0xff}, {0xff, 0xff}, bytes.Repeat([]byte("long"), 200),
 }
 
