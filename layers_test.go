@@ -14,11 +14,11 @@ import (
 // nothing of each other. Where a line of code belongs can be told from this list.
 var layers = [][]string{
 	{"internal/key", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap", "internal/epoch",
-		"internal/goroutine", "internal/isolation"},
+		"internal/goroutine", "internal/isolation", "internal/join"},
 	{"internal/operand"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",
-		"internal/locator", "internal/merge", "internal/cache", "internal/lock"},
+		"internal/locator", "internal/merge", "internal/cache", "internal/rowcache", "internal/lock"},
 	{"internal/txn", "internal/wal", "internal/manifest", "internal/record/recordtest", "internal/memtable", "internal/table", "internal/merge/mergetest"},
 	{"internal/compaction", "internal/commit"},
 	{"internal/engine"},
@@ -27,9 +27,10 @@ var layers = [][]string{
 	{"internal/torture", "internal/mutants", "internal/environment"},
 	{"internal/blackbox"},
 	{"cmd/lightning/internal/units", "cmd/lightning/internal/command", "cmd/lightning/internal/child",
-		"cmd/lightning/internal/scratch", "cmd/lightning/internal/jsonline", "cmd/lightning/internal/text"},
+		"cmd/lightning/internal/scratch", "cmd/lightning/internal/jsonline", "cmd/lightning/internal/text",
+		"cmd/lightning/internal/content", "cmd/lightning/internal/latency"},
 	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange", "cmd/lightning/internal/shell"},
-	{"cmd/lightning/internal/demo", "cmd/lightning/internal/validate"},
+	{"cmd/lightning/internal/demo", "cmd/lightning/internal/validate", "cmd/lightning/internal/bench"},
 	{"cmd/lightning/internal/cli"},
 	{"cmd/lightning", "cmd/lightning-torture"},
 }

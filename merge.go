@@ -1,9 +1,9 @@
 package lightningdb
 
 import (
-	"errors"
 	"fmt"
 
+	"lightningdb/internal/join"
 	"lightningdb/internal/operand"
 )
 
@@ -31,7 +31,7 @@ func (b *Batch) integer(o operand.Operator, key []byte, n int64) {
 }
 
 func (b *Batch) merge(o operand.Operator, key, argument []byte) {
-	if b.check(errors.Join(checkKey(key), checkArgument(argument))) {
+	if b.check(join.Errors(checkKey(key), checkArgument(argument))) {
 		b.ops.Merge(o, key, argument)
 	}
 }

@@ -22,7 +22,7 @@ type Metrics struct {
 	DiskBytes int64 // tables and log
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
 
-	MemoryUsed  int64 // bytes of memtables, cached pages and open tables
+	MemoryUsed  int64 // bytes of memtables, cached pages and rows, and open tables
 	MemoryLimit int64
 	Memtable    MemtableMetrics
 	Cache       CacheMetrics
@@ -62,9 +62,10 @@ type MemtableMetrics struct {
 	HeldBytes      int64 // memory they take, spare ones included
 }
 
-// CacheMetrics describes the page cache.
+// CacheMetrics describes the page cache, and the rows that are read over and over.
 type CacheMetrics struct {
-	UsedBytes, LimitBytes int64
+	UsedBytes, LimitBytes int64  // pages; the limit rises when memtables do not need the memory
+	RowBytes              int64  // rows
 	Misses, Evictions     uint64 // pages, since Open
 }
 
@@ -116,6 +117,8 @@ type RecoveryReport struct {
 }
 
 // Recovery says what Open found and did.
+//
+//go:noinline
 func (db *DB) Recovery() RecoveryReport {
 	r := db.engine.Report()
 	return RecoveryReport{
@@ -145,13 +148,13 @@ func (db *DB) Metrics() Metrics {
 		Commits:         m.Commits,
 		Operations:      m.Operations,
 		DiskBytes:       m.LogBytes,
-		MemoryUsed:      m.MemtableHeld + cacheBytes + m.OpenBytes,
+		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes,
 		MemoryLimit:     m.MemoryLimit,
 		Memtable: MemtableMetrics{
 			Active: 1, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
 		},
 		Cache: CacheMetrics{
-			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize),
+			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize), RowBytes: m.RowBytes,
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
 		TablesOpen: m.OpenTables,

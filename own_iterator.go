@@ -2,11 +2,11 @@ package lightningdb
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/txn"
 )
@@ -81,7 +81,7 @@ func (it *ownIterator) closeBase() error {
 	err := it.base.Close()
 	it.base = nil
 	if it.layered {
-		err = errors.Join(err, it.spilled.Close())
+		err = join.Errors(err, it.spilled.Close())
 	}
 	return err
 }

@@ -19,26 +19,55 @@ import (
 // A Range belongs to one goroutine. It may be walked any number of times. One that came from DB sees, at each walk, what
 // was committed when that walk began.
 type Range struct {
-	lo, hi  []byte
+	lo, hi  []byte // in room, if they fit
 	reverse bool
 	limit   int // entries a loop yields at most; negative for all
-	open    func(lo, hi []byte) (iterator, error)
-	note    func(error)
+	from    source
 	err     error
+	room    [64]byte
+}
+
+// source is what a Range shows a part of.
+type source interface {
+	openIterator(lo, hi []byte) (iterator, error)
+	note(error) // hears of errors of iterators, and may remember the first
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
 func (db *DB) Range(lo, hi []byte) *Range {
-	return newRange(lo, hi, func(lo, hi []byte) (iterator, error) {
-		return opened(db.engine.NewIterator(nil, lo, hi))
-	}, func(error) {})
+	return newRange(db, lo, hi)
 }
+
+// openIterator implements source.
+func (db *DB) openIterator(lo, hi []byte) (iterator, error) {
+	it, err := db.engine.NewIterator(nil, lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	return it, nil
+}
+
+// note implements source: a DB forgets.
+func (db *DB) note(error) {}
 
 // Prefix returns the entries whose keys begin with p.
 func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
 
-func newRange(lo, hi []byte, open func(lo, hi []byte) (iterator, error), note func(error)) *Range {
-	return &Range{lo: bytes.Clone(lo), hi: bytes.Clone(hi), limit: -1, open: open, note: note}
+func newRange(from source, lo, hi []byte) *Range {
+	r := &Range{limit: -1, from: from}
+	room := r.room[:0]
+	r.lo, room = kept(room, lo)
+	r.hi, _ = kept(room, hi)
+	return r
+}
+
+// kept returns a copy of k, in room if it fits there, and what is left of room. A nil k stays nil.
+func kept(room, k []byte) (copied, rest []byte) {
+	if k == nil || len(k) > cap(room) {
+		return bytes.Clone(k), room
+	}
+	n := len(k)
+	return append(room, k...)[:n:n], room[n:n]
 }
 
 // prefixBounds returns the range of keys that begin with p: from p to the first key after all of them, which is p
@@ -69,9 +98,14 @@ func (r *Range) Limit(n int) *Range {
 // what is to be kept. After the loop, Err tells whether it reached the end.
 func (r *Range) All() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		r.walk(func(c *Cursor) bool {
-			v := c.Value()
-			return c.err == nil && yield(c.Key(), v)
+		r.walk(func(it iterator) error {
+			if plain, ok := it.(*engine.Iterator); ok {
+				return plain.Each(engine.Direction(r.reverse), r.limit, yield)
+			}
+			return r.each(it, func() (bool, error) {
+				v, err := it.Value()
+				return err == nil && yield(it.Key(), v), err
+			})
 		})
 	}
 }
@@ -79,29 +113,52 @@ func (r *Range) All() iter.Seq2[[]byte, []byte] {
 // Keys yields the keys in order, without reading large values. A key is valid until the next step of the loop.
 func (r *Range) Keys() iter.Seq[[]byte] {
 	return func(yield func(k []byte) bool) {
-		r.walk(func(c *Cursor) bool { return yield(c.Key()) })
+		r.walk(func(it iterator) error {
+			return r.each(it, func() (bool, error) { return yield(it.Key()), nil })
+		})
 	}
 }
 
 // Err is the error that ended the latest loop early, or nil.
 func (r *Range) Err() error { return r.err }
 
-// walk calls step at each entry in order until it returns false.
-func (r *Range) walk(step func(*Cursor) bool) {
-	c := r.Cursor()
-	defer func() {
-		r.err = c.Err()
-		c.Close()
-	}()
-	start, next := c.First, c.Next
-	if r.reverse {
-		start, next = c.Last, c.Prev
+// walk opens an iterator, moves it to where loops begin, and calls through, which goes on to where they end.
+func (r *Range) walk(through func(iterator) error) {
+	r.err = nil
+	it, err := r.from.openIterator(r.lo, r.hi)
+	if err != nil {
+		r.fail(err)
+		return
 	}
-	for left, ok := r.limit, start(); ok && left != 0 && step(c); left-- {
-		if left == 1 {
-			return
+	defer it.Close()
+	if r.reverse {
+		it.Last()
+	} else {
+		it.First()
+	}
+	r.fail(through(it))
+}
+
+// each calls step at each entry until it returns false or an error. The error is that, or that of moving.
+func (r *Range) each(it iterator, step func() (bool, error)) error {
+	for ok, left := it.Valid(), r.limit; ok && left != 0; left-- {
+		more, err := step()
+		if err != nil || !more || left == 1 {
+			return err
 		}
-		ok = next()
+		if r.reverse {
+			ok = it.Prev()
+		} else {
+			ok = it.Next()
+		}
+	}
+	return it.Err()
+}
+
+func (r *Range) fail(err error) {
+	if err != nil {
+		r.err = err
+		r.from.note(err)
 	}
 }
 
@@ -111,18 +168,10 @@ type iterator interface {
 	Close() error
 }
 
-// opened is an engine's iterator, or none, as an iterator.
-func opened(it *engine.Iterator, err error) (iterator, error) {
-	if err != nil {
-		return nil, err
-	}
-	return it, nil
-}
-
 // Cursor walks a Range freely. It starts at no entry. It must be closed.
 type Cursor struct {
 	it    iterator // nil if it could not be opened, and once closed
-	note  func(error)
+	from  source
 	value []byte // of the current entry, once loaded
 	ready bool   // value is loaded
 	err   error
@@ -132,47 +181,48 @@ type Cursor struct {
 
 // Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
 func (r *Range) Cursor() *Cursor {
-	it, err := r.open(r.lo, r.hi)
-	c := &Cursor{it: it, note: r.note}
+	it, err := r.from.openIterator(r.lo, r.hi)
+	c := &Cursor{it: it, from: r.from}
 	c.fail(err)
 	return c
 }
 
 // First moves to the first entry of the range. Like every move it reports whether there is an entry to stand on; when
 // there is none, Err tells an end from a failure.
-func (c *Cursor) First() bool { return c.move(iterator.First) }
+func (c *Cursor) First() bool { return c.leave() && c.arrive(c.it.First()) }
 
 // Last moves to the last entry of the range.
-func (c *Cursor) Last() bool { return c.move(iterator.Last) }
+func (c *Cursor) Last() bool { return c.leave() && c.arrive(c.it.Last()) }
 
 // Next moves to the entry after the current one. At no entry it stays there and returns false.
-func (c *Cursor) Next() bool { return c.move(iterator.Next) }
+func (c *Cursor) Next() bool { return c.leave() && c.arrive(c.it.Next()) }
 
 // Prev moves to the entry before the current one. At no entry it stays there and returns false.
-func (c *Cursor) Prev() bool { return c.move(iterator.Prev) }
+func (c *Cursor) Prev() bool { return c.leave() && c.arrive(c.it.Prev()) }
 
 // Seek moves to the first entry of the range at or after key.
 func (c *Cursor) Seek(key []byte) bool {
 	c.target = append(c.target[:0], key...) // it may be the current key, which moving invalidates
-	return c.move(func(it iterator) bool { return it.SeekGE(c.target) })
+	return c.leave() && c.arrive(c.it.SeekGE(c.target))
 }
 
 // SeekBefore moves to the last entry of the range before key.
 func (c *Cursor) SeekBefore(key []byte) bool {
 	c.target = append(c.target[:0], key...)
-	return c.move(func(it iterator) bool { return it.SeekLT(c.target) })
+	return c.leave() && c.arrive(c.it.SeekLT(c.target))
 }
 
-func (c *Cursor) move(to func(iterator) bool) bool {
+// leave begins a move. It returns false if there can be none.
+func (c *Cursor) leave() bool {
 	c.ready, c.value = false, nil
-	if c.err != nil {
-		return false
-	}
-	if c.it == nil {
+	if c.err == nil && c.it == nil {
 		c.err = ErrClosed
-		return false
 	}
-	ok := to(c.it)
+	return c.err == nil
+}
+
+// arrive ends a move.
+func (c *Cursor) arrive(ok bool) bool {
 	if !ok {
 		c.fail(c.it.Err())
 	}
@@ -182,7 +232,7 @@ func (c *Cursor) move(to func(iterator) bool) bool {
 func (c *Cursor) fail(err error) {
 	if err != nil && c.err == nil {
 		c.err = err
-		c.note(err)
+		c.from.note(err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package lightningdb
 
 import (
-	"cmp"
 	"fmt"
 	"sync"
 
@@ -86,13 +85,14 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
 func (s *Snapshot) Range(lo, hi []byte) *Range {
-	return newRange(lo, hi, s.iterator, s.note)
+	return newRange(s, lo, hi)
 }
 
 // Prefix returns the entries whose keys begin with p.
 func (s *Snapshot) Prefix(p []byte) *Range { return s.Range(prefixBounds(p)) }
 
-func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
+// openIterator implements source.
+func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 	if s.held.Closed() {
 		return nil, s.ended
 	}
@@ -100,34 +100,11 @@ func (s *Snapshot) iterator(lo, hi []byte) (iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &snapshotIterator{Iterator: it, snapshot: s}, nil
+	it.StopWith(s.held, s.ended)
+	return it, nil
 }
 
-// snapshotIterator is an iterator that stops when its snapshot is closed.
-type snapshotIterator struct {
-	*engine.Iterator
-	snapshot *Snapshot
-	err      error
-}
-
-func (it *snapshotIterator) First() bool { return it.usable() && it.Iterator.First() }
-func (it *snapshotIterator) Last() bool  { return it.usable() && it.Iterator.Last() }
-func (it *snapshotIterator) Next() bool  { return it.usable() && it.Iterator.Next() }
-func (it *snapshotIterator) Prev() bool  { return it.usable() && it.Iterator.Prev() }
-
-func (it *snapshotIterator) SeekGE(user []byte) bool { return it.usable() && it.Iterator.SeekGE(user) }
-func (it *snapshotIterator) SeekLT(user []byte) bool { return it.usable() && it.Iterator.SeekLT(user) }
-
-func (it *snapshotIterator) Err() error { return cmp.Or(it.err, it.Iterator.Err()) }
-
-func (it *snapshotIterator) usable() bool {
-	if it.err == nil && it.snapshot.held.Closed() {
-		it.err = it.snapshot.ended
-	}
-	return it.err == nil
-}
-
-// note remembers the first error of a range, for View.
+// note implements source: it remembers the first error of a range, for View.
 func (s *Snapshot) note(err error) {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()

@@ -1,9 +1,8 @@
 package lightningdb
 
 import (
-	"errors"
-
 	"lightningdb/internal/engine"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/txn"
 )
@@ -44,7 +43,7 @@ func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
 func (rw *readWrite) claimRun(run *engine.Run) (err error) {
 	rw.txn.Reads.Reset()
 	it := run.NewSequentialIterator()
-	defer func() { err = errors.Join(err, it.Close()) }()
+	defer func() { err = join.Errors(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
 		if k := it.Key(); k.Trailer.Kind() != key.KindMerge {
 			rw.txn.Reads.AddKey(k.User, key.Hash(k.User))

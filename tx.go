@@ -10,6 +10,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 	"lightningdb/internal/txn"
@@ -160,7 +161,7 @@ func (tx *Tx) Range(lo, hi []byte) *Range {
 	if tx.rw == nil {
 		return tx.snapshot.Range(lo, hi)
 	}
-	return newRange(lo, hi, tx.rw.openIterator, tx.rw.note)
+	return newRange(tx.rw, lo, hi)
 }
 
 // Prefix returns the entries whose keys begin with p.
@@ -206,7 +207,7 @@ func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error 
 		return err
 	}
 	defer tx.rw.leave()
-	if err := errors.Join(checkKey(key), limits); err != nil {
+	if err := errors.Join(checkKey(key), limits); err != nil { // in line: it is on the way of every write
 		return err
 	}
 	if tx.rw.priority && tx.rw.options.Isolation == SnapshotIsolation { // where writes conflict with writes
@@ -267,7 +268,7 @@ func (tx *Tx) Savepoint() (Savepoint, error) {
 // stays; a savepoint made inside Tx.Update is void after it. What was read since then still counts.
 func (tx *Tx) RollbackTo(s Savepoint) error {
 	var err error
-	return errors.Join(tx.set(func(rw *readWrite) {
+	return join.Errors(tx.set(func(rw *readWrite) {
 		if err = rw.check(s); err == nil {
 			rw.writes.RollbackTo(s.number)
 			rw.savepoints = rw.savepoints[:s.number+1]
@@ -304,9 +305,9 @@ func (tx *Tx) Update(fn func(tx *Tx) error) (err error) {
 	keep := false
 	defer func() {
 		if !keep {
-			err = errors.Join(err, tx.RollbackTo(s))
+			err = join.Errors(err, tx.RollbackTo(s))
 		}
-		err = errors.Join(err, tx.release(s))
+		err = join.Errors(err, tx.release(s))
 	}()
 	err = fn(tx)
 	keep = err == nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lightningdb/internal/goroutine"
+	"lightningdb/internal/join"
 )
 
 // View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
@@ -78,7 +79,7 @@ func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*
 			return rw, err
 		}
 		if stopped := pause(ctx, attempt); stopped != nil {
-			return nil, errors.Join(stopped, err)
+			return nil, join.Errors(stopped, err)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"slices"
 
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
@@ -36,8 +37,14 @@ type Op struct {
 	Value []byte
 }
 
+// grow makes room for an operation on k and n bytes more.
+func (b *Batch) grow(k []byte, n int) {
+	b.ops = slices.Grow(b.ops, 1+2*binary.MaxVarintLen32+len(k)+n)
+}
+
 // Put adds "set k to v".
 func (b *Batch) Put(k, v []byte) {
+	b.grow(k, len(v))
 	b.ops = append(b.ops, byte(key.KindPut))
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(v)))
@@ -47,6 +54,7 @@ func (b *Batch) Put(k, v []byte) {
 
 // Delete adds "remove k".
 func (b *Batch) Delete(k []byte) {
+	b.grow(k, 0)
 	b.ops = append(b.ops, byte(key.KindDelete))
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
 	b.ops = append(b.ops, k...)
@@ -56,6 +64,7 @@ func (b *Batch) Delete(k []byte) {
 // Merge adds "change k by argument", which goes with the operator. The integer operators take what
 // operand.AppendInt64 makes.
 func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
+	b.grow(k, 1+len(argument))
 	b.ops = append(b.ops, byte(key.KindMerge))
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(argument)+1))

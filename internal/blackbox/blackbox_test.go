@@ -10,6 +10,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/internal/blackbox"
+	"lightningdb/internal/vfs"
 )
 
 var full = flag.Bool("full", false, "look at every moment of the recorded run, at least 20,000 images")
@@ -18,6 +19,7 @@ const driverVariable = "LIGHTNING_BLACKBOX_DRIVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(driverVariable) != "" {
+		vfs.WriteThrough() // a trace has no stores into a mapping
 		blackbox.ServeStandard(open)
 		return
 	}

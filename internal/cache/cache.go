@@ -34,7 +34,11 @@
 //
 // A page larger than a frame is oversize. Its bytes stay on the Go heap; it takes as many frames as would cover them,
 // of which the first stands for it in its slot and the others lie idle, so that the budget holds. Idle frames are
-// chosen among those never touched while there are any; memory that was touched before stays with the process.
+// chosen among those never touched while there are any.
+//
+// # Changing the budget
+//
+// Resize gives the cache fewer or more frames: see resize.go. Below the limit nothing else differs.
 package cache
 
 import (
@@ -76,11 +80,14 @@ type Cache struct {
 
 	clock clock
 
-	mu       sync.Mutex // never taken by a hit; nothing is called under it but alloc and offheap.Free
-	free     []uint32   // frames that were used before, the latest on top: their memory is warm
-	fresh    int        // frames[fresh:] were never used, their memory never touched
-	closed   bool
-	oversize struct{ pages, bytes int64 }
+	usable atomic.Uint32 // frames[usable:] are out of use, or leaving it; a whole number of stretches; written under mu
+
+	mu        sync.Mutex // never taken by a hit; nothing is called under it but package offheap
+	free      []uint32   // frames that were used before, the latest on top: their memory is warm
+	fresh     int        // frames[fresh:] were never used, their memory never touched
+	withdrawn withdrawn  // frames among [usable, fresh) that are out of use
+	closed    bool
+	oversize  struct{ pages, bytes int64 }
 
 	limbo atomic.Int64 // frames unlinked and still in the epoch domain
 
@@ -114,10 +121,10 @@ type oversizePage struct {
 	lent []uint32 // further frames that lie idle in exchange
 }
 
-// New returns a cache whose frames take budget bytes, rounded down to whole frames of frameSize (rounded up to a
-// multiple of 64) bytes. Any budget works; without one whole frame, nothing is cached. The memory of a frame is
-// touched when the frame is first used, so a large budget costs nothing until it is needed. Pages are reclaimed
-// through d.
+// New returns a cache whose frames take budget bytes, rounded down to whole frames of frameSize (rounded up to a multiple
+// of 64) bytes; Resize may lower that and raise it again. Any budget works; without one whole frame, nothing is cached.
+// The memory of a frame is touched when the frame is first used, so a large budget costs nothing until it is needed.
+// Pages are reclaimed through d.
 func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 	frameSize = (max(frameSize, 1) + frameAlign - 1) &^ (frameAlign - 1)
 	n := int(min(max(budget, 0)/int64(frameSize), maxFrames))
@@ -130,12 +137,14 @@ func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 		frames:    make([]frame, n),
 	}
 	c.indexBytes.Store(int64(n) * frameOverhead)
+	c.usable.Store(uint32(n))
+	c.withdrawn = newWithdrawn(n, max(1, stretchBytes/frameSize))
 	return c
 }
 
-// batchSize is 1/64 of the frames, at least 16, but at most an eighth of a small cache.
+// batchSize is 1/64 of the frames, from 16 to 128, but at most an eighth of a small cache.
 func batchSize(frames int) int {
-	return min(max(frames/64, 16), (frames+7)/8)
+	return min(max(frames/64, 16), 128, (frames+7)/8)
 }
 
 // Close gives the memory back to the system as soon as no frame is in use: at once if all Pages are closed, the epoch
@@ -149,7 +158,7 @@ func (c *Cache) Close() {
 }
 
 func (c *Cache) unmapIfIdleLocked() {
-	if c.closed && c.region != nil && len(c.free) == c.fresh {
+	if c.closed && c.region != nil && len(c.free)+c.withdrawn.total == c.fresh {
 		offheap.Free(c.region)
 		c.region = nil
 	}
@@ -188,7 +197,7 @@ func (c *Cache) pop() (i uint32, left int, ok bool) {
 		i, c.free = c.free[last], c.free[:last]
 		return i, c.availableLocked(), true
 	}
-	if c.fresh < len(c.frames) {
+	if c.fresh < int(c.usable.Load()) {
 		i = uint32(c.fresh)
 		c.fresh++
 		return i, c.availableLocked(), true
@@ -209,7 +218,7 @@ func (c *Cache) mappedLocked() bool {
 	return !c.closed
 }
 
-func (c *Cache) availableLocked() int { return len(c.free) + len(c.frames) - c.fresh }
+func (c *Cache) availableLocked() int { return len(c.free) + max(0, int(c.usable.Load())-c.fresh) }
 
 // lend takes n frames out of use in exchange for an oversize page of size bytes, or none at all if there are fewer.
 func (c *Cache) lend(n, size int) ([]uint32, bool) {
@@ -219,7 +228,7 @@ func (c *Cache) lend(n, size int) ([]uint32, bool) {
 		return nil, false
 	}
 	lent := make([]uint32, 0, n)
-	for len(lent) < n && c.fresh < len(c.frames) { // better those whose memory was never touched
+	for len(lent) < n && c.fresh < int(c.usable.Load()) { // better those whose memory was never touched
 		lent = append(lent, uint32(c.fresh))
 		c.fresh++
 	}
@@ -249,7 +258,7 @@ func (c *Cache) fill(i uint32, data []byte) bool {
 func (c *Cache) fillOversize(i uint32, data []byte) bool {
 	data = data[:len(data):cap(data)]
 	need := (cap(data) + c.frameSize - 1) / c.frameSize
-	if need > len(c.frames)/2 || len(data) > maxPageSize {
+	if need > int(c.usable.Load())/2 || len(data) > maxPageSize {
 		return false
 	}
 	lent, ok := c.lend(need-1, cap(data))
@@ -302,9 +311,11 @@ func (c *Cache) recycle(i uint32) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.free = append(c.free, i)
+	c.freeLocked(i)
 	if over != nil {
-		c.free = append(c.free, over.lent...)
+		for _, lent := range over.lent {
+			c.freeLocked(lent)
+		}
 		c.oversize.pages--
 		c.oversize.bytes -= int64(cap(over.data))
 		if c.Poison {
@@ -332,7 +343,7 @@ type Metrics struct {
 
 	FrameSize     int   // bytes
 	Frames        int   // frames in the budget
-	FramesInUse   int   // not free: loading, resident, in limbo, or idle for an oversize page; never above Frames
+	FramesInUse   int   // not free: loading, resident, in limbo, or idle for an oversize page; above Frames only after Resize
 	FramesInLimbo int   // of these, unlinked and waiting for guards to exit
 	FramesPinned  int   // of these, held by a Pin
 	OversizePages int64 // pages larger than a frame in the cache
@@ -349,14 +360,14 @@ func (c *Cache) Metrics() Metrics {
 		Uncached:      c.uncached.Load(),
 		Evictions:     c.evictions.Load(),
 		FrameSize:     c.frameSize,
-		Frames:        len(c.frames),
+		Frames:        int(c.usable.Load()),
 		FramesInLimbo: int(c.limbo.Load()),
 		FramesPinned:  c.pinned(),
 		IndexBytes:    c.indexBytes.Load(),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m.FramesInUse = c.fresh - len(c.free)
+	m.FramesInUse = c.fresh - len(c.free) - c.withdrawn.total
 	m.OversizePages, m.OversizeBytes = c.oversize.pages, c.oversize.bytes
 	return m
 }

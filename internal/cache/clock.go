@@ -9,8 +9,8 @@ type clock struct {
 	hand int
 }
 
-// sweepLimit bounds the frames that the hand passes in one sweep, in batches. Sixteen batches are a quarter of a
-// large cache and two rounds of a small one; a sweep that finds only used pages clears their bits for the next.
+// sweepLimit bounds the frames that the hand passes in one sweep, in batches: two rounds of a small cache. Of a large one
+// it is a quarter. A sweep that finds only used pages clears their bits for the next.
 const sweepLimit = 16
 
 // refill brings the free frames up to want, if it can, or will have done so when the guards that are open now have
@@ -32,7 +32,7 @@ func (c *Cache) refill(want int) {
 // be used, but stopping early is worse: a reader that loses its processor inside a guard holds limbo back for
 // milliseconds, in which others miss a thousand times, and each miss without a free frame is a page that is not
 // cached. A quarter lies between.
-func (c *Cache) limboLimit() int { return max(len(c.frames)/4, c.batch) }
+func (c *Cache) limboLimit() int { return max(int(c.usable.Load())/4, c.batch) }
 
 // available counts the free frames.
 func (c *Cache) available() int {
@@ -44,12 +44,14 @@ func (c *Cache) available() int {
 // sweepLocked unlinks pages until they make up want frames, at least a batch, or the hand has gone far enough.
 func (c *Cache) sweepLocked(want int) []uint32 {
 	want = max(want, c.batch)
+	usable := int(c.usable.Load())
 	var victims []uint32
-	for range sweepLimit * c.batch {
-		i := uint32(c.clock.hand)
-		if c.clock.hand++; c.clock.hand == len(c.frames) {
+	for range max(usable/4, sweepLimit*c.batch) {
+		if c.clock.hand >= usable {
 			c.clock.hand = 0
 		}
+		i := uint32(c.clock.hand)
+		c.clock.hand++
 		if !c.unlinkIfCold(i) {
 			continue
 		}
@@ -61,17 +63,22 @@ func (c *Cache) sweepLocked(want int) []uint32 {
 	return victims
 }
 
-// unlinkIfCold takes the page in frame i out of its slot, unless it was used since the last round or is pinned, and
-// reports whether it did. Success means that the slot held i+1 at that instant, whatever the frame's owner and page
-// were when they were read: the frame was resident and is now the caller's to retire.
+// unlinkIfCold unlinks frame i unless it was used since the last round or is pinned, and reports whether it did.
 func (c *Cache) unlinkIfCold(i uint32) bool {
 	if c.meta[i].Load()&usedBit != 0 {
 		c.meta[i].And(^uint32(usedBit))
 		return false
 	}
+	return c.frames[i].refs.Load() <= 1 && c.unlink(i)
+}
+
+// unlink takes the page in frame i out of its slot and reports whether it did. Success means that the slot held i+1 at
+// that instant, whatever the frame's owner and page were when they were read: the frame was resident and is now the
+// caller's to retire.
+func (c *Cache) unlink(i uint32) bool {
 	f := &c.frames[i]
 	owner, page := f.owner.Load(), int(f.page.Load())
-	if owner == nil || f.refs.Load() > 1 || page >= len(owner.slots) {
+	if owner == nil || page >= len(owner.slots) {
 		return false
 	}
 	return owner.slots[page].CompareAndSwap(i+1, slotEmpty)

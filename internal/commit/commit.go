@@ -70,8 +70,9 @@ type Request struct {
 	Commit
 	First key.SeqNum // the sequence number of the batch's first operation, set before Log
 
-	err  error
-	done chan struct{}
+	err   error
+	leads bool          // its caller carries the group, and needs no signal
+	done  chan struct{} // tells all others that they are answered
 }
 
 // Last is the sequence number of the request's last operation: the commit's own number.
@@ -109,10 +110,10 @@ type Queue struct {
 
 	waitMu  sync.Mutex // held for a few instructions, never during a step
 	waiting []*Request // the next group; its first member leads it
-	spare   []*Request // the slice that waiting takes next
 
 	pipelineMu sync.Mutex // held by the leader of the group in progress, through I/O: that is its purpose
 	next       key.SeqNum // the next sequence number to give out
+	spare      []*Request // the slice that waiting takes next
 	accepted   []*Request // of the write in progress: those that passed their checks
 	failed     error      // a Sync failed or a step panicked: no commit is accepted any more
 
@@ -158,8 +159,9 @@ func (q *Queue) Commit(c Commit) (key.SeqNum, error) {
 	r.Commit, r.First, r.err = c, 0, nil
 	if q.enqueue(r) {
 		q.lead()
+	} else {
+		<-r.done
 	}
-	<-r.done
 	last, err := r.Last(), r.err
 	r.Commit = Commit{}
 	requests.Put(r)
@@ -171,6 +173,16 @@ func (q *Queue) Exclusive(fn func() error) error {
 	q.pipelineMu.Lock()
 	defer q.pipelineMu.Unlock()
 	return fn()
+}
+
+// TryExclusive is Exclusive, but does nothing if a commit is in progress. It reports whether it ran fn.
+func (q *Queue) TryExclusive(fn func()) bool {
+	if !q.pipelineMu.TryLock() {
+		return false
+	}
+	defer q.pipelineMu.Unlock()
+	fn()
+	return true
 }
 
 // Settle waits until every commit that has passed its check at the time of the call is published or has failed.
@@ -222,7 +234,8 @@ func (q *Queue) enqueue(r *Request) bool {
 	q.waitMu.Lock()
 	defer q.waitMu.Unlock()
 	q.waiting = append(q.waiting, r)
-	return len(q.waiting) == 1
+	r.leads = len(q.waiting) == 1
+	return r.leads
 }
 
 // lead waits for the group in progress, then carries the next one, whatever has assembled by then.
@@ -231,15 +244,14 @@ func (q *Queue) lead() {
 	defer q.pipelineMu.Unlock()
 	q.waitMu.Lock()
 	group := q.waiting
-	q.waiting, q.spare = q.spare[:0], nil
+	q.waiting = q.spare
 	q.waitMu.Unlock()
+	q.spare = nil
 
 	q.process(group)
 
 	clear(group)
-	q.waitMu.Lock()
 	q.spare = group[:0]
-	q.waitMu.Unlock()
 }
 
 // process answers every member of group. A panic in a step stops all later commits and goes on upwards.
@@ -330,6 +342,8 @@ func answer(group []*Request, err error) {
 		if r.err == nil {
 			r.err = err
 		}
-		r.done <- struct{}{} // from here on r belongs to its caller
+		if !r.leads {
+			r.done <- struct{}{} // from here on r belongs to its caller
+		}
 	}
 }

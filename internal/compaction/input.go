@@ -2,10 +2,10 @@ package compaction
 
 import (
 	"bytes"
-	"errors"
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/merge"
 )
@@ -23,7 +23,7 @@ func openInputs(job *Job, deps Deps) (merge.Iterator, error) {
 		}
 		run, err := openTable(tables[0], deps)
 		if err != nil {
-			return nil, errors.Join(err, merge.New(runs...).Close())
+			return nil, join.Errors(err, merge.New(runs...).Close())
 		}
 		runs = append(runs, run)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/merge"
@@ -100,7 +101,7 @@ func Run(ctx context.Context, job *Job, snapshots []key.SeqNum, deps Deps) (*man
 	edit, err := r.do(ctx)
 	if err != nil {
 		return nil, Stats{}, fmt.Errorf("%s compaction into level %d: %w", job.Reason, job.OutputLevel,
-			errors.Join(err, r.out.discard()))
+			join.Errors(err, r.out.discard()))
 	}
 	return edit, r.stats, nil
 }
@@ -146,7 +147,7 @@ func (r *run) do(ctx context.Context) (*manifest.Edit, error) {
 		return nil, err
 	}
 	err = r.mergeAll(ctx, input)
-	if err = errors.Join(err, input.Close()); err != nil {
+	if err = join.Errors(err, input.Close()); err != nil {
 		return nil, err
 	}
 	if err := r.out.finish(); err != nil {

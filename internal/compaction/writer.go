@@ -2,10 +2,10 @@ package compaction
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 )
@@ -140,5 +140,5 @@ func (w *writer) discard() error {
 	for _, num := range w.nums {
 		errs = append(errs, w.deps.Remove(num))
 	}
-	return errors.Join(errs...)
+	return join.Errors(errs...)
 }

@@ -69,7 +69,7 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 	}
 }
 
-// keepHouse runs SyncStep and RetainStep when they are due and CleanStep when there may be something to clean.
+// keepHouse runs SyncStep, RetainStep and MemoryStep when they are due and CleanStep when there may be something to clean.
 func (e *Engine) keepHouse() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -78,7 +78,7 @@ func (e *Engine) keepHouse() {
 			e.SyncStep() // a failure has stopped writes, which is all there is to do about it
 		}
 		waiting, err := e.CleanStep()
-		wait := min(max(e.syncDue(), 0), e.RetainStep())
+		wait := min(max(e.syncDue(), 0), e.RetainStep(), e.MemoryStep())
 		if waiting {
 			wait = min(wait, buryInterval)
 		}
@@ -116,11 +116,13 @@ func (e *Engine) SyncStep() (bool, error) {
 	return true, e.syncLog()
 }
 
-// CleanStep gives back memory that no reader knows any more and removes the files that became obsolete. It reports
-// whether memory still waits for a reader to leave. After an error the file it is about is still to be removed.
+// CleanStep gives back memory that no reader knows any more, makes a retired log segment the next one, and removes the
+// files that became obsolete. It reports whether memory still waits for a reader to leave. After an error the file it is
+// about is still to be removed.
 func (e *Engine) CleanStep() (bool, error) {
 	e.epochs.Collect()
 	e.buryDead()
+	e.reuseLog()
 	e.mu.Lock()
 	obsolete := e.obsolete
 	e.obsolete = nil
@@ -307,11 +309,13 @@ func (e *Engine) discardTables(edit *manifest.Edit) {
 	}
 }
 
-// retireLogsLocked makes the log segments before start obsolete.
+// retireLogsLocked keeps the log segments before start to use them again, or makes them obsolete.
 func (e *Engine) retireLogsLocked(start filename.Num) {
 	kept := e.logs[:0]
 	for _, f := range e.logs {
-		if f.num < start {
+		if f.num < start && e.reusableLocked(f) {
+			e.retired = append(e.retired, f)
+		} else if f.num < start {
 			e.obsolete = append(e.obsolete, filename.Make(filename.Log, f.num))
 		} else {
 			kept = append(kept, f)

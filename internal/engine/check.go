@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lightningdb/internal/commit"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
 	"lightningdb/internal/txn"
@@ -120,7 +121,7 @@ func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error
 		}
 	}
 	for _, r := range v.runs {
-		for _, t := range within(r.tables, s.Lo, s.Hi) {
+		for _, t := range r.within(s.Lo, s.Hi) {
 			if t.meta.LargestSeq <= since {
 				continue
 			}
@@ -133,16 +134,16 @@ func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error
 }
 
 func (e *Engine) spanChangedInTable(t *tableRef, s txn.Span, since key.SeqNum) (bool, error) {
-	it, err := e.tableIterator(t)
-	if err != nil {
+	var it tableIterator
+	if err := it.reset(e, t); err != nil {
 		return false, err
 	}
-	return changedInRun(it, s, since)
+	return changedInRun(&it, s, since)
 }
 
 // changedInRun reports whether the run has a version in s that is newer than since. It closes the run.
 func changedInRun(run merge.Iterator, s txn.Span, since key.SeqNum) (changed bool, err error) {
-	defer func() { err = errors.Join(err, run.Close()) }()
+	defer func() { err = join.Errors(err, run.Close()) }()
 	for ok := run.SeekGE(key.SeekTo(s.Lo, key.MaxSeqNum)); ok; ok = run.Next() {
 		k := run.Key()
 		if s.Hi != nil && bytes.Compare(k.User, s.Hi) >= 0 {

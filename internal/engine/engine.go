@@ -15,10 +15,12 @@ import (
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/epoch"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/operand"
+	"lightningdb/internal/rowcache"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -34,6 +36,7 @@ type Engine struct {
 
 	epochs *epoch.Domain
 	cache  *cache.Cache
+	rows   *rowcache.Cache
 	open   openTables
 
 	view    atomic.Pointer[view] // the current view, nil once closed; swapped under mu
@@ -65,6 +68,8 @@ type Engine struct {
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
 
+	readerShares sync.Mutex // held by the one reader of a read-only database that runs MemoryStep
+
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on
 	mems       memtables
@@ -72,6 +77,8 @@ type Engine struct {
 	segmentNum filename.Num               // number of the active segment
 	logs       []logFile                  // sealed log segments and the active one, ascending
 	obsolete   []string                   // files to remove
+	retired    []logFile                  // sealed log segments that are needed no more, kept to be used again; at most keptLogs
+	blank      *wal.Blank                 // the file of the next log segment, nil if none is ready
 	nextNum    filename.Num
 	heldUp     error // background work waits for space on the disk or for file descriptors
 
@@ -104,6 +111,7 @@ func Open(opts Options) (*Engine, error) {
 		e.abandon()
 		return nil, err
 	}
+	e.MemoryStep()
 	if !e.opts.ReadOnly && !e.opts.Manual {
 		e.startBackground()
 	}
@@ -132,8 +140,9 @@ func newEngine(opts Options) *Engine {
 	e.room = sync.NewCond(&e.mu)
 	e.mems = memtables{size: e.budget.memtable, keep: e.budget.frozen + 1}
 	e.mems.folding = &memtable.Folding{Rules: e.rules, Below: e.below}
-	e.cache = cache.New(e.budget.cache, e.opts.PageSize, e.epochs)
+	e.cache = cache.New(e.budget.cache(int64(e.budget.memtable)), e.opts.PageSize, e.epochs)
 	e.cache.Poison = e.opts.Poison
+	e.rows = rowcache.New(rowcache.Options{Bytes: e.budget.rows, Wake: e.memorySoon, Eager: e.opts.Rows})
 	e.resources.Store(1)
 	return e
 }
@@ -206,7 +215,7 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 	defer context.AfterFunc(e.ctx, cancel)()
 	for {
 		if err := ctx.Err(); err != nil {
-			return errors.Join(err, e.writable())
+			return join.Errors(err, e.writable())
 		}
 		worked, err := e.compactOnce(ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
 			job, _ := compaction.PickRange(v, p, noneBusy, lo, hi)
@@ -235,9 +244,9 @@ func (e *Engine) Close() error {
 	e.stop()
 	e.wakeAll()
 	e.background.Wait()
-	err = errors.Join(err, e.closeFiles())
+	err = join.Errors(err, e.closeFiles())
 	if n := e.openIterators.Load() + e.openSnapshots.Load(); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, n))
+		err = join.Errors(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, n))
 	}
 	e.release()
 	return err
@@ -259,7 +268,7 @@ func (e *Engine) flushAtClose() error {
 		}
 		if err == nil && e.active().Count() > 0 {
 			// Without waiting for level 0 to become shorter: nobody compacts any more.
-			err = errors.Join(e.freeze(0), e.flushFrozen())
+			err = join.Errors(e.freeze(0), e.flushFrozen())
 		}
 		if err == nil {
 			err = e.sealLog()
@@ -313,7 +322,7 @@ func (e *Engine) closeFiles() error {
 		errs = append(errs, e.lock.Close())
 	}
 	errs = append(errs, e.fs.Close())
-	return errors.Join(errs...)
+	return join.Errors(errs...)
 }
 
 // release gives back one hold on the memory outside the heap. The last one, of the engine or of an iterator that
@@ -328,5 +337,6 @@ func (e *Engine) release() {
 	e.mu.Lock()
 	e.mems.free()
 	e.mu.Unlock()
+	e.rows.Free()
 	e.cache.Close()
 }

@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs"
@@ -82,7 +83,7 @@ func (e *Engine) emptyMemtables() error {
 		return err
 	}
 	if e.active().Count() > 0 {
-		if err := errors.Join(e.freeze(0), e.flushFrozen()); err != nil {
+		if err := join.Errors(e.freeze(0), e.flushFrozen()); err != nil {
 			return err
 		}
 	}
@@ -136,6 +137,9 @@ func (e *Engine) beginAt(root *wal.Segment, seq key.SeqNum) {
 	e.segmentNum = root.Num()
 	e.active().segment = root.Num() // it is empty, and the only memtable: nobody reads this before it is frozen
 	e.mu.Unlock()
-	e.segment.Swap(root).Close() // all that was in it is in tables
+	old := e.segment.Load()
+	e.useSegment(root)
+	old.Close() // all that was in it is in tables
+	e.rows.Forget(seq)
 	writer{e}.Publish(seq)
 }

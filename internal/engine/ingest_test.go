@@ -245,8 +245,11 @@ func checkFiles(t *testing.T, when string, e *Engine, disk *memfs.FS) {
 			want = append(want, filename.Make(filename.Table, table.Num))
 		}
 	}
-	for _, f := range e.logs {
+	for _, f := range slices.Concat(e.logs, e.retired) {
 		want = append(want, filename.Make(filename.Log, f.num))
+	}
+	if e.blank != nil {
+		want = append(want, filename.Make(filename.Log, e.blank.Num()))
 	}
 	names, err := disk.List()
 	if err != nil {

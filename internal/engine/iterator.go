@@ -1,12 +1,14 @@
 package engine
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
+	"lightningdb/internal/join"
+	"lightningdb/internal/memtable"
 	"lightningdb/internal/merge"
+	"lightningdb/internal/table"
 )
 
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an
@@ -24,12 +26,18 @@ type Iterator struct {
 	visible merge.Visible
 	merging merge.Merging
 	runs    []merge.Iterator
+	mems    []memtable.Iterator
 	levels  []merge.Level
 	tables  []levelTables
-	ready   bool   // visible owns the runs
+	ready   bool         // visible owns the runs
+	stop    *atomic.Bool // when set, by somebody else, moves fail with stopped
+	stopped error
 	err     error  // ErrClosed, once the engine was found closed, or the failure to open runs
 	at      []byte // where the iterator stood while it changed views
 }
+
+// never is what stops an iterator that nobody stops.
+var never atomic.Bool
 
 // iterators keeps the buffers of closed iterators.
 var iterators = sync.Pool{New: func() any { return new(Iterator) }}
@@ -38,7 +46,7 @@ var iterators = sync.Pool{New: func() any { return new(Iterator) }}
 // published one if s is nil. It borrows lo and hi until Close.
 func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	it := iterators.Get().(*Iterator)
-	it.engine, it.lo, it.hi, it.err, it.ready = e, lo, hi, nil, false
+	it.engine, it.lo, it.hi, it.err, it.ready, it.stop = e, lo, hi, nil, false, &never
 	it.hold.expired.Store(false)
 	if s == nil {
 		e.snapshots.add(e, &it.hold)
@@ -79,7 +87,12 @@ func (it *Iterator) openView() error {
 func (it *Iterator) closeView() error {
 	err := it.closeRuns()
 	clear(it.runs)
-	clear(it.tables)
+	for n := range it.mems {
+		it.mems[n].Reset(nil)
+	}
+	for n := range it.tables {
+		it.tables[n].of(nil, nil)
+	}
 	it.runs, it.ready = it.runs[:0], false
 	if it.view != nil {
 		it.engine.unref(it.view)
@@ -106,47 +119,34 @@ func (it *Iterator) changeView() bool {
 // openRuns opens a run for each memtable and each run of tables that has some in the bounds. Of several tables one is opened
 // when the iterator reaches it.
 func (it *Iterator) openRuns() error {
-	for _, m := range it.view.mems {
+	if n := len(it.view.mems); len(it.mems) < n {
+		it.mems = make([]memtable.Iterator, n)
+	}
+	for n, m := range it.view.mems {
 		if m.Count() > 0 {
-			it.runs = append(it.runs, m.NewIterator())
+			it.mems[n].Reset(m.Table)
+			it.runs = append(it.runs, &it.mems[n])
 		}
 	}
 	if n := len(it.view.runs); len(it.levels) < n {
 		it.levels, it.tables = make([]merge.Level, n), make([]levelTables, n)
 	}
 	for n := range it.view.runs {
-		tables := within(it.view.runs[n].tables, it.lo, it.hi)
+		tables := it.view.runs[n].within(it.lo, it.hi)
 		switch {
 		case len(tables) == 0:
 		case len(tables) == 1 && n < it.view.level0:
-			run, err := it.engine.tableIterator(tables[0])
+			run, err := it.tables[n].of(it.engine, tables).Open(0)
 			if err != nil {
 				return err
 			}
 			it.runs = append(it.runs, run)
 		default:
-			it.tables[n] = levelTables{it.engine, tables}
+			it.tables[n].of(it.engine, tables)
 			it.runs = append(it.runs, it.levels[n].Reset(&it.tables[n]))
 		}
 	}
 	return nil
-}
-
-// overlaps reports whether t may hold keys of [lo, hi).
-func overlaps(t *tableRef, lo, hi []byte) bool {
-	return (hi == nil || bytes.Compare(t.meta.Smallest, hi) < 0) && (lo == nil || bytes.Compare(t.meta.Largest, lo) >= 0)
-}
-
-// within returns those of the disjoint tables that overlap [lo, hi).
-func within(tables []*tableRef, lo, hi []byte) []*tableRef {
-	first, end := 0, len(tables)
-	for first < end && !overlaps(tables[first], lo, hi) {
-		first++
-	}
-	for end > first && !overlaps(tables[end-1], lo, hi) {
-		end--
-	}
-	return tables[first:end]
 }
 
 // First moves to the first key.
@@ -189,16 +189,29 @@ func (it *Iterator) Prev() bool {
 	return it.changeView() && it.visible.SeekLT(it.at)
 }
 
-// usable notes that the engine was closed, or that the iterator grew too old.
+// usable reports whether the iterator may go on; if not, err says why. It is asked at every step.
 func (it *Iterator) usable() bool {
+	if it.err == nil && !it.engine.closed.Load() && !it.hold.expired.Load() && !it.stop.Load() {
+		return true
+	}
+	it.refuse()
+	return false
+}
+
+// StopWith makes calls fail with err once s is closed.
+func (it *Iterator) StopWith(s *Snapshot, err error) { it.stop, it.stopped = &s.closed, err }
+
+// refuse notes that the iterator was stopped, that the engine was closed, or that the iterator grew too old.
+func (it *Iterator) refuse() {
 	switch {
 	case it.err != nil:
+	case it.stop.Load():
+		it.err = it.stopped
 	case it.engine.closed.Load():
 		it.err = ErrClosed
 	default:
 		it.err = it.hold.Check()
 	}
-	return it.err == nil
 }
 
 // Valid reports whether the iterator stands on a key.
@@ -215,6 +228,70 @@ func (it *Iterator) Value() ([]byte, error) {
 	return it.visible.Value()
 }
 
+// Each calls yield with the entries from the current one on, forward or backward, until it returns false or n entries were
+// yielded, if n is not negative. The error is that of moving or reading. A loop over Next, Key and Value does the same
+// at twice the cost for each entry.
+func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool) error {
+	for ok := it.Valid(); ok && n != 0; ok = it.step(d, n) {
+		if hand := it.atHand(d); len(hand) > 0 {
+			if n > 0 {
+				hand = hand[:min(n, len(hand))]
+			}
+			done, more := it.yieldAll(hand, yield)
+			if n -= done; !more || n == 0 {
+				return nil
+			}
+			continue
+		}
+		value, err := it.visible.Value()
+		if err != nil || !yield(it.visible.Key(), value) || n == 1 {
+			return err
+		}
+		n--
+	}
+	return it.Err()
+}
+
+func (it *Iterator) atHand(d Direction) []merge.Entry {
+	if d == Backward {
+		return it.visible.Behind()
+	}
+	return it.visible.Ahead()
+}
+
+// step moves on to up to n more entries, if n is not negative.
+func (it *Iterator) step(d Direction, n int) bool {
+	it.visible.Expect(n)
+	if d == Backward {
+		return it.Prev()
+	}
+	return it.Next()
+}
+
+// yieldAll yields what is at hand, and moves to the last entry yielded. It ends before what a step would not come to
+// because the iterator was stopped, grew too old, or has to change over to another view, as it does when the engine is
+// closed. more is false if yield wants no more.
+func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) bool) (done int, more bool) {
+	current, held, stop := &it.engine.view, it.view, it.stop
+	for more = true; more && done < len(hand); done++ {
+		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) {
+			break
+		}
+		more = yield(hand[done].Key.User, hand[done].Value)
+	}
+	it.visible.Skip(done - 1)
+	return done, more
+}
+
+// Direction is which way Each goes.
+type Direction bool
+
+// The directions.
+const (
+	Forward  Direction = false
+	Backward Direction = true
+)
+
 // Err is why the iterator stands on no key, nil at an end.
 func (it *Iterator) Err() error {
 	if it.err != nil {
@@ -229,7 +306,7 @@ func (it *Iterator) Close() error {
 	err := it.closeView()
 	e.snapshots.remove(&it.hold)
 	e.openIterators.Add(-1)
-	it.engine, it.lo, it.hi = nil, nil, nil
+	it.engine, it.lo, it.hi, it.stop, it.stopped = nil, nil, nil, nil, nil
 	iterators.Put(it)
 	e.release()
 	return err
@@ -243,13 +320,20 @@ func (it *Iterator) closeRuns() error {
 	for _, run := range it.runs {
 		errs = append(errs, run.Close())
 	}
-	return errors.Join(errs...)
+	return join.Errors(errs...)
 }
 
-// levelTables is the tables of one level as merge.Level reads them.
+// levelTables is the tables of one level as merge.Level reads them, one at a time: all are opened in the same memory.
 type levelTables struct {
 	engine *Engine
 	tables []*tableRef
+	open   tableIterator
+}
+
+// of makes l the tables given.
+func (l *levelTables) of(e *Engine, tables []*tableRef) *levelTables {
+	l.engine, l.tables = e, tables
+	return l
 }
 
 func (l *levelTables) Len() int { return len(l.tables) }
@@ -258,25 +342,36 @@ func (l *levelTables) Bounds(i int) (smallest, largest []byte) {
 	return l.tables[i].meta.Smallest, l.tables[i].meta.Largest
 }
 
-func (l *levelTables) Open(i int) (merge.Iterator, error) { return l.engine.tableIterator(l.tables[i]) }
-
-// tableIterator opens an iterator on t that holds the table open until it is closed.
-func (e *Engine) tableIterator(t *tableRef) (merge.Iterator, error) {
-	o, err := e.acquireReader(t)
-	if err != nil {
+// Open implements merge.Tables. The table opened before must have been closed.
+func (l *levelTables) Open(i int) (merge.Iterator, error) {
+	if err := l.open.reset(l.engine, l.tables[i]); err != nil {
 		return nil, err
 	}
-	return &heldIterator{Iterator: o.NewIterator(), release: func() { e.unrefTable(o) }}, nil
+	return &l.open, nil
 }
 
-// heldIterator is an iterator that lets go of its open table when it is closed.
-type heldIterator struct {
-	merge.Iterator
-	release func()
+// tableIterator is an iterator that holds its table open until it is closed.
+type tableIterator struct {
+	table.Iterator
+	engine *Engine
+	held   *openTable
 }
 
-func (it *heldIterator) Close() error {
+// reset opens t for it, which is new or closed.
+func (it *tableIterator) reset(e *Engine, t *tableRef) error {
+	o, err := e.acquireReader(t)
+	if err != nil {
+		return err
+	}
+	it.engine, it.held = e, o
+	it.Iterator.Reset(o.Reader)
+	return nil
+}
+
+// Close implements merge.Iterator.
+func (it *tableIterator) Close() error {
 	err := it.Iterator.Close()
-	it.release()
+	it.engine.unrefTable(it.held)
+	*it = tableIterator{} // the memory is kept, what it was of is not
 	return err
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"lightningdb/internal/filename"
 	"lightningdb/internal/memtable"
 )
@@ -11,12 +13,18 @@ type memtables struct {
 	size      int               // bytes of a memtable of the usual size
 	spare     []*memtable.Table // empty, ready for use; at most keep
 	keep      int
-	allocated int64 // bytes of all memtables, spare ones included
+	asked     time.Time // when one was last asked for
+	allocated int64     // bytes of all memtables, spare ones included
 	folding   *memtable.Folding
 }
 
+// spareAge is how long after the last rotation spare memtables and log segments are kept. A database that is written to all
+// the time rotates more often; in one that is mostly read the cache has more use for the memory, and others for the disk.
+const spareAge = 5 * time.Second
+
 // get returns an empty memtable for segment with room for at least need bytes.
-func (p *memtables) get(segment filename.Num, need int) (*memRef, error) {
+func (p *memtables) get(segment filename.Num, need int, now time.Time) (*memRef, error) {
+	p.asked = now
 	if n := len(p.spare); n > 0 && need <= p.size {
 		t := p.spare[n-1]
 		p.spare = p.spare[:n-1]
@@ -43,6 +51,14 @@ func (p *memtables) recycle(m *memRef) {
 	m.Free()
 }
 
+// quiet reports whether the last rotation was long ago.
+func (p *memtables) quiet(now time.Time) bool { return now.Sub(p.asked) >= spareAge }
+
+// untilQuiet is how long what is spare is kept from now on.
+func (p *memtables) untilQuiet(now time.Time) time.Duration {
+	return spareAge - max(0, now.Sub(p.asked))
+}
+
 // free gives back the spare memtables.
 func (p *memtables) free() {
 	for _, t := range p.spare {
@@ -50,4 +66,46 @@ func (p *memtables) free() {
 		t.Free()
 	}
 	p.spare = nil
+}
+
+// MemoryStep gives back memtables that have long been spare, looks whether more or fewer rows should be kept, and lets the
+// cache have what all these leave of the limit. It returns when it is due again; far away if never.
+func (e *Engine) MemoryStep() time.Duration {
+	widened := e.reviewRows()
+	e.mu.Lock()
+	due := time.Hour
+	if now := e.opts.Now(); e.mems.quiet(now) {
+		e.mems.free()
+	} else if len(e.mems.spare) > 0 || e.blank != nil { // CleanStep, which comes first, gives back log segments
+		due = e.mems.untilQuiet(now)
+	}
+	memtables := e.mems.allocated
+	e.mu.Unlock()
+	e.open.mu.Lock()
+	tables := e.open.bytes
+	e.open.mu.Unlock()
+	if settled := e.cache.Resize(e.budget.cache(memtables + tables + e.rows.Bytes())); !settled {
+		due = min(due, retryInterval) // a reader holds what is to be given back
+	}
+	if !widened {
+		due = min(due, buryInterval) // a commit was in progress
+	}
+	return due
+}
+
+// memorySoon has MemoryStep run because of what is read. A read-only database has no housekeeper: there the reader does it.
+func (e *Engine) memorySoon() {
+	switch {
+	case !e.opts.ReadOnly:
+		e.wake(e.wakeHousekeeper)
+	case e.readerShares.TryLock():
+		defer e.readerShares.Unlock()
+		e.MemoryStep()
+	}
+}
+
+// reviewRows has the row cache adapt to what is read. It is false if that has to wait for a commit: it does not itself,
+// because the commit may be waiting for long.
+func (e *Engine) reviewRows() bool {
+	return !e.rows.Review() || e.queue.TryExclusive(func() { e.rows.WatchAll(e.visible.Load()) })
 }

@@ -98,6 +98,7 @@ type Metrics struct {
 	MemtableRows int
 	Frozen       int
 	Cache        cache.Metrics
+	RowBytes     int64 // bytes of memory for rows that are read over and over
 	OpenTables   int
 	OpenBytes    int64 // bytes of directories and slots of open tables
 	LogSegments  int
@@ -131,6 +132,7 @@ func (e *Engine) Metrics() Metrics {
 		Visible:     key.SeqNum(e.visible.Load()),
 		Durable:     key.SeqNum(e.durable.Load()),
 		Cache:       e.cache.Metrics(),
+		RowBytes:    e.rows.Bytes(),
 		Commits:     e.stats.commits.Load(),
 		Operations:  e.stats.operations.Load(),
 		Appends:     e.stats.appends.Load(),

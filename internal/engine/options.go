@@ -41,6 +41,7 @@ type Options struct {
 	Random func() uint64
 	Manual bool // no background goroutines: the caller runs the steps
 	Poison bool // overwrite freed cache frames, to expose their late use
+	Rows   bool // keep every row that is read in the row cache, to expose rows that are out of date
 }
 
 // DefaultPageSize suits both point reads from cache (any size would) and from the medium (smaller is better).
@@ -69,28 +70,35 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// memoryBudget divides the memory limit. What is not named here (about a tenth) is for log buffers, merge buffers
+// memoryBudget divides the memory limit. The cache has what the memtables that exist and the open tables leave of it, and
+// gives it back when they need it: see MemoryStep. What is not named here (a sixteenth) is for log buffers, merge buffers
 // and the rest of the heap.
 type memoryBudget struct {
 	memtable  int   // bytes of one memtable, index included
 	frozen    int   // memtables that may wait for their flush beside the active one
-	cache     int64 // bytes of cached pages
+	shared    int64 // bytes of memtables, cached pages and rows, and open tables together
+	leastPage int64 // bytes of cached pages, whatever else there is
 	openTable int64 // bytes of directories and slots of open tables
+	rows      int64 // bytes of rows that are read over and over
 	table     int64 // bytes at which a table is complete
 }
 
 func newMemoryBudget(limit int64) memoryBudget {
 	const frozen = 2
 	memtable := min(limit/10, 64<<20)
-	openTable := limit / 16
 	return memoryBudget{
 		memtable:  int(memtable),
 		frozen:    frozen,
-		openTable: openTable,
-		cache:     limit - (frozen+1)*memtable - openTable - limit/8,
+		shared:    limit - limit/16,
+		leastPage: limit / 4,
+		openTable: limit / 16,
+		rows:      limit / 16,
 		table:     min(max(memtable, 2<<20), 64<<20),
 	}
 }
+
+// cache is how many bytes of pages may be cached beside so many of other things.
+func (b *memoryBudget) cache(others int64) int64 { return max(b.shared-others, b.leastPage) }
 
 // Logger is what receives events. It is lightningdb.Logger; package log/slog and the encoding/json in it would be a twelfth
 // of a program that has no other use for them.

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/merge"
@@ -52,18 +52,26 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 // inner entries, length) is reached by many times as much.
 const minFullBytes = 4 << 20
 
+// busyL0Trigger is the number of tables at which level 0 is compacted while memtables wait for their flush: writers have
+// more to gain from the disk then than readers from a run less (docs/decisions/0004). It stays below slowTables.
+const busyL0Trigger = 2 * compaction.DefaultL0Trigger
+
 // compactionParams are the measures by which compactions are picked.
 func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
+	quiet, trigger := len(v.mems) == 1, compaction.DefaultL0Trigger
+	if !quiet {
+		trigger = busyL0Trigger
+	}
 	return compaction.Params{
 		BaseBytes:        int64(e.budget.memtable),
 		Multiplier:       compaction.DefaultMultiplier,
 		TargetTableBytes: e.budget.table,
 		FullBytes:        minFullBytes,
-		L0Trigger:        compaction.DefaultL0Trigger,
-		L0Bytes:          compaction.DefaultL0Trigger * int64(e.budget.memtable),
+		L0Trigger:        trigger,
+		L0Bytes:          int64(trigger) * int64(e.budget.memtable),
 		OldestSnapshot:   oldest,
 		Futile:           e.futile.has,
-		Quiet:            len(v.mems) == 1,
+		Quiet:            quiet,
 	}
 }
 
@@ -74,7 +82,20 @@ func (e *Engine) openInput(meta *manifest.TableMeta) (merge.Iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heldIterator{Iterator: o.NewSequentialIterator(), release: func() { o.Close() }}, nil
+	return &inputIterator{o.NewSequentialIterator(), o}, nil
+}
+
+// inputIterator is an iterator with a table of its own.
+type inputIterator struct {
+	*table.Iterator
+	table *openTable
+}
+
+// Close implements merge.Iterator.
+func (it *inputIterator) Close() error {
+	err := it.Iterator.Close()
+	it.table.Close() // an error of closing a file that was only read loses nothing
+	return err
 }
 
 // output is a table file being written by a job.
@@ -119,7 +140,7 @@ func (o *output) Finish() (*manifest.TableMeta, error) {
 	if err == nil {
 		size, err = o.file.Size()
 	}
-	if err = errors.Join(err, o.file.Close()); err != nil {
+	if err = join.Errors(err, o.file.Close()); err != nil {
 		return nil, err
 	}
 	return &manifest.TableMeta{

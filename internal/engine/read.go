@@ -21,10 +21,22 @@ func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, 
 	if v == nil {
 		return dst, false, ErrClosed
 	}
+	hash := key.Hash(user)
+	if out, found, ok := e.rows.Get(dst, user, hash, seq, guard.Tick()); ok {
+		return out, found, nil
+	}
 	if seq == Latest {
 		seq = key.SeqNum(e.visible.Load())
 	}
-	hash := key.Hash(user)
+	out, found, err = e.search(v, dst, user, hash, seq)
+	if err == nil {
+		e.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
+	}
+	return out, found, err
+}
+
+// search is Get by way of the tree.
+func (e *Engine) search(v *view, dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, found bool, err error) {
 	for _, m := range v.mems {
 		if out, kind, ok := m.Get(dst, user, hash, seq); ok {
 			if kind == key.KindMerge {

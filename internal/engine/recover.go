@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -166,7 +167,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	if err != nil {
 		return fmt.Errorf("create log segment: %w", err)
 	}
-	e.segment.Store(seg)
+	e.useSegment(seg)
 	e.logs = []logFile{{num: e.segmentNum}}
 	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum: e.peekNum(), LastSeq: last}
 	if version, err = version.Apply(edit); err != nil {
@@ -215,6 +216,7 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.report.LastSequence = last
 	e.visible.Store(uint64(last))
+	e.rows.Forget(last) // of what was committed before, it has not been told
 	e.snapshots.startRetaining(e.opts, version.Floor, last)
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }
@@ -278,7 +280,7 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 			segments = append(segments, num)
 		}
 	}
-	slices.Sort(segments)
+	slices.SortFunc(segments, cmp.Compare) // not slices.Sort, as in package wal
 	log, err := wal.Replay(e.fs, wal.ReplayOptions{
 		DB:       r.version.DatabaseID,
 		Start:    r.version.LogStart,
@@ -316,7 +318,7 @@ func (r *replay) newMemtable(need int) error {
 	if r.mem != nil && !r.keep {
 		e.mems.recycle(r.mem)
 	}
-	mem, err := e.mems.get(0, need)
+	mem, err := e.mems.get(0, need, e.opts.Now())
 	r.mem = mem
 	return err
 }

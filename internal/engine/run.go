@@ -164,17 +164,23 @@ func (r *Run) getFrom(t *tableRef, dst, user []byte) (out []byte, kind key.Kind,
 
 // NewIterator returns an iterator over the run that reads through the cache. It must be closed.
 func (r *Run) NewIterator() merge.Iterator {
-	return merge.NewLevel(&levelTables{r.engine, r.tables})
+	return merge.NewLevel(new(levelTables).of(r.engine, r.tables))
 }
 
 // NewSequentialIterator returns an iterator for one pass over the run from front to back, past the cache and with one
 // table open at a time. It must be closed.
 func (r *Run) NewSequentialIterator() merge.Iterator {
-	return merge.NewLevel(&inputTables{levelTables{r.engine, r.tables}})
+	return merge.NewLevel(newInputTables(r.engine, r.tables))
 }
 
 // inputTables is levelTables that are read once.
 type inputTables struct{ levelTables }
+
+func newInputTables(e *Engine, tables []*tableRef) *inputTables {
+	l := new(inputTables)
+	l.of(e, tables)
+	return l
+}
 
 func (l *inputTables) Open(i int) (merge.Iterator, error) {
 	return l.engine.openInput(l.tables[i].meta)

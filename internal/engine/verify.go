@@ -2,9 +2,9 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"lightningdb/internal/corrupt"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/merge"
@@ -59,13 +59,13 @@ func (p *verification) tables(ctx context.Context) error {
 	for _, level := range p.view.version.Levels {
 		for _, t := range level {
 			if err := ctx.Err(); err != nil {
-				return errors.Join(append(damage, err)...)
+				return join.Errors(append(damage, err)...)
 			}
 			damage = append(damage, p.engine.verifyTable(ctx, t))
 			p.read(t.Size)
 		}
 	}
-	return errors.Join(damage...)
+	return join.Errors(damage...)
 }
 
 // verifyTable opens the table anew, so that what is on the medium is checked and not what is in memory.
@@ -90,7 +90,7 @@ func (d depth) Value() ([]byte, error) { return d.level, nil }
 // first, must lie ever deeper.
 func (p *verification) ages(ctx context.Context) (err error) {
 	all := merge.New(p.runs()...)
-	defer func() { err = errors.Join(err, all.Close()) }()
+	defer func() { err = join.Errors(err, all.Close()) }()
 	share := p.total / 2 / int64(p.entries/ageStep+1)
 	var last key.Internal
 	var above byte
@@ -126,7 +126,7 @@ const ageStep = 4096
 func (p *verification) runs() []merge.Iterator {
 	var runs []merge.Iterator
 	for i, r := range p.view.runs {
-		it := merge.NewLevel(&inputTables{levelTables{p.engine, r.tables}})
+		it := merge.NewLevel(newInputTables(p.engine, r.tables))
 		runs = append(runs, depth{it, []byte{byte(min(i, 250))}})
 	}
 	return runs

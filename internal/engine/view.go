@@ -49,14 +49,35 @@ func newRun(tables []*tableRef) run {
 
 // find returns the one table of the run that may hold user, or nil.
 func (r *run) find(user []byte) *tableRef {
-	head := key.Head(user, 0)
-	i, _ := slices.BinarySearch(r.heads, head)
-	for ; i < len(r.heads); i++ {
-		if r.heads[i] > head || bytes.Compare(r.tables[i].meta.Largest, user) >= 0 {
-			return r.tables[i]
-		}
+	if i := r.search(user); i < len(r.tables) {
+		return r.tables[i]
 	}
 	return nil
+}
+
+// search returns the index of the first table that reaches user, or the number of tables.
+func (r *run) search(user []byte) int {
+	head := key.Head(user, 0)
+	i, _ := slices.BinarySearch(r.heads, head)
+	for i < len(r.heads) && r.heads[i] == head && bytes.Compare(r.tables[i].meta.Largest, user) < 0 {
+		i++
+	}
+	return i
+}
+
+// within returns the tables that may hold keys of [lo, hi); nil means no bound.
+func (r *run) within(lo, hi []byte) []*tableRef {
+	first, end := 0, len(r.tables)
+	if lo != nil {
+		first = r.search(lo)
+	}
+	if hi != nil {
+		end = min(r.search(hi)+1, end) // the last one reaches hi, and may begin before it
+		if first < end && bytes.Compare(r.tables[end-1].meta.Smallest, hi) >= 0 {
+			end--
+		}
+	}
+	return r.tables[first:max(first, end)]
 }
 
 // installLocked makes a view of mems and version current and lets go of the one before it.

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
 	"lightningdb/internal/goroutine"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/memtable"
@@ -116,6 +117,10 @@ func (w writer) Fits(group []*commit.Request) bool {
 		operations += r.Batch.Count()
 		bytes += len(r.Batch.Bytes())
 	}
+	return w.fits(operations, bytes)
+}
+
+func (w writer) fits(operations, bytes int) bool {
 	return w.active().Fits(operations, bytes) && w.logHasRoom()
 }
 
@@ -123,7 +128,7 @@ func (w writer) Fits(group []*commit.Request) bool {
 func (e *Engine) active() *memRef { return e.view.Load().mems[0] }
 
 func (e *Engine) logHasRoom() bool {
-	return e.segment.Load().Size() < e.opts.LogLimit/int64(e.budget.frozen+1)
+	return e.segment.Load().Size() < e.segmentLimit()
 }
 
 func (w writer) MakeRoom(r *commit.Request) error {
@@ -131,7 +136,7 @@ func (w writer) MakeRoom(r *commit.Request) error {
 		return err
 	}
 	w.slowDown(len(r.Batch.Bytes()))
-	if r.Batch.Count() == 0 || w.Fits([]*commit.Request{r}) {
+	if n := r.Batch.Count(); n == 0 || w.fits(n, len(r.Batch.Bytes())) {
 		return nil
 	}
 	return w.rotate(memtable.SizeFor(r.Batch))
@@ -173,7 +178,7 @@ func (e *Engine) freeze(need int) error {
 	defer e.mu.Unlock()
 	v := e.view.Load()
 	active := v.mems[0]
-	next, err := e.mems.get(e.segmentNum, need)
+	next, err := e.mems.get(e.segmentNum, need, e.opts.Now())
 	if err != nil {
 		return fmt.Errorf("memory for a memtable: %w", err)
 	}
@@ -183,24 +188,22 @@ func (e *Engine) freeze(need int) error {
 	}
 	e.installLocked(mems, v.version)
 	e.wake(e.wakeFlusher)
+	e.wake(e.wakeHousekeeper) // the cache may have to make room for the new memtable
 	return nil
 }
 
 // startSegment prepares the next log segment, seals the active one and begins the next behind it. After
 // vfs.ErrNoSpace the active segment goes on.
 func (e *Engine) startSegment() error {
-	num := e.newNum()
-	next, err := wal.Prepare(e.fs, num, 0)
-	if passes(err) {
+	next, err := e.nextBlank()
+	if err != nil {
 		return err
 	}
-	if err != nil {
-		return e.fail("prepare log segment", err)
-	}
+	num := next.Num()
 	active := e.segment.Load()
 	end, err := active.Seal(num)
 	if errors.Is(err, vfs.ErrNoSpace) && active.Err() == nil {
-		return errors.Join(err, next.Discard())
+		return join.Errors(err, next.Discard())
 	}
 	if err != nil {
 		return e.fail("seal log segment", err)
@@ -215,8 +218,14 @@ func (e *Engine) startSegment() error {
 	e.logs = append(e.logs, logFile{num: num})
 	e.segmentNum = num
 	e.mu.Unlock()
-	e.segment.Store(seg)
+	e.useSegment(seg)
 	return nil
+}
+
+// useSegment makes seg, which is new, the active segment.
+func (e *Engine) useSegment(seg *wal.Segment) {
+	seg.AllocateAhead()
+	e.segment.Store(seg)
 }
 
 // waitForFlush waits until another memtable may be frozen and level 0 is short enough. It gives up when the flush
@@ -267,7 +276,9 @@ func (e *Engine) makeProgress() error {
 
 func (w writer) Log(group []*commit.Request) error {
 	w.records = w.records[:0]
+	sync := false
 	for _, r := range group {
+		sync = sync || r.Sync
 		if r.Batch.Count() > 0 {
 			w.records = append(w.records, wal.Record{First: r.First, Count: r.Batch.Count(), Payload: r.Batch.Bytes()})
 		}
@@ -277,7 +288,11 @@ func (w writer) Log(group []*commit.Request) error {
 	}
 	defer clear(w.records)
 	seg := w.segment.Load()
-	_, err := seg.Append(w.records...)
+	write := seg.Store
+	if sync {
+		write = seg.Append
+	}
+	_, err := write(w.records...)
 	if err == nil {
 		w.stats.logged(group, w.records)
 		return nil
@@ -298,6 +313,9 @@ func (w writer) Sync() error {
 func (w writer) Apply(r *commit.Request) {
 	if r.Batch.Count() > 0 {
 		active := w.active()
+		for user := range r.Batch.Keys() {
+			w.rows.Change(key.Hash(user), r.First)
+		}
 		active.Apply(r.Batch, r.First)
 		active.last = r.Last()
 	}

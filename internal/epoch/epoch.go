@@ -33,13 +33,18 @@ const (
 	maxStripes = 512
 )
 
-// stripe counts the guards entered by the goroutines that hash to it, apart by the parity of the epoch they loaded. A
-// counter is the number of guards that are open on it now: never negative, because a guard leaves the very counter
-// that it entered.
+// stripe counts the guards entered by the goroutines that hash to it, apart by the parity of the epoch they loaded. The
+// lower half of a counter is the number of guards that are open on it now: never negative, because a guard leaves the very
+// counter that it entered. The upper half is how many were ever entered there, for Tick.
 type stripe struct {
-	guards [2]atomic.Int64
+	guards [2]atomic.Uint64
 	_      [cacheLines - 16]byte
 }
+
+const (
+	enter = 1<<32 + 1
+	exit  = ^uint64(0) // -1
+)
 
 // Domain is one world of readers and retired objects. Make it with NewDomain.
 //
@@ -86,7 +91,8 @@ type Domain struct {
 // Guard keeps whatever was reachable when it was entered from being freed. It belongs to the caller of Enter, is
 // passed by value, and is exited exactly once, by any goroutine.
 type Guard struct {
-	count *atomic.Int64
+	count *atomic.Uint64
+	tick  uint32
 }
 
 // Metrics describes a domain at one moment.
@@ -106,9 +112,12 @@ func NewDomain() *Domain {
 // use. Guards nest. A guard may be held across one read of a file; for longer it only delays frees.
 func (d *Domain) Enter() Guard {
 	count := &d.stripes[stackHash()>>d.shift].guards[d.epoch.Load()&1]
-	count.Add(1)
-	return Guard{count: count}
+	return Guard{count: count, tick: uint32(count.Add(enter) >> 32)}
 }
+
+// Tick is a number that grows from guard to guard of one goroutine, by one as long as no other shares its counter: a dice
+// that costs nothing.
+func (g Guard) Tick() uint32 { return g.tick }
 
 // stackHash returns a number that differs between goroutines that run at the same time: each has its own stack, at
 // least 2 KiB from any other. The stack may move at any time, so the number means nothing later; the guard remembers
@@ -119,7 +128,7 @@ func stackHash() uint64 {
 }
 
 // Exit closes the guard: bytes obtained under it are no longer valid.
-func (g Guard) Exit() { g.count.Add(-1) }
+func (g Guard) Exit() { g.count.Add(exit) }
 
 // Retire calls free once every guard that is open now has exited; the caller has already made the object unreachable
 // by an atomic store. Free functions run one at a time, in the order of Retire. Retire does not wait for readers, but
@@ -183,7 +192,7 @@ func (d *Domain) advanceLocked() {
 // quietLocked reports whether every counter of the parity was seen at zero.
 func (d *Domain) quietLocked(parity uint64) bool {
 	for i := range d.stripes {
-		if d.stripes[i].guards[parity].Load() != 0 {
+		if uint32(d.stripes[i].guards[parity].Load()) != 0 {
 			return false
 		}
 	}

@@ -216,7 +216,7 @@ func TestEnter_spreadsGoroutinesOverStripes(t *testing.T) {
 	inside.Wait()
 	used, most := 0, int64(0)
 	for i := range d.stripes {
-		if n := d.stripes[i].guards[0].Load(); n > 0 {
+		if n := int64(uint32(d.stripes[i].guards[0].Load())); n > 0 {
 			used, most = used+1, max(most, n)
 		}
 	}

@@ -110,6 +110,12 @@ func (k Internal) Clone() Internal {
 	return Internal{User: bytes.Clone(k.User), Trailer: k.Trailer}
 }
 
+// Entry is an internal key and its value. It borrows both.
+type Entry struct {
+	Key   Internal
+	Value []byte
+}
+
 func (k Internal) String() string {
 	return fmt.Sprintf("%q#%d,%s", k.User, k.Trailer.Seq(), k.Trailer.Kind())
 }

@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/record"
 	"lightningdb/internal/vfs"
 )
@@ -31,7 +32,7 @@ func setCurrent(fs vfs.FS, db [16]byte, num filename.Num) error {
 	if _, err = f.WriteAt(data[:], 0); err == nil {
 		err = f.Sync()
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := join.Errors(err, f.Close()); err != nil {
 		return err
 	}
 	err = fs.Rename(nameCurrentTemp, nameCurrent)
@@ -64,7 +65,7 @@ func readCurrent(fs vfs.FS) (db [16]byte, num filename.Num, err error) {
 	if err != nil {
 		return db, 0, err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { err = join.Errors(err, f.Close()) }()
 	size, err := f.Size()
 	if err != nil {
 		return db, 0, err

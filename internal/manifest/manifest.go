@@ -28,6 +28,7 @@ import (
 	"fmt"
 
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/record"
 	"lightningdb/internal/vfs"
 )
@@ -59,7 +60,7 @@ func Create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 		return nil, fmt.Errorf("create manifest %d: %w", num, err)
 	}
 	if err := setCurrent(fs, v.DatabaseID, num); err != nil {
-		return nil, errors.Join(fmt.Errorf("switch to manifest %d: %w", num, err), l.Close())
+		return nil, join.Errors(fmt.Errorf("switch to manifest %d: %w", num, err), l.Close())
 	}
 	return l, nil
 }
@@ -73,14 +74,14 @@ func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 	h := record.FileHeader{Magic: record.MagicManifest, DB: v.DatabaseID, Num: num}
 	data := h.Encode()
 	if _, err := f.WriteAt(data[:], 0); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, join.Errors(err, f.Close())
 	}
 	l := &Log{out: record.NewAppender(f, name, &h)}
 	if err := l.append(typeSnapshot, v.Snapshot()); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, join.Errors(err, f.Close())
 	}
 	if err := fs.SyncDir(); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, join.Errors(err, f.Close())
 	}
 	return l, nil
 }
@@ -94,7 +95,7 @@ func (l *Log) Append(e *Edit) error { return l.append(typeEdit, e) }
 
 func (l *Log) append(t record.Type, e *Edit) error {
 	l.buf = appendEdit(l.buf[:0], e)
-	if err := l.out.Begin(); err != nil {
+	if err := l.out.Begin(record.Written); err != nil {
 		return err
 	}
 	if err := l.out.Add(t, nil, l.buf); err != nil {

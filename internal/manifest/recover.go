@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/record"
 	"lightningdb/internal/vfs"
 )
@@ -72,7 +73,7 @@ func openFile(fs vfs.FS, kind filename.Kind, num filename.Num,
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { err = join.Errors(err, f.Close()) }()
 	magic := record.MagicManifest
 	if kind == filename.Log {
 		magic = record.MagicLog

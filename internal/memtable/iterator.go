@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
 )
 
 // Iterator moves over all versions in a table, in the order of internal keys, in both directions. It reads while the
@@ -119,6 +120,47 @@ func (it *Iterator) Prev() bool {
 		return true
 	}
 	return it.backwardFrom(it.pos - 1)
+}
+
+// Ahead implements merge.Iterator. A stretch ends with its leaf, and at a user key that has several versions.
+func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
+	n := 0
+	for pos := it.pos; pos < it.n && n < len(dst) && it.lend(&dst[n], pos); pos++ {
+		if len(end.User) > 0 && key.Compare(dst[n].Key, end) >= 0 {
+			break
+		}
+		it.pos, it.at = pos, ref(it.slots[pos])
+		n++
+	}
+	return n
+}
+
+// Behind implements merge.Iterator.
+func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
+	n := 0
+	for pos := it.pos; pos >= 0 && n < len(dst) && it.lend(&dst[n], pos); pos-- {
+		if len(end.User) > 0 && key.Compare(dst[n].Key, end) <= 0 {
+			break
+		}
+		it.pos, it.at = pos, ref(it.slots[pos])
+		n++
+	}
+	return n
+}
+
+// lend makes dst the version of the user key at pos, if it has but one, which a stretch may have.
+func (it *Iterator) lend(dst *merge.Entry, pos int) bool {
+	e := ref(it.slots[pos])
+	if it.m.newer(e) != 0 {
+		return false
+	}
+	t := it.m.trailer(e)
+	if t.Kind() > key.KindPut {
+		return false
+	}
+	dst.Key = key.Internal{User: it.m.userKey(e), Trailer: t}
+	dst.Value = it.m.value(e)
+	return true
 }
 
 // forwardFrom moves to the newest version of the user key at pos, or of the first one in the leaves that follow.

@@ -2,12 +2,15 @@ package memtable
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
+	"lightningdb/internal/merge/mergetest"
 	"lightningdb/internal/operand"
 	"pgregory.net/rapid"
 )
@@ -284,4 +287,33 @@ func TestNewestUpTo_takesLogarithmicSteps(t *testing.T) {
 			t.Fatalf("found version %d, want %d", table.trailer(e).Seq(), seq)
 		}
 	}
+}
+
+// A memtable is one of the runs that scans merge: the rules of runs hold for it, for what it hands out together too.
+func TestIterator_conforms(t *testing.T) {
+	mergetest.Run(t, func(t testing.TB, entries []mergetest.Entry) merge.Iterator {
+		table, err := New(1 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(table.Free)
+		bySeq := slices.Clone(entries)
+		slices.SortFunc(bySeq, func(a, b mergetest.Entry) int { return cmp.Compare(a.Key.Trailer.Seq(), b.Key.Trailer.Seq()) })
+		for _, e := range bySeq {
+			var b batch.Batch
+			switch e.Key.Trailer.Kind() {
+			case key.KindPut:
+				b.Put(e.Key.User, e.Value)
+			case key.KindDelete:
+				b.Delete(e.Key.User)
+			case key.KindMerge:
+				b.Merge(operand.Operator(e.Value[0]), e.Key.User, e.Value[1:])
+			}
+			if !table.Fits(b.Count(), len(b.Bytes())) {
+				t.Fatal("no room")
+			}
+			table.Apply(&b, e.Key.Trailer.Seq())
+		}
+		return table.NewIterator()
+	})
 }

@@ -72,6 +72,12 @@ func (l *Level) Key() key.Internal { return l.table.Key() }
 // Value implements Iterator.
 func (l *Level) Value() ([]byte, error) { return l.table.Value() }
 
+// Ahead implements Iterator. A stretch ends with its table.
+func (l *Level) Ahead(dst []Entry, end key.Internal) int { return l.table.Ahead(dst, end) }
+
+// Behind implements Iterator.
+func (l *Level) Behind(dst []Entry, end key.Internal) int { return l.table.Behind(dst, end) }
+
 // Err implements Iterator.
 func (l *Level) Err() error {
 	if l.err == nil && l.table != nil {

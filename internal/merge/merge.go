@@ -32,6 +32,13 @@ import "lightningdb/internal/key"
 // not be called at none. A seek target is borrowed by the iterator for the duration of the call only; it must not
 // consist of bytes that the same iterator has lent, which the seek invalidates.
 //
+// Stretches. Ahead hands out several entries by one call: the current one and those after it that are at hand in
+// memory, as many as dst has room for and are before end (an empty user key is no end). It returns how many, and moves
+// to the last of them, which is at an entry; or it returns 0 and stays where it was, because the current entry is not
+// before end or not at hand. What is handed out is a put or a tombstone; anything else ends the stretch in front of it.
+// Behind is the same backward: the current entry and those before it, in that order, as far as they are after end. All
+// of the bytes are lent until the next move. Neither must be called at none. Always to return 0 is allowed.
+//
 // Close. Close releases what the iterator holds, whatever it returns. Its error is that of releasing; it may also
 // repeat the error of a move. After Close nothing may be called.
 type Iterator interface {
@@ -44,6 +51,11 @@ type Iterator interface {
 	Valid() bool
 	Key() key.Internal
 	Value() ([]byte, error)
+	Ahead(dst []Entry, end key.Internal) int
+	Behind(dst []Entry, end key.Internal) int
 	Err() error
 	Close() error
 }
+
+// Entry is one entry of a run.
+type Entry = key.Entry

@@ -171,6 +171,24 @@ func (a *array) SeekLT(k key.Internal) bool {
 	return a.Valid()
 }
 
+func (a *array) Ahead(dst []mergetest.Entry, end key.Internal) (n int) {
+	for n < min(len(dst), len(a.entries)-a.at) && (len(end.User) == 0 || key.Compare(a.entries[a.at+n].Key, end) < 0) {
+		dst[n] = a.entries[a.at+n]
+		n++
+	}
+	a.at += max(n-1, 0)
+	return n
+}
+
+func (a *array) Behind(dst []mergetest.Entry, end key.Internal) (n int) {
+	for n < min(len(dst), a.at+1) && (len(end.User) == 0 || key.Compare(a.entries[a.at-n].Key, end) > 0) {
+		dst[n] = a.entries[a.at-n]
+		n++
+	}
+	a.at -= max(n-1, 0)
+	return n
+}
+
 // benchRuns is a merge of n arrays of 64 Ki entries together. run is how many entries in a row come from the same
 // array: 1 is the worst case, and the best array is far from the usual one.
 func benchRuns(n, run int) merge.Iterator {

@@ -30,6 +30,12 @@ import (
 //	backward  somewhere before the current entry, behind the versions that decided; the current entry is in key, value
 //	folded    at a version of the current entry that is older than its operands, or behind all of its versions; the
 //	          current entry is in key, value
+//	ahead     at the last entry that was handed out with stretch, in which the current entry is; the last user key of it
+//	          that was decided is in key
+//	behind    the same backward; at a version that is still to be decided, or too new
+//
+// A second step in one direction takes a stretch of entries from the input at once, drops from it what the snapshot does
+// not see, and further steps only count. A seek alone, and what stretches leave out, goes entry by entry.
 //
 // Operands are always collected forward, newest first, up to what they stand upon; going backward, the input turns round
 // for that. Each is copied once. That they cannot be folded is an error of Value, not of the move.
@@ -44,9 +50,15 @@ type Visible struct {
 	lower   []byte // first user key inside; nil if unbounded. Borrowed
 	upper   []byte // first user key beyond; nil if unbounded. Borrowed
 	resting position
-	key     []byte // owned; the current key when resting backward, room for any key being passed otherwise
+	key     []byte // owned; the current key when resting backward or folded, room for any key being passed otherwise
 	value   []byte // owned; the current value unless resting forward
 	err     error
+
+	stretch []Entry // what the snapshot sees of a stretch of input, in the order of the walk; in room
+	at      int     // of the current entry in stretch
+	reach   int     // how many entries the next stretch may have; 0 until there was a step
+	taken   int     // how many of room have ever been used
+	room    [maxStretch]Entry
 
 	operands operand.Chain // room for those of one user key
 	foldErr  error         // why there is no value when resting folded
@@ -60,6 +72,15 @@ const (
 	forward                  // input is at the current entry
 	backward                 // input is before the current entry, which is held in key and value
 	folded                   // input is at an older version or behind them; key and value are held
+	ahead                    // input is at the end of a stretch forward, which holds the current entry
+	behind                   // input is at the end of a stretch backward, which holds the current entry
+)
+
+// minStretch is how many entries a first stretch has at most, maxStretch the ones after it: a short scan does not pay for
+// entries it does not come to, a long one takes the rest of a leaf at once.
+const (
+	minStretch = 16
+	maxStretch = 64
 )
 
 // maxSteps is how many versions of one user key are stepped over before a seek is taken to be cheaper.
@@ -124,12 +145,37 @@ func (v *Visible) SeekLT(user []byte) bool {
 
 // Next moves to the next visible key.
 func (v *Visible) Next() bool {
+	if v.resting == ahead && v.at+1 < len(v.stretch) {
+		v.at++
+		return true
+	}
+	return v.advance()
+}
+
+// advance is Next where that is more than a step within a stretch.
+func (v *Visible) advance() bool {
+	if v.reach == 0 {
+		v.reach = minStretch
+	}
 	switch v.resting {
 	case forward:
-		v.hold(v.input.Key().User)
-		v.input.Next()
-		v.passOlder()
+		if !v.takeAhead() {
+			v.hold(v.input.Key().User)
+		} else if len(v.stretch) > 1 { // the first is the current entry
+			v.resting, v.at = ahead, 1
+			return true
+		}
+		v.passDecided()
+	case ahead:
+		v.passDecided()
 	case backward:
+		v.input.SeekGE(afterVersions(v.key))
+	case behind:
+		if v.at > 0 {
+			v.at--
+			return true
+		}
+		v.hold(v.stretch[0].Key.User)
 		v.input.SeekGE(afterVersions(v.key))
 	case folded:
 		v.passOlder()
@@ -142,12 +188,32 @@ func (v *Visible) Next() bool {
 
 // Prev moves to the previous visible key.
 func (v *Visible) Prev() bool {
+	if v.resting == behind && v.at+1 < len(v.stretch) {
+		v.at++
+		return true
+	}
+	return v.retreat()
+}
+
+// retreat is Prev where that is more than a step within a stretch.
+func (v *Visible) retreat() bool {
+	if v.reach == 0 {
+		v.reach = minStretch
+	}
 	switch v.resting {
 	case forward:
 		v.hold(v.input.Key().User)
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+	case ahead:
+		if v.at > 0 {
+			v.at--
+			return true
+		}
+		v.hold(v.stretch[0].Key.User)
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 	case backward:
 		v.passNewer()
+	case behind: // input is where the walk goes on
 	case folded:
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 	default:
@@ -157,20 +223,53 @@ func (v *Visible) Prev() bool {
 	return v.findBackward()
 }
 
+// Ahead returns the current entry and those that Next is going to come to, as far as they are at hand: none or many. They
+// are borrowed as Key and Value are. Behind is the same for Prev.
+func (v *Visible) Ahead() []Entry {
+	if v.resting != ahead {
+		return nil
+	}
+	return v.stretch[v.at:]
+}
+
+// Behind returns the current entry and those that Prev is going to come to, as far as they are at hand.
+func (v *Visible) Behind() []Entry {
+	if v.resting != behind {
+		return nil
+	}
+	return v.stretch[v.at:]
+}
+
+// Expect says that at most n more entries are wanted, if n is not negative, so that none are taken in vain. One more is
+// taken than that: forward the first may be the current one, and backward the last decides nothing.
+func (v *Visible) Expect(n int) {
+	if n >= 0 {
+		v.reach = min(n+1, maxStretch)
+	}
+}
+
+// Skip moves to entry n of what Ahead or Behind has just returned.
+func (v *Visible) Skip(n int) { v.at += n }
+
 // Valid reports whether v is at a key.
 func (v *Visible) Valid() bool { return v.resting != nowhere }
 
 // Key is the current user key.
 func (v *Visible) Key() []byte {
-	if v.resting != forward {
-		return v.key
+	switch v.resting {
+	case ahead, behind:
+		return v.stretch[v.at].Key.User
+	case forward:
+		return v.input.Key().User
 	}
-	return v.input.Key().User
+	return v.key
 }
 
 // Value is the current value. The error is that of reading it, or an operand.ErrMerge.
 func (v *Visible) Value() ([]byte, error) {
 	switch v.resting {
+	case ahead, behind:
+		return v.stretch[v.at].Value, nil
 	case forward:
 		return v.input.Value()
 	case folded:
@@ -188,6 +287,8 @@ func (v *Visible) Close() error {
 	input := v.input
 	v.leave()
 	v.input, v.lower, v.upper = nil, nil, nil
+	clear(v.room[:v.taken])
+	v.taken = 0
 	if cap(v.value) > maxKeptBytes {
 		v.value = nil
 	}
@@ -196,7 +297,7 @@ func (v *Visible) Close() error {
 }
 
 // leave forgets position and error.
-func (v *Visible) leave() { v.resting, v.err = nowhere, nil }
+func (v *Visible) leave() { v.resting, v.stretch, v.reach, v.err = nowhere, nil, 0, nil }
 
 // beyond reports whether user is at or after the upper bound.
 func (v *Visible) beyond(user []byte) bool {
@@ -223,6 +324,14 @@ func (v *Visible) findForward() bool {
 		if v.beyond(k.User) {
 			return false
 		}
+		if v.reach > 0 && v.takeAhead() {
+			if len(v.stretch) > 0 {
+				v.resting, v.at = ahead, 0
+				return true
+			}
+			v.passDecided()
+			continue
+		}
 		if k.Trailer.Seq() > v.seq {
 			v.hold(k.User)
 			v.passTooNew()
@@ -234,8 +343,7 @@ func (v *Visible) findForward() bool {
 			return true
 		case key.KindDelete:
 			v.hold(k.User)
-			v.input.Next()
-			v.passOlder()
+			v.passDecided()
 		case key.KindMerge:
 			v.hold(k.User)
 			return v.fold()
@@ -244,6 +352,49 @@ func (v *Visible) findForward() bool {
 		}
 	}
 	return v.end()
+}
+
+// takeAhead takes a stretch of input and makes v.stretch what the snapshot sees of it, which may be nothing. Then v.key is
+// the last user key that it decides, empty if there is none, and input is at the end of the stretch. Before, input is as
+// for findForward. It returns false, and nothing has changed, if there is no stretch here.
+func (v *Visible) takeAhead() bool {
+	n := v.input.Ahead(v.room[:v.reach], key.SeekTo(v.upper, key.MaxSeqNum))
+	if n == 0 {
+		return false
+	}
+	v.took(n)
+	kept := 0
+	var decided []byte
+	for i := range v.room[:n] {
+		e := &v.room[i]
+		if e.Key.Trailer.Seq() > v.seq || same(e.Key.User, decided) {
+			continue
+		}
+		decided = e.Key.User
+		if e.Key.Trailer.Kind() == key.KindPut {
+			if kept < i {
+				v.room[kept] = *e
+			}
+			kept++
+		}
+	}
+	v.stretch = v.room[:kept]
+	v.hold(decided)
+	return true
+}
+
+// same reports whether two user keys are equal. Neighbours mostly differ in their last byte, and that is quicker to see.
+func same(a, b []byte) bool {
+	return len(a) == len(b) && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)
+}
+
+// took notes that a stretch of n entries is in v.room. The next one may be longer.
+func (v *Visible) took(n int) { v.taken, v.reach = max(v.taken, n), maxStretch }
+
+// passDecided moves input on from the last entry that decided v.key, past all its versions.
+func (v *Visible) passDecided() {
+	v.input.Next()
+	v.passOlder()
 }
 
 // fold settles at v.key. input is at the newest version of it that the snapshot may see, an operand.
@@ -331,7 +482,11 @@ func (v *Visible) findBackward() bool {
 		if v.lower != nil && bytes.Compare(k.User, v.lower) < 0 {
 			return false
 		}
-		v.hold(k.User)
+		if v.reach > 0 && v.takeBehind() {
+			v.resting, v.at = behind, 0
+			return true
+		}
+		v.hold(v.input.Key().User)
 		newest, ok := v.takeNewest()
 		if !ok {
 			return false
@@ -349,6 +504,39 @@ func (v *Visible) findBackward() bool {
 		v.passNewer()
 	}
 	return v.end()
+}
+
+// takeBehind takes a stretch of input backward and makes v.stretch what the snapshot sees of it, but for the user key at
+// its end, of which newer versions may follow: input stays at the newest so far. All older ones were passed, so a search
+// backward from there finds what decides. If the snapshot sees nothing else in the stretch, takeBehind returns false,
+// and input may have moved so far.
+func (v *Visible) takeBehind() bool {
+	n := v.input.Behind(v.room[:v.reach], key.SeekTo(v.lower, key.MaxSeqNum))
+	if n == 0 {
+		return false
+	}
+	v.took(n)
+	kept := 0
+	var user []byte
+	var put bool // the newest version of user that the snapshot may see so far is a put, and the last one kept
+	open := 0    // 1 if the last entry is kept, which decides nothing yet
+	for i := range v.room[:n] {
+		e := &v.room[i]
+		open = 0
+		if e.Key.Trailer.Seq() > v.seq {
+			continue
+		}
+		if put && same(e.Key.User, user) {
+			kept--
+		}
+		user, put = e.Key.User, e.Key.Trailer.Kind() == key.KindPut
+		if put {
+			v.room[kept] = *e
+			kept, open = kept+1, 1
+		}
+	}
+	v.stretch = v.room[:kept-open]
+	return len(v.stretch) > 0
 }
 
 // takeNewest moves input backward through the versions of v.key that the snapshot may see, the oldest of which it

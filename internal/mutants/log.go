@@ -192,6 +192,58 @@ var logMutants = []Mutant{
 		Killer: test("wal", "TestLog_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
+	// Segments that are used again, and mappings of them.
+	{
+		Name:    "a segment that is used again keeps its header",
+		Breaks:  "a crash before it is begun leaves a seal that leads to another segment: the database does not open",
+		Changes: []Change{{"internal/wal/segment.go", `err = b.blank(); err == nil {`, `b.size, err = b.f.Size(); err == nil {`}},
+		Killer:  test("wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
+		Quick:   true,
+	},
+	{
+		Name:   "the blank header of a segment that is used again is not synced",
+		Breaks: "the same, after a power cut",
+		Changes: []Change{{"internal/wal/segment.go", `	if err := b.f.Sync(); err != nil {
+		return err
+	}
+	var err error
+`, `	var err error
+`}},
+		Killer: test("wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
+	},
+	{
+		Name:   "the new name of a segment that is used again is not synced",
+		Breaks: "commits that are synced are in a file that the log does not lead to",
+		Changes: []Change{{"internal/wal/segment.go", `		err = fs.SyncDir()
+	}`, `	}`}},
+		Killer: test("wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
+	},
+	{
+		Name:    "a segment that is ready is begun behind a later one",
+		Breaks:  "after a large commit the log goes on in a segment before its beginning: commits are lost",
+		Changes: []Change{{"internal/engine/logs.go", `blank.Num() > active {`, `blank.Num()+1000 > active {`}},
+		Killer:  test("engine", "TestIngest_leavesASegmentThatIsReadyBehind"),
+	},
+	{
+		Name:   "a fault in the mapping is ignored",
+		Breaks: "a commit is acknowledged whose bytes the device could not take",
+		Changes: []Change{{"internal/vfs/window_linux.go",
+			`			err = &wrapped{"the mapped file could not be reached", unix.EIO}`, `			err = nil`}},
+		Killer: test("vfs", "TestStoreAt_aFaultIsAnError"),
+		Quick:  true,
+	},
+	{
+		Name:    "a fault in the mapping ends the process",
+		Breaks:  "a full disk or a broken device kills the program that the database is part of",
+		Changes: []Change{{"internal/vfs/window_linux.go", `debug.SetPanicOnFault(true)`, `debug.SetPanicOnFault(false)`}},
+		Killer:  test("vfs", "TestStoreAt_aFaultIsAnError"),
+	},
+	{
+		Name:    "more is mapped than was allocated",
+		Breaks:  "a store behind the end of the file is a fault where a write makes the file longer",
+		Changes: []Change{{"internal/vfs/dir.go", `	f.window.allow(at)`, `	f.window.allow(at + 1<<20)`}},
+		Killer:  test("vfs", "TestOpenDir_conforms"),
+	},
 	{
 		Name:   "the error of closing a segment is ignored",
 		Breaks: "a file system that reports a lost write at the close is not heard",
@@ -223,8 +275,10 @@ var logMutants = []Mutant{
 	{
 		Name:   "a short write is ignored",
 		Breaks: "a commit of which half is in the log is acknowledged",
-		Changes: []Change{{"internal/record/appender.go", `	if _, err := a.f.WriteAt(data, a.bufAt); err != nil {`,
-			`	if n, err := a.f.WriteAt(data, a.bufAt); err != nil && n == 0 {`}},
+		Changes: []Change{{"internal/record/appender.go", `		_, err = a.f.WriteAt(data, a.bufAt)`,
+			`		if n, failed := a.f.WriteAt(data, a.bufAt); n == 0 {
+			err = failed
+		}`}},
 		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:  true,
 	},

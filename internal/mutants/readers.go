@@ -86,10 +86,11 @@ var readerMutants = []Mutant{
 	},
 
 	{
-		Name:    "a search by the heads of keys stops at an equal one",
-		Breaks:  "of keys that begin alike some are not found",
-		Changes: []Change{{"internal/engine/view.go", `		if r.heads[i] > head ||`, `		if r.heads[i] >= head ||`}},
-		Killer:  test("engine", "TestGet_findsKeysThatBeginAlike"),
+		Name:   "a search by the heads of keys stops at an equal one",
+		Breaks: "of keys that begin alike some are not found",
+		Changes: []Change{{"internal/engine/view.go", `	for i < len(r.heads) && r.heads[i] == head &&`,
+			`	for i < len(r.heads) && r.heads[i] < head &&`}},
+		Killer: test("engine", "TestGet_findsKeysThatBeginAlike"),
 	},
 	{
 		Name:    "a deeper level is asked before a higher one",
@@ -100,10 +101,14 @@ var readerMutants = []Mutant{
 
 	// Snapshots.
 	{
-		Name:    "a snapshot is not registered",
-		Breaks:  "a compaction drops what the snapshot shows",
-		Changes: []Change{{"internal/engine/snapshot.go", `	s.readers = slices.Insert(s.readers, i, r)`, `	s.readers = slices.Insert(s.readers, i)`}},
-		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
+		Name:   "a snapshot is not registered",
+		Breaks: "a compaction drops what the snapshot shows",
+		Changes: []Change{{"internal/engine/snapshot.go", `	copy(s.readers[i+1:], s.readers[i:])
+	s.readers[i] = r
+`, `	s.readers = s.readers[:len(s.readers)-1]
+	_ = i
+`}},
+		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:   "a snapshot is registered after its number is read",
@@ -253,5 +258,45 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/vfs/lock.go", `	if IsNotExist(err) || err == nil && !os.SameFile(named, entry.file) {`, `	if IsNotExist(err) && named == nil {`}},
 		Killer:  test("vfs", "TestLock_noticesThatTheFileWasReplaced"),
 		Quick:   true,
+	},
+
+	// Rows.
+	{
+		Name:    "a commit does not tell the row cache",
+		Breaks:  "an acknowledged write is not there for the next reader",
+		Changes: []Change{{"internal/engine/write.go", `			w.rows.Change(key.Hash(user), r.First)`, `			w.rows.Change(key.Hash(user)+1, r.First)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+		Quick:   true,
+	},
+	{
+		Name:    "ingested tables do not tell the row cache",
+		Breaks:  "a large commit is not there for the next reader",
+		Changes: []Change{{"internal/engine/ingest.go", `	e.rows.Forget(seq)`, `	e.rows.Forget(0)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+	},
+	{
+		Name:    "the row cache takes what was read of the past for the newest state",
+		Breaks:  "a reader of the past changes the present",
+		Changes: []Change{{"internal/engine/recover.go", `	e.rows.Forget(last)`, `	e.rows.Forget(0)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+	},
+	{
+		Name:    "a row is kept although a commit has changed its key since it was read",
+		Breaks:  "an acknowledged write is not there for the next reader",
+		Changes: []Change{{"internal/rowcache/rowcache.go", `	if s[floor].Load() > at {`, `	if s[floor].Load() > at+1<<60 {`}},
+		Killer:  test("rowcache", "TestOffer_noticesACommitBesideIt"),
+		Quick:   true,
+	},
+	{
+		Name:    "a row that is being written is read",
+		Breaks:  "a reader gets bytes of two rows",
+		Changes: []Change{{"internal/rowcache/rowcache.go", `		if s[latch].Load() != before {`, `		if s[latch].Load()>>63 != before>>63 {`}},
+		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced"),
+	},
+	{
+		Name:    "sets that were not watched are believed",
+		Breaks:  "a value comes back that was replaced while nobody looked",
+		Changes: []Change{{"internal/rowcache/review.go", `	c.since.Store(max(seq, c.since.Load()))`, ``}},
+		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced|TestWatchAll_.*"),
 	},
 }

@@ -53,7 +53,7 @@ var treeMutants = []Mutant{
 		Name:   "no sync of the directory after a manifest is created",
 		Breaks: "CURRENT names a manifest without a name",
 		Changes: []Change{{"internal/manifest/manifest.go", `	if err := fs.SyncDir(); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, join.Errors(err, f.Close())
 	}
 `, ``}},
 		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
@@ -149,9 +149,9 @@ var treeMutants = []Mutant{
 	{
 		Name:   "the error of closing a table is ignored",
 		Breaks: "a file system that reports a lost write at the close is not heard",
-		Changes: []Change{{"internal/engine/output.go", `	if err = errors.Join(err, o.file.Close()); err != nil {
+		Changes: []Change{{"internal/engine/output.go", `	if err = join.Errors(err, o.file.Close()); err != nil {
 		return nil, err`, `	_ = o.file.Close()
-	if err = errors.Join(err); err != nil {
+	if err = join.Errors(err); err != nil {
 		return nil, err`}},
 		Killer: test("engine", "TestFlush_closeErrorOfATableCounts"),
 	},
@@ -257,6 +257,21 @@ var treeMutants = []Mutant{
 			`len(bytes.TrimSpace(nil)) == 0`}},
 		Killer: test("engine", "TestOpenTable_holdsItAgainstEveryWordOfTheManifest"),
 		Quick:  true,
+	},
+
+	{
+		Name:    "the cache keeps the memory that memtables need",
+		Breaks:  "the process outgrows its memory limit as soon as it is written to",
+		Changes: []Change{{"internal/engine/memtables.go", `e.budget.cache(memtables + tables + e.rows.Bytes())`, `e.budget.cache(memtables*0 + tables + e.rows.Bytes())`}},
+		Killer:  test("engine", "TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse"),
+		Quick:   true,
+	},
+	{
+		Name:    "memory is given back under a pinned page",
+		Breaks:  "an iterator reads another page, or nothing",
+		Changes: []Change{{"internal/cache/resize.go", `	if int(w.counts[n]) == high-low && c.region != nil {`, `	if c.region != nil {`}},
+		Killer:  test("cache", "TestResize_waitsForPins|TestCache_contentIsRightUnderLoad"),
+		Quick:   true,
 	},
 
 	// Compaction.

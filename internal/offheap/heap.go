@@ -20,3 +20,5 @@ func alloc(size int) ([]byte, error) {
 }
 
 func free([]byte) {}
+
+func discard([]byte) {}

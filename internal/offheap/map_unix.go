@@ -42,6 +42,14 @@ func free(b []byte) {
 	_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(wholePages(cap(b))))
 }
 
+func discard(part []byte) {
+	page := unix.Getpagesize()
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(part))) & uintptr(page-1))
+	if whole := (len(part) - skip) / page * page; whole > 0 {
+		_ = unix.Madvise(part[skip:skip+whole], unix.MADV_DONTNEED) // a failure costs memory
+	}
+}
+
 func wholePages(size int) int {
 	page := unix.Getpagesize()
 	return (size + page - 1) &^ (page - 1)

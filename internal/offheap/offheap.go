@@ -35,3 +35,12 @@ func Free(b []byte) {
 		free(b)
 	}
 }
+
+// Discard gives the memory under part of a region back to the system, as far as it covers whole pages. The region stays
+// the caller's; what was there is lost, and is touched anew when it is next used. Where regions come from the heap it
+// does nothing.
+func Discard(part []byte) {
+	if len(part) > 0 {
+		discard(part)
+	}
+}

@@ -6,11 +6,26 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"math"
 	"sync"
 	"sync/atomic"
 
 	"lightningdb/internal/filename"
 	"lightningdb/internal/vfs"
+)
+
+// Way is how a group reaches the file.
+type Way uint8
+
+const (
+	Written Way = iota // by WriteAt: a sync waits for it
+	Stored             // by StoreAt: no sync does
+)
+
+// An Appender that allocates ahead does so in pieces as large as the file is so far, within these bounds.
+const (
+	minAhead = 1 << 10
+	maxAhead = 1 << 20
 )
 
 // maxBuffer is how many encoded bytes an Appender collects before it writes: a group below it is one write.
@@ -40,6 +55,8 @@ type Appender struct {
 	sum     uint32 // checksum of the record that ends at next
 	endSum  uint32 // checksum of the record that ends at end
 	attempt uint32
+	way     Way   // of the group
+	room    int64 // the file is allocated up to here; math.MaxInt64 if it is not to be allocated ahead
 
 	end     atomic.Int64          // end of the last whole group; written by the appending goroutine
 	synced  atomic.Int64          // all below is durable; written under syncMu
@@ -51,11 +68,15 @@ type Appender struct {
 // NewAppender takes over f, a file of database db, whose header has been written and synced, and which goes on at
 // FileHeaderSize.
 func NewAppender(f vfs.File, name string, h *FileHeader) *Appender {
-	a := &Appender{f: f, name: name, at: placeOf(h.DB, h.Num), endSum: h.Sum()}
+	a := &Appender{f: f, name: name, at: placeOf(h.DB, h.Num), endSum: h.Sum(), room: math.MaxInt64}
 	a.end.Store(FileHeaderSize)
 	a.synced.Store(FileHeaderSize)
 	return a
 }
+
+// AllocateAhead has a, which is new, see to it that the file always goes on behind what is written next, in blocks that
+// were written before: a sync then has no metadata to write. The file is allocated up to size.
+func (a *Appender) AllocateAhead(size int64) { a.room = size }
 
 // Num is the number of the file.
 func (a *Appender) Num() filename.Num { return a.at.num }
@@ -77,12 +98,12 @@ func (a *Appender) Err() error {
 	return nil
 }
 
-// Begin starts a group.
-func (a *Appender) Begin() error {
+// Begin starts a group that goes the given way.
+func (a *Appender) Begin(way Way) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	a.buf = a.buf[:0]
+	a.buf, a.way = a.buf[:0], way
 	a.bufAt, a.next, a.sum = a.end.Load(), a.end.Load(), a.endSum
 	return nil
 }
@@ -103,18 +124,21 @@ func (a *Appender) Add(t Type, prefix, payload []byte) error {
 		length: uint32(n), chain: a.sum, typ: t, attempt: a.attempt, num: a.at.num, offset: a.next,
 	})
 	a.buf = append(a.buf, prefix...)
-	pad := zeros[:padding(n)]
+	pad, large := zeros[:padding(n)], Size(n) > maxBuffer
+	if !large {
+		a.buf = append(append(a.buf, payload...), pad...)
+	}
 	sum := crc32.Update(a.at.seed, castagnoli, a.buf[start+4:])
-	sum = crc32.Update(sum, castagnoli, payload)
-	sum = crc32.Update(sum, castagnoli, pad)
+	if large {
+		sum = crc32.Update(crc32.Update(sum, castagnoli, payload), castagnoli, pad)
+	}
 	binary.LittleEndian.PutUint32(a.buf[start:], sum)
 	a.sum = sum
 	a.next += Size(n)
-	if Size(n) <= maxBuffer {
-		a.buf = append(append(a.buf, payload...), pad...)
-		return nil
+	if large {
+		return a.addLarge(payload, pad)
 	}
-	return a.addLarge(payload, pad)
+	return nil
 }
 
 // addLarge writes a payload that is not worth copying, straight behind its header.
@@ -150,11 +174,40 @@ func (a *Appender) write(data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	if _, err := a.f.WriteAt(data, a.bufAt); err != nil {
+	err := a.allocate(a.bufAt + int64(len(data)))
+	if err == nil {
+		err = a.put(data)
+	}
+	if err != nil {
 		return a.takeBack(fmt.Errorf("append to %s: %w", a.name, err))
 	}
 	a.bufAt += int64(len(data))
 	return nil
+}
+
+func (a *Appender) put(data []byte) (err error) {
+	if a.way == Stored {
+		_, err = a.f.StoreAt(data, a.bufAt)
+	} else {
+		_, err = a.f.WriteAt(data, a.bufAt)
+	}
+	return err
+}
+
+// allocate makes sure that the file is allocated up to end. On a full disk it is not any more: what is left of it belongs
+// to the data.
+func (a *Appender) allocate(end int64) error {
+	if end <= a.room {
+		return nil
+	}
+	room := end + min(max(end, minAhead), maxAhead)
+	err := a.f.Allocate(room)
+	if errors.Is(err, vfs.ErrNoSpace) {
+		a.room = math.MaxInt64
+		return nil
+	}
+	a.room = room
+	return err
 }
 
 // takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause.

@@ -208,11 +208,12 @@ func (r *Reader) confirm(off int64, likely func(Record) bool) (found bool, cost 
 	return err == nil && sum == h.sum, cost, err
 }
 
-// UsedEnd is where the last byte at or behind off that is not zero ends; off if there is none.
-func (r *Reader) UsedEnd(off int64) (int64, error) {
+// UsedEnd is where the last byte from off on, and before end, that is not zero ends; off if there is none.
+func (r *Reader) UsedEnd(off, end int64) (int64, error) {
 	used := off
-	for at := off; at < r.size; {
-		data, err := r.bytes(at, int(min(r.size-at, windowSize)))
+	end = min(end, r.size)
+	for at := off; at < end; {
+		data, err := r.bytes(at, int(min(end-at, windowSize)))
 		if err != nil {
 			return 0, err
 		}

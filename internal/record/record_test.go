@@ -56,7 +56,7 @@ func TestReader_readsWhatAppenderWrote(t *testing.T) {
 	for i, size := range []int{0, 1, 7, 8, 9, 100_000, 250_000, 262_112, 262_113, 300_000, 1 << 20, 3, 5 << 20, 2} {
 		body := bytes.Repeat([]byte{byte(i + 1)}, size)
 		want = append(want, body)
-		if err := errors.Join(a.Begin(), a.Add(record.Type(i+1), body[:size/3], body[size/3:])); err != nil {
+		if err := errors.Join(a.Begin(record.Written), a.Add(record.Type(i+1), body[:size/3], body[size/3:])); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := a.Flush(); err != nil {
@@ -169,7 +169,7 @@ func TestAppender_syncCoversOnlyWhatWasThere(t *testing.T) {
 	late := &lateFile{File: f}
 	a := record.NewAppender(late, "data", &record.FileHeader{Magic: record.MagicLog, DB: testDB, Num: testNum})
 	add := func() {
-		if err := errors.Join(a.Begin(), a.Add(1, nil, []byte("body"))); err != nil {
+		if err := errors.Join(a.Begin(record.Written), a.Add(1, nil, []byte("body"))); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := a.Flush(); err != nil {

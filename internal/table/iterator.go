@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/cache"
 	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
 	"lightningdb/internal/page"
 )
 
@@ -33,7 +34,13 @@ const maxKeptValue = 256 << 10
 var errIteratorClosed = fmt.Errorf("table: iterator: %w", fs.ErrClosed)
 
 // NewIterator returns an iterator that pins one page at a time in the cache.
-func (r *Reader) NewIterator() *Iterator { return &Iterator{r: r, leaf: -1} }
+func (r *Reader) NewIterator() *Iterator { return new(Iterator).Reset(r) }
+
+// Reset makes it, which is zero or closed, what NewIterator of r returns.
+func (it *Iterator) Reset(r *Reader) *Iterator {
+	*it = Iterator{r: r, leaf: -1}
+	return it
+}
 
 // NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of 256 KiB, for one pass
 // from some point forward, as in compaction. All moves work; those that are not forward read a whole piece each.
@@ -128,6 +135,56 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 	return it.r.appendExtent(it.value[:0], x)
 }
 
+// Ahead implements merge.Iterator. A stretch ends with its leaf, and before an extent.
+func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
+	to := min(it.index+len(dst), it.page.Len())
+	if len(end.User) > 0 {
+		end = it.r.target(end)
+		if last := it.page.Entry(to - 1); key.Compare(last.Key, end) >= 0 {
+			to, _ = it.page.Seek(end)
+		}
+	}
+	n := it.lend(dst, to-it.index, 1)
+	if n > 0 {
+		it.set(it.index + n - 1)
+	}
+	return n
+}
+
+// Behind implements merge.Iterator.
+func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
+	from := max(it.index-len(dst)+1, 0)
+	if len(end.User) > 0 {
+		end = it.r.target(end)
+		if first := it.page.Entry(from); key.Compare(first.Key, end) <= 0 {
+			i, exact := it.page.Seek(end)
+			if exact {
+				i++
+			}
+			from = i
+		}
+	}
+	n := it.lend(dst, it.index-from+1, -1)
+	if n > 0 {
+		it.set(it.index - n + 1)
+	}
+	return n
+}
+
+// lend hands out n entries of the current leaf from the current one on, or fewer.
+func (it *Iterator) lend(dst []merge.Entry, n, step int) int {
+	if n <= 0 {
+		return 0
+	}
+	n = it.page.Lend(dst[:n], it.index, step)
+	if it.r.seq != 0 {
+		for i := range dst[:n] {
+			dst[i].Key.Trailer = it.r.trailer(dst[i].Key.Trailer)
+		}
+	}
+	return n
+}
+
 // Err is the first error met; nil at either end of the table.
 func (it *Iterator) Err() error { return it.err }
 
@@ -161,6 +218,16 @@ func (it *Iterator) descend(k key.Internal) bool {
 
 // findLeaf returns the number of the leaf in which k belongs.
 func (r *Reader) findLeaf(k key.Internal) (int, error) {
+	if g := r.guide.Load(); g == nil {
+		r.learn()
+	} else if leaf, decided := g.leafFor(k.User); decided {
+		return leaf, nil
+	}
+	return r.descend(k)
+}
+
+// descend is findLeaf by way of the inner pages.
+func (r *Reader) descend(k key.Internal) (int, error) {
 	n := r.first - 1 // the root, or the only leaf
 	for level := -1; n >= int(r.foot.leaves); {
 		pin, err := r.pages.Pin(n)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"lightningdb/internal/cache"
 	"lightningdb/internal/codec"
@@ -32,7 +33,7 @@ type OpenOptions struct {
 const LocalSeq key.SeqNum = 1
 
 // Reader reads one table. It is safe for concurrent use. It keeps the directory and the properties in memory, 12
-// bytes a page with the cache's slot; all else goes through the cache.
+// bytes a page with the cache's slot, and when there have been seeks 8 bytes a leaf; all else goes through the cache.
 type Reader struct {
 	source
 	foot  footer
@@ -41,6 +42,9 @@ type Reader struct {
 	pages *cache.Pages
 	first int        // number of the first locator page
 	seq   key.SeqNum // of all entries, or 0 if they carry their own
+
+	guide    atomic.Pointer[guide] // nil until seeks have paid for it
+	descents atomic.Int64          // seeks by way of inner pages, while there is no guide
 }
 
 // Open returns a Reader of the table in f, of which it takes ownership when it succeeds. It reads the footer, the
@@ -176,9 +180,10 @@ func (s *source) readBlock(at place, length int64, maxRaw uint64) ([]byte, error
 // Properties returns what the table says about itself. The keys in it belong to the Reader.
 func (r *Reader) Properties() Properties { return r.props }
 
-// ResidentBytes is about the memory that the open table takes outside the cache's frames.
+// ResidentBytes is about the memory that the open table takes outside the cache's frames, its guide included, whether
+// there is one yet or not.
 func (r *Reader) ResidentBytes() int64 {
-	return int64(len(r.dir))*12 + int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
+	return int64(len(r.dir))*12 + int64(r.foot.leaves)*guideEntryBytes + int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
 }
 
 // Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are

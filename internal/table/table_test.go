@@ -9,6 +9,8 @@ import (
 
 	"lightningdb/internal/codec"
 	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
+	"lightningdb/internal/merge/mergetest"
 )
 
 // drawRows draws the content of a table: shared prefixes, several versions, tombstones, long keys, extents.
@@ -118,6 +120,9 @@ func TestIterator_movesLikeASortedList(t *testing.T) {
 		f, _ := build(t, o, rows)
 		r := mustOpen(t, f, o)
 		defer r.close(t)
+		if rapid.Bool().Draw(t, "guided") {
+			r.guide.Store(r.makeGuide())
+		}
 		it := r.NewIterator()
 		if rapid.Bool().Draw(t, "sequential") {
 			it = r.NewSequentialIterator()
@@ -202,4 +207,40 @@ func TestTable_anyNumberOfLevels(t *testing.T) {
 		}
 		r.close(t)
 	}
+}
+
+// A table is one of the runs that scans merge: the rules of runs hold for it, for what it hands out together too.
+func TestIterator_conforms(t *testing.T) {
+	for name, open := range map[string]func(*Reader) merge.Iterator{
+		"pinning":    func(r *Reader) merge.Iterator { return r.NewIterator() },
+		"sequential": func(r *Reader) merge.Iterator { return r.NewSequentialIterator() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			mergetest.Run(t, func(t testing.TB, entries []mergetest.Entry) merge.Iterator {
+				if len(entries) == 0 { // there is no such table
+					return merge.New()
+				}
+				rows := make([]row, len(entries))
+				for i, e := range entries {
+					rows[i] = row{e.Key, e.Value}
+				}
+				o := Options{ID: testID, PageSize: 512}
+				f, _ := build(t, o, rows)
+				r := mustOpen(t, f, o)
+				return &closing{open(r.Reader), func() { r.close(t) }}
+			})
+		})
+	}
+}
+
+// closing closes the table with its iterator.
+type closing struct {
+	merge.Iterator
+	table func()
+}
+
+func (c *closing) Close() error {
+	err := c.Iterator.Close()
+	c.table()
+	return err
 }

@@ -46,6 +46,8 @@ func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
 	return copy(f.data[off:], b), nil
 }
 
+func (f *memFile) StoreAt(b []byte, off int64) (int, error) { return f.WriteAt(b, off) }
+
 func (f *memFile) Close() error         { return nil }
 func (f *memFile) Size() (int64, error) { return int64(len(f.data)), nil }
 func (f *memFile) Sync() error          { return nil }

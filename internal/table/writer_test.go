@@ -204,7 +204,7 @@ func TestResidentBytes_countsTheDirectory(t *testing.T) {
 	r := mustOpen(t, f, Options{ID: testID})
 	defer r.close(t)
 	pages := int64(len(f.data) / DefaultPageSize)
-	if got := r.ResidentBytes(); got < 12*pages || got > 13*pages+1024 {
+	if got := r.ResidentBytes(); got < 20*pages-1000 || got > 21*pages+1024 {
 		t.Errorf("%d bytes for %d pages", got, pages)
 	}
 }

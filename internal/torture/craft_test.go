@@ -1,10 +1,12 @@
 package torture
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 
 	"lightningdb/internal/codec"
+	"lightningdb/internal/filename"
 )
 
 // A defect of the writer, or an attacker, would crash a program, fill its memory, or pass for data: every number, key
@@ -59,7 +61,11 @@ func TestCraft_sealingAnUnchangedDatabaseChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, data := range c.takeApart().seal() {
-			if want := c.files[name]; string(want) != string(data) {
+			want := c.files[name]
+			if kind, _ := filename.Parse(name); kind == filename.Log { // behind the records may be zeros that wait for more
+				want = append(want[:len(data):len(data)], bytes.TrimRight(want[len(data):], "\x00")...)
+			}
+			if string(want) != string(data) {
 				t.Errorf("%s differs: %d bytes instead of %d", name, len(data), len(want))
 			}
 		}

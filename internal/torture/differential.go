@@ -430,6 +430,7 @@ func (d *differential) restructure() error {
 	case p < 64:
 		d.note("clean step")
 		_, err := d.Engine.CleanStep()
+		d.Engine.MemoryStep()
 		return err
 	case p < 72:
 		return d.compactRange()

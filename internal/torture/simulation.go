@@ -179,7 +179,7 @@ func newSimulation(plan Simulation) *simulation {
 		m.swarm.leaveOut(name)
 	}
 	opts := m.swarm.mix.Options
-	opts.Manual, opts.Poison, opts.Random = true, true, counter()
+	opts.Manual, opts.Poison, opts.Rows, opts.Random = true, true, true, counter()
 	opts.Now = func() time.Time { return m.now }
 	m.Session = NewSession(opts, new(oracle.History))
 	return m
@@ -289,6 +289,7 @@ func (m *simulation) background() error {
 			worked, err = m.Engine.SyncStep()
 		case stepClean:
 			worked, err = m.Engine.CleanStep()
+			m.Engine.MemoryStep()
 		case stepFreeze:
 			worked, err = true, m.Flush()
 		case stepRetain:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
 )
@@ -103,7 +104,14 @@ func (w *Writes) changedSince(length int) []Write {
 	}
 	// Not slices.SortFunc: a copy of it for this type is 16 KB of every program, and a spill writes to disk.
 	sort.Slice(changed, func(i, j int) bool { return bytes.Compare(changed[i].Key, changed[j].Key) < 0 })
-	return slices.CompactFunc(changed, func(a, b Write) bool { return bytes.Equal(a.Key, b.Key) })
+	distinct := changed[:0]
+	for i, write := range changed { // nor slices.CompactFunc, for the same reason
+		if i == 0 || !bytes.Equal(write.Key, distinct[len(distinct)-1].Key) {
+			distinct = append(distinct, write)
+		}
+	}
+	clear(changed[len(distinct):]) // their keys may go
+	return distinct
 }
 
 // writeRun writes a run that is newer than all others.
@@ -187,7 +195,7 @@ func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []b
 // mergeRuns calls add for every key in runs, by key, with what the newest run says of it.
 func mergeRuns(runs []spilledRun, add func(user []byte, kind key.Kind, value []byte) error) (err error) {
 	all := mergedIterator(runs, Run.NewSequentialIterator)
-	defer func() { err = errors.Join(err, all.Close()) }()
+	defer func() { err = join.Errors(err, all.Close()) }()
 	var last []byte
 	for ok := all.First(); ok; ok = all.Next() {
 		k := all.Key()

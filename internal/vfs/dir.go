@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"lightningdb/internal/join"
 )
 
 const (
@@ -43,7 +45,7 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 	}
 	self, err := root.Open(".")
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open directory: %w", err), root.Close())
+		return nil, join.Errors(fmt.Errorf("open directory: %w", err), root.Close())
 	}
 	return &osDir{root: root, self: self, path: dir, readOnly: o.ReadOnly}, nil
 }
@@ -82,7 +84,7 @@ func syncPath(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(syncDirectory(d), d.Close())
+	return join.Errors(syncDirectory(d), d.Close())
 }
 
 // osDir is a directory of the operating system. It is immutable; its handles are safe for concurrent use.
@@ -95,7 +97,7 @@ type osDir struct {
 
 func (d *osDir) Path() string { return d.path }
 
-func (d *osDir) Close() error { return errors.Join(d.self.Close(), d.root.Close()) }
+func (d *osDir) Close() error { return join.Errors(d.self.Close(), d.root.Close()) }
 
 func (d *osDir) Create(name string) (File, error) {
 	if err := d.checkChange("create", name); err != nil {
@@ -105,7 +107,7 @@ func (d *osDir) Create(name string) (File, error) {
 	if err != nil {
 		return nil, WrapNoSpace(err)
 	}
-	return &osFile{f}, nil
+	return &osFile{f: f}, nil
 }
 
 func (d *osDir) create(name string) (*os.File, error) {
@@ -114,11 +116,11 @@ func (d *osDir) create(name string) (*os.File, error) {
 		return nil, err
 	}
 	if f, err = aboveStandardStreams(f); err != nil {
-		return nil, errors.Join(err, d.root.Remove(name))
+		return nil, join.Errors(err, d.root.Remove(name))
 	}
 	// The umask may have taken bits away, which would lock us out of our own file at the next open.
 	if err := f.Chmod(fileMode); err != nil {
-		return nil, errors.Join(err, f.Close(), d.root.Remove(name))
+		return nil, join.Errors(err, f.Close(), d.root.Remove(name))
 	}
 	return f, nil
 }
@@ -128,7 +130,7 @@ func (d *osDir) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &osFile{f}, nil
+	return &osFile{f: f}, nil
 }
 
 func (d *osDir) OpenReadWrite(name string) (File, error) {
@@ -139,7 +141,7 @@ func (d *osDir) OpenReadWrite(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &osFile{f}, nil
+	return &osFile{f: f}, nil
 }
 
 // openRegular opens name if it is a regular file and no symbolic link, without ever waiting for a pipe. os.Root
@@ -168,7 +170,7 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 		err = pathError("open", name, errReplaced)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, join.Errors(err, f.Close())
 	}
 	return f, nil
 }
@@ -195,7 +197,7 @@ func (d *osDir) Remove(name string) error {
 }
 
 func (d *osDir) Rename(oldName, newName string) error {
-	if err := errors.Join(d.checkChange("rename", oldName), d.checkChange("rename", newName)); err != nil {
+	if err := join.Errors(d.checkChange("rename", oldName), d.checkChange("rename", newName)); err != nil {
 		return err
 	}
 	return WrapNoSpace(d.root.Rename(oldName, newName))
@@ -218,7 +220,7 @@ func (d *osDir) List() ([]string, error) {
 		return nil, err
 	}
 	names, err := f.Readdirnames(-1)
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := join.Errors(err, f.Close()); err != nil {
 		return nil, err
 	}
 	slices.Sort(names)
@@ -248,7 +250,10 @@ func (d *osDir) Lock(name string, mode LockMode) (io.Closer, error) {
 }
 
 // osFile is an open file of the operating system.
-type osFile struct{ f *os.File }
+type osFile struct {
+	f      *os.File
+	window window
+}
 
 func (f *osFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
 
@@ -257,7 +262,21 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 	return n, WrapNoSpace(err)
 }
 
-func (f *osFile) Close() error { return WrapNoSpace(f.f.Close()) }
+func (f *osFile) StoreAt(p []byte, off int64) (int, error) {
+	stored, err := f.window.store(f.f, p, off)
+	if err != nil {
+		return 0, err
+	}
+	if stored {
+		return len(p), nil
+	}
+	return f.WriteAt(p, off)
+}
+
+func (f *osFile) Close() error {
+	f.window.close()
+	return WrapNoSpace(f.f.Close())
+}
 
 func (f *osFile) Sync() error { return WrapNoSpace(syncContent(f.f)) }
 
@@ -286,5 +305,6 @@ func (f *osFile) Allocate(size int64) error {
 		}
 		at += int64(n)
 	}
+	f.window.allow(at)
 	return nil
 }

@@ -32,6 +32,8 @@ var children = map[string]func(dir string) error{
 	"standard streams": createWithoutStreams,
 	"file size limit":  writeOverLimit,
 	"nobody":           openAsNobody,
+	"store and die":    storeAndDie,
+	"store through":    storeThrough,
 }
 
 const childVariable = "VFS_TEST_CHILD"

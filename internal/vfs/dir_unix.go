@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"lightningdb/internal/join"
 )
 
 // openNoWait keeps the opening of a pipe that was put in place of a file from waiting for its other end.
@@ -25,11 +27,11 @@ func aboveStandardStreams(f *os.File) (*os.File, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, firstDataDescriptor)
 	name := f.Name()
 	if err != nil {
-		return nil, errors.Join(pathError("open", name, err), f.Close())
+		return nil, join.Errors(pathError("open", name, err), f.Close())
 	}
 	moved := os.NewFile(uintptr(fd), name)
 	if err := f.Close(); err != nil {
-		return nil, errors.Join(err, moved.Close())
+		return nil, join.Errors(err, moved.Close())
 	}
 	return moved, nil
 }

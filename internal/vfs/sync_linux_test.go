@@ -16,7 +16,7 @@ func TestSync_reachesTheSystem(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	if err := (&osFile{w}).Sync(); !errors.Is(err, syscall.EINVAL) {
+	if err := (&osFile{f: w}).Sync(); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("Sync: %v", err)
 	}
 	if err := (&osDir{self: w}).SyncDir(); !errors.Is(err, syscall.EINVAL) {

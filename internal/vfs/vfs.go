@@ -69,6 +69,11 @@ type File interface {
 	// Allocate extends the file to at least size bytes, with real blocks behind every byte, so that a later
 	// write inside it cannot fail for want of space. New bytes read as zero. It never shrinks the file.
 	Allocate(size int64) error
+
+	// StoreAt is WriteAt for a file that is written from front to back, where Allocate went ahead and no Sync waits for
+	// the bytes. It may copy them into a mapping of the file, which costs a fraction of a call of the system. For readers,
+	// for a kill of the process and for a later Sync it is the same.
+	StoreAt(p []byte, off int64) (n int, err error)
 }
 
 // LockMode says who else may hold the lock.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lightningdb/internal/corrupt"
+	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/record"
 	"lightningdb/internal/vfs"
@@ -210,21 +211,71 @@ type workload struct {
 	acked  int         // commits acknowledged as durable
 	tried  []commit    // commits handed to the log, in order
 	rooted bool        // the first segment exists: the manifest may name it
+
+	old []filename.Num // segments of an earlier log, to be used again
+}
+
+// laterRoot is the first segment of a log that uses older segments again.
+const laterRoot = 10
+
+// root is the number of the first segment.
+func (w *workload) root() filename.Num {
+	if w.old != nil {
+		return laterRoot
+	}
+	return 1
+}
+
+// leaveOld makes the log that is used again: its records have the sequence numbers, and some the places, of those to come.
+func (w *workload) leaveOld(dir vfs.FS) error {
+	for _, num := range []filename.Num{1, 2, 3} {
+		log, err := Create(dir, num, testDB, Root(0))
+		if err != nil {
+			return err
+		}
+		for _, size := range []int{10, 600, 3, 700, 20, 300} {
+			c := makeCommit(log.LastSeq()+1, 1, size)
+			if _, err := log.Append(c.record()); err != nil {
+				return err
+			}
+		}
+		if _, err := log.Seal(0); err != nil {
+			return err
+		}
+		w.old = append(w.old, num)
+	}
+	return nil
+}
+
+// rotate goes on from log in a new segment, or in one that is used again.
+func (w *workload) rotate(dir vfs.FS, log *Segment) (*Segment, error) {
+	next := log.Num() + 2
+	if len(w.old) == 0 {
+		return rotate(dir, log, next)
+	}
+	b, err := Reuse(dir, w.old[0], next)
+	if err != nil {
+		return nil, err
+	}
+	w.old = w.old[1:]
+	return sealAndBegin(log, b)
 }
 
 // run writes commits of several sizes, some of them synced, in groups, over three segments, until something fails.
 func (w *workload) run(dir vfs.FS) error {
-	log, err := Create(dir, 1, testDB, Root(0))
+	log, err := Create(dir, w.root(), testDB, Root(0))
 	if err != nil {
 		return err
 	}
 	w.rooted = true
+	log.AllocateAhead()
 	next := key.SeqNum(1)
 	for i, size := range []int{10, 600, 3, -1, 700, 20, 0, 1500, -1, -1, 5, 40} {
 		if size < 0 {
-			if log, err = rotate(dir, log, log.Num()+2); err != nil {
+			if log, err = w.rotate(dir, log); err != nil {
 				return err
 			}
+			log.AllocateAhead()
 			w.acked = len(w.tried)
 			continue
 		}
@@ -235,7 +286,11 @@ func (w *workload) run(dir vfs.FS) error {
 			w.tried = append(w.tried, c)
 			group = append(group, c.record())
 		}
-		if _, err := log.Append(group...); err != nil {
+		write := log.Append
+		if i%2 == 1 {
+			write = log.Store
+		}
+		if _, err := write(group...); err != nil {
 			return err
 		}
 		if i%2 == 0 {
@@ -255,26 +310,39 @@ func (w *workload) run(dir vfs.FS) error {
 // Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing
 // that follows something lost. An interrupted recovery changes nothing of that.
 func TestLog_survivesPowerCutsAnywhere(t *testing.T) {
+	cutEverywhere(t, func(vfs.FS, *workload) error { return nil })
+}
+
+// The same where segments are used again: what they held before must not come back as if it were new.
+func TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere(t *testing.T) {
+	cutEverywhere(t, func(dir vfs.FS, w *workload) error { return w.leaveOld(dir) })
+}
+
+// cutEverywhere cuts the power at every step of a workload behind prepare.
+func cutEverywhere(t *testing.T, prepare func(vfs.FS, *workload) error) {
 	probe := memfs.New()
-	if err := new(workload).run(probe); err != nil {
-		t.Fatal(err)
-	}
+	var w workload
+	must(t, w, prepare(probe, &w))
+	prepared := probe.Ops()
+	must(t, w, w.run(probe))
 	images := 0
-	for op := range probe.Ops() + 1 {
+	for op := prepared; op <= probe.Ops(); op++ {
 		for _, during := range []bool{false, true} {
 			var w workload
 			dir := memfs.New()
+			must(t, dir, prepare(dir, &w))
 			if during {
 				dir.CrashDuring(op)
 			} else {
 				dir.CrashAt(op)
 			}
+			root := w.root()
 			_ = w.run(dir)
 			for _, policy := range policies {
 				for seed := range uint64(max(4, min(24, dir.UnsyncedSectors()))) {
 					image := dir.Image(policy, seed)
 					images++
-					w.check(t, image, op, policy, seed)
+					w.check(t, image, root, op, policy, seed)
 					if t.Failed() {
 						return
 					}
@@ -282,13 +350,15 @@ func TestLog_survivesPowerCutsAnywhere(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d images at %d operations", images, probe.Ops())
+	t.Logf("%d images at %d operations", images, probe.Ops()-prepared)
 }
 
-func (w *workload) check(t *testing.T, image *memfs.FS, op int, policy memfs.Policy, seed uint64) {
+func (w *workload) check(t *testing.T, image *memfs.FS, root filename.Num, op int, policy memfs.Policy, seed uint64) {
 	o := ReplayOptions{}
 	if w.rooted {
-		o.Start = 1
+		o.Start = root
+	} else if root > 1 {
+		return // the old log still counts
 	}
 	got, report, err := replay(image, o)
 	if err != nil || !isPrefix(got, w.tried, w.acked) {

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/record"
 	"lightningdb/internal/vfs"
@@ -118,7 +120,7 @@ func (r *replayer) open(num filename.Num, fn func(s *segment) error) (err error)
 	if err != nil {
 		return fmt.Errorf("replay log: %w", err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { err = join.Errors(err, f.Close()) }()
 	if err := r.reader.Open(f, s.name, r.o.DB, s.num); err != nil {
 		return err
 	}
@@ -253,12 +255,12 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
 	if proof >= 0 {
 		return corrupt.New(s.name, off, "%s, though the record at offset %d says that this was durable", problem, proof)
 	}
-	return r.reportTorn(s, off, problem)
+	return r.reportTorn(s, off, math.MaxInt64, problem)
 }
 
-// reportTorn reports what is dropped from off of s on.
-func (r *replayer) reportTorn(s *segment, off int64, problem string) error {
-	used, err := r.reader.UsedEnd(off)
+// reportTorn reports what is dropped of s from off on and before end.
+func (r *replayer) reportTorn(s *segment, off, end int64, problem string) error {
+	used, err := r.reader.UsedEnd(off, end)
 	if err != nil {
 		return err
 	}
@@ -271,7 +273,7 @@ func (r *replayer) reportTorn(s *segment, off int64, problem string) error {
 // checkOthers checks the segments that the chain did not lead to. None of them can have been used.
 func (r *replayer) checkOthers() error {
 	nums := slices.Clone(r.o.Segments)
-	slices.Sort(nums)
+	slices.SortFunc(nums, cmp.Compare) // not slices.Sort: the memtable has SortFunc of numbers in every program already
 	for _, num := range slices.Compact(nums) {
 		if num < r.o.Start || slices.Contains(r.visited, num) {
 			continue
@@ -280,7 +282,7 @@ func (r *replayer) checkOthers() error {
 			return err
 		}
 	}
-	slices.Sort(r.report.Unused)
+	slices.SortFunc(r.report.Unused, cmp.Compare)
 	return nil
 }
 
@@ -303,7 +305,7 @@ func (r *replayer) checkUnused(s *segment) error {
 	}
 	r.report.Unused = append(r.report.Unused, s.num)
 	if s.state == broken && r.report.TornBytes == 0 {
-		return r.reportTorn(s, 0, "the segment was not begun")
+		return r.reportTorn(s, 0, record.FileHeaderSize, "the segment was not begun") // behind it is what was there before
 	}
 	return nil
 }

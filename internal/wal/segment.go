@@ -2,10 +2,10 @@ package wal
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/record"
 	"lightningdb/internal/vfs"
@@ -38,12 +38,14 @@ type Record struct {
 	Payload []byte     // as package batch encodes them
 }
 
-// Blank is the file of a segment to come: it exists durably, and holds nothing but zeros.
+// Blank is the file of a segment to come: it exists durably, begins with zeros where the header will be, and holds no
+// record of that segment.
 type Blank struct {
 	fs   vfs.FS
 	f    vfs.File
 	num  filename.Num
 	name string
+	size int64 // of the file, in bytes
 }
 
 // Prepare makes the file of segment num, fills size bytes of it with zeros (the header's at least, so that Begin needs
@@ -58,27 +60,69 @@ func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
 	}
 	if err := b.fill(max(size, record.FileHeaderSize)); err != nil {
 		err = fmt.Errorf("prepare log segment %s: %w", b.name, err)
-		return nil, errors.Join(err, b.Discard())
+		return nil, join.Errors(err, b.Discard())
 	}
 	return b, nil
 }
 
 func (b *Blank) fill(size int64) error {
-	zeros := make([]byte, min(size, 256<<10))
-	for off := int64(0); off < size; off += int64(len(zeros)) {
-		if _, err := b.f.WriteAt(zeros[:min(size-off, int64(len(zeros)))], off); err != nil {
-			return err
-		}
+	if err := b.f.Allocate(size); err != nil {
+		return err
 	}
+	b.size = size
 	if err := b.f.Sync(); err != nil {
 		return err
 	}
 	return b.fs.SyncDir()
 }
 
+// Reuse is Prepare with the file of segment old, which nothing will ever read again: the manifest durably names a later
+// one as the start of the log. What old's records were stays in it. None of them can pass for one of segment num:
+// each names its own. After an error the file has one of the two names or the other, and is of no use.
+func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
+	from := filename.Make(filename.Log, old)
+	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
+	var err error
+	if b.f, err = fs.OpenReadWrite(from); err != nil {
+		return nil, fmt.Errorf("reuse log segment: %w", err)
+	}
+	if err = b.blank(); err == nil {
+		err = fs.Rename(from, b.name)
+	}
+	if err == nil {
+		err = fs.SyncDir()
+	}
+	if err != nil {
+		return nil, join.Errors(fmt.Errorf("reuse log segment %s: %w", from, err), b.f.Close())
+	}
+	return b, nil
+}
+
+// blank overwrites the header of a segment that was, durably: a seal may name the file before it has another.
+func (b *Blank) blank() error {
+	var zeros [record.FileHeaderSize]byte
+	if _, err := b.f.WriteAt(zeros[:], 0); err != nil {
+		return err
+	}
+	if err := b.f.Sync(); err != nil {
+		return err
+	}
+	var err error
+	if b.size, err = b.f.Size(); err != nil {
+		return err
+	}
+	return b.f.Allocate(b.size) // it is: whoever wrote it went from front to back
+}
+
+// Num is the number of the segment to come.
+func (b *Blank) Num() filename.Num { return b.num }
+
+// Close closes the file and leaves it there.
+func (b *Blank) Close() error { return b.f.Close() }
+
 // Discard closes and removes the file. A file that cannot be removed is found unused by the next Replay.
 func (b *Blank) Discard() error {
-	return errors.Join(b.f.Close(), b.fs.Remove(b.name))
+	return join.Errors(b.f.Close(), b.fs.Remove(b.name))
 }
 
 // Begin makes b a segment of database db behind prev: it writes the header and syncs it. b is of no use afterwards.
@@ -91,9 +135,9 @@ func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
 	}
 	if err != nil {
 		err = fmt.Errorf("begin log segment %s: %w", b.name, err)
-		return nil, errors.Join(err, b.f.Close())
+		return nil, join.Errors(err, b.f.Close())
 	}
-	return &Segment{out: record.NewAppender(b.f, b.name, &h), lastSeq: prev.LastSeq}, nil
+	return &Segment{out: record.NewAppender(b.f, b.name, &h), size: b.size, lastSeq: prev.LastSeq}, nil
 }
 
 // Create prepares and begins a segment. When it returns, name and header are durable.
@@ -109,9 +153,14 @@ func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segmen
 // Err may run beside them. Its memory is at most about 1 MiB whatever is appended.
 type Segment struct {
 	out     *record.Appender
+	size    int64 // of the file, in bytes, when it was begun
 	lastSeq key.SeqNum
 	prefix  [prefixSize]byte
 }
+
+// AllocateAhead has s, to which nothing was appended yet, see to it that records always go into blocks that were written
+// before: syncs are faster, and Store can do what it is for.
+func (s *Segment) AllocateAhead() { s.out.AllocateAhead(s.size) }
 
 // Num is the number of the segment.
 func (s *Segment) Num() filename.Num { return s.out.Num() }
@@ -134,10 +183,20 @@ func (s *Segment) Err() error { return s.out.Err() }
 // After an error that matches vfs.ErrNoSpace with Err still nil, nothing of the group is in the log, durably so, and
 // the segment goes on to work. After any error with Err set, what a restart finds of the group is not known.
 func (s *Segment) Append(records ...Record) (end int64, err error) {
+	return s.append(record.Written, records)
+}
+
+// Store is Append for records that no Sync waits for: it may write through a mapping of the file, which is
+// several times as fast.
+func (s *Segment) Store(records ...Record) (end int64, err error) {
+	return s.append(record.Stored, records)
+}
+
+func (s *Segment) append(way record.Way, records []Record) (end int64, err error) {
 	if err := s.check(records); err != nil {
 		return 0, err
 	}
-	if err := s.out.Begin(); err != nil {
+	if err := s.out.Begin(way); err != nil {
 		return 0, err
 	}
 	for _, r := range records {
@@ -184,7 +243,7 @@ func (s *Segment) Sync() error { return s.out.Sync() }
 // Seal ends the segment: it appends the seal, syncs and closes the file. next is the segment that follows, whose
 // file must exist durably (see Prepare), or 0 if none does. The next segment begins with the result.
 func (s *Segment) Seal(next filename.Num) (Predecessor, error) {
-	if err := s.out.Begin(); err != nil {
+	if err := s.out.Begin(record.Written); err != nil {
 		return Predecessor{}, err
 	}
 	putPrefix(&s.prefix, prefix{synced: s.Synced(), seq: s.lastSeq})

@@ -27,7 +27,8 @@
 //
 // # From one segment to the next
 //
-// The order is: make the next file, empty or zero-filled, and make its name durable (Prepare); seal the old segment and
+// The order is: make the next file, empty or zero-filled, and make its name durable (Prepare), or give that of a segment that
+// is needed no more a header of zeros and the new name, durably one after the other (Reuse); seal the old segment and
 // sync it (Seal); write the next header and sync it (Begin); only then append to it. So a segment with a valid header
 // that names a predecessor proves that the predecessor is complete, and a seal that names a successor proves that the
 // successor's file existed.

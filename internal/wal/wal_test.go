@@ -90,7 +90,11 @@ func rotate(dir vfs.FS, s *Segment, next filename.Num) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	prev, err := s.Seal(next)
+	return sealAndBegin(s, b)
+}
+
+func sealAndBegin(s *Segment, b *Blank) (*Segment, error) {
+	prev, err := s.Seal(b.Num())
 	if err != nil {
 		return nil, errors.Join(err, b.f.Close())
 	}

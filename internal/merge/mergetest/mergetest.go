@@ -142,6 +142,10 @@ func checkMoves(rt *rapid.T, t *testing.T, build Build) {
 	defer closeIterator(t, it)
 	want := NewSlice(entries)
 	for range rapid.IntRange(1, 60).Draw(rt, "moves") {
+		if want.Valid() && rapid.IntRange(0, 3).Draw(rt, "stretch") == 0 {
+			checkStretch(rt, it, want)
+			continue
+		}
 		name, got, expected := move(rt, it, want)
 		if got != expected || it.Valid() != expected || it.Err() != nil {
 			rt.Fatalf("%s = %v, Valid %v, error %v; the reference says %v", name, got, it.Valid(), it.Err(), expected)
@@ -150,6 +154,40 @@ func checkMoves(rt *rapid.T, t *testing.T, build Build) {
 			mustBeAt(rt, it, entries, want.at)
 		}
 	}
+}
+
+// checkStretch: what is handed out together must be what single steps would have come to, and nothing at or beyond the end.
+func checkStretch(rt *rapid.T, it merge.Iterator, want *Slice) {
+	dst := make([]Entry, rapid.IntRange(1, 5).Draw(rt, "room"))
+	var end key.Internal
+	if rapid.Bool().Draw(rt, "bounded") {
+		end = key.Make(userKey(rt, "end"), key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "end seq")), key.KindMax)
+	}
+	name, n, step, beyond := "Ahead", 0, 1, 1
+	if rapid.Bool().Draw(rt, "backward") {
+		name, step, beyond = "Behind", -1, -1
+		n = it.Behind(dst, end)
+	} else {
+		n = it.Ahead(dst, end)
+	}
+	if n < 0 || n > len(dst) || !it.Valid() || it.Err() != nil {
+		rt.Fatalf("%s = %d of %d, Valid %v, error %v", name, n, len(dst), it.Valid(), it.Err())
+	}
+	for i := range n {
+		at := want.at + i*step
+		if at < 0 || at >= len(want.Entries) {
+			rt.Fatalf("%s handed out %d entries, of which %d are there", name, n, i)
+		}
+		e, k := want.Entries[at], dst[i].Key
+		past := len(end.User) > 0 && key.Compare(k, end)*beyond >= 0
+		if key.Compare(k, e.Key) != 0 || !bytes.Equal(dst[i].Value, e.Value) || k.Trailer.Kind() > key.KindPut || past {
+			rt.Fatalf("%s: entry %d is %v, want %v; end %v", name, i, k, e.Key, end)
+		}
+	}
+	if n > 1 {
+		want.place(want.at + (n-1)*step)
+	}
+	mustBeAt(rt, it, want.Entries, want.at)
 }
 
 // move makes one random move of both iterators.

@@ -1,17 +1,16 @@
 package mergetest
 
 import (
+	"bytes"
 	"errors"
 	"sort"
 
 	"lightningdb/internal/key"
+	"lightningdb/internal/merge"
 )
 
 // Entry is one entry of a sorted run.
-type Entry struct {
-	Key   key.Internal
-	Value []byte
-}
+type Entry = merge.Entry
 
 // ErrInjected is what a Slice fails with where it was told to.
 var ErrInjected = errors.New("injected error")
@@ -28,6 +27,7 @@ type Slice struct {
 	err   error
 	key   []byte
 	value []byte
+	lent  [][]byte // by stretches
 }
 
 // NewSlice returns an iterator over entries, which must be in order and are not changed.
@@ -69,6 +69,46 @@ func (s *Slice) Value() ([]byte, error) {
 	return s.value, nil
 }
 
+// Ahead implements merge.Iterator. Stretches begin at three in four entries, and end at one in four.
+func (s *Slice) Ahead(dst []Entry, end key.Internal) int {
+	n := 0
+	for i := s.at; n < len(dst) && s.lends(i) && (len(end.User) == 0 || key.Compare(s.Entries[i].Key, end) < 0); i++ {
+		dst[n] = s.lend(i)
+		n++
+	}
+	s.at += max(n-1, 0)
+	return n
+}
+
+// Behind implements merge.Iterator.
+func (s *Slice) Behind(dst []Entry, end key.Internal) int {
+	n := 0
+	for i := s.at; n < len(dst) && s.lends(i) && (len(end.User) == 0 || key.Compare(s.Entries[i].Key, end) > 0); i-- {
+		dst[n] = s.lend(i)
+		n++
+	}
+	s.at -= max(n-1, 0)
+	return n
+}
+
+// lends reports whether entry i may be handed out in a stretch.
+func (s *Slice) lends(i int) bool {
+	s.mustBeAtEntry()
+	if i < 0 || i >= len(s.Entries) || i == s.FailAt {
+		return false
+	}
+	trailer := s.Entries[i].Key.Trailer
+	return trailer.Kind() <= key.KindPut && trailer.Seq()%4 != 0
+}
+
+// lend hands out a copy of entry i, which takes the place of the current one.
+func (s *Slice) lend(i int) Entry {
+	e := Entry{Key: s.Entries[i].Key.Clone(), Value: bytes.Clone(s.Entries[i].Value)}
+	s.lent = append(s.lent, e.Key.User, e.Value)
+	s.key, s.value = e.Key.User, e.Value
+	return e
+}
+
 // Err implements merge.Iterator.
 func (s *Slice) Err() error {
 	s.mustBeOpen()
@@ -107,12 +147,12 @@ func (s *Slice) place(i int) bool {
 
 // scribble destroys the bytes lent so far.
 func (s *Slice) scribble() {
-	for i := range s.key {
-		s.key[i] = 0xdb
+	for _, b := range append(s.lent, s.key, s.value) {
+		for i := range b {
+			b[i] = 0xdb
+		}
 	}
-	for i := range s.value {
-		s.value[i] = 0xdb
-	}
+	s.lent = s.lent[:0]
 }
 
 func (s *Slice) mustBeOpen() {

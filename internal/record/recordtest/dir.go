@@ -93,6 +93,7 @@ func (f file) Close() error                       { return nil }
 func (f file) Sync() error                        { return fs.ErrPermission }
 func (f file) Allocate(int64) error               { return fs.ErrPermission }
 func (f file) WriteAt([]byte, int64) (int, error) { return 0, fs.ErrPermission }
+func (f file) StoreAt([]byte, int64) (int, error) { return 0, fs.ErrPermission }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

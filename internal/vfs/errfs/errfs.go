@@ -330,12 +330,21 @@ func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 func (f *file) WriteAt(p []byte, off int64) (n int, err error) {
+	return f.write(f.inner.WriteAt, p, off)
+}
+
+// StoreAt is a Write to the rules.
+func (f *file) StoreAt(p []byte, off int64) (n int, err error) {
+	return f.write(f.inner.StoreAt, p, off)
+}
+
+func (f *file) write(write func([]byte, int64) (int, error), p []byte, off int64) (n int, err error) {
 	op := Op{Kind: Write, Name: f.name, Offset: off, Length: int64(len(p))}
 	err = f.fs.run(op, func(fault *Rule) (err error) {
 		if fault != nil {
 			p = p[:min(fault.short, len(p))]
 		}
-		n, err = f.inner.WriteAt(p, off)
+		n, err = write(p, off)
 		return err
 	})
 	return n, err

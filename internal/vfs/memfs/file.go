@@ -217,6 +217,9 @@ func (n *inode) write(p []byte, off int64) {
 	n.pending = append(n.pending, w)
 }
 
+// StoreAt is WriteAt: a power cut treats both alike.
+func (f *file) StoreAt(p []byte, off int64) (int, error) { return f.WriteAt(p, off) }
+
 // Allocate stores nothing: bytes that were never written are zero anyway. The space counts from now on.
 func (f *file) Allocate(size int64) error {
 	if err := f.checkChange("allocate", size); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -28,6 +29,7 @@ func Run(t *testing.T, newFS func(t *testing.T) vfs.FS) {
 		{"writes beyond the end leave zeros", holes},
 		{"random writes equal a byte slice", randomWrites},
 		{"allocate extends with zeros and never shrinks", allocate},
+		{"stored bytes are as good as written ones", storeAt},
 		{"files opened for reading refuse changes", openReadOnly},
 		{"rename replaces", rename},
 		{"remove keeps open files readable", removeOpen},
@@ -169,6 +171,44 @@ func allocate(t *testing.T, d vfs.FS) {
 	wantContent(t, d, "a", string(want))
 }
 
+// storeAt stores inside and beyond what was allocated, in pieces of all sizes and again in the same place, between writes.
+func storeAt(t *testing.T, d vfs.FS) {
+	const allocated, size = 5 << 20, 5<<20 + 300_000
+	f := create(t, d, "a")
+	check(t, f.Allocate(allocated))
+	want, piece := make([]byte, size), make([]byte, 200_000)
+	random := rand.New(rand.NewPCG(1, 2))
+	for off, i := 0, 0; off < size; i++ {
+		n := min(1+random.IntN(1<<random.IntN(18)), size-off)
+		for j := range piece[:n] {
+			piece[j] = byte(random.Uint32())
+		}
+		put := f.StoreAt
+		if i%5 == 0 {
+			put = f.WriteAt
+		}
+		if got, err := put(piece[:n], int64(off)); got != n || err != nil {
+			t.Fatalf("%d bytes at %d: %d, %v", n, off, got, err)
+		}
+		copy(want[off:], piece[:n])
+		if i%7 == 0 {
+			check(t, f.Sync())
+		}
+		if i%11 != 0 {
+			off += n
+		}
+	}
+	if n, err := f.StoreAt(nil, 3); n != 0 || err != nil {
+		t.Errorf("empty StoreAt = %d, %v", n, err)
+	}
+	if _, err := f.StoreAt(piece, -1); err == nil {
+		t.Error("StoreAt at -1 succeeded")
+	}
+	wantFile(t, f, string(want))
+	check(t, f.Close())
+	wantContent(t, d, "a", string(want))
+}
+
 func openReadOnly(t *testing.T, d vfs.FS) {
 	write(t, d, "a", "abc")
 	f, err := d.Open("a")
@@ -176,6 +216,9 @@ func openReadOnly(t *testing.T, d vfs.FS) {
 	defer f.Close()
 	if _, err := f.WriteAt([]byte("x"), 0); err == nil {
 		t.Error("WriteAt to a file opened for reading succeeded")
+	}
+	if _, err := f.StoreAt([]byte("x"), 0); err == nil {
+		t.Error("StoreAt to a file opened for reading succeeded")
 	}
 	if err := f.Allocate(10); err == nil {
 		t.Error("Allocate of a file opened for reading succeeded")
@@ -225,8 +268,9 @@ func closed(t *testing.T, d vfs.FS) {
 	check(t, f.Close())
 	_, readErr := f.ReadAt(make([]byte, 1), 0)
 	_, writeErr := f.WriteAt([]byte("x"), 0)
+	_, storeErr := f.StoreAt([]byte("x"), 0)
 	_, sizeErr := f.Size()
-	for call, err := range map[string]error{"ReadAt": readErr, "WriteAt": writeErr, "Size": sizeErr,
+	for call, err := range map[string]error{"ReadAt": readErr, "WriteAt": writeErr, "StoreAt": storeErr, "Size": sizeErr,
 		"Sync": f.Sync(), "Allocate": f.Allocate(1), "Close": f.Close()} {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s of a closed file = %v, want ErrClosed", call, err)

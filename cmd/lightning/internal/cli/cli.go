@@ -106,7 +106,7 @@ func (a *app) program() *command.Program {
 	p := &command.Program{Name: "lightning", Help: rootHelp, Flags: a.defineFlags, Out: a.Stdout}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
 		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(),
-		a.verifyCommand(), a.demoCommand(), a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(),
+		a.verifyCommand(), a.benchCommand(), a.demoCommand(), a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(),
 		a.validateIncrementCommand(), a.validateFillCommand(), a.versionCommand(), a.completionCommand(p)}
 	return p
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lightningdb"
+	"lightningdb/internal/join"
 )
 
 // read opens the database for reading and runs f.
@@ -31,6 +32,6 @@ func (a *app) with(dir string, o lightningdb.Options, f func(db *lightningdb.DB)
 	if err != nil {
 		return err // it names the operation and the directory
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = join.Errors(err, db.Close()) }()
 	return f(db)
 }

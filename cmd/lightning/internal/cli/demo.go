@@ -11,6 +11,7 @@ import (
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/demo"
 	"lightningdb/cmd/lightning/internal/jsonline"
+	"lightningdb/internal/join"
 )
 
 func (a *app) demoCommand() *command.Command {
@@ -46,10 +47,10 @@ func (a *app) demo(ctx context.Context, c demo.Config) error {
 	case err != nil && !errors.Is(err, demo.ErrNotWhole):
 		return fmt.Errorf("demo: %w", err)
 	case a.json:
-		return errors.Join(err, jsonline.Write(a.Stdout, report))
+		return join.Errors(err, jsonline.Write(a.Stdout, report))
 	}
 	_, writeErr := fmt.Fprintln(a.Stdout, report.Verdict())
-	return errors.Join(err, writeErr)
+	return join.Errors(err, writeErr)
 }
 
 // loadingProcess is this program again, as the process to be killed.

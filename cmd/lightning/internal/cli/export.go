@@ -18,6 +18,7 @@ import (
 	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/internal/join"
 )
 
 func (a *app) exportCommand() *command.Command {
@@ -101,7 +102,7 @@ func (e *exporter) run(ctx context.Context, out io.Writer) error {
 		e.meter.entries.Add(1)
 		return to.Write(key, value)
 	})
-	return errors.Join(err, to.Flush())
+	return join.Errors(err, to.Flush())
 }
 
 // reportTransfer says what was done: JSON to results, a sentence to standard error.
@@ -133,14 +134,14 @@ func writeWhole(path string, force bool, f func(io.Writer) error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(temp.Name()))
+			err = join.Errors(err, os.Remove(temp.Name()))
 		}
 	}()
 	err = f(temp)
 	if err == nil {
 		err = temp.Sync()
 	}
-	if err = errors.Join(err, temp.Close()); err != nil {
+	if err = join.Errors(err, temp.Close()); err != nil {
 		return err
 	}
 	if err := mayWrite(path, force); err != nil { // it may have appeared while we wrote

@@ -13,6 +13,7 @@ import (
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/progress"
+	"lightningdb/internal/join"
 )
 
 // The size of one commit of an import, whichever is reached first.
@@ -90,7 +91,7 @@ func (a *app) importFile(ctx context.Context, dir, path string, f exchange.Forma
 		line := progress.Start(a.progressOut(), "import", work.meter.sample)
 		err := work.run(ctx)
 		line.Stop()
-		if err = errors.Join(err, db.Sync()); err != nil {
+		if err = join.Errors(err, db.Sync()); err != nil {
 			return fmt.Errorf("import %s: %w (%s before that imported)", path, err, entryCount(&work.meter))
 		}
 		return a.reportTransfer(a.Stdout, "imported", db.Recovery().Created, dir, &work.meter, time.Since(start))
@@ -111,7 +112,7 @@ func (a *app) openInput(ctx context.Context, path string) (io.ReadCloser, int64,
 		err = fmt.Errorf("%s is a directory", path)
 	}
 	if err != nil {
-		return nil, 0, errors.Join(err, file.Close())
+		return nil, 0, join.Errors(err, file.Close())
 	}
 	if !info.Mode().IsRegular() {
 		return file, 0, nil

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 
@@ -13,6 +12,7 @@ import (
 	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/text"
+	"lightningdb/internal/join"
 )
 
 // selector chooses a range of keys. The texts are written as the encoding flags say.
@@ -123,7 +123,7 @@ func (a *app) writeEntries(ctx context.Context, entries *lightningdb.Range, enc 
 	} else {
 		err = eachEntry(ctx, entries, sink.Write)
 	}
-	return errors.Join(err, sink.Flush())
+	return join.Errors(err, sink.Flush())
 }
 
 // patience is how many entries a loop handles between two looks at its context.

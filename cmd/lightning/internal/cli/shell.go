@@ -14,6 +14,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/shell"
+	"lightningdb/internal/join"
 )
 
 // scanLimit is how many entries a scan shows at a prompt, unless told. A script gets all of them.
@@ -100,7 +101,7 @@ func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) erro
 		c.Failed = func(e *shell.LineError) error {
 			failed++
 			_, err := fmt.Fprintf(a.Stderr, "line %d: %s\n", e.Line, oneLine(e.Err.Error()))
-			return errors.Join(err, ctx.Err())
+			return join.Errors(err, ctx.Err())
 		}
 	}
 	err := shell.New(c).Run(ctx)
@@ -129,7 +130,7 @@ func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, terminal.Close()) }()
+	defer func() { err = join.Errors(err, terminal.Close()) }()
 	session.Input = terminal
 	a.greet(db)
 	return session.Run(ctx)

@@ -35,20 +35,29 @@ and what opening it had to recover. With --json, everything the database counts.
 func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error {
 	out := bufio.NewWriter(w)
 	m := db.Metrics()
-	section := func(title string, lines ...string) {
-		fmt.Fprintln(out, bold(title))
-		for _, line := range lines {
+	sections := []struct {
+		title string
+		lines []string
+	}{
+		{"database", []string{db.Path(), fmt.Sprintf("%s on disk, last sequence number %s", units.Bytes(m.DiskBytes),
+			units.Count(m.Sequence))}},
+		{"levels", picture.Levels(m)},
+		{"memory", memoryLines(m)},
+		{"log", []string{fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes))}},
+		{"recovery", picture.Recovery(db.Recovery())},
+		{"background work failed", nil},
+	}
+	last := len(sections) - 1
+	if m.BackgroundError == nil {
+		sections = sections[:last]
+	} else {
+		sections[last].lines = []string{m.BackgroundError.Error()}
+	}
+	for _, s := range sections {
+		fmt.Fprintln(out, bold(s.title))
+		for _, line := range s.lines {
 			fmt.Fprintln(out, "  "+line)
 		}
-	}
-	section("database", db.Path(), fmt.Sprintf("%s on disk, last sequence number %s", units.Bytes(m.DiskBytes),
-		units.Count(m.Sequence)))
-	section("levels", picture.Levels(m)...)
-	section("memory", memoryLines(m)...)
-	section("log", fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes)))
-	section("recovery", picture.Recovery(db.Recovery())...)
-	if m.BackgroundError != nil {
-		section("background work failed", m.BackgroundError.Error())
 	}
 	return out.Flush()
 }

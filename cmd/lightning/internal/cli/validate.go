@@ -17,6 +17,7 @@ import (
 	"lightningdb/cmd/lightning/internal/command"
 	"lightningdb/cmd/lightning/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/validate"
+	"lightningdb/internal/join"
 )
 
 // What validate does where no flag says otherwise.
@@ -126,7 +127,7 @@ func (a *app) validateCrash(ctx context.Context, cmd *command.Command, f validat
 		return fmt.Errorf("validate crash: %w", err)
 	}
 	if a.json {
-		return errors.Join(reportable(err), jsonline.Write(a.Stdout, crashOutput{report, thisVersion()}))
+		return join.Errors(reportable(err), jsonline.Write(a.Stdout, crashOutput{report, thisVersion()}))
 	}
 	report.Print(c.Out)
 	return a.verdict(err)
@@ -147,7 +148,7 @@ func (a *app) validateStress(ctx context.Context, cmd *command.Command, f valida
 		return fmt.Errorf("validate stress: %w", err)
 	}
 	if a.json {
-		return errors.Join(reportable(err), jsonline.Write(a.Stdout, stressOutput{report, thisVersion()}))
+		return join.Errors(reportable(err), jsonline.Write(a.Stdout, stressOutput{report, thisVersion()}))
 	}
 	return a.verdict(err)
 }
@@ -165,7 +166,7 @@ func (a *app) validateTransactions(ctx context.Context, cmd *command.Command, f 
 		return fmt.Errorf("validate transactions: %w", err)
 	}
 	if a.json {
-		return errors.Join(reportable(err), jsonline.Write(a.Stdout, transactionsOutput{report, thisVersion()}))
+		return join.Errors(reportable(err), jsonline.Write(a.Stdout, transactionsOutput{report, thisVersion()}))
 	}
 	report.Print(c.Out)
 	return a.verdict(err)
@@ -204,7 +205,7 @@ func (a *app) tellVersion(out io.Writer) {
 // verdict writes the last line.
 func (a *app) verdict(err error) error {
 	_, writeErr := fmt.Fprintln(a.Stdout, validate.Verdict(err))
-	return errors.Join(reportable(err), writeErr)
+	return join.Errors(reportable(err), writeErr)
 }
 
 // reportable adds to a broken promise what to do about it.

@@ -49,9 +49,9 @@ func (p *Program) bash() string {
 		fmt.Fprintf(&s, "      %s) words=%q ;;\n", c.Name(), strings.Join(p.flagNames(c), " "))
 	}
 	fmt.Fprintf(&s, "      help) words=%q ;;\n", strings.Join(p.names(), " "))
-	s.WriteString("    esac\n  fi\n")
-	s.WriteString("  if [ -n \"$words\" ]; then\n    COMPREPLY=( $(compgen -W \"$words\" -- \"$current\") )\n")
-	s.WriteString("  else\n    COMPREPLY=( $(compgen -f -- \"$current\") )\n  fi\n}\n")
+	s.WriteString("    esac\n  fi\n" +
+		"  if [ -n \"$words\" ]; then\n    COMPREPLY=( $(compgen -W \"$words\" -- \"$current\") )\n" +
+		"  else\n    COMPREPLY=( $(compgen -f -- \"$current\") )\n  fi\n}\n")
 	fmt.Fprintf(&s, "complete -o filenames -F _%[1]s %[1]s\n", p.Name)
 	return s.String()
 }
@@ -89,9 +89,9 @@ func (p *Program) powershell() string {
 	}
 	fmt.Fprintf(&s, "  }\n  $given = @($ast.CommandElements | ForEach-Object { $_.ToString() })\n  $words = @(%s)\n",
 		list(p.names()))
-	s.WriteString("  if ($word -like '-*' -and $given.Count -gt 1) { $words = $flags[$given[1]] }\n")
-	s.WriteString("  elseif ($given.Count -gt 2 -or ($given.Count -eq 2 -and $word -eq '')) { return }\n")
-	s.WriteString("  $words | Where-Object { $_ -like \"$word*\" } | ForEach-Object {\n")
-	s.WriteString("    [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)\n  }\n}\n")
+	s.WriteString("  if ($word -like '-*' -and $given.Count -gt 1) { $words = $flags[$given[1]] }\n" +
+		"  elseif ($given.Count -gt 2 -or ($given.Count -eq 2 -and $word -eq '')) { return }\n" +
+		"  $words | Where-Object { $_ -like \"$word*\" } | ForEach-Object {\n" +
+		"    [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)\n  }\n}\n")
 	return s.String()
 }

@@ -137,6 +137,35 @@ func TestSourceDir_isTheStandardLibrary(t *testing.T) {
 	}
 }
 
+// What the walk leaves out is never loaded, and nobody misses it: every regular file below must be listed, in order.
+func TestWalk_listsEveryRegularFile(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"b.go", "a/x.go", "a/deep/y.go", "a.go", "c/z.go"} {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(name), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.Symlink("b.go", filepath.Join(root, "d.go")), os.Symlink(root, link)); err != nil {
+		t.Skip(err)
+	}
+	for _, from := range []string{root, link} {
+		tree, err := walk(t.Context(), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range tree.files {
+			got = append(got, f.path)
+		}
+		want := []string{"a/deep/y.go", "a/x.go", "a.go", "b.go", "c/z.go"}
+		if !slices.Equal(got, want) || tree.bytes != int64(len("a/deep/y.go"+"a/x.go"+"a.go"+"b.go"+"c/z.go")) {
+			t.Errorf("%s: %v, %d bytes; want %v", from, got, tree.bytes, want)
+		}
+	}
+}
+
 // A total that lacks a file must end the demonstration.
 func TestTally_comparesWithTheSource(t *testing.T) {
 	dir := t.TempDir()

@@ -2,10 +2,8 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -13,6 +11,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/progress"
+	"lightningdb/internal/join"
 )
 
 // loaders is how many goroutines read, split and commit files. More than there are cores, because each waits for its
@@ -31,7 +30,7 @@ func Load(ctx context.Context, dir, source string, memoryLimit int64, acks io.Wr
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = join.Errors(err, db.Close()) }()
 	var mu sync.Mutex
 	l := loader{db: db, tree: files, ack: func(path string) error {
 		mu.Lock()
@@ -102,7 +101,12 @@ func inParallel(ctx context.Context, n int, files []sourceFile, newWorker func()
 // is written once more.
 func (r *run) loadRest(ctx context.Context, db *lightningdb.DB) error {
 	r.say.stage("Load the rest")
-	rest := slices.DeleteFunc(slices.Clone(r.tree.files), func(f sourceFile) bool { return r.acked[f.path] })
+	var rest []sourceFile
+	for _, f := range r.tree.files {
+		if !r.acked[f.path] {
+			rest = append(rest, f)
+		}
+	}
 	var mu sync.Mutex
 	l := loader{db: db, tree: r.tree, ack: func(path string) error {
 		mu.Lock()

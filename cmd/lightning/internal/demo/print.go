@@ -17,6 +17,9 @@ type printer struct {
 	stages int
 }
 
+// line tells something. In line it would be in the program 22 times.
+//
+//go:noinline
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.out, "   "+format+"\n", args...) }
 
 func (p *printer) stage(title string) {

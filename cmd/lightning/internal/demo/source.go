@@ -9,9 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"lightningdb"
+	"lightningdb/internal/join"
 )
 
 // ErrNoSource says that there is nothing to load.
@@ -65,13 +67,7 @@ func fallbackGoroot() string {
 // walk lists the regular files under root. What cannot be read is an error: a demo on half of a tree proves little.
 func walk(ctx context.Context, root string) (*tree, error) {
 	t := &tree{root: root}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return errors.Join(err, ctx.Err())
-		}
-		return t.add(path, entry)
-	})
-	if err != nil {
+	if err := t.list(ctx, root); err != nil {
 		return nil, fmt.Errorf("list the source: %w", err)
 	}
 	if len(t.files) == 0 {
@@ -80,11 +76,36 @@ func walk(ctx context.Context, root string) (*tree, error) {
 	return t, nil
 }
 
-func (t *tree) add(path string, entry fs.DirEntry) error {
-	info, err := entry.Info()
+// list adds what is in dir and below. It is not filepath.WalkDir, which brings a sort of its own into the program.
+func (t *tree) list(ctx context.Context, dir string) error {
+	opened, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
+	names, err := opened.Readdirnames(-1)
+	if err = join.Errors(err, opened.Close(), ctx.Err()); err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		info, err := os.Lstat(path)
+		switch {
+		case err != nil:
+			return err
+		case info.IsDir():
+			err = t.list(ctx, path)
+		case info.Mode().IsRegular():
+			err = t.add(path, info)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tree) add(path string, info fs.FileInfo) error {
 	if info.Size() > lightningdb.MaxValueSize {
 		t.skipped++
 		return nil

@@ -4,6 +4,7 @@ package scratch
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -21,15 +22,32 @@ func Choose(command, dir string, keep bool) (Dir, error) {
 		path, err := os.MkdirTemp("", "lightning-"+command+"-")
 		return Dir{path, keep}, err
 	}
-	names, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	used, err := hasEntries(dir)
+	if err != nil {
 		return Dir{}, err
 	}
-	if len(names) > 0 {
+	if used {
 		return Dir{}, fmt.Errorf("%s is not empty; %s needs a directory of its own", dir, command)
 	}
 	path, err := filepath.Abs(dir)
 	return Dir{path, true}, err
+}
+
+// hasEntries reports whether there is anything in dir, which may be absent. It is not os.ReadDir, which brings a sort of
+// its own into the program.
+func hasEntries(dir string) (bool, error) {
+	opened, err := os.Open(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer opened.Close()
+	if _, err = opened.Readdirnames(1); err == io.EOF {
+		return false, nil
+	}
+	return true, err
 }
 
 // Remove removes what is not kept.

@@ -19,6 +19,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/text"
+	"lightningdb/internal/join"
 )
 
 // Config is the world of a shell. DB, Input, Out, Notes and Stats are required.
@@ -152,7 +153,7 @@ func (s *Shell) carryOut(ctx context.Context, line string) error {
 		defer stop()
 	}
 	err = v.run(s, ctx, words[1:])
-	return errors.Join(err, s.out.Flush())
+	return join.Errors(err, s.out.Flush())
 }
 
 // prompt says where reads look.
@@ -199,5 +200,7 @@ func (s *Shell) note(format string, args ...any) error {
 	return err
 }
 
-// word is a key or name in a message.
+// word is a key or name in a message. In line it would be in the program 21 times.
+//
+//go:noinline
 func word(w string) string { return string(text.AppendWord(nil, []byte(w))) }

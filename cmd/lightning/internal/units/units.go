@@ -68,11 +68,13 @@ func Rate(n int64, d time.Duration) int64 {
 	return int64(math.Round(float64(n) / d.Seconds()))
 }
 
-// Duration writes a duration with the precision a person reads: "740 µs", "12.3 ms", "4.56 s", "2m03s".
+// Duration writes a duration with the precision a person reads: "85 ns", "7.40 µs", "12.3 ms", "4.56 s", "2m3s".
 func Duration(d time.Duration) string {
 	switch {
+	case d < time.Microsecond:
+		return strconv.FormatInt(int64(d), 10) + " ns"
 	case d < time.Millisecond:
-		return fmt.Sprintf("%d µs", d.Microseconds())
+		return threeDigits(float64(d)/float64(time.Microsecond)) + " µs"
 	case d < time.Second:
 		return threeDigits(float64(d)/float64(time.Millisecond)) + " ms"
 	case d < time.Minute:

@@ -66,7 +66,7 @@ func TestBar_staysInsideItsWidth(t *testing.T) {
 // A rate over no time must not divide by zero, and durations must keep their unit.
 func TestDurationAndRate(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		740 * time.Microsecond: "740 µs", 12300 * time.Microsecond: "12.3 ms",
+		85: "85 ns", 7400: "7.40 µs", 740 * time.Microsecond: "740 µs", 12300 * time.Microsecond: "12.3 ms",
 		4560 * time.Millisecond: "4.56 s", 123 * time.Second: "2m3s",
 	} {
 		if got := Duration(d); got != want {

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
+
+	"lightningdb/cmd/lightning/internal/content"
 )
 
 // Sizes of the test of large batches.
@@ -27,7 +29,7 @@ func (b *batchSet) prefix() []byte { return fmt.Appendf(nil, "set%d/", b.writer)
 func (b *batchSet) entry(seed uint64, generation uint64, i int) entry {
 	value := binary.BigEndian.AppendUint64(nil, generation)
 	return entry{fmt.Appendf(b.prefix(), "%04d", i),
-		appendContent(value, 100, seed, uint64(b.writer), generation, uint64(i))}
+		content.Append(value, 100, seed, uint64(b.writer), generation, uint64(i))}
 }
 
 // runBatches writes generations and reads the sets in snapshots meanwhile. A check is one set in one snapshot.

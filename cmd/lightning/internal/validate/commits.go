@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"sync/atomic"
 	"time"
+
+	"lightningdb/cmd/lightning/internal/content"
 )
 
 // The commits of Crash. A writer commits its numbers from 1 upwards, one after the other. A commit is a plain put of
@@ -44,7 +46,7 @@ func (c commitID) parts(seed uint64) int {
 	if !c.isTransaction() {
 		return 1
 	}
-	return 3 + int(mix(seed, uint64(c.round), uint64(c.writer), c.n)%(maxParts-2))
+	return 3 + int(content.Mix(seed, uint64(c.round), uint64(c.writer), c.n)%(maxParts-2))
 }
 
 func (c commitID) appendKey(dst []byte, part int) []byte {
@@ -74,7 +76,7 @@ func (c commitID) appendEntries(dst []entry, seed uint64) []entry {
 	var sum uint32
 	for part := range c.parts(seed) {
 		id := []uint64{uint64(c.round), uint64(c.writer), c.n, uint64(part)}
-		payload := appendContent(nil, 16+int(mix(seed^1, id...)%380), seed, id...)
+		payload := content.Append(nil, 16+int(content.Mix(seed^1, id...)%380), seed, id...)
 		sum = crc32.Update(sum, castagnoli, payload)
 		dst = append(dst, entry{c.appendKey(nil, part), payload})
 	}
@@ -180,7 +182,7 @@ func (w Workload) readBack(s store, turn int, acked []atomic.Uint64, tell report
 		if n == 0 {
 			continue
 		}
-		id := commitID{w.Round, writer, 1 + mix(w.Seed, uint64(turn), uint64(writer))%n}
+		id := commitID{w.Round, writer, 1 + content.Mix(w.Seed, uint64(turn), uint64(writer))%n}
 		right, err := w.readCommit(s, id)
 		switch {
 		case err != nil:

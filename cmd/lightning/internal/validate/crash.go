@@ -17,6 +17,7 @@ import (
 	"lightningdb/cmd/lightning/internal/picture"
 	"lightningdb/cmd/lightning/internal/scratch"
 	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/internal/join"
 )
 
 // Bounds of what the databases of Crash take: small, so that a run of seconds flushes and compacts.
@@ -212,7 +213,7 @@ func (r *crash) reopen(dir string, w Workload) (err error) {
 	if err != nil {
 		return broken("reopen after the kill: %v", err)
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = join.Errors(err, db.Close()) }()
 	recovery := db.Recovery()
 	r.report.TornLogBytes += recovery.TornBytes
 	r.report.RecoverySecs = max(r.report.RecoverySecs, recovery.Duration.Seconds())
@@ -242,7 +243,7 @@ func Write(ctx context.Context, dir string, w Workload, out io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = join.Errors(err, db.Close()) }()
 	return w.run(ctx, apiStore{db, throughAPI(ctx, db)}, &lines{out: out})
 }
 

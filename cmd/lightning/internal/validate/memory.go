@@ -3,7 +3,6 @@ package validate
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +12,9 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/child"
+	"lightningdb/cmd/lightning/internal/content"
 	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/internal/join"
 )
 
 // Sizes of the test of memory.
@@ -68,7 +69,7 @@ func Fill(ctx context.Context, dir string, seed uint64, out io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = join.Errors(err, db.Close()) }()
 	var report filled
 	if report.Commits, err = fill(ctx, db, seed); err != nil {
 		return err
@@ -95,7 +96,7 @@ func fill(ctx context.Context, db *lightningdb.DB, seed uint64) (commits int64, 
 			if i >= memoryValues {
 				return errTimeUp
 			}
-			key, value = memoryKey(key[:0], i), appendContent(value[:0], memoryValueSize, seed, uint64(i))
+			key, value = memoryKey(key[:0], i), content.Append(value[:0], memoryValueSize, seed, uint64(i))
 			if err := db.Put(key, value); err != nil {
 				return err
 			}
@@ -111,7 +112,7 @@ func fill(ctx context.Context, db *lightningdb.DB, seed uint64) (commits int64, 
 func readFilled(ctx context.Context, db *lightningdb.DB, seed uint64) (checks int64, err error) {
 	var key, got, want []byte
 	for i := 0; i < memoryValues && ctx.Err() == nil; i++ {
-		key, want = memoryKey(key[:0], i), appendContent(want[:0], memoryValueSize, seed, uint64(i))
+		key, want = memoryKey(key[:0], i), content.Append(want[:0], memoryValueSize, seed, uint64(i))
 		if got, err = db.GetAppend(got[:0], key); err != nil || !bytes.Equal(got, want) {
 			return checks, broken("value %d is not what was put: %v", i, err)
 		}
@@ -120,7 +121,7 @@ func readFilled(ctx context.Context, db *lightningdb.DB, seed uint64) (checks in
 	i := 0
 	all := db.Range(nil, nil)
 	for k, v := range all.All() {
-		key, want = memoryKey(key[:0], i), appendContent(want[:0], memoryValueSize, seed, uint64(i))
+		key, want = memoryKey(key[:0], i), content.Append(want[:0], memoryValueSize, seed, uint64(i))
 		if !bytes.Equal(k, key) || !bytes.Equal(v, want) {
 			return checks, broken("entry %d of the scan is not what was put", i)
 		}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"sync"
 
+	"lightningdb/cmd/lightning/internal/content"
 	"lightningdb/cmd/lightning/internal/units"
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/txn"
 	"lightningdb/internal/vfs/memfs"
@@ -56,7 +58,7 @@ func (r *crash) cutPower(ctx context.Context, fs *memfs.FS, w Workload) (crashed
 		s.committed = r.commits(s.committed)
 	}
 	tally := &fuse{tally: newTally(w), light: func() {
-		fs.CrashDuring(fs.Ops() + minChanges + int(mix(r.Seed, uint64(w.Round))%moreChanges))
+		fs.CrashDuring(fs.Ops() + minChanges + int(content.Mix(r.Seed, uint64(w.Round))%moreChanges))
 	}}
 	err = w.run(ctx, s, tally)
 	closeErr := s.engine.Close() // it fails, as the directory is gone
@@ -64,7 +66,7 @@ func (r *crash) cutPower(ctx context.Context, fs *memfs.FS, w Workload) (crashed
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case !fs.Crashed() || errors.Is(err, ErrBroken):
-		return nil, errors.Join(err, closeErr)
+		return nil, join.Errors(err, closeErr)
 	}
 	r.report.Kills++
 	r.report.Unsynced += fs.Unsynced()
@@ -128,7 +130,7 @@ func (r *crash) examineImages(ctx context.Context, fs *memfs.FS, round int) (nex
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			seed, last = mix(r.Seed, uint64(round), uint64(policy), uint64(i)), policy
+			seed, last = content.Mix(r.Seed, uint64(round), uint64(policy), uint64(i)), policy
 			where := fmt.Sprintf("round %d, image %v:%d", round, policy, seed)
 			if upTo, err = r.examine(fs.Image(policy, seed), where); err != nil {
 				return nil, err
@@ -148,7 +150,7 @@ func (r *crash) examine(image *memfs.FS, where string) (upTo []uint64, err error
 	if err != nil {
 		return nil, broken("%s: open: %v", where, err)
 	}
-	defer func() { err = errors.Join(err, s.engine.Close()) }()
+	defer func() { err = join.Errors(err, s.engine.Close()) }()
 	report := s.engine.Report()
 	r.report.TornLogBytes += report.TornBytes
 	r.report.RecoverySecs = max(r.report.RecoverySecs, report.Duration.Seconds())
@@ -240,7 +242,7 @@ func (s *engineStore) each(visit func(key, value []byte)) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
+	defer func() { err = join.Errors(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
 		value, err := it.Value()
 		if err != nil {

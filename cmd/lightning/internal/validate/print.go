@@ -16,18 +16,26 @@ const (
 
 // Print writes the outcome as a table, with the ancestor's beside it where it is known.
 func (r CrashReport) Print(out io.Writer) {
-	row := func(what string, n int64, ancestor string) {
-		fmt.Fprintf(out, "   %-26s %14s %14s\n", what, units.Count(n), ancestor)
-	}
 	fmt.Fprintf(out, "\n   %-26s %14s %14s\n", "entries", "here", "ancestor")
-	row("written", r.Written, units.Count(ancestorWritten))
-	row("acknowledged", r.Acknowledged, "-")
-	row("read back before the kill", r.Readable, "-")
-	row("recovered plain entries", r.Plain, "-")
-	row("recovered in transactions", r.Transactional, "-")
-	row("recovered", r.Plain+r.Transactional, units.Count(ancestorRecovered))
-	row("corrupted", r.Corrupted, "-")
-	row("lost", r.Lost, units.Count(ancestorWritten-ancestorRecovered))
+	for _, row := range []struct {
+		what           string
+		here, ancestor int64 // 0 where the ancestor did not tell
+	}{
+		{"written", r.Written, ancestorWritten},
+		{"acknowledged", r.Acknowledged, 0},
+		{"read back before the kill", r.Readable, 0},
+		{"recovered plain entries", r.Plain, 0},
+		{"recovered in transactions", r.Transactional, 0},
+		{"recovered", r.Plain + r.Transactional, ancestorRecovered},
+		{"corrupted", r.Corrupted, 0},
+		{"lost", r.Lost, ancestorWritten - ancestorRecovered},
+	} {
+		ancestor := "-"
+		if row.ancestor > 0 {
+			ancestor = units.Count(row.ancestor)
+		}
+		fmt.Fprintf(out, "   %-26s %14s %14s\n", row.what, units.Count(row.here), ancestor)
+	}
 	fmt.Fprintf(out, "\n   written counts what was begun: at a kill each writer has one commit that is not acknowledged\n")
 	fmt.Fprintf(out, "   %v\n", r.Counts)
 	if r.Images > 0 {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+
+	"lightningdb/cmd/lightning/internal/content"
 )
 
 // The registers of Crash. Every tenth commit of a writer is a transaction: it reads three of eight registers that all
@@ -33,7 +35,7 @@ func parseRegisterKey(key []byte) (i int, ok bool) {
 
 // registers are those that the transaction adds to.
 func (c commitID) registers(seed uint64) (of [registersEach]int) {
-	first := mix(seed^3, uint64(c.round), uint64(c.writer), c.n)
+	first := content.Mix(seed^3, uint64(c.round), uint64(c.writer), c.n)
 	for i := range of {
 		of[i] = int((first + uint64(i)) % registers)
 	}
@@ -42,7 +44,7 @@ func (c commitID) registers(seed uint64) (of [registersEach]int) {
 
 // add is the register after the transaction.
 func (r register) add(c commitID, seed uint64) register {
-	return register{r.n + 1, r.sum + mix(seed^4, uint64(c.round), uint64(c.writer), c.n)}
+	return register{r.n + 1, r.sum + content.Mix(seed^4, uint64(c.round), uint64(c.writer), c.n)}
 }
 
 func (r register) value() []byte {

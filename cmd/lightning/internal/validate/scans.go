@@ -5,11 +5,12 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"lightningdb/cmd/lightning/internal/content"
+	"lightningdb/cmd/lightning/internal/latency"
 	"lightningdb/cmd/lightning/internal/units"
 )
 
@@ -27,7 +28,7 @@ type scanned struct {
 	begun, acked atomic.Uint64 // transactions that mark: every one that commits adds 1
 
 	mu        sync.Mutex
-	latencies []time.Duration // of commits
+	latencies latency.Histogram // of commits
 	scans     int64
 }
 
@@ -56,24 +57,15 @@ func runScans(ctx context.Context, s *stress) error {
 	if err := t.scan(); err != nil {
 		return err
 	}
-	slices.Sort(t.latencies)
 	s.figures["scans"], s.figures["entries_per_scan"] = t.scans, scanFiller+scanMarkers
-	for _, p := range []int{50, 99} {
-		s.figures[fmt.Sprintf("commit_p%d_us", p)] = t.percentile(p).Microseconds()
-	}
+	p50, p99 := t.latencies.Quantile(500), t.latencies.Quantile(990)
+	s.figures["commit_p50_us"], s.figures["commit_p99_us"] = p50.Microseconds(), p99.Microseconds()
 	s.say.line("%s of %s entries each; commits beside them took %s (p50), %s (p99)", units.Plural(t.scans, "scan"),
-		units.Count(scanFiller+scanMarkers), units.Duration(t.percentile(50)), units.Duration(t.percentile(99)))
+		units.Count(scanFiller+scanMarkers), units.Duration(p50), units.Duration(p99))
 	return nil
 }
 
-func (t *scanned) percentile(p int) time.Duration {
-	if len(t.latencies) == 0 {
-		return 0
-	}
-	return t.latencies[len(t.latencies)*p/100]
-}
-
-func (t *scanned) fillerValue(i int) []byte { return appendContent(nil, 60, t.Seed, uint64(i)) }
+func (t *scanned) fillerValue(i int) []byte { return content.Append(nil, 60, t.Seed, uint64(i)) }
 
 func (t *scanned) prepare() error {
 	const perCommit = 1000
@@ -104,7 +96,7 @@ func (t *scanned) mark() error {
 	t.acked.Add(1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.latencies = append(t.latencies, time.Since(start))
+	t.latencies.Add(time.Since(start))
 	return nil
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/child"
+	"lightningdb/cmd/lightning/internal/content"
 	"lightningdb/cmd/lightning/internal/scratch"
+	"lightningdb/internal/join"
 )
 
 // maxIncrementers bounds the workers of Transactions, maxIncrements what each does.
@@ -104,7 +106,7 @@ func Transactions(ctx context.Context, c TransactionsConfig) (report Transaction
 	t.say.line("seed %d, %s durability, databases in %s", c.Seed, report.Durability, dir.Path)
 	for i, m := range c.modes {
 		t.say.line("%-16s %s", m.name, m.what)
-		result, playErr := t.play(ctx, m, mix(c.Seed, uint64(i)))
+		result, playErr := t.play(ctx, m, content.Mix(c.Seed, uint64(i)))
 		if ctx.Err() != nil {
 			return report, context.Cause(ctx)
 		}
@@ -207,7 +209,7 @@ func (t *transactions) recover(ctx context.Context, dir string, w Increments, fa
 		err = t.AfterKill(db)
 	}
 	held, readErr := w.hold(ctx, db)
-	if err = errors.Join(err, readErr, db.Close()); err != nil {
+	if err = join.Errors(err, readErr, db.Close()); err != nil {
 		return held.counter, err
 	}
 	err = held.judge(fates)
@@ -227,7 +229,7 @@ func (t *transactions) complete(ctx context.Context, dir string, m mode, w Incre
 	}
 	workers = w.run(ctx, db, m, fates, func(int, uint64, uint64) error { return nil })
 	held, err := w.hold(ctx, db)
-	if err = errors.Join(err, db.Close()); err != nil {
+	if err = join.Errors(err, db.Close()); err != nil {
 		return workers, held.counter, err
 	}
 	after, err := t.reopened(ctx, dir, w)
@@ -242,7 +244,7 @@ func (t *transactions) reopened(ctx context.Context, dir string, w Increments) (
 	if err != nil {
 		return held, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = join.Errors(err, db.Close()) }()
 	return w.hold(ctx, db)
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
+
+	"lightningdb/cmd/lightning/internal/content"
 )
 
 // versions is a set of keys whose values tell their version. A key belongs to one writer, which gives it the versions 1,
@@ -35,8 +37,8 @@ func removes(version uint64) bool { return version%8 == 0 }
 // value is what version of key i holds: the version and 8 to 300 bytes that follow from both.
 func (v *versions) value(i int, version uint64) []byte {
 	value := binary.BigEndian.AppendUint64(nil, version)
-	size := 8 + int(mix(v.seed^2, uint64(i), version)%292)
-	return appendContent(value, size, v.seed, uint64(i), version)
+	size := 8 + int(content.Mix(v.seed^2, uint64(i), version)%292)
+	return content.Append(value, size, v.seed, uint64(i), version)
 }
 
 // next begins the next version of key i, which the caller owns. done is to be called when it is acknowledged.

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"lightningdb/internal/filename"
+	"lightningdb/internal/vfs"
+	"lightningdb/internal/vfs/errfs"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// rotateLog fills a segment a little, flushes it, and has the housekeeper come by.
+func rotateLog(t *testing.T, e *Engine, round int) {
+	t.Helper()
+	put(t, e, fmt.Sprintf("k%d", round), "v")
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.CleanStep(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A segment in fresh blocks makes each sync write metadata, and each page of the log a search for memory.
+func TestFlush_logSegmentsAreUsedAgain(t *testing.T) {
+	disk := memfs.New()
+	fs := errfs.New(disk)
+	e := openManual(t, fs)
+	created := errfs.On(errfs.Create).Named("*.wal")
+	fs.SetRules(created)
+	const rounds = 10
+	for i := range rounds {
+		rotateLog(t, e, i)
+	}
+	if n := created.Applied(fs); n > 2 {
+		t.Errorf("%d segments were created for %d rotations", n, rounds)
+	}
+	next := openManual(t, disk.Kill())
+	defer next.Close()
+	if got := scan(t, next, nil); len(got) != rounds {
+		t.Errorf("%d keys of %d are there after a kill", len(got), rounds)
+	}
+}
+
+// Files that are kept for speed must not hold the space that a full disk needs, nor stay when the database is closed.
+func TestClean_letsGoOfSegmentsThatWait(t *testing.T) {
+	c := newClock()
+	for name, end := range map[string]func(e *Engine) error{
+		"full disk": func(e *Engine) error {
+			e.noteHeldUp(vfs.ErrNoSpace)
+			_, err := e.CleanStep()
+			return err
+		},
+		"quiet": func(e *Engine) error {
+			c.pass(e.MemoryStep())
+			_, err := e.CleanStep()
+			return err
+		},
+		"close": (*Engine).Close,
+	} {
+		disk := memfs.New()
+		e := openRetaining(t, disk, c, Options{})
+		rotateLog(t, e, 0)
+		if e.blank == nil {
+			t.Fatal("no segment is ready")
+		}
+		if err := end(e); err != nil {
+			t.Fatal(err)
+		}
+		if names := logNames(t, disk.Kill()); len(names) != 1 {
+			t.Errorf("%s: the directory holds %v", name, names)
+		}
+	}
+}
+
+// logNames are the names of log segments in disk.
+func logNames(t *testing.T, disk vfs.FS) (logs []string) {
+	t.Helper()
+	names, err := disk.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if kind, _ := filename.Parse(name); kind == filename.Log {
+			logs = append(logs, name)
+		}
+	}
+	return logs
+}
+
+// A large commit begins the log anew. A segment that was ready before has a smaller number: what is written to it would
+// lie before the beginning of the log.
+func TestIngest_leavesASegmentThatIsReadyBehind(t *testing.T) {
+	disk := memfs.New()
+	e := openSplitting(t, disk)
+	rotateLog(t, e, 0)
+	ready := e.blank
+	if ready == nil {
+		t.Fatal("no segment is ready")
+	}
+	if err := ingestAll(e, 40); err != nil {
+		t.Fatal(err)
+	}
+	if e.blank != ready || e.segmentNum < ready.Num() {
+		t.Fatal("the segment that was ready is used up, or the newest")
+	}
+	put(t, e, "k100", "flushed")
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, e, "k101", "logged")
+	checkFiles(t, "after the flush", e, disk)
+	next := openManual(t, disk.Kill())
+	defer next.Close()
+	if got := scan(t, next, nil); got["k100"] != "flushed" || got["k101"] != "logged" {
+		t.Errorf("of the commits behind the large one there are %q and %q", got["k100"], got["k101"])
+	}
+}

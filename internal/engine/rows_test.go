@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"lightningdb/internal/vfs/memfs"
+)
+
+// getTwice reads user and reads it again, then from the row cache.
+func getTwice(t *testing.T, e *Engine, user, want string) {
+	t.Helper()
+	for _, when := range []string{"first", "second"} {
+		if v, found, err := e.Get(nil, []byte(user), Latest); string(v) != want || found != (want != "") || err != nil {
+			t.Errorf("%s read of %q: %q, found %v, %v; want %q", when, user, v, found, err, want)
+		}
+	}
+}
+
+// A cached row would outlive the commit that replaces it, by the log or by tables.
+func TestGet_rowsFollowCommits(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Rows: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	getTwice(t, e, "k000", "")
+	put(t, e, "k000", "first")
+	getTwice(t, e, "k000", "first")
+	held := e.Snapshot()
+	defer held.Close()
+	put(t, e, "k000", "second")
+	getTwice(t, e, "k000", "second")
+	if v, _, err := held.Get(nil, []byte("k000")); string(v) != "first" || err != nil {
+		t.Errorf("the snapshot has %q, %v", v, err)
+	}
+	getTwice(t, e, "k000", "second")
+	if _, err := e.Ingest(writeRun(t, e.NewIngest(), 3, "run"), nil); err != nil {
+		t.Fatal(err)
+	}
+	getTwice(t, e, "k000", "run")
+}
+
+// A read of the past would become the newest value of its key.
+func TestGet_rowsOfThePastStayThere(t *testing.T) {
+	disk, c := memfs.New(), newClock()
+	o := Options{Retain: time.Hour, Rows: true}
+	e := openRetaining(t, disk, c, o)
+	put(t, e, "key", "old")
+	put(t, e, "key", "new")
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = openRetaining(t, disk.Kill(), c, o)
+	defer e.Close()
+	past, err := e.SnapshotAt(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer past.Close()
+	for range 2 {
+		if v, _, err := past.Get(nil, []byte("key")); string(v) != "old" || err != nil {
+			t.Errorf("in the past: %q, %v", v, err)
+		}
+		getTwice(t, e, "key", "new")
+	}
+}

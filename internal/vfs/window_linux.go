@@ -1,0 +1,129 @@
+package vfs
+
+import (
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// windowSize is how much of a file is mapped at a time: it counts as memory of the process. maxStored is the most that is
+// stored at once; above it one call of the system costs little beside the copying, and the window always has room.
+const (
+	windowSize = 2 << 20
+	maxStored  = 64 << 10
+)
+
+// writeThrough makes every StoreAt of this process a WriteAt; see WriteThrough.
+var writeThrough atomic.Bool
+
+// WriteThrough makes every StoreAt of the process a WriteAt from now on. It is for programs whose writes are watched as
+// calls of the system, where stores into a mapping are not to be seen.
+func WriteThrough() { writeThrough.Store(true) }
+
+// window is the mapped part of a file, through which StoreAt writes. It slides forward with what is stored.
+//
+// # What could go wrong with a mapping, and what is done about it
+//
+//   - A full disk: a store into a hole, or into blocks that have to be copied first, is killed by a signal where a write
+//     is refused. So only ranges are mapped that Allocate has written, and only on file systems that write in place.
+//   - A device that fails, a file that somebody cuts: the signal becomes an error of StoreAt. What arrived is not known.
+//   - A sync: it finds what was stored like what was written. It makes the pages read-only again, and may write much
+//     around the few bytes that were stored, so what is synced at once should be written.
+type window struct {
+	mu      sync.Mutex // held while bytes are copied
+	memory  []byte     // nil if nothing is mapped
+	at      int64      // where memory begins in the file
+	allowed int64      // all blocks below are really there
+	asked   bool       // whether the file system may be mapped has been found out
+	never   bool       // it may not, or the file is closed
+}
+
+// allow says that every byte below size has a block of its own.
+func (w *window) allow(size int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.allowed = size
+}
+
+// store copies p into the file at off if it can, and else reports false.
+func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	end := off + int64(len(p))
+	if w.never || off < 0 || len(p) == 0 || len(p) > maxStored || end > w.allowed {
+		return false, nil
+	}
+	if (off < w.at || end > w.at+int64(len(w.memory))) && !w.slide(f, off) {
+		return false, nil
+	}
+	if err := copyGuarded(w.memory[off-w.at:], p); err != nil {
+		return false, pathError("store", f.Name(), err)
+	}
+	return true, nil
+}
+
+// slide maps the part of f that begins with the page of off. Where it cannot, f is not mapped any more.
+func (w *window) slide(f *os.File, off int64) bool {
+	w.unmap()
+	if !w.asked {
+		w.asked, w.never = true, writeThrough.Load() || !writesInPlace(f)
+	}
+	if w.never {
+		return false
+	}
+	page := int64(unix.Getpagesize())
+	w.at = off / page * page
+	length := int(min(windowSize, w.allowed-w.at))
+	err := withDescriptor(f, func(fd int) (err error) {
+		w.memory, err = unix.Mmap(fd, w.at, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		return err
+	})
+	w.never = err != nil
+	return err == nil
+}
+
+func (w *window) unmap() {
+	if w.memory != nil {
+		_ = unix.Munmap(w.memory) // it cannot fail for a whole mapping
+		w.memory = nil
+	}
+}
+
+func (w *window) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unmap()
+	w.never = true
+}
+
+// writesInPlace reports whether f lies on a file system of which it is known that a block that was written once is
+// written again where it is.
+func writesInPlace(f *os.File) bool {
+	var st unix.Statfs_t
+	if err := withDescriptor(f, func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
+		return false
+	}
+	switch int64(st.Type) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return true
+	}
+	return false
+}
+
+// copyGuarded copies src to dst, a piece of a mapping. A fault is an error.
+func copyGuarded(dst, src []byte) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+				panic(r)
+			}
+			err = &wrapped{"the mapped file could not be reached", unix.EIO}
+		}
+	}()
+	copy(dst, src)
+	return nil
+}
