@@ -184,13 +184,8 @@ func chooseSets(names []string) ([]set, error) {
 	return chosen, nil
 }
 
-// report saves the measurements, and writes or prints what is asked for.
+// report writes or prints what is asked for.
 func (c *invocation) report(m *measurements) error {
-	if c.save != "" {
-		if err := m.save(c.save); err != nil {
-			return err
-		}
-	}
 	if c.ratios != "" {
 		return reportRatios(os.Stdout, m, c.ratios, c.update)
 	}

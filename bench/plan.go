@@ -106,8 +106,13 @@ func (c *invocation) measureAll(chosen []kind, workloads []set) (*measurements, 
 		}
 		m.add(t.kind.name, results)
 		p.done(t, time.Since(begin))
+		m.Took = time.Since(p.start)
+		if c.save != "" { // also in between: what was measured outlives an interruption
+			if err := m.save(c.save); err != nil {
+				return nil, err
+			}
+		}
 	}
-	m.Took = time.Since(p.start)
 	return m, nil
 }
 

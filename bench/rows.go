@@ -43,7 +43,7 @@ func sections() []section {
 			text: "Ten times as much data as the engine has memory, filled in the kernel in batches of 10,000. Engines that " +
 				"map their files have the operating system's cache beside it."},
 		{name: "size", title: "Size, open, memory", lines: sizeRows(),
-			text: "Resident memory includes the program that measures (some 20 MiB; 100 MiB with reads and scans) and, for " +
+			text: "Resident memory includes the program that measures (some 40 MiB; 130 MiB with reads and scans) and, for " +
 				"engines that map files, pages of the page cache."},
 	}
 }
@@ -132,8 +132,8 @@ func largeRows() []row {
 		{name: "large_rows", title: "rows loaded", plain: true},
 		{name: "large_fill", title: "fill until synced and quiet (entries/s)"},
 		{name: "large_write", title: "… while writing (entries/s)"},
-		{name: "large1", title: "uniform reads, 1 goroutine (reads/s)"},
-		{name: "large2", title: "uniform reads, 2 goroutines (reads/s)"},
+		{name: "large1", title: "uniform reads, one Get each, 1 goroutine (reads/s)"},
+		{name: "large2", title: "uniform reads, one Get each, 2 goroutines (reads/s)"},
 	}, scanRows("large_"), []row{
 		{name: "large_amplification", title: "write amplification of the fill", less: true},
 		{name: "large_space", title: "space amplification after it", less: true},
