@@ -54,7 +54,7 @@ var quickSettings = settings{
 
 // briefSettings are for a look at the ratios between a few engines in a few rows.
 var briefSettings = settings{
-	Rows:     50_000,
+	Rows:     100_000,
 	Each:     150 * time.Millisecond,
 	Memory:   32 << 20,
 	Patience: 5 * time.Second,
