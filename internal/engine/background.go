@@ -124,8 +124,7 @@ func (e *Engine) CleanStep() (bool, error) {
 	e.buryDead()
 	e.reuseLog()
 	e.mu.Lock()
-	obsolete := e.obsolete
-	e.obsolete = nil
+	obsolete := e.obsolete // it only grows behind its end meanwhile
 	e.mu.Unlock()
 	var kept []string
 	var failed error
@@ -135,7 +134,7 @@ func (e *Engine) CleanStep() (bool, error) {
 		}
 	}
 	e.mu.Lock()
-	e.obsolete = append(e.obsolete, kept...)
+	e.obsolete = append(kept, e.obsolete[len(obsolete):]...)
 	e.mu.Unlock()
 	return e.epochs.Metrics().Pending > 0, failed
 }
