@@ -92,6 +92,7 @@ const (
 	ReasonSize    Reason = "level full"    // a level is above its target
 	ReasonDrain   Reason = "level retired" // the data has shrunk and needs a level less
 	ReasonGarbage Reason = "garbage"       // quiet: space can be had back
+	ReasonScans   Reason = "scans"         // scans have paid for many runs long enough
 	ReasonManual  Reason = "manual"        // a range was asked for
 )
 

@@ -183,7 +183,10 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 // CompactStep runs the most urgent compaction. It reports whether there was one.
 func (e *Engine) CompactStep() (bool, error) {
 	return e.compactOnce(e.ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
-		return compaction.Pick(v, p, noneBusy)
+		if job := compaction.Pick(v, p, noneBusy); job != nil {
+			return job
+		}
+		return e.pickForScans(v, p)
 	})
 }
 

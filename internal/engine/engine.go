@@ -54,7 +54,8 @@ type Engine struct {
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
 	pastDue       atomic.Int64                // when the timeline of snapshots wants its next sample, in ns
 
-	locks lock.Table // of transactions
+	locks lock.Table   // of transactions
+	hops  atomic.Int64 // what scans have spent because there are several runs of tables; see pickForScans
 
 	snapshots     snapshots
 	openSnapshots atomic.Int64

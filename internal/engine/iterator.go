@@ -85,6 +85,9 @@ func (it *Iterator) openView() error {
 
 // closeView gives back the view and all that was opened on it.
 func (it *Iterator) closeView() error {
+	if it.view != nil {
+		it.engine.noteHops(it.view, it.merging.Hops())
+	}
 	err := it.closeRuns()
 	clear(it.runs)
 	for n := range it.mems {

@@ -276,6 +276,18 @@ var treeMutants = []Mutant{
 
 	// Compaction.
 	{
+		Name:    "scans pay for many runs for ever",
+		Breaks:  "a database that is only read stays as slow as its last writes have left it",
+		Changes: []Change{{"internal/engine/scans.go", `e.hops.Load() < entriesOf(v) {`, `e.hops.Load() < entriesOf(v)+1<<60 {`}},
+		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
+	},
+	{
+		Name:    "runs are merged although nobody scans",
+		Breaks:  "each trickle of writes has the whole database written anew",
+		Changes: []Change{{"internal/engine/scans.go", `e.hops.Load() < entriesOf(v) {`, `e.hops.Load() < 0 {`}},
+		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
+	},
+	{
 		Name:   "a tombstone is dropped one level early",
 		Breaks: "a removed key comes back",
 		Changes: []Change{{"internal/compaction/retain.go", `	for i, level := range c.levels {`,
