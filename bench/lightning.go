@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"sync"
 
 	lightningdb "lightningdb"
 )
@@ -45,7 +46,9 @@ func (l *lightning) Write(keys, values [][]byte) error {
 	if len(keys) == 1 && values != nil {
 		return l.db.Put(keys[0], values[0])
 	}
-	var b lightningdb.Batch
+	b := batches.Get().(*lightningdb.Batch)
+	defer batches.Put(b)
+	b.Reset()
 	for i, k := range keys {
 		if values == nil {
 			b.Delete(k)
@@ -53,8 +56,11 @@ func (l *lightning) Write(keys, values [][]byte) error {
 			b.Put(k, values[i])
 		}
 	}
-	return l.db.Write(&b)
+	return l.db.Write(b)
 }
+
+// batches are used again, as a program would that writes many.
+var batches = sync.Pool{New: func() any { return new(lightningdb.Batch) }}
 
 func (l *lightning) Sync() error { return l.db.Sync() }
 
