@@ -42,8 +42,8 @@ type Level struct {
 // Levels are all levels, in the order in which they run.
 func Levels() []Level {
 	return []Level{
-		{"differential", "metamorphic", "operations", 1_000_000, 0.06, runDifferential},
-		{"crash", "crash", "images", 100_000, 0.20, runCrash},
+		{"differential", "metamorphic", "operations", 1_000_000, 0.10, runDifferential},
+		{"crash", "crash", "images", 100_000, 0.16, runCrash},
 		{"error", "error", "runs", 25_000, 0.25, runErrors},
 		{"pairs", "pairs", "runs", 3_000, 0.05, runPairs},
 		{"concurrent", "concurrent", "lives", 1_000, 0.06, runConcurrent},
