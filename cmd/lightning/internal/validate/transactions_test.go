@@ -99,7 +99,7 @@ func TestTransactions_countWhatWasLost(t *testing.T) {
 	c.modes = []mode{unprotected(c.Workers)}
 	report, _ := Transactions(t.Context(), c)
 	m := report.Modes[0]
-	if m.Commits != 80 || m.SuccessRate != 100 || m.Value >= 80 || m.Accuracy != 100*float64(m.Value)/80 {
+	if m.Commits != 80 || m.SuccessRate != 100 || m.Value >= 80 || m.Accuracy != 100*(float64(m.Value)/80) {
 		t.Errorf("%+v", m)
 	}
 	var out strings.Builder
