@@ -30,10 +30,11 @@ func (c *Cache) Resize(budget int64) bool {
 	for i := before; i < min(usable, c.fresh); i++ {
 		c.restoreLocked(i)
 	}
-	free := c.free
-	c.free = free[:0]
-	for _, i := range free {
-		c.freeLocked(i)
+	if free := c.free; usable < before {
+		c.free = free[:0]
+		for _, i := range free {
+			c.freeLocked(i)
+		}
 	}
 	end, settled := c.fresh, usable+c.withdrawn.total >= c.fresh
 	c.mu.Unlock()
