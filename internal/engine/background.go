@@ -120,6 +120,8 @@ func (e *Engine) SyncStep() (bool, error) {
 // files that became obsolete. It reports whether memory still waits for a reader to leave. After an error the file it is
 // about is still to be removed.
 func (e *Engine) CleanStep() (bool, error) {
+	e.houseMu.Lock()
+	defer e.houseMu.Unlock()
 	e.epochs.Collect()
 	e.buryDead()
 	e.reuseLog()

@@ -63,13 +63,12 @@ type Engine struct {
 
 	flushMu   sync.Mutex // held by the one flush in progress
 	compactMu sync.Mutex // held by the one compaction in progress
+	houseMu   sync.Mutex // held by the one CleanStep or MemoryStep in progress
 	futile    futile     // guarded by compactMu
 
 	manifestMu    sync.Mutex // held while an edit becomes durable
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
-
-	readerShares sync.Mutex // held by the one reader of a read-only database that runs MemoryStep
 
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on

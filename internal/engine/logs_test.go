@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"lightningdb/internal/filename"
@@ -119,5 +121,46 @@ func TestIngest_leavesASegmentThatIsReadyBehind(t *testing.T) {
 	defer next.Close()
 	if got := scan(t, next, nil); got["k100"] != "flushed" || got["k101"] != "logged" {
 		t.Errorf("of the commits behind the large one there are %q and %q", got["k100"], got["k101"])
+	}
+}
+
+// The housekeeper may come by while somebody else takes the step: neither may forget, or remove twice, what the other sees.
+func TestClean_besideItself(t *testing.T) {
+	disk := memfs.New()
+	e := openManual(t, disk)
+	var cleaners sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		cleaners.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if _, err := e.CleanStep(); err != nil {
+					t.Error(err)
+				}
+				e.MemoryStep()
+			}
+		})
+	}
+	for i := range 300 {
+		put(t, e, "key", fmt.Sprint(i))
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Compact(context.Background(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(done)
+	cleaners.Wait()
+	e.CleanStep()
+	if n := e.Metrics().Obsolete; n != 0 {
+		t.Errorf("%d obsolete files are left", n)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -71,6 +71,13 @@ func (p *memtables) free() {
 // MemoryStep gives back memtables that have long been spare, looks whether more or fewer rows should be kept, and lets the
 // cache have what all these leave of the limit. It returns when it is due again; far away if never.
 func (e *Engine) MemoryStep() time.Duration {
+	e.houseMu.Lock()
+	defer e.houseMu.Unlock()
+	return e.shareMemory()
+}
+
+// shareMemory is MemoryStep for who has houseMu.
+func (e *Engine) shareMemory() time.Duration {
 	widened := e.reviewRows()
 	e.mu.Lock()
 	due := time.Hour
@@ -98,9 +105,9 @@ func (e *Engine) memorySoon() {
 	switch {
 	case !e.opts.ReadOnly:
 		e.wake(e.wakeHousekeeper)
-	case e.readerShares.TryLock():
-		defer e.readerShares.Unlock()
-		e.MemoryStep()
+	case e.houseMu.TryLock():
+		defer e.houseMu.Unlock()
+		e.shareMemory()
 	}
 }
 

@@ -190,6 +190,14 @@ var treeMutants = []Mutant{
 	},
 
 	{
+		Name:   "two take the housekeeper's step at once",
+		Breaks: "a file is forgotten, or the process ends",
+		Changes: []Change{{"internal/engine/background.go", `	e.houseMu.Lock()
+	defer e.houseMu.Unlock()
+	e.epochs.Collect()`, `	e.epochs.Collect()`}},
+		Killer: test("engine", "TestClean_besideItself"),
+	},
+	{
 		Name:   "a failed flush lets writes go on",
 		Breaks: "a database goes on writing to a device that has failed",
 		Changes: []Change{{"internal/engine/background.go", `	return e.fail(operation, err)`,
