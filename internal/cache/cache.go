@@ -9,7 +9,7 @@
 //
 //	Pages.slots[n] ──► frame i ──► region[i*frameSize:]      the bytes
 //	                          └──► meta[i]                   their number, and whether they were used lately
-//	                          └──► frames[i]                 who owns the frame, how many hold it
+//	                          └──► record(i)                 who owns the frame, how many hold it
 //
 // A hit loads the slot, loads meta and returns a slice of the region: two or three cache lines, no lock, and no write
 // except for the used bit when it is clear.
@@ -72,19 +72,19 @@ type Cache struct {
 	domain    *epoch.Domain
 	alloc     func(size int) ([]byte, error) // offheap.Alloc; a test can make it fail
 
-	meta   []atomic.Uint32 // for each frame: bytes in use << 1 | used bit
-	frames []frame
-	region []byte // allocated under mu by the first take; frames hold it fast until Close
+	meta   []atomic.Uint32         // for each frame: bytes in use << 1 | used bit
+	blocks []atomic.Pointer[block] // records of frames; nil while no frame of the block was used
+	region []byte                  // allocated under mu by the first take; frames hold it fast until Close
 
 	_ [128]byte // hits read what is above; misses write what follows, and would take the cache line away
 
 	clock clock
 
-	usable atomic.Uint32 // frames[usable:] are out of use, or leaving it; a whole number of stretches; written under mu
+	usable atomic.Uint32 // frames from here on are out of use, or leaving it; a whole number of stretches; written under mu
 
 	mu        sync.Mutex // never taken by a hit; nothing is called under it but package offheap
 	free      []uint32   // frames that were used before, the latest on top: their memory is warm
-	fresh     int        // frames[fresh:] were never used, their memory never touched
+	fresh     int        // frames from here on were never used, their memory never touched
 	withdrawn withdrawn  // frames among [usable, fresh) that are out of use
 	closed    bool
 	oversize  struct{ pages, bytes int64 }
@@ -112,8 +112,18 @@ type frame struct {
 	over  *oversizePage         // for an oversize page; written before publish and by recycle
 }
 
-// frameOverhead is what a frame costs on the Go heap besides its bytes: frame, meta, and its place in the free list.
-const frameOverhead = 24 + 4 + 4
+// block is the records of neighbouring frames. They are made when the first of them is used, so that a cache costs in
+// proportion to what is in it.
+type block [256]frame
+
+const blockFrames = uint32(len(block{}))
+
+// What a frame costs on the Go heap besides its bytes: meta and its place in the free list, and once its block is used the
+// record.
+const (
+	frameOverhead  = 4 + 4
+	recordOverhead = 24
+)
 
 // oversizePage holds the bytes of a page larger than a frame.
 type oversizePage struct {
@@ -134,7 +144,7 @@ func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 		domain:    d,
 		alloc:     offheap.Alloc,
 		meta:      make([]atomic.Uint32, n),
-		frames:    make([]frame, n),
+		blocks:    make([]atomic.Pointer[block], (n+int(blockFrames)-1)/int(blockFrames)),
 	}
 	c.indexBytes.Store(int64(n) * frameOverhead)
 	c.usable.Store(uint32(n))
@@ -167,7 +177,7 @@ func (c *Cache) unmapIfIdleLocked() {
 // take returns a free frame, now owned by the caller, for page n of p, and asks the clock for more when few are left.
 // ok is false if there is none.
 func (c *Cache) take(p *Pages, n int) (i uint32, ok bool) {
-	if len(c.frames) == 0 {
+	if len(c.meta) == 0 {
 		return 0, false
 	}
 	i, left, ok := c.pop()
@@ -178,7 +188,7 @@ func (c *Cache) take(p *Pages, n int) (i uint32, ok bool) {
 		i, _, ok = c.pop()
 	}
 	if ok {
-		f := &c.frames[i]
+		f := c.record(i)
 		f.page.Store(uint32(n))
 		f.owner.Store(p)
 		f.refs.Store(1)
@@ -198,22 +208,41 @@ func (c *Cache) pop() (i uint32, left int, ok bool) {
 		return i, c.availableLocked(), true
 	}
 	if c.fresh < int(c.usable.Load()) {
-		i = uint32(c.fresh)
-		c.fresh++
-		return i, c.availableLocked(), true
+		return c.freshLocked(), c.availableLocked(), true
 	}
 	return 0, 0, false
+}
+
+// freshLocked returns the first frame that was never used.
+func (c *Cache) freshLocked() uint32 {
+	i := uint32(c.fresh)
+	if b := &c.blocks[i/blockFrames]; b.Load() == nil {
+		b.Store(new(block))
+		c.indexBytes.Add(int64(blockFrames) * recordOverhead)
+	}
+	c.fresh++
+	return i
+}
+
+// record returns the record of frame i, nil if neither it nor one beside it was ever used.
+func (c *Cache) record(i uint32) *frame {
+	b := c.blocks[i/blockFrames].Load()
+	if b == nil {
+		return nil
+	}
+	return &b[i%blockFrames]
 }
 
 // mappedLocked reports whether there is a region; it allocates it when there should be one. Without memory for it the
 // cache goes on as if no frame were free, and tries again.
 func (c *Cache) mappedLocked() bool {
 	if c.region == nil && !c.closed {
-		region, err := c.alloc(len(c.frames) * c.frameSize)
+		region, err := c.alloc(len(c.meta) * c.frameSize)
 		if err != nil {
 			return false
 		}
 		c.region = region
+		offheap.SmallPages(region[:min(stretchBytes, len(region))]) // a small database is to stay small
 	}
 	return !c.closed
 }
@@ -229,8 +258,7 @@ func (c *Cache) lend(n, size int) ([]uint32, bool) {
 	}
 	lent := make([]uint32, 0, n)
 	for len(lent) < n && c.fresh < int(c.usable.Load()) { // better those whose memory was never touched
-		lent = append(lent, uint32(c.fresh))
-		c.fresh++
+		lent = append(lent, c.freshLocked())
 	}
 	rest := len(c.free) - (n - len(lent))
 	lent = append(lent, c.free[rest:]...)
@@ -268,7 +296,7 @@ func (c *Cache) fillOversize(i uint32, data []byte) bool {
 			return false
 		}
 	}
-	c.frames[i].over = &oversizePage{data: data, lent: lent}
+	c.record(i).over = &oversizePage{data: data, lent: lent}
 	return true
 }
 
@@ -282,27 +310,27 @@ func (c *Cache) frame(i uint32) []byte {
 func (c *Cache) content(i uint32) []byte {
 	size := int(c.meta[i].Load() >> 1)
 	if size > c.frameSize {
-		return c.frames[i].over.data[:size:size]
+		return c.record(i).over.data[:size:size]
 	}
 	return c.frame(i)[:size:size]
 }
 
 // disown gives up the cache's own reference to frame i.
 func (c *Cache) disown(i uint32) {
-	c.frames[i].owner.Store(nil)
+	c.record(i).owner.Store(nil)
 	c.drop(i)
 }
 
 // drop gives up one reference to frame i. The last one makes the frame free.
 func (c *Cache) drop(i uint32) {
-	if c.frames[i].refs.Add(-1) == 0 {
+	if c.record(i).refs.Add(-1) == 0 {
 		c.recycle(i)
 	}
 }
 
 // recycle puts frame i, to which nobody refers, and the frames lent with it on the free list.
 func (c *Cache) recycle(i uint32) {
-	f := &c.frames[i]
+	f := c.record(i)
 	over := f.over
 	f.over = nil
 	c.meta[i].Store(0)
@@ -375,10 +403,15 @@ func (c *Cache) Metrics() Metrics {
 // pinned counts frames with references other than the cache's own, which goes with the owner.
 func (c *Cache) pinned() int {
 	n := 0
-	for i := range c.frames {
-		f := &c.frames[i]
-		if refs := f.refs.Load(); refs > 1 || refs == 1 && f.owner.Load() == nil {
-			n++
+	for i := range c.blocks {
+		b := c.blocks[i].Load()
+		if b == nil {
+			continue
+		}
+		for i := range b {
+			if refs := b[i].refs.Load(); refs > 1 || refs == 1 && b[i].owner.Load() == nil {
+				n++
+			}
 		}
 	}
 	return n

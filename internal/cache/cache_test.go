@@ -426,6 +426,26 @@ func TestOversize_leavesOutPagesLargerThanHalfTheCache(t *testing.T) {
 	}
 }
 
+// A limit of gigabytes must cost a small database nothing: it pays for the frames that it uses.
+func TestNew_costsLittleUntilFramesAreUsed(t *testing.T) {
+	const frames = 100_000
+	c, d := newCache(t, frames)
+	empty := c.Metrics().IndexBytes
+	if empty > 8*frames {
+		t.Errorf("%d bytes beside %d frames that nobody has used", empty, frames)
+	}
+	l := &pattern{table: 1}
+	p := c.NewPages(300, l)
+	defer p.Close()
+	for n := range 300 {
+		get(t, d, p, l, n)
+	}
+	slots := int64(300 * slotBytes)
+	if used := c.Metrics().IndexBytes - empty - slots; used < 300*recordOverhead || used > 600*recordOverhead {
+		t.Errorf("%d bytes for the records of 300 frames of %d", used, recordOverhead)
+	}
+}
+
 // A read of a closed table must be an error: its file is gone, and its frames belong to others.
 func TestClose_refusesLaterReads(t *testing.T) {
 	c, d := newCache(t, 8)

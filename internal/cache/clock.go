@@ -69,14 +69,15 @@ func (c *Cache) unlinkIfCold(i uint32) bool {
 		c.meta[i].And(^uint32(usedBit))
 		return false
 	}
-	return c.frames[i].refs.Load() <= 1 && c.unlink(i)
+	f := c.record(i)
+	return f != nil && f.refs.Load() <= 1 && c.unlink(i)
 }
 
 // unlink takes the page in frame i out of its slot and reports whether it did. Success means that the slot held i+1 at
 // that instant, whatever the frame's owner and page were when they were read: the frame was resident and is now the
 // caller's to retire.
 func (c *Cache) unlink(i uint32) bool {
-	f := &c.frames[i]
+	f := c.record(i)
 	owner, page := f.owner.Load(), int(f.page.Load())
 	if owner == nil || page >= len(owner.slots) {
 		return false
@@ -86,7 +87,7 @@ func (c *Cache) unlink(i uint32) bool {
 
 // lentWith counts the frames lent for the page in frame i, which the caller has unlinked.
 func (c *Cache) lentWith(i uint32) int {
-	if over := c.frames[i].over; over != nil {
+	if over := c.record(i).over; over != nil {
 		return len(over.lent)
 	}
 	return 0

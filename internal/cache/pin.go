@@ -42,7 +42,7 @@ func (p *Pages) Pin(n int) (Pin, error) {
 // pin counts the Pin it returns, inside the caller's guard.
 func (c *Cache) pin(slot uint32, data []byte) Pin {
 	if slot != slotEmpty {
-		c.frames[slot-1].refs.Add(1)
+		c.record(slot - 1).refs.Add(1)
 	}
 	return Pin{cache: c, slot: slot, data: data}
 }

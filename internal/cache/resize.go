@@ -49,8 +49,8 @@ func (c *Cache) Resize(budget int64) bool {
 // framesFor is how many frames budget pays for, in whole stretches.
 func (c *Cache) framesFor(budget int64) int {
 	n := max(budget, 0) / int64(c.frameSize)
-	if n >= int64(len(c.frames)) {
-		return len(c.frames)
+	if n >= int64(len(c.meta)) {
+		return len(c.meta)
 	}
 	return int(n) / c.withdrawn.stretch * c.withdrawn.stretch
 }

@@ -309,6 +309,7 @@ func (e *Engine) closeFiles() error {
 	e.manifestMu.Unlock()
 	e.mu.Lock()
 	last := e.view.Swap(nil)
+	e.mems.keep = 0 // none is cleared for the next use
 	e.mu.Unlock()
 	if last != nil {
 		e.epochs.Retire(func() { e.unref(last) })

@@ -272,7 +272,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "the cache uses pinned frames again",
 		Breaks:  "an iterator shows bytes of another page",
-		Changes: []Change{{"internal/cache/cache.go", `	if c.frames[i].refs.Add(-1) == 0 {`, `	if c.frames[i].refs.Add(-1) >= 0 {`}},
+		Changes: []Change{{"internal/cache/cache.go", `	if c.record(i).refs.Add(-1) == 0 {`, `	if c.record(i).refs.Add(-1) >= 0 {`}},
 		Killer:  test("cache", "TestPin_.*"),
 		Quick:   true,
 	},

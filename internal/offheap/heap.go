@@ -22,3 +22,5 @@ func alloc(size int) ([]byte, error) {
 func free([]byte) {}
 
 func discard([]byte) {}
+
+func smallPages([]byte) {}

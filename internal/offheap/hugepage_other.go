@@ -3,3 +3,5 @@
 package offheap
 
 func preferHugePages([]byte) {}
+
+func smallPages([]byte) {}

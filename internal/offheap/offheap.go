@@ -44,3 +44,11 @@ func Discard(part []byte) {
 		discard(part)
 	}
 }
+
+// SmallPages asks that part of a region, which was not touched yet, take memory by the small page: of a large region a first
+// touch takes a huge page, 2 MiB, and clears it, which is too much where perhaps little will ever be used.
+func SmallPages(part []byte) {
+	if len(part) > 0 {
+		smallPages(part)
+	}
+}
