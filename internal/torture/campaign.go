@@ -42,15 +42,15 @@ type Level struct {
 // Levels are all levels, in the order in which they run.
 func Levels() []Level {
 	return []Level{
-		{"differential", "metamorphic", "operations", 1_000_000, 0.10, runDifferential},
-		{"crash", "crash", "images", 100_000, 0.16, runCrash},
-		{"error", "error", "runs", 25_000, 0.25, runErrors},
+		{"differential", "metamorphic", "operations", 1_000_000, 0.15, runDifferential},
+		{"crash", "crash", "images", 100_000, 0.18, runCrash},
+		{"error", "error", "runs", 25_000, 0.22, runErrors},
 		{"pairs", "pairs", "runs", 3_000, 0.05, runPairs},
-		{"concurrent", "concurrent", "lives", 1_000, 0.06, runConcurrent},
-		{"damage", "corrupt", "opens", 150_000, 0.16, runDamage},
+		{"concurrent", "concurrent", "lives", 1_000, 0.02, runConcurrent},
+		{"damage", "corrupt", "opens", 150_000, 0.12, runDamage},
 		{"craft", "craft", "opens", 15_000, 0.03, runCrafts},
-		{"kill", "kill", "kills", 400, 0.14, runKills},
-		{"isolation", "iso", "transactions", 375_000, 0.14, runIsolation},
+		{"kill", "kill", "kills", 400, 0.09, runKills},
+		{"isolation", "iso", "transactions", 375_000, 0.10, runIsolation},
 		{"simulation", "sim", "seeds", 2_000, 0.06, runSimulation},
 	}
 }
