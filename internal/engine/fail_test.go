@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ func TestFail_stopsWrites(t *testing.T) {
 	}{
 		{"a table cannot be created", errfs.On(errfs.Create).Named("*.tbl"), (*Engine).Flush},
 		{"a table cannot be synced", errfs.On(errfs.Sync).Named("*.tbl"), (*Engine).Flush},
+		{"a table cannot be written out", errfs.On(errfs.WriteOut).Named("*.tbl"), (*Engine).Flush},
 		{"an edit cannot be written", errfs.On(errfs.Write).Named("MANIFEST-*"), (*Engine).Flush},
 		{"an edit cannot be synced", errfs.On(errfs.Sync).Named("MANIFEST-*"), (*Engine).Flush},
 		{"the log cannot be synced", errfs.On(errfs.Sync).Named("*.wal"),
@@ -30,6 +32,7 @@ func TestFail_stopsWrites(t *testing.T) {
 			defer e.Close()
 			var b batch.Batch
 			b.Put([]byte("key"), []byte("value"))
+			b.Put([]byte("large"), bytes.Repeat([]byte("incompressible"), 150_000)) // a table of more than one piece
 			if _, err := e.Commit(&b, false); err != nil {
 				t.Fatal(err)
 			}

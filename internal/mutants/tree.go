@@ -190,6 +190,13 @@ var treeMutants = []Mutant{
 	},
 
 	{
+		Name:   "a table that could not be written out is taken for good",
+		Breaks: "the system reports a failed write once: the sync that follows succeeds, and the log of the entries goes",
+		Changes: []Change{{"internal/table/output.go",
+			`		return fmt.Errorf("write out %d bytes of a table at offset %d: %w", n, o.leaving, err)`, `		_ = err`}},
+		Killer: test("engine", "TestFail_stopsWrites"),
+	},
+	{
 		Name:   "two take the housekeeper's step at once",
 		Breaks: "a file is forgotten, or the process ends",
 		Changes: []Change{{"internal/engine/background.go", `	e.houseMu.Lock()

@@ -16,9 +16,10 @@ import (
 
 // memFile is a file in memory. fail, if set, is what every read and write returns from then on.
 type memFile struct {
-	data  []byte
-	fail  error
-	reads atomic.Int64
+	data       []byte
+	fail       error
+	reads      atomic.Int64
+	writtenOut [][2]int64 // offset and length
 }
 
 func (f *memFile) ReadAt(b []byte, off int64) (int, error) {
@@ -52,6 +53,11 @@ func (f *memFile) Close() error         { return nil }
 func (f *memFile) Size() (int64, error) { return int64(len(f.data)), nil }
 func (f *memFile) Sync() error          { return nil }
 func (f *memFile) Allocate(int64) error { return nil }
+
+func (f *memFile) WriteOut(off, n int64) error {
+	f.writtenOut = append(f.writtenOut, [2]int64{off, n})
+	return f.fail
+}
 
 // row is one entry of a model.
 type row struct {

@@ -123,6 +123,31 @@ func TestWriter_keepsTheFirstError(t *testing.T) {
 	}
 }
 
+// Commits that are synced would wait behind a whole table.
+func TestWriter_handsOutPieceByPiece(t *testing.T) {
+	f := &memFile{}
+	w := NewWriter(f, Options{ID: testID})
+	value := make([]byte, 100_000)
+	for i := range 100 {
+		if err := w.Add(put(fmt.Sprintf("key %03d", i), 1, "").key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	end := int64(0)
+	for _, piece := range f.writtenOut {
+		if piece[0] != end || piece[1] < pieceSize || piece[1] > 2*pieceSize {
+			t.Errorf("%d bytes at %d, want a piece at %d", piece[1], piece[0], end)
+		}
+		end = piece[0] + piece[1]
+	}
+	if rest := int64(len(f.data)) - end; rest >= pieceSize || end == 0 {
+		t.Errorf("%d of %d bytes are left to the sync", rest, len(f.data))
+	}
+}
+
 // A table with a hole would take the place of the log that it was made from.
 func TestWriter_shortWriteIsAnError(t *testing.T) {
 	disk := errfs.New(memfs.New(), errfs.On(errfs.Write).Short(100, syscall.EIO))

@@ -280,6 +280,8 @@ func (f *osFile) Close() error {
 
 func (f *osFile) Sync() error { return WrapNoSpace(syncContent(f.f)) }
 
+func (f *osFile) WriteOut(off, n int64) error { return WrapNoSpace(writeOut(f.f, off, n)) }
+
 func (f *osFile) Size() (int64, error) {
 	info, err := f.f.Stat()
 	if err != nil {

@@ -19,6 +19,9 @@ func TestSync_reachesTheSystem(t *testing.T) {
 	if err := (&osFile{f: w}).Sync(); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("Sync: %v", err)
 	}
+	if err := (&osFile{f: w}).WriteOut(0, 1); !errors.Is(err, syscall.ESPIPE) {
+		t.Errorf("WriteOut: %v", err)
+	}
 	if err := (&osDir{self: w}).SyncDir(); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("SyncDir: %v", err)
 	}

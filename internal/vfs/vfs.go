@@ -66,6 +66,12 @@ type File interface {
 	// assumed about any earlier write to the file, even if a later Sync succeeds.
 	Sync() error
 
+	// WriteOut has the system begin to write the n bytes at off to the medium, and waits until those of the n bytes
+	// before them that are on their way have arrived. For a file written from front to back in pieces it keeps the queue
+	// of the medium short, in which the syncs of other files wait too. It makes nothing durable, and may do nothing; but
+	// its error counts like that of a Sync.
+	WriteOut(off, n int64) error
+
 	// Allocate extends the file to at least size bytes, with real blocks behind every byte, so that a later
 	// write inside it cannot fail for want of space. New bytes read as zero. It never shrinks the file.
 	Allocate(size int64) error

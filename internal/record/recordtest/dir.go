@@ -94,6 +94,7 @@ func (f file) Sync() error                        { return fs.ErrPermission }
 func (f file) Allocate(int64) error               { return fs.ErrPermission }
 func (f file) WriteAt([]byte, int64) (int, error) { return 0, fs.ErrPermission }
 func (f file) StoreAt([]byte, int64) (int, error) { return 0, fs.ErrPermission }
+func (f file) WriteOut(int64, int64) error        { return fs.ErrPermission }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

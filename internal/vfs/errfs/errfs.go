@@ -29,6 +29,7 @@ const (
 	Read          // File.ReadAt
 	Write         // File.WriteAt
 	Sync          // File.Sync
+	WriteOut      // File.WriteOut
 	Allocate      // File.Allocate
 	Size          // File.Size
 	Close         // File.Close
@@ -44,7 +45,7 @@ const (
 	numKinds = iota
 )
 
-var kindNames = [numKinds]string{"create", "open", "read", "write", "sync", "allocate", "size", "close", "rename",
+var kindNames = [numKinds]string{"create", "open", "read", "write", "sync", "write out", "allocate", "size", "close", "rename",
 	"remove", "sync directory", "list", "lock", "unlock", "free bytes", "close directory"}
 
 func (k Kind) String() string {
@@ -60,14 +61,14 @@ type Op struct {
 	Kind    Kind
 	Name    string // of the file; empty for calls on the directory. For an open file, as it was opened
 	NewName string // of a renaming
-	Offset  int64  // of a read or write, in bytes
-	Length  int64  // of a read or write, or the size to allocate, in bytes
+	Offset  int64  // of a read, write or writing out, in bytes
+	Length  int64  // of these, or the size to allocate, in bytes
 }
 
 // String is the line of op in the log.
 func (op Op) String() string {
 	switch op.Kind {
-	case Read, Write:
+	case Read, Write, WriteOut:
 		return fmt.Sprintf("%v %s %d+%d", op.Kind, op.Name, op.Offset, op.Length)
 	case Allocate:
 		return fmt.Sprintf("%v %s %d", op.Kind, op.Name, op.Length)
@@ -348,6 +349,11 @@ func (f *file) write(write func([]byte, int64) (int, error), p []byte, off int64
 		return err
 	})
 	return n, err
+}
+
+func (f *file) WriteOut(off, n int64) error {
+	op := Op{Kind: WriteOut, Name: f.name, Offset: off, Length: n}
+	return f.fs.run(op, func(*Rule) error { return f.inner.WriteOut(off, n) })
 }
 
 func (f *file) Allocate(size int64) error {

@@ -31,6 +31,7 @@ func callAll(t *testing.T, d *FS) map[Kind]error {
 	_, errs[Read] = f.ReadAt(make([]byte, 0), 0)
 	_, errs[Write] = f.WriteAt([]byte("abc"), 0)
 	errs[Sync] = f.Sync()
+	errs[WriteOut] = f.WriteOut(0, 3)
 	errs[Allocate] = f.Allocate(10)
 	_, errs[Size] = f.Size()
 	errs[Close] = f.Close()
@@ -271,6 +272,7 @@ open f
 read f 0+0
 write f 0+3
 sync f
+write out f 0+3
 allocate f 10
 size f
 close f

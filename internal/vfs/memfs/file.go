@@ -220,6 +220,9 @@ func (n *inode) write(p []byte, off int64) {
 // StoreAt is WriteAt: a power cut treats both alike.
 func (f *file) StoreAt(p []byte, off int64) (int, error) { return f.WriteAt(p, off) }
 
+// WriteOut changes nothing: a power cut may have anything of what was not synced in any case.
+func (f *file) WriteOut(off, _ int64) error { return f.checkChange("write out", off) }
+
 // Allocate stores nothing: bytes that were never written are zero anyway. The space counts from now on.
 func (f *file) Allocate(size int64) error {
 	if err := f.checkChange("allocate", size); err != nil {

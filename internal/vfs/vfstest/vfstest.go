@@ -271,7 +271,7 @@ func closed(t *testing.T, d vfs.FS) {
 	_, storeErr := f.StoreAt([]byte("x"), 0)
 	_, sizeErr := f.Size()
 	for call, err := range map[string]error{"ReadAt": readErr, "WriteAt": writeErr, "StoreAt": storeErr, "Size": sizeErr,
-		"Sync": f.Sync(), "Allocate": f.Allocate(1), "Close": f.Close()} {
+		"Sync": f.Sync(), "WriteOut": f.WriteOut(0, 1), "Allocate": f.Allocate(1), "Close": f.Close()} {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s of a closed file = %v, want ErrClosed", call, err)
 		}
