@@ -30,7 +30,10 @@ package commit
 import (
 	"bytes"
 	"errors"
+	"runtime"
+	"slices"
 	"sync"
+	"time"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
@@ -116,6 +119,9 @@ type Queue struct {
 	spare      []*Request // the slice that waiting takes next
 	accepted   []*Request // of the write in progress: those that passed their checks
 	failed     error      // a Sync failed or a step panicked: no commit is accepted any more
+	synced     bool       // the group before was synced
+	several    bool       // it had several members
+	hurried    int        // groups that do not wait for company any more; see assemble
 
 	flightMu sync.Mutex // held for a few instructions, or one look through inFlight
 	inFlight flight     // written by the holder of pipelineMu
@@ -240,18 +246,47 @@ func (q *Queue) enqueue(r *Request) bool {
 
 // lead waits for the group in progress, then carries the next one, whatever has assembled by then.
 func (q *Queue) lead() {
-	q.pipelineMu.Lock()
+	alone := q.pipelineMu.TryLock()
+	if !alone {
+		q.pipelineMu.Lock()
+	}
 	defer q.pipelineMu.Unlock()
+	q.assemble(alone)
 	q.waitMu.Lock()
 	group := q.waiting
 	q.waiting = q.spare
 	q.waitMu.Unlock()
 	q.spare = nil
 
+	q.synced, q.several = slices.ContainsFunc(group, func(r *Request) bool { return r.Sync }), len(group) > 1
 	q.process(group)
 
 	clear(group)
 	q.spare = group[:0]
+}
+
+// A leader that was away from its processor for longYield had to wait for others who compute: for hurriedGroups groups the
+// next ones do not risk that.
+const (
+	longYield     = time.Millisecond
+	hurriedGroups = 1000
+)
+
+// assemble gives up the processor once, so that the callers of a synced group, who have just been answered, can be back with
+// their next commits. Otherwise every sync carries half of them: those who came while the other half was synced. alone says
+// that no group was in progress.
+func (q *Queue) assemble(alone bool) {
+	switch {
+	case !q.synced || alone && !q.several:
+	case q.hurried > 0:
+		q.hurried--
+	default:
+		start := time.Now()
+		runtime.Gosched()
+		if time.Since(start) > longYield {
+			q.hurried = hurriedGroups
+		}
+	}
 }
 
 // process answers every member of group. A panic in a step stops all later commits and goes on upwards.

@@ -383,3 +383,39 @@ func TestExclusive_keepsCommitsOut(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// syncer is an Env whose syncs take a while, in which others run, as a system call does.
+type syncer struct {
+	recorder
+	syncs int
+}
+
+func (e *syncer) Sync() error {
+	e.syncs++
+	for range 20 {
+		runtime.Gosched()
+	}
+	return nil
+}
+
+// Writers that come back while the next group is under way would be in every second group only: half of them a sync.
+func TestCommit_callersOfAGroupComeAlong(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const writers, each = 8, 100
+	env := &syncer{recorder: recorder{fits: writers}}
+	q := NewQueue(env, 1)
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for range each {
+				if _, err := q.Commit(Commit{Batch: puts(1), Sync: true}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if env.syncs > each*3/2 {
+		t.Errorf("%d syncs for %d commits of each of %d writers", env.syncs, each, writers)
+	}
+}
