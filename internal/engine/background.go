@@ -69,13 +69,15 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 	}
 }
 
-// keepHouse runs SyncStep, RetainStep and MemoryStep when they are due and CleanStep when there may be something to clean.
+// keepHouse writes out the log as it grows, runs SyncStep, RetainStep and MemoryStep when they are due, and CleanStep when
+// there may be something to clean.
 func (e *Engine) keepHouse() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		e.writeOutLog() // a failure has stopped writes, which is all there is to do about it; of SyncStep too
 		if e.syncSoon.Load() || e.syncDue() <= 0 {
-			e.SyncStep() // a failure has stopped writes, which is all there is to do about it
+			e.SyncStep()
 		}
 		waiting, err := e.CleanStep()
 		wait := min(max(e.syncDue(), 0), e.RetainStep(), e.MemoryStep())

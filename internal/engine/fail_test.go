@@ -25,6 +25,7 @@ func TestFail_stopsWrites(t *testing.T) {
 		{"an edit cannot be synced", errfs.On(errfs.Sync).Named("MANIFEST-*"), (*Engine).Flush},
 		{"the log cannot be synced", errfs.On(errfs.Sync).Named("*.wal"),
 			func(e *Engine) error { _, err := e.SyncStep(); return err }},
+		{"the log cannot be written out", errfs.On(errfs.WriteOut).Named("*.wal"), (*Engine).writeOutLog},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fs := errfs.New(memfs.New())

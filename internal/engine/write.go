@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"lightningdb/internal/batch"
@@ -93,6 +94,15 @@ func (e *Engine) untilClosed(ctx context.Context, wait func(context.Context) err
 		return ErrClosed
 	}
 	return err
+}
+
+// writeOutLog has the active segment brought to the medium as far as it has grown by whole MiB, so that whoever seals it,
+// with all commits behind him, has little to wait for.
+func (e *Engine) writeOutLog() error {
+	if err := e.segment.Load().WriteOut(); err != nil && !errors.Is(err, fs.ErrClosed) { // sealed meanwhile
+		return e.fail("write out log", err)
+	}
+	return nil
 }
 
 // syncLog syncs the active segment beside running commits. A segment that was sealed meanwhile is durable.
@@ -327,19 +337,21 @@ func (w writer) Publish(last key.SeqNum) {
 		w.notePast(last)
 	}
 	if seg := w.segment.Load(); seg.Synced() < seg.Size() {
-		w.noteUnsynced(seg.Size() - seg.Synced())
+		w.noteUnsynced(seg)
 	} else {
 		w.noteDurable(last)
 	}
 }
 
-// noteUnsynced has the housekeeper sync within SyncInterval, or at once if much has gathered.
-func (e *Engine) noteUnsynced(bytes int64) {
-	if e.unsyncedSince.Load() == 0 {
+// noteUnsynced has the housekeeper sync within SyncInterval, or at once if much has gathered, and write out every MiB.
+func (e *Engine) noteUnsynced(seg *wal.Segment) {
+	switch {
+	case e.unsyncedSince.Load() == 0:
 		e.unsyncedSince.Store(e.opts.Now().UnixNano())
-		e.wake(e.wakeHousekeeper)
-	} else if bytes >= unsyncedBytes && !e.syncSoon.Load() {
+	case seg.Size()-seg.Synced() >= unsyncedBytes && !e.syncSoon.Load():
 		e.syncSoon.Store(true)
-		e.wake(e.wakeHousekeeper)
+	case seg.ToWriteOut() == 0:
+		return
 	}
+	e.wake(e.wakeHousekeeper)
 }

@@ -225,6 +225,13 @@ var logMutants = []Mutant{
 		Killer:  test("engine", "TestIngest_leavesASegmentThatIsReadyBehind"),
 	},
 	{
+		Name:   "a log that could not be written out goes on",
+		Breaks: "the system reports a failed write once: the sync that follows succeeds, and acknowledges what is lost",
+		Changes: []Change{{"internal/record/appender.go",
+			`		return a.poison(fmt.Errorf("write out %s: %w", a.name, err))`, `		_ = err`}},
+		Killer: test("wal", "TestSegment_poisonedByFailures"),
+	},
+	{
 		Name:   "a fault in the mapping is ignored",
 		Breaks: "a commit is acknowledged whose bytes the device could not take",
 		Changes: []Change{{"internal/vfs/window_linux.go",

@@ -28,12 +28,16 @@ const (
 	maxAhead = 1 << 20
 )
 
+// outPiece is how many bytes WriteOut waits for.
+const outPiece = 1 << 20
+
 // maxBuffer is how many encoded bytes an Appender collects before it writes: a group below it is one write.
 const maxBuffer = 1 << 20
 
 // Appender writes records to the end of a file. It owns the file.
 //
-// Begin, Add and Flush are for one goroutine at a time; Sync, Synced, Size and Err may run beside them.
+// Begin, Add and Flush are for one goroutine at a time, and WriteOut is; Sync, Synced, Size, ToWriteOut and Err may run beside
+// them.
 //
 // # When a write fails
 //
@@ -60,6 +64,7 @@ type Appender struct {
 
 	end     atomic.Int64          // end of the last whole group; written by the appending goroutine
 	synced  atomic.Int64          // all below is durable; written under syncMu
+	out     atomic.Int64          // all below is on its way to the medium, or there; written by WriteOut
 	failure atomic.Pointer[error] // set once
 
 	syncMu sync.Mutex // held during a sync of f
@@ -267,6 +272,26 @@ func (a *Appender) syncLocked() error {
 		return a.poison(fmt.Errorf("sync %s: %w", a.name, err))
 	}
 	a.synced.Store(end)
+	return nil
+}
+
+// ToWriteOut is how many bytes WriteOut would write out.
+func (a *Appender) ToWriteOut() int64 {
+	return max(0, a.end.Load()/outPiece*outPiece-max(a.out.Load(), a.synced.Load()))
+}
+
+// WriteOut has the system bring to the medium what was appended, but for the last piece, so that the next Sync has little
+// to wait for. It makes nothing durable. Its failure is that of a Sync, and for ever.
+func (a *Appender) WriteOut() error {
+	n, from := a.ToWriteOut(), max(a.out.Load(), a.synced.Load())
+	if n == 0 || a.Err() != nil {
+		return a.Err()
+	}
+	err := a.f.WriteOut(from, n)
+	if err != nil && !errors.Is(a.Err(), fs.ErrClosed) { // closed meanwhile: it was synced, or need not be
+		return a.poison(fmt.Errorf("write out %s: %w", a.name, err))
+	}
+	a.out.Store(from + n)
 	return nil
 }
 

@@ -101,8 +101,9 @@ func TestAppend_largeRecordFailsWhole(t *testing.T) {
 
 // After any failure but a full disk nobody knows what is on the medium: the segment must not go on.
 func TestSegment_poisonedByFailures(t *testing.T) {
-	c := makeCommit(1, 1, 10)
+	c := makeCommit(1, 1, 2<<20)
 	cases := map[string][]*errfs.Rule{
+		"failed writing out":     {errfs.On(errfs.WriteOut).Times(1).Fail(syscall.EIO)},
 		"failed write":           {errfs.On(errfs.Write).Times(1).Short(40, syscall.EIO)},
 		"failed sync":            {errfs.On(errfs.Sync).Times(1).Drop(syscall.EIO)},
 		"full disk at sync":      {errfs.On(errfs.Sync).Times(1).Drop(syscall.ENOSPC)},
@@ -115,6 +116,9 @@ func TestSegment_poisonedByFailures(t *testing.T) {
 		log := mustCreate(t, faulty, 1, Root(0))
 		faulty.SetRules(rules...)
 		_, err := log.Append(c.record())
+		if err == nil {
+			err = log.WriteOut()
+		}
 		if err == nil {
 			err = log.Sync()
 		}
@@ -166,6 +170,31 @@ func TestReplay_returnsDeviceErrors(t *testing.T) {
 			if !errors.Is(err, syscall.EIO) || errors.Is(err, corrupt.ErrCorrupt) {
 				t.Errorf("%v %d failed: %v", kind, n, err)
 			}
+		}
+	}
+}
+
+// What is not on its way when a segment is sealed holds up all commits. The last piece is still being written to.
+func TestSegment_writesOutWholePieces(t *testing.T) {
+	const piece = 1 << 20
+	dir := errfs.New(memfs.New())
+	log := mustCreate(t, dir, 1, Root(0))
+	out := log.Size()
+	dir.SetRules(errfs.On(errfs.WriteOut).Call(func(op errfs.Op) {
+		if op.Offset != out || (op.Offset+op.Length)%piece != 0 {
+			t.Errorf("%v, want whole pieces from %d on", op, out)
+		}
+		out = op.Offset + op.Length
+	}))
+	for i := range 9 {
+		mustAppend(t, log, makeCommit(key.SeqNum(i+1), 1, 700<<10))
+		if i == 6 {
+			must(t, log, log.Sync())
+			out = log.Size()
+		}
+		must(t, log, log.WriteOut())
+		if left := log.Size() - out; left < 0 || left >= piece || log.ToWriteOut() != 0 {
+			t.Errorf("after %d appends %d bytes are left, %d of them to be written out", i+1, left, log.ToWriteOut())
 		}
 	}
 }

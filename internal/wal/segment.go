@@ -150,8 +150,8 @@ func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segmen
 	return b.Begin(db, prev)
 }
 
-// Segment is a segment that is being written. Append and Seal are for one goroutine at a time; Sync, Synced, Size and
-// Err may run beside them. Its memory is at most about 1 MiB whatever is appended.
+// Segment is a segment that is being written. Append and Seal are for one goroutine at a time, and WriteOut is; Sync, Synced,
+// Size, ToWriteOut and Err may run beside them. Its memory is at most about 1 MiB whatever is appended.
 type Segment struct {
 	out     *record.Appender
 	size    int64 // of the file, in bytes, when it was begun
@@ -240,6 +240,13 @@ func after(last key.SeqNum, records []Record) key.SeqNum {
 
 // Sync makes everything durable that was appended before the call. A failure is for ever.
 func (s *Segment) Sync() error { return s.out.Sync() }
+
+// ToWriteOut is how many bytes WriteOut would write out.
+func (s *Segment) ToWriteOut() int64 { return s.out.ToWriteOut() }
+
+// WriteOut has the system bring to the medium what was appended, but for less than the last MiB, so that the next Sync, or
+// Seal, has little to wait for. It makes nothing durable. A failure is for ever.
+func (s *Segment) WriteOut() error { return s.out.WriteOut() }
 
 // Seal ends the segment: it appends the seal, syncs and closes the file. next is the segment that follows, whose
 // file must exist durably (see Prepare), or 0 if none does. The next segment begins with the result.
