@@ -252,8 +252,8 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// flushAtClose leaves an empty, sealed log behind, so that the next Open has nothing to replay and knows it. A full
-// disk here loses nothing: the log has everything, and it is synced.
+// flushAtClose leaves an empty, sealed log behind, in a small file, so that the next Open has nothing to replay and knows
+// it, nor old records to look through. A full disk here loses nothing: the log has everything, and it is synced.
 func (e *Engine) flushAtClose() error {
 	if e.opts.ReadOnly {
 		return nil
@@ -266,7 +266,7 @@ func (e *Engine) flushAtClose() error {
 		if err == nil {
 			err = e.flushFrozen()
 		}
-		if err == nil && e.active().Count() > 0 {
+		if err == nil && (e.active().Count() > 0 || e.segment.Load().Reused()) {
 			// Without waiting for level 0 to become shorter: nobody compacts any more.
 			err = join.Errors(e.freeze(0), e.flushFrozen())
 		}
@@ -280,7 +280,7 @@ func (e *Engine) flushAtClose() error {
 	})
 }
 
-// sealLog ends the log and notes in the manifest where.
+// sealLog ends the log, of which all but the last segment is in tables, and notes in the manifest where.
 func (e *Engine) sealLog() error {
 	seg := e.segment.Load()
 	end, err := seg.Seal(0)
@@ -290,7 +290,7 @@ func (e *Engine) sealLog() error {
 	if err != nil {
 		return e.fail("seal log segment", err)
 	}
-	return e.commitEdit(&manifest.Edit{LogEnd: manifest.LogEnd(end)}, nil)
+	return e.commitEdit(&manifest.Edit{LogStart: seg.Num(), LogEnd: manifest.LogEnd(end)}, nil)
 }
 
 // closeFiles closes the log, the manifest, all tables and the lock, in this order.

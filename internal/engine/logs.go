@@ -89,10 +89,10 @@ func (e *Engine) nextBlank() (*wal.Blank, error) {
 	blank, active := e.blank, e.segmentNum
 	e.blank = nil
 	e.mu.Unlock()
-	if blank != nil && blank.Num() > active {
+	if blank != nil && blank.Num() > active && !e.closed.Load() {
 		return blank, nil
 	}
-	if blank != nil { // a large commit has begun the log anew, behind it
+	if blank != nil { // a large commit has begun the log anew, behind it; or the last segment is to be a small one
 		e.discardBlank(blank)
 	}
 	blank, err := wal.Prepare(e.fs, e.newNum(), 0)

@@ -80,6 +80,46 @@ func TestClean_letsGoOfSegmentsThatWait(t *testing.T) {
 	}
 }
 
+// The next Open would look through a segment of megabytes for records that prove damage, and free its blocks.
+func TestClose_leavesASmallLog(t *testing.T) {
+	for name, last := range map[string]func(e *Engine){
+		"nothing in it":   func(*Engine) {},
+		"commits in it":   func(e *Engine) { put(t, e, "last", "v") },
+		"another is next": func(e *Engine) { rotateLog(t, e, 9); rotateLog(t, e, 10) },
+	} {
+		disk := memfs.New()
+		e := openManual(t, disk)
+		for i := range 4 {
+			put(t, e, fmt.Sprint("large", i), string(make([]byte, 100_000)))
+			rotateLog(t, e, i)
+		}
+		last(e)
+		if !e.segment.Load().Reused() {
+			t.Fatalf("%s: the segment is a fresh one", name)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		closed := disk.Kill()
+		names := logNames(t, closed)
+		if len(names) != 1 {
+			t.Fatalf("%s: the directory holds %v", name, names)
+		}
+		f, err := closed.Open(names[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size, err := f.Size(); size > 8<<10 || err != nil {
+			t.Errorf("%s: the log has %d bytes, %v", name, size, err)
+		}
+		next := openManual(t, closed)
+		if r := next.Report(); r.LogBytes > 8<<10 || len(scan(t, next, nil)) < 8 {
+			t.Errorf("%s: %+v, %d keys", name, r, len(scan(t, next, nil)))
+		}
+		next.Close()
+	}
+}
+
 // logNames are the names of log segments in disk.
 func logNames(t *testing.T, disk vfs.FS) (logs []string) {
 	t.Helper()

@@ -253,7 +253,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a clean close is not noted",
 		Breaks: "a log that lost its last records after a clean close opens without them",
-		Changes: []Change{{"internal/engine/engine.go", `	return e.commitEdit(&manifest.Edit{LogEnd: manifest.LogEnd(end)}, nil)`,
+		Changes: []Change{{"internal/engine/engine.go", `	return e.commitEdit(&manifest.Edit{LogStart: seg.Num(), LogEnd: manifest.LogEnd(end)}, nil)`,
 			`	_ = manifest.LogEnd(end)
 	return nil`}},
 		Killer: test("engine", "TestClose_notesWhereTheLogEnds"),

@@ -163,6 +163,9 @@ type Segment struct {
 // before: syncs are faster, and Store can do what it is for.
 func (s *Segment) AllocateAhead() { s.out.AllocateAhead(s.size) }
 
+// Reused reports whether the file was that of another segment before.
+func (s *Segment) Reused() bool { return s.size > record.FileHeaderSize }
+
 // Num is the number of the segment.
 func (s *Segment) Num() filename.Num { return s.out.Num() }
 
