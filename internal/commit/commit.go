@@ -4,7 +4,7 @@
 //	check    the conflict check of each member, against everything that committed before it (room was made before)
 //	number   the next sequence numbers, one per operation
 //	log      one write for the group; one sync for it if any member asks
-//	apply    the memtable
+//	apply    the memtable; a large group while it is synced
 //	publish  the visible sequence number rises; the callers return
 //
 // It knows nothing of files and memtables: those are behind Env, so that the order of the steps, the grouping and
@@ -357,18 +357,55 @@ func (q *Queue) write(group []*Request) error {
 	if err := q.env.Log(group); err != nil {
 		return err
 	}
-	if sync {
+	if err := q.syncAndApply(sync, group); err != nil {
+		q.failed = err
+		return err
+	}
+	q.next = next
+	q.env.Publish(next - 1)
+	return nil
+}
+
+// beside is from how many operations of a group on it pays to hand its sync to another goroutine.
+const beside = 64
+
+// syncAndApply syncs if it is to, and puts group into the memtable: a large group while it waits for the medium. That is
+// no harm if the sync fails: what is not published nobody sees, and nothing will be published any more.
+func (q *Queue) syncAndApply(sync bool, group []*Request) error {
+	operations := 0
+	for _, r := range group {
+		operations += r.Batch.Count()
+	}
+	wait := func() error { return nil }
+	switch {
+	case sync && operations >= beside:
+		wait = start(q.env.Sync)
+	case sync:
 		if err := q.env.Sync(); err != nil {
-			q.failed = err
 			return err
 		}
 	}
 	for _, r := range group {
 		q.env.Apply(r)
 	}
-	q.next = next
-	q.env.Publish(next - 1)
-	return nil
+	return wait()
+}
+
+// start calls f in a goroutine. The function that it returns waits for the result, and panics if f did.
+func start(f func() error) (wait func() error) {
+	done := make(chan func() error, 1)
+	go func() {
+		result := func() error { panic(ErrPanicked) } // if f does not return
+		defer func() {
+			if p := recover(); p != nil {
+				result = func() error { panic(p) }
+			}
+			done <- result
+		}()
+		err := f()
+		result = func() error { return err }
+	}()
+	return func() error { return (<-done)() }
 }
 
 // answer ends group. A request that has no error gets err.

@@ -419,3 +419,63 @@ func TestCommit_callersOfAGroupComeAlong(t *testing.T) {
 		t.Errorf("%d syncs for %d commits of each of %d writers", env.syncs, each, writers)
 	}
 }
+
+// overlapped is an Env whose Sync ends after the first Apply.
+type overlapped struct {
+	recorder
+	applying sync.Once
+	begun    chan struct{}
+	sync     func() error
+}
+
+func (e *overlapped) Sync() error {
+	<-e.begun
+	return e.sync()
+}
+
+func (e *overlapped) Apply(r *Request) {
+	e.applying.Do(func() { close(e.begun) })
+	e.recorder.Apply(r)
+}
+
+// A large group would wait for the medium first and for the memory then. What is applied too early must not be seen before
+// its sync has succeeded.
+func TestCommit_appliesALargeGroupWhileItIsSynced(t *testing.T) {
+	broken := errors.New("input/output error")
+	for name, c := range map[string]struct {
+		sync      func() error
+		err       error
+		published key.SeqNum
+		panics    any
+	}{
+		"synced":  {func() error { return nil }, nil, beside, nil},
+		"failed":  {func() error { return broken }, broken, 0, nil},
+		"panics":  {func() error { panic(broken) }, nil, 0, broken},
+		"is gone": {func() error { runtime.Goexit(); return nil }, nil, 0, ErrPanicked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := &overlapped{recorder: recorder{fits: 1}, begun: make(chan struct{})}
+			env.sync = func() error {
+				if env.published != 0 {
+					t.Error("published before the sync")
+				}
+				return c.sync()
+			}
+			q := NewQueue(env, 1)
+			defer func() {
+				if p := recover(); p != c.panics {
+					t.Errorf("panicked with %v, want %v", p, c.panics)
+				}
+				if env.published != c.published {
+					t.Errorf("published %d, want %d", env.published, c.published)
+				}
+				if _, err := q.Commit(Commit{Batch: puts(1)}); (err == nil) != (c.published > 0) {
+					t.Errorf("the next commit: %v", err)
+				}
+			}()
+			if _, err := q.Commit(Commit{Batch: puts(beside), Sync: true}); !errors.Is(err, c.err) {
+				t.Errorf("Commit gave %v, want %v", err, c.err)
+			}
+		})
+	}
+}

@@ -36,10 +36,8 @@ var logMutants = []Mutant{
 	{
 		Name:   "publish before the sync",
 		Breaks: "a reader sees a commit that a power cut then takes",
-		Changes: []Change{{"internal/commit/commit.go", `	if sync {
-		if err := q.env.Sync()`, `	q.env.Publish(next - 1)
-	if sync {
-		if err := q.env.Sync()`}},
+		Changes: []Change{{"internal/commit/commit.go", `	if err := q.syncAndApply(`, `	q.env.Publish(next - 1)
+	if err := q.syncAndApply(`}},
 		Killer: test("commit", "TestCommit_.*"),
 		Quick:  true,
 	},
@@ -55,14 +53,9 @@ var logMutants = []Mutant{
 		Name:   "publish before it is applied",
 		Breaks: "a reader that begins in between misses a commit that it should see",
 		Changes: []Change{{"internal/commit/commit.go", `	for _, r := range group {
-		q.env.Apply(r)
-	}
-	q.next = next
-	q.env.Publish(next - 1)`, `	q.next = next
-	q.env.Publish(next - 1)
+		q.env.Apply(r)`, `	q.env.Publish(q.next + key.SeqNum(operations) - 1)
 	for _, r := range group {
-		q.env.Apply(r)
-	}`}},
+		q.env.Apply(r)`}},
 		Killer: test("commit", "TestCommit_.*"),
 		Quick:  true,
 	},
@@ -120,8 +113,8 @@ var logMutants = []Mutant{
 	{
 		Name:   "commits go on after a failed sync",
 		Breaks: "acknowledged commits stand behind a hole in the log",
-		Changes: []Change{{"internal/commit/commit.go", `			q.failed = err
-			return err`, `			return err`}},
+		Changes: []Change{{"internal/commit/commit.go", `		q.failed = err
+		return err`, `		return err`}},
 		Killer: test("commit", "TestCommit_.*"),
 		Quick:  true,
 	},
@@ -223,6 +216,13 @@ var logMutants = []Mutant{
 		Breaks:  "after a large commit the log goes on in a segment before its beginning: commits are lost",
 		Changes: []Change{{"internal/engine/logs.go", `blank.Num() > active &&`, `blank.Num()+1000 > active &&`}},
 		Killer:  test("engine", "TestIngest_leavesASegmentThatIsReadyBehind"),
+	},
+	{
+		Name:   "a large group does not wait for its sync",
+		Breaks: "a batch is acknowledged that a power cut takes",
+		Changes: []Change{{"internal/commit/commit.go", `	return wait()`, `	_ = wait
+	return nil`}},
+		Killer: test("commit", "TestCommit_appliesALargeGroupWhileItIsSynced"),
 	},
 	{
 		Name:   "a log that could not be written out goes on",
