@@ -63,6 +63,9 @@ const loadBatch = 1000
 // timed runs fn, with a profile if wanted, and returns how long it took.
 func (r *run) timed(name string, fn func() error) (time.Duration, error) {
 	if r.Profiles != "" {
+		if err := os.MkdirAll(r.Profiles, 0o777); err != nil {
+			return 0, err
+		}
 		f, err := os.Create(filepath.Join(r.Profiles, r.kind.name+"-"+name+".pprof"))
 		if err != nil {
 			return 0, err
