@@ -225,6 +225,14 @@ var logMutants = []Mutant{
 		Killer: test("commit", "TestCommit_appliesALargeGroupWhileItIsSynced"),
 	},
 	{
+		Name:   "a sync goes on beside the writing out",
+		Breaks: "the system reports a failed write once: the sync that is not told acknowledges what is lost",
+		Changes: []Change{{"internal/record/appender.go", `	a.syncMu.Lock()
+	defer a.syncMu.Unlock()
+	n, from`, `	n, from`}},
+		Killer: test("wal", "TestSegment_noSyncPassesAFailedWriteOut"),
+	},
+	{
 		Name:   "a log that could not be written out goes on",
 		Breaks: "the system reports a failed write once: the sync that follows succeeds, and acknowledges what is lost",
 		Changes: []Change{{"internal/record/appender.go",

@@ -36,8 +36,7 @@ const maxBuffer = 1 << 20
 
 // Appender writes records to the end of a file. It owns the file.
 //
-// Begin, Add and Flush are for one goroutine at a time, and WriteOut is; Sync, Synced, Size, ToWriteOut and Err may run beside
-// them.
+// Begin, Add and Flush are for one goroutine at a time; all other methods may run beside them.
 //
 // # When a write fails
 //
@@ -64,10 +63,10 @@ type Appender struct {
 
 	end     atomic.Int64          // end of the last whole group; written by the appending goroutine
 	synced  atomic.Int64          // all below is durable; written under syncMu
-	out     atomic.Int64          // all below is on its way to the medium, or there; written by WriteOut
+	out     atomic.Int64          // all below is on its way to the medium, or there; written under syncMu
 	failure atomic.Pointer[error] // set once
 
-	syncMu sync.Mutex // held during a sync of f
+	syncMu sync.Mutex // held during a sync of f, or its writing out
 }
 
 // NewAppender takes over f, a file of database db, whose header has been written and synced, and which goes on at
@@ -281,14 +280,16 @@ func (a *Appender) ToWriteOut() int64 {
 }
 
 // WriteOut has the system bring to the medium what was appended, but for the last piece, so that the next Sync has little
-// to wait for. It makes nothing durable. Its failure is that of a Sync, and for ever.
+// to wait for. It makes nothing durable. Its failure is that of a Sync, and for ever: the system may report it to this call
+// only, so that no Sync may pass it.
 func (a *Appender) WriteOut() error {
+	a.syncMu.Lock()
+	defer a.syncMu.Unlock()
 	n, from := a.ToWriteOut(), max(a.out.Load(), a.synced.Load())
 	if n == 0 || a.Err() != nil {
 		return a.Err()
 	}
-	err := a.f.WriteOut(from, n)
-	if err != nil && !errors.Is(a.Err(), fs.ErrClosed) { // closed meanwhile: it was synced, or need not be
+	if err := a.f.WriteOut(from, n); err != nil {
 		return a.poison(fmt.Errorf("write out %s: %w", a.name, err))
 	}
 	a.out.Store(from + n)

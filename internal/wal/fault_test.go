@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
@@ -196,6 +197,29 @@ func TestSegment_writesOutWholePieces(t *testing.T) {
 		if left := log.Size() - out; left < 0 || left >= piece || log.ToWriteOut() != 0 {
 			t.Errorf("after %d appends %d bytes are left, %d of them to be written out", i+1, left, log.ToWriteOut())
 		}
+	}
+}
+
+// The system reports a failed write once. A sync that went on beside the call that was told would acknowledge what is lost.
+func TestSegment_noSyncPassesAFailedWriteOut(t *testing.T) {
+	dir := errfs.New(memfs.New())
+	log := mustCreate(t, dir, 1, Root(0))
+	mustAppend(t, log, makeCommit(1, 1, 2<<20))
+	synced := make(chan error, 1)
+	dir.SetRules(errfs.On(errfs.WriteOut).Call(func(errfs.Op) {
+		begun := make(chan bool)
+		go func() {
+			close(begun)
+			synced <- log.Sync()
+		}()
+		<-begun
+		time.Sleep(10 * time.Millisecond) // for a sync that does not wait to come through
+	}).Fail(syscall.EIO))
+	if err := log.WriteOut(); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("WriteOut: %v", err)
+	}
+	if err := <-synced; !errors.Is(err, syscall.EIO) {
+		t.Errorf("a sync beside it: %v", err)
 	}
 }
 

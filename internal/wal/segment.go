@@ -150,8 +150,8 @@ func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segmen
 	return b.Begin(db, prev)
 }
 
-// Segment is a segment that is being written. Append and Seal are for one goroutine at a time, and WriteOut is; Sync, Synced,
-// Size, ToWriteOut and Err may run beside them. Its memory is at most about 1 MiB whatever is appended.
+// Segment is a segment that is being written. Append, Store, Seal and LastSeq are for one goroutine at a time; all other
+// methods may run beside them. Its memory is at most about 1 MiB whatever is appended.
 type Segment struct {
 	out     *record.Appender
 	size    int64 // of the file, in bytes, when it was begun
