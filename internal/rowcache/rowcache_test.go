@@ -245,6 +245,41 @@ func TestCache_neverShowsWhatACommitHasReplaced(t *testing.T) {
 	}
 }
 
+// A reader that copies a row while the next one is written over it must notice.
+func TestGet_neverReturnsHalfARow(t *testing.T) {
+	c := New(Options{Bytes: SetBytes, Eager: true, Wake: func() {}})
+	defer c.Free()
+	user := []byte("user")
+	hash := key.Hash(user)
+	const words = maxRowWords - headWords - 1
+	var done atomic.Bool
+	var writers sync.WaitGroup
+	writers.Go(func() {
+		value := make([]byte, words*8)
+		for n := uint32(0); !done.Load(); n++ {
+			for i := range value {
+				value[i] = byte(n)
+			}
+			c.Offer(user, value, hash, true, 1, n)
+		}
+	})
+	found, lost := 0, 0
+	var out []byte
+	for n := uint32(0); (found < 50_000 || lost < 50_000) && !t.Failed(); n++ {
+		var ok bool
+		if out, _, ok = c.Get(out[:0], user, hash, key.MaxSeqNum, n); !ok {
+			lost++
+			continue
+		}
+		found++
+		if bytes.Count(out, out[:1]) != words*8 {
+			t.Errorf("bytes of two rows after %d reads: %x", n, out)
+		}
+	}
+	done.Store(true)
+	writers.Wait()
+}
+
 // reads makes n reads of so many keys in turn, and reviews whenever the cache asks for it.
 func reads(c *Cache, wake *bool, keys, n int) {
 	for i := range n {
