@@ -357,7 +357,7 @@ func (q *Queue) write(group []*Request) error {
 	if err := q.env.Log(group); err != nil {
 		return err
 	}
-	if err := q.syncAndApply(sync, group); err != nil {
+	if err := q.syncAndApply(sync, group, int(next-q.next)); err != nil {
 		q.failed = err
 		return err
 	}
@@ -369,13 +369,9 @@ func (q *Queue) write(group []*Request) error {
 // beside is from how many operations of a group on it pays to hand its sync to another goroutine.
 const beside = 64
 
-// syncAndApply syncs if it is to, and puts group into the memtable: a large group while it waits for the medium. That is
-// no harm if the sync fails: what is not published nobody sees, and nothing will be published any more.
-func (q *Queue) syncAndApply(sync bool, group []*Request) error {
-	operations := 0
-	for _, r := range group {
-		operations += r.Batch.Count()
-	}
+// syncAndApply syncs if it is to, and puts group, of so many operations, into the memtable: a large group while it waits for
+// the medium. That is no harm if the sync fails: what is not published nobody sees, and nothing will be published any more.
+func (q *Queue) syncAndApply(sync bool, group []*Request, operations int) error {
 	wait := func() error { return nil }
 	switch {
 	case sync && operations >= beside:

@@ -45,8 +45,8 @@ const (
 	numKinds = iota
 )
 
-var kindNames = [numKinds]string{"create", "open", "read", "write", "sync", "write out", "allocate", "size", "close", "rename",
-	"remove", "sync directory", "list", "lock", "unlock", "free bytes", "close directory"}
+var kindNames = [numKinds]string{"create", "open", "read", "write", "sync", "write out", "allocate", "size", "close",
+	"rename", "remove", "sync directory", "list", "lock", "unlock", "free bytes", "close directory"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
