@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -14,17 +15,19 @@ const fewHot = 1000
 type readKind struct {
 	name, title string
 	row         func(r *run) func() uint64
+	probes      int // before they begin anew; 0: as many as there are rows, within limits
 }
 
 var readKinds = []readKind{
-	{"uniform", "uniform", func(r *run) func() uint64 { return below(r.Rows) }},
-	{"zipf", "zipfian", func(r *run) func() uint64 {
+	{name: "uniform", title: "uniform", row: func(r *run) func() uint64 { return below(r.Rows) }},
+	{name: "zipf", title: "zipfian", row: func(r *run) func() uint64 {
 		draw := zipfian(seeded(7), r.Rows)
 		return func() uint64 { return scattered(draw(), r.Rows) }
 	}},
-	{"hot", "hot tenth of the rows", func(r *run) func() uint64 { return below(r.Rows / hotShare) }},
-	{"hot1000_", "hot 1,000 rows", func(*run) func() uint64 { return below(fewHot) }},
-	{"absent", "absent keys", func(r *run) func() uint64 {
+	{name: "hot", title: "hot tenth of the rows", row: func(r *run) func() uint64 { return below(r.Rows / hotShare) }},
+	// Few probes, so that what is asked for is as hot as what is there.
+	{name: "hot1000_", title: "hot 1,000 rows", row: func(*run) func() uint64 { return below(fewHot) }, probes: 8 * fewHot},
+	{name: "absent", title: "absent keys", row: func(r *run) func() uint64 {
 		row := below(r.Rows)
 		return func() uint64 { return absentRows + row() }
 	}},
@@ -47,7 +50,7 @@ var readModes = []struct {
 // reads measures point reads by one and two goroutines.
 func (r *run) reads() error {
 	for _, k := range readKinds {
-		p := r.data.probes(min(r.Rows, 1<<20), k.row(r))
+		p := r.data.probes(cmp.Or(k.probes, min(r.Rows, 1<<20)), k.row(r))
 		if err := r.warm(p); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
