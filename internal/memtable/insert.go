@@ -1,6 +1,7 @@
 package memtable
 
 import (
+	"bytes"
 	"sync/atomic"
 )
 
@@ -21,7 +22,16 @@ type path struct {
 // stale makes p lead nowhere.
 func (p *path) stale() { p.leaves = 0 }
 
+// isLast reports whether p leads to the last leaf of the tree, and user belongs there.
+func (m *Table) isLast(p *path, user []byte) bool {
+	return p.leaves == m.tree.leaves && p.leaf.high == 0 &&
+		(p.leaf.low == 0 || bytes.Compare(user, m.userKey(p.leaf.low)) >= 0)
+}
+
 func (m *Table) resetTree() {
+	for i := range m.paths {
+		m.paths[i].stale()
+	}
 	m.tree.leaves, m.tree.inners = 0, 0
 	m.tree.root.Store(uint64(m.newLeaf(0, nil)))
 }

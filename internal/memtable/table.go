@@ -37,9 +37,10 @@ type Table struct {
 	used  atomic.Int64 // bytes; stored by the writer after each batch
 	count atomic.Int64 // entries; stored by the writer after each batch
 
-	folding  *Folding // nil to store operands as they are
-	folded   []byte   // the writer's room for a folded value
-	promised room     // what Fits promised and Apply has not used; the writer's
+	folding  *Folding     // nil to store operands as they are
+	folded   []byte       // the writer's room for a folded value
+	ready    atomic.Int64 // the memory before it need not wait for the system; stored by who calls Populate
+	promised room         // what Fits promised and Apply has not used; the writer's
 }
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
@@ -175,9 +176,13 @@ func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
 		homes[i] = m.index.touch(hashes[i])
 	}
 	for i := range ops {
-		if homes[i]>>32 == hashes[i]&(1<<32-1) { // most likely an overwrite
+		before := &m.paths[max(i-1, 0)]
+		switch {
+		case homes[i]>>32 == hashes[i]&(1<<32-1): // most likely an overwrite
 			m.paths[i].stale()
-		} else {
+		case m.isLast(before, ops[i].Key): // keys that come in order
+			m.paths[i] = *before
+		default:
 			m.descend(&m.paths[i], ops[i].Key)
 		}
 	}

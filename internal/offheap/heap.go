@@ -23,4 +23,6 @@ func free([]byte) {}
 
 func discard([]byte) {}
 
+func populate([]byte) {}
+
 func smallPages([]byte) {}

@@ -4,4 +4,6 @@ package offheap
 
 func preferHugePages([]byte) {}
 
+func populate([]byte) {}
+
 func smallPages([]byte) {}
