@@ -41,6 +41,7 @@ func (e *Engine) wakeAll() {
 func (e *Engine) startBackground() {
 	e.background.Go(func() { e.loop(e.wakeFlusher, e.FlushStep) })
 	e.background.Go(func() { e.loop(e.wakeCompactor, e.CompactStep) })
+	e.background.Go(func() { e.loop(e.wakePopulator, e.PopulateStep) })
 	e.background.Go(e.keepHouse)
 }
 
@@ -70,10 +71,11 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 }
 
 // keepHouse writes out the log as it grows, runs SyncStep, RetainStep and MemoryStep when they are due, and CleanStep when
-// there may be something to clean.
+// there may be something to clean. It wakes the compactor when a burst of writes is over.
 func (e *Engine) keepHouse() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	burst := false
 	for {
 		e.writeOutLog() // a failure has stopped writes, which is all there is to do about it; of SyncStep too
 		if e.syncSoon.Load() || e.syncDue() <= 0 {
@@ -86,6 +88,12 @@ func (e *Engine) keepHouse() {
 		}
 		if err != nil {
 			wait = min(wait, retryInterval)
+		}
+		if left := e.burstLeft(); left > 0 {
+			burst, wait = true, min(wait, left)
+		} else if burst {
+			burst = false
+			e.wake(e.wakeCompactor) // what had to wait is due
 		}
 		timer.Reset(wait)
 		select {
@@ -211,7 +219,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 	}
 	defer e.unref(v)
 	held := e.snapshots.hold(e, v.version.LastSeq)
-	job := pick(v.version, e.compactionParams(v, held[0]))
+	job := pick(v.version, e.compactionParams(v, held[0], e.l0Trigger(v)))
 	if job == nil {
 		return false, nil
 	}

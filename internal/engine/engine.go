@@ -70,6 +70,8 @@ type Engine struct {
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
 
+	rotated atomic.Int64 // when the engine was opened, or a memtable last frozen, in nanoseconds since 1970
+
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on
 	mems       memtables
@@ -93,6 +95,7 @@ type Engine struct {
 	background      sync.WaitGroup
 	wakeFlusher     chan struct{}
 	wakeCompactor   chan struct{}
+	wakePopulator   chan struct{}
 	wakeHousekeeper chan struct{}
 
 	resources atomic.Int32 // the open engine and every open iterator; the last one frees the memory
@@ -112,6 +115,7 @@ func Open(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e.MemoryStep()
+	e.rotated.Store(e.opts.Now().UnixNano())
 	if !e.opts.ReadOnly && !e.opts.Manual {
 		e.startBackground()
 	}
@@ -131,6 +135,7 @@ func newEngine(opts Options) *Engine {
 		nextNum:         1,
 		wakeFlusher:     make(chan struct{}, 1),
 		wakeCompactor:   make(chan struct{}, 1),
+		wakePopulator:   make(chan struct{}, 1),
 		wakeHousekeeper: make(chan struct{}, 1),
 	}
 	if e.opts.LogLimit <= 0 {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
@@ -52,16 +53,32 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 // inner entries, length) is reached by many times as much.
 const minFullBytes = 4 << 20
 
-// busyL0Trigger is the number of tables at which level 0 is compacted while memtables wait for their flush: writers have
-// more to gain from the disk then than readers from a run less (docs/decisions/0004). It stays below slowTables.
-const busyL0Trigger = 2 * compaction.DefaultL0Trigger
+// burstL0Trigger is the number of runs at which level 0 is compacted while there is a burst of writes: writers have more to gain
+// then from processors and disk than readers from a run less (docs/decisions/0004). It stays below slowTables.
+const burstL0Trigger = 2 * compaction.DefaultL0Trigger
+
+// burstPause is how long after the last rotation a burst of writes is over. Within it a burst fills a memtable. Open counts as
+// a rotation: a program that has just begun may be about to write, and has other things to do besides.
+const burstPause = 2 * time.Second
+
+// burstLeft is how long from now on there may still be a burst of writes; 0 if there is none.
+func (e *Engine) burstLeft() time.Duration {
+	if e.opts.Manual {
+		return 0
+	}
+	return max(0, time.Unix(0, e.rotated.Load()).Add(burstPause).Sub(e.opts.Now()))
+}
+
+// l0Trigger is the number of runs at which level 0 of v is compacted now.
+func (e *Engine) l0Trigger(v *view) int {
+	if len(v.mems) > 1 || e.burstLeft() > 0 {
+		return burstL0Trigger
+	}
+	return compaction.DefaultL0Trigger
+}
 
 // compactionParams are the measures by which compactions are picked.
-func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
-	quiet, trigger := len(v.mems) == 1, compaction.DefaultL0Trigger
-	if !quiet {
-		trigger = busyL0Trigger
-	}
+func (e *Engine) compactionParams(v *view, oldest key.SeqNum, trigger int) compaction.Params {
 	return compaction.Params{
 		BaseBytes:        int64(e.budget.memtable),
 		Multiplier:       compaction.DefaultMultiplier,
@@ -71,7 +88,7 @@ func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params 
 		L0Bytes:          int64(trigger) * int64(e.budget.memtable),
 		OldestSnapshot:   oldest,
 		Futile:           e.futile.has,
-		Quiet:            quiet,
+		Quiet:            len(v.mems) == 1,
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // Back-pressure by the number of sorted runs in level 0, most of them one table: from slowTables on each write waits a little, more with every
 // further table; at stopTables writes wait until a compaction has caught up.
 const (
-	slowTables = 12
+	slowTables = 16
 	stopTables = 32
 	slowStep   = 100 * time.Microsecond // per 64 KiB of batch and table over slowTables
 	slowSleep  = time.Millisecond       // shorter waits are saved up: a sleep of microseconds takes fifty of them
@@ -197,6 +197,7 @@ func (e *Engine) freeze(need int) error {
 		mems = append([]*memRef{next}, v.mems[1:]...)
 	}
 	e.installLocked(mems, v.version)
+	e.rotated.Store(e.opts.Now().UnixNano())
 	e.wake(e.wakeFlusher)
 	e.wake(e.wakeHousekeeper) // the cache may have to make room for the new memtable
 	return nil
@@ -328,6 +329,9 @@ func (w writer) Apply(r *commit.Request) {
 		}
 		active.Apply(r.Batch, r.First)
 		active.last = r.Last()
+		if active.WantsMemory() {
+			w.wake(w.wakePopulator)
+		}
 	}
 }
 

@@ -289,7 +289,22 @@ var treeMutants = []Mutant{
 		Quick:   true,
 	},
 
+	{
+		Name:    "the last leaf takes keys that come before it",
+		Breaks:  "keys are out of order: a scan, a flush and a search pass them over",
+		Changes: []Change{{"internal/memtable/insert.go", `		(p.leaf.low == 0 || bytes.Compare(user, m.userKey(p.leaf.low)) >= 0)`, `		bytes.Compare(user, nil) >= 0`}},
+		Killer:  test("memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
+		Quick:   true,
+	},
+
 	// Compaction.
+	{
+		Name:    "what a burst of writes has put off is never done",
+		Breaks:  "level 0 stays as long as the burst has left it, and reads as slow",
+		Changes: []Change{{"internal/engine/background.go", `			e.wake(e.wakeCompactor) // what had to wait is due`, ``}},
+		Killer:  test("engine", "TestCompaction_waitsForTheEndOfABurst"),
+		Quick:   true,
+	},
 	{
 		Name:    "scans pay for many runs for ever",
 		Breaks:  "a database that is only read stays as slow as its last writes have left it",

@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lightningdb/internal/compaction"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// A burst of writes would share processors and disk with compactions that can wait until it is over; or they would wait for
+// ever, and readers with them.
+func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := Open(Options{FS: memfs.NewVolatile()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		level0 := func() int {
+			synctest.Wait()
+			return e.view.Load().level0
+		}
+		flush := func(runs int) {
+			for i := range runs {
+				put(t, e, fmt.Sprint("key ", i), "value")
+				if err := e.Flush(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		flush(burstL0Trigger - 1)
+		if n := level0(); n != burstL0Trigger-1 {
+			t.Errorf("in a burst level 0 has %d runs of %d", n, burstL0Trigger-1)
+		}
+		time.Sleep(burstPause + time.Millisecond)
+		if n := level0(); n >= compaction.DefaultL0Trigger {
+			t.Errorf("after a burst level 0 still has %d runs", n)
+		}
+		flush(burstL0Trigger)
+		if n := level0(); n >= burstL0Trigger {
+			t.Errorf("in a long burst level 0 has %d runs", n)
+		}
+	})
+}
