@@ -38,9 +38,9 @@
 //	                                             makes a retired log segment the next one; deletes obsolete files;
 //	                                             frees and shares out memory
 //
-// Each runs a step (FlushStep, CompactStep, PopulateStep, SyncStep, RetainStep, CleanStep, MemoryStep) until there is nothing to do, then
-// waits to be woken. WaitDurable with a context that can be done, and a large group that is synced, start a goroutine that
-// ends with the sync.
+// Each runs a step (FlushStep, CompactStep, PopulateStep, SyncStep, RetainStep, CleanStep, MemoryStep) until there is
+// nothing to do, then waits to be woken. WaitDurable with a context that can be done, and a large group that is synced,
+// start a goroutine that ends with the sync.
 //
 // With Options.Manual there are none of them: the caller runs the steps, and a commit that must wait for one runs it
 // itself, so that the whole engine is deterministic.

@@ -63,10 +63,11 @@ const burstPause = 2 * time.Second
 
 // burstLeft is how long from now on there may still be a burst of writes; 0 if there is none.
 func (e *Engine) burstLeft() time.Duration {
-	if e.opts.Manual {
+	since := e.opts.Now().Sub(time.Unix(0, e.rotated.Load()))
+	if e.opts.Manual || since < 0 { // the clock was set back
 		return 0
 	}
-	return max(0, time.Unix(0, e.rotated.Load()).Add(burstPause).Sub(e.opts.Now()))
+	return max(0, burstPause-since)
 }
 
 // l0Trigger is the number of runs at which level 0 of v is compacted now.
