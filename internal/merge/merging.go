@@ -41,16 +41,12 @@ const seekHops = 8
 // each some hundred nanoseconds.
 func (m *Merging) Hops() int { return m.hops }
 
-// cursor is a run and the key it is at, kept here so that comparing two runs makes no calls, and mostly looks at no key.
+// cursor is a run and the key it is at, kept here so that comparing two runs makes no calls.
 type cursor struct {
-	head uint64       // key.Head of the user key
 	key  key.Internal // borrowed from run
 	run  Iterator
 	rank int // index in runs: the lower, the newer
 }
-
-// stand notes that the run is at k.
-func (c *cursor) stand(k key.Internal) { c.head, c.key = key.Head(k.User, 0), k }
 
 // Reset makes m a merge of runs, which it owns from now on, and returns the iterator to use: m, or the run itself
 // if there is only one. What m owned before must have been closed. The slice runs is not kept. It is not in line, where
@@ -130,7 +126,7 @@ func (m *Merging) Next() bool {
 	if !top.run.Next() {
 		return m.exhausted(top)
 	}
-	top.stand(top.run.Key())
+	top.key = top.run.Key()
 	if m.second != nil && !m.ahead(top, m.second) {
 		m.hops++
 		m.sink(0)
@@ -151,7 +147,7 @@ func (m *Merging) Prev() bool {
 	if !top.run.Prev() {
 		return m.exhausted(top)
 	}
-	top.stand(top.run.Key())
+	top.key = top.run.Key()
 	if m.second != nil && !m.ahead(top, m.second) {
 		m.hops++
 		m.sink(0)
@@ -196,7 +192,7 @@ func (m *Merging) nearer(end key.Internal) key.Internal {
 // took notes that the run on top has moved over the first n entries of dst.
 func (m *Merging) took(dst []Entry, n int) int {
 	if n > 0 {
-		m.heap[0].stand(dst[n-1].Key)
+		m.heap[0].key = dst[n-1].Key
 	}
 	return n
 }
@@ -224,7 +220,7 @@ func (m *Merging) begin(reverse bool) {
 // push adds a run that was just placed to the heap, in no order yet. It returns false if the run failed.
 func (m *Merging) push(c *cursor, valid bool) bool {
 	if valid {
-		c.stand(c.run.Key())
+		c.key = c.run.Key()
 		m.heap = append(m.heap, c)
 		return true
 	}
@@ -288,9 +284,6 @@ func (m *Merging) build() bool {
 
 // ahead reports whether a comes before b in the direction of m.
 func (m *Merging) ahead(a, b *cursor) bool {
-	if a.head != b.head {
-		return (a.head < b.head) != m.reverse
-	}
 	order := key.Compare(a.key, b.key)
 	if order == 0 {
 		order = a.rank - b.rank
