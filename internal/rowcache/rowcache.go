@@ -18,8 +18,7 @@
 //	            1   length of the key << 32 | length of the value
 //	            2.. key, then value, each padded with zeros to whole words
 //
-// All words are read and written atomically, but for values on processors that load in the order of the program (copy_amd64.go).
-// The latch is a sequence lock: a reader that finds the same even latch before and
+// All words are read and written atomically. The latch is a sequence lock: a reader that finds the same even latch before and
 // after has seen no row half written. Readers write nothing.
 //
 // # Why no reader sees a value that a commit has replaced
@@ -195,7 +194,22 @@ func partial(b []byte) uint64 {
 // appendTo appends the n bytes that begin at word i.
 func (s *set) appendTo(dst []byte, i, n int) []byte {
 	dst = slices.Grow(dst, n)
-	s.copyTo(dst[len(dst):len(dst)+n], i)
+	out := dst[len(dst) : len(dst)+n]
+	for ; len(out) >= 32 && i <= setWords-4; i, out = i+4, out[32:] { // a loop of single words takes half as long again
+		w := s[i : i+4 : i+4]
+		binary.LittleEndian.PutUint64(out, w[0].Load())
+		binary.LittleEndian.PutUint64(out[8:], w[1].Load())
+		binary.LittleEndian.PutUint64(out[16:], w[2].Load())
+		binary.LittleEndian.PutUint64(out[24:], w[3].Load())
+	}
+	for ; len(out) >= 8; i, out = i+1, out[8:] {
+		binary.LittleEndian.PutUint64(out, s[i&(setWords-1)].Load())
+	}
+	if len(out) > 0 {
+		var w [8]byte
+		binary.LittleEndian.PutUint64(w[:], s[i&(setWords-1)].Load())
+		copy(out, w[:])
+	}
 	return dst[:len(dst)+n]
 }
 
