@@ -51,7 +51,7 @@ type LevelMetrics struct {
 	Entries    uint64
 	Tombstones uint64
 	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
-	Score      float64 // how urgent its compaction is; from 1 on it is due, or, of level 0, when a burst of writes is over
+	Score      float64 // how urgent its compaction is; from 1 on it is due, in a burst of writes from 2 on
 }
 
 // MemtableMetrics describes what has not been flushed.

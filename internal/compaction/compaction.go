@@ -47,7 +47,7 @@ import (
 
 const lastLevel = manifest.NumLevels - 1
 
-// Params are the measures of the tree. All but OldestSnapshot and Quiet must be positive, Multiplier at least 2.
+// Params are the measures of the tree. All but OldestSnapshot, Due and Quiet must be positive, Multiplier at least 2.
 type Params struct {
 	// BaseBytes is the least target of the base level; the most is Multiplier times that.
 	BaseBytes int64
@@ -64,6 +64,8 @@ type Params struct {
 	// OldestSnapshot is the lowest sequence number that any reader may still read at: the visible sequence number
 	// if there is no reader. Run must be given no lower snapshot.
 	OldestSnapshot key.SeqNum
+	// Due is the score from which on a level is compacted, 1 if it is less: more puts off what can wait.
+	Due float64
 	// Quiet allows jobs that nothing but space calls for, when no other is due.
 	Quiet bool
 	// Futile reports that a table of the last level was written when no snapshot needed anything in it but its newest

@@ -44,11 +44,11 @@ type due struct {
 	reason Reason
 }
 
-// dueLevels lists the levels with a score of at least 1, the worst first.
+// dueLevels lists the levels that are to be compacted, the worst first.
 func dueLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 	dues := scoredLevels(v, p, s, busy)
 	n := 0
-	for n < len(dues) && dues[n].score >= 1 {
+	for n < len(dues) && dues[n].score >= max(p.Due, 1) {
 		n++
 	}
 	return dues[:n]

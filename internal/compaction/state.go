@@ -13,7 +13,7 @@ type LevelState struct {
 	Entries    uint64
 	Tombstones uint64
 	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
-	Score      float64 // how urgent its compaction is; from 1 on it is due
+	Score      float64 // how urgent its compaction is; from 1 on it is due, from Params.Due on if that is more
 }
 
 // Levels describes all levels of v.

@@ -41,7 +41,6 @@ func (e *Engine) wakeAll() {
 func (e *Engine) startBackground() {
 	e.background.Go(func() { e.loop(e.wakeFlusher, e.FlushStep) })
 	e.background.Go(func() { e.loop(e.wakeCompactor, e.CompactStep) })
-	e.background.Go(func() { e.loop(e.wakePopulator, e.PopulateStep) })
 	e.background.Go(e.keepHouse)
 }
 
@@ -219,7 +218,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 	}
 	defer e.unref(v)
 	held := e.snapshots.hold(e, v.version.LastSeq)
-	job := pick(v.version, e.compactionParams(v, held[0], e.l0Trigger(v)))
+	job := pick(v.version, e.compactionParams(v, held[0]))
 	if job == nil {
 		return false, nil
 	}

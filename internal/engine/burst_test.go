@@ -31,16 +31,17 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 				}
 			}
 		}
-		flush(burstL0Trigger - 1)
-		if n := level0(); n != burstL0Trigger-1 {
-			t.Errorf("in a burst level 0 has %d runs of %d", n, burstL0Trigger-1)
+		const most = burstDue * compaction.DefaultL0Trigger
+		flush(most - 1)
+		if n := level0(); n != most-1 {
+			t.Errorf("in a burst level 0 has %d runs of %d", n, most-1)
 		}
 		time.Sleep(burstPause + time.Millisecond)
 		if n := level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("after a burst level 0 still has %d runs", n)
 		}
-		flush(burstL0Trigger)
-		if n := level0(); n >= burstL0Trigger {
+		flush(most)
+		if n := level0(); n >= most {
 			t.Errorf("in a long burst level 0 has %d runs", n)
 		}
 	})

@@ -33,12 +33,11 @@
 //	name          owner    stops when            does
 //	flusher       Engine   closing is closed     writes frozen memtables to tables, oldest first
 //	compactor     Engine   closing is closed     one compaction at a time; Compact borrows its turn (compactMu)
-//	populator     Engine   closing is closed     touches memory of the active memtable before commits do
 //	housekeeper   Engine   closing is closed     syncs the log for Process commits; looks what is too old to be kept;
 //	                                             makes a retired log segment the next one; deletes obsolete files;
 //	                                             frees and shares out memory
 //
-// Each runs a step (FlushStep, CompactStep, PopulateStep, SyncStep, RetainStep, CleanStep, MemoryStep) until there is
+// Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep) until there is
 // nothing to do, then waits to be woken. WaitDurable with a context that can be done, and a large group that is synced,
 // start a goroutine that ends with the sync.
 //

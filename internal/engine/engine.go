@@ -95,7 +95,6 @@ type Engine struct {
 	background      sync.WaitGroup
 	wakeFlusher     chan struct{}
 	wakeCompactor   chan struct{}
-	wakePopulator   chan struct{}
 	wakeHousekeeper chan struct{}
 
 	resources atomic.Int32 // the open engine and every open iterator; the last one frees the memory
@@ -135,7 +134,6 @@ func newEngine(opts Options) *Engine {
 		nextNum:         1,
 		wakeFlusher:     make(chan struct{}, 1),
 		wakeCompactor:   make(chan struct{}, 1),
-		wakePopulator:   make(chan struct{}, 1),
 		wakeHousekeeper: make(chan struct{}, 1),
 	}
 	if e.opts.LogLimit <= 0 {

@@ -68,18 +68,6 @@ func (p *memtables) free() {
 	p.spare = nil
 }
 
-// PopulateStep makes memory of the active memtable ready that commits are about to need. It reports whether there was any to
-// be made ready.
-func (e *Engine) PopulateStep() (bool, error) {
-	guard := e.epochs.Enter()
-	defer guard.Exit()
-	v := e.view.Load()
-	if v == nil {
-		return false, ErrClosed
-	}
-	return v.mems[0].Populate(), nil
-}
-
 // MemoryStep gives back memtables that have long been spare, looks whether more or fewer rows should be kept, and lets the
 // cache have what all these leave of the limit. It returns when it is due again; far away if never.
 func (e *Engine) MemoryStep() time.Duration {

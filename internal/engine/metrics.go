@@ -170,8 +170,7 @@ func (e *Engine) Metrics() Metrics {
 	}
 	if v := e.view.Load(); v != nil {
 		m.Version, m.Frozen = v.version, len(v.mems)-1
-		// What a burst puts off is due all the same.
-		m.Levels = compaction.Levels(v.version, e.compactionParams(v, m.OldestSeq, compaction.DefaultL0Trigger))
+		m.Levels = compaction.Levels(v.version, e.compactionParams(v, m.OldestSeq))
 		for _, mem := range v.mems {
 			m.MemtableUsed += int64(mem.Used())
 			m.MemtableRows += mem.Count()

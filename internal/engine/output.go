@@ -53,9 +53,10 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 // inner entries, length) is reached by many times as much.
 const minFullBytes = 4 << 20
 
-// burstL0Trigger is the number of runs at which level 0 is compacted while there is a burst of writes: writers have more to gain
-// then from processors and disk than readers from a run less (docs/decisions/0004). It stays below slowTables.
-const burstL0Trigger = 2 * compaction.DefaultL0Trigger
+// burstDue is the score from which on a level is compacted while there is a burst of writes, level 0 at twice as many runs as
+// else: writers have more to gain then from processors and disk than readers from a run less (docs/decisions/0004). Level 0
+// stays below slowTables.
+const burstDue = 2
 
 // burstPause is how long after the last rotation a burst of writes is over. Within it a burst fills a memtable. Open counts as
 // a rotation: a program that has just begun may be about to write, and has other things to do besides.
@@ -70,26 +71,23 @@ func (e *Engine) burstLeft() time.Duration {
 	return max(0, burstPause-since)
 }
 
-// l0Trigger is the number of runs at which level 0 of v is compacted now.
-func (e *Engine) l0Trigger(v *view) int {
-	if len(v.mems) > 1 || e.burstLeft() > 0 {
-		return burstL0Trigger
-	}
-	return compaction.DefaultL0Trigger
-}
-
 // compactionParams are the measures by which compactions are picked.
-func (e *Engine) compactionParams(v *view, oldest key.SeqNum, trigger int) compaction.Params {
+func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
+	quiet, due := len(v.mems) == 1, 1.0
+	if !quiet || e.burstLeft() > 0 {
+		due = burstDue
+	}
 	return compaction.Params{
 		BaseBytes:        int64(e.budget.memtable),
 		Multiplier:       compaction.DefaultMultiplier,
 		TargetTableBytes: e.budget.table,
 		FullBytes:        minFullBytes,
-		L0Trigger:        trigger,
-		L0Bytes:          int64(trigger) * int64(e.budget.memtable),
+		L0Trigger:        compaction.DefaultL0Trigger,
+		L0Bytes:          compaction.DefaultL0Trigger * int64(e.budget.memtable),
 		OldestSnapshot:   oldest,
 		Futile:           e.futile.has,
-		Quiet:            len(v.mems) == 1,
+		Due:              due,
+		Quiet:            quiet,
 	}
 }
 

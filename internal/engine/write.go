@@ -329,9 +329,6 @@ func (w writer) Apply(r *commit.Request) {
 		}
 		active.Apply(r.Batch, r.First)
 		active.last = r.Last()
-		if active.WantsMemory() {
-			w.wake(w.wakePopulator)
-		}
 	}
 }
 

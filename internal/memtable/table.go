@@ -37,10 +37,9 @@ type Table struct {
 	used  atomic.Int64 // bytes; stored by the writer after each batch
 	count atomic.Int64 // entries; stored by the writer after each batch
 
-	folding  *Folding     // nil to store operands as they are
-	folded   []byte       // the writer's room for a folded value
-	ready    atomic.Int64 // the memory before it need not wait for the system; stored by who calls Populate
-	promised room         // what Fits promised and Apply has not used; the writer's
+	folding  *Folding // nil to store operands as they are
+	folded   []byte   // the writer's room for a folded value
+	promised room     // what Fits promised and Apply has not used; the writer's
 }
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.

@@ -23,6 +23,4 @@ func free([]byte) {}
 
 func discard([]byte) {}
 
-func populate([]byte) {}
-
 func smallPages([]byte) {}

@@ -47,21 +47,3 @@ func TestSmallPages_takeMemoryBitByBit(t *testing.T) {
 		t.Errorf("one byte takes %d KiB of memory", kib)
 	}
 }
-
-// A writer would wait for each page; or lose what it has written there already.
-func TestPopulate_providesMemoryAndLeavesItAlone(t *testing.T) {
-	b, err := Alloc(8 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer Free(b)
-	SmallPages(b)
-	b[5<<20+7] = 1
-	Populate(b[5<<20+1 : 6<<20])
-	if kib := resident(t, b); kib < 1024 || kib > 1032 {
-		t.Errorf("%d KiB of memory are there, want 1024", kib)
-	}
-	if b[5<<20+7] != 1 {
-		t.Error("what was there is gone")
-	}
-}

@@ -4,6 +4,4 @@ package offheap
 
 func preferHugePages([]byte) {}
 
-func populate([]byte) {}
-
 func smallPages([]byte) {}

@@ -45,15 +45,6 @@ func Discard(part []byte) {
 	}
 }
 
-// Populate has the system provide the memory under part of a region, so that who touches it later does not wait for that.
-// What is there stays. It is advice: where it is not followed the first touch does the same. It may run beside any use of
-// the region but Free.
-func Populate(part []byte) {
-	if len(part) > 0 {
-		populate(part)
-	}
-}
-
 // SmallPages asks that part of a region, which was not touched yet, take memory by the small page: of a large region a first
 // touch takes a huge page, 2 MiB, and clears it, which is too much where perhaps little will ever be used.
 func SmallPages(part []byte) {
