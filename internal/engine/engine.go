@@ -70,7 +70,7 @@ type Engine struct {
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
 
-	rotated atomic.Int64 // when the engine was opened, or a memtable last frozen, in nanoseconds since 1970
+	rotated atomic.Int64 // when a memtable was last frozen, in nanoseconds since 1970; 0 is never
 
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on
@@ -114,7 +114,6 @@ func Open(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e.MemoryStep()
-	e.rotated.Store(e.opts.Now().UnixNano())
 	if !e.opts.ReadOnly && !e.opts.Manual {
 		e.startBackground()
 	}

@@ -58,8 +58,7 @@ const minFullBytes = 4 << 20
 // stays below slowTables.
 const burstDue = 2
 
-// burstPause is how long after the last rotation a burst of writes is over. Within it a burst fills a memtable. Open counts as
-// a rotation: a program that has just begun may be about to write, and has other things to do besides.
+// burstPause is how long after the last rotation a burst of writes is over. Within it a burst fills a memtable.
 const burstPause = 2 * time.Second
 
 // burstLeft is how long from now on there may still be a burst of writes; 0 if there is none.
