@@ -766,7 +766,7 @@ var transactionMutants = []Mutant{
 			o.own`,
 			`bytes.Compare(o.own.Key, o.lo) <= 0 {
 			o.own`}},
-		Killer: test("txn", "TestOverlay_showsWritesOverSnapshot"),
+		Killer: test("txn", "TestOverlay_keepsWritesWithinBounds"),
 		Quick:  true,
 	},
 	{
@@ -774,7 +774,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function sees what it did not ask for",
 		Changes: []Change{{"internal/txn/overlay.go", `bytes.Compare(o.own.Key, o.hi) >= 0 {`,
 			`bytes.Compare(o.own.Key, o.hi) > 0 {`}},
-		Killer: test("txn", "TestOverlay_showsWritesOverSnapshot"),
+		Killer: test("txn", "TestOverlay_keepsWritesWithinBounds"),
 		Quick:  true,
 	},
 	{

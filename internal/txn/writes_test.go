@@ -174,6 +174,33 @@ func moveBoth(t *rapid.T, o *Overlay, model *contents, at string) string {
 	return string(model.Key())
 }
 
+// The bounds of a range are where they are, also right at a write: the lower one is in, the upper one out.
+func TestOverlay_keepsWritesWithinBounds(t *testing.T) {
+	var w Writes
+	for _, k := range []string{"a", "b", "c", "d", "e"} {
+		w.Put([]byte(k), nil)
+	}
+	var o Overlay
+	lo, hi := []byte("b"), []byte("d")
+	o.Reset(newContents(nil, lo, hi), &w, lo, hi)
+	got := ""
+	for ok := o.First(); ok; ok = o.Next() {
+		got += string(o.Key())
+	}
+	for ok := o.Last(); ok; ok = o.Prev() {
+		got += string(o.Key())
+	}
+	if got != "bccb" {
+		t.Errorf("there and back within [b, d) shows %q", got)
+	}
+	if o.SeekGE(hi) {
+		t.Errorf("a seek to the upper bound comes to %q", o.Key())
+	}
+	if o.SeekLT(lo) {
+		t.Errorf("a seek to what is before the lower bound comes to %q", o.Key())
+	}
+}
+
 // A loop that puts what it will come to would pass over it.
 func TestOverlay_showsWhatIsWrittenMeanwhile(t *testing.T) {
 	for _, backward := range []bool{false, true} {
