@@ -37,6 +37,10 @@ func shapeOf(v *manifest.Version, p Params) shape {
 	return s
 }
 
+// l0RunTables is how many tables in L0 count as much as a sorted run: small flushes of ascending keys are one run, however
+// many they are.
+const l0RunTables = 8
+
 // due is a level that holds too much, and how badly it does: score 1 is the point at which something must be done.
 type due struct {
 	level  int
@@ -59,7 +63,8 @@ func dueLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 	runs := float64(len(manifest.Runs(v.Levels[0]))) / float64(p.L0Trigger)
 	size := float64(sizeOf(v.Levels[0])) / float64(p.L0Bytes)
-	dues := []due{{0, max(runs, size), ReasonL0}}
+	tables := float64(len(v.Levels[0])) / float64(p.L0Trigger*l0RunTables)
+	dues := []due{{0, max(runs, size, tables), ReasonL0}}
 	for l := 1; l < lastLevel; l++ {
 		idle := int64(0)
 		for _, t := range v.Levels[l] {

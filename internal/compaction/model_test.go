@@ -69,8 +69,9 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 			job, _ := w.pickRange([]byte(drawKey(rt)), nil)
 			start(job)
 		},
-		"install":   install,
-		"install 2": install,
+		"compact for scans": func(rt *rapid.T) { start(w.pickForScans(uint64(rapid.IntRange(0, 100).Draw(rt, "paid")))) },
+		"install":           install,
+		"install 2":         install,
 	}
 }
 

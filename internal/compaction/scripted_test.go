@@ -282,11 +282,11 @@ func TestPick_movesWithoutRewriting(t *testing.T) {
 	w := newWorld(smallParams())
 	w.params.TargetTableBytes = 1 << 20
 	w.place(6, put("a", 1))
-	for i := range 10 {
-		w.place(0, put(fmt.Sprintf("k%d", i), key.SeqNum(i+2)))
+	for i := range 10 * l0RunTables {
+		w.place(0, put(fmt.Sprintf("k%03d", i), key.SeqNum(i+2)))
 	}
 	mustSettle(t, w, false)
-	if w.written != 0 || len(w.v.Levels[0]) >= w.params.L0Trigger {
+	if w.written != 0 || len(w.v.Levels[0]) >= w.params.L0Trigger*l0RunTables {
 		t.Errorf("%d bytes written, %d tables left in L0", w.written, len(w.v.Levels[0]))
 	}
 }
@@ -314,6 +314,38 @@ func TestPick_gathersSmallFlushes(t *testing.T) {
 	}
 	if err := w.check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPickForScans_mergesWhatIsPaidFor: scans that pay and get nothing stay slow; merges that nobody has paid for cost writers
+// what they gain nobody.
+func TestPickForScans_mergesWhatIsPaidFor(t *testing.T) {
+	w := newWorld(smallParams())
+	if job := w.pickForScans(1000); job != nil {
+		t.Error("a job for an empty tree")
+	}
+	w.place(6, put("a", 1), put("b", 2), put("c", 3), put("d", 4), put("e", 5))
+	w.place(0, put("a", 6), put("e", 7))
+	if job := w.pickForScans(6); job != nil {
+		t.Error("a merge of 7 entries that 6 have been paid for")
+	}
+	w.place(0, put("b", 8), put("d", 9))
+	w.params.TargetTableBytes = 1 // the run consists of several tables
+	if PriceForScans(w.v) != 4 || w.pickForScans(3) != nil {
+		t.Errorf("level 0 costs %d, want 4", PriceForScans(w.v))
+	}
+	mustRun(t, w, w.pickForScans(8))
+	if len(w.v.Levels[0]) < 2 || len(manifest.Runs(w.v.Levels[0])) != 1 {
+		t.Errorf("%d runs of %d tables in L0, want one of several", len(manifest.Runs(w.v.Levels[0])), len(w.v.Levels[0]))
+	}
+	if PriceForScans(w.v) != 9 || w.pickForScans(8) != nil {
+		t.Errorf("all costs %d, want 9", PriceForScans(w.v))
+	}
+	if err := w.settle(func() *Job { return w.pickForScans(9) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.v.Levels[0]) > 0 || len(w.contents(6)) != 5 {
+		t.Errorf("%d entries in the last level, %d tables in L0", len(w.contents(6)), len(w.v.Levels[0]))
 	}
 }
 

@@ -135,6 +135,13 @@ func (w *world) pick(quiet bool) *Job {
 	return Pick(w.v, p, w.busy)
 }
 
+// pickForScans is PickForScans with the world's own parameters.
+func (w *world) pickForScans(paid uint64) *Job {
+	p := w.params
+	p.OldestSnapshot = w.oldest()
+	return PickForScans(w.v, p, w.busy, paid)
+}
+
 func (w *world) pickRange(lo, hi []byte) (*Job, bool) {
 	p := w.params
 	p.OldestSnapshot = w.oldest()

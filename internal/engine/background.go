@@ -193,8 +193,8 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 
 // CompactStep runs the most urgent compaction. It reports whether there was one.
 func (e *Engine) CompactStep() (bool, error) {
-	return e.compactOnce(e.ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
-		if job := compaction.Pick(v, p, noneBusy); job != nil {
+	return e.compactOnce(e.ctx, func(v *view, p compaction.Params) *compaction.Job {
+		if job := compaction.Pick(v.version, p, noneBusy); job != nil {
 			return job
 		}
 		return e.pickForScans(v, p)
@@ -206,7 +206,7 @@ func noneBusy(filename.Num) bool { return false }
 
 // compactOnce runs the job that pick chooses from the current version.
 func (e *Engine) compactOnce(ctx context.Context,
-	pick func(*manifest.Version, compaction.Params) *compaction.Job) (bool, error) {
+	pick func(*view, compaction.Params) *compaction.Job) (bool, error) {
 	if err := e.writable(); err != nil {
 		return false, err
 	}
@@ -218,7 +218,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 	}
 	defer e.unref(v)
 	held := e.snapshots.hold(e, v.version.LastSeq)
-	job := pick(v.version, e.compactionParams(v, held[0]))
+	job := pick(v, e.compactionParams(v, held[0]))
 	if job == nil {
 		return false, nil
 	}

@@ -25,7 +25,8 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 		}
 		flush := func(runs int) {
 			for i := range runs {
-				put(t, e, fmt.Sprint("key ", i), "value")
+				put(t, e, fmt.Sprint("a", i), "value") // each run reaches from a to z
+				put(t, e, fmt.Sprint("z", i), "value")
 				if err := e.Flush(); err != nil {
 					t.Fatal(err)
 				}

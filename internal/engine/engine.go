@@ -219,8 +219,8 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 		if err := ctx.Err(); err != nil {
 			return join.Errors(err, e.writable())
 		}
-		worked, err := e.compactOnce(ctx, func(v *manifest.Version, p compaction.Params) *compaction.Job {
-			job, _ := compaction.PickRange(v, p, noneBusy, lo, hi)
+		worked, err := e.compactOnce(ctx, func(v *view, p compaction.Params) *compaction.Job {
+			job, _ := compaction.PickRange(v.version, p, noneBusy, lo, hi)
 			return job
 		})
 		if err != nil || !worked {

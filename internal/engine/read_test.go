@@ -90,9 +90,9 @@ func TestGet_newestIsInTheHighestLevel(t *testing.T) {
 	if err := e.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := e.compactOnce(context.Background(), func(v *manifest.Version, _ compaction.Params) *compaction.Job {
+	_, err := e.compactOnce(context.Background(), func(v *view, _ compaction.Params) *compaction.Job {
 		job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: 3, Move: true}
-		job.Inputs[0] = v.Levels[0]
+		job.Inputs[0] = v.version.Levels[0]
 		return job
 	})
 	if err != nil {

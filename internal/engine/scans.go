@@ -1,40 +1,32 @@
 package engine
 
-import (
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/manifest"
-)
+import "lightningdb/internal/compaction"
 
 // A scan pays for each sorted run: a seek in each, and changes from one to the other. A database that is written to pays less
 // by having several; one that is scanned by having one. So scans count what they pay, and when that has come to one hop for
-// each entry, about what it costs to merge all of them, they are merged, if there is nothing more urgent.
+// each entry, about what it costs to merge them, they are merged, if there is nothing more urgent: level 0 into one run,
+// and after that all into one.
 
 // noteHops adds what a scan of v has spent because there are several runs. Memtables among them are not to be helped.
 func (e *Engine) noteHops(v *view, hops int) {
-	if hops > 0 && len(v.runs) > 1 && e.hops.Add(int64(hops)) >= entriesOf(v.version) {
+	if hops > 0 && len(v.runs) > 1 && e.hops.Add(int64(hops)) >= v.price {
 		e.wake(e.wakeCompactor)
 	}
 }
 
-// pickForScans returns the next job that brings the tables closer to one run, if scans have paid for it.
-func (e *Engine) pickForScans(v *manifest.Version, p compaction.Params) *compaction.Job {
-	if !p.Quiet || e.hops.Load() < entriesOf(v) {
+// pickForScans returns the next job that brings the tables of v closer to one run, if scans have paid for it and no flush
+// waits.
+func (e *Engine) pickForScans(v *view, p compaction.Params) *compaction.Job {
+	if len(v.mems) > 1 {
 		return nil
 	}
-	job, _ := compaction.PickRange(v, p, noneBusy, nil, nil)
-	if job == nil {
-		e.hops.Store(0)
-		return nil
+	paid := e.hops.Load()
+	job := compaction.PickForScans(v.version, p, noneBusy, uint64(paid))
+	switch {
+	case job != nil && job.OutputLevel == 0:
+		e.hops.Add(-v.price) // the rest has to be paid for
+	case job == nil && paid >= v.price:
+		e.hops.Store(0) // there is one run
 	}
-	job.Reason = compaction.ReasonScans
 	return job
-}
-
-func entriesOf(v *manifest.Version) (n int64) {
-	for _, tables := range v.Levels {
-		for _, t := range tables {
-			n += int64(t.Entries)
-		}
-	}
-	return n
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
@@ -30,10 +31,11 @@ type view struct {
 	levels  [manifest.NumLevels][]*tableRef
 	runs    []run // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
 	level0  int   // how many of runs are of level 0
+	price   int64 // hops from which on the compactor has something to do for scans
 	refs    atomic.Int32
 }
 
-// run is disjoint tables by key: a deeper level, or what one flush or commit has added to level 0.
+// run is disjoint tables by key: a deeper level, or a run of level 0.
 type run struct {
 	tables []*tableRef
 	heads  []uint64 // key.Head of each table's largest key: the search touches only these
@@ -96,7 +98,7 @@ func (e *Engine) installLocked(mems []*memRef, version *manifest.Version) {
 	for _, metas := range manifest.Runs(version.Levels[0]) {
 		v.runs = append(v.runs, newRun(e.refsLocked(metas)))
 	}
-	v.level0 = len(v.runs)
+	v.level0, v.price = len(v.runs), int64(compaction.PriceForScans(version))
 	for _, tables := range v.levels[1:] {
 		if len(tables) > 0 {
 			v.runs = append(v.runs, newRun(tables))

@@ -133,6 +133,28 @@ func TestApply_ordersLevelZeroNewestFirst(t *testing.T) {
 	}
 }
 
+// A run is read as one, with one table open: of two that overlap, one would go unread. Runs in the wrong order give old values.
+func TestRuns_chainWhatDoesNotOverlap(t *testing.T) {
+	level0 := []*TableMeta{
+		table(9, 90, "m", "p"), table(8, 80, "a", "c"), table(7, 70, "q", "z"), table(6, 60, "d", "l"),
+		table(5, 50, "c", "d"), table(4, 40, "e", "f"),
+		table(3, 30, "a", "c"),
+		table(2, 20, "a", "z"),
+		table(1, 10, "k", "k"),
+	}
+	var got []string
+	for _, run := range Runs(level0) {
+		var nums []filename.Num
+		for _, t := range run {
+			nums = append(nums, t.Num)
+		}
+		got = append(got, fmt.Sprint(nums))
+	}
+	if want := []string{"[8 6 9 7]", "[5 4]", "[3]", "[2]", "[1]"}; !slices.Equal(got, want) {
+		t.Errorf("runs are %v, want %v", got, want)
+	}
+}
+
 // An impossible set of tables would be read as if it were right: keys would go missing without an error.
 func TestApply_refusesImpossibleEdits(t *testing.T) {
 	versions := history(t, sampleEdits())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"sort"
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
@@ -232,10 +233,8 @@ func (b *builder) finish() (*Version, error) {
 	slices.SortFunc(v.Levels[0], func(s, t *TableMeta) int {
 		return cmp.Or(cmp.Compare(t.LargestSeq, s.LargestSeq), cmp.Compare(t.Num, s.Num))
 	})
-	for _, run := range Runs(v.Levels[0]) {
-		if err := checkDisjoint(0, run); err != nil {
-			return nil, err
-		}
+	if err := checkCommits(v.Levels[0]); err != nil {
+		return nil, err
 	}
 	for level := 1; level < NumLevels; level++ {
 		tables := v.Levels[level]
@@ -259,19 +258,48 @@ func checkDisjoint(level int, tables []*TableMeta) error {
 	return nil
 }
 
-// Runs divides level 0, or a part of it that is in its order, into sorted runs, newest first: tables that one commit added
-// together are one run, in key order, every other table is a run of its own.
-func Runs(level0 []*TableMeta) [][]*TableMeta {
-	var runs [][]*TableMeta
+// checkCommits refuses tables of level 0, in its order, of which two have all their entries from one commit and overlap.
+func checkCommits(level0 []*TableMeta) error {
 	for i := 0; i < len(level0); {
 		end := i + 1
 		for end < len(level0) && level0[i].Seq != 0 && level0[end].Seq == level0[i].Seq {
 			end++
 		}
-		run := slices.Clone(level0[i:end])
-		slices.SortFunc(run, func(s, t *TableMeta) int { return bytes.Compare(s.Smallest, t.Smallest) })
-		runs = append(runs, run)
+		commit := slices.Clone(level0[i:end])
+		slices.SortFunc(commit, func(s, t *TableMeta) int { return bytes.Compare(s.Smallest, t.Smallest) })
+		if err := checkDisjoint(0, commit); err != nil {
+			return err
+		}
 		i = end
 	}
+	return nil
+}
+
+// Runs divides level 0, or a part of it that is in its order, into sorted runs, newest first, each in key order: a table
+// that overlaps none of the run of the table before it belongs to that run. So the tables that one commit or one job has
+// added are one run, and so are those that keys in ascending order leave.
+func Runs(level0 []*TableMeta) [][]*TableMeta {
+	var runs [][]*TableMeta
+	for _, t := range level0 {
+		if n := len(runs); n > 0 {
+			if run, ok := with(runs[n-1], t); ok {
+				runs[n-1] = run
+				continue
+			}
+		}
+		runs = append(runs, []*TableMeta{t})
+	}
 	return runs
+}
+
+// with returns run with t in its place. ok is false if t overlaps one of the run.
+func with(run []*TableMeta, t *TableMeta) (longer []*TableMeta, ok bool) {
+	i := sort.Search(len(run), func(i int) bool { return bytes.Compare(run[i].Largest, t.Smallest) >= 0 })
+	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) <= 0 {
+		return nil, false
+	}
+	run = append(run, t)
+	copy(run[i+1:], run[i:])
+	run[i] = t
+	return run, true
 }

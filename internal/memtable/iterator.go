@@ -5,6 +5,7 @@ import (
 
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
+	"lightningdb/internal/prefetch"
 )
 
 // Iterator moves over all versions in a table, in the order of internal keys, in both directions. It reads while the
@@ -67,6 +68,9 @@ func (it *Iterator) Last() bool {
 // SeekGE moves to the first entry that is not before k. It reports whether there is one.
 func (it *Iterator) SeekGE(k key.Internal) bool {
 	pos, same := it.seek(k.User)
+	for i := range lookAhead {
+		it.prefetch(pos + i)
+	}
 	if same {
 		if e := it.m.newestUpTo(it.m.newest(ref(it.slots[pos])), k.Trailer); e != 0 {
 			it.pos, it.at = pos, e
@@ -128,6 +132,9 @@ func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int { return it.s
 // Behind implements merge.Iterator.
 func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int { return it.stretch(dst, end, -1) }
 
+// Lasting implements merge.Iterator. Entries of a memtable stay where they are.
+func (it *Iterator) Lasting() bool { return it.pos+1 < it.n || it.leaf.high != 0 }
+
 func (it *Iterator) stretch(dst []merge.Entry, end key.Internal, step int) int {
 	n := 0
 	for pos := it.pos; uint(pos) < uint(it.n) && n < len(dst) && it.lend(&dst[n], pos); pos += step {
@@ -165,7 +172,7 @@ func (it *Iterator) forwardFrom(pos int) bool {
 		it.load(it.m.leafFor(it.m.userKey(it.leaf.high)))
 		pos = 0
 	}
-	it.touch(pos + lookAhead)
+	it.prefetch(pos + lookAhead)
 	it.pos, it.at = pos, it.m.newest(ref(it.slots[pos]))
 	return true
 }
@@ -180,18 +187,21 @@ func (it *Iterator) backwardFrom(pos int) bool {
 		it.load(it.m.leafBelow(it.m.userKey(it.leaf.low)))
 		pos = it.n - 1
 	}
-	it.touch(pos - lookAhead)
+	it.prefetch(pos - lookAhead)
 	it.pos, it.at = pos, ref(it.slots[pos])
 	return true
 }
 
-// lookAhead is how many user keys ahead of its position a moving iterator brings entries into the cache.
-const lookAhead = 4
+// A moving iterator prefetches the entry lookAhead user keys away, or so much of it as most have.
+const (
+	lookAhead  = 4
+	entryBytes = 256
+)
 
-// touch loads the entry at pos, if there is one, without waiting for it.
-func (it *Iterator) touch(pos int) {
+// prefetch asks for the beginning of the entry at pos, if there is one.
+func (it *Iterator) prefetch(pos int) {
 	if uint(pos) < uint(it.n) {
-		_ = it.m.newer(ref(it.slots[pos]))
+		prefetch.Span(it.m.arena.at(ref(it.slots[pos]), 0), entryBytes)
 	}
 }
 

@@ -78,6 +78,9 @@ func (l *Level) Ahead(dst []Entry, end key.Internal) int { return l.table.Ahead(
 // Behind implements Iterator.
 func (l *Level) Behind(dst []Entry, end key.Internal) int { return l.table.Behind(dst, end) }
 
+// Lasting implements Iterator.
+func (l *Level) Lasting() bool { return l.table.Lasting() }
+
 // Err implements Iterator.
 func (l *Level) Err() error {
 	if l.err == nil && l.table != nil {

@@ -39,6 +39,10 @@ import "lightningdb/internal/key"
 // Behind is the same backward: the current entry and those before it, in that order, as far as they are after end. All
 // of the bytes are lent until the next move. Neither must be called at none. Always to return 0 is allowed.
 //
+// Lasting says that there is a next entry, and that a Next leaves valid what was lent; a further Ahead does so in any
+// case. So a merge can hand out a stretch of several runs, each of which has moved on. It must not be called at none. False is
+// always allowed.
+//
 // Close. Close releases what the iterator holds, whatever it returns. Its error is that of releasing; it may also
 // repeat the error of a move. After Close nothing may be called.
 type Iterator interface {
@@ -53,6 +57,7 @@ type Iterator interface {
 	Value() ([]byte, error)
 	Ahead(dst []Entry, end key.Internal) int
 	Behind(dst []Entry, end key.Internal) int
+	Lasting() bool
 	Err() error
 	Close() error
 }

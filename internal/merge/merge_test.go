@@ -155,6 +155,7 @@ func (a *array) Prev() bool             { a.at--; return a.Valid() }
 func (a *array) Valid() bool            { return uint(a.at) < uint(len(a.entries)) }
 func (a *array) Key() key.Internal      { return a.entries[a.at].Key }
 func (a *array) Value() ([]byte, error) { return a.entries[a.at].Value, nil }
+func (a *array) Lasting() bool          { return true }
 func (a *array) Err() error             { return nil }
 func (a *array) Close() error           { return nil }
 

@@ -32,6 +32,11 @@ type Merging struct {
 	reverse bool // the direction that the positions of the runs are prepared for
 	hops    int  // what having several runs has cost: see Hops
 	err     error
+
+	// early says that the runs are at the entry after the current one, or at the end or error there, because a stretch
+	// went as far: the current one is last then.
+	early bool
+	last  Entry
 }
 
 // seekHops is how many hops looking for the place in one run more costs.
@@ -57,6 +62,7 @@ func (m *Merging) Reset(runs ...Iterator) Iterator {
 	clear(m.runs)
 	m.runs, m.heap = m.runs[:0], m.heap[:0]
 	m.second, m.reverse, m.hops, m.err = nil, false, 0, nil
+	m.early, m.last = false, Entry{}
 	if len(runs) == 1 {
 		return runs[0]
 	}
@@ -116,35 +122,36 @@ func (m *Merging) SeekLT(k key.Internal) bool {
 
 // Next implements Iterator.
 func (m *Merging) Next() bool {
-	if len(m.heap) == 0 {
+	if m.early {
+		m.early = false
+		return len(m.heap) > 0
+	}
+	if len(m.heap) == 0 || m.reverse && !m.turn(false) {
 		return false
 	}
-	if m.reverse && !m.turn(false) {
-		return false
-	}
-	top := m.heap[0]
-	if !top.run.Next() {
-		return m.exhausted(top)
-	}
-	top.key = top.run.Key()
-	if m.second != nil && !m.ahead(top, m.second) {
-		m.hops++
-		m.sink(0)
-		m.findSecond()
-	}
-	return true
+	return m.step()
 }
 
 // Prev implements Iterator.
 func (m *Merging) Prev() bool {
-	if len(m.heap) == 0 {
+	if m.early {
+		return m.SeekLT(m.last.Key.Clone()) // rare: a stretch is not taken to turn round
+	}
+	if len(m.heap) == 0 || !m.reverse && !m.turn(true) {
 		return false
 	}
-	if !m.reverse && !m.turn(true) {
-		return false
+	return m.step()
+}
+
+// step moves to the next entry in the direction that the runs are prepared for.
+func (m *Merging) step() bool {
+	top, valid := m.heap[0], false
+	if m.reverse {
+		valid = top.run.Prev()
+	} else {
+		valid = top.run.Next()
 	}
-	top := m.heap[0]
-	if !top.run.Prev() {
+	if !valid {
 		return m.exhausted(top)
 	}
 	top.key = top.run.Key()
@@ -157,29 +164,52 @@ func (m *Merging) Prev() bool {
 }
 
 // Valid implements Iterator.
-func (m *Merging) Valid() bool { return len(m.heap) > 0 }
+func (m *Merging) Valid() bool { return m.early || len(m.heap) > 0 }
 
 // Key implements Iterator.
-func (m *Merging) Key() key.Internal { return m.heap[0].key }
-
-// Value implements Iterator.
-func (m *Merging) Value() ([]byte, error) { return m.heap[0].run.Value() }
-
-// Ahead implements Iterator. A stretch is of the run on top, up to where the best of the others goes on.
-func (m *Merging) Ahead(dst []Entry, end key.Internal) int {
-	if m.reverse {
-		return 0
+func (m *Merging) Key() key.Internal {
+	if m.early {
+		return m.last.Key
 	}
-	return m.took(dst, m.heap[0].run.Ahead(dst, m.nearer(end)))
+	return m.heap[0].key
 }
 
-// Behind implements Iterator.
+// Value implements Iterator.
+func (m *Merging) Value() ([]byte, error) {
+	if m.early {
+		return m.last.Value, nil
+	}
+	return m.heap[0].run.Value()
+}
+
+// Ahead implements Iterator. A stretch is of the run on top, up to where the best of the others goes on; then of that one,
+// and so on, as long as no run that moves on takes back what it has lent.
+func (m *Merging) Ahead(dst []Entry, end key.Internal) int {
+	if m.reverse || m.early {
+		return 0
+	}
+	n := m.took(dst, m.heap[0].run.Ahead(dst, m.nearer(end)))
+	for more := n; more > 0 && n < len(dst) && m.second != nil && m.heap[0].run.Lasting(); n += more {
+		m.early, m.last = true, dst[n-1]
+		if !m.step() {
+			break
+		}
+		more = m.took(dst[n:], m.heap[0].run.Ahead(dst[n:], m.nearer(end)))
+		m.early = more == 0
+	}
+	return n
+}
+
+// Behind implements Iterator. A stretch is of the run on top alone.
 func (m *Merging) Behind(dst []Entry, end key.Internal) int {
 	if !m.reverse {
 		return 0
 	}
 	return m.took(dst, m.heap[0].run.Behind(dst, m.nearer(end)))
 }
+
+// Lasting implements Iterator. Nobody merges merges.
+func (m *Merging) Lasting() bool { return false }
 
 // nearer returns where a stretch of the run on top has to end: at end, or at the best of the other runs.
 func (m *Merging) nearer(end key.Internal) key.Internal {
@@ -198,7 +228,12 @@ func (m *Merging) took(dst []Entry, n int) int {
 }
 
 // Err implements Iterator.
-func (m *Merging) Err() error { return m.err }
+func (m *Merging) Err() error {
+	if m.early {
+		return nil
+	}
+	return m.err
+}
 
 // Close closes all runs, whatever errors some of them return. Afterwards m may be Reset.
 func (m *Merging) Close() error {
@@ -214,7 +249,7 @@ func (m *Merging) Close() error {
 
 // begin forgets the position.
 func (m *Merging) begin(reverse bool) {
-	m.heap, m.second, m.reverse, m.err = m.heap[:0], nil, reverse, nil
+	m.heap, m.second, m.reverse, m.early, m.err = m.heap[:0], nil, reverse, false, nil
 }
 
 // push adds a run that was just placed to the heap, in no order yet. It returns false if the run failed.

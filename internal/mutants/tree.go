@@ -308,14 +308,35 @@ var treeMutants = []Mutant{
 	{
 		Name:    "scans pay for many runs for ever",
 		Breaks:  "a database that is only read stays as slow as its last writes have left it",
-		Changes: []Change{{"internal/engine/scans.go", `e.hops.Load() < entriesOf(v) {`, `e.hops.Load() < entriesOf(v)+1<<60 {`}},
+		Changes: []Change{{"internal/compaction/scans.go", `	if paid < PriceForScans(v) {`, `	if paid < PriceForScans(v)+1<<60 {`}},
 		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
 	},
 	{
 		Name:    "runs are merged although nobody scans",
 		Breaks:  "each trickle of writes has the whole database written anew",
-		Changes: []Change{{"internal/engine/scans.go", `e.hops.Load() < entriesOf(v) {`, `e.hops.Load() < 0 {`}},
+		Changes: []Change{{"internal/compaction/scans.go", `	if paid < PriceForScans(v) {`, `	if paid < 0 {`}},
 		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
+	},
+	{
+		Name:    "all is merged when level 0 is paid for",
+		Breaks:  "few scans have the whole database written anew",
+		Changes: []Change{{"internal/compaction/scans.go", `	if paid < entriesOf(v.Levels[:]...) {`, `	if paid < 0 {`}},
+		Killer:  test("compaction", "TestPickForScans_mergesWhatIsPaidFor"),
+	},
+	{
+		Name:   "tables that touch are one run of level 0",
+		Breaks: "a key at their seam is looked for in one of them only",
+		Changes: []Change{{"internal/manifest/version.go", `	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) <= 0 {`,
+			`	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) < 0 {`}},
+		Killer: test("manifest", "TestRuns_chainWhatDoesNotOverlap"),
+		Quick:  true,
+	},
+	{
+		Name:   "space is won back in the midst of a burst of writes",
+		Breaks: "writers share processors and disk with what can wait",
+		Changes: []Change{{"internal/engine/output.go", `	quiet, due := len(v.mems) == 1 && e.burstLeft() == 0, 1.0`,
+			`	quiet, due := len(v.mems) == 1, 1.0`}},
+		Killer: test("engine", "TestCompaction_waitsForTheEndOfABurst"),
 	},
 	{
 		Name:   "a tombstone is dropped one level early",

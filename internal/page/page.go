@@ -185,11 +185,12 @@ func (p *Page) Lend(dst []key.Entry, i, step int) int {
 	return len(dst)
 }
 
-// stretch is the part of the payload that holds the entries from i to j, which may come before it.
+// stretch is the part of the payload that holds the entries from i to j, which may come before it, and where the one behind
+// them begins, which most likely comes next.
 func (p *Page) stretch(i, j int) []byte {
 	end := p.end
 	if next := max(i, j) + 1; next < p.count {
-		end = p.offset(next)
+		end = p.offset(next) + minEntrySize
 	}
 	return p.payload[p.offset(min(i, j)):end]
 }
@@ -215,33 +216,50 @@ func (p *Page) Child(i int) uint32 {
 // Seek returns the index of the first entry whose key is not before k, Len if there is none, and whether its key is k.
 func (p *Page) Seek(k key.Internal) (i int, exact bool) {
 	h := head(k.User, p.prefix)
-	from := p.firstHead(h, 0)
+	from := p.firstHead(h, 0, p.count)
 	switch c := p.comparePrefix(k.User, min(from, p.count-1)); {
 	case c < 0:
 		return 0, false
 	case c > 0:
 		return p.count, false
 	}
-	if from == p.count || p.head(from) != h {
-		return from, false
+	return p.seekHead(k, h, from, p.count)
+}
+
+// SeekAmong is Seek among the entries from low up to high, which is the result if there is none. It looks at entry known, which
+// should be at hand, and else only at entries whose heads do not decide: what lies beyond the result is not read.
+func (p *Page) SeekAmong(k key.Internal, low, high, known int) (i int, exact bool) {
+	switch c := p.comparePrefix(k.User, known); {
+	case c < 0:
+		return low, false
+	case c > 0:
+		return high, false
 	}
-	to := p.count
+	h := head(k.User, p.prefix)
+	return p.seekHead(k, h, p.firstHead(h, low, high), high)
+}
+
+// seekHead is Seek among the entries from low up to high, if none has a head less than h, that of k.
+func (p *Page) seekHead(k key.Internal, h uint32, low, high int) (i int, exact bool) {
+	if low == high || p.head(low) != h {
+		return low, false
+	}
 	if h != math.MaxUint32 {
-		to = p.firstHead(h+1, from)
+		high = p.firstHead(h+1, low, high)
 	}
-	for from < to {
-		mid := int(uint(from+to) / 2)
+	for low < high {
+		mid := int(uint(low+high) / 2)
 		e := p.Entry(mid)
 		switch c := key.Compare(e.Key, k); {
 		case c == 0:
 			return mid, true
 		case c < 0:
-			from = mid + 1
+			low = mid + 1
 		default:
-			to = mid
+			high = mid
 		}
 	}
-	return from, false
+	return low, false
 }
 
 // comparePrefix says on which side of all keys of the page user lies: negative before, positive after, zero if
@@ -262,10 +280,10 @@ func (p *Page) comparePrefix(user []byte, i int) int {
 	return bytes.Compare(user[:p.prefix], prefix)
 }
 
-// firstHead returns the first index from low on whose head is at least h.
-func (p *Page) firstHead(h uint32, low int) int {
+// firstHead returns the first index from low up to high whose head is at least h, high if there is none.
+func (p *Page) firstHead(h uint32, low, high int) int {
 	heads := p.payload[p.end : p.end+headSize*p.count]
-	for n := p.count - low; n > 0; { // no branch for the processor to guess wrong but the loop's
+	for n := high - low; n > 0; { // no branch for the processor to guess wrong but the loop's
 		half := (n + 1) / 2
 		if binary.LittleEndian.Uint32(heads[headSize*(low+half-1):]) < h {
 			low += half

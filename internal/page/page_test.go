@@ -52,6 +52,13 @@ func TestSeek_findsTheFirstNotBefore(t *testing.T) {
 			if got, exact := p.Seek(target); got != want || exact != there {
 				t.Fatalf("seek %v: %d %v, want %d %v of %d", target, got, exact, want, there, len(keys))
 			}
+			low := rapid.IntRange(0, len(keys)-1).Draw(t, "low")
+			high := rapid.IntRange(low, len(keys)).Draw(t, "high")
+			known := rapid.IntRange(0, len(keys)-1).Draw(t, "known")
+			among := min(max(want, low), high)
+			if got, exact := p.SeekAmong(target, low, high, known); got != among || exact != (there && low <= want && want < high) {
+				t.Fatalf("seek %v among %d to %d: %d %v, want %d", target, low, high, got, exact, among)
+			}
 		}
 	})
 }

@@ -138,8 +138,8 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 // Ahead implements merge.Iterator. A stretch ends with its leaf, and before an extent.
 func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
 	to := min(it.index+len(dst), it.page.Len())
-	if end = it.r.target(end); len(end.User) > 0 && it.compare(to-1, end) >= 0 {
-		to, _ = it.page.Seek(end)
+	if end = it.r.target(end); len(end.User) > 0 {
+		to, _ = it.page.SeekAmong(end, it.index, to, it.index)
 	}
 	n := it.lend(dst, to-it.index, 1)
 	if n > 0 {
@@ -151,8 +151,8 @@ func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
 // Behind implements merge.Iterator.
 func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
 	from := max(it.index-len(dst)+1, 0)
-	if end = it.r.target(end); len(end.User) > 0 && it.compare(from, end) <= 0 {
-		i, exact := it.page.Seek(end)
+	if end = it.r.target(end); len(end.User) > 0 {
+		i, exact := it.page.SeekAmong(end, from, it.index+1, it.index)
 		if exact {
 			i++
 		}
@@ -165,11 +165,8 @@ func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
 	return n
 }
 
-// compare compares entry i of the current leaf with k, a target.
-func (it *Iterator) compare(i int, k key.Internal) int {
-	e := it.page.Entry(i)
-	return key.Compare(e.Key, k)
-}
+// Lasting implements merge.Iterator: what is lent is of the current leaf.
+func (it *Iterator) Lasting() bool { return it.index+1 < it.page.Len() }
 
 // lend hands out n entries of the current leaf from the current one on, or fewer.
 func (it *Iterator) lend(dst []merge.Entry, n, step int) int {

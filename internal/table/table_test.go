@@ -213,13 +213,20 @@ func TestTable_anyNumberOfLevels(t *testing.T) {
 	}
 }
 
-// A table is one of the runs that scans merge: the rules of runs hold for it, for what it hands out together too.
+// A table is one of the runs that scans merge: the rules of runs hold for it, for what it hands out together too. Without a
+// cache a page is overwritten when it is let go of.
 func TestIterator_conforms(t *testing.T) {
-	for name, open := range map[string]func(*Reader) merge.Iterator{
-		"pinning":    func(r *Reader) merge.Iterator { return r.NewIterator() },
-		"sequential": func(r *Reader) merge.Iterator { return r.NewSequentialIterator() },
+	pinning := func(r *Reader) merge.Iterator { return r.NewIterator() }
+	for _, c := range []struct {
+		name  string
+		cache int64
+		open  func(*Reader) merge.Iterator
+	}{
+		{"pinning", 1 << 20, pinning},
+		{"without a cache", 0, pinning},
+		{"sequential", 1 << 20, func(r *Reader) merge.Iterator { return r.NewSequentialIterator() }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			mergetest.Run(t, func(t testing.TB, entries []mergetest.Entry) merge.Iterator {
 				if len(entries) == 0 { // there is no such table
 					return merge.New()
@@ -230,8 +237,11 @@ func TestIterator_conforms(t *testing.T) {
 				}
 				o := Options{ID: testID, PageSize: 512}
 				f, _ := build(t, o, rows)
-				r := mustOpen(t, f, o)
-				return &closing{open(r.Reader), func() { r.close(t) }}
+				r, err := open(f, o.ID, int64(len(f.data)), c.cache)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return &closing{c.open(r.Reader), func() { r.close(t) }}
 			})
 		})
 	}

@@ -188,6 +188,25 @@ func checkStretch(rt *rapid.T, it merge.Iterator, want *Slice) {
 		want.place(want.at + (n-1)*step)
 	}
 	mustBeAt(rt, it, want.Entries, want.at)
+	if n > 0 && it.Lasting() {
+		checkLasts(rt, it, want, dst[:n])
+	}
+}
+
+// checkLasts: what has been handed out by several runs must still be there when they have moved on.
+func checkLasts(rt *rapid.T, it merge.Iterator, want *Slice, lent []Entry) {
+	before := make([]Entry, len(lent))
+	for i, e := range lent {
+		before[i] = Entry{Key: e.Key.Clone(), Value: bytes.Clone(e.Value)}
+	}
+	if it.Next() != want.Next() || it.Err() != nil {
+		rt.Fatalf("Next after a stretch: Valid %v, error %v", it.Valid(), it.Err())
+	}
+	for i, e := range lent {
+		if key.Compare(e.Key, before[i].Key) != 0 || !bytes.Equal(e.Value, before[i].Value) {
+			rt.Fatalf("entry %d of a stretch was %v and is %v after a Next", i, before[i].Key, e.Key)
+		}
+	}
 }
 
 // move makes one random move of both iterators.

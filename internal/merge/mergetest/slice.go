@@ -46,7 +46,24 @@ func (s *Slice) SeekGE(k key.Internal) bool { return s.place(s.search(k)) }
 func (s *Slice) SeekLT(k key.Internal) bool { return s.place(s.search(k) - 1) }
 
 // Next implements merge.Iterator.
-func (s *Slice) Next() bool { return s.Valid() && s.place(s.at+1) }
+func (s *Slice) Next() bool {
+	if !s.Valid() {
+		return false
+	}
+	if s.Lasting() { // nothing that was lent is destroyed now
+		s.lent = append(s.lent, s.key, s.value)
+		kept := s.lent
+		s.lent, s.key, s.value = nil, nil, nil
+		defer func() { s.lent = append(kept, s.lent...) }()
+	}
+	return s.place(s.at + 1)
+}
+
+// Lasting implements merge.Iterator. What is lent at three entries in a row lasts.
+func (s *Slice) Lasting() bool {
+	s.mustBeAtEntry()
+	return s.at%3 != 2 && s.at+1 < len(s.Entries)
+}
 
 // Prev implements merge.Iterator.
 func (s *Slice) Prev() bool { return s.Valid() && s.place(s.at-1) }
