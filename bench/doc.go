@@ -26,7 +26,8 @@
 // belongs to and how often that has been written, so that at the end of each set the whole database is read once more
 // and every byte compared: nothing that was acknowledged may be missing, and nothing else may be there.
 //
-// Before each kind of point read is timed it goes on for a while, so that no row is that of a cold cache.
+// Before each kind of point read, scans and each mix are timed they go on for a while, so that no row is that of a cold cache,
+// nor of what the row before has left behind.
 //
 // Scans have an iterator or cursor each, from a snapshot that they share, as a range query would have. Point reads come
 // in two ways: from one snapshot or transaction, and with a Get or transaction each.

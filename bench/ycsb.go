@@ -26,6 +26,10 @@ var ycsbKinds = []ycsbKind{
 
 const ycsbGoroutines = 2
 
+// warmMix is how much longer than it is timed each mix goes on before, so that it meets what it has itself left behind, and the
+// engine has made of it, and not what the one before has left.
+const warmMix = 4
+
 // ycsb measures the mixes on a loaded database, one after the other.
 func (r *run) ycsb() error {
 	if err := steps(r.load, r.calm, func() error { return r.open(r.unsynced(ycsbGoroutines)) }); err != nil {
@@ -51,12 +55,20 @@ func (r *run) mix(w ycsbKind, first uint64) error {
 		clients[g] = newClient(r, w, readers[g], first+uint64(g)*writerRows, uint64(g))
 	}
 	var total atomic.Int64
-	took, err := r.timed(w.name, func() error {
-		return parallel(ycsbGoroutines, func(g int) error {
-			n, err := clients[g].work(r.Each)
-			total.Add(int64(n))
-			return err
-		})
+	work := func(each time.Duration) func() error {
+		total.Store(0)
+		return func() error {
+			return parallel(ycsbGoroutines, func(g int) error {
+				n, err := clients[g].work(each)
+				total.Add(int64(n))
+				return err
+			})
+		}
+	}
+	var took time.Duration
+	err = steps(work(warmMix*r.Each), r.calm, func() (err error) {
+		took, err = r.timed(w.name, work(r.Each))
+		return err
 	})
 	for _, c := range clients {
 		r.present.add(rowRange{from: c.first, to: c.first + c.inserted})
