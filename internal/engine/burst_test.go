@@ -19,6 +19,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Close()
+		defer e.Snapshot().Close() // what it needs is no garbage, of which the quiet moments of a burst take care
 		level0 := func() int {
 			synctest.Wait()
 			return e.view.Load().level0

@@ -72,8 +72,8 @@ func (e *Engine) burstLeft() time.Duration {
 
 // compactionParams are the measures by which compactions are picked.
 func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
-	quiet, due := len(v.mems) == 1 && e.burstLeft() == 0, 1.0
-	if !quiet {
+	quiet, due := len(v.mems) == 1, 1.0
+	if !quiet || e.burstLeft() > 0 {
 		due = burstDue
 	}
 	return compaction.Params{

@@ -332,13 +332,6 @@ var treeMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "space is won back in the midst of a burst of writes",
-		Breaks: "writers share processors and disk with what can wait",
-		Changes: []Change{{"internal/engine/output.go", `	quiet, due := len(v.mems) == 1 && e.burstLeft() == 0, 1.0`,
-			`	quiet, due := len(v.mems) == 1, 1.0`}},
-		Killer: test("engine", "TestCompaction_waitsForTheEndOfABurst"),
-	},
-	{
 		Name:   "a tombstone is dropped one level early",
 		Breaks: "a removed key comes back",
 		Changes: []Change{{"internal/compaction/retain.go", `	for i, level := range c.levels {`,
