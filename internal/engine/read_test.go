@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
 	"lightningdb/internal/compaction"
+	"lightningdb/internal/corrupt"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/vfs/errfs"
@@ -146,5 +147,28 @@ func TestView_staysWhileAReaderIsInside(t *testing.T) {
 	clean()
 	if v.refs.Load() != 0 {
 		t.Errorf("a view that nobody reads has %d references", v.refs.Load())
+	}
+}
+
+// A table in the wrong level hides what is newer; Verify is where somebody can see it.
+func TestVerify_noticesAgeThatDoesNotFollowDepth(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	for _, level := range []int{3, 5} { // the newer version comes to lie deeper
+		put(t, e, "key", fmt.Sprint("in level ", level))
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.compactOnce(context.Background(), func(v *view, _ compaction.Params) *compaction.Job {
+			job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: level, Move: true}
+			job.Inputs[0] = v.version.Levels[0]
+			return job
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var damage *corrupt.Error
+		if err := e.Verify(context.Background(), nil); errors.As(err, &damage) != (level == 5) {
+			t.Errorf("with a version in level %d: %v", level, err)
+		}
 	}
 }

@@ -78,37 +78,26 @@ func (e *Engine) verifyTable(ctx context.Context, meta *manifest.TableMeta) erro
 	return o.Verify(ctx)
 }
 
-// depth is a run that says, in place of values, how deep it lies.
-type depth struct {
-	merge.Iterator
-	level []byte
-}
-
-func (d depth) Value() ([]byte, error) { return d.level, nil }
-
 // ages verifies that age follows depth: point reads stop at the first version they find. The versions of a key, newest
 // first, must lie ever deeper.
 func (p *verification) ages(ctx context.Context) (err error) {
-	all := merge.New(p.runs()...)
+	var merging merge.Merging
+	all := merging.Reset(p.runs()...)
 	defer func() { err = join.Errors(err, all.Close()) }()
 	share := p.total / 2 / int64(p.entries/ageStep+1)
 	var last key.Internal
-	var above byte
+	above := 0
 	for n, ok := 1, all.First(); ok; n, ok = n+1, all.Next() {
-		k := all.Key()
-		at, err := all.Value()
-		if err != nil {
-			return err
-		}
+		k, at := all.Key(), merging.Rank()
 		same := string(k.User) == string(last.User)
-		if same && at[0] < above {
+		if same && at < above {
 			return corrupt.New("", -1, "version %d of key %.40q lies above version %d, which is newer: a table is in the wrong level",
 				k.Trailer.Seq(), k.User, last.Trailer.Seq())
 		}
 		if !same {
 			last.User = append(last.User[:0], k.User...)
 		}
-		last.Trailer, above = k.Trailer, at[0]
+		last.Trailer, above = k.Trailer, at
 		if n%ageStep == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -122,12 +111,11 @@ func (p *verification) ages(ctx context.Context) (err error) {
 // ageStep is how many entries are compared between two reports of progress.
 const ageStep = 4096
 
-// runs are all runs of tables, newest first. Those beyond the 250th count as equally deep.
+// runs are all runs of tables, newest first.
 func (p *verification) runs() []merge.Iterator {
 	var runs []merge.Iterator
-	for i, r := range p.view.runs {
-		it := merge.NewLevel(newInputTables(p.engine, r.tables))
-		runs = append(runs, depth{it, []byte{byte(min(i, 250))}})
+	for _, r := range p.view.runs {
+		runs = append(runs, merge.NewLevel(newInputTables(p.engine, r.tables)))
 	}
 	return runs
 }

@@ -265,10 +265,8 @@ func checkCommits(level0 []*TableMeta) error {
 		for end < len(level0) && level0[i].Seq != 0 && level0[end].Seq == level0[i].Seq {
 			end++
 		}
-		commit := slices.Clone(level0[i:end])
-		slices.SortFunc(commit, func(s, t *TableMeta) int { return bytes.Compare(s.Smallest, t.Smallest) })
-		if err := checkDisjoint(0, commit); err != nil {
-			return err
+		if len(Runs(level0[i:end])) > 1 {
+			return impossible("tables of one commit, %d and others, overlap in level 0", level0[i].Num)
 		}
 		i = end
 	}

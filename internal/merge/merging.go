@@ -182,22 +182,36 @@ func (m *Merging) Value() ([]byte, error) {
 	return m.heap[0].run.Value()
 }
 
+// Rank says which run the current entry is from, by its index in those given to Reset; 0 if that was one. No stretch has just
+// been taken.
+func (m *Merging) Rank() int {
+	if len(m.heap) == 0 {
+		return 0
+	}
+	return m.heap[0].rank
+}
+
 // Ahead implements Iterator. A stretch is of the run on top, up to where the best of the others goes on; then of that one,
 // and so on, as long as no run that moves on takes back what it has lent.
 func (m *Merging) Ahead(dst []Entry, end key.Internal) int {
 	if m.reverse || m.early {
 		return 0
 	}
-	n := m.took(dst, m.heap[0].run.Ahead(dst, m.nearer(end)))
-	for more := n; more > 0 && n < len(dst) && m.second != nil && m.heap[0].run.Lasting(); n += more {
+	for n := 0; ; {
+		more := m.took(dst[n:], m.heap[0].run.Ahead(dst[n:], m.nearer(end)))
+		if more == 0 {
+			return n
+		}
+		n += more
+		m.early = false
+		if n == len(dst) || m.second == nil || !m.heap[0].run.Lasting() {
+			return n
+		}
 		m.early, m.last = true, dst[n-1]
 		if !m.step() {
-			break
+			return n
 		}
-		more = m.took(dst[n:], m.heap[0].run.Ahead(dst[n:], m.nearer(end)))
-		m.early = more == 0
 	}
-	return n
 }
 
 // Behind implements Iterator. A stretch is of the run on top alone.

@@ -155,7 +155,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a merge goes on although a run takes back what it has lent",
 		Breaks:  "a scan shows what another page has left in the memory of an entry",
-		Changes: []Change{{"internal/merge/merging.go", ` && m.heap[0].run.Lasting(); n += more {`, `; n += more {`}},
+		Changes: []Change{{"internal/merge/merging.go", ` || !m.heap[0].run.Lasting() {`, ` {`}},
 		Killer:  test("merge", "TestMerging_conforms"),
 	},
 	{

@@ -320,8 +320,14 @@ var treeMutants = []Mutant{
 	{
 		Name:    "all is merged when level 0 is paid for",
 		Breaks:  "few scans have the whole database written anew",
-		Changes: []Change{{"internal/compaction/scans.go", `	if paid < entriesOf(v.Levels[:]...) {`, `	if paid < 0 {`}},
+		Changes: []Change{{"internal/compaction/scans.go", `	if paid < entriesOf(v.Levels[:]) {`, `	if paid < 0 {`}},
 		Killer:  test("compaction", "TestPickForScans_mergesWhatIsPaidFor"),
+	},
+	{
+		Name:    "a verification does not look at ages",
+		Breaks:  "a table in the wrong level hides what is newer, and nobody learns of it",
+		Changes: []Change{{"internal/engine/verify.go", `		if same && at < above {`, `		if same && at < 0 {`}},
+		Killer:  test("engine", "TestVerify_noticesAgeThatDoesNotFollowDepth"),
 	},
 	{
 		Name:   "tables that touch are one run of level 0",

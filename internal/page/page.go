@@ -214,52 +214,42 @@ func (p *Page) Child(i int) uint32 {
 }
 
 // Seek returns the index of the first entry whose key is not before k, Len if there is none, and whether its key is k.
-func (p *Page) Seek(k key.Internal) (i int, exact bool) {
-	h := head(k.User, p.prefix)
-	from := p.firstHead(h, 0, p.count)
-	switch c := p.comparePrefix(k.User, min(from, p.count-1)); {
-	case c < 0:
-		return 0, false
-	case c > 0:
-		return p.count, false
-	}
-	return p.seekHead(k, h, from, p.count)
-}
+func (p *Page) Seek(k key.Internal) (i int, exact bool) { return p.SeekAmong(k, 0, p.count, -1) }
 
 // SeekAmong is Seek among the entries from low up to high, which is the result if there is none. It looks at entry known, which
-// should be at hand, and else only at entries whose heads do not decide: what lies beyond the result is not read.
+// should be at hand, and else only at entries whose heads do not decide: what lies beyond the result is not read. If known
+// is negative it looks at the result.
 func (p *Page) SeekAmong(k key.Internal, low, high, known int) (i int, exact bool) {
+	h := head(k.User, p.prefix)
+	from := p.firstHead(h, low, high)
+	if known < 0 {
+		known = min(from, p.count-1)
+	}
 	switch c := p.comparePrefix(k.User, known); {
 	case c < 0:
 		return low, false
 	case c > 0:
 		return high, false
 	}
-	h := head(k.User, p.prefix)
-	return p.seekHead(k, h, p.firstHead(h, low, high), high)
-}
-
-// seekHead is Seek among the entries from low up to high, if none has a head less than h, that of k.
-func (p *Page) seekHead(k key.Internal, h uint32, low, high int) (i int, exact bool) {
-	if low == high || p.head(low) != h {
-		return low, false
+	if from == high || p.head(from) != h {
+		return from, false
 	}
 	if h != math.MaxUint32 {
-		high = p.firstHead(h+1, low, high)
+		high = p.firstHead(h+1, from, high)
 	}
-	for low < high {
-		mid := int(uint(low+high) / 2)
+	for from < high {
+		mid := int(uint(from+high) / 2)
 		e := p.Entry(mid)
 		switch c := key.Compare(e.Key, k); {
 		case c == 0:
 			return mid, true
 		case c < 0:
-			low = mid + 1
+			from = mid + 1
 		default:
 			high = mid
 		}
 	}
-	return low, false
+	return from, false
 }
 
 // comparePrefix says on which side of all keys of the page user lies: negative before, positive after, zero if
