@@ -26,10 +26,6 @@ var ycsbKinds = []ycsbKind{
 
 const ycsbGoroutines = 2
 
-// warmMix is how much longer than it is timed each mix goes on before, so that it meets what it has itself left behind, and the
-// engine has made of it, and not what the one before has left.
-const warmMix = 4
-
 // ycsb measures the mixes on a loaded database, one after the other.
 func (r *run) ycsb() error {
 	if err := steps(r.load, r.calm, func() error { return r.open(r.unsynced(ycsbGoroutines)) }); err != nil {
@@ -44,7 +40,8 @@ func (r *run) ycsb() error {
 	return steps(r.memory("rss_ycsb"), r.check, r.close)
 }
 
-// mix measures one workload, whose inserts begin at row first.
+// mix measures one workload, whose inserts begin at row first. It goes on for a while before the clock runs, and the engine
+// ends what it is at: so that the mix meets what it has itself left behind, not what the one before has.
 func (r *run) mix(w ycsbKind, first uint64) error {
 	readers, end, err := r.readers(ycsbGoroutines, false)
 	if err != nil {
@@ -56,8 +53,8 @@ func (r *run) mix(w ycsbKind, first uint64) error {
 	}
 	var total atomic.Int64
 	work := func(each time.Duration) func() error {
-		total.Store(0)
 		return func() error {
+			total.Store(0)
 			return parallel(ycsbGoroutines, func(g int) error {
 				n, err := clients[g].work(each)
 				total.Add(int64(n))
@@ -66,7 +63,7 @@ func (r *run) mix(w ycsbKind, first uint64) error {
 		}
 	}
 	var took time.Duration
-	err = steps(work(warmMix*r.Each), r.calm, func() (err error) {
+	err = steps(work(warmTimes*r.Each), r.calm, func() (err error) {
 		took, err = r.timed(w.name, work(r.Each))
 		return err
 	})

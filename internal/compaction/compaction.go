@@ -12,7 +12,7 @@
 //
 // A job keeps A1 and A2 by what it takes along: with a table, all tables of the output level that overlap it; with a
 // table of L0, all tables of L0 that overlap it, directly or through others (or all of L0, if they are to become one
-// table there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between
+// table or one run there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between
 // user keys only.
 //
 // L0 receives flushes. Below it lies the base level, into which L0 is compacted, and below that every level is

@@ -91,14 +91,7 @@ func TestGet_newestIsInTheHighestLevel(t *testing.T) {
 	if err := e.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := e.compactOnce(context.Background(), func(v *view, _ compaction.Params) *compaction.Job {
-		job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: 3, Move: true}
-		job.Inputs[0] = v.version.Levels[0]
-		return job
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	moveLevel0(t, e, 3)
 	if v, _, err := e.Get(nil, []byte("key"), Latest); string(v) != "new" || err != nil {
 		t.Errorf("%q, %v", v, err)
 	}
@@ -150,6 +143,19 @@ func TestView_staysWhileAReaderIsInside(t *testing.T) {
 	}
 }
 
+// moveLevel0 moves the table of level 0 to another level, whatever there is in between.
+func moveLevel0(t *testing.T, e *Engine, level int) {
+	t.Helper()
+	_, err := e.compactOnce(context.Background(), func(v *view, _ compaction.Params) *compaction.Job {
+		job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: level, Move: true}
+		job.Inputs[0] = v.version.Levels[0]
+		return job
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A table in the wrong level hides what is newer; Verify is where somebody can see it.
 func TestVerify_noticesAgeThatDoesNotFollowDepth(t *testing.T) {
 	e := openManual(t, memfs.NewVolatile())
@@ -159,13 +165,7 @@ func TestVerify_noticesAgeThatDoesNotFollowDepth(t *testing.T) {
 		if err := e.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.compactOnce(context.Background(), func(v *view, _ compaction.Params) *compaction.Job {
-			job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: level, Move: true}
-			job.Inputs[0] = v.version.Levels[0]
-			return job
-		}); err != nil {
-			t.Fatal(err)
-		}
+		moveLevel0(t, e, level)
 		var damage *corrupt.Error
 		if err := e.Verify(context.Background(), nil); errors.As(err, &damage) != (level == 5) {
 			t.Errorf("with a version in level %d: %v", level, err)

@@ -50,11 +50,10 @@ func (s *Slice) Next() bool {
 	if !s.Valid() {
 		return false
 	}
-	if s.Lasting() { // nothing that was lent is destroyed now
+	if s.Lasting() { // what was lent stays, for the next move to destroy
 		s.lent = append(s.lent, s.key, s.value)
-		kept := s.lent
-		s.lent, s.key, s.value = nil, nil, nil
-		defer func() { s.lent = append(kept, s.lent...) }()
+		s.key, s.value = nil, nil
+		return s.arrive(s.at + 1)
 	}
 	return s.place(s.at + 1)
 }
@@ -145,10 +144,15 @@ func (s *Slice) search(k key.Internal) int {
 	return sort.Search(len(s.Entries), func(i int) bool { return key.Compare(s.Entries[i].Key, k) >= 0 })
 }
 
-// place goes to entry i.
+// place goes to entry i, and destroys what was lent.
 func (s *Slice) place(i int) bool {
 	s.mustBeOpen()
 	s.scribble()
+	return s.arrive(i)
+}
+
+// arrive goes to entry i.
+func (s *Slice) arrive(i int) bool {
 	s.at, s.err = i, nil
 	if i < 0 || i >= len(s.Entries) {
 		return false
