@@ -383,7 +383,10 @@ func TestUpdate_goroutineThatStaysInACallKeepsNoLock(t *testing.T) {
 			return err
 		}
 		go func() {
-			_, err := tx.GetForUpdate([]byte("a"))
+			err := ErrTxInUse // as it is while the function below asks whether the call is in progress
+			for errors.Is(err, ErrTxInUse) {
+				_, err = tx.GetForUpdate([]byte("a"))
+			}
 			straggler <- err
 		}()
 		for { // until the call is in progress
