@@ -26,8 +26,9 @@ type Run struct {
 // RunWriter writes a Run, in tables of the usual size. Its memory is that of one table's writer. It belongs to one
 // goroutine, and ends with Finish or Abort.
 type RunWriter struct {
-	run *Run
-	out *output // the table that is being written, nil if none is
+	run     *Run
+	out     *output  // the table that is being written, nil if none is
+	written unsynced // the tables that Finish makes durable
 }
 
 // NewRun returns a writer of a run that is only to be read again by this process. Its entries appear with sequence number
@@ -67,12 +68,15 @@ func (w *RunWriter) beginTable(user []byte) error {
 		return fmt.Errorf("run: key %q added after %q", user, w.run.tables[n-1].meta.Largest)
 	}
 	num := e.newNum()
-	out, err := e.newOutput(num)
+	to := &w.written
+	if w.run.fleeting {
+		to = nil
+	}
+	out, err := e.newOutput(num, to)
 	if err != nil {
 		e.discard(filename.Make(filename.Table, num))
 		return fmt.Errorf("begin a table of a run: %w", err)
 	}
-	out.fleeting = w.run.fleeting
 	w.out = out
 	return nil
 }
@@ -97,6 +101,10 @@ func (w *RunWriter) Finish() (*Run, error) {
 			return nil, err
 		}
 	}
+	if err := w.written.sync(); err != nil {
+		w.Abort()
+		return nil, fmt.Errorf("sync the tables of a run: %w", err)
+	}
 	return w.run, nil
 }
 
@@ -107,6 +115,7 @@ func (w *RunWriter) Abort() {
 		out.Abort() // the file goes
 		w.run.engine.discard(filename.Make(filename.Table, out.num))
 	}
+	w.written.close() // the files go
 	w.run.Remove()
 }
 

@@ -32,7 +32,7 @@ func (m *Table) resetTree() {
 	for i := range m.paths {
 		m.paths[i].stale()
 	}
-	m.tree.leaves, m.tree.inners = 0, 0
+	m.tree.leaves, m.tree.inners, m.tree.tension = 0, 0, 0
 	m.tree.root.Store(uint64(m.newLeaf(0, nil)))
 }
 
@@ -72,6 +72,9 @@ func (m *Table) appendSlot(l *leaf, slot uint64) bool {
 		return false
 	}
 	l.slots[n] = slot
+	if n >= splitPosition {
+		m.tree.tension += 2
+	}
 	if sortedOf(state) == n && (n == 0 || m.less(l.slots[n-1], slot)) {
 		state += 1 << 8
 	}
@@ -92,6 +95,10 @@ func (m *Table) split(p *path, s span, slot uint64) {
 	left := m.rewriteLeaf(span{0, s.low, middle}, slots[:splitPosition], l.skip)
 	right := m.rewriteLeaf(span{0, middle, s.high}, slots[splitPosition:], l.skip)
 	m.tree.leaves--
+	m.tree.tension -= fullTension
+	if l.state&extended != 0 {
+		m.tree.tension += fullTension - extendedTension
+	}
 	m.replaceChild(p, left, middle, right)
 }
 
@@ -101,6 +108,7 @@ func (m *Table) split(p *path, s span, slot uint64) {
 func (m *Table) extend(p *path, s span, slot uint64) {
 	l := m.leaf(s.node)
 	atomic.StoreUint32(&l.state, l.state|extended)
+	m.tree.tension -= fullTension - extendedTension
 	first := ref(slot)
 	right := m.rewriteLeaf(span{0, first, s.high}, []uint64{slot}, l.skip)
 	m.replaceChild(p, s.node, first, right)

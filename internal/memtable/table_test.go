@@ -78,9 +78,10 @@ func fillToTheBrim(t *testing.T, table *Table, makeKey func(n int) []byte, opera
 		if !table.Fits(b.Count(), len(b.Bytes())) {
 			return
 		}
+		most := entriesSizeMax(b.Count(), len(b.Bytes())) + table.tree.growthMax(operations)
 		table.Apply(&b, key.SeqNum(n-operations+1)) // panics if the arena overflows
-		if grown := room - (table.Size() - table.Used()); grown > entriesSizeMax(b.Count(), len(b.Bytes()))+table.tree.growthMax(operations) {
-			t.Fatalf("a batch took %d bytes", grown)
+		if grown := room - (table.Size() - table.Used()); grown > most {
+			t.Fatalf("a batch took %d bytes of %d that it may take", grown, most)
 		}
 		if table.Used() > table.Size() || table.index.keys > table.index.limit {
 			t.Fatalf("used %d of %d bytes, %d of %d keys", table.Used(), table.Size(), table.index.keys, table.index.limit)
@@ -90,22 +91,29 @@ func fillToTheBrim(t *testing.T, table *Table, makeKey func(n int) []byte, opera
 
 // A table that claims to be full too early would be flushed half empty, and flushes cost disk writes.
 func TestFits_wastesLittle(t *testing.T) {
-	table := newTable(t, 4<<20)
-	key24 := func(n int) []byte { return fmt.Appendf(nil, "%024x", rand.Uint64()) }
-	n := 0
-	for ; ; n++ {
-		var b batch.Batch
-		b.Put(key24(n), make([]byte, 150))
-		if !table.Fits(b.Count(), len(b.Bytes())) {
-			break
+	for _, test := range []struct{ size, operations, leave, payload int }{
+		{4 << 20, 1, 16 << 10, 60}, // leave in bytes, payload in percent of size
+		{13 << 20, 10_000, 3 << 20, 50},
+	} {
+		table := newTable(t, test.size)
+		n := 0
+		for {
+			var b batch.Batch
+			for range test.operations {
+				b.Put(fmt.Appendf(nil, "%024x", rand.Uint64()), make([]byte, 150))
+			}
+			if !table.Fits(b.Count(), len(b.Bytes())) {
+				break
+			}
+			table.Apply(&b, key.SeqNum(n+1))
+			n += test.operations
 		}
-		table.Apply(&b, key.SeqNum(n+1))
-	}
-	if left := table.Size() - table.Used(); left > 16<<10 {
-		t.Errorf("%d bytes of %d left after %d entries", left, table.Size(), n)
-	}
-	if payload := n * 174; payload < table.Size()*6/10 {
-		t.Errorf("%d bytes of keys and values fill a table of %d", payload, table.Size())
+		if left := table.Size() - table.Used(); left > test.leave {
+			t.Errorf("%d bytes of %d left after %d entries in batches of %d", left, test.size, n, test.operations)
+		}
+		if payload := n * 174; payload < test.size*test.payload/100 {
+			t.Errorf("%d bytes of keys and values fill a table of %d in batches of %d", payload, test.size, test.operations)
+		}
 	}
 }
 

@@ -45,8 +45,10 @@ import (
 type tree struct {
 	root atomic.Uint64 // height (upper 32 bits; 0 = the root is a leaf), ref of the root
 
-	// The writer's counts of live nodes, and its room for one node and one more.
+	// The writer's counts of live nodes, how near their leaves are to being split (see growthMax), and its room for one node
+	// and one more.
 	leaves, inners int
+	tension        int
 	slots          [leafSlots + 1]uint64
 	merged         [leafSlots + 1]uint64
 	branches       [innerChildren + 1]branch
@@ -64,6 +66,9 @@ const (
 	innerSizeMax  = innerHeader + innerChildren*12
 	extended      = 1 << 16 // see extend
 	splitPosition = (leafSlots + 1) / 2
+
+	fullTension     = 2 * (leafSlots - splitPosition)
+	extendedTension = fullTension / 2
 )
 
 type leaf struct {
