@@ -130,10 +130,15 @@ func TestMetrics_countConflictsAndWaits(t *testing.T) {
 			if _, err := a.GetForUpdate([]byte("k")); !errors.Is(err, ErrNotFound) {
 				t.Fatal(err)
 			}
-			done := make(chan error)
+			done := make(chan error, 1)
 			go func() { done <- errors.Join(increment(b, "k"), b.Commit()) }()
 			for db.Metrics().Transactions.LockWaits == 0 {
-				runtime.Gosched()
+				select {
+				case err := <-done:
+					t.Fatalf("it did not wait for the lock: %v", err)
+				default:
+					runtime.Gosched()
+				}
 			}
 			if err := errors.Join(a.Rollback(), <-done); err != nil {
 				t.Fatal(err)

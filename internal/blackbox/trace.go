@@ -85,7 +85,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 }
 
 // patience bounds how long a driver may think about one command. A damaged store may send it round in circles.
-const patience = 2 * time.Second
+const patience = 30 * time.Second
 
 // errDied is an answer that never came.
 var errDied = errors.New("the driver died")

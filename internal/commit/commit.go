@@ -123,6 +123,8 @@ type Queue struct {
 	several    bool       // it had several members
 	hurried    int        // groups that do not wait for company any more; see assemble
 
+	longYield time.Duration // that of the constant, but for tests
+
 	flightMu sync.Mutex // held for a few instructions, or one look through inFlight
 	inFlight flight     // written by the holder of pipelineMu
 }
@@ -154,8 +156,12 @@ func (f *flight) mayWrite(user []byte) bool {
 }
 
 // NewQueue returns a queue that numbers from next on.
-func NewQueue(env Env, next key.SeqNum) *Queue { return &Queue{env: env, next: next} }
+func NewQueue(env Env, next key.SeqNum) *Queue {
+	return &Queue{env: env, next: next, longYield: longYield}
+}
 
+// requests are those of all queues, so one whose channel was made in a bubble of testing/synctest may come to a queue
+// outside of it, and its process dies if it waits there.
 var requests = sync.Pool{New: func() any { return &Request{done: make(chan struct{}, 1)} }}
 
 // Commit carries c through the five steps and returns its last sequence number. It borrows what c names until it
@@ -283,7 +289,7 @@ func (q *Queue) assemble(alone bool) {
 	default:
 		start := time.Now()
 		runtime.Gosched()
-		if time.Since(start) > longYield {
+		if time.Since(start) > q.longYield {
 			q.hurried = hurriedGroups
 		}
 	}

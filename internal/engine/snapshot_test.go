@@ -50,23 +50,16 @@ func TestSnapshot_isNumberedAndRegisteredInOneStep(t *testing.T) {
 	e := openManual(t, memfs.NewVolatile())
 	defer e.Close()
 	put(t, e, "key", "1")
-	taken := make(chan *Snapshot)
+	taken := make(chan *Snapshot, 1)
 	e.snapshots.mu.Lock()
 	go func() { taken <- e.Snapshot() }()
-	waitUntilBlocked("engine.(*snapshots).add")
+	endsBefore(taken, func() bool { return blockedIn("engine.(*snapshots).add") })
 	published := e.visible.Add(1)
 	e.snapshots.mu.Unlock()
 	s := <-taken
 	defer s.Close()
 	if uint64(s.Seq()) != published {
 		t.Errorf("the snapshot was numbered %d before it was registered, at %d", s.Seq(), published)
-	}
-}
-
-// waitUntilBlocked waits until some goroutine waits for a mutex in function.
-func waitUntilBlocked(function string) {
-	for !blockedIn(function) {
-		runtime.Gosched()
 	}
 }
 

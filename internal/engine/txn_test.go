@@ -267,7 +267,7 @@ func TestTxn_Lock_waitsForCommitsInProgress(t *testing.T) {
 }
 
 // endsBefore waits until done has something, and reports true, or until condition holds.
-func endsBefore(done <-chan error, condition func() bool) bool {
+func endsBefore[T any](done <-chan T, condition func() bool) bool {
 	for !condition() {
 		if len(done) > 0 {
 			return true

@@ -64,8 +64,9 @@ type app struct {
 	json, quiet, noColor bool
 	memoryLimit          sizeFlag
 
-	// afterKill is that of demo.Config and validate.CrashConfig, for tests.
-	afterKill func(*lightningdb.DB) error
+	// afterKill is that of validate.CrashConfig, and afterDemoKill that of demo.Config, for tests.
+	afterKill     func(*lightningdb.DB) error
+	afterDemoKill func(db *lightningdb.DB, acked map[string]bool) error
 }
 
 func (a *app) run(ctx context.Context, args []string) int {

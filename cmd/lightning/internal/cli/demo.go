@@ -37,7 +37,7 @@ is there in part. The numbers are counted; if they are not these, the exit code 
 }
 
 func (a *app) demo(ctx context.Context, c demo.Config) error {
-	c.MemoryLimit, c.AfterKill = int64(a.memoryLimit), a.afterKill
+	c.MemoryLimit, c.AfterKill = int64(a.memoryLimit), a.afterDemoKill
 	c.Out, c.Terminal = a.story(), a.progressOut()
 	report, err := demo.Run(ctx, c)
 	if errors.Is(err, demo.ErrNotWhole) {

@@ -69,43 +69,38 @@ func TestDemo_keepsTheDatabaseAsked(t *testing.T) {
 // A check that cannot fail proves nothing: every kind of damage must be counted, named and turned into an exit code.
 func TestDemo_noticesEveryKindOfDamage(t *testing.T) {
 	t.Setenv(childVariable, "1")
-	firstKey := func(db *lightningdb.DB, prefix string) ([]byte, error) {
-		entries := db.Prefix([]byte(prefix)).Limit(1)
-		for key := range entries.Keys() {
-			return append([]byte(nil), key...), nil
-		}
-		return nil, errors.Join(entries.Err(), errors.New("nothing under "+prefix))
-	}
-	change := func(prefix string, f func(*lightningdb.DB, []byte) error) func(*lightningdb.DB) error {
-		return func(db *lightningdb.DB) error {
-			key, err := firstKey(db, prefix)
-			if err != nil {
-				return err
-			}
-			return f(db, key)
-		}
+	type sabotage = func(db *lightningdb.DB, path string) error // path is that of an acknowledged file
+	change := func(prefix string, f func(*lightningdb.DB, []byte) error) sabotage {
+		return func(db *lightningdb.DB, path string) error { return f(db, []byte(prefix+path)) }
 	}
 	remove := func(db *lightningdb.DB, key []byte) error { return db.Delete(key) }
 	replace := func(db *lightningdb.DB, key []byte) error { return db.Put(key, []byte("7")) }
 	for name, c := range map[string]struct {
-		sabotage func(*lightningdb.DB) error
+		sabotage sabotage
 		want     string
 	}{
-		"a posting is missing": {change("w/", remove), "lost 1, torn 1"},
-		"a posting is wrong":   {change("w/", replace), "lost 1, torn 1"},
+		"a posting is missing": {change("w/func/", remove), "lost 1, torn 1"},
+		"a posting is wrong":   {change("w/func/", replace), "lost 1, torn 1"},
 		"a content is missing": {change("f/", remove), "lost 1, torn 1"},
 		"a metadata is wrong":  {change("m/", replace), "lost 1, torn 1"},
-		"an entry too much": {func(db *lightningdb.DB) error { return db.Put([]byte("w/word/nowhere"), []byte("1")) },
-			"lost 0, torn 1"},
-		"an entry of no kind": {func(db *lightningdb.DB) error { return db.Put([]byte("x"), []byte("1")) },
+		"an entry too much": {func(db *lightningdb.DB, _ string) error {
+			return db.Put([]byte("w/word/nowhere"), []byte("1"))
+		}, "lost 0, torn 1"},
+		"an entry of no kind": {func(db *lightningdb.DB, _ string) error { return db.Put([]byte("x"), []byte("1")) },
 			"lost 0, torn 1"},
 		"a posting too much":      {extraPosting, "lost 1, torn 1"},
-		"a whole file is missing": {change("f/", removeFile), "lost 1, torn 0"},
+		"a whole file is missing": {removeFile, "lost 1, torn 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, complaint strings.Builder
 			a := &app{Env: Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &complaint,
-				Getenv: func(string) string { return "" }}, afterKill: c.sabotage}
+				Getenv: func(string) string { return "" }}}
+			a.afterDemoKill = func(db *lightningdb.DB, acked map[string]bool) error {
+				for path := range acked {
+					return c.sabotage(db, path)
+				}
+				return errors.New("nothing was acknowledged")
+			}
 			code := a.run(t.Context(), []string{"demo", "--source", sourceTree(t, 60)})
 			if code != exitFailure || !strings.Contains(complaint.String(), c.want) {
 				t.Fatalf("exit code %d, want %q:\n%s%s", code, c.want, out.String(), complaint.String())
@@ -119,18 +114,12 @@ func TestDemo_noticesEveryKindOfDamage(t *testing.T) {
 }
 
 // extraPosting adds a word to a file that does not have it.
-func extraPosting(db *lightningdb.DB) error {
-	files := db.Prefix([]byte("f/")).Limit(1)
-	var path string
-	for key := range files.Keys() {
-		path = string(key[2:])
-	}
-	return errors.Join(files.Err(), db.Put([]byte("w/unheard_of/"+path), []byte("1")))
+func extraPosting(db *lightningdb.DB, path string) error {
+	return db.Put([]byte("w/unheard_of/"+path), []byte("1"))
 }
 
-// removeFile removes a file with everything that belongs to it, given its content's key.
-func removeFile(db *lightningdb.DB, key []byte) error {
-	path := string(key[2:])
+// removeFile removes a file with everything that belongs to it.
+func removeFile(db *lightningdb.DB, path string) error {
 	var batch lightningdb.Batch
 	all := db.Range(nil, nil)
 	for key := range all.Keys() {

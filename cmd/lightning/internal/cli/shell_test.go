@@ -73,11 +73,14 @@ func TestShell_interruptEndsAScript(t *testing.T) {
 	in, pipe := io.Pipe()
 	defer pipe.Close()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	result := make(chan outcome)
+	result := make(chan outcome, 1)
 	dir := t.TempDir()
-	go func() { result <- lightningIn(ctx, Env{Stdin: in}, "shell", dir) }()
+	go func() {
+		defer in.Close() // who still writes would wait for ever
+		result <- lightningIn(ctx, Env{Stdin: in}, "shell", dir)
+	}()
 	if _, err := io.WriteString(pipe, "put a 1\nbegin\nput b 1\n"); err != nil {
-		t.Fatal(err)
+		t.Fatalf("it ended by itself: %v\n%+v", err, <-result)
 	}
 	cancel(errors.New("told to stop"))
 	select {

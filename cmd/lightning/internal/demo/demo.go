@@ -49,9 +49,9 @@ type Config struct {
 	Terminal io.Writer // where progress is drawn; nil for nowhere
 	Bold     func(string) string
 
-	// AfterKill, if not nil, is called with the recovered database before the first check. Tests damage the
-	// database here to prove that the checks notice.
-	AfterKill func(*lightningdb.DB) error
+	// AfterKill, if not nil, is called with the recovered database and the paths of the acknowledged files, which it only
+	// reads, before the first check. Tests damage the database here to prove that the checks notice.
+	AfterKill func(db *lightningdb.DB, acked map[string]bool) error
 }
 
 // Report is what a run found. Times are in seconds, sizes in bytes.
@@ -131,7 +131,7 @@ func (r *run) recoverAndFinish(ctx context.Context) (err error) {
 	defer func() { err = join.Errors(err, db.Close()) }()
 	r.say.recovery(r, db.Recovery())
 	if r.AfterKill != nil {
-		if err := r.AfterKill(db); err != nil {
+		if err := r.AfterKill(db, r.acked); err != nil {
 			return err
 		}
 	}

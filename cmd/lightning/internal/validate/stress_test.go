@@ -256,6 +256,16 @@ func TestStress_memoryIsMeasured(t *testing.T) {
 	}
 }
 
+// A database that stands still for seconds must be found out, and a machine that is busy for a moment must not.
+func TestEndurance_judgesLongIntervalsOnly(t *testing.T) {
+	for ago, judged := range map[time.Duration]bool{enduranceInterval: true, enduranceJudged: true, 0: false} {
+		r := &rates{stress: &stress{say: printer{out: io.Discard}}, last: time.Now().Add(-ago)}
+		if err := r.interval(); errors.Is(err, ErrBroken) != judged {
+			t.Errorf("%v without a commit: %v", ago, err)
+		}
+	}
+}
+
 // A run in which nothing was committed or compared would pass for a good one.
 func TestStress_failsIfNothingHappened(t *testing.T) {
 	idle := test{name: "idle", run: func(context.Context, *stress) error { return nil }}
