@@ -33,7 +33,10 @@ type Metrics struct {
 	Log        LogMetrics
 	Flush      WorkMetrics
 	Compaction WorkMetrics
-	Stall      StallMetrics
+
+	CompactionWaits bool // a compaction is due when a burst of writes is over
+
+	Stall StallMetrics
 
 	// WriteAmplification is bytes written to log and tables for each byte written by commits; 0 before the first.
 	WriteAmplification float64
@@ -166,6 +169,7 @@ func (db *DB) Metrics() Metrics {
 		},
 		Flush:           workMetrics(m.Flush, m.Flushing),
 		Compaction:      workMetrics(m.Compaction, m.Compacting),
+		CompactionWaits: m.Waiting,
 		Stall:           StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause},
 		ObsoleteFiles:   m.Obsolete,
 		BackgroundError: m.Failure,

@@ -66,7 +66,7 @@ func (l *lightning) Sync() error { return l.db.Sync() }
 
 func (l *lightning) Busy() (bool, error) {
 	m := l.db.Metrics()
-	busy := m.Memtable.Frozen+m.Flush.Running+m.Compaction.Running > 0
+	busy := m.Memtable.Frozen+m.Flush.Running+m.Compaction.Running > 0 || m.CompactionWaits
 	for _, level := range m.Levels {
 		busy = busy || level.Score >= 1
 	}

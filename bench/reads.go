@@ -66,15 +66,17 @@ func (r *run) reads() error {
 	return nil
 }
 
-// warm reads the probes for a while before the clock runs, so that the first row of a kind is not that of a cold cache.
+// warm reads the probes before the clock runs, so that the first row of a kind is not that of a cold cache.
 func (r *run) warm(p *probes) error {
 	const goroutines = 2
 	readers, end, err := r.readers(goroutines, true /* shared */)
 	if err != nil {
 		return err
 	}
-	_, err = readAll(readers, p, 2*r.Each)
-	return errors.Join(err, end())
+	return errors.Join(r.warmUp(func(each time.Duration) error {
+		_, err := readAll(readers, p, each)
+		return err
+	}), end())
 }
 
 // readWith measures reads of the probes by so many goroutines.

@@ -190,6 +190,16 @@ func (r *run) calm() error {
 	return err
 }
 
+// warmTimes is for how many times the time of a row warmUp works before it lets the engine come to rest.
+const warmTimes = 4
+
+// warmUp does the work of a row before the clock runs, has the engine end what it makes of that, and does some more: so that
+// the row is neither that of a cold cache and of fresh memory, nor that of a database which has just found out what it is
+// used for.
+func (r *run) warmUp(work func(each time.Duration) error) error {
+	return steps(func() error { return work(warmTimes * r.Each) }, r.calm, func() error { return work(r.Each) })
+}
+
 // readers opens a reader for each goroutine.
 func (r *run) readers(n int, shared bool) (all []Reader, end func() error, err error) {
 	for range n {

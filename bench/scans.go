@@ -42,11 +42,7 @@ func (r *run) scans(prefix string, n int) error {
 	return nil
 }
 
-// warmTimes is for how many times the time of a row scans and mixes go on before the clock runs.
-const warmTimes = 4
-
-// warmScans walks before the clock runs, and lets the engine do what it makes of that: so that the first row is neither that
-// of a cold cache nor that of a database which has just found out that it is scanned.
+// warmScans walks before the clock runs.
 func (r *run) warmScans(n int) error {
 	reader, err := r.engine.Reader(true)
 	if err != nil {
@@ -55,12 +51,14 @@ func (r *run) warmScans(n int) error {
 	defer reader.Close()
 	random := seeded(8)
 	p := r.data.probes(1000, func() uint64 { return random.Uint64N(uint64(n)) })
-	for i, deadline := 0, time.Now().Add(warmTimes*r.Each); time.Now().Before(deadline); i++ {
-		if err := reader.Scan(p.key(i%len(p.sums)), forward, 100, func(_, _ []byte) {}); err != nil {
-			return err
+	return r.warmUp(func(each time.Duration) error {
+		for i, deadline := 0, time.Now().Add(each); time.Now().Before(deadline); i++ {
+			if err := reader.Scan(p.key(i%len(p.sums)), forward, 100, func(_, _ []byte) {}); err != nil {
+				return err
+			}
 		}
-	}
-	return r.calm()
+		return nil
+	})
 }
 
 func ignoreUnsupported(err error) error {

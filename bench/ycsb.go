@@ -40,8 +40,8 @@ func (r *run) ycsb() error {
 	return steps(r.memory("rss_ycsb"), r.check, r.close)
 }
 
-// mix measures one workload, whose inserts begin at row first. It goes on for a while before the clock runs, and the engine
-// ends what it is at: so that the mix meets what it has itself left behind, not what the one before has.
+// mix measures one workload, whose inserts begin at row first. It meets what it has itself left behind, not what the one
+// before has.
 func (r *run) mix(w ycsbKind, first uint64) error {
 	readers, end, err := r.readers(ycsbGoroutines, false)
 	if err != nil {
@@ -52,19 +52,17 @@ func (r *run) mix(w ycsbKind, first uint64) error {
 		clients[g] = newClient(r, w, readers[g], first+uint64(g)*writerRows, uint64(g))
 	}
 	var total atomic.Int64
-	work := func(each time.Duration) func() error {
-		return func() error {
-			total.Store(0)
-			return parallel(ycsbGoroutines, func(g int) error {
-				n, err := clients[g].work(each)
-				total.Add(int64(n))
-				return err
-			})
-		}
+	work := func(each time.Duration) error {
+		total.Store(0)
+		return parallel(ycsbGoroutines, func(g int) error {
+			n, err := clients[g].work(each)
+			total.Add(int64(n))
+			return err
+		})
 	}
 	var took time.Duration
-	err = steps(work(warmTimes*r.Each), r.calm, func() (err error) {
-		took, err = r.timed(w.name, work(r.Each))
+	err = steps(func() error { return r.warmUp(work) }, func() (err error) {
+		took, err = r.timed(w.name, func() error { return work(r.Each) })
 		return err
 	})
 	for _, c := range clients {

@@ -194,10 +194,13 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 // CompactStep runs the most urgent compaction. It reports whether there was one.
 func (e *Engine) CompactStep() (bool, error) {
 	return e.compactOnce(e.ctx, func(v *view, p compaction.Params) *compaction.Job {
-		if job := compaction.Pick(v.version, p, noneBusy); job != nil {
-			return job
+		job := compaction.Pick(v.version, p, noneBusy)
+		if job == nil && p.Quiet {
+			job = e.pickForScans(v, p)
 		}
-		return e.pickForScans(v, p)
+		e.stats.compactionWaits.Store(job == nil && !p.Quiet &&
+			compaction.Pick(v.version, e.compactionParams(p.OldestSnapshot, true), noneBusy) != nil)
+		return job
 	})
 }
 
@@ -218,7 +221,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 	}
 	defer e.unref(v)
 	held := e.snapshots.hold(e, v.version.LastSeq)
-	job := pick(v, e.compactionParams(v, held[0]))
+	job := pick(v, e.compactionParams(held[0], e.isQuiet(v)))
 	if job == nil {
 		return false, nil
 	}

@@ -14,12 +14,12 @@ import (
 // ever, and readers with them.
 func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, err := Open(Options{FS: memfs.NewVolatile()})
+		fs := memfs.New()
+		e, err := Open(Options{FS: fs})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer e.Close()
-		defer e.Snapshot().Close() // what it needs is no garbage, of which the quiet moments of a burst take care
+		defer func() { e.Close() }()
 		level0 := func() int {
 			synctest.Wait()
 			return e.view.Load().level0
@@ -33,18 +33,44 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 				}
 			}
 		}
-		const most = burstDue * compaction.DefaultL0Trigger
+		const most = burstRuns
 		flush(most - 1)
 		if n := level0(); n != most-1 {
 			t.Errorf("in a burst level 0 has %d runs of %d", n, most-1)
+		}
+		if !e.Metrics().Waiting {
+			t.Error("the metrics do not say that a compaction waits")
 		}
 		time.Sleep(burstPause + time.Millisecond)
 		if n := level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("after a burst level 0 still has %d runs", n)
 		}
+		if e.Metrics().Waiting {
+			t.Error("after a burst a compaction still waits")
+		}
 		flush(most)
 		if n := level0(); n >= most {
 			t.Errorf("in a long burst level 0 has %d runs", n)
+		}
+		flush(compaction.DefaultL0Trigger)
+		before := level0()
+		if before < compaction.DefaultL0Trigger {
+			t.Fatalf("level 0 has %d runs, and none are due", before)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		again, err := Open(Options{FS: fs.Kill()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e = again
+		if n := level0(); n != before {
+			t.Errorf("level 0 has %d runs right after Open, %d before", n, before)
+		}
+		time.Sleep(burstPause + time.Millisecond)
+		if n := level0(); n >= compaction.DefaultL0Trigger {
+			t.Errorf("level 0 still has %d runs, and nobody has written since Open", n)
 		}
 	})
 }

@@ -70,7 +70,7 @@ type Engine struct {
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
 
-	rotated atomic.Int64 // when a memtable was last frozen, in nanoseconds since 1970; 0 is never
+	rotated atomic.Int64 // when a memtable was last frozen, or the engine opened, in nanoseconds since 1970
 
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on
@@ -115,6 +115,7 @@ func Open(opts Options) (*Engine, error) {
 	}
 	e.MemoryStep()
 	if !e.opts.ReadOnly && !e.opts.Manual {
+		e.rotated.Store(e.opts.Now().UnixNano()) // what is due waits for a burst that may follow
 		e.startBackground()
 	}
 	return e, nil

@@ -27,6 +27,8 @@ type stats struct {
 	flushing   atomic.Bool
 	compacting atomic.Bool
 
+	compactionWaits atomic.Bool // for the end of a burst of writes; those that scans pay for aside
+
 	mu         sync.Mutex
 	flush      Work
 	compaction Work
@@ -115,6 +117,7 @@ type Metrics struct {
 	Compaction   Work
 	Flushing     bool
 	Compacting   bool
+	Waiting      bool // a compaction, for the end of a burst of writes
 	MemoryLimit  int64
 	Syncs        uint64
 	Stall        Stall
@@ -143,6 +146,7 @@ func (e *Engine) Metrics() Metrics {
 		Ingests:     e.stats.ingests.Load(),
 		Flushing:    e.stats.flushing.Load(),
 		Compacting:  e.stats.compacting.Load(),
+		Waiting:     e.stats.compactionWaits.Load(),
 		MemoryLimit: e.opts.MemoryLimit,
 		Syncs:       e.stats.syncs.Load(),
 		Snapshots:   e.openSnapshots.Load(),
@@ -170,7 +174,9 @@ func (e *Engine) Metrics() Metrics {
 	}
 	if v := e.view.Load(); v != nil {
 		m.Version, m.Frozen = v.version, len(v.mems)-1
-		m.Levels = compaction.Levels(v.version, e.compactionParams(v, m.OldestSeq))
+		quiet := e.isQuiet(v)
+		m.Levels = compaction.Levels(v.version, e.compactionParams(m.OldestSeq, quiet))
+		m.Waiting = m.Waiting || !quiet && e.scansHavePaid(v)
 		for _, mem := range v.mems {
 			m.MemtableUsed += int64(mem.Used())
 			m.MemtableRows += mem.Count()

@@ -57,10 +57,13 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.Seq
 // inner entries, length) is reached by many times as much.
 const minFullBytes = 4 << 20
 
-// burstDue is the score from which on a level is compacted while there is a burst of writes, level 0 at twice as many runs as
-// else: writers have more to gain then from processors and disk than readers from a run less (docs/decisions/0004). Level 0
-// stays below slowTables.
-const burstDue = 2
+// While there is a burst of writes a level is compacted from score burstDue on, level 0 from burstRuns runs on, and nothing
+// for the sake of space: writers have more to gain then from processors and disk than readers from a run less
+// (docs/decisions/0004). Level 0 stays below slowTables.
+const (
+	burstDue  = 2
+	burstRuns = 16
+)
 
 // burstPause is how long after the last rotation a burst of writes is over. Within it a burst fills a memtable.
 const burstPause = 2 * time.Second
@@ -74,19 +77,22 @@ func (e *Engine) burstLeft() time.Duration {
 	return max(0, burstPause-since)
 }
 
+// isQuiet reports whether no writes are in more need of processors and disk than a compaction.
+func (e *Engine) isQuiet(v *view) bool { return len(v.mems) == 1 && e.burstLeft() == 0 }
+
 // compactionParams are the measures by which compactions are picked.
-func (e *Engine) compactionParams(v *view, oldest key.SeqNum) compaction.Params {
-	quiet, due := len(v.mems) == 1, 1.0
-	if !quiet || e.burstLeft() > 0 {
-		due = burstDue
+func (e *Engine) compactionParams(oldest key.SeqNum, quiet bool) compaction.Params {
+	due, l0 := 1.0, compaction.DefaultL0Trigger
+	if !quiet {
+		due, l0 = burstDue, burstRuns/burstDue
 	}
 	return compaction.Params{
 		BaseBytes:        int64(e.budget.memtable),
 		Multiplier:       compaction.DefaultMultiplier,
 		TargetTableBytes: e.budget.table,
 		FullBytes:        minFullBytes,
-		L0Trigger:        compaction.DefaultL0Trigger,
-		L0Bytes:          compaction.DefaultL0Trigger * int64(e.budget.memtable),
+		L0Trigger:        l0,
+		L0Bytes:          int64(l0) * int64(e.budget.memtable),
 		OldestSnapshot:   oldest,
 		Futile:           e.futile.has,
 		Due:              due,

@@ -28,19 +28,15 @@ func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, 
 	if seq == Latest {
 		seq = key.SeqNum(e.visible.Load())
 	}
-	out, found, err = e.search(v, dst, user, hash, seq, guard.Tick()%paySample == 0)
+	out, found, err = e.search(v, dst, user, hash, seq)
 	if err == nil {
 		e.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
 	return out, found, err
 }
 
-// paySample is how many reads the one in as many pays for, that notes what it spends.
-const paySample = 256
-
-// search is Get by way of the tree. pays says whether it notes what it has spent because there are several runs.
-func (e *Engine) search(v *view, dst, user []byte, hash uint64, seq key.SeqNum, pays bool) (
-	out []byte, found bool, err error) {
+// search is Get by way of the tree.
+func (e *Engine) search(v *view, dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, found bool, err error) {
 	for _, m := range v.mems {
 		if out, kind, ok := m.Get(dst, user, hash, seq); ok {
 			if kind == key.KindMerge {
@@ -59,9 +55,6 @@ func (e *Engine) search(v *view, dst, user []byte, hash uint64, seq key.SeqNum, 
 				return e.getMerged(v, dst, user, hash, seq)
 			}
 			return resolveTable(dst, out, kind, err)
-		}
-		if pays && i < len(v.runs)-1 {
-			e.noteHops(v, paySample) // looking in vain is about one
 		}
 	}
 	return dst, false, nil

@@ -21,8 +21,8 @@ import (
 // Back-pressure by the number of sorted runs in level 0, most of them one table: from slowTables on each write waits a little, more with every
 // further table; at stopTables writes wait until a compaction has caught up.
 const (
-	slowTables = 16
-	stopTables = 32
+	slowTables = 24
+	stopTables = 40
 	slowStep   = 100 * time.Microsecond // per 64 KiB of batch and table over slowTables
 	slowSleep  = time.Millisecond       // shorter waits are saved up: a sleep of microseconds takes fifty of them
 )
