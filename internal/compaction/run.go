@@ -42,8 +42,7 @@ type Output interface {
 	// Full reports that no further user key may be added; further versions of the last one may. It never does so while
 	// the output holds less than Params.FullBytes.
 	Full() bool
-	// Finish completes the file and says what is in it. Whoever made the output sees to it that the file becomes durable, and
-	// is closed, also if Finish fails.
+	// Finish completes, syncs and closes the file and says what is in it. If it fails, the file is closed all the same.
 	Finish() (*manifest.TableMeta, error)
 	// Abort closes the file, in whatever state it is.
 	Abort() error

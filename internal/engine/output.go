@@ -27,26 +27,22 @@ func (e *Engine) writeTables(m *memRef, version *manifest.Version, held []key.Se
 // the floor of the edit, everything stays readable.
 func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
-	var written unsynced
 	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
 		Open:   e.openInput,
 		NewNum: e.newNum,
 		Rules:  e.rules,
-		Create: func(num filename.Num) (compaction.Output, error) { return e.newOutput(num, &written) },
+		Create: e.createOutput,
 		Remove: func(num filename.Num) error {
 			e.discard(filename.Make(filename.Table, num))
 			return nil
 		},
 	})
 	if err != nil {
-		return nil, stats, join.Errors(err, written.close())
+		return nil, stats, err
 	}
 	edit.Floor = held[len(held)-1]
 	if stats.Outputs > 0 {
-		if err = written.sync(); err == nil {
-			err = e.fs.SyncDir()
-		}
-		if err != nil {
+		if err = e.fs.SyncDir(); err != nil {
 			e.discardTables(edit)
 		}
 	}
@@ -117,18 +113,25 @@ type output struct {
 	num    filename.Num
 	id     uint64
 
-	to *unsynced // where the file goes when it is complete; nil if it will not outlive the process
+	fleeting bool // not to be synced: it will not outlive the process
 }
 
-// newOutput begins table num, which is left to to when it is complete.
-func (e *Engine) newOutput(num filename.Num, to *unsynced) (*output, error) {
+func (e *Engine) createOutput(num filename.Num) (compaction.Output, error) {
+	o, err := e.newOutput(num)
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (e *Engine) newOutput(num filename.Num) (*output, error) {
 	file, err := e.fs.Create(filename.Make(filename.Table, num))
 	if err != nil {
 		return nil, err
 	}
 	id := e.opts.Random()
 	w := table.NewWriter(file, table.Options{ID: id, Codec: e.opts.Codec, PageSize: e.opts.PageSize})
-	return &output{file: file, writer: w, num: num, id: id, to: to}, nil
+	return &output{file: file, writer: w, num: num, id: id}, nil
 }
 
 func (o *output) Add(k key.Internal, value []byte) error { return o.writer.Add(k, value) }
@@ -138,16 +141,14 @@ func (o *output) Abort() error                           { return o.file.Close()
 
 func (o *output) Finish() (*manifest.TableMeta, error) {
 	p, err := o.writer.Finish()
+	if err == nil && !o.fleeting {
+		err = o.file.Sync()
+	}
 	var size int64
 	if err == nil {
 		size, err = o.file.Size()
 	}
-	if err == nil && o.to != nil {
-		err = o.to.add(o.file)
-	} else {
-		err = join.Errors(err, o.file.Close())
-	}
-	if err != nil {
+	if err = join.Errors(err, o.file.Close()); err != nil {
 		return nil, err
 	}
 	return &manifest.TableMeta{
@@ -164,39 +165,4 @@ func (o *output) Finish() (*manifest.TableMeta, error) {
 		Smallest:    p.Smallest,
 		Largest:     p.Largest,
 	}, nil
-}
-
-// unsynced is the files of tables that are complete and have to become durable. They are synced together: the first sync
-// has the file system write what it has to note of all of them, and by the last there is little left of the first.
-type unsynced struct{ files []vfs.File }
-
-// unsyncedFiles is how many files wait at most.
-const unsyncedFiles = 32
-
-// add takes f over.
-func (u *unsynced) add(f vfs.File) error {
-	u.files = append(u.files, f)
-	if len(u.files) < unsyncedFiles {
-		return nil
-	}
-	return u.sync()
-}
-
-// sync makes all durable and closes them, also after an error.
-func (u *unsynced) sync() error {
-	for _, f := range u.files {
-		if err := f.Sync(); err != nil {
-			return join.Errors(err, u.close())
-		}
-	}
-	return u.close()
-}
-
-// close closes all as they are.
-func (u *unsynced) close() (err error) {
-	for _, f := range u.files {
-		err = join.Errors(err, f.Close())
-	}
-	u.files = nil
-	return err
 }

@@ -26,9 +26,8 @@ type Run struct {
 // RunWriter writes a Run, in tables of the usual size. Its memory is that of one table's writer. It belongs to one
 // goroutine, and ends with Finish or Abort.
 type RunWriter struct {
-	run     *Run
-	out     *output  // the table that is being written, nil if none is
-	written unsynced // the tables that Finish makes durable
+	run *Run
+	out *output // the table that is being written, nil if none is
 }
 
 // NewRun returns a writer of a run that is only to be read again by this process. Its entries appear with sequence number
@@ -68,15 +67,12 @@ func (w *RunWriter) beginTable(user []byte) error {
 		return fmt.Errorf("run: key %q added after %q", user, w.run.tables[n-1].meta.Largest)
 	}
 	num := e.newNum()
-	to := &w.written
-	if w.run.fleeting {
-		to = nil
-	}
-	out, err := e.newOutput(num, to)
+	out, err := e.newOutput(num)
 	if err != nil {
 		e.discard(filename.Make(filename.Table, num))
 		return fmt.Errorf("begin a table of a run: %w", err)
 	}
+	out.fleeting = w.run.fleeting
 	w.out = out
 	return nil
 }
@@ -101,10 +97,6 @@ func (w *RunWriter) Finish() (*Run, error) {
 			return nil, err
 		}
 	}
-	if err := w.written.sync(); err != nil {
-		w.Abort()
-		return nil, fmt.Errorf("sync the tables of a run: %w", err)
-	}
 	return w.run, nil
 }
 
@@ -115,7 +107,6 @@ func (w *RunWriter) Abort() {
 		out.Abort() // the file goes
 		w.run.engine.discard(filename.Make(filename.Table, out.num))
 	}
-	w.written.close() // the files go
 	w.run.Remove()
 }
 
