@@ -45,8 +45,8 @@ import (
 type tree struct {
 	root atomic.Uint64 // height (upper 32 bits; 0 = the root is a leaf), ref of the root
 
-	// The writer's counts of live nodes, how near their leaves are to being split (see growthMax), and its room for one node
-	// and one more.
+	// The writer's counts of live nodes, how near the leaves are to being split (see growthMax), and its room for one
+	// node and one more.
 	leaves, inners int
 	tension        int
 	slots          [leafSlots + 1]uint64
