@@ -44,7 +44,7 @@ var fullSettings = settings{
 // quickSettings tell a change of a factor.
 var quickSettings = settings{
 	Rows:        100_000,
-	Each:        120 * time.Millisecond,
+	Each:        80 * time.Millisecond,
 	Sustained:   3 * time.Second,
 	Memory:      32 << 20,
 	LargeMemory: 16 << 20,
@@ -109,7 +109,7 @@ func parseArguments() *invocation {
 	quick := flag.Bool("quick", false, "fewer rows, less time, one repetition: some minutes")
 	brief := flag.Bool("brief", false, "a few rows of a few engines: less than a minute")
 	rows := flag.Int("n", 0, "rows (default 1,000,000; 100,000 with -quick)")
-	each := flag.Duration("each", 0, "time of each row of the table (default 500ms; 120ms with -quick)")
+	each := flag.Duration("each", 0, "time of each row of the table (default 500ms; 80ms with -quick)")
 	sustained := flag.Duration("sustained", 0, "time of sustained writes (default 1m; 3s with -quick)")
 	repetitions := flag.Int("r", 0, "repetitions (default 3; 1 with -quick)")
 	engines := flag.String("engines", "", "comma-separated; default all")
