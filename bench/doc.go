@@ -26,8 +26,8 @@
 // belongs to and how often that has been written, so that at the end of each set the whole database is read once more
 // and every byte compared: nothing that was acknowledged may be missing, and nothing else may be there.
 //
-// Point reads, scans and mixes go on for a while before they are timed, so that no row is that of a cold cache, and no scan or
-// mix one beside the work that an earlier row has left.
+// Point reads, scans and mixes go on for a while before they are timed, the engine ends what it makes of that, and they go on
+// for a little longer: so that no row is that of a cold cache, nor one beside the work that an earlier row has left.
 //
 // Scans have an iterator or cursor each, from a snapshot that they share, as a range query would have. Point reads come
 // in two ways: from one snapshot or transaction, and with a Get or transaction each.

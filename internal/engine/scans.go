@@ -9,7 +9,11 @@ import "lightningdb/internal/compaction"
 
 // noteHops adds what a scan of v has spent because there are several runs. Memtables among them are not to be helped.
 func (e *Engine) noteHops(v *view, hops int) {
-	if hops > 0 && len(v.runs) > 1 && e.hops.Add(int64(hops)) >= v.price && e.isQuiet(v) {
+	if hops == 0 || len(v.runs) < 2 {
+		return
+	}
+	e.hops.Add(int64(hops))
+	if e.scansHavePaid(v) && e.isQuiet(v) {
 		e.wake(e.wakeCompactor) // else it is woken after the burst
 	}
 }

@@ -95,10 +95,7 @@ func (m *Table) split(p *path, s span, slot uint64) {
 	left := m.rewriteLeaf(span{0, s.low, middle}, slots[:splitPosition], l.skip)
 	right := m.rewriteLeaf(span{0, middle, s.high}, slots[splitPosition:], l.skip)
 	m.tree.leaves--
-	m.tree.tension -= fullTension
-	if l.state&extended != 0 {
-		m.tree.tension += fullTension - extendedTension
-	}
+	m.tree.tension -= tensionOf(l.state)
 	m.replaceChild(p, left, middle, right)
 }
 
@@ -107,8 +104,9 @@ func (m *Table) split(p *path, s span, slot uint64) {
 // order right above it get a leaf each.
 func (m *Table) extend(p *path, s span, slot uint64) {
 	l := m.leaf(s.node)
+	m.tree.tension -= tensionOf(l.state)
 	atomic.StoreUint32(&l.state, l.state|extended)
-	m.tree.tension -= fullTension - extendedTension
+	m.tree.tension += tensionOf(l.state)
 	first := ref(slot)
 	right := m.rewriteLeaf(span{0, first, s.high}, []uint64{slot}, l.skip)
 	m.replaceChild(p, s.node, first, right)

@@ -66,9 +66,6 @@ const (
 	innerSizeMax  = innerHeader + innerChildren*12
 	extended      = 1 << 16 // see extend
 	splitPosition = (leafSlots + 1) / 2
-
-	fullTension     = 2 * (leafSlots - splitPosition)
-	extendedTension = fullTension / 2
 )
 
 type leaf struct {
@@ -81,6 +78,15 @@ func (m *Table) leaf(r ref) *leaf { return (*leaf)(m.arena.at(r, 0)) }
 
 func countOf(state uint32) int  { return int(state & 0xff) }
 func sortedOf(state uint32) int { return int(state >> 8 & 0xff) }
+
+// tensionOf is the part of a leaf in tree.tension.
+func tensionOf(state uint32) int {
+	beyond := max(0, countOf(state)-splitPosition)
+	if state&extended != 0 {
+		return beyond
+	}
+	return 2 * beyond
+}
 
 // inner is a view of an inner node.
 type inner struct {
