@@ -71,12 +71,15 @@ func newRange(from source, lo, hi []byte) *Range {
 // prefixBounds returns the range of keys that begin with p: from p to the first key after all of them, which is p
 // without its trailing 0xff bytes and with the last of the others raised by one.
 func prefixBounds(p []byte) (lo, hi []byte) {
-	end := bytes.TrimRight(p, "\xff")
-	if len(end) == 0 {
+	end := len(p)
+	for end > 0 && p[end-1] == 0xff {
+		end--
+	}
+	if end == 0 {
 		return p, nil
 	}
-	hi = bytes.Clone(end)
-	hi[len(hi)-1]++
+	hi = bytes.Clone(p[:end])
+	hi[end-1]++
 	return p, hi
 }
 
