@@ -2,6 +2,7 @@ package lightningdb
 
 import (
 	"bytes"
+	"errors"
 	"iter"
 
 	"lightningdb/internal/engine"
@@ -22,8 +23,7 @@ type Range struct {
 	lo, hi  []byte // in room, if they fit
 	reverse bool
 	limit   int // entries a loop yields at most; negative for all
-	from    source
-	err     error
+	outcome     // of the latest loop
 	room    [64]byte
 }
 
@@ -31,6 +31,66 @@ type Range struct {
 type source interface {
 	openIterator(lo, hi []byte) (iterator, error)
 	note(error) // hears of errors of iterators, and may remember the first
+	told(error) // hears that the program has asked for an error that was noted
+}
+
+// outcome is how a loop or cursor ended.
+type outcome struct {
+	from  source
+	err   error // the first error; nil if there was none
+	asked bool  // the program has seen err
+}
+
+// fail ends the loop or cursor with err, unless that is nil.
+func (o *outcome) fail(err error) {
+	if err != nil && o.err == nil {
+		o.err, o.asked = err, false
+		o.from.note(err)
+	}
+}
+
+// ask returns the error to the program.
+func (o *outcome) ask() error {
+	if o.err != nil && !o.asked {
+		o.asked = true
+		o.from.told(o.err)
+	}
+	return o.err
+}
+
+// walkErrors is what a transaction remembers of its loops and cursors, because a program may forget to ask them: one that
+// ended early has not shown everything. An ErrMerge is what there is to be read at a key, and counts no more once the
+// program has asked for it.
+type walkErrors struct {
+	first   error // the first that is no ErrMerge
+	merge   error // the first ErrMerge
+	unasked int   // so many ErrMerge were not asked for
+}
+
+func (w *walkErrors) note(err error) {
+	switch {
+	case errors.Is(err, ErrMerge):
+		w.unasked++
+		if w.merge == nil {
+			w.merge = err
+		}
+	case w.first == nil:
+		w.first = err
+	}
+}
+
+func (w *walkErrors) told(err error) {
+	if errors.Is(err, ErrMerge) {
+		w.unasked--
+	}
+}
+
+// error is why what was read is not everything; nil if it is, as far as is known.
+func (w *walkErrors) error() error {
+	if w.first == nil && w.unasked > 0 {
+		return w.merge
+	}
+	return w.first
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
@@ -47,8 +107,9 @@ func (db *DB) openIterator(lo, hi []byte) (iterator, error) {
 	return it, nil
 }
 
-// note implements source: a DB forgets.
+// note and told implement source: a DB forgets.
 func (db *DB) note(error) {}
+func (db *DB) told(error) {}
 
 // Prefix returns the entries whose keys begin with p.
 func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
@@ -57,7 +118,7 @@ func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
 //
 //go:noinline
 func newRange(from source, lo, hi []byte) *Range {
-	r := &Range{limit: -1, from: from}
+	r := &Range{limit: -1, outcome: outcome{from: from}}
 	both := append(append(r.room[:0], lo...), hi...)
 	if lo != nil {
 		r.lo = both[:len(lo):len(lo)]
@@ -129,7 +190,7 @@ func (r *Range) keys(yield func(k []byte) bool) {
 }
 
 // Err is the error that ended the latest loop early, or nil.
-func (r *Range) Err() error { return r.err }
+func (r *Range) Err() error { return r.ask() }
 
 // begin opens an iterator and moves it to where a loop begins. It returns nil, and the error is noted, if there is none.
 func (r *Range) begin() iterator {
@@ -163,13 +224,6 @@ func (r *Range) each(it iterator, step func() (bool, error)) error {
 	return it.Err()
 }
 
-func (r *Range) fail(err error) {
-	if err != nil {
-		r.err = err
-		r.from.note(err)
-	}
-}
-
 // iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it.
 type iterator interface {
 	txn.Source
@@ -179,10 +233,9 @@ type iterator interface {
 // Cursor walks a Range freely. It starts at no entry. It must be closed.
 type Cursor struct {
 	it    iterator // nil if it could not be opened, and once closed
-	from  source
-	value []byte // of the current entry, once loaded
-	ready bool   // value is loaded
-	err   error
+	value []byte   // of the current entry, once loaded
+	ready bool     // value is loaded
+	outcome
 
 	target []byte // of the last seek
 }
@@ -190,7 +243,7 @@ type Cursor struct {
 // Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
 func (r *Range) Cursor() *Cursor {
 	it, err := r.from.openIterator(r.lo, r.hi)
-	c := &Cursor{it: it, from: r.from}
+	c := &Cursor{it: it, outcome: outcome{from: r.from}}
 	c.fail(err)
 	return c
 }
@@ -237,13 +290,6 @@ func (c *Cursor) arrive(ok bool) bool {
 	return ok
 }
 
-func (c *Cursor) fail(err error) {
-	if err != nil && c.err == nil {
-		c.err = err
-		c.from.note(err)
-	}
-}
-
 // Valid reports whether the cursor stands on an entry.
 func (c *Cursor) Valid() bool { return c.err == nil && c.it != nil && c.it.Valid() }
 
@@ -271,7 +317,7 @@ func (c *Cursor) Value() []byte {
 }
 
 // Err is the first error the cursor met. Once it is not nil the cursor stays at no entry.
-func (c *Cursor) Err() error { return c.err }
+func (c *Cursor) Err() error { return c.ask() }
 
 // Close releases the cursor. Using it afterwards gives ErrClosed; further calls of Close do nothing.
 func (c *Cursor) Close() error {

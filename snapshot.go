@@ -14,7 +14,7 @@ type Snapshot struct {
 	held  *engine.Snapshot
 	ended error // what reads give once it is closed
 	errMu sync.Mutex
-	err   error // the first error of any of its ranges
+	walks walkErrors // guarded by errMu
 }
 
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
@@ -104,17 +104,22 @@ func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 	return it, nil
 }
 
-// note implements source: it remembers the first error of a range, for View.
+// note implements source: it remembers errors, for View.
 func (s *Snapshot) note(err error) {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
-	if s.err == nil {
-		s.err = err
-	}
+	s.walks.note(err)
+}
+
+// told implements source.
+func (s *Snapshot) told(err error) {
+	s.errMu.Lock()
+	defer s.errMu.Unlock()
+	s.walks.told(err)
 }
 
 func (s *Snapshot) firstError() error {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
-	return s.err
+	return s.walks.error()
 }

@@ -1,6 +1,7 @@
 package lightningdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 	"lightningdb/internal/txn"
@@ -65,11 +65,13 @@ type readWrite struct {
 	iterators []*ownIterator // open ones
 	iterated  bool           // there have been iterators
 	err       error          // why it must not commit: the first failed read, or a lost lock
+	walks     walkErrors     // or a loop that ended early
 	onCommit  []func(seq uint64)
 	committed key.SeqNum // of the commit, once there was one
 
 	savepoints []uint64 // serial numbers of those that are not void
 	serial     uint64   // of the newest savepoint
+	parts      []*part  // that Tx.Update is running, the innermost last
 }
 
 // memory is what a transaction that writes collects. A later transaction uses it again.
@@ -178,7 +180,13 @@ func (tx *Tx) Delete(key []byte) error {
 }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads
-// nothing, and so never conflicts; only a second change of the key of another sort, or by Merge, or in a transaction larger than memory, reads it.
+// nothing, and so never conflicts. Only these read the key, and apply the merge at once:
+//
+//   - a merge of a key that the transaction has put, deleted, or changed by another kind of merge, or by Merge;
+//   - in a transaction larger than memory, a merge of any key that it wrote before.
+//
+// If such a merge does not go with the value, it returns ErrMerge and is not part of the transaction, which can go on. A
+// merge that reads nothing is not checked: reading the key gives ErrMerge then, and so it does after the commit.
 func (tx *Tx) Add(key []byte, n int64) error { return tx.merge(operand.Add, key, AppendInt64(nil, n)) }
 
 // Max sets key to n unless it has a greater integer.
@@ -243,75 +251,6 @@ func (tx *Tx) set(change func(*readWrite)) error {
 	defer tx.rw.leave()
 	change(tx.rw)
 	return nil
-}
-
-// Savepoint is a moment in a transaction that RollbackTo can return to.
-type Savepoint struct {
-	rw       *readWrite
-	number   int // among the savepoints of the transaction
-	serial   uint64
-	onCommit int
-}
-
-// Savepoint marks the present state of the transaction's writes.
-func (tx *Tx) Savepoint() (Savepoint, error) {
-	var s Savepoint
-	err := tx.set(func(rw *readWrite) {
-		rw.serial++
-		s = Savepoint{rw: rw, number: rw.writes.Savepoint(), serial: rw.serial, onCommit: len(rw.onCommit)}
-		rw.savepoints = append(rw.savepoints, s.serial)
-	})
-	return s, err
-}
-
-// RollbackTo takes back what was written since s, and what OnCommit was told. Savepoints made after s are void, s itself
-// stays; a savepoint made inside Tx.Update is void after it. What was read since then still counts.
-func (tx *Tx) RollbackTo(s Savepoint) error {
-	var err error
-	return join.Errors(tx.set(func(rw *readWrite) {
-		if err = rw.check(s); err == nil {
-			rw.writes.RollbackTo(s.number)
-			rw.savepoints = rw.savepoints[:s.number+1]
-			rw.onCommit = rw.onCommit[:s.onCommit]
-		}
-	}), err)
-}
-
-// check tells a savepoint that is void.
-func (rw *readWrite) check(s Savepoint) error {
-	if s.rw != rw || s.number >= len(rw.savepoints) || rw.savepoints[s.number] != s.serial {
-		return ErrSavepointVoid
-	}
-	return nil
-}
-
-// release makes s and those after it void; what was written since stays.
-func (tx *Tx) release(s Savepoint) error {
-	return tx.set(func(rw *readWrite) {
-		if rw.check(s) == nil {
-			rw.writes.Release(s.number)
-			rw.savepoints = rw.savepoints[:s.number]
-		}
-	})
-}
-
-// Update calls fn as a part of the transaction. If fn returns an error or panics, what it wrote is taken back, and the
-// transaction can go on; otherwise it becomes part of the whole, which is committed or not as such.
-func (tx *Tx) Update(fn func(tx *Tx) error) (err error) {
-	s, err := tx.Savepoint()
-	if err != nil {
-		return err
-	}
-	keep := false
-	defer func() {
-		if !keep {
-			err = join.Errors(err, tx.RollbackTo(s))
-		}
-		err = join.Errors(err, tx.release(s))
-	}()
-	err = fn(tx)
-	keep = err == nil
-	return err
 }
 
 // enter begins a call.
@@ -413,10 +352,11 @@ func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 		rw.txn.Reads.AddKey(k, key.Hash(k))
 	}
 	out, found, err := rw.txn.Snapshot().Get(dst, k)
-	if err != nil {
-		rw.fail(err)
-	} else if !found {
+	switch {
+	case err == nil && !found:
 		err = ErrNotFound
+	case err != nil && !errors.Is(err, ErrMerge): // which is what there is to be read
+		rw.fail(err)
 	}
 	return out, err
 }
@@ -435,11 +375,19 @@ func (rw *readWrite) lock(k []byte) error {
 	return err
 }
 
-// note remembers the first error of a range.
+// note implements source: an error of a loop or cursor counts at the commit.
 func (rw *readWrite) note(err error) {
 	if rw.enter() == nil {
 		defer rw.leave()
-		rw.fail(err)
+		rw.walks.note(err)
+	}
+}
+
+// told implements source.
+func (rw *readWrite) told(err error) {
+	if rw.enter() == nil {
+		defer rw.leave()
+		rw.walks.told(err)
 	}
 }
 
@@ -457,7 +405,7 @@ func (rw *readWrite) commit() error {
 	}
 	defer rw.leave()
 	defer rw.end()
-	err := rw.err
+	err := cmp.Or(rw.err, rw.walks.error())
 	if rw.misused.Load() {
 		err = ErrTxInUse
 	}

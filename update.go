@@ -12,8 +12,8 @@ import (
 )
 
 // View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
-// error that a range or cursor of the transaction met, even if fn ignored it. It does not begin if ctx is done. A panic
-// in fn ends the transaction and goes on.
+// error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored it). It does
+// not begin if ctx is done. A panic in fn ends the transaction and goes on.
 func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -598,12 +598,10 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
-		Name:   "a failed call is forgotten at the commit",
-		Breaks: "what a function decided without it is committed",
-		Changes: []Change{{"tx.go", `	err := rw.err
-`, `	var err error
-`}},
-		Killer: Check{Package: ".", Run: "^(TestCommit_refusesAfterAFailedCall)$"},
+		Name:    "a failed call is forgotten at the commit",
+		Breaks:  "what a function decided without it is committed",
+		Changes: []Change{{"tx.go", `cmp.Or(rw.err, rw.walks.error())`, `cmp.Or(nil, rw.walks.error())`}},
+		Killer:  Check{Package: ".", Run: "^(TestCommit_refusesAfterAFailedCall)$"},
 	},
 	{
 		Name:   "an error of the function is ignored, and committed",
@@ -712,27 +710,62 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a part that failed is kept",
 		Breaks: "what its caller took back is committed",
-		Changes: []Change{{"tx.go", `		if !keep {`,
-			`		if !keep && err == nil && tx.managed && s.rw == nil {`}},
+		Changes: []Change{{"savepoint.go", `	if !keep {`,
+			`	if !keep && p.borrowed {`}},
 		Killer: Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
 		Name:    "a part that panicked is kept",
 		Breaks:  "what its caller took back is committed",
-		Changes: []Change{{"tx.go", `		if !keep {`, `		if !keep && err != nil {`}},
+		Changes: []Change{{"savepoint.go", `rw.endPart(p, keep)`, `rw.endPart(p, keep || err == nil)`}},
 		Killer:  Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
 		Name:   "OnCommit of a part that failed is kept",
 		Breaks: "a caller believes in what was taken back",
-		Changes: []Change{{"tx.go", `			rw.onCommit = rw.onCommit[:s.onCommit]
+		Changes: []Change{{"savepoint.go", `	rw.onCommit = rw.onCommit[:s.onCommit]
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
+		Name:   "a part that has rolled back past its beginning keeps it",
+		Breaks: "what a failed part wrote after that is committed",
+		Changes: []Change{{"savepoint.go", `			p.start, p.borrowed = s, true`,
+			`			continue`}},
+		Killer: Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatAFailedPartWroteAfterARollback)$"},
+	},
+	{
+		Name:   "a part takes the savepoint from before it along",
+		Breaks: "after a part the transaction can no longer return to its own savepoint",
+		Changes: []Change{{"savepoint.go", `	if p.borrowed {
+		oldest++
+	}
+`, ``}},
+		Killer: Check{Package: ".", Run: "^(TestTxUpdate_partsAndSavepointsLikeAModel)$"},
+	},
+	{
+		Name:   "a merge that cannot be applied spoils the transaction that reads it",
+		Breaks: "such a key cannot be repaired in a transaction",
+		Changes: []Change{{"tx.go", `	case err != nil && !errors.Is(err, ErrMerge): // which is what there is to be read`,
+			`	case err != nil:`}},
+		Killer: Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
+	},
+	{
+		Name:    "a loop's ErrMerge counts though the program has asked for it",
+		Breaks:  "such a key cannot be repaired in a transaction that found it in a loop",
+		Changes: []Change{{"range.go", `		w.unasked--`, `		_ = w`}},
+		Killer:  Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
+	},
+	{
+		Name:    "a loop's ErrMerge is forgotten",
+		Breaks:  "what is made of a part of a range is committed",
+		Changes: []Change{{"range.go", `		w.unasked++`, `		_ = w`}},
+		Killer:  Check{Package: ".", Run: "^(TestErrMerge_countsWhereNobodyAsked)$"},
+	},
+	{
 		Name:    "a savepoint that is void is taken for another",
 		Breaks:  "a state that never was is committed",
-		Changes: []Change{{"tx.go", ` || rw.savepoints[s.number] != s.serial {`, ` {`}},
+		Changes: []Change{{"savepoint.go", ` || rw.savepoints[s.number] != s.serial {`, ` {`}},
 		Killer:  Check{Package: ".", Run: "^(TestRollbackTo_refusesSavepointsThatAreVoid)$"},
 	},
 	{
