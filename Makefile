@@ -3,7 +3,7 @@
 .PHONY: torture torture-long bench bench-quick bench-compare bench-libraries
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
-TORTURE = go run -ldflags "-X main.revision=$(REVISION)" ./cmd/lightning-torture --seed $(or $(SEED),0)
+TORTURE = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" ./cmd/lightning-proof torture --seed $(or $(SEED),0)
 
 # All levels at their full counts, 15 minutes at most. SEED=N repeats a run.
 torture:

@@ -26,13 +26,13 @@ var layers = [][]string{
 	{"internal/oracle"},
 	{"internal/torture", "internal/mutants", "internal/environment"},
 	{"internal/blackbox"},
-	{"cmd/lightning/internal/units", "cmd/lightning/internal/command", "cmd/lightning/internal/child",
-		"cmd/lightning/internal/scratch", "cmd/lightning/internal/jsonline", "cmd/lightning/internal/text",
-		"cmd/lightning/internal/content", "cmd/lightning/internal/latency"},
-	{"cmd/lightning/internal/progress", "cmd/lightning/internal/picture", "cmd/lightning/internal/exchange", "cmd/lightning/internal/shell"},
-	{"cmd/lightning/internal/demo", "cmd/lightning/internal/validate", "cmd/lightning/internal/bench"},
-	{"cmd/lightning/internal/cli"},
-	{"cmd/lightning", "cmd/lightning-torture"},
+	{"cmd/internal/units", "cmd/internal/command", "cmd/internal/child", "cmd/internal/scratch", "cmd/internal/jsonline",
+		"cmd/lightning/internal/text", "cmd/lightning-proof/internal/content", "cmd/lightning-proof/internal/latency"},
+	{"cmd/internal/progress", "cmd/internal/picture", "cmd/internal/console", "cmd/lightning/internal/exchange",
+		"cmd/lightning/internal/shell"},
+	{"cmd/lightning/internal/demo", "cmd/lightning-proof/internal/validate", "cmd/lightning-proof/internal/bench"},
+	{"cmd/lightning/internal/cli", "cmd/lightning-proof/internal/proof"},
+	{"cmd/lightning", "cmd/lightning-proof"},
 }
 
 // One engine that every part of it may reach into is what the original died of.
@@ -73,6 +73,10 @@ func TestLayers_importOnlyDownwards(t *testing.T) {
 			}
 			if to, ok := floor[imported]; !ok || to >= from {
 				t.Errorf("%s (floor %d) imports %s (floor %d)", path, from, imported, to)
+			}
+			if public := strings.HasPrefix(dir, "cmd/internal") || dir == "cmd/lightning" ||
+				strings.HasPrefix(dir, "cmd/lightning/"); public && strings.HasPrefix(imported, "internal/") {
+				t.Errorf("%s imports %s: lightning is a user of the public API", path, imported)
 			}
 		}
 		return nil

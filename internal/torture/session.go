@@ -1,7 +1,7 @@
 // Package torture drives an engine and knows, through package oracle, what it must hold. A Session is one database
 // over one life of its directory: it writes and reads through an open engine, and keeps the history of both. Crash
 // workloads, differential tests, fault tests and soak tests are built from it. Nothing in the product
-// imports it: it is for tests and for cmd/lightning-torture.
+// imports it: it is for tests and for cmd/lightning-proof.
 package torture
 
 import (

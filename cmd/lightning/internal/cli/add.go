@@ -8,13 +8,14 @@ import (
 	"strconv"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
-	"lightningdb/cmd/lightning/internal/jsonline"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
 )
 
 func (a *app) addCommand() *command.Command {
 	var enc encodingFlags
-	var durability durabilityFlag
+	var durability console.Durability
 	cmd := &command.Command{
 		Use:   "add DIR KEY N",
 		Short: "Add to a counter",
@@ -31,7 +32,7 @@ To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 		}
 		n, err := strconv.ParseInt(args[2], 10, 64)
 		if err != nil {
-			return usage(fmt.Errorf("%s is not an integer of 64 bits", quoted(args[2])), "give a decimal number")
+			return console.Usage(fmt.Errorf("%s is not an integer of 64 bits", quoted(args[2])), "give a decimal number")
 		}
 		return a.create(args[0], durability, func(db *lightningdb.DB) error {
 			sum, err := add(db, key, n)
@@ -44,7 +45,7 @@ To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 	cmd.Exclusive = encodingExclusive
 	cmd.Flags = func(f *flag.FlagSet) {
 		enc.define(f)
-		durability.define(f)
+		durability.Define(f)
 	}
 	return cmd
 }
@@ -69,7 +70,7 @@ func add(db *lightningdb.DB, key []byte, n int64) (int64, error) {
 }
 
 func (a *app) writeCounter(n int64) error {
-	if a.json {
+	if a.JSON {
 		return jsonline.Write(a.Stdout, map[string]int64{"value": n})
 	}
 	_, err := fmt.Fprintln(a.Stdout, n)

@@ -1,85 +1,46 @@
 // Package cli is the command line of Lightning DB: it turns arguments into calls of the public API and their outcome
-// into text, JSON and an exit code. It owns the files it exports to and imports from, and the signals that end long
-// work; all data belongs to the database. One file holds one command.
+// into text, JSON and an exit code. It owns the files it exports to and imports from; all data belongs to the database.
+// One file holds one command. What it has in common with other programs is in package console.
 //
 // # Conventions
 //
 // The database directory is the first argument after the command's name, as in sqlite3 and bbolt. Commands that read
-// open it read-only and never create it. Results go to standard output; progress, summaries and errors to standard
-// error. Every function that can run long takes a context, which SIGINT and SIGTERM cancel.
+// open it read-only and never create it.
 package cli
 
 import (
 	"context"
 	"errors"
-	"flag"
-	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/shell"
 )
-
-// Env is the world a command runs in, so that a test can be one.
-type Env struct {
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-	StdinTerminal  bool // somebody types Stdin
-	StdoutTerminal bool // somebody looks at Stdout
-	StderrTerminal bool // somebody looks at Stderr: progress may be drawn there
-	Getenv         func(string) string
-}
 
 // Main runs one command line, without the program's name, until it ends or SIGINT or SIGTERM stops it, and returns the
 // exit code.
-func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return Run(ctx, args, Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv,
-		StdinTerminal: isTerminal(stdin), StdoutTerminal: isTerminal(stdout), StderrTerminal: isTerminal(stderr)})
+func Main(args []string) int {
+	return console.Main(func(ctx context.Context, env console.Env) int { return Run(ctx, args, env) })
 }
 
-// Run is Main with a context of the caller's and no signals.
-func Run(ctx context.Context, args []string, env Env) int { return (&app{Env: env}).run(ctx, args) }
-
-// isTerminal reports whether stream is a character device other than the null device.
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
-}
+// Run is Main with a context and a world of the caller's.
+func Run(ctx context.Context, args []string, env console.Env) int { return newApp(env).run(ctx, args) }
 
 // app is one run of the program.
 type app struct {
-	Env
-	json, quiet, noColor bool
-	memoryLimit          sizeFlag
+	console.App
 
-	// afterKill is that of validate.CrashConfig, and afterDemoKill that of demo.Config, for tests.
-	afterKill     func(*lightningdb.DB) error
+	// afterDemoKill is afterKill of demo.Config, for tests.
 	afterDemoKill func(db *lightningdb.DB, acked map[string]bool) error
 }
 
-func (a *app) run(ctx context.Context, args []string) int {
-	err := a.program().Execute(ctx, args)
-	var wrong *command.UsageError
-	if errors.As(err, &wrong) {
-		err = usage(err, wrong.Hint)
-	}
-	if err == nil {
-		return exitOK
-	}
-	return a.fail(ctx, err, args)
+func newApp(env console.Env) *app {
+	return &app{App: console.App{Env: env, Name: "lightning", Classify: classify}}
 }
+
+func (a *app) run(ctx context.Context, args []string) int { return a.App.Run(ctx, a.program(), args) }
 
 const rootHelp = `lightning reads, changes, moves and inspects Lightning DB databases.
 
@@ -104,34 +65,28 @@ Exit codes:
   130  interrupted (SIGINT, SIGTERM)`
 
 func (a *app) program() *command.Program {
-	p := &command.Program{Name: "lightning", Help: rootHelp, Flags: a.defineFlags, Out: a.Stdout}
+	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout, Moved: moved}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
 		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(),
-		a.verifyCommand(), a.benchCommand(), a.demoCommand(), a.demoLoadCommand(), a.validateCommand(), a.validateWriteCommand(),
-		a.validateIncrementCommand(), a.validateFillCommand(), a.versionCommand(), a.completionCommand(p)}
+		a.verifyCommand(), a.demoCommand(), a.demoLoadCommand(), a.VersionCommand(), a.CompletionCommand(p)}
 	return p
 }
 
-func (a *app) defineFlags(f *flag.FlagSet) {
-	f.BoolVar(&a.json, "json", false, "write results and errors as JSON")
-	f.BoolVar(&a.quiet, "quiet", false, "no progress and no summaries")
-	f.BoolVar(&a.quiet, "q", false, "like --quiet")
-	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: environment variable NO_COLOR)")
-	f.Var(&a.memoryLimit, "memory-limit", "`SIZE` of the memory the database may use, like 256MiB; at least 10MiB")
-}
+// moved are commands of the other program.
+var moved = map[string]string{"bench": "lightning-proof", "validate": "lightning-proof", "torture": "lightning-proof"}
 
-// progressOut is where progress is drawn, or nil.
-func (a *app) progressOut() io.Writer {
-	if a.StderrTerminal && !a.quiet && !a.json {
-		return a.Stderr
+// classify finds the class of errors that input files and scripts have.
+func classify(err error) (console.Class, bool) {
+	var bad *exchange.LineError
+	var line *shell.LineError
+	switch {
+	case errors.As(err, &bad):
+		return console.Class{Code: console.ExitFailure, Name: "bad-input", Advice: "correct the line and import the file again"}, true
+	case errors.As(err, &line):
+		return console.Class{Code: console.ExitFailure, Name: "script",
+			Advice: "what the lines before it committed is there; correct it and run the rest"}, true
+	case errors.Is(err, shell.ErrOpenAtEnd):
+		return console.Class{Code: console.ExitFailure, Name: "script", Advice: "commit before the end"}, true
 	}
-	return nil
-}
-
-// bold makes text stand out, where somebody looks and did not ask for plain text.
-func (a *app) bold(text string) string {
-	if !a.StdoutTerminal || a.noColor || a.Getenv("NO_COLOR") != "" || a.Getenv("TERM") == "dumb" {
-		return text
-	}
-	return "\x1b[1m" + text + "\x1b[0m"
+	return console.Class{}, false
 }

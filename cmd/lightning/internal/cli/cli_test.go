@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/console"
 )
 
 // childVariable makes this test binary behave as the program, for the demo's loading process.
@@ -23,7 +23,7 @@ const childVariable = "LIGHTNING_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
-		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(Main(os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }
@@ -37,10 +37,10 @@ type outcome struct {
 // lightning runs one command line that reads stdin.
 func lightning(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
-	return lightningIn(t.Context(), Env{Stdin: strings.NewReader(stdin)}, args...)
+	return lightningIn(t.Context(), console.Env{Stdin: strings.NewReader(stdin)}, args...)
 }
 
-func lightningIn(ctx context.Context, env Env, args ...string) outcome {
+func lightningIn(ctx context.Context, env console.Env, args ...string) outcome {
 	var out, err bytes.Buffer
 	env.Stdout, env.Stderr = &out, &err
 	if env.Stdin == nil {
@@ -57,7 +57,7 @@ func lightningIn(ctx context.Context, env Env, args ...string) outcome {
 func must(t *testing.T, args ...string) string {
 	t.Helper()
 	got := lightning(t, "", args...)
-	if got.code != exitOK {
+	if got.code != console.ExitOK {
 		t.Fatalf("lightning %q: exit code %d\n%s", args, got.code, got.err)
 	}
 	return got.out
@@ -167,6 +167,9 @@ func TestCommands_transcripts(t *testing.T) {
 		},
 		"wrong use": {
 			{args: "gett DB a", code: 2, err: "did you mean `lightning get`?"},
+			{args: "validate crash --rounds 2", code: 2, err: "run `lightning-proof validate`"},
+			{args: "bench", code: 2, err: "run `lightning-proof bench`"},
+			{args: "torture --count 5", code: 2, err: "run `lightning-proof torture`"},
 			{args: "frobnicate", code: 2, err: "there is no command \"frobnicate\"; see `lightning help`"},
 			{args: "get DB", code: 2, err: "use: lightning get DIR KEY"},
 			{args: "get DB a b", code: 2, err: "use: lightning get DIR KEY"},
@@ -216,14 +219,14 @@ func TestImport_stopsAtTheFirstBadLineAndSaysWhatIsIn(t *testing.T) {
 	}
 	file.WriteString("oops\n" + `{"key":"zz","value":"never"}` + "\n")
 	got := lightning(t, file.String(), "import", dir, "-")
-	if got.code != exitFailure || !strings.Contains(got.err, "line 2501 is bad") || !strings.Contains(got.err,
+	if got.code != console.ExitFailure || !strings.Contains(got.err, "line 2501 is bad") || !strings.Contains(got.err,
 		"2,500 entries before that imported") {
 		t.Fatalf("%+v", got)
 	}
 	if n := must(t, "count", dir); n != "2500\n" {
 		t.Errorf("%s entries are in", n)
 	}
-	if got := lightning(t, "", "get", dir, "zz"); got.code != exitNotFound {
+	if got := lightning(t, "", "get", dir, "zz"); got.code != console.ExitNotFound {
 		t.Errorf("an entry after the bad line was imported: %+v", got)
 	}
 }
@@ -300,25 +303,13 @@ func TestErrors_codesClassesAndJSON(t *testing.T) {
 		"bad-input":   {"import", "--json", dir, "-"},
 	} {
 		got := lightning(t, "x", args...)
-		var e jsonError
+		var e console.JSONError
 		err := json.Unmarshal([]byte(got.err), &e)
 		if err != nil || e.Error.Class != class || e.Error.Code != got.code || got.code == 0 {
 			t.Errorf("%s: %+v (%v)", class, got, err)
 		}
 		if e.Error.Message == "" || e.Error.Advice == "" {
 			t.Errorf("%s: no message or advice: %s", class, got.err)
-		}
-	}
-}
-
-// Classes decide exit codes; a wrapped error must keep its own.
-func TestClassify_findsWrappedErrors(t *testing.T) {
-	for want, err := range map[int]error{
-		exitLocked: lightningdb.ErrLocked, exitCorrupt: lightningdb.ErrCorrupt, exitNoSpace: lightningdb.ErrNoSpace,
-		exitNotFound: lightningdb.ErrNotFound, exitFailure: io.ErrUnexpectedEOF, exitUsage: usage(io.EOF, "x"),
-	} {
-		if got := classify(advise(fmt.Errorf("while at work: %w", err), "do something")); got.code != want {
-			t.Errorf("%v has code %d; want %d", err, got.code, want)
 		}
 	}
 }
@@ -332,7 +323,7 @@ func TestOpen_lockedDatabaseExits4(t *testing.T) {
 	}
 	defer db.Close()
 	for _, args := range [][]string{{"get", dir, "a"}, {"put", dir, "a", "1"}, {"stats", dir}} {
-		if got := lightning(t, "", args...); got.code != exitLocked {
+		if got := lightning(t, "", args...); got.code != console.ExitLocked {
 			t.Errorf("%q: %+v", args, got)
 		}
 	}
@@ -357,7 +348,7 @@ func TestCorruption_exits5(t *testing.T) {
 	}
 	for _, args := range [][]string{{"get", dir, "k"}, {"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"verify", dir}} {
 		got := lightning(t, "", args...)
-		if got.code != exitCorrupt || got.out != "" || !strings.Contains(got.err, filepath.Base(tables[0])) {
+		if got.code != console.ExitCorrupt || got.out != "" || !strings.Contains(got.err, filepath.Base(tables[0])) {
 			t.Errorf("%q: %+v", args, got)
 		}
 	}
@@ -371,14 +362,14 @@ func TestInterrupt_endsWorkWith130(t *testing.T) {
 	cancel()
 	for _, args := range [][]string{{"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"import", dir, "-"}, {"demo"},
 		{"compact", dir}} {
-		if got := lightningIn(gone, Env{}, args...); got.code != exitInterrupted {
+		if got := lightningIn(gone, console.Env{}, args...); got.code != console.ExitInterrupted {
 			t.Errorf("%q: %+v", args, got)
 		}
 	}
 	for _, args := range [][]string{{"import", dir, "-"}, {"put", dir, "k", "-"}} {
 		silent, _ := io.Pipe() // nobody ever writes
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		if got := lightningIn(ctx, Env{Stdin: silent}, args...); got.code != exitInterrupted {
+		if got := lightningIn(ctx, console.Env{Stdin: silent}, args...); got.code != console.ExitInterrupted {
 			t.Errorf("%q waiting for input: %+v", args, got)
 		}
 		cancel()
@@ -395,7 +386,7 @@ func TestExport_leavesNoHalfFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := lightningIn(gone, Env{}, "export", dir, path, "--force"); got.code != exitInterrupted {
+	if got := lightningIn(gone, console.Env{}, "export", dir, path, "--force"); got.code != console.ExitInterrupted {
 		t.Fatalf("%+v", got)
 	}
 	kept, _ := os.ReadFile(path)
@@ -409,22 +400,22 @@ func TestExport_leavesNoHalfFile(t *testing.T) {
 func TestTerminal_plainAndSafe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	must(t, "put", dir, "k", "a\x1b[31m\n\\b\xff")
-	got := lightningIn(t.Context(), Env{StdoutTerminal: true}, "get", dir, "k")
+	got := lightningIn(t.Context(), console.Env{StdoutTerminal: true}, "get", dir, "k")
 	if got.out != "a\\x1b[31m\n\\b\\xff\n" {
 		t.Errorf("get on a terminal: %q", got.out)
 	}
 	noColor := func(name string) string { return map[string]string{"NO_COLOR": "1"}[name] }
 	dumb := func(name string) string { return map[string]string{"TERM": "dumb"}[name] }
 	for _, c := range []struct {
-		env      Env
+		env      console.Env
 		args     []string
 		coloured bool
 	}{
-		{Env{StdoutTerminal: true}, []string{"stats", dir}, true},
-		{Env{StdoutTerminal: false}, []string{"stats", dir}, false},
-		{Env{StdoutTerminal: true, Getenv: noColor}, []string{"stats", dir}, false},
-		{Env{StdoutTerminal: true, Getenv: dumb}, []string{"stats", dir}, false},
-		{Env{StdoutTerminal: true}, []string{"stats", dir, "--no-color"}, false},
+		{console.Env{StdoutTerminal: true}, []string{"stats", dir}, true},
+		{console.Env{StdoutTerminal: false}, []string{"stats", dir}, false},
+		{console.Env{StdoutTerminal: true, Getenv: noColor}, []string{"stats", dir}, false},
+		{console.Env{StdoutTerminal: true, Getenv: dumb}, []string{"stats", dir}, false},
+		{console.Env{StdoutTerminal: true}, []string{"stats", dir, "--no-color"}, false},
 	} {
 		if got := lightningIn(t.Context(), c.env, c.args...); strings.Contains(got.out, "\x1b") != c.coloured {
 			t.Errorf("%q: coloured is not %v: %q", c.args, c.coloured, got.out)
@@ -477,7 +468,7 @@ func TestHelpVersionAndCompletion(t *testing.T) {
 	if text := must(t, "version"); !strings.Contains(text, "go1.") {
 		t.Errorf("version: %q", text)
 	}
-	var v version
+	var v console.Version
 	if err := json.Unmarshal([]byte(must(t, "version", "--json")), &v); err != nil || v.Go == "" {
 		t.Errorf("version --json: %+v, %v", v, err)
 	}

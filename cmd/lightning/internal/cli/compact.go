@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
-	"lightningdb/cmd/lightning/internal/jsonline"
-	"lightningdb/cmd/lightning/internal/progress"
-	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/progress"
+	"lightningdb/cmd/internal/units"
 )
 
 func (a *app) compactCommand() *command.Command {
@@ -27,7 +28,7 @@ It can be interrupted at any time, and nothing is lost.`,
 		if err != nil {
 			return err
 		}
-		return a.change(args[0], durabilityFlag(lightningdb.DefaultDurability), func(db *lightningdb.DB) error {
+		return a.change(args[0], console.Durability(lightningdb.DefaultDurability), func(db *lightningdb.DB) error {
 			result, err := a.compact(ctx, db, lo, hi)
 			if err != nil {
 				return fmt.Errorf("compact: %w", err)
@@ -48,7 +49,7 @@ type compactResult struct {
 
 func (a *app) compact(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (compactResult, error) {
 	before, start := db.Metrics(), time.Now()
-	line := progress.Start(a.progressOut(), "compact", func() progress.Sample {
+	line := progress.Start(a.ProgressOut(), "compact", func() progress.Sample {
 		written := db.Metrics().Compaction.BytesWritten - before.Compaction.BytesWritten
 		return progress.Sample{Count: written, Noun: "bytes written"}
 	})
@@ -59,10 +60,10 @@ func (a *app) compact(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (c
 }
 
 func (a *app) reportCompaction(r compactResult) error {
-	if a.json {
+	if a.JSON {
 		return jsonline.Write(a.Stdout, r)
 	}
-	if a.quiet {
+	if a.Quiet {
 		return nil
 	}
 	_, err := fmt.Fprintf(a.Stderr, "compacted %s to %s in %s\n", units.Bytes(r.BytesBefore), units.Bytes(r.BytesAfter),

@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"lightningdb"
-	"lightningdb/internal/join"
+	"lightningdb/cmd/internal/console"
 )
 
 // read opens the database for reading and runs f.
@@ -13,25 +13,25 @@ func (a *app) read(dir string, f func(db *lightningdb.DB) error) error {
 }
 
 // change opens a database that exists for writing and runs f.
-func (a *app) change(dir string, d durabilityFlag, f func(db *lightningdb.DB) error) error {
+func (a *app) change(dir string, d console.Durability, f func(db *lightningdb.DB) error) error {
 	return a.with(dir, lightningdb.Options{MustExist: true, Durability: lightningdb.Durability(d)}, f)
 }
 
 // create is change for commands that may begin a database.
-func (a *app) create(dir string, d durabilityFlag, f func(db *lightningdb.DB) error) error {
+func (a *app) create(dir string, d console.Durability, f func(db *lightningdb.DB) error) error {
 	return a.with(dir, lightningdb.Options{Durability: lightningdb.Durability(d)}, f)
 }
 
 // with opens, runs and closes. The error of Close counts: a write is only done when Close says so, too.
 func (a *app) with(dir string, o lightningdb.Options, f func(db *lightningdb.DB) error) (err error) {
 	if dir == "" {
-		return usage(errors.New("the database directory is empty"), "name a directory")
+		return console.Usage(errors.New("the database directory is empty"), "name a directory")
 	}
-	o.MemoryLimit = int64(a.memoryLimit)
+	o.MemoryLimit = int64(a.MemoryLimit)
 	db, err := lightningdb.Open(dir, &o)
 	if err != nil {
 		return err // it names the operation and the directory
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	return f(db)
 }

@@ -8,14 +8,14 @@ import (
 	"os/exec"
 	"strconv"
 
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/demo"
-	"lightningdb/cmd/lightning/internal/jsonline"
-	"lightningdb/internal/join"
 )
 
 func (a *app) demoCommand() *command.Command {
-	c := demo.Config{Bold: a.bold, Child: loadingProcess}
+	c := demo.Config{Bold: a.Bold, Child: loadingProcess}
 	cmd := &command.Command{
 		Use:   "demo",
 		Short: "Load a source tree, kill the process in the middle, and check that nothing is lost",
@@ -37,20 +37,20 @@ is there in part. The numbers are counted; if they are not these, the exit code 
 }
 
 func (a *app) demo(ctx context.Context, c demo.Config) error {
-	c.MemoryLimit, c.AfterKill = int64(a.memoryLimit), a.afterDemoKill
-	c.Out, c.Terminal = a.story(), a.progressOut()
+	c.MemoryLimit, c.AfterKill = int64(a.MemoryLimit), a.afterDemoKill
+	c.Out, c.Terminal = a.Story(), a.ProgressOut()
 	report, err := demo.Run(ctx, c)
 	if errors.Is(err, demo.ErrNotWhole) {
-		err = advise(err, "please report this, with the output above")
+		err = console.Advise(err, "please report this, with the output above")
 	}
 	switch {
 	case err != nil && !errors.Is(err, demo.ErrNotWhole):
 		return fmt.Errorf("demo: %w", err)
-	case a.json:
-		return join.Errors(err, jsonline.Write(a.Stdout, report))
+	case a.JSON:
+		return errors.Join(err, jsonline.Write(a.Stdout, report))
 	}
 	_, writeErr := fmt.Fprintln(a.Stdout, report.Verdict())
-	return join.Errors(err, writeErr)
+	return errors.Join(err, writeErr)
 }
 
 // loadingProcess is this program again, as the process to be killed.
@@ -59,7 +59,7 @@ func loadingProcess(dir, source string, memoryLimit int64) (*exec.Cmd, error) {
 	if memoryLimit > 0 {
 		args = append(args, "--memory-limit", strconv.FormatInt(memoryLimit, 10))
 	}
-	return thisProgram(append(args, "--", dir, source)...)
+	return console.ThisProgram(append(args, "--", dir, source)...)
 }
 
 // demoLoadCommand is the other end of loadingProcess.
@@ -70,7 +70,7 @@ func (a *app) demoLoadCommand() *command.Command {
 		Hidden:  true,
 		MinArgs: 2, MaxArgs: 2,
 		Run: func(ctx context.Context, args []string) error {
-			return demo.Load(ctx, args[0], args[1], int64(a.memoryLimit), a.Stdout)
+			return demo.Load(ctx, args[0], args[1], int64(a.MemoryLimit), a.Stdout)
 		},
 	}
 }

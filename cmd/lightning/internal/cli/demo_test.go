@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/lightning/internal/demo"
 )
 
@@ -61,7 +62,7 @@ func TestDemo_keepsTheDatabaseAsked(t *testing.T) {
 		t.Errorf("%s files in the database", got)
 	}
 	if got := lightning(t, "", "demo", "--source", source, "--db",
-		dir); got.code != exitFailure || !strings.Contains(got.err, "not empty") {
+		dir); got.code != console.ExitFailure || !strings.Contains(got.err, "not empty") {
 		t.Errorf("a database in use was not refused: %+v", got)
 	}
 }
@@ -93,8 +94,8 @@ func TestDemo_noticesEveryKindOfDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, complaint strings.Builder
-			a := &app{Env: Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &complaint,
-				Getenv: func(string) string { return "" }}}
+			a := newApp(console.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &complaint,
+				Getenv: func(string) string { return "" }})
 			a.afterDemoKill = func(db *lightningdb.DB, acked map[string]bool) error {
 				for path := range acked {
 					return c.sabotage(db, path)
@@ -102,7 +103,7 @@ func TestDemo_noticesEveryKindOfDamage(t *testing.T) {
 				return errors.New("nothing was acknowledged")
 			}
 			code := a.run(t.Context(), []string{"demo", "--source", sourceTree(t, 60)})
-			if code != exitFailure || !strings.Contains(complaint.String(), c.want) {
+			if code != console.ExitFailure || !strings.Contains(complaint.String(), c.want) {
 				t.Fatalf("exit code %d, want %q:\n%s%s", code, c.want, out.String(), complaint.String())
 			}
 			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -134,7 +135,7 @@ func removeFile(db *lightningdb.DB, path string) error {
 func TestDemo_refusesAnEmptySource(t *testing.T) {
 	for _, source := range []string{t.TempDir(), filepath.Join(t.TempDir(), "absent")} {
 		got := lightning(t, "", "demo", "--source", source)
-		if got.code != exitFailure || strings.Contains(got.out, "acked") {
+		if got.code != console.ExitFailure || strings.Contains(got.out, "acked") {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -143,7 +144,7 @@ func TestDemo_refusesAnEmptySource(t *testing.T) {
 // A loading process that dies of its own accord is a failure of the demo, not a kill it asked for.
 func TestDemo_reportsAChildThatFails(t *testing.T) {
 	got := lightning(t, "", "demo-load", filepath.Join(t.TempDir(), "db"), t.TempDir())
-	if got.code != exitFailure || !strings.Contains(got.err, "no source files") {
+	if got.code != console.ExitFailure || !strings.Contains(got.err, "no source files") {
 		t.Errorf("%+v", got)
 	}
 }

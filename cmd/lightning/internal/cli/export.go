@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/progress"
+	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/exchange"
-	"lightningdb/cmd/lightning/internal/jsonline"
-	"lightningdb/cmd/lightning/internal/progress"
-	"lightningdb/cmd/lightning/internal/units"
-	"lightningdb/internal/join"
 )
 
 func (a *app) exportCommand() *command.Command {
@@ -71,7 +71,7 @@ type exporter struct {
 
 func (a *app) export(ctx context.Context, work *exporter, path string, force bool) error {
 	start := time.Now()
-	line := progress.Start(a.progressOut(), "export", work.meter.sample)
+	line := progress.Start(a.ProgressOut(), "export", work.meter.sample)
 	var err error
 	if path == "-" {
 		err = work.run(ctx, a.Stdout)
@@ -80,7 +80,7 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 	}
 	line.Stop()
 	if errors.Is(err, exchange.ErrNotText) {
-		err = advise(err, "use --hex or --base64, or --format jsonl")
+		err = console.Advise(err, "use --hex or --base64, or --format jsonl")
 	}
 	if err != nil {
 		return fmt.Errorf("export to %s: %w", path, err)
@@ -102,16 +102,16 @@ func (e *exporter) run(ctx context.Context, out io.Writer) error {
 		e.meter.entries.Add(1)
 		return to.Write(key, value)
 	})
-	return join.Errors(err, to.Flush())
+	return errors.Join(err, to.Flush())
 }
 
 // reportTransfer says what was done: JSON to results, a sentence to standard error.
 func (a *app) reportTransfer(results io.Writer, done string, created bool, dir string, m *meter,
 	elapsed time.Duration) error {
-	if a.json {
+	if a.JSON {
 		return jsonline.Write(results, m.result(elapsed))
 	}
-	if a.quiet {
+	if a.Quiet {
 		return nil
 	}
 	if created {
@@ -134,14 +134,14 @@ func writeWhole(path string, force bool, f func(io.Writer) error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = join.Errors(err, os.Remove(temp.Name()))
+			err = errors.Join(err, os.Remove(temp.Name()))
 		}
 	}()
 	err = f(temp)
 	if err == nil {
 		err = temp.Sync()
 	}
-	if err = join.Errors(err, temp.Close()); err != nil {
+	if err = errors.Join(err, temp.Close()); err != nil {
 		return err
 	}
 	if err := mayWrite(path, force); err != nil { // it may have appeared while we wrote

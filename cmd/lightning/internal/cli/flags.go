@@ -7,54 +7,9 @@ import (
 	"strconv"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/lightning/internal/exchange"
-	"lightningdb/cmd/lightning/internal/units"
 )
-
-// sizeFlag is a flag like 256MiB. Zero means not given.
-type sizeFlag int64
-
-func (s *sizeFlag) String() string {
-	if *s == 0 {
-		return ""
-	}
-	return units.Bytes(int64(*s))
-}
-
-// Set implements flag.Value.
-func (s *sizeFlag) Set(text string) error {
-	n, err := units.ParseBytes(text)
-	*s = sizeFlag(n)
-	return err
-}
-
-// durabilityFlag is what a commit survives.
-type durabilityFlag lightningdb.Durability
-
-func (d *durabilityFlag) String() string {
-	switch lightningdb.Durability(*d) {
-	case lightningdb.Process:
-		return "process"
-	}
-	return "sync"
-}
-
-// Set implements flag.Value.
-func (d *durabilityFlag) Set(text string) error {
-	switch text {
-	case "sync":
-		*d = durabilityFlag(lightningdb.Sync)
-	case "process":
-		*d = durabilityFlag(lightningdb.Process)
-	default:
-		return errors.New("want sync or process")
-	}
-	return nil
-}
-
-func (d *durabilityFlag) define(f *flag.FlagSet) {
-	f.Var(d, "durability", "`LEVEL` of safety: sync survives a power cut, process a kill only, faster")
-}
 
 // encodingFlags say how keys and values are written in arguments and results.
 type encodingFlags struct{ hex, base64 bool }
@@ -81,7 +36,7 @@ func (e encodingFlags) encoding() exchange.Encoding {
 func (e encodingFlags) bytes(what, text string) ([]byte, error) {
 	b, err := e.encoding().Decode(text)
 	if err != nil {
-		return nil, usage(fmt.Errorf("%s is %w", what, err), "correct it, or leave out --hex and --base64")
+		return nil, console.Usage(fmt.Errorf("%s is %w", what, err), "correct it, or leave out --hex and --base64")
 	}
 	return b, nil
 }
@@ -93,9 +48,9 @@ func (e encodingFlags) key(text string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case len(key) == 0:
-		return nil, usage(errors.New("the key is empty"), "give it at least one byte")
+		return nil, console.Usage(errors.New("the key is empty"), "give it at least one byte")
 	case len(key) > lightningdb.MaxKeySize:
-		return nil, usage(fmt.Errorf("the key has %d bytes, more than %d", len(key), lightningdb.MaxKeySize), "shorten it")
+		return nil, console.Usage(fmt.Errorf("the key has %d bytes, more than %d", len(key), lightningdb.MaxKeySize), "shorten it")
 	}
 	return key, nil
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/text"
 )
@@ -41,7 +41,7 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 func (a *app) writeValue(enc exchange.Encoding, key, value []byte) error {
 	var err error
 	switch {
-	case a.json:
+	case a.JSON:
 		out := exchange.NewJSONWriter(a.Stdout, enc)
 		if err = out.Write(key, value); err == nil {
 			err = out.Flush()

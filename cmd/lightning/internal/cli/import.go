@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/lightning/internal/exchange"
-	"lightningdb/cmd/lightning/internal/progress"
-	"lightningdb/internal/join"
 )
 
 // The size of one commit of an import, whichever is reached first.
@@ -70,7 +70,7 @@ func chosenFormat(name, path string) (exchange.Format, error) {
 	}
 	format, err := exchange.FormatNamed(name)
 	if err != nil {
-		err = usage(err, "use --format jsonl or --format csv")
+		err = console.Usage(err, "use --format jsonl or --format csv")
 	}
 	return format, err
 }
@@ -84,14 +84,14 @@ func (a *app) importFile(ctx context.Context, dir, path string, f exchange.Forma
 		return fmt.Errorf("import: %w", err)
 	}
 	defer in.Close() // it was only read
-	return a.create(dir, durabilityFlag(lightningdb.Process), func(db *lightningdb.DB) error {
+	return a.create(dir, console.Durability(lightningdb.Process), func(db *lightningdb.DB) error {
 		work := importer{db: db, meter: meter{total: size, totalBytes: true}}
 		work.entries = newReader(f, enc, &countingReader{in: in, n: &work.meter.bytes})
 		start := time.Now()
-		line := progress.Start(a.progressOut(), "import", work.meter.sample)
+		line := progress.Start(a.ProgressOut(), "import", work.meter.sample)
 		err := work.run(ctx)
 		line.Stop()
-		if err = join.Errors(err, db.Sync()); err != nil {
+		if err = errors.Join(err, db.Sync()); err != nil {
 			return fmt.Errorf("import %s: %w (%s before that imported)", path, err, entryCount(&work.meter))
 		}
 		return a.reportTransfer(a.Stdout, "imported", db.Recovery().Created, dir, &work.meter, time.Since(start))
@@ -112,7 +112,7 @@ func (a *app) openInput(ctx context.Context, path string) (io.ReadCloser, int64,
 		err = fmt.Errorf("%s is a directory", path)
 	}
 	if err != nil {
-		return nil, 0, join.Errors(err, file.Close())
+		return nil, 0, errors.Join(err, file.Close())
 	}
 	if !info.Mode().IsRegular() {
 		return file, 0, nil

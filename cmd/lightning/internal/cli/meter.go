@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/progress"
-	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/cmd/internal/progress"
+	"lightningdb/cmd/internal/units"
 )
 
 // meter counts what long work has done. The worker adds, the progress line looks.

@@ -8,13 +8,14 @@ import (
 	"io"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
 func (a *app) putCommand() *command.Command {
 	var enc encodingFlags
-	var durability durabilityFlag
+	var durability console.Durability
 	cmd := &command.Command{
 		Use:   "put DIR KEY VALUE",
 		Short: "Set a key to a value",
@@ -41,7 +42,7 @@ The value "-" reads standard input to its end (to store a single "-", use --hex 
 	cmd.Exclusive = encodingExclusive
 	cmd.Flags = func(f *flag.FlagSet) {
 		enc.define(f)
-		durability.define(f)
+		durability.Define(f)
 	}
 	return cmd
 }
@@ -57,7 +58,7 @@ func (a *app) valueArgument(ctx context.Context, enc encodingFlags, arg string) 
 	}
 	value, err := enc.bytes("the value", arg)
 	if err == nil && len(value) > lightningdb.MaxValueSize {
-		err = usage(fmt.Errorf("the value is larger than %d bytes", lightningdb.MaxValueSize), "split it")
+		err = console.Usage(fmt.Errorf("the value is larger than %d bytes", lightningdb.MaxValueSize), "split it")
 	}
 	return value, err
 }
@@ -92,7 +93,7 @@ func interruptible(ctx context.Context, in io.Reader) io.Reader {
 
 func (a *app) deleteCommand() *command.Command {
 	var enc encodingFlags
-	var durability durabilityFlag
+	var durability console.Durability
 	var ignoreMissing bool
 	cmd := &command.Command{
 		Use:   "delete DIR KEY...",
@@ -122,7 +123,7 @@ removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 	cmd.Exclusive = encodingExclusive
 	cmd.Flags = func(f *flag.FlagSet) {
 		enc.define(f)
-		durability.define(f)
+		durability.Define(f)
 		f.BoolVar(&ignoreMissing, "ignore-missing", false, "keys that do not exist are no error")
 	}
 	return cmd

@@ -3,16 +3,17 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/lightning/internal/exchange"
-	"lightningdb/cmd/lightning/internal/jsonline"
-	"lightningdb/cmd/lightning/internal/progress"
 	"lightningdb/cmd/lightning/internal/text"
-	"lightningdb/internal/join"
 )
 
 // selector chooses a range of keys. The texts are written as the encoding flags say.
@@ -81,7 +82,7 @@ object that import reads back. Keys are compared as bytes.`,
 			return err
 		}
 		if limit < 0 || limit == 0 && cmd.Given("limit") {
-			return usage(fmt.Errorf("--limit %d lists nothing", limit), "give a number above zero")
+			return console.Usage(fmt.Errorf("--limit %d lists nothing", limit), "give a number above zero")
 		}
 		return a.read(args[0], func(db *lightningdb.DB) error {
 			entries := db.Range(lo, hi)
@@ -114,7 +115,7 @@ type entrySink interface {
 func (a *app) writeEntries(ctx context.Context, entries *lightningdb.Range, enc exchange.Encoding,
 	keysOnly bool) error {
 	var sink entrySink = &textSink{out: bufio.NewWriterSize(a.Stdout, 64<<10), encoding: enc}
-	if a.json {
+	if a.JSON {
 		sink = exchange.NewJSONWriter(a.Stdout, enc)
 	}
 	var err error
@@ -123,7 +124,7 @@ func (a *app) writeEntries(ctx context.Context, entries *lightningdb.Range, enc 
 	} else {
 		err = eachEntry(ctx, entries, sink.Write)
 	}
-	return join.Errors(err, sink.Flush())
+	return errors.Join(err, sink.Flush())
 }
 
 // patience is how many entries a loop handles between two looks at its context.
@@ -209,7 +210,7 @@ func (a *app) countCommand() *command.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return jsonline.Write(a.Stdout, map[string]int64{"count": n})
 			}
 			_, err = fmt.Fprintln(a.Stdout, n)
@@ -222,7 +223,7 @@ func (a *app) countCommand() *command.Command {
 
 func (a *app) count(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (int64, error) {
 	var done meter
-	line := progress.Start(a.progressOut(), "count", done.sample)
+	line := progress.Start(a.ProgressOut(), "count", done.sample)
 	defer line.Stop()
 	err := eachKey(ctx, db.Range(lo, hi), func([]byte) error { done.entries.Add(1); return nil })
 	return done.entries.Load(), err

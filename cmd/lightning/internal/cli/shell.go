@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/lightning/internal/shell"
-	"lightningdb/internal/join"
 )
 
 // scanLimit is how many entries a scan shows at a prompt, unless told. A script gets all of them.
@@ -25,7 +25,7 @@ var errLinesFailed = errors.New("lines of the script failed")
 
 // shellFlags are those of shell.
 type shellFlags struct {
-	durability durabilityFlag
+	durability console.Durability
 	readOnly   bool
 	keepGoing  bool
 	retain     time.Duration
@@ -51,10 +51,10 @@ file, which only its owner can read.`,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
 		switch {
-		case a.json:
-			return usage(errors.New("shell writes text"), "use get and scan with --json")
+		case a.JSON:
+			return console.Usage(errors.New("shell writes text"), "use get and scan with --json")
 		case f.retain < 0:
-			return usage(errors.New("--retain is negative"), "give a time like 10m")
+			return console.Usage(errors.New("--retain is negative"), "give a time like 10m")
 		}
 		options := lightningdb.Options{ReadOnly: f.readOnly, MustExist: f.readOnly, Retain: f.retain,
 			Durability: lightningdb.Durability(f.durability)}
@@ -66,7 +66,7 @@ file, which only its owner can read.`,
 		})
 	}
 	cmd.Flags = func(set *flag.FlagSet) {
-		f.durability.define(set)
+		f.durability.Define(set)
 		set.BoolVar(&f.readOnly, "read-only", false, "change nothing; others may read meanwhile")
 		set.BoolVar(&f.keepGoing, "keep-going", false, "go on after a line of a script that failed")
 		set.DurationVar(&f.retain, "retain", 0, "keep the states of this last `TIME`, like 10m, for the verb at")
@@ -78,13 +78,13 @@ file, which only its owner can read.`,
 // shellConfig is what prompt and script have in common.
 func (a *app) shellConfig(db *lightningdb.DB) shell.Config {
 	return shell.Config{DB: db, Out: a.Stdout, Notes: a.notes(),
-		Stats: func(out io.Writer) error { return writeStats(out, db, a.bold) }}
+		Stats: func(out io.Writer) error { return writeStats(out, db, a.Bold) }}
 }
 
 // notes is where the shell says what is no result.
 func (a *app) notes() io.Writer {
 	switch {
-	case a.quiet:
+	case a.Quiet:
 		return io.Discard
 	case a.StdoutTerminal:
 		return a.Stdout
@@ -100,13 +100,13 @@ func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) erro
 	if f.keepGoing {
 		c.Failed = func(e *shell.LineError) error {
 			failed++
-			_, err := fmt.Fprintf(a.Stderr, "line %d: %s\n", e.Line, oneLine(e.Err.Error()))
-			return join.Errors(err, ctx.Err())
+			_, err := fmt.Fprintf(a.Stderr, "line %d: %s\n", e.Line, console.OneLine(e.Err.Error()))
+			return errors.Join(err, ctx.Err())
 		}
 	}
 	err := shell.New(c).Run(ctx)
 	if err == nil && failed > 0 {
-		err = advise(fmt.Errorf("%d %w", failed, errLinesFailed), "they are named above; all others are done")
+		err = console.Advise(fmt.Errorf("%d %w", failed, errLinesFailed), "they are named above; all others are done")
 	}
 	return err
 }
@@ -119,7 +119,7 @@ func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err
 	c := a.shellConfig(db)
 	c.Limit = scanLimit
 	c.Failed = func(e *shell.LineError) error {
-		_, err := fmt.Fprintln(a.Stdout, "error: "+oneLine(e.Err.Error()))
+		_, err := fmt.Fprintln(a.Stdout, "error: "+console.OneLine(e.Err.Error()))
 		return err
 	}
 	c.Interruptible = func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -130,7 +130,7 @@ func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, terminal.Close()) }()
+	defer func() { err = errors.Join(err, terminal.Close()) }()
 	session.Input = terminal
 	a.greet(db)
 	return session.Run(ctx)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lightningdb/cmd/internal/console"
 )
 
 // Scripts of the shell run unattended: their results, messages and exit codes are what others build on.
@@ -63,7 +65,7 @@ func TestShell_keepGoingNamesEveryLine(t *testing.T) {
 	got := lightning(t, "get x\nput a 1\nnonsense\nget a\n", "shell", dir, "--keep-going")
 	want := "line 1: get x: key not found; scan lists keys\nline 3: there is no verb nonsense; see help\n" +
 		"lightning: 2 lines of the script failed; they are named above; all others are done\n"
-	if got.code != exitFailure || got.out != "1\n" || got.err != want {
+	if got.code != console.ExitFailure || got.out != "1\n" || got.err != want {
 		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
 	}
 }
@@ -77,7 +79,7 @@ func TestShell_interruptEndsAScript(t *testing.T) {
 	dir := t.TempDir()
 	go func() {
 		defer in.Close() // who still writes would wait for ever
-		result <- lightningIn(ctx, Env{Stdin: in}, "shell", dir)
+		result <- lightningIn(ctx, console.Env{Stdin: in}, "shell", dir)
 	}()
 	if _, err := io.WriteString(pipe, "put a 1\nbegin\nput b 1\n"); err != nil {
 		t.Fatalf("it ended by itself: %v\n%+v", err, <-result)
@@ -85,7 +87,7 @@ func TestShell_interruptEndsAScript(t *testing.T) {
 	cancel(errors.New("told to stop"))
 	select {
 	case got := <-result:
-		if got.code != exitInterrupted || !strings.Contains(got.err, "told to stop") {
+		if got.code != console.ExitInterrupted || !strings.Contains(got.err, "told to stop") {
 			t.Errorf("exit code %d: %s", got.code, got.err)
 		}
 	case <-time.After(30 * time.Second):

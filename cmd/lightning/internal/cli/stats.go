@@ -2,16 +2,15 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 
-	"context"
-
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
-	"lightningdb/cmd/lightning/internal/jsonline"
-	"lightningdb/cmd/lightning/internal/picture"
-	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/picture"
+	"lightningdb/cmd/internal/units"
 )
 
 func (a *app) statsCommand() *command.Command {
@@ -23,10 +22,10 @@ and what opening it had to recover. With --json, everything the database counts.
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(_ context.Context, args []string) error {
 			return a.read(args[0], func(db *lightningdb.DB) error {
-				if a.json {
+				if a.JSON {
 					return jsonline.Write(a.Stdout, newStats(db))
 				}
-				return writeStats(a.Stdout, db, a.bold)
+				return writeStats(a.Stdout, db, a.Bold)
 			})
 		},
 	}

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/command"
-	"lightningdb/cmd/lightning/internal/jsonline"
-	"lightningdb/cmd/lightning/internal/progress"
-	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/progress"
+	"lightningdb/cmd/internal/units"
 )
 
 func (a *app) verifyCommand() *command.Command {
@@ -43,7 +43,7 @@ type verifyResult struct {
 func (a *app) verify(ctx context.Context, db *lightningdb.DB) (verifyResult, error) {
 	var done, total atomic.Int64
 	start := time.Now()
-	line := progress.Start(a.progressOut(), "verify", func() progress.Sample {
+	line := progress.Start(a.ProgressOut(), "verify", func() progress.Sample {
 		return progress.Sample{Done: done.Load(), Total: total.Load(), Count: done.Load(), Noun: "bytes"}
 	})
 	result := verifyResult{Commits: db.Recovery().Records}
@@ -58,10 +58,10 @@ func (a *app) verify(ctx context.Context, db *lightningdb.DB) (verifyResult, err
 }
 
 func (a *app) reportVerification(r verifyResult) error {
-	if a.json {
+	if a.JSON {
 		return jsonline.Write(a.Stdout, r)
 	}
-	if a.quiet {
+	if a.Quiet {
 		return nil
 	}
 	_, err := fmt.Fprintf(a.Stderr, "verified %s (%s) and %s of the log in %s: no damage\n", units.Plural(int64(r.Tables), "table"),

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/progress"
+	"lightningdb/cmd/internal/progress"
 )
 
 // presence is how much of a file is in the database.

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lightningdb/cmd/lightning/internal/child"
-	"lightningdb/cmd/lightning/internal/progress"
+	"lightningdb/cmd/internal/child"
+	"lightningdb/cmd/internal/progress"
 )
 
 // crash loads in a child process and kills it when about half of the files are acknowledged.

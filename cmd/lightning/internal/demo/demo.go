@@ -28,8 +28,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/scratch"
-	"lightningdb/internal/join"
+	"lightningdb/cmd/internal/scratch"
 )
 
 // ErrNotWhole says that a check found lost or torn files. It is the one result this program exists to rule out.
@@ -128,7 +127,7 @@ func (r *run) recoverAndFinish(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("reopen after the kill: %w", err)
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	r.say.recovery(r, db.Recovery())
 	if r.AfterKill != nil {
 		if err := r.AfterKill(db, r.acked); err != nil {
@@ -152,7 +151,7 @@ func (r *run) checkAgain(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("reopen after the load: %w", err)
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	found, err := r.check(ctx, db, everyEighthFile)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/jsonline"
+	"lightningdb/cmd/internal/jsonline"
 )
 
 // maxWordSize is the longest word, in bytes. Longer runs are data, not words.
@@ -69,10 +69,7 @@ func (d *document) entries() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// keyOf builds prefix, word and a slash if there is a word, and the path. It is valid until the next call. In line
-// it would be in the program 10 times.
-//
-//go:noinline
+// keyOf builds prefix, word and a slash if there is a word, and the path. It is valid until the next call.
 func (d *document) keyOf(prefix, word string) []byte {
 	d.key = append(append(d.key[:0], prefix...), word...)
 	if word != "" {

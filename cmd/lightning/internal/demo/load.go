@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,8 +11,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/progress"
-	"lightningdb/internal/join"
+	"lightningdb/cmd/internal/progress"
 )
 
 // loaders is how many goroutines read, split and commit files. More than there are cores, because each waits for its
@@ -30,7 +30,7 @@ func Load(ctx context.Context, dir, source string, memoryLimit int64, acks io.Wr
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var mu sync.Mutex
 	l := loader{db: db, tree: files, ack: func(path string) error {
 		mu.Lock()

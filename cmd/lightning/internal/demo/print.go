@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/picture"
-	"lightningdb/cmd/lightning/internal/units"
+	"lightningdb/cmd/internal/picture"
+	"lightningdb/cmd/internal/units"
 )
 
 // printer is what the demo says. Errors of out are not looked at: the verdict is also in the exit code.
@@ -17,9 +17,7 @@ type printer struct {
 	stages int
 }
 
-// line tells something. In line it would be in the program 22 times.
-//
-//go:noinline
+// line tells something.
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.out, "   "+format+"\n", args...) }
 
 func (p *printer) stage(title string) {

@@ -3,12 +3,12 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"time"
 
 	"lightningdb"
-	"lightningdb/internal/join"
 )
 
 // query shows the database at work: searches by word, scans of a folder, and two versions of a file at once.
@@ -87,7 +87,7 @@ func (r *run) timeTravel(db *lightningdb.DB) error {
 	if err == nil {
 		err = r.readBoth(db, snapshot, file.path, content, changed)
 	}
-	if err := join.Errors(err, snapshot.Close()); err != nil {
+	if err := errors.Join(err, snapshot.Close()); err != nil {
 		return err
 	}
 	return r.replace(db, file, changed, content)

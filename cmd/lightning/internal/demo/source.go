@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"lightningdb"
-	"lightningdb/internal/join"
 )
 
 // ErrNoSource says that there is nothing to load.
@@ -83,7 +82,7 @@ func (t *tree) list(ctx context.Context, dir string) error {
 		return err
 	}
 	names, err := opened.Readdirnames(-1)
-	if err = join.Errors(err, opened.Close(), ctx.Err()); err != nil {
+	if err = errors.Join(err, opened.Close(), ctx.Err()); err != nil {
 		return err
 	}
 	slices.Sort(names)

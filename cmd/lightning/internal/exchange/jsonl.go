@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/jsonline"
+	"lightningdb/cmd/internal/jsonline"
 )
 
 // jsonEntry is one line. Pointers tell an absent field from an empty one.

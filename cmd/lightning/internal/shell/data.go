@@ -8,7 +8,6 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/text"
-	"lightningdb/internal/join"
 )
 
 func (s *Shell) get(_ context.Context, args []string) error {
@@ -64,7 +63,7 @@ func (s *Shell) delete(ctx context.Context, args []string) error {
 			if err == nil && !found {
 				err = lightningdb.ErrNotFound
 			}
-			if err := join.Errors(err, tx.Delete([]byte(key))); err != nil {
+			if err := errors.Join(err, tx.Delete([]byte(key))); err != nil {
 				return err
 			}
 		}

@@ -19,7 +19,6 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/text"
-	"lightningdb/internal/join"
 )
 
 // Config is the world of a shell. DB, Input, Out, Notes and Stats are required.
@@ -153,7 +152,7 @@ func (s *Shell) carryOut(ctx context.Context, line string) error {
 		defer stop()
 	}
 	err = v.run(s, ctx, words[1:])
-	return join.Errors(err, s.out.Flush())
+	return errors.Join(err, s.out.Flush())
 }
 
 // prompt says where reads look.
@@ -200,7 +199,5 @@ func (s *Shell) note(format string, args ...any) error {
 	return err
 }
 
-// word is a key or name in a message. In line it would be in the program 21 times.
-//
-//go:noinline
+// word is a key or name in a message.
 func word(w string) string { return string(text.AppendWord(nil, []byte(w))) }

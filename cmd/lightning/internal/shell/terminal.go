@@ -10,8 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/peterh/liner"
-
-	"lightningdb/internal/join"
 )
 
 // maxHistoryLine is the longest line that is remembered, in bytes: what the line editor reads back from a file.
@@ -34,7 +32,7 @@ func NewTerminal(history string, complete liner.WordCompleter) (*Terminal, error
 	t.editor.SetTabCompletionStyle(liner.TabPrints)
 	t.editor.SetWordCompleter(complete)
 	if err := t.recall(); err != nil {
-		return nil, join.Errors(err, t.editor.Close())
+		return nil, errors.Join(err, t.editor.Close())
 	}
 	return t, nil
 }
@@ -103,7 +101,7 @@ func (t *Terminal) Close() error {
 	if t.history == "" {
 		return err
 	}
-	return join.Errors(err, writePrivately(t.history, t.editor))
+	return errors.Join(err, writePrivately(t.history, t.editor))
 }
 
 // writePrivately replaces the file of that name by the history, readable by its owner only whatever it was before.
@@ -114,7 +112,7 @@ func writePrivately(name string, editor *liner.State) (err error) {
 	}
 	defer os.Remove(file.Name()) // after the rename there is none
 	_, err = editor.WriteHistory(file)
-	if err := join.Errors(err, file.Close()); err != nil {
+	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
 	return os.Rename(file.Name(), name)

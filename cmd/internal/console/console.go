@@ -1,0 +1,120 @@
+// Package console is what the programs of Lightning DB have in common: the streams that they run in, the flags of every
+// command, signals, exit codes, how errors look, and the version. What the commands do is the programs'.
+//
+// # Conventions
+//
+// Results go to standard output; progress, summaries and errors to standard error. An error is one line, or one JSON
+// object with --json. Every function that can run long takes a context, which SIGINT and SIGTERM cancel.
+//
+// An App belongs to one run of a program, in one goroutine.
+package console
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"lightningdb/cmd/internal/command"
+)
+
+// Env is the world a command runs in, so that a test can be one.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	StdinTerminal  bool // somebody types Stdin
+	StdoutTerminal bool // somebody looks at Stdout
+	StderrTerminal bool // somebody looks at Stderr: progress may be drawn there
+	Getenv         func(string) string
+}
+
+// Main calls run in the world of this process, with a context that SIGINT and SIGTERM end, and returns its exit code.
+func Main(run func(ctx context.Context, env Env) int) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+		StdinTerminal: isTerminal(os.Stdin), StdoutTerminal: isTerminal(os.Stdout), StderrTerminal: isTerminal(os.Stderr)})
+}
+
+// isTerminal reports whether file is a character device other than the null device.
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}
+
+// App is one run of a program.
+type App struct {
+	Env
+	Name string // of the program, as people type it
+
+	// Classify finds the class of errors that only this program has. It is nil if there are none.
+	Classify func(error) (Class, bool)
+
+	// The flags of every command. They are set while a command runs.
+	JSON, Quiet, NoColor bool
+	MemoryLimit          Size
+}
+
+// Run carries out one command line of p, without the program's name, and returns the exit code.
+func (a *App) Run(ctx context.Context, p *command.Program, args []string) int {
+	err := p.Execute(ctx, args)
+	var wrong *command.UsageError
+	if errors.As(err, &wrong) {
+		err = Usage(err, wrong.Hint)
+	}
+	if err == nil {
+		return ExitOK
+	}
+	return a.fail(ctx, err, args)
+}
+
+// DefineFlags defines the flags of every command.
+func (a *App) DefineFlags(f *flag.FlagSet) {
+	f.BoolVar(&a.JSON, "json", false, "write results and errors as JSON")
+	f.BoolVar(&a.Quiet, "quiet", false, "no progress and no summaries")
+	f.BoolVar(&a.Quiet, "q", false, "like --quiet")
+	f.BoolVar(&a.NoColor, "no-color", false, "no colours (also: environment variable NO_COLOR)")
+	f.Var(&a.MemoryLimit, "memory-limit", "`SIZE` of the memory the database may use, like 256MiB; at least 10MiB")
+}
+
+// ProgressOut is where progress is drawn, or nil.
+func (a *App) ProgressOut() io.Writer {
+	if a.StderrTerminal && !a.Quiet && !a.JSON {
+		return a.Stderr
+	}
+	return nil
+}
+
+// Story is where long commands tell what they do, for people.
+func (a *App) Story() io.Writer {
+	if a.JSON || a.Quiet {
+		return io.Discard
+	}
+	return a.Stdout
+}
+
+// Bold makes text stand out, where somebody looks and did not ask for plain text.
+func (a *App) Bold(text string) string {
+	if !a.StdoutTerminal || a.NoColor || a.Getenv("NO_COLOR") != "" || a.Getenv("TERM") == "dumb" {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+// ThisProgram is a command that runs the program in a second process.
+func ThisProgram(args ...string) (*exec.Cmd, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return exec.Command(program, args...), nil
+}

@@ -1,0 +1,74 @@
+// Package picture draws the state of a database as lines of text: what stats and the demo show. It reads metrics and
+// reports, and knows neither terminals nor files.
+package picture
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"lightningdb"
+	"lightningdb/cmd/internal/units"
+)
+
+// barWidth is the width of a bar in characters.
+const barWidth = 24
+
+// Levels draws one line per level that has tables, with bars in proportion to the largest.
+func Levels(m lightningdb.Metrics) []string {
+	lines := []string{fmt.Sprintf("%-5s %6s %10s %14s %12s %10s", "level", "tables", "size", "entries", "tombstones",
+		"target")}
+	var largest int64
+	for _, level := range m.Levels {
+		largest = max(largest, level.Bytes)
+	}
+	for _, level := range m.Levels {
+		if level.Tables > 0 {
+			lines = append(lines, levelLine(level, largest))
+		}
+	}
+	if len(lines) == 1 {
+		return []string{"no tables yet: everything is in the log and in memory"}
+	}
+	return lines
+}
+
+func levelLine(level lightningdb.LevelMetrics, largest int64) string {
+	target := "-"
+	if level.Target > 0 {
+		target = units.Bytes(level.Target)
+	}
+	return fmt.Sprintf("L%-4d %6d %10s %14s %12s %10s  %s", level.Level, level.Tables, units.Bytes(level.Bytes),
+		units.Count(level.Entries), units.Count(level.Tombstones), target, units.Bar(barWidth, share(level.Bytes, largest)))
+}
+
+func share(part, of int64) float64 {
+	if of <= 0 {
+		return 0
+	}
+	return float64(part) / float64(of)
+}
+
+// Gauge is a bar with its background, for a used part of a limit.
+func Gauge(used, limit int64) string {
+	bar := units.Bar(barWidth, share(used, limit))
+	return bar + strings.Repeat("░", barWidth-utf8.RuneCountInString(bar))
+}
+
+// Recovery tells what opening the database found.
+func Recovery(r lightningdb.RecoveryReport) []string {
+	if r.Created {
+		return []string{"created, nothing to recover"}
+	}
+	lines := []string{
+		fmt.Sprintf("%s with %s replayed from %s (%s) in %s", units.Plural(r.Records, "record"),
+			units.Plural(r.Operations, "operation"),
+			units.Plural(r.Segments, "log segment"), units.Bytes(r.LogBytes), units.Duration(r.Duration)),
+		fmt.Sprintf("last sequence number %s, %s of a torn tail dropped", units.Count(r.LastSequence),
+			units.Bytes(r.TornBytes)),
+	}
+	if n := len(r.FilesRemoved); n > 0 {
+		lines = append(lines, fmt.Sprintf("%s removed that nothing refers to", units.Plural(n, "leftover file")))
+	}
+	return lines
+}

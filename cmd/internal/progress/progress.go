@@ -1,0 +1,102 @@
+// Package progress keeps one line of a terminal up to date while something long runs: how far it is, how fast it goes,
+// and how long it will still take. It owns one goroutine per line, which Stop ends. Where the output is no terminal,
+// the caller starts a line on a nil writer and nothing happens at all.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"lightningdb/cmd/internal/units"
+)
+
+// interval is the time between two drawings: five a second.
+const interval = 200 * time.Millisecond
+
+// columns is the width a line is cut to, one less than the usual terminal so that it never wraps.
+const columns = 79
+
+// Sample is how far the work is at one moment. The callback that returns it is called from the line's own goroutine.
+type Sample struct {
+	Done, Total int64  // in the work's own unit; Total is 0 if nobody knows it
+	Count       int64  // entries (or files) behind us, for the rate
+	Noun        string // what Count counts, in the plural
+}
+
+// Line is a progress line. Stop must be called once.
+type Line struct {
+	out    io.Writer
+	label  string
+	sample func() Sample
+	start  time.Time
+	stop   chan struct{} // closed by Stop
+	ended  chan struct{} // closed by the goroutine when it draws no more
+}
+
+// Start begins to draw on out, until Stop. A nil out makes a Line that draws nothing.
+func Start(out io.Writer, label string, sample func() Sample) *Line {
+	l := &Line{out: out, label: label, sample: sample, start: time.Now()}
+	if out == nil {
+		return l
+	}
+	l.stop, l.ended = make(chan struct{}), make(chan struct{})
+	go l.run()
+	return l
+}
+
+// Stop ends the drawing and wipes the line, so that what is written next begins at the left edge.
+func (l *Line) Stop() {
+	if l.out == nil {
+		return
+	}
+	close(l.stop)
+	<-l.ended
+}
+
+func (l *Line) run() {
+	defer close(l.ended)
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			fmt.Fprint(l.out, "\r\x1b[K")
+			return
+		case now := <-ticker.C:
+			fmt.Fprint(l.out, "\r\x1b[K"+render(l.label, l.sample(), now.Sub(l.start)))
+		}
+	}
+}
+
+// render is the line's text, at most columns wide.
+func render(label string, s Sample, elapsed time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-10s", label)
+	if s.Total > 0 {
+		fraction := min(1, float64(s.Done)/float64(s.Total))
+		bar := units.Bar(20, fraction)
+		fmt.Fprintf(&b, " %3.0f%% %s%s", fraction*100, bar, strings.Repeat("░", 20-utf8.RuneCountInString(bar)))
+	}
+	fmt.Fprintf(&b, " %s %s, %s/s", units.Count(s.Count), s.Noun, units.Count(units.Rate(s.Count, elapsed)))
+	if left, known := remaining(s, elapsed); known {
+		fmt.Fprintf(&b, ", %s left", left)
+	}
+	return cut(b.String())
+}
+
+// remaining extrapolates. It is not known before a second has passed and a hundredth is done.
+func remaining(s Sample, elapsed time.Duration) (time.Duration, bool) {
+	if s.Total <= 0 || s.Done*100 < s.Total || elapsed < time.Second {
+		return 0, false
+	}
+	left := float64(elapsed) * float64(max(0, s.Total-s.Done)) / float64(s.Done)
+	return time.Duration(left).Round(time.Second), true
+}
+
+func cut(s string) string {
+	runes := []rune(s)
+	return string(runes[:min(len(runes), columns)])
+}

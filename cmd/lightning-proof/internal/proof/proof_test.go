@@ -1,0 +1,53 @@
+package proof
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"lightningdb/cmd/internal/console"
+)
+
+// childVariable makes this test binary behave as the program, for the processes that it kills.
+const childVariable = "LIGHTNING_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(Main(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// outcome is what a command line left behind.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+// proof runs one command line.
+func proof(t *testing.T, args ...string) outcome {
+	t.Helper()
+	return proofWith(t.Context(), func(*app) {}, args...)
+}
+
+// proofWith runs one command line by an app that set has changed.
+func proofWith(ctx context.Context, set func(*app), args ...string) outcome {
+	var out, err bytes.Buffer
+	a := newApp(console.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &err,
+		Getenv: func(string) string { return "" }})
+	set(a)
+	code := a.run(ctx, args)
+	return outcome{code, out.String(), err.String()}
+}
+
+// must is a command line that has to succeed; it returns standard output.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	got := proof(t, args...)
+	if got.code != console.ExitOK {
+		t.Fatalf("lightning-proof %q: exit code %d\n%s", args, got.code, got.err)
+	}
+	return got.out
+}
