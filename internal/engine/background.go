@@ -106,11 +106,11 @@ func (e *Engine) keepHouse() {
 
 // syncDue is the time until the oldest unsynced commit must be synced; far away if there is none.
 func (e *Engine) syncDue() time.Duration {
-	since := e.unsyncedSince.Load()
+	since := instant(e.unsyncedSince.Load())
 	if since == 0 {
 		return time.Hour
 	}
-	return time.Unix(0, since).Add(e.opts.SyncInterval).Sub(e.opts.Now())
+	return e.opts.SyncInterval - e.now().since(since)
 }
 
 // SyncStep syncs what Process commits have left unsynced. It reports whether there was anything.
@@ -174,7 +174,7 @@ func (e *Engine) FlushStep() (bool, error) {
 // flush writes m, the oldest memtable of v, to tables and installs them in its place. The log before logStart is needed
 // no more.
 func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
-	start := e.opts.Now()
+	start := e.now()
 	e.stats.flushing.Store(true)
 	defer e.stats.flushing.Store(false)
 	edit, stats, err := e.writeTables(m, v.version, e.snapshots.hold(e, m.last))
@@ -185,7 +185,7 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 	if err := e.commitEdit(edit, m); err != nil {
 		return err
 	}
-	e.stats.flushed(stats, e.opts.Now().Sub(start))
+	e.stats.flushed(stats, e.now().since(start))
 	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", stats.BytesOut)
 	e.wake(e.wakeCompactor)
 	return nil
@@ -231,7 +231,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 }
 
 func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.SeqNum) error {
-	start := e.opts.Now()
+	start := e.now()
 	e.stats.compacting.Store(true)
 	defer e.stats.compacting.Store(false)
 	edit, stats, err := e.runJob(ctx, job, held)
@@ -245,7 +245,7 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.Se
 		return err
 	}
 	e.futile.note(edit, held[0])
-	e.stats.compacted(stats, e.opts.Now().Sub(start))
+	e.stats.compacted(stats, e.now().since(start))
 	e.opts.Logger.Debug("compacted", "reason", job.Reason, "into", job.OutputLevel,
 		"read", stats.BytesIn, "written", stats.BytesOut)
 	return nil

@@ -50,9 +50,9 @@ type Engine struct {
 	segment       atomic.Pointer[wal.Segment] // the active log segment; SyncStep loads it
 	records       []wal.Record                // reused by Log
 	owedSleep     time.Duration               // what writers owe to a long level 0; see slowDown
-	unsyncedSince atomic.Int64                // when the oldest unsynced commit was published, in ns; 0 if none is
+	unsyncedSince atomic.Int64                // the instant when the oldest unsynced commit was published; 0 if none is
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
-	pastDue       atomic.Int64                // when the timeline of snapshots wants its next sample, in ns
+	pastDue       atomic.Int64                // the instant when the timeline of snapshots wants its next sample
 
 	locks lock.Table   // of transactions
 	hops  atomic.Int64 // what scans have spent because there are several runs of tables; see pickForScans
@@ -70,7 +70,7 @@ type Engine struct {
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
 
-	rotated atomic.Int64 // when a memtable was last frozen, or the engine opened, in nanoseconds since 1970
+	rotated atomic.Int64 // the instant when a memtable was last frozen, or the engine opened; 0 if neither
 
 	mu         sync.Mutex // never held during I/O
 	room       *sync.Cond // a flush or compaction ended, or can no longer go on
@@ -115,7 +115,7 @@ func Open(opts Options) (*Engine, error) {
 	}
 	e.MemoryStep()
 	if !e.opts.ReadOnly && !e.opts.Manual {
-		e.rotated.Store(e.opts.Now().UnixNano()) // what is due waits for a burst that may follow
+		e.rotated.Store(int64(e.now())) // what is due waits for a burst that may follow
 		e.startBackground()
 	}
 	return e, nil

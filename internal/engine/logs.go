@@ -28,7 +28,7 @@ func (e *Engine) reusableLocked(f logFile) bool {
 // stops writes, or passes.
 func (e *Engine) reuseLog() {
 	e.mu.Lock()
-	letGo := e.heldUp != nil || e.closed.Load() || e.mems.quiet(e.opts.Now())
+	letGo := e.heldUp != nil || e.closed.Load() || e.mems.quiet(e.now())
 	old, blank := e.retired, e.blank
 	switch {
 	case letGo:

@@ -13,8 +13,8 @@ type memtables struct {
 	size      int               // bytes of a memtable of the usual size
 	spare     []*memtable.Table // empty, ready for use; at most keep
 	keep      int
-	asked     time.Time // when one was last asked for
-	allocated int64     // bytes of all memtables, spare ones included
+	asked     instant // when one was last asked for
+	allocated int64   // bytes of all memtables, spare ones included
 	folding   *memtable.Folding
 }
 
@@ -23,7 +23,7 @@ type memtables struct {
 const spareAge = 5 * time.Second
 
 // get returns an empty memtable for segment with room for at least need bytes.
-func (p *memtables) get(segment filename.Num, need int, now time.Time) (*memRef, error) {
+func (p *memtables) get(segment filename.Num, need int, now instant) (*memRef, error) {
 	p.asked = now
 	if n := len(p.spare); n > 0 && need <= p.size {
 		t := p.spare[n-1]
@@ -52,12 +52,10 @@ func (p *memtables) recycle(m *memRef) {
 }
 
 // quiet reports whether the last rotation was long ago.
-func (p *memtables) quiet(now time.Time) bool { return now.Sub(p.asked) >= spareAge }
+func (p *memtables) quiet(now instant) bool { return now.since(p.asked) >= spareAge }
 
 // untilQuiet is how long what is spare is kept from now on.
-func (p *memtables) untilQuiet(now time.Time) time.Duration {
-	return spareAge - max(0, now.Sub(p.asked))
-}
+func (p *memtables) untilQuiet(now instant) time.Duration { return spareAge - now.since(p.asked) }
 
 // free gives back the spare memtables.
 func (p *memtables) free() {
@@ -81,7 +79,7 @@ func (e *Engine) shareMemory() time.Duration {
 	widened := e.reviewRows()
 	e.mu.Lock()
 	due := time.Hour
-	if now := e.opts.Now(); e.mems.quiet(now) {
+	if now := e.now(); e.mems.quiet(now) {
 		e.mems.free()
 	} else if len(e.mems.spare) > 0 || e.blank != nil { // CleanStep, which comes first, gives back log segments
 		due = e.mems.untilQuiet(now)

@@ -37,11 +37,12 @@ type Options struct {
 	Merge       operand.Func // what user merges do; nil if there are none
 
 	// Owned by tests and simulations.
-	Now    func() time.Time
-	Random func() uint64
-	Manual bool // no background goroutines: the caller runs the steps
-	Poison bool // overwrite freed cache frames, to expose their late use
-	Rows   bool // keep every row that is read in the row cache, to expose rows that are out of date
+	Elapsed func() time.Duration // since any fixed moment: the monotonic clock, by which every interval is measured
+	Wall    func() time.Time     // the time of day, which may be set either way: data for people, nothing is decided by it
+	Random  func() uint64
+	Manual  bool // no background goroutines: the caller runs the steps
+	Poison  bool // overwrite freed cache frames, to expose their late use
+	Rows    bool // keep every row that is read in the row cache, to expose rows that are out of date
 }
 
 // DefaultPageSize suits both point reads from cache (any size would) and from the medium (smaller is better).
@@ -61,8 +62,11 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = silent{}
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.Elapsed == nil {
+		o.Elapsed = stopwatch()
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
 	}
 	if o.Random == nil {
 		o.Random = rand.Uint64

@@ -66,11 +66,11 @@ const burstPause = 2 * time.Second
 
 // burstLeft is how long from now on there may still be a burst of writes; 0 if there is none.
 func (e *Engine) burstLeft() time.Duration {
-	since := e.opts.Now().Sub(time.Unix(0, e.rotated.Load()))
-	if e.opts.Manual || since < 0 { // the clock was set back
+	rotated := instant(e.rotated.Load())
+	if e.opts.Manual || rotated == 0 {
 		return 0
 	}
-	return max(0, burstPause-since)
+	return max(0, burstPause-e.now().since(rotated))
 }
 
 // isQuiet reports whether no writes are in more need of processors and disk than a compaction.

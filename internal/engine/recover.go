@@ -40,7 +40,7 @@ type Report struct {
 // What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
 func (e *Engine) recover() error {
-	start := e.opts.Now()
+	start := e.now()
 	if err := e.checkOurs(); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (e *Engine) recover() error {
 	if err != nil {
 		r.free()
 	}
-	e.report.Duration = e.opts.Now().Sub(start)
+	e.report.Duration = e.now().since(start)
 	return err
 }
 
@@ -217,7 +217,7 @@ func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.report.LastSequence = last
 	e.visible.Store(uint64(last))
 	e.rows.Forget(last) // of what was committed before, it has not been told
-	e.snapshots.startRetaining(e.opts, version.Floor, last)
+	e.snapshots.startRetaining(e, version.Floor, last)
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }
 
@@ -318,7 +318,7 @@ func (r *replay) newMemtable(need int) error {
 	if r.mem != nil && !r.keep {
 		e.mems.recycle(r.mem)
 	}
-	mem, err := e.mems.get(0, need, e.opts.Now())
+	mem, err := e.mems.get(0, need, e.now())
 	r.mem = mem
 	return err
 }

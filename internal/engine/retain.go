@@ -21,29 +21,29 @@ type timeline struct {
 
 // sample says that from a moment on at least seq was visible.
 type sample struct {
-	at  time.Time
+	at  instant
 	seq key.SeqNum
 }
 
 // due is when the next sample is worth taking.
-func (t *timeline) due() time.Time {
+func (t *timeline) due() instant {
 	if n := len(t.samples); n > 0 {
-		return t.samples[n-1].at.Add(t.interval)
+		return t.samples[n-1].at.plus(t.interval)
 	}
-	return time.Time{}
+	return 0
 }
 
 // note takes a sample, unless the last one is still new. seq was read before now.
-func (t *timeline) note(now time.Time, seq key.SeqNum) {
-	if !now.Before(t.due()) {
+func (t *timeline) note(now instant, seq key.SeqNum) {
+	if now >= t.due() {
 		t.samples = append(t.samples, sample{now, seq})
 	}
 }
 
 // visibleAt returns a sequence number that was visible at a moment and at all later ones, and forgets what was before.
-func (t *timeline) visibleAt(moment time.Time) key.SeqNum {
+func (t *timeline) visibleAt(moment instant) key.SeqNum {
 	n := 0
-	for n < len(t.samples) && !t.samples[n].at.After(moment) {
+	for n < len(t.samples) && t.samples[n].at <= moment {
 		t.start = t.samples[n].seq
 		n++
 	}
@@ -52,26 +52,26 @@ func (t *timeline) visibleAt(moment time.Time) key.SeqNum {
 }
 
 // startRetaining sets out from a tree that shows every state from floor to last.
-func (s *snapshots) startRetaining(o Options, floor, last key.SeqNum) {
+func (s *snapshots) startRetaining(e *Engine, floor, last key.SeqNum) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.maxAge, s.floor = o.MaxSnapshotAge, floor
-	s.timeline = timeline{start: floor, interval: max(o.Retain/timelineSamples, sampleInterval)}
-	s.timeline.note(o.Now(), last)
+	s.maxAge, s.floor = e.opts.MaxSnapshotAge, floor
+	s.timeline = timeline{start: floor, interval: max(e.opts.Retain/timelineSamples, sampleInterval)}
+	s.timeline.note(e.now(), last)
 }
 
 // notePast remembers when last became visible, if it is time for that.
 func (e *Engine) notePast(last key.SeqNum) {
-	now := e.opts.Now()
-	if now.UnixNano() < e.pastDue.Load() {
+	now := e.now()
+	if now < instant(e.pastDue.Load()) {
 		return
 	}
 	e.snapshots.mu.Lock()
 	defer e.snapshots.mu.Unlock()
 	t := &e.snapshots.timeline
 	t.note(now, last)
-	t.visibleAt(now.Add(-e.opts.Retain))
-	e.pastDue.Store(t.due().UnixNano())
+	t.visibleAt(now.plus(-e.opts.Retain))
+	e.pastDue.Store(int64(t.due()))
 }
 
 // RetainStep looks at the clock: it remembers what is visible now, lets compactions drop what need not be kept any more,

@@ -16,16 +16,10 @@ import (
 	"lightningdb/internal/vfs/memfs"
 )
 
-// clock is a time that tests move.
-type clock struct{ now time.Time }
-
-func newClock() *clock { return &clock{time.Unix(1_000_000_000, 0)} }
-
-func (c *clock) pass(d time.Duration) { c.now = c.now.Add(d) }
-
 func openRetaining(t *testing.T, fs vfs.FS, c *clock, o Options) *Engine {
 	t.Helper()
-	o.FS, o.Manual, o.Now = fs, true, func() time.Time { return c.now }
+	o.FS, o.Manual = fs, true
+	c.into(&o)
 	e, err := Open(o)
 	if err != nil {
 		t.Fatal(err)

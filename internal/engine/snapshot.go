@@ -23,7 +23,7 @@ type Snapshot struct {
 // what the reader needs.
 type registration struct {
 	seq     key.SeqNum
-	since   int64       // in ns of the clock; with MaxSnapshotAge only
+	since   instant     // with MaxSnapshotAge only
 	expired atomic.Bool // it was taken off the list, because it was too old; set under snapshots.mu, never cleared
 }
 
@@ -87,12 +87,12 @@ func (s *snapshots) addLike(r, other *registration) error {
 	return nil
 }
 
-// now is when a registration begins, in ns, if that matters.
-func (s *snapshots) now(e *Engine) int64 {
+// now is when a registration begins, if that matters.
+func (s *snapshots) now(e *Engine) instant {
 	if s.maxAge == 0 {
 		return 0
 	}
-	return e.opts.Now().UnixNano()
+	return e.now()
 }
 
 // findLocked returns where the registrations at seq begin, and whether there is one.
@@ -150,9 +150,9 @@ func (s *snapshots) retainedLocked(e *Engine) key.SeqNum {
 	if e.opts.Retain == 0 {
 		return visible
 	}
-	now := e.opts.Now()
+	now := e.now()
 	s.timeline.note(now, visible)
-	return s.timeline.visibleAt(now.Add(-e.opts.Retain))
+	return s.timeline.visibleAt(now.plus(-e.opts.Retain))
 }
 
 // expireLocked takes registrations that are too old off the list.
@@ -160,9 +160,9 @@ func (s *snapshots) expireLocked(e *Engine) {
 	if s.maxAge == 0 {
 		return
 	}
-	since := s.now(e) - int64(s.maxAge)
+	oldest := e.now().plus(-s.maxAge)
 	s.readers = slices.DeleteFunc(s.readers, func(r *registration) bool {
-		if r.since < since {
+		if r.since < oldest {
 			r.expired.Store(true)
 		}
 		return r.expired.Load()

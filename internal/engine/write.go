@@ -163,10 +163,10 @@ func (e *Engine) slowDown(bytes int) {
 	if e.owedSleep < slowSleep {
 		return
 	}
-	start := e.opts.Now()
+	start := e.now()
 	time.Sleep(e.owedSleep)
 	e.owedSleep = 0
-	e.stats.stalled(e.opts.Now().Sub(start), "level 0 is long")
+	e.stats.stalled(e.now().since(start), "level 0 is long")
 }
 
 // rotate waits until another memtable may be frozen, then freezes the active one.
@@ -188,7 +188,7 @@ func (e *Engine) freeze(need int) error {
 	defer e.mu.Unlock()
 	v := e.view.Load()
 	active := v.mems[0]
-	next, err := e.mems.get(e.segmentNum, need, e.opts.Now())
+	next, err := e.mems.get(e.segmentNum, need, e.now())
 	if err != nil {
 		return fmt.Errorf("memory for a memtable: %w", err)
 	}
@@ -197,7 +197,7 @@ func (e *Engine) freeze(need int) error {
 		mems = append([]*memRef{next}, v.mems[1:]...)
 	}
 	e.installLocked(mems, v.version)
-	e.rotated.Store(e.opts.Now().UnixNano())
+	e.rotated.Store(int64(e.now()))
 	e.wake(e.wakeFlusher)
 	e.wake(e.wakeHousekeeper) // the cache may have to make room for the new memtable
 	return nil
@@ -242,7 +242,7 @@ func (e *Engine) useSegment(seg *wal.Segment) {
 // waitForFlush waits until another memtable may be frozen and level 0 is short enough. It gives up when the flush
 // cannot go on: the disk is full, or writes have failed.
 func (e *Engine) waitForFlush() error {
-	start, waited := e.opts.Now(), false
+	start, waited := e.now(), false
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for {
@@ -270,7 +270,7 @@ func (e *Engine) waitForFlush() error {
 		e.room.Wait()
 	}
 	if waited {
-		e.stats.stalled(e.opts.Now().Sub(start), "waiting for a flush or a compaction")
+		e.stats.stalled(e.now().since(start), "waiting for a flush or a compaction")
 	}
 	return nil
 }
@@ -348,7 +348,7 @@ func (w writer) Publish(last key.SeqNum) {
 func (e *Engine) noteUnsynced(seg *wal.Segment) {
 	switch {
 	case e.unsyncedSince.Load() == 0:
-		e.unsyncedSince.Store(e.opts.Now().UnixNano())
+		e.unsyncedSince.Store(int64(e.now()))
 	case seg.Size()-seg.Synced() >= unsyncedBytes && !e.syncSoon.Load():
 		e.syncSoon.Store(true)
 	case seg.ToWriteOut() == 0:

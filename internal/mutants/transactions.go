@@ -945,18 +945,18 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "the states that are kept begin too late",
 		Breaks: "a state within Options.Retain is gone",
-		Changes: []Change{{"internal/engine/snapshot.go", `	return s.timeline.visibleAt(now.Add(-e.opts.Retain))`,
-			`	return s.timeline.visibleAt(now.Add(-e.opts.Retain / 2))`}},
+		Changes: []Change{{"internal/engine/snapshot.go", `	return s.timeline.visibleAt(now.plus(-e.opts.Retain))`,
+			`	return s.timeline.visibleAt(now.plus(-e.opts.Retain / 2))`}},
 		Killer: test("engine", "TestRetain_.*"),
 	},
 	{
 		Name:   "a moment shows what became visible after it",
 		Breaks: "the oldest state within Options.Retain is gone",
-		Changes: []Change{{"internal/engine/retain.go", `	for n < len(t.samples) && !t.samples[n].at.After(moment) {
+		Changes: []Change{{"internal/engine/retain.go", `	for n < len(t.samples) && t.samples[n].at <= moment {
 		t.start = t.samples[n].seq
 		n++
 	}`,
-			`	for n < len(t.samples) && !t.samples[n].at.After(moment) {
+			`	for n < len(t.samples) && t.samples[n].at <= moment {
 		n++
 	}
 	if n < len(t.samples) {

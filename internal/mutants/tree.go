@@ -319,7 +319,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "Open is not the beginning of a burst",
 		Breaks: "the first commits after an Open share the medium with a compaction",
-		Changes: []Change{{"internal/engine/engine.go", `		e.rotated.Store(e.opts.Now().UnixNano()) // what is due waits for a burst that may follow
+		Changes: []Change{{"internal/engine/engine.go", `		e.rotated.Store(int64(e.now())) // what is due waits for a burst that may follow
 `, ``}},
 		Killer: test("engine", "TestCompaction_waitsForTheEndOfABurst"),
 	},

@@ -111,7 +111,8 @@ type simulation struct {
 	r     *rand.Rand
 	hash  hash.Hash64 // of everything observed
 	stats SimulationStats
-	now   time.Time
+	now   time.Duration // of the monotonic clock
+	wall  wallClock
 
 	fs   *memfs.FS // of this life
 	disk *errfs.FS // the same, with faults
@@ -160,7 +161,7 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 func newSimulation(plan Simulation) *simulation {
 	m := &simulation{plan: plan, r: rand.New(rand.NewPCG(plan.Seed, 4)), hash: fnv.New64a(), fs: memfs.New()}
 	m.stats.Seeds = 1
-	m.now = time.Unix(1_000_000_000, 0)
+	m.wall = newWallClock(plan.Seed)
 	m.swarm = newSwarm(m.r)
 	m.clients = make([]client, 1+m.r.IntN(5))
 	if plan.Transactions {
@@ -180,14 +181,17 @@ func newSimulation(plan Simulation) *simulation {
 	}
 	opts := m.swarm.mix.Options
 	opts.Manual, opts.Poison, opts.Rows, opts.Random = true, true, true, counter()
-	opts.Now = func() time.Time { return m.now }
+	opts.Elapsed = func() time.Duration { return m.now }
+	opts.Wall = func() time.Time { return m.wall.at }
 	m.Session = NewSession(opts, new(oracle.History))
 	return m
 }
 
 // turn moves one part of the world. What it does, and whose turn it is, comes from the random source alone.
 func (m *simulation) turn() error {
-	m.now = m.now.Add(m.elapse())
+	passed := m.elapse()
+	m.now += passed
+	m.wall.pass(passed)
 	if m.refusing && m.r.IntN(10) == 0 {
 		return m.endLife()
 	}
@@ -245,7 +249,7 @@ func (m *simulation) attempt(what string, do func() error) (ok bool, err error) 
 // observe takes part of the run into its hash.
 func (m *simulation) observe(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
-	fmt.Fprintf(m.hash, "%d %s\n", m.now.UnixNano(), line)
+	fmt.Fprintf(m.hash, "%d %s\n", m.now, line)
 	m.recent = append(m.recent, line)
 	if len(m.recent) > 16 {
 		m.recent = m.recent[1:]

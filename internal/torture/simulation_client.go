@@ -37,8 +37,8 @@ type client struct {
 	walk     *walk
 	snapshot *engine.Snapshot
 	tx       *transaction
-	since    time.Time // when walk or snapshot was opened
-	expired  bool      // it has answered that it is too old, as it may
+	since    time.Duration // when walk or snapshot was opened
+	expired  bool          // it has answered that it is too old, as it may
 }
 
 // move takes a client one turn further; one that wants nothing first makes up its mind.
@@ -137,7 +137,7 @@ func (m *simulation) aging(c *client, do func() error) func() error {
 // tooOld reports whether err says that what the client reads with is too old, and it may be.
 func (m *simulation) tooOld(c *client, err error) bool {
 	limit := m.opts.MaxSnapshotAge
-	return errors.Is(err, engine.ErrSnapshotExpired) && limit > 0 && m.now.Sub(c.since) > limit
+	return errors.Is(err, engine.ErrSnapshotExpired) && limit > 0 && m.now-c.since > limit
 }
 
 // saw records an answer that a client was given.

@@ -11,7 +11,7 @@ import (
 // moment is when a state became the newest one, or was recovered as that.
 type moment struct {
 	seq key.SeqNum
-	at  time.Time
+	at  time.Duration
 }
 
 // recoverMoments forgets the moments that a crash took. A commit of unknown fate may turn up here.
@@ -28,7 +28,7 @@ func (m *simulation) recoverMoments(last key.SeqNum) {
 
 // mustBeReadable reports whether the state of moment i was the newest within the time that is kept.
 func (m *simulation) mustBeReadable(i int) bool {
-	return i+1 == len(m.moments) || m.now.Sub(m.moments[i+1].at) <= m.opts.Retain
+	return i+1 == len(m.moments) || m.now-m.moments[i+1].at <= m.opts.Retain
 }
 
 // lookFarBack takes a snapshot of a state of the past, and goes on as with any snapshot.
@@ -51,7 +51,7 @@ func (m *simulation) lookFarBack(c *client) error {
 	case err != nil:
 		m.stats.WrongData++
 		return mismatch("the state at %d, of %v ago, the newest %v ago: %v", m.moments[i].seq,
-			m.now.Sub(m.moments[i].at), m.now.Sub(m.moments[min(i+1, len(m.moments)-1)].at), err)
+			m.now-m.moments[i].at, m.now-m.moments[min(i+1, len(m.moments)-1)].at, err)
 	}
 	m.stats.Past++
 	c.snapshot, c.since = snapshot, m.now
