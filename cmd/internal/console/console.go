@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/interrupt"
 )
 
 // Env is the world a command runs in, so that a test can be one.
@@ -37,7 +38,7 @@ type Env struct {
 func Main(run func(ctx context.Context, env Env) int) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return run(ctx, Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+	return run(ctx, Env{Stdin: os.Stdin, Stdout: interrupt.Writer(ctx, os.Stdout), Stderr: os.Stderr, Getenv: os.Getenv,
 		StdinTerminal: isTerminal(os.Stdin), StdoutTerminal: isTerminal(os.Stdout), StderrTerminal: isTerminal(os.Stderr)})
 }
 

@@ -6,9 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/userfile"
 )
 
 func (a *app) exportCommand() *command.Command {
@@ -29,7 +27,8 @@ func (a *app) exportCommand() *command.Command {
 		Use:   "export DIR FILE",
 		Short: "Write entries to a JSON Lines or CSV file",
 		Help: `export writes every entry, or those of a range, in key order to FILE ("-" is standard output).
-FILE appears when it is complete, never before, and is not replaced without --force.
+FILE appears when it is complete, never before, and is not replaced without --force. A FIFO or
+device is written into, and a symbolic link followed.
 JSON Lines carry every byte string. CSV text does not: where it cannot, export fails and asks
 for --hex or --base64.
 ` + formatHelp,
@@ -76,7 +75,7 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 	if path == "-" {
 		err = work.run(ctx, a.Stdout)
 	} else {
-		err = writeWhole(path, force, func(out io.Writer) error { return work.run(ctx, out) })
+		err = userfile.Write(ctx, path, userfile.Options{Replace: force}, func(out io.Writer) error { return work.run(ctx, out) })
 	}
 	line.Stop()
 	if errors.Is(err, exchange.ErrNotText) {
@@ -122,57 +121,6 @@ func (a *app) reportTransfer(results io.Writer, done string, created bool, dir s
 }
 
 func entryCount(m *meter) string { return units.Plural(m.entries.Load(), "entry") }
-
-// writeWhole lets f write a file that appears under its name complete and durable, or not at all.
-func writeWhole(path string, force bool, f func(io.Writer) error) (err error) {
-	if err := mayWrite(path, force); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(temp.Name()))
-		}
-	}()
-	err = f(temp)
-	if err == nil {
-		err = temp.Sync()
-	}
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return err
-	}
-	if err := mayWrite(path, force); err != nil { // it may have appeared while we wrote
-		return err
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return err
-	}
-	syncDir(filepath.Dir(path))
-	return nil
-}
-
-// mayWrite refuses to replace a file without force.
-func mayWrite(path string, force bool) error {
-	_, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && force:
-		return nil
-	case err == nil:
-		return fmt.Errorf("%s: %w", path, fs.ErrExist)
-	}
-	return err
-}
-
-// syncDir makes a rename durable where the system can; the file itself is complete in any case.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
-}
 
 // countingReader counts what passes.
 type countingReader struct {

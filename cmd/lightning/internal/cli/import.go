@@ -6,14 +6,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/interrupt"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/userfile"
 )
 
 // The size of one commit of an import, whichever is reached first.
@@ -101,23 +102,9 @@ func (a *app) importFile(ctx context.Context, dir, path string, f exchange.Forma
 // openInput opens path, or standard input for "-", and returns its size, or 0 if that is not known.
 func (a *app) openInput(ctx context.Context, path string) (io.ReadCloser, int64, error) {
 	if path == "-" {
-		return io.NopCloser(interruptible(ctx, a.Stdin)), 0, nil
+		return io.NopCloser(interrupt.Reader(ctx, a.Stdin)), 0, nil
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := file.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a directory", path)
-	}
-	if err != nil {
-		return nil, 0, errors.Join(err, file.Close())
-	}
-	if !info.Mode().IsRegular() {
-		return file, 0, nil
-	}
-	return file, info.Size(), nil
+	return userfile.Read(ctx, path)
 }
 
 func newReader(f exchange.Format, enc exchange.Encoding, in io.Reader) exchange.Reader {

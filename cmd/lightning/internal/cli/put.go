@@ -10,6 +10,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/interrupt"
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
@@ -70,7 +71,7 @@ func (a *app) readStdin(ctx context.Context, enc encodingFlags) (string, error) 
 	if enc.encoding() != exchange.Text {
 		most *= 2
 	}
-	text, err := io.ReadAll(io.LimitReader(interruptible(ctx, a.Stdin), most))
+	text, err := io.ReadAll(io.LimitReader(interrupt.Reader(ctx, a.Stdin), most))
 	if err != nil {
 		return "", fmt.Errorf("read the value: %w", err)
 	}
@@ -78,17 +79,6 @@ func (a *app) readStdin(ctx context.Context, enc encodingFlags) (string, error) 
 		text = bytes.TrimSpace(text)
 	}
 	return string(text), nil
-}
-
-// interruptible is a reader that fails when ctx ends, even if in is a pipe nobody writes to.
-func interruptible(ctx context.Context, in io.Reader) io.Reader {
-	out, pipe := io.Pipe()
-	go func() {
-		_, err := io.Copy(pipe, in)
-		pipe.CloseWithError(err) // nil is the end of the input
-	}()
-	context.AfterFunc(ctx, func() { pipe.CloseWithError(context.Cause(ctx)) })
-	return out
 }
 
 func (a *app) deleteCommand() *command.Command {

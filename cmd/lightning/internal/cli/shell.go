@@ -14,6 +14,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/interrupt"
 	"lightningdb/cmd/lightning/internal/shell"
 )
 
@@ -95,7 +96,7 @@ func (a *app) notes() io.Writer {
 // script carries out standard input.
 func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) error {
 	c := a.shellConfig(db)
-	c.Input = shell.NewScript(interruptible(ctx, a.Stdin))
+	c.Input = shell.NewScript(interrupt.Reader(ctx, a.Stdin))
 	failed := 0
 	if f.keepGoing {
 		c.Failed = func(e *shell.LineError) error {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"time"
 	"unicode/utf8"
 
 	"github.com/peterh/liner"
+
+	"lightningdb/cmd/lightning/internal/userfile"
 )
 
 // maxHistoryLine is the longest line that is remembered, in bytes: what the line editor reads back from a file.
@@ -37,15 +40,19 @@ func NewTerminal(history string, complete liner.WordCompleter) (*Terminal, error
 	return t, nil
 }
 
-// recall reads the history, if there is one.
+// recall reads the history, if there is one. A FIFO or device remembers nothing.
 func (t *Terminal) recall() error {
 	if t.history == "" {
 		return nil
 	}
-	file, err := os.Open(t.history)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(t.history)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	file, err := os.Open(t.history)
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
@@ -101,19 +108,22 @@ func (t *Terminal) Close() error {
 	if t.history == "" {
 		return err
 	}
-	return errors.Join(err, writePrivately(t.history, t.editor))
+	return errors.Join(err, writeHistory(t.history, t.editor))
 }
 
-// writePrivately replaces the file of that name by the history, readable by its owner only whatever it was before.
-func writePrivately(name string, editor *liner.State) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+// patience is how long the history waits for somebody to read it, where it is a FIFO.
+const patience = time.Second
+
+// writeHistory writes the history into the file of that name, readable by its owner only whatever it was before.
+func writeHistory(name string, editor *liner.State) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := userfile.Write(ctx, name, userfile.Options{Replace: true, Private: true}, func(out io.Writer) error {
+		_, err := editor.WriteHistory(out)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	defer os.Remove(file.Name()) // after the rename there is none
-	_, err = editor.WriteHistory(file)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	return os.Rename(file.Name(), name)
+	return nil
 }
