@@ -82,7 +82,7 @@ func TestAppend_isValidForEveryNumber(t *testing.T) {
 
 // fieldsOf reads an object into a list.
 func fieldsOf(text []byte) (fields []string, err error) {
-	err = ReadObject(text, func(name string, value *string) error {
+	err = ReadObject(text, "", func(name string, value *string) error {
 		if value == nil {
 			fields = append(fields, name)
 		} else {
@@ -139,7 +139,7 @@ func TestReadObject_saysWhatIsWrong(t *testing.T) {
 		}
 	}
 	stop := errors.New("stop")
-	if err := ReadObject([]byte(`{"a":"b"}`), func(string, *string) error { return stop }); !errors.Is(err, stop) {
+	if err := ReadObject([]byte(`{"a":"b"}`), "", func(string, *string) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("the error of set: %v", err)
 	}
 }
@@ -150,7 +150,7 @@ func FuzzReadObject(f *testing.F) {
 	f.Add([]byte(`{"a":"\/\u00e9"} `))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		got := make(map[string]*string)
-		err := ReadObject(text, func(name string, value *string) error {
+		err := ReadObject(text, "", func(name string, value *string) error {
 			got[name] = value
 			return nil
 		})

@@ -11,13 +11,15 @@ import (
 var (
 	ErrNotUTF8   = errors.New("invalid UTF-8")
 	ErrSurrogate = errors.New("an unpaired surrogate")
+	ErrNotString = errors.New("want an object with string fields")
 )
 
 var errEnds = errors.New("the JSON object does not end on this line")
 
 // ReadObject reads text, one object whose fields are strings or null, and calls set with each field in order; value is
-// nil for null. The first error ends it. It accepts no field twice: one of the two would be lost without a word.
-func ReadObject(text []byte, set func(name string, value *string) error) error {
+// nil for null. The field called raw, if that is not empty, may be any JSON value, and value is its text. The first error
+// ends it. It accepts no field twice: one of the two would be lost without a word.
+func ReadObject(text []byte, raw string, set func(name string, value *string) error) error {
 	if !utf8.Valid(text) {
 		return ErrNotUTF8
 	}
@@ -26,7 +28,7 @@ func ReadObject(text []byte, set func(name string, value *string) error) error {
 	if err := r.expect('{', "an object with string fields"); err != nil {
 		return err
 	}
-	if err := r.fields(set); err != nil {
+	if err := r.fields(raw, set); err != nil {
 		return err
 	}
 	if r.skipBlanks(); len(r.text) > 0 {
@@ -63,32 +65,35 @@ func (r *reader) expect(c byte, what string) error {
 }
 
 // unexpected says what is there in place of what.
-func (r *reader) unexpected(what string) error {
+func (r *reader) unexpected(what string) error { return r.unexpectedFor(errors.New("want " + what)) }
+
+// unexpectedFor adds to the error that says what is wanted what is there in its place.
+func (r *reader) unexpectedFor(wanted error) error {
 	if len(r.text) == 0 {
 		return errEnds
 	}
 	switch c := r.text[0]; {
 	case c == '{':
-		return fmt.Errorf("want %s, not an object", what)
+		return fmt.Errorf("%w, not an object", wanted)
 	case c == '[':
-		return fmt.Errorf("want %s, not an array", what)
+		return fmt.Errorf("%w, not an array", wanted)
 	case c == '"':
-		return fmt.Errorf("want %s, not a string", what)
-	case c == '-', c >= '0' && c <= '9':
-		return fmt.Errorf("want %s, not a number", what)
+		return fmt.Errorf("%w, not a string", wanted)
+	case c == '-', isDigit(c):
+		return fmt.Errorf("%w, not a number", wanted)
 	}
 	next, _ := utf8.DecodeRune(r.text)
-	return fmt.Errorf("invalid character %q: want %s", next, what)
+	return fmt.Errorf("invalid character %q: %w", next, wanted)
 }
 
 // fields reads all behind the opening brace.
-func (r *reader) fields(set func(name string, value *string) error) error {
+func (r *reader) fields(raw string, set func(name string, value *string) error) error {
 	if r.take('}') {
 		return nil
 	}
 	seen := make([]string, 0, 4) // an object has few fields; with many, set has refused one
 	for {
-		name, value, err := r.field()
+		name, value, err := r.field(raw)
 		if err != nil {
 			return err
 		}
@@ -110,7 +115,7 @@ func (r *reader) fields(set func(name string, value *string) error) error {
 	}
 }
 
-func (r *reader) field() (name string, value *string, err error) {
+func (r *reader) field(raw string) (name string, value *string, err error) {
 	if name, err = r.string("the name of a field"); err != nil {
 		return "", nil, err
 	}
@@ -118,11 +123,18 @@ func (r *reader) field() (name string, value *string, err error) {
 		return "", nil, err
 	}
 	r.skipBlanks()
+	if raw != "" && name == raw {
+		text, err := r.raw()
+		return name, &text, err
+	}
 	if len(r.text) >= 4 && string(r.text[:4]) == "null" {
 		r.text = r.text[4:]
 		return name, nil, nil
 	}
-	text, err := r.string("an object with string fields")
+	if len(r.text) > 0 && r.text[0] != '"' {
+		return name, nil, r.unexpectedFor(ErrNotString)
+	}
+	text, err := r.string("a string")
 	return name, &text, err
 }
 
@@ -206,7 +218,7 @@ func (r *reader) unit() (unit rune, err error) {
 	}
 	for _, c := range r.text[:4] {
 		switch {
-		case c >= '0' && c <= '9':
+		case isDigit(c):
 			unit = unit<<4 | rune(c-'0')
 		case c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
 			unit = unit<<4 | rune(c|0x20-'a'+10)

@@ -81,7 +81,11 @@ func classify(err error) (console.Class, bool) {
 	var line *shell.LineError
 	switch {
 	case errors.As(err, &bad):
-		return console.Class{Code: console.ExitFailure, Name: "bad-input", Advice: "correct the line and import the file again"}, true
+		advice := bad.Hint
+		if advice == "" {
+			advice = "correct the line and import the file again"
+		}
+		return console.Class{Code: console.ExitFailure, Name: "bad-input", Advice: advice}, true
 	case errors.As(err, &line):
 		return console.Class{Code: console.ExitFailure, Name: "script",
 			Advice: "what the lines before it committed is there; correct it and run the rest"}, true

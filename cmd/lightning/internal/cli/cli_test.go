@@ -178,7 +178,7 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "put DB a b --memory-limit lots", code: 2, err: "is not a size"},
 			{args: "put DB --hex --base64 00 00", code: 2, err: "hex"},
 			{args: "put DB a 0 --hex", code: 2, err: "the key is not hex"},
-			{args: "import DB x --format xml", code: 2, err: "jsonl or csv"},
+			{args: "import DB x --format xml", code: 2, err: "jsonl, csv or tsv"},
 			{args: "count DB", code: 1, err: "there is no database here: "},
 		},
 		"import and export": {
@@ -198,6 +198,32 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "import TMP/copy TMP/y.csv", code: 1, err: "check the path"},
 			{args: "export DB TMP/absent/y", code: 1, err: "check the path"},
 			{args: "import DB TMP", code: 1, err: "is a directory"},
+		},
+		"files of other programs": {
+			{args: "import DB - --format csv", stdin: "\ufeffkey,value\r\na,\"line1\r\nline2\"\r\n", err: "imported 1 entry"},
+			{args: "get DB a", out: "line1\r\nline2"},
+			{args: "import DB - --format csv --delimiter ; --key-column id --value-column name", stdin: "n;id;name\n1;b;x\n",
+				err: "imported 1 entry"},
+			{args: "import DB - --format tsv", stdin: "key\tvalue\nc\ty\n", err: "imported 1 entry"},
+			{args: "import DB - --values json", stdin: `{"key":"d","value":{"n": 1.0}}`, err: "imported 1 entry"},
+			{args: "get DB d", out: `{"n": 1.0}`},
+			{args: "export DB - --values json --from d -q", out: `{"key":"d","value":{"n": 1.0}}` + "\n"},
+			{args: "export DB - --values json -q", code: 1, err: "leave out --values json"},
+			{args: "export DB TMP/x.tsv", err: "exported 4 entries"},
+			{args: "export DB TMP/x.csv.gz", err: "exported 4 entries"},
+			{args: "export DB TMP/x.jsonl.GZ", err: "exported 4 entries"},
+			{args: "import TMP/copy TMP/x.tsv", err: "imported 4 entries"},
+			{args: "import TMP/copy TMP/x.csv.gz", err: "imported 4 entries"},
+			{args: "import TMP/copy TMP/x.jsonl.GZ", err: "imported 4 entries"},
+			{args: "get TMP/copy a", out: "line1\r\nline2"},
+			{args: "export DB - --format csv --delimiter | --key-column id --from b --to d -q", out: "id|value\nb|x\nc|y\n"},
+			{args: "import DB TMP/x.tsv --format jsonl", code: 1, err: "line 1 is bad: invalid character 'k': want an object with string " +
+				"fields (0 entries before that imported); it looks like TSV: use --format tsv"},
+			{args: "import DB - --delimiter ,", code: 2, err: "JSON Lines have no columns; add --format csv"},
+			{args: "import DB - --format csv --delimiter ab", code: 2, err: "cannot stand between columns"},
+			{args: "import DB - --format csv --values json", code: 2, err: "is for JSON Lines"},
+			{args: "import DB - --values yaml", code: 2, err: "use --values text or --values json"},
+			{args: "export DB TMP/plain.jsonl", err: "exported"},
 		},
 		"compact": {
 			{args: "put DB a 1"},
@@ -228,6 +254,38 @@ func TestImport_stopsAtTheFirstBadLineAndSaysWhatIsIn(t *testing.T) {
 	}
 	if got := lightning(t, "", "get", dir, "zz"); got.code != console.ExitNotFound {
 		t.Errorf("an entry after the bad line was imported: %+v", got)
+	}
+}
+
+// A compressed file that is cut off or damaged must not pass for a whole one, nor a plain one for a compressed one.
+func TestImport_noticesADamagedGzip(t *testing.T) {
+	tmp := t.TempDir()
+	dir := filepath.Join(tmp, "db")
+	for i := range 10 {
+		must(t, "put", dir, strings.Repeat("k", i+1), "v")
+	}
+	path := filepath.Join(tmp, "x.jsonl.gz")
+	must(t, "export", dir, path)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Clone(whole)
+	damaged[len(damaged)-6] ^= 1 // in the checksum
+	for name, file := range map[string][]byte{"cut off": whole[:len(whole)-9], "damaged": damaged, "plain": []byte("{}\n"), "empty": nil} {
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join(tmp, name)
+		if got := lightning(t, "", "import", copied, path); got.code != console.ExitFailure {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := lightning(t, string(whole), "import", dir, "-"); !strings.Contains(got.err, "compressed by gzip") {
+		t.Errorf("at standard input: %+v", got)
+	}
+	if _, err := os.Stat(filepath.Join(tmp, "plain")); err == nil {
+		t.Error("a wrong file created a database")
 	}
 }
 

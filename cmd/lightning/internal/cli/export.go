@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
@@ -21,11 +22,11 @@ import (
 
 func (a *app) exportCommand() *command.Command {
 	var s selector
-	var format string
+	var f formFlags
 	var force bool
 	cmd := &command.Command{
 		Use:   "export DIR FILE",
-		Short: "Write entries to a JSON Lines or CSV file",
+		Short: "Write entries to a JSON Lines, CSV or TSV file",
 		Help: `export writes every entry, or those of a range, in key order to FILE ("-" is standard output).
 FILE appears when it is complete, never before, and is not replaced without --force. A FIFO or
 device is written into, and a symbolic link followed.
@@ -35,7 +36,7 @@ for --hex or --base64.
 		MinArgs: 2, MaxArgs: 2,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
-		form, err := chosenFormat(format, args[1])
+		form, err := f.form(args[1], s.encodingFlags)
 		if err != nil {
 			return err
 		}
@@ -44,7 +45,7 @@ for --hex or --base64.
 			return err
 		}
 		return a.read(args[0], func(db *lightningdb.DB) error {
-			work := exporter{format: form, encoding: s.encoding(), from: db.Range(lo, hi)}
+			work := exporter{form: form, from: db.Range(lo, hi)}
 			if lo == nil && hi == nil {
 				work.meter.total = estimatedEntries(db.Metrics())
 			}
@@ -52,20 +53,19 @@ for --hex or --base64.
 		})
 	}
 	cmd.Exclusive = selectorExclusive
-	cmd.Flags = func(f *flag.FlagSet) {
-		s.define(f)
-		defineFormat(f, &format)
-		f.BoolVar(&force, "force", false, "replace FILE if it exists")
+	cmd.Flags = func(set *flag.FlagSet) {
+		s.define(set)
+		f.define(set)
+		set.BoolVar(&force, "force", false, "replace FILE if it exists")
 	}
 	return cmd
 }
 
 // exporter moves entries from a database to a writer.
 type exporter struct {
-	format   exchange.Format
-	encoding exchange.Encoding
-	from     *lightningdb.Range
-	meter    meter
+	form  exchange.Form
+	from  *lightningdb.Range
+	meter meter
 }
 
 func (a *app) export(ctx context.Context, work *exporter, path string, force bool) error {
@@ -78,8 +78,11 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 		err = userfile.Write(ctx, path, userfile.Options{Replace: force}, func(out io.Writer) error { return work.run(ctx, out) })
 	}
 	line.Stop()
-	if errors.Is(err, exchange.ErrNotText) {
+	switch {
+	case errors.Is(err, exchange.ErrNotText):
 		err = console.Advise(err, "use --hex or --base64, or --format jsonl")
+	case errors.Is(err, exchange.ErrNotJSON):
+		err = console.Advise(err, "leave out --values json")
 	}
 	if err != nil {
 		return fmt.Errorf("export to %s: %w", path, err)
@@ -92,11 +95,16 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 }
 
 func (e *exporter) run(ctx context.Context, out io.Writer) error {
-	counted := &countingWriter{out: out, n: &e.meter.bytes}
-	var to exchange.Writer = exchange.NewJSONWriter(counted, e.encoding)
-	if e.format == exchange.CSV {
-		to = exchange.NewCSVWriter(counted, e.encoding)
+	out = &countingWriter{out: out, n: &e.meter.bytes}
+	if !e.form.Gzip {
+		return e.write(ctx, out)
 	}
+	compressed := gzip.NewWriter(out)
+	return errors.Join(e.write(ctx, compressed), compressed.Close())
+}
+
+func (e *exporter) write(ctx context.Context, out io.Writer) error {
+	to := exchange.NewWriter(out, e.form)
 	err := eachEntry(ctx, e.from, func(key, value []byte) error {
 		e.meter.entries.Add(1)
 		return to.Write(key, value)

@@ -42,7 +42,7 @@ func (a *app) writeValue(enc exchange.Encoding, key, value []byte) error {
 	var err error
 	switch {
 	case a.JSON:
-		out := exchange.NewJSONWriter(a.Stdout, enc)
+		out := exchange.NewJSONWriter(a.Stdout, exchange.Form{Encoding: enc})
 		if err = out.Write(key, value); err == nil {
 			err = out.Flush()
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
@@ -27,17 +28,21 @@ const formatHelp = `
 JSON Lines (the default): one object per line,
   {"key":"user:1","value":"Ada"}
   {"key":"/wA=","value":"","encoding":"base64"}
-"encoding" is absent for text, or "hex" or "base64" for both strings.
+"encoding" is absent for text, or "hex" or "base64" for both strings. With
+--values json the value is any JSON value, and its text is what is stored.
 
-CSV (files called *.csv, or --format csv): the header is key,value for text, and
-key_hex,value_hex or key_base64,value_base64 for bytes.`
+CSV (*.csv, or --format csv) and TSV (*.tsv, or --format tsv): the header is
+key,value for text, and key_hex,value_hex or key_base64,value_base64 for bytes.
+--key-column and --value-column name other columns.
+
+A file whose name ends in .gz is compressed by gzip.`
 
 func (a *app) importCommand() *command.Command {
 	var enc encodingFlags
-	var format string
+	var f formFlags
 	cmd := &command.Command{
 		Use:   "import DIR FILE",
-		Short: "Put the entries of a JSON Lines or CSV file",
+		Short: "Put the entries of a JSON Lines, CSV or TSV file",
 		Help: `import puts every entry of FILE ("-" is standard input) into the database, and creates the
 database if there is none in DIR. Existing keys get the new value. The file may have
 any size. At a bad line the import ends: what is before it has been imported, nothing after it.
@@ -47,47 +52,38 @@ What import says it has imported survives a power cut.
 		MinArgs: 2, MaxArgs: 2,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
-		form, err := chosenFormat(format, args[1])
+		form, err := f.form(args[1], enc)
 		if err != nil {
 			return err
 		}
-		return a.importFile(ctx, args[0], args[1], form, enc.encoding())
+		return a.importFile(ctx, args[0], args[1], form)
 	}
 	cmd.Exclusive = encodingExclusive
-	cmd.Flags = func(f *flag.FlagSet) {
-		enc.define(f)
-		defineFormat(f, &format)
+	cmd.Flags = func(set *flag.FlagSet) {
+		enc.define(set)
+		f.define(set)
 	}
 	return cmd
-}
-
-func defineFormat(f *flag.FlagSet, format *string) {
-	f.StringVar(format, "format", "", "`FORMAT` of the file: jsonl or csv (default: by its name)")
-}
-
-func chosenFormat(name, path string) (exchange.Format, error) {
-	if name == "" {
-		return exchange.FormatOf(path), nil
-	}
-	format, err := exchange.FormatNamed(name)
-	if err != nil {
-		err = console.Usage(err, "use --format jsonl or --format csv")
-	}
-	return format, err
 }
 
 // importFile opens the file first: a wrong name must not create a database. The commits on the way survive a kill only,
 // which spares a sync for each; the one sync at the end, or at the error, makes everything durable before anything is
 // said about it.
-func (a *app) importFile(ctx context.Context, dir, path string, f exchange.Format, enc exchange.Encoding) error {
+func (a *app) importFile(ctx context.Context, dir, path string, form exchange.Form) error {
 	in, size, err := a.openInput(ctx, path)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
 	defer in.Close() // it was only read
+	work := importer{meter: meter{total: size, totalBytes: true}}
+	var text io.Reader = &countingReader{in: in, n: &work.meter.bytes}
+	if form.Gzip {
+		if text, err = gzip.NewReader(text); err != nil {
+			return fmt.Errorf("import %s: it is not compressed by gzip, or damaged: %w", path, err)
+		}
+	}
 	return a.create(dir, console.Durability(lightningdb.Process), func(db *lightningdb.DB) error {
-		work := importer{db: db, meter: meter{total: size, totalBytes: true}}
-		work.entries = newReader(f, enc, &countingReader{in: in, n: &work.meter.bytes})
+		work.db, work.entries = db, exchange.NewReader(text, form)
 		start := time.Now()
 		line := progress.Start(a.ProgressOut(), "import", work.meter.sample)
 		err := work.run(ctx)
@@ -105,13 +101,6 @@ func (a *app) openInput(ctx context.Context, path string) (io.ReadCloser, int64,
 		return io.NopCloser(interrupt.Reader(ctx, a.Stdin)), 0, nil
 	}
 	return userfile.Read(ctx, path)
-}
-
-func newReader(f exchange.Format, enc exchange.Encoding, in io.Reader) exchange.Reader {
-	if f == exchange.CSV {
-		return exchange.NewCSVReader(in, enc)
-	}
-	return exchange.NewJSONReader(in, enc)
 }
 
 // importer moves entries from a reader to a database.

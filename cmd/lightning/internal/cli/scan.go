@@ -116,7 +116,7 @@ func (a *app) writeEntries(ctx context.Context, entries *lightningdb.Range, enc 
 	keysOnly bool) error {
 	var sink entrySink = &textSink{out: bufio.NewWriterSize(a.Stdout, 64<<10), encoding: enc}
 	if a.JSON {
-		sink = exchange.NewJSONWriter(a.Stdout, enc)
+		sink = exchange.NewJSONWriter(a.Stdout, exchange.Form{Encoding: enc})
 	}
 	var err error
 	if keysOnly {

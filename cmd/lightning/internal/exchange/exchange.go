@@ -12,16 +12,21 @@
 // key or value is not valid UTF-8, so that every byte string comes back as it was. A reader refuses fields it does not
 // know, a missing key or value, invalid UTF-8 and unpaired surrogates: none of them could be stored faithfully.
 //
-// # CSV
+// With Form.JSONValues the value is any JSON value and is stored as its text, byte for byte; "encoding" then holds for the
+// key alone.
 //
-// RFC 4180 with a header line, which says how the two columns are encoded:
+// # CSV and TSV
+//
+// RFC 4180 with a header line, which says how the two columns are encoded, with commas or tabs between them:
 //
 //	key,value                   text
 //	key_hex,value_hex           hexadecimal
 //	key_base64,value_base64     base64
 //
-// CSV text cannot carry every byte string (invalid UTF-8, or CR LF, which CSV readers turn into LF); the writer refuses
-// such an entry with ErrNotText instead of changing it.
+// Other columns can be chosen by name; then there may be more than two. What stands between quotes is kept byte for
+// byte, CR LF too. CSV text cannot carry invalid UTF-8; the writer refuses such an entry with ErrNotText.
+//
+// A byte order mark at the beginning is skipped in all forms.
 package exchange
 
 import (
@@ -29,7 +34,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lightningdb"
@@ -41,6 +48,9 @@ const maxRecordSize = 6*(lightningdb.MaxKeySize+lightningdb.MaxValueSize) + 1024
 
 // ErrNotText is the cause of a *LineError or a write error where bytes cannot be written as text.
 var ErrNotText = errors.New("not text that can be stored faithfully")
+
+// ErrNotJSON is the cause of a write error where a value cannot be written as JSON.
+var ErrNotJSON = errors.New("not JSON")
 
 // errTooLong is the cause of a *LineError for a record above maxRecordSize.
 var errTooLong = fmt.Errorf("longer than the largest key and value (%d bytes)", maxRecordSize)
@@ -61,6 +71,7 @@ type Writer interface {
 type LineError struct {
 	Line int // counted from 1
 	Err  error
+	Hint string // what to do, where the whole file looks like another form; or empty
 }
 
 func (e *LineError) Error() string { return fmt.Sprintf("line %d is bad: %v", e.Line, e.Err) }
@@ -129,30 +140,78 @@ func encodingNamed(name string) (Encoding, error) {
 	return Text, fmt.Errorf("unknown encoding %q (text, hex or base64)", shorten(name))
 }
 
-// Format is a form of a whole file.
+// Form is how entries are written in a whole file.
+type Form struct {
+	Format     Format
+	Gzip       bool     // the file is compressed; the caller does that
+	Encoding   Encoding // of keys and values where the file does not say it
+	JSONValues bool     // JSON Lines: values are JSON
+
+	// CSV and TSV:
+	KeyColumn, ValueColumn string // names of the columns; empty for the usual ones
+	Delimiter              byte   // between columns; 0 for that of the format
+}
+
+// delimiter stands between columns.
+func (f Form) delimiter() byte {
+	switch {
+	case f.Delimiter != 0:
+		return f.Delimiter
+	case f.Format == TSV:
+		return '\t'
+	}
+	return ','
+}
+
+// NewReader reads entries from in.
+func NewReader(in io.Reader, form Form) Reader {
+	if form.Format == JSONLines {
+		return newJSONReader(in, form)
+	}
+	return newCSVReader(in, form)
+}
+
+// NewWriter writes entries to out.
+func NewWriter(out io.Writer, form Form) Writer {
+	if form.Format == JSONLines {
+		return NewJSONWriter(out, form)
+	}
+	return newCSVWriter(out, form)
+}
+
+// Format is a kind of file.
 type Format uint8
 
 // The formats.
 const (
 	JSONLines Format = iota
 	CSV
+	TSV // CSV with tabs
 )
 
-// FormatNamed is the format called "jsonl" or "csv".
+var formatNames = [...]string{JSONLines: "jsonl", CSV: "csv", TSV: "tsv"}
+
+func (f Format) String() string { return formatNames[f] }
+
+// FormatNamed is the inverse of String.
 func FormatNamed(name string) (Format, error) {
-	switch name {
-	case "jsonl":
-		return JSONLines, nil
-	case "csv":
-		return CSV, nil
+	i := slices.Index(formatNames[:], name)
+	if i < 0 {
+		return JSONLines, fmt.Errorf("unknown format %q (jsonl, csv or tsv)", name)
 	}
-	return JSONLines, fmt.Errorf("unknown format %q (jsonl or csv)", name)
+	return Format(i), nil
 }
 
-// FormatOf guesses a file's format by its name: ".csv", in any case, is CSV and everything else is JSON Lines.
-func FormatOf(path string) Format {
-	if strings.EqualFold(filepath.Ext(path), ".csv") {
-		return CSV
+// FormOf guesses a file's form by its name, in any case: ".gz" is compressed, ".csv" and ".tsv" before it are CSV and
+// TSV, and everything else is JSON Lines.
+func FormOf(path string) (form Form) {
+	path = strings.ToLower(path)
+	path, form.Gzip = strings.CutSuffix(path, ".gz")
+	switch filepath.Ext(path) {
+	case ".csv":
+		form.Format = CSV
+	case ".tsv":
+		form.Format = TSV
 	}
-	return JSONLines
+	return form
 }

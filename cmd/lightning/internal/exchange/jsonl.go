@@ -30,22 +30,30 @@ func (e *jsonEntry) set(name string, value *string) error {
 	return nil
 }
 
-// JSONReader reads JSON Lines.
-type JSONReader struct {
-	in       *bufio.Reader
-	line     int    // number of the line read last
-	buf      []byte // the line being read
-	limit    int    // bound on buf
-	encoding Encoding
+// jsonReader reads JSON Lines.
+type jsonReader struct {
+	in      *bufio.Reader
+	form    Form
+	started bool
+	hint    string // what to do if the first line is bad
+	line    int    // number of the line read last
+	buf     []byte // the line being read
+	limit   int    // bound on buf
 }
 
-// NewJSONReader reads from in. encoding is that of lines which name none.
-func NewJSONReader(in io.Reader, encoding Encoding) *JSONReader {
-	return &JSONReader{in: bufio.NewReaderSize(in, 64<<10), limit: maxRecordSize, encoding: encoding}
+func newJSONReader(in io.Reader, form Form) *jsonReader {
+	return &jsonReader{in: bufio.NewReaderSize(in, 64<<10), limit: maxRecordSize, form: form}
 }
 
 // Read implements Reader.
-func (r *JSONReader) Read() (Entry, error) {
+func (r *jsonReader) Read() (Entry, error) {
+	if !r.started {
+		r.started = true
+		var err error
+		if r.hint, err = begin(r.in, r.form); err != nil {
+			return Entry{}, err
+		}
+	}
 	for {
 		line, err := r.readLine()
 		if err != nil {
@@ -56,14 +64,15 @@ func (r *JSONReader) Read() (Entry, error) {
 		}
 		entry, err := r.decode(line)
 		if err != nil {
-			return Entry{}, &LineError{Line: r.line, Err: err}
+			return Entry{}, &LineError{Line: r.line, Err: err, Hint: r.hint}
 		}
+		r.hint = ""
 		return entry, nil
 	}
 }
 
 // readLine returns the next line without surrounding blanks, valid until the next call.
-func (r *JSONReader) readLine() ([]byte, error) {
+func (r *jsonReader) readLine() ([]byte, error) {
 	r.buf = r.buf[:0]
 	r.line++
 	for {
@@ -80,20 +89,26 @@ func (r *JSONReader) readLine() ([]byte, error) {
 	}
 }
 
-func (r *JSONReader) decode(line []byte) (Entry, error) {
+func (r *jsonReader) decode(line []byte) (Entry, error) {
 	var wire jsonEntry
-	err := jsonline.ReadObject(line, wire.set)
+	raw := ""
+	if r.form.JSONValues {
+		raw = "value"
+	}
+	err := jsonline.ReadObject(line, raw, wire.set)
 	switch {
 	case errors.Is(err, jsonline.ErrNotUTF8), errors.Is(err, jsonline.ErrSurrogate):
 		return Entry{}, fmt.Errorf("%w is %w; write it with \"encoding\":\"base64\"", err, ErrNotText)
+	case errors.Is(err, jsonline.ErrNotString) && wire.key != nil && !r.form.JSONValues:
+		return Entry{}, fmt.Errorf("%w; --values json stores every JSON value as its text", err)
 	case err != nil:
 		return Entry{}, err
 	}
 	return r.fromWire(wire)
 }
 
-func (r *JSONReader) fromWire(wire jsonEntry) (Entry, error) {
-	encoding, err := r.encoding, error(nil)
+func (r *jsonReader) fromWire(wire jsonEntry) (Entry, error) {
+	encoding, err := r.form.Encoding, error(nil)
 	if wire.encoding != nil && *wire.encoding != "" {
 		encoding, err = encodingNamed(*wire.encoding)
 	}
@@ -105,7 +120,20 @@ func (r *JSONReader) fromWire(wire jsonEntry) (Entry, error) {
 	case wire.value == nil:
 		return Entry{}, errors.New(`no "value"`)
 	}
+	if r.form.JSONValues {
+		return decodeJSONPair(encoding, *wire.key, *wire.value)
+	}
 	return decodePair(encoding, *wire.key, *wire.value)
+}
+
+// decodeJSONPair is decodePair for a value that is stored as it is.
+func decodeJSONPair(encoding Encoding, key, value string) (Entry, error) {
+	entry, err := decodePair(encoding, key, "")
+	if err == nil {
+		entry.Value = []byte(value)
+		err = checkSizes(entry.Key, entry.Value)
+	}
+	return entry, err
 }
 
 // decodePair decodes both sides of an entry and says which one is bad.
@@ -136,22 +164,42 @@ func checkSizes(key, value []byte) error {
 
 // JSONWriter writes JSON Lines.
 type JSONWriter struct {
-	out      *bufio.Writer
-	line     []byte // the line being written
-	encoding Encoding
+	out  *bufio.Writer
+	line []byte // the line being written
+	form Form
 }
 
-// NewJSONWriter writes to out. With encoding Text, entries that are not valid UTF-8 are written as base64 all the same.
-func NewJSONWriter(out io.Writer, encoding Encoding) *JSONWriter {
-	return &JSONWriter{out: bufio.NewWriterSize(out, 64<<10), encoding: encoding}
+// NewJSONWriter writes to out. With Text, entries that are not valid UTF-8 are written as base64 all the same.
+func NewJSONWriter(out io.Writer, form Form) *JSONWriter {
+	return &JSONWriter{out: bufio.NewWriterSize(out, 64<<10), form: form}
 }
 
 // Write implements Writer.
 func (w *JSONWriter) Write(key, value []byte) error {
+	if w.form.JSONValues {
+		return w.writeJSONValue(key, value)
+	}
 	encoding := w.encodingFor(key, value)
 	w.begin(encoding, key)
 	w.line = append(w.line, `,"value":`...)
 	w.line = jsonline.AppendString(w.line, encoding.Encode(value))
+	return w.end(encoding)
+}
+
+// writeJSONValue writes a value that is JSON as it is, except that line breaks between its parts become blanks.
+func (w *JSONWriter) writeJSONValue(key, value []byte) error {
+	if !jsonline.Valid(value) {
+		return fmt.Errorf("the value of key %q is %w", shorten(string(key)), ErrNotJSON)
+	}
+	encoding := w.encodingFor(key, nil)
+	w.begin(encoding, key)
+	w.line = append(w.line, `,"value":`...)
+	for _, c := range value {
+		if c == '\n' || c == '\r' { // inside of a string it would be an escape
+			c = ' '
+		}
+		w.line = append(w.line, c)
+	}
 	return w.end(encoding)
 }
 
@@ -177,10 +225,10 @@ func (w *JSONWriter) end(encoding Encoding) error {
 }
 
 func (w *JSONWriter) encodingFor(key, value []byte) Encoding {
-	if w.encoding == Text && !(utf8.Valid(key) && utf8.Valid(value)) {
+	if w.form.Encoding == Text && !(utf8.Valid(key) && utf8.Valid(value)) {
 		return Base64
 	}
-	return w.encoding
+	return w.form.Encoding
 }
 
 // Flush implements Writer.

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/lightning/internal/exchange"
+)
+
+// formFlags say how entries are written in a file, beside its name and the flags of encodings.
+type formFlags struct {
+	format, values, key, value, delimiter string
+}
+
+func (f *formFlags) define(set *flag.FlagSet) {
+	set.StringVar(&f.format, "format", "", "`FORMAT` of the file: jsonl, csv or tsv (default: by its name)")
+	set.StringVar(&f.values, "values", "", "JSON Lines: `KIND` of the values, text or json (default: text)")
+	set.StringVar(&f.key, "key-column", "", "CSV: `NAME` of the column of keys (default: key)")
+	set.StringVar(&f.value, "value-column", "", "CSV: `NAME` of the column of values (default: value)")
+	set.StringVar(&f.delimiter, "delimiter", "", `CSV: the `+"`CHARACTER`"+` between columns, \t for a tab (default: a comma)`)
+}
+
+// form is what the flags say of a file of that name.
+func (f *formFlags) form(path string, enc encodingFlags) (exchange.Form, error) {
+	form := exchange.FormOf(path)
+	if f.format != "" {
+		format, err := exchange.FormatNamed(f.format)
+		if err != nil {
+			return form, console.Usage(err, "use --format jsonl, --format csv or --format tsv")
+		}
+		form.Format = format
+	}
+	form.Encoding, form.KeyColumn, form.ValueColumn, form.JSONValues = enc.encoding(), f.key, f.value, f.values == "json"
+	lines, columns := form.Format == exchange.JSONLines, f.key != "" || f.value != "" || f.delimiter != ""
+	switch {
+	case f.values != "" && f.values != "json" && f.values != "text":
+		return form, console.Usage(fmt.Errorf("there are no values %s", quoted(f.values)), "use --values text or --values json")
+	case form.JSONValues && !lines:
+		return form, console.Usage(errors.New("--values json is for JSON Lines"), "leave it out: CSV carries JSON as any other text")
+	case columns && lines:
+		return form, console.Usage(errors.New("JSON Lines have no columns"), "add --format csv or --format tsv")
+	case f.delimiter != "":
+		return form, f.setDelimiter(&form)
+	}
+	return form, nil
+}
+
+func (f *formFlags) setDelimiter(form *exchange.Form) error {
+	text := f.delimiter
+	if text == `\t` {
+		text = "\t"
+	}
+	if len(text) != 1 || text == `"` || text == "\n" || text == "\r" || text[0] >= 0x80 {
+		return console.Usage(fmt.Errorf("%s cannot stand between columns", quoted(f.delimiter)),
+			`give one ASCII character, or \t`)
+	}
+	form.Delimiter = text[0]
+	return nil
+}
