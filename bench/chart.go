@@ -6,36 +6,49 @@ import (
 	"html"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Charts are plain SVG on a light ground, drawn by hand: nothing else is needed to look at them.
 
-// colours of the engines, which are told apart by people who see fewer colours, too.
-var colours = map[string]string{
-	"lightning":   "#111111",
-	"bbolt":       "#e69f00",
-	"bbolt-batch": "#8c6d1f",
-	"pebble":      "#0072b2",
-	"badger":      "#d55e00",
-	"goleveldb":   "#56b4e9",
-	"sqlite":      "#8a8a8a",
-	"lmdb":        "#cc79a7",
-	"rocksdb":     "#009e73",
-	"gomap":       "#b8b8b8",
+// style is how an engine is drawn. Shape and dashes say the same as the colour, for people who see fewer colours and for
+// printers: no two engines share a shape, or dashes.
+type style struct {
+	colour string
+	shape  string // path of a mark of some 8 by 8, around 0 0
+	dashes string // of a line, as stroke-dasharray has them; empty for none
 }
 
+var styles = map[string]style{
+	"lightning":   {"#111111", "M-4-4h8v8h-8z", ""},
+	"bbolt":       {"#c77d00", "M0-5 5 0 0 5-5 0z", "8 3"},
+	"bbolt-batch": {"#8c6d1f", "M-5 0h10M0-5v10", "2 2"},
+	"pebble":      {"#0072b2", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", "12 4"},
+	"badger":      {"#b5460f", "M0-5 5 4h-10z", "6 2 2 2"},
+	"goleveldb":   {"#3f97c9", "M0 5 5-4h-10z", "3 3"},
+	"sqlite":      {"#6b6b6b", "M-5-3h10v6h-10z", "10 3 2 3"},
+	"lmdb":        {"#a8477f", "M-4-4 4 4M-4 4 4-4", "5 5"},
+	"rocksdb":     {"#00795a", "M-3-5h6v10h-6z", "12 3 2 3 2 3"},
+	"gomap":       {"#a6a6a6", "M-5 0h10", "1 3"},
+}
+
+// Bars of ours: blue ahead, orange behind, which everybody tells apart; bars behind also run to the left.
 const (
-	ahead, behind = "#2b7a5b", "#c0392b" // bars of ours
+	ahead, behind = "#2166ac", "#c55a11"
 	ink, faint    = "#222222", "#dddddd"
 )
 
 // svg is a drawing that grows.
 type svg struct{ bytes.Buffer }
 
-func newSVG(width, height float64) *svg {
+// newSVG begins a drawing. Who cannot see it is told title and description.
+func newSVG(width, height float64, title, description string) *svg {
 	s := &svg{}
 	fmt.Fprintf(s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" `+
-		`font-family="Helvetica, Arial, sans-serif" font-size="12">`+"\n", width, height, width, height)
+		`role="img" aria-labelledby="title description" font-family="Helvetica, Arial, sans-serif" font-size="12">`+"\n",
+		width, height, width, height)
+	fmt.Fprintf(s, `<title id="title">%s</title>`+"\n"+`<desc id="description">%s</desc>`+"\n",
+		html.EscapeString(title), html.EscapeString(description))
 	s.rect(0, 0, width, height, "#fcfcfa")
 	return s
 }
@@ -49,8 +62,15 @@ func (s *svg) line(x1, y1, x2, y2 float64, colour string, width float64) {
 		x1, y1, x2, y2, colour, width)
 }
 
-func (s *svg) dot(x, y float64, colour string) {
-	fmt.Fprintf(s, `<circle cx="%.1f" cy="%.1f" r="4" fill="%s" stroke="#ffffff" stroke-width="1"/>`+"\n", x, y, colour)
+// mark draws an engine's mark.
+func (s *svg) mark(x, y float64, engine string) {
+	m := styles[engine]
+	fill, stroke := m.colour, "#ffffff"   // so that it shows on a bar
+	if !strings.HasSuffix(m.shape, "z") { // strokes, not an area
+		fill, stroke = "none", m.colour
+	}
+	fmt.Fprintf(s, `<path transform="translate(%.1f %.1f)" d="%s" fill="%s" stroke="%s" stroke-width="1.5"/>`+"\n",
+		x, y, m.shape, fill, stroke)
 }
 
 // text is anchored at start, middle or end.
@@ -127,8 +147,9 @@ func (r *report) bars(s section) []byte {
 	x := barScale(rows)
 	x.a, x.b = left, width-right
 	bottom := float64(top + height*len(rows))
-	out := newSVG(width, bottom+48)
-	out.title(16, 26, fmt.Sprintf("%s: %s beside the best peer", s.title, r.Engines[0].Name))
+	title := fmt.Sprintf("%s: %s beside the best peer", s.title, r.Engines[0].Name)
+	out := newSVG(width, bottom+48, title, r.describeBars(rows))
+	out.title(16, 26, title)
 	r.barLegend(out, rows)
 	for _, v := range x.ticks() {
 		out.line(x.at(v), top-6, x.at(v), bottom+4, faint, 1)
@@ -141,6 +162,16 @@ func (r *report) bars(s section) []byte {
 		r.bar(out, x, c, float64(top+height*i)+height/2)
 	}
 	return out.end()
+}
+
+// describeBars says in words what the bars show.
+func (r *report) describeBars(rows []comparison) string {
+	ours := r.Engines[0].Name
+	parts := make([]string, len(rows))
+	for i, c := range rows {
+		parts[i] = fmt.Sprintf("%s: %.2f times %s", c.line.title, c.ratios[ours], c.best)
+	}
+	return "Throughput of " + ours + " as a multiple of the best peer's. " + strings.Join(parts, "; ") + "."
 }
 
 // barScale takes in all ratios, but no more than leaves the differences visible.
@@ -168,7 +199,7 @@ func (r *report) bar(out *svg, x logScale, c comparison, y float64) {
 	out.text(x.b+10, y+4, "start", colour, fmt.Sprintf("%.2f×", ours))
 	for _, e := range r.Engines[1:] {
 		if v, ok := c.ratios[e.Name]; ok {
-			out.dot(x.at(v), y, colours[e.Name])
+			out.mark(x.at(v), y, e.Name)
 		}
 	}
 }
@@ -185,7 +216,7 @@ func (r *report) barLegend(out *svg, rows []comparison) {
 		if !slices.ContainsFunc(rows, func(c comparison) bool { _, ok := c.ratios[e.Name]; return ok }) {
 			continue
 		}
-		out.dot(at, y-4, colours[e.Name])
+		out.mark(at, y-4, e.Name)
 		out.text(at+9, y, "start", ink, e.Name)
 		at += 32 + 7*float64(len(e.Name))
 	}
@@ -226,7 +257,7 @@ func (r *report) lines(c lineChart, series string) []byte {
 	x := func(second int) float64 {
 		return left + (width-left-right)*(float64(second)+0.5)/float64(seconds)
 	}
-	out := newSVG(width, height)
+	out := newSVG(width, height, c.title, describeLines(curves, c))
 	out.title(16, 28, c.title)
 	for _, v := range y.ticks() {
 		out.line(left, y.at(v), width-right, y.at(v), faint, 1)
@@ -250,6 +281,16 @@ func (r *report) lines(c lineChart, series string) []byte {
 	return out.end()
 }
 
+// describeLines says in words what the lines show.
+func describeLines(curves []curve, c lineChart) string {
+	parts := make([]string, len(curves))
+	for i, line := range curves {
+		parts[i] = fmt.Sprintf("%s %s, from %s to %s", line.engine, number(line.middle),
+			number(slices.Min(line.values)), number(slices.Max(line.values)))
+	}
+	return "A line for each engine, in " + c.unit + "; the medians of all seconds: " + strings.Join(parts, "; ") + "."
+}
+
 func lineScale(curves []curve) logScale {
 	low, high := math.Inf(1), 1.0
 	for _, c := range curves {
@@ -268,8 +309,8 @@ func (s *svg) curve(c curve, x func(second int) float64, y logScale) {
 	if c.engine == "lightning" {
 		width = 3
 	}
-	fmt.Fprintf(s, `<polyline fill="none" stroke="%s" stroke-width="%.1f" stroke-linejoin="round" points="`,
-		colours[c.engine], width)
+	fmt.Fprintf(s, `<polyline fill="none" stroke="%s" stroke-width="%.1f" stroke-dasharray="%s" points="`,
+		styles[c.engine].colour, width, styles[c.engine].dashes)
 	for second, v := range c.values {
 		fmt.Fprintf(s, "%.1f,%.1f ", x(second), y.at(v)) // a second without writes is at the bottom
 	}
@@ -277,7 +318,7 @@ func (s *svg) curve(c curve, x func(second int) float64, y logScale) {
 	const few = 12 // a line through so few is hardly one
 	for second, v := range c.values {
 		if len(c.values) <= few {
-			s.dot(x(second), y.at(v), colours[c.engine])
+			s.mark(x(second), y.at(v), c.engine)
 		}
 	}
 }
@@ -294,7 +335,9 @@ func (s *svg) lineLegend(curves []curve, c lineChart, x, y float64) {
 	s.text(x, y, "start", ink, "median")
 	for i, line := range sorted {
 		at := y + 20*float64(i+1)
-		s.line(x, at-4, x+18, at-4, colours[line.engine], 3)
-		s.text(x+26, at, "start", ink, fmt.Sprintf("%s %s", line.engine, number(line.middle)))
+		style := styles[line.engine]
+		fmt.Fprintf(s, `<path d="M%.1f %.1fh26" stroke="%s" stroke-width="3" stroke-dasharray="%s"/>`+"\n",
+			x, at-4, style.colour, style.dashes)
+		s.text(x+34, at, "start", ink, fmt.Sprintf("%s %s", line.engine, number(line.middle)))
 	}
 }

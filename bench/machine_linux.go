@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // allocated is the space that a file takes on disk: InitialMmapSize and preallocation make its length say little.
@@ -60,12 +62,40 @@ func machine() string {
 	return cpu + ", Linux " + strings.TrimSpace(string(release))
 }
 
-// load is the load average of the last minute: other work on the machine, when this program waits.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
+// otherWork is the share of all processors' time that is not idle while this program waits for three seconds: from 0 to 1,
+// or -1 if the system does not tell. Time stolen by the host counts.
+func otherWork() float64 {
+	before, ok1 := processorTime()
+	time.Sleep(3 * time.Second)
+	after, ok2 := processorTime()
+	if !ok1 || !ok2 || after.all == before.all {
+		return -1
 	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
+	return 1 - (after.idle-before.idle)/(after.all-before.all)
+}
+
+// ticks are of all processors, since the system began.
+type ticks struct{ idle, all float64 }
+
+func processorTime() (t ticks, ok bool) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return t, false
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	const idle, ioWait, guest = 4, 5, 9 // guest time is in user time already
+	for i, field := range strings.Fields(first) {
+		n, err := strconv.ParseFloat(field, 64)
+		if i == 0 || i >= guest {
+			continue
+		}
+		if err != nil {
+			return t, false
+		}
+		t.all += n
+		if i == idle || i == ioWait {
+			t.idle += n
+		}
+	}
+	return t, t.all > 0
 }

@@ -19,7 +19,7 @@ type measurements struct {
 	Began       time.Time
 	Took        time.Duration
 	Machine     string
-	Load        string                          // load average when it began
+	OtherWork   float64                         // share of the processors that others used before it began; -1: unknown
 	Engines     []engineInfo                    // in the order of the report, ours first
 	Values      map[string]map[string][]float64 // engine, row: of each repetition
 	Series      map[string]map[string][]float64 // engine, series: of each second
@@ -40,7 +40,7 @@ func newMeasurements(s settings, chosen []kind, repetitions int) *measurements {
 		Command:     strings.Join(append([]string{"go run ."}, os.Args[1:]...), " "),
 		Began:       time.Now().UTC(),
 		Machine:     fmt.Sprintf("%s, %d cores, %s", machine(), runtime.NumCPU(), runtime.Version()),
-		Load:        load(),
+		OtherWork:   otherWork(),
 		Values:      make(map[string]map[string][]float64),
 		Series:      make(map[string]map[string][]float64),
 	}
@@ -142,7 +142,7 @@ func (m *measurements) join(other *measurements) error {
 
 // piece is the note on measurements that were put together with others.
 func (m *measurements) piece() string {
-	return fmt.Sprintf("put together of several runs: `%s`, load average when it began %s", m.Command, m.Load)
+	return fmt.Sprintf("put together of several runs: `%s`, processors in use by others before it began: %s", m.Command, percent(m.OtherWork))
 }
 
 // comparison is one row of all engines against the best peer.

@@ -75,12 +75,19 @@ func (p *progress) done(t task, took time.Duration) {
 	}
 }
 
+// maxOtherWork is the share of the processors that others may use when a report for -out is measured.
+const maxOtherWork = 0.05
+
 // measureAll does all tasks, each in a process of its own. One that fails is left out and noted. The error says that
-// the run was interrupted.
+// the run was interrupted, or that the machine was too busy to begin one for publication.
 func (c *invocation) measureAll(chosen []kind, workloads []set) (*measurements, error) {
 	interruptible, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	m := newMeasurements(c.settings, chosen, c.repetitions)
+	if c.out != "" && m.OtherWork > maxOtherWork {
+		return nil, fmt.Errorf("others use %s of the processors: what is published is measured on a quiet machine; "+
+			"wait, or print the report without -out", percent(m.OtherWork))
+	}
 	if missing := missingKinds(); len(missing) > 0 && len(c.engines) == 0 {
 		m.note("this build has no driver for " + strings.Join(missing, ", ") + ": their rows are left out")
 	}

@@ -4,16 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"path"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
-
-// busyWarning is printed when other work had the processors as the run began.
-const busyWarning = "**The machine was busy with other work. These figures are too low, and the ratios between " +
-	"engines and between rows are unreliable, by factors. Run it again on a quiet machine before drawing conclusions.**"
 
 // report is measurements as Markdown with charts.
 type report struct {
@@ -40,8 +34,8 @@ func (r *report) header(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "# Benchmarks\n\nWritten by `cd bench && %s` in %v; ", r.Command, r.Took.Round(time.Second))
 	b.WriteString("[bench/doc.go](../bench/doc.go) says how it is made fair. Do not edit.\n\n")
-	fmt.Fprintf(b, "Date: %s. Machine: %s. Load average when it began: %s.\n",
-		r.Began.Format("2006-01-02 15:04 UTC"), r.Machine, r.Load)
+	fmt.Fprintf(b, "Date: %s. Machine: %s. Processors in use by others before it began: %s.\n",
+		r.Began.Format("2006-01-02 15:04 UTC"), r.Machine, percent(r.OtherWork))
 	fmt.Fprintf(b, "\n%s rows, keys of %d random bytes, values of %d bytes that %s (%d in the first tenth ",
 		number(float64(s.Rows)), keySize, valueSize, compressible, hotValueSize)
 	fmt.Fprintf(b, "of the rows, the hot ones); memory %d MiB for each engine, %d MiB with ten times as much data; ",
@@ -52,29 +46,31 @@ func (r *report) header(b *bytes.Buffer) {
 	b.WriteString("\nThe last column compares the first engine with the best of the peers, which it names: above 1 it " +
 		"is better, by that factor; **rows that it loses are bold and marked ▼**. The Go map is no peer: it is the limit " +
 		"that memory sets.\n")
-	if busy, err := strconv.ParseFloat(r.Load, 64); err == nil && busy > float64(runtime.NumCPU())/4 {
-		b.WriteString("\n" + busyWarning + "\n")
-	}
 }
 
-// summary counts the rows that are won, and lists those that are lost.
+// summary counts the rows that are won, by section, and then lists those that are lost.
 func (r *report) summary(b *bytes.Buffer) {
-	lost, compared := r.lost()
+	won, lost, compared := r.verdicts()
 	if compared == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## Summary\n\n%s is ahead of every peer in %d of %d rows.",
+	fmt.Fprintf(b, "\n## Summary\n\n%s is ahead of every peer in %d of %d rows:\n\n",
 		r.Engines[0].Name, compared-len(lost), compared)
-	if len(lost) > 0 {
-		fmt.Fprintf(b, " It loses:\n\n* %s\n", strings.Join(lost, "\n* "))
-		return
+	for _, line := range won {
+		fmt.Fprintf(b, "* %s\n", line)
 	}
-	b.WriteString("\n")
+	if len(lost) > 0 {
+		fmt.Fprintf(b, "\nIt loses:\n\n* %s\n", strings.Join(lost, "\n* "))
+	}
 }
 
-// lost describes the rows in which a peer is ahead, and counts the rows that can be compared.
-func (r *report) lost() (lost []string, compared int) {
+// verdicts says of each section how many rows are won and by how much, describes each row in which a peer is ahead, and
+// counts the rows that can be compared.
+func (r *report) verdicts() (won, lost []string, compared int) {
+	ours := r.Engines[0].Name
 	for _, s := range sections() {
+		var factors []float64 // of the rows that are won
+		rows := 0
 		parent := "" // of rows that begin with an ellipsis
 		for _, line := range s.lines {
 			title := line.title
@@ -87,13 +83,21 @@ func (r *report) lost() (lost []string, compared int) {
 			if !ok {
 				continue
 			}
-			compared++
-			if ours := r.Engines[0].Name; c.lost(ours) {
+			rows++
+			if c.lost(ours) {
 				lost = append(lost, fmt.Sprintf("%s, %s: %.2f of %s", s.title, title, c.ratios[ours], c.best))
+			} else {
+				factors = append(factors, c.ratios[ours])
 			}
 		}
+		compared += rows
+		if len(factors) > 0 {
+			slices.Sort(factors)
+			won = append(won, fmt.Sprintf("%s: %d of %d, by a factor of %.2f to %.2f, in the middle %.2f",
+				s.title, len(factors), rows, factors[0], factors[len(factors)-1], factors[len(factors)/2]))
+		}
 	}
-	return lost, compared
+	return won, lost, compared
 }
 
 // section prints a heading, its chart, and its rows, with the engines that have figures for any of them.
@@ -170,6 +174,14 @@ func (r *report) ratioCell(line row) string {
 		return fmt.Sprintf("**%.2f %s ▼**", c.ratios[ours], c.best)
 	}
 	return fmt.Sprintf("%.2f %s", c.ratios[ours], c.best)
+}
+
+// percent prints a share; less than 0 is unknown.
+func percent(share float64) string {
+	if share < 0 {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.0f %%", 100*share)
 }
 
 // number prints v with three digits.

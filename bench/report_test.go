@@ -291,3 +291,44 @@ func TestRun_compressesIfAsked(t *testing.T) {
 		t.Errorf("%d bytes compressed, %d as they are", sizes[1], sizes[0])
 	}
 }
+
+// A summary that begins with what is lost, or counts a win for a loss, misleads.
+func TestReport_saysWhatItWinsFirst(t *testing.T) {
+	r := &report{measurements: sample()}
+	text := string(r.markdown("charts"))
+	won, lost := strings.Index(text, "* Transactions: 1 of 1"), strings.Index(text, "It loses:")
+	if won < 0 || lost < won {
+		t.Errorf("wins at %d, losses at %d:\n%s", won, lost, text)
+	}
+}
+
+// A chart would be dumb to who cannot see it, or its engines could not be told apart without colours.
+func TestCharts_canBeReadWithoutColours(t *testing.T) {
+	shapes, dashes := make(map[string]string), make(map[string]string)
+	for engine, s := range styles {
+		if other, ok := shapes[s.shape]; ok {
+			t.Errorf("%s and %s have one shape", engine, other)
+		}
+		if other, ok := dashes[s.dashes]; ok {
+			t.Errorf("%s and %s have the same dashes", engine, other)
+		}
+		shapes[s.shape], dashes[s.dashes] = engine, engine
+	}
+	for _, k := range kinds() {
+		if styles[k.name].shape == "" {
+			t.Errorf("%s has no style", k.name)
+		}
+	}
+	r := &report{measurements: sample()}
+	r.markdown("charts")
+	for name, svg := range r.charts {
+		for _, want := range []string{`role="img"`, `<title id="title">`, `<desc id="description">`} {
+			if !strings.Contains(string(svg), want) {
+				t.Errorf("%s has no %s", name, want)
+			}
+		}
+	}
+	if svg := string(r.charts["writes.svg"]); !strings.Contains(svg, "0.50 times pebble") {
+		t.Errorf("the description does not tell the ratio:\n%s", svg)
+	}
+}
