@@ -1,0 +1,231 @@
+package docs
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"lightningdb"
+)
+
+// open opens a database for an example. In a program: lightningdb.Open("data", nil), with its error looked at.
+func open() *lightningdb.DB {
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true})
+	if err != nil {
+		panic(err)
+	}
+	return db
+}
+
+// orderKey is "order/", the customer, a zero byte, and the number of the order.
+func orderKey(customer string, number uint64) []byte {
+	k := append([]byte("order/"), customer...)
+	return binary.BigEndian.AppendUint64(append(k, 0), number)
+}
+
+func Example_keys() {
+	db := open()
+	defer db.Close()
+	for _, n := range []uint64{10, 2, 300} {
+		if err := db.Put(orderKey("ann", n), nil); err != nil {
+			panic(err)
+		}
+	}
+	if err := db.Put(orderKey("anna", 1), nil); err != nil { // does not begin with "ann" and a zero byte
+		panic(err)
+	}
+
+	orders := db.Prefix([]byte("order/ann\x00"))
+	for k := range orders.Keys() {
+		fmt.Print(binary.BigEndian.Uint64(k[len(k)-8:]), " ")
+	}
+	if err := orders.Err(); err != nil {
+		panic(err)
+	}
+	// Output: 2 10 300
+}
+
+func Example_counter() {
+	db := open()
+	defer db.Close()
+	for range 3 {
+		if err := db.Add([]byte("visits"), 1); err != nil {
+			panic(err)
+		}
+	}
+	value, err := db.Get([]byte("visits"))
+	if err != nil {
+		panic(err)
+	}
+	n, err := lightningdb.Int64(value)
+	fmt.Println(n, err)
+	// Output: 3 <nil>
+}
+
+var errSoldOut = errors.New("sold out")
+
+func sell(db *lightningdb.DB, article []byte) error {
+	return db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		value, err := tx.GetForUpdate(article)
+		if err != nil {
+			return err // nothing is written
+		}
+		n, err := lightningdb.Int64(value)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errSoldOut
+		}
+		return tx.Put(article, lightningdb.AppendInt64(nil, n-1))
+	})
+}
+
+func Example_readAndWrite() {
+	db := open()
+	defer db.Close()
+	if err := db.Put([]byte("lamp"), lightningdb.AppendInt64(nil, 1)); err != nil {
+		panic(err)
+	}
+	fmt.Println(sell(db, []byte("lamp")))
+	fmt.Println(sell(db, []byte("lamp")))
+	// Output:
+	// <nil>
+	// sold out
+}
+
+func push(tx *lightningdb.Tx, job []byte) error {
+	last := uint64(0)
+	queue := tx.Prefix([]byte("queue/")).Reverse().Limit(1)
+	for k := range queue.Keys() {
+		last = binary.BigEndian.Uint64(k[len("queue/"):])
+	}
+	if err := queue.Err(); err != nil {
+		return err
+	}
+	return tx.Put(binary.BigEndian.AppendUint64([]byte("queue/"), last+1), job)
+}
+
+// pop returns nil if the queue is empty.
+func pop(tx *lightningdb.Tx) (job []byte, err error) {
+	queue := tx.Prefix([]byte("queue/")).Limit(1)
+	for k, v := range queue.All() {
+		job = bytes.Clone(v) // k and v are valid only within the loop
+		if err := tx.Delete(k); err != nil {
+			return nil, err
+		}
+	}
+	return job, queue.Err()
+}
+
+func Example_queue() {
+	db := open()
+	defer db.Close()
+	ctx := context.Background()
+	for _, job := range []string{"first", "second"} {
+		err := db.Update(ctx, func(tx *lightningdb.Tx) error { return push(tx, []byte(job)) })
+		if err != nil {
+			panic(err)
+		}
+	}
+	for range 3 {
+		var job []byte
+		err := db.Update(ctx, func(tx *lightningdb.Tx) (err error) {
+			job, err = pop(tx)
+			return err
+		})
+		fmt.Printf("%q %v\n", job, err)
+	}
+	// Output:
+	// "first" <nil>
+	// "second" <nil>
+	// "" <nil>
+}
+
+// page returns up to n keys that begin with prefix and come after last; nil means from the beginning.
+func page(db *lightningdb.DB, prefix, last []byte, n int) (keys [][]byte, err error) {
+	c := db.Prefix(prefix).Cursor()
+	defer c.Close()
+	ok := c.First()
+	if last != nil {
+		ok = c.Seek(append(bytes.Clone(last), 0))
+	}
+	for ; ok && len(keys) < n; ok = c.Next() {
+		keys = append(keys, bytes.Clone(c.Key()))
+	}
+	return keys, c.Err()
+}
+
+func Example_pages() {
+	db := open()
+	defer db.Close()
+	for _, k := range []string{"city/Bonn", "city/Oslo", "city/Rome"} {
+		if err := db.Put([]byte(k), nil); err != nil {
+			panic(err)
+		}
+	}
+	first, err := page(db, []byte("city/"), nil, 2)
+	fmt.Printf("%s %v\n", first, err)
+	second, err := page(db, []byte("city/"), first[len(first)-1], 2)
+	fmt.Printf("%s %v\n", second, err)
+	// Output:
+	// [city/Bonn city/Oslo] <nil>
+	// [city/Rome] <nil>
+}
+
+var errTaken = errors.New("the address is taken")
+
+func addUser(db *lightningdb.DB, id, mail string) error {
+	return db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		taken, err := tx.Has([]byte("mail/" + mail))
+		if err != nil {
+			return err
+		}
+		if taken {
+			return errTaken
+		}
+		if err := tx.Put([]byte("user/"+id), []byte(mail)); err != nil {
+			return err
+		}
+		return tx.Put([]byte("mail/"+mail), []byte(id))
+	})
+}
+
+func Example_index() {
+	db := open()
+	defer db.Close()
+	fmt.Println(addUser(db, "1", "ann@example.org"))
+	fmt.Println(addUser(db, "2", "ann@example.org"))
+	id, err := db.Get([]byte("mail/ann@example.org"))
+	fmt.Printf("%s %v\n", id, err)
+	// Output:
+	// <nil>
+	// the address is taken
+	// 1 <nil>
+}
+
+func Example_batch() {
+	db := open()
+	defer db.Close()
+	var b lightningdb.Batch
+	for i := range 1000 {
+		b.Put(binary.BigEndian.AppendUint64(nil, uint64(i)), []byte("value"))
+		if b.Len() == 100 {
+			if err := db.Write(&b); err != nil {
+				panic(err)
+			}
+			b.Reset()
+		}
+	}
+	if err := db.Write(&b); err != nil { // what is left, or nothing
+		panic(err)
+	}
+	n := 0
+	for range db.Range(nil, nil).Keys() {
+		n++
+	}
+	fmt.Println(n)
+	// Output: 1000
+}
