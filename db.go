@@ -66,9 +66,13 @@ func (o *Options) openFS(dir string) (vfs.FS, error) {
 	return fs, err
 }
 
-// Close makes everything committed durable and lets go of the directory. It returns ErrOpenReaders if cursors or
-// snapshots were still open, ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if the
-// database was closed before.
+// Close makes everything committed durable and lets go of the directory. Calls in progress, of the database and of its
+// transactions, snapshots and cursors, finish or give ErrClosed, as all later ones do; a write that got ErrClosed is not
+// there. Close waits for them: so the function of View or Update may call it, but not what a call itself calls (the
+// progress of Verify, Options.Merge, the Logger).
+//
+// It returns ErrOpenReaders if cursors or snapshots were still open, ErrReadOnly with the cause if writes had stopped
+// after a failure, and ErrClosed if the database was closed before.
 func (db *DB) Close() error {
 	if err := db.engine.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)

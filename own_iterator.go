@@ -78,11 +78,12 @@ func (it *ownIterator) open() error {
 
 // closeBase gives back what open opened.
 func (it *ownIterator) closeBase() error {
-	err := it.base.Close()
-	it.base = nil
+	var err error
 	if it.layered {
-		err = join.Errors(err, it.spilled.Close())
+		err = it.spilled.Close()
 	}
+	err = join.Errors(err, it.base.Close()) // last: after DB.Close it is what keeps the memory that both read
+	it.base = nil
 	return err
 }
 

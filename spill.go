@@ -12,15 +12,27 @@ func (rw *readWrite) spillIfLarge() error {
 	if int64(rw.writes.Size()) <= rw.db.engine.SpillBytes() {
 		return nil
 	}
-	err := rw.writes.Spill(spillStore{rw.db.engine})
+	err := rw.spill()
 	if err != nil {
 		rw.fail(err)
 	}
 	return err
 }
 
+func (rw *readWrite) spill() error {
+	if err := rw.db.engine.Enter(); err != nil {
+		return err
+	}
+	defer rw.db.engine.Leave()
+	return rw.writes.Spill(spillStore{rw.db.engine})
+}
+
 // commitSpilled commits writes that memory does not hold. The runs become one, of tables that join the tree.
 func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
+	if err := rw.db.engine.Enter(); err != nil {
+		return 0, err
+	}
+	defer rw.db.engine.Leave()
 	w := rw.db.engine.NewIngest()
 	if err := rw.writes.All(spillStore{rw.db.engine}, w.Add); err != nil {
 		w.Abort()

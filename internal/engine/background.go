@@ -235,8 +235,8 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.Se
 	e.stats.compacting.Store(true)
 	defer e.stats.compacting.Store(false)
 	edit, stats, err := e.runJob(ctx, job, held)
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return ended(ctx)
 	}
 	if err != nil {
 		return e.backgroundFailure("compact", err)

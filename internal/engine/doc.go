@@ -31,9 +31,9 @@
 // # Goroutines
 //
 //	name          owner    stops when            does
-//	flusher       Engine   closing is closed     writes frozen memtables to tables, oldest first
-//	compactor     Engine   closing is closed     one compaction at a time; Compact borrows its turn (compactMu)
-//	housekeeper   Engine   closing is closed     syncs the log for Process commits; looks what is too old to be kept;
+//	flusher       Engine   ctx is done           writes frozen memtables to tables, oldest first
+//	compactor     Engine   ctx is done           one compaction at a time; Compact borrows its turn (compactMu)
+//	housekeeper   Engine   ctx is done           syncs the log for Process commits; looks what is too old to be kept;
 //	                                             makes a retired log segment the next one; deletes obsolete files;
 //	                                             frees and shares out memory
 //
@@ -43,6 +43,18 @@
 //
 // With Options.Manual there are none of them: the caller runs the steps, and a commit that must wait for one runs it
 // itself, so that the whole engine is deterministic.
+//
+// # Close
+//
+// Whatever uses files or tree on behalf of a caller is a call: it Enters, and Leaves at its end (calls). Close goes
+//
+//	refuse calls -> end ctx -> wait for calls and goroutines -> flush -> close the files -> free the memory
+//
+// so that after the third step it is alone, and nothing else in the package has to reckon with an engine that is gone.
+// A call that Close finds in progress ends by itself: what it waits for (a lock, a flush, its turn) ends with ctx or is
+// refused by writable, a compaction or verification ends with ctx, and a commit that has reached the log is finished. The
+// result is that of the call, or ErrClosed; the context that ended it does not show (untilClosed). Point reads and
+// iterators are no calls: see there.
 //
 // # Lock order
 //

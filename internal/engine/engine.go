@@ -39,10 +39,11 @@ type Engine struct {
 	rows   *rowcache.Cache
 	open   openTables
 
-	view    atomic.Pointer[view] // the current view, nil once closed; swapped under mu
-	visible atomic.Uint64        // the newest published sequence number; stored by the commit leader
-	durable atomic.Uint64        // a completed sync covers everything up to here; rises only
-	closed  atomic.Bool
+	calls
+
+	view    atomic.Pointer[view]    // the current view, nil once closed; swapped under mu
+	visible atomic.Uint64           // the newest published sequence number; stored by the commit leader
+	durable atomic.Uint64           // a completed sync covers everything up to here; rises only
 	failed  atomic.Pointer[failure] // why writes stopped; set once
 
 	// The commit side. Touched by the leader of a group only, unless said otherwise.
@@ -90,8 +91,8 @@ type Engine struct {
 
 	stats stats
 
-	ctx             context.Context // done once Close begins
-	stop            context.CancelFunc
+	ctx             context.Context // done once Close begins, with the cause ErrClosed
+	stop            func()
 	background      sync.WaitGroup
 	wakeFlusher     chan struct{}
 	wakeCompactor   chan struct{}
@@ -131,6 +132,7 @@ func newEngine(opts Options) *Engine {
 		epochs:          epoch.NewDomain(),
 		tables:          make(map[filename.Num]*tableRef),
 		futile:          make(futile),
+		calls:           calls{left: make(chan struct{}, 1)},
 		nextNum:         1,
 		wakeFlusher:     make(chan struct{}, 1),
 		wakeCompactor:   make(chan struct{}, 1),
@@ -139,7 +141,8 @@ func newEngine(opts Options) *Engine {
 	if e.opts.LogLimit <= 0 {
 		e.opts.LogLimit = 2 * int64(e.budget.frozen+1) * int64(e.budget.memtable)
 	}
-	e.ctx, e.stop = context.WithCancel(context.Background())
+	ctx, stop := context.WithCancelCause(context.Background())
+	e.ctx, e.stop = ctx, func() { stop(ErrClosed) }
 	e.room = sync.NewCond(&e.mu)
 	e.mems = memtables{size: e.budget.memtable, keep: e.budget.frozen + 1}
 	e.mems.folding = &memtable.Folding{Rules: e.rules, Below: e.below}
@@ -152,7 +155,7 @@ func newEngine(opts Options) *Engine {
 
 // abandon lets go of everything after a failed Open.
 func (e *Engine) abandon() {
-	e.closed.Store(true)
+	e.calls.close()
 	e.stop()
 	e.closeFiles()
 	e.release()
@@ -178,6 +181,10 @@ func (e *Engine) databaseID() [16]byte { return e.view.Load().version.DatabaseID
 
 // Flush writes everything committed so far to tables.
 func (e *Engine) Flush() error {
+	if err := e.Enter(); err != nil {
+		return err
+	}
+	defer e.Leave()
 	if err := e.writable(); err != nil {
 		return err
 	}
@@ -210,15 +217,20 @@ func (e *Engine) flushFrozen() error {
 // everything that no reader needs is gone. Nil bounds are open. It goes on beside reads and writes; with a done ctx
 // it stops between two entries, and what was compacted so far stays compacted.
 func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
+	if err := e.Enter(); err != nil {
+		return err
+	}
+	defer e.Leave()
+	return e.untilClosed(ctx, func(ctx context.Context) error { return e.compactRange(ctx, lo, hi) })
+}
+
+func (e *Engine) compactRange(ctx context.Context, lo, hi []byte) error {
 	if err := e.Flush(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(e.ctx, cancel)()
 	for {
 		if err := ctx.Err(); err != nil {
-			return join.Errors(err, e.writable())
+			return err
 		}
 		worked, err := e.compactOnce(ctx, func(v *view, p compaction.Params) *compaction.Job {
 			job, _ := compaction.PickRange(v.version, p, noneBusy, lo, hi)
@@ -233,21 +245,18 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 // Report says what Open found and did.
 func (e *Engine) Report() Report { return e.report }
 
-// Closed reports whether Close has begun.
-func (e *Engine) Closed() bool { return e.closed.Load() }
-
-// Close flushes, stops all background work and lets go of the directory. Commits and reads that are in progress
-// finish or get ErrClosed. Iterators and snapshots that are still open stop working, and Close says so with
+// Close stops all background work, waits for the calls that are in progress, which finish or get ErrClosed, flushes, and
+// lets go of the directory. Iterators and snapshots that are still open stop working, and Close says so with
 // ErrOpenReaders; nothing is lost by it. A second Close returns ErrClosed.
 func (e *Engine) Close() error {
-	if !e.closed.CompareAndSwap(false, true) {
+	if !e.calls.close() {
 		return ErrClosed
 	}
-	err := e.flushAtClose()
 	e.stop()
 	e.wakeAll()
-	e.background.Wait()
-	err = join.Errors(err, e.closeFiles())
+	e.calls.wait()
+	e.background.Wait() // from here on nobody else is in
+	err := join.Errors(e.flushAtClose(), e.closeFiles())
 	if n := e.openIterators.Load() + e.openSnapshots.Load(); n > 0 {
 		err = join.Errors(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, n))
 	}

@@ -28,6 +28,10 @@ func (e *Engine) Ingest(r *Run, check func() error) (key.SeqNum, error) {
 	case len(r.tables) == 0:
 		return 0, errEmptyRun
 	}
+	if err := e.Enter(); err != nil {
+		return 0, err
+	}
+	defer e.Leave()
 	if err := e.Flush(); err != nil { // most of the work, while others still commit
 		return 0, err
 	}

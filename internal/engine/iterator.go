@@ -45,6 +45,10 @@ var iterators = sync.Pool{New: func() any { return new(Iterator) }}
 // NewIterator returns an iterator over [lo, hi), nil meaning no bound, at the sequence number of s, or at the newest
 // published one if s is nil. It borrows lo and hi until Close.
 func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
+	if err := e.Enter(); err != nil {
+		return nil, fmt.Errorf("open iterator: %w", err)
+	}
+	defer e.Leave()
 	it := iterators.Get().(*Iterator)
 	it.engine, it.lo, it.hi, it.err, it.ready, it.stop = e, lo, hi, nil, false, &never
 	it.hold.expired.Store(false)

@@ -24,7 +24,7 @@ type Run struct {
 }
 
 // RunWriter writes a Run, in tables of the usual size. Its memory is that of one table's writer. It belongs to one
-// goroutine, and ends with Finish or Abort.
+// goroutine, and ends with Finish or Abort. Whoever uses it, or an iterator of a run, must be in a call (Enter).
 type RunWriter struct {
 	run *Run
 	out *output // the table that is being written, nil if none is
@@ -147,6 +147,10 @@ func (r *Run) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err 
 	if err != nil || kind != key.KindMerge {
 		return out, kind, found, err
 	}
+	if err := r.engine.Enter(); err != nil {
+		return dst, 0, false, err
+	}
+	defer r.engine.Leave()
 	it := r.NewIterator() // a lookup in a table leaves operands to iterators
 	defer it.Close()
 	if !it.SeekGE(key.SeekTo(user, r.seq)) {

@@ -100,6 +100,10 @@ func (t *Txn) checkRun(r *Run) error {
 // it. If that takes a newer snapshot, but something that was read has changed or mayMove is false, the result is
 // ErrConflict.
 func (t *Txn) Lock(ctx context.Context, user []byte, mayMove bool) error {
+	if err := t.engine.Enter(); err != nil {
+		return err
+	}
+	defer t.engine.Leave()
 	t.locked = true
 	if err := t.engine.acquire(ctx, &t.owner, user); err != nil {
 		return err
@@ -112,6 +116,10 @@ func (t *Txn) Lock(ctx context.Context, user []byte, mayMove bool) error {
 
 // Prioritize waits for the turn of t to be the one transaction that never loses, as long as it locks whatever it reads.
 func (t *Txn) Prioritize(ctx context.Context) error {
+	if err := t.engine.Enter(); err != nil {
+		return err
+	}
+	defer t.engine.Leave()
 	t.locked = true
 	err := t.engine.untilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, &t.owner) })
 	if err != nil {
@@ -122,6 +130,10 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 
 // Protect is Lock for all keys from lo to before hi, at once. t must have priority.
 func (t *Txn) Protect(lo, hi []byte) error {
+	if err := t.engine.Enter(); err != nil {
+		return err
+	}
+	defer t.engine.Leave()
 	t.engine.locks.Protect(&t.owner, lo, hi)
 	var wanted txn.Reads
 	wanted.AddSpan(lo, hi)

@@ -12,13 +12,18 @@ import (
 
 // Verify reads every byte of every table of the current version, past the cache, and checks all that readers rely on:
 // first each table, then, in a second reading, that of two versions of a key the newer one is found first. It goes on
-// after damage, so that its error tells of every damaged table. progress, which may be nil, is told how many bytes of how
+// after damage, so that its error tells of every damaged table. progress, which may be nil and must not close the engine, is told how many bytes of how
 // many have been read. The manifest and the log were checked by Open, which reads all of them.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {
-	v := e.acquireView()
-	if v == nil {
-		return ErrClosed
+	if err := e.Enter(); err != nil {
+		return err
 	}
+	defer e.Leave()
+	return e.untilClosed(ctx, func(ctx context.Context) error { return e.verify(ctx, progress) })
+}
+
+func (e *Engine) verify(ctx context.Context, progress func(done, total int64)) error {
+	v := e.acquireView()
 	defer e.unref(v)
 	p := verification{engine: e, view: v, progress: progress}
 	for _, level := range v.version.Levels {
@@ -58,10 +63,11 @@ func (p *verification) tables(ctx context.Context) error {
 	var damage []error
 	for _, level := range p.view.version.Levels {
 		for _, t := range level {
-			if err := ctx.Err(); err != nil {
-				return join.Errors(append(damage, err)...)
+			err := p.engine.verifyTable(ctx, t)
+			if stopped := ended(ctx); stopped != nil { // what was found stays found
+				return join.Errors(append(damage, stopped)...)
 			}
-			damage = append(damage, p.engine.verifyTable(ctx, t))
+			damage = append(damage, err)
 			p.read(t.Size)
 		}
 	}

@@ -61,6 +61,10 @@ func (e *Engine) commitBehindLocks(c commit.Commit, blocked *blockedError) (last
 }
 
 func (e *Engine) commit(c commit.Commit) (key.SeqNum, error) {
+	if err := e.Enter(); err != nil {
+		return 0, err
+	}
+	defer e.Leave()
 	if err := e.writable(); err != nil {
 		return 0, err
 	}
@@ -84,16 +88,26 @@ func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error 
 	return err
 }
 
-// untilClosed calls wait with a context that also ends when the engine closes.
-func (e *Engine) untilClosed(ctx context.Context, wait func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(e.ctx, cancel)()
-	err := wait(ctx)
-	if err != nil && e.closed.Load() {
-		return ErrClosed
+// untilClosed calls do with a context that also ends when the engine closes. Then the result is ErrClosed in place of the
+// context's own error; see ended.
+func (e *Engine) untilClosed(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
+	err := do(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return ended(ctx)
 	}
 	return err
+}
+
+// ended is nil until ctx is done, and then its error, or ErrClosed if it is the engine's, or of untilClosed, and the engine
+// was closed.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err == nil || context.Cause(ctx) != ErrClosed {
+		return err
+	}
+	return ErrClosed
 }
 
 // writeOutLog has the active segment brought to the medium as far as it has grown by whole MiB, so that whoever seals it,
@@ -164,7 +178,10 @@ func (e *Engine) slowDown(bytes int) {
 		return
 	}
 	start := e.now()
-	time.Sleep(e.owedSleep)
+	select {
+	case <-time.After(e.owedSleep):
+	case <-e.ctx.Done():
+	}
 	e.owedSleep = 0
 	e.stats.stalled(e.now().since(start), "level 0 is long")
 }

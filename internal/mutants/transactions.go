@@ -431,7 +431,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "Close leaves those who wait for locks",
 		Breaks: "a program hangs at its end",
-		Changes: []Change{{"internal/engine/write.go", `	defer context.AfterFunc(e.ctx, cancel)()
+		Changes: []Change{{"internal/engine/write.go", `	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
 `, ""}},
 		Killer: test("engine", "TestClose_endsWaitsForLocks"),
 	},

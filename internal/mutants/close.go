@@ -1,0 +1,81 @@
+package mutants
+
+// besideClose is the check that holds the methods whose names begin so against Close.
+func besideClose(methods string) Check {
+	return Check{Package: ".", Run: "^TestClose_besideEveryCall$", Flags: "-close.rounds 200 -close.method " + methods}
+}
+
+// entered is the beginning of a call in the engine, of which out is the result when it is refused.
+func entered(engine, out string) string {
+	return "	if err := " + engine + ".Enter(); err != nil {\n		return " + out + "\n	}\n	defer " + engine + ".Leave()\n"
+}
+
+// closeMutants break what calls beside Close, and after a failure, may rely on.
+var closeMutants = []Mutant{
+	{
+		Name:   "Close does not wait for calls",
+		Breaks: "whoever works when the database is closed works on what is gone",
+		Changes: []Change{{"internal/engine/engine.go", `	e.calls.wait()
+`, ``}},
+		Killer: besideClose("DB.Flush"),
+		Hangs:  true,
+	},
+	{
+		Name:   "a call comes in after Close has counted",
+		Breaks: "whoever works when the database is closed works on what is gone",
+		Changes: []Change{{"internal/engine/calls.go", `	c.running.Add(1)
+	if c.closed.Load() { // in this order: Close sets it, then counts
+		c.Leave()
+		return ErrClosed
+	}
+	return nil`, `	if c.closed.Load() {
+		return ErrClosed
+	}
+	time.Sleep(time.Millisecond)
+	c.running.Add(1)
+	return nil`}, {"internal/engine/calls.go", `import "sync/atomic"`, `import (
+	"sync/atomic"
+	"time"
+)`}},
+		Killer: besideClose("DB.Verify"),
+		Hangs:  true,
+	},
+	{
+		Name:   "Flush is no call",
+		Breaks: "Flush panics when the database is closed",
+		Changes: []Change{{"internal/engine/engine.go", `func (e *Engine) Flush() error {
+` + entered("e", "err"), `func (e *Engine) Flush() error {
+`}},
+		Killer: besideClose("DB.Flush"),
+		Hangs:  true,
+	},
+	{
+		Name:   "the commit of what memory does not hold is no call",
+		Breaks: "the commit of a large transaction panics when the database is closed",
+		Changes: []Change{{"internal/engine/ingest.go", entered("e", "0, err"), ``},
+			{"internal/engine/ingest.go", `	var committed key.SeqNum
+`, `	var committed key.SeqNum
+	time.Sleep(time.Millisecond)
+`},
+			{"internal/engine/ingest.go", `	"fmt"
+`, `	"fmt"
+	"time"
+`},
+			{"spill.go", entered("rw.db.engine", "0, err"), ``}},
+		Killer: besideClose("DB.Update"),
+		Hangs:  true,
+	},
+	{
+		Name:    "Verify is no call",
+		Breaks:  "Verify tells of a closed directory, or panics, when the database is closed",
+		Changes: []Change{{"internal/engine/verify.go", entered("e", "err"), ``}},
+		Killer:  besideClose("DB.Verify"),
+		Hangs:   true,
+	},
+	{
+		Name:    "a context that Close has ended shows",
+		Breaks:  "Verify and Compact return that a context was cancelled which nobody cancelled",
+		Changes: []Change{{"internal/engine/write.go", `err == nil || context.Cause(ctx) != ErrClosed {`, `true {`}},
+		Killer:  besideClose("DB.Verify"),
+	},
+}
