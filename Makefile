@@ -1,6 +1,6 @@
 # Only what is longer than one command of the go tool.
 
-.PHONY: torture torture-long bench bench-quick bench-compare bench-libraries
+.PHONY: torture torture-long fuzz bench bench-quick bench-compare bench-libraries
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
 TORTURE = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" ./cmd/lightning-proof torture --seed $(or $(SEED),0)
@@ -12,6 +12,10 @@ torture:
 # Eight times as much, 90 minutes at most.
 torture-long:
 	$(TORTURE) --time 90m --times 8
+
+# Ten minutes for each fuzz target, three hours in all; fails if one does nothing. TIME=1m TARGETS='FuzzReplay wal' for less.
+fuzz:
+	scripts/fuzz $(TARGETS)
 
 BENCH_LIBRARIES = liblmdb-dev librocksdb-dev
 
