@@ -74,15 +74,28 @@ func Join(older, newer []byte) (joined []byte, ok bool) {
 func (c *Chain) at(i int) []byte { return c.bytes[c.links[i].start:c.links[i].end] }
 
 // Fold returns the value of the key user after all operands, given the value before them, in the sense of Rules.Fold.
+// After an error the memory of value may have changed.
 func (c *Chain) Fold(r Rules, user, value []byte, present bool) ([]byte, error) {
+	return c.FoldWithin(key.MaxValueSize, r, user, value, present)
+}
+
+// FoldWithin is Fold that fails with ErrTooLong as soon as the value would be longer than limit bytes, also on the way.
+func (c *Chain) FoldWithin(limit int, r Rules, user, value []byte, present bool) ([]byte, error) {
+	f := fold{rules: r, user: user, limit: limit, room: value, value: value, present: present}
 	for i := len(c.links) - 1; i >= 0; i-- {
-		var err error
-		if value, err = r.Fold(user, value, present, c.at(i)); err != nil {
+		if err := f.apply(c.at(i)); err != nil {
 			return nil, err
 		}
-		present = true
 	}
-	return value, nil
+	return f.own(), nil
+}
+
+// Parts is how many operands Compact comes to.
+func (c *Chain) Parts() (n int) {
+	for i := 0; i < len(c.links); i = c.appendsFrom(i) + 1 {
+		n++
+	}
+	return n
 }
 
 // Compact calls fn with as few operands as do the same as all of the chain, the newest first, each with the sequence

@@ -66,6 +66,9 @@ const MaxArgumentSize = key.MaxValueSize - 1
 // operands stay where they are, until a put or a delete of the key supersedes them.
 var ErrMerge = errors.New("merge cannot be applied")
 
+// ErrTooLong says that a value would be longer than the caller has use for.
+var ErrTooLong = errors.New("the merged value is longer than was asked for")
+
 // AppendInt64 appends the encoding of n to dst.
 func AppendInt64(dst []byte, n int64) []byte { return binary.LittleEndian.AppendUint64(dst, uint64(n)) }
 
@@ -108,29 +111,103 @@ type Rules struct {
 // is an ErrMerge that names the key, or a *corrupt.Error if operand is not well-formed; value is then as it was, unless
 // a user's function broke its promise.
 func (r Rules) Fold(user, value []byte, present bool, operand []byte) ([]byte, error) {
-	if err := Check(operand); err != nil {
+	return r.FoldWithin(key.MaxValueSize, user, value, present, operand)
+}
+
+// FoldWithin is Fold for values of at most limit bytes: it fails with ErrTooLong rather than make a longer one, and
+// then copies nothing.
+func (r Rules) FoldWithin(limit int, user, value []byte, present bool, operand []byte) ([]byte, error) {
+	f := fold{rules: r, user: user, limit: limit, room: value, value: value, present: present}
+	if err := f.apply(operand); err != nil {
 		return nil, err
 	}
-	if !present {
-		value = value[:0]
+	return f.own(), nil
+}
+
+// fold is a value on its way through operands.
+type fold struct {
+	rules   Rules
+	user    []byte
+	limit   int    // of the value, in bytes
+	room    []byte // memory for the value
+	value   []byte // in room, or lent
+	present bool
+	lent    bool // value is memory of the user's function, or an argument, and must not be changed
+}
+
+// apply applies the next operand. After an error f is as it was.
+func (f *fold) apply(operand []byte) error {
+	if err := Check(operand); err != nil {
+		return err
 	}
 	operator, argument := Operator(operand[0]), operand[1:]
-	switch operator {
-	case Append:
-		if len(value)+len(argument) > key.MaxValueSize {
-			return nil, failed(user, "the value would have more than %d bytes", key.MaxValueSize)
+	if operator == User {
+		return f.call(argument)
+	}
+	old := 0
+	if f.present {
+		old = len(f.value)
+	}
+	switch {
+	case operator == Append || !f.present:
+		if err := f.allow(old + len(argument)); err != nil {
+			return err
 		}
-		return append(value, argument...), nil
-	case User:
-		return r.foldUser(user, value, present, argument)
+		f.room = append(f.own(), argument...)
+	case old != integerSize:
+		return failed(f.user, "%v on a value of %d bytes, which is no integer", operator, old)
+	default:
+		f.room = combineIntegers(operator, f.own(), argument)
 	}
-	if !present {
-		return append(value, argument...), nil
+	f.value, f.present = f.room, true
+	return nil
+}
+
+// own is the value, empty if there is none, in memory that may be changed.
+func (f *fold) own() []byte {
+	if !f.present {
+		return f.room[:0]
 	}
-	if len(value) != integerSize {
-		return nil, failed(user, "%v on a value of %d bytes, which is no integer", operator, len(value))
+	if f.lent {
+		f.room = append(f.room[:0], f.value...)
+		f.value, f.lent = f.room, false
 	}
-	return combineIntegers(operator, value, argument), nil
+	return f.value
+}
+
+// call makes the value what the user's function says. That may be a part of the value before, or of the argument: it is
+// copied at the end, not at every step.
+func (f *fold) call(argument []byte) error {
+	if f.rules.User == nil {
+		return failed(f.user, "Options.Merge must be given to read what was written by Merge")
+	}
+	old := f.value
+	switch {
+	case !f.present:
+		old = nil
+	case old == nil:
+		old = []byte{} // empty, but there
+	}
+	result, err := f.rules.call(f.user, old, argument)
+	if err != nil {
+		return fmt.Errorf("%w: key %.40q: %w", ErrMerge, f.user, err)
+	}
+	if err := f.allow(len(result)); err != nil {
+		return err
+	}
+	f.value, f.present, f.lent = result, true, true
+	return nil
+}
+
+// allow returns an error if a value of size bytes is too long.
+func (f *fold) allow(size int) error {
+	switch {
+	case size > key.MaxValueSize:
+		return failed(f.user, "the value would have %d bytes, more than %d", size, key.MaxValueSize)
+	case size > f.limit:
+		return ErrTooLong
+	}
+	return nil
 }
 
 // combineIntegers puts the result of operator on two integers into the memory of the first.
@@ -146,28 +223,6 @@ func combineIntegers(operator Operator, into, argument []byte) []byte {
 		n = min(n, old)
 	}
 	return AppendInt64(into[:0], n)
-}
-
-// foldUser is Fold for an argument of the user's function. What that returns may be a part of value.
-func (r Rules) foldUser(user, value []byte, present bool, argument []byte) ([]byte, error) {
-	if r.User == nil {
-		return nil, failed(user, "Options.Merge must be given to read what was written by Merge")
-	}
-	old := value
-	switch {
-	case !present:
-		old = nil
-	case old == nil:
-		old = []byte{} // empty, but there
-	}
-	result, err := r.call(user, old, argument)
-	if err != nil {
-		return nil, fmt.Errorf("%w: key %.40q: %w", ErrMerge, user, err)
-	}
-	if len(result) > key.MaxValueSize {
-		return nil, failed(user, "the value would have %d bytes, more than %d", len(result), key.MaxValueSize)
-	}
-	return append(value[:0], result...), nil
 }
 
 // call calls the user's function. A panic in it is an error like any other: it may come up in a commit or in the

@@ -188,6 +188,60 @@ func checkCompact(rt *rapid.T, c *Chain, old []byte, present bool, want []byte, 
 	}
 }
 
+// What a function has returned may be a part of something that it needs again, and what it was given belongs to tables:
+// later operands must not be applied in that memory.
+func TestChain_changesNothingThatTheFunctionReturned(t *testing.T) {
+	constant := []byte("constant, and room behind it")[:8:28]
+	argument, old := []byte("argument, and room")[:8], []byte("old value, and room")
+	for name, function := range map[string]Func{
+		"a constant":          func(_, _, _ []byte) ([]byte, error) { return constant, nil },
+		"a part of old":       func(_, old, _ []byte) ([]byte, error) { return old[len(old)/2:], nil },
+		"a part of argument":  func(_, _, argument []byte) ([]byte, error) { return argument[:2], nil },
+		"all of the argument": func(_, _, argument []byte) ([]byte, error) { return argument, nil },
+	} {
+		operands := [][]byte{append([]byte{byte(User)}, argument...), text(Append, "+"), text(User, "12345678"),
+			text(Append, "-")}
+		want, is := bytes.Clone(old), true
+		for _, operand := range operands {
+			var err error
+			if want, err = (Rules{function}).Fold([]byte("k"), bytes.Clone(want), is, operand); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		var c Chain
+		for i := len(operands) - 1; i >= 0; i-- {
+			if err := c.Push(key.SeqNum(i+1), operands[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := c.Fold(Rules{function}, []byte("k"), bytes.Clone(old), true)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+		if string(constant[:28]) != "constant, and room behind it" || !bytes.Equal(c.at(3)[1:], argument) {
+			t.Errorf("%s: changed to %q and %q", name, constant[:28], c.at(3))
+		}
+	}
+}
+
+// A value that is too long for its reader must not be made, whatever the operator, and must not be taken for a failed
+// merge.
+func TestChain_foldsWithinALimit(t *testing.T) {
+	double := func(_, old, _ []byte) ([]byte, error) { return append(bytes.Clone(old), old...), nil }
+	for _, operand := range [][]byte{text(User, ""), text(Append, "12345678")} {
+		for limit, want := range map[int]error{15: ErrTooLong, 16: nil} {
+			var c Chain
+			if err := c.Push(1, operand); err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.FoldWithin(limit, Rules{double}, []byte("k"), []byte("12345678"), true)
+			if !errors.Is(err, want) || want == nil && string(got) != "1234567812345678" {
+				t.Errorf("%v within %d: %q, %v", Operator(operand[0]), limit, got, err)
+			}
+		}
+	}
+}
+
 // A joined operand that is longer than an operand may be could not be written.
 func TestChain_joinsNoMoreThanAnOperandHolds(t *testing.T) {
 	var c Chain
