@@ -58,10 +58,11 @@ type Options struct {
 
 	// Merge says what DB.Merge and Batch.Merge do: it returns the value of key from old, nil if there is none, and the
 	// argument of one merge. Needed to read what was merged, it must be given at every Open, and must always return the
-	// same for the same: it is called when keys are read, in commits and in the background, perhaps several times for
-	// one merge and at the same time from several goroutines, and never for some. It must not change or keep what it is
-	// given, but may return parts of it, and must not use the database. An error or a panic of it is an ErrMerge for who
-	// reads the key; everything else goes on. Default: none.
+	// same for the same: it is called when keys are read and in the background, and in commits where old and argument have
+	// at most 256 bytes each; perhaps several times for one merge and at the same time from several goroutines, and never
+	// for some. It must not change or keep what it is given, but may return parts of it; what it has returned it must not
+	// change later. It must not use the database. An error or a panic of it is an ErrMerge for who reads the key;
+	// everything else goes on. Default: none.
 	Merge func(key, old, argument []byte) ([]byte, error)
 
 	fs vfs.FS // what tests put in place of the operating system

@@ -9,6 +9,14 @@ import (
 // it the newer ones stay operands, above what the older ones come to.
 const gatheredMax = 4 << 20
 
+// Where so many operands of a user key would be left, what they stand upon is looked for outside the job: a scan would
+// take each of them, and call the merge function for it, every time. It must not have more bytes than so many for each
+// operand, lest a job that has read a few bytes for each of many long values writes all those values.
+const (
+	lookBelowAt       = 4
+	belowMaxByOperand = 256
+)
+
 // gathering is the operands of one user key in one stripe that have been read and not written, and what folds them.
 // Their entries are counted when they are written or have gone into another.
 type gathering struct {
@@ -58,12 +66,27 @@ func (r *run) endGathering() error {
 	if r.merge.chain.Len() == 0 {
 		return nil
 	}
-	if r.merge.alone {
-		if done, err := r.writeFolded(false, 0); err != nil || done {
+	if present, known := r.lookBelow(); known {
+		if done, err := r.writeFolded(present, 0); err != nil || done {
 			return err
 		}
 	}
 	return r.keepGathered()
+}
+
+// lookBelow makes g.value what the operands of a user key that has no older version in the job stand upon.
+func (r *run) lookBelow() (present, known bool) {
+	g := &r.merge
+	if g.alone {
+		g.value = g.value[:0]
+		return false, true
+	}
+	parts := g.chain.Parts()
+	if parts < lookBelowAt || r.deps.Below == nil {
+		return false, false
+	}
+	g.value, present, known = r.deps.Below(g.value[:0], g.user, parts*belowMaxByOperand)
+	return present, known
 }
 
 // writeFolded writes the value that the operands make of the one in g.value, and of so many entries besides. It does

@@ -133,6 +133,81 @@ func TestRun_keepsOperandsOverOlderVersions(t *testing.T) {
 	}
 }
 
+// TestRun_foldsOntoWhatLiesBelow: a row that is merged into in every flush would be read by so many calls of the merge
+// function, until a compaction reaches the bottom. But it must be the value below, once, and below a reader what that
+// reader sees.
+func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
+	merges := func(first key.SeqNum, arguments ...string) (all []mergetest.Entry) {
+		for i, a := range arguments {
+			all = append(all, operation("k", first+key.SeqNum(i), operand.User, a))
+		}
+		return all
+	}
+	value := func(old []byte, present bool, arguments ...string) string {
+		for _, a := range arguments {
+			var err error
+			if old, err = rules.Fold([]byte("k"), old, present, append([]byte{byte(operand.User)}, a...)); err != nil {
+				t.Fatal(err)
+			}
+			present = true
+		}
+		return string(old)
+	}
+	long := strings.Repeat("x", 5*belowMaxByOperand)
+	for _, c := range []struct {
+		name      string
+		below     mergetest.Entry
+		entries   []mergetest.Entry
+		snapshots []key.SeqNum
+		blind     bool // what lies below cannot be read
+		want      []string
+	}{
+		{"a put", text("k", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, false,
+			[]string{`"k"#13,put ` + value([]byte("a"), true, "p", "q", "r", "s")}},
+		{"a tombstone", del("k", 2), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, false,
+			[]string{`"k"#13,put ` + value(nil, false, "p", "q", "r", "s")}},
+		{"other keys only", text("j", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, false,
+			[]string{`"k"#13,put ` + value(nil, false, "p", "q", "r", "s")}},
+		{"a reader between", text("k", 2, "a"), merges(10, "p", "q", "r", "s", "t"), []key.SeqNum{13, 20}, false,
+			[]string{`"k"#14,merge merge t`, `"k"#13,put ` + value([]byte("a"), true, "p", "q", "r", "s")}},
+		{"a reader between all", text("k", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{10, 11, 12, 20}, false,
+			[]string{`"k"#13,merge merge s`, `"k"#12,merge merge r`, `"k"#11,merge merge q`, `"k"#10,merge merge p`}},
+		{"not yet visible", text("k", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{9}, false,
+			[]string{`"k"#13,merge merge s`, `"k"#12,merge merge r`, `"k"#11,merge merge q`, `"k"#10,merge merge p`}},
+		{"few operands", text("k", 2, "a"), merges(10, "p", "q", "r"), []key.SeqNum{20}, false,
+			[]string{`"k"#12,merge merge r`, `"k"#11,merge merge q`, `"k"#10,merge merge p`}},
+		{"a long value", text("k", 2, long), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, false,
+			[]string{`"k"#13,merge merge s`, `"k"#12,merge merge r`, `"k"#11,merge merge q`, `"k"#10,merge merge p`}},
+		{"what cannot be read", text("k", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, true,
+			[]string{`"k"#13,merge merge s`, `"k"#12,merge merge r`, `"k"#11,merge merge q`, `"k"#10,merge merge p`}},
+		{"what cannot be folded", text("k", 2, "a"), merges(10, "p", "q", "bad", "s"), []key.SeqNum{20}, false,
+			[]string{`"k"#13,merge merge s`, `"k"#12,merge merge bad`, `"k"#11,merge merge q`, `"k"#10,merge merge p`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(smallParams())
+			w.place(6, text("a", 1, "-"), c.below, text("z", 3, "-"))
+			w.place(3, text("j", 4, "-"), text("l", 5, "-"))
+			upper := w.place(0, c.entries...)
+			job := w.picker().job(0, []*manifest.TableMeta{upper}, 3, ReasonManual)
+			deps := w.depsFor(job)
+			if c.blind {
+				deps.Below = func(dst, _ []byte, _ int) ([]byte, bool, bool) { return dst, false, false }
+			}
+			edit, stats, err := Run(context.Background(), job, c.snapshots, deps)
+			if err != nil || w.install(edit) != nil {
+				t.Fatal(err)
+			}
+			want := append(append([]string{`"j"#4,put -`}, c.want...), `"l"#5,put -`)
+			if diff := cmp.Diff(want, w.described(3)); diff != "" {
+				t.Error(diff)
+			}
+			if stats.EntriesIn != stats.EntriesOut+stats.Shadowed+stats.Tombstones+stats.Folded {
+				t.Errorf("impossible statistics %+v", stats)
+			}
+		})
+	}
+}
+
 // TestRun_foldsInBoundedMemory: a key with more operands than there is memory for must still come down, and lose none.
 func TestRun_foldsInBoundedMemory(t *testing.T) {
 	w := newWorld(smallParams())

@@ -53,6 +53,12 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 				}
 			}
 		},
+		"merge": func(rt *rapid.T) {
+			user := drawKey(rt)
+			for range rapid.IntRange(1, 3*lookBelowAt).Draw(rt, "operations") {
+				w.merge(user, operand.User, rapid.SampledFrom([]string{"", "x", "yz"}).Draw(rt, "argument"))
+			}
+		},
 		"flush":  flush,
 		"flush2": flush,
 		"hold":   func(*rapid.T) { w.hold() },
@@ -78,8 +84,15 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 // TestCompaction_neverChangesWhatSnapshotsSee: a deleted key that comes back, a value that vanishes, a snapshot that
 // shifts: every one of them is lost data. Also: outputs of concurrent jobs never overlap, or Apply would refuse.
 func TestCompaction_neverChangesWhatSnapshotsSee(t *testing.T) {
+	asked := 0
+	defer func() {
+		if asked == 0 && !t.Failed() {
+			t.Error("no job has asked for what lies below it")
+		}
+	}()
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(smallParams())
+		defer func() { asked += w.asked }()
 		w.params.L0Trigger = rapid.IntRange(1, 4).Draw(rt, "trigger")
 		w.params.Multiplier = int64(rapid.IntRange(2, 3).Draw(rt, "multiplier"))
 		w.params.BaseBytes = int64(rapid.SampledFrom([]int{40, 100, 800}).Draw(rt, "base"))

@@ -31,6 +31,10 @@ type Deps struct {
 	Progress func(rawBytes int64) error
 	// Rules fold merge operands.
 	Rules operand.Rules
+	// Below appends to dst the value that user has in Job.Overlaps, the newest there. It is asked where many operands of
+	// user are left, and nothing that they stand upon is in the job. ok is false if it is not known, or has more than
+	// limit bytes; then the operands stay. It may be nil, which is always not to know.
+	Below func(dst, user []byte, limit int) (value []byte, present, ok bool)
 }
 
 // Output is a table being written. Run ends each with either Finish or Abort.
@@ -82,7 +86,8 @@ const (
 // input that is damaged, out of order, outside its bounds, or shorter or longer than the manifest says, is a
 // *corrupt.Error, as is an entry of unknown kind: it is never dropped, copied or passed over.
 //
-// A merge that cannot be folded is no error: its operands are kept, and who reads the key is told.
+// A merge that cannot be folded is no error: its operands are kept, and who reads the key is told. What they stand upon
+// is not known either if it could not be read.
 //
 // Memory: one open table per input run (a table of L0, a memtable, or a level) and one output; where there are merge
 // operands, gatheredMax bytes of them and a value.

@@ -30,6 +30,7 @@ type world struct {
 	fullAt   int // entries at which an output is Full, if FullBytes allows it to be; 0 for never
 	params   Params
 	written  int64 // bytes of all outputs ever
+	asked    int   // how often a job has asked for what lies below it
 }
 
 // inFlight is a job that has run and is not installed yet.
@@ -88,7 +89,7 @@ func (w *world) oldest() key.SeqNum { return w.snapshots()[0] }
 func (w *world) flush() error {
 	entries := sorted(w.memtable)
 	job := Flush(w.v, Memtable{Iterator: mergetest.NewSlice(entries), Entries: uint64(len(entries))})
-	edit, _, err := Run(context.Background(), job, w.snapshots(), w.deps())
+	edit, _, err := Run(context.Background(), job, w.snapshots(), w.depsFor(job))
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (w *world) pickRange(lo, hi []byte) (*Job, bool) {
 
 // start runs job and leaves it in flight.
 func (w *world) start(job *Job) error {
-	edit, stats, err := Run(context.Background(), job, w.snapshots(), w.deps())
+	edit, stats, err := Run(context.Background(), job, w.snapshots(), w.depsFor(job))
 	if err != nil {
 		return err
 	}
@@ -314,6 +315,29 @@ func (w *world) deps() Deps {
 		},
 		Remove: func(num filename.Num) error { delete(w.files, num); return nil },
 	}
+}
+
+// depsFor is deps with a Below that looks into what job overlaps.
+func (w *world) depsFor(job *Job) Deps {
+	deps := w.deps()
+	deps.Below = func(dst, user []byte, limit int) ([]byte, bool, bool) {
+		w.asked++
+		var runs []merge.Iterator
+		for _, tables := range job.Overlaps {
+			for _, t := range tables {
+				runs = append(runs, mergetest.NewSlice(w.files[t.Num]))
+			}
+		}
+		v := merge.Visible{Rules: rules}
+		v.Reset(merge.New(runs...), key.MaxSeqNum, nil, nil)
+		defer v.Close()
+		if !v.SeekGE(user) || !bytes.Equal(v.Key(), user) {
+			return dst, false, true
+		}
+		value, err := v.Value()
+		return append(dst, value...), true, err == nil && len(value) <= limit
+	}
+	return deps
 }
 
 // place puts a table of entries into a level, past all rules.

@@ -177,7 +177,7 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 	start := e.now()
 	e.stats.flushing.Store(true)
 	defer e.stats.flushing.Store(false)
-	edit, stats, err := e.writeTables(m, v.version, e.snapshots.hold(e, m.last))
+	edit, stats, err := e.writeTables(m, v, v.version, e.snapshots.hold(e, m.last))
 	if err != nil {
 		return e.backgroundFailure("flush", err)
 	}
@@ -225,16 +225,16 @@ func (e *Engine) compactOnce(ctx context.Context,
 	if job == nil {
 		return false, nil
 	}
-	err := e.compact(ctx, job, held)
+	err := e.compact(ctx, job, v, held)
 	e.noteHeldUp(err)
 	return err == nil, err
 }
 
-func (e *Engine) compact(ctx context.Context, job *compaction.Job, held []key.SeqNum) error {
+func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *view, held []key.SeqNum) error {
 	start := e.now()
 	e.stats.compacting.Store(true)
 	defer e.stats.compacting.Store(false)
-	edit, stats, err := e.runJob(ctx, job, held)
+	edit, stats, err := e.runJob(ctx, job, v, held)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return ended(ctx)
 	}

@@ -3,8 +3,11 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"sync"
 
+	"lightningdb/internal/compaction"
+	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 )
@@ -12,6 +15,8 @@ import (
 // merged is a point read that has met a merge operand: what it has collected, from the newest run down.
 type merged struct {
 	user    []byte // a copy: what a merge function is given escapes, and the key of Get must not
+	limit   int    // a put of more bytes is ErrTooLong, and not read
+	most    int    // and so are operands that take more bytes
 	chain   operand.Chain
 	value   []byte // of the put that the operands stand upon
 	present bool
@@ -25,7 +30,7 @@ var mergedReads = sync.Pool{New: func() any { return new(merged) }}
 // the put or tombstone that the operands stand upon, and folds them. It stays with the view and the sequence number that
 // Get began with, so that it sees one state, of which no compaction takes anything away. The caller is inside the epoch.
 func (e *Engine) getMerged(v *view, dst, user []byte, hash uint64, seq key.SeqNum) ([]byte, bool, error) {
-	m := mergedReads.Get().(*merged)
+	m := newMerged(key.MaxValueSize, math.MaxInt)
 	defer m.recycle()
 	if m.collect(e, v, user, hash, seq); m.err != nil {
 		return dst, false, fmt.Errorf("get: %w", m.err)
@@ -42,6 +47,13 @@ func (e *Engine) getMerged(v *view, dst, user []byte, hash uint64, seq key.SeqNu
 	return append(dst, value...), true, nil
 }
 
+// newMerged returns one that has collected nothing, and takes puts of up to limit bytes, and operands of up to most.
+func newMerged(limit, most int) *merged {
+	m := mergedReads.Get().(*merged)
+	m.limit, m.most = limit, most
+	return m
+}
+
 func (m *merged) recycle() {
 	m.chain.Reset()
 	if cap(m.value) > 64<<10 {
@@ -53,15 +65,27 @@ func (m *merged) recycle() {
 
 // collect takes versions from the runs of v, the newest first, until one decides.
 func (m *merged) collect(e *Engine, v *view, user []byte, hash uint64, seq key.SeqNum) {
-	for _, mem := range v.mems {
+	if !m.takeFromMemory(v.mems, user, hash, seq) {
+		m.takeFromTables(e, v.runs, user, hash, seq)
+	}
+}
+
+// takeFromMemory takes the versions of user that are in mems. It reports whether nothing older matters, as all of these
+// do.
+func (m *merged) takeFromMemory(mems []*memRef, user []byte, hash uint64, seq key.SeqNum) bool {
+	for _, mem := range mems {
 		for version := mem.Find(user, hash, seq); version.Exists(); version = version.Older() {
 			if m.take(version.Trailer(), version.Value()) {
-				return
+				return true
 			}
 		}
 	}
-	for i := range v.runs {
-		if t := v.runs[i].find(user); t != nil && m.takeFrom(e, t, user, hash, seq) {
+	return false
+}
+
+func (m *merged) takeFromTables(e *Engine, runs []run, user []byte, hash uint64, seq key.SeqNum) {
+	for i := range runs {
+		if t := runs[i].find(user); t != nil && m.takeFrom(e, t, user, hash, seq) {
 			return
 		}
 	}
@@ -70,22 +94,28 @@ func (m *merged) collect(e *Engine, v *view, user []byte, hash uint64, seq key.S
 // take takes a version. It reports whether nothing older matters.
 func (m *merged) take(t key.Trailer, value []byte) bool {
 	if t.Kind() == key.KindMerge {
-		m.err = m.chain.Push(t.Seq(), value)
+		if m.err = m.chain.Push(t.Seq(), value); m.err == nil && m.chain.Size() > m.most {
+			m.err = operand.ErrTooLong
+		}
 		return m.err != nil
+	}
+	if len(value) > m.limit {
+		m.err = operand.ErrTooLong
+		return true
 	}
 	m.present = t.Kind() == key.KindPut
 	m.value = append(m.value[:0], value...)
 	return true
 }
 
-// takeFrom takes the versions of user that are in t. It reports whether nothing older matters.
+// takeFrom takes the versions of user that are in t.
 func (m *merged) takeFrom(e *Engine, t *tableRef, user []byte, hash uint64, seq key.SeqNum) bool {
 	r, err := e.reader(t)
 	if err != nil {
 		m.err = err
 		return true
 	}
-	value, kind, found, err := r.Get(m.value[:0], user, hash, seq)
+	value, kind, found, err := r.GetWithin(m.limit, m.value[:0], user, hash, seq)
 	if err != nil || !found {
 		m.err = err
 		return err != nil
@@ -111,15 +141,68 @@ func (m *merged) takeFrom(e *Engine, t *tableRef, user []byte, hash uint64, seq 
 	return m.err != nil
 }
 
-// below is Get for the leader of a group that is being applied, at seq, the newest sequence number in the memtable. It may
-// be above what is visible: no compaction drops a version that is the newest of its key, visible or not, and what is not
-// visible is in no table.
-func (e *Engine) below(dst, user []byte, seq key.SeqNum) (value []byte, present bool, err error) {
+// belowMax is about the memory of the operands that the leader of a group folds, in bytes.
+const belowMax = 16 << 10
+
+// below is memtable.Folding.Below: what user has below the active memtable. The leader of a group asks, while it is
+// being applied. No compaction drops a version that is the newest of its key.
+//
+// Other commits wait meanwhile: no value of more than limit bytes is read, and few operands are folded.
+func (e *Engine) below(dst, user []byte, limit int) (value []byte, present, ok bool) {
 	guard := e.epochs.Enter()
 	defer guard.Exit()
 	v := e.view.Load()
 	if v == nil { // while the log is replayed: what is flushed then is folded in the flush
-		return dst, false, ErrClosed
+		return dst, false, false
 	}
-	return e.getMerged(v, dst, user, key.Hash(user), seq)
+	m := newMerged(limit, belowMax)
+	defer m.recycle()
+	hash := key.Hash(user)
+	if !m.takeFromMemory(v.mems[1:], user, hash, Latest) {
+		m.takeFromTables(e, v.runs, user, hash, Latest)
+	}
+	return m.appendFolded(e.rules, dst, user)
+}
+
+// belowJob is compaction.Deps.Below for job, which was picked from v: what user has in the tables that hold older
+// versions than the inputs.
+func (e *Engine) belowJob(job *compaction.Job, v *view) func(dst, user []byte, limit int) ([]byte, bool, bool) {
+	if v == nil {
+		return nil
+	}
+	older := map[filename.Num]bool{}
+	for _, tables := range job.Overlaps {
+		for _, t := range tables {
+			older[t.Num] = true
+		}
+	}
+	return func(dst, user []byte, limit int) (value []byte, present, ok bool) {
+		guard := e.epochs.Enter()
+		defer guard.Exit()
+		m := newMerged(limit, limit)
+		defer m.recycle()
+		hash := key.Hash(user)
+		for i := range v.runs {
+			t := v.runs[i].find(user)
+			if t != nil && older[t.meta.Num] && m.takeFrom(e, t, user, hash, Latest) {
+				break
+			}
+		}
+		return m.appendFolded(e.rules, dst, user)
+	}
+}
+
+// appendFolded appends the value that m has come to to dst; ok is false if there is none, or none within the limit.
+func (m *merged) appendFolded(rules operand.Rules, dst, user []byte) (value []byte, present, ok bool) {
+	if m.err != nil {
+		return dst, false, false
+	}
+	if m.chain.Len() > 0 {
+		folded, err := m.chain.FoldWithin(m.limit, rules, user, m.value, m.present)
+		if err != nil {
+			return dst, false, false
+		}
+		m.value, m.present = folded, true
+	}
+	return append(dst, m.value...), m.present, true
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -93,6 +96,191 @@ func TestCommit_foldsOperandsOverATable(t *testing.T) {
 	}
 	if n, err := counter(e, "n", Latest); longest > 16 || n != 101 || err != nil {
 		t.Errorf("%d operands wait, the counter is %d, %v", longest, n, err)
+	}
+}
+
+// countedMerge is xored, and how often it was called, and with how many bytes.
+type countedMerge struct{ calls, given atomic.Int64 }
+
+func (c *countedMerge) merge(k, old, argument []byte) ([]byte, error) {
+	c.calls.Add(1)
+	c.given.Add(int64(len(old) + len(argument)))
+	return xored(k, old, argument)
+}
+
+func openCounted(t *testing.T, c *countedMerge) *Engine {
+	t.Helper()
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Merge: c.merge})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// A thousand small changes of one long value would keep all other commits waiting for seconds, while the leader of
+// their group makes a thousand times the same long value.
+func TestCommit_makesNoLongValues(t *testing.T) {
+	for _, size := range []int{257, 10_000, 100_000, 1_000_000} {
+		for _, flushed := range []bool{false, true} {
+			var c countedMerge
+			e := openCounted(t, &c)
+			defer e.Close()
+			put(t, e, "k", string(make([]byte, size)))
+			if flushed {
+				mustFlush(t, e)
+			}
+			for i := range 1000 {
+				mergeInto(t, e, operand.User, "k", operand.AppendInt64(nil, int64(i)))
+			}
+			if c.calls.Load() > 0 {
+				t.Errorf("%d bytes, in a table: %v: %d calls with %d bytes in commits", size, flushed, c.calls.Load(),
+					c.given.Load())
+			}
+			v, found, err := e.Get(nil, []byte("k"), Latest)
+			if want, _ := xored(nil, make([]byte, size), make([]byte, 8)); !found || err != nil || !bytes.Equal(v, want) {
+				t.Errorf("%d bytes, in a table: %v: %d bytes beginning with %x, %v", size, flushed, len(v), v[:min(8, len(v))], err)
+			}
+			if calls := c.calls.Load(); calls > 1000 {
+				t.Errorf("%d bytes, in a table: %v: %d calls for a read of 1000 operands", size, flushed, calls)
+			}
+		}
+	}
+}
+
+// Commits of merges into a short value would become slower with each: however often it is merged into, what it takes is
+// a call of the function for each merge, and the first operands once more.
+func TestCommit_callsTheFunctionOnceForEachMerge(t *testing.T) {
+	var c countedMerge
+	e := openCounted(t, &c)
+	defer e.Close()
+	put(t, e, "k", string(make([]byte, 200)))
+	mustFlush(t, e)
+	const merges = 5000
+	for i := range merges {
+		mergeInto(t, e, operand.User, "k", operand.AppendInt64(nil, int64(i)))
+	}
+	if c.calls.Load() > merges+16 || c.given.Load() > (merges+16)*208 {
+		t.Errorf("%d calls with %d bytes for %d merges", c.calls.Load(), c.given.Load(), merges)
+	}
+}
+
+// Rows that are merged into all the time would be scanned at the cost of a call of the merge function for each merge
+// since the last compaction that reached the bottom.
+func TestFlush_leavesOneEntryOfAMergedRow(t *testing.T) {
+	const rows, merges = 50, 20
+	for _, size := range []int{0, 100, 300, 5000} {
+		var c countedMerge
+		e := openCounted(t, &c)
+		defer e.Close()
+		for i := range rows {
+			put(t, e, fmt.Sprint("row", i), string(make([]byte, size)))
+		}
+		mustFlush(t, e)
+		for range merges {
+			for i := range rows {
+				mergeInto(t, e, operand.User, fmt.Sprint("row", i), []byte{1})
+			}
+		}
+		mustFlush(t, e)
+		if n := e.view.Load().version.Levels[0][0].Entries; n != rows {
+			t.Errorf("%d bytes: %d entries for %d rows", size, n, rows)
+		}
+		c.calls.Store(0)
+		it, err := e.NewIterator(nil, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for ok := it.First(); ok; ok = it.Next() {
+			if v, err := it.Value(); err != nil || len(v) != max(size, 1) || v[0] != 0 {
+				t.Errorf("%d bytes: %s has %d bytes, %v", size, it.Key(), len(v), err)
+			}
+			n++
+		}
+		if err := it.Close(); err != nil || n != rows || c.calls.Load() > 0 {
+			t.Errorf("%d bytes: a scan of %d rows makes %d calls, %v", size, n, c.calls.Load(), err)
+		}
+	}
+}
+
+// A compaction that does not reach the bottom must take the value from there once, and not the operands that it folds
+// from the tables that they are in: the row would be changed twice by each of them.
+func TestCompactStep_foldsOntoWhatLiesBelow(t *testing.T) {
+	join := func(_, old, argument []byte) ([]byte, error) { return append(bytes.Clone(old), argument...), nil }
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Merge: join})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	random := rand.NewChaCha8([32]byte{})
+	for i := range 1000 {
+		filler := make([]byte, 1000)
+		random.Read(filler)
+		put(t, e, fmt.Sprint("filler", i), string(filler))
+	}
+	put(t, e, "k", "x")
+	mustFlush(t, e)
+	if err := e.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, argument := range []string{"a", "b", "c", "d"} {
+		mergeInto(t, e, operand.User, "k", []byte(argument))
+		mustFlush(t, e)
+	}
+	for worked := true; worked; {
+		if worked, err = e.CompactStep(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tables := e.view.Load().version.Levels[0]
+	if len(tables) != 1 || tables[0].Entries != 1 {
+		t.Errorf("level 0 has %d tables, the first with %d entries", len(tables), tables[0].Entries)
+	}
+	if v, _, err := e.Get(nil, []byte("k"), Latest); string(v) != "xabcd" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+}
+
+// What the function cannot do must not stop flushes and compactions: the log would grow until the disk is full.
+func TestFlush_goesOnOverAFunctionThatPanics(t *testing.T) {
+	fs := memfs.New()
+	open := func(merge operand.Func) *Engine {
+		e, err := Open(Options{FS: fs, Manual: true, Merge: merge})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := open(func(_, _, _ []byte) ([]byte, error) { panic("a bug") })
+	put(t, e, "long", string(make([]byte, 1000)))
+	put(t, e, "short", "")
+	mustFlush(t, e)
+	for i := range 60 {
+		for _, k := range []string{"long", "short", "absent"} {
+			mergeInto(t, e, operand.User, k, []byte{byte(i)})
+		}
+		if i%20 == 19 {
+			mustFlush(t, e)
+		}
+	}
+	if err := e.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []string{"long", "short", "absent"} {
+		if _, _, err := e.Get(nil, []byte(k), Latest); !errors.Is(err, operand.ErrMerge) {
+			t.Errorf("%s: %v", k, err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fs = fs.Kill()
+	e = open(func(_, old, argument []byte) ([]byte, error) { return append(bytes.Clone(old), argument...), nil })
+	defer e.Close()
+	for k, want := range map[string]int{"long": 1060, "short": 60, "absent": 60} {
+		if v, _, err := e.Get(nil, []byte(k), Latest); len(v) != want || v[len(v)-1] != 59 || err != nil {
+			t.Errorf("%s: %d bytes, want %d, %v", k, len(v), want, err)
+		}
 	}
 }
 

@@ -15,22 +15,24 @@ import (
 )
 
 // writeTables writes m to tables of level 0 above version, durable in content and name, and returns the edit that
-// adds them. held are the sequence numbers that readers need.
-func (e *Engine) writeTables(m *memRef, version *manifest.Version, held []key.SeqNum) (
+// adds them. held are the sequence numbers that readers need. v is the view of version, nil while the log is replayed.
+func (e *Engine) writeTables(m *memRef, v *view, version *manifest.Version, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
 	job := compaction.Flush(version, compaction.Memtable{Iterator: m.NewIterator(), Entries: uint64(m.Count())})
 	job.TargetTableBytes = e.budget.table
-	return e.runJob(context.Background(), job, held)
+	return e.runJob(context.Background(), job, v, held)
 }
 
 // runJob carries out a job of package compaction on the files of the database. From the last of held on, which becomes
-// the floor of the edit, everything stays readable.
-func (e *Engine) runJob(ctx context.Context, job *compaction.Job, held []key.SeqNum) (
+// the floor of the edit, everything stays readable. v is the view that job was picked from, which the caller holds; nil
+// if there is none yet.
+func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *view, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
 	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
 		Open:   e.openInput,
 		NewNum: e.newNum,
 		Rules:  e.rules,
+		Below:  e.belowJob(job, v),
 		Create: e.createOutput,
 		Remove: func(num filename.Num) error {
 			e.discard(filename.Make(filename.Table, num))

@@ -332,7 +332,7 @@ func (r *replay) flush() error {
 	if r.engine.opts.Retain > 0 {
 		held = r.version.Floor // nobody knows any more how old what came later is
 	}
-	edit, _, err := r.engine.writeTables(r.mem, r.version, []key.SeqNum{held})
+	edit, _, err := r.engine.writeTables(r.mem, nil, r.version, []key.SeqNum{held})
 	if err != nil {
 		return fmt.Errorf("flush the replayed log: %w", err)
 	}

@@ -28,6 +28,8 @@ type foldedWorld struct {
 	after map[string]map[key.SeqNum]answer // of the operations on a key
 	seq   key.SeqNum
 	reads int // of what lies below
+	calls int // of the user's function, while the table applies
+	given int // bytes that it was given
 }
 
 // answer is what a read of a key says.
@@ -44,13 +46,18 @@ func newFoldedWorld(t fataler, size int) *foldedWorld {
 	}
 	w := &foldedWorld{table: m, rules: operand.Rules{User: joining}, below: map[string][]byte{},
 		after: map[string]map[key.SeqNum]answer{}}
-	m.FoldBy(&Folding{Rules: w.rules, Below: func(dst, user []byte, seq key.SeqNum) ([]byte, bool, error) {
+	counted := operand.Rules{User: func(user, old, argument []byte) ([]byte, error) {
+		w.calls++
+		w.given += len(old) + len(argument)
+		return joining(user, old, argument)
+	}}
+	m.FoldBy(&Folding{Rules: counted, Below: func(dst, user []byte, limit int) ([]byte, bool, bool) {
 		w.reads++
-		a := w.read(user, seq)
-		if a.failed {
-			return nil, false, operand.ErrMerge
+		value, present := w.below[string(user)]
+		if len(value) > limit {
+			return nil, false, false
 		}
-		return append(dst, a.value...), a.present, nil
+		return append(dst, value...), present, true
 	}})
 	return w
 }
@@ -141,7 +148,7 @@ func drawMerge(rt *rapid.T, b *batch.Batch) {
 	case 0:
 		b.Put(k, operand.AppendInt64(nil, rapid.Int64().Draw(rt, "n")))
 	case 1:
-		b.Put(k, make([]byte, rapid.SampledFrom([]int{0, 8, 255, 4000}).Draw(rt, "size")))
+		b.Put(k, make([]byte, rapid.SampledFrom([]int{0, 8, foldedMax - 1, foldedMax, foldedMax + 1, 4000}).Draw(rt, "size")))
 	case 2:
 		b.Delete(k)
 	case 3, 4, 5, 6:
@@ -183,18 +190,28 @@ func TestApply_foldedValuesAreThoseOfTheOperands(t *testing.T) {
 	})
 }
 
+// merge merges argument into the key k.
+func (w *foldedWorld) merge(t fataler, o operand.Operator, argument []byte) {
+	var b batch.Batch
+	b.Merge(o, []byte("k"), argument)
+	if !w.table.Fits(1, len(b.Bytes())) {
+		t.Fatalf("the table is full after %d operations", w.table.Count())
+	}
+	w.table.Apply(&b, w.seq+1)
+	w.seq++
+}
+
 // A counter that is added to a million times between two flushes must not take a million steps to read.
 func TestApply_boundsTheOperandsThatAReadMeets(t *testing.T) {
+	one := operand.AppendInt64(nil, 1)
 	for name, c := range map[string]struct {
 		below    []byte
 		operator operand.Operator
 		argument []byte
-		longest  int
 	}{
-		"counter that is absent": {nil, operand.Add, operand.AppendInt64(nil, 1), gathered},
-		"counter below":          {operand.AppendInt64(nil, 5), operand.Add, operand.AppendInt64(nil, 1), gathered},
-		"text of 3,000 bytes":    {make([]byte, 3000), operand.Append, []byte{1}, gathered},
-		"text of 60,000 bytes":   {make([]byte, 60_000), operand.Append, []byte{1}, gathered * gathered},
+		"counter that is absent": {nil, operand.Add, one},
+		"counter below":          {operand.AppendInt64(nil, 5), operand.Add, one},
+		"short text":             {make([]byte, 100), operand.Append, nil},
 	} {
 		w := newFoldedWorld(t, 1<<20)
 		if c.below != nil {
@@ -202,17 +219,51 @@ func TestApply_boundsTheOperandsThatAReadMeets(t *testing.T) {
 		}
 		longest := 0
 		for range 1000 {
-			var b batch.Batch
-			b.Merge(c.operator, []byte("k"), c.argument)
-			if !w.table.Fits(1, len(b.Bytes())) {
-				t.Fatalf("%s: the table is full after %d operations", name, w.table.Count())
-			}
-			w.table.Apply(&b, w.seq+1)
-			w.seq++
+			w.merge(t, c.operator, c.argument)
 			longest = max(longest, w.length("k"))
 		}
-		if longest > c.longest || w.reads > 1000/gathered {
-			t.Errorf("%s: %d operands in a row, want %d; %d reads", name, longest, c.longest, w.reads)
+		if longest > gathered || w.reads > 1 {
+			t.Errorf("%s: %d operands in a row, want %d; %d reads", name, longest, gathered, w.reads)
+		}
+		w.table.Free()
+	}
+}
+
+// All commits wait for the one that is applied: merges into a long value, or a value that grows, must not copy it again
+// and again meanwhile, nor have the user's function do so.
+func TestApply_leavesLongValuesAlone(t *testing.T) {
+	const merges = 5000
+	for name, c := range map[string]struct {
+		value    []byte
+		here     bool // it is in the table
+		argument []byte
+		calls    int // of the user's function, at most
+	}{
+		"1 MB below":            {make([]byte, 1_000_000), false, make([]byte, 8), 0},
+		"100 kB in the table":   {make([]byte, 100_000), true, make([]byte, 8), 0},
+		"257 bytes":             {make([]byte, foldedMax+1), true, nil, 0},
+		"a value that grows":    {nil, true, make([]byte, 8), 30},
+		"an argument of 10 kB":  {nil, true, make([]byte, 10_000), 0},
+		"what cannot be folded": {nil, true, []byte("bad"), 20},
+	} {
+		w := newFoldedWorld(t, 64<<20)
+		if c.here {
+			var b batch.Batch
+			b.Put([]byte("k"), c.value)
+			w.table.Apply(&b, 1)
+			w.seq++
+		} else {
+			w.below["k"] = c.value
+		}
+		used := w.table.Used()
+		for range merges {
+			w.merge(t, operand.User, c.argument)
+		}
+		if w.calls > c.calls || w.given > c.calls*(foldedMax+len(c.argument)) || w.reads > 10 {
+			t.Errorf("%s: %d calls with %d bytes, %d reads below", name, w.calls, w.given, w.reads)
+		}
+		if used = (w.table.Used() - used) / merges; used > len(c.argument)+60 {
+			t.Errorf("%s: %d bytes for each merge", name, used)
 		}
 		w.table.Free()
 	}
@@ -245,9 +296,7 @@ func TestApply_foldsOnlyInTheRoomThereIs(t *testing.T) {
 // Below a table that cannot be read, and for a function that is missing, nothing may be lost.
 func TestApply_keepsOperandsThatItCannotFold(t *testing.T) {
 	m := newTable(t, MinSize)
-	m.FoldBy(&Folding{Below: func([]byte, []byte, key.SeqNum) ([]byte, bool, error) {
-		return nil, false, errors.New("disk")
-	}})
+	m.FoldBy(&Folding{Below: func([]byte, []byte, int) ([]byte, bool, bool) { return nil, false, false }})
 	for i := range key.SeqNum(40) {
 		var b batch.Batch
 		b.Merge(operand.Append, []byte("unreadable"), []byte{byte(i)})

@@ -26,6 +26,7 @@ import (
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
 	"lightningdb/internal/offheap"
+	"lightningdb/internal/operand"
 )
 
 // Table is a memtable. New makes one; the zero value is not usable.
@@ -37,9 +38,10 @@ type Table struct {
 	used  atomic.Int64 // bytes; stored by the writer after each batch
 	count atomic.Int64 // entries; stored by the writer after each batch
 
-	folding  *Folding // nil to store operands as they are
-	folded   []byte   // the writer's room for a folded value
-	promised room     // what Fits promised and Apply has not used; the writer's
+	folding  *Folding      // nil to store operands as they are
+	folded   []byte        // the writer's room for a folded value
+	chain    operand.Chain // the writer's room for operands
+	promised room          // what Fits promised and Apply has not used; the writer's
 }
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
@@ -148,7 +150,7 @@ const group = 16
 // Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers rise
 // from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
 //
-// Where FoldBy has said how, a merge is stored as a put of the value that it leads to if that is known and small.
+// Where FoldBy has said how, a merge is stored as a put of the value that it leads to if that is known and short.
 func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	m.promised = m.promised.atLeast(room{b.Count(), len(b.Bytes())})
 	var ops [group]batch.Op
@@ -196,7 +198,7 @@ func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 	i, older := m.index.locate(m, op.Key, hash)
 	kind, value := op.Kind, op.Value
 	if kind == key.KindMerge && m.folding != nil {
-		kind, value = m.fold(op, seq, older)
+		kind, value = m.fold(op, older)
 	}
 	e := m.writeEntry(op.Key, value, key.MakeTrailer(seq, kind), older)
 	if older == 0 {

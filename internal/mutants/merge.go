@@ -69,9 +69,9 @@ var mergeMutants = []Mutant{
 		Breaks: "a counter shows what was added last",
 		Changes: []Change{{"internal/engine/merged.go", `		return m.err != nil
 	}
-	m.present =`, `		return true
+	if len(value) > m.limit {`, `		return true
 	}
-	m.present =`}},
+	if len(value) > m.limit {`}},
 		Killer: test("engine", "TestSnapshot_ofACounter"),
 	},
 	{
@@ -86,26 +86,105 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "a memtable folds onto nothing what it cannot read",
 		Breaks: "one unreadable page, and a counter begins at zero again",
-		Changes: []Change{{"internal/memtable/fold.go", `	return value, present, err == nil
-`, `	_ = err
-	return value, present, true
+		Changes: []Change{{"internal/memtable/fold.go", `		return m.folding.Below(m.folded[:0], user, foldedMax)
+`, `		value, present, _ = m.folding.Below(m.folded[:0], user, foldedMax)
+		return value, present, true
 `}},
 		Killer: test("engine", "TestGet_operandsOverWhatCannotBeReadAreAnError"),
 	},
 	{
-		Name:   "a memtable folds onto what is visible",
+		Name:   "a memtable leaves an operand out when it folds",
 		Breaks: "of several merges in one batch, some are lost",
-		Changes: []Change{{"internal/memtable/fold.go", `	value, present, err := m.folding.Below(m.folded[:0], user, seq-1)`,
-			`	value, present, err := m.folding.Below(m.folded[:0], user, seq-2)`}},
+		Changes: []Change{{"internal/memtable/fold.go", `	next, e := op.Value, older
+`, `	next, e := op.Value, m.older(older)
+`}},
 		Killer: test("engine", "TestCommit_foldsWithinABatch"),
 	},
 	{
 		Name:   "a memtable folds without looking for room",
 		Breaks: "the process ends for want of a few bytes",
 		Changes: []Change{{"internal/memtable/fold.go",
-			` || len(value) > limit || roundUp(len(value)-len(op.Value)) > m.spare(m.promised) {`,
-			` || len(value) > limit {`}},
+			`	if !ok || roundUp(len(value)-len(op.Value)) > m.spare(m.promised) {`,
+			`	if !ok {`}},
 		Killer: test("memtable", "TestApply_foldsOnlyInTheRoomThereIs"),
+		Quick:  true,
+	},
+	{
+		Name:   "a memtable folds long values",
+		Breaks: "all commits wait while the merge function makes a long value again and again",
+		Changes: []Change{{"internal/memtable/fold.go",
+			`	foldedMax   = 256 `, `	foldedMax   = 1 << 20 `}},
+		Killer: test("memtable", "TestApply_leavesLongValuesAlone"),
+	},
+	{
+		Name:   "a memtable tries to fold all operands at every 16th",
+		Breaks: "merges that cannot be folded get slower with each",
+		Changes: []Change{{"internal/memtable/fold.go",
+			`versions < gathered || versions&(versions-1) != 0 {`,
+			`versions%gathered != 0 {`}},
+		Killer: test("memtable", "TestApply_leavesLongValuesAlone"),
+	},
+	{
+		Name:   "a long value is made to see that it is too long",
+		Breaks: "all commits wait while the merge function makes a long value again and again",
+		Changes: []Change{{"internal/engine/merged.go", `	m := newMerged(limit, belowMax)
+`, `	m := newMerged(key.MaxValueSize, belowMax)
+`}},
+		Killer: test("engine", "TestCommit_makesNoLongValues"),
+	},
+	{
+		Name:   "a chain is folded in the memory that the merge function returned",
+		Breaks: "a later merge changes what the program holds, or the operand of an earlier one",
+		Changes: []Change{{"internal/operand/operand.go", `	if f.lent {
+`, `	if f.lent && f.value == nil {
+`}},
+		Killer: test("operand", "TestChain_changesNothingThatTheFunctionReturned"),
+		Quick:  true,
+	},
+	{
+		Name:   "a job that cannot read what lies below takes it for absent",
+		Breaks: "one unreadable page, and a row that is merged into loses all it was before",
+		Changes: []Change{{"internal/compaction/fold.go", `	return present, known
+`, `	return present, true
+`}},
+		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Quick:  true,
+	},
+	{
+		Name:   "a job folds onto what lies below, however long it is",
+		Breaks: "a flush of small merges into long values writes all of these",
+		Changes: []Change{{"internal/compaction/fold.go",
+			`r.deps.Below(g.value[:0], g.user, parts*belowMaxByOperand)`,
+			`r.deps.Below(g.value[:0], g.user, key.MaxValueSize)`}},
+		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Quick:  true,
+	},
+	{
+		Name:   "a compaction looks below itself into its own inputs",
+		Breaks: "operands are folded twice",
+		Changes: []Change{{"internal/engine/merged.go", `			if t != nil && older[t.meta.Num] && m.takeFrom(`,
+			`			if t != nil && len(older) > 0 && m.takeFrom(`}},
+		Killer: test("engine", "TestCompactStep_foldsOntoWhatLiesBelow"),
+	},
+	{
+		Name:   "what a job folds onto what lies below is dropped",
+		Breaks: "a row that was merged into is as it was before",
+		Changes: []Change{{"internal/compaction/fold.go", `		if done, err := r.writeFolded(present, 0); err != nil || done {
+`, `		if r.stats.Folded += r.merge.read; present {
+			r.merge.read = 0
+			r.merge.chain.Reset()
+		} else if done, err := r.writeFolded(present, 0); err != nil || done {
+`}},
+		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Quick:  true,
+	},
+	{
+		Name:   "operands are applied in the reverse order within a fold",
+		Breaks: "what was merged last comes first",
+		Changes: []Change{{"internal/operand/chain.go", `		if err := f.apply(c.at(i)); err != nil {
+`, `		if err := f.apply(c.at(len(c.links) - 1 - i)); err != nil {
+`}},
+		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{

@@ -106,7 +106,7 @@ func BenchmarkGet_byTree(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			g := t.domain.Enter()
-			_, _, found, err := t.getBySearch(dst[:0], users[i], key.MaxSeqNum)
+			_, _, found, err := t.getBySearch(key.MaxValueSize, dst[:0], users[i], key.MaxSeqNum)
 			g.Exit()
 			if err != nil || !found {
 				b.Fatal(found, err)

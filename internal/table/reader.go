@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/key"
 	"lightningdb/internal/locator"
+	"lightningdb/internal/operand"
 	"lightningdb/internal/page"
 	"lightningdb/internal/vfs"
 )
@@ -203,6 +204,12 @@ func (r *Reader) Close() error {
 // The caller is inside a guard of the cache's epoch domain. Get allocates nothing if dst has room and the pages are
 // cached. On an error out is dst.
 func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool, err error) {
+	return r.GetWithin(key.MaxValueSize, dst, user, hash, seq)
+}
+
+// GetWithin is Get that reads no value of more than limit bytes: the error is operand.ErrTooLong in place of it.
+func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.SeqNum) (
+	out []byte, kind key.Kind, found bool, err error) {
 	n := r.first + locator.PageOf(hash, int(r.foot.locators))
 	buckets, err := r.pages.Get(n)
 	if err != nil {
@@ -231,12 +238,12 @@ func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte,
 			continue
 		}
 		if r.trailer(e.Key.Trailer).Seq() > seq {
-			return r.getOlder(dst, user, seq, leaf, payload, next)
+			return r.getOlder(limit, dst, user, seq, leaf, payload, next)
 		}
-		return r.appendValue(dst, &e)
+		return r.appendValue(limit, dst, &e)
 	}
 	if !probe.Conclusive() {
-		return r.getBySearch(dst, user, seq)
+		return r.getBySearch(limit, dst, user, seq)
 	}
 	return dst, 0, false, nil
 }
@@ -253,7 +260,7 @@ const maxSteps = 8
 // getOlder goes on from an entry of user that is too new: older versions follow it, perhaps on the next leaves. at is
 // where the next entry of leaf begins.
 func (r *Reader) getOlder(
-	dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int,
+	limit int, dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int,
 ) ([]byte, key.Kind, bool, error) {
 	for range maxSteps {
 		if at >= page.EntriesEnd(payload) {
@@ -274,30 +281,32 @@ func (r *Reader) getOlder(
 			return dst, 0, false, nil
 		}
 		if r.trailer(e.Key.Trailer).Seq() <= seq {
-			return r.appendValue(dst, &e)
+			return r.appendValue(limit, dst, &e)
 		}
 		at = next
 	}
-	return r.getBySearch(dst, user, seq)
+	return r.getBySearch(limit, dst, user, seq)
 }
 
 // getBySearch is Get by way of the inner pages.
-func (r *Reader) getBySearch(dst, user []byte, seq key.SeqNum) ([]byte, key.Kind, bool, error) {
+func (r *Reader) getBySearch(limit int, dst, user []byte, seq key.SeqNum) ([]byte, key.Kind, bool, error) {
 	it := r.NewIterator()
 	defer it.Close()
 	if !it.SeekGE(key.SeekTo(user, seq)) || !bytes.Equal(it.Key().User, user) {
 		return dst, 0, false, it.Err()
 	}
-	return r.appendValue(dst, &it.entry)
+	return r.appendValue(limit, dst, &it.entry)
 }
 
-// appendValue appends the value of e to dst.
-func (r *Reader) appendValue(dst []byte, e *page.Entry) ([]byte, key.Kind, bool, error) {
+// appendValue appends the value of e to dst, if it has no more than limit bytes.
+func (r *Reader) appendValue(limit int, dst []byte, e *page.Entry) ([]byte, key.Kind, bool, error) {
 	kind := e.Key.Trailer.Kind()
-	if kind == key.KindMerge {
+	switch {
+	case kind == key.KindMerge:
 		return dst, kind, true, nil
-	}
-	if e.IsExtent() {
+	case limit < key.MaxValueSize && e.Size() > uint64(limit):
+		return dst, 0, false, operand.ErrTooLong
+	case e.IsExtent():
 		out, err := r.appendExtent(dst, e.Extent())
 		return out, kind, err == nil, err
 	}
