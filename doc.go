@@ -38,7 +38,8 @@
 // Update runs a function in a transaction that reads and writes, and commits it; Begin, Commit and Rollback do so by hand.
 // Transactions are strictly serializable, scans and keys that were not there included: the commits are as if each had run
 // alone, in the order in which they returned. Conflicts are found at the commit, and Update repeats what lost, until it
-// succeeds or its context ends. GetForUpdate locks, Add and its like never conflict. A transaction may be of any size.
+// succeeds or its context ends. GetForUpdate locks, Add and its like never conflict. Nobody waits for a lock for longer than
+// Options.LockTimeout. A transaction may be of any size.
 //
 //	err := db.Update(ctx, func(tx *lightningdb.Tx) error {
 //		value, err := tx.Get([]byte("greeting"))

@@ -51,6 +51,12 @@ var (
 	// again, as Update does by itself, and lock keys in the same order everywhere to avoid it.
 	ErrDeadlock = lock.ErrDeadlock
 
+	// ErrLockTimeout: a key has been locked by another transaction for longer than Options.LockTimeout lets a call wait.
+	// errors.As finds a *LockTimeoutError with the key and the holder. Nothing was written. End the holder, which may have
+	// been forgotten, or begin it with a context that ends: then its locks go by themselves. Update returns the error, and
+	// does not run again.
+	ErrLockTimeout = lock.ErrTimeout
+
 	// ErrTxDone: the transaction is over. Use it only inside the function that it was given to, or before its Commit.
 	ErrTxDone = fmt.Errorf("the transaction is over: %w", ErrClosed)
 
@@ -103,6 +109,10 @@ var (
 
 // CorruptionError says which file is damaged, where and how. errors.Is(err, ErrCorrupt) holds for it.
 type CorruptionError = corrupt.Error
+
+// LockTimeoutError says which key was waited for, how long its holder has had it, and who that is. errors.Is(err,
+// ErrLockTimeout) holds for it.
+type LockTimeoutError = lock.TimeoutError
 
 // Limits of keys, values and batches (as Batch.Size counts them), in bytes.
 const (

@@ -14,7 +14,7 @@ import (
 // nothing of each other. Where a line of code belongs can be told from this list.
 var layers = [][]string{
 	{"internal/key", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap", "internal/epoch",
-		"internal/goroutine", "internal/isolation", "internal/join", "internal/prefetch"},
+		"internal/goroutine", "internal/isolation", "internal/join", "internal/origin", "internal/prefetch"},
 	{"internal/operand"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",

@@ -15,6 +15,9 @@ type Metrics struct {
 	Snapshots       int    // open snapshots and transactions
 	Iterators       int    // open cursors and loops
 
+	OldestReader time.Duration   // age of the oldest open snapshot, transaction, cursor or loop; 0 if none is open
+	Readers      []ReaderMetrics // the oldest few of them, the oldest first; with Options.TraceReaders only
+
 	Commits    uint64 // since Open
 	Operations uint64 // in them
 
@@ -87,7 +90,20 @@ type TransactionMetrics struct {
 	Conflicts uint64 // commits refused with ErrConflict; Update runs them again
 	LockWaits uint64 // times that a transaction or a write found a key locked, and waited
 	Deadlocks uint64 // of them, those refused with ErrDeadlock
+	Timeouts  uint64 // of them, those ended with ErrLockTimeout
 	Large     uint64 // commits that did not fit into memory
+
+	Waiting    int           // transactions and writes that wait for a lock at present
+	OldestLock time.Duration // for how long the lock that is held longest has been held; 0 if none is
+}
+
+// ReaderMetrics describes an open snapshot, transaction, cursor or loop.
+type ReaderMetrics struct {
+	Kind     string        // snapshot, transaction, or cursor, which may also be a loop
+	Age      time.Duration // since it was opened, or since GetForUpdate has moved the transaction to a newer state
+	Sequence uint64        // of the state that it keeps
+	Opened   time.Time     // by the wall clock; a transaction's beginning
+	Stack    string        // who opened it, the innermost caller first: a line each of function, file and line number
 }
 
 // WorkMetrics sums up flushes or compactions since Open.
@@ -150,6 +166,7 @@ func (db *DB) Metrics() Metrics {
 		Iterators:       int(m.Iterators),
 		Commits:         m.Commits,
 		Operations:      m.Operations,
+		OldestReader:    m.OldestAge,
 		DiskBytes:       m.LogBytes,
 		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes,
 		MemoryLimit:     m.MemoryLimit,
@@ -162,7 +179,8 @@ func (db *DB) Metrics() Metrics {
 		},
 		TablesOpen: m.OpenTables,
 		Transactions: TransactionMetrics{
-			Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Large: m.Ingests,
+			Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,
+			Waiting: m.Locks.Waiters, OldestLock: m.Locks.Oldest,
 		},
 		Log: LogMetrics{
 			Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
@@ -173,6 +191,11 @@ func (db *DB) Metrics() Metrics {
 		Stall:           StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause},
 		ObsoleteFiles:   m.Obsolete,
 		BackgroundError: m.Failure,
+	}
+	for _, r := range m.Readers {
+		out.Readers = append(out.Readers, ReaderMetrics{
+			Kind: string(r.Origin.Kind), Age: r.Age, Sequence: uint64(r.Seq), Opened: r.Origin.At, Stack: r.Origin.Stack(),
+		})
 	}
 	for _, l := range m.Levels {
 		out.Levels = append(out.Levels, LevelMetrics(l))

@@ -39,6 +39,15 @@ type Options struct {
 	// Close it all the same. Default: 0, no bound.
 	MaxSnapshotAge time.Duration
 
+	// LockTimeout bounds how long a call waits for what others have locked with GetForUpdate: Put, Delete, Write and every
+	// other write outside of transactions, GetForUpdate, and a commit. Then it returns a *LockTimeoutError, and has changed
+	// nothing. Default: 10 s. It must not be negative; for waits without a bound choose a time of years.
+	LockTimeout time.Duration
+
+	// TraceReaders remembers where each snapshot, transaction, cursor and loop was opened, for Metrics.Readers and for
+	// LockTimeoutError.Holder: to find the one that was forgotten. It costs each of them about a microsecond and 300 bytes.
+	TraceReaders bool
+
 	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
 	// 256 MiB; at least 10 MiB, and a smaller positive limit means 10 MiB. A single batch or value larger than a tenth
 	// of the limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed.
@@ -107,9 +116,10 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	if o.Durability > Process {
 		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
 	}
-	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.SyncInterval < 0 || o.Retain < 0 || o.MaxSnapshotAge < 0 {
+	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.SyncInterval < 0 || o.Retain < 0 || o.MaxSnapshotAge < 0 ||
+		o.LockTimeout < 0 {
 		return engine.Options{}, fmt.Errorf(
-			"Options.MemoryLimit, LogLimit, SyncInterval, Retain and MaxSnapshotAge must not be negative")
+			"Options.MemoryLimit, LogLimit, SyncInterval, Retain, MaxSnapshotAge and LockTimeout must not be negative")
 	}
 	logLimit := o.LogLimit
 	if logLimit > 0 {
@@ -122,6 +132,8 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		SyncInterval:   o.SyncInterval,
 		Retain:         o.Retain,
 		MaxSnapshotAge: o.MaxSnapshotAge,
+		LockTimeout:    o.LockTimeout,
+		TraceReaders:   o.TraceReaders,
 		MemoryLimit:    o.MemoryLimit,
 		LogLimit:       logLimit,
 		Codec:          o.Compression.compressor(),

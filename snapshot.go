@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/key"
+	"lightningdb/internal/origin"
 )
 
 // Snapshot is the database at one moment. It stays readable, unchanged, until Close. Its methods may be called from any
@@ -21,7 +22,7 @@ type Snapshot struct {
 // on disk.
 func (db *DB) Snapshot() *Snapshot {
 	s := new(heldSnapshot)
-	s.take(db, ErrClosed)
+	s.take(db, origin.Snapshot, ErrClosed)
 	return &s.Snapshot
 }
 
@@ -31,9 +32,9 @@ type heldSnapshot struct {
 	memory engine.Snapshot
 }
 
-// take makes s a snapshot of everything committed so far.
-func (s *heldSnapshot) take(db *DB, ended error) {
-	db.engine.Hold(&s.memory)
+// take makes s a snapshot of everything committed so far, for what k says.
+func (s *heldSnapshot) take(db *DB, k origin.Kind, ended error) {
+	db.engine.Hold(&s.memory, k)
 	s.held, s.ended = &s.memory, ended
 }
 

@@ -127,7 +127,8 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 // It waits for others who hold the lock, in the order of arrival. ErrDeadlock: waiting would never end, because the other
 // waits for this transaction in turn. ErrConflict: something read before has changed, and the snapshot cannot move. After
 // either the transaction cannot commit; Update runs it again. ErrNested: the lock is held by a transaction of the same
-// goroutine.
+// goroutine. ErrLockTimeout: it has waited for Options.LockTimeout; then the transaction cannot commit either, and Update
+// returns the error. When the context of the transaction ends, its locks go at once.
 func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 	if tx.rw == nil {
 		return nil, ErrReadOnlyTx

@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/goroutine"
 	"lightningdb/internal/join"
+	"lightningdb/internal/origin"
 )
 
 // View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
@@ -36,7 +37,7 @@ func (db *DB) beginView() *Tx {
 		Tx
 		heldSnapshot
 	})
-	v.take(db, ErrTxDone)
+	v.take(db, origin.Transaction, ErrTxDone)
 	v.Tx.snapshot = &v.Snapshot
 	return &v.Tx
 }
@@ -48,7 +49,8 @@ func (db *DB) beginView() *Tx {
 //
 // If fn returns an error or panics, nothing is written. An error of the commit is returned: with ErrCommitUnknown it is
 // not known whether the transaction will be there after reopening, with any other error it will not be. Beside fn's own
-// errors there is ErrNested: fn called Update of the same database. Use Tx.Update for a part of a transaction.
+// errors there are ErrNested: fn called Update of the same database, where Tx.Update serves for a part of a transaction; and
+// ErrLockTimeout: others have kept a lock for longer than Options.LockTimeout.
 func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.UpdateWith(ctx, TxOptions{}, fn)
 }
@@ -126,8 +128,8 @@ func pause(ctx context.Context, attempt int) error {
 }
 
 // Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk. Update
-// and View are safer, and Update runs again by itself what lost against another commit. ctx ends the waits of the
-// transaction for locks, and forbids the commit once it is done.
+// and View are safer, and Update runs again by itself what lost against another commit. Once ctx is done, the
+// transaction's waits for locks end, the locks that it holds go at once, and it cannot commit any more.
 func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
 	return db.begin(ctx, o, 0)
 }

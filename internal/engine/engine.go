@@ -149,6 +149,7 @@ func newEngine(opts Options) *Engine {
 	e.cache = cache.New(e.budget.cache(int64(e.budget.memtable)), e.opts.PageSize, e.epochs)
 	e.cache.Poison = e.opts.Poison
 	e.rows = rowcache.New(rowcache.Options{Bytes: e.budget.rows, Wake: e.memorySoon, Eager: e.opts.Rows})
+	e.locks.Now = e.opts.Elapsed
 	e.resources.Store(1)
 	return e
 }

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/join"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/merge"
+	"lightningdb/internal/origin"
 	"lightningdb/internal/table"
 )
 
@@ -52,6 +53,7 @@ func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	it := iterators.Get().(*Iterator)
 	it.engine, it.lo, it.hi, it.err, it.ready, it.stop = e, lo, hi, nil, false, &never
 	it.hold.expired.Store(false)
+	it.hold.origin = e.trace(origin.Cursor)
 	if s == nil {
 		e.snapshots.add(e, &it.hold)
 	} else if err := e.snapshots.addLike(&it.hold, &s.registration); err != nil {

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/commit"
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/key"
+	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/wal"
 )
@@ -23,6 +24,9 @@ type stats struct {
 	conflicts  atomic.Uint64
 	lockWaits  atomic.Uint64
 	deadlocks  atomic.Uint64
+
+	lockTimeouts atomic.Uint64
+
 	ingests    atomic.Uint64
 	flushing   atomic.Bool
 	compacting atomic.Bool
@@ -112,6 +116,8 @@ type Metrics struct {
 	Conflicts    uint64 // commits refused because of what they had read
 	LockWaits    uint64 // times that a transaction or a commit found a key locked
 	Deadlocks    uint64 // of them, those that would not have ended
+	LockTimeouts uint64 // of them, those that took too long
+	Locks        lock.State
 	Ingests      uint64 // commits of tables, past the log
 	Flush        Work
 	Compaction   Work
@@ -123,36 +129,41 @@ type Metrics struct {
 	Stall        Stall
 	Snapshots    int64
 	Iterators    int64
-	OldestSeq    key.SeqNum // the oldest sequence number that a reader holds
-	Floor        key.SeqNum // SnapshotAt finds every sequence number from here on
-	Obsolete     int        // files that wait for their removal
-	Failure      error      // why writes stopped, or why background work is held up; nil if neither
+	OldestSeq    key.SeqNum    // the oldest sequence number that a reader holds
+	Floor        key.SeqNum    // SnapshotAt finds every sequence number from here on
+	OldestAge    time.Duration // of the reader that has been open for longest; 0 if there is none
+	Readers      []Reader      // those that have been open for longest, these first; with TraceReaders only
+	Obsolete     int           // files that wait for their removal
+	Failure      error         // why writes stopped, or why background work is held up; nil if neither
 }
 
 // Metrics gathers the metrics. It takes a few locks for a moment each.
 func (e *Engine) Metrics() Metrics {
 	m := Metrics{
-		Visible:     key.SeqNum(e.visible.Load()),
-		Durable:     key.SeqNum(e.durable.Load()),
-		Cache:       e.cache.Metrics(),
-		RowBytes:    e.rows.Bytes(),
-		Commits:     e.stats.commits.Load(),
-		Operations:  e.stats.operations.Load(),
-		Appends:     e.stats.appends.Load(),
-		AppendBytes: e.stats.logBytes.Load(),
-		Conflicts:   e.stats.conflicts.Load(),
-		LockWaits:   e.stats.lockWaits.Load(),
-		Deadlocks:   e.stats.deadlocks.Load(),
-		Ingests:     e.stats.ingests.Load(),
-		Flushing:    e.stats.flushing.Load(),
-		Compacting:  e.stats.compacting.Load(),
-		Waiting:     e.stats.compactionWaits.Load(),
-		MemoryLimit: e.opts.MemoryLimit,
-		Syncs:       e.stats.syncs.Load(),
-		Snapshots:   e.openSnapshots.Load(),
-		Iterators:   e.openIterators.Load(),
+		Visible:      key.SeqNum(e.visible.Load()),
+		Durable:      key.SeqNum(e.durable.Load()),
+		Cache:        e.cache.Metrics(),
+		RowBytes:     e.rows.Bytes(),
+		Commits:      e.stats.commits.Load(),
+		Operations:   e.stats.operations.Load(),
+		Appends:      e.stats.appends.Load(),
+		AppendBytes:  e.stats.logBytes.Load(),
+		Conflicts:    e.stats.conflicts.Load(),
+		LockWaits:    e.stats.lockWaits.Load(),
+		Deadlocks:    e.stats.deadlocks.Load(),
+		LockTimeouts: e.stats.lockTimeouts.Load(),
+		Locks:        e.locks.State(),
+		Ingests:      e.stats.ingests.Load(),
+		Flushing:     e.stats.flushing.Load(),
+		Compacting:   e.stats.compacting.Load(),
+		Waiting:      e.stats.compactionWaits.Load(),
+		MemoryLimit:  e.opts.MemoryLimit,
+		Syncs:        e.stats.syncs.Load(),
+		Snapshots:    e.openSnapshots.Load(),
+		Iterators:    e.openIterators.Load(),
 	}
 	m.OldestSeq, m.Floor = e.snapshots.oldest(e)
+	m.OldestAge, m.Readers = e.snapshots.longest(e)
 	e.stats.mu.Lock()
 	m.Flush, m.Compaction, m.Stall = e.stats.flush, e.stats.compaction, e.stats.stall
 	e.stats.mu.Unlock()

@@ -18,6 +18,9 @@ const (
 // DefaultSyncInterval bounds how long a Process commit waits for its sync.
 const DefaultSyncInterval = time.Second
 
+// DefaultLockTimeout bounds how long a call waits for locks of others.
+const DefaultLockTimeout = 10 * time.Second
+
 // Options configures an engine. FS is required; every other zero value is a good default.
 type Options struct {
 	FS        vfs.FS // the directory. The engine closes it, also when Open fails
@@ -28,6 +31,9 @@ type Options struct {
 
 	Retain         time.Duration // keep every state of this last time readable, for SnapshotAt; 0 for none
 	MaxSnapshotAge time.Duration // snapshots and iterators older than this expire; 0 for never
+
+	LockTimeout  time.Duration // how long a call waits for locks; 0 for DefaultLockTimeout
+	TraceReaders bool          // remember where what holds versions or locks was opened
 
 	MemoryLimit int64 // bytes; see memoryBudget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
@@ -51,6 +57,9 @@ const DefaultPageSize = 8 << 10
 func (o Options) withDefaults() Options {
 	if o.SyncInterval <= 0 {
 		o.SyncInterval = DefaultSyncInterval
+	}
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = DefaultLockTimeout
 	}
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = DefaultMemoryLimit

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lightningdb/internal/key"
+	"lightningdb/internal/origin"
 )
 
 // Snapshot keeps the state at one sequence number readable until Close. Its methods may be called from any number of
@@ -23,8 +24,9 @@ type Snapshot struct {
 // what the reader needs.
 type registration struct {
 	seq     key.SeqNum
-	since   instant     // with MaxSnapshotAge only
-	expired atomic.Bool // it was taken off the list, because it was too old; set under snapshots.mu, never cleared
+	since   instant
+	origin  *origin.Origin // with TraceReaders only
+	expired atomic.Bool    // it was taken off the list, because it was too old; set under snapshots.mu, never cleared
 }
 
 // Check is ErrSnapshotExpired if what was read so far may be wrong. A reader asks after reading: the registration is
@@ -55,7 +57,7 @@ type snapshots struct {
 func (s *snapshots) add(e *Engine, r *registration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.seq, r.since = key.SeqNum(e.visible.Load()), s.now(e)
+	r.seq, r.since = key.SeqNum(e.visible.Load()), e.now()
 	s.insertLocked(r)
 }
 
@@ -70,7 +72,7 @@ func (s *snapshots) addPast(e *Engine, r *registration) error {
 	if r.seq < s.floor && !registered {
 		return fmt.Errorf("%w: %d, the oldest is %d", ErrSnapshotExpired, r.seq, s.floor)
 	}
-	r.since = s.now(e)
+	r.since = e.now()
 	s.insertLocked(r)
 	return nil
 }
@@ -85,14 +87,6 @@ func (s *snapshots) addLike(r, other *registration) error {
 	r.seq, r.since = other.seq, other.since
 	s.insertLocked(r)
 	return nil
-}
-
-// now is when a registration begins, if that matters.
-func (s *snapshots) now(e *Engine) instant {
-	if s.maxAge == 0 {
-		return 0
-	}
-	return e.now()
 }
 
 // findLocked returns where the registrations at seq begin, and whether there is one.
@@ -184,14 +178,18 @@ func (s *snapshots) oldest(e *Engine) (held, readable key.SeqNum) {
 // Snapshot returns a snapshot of the newest published state. It must be closed.
 func (e *Engine) Snapshot() *Snapshot {
 	s := new(Snapshot)
-	e.Hold(s)
+	e.Hold(s, origin.Snapshot)
 	return s
 }
 
-// Hold makes s, which must be new, a snapshot of the newest published state, in memory of the caller's. It must be closed.
-func (e *Engine) Hold(s *Snapshot) {
+// Hold makes s, which must be new, a snapshot of the newest published state, in memory of the caller's, for what k says. It
+// must be closed.
+func (e *Engine) Hold(s *Snapshot, k origin.Kind) { e.holdAs(s, e.trace(k)) }
+
+// holdAs is Hold for what was opened at o.
+func (e *Engine) holdAs(s *Snapshot, o *origin.Origin) {
 	e.openSnapshots.Add(1)
-	s.engine = e
+	s.engine, s.origin = e, o
 	e.snapshots.add(e, &s.registration)
 }
 
@@ -202,7 +200,7 @@ func (e *Engine) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
 		return nil, ErrClosed
 	}
 	s := &Snapshot{engine: e}
-	s.seq = seq
+	s.seq, s.origin = seq, e.trace(origin.Snapshot)
 	if err := e.snapshots.addPast(e, &s.registration); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/goroutine"
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
+	"lightningdb/internal/origin"
 	"lightningdb/internal/txn"
 )
 
@@ -26,15 +27,35 @@ type Txn struct {
 	snapshot *Snapshot
 	first    Snapshot // memory for the snapshot that it begins with
 	owner    lock.Owner
-	locked   bool // it may hold locks
+	locked   bool        // it may hold locks
+	keep     func() bool // keeps the locks from going when the context ends; false: they have gone. nil: they stay
 }
 
 // Begin makes t, which must be new, a transaction on the newest published state. g is the goroutine that runs it, 0 if that
 // is not always the same one. It notes in reads, which is empty, what it reads.
 func (e *Engine) Begin(t *Txn, reads *txn.Reads, g goroutine.ID) {
 	t.Reads, t.engine, t.owner = reads, e, *lock.NewOwner(uintptr(g))
-	e.Hold(&t.first)
-	t.snapshot = &t.first
+	e.Hold(&t.first, origin.Transaction)
+	t.snapshot, t.owner.Origin = &t.first, t.first.origin
+}
+
+// mayLock prepares for a call that may wait for locks. From then on the end of ctx releases all locks at once, whatever the
+// transaction is doing, and whether or not anybody will ever end it.
+func (t *Txn) mayLock(ctx context.Context) {
+	t.owner.Limit = t.engine.opts.LockTimeout
+	if !t.locked && ctx.Done() != nil {
+		t.keep = context.AfterFunc(ctx, func() { t.engine.locks.Cancel(&t.owner, ctx.Err()) })
+	}
+	t.locked = true
+}
+
+// keepLocks has the locks stay until t is closed, for a commit, which ends soon. It fails if ctx has ended.
+func (t *Txn) keepLocks(ctx context.Context) error {
+	if t.keep != nil && !t.keep() {
+		return ctx.Err()
+	}
+	t.keep, t.owner.Limit = nil, t.engine.opts.LockTimeout
+	return nil
 }
 
 // Snapshot is what the transaction reads.
@@ -46,6 +67,9 @@ func (t *Txn) Seq() key.SeqNum { return t.snapshot.seq }
 // Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for locks
 // until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
+	if err := t.keepLocks(ctx); err != nil {
+		return 0, err
+	}
 	c := commit.Commit{Batch: b, Sync: sync, Reads: t.Reads, Snapshot: t.snapshot, Owner: &t.owner}
 	for {
 		last, err := t.engine.commit(c)
@@ -70,6 +94,9 @@ func (t *Txn) unblock(ctx context.Context, err error) error {
 
 // CommitRun is Commit for what is too large to go through the log: the entries of r, as Ingest commits them.
 func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
+	if err := t.keepLocks(ctx); err != nil {
+		return 0, err
+	}
 	for {
 		last, err := t.engine.Ingest(r, func() error { return t.checkRun(r) })
 		if err == nil {
@@ -104,7 +131,7 @@ func (t *Txn) Lock(ctx context.Context, user []byte, mayMove bool) error {
 		return err
 	}
 	defer t.engine.Leave()
-	t.locked = true
+	t.mayLock(ctx)
 	if err := t.engine.acquire(ctx, &t.owner, user); err != nil {
 		return err
 	}
@@ -120,9 +147,10 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 		return err
 	}
 	defer t.engine.Leave()
-	t.locked = true
+	t.mayLock(ctx)
 	err := t.engine.untilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, &t.owner) })
 	if err != nil {
+		t.engine.noteLockError(err)
 		return err
 	}
 	return t.moveForward()
@@ -134,7 +162,9 @@ func (t *Txn) Protect(lo, hi []byte) error {
 		return err
 	}
 	defer t.engine.Leave()
-	t.engine.locks.Protect(&t.owner, lo, hi)
+	if err := t.engine.locks.Protect(&t.owner, lo, hi); err != nil {
+		return err
+	}
 	var wanted txn.Reads
 	wanted.AddSpan(lo, hi)
 	t.engine.queue.Settle() // as in Lock
@@ -152,7 +182,8 @@ func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
 
 // moveForward takes the newest snapshot in place of t's, if what t has read is the same in both.
 func (t *Txn) moveForward() error {
-	next := t.engine.Snapshot()
+	next := new(Snapshot)
+	t.engine.holdAs(next, t.first.origin) // it is still the same transaction
 	if err := t.engine.unchangedIn(t.snapshot, t.Reads); err != nil {
 		next.Close()
 		return err
@@ -164,6 +195,9 @@ func (t *Txn) moveForward() error {
 
 // Close lets go of locks and snapshot. Further calls do nothing.
 func (t *Txn) Close() {
+	if t.keep != nil {
+		t.keep()
+	}
 	if t.locked {
 		t.engine.locks.Release(&t.owner)
 		t.locked = false

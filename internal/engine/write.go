@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/memtable"
+	"lightningdb/internal/origin"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -46,6 +47,7 @@ func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
 // commitBehindLocks is Commit once a lock was met: it takes the locks itself, in turn.
 func (e *Engine) commitBehindLocks(c commit.Commit, blocked *blockedError) (last key.SeqNum, err error) {
 	c.Owner = lock.NewOwner(uintptr(goroutine.Current()))
+	c.Owner.Limit, c.Owner.Origin = e.opts.LockTimeout, e.trace(origin.Write)
 	defer e.locks.Release(c.Owner)
 	for {
 		err := e.acquire(e.ctx, c.Owner, blocked.key)
@@ -75,17 +77,27 @@ func (e *Engine) commit(c commit.Commit) (key.SeqNum, error) {
 	return last, err
 }
 
-// acquire locks user for o. It gives up when ctx ends or the engine closes.
+// acquire locks user for o. It gives up when ctx ends, the engine closes, or o has waited for its limit, from which it takes
+// off how long it has waited.
 func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error {
 	if e.locks.TryAcquire(o, user) {
 		return nil
 	}
 	e.stats.lockWaits.Add(1)
+	start := e.now()
 	err := e.untilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
-	if errors.Is(err, lock.ErrDeadlock) {
-		e.stats.deadlocks.Add(1)
-	}
+	o.Limit = max(1, o.Limit-e.now().since(start))
+	e.noteLockError(err)
 	return err
+}
+
+func (e *Engine) noteLockError(err error) {
+	switch {
+	case errors.Is(err, lock.ErrDeadlock):
+		e.stats.deadlocks.Add(1)
+	case errors.Is(err, lock.ErrTimeout):
+		e.stats.lockTimeouts.Add(1)
+	}
 }
 
 // untilClosed calls do with a context that also ends when the engine closes. Then the result is ErrClosed in place of the

@@ -12,28 +12,39 @@
 //	o := lock.NewOwner(goroutine)
 //	defer table.Release(o)
 //	if err := table.Acquire(ctx, o, key); err != nil {
-//		return err // ErrDeadlock: release, and begin again
+//		return err // ErrDeadlock: release, and begin again; ErrTimeout: somebody keeps it for too long
 //	}
 package lock
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"iter"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"lightningdb/internal/origin"
 )
 
 // keptLocks is the number of locks up to which an empty table keeps its map: Go's maps do not shrink.
 const keptLocks = 1024
 
 // Owner is one transaction, or one write outside of any, that may hold locks. Make it with NewOwner. All its calls, over
-// all goroutines, come one after the other. Its fields are guarded by the mutex of the table that it is used with.
+// all goroutines, come one after the other, but for Cancel. Its fields are guarded by the mutex of the table that it is
+// used with, those with a capital by that order.
 type Owner struct {
+	Limit  time.Duration  // how long its next call may wait; 0 is without bound
+	Origin *origin.Origin // where it was begun, for who waits for it; nil if that is not known. Set before its first call
+
 	goroutine uintptr // immutable
 	number    uint64  // what errors call it; 0 before its first call
 	held      []*lock // in the order in which they were taken; the turn is one of them
 	wait      *wait   // nil while it runs
+	ended     error   // what Cancel has ended it with
+	older     *Owner  // its neighbours in the list of those that hold something
+	younger   *Owner
 }
 
 // NewOwner returns an owner that holds nothing. goroutine identifies the goroutine that runs the transaction, by any
@@ -53,11 +64,14 @@ func (o *Owner) sharesGoroutine(p *Owner) bool {
 type lock struct {
 	key    string
 	holder *Owner
+	since  time.Duration // when the holder got it, by Table.Now
 	queue  []*wait
 }
 
 // Table holds locks and ranges. The zero value is empty and ready; it must not be copied.
 type Table struct {
+	Now func() time.Duration // the monotonic clock, for the ages of locks; nil: they have none. Set before the first call
+
 	any atomic.Bool // stored under mu: locks or ranges is not empty
 
 	mu        sync.Mutex // held for a few instructions, or a search for a cycle; it comes last in any lock order
@@ -69,6 +83,9 @@ type Table struct {
 	stuck     map[uintptr]*wait  // by goroutine, for goroutines that are known
 	numbers   uint64             // the last number given to an owner
 	searches  uint64             // searches for a cycle so far
+	waiters   int                // waits in all queues
+	oldest    *Owner             // of those that hold something, by when they got the first of it
+	youngest  *Owner
 }
 
 // Any reports whether any lock or range is held, at the cost of one atomic load. Where it says no, Blocked finds
@@ -80,8 +97,8 @@ func (t *Table) Any() bool { return t.any.Load() }
 // holds key already, it returns at once. It copies key.
 //
 // It returns a *DeadlockError if waiting would never end, or did not because o was chosen to give way; an error that
-// wraps ErrNested if the wait would be for o's own goroutine; and ctx.Err() when ctx ended first. Then o holds what it
-// held before the call.
+// wraps ErrNested if the wait would be for o's own goroutine; a *TimeoutError if the wait has reached o.Limit; and
+// ctx.Err() when ctx ended first. Then o holds what it held before the call.
 func (t *Table) Acquire(ctx context.Context, o *Owner, key []byte) error {
 	t.mu.Lock()
 	l := t.locks[string(key)]
@@ -101,22 +118,25 @@ func (t *Table) TryAcquire(o *Owner, key []byte) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.locks[string(key)]
-	if l == nil {
+	switch {
+	case o.ended != nil:
+		return false
+	case l == nil:
 		if t.turn.holder != o && t.ranges.contain(key) {
 			return false
 		}
 		l = t.addLocked(string(key))
-	} else if t.keptLocked(o, l) {
+	case t.keptLocked(o, l):
 		return false
 	}
 	t.numberLocked(o)
-	takeLocked(o, l)
+	t.takeLocked(o, l)
 	return true
 }
 
 // Prioritize gives o the priority that only one owner at a time has, until Release: it may protect ranges, and is never
 // the one that a deadlock is broken at. It waits for its turn, in the order of arrival, and returns the errors of
-// Acquire.
+// Acquire. o.Limit bounds how long it waits while one owner has the priority; as long as it goes round, the wait goes on.
 func (t *Table) Prioritize(ctx context.Context, o *Owner) error {
 	t.mu.Lock()
 	w, err := t.requestLocked(ctx, o, &t.turn)
@@ -129,15 +149,19 @@ func (t *Table) Prioritize(ctx context.Context, o *Owner) error {
 
 // Protect keeps every owner but o from locking, and by Blocked from writing, keys in [lo, hi) until Release. A nil
 // bound is open. o must have priority. Protect never waits: locks of others in the range stay theirs, but these owners
-// cannot commit there either. It copies lo and hi.
-func (t *Table) Protect(o *Owner, lo, hi []byte) {
+// cannot commit there either. It copies lo and hi. The error is what Cancel has ended o with.
+func (t *Table) Protect(o *Owner, lo, hi []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.turn.holder != o {
+	switch {
+	case o.ended != nil:
+		return o.ended
+	case t.turn.holder != o:
 		panic("lock: a range is protected by an owner without priority")
 	}
 	t.ranges.add(lo, hi)
 	t.noteLocked()
+	return nil
 }
 
 // Blocked returns the first of keys that an owner other than o has locked, or that is in a range which another owner
@@ -197,6 +221,46 @@ func (t *Table) HeldByOthers(o *Owner) []Span {
 func (t *Table) Release(o *Owner) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.releaseLocked(o)
+}
+
+// Cancel ends o, whatever it is doing: it releases everything, and a call that waits and all calls to come return err. It
+// may be called beside any of o's calls; what o has asked for and not been given it will not get.
+func (t *Table) Cancel(o *Owner, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o.ended = err
+	if o.wait != nil {
+		t.settleLocked(o.wait, err)
+	}
+	t.releaseLocked(o)
+}
+
+// State is how much of a table is in use.
+type State struct {
+	Waiters int           // calls that wait
+	Oldest  time.Duration // how long ago the lock that has been held longest was taken; 0 if none is held
+}
+
+// State returns the present state.
+func (t *Table) State() State {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := State{Waiters: t.waiters}
+	if t.oldest != nil {
+		s.Oldest = t.now() - t.oldest.held[0].since
+	}
+	return s
+}
+
+func (t *Table) now() time.Duration {
+	if t.Now == nil {
+		return 0
+	}
+	return t.Now()
+}
+
+func (t *Table) releaseLocked(o *Owner) {
 	if t.turn.holder == o && len(t.ranges) > 0 {
 		t.ranges = nil
 		for l := range t.contended {
@@ -204,21 +268,51 @@ func (t *Table) Release(o *Owner) {
 		}
 		t.noteLocked()
 	}
-	for _, l := range o.held {
+	held := o.held
+	o.held = nil
+	if len(held) > 0 {
+		t.unlistLocked(o)
+	}
+	for _, l := range held {
 		l.holder = nil
 		t.advanceLocked(l)
 	}
-	o.held = nil
+}
+
+// listLocked puts o, which is about to take its first lock, at the end of the list of holders.
+func (t *Table) listLocked(o *Owner) {
+	o.older = t.youngest
+	if t.youngest == nil {
+		t.oldest = o
+	} else {
+		t.youngest.younger = o
+	}
+	t.youngest = o
+}
+
+// unlistLocked takes o, which holds nothing any more, off the list of holders.
+func (t *Table) unlistLocked(o *Owner) {
+	if o.older == nil {
+		t.oldest = o.younger
+	} else {
+		o.older.younger = o.younger
+	}
+	if o.younger == nil {
+		t.youngest = o.older
+	} else {
+		o.younger.older = o.older
+	}
+	o.older, o.younger = nil, nil
 }
 
 // requestLocked gives l to o, or puts o in line: then it returns the wait.
 func (t *Table) requestLocked(ctx context.Context, o *Owner, l *lock) (*wait, error) {
 	t.numberLocked(o)
-	if !t.keptLocked(o, l) {
-		takeLocked(o, l)
+	if o.ended == nil && !t.keptLocked(o, l) {
+		t.takeLocked(o, l)
 		return nil, nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(o.ended, ctx.Err()); err != nil {
 		t.advanceLocked(l) // it may have been added for o
 		return nil, err
 	}
@@ -256,11 +350,14 @@ func (t *Table) protectorLocked(l *lock) *Owner {
 }
 
 // takeLocked makes o the holder of l, which nobody else holds.
-func takeLocked(o *Owner, l *lock) {
+func (t *Table) takeLocked(o *Owner, l *lock) {
 	if l.holder == o {
 		return
 	}
-	l.holder = o
+	if len(o.held) == 0 {
+		t.listLocked(o)
+	}
+	l.holder, l.since = o, t.now()
 	o.held = append(o.held, l)
 }
 
@@ -278,7 +375,7 @@ func (t *Table) advanceLocked(l *lock) {
 		return
 	}
 	w.took = l.holder != w.owner
-	takeLocked(w.owner, l)
+	t.takeLocked(w.owner, l)
 	t.settleLocked(w, nil)
 }
 

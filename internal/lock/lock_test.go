@@ -78,8 +78,8 @@ func wantEmpty(t *testing.T, table *Table) {
 	if err := invariants(table); err != nil {
 		t.Error(err)
 	}
-	left := len(table.locks) + len(table.ranges) + len(table.contended) + len(table.stuck) + len(table.turn.queue)
-	if left != 0 || table.turn.holder != nil || table.Any() {
+	left := len(table.locks) + len(table.ranges) + len(table.contended) + len(table.stuck) + len(table.turn.queue) + table.waiters
+	if left != 0 || table.oldest != nil || table.youngest != nil || table.turn.holder != nil || table.Any() {
 		t.Errorf("%d locks, ranges or waits are left, priority of %v, Any is %v", left, table.turn.holder, table.Any())
 	}
 }
@@ -102,6 +102,17 @@ func invariants(table *Table) error {
 	for l := range table.contended {
 		if len(l.queue) == 0 {
 			return fmt.Errorf("%q is contended, and nobody waits", l.key)
+		}
+	}
+	holders := make(map[*Owner]bool)
+	for o := table.oldest; o != nil; o = o.younger {
+		if holders[o] = true; len(o.held) == 0 || o.younger == nil && o != table.youngest {
+			return fmt.Errorf("the list of holders is broken at owner %d, who holds %d", o.number, len(o.held))
+		}
+	}
+	for _, l := range table.locks {
+		if l.holder != nil && !holders[l.holder] {
+			return fmt.Errorf("the holder of %q is not in the list of holders", l.key)
 		}
 	}
 	return lockInvariants(table, &table.turn)

@@ -2,11 +2,13 @@ package lock
 
 import (
 	"context"
+	"math"
 	"slices"
+	"time"
 )
 
 // wait is one call that waits for a lock. It is settled once: when the lock is handed over, when it is chosen to break a
-// deadlock, or when its context ends.
+// deadlock, when its time is up, or when its context or its owner ends.
 type wait struct {
 	owner    *Owner
 	lock     *lock
@@ -33,6 +35,7 @@ func (t *Table) enqueueLocked(o *Owner, l *lock) *wait {
 	copy(l.queue[at+1:], l.queue[at:])
 	l.queue[at] = w
 	o.wait = w
+	t.waiters++
 	if t.contended == nil {
 		t.contended = make(map[*lock]struct{})
 		t.stuck = make(map[uintptr]*wait)
@@ -44,15 +47,41 @@ func (t *Table) enqueueLocked(o *Owner, l *lock) *wait {
 	return w
 }
 
-// await returns when w is settled, or ctx has ended.
+// await returns when w is settled, ctx has ended, or the owner's time is up.
 func (t *Table) await(ctx context.Context, w *wait) error {
-	select {
-	case <-w.done:
-		return w.err
-	case <-ctx.Done():
-		t.abandon(w, ctx.Err())
-		return ctx.Err()
+	limit := w.owner.Limit
+	if limit <= 0 {
+		limit = math.MaxInt64
 	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.done:
+			return w.err
+		case <-ctx.Done():
+			t.abandon(w, ctx.Err())
+			return ctx.Err()
+		case <-timer.C:
+			timer.Reset(t.timeUp(w, limit))
+		}
+	}
+}
+
+// timeUp settles w, which has waited for limit, unless it was settled at the same moment, or is for a turn that goes round:
+// then it returns how long the present holder has until it has kept w waiting for limit.
+func (t *Table) timeUp(w *wait, limit time.Duration) (left time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w.owner.wait != w {
+		return limit // it is done
+	}
+	timeout := t.timeoutLocked(w, limit)
+	if left := limit - timeout.Age; w.lock == &t.turn && left > 0 {
+		return left
+	}
+	t.settleLocked(w, timeout)
+	return limit
 }
 
 // abandon takes back a wait whose context has ended. A lock that was handed to it at the same moment goes on to the next
@@ -64,9 +93,12 @@ func (t *Table) abandon(w *wait, err error) {
 		t.settleLocked(w, err)
 		return
 	}
-	if w.took {
+	if w.took && w.owner.ended == nil { // an owner that has ended holds nothing any more
 		held := w.owner.held
 		w.owner.held = slices.Delete(held, len(held)-1, len(held)) // it was the last to be taken: the owner waited
+		if len(w.owner.held) == 0 {
+			t.unlistLocked(w.owner)
+		}
 		w.lock.holder = nil
 		t.advanceLocked(w.lock)
 	}
@@ -77,6 +109,7 @@ func (t *Table) settleLocked(w *wait, err error) {
 	l, o := w.lock, w.owner
 	at := slices.Index(l.queue, w)
 	l.queue = slices.Delete(l.queue, at, at+1)
+	t.waiters--
 	if len(l.queue) == 0 {
 		delete(t.contended, l)
 	}

@@ -24,9 +24,8 @@ var clockMutants = []Mutant{
 		Name:   "the age of a snapshot is by the wall clock",
 		Breaks: "young snapshots expire when the clock is set forward, and old ones stay when it is set back",
 		Changes: []Change{
-			{"internal/engine/snapshot.go", `	return e.now()
-`, `	return instant(e.opts.Wall().UnixNano())
-`},
+			{"internal/engine/snapshot.go", `r.seq, r.since = key.SeqNum(e.visible.Load()), e.now()`,
+				`r.seq, r.since = key.SeqNum(e.visible.Load()), instant(e.opts.Wall().UnixNano())`},
 			{"internal/engine/snapshot.go", `	oldest := e.now().plus(-s.maxAge)`,
 				`	oldest := instant(e.opts.Wall().UnixNano()).plus(-s.maxAge)`},
 		},

@@ -343,16 +343,15 @@ var transactionMutants = []Mutant{
 		Name:   "the snapshot to move to is taken after the check",
 		Breaks: "what is committed in between is passed over",
 		Changes: []Change{
-			{"internal/engine/txn.go", `	next := t.engine.Snapshot()
-`, `	var next *Snapshot
-`},
+			{"internal/engine/txn.go", `	t.engine.holdAs(next, t.first.origin) // it is still the same transaction
+`, ``},
 			{"internal/engine/txn.go", `		next.Close()
 		return err
 	}
 `,
 				`		return err
 	}
-	next = t.engine.Snapshot()
+	t.engine.holdAs(next, nil)
 `},
 		},
 		Killer: test("engine", "TestTxn_Lock_.*"),

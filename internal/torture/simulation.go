@@ -181,6 +181,7 @@ func newSimulation(plan Simulation) *simulation {
 	}
 	opts := m.swarm.mix.Options
 	opts.Manual, opts.Poison, opts.Rows, opts.Random = true, true, true, counter()
+	opts.LockTimeout = 1 // in the one goroutine there is nobody who could free a lock meanwhile
 	opts.Elapsed = func() time.Duration { return m.now }
 	opts.Wall = func() time.Time { return m.wall.at }
 	m.Session = NewSession(opts, new(oracle.History))

@@ -30,14 +30,6 @@ type transaction struct {
 	hasRead bool
 }
 
-// noWait is a context in which a lock is taken if it is free, and not waited for: there is nobody who could free it
-// meanwhile.
-var noWait = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
 // transact begins a transaction, does one thing in it for each turn, and commits it in the last.
 func (m *simulation) transact(c *client) error {
 	if c.tx == nil {
@@ -58,7 +50,7 @@ func (m *simulation) transact(c *client) error {
 		}
 		return err
 	})
-	waits := errors.Is(refused, context.Canceled) // for a lock, and may go on with something else
+	waits := errors.Is(refused, lock.ErrTimeout) // for a lock, and may go on with something else
 	if c.tx != nil && refused != nil && !waits {
 		m.observe("refused: %v", refused)
 		c.tx.entry.refuse()
@@ -87,7 +79,7 @@ func (m *simulation) stand(t *transaction) error {
 
 // isRefusal reports whether err is what concurrent transactions must expect of each other.
 func isRefusal(err error) bool {
-	return errors.Is(err, engine.ErrConflict) || errors.Is(err, lock.ErrDeadlock) || errors.Is(err, context.Canceled)
+	return errors.Is(err, engine.ErrConflict) || errors.Is(err, lock.ErrDeadlock) || errors.Is(err, lock.ErrTimeout)
 }
 
 // giveUp rolls back the client's transaction.
@@ -140,12 +132,12 @@ func (t *transaction) claim(b *batch.Batch) {
 func (m *simulation) commitTx(c *client, b *batch.Batch, sync bool) error {
 	t, acknowledged := c.tx, false
 	ok, err := m.attempt("commit a transaction", func() error {
-		err := m.commitBy(b, sync, func() (key.SeqNum, error) { return t.txn.Commit(noWait, b, sync) })
+		err := m.commitBy(b, sync, func() (key.SeqNum, error) { return t.txn.Commit(context.Background(), b, sync) })
 		switch {
 		case err == nil:
 			t.entry.end(isolation.OK, uint64(m.History.Last()))
 			acknowledged = true
-		case errors.Is(err, context.Canceled):
+		case errors.Is(err, lock.ErrTimeout):
 			m.observe("a lock is in the way")
 			c.left = 1
 			return nil
@@ -203,7 +195,7 @@ func (m *simulation) operate(t *transaction) error {
 
 // lockIn locks a list and reads it, for which the transaction may move to a newer state.
 func (m *simulation) lockIn(t *transaction, n isolation.Key) error {
-	if err := t.txn.Lock(noWait, listKey(n), !t.weak || !t.hasRead); err != nil {
+	if err := t.txn.Lock(context.Background(), listKey(n), !t.weak || !t.hasRead); err != nil {
 		return err
 	}
 	if t.txn.Seq() != t.at {

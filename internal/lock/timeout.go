@@ -1,0 +1,59 @@
+package lock
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrTimeout is what errors.Is finds in every *TimeoutError.
+var ErrTimeout = errors.New("lock timeout")
+
+// TimeoutError says that a lock was waited for as long as a call may wait. Nothing has changed by the call.
+type TimeoutError struct {
+	Key    []byte        // that is locked; nil if the wait was for precedence, which one transaction at a time has
+	Age    time.Duration // how long the holder has had the lock
+	Waited time.Duration // how long the call was allowed to wait
+	Holder string        // who holds the lock: its number, and if that is traced, when and by which line it was begun
+}
+
+func (e *TimeoutError) Error() string {
+	what := "precedence over other transactions"
+	if e.Key != nil {
+		what = "key " + quote(e.Key)
+	}
+	return fmt.Sprintf("lock timeout: waited %v for %s, held for %v by %s; end that transaction, or begin it with a context "+
+		"that ends (Options.LockTimeout bounds the wait, Options.TraceReaders tells where the holder was begun)",
+		e.Waited, what, e.Age.Round(time.Millisecond), e.Holder)
+}
+
+// Is makes errors.Is(err, ErrTimeout) hold.
+func (e *TimeoutError) Is(target error) bool { return target == ErrTimeout }
+
+// timeoutLocked is the error for w, which has waited for limit.
+func (t *Table) timeoutLocked(w *wait, limit time.Duration) *TimeoutError {
+	e := &TimeoutError{Waited: limit}
+	if w.lock != &t.turn {
+		e.Key = []byte(w.lock.key)
+	}
+	for _, s := range t.stepsLocked(w) {
+		if s.holder == nil || s.holder == w.owner {
+			continue
+		}
+		since := w.lock.since
+		if s.obstacle == ProtectedRange {
+			since = t.turn.since // ranges are as old as the priority at most
+		}
+		e.Age, e.Holder = t.now()-since, s.holder.describe()
+		break
+	}
+	return e
+}
+
+// describe names o for who waits for it.
+func (o *Owner) describe() string {
+	if o.Origin == nil {
+		return fmt.Sprintf("transaction %d", o.number)
+	}
+	return fmt.Sprintf("%s %d, %v", o.Origin.Kind, o.number, o.Origin)
+}
