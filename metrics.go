@@ -22,7 +22,7 @@ type Metrics struct {
 	Operations uint64 // in them
 
 	Levels    []LevelMetrics
-	DiskBytes int64 // tables and log
+	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
 
 	MemoryUsed  int64 // bytes of memtables, cached pages and rows, and open tables
@@ -43,8 +43,12 @@ type Metrics struct {
 
 	// WriteAmplification is bytes written to log and tables for each byte written by commits; 0 before the first.
 	WriteAmplification float64
-	// ObsoleteFiles wait until no reader needs them or their removal succeeds.
+	// ObsoleteFiles are no part of the newest state: they wait until no reader needs them, or until they are removed.
 	ObsoleteFiles int
+	// PinnedFiles are those of them that readers hold, and PinnedBytes their size: they go soon after the cursors and loops
+	// that stand still are moved, or closed. What else readers keep is in the levels: see OldestSequence and OldestReader.
+	PinnedFiles int
+	PinnedBytes int64
 	// BackgroundError is why writes stopped or background work is held up; nil if neither is so.
 	BackgroundError error
 }
@@ -153,7 +157,8 @@ func (db *DB) Recovery() RecoveryReport {
 	}
 }
 
-// Metrics returns the metrics of this moment.
+// Metrics returns the metrics of this moment. It asks the file system for the size of each file, which takes a
+// microsecond or a few for each.
 func (db *DB) Metrics() Metrics {
 	m := db.engine.Metrics()
 	cacheBytes := int64(m.Cache.FramesInUse) * int64(m.Cache.FrameSize)
@@ -167,7 +172,7 @@ func (db *DB) Metrics() Metrics {
 		Commits:         m.Commits,
 		Operations:      m.Operations,
 		OldestReader:    m.OldestAge,
-		DiskBytes:       m.LogBytes,
+		DiskBytes:       m.DiskBytes,
 		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes,
 		MemoryLimit:     m.MemoryLimit,
 		Memtable: MemtableMetrics{
@@ -189,7 +194,9 @@ func (db *DB) Metrics() Metrics {
 		Compaction:      workMetrics(m.Compaction, m.Compacting),
 		CompactionWaits: m.Waiting,
 		Stall:           StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause},
-		ObsoleteFiles:   m.Obsolete,
+		ObsoleteFiles:   m.Obsolete + m.Pinned.Count,
+		PinnedFiles:     m.Pinned.Count,
+		PinnedBytes:     m.Pinned.Bytes,
 		BackgroundError: m.Failure,
 	}
 	for _, r := range m.Readers {
@@ -199,7 +206,6 @@ func (db *DB) Metrics() Metrics {
 	}
 	for _, l := range m.Levels {
 		out.Levels = append(out.Levels, LevelMetrics(l))
-		out.DiskBytes += l.Bytes
 		if l.Bytes > 0 {
 			out.LiveBytes = l.Bytes
 		}

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/cache"
 	"lightningdb/internal/commit"
 	"lightningdb/internal/compaction"
+	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
@@ -133,11 +134,55 @@ type Metrics struct {
 	Floor        key.SeqNum    // SnapshotAt finds every sequence number from here on
 	OldestAge    time.Duration // of the reader that has been open for longest; 0 if there is none
 	Readers      []Reader      // those that have been open for longest, these first; with TraceReaders only
+	DiskBytes    int64         // of all files of the database
+	Pinned       Files         // tables that are no longer part of the tree, and that readers hold
 	Obsolete     int           // files that wait for their removal
 	Failure      error         // why writes stopped, or why background work is held up; nil if neither
 }
 
-// Metrics gathers the metrics. It takes a few locks for a moment each.
+// Files sums up files.
+type Files struct {
+	Count int
+	Bytes int64
+}
+
+func (f *Files) add(bytes int64) {
+	f.Count++
+	f.Bytes += bytes
+}
+
+// diskBytes asks the directory how long the files of the database are, whatever they are for: what the engine believes of
+// them is not what fills a disk. What cannot be looked at counts nothing.
+func (e *Engine) diskBytes() (total int64) {
+	names, err := e.fs.List()
+	if err != nil {
+		return 0
+	}
+	for _, name := range names {
+		if kind, _ := filename.Parse(name); kind != filename.Unknown {
+			if size, err := e.fs.FileSize(name); err == nil { // else it has just been removed
+				total += size
+			}
+		}
+	}
+	return total
+}
+
+// pinnedLocked is the tables that only older views name than v, which is current: those of iterators that stand still.
+func (e *Engine) pinnedLocked(v *view) Files {
+	var all, current Files
+	for _, t := range e.tables {
+		all.add(t.meta.Size)
+	}
+	for _, tables := range v.levels {
+		for _, t := range tables {
+			current.add(t.meta.Size)
+		}
+	}
+	return Files{all.Count - current.Count, all.Bytes - current.Bytes}
+}
+
+// Metrics gathers the metrics. It takes a few locks for a moment each, and asks the file system for the size of each file.
 func (e *Engine) Metrics() Metrics {
 	m := Metrics{
 		Visible:      key.SeqNum(e.visible.Load()),
@@ -161,6 +206,7 @@ func (e *Engine) Metrics() Metrics {
 		Syncs:        e.stats.syncs.Load(),
 		Snapshots:    e.openSnapshots.Load(),
 		Iterators:    e.openIterators.Load(),
+		DiskBytes:    e.diskBytes(),
 	}
 	m.OldestSeq, m.Floor = e.snapshots.oldest(e)
 	m.OldestAge, m.Readers = e.snapshots.longest(e)
@@ -185,6 +231,7 @@ func (e *Engine) Metrics() Metrics {
 	}
 	if v := e.view.Load(); v != nil {
 		m.Version, m.Frozen = v.version, len(v.mems)-1
+		m.Pinned = e.pinnedLocked(v)
 		quiet := e.isQuiet(v)
 		m.Levels = compaction.Levels(v.version, e.compactionParams(m.OldestSeq, quiet))
 		m.Waiting = m.Waiting || !quiet && e.scansHavePaid(v)

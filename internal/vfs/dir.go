@@ -227,6 +227,20 @@ func (d *osDir) List() ([]string, error) {
 	return names, nil
 }
 
+func (d *osDir) FileSize(name string) (int64, error) {
+	if !ValidName(name) {
+		return 0, pathError("stat", name, fs.ErrInvalid)
+	}
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, pathError("stat", name, notRegular(info))
+	}
+	return info.Size(), nil
+}
+
 func (d *osDir) SyncDir() error {
 	if d.readOnly {
 		return pathError("sync directory", d.path, errReadOnly)

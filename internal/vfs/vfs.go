@@ -32,6 +32,9 @@ type FS interface {
 	// List returns the names in the directory, sorted.
 	List() ([]string, error)
 
+	// FileSize is the length of a regular file in bytes, as the directory knows it, without opening the file.
+	FileSize(name string) (int64, error)
+
 	// SyncDir makes all creations, renames and removals so far durable. It says nothing about contents.
 	SyncDir() error
 

@@ -69,6 +69,15 @@ func (d Dir) Open(name string) (vfs.File, error) {
 // List implements vfs.FS.
 func (d Dir) List() ([]string, error) { return slices.Sorted(maps.Keys(d)), nil }
 
+// FileSize implements vfs.FS.
+func (d Dir) FileSize(name string) (int64, error) {
+	data, ok := d[name]
+	if !ok {
+		return 0, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	}
+	return int64(len(data)), nil
+}
+
 // Path implements vfs.FS.
 func (d Dir) Path() string { return "(bytes)" }
 

@@ -260,6 +260,9 @@ func (f *FS) List() (names []string, err error) {
 	return names, err
 }
 
+// FileSize implements vfs.FS. No rule is about it: nothing depends on what it says.
+func (f *FS) FileSize(name string) (int64, error) { return f.inner.FileSize(name) }
+
 // SyncDir implements vfs.FS.
 func (f *FS) SyncDir() error {
 	return f.run(Op{Kind: SyncDir}, func(*Rule) error { return f.inner.SyncDir() })

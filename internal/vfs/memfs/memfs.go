@@ -255,6 +255,22 @@ func (f *FS) List() ([]string, error) {
 	return slices.Sorted(maps.Keys(f.names)), nil
 }
 
+// FileSize implements vfs.FS.
+func (f *FS) FileSize(name string) (int64, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if err := f.checkNameLocked("stat", name); err != nil {
+		return 0, err
+	}
+	n := f.names[name]
+	if n == nil {
+		return 0, pathError("stat", name, fs.ErrNotExist)
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.now.size, nil
+}
+
 // SyncDir implements vfs.FS.
 func (f *FS) SyncDir() error {
 	f.mu.Lock()

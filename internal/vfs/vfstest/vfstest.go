@@ -34,6 +34,7 @@ func Run(t *testing.T, newFS func(t *testing.T) vfs.FS) {
 		{"rename replaces", rename},
 		{"remove keeps open files readable", removeOpen},
 		{"list is sorted and current", list},
+		{"sizes are those of the files", fileSize},
 		{"closed files and directories refuse calls", closed},
 		{"files outlive the directory handle", closedDir},
 		{"sync and space", syncAndSpace},
@@ -263,6 +264,31 @@ func list(t *testing.T, d vfs.FS) {
 	wantNames(t, d, "Z", "a", "c")
 }
 
+func fileSize(t *testing.T, d vfs.FS) {
+	f := create(t, d, "a")
+	want := func(name string, size int64) {
+		t.Helper()
+		if n, err := d.FileSize(name); n != size || err != nil {
+			t.Errorf("FileSize(%s) = %d, %v, want %d", name, n, err, size)
+		}
+	}
+	want("a", 0)
+	writeAt(t, f, "12345", 0)
+	want("a", 5)
+	check(t, f.Allocate(1000))
+	want("a", 1000)
+	check(t, d.Rename("a", "b"))
+	want("b", 1000)
+	check(t, f.Close())
+	want("b", 1000)
+	if _, err := d.FileSize("a"); !vfs.IsNotExist(err) {
+		t.Errorf("FileSize of a missing file = %v, want ErrNotExist", err)
+	}
+	if _, err := d.FileSize("../b"); err == nil {
+		t.Error("FileSize took a path for a name")
+	}
+}
+
 func closed(t *testing.T, d vfs.FS) {
 	f := create(t, d, "a")
 	check(t, f.Close())
@@ -279,7 +305,8 @@ func closed(t *testing.T, d vfs.FS) {
 	check(t, d.Close())
 	_, createErr := d.Create("b")
 	_, listErr := d.List()
-	for call, err := range map[string]error{"Create": createErr, "List": listErr, "SyncDir": d.SyncDir()} {
+	_, statErr := d.FileSize("a")
+	for call, err := range map[string]error{"Create": createErr, "List": listErr, "FileSize": statErr, "SyncDir": d.SyncDir()} {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s of a closed directory = %v, want ErrClosed", call, err)
 		}
