@@ -38,8 +38,7 @@ func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error
 		title string
 		lines []string
 	}{
-		{"database", []string{db.Path(), fmt.Sprintf("%s on disk, last sequence number %s", units.Bytes(m.DiskBytes),
-			units.Count(m.Sequence))}},
+		{"database", databaseLines(db.Path(), m)},
 		{"levels", picture.Levels(m)},
 		{"memory", memoryLines(m)},
 		{"log", []string{fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes))}},
@@ -59,6 +58,16 @@ func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error
 		}
 	}
 	return out.Flush()
+}
+
+func databaseLines(path string, m lightningdb.Metrics) []string {
+	lines := []string{path,
+		fmt.Sprintf("%s on disk, last sequence number %s", units.Bytes(m.DiskBytes), units.Count(m.Sequence))}
+	if m.ObsoleteFiles > 0 {
+		lines = append(lines, fmt.Sprintf("%s, %s of them held by readers: %s",
+			units.Plural(m.ObsoleteFiles, "obsolete file"), units.Count(m.PinnedFiles), units.Bytes(m.PinnedBytes)))
+	}
+	return lines
 }
 
 func memoryLines(m lightningdb.Metrics) []string {
@@ -101,6 +110,8 @@ type stats struct {
 	} `json:"log"`
 	TablesOpen      int           `json:"tables_open"`
 	ObsoleteFiles   int           `json:"obsolete_files"`
+	PinnedFiles     int           `json:"pinned_files"` // of them, those that readers hold
+	PinnedBytes     int64         `json:"pinned_bytes"`
 	Recovery        recoveryStats `json:"recovery"`
 	BackgroundError string        `json:"background_error,omitempty"`
 }
@@ -130,7 +141,8 @@ type recoveryStats struct {
 func newStats(db *lightningdb.DB) stats {
 	m := db.Metrics()
 	s := stats{Path: db.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []levelStats{},
-		TablesOpen: m.TablesOpen, ObsoleteFiles: m.ObsoleteFiles, Recovery: newRecoveryStats(db.Recovery())}
+		TablesOpen: m.TablesOpen, ObsoleteFiles: m.ObsoleteFiles, PinnedFiles: m.PinnedFiles, PinnedBytes: m.PinnedBytes,
+		Recovery: newRecoveryStats(db.Recovery())}
 	for _, l := range m.Levels {
 		s.Levels = append(s.Levels, levelStats(l))
 	}
