@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lightningdb/internal/compaction"
+	"lightningdb/internal/lock"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -48,6 +49,8 @@ var timers = map[string]struct {
 	"Retain":         {Options{Retain: time.Hour}, beginRetain},
 	"end of a burst": {Options{}, beginBurst},
 	"spare memory":   {Options{MemoryLimit: 64 << 20}, beginSpareMemory},
+	"LockTimeout":    {Options{LockTimeout: time.Minute}, beginLockTimeout},
+	"ages":           {Options{TraceReaders: true}, beginAges},
 }
 
 // The clock of a machine is set: by a time server after a start without a network, by hand, by the resumption of a virtual
@@ -172,6 +175,37 @@ func beginSpareMemory(t *testing.T, e *Engine) func() {
 		wait(spareAge)
 		if held := e.Metrics().MemtableHeld; held != quiet {
 			t.Errorf("memtables hold %d bytes, and %d are in use", held, quiet)
+		}
+	}
+}
+
+func beginLockTimeout(t *testing.T, e *Engine) func() {
+	holder := begin(e)
+	if err := holder.Lock(t.Context(), []byte("k"), true); err != nil {
+		t.Fatal(err)
+	}
+	start, done := time.Now(), make(chan error, 1)
+	go func() { _, err := e.Commit(batchOf("k"), false); done <- err }()
+	return func() {
+		defer holder.Close()
+		var timeout *lock.TimeoutError
+		if err := <-done; !errors.As(err, &timeout) || time.Since(start) != time.Minute || timeout.Age != time.Minute {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+	}
+}
+
+func beginAges(t *testing.T, e *Engine) func() {
+	holder := begin(e)
+	if err := holder.Lock(t.Context(), []byte("k"), true); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		defer holder.Close()
+		wait(time.Hour)
+		m := e.Metrics()
+		if m.OldestAge != time.Hour || m.Locks.Oldest != time.Hour || len(m.Readers) != 1 || m.Readers[0].Age != time.Hour {
+			t.Errorf("reader %v, lock %v, traced %v", m.OldestAge, m.Locks.Oldest, m.Readers)
 		}
 	}
 }

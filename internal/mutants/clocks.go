@@ -46,6 +46,14 @@ var clockMutants = []Mutant{
 		Killer: test("engine", "TestClock_mayBeSetUnderEveryTimer"),
 	},
 	{
+		Name:   "the ages of locks are by the wall clock",
+		Breaks: "a lock of a second is said to be ten years old, and the line for precedence is given up",
+		Changes: []Change{{"internal/engine/engine.go", `	e.locks.Now = e.opts.Elapsed
+`, `	e.locks.Now = func() time.Duration { return time.Duration(e.opts.Wall().UnixNano()) }
+`}},
+		Killer: test("engine", "TestClock_mayBeSetUnderEveryTimer"),
+	},
+	{
 		Name:   "a burst of writes ends by the wall clock",
 		Breaks: "compactions begin in the middle of a burst, or not for years",
 		Changes: []Change{
