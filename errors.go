@@ -33,6 +33,12 @@ var (
 	// ErrCommitUnknown: the write or sync of this very commit failed. It may or may not be there after reopening.
 	ErrCommitUnknown = engine.ErrCommitUnknown
 
+	// ErrTakenOver: another writer has come past the lock, as it can where the directory is seen through two mounts (FUSE and
+	// directly, an overlay and its upper directory), or somebody has changed the files of the open database by hand. It is the
+	// cause of an ErrReadOnly or ErrCommitUnknown: this handle has stopped, and has neither written over nor removed anything
+	// that the other one needs. Close it, have one process open the directory through one mount, and open it again.
+	ErrTakenOver = engine.ErrTakenOver
+
 	// ErrNoSpace: the disk or a quota is full. Nothing is lost; writes succeed again once there is space. Where it comes
 	// together with ErrReadOnly or ErrCommitUnknown, a sync met the full disk, and the database must be reopened.
 	ErrNoSpace = vfs.ErrNoSpace

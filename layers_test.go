@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/operand"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",
-		"internal/locator", "internal/merge", "internal/cache", "internal/rowcache", "internal/lock"},
+		"internal/owner", "internal/locator", "internal/merge", "internal/cache", "internal/rowcache", "internal/lock"},
 	{"internal/txn", "internal/wal", "internal/manifest", "internal/record/recordtest", "internal/memtable", "internal/table", "internal/merge/mergetest"},
 	{"internal/compaction", "internal/commit"},
 	{"internal/engine"},

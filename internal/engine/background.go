@@ -137,6 +137,11 @@ func (e *Engine) CleanStep() (bool, error) {
 	e.mu.Lock()
 	obsolete := e.obsolete // it only grows behind its end meanwhile
 	e.mu.Unlock()
+	if len(obsolete) > 0 {
+		if err := e.checkOwner(); err != nil {
+			return e.epochs.Metrics().Pending > 0, err
+		}
+	}
 	var kept []string
 	var failed error
 	for _, name := range obsolete {
@@ -299,7 +304,7 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 		return e.fail("change the set of tables", err)
 	}
 	if err := e.appendEdit(edit, next); err != nil {
-		if errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil {
+		if passes(err) && e.failed.Load() == nil {
 			e.discardTables(edit)
 		}
 		return err // after a failure both states must stay readable: Open removes what is too much
@@ -343,8 +348,11 @@ func (e *Engine) retireLogsLocked(start filename.Num) {
 
 // appendEdit makes edit durable. When the manifest has grown, a new one takes over, which begins with all of next; if
 // the disk is too full for that, the old one goes on. After vfs.ErrNoSpace the edit is not in the manifest, unless writes
-// failed with it, as when the disk was too full for a sync: then it is not known.
+// failed with it, as when the disk was too full for a sync: then it is not known. The same holds of every error that passes.
 func (e *Engine) appendEdit(edit *manifest.Edit, next *manifest.Version) error {
+	if err := e.checkFile(filename.Make(filename.Manifest, e.manifest.Num()), e.manifest.Size()); err != nil {
+		return err
+	}
 	if e.manifest.Size() >= e.manifestLimit {
 		if err := e.startManifest(next); !errors.Is(err, vfs.ErrNoSpace) {
 			return err
@@ -357,16 +365,18 @@ func (e *Engine) appendEdit(edit *manifest.Edit, next *manifest.Version) error {
 	if err != nil {
 		return e.fail("append to manifest", err)
 	}
-	return nil
+	return e.confirmOwner()
 }
 
 // startManifest writes version to a new manifest and points CURRENT at it. The manifest before it becomes obsolete.
 // After vfs.ErrNoSpace the one before is still in force.
 func (e *Engine) startManifest(version *manifest.Version) error {
 	num := e.newNum()
-	log, err := manifest.Create(e.fs, num, version)
+	e.comingForce.Store(uint64(num))
+	temp := filename.Num(e.opts.Random() >> 1)
+	log, err := manifest.Create(e.fs, num, version, manifest.Switch{Temp: temp, Alone: e.checkOwner})
 	if errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided) {
-		e.discard(filename.Make(filename.Manifest, num))
+		e.discard(filename.Make(filename.Manifest, num), filename.Make(filename.NextCurrent, temp))
 		return err
 	}
 	if err != nil {
@@ -377,6 +387,7 @@ func (e *Engine) startManifest(version *manifest.Version) error {
 		e.manifest.Close() // every edit in it is durable, and none is read again
 	}
 	e.manifest = log
+	e.inForce.Store(uint64(num))
 	e.manifestLimit = max(1<<20, 8*log.Size())
 	return nil
 }

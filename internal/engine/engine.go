@@ -20,6 +20,7 @@ import (
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/operand"
+	"lightningdb/internal/owner"
 	"lightningdb/internal/rowcache"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
@@ -32,6 +33,7 @@ type Engine struct {
 	rules  operand.Rules
 	fs     vfs.FS
 	lock   io.Closer
+	owner  *owner.Mark // nil if read-only
 	report Report
 
 	epochs *epoch.Domain
@@ -50,6 +52,7 @@ type Engine struct {
 	queue         *commit.Queue
 	segment       atomic.Pointer[wal.Segment] // the active log segment; SyncStep loads it
 	records       []wal.Record                // reused by Log
+	confirmed     bool                        // the group in progress was synced, and the mark stood after it
 	owedSleep     time.Duration               // what writers owe to a long level 0; see slowDown
 	unsyncedSince atomic.Int64                // the instant when the oldest unsynced commit was published; 0 if none is
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
@@ -70,6 +73,9 @@ type Engine struct {
 	manifestMu    sync.Mutex // held while an edit becomes durable
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts
+
+	inForce     atomic.Uint64 // number of the manifest that CURRENT names; 0 if there is none yet
+	comingForce atomic.Uint64 // number of the one that it is about to name
 
 	rotated atomic.Int64 // the instant when a memtable was last frozen, or the engine opened; 0 if neither
 
@@ -111,6 +117,7 @@ type logFile struct {
 func Open(opts Options) (*Engine, error) {
 	e := newEngine(opts)
 	if err := e.recover(); err != nil {
+		err = e.takenOver(err)
 		e.abandon()
 		return nil, err
 	}
@@ -332,6 +339,9 @@ func (e *Engine) closeFiles() error {
 	e.closeAllTables()
 	e.epochs.Drain()
 	e.buryDead()
+	if e.owner != nil {
+		errs = append(errs, e.owner.Release())
+	}
 	if e.lock != nil {
 		errs = append(errs, e.lock.Close())
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+
+	"lightningdb/internal/owner"
 )
 
 // What callers branch on. The root package publishes them under the same names.
@@ -13,6 +15,8 @@ var (
 	ErrNoDatabase    = errors.New("there is no database here")
 	ErrOpenReaders   = errors.New("iterators or snapshots were still open at Close")
 
+	ErrTakenOver = owner.ErrTakenOver
+
 	ErrSnapshotExpired = errors.New("state of the database is no longer kept")
 	ErrFutureSequence  = errors.New("no commit has this sequence number yet")
 )
@@ -22,7 +26,7 @@ type failure struct{ cause error }
 
 // fail stops all writes of this handle because of cause. The first cause stays.
 func (e *Engine) fail(operation string, cause error) error {
-	err := fmt.Errorf("%s: %w", operation, cause)
+	err := fmt.Errorf("%s: %w", operation, e.takenOver(cause))
 	if e.failed.CompareAndSwap(nil, &failure{err}) {
 		e.opts.Logger.Error("database stopped accepting writes; reopen it after the cause is mended", "cause", err)
 		e.wakeAll()

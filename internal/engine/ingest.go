@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 
 	"lightningdb/internal/compaction"
@@ -9,7 +8,6 @@ import (
 	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/manifest"
-	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
 
@@ -19,8 +17,8 @@ import (
 // durable, is the commit.
 //
 // check, which may be nil, is called while no other commit is in progress. If it fails, or anything else before the edit
-// is written, nothing has happened, and r can be ingested again; if the disk is too full for the edit, nothing has
-// happened, and r is gone. After ErrCommitUnknown the next Open decides. A run that was committed is of no more use.
+// is written, nothing has happened, and r can be ingested again; if the disk is too full for the edit, or no descriptor is
+// left to look for other writers, nothing has happened, and r is gone. After ErrCommitUnknown the next Open decides. A run that was committed is of no more use.
 func (e *Engine) Ingest(r *Run, check func() error) (key.SeqNum, error) {
 	switch {
 	case r.fleeting:
@@ -127,7 +125,7 @@ func (e *Engine) commitRun(r *Run, seq key.SeqNum, logStart filename.Num) error 
 	}
 	err := e.commitEdit(edit, nil)
 	r.letGo() // the files are the tree's, or removed, or it is not known
-	if err != nil && !(errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil) {
+	if err != nil && !(passes(err) && e.failed.Load() == nil) {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	}
 	return err
@@ -145,5 +143,6 @@ func (e *Engine) beginAt(root *wal.Segment, seq key.SeqNum) {
 	e.useSegment(root)
 	old.Close() // all that was in it is in tables
 	e.rows.Forget(seq)
+	e.confirmed = true // the edit was durable
 	writer{e}.Publish(seq)
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 
 	"lightningdb/internal/filename"
@@ -54,9 +56,16 @@ func (e *Engine) prepareBlank(old filename.Num) {
 		return
 	}
 	num := e.newNum()
-	blank, err := wal.Reuse(e.fs, old, num)
+	err := e.checkOwner()
+	var blank *wal.Blank
+	if err == nil {
+		blank, err = wal.Reuse(e.fs, old, num)
+	}
 	if err != nil {
-		e.discard(filename.Make(filename.Log, old), filename.Make(filename.Log, num))
+		e.discard(filename.Make(filename.Log, old))
+		if !errors.Is(err, fs.ErrExist) {
+			e.discard(filename.Make(filename.Log, num))
+		}
 		if !passes(err) {
 			e.fail("reuse log segment", err)
 		}

@@ -127,9 +127,12 @@ func (e *Engine) createOutput(num filename.Num) (compaction.Output, error) {
 }
 
 func (e *Engine) newOutput(num filename.Num) (*output, error) {
+	if err := e.confirmOwner(); err != nil {
+		return nil, err
+	}
 	file, err := e.fs.Create(filename.Make(filename.Table, num))
 	if err != nil {
-		return nil, err
+		return nil, e.takenOver(err)
 	}
 	id := e.opts.Random()
 	w := table.NewWriter(file, table.Options{ID: id, Codec: e.opts.Codec, PageSize: e.opts.PageSize})

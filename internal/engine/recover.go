@@ -35,7 +35,7 @@ type Report struct {
 
 // recover brings the directory into service:
 //
-//	lock -> manifest -> replay the log into memtables -> flush them -> new log segment -> new manifest -> remove the rest
+//	lock -> mark -> manifest -> replay the log into memtables -> flush them -> new log segment -> new manifest -> remove the rest
 //
 // What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
@@ -53,6 +53,11 @@ func (e *Engine) recover() error {
 		return fmt.Errorf("lock the database: %w", err)
 	}
 	e.lock = lock
+	if !e.opts.ReadOnly {
+		if err := e.claim(); err != nil {
+			return err
+		}
+	}
 	version, manifestNum, err := manifest.Recover(e.fs)
 	switch {
 	case errors.Is(err, manifest.ErrNoDatabase) && (e.opts.ReadOnly || e.opts.MustExist):
@@ -62,6 +67,7 @@ func (e *Engine) recover() error {
 	case err != nil:
 		return fmt.Errorf("read the manifest: %w", err)
 	}
+	e.inForce.Store(uint64(manifestNum))
 	names, err := e.fs.List()
 	if err != nil {
 		return fmt.Errorf("list the database directory: %w", err)
@@ -95,7 +101,7 @@ func (e *Engine) checkOurs() error {
 	ours, foreign := false, ""
 	for _, name := range names {
 		switch kind, _ := filename.Parse(name); kind {
-		case filename.Lock, filename.CurrentTemp:
+		case filename.Lock, filename.NextCurrent:
 		case filename.Unknown:
 			if !strings.HasPrefix(name, ".") && name != "lost+found" {
 				foreign = name
@@ -142,7 +148,7 @@ func (e *Engine) emptyVersion() *manifest.Version {
 func numberAbove(names []string) filename.Num {
 	next := filename.Num(1)
 	for _, name := range names {
-		if kind, num := filename.Parse(name); kind != filename.Unknown {
+		if kind, num := filename.Parse(name); kind != filename.Unknown && kind != filename.NextCurrent {
 			next = max(next, num+1)
 		}
 	}
@@ -176,14 +182,17 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	if err := e.startManifest(version); err != nil {
 		return err
 	}
+	if err := e.checkOwner(); err != nil {
+		return err
+	}
 	removed, err := e.removeUnnamed(version, names)
 	if err != nil {
 		return err
 	}
-	e.report.FilesRemoved = slices.DeleteFunc(removed, func(name string) bool {
+	e.report.FilesRemoved = append(e.report.FilesRemoved, slices.DeleteFunc(removed, func(name string) bool {
 		kind, num := filename.Parse(name) // the manifest and the log from before are no leftovers
 		return kind == filename.Manifest && num == before || kind == filename.Log && num >= r.from
-	})
+	})...)
 	active := r.mem
 	active.segment = e.segmentNum
 	e.mu.Lock()
@@ -233,7 +242,6 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (remov
 	for _, name := range names {
 		kind, num := filename.Parse(name)
 		switch kind {
-		case filename.CurrentTemp:
 		case filename.Manifest:
 			if num == e.manifest.Num() {
 				continue

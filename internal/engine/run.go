@@ -69,7 +69,6 @@ func (w *RunWriter) beginTable(user []byte) error {
 	num := e.newNum()
 	out, err := e.newOutput(num)
 	if err != nil {
-		e.discard(filename.Make(filename.Table, num))
 		return fmt.Errorf("begin a table of a run: %w", err)
 	}
 	out.fleeting = w.run.fleeting

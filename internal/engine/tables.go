@@ -105,7 +105,7 @@ func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
 	name := filename.Make(filename.Table, meta.Num)
 	file, err := e.fs.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, corrupt.New(name, -1, "the manifest names this table, but the file is missing")
+		return nil, e.takenOver(corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)

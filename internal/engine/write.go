@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/commit"
+	"lightningdb/internal/filename"
 	"lightningdb/internal/goroutine"
 	"lightningdb/internal/join"
 	"lightningdb/internal/key"
@@ -138,6 +139,9 @@ func (e *Engine) syncLog() error {
 	if err := e.segment.Load().Sync(); err != nil {
 		return e.fail("sync log", err)
 	}
+	if err := e.confirmOwner(); err != nil {
+		return err
+	}
 	e.noteDurable(published)
 	return nil
 }
@@ -235,18 +239,24 @@ func (e *Engine) freeze(need int) error {
 // startSegment prepares the next log segment, seals the active one and begins the next behind it. After
 // vfs.ErrNoSpace the active segment goes on.
 func (e *Engine) startSegment() error {
+	active := e.segment.Load()
+	if err := e.checkFile(filename.Make(filename.Log, active.Num()), active.Size()); err != nil {
+		return err
+	}
 	next, err := e.nextBlank()
 	if err != nil {
 		return err
 	}
 	num := next.Num()
-	active := e.segment.Load()
 	end, err := active.Seal(num)
 	if errors.Is(err, vfs.ErrNoSpace) && active.Err() == nil {
 		return join.Errors(err, next.Discard())
 	}
 	if err != nil {
 		return e.fail("seal log segment", err)
+	}
+	if err := e.confirmOwner(); err != nil {
+		return err
 	}
 	e.noteDurable(end.LastSeq)
 	seg, err := next.Begin(e.databaseID(), end)
@@ -347,6 +357,7 @@ func (w writer) Sync() error {
 	if err := w.syncLog(); err != nil {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	}
+	w.confirmed = true
 	return nil
 }
 
@@ -366,10 +377,11 @@ func (w writer) Publish(last key.SeqNum) {
 	if w.opts.Retain > 0 {
 		w.notePast(last)
 	}
-	if seg := w.segment.Load(); seg.Synced() < seg.Size() {
-		w.noteUnsynced(seg)
-	} else {
+	if w.confirmed {
+		w.confirmed = false
 		w.noteDurable(last)
+	} else { // though a sync beside it may have covered it: whether the mark stood after that is not known here
+		w.noteUnsynced(w.segment.Load())
 	}
 }
 

@@ -34,6 +34,8 @@ var children = map[string]func(dir string) error{
 	"read-only":  openOnReadOnlyMount,
 	"file size":  writeOverFileLimit,
 	"files":      runOutOfDescriptors,
+	"two mounts": twoMounts,
+	"write on":   writeOn,
 }
 
 func TestMain(m *testing.M) {

@@ -3,7 +3,7 @@
 //
 //	LOCK              held by the process that has the database open
 //	CURRENT           names the manifest in force
-//	CURRENT.tmp       the next CURRENT before its rename
+//	CURRENT-8161727   the next CURRENT before its rename; the number is chance
 //	MANIFEST-000007   edits of the set of tables
 //	000012.wal        a segment of the write-ahead log
 //	000013.tbl        an immutable table
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// Num numbers manifests, log segments and tables. One counter serves all three; a number is never used while a file
+// Num numbers manifests, log segments and tables. One counter serves all three (NextCurrent is not counted); a number is never used while a file
 // with that number is there or named by the manifest.
 type Num uint64
 
@@ -26,21 +26,21 @@ const (
 	Unknown Kind = iota // not a name of ours: never touched, never deleted
 	Lock
 	Current
-	CurrentTemp
+	NextCurrent
 	Manifest
 	Log
 	Table
 )
 
-// Make returns the name of the file of the given kind. num matters for manifests, logs and tables only.
+// Make returns the name of the file of the given kind. num does not matter for LOCK and CURRENT.
 func Make(kind Kind, num Num) string {
 	switch kind {
 	case Lock:
 		return "LOCK"
 	case Current:
 		return "CURRENT"
-	case CurrentTemp:
-		return "CURRENT.tmp"
+	case NextCurrent:
+		return fmt.Sprintf("CURRENT-%06d", num)
 	case Manifest:
 		return fmt.Sprintf("MANIFEST-%06d", num)
 	case Log:
@@ -58,12 +58,12 @@ func Parse(name string) (Kind, Num) {
 		return Lock, 0
 	case "CURRENT":
 		return Current, 0
-	case "CURRENT.tmp":
-		return CurrentTemp, 0
 	}
 	kind, digits := Unknown, ""
 	if rest, ok := strings.CutPrefix(name, "MANIFEST-"); ok {
 		kind, digits = Manifest, rest
+	} else if rest, ok := strings.CutPrefix(name, "CURRENT-"); ok {
+		kind, digits = NextCurrent, rest
 	} else if rest, ok := strings.CutSuffix(name, ".wal"); ok {
 		kind, digits = Log, rest
 	} else if rest, ok := strings.CutSuffix(name, ".tbl"); ok {

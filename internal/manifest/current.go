@@ -17,14 +17,18 @@ import (
 // ErrNotDatabase is what errors.Is finds when the directory holds files of another program under our names.
 var ErrNotDatabase = errors.New("not a Lightning DB database")
 
-const nameCurrent, nameCurrentTemp = "CURRENT", "CURRENT.tmp"
+const nameCurrent = "CURRENT"
 
-// setCurrent makes manifest num of database db the one in force.
-func setCurrent(fs vfs.FS, db [16]byte, num filename.Num) error {
-	if err := fs.Remove(nameCurrentTemp); err != nil && !vfs.IsNotExist(err) {
-		return err
-	}
-	f, err := fs.Create(nameCurrentTemp)
+// InForce is the number of the manifest that CURRENT names. The error satisfies vfs.IsNotExist if there is no CURRENT.
+func InForce(fs vfs.FS) (filename.Num, error) {
+	_, num, err := readCurrent(fs)
+	return num, err
+}
+
+// setCurrent makes manifest num of database db the one in force. temp numbers the file that is to be CURRENT.
+func setCurrent(fs vfs.FS, db [16]byte, num, temp filename.Num, alone func() error) error {
+	next := filename.Make(filename.NextCurrent, temp)
+	f, err := fs.Create(next)
 	if err != nil {
 		return err
 	}
@@ -35,7 +39,10 @@ func setCurrent(fs vfs.FS, db [16]byte, num filename.Num) error {
 	if err := join.Errors(err, f.Close()); err != nil {
 		return err
 	}
-	err = fs.Rename(nameCurrentTemp, nameCurrent)
+	if err := alone(); err != nil {
+		return err
+	}
+	err = fs.Rename(next, nameCurrent)
 	if err == nil {
 		err = fs.SyncDir()
 	}

@@ -1,6 +1,6 @@
 // Package manifest remembers which tables make up the database, and what else must survive a restart: the first log
 // segment still needed, the next file number, the last sequence number in tables. It owns the bytes of MANIFEST-n and
-// of CURRENT. It opens no table and no log segment, and removes no file but an old CURRENT.tmp.
+// of CURRENT. It opens no table and no log segment, and removes no file.
 //
 // A Version is immutable and safe for concurrent use; a Log is for one goroutine at a time.
 //
@@ -10,7 +10,8 @@
 // snapshot: an edit that makes the version out of nothing. The others (type 2) are edits, see appendEdit.
 //
 // CURRENT is one record.FileHeader, 80 bytes, whose number is that of the manifest in force. It is never
-// written in place: CURRENT.tmp is written and synced, then renamed, then the directory is synced.
+// written in place: CURRENT-r, where r is a number of chance, is written and synced, then renamed, then the
+// directory is synced. Whoever opens the database for writing removes what he finds of these before he reads CURRENT.
 //
 // # After a crash
 //
@@ -51,15 +52,27 @@ type Log struct {
 	buf []byte
 }
 
+// Switch is how a new manifest comes into force where another writer may be about to do the same.
+type Switch struct {
+	// Temp is a number of chance. No other file that was ever to be CURRENT may have had it, so that a rename that comes late
+	// finds only its own.
+	Temp filename.Num
+
+	// Alone is asked immediately before the rename. Its error is that of Create.
+	Alone func() error
+}
+
 // Create writes manifest num with v as its snapshot and, once that is durable, makes it the one in force. Then the
 // switch is durable too, and the manifest before can be removed. After an error that matches ErrUndecided either may be in
 // force; after any other the one before still is.
-func Create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
+//
+// The file that is renamed to CURRENT has the number o.Temp.
+func Create(fs vfs.FS, num filename.Num, v *Version, o Switch) (*Log, error) {
 	l, err := create(fs, num, v)
 	if err != nil {
 		return nil, fmt.Errorf("create manifest %d: %w", num, err)
 	}
-	if err := setCurrent(fs, v.DatabaseID, num); err != nil {
+	if err := setCurrent(fs, v.DatabaseID, num, o.Temp, o.Alone); err != nil {
 		return nil, join.Errors(fmt.Errorf("switch to manifest %d: %w", num, err), l.Close())
 	}
 	return l, nil

@@ -27,6 +27,9 @@ import (
 
 var testDB = [16]byte{0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 
+// alone is how a writer without company switches.
+var alone = Switch{Temp: 8161727, Alone: func() error { return nil }}
+
 func must[T any](t testing.TB, v T, err error) T {
 	t.Helper()
 	if err != nil {
@@ -79,7 +82,7 @@ func history(t testing.TB, edits []*Edit) []*Version {
 
 // writeSample writes a manifest with the sample edits and returns where each record ends.
 func writeSample(t testing.TB, dir vfs.FS, num filename.Num) (ends []int64) {
-	l, err := Create(dir, num, emptyVersion())
+	l, err := Create(dir, num, emptyVersion(), alone)
 	must(t, l, err)
 	ends = append(ends, l.Size())
 	for _, e := range sampleEdits() {
@@ -103,7 +106,7 @@ func TestRecover_returnsWhatWasAppended(t *testing.T) {
 	if diff := cmp.Diff(want, v); diff != "" {
 		t.Errorf("recovered (-want +got)\n%s", diff)
 	}
-	l, err := Create(dir, 12, v)
+	l, err := Create(dir, 12, v, alone)
 	must(t, l, err)
 	again, num, err := Recover(dir)
 	if err != nil || num != 12 {
@@ -401,7 +404,7 @@ func rewrite(data []byte, change func([]byte)) []byte {
 func TestRecover_withoutCurrent(t *testing.T) {
 	manifestOnly := func(t *testing.T, v *Version) []byte {
 		dir := memfs.NewVolatile()
-		l, err := Create(dir, 1, v)
+		l, err := Create(dir, 1, v, alone)
 		must(t, l, err)
 		return recordtest.Contents(t, dir)["MANIFEST-000001"]
 	}
@@ -423,7 +426,7 @@ func TestRecover_withoutCurrent(t *testing.T) {
 		"nothing":       {nil, ErrNoDatabase},
 		"foreign files": {recordtest.Dir{"notes.txt": []byte("x"), "LOCK": nil}, ErrNoDatabase},
 		"interrupted": {recordtest.Dir{
-			"MANIFEST-000001": manifestOnly(t, emptyVersion()), "000002.wal": segment(t, 0), "CURRENT.tmp": nil,
+			"MANIFEST-000001": manifestOnly(t, emptyVersion()), "000002.wal": segment(t, 0), "CURRENT-8161727": nil,
 		}, ErrNoDatabase},
 		"interrupted earlier": {recordtest.Dir{
 			"MANIFEST-000001": nil, "000002.wal": bytes.Repeat([]byte{9}, 5000),
@@ -470,7 +473,7 @@ func TestAppend_fullDiskLeavesTheEditOut(t *testing.T) {
 	for kept := range size {
 		dir := memfs.New()
 		full := errfs.New(dir)
-		l, err := Create(full, 1, emptyVersion())
+		l, err := Create(full, 1, emptyVersion(), alone)
 		must(t, l, err)
 		must(t, l, l.Append(edits[0]))
 		full.SetRules(errfs.On(errfs.Write).Times(1).Short(kept, syscall.ENOSPC))
@@ -495,13 +498,13 @@ func TestManifest_survivesPowerCutsAnywhere(t *testing.T) {
 	edits := sampleEdits()
 	versions := history(t, edits)
 	run := func(dir vfs.FS) (acked, tried int, err error) { // indexes into versions; -1 for none
-		l, err := Create(dir, 1, versions[0])
+		l, err := Create(dir, 1, versions[0], alone)
 		if err != nil {
 			return -1, 0, err
 		}
 		for i, e := range edits {
 			if i == 2 {
-				if l, err = Create(dir, 7, versions[i]); err != nil {
+				if l, err = Create(dir, 7, versions[i], alone); err != nil {
 					return i, i, err
 				}
 				if err := errors.Join(dir.Remove("MANIFEST-000001"), dir.SyncDir()); err != nil {

@@ -364,6 +364,126 @@ var readerMutants = []Mutant{
 		Quick:   true,
 	},
 
+	// Writers past the lock.
+	{
+		Name:   "a sync is believed without looking for a newcomer",
+		Breaks: "a commit is acknowledged that the newcomer has not read",
+		Changes: []Change{{"internal/engine/write.go", `	if err := e.confirmOwner(); err != nil {
+		return err
+	}
+	e.noteDurable(published)`,
+			`	e.noteDurable(published)`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "an edit is believed without looking for a newcomer",
+		Breaks: "an ingest is acknowledged, or a log removed, by an edit that the newcomer has not read",
+		Changes: []Change{{"internal/engine/background.go", `	return e.confirmOwner()
+}`,
+			`	return nil
+}`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "files are removed without looking for a newcomer",
+		Breaks: "the newcomer misses what it has read the name of",
+		Changes: []Change{{"internal/engine/background.go", `	if len(obsolete) > 0 {
+`,
+			`	if len(obsolete) < 0 {
+`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "CURRENT is switched without looking for a newcomer",
+		Breaks: "the manifest of a writer whose time is over comes into force",
+		Changes: []Change{{"internal/manifest/current.go", `	if err := alone(); err != nil {
+		return err
+	}
+	err = fs.Rename`,
+			`	err = fs.Rename`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "a newcomer leaves the CURRENT that another is about to rename",
+		Breaks: "a late rename puts an old manifest into force",
+		Changes: []Change{{"internal/engine/takeover.go", `kind != filename.NextCurrent {`,
+			`kind != filename.NextCurrent || true {`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "a newcomer reads before it writes its mark",
+		Breaks: "what is acknowledged in between is not found",
+		Changes: []Change{{"internal/engine/recover.go", `	if !e.opts.ReadOnly {
+		if err := e.claim(); err != nil {
+			return err
+		}
+	}
+	version, manifestNum, err := manifest.Recover(e.fs)
+`,
+			`	version, manifestNum, err := manifest.Recover(e.fs)
+	if !e.opts.ReadOnly {
+		if err := e.claim(); err != nil {
+			return err
+		}
+	}
+`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "the next CURRENT has a name that another writer may use",
+		Breaks: "a writer renames the file of another",
+		Changes: []Change{{"internal/manifest/current.go", `	next := filename.Make(filename.NextCurrent, temp)
+`,
+			`	next := filename.Make(filename.NextCurrent, num)
+	_ = fs.Remove(next)
+`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "a used log segment takes its name from whoever has it",
+		Breaks: "the active segment of the newcomer is replaced",
+		Changes: []Change{{"internal/wal/segment.go", `	reserved, err := b.fs.Create(b.name)
+	if err != nil {
+		return err
+	}
+	if err = reserved.Close(); err == nil {
+		err = b.fs.Rename(from, b.name)
+	}
+`,
+			`	err := b.fs.Rename(from, b.name)
+`}},
+		Killer: test("wal", "TestReuse_takesNobodysName"),
+		Quick:  true,
+	},
+	{
+		Name:   "the mark is looked for in a file that was opened long ago, where reads lag",
+		Breaks: "over FUSE the newcomer is never seen",
+		Changes: []Change{{"internal/owner/owner.go", `	if m.fs.ReadsLag() {
+		return m.Named()
+	}
+`,
+			``}},
+		Killer: test("owner", "TestMark_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "the end of a writer is written over the mark of another",
+		Breaks: "the newcomer stops for nothing",
+		Changes: []Change{{"internal/owner/owner.go", `	if stands, _ := m.Stands(); stands {
+`,
+			`	if _, err := m.Stands(); m != nil || err == nil {
+`}},
+		Killer: test("owner", "TestMark_.*"),
+		Quick:  true,
+	},
+
 	// Rows.
 	{
 		Name:    "a commit does not tell the row cache",
@@ -404,3 +524,6 @@ var readerMutants = []Mutant{
 		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced|TestWatchAll_.*"),
 	},
 }
+
+// takeover is the test of several writers, in enough games that every hole is met.
+var takeover = Check{Package: "./internal/engine", Run: "^TestTakeover_losesNothingAcknowledged$", Flags: "-takeover.runs=4000"}

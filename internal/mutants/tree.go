@@ -81,9 +81,9 @@ var treeMutants = []Mutant{
 	{
 		Name:   "CURRENT is removed before its successor is in place",
 		Breaks: "a crash in between leaves a database without CURRENT",
-		Changes: []Change{{"internal/manifest/current.go", `	err = fs.Rename(nameCurrentTemp, nameCurrent)`,
+		Changes: []Change{{"internal/manifest/current.go", `	err = fs.Rename(next, nameCurrent)`,
 			`	_ = fs.Remove(nameCurrent)
-	err = fs.Rename(nameCurrentTemp, nameCurrent)`}},
+	err = fs.Rename(next, nameCurrent)`}},
 		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
@@ -106,11 +106,11 @@ var treeMutants = []Mutant{
 	{
 		Name:   "an old manifest is removed before the new one is in force",
 		Breaks: "a crash in between leaves no manifest",
-		Changes: []Change{{"internal/engine/background.go", `	log, err := manifest.Create(e.fs, num, version)`,
+		Changes: []Change{{"internal/engine/background.go", `	log, err := manifest.Create(e.fs, num, version, manifest.Switch{`,
 			`	if e.manifest != nil {
 		_ = e.fs.Remove(filename.Make(filename.Manifest, e.manifest.Num()))
 	}
-	log, err := manifest.Create(e.fs, num, version)`}},
+	log, err := manifest.Create(e.fs, num, version, manifest.Switch{`}},
 		Killer: test("engine", "TestManifest_takeoverSurvivesPowerCutsAnywhere"),
 	},
 	{
@@ -159,12 +159,12 @@ var treeMutants = []Mutant{
 		Name:   "a segment is removed before the edit is durable",
 		Breaks: "a crash in between loses the commits of a memtable",
 		Changes: []Change{{"internal/engine/background.go", `	if err := e.appendEdit(edit, next); err != nil {
-		if errors.Is(`, `	e.mu.Lock()
+		if passes(`, `	e.mu.Lock()
 	e.retireLogsLocked(next.LogStart)
 	e.mu.Unlock()
 	_, _ = e.CleanStep()
 	if err := e.appendEdit(edit, next); err != nil {
-		if errors.Is(`}},
+		if passes(`}},
 		Killer: crash("log-deletion"),
 	},
 	{
@@ -228,7 +228,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "the tables of an edit that failed are removed",
 		Breaks: "the edit may be in the manifest, and then names tables that are gone",
-		Changes: []Change{{"internal/engine/background.go", `		if errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil {`,
+		Changes: []Change{{"internal/engine/background.go", `		if passes(err) && e.failed.Load() == nil {`,
 			`		if errors.Is(err, vfs.ErrNoSpace) {`}},
 		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
 	},

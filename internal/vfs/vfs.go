@@ -46,6 +46,10 @@ type FS interface {
 	// FreeBytes is the space left for this process's files on the medium, in bytes.
 	FreeBytes() (uint64, error)
 
+	// ReadsLag reports whether an open file may show old bytes after somebody else has written to it and closed it, as
+	// over FUSE or a network. A file that is opened after that shows them.
+	ReadsLag() bool
+
 	// Path names the directory in messages.
 	Path() string
 

@@ -102,11 +102,7 @@ func (w *window) close() {
 // writesInPlace reports whether f lies on a file system of which it is known that a block that was written once is
 // written again where it is.
 func writesInPlace(f *os.File) bool {
-	var st unix.Statfs_t
-	if err := withDescriptor(f, func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
-		return false
-	}
-	switch int64(st.Type) {
+	switch fileSystem(f) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
 		return true
 	}

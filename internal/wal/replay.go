@@ -109,13 +109,10 @@ const (
 	foreign                    // the header of another segment, or of another database
 )
 
-// open calls fn while r.reader reads segment num.
+// open calls fn while r.reader reads segment num. The error satisfies vfs.IsNotExist if there is no such file.
 func (r *replayer) open(num filename.Num, fn func(s *segment) error) (err error) {
 	s := &segment{num: num, name: filename.Make(filename.Log, num)}
 	f, err := r.fs.Open(s.name)
-	if vfs.IsNotExist(err) {
-		return corrupt.New(s.name, -1, "the segment is needed but missing")
-	}
 	if err != nil {
 		return fmt.Errorf("replay log: %w", err)
 	}
@@ -150,7 +147,7 @@ func (r *replayer) replaySegment(num filename.Num) error {
 		return corrupt.New(filename.Make(filename.Log, r.prev.Num), -1, "its seal names segment %d as the next", num)
 	}
 	r.visited, r.next = append(r.visited, num), 0
-	return r.open(num, func(s *segment) error {
+	err := r.open(num, func(s *segment) error {
 		switch {
 		case s.state == foreign:
 			return corrupt.New(s.name, 0, "it holds segment %d of database %x", s.header.Num, s.header.DB)
@@ -166,6 +163,10 @@ func (r *replayer) replaySegment(num filename.Num) error {
 		r.report.Segments++
 		return r.replayRecords(s)
 	})
+	if vfs.IsNotExist(err) {
+		return corrupt.New(filename.Make(filename.Log, num), -1, "the segment is needed but missing")
+	}
+	return err
 }
 
 // replayRecords replays the records of s up to its end.
@@ -272,7 +273,8 @@ func (r *replayer) reportTorn(s *segment, off, end int64, problem string) error 
 	return nil
 }
 
-// checkOthers checks the segments that the chain did not lead to. None of them can have been used.
+// checkOthers checks the segments that the chain did not lead to. None of them can have been used. One that is gone since
+// the directory was listed was removed by a writer whose time is over, as unused.
 func (r *replayer) checkOthers() error {
 	nums := slices.Clone(r.o.Segments)
 	slices.SortFunc(nums, cmp.Compare) // not slices.Sort: the memtable has SortFunc of numbers in every program already
@@ -280,7 +282,7 @@ func (r *replayer) checkOthers() error {
 		if num < r.o.Start || slices.Contains(r.visited, num) {
 			continue
 		}
-		if err := r.open(num, r.checkUnused); err != nil {
+		if err := r.open(num, r.checkUnused); err != nil && !vfs.IsNotExist(err) {
 			return err
 		}
 	}

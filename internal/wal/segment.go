@@ -78,7 +78,8 @@ func (b *Blank) fill(size int64) error {
 
 // Reuse is Prepare with the file of segment old, which nothing will ever read again: the manifest durably names a later
 // one as the start of the log. What old's records were stays in it. None of them can pass for one of segment num:
-// each names its own. After an error the file has one of the two names or the other, and is of no use.
+// each names its own. After an error the file has one of the two names or the other, and is of no use; after one that
+// matches fs.ErrExist, file num is somebody else's.
 func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 	from := filename.Make(filename.Log, old)
 	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
@@ -87,15 +88,28 @@ func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 		return nil, fmt.Errorf("reuse log segment: %w", err)
 	}
 	if err = b.blank(); err == nil {
-		err = fs.Rename(from, b.name)
-	}
-	if err == nil {
-		err = fs.SyncDir()
+		err = b.takeName(from)
 	}
 	if err != nil {
 		return nil, join.Errors(fmt.Errorf("reuse log segment %s: %w", from, err), b.f.Close())
 	}
 	return b, nil
+}
+
+// takeName gives the file its new name, durably, and takes that away from nobody: it creates an empty file of that name
+// first, which fails if there is one, and renames over that.
+func (b *Blank) takeName(from string) error {
+	reserved, err := b.fs.Create(b.name)
+	if err != nil {
+		return err
+	}
+	if err = reserved.Close(); err == nil {
+		err = b.fs.Rename(from, b.name)
+	}
+	if err == nil {
+		err = b.fs.SyncDir()
+	}
+	return err
 }
 
 // blank overwrites the header of a segment that was, durably: a seal may name the file before it has another. The zeros

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"testing"
 
@@ -215,5 +216,30 @@ func TestReplay_refusesForeignLogs(t *testing.T) {
 		if !errors.Is(err, record.ErrVersionTooNew) {
 			t.Errorf("header field at %d: %v", field, err)
 		}
+	}
+}
+
+// Another writer's segment, which has the number that this one thinks is free, would be replaced.
+func TestReuse_takesNobodysName(t *testing.T) {
+	dir := memfs.NewVolatile()
+	for _, num := range []filename.Num{1, 2} {
+		seg, err := Create(dir, num, [16]byte{1}, Root(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := seg.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Reuse(dir, 1, 2); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Reuse with the number of a segment that is there = %v", err)
+	}
+	f, err := dir.Open(filename.Make(filename.Log, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var magic [8]byte
+	if _, err := f.ReadAt(magic[:], 0); err != nil || magic == [8]byte{} {
+		t.Errorf("segment 2 begins with %q, %v", magic, err)
 	}
 }

@@ -92,6 +92,7 @@ func (d Dir) Remove(string) error                          { return fs.ErrPermis
 func (d Dir) Rename(string, string) error                  { return fs.ErrPermission }
 func (d Dir) SyncDir() error                               { return fs.ErrPermission }
 func (d Dir) Lock(string, vfs.LockMode) (io.Closer, error) { return nil, fs.ErrPermission }
+func (d Dir) ReadsLag() bool                               { return false }
 func (d Dir) FreeBytes() (uint64, error)                   { return 0, fs.ErrPermission }
 
 // file is an open file of a Dir.

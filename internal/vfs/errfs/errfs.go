@@ -268,6 +268,9 @@ func (f *FS) SyncDir() error {
 	return f.run(Op{Kind: SyncDir}, func(*Rule) error { return f.inner.SyncDir() })
 }
 
+// ReadsLag implements vfs.FS. It is no call: it asks nothing of the directory.
+func (f *FS) ReadsLag() bool { return f.inner.ReadsLag() }
+
 // FreeBytes implements vfs.FS.
 func (f *FS) FreeBytes() (free uint64, err error) {
 	err = f.run(Op{Kind: FreeBytes}, func(*Rule) (err error) {

@@ -304,6 +304,9 @@ func (f *FS) SyncDirAsOf(ops int) error {
 	return nil
 }
 
+// ReadsLag implements vfs.FS.
+func (f *FS) ReadsLag() bool { return false }
+
 // FreeBytes implements vfs.FS.
 func (f *FS) FreeBytes() (uint64, error) {
 	f.mu.RLock()
