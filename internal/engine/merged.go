@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
+	"lightningdb/internal/memtable"
 	"lightningdb/internal/operand"
 )
 
@@ -18,10 +19,16 @@ type merged struct {
 	limit   int    // a put of more bytes is ErrTooLong, and not read
 	most    int    // and so are operands that take more bytes
 	chain   operand.Chain
-	value   []byte // of the put that the operands stand upon
+	value   []byte // of the put that the operands stand upon, or what an operand leads to
 	present bool
 	err     error
+
+	newest memtable.Version // of the operands, if that is in a memtable
+	taken  int              // how many operands
 }
+
+// worthTelling is from how many operands on other readers are told what the newest leads to.
+const worthTelling = 16
 
 // mergedReads keeps the memory of such reads.
 var mergedReads = sync.Pool{New: func() any { return new(merged) }}
@@ -44,6 +51,9 @@ func (e *Engine) getMerged(v *view, dst, user []byte, hash uint64, seq key.SeqNu
 		return dst, false, fmt.Errorf("get: %w", err)
 	}
 	m.value = value
+	if m.taken >= worthTelling && m.newest.Exists() {
+		m.newest.LeadsTo(hash, value)
+	}
 	return append(dst, value...), true, nil
 }
 
@@ -60,6 +70,7 @@ func (m *merged) recycle() {
 		m.value = nil
 	}
 	m.value, m.present, m.err = m.value[:0], false, nil
+	m.newest, m.taken = memtable.Version{}, 0
 	mergedReads.Put(m)
 }
 
@@ -74,7 +85,14 @@ func (m *merged) collect(e *Engine, v *view, user []byte, hash uint64, seq key.S
 // do.
 func (m *merged) takeFromMemory(mems []*memRef, user []byte, hash uint64, seq key.SeqNum) bool {
 	for _, mem := range mems {
+		known, value := mem.Known(hash)
 		for version := mem.Find(user, hash, seq); version.Exists(); version = version.Older() {
+			if version == known {
+				return m.take(key.MakeTrailer(version.Trailer().Seq(), key.KindPut), value)
+			}
+			if m.taken == 0 {
+				m.newest = version
+			}
 			if m.take(version.Trailer(), version.Value()) {
 				return true
 			}
@@ -94,6 +112,7 @@ func (m *merged) takeFromTables(e *Engine, runs []run, user []byte, hash uint64,
 // take takes a version. It reports whether nothing older matters.
 func (m *merged) take(t key.Trailer, value []byte) bool {
 	if t.Kind() == key.KindMerge {
+		m.taken++
 		if m.err = m.chain.Push(t.Seq(), value); m.err == nil && m.chain.Size() > m.most {
 			m.err = operand.ErrTooLong
 		}

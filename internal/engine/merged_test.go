@@ -377,6 +377,98 @@ func TestCompactStep_endsOverWhatCannotBeFolded(t *testing.T) {
 	}
 }
 
+// A long row that is merged into and read in turn would be made from the beginning by each read: a thousand of both
+// would take half a million calls of the merge function.
+func TestGet_foldsOperandsOnce(t *testing.T) {
+	const merges = 1000
+	var c countedMerge
+	e := openCounted(t, &c)
+	defer e.Close()
+	want := make([]byte, 10_000)
+	put(t, e, "k", string(want))
+	var old []*Snapshot
+	for i := range merges {
+		n := operand.AppendInt64(nil, int64(i))
+		mergeInto(t, e, operand.User, "k", n)
+		want, _ = xored(nil, want, n)
+		if i%100 == 50 {
+			old = append(old, e.Snapshot())
+			if i%200 == 50 {
+				mustFlush(t, e) // which makes a put of it
+			}
+		}
+		if v, _, err := e.Get(nil, []byte("k"), Latest); err != nil || !bytes.Equal(v, want) {
+			t.Fatalf("after %d merges: %x, %v; want %x", i+1, v[:min(8, len(v))], err, want[:8])
+		}
+	}
+	if calls := c.calls.Load(); calls > merges*worthTelling {
+		t.Errorf("%d calls for %d merges and as many reads", calls, merges)
+	}
+	for i, s := range old {
+		want := make([]byte, 10_000)
+		for n := range 100*i + 51 {
+			want, _ = xored(nil, want, operand.AppendInt64(nil, int64(n)))
+		}
+		if v, _, err := s.Get(nil, []byte("k")); err != nil || !bytes.Equal(v, want) {
+			t.Errorf("snapshot %d: %x, %v; want %x", i, v[:min(8, len(v))], err, want[:8])
+		}
+		s.Close()
+	}
+}
+
+// A reader that is told what an operand of another state leads to would see a row that goes backward, or one that was
+// never there.
+func TestGet_ofALongCounterNeverGoesBack(t *testing.T) {
+	count := func(_, old, argument []byte) ([]byte, error) {
+		value := bytes.Clone(old)
+		n, _ := operand.Int64(value[len(value)-8:])
+		by, _ := operand.Int64(argument)
+		return operand.AppendInt64(value[:len(value)-8], n+by), nil
+	}
+	e, err := Open(Options{FS: memfs.NewVolatile(), MemoryLimit: MinMemoryLimit, Merge: count})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	put(t, e, "n", string(make([]byte, 1000)))
+	const merges = 3000
+	var readers sync.WaitGroup
+	done := make(chan struct{})
+	for range 3 {
+		readers.Go(func() {
+			for last := int64(0); ; {
+				v, _, err := e.Get(nil, []byte("n"), Latest)
+				if err != nil || len(v) != 1000 {
+					t.Errorf("%d bytes, %v", len(v), err)
+					return
+				}
+				n, _ := operand.Int64(v[992:])
+				if n < last || n > merges {
+					t.Errorf("%d after %d", n, last)
+					return
+				}
+				last = n
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range merges {
+		mergeInto(t, e, operand.User, "n", operand.AppendInt64(nil, 1))
+		if i%500 == 499 {
+			mustFlush(t, e)
+		}
+	}
+	close(done)
+	readers.Wait()
+	if v, _, err := e.Get(nil, []byte("n"), Latest); err != nil || len(v) != 1000 || v[992] != byte(merges&0xff) {
+		t.Errorf("in the end %x, %v", v[min(992, len(v)):], err)
+	}
+}
+
 // A reader that met operands of one state and the value of another would see a counter that goes backward.
 func TestGet_ofACounterNeverGoesBack(t *testing.T) {
 	e, err := Open(Options{FS: memfs.NewVolatile(), MemoryLimit: MinMemoryLimit})

@@ -42,6 +42,8 @@ type Table struct {
 	folded   []byte        // the writer's room for a folded value
 	chain    operand.Chain // the writer's room for operands
 	promised room          // what Fits promised and Apply has not used; the writer's
+
+	known known // what readers have found out
 }
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
@@ -87,6 +89,7 @@ func (m *Table) clear() {
 	m.arena.next = m.index.size()
 	m.resetTree()
 	m.promised = room{}
+	m.known.forget()
 	m.count.Store(0)
 	m.used.Store(int64(m.arena.next))
 }

@@ -188,6 +188,39 @@ var mergeMutants = []Mutant{
 		Quick:  true,
 	},
 	{
+		Name:   "what an operand leads to is taken for what a newer one does",
+		Breaks: "a row shows an earlier state",
+		Changes: []Change{{"internal/engine/merged.go", `			if version == known {
+`, `			if known.Exists() && version.Trailer() >= known.Trailer() {
+`}},
+		Killer: test("engine", "TestGet_foldsOperandsOnce"),
+	},
+	{
+		Name:   "what an operand leads to is told under the wrong one",
+		Breaks: "a row shows what was merged into it twice",
+		Changes: []Change{{"internal/engine/merged.go", `			if m.taken == 0 {
+				m.newest = version
+			}
+`, `			m.newest = version
+`}},
+		Killer: test("engine", "TestGet_foldsOperandsOnce"),
+	},
+	{
+		Name:   "readers do not tell each other what they have folded",
+		Breaks: "a row that is merged into and read in turn is made from the beginning each time",
+		Changes: []Change{{"internal/engine/merged.go", `	if m.taken >= worthTelling && m.newest.Exists() {`,
+			`	if m.taken >= worthTelling && !m.newest.Exists() {`}},
+		Killer: test("engine", "TestGet_foldsOperandsOnce"),
+	},
+	{
+		Name:   "a memtable that is used again knows what its former operands led to",
+		Breaks: "a row has the value of another",
+		Changes: []Change{{"internal/memtable/table.go", `	m.known.forget()
+`, ``}},
+		Killer: test("memtable", "TestReset_forgetsWhatWasKnown"),
+		Quick:  true,
+	},
+	{
 		Name:   "a batch in the log may hold any operand",
 		Breaks: "damage that passed for a merge makes its key unreadable, and stops compactions",
 		Changes: []Change{{"internal/batch/batch.go", `	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {`,
