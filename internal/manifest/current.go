@@ -108,7 +108,7 @@ func decodeCurrent(data []byte) (db [16]byte, num filename.Num, err error) {
 		return db, 0, fmt.Errorf("%w: CURRENT says %q, as another program would write it", ErrNotDatabase, data)
 	case errors.Is(err, record.ErrBadHeader) || err == nil && len(data) != record.FileHeaderSize:
 		return db, 0, corrupt.New(nameCurrent, 0,
-			"it does not name a manifest; restore a backup, or salvage the tables into a new directory")
+			"it does not name a manifest; use an earlier copy of the directory")
 	case err != nil:
 		return db, 0, fmt.Errorf("%s: %w", nameCurrent, err)
 	case h.Extra != [36]byte{} || !bytes.Equal(data, encodeBytes(h.DB, h.Num)):

@@ -45,7 +45,7 @@ func Recover(fs vfs.FS) (*Version, filename.Num, error) {
 	v, err := readManifest(fs, num, db)
 	if vfs.IsNotExist(err) {
 		err = corrupt.New(filename.Make(filename.Manifest, num), -1,
-			"CURRENT names it, but it is missing; restore a backup, or salvage the tables into a new directory")
+			"CURRENT names it, but it is missing; use an earlier copy of the directory")
 	}
 	if err != nil {
 		return nil, 0, err
@@ -192,7 +192,7 @@ func withoutCurrent(fs vfs.FS) error {
 		}
 		if used {
 			return corrupt.New(nameCurrent, -1,
-				"it is missing, but %s holds data; restore CURRENT from a backup, or salvage into a new directory", name)
+				"it is missing, but %s holds data; use an earlier copy of the directory", name)
 		}
 		none.Leftovers = append(none.Leftovers, name)
 	}

@@ -22,15 +22,17 @@ import (
 
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/interrupt"
+	"lightningdb/cmd/internal/progress"
 )
 
 // Env is the world a command runs in, so that a test can be one.
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	StdinTerminal  bool // somebody types Stdin
-	StdoutTerminal bool // somebody looks at Stdout
-	StderrTerminal bool // somebody looks at Stderr: progress may be drawn there
+	StdinTerminal  bool       // somebody types Stdin
+	StdoutTerminal bool       // somebody looks at Stdout
+	StderrTerminal bool       // somebody looks at Stderr: progress may be drawn there
+	Columns        func() int // measures the width of that terminal; nil, or a result of 0, if it does not say it
 	Getenv         func(string) string
 }
 
@@ -39,7 +41,8 @@ func Main(run func(ctx context.Context, env Env) int) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, Env{Stdin: os.Stdin, Stdout: interrupt.Writer(ctx, os.Stdout), Stderr: os.Stderr, Getenv: os.Getenv,
-		StdinTerminal: isTerminal(os.Stdin), StdoutTerminal: isTerminal(os.Stdout), StderrTerminal: isTerminal(os.Stderr)})
+		StdinTerminal: isTerminal(os.Stdin), StdoutTerminal: isTerminal(os.Stdout), StderrTerminal: isTerminal(os.Stderr),
+		Columns: func() int { return columns(os.Stderr) }})
 }
 
 // isTerminal reports whether file is a character device other than the null device.
@@ -87,12 +90,12 @@ func (a *App) DefineFlags(f *flag.FlagSet) {
 	f.Var(&a.MemoryLimit, "memory-limit", "`SIZE` of the memory the database may use, like 256MiB; at least 10MiB")
 }
 
-// ProgressOut is where progress is drawn, or nil.
-func (a *App) ProgressOut() io.Writer {
-	if a.StderrTerminal && !a.Quiet && !a.JSON {
-		return a.Stderr
+// Screen is where progress is drawn, or nil.
+func (a *App) Screen() *progress.Screen {
+	if !a.StderrTerminal || a.Quiet || a.JSON || a.Getenv("TERM") == "dumb" {
+		return nil
 	}
-	return nil
+	return &progress.Screen{Out: a.Stderr, Columns: a.Columns}
 }
 
 // Story is where long commands tell what they do, for people.

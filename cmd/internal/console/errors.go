@@ -64,7 +64,8 @@ var interrupted = Class{context.Canceled, ExitInterrupted, "interrupted",
 var classes = []Class{
 	{errUsage, ExitUsage, "usage", "see `help`"},
 	{lightningdb.ErrLocked, ExitLocked, "locked", "close the other program, or wait until it is done"},
-	{lightningdb.ErrCorrupt, ExitCorrupt, "corruption", "keep a copy of the directory and restore a backup"},
+	{lightningdb.ErrCorrupt, ExitCorrupt, "corruption", "copy the directory before anything else, and look at its disk; " +
+		"`lightning verify` lists the damage, `lightning export` of ranges beside it saves the rest; else use an earlier copy or export"},
 	{lightningdb.ErrNoSpace, ExitNoSpace, "no-space", "free some space and run it again"},
 	{syscall.ENOSPC, ExitNoSpace, "no-space", "free some space and run it again"},
 	{lightningdb.ErrCommitUnknown, ExitFailure, "commit-unknown", "mend the cause, then read what is there and run it again"},
@@ -124,5 +125,14 @@ func (a *App) fail(ctx context.Context, err error, args []string) int {
 	return c.Code
 }
 
-// OneLine makes one line of a joined or otherwise long message.
-func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// OneLine makes one line of a joined or otherwise long message. What it says twice it says once.
+func OneLine(text string) string {
+	var parts []string
+	for line := range strings.Lines(text) {
+		line = strings.Join(strings.Fields(line), " ")
+		if line != "" && !slices.Contains(parts, line) {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,6 +1,6 @@
 // Package progress keeps one line of a terminal up to date while something long runs: how far it is, how fast it goes,
 // and how long it will still take. It owns one goroutine per line, which Stop ends. Where the output is no terminal,
-// the caller starts a line on a nil writer and nothing happens at all.
+// the caller starts a line on a nil Screen and nothing happens at all.
 package progress
 
 import (
@@ -16,8 +16,28 @@ import (
 // interval is the time between two drawings: five a second.
 const interval = 200 * time.Millisecond
 
-// columns is the width a line is cut to, one less than the usual terminal so that it never wraps.
-const columns = 79
+// usualColumns is the width of a terminal that does not say it.
+const usualColumns = 80
+
+// Screen is a terminal where a line is drawn again and again. It belongs to one Line at a time.
+type Screen struct {
+	Out     io.Writer
+	Columns func() int // measures the width, which may change; nil, or a result of 0, is that of the usual terminal
+}
+
+// Draw replaces what stands in the line. Text that would not fit is cut: in a line that wraps, each drawing would begin a line
+// of its own.
+func (s *Screen) Draw(text string) {
+	columns := 0
+	if s.Columns != nil {
+		columns = s.Columns()
+	}
+	if columns <= 0 {
+		columns = usualColumns
+	}
+	runes := []rune(text)
+	fmt.Fprint(s.Out, "\r\x1b[K"+string(runes[:min(len(runes), columns-1)])) // some wrap when the last column is full
+}
 
 // Sample is how far the work is at one moment. The callback that returns it is called from the line's own goroutine.
 type Sample struct {
@@ -28,7 +48,7 @@ type Sample struct {
 
 // Line is a progress line. Stop must be called once.
 type Line struct {
-	out    io.Writer
+	screen *Screen
 	label  string
 	sample func() Sample
 	start  time.Time
@@ -36,10 +56,10 @@ type Line struct {
 	ended  chan struct{} // closed by the goroutine when it draws no more
 }
 
-// Start begins to draw on out, until Stop. A nil out makes a Line that draws nothing.
-func Start(out io.Writer, label string, sample func() Sample) *Line {
-	l := &Line{out: out, label: label, sample: sample, start: time.Now()}
-	if out == nil {
+// Start begins to draw on screen, until Stop. A nil screen makes a Line that draws nothing.
+func Start(screen *Screen, label string, sample func() Sample) *Line {
+	l := &Line{screen: screen, label: label, sample: sample, start: time.Now()}
+	if screen == nil {
 		return l
 	}
 	l.stop, l.ended = make(chan struct{}), make(chan struct{})
@@ -49,7 +69,7 @@ func Start(out io.Writer, label string, sample func() Sample) *Line {
 
 // Stop ends the drawing and wipes the line, so that what is written next begins at the left edge.
 func (l *Line) Stop() {
-	if l.out == nil {
+	if l.screen == nil {
 		return
 	}
 	close(l.stop)
@@ -63,15 +83,15 @@ func (l *Line) run() {
 	for {
 		select {
 		case <-l.stop:
-			fmt.Fprint(l.out, "\r\x1b[K")
+			l.screen.Draw("")
 			return
 		case now := <-ticker.C:
-			fmt.Fprint(l.out, "\r\x1b[K"+render(l.label, l.sample(), now.Sub(l.start)))
+			l.screen.Draw(render(l.label, l.sample(), now.Sub(l.start)))
 		}
 	}
 }
 
-// render is the line's text, at most columns wide.
+// render is the line's text.
 func render(label string, s Sample, elapsed time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-10s", label)
@@ -84,7 +104,7 @@ func render(label string, s Sample, elapsed time.Duration) string {
 	if left, known := remaining(s, elapsed); known {
 		fmt.Fprintf(&b, ", %s left", left)
 	}
-	return cut(b.String())
+	return b.String()
 }
 
 // remaining extrapolates. It is not known before a second has passed and a hundredth is done.
@@ -94,9 +114,4 @@ func remaining(s Sample, elapsed time.Duration) (time.Duration, bool) {
 	}
 	left := float64(elapsed) * float64(max(0, s.Total-s.Done)) / float64(s.Done)
 	return time.Duration(left).Round(time.Second), true
-}
-
-func cut(s string) string {
-	runes := []rune(s)
-	return string(runes[:min(len(runes), columns)])
 }

@@ -15,7 +15,7 @@ func TestLine_fiveDrawingsASecondThenWiped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		var done atomic.Int64
-		line := Start(&out, "import", func() Sample {
+		line := Start(&Screen{Out: &out}, "import", func() Sample {
 			return Sample{Done: done.Add(10), Total: 1000, Count: done.Load(), Noun: "entries"}
 		})
 		time.Sleep(2*time.Second + time.Millisecond)
@@ -37,19 +37,30 @@ func TestLine_nilWriterIsSilent(t *testing.T) {
 	Start(nil, "x", func() Sample { t.Error("sampled"); return Sample{} }).Stop()
 }
 
-// A line wider than the terminal wraps, and rewriting it then scrolls the screen away.
-func TestRender_neverWiderThanTheTerminal(t *testing.T) {
-	for _, s := range []Sample{
-		{Noun: "entries"},
-		{Done: 1 << 62, Total: 1<<62 + 1, Count: 1 << 62, Noun: strings.Repeat("é", 100)},
-		{Done: 7, Total: 5, Count: 7, Noun: "files"},
-	} {
-		text := render("compaction", s, time.Hour)
-		if n := utf8.RuneCountInString(text); n > columns {
-			t.Errorf("%d columns: %q", n, text)
+// A line wider than the window wraps, and each drawing of it then begins a new line, until the screen is full of them.
+func TestScreen_neverDrawsWiderThanTheWindow(t *testing.T) {
+	for _, columns := range []func() int{nil, func() int { return 0 }, func() int { return 1 }, func() int { return 2 }, func() int { return 30 },
+		func() int { return 500 }} {
+		most := usualColumns - 1
+		if columns != nil && columns() > 0 {
+			most = columns() - 1
 		}
-		if strings.Contains(text, "-") {
-			t.Errorf("negative number in %q", text)
+		for _, s := range []Sample{
+			{Noun: "entries"},
+			{Done: 1 << 62, Total: 1<<62 + 1, Count: 1 << 62, Noun: strings.Repeat("é", 100)},
+			{Done: 7, Total: 5, Count: 7, Noun: "files"},
+		} {
+			var out bytes.Buffer
+			screen := Screen{&out, columns}
+			text := render("compaction", s, time.Hour)
+			screen.Draw(text)
+			got := strings.TrimPrefix(out.String(), "\r\x1b[K")
+			if n := utf8.RuneCountInString(got); n > most || n < min(most, utf8.RuneCountInString(text)) || !strings.HasPrefix(text, got) {
+				t.Errorf("%d of %d columns: %q", n, most, got)
+			}
+			if strings.Contains(got, "-") {
+				t.Errorf("negative number in %q", got)
+			}
 		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/scratch"
 	"lightningdb/internal/join"
 )
@@ -45,7 +46,7 @@ type Config struct {
 	Seed               uint64
 
 	Out      io.Writer           // gets the table, line by line
-	Terminal io.Writer           // where progress is drawn, or nil
+	Terminal *progress.Screen    // where progress is drawn, or nil
 	Bold     func(string) string // makes a title stand out
 
 	// loaded, if not nil, is called once the rows are there, to prove that what is wrong is found.

@@ -54,7 +54,7 @@ type benchOutput struct {
 }
 
 func (a *app) bench(ctx context.Context, c bench.Config) error {
-	c.MemoryLimit, c.Out, c.Terminal, c.Bold = int64(a.MemoryLimit), a.Story(), a.ProgressOut(), a.Bold
+	c.MemoryLimit, c.Out, c.Terminal, c.Bold = int64(a.MemoryLimit), a.Story(), a.Screen(), a.Bold
 	a.tellVersion(c.Out)
 	report, err := bench.Run(ctx, c)
 	if errors.Is(err, bench.ErrWrong) {

@@ -124,14 +124,14 @@ const maxShown = 5
 func (a *app) watch(c *torture.Campaign) {
 	start, drawn := time.Now(), time.Time{}
 	shown := make(map[string]int)
-	if out := a.ProgressOut(); out != nil {
+	if screen := a.Screen(); screen != nil {
 		c.Progress = func(l torture.Level, done, minimum int64) {
 			if now := time.Now(); now.Sub(drawn) > 200*time.Millisecond || done >= minimum {
 				drawn = now
-				fmt.Fprintf(out, "\r\x1b[K%-12s %3d%%  %d of %d %s, %v", l.Name, min(100, done*100/max(minimum, 1)), done,
-					minimum, l.Noun, time.Since(start).Round(time.Second))
+				screen.Draw(fmt.Sprintf("%-12s %3d%%  %d of %d %s, %v", l.Name, min(100, done*100/max(minimum, 1)), done,
+					minimum, l.Noun, time.Since(start).Round(time.Second)))
 				if done >= minimum {
-					fmt.Fprint(out, "\r\x1b[K")
+					screen.Draw("")
 				}
 			}
 		}

@@ -387,28 +387,106 @@ func TestOpen_lockedDatabaseExits4(t *testing.T) {
 	}
 }
 
+// damagedDatabase has two tables, and a damaged byte in each.
+func damagedDatabase(t *testing.T) (dir string, tables []string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "db")
+	for _, key := range []string{"k", "l"} {
+		must(t, "put", dir, key, strings.Repeat("v", 100))
+		must(t, "compact", dir, "--prefix", key)
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(tables) != 2 {
+		t.Fatalf("%q, %v", tables, err)
+	}
+	for i, table := range tables {
+		data, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[20] ^= 1
+		if err := os.WriteFile(table, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tables[i] = filepath.Base(table)
+	}
+	return dir, tables
+}
+
 // Damaged data must never look like missing data, in any command that reads it.
 func TestCorruption_exits5(t *testing.T) {
+	dir, tables := damagedDatabase(t)
+	for _, args := range [][]string{{"get", dir, "k"}, {"scan", dir}, {"count", dir}, {"export", dir, "-"}} {
+		got := lightning(t, "", args...)
+		if got.code != console.ExitCorrupt || got.out != "" || !strings.Contains(got.err, tables[0]) {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+// Whoever mends a disk needs to know each damaged place, and a script must not have to take a sentence apart.
+func TestVerify_listsEveryDamage(t *testing.T) {
+	dir, tables := damagedDatabase(t)
+	got := lightning(t, "", "verify", dir)
+	lines := strings.Split(strings.TrimSuffix(got.out, "\n"), "\n")
+	if got.code != console.ExitCorrupt || len(lines) != 2 || !strings.HasPrefix(lines[0], tables[0]+" is damaged at offset ") ||
+		!strings.HasPrefix(lines[1], tables[1]+" is damaged at offset ") {
+		t.Errorf("%+v", got)
+	}
+	if want := "lightning: verify: 2 damages, in " + tables[0] + ", " + tables[1] + "; "; !strings.HasPrefix(got.err, want) {
+		t.Errorf("the error is %q", got.err)
+	}
+	got = lightning(t, "", "verify", dir, "--json")
+	var result verifyResult
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || result.Tables != 2 || len(result.Damage) != 2 ||
+		result.Damage[1].File != tables[1] || result.Damage[1].Offset != 0 || result.Damage[1].What == "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "CURRENT"), []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got = lightning(t, "", "verify", dir, "--json")
+	result = verifyResult{}
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || len(result.Damage) != 1 || result.Damage[0].File != "CURRENT" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// What verify says it has read is compared with the size of the disk: no table counts twice.
+func TestVerify_countsEachTableOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	must(t, "put", dir, "k", strings.Repeat("v", 100))
 	must(t, "compact", dir)
+	var result verifyResult
+	if err := json.Unmarshal([]byte(must(t, "verify", dir, "--json")), &result); err != nil {
+		t.Fatal(err)
+	}
 	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
 	if err != nil || len(tables) != 1 {
 		t.Fatalf("%q, %v", tables, err)
 	}
-	data, err := os.ReadFile(tables[0])
-	if err != nil {
-		t.Fatal(err)
+	info, err := os.Stat(tables[0])
+	if err != nil || result.Bytes != info.Size() || result.Damage == nil || len(result.Damage) != 0 {
+		t.Errorf("%+v; the table has %d bytes, %v", result, info.Size(), err)
 	}
-	data[20] ^= 1
-	if err := os.WriteFile(tables[0], data, 0o600); err != nil {
-		t.Fatal(err)
+}
+
+// A compaction that has read nothing must not pass for one that found nothing wrong.
+func TestCompact_saysWhatItHasNotRead(t *testing.T) {
+	dir, _ := damagedDatabase(t)
+	got := lightning(t, "", "compact", dir)
+	if got.code != console.ExitOK || !strings.HasPrefix(got.err, "nothing to compact; ") ||
+		!strings.Contains(got.err, "of tables were neither read nor rewritten (verify reads and checks them)") {
+		t.Errorf("%+v", got)
 	}
-	for _, args := range [][]string{{"get", dir, "k"}, {"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"verify", dir}} {
-		got := lightning(t, "", args...)
-		if got.code != console.ExitCorrupt || got.out != "" || !strings.Contains(got.err, filepath.Base(tables[0])) {
-			t.Errorf("%q: %+v", args, got)
-		}
+	var result compactResult
+	if err := json.Unmarshal([]byte(must(t, "compact", dir, "--json")), &result); err != nil || result.BytesRead != 0 ||
+		result.BytesWritten != 0 || result.BytesUnread == 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	must(t, "put", dir, "k", "1") // now there is something to remove
+	if got := lightning(t, "", "compact", dir); got.code != console.ExitCorrupt {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -38,7 +38,7 @@ is there in part. The numbers are counted; if they are not these, the exit code 
 
 func (a *app) demo(ctx context.Context, c demo.Config) error {
 	c.MemoryLimit, c.AfterKill = int64(a.MemoryLimit), a.afterDemoKill
-	c.Out, c.Terminal = a.Story(), a.ProgressOut()
+	c.Out, c.Terminal = a.Story(), a.Screen()
 	report, err := demo.Run(ctx, c)
 	if errors.Is(err, demo.ErrNotWhole) {
 		err = console.Advise(err, "please report this, with the output above")

@@ -70,7 +70,7 @@ type exporter struct {
 
 func (a *app) export(ctx context.Context, work *exporter, path string, force bool) error {
 	start := time.Now()
-	line := progress.Start(a.ProgressOut(), "export", work.meter.sample)
+	line := progress.Start(a.Screen(), "export", work.meter.sample)
 	var err error
 	if path == "-" {
 		err = work.run(ctx, a.Stdout)

@@ -85,7 +85,7 @@ func (a *app) importFile(ctx context.Context, dir, path string, form exchange.Fo
 	return a.create(dir, console.Durability(lightningdb.Process), func(db *lightningdb.DB) error {
 		work.db, work.entries = db, exchange.NewReader(text, form)
 		start := time.Now()
-		line := progress.Start(a.ProgressOut(), "import", work.meter.sample)
+		line := progress.Start(a.Screen(), "import", work.meter.sample)
 		err := work.run(ctx)
 		line.Stop()
 		if err = errors.Join(err, db.Sync()); err != nil {

@@ -223,7 +223,7 @@ func (a *app) countCommand() *command.Command {
 
 func (a *app) count(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (int64, error) {
 	var done meter
-	line := progress.Start(a.ProgressOut(), "count", done.sample)
+	line := progress.Start(a.Screen(), "count", done.sample)
 	defer line.Stop()
 	err := eachKey(ctx, db.Range(lo, hi), func([]byte) error { done.entries.Add(1); return nil })
 	return done.entries.Load(), err

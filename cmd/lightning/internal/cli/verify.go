@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,53 +21,126 @@ func (a *app) verifyCommand() *command.Command {
 		Use:   "verify DIR",
 		Short: "Read and check every byte",
 		Help: `verify reads every byte of the manifest, the log and all tables, and checks all that reading relies on.
-It changes nothing. It exits with 5 if anything is damaged, and names every damaged table.`,
+It changes nothing. It exits with 5 if anything is damaged, and writes a line for each damage.`,
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(ctx context.Context, args []string) error {
-			return a.read(args[0], func(db *lightningdb.DB) error {
-				result, err := a.verify(ctx, db)
-				if err != nil {
-					return fmt.Errorf("verify: %w", err)
-				}
-				return a.reportVerification(result)
-			})
+			start := time.Now()
+			result := verifyResult{Damage: []damage{}}
+			err := a.read(args[0], func(db *lightningdb.DB) error { return a.verify(ctx, db, &result) })
+			result.Seconds = time.Since(start).Seconds()
+			all, _ := damageIn(err)
+			result.Damage = append(result.Damage, all...)
+			return errors.Join(summary(err), a.reportVerification(result, err))
 		},
 	}
 }
 
-// verifyResult is the outcome of verify with --json, if nothing is damaged.
+// verifyResult is the outcome of verify with --json.
 type verifyResult struct {
-	Tables  int     `json:"tables"`
-	Bytes   int64   `json:"bytes"` // of tables
-	Commits int64   `json:"log_commits"`
-	Seconds float64 `json:"seconds"`
+	Tables  int      `json:"tables"`
+	Bytes   int64    `json:"bytes"` // of tables
+	Commits int64    `json:"log_commits"`
+	Seconds float64  `json:"seconds"`
+	Damage  []damage `json:"damage"`
 }
 
-func (a *app) verify(ctx context.Context, db *lightningdb.DB) (verifyResult, error) {
-	var done, total atomic.Int64
-	start := time.Now()
-	line := progress.Start(a.ProgressOut(), "verify", func() progress.Sample {
-		return progress.Sample{Done: done.Load(), Total: total.Load(), Count: done.Load(), Noun: "bytes"}
-	})
-	result := verifyResult{Commits: db.Recovery().Records}
+// damage is one damaged place.
+type damage struct {
+	File   string `json:"file"`   // in the database directory; empty if it is not of one file
+	Offset int64  `json:"offset"` // in bytes; -1 if not known
+	What   string `json:"what"`
+}
+
+// verify fills result as far as it comes.
+func (a *app) verify(ctx context.Context, db *lightningdb.DB, result *verifyResult) error {
+	result.Commits = db.Recovery().Records
 	for _, level := range db.Metrics().Levels {
 		result.Tables += level.Tables
-		total.Add(level.Bytes)
+		result.Bytes += level.Bytes
 	}
-	err := db.Verify(ctx, func(read, _ int64) { done.Store(read) })
-	line.Stop()
-	result.Bytes, result.Seconds = done.Load(), time.Since(start).Seconds()
-	return result, err
+	var done, total atomic.Int64 // Verify reads the tables twice
+	line := progress.Start(a.Screen(), "verify", func() progress.Sample {
+		share := float64(done.Load()) / float64(max(1, total.Load()))
+		return progress.Sample{Done: done.Load(), Total: total.Load(), Count: int64(share * float64(result.Bytes)), Noun: "bytes"}
+	})
+	defer line.Stop()
+	return db.Verify(ctx, func(read, all int64) { done.Store(read); total.Store(all) })
 }
 
-func (a *app) reportVerification(r verifyResult) error {
-	if a.JSON {
-		return jsonline.Write(a.Stdout, r)
+// damageIn lists what err says of damage, wherever it is joined or wrapped. whole is true if it says nothing else.
+func damageIn(err error) (all []damage, whole bool) {
+	switch e := err.(type) {
+	case *lightningdb.CorruptionError:
+		return []damage{{e.File, e.Offset, e.What}}, true
+	case interface{ Unwrap() []error }:
+		whole = true
+		for _, inner := range e.Unwrap() {
+			more, only := damageIn(inner)
+			all, whole = append(all, more...), whole && only
+		}
+		return all, whole
+	case interface{ Unwrap() error }:
+		return damageIn(e.Unwrap())
 	}
-	if a.Quiet {
+	return nil, false
+}
+
+// summary is err in a line that is short also where there are many damages, which are listed apart.
+func summary(err error) error {
+	all, whole := damageIn(err)
+	if len(all) < 2 || !whole {
+		return wrap("verify", err)
+	}
+	var files []string
+	for _, d := range all {
+		if !slices.Contains(files, d.File) {
+			files = append(files, d.File)
+		}
+	}
+	const most = 3 // names in the line
+	text := strings.Join(files[:min(len(files), most)], ", ")
+	if len(files) > most {
+		text += fmt.Sprintf(" and %d more", len(files)-most)
+	}
+	return wrap("verify", &many{err, fmt.Sprintf("%d damages, in %s", len(all), text)})
+}
+
+// many is an error with another text.
+type many struct {
+	error
+	text string
+}
+
+func (m *many) Error() string { return m.text }
+
+func (m *many) Unwrap() error { return m.error }
+
+// wrap adds the command to an error, if there is one.
+func wrap(command string, err error) error {
+	if err == nil {
 		return nil
 	}
-	_, err := fmt.Fprintf(a.Stderr, "verified %s (%s) and %s of the log in %s: no damage\n", units.Plural(int64(r.Tables), "table"),
+	return fmt.Errorf("%s: %w", command, err)
+}
+
+// reportVerification lists the damage, as a result, and says what was verified if there is none.
+func (a *app) reportVerification(r verifyResult, err error) error {
+	if a.JSON {
+		if err != nil && len(r.Damage) == 0 {
+			return nil
+		}
+		return jsonline.Write(a.Stdout, r)
+	}
+	for _, d := range r.Damage {
+		e := lightningdb.CorruptionError{File: d.File, Offset: d.Offset, What: d.What}
+		if _, err := fmt.Fprintln(a.Stdout, e.Error()); err != nil {
+			return err
+		}
+	}
+	if err != nil || a.Quiet {
+		return nil
+	}
+	_, err = fmt.Fprintf(a.Stderr, "verified %s (%s) and %s of the log in %s: no damage\n", units.Plural(int64(r.Tables), "table"),
 		units.Bytes(r.Bytes), units.Plural(r.Commits, "commit"), units.Duration(time.Duration(r.Seconds*float64(time.Second))))
 	return err
 }

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/scratch"
 )
 
@@ -44,8 +45,8 @@ type Config struct {
 	// Child returns the command that runs Load(ctx, dir, source, memoryLimit) with its standard output as acks.
 	Child func(dir, source string, memoryLimit int64) (*exec.Cmd, error)
 
-	Out      io.Writer // what is said, all but the verdict
-	Terminal io.Writer // where progress is drawn; nil for nowhere
+	Out      io.Writer        // what is said, all but the verdict
+	Terminal *progress.Screen // where progress is drawn; nil for nowhere
 	Bold     func(string) string
 
 	// AfterKill, if not nil, is called with the recovered database and the paths of the acknowledged files, which it only
