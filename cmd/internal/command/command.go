@@ -31,9 +31,10 @@ type Program struct {
 
 // Command is one of a program's commands.
 type Command struct {
-	Use     string // name and arguments: "get DIR KEY"
-	Short   string // one line, without a full stop
-	Help    string // what --help says above the flags
+	Use     string   // name and arguments: "get DIR KEY". See argument for what is completed
+	Aliases []string // what people may type instead; they are told the name
+	Short   string   // one line, without a full stop
+	Help    string   // what --help says above the flags
 	MinArgs int
 	MaxArgs int  // Unlimited for no bound
 	Hidden  bool // neither listed nor completed
@@ -70,10 +71,13 @@ func (c *Command) Given(name string) bool {
 // is the command's.
 func (p *Program) Execute(ctx context.Context, args []string) error {
 	top := p.flagSet(nil)
+	var version bool
+	top.BoolVar(&version, "version", false, "")
+	top.BoolVar(&version, "v", false, "")
 	if err := top.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return p.help(nil)
 	} else if err != nil {
-		return &UsageError{flagProblem(err), p.seeHelp()}
+		return p.wrongFlag(err, top, nil)
 	}
 	before := args[:len(args)-top.NArg()] // the program's flags count for the command, too
 	if len(before) > 0 && before[len(before)-1] == "--" {
@@ -81,6 +85,8 @@ func (p *Program) Execute(ctx context.Context, args []string) error {
 	}
 	args = top.Args()
 	switch {
+	case version:
+		return p.version(ctx, before)
 	case len(args) == 0:
 		return p.help(nil)
 	case args[0] == "help":
@@ -93,6 +99,19 @@ func (p *Program) Execute(ctx context.Context, args []string) error {
 	return p.run(ctx, command, slices.Concat(before, args[1:]))
 }
 
+// version runs the command of that name with the other flags, for who writes it as a flag.
+func (p *Program) version(ctx context.Context, flags []string) error {
+	others := slices.DeleteFunc(slices.Clone(flags), func(arg string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		return strings.HasPrefix(arg, "-") && (name == "version" || name == "v")
+	})
+	command := p.find("version")
+	if command == nil {
+		return p.unknown("version")
+	}
+	return p.run(ctx, command, others)
+}
+
 func (p *Program) run(ctx context.Context, c *Command, args []string) error {
 	c.set = p.flagSet(c)
 	rest, err := parse(c.set, args)
@@ -100,7 +119,7 @@ func (p *Program) run(ctx context.Context, c *Command, args []string) error {
 	case errors.Is(err, flag.ErrHelp):
 		return p.help([]string{c.Name()})
 	case err != nil:
-		return &UsageError{flagProblem(err), p.useLine(c)}
+		return p.wrongFlag(err, c.set, c)
 	case len(rest) < c.MinArgs:
 		return &UsageError{c.Name() + " needs more arguments", p.useLine(c)}
 	case len(rest) > c.MaxArgs:
@@ -141,14 +160,41 @@ func (p *Program) flagSet(c *Command) *flag.FlagSet {
 	return set
 }
 
-// flagProblem is err with flags as they are shown, with two dashes.
-func flagProblem(err error) string {
-	text := err.Error()
-	if name, unknown := strings.CutPrefix(text, "flag provided but not defined: -"); unknown {
-		return "unknown flag: --" + name
+// wrongFlag says what is wrong with a flag, which may be one of c's (nil for none), and which was meant.
+func (p *Program) wrongFlag(err error, set *flag.FlagSet, c *Command) error {
+	hint := p.seeHelp()
+	if c != nil {
+		hint = p.useLine(c)
 	}
-	text = strings.Replace(text, " flag -", " flag --", 1)
-	return strings.Replace(text, "argument: -", "argument: --", 1)
+	text := err.Error()
+	name, unknown := strings.CutPrefix(text, "flag provided but not defined: -")
+	if !unknown {
+		text = strings.Replace(text, " for -", " for flag -", 1) // a flag that is true or false has it so
+		text = strings.Replace(text, " flag -", " flag --", 1)
+		return &UsageError{strings.Replace(text, "argument: -", "argument: --", 1), hint}
+	}
+	var names []string
+	set.VisitAll(func(f *flag.Flag) {
+		if len(f.Name) > 1 {
+			names = append(names, f.Name)
+		}
+	})
+	if near := Nearest(name, append(names, "help"), nil); len(near) > 0 {
+		hint = "did you mean " + orOf(near, func(n string) string { return shown(n) }) + "?"
+	} else if owners := p.withFlag(name); len(owners) > 0 {
+		hint = shown(name) + " is a flag of " + orOf(owners, func(n string) string { return n }) + "; " + hint
+	}
+	return &UsageError{"unknown flag: " + shown(name), hint}
+}
+
+// withFlag names the commands that have a flag.
+func (p *Program) withFlag(name string) (owners []string) {
+	for _, c := range p.visible() {
+		if p.flagSet(c).Lookup(name) != nil {
+			owners = append(owners, c.Name())
+		}
+	}
+	return owners
 }
 
 func (p *Program) find(name string) *Command {
@@ -163,42 +209,19 @@ func (p *Program) unknown(name string) error {
 	if program, moved := p.Moved[name]; moved {
 		return &UsageError{fmt.Sprintf("%s is a command of %s now", name, program), fmt.Sprintf("run `%s %s`", program, name)}
 	}
-	hint := p.seeHelp()
+	var names []string
+	aliases := make(map[string]string)
 	for _, c := range p.visible() {
-		if similar(name, c.Name()) {
-			hint = fmt.Sprintf("did you mean `%s %s`?", p.Name, c.Name())
+		names = append(names, c.Name())
+		for _, alias := range c.Aliases {
+			aliases[alias] = c.Name()
 		}
+	}
+	hint := p.seeHelp()
+	if near := Nearest(name, append(names, "help"), aliases); len(near) > 0 {
+		hint = "did you mean " + orOf(near, func(n string) string { return "`" + p.Name + " " + n + "`" }) + "?"
 	}
 	return &UsageError{fmt.Sprintf("there is no command %q", name), hint}
-}
-
-// similar reports whether two words are at most two changes apart, or one begins with the other.
-func similar(a, b string) bool {
-	if a != "" && (strings.HasPrefix(b, a) || strings.HasPrefix(a, b)) {
-		return true
-	}
-	return distance(a, b) <= min(2, (len(b)+1)/2)
-}
-
-// distance is the edit distance of Levenshtein, in one row of his table.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func (p *Program) visible() []*Command {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,12 +20,14 @@ func echo() (*Program, *strings.Builder) {
 	var limit int
 	p := &Program{Name: "prog", Help: "prog does things.", Out: &out, Moved: map[string]string{"gone": "other"},
 		Flags: func(f *flag.FlagSet) { f.BoolVar(&verbose, "verbose", false, "say more") }}
-	get := &Command{Use: "get DIR KEY", Short: "Get it's value", Help: "get gets.", MinArgs: 2, MaxArgs: 2,
+	var form string
+	get := &Command{Use: "get DIR KEY", Aliases: []string{"fetch", "cat"}, Short: "Get it's value", Help: "get gets.", MinArgs: 2, MaxArgs: 2,
 		Exclusive: [][2]string{{"hex", "octal"}}}
 	get.Flags = func(f *flag.FlagSet) {
 		f.BoolVar(&hex, "hex", false, "in hex")
 		f.BoolVar(&octal, "octal", false, "in octal")
 		f.IntVar(&limit, "limit", 7, "at most `N`")
+		f.StringVar(&form, "form", "", "how: `long|short`")
 	}
 	get.Run = func(_ context.Context, args []string) error {
 		fmt.Fprintf(&out, "%q verbose=%v hex=%v limit=%d given=%v", args, verbose, hex, limit, get.Given("limit"))
@@ -38,7 +42,13 @@ func echo() (*Program, *strings.Builder) {
 			fmt.Fprintf(&out, "%q", args)
 			return nil
 		}}
-	p.Commands = []*Command{get, fail, list}
+	write := &Command{Use: "write one|two FILE", Short: "Write", MaxArgs: 2}
+	write.Flags = func(f *flag.FlagSet) { f.StringVar(&form, "log", "", "to `FILE`") }
+	version := &Command{Use: "version", Short: "Say the version", Run: func(context.Context, []string) error {
+		fmt.Fprintf(&out, "version verbose=%v", verbose)
+		return nil
+	}}
+	p.Commands = []*Command{get, fail, list, write, version}
 	return p, &out
 }
 
@@ -53,6 +63,10 @@ func TestExecute_flagsStandAnywhere(t *testing.T) {
 		"get -- --hex --hex":               `["--hex" "--hex"] verbose=false hex=false limit=7 given=false`,
 		"get d -":                          `["d" "-"] verbose=false hex=false limit=7 given=false`,
 		"-- get d k":                       `["d" "k"] verbose=false hex=false limit=7 given=false`,
+		"--version":                        `version verbose=false`,
+		"-v":                               `version verbose=false`,
+		"--verbose --version":              `version verbose=true`,
+		"-v --verbose":                     `version verbose=true`,
 		"list":                             `[]`,
 		"list a b c d e f g h i j k l m n": `["a" "b" "c" "d" "e" "f" "g" "h" "i" "j" "k" "l" "m" "n"]`,
 	} {
@@ -73,13 +87,25 @@ func TestExecute_refusesWrongUse(t *testing.T) {
 		"get d k --limit":       "flag needs an argument: --limit; use: prog get DIR KEY",
 		"get d k --nope":        "unknown flag: --nope; use: prog get DIR KEY",
 		"--nope get d k":        "unknown flag: --nope; see `prog help`",
+		"get d k --limt 3":      "unknown flag: --limt; did you mean --limit?",
+		"get d k --oct":         "unknown flag: --oct; did you mean --octal?",
+		"--verbos get d k":      "unknown flag: --verbos; did you mean --verbose?",
+		"write one x --hex":     "unknown flag: --hex; --hex is a flag of get; use: prog write one|two FILE",
+		"--hex get d k":         "unknown flag: --hex; --hex is a flag of get; see `prog help`",
+		"fetch d k":             "there is no command \"fetch\"; did you mean `prog get`?",
+		"CAT":                   "there is no command \"CAT\"; did you mean `prog get`?",
+		"fetc":                  "there is no command \"fetc\"; did you mean `prog get`?",
+		"ge":                    "there is no command \"ge\"; did you mean `prog get`?",
+		"lsit":                  "there is no command \"lsit\"; did you mean `prog list`?",
+		"writer":                "there is no command \"writer\"; did you mean `prog write`?",
+		"gist":                  "there is no command \"gist\"; did you mean `prog list`?",
 		"gte":                   "there is no command \"gte\"; did you mean `prog get`?",
 		"help gte":              "there is no command \"gte\"; did you mean `prog get`?",
 		"gone x --y":            "gone is a command of other now; run `other gone`",
 		"help gone":             "gone is a command of other now; run `other gone`",
 		"li":                    "there is no command \"li\"; did you mean `prog list`?",
 		"elephant":              "there is no command \"elephant\"; see `prog help`",
-		"get d k --hex=perhaps": `invalid boolean value "perhaps" for -hex: parse error; use: prog get DIR KEY`,
+		"get d k --hex=perhaps": `invalid boolean value "perhaps" for flag --hex: parse error; use: prog get DIR KEY`,
 	} {
 		p, out := echo()
 		err := p.Execute(t.Context(), strings.Fields(line))
@@ -149,29 +175,80 @@ func TestCompletion_everyShell(t *testing.T) {
 	}
 }
 
-// The script must offer what is there, not only parse.
-func TestCompletion_bashOffersCommandsAndFlags(t *testing.T) {
+// The script must offer what is there, not only parse; and files only where a file belongs.
+func TestCompletion_bashOffersWhatBelongsThere(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("needs bash")
 	}
+	dir := t.TempDir()
+	for _, d := range []string{"folder", "get it"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p, _ := echo()
 	script, _ := p.Completion("bash")
-	for typed, want := range map[string]string{"prog g": "get", "prog get --h": "--help --hex", "prog ": "get list help"} {
+	for typed, want := range map[string]string{
+		"prog ":                     "get|help|list|version|write",
+		"prog g":                    "get",
+		"prog --verbose ":           "get|help|list|version|write",
+		"prog --ver":                "--verbose|--version",
+		"prog get ":                 "folder|get it",
+		"prog get fo":               "folder",
+		"prog get db ":              "",
+		"prog get db f":             "",
+		"prog get --limit 3 ":       "folder|get it",
+		"prog get --limit ":         "",
+		"prog get --form ":          "long|short",
+		"prog get db k --form l":    "long",
+		"prog get --form long d k ": "",
+		"prog get --h":              "--help|--hex",
+		"prog --verbose get --h":    "--help|--hex",
+		"prog write ":               "one|two",
+		"prog write one ":           "file|folder|get it",
+		"prog write one f":          "file|folder",
+		"prog write one file ":      "",
+		"prog write --log ":         "file|folder|get it",
+		"prog list ":                "",
+		"prog help ":                "get|help|list|version|write",
+		"prog help get ":            "",
+	} {
 		words := strings.Split(typed, " ")
 		quoted := make([]string, len(words))
 		for i, w := range words {
 			quoted[i] = fmt.Sprintf("'%s'", w)
 		}
-		ask := fmt.Sprintf("%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _prog; echo \"${COMPREPLY[@]}\"", script,
+		ask := fmt.Sprintf("%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _prog; printf '%%s\\n' \"${COMPREPLY[@]}\"", script,
 			strings.Join(quoted, " "), len(words)-1)
-		out, err := exec.Command(bash, "-c", ask).CombinedOutput()
-		got := strings.Fields(string(out))
+		command := exec.Command(bash, "-c", ask)
+		command.Dir = dir
+		out, err := command.Output()
+		got := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 		slices.Sort(got)
-		wanted := strings.Fields(want)
-		slices.Sort(wanted)
-		if err != nil || !slices.Equal(got, wanted) {
-			t.Errorf("%q offers %q, %v; want %q", typed, out, err, want)
+		if err != nil || strings.Join(got, "|") != want {
+			t.Errorf("%q offers %q, %v; want %q", typed, got, err, want)
 		}
+	}
+}
+
+// A line that is wider than the terminal breaks in the middle of a word.
+func TestHelp_fitsTheTerminal(t *testing.T) {
+	p, out := echo()
+	p.Help = "prog " + strings.Repeat("does many things ", 20) + "\n\n  and this line\n  stays as it is\n\nEnd."
+	p.Commands[0].Short = strings.Repeat("long ", 30)
+	if err := p.Execute(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(strings.TrimSuffix(line, "\n")) > 80 {
+			t.Errorf("%d: %s", len(line), line)
+		}
+	}
+	if !strings.Contains(out.String(), "\n\n  and this line\n  stays as it is\n\nEnd.\n") || strings.Contains(out.String(), " \n") {
+		t.Errorf("%s", out.String())
 	}
 }

@@ -60,7 +60,9 @@ type Class struct {
 var interrupted = Class{context.Canceled, ExitInterrupted, "interrupted",
 	"run it again to go on"}
 
-// classes are tried in order; the first that fits is it.
+// Classes are those that all programs have. They are tried in order; the first that fits is it.
+func Classes() []Class { return classes }
+
 var classes = []Class{
 	{errUsage, ExitUsage, "usage", "see `help`"},
 	{lightningdb.ErrLocked, ExitLocked, "locked", "close the other program, or wait until it is done"},
@@ -77,7 +79,7 @@ var classes = []Class{
 	{lightningdb.ErrVersionTooNew, ExitFailure, "version-too-new", "use a newer version of lightning"},
 	{fs.ErrPermission, ExitFailure, "permission", "check owner and mode of the file or directory"},
 	{fs.ErrNotExist, ExitFailure, "no-file", "check the path"},
-	{fs.ErrExist, ExitFailure, "exists", "choose another name, or --force to replace it"},
+	{fs.ErrExist, ExitFailure, "exists", "choose another name"},
 }
 
 // classify finds the class of err.

@@ -53,5 +53,5 @@ func (d *Durability) Set(text string) error {
 
 // Define defines --durability.
 func (d *Durability) Define(f *flag.FlagSet) {
-	f.Var(d, "durability", "`LEVEL` of safety: sync survives a power cut, process a kill only, faster")
+	f.Var(d, "durability", "`sync|process`: sync survives a power cut, process a kill only, faster")
 }

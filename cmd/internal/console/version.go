@@ -14,8 +14,9 @@ import (
 // VersionCommand writes the version.
 func (a *App) VersionCommand() *command.Command {
 	return &command.Command{
-		Use:   "version",
-		Short: "Write the version of the program and of the formats",
+		Use:     "version",
+		Aliases: []string{"ver"},
+		Short:   "Write the version of the program and of the formats",
 		Run: func(context.Context, []string) error {
 			v := ThisVersion()
 			if a.JSON {

@@ -22,14 +22,16 @@ func (a *app) benchCommand() *command.Command {
 		Help: `bench measures one workload after the other, and before that what the disk does without a database.
 It takes a minute or two. Everything that is read is checked: a wrong value is an error.
 
-  disk                          4 KiB are written and synced, again and again
-  fill, load, open              writing in key order and at random; opening after a clean close
-  uniform, zipfian, hot, absent reads of single rows
-  scan                          reads of 10, 100 and all entries, both ways
-  durable, process              commits that survive a power cut, or a kill
-  ycsb                          reads, writes and scans in the mixes A to F
-  sustained                     updates for longer, with the worst second
-  remove, compact, bank, check  deletes; compaction; transfers; everything read once more
+  disk                     4 KiB are written and synced, again and again
+  fill, load, open         writing in key order and at random; opening
+  uniform, zipfian, hot,
+  absent                   reads of single rows
+  scan                     reads of 10, 100 and all entries, both ways
+  durable, process         commits that survive a power cut, or a kill
+  ycsb                     reads, writes and scans in the mixes A to F
+  sustained                updates for longer, with the worst second
+  remove, compact          deletes; compaction
+  bank, check              transfers; everything read once more
 
 The number behind a name is that of goroutines, or of the entries of a scan. Latencies are those of a
 call: of a commit, a read, a scan.`,

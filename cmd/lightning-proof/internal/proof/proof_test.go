@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"lightningdb/cmd/internal/console"
 )
@@ -50,4 +51,21 @@ func must(t *testing.T, args ...string) string {
 		t.Fatalf("lightning-proof %q: exit code %d\n%s", args, got.code, got.err)
 	}
 	return got.out
+}
+
+// A line that is wider than the terminal breaks in the middle of a word, for those who read help first.
+func TestHelp_fitsTheTerminal(t *testing.T) {
+	texts := []string{must(t, "help")}
+	for _, c := range newApp(console.Env{}).program().Commands {
+		if !c.Hidden {
+			texts = append(texts, must(t, "help", c.Name()))
+		}
+	}
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("%d characters: %s", n, line)
+			}
+		}
+	}
 }

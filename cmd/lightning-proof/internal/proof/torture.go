@@ -32,8 +32,8 @@ change of a directory, fails every call, flips every bit, kills processes, and s
 lives with all of these at once. It holds what is left against what was promised, and prints a
 table and one line of JSON.
 
-  lightning-proof torture --count 500            a first look
-  lightning-proof torture --time 15m             all levels, at their full counts
+  lightning-proof torture --count 500     a first look
+  lightning-proof torture --time 15m      all levels, at their full counts
   lightning-proof torture --only simulation --seed 7 --count 1
 
 It exits with 0 only if no number that must be zero is another, every level reached its count,

@@ -80,7 +80,7 @@ to check.`,
 		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8); transactions: increments of a worker (50)")
 		set.IntVar(&f.writers, "writers", 4, "crash: `N` writers")
 		set.IntVar(&f.workers, "workers", 20, "transactions: `N` workers")
-		set.Var(&f.durability, "durability", "crash, transactions: `LEVEL` of the commits, sync or process")
+		set.Var(&f.durability, "durability", "crash, transactions: level of the commits, `sync|process`")
 		set.BoolVar(&f.powerLoss, "power-loss", false, "crash: simulate power cuts instead of killing a process")
 		set.StringVar(&f.only, "only", "", "stress: `NAME` of the only test to run")
 	}

@@ -17,8 +17,9 @@ func (a *app) addCommand() *command.Command {
 	var enc encodingFlags
 	var durability console.Durability
 	cmd := &command.Command{
-		Use:   "add DIR KEY N",
-		Short: "Add to a counter",
+		Use:     "add DIR KEY N",
+		Aliases: []string{"incr", "increment", "inc", "incrby", "plus"},
+		Short:   "Add to a counter",
 		Help: `add adds the integer N to the counter at a key and writes what it has come to. A key that is not
 there counts as 0; the database is created if there is none in DIR. A counter is a value of 8
 bytes, little-endian, two's complement; any other value is left alone and is an error.

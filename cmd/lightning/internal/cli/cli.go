@@ -73,7 +73,8 @@ func (a *app) program() *command.Program {
 }
 
 // moved are commands of the other program.
-var moved = map[string]string{"bench": "lightning-proof", "validate": "lightning-proof", "torture": "lightning-proof"}
+var moved = map[string]string{"bench": "lightning-proof", "benchmark": "lightning-proof", "validate": "lightning-proof",
+	"torture": "lightning-proof"}
 
 // classify finds the class of errors that input files and scripts have.
 func classify(err error) (console.Class, bool) {

@@ -10,9 +10,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/console"
@@ -166,6 +168,16 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "scan DB", code: 1, err: "there is no database here: "},
 		},
 		"wrong use": {
+			{args: "del DB a", code: 2, err: "did you mean `lightning delete`?"},
+			{args: "rm DB a", code: 2, err: "did you mean `lightning delete`?"},
+			{args: "dump DB", code: 2, err: "did you mean `lightning export`?"},
+			{args: "ls DB", code: 2, err: "did you mean `lightning scan`?"},
+			{args: "list DB", code: 2, err: "did you mean `lightning scan`?"},
+			{args: "set DB a b", code: 2, err: "did you mean `lightning put`?"},
+			{args: "check DB", code: 2, err: "did you mean `lightning verify`?"},
+			{args: "demmo", code: 2, err: "did you mean `lightning demo`?"},
+			{args: "put DB a b --force", code: 2, err: "--force is a flag of export"},
+			{args: "put DB a b --durabilty sync", code: 2, err: "did you mean --durability?"},
 			{args: "gett DB a", code: 2, err: "did you mean `lightning get`?"},
 			{args: "validate crash --rounds 2", code: 2, err: "run `lightning-proof validate`"},
 			{args: "bench", code: 2, err: "run `lightning-proof bench`"},
@@ -227,9 +239,11 @@ func TestCommands_transcripts(t *testing.T) {
 		},
 		"compact": {
 			{args: "put DB a 1"},
+			{args: "compact DB", err: "nothing to compact; "},
+			{args: "put DB a 2"},
 			{args: "compact DB", err: "compacted"},
 			{args: "compact DB --prefix a -q"},
-			{args: "get DB a", out: "1"},
+			{args: "get DB a", out: "2"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) { play(t, steps) })
@@ -581,6 +595,63 @@ func TestStats_textAndJSON(t *testing.T) {
 	}
 }
 
+// A line that is wider than the terminal breaks in the middle of a word, for those who read help first.
+func TestHelp_fitsTheTerminal(t *testing.T) {
+	a := newApp(console.Env{})
+	texts := []string{must(t, "help")}
+	for _, c := range a.program().Commands {
+		if !c.Hidden {
+			texts = append(texts, must(t, "help", c.Name()))
+		}
+	}
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("%d characters: %s", n, line)
+			}
+		}
+	}
+}
+
+// What people type who come from elsewhere must lead to the command that they mean, each to one.
+func TestAliases_areOfOneCommandEach(t *testing.T) {
+	owner := make(map[string]string)
+	for _, c := range newApp(console.Env{}).program().Commands {
+		if c.Hidden {
+			continue
+		}
+		for _, name := range append(c.Aliases, c.Name()) {
+			if owner[name] != "" {
+				t.Errorf("%s means %s and %s", name, owner[name], c.Name())
+			}
+			owner[name] = c.Name()
+		}
+	}
+	for alias, name := range owner {
+		if got := lightning(t, "", alias+"x"); alias == name && strings.Contains(got.err, "demo`") && name != "demo" {
+			t.Errorf("%s leads to demo: %s", alias, got.err)
+		}
+	}
+}
+
+// Advice that names a command or flag that is not there sends people on a search at the worst moment.
+func TestAdvice_namesWhatIsThere(t *testing.T) {
+	names := map[string]bool{"help": true}
+	for _, c := range newApp(console.Env{}).program().Commands {
+		names[c.Name()] = true
+	}
+	for _, c := range console.Classes() {
+		for _, quoted := range regexp.MustCompile("`lightning ([a-z]+)").FindAllStringSubmatch(c.Advice, -1) {
+			if !names[quoted[1]] {
+				t.Errorf("%s: there is no command %s", c.Name, quoted[1])
+			}
+		}
+		if strings.Contains(c.Advice, "--") {
+			t.Errorf("%s: not every command has the flag that %q names", c.Name, c.Advice)
+		}
+	}
+}
+
 // Help and completion are how a command line is learned.
 func TestHelpVersionAndCompletion(t *testing.T) {
 	help := must(t, "help")
@@ -603,6 +674,11 @@ func TestHelpVersionAndCompletion(t *testing.T) {
 	}
 	if text := must(t, "version"); !strings.Contains(text, "go1.") {
 		t.Errorf("version: %q", text)
+	}
+	for _, args := range [][]string{{"--version"}, {"-v"}} {
+		if text := must(t, args...); text != must(t, "version") {
+			t.Errorf("%s: %q", args, text)
+		}
 	}
 	var v console.Version
 	if err := json.Unmarshal([]byte(must(t, "version", "--json")), &v); err != nil || v.Go == "" {

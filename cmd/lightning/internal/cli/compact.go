@@ -16,8 +16,9 @@ import (
 func (a *app) compactCommand() *command.Command {
 	var s selector
 	cmd := &command.Command{
-		Use:   "compact DIR [--prefix P | --from A --to B]",
-		Short: "Rewrite tables so that deleted and replaced data leaves the disk",
+		Use:     "compact DIR [--prefix P | --from A --to B]",
+		Aliases: []string{"vacuum", "gc", "optimize", "optimise", "defrag"},
+		Short:   "Rewrite tables so that deleted and replaced data leaves the disk",
 		Help: `compact rewrites the tables of the whole database or of a range, and returns the space of deleted
 and replaced entries. The database does that by itself while it is in use; compact does it now.
 A table in which there is nothing to remove stays as it is and is not read: to check what is

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -25,8 +26,9 @@ func (a *app) exportCommand() *command.Command {
 	var f formFlags
 	var force bool
 	cmd := &command.Command{
-		Use:   "export DIR FILE",
-		Short: "Write entries to a JSON Lines, CSV or TSV file",
+		Use:     "export DIR FILE",
+		Aliases: []string{"dump", "backup", "save", "unload"},
+		Short:   "Write entries to a JSON Lines, CSV or TSV file",
 		Help: `export writes every entry, or those of a range, in key order to FILE ("-" is standard output).
 FILE appears when it is complete, never before, and is not replaced without --force. A FIFO or
 device is written into, and a symbolic link followed.
@@ -81,6 +83,8 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 	switch {
 	case errors.Is(err, exchange.ErrNotText):
 		err = console.Advise(err, "use --hex or --base64, or --format jsonl")
+	case errors.Is(err, fs.ErrExist):
+		err = console.Advise(err, "choose another name, or --force to replace it")
 	case errors.Is(err, exchange.ErrNotJSON):
 		err = console.Advise(err, "leave out --values json")
 	}

@@ -15,8 +15,8 @@ type formFlags struct {
 }
 
 func (f *formFlags) define(set *flag.FlagSet) {
-	set.StringVar(&f.format, "format", "", "`FORMAT` of the file: jsonl, csv or tsv (default: by its name)")
-	set.StringVar(&f.values, "values", "", "JSON Lines: `KIND` of the values, text or json (default: text)")
+	set.StringVar(&f.format, "format", "", "how the file is written, `jsonl|csv|tsv` (default: by its name)")
+	set.StringVar(&f.values, "values", "", "JSON Lines: what values are, `text|json` (default: text)")
 	set.StringVar(&f.key, "key-column", "", "CSV: `NAME` of the column of keys (default: key)")
 	set.StringVar(&f.value, "value-column", "", "CSV: `NAME` of the column of values (default: value)")
 	set.StringVar(&f.delimiter, "delimiter", "", `CSV: the `+"`CHARACTER`"+` between columns, \t for a tab (default: a comma)`)

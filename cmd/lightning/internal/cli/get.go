@@ -14,8 +14,9 @@ import (
 func (a *app) getCommand() *command.Command {
 	var enc encodingFlags
 	cmd := &command.Command{
-		Use:   "get DIR KEY",
-		Short: "Write the value of a key",
+		Use:     "get DIR KEY",
+		Aliases: []string{"read", "fetch", "show", "cat", "retrieve"},
+		Short:   "Write the value of a key",
 		Help: `get writes the value of a key to standard output: into a pipe or file exactly its bytes,
 on a terminal with unprintable bytes escaped and a line break at the end. With --hex or
 --base64 the value is one line of text; with --json it is an object as in an export.`,

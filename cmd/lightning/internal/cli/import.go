@@ -41,8 +41,9 @@ func (a *app) importCommand() *command.Command {
 	var enc encodingFlags
 	var f formFlags
 	cmd := &command.Command{
-		Use:   "import DIR FILE",
-		Short: "Put the entries of a JSON Lines, CSV or TSV file",
+		Use:     "import DIR FILE",
+		Aliases: []string{"load", "ingest", "restore"},
+		Short:   "Put the entries of a JSON Lines, CSV or TSV file",
 		Help: `import puts every entry of FILE ("-" is standard input) into the database, and creates the
 database if there is none in DIR. Existing keys get the new value. The file may have
 any size. At a bad line the import ends: what is before it has been imported, nothing after it.

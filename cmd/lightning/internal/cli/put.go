@@ -18,8 +18,9 @@ func (a *app) putCommand() *command.Command {
 	var enc encodingFlags
 	var durability console.Durability
 	cmd := &command.Command{
-		Use:   "put DIR KEY VALUE",
-		Short: "Set a key to a value",
+		Use:     "put DIR KEY VALUE",
+		Aliases: []string{"set", "write", "insert", "store", "update", "upsert"},
+		Short:   "Set a key to a value",
 		Help: `put sets a key to a value, and creates the database if there is none in DIR.
 The value "-" reads standard input to its end (to store a single "-", use --hex 2d).`,
 		MinArgs: 3, MaxArgs: 3,
@@ -86,8 +87,9 @@ func (a *app) deleteCommand() *command.Command {
 	var durability console.Durability
 	var ignoreMissing bool
 	cmd := &command.Command{
-		Use:   "delete DIR KEY...",
-		Short: "Remove keys",
+		Use:     "delete DIR KEY...",
+		Aliases: []string{"del", "rm", "remove", "erase", "unset", "drop"},
+		Short:   "Remove keys",
 		Help: `delete removes one or more keys in one atomic commit. If one of them does not exist, none is
 removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 		MinArgs: 2, MaxArgs: command.Unlimited,

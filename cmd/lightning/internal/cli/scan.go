@@ -68,8 +68,9 @@ func (a *app) scanCommand() *command.Command {
 	var reverse, keysOnly bool
 	var limit int
 	cmd := &command.Command{
-		Use:   "scan DIR [--prefix P | --from A --to B]",
-		Short: "List entries in key order",
+		Use:     "scan DIR [--prefix P | --from A --to B]",
+		Aliases: []string{"ls", "list", "keys", "range", "iterate", "find", "entries", "all"},
+		Short:   "List entries in key order",
 		Help: `scan writes one line per entry, in key order: the key, a tab and the value. Unprintable bytes,
 tabs, line breaks and backslashes are escaped as in Go (\xff, \t, \n, \\), so that a line is
 always one entry. With --hex or --base64 both sides are encoded; with --json every line is an
@@ -196,6 +197,7 @@ func (a *app) countCommand() *command.Command {
 	var s selector
 	cmd := &command.Command{
 		Use:     "count DIR [--prefix P | --from A --to B]",
+		Aliases: []string{"len", "length", "wc"},
 		Short:   "Count entries",
 		Help:    `count writes the number of entries, all or of a range. It reads every key: nothing is estimated.`,
 		MinArgs: 1, MaxArgs: 1,

@@ -36,8 +36,9 @@ type shellFlags struct {
 func (a *app) shellCommand() *command.Command {
 	var f shellFlags
 	cmd := &command.Command{
-		Use:   "shell DIR",
-		Short: "Read, change and look into the past at a prompt, or by a script",
+		Use:     "shell DIR",
+		Aliases: []string{"cli", "repl", "sh", "console", "open", "interactive", "prompt"},
+		Short:   "Read, change and look into the past at a prompt, or by a script",
 		Help: `shell reads lines like "put greeting hello", "scan prefix user:" and "begin", at a prompt with
 completion, or from standard input if that is no terminal; the line "help" lists the verbs. It
 creates the database if there is none in DIR, unless --read-only.

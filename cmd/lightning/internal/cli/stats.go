@@ -15,8 +15,9 @@ import (
 
 func (a *app) statsCommand() *command.Command {
 	return &command.Command{
-		Use:   "stats DIR",
-		Short: "Show levels, memory, log and recovery",
+		Use:     "stats DIR",
+		Aliases: []string{"info", "status", "metrics", "stat"},
+		Short:   "Show levels, memory, log and recovery",
 		Help: `stats opens the database for reading and shows the levels of the tree, the memory and the log,
 and what opening it had to recover. With --json, everything the database counts.`,
 		MinArgs: 1, MaxArgs: 1,

@@ -18,8 +18,9 @@ import (
 
 func (a *app) verifyCommand() *command.Command {
 	return &command.Command{
-		Use:   "verify DIR",
-		Short: "Read and check every byte",
+		Use:     "verify DIR",
+		Aliases: []string{"check", "fsck", "integrity", "doctor"},
+		Short:   "Read and check every byte",
 		Help: `verify reads every byte of the manifest, the log and all tables, and checks all that reading relies on.
 It changes nothing. It exits with 5 if anything is damaged, and writes a line for each damage.`,
 		MinArgs: 1, MaxArgs: 1,
