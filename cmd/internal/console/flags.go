@@ -3,12 +3,16 @@ package console
 import (
 	"errors"
 	"flag"
+	"fmt"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/units"
 )
 
-// Size is a flag like 256MiB, in bytes. Zero means not given.
+// minMemoryLimit is the least that a database works with, in bytes. It takes that much if it is told less, silently.
+const minMemoryLimit = 10 << 20
+
+// Size is a limit of memory as a flag like 256MiB, in bytes. Zero means not given.
 type Size int64
 
 // String implements flag.Value.
@@ -22,6 +26,9 @@ func (s *Size) String() string {
 // Set implements flag.Value.
 func (s *Size) Set(text string) error {
 	n, err := units.ParseBytes(text)
+	if err == nil && n < minMemoryLimit {
+		err = fmt.Errorf("less than %s is not enough", units.Bytes(int64(minMemoryLimit)))
+	}
 	*s = Size(n)
 	return err
 }

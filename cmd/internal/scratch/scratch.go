@@ -15,11 +15,17 @@ type Dir struct {
 	Kept bool   // Remove leaves it where it is
 }
 
+// mode lets the user in and nobody else, whatever the umask.
+const mode = 0o700
+
 // Choose returns dir, which must be absent or empty and is kept, or for an empty dir a new temporary directory named
-// after the command.
+// after the command. It is there then, and its user may write in it, whatever the umask.
 func Choose(command, dir string, keep bool) (Dir, error) {
 	if dir == "" {
 		path, err := os.MkdirTemp("", "lightning-"+command+"-")
+		if err == nil {
+			err = os.Chmod(path, mode)
+		}
 		return Dir{path, keep}, err
 	}
 	used, err := hasEntries(dir)
@@ -30,7 +36,28 @@ func Choose(command, dir string, keep bool) (Dir, error) {
 		return Dir{}, fmt.Errorf("%s is not empty; %s needs a directory of its own", dir, command)
 	}
 	path, err := filepath.Abs(dir)
+	if err == nil {
+		err = create(path)
+	}
 	return Dir{path, true}, err
+}
+
+// create makes path and what is missing above it.
+func create(path string) error {
+	err := os.Mkdir(path, mode)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if errors.Is(err, os.ErrNotExist) && filepath.Dir(path) != path {
+		if err := create(filepath.Dir(path)); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, mode)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
 }
 
 // hasEntries reports whether there is anything in dir, which may be absent.

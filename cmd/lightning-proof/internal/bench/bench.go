@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/scratch"
 	"lightningdb/internal/join"
@@ -64,13 +65,18 @@ const (
 func (c Config) check() error {
 	switch {
 	case c.Rows < minRows:
-		return fmt.Errorf("want at least %d rows", minRows)
+		return wrongUse("want at least %d rows", minRows)
 	case c.KeySize < minKeySize || c.KeySize > maxSize || c.ValueSize < minValueSize || c.ValueSize > maxSize:
-		return fmt.Errorf("want keys of %d and values of %d bytes at least, and of %d at most", minKeySize, minValueSize, maxSize)
+		return wrongUse("want keys of %d and values of %d bytes at least, and of %d at most", minKeySize, minValueSize, maxSize)
 	case c.Time <= 0:
-		return errors.New("want a time above 0")
+		return wrongUse("want a time above 0")
 	}
 	return nil
+}
+
+// wrongUse says that a Config makes no sense.
+func wrongUse(format string, args ...any) error {
+	return &command.UsageError{Problem: fmt.Sprintf(format, args...), Hint: "see `lightning-proof help bench`"}
 }
 
 // run is all workloads in progress.
@@ -91,7 +97,7 @@ type rows struct {
 
 func (r *rows) entries() int64 { return int64(r.next.Load()) - r.removed.Load() }
 
-// Run measures. The error is ErrWrong if anything that was read was not right.
+// Run measures. The error is ErrWrong if anything that was read was not right, and a *command.UsageError if c makes no sense.
 func Run(ctx context.Context, c Config) (report Report, err error) {
 	chosen, err := choose(c.Only)
 	if err == nil {
@@ -133,7 +139,7 @@ func choose(only string) (chosen []*workload, err error) {
 			}
 		}
 		if !known {
-			return nil, fmt.Errorf("there is no workload %q; the workloads are %s", word, strings.Join(Names(), ", "))
+			return nil, wrongUse("there is no workload %q; the workloads are %s", word, strings.Join(Names(), ", "))
 		}
 	}
 	for i := range workloads {

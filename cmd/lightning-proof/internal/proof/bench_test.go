@@ -87,7 +87,7 @@ func TestBench_refusesWhatItDoesNotHave(t *testing.T) {
 		"bench --key-size 1":       "keys of 8",
 		"bench --value-size 70000": "at most",
 	} {
-		if got := proof(t, strings.Fields(args)...); got.code != console.ExitFailure || !strings.Contains(got.err, want) {
+		if got := proof(t, strings.Fields(args)...); got.code != console.ExitUsage || !strings.Contains(got.err, want) {
 			t.Errorf("%s: %+v", args, got)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/scratch"
 	"lightningdb/internal/torture"
 )
 
@@ -68,12 +69,12 @@ func (a *app) torture(ctx context.Context, c *torture.Campaign) error {
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64N(1 << 40)
 	}
-	dir, err := os.MkdirTemp("", "lightning-torture-")
+	dir, err := scratch.Choose("torture", "", false)
 	if err != nil {
 		return fmt.Errorf("torture: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	c.Dir, c.Child = dir, writingUntilKilled
+	defer dir.Remove()
+	c.Dir, c.Child = dir.Path, writingUntilKilled
 	a.watch(c)
 	fmt.Fprintf(a.Story(), "seed %d\n", c.Seed)
 	start := time.Now()

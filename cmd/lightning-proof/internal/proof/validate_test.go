@@ -127,7 +127,7 @@ func TestValidate_refusesWhatItDoesNotHave(t *testing.T) {
 
 		"validate transactions --workers 0": "1 to 1000 workers",
 	} {
-		if got := proof(t, strings.Fields(args)...); got.code != console.ExitFailure || !strings.Contains(got.err, want) {
+		if got := proof(t, strings.Fields(args)...); got.code != console.ExitUsage || !strings.Contains(got.err, want) {
 			t.Errorf("%s: %+v", args, got)
 		}
 	}

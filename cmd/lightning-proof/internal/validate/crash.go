@@ -94,7 +94,7 @@ type crash struct {
 func Crash(ctx context.Context, c CrashConfig) (report CrashReport, err error) {
 	report = CrashReport{Seed: c.Seed, Durability: DurabilityName(c.Sync), Writers: c.Writers, Rounds: c.Rounds}
 	if c.Writers < 1 || c.Writers > maxWriters || c.Rounds < 1 || c.Rounds > maxRounds || c.Duration <= 0 {
-		return report, fmt.Errorf("want 1 to %d writers, 1 to %d rounds and a duration above 0", maxWriters, maxRounds)
+		return report, wrongUse("want 1 to %d writers, 1 to %d rounds and a duration above 0", maxWriters, maxRounds)
 	}
 	if c.patience == 0 {
 		c.patience = patience

@@ -100,10 +100,10 @@ type stress struct {
 func Stress(ctx context.Context, c StressConfig) (report StressReport, err error) {
 	report = StressReport{Seed: c.Seed, Failed: []string{}}
 	if c.Only != "" && !slices.Contains(Tests(), c.Only) {
-		return report, fmt.Errorf("there is no test %q; the tests are %s", c.Only, strings.Join(Tests(), ", "))
+		return report, wrongUse("there is no test %q; the tests are %s", c.Only, strings.Join(Tests(), ", "))
 	}
 	if c.Endurance <= 0 || c.Each <= 0 {
-		return report, errors.New("want a duration above 0")
+		return report, wrongUse("want a duration above 0")
 	}
 	dir, err := scratch.Choose("validate", c.Dir, false)
 	if err != nil {

@@ -90,7 +90,7 @@ type transactions struct {
 func Transactions(ctx context.Context, c TransactionsConfig) (report TransactionsReport, err error) {
 	report = TransactionsReport{Seed: c.Seed, Durability: DurabilityName(c.Sync), Workers: c.Workers, Rounds: c.Rounds}
 	if c.Workers < 1 || c.Workers > maxIncrementers || c.Rounds < 1 || c.Rounds > maxIncrements {
-		return report, fmt.Errorf("want 1 to %d workers and 1 to %d rounds", maxIncrementers, maxIncrements)
+		return report, wrongUse("want 1 to %d workers and 1 to %d rounds", maxIncrementers, maxIncrements)
 	}
 	if c.modes == nil {
 		c.modes = modes

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/units"
 )
 
@@ -130,6 +131,11 @@ func (p printer) title(text string) {
 		text = p.bold(text)
 	}
 	fmt.Fprintln(p.out, text)
+}
+
+// wrongUse says that a configuration makes no sense.
+func wrongUse(format string, args ...any) error {
+	return &command.UsageError{Problem: fmt.Sprintf(format, args...), Hint: "see `lightning-proof help validate`"}
 }
 
 // line tells something.

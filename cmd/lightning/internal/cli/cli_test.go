@@ -188,6 +188,8 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "get DB a --durability sync", code: 2, err: "unknown flag: --durability"},
 			{args: "put DB a b --durability never", code: 2, err: "want sync or process"},
 			{args: "put DB a b --memory-limit lots", code: 2, err: "is not a size"},
+			{args: "put DB a b --memory-limit 1MiB", code: 2, err: "less than 10.0 MiB is not enough"},
+			{args: "put DB a b --memory-limit 0", code: 2, err: "is not a size"},
 			{args: "put DB --hex --base64 00 00", code: 2, err: "hex"},
 			{args: "put DB a 0 --hex", code: 2, err: "the key is not hex"},
 			{args: "import DB x --format xml", code: 2, err: "jsonl, csv or tsv"},

@@ -154,7 +154,7 @@ func (t target) replace(path string, o Options, write func(io.Writer) error) (er
 	if dir == "" {
 		dir = "."
 	}
-	temp, err := os.CreateTemp(dir, ".lightning-*.tmp") // with mode 0600
+	temp, err := os.CreateTemp(dir, ".lightning-*.tmp")
 	if err != nil {
 		return err
 	}
@@ -163,10 +163,11 @@ func (t target) replace(path string, o Options, write func(io.Writer) error) (er
 			err = errors.Join(err, os.Remove(temp.Name()))
 		}
 	}()
+	mode := fs.FileMode(0o600) // whatever the umask
 	if t.info != nil && !o.Private {
-		err = temp.Chmod(t.info.Mode().Perm())
+		mode = t.info.Mode().Perm()
 	}
-	if err == nil {
+	if err = temp.Chmod(mode); err == nil {
 		err = write(temp)
 	}
 	if err == nil {
