@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"iter"
 	"math/rand/v2"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"runtime/debug"
@@ -235,13 +236,18 @@ var kindTypes = map[string]reflect.Type{
 
 // checkReceivers reads the source for exported types with methods that the test does not know.
 func checkReceivers(t *testing.T) {
-	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool {
-		return !strings.HasSuffix(f.Name(), "_test.go")
-	}, 0)
-	if err != nil {
-		t.Fatal(err)
+	names, err := filepath.Glob("*.go")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no source: %v", err)
 	}
-	for _, file := range pkgs["lightningdb"].Files {
+	for _, path := range names {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, d := range file.Decls {
 			f, ok := d.(*ast.FuncDecl)
 			if !ok || f.Recv == nil || !f.Name.IsExported() {
