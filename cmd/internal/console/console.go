@@ -63,6 +63,9 @@ type App struct {
 	// Classify finds the class of errors that only this program has. It is nil if there are none.
 	Classify func(error) (Class, bool)
 
+	// Place is the directory that the command works in, for advice about its file system. It may be empty.
+	Place string
+
 	// The flags of every command. They are set while a command runs.
 	JSON, Quiet, NoColor bool
 	MemoryLimit          Size

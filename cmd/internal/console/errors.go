@@ -112,6 +112,9 @@ func (a *App) fail(ctx context.Context, err error, args []string) int {
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		c = interrupted
 	}
+	if c.Code == ExitNoSpace && inodesAreOut(append(pathsIn(err), a.Place)) {
+		c.Advice = "remove some files there, however small, and run it again: the file system is out of inodes"
+	}
 	var with *advised
 	if errors.As(err, &with) && with.advice != "" {
 		c.Advice = with.advice
@@ -132,7 +135,7 @@ func OneLine(text string) string {
 	var parts []string
 	for line := range strings.Lines(text) {
 		line = strings.Join(strings.Fields(line), " ")
-		if line != "" && !slices.Contains(parts, line) {
+		if !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(part, line) }) {
 			parts = append(parts, line)
 		}
 	}

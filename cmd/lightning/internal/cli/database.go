@@ -28,10 +28,11 @@ func (a *app) with(dir string, o lightningdb.Options, f func(db *lightningdb.DB)
 		return console.Usage(errors.New("the database directory is empty"), "name a directory")
 	}
 	o.MemoryLimit = int64(a.MemoryLimit)
+	a.Place = dir
 	db, err := lightningdb.Open(dir, &o)
 	if err != nil {
 		return err // it names the operation and the directory
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = console.Also(err, db.Close()) }()
 	return f(db)
 }

@@ -89,7 +89,7 @@ func (a *app) importFile(ctx context.Context, dir, path string, form exchange.Fo
 		line := progress.Start(a.Screen(), "import", work.meter.sample)
 		err := work.run(ctx)
 		line.Stop()
-		if err = errors.Join(err, db.Sync()); err != nil {
+		if err = console.Also(err, db.Sync()); err != nil {
 			return fmt.Errorf("import %s: %w (%s before that imported)", path, err, entryCount(&work.meter))
 		}
 		return a.reportTransfer(a.Stdout, "imported", db.Recovery().Created, dir, &work.meter, time.Since(start))
