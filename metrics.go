@@ -15,7 +15,7 @@ type Metrics struct {
 	Snapshots       int    // open snapshots and transactions
 	Iterators       int    // open cursors and loops
 
-	OldestReader time.Duration   // age of the oldest open snapshot, transaction, cursor or loop; 0 if none is open
+	OldestReader time.Duration   // age of the oldest open snapshot, transaction, cursor or loop; it may lack up to a second
 	Readers      []ReaderMetrics // the oldest few of them, the oldest first; with Options.TraceReaders only
 
 	Commits    uint64 // since Open

@@ -70,7 +70,7 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 }
 
 // keepHouse writes out the log as it grows, runs SyncStep, RetainStep and MemoryStep when they are due, and CleanStep when
-// there may be something to clean. It wakes the compactor when a burst of writes is over.
+// there may be something to clean. It notes when readers were opened, and wakes the compactor when a burst of writes is over.
 func (e *Engine) keepHouse() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -81,7 +81,7 @@ func (e *Engine) keepHouse() {
 			e.SyncStep()
 		}
 		waiting, err := e.CleanStep()
-		wait := min(max(e.syncDue(), 0), e.RetainStep(), e.MemoryStep())
+		wait := min(max(e.syncDue(), 0), e.RetainStep(), e.MemoryStep(), e.stampAges())
 		if waiting {
 			wait = min(wait, buryInterval)
 		}

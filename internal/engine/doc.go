@@ -33,7 +33,8 @@
 //	name          owner    stops when            does
 //	flusher       Engine   ctx is done           writes frozen memtables to tables, oldest first
 //	compactor     Engine   ctx is done           one compaction at a time; Compact borrows its turn (compactMu)
-//	housekeeper   Engine   ctx is done           syncs the log for Process commits; looks what is too old to be kept;
+//	housekeeper   Engine   ctx is done           syncs the log for Process commits; looks what is too old to be kept and how
+//	                                             old readers are;
 //	                                             makes a retired log segment the next one; deletes obsolete files;
 //	                                             frees and shares out memory
 //

@@ -24,7 +24,7 @@ type Snapshot struct {
 // what the reader needs.
 type registration struct {
 	seq     key.SeqNum
-	since   instant
+	since   instant        // when it was opened; 0 until somebody has looked at the clock for it, see stampAges
 	origin  *origin.Origin // with TraceReaders only
 	expired atomic.Bool    // it was taken off the list, because it was too old; set under snapshots.mu, never cleared
 }
@@ -49,6 +49,9 @@ type snapshots struct {
 	readers  []*registration // by sequence number
 	floor    key.SeqNum      // the newest sequence number below which some job may have dropped what nobody held
 	timeline timeline
+
+	unstamped bool    // some readers may have no since, and the housekeeper knows
+	stamped   instant // when it last gave them one
 }
 
 // add registers r at the newest visible sequence number. Registration and reading are one step, so that a job that looks
@@ -57,7 +60,7 @@ type snapshots struct {
 func (s *snapshots) add(e *Engine, r *registration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.seq, r.since = key.SeqNum(e.visible.Load()), e.now()
+	r.seq, r.since = key.SeqNum(e.visible.Load()), s.openedLocked(e)
 	s.insertLocked(r)
 }
 

@@ -24,8 +24,11 @@ var clockMutants = []Mutant{
 		Name:   "the age of a snapshot is by the wall clock",
 		Breaks: "young snapshots expire when the clock is set forward, and old ones stay when it is set back",
 		Changes: []Change{
-			{"internal/engine/snapshot.go", `r.seq, r.since = key.SeqNum(e.visible.Load()), e.now()`,
-				`r.seq, r.since = key.SeqNum(e.visible.Load()), instant(e.opts.Wall().UnixNano())`},
+			{"internal/engine/readers.go", `		return e.now()
+	}
+	if !s.unstamped {`, `		return instant(e.opts.Wall().UnixNano())
+	}
+	if !s.unstamped {`},
 			{"internal/engine/snapshot.go", `	oldest := e.now().plus(-s.maxAge)`,
 				`	oldest := instant(e.opts.Wall().UnixNano()).plus(-s.maxAge)`},
 		},

@@ -91,9 +91,19 @@ var lockMutants = []Mutant{
 		Quick:  true,
 	},
 	{
+		Name:   "nobody looks at the clock for a reader that comes soon after another",
+		Breaks: "a forgotten reader is not found",
+		Changes: []Change{{"internal/engine/readers.go", `		return left
+	}`, `		s.unstamped = false
+		return left
+	}`}},
+		Killer: test("engine", "TestOldestAge_isRightWithinASecond"),
+		Quick:  true,
+	},
+	{
 		Name:    "the oldest reader is that of the oldest state",
 		Breaks:  "a forgotten reader is not found",
-		Changes: []Change{{"internal/engine/readers.go", `		age = max(age, now.since(r.since))`, `		age = cmp.Or(age, now.since(r.since))`}},
+		Changes: []Change{{"internal/engine/readers.go", `		age = max(age, r.age(now))`, `		age = cmp.Or(age, r.age(now))`}},
 		Killer:  Check{".", "^TestMetrics_oldestReaderMayReadTheNewest$", ""},
 	},
 }

@@ -219,8 +219,8 @@ var readerMutants = []Mutant{
 		Breaks: "a compaction that looks in between drops what the snapshot shows",
 		Changes: []Change{{"internal/engine/snapshot.go", `	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.seq, r.since = key.SeqNum(e.visible.Load()), e.now()
-`, `	r.seq, r.since = key.SeqNum(e.visible.Load()), e.now()
+	r.seq, r.since = key.SeqNum(e.visible.Load()), s.openedLocked(e)
+`, `	r.seq, r.since = key.SeqNum(e.visible.Load()), s.openedLocked(e)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 `}},
