@@ -130,9 +130,9 @@ func (c Concurrent) use(e *engine.Engine) (commits []issued, seen key.SeqNum) {
 func (c Concurrent) write(e *engine.Engine, w int) (commits []issued) {
 	for n := 0; c.Commits == 0 || n < c.Commits; n++ {
 		var b batch.Batch
-		b.Put(fmt.Appendf(nil, "own/%d/%d", w, n), []byte("x"))
+		b.Put(spell(fmt.Sprintf("own/%d/%d", w, n)), []byte("x"))
 		for i := range w + 1 {
-			b.Put(fmt.Appendf(nil, "hot/%d", (n*(w+3)+i)%c.Hot), fmt.Appendf(nil, "%d/%d/%d", w, n, i))
+			b.Put(spell(fmt.Sprintf("hot/%d", (n*(w+3)+i)%c.Hot)), fmt.Appendf(nil, "%d/%d/%d", w, n, i))
 		}
 		sync := (n+w)%3 == 0
 		last, err := e.Commit(&b, sync)

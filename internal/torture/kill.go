@@ -162,7 +162,7 @@ func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err erro
 
 // checkWriter compares all keys of writer w with what they must be after commit n.
 func checkWriter(db *lightningdb.DB, w int, n uint64) error {
-	keys := db.Prefix(fmt.Appendf(nil, "%d/part/", w))
+	keys := db.Prefix(spell(fmt.Sprintf("%d/part/", w)))
 	next, part := uint64(1), 0
 	if n > kept {
 		next = n - kept + 1
@@ -264,10 +264,10 @@ func commitOf(w int, n uint64) *lightningdb.Batch {
 	return &b
 }
 
-func headKey(w int) []byte { return fmt.Appendf(nil, "%d/head", w) }
+func headKey(w int) []byte { return spell(fmt.Sprintf("%d/head", w)) }
 
 func partKey(w int, n uint64, part int) []byte {
-	return fmt.Appendf(nil, "%d/part/%08d/%d", w, n, part)
+	return spell(fmt.Sprintf("%d/part/%08d/%d", w, n, part))
 }
 
 func partValue(w int, n uint64, part int) []byte {

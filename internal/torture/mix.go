@@ -80,20 +80,20 @@ func (m *Mix) key(r *rand.Rand) []byte {
 func (m *Mix) keyNumber(n int) []byte {
 	switch m.Style {
 	case LongPrefix:
-		return fmt.Appendf(nil, "%s%07d", strings.Repeat("prefix/", 6), n)
+		return spell(fmt.Sprintf("%s%07d", strings.Repeat("prefix/", 6), n))
 	case Binary:
 		return binaryKey(uint64(n))
 	case Giant:
 		if n%10 == 0 {
-			return append(fmt.Appendf(nil, "%05d", n), strings.Repeat("g", key.MaxUserKeySize-5-n/10)...)
+			return append(spell(fmt.Sprintf("%05d", n)), strings.Repeat("\xff", key.MaxUserKeySize-5-n/10)...)
 		}
 	}
-	return fmt.Appendf(nil, "%05d", n)
+	return spell(fmt.Sprintf("%05d", n))
 }
 
 // binaryKey is key number n of a set whose keys have few different bytes, so that many are prefixes of others.
 func binaryKey(n uint64) []byte {
-	const alphabet = "\x00\x01a\xfe\xff"
+	const alphabet = "\x00\x7f\x80\xfe\xff"
 	k := []byte{alphabet[n%uint64(len(alphabet))]}
 	for n /= uint64(len(alphabet)); n > 0 && len(k) < 12; n /= uint64(len(alphabet)) {
 		k = append(k, alphabet[n%uint64(len(alphabet))])

@@ -150,17 +150,17 @@ func (s *Session) writeRun(b *batch.Batch) (*engine.Run, error) {
 	return w.Finish()
 }
 
-// Put commits one value.
+// Put commits one value; k is spelled.
 func (s *Session) Put(k, v string, sync bool) error {
 	var b batch.Batch
-	b.Put([]byte(k), []byte(v))
+	b.Put(spell(k), []byte(v))
 	return s.Write(&b, sync)
 }
 
-// Delete commits one removal.
+// Delete commits one removal; k is spelled.
 func (s *Session) Delete(k string, sync bool) error {
 	var b batch.Batch
-	b.Delete([]byte(k))
+	b.Delete(spell(k))
 	return s.Write(&b, sync)
 }
 

@@ -45,7 +45,7 @@ func remove(k string) step { return func(s *Session) error { return s.Delete(k, 
 
 func read(k string) step {
 	return func(s *Session) error {
-		if err := s.Get([]byte(k)); err != nil {
+		if err := s.Get(spell(k)); err != nil {
 			return err
 		}
 		s.History.Read(s.History.Last())
@@ -64,9 +64,9 @@ func operations(s *Session, prefix string, from, to, n int) *batch.Batch {
 	for i := from; i < to; i++ {
 		k := fmt.Sprintf("%s%03d", prefix, i)
 		if i%5 == 4 {
-			b.Delete([]byte(k))
+			b.Delete(spell(k))
 		} else {
-			b.Put([]byte(k), []byte(value(s, k, n)))
+			b.Put(spell(k), []byte(value(s, k, n)))
 		}
 	}
 	return &b
@@ -114,8 +114,8 @@ func longKeys(n int) step {
 		pad := strings.Repeat("x", 62<<10)
 		for i := range n {
 			var b batch.Batch
-			b.Put([]byte(fmt.Sprintf("%d", i)+pad), []byte(value(s, "v", 9)))
-			b.Put([]byte(fmt.Sprintf("%d", i+1)+pad), []byte(value(s, "v", 9)))
+			b.Put(spell(fmt.Sprint(i)+pad), []byte(value(s, "v", 9)))
+			b.Put(spell(fmt.Sprint(i+1)+pad), []byte(value(s, "v", 9)))
 			if err := errors.Join(s.Write(&b, true), s.Flush()); err != nil {
 				return err
 			}
@@ -137,10 +137,10 @@ func merges(n int, sync bool) step {
 			last := int64(s.History.Last())
 			argument := fmt.Append(nil, last, ";")
 			var b batch.Batch
-			b.Merge(operand.Add, []byte("count"), operand.AppendInt64(nil, last+1))
-			b.Merge(operand.Max, []byte("count"), operand.AppendInt64(nil, 100))
-			b.Merge(operand.Append, []byte("list"), argument)
-			b.Merge(operand.User, []byte("digest"), argument)
+			b.Merge(operand.Add, spell("count"), operand.AppendInt64(nil, last+1))
+			b.Merge(operand.Max, spell("count"), operand.AppendInt64(nil, 100))
+			b.Merge(operand.Append, spell("list"), argument)
+			b.Merge(operand.User, spell("digest"), argument)
 			if err := s.Write(&b, sync); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package torture
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"lightningdb"
 	"lightningdb/internal/isolation"
@@ -21,16 +22,16 @@ const (
 )
 
 // countKey counts the elements of all lists: a transaction that appends adds to it.
-var countKey = []byte("count")
+var countKey = spell("count")
 
-func listKey(k isolation.Key) []byte     { return fmt.Appendf(nil, "list/%05d", k) }
-func registerKey(k isolation.Key) []byte { return fmt.Appendf(nil, "register/%05d", k) }
-func accountKey(n int) []byte            { return fmt.Appendf(nil, "account/%d", n) }
+func listKey(k isolation.Key) []byte     { return spell(fmt.Sprintf("list/%05d", k)) }
+func registerKey(k isolation.Key) []byte { return spell(fmt.Sprintf("register/%05d", k)) }
+func accountKey(n int) []byte            { return spell(fmt.Sprintf("account/%d", n)) }
 
 // keyNumber is the inverse of listKey and registerKey.
 func keyNumber(k []byte) (n isolation.Key) {
 	for _, c := range k[len(k)-5:] {
-		n = n*10 + isolation.Key(c-'0')
+		n = n*10 + isolation.Key(strings.IndexByte(spelledDigits, c))
 	}
 	return n
 }

@@ -246,7 +246,7 @@ func (u *user) work(tx *lightningdb.Tx) error {
 // swell writes more than memory holds of one transaction.
 func (u *user) swell(tx *lightningdb.Tx) error {
 	for n := range 80 {
-		if err := tx.Put(fmt.Appendf(nil, "ballast/%d/%d", u.id, n), make([]byte, 8<<10)); err != nil {
+		if err := tx.Put(spell(fmt.Sprintf("ballast/%d/%d", u.id, n)), make([]byte, 8<<10)); err != nil {
 			return err
 		}
 	}
@@ -495,7 +495,7 @@ func readInt64(get getter, key []byte) (int64, error) {
 // sumAccounts checks the sum of all accounts in the transaction's eyes.
 func (u *user) sumAccounts(tx *lightningdb.Tx) error {
 	sum := int64(0)
-	r := tx.Prefix([]byte("account/"))
+	r := tx.Prefix(spell("account/"))
 	for _, v := range r.All() {
 		n, err := lightningdb.Int64(v)
 		if err != nil {
