@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"lightningdb/internal/codec"
 	"lightningdb/internal/filename"
@@ -18,6 +19,7 @@ func TestCraft_impossibleContentUnderRightChecksums(t *testing.T) {
 	}
 	t.Logf("-seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 8))
+	p := newPace(15 * time.Second)
 	var total DamageStats
 	for _, clean := range []bool{true, false} {
 		v, err := NewVictim(512, codec.None, clean)
@@ -31,7 +33,7 @@ func TestCraft_impossibleContentUnderRightChecksums(t *testing.T) {
 		crafts := c.Crafts()
 		var stats DamageStats
 		for i, craft := range crafts {
-			if !*full && r.IntN(16*slowdown) > 0 {
+			if !*full && r.IntN(16*slowdown) > 0 || p.late() && r.IntN(thinned) > 0 {
 				continue
 			}
 			if err := c.Try(&stats, craft); err != nil {

@@ -34,13 +34,14 @@ func chosenWorkloads(t *testing.T) []Workload {
 // open: each workload is cut before and during every change it makes, and every policy of what survives is tried.
 func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	var total Stats
+	p := newPace(30 * time.Second)
 	workloads := chosenWorkloads(t)
 	results := make(chan Stats, len(workloads))
 	t.Run("workload", func(t *testing.T) {
 		for _, w := range workloads {
 			t.Run(w.Name, func(t *testing.T) {
 				t.Parallel()
-				x := explorer(t)
+				x := explorer(t, p)
 				if err := x.Run(w); err != nil {
 					t.Error(err)
 				}
@@ -53,14 +54,14 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 		total.Add(<-results)
 	}
 	t.Logf("crash: workloads=%d %v", len(workloads), total)
-	if *workloadFlag == "" && (len(workloads) < 25 || total.Images < 20_000/slowdown) {
+	if *workloadFlag == "" && (len(workloads) < 25 || total.Images < p.owed(20_000/slowdown)) {
 		t.Errorf("%d images of %d workloads are too few to mean anything", total.Images, len(workloads))
 	}
 }
 
 // explorer looks at a ninth of the images that all policies give at each change, another ninth at the next one; at a
-// third of those of one workload; with -full at all of them, and at many more seeds.
-func explorer(t *testing.T) *Explorer {
+// third of those of one workload; with -full at all of them, and at many more seeds. Once it is late it skips most.
+func explorer(t *testing.T, p pace) *Explorer {
 	shown := 0
 	share, limit, seeded, nested := 9*slowdown, 2, 2, 997
 	if *workloadFlag != "" {
@@ -74,6 +75,9 @@ func explorer(t *testing.T) *Explorer {
 		Cuts: func(depth, point, unsynced, sectors int) []Cut {
 			if depth > 0 {
 				return oneIn(5, point, AllCuts(unsynced, sectors, 1, 2))
+			}
+			if p.late() {
+				return oneIn(thinned*share, point, AllCuts(unsynced, sectors, limit, seeded))
 			}
 			return oneIn(share, point, AllCuts(unsynced, sectors, limit, seeded))
 		},
@@ -100,13 +104,14 @@ func TestCrash_generations(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("-seed %d", seed)
+	p := newPace(12 * time.Second)
 	for i, m := range Mixes() {
 		if m.Load || m.Style == Giant {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
-			tally, err := m.Generations(seed+uint64(i), generations)
+			tally, err := m.Generations(seed+uint64(i), max(p.owed(generations), 3))
 			if err != nil {
 				t.Errorf("-seed %d: %v", seed, err)
 			}
@@ -128,7 +133,12 @@ func TestCrash_concurrentWriters(t *testing.T) {
 	t.Logf("-seed %d (the timing of goroutines is not repeated)", seed)
 	r := rand.New(rand.NewPCG(seed, 3))
 	acked := 0
+	p := newPace(10 * time.Second)
 	for life := range lives {
+		if life > p.owed(lives) {
+			lives = life
+			break
+		}
 		c := Concurrent{Writers: 1 + life%5, Hot: 7, Options: engine.Options{PageSize: 512,
 			LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true, Rows: true,
 			SyncInterval: time.Millisecond}}

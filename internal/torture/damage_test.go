@@ -1,7 +1,9 @@
 package torture
 
 import (
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"lightningdb/internal/codec"
 )
@@ -14,6 +16,8 @@ const maxAllocate = poolsForget * (8 << 20)
 func damage(t *testing.T, atLeast int, kind DamageKind) {
 	t.Helper()
 	var total DamageStats
+	p := newPace(12 * time.Second)
+	stop := func() bool { return p.late() && rand.IntN(thinned) > 0 }
 	for _, c := range []codec.ID{codec.None, codec.S2} {
 		for _, clean := range []bool{true, false} {
 			v, err := NewVictim(512, c, clean)
@@ -21,7 +25,7 @@ func damage(t *testing.T, atLeast int, kind DamageKind) {
 				t.Fatal(err)
 			}
 			shown := 0
-			stats, err := v.TryAll(kind, never, func(where string, err error) {
+			stats, err := v.TryAll(kind, stop, func(where string, err error) {
 				if shown++; shown < 10 {
 					t.Errorf("%s: %v", where, err)
 				}
@@ -34,15 +38,13 @@ func damage(t *testing.T, atLeast int, kind DamageKind) {
 		}
 	}
 	t.Logf("damage: %v", total)
-	if total.Opens < atLeast || total.AtOpen == 0 {
+	if total.Opens < p.owed(atLeast) || total.AtOpen == 0 {
 		t.Errorf("%d damaged databases, %d of them noticed: the test tests nothing", total.Opens, total.AtOpen)
 	}
 	if total.PeakAllocate > maxAllocate {
 		t.Errorf("a damaged database made Open allocate %d bytes", total.PeakAllocate)
 	}
 }
-
-func never() bool { return false }
 
 // A flipped bit on the medium would turn into a wrong value, a missing key, or a crash of the program.
 func TestDamage_everyFlippedByte(t *testing.T) {

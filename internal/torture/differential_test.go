@@ -8,10 +8,13 @@ import (
 	"time"
 )
 
+// everydayOps are the operations of the differential test on a machine that has the time.
+const everydayOps = 320_000 / slowdown
+
 var (
 	seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 chooses one")
-	opsFlag  = flag.Int("ops", 320_000/slowdown, "operations of the differential test")
-	timeFlag = flag.Duration("time", time.Hour, "the differential test ends after this time, whatever it did")
+	opsFlag  = flag.Int("ops", everydayOps, "operations of the differential test")
+	timeFlag = flag.Duration("time", 0, "the differential test ends after this time, whatever it did")
 	mixFlag  = flag.String("mix", "", "only this mix of the differential test")
 )
 
@@ -24,8 +27,13 @@ func TestDifferential_equalsSortedMap(t *testing.T) {
 	}
 	t.Logf("-seed %d", seed)
 	mixes := Mixes()
-	deadline := time.Now().Add(*timeFlag)
-	late := func() bool { return time.Now().After(deadline) }
+	p := newPace(30 * time.Second)
+	switch {
+	case *timeFlag > 0:
+		p = newPace(*timeFlag)
+	case *opsFlag != everydayOps:
+		p = newPace(24 * time.Hour)
+	}
 	var mu sync.Mutex
 	var total Tally
 	t.Run("mix", func(t *testing.T) {
@@ -35,7 +43,7 @@ func TestDifferential_equalsSortedMap(t *testing.T) {
 			}
 			t.Run(m.Name, func(t *testing.T) {
 				t.Parallel()
-				tally, err := m.Run(seed+uint64(i), *opsFlag/len(mixes), late)
+				tally, err := m.Run(seed+uint64(i), *opsFlag/len(mixes), p.late)
 				if err != nil {
 					t.Errorf("-seed %d: %v", seed, err)
 				}
@@ -47,7 +55,7 @@ func TestDifferential_equalsSortedMap(t *testing.T) {
 		}
 	})
 	t.Logf("differential: option_sets=%d %v", len(mixes), total)
-	if *mixFlag == "" && total.Operations < min(*opsFlag, 300_000/slowdown) && !late() {
+	if *mixFlag == "" && total.Operations < p.owed(min(*opsFlag, 300_000/slowdown)) {
 		t.Errorf("%d operations are too few to mean anything", total.Operations)
 	}
 }

@@ -28,13 +28,15 @@ func TestFault_everyCallAndKind(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var total FaultStats
+	p, offset := newPace(25*time.Second), rand.IntN(stride)
+	t.Logf("from call %d on, every %dth", offset, stride)
 	workloads := chosenWorkloads(t)
 	t.Run("workload", func(t *testing.T) {
 		for _, w := range workloads {
 			t.Run(w.Name, func(t *testing.T) {
 				t.Parallel()
 				shown := 0
-				x := &Injector{Stride: stride, Fail: func(where string, err error) {
+				x := &Injector{Stride: stride, Offset: offset, Stop: p.late, Fail: func(where string, err error) {
 					if shown++; shown <= 5 {
 						t.Errorf("%s: %v", where, err)
 					}
@@ -53,7 +55,7 @@ func TestFault_everyCallAndKind(t *testing.T) {
 		}
 	})
 	t.Logf("faults: workloads=%d %v", len(workloads), total)
-	if *workloadFlag == "" && total.Surfaced < 500/slowdown/2 {
+	if *workloadFlag == "" && total.Surfaced < p.owed(500/slowdown/2) {
 		t.Errorf("only %d faults were noticed: the test tests nothing", total.Surfaced)
 	}
 }
@@ -151,8 +153,9 @@ func TestFault_pairs(t *testing.T) {
 		n = 4000
 	}
 	var total FaultStats
+	p := newPace(15 * time.Second)
 	for _, w := range chosenWorkloads(t) {
-		x := &Injector{Seed: seed, Fail: func(where string, err error) {
+		x := &Injector{Seed: seed, Stop: p.late, Fail: func(where string, err error) {
 			t.Errorf("-seed %d, %s: %v", seed, where, err)
 		}}
 		if err := x.RunPairs(w, n); err != nil {
@@ -161,7 +164,7 @@ func TestFault_pairs(t *testing.T) {
 		total.Add(x.Stats)
 	}
 	t.Logf("pairs: both=%d %v, by fault %v", total.Pairs, total, total.ByFault)
-	if *workloadFlag == "" && (total.Surfaced < 5*n || total.Pairs < n) {
+	if *workloadFlag == "" && (total.Surfaced < p.owed(5*n) || total.Pairs < p.owed(n)) {
 		t.Error("too few faults were noticed: the test tests nothing")
 	}
 }
@@ -178,7 +181,12 @@ func TestFault_concurrentWriters(t *testing.T) {
 		lives = 20_000
 	}
 	var total FaultStats
+	p := newPace(10 * time.Second)
 	for life := range lives {
+		if life > p.owed(lives) {
+			lives = life
+			break
+		}
 		stats, err := disturbedLife(seed + uint64(life))
 		total.Add(stats)
 		if err != nil || !stats.Zero() {

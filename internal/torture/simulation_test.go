@@ -40,10 +40,10 @@ func TestSimulation_keepsItsPromises(t *testing.T) {
 	var mu sync.Mutex
 	var total SimulationStats
 	var wait sync.WaitGroup
-	start := time.Now()
+	start, p := time.Now(), newPace(25*time.Second)
 	for w := range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			for n := w; n < *seedsFlag; n += runtime.GOMAXPROCS(0) {
+			for n := w; n < p.owed(*seedsFlag); n += runtime.GOMAXPROCS(0) {
 				m := chosenSimulation(first + uint64(n))
 				stats, _, err := m.Run()
 				mu.Lock()
@@ -62,6 +62,8 @@ func TestSimulation_keepsItsPromises(t *testing.T) {
 		t.Error("nothing was injected: the test tests nothing")
 	}
 }
+
+func never() bool { return false }
 
 // A failing seed would not lead back to its failure.
 func TestSimulation_sameSeedSameRun(t *testing.T) {
