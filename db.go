@@ -13,7 +13,8 @@ import (
 	"lightningdb/internal/vfs/memfs"
 )
 
-// DB is an open database. All its methods may be called from any number of goroutines.
+// DB is an open database. All its methods may be called from any number of goroutines. Where one takes a context, nil is
+// one that never ends.
 type DB struct {
 	engine     *engine.Engine
 	path       string
@@ -71,8 +72,9 @@ func (o *Options) openFS(dir string) (vfs.FS, error) {
 // there. Close waits for them: so the function of View or Update may call it, but not what a call itself calls (the
 // progress of Verify, Options.Merge, the Logger).
 //
-// It returns ErrOpenReaders if cursors or snapshots were still open, ErrReadOnly with the cause if writes had stopped
-// after a failure, and ErrClosed if the database was closed before.
+// It ends cursors, loops, snapshots and transactions that are still open, gives back what they hold, and returns
+// ErrOpenReaders then. It returns ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if the
+// database was closed before.
 func (db *DB) Close() error {
 	if err := db.engine.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
@@ -83,12 +85,24 @@ func (db *DB) Close() error {
 // Path is the directory of the database.
 func (db *DB) Path() string { return db.path }
 
-// Get returns a copy of the newest value of key, or ErrNotFound.
-func (db *DB) Get(key []byte) ([]byte, error) { return db.GetAppend(nil, key) }
+// Get returns a copy of the newest value of key, or ErrNotFound. An empty value is not nil. A key that no Put takes is
+// refused, with ErrKeyEmpty or ErrKeyTooLarge, as it is by every call that reads or writes one.
+func (db *DB) Get(key []byte) ([]byte, error) { return notNil(db.GetAppend(nil, key)) }
+
+// notNil is what Get returns: an empty value is one, too.
+func notNil(value []byte, err error) ([]byte, error) {
+	if value == nil && err == nil {
+		value = []byte{}
+	}
+	return value, err
+}
 
 // GetAppend appends the newest value of key to dst and returns the result. It allocates nothing if dst has room for
 // the value. If the key is absent it returns dst unchanged and ErrNotFound.
 func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
+	if !fits(key) {
+		return dst, checkKey(key)
+	}
 	out, found, err := db.engine.Get(dst, key, engine.Latest)
 	if err == nil && !found {
 		err = ErrNotFound
@@ -96,8 +110,13 @@ func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
 	return out, err
 }
 
-// Has reports whether key has a value.
-func (db *DB) Has(key []byte) (bool, error) { return db.engine.Has(key, engine.Latest) }
+// Has reports whether key has a value. Like Get it returns ErrMerge if that cannot be told.
+func (db *DB) Has(key []byte) (bool, error) {
+	if !fits(key) {
+		return false, checkKey(key)
+	}
+	return db.engine.Has(key, engine.Latest)
+}
 
 // Put sets key to value.
 func (db *DB) Put(key, value []byte) error {
@@ -171,7 +190,7 @@ func (db *DB) Sync() error {
 // nothing if a sync has covered it already, else it takes part in the next one. The error is ErrFutureSequence if nothing
 // has been committed there, and that of ctx if it is done earlier.
 func (db *DB) WaitDurable(ctx context.Context, seq uint64) error {
-	return db.engine.WaitDurable(ctx, key.SeqNum(seq))
+	return db.engine.WaitDurable(orBackground(ctx), key.SeqNum(seq))
 }
 
 // Flush writes what is in memory to tables, so that the next Open has little to replay. It is never needed for
@@ -182,5 +201,13 @@ func (db *DB) Flush() error { return db.engine.Flush() }
 // open. The database compacts by itself: this is for after a large removal or before making a copy. Reads and writes go
 // on meanwhile. When ctx is done it stops, with the work so far kept.
 func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
-	return db.engine.Compact(ctx, lo, hi)
+	return db.engine.Compact(orBackground(ctx), lo, hi)
+}
+
+// orBackground is ctx, or one that never ends if ctx is nil.
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
 }

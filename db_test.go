@@ -79,7 +79,7 @@ func TestLimits_refuseBeforeAnythingIsWritten(t *testing.T) {
 			t.Errorf("Delete outside the limits gave %v", err)
 		}
 	}
-	if _, err := db.Get(nil); !errors.Is(err, ErrNotFound) {
+	if _, err := db.Get(nil); !errors.Is(err, ErrKeyEmpty) {
 		t.Errorf("Get of an empty key gave %v", err)
 	}
 }

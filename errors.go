@@ -73,7 +73,8 @@ var (
 	// ErrTxInUse: two goroutines used one read-write transaction at the same time. Give each its own.
 	ErrTxInUse = errors.New("the transaction is in use by another goroutine")
 
-	// ErrReadOnlyTx: a write in View, or in a transaction begun read-only. Use Update.
+	// ErrReadOnlyTx: in View, or in a transaction begun read-only, a call that is for writers: a write, GetForUpdate, Update,
+	// a savepoint, OnCommit or SetDurability. Use DB.Update.
 	ErrReadOnlyTx = errors.New("the transaction is read-only")
 
 	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves. Return nil or an error.
@@ -106,7 +107,8 @@ var (
 	// what comes behind, so View and Update return it unless the function has asked Range.Err or Cursor.Err.
 	ErrMerge = operand.ErrMerge
 
-	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written.
+	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written;
+	// the first two refuse reads of a key as well. Bounds, prefixes and targets of Seek may be empty, and of any length.
 	ErrKeyEmpty      = errors.New("key is empty")
 	ErrKeyTooLarge   = fmt.Errorf("key is larger than %d bytes", MaxKeySize)
 	ErrValueTooLarge = fmt.Errorf("value is larger than %d bytes", MaxValueSize)
@@ -122,10 +124,13 @@ type LockTimeoutError = lock.TimeoutError
 
 // Limits of keys, values and batches (as Batch.Size counts them), in bytes.
 const (
-	MaxKeySize   = key.MaxUserKeySize
-	MaxValueSize = key.MaxValueSize
-	MaxBatchSize = wal.MaxPayload
+	MaxKeySize   = key.MaxUserKeySize // 64 KiB
+	MaxValueSize = key.MaxValueSize   // 64 MiB
+	MaxBatchSize = wal.MaxPayload     // 1 GiB less 24, which its record takes
 )
+
+// fits reports whether checkKey lets k pass.
+func fits(k []byte) bool { return len(k) >= key.MinUserKeySize && len(k) <= MaxKeySize }
 
 // checkKey enforces the limits of keys.
 func checkKey(k []byte) error {

@@ -7,7 +7,7 @@ import (
 	"lightningdb/internal/operand"
 )
 
-// MaxArgumentSize is the largest argument of Append and Merge, in bytes.
+// MaxArgumentSize is the largest argument of Append and Merge, in bytes: one less than 64 MiB, the largest value.
 const MaxArgumentSize = operand.MaxArgumentSize
 
 // Add adds "add n to the integer at key", which counts as 0 if the key is absent. It wraps around as int64 does.

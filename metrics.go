@@ -49,7 +49,8 @@ type Metrics struct {
 	// that stand still are moved, or closed. What else readers keep is in the levels: see OldestSequence and OldestReader.
 	PinnedFiles int
 	PinnedBytes int64
-	// BackgroundError is why writes stopped or background work is held up; nil if neither is so.
+	// BackgroundError is why writes stopped or background work is held up, and ErrClosed once the database is closed; nil if
+	// nothing of that is so. In JSON it is its text.
 	BackgroundError error
 }
 
@@ -158,7 +159,8 @@ func (db *DB) Recovery() RecoveryReport {
 }
 
 // Metrics returns the metrics of this moment. It asks the file system for the size of each file, which takes a
-// microsecond or a few for each.
+// microsecond or a few for each. Those of a closed database say with BackgroundError that it is, and tell what it did, and
+// nothing of what it had.
 func (db *DB) Metrics() Metrics {
 	m := db.engine.Metrics()
 	cacheBytes := int64(m.Cache.FramesInUse) * int64(m.Cache.FrameSize)
@@ -176,7 +178,7 @@ func (db *DB) Metrics() Metrics {
 		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes,
 		MemoryLimit:     m.MemoryLimit,
 		Memtable: MemtableMetrics{
-			Active: 1, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
+			Active: m.Active, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
 		},
 		Cache: CacheMetrics{
 			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize), RowBytes: m.RowBytes,
@@ -197,7 +199,7 @@ func (db *DB) Metrics() Metrics {
 		ObsoleteFiles:   m.Obsolete + m.Pinned.Count,
 		PinnedFiles:     m.Pinned.Count,
 		PinnedBytes:     m.Pinned.Bytes,
-		BackgroundError: m.Failure,
+		BackgroundError: failureOf(m.Failure),
 	}
 	for _, r := range m.Readers {
 		out.Readers = append(out.Readers, ReaderMetrics{
@@ -216,6 +218,21 @@ func (db *DB) Metrics() Metrics {
 	}
 	return out
 }
+
+// failure is an error that has a text in JSON, where others are {}.
+type failure struct{ error }
+
+func failureOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure{err}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (f failure) MarshalText() ([]byte, error) { return []byte(f.Error()), nil }
+
+func (f failure) Unwrap() error { return f.error }
 
 func workMetrics(w engine.Work, running bool) WorkMetrics {
 	out := WorkMetrics{Count: w.Count, BytesRead: w.BytesRead, BytesWritten: w.BytesWritten, Duration: w.Duration}

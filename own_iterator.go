@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"lightningdb/internal/engine"
-	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/txn"
 )
@@ -22,8 +21,6 @@ type ownIterator struct {
 	spilled txn.OverSpilled // over base, if the transaction has spilled
 	spills  uint64          // of the writes, when spilled was made
 	overlay txn.Overlay     // over spilled, or over base
-
-	layered bool // spilled is open
 
 	walk  direction
 	from  []byte // where the walk began: the first key of it, or the first one after it going backward
@@ -51,7 +48,6 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 			return nil, err
 		}
 	}
-	rw.hasRead = true
 	it := &ownIterator{rw: rw, lo: lo, hi: hi}
 	if err := it.open(); err != nil {
 		return nil, err
@@ -68,8 +64,9 @@ func (it *ownIterator) open() error {
 	}
 	it.base, it.seq, it.spills = base, it.rw.txn.Seq(), it.rw.writes.Spills()
 	below := txn.Source(base)
-	if it.layered = it.rw.writes.Spilled(); it.layered {
+	if it.rw.writes.Spilled() {
 		it.spilled.Reset(base, &it.rw.writes, it.lo, it.hi)
+		base.CloseWith(&it.spilled)
 		below = &it.spilled
 	}
 	it.overlay.Reset(below, &it.rw.writes, it.lo, it.hi)
@@ -78,13 +75,33 @@ func (it *ownIterator) open() error {
 
 // closeBase gives back what open opened.
 func (it *ownIterator) closeBase() error {
-	var err error
-	if it.layered {
-		err = it.spilled.Close()
-	}
-	err = join.Errors(err, it.base.Close()) // last: after DB.Close it is what keeps the memory that both read
+	err := it.base.Close()
 	it.base = nil
 	return err
+}
+
+// Enter implements iterator. Calls of the transaction enter base as well where they look at it: the close of the database
+// may end it at any time.
+func (it *ownIterator) Enter() error {
+	if it.err != nil {
+		return it.err
+	}
+	err := it.base.Enter()
+	if err == nil {
+		return nil
+	}
+	if over := it.rw.enter(); over != nil {
+		return over
+	}
+	it.rw.leave()
+	return err
+}
+
+// Exit implements iterator.
+func (it *ownIterator) Exit() {
+	if it.base != nil {
+		it.base.Exit()
+	}
 }
 
 // current reports whether what open opened is still what the transaction sees.
@@ -123,6 +140,7 @@ func (it *ownIterator) start(walk direction, from []byte, move func() bool) bool
 	if !it.renew() {
 		return false
 	}
+	it.rw.hasRead = true
 	it.walk, it.toEnd = walk, walk == backward && from == nil
 	it.from = append(it.from[:0], from...)
 	return move()
@@ -213,13 +231,15 @@ func (it *ownIterator) report() {
 // unchanged too. The walks go on.
 func (rw *readWrite) reportWalks() {
 	for _, it := range rw.iterators {
-		switch {
-		case it.base == nil || it.walk == standing:
-		case it.overlay.Valid():
+		if it.base == nil || it.walk == standing || it.base.Enter() != nil {
+			continue // what has ended it, the close of the database or its age, forbids the commit
+		}
+		if it.overlay.Valid() {
 			it.turn(it.walk)
-		default:
+		} else {
 			it.report()
 		}
+		it.base.Exit()
 	}
 }
 
@@ -232,11 +252,6 @@ func (it *ownIterator) enter() bool {
 		it.err = err
 		return false
 	}
-	if it.base == nil {
-		it.err = ErrTxDone
-		it.rw.leave()
-		return false
-	}
 	return true
 }
 
@@ -244,12 +259,7 @@ func (it *ownIterator) Valid() bool { return it.err == nil && it.base != nil && 
 
 func (it *ownIterator) Key() []byte { return it.overlay.Key() }
 
-func (it *ownIterator) Value() ([]byte, error) {
-	if it.base == nil {
-		return nil, ErrTxDone
-	}
-	return it.overlay.Value()
-}
+func (it *ownIterator) Value() ([]byte, error) { return it.overlay.Value() }
 
 func (it *ownIterator) Err() error {
 	if it.err != nil || it.base == nil {
@@ -260,21 +270,28 @@ func (it *ownIterator) Err() error {
 
 // Close reports the rest and gives back what the iterator holds.
 func (it *ownIterator) Close() error {
-	if err := it.rw.enter(); err != nil {
-		return nil // the transaction has closed it, or will
+	if it.rw.enter() != nil {
+		it.Exit() // the transaction has ended it, or will
+		return nil
 	}
 	defer it.rw.leave()
-	return it.shut()
-}
-
-// shut is Close for the transaction itself.
-func (it *ownIterator) shut() error {
+	if i := slices.Index(it.rw.iterators, it); i >= 0 {
+		it.rw.iterators = slices.Delete(it.rw.iterators, i, i+1)
+	}
 	if it.base == nil {
 		return nil
 	}
 	it.report()
-	if i := slices.Index(it.rw.iterators, it); i >= 0 {
-		it.rw.iterators = slices.Delete(it.rw.iterators, i, i+1)
-	}
 	return it.closeBase()
+}
+
+// endIterators ends the iterators that are still open. What a loop shows just now stays until it goes on.
+func (rw *readWrite) endIterators() {
+	rw.reportWalks()
+	for _, it := range rw.iterators {
+		if it.base != nil {
+			it.base.End()
+		}
+	}
+	rw.iterators = nil
 }

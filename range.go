@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/goroutine"
 	"lightningdb/internal/txn"
 )
 
@@ -23,7 +24,8 @@ type Range struct {
 	lo, hi  []byte // in room, if they fit
 	reverse bool
 	limit   int // entries a loop yields at most; negative for all
-	outcome     // of the latest loop
+	owner   goroutine.ID
+	outcome // of the latest loop
 	room    [64]byte
 }
 
@@ -118,7 +120,7 @@ func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
 //
 //go:noinline
 func newRange(from source, lo, hi []byte) *Range {
-	r := &Range{limit: -1, outcome: outcome{from: from}}
+	r := &Range{limit: -1, owner: goroutine.Current(), outcome: outcome{from: from}}
 	both := append(append(r.room[:0], lo...), hi...)
 	if lo != nil {
 		r.lo = both[:len(lo):len(lo)]
@@ -150,18 +152,27 @@ func (r *Range) Reverse() *Range {
 	return r
 }
 
-// Limit makes loops end after n entries; a negative n means no limit. It returns r.
+// Limit makes loops end after n entries; a negative n means no limit. With 0 a loop reads nothing. It returns r.
 func (r *Range) Limit(n int) *Range {
 	r.limit = n
 	return r
 }
 
-// All yields keys and values in order. Both are valid until the next step of the loop and must not be changed; copy
-// what is to be kept. After the loop, Err tells whether it reached the end.
+// All yields keys and values in order; an empty value is not nil. Both are valid until the next step of the loop and must not be changed; copy
+// what is to be kept. After the loop, Err tells whether it reached the end. The end of the transaction, snapshot or
+// database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at once. Reverse and Limit called
+// inside a loop are for the next one. A loop ends before a key whose value gives ErrMerge; Keys goes on, and yields it.
 func (r *Range) All() iter.Seq2[[]byte, []byte] { return r.all }
 
 // all is a function of its own, and not in All, so that it is not in the program once for each loop.
 func (r *Range) all(yield func(k, v []byte) bool) {
+	if r.inPieces() {
+		r.walk(func(c *Cursor) bool {
+			v := c.Value()
+			return c.err == nil && yield(c.key, v)
+		})
+		return
+	}
 	it := r.begin()
 	if it == nil {
 		return
@@ -172,15 +183,19 @@ func (r *Range) all(yield func(k, v []byte) bool) {
 		return
 	}
 	r.fail(r.each(it, func() (bool, error) {
-		v, err := it.Value()
+		v, err := notNil(it.Value())
 		return err == nil && yield(it.Key(), v), err
 	}))
 }
 
-// Keys yields the keys in order, without reading large values. A key is valid until the next step of the loop.
+// Keys yields the keys in order, without reading large values; see All. A key is valid until the next step of the loop.
 func (r *Range) Keys() iter.Seq[[]byte] { return r.keys }
 
 func (r *Range) keys(yield func(k []byte) bool) {
+	if r.inPieces() {
+		r.walk(func(c *Cursor) bool { return yield(c.key) })
+		return
+	}
 	it := r.begin()
 	if it == nil {
 		return
@@ -192,6 +207,27 @@ func (r *Range) keys(yield func(k []byte) bool) {
 // Err is the error that ended the latest loop early, or nil.
 func (r *Range) Err() error { return r.ask() }
 
+// inPieces reports whether a loop runs in another goroutine than its range was made in, as those of iter.Pull do. One of
+// them may be left open at any entry, and so must lend nothing.
+func (r *Range) inPieces() bool { return goroutine.Current() != r.owner }
+
+// walk is a loop that may be left open: its entries are a cursor's.
+func (r *Range) walk(yield func(*Cursor) bool) {
+	c := r.Cursor()
+	defer c.Close()
+	start, step := c.First, c.Next
+	if r.reverse {
+		start, step = c.Last, c.Prev
+	}
+	for left := r.limit; left != 0 && start() && yield(c); left-- {
+		start = step
+		if left == 1 {
+			break
+		}
+	}
+	r.outcome = c.outcome
+}
+
 // begin opens an iterator and moves it to where a loop begins. It returns nil, and the error is noted, if there is none.
 func (r *Range) begin() iterator {
 	r.err = nil
@@ -200,9 +236,11 @@ func (r *Range) begin() iterator {
 		r.fail(err)
 		return nil
 	}
-	if r.reverse {
+	switch {
+	case r.limit == 0: // a transaction would take the first entry for read
+	case r.reverse:
 		it.Last()
-	} else {
+	default:
 		it.First()
 	}
 	return it
@@ -210,12 +248,13 @@ func (r *Range) begin() iterator {
 
 // each calls step at each entry until it returns false or an error. The error is that, or that of moving.
 func (r *Range) each(it iterator, step func() (bool, error)) error {
+	reverse := r.reverse
 	for ok, left := it.Valid(), r.limit; ok && left != 0; left-- {
 		more, err := step()
 		if err != nil || !more || left == 1 {
 			return err
 		}
-		if r.reverse {
+		if reverse {
 			ok = it.Prev()
 		} else {
 			ok = it.Next()
@@ -224,27 +263,48 @@ func (r *Range) each(it iterator, step func() (bool, error)) error {
 	return it.Err()
 }
 
-// iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it.
+// iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it. Who opened it uses it
+// until Exit or Close; in between Exit and Enter others may end it, and give back what it lends.
 type iterator interface {
 	txn.Source
+	Enter() error
+	Exit()
 	Close() error
 }
 
 // Cursor walks a Range freely. It starts at no entry. It must be closed.
+//
+// The end of its transaction, snapshot or database ends it as well, and gives back what it holds: moves then fail, with
+// ErrTxDone or ErrClosed, while the key and value it has shown stay what they are until Close.
 type Cursor struct {
-	it    iterator // nil if it could not be opened, and once closed
-	value []byte   // of the current entry, once loaded
-	ready bool     // value is loaded
+	it    iterator         // nil if it could not be opened, and once closed
+	plain *engine.Iterator // the same, if it is one
+	valid bool             // it stands on an entry
+	ready bool             // value is that of the entry
+	key   []byte           // a copy, like value: what the iterator lends goes when others end it
+	value []byte
 	outcome
 
 	target []byte // of the last seek
 }
 
+// keptValue is the size up to which the memory of a value serves for the next one.
+const keptValue = 1 << 20
+
+// smallValue is the size up to which a value is copied at once, whether it will be asked for or not.
+const smallValue = 512
+
 // Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
 func (r *Range) Cursor() *Cursor {
+	c := &Cursor{outcome: outcome{from: r.from}}
 	it, err := r.from.openIterator(r.lo, r.hi)
-	c := &Cursor{it: it, outcome: outcome{from: r.from}}
-	c.fail(err)
+	if err != nil {
+		c.fail(err)
+		return c
+	}
+	it.Exit()
+	c.it = it
+	c.plain, _ = it.(*engine.Iterator)
 	return c
 }
 
@@ -263,7 +323,7 @@ func (c *Cursor) Prev() bool { return c.leave() && c.arrive(c.it.Prev()) }
 
 // Seek moves to the first entry of the range at or after key.
 func (c *Cursor) Seek(key []byte) bool {
-	c.target = append(c.target[:0], key...) // it may be the current key, which moving invalidates
+	c.target = append(c.target[:0], key...) // it may be the current key, which moving overwrites
 	return c.leave() && c.arrive(c.it.SeekGE(c.target))
 }
 
@@ -275,45 +335,83 @@ func (c *Cursor) SeekBefore(key []byte) bool {
 
 // leave begins a move. It returns false if there can be none.
 func (c *Cursor) leave() bool {
-	c.ready, c.value = false, nil
-	if c.err == nil && c.it == nil {
-		c.err = ErrClosed
+	c.valid = false
+	return c.enter()
+}
+
+// enter begins to use the iterator. It returns false if it cannot be used.
+func (c *Cursor) enter() bool {
+	if c.err == nil {
+		if c.it == nil {
+			c.err = ErrClosed
+		} else {
+			c.fail(c.it.Enter())
+		}
 	}
 	return c.err == nil
 }
 
 // arrive ends a move.
 func (c *Cursor) arrive(ok bool) bool {
-	if !ok {
-		c.fail(c.it.Err())
+	c.valid, c.ready = ok, false
+	var err error
+	if ok {
+		c.key = append(c.key[:0], c.it.Key()...)
+		if c.plain != nil {
+			if value := c.plain.AtHand(); value != nil && len(value) <= smallValue {
+				c.keep(value) // it costs less than to come back for it
+			}
+		}
+	} else {
+		err = c.it.Err()
 	}
+	c.it.Exit()
+	c.fail(err)
 	return ok
 }
 
 // Valid reports whether the cursor stands on an entry.
-func (c *Cursor) Valid() bool { return c.err == nil && c.it != nil && c.it.Valid() }
+func (c *Cursor) Valid() bool { return c.valid && c.err == nil }
 
-// Key is the key of the current entry, or nil at no entry. It is valid until the next move and must not be changed.
+// Key is the key of the current entry, or nil at no entry. It is valid until the next move or Close, and must not be
+// changed.
 func (c *Cursor) Key() []byte {
 	if !c.Valid() {
 		return nil
 	}
-	return c.it.Key()
+	return c.key
 }
 
 // Value is the value of the current entry, or nil at no entry or if it could not be read: then the cursor is at no
-// entry any more and Err tells why. It is valid until the next move and must not be changed.
+// entry any more and Err tells why. An empty value is not nil. It is valid until the next move or Close, and must not be
+// changed.
 func (c *Cursor) Value() []byte {
-	if c.ready || !c.Valid() {
-		return c.value
-	}
-	value, err := c.it.Value()
-	if err != nil {
-		c.fail(err)
+	if !c.Valid() {
 		return nil
 	}
-	c.value, c.ready = value, true
-	return value
+	if c.ready {
+		return c.value
+	}
+	if !c.enter() {
+		return nil
+	}
+	value, err := c.it.Value()
+	if err == nil {
+		c.keep(value)
+	}
+	c.it.Exit()
+	if c.fail(err); err != nil {
+		return nil
+	}
+	return c.value
+}
+
+// keep copies the current value.
+func (c *Cursor) keep(value []byte) {
+	if c.value == nil || cap(c.value) > keptValue {
+		c.value = make([]byte, 0, len(value))
+	}
+	c.value, c.ready = append(c.value[:0], value...), true
 }
 
 // Err is the first error the cursor met. Once it is not nil the cursor stays at no entry.
@@ -321,10 +419,10 @@ func (c *Cursor) Err() error { return c.ask() }
 
 // Close releases the cursor. Using it afterwards gives ErrClosed; further calls of Close do nothing.
 func (c *Cursor) Close() error {
-	if c.it == nil {
+	it := c.it
+	c.it, c.plain, c.valid, c.key, c.value = nil, nil, false, nil, nil
+	if it == nil || it.Enter() != nil { // it was ended
 		return nil
 	}
-	it := c.it
-	c.it = nil
 	return it.Close()
 }

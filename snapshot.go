@@ -38,7 +38,8 @@ func (s *heldSnapshot) take(db *DB, k origin.Kind, ended error) {
 	s.held, s.ended = &s.memory, ended
 }
 
-// Close ends the snapshot, and its cursors stop. Further calls do nothing and return nil.
+// Close ends the snapshot with its cursors and loops, and what they hold is given back. Further calls do nothing and
+// return nil.
 func (s *Snapshot) Close() error {
 	s.held.Close()
 	return nil
@@ -62,12 +63,15 @@ func (db *DB) At(seq uint64) (*Snapshot, error) {
 func (s *Snapshot) Sequence() uint64 { return uint64(s.held.Seq()) }
 
 // Get returns a copy of the value of key, or ErrNotFound.
-func (s *Snapshot) Get(key []byte) ([]byte, error) { return s.GetAppend(nil, key) }
+func (s *Snapshot) Get(key []byte) ([]byte, error) { return notNil(s.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 	if s.held.Closed() {
 		return dst, s.ended
+	}
+	if !fits(key) {
+		return dst, checkKey(key)
 	}
 	out, found, err := s.held.Get(dst, key)
 	if err == nil && !found {
@@ -76,10 +80,13 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 	return out, err
 }
 
-// Has reports whether key has a value.
+// Has reports whether key has a value; see DB.Has.
 func (s *Snapshot) Has(key []byte) (bool, error) {
 	if s.held.Closed() {
 		return false, s.ended
+	}
+	if !fits(key) {
+		return false, checkKey(key)
 	}
 	return s.held.Has(key)
 }
@@ -99,6 +106,9 @@ func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 	}
 	it, err := s.held.NewIterator(lo, hi)
 	if err != nil {
+		if s.held.Closed() {
+			err = s.ended
+		}
 		return nil, err
 	}
 	it.StopWith(s.held, s.ended)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -26,7 +25,9 @@ const (
 	Serializable Isolation = iota
 
 	// SnapshotIsolation: only keys that both wrote conflict. Cheaper for transactions that scan much, but two of them may
-	// each read what the other writes, and together break a rule that each keeps (write skew).
+	// each read what the other writes, and together break a rule that each keeps (write skew). A put or delete conflicts
+	// with any write of its key by another commit since the snapshot, be it a merge; what the transaction has only merged
+	// into conflicts with nothing. One larger than memory may also conflict over keys between those that it wrote.
 	SnapshotIsolation
 )
 
@@ -41,11 +42,22 @@ type TxOptions struct {
 // and over it what it wrote itself.
 //
 // A read-only transaction may be used by any number of goroutines, one that writes only by one at a time: a call that
-// meets another in progress returns ErrTxInUse, and so will the commit. After its end every method returns ErrTxDone, and its cursors stop.
+// meets another in progress returns ErrTxInUse, and so will the commit. After its end every method returns ErrTxDone, and
+// cursors and loops that are still open end: what they hold is given back. Commit and Rollback are not for the function of
+// View or Update, and give ErrManagedTx there, and after it.
 type Tx struct {
-	snapshot *Snapshot // what a read-only transaction reads; nil if this one writes
+	snapshot *Snapshot       // what a read-only transaction reads; nil if this one writes
+	ctx      context.Context // forbids the commit of one that Begin has made read-only
 	rw       *readWrite
 	managed  bool // by View or Update, which end it
+}
+
+// forWriters is what a call gives that a read-only transaction refuses.
+func (tx *Tx) forWriters() error {
+	if tx.snapshot.held.Closed() {
+		return tx.snapshot.ended
+	}
+	return ErrReadOnlyTx
 }
 
 // readWrite is what a transaction that may write has more.
@@ -106,7 +118,7 @@ func (tx *Tx) Sequence() uint64 {
 }
 
 // Get returns a copy of the value of key, or ErrNotFound.
-func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.GetAppend(nil, key) }
+func (tx *Tx) Get(key []byte) ([]byte, error) { return notNil(tx.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
@@ -117,6 +129,9 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	defer tx.rw.leave()
+	if !fits(key) {
+		return dst, checkKey(key)
+	}
 	return tx.rw.get(dst, key)
 }
 
@@ -129,9 +144,12 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 // either the transaction cannot commit; Update runs it again. ErrNested: the lock is held by a transaction of the same
 // goroutine. ErrLockTimeout: it has waited for Options.LockTimeout; then the transaction cannot commit either, and Update
 // returns the error. When the context of the transaction ends, its locks go at once.
+//
+// A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the part of
+// the transaction that took it has failed.
 func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 	if tx.rw == nil {
-		return nil, ErrReadOnlyTx
+		return nil, tx.forWriters()
 	}
 	if err := tx.rw.enter(); err != nil {
 		return nil, err
@@ -143,10 +161,10 @@ func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 	if err := tx.rw.lock(key); err != nil {
 		return nil, err
 	}
-	return tx.rw.get(nil, key)
+	return notNil(tx.rw.get(nil, key))
 }
 
-// Has reports whether key has a value.
+// Has reports whether key has a value; see DB.Has.
 func (tx *Tx) Has(key []byte) (bool, error) {
 	if tx.rw == nil {
 		return tx.snapshot.Has(key)
@@ -210,7 +228,7 @@ func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
 
 func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error {
 	if tx.rw == nil {
-		return ErrReadOnlyTx
+		return tx.forWriters()
 	}
 	if err := tx.rw.enter(); err != nil {
 		return err
@@ -244,7 +262,7 @@ func (tx *Tx) OnCommit(fn func(seq uint64)) error {
 
 func (tx *Tx) set(change func(*readWrite)) error {
 	if tx.rw == nil {
-		return ErrReadOnlyTx
+		return tx.forWriters()
 	}
 	if err := tx.rw.enter(); err != nil {
 		return err
@@ -416,7 +434,7 @@ func (rw *readWrite) commit() error {
 	if err := rw.ctx.Err(); err != nil {
 		return err
 	}
-	rw.closeIterators() // now the read set is complete
+	rw.endIterators() // now the read set is complete
 	rw.committed, err = rw.write()
 	return err
 }
@@ -471,7 +489,7 @@ func (rw *readWrite) end() {
 		return
 	}
 	rw.done = true
-	rw.closeIterators()
+	rw.endIterators()
 	rw.txn.Close()
 	if rw.iterated { // its caller may still hold a key or value of a range
 		rw.writes.Reset()
@@ -479,10 +497,4 @@ func (rw *readWrite) end() {
 	}
 	rw.recycle()
 	rw.memory, rw.txn.Reads = nil, nil
-}
-
-func (rw *readWrite) closeIterators() {
-	for _, it := range slices.Clone(rw.iterators) {
-		it.shut()
-	}
 }

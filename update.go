@@ -16,7 +16,7 @@ import (
 // error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored it). It does
 // not begin if ctx is done. A panic in fn ends the transaction and goes on.
 func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
 	if db.engine.Closed() {
@@ -60,7 +60,7 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	if o.ReadOnly {
 		return db.View(ctx, fn)
 	}
-	rw, err := db.update(ctx, o, fn)
+	rw, err := db.update(orBackground(ctx), o, fn)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func pause(ctx context.Context, attempt int) error {
 // and View are safer, and Update runs again by itself what lost against another commit. Once ctx is done, the
 // transaction's waits for locks end, the locks that it holds go at once, and it cannot commit any more.
 func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
-	return db.begin(ctx, o, 0)
+	return db.begin(orBackground(ctx), o, 0)
 }
 
 func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, error) {
@@ -145,7 +145,9 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 		return nil, ErrClosed
 	}
 	if o.ReadOnly {
-		return db.beginView(), nil
+		tx := db.beginView()
+		tx.ctx = ctx
+		return tx, nil
 	}
 	return db.beginWrite(ctx, o, self), nil
 }
@@ -172,7 +174,7 @@ func (tx *Tx) Commit() error {
 	case tx.managed:
 		return ErrManagedTx
 	case tx.rw == nil:
-		return tx.snapshot.commit()
+		return tx.commitView()
 	}
 	if err := tx.rw.commit(); err != nil {
 		return err
@@ -189,13 +191,17 @@ func (tx *Tx) Rollback() error {
 	return tx.rollback()
 }
 
-// commit ends a read-only transaction.
-func (s *Snapshot) commit() error {
-	defer s.Close()
+// commitView is Commit of a read-only transaction.
+func (tx *Tx) commitView() error {
+	s := tx.snapshot
 	if s.held.Closed() {
 		return s.ended
 	}
-	return s.firstError()
+	defer s.Close()
+	if err := s.firstError(); err != nil {
+		return err
+	}
+	return tx.ctx.Err()
 }
 
 func (tx *Tx) rollback() error {

@@ -7,5 +7,5 @@ import "context"
 // nil, is called now and then with the bytes read so far and in all. The manifest and the log have been checked by Open,
 // which reads them whole; what has not been flushed yet is in the log. Reads and writes go on meanwhile.
 func (db *DB) Verify(ctx context.Context, progress func(done, total int64)) error {
-	return db.engine.Verify(ctx, progress)
+	return db.engine.Verify(orBackground(ctx), progress)
 }

@@ -254,8 +254,8 @@ func (e *Engine) compactRange(ctx context.Context, lo, hi []byte) error {
 func (e *Engine) Report() Report { return e.report }
 
 // Close stops all background work, waits for the calls that are in progress, which finish or get ErrClosed, flushes, and
-// lets go of the directory. Iterators and snapshots that are still open stop working, and Close says so with
-// ErrOpenReaders; nothing is lost by it. A second Close returns ErrClosed.
+// lets go of the directory. Iterators and snapshots that are still open stop working, what they hold is given back, and
+// Close says so with ErrOpenReaders; nothing is lost by it. A second Close returns ErrClosed.
 func (e *Engine) Close() error {
 	if !e.calls.close() {
 		return ErrClosed
@@ -264,9 +264,10 @@ func (e *Engine) Close() error {
 	e.wakeAll()
 	e.calls.wait()
 	e.background.Wait() // from here on nobody else is in
+	left := e.snapshots.endAll() + int(e.openSnapshots.Load())
 	err := join.Errors(e.flushAtClose(), e.closeFiles())
-	if n := e.openIterators.Load() + e.openSnapshots.Load(); n > 0 {
-		err = join.Errors(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, n))
+	if left > 0 {
+		err = join.Errors(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, left))
 	}
 	e.release()
 	return err

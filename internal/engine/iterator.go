@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -13,8 +14,15 @@ import (
 )
 
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an
-// entry; when they report false, Err tells an end from a failure. Key and Value are borrowed until the next move or
-// Close. It belongs to one goroutine and must be closed.
+// entry; when they report false, Err tells an end from a failure. Key and Value are borrowed until the next move, Exit or
+// Close. It belongs to one goroutine, its owner, and must be closed.
+//
+// Others may end it: the close of its snapshot, that of the engine, or its age. They give back what it holds, unless its
+// owner is using it: then the owner does, as soon as it is through.
+//
+//	opened            its owner uses it until Exit
+//	between uses      Exit … Enter: nothing that it has lent may be looked at; Enter fails if it was ended
+//	while it is used  moves fail once it was ended, but for owners without StopWith
 //
 // It holds a view, and with it memtables and obsolete tables. When a move finds that another view has become current,
 // the iterator changes over to that one, in which its sequence number shows the same: so a long scan beside writes
@@ -33,9 +41,15 @@ type Iterator struct {
 	ready   bool         // visible owns the runs
 	stop    *atomic.Bool // when set, by somebody else, moves fail with stopped
 	stopped error
-	err     error  // ErrClosed, once the engine was found closed, or the failure to open runs
-	at      []byte // where the iterator stood while it changed views
+	err     error         // ErrClosed, once the engine was found closed, or the failure to open runs
+	at      []byte        // where the iterator stood while it changed views
+	users   atomic.Uint32 // how many use it now, and noMore
+	above   io.Closer     // closed with it
 }
+
+// noMore, among the users of an iterator, says that no more may come. Whoever takes the last of them away, or sets it when
+// there are none, gives back what the iterator holds.
+const noMore = 1 << 31
 
 // never is what stops an iterator that nobody stops.
 var never atomic.Bool
@@ -54,15 +68,12 @@ func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	it.engine, it.lo, it.hi, it.err, it.ready, it.stop = e, lo, hi, nil, false, &never
 	it.hold.expired.Store(false)
 	it.hold.origin = e.trace(origin.Cursor)
-	if s == nil {
-		e.snapshots.add(e, &it.hold)
-	} else if err := e.snapshots.addLike(&it.hold, &s.registration); err != nil {
-		it.engine, it.lo, it.hi = nil, nil, nil
-		iterators.Put(it)
+	it.hold.iterator, it.hold.of = it, s
+	it.users.Store(1)
+	if err := e.snapshots.addIterator(e, &it.hold); err != nil {
+		it.recycle()
 		return nil, fmt.Errorf("open iterator: %w", err)
 	}
-	e.openIterators.Add(1)
-	e.resources.Add(1)
 	if err := it.openView(); err != nil {
 		it.Close()
 		return nil, fmt.Errorf("open iterator: %w", err)
@@ -237,8 +248,18 @@ func (it *Iterator) Value() ([]byte, error) {
 	return it.visible.Value()
 }
 
+// AtHand is the current value where it costs nothing to have it, nil elsewhere.
+func (it *Iterator) AtHand() []byte {
+	for _, hand := range [...][]merge.Entry{it.visible.Ahead(), it.visible.Behind()} {
+		if len(hand) > 0 {
+			return hand[0].Value
+		}
+	}
+	return nil
+}
+
 // Each calls yield with the entries from the current one on, forward or backward, until it returns false or n entries were
-// yielded, if n is not negative. The error is that of moving or reading. A loop over Next, Key and Value does the same
+// yielded, if n is not negative. No value is nil. The error is that of moving or reading. A loop over Next, Key and Value does the same
 // at twice the cost for each entry.
 func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool) error {
 	for ok := it.Valid(); ok && n != 0; ok = it.step(d, n) {
@@ -253,7 +274,7 @@ func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool)
 			continue
 		}
 		value, err := it.visible.Value()
-		if err != nil || !yield(it.visible.Key(), value) || n == 1 {
+		if err != nil || !yield(it.visible.Key(), notNil(value)) || n == 1 {
 			return err
 		}
 		n--
@@ -286,11 +307,21 @@ func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) b
 		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) {
 			break
 		}
-		more = yield(hand[done].Key.User, hand[done].Value)
+		more = yield(hand[done].Key.User, notNil(hand[done].Value))
 	}
 	it.visible.Skip(done - 1)
 	return done, more
 }
+
+// notNil is value, which may be empty, but is there.
+func notNil(value []byte) []byte {
+	if value == nil {
+		return emptyValue
+	}
+	return value
+}
+
+var emptyValue = []byte{}
 
 // Direction is which way Each goes.
 type Direction bool
@@ -309,17 +340,81 @@ func (it *Iterator) Err() error {
 	return it.visible.Err()
 }
 
-// Close gives back what the iterator holds. It must be the last call.
+// Close gives back what the iterator holds. Its owner, who is using it, calls it last.
 func (it *Iterator) Close() error {
+	it.users.Or(noMore)
+	if it.users.Add(^uint32(0)) != noMore {
+		return nil // another is using it, and gives it back
+	}
 	e := it.engine
-	err := it.closeView()
-	e.snapshots.remove(&it.hold)
-	e.openIterators.Add(-1)
-	it.engine, it.lo, it.hi, it.stop, it.stopped = nil, nil, nil, nil, nil
-	iterators.Put(it)
+	err := it.giveBack()
+	it.recycle()
 	e.release()
 	return err
 }
+
+// recycle gives the buffers to a later iterator. Nobody may know of it any more.
+func (it *Iterator) recycle() {
+	it.engine, it.lo, it.hi, it.stop, it.stopped = nil, nil, nil, nil, nil
+	it.hold.iterator, it.hold.of = nil, nil
+	iterators.Put(it)
+}
+
+// Exit lets others end the iterator until Enter. What it has lent may not be looked at any more.
+func (it *Iterator) Exit() {
+	if it.users.Add(^uint32(0)) == noMore {
+		it.drop()
+	}
+}
+
+// Enter keeps the iterator from being given back until Exit. If it was ended the error says why, and there is no Exit.
+func (it *Iterator) Enter() error {
+	for {
+		users := it.users.Load()
+		if users&noMore != 0 {
+			if it.usable() {
+				it.err = ErrClosed
+			}
+			return it.err
+		}
+		if it.users.CompareAndSwap(users, users+1) {
+			return nil
+		}
+	}
+}
+
+// End ends the iterator: what it holds is given back, now or when nobody uses it any more. Further calls do nothing.
+func (it *Iterator) End() {
+	if it.end() {
+		it.drop()
+	}
+}
+
+// end forbids further use. If it reports true the caller has to drop the iterator.
+func (it *Iterator) end() (unused bool) { return it.users.Or(noMore) == 0 }
+
+// drop gives back what an iterator that was ended holds. Its owner may still know it, so it is not recycled. It takes
+// snapshots.mu.
+func (it *Iterator) drop() {
+	it.giveBack() // an error of closing what was only read loses nothing
+	it.engine.release()
+}
+
+// giveBack gives back all but the engine's memory.
+func (it *Iterator) giveBack() error {
+	var err error
+	if it.above != nil {
+		err = it.above.Close()
+		it.above = nil
+	}
+	err = join.Errors(err, it.closeView())
+	it.engine.snapshots.remove(&it.hold)
+	it.engine.openIterators.Add(-1)
+	return err
+}
+
+// CloseWith has c closed when the iterator is given back, before it, by whoever does that.
+func (it *Iterator) CloseWith(c io.Closer) { it.above = c }
 
 func (it *Iterator) closeRuns() error {
 	if it.ready {

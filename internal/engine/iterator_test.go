@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightningdb/internal/batch"
+	"lightningdb/internal/txn"
 	"lightningdb/internal/vfs/memfs"
 )
 
@@ -151,5 +152,101 @@ func checkEach(
 	})
 	if !errors.Is(err, want) || want == nil && n != keys || want != nil && n != middle {
 		t.Errorf("%s: %d of %d entries, error %v", name, n, keys, err)
+	}
+}
+
+// An iterator that is left open would keep memtables, tables and the whole cache, and one that is ended under its user
+// would have it read memory that is gone.
+func TestIterator_endedByOthersGivesBackWhatItHolds(t *testing.T) {
+	errStopped := errors.New("the test has stopped it")
+	for name, c := range map[string]struct {
+		end  func(*Engine, *Iterator, *Snapshot, *clock)
+		want error
+	}{
+		"snapshot": {func(_ *Engine, _ *Iterator, s *Snapshot, _ *clock) { s.Close() }, errStopped},
+		"engine":   {func(e *Engine, _ *Iterator, _ *Snapshot, _ *clock) { e.Close() }, ErrClosed},
+		"owner":    {func(_ *Engine, it *Iterator, _ *Snapshot, _ *clock) { it.End(); it.End() }, ErrClosed},
+		"age": {func(e *Engine, _ *Iterator, _ *Snapshot, c *clock) {
+			c.pass(2 * time.Minute)
+			e.RetainStep()
+		}, ErrSnapshotExpired},
+		"age at a flush": {func(e *Engine, _ *Iterator, _ *Snapshot, c *clock) {
+			c.pass(2 * time.Minute)
+			put(t, e, "later", "value")
+			if err := e.Flush(); err != nil {
+				t.Error(err)
+			}
+		}, ErrSnapshotExpired},
+	} {
+		for _, inUse := range []bool{false, true} {
+			name := fmt.Sprint(name, ", in use: ", inUse)
+			clock := newClock()
+			e := openRetaining(t, memfs.New(), clock, Options{MaxSnapshotAge: time.Minute})
+			put(t, e, "key", "value")
+			s := e.Snapshot()
+			it, err := s.NewIterator(nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			it.StopWith(s, errStopped)
+			it.First()
+			if !inUse {
+				it.Exit()
+			}
+			c.end(e, it, s, clock)
+			if inUse {
+				if v, err := it.visible.Value(); string(v) != "value" || err != nil || it.view == nil {
+					t.Errorf("%s: what is being used was given back: %q, %v", name, v, err)
+				}
+				it.Exit()
+			}
+			if n := e.openIterators.Load(); n != 0 || it.view != nil {
+				t.Errorf("%s: %d iterators are open", name, n)
+			}
+			if err := it.Enter(); !errors.Is(err, c.want) {
+				t.Errorf("%s: Enter gave %v", name, err)
+			}
+			s.Close()
+			if err := e.Close(); err != nil && !errors.Is(err, ErrClosed) {
+				t.Errorf("%s: Close gave %v", name, err)
+			}
+			if n := e.resources.Load(); n != 0 {
+				t.Errorf("%s: %d hold on to the memory", name, n)
+			}
+			if _, err := e.NewIterator(nil, nil, nil); !errors.Is(err, ErrClosed) || e.resources.Load() != 0 {
+				t.Errorf("%s: after Close an iterator gave %v", name, err)
+			}
+			if len(e.snapshots.readers) != 0 {
+				t.Errorf("%s: %d readers are registered", name, len(e.snapshots.readers))
+			}
+		}
+	}
+}
+
+// A transaction whose snapshot moves forward would lose the cursors it has open.
+func TestTxn_movingForwardLeavesItsIterators(t *testing.T) {
+	e := openManual(t, memfs.New())
+	defer e.Close()
+	put(t, e, "a", "old")
+	var tx Txn
+	var reads txn.Reads
+	e.Begin(&tx, &reads, 0)
+	defer tx.Close()
+	it, err := tx.Snapshot().NewIterator(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Close()
+	it.First()
+	it.Exit()
+	put(t, e, "a", "new")
+	if err := tx.Lock(t.Context(), []byte("a"), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := it.Enter(); err != nil {
+		t.Fatalf("the iterator was ended: %v", err)
+	}
+	if v, err := it.Value(); string(v) != "old" || err != nil {
+		t.Errorf("it shows %q, %v", v, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/commit"
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
@@ -103,6 +104,7 @@ type Metrics struct {
 	MemtableUsed int64      // bytes written to the active and frozen memtables
 	MemtableHeld int64      // bytes of memory that memtables take, spare ones included
 	MemtableRows int
+	Active       int // memtables: one, and none after Close
 	Frozen       int
 	Cache        cache.Metrics
 	RowBytes     int64 // bytes of memory for rows that are read over and over
@@ -137,7 +139,7 @@ type Metrics struct {
 	DiskBytes    int64         // of all files of the database
 	Pinned       Files         // tables that are no longer part of the tree, and that readers hold
 	Obsolete     int           // files that wait for their removal
-	Failure      error         // why writes stopped, or why background work is held up; nil if neither
+	Failure      error         // why writes stopped, or why background work is held up, or ErrClosed; nil if nothing of that
 }
 
 // Files sums up files.
@@ -218,6 +220,7 @@ func (e *Engine) Metrics() Metrics {
 	e.open.mu.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	v := e.view.Load()
 	for _, f := range e.logs {
 		m.LogBytes += f.size
 	}
@@ -229,8 +232,13 @@ func (e *Engine) Metrics() Metrics {
 	if f := e.failed.Load(); f != nil {
 		m.Failure = f.cause
 	}
-	if v := e.view.Load(); v != nil {
-		m.Version, m.Frozen = v.version, len(v.mems)-1
+	if e.closed.Load() {
+		m.Failure = join.Errors(ErrClosed, m.Failure)
+	}
+	if v == nil {
+		m.LogSegments, m.LogBytes, m.Obsolete = 0, 0, 0 // they are nobody's, and may be gone
+	} else {
+		m.Version, m.Active, m.Frozen = v.version, 1, len(v.mems)-1
 		m.Pinned = e.pinnedLocked(v)
 		quiet := e.isQuiet(v)
 		m.Levels = compaction.Levels(v.version, e.compactionParams(m.OldestSeq, quiet))

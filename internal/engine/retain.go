@@ -82,9 +82,10 @@ func (e *Engine) RetainStep() time.Duration {
 	}
 	s := &e.snapshots
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	before := len(s.readers)
-	s.expireLocked(e)
+	unused := s.expireLocked(e)
+	defer drop(unused)
+	defer s.mu.Unlock()
 	if s.retainedLocked(e) > s.floor || len(s.readers) < before {
 		e.wake(e.wakeCompactor)
 	}

@@ -27,6 +27,9 @@ type registration struct {
 	since   instant        // when it was opened; 0 until somebody has looked at the clock for it, see stampAges
 	origin  *origin.Origin // with TraceReaders only
 	expired atomic.Bool    // it was taken off the list, because it was too old; set under snapshots.mu, never cleared
+
+	iterator *Iterator // whose registration it is, nil for a snapshot's
+	of       *Snapshot // that the iterator is on; nil for none
 }
 
 // Check is ErrSnapshotExpired if what was read so far may be wrong. A reader asks after reading: the registration is
@@ -80,15 +83,26 @@ func (s *snapshots) addPast(e *Engine, r *registration) error {
 	return nil
 }
 
-// addLike registers r where another registration stands, and as old as that.
-func (s *snapshots) addLike(r, other *registration) error {
+// addIterator registers r, of an iterator, where its snapshot stands and as old as that, or else at the newest visible
+// sequence number. None comes once the snapshot or the engine has begun to close: who closes ends those that are there.
+func (s *snapshots) addIterator(e *Engine, r *registration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := other.Check(); err != nil {
-		return err
+	if e.closed.Load() || r.of != nil && r.of.closed.Load() {
+		return ErrClosed
 	}
-	r.seq, r.since = other.seq, other.since
+	if r.of == nil {
+		r.seq = key.SeqNum(e.visible.Load())
+		r.since = s.openedLocked(e)
+	} else {
+		if err := r.of.Check(); err != nil {
+			return err
+		}
+		r.seq, r.since = r.of.seq, r.of.since
+	}
 	s.insertLocked(r)
+	e.openIterators.Add(1)
+	e.resources.Add(1)
 	return nil
 }
 
@@ -123,13 +137,67 @@ func (s *snapshots) remove(r *registration) (oldest bool) {
 	return false
 }
 
+// removeSnapshot takes of off the list, ends the iterators on it and drops those that are not in use. It reports whether
+// one of them all was the oldest.
+func (s *snapshots) removeSnapshot(of *Snapshot) (oldest bool) {
+	var unused []*Iterator
+	s.mu.Lock()
+	i, _ := s.findLocked(of.seq)
+	first, kept := i == 0, i
+	for ; i < len(s.readers) && s.readers[i].seq == of.seq; i++ {
+		r := s.readers[i]
+		switch {
+		case r == &of.registration:
+			oldest = oldest || first && kept == 0
+		case r.of == of && r.iterator.end():
+			oldest = oldest || first && kept == 0
+			unused = append(unused, r.iterator)
+		default:
+			s.readers[kept] = r
+			kept++
+		}
+	}
+	s.readers = slices.Delete(s.readers, kept, i)
+	s.mu.Unlock()
+	drop(unused)
+	return oldest
+}
+
+// endAll ends all iterators and drops those that are not in use. It returns how many were open, in use or not.
+func (s *snapshots) endAll() (open int) {
+	var unused []*Iterator
+	s.mu.Lock()
+	s.readers = slices.DeleteFunc(s.readers, func(r *registration) bool {
+		if r.iterator == nil {
+			return false
+		}
+		open++
+		mine := r.iterator.end()
+		if mine {
+			unused = append(unused, r.iterator)
+		}
+		return mine
+	})
+	s.mu.Unlock()
+	drop(unused)
+	return open
+}
+
+// drop drops iterators that were ended.
+func drop(its []*Iterator) {
+	for _, it := range its {
+		it.drop()
+	}
+}
+
 // hold returns the sequence numbers that must stay readable in a job on versions up to newest: the registered ones, and
 // as the last one that from which on everything is kept. The decision is made here, in one step with the registrations:
 // whoever comes later finds the floor raised.
 func (s *snapshots) hold(e *Engine, newest key.SeqNum) []key.SeqNum {
 	s.mu.Lock()
+	unused := s.expireLocked(e)
+	defer drop(unused)
 	defer s.mu.Unlock()
-	s.expireLocked(e)
 	last := min(s.retainedLocked(e), newest)
 	var held []key.SeqNum
 	for _, r := range s.readers {
@@ -152,18 +220,24 @@ func (s *snapshots) retainedLocked(e *Engine) key.SeqNum {
 	return s.timeline.visibleAt(now.plus(-e.opts.Retain))
 }
 
-// expireLocked takes registrations that are too old off the list.
-func (s *snapshots) expireLocked(e *Engine) {
+// expireLocked takes registrations that are too old off the list, and ends their iterators: what those keep of the tree
+// must not stay because nobody asks them for more. The caller drops the ones returned, without the mutex.
+func (s *snapshots) expireLocked(e *Engine) (unused []*Iterator) {
 	if s.maxAge == 0 {
-		return
+		return nil
 	}
 	oldest := e.now().plus(-s.maxAge)
 	s.readers = slices.DeleteFunc(s.readers, func(r *registration) bool {
-		if r.since < oldest {
-			r.expired.Store(true)
+		if r.since >= oldest {
+			return false
 		}
-		return r.expired.Load()
+		r.expired.Store(true)
+		if r.iterator != nil && r.iterator.end() {
+			unused = append(unused, r.iterator)
+		}
+		return true
 	})
+	return unused
 }
 
 // oldest returns the oldest sequence number that a reader stands at, the newest visible one if there is no reader, and
@@ -232,13 +306,24 @@ func (s *Snapshot) Has(user []byte) (bool, error) {
 	return found, err
 }
 
-// Close lets the versions that only s needs be dropped. Further calls do nothing.
+// Close lets the versions that only s needs be dropped, and ends the iterators on it. Further calls do nothing.
 func (s *Snapshot) Close() {
-	if s.closed.Swap(true) {
-		return
+	if !s.closed.Swap(true) {
+		s.left(s.engine.snapshots.removeSnapshot(s))
 	}
+}
+
+// leave is Close, but for the iterators.
+func (s *Snapshot) leave() {
+	if !s.closed.Swap(true) {
+		s.left(s.engine.snapshots.remove(&s.registration))
+	}
+}
+
+// left ends a close, after which there may be something to drop if s was the oldest.
+func (s *Snapshot) left(oldest bool) {
 	s.engine.openSnapshots.Add(-1)
-	if s.engine.snapshots.remove(&s.registration) && s.seq < key.SeqNum(s.engine.visible.Load()) {
+	if oldest && s.seq < key.SeqNum(s.engine.visible.Load()) {
 		s.engine.wake(s.engine.wakeCompactor)
 	}
 }

@@ -188,7 +188,7 @@ func (t *Txn) moveForward() error {
 		next.Close()
 		return err
 	}
-	t.snapshot.Close()
+	t.snapshot.leave() // iterators on it go on: they stand where both show the same, and change over when they move
 	t.snapshot = next
 	return nil
 }

@@ -523,6 +523,69 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/rowcache/review.go", `	c.since.Store(max(seq, c.since.Load()))`, ``}},
 		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced|TestWatchAll_.*"),
 	},
+
+	// The public API, and cursors that are left open.
+	{
+		Name:   "the bounds of a prefix are of text",
+		Breaks: "what begins with other bytes is shown, and removed, with it",
+		Changes: []Change{{"range.go", `	for end > 0 && p[end-1] == 0xff {`,
+			`	for end > 0 && p[end-1] >= 0x80 {`}},
+		Killer: Check{Package: ".", Run: "^(TestPrefix_bounds)$"},
+		Quick:  true,
+	},
+	{
+		Name:   "left open: the end of a snapshot does not end its cursors",
+		Breaks: "a cursor that was forgotten keeps memory and files for ever",
+		Changes: []Change{{"internal/engine/snapshot.go", `		case r.of == of && r.iterator.end():`,
+			`		case r.of == of && r.iterator.end() && false:`}},
+		Killer: Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
+	},
+	{
+		Name:   "left open: Close does not end cursors",
+		Breaks: "a closed database keeps its memory",
+		Changes: []Change{{"internal/engine/engine.go", `	left := e.snapshots.endAll() + int(`,
+			`	left := int(e.openIterators.Load()) + int(`}},
+		Killer: test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+	},
+	{
+		Name:    "left open: a cursor that is being used is given back by others",
+		Breaks:  "the program reads memory that is gone",
+		Changes: []Change{{"internal/engine/iterator.go", `return it.users.Or(noMore) == 0 }`, `return it.users.Or(noMore)&noMore == 0 }`}},
+		Killer:  test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+	},
+	{
+		Name:    "left open: a cursor shows memory of the engine",
+		Breaks:  "the key that it has shown is gone when its transaction ends",
+		Changes: []Change{{"range.go", `		c.key = append(c.key[:0], c.it.Key()...)`, `		c.key = c.it.Key()`}},
+		Killer:  Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
+	},
+	{
+		Name:   "left open: a loop in pieces is like any other",
+		Breaks: "a loop of iter.Pull that was forgotten keeps memory and files for ever",
+		Changes: []Change{{"range.go", `func (r *Range) inPieces() bool { return goroutine.Current() != r.owner }`,
+			`func (r *Range) inPieces() bool { return goroutine.Current() == 0 }`}},
+		Killer: Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
+	},
+	{
+		Name:   "left open: a cursor that is too old keeps what it holds",
+		Breaks: "old versions stay on disk beyond MaxSnapshotAge, as long as nobody asks the cursor for more",
+		Changes: []Change{{"internal/engine/snapshot.go", `		r.expired.Store(true)
+		if r.iterator != nil && r.iterator.end() {`, `		r.expired.Store(true)
+		if false {`}},
+		Killer: test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+	},
+	{
+		Name:    "left open: a transaction that moves forward ends its cursors",
+		Breaks:  "a transaction with a cursor fails when it locks a key",
+		Changes: []Change{{"internal/engine/txn.go", `	t.snapshot.leave() //`, `	t.snapshot.Close() //`}},
+		Killer:  test("engine", "TestTxn_movingForwardLeavesItsIterators"),
+	},
+	{
+		Name:    "a loop with no entries reads the first",
+		Breaks:  "a transaction loses against a commit of what it has not seen",
+		Changes: []Change{{"range.go", `	case r.limit == 0: //`, `	case r.limit == 0 && r.lo != nil: //`}},
+		Killer:  Check{Package: ".", Run: "^(TestRange_limitZeroReadsNothing)$"},
+	},
 }
 
 // takeover is the test of several writers, in enough games that every hole is met.

@@ -72,7 +72,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "open cursors are not in the read set",
 		Breaks: "a function that leaves a cursor open has read nothing",
-		Changes: []Change{{"tx.go", `	rw.closeIterators() // now the read set is complete
+		Changes: []Change{{"tx.go", `	rw.endIterators() // now the read set is complete
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
