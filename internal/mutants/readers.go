@@ -586,6 +586,12 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"range.go", `	case r.limit == 0: //`, `	case r.limit == 0 && r.lo != nil: //`}},
 		Killer:  Check{Package: ".", Run: "^(TestRange_limitZeroReadsNothing)$"},
 	},
+	{
+		Name:    "an empty upper bound is none",
+		Breaks:  "a program whose bound is empty gets everything in place of nothing",
+		Changes: []Change{{"range.go", `	if hi != nil {`, `	if len(hi) > 0 {`}},
+		Killer:  Check{Package: ".", Run: "^(TestDB_agreesWithASortedList)$", Flags: "-short"},
+	},
 }
 
 // takeover is the test of several writers, in enough games that every hole is met.
