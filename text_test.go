@@ -1,0 +1,146 @@
+package lightningdb
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// textFunctions are those of bytes and strings that take what they are given for text: bytes that are none are all the same
+// rune to them, and letters have cases.
+var textFunctions = strings.Fields(`ContainsAny ContainsFunc ContainsRune EqualFold Fields FieldsFunc FieldsFuncSeq FieldsSeq
+	IndexAny IndexFunc IndexRune LastIndexAny LastIndexFunc Map Runes Title ToLower ToLowerSpecial ToTitle ToTitleSpecial
+	ToUpper ToUpperSpecial ToValidUTF8 Trim TrimFunc TrimLeft TrimLeftFunc TrimRight TrimRightFunc TrimSpace`)
+
+// keysPassHere are the directories whose source is read: all that keys and bounds go through.
+var keysPassHere = []string{".", "internal", "cmd/lightning/internal/shell", "cmd/lightning/internal/text",
+	"cmd/lightning/internal/exchange"}
+
+// textOnly says of files which of these functions they may use, and why that is not on keys.
+var textOnly = map[string]string{
+	"internal/goroutine/id_other.go: bytes.Fields":       "the runtime's text of a stack",
+	"internal/manifest/current.go: strings.ContainsFunc": "the name of a manifest",
+	"internal/owner/owner.go: bytes.TrimSpace":           "what another writer has left in a file of its own",
+	"internal/record/reader.go: bytes.TrimRight":         "blank bytes behind a record; a cutset of ASCII cuts bytes",
+	"internal/vfs/errors.go: strings.ContainsAny":        "the name of a file",
+	"internal/vfs/lock.go: strings.TrimSpace":            "the number in a lock file",
+
+	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace":    "the beginning of a file, of which the form is guessed",
+	"cmd/lightning/internal/exchange/csv.go: strings.ContainsAny":  "whether a field needs quotes; it is written whole",
+	"cmd/lightning/internal/exchange/csv.go: strings.TrimSpace":    "whether a field needs quotes; it is written whole",
+	"cmd/lightning/internal/exchange/csv.go: utf8.Valid":           "what is no text is refused where text was asked for",
+	"cmd/lightning/internal/exchange/csv.go: utf8.ValidString":     "what is no text is refused where text was asked for",
+	"cmd/lightning/internal/exchange/exchange.go: strings.ToLower": "the name of a file",
+	"cmd/lightning/internal/exchange/jsonl.go: bytes.TrimSpace":    "a line of JSON, in which keys are quoted",
+	"cmd/lightning/internal/exchange/jsonl.go: utf8.Valid":         "what is no text is refused where text was asked for",
+	"cmd/lightning/internal/shell/complete.go: []rune":             "the line before and behind the cursor of a terminal",
+	"cmd/lightning/internal/shell/shell.go: strings.TrimSpace":     "whether a line is a comment",
+	"cmd/lightning/internal/shell/terminal.go: utf8.ValidString":   "whether a line is kept in the history",
+	"cmd/lightning/internal/text/escape.go: utf8.DecodeRune":       "what is no text is shown byte by byte",
+	"cmd/lightning/internal/text/escape.go: utf8.RuneError":        "what is no text is shown byte by byte",
+	"cmd/lightning/internal/text/words.go: bytes.ContainsAny":      "whether a word needs quotes; a set of ASCII finds bytes",
+	"cmd/lightning/internal/text/words.go: strings.TrimLeft":       "blanks between words; a cutset of ASCII cuts bytes",
+}
+
+// A prefix whose end was trimmed as text showed, and removed, the data of others.
+func TestSource_noFunctionOfTextTouchesKeys(t *testing.T) {
+	used := make(map[string]bool)
+	files := 0
+	for _, dir := range keysPassHere {
+		err := filepath.WalkDir(filepath.FromSlash(dir), func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && (dir == "." && path != "." || aboutTests(filepath.ToSlash(path))):
+				return filepath.SkipDir
+			case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			files++
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				return err
+			}
+			for _, what := range usesOfText(file) {
+				use := fmt.Sprintf("%s: %s", filepath.ToSlash(path), what)
+				if used[use] = true; textOnly[use] == "" {
+					t.Errorf("%s, which is for text; keys are any bytes. If it is not for keys, say so in textOnly", use)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for use := range maps.Keys(textOnly) {
+		if !used[use] {
+			t.Errorf("textOnly allows what is not there: %s", use)
+		}
+	}
+	if files < 150 {
+		t.Errorf("looked at %d files", files)
+	}
+}
+
+// aboutTests reports whether a directory holds programs that test, and no part of the database.
+func aboutTests(dir string) bool {
+	return slices.Contains([]string{"internal/blackbox", "internal/mutants", "internal/torture", "internal/environment",
+		"internal/isolation"}, dir) || strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
+}
+
+// usesOfText returns what a file does with text: the functions above, the package unicode, runes, and ranges over strings.
+func usesOfText(file *ast.File) (uses []string) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			pkg, ok := n.X.(*ast.Ident)
+			if !ok {
+				break
+			}
+			switch name := pkg.Name; {
+			case name == "utf8", name == "unicode",
+				(name == "bytes" || name == "strings") && slices.Contains(textFunctions, n.Sel.Name):
+				uses = append(uses, name+"."+n.Sel.Name)
+			}
+		case *ast.ArrayType:
+			if of, ok := n.Elt.(*ast.Ident); ok && of.Name == "rune" {
+				uses = append(uses, "[]rune")
+			}
+		case *ast.RangeStmt:
+			if call, ok := n.X.(*ast.CallExpr); ok {
+				if to, ok := call.Fun.(*ast.Ident); ok && to.Name == "string" {
+					uses = append(uses, "range string")
+				}
+			}
+		}
+		return true
+	})
+	return uses
+}
+
+// A test that sees nothing would pass for ever.
+func TestSource_seesEachUseOfText(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "key.go", `package p
+func f(key []byte) {
+	bytes.TrimRight(key, "\xff")
+	strings.EqualFold(string(key), "a")
+	_ = []rune(string(key))
+	for range string(key) {
+	}
+	utf8.Valid(key)
+	bytes.HasPrefix(key, key)
+}`, 0)
+	requireNil(t, err)
+	want := []string{"bytes.TrimRight", "strings.EqualFold", "[]rune", "range string", "utf8.Valid"}
+	if got := usesOfText(file); !slices.Equal(got, want) {
+		t.Errorf("it sees %q, not %q", got, want)
+	}
+}
