@@ -13,8 +13,13 @@ import (
 	"lightningdb/internal/operand"
 )
 
-func drawKey(rt *rapid.T) string {
-	return fmt.Sprintf("k%03d", rapid.IntRange(0, 120).Draw(rt, "key"))
+func drawKey(rt *rapid.T) string { return drawUser(rt, 120) }
+
+// drawUser draws one of users+1 keys, of bytes that are no text.
+func drawUser(rt *rapid.T, users int) string {
+	n := rapid.IntRange(0, users).Draw(rt, "key")
+	first := []byte{0, 'a', 0x7f, 0x80, 0xff}
+	return string([]byte{first[n%len(first)], byte(n / len(first) * 3), 0xff})
 }
 
 // actions are what may happen to a database in any order, with several jobs in flight at a time.
@@ -171,7 +176,7 @@ func TestPick_settlesAtLittleGarbage(t *testing.T) {
 		deletes := rapid.IntRange(0, 9).Draw(rt, "deletes in ten")
 		for range rapid.SampledFrom([]int{20, 5, 1}).Draw(rt, "flushes") {
 			for range rapid.SampledFrom([]int{50, 10, 1}).Draw(rt, "operations") {
-				user := fmt.Sprintf("k%03d", rapid.IntRange(0, users).Draw(rt, "user"))
+				user := drawUser(rt, users)
 				if rapid.IntRange(0, 9).Draw(rt, "kind") < deletes {
 					w.remove(user)
 				} else {

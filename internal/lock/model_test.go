@@ -138,7 +138,7 @@ type run struct {
 	cancel []context.CancelFunc
 }
 
-var modelKeys = []string{"a", "b", "c", "d"}
+var modelKeys = []string{"\x00", "a\xff", "\x80", "\xff"}
 
 // One wrong step among owners, lines, ranges and goroutines is a transaction that hangs, or two that hold one key.
 func TestTable_behavesLikeItsModel(t *testing.T) {

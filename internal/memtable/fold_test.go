@@ -143,7 +143,7 @@ func (w *foldedWorld) length(user string) (n int) {
 }
 
 func drawMerge(rt *rapid.T, b *batch.Batch) {
-	k := fmt.Appendf(nil, "k%d", rapid.IntRange(0, 2).Draw(rt, "key"))
+	k := []byte(rapid.SampledFrom([]string{"k", "\x80", "\xff\x00"}).Draw(rt, "key"))
 	switch rapid.IntRange(0, 9).Draw(rt, "kind") {
 	case 0:
 		b.Put(k, operand.AppendInt64(nil, rapid.Int64().Draw(rt, "n")))

@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/key"
+	"lightningdb/internal/key/keytest"
 	"lightningdb/internal/merge"
 	"lightningdb/internal/merge/mergetest"
 	"lightningdb/internal/operand"
@@ -126,9 +127,10 @@ var keyShapes = map[string]func(t *rapid.T) []byte{
 		return bytes.Repeat([]byte{byte(rapid.IntRange(0, 2).Draw(t, "byte"))}, rapid.IntRange(1, 300).Draw(t, "length"))
 	},
 	"binary": func(t *rapid.T) []byte { return rapid.SliceOfN(rapid.ByteRange(0, 1), 1, 12).Draw(t, "key") },
+	"bytes":  func(t *rapid.T) []byte { return keytest.Key(keytest.From(t, "key")) },
 }
 
-var shapeNames = []string{"few", "random", "prefix", "long", "binary", "ascending", "descending"}
+var shapeNames = []string{"few", "random", "prefix", "long", "binary", "bytes", "ascending", "descending"}
 
 // keySource draws user keys of one shape.
 type keySource struct {

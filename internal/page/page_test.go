@@ -15,7 +15,7 @@ import (
 
 func drawKeys(t *rapid.T) []key.Internal {
 	prefix := rapid.SampledFrom([]string{"", "x", "a common prefix/", "\xff\xff\xff\xff"}).Draw(t, "prefix")
-	users := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 0xff}), 1, 8), 1, 40).Draw(t, "users")
+	users := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 0x80, 0xff}), 1, 8), 1, 40).Draw(t, "users")
 	var keys []key.Internal
 	for _, u := range users {
 		seq := key.SeqNum(rapid.IntRange(1, 3).Draw(t, "seq"))

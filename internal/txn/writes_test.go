@@ -73,7 +73,9 @@ func drawWrites(t *rapid.T, n int) *twin {
 	return w
 }
 
-var words = rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 1, 3, -1)
+// words are keys and values: few, and of bytes that are no text.
+var words = rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', 0x80, 0xff}), 1, 3),
+	func(b []byte) string { return string(b) })
 
 func (w *twin) write(t *rapid.T) {
 	k := words.Draw(t, "key")
