@@ -1,6 +1,8 @@
 package compaction
 
 import (
+	"bytes"
+
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 )
@@ -17,61 +19,94 @@ const (
 	belowMaxByOperand = 256
 )
 
-// gathering is the operands of one user key in one stripe that have been read and not written, and what folds them.
-// Their entries are counted when they are written or have gone into another.
+// gathering is the operands of one user key that have been read and not written, and what folds them. Their entries are
+// counted when they are written or have gone into another.
 type gathering struct {
 	rules operand.Rules
-	chain operand.Chain
-	user  []byte      // whose operands they are
-	top   key.Trailer // of the newest
-	read  uint64      // entries read into chain
-	alone bool        // no table outside of the job may hold an older version of the user key
-	value []byte      // room for the folded value
+	user  []byte     // whose operands they are
+	alone bool       // no table outside of the job may hold an older version of the user key
+	open  gathered   // those of the stripe that is being read
+	above []gathered // those of newer stripes, the newest first: each waits for the value of the one below
+	held  int        // about the memory of the operands in above, in bytes
+	value []byte     // room for what open is folded onto
 }
 
-// gather puts the operand at k aside, older than those gathered so far and of the same stripe.
+// gathered is the operands of one stripe.
+type gathered struct {
+	chain operand.Chain
+	top   key.Trailer // of the newest
+	read  uint64      // entries read into chain
+	put   bool        // they come to value
+	value []byte
+}
+
+func (g *gathering) empty() bool { return g.open.chain.Len() == 0 && len(g.above) == 0 }
+
+// gather puts the operand at k aside, older than those gathered so far.
 func (r *run) gather(k key.Internal, value []byte) error {
 	g := &r.merge
-	if g.chain.Len() > 0 && g.chain.Size()+len(value) > gatheredMax {
-		if err := r.keepGathered(); err != nil {
+	if !g.empty() && g.held+g.open.chain.Size()+len(value) > gatheredMax {
+		if err := r.writeGathered(0); err != nil {
 			return err
 		}
 	}
-	if g.chain.Len() == 0 {
+	if g.empty() {
 		g.user = append(g.user[:0], k.User...)
-		g.top = k.Trailer
 		g.alone = !r.retain.overlaps.holds(k.User)
 	}
-	g.read++
-	return g.chain.Push(k.Trailer.Seq(), value)
+	if g.open.chain.Len() == 0 {
+		g.open.top = k.Trailer
+	}
+	g.open.read++
+	return g.open.chain.Push(k.Trailer.Seq(), value)
 }
 
-// foldOnto ends the gathering at the put or tombstone k below it: all of it is one put, unless it cannot be folded.
+// endStripe says that what follows is of an older stripe of the same user key.
+func (r *run) endStripe() {
+	g := &r.merge
+	if g.open.chain.Len() > 0 {
+		g.held += g.open.chain.Size()
+		g.above, g.open = append(g.above, g.open), gathered{}
+	}
+}
+
+// foldOnto ends the gathering at the put or tombstone k: the open operands, which are of its stripe, become one put
+// with it, unless they cannot be folded; those of the stripes above become what stands upon that.
 func (r *run) foldOnto(k key.Internal, value []byte) error {
 	g := &r.merge
 	present := k.Trailer.Kind() == key.KindPut
 	g.value = append(g.value[:0], value...)
-	done, err := r.writeFolded(present, 1)
-	if err != nil || done {
-		return err
+	r.fold(present)
+	if g.open.put {
+		return r.writeGathered(1)
 	}
-	if err := r.keepGathered(); err != nil {
+	if err := r.writeGathered(0); err != nil {
 		return err
 	}
 	return r.write(k, value)
 }
 
+// foldAbove ends the gathering at k, a put or a tombstone of an older stripe, which is written or dropped by the
+// caller.
+func (r *run) foldAbove(k key.Internal, value []byte) error {
+	g := &r.merge
+	if g.empty() {
+		return nil
+	}
+	g.value = append(g.value[:0], value...)
+	r.fold(k.Trailer.Kind() == key.KindPut)
+	return r.writeGathered(0)
+}
+
 // endGathering ends the gathering of a user key that has no older version in the job.
 func (r *run) endGathering() error {
-	if r.merge.chain.Len() == 0 {
+	if r.merge.empty() {
 		return nil
 	}
 	if present, known := r.lookBelow(); known {
-		if done, err := r.writeFolded(present, 0); err != nil || done {
-			return err
-		}
+		r.fold(present)
 	}
-	return r.keepGathered()
+	return r.writeGathered(0)
 }
 
 // lookBelow makes g.value what the operands of a user key that has no older version in the job stand upon.
@@ -81,7 +116,7 @@ func (r *run) lookBelow() (present, known bool) {
 		g.value = g.value[:0]
 		return false, true
 	}
-	parts := g.chain.Parts()
+	parts := g.open.chain.Parts()
 	if parts < lookBelowAt || r.deps.Below == nil {
 		return false, false
 	}
@@ -89,35 +124,66 @@ func (r *run) lookBelow() (present, known bool) {
 	return present, known
 }
 
-// writeFolded writes the value that the operands make of the one in g.value, and of so many entries besides. It does
-// nothing and reports false if they cannot be folded.
-func (r *run) writeFolded(present bool, besides uint64) (done bool, err error) {
+// fold decides which of the operands become puts, from the oldest stripe upward, where they stand upon g.value. A
+// stripe that could not be folded, or would be more bytes than lookBelow allows, ends that: it and all above stay
+// operands.
+func (r *run) fold(present bool) {
 	g := &r.merge
-	value, err := g.chain.Fold(g.rules, g.user, g.value, present)
-	if err != nil {
-		return false, nil
+	value, size := g.value, 0
+	if g.open.chain.Len() > 0 {
+		folded, err := g.open.chain.Fold(g.rules, g.user, value, present)
+		if err != nil {
+			return
+		}
+		g.value, value, present = folded, folded, true
+		g.open.value, g.open.put = folded, true
 	}
-	g.value = value
-	r.stats.Folded += g.read + besides - 1
-	g.read = 0
-	g.chain.Reset()
-	return true, r.write(key.Make(g.user, g.top.Seq(), key.KindPut), value)
+	for i := len(g.above) - 1; i >= 0; i-- {
+		a := &g.above[i]
+		parts := a.chain.Parts()
+		if size += len(value); len(value) > parts*belowMaxByOperand || size > gatheredMax {
+			return
+		}
+		folded, err := a.chain.Fold(g.rules, g.user, bytes.Clone(value), present)
+		if err != nil {
+			return
+		}
+		value, present = folded, true
+		a.value, a.put = folded, parts > 1 // one operand is as good as a put, and mostly shorter
+	}
 }
 
-// keepGathered ends the gathering where what is below is not known or must not be touched: it writes as few operands as
-// do the same.
-func (r *run) keepGathered() error {
+// writeGathered ends the gathering and writes what it has come to. The put of the open operands stands for so many
+// entries besides them.
+func (r *run) writeGathered(besides uint64) error {
 	g := &r.merge
-	if g.chain.Len() == 0 {
-		return nil
+	var err error
+	for i := range g.above {
+		if err == nil {
+			err = r.writeStripe(&g.above[i], 0)
+		}
+		g.above[i] = gathered{}
+	}
+	if err == nil && g.open.chain.Len() > 0 {
+		err = r.writeStripe(&g.open, besides)
+	}
+	g.open.chain.Reset()
+	g.open = gathered{chain: g.open.chain}
+	g.above, g.held = g.above[:0], 0
+	return err
+}
+
+// writeStripe writes the put that a came to, or else as few operands as do the same.
+func (r *run) writeStripe(a *gathered, besides uint64) error {
+	if a.put {
+		r.stats.Folded += a.read + besides - 1
+		return r.write(key.Make(r.merge.user, a.top.Seq(), key.KindPut), a.value)
 	}
 	written := uint64(0)
-	err := g.chain.Compact(func(seq key.SeqNum, operand []byte) error {
+	err := a.chain.Compact(func(seq key.SeqNum, operand []byte) error {
 		written++
-		return r.write(key.Make(g.user, seq, key.KindMerge), operand)
+		return r.write(key.Make(r.merge.user, seq, key.KindMerge), operand)
 	})
-	r.stats.Folded += g.read - written
-	g.read = 0
-	g.chain.Reset()
+	r.stats.Folded += a.read - written
 	return err
 }

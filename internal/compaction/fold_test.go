@@ -44,12 +44,29 @@ func (w *world) described(level int) (all []string) {
 	return all
 }
 
+// joined is what merges of arguments make of old, absent what they make of nothing.
+func joined(old string, arguments ...string) string { return folded([]byte(old), true, arguments) }
+
+func absent(arguments ...string) string { return folded(nil, false, arguments) }
+
+func folded(value []byte, present bool, arguments []string) string {
+	for _, a := range arguments {
+		var err error
+		if value, err = rules.Fold(nil, value, present, append([]byte{byte(operand.User)}, a...)); err != nil {
+			panic(err)
+		}
+		present = true
+	}
+	return string(value)
+}
+
 // TestRun_foldsWithinAStripe: an operand that is folded with what a snapshot sees without it, in another order, or with
 // less than there is below it, is a wrong value for some reader.
 func TestRun_foldsWithinAStripe(t *testing.T) {
 	join := func(user string, seq key.SeqNum, argument string) mergetest.Entry {
 		return operation(user, seq, operand.User, argument)
 	}
+	long := strings.Repeat("x", 2*belowMaxByOperand+1)
 	for _, c := range []struct {
 		name      string
 		snapshots []key.SeqNum
@@ -83,8 +100,29 @@ func TestRun_foldsWithinAStripe(t *testing.T) {
 		{"operators that differ", []key.SeqNum{4, 9},
 			[]mergetest.Entry{text("k", 3, "a"), appends("k", 5, "b"), join("k", 6, "c"), join("k", 7, "d"),
 				appends("k", 8, "e"), appends("k", 9, "f")},
-			[]string{`"k"#9,merge append ef`, `"k"#7,merge merge d`, `"k"#6,merge merge c`, `"k"#5,merge append b`,
-				`"k"#3,put a`}},
+			[]string{`"k"#9,put ` + joined("ab", "c", "d") + `ef`, `"k"#3,put a`}},
+		{"a long value and a reader", []key.SeqNum{4, 9},
+			[]mergetest.Entry{text("k", 3, long), join("k", 5, "b"), join("k", 6, "c")},
+			[]string{`"k"#6,merge merge c`, `"k"#5,merge merge b`, `"k"#3,put ` + long}},
+		{"readers between all", []key.SeqNum{3, 5, 7, 9},
+			[]mergetest.Entry{text("k", 2, "a"), join("k", 3, "b"), join("k", 4, "c"), join("k", 5, "d"), join("k", 6, "e"),
+				join("k", 8, "f"), join("k", 9, "g")},
+			[]string{`"k"#9,put ` + joined("a", "b", "c", "d", "e", "f", "g"), `"k"#6,merge merge e`,
+				`"k"#5,put ` + joined("a", "b", "c", "d"), `"k"#3,put ` + joined("a", "b")}},
+		{"a reader above a tombstone", []key.SeqNum{4, 9},
+			[]mergetest.Entry{text("k", 2, "a"), del("k", 3), join("k", 5, "b"), join("k", 6, "c")},
+			[]string{`"k"#6,put ` + absent("b", "c")}},
+		{"a reader above a tombstone that another needs", []key.SeqNum{2, 4, 9},
+			[]mergetest.Entry{text("k", 2, "a"), del("k", 3), join("k", 5, "b"), join("k", 6, "c")},
+			[]string{`"k"#6,put ` + absent("b", "c"), `"k"#3,delete `, `"k"#2,put a`}},
+		{"what cannot be folded below a reader", []key.SeqNum{4, 9},
+			[]mergetest.Entry{text("k", 2, "a"), join("k", 3, "bad"), join("k", 5, "b"), join("k", 6, "c")},
+			[]string{`"k"#6,merge merge c`, `"k"#5,merge merge b`, `"k"#3,merge merge bad`, `"k"#2,put a`}},
+		{"what cannot be folded above a reader", []key.SeqNum{4, 6, 9},
+			[]mergetest.Entry{text("k", 2, "a"), join("k", 3, "b"), join("k", 5, "bad"), join("k", 6, "c"),
+				join("k", 7, "d"), join("k", 8, "e")},
+			[]string{`"k"#8,merge merge e`, `"k"#7,merge merge d`, `"k"#6,merge merge c`, `"k"#5,merge merge bad`,
+				`"k"#3,put ` + joined("a", "b")}},
 		{"what cannot be folded stays", []key.SeqNum{9},
 			[]mergetest.Entry{text("k", 2, "a"), appends("k", 3, "b"), join("k", 4, "bad"), appends("k", 5, "c")},
 			[]string{`"k"#5,merge append c`, `"k"#4,merge merge bad`, `"k"#3,merge append b`, `"k"#2,put a`}},
@@ -143,16 +181,6 @@ func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
 		}
 		return all
 	}
-	value := func(old []byte, present bool, arguments ...string) string {
-		for _, a := range arguments {
-			var err error
-			if old, err = rules.Fold([]byte("k"), old, present, append([]byte{byte(operand.User)}, a...)); err != nil {
-				t.Fatal(err)
-			}
-			present = true
-		}
-		return string(old)
-	}
 	long := strings.Repeat("x", 5*belowMaxByOperand)
 	for _, c := range []struct {
 		name      string
@@ -163,13 +191,17 @@ func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
 		want      []string
 	}{
 		{"a put", text("k", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, false,
-			[]string{`"k"#13,put ` + value([]byte("a"), true, "p", "q", "r", "s")}},
+			[]string{`"k"#13,put ` + joined("a", "p", "q", "r", "s")}},
 		{"a tombstone", del("k", 2), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, false,
-			[]string{`"k"#13,put ` + value(nil, false, "p", "q", "r", "s")}},
+			[]string{`"k"#13,put ` + absent("p", "q", "r", "s")}},
 		{"other keys only", text("j", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{20}, false,
-			[]string{`"k"#13,put ` + value(nil, false, "p", "q", "r", "s")}},
+			[]string{`"k"#13,put ` + absent("p", "q", "r", "s")}},
 		{"a reader between", text("k", 2, "a"), merges(10, "p", "q", "r", "s", "t"), []key.SeqNum{13, 20}, false,
-			[]string{`"k"#14,merge merge t`, `"k"#13,put ` + value([]byte("a"), true, "p", "q", "r", "s")}},
+			[]string{`"k"#14,merge merge t`, `"k"#13,put ` + joined("a", "p", "q", "r", "s")}},
+		{"a reader between twice as many", text("k", 2, "a"), merges(10, "p", "q", "r", "s", "t", "u"),
+			[]key.SeqNum{13, 20}, false,
+			[]string{`"k"#15,put ` + joined("a", "p", "q", "r", "s", "t", "u"),
+				`"k"#13,put ` + joined("a", "p", "q", "r", "s")}},
 		{"a reader between all", text("k", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{10, 11, 12, 20}, false,
 			[]string{`"k"#13,merge merge s`, `"k"#12,merge merge r`, `"k"#11,merge merge q`, `"k"#10,merge merge p`}},
 		{"not yet visible", text("k", 2, "a"), merges(10, "p", "q", "r", "s"), []key.SeqNum{9}, false,

@@ -61,6 +61,9 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 		"merge": func(rt *rapid.T) {
 			user := drawKey(rt)
 			for range rapid.IntRange(1, 3*lookBelowAt).Draw(rt, "operations") {
+				if rapid.IntRange(0, 5).Draw(rt, "hold") == 0 {
+					w.hold()
+				}
 				w.merge(user, operand.User, rapid.SampledFrom([]string{"", "x", "yz"}).Draw(rt, "argument"))
 			}
 		},

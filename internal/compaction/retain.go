@@ -29,9 +29,10 @@ const (
 //	versions    1  2   4   5           8     10  11
 //	kept           2       5           8     10  11
 //
-// A merge operand is different: it does not hide what is older, but changes it. Within a stripe nobody sees the versions
-// between, so that the operands at its top and the first put or tombstone below them are one put at the sequence number
-// of the newest. They never go with versions of another stripe, where a snapshot sees what they stand upon without them.
+// A merge operand is different: it does not hide what is older, but changes it. Within a stripe nobody sees the
+// versions between, so that the operands at its top and the first put or tombstone below them are one put at the
+// sequence number of the newest. They never go with versions of another stripe, where a snapshot sees what they stand
+// upon without them: above what an older stripe comes to they may become a put of their own.
 type retention struct {
 	snapshots []key.SeqNum
 	overlaps  cover

@@ -90,7 +90,7 @@ const (
 // is not known either if it could not be read.
 //
 // Memory: one open table per input run (a table of L0, a memtable, or a level) and one output; where there are merge
-// operands, gatheredMax bytes of them and a value.
+// operands, gatheredMax bytes of them, as much of what those of several stripes come to, and two values.
 func Run(ctx context.Context, job *Job, snapshots []key.SeqNum, deps Deps) (*manifest.Edit, Stats, error) {
 	if job.Move {
 		return moveEdit(job), Stats{}, nil
@@ -220,7 +220,7 @@ func (r *run) entry(input merge.Iterator) error {
 		return nil
 	case dropTombstone:
 		r.stats.Tombstones++
-		return nil
+		return r.foldAbove(k, nil)
 	}
 	value, err := input.Value()
 	if err != nil {
@@ -232,6 +232,11 @@ func (r *run) entry(input merge.Iterator) error {
 		return r.gather(k, value)
 	case ground:
 		return r.foldOnto(k, value)
+	}
+	if k.Trailer.Kind() != key.KindMerge {
+		if err := r.foldAbove(k, value); err != nil {
+			return err
+		}
 	}
 	return r.write(k, value)
 }
@@ -246,10 +251,10 @@ func (r *run) judge(k key.Internal, newUser bool) (verdict, error) {
 	}
 	stripe := r.retain.stripe
 	verdict := r.retain.judge(k, newUser)
-	if r.retain.stripe == stripe {
-		return verdict, nil
+	if r.retain.stripe != stripe {
+		r.endStripe()
 	}
-	return verdict, r.keepGathered()
+	return verdict, nil
 }
 
 // write appends an entry to the output.

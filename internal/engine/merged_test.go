@@ -203,6 +203,44 @@ func TestFlush_leavesOneEntryOfAMergedRow(t *testing.T) {
 	}
 }
 
+// Rows that somebody has a snapshot of would not be folded at all, or the snapshot would show what came later.
+func TestFlush_leavesOneEntryForEachSnapshot(t *testing.T) {
+	for _, below := range []bool{false, true} {
+		var c countedMerge
+		e := openCounted(t, &c)
+		defer e.Close()
+		value := make([]byte, 300)
+		put(t, e, "k", string(value))
+		if below {
+			mustFlush(t, e)
+		}
+		var held []*Snapshot
+		var states [][]byte
+		for i := range 20 {
+			n := operand.AppendInt64(nil, int64(i+1))
+			mergeInto(t, e, operand.User, "k", n)
+			value, _ = xored(nil, value, n)
+			if i%5 == 4 {
+				held, states = append(held, e.Snapshot()), append(states, value)
+			}
+		}
+		mustFlush(t, e)
+		if n := e.view.Load().version.Levels[0][0].Entries; n != 4 {
+			t.Errorf("base below: %v: %d entries for 4 snapshots", below, n)
+		}
+		c.calls.Store(0)
+		for i, s := range held {
+			if v, _, err := s.Get(nil, []byte("k")); err != nil || !bytes.Equal(v, states[i]) {
+				t.Errorf("base below: %v, snapshot %d: %x, %v", below, i, v[:8], err)
+			}
+			s.Close()
+		}
+		if n := c.calls.Load(); n > 0 {
+			t.Errorf("base below: %v: %d calls for 4 reads", below, n)
+		}
+	}
+}
+
 // A compaction that does not reach the bottom must take the value from there once, and not the operands that it folds
 // from the tables that they are in: the row would be changed twice by each of them.
 func TestCompactStep_foldsOntoWhatLiesBelow(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// known is what readers have made of operands in a table, for a few keys: a row with many operands that is read over and over
-// is not folded from the beginning each time. What an operand leads to never changes, so nothing here ever becomes wrong; what
-// is not here is only slow. It is memory of the heap, a sixteenth of the table's size at most.
+// known is what readers have made of operands in a table, for a few keys: a row with many operands that is read over
+// and over is not folded from the beginning each time. What an operand leads to never changes, so nothing here ever
+// becomes wrong; what is not here is only slow. It is memory of the heap, a sixteenth of the table's size at most.
 //
 // Any number of readers use it at once. Reset forgets all of it.
 type known struct {
@@ -37,8 +37,8 @@ func (k *known) forget() {
 	}
 }
 
-// Known returns the operand of the key of hash, or of another key, of which a reader has said last what it leads to, and that
-// value, which must not be changed. If there is none, it does not exist.
+// Known returns the operand of the key of hash, or of another key, of which a reader has said last what it leads to,
+// and that value, which must not be changed. If there is none, it does not exist.
 func (m *Table) Known(hash uint64) (operand Version, value []byte) {
 	if k := m.known.slot(hash).Load(); k != nil {
 		return Version{m, k.e}, k.value
@@ -46,8 +46,8 @@ func (m *Table) Known(hash uint64) (operand Version, value []byte) {
 	return Version{}, nil
 }
 
-// LeadsTo tells other readers of the table that v, an operand of the key of hash, leads to value, of which a copy is kept if it
-// is not too long.
+// LeadsTo tells other readers of the table that v, an operand of the key of hash, leads to value, of which a copy is
+// kept if it is not too long.
 func (v Version) LeadsTo(hash uint64, value []byte) {
 	k, most := &v.m.known, int64(len(v.m.arena.memory)/knownShare)
 	if int64(len(value)) > most {

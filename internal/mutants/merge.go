@@ -34,13 +34,12 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "operands that cannot be folded are dropped",
 		Breaks: "what was merged is gone when the function that was missing is there",
-		Changes: []Change{{"internal/compaction/fold.go", `	if err := r.keepGathered(); err != nil {
+		Changes: []Change{{"internal/compaction/fold.go", `	if err := r.writeGathered(0); err != nil {
 		return err
 	}
 	return r.write(k, value)
-`, `	r.stats.Folded += g.read
-	g.read = 0
-	g.chain.Reset()
+`, `	r.stats.Folded += g.open.read
+	g.open = gathered{}
 	return r.write(k, value)
 `}},
 		Killer: test("compaction", "TestRun_foldsWithinAStripe"),
@@ -169,13 +168,50 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "what a job folds onto what lies below is dropped",
 		Breaks: "a row that was merged into is as it was before",
-		Changes: []Change{{"internal/compaction/fold.go", `		if done, err := r.writeFolded(present, 0); err != nil || done {
-`, `		if r.stats.Folded += r.merge.read; present {
-			r.merge.read = 0
-			r.merge.chain.Reset()
-		} else if done, err := r.writeFolded(present, 0); err != nil || done {
+		Changes: []Change{{"internal/compaction/fold.go", `		r.fold(present)
+	}
+	return r.writeGathered(0)
+`, `		if r.fold(present); r.merge.open.put {
+			r.stats.Folded += r.merge.open.read
+			r.merge.open = gathered{}
+		}
+	}
+	return r.writeGathered(0)
 `}},
 		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Quick:  true,
+	},
+	{
+		Name:   "operands above a reader are folded onto what the reader does not see",
+		Breaks: "a row loses what was merged into it before a snapshot was taken",
+		Changes: []Change{{"internal/compaction/fold.go", `bytes.Clone(value), present)
+`, `bytes.Clone(g.value[:0]), present)
+`}},
+		Killer: test("compaction", "TestRun_foldsWithinAStripe"),
+		Quick:  true,
+	},
+	{
+		Name:   "operands above a reader take the entry below along",
+		Breaks: "a snapshot shows nothing where there was a row",
+		Changes: []Change{{"internal/compaction/fold.go", `		err = r.writeStripe(&g.open, besides)
+`, `		g.open.put = g.open.put && len(g.above) == 0
+		err = r.writeStripe(&g.open, besides)
+`}},
+		Killer: test("compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+	},
+	{
+		Name:   "operands above a reader are folded onto a value that failed",
+		Breaks: "a merge that the function refuses is left out",
+		Changes: []Change{{"internal/compaction/fold.go", `		folded, err := g.open.chain.Fold(g.rules, g.user, value, present)
+		if err != nil {
+			return
+		}
+		g.value,`, `		folded, err := g.open.chain.Fold(g.rules, g.user, value, present)
+		if err != nil {
+			folded = value
+		}
+		g.value,`}},
+		Killer: test("compaction", "TestRun_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
