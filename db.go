@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs"
@@ -60,7 +61,8 @@ func (o *Options) openFS(dir string) (vfs.FS, error) {
 	case o.InMemory:
 		return memfs.NewVolatile(), nil
 	}
-	fs, err := vfs.OpenDir(dir, vfs.OpenDirOptions{Create: !o.MustExist && !o.ReadOnly, ReadOnly: o.ReadOnly})
+	fs, err := vfs.OpenDir(dir, vfs.OpenDirOptions{Create: !o.MustExist && !o.ReadOnly, ReadOnly: o.ReadOnly,
+		Settled: filename.Make(filename.Current, 0)})
 	if vfs.IsNotExist(err) && (o.MustExist || o.ReadOnly) {
 		return nil, fmt.Errorf("%w: %w", ErrNoDatabase, err)
 	}

@@ -35,6 +35,7 @@ var children = map[string]func(dir string) error{
 	"file size":  writeOverFileLimit,
 	"files":      runOutOfDescriptors,
 	"two mounts": twoMounts,
+	"odd parent": openBelowOddParent,
 	"write on":   writeOn,
 }
 

@@ -182,3 +182,31 @@ func writeOn(dir string) error {
 	fmt.Printf("#%s was taken over %d times and refused %d times\n", name, taken, refused)
 	return nil
 }
+
+// A database at a mount point would be refused because the directory above it, in a read-only image or a file system of the
+// kernel, knows no sync.
+func TestOpen_parentThatKnowsNoSync(t *testing.T) {
+	needNamespaces(t)
+	if out := run(t, namespace(command("odd parent", "/proc/tty"))); strings.HasPrefix(out, "SKIPPED") {
+		t.Skip(out)
+	}
+}
+
+// openBelowOddParent mounts a file system on dir, in which it opens a new database and then the same again.
+func openBelowOddParent(dir string) error {
+	parent, err := os.Open(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=32m"); err != nil || parent.Sync() == nil {
+		fmt.Printf("SKIPPED: no parent that cannot be synced: %v", err)
+		return nil
+	}
+	for range 2 {
+		if err := create(dir, -1); err != nil {
+			return err
+		}
+	}
+	return nil
+}

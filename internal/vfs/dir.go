@@ -23,6 +23,9 @@ type OpenDirOptions struct {
 	// durable. A directory that exists keeps its mode.
 	Create bool
 
+	// Settled names a file whose presence shows that the name of the directory was made durable before. It may be empty.
+	Settled string
+
 	// ReadOnly refuses every change with an error that is fs.ErrPermission, and needs no permission to write:
 	// nothing is created, not even the lock file.
 	ReadOnly bool
@@ -35,7 +38,7 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 		return nil, pathError("open directory", dir, fs.ErrInvalid)
 	}
 	if o.Create {
-		if err := createDir(dir); err != nil {
+		if err := createDir(dir, o.Settled); err != nil {
 			return nil, fmt.Errorf("create directory: %w", err)
 		}
 	}
@@ -50,21 +53,26 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 	return &osDir{root: root, self: self, path: dir, readOnly: o.ReadOnly, readsLag: readsLag(self)}, nil
 }
 
-// createDir makes dir and its missing parents, and makes their names durable. It syncs the parent of a directory
-// that exists too: an earlier process may have died between the creation and the sync.
-func createDir(dir string) error {
+// createDir makes dir and its missing parents, and makes their names durable.
+//
+// A directory that exists needs that too if an earlier process may have made it and died before the sync; not if the file
+// settled is in it, which comes later. Where the parent cannot be synced, a name that exists is somebody else's work (a
+// mount point in a read-only image, say) and theirs to keep: had it been this program's, its creation would have failed.
+func createDir(dir, settled string) error {
 	dir = filepath.Clean(dir)
 	parent := filepath.Dir(dir)
 	err := os.Mkdir(dir, dirMode)
 	if errors.Is(err, fs.ErrNotExist) && parent != dir {
-		if err := createDir(parent); err != nil {
+		if err := createDir(parent, ""); err != nil {
 			return err
 		}
 		err = os.Mkdir(dir, dirMode)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		// The parent of a directory somebody else provided may be closed to us; its name is then theirs to keep.
-		if err := syncPath(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if _, err := os.Lstat(filepath.Join(dir, settled)); settled != "" && err == nil {
+			return nil
+		}
+		if err := syncPath(parent); err != nil && !cannotSync(err) {
 			return err
 		}
 		return nil
@@ -72,19 +80,22 @@ func createDir(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := settle(dir, parent); err != nil {
+		return join.Errors(err, os.Remove(dir)) // or the next attempt would take it for somebody else's
+	}
+	return nil
+}
+
+// settle gives dir, which is new, its mode, and makes its name durable.
+func settle(dir, parent string) error {
 	if err := os.Chmod(dir, dirMode); err != nil {
 		return err
 	}
-	return syncPath(parent)
-}
-
-// syncPath makes the names in the directory at path durable.
-func syncPath(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
+	err := syncPath(parent)
+	if err != nil && cannotSync(err) && syncAround(dir) == nil {
+		return nil // it may be written but not read, for example
 	}
-	return join.Errors(syncDirectory(d), d.Close())
+	return err
 }
 
 // osDir is a directory of the operating system. It is immutable; its handles are safe for concurrent use.
@@ -112,7 +123,7 @@ func (d *osDir) Create(name string) (File, error) {
 }
 
 func (d *osDir) create(name string) (*os.File, error) {
-	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := d.openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +170,7 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 	if !named.Mode().IsRegular() {
 		return nil, pathError("open", name, notRegular(named))
 	}
-	f, err := d.root.OpenFile(name, flag|openNoWait, 0)
+	f, err := d.openFile(name, flag|openNoWait, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +185,14 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 		return nil, join.Errors(err, f.Close())
 	}
 	return f, nil
+}
+
+func (d *osDir) openFile(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
+	err = patiently(openPatience, func() (err error) {
+		f, err = d.root.OpenFile(name, flag, mode)
+		return err
+	})
+	return f, err
 }
 
 var errReplaced = errors.New("file was replaced while it was opened")
@@ -194,14 +213,14 @@ func (d *osDir) Remove(name string) error {
 	if info.IsDir() {
 		return pathError("remove", name, notRegular(info))
 	}
-	return WrapNoSpace(d.root.Remove(name))
+	return WrapNoSpace(patiently(removePatience, func() error { return d.root.Remove(name) }))
 }
 
 func (d *osDir) Rename(oldName, newName string) error {
 	if err := join.Errors(d.checkChange("rename", oldName), d.checkChange("rename", newName)); err != nil {
 		return err
 	}
-	return WrapNoSpace(d.root.Rename(oldName, newName))
+	return WrapNoSpace(patiently(openPatience, func() error { return d.root.Rename(oldName, newName) }))
 }
 
 // checkChange refuses names that are none and every change to a read-only directory.
@@ -300,6 +319,9 @@ func (f *osFile) Sync() error { return WrapNoSpace(syncContent(f.f)) }
 func (f *osFile) WriteOut(off, n int64) error { return WrapNoSpace(writeOut(f.f, off, n)) }
 
 func (f *osFile) Size() (int64, error) {
+	if err := checkOpen(f.f); err != nil {
+		return 0, err
+	}
 	info, err := f.f.Stat()
 	if err != nil {
 		return 0, err

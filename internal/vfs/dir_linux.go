@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"lightningdb/internal/join"
 )
 
 // readsLag is false for file systems of this machine alone, on which all who have a file open have one cache.
@@ -24,6 +26,15 @@ func fileSystem(f *os.File) int64 {
 		return 0
 	}
 	return int64(st.Type)
+}
+
+// syncAround makes the name of the directory at path durable without its parent: with all of the file system that it is on.
+func syncAround(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return join.Errors(withDescriptor(d, unix.Syncfs), d.Close())
 }
 
 // syncContent makes content and length durable; fdatasync leaves out only the times of the file.

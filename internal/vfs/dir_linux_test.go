@@ -32,6 +32,7 @@ var children = map[string]func(dir string) error{
 	"standard streams": createWithoutStreams,
 	"file size limit":  writeOverLimit,
 	"nobody":           openAsNobody,
+	"blind parent":     createInUnreadable,
 	"store and die":    storeAndDie,
 	"store through":    storeThrough,
 }
@@ -625,4 +626,33 @@ func TestLock_endsWithCloseThoughTheDescriptorWasCopied(t *testing.T) {
 		t.Fatalf("after Close: %v", err)
 	}
 	again.Close()
+}
+
+// A database could not be created where the user may make a directory but not look around, though its name can be made
+// durable in another way; and one that exists would be refused for the sake of a sync that nothing needs.
+func TestOpenDir_parentThatCannotBeRead(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED: only root can become a user without rights")
+	}
+	dir, err := os.MkdirTemp("/tmp", "vfs") // above t.TempDir, nobody may pass
+	check(t, err)
+	defer os.RemoveAll(dir)
+	check(t, errors.Join(os.Chmod(dir, 0o300), os.Chown(dir, 65534, 65534)))
+	runChild(t, "blind parent", dir)
+}
+
+func createInUnreadable(dir string) error {
+	if err := errors.Join(unix.Setgid(65534), unix.Setuid(65534)); err != nil {
+		return err
+	}
+	for range 2 {
+		d, err := vfs.OpenDir(filepath.Join(dir, "db"), vfs.OpenDirOptions{Create: true})
+		if err != nil {
+			return err
+		}
+		if _, err := d.List(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

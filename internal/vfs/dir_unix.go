@@ -36,6 +36,32 @@ func aboveStandardStreams(f *os.File) (*os.File, error) {
 	return moved, nil
 }
 
+// passesSoon is for errors of a file that another program has open: no such thing excludes anything here.
+func passesSoon(error) bool { return false }
+
+// checkOpen has nothing to do: every call on a closed file says so.
+func checkOpen(*os.File) error { return nil }
+
+// syncPath makes the names in the directory at path durable.
+func syncPath(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return join.Errors(syncDirectory(d), d.Close())
+}
+
+// cannotSync reports whether err, of syncPath, says that the directory can never be synced: it may not be read, or its file
+// system has no such thing.
+func cannotSync(err error) bool {
+	for _, cannot := range []error{unix.EINVAL, unix.EROFS, unix.EOPNOTSUPP, unix.ENOTSUP, unix.ENOSYS, unix.EBADF} {
+		if errors.Is(err, cannot) {
+			return true
+		}
+	}
+	return errors.Is(err, fs.ErrPermission)
+}
+
 func syncDirectory(d *os.File) error { return d.Sync() }
 
 // freeBytes is the space that this user may still fill, in bytes.
