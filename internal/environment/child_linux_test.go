@@ -24,19 +24,20 @@ var full = flag.Bool("full", false, "more rounds")
 const childVariable = "LIGHTNING_ENVIRONMENT_CHILD"
 
 var children = map[string]func(dir string) error{
-	"race":       raceToOpen,
-	"hold":       hold,
-	"create":     func(dir string) error { return create(dir, 0) },
-	"umask none": func(dir string) error { return create(dir, 0o777) },
-	"no streams": writeWithoutStreams,
-	"full disk":  fillDisk,
-	"fill":       fillAndGoOn,
-	"read-only":  openOnReadOnlyMount,
-	"file size":  writeOverFileLimit,
-	"files":      runOutOfDescriptors,
-	"two mounts": twoMounts,
-	"odd parent": openBelowOddParent,
-	"write on":   writeOn,
+	"race":          raceToOpen,
+	"hold":          hold,
+	"create":        func(dir string) error { return create(dir, 0) },
+	"umask none":    func(dir string) error { return create(dir, 0o777) },
+	"no streams":    writeWithoutStreams,
+	"full disk":     fillDisk,
+	"fill":          fillAndGoOn,
+	"read-only":     openOnReadOnlyMount,
+	"file size":     writeOverFileLimit,
+	"files":         runOutOfDescriptors,
+	"two mounts":    twoMounts,
+	"copied blocks": fillCopiedBlocks,
+	"odd parent":    openBelowOddParent,
+	"write on":      writeOn,
 }
 
 func TestMain(m *testing.M) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -264,4 +265,105 @@ func runOutOfDescriptors(dir string) error {
 	}
 	fmt.Printf("%d descriptors taken, %d puts without, %d in the end", len(taken), n, again)
 	return errors.Join(expectPuts(db, again), db.Close(), checkPuts(dir, again))
+}
+
+// Where an overwritten block takes new space, in btrfs, and in XFS after the log was copied by reference, a full disk would
+// stop writes for good.
+func TestFullDisk_whereOverwritingTakesSpace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: it fills a disk of 320 MB")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED: only root mounts a file system in a file")
+	}
+	for _, kind := range []string{"btrfs", "xfs"} {
+		t.Run(kind, func(t *testing.T) {
+			if _, err := exec.LookPath("mkfs." + kind); err != nil {
+				t.Skipf("SKIPPED: %v", err)
+			}
+			cmd := command("copied blocks", t.TempDir())
+			cmd.Env = append(cmd.Env, "KIND="+kind)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS} // the mount ends with the process
+			out := run(t, cmd)
+			if strings.HasPrefix(out, "SKIPPED") {
+				t.Skip(out)
+			}
+			t.Log(out)
+		})
+	}
+}
+
+func fillCopiedBlocks(dir string) error {
+	image, disk, kind := filepath.Join(dir, "image"), filepath.Join(dir, "disk"), os.Getenv("KIND")
+	err := errors.Join(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
+		os.WriteFile(image, nil, 0o600), os.Truncate(image, 320<<20), os.Mkdir(disk, 0o700))
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"mkfs." + kind, "-q", image}, {"mount", "-o", "loop", image, disk}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			fmt.Printf("SKIPPED: this machine does not do it: %v: %v %s", args, err, out)
+			return nil
+		}
+	}
+	for _, durability := range []lightningdb.Durability{lightningdb.Sync, lightningdb.Process} {
+		if err := fillAndResume(disk, durability); err != nil {
+			return fmt.Errorf("%s, durability %v: %w", kind, durability, err)
+		}
+	}
+	return nil
+}
+
+// fillAndResume fills disk beside a database whose log has been copied by reference, and goes on when there is space.
+func fillAndResume(disk string, durability lightningdb.Durability) error {
+	dir, ballast := filepath.Join(disk, fmt.Sprint("db", durability)), filepath.Join(disk, "ballast")
+	o := small()
+	o.Durability, o.LogLimit = durability, 24<<20 // so that the disk is full before the log is
+	db, err := lightningdb.Open(dir, o)
+	if err != nil {
+		return err
+	}
+	n, err := putUntilError(db, 0, 500)
+	if err != nil {
+		return err
+	}
+	logs, _ := filepath.Glob(filepath.Join(dir, "*.wal"))
+	for i, log := range logs {
+		exec.Command("cp", "--reflink=always", log, fmt.Sprint(dir, ".copy", i)).Run() // where it cannot, it needs not
+	}
+	if err := fill(ballast); err != nil {
+		return err
+	}
+	atFull, err := putUntilError(db, n, 1<<20)
+	if !errors.Is(err, lightningdb.ErrNoSpace) || errors.Is(err, lightningdb.ErrReadOnly) ||
+		errors.Is(err, lightningdb.ErrCommitUnknown) {
+		return fmt.Errorf("the full disk shows as %w after %d puts", err, atFull)
+	}
+	if err := errors.Join(expectPuts(db, atFull), os.Remove(ballast)); err != nil {
+		return err
+	}
+	syscall.Sync() // a file system may give space back only then
+	if err := db.Flush(); err != nil {
+		return fmt.Errorf("flush with space again: %w", err)
+	}
+	if n, err = putUntilError(db, atFull, atFull+100); err != nil {
+		return fmt.Errorf("put %d with space again: %w", n, err)
+	}
+	fmt.Printf("durability %v: full after %d puts, %d in the end\n", durability, atFull, n)
+	return errors.Join(db.Close(), checkPuts(dir, n))
+}
+
+// fill writes a file until not one more block fits.
+func fill(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	for _, piece := range []int{1 << 20, 4 << 10} {
+		for err = nil; err == nil; {
+			_, err = f.Write(bytes.Repeat([]byte("ballast!"), piece/8))
+		}
+		f.Sync()
+	}
+	return f.Close()
 }

@@ -189,7 +189,7 @@ var logMutants = []Mutant{
 	{
 		Name:    "a segment that is used again keeps its header",
 		Breaks:  "a crash before it is begun leaves a seal that leads to another segment: the database does not open",
-		Changes: []Change{{"internal/wal/segment.go", `err = b.blank(); err == nil {`, `b.size, err = b.f.Size(); err == nil {`}},
+		Changes: []Change{{"internal/wal/segment.go", `	err = b.blank()`, `	b.size, err = b.f.Size()`}},
 		Killer:  test("wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
 		Quick:   true,
 	},
@@ -290,10 +290,11 @@ var logMutants = []Mutant{
 	{
 		Name:   "a short write is ignored",
 		Breaks: "a commit of which half is in the log is acknowledged",
-		Changes: []Change{{"internal/record/appender.go", `		_, err = a.f.WriteAt(data, a.bufAt)`,
-			`		if n, failed := a.f.WriteAt(data, a.bufAt); n == 0 {
-			err = failed
-		}`}},
+		Changes: []Change{{"internal/record/appender.go", `	return a.f.WriteAt(data, a.bufAt)`,
+			`	if n, err = a.f.WriteAt(data, a.bufAt); n > 0 {
+		err = nil
+	}
+	return n, err`}},
 		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:  true,
 	},

@@ -364,6 +364,21 @@ var readerMutants = []Mutant{
 		Quick:   true,
 	},
 
+	{
+		Name:    "what a full disk did not let in is written over",
+		Breaks:  "where overwriting takes space, a full disk stops writes for good",
+		Changes: []Change{{"internal/record/appender.go", `reached < a.first {`, `reached < 0 {`}},
+		Killer:  test("wal", "TestAppend_fullDiskThatCopiesOnWrite"),
+		Quick:   true,
+	},
+	{
+		Name:    "a group of which the first record arrived is left there",
+		Breaks:  "a commit that was refused is there after a restart",
+		Changes: []Change{{"internal/record/appender.go", `reached < a.first {`, `reached < a.next {`}},
+		Killer:  test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Quick:   true,
+	},
+
 	// Writers past the lock.
 	{
 		Name:   "a sync is believed without looking for a newcomer",

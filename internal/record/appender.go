@@ -41,8 +41,9 @@ const maxBuffer = 1 << 20
 // # When a write fails
 //
 // A group is written whole or taken back: after a failed write the first header of the group is overwritten with
-// zeros and that is synced, so that no restart can find any of it. After ErrNoSpace the Appender then works
-// on. After any other failure, and if taking back fails, it is poisoned: what became of the group is not known, and
+// zeros and that is synced, so that no restart can find any of it. A group of which a full disk let not even the first
+// record in needs no taking back: that matters where overwriting takes space too, as file systems do that copy on
+// write. After ErrNoSpace the Appender then works on. After any other failure, and if taking back fails, it is poisoned: what became of the group is not known, and
 // every later call returns the same error. A failed sync poisons it too, because the operating system may have
 // dropped the data and reported that once; it is never tried again and believed.
 //
@@ -55,6 +56,7 @@ type Appender struct {
 	buf     []byte // encoded, not written
 	bufAt   int64  // where buf goes
 	next    int64  // where the next record goes; bufAt+len(buf)
+	first   int64  // where the first record of the group ends; 0 if it has none yet
 	sum     uint32 // checksum of the record that ends at next
 	endSum  uint32 // checksum of the record that ends at end
 	attempt uint32
@@ -108,7 +110,7 @@ func (a *Appender) Begin(way Way) error {
 		return err
 	}
 	a.buf, a.way = a.buf[:0], way
-	a.bufAt, a.next, a.sum = a.end.Load(), a.end.Load(), a.endSum
+	a.bufAt, a.next, a.first, a.sum = a.end.Load(), a.end.Load(), 0, a.endSum
 	return nil
 }
 
@@ -139,6 +141,9 @@ func (a *Appender) Add(t Type, prefix, payload []byte) error {
 	binary.LittleEndian.PutUint32(a.buf[start:], sum)
 	a.sum = sum
 	a.next += Size(n)
+	if a.first == 0 {
+		a.first = a.next
+	}
 	if large {
 		return a.addLarge(payload, pad)
 	}
@@ -184,23 +189,22 @@ func (a *Appender) write(data []byte) error {
 		return nil
 	}
 	err := a.allocate(a.bufAt + int64(len(data)))
+	n := 0
 	if err == nil {
-		err = a.put(data)
+		n, err = a.put(data)
 	}
 	if err != nil {
-		return a.takeBack(fmt.Errorf("append to %s: %w", a.name, err))
+		return a.takeBack(a.bufAt+int64(n), fmt.Errorf("append to %s: %w", a.name, err))
 	}
 	a.bufAt += int64(len(data))
 	return nil
 }
 
-func (a *Appender) put(data []byte) (err error) {
+func (a *Appender) put(data []byte) (n int, err error) {
 	if a.way == Stored {
-		_, err = a.f.StoreAt(data, a.bufAt)
-	} else {
-		_, err = a.f.WriteAt(data, a.bufAt)
+		return a.f.StoreAt(data, a.bufAt)
 	}
-	return err
+	return a.f.WriteAt(data, a.bufAt)
 }
 
 // allocate makes sure that the file is allocated up to end. On a full disk it is not any more: what is left of it belongs
@@ -219,8 +223,12 @@ func (a *Appender) allocate(end int64) error {
 	return err
 }
 
-// takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause.
-func (a *Appender) takeBack(cause error) error {
+// takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause. Nothing of it has
+// arrived at or behind reached.
+func (a *Appender) takeBack(reached int64, cause error) error {
+	if errors.Is(cause, vfs.ErrNoSpace) && reached < a.first {
+		return cause // a record without its end is none
+	}
 	a.attempt++
 	if err := a.eraseHeader(); err != nil {
 		return a.poison(fmt.Errorf("%w (and taking it back: %w)", cause, err))

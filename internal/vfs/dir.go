@@ -301,12 +301,31 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 func (f *osFile) StoreAt(p []byte, off int64) (int, error) {
 	stored, err := f.window.store(f.f, p, off)
 	if err != nil {
-		return 0, err
+		return f.writeInstead(p, off, err)
 	}
 	if stored {
 		return len(p), nil
 	}
 	return f.WriteAt(p, off)
+}
+
+// writeInstead writes what could not be stored, perhaps in part, because of cause. Where blocks have to be copied first,
+// after a copy of the file by reference, a full disk shows as a fault, and a write is told which it is. What is stored from
+// now on is written.
+func (f *osFile) writeInstead(p []byte, off int64, cause error) (n int, err error) {
+	if size, err := f.Size(); err != nil || size < f.window.end() {
+		return len(p), cause // somebody has cut the file: what was in it is gone
+	}
+	if n, err = f.WriteAt(p, off); err == nil {
+		return n, nil
+	}
+	there := make([]byte, len(p))
+	if _, read := f.ReadAt(there, off); read != nil {
+		return len(p), err
+	}
+	for n = 0; n < len(p) && there[n] == p[n]; n++ {
+	}
+	return n, err
 }
 
 func (f *osFile) Close() error {

@@ -29,7 +29,8 @@ func WriteThrough() { writeThrough.Store(true) }
 //
 //   - A full disk: a store into a hole, or into blocks that have to be copied first, is killed by a signal where a write
 //     is refused. So only ranges are mapped that Allocate has written, and only on file systems that write in place.
-//   - A device that fails, a file that somebody cuts: the signal becomes an error of StoreAt. What arrived is not known.
+//   - A device that fails, a file that somebody cuts, a disk that is full while the blocks are shared with a copy of the file:
+//     the signal becomes an error of store. What arrived is not known. A write in its place decides.
 //   - A sync: it finds what was stored like what was written. It makes the pages read-only again, and may write much
 //     around the few bytes that were stored, so what is synced at once should be written.
 type window struct {
@@ -48,6 +49,13 @@ func (w *window) allow(size int64) {
 	w.allowed = size
 }
 
+// end is what allow was told.
+func (w *window) end() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.allowed
+}
+
 // store copies p into the file at off if it can, and else reports false.
 func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error) {
 	w.mu.Lock()
@@ -60,6 +68,8 @@ func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error)
 		return false, nil
 	}
 	if err := copyGuarded(w.memory[off-w.at:], p); err != nil {
+		w.unmap()
+		w.never = true
 		return false, pathError("store", f.Name(), err)
 	}
 	return true, nil

@@ -12,6 +12,8 @@ type window struct{}
 
 func (*window) allow(int64) {}
 
+func (*window) end() int64 { return 0 }
+
 func (*window) store(*os.File, []byte, int64) (bool, error) { return false, nil }
 
 func (*window) close() {}

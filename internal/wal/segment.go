@@ -87,13 +87,30 @@ func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 	if b.f, err = fs.OpenReadWrite(from); err != nil {
 		return nil, fmt.Errorf("reuse log segment: %w", err)
 	}
-	if err = b.blank(); err == nil {
+	err = b.blank()
+	if err = join.Errors(err, b.f.Close()); err == nil {
 		err = b.takeName(from)
 	}
+	if err == nil {
+		err = b.reopen()
+	}
 	if err != nil {
-		return nil, join.Errors(fmt.Errorf("reuse log segment %s: %w", from, err), b.f.Close())
+		return nil, fmt.Errorf("reuse log segment %s: %w", from, err)
 	}
 	return b, nil
+}
+
+// reopen opens the file by its new name, so that errors name it, and has it know that all of it is allocated: whoever wrote
+// it went from front to back.
+func (b *Blank) reopen() error {
+	var err error
+	if b.f, err = b.fs.OpenReadWrite(b.name); err != nil {
+		return err
+	}
+	if err := b.f.Allocate(b.size); err != nil {
+		return join.Errors(err, b.f.Close())
+	}
+	return nil
 }
 
 // takeName gives the file its new name, durably, and takes that away from nobody: it creates an empty file of that name
@@ -123,10 +140,8 @@ func (b *Blank) blank() error {
 		return err
 	}
 	var err error
-	if b.size, err = b.f.Size(); err != nil {
-		return err
-	}
-	return b.f.Allocate(b.size) // it is: whoever wrote it went from front to back
+	b.size, err = b.f.Size()
+	return err
 }
 
 // Num is the number of the segment to come.
