@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
+	"lightningdb/internal/offheap"
 	"lightningdb/internal/operand"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/memfs"
@@ -122,10 +123,29 @@ func (db *DB) Has(key []byte) (bool, error) {
 
 // Put sets key to value.
 func (db *DB) Put(key, value []byte) error {
+	if len(value) > largeValue && len(value) <= MaxValueSize {
+		return db.putLarge(key, value)
+	}
 	b := batches.Get().(*Batch)
 	defer b.recycle()
 	b.Put(key, value)
 	return db.Write(b)
+}
+
+// largeValue is from how many bytes on the copy of a value does not go through the Go heap.
+const largeValue = 1 << 20
+
+// putLarge is Put with its copy in memory of the system, which has it back at once. The garbage collector would let two or
+// three copies gather before it looks for them.
+func (db *DB) putLarge(key, value []byte) error {
+	memory, err := offheap.Alloc(batch.SizeOfPut(key, value))
+	if err != nil {
+		return fmt.Errorf("put: %w", err)
+	}
+	defer offheap.Free(memory)
+	b := Batch{ops: batch.In(memory)}
+	b.Put(key, value)
+	return db.Write(&b)
 }
 
 // Delete removes key. Removing a key that is not there is no error.

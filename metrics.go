@@ -25,7 +25,7 @@ type Metrics struct {
 	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
 
-	MemoryUsed  int64 // bytes of memtables, cached pages and rows, and open tables
+	MemoryUsed  int64 // bytes of memtables, cached pages and rows, open tables, and buffers
 	MemoryLimit int64
 	Memtable    MemtableMetrics
 	Cache       CacheMetrics
@@ -163,7 +163,7 @@ func (db *DB) Recovery() RecoveryReport {
 // nothing of what it had.
 func (db *DB) Metrics() Metrics {
 	m := db.engine.Metrics()
-	cacheBytes := int64(m.Cache.FramesInUse) * int64(m.Cache.FrameSize)
+	cacheBytes := int64(m.Cache.FramesInUse)*int64(m.Cache.FrameSize) + m.Cache.PrivateBytes
 	out := Metrics{
 		Sequence:        uint64(m.Visible),
 		DurableSequence: uint64(m.Durable),
@@ -175,7 +175,7 @@ func (db *DB) Metrics() Metrics {
 		Operations:      m.Operations,
 		OldestReader:    m.OldestAge,
 		DiskBytes:       m.DiskBytes,
-		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes,
+		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes + m.BufferBytes,
 		MemoryLimit:     m.MemoryLimit,
 		Memtable: MemtableMetrics{
 			Active: m.Active, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,

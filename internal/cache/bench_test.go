@@ -31,10 +31,12 @@ func newBench(b *testing.B, frames, pages int) (*epoch.Domain, *Pages) {
 // touch reads page n as the table does: inside a guard, one byte of it.
 func touch(b *testing.B, d *epoch.Domain, p *Pages, n int) {
 	g := d.Enter()
-	data, err := p.Get(n)
+	var private Pin
+	data, err := p.Get(n, &private)
 	if err != nil || data[0] != 0 {
 		b.Error(err)
 	}
+	private.Unpin()
 	g.Exit()
 }
 
@@ -47,8 +49,9 @@ func BenchmarkGetHit(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		g := d.Enter()
 		defer g.Exit()
+		var private Pin
 		for n := 0; pb.Next(); n += 7 {
-			if _, err := p.Get(n % (benchFrames / 2)); err != nil {
+			if _, err := p.Get(n%(benchFrames/2), &private); err != nil {
 				b.Error(err)
 			}
 		}

@@ -29,8 +29,8 @@
 // # When memory is short
 //
 // A miss takes a free frame. When few are left, it lets the clock unlink a batch. If none is free, because open
-// guards hold back those in limbo or everything is pinned, the page is loaded into a buffer on the Go heap and not
-// cached: a read never fails or waits for want of a frame. Such buffers are as many as there are callers.
+// guards hold back those in limbo or everything is pinned, the page is loaded into a private buffer and not cached: a
+// read never fails or waits for want of a frame. The reader holds it in a Pin: see private.go.
 //
 // A page larger than a frame is oversize. Its bytes stay on the Go heap; it takes as many frames as would cover them,
 // of which the first stands for it in its slot and the others lie idle, so that the budget holds. Idle frames are
@@ -72,9 +72,10 @@ type Cache struct {
 	domain    *epoch.Domain
 	alloc     func(size int) ([]byte, error) // offheap.Alloc; a test can make it fail
 
+	// Made under mu by the first take. Whoever has found a frame in a slot, or been given one, sees them.
 	meta   []atomic.Uint32         // for each frame: bytes in use << 1 | used bit
 	blocks []atomic.Pointer[block] // records of frames; nil while no frame of the block was used
-	region []byte                  // allocated under mu by the first take; frames hold it fast until Close
+	region []byte                  // frames hold it fast until Close
 
 	_ [128]byte // hits read what is above; misses write what follows, and would take the cache line away
 
@@ -82,7 +83,10 @@ type Cache struct {
 
 	usable atomic.Uint32 // frames from here on are out of use, or leaving it; a whole number of stretches; written under mu
 
+	private privateBuffers
+
 	mu        sync.Mutex // never taken by a hit; nothing is called under it but package offheap
+	frames    int        // that there can be: as many as New was given memory for, or fewer if the system had less
 	free      []uint32   // frames that were used before, the latest on top: their memory is warm
 	fresh     int        // frames from here on were never used, their memory never touched
 	withdrawn withdrawn  // frames among [usable, fresh) that are out of use
@@ -97,9 +101,10 @@ type Cache struct {
 // usedBit in meta is set by a hit and cleared by the clock.
 const usedBit = 1
 
-// maxFrames and maxPageSize are what slots and meta can express.
+// maxFrames and maxPageSize are what slots and meta can express. The number of a frame is below maxFrames; what other
+// values of a slot come to, less one, is not.
 const (
-	maxFrames   = math.MaxUint32 - 1
+	maxFrames   = slotPrivate - 1
 	maxPageSize = math.MaxUint32 >> 1
 )
 
@@ -137,18 +142,16 @@ type oversizePage struct {
 // Pages are reclaimed through d.
 func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 	frameSize = (max(frameSize, 1) + frameAlign - 1) &^ (frameAlign - 1)
-	n := int(min(max(budget, 0)/int64(frameSize), maxFrames))
+	n := int(min(max(budget, 0)/int64(frameSize), maxFrames, math.MaxInt/int64(frameSize)))
 	c := &Cache{
 		frameSize: frameSize,
 		batch:     batchSize(n),
 		domain:    d,
 		alloc:     offheap.Alloc,
-		meta:      make([]atomic.Uint32, n),
-		blocks:    make([]atomic.Pointer[block], (n+int(blockFrames)-1)/int(blockFrames)),
+		frames:    n,
 	}
-	c.indexBytes.Store(int64(n) * frameOverhead)
 	c.usable.Store(uint32(n))
-	c.withdrawn = newWithdrawn(n, max(1, stretchBytes/frameSize))
+	c.withdrawn.stretch = max(1, stretchBytes/frameSize)
 	return c
 }
 
@@ -161,6 +164,7 @@ func batchSize(frames int) int {
 // domain is drained and no page is pinned, otherwise when the last of these has happened. Pages that are read after
 // Close are loaded and not cached. The second Close does nothing.
 func (c *Cache) Close() {
+	c.closePrivate()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
@@ -177,10 +181,10 @@ func (c *Cache) unmapIfIdleLocked() {
 // take returns a free frame, now owned by the caller, for page n of p, and asks the clock for more when few are left.
 // ok is false if there is none.
 func (c *Cache) take(p *Pages, n int) (i uint32, ok bool) {
-	if len(c.meta) == 0 {
+	i, left, ok := c.pop()
+	if left == unmapped {
 		return 0, false
 	}
-	i, left, ok := c.pop()
 	if left < c.batch {
 		c.refill(c.batch)
 	}
@@ -196,12 +200,15 @@ func (c *Cache) take(p *Pages, n int) (i uint32, ok bool) {
 	return i, ok
 }
 
+// unmapped in place of a number of frames says that there is no memory for any.
+const unmapped = -1
+
 // pop takes a frame off the free list, or a fresh one. left is the number of those that remain.
 func (c *Cache) pop() (i uint32, left int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.mappedLocked() {
-		return 0, 0, false
+		return 0, unmapped, false
 	}
 	if last := len(c.free) - 1; last >= 0 {
 		i, c.free = c.free[last], c.free[:last]
@@ -233,18 +240,37 @@ func (c *Cache) record(i uint32) *frame {
 	return &b[i%blockFrames]
 }
 
-// mappedLocked reports whether there is a region; it allocates it when there should be one. Without memory for it the
-// cache goes on as if no frame were free, and tries again.
+// mappedLocked reports whether there is a region; it allocates it when there should be one.
 func (c *Cache) mappedLocked() bool {
-	if c.region == nil && !c.closed {
-		region, err := c.alloc(len(c.meta) * c.frameSize)
-		if err != nil {
+	return !c.closed && (c.region != nil || c.mapLocked())
+}
+
+// maxHalvings bounds how often a region is asked for that is half as large as the one before.
+const maxHalvings = 16
+
+// mapLocked allocates the region and what is kept for each frame: for as many frames as the system has address space
+// for, if that is less than the limit asks for. Without any the cache goes on as if no frame were free, and tries again.
+func (c *Cache) mapLocked() bool {
+	n := c.frames
+	for range maxHalvings {
+		if n == 0 {
 			return false
 		}
-		c.region = region
+		region, err := c.alloc(n * c.frameSize)
+		if err != nil {
+			n /= 2
+			continue
+		}
 		offheap.SmallPages(region[:min(stretchBytes, len(region))]) // a small database is to stay small
+		c.region, c.frames = region, n
+		c.usable.Store(min(c.usable.Load(), uint32(n)))
+		c.meta = make([]atomic.Uint32, n)
+		c.blocks = make([]atomic.Pointer[block], (n+int(blockFrames)-1)/int(blockFrames))
+		c.withdrawn = newWithdrawn(n, c.withdrawn.stretch)
+		c.indexBytes.Add(int64(n) * frameOverhead)
+		return true
 	}
-	return !c.closed
+	return false
 }
 
 func (c *Cache) availableLocked() int { return len(c.free) + max(0, int(c.usable.Load())-c.fresh) }
@@ -366,7 +392,7 @@ type Metrics struct {
 	Misses      int64 // reads that did not find their page, since New
 	Loads       int64 // of these, pages that the Loader returned; the rest are errors
 	BytesLoaded int64 // size of the pages in Loads
-	Uncached    int64 // of Loads, pages that went to the Go heap and were not cached
+	Uncached    int64 // of Loads, pages that were not cached
 	Evictions   int64 // pages unlinked by the clock
 
 	FrameSize     int   // bytes
@@ -377,6 +403,7 @@ type Metrics struct {
 	OversizePages int64 // pages larger than a frame in the cache
 	OversizeBytes int64 // their bytes on the Go heap, covered by frames in use
 	IndexBytes    int64 // slots of all open Pages and the records of frames, on the Go heap, outside the budget
+	PrivateBytes  int64 // pages for which no frame was free and idle buffers for them, outside the budget
 }
 
 // Metrics counts the pinned frames one by one: call it for people and monitors, not for every operation.
@@ -390,21 +417,23 @@ func (c *Cache) Metrics() Metrics {
 		FrameSize:     c.frameSize,
 		Frames:        int(c.usable.Load()),
 		FramesInLimbo: int(c.limbo.Load()),
-		FramesPinned:  c.pinned(),
 		IndexBytes:    c.indexBytes.Load(),
+		PrivateBytes:  c.PrivateBytes(),
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	blocks := c.blocks
 	m.FramesInUse = c.fresh - len(c.free) - c.withdrawn.total
 	m.OversizePages, m.OversizeBytes = c.oversize.pages, c.oversize.bytes
+	c.mu.Unlock()
+	m.FramesPinned = pinned(blocks)
 	return m
 }
 
 // pinned counts frames with references other than the cache's own, which goes with the owner.
-func (c *Cache) pinned() int {
+func pinned(blocks []atomic.Pointer[block]) int {
 	n := 0
-	for i := range c.blocks {
-		b := c.blocks[i].Load()
+	for i := range blocks {
+		b := blocks[i].Load()
 		if b == nil {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -84,8 +85,8 @@ func newCache(t testing.TB, frames int) (*Cache, *epoch.Domain) {
 	t.Cleanup(func() {
 		c.Close()
 		d.Drain()
-		if c.region != nil {
-			t.Errorf("region still mapped after all was closed: %+v", c.Metrics())
+		if c.region != nil || c.PrivateBytes() > 0 {
+			t.Errorf("memory still mapped after all was closed: %+v", c.Metrics())
 		}
 	})
 	return c, d
@@ -96,7 +97,9 @@ func get(t testing.TB, d *epoch.Domain, p *Pages, l *pattern, n int) {
 	t.Helper()
 	g := d.Enter()
 	defer g.Exit()
-	data, err := p.Get(n)
+	var private Pin
+	defer private.Unpin()
+	data, err := p.Get(n, &private)
 	if err == nil {
 		err = l.check(data, n)
 	}
@@ -153,9 +156,11 @@ func TestGet_neverCachesErrors(t *testing.T) {
 	}}
 	p := c.NewPages(1, l)
 	defer p.Close()
+	var private Pin
+	defer private.Unpin()
 	for range 10 { // more often than there are frames, so that a leaked one shows
 		g := d.Enter()
-		if _, err := p.Get(0); !errors.Is(err, errLoad) {
+		if _, err := p.Get(0, &private); !errors.Is(err, errLoad) {
 			t.Fatalf("error %v, want the loader's", err)
 		}
 		g.Exit()
@@ -177,8 +182,10 @@ func TestGet_refusesPagesOutOfRange(t *testing.T) {
 	defer p.Close()
 	g := d.Enter()
 	defer g.Exit()
-	for _, n := range []int{-1, 3, 1 << 40} {
-		if _, err := p.Get(n); !errors.Is(err, corrupt.ErrCorrupt) {
+	var private Pin
+	defer private.Unpin()
+	for _, n := range []int{-1, 3, math.MaxInt} {
+		if _, err := p.Get(n, &private); !errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("Get(%d): %v, want damage", n, err)
 		}
 		if _, err := p.Pin(n); !errors.Is(err, corrupt.ErrCorrupt) {
@@ -221,8 +228,10 @@ func TestNew_alignsFrames(t *testing.T) {
 	defer p.Close()
 	g := d.Enter()
 	defer g.Exit()
+	var private Pin
+	defer private.Unpin()
 	for n := range 40 {
-		data, err := p.Get(n)
+		data, err := p.Get(n, &private)
 		if err != nil || !p.Resident(n) {
 			t.Fatalf("page %d: error %v, resident %v", n, err, p.Resident(n))
 		}
@@ -289,7 +298,9 @@ func TestGet_goesOnWhileAGuardHoldsLimboBack(t *testing.T) {
 	p := c.NewPages(200, l)
 	defer p.Close()
 	g := d.Enter()
-	held, err := p.Get(0)
+	var private Pin
+	defer private.Unpin()
+	held, err := p.Get(0, &private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,13 +366,15 @@ func TestPoison_overwritesWhatIsNoLongerValid(t *testing.T) {
 	for n := range 3 {
 		p := c.NewPages(3, l)
 		g := d.Enter()
-		late, err := p.Get(n)
+		var private Pin
+		late, err := p.Get(n, &private)
 		if err == nil {
 			err = l.check(late, n)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		private.Unpin()
 		g.Exit()
 		p.Close()
 		d.Drain()
@@ -430,13 +443,13 @@ func TestOversize_leavesOutPagesLargerThanHalfTheCache(t *testing.T) {
 func TestNew_costsLittleUntilFramesAreUsed(t *testing.T) {
 	const frames = 100_000
 	c, d := newCache(t, frames)
-	empty := c.Metrics().IndexBytes
-	if empty > 8*frames {
-		t.Errorf("%d bytes beside %d frames that nobody has used", empty, frames)
+	if unread := c.Metrics().IndexBytes; unread > 0 {
+		t.Errorf("%d bytes before there was a page", unread)
 	}
 	l := &pattern{table: 1}
 	p := c.NewPages(300, l)
 	defer p.Close()
+	empty := int64(8 * frames)
 	for n := range 300 {
 		get(t, d, p, l, n)
 	}
@@ -453,7 +466,9 @@ func TestClose_refusesLaterReads(t *testing.T) {
 	p := c.NewPages(4, l)
 	get(t, d, p, l, 0)
 	inside := d.Enter()
-	data, err := p.Get(0)
+	var private Pin
+	defer private.Unpin()
+	data, err := p.Get(0, &private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -464,7 +479,7 @@ func TestClose_refusesLaterReads(t *testing.T) {
 		t.Error("in a guard entered before Close:", err)
 	}
 	for n := range 4 {
-		if _, err := p.Get(n); !errors.Is(err, fs.ErrClosed) {
+		if _, err := p.Get(n, &private); !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("Get(%d) after Close: %v", n, err)
 		}
 	}
@@ -518,7 +533,8 @@ func TestGet_hitAllocatesNothing(t *testing.T) {
 	get(t, d, p, l, 0)
 	hit := func() {
 		g := d.Enter()
-		if data, err := p.Get(0); err != nil || len(data) != testFrameSize {
+		var private Pin
+		if data, err := p.Get(0, &private); err != nil || len(data) != testFrameSize {
 			t.Error(len(data), err)
 		}
 		g.Exit()
@@ -539,7 +555,7 @@ func TestCache_contentIsRightUnderLoad(t *testing.T) {
 	for _, frames := range []int{1, 5, 24, 200} {
 		t.Run(fmt.Sprint(frames), func(t *testing.T) {
 			c, d := newCache(t, frames)
-			c.withdrawn = newWithdrawn(frames, 3)
+			c.withdrawn.stretch = 3
 			s := &stress{t: t, cache: c, domain: d}
 			for i := range s.tables {
 				s.tables[i].Store(s.open(uint64(i)))
@@ -623,11 +639,14 @@ func (s *stress) resize(frames int) {
 func (s *stress) get(table *openTable, n int) {
 	g := s.domain.Enter()
 	defer g.Exit()
-	first, err := table.pages.Get(n)
+	var private, others Pin
+	defer private.Unpin()
+	defer others.Unpin()
+	first, err := table.pages.Get(n, &private)
 	if !s.expected(err) {
 		return
 	}
-	if second, err := table.pages.Get((n + 1) % stressPages); s.expected(err) {
+	if second, err := table.pages.Get((n+1)%stressPages, &others); s.expected(err) {
 		s.verify(table.loader.check(second, (n+1)%stressPages))
 	}
 	s.verify(table.loader.check(first, n))
@@ -667,5 +686,75 @@ func (s *stress) expected(err error) bool {
 func (s *stress) verify(err error) {
 	if err != nil {
 		s.t.Error(err)
+	}
+}
+
+// Reads that find no frame would each leave a page to the garbage collector: gigabytes in seconds, beyond every limit.
+func TestGet_withoutAFrameUsesItsMemoryAgain(t *testing.T) {
+	c, d := newCache(t, 8)
+	l := &pattern{table: 1}
+	p := c.NewPages(200, l)
+	defer p.Close()
+	var pins [8]Pin
+	for n := range pins {
+		var err error
+		if pins[n], err = p.Pin(n); err != nil {
+			t.Fatal(err)
+		}
+		defer pins[n].Unpin()
+	}
+	n := len(pins)
+	read := func() {
+		n = len(pins) + n%100
+		get(t, d, p, l, n)
+		get(t, d, p, l, n+1)
+		checkPin(t, p, l, n)
+	}
+	if allocs := testing.AllocsPerRun(1000, read); allocs > 0 {
+		t.Errorf("%v allocations for three reads without a frame", allocs)
+	}
+	if m := c.Metrics(); m.Uncached < 3000 || m.PrivateBytes != testFrameSize {
+		t.Errorf("%d bytes for %d reads without a frame, one at a time, want %d", m.PrivateBytes, m.Uncached, testFrameSize)
+	}
+	var late [40]Pin
+	for n := range late {
+		var err error
+		if late[n], err = p.Pin(100 + n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range late {
+		if err := l.check(late[n].Data(), 100+n); err != nil {
+			t.Error(err)
+		}
+		late[n].Unpin()
+	}
+	if got := c.Metrics().PrivateBytes; got != keptPrivate*testFrameSize {
+		t.Errorf("%d bytes are kept for reads without a frame, want %d", got, keptPrivate*testFrameSize)
+	}
+}
+
+// A limit beyond the addresses that the system has would leave the database without any cache.
+func TestNew_takesWhatThereIs(t *testing.T) {
+	c, d := newCache(t, 1<<20)
+	alloc := c.alloc
+	c.alloc = func(size int) ([]byte, error) {
+		if size > 100*testFrameSize {
+			return nil, errors.New("no memory")
+		}
+		return alloc(size)
+	}
+	l := &pattern{table: 1}
+	p := c.NewPages(200, l)
+	defer p.Close()
+	for n := range 200 {
+		get(t, d, p, l, n)
+	}
+	if m := c.Metrics(); m.Frames != 64 || m.FramesInUse == 0 || m.IndexBytes > 200*slotBytes+256*(frameOverhead+recordOverhead) {
+		t.Errorf("%d frames of which %d are used, and %d bytes beside them", m.Frames, m.FramesInUse, m.IndexBytes)
+	}
+	c.Resize(math.MaxInt64)
+	if got := c.Metrics().Frames; got != 64 {
+		t.Errorf("%d frames after Resize, want 64", got)
 	}
 }

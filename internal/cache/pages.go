@@ -5,14 +5,16 @@ import (
 	"io/fs"
 	"math"
 	"sync/atomic"
+	"unsafe"
 
 	"lightningdb/internal/corrupt"
 )
 
 // Values of a slot that are not the number of a frame plus one.
 const (
-	slotEmpty  = 0
-	slotClosed = math.MaxUint32
+	slotEmpty   = 0
+	slotClosed  = math.MaxUint32
+	slotPrivate = math.MaxUint32 - 1 // never in Pages, but of a Pin: its page is in a private buffer
 )
 
 // slotBytes is the size of a slot.
@@ -33,13 +35,14 @@ func (c *Cache) NewPages(n int, l Loader) *Pages {
 }
 
 // Get returns page n, from memory or through the Loader. The caller is inside a guard of the cache's epoch domain;
-// the bytes belong to the cache, must not be written, and are valid until the guard's Exit. Errors are those of the
-// Loader, which are never remembered, fs.ErrClosed after Close, and a *corrupt.Error if the table has no page n,
-// since a number out of range can only come from damaged bytes.
-func (p *Pages) Get(n int) ([]byte, error) {
+// the bytes belong to the cache, must not be written, and are valid until the guard's Exit. A page that is not cached
+// takes the place of what private holds, and is valid until that is unpinned. Errors are those of the Loader, which are
+// never remembered, fs.ErrClosed after Close, and a *corrupt.Error if the table has no page n, since a number out of range
+// can only come from damaged bytes.
+func (p *Pages) Get(n int, private *Pin) ([]byte, error) {
 	c := p.cache
 	if uint(n) < uint(len(p.slots)) {
-		if i := p.slots[n].Load() - 1; i < uint32(len(c.meta)) { // neither slotEmpty nor slotClosed
+		if i := p.slots[n].Load() - 1; i < maxFrames { // neither slotEmpty nor slotClosed
 			meta := c.meta[i].Load()
 			if meta&usedBit == 0 {
 				c.meta[i].Or(usedBit)
@@ -52,19 +55,21 @@ func (p *Pages) Get(n int) ([]byte, error) {
 		}
 	}
 	slot, data, err := p.load(n)
-	if c.Poison && err == nil && slot == slotEmpty {
-		c.domain.Retire(func() { poison(data) })
+	if err == nil && slot-1 >= maxFrames {
+		private.Unpin()
+		*private = Pin{cache: c, slot: slot, data: data}
 	}
 	return data, err
 }
 
 // Resident reports whether page n is in memory at this moment. It does not count as a use of the page.
 func (p *Pages) Resident(n int) bool {
-	return uint(n) < uint(len(p.slots)) && p.slots[n].Load()-1 < uint32(len(p.cache.meta))
+	return uint(n) < uint(len(p.slots)) && p.slots[n].Load()-1 < maxFrames
 }
 
-// load reads page n through the Loader, inside the caller's guard. It returns the page's slot, which is slotEmpty if
-// the bytes are not in the cache and belong to the caller alone.
+// load reads page n through the Loader, inside the caller's guard. It returns the page's slot. Bytes that are not in the
+// cache belong to the caller alone; the slot is slotPrivate if they are in a private buffer, or slotEmpty if they are on
+// the Go heap.
 func (p *Pages) load(n int) (slot uint32, data []byte, err error) {
 	if uint(n) >= uint(len(p.slots)) {
 		return 0, nil, corrupt.New("", -1, "reference to page %d of a table of %d pages", n, len(p.slots))
@@ -76,8 +81,7 @@ func (p *Pages) load(n int) (slot uint32, data []byte, err error) {
 	c.misses.Add(1)
 	i, ok := c.take(p, n)
 	if !ok {
-		data, err = p.call(n, make([]byte, c.frameSize))
-		return p.uncached(data, err)
+		return p.loadPrivate(n)
 	}
 	data, err = p.call(n, c.frame(i))
 	if err != nil {
@@ -86,9 +90,28 @@ func (p *Pages) load(n int) (slot uint32, data []byte, err error) {
 	}
 	if !c.fill(i, data) {
 		c.disown(i)
-		return p.uncached(data, nil)
+		return p.uncached(slotEmpty, data)
 	}
 	return p.publish(n, i)
+}
+
+// loadPrivate is load where no frame is free.
+func (p *Pages) loadPrivate(n int) (slot uint32, data []byte, err error) {
+	c := p.cache
+	slot = slotPrivate
+	buf, ok := c.takePrivate()
+	if !ok {
+		buf, slot = make([]byte, c.frameSize), slotEmpty
+	}
+	data, err = p.call(n, buf)
+	if slot == slotPrivate && (err != nil || unsafe.SliceData(data) != unsafe.SliceData(buf)) {
+		c.returnPrivate(buf)
+		slot = slotEmpty
+	}
+	if err != nil {
+		return slotEmpty, nil, err
+	}
+	return p.uncached(slot, data)
 }
 
 // call calls the Loader and counts what comes of it.
@@ -102,13 +125,10 @@ func (p *Pages) call(n int, buf []byte) ([]byte, error) {
 	return data, nil
 }
 
-// uncached hands bytes on the Go heap to the caller alone.
-func (p *Pages) uncached(data []byte, err error) (uint32, []byte, error) {
-	if err != nil {
-		return slotEmpty, nil, err
-	}
+// uncached hands bytes to the caller alone.
+func (p *Pages) uncached(slot uint32, data []byte) (uint32, []byte, error) {
 	p.cache.uncached.Add(1)
-	return slotEmpty, data[:len(data):len(data)], nil
+	return slot, data[:len(data):len(data)], nil
 }
 
 // publish puts frame i, filled, into the slot of page n. If another loader was faster, its page is as good, and frame

@@ -1,6 +1,7 @@
 package cache
 
-// Pin holds one page outside any guard, for an iterator. The zero Pin holds nothing. A Pin belongs to one goroutine.
+// Pin holds one page outside any guard, for an iterator, or a page that is not cached. The zero Pin holds nothing. A Pin
+// belongs to one goroutine.
 //
 // # Why a pinned frame is not reused
 //
@@ -15,7 +16,7 @@ package cache
 // pinned: the page is loaded again when it is next asked for, the pinned frame is merely late to be free.
 type Pin struct {
 	cache *Cache
-	slot  uint32 // frame+1, or slotEmpty for bytes outside the cache
+	slot  uint32 // frame+1, slotPrivate, or slotEmpty for bytes on the Go heap
 	data  []byte
 }
 
@@ -25,7 +26,7 @@ func (p *Pages) Pin(n int) (Pin, error) {
 	guard := c.domain.Enter()
 	defer guard.Exit()
 	if uint(n) < uint(len(p.slots)) {
-		if slot := p.slots[n].Load(); slot-1 < uint32(len(c.meta)) {
+		if slot := p.slots[n].Load(); slot-1 < maxFrames {
 			if c.meta[slot-1].Load()&usedBit == 0 {
 				c.meta[slot-1].Or(usedBit)
 			}
@@ -41,7 +42,7 @@ func (p *Pages) Pin(n int) (Pin, error) {
 
 // pin counts the Pin it returns, inside the caller's guard.
 func (c *Cache) pin(slot uint32, data []byte) Pin {
-	if slot != slotEmpty {
+	if slot-1 < maxFrames {
 		c.record(slot - 1).refs.Add(1)
 	}
 	return Pin{cache: c, slot: slot, data: data}
@@ -52,10 +53,16 @@ func (p Pin) Data() []byte { return p.data }
 
 // Unpin lets the page go. Unpin of a Pin that holds nothing does nothing; a copy of a Pin must not be unpinned as well.
 func (p *Pin) Unpin() {
+	if p.cache != nil {
+		p.letGo()
+	}
+}
+
+func (p *Pin) letGo() {
 	c := p.cache
 	switch {
-	case c == nil:
-		return
+	case p.slot == slotPrivate:
+		c.returnPrivate(p.data)
 	case p.slot != slotEmpty:
 		c.drop(p.slot - 1)
 	case c.Poison:

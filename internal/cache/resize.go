@@ -24,8 +24,8 @@ func newWithdrawn(frames, stretch int) withdrawn {
 // frames above it are evicted, used lately or not, and the memory of these frames is given back when no guard or pin
 // holds them. It reports whether all of it has been: if not, it should be called again a while later.
 func (c *Cache) Resize(budget int64) bool {
-	usable := c.framesFor(budget)
 	c.mu.Lock()
+	usable := c.framesForLocked(budget)
 	before := int(c.usable.Swap(uint32(usable)))
 	for i := before; i < min(usable, c.fresh); i++ {
 		c.restoreLocked(i)
@@ -46,11 +46,11 @@ func (c *Cache) Resize(budget int64) bool {
 	return c.settled()
 }
 
-// framesFor is how many frames budget pays for, in whole stretches.
-func (c *Cache) framesFor(budget int64) int {
+// framesForLocked is how many frames budget pays for, in whole stretches.
+func (c *Cache) framesForLocked(budget int64) int {
 	n := max(budget, 0) / int64(c.frameSize)
-	if n >= int64(len(c.meta)) {
-		return len(c.meta)
+	if n >= int64(c.frames) {
+		return c.frames
 	}
 	return int(n) / c.withdrawn.stretch * c.withdrawn.stretch
 }

@@ -14,7 +14,7 @@ const resizableFrame = 4096
 func newResizable(t testing.TB, n int) (*Cache, *Pages, func(n int), *pattern) {
 	d := epoch.NewDomain()
 	c := New(int64(n)*resizableFrame, resizableFrame, d)
-	c.withdrawn = newWithdrawn(n, 4)
+	c.withdrawn.stretch = 4
 	l := &pattern{table: 1, size: func(int) int { return resizableFrame }}
 	p := c.NewPages(100, l)
 	t.Cleanup(func() {

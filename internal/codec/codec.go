@@ -86,6 +86,9 @@ func (c Compressor) Encode(dst, src []byte) []byte {
 	return c.Func(dst, src)
 }
 
+// MaxEncodedSize is the least capacity of dst with which Encode of n bytes needs no memory of its own, by any codec.
+func MaxEncodedSize(n int) int { return n + n/64 + 64 }
+
 // EncodeS2 is Compressor.Encode for S2.
 func EncodeS2(dst, src []byte) []byte { return s2.Encode(dst[:cap(dst)], src) }
 

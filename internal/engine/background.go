@@ -314,6 +314,7 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *memRef) error {
 	mems := e.view.Load().mems
 	if flushed != nil {
 		mems = mems[: len(mems)-1 : len(mems)-1] // only flushes remove, always the oldest
+		e.mems.held = append(e.mems.held, heldBack{flushed, e.now()})
 	}
 	e.installLocked(mems, next)
 	e.retireLogsLocked(next.LogStart)

@@ -22,6 +22,7 @@ import (
 	"lightningdb/internal/operand"
 	"lightningdb/internal/owner"
 	"lightningdb/internal/rowcache"
+	"lightningdb/internal/table"
 	"lightningdb/internal/vfs"
 	"lightningdb/internal/wal"
 )
@@ -42,6 +43,8 @@ type Engine struct {
 	open   openTables
 
 	calls
+
+	buffers *table.Buffers // of flushes, compactions and transactions larger than memory
 
 	view    atomic.Pointer[view]    // the current view, nil once closed; swapped under mu
 	visible atomic.Uint64           // the newest published sequence number; stored by the commit leader
@@ -155,6 +158,7 @@ func newEngine(opts Options) *Engine {
 	e.mems.folding = &memtable.Folding{Rules: e.rules, Below: e.below}
 	e.cache = cache.New(e.budget.cache(int64(e.budget.memtable)), e.opts.PageSize, e.epochs)
 	e.cache.Poison = e.opts.Poison
+	e.buffers = table.NewBuffers(e.budget.buffers)
 	e.rows = rowcache.New(rowcache.Options{Bytes: e.budget.rows, Wake: e.memorySoon, Eager: e.opts.Rows})
 	e.locks.Now = e.opts.Elapsed
 	e.resources.Store(1)
@@ -363,5 +367,6 @@ func (e *Engine) release() {
 	e.mems.free()
 	e.mu.Unlock()
 	e.rows.Free()
+	e.buffers.Close()
 	e.cache.Close()
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"lightningdb/internal/filename"
@@ -15,7 +16,39 @@ type memtables struct {
 	keep      int
 	asked     instant // when one was last asked for
 	allocated int64   // bytes of all memtables, spare ones included
+	held      []heldBack
 	folding   *memtable.Folding
+}
+
+// heldBack is a memtable that has been flushed, and that readers still hold.
+type heldBack struct {
+	*memRef
+	since instant
+}
+
+// patience is how long a writer waits for readers to let go of memtables that were flushed, where there is no memory for
+// one more. A reader that is on its way moves on within that, however busy the machine is; one that stands still, for
+// hours perhaps, stops nobody.
+const patience = 200 * time.Millisecond
+
+// crowded returns how long a writer that wants a memtable should wait for readers to give one back: until every memtable
+// that they hold has been held back for patience. It is 0 if there is a spare one, or memory under limit for one more.
+func (p *memtables) crowded(limit int64, now instant) (wait time.Duration) {
+	if len(p.spare) > 0 || p.allocated+int64(p.size) <= limit {
+		return 0
+	}
+	for _, h := range p.held {
+		wait = max(wait, patience-now.since(h.since))
+	}
+	return wait
+}
+
+// missing is how many bytes get would allocate for a memtable with room for need bytes.
+func (p *memtables) missing(need int) int64 {
+	if len(p.spare) > 0 && need <= p.size {
+		return 0
+	}
+	return int64(max(need, p.size))
 }
 
 // spareAge is how long after the last rotation spare memtables and log segments are kept. A database that is written to all
@@ -42,6 +75,7 @@ func (p *memtables) get(segment filename.Num, need int, now instant) (*memRef, e
 
 // recycle takes back a memtable that nobody can read any more.
 func (p *memtables) recycle(m *memRef) {
+	p.held = slices.DeleteFunc(p.held, func(h heldBack) bool { return h.memRef == m })
 	if m.pooled && len(p.spare) < p.keep {
 		m.Reset()
 		p.spare = append(p.spare, m.Table)
@@ -81,21 +115,40 @@ func (e *Engine) shareMemory() time.Duration {
 	due := time.Hour
 	if now := e.now(); e.mems.quiet(now) {
 		e.mems.free()
+		e.buffers.Trim()
 	} else if len(e.mems.spare) > 0 || e.blank != nil { // CleanStep, which comes first, gives back log segments
 		due = e.mems.untilQuiet(now)
 	}
 	memtables := e.mems.allocated
 	e.mu.Unlock()
-	e.open.mu.Lock()
-	tables := e.open.bytes
-	e.open.mu.Unlock()
-	if settled := e.cache.Resize(e.budget.cache(memtables + tables + e.rows.Bytes())); !settled {
+	if settled := e.resizeCache(memtables); !settled {
 		due = min(due, retryInterval) // a reader holds what is to be given back
 	}
 	if !widened {
 		due = min(due, buryInterval) // a commit was in progress
 	}
 	return due
+}
+
+// resizeCache lets the cache have what the rest leaves of the limit beside so many bytes of memtables. It reports whether
+// the cache takes no more than that; if not, readers hold what it is to give back.
+func (e *Engine) resizeCache(memtables int64) (settled bool) {
+	e.open.mu.Lock()
+	tables := e.open.bytes
+	e.open.mu.Unlock()
+	others := memtables + tables + e.rows.Bytes() + e.buffers.Bytes() + e.cache.PrivateBytes()
+	return e.cache.Resize(e.budget.cache(others))
+}
+
+// yieldCache has the cache give up what a memtable with room for need bytes takes, before it is allocated: the housekeeper
+// would come to it only when the memtable is half full.
+func (e *Engine) yieldCache(need int) {
+	e.mu.Lock()
+	memtables, missing := e.mems.allocated, e.mems.missing(need)
+	e.mu.Unlock()
+	if missing > 0 {
+		e.resizeCache(memtables + missing)
+	}
 }
 
 // memorySoon has MemoryStep run because of what is read. A read-only database has no housekeeper: there the reader does it.

@@ -49,3 +49,43 @@ func TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse(t *testing.T) {
 		t.Errorf("the cache has %d MiB, and had %d before memtables were used", after>>20, quiet>>20)
 	}
 }
+
+// What the cache gives up when a memtable is half full comes too late: until then both are in memory.
+func TestFreeze_hasTheCacheMakeRoomFirst(t *testing.T) {
+	c := newClock()
+	e := openRetaining(t, memfs.NewVolatile(), c, Options{MemoryLimit: 64 << 20})
+	defer e.Close()
+	value := make([]byte, 1<<20)
+	for i := range 20 {
+		put(t, e, fmt.Sprint(i), string(value))
+		m := e.Metrics()
+		frames := int64(m.Cache.Frames) * int64(m.Cache.FrameSize)
+		if total := frames + m.MemtableHeld + m.OpenBytes + m.BufferBytes; total > m.MemoryLimit {
+			t.Fatalf("after %d MiB, cache, memtables, open tables and buffers may take %d of %d bytes", i+1, total, m.MemoryLimit)
+		}
+	}
+}
+
+// Scans that the machine leaves no time hold memtables that were flushed; if writers did not wait for them, there would be
+// more of them than the limit has room for. One that stands still must not stop writers.
+func TestMemtables_crowdedWaitsForReadersOnTheirWay(t *testing.T) {
+	const start, limit = instant(1e9), 3000
+	p := memtables{size: 1000, allocated: 2000}
+	want := func(what string, passed, wait time.Duration) {
+		t.Helper()
+		if got := p.crowded(limit, start.plus(passed)); got != wait {
+			t.Errorf("%s a writer waits %v, want %v", what, got, wait)
+		}
+	}
+	still := &memRef{pooled: true}
+	p.held = []heldBack{{still, start}}
+	want("with memory for one more", 0, 0)
+	p.allocated = limit
+	want("with a reader on its way", 0, patience)
+	want("a while later", patience/4, patience*3/4)
+	want("with a reader that stands still", patience, 0)
+	p.held = append(p.held, heldBack{&memRef{}, start.plus(patience)})
+	want("with one of each", patience+1, patience-1)
+	p.spare = append(p.spare, nil)
+	want("with a spare memtable", patience+1, 0)
+}

@@ -110,6 +110,7 @@ type Metrics struct {
 	RowBytes     int64 // bytes of memory for rows that are read over and over
 	OpenTables   int
 	OpenBytes    int64 // bytes of directories and slots of open tables
+	BufferBytes  int64 // bytes of pieces of tables that are being written, or read from front to back
 	LogSegments  int
 	LogBytes     int64 // bytes in all of them
 	Commits      uint64
@@ -191,6 +192,7 @@ func (e *Engine) Metrics() Metrics {
 		Durable:      key.SeqNum(e.durable.Load()),
 		Cache:        e.cache.Metrics(),
 		RowBytes:     e.rows.Bytes(),
+		BufferBytes:  e.buffers.Bytes(),
 		Commits:      e.stats.commits.Load(),
 		Operations:   e.stats.operations.Load(),
 		Appends:      e.stats.appends.Load(),

@@ -84,30 +84,35 @@ func (o Options) withDefaults() Options {
 }
 
 // memoryBudget divides the memory limit. The cache has what the memtables that exist and the open tables leave of it, and
-// gives it back when they need it: see MemoryStep. What is not named here (a sixteenth) is for log buffers, merge buffers
-// and the rest of the heap.
+// gives it back when they need it: see MemoryStep. What is not named here (a sixteenth) is for log buffers and the rest of
+// the heap.
 type memoryBudget struct {
 	memtable  int   // bytes of one memtable, index included
 	frozen    int   // memtables that may wait for their flush beside the active one
-	shared    int64 // bytes of memtables, cached pages and rows, and open tables together
+	memtables int64 // bytes of all memtables beyond which a writer waits for readers to give some back
+	shared    int64 // bytes of memtables, cached pages and rows, open tables and buffers together
 	leastPage int64 // bytes of cached pages, whatever else there is
 	openTable int64 // bytes of directories and slots of open tables
 	rows      int64 // bytes of rows that are read over and over
+	buffers   int64 // bytes of pieces of tables that are being written, or read from front to back
 	table     int64 // bytes at which a table is complete
 }
 
 func newMemoryBudget(limit int64) memoryBudget {
 	const frozen = 2
 	memtable := min(limit/10, 64<<20)
-	return memoryBudget{
+	b := memoryBudget{
 		memtable:  int(memtable),
 		frozen:    frozen,
 		shared:    limit - limit/16,
 		leastPage: limit / 4,
 		openTable: limit / 16,
 		rows:      limit / 16,
+		buffers:   limit / 16,
 		table:     min(max(memtable, 2<<20), 64<<20),
 	}
+	b.memtables = b.shared - b.leastPage - b.openTable - b.rows - b.buffers
+	return b
 }
 
 // cache is how many bytes of pages may be cached beside so many of other things.

@@ -135,14 +135,18 @@ func (e *Engine) newOutput(num filename.Num) (*output, error) {
 		return nil, e.takenOver(err)
 	}
 	id := e.opts.Random()
-	w := table.NewWriter(file, table.Options{ID: id, Codec: e.opts.Codec, PageSize: e.opts.PageSize})
+	w := table.NewWriter(file, table.Options{ID: id, Codec: e.opts.Codec, PageSize: e.opts.PageSize, Buffers: e.buffers})
 	return &output{file: file, writer: w, num: num, id: id}, nil
 }
 
 func (o *output) Add(k key.Internal, value []byte) error { return o.writer.Add(k, value) }
 func (o *output) EstimatedSize() int64                   { return o.writer.EstimatedSize() }
 func (o *output) Full() bool                             { return o.writer.Full() }
-func (o *output) Abort() error                           { return o.file.Close() }
+
+func (o *output) Abort() error {
+	o.writer.Release()
+	return o.file.Close()
+}
 
 func (o *output) Finish() (*manifest.TableMeta, error) {
 	p, err := o.writer.Finish()

@@ -111,7 +111,7 @@ func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
 		return nil, fmt.Errorf("open table: %w", err)
 	}
 	r, err := table.Open(file, table.OpenOptions{
-		Name: name, ID: meta.ID, Size: meta.Size, Cache: e.cache, Seq: meta.Seq})
+		Name: name, ID: meta.ID, Size: meta.Size, Cache: e.cache, Buffers: e.buffers, Seq: meta.Seq})
 	if err != nil {
 		file.Close()
 		return nil, err

@@ -207,7 +207,31 @@ func (e *Engine) rotate(need int) error {
 	if err := e.waitForFlush(); err != nil {
 		return err
 	}
+	if !e.opts.Manual {
+		e.waitForReaders()
+	}
 	return e.freeze(need)
+}
+
+// waitForReaders waits while another memtable would not fit under the limit because readers hold some that were flushed a
+// moment ago.
+func (e *Engine) waitForReaders() {
+	start, waited := e.now(), false
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.writable() == nil {
+		wait := e.mems.crowded(e.budget.memtables, e.now())
+		if wait <= 0 {
+			break
+		}
+		waited = true
+		enough := time.AfterFunc(wait, e.wakeAll)
+		e.room.Wait()
+		enough.Stop()
+	}
+	if waited {
+		e.stats.stalled(e.now().since(start), "waiting for readers of flushed memtables")
+	}
 }
 
 // freeze freezes the active memtable and seals its log segment, then starts the next of each with room for need bytes.
@@ -217,6 +241,7 @@ func (e *Engine) freeze(need int) error {
 	}
 	e.epochs.Collect()
 	e.buryDead() // so that a memtable that nobody reads any more is used again instead of a new one
+	e.yieldCache(need)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := e.view.Load()

@@ -78,7 +78,7 @@ var readerMutants = []Mutant{
 	{
 		Name:   "an older version of a key ends the search",
 		Breaks: "a snapshot misses a key that was written again later",
-		Changes: []Change{{"internal/table/reader.go", `			return r.getOlder(limit, dst, user, seq, leaf, payload, next)`,
+		Changes: []Change{{"internal/table/reader.go", `			return r.getOlder(limit, dst, user, seq, leaf, payload, next, &private.leaf)`,
 			`			_ = next
 			return dst, 0, false, nil`}},
 		Killer: test("table", "TestTable_readsWhatWasWritten"),

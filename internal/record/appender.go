@@ -34,6 +34,9 @@ const outPiece = 1 << 20
 // maxBuffer is how many encoded bytes an Appender collects before it writes: a group below it is one write.
 const maxBuffer = 1 << 20
 
+// spareBuffers holds what Recycle was given.
+var spareBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // Appender writes records to the end of a file. It owns the file.
 //
 // Begin, Add and Flush are for one goroutine at a time; all other methods may run beside them.
@@ -75,6 +78,8 @@ type Appender struct {
 // FileHeaderSize.
 func NewAppender(f vfs.File, name string, h *FileHeader) *Appender {
 	a := &Appender{f: f, name: name, at: placeOf(h.DB, h.Num), endSum: h.Sum(), room: math.MaxInt64}
+	spare := spareBuffers.Get().(*[]byte)
+	a.buf = *spare
 	a.end.Store(FileHeaderSize)
 	a.synced.Store(FileHeaderSize)
 	return a
@@ -308,6 +313,13 @@ func (a *Appender) WriteOut() error {
 func (a *Appender) poison(err error) error {
 	a.failure.CompareAndSwap(nil, &err)
 	return a.Err()
+}
+
+// Recycle gives the memory of a to the next Appender. It is for the appending goroutine, between groups.
+func (a *Appender) Recycle() {
+	buf := a.buf[:0]
+	a.buf = nil
+	spareBuffers.Put(&buf)
 }
 
 // Close closes the file; a is of no use afterwards. It makes nothing durable. Its error counts: data that was not

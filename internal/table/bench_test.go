@@ -30,9 +30,11 @@ func benchTable(b *testing.B, pageSize, n int) (*opened, []row) {
 	}
 	for n := range r.dir {
 		g := d.Enter()
-		if _, err := r.pages.Get(n); err != nil {
+		var private cache.Pin
+		if _, err := r.pages.Get(n, &private); err != nil {
 			b.Fatal(err)
 		}
+		private.Unpin()
 		g.Exit()
 	}
 	t := &opened{r, d, c}

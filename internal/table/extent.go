@@ -23,27 +23,29 @@ func (r *Reader) appendExtent(dst []byte, x page.Extent) ([]byte, error) {
 	if err := r.checkExtent(x); err != nil {
 		return dst, err
 	}
-	out, stored := dst, []byte(nil)
-	if r.codec == codec.None {
-		out = slices.Grow(dst, int(x.Stored))
-		stored = out[len(dst) : len(dst)+int(x.Stored)]
-	} else {
-		scratch := spareStored.Get().(*[]byte)
-		defer giveBack(scratch)
-		*scratch = sized(*scratch, int(x.Stored))
-		stored = *scratch
-		out = slices.Grow(dst, int(min(x.Raw, key.MaxValueSize)))
+	asItIs := r.codec == codec.None || x.Stored == x.Raw+blockTrailerSize
+	if free := uint64(cap(dst) - len(dst)); asItIs && (free >= x.Stored || free < x.Raw) { // else dst would move for a trailer
+		out := slices.Grow(dst, int(x.Stored))
+		stored := out[len(dst) : len(dst)+int(x.Stored)]
+		if err := r.read(stored, int64(x.Offset)); err != nil {
+			return dst, err
+		}
+		return r.openExtent(out[:len(dst)], nil, stored, x)
 	}
+	scratch := spareRooms.Get().(*room)
+	defer scratch.recycle()
+	stored := scratch.bytes(int(x.Stored))
 	if err := r.read(stored, int64(x.Offset)); err != nil {
 		return dst, err
 	}
-	return r.openExtent(out[:len(dst)], stored, x)
+	out := slices.Grow(dst, int(min(x.Raw, key.MaxValueSize)))
+	return r.openExtent(out[:len(dst)], out[len(dst):], stored, x)
 }
 
-// openExtent verifies an extent as stored and appends its value to dst. stored may lie just behind dst. On an error it
-// returns dst.
-func (r *Reader) openExtent(dst, stored []byte, x page.Extent) ([]byte, error) {
-	value, err := r.open(dst[len(dst):], stored, place{unitExtent, 0, int64(x.Offset)}, key.MaxValueSize)
+// openExtent verifies an extent as stored and appends its value to dst. stored may lie just behind dst; if it does not, raw
+// may, as memory for what was compressed. On an error it returns dst.
+func (r *Reader) openExtent(dst, raw, stored []byte, x page.Extent) ([]byte, error) {
+	value, err := r.open(raw, stored, place{unitExtent, 0, int64(x.Offset)}, key.MaxValueSize)
 	if err != nil {
 		return dst, err
 	}
@@ -56,9 +58,5 @@ func (r *Reader) openExtent(dst, stored []byte, x page.Extent) ([]byte, error) {
 	return append(dst, value...), nil
 }
 
-// giveBack returns memory to spareStored unless there is too much of it.
-func giveBack(b *[]byte) {
-	if cap(*b) <= ioSize {
-		spareStored.Put(b)
-	}
-}
+// extentRoom is how much memory it takes to read x, which was checked, in one piece: as stored, or its value.
+func extentRoom(x page.Extent) int { return int(max(x.Stored, min(x.Raw, key.MaxValueSize))) }

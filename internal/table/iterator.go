@@ -24,12 +24,9 @@ type Iterator struct {
 	err   error
 	pin   cache.Pin
 	ahead *window // of a sequential iterator, instead of pin
-	value []byte  // of the last extent read
+	value room    // of the last extent read
 	done  bool    // closed
 }
-
-// maxKeptValue bounds the memory for values that an iterator keeps between moves, in bytes.
-const maxKeptValue = 256 << 10
 
 var errIteratorClosed = fmt.Errorf("table: iterator: %w", fs.ErrClosed)
 
@@ -42,7 +39,7 @@ func (it *Iterator) Reset(r *Reader) *Iterator {
 	return it
 }
 
-// NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of 256 KiB, for one pass
+// NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of up to 256 KiB, for one pass
 // from some point forward, as in compaction. All moves work; those that are not forward read a whole piece each.
 func (r *Reader) NewSequentialIterator() *Iterator {
 	return &Iterator{r: r, leaf: -1, ahead: newWindow(r)}
@@ -114,25 +111,25 @@ func (it *Iterator) Value() ([]byte, error) {
 	if !it.entry.IsExtent() {
 		return it.entry.Value(), nil
 	}
-	if cap(it.value) > maxKeptValue {
-		it.value = nil
-	}
 	value, err := it.readExtent(it.entry.Extent())
 	if err != nil {
 		it.fail(err)
 		return nil, err
 	}
-	it.value = value
 	return value, nil
 }
 
 func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
+	if err := it.r.checkExtent(x); err != nil {
+		return nil, err
+	}
+	dst := it.value.bytes(extentRoom(x))[:0]
 	if it.ahead != nil {
 		if stored := it.ahead.at(int64(x.Offset), int64(x.Stored)); stored != nil {
-			return it.r.openExtent(it.value[:0], stored, x)
+			return it.r.openExtent(dst, dst, stored, x)
 		}
 	}
-	return it.r.appendExtent(it.value[:0], x)
+	return it.r.appendExtent(dst, x)
 }
 
 // Ahead implements merge.Iterator. A stretch ends with its leaf, and before an extent.
@@ -192,6 +189,7 @@ func (it *Iterator) Close() error {
 	}
 	err := it.err
 	it.pin.Unpin()
+	it.value.release()
 	if it.ahead != nil {
 		it.ahead.release()
 	}

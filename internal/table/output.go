@@ -2,32 +2,26 @@ package table
 
 import (
 	"fmt"
-	"sync"
 
 	"lightningdb/internal/vfs"
 )
-
-// ioSize is the size of the pieces in which tables are written and read ahead, in bytes.
-const ioSize = 256 << 10
 
 // pieceSize is how much is written before the system is told to bring it to the medium. Left to itself it begins when the
 // table is synced: then the commits of a tenth of a second wait behind all of it.
 const pieceSize = 1 << 20
 
-// spareBuffers holds idle buffers of ioSize bytes, for writers and sequential iterators.
-var spareBuffers = sync.Pool{New: func() any { return new([ioSize]byte) }}
-
-// output appends to a file in pieces of ioSize.
+// output appends to a file in pieces.
 type output struct {
 	file    vfs.File
-	buf     *[ioSize]byte
+	buffers *Buffers
+	buf     []byte // lent by buffers
 	used    int
 	written int64 // before buf
 	leaving int64 // on its way to the medium, or there
 }
 
-func newOutput(f vfs.File) output {
-	return output{file: f, buf: spareBuffers.Get().(*[ioSize]byte)}
+func newOutput(f vfs.File, b *Buffers) output {
+	return output{file: f, buffers: b, buf: b.forWriting()}
 }
 
 // offset is where the next byte goes.
@@ -77,8 +71,6 @@ func (o *output) writeOut() error {
 
 // release gives the buffer back. The output must not be used afterwards.
 func (o *output) release() {
-	if o.buf != nil {
-		spareBuffers.Put(o.buf)
-		o.buf = nil
-	}
+	o.buffers.giveBack(o.buf)
+	o.buf = nil
 }

@@ -24,6 +24,8 @@ type OpenOptions struct {
 	Size  int64        // length of the file in bytes
 	Cache *cache.Cache // where pages are kept
 
+	Buffers *Buffers // of sequential iterators; nil for memory on the Go heap
+
 	// Seq is the sequence number of every entry, of a table that was written before its commit had one: its entries
 	// carry LocalSeq instead. 0 if they carry their own.
 	Seq key.SeqNum
@@ -44,6 +46,8 @@ type Reader struct {
 	first int        // number of the first locator page
 	seq   key.SeqNum // of all entries, or 0 if they carry their own
 
+	buffers *Buffers
+
 	guide    atomic.Pointer[guide] // nil until seeks have paid for it
 	descents atomic.Int64          // seeks by way of inner pages, while there is no guide
 }
@@ -51,7 +55,7 @@ type Reader struct {
 // Open returns a Reader of the table in f, of which it takes ownership when it succeeds. It reads the footer, the
 // directory and the properties, and checks them against each other, the expected id and the expected size.
 func Open(f vfs.File, o OpenOptions) (*Reader, error) {
-	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}}
+	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}, buffers: o.Buffers}
 	if err := r.openParts(o.Size); err != nil {
 		return nil, err
 	}
@@ -210,8 +214,10 @@ func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte,
 // GetWithin is Get that reads no value of more than limit bytes: the error is operand.ErrTooLong in place of it.
 func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.SeqNum) (
 	out []byte, kind key.Kind, found bool, err error) {
+	var private privatePages
+	defer private.unpin()
 	n := r.first + locator.PageOf(hash, int(r.foot.locators))
-	buckets, err := r.pages.Get(n)
+	buckets, err := r.pages.Get(n, &private.locator)
 	if err != nil {
 		return dst, 0, false, err
 	}
@@ -226,7 +232,7 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.Seq
 		if leaf >= int(r.foot.leaves) {
 			return dst, 0, false, r.damaged(r.offset(n), "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
 		}
-		payload, err := r.pages.Get(leaf)
+		payload, err := r.pages.Get(leaf, &private.leaf)
 		if err != nil {
 			return dst, 0, false, err
 		}
@@ -238,7 +244,7 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.Seq
 			continue
 		}
 		if r.trailer(e.Key.Trailer).Seq() > seq {
-			return r.getOlder(limit, dst, user, seq, leaf, payload, next)
+			return r.getOlder(limit, dst, user, seq, leaf, payload, next, &private.leaf)
 		}
 		return r.appendValue(limit, dst, &e)
 	}
@@ -246,6 +252,14 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.Seq
 		return r.getBySearch(limit, dst, user, seq)
 	}
 	return dst, 0, false, nil
+}
+
+// privatePages are the pages of one lookup that are not cached.
+type privatePages struct{ locator, leaf cache.Pin }
+
+func (p *privatePages) unpin() {
+	p.locator.Unpin()
+	p.leaf.Unpin()
 }
 
 // offset is where page n begins in the file.
@@ -260,7 +274,7 @@ const maxSteps = 8
 // getOlder goes on from an entry of user that is too new: older versions follow it, perhaps on the next leaves. at is
 // where the next entry of leaf begins.
 func (r *Reader) getOlder(
-	limit int, dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int,
+	limit int, dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int, private *cache.Pin,
 ) ([]byte, key.Kind, bool, error) {
 	for range maxSteps {
 		if at >= page.EntriesEnd(payload) {
@@ -269,7 +283,7 @@ func (r *Reader) getOlder(
 				return dst, 0, false, nil
 			}
 			var err error
-			if payload, err = r.pages.Get(leaf); err != nil {
+			if payload, err = r.pages.Get(leaf, private); err != nil {
 				return dst, 0, false, err
 			}
 		}
@@ -322,31 +336,29 @@ func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
 	if r.codec == codec.None && length <= cap(buf) {
 		return r.readPage(n, nil, buf[:length])
 	}
-	scratch := spareStored.Get().(*[]byte)
-	defer spareStored.Put(scratch)
-	*scratch = sized(*scratch, length)
-	if err := r.read(*scratch, offset); err != nil {
+	scratch := spareRooms.Get().(*room)
+	defer scratch.recycle()
+	stored := scratch.bytes(length)
+	if err := r.read(stored, offset); err != nil {
 		return nil, err
 	}
-	payload, err := r.openPage(n, buf, *scratch)
+	payload, err := r.openPage(n, buf, stored)
 	if err != nil {
 		return nil, err
 	}
-	if inside(payload, *scratch) {
+	if inside(payload, stored) {
 		payload = append(buf[:0], payload...)
 	}
 	return payload, nil
 }
 
-// spareStored holds idle memory for pages as stored.
-var spareStored = sync.Pool{New: func() any { return new([]byte) }}
+// spareRooms holds idle memory for blocks as stored.
+var spareRooms = sync.Pool{New: func() any { return new(room) }}
 
-// sized returns n bytes of any content, in b's memory if that suffices.
-func sized(b []byte, n int) []byte {
-	if cap(b) < n {
-		return make([]byte, n)
-	}
-	return b[:n]
+// recycle gives r to spareRooms, without its memory if there is much of it.
+func (r *room) recycle() {
+	r.releaseLarge()
+	spareRooms.Put(r)
 }
 
 // inside reports whether part, which is not empty, lies in the memory of whole.

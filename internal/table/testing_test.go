@@ -118,7 +118,7 @@ func open(f *memFile, id uint64, size int64, budget int64) (*opened, error) {
 	d := epoch.NewDomain()
 	c := cache.New(budget, DefaultPageSize, d)
 	c.Poison = true
-	r, err := Open(f, OpenOptions{Name: "000001.tbl", ID: id, Size: size, Cache: c})
+	r, err := Open(f, OpenOptions{Name: "000001.tbl", ID: id, Size: size, Cache: c, Buffers: NewBuffers(64 << 10)})
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +141,13 @@ func (o *opened) close(t tb) {
 	}
 	o.domain.Drain()
 	o.cache.Close()
+	if o.buffers == nil {
+		return
+	}
+	o.buffers.Close()
+	if lent := o.buffers.Bytes(); lent > 0 {
+		t.Fatalf("%d bytes of buffers were not given back", lent)
+	}
 }
 
 // get is Get inside a guard.

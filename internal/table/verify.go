@@ -15,7 +15,7 @@ import (
 // to every key, values outside the pages, and the properties. It takes memory for the locator (5 bytes a key)
 // and a few pages. The error is a *corrupt.Error for damage, the device's error, or the context's.
 func (r *Reader) Verify(ctx context.Context) error {
-	fresh := &Reader{source: r.source}
+	fresh := &Reader{source: r.source, buffers: r.buffers}
 	if err := fresh.openParts(r.foot.size); err != nil {
 		return err
 	}
@@ -23,7 +23,7 @@ func (r *Reader) Verify(ctx context.Context) error {
 		return r.damaged(r.foot.directory, "the directory has changed since the table was opened")
 	}
 	v := verifier{r: fresh, ctx: ctx, ahead: newWindow(fresh)}
-	defer v.ahead.release()
+	defer v.release()
 	v.level.n = int(fresh.foot.leaves) - 1
 	for _, step := range []func() error{v.readLocator, v.checkLeaves, v.checkUpperLevels, v.checkProperties} {
 		if err := step(); err != nil {
@@ -33,11 +33,19 @@ func (r *Reader) Verify(ctx context.Context) error {
 	return nil
 }
 
+func (v *verifier) release() {
+	v.ahead.release()
+	v.stored.release()
+	v.raw.release()
+}
+
 // verifier is the state of one Verify.
 type verifier struct {
 	r     *Reader
 	ctx   context.Context
 	ahead *window
+
+	stored, raw room // of extents
 
 	locator  [][]byte // payloads of the locator's pages
 	slots    int      // in use in them
@@ -185,11 +193,12 @@ func (v *verifier) checkExtent(n int, x page.Extent) error {
 	if err := v.r.checkExtent(x); err != nil {
 		return err
 	}
-	stored := make([]byte, x.Stored)
+	stored := v.stored.bytes(int(x.Stored))
 	if err := v.r.read(stored, v.end); err != nil {
 		return err
 	}
-	if _, err := v.r.openExtent(nil, stored, x); err != nil {
+	raw := v.raw.bytes(extentRoom(x))
+	if _, err := v.r.openExtent(raw[:0], raw, stored, x); err != nil {
 		return err
 	}
 	v.props.Digest += storedChecksum(stored)

@@ -1,23 +1,28 @@
 package table
 
-// window reads leaves, and the extents that lie before them, in pieces of ioSize and past the cache. What it returns is
-// valid until the next call of leaf.
+// window reads leaves, and the extents that lie before them, in pieces and past the cache. What it returns is valid until
+// the next call of leaf.
 type window struct {
 	r     *Reader
-	buf   *[ioSize]byte
+	piece []byte // lent by the buffers of r: buf, and behind it the first raw
+	buf   []byte
 	start int64 // file offset of buf[0]
 	used  int
-	large []byte // of a block that is larger than buf
+	large room   // of a block that is larger than buf
 	raw   []byte // room for a decompressed page
 }
 
 func newWindow(r *Reader) *window {
-	return &window{r: r, buf: spareBuffers.Get().(*[ioSize]byte), raw: make([]byte, 0, 1<<r.foot.pageBits)}
+	pageSize := 1 << r.foot.pageBits
+	piece := r.buffers.forReading(pageSize)
+	end := len(piece) - pageSize
+	return &window{r: r, piece: piece, buf: piece[:end:end], raw: piece[end:end]}
 }
 
 func (w *window) release() {
-	spareBuffers.Put(w.buf)
-	w.buf = nil
+	w.large.release()
+	w.r.buffers.giveBack(w.piece)
+	*w = window{r: w.r}
 }
 
 // at returns the bytes at a place in the file if they are in the window, else nil.
@@ -51,12 +56,12 @@ func (w *window) stored(n int) ([]byte, error) {
 	if b := w.at(offset, int64(length)); b != nil {
 		return b, nil
 	}
-	if length > ioSize {
-		w.large = sized(w.large, length)
-		return w.large, w.r.read(w.large, offset)
+	if length > len(w.buf) {
+		large := w.large.bytes(length)
+		return large, w.r.read(large, offset)
 	}
 	from := w.r.dir.end(n - 1)
-	if offset+int64(length)-from > ioSize {
+	if offset+int64(length)-from > int64(len(w.buf)) {
 		from = offset
 	}
 	if err := w.fill(from); err != nil {
@@ -68,7 +73,7 @@ func (w *window) stored(n int) ([]byte, error) {
 // fill reads as much as fits from offset on, up to the end of the leaves.
 func (w *window) fill(from int64) error {
 	w.used = 0
-	n := int(min(ioSize, w.r.dir.end(int(w.r.foot.leaves)-1)-from))
+	n := int(min(int64(len(w.buf)), w.r.dir.end(int(w.r.foot.leaves)-1)-from))
 	if err := w.r.read(w.buf[:n], from); err != nil {
 		return err
 	}

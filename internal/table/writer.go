@@ -38,14 +38,15 @@ type Options struct {
 	ID       uint64           // identity of the table: part of every checksum, so that no block passes for another table's
 	Codec    codec.Compressor // of pages, and of values stored outside them
 	PageSize int              // a power of two from MinPageSize to MaxPageSize; 0 means DefaultPageSize
+	Buffers  *Buffers         // nil for memory on the Go heap
 }
 
-// Writer writes one table, in order, in pieces of 256 KiB. Its memory is bounded: the piece, a page, 12 bytes for each
-// user key and 5 more in Finish (at most 17 MiB), and at most 4 MiB of separators; a value as long as a piece
-// is written from the caller's memory, unless it has to be compressed.
+// Writer writes one table, in order, in pieces of up to 256 KiB. It ends with Finish or Release. Its memory is bounded:
+// the piece, a page, 12 bytes for each user key and 5 more in Finish (at most 17 MiB), and at most 4 MiB of separators; a
+// value as long as a piece is written from the caller's memory, unless it has to be compressed.
 //
-// After an error of the file every further call returns it. A Writer that is dropped before Finish leaves a file
-// that is not a table.
+// After an error of the file every further call returns it. A Writer that is released before Finish leaves a file that
+// is not a table.
 type Writer struct {
 	opts     Options
 	pageBits uint8
@@ -64,7 +65,7 @@ type workspace struct {
 	locator locator.Builder
 	fences  fences // the first is a lower bound of leaf 0; fence i separates leaf i from leaf i-1
 	upper   fences // the same of the level that is being written
-	encoded []byte
+	encoded room
 }
 
 var spareWorkspaces = sync.Pool{New: func() any { return new(workspace) }}
@@ -80,7 +81,7 @@ func NewWriter(f vfs.File, o Options) *Writer {
 	w := &Writer{
 		opts:      o,
 		pageBits:  uint8(bits.Len(uint(o.PageSize)) - 1),
-		out:       newOutput(f),
+		out:       newOutput(f, o.Buffers),
 		workspace: spareWorkspaces.Get().(*workspace),
 	}
 	if o.PageSize < MinPageSize || o.PageSize > MaxPageSize || o.PageSize&(o.PageSize-1) != 0 {
@@ -192,6 +193,7 @@ func (w *Writer) EstimatedSize() int64 {
 // Finish writes the rest of the table and returns what it holds. It does not make the file durable, nor close it. A
 // table has at least one entry.
 func (w *Writer) Finish() (Properties, error) {
+	defer w.Release()
 	if w.err != nil {
 		return Properties{}, w.err
 	}
@@ -199,19 +201,19 @@ func (w *Writer) Finish() (Properties, error) {
 		return Properties{}, errors.New("table: no entry was added")
 	}
 	p, err := w.finish()
-	if w.err = err; err == nil {
-		w.err = errFinished
-	}
-	w.release()
+	w.err = err
 	return p, err
 }
 
-// release gives the writer's memory back, but no more of it than a usual table needs.
-func (w *Writer) release() {
-	w.out.release()
-	if cap(w.encoded) > ioSize {
-		w.encoded = nil
+// Release gives the writer's memory back. After Finish it does nothing.
+func (w *Writer) Release() {
+	if w.workspace == nil {
+		return
 	}
+	if w.err == nil {
+		w.err = errFinished
+	}
+	w.out.release()
 	spareWorkspaces.Put(w.workspace)
 	w.workspace = nil
 }
@@ -331,9 +333,10 @@ func (w *Writer) writeExtent(value []byte) (page.Extent, error) {
 func (w *Writer) writeBlock(at place, raw []byte, c codec.Compressor) error {
 	payload, id := raw, codec.None
 	if c.ID != codec.None {
-		w.encoded = c.Encode(w.encoded, raw)
-		if len(w.encoded) <= len(raw)-len(raw)/8 {
-			payload, id = w.encoded, c.ID
+		defer w.encoded.releaseLarge()
+		encoded := c.Encode(w.encoded.bytes(codec.MaxEncodedSize(len(raw)))[:0], raw)
+		if len(encoded) <= len(raw)-len(raw)/8 {
+			payload, id = encoded, c.ID
 		}
 	}
 	trailer, sum := at.seal(w.opts.ID, payload, id, len(raw))

@@ -283,6 +283,7 @@ func (s *Segment) WriteOut() error { return s.out.WriteOut() }
 // Seal ends the segment: it appends the seal, syncs and closes the file. next is the segment that follows, whose
 // file must exist durably (see Prepare), or 0 if none does. The next segment begins with the result.
 func (s *Segment) Seal(next filename.Num) (Predecessor, error) {
+	defer s.out.Recycle() // the next segment needs as much memory as this one
 	if err := s.out.Begin(record.Written); err != nil {
 		return Predecessor{}, err
 	}
