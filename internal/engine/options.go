@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -9,11 +10,22 @@ import (
 	"lightningdb/internal/vfs"
 )
 
-// Bounds of Options.MemoryLimit, in bytes.
-const (
-	DefaultMemoryLimit = 256 << 20
-	MinMemoryLimit     = 10 << 20
-)
+// MinMemoryLimit is the least Options.MemoryLimit, in bytes.
+const MinMemoryLimit = 10 << 20
+
+// memoryLimit is the limit for Options.MemoryLimit, on a system whose addresses have so many bits: 256 MiB by default, and
+// 16 MiB where dozens of open databases would otherwise use up the addresses that there are. What is beyond all memory
+// that there can be is no limit: bookkeeping must not grow with it.
+func memoryLimit(wanted int64, addressBits int) int64 {
+	usual, most := int64(256<<20), int64(1<<40)
+	if addressBits == 32 {
+		usual, most = 16<<20, 1<<30
+	}
+	if wanted == 0 {
+		return usual
+	}
+	return min(max(wanted, MinMemoryLimit), most)
+}
 
 // DefaultSyncInterval bounds how long a Process commit waits for its sync.
 const DefaultSyncInterval = time.Second
@@ -61,10 +73,7 @@ func (o Options) withDefaults() Options {
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = DefaultLockTimeout
 	}
-	if o.MemoryLimit == 0 {
-		o.MemoryLimit = DefaultMemoryLimit
-	}
-	o.MemoryLimit = max(o.MemoryLimit, MinMemoryLimit)
+	o.MemoryLimit = memoryLimit(o.MemoryLimit, bits.UintSize)
 	if o.PageSize == 0 {
 		o.PageSize = DefaultPageSize
 	}
@@ -114,6 +123,15 @@ func newMemoryBudget(limit int64) memoryBudget {
 	b.memtables = b.shared - b.leastPage - b.openTable - b.rows - b.buffers
 	return b
 }
+
+// addresses is how many bytes of addresses a database takes at most. What is reserved for the cache is never given back;
+// memtables beyond three are the fault of readers.
+func (b *memoryBudget) addresses() int64 {
+	return b.cache(int64(b.memtable)) + b.rows + int64(b.frozen+1)*int64(b.memtable) + b.buffers + mappedLog
+}
+
+// mappedLog is how much of the log is mapped at a time, in bytes: see package vfs.
+const mappedLog = 2 << 20
 
 // cache is how many bytes of pages may be cached beside so many of other things.
 func (b *memoryBudget) cache(others int64) int64 { return max(b.shared-others, b.leastPage) }

@@ -42,6 +42,7 @@ package rowcache
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -90,12 +91,19 @@ type Options struct {
 	Eager bool   // keep every row that is offered, always: for tests
 }
 
-// New returns an empty cache. Its memory is touched when rows are kept, and given back by Free. Without memory to be had it
-// stays empty.
+// maxHalvings bounds how often New tries with half as much memory.
+const maxHalvings = 16
+
+// New returns an empty cache. Its memory is touched when rows are kept, and given back by Free. Where the system has less
+// address space, the cache is smaller; without any it stays empty.
 func New(o Options) *Cache {
 	c := &Cache{eager: o.Eager, sample: sample{wake: o.Wake}}
-	n := max(0, o.Bytes) / SetBytes
-	region, err := offheap.Alloc(int(n) * SetBytes)
+	n := int(min(max(0, o.Bytes)/SetBytes, math.MaxInt/SetBytes, 1<<32))
+	region, err := offheap.Alloc(n * SetBytes)
+	for halvings := 0; err != nil && halvings < maxHalvings; halvings++ {
+		n /= 2
+		region, err = offheap.Alloc(n * SetBytes)
+	}
 	if err != nil || n == 0 {
 		return c
 	}
