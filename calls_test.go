@@ -145,7 +145,8 @@ func TestGet_emptyValueIsNotNil(t *testing.T) {
 	}
 }
 
-// Somebody who watches a database by its metrics would see {} where an error is, and a closed one in the best of health.
+// Somebody who watches a database by its metrics would see {} where an error is, and a closed one in the best of
+// health.
 func TestMetrics_tellOfFailureAndClose(t *testing.T) {
 	db := openTemp(t, nil)
 	mustPut(t, db, "a", "1")

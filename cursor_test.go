@@ -222,8 +222,8 @@ func mapped(t *testing.T) int64 {
 	return 0
 }
 
-// Goroutines that outlive the transaction, snapshot or database that they read would crash the program, or show what was
-// never there.
+// Goroutines that outlive the transaction, snapshot or database that they read would crash the program, or show what
+// was never there.
 func TestReaders_endBesideTheirUsers(t *testing.T) {
 	rounds := 16
 	if testing.Short() {

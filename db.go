@@ -15,8 +15,8 @@ import (
 	"lightningdb/internal/vfs/memfs"
 )
 
-// DB is an open database. All its methods may be called from any number of goroutines. Where one takes a context, nil is
-// one that never ends.
+// DB is an open database. All its methods may be called from any number of goroutines. Where one takes a context, nil
+// is one that never ends.
 type DB struct {
 	engine     *engine.Engine
 	path       string
@@ -76,8 +76,8 @@ func (o *Options) openFS(dir string) (vfs.FS, error) {
 // progress of Verify, Options.Merge, the Logger).
 //
 // It ends cursors, loops, snapshots and transactions that are still open, gives back what they hold, and returns
-// ErrOpenReaders then. It returns ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if the
-// database was closed before.
+// ErrOpenReaders then. It returns ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if
+// the database was closed before.
 func (db *DB) Close() error {
 	if err := db.engine.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)

@@ -73,8 +73,8 @@ var (
 	// ErrTxInUse: two goroutines used one read-write transaction at the same time. Give each its own.
 	ErrTxInUse = errors.New("the transaction is in use by another goroutine")
 
-	// ErrReadOnlyTx: in View, or in a transaction begun read-only, a call that is for writers: a write, GetForUpdate, Update,
-	// a savepoint, OnCommit or SetDurability. Use DB.Update.
+	// ErrReadOnlyTx: in View, or in a transaction begun read-only, a call that is for writers: a write, GetForUpdate,
+	// Update, a savepoint, OnCommit or SetDurability. Use DB.Update.
 	ErrReadOnlyTx = errors.New("the transaction is read-only")
 
 	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves. Return nil or an error.

@@ -13,8 +13,8 @@ import (
 // layers is the house from the ground up: a package imports only packages of lower floors. Packages of one floor know
 // nothing of each other. Where a line of code belongs can be told from this list.
 var layers = [][]string{
-	{"internal/key", "internal/key/keytest", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap", "internal/epoch",
-		"internal/goroutine", "internal/isolation", "internal/join", "internal/origin", "internal/prefetch"},
+	{"internal/key", "internal/key/keytest", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap",
+		"internal/epoch", "internal/goroutine", "internal/isolation", "internal/join", "internal/origin", "internal/prefetch"},
 	{"internal/operand"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",

@@ -49,8 +49,8 @@ type Metrics struct {
 	// that stand still are moved, or closed. What else readers keep is in the levels: see OldestSequence and OldestReader.
 	PinnedFiles int
 	PinnedBytes int64
-	// BackgroundError is why writes stopped or background work is held up, and ErrClosed once the database is closed; nil if
-	// nothing of that is so. In JSON it is its text.
+	// BackgroundError is why writes stopped or background work is held up, and ErrClosed once the database is closed;
+	// nil if nothing of that is so. In JSON it is its text.
 	BackgroundError error
 }
 
@@ -159,8 +159,8 @@ func (db *DB) Recovery() RecoveryReport {
 }
 
 // Metrics returns the metrics of this moment. It asks the file system for the size of each file, which takes a
-// microsecond or a few for each. Those of a closed database say with BackgroundError that it is, and tell what it did, and
-// nothing of what it had.
+// microsecond or a few for each. Those of a closed database say with BackgroundError that it is, and tell what it did,
+// and nothing of what it had.
 func (db *DB) Metrics() Metrics {
 	m := db.engine.Metrics()
 	cacheBytes := int64(m.Cache.FramesInUse)*int64(m.Cache.FrameSize) + m.Cache.PrivateBytes

@@ -20,8 +20,8 @@ type Options struct {
 	// outlives Close.
 	InMemory bool
 
-	// MustExist makes Open fail with ErrNoDatabase where there is no database, also where there are files of something else,
-	// which give ErrNotDatabase without it. ReadOnly does so, too.
+	// MustExist makes Open fail with ErrNoDatabase where there is no database, also where there are files of something
+	// else, which give ErrNotDatabase without it. ReadOnly does so, too.
 	MustExist bool
 
 	// Durability of commits that do not choose their own. Default: Sync.

@@ -80,8 +80,8 @@ func (it *ownIterator) closeBase() error {
 	return err
 }
 
-// Enter implements iterator. Calls of the transaction enter base as well where they look at it: the close of the database
-// may end it at any time.
+// Enter implements iterator. Calls of the transaction enter base as well where they look at it: the close of the
+// database may end it at any time.
 func (it *ownIterator) Enter() error {
 	if it.err != nil {
 		return it.err

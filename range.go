@@ -158,10 +158,11 @@ func (r *Range) Limit(n int) *Range {
 	return r
 }
 
-// All yields keys and values in order; an empty value is not nil. Both are valid until the next step of the loop and must not be changed; copy
-// what is to be kept. After the loop, Err tells whether it reached the end. The end of the transaction, snapshot or
-// database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at once. Reverse and Limit called
-// inside a loop are for the next one. A loop ends before a key whose value gives ErrMerge; Keys goes on, and yields it.
+// All yields keys and values in order; an empty value is not nil. Both are valid until the next step of the loop and
+// must not be changed; copy what is to be kept. After the loop, Err tells whether it reached the end. The end of the
+// transaction, snapshot or database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at
+// once. Reverse and Limit called inside a loop are for the next one. A loop ends before a key whose value gives
+// ErrMerge; Keys goes on, and yields it.
 func (r *Range) All() iter.Seq2[[]byte, []byte] { return r.all }
 
 // all is a function of its own, and not in All, so that it is not in the program once for each loop.
@@ -207,8 +208,8 @@ func (r *Range) keys(yield func(k []byte) bool) {
 // Err is the error that ended the latest loop early, or nil.
 func (r *Range) Err() error { return r.ask() }
 
-// inPieces reports whether a loop runs in another goroutine than its range was made in, as those of iter.Pull do. One of
-// them may be left open at any entry, and so must lend nothing.
+// inPieces reports whether a loop runs in another goroutine than its range was made in, as those of iter.Pull do. One
+// of them may be left open at any entry, and so must lend nothing.
 func (r *Range) inPieces() bool { return goroutine.Current() != r.owner }
 
 // walk is a loop that may be left open: its entries are a cursor's.
@@ -263,8 +264,8 @@ func (r *Range) each(it iterator, step func() (bool, error)) error {
 	return it.Err()
 }
 
-// iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it. Who opened it uses it
-// until Exit or Close; in between Exit and Enter others may end it, and give back what it lends.
+// iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it. Who opened it
+// uses it until Exit or Close; in between Exit and Enter others may end it, and give back what it lends.
 type iterator interface {
 	txn.Source
 	Enter() error
@@ -383,8 +384,8 @@ func (c *Cursor) Key() []byte {
 }
 
 // Value is the value of the current entry, or nil at no entry or if it could not be read: then the cursor is at no
-// entry any more and Err tells why. An empty value is not nil. It is valid until the next move or Close, and must not be
-// changed.
+// entry any more and Err tells why. An empty value is not nil. It is valid until the next move or Close, and must not
+// be changed.
 func (c *Cursor) Value() []byte {
 	if !c.Valid() {
 		return nil

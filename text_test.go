@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// textFunctions are those of bytes and strings that take what they are given for text: bytes that are none are all the same
-// rune to them, and letters have cases.
+// textFunctions are those of bytes and strings that take what they are given for text: bytes that are none are all the
+// same rune to them, and letters have cases.
 var textFunctions = strings.Fields(`ContainsAny ContainsFunc ContainsRune EqualFold Fields FieldsFunc FieldsFuncSeq FieldsSeq
 	IndexAny IndexFunc IndexRune LastIndexAny LastIndexFunc Map Runes Title ToLower ToLowerSpecial ToTitle ToTitleSpecial
 	ToUpper ToUpperSpecial ToValidUTF8 Trim TrimFunc TrimLeft TrimLeftFunc TrimRight TrimRightFunc TrimSpace`)
@@ -96,7 +96,8 @@ func aboutTests(dir string) bool {
 		"internal/isolation"}, dir) || strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
 }
 
-// usesOfText returns what a file does with text: the functions above, the package unicode, runes, and ranges over strings.
+// usesOfText returns what a file does with text: the functions above, the package unicode, runes, and ranges over
+// strings.
 func usesOfText(file *ast.File) (uses []string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {

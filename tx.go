@@ -42,9 +42,9 @@ type TxOptions struct {
 // and over it what it wrote itself.
 //
 // A read-only transaction may be used by any number of goroutines, one that writes only by one at a time: a call that
-// meets another in progress returns ErrTxInUse, and so will the commit. After its end every method returns ErrTxDone, and
-// cursors and loops that are still open end: what they hold is given back. Commit and Rollback are not for the function of
-// View or Update, and give ErrManagedTx there, and after it.
+// meets another in progress returns ErrTxInUse, and so will the commit. After its end every method returns ErrTxDone,
+// and cursors and loops that are still open end: what they hold is given back. Commit and Rollback are not for the
+// function of View or Update, and give ErrManagedTx there, and after it.
 type Tx struct {
 	snapshot *Snapshot       // what a read-only transaction reads; nil if this one writes
 	ctx      context.Context // forbids the commit of one that Begin has made read-only
@@ -145,8 +145,8 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 // goroutine. ErrLockTimeout: it has waited for Options.LockTimeout; then the transaction cannot commit either, and Update
 // returns the error. When the context of the transaction ends, its locks go at once.
 //
-// A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the part of
-// the transaction that took it has failed.
+// A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the
+// part of the transaction that took it has failed.
 func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 	if tx.rw == nil {
 		return nil, tx.forWriters()

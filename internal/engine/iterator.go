@@ -14,11 +14,11 @@ import (
 )
 
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an
-// entry; when they report false, Err tells an end from a failure. Key and Value are borrowed until the next move, Exit or
-// Close. It belongs to one goroutine, its owner, and must be closed.
+// entry; when they report false, Err tells an end from a failure. Key and Value are borrowed until the next move, Exit
+// or Close. It belongs to one goroutine, its owner, and must be closed.
 //
-// Others may end it: the close of its snapshot, that of the engine, or its age. They give back what it holds, unless its
-// owner is using it: then the owner does, as soon as it is through.
+// Others may end it: the close of its snapshot, that of the engine, or its age. They give back what it holds, unless
+// its owner is using it: then the owner does, as soon as it is through.
 //
 //	opened            its owner uses it until Exit
 //	between uses      Exit … Enter: nothing that it has lent may be looked at; Enter fails if it was ended
@@ -47,8 +47,8 @@ type Iterator struct {
 	above   io.Closer     // closed with it
 }
 
-// noMore, among the users of an iterator, says that no more may come. Whoever takes the last of them away, or sets it when
-// there are none, gives back what the iterator holds.
+// noMore, among the users of an iterator, says that no more may come. Whoever takes the last of them away, or sets it
+// when there are none, gives back what the iterator holds.
 const noMore = 1 << 31
 
 // never is what stops an iterator that nobody stops.
@@ -258,9 +258,9 @@ func (it *Iterator) AtHand() []byte {
 	return nil
 }
 
-// Each calls yield with the entries from the current one on, forward or backward, until it returns false or n entries were
-// yielded, if n is not negative. No value is nil. The error is that of moving or reading. A loop over Next, Key and Value does the same
-// at twice the cost for each entry.
+// Each calls yield with the entries from the current one on, forward or backward, until it returns false or n entries
+// were yielded, if n is not negative. No value is nil. The error is that of moving or reading. A loop over Next, Key
+// and Value does the same at twice the cost for each entry.
 func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool) error {
 	for ok := it.Valid(); ok && n != 0; ok = it.step(d, n) {
 		if hand := it.atHand(d); len(hand) > 0 {

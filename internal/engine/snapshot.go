@@ -137,8 +137,8 @@ func (s *snapshots) remove(r *registration) (oldest bool) {
 	return false
 }
 
-// removeSnapshot takes of off the list, ends the iterators on it and drops those that are not in use. It reports whether
-// one of them all was the oldest.
+// removeSnapshot takes of off the list, ends the iterators on it and drops those that are not in use. It reports
+// whether one of them all was the oldest.
 func (s *snapshots) removeSnapshot(of *Snapshot) (oldest bool) {
 	var unused []*Iterator
 	s.mu.Lock()

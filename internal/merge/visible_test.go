@@ -58,7 +58,8 @@ func seen(entries []mergetest.Entry, seq key.SeqNum, lower, upper []byte) []show
 // optionalKey draws nil or a user key.
 func optionalKey(rt *rapid.T, label string) []byte {
 	return rapid.SampledFrom([][]byte{
-		nil, nil, {0, 0}, []byte("a"), []byte("aaaaaaaab"), []byte("ac"), []byte("key-0002"), {0x80}, {0x80, 0}, {0xff}, {0xff, 0xff, 0xff},
+		nil, nil, {0, 0}, []byte("a"), []byte("aaaaaaaab"), []byte("ac"), []byte("key-0002"),
+		{0x80}, {0x80, 0}, {0xff}, {0xff, 0xff, 0xff},
 	}).Draw(rt, label)
 }
 

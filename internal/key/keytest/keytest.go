@@ -1,5 +1,6 @@
-// Package keytest makes keys and values for random tests: bytes at which code for text, for signed numbers or for the ends
-// of ranges goes wrong, and few enough of them that tests meet the same key again. It is for tests and owns nothing.
+// Package keytest makes keys and values for random tests: bytes at which code for text, for signed numbers or for the
+// ends of ranges goes wrong, and few enough of them that tests meet the same key again. It is for tests and owns
+// nothing.
 package keytest
 
 import (

@@ -265,7 +265,8 @@ func userKey(rt *rapid.T, label string) []byte {
 
 var userKeys = [][]byte{
 	{0}, {0, 0}, []byte("a"), []byte("aa"), []byte("aaaaaaaa"), []byte("aaaaaaaab"), []byte("ab"), []byte("b"), []byte("bb"),
-	[]byte("key-0001"), []byte("key-0002"), []byte("key-00021"), {0x7f, 0xff}, {0x80}, {0x80, 0x80}, {0xfe, 0xff}, {0xff}, {0xff, 0xff}, bytes.Repeat([]byte("long"), 200),
+	[]byte("key-0001"), []byte("key-0002"), []byte("key-00021"), {0x7f, 0xff}, {0x80}, {0x80, 0x80},
+	{0xfe, 0xff}, {0xff}, {0xff, 0xff}, bytes.Repeat([]byte("long"), 200),
 }
 
 // fataler is what *testing.T and *rapid.T share.
