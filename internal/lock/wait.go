@@ -2,7 +2,6 @@ package lock
 
 import (
 	"context"
-	"math"
 	"slices"
 	"time"
 )
@@ -50,11 +49,12 @@ func (t *Table) enqueueLocked(o *Owner, l *lock) *wait {
 // await returns when w is settled, ctx has ended, or the owner's time is up.
 func (t *Table) await(ctx context.Context, w *wait) error {
 	limit := w.owner.Limit
-	if limit <= 0 {
-		limit = math.MaxInt64
-	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	late := timer.C
+	if limit <= 0 { // there is no bound
+		late = nil
+	}
 	for {
 		select {
 		case <-w.done:
@@ -62,7 +62,7 @@ func (t *Table) await(ctx context.Context, w *wait) error {
 		case <-ctx.Done():
 			t.abandon(w, ctx.Err())
 			return ctx.Err()
-		case <-timer.C:
+		case <-late:
 			timer.Reset(t.timeUp(w, limit))
 		}
 	}

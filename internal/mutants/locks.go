@@ -3,14 +3,12 @@ package mutants
 // lockMutants break the bounds of waits for locks, and what shows who is waited for.
 var lockMutants = []Mutant{
 	{
-		Name:   "a wait for a lock has no bound",
-		Breaks: "a forgotten transaction blocks writes for ever",
-		Changes: []Change{{"internal/lock/wait.go", `	if limit <= 0 {
-		limit`, `	if limit > 0 {
-		limit`}},
-		Killer: test("lock", "TestAcquire_waitsForItsLimit"),
-		Hangs:  true,
-		Quick:  true,
+		Name:    "a wait for a lock has no bound",
+		Breaks:  "a forgotten transaction blocks writes for ever",
+		Changes: []Change{{"internal/lock/wait.go", `	if limit <= 0 {`, `	if limit > 0 {`}},
+		Killer:  test("lock", "TestAcquire_waitsForItsLimit"),
+		Hangs:   true,
+		Quick:   true,
 	},
 	{
 		Name:    "each lock of a call is waited for as long as if it were the only one",
@@ -105,5 +103,18 @@ var lockMutants = []Mutant{
 		Breaks:  "a forgotten reader is not found",
 		Changes: []Change{{"internal/engine/readers.go", `		age = max(age, r.age(now))`, `		age = cmp.Or(age, r.age(now))`}},
 		Killer:  Check{".", "^TestMetrics_oldestReaderMayReadTheNewest$", ""},
+	},
+	{
+		Name:   "what only readers hold counts nowhere",
+		Breaks: "a disk fills up, and nothing shows why",
+		Changes: []Change{{"internal/engine/metrics.go", `		m.Pinned = e.pinnedLocked(v)
+`, ``}},
+		Killer: Check{".", "^TestMetrics_showAllThatIsOnTheDisk$", ""},
+	},
+	{
+		Name:    "only the log counts as disk",
+		Breaks:  "half of what is on the disk is shown",
+		Changes: []Change{{"metrics.go", `		DiskBytes:       m.DiskBytes,`, `		DiskBytes:       m.LogBytes,`}},
+		Killer:  Check{".", "^TestMetrics_showAllThatIsOnTheDisk$", ""},
 	},
 }
