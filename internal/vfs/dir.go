@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"lightningdb/internal/join"
 )
@@ -163,7 +164,7 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 	if !ValidName(name) {
 		return nil, pathError("open", name, fs.ErrInvalid)
 	}
-	named, err := d.root.Lstat(name)
+	named, err := d.lstat(name, openPatience)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +196,14 @@ func (d *osDir) openFile(name string, flag int, mode fs.FileMode) (f *os.File, e
 	return f, err
 }
 
+func (d *osDir) lstat(name string, limit time.Duration) (info fs.FileInfo, err error) {
+	err = patiently(limit, func() (err error) {
+		info, err = d.root.Lstat(name)
+		return err
+	})
+	return info, err
+}
+
 var errReplaced = errors.New("file was replaced while it was opened")
 
 // notRegular refuses links, pipes, devices, sockets and directories; none of them is a database file.
@@ -206,7 +215,7 @@ func (d *osDir) Remove(name string) error {
 	if err := d.checkChange("remove", name); err != nil {
 		return err
 	}
-	info, err := d.root.Lstat(name)
+	info, err := d.lstat(name, removePatience)
 	if err != nil {
 		return err
 	}

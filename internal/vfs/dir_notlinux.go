@@ -13,6 +13,9 @@ func syncContent(f *os.File) error { return f.Sync() }
 func readsLag(*os.File) bool { return false }
 
 func writeOut(f *os.File, _, _ int64) error {
+	if err := checkOpen(f); err != nil {
+		return err
+	}
 	_, err := f.Stat() // an error of a closed file
 	return err
 }
