@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"lightningdb/internal/filename"
+	"lightningdb/internal/join"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/owner"
 	"lightningdb/internal/vfs"
@@ -50,7 +51,7 @@ func (e *Engine) confirmOwner() error {
 	stands, err := e.owner.Stands()
 	if err == nil && !stands { // somebody has emptied or removed LOCK
 		_, err = e.owner.Named()
-		err = errors.Join(err, e.checkCurrent())
+		err = join.Errors(err, e.checkCurrent())
 	}
 	if err != nil {
 		return e.fail("look for other writers", err)
@@ -64,7 +65,7 @@ func (e *Engine) checkOwner() error {
 	if err == nil {
 		err = e.checkCurrent()
 	}
-	return e.notUnlessPasses(err)
+	return e.failUnlessPasses(err)
 }
 
 // checkFile is checkOwner of a file that this engine goes on to write, which it has written up to size.
@@ -72,10 +73,10 @@ func (e *Engine) checkFile(name string, size int64) error {
 	if err := e.checkOwner(); err != nil {
 		return err
 	}
-	return e.notUnlessPasses(owner.Unchanged(e.fs, name, size))
+	return e.failUnlessPasses(owner.Unchanged(e.fs, name, size))
 }
 
-func (e *Engine) notUnlessPasses(err error) error {
+func (e *Engine) failUnlessPasses(err error) error {
 	if err == nil || passes(err) {
 		return err
 	}

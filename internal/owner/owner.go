@@ -76,7 +76,7 @@ func (m *Mark) Stands() (bool, error) {
 	if m.fs.ReadsLag() {
 		return m.Named()
 	}
-	return m.isIn(m.file)
+	return m.isIn(m.file, size)
 }
 
 // Named is Stands for the file that the name leads to now. The file may be missing, like its content.
@@ -89,12 +89,13 @@ func (m *Mark) Named() (stands bool, err error) {
 		return false, err
 	}
 	defer func() { err = join.Errors(err, f.Close()) }()
-	return m.isIn(f)
+	return m.isIn(f, size+1) // beyond the end, so that the length is asked for too
 }
 
-func (m *Mark) isIn(f vfs.File) (bool, error) {
-	var buf [size + 1]byte // reading beyond the end, it asks for the length as it is now
-	n, err := f.ReadAt(buf[:], 0)
+// isIn looks at the first n bytes of f.
+func (m *Mark) isIn(f vfs.File, n int) (bool, error) {
+	var buf [size + 1]byte
+	n, err := f.ReadAt(buf[:n], 0)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		return false, err
