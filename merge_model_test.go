@@ -31,8 +31,16 @@ type mergeModel struct {
 	keys  [][]byte
 	now   map[string]mergeState
 	held  []heldState
-	sizes []int
+	sizes []int // of what is put
+	rest  int   // one in so many steps is none of writing
+	// merges is how many operations there are for a put or delete, so that rows of many operands come about, and such that
+	// fail.
+	merges int
+	kinds  int // of what the merge function does
 }
+
+// operatorsOf are what merges into a key do: of integers, of a merge function, of all that go together, and of all.
+var operatorsOf = [][]int{{4, 4, 5, 6}, {3}, {2, 3, 3}, {2, 3, 4, 5, 6}}
 
 // heldState is a snapshot and what it must show for ever.
 type heldState struct {
@@ -102,7 +110,11 @@ func (s mergeState) apply(operator int, argument []byte) (after mergeState) {
 // change adds one random operation to b and to the model.
 func (m *mergeModel) change(b *Batch) {
 	k := m.keys[m.rnd.IntN(len(m.keys))]
-	operator := []int{0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 6}[m.rnd.IntN(16)]
+	operator := m.rnd.IntN(2) // a put or a delete
+	if m.rnd.IntN(m.merges) > 0 {
+		of := operatorsOf[(int(k[0])+len(k))%len(operatorsOf)]
+		operator = of[m.rnd.IntN(len(of))]
+	}
 	argument := make([]byte, m.sizes[m.rnd.IntN(len(m.sizes))])
 	if operator > 1 { // what is merged is mostly short
 		argument = make([]byte, []int{0, 1, 8, 8, 8, 40, 256, 300, 5000}[m.rnd.IntN(9)])
@@ -110,8 +122,8 @@ func (m *mergeModel) change(b *Batch) {
 	for i := range argument {
 		argument[i] = byte(m.rnd.Uint32())
 	}
-	if operator == 3 && len(argument) > 0 && m.rnd.IntN(20) > 0 {
-		argument[0] = 2 + argument[0]%8 // neither an error nor a panic
+	if operator == 3 && len(argument) > 0 && m.rnd.IntN(5*m.merges) > 0 {
+		argument[0] = []byte{6, 7, 8, 9, 3, 2, 4, 4, 5}[m.rnd.IntN(m.kinds)] // neither an error nor a panic
 	}
 	switch operator {
 	case 0:
@@ -224,7 +236,11 @@ func (m *mergeModel) must(err error) {
 
 // step does one random thing.
 func (m *mergeModel) step() {
-	switch m.rnd.IntN(40) {
+	if m.rnd.IntN(m.rest) > 0 {
+		m.write()
+		return
+	}
+	switch m.rnd.IntN(16) {
 	case 0, 1:
 		m.held = append(m.held, heldState{m.db.Snapshot(), maps.Clone(m.now)})
 	case 2, 3:
@@ -249,17 +265,20 @@ func (m *mergeModel) step() {
 		}
 	case 9:
 		m.compareAll("in between")
-	case 10, 11:
+	default:
 		k := m.keys[m.rnd.IntN(len(m.keys))]
 		value, err := m.db.Get(k)
 		m.read("one key", k, m.now[string(k)], value, err)
-	default:
-		var b Batch
-		for range 1 + m.rnd.IntN(8) {
-			m.change(&b)
-		}
-		m.must(m.db.Write(&b))
 	}
+}
+
+// write commits some operations.
+func (m *mergeModel) write() {
+	var b Batch
+	for range 1 + m.rnd.IntN(8) {
+		m.change(&b)
+	}
+	m.must(m.db.Write(&b))
 }
 
 func (m *mergeModel) reopen(merge func(key, old, argument []byte) ([]byte, error)) {
@@ -293,7 +312,9 @@ func TestMerge_equalsModel(t *testing.T) {
 		for _, k := range []string{"\x00", "\x7f", "\x80", "\xfe", "\xff", "\xff\xff", "\x80\x00", "k", "k\x00", "\xc3\x28"} {
 			m.keys = append(m.keys, []byte(k))
 		}
+		m.rnd.Shuffle(len(m.keys), func(i, j int) { m.keys[i], m.keys[j] = m.keys[j], m.keys[i] })
 		m.keys = m.keys[:1+m.rnd.IntN(len(m.keys))]
+		m.rest, m.merges, m.kinds = 2+m.rnd.IntN(12), []int{4, 30, 200}[m.rnd.IntN(3)], []int{4, 5, 9}[m.rnd.IntN(3)]
 		m.reopen(mixed)
 		for range steps {
 			m.step()
