@@ -25,7 +25,7 @@ type Metrics struct {
 	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
 
-	MemoryUsed  int64 // bytes of memtables, cached pages and rows, open tables, and buffers
+	MemoryUsed  int64 // bytes of memtables, cached pages and rows, open tables, buffers, and large transactions
 	MemoryLimit int64
 	Memtable    MemtableMetrics
 	Cache       CacheMetrics
@@ -175,7 +175,7 @@ func (db *DB) Metrics() Metrics {
 		Operations:      m.Operations,
 		OldestReader:    m.OldestAge,
 		DiskBytes:       m.DiskBytes,
-		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes + m.BufferBytes,
+		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes + m.BufferBytes + m.WriteBytes,
 		MemoryLimit:     m.MemoryLimit,
 		Memtable: MemtableMetrics{
 			Active: m.Active, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,

@@ -7,9 +7,17 @@ import (
 	"lightningdb/internal/txn"
 )
 
+// countedStep is by how many bytes the writes of a transaction grow before that counts against the memory limit.
+const countedStep = 1 << 20
+
 // spillIfLarge moves the writes to disk when they take as much memory as one transaction may.
 func (rw *readWrite) spillIfLarge() error {
-	if int64(rw.writes.Size()) <= rw.db.engine.SpillBytes() {
+	size := int64(rw.writes.Size())
+	if size >= rw.counted+countedStep {
+		rw.db.engine.CountWrites(size - rw.counted)
+		rw.counted = size
+	}
+	if size <= rw.db.engine.SpillBytes() {
 		return nil
 	}
 	err := rw.spill()

@@ -47,6 +47,27 @@ func fillHuge(t testing.TB, tx *Tx, total int64) int {
 	return n
 }
 
+// What transactions hold in memory would come on top of the limit, and the collector doubles it.
+func TestUpdate_countsWhatItHoldsAgainstTheLimit(t *testing.T) {
+	db := openTemp(t, &Options{MemoryLimit: 256 << 20})
+	before := db.Metrics()
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		fillHuge(t, tx, 8<<20) // which memory holds
+		m := db.engine.Metrics()
+		if m.WriteBytes < 7<<20 || db.Metrics().MemoryUsed < before.MemoryUsed+m.WriteBytes {
+			t.Errorf("%d bytes are counted of 8 MiB of writes", m.WriteBytes)
+		}
+		db.engine.MemoryStep()
+		if now := db.Metrics().Cache.LimitBytes; now > before.Cache.LimitBytes-14<<20 {
+			t.Errorf("the cache may take %d bytes beside 8 MiB of writes, and %d without", now, before.Cache.LimitBytes)
+		}
+		return errors.New("no")
+	})
+	if err == nil || db.engine.Metrics().WriteBytes != 0 {
+		t.Errorf("%d bytes are counted when no transaction is open; %v", db.engine.Metrics().WriteBytes, err)
+	}
+}
+
 // A transaction of any size is one commit: it reads its own writes, and then everybody sees all of it.
 func TestUpdate_ofAnySizeUnderASmallMemoryLimit(t *testing.T) {
 	dir := t.TempDir()

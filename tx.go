@@ -80,6 +80,7 @@ type readWrite struct {
 	walks     walkErrors     // or a loop that ended early
 	onCommit  []func(seq uint64)
 	committed key.SeqNum // of the commit, once there was one
+	counted   int64      // bytes of writes that the engine knows of
 
 	savepoints []uint64 // serial numbers of those that are not void
 	serial     uint64   // of the newest savepoint
@@ -491,6 +492,9 @@ func (rw *readWrite) end() {
 	rw.done = true
 	rw.endIterators()
 	rw.txn.Close()
+	if rw.counted > 0 {
+		rw.db.engine.CountWrites(-rw.counted)
+	}
 	if rw.iterated { // its caller may still hold a key or value of a range
 		rw.writes.Reset()
 		return

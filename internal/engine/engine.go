@@ -45,6 +45,7 @@ type Engine struct {
 	calls
 
 	buffers *table.Buffers // of flushes, compactions and transactions larger than memory
+	writes  atomic.Int64   // bytes of what transactions have written, where that is much
 
 	view    atomic.Pointer[view]    // the current view, nil once closed; swapped under mu
 	visible atomic.Uint64           // the newest published sequence number; stored by the commit leader

@@ -29,7 +29,7 @@ type heldBack struct {
 // patience is how long a writer waits for readers to let go of memtables that were flushed, where there is no memory for
 // one more. A reader that is on its way moves on within that, however busy the machine is; one that stands still, for
 // hours perhaps, stops nobody.
-const patience = 200 * time.Millisecond
+const patience = 400 * time.Millisecond
 
 // crowded returns how long a writer that wants a memtable should wait for readers to give one back: until every memtable
 // that they hold has been held back for patience. It is 0 if there is a spare one, or memory under limit for one more.
@@ -136,8 +136,15 @@ func (e *Engine) resizeCache(memtables int64) (settled bool) {
 	e.open.mu.Lock()
 	tables := e.open.bytes
 	e.open.mu.Unlock()
-	others := memtables + tables + e.rows.Bytes() + e.buffers.Bytes() + e.cache.PrivateBytes()
+	others := memtables + tables + e.rows.Bytes() + e.buffers.Bytes() + e.cache.PrivateBytes() + 2*e.writes.Load()
 	return e.cache.Resize(e.budget.cache(others))
+}
+
+// CountWrites says that the writes of transactions take delta bytes of memory more. They are on the Go heap, where as much
+// again may be garbage: the cache leaves twice as much to them.
+func (e *Engine) CountWrites(delta int64) {
+	e.writes.Add(delta)
+	e.memorySoon()
 }
 
 // yieldCache has the cache give up what a memtable with room for need bytes takes, before it is allocated: the housekeeper

@@ -111,6 +111,7 @@ type Metrics struct {
 	OpenTables   int
 	OpenBytes    int64 // bytes of directories and slots of open tables
 	BufferBytes  int64 // bytes of pieces of tables that are being written, or read from front to back
+	WriteBytes   int64 // bytes of what open transactions have written, by the MiB
 	LogSegments  int
 	LogBytes     int64 // bytes in all of them
 	Commits      uint64
@@ -193,6 +194,7 @@ func (e *Engine) Metrics() Metrics {
 		Cache:        e.cache.Metrics(),
 		RowBytes:     e.rows.Bytes(),
 		BufferBytes:  e.buffers.Bytes(),
+		WriteBytes:   e.writes.Load(),
 		Commits:      e.stats.commits.Load(),
 		Operations:   e.stats.operations.Load(),
 		Appends:      e.stats.appends.Load(),
