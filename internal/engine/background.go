@@ -187,6 +187,9 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 		return e.backgroundFailure("flush", err)
 	}
 	edit.LogStart = logStart
+	if logStart == e.logEnd {
+		edit.LogEnd = logStart
+	}
 	if err := e.commitEdit(edit, m); err != nil {
 		return err
 	}

@@ -2,13 +2,15 @@ package engine
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/filename"
-	"lightningdb/internal/record"
+	"lightningdb/internal/vfs"
 	"lightningdb/internal/vfs/errfs"
 	"lightningdb/internal/vfs/memfs"
 )
@@ -85,7 +87,11 @@ func TestClose_saysWhatItCouldNotWrite(t *testing.T) {
 	} {
 		fs := errfs.New(memfs.New())
 		e := openManual(t, fs)
-		put(t, e, "key", "value")
+		var b batch.Batch
+		b.Put([]byte("key"), []byte("value"))
+		if _, err := e.Commit(&b, false); err != nil {
+			t.Fatal(err)
+		}
 		fs.SetRules(rule.Fail(syscall.EIO))
 		if err := e.Close(); !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s: Close says: %v", name, err)
@@ -93,8 +99,80 @@ func TestClose_saysWhatItCouldNotWrite(t *testing.T) {
 	}
 }
 
-// After a clean close it is known where the log ends: one that lost its last records would open without them.
-func TestClose_notesWhereTheLogEnds(t *testing.T) {
+// After a clean close no log is needed, and the manifest says so: one that somebody puts beside it must not pass for a part
+// of the database, nor may its absence.
+func TestClose_leavesNoLog(t *testing.T) {
+	disk := memfs.New()
+	e := openManual(t, disk)
+	put(t, e, "key", "value")
+	log := readFile(t, disk, filename.Make(filename.Log, e.segmentNum))
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk = disk.Kill()
+	names, err := disk.List()
+	if err != nil || slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, ".wal") }) {
+		t.Errorf("after Close there are %q, %v", names, err)
+	}
+	again := openManual(t, disk)
+	if r := again.Report(); r.Records != 0 || r.Segments != 0 || r.LastSequence != 1 {
+		t.Errorf("Open reports %+v", r)
+	}
+	again.Close()
+
+	disk = disk.Kill()
+	f, err := disk.Create(filename.Make(filename.Log, 1000)) // commits of which the manifest knows nothing
+	if err == nil {
+		_, err = f.WriteAt(log, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stray, err := Open(Options{FS: disk, Manual: true}); err == nil {
+		if got := scan(t, stray, nil); len(got) != 1 {
+			t.Errorf("beside a log from elsewhere there are %v", got)
+		}
+		stray.Close()
+	} else if !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("Open beside a log from elsewhere: %v", err)
+	}
+}
+
+func readFile(t *testing.T, fs vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fs.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, err := f.Size()
+	data := make([]byte, size)
+	if _, err2 := f.ReadAt(data, 0); err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	return data
+}
+
+// A program that opens a database to read would wait for syncs that make nothing safer.
+func TestClose_writesNothingWhereNothingWasCommitted(t *testing.T) {
+	disk := memfs.New()
+	openManual(t, disk).Close()
+	disk = disk.Kill()
+	e := openManual(t, disk)
+	if _, err := e.Has([]byte("key"), Latest); err != nil {
+		t.Fatal(err)
+	}
+	before := disk.Ops()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := disk.Ops() - before; n > 1 { // the lock says that it is closed
+		t.Errorf("Close made %d changes", n)
+	}
+}
+
+// A log that was lost in a crash would be taken for the one that the clean close before it had left empty.
+func TestOpen_missesALogThatBeganAfterACleanClose(t *testing.T) {
 	disk := memfs.New()
 	e := openManual(t, disk)
 	put(t, e, "key", "value")
@@ -102,26 +180,14 @@ func TestClose_notesWhereTheLogEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk = disk.Kill()
+	e = openManual(t, disk)
+	put(t, e, "another", "value")
 	name := filename.Make(filename.Log, e.segmentNum)
-	header := make([]byte, record.FileHeaderSize)
-	f, err := disk.Open(name)
-	if err == nil {
-		_, err = f.ReadAt(header, 0)
-	}
-	if err = errors.Join(err, disk.Remove(name)); err != nil {
+	disk = disk.Kill()
+	if err := disk.Remove(name); err != nil {
 		t.Fatal(err)
 	}
-	if f, err = disk.Create(name); err == nil {
-		_, err = f.WriteAt(header, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := Open(Options{FS: disk, Manual: true})
-	if !errors.Is(err, corrupt.ErrCorrupt) {
-		t.Errorf("a log that was cut: %v", err)
-	}
-	if err == nil {
-		again.Close()
+	if _, err := Open(Options{FS: disk, Manual: true}); !errors.Is(err, corrupt.ErrCorrupt) {
+		t.Errorf("Open without %s: %v", name, err)
 	}
 }

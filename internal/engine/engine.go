@@ -21,6 +21,7 @@ import (
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/operand"
 	"lightningdb/internal/owner"
+	"lightningdb/internal/record"
 	"lightningdb/internal/rowcache"
 	"lightningdb/internal/table"
 	"lightningdb/internal/vfs"
@@ -88,6 +89,7 @@ type Engine struct {
 	mems       memtables
 	tables     map[filename.Num]*tableRef // every table that some view names
 	segmentNum filename.Num               // number of the active segment
+	logEnd     filename.Num               // the log has ended before this segment, which is never begun; 0 before Close
 	logs       []logFile                  // sealed log segments and the active one, ascending
 	obsolete   []string                   // files to remove
 	retired    []logFile                  // sealed log segments that are needed no more, kept to be used again; at most keptLogs
@@ -278,8 +280,8 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// flushAtClose leaves an empty, sealed log behind, in a small file, so that the next Open has nothing to replay and knows
-// it, nor old records to look through. A full disk here loses nothing: the log has everything, and it is synced.
+// flushAtClose leaves everything in tables and no log behind, so that the next Open has nothing to replay and knows it. A
+// full disk here loses nothing: the log has everything, and it is synced.
 func (e *Engine) flushAtClose() error {
 	if e.opts.ReadOnly {
 		return nil
@@ -292,12 +294,8 @@ func (e *Engine) flushAtClose() error {
 		if err == nil {
 			err = e.flushFrozen()
 		}
-		if err == nil && (e.active().Count() > 0 || e.segment.Load().Reused()) {
-			// Without waiting for level 0 to become shorter: nobody compacts any more.
-			err = join.Errors(e.freeze(0), e.flushFrozen())
-		}
 		if err == nil {
-			err = e.sealLog()
+			err = e.endLog()
 		}
 		if errors.Is(err, vfs.ErrNoSpace) && e.failed.Load() == nil {
 			return nil // the log has everything, and it is synced
@@ -306,24 +304,27 @@ func (e *Engine) flushAtClose() error {
 	})
 }
 
-// sealLog ends the log, of which all but the last segment is in tables, and notes in the manifest where.
-func (e *Engine) sealLog() error {
-	seg := e.segment.Load()
-	end, err := seg.Seal(0)
-	if errors.Is(err, vfs.ErrNoSpace) && seg.Err() == nil {
+// endLog flushes the last memtable, and notes in the manifest that the log is needed no more and that none follows. A
+// segment in which nothing was ever logged is left to the next Open as it is: nothing of it can be lost.
+func (e *Engine) endLog() error {
+	if seg := e.segment.Load(); e.active().Count() == 0 && seg.Size() == record.FileHeaderSize && !seg.Reused() {
+		return nil
+	}
+	e.logEnd = e.newNum()
+	if e.active().Count() == 0 {
+		return e.commitEdit(&manifest.Edit{LogStart: e.logEnd, LogEnd: e.logEnd}, nil)
+	}
+	if err := e.freezeMemtable(e.logEnd, 0); err != nil {
 		return err
 	}
-	if err != nil {
-		return e.fail("seal log segment", err)
-	}
-	return e.commitEdit(&manifest.Edit{LogStart: seg.Num(), LogEnd: manifest.LogEnd(end)}, nil)
+	return e.flushFrozen()
 }
 
 // closeFiles closes the log, the manifest, all tables and the lock, in this order.
 func (e *Engine) closeFiles() error {
 	var errs []error
 	if seg := e.segment.Load(); seg != nil {
-		if err := seg.Close(); !errors.Is(err, fs.ErrClosed) { // sealing has closed it
+		if err := seg.Close(); !errors.Is(err, fs.ErrClosed) { // a failed seal has closed it
 			errs = append(errs, err)
 		}
 	}

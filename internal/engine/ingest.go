@@ -92,13 +92,16 @@ func (e *Engine) emptyMemtables() error {
 	return e.syncLog() // the segment is closed soon, beside a SyncStep perhaps
 }
 
-// prepareRoot creates a log segment that begins behind seq. Until an edit names it, it stands unused beside the log. Its
-// creation syncs the directory, and so makes the names of the run's tables durable too.
+// prepareRoot creates a log segment that begins behind seq. Until an edit names it, it stands unused beside the log. It
+// syncs the directory, and so makes the names of the run's tables durable too.
 func (e *Engine) prepareRoot(seq key.SeqNum) (*wal.Segment, error) {
 	num := e.newNum()
 	root, err := wal.Create(e.fs, num, e.databaseID(), wal.Root(seq))
 	if err == nil {
-		return root, nil
+		if err = e.fs.SyncDir(); err == nil {
+			return root, nil
+		}
+		root.Close() // nothing was appended to it
 	}
 	e.discard(filename.Make(filename.Log, num))
 	if passes(err) {

@@ -293,7 +293,7 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 		DB:       r.version.DatabaseID,
 		Start:    r.version.LogStart,
 		Segments: segments,
-		End:      wal.Predecessor(r.version.LogEnd),
+		Empty:    r.version.LogEmpty(),
 	}, r.apply)
 	if err != nil {
 		return 0, fmt.Errorf("replay the log: %w", err)

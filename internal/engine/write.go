@@ -239,6 +239,11 @@ func (e *Engine) freeze(need int) error {
 	if err := e.startSegment(); err != nil {
 		return err
 	}
+	return e.freezeMemtable(e.segmentNum, need)
+}
+
+// freezeMemtable freezes the active memtable; the log of the next begins with segment.
+func (e *Engine) freezeMemtable(segment filename.Num, need int) error {
 	e.epochs.Collect()
 	e.buryDead() // so that a memtable that nobody reads any more is used again instead of a new one
 	e.yieldCache(need)
@@ -246,7 +251,7 @@ func (e *Engine) freeze(need int) error {
 	defer e.mu.Unlock()
 	v := e.view.Load()
 	active := v.mems[0]
-	next, err := e.mems.get(e.segmentNum, need, e.now())
+	next, err := e.mems.get(segment, need, e.now())
 	if err != nil {
 		return fmt.Errorf("memory for a memtable: %w", err)
 	}

@@ -26,7 +26,7 @@ import (
 //	  8  0-1    next file number
 //	 10  0-1    last sequence number
 //	 12  0-1    floor: the oldest sequence number at which the tables show all there was
-//	  1  0-1    end of the log at a clean close: segment, length, last sequence number, checksum
+//	 16  0-1    end of the log at a clean close: it is the start too, and nothing was logged from there on
 //
 // Example: the log starts at segment 5, next file number 300: 06 01 05  08 02 ac 02.
 const (
@@ -37,7 +37,7 @@ const (
 	tagLastSeq  = 10
 	tagFloor    = 12
 	tagIngested = 14
-	tagLogEnd   = 1
+	tagLogEnd   = 16
 )
 
 // appendEdit appends the encoding of e to dst.
@@ -55,11 +55,7 @@ func appendEdit(dst []byte, e *Edit) []byte {
 	dst = appendNumber(dst, tagNextNum, uint64(e.NextNum))
 	dst = appendNumber(dst, tagLastSeq, uint64(e.LastSeq))
 	dst = appendNumber(dst, tagFloor, uint64(e.Floor))
-	if end := e.LogEnd; end != (LogEnd{}) {
-		value = appendUvarints(value[:0], uint64(end.Num), uint64(end.Length), uint64(end.LastSeq), uint64(end.Sum))
-		dst = appendField(dst, tagLogEnd, value)
-	}
-	return dst
+	return appendNumber(dst, tagLogEnd, uint64(e.LogEnd))
 }
 
 // tagOf is the tag of a table that joins.
@@ -141,7 +137,7 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 	case tagFloor:
 		e.Floor = key.SeqNum(c.uvarint())
 	case tagLogEnd:
-		e.LogEnd = LogEnd{Num: c.num(), Length: int64(c.uvarint()), LastSeq: key.SeqNum(c.uvarint()), Sum: c.uint32()}
+		e.LogEnd = c.num()
 	default:
 		if tag%2 == 0 {
 			return fmt.Errorf("%w: field %d", ErrVersionTooNew, tag)
@@ -197,8 +193,6 @@ func (c *cursor) num() filename.Num { return filename.Num(c.uvarint()) }
 
 // small is a number that fits a byte.
 func (c *cursor) small() int { return int(c.atMost(1<<8 - 1)) }
-
-func (c *cursor) uint32() uint32 { return uint32(c.atMost(1<<32 - 1)) }
 
 func (c *cursor) atMost(limit uint64) uint64 {
 	v := c.uvarint()

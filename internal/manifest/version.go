@@ -39,27 +39,22 @@ type Version struct {
 	DatabaseID [16]byte
 	Levels     [NumLevels][]*TableMeta
 	LogStart   filename.Num // first log segment still needed; 0 before there is one
-	LogEnd     LogEnd       // where the log ends, if the database was closed cleanly
+	LogEnd     filename.Num // if it is LogStart, the log is empty, and segment LogStart does not exist; see LogEmpty
 	NextNum    filename.Num // all files have smaller numbers
 	LastSeq    key.SeqNum   // no table holds a larger one
 	Floor      key.SeqNum   // the tables show every state from this sequence number on, of older ones perhaps parts
 }
 
-// LogEnd is the end of the log as a clean close left it. The zero value means not known. It stays in force until
-// another one replaces it: it speaks of one segment, whatever follows.
-type LogEnd struct {
-	Num     filename.Num
-	Length  int64
-	LastSeq key.SeqNum
-	Sum     uint32
-}
+// LogEmpty reports whether the database was closed cleanly: everything that was logged is in tables, and no segment from
+// LogStart on was begun.
+func (v *Version) LogEmpty() bool { return v.LogEnd != 0 && v.LogEnd == v.LogStart }
 
 // Edit is a change from one version to the next. Zero fields change nothing.
 type Edit struct {
 	Added    []Placed
 	Deleted  []Removed
 	LogStart filename.Num
-	LogEnd   LogEnd
+	LogEnd   filename.Num // a clean close sets it to LogStart
 	NextNum  filename.Num
 	LastSeq  key.SeqNum
 	Floor    key.SeqNum
@@ -168,8 +163,8 @@ func (b *builder) applyNumbers(e *Edit) error {
 		return impossible("the floor goes from %d to %d, last sequence number %d", v.Floor, floor, lastSeq)
 	case logStart < v.LogStart || logStart != 0 && logStart >= nextNum:
 		return impossible("the start of the log goes from %d to %d, next file number %d", v.LogStart, logStart, nextNum)
-	case logEnd.Num < v.LogEnd.Num || logEnd.Num != 0 && logEnd.Num >= nextNum || logEnd.Length < 0:
-		return impossible("the end of the log goes from %d to %d, next file number %d", v.LogEnd.Num, logEnd.Num, nextNum)
+	case logEnd < v.LogEnd || logEnd > logStart:
+		return impossible("the end of the log goes from %d to %d, its start to %d", v.LogEnd, logEnd, logStart)
 	}
 	v.NextNum, v.LastSeq, v.Floor, v.LogStart, v.LogEnd = nextNum, lastSeq, floor, logStart, logEnd
 	return nil

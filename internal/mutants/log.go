@@ -476,12 +476,6 @@ var logMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:    "the end of a cleanly closed log is not looked for",
-		Breaks:  "a log that lost its last records opens without them",
-		Changes: []Change{{"internal/wal/replay.go", `end.Num >= o.Start && !r.ended {`, `end.Num >= o.Start && r.report.Segments == 0 {`}},
-		Killer:  test("wal", "TestReplay_truncatedAtEveryLength"),
-	},
-	{
 		Name:    "sequence numbers of the log are taken as they come",
 		Breaks:  "a hole in the log goes unnoticed",
 		Changes: []Change{{"internal/wal/replay.go", `p.seq != want {`, `p.seq < want {`}},

@@ -252,11 +252,18 @@ var treeMutants = []Mutant{
 	},
 	{
 		Name:   "a clean close is not noted",
-		Breaks: "a log that lost its last records after a clean close opens without them",
-		Changes: []Change{{"internal/engine/engine.go", `	return e.commitEdit(&manifest.Edit{LogStart: seg.Num(), LogEnd: manifest.LogEnd(end)}, nil)`,
-			`	_ = manifest.LogEnd(end)
-	return nil`}},
-		Killer: test("engine", "TestClose_notesWhereTheLogEnds"),
+		Breaks: "the next Open misses a log that nobody needs",
+		Changes: []Change{{"internal/engine/background.go", `		edit.LogEnd = logStart
+`, `		edit.LogEnd = 0
+`}},
+		Killer: test("engine", "TestClose_leavesNoLog"),
+	},
+	{
+		Name:   "a log that was never begun is looked for nowhere",
+		Breaks: "a log that was lost after a crash is taken for one that a clean close left empty",
+		Changes: []Change{{"internal/manifest/version.go", `return v.LogEnd != 0 && v.LogEnd == v.LogStart`,
+			`return v.LogEnd != 0`}},
+		Killer: test("engine", "TestOpen_missesALogThatBeganAfterACleanClose"),
 	},
 	{
 		Name:   "a table is not compared with what the manifest says of it",

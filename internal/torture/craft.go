@@ -87,9 +87,7 @@ func (f *craftedFiles) seal() map[string][]byte {
 		files[name] = t.data
 	}
 	for name, l := range f.logs {
-		data, last := l.seal()
-		edits.setLogEnd(l.number(), int64(len(data)), last)
-		files[name] = data
+		files[name], _ = l.seal()
 	}
 	f.manifest.setEdits(edits)
 	files[f.current], _ = f.manifest.seal()

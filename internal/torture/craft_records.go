@@ -63,7 +63,7 @@ func (f *recordFile) seal() (data []byte, sum uint32) {
 
 // The tags of an edit's fields that crafts speak of.
 const (
-	editLogEnd  = 1
+	editLogEnd  = 16
 	editAdded   = 2
 	editDeleted = 4
 )
@@ -144,17 +144,6 @@ func (all craftedEdits) addToDigest(id, n uint64) {
 		for _, f := range edit {
 			if f.tag == editAdded && f.numbers[addedID] == id {
 				f.numbers[addedDigest] += n
-			}
-		}
-	}
-}
-
-// setLogEnd tells the end of the log that a clean close left, if it is in this segment.
-func (all craftedEdits) setLogEnd(segment uint64, length int64, sum uint32) {
-	for _, edit := range all {
-		for _, f := range edit {
-			if f.tag == editLogEnd && f.numbers[0] == segment {
-				f.numbers[1], f.numbers[3] = uint64(length), uint64(sum)
 			}
 		}
 	}

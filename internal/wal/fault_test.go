@@ -314,7 +314,7 @@ func (w *workload) root() filename.Num {
 // leaveOld makes the log that is used again: its records have the sequence numbers, and some the places, of those to come.
 func (w *workload) leaveOld(dir vfs.FS) error {
 	for _, num := range []filename.Num{1, 2, 3} {
-		log, err := Create(dir, num, testDB, Root(0))
+		log, err := createDurably(dir, num, Root(0))
 		if err != nil {
 			return err
 		}
@@ -348,7 +348,7 @@ func (w *workload) rotate(dir vfs.FS, log *Segment) (*Segment, error) {
 
 // run writes commits of several sizes, some of them synced, in groups, over three segments, until something fails.
 func (w *workload) run(dir vfs.FS) error {
-	log, err := Create(dir, w.root(), testDB, Root(0))
+	log, err := createDurably(dir, w.root(), Root(0))
 	if err != nil {
 		return err
 	}
@@ -457,7 +457,7 @@ func (w *workload) check(t *testing.T, image *memfs.FS, root filename.Num, op in
 	for cut := range 5 {
 		again := image.Image(memfs.All, 0)
 		again.CrashDuring(again.Ops() + cut)
-		_, _ = Create(again, 100, testDB, Root(report.LastSeq))
+		_, _ = createDurably(again, 100, Root(report.LastSeq))
 		for _, policy := range []memfs.Policy{memfs.All, memfs.None, memfs.MetadataFirst} {
 			second, _, err := replay(again.Image(policy, seed), o)
 			if err != nil || !slices.Equal(second, got) {

@@ -47,7 +47,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add(m.files["000007.wal"][:700])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		checkReplay(t, recordtest.Dir{"000002.wal": data}, ReplayOptions{Start: 2})
-		checkReplay(t, m.files.With("000007.wal", data), ReplayOptions{Start: 2, End: m.end})
+		checkReplay(t, m.files.With("000007.wal", data), ReplayOptions{Start: 2})
 		checkReplay(t, recordtest.Dir{"000002.wal": data}, ReplayOptions{})
 	})
 }

@@ -28,9 +28,8 @@ type ReplayOptions struct {
 	// Segments are the segments found in the directory, in any order. Those before Start are left alone.
 	Segments []filename.Num
 
-	// End is the result of the Seal with which the database was closed cleanly, if the manifest holds one. It
-	// is checked where that segment is replayed. It shows a log that was cut short at a record's end.
-	End Predecessor
+	// Empty says that the database was closed cleanly: no segment from Start on was begun.
+	Empty bool
 }
 
 // Report says what Replay found.
@@ -61,19 +60,25 @@ type Report struct {
 // be used.
 func Replay(fs vfs.FS, o ReplayOptions, fn func(first key.SeqNum, b *batch.Batch) error) (Report, error) {
 	r := &replayer{fs: fs, o: o, fn: fn}
-	for num := o.Start; num != 0; num = r.next {
-		if err := r.replaySegment(num); err != nil {
+	if o.Start != 0 && !o.Empty {
+		if err := r.replayChain(o.Start); err != nil {
 			return Report{}, err
 		}
 	}
 	if err := r.checkOthers(); err != nil {
 		return Report{}, err
 	}
-	if end := o.End; end.Num != 0 && end.Num >= o.Start && !r.ended {
-		return Report{}, corrupt.New(filename.Make(filename.Log, end.Num), end.Length,
-			"the log was closed cleanly here, but now it ends in segment %d at offset %d", r.prev.Num, r.prev.Length)
-	}
 	return r.report, nil
+}
+
+// replayChain replays start and the segments that follow it.
+func (r *replayer) replayChain(start filename.Num) error {
+	for num := start; num != 0; num = r.next {
+		if err := r.replaySegment(num); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // replayer is the state of one Replay.
@@ -88,7 +93,6 @@ type replayer struct {
 	visited []filename.Num // segments of the chain, in order
 	prev    Predecessor    // the end of the last one replayed
 	next    filename.Num   // the successor that its seal names, 0 if none
-	ended   bool           // the end that the manifest knows was found
 }
 
 // segment is a segment file that r.reader reads.
@@ -193,7 +197,6 @@ func (r *replayer) replayRecords(s *segment) error {
 	}
 	r.report.Bytes += off
 	r.prev = Predecessor{Num: s.num, Length: off, LastSeq: r.report.LastSeq, Sum: chain}
-	r.ended = r.ended || sealed && r.prev == r.o.End
 	return nil
 }
 

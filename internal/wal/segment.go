@@ -170,11 +170,13 @@ func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
 	return &Segment{out: record.NewAppender(b.f, b.name, &h), size: b.size, lastSeq: prev.LastSeq}, nil
 }
 
-// Create prepares and begins a segment. When it returns, name and header are durable.
+// Create begins segment num in a file of its own. When it returns the header is durable; the name is so once the directory
+// is synced, which must be before a manifest durably names the segment, and before anything is appended.
 func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segment, error) {
-	b, err := Prepare(fs, num, 0)
-	if err != nil {
-		return nil, err
+	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num), size: record.FileHeaderSize}
+	var err error
+	if b.f, err = fs.Create(b.name); err != nil {
+		return nil, fmt.Errorf("create log segment: %w", err)
 	}
 	return b.Begin(db, prev)
 }

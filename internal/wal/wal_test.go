@@ -154,8 +154,17 @@ func TestReplay_returnsWhatWasAppended(t *testing.T) {
 
 func mustCreate(t testing.TB, dir vfs.FS, num filename.Num, prev Predecessor) *Segment {
 	t.Helper()
-	s, err := Create(dir, num, testDB, prev)
+	s, err := createDurably(dir, num, prev)
 	return must(t, s, err)
+}
+
+// createDurably creates a segment as recovery does, and makes its name durable as a manifest does.
+func createDurably(dir vfs.FS, num filename.Num, prev Predecessor) (*Segment, error) {
+	s, err := Create(dir, num, testDB, prev)
+	if err == nil {
+		err = dir.SyncDir()
+	}
+	return s, err
 }
 
 func mustRotate(t testing.TB, dir vfs.FS, s *Segment, next filename.Num) *Segment {
