@@ -15,7 +15,7 @@ import (
 var layers = [][]string{
 	{"internal/key", "internal/key/keytest", "internal/corrupt", "internal/filename", "internal/codec", "internal/offheap",
 		"internal/epoch", "internal/goroutine", "internal/isolation", "internal/join", "internal/origin", "internal/prefetch"},
-	{"internal/operand"},
+	{"internal/operand", "internal/gap"},
 	{"internal/vfs", "internal/batch"},
 	{"internal/vfs/memfs", "internal/vfs/errfs", "internal/vfs/vfstest", "internal/record", "internal/page",
 		"internal/owner", "internal/locator", "internal/merge", "internal/cache", "internal/rowcache", "internal/lock"},

@@ -65,11 +65,11 @@ func (it *ownIterator) open() error {
 	it.base, it.seq, it.spills = base, it.rw.txn.Seq(), it.rw.writes.Spills()
 	below := txn.Source(base)
 	if it.rw.writes.Spilled() {
-		it.spilled.Reset(base, &it.rw.writes, it.lo, it.hi)
+		it.spilled.Reset(base, it.seq, &it.rw.writes, it.lo, it.hi)
 		base.CloseWith(&it.spilled)
 		below = &it.spilled
 	}
-	it.overlay.Reset(below, &it.rw.writes, it.lo, it.hi)
+	it.overlay.Reset(below, it.seq, &it.rw.writes, it.lo, it.hi)
 	return nil
 }
 

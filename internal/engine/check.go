@@ -100,7 +100,7 @@ func (e *Engine) keyChanged(v *view, k txn.ReadKey, since key.SeqNum) (bool, err
 		if t == nil || t.meta.LargestSeq <= since {
 			continue
 		}
-		if changed, err := e.spanChangedInTable(t, keySpan(k.User), since); changed || err != nil {
+		if changed, err := e.tableHas(t, keySpan(k.User), since, anyVersion); changed || err != nil {
 			return changed, err
 		}
 	}
@@ -110,14 +110,28 @@ func (e *Engine) keyChanged(v *view, k txn.ReadKey, since key.SeqNum) (bool, err
 // keySpan is the span that holds user alone.
 func keySpan(user []byte) txn.Span { return txn.Span{Lo: user, Hi: append(bytes.Clone(user), 0)} }
 
-// spanChanged reports whether the tree of v has a version in s that is newer than since.
+// spanChanged reports whether the tree of v has a version in s that is newer than since, and not a tombstone where there was
+// nothing to remove, as far as that is known.
 func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error) {
+	for lo, hi := range e.gaps.Outside(s.Lo, s.Hi, since) {
+		changed, err := e.spanHas(v, txn.Span{Lo: lo, Hi: hi}, since, anyVersion)
+		if changed || err != nil {
+			return changed, err
+		}
+	}
+	return false, nil
+}
+
+func anyVersion(key.Trailer) bool { return true }
+
+// spanHas reports whether the tree of v has a version in s that is newer than since and of those wanted.
+func (e *Engine) spanHas(v *view, s txn.Span, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
 	for _, m := range v.mems {
 		if m.Count() == 0 {
 			continue
 		}
-		if changed, err := changedInRun(m.NewIterator(), s, since); changed || err != nil {
-			return changed, err
+		if has, err := e.runHas(m.NewIterator(), s, since, wanted); has || err != nil {
+			return has, err
 		}
 	}
 	for _, r := range v.runs {
@@ -125,31 +139,37 @@ func (e *Engine) spanChanged(v *view, s txn.Span, since key.SeqNum) (bool, error
 			if t.meta.LargestSeq <= since {
 				continue
 			}
-			if changed, err := e.spanChangedInTable(t, s, since); changed || err != nil {
-				return changed, err
+			if has, err := e.tableHas(t, s, since, wanted); has || err != nil {
+				return has, err
 			}
 		}
 	}
 	return false, nil
 }
 
-func (e *Engine) spanChangedInTable(t *tableRef, s txn.Span, since key.SeqNum) (bool, error) {
+func (e *Engine) tableHas(t *tableRef, s txn.Span, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
 	var it tableIterator
 	if err := it.reset(e, t); err != nil {
 		return false, err
 	}
-	return changedInRun(&it, s, since)
+	return e.runHas(&it, s, since, wanted)
 }
 
-// changedInRun reports whether the run has a version in s that is newer than since. It closes the run.
-func changedInRun(run merge.Iterator, s txn.Span, since key.SeqNum) (changed bool, err error) {
-	defer func() { err = join.Errors(err, run.Close()) }()
+// runHas reports whether the run has a version in s that is newer than since and of those wanted. It closes the run.
+func (e *Engine) runHas(run merge.Iterator, s txn.Span, since key.SeqNum, wanted func(key.Trailer) bool) (
+	has bool, err error) {
+	looked := int64(0)
+	defer func() {
+		e.stats.checked.Add(looked)
+		err = join.Errors(err, run.Close())
+	}()
 	for ok := run.SeekGE(key.SeekTo(s.Lo, key.MaxSeqNum)); ok; ok = run.Next() {
+		looked++
 		k := run.Key()
 		if s.Hi != nil && bytes.Compare(k.User, s.Hi) >= 0 {
 			return false, nil
 		}
-		if k.Trailer.Seq() > since {
+		if k.Trailer.Seq() > since && wanted(k.Trailer) {
 			return true, nil
 		}
 	}

@@ -60,7 +60,7 @@
 // # Lock order
 //
 // commit pipeline > compactMu or flushMu > manifestMu > mu > the epoch's > deadMu; openTables.mu > the epoch's > deadMu;
-// snapshots.mu stands alone. houseMu comes before all of them; under it the pipeline is only tried. Point reads take
+// the one in gaps > snapshots.mu, which stand alone. houseMu comes before all of them; under it the pipeline is only tried. Point reads take
 // openTables.mu where a table has to be opened, and no other. No I/O happens under mu; manifestMu is held while an edit is
 // appended and synced, the pipeline while the log is written, openTables.mu while a table is opened. What the epoch frees
 // runs wherever somebody retires or collects, so it only queues work for CleanStep.

@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/compaction"
 	"lightningdb/internal/epoch"
 	"lightningdb/internal/filename"
+	"lightningdb/internal/gap"
 	"lightningdb/internal/join"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/manifest"
@@ -64,6 +65,7 @@ type Engine struct {
 	pastDue       atomic.Int64                // the instant when the timeline of snapshots wants its next sample
 
 	locks lock.Table   // of transactions
+	gaps  gap.Gaps     // where iterators have found nothing
 	hops  atomic.Int64 // what scans have spent because there are several runs of tables; see pickForScans
 
 	snapshots     snapshots

@@ -127,6 +127,11 @@ func (e *Engine) commitRun(r *Run, seq key.SeqNum, logStart filename.Num) error 
 		edit.Added = append(edit.Added, manifest.Placed{Level: level, Table: numbered(t.meta, seq)})
 	}
 	err := e.commitEdit(edit, nil)
+	for _, added := range edit.Added {
+		if t := added.Table; t.Tombstones < t.Entries {
+			e.gaps.PutSpan(t.Smallest, t.Largest)
+		}
+	}
 	r.letGo() // the files are the tree's, or removed, or it is not known
 	if err != nil && !(passes(err) && e.failed.Load() == nil) {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)

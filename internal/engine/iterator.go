@@ -95,6 +95,7 @@ func (it *Iterator) openView() error {
 		return err
 	}
 	it.visible.Rules = it.engine.rules
+	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.engine.opts.Gaps
 	it.visible.Reset(it.merging.Reset(it.runs...), it.hold.seq, it.lo, it.hi)
 	it.ready = true
 	return nil
@@ -104,6 +105,8 @@ func (it *Iterator) openView() error {
 func (it *Iterator) closeView() error {
 	if it.view != nil {
 		it.engine.noteHops(it.view, it.merging.Hops())
+		it.engine.stats.passed.Add(int64(it.visible.Walk.Rows))
+		it.visible.Walk.Rows = 0
 	}
 	err := it.closeRuns()
 	clear(it.runs)

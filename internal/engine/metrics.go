@@ -25,6 +25,8 @@ type stats struct {
 	syncs      atomic.Uint64
 	conflicts  atomic.Uint64
 	lockWaits  atomic.Uint64
+	passed     atomic.Int64 // user keys that iterators have passed in vain
+	checked    atomic.Int64 // entries that were looked at for what has changed in a span
 	deadlocks  atomic.Uint64
 
 	lockTimeouts atomic.Uint64

@@ -61,6 +61,7 @@ type Options struct {
 	Manual  bool // no background goroutines: the caller runs the steps
 	Poison  bool // overwrite freed cache frames, to expose their late use
 	Rows    bool // keep every row that is read in the row cache, to expose rows that are out of date
+	Gaps    bool // remember every gap that an iterator passes, however short, to expose gaps that are not empty
 }
 
 // DefaultPageSize suits both point reads from cache (any size would) and from the medium (smaller is better).

@@ -399,6 +399,7 @@ func (w writer) Apply(r *commit.Request) {
 		}
 		active.Apply(r.Batch, r.First)
 		active.last = r.Last()
+		w.endGaps(r.Batch)
 	}
 }
 

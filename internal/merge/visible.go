@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"lightningdb/internal/corrupt"
+	"lightningdb/internal/gap"
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 )
@@ -41,9 +42,11 @@ import (
 // for that. Each is copied once. That they cannot be folded is an error of Value, not of the move.
 //
 // A user key with very many versions does not have to be stepped through: after maxSteps of them the rest is
-// jumped over by a seek.
+// jumped over by a seek. Nor do very many user keys of which the snapshot sees nothing, one behind the other, if that is
+// known of them: see package gap.
 type Visible struct {
 	Rules operand.Rules // how operands are folded; to be set before a move
+	Walk  gap.Walk      // over what the snapshot does not see; its Known may be set before a move
 
 	input   Iterator
 	seq     key.SeqNum
@@ -312,16 +315,20 @@ func afterVersions(user []byte) key.Internal { return key.Make(user, 0, key.Kind
 
 // end settles v at none because input ran out of entries or failed.
 func (v *Visible) end() bool {
-	v.err = v.input.Err()
+	if v.err = v.input.Err(); v.err == nil {
+		v.Walk.End()
+	}
 	return false
 }
 
 // findForward settles at the first visible key at or after the position of input, which is in front of all the
 // versions of a user key that the snapshot may see.
 func (v *Visible) findForward() bool {
+	v.Walk.Begin(false, v.seq)
 	for v.input.Valid() {
 		k := v.input.Key()
 		if v.beyond(k.User) {
+			v.Walk.End()
 			return false
 		}
 		if v.reach > 0 && v.takeAhead() {
@@ -329,22 +336,26 @@ func (v *Visible) findForward() bool {
 				v.resting, v.at = ahead, 0
 				return true
 			}
-			v.passDecided()
+			v.passDead()
 			continue
 		}
 		if k.Trailer.Seq() > v.seq {
+			v.Walk.End()
 			v.hold(k.User)
 			v.passTooNew()
 			continue
 		}
 		switch k.Trailer.Kind() {
 		case key.KindPut:
+			v.Walk.End()
 			v.resting = forward
 			return true
 		case key.KindDelete:
 			v.hold(k.User)
-			v.passDecided()
+			v.Walk.Pass(v.key, v.key, 1)
+			v.passDead()
 		case key.KindMerge:
+			v.Walk.End()
 			v.hold(k.User)
 			return v.fold()
 		default:
@@ -352,6 +363,15 @@ func (v *Visible) findForward() bool {
 		}
 	}
 	return v.end()
+}
+
+// passDead is passDecided where the snapshot sees nothing of v.key, nor of what is known to come behind it.
+func (v *Visible) passDead() {
+	if to, jump := v.Walk.Jump(); jump {
+		v.input.SeekGE(key.SeekTo(to, v.seq))
+		return
+	}
+	v.passDecided()
 }
 
 // takeAhead takes a stretch of input and makes v.stretch what the snapshot sees of it, which may be nothing. Then v.key is
@@ -363,11 +383,15 @@ func (v *Visible) takeAhead() bool {
 		return false
 	}
 	v.took(n)
-	kept := 0
+	kept, tooNew := 0, false
 	var decided []byte
 	for i := range v.room[:n] {
 		e := &v.room[i]
-		if e.Key.Trailer.Seq() > v.seq || same(e.Key.User, decided) {
+		if e.Key.Trailer.Seq() > v.seq {
+			tooNew = true
+			continue
+		}
+		if same(e.Key.User, decided) {
 			continue
 		}
 		decided = e.Key.User
@@ -380,6 +404,11 @@ func (v *Visible) takeAhead() bool {
 	}
 	v.stretch = v.room[:kept]
 	v.hold(decided)
+	if kept > 0 || tooNew {
+		v.Walk.End()
+	} else {
+		v.Walk.Pass(v.room[0].Key.User, v.key, n)
+	}
 	return true
 }
 
@@ -477,9 +506,11 @@ func (v *Visible) passNewer() {
 // findBackward settles at the last visible key at or before the position of input, which is behind all the
 // versions of a user key.
 func (v *Visible) findBackward() bool {
+	v.Walk.Begin(true, v.seq)
 	for v.input.Valid() {
 		k := v.input.Key()
 		if v.lower != nil && bytes.Compare(k.User, v.lower) < 0 {
+			v.Walk.End()
 			return false
 		}
 		if v.reach > 0 && v.takeBehind() {
@@ -493,17 +524,33 @@ func (v *Visible) findBackward() bool {
 		}
 		switch newest {
 		case key.KindPut:
+			v.Walk.End()
 			v.resting = backward
 			return true
 		case key.KindMerge:
+			v.Walk.End()
 			if !v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
 				return v.end()
 			}
 			return v.fold()
 		}
-		v.passNewer()
+		v.passDeadBackward()
 	}
 	return v.end()
+}
+
+// passDeadBackward moves input backward past v.key, of which the snapshot sees nothing, from behind all that it may see of
+// it, and past what is known to come before it.
+func (v *Visible) passDeadBackward() {
+	if v.input.Valid() && bytes.Equal(v.input.Key().User, v.key) {
+		v.Walk.End()
+		v.passNewer()
+		return
+	}
+	v.Walk.Pass(v.key, v.key, 1)
+	if to, jump := v.Walk.Jump(); jump {
+		v.input.SeekLT(key.SeekTo(to, key.MaxSeqNum))
+	}
 }
 
 // takeBehind takes a stretch of input backward and makes v.stretch what the snapshot sees of it, but for the user key at
@@ -516,18 +563,22 @@ func (v *Visible) takeBehind() bool {
 		return false
 	}
 	v.took(n)
-	kept := 0
-	var user []byte
+	first := v.room[0].Key.User
+	kept, passed, tooNew := 0, 0, false
+	var user, before []byte
 	var put bool // the newest version of user that the snapshot may see so far is a put, and the last one kept
 	open := 0    // 1 if the last entry is kept, which decides nothing yet
 	for i := range v.room[:n] {
 		e := &v.room[i]
 		open = 0
 		if e.Key.Trailer.Seq() > v.seq {
+			tooNew = true
 			continue
 		}
-		if put && same(e.Key.User, user) {
+		if again := same(e.Key.User, user); again && put {
 			kept--
+		} else if !again {
+			before, passed = user, i
 		}
 		user, put = e.Key.User, e.Key.Trailer.Kind() == key.KindPut
 		if put {
@@ -536,6 +587,11 @@ func (v *Visible) takeBehind() bool {
 		}
 	}
 	v.stretch = v.room[:kept-open]
+	if len(v.stretch) > 0 || tooNew {
+		v.Walk.End()
+	} else if passed > 0 {
+		v.Walk.Pass(first, before, passed)
+	}
 	return len(v.stretch) > 0
 }
 

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lightningdb/internal/corrupt"
+	"lightningdb/internal/gap"
 	"lightningdb/internal/key"
 	"lightningdb/internal/merge"
 	"lightningdb/internal/merge/mergetest"
@@ -402,4 +403,54 @@ func ExampleVisible() {
 	// Output:
 	// a=old
 	// c=here
+}
+
+// gaps are those of entries that do not change.
+type gaps struct {
+	gap.Gaps
+	rt      *rapid.T
+	entries []mergetest.Entry
+}
+
+// Found implements gap.Known. What the snapshot at seq sees in [lo, hi) was passed over.
+func (g *gaps) Found(lo, hi []byte, seq key.SeqNum) {
+	if bytes.Compare(lo, hi) >= 0 {
+		g.rt.Fatalf("the span [%q, %q) is empty", lo, hi)
+	}
+	if shown := seen(g.entries, seq, lo, hi); len(shown) > 0 {
+		g.rt.Fatalf("nothing was found in [%q, %q) at %d, where %q is first", lo, hi, seq, shown[0].user)
+	}
+	claim, proven := g.Claim(lo, hi, seq), true
+	for _, e := range g.entries {
+		newer := e.Key.Trailer.Seq() > seq && e.Key.Trailer.Kind() != key.KindDelete
+		proven = proven && !(newer && bytes.Compare(lo, e.Key.User) <= 0 && bytes.Compare(e.Key.User, hi) < 0)
+	}
+	joins := rapid.Bool().Draw(g.rt, "joins")
+	g.Settle(claim, proven, func(from, to key.SeqNum) bool { return !joins })
+}
+
+// TestVisible_jumpsOverNothingThatIsThere: where most keys are deleted, what one walk has passed in vain the next ones jump
+// over, at any snapshot; a jump too far hides keys.
+func TestVisible_jumpsOverNothingThatIsThere(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		entries := mergetest.Entries(rt, "entries", 100)
+		for i := range entries {
+			if rapid.IntRange(0, 3).Draw(rt, "dead") > 0 {
+				entries[i] = mergetest.Entry{Key: key.Make(entries[i].Key.User, entries[i].Key.Trailer.Seq(), key.KindDelete)}
+			}
+		}
+		g := &gaps{rt: rt, entries: entries}
+		var v merge.Visible
+		v.Walk.Known, v.Walk.Eager = g, true
+		for range rapid.IntRange(1, 8).Draw(rt, "snapshots") {
+			seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
+			lower, upper := optionalKey(rt, "lower"), optionalKey(rt, "upper")
+			runs := deal(entries, rapid.IntRange(1, 4).Draw(rt, "runs"))
+			v.Reset(merge.New(iterators(runs)...), seq, lower, upper)
+			walk(rt, &v, seen(entries, seq, lower, upper))
+			if err := v.Close(); err != nil {
+				rt.Fatal(err)
+			}
+		}
+	})
 }

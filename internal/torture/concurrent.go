@@ -237,7 +237,7 @@ func disturbedLife(seed uint64) (FaultStats, error) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	faults := Faults()
 	c := Concurrent{Writers: 1 + r.IntN(5), Hot: 7, Commits: 10 + r.IntN(60), Options: engine.Options{PageSize: 512,
-		LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true, Rows: true,
+		LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true, Rows: true, Gaps: true,
 		SyncInterval: time.Millisecond}}
 	var cut *Cut
 	if r.IntN(3) > 0 {

@@ -140,7 +140,7 @@ func TestCrash_concurrentWriters(t *testing.T) {
 			break
 		}
 		c := Concurrent{Writers: 1 + life%5, Hot: 7, Options: engine.Options{PageSize: 512,
-			LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true, Rows: true,
+			LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true, Rows: true, Gaps: true,
 			SyncInterval: time.Millisecond}}
 		var cut *Cut
 		if r.IntN(4) > 0 {

@@ -42,7 +42,7 @@ const (
 // when it gets there.
 func Mixes() []Mix {
 	o := func(page int, c codec.ID, logLimit int64, manual bool) engine.Options {
-		return engine.Options{PageSize: page, Codec: codec.By(c), LogLimit: logLimit, Manual: manual, Poison: true, Rows: true,
+		return engine.Options{PageSize: page, Codec: codec.By(c), LogLimit: logLimit, Manual: manual, Poison: true, Rows: true, Gaps: true,
 			MemoryLimit: engine.MinMemoryLimit}
 	}
 	roomy := o(8<<10, codec.S2, 0, false)

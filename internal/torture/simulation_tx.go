@@ -60,7 +60,7 @@ func (m *simulation) transact(c *client) error {
 }
 
 func (m *simulation) beginTx(c *client) error {
-	t := &transaction{weak: m.r.IntN(6) == 0}
+	t := &transaction{weak: m.r.IntN(6) == 0, writes: txn.Writes{Gaps: true}}
 	t.entry = m.journal.begin(c.id, t.weak)
 	t.txn = new(engine.Txn)
 	m.Engine.Begin(t.txn, new(txn.Reads), 0)
@@ -290,7 +290,7 @@ func (m *simulation) scanIn(t *transaction, s keyScan) error {
 		return err
 	}
 	var it txn.Overlay
-	it.Reset(base, &t.writes, lo, hi)
+	it.Reset(base, t.txn.Seq(), &t.writes, lo, hi)
 	found, err := s.walk(&it)
 	if err := errors.Join(err, base.Close()); err != nil {
 		return err

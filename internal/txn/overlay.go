@@ -3,6 +3,7 @@ package txn
 import (
 	"bytes"
 
+	"lightningdb/internal/gap"
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 )
@@ -39,7 +40,8 @@ type Overlay struct {
 	from     []byte // the key that a move starts from, where it must be kept
 	folded   []byte // the last value that a merge came to
 	rules    operand.Rules
-	err      error // of writes
+	walk     gap.Walk // past what was deleted
+	err      error    // of writes
 }
 
 var _ Source = (*Overlay)(nil)
@@ -51,14 +53,17 @@ type layer interface {
 	changes() uint64                  // rises whenever something is written or taken back
 }
 
-// Reset makes o show the writes that memory holds over base, whose bounds are lo and hi. o stands nowhere. It borrows
-// everything.
-func (o *Overlay) Reset(base Source, writes *Writes, lo, hi []byte) {
-	o.reset(base, writes, writes.Rules, lo, hi)
+// Reset makes o show the writes that memory holds over base, whose bounds are lo and hi, in the snapshot at seq. o stands
+// nowhere. It borrows everything.
+func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, lo, hi []byte) {
+	writes.goOver(seq)
+	o.reset(base, writes, writes, &writes.gaps, lo, hi)
 }
 
-func (o *Overlay) reset(base Source, writes layer, rules operand.Rules, lo, hi []byte) {
-	*o = Overlay{base: base, writes: writes, rules: rules, lo: lo, hi: hi, from: o.from[:0], folded: o.folded[:0]}
+// reset lays shown, all of writes or the part that has these gaps, over base.
+func (o *Overlay) reset(base Source, shown layer, writes *Writes, gaps **gap.Gaps, lo, hi []byte) {
+	*o = Overlay{base: base, writes: shown, rules: writes.Rules, lo: lo, hi: hi, from: o.from[:0], folded: o.folded[:0]}
+	o.walk.Known, o.walk.Eager = ownGaps{gaps}, writes.Gaps
 }
 
 // First implements Source.
@@ -231,21 +236,39 @@ func (o *Overlay) stepBack(current []byte) bool {
 
 // settle makes the nearer of base and own current, passing over what was deleted.
 func (o *Overlay) settle() bool {
+	o.walk.Begin(o.backward, 0)
 	for {
 		if o.err != nil || !o.base.Valid() && o.base.Err() != nil {
 			o.valid = false
 			return false
 		}
 		if !o.atOwn() {
+			o.walk.End()
 			o.valid = o.base.Valid()
 			return o.valid
 		}
 		if o.own.Kind != key.KindDelete {
+			o.walk.End()
 			o.valid = true
 			return true
 		}
-		o.passDeleted()
+		o.walk.Pass(o.own.Key, o.own.Key, 1)
+		if to, jump := o.walk.Jump(); jump {
+			o.jump(to)
+		} else {
+			o.passDeleted()
+		}
 	}
+}
+
+// jump goes on at to, as after a seek.
+func (o *Overlay) jump(to []byte) {
+	if o.backward {
+		o.base.SeekLT(to)
+	} else {
+		o.base.SeekGE(to)
+	}
+	o.findOwn(to)
 }
 
 // passDeleted goes on from own, which is nearest and hides its key.

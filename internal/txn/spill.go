@@ -71,6 +71,9 @@ func (w *Writes) Spill(store Store) error {
 		}
 	}
 	w.forget()
+	if w.spilledGaps = w.gaps; w.gaps != nil { // what was in memory is on disk
+		w.gaps = w.gaps.Clone()
+	}
 	return w.mergeSmall(store)
 }
 
@@ -244,10 +247,12 @@ type OverSpilled struct {
 	layer spilledLayer
 }
 
-// Reset makes o show what writes has on disk over base, whose bounds are lo and hi. It borrows everything.
-func (o *OverSpilled) Reset(base Source, writes *Writes, lo, hi []byte) {
+// Reset makes o show what writes has on disk over base, whose bounds are lo and hi, in the snapshot at seq. It borrows
+// everything.
+func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, lo, hi []byte) {
+	writes.goOver(seq)
 	o.layer = spilledLayer{runs: mergedIterator(writes.runs, Run.NewIterator)}
-	o.reset(base, &o.layer, writes.Rules, lo, hi)
+	o.reset(base, &o.layer, writes, &writes.spilledGaps, lo, hi)
 }
 
 // Close gives back the iterators of the runs.

@@ -77,7 +77,7 @@ func TestWrites_spilledAreAsInMemory(t *testing.T) {
 		w := drawWrites(t, rapid.IntRange(0, 5).Draw(t, "before"))
 		var points []map[string]string
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
-			switch step := rapid.IntRange(0, 7).Draw(t, "step"); {
+			switch step := rapid.IntRange(0, 9).Draw(t, "step"); {
 			case step == 0:
 				w.writes.Savepoint()
 				points = append(points, maps.Clone(w.model))
@@ -89,6 +89,11 @@ func TestWrites_spilledAreAsInMemory(t *testing.T) {
 				i := rapid.IntRange(0, len(points)-1).Draw(t, "release")
 				w.writes.Release(i)
 				points = points[:i]
+			case step == 8: // what iterators have found empty counts later on
+				w.mustRead(t, base)
+			case step == 9: // the snapshot moves
+				base = rapid.MapOfN(words, words, 0, 8).Draw(t, "next base")
+				w.seq++
 			case step <= 4:
 				if err := w.writes.Spill(&s); err != nil {
 					t.Fatal(err)
@@ -114,10 +119,10 @@ func (w *twin) mustRead(t *rapid.T, base map[string]string) {
 		}
 	}
 	var lower OverSpilled
-	lower.Reset(newContents(base, nil, nil), &w.writes, nil, nil)
+	lower.Reset(newContents(base, nil, nil), w.seq, &w.writes, nil, nil)
 	defer lower.Close()
 	var o Overlay
-	o.Reset(&lower, &w.writes, nil, nil)
+	o.Reset(&lower, w.seq, &w.writes, nil, nil)
 	model := newContents(w.over(base), nil, nil)
 	at := ""
 	for range rapid.IntRange(1, 30).Draw(t, "moves") {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lightningdb/internal/batch"
+	"lightningdb/internal/gap"
 	"lightningdb/internal/key"
 	"lightningdb/internal/operand"
 )
@@ -17,6 +18,7 @@ const maxChunk = 256
 // value is empty. It owns copies of all it is given.
 type Writes struct {
 	Rules operand.Rules // how merges fold
+	Gaps  bool          // remember every gap that an iterator passes, however short: for tests
 
 	chunks [][]*Write // each sorted and not empty; every key of one before every key of the next
 	count  int        // keys in memory, those of no effect included
@@ -32,6 +34,10 @@ type Writes struct {
 	runs   []spilledRun // what memory did not hold, oldest first; memory is newer than all of them
 	spills uint64       // counts changes of runs
 	serial key.SeqNum   // of the newest run
+
+	gaps        *gap.Gaps  // where iterators over all of it have found nothing; nil: nowhere
+	spilledGaps *gap.Gaps  // the same of what is on disk, without memory
+	over        key.SeqNum // of the snapshot that this is known of
 }
 
 // mark is a savepoint: so many runs, and the memory that was there when undo had that length.
@@ -125,7 +131,7 @@ func (w *Writes) Reset() {
 		return
 	}
 	clear(w.writes)
-	empty := Writes{Rules: w.Rules, change: w.change + 1, spills: w.spills + 1,
+	empty := Writes{Rules: w.Rules, Gaps: w.Gaps, change: w.change + 1, spills: w.spills + 1,
 		spare: w.spare, writes: w.writes[:0], text: w.text[:0]}
 	if len(w.chunks) == 1 {
 		clear(w.chunks[0])
@@ -145,6 +151,7 @@ func (w *Writes) Savepoint() int {
 // RollbackTo brings back the state at the savepoint, which stays; those made after it go.
 func (w *Writes) RollbackTo(savepoint int) {
 	w.change++
+	w.gaps, w.spilledGaps = nil, nil
 	w.marks = w.marks[:savepoint+1]
 	m := w.marks[savepoint]
 	if m.undo < 0 {
@@ -190,6 +197,9 @@ func (w *Writes) forget() { w.chunks, w.count, w.size, w.undo = nil, 0, 0, nil }
 
 func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 	w.change++
+	if kind != key.KindDelete && w.gaps != nil {
+		w.gaps.Put(k)
+	}
 	write := w.writeOf(k)
 	if len(w.marks) > 0 {
 		w.undo = append(w.undo, undone{write, *write})

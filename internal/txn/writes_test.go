@@ -55,6 +55,7 @@ func (c *contents) SeekLT(user []byte) bool {
 type twin struct {
 	writes Writes
 	model  map[string]string // key -> value, "" for deleted, "+" and a tail for appended
+	seq    key.SeqNum        // of the snapshot below
 }
 
 // recorded is what the set has for a value of the model.
@@ -66,7 +67,7 @@ func recorded(v string) string {
 }
 
 func drawWrites(t *rapid.T, n int) *twin {
-	w := &twin{model: map[string]string{}}
+	w := &twin{model: map[string]string{}, writes: Writes{Gaps: true}}
 	for range n {
 		w.write(t)
 	}
@@ -133,7 +134,7 @@ func TestOverlay_showsWritesOverSnapshot(t *testing.T) {
 			lo, hi = []byte(words.Draw(t, "lo")), []byte(words.Draw(t, "hi"))
 		}
 		var o Overlay
-		o.Reset(newContents(base, lo, hi), &w.writes, lo, hi)
+		o.Reset(newContents(base, lo, hi), 0, &w.writes, lo, hi)
 		at := ""
 		for range rapid.IntRange(1, 30).Draw(t, "moves") {
 			if rapid.IntRange(0, 4).Draw(t, "what") == 0 {
@@ -184,7 +185,7 @@ func TestOverlay_keepsWritesWithinBounds(t *testing.T) {
 	}
 	var o Overlay
 	lo, hi := []byte("b"), []byte("d")
-	o.Reset(newContents(nil, lo, hi), &w, lo, hi)
+	o.Reset(newContents(nil, lo, hi), 0, &w, lo, hi)
 	got := ""
 	for ok := o.First(); ok; ok = o.Next() {
 		got += string(o.Key())
@@ -208,7 +209,7 @@ func TestOverlay_showsWhatIsWrittenMeanwhile(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		var w Writes
 		var o Overlay
-		o.Reset(newContents(map[string]string{"a": "", "d": ""}, nil, nil), &w, nil, nil)
+		o.Reset(newContents(map[string]string{"a": "", "d": ""}, nil, nil), 0, &w, nil, nil)
 		start, next, want := o.First, o.Next, "bcd"
 		if backward {
 			start, next, want = o.Last, o.Prev, "cba"
