@@ -265,7 +265,7 @@ func TestGaps_besideCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	const writers, keys, rounds = 4, 32, 1500
+	const writers, keys, rounds = 4, 32, 400
 	var done sync.WaitGroup
 	for w := range writers {
 		done.Go(func() {
@@ -292,6 +292,9 @@ func TestGaps_besideCommits(t *testing.T) {
 func toggle(e *Engine, user []byte, put bool) error {
 	var b batch.Batch
 	if put {
+		for n := range uint16(500) { // the put is long in coming into the tree
+			b.Delete(binary.BigEndian.AppendUint16([]byte("far off"), n))
+		}
 		b.Put(user, nil)
 	} else {
 		b.Delete(user)
