@@ -68,6 +68,9 @@ type Params struct {
 	Due float64
 	// Quiet allows jobs that nothing but space calls for, when no other is due.
 	Quiet bool
+	// Garbage says how many bytes vanish once a table has been merged all the way down, if that was counted; nil if
+	// nothing was. Else it is estimated.
+	Garbage func(t *manifest.TableMeta) (bytes int64, known bool)
 	// Futile reports that a table of the last level was written when no snapshot needed anything in it but its newest
 	// state: what looks like garbage in it are merge operands that could not be folded, and what they stand upon. Nil
 	// means that there is none.

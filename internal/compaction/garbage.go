@@ -1,12 +1,15 @@
 package compaction
 
-import "lightningdb/internal/manifest"
+import (
+	"lightningdb/internal/filename"
+	"lightningdb/internal/manifest"
+)
 
 // The promise about space is a directory of at most 1.25 times the live data when all is quiet: at most 20 % of
 // the bytes may be garbage. As the figures are estimates, work begins earlier.
 const (
 	maxGarbage      = 0.18 // share of all bytes that may be garbage
-	maxTableGarbage = 0.15 // share of the entries of a table of the last level that may be
+	maxTableGarbage = 0.15 // share of the bytes of a table of the last level that may be
 )
 
 // candidate is a table whose job would give space back.
@@ -77,7 +80,14 @@ func (pk *picker) jobFor(c candidate) *Job {
 
 // tooMuchGarbage reports whether c is a table of the last level worth rewriting for its own sake.
 func tooMuchGarbage(c candidate) bool {
-	return c.level == lastLevel && float64(garbageEntries(c.table)) > maxTableGarbage*float64(c.table.Entries)
+	return c.level == lastLevel && float64(c.bytes) > maxTableGarbage*float64(c.table.Size)
+}
+
+// CallsForSpace reports whether more of v is garbage than may be, if so many bytes more are.
+func CallsForSpace(v *manifest.Version, p Params, more int64) bool {
+	pk := picker{v: v, p: p, busy: func(filename.Num) bool { return false }, shape: shapeOf(v, p)}
+	_, total, garbage := pk.survey()
+	return float64(garbage+more) > maxGarbage*float64(total)
 }
 
 // garbageEntries is the number of entries that a table of the last level would lose by being rewritten, if no snapshot
@@ -90,6 +100,11 @@ func garbageEntries(t *manifest.TableMeta) uint64 { return t.Tombstones + t.Shad
 func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
 	if t.LargestSeq > pk.p.OldestSnapshot || t.Entries == 0 || level == lastLevel && pk.futile(t) {
 		return 0
+	}
+	if pk.p.Garbage != nil {
+		if bytes, known := pk.p.Garbage(t); known {
+			return bytes
+		}
 	}
 	own := share(t.Size, garbageEntries(t), t.Entries)
 	bytes, entries := pk.olderThan(level, t)

@@ -69,8 +69,9 @@ func (e *Engine) loop(wake <-chan struct{}, step func() (bool, error)) {
 	}
 }
 
-// keepHouse writes out the log as it grows, runs SyncStep, RetainStep and MemoryStep when they are due, and CleanStep when
-// there may be something to clean. It notes when readers were opened, and wakes the compactor when a burst of writes is over.
+// keepHouse writes out the log as it grows, runs SyncStep, RetainStep, MemoryStep and SpaceStep when they are due, and
+// CleanStep when there may be something to clean. It notes when readers were opened, and wakes the compactor when a burst
+// of writes is over.
 func (e *Engine) keepHouse() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -81,7 +82,7 @@ func (e *Engine) keepHouse() {
 			e.SyncStep()
 		}
 		waiting, err := e.CleanStep()
-		wait := min(max(e.syncDue(), 0), e.RetainStep(), e.MemoryStep(), e.stampAges())
+		wait := min(max(e.syncDue(), 0), e.RetainStep(), e.MemoryStep(), e.SpaceStep(), e.stampAges())
 		if waiting {
 			wait = min(wait, buryInterval)
 		}
@@ -229,7 +230,11 @@ func (e *Engine) compactOnce(ctx context.Context,
 	}
 	defer e.unref(v)
 	held := e.snapshots.hold(e, v.version.LastSeq)
-	job := pick(v, e.compactionParams(held[0], e.isQuiet(v)))
+	p := e.compactionParams(held[0], e.isQuiet(v))
+	if p.Quiet {
+		p.Garbage = e.counted.in(e, v)
+	}
+	job := pick(v, p)
 	if job == nil {
 		return false, nil
 	}
@@ -253,6 +258,8 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *view, held
 		return err
 	}
 	e.futile.note(edit, held[0])
+	e.counted.forget(edit)
+	e.lookForSpace()
 	e.stats.compacted(stats, e.now().since(start))
 	e.opts.Logger.Debug("compacted", "reason", job.Reason, "into", job.OutputLevel,
 		"read", stats.BytesIn, "written", stats.BytesOut)

@@ -36,9 +36,9 @@
 //	housekeeper   Engine   ctx is done           syncs the log for Process commits; looks what is too old to be kept and how
 //	                                             old readers are;
 //	                                             makes a retired log segment the next one; deletes obsolete files;
-//	                                             frees and shares out memory
+//	                                             frees and shares out memory; freezes a memtable that hides much
 //
-// Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep) until there is
+// Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep, SpaceStep) until there is
 // nothing to do, then waits to be woken. WaitDurable with a context that can be done, and a large group that is synced,
 // start a goroutine that ends with the sync.
 //

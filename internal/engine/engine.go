@@ -61,6 +61,7 @@ type Engine struct {
 	confirmed     bool                        // the group in progress was synced, and the mark stood after it
 	owedSleep     time.Duration               // what writers owe to a long level 0; see slowDown
 	unsyncedSince atomic.Int64                // the instant when the oldest unsynced commit was published; 0 if none is
+	unweighed     atomic.Int64                // the instant of the first change that SpaceStep has not seen; 0 if there is none
 	syncSoon      atomic.Bool                 // much is unsynced: do not wait for the interval
 	pastDue       atomic.Int64                // the instant when the timeline of snapshots wants its next sample
 
@@ -76,6 +77,8 @@ type Engine struct {
 	compactMu sync.Mutex // held by the one compaction in progress
 	houseMu   sync.Mutex // held by the one CleanStep or MemoryStep in progress
 	futile    futile     // guarded by compactMu
+	counted   counted    // guarded by compactMu
+	space     space      // guarded by houseMu
 
 	manifestMu    sync.Mutex // held while an edit becomes durable
 	manifest      *manifest.Log
@@ -148,6 +151,7 @@ func newEngine(opts Options) *Engine {
 		tables:          make(map[filename.Num]*tableRef),
 		futile:          make(futile),
 		calls:           calls{left: make(chan struct{}, 1)},
+		counted:         make(counted),
 		nextNum:         1,
 		wakeFlusher:     make(chan struct{}, 1),
 		wakeCompactor:   make(chan struct{}, 1),

@@ -5,72 +5,227 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/codec"
+	"lightningdb/internal/filename"
 	"lightningdb/internal/vfs/memfs"
 )
 
-// A store that keeps what was deleted fills the disk of a program that deletes as much as it writes.
-func TestSpace_returnsByItselfWhenQuiet(t *testing.T) {
-	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None)})
+// spacious is a database in a bubble, with all its goroutines, and what is done to it.
+type spacious struct {
+	t  *testing.T
+	fs *memfs.FS
+	e  *Engine
+	r  *rand.Rand
+}
+
+// inBubble runs test on a new database, in a bubble in which time passes as soon as nobody has anything to do.
+func inBubble(t *testing.T, test func(s *spacious)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &spacious{t: t, fs: memfs.NewVolatile(), r: rand.New(rand.NewPCG(1, 2))}
+		var err error
+		s.e, err = Open(Options{FS: s.fs, MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.e.Close()
+		test(s)
+	})
+}
+
+// write commits n changes in batches.
+func (s *spacious) write(n int, change func(b *batch.Batch, i int)) {
+	s.t.Helper()
+	var b batch.Batch
+	for i := range n {
+		change(&b, i)
+		if b.Count() < 100 && len(b.Bytes()) < 100_000 && i < n-1 {
+			continue
+		}
+		if _, err := s.e.Commit(&b, false); err != nil {
+			s.t.Fatal(err)
+		}
+		b.Reset()
+	}
+}
+
+// rest lets time pass in which nothing is done.
+func (s *spacious) rest(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// tableBytes is the bytes of all tables.
+func (s *spacious) tableBytes() (total int64) {
+	for _, level := range s.e.Metrics().Levels {
+		total += level.Bytes
+	}
+	return total
+}
+
+// directoryBytes is the bytes of all files.
+func (s *spacious) directoryBytes() (total int64) {
+	names, err := s.fs.List()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	defer e.Close()
-	const rows = 40_000
-	rng := rand.New(rand.NewPCG(1, 2))
-	write := func(n int, change func(b *batch.Batch, k []byte)) {
-		var b batch.Batch
-		for range n {
-			change(&b, fmt.Appendf(nil, "row%06d", rng.IntN(rows)))
-			if b.Count() == 100 {
-				if _, err := e.Commit(&b, false); err != nil {
-					t.Fatal(err)
-				}
-				b.Reset()
+	for _, name := range names {
+		if kind, _ := filename.Parse(name); kind == filename.Lock {
+			continue
+		}
+		f, err := s.fs.Open(name)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		size, err := f.Size()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		total += size
+		f.Close()
+	}
+	return total
+}
+
+const spaceRows = 40_000
+
+func row(i int) []byte { return fmt.Appendf(nil, "row%06d", i) }
+
+func (s *spacious) put(b *batch.Batch, i int)    { b.Put(row(i), make([]byte, 100+s.r.IntN(200))) }
+func (s *spacious) remove(b *batch.Batch, i int) { b.Delete(row(i)) }
+func (s *spacious) any(change func(*batch.Batch, int)) func(*batch.Batch, int) {
+	return func(b *batch.Batch, _ int) { change(b, s.r.IntN(spaceRows)) }
+}
+
+// spaceWorks is what makes garbage: load, then, after a rest, change.
+var spaceWorks = []struct {
+	name         string
+	load, change func(s *spacious)
+}{
+	{"overwrites", loadRows, func(s *spacious) { s.write(3*spaceRows, s.any(s.put)) }},
+	{"few overwrites", loadRows, func(s *spacious) { s.write(spaceRows/3, s.any(s.put)) }},
+	{"removals", loadRows, func(s *spacious) { s.write(spaceRows, s.any(s.remove)) }},
+	{"both", loadRows, func(s *spacious) {
+		s.write(2*spaceRows, s.any(func(b *batch.Batch, i int) {
+			if s.r.IntN(3) == 0 {
+				s.remove(b, i)
+			} else {
+				s.put(b, i)
 			}
-		}
+		}))
+	}},
+	{"everything", loadRows, func(s *spacious) { s.write(spaceRows, s.remove) }},
+	{"large values", loadLarge(200, 100_000), func(s *spacious) { s.write(180, s.remove) }},
+	{"large values replaced", loadLarge(200, 100_000), func(s *spacious) { s.write(150, s.put) }},
+	{"a huge value among small ones", loadHuge, setHuge(func(b *batch.Batch) { b.Delete([]byte("huge")) })},
+	{"a huge value replaced", loadHuge, setHuge(func(b *batch.Batch) { b.Put([]byte("huge"), nil) })},
+}
+
+func loadRows(s *spacious) { s.write(spaceRows, s.put) }
+
+func loadLarge(n, size int) func(s *spacious) {
+	return func(s *spacious) { s.write(n, func(b *batch.Batch, i int) { b.Put(row(i), make([]byte, size)) }) }
+}
+
+// loadHuge loads small values and one that is longer than all of them, into one table.
+func loadHuge(s *spacious) {
+	s.write(900, s.put)
+	s.write(1, func(b *batch.Batch, _ int) { b.Put([]byte("huge"), make([]byte, 600_000)) })
+	if err := s.e.Compact(context.Background(), nil, nil); err != nil {
+		s.t.Fatal(err)
 	}
-	put := func(b *batch.Batch, k []byte) { b.Put(k, make([]byte, 100+rng.IntN(200))) }
-	remove := func(b *batch.Batch, k []byte) { b.Delete(k) }
-	both := func(b *batch.Batch, k []byte) {
-		if rng.IntN(3) == 0 {
-			remove(b, k)
-		} else {
-			put(b, k)
-		}
-	}
-	for _, work := range []struct {
-		name   string
-		n      int
-		change func(b *batch.Batch, k []byte)
-	}{{"overwrites", 3 * rows, put}, {"removals", rows, remove}, {"both", 2 * rows, both}} {
-		write(rows, put)
-		write(work.n, work.change)
-		if err := e.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		jobs := 0
-		for worked := true; worked; jobs++ {
-			if worked, err = e.CompactStep(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		quiet := tableBytes(e)
-		if err := e.Compact(context.Background(), nil, nil); err != nil {
-			t.Fatal(err)
-		}
-		if live := tableBytes(e); quiet > live+live/4 {
-			t.Errorf("%s: %d bytes of tables after %d jobs, %d of them live", work.name, quiet, jobs, live)
+}
+
+// setHuge is the change of the huge value.
+func setHuge(change func(b *batch.Batch)) func(s *spacious) {
+	return func(s *spacious) { s.write(1, func(b *batch.Batch, _ int) { change(b) }) }
+}
+
+// A store that keeps what was deleted or replaced fills the disk of a program that does so as much as it writes. Nobody
+// calls Flush or Compact behind the changes: the last of them are in memory when the program falls quiet.
+func TestSpace_returnsByItselfWhenQuiet(t *testing.T) {
+	for _, work := range spaceWorks {
+		for _, pinned := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, pinned by a snapshot %v", work.name, pinned), func(t *testing.T) {
+				inBubble(t, func(s *spacious) {
+					work.load(s)
+					s.rest(time.Minute)
+					var held *Snapshot
+					if pinned {
+						held = s.e.Snapshot()
+					}
+					work.change(s)
+					s.rest(time.Minute)
+					if pinned {
+						held.Close()
+						s.rest(time.Minute)
+					}
+					quiet := s.tableBytes()
+					if err := s.e.Compact(context.Background(), nil, nil); err != nil {
+						t.Fatal(err)
+					}
+					if live := s.tableBytes(); quiet > live+live/4 {
+						t.Errorf("%d bytes of tables, %d of them live", quiet, live)
+					}
+				})
+			})
 		}
 	}
 }
 
-func tableBytes(e *Engine) int64 {
-	total := int64(0)
-	for _, level := range e.Metrics().Levels {
-		total += level.Bytes
+// A program that is never quiet for long would keep what it has deleted until its memtable is full, which may take
+// days.
+func TestSpace_returnsBesideATrickle(t *testing.T) {
+	inBubble(t, func(s *spacious) {
+		loadLarge(200, 100_000)(s)
+		s.rest(time.Minute)
+		before := s.tableBytes()
+		s.write(200, s.remove)
+		for i := range 60 {
+			s.write(1, func(b *batch.Batch, _ int) { b.Put(row(i), nil) })
+			s.rest(time.Second)
+		}
+		if after := s.tableBytes(); after > before/100 {
+			t.Errorf("%d bytes of tables of %d are left", after, before)
+		}
+	})
+}
+
+// The directory of a program that has deleted all it had would stay as large as it ever was, or its log would.
+func TestSpace_anEmptiedDatabaseIsSmall(t *testing.T) {
+	for _, rows := range []int{1000, spaceRows} { // in the log alone, and in tables
+		t.Run(fmt.Sprint(rows), func(t *testing.T) {
+			inBubble(t, func(s *spacious) {
+				s.write(rows, func(b *batch.Batch, i int) { b.Put(row(i), make([]byte, 600)) })
+				s.write(rows, s.remove)
+				s.rest(time.Hour)
+				if size := s.directoryBytes(); size > 100<<10 {
+					t.Errorf("the directory has %d bytes", size)
+				}
+			})
+		})
 	}
-	return total
+}
+
+// A program that writes little would have a table written for each of its writes, or one every few minutes for
+// nothing, and the medium would never rest.
+func TestSpace_littleIsNotFlushed(t *testing.T) {
+	inBubble(t, func(s *spacious) {
+		s.write(20, s.put)
+		if err := s.e.Compact(context.Background(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		before := s.e.Metrics().Flush.Count
+		for range 24 * 60 {
+			s.write(1, func(b *batch.Batch, _ int) { s.put(b, s.r.IntN(10)) })
+			s.rest(time.Minute)
+		}
+		s.rest(24 * time.Hour)
+		if n := s.e.Metrics().Flush.Count - before; n > 1 {
+			t.Errorf("a write a minute, and then none, for a day each: %d flushes", n)
+		}
+	})
 }

@@ -408,6 +408,7 @@ func (w writer) Publish(last key.SeqNum) {
 	if w.opts.Retain > 0 {
 		w.notePast(last)
 	}
+	w.lookForSpace()
 	if w.confirmed {
 		w.confirmed = false
 		w.noteDurable(last)

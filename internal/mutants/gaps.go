@@ -116,6 +116,55 @@ var gapMutants = []Mutant{
 		Changes: []Change{{"internal/txn/spill.go", `	if w.spilledGaps = w.gaps; w.gaps != nil {`, `	if w.gaps != nil {`}},
 		Killer:  test("txn", "TestWrites_spilledAreAsInMemory"),
 	},
+	// Space.
+	{
+		Name:    "a memtable that hides much stays",
+		Breaks:  "a program that deletes most of what it has keeps the space for as long as it is quiet",
+		Changes: []Change{{"internal/engine/space.go", `	done := !returns`, `	returns, done := false, true`}},
+		Killer:  test("engine", "TestSpace_returnsByItselfWhenQuiet"),
+	},
+	{
+		Name:   "compactions know garbage by averages alone",
+		Breaks: "the space of one huge value that was deleted never returns",
+		Changes: []Change{{"internal/engine/background.go", `		p.Garbage = e.counted.in(e, v)`,
+			`		p.Garbage = nil`}},
+		Killer: test("engine", "TestSpace_returnsByItselfWhenQuiet"),
+		Quick:  true,
+	},
+	{
+		Name:   "a memtable is not weighed again when a compaction has changed what it hides",
+		Breaks: "what a snapshot pinned, and a memtable hides, stays after the snapshot has gone",
+		Changes: []Change{{"internal/engine/background.go", `	e.lookForSpace()
+`, ``}},
+		Killer: test("engine", "TestSpace_returnsByItselfWhenQuiet"),
+	},
+	{
+		Name:   "a flush for space need not return anything to speak of",
+		Breaks: "a program that writes a little now and then has a table written for it each time",
+		Changes: []Change{{"internal/engine/space.go", `		least = promptBytes
+`, `		least = 1
+`}},
+		Killer: test("engine", "TestSpace_littleIsNotFlushed"),
+	},
+	{
+		Name:    "a memtable is weighed only when no commit has come for a while",
+		Breaks:  "a program that writes once a second keeps what it has deleted for days",
+		Changes: []Change{{"internal/engine/space.go", `first != 0 && !quiet && now.since(first) < weighInterval`, `first != 0 && !quiet`}},
+		Killer:  test("engine", "TestSpace_returnsBesideATrickle"),
+	},
+	{
+		Name:   "an old log stays",
+		Breaks: "the log of what was put and deleted again stays for as long as the program is quiet",
+		Changes: []Change{{"internal/engine/space.go", `	if quiet && old && e.segment.Load().FileSize() >= oldLogBytes {`,
+			`	if quiet && old && e.segment.Load().FileSize() < 0 {`}},
+		Killer: test("engine", "TestSpace_anEmptiedDatabaseIsSmall"),
+	},
+	{
+		Name:    "the log goes on in a large file after a flush for space",
+		Breaks:  "an emptied database keeps the size of a log segment",
+		Changes: []Change{{"internal/engine/space.go", `	if blank != nil {`, `	if e.blank = blank; blank != nil && blank.Num() == 0 {`}},
+		Killer:  test("engine", "TestSpace_anEmptiedDatabaseIsSmall"),
+	},
 }
 
 // importGap makes package gap known to the check of commits.

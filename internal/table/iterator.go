@@ -119,6 +119,15 @@ func (it *Iterator) Value() ([]byte, error) {
 	return value, nil
 }
 
+// Size is how many bytes key and value of the entry have in its page, before compression, and how many the value takes in
+// the file if it is an extent. It reads nothing. The iterator must be valid.
+func (it *Iterator) Size() (inPage, extent int64) {
+	if it.entry.IsExtent() {
+		return int64(len(it.entry.Key.User)), int64(it.entry.Extent().Stored)
+	}
+	return int64(len(it.entry.Key.User) + len(it.entry.Value())), 0
+}
+
 func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 	if err := it.r.checkExtent(x); err != nil {
 		return nil, err

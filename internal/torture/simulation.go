@@ -295,6 +295,7 @@ func (m *simulation) background() error {
 		case stepClean:
 			worked, err = m.Engine.CleanStep()
 			m.Engine.MemoryStep()
+			m.Engine.SpaceStep()
 		case stepFreeze:
 			worked, err = true, m.Flush()
 		case stepRetain:

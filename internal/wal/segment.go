@@ -203,6 +203,9 @@ func (s *Segment) Num() filename.Num { return s.out.Num() }
 // Size is the end of what was appended, in bytes from the beginning of the file.
 func (s *Segment) Size() int64 { return s.out.Size() }
 
+// FileSize is how many bytes the file of the segment has at least: more than Size if it was used before.
+func (s *Segment) FileSize() int64 { return max(s.size, s.Size()) }
+
 // Synced is the offset below which everything is durable.
 func (s *Segment) Synced() int64 { return s.out.Synced() }
 
