@@ -28,6 +28,10 @@ func (s *scanGaps) Found(lo, hi []byte, _ key.SeqNum) { s.engine.noteGap(lo, hi,
 // there since. A reader whose registration has expired may have missed what was dropped. An error of the look is none
 // of the reader's: it has seen all that it wanted.
 func (e *Engine) noteGap(lo, hi []byte, r *registration) {
+	if e.Enter() != nil { // the database closes: nobody will ask
+		return
+	}
+	defer e.Leave()
 	claim := e.gaps.Claim(lo, hi, r.seq)
 	if claim == nil {
 		return
