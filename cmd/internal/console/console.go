@@ -17,7 +17,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"syscall"
 
 	"lightningdb/cmd/internal/command"
@@ -36,10 +35,12 @@ type Env struct {
 	Getenv         func(string) string
 }
 
-// Main calls run in the world of this process, with a context that SIGINT and SIGTERM end, and returns its exit code.
+// Main calls run in the world of this process, with a context that SIGINT and SIGTERM end, and returns its exit code. A second
+// signal ends the process at once.
 func Main(run func(ctx context.Context, env Env) int) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := Notify(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	return run(ctx, Env{Stdin: os.Stdin, Stdout: interrupt.Writer(ctx, os.Stdout), Stderr: os.Stderr, Getenv: os.Getenv,
 		StdinTerminal: isTerminal(os.Stdin), StdoutTerminal: isTerminal(os.Stdout), StderrTerminal: isTerminal(os.Stderr),
 		Columns: func() int { return columns(os.Stderr) }})
@@ -63,6 +64,8 @@ type App struct {
 	// Classify finds the class of errors that only this program has. It is nil if there are none.
 	Classify func(error) (Class, bool)
 
+	ctx context.Context // of the command that runs
+
 	// Place is the directory that the command works in, for advice about its file system. It may be empty.
 	Place string
 
@@ -73,6 +76,7 @@ type App struct {
 
 // Run carries out one command line of p, without the program's name, and returns the exit code.
 func (a *App) Run(ctx context.Context, p *command.Program, args []string) int {
+	a.ctx = ctx
 	err := p.Execute(ctx, args)
 	var wrong *command.UsageError
 	if errors.As(err, &wrong) {
@@ -83,6 +87,9 @@ func (a *App) Run(ctx context.Context, p *command.Program, args []string) int {
 	}
 	return a.fail(ctx, err, args)
 }
+
+// Ended is the cause of the end of the command's context, or nil: for steps between which nobody looks at it.
+func (a *App) Ended() error { return context.Cause(a.ctx) }
 
 // DefineFlags defines the flags of every command.
 func (a *App) DefineFlags(f *flag.FlagSet) {

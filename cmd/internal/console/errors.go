@@ -120,6 +120,9 @@ func (a *App) fail(ctx context.Context, err error, args []string) int {
 		c.Advice = with.advice
 	}
 	message := OneLine(err.Error())
+	if c.Code == ExitInterrupted {
+		message = interruption(ctx, message)
+	}
 	if a.JSON || slices.Contains(args, "--json") { // the flag may not have been read when the command line is wrong
 		var out JSONError
 		out.Error.Code, out.Error.Class, out.Error.Message, out.Error.Advice = c.Code, c.Name, message, c.Advice
@@ -128,6 +131,19 @@ func (a *App) fail(ctx context.Context, err error, args []string) int {
 	}
 	fmt.Fprintf(a.Stderr, "%s: %s; %s\n", a.Name, message, c.Advice)
 	return c.Code
+}
+
+// interruption is the message of a command that was interrupted, with what interrupted it: some only know that their context has
+// ended.
+func interruption(ctx context.Context, message string) string {
+	cause := context.Cause(ctx)
+	if cause == nil || strings.Contains(message, cause.Error()) {
+		return message
+	}
+	if before, after, found := strings.Cut(message, context.Canceled.Error()); found {
+		return before + cause.Error() + after
+	}
+	return message + ": " + cause.Error()
 }
 
 // OneLine makes one line of a joined or otherwise long message. What it says twice it says once.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -510,13 +511,19 @@ func TestCompact_saysWhatItHasNotRead(t *testing.T) {
 func TestInterrupt_endsWorkWith130(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	must(t, "put", dir, "a", "1")
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
+	gone, cancel := context.WithCancelCause(t.Context())
+	cancel(&console.Interrupted{Signal: syscall.SIGTERM})
 	for _, args := range [][]string{{"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"import", dir, "-"}, {"demo"},
-		{"compact", dir}} {
-		if got := lightningIn(gone, console.Env{}, args...); got.code != console.ExitInterrupted {
+		{"compact", dir}, {"verify", dir}, {"stats", dir}, {"get", dir, "a"}, {"put", dir, "a", "2"}, {"put", dir, "a", "-"},
+		{"add", dir, "n", "1"}, {"delete", dir, "a"}, {"shell", dir}} {
+		got := lightningIn(gone, console.Env{}, args...)
+		if got.code != console.ExitInterrupted || strings.Count(got.err, "interrupted by SIGTERM") != 1 ||
+			strings.Contains(got.err, context.Canceled.Error()) {
 			t.Errorf("%q: %+v", args, got)
 		}
+	}
+	if got := must(t, "get", dir, "a"); got != "1" {
+		t.Errorf("an interrupted command changed the value to %q", got)
 	}
 	for _, args := range [][]string{{"import", dir, "-"}, {"put", dir, "k", "-"}} {
 		silent, _ := io.Pipe() // nobody ever writes

@@ -34,5 +34,8 @@ func (a *app) with(dir string, o lightningdb.Options, f func(db *lightningdb.DB)
 		return err // it names the operation and the directory
 	}
 	defer func() { err = console.Also(err, db.Close()) }()
+	if err := a.Ended(); err != nil { // opening may have taken long
+		return err
+	}
 	return f(db)
 }

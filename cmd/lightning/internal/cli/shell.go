@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -116,7 +115,7 @@ func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) erro
 // prompt carries out what somebody types. An interrupt drops the line that is typed, or ends the command that runs, but not
 // the session.
 func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err error) {
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
+	ctx, stop := console.Notify(context.WithoutCancel(ctx), syscall.SIGTERM)
 	defer stop()
 	c := a.shellConfig(db)
 	c.Limit = scanLimit
@@ -125,7 +124,7 @@ func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err
 		return err
 	}
 	c.Interruptible = func(ctx context.Context) (context.Context, context.CancelFunc) {
-		return signal.NotifyContext(ctx, os.Interrupt)
+		return console.Notify(ctx, os.Interrupt)
 	}
 	session := shell.New(c)
 	terminal, err := shell.NewTerminal(f.history, session.Complete)
