@@ -31,6 +31,7 @@ var layers = [][]string{
 	{"cmd/internal/progress", "cmd/internal/picture"},
 	{"cmd/internal/console", "cmd/lightning/internal/exchange",
 		"cmd/lightning/internal/userfile"},
+	{"cmd/lightning/internal/entries"},
 	{"cmd/lightning/internal/shell", "cmd/lightning/internal/demo", "cmd/lightning-proof/internal/validate", "cmd/lightning-proof/internal/bench"},
 	{"cmd/lightning/internal/cli", "cmd/lightning-proof/internal/proof"},
 	{"cmd/lightning", "cmd/lightning-proof"},

@@ -29,11 +29,11 @@ func (p *Program) help(names []string) error {
 func (p *Program) describe(text *strings.Builder) {
 	fmt.Fprintf(text, "%s\n\nCommands:\n", wrap(p.Help))
 	for _, c := range p.visible() {
-		describe(text, c.Name(), c.Short, 11)
+		Describe(text, c.Name(), c.Short, 11)
 	}
 	fmt.Fprintf(text, "\nFlags of every command:\n")
 	describeFlags(text, p.flagSet(nil), nil)
-	describe(text, "-v, --version", "like the command version", flagColumn)
+	Describe(text, "-v, --version", "like the command version", flagColumn)
 	fmt.Fprintf(text, "\nMore about a command: %s help COMMAND\n", p.Name)
 }
 
@@ -55,12 +55,12 @@ const flagColumn = 22
 func describeFlags(text *strings.Builder, set, without *flag.FlagSet) {
 	eachFlag(set, without, func(f *flag.Flag) {
 		value, usage := flag.UnquoteUsage(f)
-		describe(text, strings.TrimSpace(shown(f.Name)+" "+value), usage, flagColumn)
+		Describe(text, strings.TrimSpace(shown(f.Name)+" "+value), usage, flagColumn)
 	})
 }
 
-// describe writes a name and what it is, which goes on below where it is long.
-func describe(text *strings.Builder, name, what string, column int) {
+// Describe writes a name and what it is, in a column behind names, where it goes on below if it is long.
+func Describe(text *strings.Builder, name, what string, column int) {
 	line := fmt.Sprintf("  %-*s ", column, name)
 	indent := strings.Repeat(" ", column+3)
 	for _, word := range strings.Fields(what) {

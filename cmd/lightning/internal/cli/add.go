@@ -11,14 +11,15 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/lightning/internal/entries"
 )
 
 func (a *app) addCommand() *command.Command {
-	var enc encodingFlags
+	var enc entries.Encoding
 	var durability console.Durability
 	cmd := &command.Command{
 		Use:     "add DIR KEY N",
-		Aliases: []string{"incr", "increment", "inc", "incrby", "plus"},
+		Aliases: entries.Synonyms["add"],
 		Short:   "Add to a counter",
 		Help: `add adds the integer N to the counter at a key and writes what it has come to. A key that is not
 there counts as 0; the database is created if there is none in DIR. A counter is a value of 8
@@ -27,7 +28,7 @@ To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 		MinArgs: 3, MaxArgs: 3,
 	}
 	cmd.Run = func(_ context.Context, args []string) error {
-		key, err := enc.key(args[1])
+		key, err := enc.Key(args[1])
 		if err != nil {
 			return err
 		}
@@ -43,9 +44,9 @@ To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 			return a.writeCounter(sum)
 		})
 	}
-	cmd.Exclusive = encodingExclusive
+	cmd.Exclusive = entries.EncodingExclusive
 	cmd.Flags = func(f *flag.FlagSet) {
-		enc.define(f)
+		enc.Define(f)
 		durability.Define(f)
 	}
 	return cmd

@@ -11,13 +11,14 @@ import (
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/entries"
 )
 
 func (a *app) compactCommand() *command.Command {
-	var s selector
+	var s entries.Range
 	cmd := &command.Command{
 		Use:     "compact DIR [--prefix P | --from A --to B]",
-		Aliases: []string{"vacuum", "gc", "optimize", "optimise", "defrag"},
+		Aliases: entries.Synonyms["compact"],
 		Short:   "Rewrite tables so that deleted and replaced data leaves the disk",
 		Help: `compact rewrites the tables of the whole database or of a range, and returns the space of deleted
 and replaced entries. The database does that by itself while it is in use; compact does it now.
@@ -26,7 +27,7 @@ there, use verify. It can be interrupted at any time, and nothing is lost.`,
 		MinArgs: 1, MaxArgs: 1,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
-		lo, hi, err := s.bounds()
+		lo, hi, err := s.Bounds()
 		if err != nil {
 			return err
 		}
@@ -38,7 +39,7 @@ there, use verify. It can be interrupted at any time, and nothing is lost.`,
 			return a.reportCompaction(result)
 		})
 	}
-	cmd.Flags, cmd.Exclusive = s.define, selectorExclusive
+	cmd.Flags, cmd.Exclusive = s.Define, entries.RangeExclusive
 	return cmd
 }
 

@@ -17,17 +17,18 @@ import (
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/userfile"
 )
 
 func (a *app) exportCommand() *command.Command {
-	var s selector
+	var s entries.Range
 	var f formFlags
 	var force bool
 	cmd := &command.Command{
 		Use:     "export DIR FILE",
-		Aliases: []string{"dump", "backup", "save", "unload"},
+		Aliases: entries.Synonyms["export"],
 		Short:   "Write entries to a JSON Lines, CSV or TSV file",
 		Help: `export writes every entry, or those of a range, in key order to FILE ("-" is standard output).
 FILE appears when it is complete, never before, and is not replaced without --force. A FIFO or
@@ -38,11 +39,11 @@ for --hex or --base64.
 		MinArgs: 2, MaxArgs: 2,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
-		form, err := f.form(args[1], s.encodingFlags)
+		form, err := f.form(args[1], s.Encoding)
 		if err != nil {
 			return err
 		}
-		lo, hi, err := s.bounds()
+		lo, hi, err := s.Bounds()
 		if err != nil {
 			return err
 		}
@@ -54,9 +55,9 @@ for --hex or --base64.
 			return a.export(ctx, &work, args[1], force)
 		})
 	}
-	cmd.Exclusive = selectorExclusive
+	cmd.Exclusive = entries.RangeExclusive
 	cmd.Flags = func(set *flag.FlagSet) {
-		s.define(set)
+		s.Define(set)
 		f.define(set)
 		set.BoolVar(&force, "force", false, "replace FILE if it exists")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
@@ -23,7 +24,7 @@ func (f *formFlags) define(set *flag.FlagSet) {
 }
 
 // form is what the flags say of a file of that name.
-func (f *formFlags) form(path string, enc encodingFlags) (exchange.Form, error) {
+func (f *formFlags) form(path string, enc entries.Encoding) (exchange.Form, error) {
 	form := exchange.FormOf(path)
 	if f.format != "" {
 		format, err := exchange.FormatNamed(f.format)
@@ -32,7 +33,7 @@ func (f *formFlags) form(path string, enc encodingFlags) (exchange.Form, error) 
 		}
 		form.Format = format
 	}
-	form.Encoding, form.KeyColumn, form.ValueColumn, form.JSONValues = enc.encoding(), f.key, f.value, f.values == "json"
+	form.Encoding, form.KeyColumn, form.ValueColumn, form.JSONValues = enc.Of(), f.key, f.value, f.values == "json"
 	lines, columns := form.Format == exchange.JSONLines, f.key != "" || f.value != "" || f.delimiter != ""
 	switch {
 	case f.values != "" && f.values != "json" && f.values != "text":

@@ -2,20 +2,22 @@ package cli
 
 import (
 	"context"
+	"flag"
 	"fmt"
-	"io"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/text"
 )
 
 func (a *app) getCommand() *command.Command {
-	var enc encodingFlags
+	var enc entries.Encoding
+	var as entries.As
 	cmd := &command.Command{
 		Use:     "get DIR KEY",
-		Aliases: []string{"read", "fetch", "show", "cat", "retrieve"},
+		Aliases: entries.Synonyms["get"],
 		Short:   "Write the value of a key",
 		Help: `get writes the value of a key to standard output: into a pipe or file exactly its bytes,
 on a terminal with unprintable bytes escaped and a line break at the end. With --hex or
@@ -23,7 +25,7 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 		MinArgs: 2, MaxArgs: 2,
 	}
 	cmd.Run = func(_ context.Context, args []string) error {
-		key, err := enc.key(args[1])
+		key, err := enc.Key(args[1])
 		if err != nil {
 			return err
 		}
@@ -32,23 +34,30 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 			if err != nil {
 				return fmt.Errorf("get %s: %w", quoted(args[1]), err)
 			}
-			return a.writeValue(enc.encoding(), key, value)
+			if _, counter := exchange.Counter(value); as.Int && !counter {
+				return fmt.Errorf("get %s: the value has %d bytes: it is no counter, which has 8", quoted(args[1]), len(value))
+			}
+			return a.writeValue(entries.Show{Encoding: enc.Of(), Counters: as.Int, JSON: a.JSON}, key, value)
 		})
 	}
-	cmd.Flags, cmd.Exclusive = enc.define, encodingExclusive
+	cmd.Exclusive = entries.EncodingExclusive
+	cmd.Flags = func(f *flag.FlagSet) {
+		enc.Define(f)
+		as.Define(f)
+	}
 	return cmd
 }
 
-func (a *app) writeValue(enc exchange.Encoding, key, value []byte) error {
+func (a *app) writeValue(show entries.Show, key, value []byte) error {
 	var err error
 	switch {
-	case a.JSON:
-		out := exchange.NewJSONWriter(a.Stdout, exchange.Form{Encoding: enc})
+	case show.JSON:
+		out := show.NewSink(a.Stdout)
 		if err = out.Write(key, value); err == nil {
 			err = out.Flush()
 		}
-	case enc != exchange.Text:
-		_, err = io.WriteString(a.Stdout, enc.Encode(value)+"\n")
+	case show.Counters || show.Encoding != exchange.Text:
+		_, err = a.Stdout.Write(append(show.AppendValue(nil, value), '\n'))
 	case a.StdoutTerminal:
 		_, err = a.Stdout.Write(text.AppendForScreen(nil, value))
 	default:

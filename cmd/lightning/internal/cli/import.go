@@ -14,6 +14,7 @@ import (
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/interrupt"
 	"lightningdb/cmd/internal/progress"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/userfile"
 )
@@ -38,11 +39,11 @@ key,value for text, and key_hex,value_hex or key_base64,value_base64 for bytes.
 A file whose name ends in .gz is compressed by gzip.`
 
 func (a *app) importCommand() *command.Command {
-	var enc encodingFlags
+	var enc entries.Encoding
 	var f formFlags
 	cmd := &command.Command{
 		Use:     "import DIR FILE",
-		Aliases: []string{"load", "ingest", "restore"},
+		Aliases: entries.Synonyms["import"],
 		Short:   "Put the entries of a JSON Lines, CSV or TSV file",
 		Help: `import puts every entry of FILE ("-" is standard input) into the database, and creates the
 database if there is none in DIR. Existing keys get the new value. The file may have
@@ -59,9 +60,9 @@ What import says it has imported survives a power cut.
 		}
 		return a.importFile(ctx, args[0], args[1], form)
 	}
-	cmd.Exclusive = encodingExclusive
+	cmd.Exclusive = entries.EncodingExclusive
 	cmd.Flags = func(set *flag.FlagSet) {
-		enc.define(set)
+		enc.Define(set)
 		f.define(set)
 	}
 	return cmd

@@ -11,22 +11,23 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/interrupt"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
 func (a *app) putCommand() *command.Command {
-	var enc encodingFlags
+	var enc entries.Encoding
 	var durability console.Durability
 	cmd := &command.Command{
 		Use:     "put DIR KEY VALUE",
-		Aliases: []string{"set", "write", "insert", "store", "update", "upsert"},
+		Aliases: entries.Synonyms["put"],
 		Short:   "Set a key to a value",
 		Help: `put sets a key to a value, and creates the database if there is none in DIR.
 The value "-" reads standard input to its end (to store a single "-", use --hex 2d).`,
 		MinArgs: 3, MaxArgs: 3,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
-		key, err := enc.key(args[1])
+		key, err := enc.Key(args[1])
 		if err != nil {
 			return err
 		}
@@ -41,16 +42,16 @@ The value "-" reads standard input to its end (to store a single "-", use --hex 
 			return nil
 		})
 	}
-	cmd.Exclusive = encodingExclusive
+	cmd.Exclusive = entries.EncodingExclusive
 	cmd.Flags = func(f *flag.FlagSet) {
-		enc.define(f)
+		enc.Define(f)
 		durability.Define(f)
 	}
 	return cmd
 }
 
 // valueArgument is the value itself, or standard input for "-".
-func (a *app) valueArgument(ctx context.Context, enc encodingFlags, arg string) ([]byte, error) {
+func (a *app) valueArgument(ctx context.Context, enc entries.Encoding, arg string) ([]byte, error) {
 	if arg == "-" {
 		text, err := a.readStdin(ctx, enc)
 		if err != nil {
@@ -58,7 +59,7 @@ func (a *app) valueArgument(ctx context.Context, enc encodingFlags, arg string) 
 		}
 		arg = text
 	}
-	value, err := enc.bytes("the value", arg)
+	value, err := enc.Bytes("the value", arg)
 	if err == nil && len(value) > lightningdb.MaxValueSize {
 		err = console.Usage(fmt.Errorf("the value is larger than %d bytes", lightningdb.MaxValueSize), "split it")
 	}
@@ -67,28 +68,28 @@ func (a *app) valueArgument(ctx context.Context, enc encodingFlags, arg string) 
 
 // readStdin reads at most what a value may have, and one byte more to know that it is too much. Hexadecimal and base64
 // text may have blanks and line breaks around it.
-func (a *app) readStdin(ctx context.Context, enc encodingFlags) (string, error) {
+func (a *app) readStdin(ctx context.Context, enc entries.Encoding) (string, error) {
 	most := int64(lightningdb.MaxValueSize + 1)
-	if enc.encoding() != exchange.Text {
+	if enc.Of() != exchange.Text {
 		most *= 2
 	}
 	text, err := io.ReadAll(io.LimitReader(interrupt.Reader(ctx, a.Stdin), most))
 	if err != nil {
 		return "", fmt.Errorf("read the value: %w", err)
 	}
-	if enc.encoding() != exchange.Text {
+	if enc.Of() != exchange.Text {
 		text = bytes.TrimSpace(text)
 	}
 	return string(text), nil
 }
 
 func (a *app) deleteCommand() *command.Command {
-	var enc encodingFlags
+	var enc entries.Encoding
 	var durability console.Durability
 	var ignoreMissing bool
 	cmd := &command.Command{
 		Use:     "delete DIR KEY...",
-		Aliases: []string{"del", "rm", "remove", "erase", "unset", "drop"},
+		Aliases: entries.Synonyms["delete"],
 		Short:   "Remove keys",
 		Help: `delete removes one or more keys in one atomic commit. If one of them does not exist, none is
 removed, and the exit code is 3; with --ignore-missing, that is no error.`,
@@ -97,7 +98,7 @@ removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 	cmd.Run = func(_ context.Context, args []string) error {
 		var batch lightningdb.Batch
 		for _, arg := range args[1:] {
-			key, err := enc.key(arg)
+			key, err := enc.Key(arg)
 			if err != nil {
 				return err
 			}
@@ -112,9 +113,9 @@ removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 			return db.Write(&batch)
 		})
 	}
-	cmd.Exclusive = encodingExclusive
+	cmd.Exclusive = entries.EncodingExclusive
 	cmd.Flags = func(f *flag.FlagSet) {
-		enc.define(f)
+		enc.Define(f)
 		durability.Define(f)
 		f.BoolVar(&ignoreMissing, "ignore-missing", false, "keys that do not exist are no error")
 	}
@@ -122,9 +123,9 @@ removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 }
 
 // requireAll finds the first key that does not exist. Nobody else writes: the database is locked by this process.
-func requireAll(db *lightningdb.DB, enc encodingFlags, args []string) error {
+func requireAll(db *lightningdb.DB, enc entries.Encoding, args []string) error {
 	for _, arg := range args {
-		key, err := enc.key(arg)
+		key, err := enc.Key(arg)
 		if err != nil {
 			return err
 		}

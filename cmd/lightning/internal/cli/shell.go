@@ -14,6 +14,9 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/interrupt"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/shell"
 )
 
@@ -21,7 +24,7 @@ import (
 const scanLimit = 20
 
 // errLinesFailed is the outcome of a script that went on after errors.
-var errLinesFailed = errors.New("lines of the script failed")
+var errLinesFailed = errors.New("of the script failed")
 
 // shellFlags are those of shell.
 type shellFlags struct {
@@ -30,13 +33,14 @@ type shellFlags struct {
 	keepGoing  bool
 	retain     time.Duration
 	history    string
+	as         entries.As
 }
 
 func (a *app) shellCommand() *command.Command {
 	var f shellFlags
 	cmd := &command.Command{
 		Use:     "shell DIR",
-		Aliases: []string{"cli", "repl", "sh", "console", "open", "interactive", "prompt"},
+		Aliases: entries.Synonyms["shell"],
 		Short:   "Read, change and look into the past at a prompt, or by a script",
 		Help: `shell reads lines like "put greeting hello", "scan prefix user:" and "begin", at a prompt with
 completion, or from standard input if that is no terminal; the line "help" lists the verbs. It
@@ -45,6 +49,8 @@ creates the database if there is none in DIR, unless --read-only.
 A script ends at the first line that fails, with its number and exit code 1; the transaction that
 is open then is rolled back, what was committed stays. A script has no limit for scans.
 
+Verbs have the flags of the commands of the same name. --json and --as hold for all of them.
+
 The prompt remembers lines until its end. They hold keys and values: --history keeps them in a
 file, which only its owner can read.`,
 		MinArgs: 1, MaxArgs: 1,
@@ -52,8 +58,6 @@ file, which only its owner can read.`,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
 		switch {
-		case a.JSON:
-			return console.Usage(errors.New("shell writes text"), "use get and scan with --json")
 		case f.retain < 0:
 			return console.Usage(errors.New("--retain is negative"), "give a time like 10m")
 		}
@@ -68,6 +72,7 @@ file, which only its owner can read.`,
 	}
 	cmd.Flags = func(set *flag.FlagSet) {
 		f.durability.Define(set)
+		f.as.Define(set)
 		set.BoolVar(&f.readOnly, "read-only", false, "change nothing; others may read meanwhile")
 		set.BoolVar(&f.keepGoing, "keep-going", false, "go on after a line of a script that failed")
 		set.DurationVar(&f.retain, "retain", 0, "keep the states of this last `TIME`, like 10m, for the verb at")
@@ -77,9 +82,14 @@ file, which only its owner can read.`,
 }
 
 // shellConfig is what prompt and script have in common.
-func (a *app) shellConfig(db *lightningdb.DB) shell.Config {
+func (a *app) shellConfig(db *lightningdb.DB, as entries.As) shell.Config {
 	return shell.Config{DB: db, Out: a.Stdout, Notes: a.notes(),
-		Stats: func(out io.Writer) error { return writeStats(out, db, a.Bold) }}
+		JSON: a.JSON, As: as, Stats: func(out io.Writer, json bool) error {
+			if json {
+				return jsonline.Write(out, newStats(db))
+			}
+			return writeStats(out, db, a.Bold)
+		}}
 }
 
 // notes is where the shell says what is no result.
@@ -95,21 +105,33 @@ func (a *app) notes() io.Writer {
 
 // script carries out standard input.
 func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) error {
-	c := a.shellConfig(db)
+	c := a.shellConfig(db, f.as)
 	c.Input = shell.NewScript(interrupt.Reader(ctx, a.Stdin))
 	failed := 0
 	if f.keepGoing {
 		c.Failed = func(e *shell.LineError) error {
 			failed++
-			_, err := fmt.Fprintf(a.Stderr, "line %d: %s\n", e.Line, console.OneLine(e.Err.Error()))
-			return errors.Join(err, ctx.Err())
+			return errors.Join(a.reportLine(e), ctx.Err())
 		}
 	}
 	err := shell.New(c).Run(ctx)
 	if err == nil && failed > 0 {
-		err = console.Advise(fmt.Errorf("%d %w", failed, errLinesFailed), "they are named above; all others are done")
+		err = console.Advise(fmt.Errorf("%s %w", units.Plural(failed, "line"), errLinesFailed), "they are named above; all others are done")
 	}
 	return err
+}
+
+// reportLine says why a line failed.
+func (a *app) reportLine(e *shell.LineError) error {
+	message := console.OneLine(e.Err.Error())
+	if !a.JSON {
+		_, err := fmt.Fprintf(a.Stderr, "line %d: %s\n", e.Line, message)
+		return err
+	}
+	return jsonline.Write(a.Stderr, struct {
+		Line    int    `json:"line"`
+		Message string `json:"message"`
+	}{e.Line, message})
 }
 
 // prompt carries out what somebody types. An interrupt drops the line that is typed, or ends the command that runs, but not
@@ -117,7 +139,7 @@ func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) erro
 func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err error) {
 	ctx, stop := console.Notify(context.WithoutCancel(ctx), syscall.SIGTERM)
 	defer stop()
-	c := a.shellConfig(db)
+	c := a.shellConfig(db, f.as)
 	c.Limit = scanLimit
 	c.Failed = func(e *shell.LineError) error {
 		_, err := fmt.Fprintln(a.Stdout, "error: "+console.OneLine(e.Err.Error()))

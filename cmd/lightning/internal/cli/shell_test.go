@@ -37,13 +37,24 @@ func TestShell_scripts(t *testing.T) {
 			{args: "shell DB --retain 1h", stdin: "at 1\nget a\n", out: "1\n"},
 			{args: "shell DB --retain -1s", code: 2, err: "negative"},
 		},
+		"has the flags of the commands": {
+			{args: "shell DB --json", stdin: "put --hex ff 00\nadd n 3\nget n --as int\nget --hex ff --json\nscan --keys-only\ncount --prefix n\n",
+				out: `{"value":3}` + "\n" + `{"key":"n","value":3}` + "\n" + `{"key":"ff","value":"00","encoding":"hex"}` + "\n" +
+					`{"key":"n"}` + "\n" + `{"key":"/w==","encoding":"base64"}` + "\n" + `{"count":1}` + "\n"},
+			{args: "shell DB --as int", stdin: "scan\nquit\n", out: "n\t3\n\\xff\t\\x00\n"},
+			{args: "shell DB --json", stdin: "gett\n", code: 1, err: `"class":"script"`},
+			{args: "get DB n --as int", out: "3\n"},
+			{args: "get DB n --as int --json", out: `{"key":"n","value":3}` + "\n"},
+			{args: "scan DB --as int", out: "n\t3\n\\xff\t\\x00\n"},
+			{args: "get DB --as int --hex ff", code: 1, err: "it is no counter, which has 8"},
+			{args: "get DB n --as number", code: 2, err: "want text or int"},
+		},
 		"changes nothing when told so": {
 			{args: "shell DB --read-only", stdin: "scan", code: 1, err: "no database"},
 			{args: "put DB a 1"},
 			{args: "shell DB --read-only", stdin: "get a\ncount\n", out: "1\n1\n"},
 			{args: "shell DB --read-only", stdin: "put a 2\n", code: 1, err: "line 1: put a: "},
 			{args: "shell DB --read-only --durability sync", code: 2, err: "exclude each other"},
-			{args: "shell DB --json", code: 2, err: "shell writes text"},
 			{args: "get DB a", out: "1"},
 		},
 	} {
@@ -66,6 +77,12 @@ func TestShell_keepGoingNamesEveryLine(t *testing.T) {
 	want := "line 1: get x: key not found; scan lists keys\nline 3: there is no verb nonsense; see help\n" +
 		"lightning: 2 lines of the script failed; they are named above; all others are done\n"
 	if got.code != console.ExitFailure || got.out != "1\n" || got.err != want {
+		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+	got = lightning(t, "get x\nget a\n", "shell", dir, "--keep-going", "--json")
+	want = `{"line":1,"message":"get x: key not found; scan lists keys"}` + "\n" + `{"error":{"code":1,"class":"failure",` +
+		`"message":"1 line of the script failed","advice":"they are named above; all others are done"}}` + "\n"
+	if got.code != console.ExitFailure || got.out != `{"key":"a","value":"1"}`+"\n" || got.err != want {
 		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
 	}
 }

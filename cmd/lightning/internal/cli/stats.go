@@ -11,12 +11,13 @@ import (
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/picture"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/entries"
 )
 
 func (a *app) statsCommand() *command.Command {
 	return &command.Command{
 		Use:     "stats DIR",
-		Aliases: []string{"info", "status", "metrics", "stat"},
+		Aliases: entries.Synonyms["stats"],
 		Short:   "Show levels, memory, log and recovery",
 		Help: `stats opens the database for reading and shows the levels of the tree, the memory and the log,
 and what opening it had to recover. With --json, everything the database counts.`,

@@ -14,12 +14,13 @@ import (
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/entries"
 )
 
 func (a *app) verifyCommand() *command.Command {
 	return &command.Command{
 		Use:     "verify DIR",
-		Aliases: []string{"check", "fsck", "integrity", "doctor"},
+		Aliases: entries.Synonyms["verify"],
 		Short:   "Read and check every byte",
 		Help: `verify reads every byte of the manifest, the log and all tables, and checks all that reading relies on.
 It changes nothing. It exits with 5 if anything is damaged, and writes a line for each damage.`,

@@ -146,6 +146,7 @@ type Form struct {
 	Gzip       bool     // the file is compressed; the caller does that
 	Encoding   Encoding // of keys and values where the file does not say it
 	JSONValues bool     // JSON Lines: values are JSON
+	Counters   bool     // JSON Lines: counters are written as numbers, for programs that read; they cannot be imported
 
 	// CSV and TSV:
 	KeyColumn, ValueColumn string // names of the columns; empty for the usual ones
@@ -161,6 +162,12 @@ func (f Form) delimiter() byte {
 		return '\t'
 	}
 	return ','
+}
+
+// Counter is the number that a value is if it is a counter. Any 8 bytes may be one.
+func Counter(value []byte) (n int64, ok bool) {
+	n, err := lightningdb.Int64(value)
+	return n, err == nil
 }
 
 // NewReader reads entries from in.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"unicode/utf8"
 
 	"lightningdb"
@@ -178,6 +179,12 @@ func NewJSONWriter(out io.Writer, form Form) *JSONWriter {
 func (w *JSONWriter) Write(key, value []byte) error {
 	if w.form.JSONValues {
 		return w.writeJSONValue(key, value)
+	}
+	if n, ok := Counter(value); ok && w.form.Counters {
+		encoding := w.encodingFor(key, nil)
+		w.begin(encoding, key)
+		w.line = strconv.AppendInt(append(w.line, `,"value":`...), n, 10)
+		return w.end(encoding)
 	}
 	encoding := w.encodingFor(key, value)
 	w.begin(encoding, key)

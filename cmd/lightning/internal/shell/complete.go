@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"slices"
 	"strings"
 
 	"lightningdb/cmd/lightning/internal/text"
@@ -27,7 +28,18 @@ func (s *Shell) candidates(words []string, begun string) []string {
 		return beginning(verbNames(), begun)
 	}
 	last := words[len(words)-1]
-	switch words[0] {
+	v, err := find(words[0])
+	if err != nil {
+		return nil
+	}
+	if strings.HasPrefix(begun, "-") && v.flags != nil {
+		return beginning(dashed(flagNames(v.flagSet(new(options)))), begun)
+	}
+	if last == "--prefix" || last == "--from" || last == "--to" {
+		return s.keys(begun)
+	}
+	words = slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "--") })
+	switch v.name {
 	case "get", "delete":
 		return s.keys(begun)
 	case "put", "add":
@@ -38,7 +50,7 @@ func (s *Shell) candidates(words []string, begun string) []string {
 		if last == "prefix" || last == "from" || last == "to" {
 			return s.keys(begun)
 		}
-		return beginning(spanWords[words[0]], begun)
+		return beginning(spanWords[v.name], begun)
 	case "rollback":
 		if last == "to" {
 			return beginning(s.savepointNames(), begun)
@@ -46,7 +58,7 @@ func (s *Shell) candidates(words []string, begun string) []string {
 		return beginning([]string{"to"}, begun)
 	}
 	if len(words) == 1 {
-		return beginning(s.argumentsOf(words[0]), begun)
+		return beginning(s.argumentsOf(v.name), begun)
 	}
 	return nil
 }
@@ -70,6 +82,13 @@ func (s *Shell) argumentsOf(verb string) []string {
 		return verbNames()
 	}
 	return nil
+}
+
+func dashed(names []string) (flags []string) {
+	for _, name := range names {
+		flags = append(flags, "--"+name)
+	}
+	return flags
 }
 
 func verbNames() (names []string) {

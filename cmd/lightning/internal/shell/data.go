@@ -7,15 +7,27 @@ import (
 	"strconv"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/text"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/lightning/internal/exchange"
 )
 
-func (s *Shell) get(_ context.Context, args []string) error {
-	value, err := s.reader().Get([]byte(args[0]))
+func (s *Shell) get(_ context.Context, args []string, o options) error {
+	key, err := o.Key(args[0])
 	if err != nil {
 		return about("get", args[0], err)
 	}
-	_, err = s.out.Write(append(text.AppendEscaped(nil, value, ""), '\n'))
+	value, err := s.reader().Get(key)
+	if err != nil {
+		return about("get", args[0], err)
+	}
+	if _, counter := exchange.Counter(value); o.as.Int && !counter {
+		return fmt.Errorf("get %s: the value has %d bytes: it is no counter, which has 8", word(args[0]), len(value))
+	}
+	if o.json {
+		sink := o.show().NewSink(s.out)
+		return errors.Join(sink.Write(key, value), sink.Flush())
+	}
+	_, err = s.out.Write(append(o.show().AppendValue(nil, value), '\n'))
 	return err
 }
 
@@ -46,24 +58,40 @@ func (s *Shell) change(ctx context.Context, fn func(tx *lightningdb.Tx) error) e
 	return s.DB.Update(ctx, fn)
 }
 
-func (s *Shell) put(ctx context.Context, args []string) error {
-	err := s.change(ctx, func(tx *lightningdb.Tx) error { return tx.Put([]byte(args[0]), []byte(args[1])) })
+func (s *Shell) put(ctx context.Context, args []string, o options) error {
+	key, err := o.Key(args[0])
+	if err != nil {
+		return about("put", args[0], err)
+	}
+	value, err := o.Bytes("the value", args[1])
+	if err == nil {
+		err = s.change(ctx, func(tx *lightningdb.Tx) error { return tx.Put(key, value) })
+	}
 	if err != nil {
 		return about("put", args[0], err)
 	}
 	return nil
 }
 
-func (s *Shell) delete(ctx context.Context, args []string) error {
+func (s *Shell) delete(ctx context.Context, args []string, o options) error {
 	var missing string
 	err := s.change(ctx, func(tx *lightningdb.Tx) error {
-		for _, key := range args {
-			missing = key
-			found, err := tx.Has([]byte(key))
-			if err == nil && !found {
-				err = lightningdb.ErrNotFound
+		for _, arg := range args {
+			missing = arg
+			key, err := o.Key(arg)
+			if err != nil {
+				return err
 			}
-			if err := errors.Join(err, tx.Delete([]byte(key))); err != nil {
+			if !o.ignoreMissing {
+				found, err := tx.Has(key)
+				if err != nil {
+					return err
+				}
+				if !found {
+					return lightningdb.ErrNotFound
+				}
+			}
+			if err := tx.Delete(key); err != nil {
 				return err
 			}
 		}
@@ -75,22 +103,29 @@ func (s *Shell) delete(ctx context.Context, args []string) error {
 	return nil
 }
 
-func (s *Shell) add(ctx context.Context, args []string) error {
+func (s *Shell) add(ctx context.Context, args []string, o options) error {
+	key, err := o.Key(args[0])
+	if err != nil {
+		return about("add", args[0], err)
+	}
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
 		return fmt.Errorf("add %s: %s is not an integer of 64 bits", word(args[0]), word(args[1]))
 	}
 	var sum int64
 	err = s.change(ctx, func(tx *lightningdb.Tx) error {
-		before, err := counter(tx, []byte(args[0]))
+		before, err := counter(tx, key)
 		if err != nil {
 			return err
 		}
 		sum = before + n
-		return tx.Add([]byte(args[0]), n)
+		return tx.Add(key, n)
 	})
 	if err != nil {
 		return about("add", args[0], err)
+	}
+	if o.json {
+		return jsonline.Write(s.out, map[string]int64{"value": sum})
 	}
 	_, err = fmt.Fprintln(s.out, sum)
 	return err

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"lightningdb"
+	"lightningdb/cmd/internal/jsonline"
 )
 
 // errPast refuses what only the newest state takes.
@@ -22,7 +23,7 @@ type snapshot struct {
 	state *lightningdb.Snapshot
 }
 
-func (s *Shell) snapshot(_ context.Context, args []string) error {
+func (s *Shell) snapshot(_ context.Context, args []string, _ options) error {
 	name := s.freeName()
 	if len(args) == 1 {
 		name = args[0]
@@ -54,14 +55,24 @@ func (s *Shell) indexOf(name string) int {
 	return slices.IndexFunc(s.snapshots, func(kept snapshot) bool { return kept.name == name })
 }
 
-func (s *Shell) listSnapshots(context.Context, []string) error {
+func (s *Shell) listSnapshots(_ context.Context, _ []string, o options) error {
 	for _, kept := range s.snapshots {
-		fmt.Fprintf(s.out, "%s\t%d\n", word(kept.name), kept.state.Sequence())
+		if !o.json {
+			fmt.Fprintf(s.out, "%s\t%d\n", word(kept.name), kept.state.Sequence())
+			continue
+		}
+		line := struct {
+			Name     string `json:"name"`
+			Sequence uint64 `json:"sequence"`
+		}{kept.name, kept.state.Sequence()}
+		if err := jsonline.Write(s.out, line); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (s *Shell) release(_ context.Context, args []string) error {
+func (s *Shell) release(_ context.Context, args []string, _ options) error {
 	i := s.indexOf(args[0])
 	switch {
 	case i < 0:
@@ -75,7 +86,7 @@ func (s *Shell) release(_ context.Context, args []string) error {
 }
 
 // at moves reads to another state.
-func (s *Shell) at(_ context.Context, args []string) error {
+func (s *Shell) at(_ context.Context, args []string, _ options) error {
 	if s.tx != nil {
 		return errTxOpen
 	}

@@ -7,129 +7,117 @@ import (
 	"strconv"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning/internal/text"
+	"lightningdb/cmd/internal/jsonline"
 )
 
-// span is what a scan is told.
-type span struct {
-	prefix, from, to []byte // empty for no bound
-	limit            int    // 0 if not told
-	reverse, keys    bool
-}
-
-// parseSpan reads the words behind scan and count.
-func parseSpan(args []string) (sp span, err error) {
+// parseRange reads the words behind scan and count into o, beside what its flags say.
+func parseRange(args []string, o *options) error {
 	for len(args) > 0 {
 		name := args[0]
 		args = args[1:]
 		switch name {
 		case "reverse":
-			sp.reverse = true
+			o.reverse = true
 			continue
 		case "keys":
-			sp.keys = true
+			o.keysOnly = true
 			continue
 		case "prefix", "from", "to", "limit":
 		default:
-			return span{}, fmt.Errorf("%s is none of prefix, from, to, limit, reverse and keys", word(name))
+			return fmt.Errorf("%s is none of prefix, from, to, limit, reverse and keys", word(name))
 		}
 		if len(args) == 0 {
-			return span{}, fmt.Errorf("%s needs a word behind it", name)
+			return fmt.Errorf("%s needs a word behind it", name)
 		}
-		if err := sp.set(name, args[0]); err != nil {
-			return span{}, err
+		if err := o.set(name, args[0]); err != nil {
+			return err
 		}
 		args = args[1:]
 	}
-	if len(sp.prefix) > 0 && len(sp.from)+len(sp.to) > 0 {
-		return span{}, errors.New("prefix excludes from and to")
+	if o.limit < 0 {
+		return fmt.Errorf("limit %d is not a number above zero", o.limit)
 	}
-	return sp, nil
+	if o.Prefix != "" && o.From+o.To != "" {
+		return errors.New("prefix excludes from and to")
+	}
+	return nil
 }
 
-func (sp *span) set(name, value string) error {
+func (o *options) set(name, value string) error {
 	switch name {
 	case "prefix":
-		sp.prefix = []byte(value)
+		o.Prefix = value
 	case "from":
-		sp.from = []byte(value)
+		o.From = value
 	case "to":
-		sp.to = []byte(value)
+		o.To = value
 	case "limit":
 		n, err := strconv.Atoi(value)
 		if err != nil || n <= 0 {
 			return fmt.Errorf("limit %s is not a number above zero", word(value))
 		}
-		sp.limit = n
+		o.limit = n
 	}
 	return nil
 }
 
-// entries are those of the span, in its order.
-func (s *Shell) entries(sp span) *lightningdb.Range {
-	var entries *lightningdb.Range
-	if len(sp.prefix) > 0 {
-		entries = s.reader().Prefix(sp.prefix)
-	} else {
-		entries = s.reader().Range(bound(sp.from), bound(sp.to))
+// found are the entries that o means, in its order.
+func (s *Shell) found(o options) (*lightningdb.Range, error) {
+	lo, hi, err := o.Bounds()
+	if err != nil {
+		return nil, err
 	}
-	if sp.reverse {
-		entries = entries.Reverse()
+	all := s.reader().Range(lo, hi)
+	if o.reverse {
+		all = all.Reverse()
 	}
-	return entries
+	return all, nil
 }
 
-// bound is a bound as Range takes it, where nil is none.
-func bound(key []byte) []byte {
-	if len(key) == 0 {
-		return nil
+func (s *Shell) scan(ctx context.Context, args []string, o options) error {
+	err := parseRange(args, &o)
+	var all *lightningdb.Range
+	if err == nil {
+		all, err = s.found(o)
 	}
-	return key
-}
-
-func (s *Shell) scan(ctx context.Context, args []string) error {
-	sp, err := parseSpan(args)
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
-	if sp.limit == 0 {
-		sp.limit = s.Limit
+	if o.limit == 0 {
+		o.limit = s.Limit
 	}
-	entries := s.entries(sp)
-	if sp.limit > 0 {
-		entries = entries.Limit(sp.limit + 1) // one more tells that there are more
+	if o.limit > 0 {
+		all = all.Limit(o.limit + 1) // one more tells that there are more
 	}
-	next, err := s.list(ctx, entries, sp)
+	next, err := s.list(ctx, all, o)
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
 	if next == nil {
 		return nil
 	}
-	return s.note("the first %d; the next key is %s; limit N shows more", sp.limit, word(string(next)))
+	return s.note("the first %d; the next key is %s; limit N shows more", o.limit, word(o.Of().Encode(next)))
 }
 
 // list writes the entries up to the limit, and returns the key behind it.
-func (s *Shell) list(ctx context.Context, entries *lightningdb.Range, sp span) (next []byte, err error) {
-	var line []byte
+func (s *Shell) list(ctx context.Context, all *lightningdb.Range, o options) (next []byte, err error) {
+	sink := o.show().NewSink(s.out)
 	n := 0
-	err = eachKey(ctx, entries, sp.keys, func(key, value []byte) error {
-		if n++; sp.limit > 0 && n > sp.limit {
+	err = eachKey(ctx, all, o.keysOnly, func(key, value []byte) error {
+		if n++; o.limit > 0 && n > o.limit {
 			next = append([]byte{}, key...)
 			return nil
 		}
-		line = text.AppendEscaped(line[:0], key, "")
-		if !sp.keys {
-			line = text.AppendEscaped(append(line, '\t'), value, "")
+		if o.keysOnly {
+			return sink.WriteKey(key)
 		}
-		_, err := s.out.Write(append(line, '\n'))
-		return err
+		return sink.Write(key, value)
 	})
-	return next, err
+	return next, errors.Join(err, sink.Flush())
 }
 
 // eachKey calls f for every entry until it fails or ctx ends, with a nil value if only keys are wanted.
-func eachKey(ctx context.Context, entries *lightningdb.Range, keysOnly bool, f func(key, value []byte) error) error {
+func eachKey(ctx context.Context, all *lightningdb.Range, keysOnly bool, f func(key, value []byte) error) error {
 	const patience = 1000 // entries between two looks at the context
 	n := 0
 	step := func(key, value []byte) error {
@@ -139,32 +127,39 @@ func eachKey(ctx context.Context, entries *lightningdb.Range, keysOnly bool, f f
 		return f(key, value)
 	}
 	if keysOnly {
-		for key := range entries.Keys() {
+		for key := range all.Keys() {
 			if err := step(key, nil); err != nil {
 				return err
 			}
 		}
-		return entries.Err()
+		return all.Err()
 	}
-	for key, value := range entries.All() {
+	for key, value := range all.All() {
 		if err := step(key, value); err != nil {
 			return err
 		}
 	}
-	return entries.Err()
+	return all.Err()
 }
 
-func (s *Shell) count(ctx context.Context, args []string) error {
-	sp, err := parseSpan(args)
-	if err == nil && (sp.limit > 0 || sp.reverse || sp.keys) {
+func (s *Shell) count(ctx context.Context, args []string, o options) error {
+	err := parseRange(args, &o)
+	if err == nil && (o.limit > 0 || o.reverse || o.keysOnly) {
 		err = errors.New("only prefix, from and to make sense")
 	}
-	n := 0
+	var all *lightningdb.Range
 	if err == nil {
-		err = eachKey(ctx, s.entries(sp), true, func(_, _ []byte) error { n++; return nil })
+		all, err = s.found(o)
+	}
+	n := int64(0)
+	if err == nil {
+		err = eachKey(ctx, all, true, func(_, _ []byte) error { n++; return nil })
 	}
 	if err != nil {
 		return fmt.Errorf("count: %w", err)
+	}
+	if o.json {
+		return jsonline.Write(s.out, map[string]int64{"count": n})
 	}
 	_, err = fmt.Fprintln(s.out, n)
 	return err

@@ -6,6 +6,8 @@
 // A line is split into words as package text says. Blank lines and lines that begin with # are skipped. Every value and
 // every entry is one line of output, with the escapes that a word may have in the input.
 //
+// Verbs have the flags of the commands of the same name, with two dashes.
+//
 // A Shell is used by one goroutine. The database may have other users: their commits are what conflicts come from.
 package shell
 
@@ -18,6 +20,7 @@ import (
 	"strings"
 
 	"lightningdb"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/text"
 )
 
@@ -28,7 +31,9 @@ type Config struct {
 	Out   io.Writer // results
 	Notes io.Writer // what is said beside them: where a commit stands, that a scan has more
 	Limit int       // entries that a scan shows unless told; 0 for all
-	Stats func(out io.Writer) error
+	Stats func(out io.Writer, json bool) error
+	JSON  bool       // results are JSON, also where no flag says so
+	As    entries.As // what values are, where no flag says it
 
 	// Failed decides about a line that failed: nil goes on, anything else ends Run. Without it, the first ends Run.
 	Failed func(*LineError) error
@@ -143,7 +148,15 @@ func (s *Shell) carryOut(ctx context.Context, line string) error {
 	if err != nil {
 		return err
 	}
-	if n := len(words) - 1; n < v.min || n > v.max {
+	o := options{json: s.JSON, as: s.As}
+	args, err := v.parse(words[1:], &o)
+	if err != nil {
+		return err
+	}
+	if o.Hex && o.Base64 {
+		return fmt.Errorf("%s: --hex and --base64 exclude each other", v.name)
+	}
+	if len(args) < v.min || len(args) > v.max {
 		return fmt.Errorf("use: %s", v.use())
 	}
 	if s.Interruptible != nil {
@@ -151,7 +164,7 @@ func (s *Shell) carryOut(ctx context.Context, line string) error {
 		ctx, stop = s.Interruptible(ctx)
 		defer stop()
 	}
-	err = v.run(s, ctx, words[1:])
+	err = v.run(s, ctx, args, o)
 	return errors.Join(err, s.out.Flush())
 }
 

@@ -76,7 +76,7 @@ func play(t *testing.T, transcript string) string {
 	var screen bytes.Buffer
 	s := New(Config{DB: db, Out: &screen, Notes: &screen, Limit: 3,
 		Input: &typist{db: db, lines: strings.Split(transcript, "\n"), screen: &screen},
-		Stats: func(out io.Writer) error { _, err := fmt.Fprintln(out, "(levels, memory, log)"); return err },
+		Stats: func(out io.Writer, _ bool) error { _, err := fmt.Fprintln(out, "(levels, memory, log)"); return err },
 		Failed: func(e *LineError) error {
 			fmt.Fprintln(&screen, "error: "+e.Err.Error())
 			return nil

@@ -20,7 +20,7 @@ type savepoint struct {
 	at   lightningdb.Savepoint
 }
 
-func (s *Shell) begin(ctx context.Context, args []string) error {
+func (s *Shell) begin(ctx context.Context, args []string, _ options) error {
 	switch {
 	case s.tx != nil:
 		return errTxOpen
@@ -46,7 +46,7 @@ func (s *Shell) begin(ctx context.Context, args []string) error {
 	return nil
 }
 
-func (s *Shell) commit(_ context.Context, _ []string) error {
+func (s *Shell) commit(_ context.Context, _ []string, _ options) error {
 	if s.tx == nil {
 		return errNoTx
 	}
@@ -73,7 +73,7 @@ func (s *Shell) commit(_ context.Context, _ []string) error {
 // endTx forgets the transaction.
 func (s *Shell) endTx() { s.tx, s.savepoints = nil, nil }
 
-func (s *Shell) rollback(_ context.Context, args []string) error {
+func (s *Shell) rollback(_ context.Context, args []string, _ options) error {
 	switch {
 	case s.tx == nil:
 		return errNoTx
@@ -89,7 +89,7 @@ func (s *Shell) rollback(_ context.Context, args []string) error {
 	return s.note("rolled back")
 }
 
-func (s *Shell) savepoint(_ context.Context, args []string) error {
+func (s *Shell) savepoint(_ context.Context, args []string, _ options) error {
 	if s.tx == nil {
 		return errNoTx
 	}
