@@ -27,6 +27,7 @@ var layers = [][]string{
 	{"internal/torture", "internal/mutants", "internal/environment"},
 	{"internal/blackbox"},
 	{"cmd/internal/units", "cmd/internal/command", "cmd/internal/child", "cmd/internal/scratch", "cmd/internal/jsonline", "cmd/internal/interrupt",
+		"cmd/internal/ptytest",
 		"cmd/lightning/internal/text", "cmd/lightning-proof/internal/content", "cmd/lightning-proof/internal/latency"},
 	{"cmd/internal/progress", "cmd/internal/picture"},
 	{"cmd/internal/console", "cmd/lightning/internal/exchange",

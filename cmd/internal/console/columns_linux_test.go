@@ -1,35 +1,17 @@
 package console
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"lightningdb/cmd/internal/ptytest"
 )
 
 // The width of the window decides what fits in a line; a wrong one makes a new line of each drawing.
 func TestColumns_areThoseOfTheWindow(t *testing.T) {
-	window, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("needs a pseudo-terminal: ", err)
-	}
-	defer window.Close()
-	fd := int(window.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Skip("needs a pseudo-terminal: ", err)
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("needs a pseudo-terminal: ", err)
-	}
-	defer terminal.Close()
+	window, terminal := ptytest.Open(t)
 	for _, width := range []uint16{30, 200} {
-		if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: width}); err != nil {
+		if err := ptytest.Resize(window, width); err != nil {
 			t.Fatal(err)
 		}
 		if got := columns(terminal); got != int(width) {
