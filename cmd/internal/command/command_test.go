@@ -122,7 +122,7 @@ func TestExecute_refusesWrongUse(t *testing.T) {
 
 // Help that omits a flag hides a feature; help that shows hidden commands misleads.
 func TestHelp_showsCommandsAndFlags(t *testing.T) {
-	for _, line := range []string{"", "help", "--help", "-h"} {
+	for _, line := range []string{"", "help", "--help", "-h", "help help"} {
 		p, out := echo()
 		if err := p.Execute(t.Context(), strings.Fields(line)); err != nil {
 			t.Fatal(err)

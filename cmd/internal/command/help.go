@@ -13,7 +13,7 @@ const width = 80
 // help writes about the program, or about the command named.
 func (p *Program) help(names []string) error {
 	var text strings.Builder
-	if len(names) == 0 {
+	if len(names) == 0 || names[0] == "help" {
 		p.describe(&text)
 	} else {
 		command := p.find(names[0])

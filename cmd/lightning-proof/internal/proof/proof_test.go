@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode/utf8"
 
@@ -66,6 +67,21 @@ func TestHelp_fitsTheTerminal(t *testing.T) {
 			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
 				t.Errorf("%d characters: %s", n, line)
 			}
+		}
+	}
+}
+
+// A long run that is told to stop must say so, and not that something was broken.
+func TestInterrupt_everyCommandSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(&console.Interrupted{Signal: syscall.SIGTERM})
+	t.Setenv(childVariable, "1")
+	for _, line := range []string{"validate crash", "validate crash --power-loss", "validate stress", "validate transactions", "bench --rows 1000",
+		"torture", "validate stress --json", "torture --json"} {
+		got := proofWith(ctx, func(*app) {}, strings.Fields(line)...)
+		if got.code != console.ExitInterrupted || strings.Count(got.err, "interrupted by SIGTERM") != 1 ||
+			strings.Contains(got.out, "FAIL:") || strings.Contains(got.err, "please report") {
+			t.Errorf("%s: %+v", line, got)
 		}
 	}
 }

@@ -143,8 +143,11 @@ func (p printer) line(format string, args ...any) { fmt.Fprintf(p.out, "   "+for
 
 // Verdict is the last line of a run.
 func Verdict(err error) string {
-	if err == nil {
+	switch {
+	case err == nil:
 		return "PASS"
+	case errors.Is(err, context.Canceled):
+		return "not done: " + err.Error()
 	}
 	return "FAIL: " + err.Error()
 }
