@@ -2,6 +2,6 @@ package lightningdb
 
 import "lightningdb/internal/record"
 
-// FormatVersion is the version of the files that this package writes, and the newest that it reads: Open refuses a newer
-// one with ErrVersionTooNew.
+// FormatVersion is the version of the files that this package writes, and the newest that it reads: Open refuses a
+// newer one with ErrVersionTooNew.
 const FormatVersion = record.Version

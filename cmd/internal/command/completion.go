@@ -11,15 +11,15 @@ import (
 // Shells are the shells Completion knows.
 var Shells = []string{"bash", "zsh", "fish", "powershell"}
 
-// Completion is a script that completes commands, flags, and what Use and the usage of flags say of arguments, in the shell; or
-// false for an unknown shell.
+// Completion is a script that completes commands, flags, and what Use and the usage of flags say of arguments, in the
+// shell; or false for an unknown shell.
 func (p *Program) Completion(shell string) (script string, ok bool) {
 	switch shell {
 	case "bash":
 		return p.bash() + fmt.Sprintf("complete -F _%[1]s %[1]s\n", p.Name), true
 	case "zsh": // its emulation of bash does not know compopt
-		return fmt.Sprintf("#compdef %[1]s\nautoload -U +X bashcompinit && bashcompinit\n%[2]scomplete -o filenames -F _%[1]s %[1]s\n",
-			p.Name, p.bash()), true
+		return fmt.Sprintf("#compdef %[1]s\nautoload -U +X bashcompinit && bashcompinit\n"+
+			"%[2]scomplete -o filenames -F _%[1]s %[1]s\n", p.Name, p.bash()), true
 	case "fish":
 		return p.fish(), true
 	case "powershell":
@@ -28,14 +28,15 @@ func (p *Program) Completion(shell string) (script string, ok bool) {
 	return "", false
 }
 
-// An argument is what may stand in a place of the command line: one of some words, the name of a directory or file, or anything.
+// An argument is what may stand in a place of the command line: one of some words, the name of a directory or file, or
+// anything.
 type argument struct {
 	words       []string
 	dirs, files bool
 }
 
-// argumentOf reads how Use or the usage of a flag writes an argument: "DIR" is a directory and "FILE" a file, "a|b" is one of
-// two words, and everything else is anything.
+// argumentOf reads how Use or the usage of a flag writes an argument: "DIR" is a directory and "FILE" a file, "a|b" is
+// one of two words, and everything else is anything.
 func argumentOf(text string) argument {
 	switch {
 	case text == "DIR":
@@ -91,14 +92,14 @@ func isBool(f *flag.Flag) bool {
 	return ok && b.IsBoolFlag()
 }
 
-// bash is the function that completes. It counts arguments, passing over flags and their values, and looks up what belongs in the
-// place of the next.
+// bash is the function that completes. It counts arguments, passing over flags and their values, and looks up what
+// belongs in the place of the next.
 func (p *Program) bash() string {
 	var places, flags strings.Builder
 	for _, c := range p.visible() {
 		values := p.values(c)
 		names := slices.Sorted(maps.Keys(values))
-		fmt.Fprintf(&flags, "    %s) flags=%q; valued=%q ;;\n", c.Name(), strings.Join(p.flagNames(c), " "), " "+strings.Join(names, " ")+" ")
+		fmt.Fprintf(&flags, "    %s) flags=%q; valued=%q ;;\n", c.Name(), strings.Join(p.flagNames(c), " "), spaced(names))
 		for i, a := range c.arguments() {
 			bashPlace(&places, fmt.Sprintf("%s:%d", c.Name(), i), a)
 		}
@@ -136,9 +137,12 @@ func (p *Program) bash() string {
   IFS=$'\n'
   COMPREPLY=( $(compgen "$kind" -- "$current") )
 }
-`, p.Name, strings.Join(append(p.flagNames(nil), "--version"), " "), " "+strings.Join(slices.Sorted(maps.Keys(p.values(nil))), " ")+" ",
+`, p.Name, strings.Join(append(p.flagNames(nil), "--version"), " "), spaced(slices.Sorted(maps.Keys(p.values(nil)))),
 		indented(flags.String()), strings.Join(p.names(), " "), indented(places.String()))
 }
+
+// spaced has a blank before and behind each word, so that it can be found whole.
+func spaced(words []string) string { return " " + strings.Join(words, " ") + " " }
 
 func indented(lines string) string {
 	return strings.ReplaceAll("  "+strings.TrimSuffix(lines, "\n"), "\n", "\n  ") + "\n"
@@ -158,32 +162,6 @@ func bashPlace(s *strings.Builder, place string, a argument) {
 // fish is the script for fish, with a function that tells whether the argument of a number of a command is due.
 func (p *Program) fish() string {
 	var s strings.Builder
-	quote := func(text string) string {
-		return "'" + strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), `'`, `\'`) + "'"
-	}
-	what := func(a argument) string {
-		switch {
-		case a.dirs:
-			return " -a '(__fish_complete_directories)'"
-		case a.files:
-			return " -F"
-		case len(a.words) > 0:
-			return " -a " + quote(strings.Join(a.words, " "))
-		}
-		return ""
-	}
-	option := func(when string, f *flag.Flag) {
-		dashes := "-l"
-		if len(f.Name) == 1 {
-			dashes = "-s"
-		}
-		name, usage := flag.UnquoteUsage(f)
-		value := ""
-		if !isBool(f) {
-			value = " -r" + what(argumentOf(name))
-		}
-		fmt.Fprintf(&s, "complete -c %s%s %s %s%s -d %s\n", p.Name, when, dashes, f.Name, value, quote(usage))
-	}
 	shared := p.flagSet(nil)
 	valued := slices.Sorted(maps.Keys(p.values(nil)))
 	for _, c := range p.visible() {
@@ -211,22 +189,52 @@ func (p *Program) fish() string {
 end
 complete -c %s -f
 `, p.function(), strings.Join(slices.Compact(valued), " "), p.Name)
-	eachFlag(shared, nil, func(f *flag.Flag) { option("", f) })
+	eachFlag(shared, nil, func(f *flag.Flag) { p.fishFlag(&s, "", f) })
 	place := func(command string, number int, a argument) {
-		if text := what(a); text != "" {
+		if text := fishArgument(a); text != "" {
 			fmt.Fprintf(&s, "complete -c %s -n '__%s_at %s %d'%s\n", p.Name, p.function(), command, number, text)
 		}
 	}
 	for _, c := range p.visible() {
-		fmt.Fprintf(&s, "complete -c %s -n __fish_use_subcommand -a %s -d %s\n", p.Name, c.Name(), quote(c.Short))
+		fmt.Fprintf(&s, "complete -c %s -n __fish_use_subcommand -a %s -d %s\n", p.Name, c.Name(), fishQuote(c.Short))
 		when := " -n '__fish_seen_subcommand_from " + c.Name() + "'"
-		eachFlag(p.flagSet(c), shared, func(f *flag.Flag) { option(when, f) })
+		eachFlag(p.flagSet(c), shared, func(f *flag.Flag) { p.fishFlag(&s, when, f) })
 		for i, a := range c.arguments() {
 			place(c.Name(), i, a)
 		}
 	}
 	place("help", 0, argument{words: p.names()})
 	return s.String()
+}
+
+// fishFlag writes a flag, which is offered when the condition holds.
+func (p *Program) fishFlag(s *strings.Builder, when string, f *flag.Flag) {
+	dashes := "-l"
+	if len(f.Name) == 1 {
+		dashes = "-s"
+	}
+	name, usage := flag.UnquoteUsage(f)
+	value := ""
+	if !isBool(f) {
+		value = " -r" + fishArgument(argumentOf(name))
+	}
+	fmt.Fprintf(s, "complete -c %s%s %s %s%s -d %s\n", p.Name, when, dashes, f.Name, value, fishQuote(usage))
+}
+
+func fishArgument(a argument) string {
+	switch {
+	case a.dirs:
+		return " -a '(__fish_complete_directories)'"
+	case a.files:
+		return " -F"
+	case len(a.words) > 0:
+		return " -a " + fishQuote(strings.Join(a.words, " "))
+	}
+	return ""
+}
+
+func fishQuote(text string) string {
+	return "'" + strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), `'`, `\'`) + "'"
 }
 
 // function is the program's name as part of the name of a function.
@@ -247,8 +255,8 @@ func (p *Program) powershell() string {
 			fmt.Fprintf(&s, "    '%s' = @(%s)\n", c.Name(), list(all[0].words))
 		}
 	}
-	fmt.Fprintf(&s, "    'help' = @(%s)\n  }\n  $given = @($ast.CommandElements | ForEach-Object { $_.ToString() })\n  $words = @(%[1]s)\n",
-		list(p.names()))
+	fmt.Fprintf(&s, "    'help' = @(%s)\n  }\n"+
+		"  $given = @($ast.CommandElements | ForEach-Object { $_.ToString() })\n  $words = @(%[1]s)\n", list(p.names()))
 	s.WriteString("  if ($word -like '-*' -and $given.Count -gt 1) { $words = $flags[$given[1]] }\n" +
 		"  elseif ($given.Count -gt 3 -or ($given.Count -eq 3 -and $word -eq '')) { return }\n" +
 		"  elseif ($given.Count -eq 3 -or ($given.Count -eq 2 -and $word -eq '')) { $words = $seconds[$given[1]] }\n" +

@@ -35,8 +35,8 @@ type Env struct {
 	Getenv         func(string) string
 }
 
-// Main calls run in the world of this process, with a context that SIGINT and SIGTERM end, and returns its exit code. A second
-// signal ends the process at once.
+// Main calls run in the world of this process, with a context that SIGINT and SIGTERM end, and returns its exit code. A
+// second signal ends the process at once.
 func Main(run func(ctx context.Context, env Env) int) int {
 	ctx, stop := Notify(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

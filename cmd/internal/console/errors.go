@@ -67,7 +67,8 @@ var classes = []Class{
 	{errUsage, ExitUsage, "usage", "see `help`"},
 	{lightningdb.ErrLocked, ExitLocked, "locked", "close the other program, or wait until it is done"},
 	{lightningdb.ErrCorrupt, ExitCorrupt, "corruption", "copy the directory before anything else, and look at its disk; " +
-		"`lightning verify` lists the damage, `lightning export` of ranges beside it saves the rest; else use an earlier copy or export"},
+		"`lightning verify` lists the damage, `lightning export` of ranges beside it saves the rest; " +
+		"else use an earlier copy or export"},
 	{lightningdb.ErrNoSpace, ExitNoSpace, "no-space", "free some space and run it again"},
 	{syscall.ENOSPC, ExitNoSpace, "no-space", "free some space and run it again"},
 	{lightningdb.ErrCommitUnknown, ExitFailure, "commit-unknown", "mend the cause, then read what is there and run it again"},
@@ -133,8 +134,8 @@ func (a *App) fail(ctx context.Context, err error, args []string) int {
 	return c.Code
 }
 
-// interruption is the message of a command that was interrupted, with what interrupted it: some only know that their context has
-// ended.
+// interruption is the message of a command that was interrupted, with what interrupted it: some only know that their
+// context has ended.
 func interruption(ctx context.Context, message string) string {
 	cause := context.Cause(ctx)
 	if cause == nil || strings.Contains(message, cause.Error()) {

@@ -6,8 +6,8 @@ import (
 	"lightningdb"
 )
 
-// A limit that is not kept is a promise broken in silence: what is too little for the database must be refused, and nothing
-// else.
+// A limit that is not kept is a promise broken in silence: what is too little for the database must be refused, and
+// nothing else.
 func TestSize_refusesWhatTheDatabaseWouldRaise(t *testing.T) {
 	var s Size
 	for text, ok := range map[string]bool{"1": false, "1MiB": false, "10485759": false, "10485760": true, "10MiB": true, "1GiB": true} {

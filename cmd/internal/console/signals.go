@@ -23,8 +23,8 @@ func (e *Interrupted) Error() string {
 // Is makes errors.Is(err, context.Canceled) hold, as for every context that was ended.
 func (e *Interrupted) Is(target error) bool { return target == context.Canceled }
 
-// Notify returns a context that the first of the signals ends, with *Interrupted as its cause. stop ends it as well, and gives
-// the signals back to whoever had them before.
+// Notify returns a context that the first of the signals ends, with *Interrupted as its cause. stop ends it as well,
+// and gives the signals back to whoever had them before.
 func Notify(ctx context.Context, signals ...os.Signal) (_ context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	arrived := make(chan os.Signal, 1)

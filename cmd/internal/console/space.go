@@ -16,13 +16,14 @@ func pathsIn(err error) (dirs []string) {
 	return dirs
 }
 
-// inodesAreOut reports whether one of the directories is on a file system on which there is room but no more files can be made.
+// inodesAreOut reports whether one of the directories is on a file system on which there is room but no more files can
+// be made.
 func inodesAreOut(dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return dir != "" && noInodes(dir) })
 }
 
-// Also adds to err what another call said, unless that is the same cause once more: a write that fails because the disk is
-// full is followed by a Close that fails because it is.
+// Also adds to err what another call said, unless that is the same cause once more: a write that fails because the disk
+// is full is followed by a Close that fails because it is.
 func Also(err, more error) error {
 	if err != nil && more != nil && errors.Is(more, cause(err)) {
 		return err

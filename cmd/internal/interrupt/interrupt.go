@@ -1,5 +1,6 @@
-// Package interrupt makes what blocks end with a context: reading from a pipe that nobody writes to, writing into one that
-// nobody reads, opening a FIFO whose other end is closed. What is left behind then is one goroutine, until the process ends.
+// Package interrupt makes what blocks end with a context: reading from a pipe that nobody writes to, writing into one
+// that nobody reads, opening a FIFO whose other end is closed. What is left behind then is one goroutine, until the
+// process ends.
 package interrupt
 
 import (

@@ -1,8 +1,9 @@
 // Package jsonline writes results as single lines of JSON, and reads the flat objects that imports consist of. It does
-// what the program needs of package encoding/json, in a tenth of its bytes (docs/decisions/0007-size-of-the-program.md).
+// what the program needs of package encoding/json, in a tenth of its bytes
+// (docs/decisions/0007-size-of-the-program.md).
 //
-// It owns the form of the text: escapes, numbers, which fields are left out. It does not own what the fields mean. Every
-// function is safe for concurrent use.
+// It owns the form of the text: escapes, numbers, which fields are left out. It does not own what the fields mean.
+// Every function is safe for concurrent use.
 //
 //	Append(nil, struct {
 //		Count int64  `json:"count"`
@@ -29,8 +30,8 @@ func Write(w io.Writer, v any) error {
 }
 
 // Append appends v as package encoding/json would write it without escapes for HTML. v is made of booleans, strings,
-// integers, float64, slices, maps by string, structs with tags (their names, and omitempty), and pointers to these. A number
-// that JSON cannot express is null. Any other type is a mistake of the caller: it panics.
+// integers, float64, slices, maps by string, structs with tags (their names, and omitempty), and pointers to these. A
+// number that JSON cannot express is null. Any other type is a mistake of the caller: it panics.
 func Append(dst []byte, v any) []byte { return appendValue(dst, reflect.ValueOf(v)) }
 
 func appendValue(dst []byte, v reflect.Value) []byte {

@@ -17,8 +17,8 @@ var (
 var errEnds = errors.New("the JSON object does not end on this line")
 
 // ReadObject reads text, one object whose fields are strings or null, and calls set with each field in order; value is
-// nil for null. The field called raw, if that is not empty, may be any JSON value, and value is its text. The first error
-// ends it. It accepts no field twice: one of the two would be lost without a word.
+// nil for null. The field called raw, if that is not empty, may be any JSON value, and value is its text. The first
+// error ends it. It accepts no field twice: one of the two would be lost without a word.
 func ReadObject(text []byte, raw string, set func(name string, value *string) error) error {
 	if !utf8.Valid(text) {
 		return ErrNotUTF8

@@ -25,8 +25,8 @@ type Screen struct {
 	Columns func() int // measures the width, which may change; nil, or a result of 0, is that of the usual terminal
 }
 
-// Draw replaces what stands in the line. Text that would not fit is cut: in a line that wraps, each drawing would begin a line
-// of its own.
+// Draw replaces what stands in the line. Text that would not fit is cut: in a line that wraps, each drawing would begin
+// a line of its own.
 func (s *Screen) Draw(text string) {
 	columns := 0
 	if s.Columns != nil {

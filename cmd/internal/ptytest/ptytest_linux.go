@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open makes a pseudo-terminal: what a program writes to terminal can be read from window, and the other way round. Both are
-// closed with the test, which is skipped where the system gives none.
+// Open makes a pseudo-terminal: what a program writes to terminal can be read from window, and the other way round.
+// Both are closed with the test, which is skipped where the system gives none.
 func Open(t *testing.T) (window, terminal *os.File) {
 	t.Helper()
 	window, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)

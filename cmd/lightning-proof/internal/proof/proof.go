@@ -1,6 +1,6 @@
-// Package proof is the command line of lightning-proof: it turns arguments into validations, torture and benchmarks, and
-// their outcome into text, JSON and an exit code. One file holds one command. What it has in common with other programs
-// is in package console.
+// Package proof is the command line of lightning-proof: it turns arguments into validations, torture and benchmarks,
+// and their outcome into text, JSON and an exit code. One file holds one command. What it has in common with other
+// programs is in package console.
 package proof
 
 import (

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Who validates a machine may be anybody, with any umask: a directory that the program cannot enter itself would pass for a broken
-// database.
+// Who validates a machine may be anybody, with any umask: a directory that the program cannot enter itself would pass
+// for a broken database.
 func TestPrograms_workUnderAnyUmaskAsAnyUser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")

@@ -73,8 +73,8 @@ func (a *app) compact(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (c
 	return r, err
 }
 
-// reportCompaction says what was done, and what was not: a table in which there is nothing to remove is not even read, so
-// that nobody knows whether it is whole.
+// reportCompaction says what was done, and what was not: a table in which there is nothing to remove is not even read,
+// so that nobody knows whether it is whole.
 func (a *app) reportCompaction(r compactResult) error {
 	if a.JSON {
 		return jsonline.Write(a.Stdout, r)
@@ -89,7 +89,8 @@ func (a *app) reportCompaction(r compactResult) error {
 			units.Bytes(r.BytesWritten))
 	}
 	if r.BytesUnread > 0 {
-		text += fmt.Sprintf("; %s of tables were neither read nor rewritten (verify reads and checks them)", units.Bytes(r.BytesUnread))
+		text += fmt.Sprintf("; %s of tables were neither read nor rewritten (verify reads and checks them)",
+			units.Bytes(r.BytesUnread))
 	}
 	_, err := fmt.Fprintln(a.Stderr, text)
 	return err

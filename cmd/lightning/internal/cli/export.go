@@ -78,7 +78,8 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 	if path == "-" {
 		err = work.run(ctx, a.Stdout)
 	} else {
-		err = userfile.Write(ctx, path, userfile.Options{Replace: force}, func(out io.Writer) error { return work.run(ctx, out) })
+		write := func(out io.Writer) error { return work.run(ctx, out) }
+		err = userfile.Write(ctx, path, userfile.Options{Replace: force}, write)
 	}
 	line.Stop()
 	switch {

@@ -20,7 +20,7 @@ func (f *formFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.values, "values", "", "JSON Lines: what values are, `text|json` (default: text)")
 	set.StringVar(&f.key, "key-column", "", "CSV: `NAME` of the column of keys (default: key)")
 	set.StringVar(&f.value, "value-column", "", "CSV: `NAME` of the column of values (default: value)")
-	set.StringVar(&f.delimiter, "delimiter", "", `CSV: the `+"`CHARACTER`"+` between columns, \t for a tab (default: a comma)`)
+	set.StringVar(&f.delimiter, "delimiter", "", "CSV: the `CHARACTER` between columns, \\t for a tab (default: a comma)")
 }
 
 // form is what the flags say of a file of that name.
@@ -37,9 +37,11 @@ func (f *formFlags) form(path string, enc entries.Encoding) (exchange.Form, erro
 	lines, columns := form.Format == exchange.JSONLines, f.key != "" || f.value != "" || f.delimiter != ""
 	switch {
 	case f.values != "" && f.values != "json" && f.values != "text":
-		return form, console.Usage(fmt.Errorf("there are no values %s", quoted(f.values)), "use --values text or --values json")
+		return form, console.Usage(fmt.Errorf("there are no values %s", quoted(f.values)),
+			"use --values text or --values json")
 	case form.JSONValues && !lines:
-		return form, console.Usage(errors.New("--values json is for JSON Lines"), "leave it out: CSV carries JSON as any other text")
+		return form, console.Usage(errors.New("--values json is for JSON Lines"),
+			"leave it out: CSV carries JSON as any other text")
 	case columns && lines:
 		return form, console.Usage(errors.New("JSON Lines have no columns"), "add --format csv or --format tsv")
 	case f.delimiter != "":

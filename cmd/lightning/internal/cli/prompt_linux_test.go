@@ -12,8 +12,8 @@ import (
 	"lightningdb/cmd/internal/ptytest"
 )
 
-// typing starts a command line in a terminal of its own, and returns the window. screen returns what has appeared on it since the
-// last call, up to a text, or with none up to the end of the process.
+// typing starts a command line in a terminal of its own, and returns the window. screen returns what has appeared on it
+// since the last call, up to a text, or with none up to the end of the process.
 func typing(t *testing.T, args ...string) (p *process, window *os.File, screen func(until string) string) {
 	t.Helper()
 	window, terminal := ptytest.Open(t)

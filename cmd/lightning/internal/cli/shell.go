@@ -116,7 +116,8 @@ func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) erro
 	}
 	err := shell.New(c).Run(ctx)
 	if err == nil && failed > 0 {
-		err = console.Advise(fmt.Errorf("%s %w", units.Plural(failed, "line"), errLinesFailed), "they are named above; all others are done")
+		err = console.Advise(fmt.Errorf("%s %w", units.Plural(failed, "line"), errLinesFailed),
+			"they are named above; all others are done")
 	}
 	return err
 }
@@ -134,8 +135,8 @@ func (a *app) reportLine(e *shell.LineError) error {
 	}{e.Line, message})
 }
 
-// prompt carries out what somebody types. An interrupt drops the line that is typed, or ends the command that runs, but not
-// the session.
+// prompt carries out what somebody types. An interrupt drops the line that is typed, or ends the command that runs, but
+// not the session.
 func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err error) {
 	ctx, stop := console.Notify(context.WithoutCancel(ctx), syscall.SIGTERM)
 	defer stop()

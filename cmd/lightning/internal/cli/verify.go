@@ -63,7 +63,8 @@ func (a *app) verify(ctx context.Context, db *lightningdb.DB, result *verifyResu
 	var done, total atomic.Int64 // Verify reads the tables twice
 	line := progress.Start(a.Screen(), "verify", func() progress.Sample {
 		share := float64(done.Load()) / float64(max(1, total.Load()))
-		return progress.Sample{Done: done.Load(), Total: total.Load(), Count: int64(share * float64(result.Bytes)), Noun: "bytes"}
+		return progress.Sample{Done: done.Load(), Total: total.Load(), Noun: "bytes",
+			Count: int64(share * float64(result.Bytes))}
 	})
 	defer line.Stop()
 	return db.Verify(ctx, func(read, all int64) { done.Store(read); total.Store(all) })

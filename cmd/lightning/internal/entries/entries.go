@@ -1,5 +1,5 @@
-// Package entries is which keys are meant and how what is found is shown: the flags that commands and the verbs of the shell have
-// in common, and what follows from them. It reads no database. Errors are *command.UsageError.
+// Package entries is which keys are meant and how what is found is shown: the flags that commands and the verbs of the
+// shell have in common, and what follows from them. It reads no database. Errors are *command.UsageError.
 package entries
 
 import (
@@ -57,7 +57,8 @@ func (e Encoding) Of() exchange.Encoding {
 func (e Encoding) Bytes(what, text string) ([]byte, error) {
 	b, err := e.Of().Decode(text)
 	if err != nil {
-		return nil, &command.UsageError{Problem: fmt.Sprintf("%s is %v", what, err), Hint: "correct it, or leave out --hex and --base64"}
+		return nil, &command.UsageError{Problem: fmt.Sprintf("%s is %v", what, err),
+			Hint: "correct it, or leave out --hex and --base64"}
 	}
 	return b, nil
 }
@@ -71,8 +72,8 @@ func (e Encoding) Key(text string) ([]byte, error) {
 	case len(key) == 0:
 		return nil, &command.UsageError{Problem: "the key is empty", Hint: "give it at least one byte"}
 	case len(key) > lightningdb.MaxKeySize:
-		return nil, &command.UsageError{Problem: fmt.Sprintf("the key has %d bytes, more than %d", len(key), lightningdb.MaxKeySize),
-			Hint: "shorten it"}
+		return nil, &command.UsageError{Hint: "shorten it",
+			Problem: fmt.Sprintf("the key has %d bytes, more than %d", len(key), lightningdb.MaxKeySize)}
 	}
 	return key, nil
 }

@@ -12,7 +12,8 @@ import (
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
-// A range that leaves out one key that begins with the prefix, or takes one that does not, deletes or exports the wrong data.
+// A range that leaves out one key that begins with the prefix, or takes one that does not, deletes or exports the wrong
+// data.
 func TestRange_prefixMeansBytes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		some := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', 0x7f, 0x80, 0xc3, 0xfe, 0xff}), 1, 5)

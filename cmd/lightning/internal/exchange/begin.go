@@ -15,16 +15,16 @@ var (
 	magicGzip   = []byte{0x1f, 0x8b}
 )
 
-// begin skips a byte order mark, refuses what is no text at all, and returns what to do if the first record turns out bad:
-// the hint where the content looks like another form, or nothing.
+// begin skips a byte order mark, refuses what is no text at all, and returns what to do if the first record turns out
+// bad: the hint where the content looks like another form, or nothing.
 func begin(in *bufio.Reader, form Form) (hint string, err error) {
 	head, _ := in.Peek(len(markUTF8)) // an error comes again
 	switch {
 	case bytes.Equal(head, markUTF8):
 		_, _ = in.Discard(len(markUTF8)) // it is buffered
 	case bytes.HasPrefix(head, magicGzip):
-		return "", &LineError{Line: 1, Err: errors.New("it is compressed by gzip"), Hint: "give the file a name that ends in .gz, or " +
-			"send it through gunzip"}
+		return "", &LineError{Line: 1, Err: errors.New("it is compressed by gzip"),
+			Hint: "give the file a name that ends in .gz, or send it through gunzip"}
 	case bytes.HasPrefix(head, markUTF16LE), bytes.HasPrefix(head, markUTF16BE):
 		return "", &LineError{Line: 1, Err: errors.New("it is UTF-16"), Hint: "convert the file to UTF-8"}
 	}

@@ -31,8 +31,8 @@ var (
 	errColumns   = fmt.Errorf("more than %d columns", maxColumns)
 )
 
-// csvReader reads CSV by the rules of RFC 4180, and changes no byte between quotes. (Package encoding/csv turns CR LF into LF
-// there.)
+// csvReader reads CSV by the rules of RFC 4180, and changes no byte between quotes. (Package encoding/csv turns CR LF
+// into LF there.)
 type csvReader struct {
 	in    *bufio.Reader
 	form  Form
@@ -185,8 +185,8 @@ func (r *csvReader) readRecord() error {
 	}
 }
 
-// readField appends a field to record, with the delimiter or line end behind it consumed. last is true if it is the last one of
-// its record.
+// readField appends a field to record, with the delimiter or line end behind it consumed. last is true if it is the
+// last one of its record.
 func (r *csvReader) readField() (last bool, err error) {
 	c, err := r.in.ReadByte()
 	if err == nil && c == '"' {

@@ -12,8 +12,8 @@
 // key or value is not valid UTF-8, so that every byte string comes back as it was. A reader refuses fields it does not
 // know, a missing key or value, invalid UTF-8 and unpaired surrogates: none of them could be stored faithfully.
 //
-// With Form.JSONValues the value is any JSON value and is stored as its text, byte for byte; "encoding" then holds for the
-// key alone.
+// With Form.JSONValues the value is any JSON value and is stored as its text, byte for byte; "encoding" then holds for
+// the key alone.
 //
 // # CSV and TSV
 //

@@ -10,8 +10,8 @@ import (
 // maxCandidates bounds what one completion offers, and reads.
 const maxCandidates = 50
 
-// Complete is for a line editor: it replaces the word that ends at pos, in runes, by each of the candidates. Keys come from
-// where reads look, but not from the open transaction: it would remember them as read, and conflict over them.
+// Complete is for a line editor: it replaces the word that ends at pos, in runes, by each of the candidates. Keys come
+// from where reads look, but not from the open transaction: it would remember them as read, and conflict over them.
 func (s *Shell) Complete(line string, pos int) (head string, candidates []string, tail string) {
 	runes := []rune(line)
 	head, tail = string(runes[:pos]), string(runes[pos:])

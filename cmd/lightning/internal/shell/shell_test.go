@@ -279,7 +279,8 @@ func TestShell_completesVerbsKeysAndNames(t *testing.T) {
 	}
 }
 
-// Completion reads keys. If the transaction took that for its own reading, it would conflict over keys nobody looked at.
+// Completion reads keys. If the transaction took that for its own reading, it would conflict over keys nobody looked
+// at.
 func TestShell_completionCausesNoConflict(t *testing.T) {
 	db := open(t, &lightningdb.Options{})
 	if _, err := script(t, db, "put a 1\nput b 1"); err != nil {

@@ -18,11 +18,11 @@ import (
 // maxHistoryLine is the longest line that is remembered, in bytes: what the line editor reads back from a file.
 const maxHistoryLine = 4000
 
-// Terminal is the Input of somebody at a terminal, with editing, history and completion. It owns the mode of the terminal
-// until Close.
+// Terminal is the Input of somebody at a terminal, with editing, history and completion. It owns the mode of the
+// terminal until Close.
 //
-// Lines are remembered while it lives. They have keys and values in them, so that a file for them is only used if its name
-// is given; only its owner can read it.
+// Lines are remembered while it lives. They have keys and values in them, so that a file for them is only used if its
+// name is given; only its owner can read it.
 type Terminal struct {
 	editor  *liner.State
 	history string // name of the file, or empty

@@ -138,8 +138,8 @@ func find(name string) (verb, error) {
 	return verb{}, fmt.Errorf("there is no verb %s; see help", word(name))
 }
 
-// parse takes the flags out of the words behind the verb. A flag begins with two dashes, so that -1 is a number and -k a key; what
-// stands behind "--" is never a flag.
+// parse takes the flags out of the words behind the verb. A flag begins with two dashes, so that -1 is a number and -k
+// a key; what stands behind "--" is never a flag.
 func (v *verb) parse(words []string, o *options) (args []string, err error) {
 	if v.flags == nil {
 		return words, nil

@@ -6,7 +6,8 @@
 //	FIFO, device       is opened and written into, never replaced; a block device only if that was asked for
 //	directory, socket  is an error
 //
-// The descriptors of a process that have names (/dev/stdout, /proc/self/fd/1) are written into, at their end. It holds no state.
+// The descriptors of a process that have names (/dev/stdout, /proc/self/fd/1) are written into, at their end. It holds
+// no state.
 package userfile
 
 import (
@@ -32,8 +33,8 @@ type Options struct {
 // maxLinks bounds how many symbolic links are followed, as the kernel does.
 const maxLinks = 40
 
-// Write lets write make what belongs under the name path. Without Options.Replace a name that is taken is fs.ErrExist. The
-// end of ctx ends the wait for the other end of a FIFO.
+// Write lets write make what belongs under the name path. Without Options.Replace a name that is taken is fs.ErrExist.
+// The end of ctx ends the wait for the other end of a FIFO.
 func Write(ctx context.Context, path string, o Options, write func(io.Writer) error) error {
 	to, err := find(path)
 	if err != nil {
@@ -206,8 +207,8 @@ func syncDir(dir string) {
 	}
 }
 
-// Read opens a file to be read from its beginning, and returns its size in bytes, or 0 if that is not known. The end of ctx
-// ends the wait for the other end of a FIFO, and for what it sends.
+// Read opens a file to be read from its beginning, and returns its size in bytes, or 0 if that is not known. The end of
+// ctx ends the wait for the other end of a FIFO, and for what it sends.
 func Read(ctx context.Context, path string) (in io.ReadCloser, size int64, err error) {
 	file, err := interrupt.Open(ctx, path, os.O_RDONLY, 0)
 	if err != nil {
