@@ -47,7 +47,9 @@ func (o *operator) key() string {
 	if len(o.keys) > 0 && o.rng.IntN(3) > 0 {
 		return o.keys[o.rng.IntN(len(o.keys))]
 	}
-	o.keys = append(o.keys, string(keytest.Key(o.rng.IntN)))
+	dashes := []string{"", "", "", "", "", "-", "--", "--hex="}[o.rng.IntN(8)] // like a flag
+	k := dashes + string(keytest.Key(o.rng.IntN))
+	o.keys = append(o.keys, k[:min(len(k), lightningdb.MaxKeySize)])
 	return o.keys[len(o.keys)-1]
 }
 
@@ -125,9 +127,12 @@ func (o *operator) scan() (line, want string) {
 	return typed("scan", words...), want
 }
 
-// typed is a line of words.
+// typed is a line of words, none of which is a flag.
 func typed(verb string, words ...string) string {
 	line := []byte(verb)
+	if slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "--") }) {
+		line = append(line, " --"...)
+	}
 	for _, w := range words {
 		line = text.AppendWord(append(line, ' '), []byte(w))
 	}
@@ -145,7 +150,7 @@ func TestShell_agreesWithAMapOverArbitraryBytes(t *testing.T) {
 		o := &operator{t: t, rng: rand.New(rand.NewPCG(seed, uint64(round))), left: 120, screen: &screen,
 			now: make(map[string]string)}
 		s := New(Config{DB: open(t, &lightningdb.Options{}), Out: &screen, Notes: io.Discard, Input: o,
-			Stats:  func(io.Writer) error { return nil },
+			Stats:  func(io.Writer, bool) error { return nil },
 			Failed: func(e *LineError) error { fmt.Fprintf(&screen, "error: %v\n", e.Err); return nil }})
 		if err := s.Run(t.Context()); err != nil {
 			t.Fatal(err)
