@@ -21,7 +21,7 @@ var textFunctions = strings.Fields(`ContainsAny ContainsFunc ContainsRune EqualF
 
 // keysPassHere are the directories whose source is read: all that keys and bounds go through.
 var keysPassHere = []string{".", "internal", "cmd/lightning/internal/shell", "cmd/lightning/internal/text",
-	"cmd/lightning/internal/exchange"}
+	"cmd/lightning/internal/exchange", "cmd/lightning/internal/entries"}
 
 // textOnly says of files which of these functions they may use, and why that is not on keys.
 var textOnly = map[string]string{
@@ -42,6 +42,7 @@ var textOnly = map[string]string{
 	"cmd/lightning/internal/exchange/jsonl.go: utf8.Valid":         "what is no text is refused where text was asked for",
 	"cmd/lightning/internal/shell/complete.go: []rune":             "the line before and behind the cursor of a terminal",
 	"cmd/lightning/internal/shell/shell.go: strings.TrimSpace":     "whether a line is a comment",
+	"cmd/lightning/internal/shell/verbs.go: strings.TrimSpace":     "the name of a flag, in help",
 	"cmd/lightning/internal/shell/terminal.go: utf8.ValidString":   "whether a line is kept in the history",
 	"cmd/lightning/internal/text/escape.go: utf8.DecodeRune":       "what is no text is shown byte by byte",
 	"cmd/lightning/internal/text/escape.go: utf8.RuneError":        "what is no text is shown byte by byte",
