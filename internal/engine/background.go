@@ -138,7 +138,7 @@ func (e *Engine) CleanStep() (bool, error) {
 	e.mu.Lock()
 	obsolete := e.obsolete // it only grows behind its end meanwhile
 	e.mu.Unlock()
-	if len(obsolete) > 0 {
+	if len(obsolete) > 0 && e.intact() == nil {
 		if err := e.checkOwner(); err != nil {
 			return e.epochs.Metrics().Pending > 0, err
 		}
@@ -146,8 +146,13 @@ func (e *Engine) CleanStep() (bool, error) {
 	var kept []string
 	var failed error
 	for _, name := range obsolete {
-		if err := e.fs.Remove(name); err != nil && !vfs.IsNotExist(err) {
-			kept, failed = append(kept, name), err // tried again later, at the latest by the next Open
+		err := e.changeFiles(func() error { return e.fs.Remove(name) })
+		if err == nil || vfs.IsNotExist(err) {
+			continue
+		}
+		kept = append(kept, name)
+		if !errors.Is(err, ErrReadOnly) { // after a failure all of them stay, for the next Open
+			failed = err // tried again later
 		}
 	}
 	e.mu.Lock()
@@ -185,7 +190,7 @@ func (e *Engine) flush(v *view, m *memRef, logStart filename.Num) error {
 	defer e.stats.flushing.Store(false)
 	edit, stats, err := e.writeTables(m, v, v.version, e.snapshots.hold(e, m.last))
 	if err != nil {
-		return e.backgroundFailure("flush", err)
+		return e.jobFailure("flush", err)
 	}
 	edit.LogStart = logStart
 	if logStart == e.logEnd {
@@ -252,7 +257,7 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *view, held
 		return ended(ctx)
 	}
 	if err != nil {
-		return e.backgroundFailure("compact", err)
+		return e.jobFailure("compact", err)
 	}
 	if err := e.commitEdit(edit, nil); err != nil {
 		return err
@@ -271,10 +276,10 @@ func passes(err error) bool {
 	return errors.Is(err, vfs.ErrNoSpace) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// backgroundFailure decides what a failed flush or compaction means: what passes is tried again, closing is no failure,
-// and anything else stops writes.
-func (e *Engine) backgroundFailure(operation string, err error) error {
-	if passes(err) || e.closed.Load() {
+// jobFailure decides what a failed flush or compaction means: what passes is tried again, and anything else stops
+// writes.
+func (e *Engine) jobFailure(operation string, err error) error {
+	if passes(err) {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
 	return e.fail(operation, err)
@@ -359,39 +364,46 @@ func (e *Engine) retireLogsLocked(start filename.Num) {
 
 // appendEdit makes edit durable. When the manifest has grown, a new one takes over, which begins with all of next; if
 // the disk is too full for that, the old one goes on. After vfs.ErrNoSpace the edit is not in the manifest, unless writes
-// failed with it, as when the disk was too full for a sync: then it is not known. The same holds of every error that passes.
+// failed with it, as when the disk was too full for a sync: then it is not known. The same holds of every error that
+// passes. After ErrReadOnly it is not there either.
 func (e *Engine) appendEdit(edit *manifest.Edit, next *manifest.Version) error {
 	if err := e.checkFile(filename.Make(filename.Manifest, e.manifest.Num()), e.manifest.Size()); err != nil {
 		return err
 	}
-	if e.manifest.Size() >= e.manifestLimit {
-		if err := e.startManifest(next); !errors.Is(err, vfs.ErrNoSpace) {
-			return err
+	err := e.changeFiles(func() error {
+		if e.manifest.Size() >= e.manifestLimit {
+			if err := e.startManifest(next); !tooFull(err) {
+				return err
+			}
 		}
+		return e.manifest.Append(edit)
+	})
+	if err == nil {
+		return e.confirmOwner()
 	}
-	err := e.manifest.Append(edit)
-	if errors.Is(err, vfs.ErrNoSpace) && e.manifest.Err() == nil {
+	if errors.Is(err, ErrReadOnly) || tooFull(err) && e.manifest.Err() == nil {
 		return err
 	}
-	if err != nil {
-		return e.fail("append to manifest", err)
-	}
-	return e.confirmOwner()
+	return e.fail("append to manifest", err)
+}
+
+// tooFull reports whether err says that there was no space for a change of the manifest, and nothing has changed.
+func tooFull(err error) bool {
+	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided)
 }
 
 // startManifest writes version to a new manifest and points CURRENT at it. The manifest before it becomes obsolete.
-// After vfs.ErrNoSpace the one before is still in force.
+// If the disk was tooFull the one before is still in force.
 func (e *Engine) startManifest(version *manifest.Version) error {
 	num := e.newNum()
 	e.comingForce.Store(uint64(num))
 	temp := filename.Num(e.opts.Random() >> 1)
-	log, err := manifest.Create(e.fs, num, version, manifest.Switch{Temp: temp, Alone: e.checkOwner})
-	if errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided) {
-		e.discard(filename.Make(filename.Manifest, num), filename.Make(filename.NextCurrent, temp))
-		return err
-	}
+	log, err := manifest.Create(e.fs, num, version, manifest.Switch{Temp: temp, Alone: e.isOwner})
 	if err != nil {
-		return e.fail("start manifest", err)
+		if tooFull(err) {
+			e.discard(filename.Make(filename.Manifest, num), filename.Make(filename.NextCurrent, temp))
+		}
+		return fmt.Errorf("start manifest: %w", err)
 	}
 	if e.manifest != nil {
 		e.discard(filename.Make(filename.Manifest, e.manifest.Num()))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -75,6 +76,33 @@ func TestCommit_resumesAfterFileDescriptorsRanOut(t *testing.T) {
 		if ok, err := e.Has([]byte(k), Latest); !ok || err != nil {
 			t.Errorf("%s: %v, %v", k, ok, err)
 		}
+	}
+}
+
+// What a medium that has failed takes the second time need not be there: Close would remove the log for it.
+func TestClose_doesNotFlushAgainAfterAFailure(t *testing.T) {
+	begun := make(chan bool)
+	fs := errfs.New(memfs.New())
+	e, err := Open(Options{FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, e, "key", "value")
+	fs.SetRules(errfs.On(errfs.Sync).Named("*.tbl").Times(1).Fail(syscall.EIO).Call(func(errfs.Op) {
+		close(begun)
+		for !e.Closed() {
+			runtime.Gosched()
+		}
+	}))
+	if err := freezeActive(e); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := e.Close(); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("Close: %v", err)
+	}
+	if len(e.tables) > 0 {
+		t.Errorf("%d tables were installed", len(e.tables))
 	}
 }
 

@@ -59,16 +59,18 @@
 //
 // # Lock order
 //
-// commit pipeline > compactMu or flushMu > manifestMu > mu > the epoch's > deadMu; openTables.mu > the epoch's > deadMu;
-// the one in gaps > snapshots.mu, which stand alone. houseMu comes before all of them; under it the pipeline is only tried. Point reads take
-// openTables.mu where a table has to be opened, and no other. No I/O happens under mu; manifestMu is held while an edit is
+// commit pipeline > compactMu or flushMu > manifestMu > filesMu > mu > the epoch's > deadMu;
+// openTables.mu > the epoch's > deadMu; the one in gaps > snapshots.mu, which stand alone. houseMu comes before all of
+// them; under it the pipeline is only tried. Point reads take openTables.mu where a table has to be opened, and no other.
+// No I/O happens under mu; filesMu is held while files change, manifestMu while an edit is
 // appended and synced, the pipeline while the log is written, openTables.mu while a table is opened. What the epoch frees
 // runs wherever somebody retires or collects, so it only queues work for CleanStep.
 //
 // # Failure
 //
 // The first failed write, sync, rename or close on the way to durability stops all writes of this handle (fail):
-// later commits get ErrReadOnly wrapping the cause; reads go on. So does a read that fails in a flush or compaction,
+// later commits get ErrReadOnly wrapping the cause; reads go on. From then on the files stay as they are: a flush or
+// compaction that was in progress installs nothing, and nothing is renamed or removed, also not by Close (changeFiles). So does a read that fails in a flush or compaction,
 // because level 0 would grow without end. What passes by itself is different (passes: a full disk, no file
 // descriptors): the commit or the background step that met it failed cleanly, and is tried again.
 package engine

@@ -80,6 +80,8 @@ type Engine struct {
 	counted   counted    // guarded by compactMu
 	space     space      // guarded by houseMu
 
+	filesMu sync.RWMutex // held for reading while files change, for writing to set failed; see changeFiles
+
 	manifestMu    sync.Mutex // held while an edit becomes durable
 	manifest      *manifest.Log
 	manifestLimit int64 // size at which a new manifest starts

@@ -2,9 +2,16 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path"
+	"runtime"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"lightningdb/internal/batch"
 	"lightningdb/internal/vfs/errfs"
@@ -51,5 +58,136 @@ func TestFail_stopsWrites(t *testing.T) {
 				t.Errorf("a read: found %v, %v", ok, err)
 			}
 		})
+	}
+}
+
+// The second copy of what a failed sync has lost is in files that are needed no more if all is well: a flush that ran on
+// would have them removed.
+func TestFail_leavesTheFilesAsTheyAre(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	failed := make(map[string]int)
+	for range 60 {
+		name, rule := failures[random.IntN(len(failures))].pick(random)
+		if failBesideEverything(t, random, name, rule) {
+			failed[name]++
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	t.Log(failed)
+	if len(failed) < len(failures)/2 {
+		t.Errorf("too few calls failed: %v", failed)
+	}
+}
+
+// failing is calls of the directory of which one fails.
+type failing struct {
+	kind errfs.Kind
+	file string
+}
+
+func (f failing) pick(random *rand.Rand) (string, *errfs.Rule) {
+	return fmt.Sprint(f.kind, " ", f.file), errfs.On(f.kind).Named(f.file).Nth(1 + random.IntN(8)).Fail(syscall.EIO)
+}
+
+var failures = []failing{
+	{errfs.Sync, "*.wal"}, {errfs.Write, "*.wal"}, {errfs.Close, "*.wal"}, {errfs.Create, "*.wal"},
+	{errfs.Sync, "*.tbl"}, {errfs.Write, "*.tbl"}, {errfs.Close, "*.tbl"},
+	{errfs.Sync, "MANIFEST-*"}, {errfs.Write, "MANIFEST-*"}, {errfs.Create, "MANIFEST-*"},
+	{errfs.Rename, "CURRENT"}, {errfs.Rename, "*.wal"}, {errfs.SyncDir, ""},
+}
+
+// changesFiles reports whether op changes what counts in the directory.
+func changesFiles(op errfs.Op) bool {
+	manifest, _ := path.Match("MANIFEST-*", op.Name)
+	switch op.Kind {
+	case errfs.Rename, errfs.Remove:
+		return true
+	case errfs.Create, errfs.Write, errfs.Sync:
+		return manifest || op.Name == "CURRENT.tmp"
+	}
+	return false
+}
+
+// failBesideEverything lets rule meet a database that does all it can, and reports whether it did. From the failure on no
+// file may be changed, and what was acknowledged must be there afterwards.
+func failBesideEverything(t *testing.T, random *rand.Rand, name string, rule *errfs.Rule) bool {
+	disk := memfs.New()
+	files := errfs.New(disk)
+	e, err := Open(Options{FS: files, MemoryLimit: 1 << 20, LogLimit: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := errfs.On().Call(func(op errfs.Op) {
+		if !changesFiles(op) {
+			return
+		}
+		if cause := e.failed.Load(); cause != nil {
+			t.Errorf("%s: %v, after %v", name, op, cause.cause)
+		}
+		runtime.Gosched() // another may fail now
+	})
+	files.SetRules(watch, rule)
+	var workers sync.WaitGroup
+	acked := make([]int, 3)
+	for w := range acked {
+		workers.Go(func() {
+			for n := 1; n < 400; n++ {
+				if _, err := e.Commit(failBatch(w, n), w > 0); err != nil {
+					return
+				}
+				if w > 0 {
+					acked[w] = n // at Sync
+				}
+			}
+		})
+	}
+	for range random.IntN(3) {
+		workers.Go(func() {
+			for e.Flush() == nil && e.Compact(context.Background(), nil, nil) == nil {
+				e.mu.Lock()
+				done := e.visible.Load() >= 3*399
+				e.mu.Unlock()
+				e.manifestMu.Lock()
+				e.manifestLimit = 1
+				e.manifestMu.Unlock()
+				if done {
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	e.Close() // it says what failed
+	checkAcked(t, name, disk.Kill(), acked)
+	checkAcked(t, name, disk.Image(memfs.None, 0), acked)
+	return rule.Applied(files) > 0
+}
+
+// failBatch is the nth commit of worker w.
+func failBatch(w, n int) *batch.Batch {
+	var b batch.Batch
+	b.Put(fmt.Appendf(nil, "%d/%d", w, n), bytes.Repeat([]byte{byte(n)}, 300))
+	return &b
+}
+
+func checkAcked(t *testing.T, name string, disk *memfs.FS, acked []int) {
+	t.Helper()
+	again, err := Open(Options{FS: disk, Manual: true})
+	if err != nil {
+		t.Errorf("%s: reopen: %v", name, err)
+		return
+	}
+	defer again.Close()
+	for w := range acked {
+		for n := 1; n <= acked[w]; n++ {
+			if ok, err := again.Has(fmt.Appendf(nil, "%d/%d", w, n), Latest); !ok || err != nil {
+				t.Errorf("%s: commit %d of %d was acknowledged: found %v, %v", name, n, w, ok, err)
+				return
+			}
+		}
 	}
 }

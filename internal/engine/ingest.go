@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"lightningdb/internal/compaction"
@@ -133,7 +134,7 @@ func (e *Engine) commitRun(r *Run, seq key.SeqNum, logStart filename.Num) error 
 		}
 	}
 	r.letGo() // the files are the tree's, or removed, or it is not known
-	if err != nil && !(passes(err) && e.failed.Load() == nil) {
+	if err != nil && !errors.Is(err, ErrReadOnly) && !(passes(err) && e.failed.Load() == nil) {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	}
 	return err

@@ -51,22 +51,21 @@ func (e *Engine) reuseLog() {
 
 // prepareBlank makes segment old the next one.
 func (e *Engine) prepareBlank(old filename.Num) {
-	if e.writable() != nil {
-		e.discard(filename.Make(filename.Log, old))
-		return
-	}
 	num := e.newNum()
 	err := e.checkOwner()
 	var blank *wal.Blank
 	if err == nil {
-		blank, err = wal.Reuse(e.fs, old, num)
+		err = e.changeFiles(func() (err error) {
+			blank, err = wal.Reuse(e.fs, old, num)
+			return err
+		})
 	}
 	if err != nil {
 		e.discard(filename.Make(filename.Log, old))
 		if !errors.Is(err, fs.ErrExist) {
 			e.discard(filename.Make(filename.Log, num))
 		}
-		if !passes(err) {
+		if !passes(err) && !errors.Is(err, ErrReadOnly) {
 			e.fail("reuse log segment", err)
 		}
 		return
@@ -104,9 +103,16 @@ func (e *Engine) nextBlank() (*wal.Blank, error) {
 	if blank != nil { // a large commit has begun the log anew, behind it; or the last segment is to be a small one
 		e.discardBlank(blank)
 	}
-	blank, err := wal.Prepare(e.fs, e.newNum(), 0)
-	if err != nil && !passes(err) {
+	num := e.newNum()
+	blank, err := wal.Prepare(e.fs, num, 0)
+	if err == nil {
+		return blank, nil
+	}
+	if !errors.Is(err, fs.ErrExist) { // it would be another's
+		e.discard(filename.Make(filename.Log, num))
+	}
+	if !passes(err) {
 		err = e.fail("prepare log segment", err)
 	}
-	return blank, err
+	return nil, err
 }

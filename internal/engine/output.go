@@ -29,11 +29,12 @@ func (e *Engine) writeTables(m *memRef, v *view, version *manifest.Version, held
 func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *view, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
 	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
-		Open:   e.openInput,
-		NewNum: e.newNum,
-		Rules:  e.rules,
-		Below:  e.belowJob(job, v),
-		Create: e.createOutput,
+		Open:     e.openInput,
+		NewNum:   e.newNum,
+		Rules:    e.rules,
+		Below:    e.belowJob(job, v),
+		Create:   e.createOutput,
+		Progress: func(int64) error { return e.intact() }, // after a failure the job is for nothing
 		Remove: func(num filename.Num) error {
 			e.discard(filename.Make(filename.Table, num))
 			return nil

@@ -55,7 +55,10 @@ func (w *RunWriter) Add(user []byte, kind key.Kind, value []byte) error {
 			return err
 		}
 	}
-	return w.out.Add(key.Make(user, table.LocalSeq, kind), value)
+	if err := w.out.Add(key.Make(user, table.LocalSeq, kind), value); err != nil {
+		return w.failure("write a table of a run", err)
+	}
+	return nil
 }
 
 func (w *RunWriter) beginTable(user []byte) error {
@@ -69,7 +72,7 @@ func (w *RunWriter) beginTable(user []byte) error {
 	num := e.newNum()
 	out, err := e.newOutput(num)
 	if err != nil {
-		return fmt.Errorf("begin a table of a run: %w", err)
+		return w.failure("begin a table of a run", err)
 	}
 	out.fleeting = w.run.fleeting
 	w.out = out
@@ -82,10 +85,18 @@ func (w *RunWriter) finishTable() error {
 	meta, err := out.Finish()
 	if err != nil {
 		w.run.engine.discard(filename.Make(filename.Table, out.num))
-		return fmt.Errorf("finish a table of a run: %w", err)
+		return w.failure("finish a table of a run", err)
 	}
 	w.run.tables = append(w.run.tables, &tableRef{meta: numbered(meta, w.run.seq)})
 	return nil
+}
+
+// failure decides what it means that a table could not be written: as in a flush, if it was to be durable.
+func (w *RunWriter) failure(operation string, err error) error {
+	if w.run.fleeting {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	return w.run.engine.jobFailure(operation, err)
 }
 
 // Finish completes the run. After an error its files are gone.

@@ -48,24 +48,32 @@ func (e *Engine) claim() error {
 // confirmOwner returns owner.ErrTakenOver if another writer may have begun to read before the call. It stops writes if it
 // does not know.
 func (e *Engine) confirmOwner() error {
-	stands, err := e.owner.Stands()
-	if err == nil && !stands { // somebody has emptied or removed LOCK
-		_, err = e.owner.Named()
-		err = join.Errors(err, e.checkCurrent())
-	}
-	if err != nil {
+	if err := e.stillOwner(); err != nil {
 		return e.fail("look for other writers", err)
 	}
 	return nil
 }
 
+// stillOwner is confirmOwner for who is in changeFiles: it leaves it to the caller to stop writes.
+func (e *Engine) stillOwner() error {
+	stands, err := e.owner.Stands()
+	if err == nil && !stands { // somebody has emptied or removed LOCK
+		_, err = e.owner.Named()
+		err = join.Errors(err, e.checkCurrent())
+	}
+	return err
+}
+
 // checkOwner is confirmOwner before something is changed, and by name. An error that passes has changed nothing.
-func (e *Engine) checkOwner() error {
+func (e *Engine) checkOwner() error { return e.failUnlessPasses(e.isOwner()) }
+
+// isOwner is checkOwner for who is in changeFiles: it leaves it to the caller to stop writes.
+func (e *Engine) isOwner() error {
 	_, err := e.owner.Named()
 	if err == nil {
 		err = e.checkCurrent()
 	}
-	return e.failUnlessPasses(err)
+	return err
 }
 
 // checkFile is checkOwner of a file that this engine goes on to write, which it has written up to size.

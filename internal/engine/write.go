@@ -11,7 +11,6 @@ import (
 	"lightningdb/internal/commit"
 	"lightningdb/internal/filename"
 	"lightningdb/internal/goroutine"
-	"lightningdb/internal/join"
 	"lightningdb/internal/key"
 	"lightningdb/internal/lock"
 	"lightningdb/internal/memtable"
@@ -278,21 +277,26 @@ func (e *Engine) startSegment() error {
 		return err
 	}
 	num := next.Num()
-	end, err := active.Seal(num)
-	if errors.Is(err, vfs.ErrNoSpace) && active.Err() == nil {
-		return join.Errors(err, next.Discard())
-	}
-	if err != nil {
-		return e.fail("seal log segment", err)
-	}
-	if err := e.confirmOwner(); err != nil {
+	var end wal.Predecessor
+	var seg *wal.Segment
+	err = e.changeFiles(func() (err error) {
+		if end, err = active.Seal(num); err != nil {
+			return err
+		}
+		if err = e.stillOwner(); err != nil {
+			return err
+		}
+		seg, err = next.Begin(e.databaseID(), end)
 		return err
+	})
+	switch {
+	case errors.Is(err, ErrReadOnly), errors.Is(err, vfs.ErrNoSpace) && end.Num == 0 && active.Err() == nil:
+		e.discardBlank(next)
+		return err
+	case err != nil:
+		return e.fail("begin another log segment", err)
 	}
 	e.noteDurable(end.LastSeq)
-	seg, err := next.Begin(e.databaseID(), end)
-	if err != nil {
-		return e.fail("begin log segment", err)
-	}
 	e.mu.Lock()
 	e.logs[len(e.logs)-1].size = end.Length
 	e.logs = append(e.logs, logFile{num: num})

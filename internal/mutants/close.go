@@ -78,4 +78,51 @@ var closeMutants = []Mutant{
 		Changes: []Change{{"internal/engine/write.go", `err == nil || context.Cause(ctx) != ErrClosed {`, `true {`}},
 		Killer:  besideClose("DB.Verify"),
 	},
+
+	// After a failure.
+	{
+		Name:   "an edit is installed after a failure",
+		Breaks: "a flush that was in progress when a sync failed has the log removed, and with it the second copy of what was lost",
+		Changes: []Change{{"internal/engine/background.go", `	err := e.changeFiles(func() error {
+		if e.manifest.Size()`, `	err := func(do func() error) error { return do() }(func() error {
+		if e.manifest.Size()`}},
+		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
+	},
+	{
+		Name:   "files are removed after a failure",
+		Breaks: "the second copy of what a failed sync has lost is removed",
+		Changes: []Change{{"internal/engine/background.go", `e.changeFiles(func() error { return e.fs.Remove(name) })`,
+			`e.fs.Remove(name)`}},
+		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
+	},
+	{
+		Name:   "a log segment is used again after a failure",
+		Breaks: "the second copy of what a failed sync has lost is overwritten",
+		Changes: []Change{{"internal/engine/logs.go", `		err = e.changeFiles(func() (err error) {`,
+			`		err = func(do func() error) error { return do() }(func() (err error) {`}},
+		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
+	},
+	{
+		Name:   "a failure does not wait for the change that is in progress",
+		Breaks: "a writer has been told of the failure, and then a rename makes it a state of the database",
+		Changes: []Change{{"internal/engine/errors.go", `	e.filesMu.Lock()
+	defer e.filesMu.Unlock()
+`, ``}},
+		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
+	},
+	{
+		Name:   "a flush that fails while the database is closed counts for nothing",
+		Breaks: "Close flushes once more on a medium that has failed, and then removes the log",
+		Changes: []Change{{"internal/engine/background.go", `	if passes(err) {
+		return fmt.Errorf("%s: %w", operation, err)`, `	if passes(err) || e.closed.Load() {
+		return fmt.Errorf("%s: %w", operation, err)`}},
+		Killer: test("engine", "TestClose_doesNotFlushAgainAfterAFailure"),
+	},
+	{
+		Name:   "the old manifest goes on after a failed takeover",
+		Breaks: "CURRENT may name the new manifest, which lacks what the old one says",
+		Changes: []Change{{"internal/engine/background.go", `err := e.startManifest(next); !tooFull(err) {`,
+			`err := e.startManifest(next); !errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer: test("engine", "TestManifest_undecidedTakeoverKeepsBoth"),
+	},
 }

@@ -394,22 +394,17 @@ var readerMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "an edit is believed without looking for a newcomer",
-		Breaks: "an ingest is acknowledged, or a log removed, by an edit that the newcomer has not read",
-		Changes: []Change{{"internal/engine/background.go", `	return e.confirmOwner()
-}`,
-			`	return nil
-}`}},
-		Killer: takeover,
-		Quick:  true,
+		Name:    "an edit is believed without looking for a newcomer",
+		Breaks:  "an ingest is acknowledged, or a log removed, by an edit that the newcomer has not read",
+		Changes: []Change{{"internal/engine/background.go", `return e.confirmOwner()`, `return nil`}},
+		Killer:  takeover,
+		Quick:   true,
 	},
 	{
 		Name:   "files are removed without looking for a newcomer",
 		Breaks: "the newcomer misses what it has read the name of",
-		Changes: []Change{{"internal/engine/background.go", `	if len(obsolete) > 0 {
-`,
-			`	if len(obsolete) < 0 {
-`}},
+		Changes: []Change{{"internal/engine/background.go", `if len(obsolete) > 0 && e.intact()`,
+			`if len(obsolete) < 0 && e.intact()`}},
 		Killer: takeover,
 		Quick:  true,
 	},

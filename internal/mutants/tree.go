@@ -116,8 +116,8 @@ var treeMutants = []Mutant{
 	{
 		Name:   "an edit whose sync failed for want of space never happened",
 		Breaks: "the tables of an edit that is in the manifest are removed",
-		Changes: []Change{{"internal/engine/background.go", `	if errors.Is(err, vfs.ErrNoSpace) && e.manifest.Err() == nil {`,
-			`	if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Changes: []Change{{"internal/engine/background.go", `tooFull(err) && e.manifest.Err() == nil {`,
+			`tooFull(err) {`}},
 		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
 	},
 
@@ -214,9 +214,9 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a failed edit lets writes go on",
 		Breaks: "a database goes on although nobody knows which tables make it up",
-		Changes: []Change{{"internal/engine/background.go", `		return e.fail("append to manifest", err)`,
-			`		return err`}},
-		Killer: test("engine", "TestFail_.*"),
+		Changes: []Change{{"internal/engine/background.go", `	return e.fail("append to manifest", err)`,
+			`	return err`}},
+		Killer: test("engine", "TestFail_stopsWrites"),
 	},
 	{
 		Name:   "a failed sync of the log lets writes go on",
@@ -236,8 +236,8 @@ var treeMutants = []Mutant{
 		Name:   "a takeover that failed half way never happened",
 		Breaks: "the manifest that may be in force is removed",
 		Changes: []Change{{"internal/engine/background.go",
-			`	if errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided) {`,
-			`	if errors.Is(err, vfs.ErrNoSpace) {`}},
+			`	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided)`,
+			`	return errors.Is(err, vfs.ErrNoSpace)`}},
 		Killer: test("engine", "TestManifest_.*"),
 	},
 	{

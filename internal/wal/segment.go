@@ -51,7 +51,8 @@ type Blank struct {
 // Prepare makes the file of segment num, fills size bytes of it with zeros (the header's at least, so that Begin needs
 // no space) and makes it durable, name and content.
 // Appending to blocks that were written before needs no change of the file's metadata: syncs are faster. It may
-// run long before the segment is begun, beside appends to other segments.
+// run long before the segment is begun, beside appends to other segments. After an error the file may be there, and is of
+// no use.
 func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
 	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
 	var err error
@@ -59,8 +60,7 @@ func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
 		return nil, fmt.Errorf("create log segment: %w", err)
 	}
 	if err := b.fill(max(size, record.FileHeaderSize)); err != nil {
-		err = fmt.Errorf("prepare log segment %s: %w", b.name, err)
-		return nil, join.Errors(err, b.Discard())
+		return nil, join.Errors(fmt.Errorf("prepare log segment %s: %w", b.name, err), b.f.Close())
 	}
 	return b, nil
 }
@@ -149,11 +149,6 @@ func (b *Blank) Num() filename.Num { return b.num }
 
 // Close closes the file and leaves it there.
 func (b *Blank) Close() error { return b.f.Close() }
-
-// Discard closes and removes the file. A file that cannot be removed is found unused by the next Replay.
-func (b *Blank) Discard() error {
-	return join.Errors(b.f.Close(), b.fs.Remove(b.name))
-}
 
 // Begin makes b a segment of database db behind prev: it writes the header and syncs it. b is of no use afterwards.
 func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
