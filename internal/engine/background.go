@@ -218,7 +218,7 @@ func (e *Engine) CompactStep() (bool, error) {
 	})
 }
 
-// noneBusy says that no other job has a table: compactMu lets one run at a time.
+// noneBusy says that no other job has a table: compactTurn lets one run at a time.
 func noneBusy(filename.Num) bool { return false }
 
 // compactOnce runs the job that pick chooses from the current version.
@@ -227,8 +227,10 @@ func (e *Engine) compactOnce(ctx context.Context,
 	if err := e.writable(); err != nil {
 		return false, err
 	}
-	e.compactMu.Lock()
-	defer e.compactMu.Unlock()
+	if err := e.compactTurn.take(ctx); err != nil {
+		return false, err
+	}
+	defer e.compactTurn.end()
 	v := e.acquireView()
 	if v == nil {
 		return false, ErrClosed

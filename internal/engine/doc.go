@@ -32,15 +32,15 @@
 //
 //	name          owner    stops when            does
 //	flusher       Engine   ctx is done           writes frozen memtables to tables, oldest first
-//	compactor     Engine   ctx is done           one compaction at a time; Compact borrows its turn (compactMu)
+//	compactor     Engine   ctx is done           one compaction at a time; Compact borrows its turn (compactTurn)
 //	housekeeper   Engine   ctx is done           syncs the log for Process commits; looks what is too old to be kept and how
 //	                                             old readers are;
 //	                                             makes a retired log segment the next one; deletes obsolete files;
 //	                                             frees and shares out memory; freezes a memtable that hides much
 //
 // Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep, SpaceStep) until there is
-// nothing to do, then waits to be woken. WaitDurable with a context that can be done, and a large group that is synced,
-// start a goroutine that ends with the sync.
+// nothing to do, then waits to be woken. WaitDurable and Compact with a context that can be done, and a large group that is
+// synced, start a goroutine that ends with the sync or flush.
 //
 // With Options.Manual there are none of them: the caller runs the steps, and a commit that must wait for one runs it
 // itself, so that the whole engine is deterministic.
@@ -59,7 +59,7 @@
 //
 // # Lock order
 //
-// commit pipeline > compactMu or flushMu > manifestMu > filesMu > mu > the epoch's > deadMu;
+// commit pipeline > compactTurn or flushMu > manifestMu > filesMu > mu > the epoch's > deadMu;
 // openTables.mu > the epoch's > deadMu; the one in gaps > snapshots.mu, which stand alone. houseMu comes before all of
 // them; under it the pipeline is only tried. Point reads take openTables.mu where a table has to be opened, and no other.
 // No I/O happens under mu; filesMu is held while files change, manifestMu while an edit is

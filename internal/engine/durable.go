@@ -31,18 +31,50 @@ func (e *Engine) WaitDurable(ctx context.Context, seq key.SeqNum) error {
 	if seq <= key.SeqNum(e.durable.Load()) {
 		return nil
 	}
+	return waitUntil(ctx, e.syncCommits)
+}
+
+// waitUntil calls do and waits for it until ctx is done; then do goes on by itself.
+func waitUntil(ctx context.Context, do func() error) error {
 	if ctx.Done() == nil {
-		return e.syncCommits()
+		return do()
 	}
-	synced := make(chan error, 1)
-	go func() { synced <- e.syncCommits() }()
+	done := make(chan error, 1)
+	go func() { done <- do() }()
 	select {
-	case err := <-synced:
+	case err := <-done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
+
+// turn is a mutex, of capacity 1, that can be waited for until a context is done.
+type turn chan struct{}
+
+// tryTake reports whether nobody had the turn, which the caller has then.
+func (t turn) tryTake() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t turn) take(ctx context.Context) error {
+	if t.tryTake() {
+		return nil
+	}
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) end() { <-t }
 
 // syncCommits makes everything published before the call durable, together with whatever the queue syncs then.
 func (e *Engine) syncCommits() error {

@@ -73,12 +73,12 @@ type Engine struct {
 	openSnapshots atomic.Int64
 	openIterators atomic.Int64
 
-	flushMu   sync.Mutex // held by the one flush in progress
-	compactMu sync.Mutex // held by the one compaction in progress
-	houseMu   sync.Mutex // held by the one CleanStep or MemoryStep in progress
-	futile    futile     // guarded by compactMu
-	counted   counted    // guarded by compactMu
-	space     space      // guarded by houseMu
+	flushMu     sync.Mutex // held by the one flush in progress
+	compactTurn turn       // of the one compaction in progress
+	houseMu     sync.Mutex // held by the one CleanStep or MemoryStep in progress
+	futile      futile     // of who has compactTurn
+	counted     counted    // likewise
+	space       space      // guarded by houseMu
 
 	filesMu sync.RWMutex // held for reading while files change, for writing to set failed; see changeFiles
 
@@ -151,6 +151,7 @@ func newEngine(opts Options) *Engine {
 		fs:              opts.FS,
 		epochs:          epoch.NewDomain(),
 		tables:          make(map[filename.Num]*tableRef),
+		compactTurn:     make(turn, 1),
 		futile:          make(futile),
 		calls:           calls{left: make(chan struct{}, 1)},
 		counted:         make(counted),
@@ -237,8 +238,8 @@ func (e *Engine) flushFrozen() error {
 }
 
 // Compact flushes, then rewrites all tables that overlap [lo, hi) until every key in it is in the last level and
-// everything that no reader needs is gone. Nil bounds are open. It goes on beside reads and writes; with a done ctx
-// it stops between two entries, and what was compacted so far stays compacted.
+// everything that no reader needs is gone. Nil bounds are open. It goes on beside reads and writes. Once ctx is done it
+// reads nothing more, and what was compacted so far stays compacted; a flush that has begun goes on.
 func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 	if err := e.Enter(); err != nil {
 		return err
@@ -248,7 +249,7 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 }
 
 func (e *Engine) compactRange(ctx context.Context, lo, hi []byte) error {
-	if err := e.Flush(); err != nil {
+	if err := waitUntil(ctx, e.Flush); err != nil {
 		return err
 	}
 	for {

@@ -29,7 +29,7 @@ func (e *Engine) writeTables(m *memRef, v *view, version *manifest.Version, held
 func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *view, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
 	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
-		Open:     e.openInput,
+		Open:     func(t *manifest.TableMeta) (merge.Iterator, error) { return e.openInput(ctx, t) },
 		NewNum:   e.newNum,
 		Rules:    e.rules,
 		Below:    e.belowJob(job, v),
@@ -100,9 +100,9 @@ func (e *Engine) compactionParams(oldest key.SeqNum, quiet bool) compaction.Para
 }
 
 // openInput opens a table for one read from front to back, past the cache and beside the tables that readers have
-// open.
-func (e *Engine) openInput(meta *manifest.TableMeta) (merge.Iterator, error) {
-	o, err := e.openTableFile(meta)
+// open. Once ctx is done the next read fails.
+func (e *Engine) openInput(ctx context.Context, meta *manifest.TableMeta) (merge.Iterator, error) {
+	o, err := e.openTableUntil(ctx, meta)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -184,20 +185,23 @@ func (r *Run) NewIterator() merge.Iterator {
 // NewSequentialIterator returns an iterator for one pass over the run from front to back, past the cache and with one
 // table open at a time. It must be closed.
 func (r *Run) NewSequentialIterator() merge.Iterator {
-	return merge.NewLevel(newInputTables(r.engine, r.tables))
+	return merge.NewLevel(newInputTables(context.Background(), r.engine, r.tables))
 }
 
-// inputTables is levelTables that are read once.
-type inputTables struct{ levelTables }
+// inputTables is levelTables that are read once, until ctx is done.
+type inputTables struct {
+	levelTables
+	ctx context.Context
+}
 
-func newInputTables(e *Engine, tables []*tableRef) *inputTables {
-	l := new(inputTables)
+func newInputTables(ctx context.Context, e *Engine, tables []*tableRef) *inputTables {
+	l := &inputTables{ctx: ctx}
 	l.of(e, tables)
 	return l
 }
 
 func (l *inputTables) Open(i int) (merge.Iterator, error) {
-	return l.engine.openInput(l.tables[i].meta)
+	return l.engine.openInput(l.ctx, l.tables[i].meta)
 }
 
 // numbered is t with all its entries at seq.

@@ -120,11 +120,11 @@ func (e *Engine) spaceSeen(active *memRef) time.Duration {
 // weighSpace freezes the active memtable of v if its flush returns space. It is false if this is not the time to
 // decide.
 func (e *Engine) weighSpace(v *view, quiet, old bool) bool {
-	if !e.isQuiet(v) || !e.compactMu.TryLock() {
+	if !e.isQuiet(v) || !e.compactTurn.tryTake() {
 		return false
 	}
 	returns := e.flushReturnsSpace(v, quiet, old)
-	e.compactMu.Unlock()
+	e.compactTurn.end()
 	done := !returns
 	if returns {
 		e.queue.TryExclusive(func() { done = e.freezeForSpace(v) })

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"lightningdb/internal/filename"
 	"lightningdb/internal/manifest"
 	"lightningdb/internal/table"
+	"lightningdb/internal/vfs"
 )
 
 // maxOpenTables bounds the file descriptors that open tables hold, whatever the memory limit allows.
@@ -102,6 +104,24 @@ func (e *Engine) openTable(t *tableRef) (*openTable, error) {
 
 // openTableFile opens the file of a table that the manifest names. That it is missing is damage.
 func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
+	return e.openTableUntil(context.Background(), meta)
+}
+
+// untilFile is a file of which nothing is read once ctx is done.
+type untilFile struct {
+	vfs.File
+	ctx context.Context
+}
+
+func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(p, off)
+}
+
+// openTableUntil is openTableFile for a job of its own, which ends with ctx: before the next read.
+func (e *Engine) openTableUntil(ctx context.Context, meta *manifest.TableMeta) (*openTable, error) {
 	name := filename.Make(filename.Table, meta.Num)
 	file, err := e.fs.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,6 +129,9 @@ func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)
+	}
+	if ctx.Done() != nil {
+		file = untilFile{file, ctx}
 	}
 	r, err := table.Open(file, table.OpenOptions{
 		Name: name, ID: meta.ID, Size: meta.Size, Cache: e.cache, Buffers: e.buffers, Seq: meta.Seq})

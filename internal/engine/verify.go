@@ -76,7 +76,7 @@ func (p *verification) tables(ctx context.Context) error {
 
 // verifyTable opens the table anew, so that what is on the medium is checked and not what is in memory.
 func (e *Engine) verifyTable(ctx context.Context, meta *manifest.TableMeta) error {
-	o, err := e.openTableFile(meta)
+	o, err := e.openTableUntil(ctx, meta)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (e *Engine) verifyTable(ctx context.Context, meta *manifest.TableMeta) erro
 // first, must lie ever deeper.
 func (p *verification) ages(ctx context.Context) (err error) {
 	var merging merge.Merging
-	all := merging.Reset(p.runs()...)
+	all := merging.Reset(p.runs(ctx)...)
 	defer func() { err = join.Errors(err, all.Close()) }()
 	share := p.total / 2 / int64(p.entries/ageStep+1)
 	var last key.Internal
@@ -114,14 +114,14 @@ func (p *verification) ages(ctx context.Context) (err error) {
 	return all.Err()
 }
 
-// ageStep is how many entries are compared between two reports of progress.
-const ageStep = 4096
+// ageStep is how many entries, of a page or two, are compared between two looks at the context.
+const ageStep = 256
 
 // runs are all runs of tables, newest first.
-func (p *verification) runs() []merge.Iterator {
+func (p *verification) runs(ctx context.Context) []merge.Iterator {
 	var runs []merge.Iterator
 	for _, r := range p.view.runs {
-		runs = append(runs, merge.NewLevel(newInputTables(p.engine, r.tables)))
+		runs = append(runs, merge.NewLevel(newInputTables(ctx, p.engine, r.tables)))
 	}
 	return runs
 }

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"lightningdb/internal/batch"
+	"lightningdb/internal/vfs/errfs"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// openLayers returns a database of several tables, of many pages each, over each other.
+func openLayers(t *testing.T) (*Engine, *errfs.FS) {
+	t.Helper()
+	fs := errfs.New(memfs.New())
+	e := openManual(t, fs)
+	for layer := range 4 {
+		var b batch.Batch
+		for i := range 3000 {
+			b.Put(fmt.Appendf(nil, "%d/%06d", i%7, i), fmt.Appendf(nil, "%0100d", i*layer))
+		}
+		if _, err := e.Commit(&b, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e, fs
+}
+
+// cancelAtRead returns a context that ends with the nth read of a table from now on.
+func cancelAtRead(t *testing.T, fs *errfs.FS, n int) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	fs.SetRules(errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) { cancel() }))
+	return ctx
+}
+
+// A program that is to end, or a request that was given up, would wait for a medium that is slow, page after page.
+func TestContext_endsAJobBeforeTheNextRead(t *testing.T) {
+	for name, job := range map[string]func(*Engine, context.Context) error{
+		"Verify":  func(e *Engine, ctx context.Context) error { return e.Verify(ctx, nil) },
+		"Compact": func(e *Engine, ctx context.Context) error { return e.Compact(ctx, nil, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, fs := openLayers(t)
+			defer e.Close()
+			n := 1
+			for ; ; n++ {
+				before := fs.Count(errfs.Read)
+				ctx := cancelAtRead(t, fs, n)
+				err := job(e, ctx)
+				if ctx.Err() == nil || err == nil && fs.Count(errfs.Read)-before == n {
+					if err != nil {
+						t.Errorf("without an end: %v", err)
+					}
+					break
+				}
+				if reads := fs.Count(errfs.Read) - before; !errors.Is(err, context.Canceled) || reads > n {
+					t.Errorf("ended at read %d: %d reads, %v", n, reads, err)
+				}
+				if err := e.writable(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n < 10 {
+				t.Errorf("there are only %d reads", n)
+			}
+		})
+	}
+}
+
+// A compaction of hours holds the turn: whoever gives up waiting for it must be let go.
+func TestContext_endsTheWaitForACompaction(t *testing.T) {
+	e := openManual(t, memfs.New())
+	defer e.Close()
+	put(t, e, "key", "value")
+	if err := e.compactTurn.take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer e.compactTurn.end()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- e.Compact(ctx, nil, nil) }()
+	for e.running.Load() == 0 {
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Compact: %v", err)
+	}
+}
