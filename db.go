@@ -221,7 +221,7 @@ func (db *DB) Flush() error { return db.engine.Flush() }
 
 // Compact rewrites everything in [lo, hi) into the last level and drops what no reader needs any more. A nil bound is
 // open. The database compacts by itself: this is for after a large removal or before making a copy. Reads and writes go
-// on meanwhile. When ctx is done it stops, with the work so far kept.
+// on meanwhile. When ctx is done it stops, before the next page is read, with the work so far kept.
 func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
 	return db.engine.Compact(orBackground(ctx), lo, hi)
 }

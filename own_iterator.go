@@ -48,6 +48,7 @@ func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
 			return nil, err
 		}
 	}
+	rw.watch.begin(rw.txn.Snapshot())
 	it := &ownIterator{rw: rw, lo: lo, hi: hi}
 	if err := it.open(); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 type Snapshot struct {
 	held  *engine.Snapshot
 	ended error // what reads give once it is closed
+	watch watch // of the context of a transaction
 	errMu sync.Mutex
 	walks walkErrors // guarded by errMu
 }
@@ -41,6 +42,7 @@ func (s *heldSnapshot) take(db *DB, k origin.Kind, ended error) {
 // Close ends the snapshot with its cursors and loops, and what they hold is given back. Further calls do nothing and
 // return nil.
 func (s *Snapshot) Close() error {
+	s.watch.end()
 	s.held.Close()
 	return nil
 }
@@ -104,6 +106,7 @@ func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 	if s.held.Closed() {
 		return nil, s.ended
 	}
+	s.watch.begin(s.held)
 	it, err := s.held.NewIterator(lo, hi)
 	if err != nil {
 		if s.held.Closed() {

@@ -76,8 +76,9 @@ type readWrite struct {
 	*memory                  // nil once another transaction may have it
 	iterators []*ownIterator // open ones
 	iterated  bool           // there have been iterators
-	err       error          // why it must not commit: the first failed read, or a lost lock
-	walks     walkErrors     // or a loop that ended early
+	watch     watch
+	err       error      // why it must not commit: the first failed read, or a lost lock
+	walks     walkErrors // or a loop that ended early
 	onCommit  []func(seq uint64)
 	committed key.SeqNum // of the commit, once there was one
 	counted   int64      // bytes of writes that the engine knows of
@@ -490,6 +491,7 @@ func (rw *readWrite) end() {
 		return
 	}
 	rw.done = true
+	rw.watch.end()
 	rw.endIterators()
 	rw.txn.Close()
 	if rw.counted > 0 {

@@ -14,7 +14,8 @@ import (
 
 // View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
 // error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored it). It does
-// not begin if ctx is done. A panic in fn ends the transaction and goes on.
+// not begin if ctx is done, and once it is, cursors and loops end with its error before they read another page. A panic
+// in fn ends the transaction and goes on.
 func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := orBackground(ctx).Err(); err != nil {
 		return err
@@ -22,7 +23,7 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	if db.engine.Closed() {
 		return ErrClosed
 	}
-	tx := db.beginView()
+	tx := db.beginView(ctx)
 	tx.managed = true
 	defer tx.snapshot.Close()
 	if err := fn(tx); err != nil {
@@ -32,12 +33,13 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 // beginView returns a read-only transaction, in one piece of memory with its snapshot.
-func (db *DB) beginView() *Tx {
+func (db *DB) beginView(ctx context.Context) *Tx {
 	v := new(struct {
 		Tx
 		heldSnapshot
 	})
 	v.take(db, origin.Transaction, ErrTxDone)
+	v.watch.ctx = ctx
 	v.Tx.snapshot = &v.Snapshot
 	return &v.Tx
 }
@@ -129,7 +131,8 @@ func pause(ctx context.Context, attempt int) error {
 
 // Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk. Update
 // and View are safer, and Update runs again by itself what lost against another commit. Once ctx is done, the
-// transaction's waits for locks end, the locks that it holds go at once, and it cannot commit any more.
+// transaction's waits for locks end, and its cursors and loops before the next page; the locks that it holds go at once,
+// and it cannot commit any more.
 func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
 	return db.begin(orBackground(ctx), o, 0)
 }
@@ -145,7 +148,7 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 		return nil, ErrClosed
 	}
 	if o.ReadOnly {
-		tx := db.beginView()
+		tx := db.beginView(ctx)
 		tx.ctx = ctx
 		return tx, nil
 	}
@@ -160,6 +163,7 @@ func (db *DB) beginWrite(ctx context.Context, o TxOptions, self goroutine.ID) *T
 	})
 	rw := &t.readWrite
 	rw.db, rw.ctx, rw.options, rw.memory = db, ctx, o, memories.Get().(*memory)
+	rw.watch.ctx = ctx
 	rw.writes.Rules = db.rules
 	db.engine.Begin(&rw.txn, &rw.reads, self)
 	t.Tx.rw = rw

@@ -32,11 +32,11 @@ func openLayers(t *testing.T) (*Engine, *errfs.FS) {
 	return e, fs
 }
 
-// cancelAtRead returns a context that ends with the nth read of a table from now on.
-func cancelAtRead(t *testing.T, fs *errfs.FS, n int) context.Context {
+// cancelAtRead returns a context that ends with the nth read of a table from now on. count is one more rule.
+func cancelAtRead(t *testing.T, fs *errfs.FS, n int, count *errfs.Rule) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	fs.SetRules(errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) { cancel() }))
+	fs.SetRules(count, errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) { cancel() }))
 	return ctx
 }
 
@@ -51,16 +51,16 @@ func TestContext_endsAJobBeforeTheNextRead(t *testing.T) {
 			defer e.Close()
 			n := 1
 			for ; ; n++ {
-				before := fs.Count(errfs.Read)
-				ctx := cancelAtRead(t, fs, n)
+				reads := errfs.On(errfs.Read).Named("*.tbl")
+				ctx := cancelAtRead(t, fs, n, reads)
 				err := job(e, ctx)
-				if ctx.Err() == nil || err == nil && fs.Count(errfs.Read)-before == n {
+				if ctx.Err() == nil || err == nil && reads.Applied(fs) == n {
 					if err != nil {
 						t.Errorf("without an end: %v", err)
 					}
 					break
 				}
-				if reads := fs.Count(errfs.Read) - before; !errors.Is(err, context.Canceled) || reads > n {
+				if reads := reads.Applied(fs); !errors.Is(err, context.Canceled) || reads > n {
 					t.Errorf("ended at read %d: %d reads, %v", n, reads, err)
 				}
 				if err := e.writable(); err != nil {

@@ -17,6 +17,10 @@
 // An iterator registers its sequence number first, so that no compaction started later drops what it needs, and holds
 // a reference on its view until it is closed.
 //
+// A context ends what it was given to at a border of pages: a job of its own, such as a compaction or verification, reads its
+// files through untilFile; an iterator has an Interrupt, of which its tables ask before each page and the walk over them at
+// each entry that nobody sees.
+//
 // # Large commits
 //
 // What is too large for a batch goes to tables first (RunWriter), which Ingest makes part of the tree under one sequence

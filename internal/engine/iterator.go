@@ -41,10 +41,12 @@ type Iterator struct {
 	ready   bool         // visible owns the runs
 	stop    *atomic.Bool // when set, by somebody else, moves fail with stopped
 	stopped error
-	err     error         // ErrClosed, once the engine was found closed, or the failure to open runs
-	at      []byte        // where the iterator stood while it changed views
-	users   atomic.Uint32 // how many use it now, and noMore
-	above   io.Closer     // closed with it
+
+	interrupt *Interrupt
+	err       error         // ErrClosed, once the engine was found closed, or the failure to open runs
+	at        []byte        // where the iterator stood while it changed views
+	users     atomic.Uint32 // how many use it now, and noMore
+	above     io.Closer     // closed with it
 }
 
 // noMore, among the users of an iterator, says that no more may come. Whoever takes the last of them away, or sets it
@@ -68,6 +70,10 @@ func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	it.engine, it.lo, it.hi, it.err, it.ready, it.stop = e, lo, hi, nil, false, &never
 	it.hold.expired.Store(false)
 	it.hold.origin = e.trace(origin.Cursor)
+	it.interrupt = &uninterrupted
+	if s != nil && s.interrupt != nil {
+		it.interrupt = s.interrupt
+	}
 	it.hold.iterator, it.hold.of = it, s
 	it.users.Store(1)
 	if err := e.snapshots.addIterator(e, &it.hold); err != nil {
@@ -94,7 +100,7 @@ func (it *Iterator) openView() error {
 	if err := it.openRuns(); err != nil {
 		return err
 	}
-	it.visible.Rules = it.engine.rules
+	it.visible.Rules, it.visible.Stop = it.engine.rules, &it.interrupt.set
 	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.engine.opts.Gaps
 	it.visible.Reset(it.merging.Reset(it.runs...), it.hold.seq, it.lo, it.hi)
 	it.ready = true
@@ -159,13 +165,13 @@ func (it *Iterator) openRuns() error {
 		switch {
 		case len(tables) == 0:
 		case len(tables) == 1 && n < it.view.level0:
-			run, err := it.tables[n].of(it.engine, tables).Open(0)
+			run, err := it.tables[n].of(it.engine, tables).until(it.interrupt).Open(0)
 			if err != nil {
 				return err
 			}
 			it.runs = append(it.runs, run)
 		default:
-			it.tables[n].of(it.engine, tables)
+			it.tables[n].of(it.engine, tables).until(it.interrupt)
 			it.runs = append(it.runs, it.levels[n].Reset(&it.tables[n]))
 		}
 	}
@@ -214,7 +220,7 @@ func (it *Iterator) Prev() bool {
 
 // usable reports whether the iterator may go on; if not, err says why. It is asked at every step.
 func (it *Iterator) usable() bool {
-	if it.err == nil && !it.engine.closed.Load() && !it.hold.expired.Load() && !it.stop.Load() {
+	if it.err == nil && !it.engine.closed.Load() && !it.hold.expired.Load() && !it.stop.Load() && !it.interrupt.set.Load() {
 		return true
 	}
 	it.refuse()
@@ -232,6 +238,8 @@ func (it *Iterator) refuse() {
 		it.err = it.stopped
 	case it.engine.closed.Load():
 		it.err = ErrClosed
+	case it.interrupt.set.Load():
+		it.err = it.interrupt.err
 	default:
 		it.err = it.hold.Check()
 	}
@@ -340,7 +348,11 @@ func (it *Iterator) Err() error {
 	if it.err != nil {
 		return it.err
 	}
-	return it.visible.Err()
+	err := it.visible.Err()
+	if err != nil && it.interrupt.set.Load() { // it is that the tables were not to read on
+		return it.interrupt.err
+	}
+	return err
 }
 
 // Close gives back what the iterator holds. Its owner, who is using it, calls it last.
@@ -359,6 +371,7 @@ func (it *Iterator) Close() error {
 // recycle gives the buffers to a later iterator. Nobody may know of it any more.
 func (it *Iterator) recycle() {
 	it.engine, it.lo, it.hi, it.stop, it.stopped = nil, nil, nil, nil, nil
+	it.interrupt = &uninterrupted
 	it.hold.iterator, it.hold.of = nil, nil
 	iterators.Put(it)
 }
@@ -435,11 +448,18 @@ type levelTables struct {
 	engine *Engine
 	tables []*tableRef
 	open   tableIterator
+	stop   *atomic.Bool // ends it, before the next page is read; nil if nothing does
 }
 
 // of makes l the tables given.
 func (l *levelTables) of(e *Engine, tables []*tableRef) *levelTables {
-	l.engine, l.tables = e, tables
+	l.engine, l.tables, l.stop = e, tables, nil
+	return l
+}
+
+// until lets i end l.
+func (l *levelTables) until(i *Interrupt) *levelTables {
+	l.stop = &i.set
 	return l
 }
 
@@ -451,9 +471,13 @@ func (l *levelTables) Bounds(i int) (smallest, largest []byte) {
 
 // Open implements merge.Tables. The table opened before must have been closed.
 func (l *levelTables) Open(i int) (merge.Iterator, error) {
+	if l.stop != nil && l.stop.Load() {
+		return nil, table.ErrStopped
+	}
 	if err := l.open.reset(l.engine, l.tables[i]); err != nil {
 		return nil, err
 	}
+	l.open.StopBy(l.stop)
 	return &l.open, nil
 }
 

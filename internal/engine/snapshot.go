@@ -16,8 +16,9 @@ import (
 // goroutines. The zero value is not usable; Engine.Hold and Snapshot make one.
 type Snapshot struct {
 	registration
-	engine *Engine
-	closed atomic.Bool
+	engine    *Engine
+	closed    atomic.Bool
+	interrupt *Interrupt // of its iterators; nil for none
 }
 
 // registration is a reader that stands at a sequence number. While it is in the list of snapshots, no compaction drops

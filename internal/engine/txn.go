@@ -184,6 +184,7 @@ func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
 func (t *Txn) moveForward() error {
 	next := new(Snapshot)
 	t.engine.holdAs(next, t.first.origin) // it is still the same transaction
+	next.interrupt = t.snapshot.interrupt
 	if err := t.engine.unchangedIn(t.snapshot, t.Reads); err != nil {
 		next.Close()
 		return err

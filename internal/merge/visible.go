@@ -2,6 +2,8 @@ package merge
 
 import (
 	"bytes"
+	"errors"
+	"sync/atomic"
 
 	"lightningdb/internal/corrupt"
 	"lightningdb/internal/gap"
@@ -47,6 +49,7 @@ import (
 type Visible struct {
 	Rules operand.Rules // how operands are folded; to be set before a move
 	Walk  gap.Walk      // over what the snapshot does not see; its Known may be set before a move
+	Stop  *atomic.Bool  // once set, moves pass over no further entry that they do not stop at; nil for never
 
 	input   Iterator
 	seq     key.SeqNum
@@ -321,11 +324,26 @@ func (v *Visible) end() bool {
 	return false
 }
 
+// errStopped is why there is no entry where Stop was set.
+var errStopped = errors.New("merge: the walk was stopped")
+
+// stopped looks whether to go on.
+func (v *Visible) stopped() bool {
+	if v.Stop == nil || !v.Stop.Load() {
+		return false
+	}
+	v.err = errStopped
+	return true
+}
+
 // findForward settles at the first visible key at or after the position of input, which is in front of all the
 // versions of a user key that the snapshot may see.
 func (v *Visible) findForward() bool {
 	v.Walk.Begin(false, v.seq)
 	for v.input.Valid() {
+		if v.stopped() {
+			return false
+		}
 		k := v.input.Key()
 		if v.beyond(k.User) {
 			v.Walk.End()
@@ -508,6 +526,9 @@ func (v *Visible) passNewer() {
 func (v *Visible) findBackward() bool {
 	v.Walk.Begin(true, v.seq)
 	for v.input.Valid() {
+		if v.stopped() {
+			return false
+		}
 		k := v.input.Key()
 		if v.lower != nil && bytes.Compare(k.User, v.lower) < 0 {
 			v.Walk.End()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -453,4 +454,51 @@ func TestVisible_jumpsOverNothingThatIsThere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// stopsAfter is an iterator that sets stop at its nth step, and counts those after it.
+type stopsAfter struct {
+	*mergetest.Slice
+	n, late int
+	stop    atomic.Bool
+}
+
+func (s *stopsAfter) step() {
+	if s.stop.Load() {
+		s.late++
+	}
+	if s.n--; s.n <= 0 {
+		s.stop.Store(true)
+	}
+}
+
+func (s *stopsAfter) Next() bool { s.step(); return s.Slice.Next() }
+func (s *stopsAfter) Prev() bool { s.step(); return s.Slice.Prev() }
+
+func (s *stopsAfter) Ahead(dst []merge.Entry, end key.Internal) int {
+	s.step()
+	return s.Slice.Ahead(dst, end)
+}
+
+// Who has given up would wait until a million entries that nobody sees are passed.
+func TestVisible_stopsAmongEntriesThatNobodySees(t *testing.T) {
+	var entries []mergetest.Entry
+	for i := range 1000 {
+		k := key.Make(fmt.Appendf(nil, "%04d", i), 1, key.KindDelete)
+		entries = append(entries, mergetest.Entry{Key: k})
+	}
+	for name, move := range map[string]func(*merge.Visible) bool{
+		"First": (*merge.Visible).First, "Last": (*merge.Visible).Last,
+	} {
+		input := &stopsAfter{Slice: mergetest.NewSlice(entries), n: 100}
+		var v merge.Visible
+		v.Stop = &input.stop
+		v.Reset(input, 1, nil, nil)
+		if move(&v) || v.Err() == nil || input.late > 3 {
+			t.Errorf("%s: %d steps after the end, %v", name, input.late, v.Err())
+		}
+		if err := v.Close(); err != nil {
+			t.Errorf("%s: Close: %v", name, err)
+		}
+	}
 }

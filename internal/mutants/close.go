@@ -125,4 +125,20 @@ var closeMutants = []Mutant{
 			`err := e.startManifest(next); !errors.Is(err, vfs.ErrNoSpace) {`}},
 		Killer: test("engine", "TestManifest_undecidedTakeoverKeepsBoth"),
 	},
+
+	// Contexts.
+	{
+		Name:    "a job reads on after its context",
+		Breaks:  "Verify and Compact go on for seconds where a medium is slow",
+		Changes: []Change{{"internal/engine/tables.go", `	if ctx.Done() != nil {`, `	if false {`}},
+		Killer:  test("engine", "TestContext_endsAJobBeforeTheNextRead"),
+		Quick:   true,
+	},
+	{
+		Name:   "a walk reads on after the context of its transaction",
+		Breaks: "a request that was given up reads on, page after page, past what was deleted",
+		Changes: []Change{{"internal/engine/iterator.go", `	l.open.StopBy(l.stop)
+`, ``}},
+		Killer: Check{Package: ".", Run: "^TestContext_endsAWalkBeforeTheNextPage$"},
+	},
 }

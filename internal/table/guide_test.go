@@ -26,7 +26,7 @@ func TestGuide_leadsWhereInnerPagesDo(t *testing.T) {
 		}
 		for range 50 {
 			target := drawTarget(t, rows)
-			want, err := r.descend(target)
+			want, err := r.descend(target, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

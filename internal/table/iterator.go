@@ -1,8 +1,10 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"lightningdb/internal/cache"
 	"lightningdb/internal/key"
@@ -26,7 +28,17 @@ type Iterator struct {
 	ahead *window // of a sequential iterator, instead of pin
 	value room    // of the last extent read
 	done  bool    // closed
+
+	stop *atomic.Bool // see StopBy
 }
+
+// ErrStopped is what an iterator fails with that was stopped.
+var ErrStopped = errors.New("table: iterator was stopped")
+
+// StopBy has it fail with ErrStopped, in place of coming to another page, once stop is set. nil means never.
+func (it *Iterator) StopBy(stop *atomic.Bool) { it.stop = stop }
+
+func isSet(stop *atomic.Bool) bool { return stop != nil && stop.Load() }
 
 var errIteratorClosed = fmt.Errorf("table: iterator: %w", fs.ErrClosed)
 
@@ -213,27 +225,33 @@ func (it *Iterator) descend(k key.Internal) bool {
 	if it.err != nil {
 		return false
 	}
-	n, err := it.r.findLeaf(k)
+	n, err := it.r.findLeaf(k, it.stop)
 	if err != nil {
 		return it.fail(err)
 	}
 	return it.load(n)
 }
 
-// findLeaf returns the number of the leaf in which k belongs.
-func (r *Reader) findLeaf(k key.Internal) (int, error) {
+// findLeaf returns the number of the leaf in which k belongs, or ErrStopped once stop is set.
+func (r *Reader) findLeaf(k key.Internal, stop *atomic.Bool) (int, error) {
+	if isSet(stop) {
+		return 0, ErrStopped
+	}
 	if g := r.guide.Load(); g == nil {
 		r.learn()
 	} else if leaf, decided := g.leafFor(k.User); decided {
 		return leaf, nil
 	}
-	return r.descend(k)
+	return r.descend(k, stop)
 }
 
 // descend is findLeaf by way of the inner pages.
-func (r *Reader) descend(k key.Internal) (int, error) {
+func (r *Reader) descend(k key.Internal, stop *atomic.Bool) (int, error) {
 	n := r.first - 1 // the root, or the only leaf
 	for level := -1; n >= int(r.foot.leaves); {
+		if isSet(stop) {
+			return 0, ErrStopped
+		}
 		pin, err := r.pages.Pin(n)
 		if err != nil {
 			return 0, err
@@ -285,6 +303,9 @@ func (it *Iterator) load(n int) bool {
 		return true
 	}
 	it.leaf = -1
+	if isSet(it.stop) {
+		return it.fail(ErrStopped)
+	}
 	payload, err := it.payload(n)
 	if err != nil {
 		return it.fail(err)

@@ -1,0 +1,135 @@
+package lightningdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"lightningdb/internal/vfs/errfs"
+	"lightningdb/internal/vfs/memfs"
+)
+
+// A request that was given up would go on to read a slow medium, page after page, for all that it was asked for: or for
+// nothing but what was deleted.
+func TestContext_endsAWalkBeforeTheNextPage(t *testing.T) {
+	disk := memfs.New()
+	fillPages(t, disk)
+	for name, walk := range contextWalks {
+		for _, run := range []struct {
+			name string
+			do   func(*DB, context.Context, func(*Tx) error) error
+		}{{"View", (*DB).View}, {"Update", (*DB).Update}} {
+			t.Run(name+" in "+run.name, func(t *testing.T) {
+				ended := 0
+				for n := 1; ; n += 1 + n/16 {
+					left, err := walkUntil(t, disk.Kill(), n, run.do, walk)
+					if left < 0 {
+						break
+					}
+					ended++
+					if left > opening-1 || !errors.Is(err, context.Canceled) {
+						t.Errorf("ended at read %d: %d more reads, %v", n, left, err)
+					}
+				}
+				if ended < 3 {
+					t.Errorf("it was ended %d times", ended)
+				}
+			})
+		}
+	}
+}
+
+// opening is how many reads it takes to open a table. Who has begun finishes it: others may be waiting for the table.
+const opening = 3
+
+// contextWalks walk everything. After them the error of the transaction says whether they came to the end.
+var contextWalks = map[string]func(*Tx) error{
+	"All":  func(tx *Tx) error { return walkAll(tx.Range(nil, nil)) },
+	"back": func(tx *Tx) error { return walkAll(tx.Range(nil, nil).Reverse()) },
+	"Cursor": func(tx *Tx) error {
+		c := tx.Range(nil, nil).Cursor()
+		defer c.Close()
+		for ok := c.First(); ok; ok = c.Next() {
+			c.Value()
+		}
+		return c.Err()
+	},
+	"Seek": func(tx *Tx) error {
+		c := tx.Range(nil, nil).Cursor()
+		defer c.Close()
+		for i := 0; i < 3000 && c.Err() == nil; i += 50 {
+			c.Seek(fmt.Appendf(nil, "live/%06d", i))
+		}
+		return c.Err()
+	},
+}
+
+func walkAll(r *Range) error {
+	for range r.All() {
+	}
+	return r.Err()
+}
+
+// fillPages writes tables of many pages: of entries, and of tombstones over what was deleted.
+func fillPages(t *testing.T, disk *memfs.FS) {
+	db, err := Open("", &Options{fs: disk, MemoryLimit: 10 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	value := make([]byte, 200)
+	for _, step := range []func(*Batch, int){
+		func(b *Batch, i int) { b.Put(fmt.Appendf(nil, "dead/%06d", i), value) },
+		func(b *Batch, i int) { b.Delete(fmt.Appendf(nil, "dead/%06d", i)) },
+		func(b *Batch, i int) { b.Put(fmt.Appendf(nil, "live/%06d", i), value) },
+	} {
+		var b Batch
+		for i := range 3000 {
+			step(&b, i)
+		}
+		if err := errors.Join(db.Write(&b), db.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		defer db.Snapshot().Close() // or a flush would drop what is deleted
+	}
+}
+
+// walkUntil opens the database and walks in a transaction whose context ends at the nth read of a table. left is how many
+// reads came after it, -1 if there were not so many.
+func walkUntil(t *testing.T, disk *memfs.FS, n int,
+	run func(*DB, context.Context, func(*Tx) error) error, walk func(*Tx) error) (left int, err error) {
+	files := errfs.New(disk)
+	db, err := Open("", &Options{fs: files, MemoryLimit: 10 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var tx *Tx
+	var reads atomic.Int32
+	at := -1
+	files.SetRules(errfs.On(errfs.Read).Named("*.tbl").Call(func(errfs.Op) { reads.Add(1) }), errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) {
+		at = int(reads.Load())
+		cancel()
+		interrupt := &tx.watchOf().interrupt
+		for interrupt.Err() == nil { // the context tells of its end in another goroutine
+			runtime.Gosched()
+		}
+	}))
+	err = run(db, ctx, func(t *Tx) error { tx = t; return walk(t) })
+	if at < 0 {
+		return -1, err
+	}
+	return int(reads.Load()) - at, err
+}
+
+func (tx *Tx) watchOf() *watch {
+	if tx.rw != nil {
+		return &tx.rw.watch
+	}
+	return &tx.snapshot.watch
+}

@@ -1,0 +1,30 @@
+package engine
+
+import "sync/atomic"
+
+// Interrupt ends iterators from outside, because whoever waits for them has given up: before they read another page, pass
+// over another entry that nobody sees, or hand out what is not at hand. The zero value interrupts nothing.
+type Interrupt struct {
+	set atomic.Bool
+	err error // what moves fail with; stored before set
+}
+
+// uninterrupted is the Interrupt of iterators that have none.
+var uninterrupted Interrupt
+
+// Set interrupts with err. It is called once at most.
+func (i *Interrupt) Set(err error) {
+	i.err = err
+	i.set.Store(true)
+}
+
+// Err is nil until Set, and then its error.
+func (i *Interrupt) Err() error {
+	if !i.set.Load() {
+		return nil
+	}
+	return i.err
+}
+
+// InterruptBy lets i end the iterators that s opens from now on.
+func (s *Snapshot) InterruptBy(i *Interrupt) { s.interrupt = i }
