@@ -111,6 +111,10 @@ type Env interface {
 type Queue struct {
 	env Env
 
+	// requests that are used again. They have channels, and a channel that was made in a bubble of testing/synctest must not
+	// come to a queue outside of it: so they are this queue's own.
+	requests sync.Pool
+
 	waitMu  sync.Mutex // held for a few instructions, never during a step
 	waiting []*Request // the next group; its first member leads it
 
@@ -157,17 +161,14 @@ func (f *flight) mayWrite(user []byte) bool {
 
 // NewQueue returns a queue that numbers from next on.
 func NewQueue(env Env, next key.SeqNum) *Queue {
-	return &Queue{env: env, next: next, longYield: longYield}
+	return &Queue{env: env, next: next, longYield: longYield,
+		requests: sync.Pool{New: func() any { return &Request{done: make(chan struct{}, 1)} }}}
 }
-
-// requests are those of all queues, so one whose channel was made in a bubble of testing/synctest may come to a queue
-// outside of it, and its process dies if it waits there.
-var requests = sync.Pool{New: func() any { return &Request{done: make(chan struct{}, 1)} }}
 
 // Commit carries c through the five steps and returns its last sequence number. It borrows what c names until it
 // returns. An empty batch takes part in the order (and in a sync) but writes nothing.
 func (q *Queue) Commit(c Commit) (key.SeqNum, error) {
-	r := requests.Get().(*Request)
+	r := q.requests.Get().(*Request)
 	r.Commit, r.First, r.err = c, 0, nil
 	if q.enqueue(r) {
 		q.lead()
@@ -176,7 +177,7 @@ func (q *Queue) Commit(c Commit) (key.SeqNum, error) {
 	}
 	last, err := r.Last(), r.err
 	r.Commit = Commit{}
-	requests.Put(r)
+	q.requests.Put(r)
 	return last, err
 }
 

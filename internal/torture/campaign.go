@@ -151,15 +151,26 @@ type adder[S any] interface {
 	Add(S)
 }
 
-// gather does units 0, 1, 2 and so on, in several goroutines, until the minimum is reached or stop says so, and adds up
-// what they return. count is how much of the level's unit is in it.
+// maxFailures ends a level. Where every unit fails at once, as in a directory that cannot be written, none counts, and the
+// level would go on for ever.
+const maxFailures = 100
+
+// tooMany reports whether the level has failed so often that nothing is learnt any more.
+func (r *run) tooMany() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failures >= maxFailures
+}
+
+// gather does units 0, 1, 2 and so on, in several goroutines, until the minimum is reached, too many fail, or stop says so,
+// and adds up what they return. count is how much of the level's unit is in it.
 func gather[S any, P adder[S]](r *run, count func(S) int, unit func(n int) S) S {
 	var total S
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range max(r.Workers, 1) {
 		workers.Go(func() {
-			for !r.stop() && r.done.Load() < r.minimum {
+			for !r.stop() && r.done.Load() < r.minimum && !r.tooMany() {
 				part := guarded(r, int(next.Add(1)-1), unit)
 				done := r.done.Add(int64(count(part)))
 				r.mu.Lock()

@@ -1,6 +1,8 @@
 package torture
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -28,6 +30,21 @@ func TestCampaign_nothingInjectedIsRed(t *testing.T) {
 		if got := o.Problem(); got != "nothing was injected" {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// A level whose every unit fails before it counts would go on for ever, as kills in a directory that cannot be written did.
+func TestCampaign_endsWhereEveryUnitFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file") // no directory can be made in it
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	c := &Campaign{Seed: 1, Count: 40, Workers: 2, Only: []string{"kill"}, Dir: file, Child: thisTest,
+		Failed: func(string, string, error) { failed++ }}
+	outcomes := c.Run(t.Context())
+	if outcomes[0].Problem() == "" || failed < maxFailures {
+		t.Errorf("%+v after %d failures", outcomes[0], failed)
 	}
 }
 
