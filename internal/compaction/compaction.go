@@ -112,8 +112,8 @@ type Job struct {
 	OutputLevel int
 	// Move says that there is one input, which goes to OutputLevel as it is.
 	Move bool
-	// Overlaps are the tables, by level, that may hold versions older than those in the inputs. A tombstone of a user
-	// key within one of them must stay.
+	// Overlaps are the tables, by level, that may hold versions older than some in the inputs. A tombstone of a user
+	// key within one of them must stay. Of other inputs they may hold newer versions.
 	Overlaps [manifest.NumLevels][]*manifest.TableMeta
 	// Grandparents are the tables in the level below OutputLevel that the outputs may overlap. An output ends when it
 	// overlaps more than GrandparentBytes of them, because it will be merged with them one day.

@@ -24,6 +24,7 @@ const (
 type gathering struct {
 	rules operand.Rules
 	user  []byte     // whose operands they are
+	from  key.SeqNum // that of the oldest
 	alone bool       // no table outside of the job may hold an older version of the user key
 	open  gathered   // those of the stripe that is being read
 	above []gathered // those of newer stripes, the newest first: each waits for the value of the one below
@@ -58,6 +59,7 @@ func (r *run) gather(k key.Internal, value []byte) error {
 		g.open.top = k.Trailer
 	}
 	g.open.read++
+	g.from = k.Trailer.Seq()
 	return g.open.chain.Push(k.Trailer.Seq(), value)
 }
 
@@ -120,7 +122,7 @@ func (r *run) lookBelow() (present, known bool) {
 	if parts < lookBelowAt || r.deps.Below == nil {
 		return false, false
 	}
-	g.value, present, known = r.deps.Below(g.value[:0], g.user, parts*belowMaxByOperand)
+	g.value, present, known = r.deps.Below(g.value[:0], g.user, g.from, parts*belowMaxByOperand)
 	return present, known
 }
 

@@ -223,7 +223,7 @@ func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
 			job := w.picker().job(0, []*manifest.TableMeta{upper}, 3, ReasonManual)
 			deps := w.depsFor(job)
 			if c.blind {
-				deps.Below = func(dst, _ []byte, _ int) ([]byte, bool, bool) { return dst, false, false }
+				deps.Below = func(dst, _ []byte, _ key.SeqNum, _ int) ([]byte, bool, bool) { return dst, false, false }
 			}
 			edit, stats, err := Run(context.Background(), job, c.snapshots, deps)
 			if err != nil || w.install(edit) != nil {
@@ -237,6 +237,31 @@ func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
 				t.Errorf("impossible statistics %+v", stats)
 			}
 		})
+	}
+}
+
+// TestRun_foldsOntoWhatIsOlderOnly: tables outside of the job may lie between its inputs, and hold what came after the
+// operands; a row would be made of what it became later.
+func TestRun_foldsOntoWhatIsOlderOnly(t *testing.T) {
+	w := newWorld(smallParams())
+	base := w.place(6, text("a", 1, "-"), text("k", 2, "a"), text("z", 3, "-"))
+	var merges []mergetest.Entry
+	for i, argument := range []string{"p", "q", "r", "s"} {
+		merges = append(merges, operation("k", key.SeqNum(10+i), operand.User, argument))
+	}
+	oldest := w.place(0, merges...)
+	between := w.place(0, text("k", 20, "later"))
+	newest := w.place(0, text("j", 30, "-"), text("l", 31, "-"))
+	job := &Job{Reason: ReasonL0, OutputLevel: 3}
+	job.Inputs[0] = []*manifest.TableMeta{newest, oldest}
+	job.Overlaps[0], job.Overlaps[6] = []*manifest.TableMeta{between}, []*manifest.TableMeta{base}
+	edit, _, err := Run(context.Background(), job, []key.SeqNum{40}, w.depsFor(job))
+	if err != nil || w.install(edit) != nil {
+		t.Fatal(err)
+	}
+	want := []string{`"j"#30,put -`, `"k"#13,put ` + joined("a", "p", "q", "r", "s"), `"l"#31,put -`}
+	if diff := cmp.Diff(want, w.described(3)); diff != "" {
+		t.Error(diff)
 	}
 }
 

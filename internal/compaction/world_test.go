@@ -320,7 +320,7 @@ func (w *world) deps() Deps {
 // depsFor is deps with a Below that looks into what job overlaps.
 func (w *world) depsFor(job *Job) Deps {
 	deps := w.deps()
-	deps.Below = func(dst, user []byte, limit int) ([]byte, bool, bool) {
+	deps.Below = func(dst, user []byte, before key.SeqNum, limit int) ([]byte, bool, bool) {
 		w.asked++
 		var runs []merge.Iterator
 		for _, tables := range job.Overlaps {
@@ -329,7 +329,7 @@ func (w *world) depsFor(job *Job) Deps {
 			}
 		}
 		v := merge.Visible{Rules: rules}
-		v.Reset(merge.New(runs...), key.MaxSeqNum, nil, nil)
+		v.Reset(merge.New(runs...), before-1, nil, nil)
 		defer v.Close()
 		if !v.SeekGE(user) || !bytes.Equal(v.Key(), user) {
 			return dst, false, true

@@ -183,19 +183,18 @@ func (e *Engine) below(dst, user []byte, limit int) (value []byte, present, ok b
 	return m.appendFolded(e.rules, dst, user)
 }
 
-// belowJob is compaction.Deps.Below for job, which was picked from v: what user has in the tables that hold older
-// versions than the inputs.
-func (e *Engine) belowJob(job *compaction.Job, v *view) func(dst, user []byte, limit int) ([]byte, bool, bool) {
+// belowJob is compaction.Deps.Below for job, which was picked from v.
+func (e *Engine) belowJob(job *compaction.Job, v *view) func([]byte, []byte, key.SeqNum, int) ([]byte, bool, bool) {
 	if v == nil {
 		return nil
 	}
-	older := map[filename.Num]bool{}
+	outside := map[filename.Num]bool{}
 	for _, tables := range job.Overlaps {
 		for _, t := range tables {
-			older[t.Num] = true
+			outside[t.Num] = true
 		}
 	}
-	return func(dst, user []byte, limit int) (value []byte, present, ok bool) {
+	return func(dst, user []byte, before key.SeqNum, limit int) (value []byte, present, ok bool) {
 		guard := e.epochs.Enter()
 		defer guard.Exit()
 		m := newMerged(limit, limit)
@@ -203,7 +202,7 @@ func (e *Engine) belowJob(job *compaction.Job, v *view) func(dst, user []byte, l
 		hash := key.Hash(user)
 		for i := range v.runs {
 			t := v.runs[i].find(user)
-			if t != nil && older[t.meta.Num] && m.takeFrom(e, t, user, hash, Latest) {
+			if t != nil && outside[t.meta.Num] && m.takeFrom(e, t, user, hash, before-1) {
 				break
 			}
 		}
