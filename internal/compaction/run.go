@@ -31,10 +31,10 @@ type Deps struct {
 	Progress func(rawBytes int64) error
 	// Rules fold merge operands.
 	Rules operand.Rules
-	// Below appends to dst the value that user has in Job.Overlaps right before the sequence number before: among them may
-	// be tables with newer versions, too. It is asked where many operands of user are left, the oldest of them at before,
-	// and nothing that they stand upon is in the job. ok is false if it is not known, or has more than limit bytes; then
-	// the operands stay. It may be nil, which is always not to know.
+	// Below appends to dst the value that user has right before the sequence number before, in tables outside of the job:
+	// some of them may hold newer versions, too. It is asked where many operands of user are left, the oldest of them at
+	// before, and nothing that they stand upon is in the job. ok is false if it is not known, or has more than limit bytes;
+	// then the operands stay. It may be nil, which is always not to know.
 	Below func(dst, user []byte, before key.SeqNum, limit int) (value []byte, present, ok bool)
 }
 

@@ -6,8 +6,6 @@ import (
 	"math"
 	"sync"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/filename"
 	"lightningdb/internal/key"
 	"lightningdb/internal/memtable"
 	"lightningdb/internal/operand"
@@ -183,29 +181,18 @@ func (e *Engine) below(dst, user []byte, limit int) (value []byte, present, ok b
 	return m.appendFolded(e.rules, dst, user)
 }
 
-// belowJob is compaction.Deps.Below for job, which was picked from v.
-func (e *Engine) belowJob(job *compaction.Job, v *view) func([]byte, []byte, key.SeqNum, int) ([]byte, bool, bool) {
+// belowIn is compaction.Deps.Below for a job that was picked from v. It looks into all tables of v: those of the job have
+// nothing that is so old.
+func (e *Engine) belowIn(v *view) func([]byte, []byte, key.SeqNum, int) ([]byte, bool, bool) {
 	if v == nil {
 		return nil
-	}
-	outside := map[filename.Num]bool{}
-	for _, tables := range job.Overlaps {
-		for _, t := range tables {
-			outside[t.Num] = true
-		}
 	}
 	return func(dst, user []byte, before key.SeqNum, limit int) (value []byte, present, ok bool) {
 		guard := e.epochs.Enter()
 		defer guard.Exit()
 		m := newMerged(limit, limit)
 		defer m.recycle()
-		hash := key.Hash(user)
-		for i := range v.runs {
-			t := v.runs[i].find(user)
-			if t != nil && outside[t.meta.Num] && m.takeFrom(e, t, user, hash, before-1) {
-				break
-			}
-		}
+		m.takeFromTables(e, v.runs, user, key.Hash(user), before-1)
 		return m.appendFolded(e.rules, dst, user)
 	}
 }

@@ -32,7 +32,7 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *view, held 
 		Open:     func(t *manifest.TableMeta) (merge.Iterator, error) { return e.openInput(ctx, t) },
 		NewNum:   e.newNum,
 		Rules:    e.rules,
-		Below:    e.belowJob(job, v),
+		Below:    e.belowIn(v),
 		Create:   e.createOutput,
 		Progress: func(int64) error { return e.intact() }, // after a failure the job is for nothing
 		Remove: func(num filename.Num) error {

@@ -169,16 +169,9 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "what lies below a job is what is newest there",
 		Breaks: "a row is made of what it became later, and that is merged into twice",
-		Changes: []Change{{"internal/engine/merged.go", `m.takeFrom(e, t, user, hash, before-1)`,
-			`m.takeFrom(e, t, user, hash, Latest)`}},
+		Changes: []Change{{"internal/engine/merged.go", `key.Hash(user), before-1)`,
+			`key.Hash(user), Latest)`}},
 		Killer: test("torture", "TestSimulation_seedsThatHaveFailed"),
-	},
-	{
-		Name:   "a compaction looks below itself into its own inputs",
-		Breaks: "operands are folded twice",
-		Changes: []Change{{"internal/engine/merged.go", `			if t != nil && outside[t.meta.Num] && m.takeFrom(`,
-			`			if t != nil && len(outside) > 0 && m.takeFrom(`}},
-		Killer: test("engine", "TestCompactStep_foldsOntoWhatLiesBelow"),
 	},
 	{
 		Name:   "what a job folds onto what lies below is dropped",
