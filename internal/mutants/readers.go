@@ -369,16 +369,32 @@ var readerMutants = []Mutant{
 	{
 		Name:    "what a full disk did not let in is written over",
 		Breaks:  "where overwriting takes space, a full disk stops writes for good",
-		Changes: []Change{{"internal/record/appender.go", `reached < a.first {`, `reached < 0 {`}},
+		Changes: []Change{{"internal/record/appender.go", `full && a.lacks(data) {`, `full && a.lacks(nil) {`}},
 		Killer:  test("wal", "TestAppend_fullDiskThatCopiesOnWrite"),
 		Quick:   true,
 	},
 	{
 		Name:    "a group of which the first record arrived is left there",
 		Breaks:  "a commit that was refused is there after a restart",
-		Changes: []Change{{"internal/record/appender.go", `reached < a.first {`, `reached < a.next {`}},
+		Changes: []Change{{"internal/record/appender.go", `full && a.lacks(data) {`, `full {`}},
 		Killer:  test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:   true,
+	},
+	{
+		Name:   "a record whose end was not written is taken for none",
+		Breaks: "a commit that was refused is there after a restart, where the file ended as it does before",
+		Changes: []Change{{"internal/record/appender.go", `full && a.lacks(data) {`,
+			`full && a.bufAt < a.first {`}},
+		Killer: test("wal", "TestAppend_refusedThoughTheFileEndsAlike"),
+		Quick:  true,
+	},
+	{
+		Name:   "what a full disk let in stays when writing goes on",
+		Breaks: "a power cut completes a commit that was refused with the end of the next",
+		Changes: []Change{{"internal/record/appender.go", `	a.left = true
+`, ``}},
+		Killer: test("wal", "TestAppend_whatFollowsDoesNotCompleteWhatWasRefused"),
+		Quick:  true,
 	},
 
 	// Writers past the lock.

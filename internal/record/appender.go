@@ -1,10 +1,12 @@
 package record
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"math"
 	"sync"
@@ -31,6 +33,9 @@ const (
 // outPiece is how many bytes WriteOut waits for.
 const outPiece = 1 << 20
 
+// comparePiece is how many bytes are read at once of a file that may hold what could not be written.
+const comparePiece = 16 << 10
+
 // maxBuffer is how many encoded bytes an Appender collects before it writes: a group below it is one write.
 const maxBuffer = 1 << 20
 
@@ -44,11 +49,12 @@ var spareBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // # When a write fails
 //
 // A group is written whole or taken back: after a failed write the first header of the group is overwritten with
-// zeros and that is synced, so that no restart can find any of it. A group of which a full disk let not even the first
-// record in needs no taking back: that matters where overwriting takes space too, as file systems do that copy on
-// write. After ErrNoSpace the Appender then works on. After any other failure, and if taking back fails, it is poisoned: what became of the group is not known, and
-// every later call returns the same error. A failed sync poisons it too, because the operating system may have
-// dropped the data and reported that once; it is never tried again and believed.
+// zeros and that is synced, so that no restart can find any of it. Where the file lacks something of the group's first
+// record, which a restart would not believe, that is put off until the next group begins: overwriting may take space too,
+// in file systems that copy on write, and there is none. After ErrNoSpace the Appender then works on. After any other
+// failure, and if taking back fails, it is poisoned: what became of the group is not known, and every later call returns
+// the same error. A failed sync poisons it too, because the operating system may have dropped the data and reported that
+// once; it is never tried again and believed.
 //
 // Invariant: synced <= end <= size of the file.
 type Appender struct {
@@ -63,6 +69,7 @@ type Appender struct {
 	sum     uint32 // checksum of the record that ends at next
 	endSum  uint32 // checksum of the record that ends at end
 	attempt uint32
+	left    bool  // behind end is what arrived of a group that was refused: to be taken back before the next
 	way     Way   // of the group
 	room    int64 // the file is allocated up to here; math.MaxInt64 if it is not to be allocated ahead
 
@@ -109,10 +116,19 @@ func (a *Appender) Err() error {
 	return nil
 }
 
-// Begin starts a group that goes the given way.
+// Begin starts a group that goes the given way. Its error is like that of Flush.
 func (a *Appender) Begin(way Way) error {
 	if err := a.Err(); err != nil {
 		return err
+	}
+	if a.left {
+		err := a.erase()
+		if errors.Is(err, vfs.ErrNoSpace) && a.Err() == nil {
+			return err
+		}
+		if err != nil {
+			return a.poison(err)
+		}
 	}
 	a.buf, a.way = a.buf[:0], way
 	a.bufAt, a.next, a.first, a.sum = a.end.Load(), a.end.Load(), 0, a.endSum
@@ -194,22 +210,23 @@ func (a *Appender) write(data []byte) error {
 		return nil
 	}
 	err := a.allocate(a.bufAt + int64(len(data)))
-	n := 0
 	if err == nil {
-		n, err = a.put(data)
+		err = a.put(data)
 	}
 	if err != nil {
-		return a.takeBack(a.bufAt+int64(n), fmt.Errorf("append to %s: %w", a.name, err))
+		return a.takeBack(data, fmt.Errorf("append to %s: %w", a.name, err))
 	}
 	a.bufAt += int64(len(data))
 	return nil
 }
 
-func (a *Appender) put(data []byte) (n int, err error) {
+func (a *Appender) put(data []byte) (err error) {
 	if a.way == Stored {
-		return a.f.StoreAt(data, a.bufAt)
+		_, err = a.f.StoreAt(data, a.bufAt)
+		return err
 	}
-	return a.f.WriteAt(data, a.bufAt)
+	_, err = a.f.WriteAt(data, a.bufAt)
+	return err
 }
 
 // allocate makes sure that the file is allocated up to end. On a full disk it is not any more: what is left of it belongs
@@ -228,20 +245,55 @@ func (a *Appender) allocate(end int64) error {
 	return err
 }
 
-// takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause. Nothing of it has
-// arrived at or behind reached.
-func (a *Appender) takeBack(reached int64, cause error) error {
-	if errors.Is(cause, vfs.ErrNoSpace) && reached < a.first {
-		return cause // a record without its end is none
+// takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause. What could not be
+// written, or not whole, is data.
+func (a *Appender) takeBack(data []byte, cause error) error {
+	a.left = true
+	full := errors.Is(cause, vfs.ErrNoSpace)
+	if full && a.lacks(data) {
+		return cause
 	}
-	a.attempt++
-	if err := a.eraseHeader(); err != nil {
-		return a.poison(fmt.Errorf("%w (and taking it back: %w)", cause, err))
+	if err := a.erase(); err != nil {
+		return a.poison(fmt.Errorf("%w (and %w)", cause, err))
 	}
-	if !errors.Is(cause, vfs.ErrNoSpace) || a.attempt == maxAttempt {
+	if !full {
 		return a.poison(cause)
 	}
 	return cause
+}
+
+// lacks reports whether the file is known to differ from data, which belongs at bufAt, within the first record of the
+// group. How many bytes were written does not tell: a record may end as the file did before, with zeros for instance.
+// A power cut does not complete it: what was behind end before is on the medium, and what is there now will be before the
+// next group.
+func (a *Appender) lacks(data []byte) bool {
+	data = data[:max(0, min(int64(len(data)), a.first-a.bufAt))]
+	there := make([]byte, min(len(data), comparePiece))
+	for off := a.bufAt; len(data) > 0; {
+		there = there[:min(len(there), len(data))]
+		n, err := a.f.ReadAt(there, off)
+		if !bytes.Equal(there[:n], data[:n]) {
+			return true
+		}
+		if n < len(there) {
+			return errors.Is(err, io.EOF)
+		}
+		data, off = data[n:], off+int64(n)
+	}
+	return false
+}
+
+// erase takes back what was left of a group.
+func (a *Appender) erase() error {
+	if a.attempt == maxAttempt {
+		return fmt.Errorf("append to %s: %d writes have failed", a.name, a.attempt)
+	}
+	if err := a.eraseHeader(); err != nil {
+		return fmt.Errorf("take back what %s got of a group: %w", a.name, err)
+	}
+	a.attempt++
+	a.left = false
+	return nil
 }
 
 // eraseHeader overwrites the header at end, as far as the file reaches, and makes that durable. It needs no new

@@ -12,7 +12,7 @@
 //	     4    4  length of the body, in bytes
 //	     8    4  chain: checksum of the record before; of the file header for the first record
 //	    12    1  type
-//	    13    3  attempt: how many writes to this file had failed when the record was encoded
+//	    13    3  attempt: how many groups had been taken back in this file when the record was encoded
 //	    16    8  number of the file
 //	    24    8  offset of the record in the file
 //	    32    n  body

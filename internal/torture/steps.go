@@ -41,6 +41,11 @@ func put(k string, n int, sync bool) step {
 	return func(s *Session) error { return s.Put(k, value(s, k, n), sync) }
 }
 
+// putAlike puts the same byte n times: the log may hold the end of such a record before it is written.
+func putAlike(k string, n int, c byte, sync bool) step {
+	return func(s *Session) error { return s.Put(k, strings.Repeat(string([]byte{c}), n), sync) }
+}
+
 func remove(k string) step { return func(s *Session) error { return s.Delete(k, false) } }
 
 func read(k string) step {

@@ -114,6 +114,9 @@ func lifeWorkloads() []Workload {
 			(*Session).Open, emptySync, (*Session).Close)},
 		{Name: "full-disk", Options: narrow, Prepare: put("a", 10, true), Run: steps(fullDisk, put("b", 900, false),
 			put("c", 900, true), (*Session).Flush, cleanStep, read("c"))},
+		{Name: "values-alike", Options: narrow, Prepare: nothing, Run: steps((*Session).Open, repeat(4, steps(
+			putAlike("a", 700, 0, true), putAlike("a", 700, 'x', false), putAlike("b", 900, 0, false), flushStep, cleanStep)),
+			read("a"), read("b"))},
 		{Name: "read-only", Options: small, Prepare: mixture, Run: steps(readOnly, (*Session).Open, put("a", 10, true),
 			(*Session).Close, readOnly, readOnly)},
 	}

@@ -321,20 +321,11 @@ func (f *osFile) StoreAt(p []byte, off int64) (int, error) {
 // writeInstead writes what could not be stored, perhaps in part, because of cause. Where blocks have to be copied first,
 // after a copy of the file by reference, a full disk shows as a fault, and a write is told which it is. What is stored from
 // now on is written.
-func (f *osFile) writeInstead(p []byte, off int64, cause error) (n int, err error) {
+func (f *osFile) writeInstead(p []byte, off int64, cause error) (int, error) {
 	if size, err := f.Size(); err != nil || size < f.window.end() {
-		return len(p), cause // somebody has cut the file: what was in it is gone
+		return 0, cause // somebody has cut the file: what was in it is gone
 	}
-	if n, err = f.WriteAt(p, off); err == nil {
-		return n, nil
-	}
-	there := make([]byte, len(p))
-	if _, read := f.ReadAt(there, off); read != nil {
-		return len(p), err
-	}
-	for n = 0; n < len(p) && there[n] == p[n]; n++ {
-	}
-	return n, err
+	return f.WriteAt(p, off)
 }
 
 func (f *osFile) Close() error {

@@ -85,8 +85,8 @@ type File interface {
 
 	// StoreAt is WriteAt for a file that is written from front to back, where Allocate went ahead and no Sync waits for
 	// the bytes. It may copy them into a mapping of the file, which costs a fraction of a call of the system. For readers,
-	// for a kill of the process and for a later Sync it is the same. With an error, byte n of p is not stored, unless n is all
-	// of them; what is behind it may be.
+	// for a kill of the process and for a later Sync it is the same. With an error, bytes behind the first n may be stored
+	// too.
 	StoreAt(p []byte, off int64) (n int, err error)
 }
 
