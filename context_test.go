@@ -42,6 +42,31 @@ func TestContext_endsAWalkBeforeTheNextPage(t *testing.T) {
 	}
 }
 
+// Whoever opens a cursor or loop with a context that has ended would be told of something inside.
+func TestContext_endedBeforeAWalkSaysSo(t *testing.T) {
+	db := openMemory(t)
+	for range 3 { // each a run of its own
+		if err := errors.Join(db.Put([]byte{0x80}, []byte("value")), db.Flush()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, run := range []func(context.Context, func(*Tx) error) error{db.View, db.Update} {
+		for name, walk := range contextWalks {
+			ctx, cancel := context.WithCancel(t.Context())
+			err := run(ctx, func(tx *Tx) error {
+				cancel()
+				if err := walk(tx); !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: %v", name, err)
+				}
+				return nil
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: the transaction ended with %v", name, err)
+			}
+		}
+	}
+}
+
 // opening is how many reads it takes to open a table. Who has begun finishes it: others may be waiting for the table.
 const opening = 3
 

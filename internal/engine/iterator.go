@@ -98,7 +98,7 @@ func (it *Iterator) openView() error {
 		return err
 	}
 	if err := it.openRuns(); err != nil {
-		return err
+		return it.reason(err)
 	}
 	it.visible.Rules, it.visible.Stop = it.engine.rules, &it.interrupt.set
 	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.engine.opts.Gaps
@@ -256,7 +256,8 @@ func (it *Iterator) Value() ([]byte, error) {
 	if !it.usable() {
 		return nil, it.err
 	}
-	return it.visible.Value()
+	value, err := it.visible.Value()
+	return value, it.reason(err)
 }
 
 // AtHand is the current value where it costs nothing to have it, nil elsewhere.
@@ -348,8 +349,12 @@ func (it *Iterator) Err() error {
 	if it.err != nil {
 		return it.err
 	}
-	err := it.visible.Err()
-	if err != nil && it.interrupt.set.Load() { // it is that the tables were not to read on
+	return it.reason(it.visible.Err())
+}
+
+// reason is err, or what interrupted the iterator: then err is that the tables were not to read on.
+func (it *Iterator) reason(err error) error {
+	if err != nil && it.interrupt.set.Load() {
 		return it.interrupt.err
 	}
 	return err
