@@ -108,8 +108,8 @@ func (f *FS) Ops() int {
 	return f.ops
 }
 
-// CrashAt makes change n (see the package comment), and every call of any kind after it, fail with ErrCrashed and
-// do nothing.
+// CrashAt makes change n (see the package comment), or the next one if n has been made already, and every call of any kind
+// after it, fail with ErrCrashed and do nothing. A negative n is never.
 func (f *FS) CrashAt(n int) { f.setCrash(n, false) }
 
 // CrashDuring is like CrashAt, but change n is under way when the machine crashes: its caller gets ErrCrashed, yet
@@ -119,6 +119,9 @@ func (f *FS) CrashDuring(n int) { f.setCrash(n, true) }
 func (f *FS) setCrash(n int, inFlight bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if n >= 0 {
+		n = max(n, f.ops) // others may have made changes since n was chosen
+	}
 	f.crashAt, f.inFlight = n, inFlight
 }
 
