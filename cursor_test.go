@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -359,6 +360,27 @@ func TestUpdate_spilledEndsWhatIsLeftOpen(t *testing.T) {
 		requireClose(t, c)
 		if err := db.Close(); err != nil && !errors.Is(err, ErrClosed) {
 			t.Error(err)
+		}
+	}
+}
+
+// A loop with the least of all limits, which means none, would panic.
+func TestRange_everyNegativeLimitIsNone(t *testing.T) {
+	db := openMemory(t)
+	for i := range 300 {
+		if err := db.Put([]byte{byte(i >> 8), byte(i)}, []byte{0xff}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, limit := range []int{-1, math.MinInt, math.MinInt + 1} {
+		for _, r := range []*Range{db.Range(nil, nil), db.Range(nil, nil).Reverse()} {
+			n := 0
+			for range r.Limit(limit).All() {
+				n++
+			}
+			if n != 300 || r.Err() != nil {
+				t.Errorf("limit %d: %d entries, %v", limit, n, r.Err())
+			}
 		}
 	}
 }

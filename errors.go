@@ -77,11 +77,13 @@ var (
 	// Update, a savepoint, OnCommit or SetDurability. Use DB.Update.
 	ErrReadOnlyTx = errors.New("the transaction is read-only")
 
-	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves. Return nil or an error.
+	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves, or inside Tx.Update,
+	// whose part is not the whole. Return nil or an error.
 	ErrManagedTx = errors.New("View and Update end their transaction themselves")
 
 	// ErrNested: inside Update, the same goroutine called Update of the same database, or wrote, past its transaction, what
-	// the transaction has locked. Use Tx.Update for a part of a transaction, and the Tx for what belongs to it.
+	// the transaction has locked. Use Tx.Update for a part of a transaction, and the Tx for what belongs to it. A
+	// transaction of Begin belongs to no goroutine: whoever waits for it in vain gets ErrLockTimeout.
 	ErrNested = lock.ErrNested
 
 	// ErrNoDatabase: there is no database in the directory, and the options say not to create one.

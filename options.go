@@ -52,7 +52,8 @@ type Options struct {
 	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
 	// 256 MiB, and 16 MiB on 32-bit systems, where addresses are scarce; at least 10 MiB, and a smaller positive limit
 	// means 10 MiB. Any number above what the machine has is no limit. A single batch or value larger than a tenth of the
-	// limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed.
+	// limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed. So is what transactions
+	// remember of their reads, some 50 bytes for each key, until they end.
 	MemoryLimit int64
 
 	// LogLimit bounds, in bytes, how much log the next Open may have to replay after a crash. Default: six times the size

@@ -154,7 +154,7 @@ func (r *Range) Reverse() *Range {
 
 // Limit makes loops end after n entries; a negative n means no limit. With 0 a loop reads nothing. It returns r.
 func (r *Range) Limit(n int) *Range {
-	r.limit = n
+	r.limit = max(n, -1)
 	return r
 }
 

@@ -532,3 +532,30 @@ func TestTx_refusesAMergeForCertain(t *testing.T) {
 		t.Errorf("%v; then %q, %v", err, v, got)
 	}
 }
+
+// A part would commit half of the whole, and then tell its caller that it took back what it wrote.
+func TestTxUpdate_refusesToEndTheWhole(t *testing.T) {
+	db := openMemory(t)
+	tx := beginTx(t, db, TxOptions{})
+	failed := errors.New("the part failed")
+	err := tx.Update(func(part *Tx) error {
+		if err := part.Put([]byte("half"), nil); err != nil {
+			return err
+		}
+		for name, end := range map[string]func() error{"Commit": part.Commit, "Rollback": part.Rollback, "the whole's": tx.Commit} {
+			if err := end(); !errors.Is(err, ErrManagedTx) {
+				t.Errorf("%s in a part: %v", name, err)
+			}
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("the part ended with %v", err)
+	}
+	if err := errors.Join(tx.Put([]byte("whole"), nil), tx.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Collect(keysOf(db.Range(nil, nil))); !slices.Equal(got, []string{"whole"}) {
+		t.Errorf("committed %q", got)
+	}
+}

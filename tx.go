@@ -143,8 +143,8 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 //
 // It waits for others who hold the lock, in the order of arrival. ErrDeadlock: waiting would never end, because the other
 // waits for this transaction in turn. ErrConflict: something read before has changed, and the snapshot cannot move. After
-// either the transaction cannot commit; Update runs it again. ErrNested: the lock is held by a transaction of the same
-// goroutine. ErrLockTimeout: it has waited for Options.LockTimeout; then the transaction cannot commit either, and Update
+// either the transaction cannot commit; Update runs it again. A lock that another transaction of the same goroutine holds,
+// which Begin has started, is waited for like any other. ErrLockTimeout: it has waited for Options.LockTimeout; then the transaction cannot commit either, and Update
 // returns the error. When the context of the transaction ends, its locks go at once.
 //
 // A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the
@@ -425,6 +425,9 @@ func (rw *readWrite) commit() error {
 		return err
 	}
 	defer rw.leave()
+	if len(rw.parts) > 0 {
+		return fmt.Errorf("%w: Commit inside Tx.Update", ErrManagedTx)
+	}
 	defer rw.end()
 	err := cmp.Or(rw.err, rw.walks.error())
 	if rw.misused.Load() {

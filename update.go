@@ -220,6 +220,9 @@ func (tx *Tx) rollback() error {
 		return err
 	}
 	defer tx.rw.leave()
+	if len(tx.rw.parts) > 0 {
+		return fmt.Errorf("%w: Rollback inside Tx.Update", ErrManagedTx)
+	}
 	tx.rw.end()
 	return nil
 }

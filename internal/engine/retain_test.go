@@ -333,3 +333,23 @@ func readPast(t *testing.T, e *Engine, seq uint64) bool {
 	}
 	return err == nil
 }
+
+// A reader that has expired would go on to say so once the database is closed, where everybody else says ErrClosed.
+func TestMaxSnapshotAge_closedComesFirst(t *testing.T) {
+	c := newClock()
+	e := openRetaining(t, memfs.New(), c, Options{MaxSnapshotAge: time.Minute})
+	put(t, e, "key", "old")
+	old := e.Snapshot()
+	c.pass(2 * time.Minute)
+	put(t, e, "key", "new")
+	e.RetainStep()
+	if _, _, err := old.Get(nil, []byte("key")); !errors.Is(err, ErrSnapshotExpired) {
+		t.Fatalf("before Close: %v", err)
+	}
+	e.Close()
+	_, _, get := old.Get(nil, []byte("key"))
+	_, has := old.Has([]byte("key"))
+	if !errors.Is(get, ErrClosed) || !errors.Is(has, ErrClosed) {
+		t.Errorf("after Close: %v, %v", get, has)
+	}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -292,7 +293,7 @@ func (s *Snapshot) Seq() key.SeqNum { return s.seq }
 // Get is Engine.Get at s. With ErrSnapshotExpired dst is returned as it was.
 func (s *Snapshot) Get(dst, user []byte) (out []byte, found bool, err error) {
 	out, found, err = s.engine.Get(dst, user, s.seq)
-	if expired := s.Check(); expired != nil {
+	if expired := s.Check(); expired != nil && !errors.Is(err, ErrClosed) {
 		return dst, false, expired
 	}
 	return out, found, err
@@ -301,7 +302,7 @@ func (s *Snapshot) Get(dst, user []byte) (out []byte, found bool, err error) {
 // Has is Engine.Has at s.
 func (s *Snapshot) Has(user []byte) (bool, error) {
 	found, err := s.engine.Has(user, s.seq)
-	if expired := s.Check(); expired != nil {
+	if expired := s.Check(); expired != nil && !errors.Is(err, ErrClosed) {
 		return false, expired
 	}
 	return found, err

@@ -26,7 +26,7 @@ func (a *app) scanCommand() *command.Command {
 		Help: `scan writes one line per entry, in key order: the key, a tab and the value. Unprintable bytes,
 tabs, line breaks and backslashes are escaped as in Go (\xff, \t, \n, \\), so that a line is
 always one entry. With --hex or --base64 both sides are encoded; with --json every line is an
-object that import reads back. Keys are compared as bytes.`,
+object that import reads back, unless --as int shows numbers. Keys are compared as bytes.`,
 		MinArgs: 1, MaxArgs: 1,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
