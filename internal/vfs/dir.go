@@ -172,6 +172,9 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 		return nil, pathError("open", name, notRegular(named))
 	}
 	f, err := d.openFile(name, flag|openNoWait, 0)
+	if errors.Is(err, fs.ErrPermission) && d.giveBackMode(name, named) {
+		f, err = d.openFile(name, flag|openNoWait, 0)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -186,6 +189,12 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 		return nil, join.Errors(err, f.Close())
 	}
 	return f, nil
+}
+
+// giveBackMode gives a file of ours, which could not be opened, the owner's bits that a umask took when it was created: a
+// kill between the creation and the Chmod leaves it without. It reports whether it changed anything.
+func (d *osDir) giveBackMode(name string, info fs.FileInfo) bool {
+	return !d.readOnly && info.Mode().Perm()&fileMode != fileMode && d.root.Chmod(name, fileMode) == nil
 }
 
 func (d *osDir) openFile(name string, flag int, mode fs.FileMode) (f *os.File, err error) {

@@ -26,15 +26,16 @@ var children = map[string]func(dir string) error{
 	"hold shared": func(dir string) error {
 		return holdLock(dir, vfs.OpenDirOptions{ReadOnly: true}, vfs.Shared)
 	},
-	"race":             raceForLock,
-	"no permissions":   createWithUmask(0o777),
-	"all permissions":  createWithUmask(0),
-	"standard streams": createWithoutStreams,
-	"file size limit":  writeOverLimit,
-	"nobody":           openAsNobody,
-	"blind parent":     createInUnreadable,
-	"store and die":    storeAndDie,
-	"store through":    storeThrough,
+	"race":                 raceForLock,
+	"no permissions":       createWithUmask(0o777),
+	"all permissions":      createWithUmask(0),
+	"standard streams":     createWithoutStreams,
+	"file size limit":      writeOverLimit,
+	"nobody":               openAsNobody,
+	"killed under a umask": openWhatAUmaskClosed,
+	"blind parent":         createInUnreadable,
+	"store and die":        storeAndDie,
+	"store through":        storeThrough,
 }
 
 const childVariable = "VFS_TEST_CHILD"
@@ -655,4 +656,52 @@ func createInUnreadable(dir string) error {
 		}
 	}
 	return nil
+}
+
+// openWhatAUmaskClosed opens, as a user without rights, files of his own that have no rights either.
+func openWhatAUmaskClosed(dir string) error {
+	if err := errors.Join(unix.Setgid(65534), unix.Setuid(65534)); err != nil {
+		return err
+	}
+	dir = filepath.Join(dir, "database")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{"LOCK", "read", "written"} {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	looking, err := vfs.OpenDir(dir, vfs.OpenDirOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	if _, err := looking.Open("read"); !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("Open without changing anything = %w", err)
+	}
+	d, err := vfs.OpenDir(dir, vfs.OpenDirOptions{})
+	if err != nil {
+		return err
+	}
+	_, err1 := d.Lock("LOCK", vfs.Exclusive)
+	_, err2 := d.Open("read")
+	_, err3 := d.OpenReadWrite("written")
+	return errors.Join(err1, err2, err3)
+}
+
+// A process that was killed between the creation of a file and the Chmod after it, under a umask that takes the owner's
+// rights, would have left a database that its owner can never open.
+func TestOpen_givesBackWhatAUmaskTook(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become a user without rights")
+	}
+	dir, err := os.MkdirTemp("/tmp", "vfs") // above t.TempDir, nobody may pass
+	check(t, err)
+	defer os.RemoveAll(dir)
+	check(t, os.Chmod(dir, 0o777))
+	runChild(t, "killed under a umask", dir)
 }
