@@ -58,6 +58,9 @@ func runBegun(o TxOptions, end func(*Tx) error) func(context.Context, *DB, func(
 		for err = ErrTxInUse; errors.Is(err, ErrTxInUse) && !tx.over(); err = end(tx) {
 			runtime.Gosched() // another goroutine has a call in progress
 		}
+		if errors.Is(err, ErrTxDone) {
+			return nil // the try before this one has ended it, while another goroutine hid that from over
+		}
 		return err
 	}
 }
