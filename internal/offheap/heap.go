@@ -10,9 +10,13 @@ import (
 // pageSize is the alignment of regions that come from the heap. No system that takes this path has smaller pages.
 const pageSize = 4096
 
+// maxRegion bounds a region from the heap. The heap takes memory whole, and a process that asks it for more than there is
+// ends; a mapping takes what is touched, and says no.
+const maxRegion = 1 << 30
+
 func alloc(size int) ([]byte, error) {
-	if size+pageSize < size {
-		return nil, errors.New("size is out of range")
+	if size > maxRegion {
+		return nil, errors.New("a region of the heap has at most 1 GiB")
 	}
 	b := make([]byte, size+pageSize-1)
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (pageSize - 1))

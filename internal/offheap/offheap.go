@@ -13,7 +13,8 @@ import "fmt"
 
 // Alloc returns a zeroed region of size bytes that starts on a page boundary. Length and capacity are both size. A
 // size of zero gives an empty region. It fails if size is negative or the system has no memory or address space left;
-// where regions come from the heap, running out of memory ends the process as it does for any allocation.
+// where regions come from the heap, one of more than 1 GiB fails, and running out of memory ends the process as it does
+// for any allocation.
 func Alloc(size int) ([]byte, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("allocate memory: negative size %d", size)
