@@ -174,10 +174,13 @@ func TestTable_behavesLikeASortedList(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(t, "batches") {
 			source := keySource{shape: rapid.SampledFrom(shapeNames).Draw(t, "shape"), n: int(m.seq)}
 			b := drawBatch(t, &source)
-			if !table.Fits(b.Count(), len(b.Bytes())) {
-				t.Fatal("batch does not fit")
+			if !table.Fits(b.Count(), len(b.Bytes())) { // many of the longest keys
+				break
 			}
 			table.Apply(b, m.apply(b))
+		}
+		if len(m.entries) == 0 {
+			t.Skip("the first batch does not fit")
 		}
 		if table.Count() != len(m.entries) {
 			t.Fatalf("count is %d, want %d", table.Count(), len(m.entries))
