@@ -192,13 +192,11 @@ func (c *cursor) bytes() []byte {
 func (c *cursor) num() filename.Num { return filename.Num(c.uvarint()) }
 
 // small is a number that fits a byte.
-func (c *cursor) small() int { return int(c.atMost(1<<8 - 1)) }
-
-func (c *cursor) atMost(limit uint64) uint64 {
+func (c *cursor) small() int {
 	v := c.uvarint()
-	if v > limit {
+	if v > 1<<8-1 {
 		c.bad, c.rest = true, nil
 		return 0
 	}
-	return v
+	return int(v)
 }
