@@ -3,7 +3,7 @@ package lightningdb
 import (
 	"errors"
 
-	"lightningdb/internal/batch"
+	"lightningdb/internal/format/batch"
 )
 
 // Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the operations

@@ -19,7 +19,7 @@ var clockReaders = []string{"internal/engine/clock.go", "internal/engine/options
 // An interval between two wall clock times is wrong as soon as somebody sets the clock. What makes one are a time kept as a
 // number, which has lost its monotonic reading, and in the engine a time.Now that tests cannot replace.
 func TestClock_isReadWhereItCannotStep(t *testing.T) {
-	proof := []string{"internal/torture", "internal/mutants", "internal/blackbox", "internal/environment", "cmd", "bench"}
+	proof := []string{"internal/proof/torture", "internal/proof/mutants", "internal/proof/blackbox", "internal/proof/environment", "cmd", "bench"}
 	seen := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		path = filepath.ToSlash(path)

@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 var (

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A request that was given up would go on to read a slow medium, page after page, for all that it was asked for: or for

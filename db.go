@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"sync"
 
-	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
-	"lightningdb/internal/offheap"
-	"lightningdb/internal/operand"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/offheap"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // DB is an open database. All its methods may be called from any number of goroutines. Where one takes a context, nil

@@ -4,14 +4,14 @@ import (
 	"errors"
 	"fmt"
 
-	"lightningdb/internal/corrupt"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/key"
-	"lightningdb/internal/lock"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/operand"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/wal"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/log/wal"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/manifest"
 )
 
 // Errors that callers branch on, with errors.Is. What is returned adds the operation and the place.

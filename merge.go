@@ -3,8 +3,8 @@ package lightningdb
 import (
 	"fmt"
 
+	"lightningdb/internal/format/operand"
 	"lightningdb/internal/join"
-	"lightningdb/internal/operand"
 )
 
 // MaxArgumentSize is the largest argument of Append and Merge, in bytes: one less than 64 MiB, the largest value.

@@ -3,7 +3,7 @@ package lightningdb
 import (
 	"sync"
 
-	"lightningdb/internal/goroutine"
+	"lightningdb/internal/system/goroutine"
 )
 
 // nesting knows which goroutines are inside Update, so that an Update inside another is refused instead of waiting for

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"lightningdb/internal/codec"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/vfs"
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/system/vfs"
 )
 
 // Options configures Open. The zero value, and nil, is a good database.

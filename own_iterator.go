@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"lightningdb/internal/engine"
-	"lightningdb/internal/key"
-	"lightningdb/internal/txn"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/txn"
 )
 
 // ownIterator walks a range as a transaction sees it, its own writes included, and tells the transaction's read set

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/key/keytest"
+	"lightningdb/internal/format/key/keytest"
 )
 
 var (

@@ -6,8 +6,8 @@ import (
 	"iter"
 
 	"lightningdb/internal/engine"
-	"lightningdb/internal/goroutine"
-	"lightningdb/internal/txn"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/goroutine"
 )
 
 // Range is a span of keys in one unchanging state of the database, to be walked with a loop or a Cursor:

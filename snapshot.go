@@ -5,8 +5,8 @@ import (
 	"sync"
 
 	"lightningdb/internal/engine"
-	"lightningdb/internal/key"
-	"lightningdb/internal/origin"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/origin"
 )
 
 // Snapshot is the database at one moment. It stays readable, unchanged, until Close. Its methods may be called from any

@@ -2,9 +2,9 @@ package lightningdb
 
 import (
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/txn"
+	"lightningdb/internal/log/txn"
 )
 
 // countedStep is by how many bytes the writes of a transaction grow before that counts against the memory limit.

@@ -25,12 +25,12 @@ var keysPassHere = []string{".", "internal", "cmd/lightning/internal/shell", "cm
 
 // textOnly says of files which of these functions they may use, and why that is not on keys.
 var textOnly = map[string]string{
-	"internal/goroutine/id_other.go: bytes.Fields":       "the runtime's text of a stack",
-	"internal/manifest/current.go: strings.ContainsFunc": "the name of a manifest",
-	"internal/owner/owner.go: bytes.TrimSpace":           "what another writer has left in a file of its own",
-	"internal/record/reader.go: bytes.TrimRight":         "blank bytes behind a record; a cutset of ASCII cuts bytes",
-	"internal/vfs/errors.go: strings.ContainsAny":        "the name of a file",
-	"internal/vfs/lock.go: strings.TrimSpace":            "the number in a lock file",
+	"internal/system/goroutine/id_other.go: bytes.Fields":     "the runtime's text of a stack",
+	"internal/tree/manifest/current.go: strings.ContainsFunc": "the name of a manifest",
+	"internal/system/owner/owner.go: bytes.TrimSpace":         "what another writer has left in a file of its own",
+	"internal/format/record/reader.go: bytes.TrimRight":       "blank bytes behind a record; a cutset of ASCII cuts bytes",
+	"internal/system/vfs/errors.go: strings.ContainsAny":      "the name of a file",
+	"internal/system/vfs/lock.go: strings.TrimSpace":          "the number in a lock file",
 
 	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace":    "the beginning of a file, of which the form is guessed",
 	"cmd/lightning/internal/exchange/csv.go: strings.ContainsAny":  "whether a field needs quotes; it is written whole",
@@ -93,8 +93,8 @@ func TestSource_noFunctionOfTextTouchesKeys(t *testing.T) {
 
 // aboutTests reports whether a directory holds programs that test, and no part of the database.
 func aboutTests(dir string) bool {
-	return slices.Contains([]string{"internal/blackbox", "internal/mutants", "internal/torture", "internal/environment",
-		"internal/isolation"}, dir) || strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
+	return slices.Contains([]string{"internal/proof/blackbox", "internal/proof/mutants", "internal/proof/torture", "internal/proof/environment",
+		"internal/proof/isolation"}, dir) || strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
 }
 
 // usesOfText returns what a file does with text: the functions above, the package unicode, runes, and ranges over

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
-	"lightningdb/internal/key"
-	"lightningdb/internal/operand"
-	"lightningdb/internal/txn"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/log/txn"
 )
 
 // Isolation says what a read-write transaction is protected from.

@@ -7,9 +7,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"lightningdb/internal/goroutine"
 	"lightningdb/internal/join"
-	"lightningdb/internal/origin"
+	"lightningdb/internal/system/goroutine"
+	"lightningdb/internal/system/origin"
 )
 
 // View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first

@@ -10,7 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"lightningdb/internal/blackbox"
+	"lightningdb/internal/proof/blackbox"
 )
 
 // driverVariable makes the test binary a driver, with or without NoSync.

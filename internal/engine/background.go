@@ -8,11 +8,11 @@ import (
 	"syscall"
 	"time"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/vfs"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
 )
 
 const (

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/compaction"
 )
 
 // A burst of writes would share processors and disk with compactions that can wait until it is over; or they would wait for

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"lightningdb/internal/commit"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/merge"
-	"lightningdb/internal/txn"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/tree/merge"
 )
 
 // ErrConflict refuses a commit: something that the transaction read was written by a commit after its snapshot.

@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/lock"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/compaction"
 )
 
 // clock is the two clocks of an engine, moved by a test. Whenever time passes somebody sets the wall clock, one way and then

@@ -8,12 +8,12 @@ import (
 	"syscall"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/corrupt"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A database whose level 0 is long could not be closed cleanly: Close waited for a compaction that it had stopped.

@@ -7,9 +7,9 @@ import (
 	"runtime"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // openLayers returns a database of several tables, of many pages each, over each other.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/key"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
 )
 
 // noteDurable records that everything up to seq survives a power cut.

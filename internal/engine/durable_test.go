@@ -7,9 +7,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"lightningdb/internal/key"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A program that waited for its commit to be durable would lose it to a power cut: to any cut, after any mixture of

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"lightningdb/internal/owner"
+	"lightningdb/internal/system/owner"
 )
 
 // What callers branch on. The root package publishes them under the same names.

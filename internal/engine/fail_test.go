@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A database would go on writing to a device that has failed, and build acknowledged commits on what is not there.

@@ -5,11 +5,11 @@ import (
 	"syscall"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // put commits one operation at Sync durability.

@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/manifest"
 )
 
 // futile is the tables of the last level in which all that looks like garbage are merge operands that could not be

@@ -1,10 +1,10 @@
 package engine
 
 import (
-	"lightningdb/internal/batch"
-	"lightningdb/internal/gap"
-	"lightningdb/internal/key"
-	"lightningdb/internal/txn"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/tree/gap"
 )
 
 // Gaps are what iterators have walked through in vain: see package gap. A commit that gives a value to a key in one

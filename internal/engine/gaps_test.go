@@ -11,12 +11,12 @@ import (
 	"sync"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/codec"
-	"lightningdb/internal/key"
-	"lightningdb/internal/operand"
-	"lightningdb/internal/txn"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // gapKeys are few, with bytes that are no text, both extremes, and keys right behind others.

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/filename"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/wal"
+	"lightningdb/internal/log/wal"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
 )
 
 // Ingest commits the entries of r, which NewIngest has written, under one sequence number, which it returns. The commit

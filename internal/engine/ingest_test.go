@@ -9,12 +9,12 @@ import (
 	"syscall"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
-	"lightningdb/internal/merge"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/merge"
 )
 
 // writeRun adds the keys k000 to kNNN with one value.

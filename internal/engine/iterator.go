@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 
 	"lightningdb/internal/join"
-	"lightningdb/internal/memtable"
-	"lightningdb/internal/merge"
-	"lightningdb/internal/origin"
-	"lightningdb/internal/table"
+	"lightningdb/internal/system/origin"
+	"lightningdb/internal/tree/memtable"
+	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/table"
 )
 
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an

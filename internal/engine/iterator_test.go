@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/txn"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A scan that runs while the tree is rebuilt under it must show its own moment, whole, in both directions, and must not

@@ -5,8 +5,8 @@ import (
 	"io/fs"
 	"slices"
 
-	"lightningdb/internal/filename"
-	"lightningdb/internal/wal"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/log/wal"
 )
 
 // Log segments are used again. Their blocks have been written, so that a sync has no metadata to write and the kernel no

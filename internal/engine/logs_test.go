@@ -6,10 +6,10 @@ import (
 	"sync"
 	"testing"
 
-	"lightningdb/internal/filename"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // rotateLog fills a segment a little, flushes it, and has the housekeeper come by.

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"lightningdb/internal/filename"
-	"lightningdb/internal/memtable"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/tree/memtable"
 )
 
 // memtables hands out memtables of the usual size and takes them back, because the first touch of fresh memory

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // Half of the limit would lie idle in a database that is mostly read; or memtables and cache together would exceed it.

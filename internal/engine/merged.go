@@ -6,9 +6,9 @@ import (
 	"math"
 	"sync"
 
-	"lightningdb/internal/key"
-	"lightningdb/internal/memtable"
-	"lightningdb/internal/operand"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/memtable"
 )
 
 // merged is a point read that has met a merge operand: what it has collected, from the newest run down.

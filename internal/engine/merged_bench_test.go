@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/operand"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // xored is a merge function whose value keeps its length: it changes the first bytes of a copy of old, as a program

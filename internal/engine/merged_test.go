@@ -11,11 +11,11 @@ import (
 	"syscall"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/key"
-	"lightningdb/internal/operand"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 func mergeInto(t *testing.T, e *Engine, o operand.Operator, k string, argument []byte) {

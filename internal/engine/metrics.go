@@ -5,15 +5,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lightningdb/internal/cache"
-	"lightningdb/internal/commit"
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/filename"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/lock"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/wal"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/log/wal"
+	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
 )
 
 // stats counts what the engine did since Open.

@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"lightningdb/internal/codec"
-	"lightningdb/internal/operand"
-	"lightningdb/internal/vfs"
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/vfs"
 )
 
 // MinMemoryLimit is the least Options.MemoryLimit, in bytes.

@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/filename"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/merge"
-	"lightningdb/internal/table"
-	"lightningdb/internal/vfs"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/table"
 )
 
 // writeTables writes m to tables of level 0 above version, durable in content and name, and returns the edit that

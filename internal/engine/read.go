@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"sync"
 
-	"lightningdb/internal/corrupt"
-	"lightningdb/internal/key"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
 )
 
 // Latest reads the newest published state.

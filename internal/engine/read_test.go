@@ -8,14 +8,14 @@ import (
 	"syscall"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/commit"
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/corrupt"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
 )
 
 // An unreadable page would turn into a missing key, or bring back the value before.

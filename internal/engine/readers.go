@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"lightningdb/internal/key"
-	"lightningdb/internal/origin"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/origin"
 )
 
 // Reader is an open snapshot, transaction or iterator, as an operator sees it.

@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A reader would have no age, and a forgotten one never be found, if nobody looked at the clock for those who come shortly after

@@ -9,15 +9,15 @@ import (
 	"strings"
 	"time"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/commit"
-	"lightningdb/internal/corrupt"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/memtable"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/wal"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/log/wal"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/memtable"
 )
 
 // Report is what Open found and did.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/corrupt"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/manifest"
 )
 
 // Of a log that is longer than a memtable, only the end would be there after a restart.

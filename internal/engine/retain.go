@@ -3,7 +3,7 @@ package engine
 import (
 	"time"
 
-	"lightningdb/internal/key"
+	"lightningdb/internal/format/key"
 )
 
 const (

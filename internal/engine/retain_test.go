@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/key"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 func openRetaining(t *testing.T, fs vfs.FS, c *clock, o Options) *Engine {

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // getTwice reads user and reads it again, then from the row cache.

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"slices"
 
-	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/merge"
-	"lightningdb/internal/table"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/table"
 )
 
 // Run is entries in order, one for each user key, in table files that nothing names: what a transaction has written and

@@ -1,6 +1,6 @@
 package engine
 
-import "lightningdb/internal/compaction"
+import "lightningdb/internal/tree/compaction"
 
 // A scan pays for each sorted run: a seek in each, and changes from one to the other. A database that is written to pays less
 // by having several; one that is scanned by having one. So scans count what they pay, and when that has come to one hop for

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A database that is only scanned would pay for the runs that its last writes left, for ever; one that is only written

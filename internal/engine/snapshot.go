@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lightningdb/internal/key"
-	"lightningdb/internal/origin"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/origin"
 )
 
 // Snapshot keeps the state at one sequence number readable until Close. Its methods may be called from any number of

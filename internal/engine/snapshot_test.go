@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A snapshot would lose what it shows to a compaction, as long as it or another one of the same state is open.

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"time"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/filename"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/merge"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
 )
 
 // Compactions return the space of what tables say is deleted or replaced. What a memtable says they do not know: a

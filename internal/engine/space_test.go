@@ -8,10 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/codec"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // spacious is a database in a bubble, with all its goroutines, and what is done to it.

@@ -5,9 +5,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A commit at Process durability may be lost to a power cut for SyncInterval and not longer.

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"lightningdb/internal/corrupt"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/table"
-	"lightningdb/internal/vfs"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/table"
 )
 
 // maxOpenTables bounds the file descriptors that open tables hold, whatever the memory limit allows.

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"testing"
 
-	"lightningdb/internal/corrupt"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/manifest"
 )
 
 // A key would be missing that is in a table, because the manifest gives the table a smaller range; a compaction would

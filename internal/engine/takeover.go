@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 
-	"lightningdb/internal/filename"
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/join"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/owner"
-	"lightningdb/internal/vfs"
+	"lightningdb/internal/system/owner"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/manifest"
 )
 
 // A second writer can come past the lock where the directory is seen through two mounts. Package owner has the argument

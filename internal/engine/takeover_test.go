@@ -9,11 +9,11 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/key"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 var (

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/commit"
-	"lightningdb/internal/goroutine"
-	"lightningdb/internal/key"
-	"lightningdb/internal/lock"
-	"lightningdb/internal/origin"
-	"lightningdb/internal/txn"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/goroutine"
+	"lightningdb/internal/system/origin"
 )
 
 // Txn is what a transaction's commit rests on: a snapshot, what was read of it, and locks. It belongs to one goroutine at

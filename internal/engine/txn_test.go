@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/commit"
-	"lightningdb/internal/goroutine"
-	"lightningdb/internal/key"
-	"lightningdb/internal/lock"
-	"lightningdb/internal/txn"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/goroutine"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // beginTxn begins a transaction that has looked up keys. It ends with the test, at the latest.

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"lightningdb/internal/lock"
-	"lightningdb/internal/vfs/errfs"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // A commit that has begun rests on its locks. If the end of the context took them away in its middle, another transaction

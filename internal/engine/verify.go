@@ -3,11 +3,11 @@ package engine
 import (
 	"context"
 
-	"lightningdb/internal/corrupt"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/merge"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
 )
 
 // Verify reads every byte of every table of the current version, past the cache, and checks all that readers rely on:

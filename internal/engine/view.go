@@ -5,11 +5,11 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"lightningdb/internal/compaction"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/key"
-	"lightningdb/internal/manifest"
-	"lightningdb/internal/memtable"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/memtable"
 )
 
 // memRef is a memtable in use: by views, and through them by readers.

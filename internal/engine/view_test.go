@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"lightningdb/internal/manifest"
+	"lightningdb/internal/tree/manifest"
 )
 
 // A table that is left out hides its keys; one too many costs a seek.

@@ -7,16 +7,16 @@ import (
 	"io/fs"
 	"time"
 
-	"lightningdb/internal/batch"
-	"lightningdb/internal/commit"
-	"lightningdb/internal/filename"
-	"lightningdb/internal/goroutine"
-	"lightningdb/internal/key"
-	"lightningdb/internal/lock"
-	"lightningdb/internal/memtable"
-	"lightningdb/internal/origin"
-	"lightningdb/internal/vfs"
-	"lightningdb/internal/wal"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/log/wal"
+	"lightningdb/internal/system/goroutine"
+	"lightningdb/internal/system/origin"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/memtable"
 )
 
 // Back-pressure by the number of sorted runs in level 0, most of them one table: from slowTables on each write waits a little, more with every

@@ -3,7 +3,7 @@ package bench
 import (
 	"lightningdb/cmd/lightning-proof/internal/content"
 	"lightningdb/internal/join"
-	"lightningdb/internal/vfs"
+	"lightningdb/internal/system/vfs"
 )
 
 const (

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"lightningdb/cmd/internal/console"
-	"lightningdb/internal/oracle"
-	"lightningdb/internal/torture"
+	"lightningdb/internal/proof/oracle"
+	"lightningdb/internal/proof/torture"
 )
 
 // report is what a run prints.

@@ -16,7 +16,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/scratch"
-	"lightningdb/internal/torture"
+	"lightningdb/internal/proof/torture"
 )
 
 // errRed is the outcome of a run that is not green. The report says why.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"lightningdb/cmd/internal/console"
-	"lightningdb/internal/torture"
+	"lightningdb/internal/proof/torture"
 )
 
 // line runs the program and returns its exit code and its line of JSON.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	"lightningdb/internal/oracle"
+	"lightningdb/internal/proof/oracle"
 )
 
 // fate is what is known of one writer's commits in one round. 0 <= must, seen, acked <= begun.

@@ -8,12 +8,12 @@ import (
 
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning-proof/internal/content"
-	"lightningdb/internal/batch"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/join"
-	"lightningdb/internal/key"
-	"lightningdb/internal/txn"
-	"lightningdb/internal/vfs/memfs"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 // The power losses. Writers run on a directory in memory that knows what was synced. At a random change of it the

@@ -13,7 +13,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/text"
-	"lightningdb/internal/key/keytest"
+	"lightningdb/internal/format/key/keytest"
 )
 
 // operator types lines, and knows what the shell has to say to each: what it should hold is a map.

@@ -1,0 +1,166 @@
+// Package batch is the encoding of one commit's operations: what the log stores as a record's payload, byte for
+// byte, and what the memtable is filled from. It owns no files and is not safe for concurrent use.
+//
+// # Format
+//
+// A batch is a sequence of operations without a header; its count travels beside it (in the log record).
+//
+//	operation = kind (1 byte)  key length (uvarint)  [value length (uvarint)]  key  [value]
+//
+// The value length and the value are present for the kinds put and merge only; the value of a merge is an operand
+// (package operand). Operation i of a batch that commits at first sequence number s has sequence number s+i. Example: put
+// "k"="vv", delete "k", append "w" to "k" is
+//
+//	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77
+package batch
+
+import (
+	"encoding/binary"
+	"errors"
+	"iter"
+	"slices"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+)
+
+// Batch collects operations. The zero value is an empty batch. It owns copies of all keys and values given to it.
+type Batch struct {
+	ops   []byte
+	count int
+}
+
+// Op is one decoded operation. Key and Value borrow the batch's bytes.
+type Op struct {
+	Kind  key.Kind
+	Key   []byte
+	Value []byte
+}
+
+// grow makes room for an operation on k and n bytes more.
+func (b *Batch) grow(k []byte, n int) { b.ops = slices.Grow(b.ops, operationOverhead+len(k)+n) }
+
+// operationOverhead is the most that an operation takes beside its key and value, in bytes.
+const operationOverhead = 1 + 2*binary.MaxVarintLen32
+
+// SizeOfPut is how much memory Put needs at most in an empty batch, in bytes.
+func SizeOfPut(k, v []byte) int { return operationOverhead + len(k) + len(v) }
+
+// In returns an empty batch that uses memory, which stays the caller's, for as long as its operations fit into it.
+func In(memory []byte) Batch { return Batch{ops: memory[:0]} }
+
+// Put adds "set k to v".
+func (b *Batch) Put(k, v []byte) {
+	b.grow(k, len(v))
+	b.ops = append(b.ops, byte(key.KindPut))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(v)))
+	b.ops = append(append(b.ops, k...), v...)
+	b.count++
+}
+
+// Delete adds "remove k".
+func (b *Batch) Delete(k []byte) {
+	b.grow(k, 0)
+	b.ops = append(b.ops, byte(key.KindDelete))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = append(b.ops, k...)
+	b.count++
+}
+
+// Merge adds "change k by argument", which goes with the operator. The integer operators take what
+// operand.AppendInt64 makes.
+func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
+	b.grow(k, 1+len(argument))
+	b.ops = append(b.ops, byte(key.KindMerge))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(argument)+1))
+	b.ops = append(b.ops, k...)
+	b.ops = append(append(b.ops, byte(o)), argument...)
+	b.count++
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() { b.ops, b.count = b.ops[:0], 0 }
+
+// Count is the number of operations.
+func (b *Batch) Count() int { return b.count }
+
+// Bytes is the encoding. It is valid until the next change of the batch.
+func (b *Batch) Bytes() []byte { return b.ops }
+
+var errMalformed = errors.New("malformed batch")
+
+// Decode returns the batch encoded in data, which must hold exactly count operations, each with a known kind,
+// sizes within the limits, and an operand that can be folded if it is a merge. It borrows data and checks all of it, so that Ops of the result never fails.
+func Decode(data []byte, count int) (Batch, error) {
+	rest := data
+	for range count {
+		var ok bool
+		if _, rest, ok = next(rest); !ok {
+			return Batch{}, errMalformed
+		}
+	}
+	if len(rest) != 0 {
+		return Batch{}, errMalformed
+	}
+	return Batch{ops: data, count: count}, nil
+}
+
+// Ops yields the operations in order.
+func (b *Batch) Ops() iter.Seq[Op] {
+	return func(yield func(Op) bool) {
+		for rest := b.ops; len(rest) > 0; {
+			op, tail, ok := next(rest)
+			if !ok || !yield(op) { // !ok cannot happen: bytes come from Put, Delete, Merge or Decode
+				return
+			}
+			rest = tail
+		}
+	}
+}
+
+// Keys yields the key of each operation in order.
+func (b *Batch) Keys() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for op := range b.Ops() {
+			if !yield(op.Key) {
+				return
+			}
+		}
+	}
+}
+
+// next decodes the operation at the front of data. ok is false if there is none that is whole and valid.
+func next(data []byte) (op Op, rest []byte, ok bool) {
+	if len(data) == 0 {
+		return Op{}, nil, false
+	}
+	op.Kind = key.Kind(data[0])
+	if !op.Kind.Known() {
+		return Op{}, nil, false
+	}
+	data = data[1:]
+	keySize, n := binary.Uvarint(data)
+	if n <= 0 || keySize < key.MinUserKeySize || keySize > key.MaxUserKeySize {
+		return Op{}, nil, false
+	}
+	data = data[n:]
+	valueSize := uint64(0)
+	if op.Kind != key.KindDelete {
+		valueSize, n = binary.Uvarint(data)
+		if n <= 0 || valueSize > key.MaxValueSize {
+			return Op{}, nil, false
+		}
+		data = data[n:]
+	}
+	if uint64(len(data)) < keySize+valueSize {
+		return Op{}, nil, false
+	}
+	op.Key = data[:keySize:keySize]
+	op.Value = data[keySize : keySize+valueSize : keySize+valueSize]
+	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
+		return Op{}, nil, false
+	}
+	return op, data[keySize+valueSize:], true
+}

@@ -1,0 +1,99 @@
+package batch
+
+import (
+	"bytes"
+	"testing"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+)
+
+// What a commit acknowledged must be what the log replays.
+func TestBatch_roundTrip(t *testing.T) {
+	var b Batch
+	want := []Op{
+		{key.KindPut, []byte("a"), []byte("1")},
+		{key.KindDelete, []byte("\x00\xff"), nil},
+		{key.KindPut, bytes.Repeat([]byte("k"), key.MaxUserKeySize), nil},
+		{key.KindPut, []byte("big"), bytes.Repeat([]byte("v"), 300_000)},
+		{key.KindMerge, []byte("n"), operand.AppendInt64([]byte{1}, -7)},
+		{key.KindMerge, []byte("list"), []byte("\x04,more")},
+		{key.KindMerge, []byte("list"), []byte("\x05")},
+	}
+	for _, op := range want {
+		switch op.Kind {
+		case key.KindPut:
+			b.Put(op.Key, op.Value)
+		case key.KindMerge:
+			b.Merge(operand.Operator(op.Value[0]), op.Key, op.Value[1:])
+		default:
+			b.Delete(op.Key)
+		}
+	}
+	decoded, err := Decode(b.Bytes(), b.Count())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for op := range decoded.Ops() {
+		if op.Kind != want[i].Kind || !bytes.Equal(op.Key, want[i].Key) || !bytes.Equal(op.Value, want[i].Value) {
+			t.Errorf("operation %d differs", i)
+		}
+		i++
+	}
+	if i != len(want) {
+		t.Errorf("decoded %d operations, want %d", i, len(want))
+	}
+}
+
+// An operand that nobody can fold would make its key unreadable once it is in the tree: a log that holds one is damaged.
+func TestDecode_refusesOperandsThatCannotBeFolded(t *testing.T) {
+	for name, value := range map[string]string{
+		"none":              "",
+		"unknown operator":  "\x06abc",
+		"operator zero":     "\x00abc",
+		"short integer":     "\x01abc",
+		"long integer":      "\x02123456789",
+		"integer left out":  "\x03",
+		"greatest operator": "\xff",
+	} {
+		data := append([]byte{byte(key.KindMerge), 1, byte(len(value)), 'k'}, value...)
+		if _, err := Decode(data, 1); err == nil {
+			t.Errorf("%s: Decode takes %q", name, data)
+		}
+	}
+}
+
+// A payload that Decode lets through is applied without further checks.
+func FuzzDecode(f *testing.F) {
+	var b Batch
+	b.Put([]byte("key"), []byte("value"))
+	b.Delete([]byte("gone"))
+	f.Add(b.Bytes(), 2)
+	b.Merge(operand.Add, []byte("counter"), operand.AppendInt64(nil, 1))
+	b.Merge(operand.Append, []byte("list"), nil)
+	f.Add(b.Bytes(), 4)
+	f.Add([]byte{2, 1, 2, 'k', 1, 0}, 1)
+	f.Add([]byte{1, 0, 0}, 1)
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1}, 1)
+	f.Add([]byte{9, 1, 1}, 1)
+	f.Fuzz(func(t *testing.T, data []byte, count int) {
+		decoded, err := Decode(data, count)
+		if err != nil {
+			return
+		}
+		n := 0
+		for op := range decoded.Ops() {
+			n++
+			if len(op.Key) < key.MinUserKeySize || len(op.Key) > key.MaxUserKeySize || len(op.Value) > key.MaxValueSize {
+				t.Fatalf("operation %d is outside the limits", n)
+			}
+			if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
+				t.Fatalf("operation %d has an operand that cannot be folded", n)
+			}
+		}
+		if n != max(count, 0) {
+			t.Fatalf("decoded %d operations, want %d", n, count)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package operand
+
+import "lightningdb/internal/format/key"
+
+// Chain collects operands of one user key from the newest to the oldest, as readers meet them, and folds them from the
+// oldest to the newest. Neighbours that add, or compare with, integers become one at once. The zero value is empty. It
+// owns copies.
+type Chain struct {
+	bytes []byte
+	links []link
+}
+
+// link is one operand of a chain.
+type link struct {
+	seq        key.SeqNum // of the newest operand in it
+	start, end int        // in Chain.bytes
+}
+
+// linkOverhead is about the memory that an operand in a chain takes besides its bytes.
+const linkOverhead = 24
+
+// maxKeptBytes is the most memory that an empty chain keeps.
+const maxKeptBytes = 64 << 10
+
+// Reset empties the chain and keeps its memory, unless that is large.
+func (c *Chain) Reset() {
+	c.bytes, c.links = c.bytes[:0], c.links[:0]
+	if cap(c.bytes) > maxKeptBytes || cap(c.links)*linkOverhead > maxKeptBytes {
+		*c = Chain{}
+	}
+}
+
+// Len is the number of operands that are left of those pushed.
+func (c *Chain) Len() int { return len(c.links) }
+
+// Size is about the memory that the operands take, in bytes.
+func (c *Chain) Size() int { return len(c.bytes) + len(c.links)*linkOverhead }
+
+// Push adds an operand that is older than all so far, of the operation seq. The error is a *corrupt.Error if it is not
+// well-formed.
+func (c *Chain) Push(seq key.SeqNum, operand []byte) error {
+	if err := Check(operand); err != nil {
+		return err
+	}
+	if n := len(c.links); n > 0 {
+		newer := c.at(n - 1)
+		if newer[0] == operand[0] && Operator(operand[0]) < Append {
+			combineIntegers(Operator(operand[0]), newer[1:], operand[1:])
+			return nil
+		}
+	}
+	start := len(c.bytes)
+	c.bytes = append(c.bytes, operand...)
+	c.links = append(c.links, link{seq, start, len(c.bytes)})
+	return nil
+}
+
+// Join returns the one operand that does what older and then newer do. ok is false if there is none.
+func Join(older, newer []byte) (joined []byte, ok bool) {
+	var c Chain
+	if c.Push(2, newer) != nil || c.Push(1, older) != nil {
+		return nil, false
+	}
+	parts := 0
+	_ = c.Compact(func(_ key.SeqNum, operand []byte) error {
+		joined = append([]byte(nil), operand...)
+		parts++
+		return nil
+	})
+	return joined, parts == 1
+}
+
+// at is the operand in link i; the newest is in link 0.
+func (c *Chain) at(i int) []byte { return c.bytes[c.links[i].start:c.links[i].end] }
+
+// Fold returns the value of the key user after all operands, given the value before them, in the sense of Rules.Fold.
+// After an error the memory of value may have changed.
+func (c *Chain) Fold(r Rules, user, value []byte, present bool) ([]byte, error) {
+	return c.FoldWithin(key.MaxValueSize, r, user, value, present)
+}
+
+// FoldWithin is Fold that fails with ErrTooLong as soon as the value would be longer than limit bytes, also on the way.
+func (c *Chain) FoldWithin(limit int, r Rules, user, value []byte, present bool) ([]byte, error) {
+	f := fold{rules: r, user: user, limit: limit, room: value, value: value, present: present}
+	for i := len(c.links) - 1; i >= 0; i-- {
+		if err := f.apply(c.at(i)); err != nil {
+			return nil, err
+		}
+	}
+	return f.own(), nil
+}
+
+// Parts is how many operands Compact comes to.
+func (c *Chain) Parts() (n int) {
+	for i := 0; i < len(c.links); i = c.appendsFrom(i) + 1 {
+		n++
+	}
+	return n
+}
+
+// Compact calls fn with as few operands as do the same as all of the chain, the newest first, each with the sequence
+// number of the newest operation in it. Arguments to append become one as long as that is a possible argument. The bytes
+// are borrowed until fn returns.
+func (c *Chain) Compact(fn func(seq key.SeqNum, operand []byte) error) error {
+	var joined []byte
+	for i := 0; i < len(c.links); {
+		oldest := c.appendsFrom(i)
+		operand := c.at(i)
+		if oldest > i {
+			joined = append(joined[:0], byte(Append))
+			for j := oldest; j >= i; j-- {
+				joined = append(joined, c.at(j)[1:]...)
+			}
+			operand = joined
+		}
+		if err := fn(c.links[i].seq, operand); err != nil {
+			return err
+		}
+		i = oldest + 1
+	}
+	return nil
+}
+
+// appendsFrom is the last of the links from i on that can be joined with it.
+func (c *Chain) appendsFrom(i int) int {
+	size := len(c.at(i))
+	if Operator(c.at(i)[0]) != Append {
+		return i
+	}
+	for i+1 < len(c.links) && Operator(c.at(i + 1)[0]) == Append {
+		size += len(c.at(i+1)) - 1
+		if size > key.MaxValueSize {
+			break
+		}
+		i++
+	}
+	return i
+}

@@ -1,0 +1,242 @@
+// Package operand owns what a merge does: the encoding of operands, and how an operand turns the value before it into
+// the value after it. A merge is written blindly; the value comes out when somebody reads the key, or when a memtable,
+// a flush or a compaction has an operand and what it stands upon at hand. Where the operands of a key lie, and which of
+// them may be folded together, is not decided here.
+//
+// Functions are safe for concurrent use; a Chain belongs to one goroutine at a time.
+//
+// # Format
+//
+//	operand = operator (1 byte)  argument
+//
+// The argument of add, max and min is an integer: 8 bytes, little-endian, two's complement. That of append and user is
+// any bytes. The values of keys that are added to, or compared with, are integers of the same form. Example: "add -2"
+// is
+//
+//	01 fe ff ff ff ff ff ff ff
+package operand
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
+)
+
+// Operator says how an operand changes a value. The values are on disk: never renumber, never reuse.
+type Operator uint8
+
+const (
+	// Add adds the argument to the integer, which is 0 if the key is absent, and wraps around.
+	Add Operator = 1
+	// Max and Min keep the greater or the lesser of the integer and the argument; the argument if the key is absent.
+	Max Operator = 2
+	Min Operator = 3
+	// Append adds the argument to the end of the value, which is empty if the key is absent.
+	Append Operator = 4
+	// User leaves it to the function of Rules.
+	User Operator = 5
+)
+
+func (o Operator) String() string {
+	switch o {
+	case Add:
+		return "add"
+	case Max:
+		return "max"
+	case Min:
+		return "min"
+	case Append:
+		return "append"
+	case User:
+		return "merge"
+	}
+	return fmt.Sprintf("operator(%d)", uint8(o))
+}
+
+// integerSize is the length of an integer, as a value and as an argument, in bytes.
+const integerSize = 8
+
+// MaxArgumentSize is the most bytes that an argument may have: an operand is no longer than a value.
+const MaxArgumentSize = key.MaxValueSize - 1
+
+// ErrMerge says that a value cannot be told because an operand does not go with what is before it. Nothing is lost: the
+// operands stay where they are, until a put or a delete of the key supersedes them.
+var ErrMerge = errors.New("merge cannot be applied")
+
+// ErrTooLong says that a value would be longer than the caller has use for.
+var ErrTooLong = errors.New("the merged value is longer than was asked for")
+
+// AppendInt64 appends the encoding of n to dst.
+func AppendInt64(dst []byte, n int64) []byte { return binary.LittleEndian.AppendUint64(dst, uint64(n)) }
+
+// Int64 is the integer that value encodes. ok is false if value is none.
+func Int64(value []byte) (n int64, ok bool) {
+	if len(value) != integerSize {
+		return 0, false
+	}
+	return int64(binary.LittleEndian.Uint64(value)), true
+}
+
+// Check returns a *corrupt.Error unless operand is well-formed and of an operator that this version of the program knows.
+func Check(operand []byte) error {
+	if len(operand) == 0 {
+		return corrupt.New("", -1, "a merge operand without an operator")
+	}
+	switch o := Operator(operand[0]); o {
+	case Add, Max, Min:
+		if len(operand) != 1+integerSize {
+			return corrupt.New("", -1, "an operand of %v with an argument of %d bytes", o, len(operand)-1)
+		}
+	case Append, User:
+	default:
+		return corrupt.New("", -1, "a merge operand of an operator unknown to this version of the program: %v", o)
+	}
+	return nil
+}
+
+// Func computes the value of key from old, nil if there is none, and the argument of a merge. Given the same, it must
+// always return the same. It must not change or keep what it is given, but may return parts of it.
+type Func func(key, old, argument []byte) ([]byte, error)
+
+// Rules turn operands into values. The zero value knows all operators but User.
+type Rules struct {
+	User Func // nil if there is none
+}
+
+// Fold returns the value of the key user after operand, given the value before it; present is false if there was none,
+// and value is then memory to use. value belongs to Fold, and the result lies in its memory if that suffices. The error
+// is an ErrMerge that names the key, or a *corrupt.Error if operand is not well-formed; value is then as it was, unless
+// a user's function broke its promise.
+func (r Rules) Fold(user, value []byte, present bool, operand []byte) ([]byte, error) {
+	return r.FoldWithin(key.MaxValueSize, user, value, present, operand)
+}
+
+// FoldWithin is Fold for values of at most limit bytes: it fails with ErrTooLong rather than make a longer one, and
+// then copies nothing.
+func (r Rules) FoldWithin(limit int, user, value []byte, present bool, operand []byte) ([]byte, error) {
+	f := fold{rules: r, user: user, limit: limit, room: value, value: value, present: present}
+	if err := f.apply(operand); err != nil {
+		return nil, err
+	}
+	return f.own(), nil
+}
+
+// fold is a value on its way through operands.
+type fold struct {
+	rules   Rules
+	user    []byte
+	limit   int    // of the value, in bytes
+	room    []byte // memory for the value
+	value   []byte // in room, or lent
+	present bool
+	lent    bool // value is memory of the user's function, or an argument, and must not be changed
+}
+
+// apply applies the next operand. After an error f is as it was.
+func (f *fold) apply(operand []byte) error {
+	if err := Check(operand); err != nil {
+		return err
+	}
+	operator, argument := Operator(operand[0]), operand[1:]
+	if operator == User {
+		return f.call(argument)
+	}
+	old := 0
+	if f.present {
+		old = len(f.value)
+	}
+	switch {
+	case operator == Append || !f.present:
+		if err := f.allow(old + len(argument)); err != nil {
+			return err
+		}
+		f.room = append(f.own(), argument...)
+	case old != integerSize:
+		return failed(f.user, "%v on a value of %d bytes, which is no integer", operator, old)
+	default:
+		f.room = combineIntegers(operator, f.own(), argument)
+	}
+	f.value, f.present = f.room, true
+	return nil
+}
+
+// own is the value, empty if there is none, in memory that may be changed.
+func (f *fold) own() []byte {
+	if !f.present {
+		return f.room[:0]
+	}
+	if f.lent {
+		f.room = append(f.room[:0], f.value...)
+		f.value, f.lent = f.room, false
+	}
+	return f.value
+}
+
+// call makes the value what the user's function says. That may be a part of the value before, or of the argument: it is
+// copied at the end, not at every step.
+func (f *fold) call(argument []byte) error {
+	if f.rules.User == nil {
+		return failed(f.user, "Options.Merge must be given to read what was written by Merge")
+	}
+	old := f.value
+	switch {
+	case !f.present:
+		old = nil
+	case old == nil:
+		old = []byte{} // empty, but there
+	}
+	result, err := f.rules.call(f.user, old, argument)
+	if err != nil {
+		return fmt.Errorf("%w: key %.40q: %w", ErrMerge, f.user, err)
+	}
+	if err := f.allow(len(result)); err != nil {
+		return err
+	}
+	f.value, f.present, f.lent = result, true, true
+	return nil
+}
+
+// allow returns an error if a value of size bytes is too long.
+func (f *fold) allow(size int) error {
+	switch {
+	case size > key.MaxValueSize:
+		return failed(f.user, "the value would have %d bytes, more than %d", size, key.MaxValueSize)
+	case size > f.limit:
+		return ErrTooLong
+	}
+	return nil
+}
+
+// combineIntegers puts the result of operator on two integers into the memory of the first.
+func combineIntegers(operator Operator, into, argument []byte) []byte {
+	old, _ := Int64(into)
+	n, _ := Int64(argument)
+	switch operator {
+	case Add:
+		n += old
+	case Max:
+		n = max(n, old)
+	case Min:
+		n = min(n, old)
+	}
+	return AppendInt64(into[:0], n)
+}
+
+// call calls the user's function. A panic in it is an error like any other: it may come up in a commit or in the
+// background, where it must not take the database down.
+func (r Rules) call(user, old, argument []byte) (result []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the merge function panicked: %v", p)
+		}
+	}()
+	return r.User(user, old, argument)
+}
+
+// failed is an ErrMerge about the key user.
+func failed(user []byte, format string, args ...any) error {
+	return fmt.Errorf("%w: key %.40q: %s", ErrMerge, user, fmt.Sprintf(format, args...))
+}

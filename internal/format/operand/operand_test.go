@@ -1,0 +1,277 @@
+package operand
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
+	"pgregory.net/rapid"
+)
+
+func integer(o Operator, n int64) []byte { return AppendInt64([]byte{byte(o)}, n) }
+
+func text(o Operator, s string) []byte { return append([]byte{byte(o)}, s...) }
+
+// joining is a user's function that is not associative, so that a wrong grouping or order shows.
+func joining(_, old, argument []byte) ([]byte, error) {
+	if old == nil {
+		return fmt.Appendf(nil, "<%s>", argument), nil
+	}
+	return fmt.Appendf(nil, "(%s|%s)", old, argument), nil
+}
+
+// A counter that counts from something else than what is there, or from 0, is wrong for ever.
+func TestFold_computesWhatTheOperatorSays(t *testing.T) {
+	n := func(n int64) string { return string(AppendInt64(nil, n)) }
+	const absent = "absent"
+	for _, c := range []struct {
+		old     string
+		operand []byte
+		want    string
+	}{
+		{absent, integer(Add, -7), n(-7)},
+		{n(5), integer(Add, -7), n(-2)},
+		{n(math.MaxInt64), integer(Add, 2), n(math.MinInt64 + 1)},
+		{absent, integer(Max, -7), n(-7)},
+		{n(-9), integer(Max, -7), n(-7)},
+		{n(3), integer(Max, -7), n(3)},
+		{absent, integer(Min, 7), n(7)},
+		{n(9), integer(Min, 7), n(7)},
+		{n(-3), integer(Min, 7), n(-3)},
+		{absent, text(Append, "b"), "b"},
+		{"", text(Append, "b"), "b"},
+		{"a", text(Append, ""), "a"},
+		{"a", text(Append, "b"), "ab"},
+		{absent, text(User, "b"), "<b>"},
+		{"", text(User, "b"), "(|b)"},
+		{"a", text(User, "b"), "(a|b)"},
+	} {
+		value, present := []byte(c.old), c.old != absent
+		got, err := Rules{joining}.Fold([]byte("k"), value, present, c.operand)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%v %q on %q = %q, %v; want %q", Operator(c.operand[0]), c.operand[1:], c.old, got, err, c.want)
+		}
+	}
+}
+
+// A nil value that is there must not look absent to the user's function.
+func TestFold_tellsEmptyFromAbsent(t *testing.T) {
+	got, err := Rules{joining}.Fold([]byte("k"), nil, true, text(User, "b"))
+	if err != nil || string(got) != "(|b)" {
+		t.Errorf("on an empty value: %q, %v", got, err)
+	}
+}
+
+// What cannot be folded must say which key it is about, and must not pass for damage or for nothing.
+func TestFold_namesTheKeyItCannotFold(t *testing.T) {
+	large := make([]byte, key.MaxValueSize)
+	cause := errors.New("no such thing")
+	fails := func(_, _, _ []byte) ([]byte, error) { return nil, cause }
+	panics := func(_, _, _ []byte) ([]byte, error) { panic("a bug of the user") }
+	grows := func(_, _, _ []byte) ([]byte, error) { return make([]byte, key.MaxValueSize+1), nil }
+	for name, c := range map[string]struct {
+		rules   Rules
+		old     []byte
+		operand []byte
+		says    string
+	}{
+		"add to text":           {Rules{}, []byte("text"), integer(Add, 1), "no integer"},
+		"max of an empty value": {Rules{}, []byte{}, integer(Max, 1), "no integer"},
+		"too long":              {Rules{}, large, text(Append, "x"), "more than"},
+		"no function":           {Rules{}, nil, text(User, "x"), "Options.Merge"},
+		"function fails":        {Rules{fails}, nil, text(User, "x"), "no such thing"},
+		"function panics":       {Rules{panics}, nil, text(User, "x"), "a bug of the user"},
+		"result is too long":    {Rules{grows}, nil, text(User, "x"), "more than"},
+	} {
+		before := bytes.Clone(c.old)
+		_, err := c.rules.Fold([]byte("the-key"), c.old, true, c.operand)
+		if !errors.Is(err, ErrMerge) || errors.Is(err, corrupt.ErrCorrupt) || !strings.Contains(err.Error(), "the-key") ||
+			!strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Equal(before, c.old) {
+			t.Errorf("%s: the value before has changed", name)
+		}
+	}
+	if _, err := (Rules{fails}).Fold([]byte("k"), nil, false, text(User, "")); !errors.Is(err, cause) {
+		t.Errorf("the cause is not wrapped: %v", err)
+	}
+}
+
+// An operand of a later version, or a damaged one, must not be taken for something it is not.
+func TestCheck_refusesWhatItDoesNotKnow(t *testing.T) {
+	for _, operand := range []string{"", "\x00", "\x01", "\x011234567", "\x03123456789", "\x06"} {
+		if _, err := (Rules{}).Fold([]byte("k"), nil, false, []byte(operand)); !errors.Is(err, corrupt.ErrCorrupt) {
+			t.Errorf("Fold of %q: %v", operand, err)
+		}
+		if err := new(Chain).Push(1, []byte(operand)); !errors.Is(err, corrupt.ErrCorrupt) {
+			t.Errorf("Push of %q: %v", operand, err)
+		}
+	}
+}
+
+// The bytes are in files: if they change, every counter there is changes.
+func TestFormat_integers(t *testing.T) {
+	if got := integer(Add, -2); string(got) != "\x01\xfe\xff\xff\xff\xff\xff\xff\xff" {
+		t.Errorf("add -2 is % x", got)
+	}
+	for _, n := range []int64{0, 1, -1, 300, math.MinInt64, math.MaxInt64} {
+		if got, ok := Int64(AppendInt64(nil, n)); !ok || got != n {
+			t.Errorf("%d came back as %d, %v", n, got, ok)
+		}
+	}
+	if _, ok := Int64([]byte("1234567")); ok {
+		t.Error("7 bytes pass for an integer")
+	}
+}
+
+func drawOperand(rt *rapid.T) []byte {
+	o := Operator(rapid.IntRange(int(Add), int(User)).Draw(rt, "operator"))
+	if o < Append {
+		return integer(o, rapid.Int64().Draw(rt, "n"))
+	}
+	return text(o, rapid.StringN(0, 3, 3).Draw(rt, "argument"))
+}
+
+// A chain that folds in another order, or joins what does not go together, tells another value than one operation after
+// the other would.
+func TestChain_foldsAsOneAfterTheOther(t *testing.T) {
+	var c Chain
+	rapid.Check(t, func(rt *rapid.T) {
+		operands := rapid.SliceOfN(rapid.Custom(drawOperand), 1, 12).Draw(rt, "operands")
+		old, present := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(rt, "old"), rapid.Bool().Draw(rt, "present")
+		rules := Rules{joining}
+		want, is, wantErr := bytes.Clone(old), present, error(nil)
+		for _, operand := range operands {
+			if want, wantErr = rules.Fold([]byte("k"), want, is, operand); wantErr != nil {
+				break
+			}
+			is = true
+		}
+		c.Reset()
+		for i := len(operands) - 1; i >= 0; i-- {
+			if err := c.Push(key.SeqNum(i+1), operands[i]); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		got, err := c.Fold(rules, []byte("k"), bytes.Clone(old), present)
+		if (err != nil) != (wantErr != nil) || !bytes.Equal(got, want) {
+			rt.Fatalf("the chain is %q (%v), one after the other %q (%v)", got, err, want, wantErr)
+		}
+		checkCompact(rt, &c, bytes.Clone(old), present, want, wantErr)
+	})
+}
+
+// checkCompact pushes what Compact yields into another chain, which must do the same.
+func checkCompact(rt *rapid.T, c *Chain, old []byte, present bool, want []byte, wantErr error) {
+	var compact Chain
+	last := key.MaxSeqNum
+	var before Operator
+	err := c.Compact(func(seq key.SeqNum, operand []byte) error {
+		if o := Operator(operand[0]); seq >= last || o == before && o != User {
+			rt.Fatalf("%v at %d after %v at %d", o, seq, before, last)
+		}
+		last, before = seq, Operator(operand[0])
+		return compact.Push(seq, operand)
+	})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	got, err := compact.Fold(Rules{joining}, []byte("k"), old, present)
+	if (err != nil) != (wantErr != nil) || !bytes.Equal(got, want) {
+		rt.Fatalf("the compact chain is %q (%v), want %q (%v)", got, err, want, wantErr)
+	}
+}
+
+// What a function has returned may be a part of something that it needs again, and what it was given belongs to tables:
+// later operands must not be applied in that memory.
+func TestChain_changesNothingThatTheFunctionReturned(t *testing.T) {
+	constant := []byte("constant, and room behind it")[:8:28]
+	argument, old := []byte("argument, and room")[:8], []byte("old value, and room")
+	for name, function := range map[string]Func{
+		"a constant":          func(_, _, _ []byte) ([]byte, error) { return constant, nil },
+		"a part of old":       func(_, old, _ []byte) ([]byte, error) { return old[len(old)/2:], nil },
+		"a part of argument":  func(_, _, argument []byte) ([]byte, error) { return argument[:2], nil },
+		"all of the argument": func(_, _, argument []byte) ([]byte, error) { return argument, nil },
+	} {
+		operands := [][]byte{append([]byte{byte(User)}, argument...), text(Append, "+"), text(User, "12345678"),
+			text(Append, "-")}
+		want, is := bytes.Clone(old), true
+		for _, operand := range operands {
+			var err error
+			if want, err = (Rules{function}).Fold([]byte("k"), bytes.Clone(want), is, operand); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		var c Chain
+		for i := len(operands) - 1; i >= 0; i-- {
+			if err := c.Push(key.SeqNum(i+1), operands[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := c.Fold(Rules{function}, []byte("k"), bytes.Clone(old), true)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+		if string(constant[:28]) != "constant, and room behind it" || !bytes.Equal(c.at(3)[1:], argument) {
+			t.Errorf("%s: changed to %q and %q", name, constant[:28], c.at(3))
+		}
+	}
+}
+
+// A value that is too long for its reader must not be made, whatever the operator, and must not be taken for a failed
+// merge.
+func TestChain_foldsWithinALimit(t *testing.T) {
+	double := func(_, old, _ []byte) ([]byte, error) { return append(bytes.Clone(old), old...), nil }
+	for _, operand := range [][]byte{text(User, ""), text(Append, "12345678")} {
+		for limit, want := range map[int]error{15: ErrTooLong, 16: nil} {
+			var c Chain
+			if err := c.Push(1, operand); err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.FoldWithin(limit, Rules{double}, []byte("k"), []byte("12345678"), true)
+			if !errors.Is(err, want) || want == nil && string(got) != "1234567812345678" {
+				t.Errorf("%v within %d: %q, %v", Operator(operand[0]), limit, got, err)
+			}
+		}
+	}
+}
+
+// A joined operand that is longer than an operand may be could not be written.
+func TestChain_joinsNoMoreThanAnOperandHolds(t *testing.T) {
+	var c Chain
+	half := append([]byte{byte(Append)}, make([]byte, key.MaxValueSize/2)...)
+	for i := range 3 {
+		if err := c.Push(key.SeqNum(9-i), half); err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := 0
+	err := c.Compact(func(_ key.SeqNum, operand []byte) error {
+		if len(operand) > key.MaxValueSize {
+			t.Errorf("an operand of %d bytes", len(operand))
+		}
+		total += len(operand) - 1
+		return nil
+	})
+	if err != nil || total != 3*(key.MaxValueSize/2) {
+		t.Errorf("%d bytes are left, %v", total, err)
+	}
+}
+
+// A chain in an iterator that was put aside must not keep the largest values ever read.
+func TestChain_resetLetsLargeMemoryGo(t *testing.T) {
+	var c Chain
+	if err := c.Push(1, append([]byte{byte(Append)}, make([]byte, 2*maxKeptBytes)...)); err != nil {
+		t.Fatal(err)
+	}
+	c.Reset()
+	if cap(c.bytes) > maxKeptBytes || c.Len() != 0 || c.Size() != 0 {
+		t.Errorf("an empty chain of %d bytes, %d operands", cap(c.bytes), c.Len())
+	}
+}

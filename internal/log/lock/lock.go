@@ -1,0 +1,407 @@
+// Package lock says which transaction must wait for which: a table of key locks and protected ranges. A key lock keeps
+// other transactions from locking the key, a protected range keeps them from locking any key in it, and both tell the
+// commit path whose writes have to wait.
+//
+// The table owns the locks, their queues and the search for deadlocks. It knows nothing of the database: it decides who
+// waits, never who is right. That what a transaction read is still so is proved by the conflict check of its commit;
+// locks only see to it that the check passes. So a commit that asked before a lock was taken may land after it.
+//
+// Everything is safe for concurrent use. An Owner is one transaction and does one thing at a time. The package starts
+// no goroutine: a waiter is woken by whoever frees what it waits for.
+//
+//	o := lock.NewOwner(goroutine)
+//	defer table.Release(o)
+//	if err := table.Acquire(ctx, o, key); err != nil {
+//		return err // ErrDeadlock: release, and begin again; ErrTimeout: somebody keeps it for too long
+//	}
+package lock
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lightningdb/internal/system/origin"
+)
+
+// keptLocks is the number of locks up to which an empty table keeps its map: Go's maps do not shrink.
+const keptLocks = 1024
+
+// Owner is one transaction, or one write outside of any, that may hold locks. Make it with NewOwner. All its calls, over
+// all goroutines, come one after the other, but for Cancel. Its fields are guarded by the mutex of the table that it is
+// used with, those with a capital by that order.
+type Owner struct {
+	Limit  time.Duration  // how long its next call may wait; 0 is without bound
+	Origin *origin.Origin // where it was begun, for who waits for it; nil if that is not known. Set before its first call
+
+	goroutine uintptr // immutable
+	number    uint64  // what errors call it; 0 before its first call
+	held      []*lock // in the order in which they were taken; the turn is one of them
+	wait      *wait   // nil while it runs
+	ended     error   // what Cancel has ended it with
+	older     *Owner  // its neighbours in the list of those that hold something
+	younger   *Owner
+}
+
+// NewOwner returns an owner that holds nothing. goroutine identifies the goroutine that runs the transaction, by any
+// number that no other goroutine has at the time; 0 says that it is not known, or not always the same one.
+func NewOwner(goroutine uintptr) *Owner { return &Owner{goroutine: goroutine} }
+
+// sharesGoroutine reports whether p cannot run while o waits.
+func (o *Owner) sharesGoroutine(p *Owner) bool {
+	return o == p || o.goroutine != 0 && o.goroutine == p.goroutine
+}
+
+// lock is one key that is held or waited for, or the turn to have priority.
+//
+//   - A lock is free only while its key is in a protected range: otherwise it is handed to the first in line, and one
+//     that nobody wants is forgotten.
+//   - Every waiter is kept by the holder or by the protector of the key, whoever else is ahead of it (see enqueueLocked).
+type lock struct {
+	key    string
+	holder *Owner
+	since  time.Duration // when the holder got it, by Table.Now
+	queue  []*wait
+}
+
+// Table holds locks and ranges. The zero value is empty and ready; it must not be copied.
+type Table struct {
+	Now func() time.Duration // the monotonic clock, for the ages of locks; nil: they have none. Set before the first call
+
+	any atomic.Bool // stored under mu: locks or ranges is not empty
+
+	mu        sync.Mutex // held for a few instructions, or a search for a cycle; it comes last in any lock order
+	locks     map[string]*lock
+	largest   int                // the most entries that locks has had
+	turn      lock               // its holder has priority; not in locks
+	ranges    ranges             // what the holder of turn protects
+	contended map[*lock]struct{} // those of locks whose queue is not empty
+	stuck     map[uintptr]*wait  // by goroutine, for goroutines that are known
+	numbers   uint64             // the last number given to an owner
+	searches  uint64             // searches for a cycle so far
+	waiters   int                // waits in all queues
+	oldest    *Owner             // of those that hold something, by when they got the first of it
+	youngest  *Owner
+}
+
+// Any reports whether any lock or range is held, at the cost of one atomic load. Where it says no, Blocked finds
+// nothing. It sees every Acquire and Protect that returned before.
+func (t *Table) Any() bool { return t.any.Load() }
+
+// Acquire locks key for o until Release. It waits, in the order of arrival, while another owner holds key, and while key
+// is in a range that another owner protects, even if o holds key already. Where nothing of that is so, also because o
+// holds key already, it returns at once. It copies key.
+//
+// It returns a *DeadlockError if waiting would never end, or did not because o was chosen to give way; an error that
+// wraps ErrNested if the wait would be for o's own goroutine; a *TimeoutError if the wait has reached o.Limit; and
+// ctx.Err() when ctx ended first. Then o holds what it held before the call.
+func (t *Table) Acquire(ctx context.Context, o *Owner, key []byte) error {
+	t.mu.Lock()
+	l := t.locks[string(key)]
+	if l == nil {
+		l = t.addLocked(string(key))
+	}
+	w, err := t.requestLocked(ctx, o, l)
+	t.mu.Unlock()
+	if w == nil {
+		return err
+	}
+	return t.await(ctx, w)
+}
+
+// TryAcquire is Acquire where that returns at once. Else it reports false and has changed nothing.
+func (t *Table) TryAcquire(o *Owner, key []byte) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.locks[string(key)]
+	switch {
+	case o.ended != nil:
+		return false
+	case l == nil:
+		if t.turn.holder != o && t.ranges.contain(key) {
+			return false
+		}
+		l = t.addLocked(string(key))
+	case t.keptLocked(o, l):
+		return false
+	}
+	t.numberLocked(o)
+	t.takeLocked(o, l)
+	return true
+}
+
+// Prioritize gives o the priority that only one owner at a time has, until Release: it may protect ranges, and is never
+// the one that a deadlock is broken at. It waits for its turn, in the order of arrival, and returns the errors of
+// Acquire. o.Limit bounds how long it waits while one owner has the priority; as long as it goes round, the wait goes on.
+func (t *Table) Prioritize(ctx context.Context, o *Owner) error {
+	t.mu.Lock()
+	w, err := t.requestLocked(ctx, o, &t.turn)
+	t.mu.Unlock()
+	if w == nil {
+		return err
+	}
+	return t.await(ctx, w)
+}
+
+// Protect keeps every owner but o from locking, and by Blocked from writing, keys in [lo, hi) until Release. A nil
+// bound is open. o must have priority. Protect never waits: locks of others in the range stay theirs, but these owners
+// cannot commit there either. It copies lo and hi. The error is what Cancel has ended o with.
+func (t *Table) Protect(o *Owner, lo, hi []byte) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case o.ended != nil:
+		return o.ended
+	case t.turn.holder != o:
+		panic("lock: a range is protected by an owner without priority")
+	}
+	t.ranges.add(lo, hi)
+	t.noteLocked()
+	return nil
+}
+
+// Blocked returns the first of keys that an owner other than o has locked, or that is in a range which another owner
+// protects. o may be nil: an owner that holds nothing. The table is locked meanwhile: keys must not call it.
+func (t *Table) Blocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
+	if !t.Any() {
+		return nil, false
+	}
+	return t.firstBlocked(o, keys)
+}
+
+// firstBlocked is Blocked for a table that is not empty. It is apart because what a loop over keys captures is allocated
+// where its function begins, also when there is nothing to look for.
+func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	protected := len(t.ranges) > 0 && t.turn.holder != o
+	for key := range keys {
+		if l := t.locks[string(key)]; l != nil && l.holder != nil && l.holder != o {
+			return key, true
+		}
+		if protected && t.ranges.contain(key) {
+			return key, true
+		}
+	}
+	return nil, false
+}
+
+// Span is the keys from Lo, and before Hi unless that is nil.
+type Span struct{ Lo, Hi []byte }
+
+// Holds reports whether key lies in s.
+func (s Span) Holds(key []byte) bool {
+	return bytes.Compare(key, s.Lo) >= 0 && compareEnd(s.Hi, key) > 0
+}
+
+// HeldByOthers returns what owners other than o have locked or protect: for whoever writes too much to ask Blocked.
+func (t *Table) HeldByOthers(o *Owner) []Span {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var spans []Span
+	for _, l := range t.locks {
+		if l.holder != nil && l.holder != o {
+			spans = append(spans, Span{[]byte(l.key), append([]byte(l.key), 0)})
+		}
+	}
+	if t.turn.holder != o {
+		for _, r := range t.ranges {
+			spans = append(spans, Span{bytes.Clone(r.lo), bytes.Clone(r.hi)})
+		}
+	}
+	return spans
+}
+
+// Release gives up the locks, the ranges and the priority of o and hands each to the next in line. An owner that holds
+// nothing may release; afterwards o is as good as new. It must not be called while o waits.
+func (t *Table) Release(o *Owner) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.releaseLocked(o)
+}
+
+// Cancel ends o, whatever it is doing: it releases everything, and a call that waits and all calls to come return err. It
+// may be called beside any of o's calls; what o has asked for and not been given it will not get.
+func (t *Table) Cancel(o *Owner, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o.ended = err
+	if o.wait != nil {
+		t.settleLocked(o.wait, err)
+	}
+	t.releaseLocked(o)
+}
+
+// State is how much of a table is in use.
+type State struct {
+	Waiters int           // calls that wait
+	Oldest  time.Duration // how long ago the lock that has been held longest was taken; 0 if none is held
+}
+
+// State returns the present state.
+func (t *Table) State() State {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := State{Waiters: t.waiters}
+	if t.oldest != nil {
+		s.Oldest = t.now() - t.oldest.held[0].since
+	}
+	return s
+}
+
+func (t *Table) now() time.Duration {
+	if t.Now == nil {
+		return 0
+	}
+	return t.Now()
+}
+
+func (t *Table) releaseLocked(o *Owner) {
+	if t.turn.holder == o && len(t.ranges) > 0 {
+		t.ranges = nil
+		for l := range t.contended {
+			t.advanceLocked(l)
+		}
+		t.noteLocked()
+	}
+	held := o.held
+	o.held = nil
+	if len(held) > 0 {
+		t.unlistLocked(o)
+	}
+	for _, l := range held {
+		l.holder = nil
+		t.advanceLocked(l)
+	}
+}
+
+// listLocked puts o, which is about to take its first lock, at the end of the list of holders.
+func (t *Table) listLocked(o *Owner) {
+	o.older = t.youngest
+	if t.youngest == nil {
+		t.oldest = o
+	} else {
+		t.youngest.younger = o
+	}
+	t.youngest = o
+}
+
+// unlistLocked takes o, which holds nothing any more, off the list of holders.
+func (t *Table) unlistLocked(o *Owner) {
+	if o.older == nil {
+		t.oldest = o.younger
+	} else {
+		o.older.younger = o.younger
+	}
+	if o.younger == nil {
+		t.youngest = o.older
+	} else {
+		o.younger.older = o.older
+	}
+	o.older, o.younger = nil, nil
+}
+
+// requestLocked gives l to o, or puts o in line: then it returns the wait.
+func (t *Table) requestLocked(ctx context.Context, o *Owner, l *lock) (*wait, error) {
+	t.numberLocked(o)
+	if o.ended == nil && !t.keptLocked(o, l) {
+		t.takeLocked(o, l)
+		return nil, nil
+	}
+	if err := cmp.Or(o.ended, ctx.Err()); err != nil {
+		t.advanceLocked(l) // it may have been added for o
+		return nil, err
+	}
+	w := t.enqueueLocked(o, l)
+	if err := t.breakCycleLocked(w); err != nil {
+		t.settleLocked(w, err)
+		return nil, err
+	}
+	return w, nil
+}
+
+// numberLocked gives o a number if it has none.
+func (t *Table) numberLocked(o *Owner) {
+	if o.number == 0 {
+		t.numbers++
+		o.number = t.numbers
+	}
+}
+
+// keptLocked reports whether o, first in line, would have to wait for l.
+func (t *Table) keptLocked(o *Owner, l *lock) bool {
+	if l.holder != nil && l.holder != o {
+		return true
+	}
+	p := t.protectorLocked(l)
+	return p != nil && p != o
+}
+
+// protectorLocked returns the owner of the range that l's key is in, nil if it is in none.
+func (t *Table) protectorLocked(l *lock) *Owner {
+	if len(t.ranges) == 0 || l == &t.turn || !t.ranges.contain([]byte(l.key)) {
+		return nil
+	}
+	return t.turn.holder
+}
+
+// takeLocked makes o the holder of l, which nobody else holds.
+func (t *Table) takeLocked(o *Owner, l *lock) {
+	if l.holder == o {
+		return
+	}
+	if len(o.held) == 0 {
+		t.listLocked(o)
+	}
+	l.holder, l.since = o, t.now()
+	o.held = append(o.held, l)
+}
+
+// advanceLocked hands l to the first in line if nothing keeps that one any more, and forgets a lock that nobody holds or
+// waits for.
+func (t *Table) advanceLocked(l *lock) {
+	if len(l.queue) == 0 {
+		if l.holder == nil {
+			t.removeLocked(l)
+		}
+		return
+	}
+	w := l.queue[0]
+	if t.keptLocked(w.owner, l) {
+		return
+	}
+	w.took = l.holder != w.owner
+	t.takeLocked(w.owner, l)
+	t.settleLocked(w, nil)
+}
+
+// addLocked puts a free lock into the table.
+func (t *Table) addLocked(key string) *lock {
+	if t.locks == nil {
+		t.locks = make(map[string]*lock)
+	}
+	l := &lock{key: key}
+	t.locks[key] = l
+	t.largest = max(t.largest, len(t.locks))
+	t.noteLocked()
+	return l
+}
+
+// removeLocked forgets a lock, and with the last one a map that has become large.
+func (t *Table) removeLocked(l *lock) {
+	if l == &t.turn {
+		return
+	}
+	delete(t.locks, l.key)
+	if len(t.locks) == 0 && t.largest > keptLocks {
+		t.locks, t.largest = nil, 0
+	}
+	t.noteLocked()
+}
+
+// noteLocked lets Any know.
+func (t *Table) noteLocked() { t.any.Store(len(t.locks) > 0 || len(t.ranges) > 0) }

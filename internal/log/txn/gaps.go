@@ -1,0 +1,36 @@
+package txn
+
+import (
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/gap"
+)
+
+// ownGaps is where a transaction sees nothing: gaps that belong to it alone, over one snapshot. What it puts ends them;
+// nobody else can put anything there that it sees.
+type ownGaps struct{ gaps **gap.Gaps }
+
+var _ gap.Known = ownGaps{}
+
+// Find implements gap.Known.
+func (o ownGaps) Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool) {
+	if *o.gaps == nil {
+		return nil, nil, false
+	}
+	return (*o.gaps).Find(user, seq)
+}
+
+// Found implements gap.Known.
+func (o ownGaps) Found(lo, hi []byte, _ key.SeqNum) {
+	if *o.gaps == nil {
+		*o.gaps = new(gap.Gaps)
+	}
+	(*o.gaps).Add(lo, hi)
+}
+
+// goOver says that iterators lay the writes over the snapshot at seq from now on. In another one there may be something
+// where the last one had nothing.
+func (w *Writes) goOver(seq key.SeqNum) {
+	if w.over != seq {
+		w.gaps, w.spilledGaps, w.over = nil, nil, seq
+	}
+}

@@ -1,0 +1,298 @@
+package txn
+
+import (
+	"bytes"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/gap"
+)
+
+// Source walks the entries of a snapshot in key order, within bounds. Moves report whether it stands on an entry; when
+// they report false, Err tells an end from a failure. Key and Value are borrowed until the next move.
+type Source interface {
+	First() bool
+	Last() bool
+	SeekGE(user []byte) bool
+	SeekLT(user []byte) bool
+	Next() bool
+	Prev() bool
+	Valid() bool
+	Key() []byte
+	Value() ([]byte, error)
+	Err() error
+}
+
+// Overlay is a Source with the writes of a transaction laid over it, as they are at each move: what the transaction put
+// is there, what it deleted is not. It is at an entry of base, at a write, or at both, when the write counts.
+//
+//	invariant, moving forward (backward: mirrored)
+//	  base is at its first entry at or after the current key; own is the first write at or after it
+//	  the current key is the lesser of the two
+type Overlay struct {
+	base     Source
+	writes   layer
+	lo, hi   []byte // of base; nil: unbounded. Borrowed
+	own      *Write // nil: no write ahead
+	backward bool   // the direction that base and own are prepared for
+	valid    bool
+	change   uint64 // of writes, when own was found
+	from     []byte // the key that a move starts from, where it must be kept
+	folded   []byte // the last value that a merge came to
+	rules    operand.Rules
+	walk     gap.Walk // past what was deleted
+	err      error    // of writes
+}
+
+var _ Source = (*Overlay)(nil)
+
+// layer is writes in key order, one for each key. What it returns is borrowed until the next call, or the next change.
+type layer interface {
+	ceiling(k []byte) (*Write, error) // the first write at or after k, or nil; k == nil means the first of all
+	below(k []byte) (*Write, error)   // the last write before k, or nil; k == nil means the last of all
+	changes() uint64                  // rises whenever something is written or taken back
+}
+
+// Reset makes o show the writes that memory holds over base, whose bounds are lo and hi, in the snapshot at seq. o stands
+// nowhere. It borrows everything.
+func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, lo, hi []byte) {
+	writes.goOver(seq)
+	o.reset(base, writes, writes, &writes.gaps, lo, hi)
+}
+
+// reset lays shown, all of writes or the part that has these gaps, over base.
+func (o *Overlay) reset(base Source, shown layer, writes *Writes, gaps **gap.Gaps, lo, hi []byte) {
+	*o = Overlay{base: base, writes: shown, rules: writes.Rules, lo: lo, hi: hi, from: o.from[:0], folded: o.folded[:0]}
+	o.walk.Known, o.walk.Eager = ownGaps{gaps}, writes.Gaps
+}
+
+// First implements Source.
+func (o *Overlay) First() bool {
+	o.base.First()
+	return o.forward(o.lo)
+}
+
+// Last implements Source.
+func (o *Overlay) Last() bool {
+	o.base.Last()
+	return o.back(o.hi)
+}
+
+// SeekGE implements Source.
+func (o *Overlay) SeekGE(user []byte) bool {
+	if bytes.Compare(user, o.lo) < 0 {
+		user = o.lo
+	}
+	o.base.SeekGE(user)
+	return o.forward(user)
+}
+
+// SeekLT implements Source.
+func (o *Overlay) SeekLT(user []byte) bool {
+	if o.hi != nil && bytes.Compare(user, o.hi) > 0 {
+		user = o.hi
+	}
+	if len(user) == 0 { // nothing is before it, and nil would mean no bound
+		o.valid = false
+		return false
+	}
+	o.base.SeekLT(user)
+	return o.back(user)
+}
+
+// Next implements Source.
+func (o *Overlay) Next() bool {
+	if !o.valid {
+		return false
+	}
+	if o.backward || o.change != o.writes.changes() {
+		return o.SeekGE(o.keep(0))
+	}
+	return o.stepForward(o.Key())
+}
+
+// Prev implements Source.
+func (o *Overlay) Prev() bool {
+	if !o.valid {
+		return false
+	}
+	if !o.backward || o.change != o.writes.changes() {
+		return o.SeekLT(o.keep())
+	}
+	return o.stepBack(o.Key())
+}
+
+// Valid implements Source.
+func (o *Overlay) Valid() bool { return o.valid }
+
+// Key implements Source.
+func (o *Overlay) Key() []byte {
+	if o.atOwn() {
+		return o.own.Key
+	}
+	return o.base.Key()
+}
+
+// Value implements Source.
+func (o *Overlay) Value() ([]byte, error) {
+	switch {
+	case !o.atOwn():
+		return o.base.Value()
+	case o.own.Kind == key.KindMerge:
+		return o.fold()
+	}
+	return o.own.Value, nil
+}
+
+// fold is the value of a key that own merges into.
+func (o *Overlay) fold() ([]byte, error) {
+	present := o.base.Valid() && bytes.Equal(o.base.Key(), o.own.Key)
+	o.folded = o.folded[:0]
+	if present {
+		value, err := o.base.Value()
+		if err != nil {
+			return nil, err
+		}
+		o.folded = append(o.folded, value...)
+	}
+	value, err := o.rules.Fold(o.own.Key, o.folded, present, o.own.Value)
+	if err != nil {
+		return nil, err
+	}
+	o.folded = value
+	return value, nil
+}
+
+// Err implements Source.
+func (o *Overlay) Err() error {
+	if o.err != nil {
+		return o.err
+	}
+	return o.base.Err()
+}
+
+// keep copies the current key, with suffix behind it.
+func (o *Overlay) keep(suffix ...byte) []byte {
+	o.from = append(append(o.from[:0], o.Key()...), suffix...)
+	return o.from
+}
+
+// forward settles at the first entry once base is at its first one at or after user.
+func (o *Overlay) forward(user []byte) bool {
+	o.backward, o.change = false, o.writes.changes()
+	o.findOwn(user)
+	return o.settle()
+}
+
+// back settles at the last entry once base is at its last one before user; nil means the end.
+func (o *Overlay) back(user []byte) bool {
+	o.backward, o.change = true, o.writes.changes()
+	o.findOwn(user)
+	return o.settle()
+}
+
+// findOwn finds the next write: at or after user, or before it going backward.
+func (o *Overlay) findOwn(user []byte) {
+	if o.backward {
+		o.own, o.err = o.writes.below(user)
+		if o.own != nil && bytes.Compare(o.own.Key, o.lo) < 0 {
+			o.own = nil
+		}
+		return
+	}
+	o.own, o.err = o.writes.ceiling(user)
+	if o.own != nil && o.hi != nil && bytes.Compare(o.own.Key, o.hi) >= 0 {
+		o.own = nil
+	}
+}
+
+// stepForward moves from the entry of current.
+func (o *Overlay) stepForward(current []byte) bool {
+	if o.own != nil && bytes.Equal(o.own.Key, current) {
+		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
+		o.from = append(append(o.from[:0], current...), 0)
+		o.findOwn(o.from)
+		if !atBoth {
+			return o.settle()
+		}
+	}
+	o.base.Next()
+	return o.settle()
+}
+
+// stepBack moves from the entry of current.
+func (o *Overlay) stepBack(current []byte) bool {
+	if o.own != nil && bytes.Equal(o.own.Key, current) {
+		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
+		o.from = append(o.from[:0], current...)
+		o.findOwn(o.from)
+		if !atBoth {
+			return o.settle()
+		}
+	}
+	o.base.Prev()
+	return o.settle()
+}
+
+// settle makes the nearer of base and own current, passing over what was deleted.
+func (o *Overlay) settle() bool {
+	o.walk.Begin(o.backward, 0)
+	for {
+		if o.err != nil || !o.base.Valid() && o.base.Err() != nil {
+			o.valid = false
+			return false
+		}
+		if !o.atOwn() {
+			o.walk.End()
+			o.valid = o.base.Valid()
+			return o.valid
+		}
+		if o.own.Kind != key.KindDelete {
+			o.walk.End()
+			o.valid = true
+			return true
+		}
+		o.walk.Pass(o.own.Key, o.own.Key, 1)
+		if to, jump := o.walk.Jump(); jump {
+			o.jump(to)
+		} else {
+			o.passDeleted()
+		}
+	}
+}
+
+// jump goes on at to, as after a seek.
+func (o *Overlay) jump(to []byte) {
+	if o.backward {
+		o.base.SeekLT(to)
+	} else {
+		o.base.SeekGE(to)
+	}
+	o.findOwn(to)
+}
+
+// passDeleted goes on from own, which is nearest and hides its key.
+func (o *Overlay) passDeleted() {
+	deleted := o.own.Key
+	if o.base.Valid() && bytes.Equal(o.base.Key(), deleted) {
+		if o.backward {
+			o.base.Prev()
+		} else {
+			o.base.Next()
+		}
+	}
+	o.from = append(o.from[:0], deleted...)
+	if !o.backward {
+		o.from = append(o.from, 0)
+	}
+	o.findOwn(o.from)
+}
+
+// atOwn reports whether the write is nearer than the entry of base, or at the same key.
+func (o *Overlay) atOwn() bool {
+	if o.own == nil || !o.base.Valid() {
+		return o.own != nil
+	}
+	c := bytes.Compare(o.own.Key, o.base.Key())
+	return c == 0 || (c < 0) != o.backward
+}

@@ -1,0 +1,331 @@
+package txn
+
+import (
+	"bytes"
+	"slices"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/gap"
+)
+
+// maxChunk is how many keys a chunk of Writes holds at most.
+const maxChunk = 256
+
+// Writes is the write set of a transaction: for each key written, what the commit will make of it. Keys are kept in
+// order, in chunks of up to maxChunk, so that a set of a million keys takes inserts as calmly as one of ten. The zero
+// value is empty. It owns copies of all it is given.
+type Writes struct {
+	Rules operand.Rules // how merges fold
+	Gaps  bool          // remember every gap that an iterator passes, however short: for tests
+
+	chunks [][]*Write // each sorted and not empty; every key of one before every key of the next
+	count  int        // keys in memory, those of no effect included
+	size   int        // bytes that the set takes in memory, about
+	undo   []undone   // what to put back on RollbackTo; kept only while there is a savepoint
+	marks  []mark     // the savepoints
+	change uint64     // counts changes, so that iterators know when to look again
+
+	spare  []*Write // memory for the first chunk
+	writes []Write  // memory for the first writes, used from the front
+	text   []byte   // memory for the first keys and values, used from the front
+
+	runs   []spilledRun // what memory did not hold, oldest first; memory is newer than all of them
+	spills uint64       // counts changes of runs
+	serial key.SeqNum   // of the newest run
+
+	gaps        *gap.Gaps  // where iterators over all of it have found nothing; nil: nowhere
+	spilledGaps *gap.Gaps  // the same of what is on disk, without memory
+	over        key.SeqNum // of the snapshot that this is known of
+}
+
+// mark is a savepoint: so many runs, and the memory that was there when undo had that length.
+type mark struct {
+	runs int
+	undo int // -1: memory was empty
+}
+
+// Write is the newest state of one key in a transaction.
+type Write struct {
+	Key   []byte
+	Kind  key.Kind
+	Value []byte
+	Live  bool // false: the write was rolled back, and the key is as the snapshot has it
+
+	Spilled bool // it was found on disk
+}
+
+// undone is the state of a write before it was changed.
+type undone struct {
+	write *Write
+	was   Write
+}
+
+// A small set takes the memory for its writes, keys and values from two pieces that Reset keeps.
+const (
+	keptWrites = 16
+	keptText   = 2 << 10
+)
+
+// writeOverhead is about what a write takes beside its key and value, in bytes.
+const writeOverhead = 128
+
+// Put records "set k to v".
+func (w *Writes) Put(k, v []byte) { w.set(k, key.KindPut, v) }
+
+// Delete records "remove k".
+func (w *Writes) Delete(k []byte) { w.set(k, key.KindDelete, nil) }
+
+// Merge records "change k by operand" in place of what memory has recorded: if that was a merge too, the caller has joined
+// them. There must be nothing on disk about k, because that would be folded once more.
+func (w *Writes) Merge(k, operand []byte) { w.set(k, key.KindMerge, operand) }
+
+// Get returns what the transaction wrote to k, or nil if it wrote nothing. It is borrowed until the next change. Only where
+// writes have been spilled can it fail.
+func (w *Writes) Get(k []byte) (*Write, error) {
+	if w.count > 0 {
+		c, i, found := w.locate(k)
+		if found && w.chunks[c][i].Live {
+			return w.chunks[c][i], nil
+		}
+	}
+	if len(w.runs) == 0 {
+		return nil, nil
+	}
+	return w.getSpilled(k)
+}
+
+// Size is about how many bytes the set takes in memory.
+func (w *Writes) Size() int { return w.size }
+
+// AppendTo adds all writes, which must be in memory, to b, in key order.
+func (w *Writes) AppendTo(b *batch.Batch) {
+	for _, chunk := range w.chunks {
+		for _, write := range chunk {
+			if write.Live {
+				write.appendTo(b)
+			}
+		}
+	}
+}
+
+func (w *Write) appendTo(b *batch.Batch) {
+	switch w.Kind {
+	case key.KindPut:
+		b.Put(w.Key, w.Value)
+	case key.KindMerge:
+		b.Merge(operand.Operator(w.Value[0]), w.Key, w.Value[1:])
+	default:
+		b.Delete(w.Key)
+	}
+}
+
+// Reset empties the set, and removes what was spilled. It keeps a little memory for the next writes: nothing that the set
+// has returned may be used any more.
+func (w *Writes) Reset() {
+	for _, r := range w.runs {
+		r.Remove()
+	}
+	if w.change == 0 {
+		return
+	}
+	clear(w.writes)
+	empty := Writes{Rules: w.Rules, Gaps: w.Gaps, change: w.change + 1, spills: w.spills + 1,
+		spare: w.spare, writes: w.writes[:0], text: w.text[:0]}
+	if len(w.chunks) == 1 {
+		clear(w.chunks[0])
+		empty.spare, empty.chunks = w.chunks[0][:0], w.chunks[:0]
+	}
+	*w = empty
+}
+
+// Savepoint marks the present state, for RollbackTo and Release, by a number. Savepoints are numbered from 0, each one more
+// than the newest that there is.
+func (w *Writes) Savepoint() int {
+	w.change++
+	w.marks = append(w.marks, mark{runs: len(w.runs), undo: len(w.undo)})
+	return len(w.marks) - 1
+}
+
+// RollbackTo brings back the state at the savepoint, which stays; those made after it go.
+func (w *Writes) RollbackTo(savepoint int) {
+	w.change++
+	w.gaps, w.spilledGaps = nil, nil
+	w.marks = w.marks[:savepoint+1]
+	m := w.marks[savepoint]
+	if m.undo < 0 {
+		w.forget()
+		w.dropRuns(m.runs)
+		m.undo = 0
+		w.marks[savepoint] = m
+		return
+	}
+	w.unwind(m.undo)
+}
+
+// Release lets go of the savepoint and of those made after it. The writes stay.
+func (w *Writes) Release(savepoint int) {
+	w.marks = w.marks[:savepoint]
+	if savepoint == 0 {
+		w.dropUndo(0)
+	}
+}
+
+// unwind takes changes back until undo has the given length.
+func (w *Writes) unwind(length int) {
+	for i := len(w.undo) - 1; i >= length; i-- {
+		u := &w.undo[i]
+		w.size -= len(u.write.Value)
+		w.size += len(u.was.Value)
+		*u.write = u.was
+	}
+	w.dropUndo(length)
+}
+
+// dropUndo forgets how to take back what was changed since undo had the given length.
+func (w *Writes) dropUndo(length int) {
+	for i := range w.undo[length:] {
+		w.size -= len(w.undo[length+i].was.Value) + writeOverhead
+	}
+	clear(w.undo[length:])
+	w.undo = w.undo[:length]
+}
+
+// forget empties the memory.
+func (w *Writes) forget() { w.chunks, w.count, w.size, w.undo = nil, 0, 0, nil }
+
+func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
+	w.change++
+	if kind != key.KindDelete && w.gaps != nil {
+		w.gaps.Put(k)
+	}
+	write := w.writeOf(k)
+	if len(w.marks) > 0 {
+		w.undo = append(w.undo, undone{write, *write})
+		w.size += len(write.Value) + writeOverhead // the old value stays
+	}
+	w.size += len(v) - len(write.Value)
+	write.Kind, write.Value, write.Live = kind, w.clone(v), true
+}
+
+// clone copies b.
+func (w *Writes) clone(b []byte) []byte {
+	if len(b) > keptText-len(w.text) {
+		return bytes.Clone(b)
+	}
+	if w.text == nil {
+		w.text = make([]byte, 0, keptText)
+	}
+	start := len(w.text)
+	w.text = append(w.text, b...)
+	return w.text[start:len(w.text):len(w.text)]
+}
+
+// newWrite returns an empty write.
+func (w *Writes) newWrite() *Write {
+	if len(w.writes) == keptWrites {
+		return new(Write)
+	}
+	if w.writes == nil {
+		w.writes = make([]Write, 0, keptWrites)
+	}
+	w.writes = w.writes[:len(w.writes)+1]
+	return &w.writes[len(w.writes)-1]
+}
+
+// writeOf returns the write of k, new and not live if there was none.
+func (w *Writes) writeOf(k []byte) *Write {
+	c, i, found := w.locate(k)
+	if found {
+		return w.chunks[c][i]
+	}
+	write := w.newWrite()
+	write.Key = w.clone(k)
+	w.count++
+	w.size += len(k) + writeOverhead
+	if len(w.chunks) == 0 {
+		w.chunks = append(w.chunks, append(w.spare, write))
+		w.spare = nil
+		return write
+	}
+	chunk := append(w.chunks[c], nil) // not slices.Insert: a copy of it for this type is 2 KB of every program
+	copy(chunk[i+1:], chunk[i:])
+	chunk[i] = write
+	w.chunks[c] = chunk
+	if len(chunk) > maxChunk {
+		w.split(c)
+	}
+	return write
+}
+
+// split halves chunk c, but leaves the last chunk nearly full: keys often come in order.
+func (w *Writes) split(c int) {
+	full := w.chunks[c]
+	at := len(full) / 2
+	if c == len(w.chunks)-1 {
+		at = maxChunk - 1
+	}
+	w.chunks = append(w.chunks, nil)
+	copy(w.chunks[c+2:], w.chunks[c+1:])
+	w.chunks[c+1] = slices.Clone(full[at:])
+	w.chunks[c] = slices.Delete(full, at, len(full))
+}
+
+// locate returns the position of k, or where it belongs.
+func (w *Writes) locate(k []byte) (chunk, i int, found bool) {
+	if len(w.chunks) > 1 {
+		after, exact := slices.BinarySearchFunc(w.chunks, k, func(c []*Write, k []byte) int {
+			return bytes.Compare(c[0].Key, k)
+		})
+		if exact {
+			return after, 0, true
+		}
+		chunk = max(after-1, 0)
+	}
+	if len(w.chunks) == 0 {
+		return 0, 0, false
+	}
+	i, found = slices.BinarySearchFunc(w.chunks[chunk], k, func(w *Write, k []byte) int {
+		return bytes.Compare(w.Key, k)
+	})
+	return chunk, i, found
+}
+
+// ceiling implements layer for what is in memory.
+func (w *Writes) ceiling(k []byte) (*Write, error) {
+	c, i, _ := w.locate(k)
+	for ; c < len(w.chunks); c, i = c+1, 0 {
+		for ; i < len(w.chunks[c]); i++ {
+			if w.chunks[c][i].Live {
+				return w.chunks[c][i], nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// below implements layer for what is in memory.
+func (w *Writes) below(k []byte) (*Write, error) {
+	if w.count == 0 {
+		return nil, nil
+	}
+	c, i := len(w.chunks)-1, len(w.chunks[len(w.chunks)-1])
+	if k != nil {
+		c, i, _ = w.locate(k)
+	}
+	for {
+		for i--; i >= 0; i-- {
+			if w.chunks[c][i].Live {
+				return w.chunks[c][i], nil
+			}
+		}
+		if c--; c < 0 {
+			return nil, nil
+		}
+		i = len(w.chunks[c])
+	}
+}
+
+// changes implements layer.
+func (w *Writes) changes() uint64 { return w.change }

@@ -1,0 +1,305 @@
+package wal
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/record"
+	"lightningdb/internal/join"
+	"lightningdb/internal/system/vfs"
+)
+
+// MaxPayload is the largest payload of a record, in bytes.
+const MaxPayload = record.MaxBody - prefixSize
+
+// Record types. The values are on disk: never renumber, never reuse.
+const (
+	typeCommit record.Type = 1
+	typeSeal   record.Type = 2
+)
+
+// Predecessor is what a segment's header says of the log before it.
+type Predecessor struct {
+	Num     filename.Num // the segment before; 0 in a root, which begins a chain
+	Length  int64        // where its seal ends, in bytes; 0 in a root
+	LastSeq key.SeqNum   // last sequence number before this segment, in a root too; 0 if there is none
+	Sum     uint32       // checksum of its seal; 0 in a root
+}
+
+// Root is the predecessor of a segment that begins a chain, after everything up to lastSeq.
+func Root(lastSeq key.SeqNum) Predecessor { return Predecessor{LastSeq: lastSeq} }
+
+// Record is one commit on its way into the log. It borrows Payload.
+type Record struct {
+	First   key.SeqNum // sequence number of the first operation
+	Count   int        // operations in Payload
+	Payload []byte     // as package batch encodes them
+}
+
+// Blank is the file of a segment to come: it exists durably, begins with zeros where the header will be, and holds no
+// record of that segment.
+type Blank struct {
+	fs   vfs.FS
+	f    vfs.File
+	num  filename.Num
+	name string
+	size int64 // of the file, in bytes
+}
+
+// Prepare makes the file of segment num, fills size bytes of it with zeros (the header's at least, so that Begin needs
+// no space) and makes it durable, name and content.
+// Appending to blocks that were written before needs no change of the file's metadata: syncs are faster. It may
+// run long before the segment is begun, beside appends to other segments. After an error the file may be there, and is of
+// no use.
+func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
+	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
+	var err error
+	if b.f, err = fs.Create(b.name); err != nil {
+		return nil, fmt.Errorf("create log segment: %w", err)
+	}
+	if err := b.fill(max(size, record.FileHeaderSize)); err != nil {
+		return nil, join.Errors(fmt.Errorf("prepare log segment %s: %w", b.name, err), b.f.Close())
+	}
+	return b, nil
+}
+
+func (b *Blank) fill(size int64) error {
+	if err := b.f.Allocate(size); err != nil {
+		return err
+	}
+	b.size = size
+	if err := b.f.Sync(); err != nil {
+		return err
+	}
+	return b.fs.SyncDir()
+}
+
+// Reuse is Prepare with the file of segment old, which nothing will ever read again: the manifest durably names a later
+// one as the start of the log. What old's records were stays in it. None of them can pass for one of segment num:
+// each names its own. After an error the file has one of the two names or the other, and is of no use; after one that
+// matches fs.ErrExist, file num is somebody else's.
+func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
+	from := filename.Make(filename.Log, old)
+	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
+	var err error
+	if b.f, err = fs.OpenReadWrite(from); err != nil {
+		return nil, fmt.Errorf("reuse log segment: %w", err)
+	}
+	err = b.blank()
+	if err = join.Errors(err, b.f.Close()); err == nil {
+		err = b.takeName(from)
+	}
+	if err == nil {
+		err = b.reopen()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reuse log segment %s: %w", from, err)
+	}
+	return b, nil
+}
+
+// reopen opens the file by its new name, so that errors name it, and has it know that all of it is allocated: whoever wrote
+// it went from front to back.
+func (b *Blank) reopen() error {
+	var err error
+	if b.f, err = b.fs.OpenReadWrite(b.name); err != nil {
+		return err
+	}
+	if err := b.f.Allocate(b.size); err != nil {
+		return join.Errors(err, b.f.Close())
+	}
+	return nil
+}
+
+// takeName gives the file its new name, durably, and takes that away from nobody: it creates an empty file of that name
+// first, which fails if there is one, and renames over that.
+func (b *Blank) takeName(from string) error {
+	reserved, err := b.fs.Create(b.name)
+	if err != nil {
+		return err
+	}
+	if err = reserved.Close(); err == nil {
+		err = b.fs.Rename(from, b.name)
+	}
+	if err == nil {
+		err = b.fs.SyncDir()
+	}
+	return err
+}
+
+// blank overwrites the header of a segment that was, durably: a seal may name the file before it has another. The zeros
+// reach behind it: no record follows.
+func (b *Blank) blank() error {
+	var zeros [record.FileHeaderSize + record.HeaderSize]byte
+	if _, err := b.f.WriteAt(zeros[:], 0); err != nil {
+		return err
+	}
+	if err := b.f.Sync(); err != nil {
+		return err
+	}
+	var err error
+	b.size, err = b.f.Size()
+	return err
+}
+
+// Num is the number of the segment to come.
+func (b *Blank) Num() filename.Num { return b.num }
+
+// Close closes the file and leaves it there.
+func (b *Blank) Close() error { return b.f.Close() }
+
+// Begin makes b a segment of database db behind prev: it writes the header and syncs it. b is of no use afterwards.
+func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
+	h := segmentHeader(db, b.num, prev)
+	data := h.Encode()
+	_, err := b.f.WriteAt(data[:], 0)
+	if err == nil {
+		err = b.f.Sync()
+	}
+	if err != nil {
+		err = fmt.Errorf("begin log segment %s: %w", b.name, err)
+		return nil, join.Errors(err, b.f.Close())
+	}
+	return &Segment{out: record.NewAppender(b.f, b.name, &h), size: b.size, lastSeq: prev.LastSeq}, nil
+}
+
+// Create begins segment num in a file of its own. When it returns the header is durable; the name is so once the directory
+// is synced, which must be before a manifest durably names the segment, and before anything is appended.
+func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segment, error) {
+	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num), size: record.FileHeaderSize}
+	var err error
+	if b.f, err = fs.Create(b.name); err != nil {
+		return nil, fmt.Errorf("create log segment: %w", err)
+	}
+	return b.Begin(db, prev)
+}
+
+// Segment is a segment that is being written. Append, Store, Seal and LastSeq are for one goroutine at a time; all other
+// methods may run beside them. Its memory is at most about 1 MiB whatever is appended.
+type Segment struct {
+	out     *record.Appender
+	size    int64 // of the file, in bytes, when it was begun
+	lastSeq key.SeqNum
+	prefix  [prefixSize]byte
+}
+
+// AllocateAhead has s, to which nothing was appended yet, see to it that records always go into blocks that were written
+// before: syncs are faster, and Store can do what it is for.
+func (s *Segment) AllocateAhead() { s.out.AllocateAhead(s.size) }
+
+// Reused reports whether the file was that of another segment before.
+func (s *Segment) Reused() bool { return s.size > record.FileHeaderSize }
+
+// Num is the number of the segment.
+func (s *Segment) Num() filename.Num { return s.out.Num() }
+
+// Size is the end of what was appended, in bytes from the beginning of the file.
+func (s *Segment) Size() int64 { return s.out.Size() }
+
+// FileSize is how many bytes the file of the segment has at least: more than Size if it was used before.
+func (s *Segment) FileSize() int64 { return max(s.size, s.Size()) }
+
+// Synced is the offset below which everything is durable.
+func (s *Segment) Synced() int64 { return s.out.Synced() }
+
+// LastSeq is the last sequence number in the log so far. For the appending goroutine.
+func (s *Segment) LastSeq() key.SeqNum { return s.lastSeq }
+
+// Err is nil while the segment is usable, and otherwise the failure that every call returns.
+func (s *Segment) Err() error { return s.out.Err() }
+
+// Append writes records, all or none, with one write if they are smaller than 1 MiB together, and returns where
+// the last one ends: they are durable when Synced has reached that. Their sequence numbers go on where the log ends.
+//
+// After an error that matches vfs.ErrNoSpace with Err still nil, nothing of the group is in the log, durably so, and
+// the segment goes on to work. After any error with Err set, what a restart finds of the group is not known.
+func (s *Segment) Append(records ...Record) (end int64, err error) {
+	return s.append(record.Written, records)
+}
+
+// Store is Append for records that no Sync waits for: it may write through a mapping of the file, which is
+// several times as fast.
+func (s *Segment) Store(records ...Record) (end int64, err error) {
+	return s.append(record.Stored, records)
+}
+
+func (s *Segment) append(way record.Way, records []Record) (end int64, err error) {
+	if err := s.check(records); err != nil {
+		return 0, err
+	}
+	if err := s.out.Begin(way); err != nil {
+		return 0, err
+	}
+	for _, r := range records {
+		putPrefix(&s.prefix, prefix{synced: s.Synced(), seq: r.First, count: uint32(r.Count)})
+		if err := s.out.Add(typeCommit, s.prefix[:], r.Payload); err != nil {
+			return 0, err
+		}
+	}
+	if end, err = s.out.Flush(); err != nil {
+		return 0, err
+	}
+	s.lastSeq = after(s.lastSeq, records)
+	return end, nil
+}
+
+// check refuses what Replay would refuse, before anything is written.
+func (s *Segment) check(records []Record) error {
+	last := s.lastSeq
+	for _, r := range records {
+		if r.First != last+1 {
+			return fmt.Errorf("log: record begins at sequence number %d, the log ends at %d", r.First, last)
+		}
+		if r.Count < 1 || r.Count > len(r.Payload) || len(r.Payload) > MaxPayload {
+			return fmt.Errorf("log: impossible record of %d operations in %d bytes", r.Count, len(r.Payload))
+		}
+		if last += key.SeqNum(r.Count); last > key.MaxSeqNum {
+			return fmt.Errorf("log: sequence number %d is beyond the largest", last)
+		}
+	}
+	return nil
+}
+
+// after is the last sequence number once records follow last.
+func after(last key.SeqNum, records []Record) key.SeqNum {
+	for _, r := range records {
+		last += key.SeqNum(r.Count)
+	}
+	return last
+}
+
+// Sync makes everything durable that was appended before the call. A failure is for ever.
+func (s *Segment) Sync() error { return s.out.Sync() }
+
+// ToWriteOut is how many bytes WriteOut would write out.
+func (s *Segment) ToWriteOut() int64 { return s.out.ToWriteOut() }
+
+// WriteOut has the system bring to the medium what was appended, but for less than the last MiB, so that the next Sync, or
+// Seal, has little to wait for. It makes nothing durable. A failure is for ever.
+func (s *Segment) WriteOut() error { return s.out.WriteOut() }
+
+// Seal ends the segment: it appends the seal, syncs and closes the file. next is the segment that follows, whose
+// file must exist durably (see Prepare), or 0 if none does. The next segment begins with the result.
+func (s *Segment) Seal(next filename.Num) (Predecessor, error) {
+	defer s.out.Recycle() // the next segment needs as much memory as this one
+	if err := s.out.Begin(record.Written); err != nil {
+		return Predecessor{}, err
+	}
+	putPrefix(&s.prefix, prefix{synced: s.Synced(), seq: s.lastSeq})
+	if err := s.out.Add(typeSeal, s.prefix[:], binary.LittleEndian.AppendUint64(nil, uint64(next))); err != nil {
+		return Predecessor{}, err
+	}
+	end, err := s.out.Flush()
+	if err != nil {
+		return Predecessor{}, err
+	}
+	if err := s.out.Sync(); err != nil {
+		return Predecessor{}, err
+	}
+	return Predecessor{Num: s.Num(), Length: end, LastSeq: s.lastSeq, Sum: s.out.Sum()}, s.out.Close()
+}
+
+// Close closes the file without making anything durable: what was not synced may be lost.
+func (s *Segment) Close() error { return s.out.Close() }

@@ -1,0 +1,172 @@
+package mutants
+
+// gapMutants break the gaps that walks jump over, and what makes space return by itself.
+var gapMutants = []Mutant{
+	{
+		Name:    "a put does not end the gap that it is in",
+		Breaks:  "a key that was committed is missing from every scan",
+		Changes: []Change{{"internal/engine/write.go", `		w.endGaps(r.Batch)`, ``}},
+		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
+	},
+	{
+		Name:   "a gap ends before what ends it is in the tree",
+		Breaks: "a gap that is found in between hides a key that was committed",
+		Changes: []Change{{"internal/engine/write.go", `		active.Apply(r.Batch, r.First)
+		active.last = r.Last()
+		w.endGaps(r.Batch)`, `		w.endGaps(r.Batch)
+		active.Apply(r.Batch, r.First)
+		active.last = r.Last()`}},
+		Killer: test("engine", "TestGaps_besideCommits"),
+	},
+	{
+		Name:    "a merge does not end the gap that it is in",
+		Breaks:  "a counter that was raised from nothing is missing from every scan",
+		Changes: []Change{{"internal/engine/gaps.go", `		if op.Kind != key.KindDelete {`, `		if op.Kind == key.KindPut {`}},
+		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
+	},
+	{
+		Name:   "ingested tables do not end gaps",
+		Breaks: "what a large transaction has put is missing from every scan",
+		Changes: []Change{{"internal/engine/ingest.go", `			e.gaps.PutSpan(t.Smallest, t.Largest)`,
+			`			_ = t`}},
+		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
+	},
+	{
+		Name:   "a gap holds for a reader older than it",
+		Breaks: "a snapshot misses what was deleted after it",
+		Changes: []Change{{"internal/tree/gap/gap.go", `	if gap == nil || gap.Since > seq {`,
+			`	if gap == nil {`}},
+		Killer: test("gap", "TestGaps_holdNothingThatAReaderSees"),
+		Quick:  true,
+	},
+	{
+		Name:   "a gap is noted at the newest sequence number, not where it was found",
+		Breaks: "what was put since the reader began is missing from scans",
+		Changes: []Change{{"internal/engine/gaps.go", `	claim := e.gaps.Claim(lo, hi, r.seq)`,
+			`	claim := e.gaps.Claim(lo, hi, key.SeqNum(e.visible.Load()))`}},
+		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
+	},
+	{
+		Name:    "a gap is believed without a look at what is newer",
+		Breaks:  "what was put since the reader began is missing from scans",
+		Changes: []Change{{"internal/engine/gaps.go", `	proven = err == nil && !put && !r.expired.Load()`, `	proven = err == nil && !r.expired.Load() || put`}},
+		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
+	},
+	{
+		Name:   "a put does not end a claim",
+		Breaks: "a key that is put while a gap is being proven is missing from every scan",
+		Changes: []Change{{"internal/tree/gap/gap.go", `	if next.claim != nil && next.claim.overlaps(lo, hi) {`,
+			`	if next.claim != nil && len(lo) > len(hi) {`}},
+		Killer: test("gap", "TestGaps_holdNothingThatAReaderSees"),
+	},
+	{
+		Name:    "joined gaps hold for as many readers as the older one",
+		Breaks:  "a snapshot misses what was deleted after it",
+		Changes: []Change{{"internal/tree/gap/gap.go", `Hi: gap.Hi, Since: to}`, `Hi: gap.Hi, Since: from}`}},
+		Killer:  test("gap", "TestGaps_holdNothingThatAReaderSees|TestSettle_.*"),
+	},
+	{
+		Name:   "the check of a commit passes over gaps that are newer than what it read",
+		Breaks: "a transaction commits though what it scanned was deleted meanwhile",
+		Changes: []Change{{"internal/tree/gap/gap.go", `			if gap.Since > seq {
+				continue
+			}`, ``}},
+		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
+	},
+	{
+		Name:    "the check of a commit walks through gaps",
+		Breaks:  "each commit that has scanned a queue looks at all that was ever taken from it",
+		Changes: []Change{{"internal/engine/check.go", `e.gaps.Outside(s.Lo, s.Hi, since)`, `new(gap.Gaps).Outside(s.Lo, s.Hi, since)`}, importGap},
+		Killer:  test("engine", "TestQueue_popsLookAtFewDeadRows"),
+	},
+	{
+		Name:    "iterators know no gaps",
+		Breaks:  "each look at the head of a queue passes all that was ever taken from it",
+		Changes: []Change{{"internal/tree/gap/walk.go", `	if !found {`, `	if !found || w.Known != nil {`}},
+		Killer:  test("engine", "TestQueue_popsLookAtFewDeadRows"),
+	},
+	{
+		Name:   "a stretch backward is passed up to the key that it leaves open",
+		Breaks: "a key that is there is in a gap",
+		Changes: []Change{{"internal/tree/merge/visible.go", `			before, passed = user, i`,
+			`			before, passed = e.Key.User, i+1`}},
+		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
+	},
+	{
+		Name:    "a transaction's put does not end its gap",
+		Breaks:  "a transaction does not see in a scan what it has put",
+		Changes: []Change{{"internal/log/txn/writes.go", `	if kind != key.KindDelete && w.gaps != nil {`, `	if kind > key.KindMax {`}},
+		Killer:  test("txn", "TestWrites_spilledAreAsInMemory|TestOverlay_showsWritesOverSnapshot"),
+	},
+	{
+		Name:    "a rollback leaves a transaction's gaps",
+		Breaks:  "what a savepoint brings back is missing from scans",
+		Changes: []Change{{"internal/log/txn/writes.go", `	w.gaps, w.spilledGaps = nil, nil`, ``}},
+		Killer:  test("txn", "TestOverlay_showsWhatComesBack"),
+	},
+	{
+		Name:    "a transaction's gaps outlive its snapshot",
+		Breaks:  "a transaction whose snapshot has moved misses what is there now",
+		Changes: []Change{{"internal/log/txn/gaps.go", `	if w.over != seq {`, `	if w.over > seq {`}},
+		Killer:  test("txn", "TestOverlay_showsWhatComesBack"),
+	},
+	{
+		Name:    "a spill leaves the gaps of what is on disk as they were",
+		Breaks:  "a transaction that was spilled again misses what it has put",
+		Changes: []Change{{"internal/log/txn/spill.go", `	if w.spilledGaps = w.gaps; w.gaps != nil {`, `	if w.gaps != nil {`}},
+		Killer:  test("txn", "TestWrites_spilledAreAsInMemory"),
+	},
+	// Space.
+	{
+		Name:    "a memtable that hides much stays",
+		Breaks:  "a program that deletes most of what it has keeps the space for as long as it is quiet",
+		Changes: []Change{{"internal/engine/space.go", `	done := !returns`, `	returns, done := false, true`}},
+		Killer:  test("engine", "TestSpace_returnsByItselfWhenQuiet"),
+	},
+	{
+		Name:   "compactions know garbage by averages alone",
+		Breaks: "the space of one huge value that was deleted never returns",
+		Changes: []Change{{"internal/engine/background.go", `		p.Garbage = e.counted.in(e, v)`,
+			`		p.Garbage = nil`}},
+		Killer: test("engine", "TestSpace_returnsByItselfWhenQuiet"),
+		Quick:  true,
+	},
+	{
+		Name:   "a memtable is not weighed again when a compaction has changed what it hides",
+		Breaks: "what a snapshot pinned, and a memtable hides, stays after the snapshot has gone",
+		Changes: []Change{{"internal/engine/background.go", `	e.lookForSpace()
+`, ``}},
+		Killer: test("engine", "TestSpace_returnsByItselfWhenQuiet"),
+	},
+	{
+		Name:   "a flush for space need not return anything to speak of",
+		Breaks: "a program that writes a little now and then has a table written for it each time",
+		Changes: []Change{{"internal/engine/space.go", `		least = promptBytes
+`, `		least = 1
+`}},
+		Killer: test("engine", "TestSpace_littleIsNotFlushed"),
+	},
+	{
+		Name:    "a memtable is weighed only when no commit has come for a while",
+		Breaks:  "a program that writes once a second keeps what it has deleted for days",
+		Changes: []Change{{"internal/engine/space.go", `first != 0 && !quiet && now.since(first) < weighInterval`, `first != 0 && !quiet`}},
+		Killer:  test("engine", "TestSpace_returnsBesideATrickle"),
+	},
+	{
+		Name:   "an old log stays",
+		Breaks: "the log of what was put and deleted again stays for as long as the program is quiet",
+		Changes: []Change{{"internal/engine/space.go", `	if quiet && old && e.segment.Load().FileSize() >= oldLogBytes {`,
+			`	if quiet && old && e.segment.Load().FileSize() < 0 {`}},
+		Killer: test("engine", "TestSpace_anEmptiedDatabaseIsSmall"),
+	},
+	{
+		Name:    "the log goes on in a large file after a flush for space",
+		Breaks:  "an emptied database keeps the size of a log segment",
+		Changes: []Change{{"internal/engine/space.go", `	if blank != nil {`, `	if e.blank = blank; blank != nil && blank.Num() == 0 {`}},
+		Killer:  test("engine", "TestSpace_anEmptiedDatabaseIsSmall"),
+	},
+}
+
+// importGap makes package gap known to the check of commits.
+var importGap = Change{"internal/engine/check.go", `	"lightningdb/internal/log/commit"`, `	"lightningdb/internal/log/commit"
+	"lightningdb/internal/tree/gap"`}

@@ -1,0 +1,626 @@
+package mutants
+
+// readerMutants break what readers, snapshots and caches rest on, and the lock of the directory.
+var readerMutants = []Mutant{
+	// Damage and errors.
+	{
+		Name:   "the checksum of a table's block is not looked at",
+		Breaks: "flipped bits become wrong values",
+		Changes: []Change{{"internal/tree/table/block.go", `	if at.checksum(s.id, payload, head) != storedChecksum(stored) {`,
+			`	if at.checksum(s.id, payload, head) == 0 && storedChecksum(stored) != 0 {`}},
+		Killer: test("table", "TestFlip_everyByteIsNoticed"),
+	},
+	{
+		Name:   "the checksum of a table's block leaves out length, codec and role",
+		Breaks: "a flipped bit of a trailer changes what a block is",
+		Changes: []Change{{"internal/tree/table/block.go", `	binary.LittleEndian.PutUint64(rest[0:], head)`,
+			`	binary.LittleEndian.PutUint64(rest[0:], head&0)`}},
+		Killer: test("table", "TestChecksum_coversTheTrailer"),
+	},
+	{
+		Name:   "the checksum of a table's block leaves out its place",
+		Breaks: "a block that the disk put in another's place passes for it",
+		Changes: []Change{
+			{"internal/tree/table/block.go", `	binary.LittleEndian.PutUint64(rest[16:], uint64(p.number))
+	binary.LittleEndian.PutUint64(rest[24:], uint64(p.offset))
+`, ``}},
+		Killer: test("table", "TestChecksum_coversIdentityAndPlace"),
+		Quick:  true,
+	},
+	{
+		Name:   "a length in a table is trusted before its limit",
+		Breaks: "a few damaged bytes make a read allocate without bound",
+		Changes: []Change{{"internal/tree/table/block.go", `	if c == codec.None || raw > maxRaw {`,
+			`	if c == codec.None {`}},
+		Killer: test("table", "TestRead_boundsWhatABlockMayBecome"),
+		Quick:  true,
+	},
+	{
+		Name:   "an error of a table is an absent key",
+		Breaks: "an unreadable page turns into a missing key, or into an older value",
+		Changes: []Change{{"internal/engine/read.go", `		if t == nil {
+			continue
+		}
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {`, `		if t == nil {
+			continue
+		}
+		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok {`}},
+		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
+	},
+	{
+		Name:   "an iterator's error is the end of a table",
+		Breaks: "a scan leaves out what it could not read",
+		Changes: []Change{{"internal/tree/merge/level.go", `	for l.table.Err() == nil && l.open(l.at+1) {`,
+			`	for l.open(l.at + 1) {`}},
+		Killer: test("merge", "TestLevel_readErrorIsNotTheEndOfATable"),
+		Quick:  true,
+	},
+	{
+		Name:   "an iterator's error is the end of a run",
+		Breaks: "a scan leaves out what it could not read, and shows what it hid",
+		Changes: []Change{{"internal/tree/merge/merging.go", `	return err == nil
+}
+
+// exhausted`, `	return true
+}
+
+// exhausted`}},
+		Killer: test("merge", "TestMerging_errorIsNeverAnEnd"),
+		Quick:  true,
+	},
+	{
+		Name:    "an inconclusive search of the locator is an absent key",
+		Breaks:  "keys that found no room in the locator are not found",
+		Changes: []Change{{"internal/tree/table/reader.go", `	if !probe.Conclusive() {`, `	if !probe.Conclusive() && r.first < 0 {`}},
+		Killer:  test("table", "TestGet_keysWithoutRoomInTheLocator"),
+		Quick:   true,
+	},
+	{
+		Name:   "an older version of a key ends the search",
+		Breaks: "a snapshot misses a key that was written again later",
+		Changes: []Change{{"internal/tree/table/reader.go", `			return r.getOlder(limit, dst, user, seq, leaf, payload, next, &private.leaf)`,
+			`			_ = next
+			return dst, 0, false, nil`}},
+		Killer: test("table", "TestTable_readsWhatWasWritten"),
+		Quick:  true,
+	},
+
+	{
+		Name:   "a search by the heads of keys stops at an equal one",
+		Breaks: "of keys that begin alike some are not found",
+		Changes: []Change{{"internal/engine/view.go", `	for i < len(r.heads) && r.heads[i] == head &&`,
+			`	for i < len(r.heads) && r.heads[i] < head &&`}},
+		Killer: test("engine", "TestGet_findsKeysThatBeginAlike"),
+	},
+	{
+		Name:    "a deeper level is asked before a higher one",
+		Breaks:  "an older value is returned in place of the newest",
+		Changes: []Change{{"internal/engine/read.go", `		t := v.runs[i].find(user)`, `		t := v.runs[len(v.runs)-1-i].find(user)`}},
+		Killer:  test("engine", "TestGet_newestIsInTheHighestLevel"),
+	},
+
+	// Stretches: several entries of a run at once.
+	{
+		Name:   "a stretch does not look for older versions",
+		Breaks: "a scan shows a key once for each of its versions",
+		Changes: []Change{{"internal/tree/merge/visible.go", `		if same(e.Key.User, decided) {`,
+			`		if kept < 0 {`}},
+		Killer: test("merge", "TestVisible_stretches"),
+		Quick:  true,
+	},
+	{
+		Name:   "a stretch shows what is newer than its snapshot",
+		Breaks: "a scan sees commits from after it began",
+		Changes: []Change{{"internal/tree/merge/visible.go", `			continue
+		}
+		if same(e.Key.User, decided) {`, `		}
+		if same(e.Key.User, decided) {`}},
+		Killer: test("merge", "TestVisible_stretches"),
+		Quick:  true,
+	},
+	{
+		Name:    "keys that end alike are the same to a stretch",
+		Breaks:  "a scan leaves keys out",
+		Changes: []Change{{"internal/tree/merge/visible.go", ` && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)`, ` && a[len(a)-1] == b[len(a)-1]`}},
+		Killer:  test("merge", "TestVisible_stretches"),
+	},
+	{
+		Name:    "a stretch backward decides what newer versions may follow",
+		Breaks:  "a scan backward shows an overwritten value",
+		Changes: []Change{{"internal/tree/merge/visible.go", `	v.stretch = v.room[:kept-open]`, `	v.stretch = v.room[:kept-open*0]`}},
+		Killer:  test("merge", "TestVisible_stretches"),
+		Quick:   true,
+	},
+	{
+		Name:   "a stretch goes on where another run does",
+		Breaks: "a scan shows keys out of order, or overwritten values",
+		Changes: []Change{{"internal/tree/merge/merging.go", `	if m.second == nil || len(end.User) > 0 &&`,
+			`	if m.second == nil || len(end.User) == 0 ||`}},
+		Killer: test("merge", "TestVisible_stretches"),
+		Quick:  true,
+	},
+	{
+		Name:   "a merge forgets that its runs are ahead of what it has handed out",
+		Breaks: "a scan leaves out an entry where it goes from one run to another",
+		Changes: []Change{{"internal/tree/merge/merging.go", `		m.early = false
+		return len(m.heap) > 0`, `		m.early = false
+		return len(m.heap) > 0 && m.step()`}},
+		Killer: test("merge", "TestMerging_conforms"),
+		Quick:  true,
+	},
+	{
+		Name:    "a scan turns round where its runs are, not where it is",
+		Breaks:  "a cursor that goes back shows an entry twice",
+		Changes: []Change{{"internal/tree/merge/merging.go", `		return m.SeekLT(m.last.Key.Clone())`, `		return m.SeekLT(m.heap[0].key.Clone())`}},
+		Killer:  test("merge", "TestMerging_conforms"),
+	},
+	{
+		Name:    "a merge goes on although a run takes back what it has lent",
+		Breaks:  "a scan shows what another page has left in the memory of an entry",
+		Changes: []Change{{"internal/tree/merge/merging.go", ` || !m.heap[0].run.Lasting() {`, ` {`}},
+		Killer:  test("merge", "TestMerging_conforms"),
+	},
+	{
+		Name:    "what is lent of a leaf is said to outlive it",
+		Breaks:  "a scan shows what another page has left in the memory of an entry",
+		Changes: []Change{{"internal/tree/table/iterator.go", `return it.index+1 < it.page.Len() }`, `return it.index < it.page.Len() }`}},
+		Killer:  test("table", "TestIterator_conforms"),
+	},
+	{
+		Name:    "a stretch of a table goes beyond its end",
+		Breaks:  "a scan shows keys out of order, or overwritten values",
+		Changes: []Change{{"internal/tree/table/iterator.go", `		to, _ = it.page.SeekAmong(`, `		it.page.SeekAmong(`}},
+		Killer:  test("table", "TestIterator_conforms"),
+	},
+	{
+		Name:    "a stretch of a table without numbers carries none",
+		Breaks:  "a snapshot sees a large commit from after it",
+		Changes: []Change{{"internal/tree/table/iterator.go", `	if it.r.seq != 0 {`, `	if it.r.seq > key.MaxSeqNum {`}},
+		Killer:  test("table", "TestReader_givesEntriesTheirNumber"),
+	},
+	{
+		Name:    "a stretch of a memtable shows the first version of a key",
+		Breaks:  "a scan shows an overwritten value",
+		Changes: []Change{{"internal/tree/memtable/iterator.go", `	if it.m.newer(e) != 0 {`, `	if it.m.newer(e) == e {`}},
+		Killer:  test("memtable", "TestIterator_conforms"),
+		Quick:   true,
+	},
+	{
+		Name:   "a loop goes on with what it has at hand",
+		Breaks: "a loop shows entries of a snapshot that was closed or is too old, and holds memtables that are gone",
+		Changes: []Change{{"internal/engine/iterator.go", `		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) {`,
+			`		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) && done < 0 {`}},
+		Killer: test("engine", "TestEach_noticesWhatAStepWould"),
+	},
+	{
+		Name:    "a guide answers where it cannot know",
+		Breaks:  "a seek begins behind its key, which a scan then misses",
+		Changes: []Change{{"internal/tree/table/guide.go", `	return leaf, g.heads[leaf] != h`, `	return leaf, true`}},
+		Killer:  test("table", "TestGuide_.*"),
+	},
+	{
+		Name:    "tables of a range are looked for from the wrong end",
+		Breaks:  "a scan leaves out the table that its first keys are in",
+		Changes: []Change{{"internal/engine/view.go", `		first = r.search(lo)`, `		first = r.search(lo) + 1`}},
+		Killer:  test("engine", "TestWithin_.*"),
+	},
+
+	// Snapshots.
+	{
+		Name:   "a snapshot is not registered",
+		Breaks: "a compaction drops what the snapshot shows",
+		Changes: []Change{{"internal/engine/snapshot.go", `	copy(s.readers[i+1:], s.readers[i:])
+	s.readers[i] = r
+`, `	s.readers = s.readers[:len(s.readers)-1]
+	_ = i
+`}},
+		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
+	},
+	{
+		Name:   "a snapshot is registered after its number is read",
+		Breaks: "a compaction that looks in between drops what the snapshot shows",
+		Changes: []Change{{"internal/engine/snapshot.go", `	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.seq, r.since = key.SeqNum(e.visible.Load()), s.openedLocked(e)
+`, `	r.seq, r.since = key.SeqNum(e.visible.Load()), s.openedLocked(e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+`}},
+		Killer: test("engine", "TestSnapshot_isNumberedAndRegisteredInOneStep"),
+	},
+	{
+		Name:   "the oldest snapshot does not count",
+		Breaks: "a compaction drops what the oldest snapshot shows",
+		Changes: []Change{{"internal/engine/snapshot.go", `	for _, r := range s.readers {
+		if r.seq < last {`, `	for _, r := range s.readers[min(1, len(s.readers)):] {
+		if r.seq < last {`}},
+		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
+	},
+	{
+		Name:    "closing a snapshot lets go of its equals",
+		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
+		Changes: []Change{{"internal/engine/snapshot.go", `slices.Delete(s.readers, i, i+1)`, `slices.DeleteFunc(s.readers, func(n *registration) bool { return i >= 0 && n.seq == r.seq })`}},
+		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
+	},
+	{
+		Name:    "a job lets readers in to what it drops",
+		Breaks:  "a snapshot of the past misses what a running compaction drops",
+		Changes: []Change{{"internal/engine/snapshot.go", `	s.floor = max(s.floor, last)`, `	s.floor = max(s.floor, min(last, 0))`}},
+		Killer:  test("engine", "TestSnapshotAt_isRefusedOnceAJobHasBegun"),
+	},
+	{
+		Name:    "the manifest does not know what was dropped",
+		Breaks:  "after a restart a snapshot of the past shows a part of its state",
+		Changes: []Change{{"internal/engine/output.go", `	edit.Floor = held[len(held)-1]`, `	edit.Floor = 0`}},
+		Killer:  test("engine", "TestSnapshotAt_knowsWhatEarlierHandlesDropped"),
+	},
+	{
+		Name:    "a recovery keeps no past",
+		Breaks:  "states that are promised for some time are gone after a crash",
+		Changes: []Change{{"internal/engine/recover.go", `	if r.engine.opts.Retain > 0 {`, `	if r.engine.opts.Retain < 0 {`}},
+		Killer:  test("engine", "TestRetain_outlivesTheProcess"),
+	},
+	{
+		Name:    "an expired snapshot reads on",
+		Breaks:  "a reader is shown what is left of its state after a compaction",
+		Changes: []Change{{"internal/engine/snapshot.go", `	if r.expired.Load() {`, `	if r.expired.Load() && r.seq == 0 {`}},
+		Killer:  test("engine", "TestMaxSnapshotAge_endsReadersWithAnError"),
+	},
+
+	// Memory that readers look at.
+	{
+		Name:    "an epoch ends while its readers are there",
+		Breaks:  "a reader follows a pointer into memory that is used again",
+		Changes: []Change{{"internal/system/epoch/epoch.go", `!d.quietLocked((e+1)&1) {`, `!d.quietLocked((e+1)&1) && e > 1<<40 {`}},
+		Killer:  test("epoch", "TestRetire_.*"),
+		Quick:   true,
+	},
+	{
+		Name:   "an epoch frees one step too early",
+		Breaks: "a reader follows a pointer into memory that is used again",
+		Changes: []Change{{"internal/system/epoch/epoch.go", `		group := &d.limbo[(e+2)%3]`,
+			`		group := &d.limbo[e%3]`}},
+		Killer: test("epoch", "TestRetire_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "the cache uses frames again at once",
+		Breaks: "a reader sees another page in place of its own",
+		Changes: []Change{{"internal/tree/cache/clock.go", `	c.domain.Retire(func() {
+		for _, i := range unlinked {
+			c.disown(i)
+		}
+		c.limbo.Add(-weight)
+	})`, `	for _, i := range unlinked {
+		c.disown(i)
+	}
+	c.limbo.Add(-weight)`}},
+		Killer: test("cache", "TestPoison_.*|TestPin_.*|TestGet_goesOn.*|TestCache_contentIsRightUnderLoad"),
+		Quick:  true,
+	},
+	{
+		Name:    "the cache uses pinned frames again",
+		Breaks:  "an iterator shows bytes of another page",
+		Changes: []Change{{"internal/tree/cache/cache.go", `	if c.record(i).refs.Add(-1) == 0 {`, `	if c.record(i).refs.Add(-1) >= 0 {`}},
+		Killer:  test("cache", "TestPin_.*"),
+		Quick:   true,
+	},
+	{
+		Name:   "a view is let go while readers are on it",
+		Breaks: "a reader follows a memtable or a table that is gone",
+		Changes: []Change{{"internal/engine/view.go", `		e.epochs.Retire(func() { e.unref(old) })
+	}
+}`, `		e.unref(old)
+	}
+}`}},
+		Killer: test("engine", "TestView_staysWhileAReaderIsInside"),
+	},
+
+	{
+		Name:   "a memtable is used again while a view names it",
+		Breaks: "a scan shows what was written long after it began, or follows pointers into nowhere",
+		Changes: []Change{{"internal/engine/view.go", `			if m.views--; m.views == 0 {`,
+			`			if m.views--; m.views <= 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
+	},
+	{
+		Name:   "a table is removed while a view names it",
+		Breaks: "a scan comes to a table that is gone",
+		Changes: []Change{{"internal/engine/view.go", `				if t.views--; t.views > 0 {`,
+			`				if t.views--; t.views > 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
+	},
+
+	// The lock.
+	{
+		Name:   "no lock of the kernel",
+		Breaks: "two processes write to one database",
+		Changes: []Change{{"internal/system/vfs/dir_unix.go",
+			`	err = withDescriptor(f, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })`,
+			`	err = withDescriptor(f, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB|unix.LOCK_UN) })`}},
+		Killer: test("vfs", "TestLock_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "the recorded process id decides who holds the lock",
+		Breaks: "a dead process blocks the database, or a process id that is used again does",
+		Changes: []Change{{"internal/system/vfs/lock.go", `	taken, err := lockFile(f, entry.mode)`,
+			`	owner := describeOwner(f, Shared)
+	taken, err := owner != "a process that has not said which", error(nil)`}},
+		Killer: test("vfs", "TestLock_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "one process locks a database twice",
+		Breaks: "two handles of one process write to one database, where the kernel's lock belongs to the process",
+		Changes: []Change{{"internal/system/vfs/lock.go", `os.SameFile(h.file, file) && (mode == Exclusive || h.mode == Exclusive) {`,
+			`os.SameFile(h.file, file) && mode == Exclusive && h.mode > Exclusive {`}},
+		Killer: test("vfs", "TestLockRegistry_comparesFiles"),
+		Quick:  true,
+	},
+	{
+		Name:    "a lock file that was replaced is as good",
+		Breaks:  "two processes lock two files of one name",
+		Changes: []Change{{"internal/system/vfs/lock.go", `	if IsNotExist(err) || err == nil && !os.SameFile(named, entry.file) {`, `	if IsNotExist(err) && named == nil {`}},
+		Killer:  test("vfs", "TestLock_noticesThatTheFileWasReplaced"),
+		Quick:   true,
+	},
+
+	{
+		Name:    "what a full disk did not let in is written over",
+		Breaks:  "where overwriting takes space, a full disk stops writes for good",
+		Changes: []Change{{"internal/format/record/appender.go", `full && a.lacks(data) {`, `full && a.lacks(nil) {`}},
+		Killer:  test("wal", "TestAppend_fullDiskThatCopiesOnWrite"),
+		Quick:   true,
+	},
+	{
+		Name:    "a group of which the first record arrived is left there",
+		Breaks:  "a commit that was refused is there after a restart",
+		Changes: []Change{{"internal/format/record/appender.go", `full && a.lacks(data) {`, `full {`}},
+		Killer:  test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Quick:   true,
+	},
+	{
+		Name:   "a record whose end was not written is taken for none",
+		Breaks: "a commit that was refused is there after a restart, where the file ended as it does before",
+		Changes: []Change{{"internal/format/record/appender.go", `full && a.lacks(data) {`,
+			`full && a.bufAt < a.first {`}},
+		Killer: test("wal", "TestAppend_refusedThoughTheFileEndsAlike"),
+		Quick:  true,
+	},
+	{
+		Name:   "what a full disk let in stays when writing goes on",
+		Breaks: "a power cut completes a commit that was refused with the end of the next",
+		Changes: []Change{{"internal/format/record/appender.go", `	a.left = true
+`, ``}},
+		Killer: test("wal", "TestAppend_whatFollowsDoesNotCompleteWhatWasRefused"),
+		Quick:  true,
+	},
+
+	// Writers past the lock.
+	{
+		Name:   "a sync is believed without looking for a newcomer",
+		Breaks: "a commit is acknowledged that the newcomer has not read",
+		Changes: []Change{{"internal/engine/write.go", `	if err := e.confirmOwner(); err != nil {
+		return err
+	}
+	e.noteDurable(published)`,
+			`	e.noteDurable(published)`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:    "an edit is believed without looking for a newcomer",
+		Breaks:  "an ingest is acknowledged, or a log removed, by an edit that the newcomer has not read",
+		Changes: []Change{{"internal/engine/background.go", `return e.confirmOwner()`, `return nil`}},
+		Killer:  takeover,
+		Quick:   true,
+	},
+	{
+		Name:   "files are removed without looking for a newcomer",
+		Breaks: "the newcomer misses what it has read the name of",
+		Changes: []Change{{"internal/engine/background.go", `if len(obsolete) > 0 && e.intact()`,
+			`if len(obsolete) < 0 && e.intact()`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "CURRENT is switched without looking for a newcomer",
+		Breaks: "the manifest of a writer whose time is over comes into force",
+		Changes: []Change{{"internal/tree/manifest/current.go", `	if err := alone(); err != nil {
+		return err
+	}
+	err = fs.Rename`,
+			`	err = fs.Rename`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "a newcomer leaves the CURRENT that another is about to rename",
+		Breaks: "a late rename puts an old manifest into force",
+		Changes: []Change{{"internal/engine/takeover.go", `kind != filename.NextCurrent {`,
+			`kind != filename.NextCurrent || true {`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "a newcomer reads before it writes its mark",
+		Breaks: "what is acknowledged in between is not found",
+		Changes: []Change{{"internal/engine/recover.go", `	if !e.opts.ReadOnly {
+		if err := e.claim(); err != nil {
+			return err
+		}
+	}
+	version, manifestNum, err := manifest.Recover(e.fs)
+`,
+			`	version, manifestNum, err := manifest.Recover(e.fs)
+	if !e.opts.ReadOnly {
+		if err := e.claim(); err != nil {
+			return err
+		}
+	}
+`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "the next CURRENT has a name that another writer may use",
+		Breaks: "a writer renames the file of another",
+		Changes: []Change{{"internal/tree/manifest/current.go", `	next := filename.Make(filename.NextCurrent, temp)
+`,
+			`	next := filename.Make(filename.NextCurrent, num)
+	_ = fs.Remove(next)
+`}},
+		Killer: takeover,
+		Quick:  true,
+	},
+	{
+		Name:   "a used log segment takes its name from whoever has it",
+		Breaks: "the active segment of the newcomer is replaced",
+		Changes: []Change{{"internal/log/wal/segment.go", `	reserved, err := b.fs.Create(b.name)
+	if err != nil {
+		return err
+	}
+	if err = reserved.Close(); err == nil {
+		err = b.fs.Rename(from, b.name)
+	}
+`,
+			`	err := b.fs.Rename(from, b.name)
+`}},
+		Killer: test("wal", "TestReuse_takesNobodysName"),
+		Quick:  true,
+	},
+	{
+		Name:   "the mark is looked for in a file that was opened long ago, where reads lag",
+		Breaks: "over FUSE the newcomer is never seen",
+		Changes: []Change{{"internal/system/owner/owner.go", `	if m.fs.ReadsLag() {
+		return m.Named()
+	}
+`,
+			``}},
+		Killer: test("owner", "TestMark_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "the end of a writer is written over the mark of another",
+		Breaks: "the newcomer stops for nothing",
+		Changes: []Change{{"internal/system/owner/owner.go", `	if stands, _ := m.Stands(); stands {
+`,
+			`	if _, err := m.Stands(); m != nil || err == nil {
+`}},
+		Killer: test("owner", "TestMark_.*"),
+		Quick:  true,
+	},
+
+	// Rows.
+	{
+		Name:    "a commit does not tell the row cache",
+		Breaks:  "an acknowledged write is not there for the next reader",
+		Changes: []Change{{"internal/engine/write.go", `			w.rows.Change(key.Hash(user), r.First)`, `			w.rows.Change(key.Hash(user)+1, r.First)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+		Quick:   true,
+	},
+	{
+		Name:    "ingested tables do not tell the row cache",
+		Breaks:  "a large commit is not there for the next reader",
+		Changes: []Change{{"internal/engine/ingest.go", `	e.rows.Forget(seq)`, `	e.rows.Forget(0)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+	},
+	{
+		Name:    "the row cache takes what was read of the past for the newest state",
+		Breaks:  "a reader of the past changes the present",
+		Changes: []Change{{"internal/engine/recover.go", `	e.rows.Forget(last)`, `	e.rows.Forget(0)`}},
+		Killer:  test("engine", "TestGet_rows.*"),
+	},
+	{
+		Name:    "a row is kept although a commit has changed its key since it was read",
+		Breaks:  "an acknowledged write is not there for the next reader",
+		Changes: []Change{{"internal/tree/rowcache/rowcache.go", `	if s[floor].Load() > at {`, `	if s[floor].Load() > at+1<<60 {`}},
+		Killer:  test("rowcache", "TestOffer_noticesACommitBesideIt"),
+		Quick:   true,
+	},
+	{
+		Name:    "a row that is being written is read",
+		Breaks:  "a reader gets bytes of two rows",
+		Changes: []Change{{"internal/tree/rowcache/rowcache.go", `		if s[latch].Load() != before {`, `		if s[latch].Load()>>63 != before>>63 {`}},
+		Killer:  test("rowcache", "TestGet_neverReturnsHalfARow"),
+	},
+	{
+		Name:    "sets that were not watched are believed",
+		Breaks:  "a value comes back that was replaced while nobody looked",
+		Changes: []Change{{"internal/tree/rowcache/review.go", `	c.since.Store(max(seq, c.since.Load()))`, ``}},
+		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced|TestWatchAll_.*"),
+	},
+
+	// The public API, and cursors that are left open.
+	{
+		Name:   "the bounds of a prefix are of text",
+		Breaks: "what begins with other bytes is shown, and removed, with it",
+		Changes: []Change{{"range.go", `	for end > 0 && p[end-1] == 0xff {`,
+			`	for end > 0 && p[end-1] >= 0x80 {`}},
+		Killer: Check{Package: ".", Run: "^(TestPrefix_bounds)$"},
+		Quick:  true,
+	},
+	{
+		Name:   "left open: the end of a snapshot does not end its cursors",
+		Breaks: "a cursor that was forgotten keeps memory and files for ever",
+		Changes: []Change{{"internal/engine/snapshot.go", `		case r.of == of && r.iterator.end():`,
+			`		case r.of == of && r.iterator.end() && false:`}},
+		Killer: Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
+	},
+	{
+		Name:   "left open: Close does not end cursors",
+		Breaks: "a closed database keeps its memory",
+		Changes: []Change{{"internal/engine/engine.go", `	left := e.snapshots.endAll() + int(`,
+			`	left := int(e.openIterators.Load()) + int(`}},
+		Killer: test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+	},
+	{
+		Name:    "left open: a cursor that is being used is given back by others",
+		Breaks:  "the program reads memory that is gone",
+		Changes: []Change{{"internal/engine/iterator.go", `return it.users.Or(noMore) == 0 }`, `return it.users.Or(noMore)&noMore == 0 }`}},
+		Killer:  test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+	},
+	{
+		Name:    "left open: a cursor shows memory of the engine",
+		Breaks:  "the key that it has shown is gone when its transaction ends",
+		Changes: []Change{{"range.go", `		c.key = append(c.key[:0], c.it.Key()...)`, `		c.key = c.it.Key()`}},
+		Killer:  Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
+	},
+	{
+		Name:   "left open: a loop in pieces is like any other",
+		Breaks: "a loop of iter.Pull that was forgotten keeps memory and files for ever",
+		Changes: []Change{{"range.go", `func (r *Range) inPieces() bool { return goroutine.Current() != r.owner }`,
+			`func (r *Range) inPieces() bool { return goroutine.Current() == 0 }`}},
+		Killer: Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
+	},
+	{
+		Name:   "left open: a cursor that is too old keeps what it holds",
+		Breaks: "old versions stay on disk beyond MaxSnapshotAge, as long as nobody asks the cursor for more",
+		Changes: []Change{{"internal/engine/snapshot.go", `		r.expired.Store(true)
+		if r.iterator != nil && r.iterator.end() {`, `		r.expired.Store(true)
+		if false {`}},
+		Killer: test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+	},
+	{
+		Name:    "left open: a transaction that moves forward ends its cursors",
+		Breaks:  "a transaction with a cursor fails when it locks a key",
+		Changes: []Change{{"internal/engine/txn.go", `	t.snapshot.leave() //`, `	t.snapshot.Close() //`}},
+		Killer:  test("engine", "TestTxn_movingForwardLeavesItsIterators"),
+	},
+	{
+		Name:    "a loop with no entries reads the first",
+		Breaks:  "a transaction loses against a commit of what it has not seen",
+		Changes: []Change{{"range.go", `	case r.limit == 0: //`, `	case r.limit == 0 && r.lo != nil: //`}},
+		Killer:  Check{Package: ".", Run: "^(TestRange_limitZeroReadsNothing)$"},
+	},
+	{
+		Name:    "an empty upper bound is none",
+		Breaks:  "a program whose bound is empty gets everything in place of nothing",
+		Changes: []Change{{"range.go", `	if hi != nil {`, `	if len(hi) > 0 {`}},
+		Killer:  Check{Package: ".", Run: "^(TestDB_agreesWithASortedList)$", Flags: "-short"},
+	},
+}
+
+// takeover is the test of several writers, in enough games that every hole is met.
+var takeover = Check{Package: "./internal/engine", Run: "^TestTakeover_losesNothingAcknowledged$", Flags: "-takeover.runs=4000"}

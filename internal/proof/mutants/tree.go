@@ -1,0 +1,579 @@
+package mutants
+
+// treeMutants break the manifest, the tables, flush, compaction and recovery: what is on the disk besides the log.
+var treeMutants = []Mutant{
+	// Ingest.
+	{
+		Name:    "memtables are not flushed before tables are ingested",
+		Breaks:  "an older version in a memtable, or in the log, hides the newest one",
+		Changes: []Change{{"internal/engine/ingest.go", `	if err := e.emptyMemtables(); err != nil {`, `	if err := e.syncLog(); err != nil {`}},
+		Killer:  test("engine", "TestIngest_afterALateCommit"),
+	},
+	{
+		Name:   "ingested tables are published before their edit is durable",
+		Breaks: "a snapshot changes under its reader, or shows what a power cut takes back",
+		Changes: []Change{{"internal/engine/ingest.go", `	entries := r.Entries()
+`, `	entries := r.Entries()
+	e.visible.Store(uint64(seq))
+`}},
+		Killer: test("engine", "TestIngest_isNotSeenBeforeItIsDurable"),
+	},
+	{
+		Name:    "the log goes on behind ingested tables",
+		Breaks:  "a recovery finds a gap in the log, or replays what was overwritten",
+		Changes: []Change{{"internal/engine/ingest.go", `LogStart: logStart, LastSeq: seq}`, `LogStart: min(logStart, 0), LastSeq: seq}`}},
+		Killer:  crash("ingest"),
+	},
+	{
+		Name:   "a lookup compares an ingested entry by the number that it carries",
+		Breaks: "a snapshot shows what was committed after it",
+		Changes: []Change{{"internal/tree/table/reader.go", `		if r.trailer(e.Key.Trailer).Seq() > seq {
+			return r.getOlder`, `		if e.Key.Trailer.Seq() > seq {
+			return r.getOlder`}},
+		Killer: test("table", "TestReader_givesEntriesTheirNumber"),
+		Quick:  true,
+	},
+	{
+		Name:    "an ingested table goes into the level of what it overlaps",
+		Breaks:  "the newest version lies below an older one, or two tables of a level overlap",
+		Changes: []Change{{"internal/tree/compaction/levels.go", `			return max(level-1, 0)`, `			return max(level, 0)`}},
+		Killer:  test("compaction", "TestDeepestLevel_isAboveAllThatOverlaps"),
+		Quick:   true,
+	},
+
+	// The manifest.
+	{
+		Name:    "no sync of an edit",
+		Breaks:  "files are removed that the manifest still names after a power cut",
+		Changes: []Change{{"internal/tree/manifest/manifest.go", `	return l.out.Sync()`, `	return nil`}},
+		Killer:  test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:   true,
+	},
+	{
+		Name:   "no sync of the directory after a manifest is created",
+		Breaks: "CURRENT names a manifest without a name",
+		Changes: []Change{{"internal/tree/manifest/manifest.go", `	if err := fs.SyncDir(); err != nil {
+		return nil, join.Errors(err, f.Close())
+	}
+`, ``}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:   "CURRENT is renamed before it is synced",
+		Breaks: "CURRENT is empty after a power cut",
+		Changes: []Change{{"internal/tree/manifest/current.go", `	if _, err = f.WriteAt(data[:], 0); err == nil {
+		err = f.Sync()
+	}`, `	_, err = f.WriteAt(data[:], 0)`}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:   "no sync of the directory after CURRENT is renamed",
+		Breaks: "files are removed that the manifest before names, and that manifest is back after a power cut",
+		Changes: []Change{{"internal/tree/manifest/current.go", `	if err == nil {
+		err = fs.SyncDir()
+	}
+`, ``}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:   "CURRENT is removed before its successor is in place",
+		Breaks: "a crash in between leaves a database without CURRENT",
+		Changes: []Change{{"internal/tree/manifest/current.go", `	err = fs.Rename(next, nameCurrent)`,
+			`	_ = fs.Remove(nameCurrent)
+	err = fs.Rename(next, nameCurrent)`}},
+		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Quick:  true,
+	},
+	{
+		Name:    "damage in the middle of a manifest is its end",
+		Breaks:  "tables vanish with the edits behind one bad sector",
+		Changes: []Change{{"internal/tree/manifest/recover.go", `	if later >= 0 {`, `	if later >= 0 && problem == "" {`}},
+		Killer:  test("manifest", "TestRecover_everyDamageOfTheManifest"),
+		Quick:   true,
+	},
+	{
+		Name:   "a lost CURRENT is a new database",
+		Breaks: "Open begins anew over the tables and the log of a database",
+		Changes: []Change{{"internal/tree/manifest/recover.go", `		if used {
+			return corrupt.New(`, `		if used && kind == filename.Unknown {
+			return corrupt.New(`}},
+		Killer: test("manifest", "TestRecover_withoutCurrent"),
+		Quick:  true,
+	},
+	{
+		Name:   "an old manifest is removed before the new one is in force",
+		Breaks: "a crash in between leaves no manifest",
+		Changes: []Change{{"internal/engine/background.go", `	log, err := manifest.Create(e.fs, num, version, manifest.Switch{`,
+			`	if e.manifest != nil {
+		_ = e.fs.Remove(filename.Make(filename.Manifest, e.manifest.Num()))
+	}
+	log, err := manifest.Create(e.fs, num, version, manifest.Switch{`}},
+		Killer: test("engine", "TestManifest_takeoverSurvivesPowerCutsAnywhere"),
+	},
+	{
+		Name:   "an edit whose sync failed for want of space never happened",
+		Breaks: "the tables of an edit that is in the manifest are removed",
+		Changes: []Change{{"internal/engine/background.go", `tooFull(err) && e.manifest.Err() == nil {`,
+			`tooFull(err) {`}},
+		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
+	},
+
+	// Tables and flush.
+	{
+		Name:   "no sync of a table",
+		Breaks: "the manifest names a table that a power cut emptied",
+		Changes: []Change{{"internal/engine/output.go", `	if err == nil && !o.fleeting {
+		err = o.file.Sync()
+	}
+`, ``}},
+		Killer: crash("flush"),
+	},
+	{
+		Name:   "no sync of the directory after a table is created",
+		Breaks: "the manifest names a table without a name",
+		Changes: []Change{{"internal/engine/output.go", `		if err = e.fs.SyncDir(); err != nil {`,
+			`		if _, err = e.fs.List(); err != nil {`}},
+		Killer: crash("flush"),
+	},
+	{
+		Name:   "a short write of a table is ignored",
+		Breaks: "a table with a hole takes the place of the log",
+		Changes: []Change{{"internal/tree/table/output.go", `	if _, err := o.file.WriteAt(b, o.written); err != nil {`,
+			`	if n, err := o.file.WriteAt(b, o.written); err != nil && n == 0 {`}},
+		Killer: test("table", "TestWriter_shortWriteIsAnError"),
+		Quick:  true,
+	},
+	{
+		Name:   "the error of closing a table is ignored",
+		Breaks: "a file system that reports a lost write at the close is not heard",
+		Changes: []Change{{"internal/engine/output.go", `	if err = join.Errors(err, o.file.Close()); err != nil {
+		return nil, err`, `	_ = o.file.Close()
+	if err = join.Errors(err); err != nil {
+		return nil, err`}},
+		Killer: test("engine", "TestFlush_closeErrorOfATableCounts"),
+	},
+	{
+		Name:   "a segment is removed before the edit is durable",
+		Breaks: "a crash in between loses the commits of a memtable",
+		Changes: []Change{{"internal/engine/background.go", `	if err := e.appendEdit(edit, next); err != nil {
+		if passes(`, `	e.mu.Lock()
+	e.retireLogsLocked(next.LogStart)
+	e.mu.Unlock()
+	_, _ = e.CleanStep()
+	if err := e.appendEdit(edit, next); err != nil {
+		if passes(`}},
+		Killer: crash("log-deletion"),
+	},
+	{
+		Name:   "a flush moves the start of the log too far",
+		Breaks: "a crash loses the memtables that are frozen but not flushed",
+		Changes: []Change{{"internal/engine/background.go", `v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment`,
+			`v.mems[len(v.mems)-1], v.mems[0].segment`}},
+		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
+	},
+	{
+		Name:   "a flush drops the newest memtable",
+		Breaks: "commits vanish from the running database",
+		Changes: []Change{{"internal/engine/background.go", `		mems = mems[: len(mems)-1 : len(mems)-1] // only`,
+			`		mems = mems[1:len(mems):len(mems)] // only`}},
+		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
+	},
+	{
+		Name:   "a flush forgets the last sequence number",
+		Breaks: "numbers are used again after a restart: old versions hide new ones",
+		Changes: []Change{{"internal/engine/background.go", `		edit.LastSeq = max(edit.LastSeq, flushed.last)`,
+			`		edit.LastSeq = max(edit.LastSeq, flushed.last-1)`}},
+		Killer: crash("flush"),
+	},
+
+	{
+		Name:   "a table that could not be written out is taken for good",
+		Breaks: "the system reports a failed write once: the sync that follows succeeds, and the log of the entries goes",
+		Changes: []Change{{"internal/tree/table/output.go",
+			`		return fmt.Errorf("write out %d bytes of a table at offset %d: %w", n, o.leaving, err)`, `		_ = err`}},
+		Killer: test("engine", "TestFail_stopsWrites"),
+	},
+	{
+		Name:   "two take the housekeeper's step at once",
+		Breaks: "a file is forgotten, or the process ends",
+		Changes: []Change{{"internal/engine/background.go", `	e.houseMu.Lock()
+	defer e.houseMu.Unlock()
+	e.epochs.Collect()`, `	e.epochs.Collect()`}},
+		Killer: test("engine", "TestClean_besideItself"),
+	},
+	{
+		Name:   "a failed flush lets writes go on",
+		Breaks: "a database goes on writing to a device that has failed",
+		Changes: []Change{{"internal/engine/background.go", `	return e.fail(operation, err)`,
+			`	return fmt.Errorf("%s: %w", operation, err)`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "a failed edit lets writes go on",
+		Breaks: "a database goes on although nobody knows which tables make it up",
+		Changes: []Change{{"internal/engine/background.go", `	return e.fail("append to manifest", err)`,
+			`	return err`}},
+		Killer: test("engine", "TestFail_stopsWrites"),
+	},
+	{
+		Name:   "a failed sync of the log lets writes go on",
+		Breaks: "nobody hears that the commits of the last second are not durable",
+		Changes: []Change{{"internal/engine/write.go", `		return e.fail("sync log", err)`,
+			`		return err`}},
+		Killer: test("engine", "TestFail_.*"),
+	},
+	{
+		Name:   "the tables of an edit that failed are removed",
+		Breaks: "the edit may be in the manifest, and then names tables that are gone",
+		Changes: []Change{{"internal/engine/background.go", `		if passes(err) && e.failed.Load() == nil {`,
+			`		if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
+	},
+	{
+		Name:   "a takeover that failed half way never happened",
+		Breaks: "the manifest that may be in force is removed",
+		Changes: []Change{{"internal/engine/background.go",
+			`	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided)`,
+			`	return errors.Is(err, vfs.ErrNoSpace)`}},
+		Killer: test("engine", "TestManifest_.*"),
+	},
+	{
+		Name:   "Close says nothing of what it could not write",
+		Breaks: "a program ends in the belief that everything is safe",
+		Changes: []Change{{"internal/engine/engine.go", `return nil // the log has everything, and it is synced
+		}
+		return err`, `return nil // the log has everything, and it is synced
+		}
+		return nil`}},
+		Killer: test("engine", "TestClose_.*"),
+	},
+	{
+		Name:   "a clean close is not noted",
+		Breaks: "the next Open misses a log that nobody needs",
+		Changes: []Change{{"internal/engine/background.go", `		edit.LogEnd = logStart
+`, `		edit.LogEnd = 0
+`}},
+		Killer: test("engine", "TestClose_leavesNoLog"),
+	},
+	{
+		Name:   "a log that was never begun is looked for nowhere",
+		Breaks: "a log that was lost after a crash is taken for one that a clean close left empty",
+		Changes: []Change{{"internal/tree/manifest/version.go", `return v.LogEnd != 0 && v.LogEnd == v.LogStart`,
+			`return v.LogEnd != 0`}},
+		Killer: test("engine", "TestOpen_missesALogThatBeganAfterACleanClose"),
+	},
+	{
+		Name:   "a table is not compared with what the manifest says of it",
+		Breaks: "a table of the right name and another content is served",
+		Changes: []Change{{"internal/engine/tables.go", `	if !describes(meta, r.Properties()) {`,
+			`	if !describes(meta, r.Properties()) && meta.Entries == 0 {`}},
+		Killer: test("engine", "TestOpen_.*|TestGet_.*"),
+	},
+	{
+		Name:   "the range that the manifest gives a table is not compared with the table's",
+		Breaks: "a key outside of a range that is too small is silently missing",
+		Changes: []Change{{"internal/engine/tables.go", `bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)`,
+			`len(bytes.TrimSpace(nil)) == 0`}},
+		Killer: test("engine", "TestOpenTable_holdsItAgainstEveryWordOfTheManifest"),
+		Quick:  true,
+	},
+
+	{
+		Name:    "the cache keeps the memory that memtables need",
+		Breaks:  "the process outgrows its memory limit as soon as it is written to",
+		Changes: []Change{{"internal/engine/memtables.go", `others := memtables + tables`, `others := memtables*0 + tables`}},
+		Killer:  test("engine", "TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse"),
+		Quick:   true,
+	},
+	{
+		Name:    "pages without a frame are not used again",
+		Breaks:  "each read that finds no frame takes a page more, gigabytes in seconds",
+		Changes: []Change{{"internal/tree/cache/pin.go", `		c.returnPrivate(p.data)`, `		_ = p.data`}},
+		Killer:  test("cache", "TestGet_withoutAFrameUsesItsMemoryAgain"),
+		Quick:   true,
+	},
+	{
+		Name:    "a merge reads every input in large pieces",
+		Breaks:  "a compaction or transaction of many runs takes as much as the smallest limit beside it",
+		Changes: []Change{{"internal/tree/table/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(ioSize, 4*int64(pageSize))`}},
+		Killer:  test("table", "TestBuffers_boundWhatAMergeTakes"),
+		Quick:   true,
+	},
+	{
+		Name:    "a compaction that fails keeps its buffers",
+		Breaks:  "memory that nobody uses is missing until the database is closed",
+		Changes: []Change{{"internal/tree/table/writer.go", `	w.out.release()`, `	_ = w.out.buf`}},
+		Killer:  test("table", "TestRelease_givesBackWhatAnUnfinishedWriterHolds"),
+		Quick:   true,
+	},
+	{
+		Name:    "large values are read and written on the heap",
+		Breaks:  "a value of 20 MiB takes many times its size, as the collector comes to it late",
+		Changes: []Change{{"internal/tree/table/room.go", `	if n > ioSize {`, `	if n > 1<<40 {`}},
+		Killer:  test("table", "TestExtent_largeValuesLeaveNothingOnTheHeap"),
+		Quick:   true,
+	},
+	{
+		Name:    "the cache makes room when the housekeeper comes to it",
+		Breaks:  "a memtable and the pages in its place are in memory at the same time",
+		Changes: []Change{{"internal/engine/write.go", `	e.yieldCache(need)`, `	_ = e.yieldCache`}},
+		Killer:  test("engine", "TestFreeze_hasTheCacheMakeRoomFirst"),
+		Quick:   true,
+	},
+	{
+		Name:    "writers do not wait for readers of flushed memtables",
+		Breaks:  "beside slow scans there are more memtables than the limit has room for",
+		Changes: []Change{{"internal/engine/memtables.go", `		wait = max(wait, patience-now.since(h.since))`, `		wait = max(wait, now.since(h.since)*0)`}},
+		Killer:  test("engine", "TestMemtables_crowdedWaitsForReadersOnTheirWay"),
+		Quick:   true,
+	},
+	{
+		Name:    "memory is given back under a pinned page",
+		Breaks:  "an iterator reads another page, or nothing",
+		Changes: []Change{{"internal/tree/cache/resize.go", `	if int(w.counts[n]) == high-low && c.region != nil {`, `	if c.region != nil {`}},
+		Killer:  test("cache", "TestResize_waitsForPins|TestCache_contentIsRightUnderLoad"),
+		Quick:   true,
+	},
+
+	{
+		Name:    "the last leaf takes keys that come before it",
+		Breaks:  "keys are out of order: a scan, a flush and a search pass them over",
+		Changes: []Change{{"internal/tree/memtable/insert.go", `		(p.leaf.low == 0 || bytes.Compare(user, m.userKey(p.leaf.low)) >= 0)`, `		bytes.Compare(user, nil) >= 0`}},
+		Killer:  test("memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
+		Quick:   true,
+	},
+
+	{
+		Name:    "a memtable does not count how near its leaves are to being split",
+		Breaks:  "a batch is taken that does not fit",
+		Changes: []Change{{"internal/tree/memtable/insert.go", `		m.tree.tension += 2`, `		m.tree.tension += 0`}},
+		Killer:  test("memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
+		Quick:   true,
+	},
+	{
+		Name:   "divided leaves still count as full",
+		Breaks: "a memtable is flushed half empty",
+		Changes: []Change{{"internal/tree/memtable/insert.go", `	m.tree.leaves--
+	m.tree.tension -= tensionOf(l.state)
+`, `	m.tree.leaves--
+`}},
+		Killer: test("memtable", "TestFits_.*"),
+		Quick:  true,
+	},
+
+	// Compaction.
+	{
+		Name:   "Open is not the beginning of a burst",
+		Breaks: "the first commits after an Open share the medium with a compaction",
+		Changes: []Change{{"internal/engine/engine.go", `		e.rotated.Store(int64(e.now())) // what is due waits for a burst that may follow
+`, ``}},
+		Killer: test("engine", "TestCompaction_waitsForTheEndOfABurst"),
+	},
+	{
+		Name:    "what a burst of writes has put off is never done",
+		Breaks:  "level 0 stays as long as the burst has left it, and reads as slow",
+		Changes: []Change{{"internal/engine/background.go", `			e.wake(e.wakeCompactor) // what had to wait is due`, ``}},
+		Killer:  test("engine", "TestCompaction_waitsForTheEndOfABurst"),
+		Quick:   true,
+	},
+	{
+		Name:    "scans pay for many runs for ever",
+		Breaks:  "a database that is only read stays as slow as its last writes have left it",
+		Changes: []Change{{"internal/tree/compaction/scans.go", `	if paid < PriceForScans(v) {`, `	if paid < PriceForScans(v)+1<<60 {`}},
+		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
+	},
+	{
+		Name:    "runs are merged although nobody scans",
+		Breaks:  "each trickle of writes has the whole database written anew",
+		Changes: []Change{{"internal/tree/compaction/scans.go", `	if paid < PriceForScans(v) {`, `	if paid < 0 {`}},
+		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
+	},
+	{
+		Name:    "all is merged when level 0 is paid for",
+		Breaks:  "few scans have the whole database written anew",
+		Changes: []Change{{"internal/tree/compaction/scans.go", `	if paid < entriesOf(v.Levels[:]) {`, `	if paid < 0 {`}},
+		Killer:  test("compaction", "TestPickForScans_mergesWhatIsPaidFor"),
+	},
+	{
+		Name:    "a verification does not look at ages",
+		Breaks:  "a table in the wrong level hides what is newer, and nobody learns of it",
+		Changes: []Change{{"internal/engine/verify.go", `		if same && at < above {`, `		if same && at < above-99 {`}},
+		Killer:  test("engine", "TestVerify_noticesAgeThatDoesNotFollowDepth"),
+	},
+	{
+		Name:   "tables that touch are one run of level 0",
+		Breaks: "a key at their seam is looked for in one of them only",
+		Changes: []Change{{"internal/tree/manifest/version.go", `	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) <= 0 {`,
+			`	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) < 0 {`}},
+		Killer: test("manifest", "TestRuns_chainWhatDoesNotOverlap"),
+		Quick:  true,
+	},
+	{
+		Name:   "a tombstone is dropped one level early",
+		Breaks: "a removed key comes back",
+		Changes: []Change{{"internal/tree/compaction/retain.go", `	for i, level := range c.levels {`,
+			`	for i, level := range c.levels[:len(c.levels)-1] {`}},
+		Killer: test("compaction", "TestRun_keepsTombstoneOverOlderVersion"),
+		Quick:  true,
+	},
+	{
+		Name:    "a tombstone ignores older tables of level 0",
+		Breaks:  "a removed key comes back",
+		Changes: []Change{{"internal/tree/compaction/retain.go", `unordered: tables[0],`, `unordered: nil,`}},
+		Killer:  test("compaction", "TestRun_keepsTombstoneOverOlderL0"),
+		Quick:   true,
+	},
+	{
+		Name:   "garbage collection ignores the oldest snapshot",
+		Breaks: "a snapshot loses the versions that it shows",
+		Changes: []Change{{"internal/tree/compaction/retain.go",
+			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())`,
+			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
+	r.stripe = max(r.stripe, min(1, len(r.snapshots)-1))`}},
+		Killer: test("compaction", "TestRun_snapshotRule"),
+		Quick:  true,
+	},
+	{
+		Name:   "the newest versions count as shadowed",
+		Breaks: "a reader that comes during a compaction loses what it sees",
+		Changes: []Change{{"internal/tree/compaction/retain.go", `	inStripe := r.stripe < len(r.snapshots)`,
+			`	inStripe := r.stripe <= len(r.snapshots)`}},
+		Killer: test("compaction", "TestRun_snapshotRule"),
+		Quick:  true,
+	},
+	{
+		Name:   "compaction drops the last key of a file",
+		Breaks: "one key for each table vanishes",
+		Changes: []Change{
+			{"internal/tree/compaction/writer.go", `		if err := w.finish(); err != nil {
+			return err
+		}
+	}
+	if w.out == nil {`, `		return w.finish()
+	}
+	if w.out == nil {`},
+			{"internal/tree/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
+				`	if s.EntriesIn < written+s.Shadowed+s.Tombstones+s.Folded {`},
+		},
+		Killer: test("compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+	},
+	{
+		Name:   "compaction does not count what it wrote",
+		Breaks: "an entry that was lost on the way is not noticed before the inputs are gone",
+		Changes: []Change{{"internal/tree/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
+			`	if s.EntriesIn < written {`}},
+		Killer: test("compaction", "TestRun_countsWhatItWrote"),
+		Quick:  true,
+	},
+	{
+		Name:   "compaction does not count what it read",
+		Breaks: "a part of a table that was passed over is lost with the inputs",
+		Changes: []Change{{"internal/tree/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`,
+			`		if c.got > c.want && c.Iterator.Err() == nil {`}},
+		Killer: test("compaction", "TestRun_damagedInputIsCorrupt|TestRun_wrongMemtableCountAborts"),
+		Quick:  true,
+	},
+	{
+		Name:   "an error of the input ends a compaction as its end does",
+		Breaks: "everything behind an unreadable page is lost with the inputs",
+		Changes: []Change{
+			{"internal/tree/compaction/run.go", `	if err := input.Err(); err != nil {
+		return err
+	}
+`, ``},
+			{"internal/tree/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`, `		if c.got > c.want {`},
+		},
+		Killer: test("compaction", "TestRun_inputErrorAborts"),
+		Quick:  true,
+	},
+
+	{
+		Name:   "a job leaves older tables of level 0 behind",
+		Breaks: "an older version is found before the newer one",
+		Changes: []Change{{"internal/tree/compaction/pick.go", `	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)`,
+			`	return pk.job(0, []*manifest.TableMeta{t}, pk.shape.into, reason)`}},
+		Killer: test("compaction", "TestPick_takesOlderL0Along"),
+		Quick:  true,
+	},
+
+	// Recovery.
+	{
+		Name:   "recovery serves before it is durable",
+		Breaks: "what a reader saw after a restart is gone after the next power cut",
+		Changes: []Change{
+			{"internal/engine/recover.go", `	if err == nil {
+		err = r.flush()
+	}
+`, ``},
+			{"internal/engine/recover.go", `	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum`, `	edit := &manifest.Edit{LogStart: r.from, NextNum`},
+		},
+		Killer: crash("recovery-kill"),
+	},
+	{
+		Name:   "recovery removes the log before the new manifest is in force",
+		Breaks: "a crash during recovery loses everything in the log",
+		Changes: []Change{{"internal/engine/recover.go", `	if err := e.startManifest(version); err != nil {`,
+			`	for _, num := range names {
+		if kind, n := filename.Parse(num); kind == filename.Log && n < version.LogStart {
+			_ = e.fs.Remove(num)
+		}
+	}
+	if err := e.startManifest(version); err != nil {`}},
+		Killer: crash("recovery-kill"),
+	},
+	{
+		Name:   "file numbers are used again",
+		Breaks: "a new segment or table meets the file of an earlier life",
+		Changes: []Change{{"internal/engine/recover.go", `	e.nextNum = max(version.NextNum, numberAbove(names))`,
+			`	e.nextNum = version.NextNum`}},
+		Killer: crash("recovery-kill"),
+	},
+	{
+		Name:   "a file that exists is created anew",
+		Breaks: "recovery goes on in a segment that it read: bytes of an earlier life stand behind its end",
+		Changes: []Change{{"internal/system/vfs/dir.go", `os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)`,
+			`os.O_RDWR|os.O_CREATE, fileMode)`}},
+		Killer: test("vfs", "TestOpenDir_conforms"),
+		Quick:  true,
+	},
+	{
+		Name:   "recovery forgets a memtable that is full",
+		Breaks: "of a long log only the end is there after a restart",
+		Changes: []Change{{"internal/engine/recover.go", `		} else if err := r.flush(); err != nil {
+			return err
+		}
+		if err := r.newMemtable(`, `		}
+		if err := r.newMemtable(`}},
+		Killer: test("engine", "TestOpen_replaysMoreThanAMemtable"),
+	},
+	{
+		Name:   "recovery removes files that are not its own",
+		Breaks: "what somebody else keeps in the directory is gone",
+		Changes: []Change{{"internal/engine/recover.go", `		default:
+			continue
+		}
+		if err := e.fs.Remove(name)`, `		case filename.Current, filename.Lock:
+			continue
+		}
+		if err := e.fs.Remove(name)`}},
+		Killer: Check{Package: ".", Run: "^TestOpen_leavesForeignFilesAlone$"},
+	},
+	{
+		Name:    "a database begins among the files of somebody else",
+		Breaks:  "a mistyped path mixes a database with other files",
+		Changes: []Change{{"internal/engine/recover.go", `	case foreign != "":`, `	case foreign == "lost+found":`}},
+		Killer:  Check{Package: ".", Run: "^TestOpen_.*"},
+	},
+	{
+		Name:   "a missing table is found when it is read",
+		Breaks: "a database that lost a table opens as if it were whole",
+		Changes: []Change{{"internal/engine/recover.go", `	if err := checkTablesThere(version, names); err != nil {
+		return err
+	}
+	e.nextNum`, `	e.nextNum`}},
+		Killer: test("engine", "TestOpen_refusesWhenATableIsMissing"),
+	},
+}

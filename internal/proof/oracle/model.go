@@ -1,0 +1,179 @@
+// Package oracle knows what a database must hold. A Model is a sorted map of versions: the state at every sequence
+// number. A History adds what became of each commit (issued, acknowledged, read) and judges what was found
+// after a crash. The package is for tests and simulations; it owns copies of everything and is not safe for
+// concurrent use.
+package oracle
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"slices"
+	"sort"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+)
+
+// Entry is a user key and its value.
+type Entry struct{ Key, Value []byte }
+
+// version is a key after one operation on it.
+type version struct {
+	seq     key.SeqNum
+	deleted bool
+	value   []byte
+}
+
+// Model is the state at every sequence number that was not forgotten. The zero value is empty.
+type Model struct {
+	Merge operand.Func // what user merges do; it must not fail. Nil if there are none
+
+	versions map[string][]version // ascending by seq
+	keys     []string             // of versions, sorted up to the first `sorted` of them
+	sorted   int
+}
+
+// Apply puts the operations of b, which commits at first, into the model.
+func (m *Model) Apply(first key.SeqNum, b *batch.Batch) { m.apply(first, 1, b) }
+
+// apply puts the operations of b into the model, the first at seq and each further one so many behind the one before.
+func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
+	if m.versions == nil {
+		m.versions = make(map[string][]version)
+	}
+	for op := range b.Ops() {
+		old, known := m.versions[string(op.Key)]
+		if !known {
+			m.keys = append(m.keys, string(op.Key))
+		}
+		v := version{seq: seq, deleted: op.Kind == key.KindDelete, value: bytes.Clone(op.Value)}
+		if op.Kind == key.KindMerge {
+			v.value = m.merged(op, old)
+		}
+		m.versions[string(op.Key)] = append(old, v)
+		seq += step
+	}
+}
+
+// merged is the value after a merge over the newest of versions. It is computed here once more, from what the format
+// says, lest the model share a mistake with package operand.
+func (m *Model) merged(op batch.Op, versions []version) []byte {
+	var old []byte
+	present := len(versions) > 0 && !versions[len(versions)-1].deleted
+	if present {
+		old = versions[len(versions)-1].value
+	}
+	operator, argument := operand.Operator(op.Value[0]), op.Value[1:]
+	switch operator {
+	case operand.Append:
+		return append(bytes.Clone(old), argument...)
+	case operand.User:
+		if present && old == nil {
+			old = []byte{}
+		}
+		value, err := m.Merge(op.Key, bytes.Clone(old), argument)
+		if err != nil {
+			panic(err) // the function of a test that promised not to
+		}
+		return bytes.Clone(value)
+	}
+	n := int64(binary.LittleEndian.Uint64(argument))
+	if !present {
+		return bytes.Clone(argument)
+	}
+	before := int64(binary.LittleEndian.Uint64(old))
+	switch operator {
+	case operand.Add:
+		n = before + n
+	case operand.Max:
+		n = max(before, n)
+	case operand.Min:
+		n = min(before, n)
+	}
+	return binary.LittleEndian.AppendUint64(nil, uint64(n))
+}
+
+// Get returns the value of k at seq.
+func (m *Model) Get(k []byte, seq key.SeqNum) (value []byte, found bool) {
+	v := at(m.versions[string(k)], seq)
+	if v == nil || v.deleted {
+		return nil, false
+	}
+	return v.value, true
+}
+
+// at is the newest of versions that is visible at seq, or nil.
+func at(versions []version, seq key.SeqNum) *version {
+	i := sort.Search(len(versions), func(i int) bool { return versions[i].seq > seq })
+	if i == 0 {
+		return nil
+	}
+	return &versions[i-1]
+}
+
+// Keys are all keys that have a version, deleted ones included, in order. The result is borrowed.
+func (m *Model) Keys() []string {
+	if m.sorted < len(m.keys) {
+		slices.Sort(m.keys)
+		m.sorted = len(m.keys)
+	}
+	return m.keys
+}
+
+// Entries yields the keys of [lo, hi) that have a value at seq, in order. Nil bounds are open.
+func (m *Model) Entries(lo, hi []byte, seq key.SeqNum) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		keys := m.Keys()
+		for _, k := range keys[sort.SearchStrings(keys, string(lo)):] {
+			if hi != nil && k >= string(hi) {
+				return
+			}
+			if v := at(m.versions[k], seq); v != nil && !v.deleted && !yield(Entry{[]byte(k), v.value}) {
+				return
+			}
+		}
+	}
+}
+
+// Cut forgets everything newer than seq: what a crash took.
+func (m *Model) Cut(seq key.SeqNum) {
+	m.rewrite(func(versions []version) []version {
+		return versions[:sort.Search(len(versions), func(i int) bool { return versions[i].seq > seq })]
+	})
+}
+
+// Forget drops the versions that no state at or after oldest shows. Keys that are deleted in all these states go.
+func (m *Model) Forget(oldest key.SeqNum) {
+	m.rewrite(func(versions []version) []version {
+		i := sort.Search(len(versions), func(i int) bool { return versions[i].seq > oldest })
+		rest := versions[max(i-1, 0):]
+		if len(rest) > 0 && rest[0].deleted && rest[0].seq <= oldest {
+			rest = rest[1:]
+		}
+		return slices.Clone(rest)
+	})
+}
+
+func (m *Model) rewrite(change func([]version) []version) {
+	kept := m.keys[:0]
+	for _, k := range m.Keys() {
+		if versions := change(m.versions[k]); len(versions) > 0 {
+			m.versions[k] = versions
+			kept = append(kept, k)
+		} else {
+			delete(m.versions, k)
+		}
+	}
+	m.keys, m.sorted = kept, len(kept)
+}
+
+// Clone returns a copy that shares keys and values, which are never changed.
+func (m *Model) Clone() *Model {
+	c := &Model{Merge: m.Merge, versions: make(map[string][]version, len(m.versions)), keys: slices.Clone(m.Keys()), sorted: len(m.keys)}
+	for k, versions := range m.versions {
+		c.versions[k] = versions[:len(versions):len(versions)]
+	}
+	return c
+}

@@ -1,0 +1,250 @@
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/proof/oracle"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
+)
+
+// Fault is one way in which calls fail.
+type Fault struct {
+	Name    string
+	Kinds   []errfs.Kind // it makes sense for; none is all
+	Forever bool         // from the chosen call on, instead of once
+	Rule    func(r *errfs.Rule) *errfs.Rule
+}
+
+// Faults are those of the systematic test.
+func Faults() []Fault {
+	changes := []errfs.Kind{errfs.Create, errfs.Write, errfs.Allocate, errfs.Rename, errfs.SyncDir, errfs.Sync}
+	return []Fault{
+		{Name: "EIO", Rule: func(r *errfs.Rule) *errfs.Rule { return r.Fail(syscall.EIO) }},
+		{Name: "ENOSPC", Kinds: changes, Rule: func(r *errfs.Rule) *errfs.Rule { return r.Fail(syscall.ENOSPC) }},
+		{Name: "short write", Kinds: []errfs.Kind{errfs.Write},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(7, syscall.EIO) }},
+		{Name: "short write, ENOSPC", Kinds: []errfs.Kind{errfs.Write},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(100, syscall.ENOSPC) }},
+		{Name: "sync drops data", Kinds: []errfs.Kind{errfs.Sync},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Drop(syscall.EIO) }},
+		{Name: "EMFILE", Kinds: []errfs.Kind{errfs.Create, errfs.Open},
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Fail(syscall.EMFILE) }},
+		{Name: "full disk", Kinds: []errfs.Kind{errfs.Create, errfs.Write, errfs.Allocate}, Forever: true,
+			Rule: func(r *errfs.Rule) *errfs.Rule { return r.Short(33, syscall.ENOSPC) }},
+	}
+}
+
+// FaultStats count what an Injector did.
+type FaultStats struct {
+	Calls    int // positions tried
+	Runs     int
+	Injected int // faults
+	Surfaced int // runs whose workload returned an error
+	Absorbed int // runs that had a fault and no error
+	Resumed  int // runs that went on in the same handle when a full disk had space again
+	Failed   int // recoveries that failed
+	// Swallowed are runs without an error whose fault cost something all the same.
+	Swallowed int
+	// ByFault are the runs by the name of their fault.
+	ByFault map[string]int
+	Pairs   int // runs in which both faults of a pair came to pass
+	Indices int // calls that the workload makes undisturbed
+	oracle.Counts
+}
+
+// Add adds o to s.
+func (s *FaultStats) Add(o FaultStats) {
+	s.Calls += o.Calls
+	s.Runs += o.Runs
+	s.Injected += o.Injected
+	s.Surfaced += o.Surfaced
+	s.Absorbed += o.Absorbed
+	s.Resumed += o.Resumed
+	s.Failed += o.Failed
+	s.Swallowed += o.Swallowed
+	s.Pairs += o.Pairs
+	s.Indices += o.Indices
+	for name, n := range o.ByFault {
+		s.count(name, n)
+	}
+	s.Counts.Add(o.Counts)
+}
+
+func (s *FaultStats) count(fault string, n int) {
+	if s.ByFault == nil {
+		s.ByFault = make(map[string]int)
+	}
+	s.ByFault[fault] += n
+}
+
+func (s FaultStats) String() string {
+	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v",
+		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Counts)
+}
+
+// Injector makes each call of workloads fail in each way.
+type Injector struct {
+	Stride int // 1 tries every call, 3 every third
+	Offset int // the first call to try, below Stride
+	Seed   uint64
+	Stop   func() bool // ends the run early; nil never does
+	Fail   func(where string, err error)
+	Stats  FaultStats
+}
+
+// Watchdog bounds one run; after it the program ends with the stacks of all goroutines.
+const Watchdog = time.Minute
+
+// Run runs w once for each of its calls and each fault. Its error says that w itself failed, undisturbed.
+func (x *Injector) Run(w Workload) error {
+	w.Options.Manual = true
+	w.Options.Random = counter()
+	start, err := prepare(w)
+	if err != nil {
+		return fmt.Errorf("prepare %s: %w", w.Name, err)
+	}
+	calls, err := countCalls(w, start)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.Name, err)
+	}
+	x.Stats.Indices += calls
+	for n := x.Offset; n < calls && (x.Stop == nil || !x.Stop()); n += x.Stride {
+		x.Stats.Calls++
+		for _, fault := range Faults() {
+			x.inject(w, start, n, fault)
+		}
+	}
+	return nil
+}
+
+// countCalls runs w undisturbed.
+func countCalls(w Workload, start state) (int, error) {
+	fs := start.fs.Kill()
+	disk := errfs.New(fs)
+	s := newRun(w, disk, fs, start.history.Clone())
+	defer s.Abandon()
+	err := w.Run(s)
+	return disk.Ops(), err
+}
+
+// inject runs w with call n failing, and judges what is left.
+func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
+	where := fmt.Sprintf("%s: %s at call %d", w.Name, fault.Name, n)
+	defer x.guard(where)()
+	fs := start.fs.Kill()
+	disk := errfs.New(fs, fault.at(n))
+	s := newRun(w, disk, fs, start.history.Clone())
+	err := w.Run(s)
+	defer s.Abandon()
+	if disk.Faults() == 0 {
+		return // the fault does not fit this call
+	}
+	x.Stats.count(fault.Name, 1)
+	x.judgeRun(w, s, disk, state{fs, s.History, start.loss}, err, where)
+}
+
+// at is the rule by which f happens at call n.
+func (f Fault) at(n int) *errfs.Rule {
+	rule := errfs.On(f.Kinds...).At(n)
+	if f.Forever {
+		rule = errfs.On(f.Kinds...).From(n)
+	}
+	return f.Rule(rule)
+}
+
+// guard ends the program if a run hangs, and turns a panic into a violation. What it returns ends the run.
+func (x *Injector) guard(where string) (end func()) {
+	watchdog := time.AfterFunc(Watchdog, func() { panic("torture: hangs: " + where) })
+	return func() {
+		watchdog.Stop()
+		if p := recover(); p != nil {
+			x.Stats.Panics++
+			x.Fail(where, fmt.Errorf("panic: %v", p))
+		}
+	}
+}
+
+// judgeRun counts a run that met faults and returned err, and judges what is left of it.
+func (x *Injector) judgeRun(w Workload, s *Session, disk *errfs.FS, now state, err error, where string) {
+	x.Stats.Runs++
+	x.Stats.Injected += disk.Faults()
+	if err != nil {
+		x.Stats.Surfaced++
+	} else {
+		x.Stats.Absorbed++
+	}
+	disk.SetRules()
+	if errors.Is(err, ErrMismatch) {
+		x.Stats.WrongData++
+		x.Fail(where, err)
+		return
+	}
+	before := x.Stats.Counts
+	x.judge(w, s, now, err, where)
+	if err == nil && x.Stats.Counts != before {
+		x.Stats.Swallowed++
+	}
+}
+
+// judge checks what a restart finds at once, before anything else is written, then the handle that met the fault, then what
+// each kind of end leaves on the disk, now without faults.
+func (x *Injector) judge(w Workload, s *Session, now state, met error, where string) {
+	fs := now.fs
+	x.recover(w, state{fs.Image(memfs.All, 0), s.History.Clone(), oracle.PowerCut}, where+"/at once")
+	if s.Engine != nil {
+		if err := s.CompareAcknowledged(); err != nil {
+			x.Stats.WrongData++
+			x.Fail(where+"/same handle", err)
+		}
+		if err := x.resume(s, met); err != nil {
+			x.Fail(where+"/resume", err)
+		}
+	}
+	x.recover(w, state{fs.Image(memfs.None, 0), s.History.Clone(), oracle.PowerCut}, where+"/none")
+	x.recover(w, state{fs.Image(memfs.Random, x.Seed), s.History.Clone(), oracle.PowerCut}, where+"/random")
+	x.recover(w, state{fs.Image(memfs.All, 0), s.History.Clone(), oracle.PowerCut}, where+"/all")
+	if s.Engine != nil && s.Close() == nil {
+		where += "/closed"
+	}
+	x.recover(w, state{fs.Kill(), s.History, now.loss}, where+"/kill")
+}
+
+// resume goes on writing: after a full disk it must work; after anything else it must either work or be refused.
+func (x *Injector) resume(s *Session, met error) error {
+	err := s.Put("resumed", "after the fault", true)
+	if err != nil && (errors.Is(met, vfs.ErrNoSpace) || met == nil) && !errors.Is(err, engine.ErrReadOnly) {
+		return err
+	}
+	if err != nil {
+		return nil
+	}
+	x.Stats.Resumed++
+	return errors.Join(s.Flush(), compactSteps(s), s.Compare(nil))
+}
+
+func (x *Injector) recover(w Workload, img state, where string) {
+	w.Options.FS = img.fs
+	s := NewSession(w.Options, img.history)
+	defer s.Abandon()
+	if err := s.Open(); err != nil {
+		x.Stats.Failed++
+		x.Fail(where, err)
+		return
+	}
+	entries, err := Content(s.Engine, nil)
+	if err != nil {
+		x.Fail(where, err)
+		return
+	}
+	counts, err := s.History.Judge(img.loss, s.Engine.Report().LastSequence, entries)
+	x.Stats.Counts.Add(counts)
+	if err != nil {
+		x.Fail(where, err)
+	}
+}

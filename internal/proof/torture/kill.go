@@ -1,0 +1,287 @@
+package torture
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+
+	"lightningdb"
+	"lightningdb/internal/proof/oracle"
+)
+
+// The writers of a process that is killed.
+const (
+	writers = 4
+	kept    = 150 // commits of a writer whose keys are still there; older ones are removed
+)
+
+// Killer runs processes that write to one database in a real directory, kills each with SIGKILL, and judges what is
+// left.
+type Killer struct {
+	Dir     string
+	Command func(dir string) *exec.Cmd // a process that calls WriteUntilKilled
+	Random  *rand.Rand                 // when to kill
+	Fail    func(where string, err error)
+	Stats   KillStats
+}
+
+// KillStats count what a Killer did.
+type KillStats struct {
+	Kills    int
+	Acked    int // acknowledgements that the processes wrote
+	Survived int // commits in the database at the end
+	oracle.Counts
+}
+
+// Add adds o to s.
+func (s *KillStats) Add(o KillStats) {
+	s.Kills += o.Kills
+	s.Acked += o.Acked
+	s.Survived += o.Survived
+	s.Counts.Add(o.Counts)
+}
+
+func (s KillStats) String() string {
+	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d %v", s.Kills, s.Acked, s.Survived, s.Counts)
+}
+
+// Round runs one process, kills it and judges. Its error says that the round itself could not be done.
+func (k *Killer) Round() error {
+	after := 50 + k.Random.IntN(700)
+	at, acked, err := k.runAndKill(after)
+	if err != nil {
+		return err
+	}
+	k.Stats.Kills++
+	k.Stats.Acked += acked
+	k.Stats.Survived = 0
+	db, err := lightningdb.Open(k.Dir, killOptions())
+	if err != nil {
+		return fmt.Errorf("open after a kill: %w", err)
+	}
+	for w := range writers {
+		where := fmt.Sprintf("kill %d, after %d acknowledgements, writer %d", k.Stats.Kills, after, w)
+		if err := k.judge(db, w, at[w]); err != nil {
+			k.Fail(where, err)
+		}
+	}
+	return db.Close()
+}
+
+// judge compares what is there of writer w with how far it is known to have come.
+func (k *Killer) judge(db *lightningdb.DB, w int, at progress) error {
+	n, err := head(db, w)
+	if err != nil {
+		return err
+	}
+	k.Stats.Survived += int(n)
+	if n < at.acked {
+		k.Stats.AckedLost += int64(at.acked - n)
+		return fmt.Errorf("the last commit is %d; %d was acknowledged", n, at.acked)
+	}
+	if n < at.seen {
+		k.Stats.VanishedReads += int64(at.seen - n)
+		return fmt.Errorf("the last commit is %d; %d was read", n, at.seen)
+	}
+	if n > max(at.acked, at.seen)+1 {
+		k.Stats.WrongData++
+		return fmt.Errorf("the last commit is %d; only %d was acknowledged, %d read", n, at.acked, at.seen)
+	}
+	if err := checkWriter(db, w, n); err != nil {
+		k.Stats.TornTxns++
+		return err
+	}
+	return nil
+}
+
+// progress is what a writer is known to have done.
+type progress struct{ acked, seen uint64 }
+
+// runAndKill runs a process that writes, and kills it after so many acknowledgements. It returns how far each writer
+// got, and how many acknowledgements there were.
+func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err error) {
+	db, err := lightningdb.Open(k.Dir, killOptions())
+	if err != nil {
+		return at, 0, err
+	}
+	for w := range writers {
+		n, err := head(db, w)
+		if err != nil {
+			return at, 0, errors.Join(err, db.Close())
+		}
+		at[w] = progress{n, n}
+	}
+	if err := db.Close(); err != nil {
+		return at, 0, err
+	}
+	child := k.Command(k.Dir)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		return at, 0, err
+	}
+	if err := child.Start(); err != nil {
+		return at, 0, err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var what string
+		var w int
+		var n uint64
+		if _, err := fmt.Sscan(lines.Text(), &what, &w, &n); err != nil || w < 0 || w >= writers {
+			break // the last line may be cut short
+		}
+		if what == "saw" {
+			at[w].seen = max(at[w].seen, n)
+			continue
+		}
+		at[w].acked = n
+		if acks++; acks == after {
+			if err := child.Process.Kill(); err != nil {
+				return at, acks, err
+			}
+		}
+	}
+	_, err = io.Copy(io.Discard, out)
+	_ = child.Wait() // killed
+	if err != nil && !errors.Is(err, os.ErrClosed) {
+		return at, acks, err
+	}
+	if acks < after {
+		return at, acks, fmt.Errorf("the process ended by itself after %d acknowledgements", acks)
+	}
+	return at, acks, nil
+}
+
+// checkWriter compares all keys of writer w with what they must be after commit n.
+func checkWriter(db *lightningdb.DB, w int, n uint64) error {
+	keys := db.Prefix(spell(fmt.Sprintf("%d/part/", w)))
+	next, part := uint64(1), 0
+	if n > kept {
+		next = n - kept + 1
+	}
+	for k, v := range keys.All() {
+		if string(k) != string(partKey(w, next, part)) || string(v) != string(partValue(w, next, part)) {
+			return fmt.Errorf("last commit %d: key %q with %d bytes instead of %q", n, k, len(v), partKey(w, next, part))
+		}
+		if part++; part == 3 {
+			next, part = next+1, 0
+		}
+	}
+	if err := keys.Err(); err != nil {
+		return err
+	}
+	if next != n+1 || part != 0 {
+		return fmt.Errorf("the keys end before part %d of commit %d; the last commit is %d", part, next, n)
+	}
+	return nil
+}
+
+func killOptions() *lightningdb.Options {
+	return &lightningdb.Options{MemoryLimit: 10 << 20, LogLimit: 300 << 10}
+}
+
+// WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of writer
+// 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs transactions instead.
+func WriteUntilKilled(dir string) error {
+	if spec := os.Getenv(clientsVariable); spec != "" {
+		return runClients(dir, spec)
+	}
+	db, err := lightningdb.Open(dir, killOptions())
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	say := func(what string, w int, n uint64) error {
+		mu.Lock()
+		defer mu.Unlock()
+		_, err := fmt.Printf("%s %d %d\n", what, w, n)
+		return err
+	}
+	failed := make(chan error)
+	for w := range writers {
+		go func() { failed <- writeOn(db, w, say) }()
+	}
+	go func() { failed <- watch(db, say) }()
+	return <-failed
+}
+
+func writeOn(db *lightningdb.DB, w int, say func(string, int, uint64) error) error {
+	n, err := head(db, w)
+	if err != nil {
+		return err
+	}
+	for {
+		n++
+		if err := db.Write(commitOf(w, n)); err != nil {
+			return err
+		}
+		if err := say("ack", w, n); err != nil {
+			return err
+		}
+	}
+}
+
+// watch reports what a reader sees.
+func watch(db *lightningdb.DB, say func(string, int, uint64) error) error {
+	var last [writers]uint64
+	for {
+		for w := range writers {
+			n, err := head(db, w)
+			if err != nil {
+				return err
+			}
+			if n > last[w] {
+				last[w] = n
+				if err := say("saw", w, n); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// commitOf is commit n of writer w: three keys of its own, those of an old commit removed, and the writer's head.
+func commitOf(w int, n uint64) *lightningdb.Batch {
+	var b lightningdb.Batch
+	for part := range 3 {
+		b.Put(partKey(w, n, part), partValue(w, n, part))
+		if n > kept {
+			b.Delete(partKey(w, n-kept, part))
+		}
+	}
+	b.Put(headKey(w), binary.BigEndian.AppendUint64(nil, n))
+	if n%3 > 0 {
+		b.SetDurability(lightningdb.Process)
+	}
+	return &b
+}
+
+func headKey(w int) []byte { return spell(fmt.Sprintf("%d/head", w)) }
+
+func partKey(w int, n uint64, part int) []byte {
+	return spell(fmt.Sprintf("%d/part/%08d/%d", w, n, part))
+}
+
+func partValue(w int, n uint64, part int) []byte {
+	return []byte(strings.Repeat(fmt.Sprintf("%d-%d-%d ", w, n, part), 1+int(n*7+uint64(part))%90))
+}
+
+// head is the number of the last commit of writer w.
+func head(db *lightningdb.DB, w int) (uint64, error) {
+	v, err := db.Get(headKey(w))
+	if errors.Is(err, lightningdb.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(v), nil
+}

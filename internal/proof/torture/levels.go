@@ -1,0 +1,313 @@
+package torture
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"sync/atomic"
+
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/system/vfs/memfs"
+)
+
+// operationsInUnit is how long one run of the differential level is.
+const operationsInUnit = 10_000
+
+// runDifferential runs every mix in turn.
+func runDifferential(r *run) Outcome {
+	mixes := Mixes()
+	total := gather(r, func(t Tally) int { return t.Operations }, func(n int) Tally {
+		m, seed := mixes[n%len(mixes)], r.Seed+uint64(n)
+		tally, err := m.Run(seed, operationsInUnit, r.stop)
+		if err != nil {
+			r.fail(fmt.Sprintf("mix %s, seed %d, %d operations", m.Name, seed, operationsInUnit), err)
+		}
+		return tally
+	})
+	return differentialOutcome(total, len(mixes))
+}
+
+func differentialOutcome(total Tally, mixes int) Outcome {
+	return Outcome{Counts: total.Counts, Injected: int64(total.Killed + total.PowerCuts), Figures: []Figure{
+		{"ops", int64(total.Operations)}, {"option_sets", mixes}, {"commits", int64(total.Commits)},
+		{"comparisons", int64(total.Comparisons)}, {"kills", int64(total.Killed)}, {"power_cuts", int64(total.PowerCuts)},
+		{"divergences", total.WrongData}}}
+}
+
+// rounds of the crash level look at another third of the images each, and at other seeds.
+const crashShare = 3
+
+// runCrash cuts every workload at every change, round after round, with another choice of images in each.
+func runCrash(r *run) Outcome {
+	workloads := CrashWorkloads()
+	var points coverage
+	total := gather(r, func(s Stats) int { return s.Images }, func(n int) Stats {
+		round := n / len(workloads)
+		w := vary(workloads[n%len(workloads)], round/crashShare)
+		x := r.explorer(round)
+		if err := x.Run(w); err != nil {
+			r.fail(fmt.Sprintf("round %d", round), err)
+		}
+		if stride := max(w.Stride, 1); x.Stats.Changes > 0 && round < crashShare {
+			points.add(w.Name, x.Stats.Changes, round%stride, stride)
+		}
+		return x.Stats
+	})
+	return crashOutcome(total, &points)
+}
+
+// explorer is that of one round of the crash level.
+func (r *run) explorer(round int) *Explorer {
+	const seeded = 2
+	return &Explorer{
+		Offset: round,
+		Cuts: func(depth, point, unsynced, sectors int) []Cut {
+			limit, share := 2, crashShare
+			if depth > 0 {
+				limit, share = 1, 5
+			}
+			cuts := AllCuts(unsynced, sectors, limit, seeded)
+			for i := range cuts {
+				if cuts[i].Policy == memfs.Random {
+					cuts[i].Seed += r.Seed%1_000_000 + uint64(round*seeded)
+				}
+			}
+			return oneIn(share, point+round, cuts)
+		},
+		Nested: func(depth, image int) bool {
+			return depth == 1 && image%331 == 165 || depth > 1 && depth <= 3 && image%151 == 0
+		},
+		After: func(image int) bool { return image%5 == 0 },
+		Stop:  r.stop,
+		Fail:  func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) },
+	}
+}
+
+func crashOutcome(total Stats, points *coverage) Outcome {
+	places, hit := points.total()
+	policies := make(map[string]int)
+	for p, n := range total.ByPolicy {
+		policies[memfs.Policy(p).String()] = n
+	}
+	return Outcome{Counts: total.Counts, Injected: int64(total.Images), Figures: []Figure{
+		{"workloads", len(points.runs)}, {"io_points", places}, {"io_points_hit_percent", hit}, {"cuts", total.Points},
+		{"images", total.Images}, {"policies", policies}, {"kills", total.Kills}, {"nested", total.Nested},
+		{"nested_max", total.Deepest}, {"acked_txns", total.Acked}, {"open_failed", total.Failed},
+		{"recover_ms", total.Recovery.milliseconds()}}}
+}
+
+// vary gives w the options of a variant; variant 0 is w as it is.
+func vary(w Workload, variant int) Workload {
+	if variant > 0 {
+		w.Options.Codec = codec.By([]codec.ID{codec.None, codec.S2, codec.Zstd}[variant%3])
+		w.Options.PageSize = 512 << (variant % 4)
+		w.Options.LogLimit += int64(variant%5) << 10
+	}
+	return w
+}
+
+// errorStride is how far apart the calls are that one unit of the error level makes fail.
+const errorStride = 7
+
+// runErrors makes every call of every workload fail in every way, then again with other options.
+func runErrors(r *run) Outcome {
+	workloads := CrashWorkloads()
+	var indices coverage
+	total := gather(r, func(s FaultStats) int { return s.Runs }, func(n int) FaultStats {
+		round := n / len(workloads)
+		w := vary(workloads[n%len(workloads)], round/errorStride)
+		x := r.injector(round)
+		x.Stride, x.Offset = errorStride, round%errorStride
+		if w.Stride > 1 {
+			x.Stride, x.Offset = 3*errorStride, round%(3*errorStride)
+		}
+		if err := x.Run(w); err != nil {
+			r.fail(fmt.Sprintf("round %d", round), err)
+		}
+		if round < errorStride {
+			indices.add(w.Name, x.Stats.Indices, x.Offset, x.Stride)
+		}
+		return x.Stats
+	})
+	o := faultOutcome(total)
+	places, hit := indices.total()
+	o.Figures = append(o.Figures, Figure{"indices", places}, Figure{"indices_hit_percent", hit})
+	return o
+}
+
+func (r *run) injector(round int) *Injector {
+	return &Injector{Seed: r.Seed%1_000_000 + uint64(round), Stop: r.stop,
+		Fail: func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) }}
+}
+
+// faultOutcome is that of the levels in which calls fail. A fault that nobody notices is none.
+func faultOutcome(total FaultStats) Outcome {
+	o := Outcome{Counts: total.Counts, Figures: []Figure{
+		{"runs", total.Runs}, {"injected", total.Injected}, {"by_errno", total.ByFault},
+		{"surfaced", total.Surfaced}, {"surfaced_percent", percentage(total.Surfaced, total.Surfaced+total.Absorbed)},
+		{"absorbed", total.Absorbed}, {"swallowed", total.Swallowed}, {"resumed", total.Resumed},
+		{"open_failed", total.Failed}, {"hung", 0}}} // a run that hangs ends the program, see Watchdog
+	if total.Surfaced > 0 {
+		o.Injected = int64(total.Injected)
+	}
+	return o
+}
+
+// pairsInUnit is how many pairs of faults one unit of the pairs level tries.
+const pairsInUnit = 30
+
+// runPairs makes pairs of calls fail that the seed chooses.
+func runPairs(r *run) Outcome {
+	workloads := CrashWorkloads()
+	total := gather(r, func(s FaultStats) int { return s.Runs }, func(n int) FaultStats {
+		x := r.injector(n)
+		if err := x.RunPairs(vary(workloads[n%len(workloads)], n/len(workloads)), pairsInUnit); err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+		}
+		return x.Stats
+	})
+	o := faultOutcome(total)
+	o.Figures = append(o.Figures, Figure{"both", total.Pairs})
+	if total.Pairs == 0 {
+		o.Injected = 0
+	}
+	return o
+}
+
+// runConcurrent lets one call fail under several writers and the background goroutines.
+func runConcurrent(r *run) Outcome {
+	return faultOutcome(gather(r, func(s FaultStats) int { return s.Runs }, func(n int) FaultStats {
+		stats, err := disturbedLife(r.Seed + uint64(n))
+		if err != nil {
+			r.fail(fmt.Sprintf("life of seed %d", r.Seed+uint64(n)), err)
+		}
+		return stats
+	}))
+}
+
+// runDamage damages every file of several databases: every bit, every length, every exchange. Then again with other
+// page sizes.
+func runDamage(r *run) Outcome {
+	const others = 2 // kinds that change more than bits
+	var flips atomic.Int64
+	kinds := []DamageKind{SwapFiles(), ChangeLengths(1)}
+	for turn := range 8 {
+		kinds = append(kinds, FlipBytes(1, turn))
+	}
+	total := gather(r, func(s DamageStats) int { return s.Opens }, func(n int) DamageStats {
+		kind, victim := n/4%len(kinds), n%4
+		round := n / 4 / len(kinds)
+		compression := []codec.ID{codec.None, codec.S2}[victim%2]
+		if round%2 == 1 {
+			compression = codec.Zstd
+		}
+		v, err := NewVictim(512<<(round%3), compression, victim < 2)
+		if err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+			return DamageStats{}
+		}
+		stats, err := v.TryAll(kinds[kind], r.stop, r.fail)
+		if err != nil {
+			r.fail(v.Name, err)
+		}
+		if kind >= others {
+			flips.Add(int64(stats.Opens))
+		}
+		return stats
+	})
+	o := damageOutcome(total)
+	o.Figures = append(o.Figures, Figure{"bytes_tried", flips.Load()})
+	return o
+}
+
+// damageOutcome is that of the levels that change files. Damage that nobody notices is none.
+func damageOutcome(total DamageStats) Outcome {
+	return Outcome{Counts: total.Counts, Injected: int64(total.AtOpen + total.AtRead + total.AtVerify), Figures: []Figure{
+		{"opens", total.Opens}, {"detected_open", total.AtOpen}, {"detected_read", total.AtRead},
+		{"detected_verify", total.AtVerify}, {"harmless", total.Harmless}, {"plausible", total.Plausible},
+		{"shorter", total.Shorter}, {"peak_allocate", total.PeakAllocate}}}
+}
+
+// runCrafts makes the content of a database impossible under right checksums: those closed, those killed, of several
+// page sizes. Each unit takes one change in craftShare.
+func runCrafts(r *run) Outcome {
+	const craftShare = 20
+	return damageOutcome(gather(r, func(s DamageStats) int { return s.Opens }, func(n int) (stats DamageStats) {
+		v, err := NewVictim(512<<(n/2/craftShare%3), codec.None, n%2 == 0)
+		if err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+			return stats
+		}
+		c, err := NewCrafter(v)
+		if err != nil {
+			r.fail(v.Name, err)
+			return stats
+		}
+		for i, craft := range c.Crafts() {
+			if i%craftShare != n/2%craftShare || r.stop() {
+				continue
+			}
+			if err := c.Try(&stats, craft); err != nil {
+				r.fail(fmt.Sprintf("%s, %s", v.Name, craft.What), err)
+			}
+		}
+		return stats
+	}))
+}
+
+// killsInUnit is how often the process on one directory is killed.
+const killsInUnit = 10
+
+// runKills kills processes that write, several times on the same directory.
+func runKills(r *run) Outcome {
+	total := gather(r, func(s KillStats) int { return s.Kills }, func(n int) KillStats {
+		k := &Killer{Dir: filepath.Join(r.Dir, fmt.Sprint(n)), Command: r.Child, Fail: r.fail,
+			Random: rand.New(rand.NewPCG(r.Seed+uint64(n), 5))}
+		for range killsInUnit {
+			if r.stop() {
+				break
+			}
+			if err := k.Round(); err != nil {
+				r.fail(k.Dir, err)
+				break
+			}
+		}
+		return k.Stats
+	})
+	return killOutcome(total)
+}
+
+func killOutcome(total KillStats) Outcome {
+	return Outcome{Counts: total.Counts, Injected: int64(total.Kills), Figures: []Figure{{"kills", total.Kills},
+		{"acked_txns", total.Acked}, {"survived_txns", total.Survived}}}
+}
+
+// runSimulation runs one seed after the other.
+func runSimulation(r *run) Outcome {
+	total := gather(r, func(s SimulationStats) int { return s.Seeds }, func(n int) SimulationStats {
+		seed := r.Seed + uint64(n)
+		m := Simulation{Seed: seed, Steps: DefaultSteps}
+		stats, _, err := m.Run()
+		if err != nil {
+			small, err := m.Shrink(r.stop)
+			r.fail(small.String(), err)
+		}
+		return stats
+	})
+	return simulationOutcome(total)
+}
+
+func simulationOutcome(total SimulationStats) Outcome {
+	o := Outcome{Counts: total.Counts, LostWrites: total.Isolation.LostWrites,
+		Injected: int64(total.Faults() + total.Kills + total.PowerCuts)}
+	o.Figures = []Figure{
+		{"seeds", int64(total.Seeds)}, {"steps", int64(total.Steps)}, {"virtual_time_s", int64(total.Virtual.Seconds())},
+		{"acked_txns", int64(total.Commits)}, {"reads", int64(total.Reads)}, {"generations", int64(total.Lives)},
+		{"kills", int64(total.Kills)}, {"power_cuts", int64(total.PowerCuts)},
+		{"recoveries_interrupted", int64(total.Unkept)}, {"surfaced", int64(total.Surfaced)},
+		{"open_failed", int64(total.Failed)}, {"interleaved_txns", int64(total.Isolation.Acked)}}
+	for k, n := range total.Injected {
+		o.Figures = append(o.Figures, Figure{faultKind(k).String(), int64(n)})
+	}
+	return o
+}

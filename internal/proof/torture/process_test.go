@@ -1,0 +1,117 @@
+package torture_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"lightningdb"
+	"lightningdb/internal/proof/torture"
+)
+
+// childVariable names the directory in which a process of the test binary is to write until it is killed.
+const childVariable = "LIGHTNING_TORTURE_CHILD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childVariable); dir != "" {
+		if err := torture.WriteUntilKilled(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A kill of the process would cost commits it had acknowledged, at either durability, or leave half of one.
+func TestProcess_survivesKill(t *testing.T) {
+	rounds := 6
+	if flag.Lookup("full").Value.String() == "true" {
+		rounds = 300
+	}
+	k := &torture.Killer{Dir: t.TempDir(), Random: rand.New(rand.NewPCG(rand.Uint64(), 5)),
+		Command: func(dir string) *exec.Cmd {
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), childVariable+"="+dir)
+			return child
+		},
+		Fail: func(where string, err error) { t.Errorf("%s: %v", where, err) },
+	}
+	for range rounds {
+		if err := k.Round(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("kill: %v", k.Stats)
+}
+
+// A program that opens and closes databases would run out of descriptors, mappings or memory.
+func TestProcess_openAndCloseLeaveNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	dir := t.TempDir()
+	cycle := func(i int) {
+		db, err := lightningdb.Open(dir, &lightningdb.Options{MemoryLimit: 10 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			if err := db.Put([]byte("key"), []byte("value")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v, err := db.Get([]byte("key")); string(v) != "value" {
+			t.Fatalf("cycle %d: %q, %v", i, v, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 100 {
+		cycle(i)
+	}
+	files, mappings, heap := footprint(t)
+	for i := range 1000 {
+		cycle(i)
+	}
+	files2, mappings2, heap2 := footprint(t)
+	t.Logf("1000 cycles: files %d -> %d, mappings %d -> %d, heap %d -> %d", files, files2, mappings, mappings2,
+		heap, heap2)
+	if files2 > files {
+		t.Errorf("open files grew from %d to %d", files, files2)
+	}
+	if mappings2 > mappings+8 { // the heap itself may take a few
+		t.Errorf("mappings grew from %d to %d", mappings, mappings2)
+	}
+	if heap2 > heap+(1<<20) {
+		t.Errorf("the heap grew from %d to %d bytes", heap, heap2)
+	}
+}
+
+// footprint is the number of open files and of mappings of this process, and the bytes on its heap. Where the platform
+// does not tell, files and mappings are 0.
+func footprint(t *testing.T) (files, mappings int, heap uint64) {
+	t.Helper()
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if runtime.GOOS != "linux" {
+		return 0, 0, m.HeapAlloc
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries), strings.Count(string(maps), "\n"), m.HeapAlloc
+}

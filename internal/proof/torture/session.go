@@ -1,0 +1,210 @@
+// Package torture drives an engine and knows, through package oracle, what it must hold. A Session is one database
+// over one life of its directory: it writes and reads through an open engine, and keeps the history of both. Crash
+// workloads, differential tests, fault tests and soak tests are built from it. Nothing in the product
+// imports it: it is for tests and for cmd/lightning-proof.
+package torture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/proof/oracle"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/memfs"
+)
+
+// Session is a database under test. It is not safe for concurrent use.
+type Session struct {
+	Engine  *engine.Engine // nil while closed
+	History *oracle.History
+
+	opts   engine.Options
+	medium *memfs.FS // beneath opts.FS, for workloads that change its capacity
+	got    []byte
+}
+
+// NewSession returns a session on a directory whose history so far is h. The engine is closed.
+func NewSession(opts engine.Options, h *oracle.History) *Session {
+	opts.FS = keptOpen{opts.FS}
+	opts.Merge, h.Merge = mergeByDigest, mergeByDigest
+	return &Session{History: h, opts: opts}
+}
+
+// keptOpen is a directory that outlives the engines on it.
+type keptOpen struct{ vfs.FS }
+
+// Close does nothing.
+func (keptOpen) Close() error { return nil }
+
+// Open opens the engine.
+func (s *Session) Open() error {
+	e, err := engine.Open(s.opts)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	s.Engine = e
+	return nil
+}
+
+// Close closes the engine.
+func (s *Session) Close() error {
+	err := s.Engine.Close()
+	s.Engine = nil
+	if err == nil {
+		s.History.Synced(s.History.Last())
+	}
+	return err
+}
+
+// Abandon lets go of the engine after a crash, if it is open.
+func (s *Session) Abandon() {
+	if s.Engine != nil {
+		s.Engine.Close() // fails, as the directory is gone; memory and goroutines must go all the same
+		s.Engine = nil
+	}
+}
+
+// Write commits b.
+func (s *Session) Write(b *batch.Batch, sync bool) error {
+	return s.commitBy(b, sync, func() (key.SeqNum, error) { return s.Engine.Commit(b, sync) })
+}
+
+// commitBy commits b by commit.
+func (s *Session) commitBy(b *batch.Batch, sync bool, commit func() (key.SeqNum, error)) error {
+	want := s.History.Issue(b, sync)
+	last, err := commit()
+	switch {
+	case err == nil && b.Count() > 0 && last != want:
+		return fmt.Errorf("the commit has sequence number %d instead of %d", last, want)
+	case err == nil:
+		s.History.Acknowledge()
+		if sync {
+			s.History.Synced(s.History.Last())
+		}
+		return nil
+	case !errors.Is(err, engine.ErrCommitUnknown) && b.Count() > 0:
+		s.History.Refuse()
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// Ingest commits b by way of tables, under one sequence number. Of operations on one key the last counts.
+func (s *Session) Ingest(b *batch.Batch) error {
+	b = lastOfEach(b)
+	run, err := s.writeRun(b)
+	if err != nil {
+		return err
+	}
+	defer run.Remove()
+	want := s.History.IssueAtOnce(b)
+	got, err := s.Engine.Ingest(run, nil)
+	switch {
+	case err == nil && got != want:
+		return fmt.Errorf("the commit has sequence number %d instead of %d", got, want)
+	case err == nil:
+		s.History.Acknowledge()
+		s.History.Synced(s.History.Last())
+		return nil
+	case !errors.Is(err, engine.ErrCommitUnknown):
+		s.History.Refuse()
+	}
+	return fmt.Errorf("ingest: %w", err)
+}
+
+// lastOfEach returns the last operation on each key of b, by ascending keys.
+func lastOfEach(b *batch.Batch) *batch.Batch {
+	newest := make(map[string]batch.Op)
+	for op := range b.Ops() {
+		newest[string(op.Key)] = op
+	}
+	last := new(batch.Batch)
+	for _, k := range slices.Sorted(maps.Keys(newest)) {
+		switch op := newest[k]; op.Kind {
+		case key.KindDelete:
+			last.Delete(op.Key)
+		case key.KindMerge:
+			last.Merge(operand.Operator(op.Value[0]), op.Key, op.Value[1:])
+		default:
+			last.Put(op.Key, op.Value)
+		}
+	}
+	return last
+}
+
+// writeRun writes b, which is in order, to a run.
+func (s *Session) writeRun(b *batch.Batch) (*engine.Run, error) {
+	w := s.Engine.NewIngest()
+	for op := range b.Ops() {
+		if err := w.Add(op.Key, op.Kind, op.Value); err != nil {
+			w.Abort()
+			return nil, fmt.Errorf("write a run: %w", err)
+		}
+	}
+	return w.Finish()
+}
+
+// Put commits one value; k is spelled.
+func (s *Session) Put(k, v string, sync bool) error {
+	var b batch.Batch
+	b.Put(spell(k), []byte(v))
+	return s.Write(&b, sync)
+}
+
+// Delete commits one removal; k is spelled.
+func (s *Session) Delete(k string, sync bool) error {
+	var b batch.Batch
+	b.Delete(spell(k))
+	return s.Write(&b, sync)
+}
+
+// Get reads k in the newest state and compares.
+func (s *Session) Get(k []byte) error {
+	return s.GetAt(k, nil, s.History.Last())
+}
+
+// GetAt reads k at the state of snapshot (nil for the newest) and compares with the state at want.
+func (s *Session) GetAt(k []byte, snapshot *engine.Snapshot, want key.SeqNum) error {
+	got, found, err := getAt(s.Engine, snapshot, s.got[:0], k)
+	if err != nil {
+		return fmt.Errorf("get %.40q: %w", k, err)
+	}
+	s.got = got
+	value, exists := s.History.Get(k, want)
+	if found != exists || found && !bytes.Equal(got, value) {
+		return mismatch("get %.40q at %d: found %v, %d bytes; want %v, %d bytes", k, want, found, len(got), exists,
+			len(value))
+	}
+	return nil
+}
+
+// Sync makes everything committed so far durable by a SyncStep.
+func (s *Session) Sync() error {
+	if _, err := s.Engine.SyncStep(); err != nil {
+		return err
+	}
+	s.History.Synced(s.History.Last())
+	return nil
+}
+
+// Flush writes everything committed so far to tables.
+func (s *Session) Flush() error {
+	if err := s.Engine.Flush(); err != nil {
+		return err
+	}
+	s.History.Synced(s.History.Last())
+	return nil
+}
+
+// ErrMismatch is what errors.Is finds when the engine answered wrongly, in contrast to not at all.
+var ErrMismatch = errors.New("wrong answer")
+
+func mismatch(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMismatch, fmt.Sprintf(format, args...))
+}

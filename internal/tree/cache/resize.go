@@ -1,0 +1,109 @@
+package cache
+
+import "lightningdb/internal/system/offheap"
+
+// stretchBytes is the memory that a smaller budget gives back at a time: a huge page, of which a part would stay with the
+// process.
+const stretchBytes = 2 << 20
+
+// withdrawn knows the frames above the limit that are out of use. A frame above the limit that is loading, resident, in
+// limbo or pinned goes on as any other; it is withdrawn when it would become free. Once all frames of a stretch are, its
+// memory goes back to the system. It is guarded by Cache.mu.
+type withdrawn struct {
+	stretch int     // frames of a stretch
+	is      []bool  // for each frame
+	counts  []int32 // for each stretch
+	total   int
+}
+
+func newWithdrawn(frames, stretch int) withdrawn {
+	return withdrawn{stretch: stretch, is: make([]bool, frames), counts: make([]int32, (frames+stretch-1)/stretch)}
+}
+
+// Resize makes budget, rounded down to 2 MiB, the bytes that frames may take; what New was given is the most. Pages in
+// frames above it are evicted, used lately or not, and the memory of these frames is given back when no guard or pin
+// holds them. It reports whether all of it has been: if not, it should be called again a while later.
+func (c *Cache) Resize(budget int64) bool {
+	c.mu.Lock()
+	usable := c.framesForLocked(budget)
+	before := int(c.usable.Swap(uint32(usable)))
+	for i := before; i < min(usable, c.fresh); i++ {
+		c.restoreLocked(i)
+	}
+	if free := c.free; usable < before {
+		c.free = free[:0]
+		for _, i := range free {
+			c.freeLocked(i)
+		}
+	}
+	end, settled := c.fresh, usable+c.withdrawn.total >= c.fresh
+	c.mu.Unlock()
+	if settled {
+		return true
+	}
+	c.evictBetween(usable, end)
+	c.domain.Collect()
+	return c.settled()
+}
+
+// framesForLocked is how many frames budget pays for, in whole stretches.
+func (c *Cache) framesForLocked(budget int64) int {
+	n := max(budget, 0) / int64(c.frameSize)
+	if n >= int64(c.frames) {
+		return c.frames
+	}
+	return int(n) / c.withdrawn.stretch * c.withdrawn.stretch
+}
+
+func (c *Cache) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int(c.usable.Load())+c.withdrawn.total >= c.fresh
+}
+
+// evictBetween unlinks the pages in the frames [low, high), pinned ones too: they go when they are unpinned.
+func (c *Cache) evictBetween(low, high int) {
+	var victims []uint32
+	for i := low; i < high; i++ {
+		if c.unlink(uint32(i)) {
+			victims = append(victims, uint32(i))
+		}
+	}
+	c.limbo.Add(c.weight(victims))
+	c.evictions.Add(int64(len(victims)))
+	c.retire(victims)
+}
+
+// freeLocked puts frame i, to which nobody refers, on the free list, or out of use if it is above the limit.
+func (c *Cache) freeLocked(i uint32) {
+	if i < c.usable.Load() {
+		c.free = append(c.free, i)
+		return
+	}
+	c.withdrawLocked(i)
+}
+
+func (c *Cache) withdrawLocked(i uint32) {
+	w := &c.withdrawn
+	w.is[i] = true
+	w.total++
+	n := int(i) / w.stretch
+	w.counts[n]++
+	low := n * w.stretch
+	high := min(low+w.stretch, c.fresh) // those behind were never touched
+	if int(w.counts[n]) == high-low && c.region != nil {
+		offheap.Discard(c.region[low*c.frameSize : high*c.frameSize])
+	}
+}
+
+// restoreLocked brings frame i back into use if it was withdrawn.
+func (c *Cache) restoreLocked(i int) {
+	w := &c.withdrawn
+	if !w.is[i] {
+		return
+	}
+	w.is[i] = false
+	w.total--
+	w.counts[i/w.stretch]--
+	c.free = append(c.free, uint32(i))
+}

@@ -1,0 +1,179 @@
+// Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Run): a version in, a
+// job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through
+// the functions it is given. Everything here may be called concurrently: versions and jobs are never changed.
+//
+// # The tree
+//
+// A user key may be in many tables. The one rule that reads and this package live by is that age follows depth:
+//
+//	A1  of two versions of a user key in different levels, the one in the level with the lower number is newer
+//	A2  of two versions of a user key in different tables of L0, the one in the table listed first is newer
+//	A3  a user key is in at most one table of each level from L1 on
+//
+// A job keeps A1 and A2 by what it takes along: with a table, all tables of the output level that overlap it; with a
+// table of L0, all tables of L0 that overlap it, directly or through others (or all of L0, if they are to become one
+// table or one run there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between
+// user keys only.
+//
+// L0 receives flushes. Below it lies the base level, into which L0 is compacted, and below that every level is
+// about Multiplier times as large as the one before, down to the last level, which holds most of the data. Levels
+// between L0 and the base level are empty. The base level moves up as the data grows and down as it shrinks.
+//
+// # What may be dropped
+//
+// A version is dropped if a newer one of the same user key lies in the same stripe: if no snapshot separates
+// them. A tombstone is dropped if every snapshot sees it or something newer, and no older version of its user key
+// can exist in any table that is not an input (Job.Overlaps). Nothing else is ever dropped, and what could not be
+// read aborts the job.
+//
+// # Concurrent jobs
+//
+// Several jobs may run at a time, as long as no table is an input of two (the callback busy says which ones are
+// taken). That is enough to keep their outputs apart. The inputs from the upper level of a job are one table, or
+// tables of L0 that overlap each other like the links of a chain; so they cover their span without a gap, and together
+// with the overlapping tables of the output level they cover the span of the job. Another job with the same output
+// level and an overlapping span would need one of these inputs. Tables that join the upper level meanwhile cannot
+// come down into the span either, for the same reason.
+package compaction
+
+import (
+	"bytes"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+)
+
+const lastLevel = manifest.NumLevels - 1
+
+// Params are the measures of the tree. All but OldestSnapshot, Due and Quiet must be positive, Multiplier at least 2.
+type Params struct {
+	// BaseBytes is the least target of the base level; the most is Multiplier times that.
+	BaseBytes int64
+	// Multiplier is how many times larger each level is than the one above it.
+	Multiplier int64
+	// TargetTableBytes is the size at which an output table ends.
+	TargetTableBytes int64
+	// FullBytes is the least that an output holds when it says Full: keys, values and entryOverhead for each entry.
+	FullBytes int64
+	// L0Trigger is the number of sorted runs in L0 (manifest.Runs) at which it is compacted.
+	L0Trigger int
+	// L0Bytes is the size of L0 at which it is compacted, however few its tables.
+	L0Bytes int64
+	// OldestSnapshot is the lowest sequence number that any reader may still read at: the visible sequence number
+	// if there is no reader. Run must be given no lower snapshot.
+	OldestSnapshot key.SeqNum
+	// Due is the score from which on a level is compacted, 1 if it is less: more puts off what can wait.
+	Due float64
+	// Quiet allows jobs that nothing but space calls for, when no other is due.
+	Quiet bool
+	// Garbage says how many bytes vanish once a table has been merged all the way down, if that was counted; nil if
+	// nothing was. Else it is estimated.
+	Garbage func(t *manifest.TableMeta) (bytes int64, known bool)
+	// Futile reports that a table of the last level was written when no snapshot needed anything in it but its newest
+	// state: what looks like garbage in it are merge operands that could not be folded, and what they stand upon. Nil
+	// means that there is none.
+	Futile func(num filename.Num) bool
+}
+
+// DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on, together with BaseBytes
+// at the size of a memtable and L0Bytes at L0Trigger times that.
+const (
+	DefaultMultiplier = 8
+	DefaultL0Trigger  = 4
+)
+
+// Busy reports whether a table is an input of a job that has not ended.
+type Busy func(num filename.Num) bool
+
+// Reason says what a job is for.
+type Reason string
+
+const (
+	ReasonFlush   Reason = "flush"         // a frozen memtable becomes tables
+	ReasonL0      Reason = "L0 full"       // too many or too large tables in L0
+	ReasonSmall   Reason = "small flushes" // many tables in L0 with little in them become one
+	ReasonSize    Reason = "level full"    // a level is above its target
+	ReasonDrain   Reason = "level retired" // the data has shrunk and needs a level less
+	ReasonGarbage Reason = "garbage"       // quiet: space can be had back
+	ReasonScans   Reason = "scans"         // scans have paid for many runs long enough
+	ReasonManual  Reason = "manual"        // a range was asked for
+)
+
+// Job is work for Run: tables to replace by their merge. It is immutable and refers to tables of the version it was
+// picked from, which must stay readable until Run returns.
+type Job struct {
+	Reason Reason
+	// Inputs are the tables that the job replaces, by level, ordered as in the version.
+	Inputs [manifest.NumLevels][]*manifest.TableMeta
+	// Memtables are the inputs of a flush, newest first.
+	Memtables   []Memtable
+	OutputLevel int
+	// Move says that there is one input, which goes to OutputLevel as it is.
+	Move bool
+	// Overlaps are the tables, by level, that may hold versions older than some in the inputs. A tombstone of a user
+	// key within one of them must stay. Of other inputs they may hold newer versions.
+	Overlaps [manifest.NumLevels][]*manifest.TableMeta
+	// Grandparents are the tables in the level below OutputLevel that the outputs may overlap. An output ends when it
+	// overlaps more than GrandparentBytes of them, because it will be merged with them one day.
+	Grandparents     []*manifest.TableMeta
+	GrandparentBytes int64
+	// TargetTableBytes is the size at which an output ends; 0 for none.
+	TargetTableBytes int64
+}
+
+// Memtable is a frozen memtable to be flushed. Run closes the iterator.
+type Memtable struct {
+	Iterator merge.Iterator
+	Entries  uint64 // what the iterator must yield, no more and no less
+}
+
+// InputBytes is the size of the input tables.
+func (j *Job) InputBytes() int64 {
+	n := int64(0)
+	for _, tables := range j.Inputs {
+		n += sizeOf(tables)
+	}
+	return n
+}
+
+// Flush returns the job that writes memtables, newest first, to L0 of v. v must hold everything that is older than
+// the memtables: earlier ones are flushed first. Tombstones go to L0 unless no table of v covers their user key.
+func Flush(v *manifest.Version, memtables ...Memtable) *Job {
+	return &Job{Reason: ReasonFlush, Memtables: memtables, OutputLevel: 0, Overlaps: v.Levels}
+}
+
+// span is a range of user keys, both ends included. The zero span is empty.
+type span struct{ smallest, largest []byte }
+
+func spanOf(tables []*manifest.TableMeta) span {
+	var s span
+	for _, t := range tables {
+		s = s.with(t)
+	}
+	return s
+}
+
+// with returns the least span that holds s and t.
+func (s span) with(t *manifest.TableMeta) span {
+	if s.smallest == nil || bytes.Compare(t.Smallest, s.smallest) < 0 {
+		s.smallest = t.Smallest
+	}
+	if s.largest == nil || bytes.Compare(t.Largest, s.largest) > 0 {
+		s.largest = t.Largest
+	}
+	return s
+}
+
+func (s span) overlaps(t *manifest.TableMeta) bool {
+	return bytes.Compare(t.Smallest, s.largest) <= 0 && bytes.Compare(t.Largest, s.smallest) >= 0
+}
+
+func sizeOf(tables []*manifest.TableMeta) int64 {
+	n := int64(0)
+	for _, t := range tables {
+		n += t.Size
+	}
+	return n
+}

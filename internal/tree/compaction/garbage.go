@@ -1,0 +1,142 @@
+package compaction
+
+import (
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/tree/manifest"
+)
+
+// The promise about space is a directory of at most 1.25 times the live data when all is quiet: at most 20 % of
+// the bytes may be garbage. As the figures are estimates, work begins earlier.
+const (
+	maxGarbage      = 0.18 // share of all bytes that may be garbage
+	maxTableGarbage = 0.15 // share of the bytes of a table of the last level that may be
+)
+
+// candidate is a table whose job would give space back.
+type candidate struct {
+	level int
+	table *manifest.TableMeta
+	bytes int64 // estimate of what can be had back
+	cost  int64 // bytes to be read
+}
+
+// pickGarbage returns the job that gives back most space for the least work, if more of the whole is garbage than
+// may be, or else if a table of the last level is; nil if neither.
+func (pk *picker) pickGarbage() *Job {
+	candidates, total, garbage := pk.survey()
+	everywhere := float64(garbage) > maxGarbage*float64(total)
+	var best *Job
+	bestRatio := 0.0
+	for _, c := range candidates {
+		ratio := float64(c.bytes) / float64(c.cost)
+		if ratio <= bestRatio || !everywhere && !tooMuchGarbage(c) {
+			continue
+		}
+		if job := pk.jobFor(c); job != nil {
+			best, bestRatio = job, ratio
+		}
+	}
+	return best
+}
+
+// survey lists all tables that would give space back, with the size of all tables and the sum of the estimates.
+func (pk *picker) survey() (candidates []candidate, total, garbage int64) {
+	for level, tables := range pk.v.Levels {
+		for _, t := range tables {
+			total += t.Size
+			if pk.busy(t.Num) {
+				continue
+			}
+			if bytes := pk.reclaimable(level, t); bytes > 0 {
+				candidates = append(candidates, candidate{level, t, bytes, pk.costOf(level, t)})
+				garbage += bytes
+			}
+		}
+	}
+	return candidates, total, garbage
+}
+
+// costOf is the size of what is read with t when it is compacted.
+func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
+	switch level {
+	case 0:
+		return t.Size + sizeOf(overlapping(pk.v, pk.shape.into, spanOf1(t)))
+	case lastLevel:
+		return t.Size
+	}
+	return t.Size + sizeOf(overlapping(pk.v, level+1, spanOf1(t)))
+}
+
+// jobFor returns the job that compacts the table of c; nil if running jobs prevent it.
+func (pk *picker) jobFor(c candidate) *Job {
+	switch c.level {
+	case 0:
+		return pk.fromL0(c.table, ReasonGarbage)
+	case lastLevel:
+		return pk.rewrite(c.table, ReasonGarbage)
+	}
+	return pk.down(c.level, c.table, ReasonGarbage)
+}
+
+// tooMuchGarbage reports whether c is a table of the last level worth rewriting for its own sake.
+func tooMuchGarbage(c candidate) bool {
+	return c.level == lastLevel && float64(c.bytes) > maxTableGarbage*float64(c.table.Size)
+}
+
+// CallsForSpace reports whether more of v is garbage than may be, if so many bytes more are.
+func CallsForSpace(v *manifest.Version, p Params, more int64) bool {
+	pk := picker{v: v, p: p, busy: func(filename.Num) bool { return false }, shape: shapeOf(v, p)}
+	_, total, garbage := pk.survey()
+	return float64(garbage+more) > maxGarbage*float64(total)
+}
+
+// garbageEntries is the number of entries that a table of the last level would lose by being rewritten, if no snapshot
+// needs them, and if merges that there are can be folded.
+func garbageEntries(t *manifest.TableMeta) uint64 { return t.Tombstones + t.Shadowed }
+
+// reclaimable estimates how many bytes vanish once t has been merged all the way down: its own garbage, and one older
+// entry of average size for every user key in it, as far as there are older entries in its range. It is
+// 0 while a snapshot may need what would be dropped: then a job would be in vain.
+func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
+	if t.LargestSeq > pk.p.OldestSnapshot || t.Entries == 0 || level == lastLevel && pk.futile(t) {
+		return 0
+	}
+	if pk.p.Garbage != nil {
+		if bytes, known := pk.p.Garbage(t); known {
+			return bytes
+		}
+	}
+	own := share(t.Size, garbageEntries(t), t.Entries)
+	bytes, entries := pk.olderThan(level, t)
+	if entries == 0 {
+		return own
+	}
+	users := min(t.Entries-t.Shadowed, entries)
+	return own + share(bytes, users, entries)
+}
+
+// futile reports whether rewriting t, a table of the last level, was found to drop nothing.
+func (pk *picker) futile(t *manifest.TableMeta) bool { return pk.p.Futile != nil && pk.p.Futile(t.Num) }
+
+// olderThan measures the tables that may hold older versions of what is in t.
+func (pk *picker) olderThan(level int, t *manifest.TableMeta) (bytes int64, entries uint64) {
+	seen := level > 0 // whether t has been passed, in L0
+	for l := level; l < manifest.NumLevels; l++ {
+		if l == level && l > 0 {
+			continue
+		}
+		for _, older := range overlapping(pk.v, l, spanOf1(t)) {
+			if seen {
+				bytes += older.Size
+				entries += older.Entries
+			}
+			seen = seen || older == t
+		}
+	}
+	return bytes, entries
+}
+
+// share is part/whole of bytes.
+func share(bytes int64, part, whole uint64) int64 {
+	return int64(float64(bytes) * float64(part) / float64(whole))
+}

@@ -1,0 +1,53 @@
+package compaction
+
+import (
+	"bytes"
+
+	"lightningdb/internal/tree/manifest"
+)
+
+// PickRange returns the next job of a manual compaction of the user keys in [lo, hi), nil meaning unbounded: one that
+// brings a table of the range closer to the last level, or that rewrites one there which has garbage that no
+// snapshot needs. Repeated, it ends for the same reason as Pick.
+//
+// A nil job with done says that nothing is left to do, without done that running jobs have to end first.
+func PickRange(v *manifest.Version, p Params, busy Busy, lo, hi []byte) (job *Job, done bool) {
+	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
+	done = true
+	for level, tables := range v.Levels {
+		for i := range tables {
+			t := tables[len(tables)-1-i] // the oldest of L0 first
+			if !touches(t, lo, hi) || level == lastLevel && !pk.worthRewriting(t) {
+				continue
+			}
+			done = false
+			if job := pk.manual(level, t); job != nil {
+				return job, false
+			}
+		}
+		if !done {
+			return nil, false // what is above has to come down first, or would have to be merged twice
+		}
+	}
+	return nil, true
+}
+
+// touches reports whether t may hold user keys in [lo, hi).
+func touches(t *manifest.TableMeta, lo, hi []byte) bool {
+	return bytes.Compare(t.Largest, lo) >= 0 && (hi == nil || bytes.Compare(t.Smallest, hi) < 0)
+}
+
+// worthRewriting reports whether rewriting t, a table of the last level, will drop something.
+func (pk *picker) worthRewriting(t *manifest.TableMeta) bool {
+	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot && !pk.futile(t)
+}
+
+func (pk *picker) manual(level int, t *manifest.TableMeta) *Job {
+	switch level {
+	case 0:
+		return pk.fromL0(t, ReasonManual)
+	case lastLevel:
+		return pk.rewrite(t, ReasonManual)
+	}
+	return pk.down(level, t, ReasonManual)
+}

@@ -1,0 +1,194 @@
+package compaction
+
+import (
+	"slices"
+
+	"lightningdb/internal/tree/manifest"
+)
+
+// grandparentTables is how many target sizes of the level below the output level an output table may overlap.
+const grandparentTables = 10
+
+// Pick returns the most urgent job that v calls for and that running jobs do not stand in the way of; nil if there is
+// none. Repeating Pick, Run and Version.Apply always comes to a nil, because every job makes the following
+// measure of a version smaller, which is a whole number and not negative:
+//
+//	M = sum over all entries of (NumLevels - level of the entry's table)
+//
+// A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those
+// of the output level, and adds none. A job that rewrites a table in place is picked only if it is certain to
+// drop an entry, and every entry counts at least 1; or if there are merges that may turn out not to be foldable, which
+// Params.Futile remembers. The only job that may leave M as it is makes fewer tables of
+// those in L0, and no job but a flush adds to their number.
+func Pick(v *manifest.Version, p Params, busy Busy) *Job {
+	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
+	for _, d := range dueLevels(v, p, pk.shape, busy) {
+		if job := pk.pickLevel(d.level, d.reason); job != nil {
+			return job
+		}
+	}
+	if !p.Quiet {
+		return nil
+	}
+	return pk.pickGarbage()
+}
+
+// picker is the state of one Pick.
+type picker struct {
+	v     *manifest.Version
+	p     Params
+	busy  Busy
+	shape shape
+}
+
+// pickLevel returns the job that takes most from a level for the least work; nil if running jobs prevent all.
+func (pk *picker) pickLevel(level int, reason Reason) *Job {
+	if level == 0 {
+		if job := pk.withinL0(); job != nil {
+			return job
+		}
+		return pk.anyFromL0(reason)
+	}
+	var best *Job
+	bestRatio := 0.0
+	for _, t := range pk.v.Levels[level] {
+		gain, cost := pk.gainOf(level, t)
+		if ratio := float64(gain) / float64(cost); best == nil || ratio > bestRatio {
+			if job := pk.down(level, t, reason); job != nil {
+				best, bestRatio = job, ratio
+			}
+		}
+	}
+	return best
+}
+
+// gainOf weighs the job that takes t one level down: gain is the bytes that leave the level or vanish, cost is the
+// bytes that have to be read.
+func (pk *picker) gainOf(level int, t *manifest.TableMeta) (gain, cost int64) {
+	return t.Size + pk.reclaimable(level, t), t.Size + sizeOf(overlapping(pk.v, level+1, spanOf1(t)))
+}
+
+// anyFromL0 returns the job that compacts the oldest tables of L0 that running jobs leave free.
+func (pk *picker) anyFromL0(reason Reason) *Job {
+	for _, t := range slices.Backward(pk.v.Levels[0]) {
+		if job := pk.fromL0(t, reason); job != nil {
+			return job
+		}
+	}
+	return nil
+}
+
+// withinL0 returns the job that makes one table of all in L0, or at least fewer, if they are so small that merging
+// them with the next level would write more than Multiplier times their size; nil if not. Without it, a program that
+// opens a database, writes little and closes it would cause a large part of it to be written anew every L0Trigger
+// times.
+func (pk *picker) withinL0() *Job {
+	tables := pk.v.Levels[0]
+	size, held := sizeOf(tables), int64(0)
+	for _, t := range tables {
+		held += heldBy(t)
+	}
+	if size > pk.p.TargetTableBytes || held/pk.p.FullBytes+1 >= int64(len(tables)) {
+		return nil // too large, or there might be as many outputs, all but the last of them full, as inputs
+	}
+	if sizeOf(overlapping(pk.v, pk.shape.into, spanOf(tables))) <= size*pk.p.Multiplier {
+		return nil
+	}
+	job := pk.job(0, tables, 0, ReasonSmall)
+	if job != nil {
+		job.TargetTableBytes, job.GrandparentBytes = 0, 0 // as few outputs as can be
+	}
+	return job
+}
+
+// heldBy is what t holds, in the measure of Params.FullBytes.
+func heldBy(t *manifest.TableMeta) int64 { return int64(t.RawBytes + entryOverhead*t.Entries) }
+
+// fromL0 returns the job that compacts t, a table of L0, and all that must go with it.
+func (pk *picker) fromL0(t *manifest.TableMeta, reason Reason) *Job {
+	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)
+}
+
+// down returns the job that takes t from level to the next.
+func (pk *picker) down(level int, t *manifest.TableMeta, reason Reason) *Job {
+	return pk.job(level, []*manifest.TableMeta{t}, level+1, reason)
+}
+
+// rewrite returns the job that writes t, a table of the last level, anew without its garbage.
+func (pk *picker) rewrite(t *manifest.TableMeta, reason Reason) *Job {
+	return pk.job(lastLevel, []*manifest.TableMeta{t}, lastLevel, reason)
+}
+
+// job returns the job that merges the given tables of level into the level output; nil if it needs a busy table.
+func (pk *picker) job(level int, tables []*manifest.TableMeta, output int, reason Reason) *Job {
+	j := &Job{Reason: reason, OutputLevel: output, TargetTableBytes: pk.p.TargetTableBytes,
+		GrandparentBytes: grandparentTables * pk.p.TargetTableBytes}
+	j.Inputs[level] = tables
+	if output != level {
+		j.Inputs[output] = overlapping(pk.v, output, spanOf(tables))
+	}
+	if slices.ContainsFunc(tables, pk.isBusy) || slices.ContainsFunc(j.Inputs[output], pk.isBusy) {
+		return nil
+	}
+	pk.findOverlaps(j, level)
+	if output < lastLevel {
+		j.Grandparents = overlapping(pk.v, output+1, j.span())
+	}
+	j.Move = pk.canMove(j, level)
+	return j
+}
+
+// span is the least span that holds the input tables.
+func (j *Job) span() span {
+	var s span
+	for _, tables := range j.Inputs {
+		for _, t := range tables {
+			s = s.with(t)
+		}
+	}
+	return s
+}
+
+// findOverlaps fills j.Overlaps. By A1 and A2, older versions than those of the upper inputs are in deeper levels and
+// in later tables of L0, and nowhere else. Older versions than those of the inputs at the output level are deeper
+// still.
+func (pk *picker) findOverlaps(j *Job, level int) {
+	s := j.span()
+	if level == 0 {
+		newest := slices.Index(pk.v.Levels[0], j.Inputs[0][0])
+		j.Overlaps[0] = without(overlapping(pk.v, 0, s), j.Inputs[0], pk.v.Levels[0][:newest])
+	}
+	for l := level + 1; l < manifest.NumLevels; l++ {
+		j.Overlaps[l] = without(overlapping(pk.v, l, s), j.Inputs[l], nil)
+	}
+}
+
+// without returns the tables that are neither in a nor in b.
+func without(tables, a, b []*manifest.TableMeta) []*manifest.TableMeta {
+	var result []*manifest.TableMeta
+	for _, t := range tables {
+		if !slices.Contains(a, t) && !slices.Contains(b, t) {
+			result = append(result, t)
+		}
+	}
+	return result
+}
+
+// canMove reports whether the only input of j can change its level as it is: nothing in it can be dropped, and it does
+// not overlap so much of the level below that a later job would be too large.
+func (pk *picker) canMove(j *Job, level int) bool {
+	if level == j.OutputLevel || len(j.Inputs[level]) != 1 || len(j.Inputs[j.OutputLevel]) != 0 {
+		return false
+	}
+	if sizeOf(j.Grandparents) > j.GrandparentBytes {
+		return false
+	}
+	t := j.Inputs[level][0]
+	pinned := t.SmallestSeq > pk.p.OldestSnapshot
+	buried := slices.ContainsFunc(j.Overlaps[:], func(tables []*manifest.TableMeta) bool { return len(tables) > 0 })
+	return pinned || t.Shadowed == 0 && (t.Tombstones == 0 || buried)
+}
+
+func (pk *picker) isBusy(t *manifest.TableMeta) bool { return pk.busy(t.Num) }
+
+func spanOf1(t *manifest.TableMeta) span { return span{t.Smallest, t.Largest} }

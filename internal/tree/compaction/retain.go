@@ -1,0 +1,88 @@
+package compaction
+
+import (
+	"bytes"
+	"slices"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/manifest"
+)
+
+// verdict is what becomes of an entry.
+type verdict uint8
+
+const (
+	keep          verdict = iota
+	dropShadowed          // a newer version of the user key serves every snapshot that could see this one
+	dropTombstone         // there is nothing below for it to hide
+	gather                // an operand that may be folded with what is older in its stripe
+	ground                // the put or tombstone that the operands gathered before stand upon
+)
+
+// retention applies the snapshot rule to entries in order.
+//
+// The snapshots s0 < s1 < ... cut the sequence numbers into stripes: (0, s0], (s0, s1], ... Whatever snapshot sees
+// a version sees all of its stripe, so that of the versions of a user key in one stripe only the newest matters.
+// Numbers above the last snapshot are no stripe: the readers to come may stand between any two of them.
+//
+//	snapshots        3           7        9
+//	versions    1  2   4   5           8     10  11
+//	kept           2       5           8     10  11
+//
+// A merge operand is different: it does not hide what is older, but changes it. Within a stripe nobody sees the
+// versions between, so that the operands at its top and the first put or tombstone below them are one put at the
+// sequence number of the newest. They never go with versions of another stripe, where a snapshot sees what they stand
+// upon without them: above what an older stripe comes to they may become a put of their own.
+type retention struct {
+	snapshots []key.SeqNum
+	overlaps  cover
+	stripe    int  // of the last version of the current user key
+	decided   bool // a put or tombstone in that stripe hides what is older in it
+}
+
+// judge decides on the entry k. Entries come in order; newUser says that k is the first of its user key.
+func (r *retention) judge(k key.Internal, newUser bool) verdict {
+	before := r.stripe
+	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
+	inStripe := r.stripe < len(r.snapshots)
+	follows := !newUser && r.stripe == before && inStripe
+	if follows && r.decided {
+		return dropShadowed
+	}
+	kind := k.Trailer.Kind()
+	r.decided = kind != key.KindMerge
+	switch {
+	case kind == key.KindMerge && inStripe:
+		return gather
+	case follows && r.decided:
+		return ground
+	case kind == key.KindDelete && r.stripe == 0 && !r.overlaps.holds(k.User):
+		return dropTombstone
+	}
+	return keep
+}
+
+// cover answers whether a user key lies in the range of one of a set of tables. It is asked for ascending user keys.
+type cover struct {
+	unordered []*manifest.TableMeta   // of L0
+	levels    [][]*manifest.TableMeta // in key order; tables that have been passed are cut off
+}
+
+func newCover(tables [manifest.NumLevels][]*manifest.TableMeta) cover {
+	return cover{unordered: tables[0], levels: slices.Clone(tables[1:])}
+}
+
+func (c *cover) holds(user []byte) bool {
+	for i, level := range c.levels {
+		for len(level) > 0 && bytes.Compare(level[0].Largest, user) < 0 {
+			level = level[1:]
+		}
+		c.levels[i] = level
+		if len(level) > 0 && bytes.Compare(level[0].Smallest, user) <= 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.unordered, func(t *manifest.TableMeta) bool {
+		return bytes.Compare(t.Smallest, user) <= 0 && bytes.Compare(t.Largest, user) >= 0
+	})
+}

@@ -1,0 +1,314 @@
+package compaction
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/join"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+)
+
+// Deps is how Run reaches the outside world. Progress may be nil.
+type Deps struct {
+	// Open returns an iterator for reading a table once from front to back. Run closes it.
+	Open func(t *manifest.TableMeta) (merge.Iterator, error)
+	// NewNum returns a number that no file has.
+	NewNum func() filename.Num
+	// Create creates the table file num.
+	Create func(num filename.Num) (Output, error)
+	// Remove removes the table file num, which Create made and which is closed.
+	Remove func(num filename.Num) error
+	// Progress is told of every step how many bytes of keys and values were read since the last one. It may block, to
+	// limit the rate. Its error ends the job.
+	Progress func(rawBytes int64) error
+	// Rules fold merge operands.
+	Rules operand.Rules
+	// Below appends to dst the value that user has right before the sequence number before, in tables outside of the job:
+	// some of them may hold newer versions, too. It is asked where many operands of user are left, the oldest of them at
+	// before, and nothing that they stand upon is in the job. ok is false if it is not known, or has more than limit bytes;
+	// then the operands stay. It may be nil, which is always not to know.
+	Below func(dst, user []byte, before key.SeqNum, limit int) (value []byte, present, ok bool)
+}
+
+// Output is a table being written. Run ends each with either Finish or Abort.
+type Output interface {
+	// Add appends an entry; keys arrive in strictly increasing order. It copies what it needs.
+	Add(k key.Internal, value []byte) error
+	// EstimatedSize is about how many bytes the file would have if it were finished now.
+	EstimatedSize() int64
+	// Full reports that no further user key may be added; further versions of the last one may. It never does so while
+	// the output holds less than Params.FullBytes.
+	Full() bool
+	// Finish completes, syncs and closes the file and says what is in it. If it fails, the file is closed all the same.
+	Finish() (*manifest.TableMeta, error)
+	// Abort closes the file, in whatever state it is.
+	Abort() error
+}
+
+// Stats says what a job did. EntriesIn = EntriesOut + Shadowed + Tombstones + Folded, except for a move, which reads
+// nothing.
+type Stats struct {
+	EntriesIn  uint64
+	EntriesOut uint64
+	Shadowed   uint64 // dropped: a newer version serves every snapshot
+	Tombstones uint64 // dropped: nothing is left to delete
+	Folded     uint64 // gone into another: a merge operand, or what it was applied to
+	BytesIn    int64  // size of the input tables
+	BytesOut   int64  // size of the output tables
+	RawBytes   int64  // keys and values read
+	Outputs    int
+}
+
+// entryOverhead is the most, in bytes, that an entry takes in a page besides its key and value.
+const entryOverhead = 64
+
+// A step is what is read between two looks at the context: so many entries or bytes, whichever comes first.
+const (
+	stepEntries = 256
+	stepBytes   = 1 << 20
+)
+
+// Run carries out job and returns the edit that installs it. The outputs are durable in content; their names become
+// so by a sync of the directory, which must precede the edit. The edit's NextNum and LastSeq are the caller's to set.
+//
+// snapshots are the sequence numbers at which there are readers, and the visible one, at which the next reader may
+// come; ascending and without duplicates. They are taken before the job starts; readers who come later cannot see
+// less than the last of them. Entries newer than the last are all kept.
+//
+// On any error the outputs are removed and the inputs are as before: the job may be picked and run again. An
+// input that is damaged, out of order, outside its bounds, or shorter or longer than the manifest says, is a
+// *corrupt.Error, as is an entry of unknown kind: it is never dropped, copied or passed over.
+//
+// A merge that cannot be folded is no error: its operands are kept, and who reads the key is told. What they stand upon
+// is not known either if it could not be read.
+//
+// Memory: one open table per input run (a table of L0, a memtable, or a level) and one output; where there are merge
+// operands, gatheredMax bytes of them, as much of what those of several stripes come to, and two values.
+func Run(ctx context.Context, job *Job, snapshots []key.SeqNum, deps Deps) (*manifest.Edit, Stats, error) {
+	if job.Move {
+		return moveEdit(job), Stats{}, nil
+	}
+	if len(snapshots) == 0 || !slices.IsSorted(snapshots) {
+		closeMemtables(job)
+		return nil, Stats{}, errors.New("compaction: snapshots are missing or not ascending")
+	}
+	r := &run{job: job, deps: deps, retain: retention{snapshots: snapshots, overlaps: newCover(job.Overlaps)}}
+	r.out = writer{job: job, deps: deps}
+	r.merge.rules = deps.Rules
+	r.stats.BytesIn = job.InputBytes()
+	edit, err := r.do(ctx)
+	if err != nil {
+		return nil, Stats{}, fmt.Errorf("%s compaction into level %d: %w", job.Reason, job.OutputLevel,
+			join.Errors(err, r.out.discard()))
+	}
+	return edit, r.stats, nil
+}
+
+// moveEdit is the whole of a move: the one input changes its level.
+func moveEdit(job *Job) *manifest.Edit {
+	e := &manifest.Edit{}
+	for level, tables := range job.Inputs {
+		for _, t := range tables {
+			e.Deleted = append(e.Deleted, manifest.Removed{Level: level, Num: t.Num})
+			e.Added = append(e.Added, manifest.Placed{Level: job.OutputLevel, Table: t})
+		}
+	}
+	return e
+}
+
+func closeMemtables(job *Job) {
+	for _, m := range job.Memtables {
+		_ = m.Iterator.Close() // nothing was read from it
+	}
+}
+
+// run is the state of one Run.
+type run struct {
+	job    *Job
+	deps   Deps
+	retain retention
+	out    writer
+	merge  gathering
+	stats  Stats
+
+	user    []byte      // user key of the last entry read; empty before the first
+	trailer key.Trailer // its trailer
+	fresh   bool        // nothing of it has been written
+
+	stepEntries int // read since the last step
+	stepBytes   int64
+}
+
+func (r *run) do(ctx context.Context) (*manifest.Edit, error) {
+	input, err := openInputs(r.job, r.deps)
+	if err != nil {
+		return nil, err
+	}
+	err = r.mergeAll(ctx, input)
+	if err = join.Errors(err, input.Close()); err != nil {
+		return nil, err
+	}
+	if err := r.out.finish(); err != nil {
+		return nil, err
+	}
+	if err := r.verify(); err != nil {
+		return nil, err
+	}
+	return r.edit(), nil
+}
+
+// mergeAll reads input to its end.
+func (r *run) mergeAll(ctx context.Context, input merge.Iterator) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for ok := input.First(); ok; ok = input.Next() {
+		if err := r.entry(input); err != nil {
+			return err
+		}
+		if r.stepEntries < stepEntries && r.stepBytes < stepBytes {
+			continue
+		}
+		if err := r.step(ctx); err != nil {
+			return err
+		}
+	}
+	if err := input.Err(); err != nil {
+		return err
+	}
+	if err := r.endGathering(); err != nil {
+		return err
+	}
+	return r.step(ctx)
+}
+
+// step reports progress and looks whether to go on.
+func (r *run) step(ctx context.Context) error {
+	bytes := r.stepBytes
+	r.stepEntries, r.stepBytes = 0, 0
+	r.stats.RawBytes += bytes
+	if err := ctx.Err(); err != nil || r.deps.Progress == nil {
+		return err
+	}
+	return r.deps.Progress(bytes)
+}
+
+// entry keeps, drops or gathers the entry that input is at.
+func (r *run) entry(input merge.Iterator) error {
+	k := input.Key()
+	newUser, err := r.advance(k)
+	if err != nil {
+		return err
+	}
+	r.stats.EntriesIn++
+	r.stepEntries++
+	r.stepBytes += int64(len(k.User))
+	verdict, err := r.judge(k, newUser)
+	if err != nil {
+		return err
+	}
+	switch verdict {
+	case dropShadowed:
+		r.stats.Shadowed++
+		return nil
+	case dropTombstone:
+		r.stats.Tombstones++
+		return r.foldAbove(k, nil)
+	}
+	value, err := input.Value()
+	if err != nil {
+		return err
+	}
+	r.stepBytes += int64(len(value))
+	switch verdict {
+	case gather:
+		return r.gather(k, value)
+	case ground:
+		return r.foldOnto(k, value)
+	}
+	if k.Trailer.Kind() != key.KindMerge {
+		if err := r.foldAbove(k, value); err != nil {
+			return err
+		}
+	}
+	return r.write(k, value)
+}
+
+// judge decides on the entry k, once the operands that cannot go with it have been written.
+func (r *run) judge(k key.Internal, newUser bool) (verdict, error) {
+	if newUser {
+		if err := r.endGathering(); err != nil {
+			return keep, err
+		}
+		r.fresh = true
+	}
+	stripe := r.retain.stripe
+	verdict := r.retain.judge(k, newUser)
+	if r.retain.stripe != stripe {
+		r.endStripe()
+	}
+	return verdict, nil
+}
+
+// write appends an entry to the output.
+func (r *run) write(k key.Internal, value []byte) error {
+	first := r.fresh
+	r.fresh = false
+	r.stats.EntriesOut++
+	return r.out.add(k, value, first)
+}
+
+// advance checks that k follows the last entry read and remembers it. newUser says that its user key is another one.
+func (r *run) advance(k key.Internal) (newUser bool, err error) {
+	order := bytes.Compare(r.user, k.User)
+	if order > 0 || order == 0 && r.trailer <= k.Trailer {
+		return false, corrupt.New("", -1, "input of a compaction is out of order: %v follows %v", k,
+			key.Internal{User: r.user, Trailer: r.trailer})
+	}
+	if !k.Trailer.Kind().Known() {
+		return false, corrupt.New("", -1, "entry %v is of a kind unknown to this version of the program", k)
+	}
+	r.trailer = k.Trailer
+	if order < 0 {
+		r.user = append(r.user[:0], k.User...)
+	}
+	return order < 0, nil
+}
+
+// verify checks that every entry read was written or dropped for a reason. What each input yielded was checked
+// against the manifest when it ended, and each output against what was added to it when it was finished.
+func (r *run) verify() error {
+	s := r.stats
+	written := uint64(0)
+	for _, t := range r.out.done {
+		written += t.Entries
+	}
+	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {
+		return fmt.Errorf("compaction: %d entries read, but %d written, %d shadowed, %d tombstones dropped, %d folded",
+			s.EntriesIn, written, s.Shadowed, s.Tombstones, s.Folded)
+	}
+	return nil
+}
+
+func (r *run) edit() *manifest.Edit {
+	e := &manifest.Edit{}
+	for level, tables := range r.job.Inputs {
+		for _, t := range tables {
+			e.Deleted = append(e.Deleted, manifest.Removed{Level: level, Num: t.Num})
+		}
+	}
+	for _, t := range r.out.done {
+		e.Added = append(e.Added, manifest.Placed{Level: r.job.OutputLevel, Table: t})
+		r.stats.BytesOut += t.Size
+		r.stats.Outputs++
+	}
+	return e
+}

@@ -1,0 +1,411 @@
+package compaction
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/merge/mergetest"
+)
+
+// world is a database without a disk: tables are slices, and the whole history is kept beside them as the model.
+type world struct {
+	v        *manifest.Version
+	files    map[filename.Num][]mergetest.Entry
+	nextNum  filename.Num
+	seq      key.SeqNum // last one given
+	memtable []mergetest.Entry
+	history  []mergetest.Entry // everything ever written, in commit order
+	live     []key.SeqNum      // snapshots held by readers, ascending
+	running  []*inFlight
+	fullAt   int // entries at which an output is Full, if FullBytes allows it to be; 0 for never
+	params   Params
+	written  int64 // bytes of all outputs ever
+	asked    int   // how often a job has asked for what lies below it
+}
+
+// inFlight is a job that has run and is not installed yet.
+type inFlight struct {
+	job  *Job
+	edit *manifest.Edit
+}
+
+func newWorld(p Params) *world {
+	return &world{v: &manifest.Version{NextNum: 1}, files: map[filename.Num][]mergetest.Entry{}, nextNum: 1, params: p}
+}
+
+// smallParams make a few hundred entries fill several levels.
+func smallParams() Params {
+	return Params{BaseBytes: 800, Multiplier: 3, TargetTableBytes: 300, FullBytes: 200, L0Trigger: 3, L0Bytes: 800}
+}
+
+func (w *world) put(user string, value []byte) { w.write(user, key.KindPut, value) }
+func (w *world) remove(user string)            { w.write(user, key.KindDelete, nil) }
+
+func (w *world) merge(user string, o operand.Operator, argument string) {
+	w.write(user, key.KindMerge, append([]byte{byte(o)}, argument...))
+}
+
+// rules fold so that the order and the number of operands, and what they stand upon, can be told from the value. They
+// cannot fold "bad".
+var rules = operand.Rules{User: func(_, old, argument []byte) ([]byte, error) {
+	if string(argument) == "bad" {
+		return nil, errors.New("cannot be folded")
+	}
+	return fmt.Appendf(nil, "%d%s%x", len(old), argument, crc32.ChecksumIEEE(old)), nil
+}}
+
+func (w *world) write(user string, kind key.Kind, value []byte) {
+	w.seq++
+	e := mergetest.Entry{Key: key.Make([]byte(user), w.seq, kind), Value: value}
+	w.memtable = append(w.memtable, e)
+	w.history = append(w.history, e)
+}
+
+// hold takes a snapshot of now.
+func (w *world) hold() key.SeqNum {
+	if !slices.Contains(w.live, w.seq) {
+		w.live = append(w.live, w.seq)
+	}
+	return w.seq
+}
+
+// snapshots is what Run is given: the readers and the visible sequence number.
+func (w *world) snapshots() []key.SeqNum {
+	return slices.Compact(append(slices.Clone(w.live), w.seq))
+}
+
+func (w *world) oldest() key.SeqNum { return w.snapshots()[0] }
+
+func (w *world) flush() error {
+	entries := sorted(w.memtable)
+	job := Flush(w.v, Memtable{Iterator: mergetest.NewSlice(entries), Entries: uint64(len(entries))})
+	edit, _, err := Run(context.Background(), job, w.snapshots(), w.depsFor(job))
+	if err != nil {
+		return err
+	}
+	w.memtable = nil
+	return w.install(edit)
+}
+
+func (w *world) install(edit *manifest.Edit) error {
+	edit.NextNum, edit.LastSeq = w.nextNum, w.seq
+	v, err := w.v.Apply(edit)
+	if err == nil {
+		w.v = v
+		w.removeObsolete()
+	}
+	return err
+}
+
+// removeObsolete deletes the files that neither the version nor a job in flight refers to.
+func (w *world) removeObsolete() {
+	needed := map[filename.Num]bool{}
+	for _, tables := range w.v.Levels {
+		for _, t := range tables {
+			needed[t.Num] = true
+		}
+	}
+	for _, f := range w.running {
+		for _, a := range f.edit.Added {
+			needed[a.Table.Num] = true
+		}
+	}
+	maps.DeleteFunc(w.files, func(num filename.Num, _ []mergetest.Entry) bool { return !needed[num] })
+}
+
+func (w *world) busy(num filename.Num) bool {
+	return slices.ContainsFunc(w.running, func(f *inFlight) bool {
+		return slices.ContainsFunc(f.edit.Deleted, func(d manifest.Removed) bool { return d.Num == num })
+	})
+}
+
+// pick is Pick with the world's own parameters.
+func (w *world) pick(quiet bool) *Job {
+	p := w.params
+	p.Quiet, p.OldestSnapshot = quiet, w.oldest()
+	return Pick(w.v, p, w.busy)
+}
+
+// pickForScans is PickForScans with the world's own parameters.
+func (w *world) pickForScans(paid uint64) *Job {
+	p := w.params
+	p.OldestSnapshot = w.oldest()
+	return PickForScans(w.v, p, w.busy, paid)
+}
+
+func (w *world) pickRange(lo, hi []byte) (*Job, bool) {
+	p := w.params
+	p.OldestSnapshot = w.oldest()
+	return PickRange(w.v, p, w.busy, lo, hi)
+}
+
+// start runs job and leaves it in flight.
+func (w *world) start(job *Job) error {
+	edit, stats, err := Run(context.Background(), job, w.snapshots(), w.depsFor(job))
+	if err != nil {
+		return err
+	}
+	w.written += stats.BytesOut
+	w.running = append(w.running, &inFlight{job, edit})
+	return nil
+}
+
+// complete installs the i-th job in flight.
+func (w *world) complete(i int) error {
+	f := w.running[i]
+	w.running = slices.Delete(w.running, i, i+1)
+	return w.install(f.edit)
+}
+
+// settle picks and runs jobs until none is left, and checks that every one of them makes the measure smaller.
+func (w *world) settle(next func() *Job) error {
+	for job := next(); job != nil; job = next() {
+		before := w.measure()
+		if err := w.start(job); err != nil {
+			return err
+		}
+		if err := w.complete(len(w.running) - 1); err != nil {
+			return err
+		}
+		if after := w.measure(); after >= before {
+			return fmt.Errorf("%s job into level %d took the measure from %d to %d", job.Reason, job.OutputLevel, before, after)
+		}
+	}
+	return nil
+}
+
+// measure is M of Pick's comment, and after it, as the lesser digits, the number of tables in L0.
+func (w *world) measure() uint64 {
+	m := uint64(0)
+	for level, tables := range w.v.Levels {
+		for _, t := range tables {
+			m += t.Entries * uint64(manifest.NumLevels-level)
+		}
+	}
+	return m<<16 + uint64(len(w.v.Levels[0]))
+}
+
+// bytes is the size of all tables.
+func (w *world) bytes() int64 {
+	n := int64(0)
+	for _, tables := range w.v.Levels {
+		n += sizeOf(tables)
+	}
+	return n
+}
+
+// liveBytes is the size that the visible entries would have in one table.
+func (w *world) liveBytes() int64 {
+	n := int64(0)
+	for user, value := range w.model(w.seq) {
+		n += entrySize([]byte(user), value)
+	}
+	return n
+}
+
+// model is the content at seq according to the history.
+func (w *world) model(seq key.SeqNum) map[string][]byte {
+	m := map[string][]byte{}
+	for _, e := range w.history[:seq] { // the i-th operation has sequence number i+1
+		user := string(e.Key.User)
+		switch e.Key.Trailer.Kind() {
+		case key.KindDelete:
+			delete(m, user)
+		case key.KindMerge:
+			old, present := m[user]
+			if value, err := rules.Fold(e.Key.User, bytes.Clone(old), present, e.Value); err == nil && string(old) != unreadable {
+				m[user] = value
+			} else {
+				m[user] = []byte(unreadable)
+			}
+		default:
+			m[user] = e.Value
+		}
+	}
+	return m
+}
+
+// unreadable stands in a model for the value of a key that cannot be folded.
+const unreadable = "unreadable"
+
+// check compares what every snapshot sees in the tables and the memtable with the history, and the order of ages.
+func (w *world) check() error {
+	if err := w.checkAges(); err != nil {
+		return err
+	}
+	for _, seq := range w.snapshots() {
+		if err := w.checkAt(seq); err != nil {
+			return fmt.Errorf("snapshot at %d of %d: %w", seq, w.seq, err)
+		}
+	}
+	return nil
+}
+
+func (w *world) checkAt(seq key.SeqNum) error {
+	want := w.model(seq)
+	var v merge.Visible
+	v.Rules = rules
+	v.Reset(w.iterator(), seq, nil, nil)
+	n := 0
+	for ok := v.First(); ok; ok = v.Next() {
+		expected, there := want[string(v.Key())]
+		value, err := v.Value()
+		if errors.Is(err, operand.ErrMerge) {
+			value, err = []byte(unreadable), nil
+		}
+		if err != nil || !there || !bytes.Equal(value, expected) {
+			return fmt.Errorf("key %q reads %q, want %q (present: %v, error: %v)", v.Key(), value, expected, there, err)
+		}
+		n++
+	}
+	if n != len(want) || v.Err() != nil {
+		return fmt.Errorf("%d keys instead of %d, error %v", n, len(want), v.Err())
+	}
+	return v.Close()
+}
+
+// checkAges checks the invariants A1 to A3: going down, the versions of a user key get older from table to table.
+func (w *world) checkAges() error {
+	oldest := map[string]key.SeqNum{} // of each user key, in the tables looked at so far
+	for level, tables := range w.v.Levels {
+		for _, t := range tables {
+			lowest := map[string]key.SeqNum{}
+			for _, e := range w.files[t.Num] {
+				user, seq := string(e.Key.User), e.Key.Trailer.Seq()
+				if above, there := oldest[user]; there && seq >= above {
+					return fmt.Errorf("%v in table %d of level %d is not older than version %d above", e.Key, t.Num, level, above)
+				}
+				lowest[user] = seq
+			}
+			maps.Copy(oldest, lowest)
+		}
+	}
+	return nil
+}
+
+// iterator merges the memtable and all tables.
+func (w *world) iterator() merge.Iterator {
+	runs := []merge.Iterator{mergetest.NewSlice(sorted(w.memtable))}
+	for _, tables := range w.v.Levels {
+		for _, t := range tables {
+			runs = append(runs, mergetest.NewSlice(w.files[t.Num]))
+		}
+	}
+	return merge.New(runs...)
+}
+
+func (w *world) deps() Deps {
+	return Deps{
+		Open:   func(t *manifest.TableMeta) (merge.Iterator, error) { return mergetest.NewSlice(w.files[t.Num]), nil },
+		NewNum: func() filename.Num { w.nextNum++; return w.nextNum - 1 },
+		Rules:  rules,
+		Create: func(num filename.Num) (Output, error) {
+			w.files[num] = nil
+			return &output{w: w, num: num}, nil
+		},
+		Remove: func(num filename.Num) error { delete(w.files, num); return nil },
+	}
+}
+
+// depsFor is deps with a Below that looks into what job overlaps.
+func (w *world) depsFor(job *Job) Deps {
+	deps := w.deps()
+	deps.Below = func(dst, user []byte, before key.SeqNum, limit int) ([]byte, bool, bool) {
+		w.asked++
+		var runs []merge.Iterator
+		for _, tables := range job.Overlaps {
+			for _, t := range tables {
+				runs = append(runs, mergetest.NewSlice(w.files[t.Num]))
+			}
+		}
+		v := merge.Visible{Rules: rules}
+		v.Reset(merge.New(runs...), before-1, nil, nil)
+		defer v.Close()
+		if !v.SeekGE(user) || !bytes.Equal(v.Key(), user) {
+			return dst, false, true
+		}
+		value, err := v.Value()
+		return append(dst, value...), true, err == nil && len(value) <= limit
+	}
+	return deps
+}
+
+// place puts a table of entries into a level, past all rules.
+func (w *world) place(level int, entries ...mergetest.Entry) *manifest.TableMeta {
+	out, _ := w.deps().Create(w.deps().NewNum())
+	for _, e := range sorted(entries) {
+		w.seq = max(w.seq, e.Key.Trailer.Seq())
+		if err := out.Add(e.Key, e.Value); err != nil {
+			panic(err)
+		}
+	}
+	meta, err := out.Finish()
+	if err != nil {
+		panic(err)
+	}
+	if err := w.install(&manifest.Edit{Added: []manifest.Placed{{Level: level, Table: meta}}}); err != nil {
+		panic(err)
+	}
+	return meta
+}
+
+func sorted(entries []mergetest.Entry) []mergetest.Entry {
+	s := slices.Clone(entries)
+	slices.SortFunc(s, func(a, b mergetest.Entry) int { return key.Compare(a.Key, b.Key) })
+	return s
+}
+
+// output is a table being written into a world.
+type output struct {
+	w       *world
+	num     filename.Num
+	entries []mergetest.Entry
+	size    int64
+	raw     int64
+}
+
+func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) + 8) }
+
+func (o *output) Add(k key.Internal, value []byte) error {
+	o.entries = append(o.entries, mergetest.Entry{Key: k.Clone(), Value: bytes.Clone(value)})
+	o.size += entrySize(k.User, value)
+	o.raw += int64(len(k.User) + len(value))
+	return nil
+}
+
+func (o *output) EstimatedSize() int64 { return o.size }
+func (o *output) Abort() error         { return nil }
+
+func (o *output) Full() bool {
+	held := o.raw + entryOverhead*int64(len(o.entries))
+	return o.w.fullAt > 0 && len(o.entries) >= o.w.fullAt && held >= o.w.params.FullBytes
+}
+
+func (o *output) Finish() (*manifest.TableMeta, error) {
+	o.w.files[o.num] = o.entries
+	first, last := o.entries[0], o.entries[len(o.entries)-1]
+	t := &manifest.TableMeta{Num: o.num, ID: uint64(o.num) << 8, Size: o.size, Entries: uint64(len(o.entries)),
+		Smallest: first.Key.User, Largest: last.Key.User, SmallestSeq: first.Key.Trailer.Seq()}
+	for i, e := range o.entries {
+		if e.Key.Trailer.Kind() == key.KindDelete {
+			t.Tombstones++
+		}
+		if i > 0 && bytes.Equal(e.Key.User, o.entries[i-1].Key.User) {
+			t.Shadowed++
+		}
+		t.RawBytes += uint64(len(e.Key.User) + len(e.Value))
+		t.SmallestSeq = min(t.SmallestSeq, e.Key.Trailer.Seq())
+		t.LargestSeq = max(t.LargestSeq, e.Key.Trailer.Seq())
+	}
+	return t, nil
+}

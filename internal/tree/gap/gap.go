@@ -1,0 +1,311 @@
+// Package gap remembers spans of user keys in which nothing lives, so that a walk through many deleted keys is paid
+// for once: the next one jumps. A queue, whose keys are put at one end and deleted at the other, would otherwise pass
+// all that was ever taken from it, at each look at its head, until a compaction has removed the tombstones.
+//
+// It owns the gaps and the rule when one ends. What a gap rests on is found out by others: Walk says which span an
+// iterator has passed, and whoever keeps the Gaps proves that nothing was put into it meanwhile. Nothing of this is
+// on disk, and losing a gap costs one walk.
+//
+// # Invariants
+//
+//	G1  at every sequence number from Since to the newest one that a reader may stand at, no user key from Lo on and
+//	    before Hi has a value
+//	G2  the gaps of a Gaps do not overlap, and stand in the order of their keys
+//
+// G1 is kept by the order of four steps. A commit adds its operations to the tree, then calls Put for each key to
+// which it gives a value, and only then becomes visible. Whoever proposes a gap claims its span first, and looks
+// afterwards for values in the tree that are newer than Since. So a commit that the look misses meets the claim, and
+// a reader who sees the commit meets what it has left of the gaps. Deletes change nothing: a gap of deleted keys
+// stays one.
+//
+// # Concurrency
+//
+// Any number of goroutines may use a Gaps. Readers take no lock. Put takes one only where it ends a gap.
+package gap
+
+import (
+	"bytes"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/format/key"
+)
+
+// maxGaps bounds how many gaps are kept: the least recently used one goes first. A program rarely has as many queues,
+// and a put into the midst of gaps copies the list.
+const maxGaps = 64
+
+// maxKeyBytes bounds the keys of a gap, so that all gaps together take no more than half a MiB.
+const maxKeyBytes = 4 << 10
+
+// Gaps is a set of gaps. The zero value is empty.
+type Gaps struct {
+	state atomic.Pointer[state] // nil: nothing is known and nothing claimed
+	clock atomic.Uint64         // counts uses
+
+	mu sync.Mutex // held by whoever changes state
+}
+
+// state is the gaps at one moment. It is never changed.
+type state struct {
+	gaps  []*Gap
+	claim *Gap // what is being proven; nil if nothing is
+}
+
+// Gap is user keys from Lo on and before Hi, none of which has a value at Since or later. It is never changed, but
+// for the time of its last use.
+type Gap struct {
+	Lo, Hi []byte
+	Since  key.SeqNum
+	used   atomic.Uint64
+}
+
+// holds reports whether user lies in g.
+func (g *Gap) holds(user []byte) bool {
+	return bytes.Compare(g.Lo, user) <= 0 && bytes.Compare(user, g.Hi) < 0
+}
+
+// overlaps reports whether g and [lo, hi) have a key in common.
+func (g *Gap) overlaps(lo, hi []byte) bool {
+	return bytes.Compare(g.Lo, hi) < 0 && bytes.Compare(lo, g.Hi) < 0
+}
+
+// without returns what is left of g outside of [lo, hi).
+func (g *Gap) without(lo, hi []byte) []*Gap {
+	if !g.overlaps(lo, hi) {
+		return []*Gap{g}
+	}
+	var left []*Gap
+	if bytes.Compare(g.Lo, lo) < 0 {
+		left = append(left, g.part(g.Lo, lo))
+	}
+	if bytes.Compare(hi, g.Hi) < 0 {
+		left = append(left, g.part(hi, g.Hi))
+	}
+	return left
+}
+
+// part returns the part [lo, hi) of g, which is as recently used.
+func (g *Gap) part(lo, hi []byte) *Gap {
+	p := &Gap{Lo: lo, Hi: hi, Since: g.Since}
+	p.used.Store(g.used.Load())
+	return p
+}
+
+// Empty reports whether there is nothing that a put could end.
+func (g *Gaps) Empty() bool { return g.state.Load() == nil }
+
+// Len is the number of gaps.
+func (g *Gaps) Len() int {
+	if s := g.state.Load(); s != nil {
+		return len(s.gaps)
+	}
+	return 0
+}
+
+// find returns the gap that holds user, or nil.
+func (s *state) find(user []byte) *Gap {
+	if i := s.search(user); i < len(s.gaps) && s.gaps[i].holds(user) {
+		return s.gaps[i]
+	}
+	return nil
+}
+
+// search returns the index of the first gap that ends behind user.
+func (s *state) search(user []byte) int {
+	i, found := slices.BinarySearchFunc(s.gaps, user, func(g *Gap, user []byte) int { return bytes.Compare(g.Hi, user) })
+	if found {
+		i++
+	}
+	return i
+}
+
+// Find returns the gap that holds user for a reader at seq. lo and hi are not to be changed.
+func (g *Gaps) Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool) {
+	s := g.state.Load()
+	if s == nil {
+		return nil, nil, false
+	}
+	gap := s.find(user)
+	if gap == nil || gap.Since > seq {
+		return nil, nil, false
+	}
+	gap.used.Store(g.clock.Add(1))
+	return gap.Lo, gap.Hi, true
+}
+
+// Outside yields the parts of [lo, hi), whose hi may be nil for no end, that are in no gap for a reader at seq: all
+// that can have a value there, at seq or later.
+func (g *Gaps) Outside(lo, hi []byte, seq key.SeqNum) iter.Seq2[[]byte, []byte] {
+	return func(yield func(lo, hi []byte) bool) {
+		s, from := g.state.Load(), lo
+		if s == nil {
+			yield(lo, hi)
+			return
+		}
+		for _, gap := range s.gaps[s.search(lo):] {
+			if hi != nil && bytes.Compare(gap.Lo, hi) >= 0 {
+				break
+			}
+			if gap.Since > seq {
+				continue
+			}
+			if bytes.Compare(from, gap.Lo) < 0 && !yield(from, gap.Lo) {
+				return
+			}
+			from = gap.Hi
+		}
+		if hi == nil || bytes.Compare(from, hi) < 0 {
+			yield(from, hi)
+		}
+	}
+}
+
+// Put says that user has got a value, in a commit that is in the tree and not visible yet. It borrows user.
+func (g *Gaps) Put(user []byte) {
+	s := g.state.Load()
+	if s != nil && (s.find(user) != nil || s.claim != nil && s.claim.holds(user)) {
+		lo := bytes.Clone(user)
+		g.end(lo, append(bytes.Clone(user), 0))
+	}
+}
+
+// PutSpan is Put for any keys from smallest to largest, both included. It keeps neither.
+func (g *Gaps) PutSpan(smallest, largest []byte) {
+	if g.state.Load() != nil {
+		g.end(bytes.Clone(smallest), append(bytes.Clone(largest), 0))
+	}
+}
+
+// end takes [lo, hi) out of all gaps, and ends a claim that it touches.
+func (g *Gaps) end(lo, hi []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old := g.state.Load()
+	if old == nil {
+		return
+	}
+	next := &state{claim: old.claim}
+	if next.claim != nil && next.claim.overlaps(lo, hi) {
+		next.claim = nil
+	}
+	for _, gap := range old.gaps {
+		next.gaps = append(next.gaps, gap.without(lo, hi)...)
+	}
+	g.storeLocked(next)
+}
+
+// storeLocked makes next the state.
+func (g *Gaps) storeLocked(next *state) {
+	for len(next.gaps) > maxGaps {
+		oldest := 0
+		for i, gap := range next.gaps {
+			if gap.used.Load() < next.gaps[oldest].used.Load() {
+				oldest = i
+			}
+		}
+		next.gaps = slices.Delete(next.gaps, oldest, oldest+1)
+	}
+	if len(next.gaps) == 0 && next.claim == nil {
+		next = nil
+	}
+	g.state.Store(next)
+}
+
+// Claim proposes a gap: nothing in [lo, hi) has a value at since. From now on a Put in it ends the claim. It returns
+// nil if another claim is being proven, or if the keys are so long that remembering them is too dear. lo and hi are
+// copied.
+func (g *Gaps) Claim(lo, hi []byte, since key.SeqNum) *Gap {
+	if len(lo) > maxKeyBytes || len(hi) > maxKeyBytes {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	next := &state{claim: &Gap{Lo: bytes.Clone(lo), Hi: bytes.Clone(hi), Since: since}}
+	if old := g.state.Load(); old != nil {
+		if old.claim != nil {
+			return nil
+		}
+		next.gaps = old.gaps
+	}
+	g.state.Store(next)
+	return next.claim
+}
+
+// Settle ends a claim. If it is proven, that is, if after Claim the tree had no value in the span that is newer than
+// Since, and no Put has ended the claim, it becomes a gap. stands reports whether a reader stands at a sequence number
+// from the first one on and before the second: neighbours that differ for no reader are joined.
+func (g *Gaps) Settle(claim *Gap, proven bool, stands func(from, to key.SeqNum) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old := g.state.Load()
+	if old == nil || old.claim != claim {
+		return
+	}
+	next := &state{gaps: old.gaps}
+	if proven {
+		claim.used.Store(g.clock.Add(1))
+		next.gaps = join(with(old.gaps, claim), stands)
+	}
+	g.storeLocked(next)
+}
+
+// Add makes [lo, hi) a gap of which its caller knows that it is one for everybody who asks. lo and hi are copied.
+func (g *Gaps) Add(lo, hi []byte) {
+	if claim := g.Claim(lo, hi, 0); claim != nil {
+		g.Settle(claim, true, func(from, to key.SeqNum) bool { return false })
+	}
+}
+
+// Clone returns gaps that begin as those of g.
+func (g *Gaps) Clone() *Gaps {
+	c := new(Gaps)
+	c.state.Store(g.state.Load())
+	c.clock.Store(g.clock.Load())
+	return c
+}
+
+// with returns gaps and added. Where they overlap, the one that holds for more readers stays.
+func with(gaps []*Gap, added *Gap) []*Gap {
+	var kept []*Gap
+	parts := []*Gap{added}
+	for _, gap := range gaps {
+		if gap.Since > added.Since {
+			kept = append(kept, gap.without(added.Lo, added.Hi)...)
+			continue
+		}
+		kept = append(kept, gap)
+		var left []*Gap
+		for _, p := range parts {
+			left = append(left, p.without(gap.Lo, gap.Hi)...)
+		}
+		parts = left
+	}
+	kept = append(kept, parts...)
+	slices.SortFunc(kept, func(a, b *Gap) int { return bytes.Compare(a.Lo, b.Lo) })
+	return kept
+}
+
+// join joins neighbours.
+func join(gaps []*Gap, stands func(from, to key.SeqNum) bool) []*Gap {
+	var joined []*Gap
+	for _, gap := range gaps {
+		n := len(joined)
+		if n == 0 || !bytes.Equal(joined[n-1].Hi, gap.Lo) {
+			joined = append(joined, gap)
+			continue
+		}
+		last := joined[n-1]
+		from, to := min(last.Since, gap.Since), max(last.Since, gap.Since)
+		if from < to && stands(from, to) {
+			joined = append(joined, gap)
+			continue
+		}
+		both := &Gap{Lo: last.Lo, Hi: gap.Hi, Since: to}
+		both.used.Store(max(last.used.Load(), gap.used.Load()))
+		joined[n-1] = both
+	}
+	return joined
+}

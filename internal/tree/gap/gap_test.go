@@ -1,0 +1,260 @@
+package gap
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"lightningdb/internal/format/key"
+)
+
+// universe is the keys of the tests, in order: bytes that are no text, both extremes, and keys right behind others.
+var universe = [][]byte{
+	{0}, {0, 0}, {0, 1}, {1}, []byte("a"), []byte("a\x00"), []byte("a\x00\x00"), []byte("b"), {0x7f}, {0x7f, 0xff}, {0x80},
+	{0xc3, 0x28}, {0xfe}, {0xfe, 0xff}, {0xff}, {0xff, 0xff},
+}
+
+// version is what a commit says of a key.
+type version struct {
+	seq key.SeqNum
+	put bool
+}
+
+// world is a tree, what is visible of it, a commit and a claim on their way, and the gaps that are to be right about
+// it.
+type world struct {
+	gaps     Gaps
+	versions map[string][]version // ascending
+	visible  key.SeqNum
+
+	writing []byte // the key of the commit in progress; nil if there is none
+	put     bool
+	told    bool // Put was called
+
+	claim  *Gap
+	looked bool
+	proven bool
+}
+
+// lives reports whether a reader at seq sees user.
+func (w *world) lives(user []byte, seq key.SeqNum) (put bool) {
+	for _, v := range w.versions[string(user)] {
+		if v.seq <= seq {
+			put = v.put
+		}
+	}
+	return put
+}
+
+// write takes the next step of the commit in progress, or begins one.
+func (w *world) write(rt *rapid.T) {
+	switch {
+	case w.writing == nil:
+		w.writing, w.told = rapid.SampledFrom(universe).Draw(rt, "written"), false
+		w.put = rapid.IntRange(0, 2).Draw(rt, "kind") == 0
+		k := string(w.writing)
+		w.versions[k] = append(w.versions[k], version{w.visible + 1, w.put})
+	case w.put && !w.told:
+		w.told = true
+		w.gaps.Put(w.writing)
+	default:
+		w.writing = nil
+		w.visible++
+	}
+}
+
+// propose takes the next step of a claim, or begins one of what a reader sees nothing in.
+func (w *world) propose(rt *rapid.T) {
+	switch {
+	case w.claim == nil:
+		seq := w.visible - key.SeqNum(rapid.IntRange(0, min(3, int(w.visible))).Draw(rt, "behind"))
+		from := rapid.IntRange(0, len(universe)-1).Draw(rt, "from")
+		to := from
+		for to < len(universe) && !w.lives(universe[to], seq) {
+			to++
+		}
+		if to > from {
+			last := universe[rapid.IntRange(from, to-1).Draw(rt, "last")]
+			w.claim = w.gaps.Claim(universe[from], append(bytes.Clone(last), 0), seq)
+			w.looked = false
+		}
+	case !w.looked:
+		w.looked, w.proven = true, true
+		for _, user := range universe {
+			for _, v := range w.versions[string(user)] {
+				w.proven = w.proven && !(w.claim.holds(user) && v.put && v.seq > w.claim.Since)
+			}
+		}
+	default:
+		joins := rapid.Bool().Draw(rt, "joins")
+		w.gaps.Settle(w.claim, w.proven, func(from, to key.SeqNum) bool { return !joins })
+		w.claim = nil
+	}
+}
+
+// check compares all that the gaps say with what every reader sees.
+func (w *world) check(rt *rapid.T) {
+	lo := rapid.SampledFrom(universe).Draw(rt, "lo")
+	hi := rapid.SampledFrom(append([][]byte{nil}, universe...)).Draw(rt, "hi")
+	for seq := w.visible - min(w.visible, 5); seq <= w.visible; seq++ {
+		for _, user := range universe {
+			lo, hi, found := w.gaps.Find(user, seq)
+			if !found {
+				continue
+			}
+			if bytes.Compare(user, lo) < 0 || bytes.Compare(user, hi) >= 0 {
+				rt.Fatalf("the gap of %q is [%q, %q)", user, lo, hi)
+			}
+			for _, other := range universe {
+				if bytes.Compare(lo, other) <= 0 && bytes.Compare(other, hi) < 0 && w.lives(other, seq) {
+					rt.Fatalf("at %d %q has a value, in the gap [%q, %q)", seq, other, lo, hi)
+				}
+			}
+		}
+		w.checkOutside(rt, lo, hi, seq)
+	}
+}
+
+// checkOutside sees to it that whatever has got a value since seq, in a span, is among what a check looks at.
+func (w *world) checkOutside(rt *rapid.T, lo, hi []byte, seq key.SeqNum) {
+	outside := map[string]bool{}
+	for from, to := range w.gaps.Outside(lo, hi, seq) {
+		for _, user := range universe {
+			if bytes.Compare(from, user) <= 0 && (to == nil || bytes.Compare(user, to) < 0) {
+				outside[string(user)] = true
+			}
+		}
+	}
+	for _, user := range universe {
+		inside := bytes.Compare(lo, user) <= 0 && (hi == nil || bytes.Compare(user, hi) < 0)
+		lives := slices.ContainsFunc(w.versions[string(user)], func(v version) bool {
+			return v.put && v.seq <= w.visible && w.lives(user, max(v.seq, seq))
+		})
+		if outside[string(user)] && !inside || inside && lives && !outside[string(user)] {
+			rt.Fatalf("since %d in [%q, %q): %q is looked at: %v", seq, lo, hi, user, outside[string(user)])
+		}
+	}
+}
+
+// A gap that holds a key with a value hides that from every scan, and from the check of every commit: whatever the
+// steps of commits and of those who propose gaps come between each other.
+func TestGaps_holdNothingThatAReaderSees(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := world{versions: map[string][]version{}}
+		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+			if rapid.IntRange(0, 2).Draw(rt, "step") == 0 {
+				w.write(rt)
+			} else {
+				w.propose(rt)
+			}
+			w.check(rt)
+		}
+	})
+}
+
+func number(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
+
+// Gaps without end would take memory without end, and each put that meets them longer; and those that are in use must
+// not go for those that are not.
+func TestGaps_staysBoundedAndKeepsWhatIsUsed(t *testing.T) {
+	var g Gaps
+	for n := range 10 * maxGaps {
+		g.Add(number(10*n), number(10*n+5))
+		if _, _, found := g.Find(number(3), 0); !found {
+			t.Fatalf("the gap that is used most is gone after %d others", n)
+		}
+	}
+	if n := g.Len(); n != maxGaps {
+		t.Errorf("there are %d gaps, want %d", n, maxGaps)
+	}
+	long := make([]byte, maxKeyBytes+1)
+	if g.Add(long, append(long, 0)); g.Len() != maxGaps {
+		t.Error("a gap of keys that are too long was kept")
+	}
+}
+
+// Neighbours that are the same to everybody must become one, or a queue would end with as many gaps as it has room
+// for, and jump over each; and what differs for a reader must stay apart, or that reader would walk through all of it
+// once more.
+func TestSettle_joinsNeighboursThatNoReaderTellsApart(t *testing.T) {
+	var g Gaps
+	note := func(lo, hi int, since key.SeqNum, readers ...key.SeqNum) {
+		g.Settle(g.Claim(number(lo), number(hi), since), true, func(from, to key.SeqNum) bool {
+			return slices.ContainsFunc(readers, func(r key.SeqNum) bool { return from <= r && r < to })
+		})
+	}
+	note(0, 10, 5)
+	note(10, 20, 8, 7)
+	if _, hi, found := g.Find(number(0), 7); !found || !bytes.Equal(hi, number(10)) {
+		t.Errorf("the reader at 7 has a gap up to %x, %v", hi, found)
+	}
+	note(20, 30, 9, 12)
+	if _, hi, _ := g.Find(number(0), 9); g.Len() != 1 || !bytes.Equal(hi, number(30)) {
+		t.Errorf("%d gaps, the first up to %x, want one", g.Len(), hi)
+	}
+	if _, _, found := g.Find(number(0), 8); found {
+		t.Error("a gap since 9 holds for a reader at 8")
+	}
+}
+
+// line is keys in order, some of which are dead, and a reader who looks for the first or last live one.
+type line struct {
+	gaps   Gaps
+	dead   []bool
+	passed int
+}
+
+func (l *line) Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool) {
+	return l.gaps.Find(user, seq)
+}
+func (l *line) Found(lo, hi []byte, _ key.SeqNum) { l.gaps.Add(lo, hi) }
+
+// find returns the first live key, or going backward the last.
+func (l *line) find(backward bool) int {
+	w := Walk{Known: l}
+	w.Begin(backward, 0)
+	defer w.End()
+	step, at := 1, 0
+	if backward {
+		step, at = -1, len(l.dead)-1
+	}
+	for ; at >= 0 && at < len(l.dead) && l.dead[at]; at += step {
+		l.passed++
+		w.Pass(number(at), number(at), 1)
+		if to, jump := w.Jump(); jump { // to the first key at or after it, or backward to the last one before it
+			next := int(binary.BigEndian.Uint32(to)) + len(to) - 4
+			at = next - 1
+			if backward {
+				at = next
+			}
+		}
+	}
+	return at
+}
+
+// A queue would walk through all that was ever taken from it at each look at its head.
+func TestWalk_paysForDeadKeysOnce(t *testing.T) {
+	for _, backward := range []bool{false, true} {
+		t.Run(fmt.Sprintf("backward %v", backward), func(t *testing.T) {
+			const keys = 20_000
+			l := line{dead: make([]bool, keys)}
+			for n := range keys {
+				want := n
+				if backward {
+					want = keys - 1 - n
+				}
+				if at := l.find(backward); at != want {
+					t.Fatalf("the head is %d, want %d", at, want)
+				}
+				l.dead[want] = true
+			}
+			if limit := keys * (minRows + 2*lookEvery); l.passed > limit {
+				t.Errorf("%d steps for %d looks at the head, want at most %d", l.passed, keys, limit)
+			}
+		})
+	}
+}

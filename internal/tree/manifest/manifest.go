@@ -1,0 +1,133 @@
+// Package manifest remembers which tables make up the database, and what else must survive a restart: the first log
+// segment still needed, the next file number, the last sequence number in tables. It owns the bytes of MANIFEST-n and
+// of CURRENT. It opens no table and no log segment, and removes no file.
+//
+// A Version is immutable and safe for concurrent use; a Log is for one goroutine at a time.
+//
+// # Files
+//
+// MANIFEST-n is a record.FileHeader and records, as package record defines them. The first record (type 1) is a
+// snapshot: an edit that makes the version out of nothing. The others (type 2) are edits, see appendEdit.
+//
+// CURRENT is one record.FileHeader, 80 bytes, whose number is that of the manifest in force. It is never
+// written in place: CURRENT-r, where r is a number of chance, is written and synced, then renamed, then the
+// directory is synced. Whoever opens the database for writing removes what he finds of these before he reads CURRENT.
+//
+// # After a crash
+//
+// Edits are synced before anyone relies on them. The last record may therefore be torn, and is then ignored; the
+// snapshot may not, nor may any valid record stand behind a torn one. A manifest that was read is never appended to:
+// who opens the database creates the next one.
+//
+// If a database is being created for the first time, CURRENT comes last. A directory without CURRENT that holds no
+// table and no record in any log segment is therefore such an attempt, interrupted: nothing in it was ever
+// acknowledged. Without CURRENT but with more than that, CURRENT was lost, and that is damage.
+package manifest
+
+import (
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/record"
+	"lightningdb/internal/join"
+	"lightningdb/internal/system/vfs"
+)
+
+// ErrVersionTooNew is what errors.Is finds when the database was written by a newer version of the program.
+var ErrVersionTooNew = record.ErrVersionTooNew
+
+// ErrUndecided is what errors.Is finds when the switch to a new manifest failed half way.
+var ErrUndecided = errors.New("it is not known which manifest is in force")
+
+// Record types. The values are on disk: never renumber, never reuse.
+const (
+	typeSnapshot record.Type = 1
+	typeEdit     record.Type = 2
+)
+
+// Log is the manifest that is being written.
+type Log struct {
+	out *record.Appender
+	buf []byte
+}
+
+// Switch is how a new manifest comes into force where another writer may be about to do the same.
+type Switch struct {
+	// Temp is a number of chance. No other file that was ever to be CURRENT may have had it, so that a rename that comes late
+	// finds only its own.
+	Temp filename.Num
+
+	// Alone is asked immediately before the rename. Its error is that of Create.
+	Alone func() error
+}
+
+// Create writes manifest num with v as its snapshot and, once that is durable, makes it the one in force. Then the
+// switch is durable too, and the manifest before can be removed. After an error that matches ErrUndecided either may be in
+// force; after any other the one before still is.
+//
+// The file that is renamed to CURRENT has the number o.Temp.
+func Create(fs vfs.FS, num filename.Num, v *Version, o Switch) (*Log, error) {
+	l, err := create(fs, num, v)
+	if err != nil {
+		return nil, fmt.Errorf("create manifest %d: %w", num, err)
+	}
+	if err := setCurrent(fs, v.DatabaseID, num, o.Temp, o.Alone); err != nil {
+		return nil, join.Errors(fmt.Errorf("switch to manifest %d: %w", num, err), l.Close())
+	}
+	return l, nil
+}
+
+func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
+	name := filename.Make(filename.Manifest, num)
+	f, err := fs.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	h := record.FileHeader{Magic: record.MagicManifest, DB: v.DatabaseID, Num: num}
+	data := h.Encode()
+	if _, err := f.WriteAt(data[:], 0); err != nil {
+		return nil, join.Errors(err, f.Close())
+	}
+	l := &Log{out: record.NewAppender(f, name, &h)}
+	if err := l.append(typeSnapshot, v.Snapshot()); err != nil {
+		return nil, join.Errors(err, f.Close())
+	}
+	if err := fs.SyncDir(); err != nil {
+		return nil, join.Errors(err, f.Close())
+	}
+	return l, nil
+}
+
+// Append appends e and makes it durable. Nothing may rely on e before.
+//
+// After an error that matches vfs.ErrNoSpace with Err still nil, e is not in the manifest, durably so, and the manifest
+// goes on to work. After any error with Err set it is not known whether a restart finds e: the files of both states
+// must be kept, and only a new manifest (Create) decides it.
+func (l *Log) Append(e *Edit) error { return l.append(typeEdit, e) }
+
+func (l *Log) append(t record.Type, e *Edit) error {
+	l.buf = appendEdit(l.buf[:0], e)
+	if err := l.out.Begin(record.Written); err != nil {
+		return err
+	}
+	if err := l.out.Add(t, nil, l.buf); err != nil {
+		return err
+	}
+	if _, err := l.out.Flush(); err != nil {
+		return err
+	}
+	return l.out.Sync()
+}
+
+// Num is the number of the manifest.
+func (l *Log) Num() filename.Num { return l.out.Num() }
+
+// Size is the length of the manifest, in bytes.
+func (l *Log) Size() int64 { return l.out.Size() }
+
+// Err is nil while the manifest is usable, and otherwise the failure that every call returns.
+func (l *Log) Err() error { return l.out.Err() }
+
+// Close closes the file. All edits are durable already.
+func (l *Log) Close() error { return l.out.Close() }

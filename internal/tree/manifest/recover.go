@@ -1,0 +1,247 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/record"
+	"lightningdb/internal/join"
+	"lightningdb/internal/system/vfs"
+)
+
+// ErrNoDatabase is what errors.Is finds when the directory holds no database: it can be created there.
+var ErrNoDatabase = errors.New("no database")
+
+// NoDatabaseError is the error that says ErrNoDatabase, and what must be removed before a database is created.
+type NoDatabaseError struct {
+	// Leftovers are the files of a first creation that was interrupted. Nothing in them was ever acknowledged.
+	Leftovers []string
+}
+
+func (e *NoDatabaseError) Error() string {
+	if len(e.Leftovers) == 0 {
+		return ErrNoDatabase.Error()
+	}
+	return fmt.Sprintf("%v: its creation was interrupted", ErrNoDatabase)
+}
+
+// Is makes errors.Is(err, ErrNoDatabase) hold.
+func (e *NoDatabaseError) Is(target error) bool { return target == ErrNoDatabase }
+
+// Recover reads the manifest in force and returns the version it ends with, and its number. It changes nothing.
+//
+// The error is a *NoDatabaseError if there is no database; a *corrupt.Error if there is one but its manifest or CURRENT
+// is damaged or missing; ErrVersionTooNew; ErrNotDatabase; or that of the device.
+func Recover(fs vfs.FS) (*Version, filename.Num, error) {
+	db, num, err := readCurrent(fs)
+	if vfs.IsNotExist(err) {
+		return nil, 0, withoutCurrent(fs)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	v, err := readManifest(fs, num, db)
+	if vfs.IsNotExist(err) {
+		err = corrupt.New(filename.Make(filename.Manifest, num), -1,
+			"CURRENT names it, but it is missing; use an earlier copy of the directory")
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return v, num, nil
+}
+
+// readManifest reads manifest num of database db.
+func readManifest(fs vfs.FS, num filename.Num, db [16]byte) (v *Version, err error) {
+	err = openFile(fs, filename.Manifest, num, func(name string, f vfs.File, h record.FileHeader) error {
+		if h.DB != db {
+			return corrupt.New(name, 0, "it belongs to another database than CURRENT")
+		}
+		v, err = readEdits(f, name, &h)
+		return err
+	})
+	return v, err
+}
+
+// openFile calls fn with the file of the given kind and number, open, and its header.
+func openFile(fs vfs.FS, kind filename.Kind, num filename.Num,
+	fn func(name string, f vfs.File, h record.FileHeader) error) (err error) {
+	name := filename.Make(kind, num)
+	f, err := fs.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = join.Errors(err, f.Close()) }()
+	magic := record.MagicManifest
+	if kind == filename.Log {
+		magic = record.MagicLog
+	}
+	var r record.Reader
+	if err := r.Open(f, name, [16]byte{}, num); err != nil {
+		return err
+	}
+	h, err := r.FileHeader(magic)
+	switch {
+	case errors.Is(err, record.ErrBadHeader):
+		return corrupt.New(name, 0, "the file header is damaged")
+	case errors.Is(err, ErrVersionTooNew):
+		return fmt.Errorf("%s: %w", name, err)
+	case err != nil:
+		return err
+	case h.Num != num:
+		return corrupt.New(name, 0, "it holds file number %d", h.Num)
+	}
+	return fn(name, f, h)
+}
+
+// readEdits applies the records of f, a manifest with header h, up to its end.
+func readEdits(f vfs.File, name string, h *record.FileHeader) (*Version, error) {
+	if h.Extra != [36]byte{} {
+		return nil, corrupt.New(name, 0, "the file header holds more than it should")
+	}
+	var r record.Reader
+	if err := r.Open(f, name, h.DB, h.Num); err != nil {
+		return nil, err
+	}
+	b := newBuilder(&Version{DatabaseID: h.DB})
+	off, chain := int64(record.FileHeaderSize), h.Sum()
+	want := typeSnapshot
+	for {
+		rec, problem, err := r.At(off)
+		if err != nil {
+			return nil, err
+		}
+		if problem == "" && rec.Chain != chain {
+			problem = "the edit does not follow the one before it"
+		}
+		if problem != "" {
+			return endOfEdits(b, &r, name, off, want, problem)
+		}
+		if rec.Type != want {
+			return nil, corrupt.New(name, off, "record of type %d instead of %d", rec.Type, want)
+		}
+		if err := applyRecord(b, rec); err != nil {
+			return nil, locate(err, name, off)
+		}
+		off, chain, want = rec.End, rec.Sum, typeEdit
+	}
+}
+
+// endOfEdits returns the version that b holds if the manifest may end at off, where there is no valid record.
+func endOfEdits(b *builder, r *record.Reader, name string, off int64, want record.Type,
+	problem string) (*Version, error) {
+	if want == typeSnapshot {
+		return nil, corrupt.New(name, off, "the snapshot is damaged: %s", problem)
+	}
+	if err := checkTorn(r, name, off, problem); err != nil {
+		return nil, err
+	}
+	v, err := b.finish()
+	if err != nil {
+		return nil, locate(err, name, -1)
+	}
+	return v, nil
+}
+
+func applyRecord(b *builder, rec record.Record) error {
+	e, err := decodeEdit(rec.Body)
+	if err != nil {
+		return err
+	}
+	return b.apply(e)
+}
+
+// locate adds to err where the record stands.
+func locate(err error, name string, off int64) error {
+	var damage *corrupt.Error
+	if errors.As(err, &damage) {
+		return corrupt.New(name, off, "%s", damage.What)
+	}
+	return fmt.Errorf("%s at offset %d: %w", name, off, err)
+}
+
+// checkTorn reports damage if a valid record stands behind off: edits are synced one by one.
+func checkTorn(r *record.Reader, name string, off int64, problem string) error {
+	later, err := r.Find(off, func(rec record.Record) bool { return rec.Type == typeEdit })
+	if err != nil {
+		return err
+	}
+	if later >= 0 {
+		return corrupt.New(name, off, "%s, though another edit follows at offset %d", problem, later)
+	}
+	return nil
+}
+
+// withoutCurrent decides what a directory without CURRENT is.
+func withoutCurrent(fs vfs.FS) error {
+	names, err := fs.List()
+	if err != nil {
+		return err
+	}
+	none := &NoDatabaseError{}
+	for _, name := range names {
+		kind, num := filename.Parse(name)
+		if kind == filename.Unknown || kind == filename.Lock {
+			continue
+		}
+		used, err := holdsData(fs, kind, num)
+		if err != nil {
+			return err
+		}
+		if used {
+			return corrupt.New(nameCurrent, -1,
+				"it is missing, but %s holds data; use an earlier copy of the directory", name)
+		}
+		none.Leftovers = append(none.Leftovers, name)
+	}
+	return none
+}
+
+// holdsData reports whether a file shows that the database was in use.
+func holdsData(fs vfs.FS, kind filename.Kind, num filename.Num) (bool, error) {
+	switch kind {
+	case filename.Table:
+		return true, nil
+	case filename.Log:
+		return holdsRecords(fs, num)
+	case filename.Manifest:
+		return holdsHistory(fs, num)
+	}
+	return false, nil
+}
+
+// holdsRecords reports whether log segment num holds a record. Its header is durable before the first one.
+func holdsRecords(fs vfs.FS, num filename.Num) (bool, error) {
+	at := int64(-1)
+	err := openFile(fs, filename.Log, num, func(name string, f vfs.File, h record.FileHeader) error {
+		var r record.Reader
+		if err := r.Open(f, name, h.DB, num); err != nil {
+			return err
+		}
+		var err error
+		at, err = r.Find(record.FileHeaderSize-1, func(record.Record) bool { return true })
+		return err
+	})
+	return at >= 0, ignoreDamage(err)
+}
+
+// holdsHistory reports whether manifest num speaks of tables or commits.
+func holdsHistory(fs vfs.FS, num filename.Num) (bool, error) {
+	var v *Version
+	err := openFile(fs, filename.Manifest, num, func(name string, f vfs.File, h record.FileHeader) error {
+		var err error
+		v, err = readEdits(f, name, &h)
+		return err
+	})
+	return v != nil && v.LastSeq > 0, ignoreDamage(err)
+}
+
+// ignoreDamage drops an error that only says that the file is not whole: nothing in it was ever in use.
+func ignoreDamage(err error) error {
+	if errors.Is(err, corrupt.ErrCorrupt) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,298 @@
+package manifest
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"sort"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+)
+
+// NumLevels is the number of levels of the tree. Tables of level 0 may overlap, those of a deeper level do not.
+const NumLevels = 7
+
+// TableMeta is what the manifest knows of a table. It is immutable once it is in a version.
+type TableMeta struct {
+	Num               filename.Num
+	ID                uint64 // identity of the content, in the checksums of its pages
+	Size              int64  // of the file, in bytes
+	Digest            uint64 // of the content; see table.Properties
+	Entries           uint64 // at least 1
+	Tombstones        uint64 // entries that delete their key
+	Shadowed          uint64 // entries that are not the newest of their key in the table
+	RawBytes          uint64 // of keys and values before compression
+	SmallestSeq       key.SeqNum
+	LargestSeq        key.SeqNum
+	Seq               key.SeqNum // of all entries, in place of what they carry; 0 if they carry their own
+	Smallest, Largest []byte     // user keys, both in the table
+}
+
+// Version is one state of the set of tables. It is immutable; its zero value has no tables.
+//
+// Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers and Floor at most LastSeq; each
+// table's keys and counts are possible; level 0 is ordered newest first (by LargestSeq, then Num, both descending);
+// each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
+type Version struct {
+	DatabaseID [16]byte
+	Levels     [NumLevels][]*TableMeta
+	LogStart   filename.Num // first log segment still needed; 0 before there is one
+	LogEnd     filename.Num // if it is LogStart, the log is empty, and segment LogStart does not exist; see LogEmpty
+	NextNum    filename.Num // all files have smaller numbers
+	LastSeq    key.SeqNum   // no table holds a larger one
+	Floor      key.SeqNum   // the tables show every state from this sequence number on, of older ones perhaps parts
+}
+
+// LogEmpty reports whether the database was closed cleanly: everything that was logged is in tables, and no segment from
+// LogStart on was begun.
+func (v *Version) LogEmpty() bool { return v.LogEnd != 0 && v.LogEnd == v.LogStart }
+
+// Edit is a change from one version to the next. Zero fields change nothing.
+type Edit struct {
+	Added    []Placed
+	Deleted  []Removed
+	LogStart filename.Num
+	LogEnd   filename.Num // a clean close sets it to LogStart
+	NextNum  filename.Num
+	LastSeq  key.SeqNum
+	Floor    key.SeqNum
+}
+
+// Placed is a table that joins a level.
+type Placed struct {
+	Level int
+	Table *TableMeta
+}
+
+// Removed is a table that leaves a level. Deletions come before additions, so that one edit can move a table.
+type Removed struct {
+	Level int
+	Num   filename.Num
+}
+
+// Apply returns the version after e, which shares the tables of v and of e. An edit that is impossible in v is
+// a *corrupt.Error.
+func (v *Version) Apply(e *Edit) (*Version, error) {
+	b := newBuilder(v)
+	if err := b.apply(e); err != nil {
+		return nil, err
+	}
+	return b.finish()
+}
+
+// Snapshot returns the edit that makes v out of a version with nothing but v's database id.
+func (v *Version) Snapshot() *Edit {
+	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Floor: v.Floor}
+	for level, tables := range v.Levels {
+		for _, t := range tables {
+			e.Added = append(e.Added, Placed{level, t})
+		}
+	}
+	return e
+}
+
+// builder applies edits one after the other; the cost of one is that of its tables, not of the version's.
+type builder struct {
+	version Version // Levels are filled by finish
+	levels  map[filename.Num]int
+	tables  map[filename.Num]*TableMeta
+	ids     map[uint64]filename.Num
+}
+
+func newBuilder(v *Version) *builder {
+	b := &builder{
+		version: *v,
+		levels:  map[filename.Num]int{},
+		tables:  map[filename.Num]*TableMeta{},
+		ids:     map[uint64]filename.Num{},
+	}
+	for level, tables := range v.Levels {
+		for _, t := range tables {
+			b.put(level, t)
+		}
+	}
+	return b
+}
+
+func (b *builder) put(level int, t *TableMeta) {
+	b.levels[t.Num], b.tables[t.Num], b.ids[t.ID] = level, t, t.Num
+}
+
+// impossible is not in line, where it would be in every program four times.
+//
+//go:noinline
+func impossible(format string, args ...any) error {
+	return corrupt.New("", -1, "impossible edit: "+format, args...)
+}
+
+func (b *builder) apply(e *Edit) error {
+	if err := b.applyNumbers(e); err != nil {
+		return err
+	}
+	for _, d := range e.Deleted {
+		t, ok := b.tables[d.Num]
+		if !ok || b.levels[d.Num] != d.Level {
+			return impossible("deletes table %d, which is not in level %d", d.Num, d.Level)
+		}
+		delete(b.levels, d.Num)
+		delete(b.tables, d.Num)
+		delete(b.ids, t.ID)
+	}
+	for _, p := range e.Added {
+		if err := b.add(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyNumbers takes over the numbers of e, none of which may fall.
+func (b *builder) applyNumbers(e *Edit) error {
+	v := &b.version
+	nextNum, lastSeq := cmp.Or(e.NextNum, v.NextNum), cmp.Or(e.LastSeq, v.LastSeq)
+	floor := cmp.Or(e.Floor, v.Floor)
+	logStart, logEnd := cmp.Or(e.LogStart, v.LogStart), cmp.Or(e.LogEnd, v.LogEnd)
+	switch {
+	case nextNum < v.NextNum:
+		return impossible("the next file number falls from %d to %d", v.NextNum, nextNum)
+	case lastSeq < v.LastSeq || lastSeq > key.MaxSeqNum:
+		return impossible("the last sequence number goes from %d to %d", v.LastSeq, lastSeq)
+	case floor < v.Floor || floor > lastSeq:
+		return impossible("the floor goes from %d to %d, last sequence number %d", v.Floor, floor, lastSeq)
+	case logStart < v.LogStart || logStart != 0 && logStart >= nextNum:
+		return impossible("the start of the log goes from %d to %d, next file number %d", v.LogStart, logStart, nextNum)
+	case logEnd < v.LogEnd || logEnd > logStart:
+		return impossible("the end of the log goes from %d to %d, its start to %d", v.LogEnd, logEnd, logStart)
+	}
+	v.NextNum, v.LastSeq, v.Floor, v.LogStart, v.LogEnd = nextNum, lastSeq, floor, logStart, logEnd
+	return nil
+}
+
+func (b *builder) add(p Placed) error {
+	t := p.Table
+	if p.Level < 0 || p.Level >= NumLevels {
+		return impossible("adds table %d to level %d", t.Num, p.Level)
+	}
+	if _, taken := b.tables[t.Num]; taken {
+		return impossible("adds table %d, which is there", t.Num)
+	}
+	if other, taken := b.ids[t.ID]; taken {
+		return impossible("adds table %d with the id of table %d", t.Num, other)
+	}
+	if t.Num == 0 || t.Num >= b.version.NextNum {
+		return impossible("adds table %d, next file number is %d", t.Num, b.version.NextNum)
+	}
+	if t.LargestSeq > b.version.LastSeq {
+		return impossible("adds table %d with sequence number %d, the last one is %d", t.Num, t.LargestSeq, b.version.LastSeq)
+	}
+	if what := t.problem(); what != "" {
+		return impossible("adds table %d with %s", t.Num, what)
+	}
+	b.put(p.Level, t)
+	return nil
+}
+
+// problem says what is impossible in t, in words; it is empty if nothing is.
+func (t *TableMeta) problem() string {
+	switch {
+	case t.Size <= 0:
+		return "no bytes"
+	case t.Entries == 0:
+		return "no entries"
+	case t.Tombstones > t.Entries || t.Shadowed >= t.Entries:
+		return "impossible counts"
+	case t.SmallestSeq == 0 || t.SmallestSeq > t.LargestSeq || t.LargestSeq > key.MaxSeqNum:
+		return "impossible sequence numbers"
+	case t.Seq != 0 && (t.SmallestSeq != t.Seq || t.LargestSeq != t.Seq || t.Shadowed > 0):
+		return "one sequence number for several versions"
+	case !possibleKey(t.Smallest) || !possibleKey(t.Largest):
+		return "an impossible key"
+	case bytes.Compare(t.Smallest, t.Largest) > 0:
+		return "its largest key before its smallest"
+	}
+	return ""
+}
+
+func possibleKey(k []byte) bool { return len(k) >= key.MinUserKeySize && len(k) <= key.MaxUserKeySize }
+
+// finish returns the version that b holds. b is of no use afterwards.
+func (b *builder) finish() (*Version, error) {
+	v := &b.version
+	v.Levels = [NumLevels][]*TableMeta{}
+	for num, t := range b.tables {
+		level := b.levels[num]
+		v.Levels[level] = append(v.Levels[level], t)
+	}
+	slices.SortFunc(v.Levels[0], func(s, t *TableMeta) int {
+		return cmp.Or(cmp.Compare(t.LargestSeq, s.LargestSeq), cmp.Compare(t.Num, s.Num))
+	})
+	if err := checkCommits(v.Levels[0]); err != nil {
+		return nil, err
+	}
+	for level := 1; level < NumLevels; level++ {
+		tables := v.Levels[level]
+		slices.SortFunc(tables, func(s, t *TableMeta) int {
+			return cmp.Or(bytes.Compare(s.Smallest, t.Smallest), cmp.Compare(s.Num, t.Num))
+		})
+		if err := checkDisjoint(level, tables); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// checkDisjoint refuses tables, in key order, of which two overlap.
+func checkDisjoint(level int, tables []*TableMeta) error {
+	for i := 1; i < len(tables); i++ {
+		if s, t := tables[i-1], tables[i]; bytes.Compare(s.Largest, t.Smallest) >= 0 {
+			return impossible("tables %d and %d of level %d overlap", s.Num, t.Num, level)
+		}
+	}
+	return nil
+}
+
+// checkCommits refuses tables of level 0, in its order, of which two have all their entries from one commit and overlap.
+func checkCommits(level0 []*TableMeta) error {
+	for i := 0; i < len(level0); {
+		end := i + 1
+		for end < len(level0) && level0[i].Seq != 0 && level0[end].Seq == level0[i].Seq {
+			end++
+		}
+		if len(Runs(level0[i:end])) > 1 {
+			return impossible("tables of one commit, %d and others, overlap in level 0", level0[i].Num)
+		}
+		i = end
+	}
+	return nil
+}
+
+// Runs divides level 0, or a part of it that is in its order, into sorted runs, newest first, each in key order: a table
+// that overlaps none of the run of the table before it belongs to that run. So the tables that one commit or one job has
+// added are one run, and so are those that keys in ascending order leave.
+func Runs(level0 []*TableMeta) [][]*TableMeta {
+	var runs [][]*TableMeta
+	for _, t := range level0 {
+		if n := len(runs); n > 0 {
+			if run, ok := with(runs[n-1], t); ok {
+				runs[n-1] = run
+				continue
+			}
+		}
+		runs = append(runs, []*TableMeta{t})
+	}
+	return runs
+}
+
+// with returns run with t in its place. ok is false if t overlaps one of the run.
+func with(run []*TableMeta, t *TableMeta) (longer []*TableMeta, ok bool) {
+	i := sort.Search(len(run), func(i int) bool { return bytes.Compare(run[i].Largest, t.Smallest) >= 0 })
+	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) <= 0 {
+		return nil, false
+	}
+	run = append(run, t)
+	copy(run[i+1:], run[i:])
+	run[i] = t
+	return run, true
+}

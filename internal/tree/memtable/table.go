@@ -1,0 +1,215 @@
+// Package memtable holds the newest commits in memory: the structure that a batch is applied to once the log has it,
+// and that is written out as a sorted table when it is full.
+//
+// A Table is one arena of fixed size, outside the Go heap, with three structures in it:
+//
+//	entries   one per version, written once; the versions of a user key are linked both ways (entry.go)
+//	index     user key -> newest version, a hash table: what Get asks (index.go)
+//	tree      the user keys in order, by their first version: what iterators and the flush follow (tree.go)
+//
+// An overwrite touches the index alone. The memory used never exceeds the size given to New; Fits says whether a batch
+// still has room. Nothing in the arena moves or is reused before Reset.
+//
+// # Concurrency
+//
+// One goroutine at a time applies batches. Any number of goroutines read meanwhile, without locks. Entries can be
+// found as soon as they are written, before their batch is complete: readers name a sequence number, and see nothing
+// above it. Whoever publishes sequence numbers does so after Apply has returned. Reset and Free need exclusive use: no
+// reader, iterator or borrowed byte may be left.
+package memtable
+
+import (
+	"errors"
+	"math/bits"
+	"sync/atomic"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/offheap"
+)
+
+// Table is a memtable. New makes one; the zero value is not usable.
+type Table struct {
+	arena arena
+	index index
+	tree  tree
+	paths [group]path  // the writer's, for the operations of a group
+	used  atomic.Int64 // bytes; stored by the writer after each batch
+	count atomic.Int64 // entries; stored by the writer after each batch
+
+	folding  *Folding      // nil to store operands as they are
+	folded   []byte        // the writer's room for a folded value
+	chain    operand.Chain // the writer's room for operands
+	promised room          // what Fits promised and Apply has not used; the writer's
+
+	known known // what readers have found out
+}
+
+// The smallest table has room for its empty structures and little else; the largest is what refs can address.
+const (
+	MinSize = 64 << 10
+	MaxSize = min(1<<32*unit-1, 1<<(bits.UintSize-1)-1)
+)
+
+var errSize = errors.New("memtable: size is out of range")
+
+// New returns an empty table that uses up to size bytes, from MinSize to MaxSize. The caller owns it and gives back
+// the memory with Free.
+func New(size int) (*Table, error) {
+	if size < MinSize || size > MaxSize {
+		return nil, errSize
+	}
+	memory, err := offheap.Alloc(size)
+	if err != nil {
+		return nil, err
+	}
+	m := &Table{}
+	m.arena = newArena(memory)
+	m.index = newIndex(&m.arena)
+	m.clear()
+	return m, nil
+}
+
+// Reset empties the table for reuse and keeps its memory. Reused memory is several times faster than fresh memory.
+func (m *Table) Reset() {
+	clear(m.index.slots)
+	m.clear()
+}
+
+// Free gives the memory back. The table must not be used afterwards.
+func (m *Table) Free() {
+	offheap.Free(m.arena.memory)
+	*m = Table{}
+}
+
+// clear sets up the structures over an index that is zero.
+func (m *Table) clear() {
+	m.index.keys = 0
+	m.arena.next = m.index.size()
+	m.resetTree()
+	m.promised = room{}
+	m.known.forget()
+	m.count.Store(0)
+	m.used.Store(int64(m.arena.next))
+}
+
+// Size is the size given to New, in bytes.
+func (m *Table) Size() int { return len(m.arena.memory) }
+
+// Used is the number of bytes taken, the index included, as of the last batch.
+func (m *Table) Used() int { return int(m.used.Load()) }
+
+// Count is the number of entries, all versions included, as of the last batch.
+func (m *Table) Count() int { return int(m.count.Load()) }
+
+// Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is
+// true, kind says what it is, and its value is appended to dst; otherwise, and for a merge, which is no value yet, out is
+// dst. Nothing returned borrows from the table.
+func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool) {
+	e := m.index.find(m, user, hash)
+	if e != 0 {
+		e = m.newestUpTo(e, key.MakeTrailer(seq, key.KindMax))
+	}
+	if e == 0 {
+		return dst, 0, false
+	}
+	if kind = m.trailer(e).Kind(); kind == key.KindMerge {
+		return dst, kind, true
+	}
+	return append(dst, m.value(e)...), kind, true
+}
+
+// Version is one version of a user key in a table; the zero value is none.
+type Version struct {
+	m *Table
+	e ref
+}
+
+// Find returns the newest version of user that is not above seq, or none. hash is key.Hash(user).
+func (m *Table) Find(user []byte, hash uint64, seq key.SeqNum) Version {
+	e := m.index.find(m, user, hash)
+	if e != 0 {
+		e = m.newestUpTo(e, key.MakeTrailer(seq, key.KindMax))
+	}
+	return Version{m, e}
+}
+
+// Exists reports whether v is a version; if not, nothing else may be asked.
+func (v Version) Exists() bool { return v.e != 0 }
+
+// Trailer is the sequence number and the kind of v.
+func (v Version) Trailer() key.Trailer { return v.m.trailer(v.e) }
+
+// Value is the value of v, or the operand. It is borrowed from the table.
+func (v Version) Value() []byte { return v.m.value(v.e) }
+
+// Older is the next older version of the same key, or none.
+func (v Version) Older() Version { return Version{v.m, v.m.older(v.e)} }
+
+// group is how many operations are applied together, so that their cache misses overlap.
+const group = 16
+
+// Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers rise
+// from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
+//
+// Where FoldBy has said how, a merge is stored as a put of the value that it leads to if that is known and short.
+func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
+	m.promised = m.promised.atLeast(room{b.Count(), len(b.Bytes())})
+	var ops [group]batch.Op
+	n := 0
+	for op := range b.Ops() {
+		ops[n] = op
+		if n++; n == group {
+			m.applyGroup(ops[:n], first)
+			first += group
+			n = 0
+		}
+	}
+	m.applyGroup(ops[:n], first)
+	m.used.Store(int64(m.arena.next))
+	m.count.Add(int64(b.Count()))
+}
+
+// applyGroup first finds the index slots and the leaves of all operations, each without waiting for the memory of the
+// one before, then adds them in order.
+func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
+	var hashes, homes [group]uint64
+	for i := range ops {
+		hashes[i] = key.Hash(ops[i].Key)
+		homes[i] = m.index.touch(hashes[i])
+	}
+	for i := range ops {
+		before := &m.paths[max(i-1, 0)]
+		switch {
+		case homes[i]>>32 == hashes[i]&(1<<32-1): // most likely an overwrite
+			m.paths[i].stale()
+		case m.isLast(before, ops[i].Key): // keys that come in order
+			m.paths[i] = *before
+		default:
+			m.descend(&m.paths[i], ops[i].Key)
+		}
+	}
+	for i := range ops {
+		m.add(&ops[i], hashes[i], first+key.SeqNum(i), &m.paths[i])
+	}
+}
+
+// add publishes one version. A new user key enters the tree before the index, so that a reader who finds a second
+// version of a key in the list finds the key in the index.
+func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
+	i, older := m.index.locate(m, op.Key, hash)
+	kind, value := op.Kind, op.Value
+	if kind == key.KindMerge && m.folding != nil {
+		kind, value = m.fold(op, older)
+	}
+	e := m.writeEntry(op.Key, value, key.MakeTrailer(seq, kind), older)
+	if older == 0 {
+		m.index.keys++
+		m.insertKey(p, op.Key, e)
+	} else {
+		m.supersede(older, e)
+	}
+	m.index.publish(i, hash, e)
+	m.promised = m.promised.without(op)
+}

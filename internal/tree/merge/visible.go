@@ -1,0 +1,681 @@
+package merge
+
+import (
+	"bytes"
+	"errors"
+	"sync/atomic"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/gap"
+)
+
+// Visible walks the user keys that a snapshot sees, with their values: of each user key the newest version that is
+// not newer than the snapshot, unless that is a tombstone; if that is a merge operand, the value that it and the
+// operands below it make of the first put or tombstone further down. The zero value must be Reset before use. It
+// allocates nothing per step once its buffers have grown.
+//
+// Its moves and its position follow the rules of Iterator, with user keys in place of internal ones and within
+// bounds: keys below the lower or not below the upper bound do not exist for it, and it reads at most one entry
+// of each run beyond them.
+//
+// Key and Value are borrowed until the next move, Reset or Close.
+//
+// # How it moves
+//
+// Versions of a user key come newest first. Going forward, the first version that the snapshot may see decides, and
+// the input stays at it. Going backward, the versions come oldest first and the last one that the snapshot
+// may see decides, which shows only when the input has gone past it; so key and value are copied on the way.
+//
+//	resting   input
+//	forward   at the current entry
+//	backward  somewhere before the current entry, behind the versions that decided; the current entry is in key, value
+//	folded    at a version of the current entry that is older than its operands, or behind all of its versions; the
+//	          current entry is in key, value
+//	ahead     at the last entry that was handed out with stretch, in which the current entry is; the last user key of it
+//	          that was decided is in key
+//	behind    the same backward; at a version that is still to be decided, or too new
+//
+// A second step in one direction takes a stretch of entries from the input at once, drops from it what the snapshot does
+// not see, and further steps only count. A seek alone, and what stretches leave out, goes entry by entry.
+//
+// Operands are always collected forward, newest first, up to what they stand upon; going backward, the input turns round
+// for that. Each is copied once. That they cannot be folded is an error of Value, not of the move.
+//
+// A user key with very many versions does not have to be stepped through: after maxSteps of them the rest is
+// jumped over by a seek. Nor do very many user keys of which the snapshot sees nothing, one behind the other, if that is
+// known of them: see package gap.
+type Visible struct {
+	Rules operand.Rules // how operands are folded; to be set before a move
+	Walk  gap.Walk      // over what the snapshot does not see; its Known may be set before a move
+	Stop  *atomic.Bool  // once set, moves pass over no further entry that they do not stop at; nil for never
+
+	input   Iterator
+	seq     key.SeqNum
+	lower   []byte // first user key inside; nil if unbounded. Borrowed
+	upper   []byte // first user key beyond; nil if unbounded. Borrowed
+	resting position
+	key     []byte // owned; the current key when resting backward or folded, room for any key being passed otherwise
+	value   []byte // owned; the current value unless resting forward
+	err     error
+
+	stretch []Entry // what the snapshot sees of a stretch of input, in the order of the walk; in room
+	at      int     // of the current entry in stretch
+	reach   int     // how many entries the next stretch may have; 0 until there was a step
+	taken   int     // how many of room have ever been used
+	room    [maxStretch]Entry
+
+	operands operand.Chain // room for those of one user key
+	foldErr  error         // why there is no value when resting folded
+}
+
+// position says where the input of a Visible is in relation to the current entry.
+type position uint8
+
+const (
+	nowhere  position = iota // there is no current entry
+	forward                  // input is at the current entry
+	backward                 // input is before the current entry, which is held in key and value
+	folded                   // input is at an older version or behind them; key and value are held
+	ahead                    // input is at the end of a stretch forward, which holds the current entry
+	behind                   // input is at the end of a stretch backward, which holds the current entry
+)
+
+// minStretch is how many entries a first stretch has at most, maxStretch the ones after it: a short scan does not pay for
+// entries it does not come to, a long one takes the rest of a leaf at once.
+const (
+	minStretch = 16
+	maxStretch = 64
+)
+
+// maxSteps is how many versions of one user key are stepped over before a seek is taken to be cheaper.
+const maxSteps = 16
+
+// maxKeptBytes is the largest value buffer that survives Close.
+const maxKeptBytes = 1 << 20
+
+// Reset makes v show what input holds for a snapshot at seq within [lower, upper), nil meaning no bound. v owns
+// input and borrows the bounds until Close or the next Reset. The position is at none.
+func (v *Visible) Reset(input Iterator, seq key.SeqNum, lower, upper []byte) {
+	v.input, v.seq, v.lower, v.upper = input, seq, lower, upper
+	v.leave()
+}
+
+// First moves to the first visible key.
+func (v *Visible) First() bool {
+	if v.lower != nil {
+		return v.SeekGE(v.lower)
+	}
+	v.leave()
+	v.input.First()
+	return v.findForward()
+}
+
+// Last moves to the last visible key.
+func (v *Visible) Last() bool {
+	v.leave()
+	if v.upper == nil {
+		v.input.Last()
+	} else {
+		v.input.SeekLT(key.SeekTo(v.upper, key.MaxSeqNum))
+	}
+	return v.findBackward()
+}
+
+// SeekGE moves to the first visible key at or after user.
+func (v *Visible) SeekGE(user []byte) bool {
+	v.leave()
+	if v.lower != nil && bytes.Compare(user, v.lower) < 0 {
+		user = v.lower
+	}
+	if v.beyond(user) {
+		return false
+	}
+	v.input.SeekGE(key.SeekTo(user, v.seq))
+	return v.findForward()
+}
+
+// SeekLT moves to the last visible key before user.
+func (v *Visible) SeekLT(user []byte) bool {
+	v.leave()
+	if v.beyond(user) {
+		user = v.upper
+	}
+	if v.lower != nil && bytes.Compare(user, v.lower) <= 0 {
+		return false
+	}
+	v.input.SeekLT(key.SeekTo(user, key.MaxSeqNum))
+	return v.findBackward()
+}
+
+// Next moves to the next visible key.
+func (v *Visible) Next() bool {
+	if v.resting == ahead && v.at+1 < len(v.stretch) {
+		v.at++
+		return true
+	}
+	return v.advance()
+}
+
+// advance is Next where that is more than a step within a stretch.
+func (v *Visible) advance() bool {
+	if v.reach == 0 {
+		v.reach = minStretch
+	}
+	switch v.resting {
+	case forward:
+		if !v.takeAhead() {
+			v.hold(v.input.Key().User)
+		} else if len(v.stretch) > 1 { // the first is the current entry
+			v.resting, v.at = ahead, 1
+			return true
+		}
+		v.passDecided()
+	case ahead:
+		v.passDecided()
+	case backward:
+		v.input.SeekGE(afterVersions(v.key))
+	case behind:
+		if v.at > 0 {
+			v.at--
+			return true
+		}
+		v.hold(v.stretch[0].Key.User)
+		v.input.SeekGE(afterVersions(v.key))
+	case folded:
+		v.passOlder()
+	default:
+		return false
+	}
+	v.resting = nowhere
+	return v.findForward()
+}
+
+// Prev moves to the previous visible key.
+func (v *Visible) Prev() bool {
+	if v.resting == behind && v.at+1 < len(v.stretch) {
+		v.at++
+		return true
+	}
+	return v.retreat()
+}
+
+// retreat is Prev where that is more than a step within a stretch.
+func (v *Visible) retreat() bool {
+	if v.reach == 0 {
+		v.reach = minStretch
+	}
+	switch v.resting {
+	case forward:
+		v.hold(v.input.Key().User)
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+	case ahead:
+		if v.at > 0 {
+			v.at--
+			return true
+		}
+		v.hold(v.stretch[0].Key.User)
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+	case backward:
+		v.passNewer()
+	case behind: // input is where the walk goes on
+	case folded:
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+	default:
+		return false
+	}
+	v.resting = nowhere
+	return v.findBackward()
+}
+
+// Ahead returns the current entry and those that Next is going to come to, as far as they are at hand: none or many. They
+// are borrowed as Key and Value are. Behind is the same for Prev.
+func (v *Visible) Ahead() []Entry {
+	if v.resting != ahead {
+		return nil
+	}
+	return v.stretch[v.at:]
+}
+
+// Behind returns the current entry and those that Prev is going to come to, as far as they are at hand.
+func (v *Visible) Behind() []Entry {
+	if v.resting != behind {
+		return nil
+	}
+	return v.stretch[v.at:]
+}
+
+// Expect says that at most n more entries are wanted, if n is not negative, so that none are taken in vain. One more is
+// taken than that: forward the first may be the current one, and backward the last decides nothing.
+func (v *Visible) Expect(n int) {
+	if n >= 0 {
+		v.reach = min(n+1, maxStretch)
+	}
+}
+
+// Skip moves to entry n of what Ahead or Behind has just returned.
+func (v *Visible) Skip(n int) { v.at += n }
+
+// Valid reports whether v is at a key.
+func (v *Visible) Valid() bool { return v.resting != nowhere }
+
+// Key is the current user key.
+func (v *Visible) Key() []byte {
+	switch v.resting {
+	case ahead, behind:
+		return v.stretch[v.at].Key.User
+	case forward:
+		return v.input.Key().User
+	}
+	return v.key
+}
+
+// Value is the current value. The error is that of reading it, or an operand.ErrMerge.
+func (v *Visible) Value() ([]byte, error) {
+	switch v.resting {
+	case ahead, behind:
+		return v.stretch[v.at].Value, nil
+	case forward:
+		return v.input.Value()
+	case folded:
+		return v.value, v.foldErr
+	}
+	return v.value, nil
+}
+
+// Err says why v is at none if that is not because an end was reached. An entry of a kind this program does not know
+// is a *corrupt.Error.
+func (v *Visible) Err() error { return v.err }
+
+// Close closes the input. v keeps its buffers, unless they are large, and may be Reset.
+func (v *Visible) Close() error {
+	input := v.input
+	v.leave()
+	v.input, v.lower, v.upper = nil, nil, nil
+	clear(v.room[:v.taken])
+	v.taken = 0
+	if cap(v.value) > maxKeptBytes {
+		v.value = nil
+	}
+	v.operands.Reset()
+	return input.Close()
+}
+
+// leave forgets position and error.
+func (v *Visible) leave() { v.resting, v.stretch, v.reach, v.err = nowhere, nil, 0, nil }
+
+// beyond reports whether user is at or after the upper bound.
+func (v *Visible) beyond(user []byte) bool {
+	return v.upper != nil && bytes.Compare(user, v.upper) >= 0
+}
+
+// hold copies user into v.key.
+func (v *Visible) hold(user []byte) { v.key = append(v.key[:0], user...) }
+
+// afterVersions is the internal key that sorts after every version of user. No operation has sequence number 0.
+func afterVersions(user []byte) key.Internal { return key.Make(user, 0, key.KindDelete) }
+
+// end settles v at none because input ran out of entries or failed.
+func (v *Visible) end() bool {
+	if v.err = v.input.Err(); v.err == nil {
+		v.Walk.End()
+	}
+	return false
+}
+
+// errStopped is why there is no entry where Stop was set.
+var errStopped = errors.New("merge: the walk was stopped")
+
+// stopped looks whether to go on.
+func (v *Visible) stopped() bool {
+	if v.Stop == nil || !v.Stop.Load() {
+		return false
+	}
+	v.err = errStopped
+	return true
+}
+
+// findForward settles at the first visible key at or after the position of input, which is in front of all the
+// versions of a user key that the snapshot may see.
+func (v *Visible) findForward() bool {
+	v.Walk.Begin(false, v.seq)
+	for v.input.Valid() {
+		if v.stopped() {
+			return false
+		}
+		k := v.input.Key()
+		if v.beyond(k.User) {
+			v.Walk.End()
+			return false
+		}
+		if v.reach > 0 && v.takeAhead() {
+			if len(v.stretch) > 0 {
+				v.resting, v.at = ahead, 0
+				return true
+			}
+			v.passDead()
+			continue
+		}
+		if k.Trailer.Seq() > v.seq {
+			v.Walk.End()
+			v.hold(k.User)
+			v.passTooNew()
+			continue
+		}
+		switch k.Trailer.Kind() {
+		case key.KindPut:
+			v.Walk.End()
+			v.resting = forward
+			return true
+		case key.KindDelete:
+			v.hold(k.User)
+			v.Walk.Pass(v.key, v.key, 1)
+			v.passDead()
+		case key.KindMerge:
+			v.Walk.End()
+			v.hold(k.User)
+			return v.fold()
+		default:
+			return v.unknown(k)
+		}
+	}
+	return v.end()
+}
+
+// passDead is passDecided where the snapshot sees nothing of v.key, nor of what is known to come behind it.
+func (v *Visible) passDead() {
+	if to, jump := v.Walk.Jump(); jump {
+		v.input.SeekGE(key.SeekTo(to, v.seq))
+		return
+	}
+	v.passDecided()
+}
+
+// takeAhead takes a stretch of input and makes v.stretch what the snapshot sees of it, which may be nothing. Then v.key is
+// the last user key that it decides, empty if there is none, and input is at the end of the stretch. Before, input is as
+// for findForward. It returns false, and nothing has changed, if there is no stretch here.
+func (v *Visible) takeAhead() bool {
+	n := v.input.Ahead(v.room[:v.reach], key.SeekTo(v.upper, key.MaxSeqNum))
+	if n == 0 {
+		return false
+	}
+	v.took(n)
+	kept, tooNew := 0, false
+	var decided []byte
+	for i := range v.room[:n] {
+		e := &v.room[i]
+		if e.Key.Trailer.Seq() > v.seq {
+			tooNew = true
+			continue
+		}
+		if same(e.Key.User, decided) {
+			continue
+		}
+		decided = e.Key.User
+		if e.Key.Trailer.Kind() == key.KindPut {
+			if kept < i {
+				v.room[kept] = *e
+			}
+			kept++
+		}
+	}
+	v.stretch = v.room[:kept]
+	v.hold(decided)
+	if kept > 0 || tooNew {
+		v.Walk.End()
+	} else {
+		v.Walk.Pass(v.room[0].Key.User, v.key, n)
+	}
+	return true
+}
+
+// same reports whether two user keys are equal. Neighbours mostly differ in their last byte, and that is quicker to see.
+func same(a, b []byte) bool {
+	return len(a) == len(b) && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)
+}
+
+// took notes that a stretch of n entries is in v.room. The next one may be longer.
+func (v *Visible) took(n int) { v.taken, v.reach = max(v.taken, n), maxStretch }
+
+// passDecided moves input on from the last entry that decided v.key, past all its versions.
+func (v *Visible) passDecided() {
+	v.input.Next()
+	v.passOlder()
+}
+
+// fold settles at v.key. input is at the newest version of it that the snapshot may see, an operand.
+func (v *Visible) fold() bool {
+	v.operands.Reset()
+	v.value = v.value[:0]
+	present, ok := v.collect()
+	if !ok {
+		return false
+	}
+	value, err := v.operands.Fold(v.Rules, v.key, v.value, present)
+	if v.foldErr = err; err == nil {
+		v.value = value
+	}
+	v.resting = folded
+	return true
+}
+
+// collect moves input forward over the operands of v.key, which it gathers, to the put or tombstone that they stand
+// upon, whose value it copies, or behind all versions. ok is false if v.err says why this could not be done.
+func (v *Visible) collect() (present, ok bool) {
+	for v.input.Valid() {
+		k := v.input.Key()
+		if !bytes.Equal(k.User, v.key) {
+			return false, true
+		}
+		if k.Trailer.Kind() != key.KindMerge {
+			return v.take(k)
+		}
+		value, err := v.input.Value()
+		if err == nil {
+			err = v.operands.Push(k.Trailer.Seq(), value)
+		}
+		if err != nil {
+			v.err = err
+			return false, false
+		}
+		v.input.Next()
+	}
+	v.err = v.input.Err()
+	return false, v.err == nil
+}
+
+// passTooNew moves input forward past the versions of v.key that are newer than the snapshot.
+func (v *Visible) passTooNew() {
+	for range maxSteps {
+		if !v.input.Next() {
+			return
+		}
+		k := v.input.Key()
+		if k.Trailer.Seq() <= v.seq || !bytes.Equal(k.User, v.key) {
+			return
+		}
+	}
+	v.input.SeekGE(key.SeekTo(v.key, v.seq))
+}
+
+// passOlder moves input forward past the remaining versions of v.key.
+func (v *Visible) passOlder() {
+	for range maxSteps {
+		if !v.input.Valid() || !bytes.Equal(v.input.Key().User, v.key) {
+			return
+		}
+		v.input.Next()
+	}
+	v.input.SeekGE(afterVersions(v.key))
+}
+
+// passNewer moves input backward past the remaining versions of v.key, all newer than the snapshot.
+func (v *Visible) passNewer() {
+	for range maxSteps {
+		if !v.input.Valid() || !bytes.Equal(v.input.Key().User, v.key) {
+			return
+		}
+		v.input.Prev()
+	}
+	v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+}
+
+// findBackward settles at the last visible key at or before the position of input, which is behind all the
+// versions of a user key.
+func (v *Visible) findBackward() bool {
+	v.Walk.Begin(true, v.seq)
+	for v.input.Valid() {
+		if v.stopped() {
+			return false
+		}
+		k := v.input.Key()
+		if v.lower != nil && bytes.Compare(k.User, v.lower) < 0 {
+			v.Walk.End()
+			return false
+		}
+		if v.reach > 0 && v.takeBehind() {
+			v.resting, v.at = behind, 0
+			return true
+		}
+		v.hold(v.input.Key().User)
+		newest, ok := v.takeNewest()
+		if !ok {
+			return false
+		}
+		switch newest {
+		case key.KindPut:
+			v.Walk.End()
+			v.resting = backward
+			return true
+		case key.KindMerge:
+			v.Walk.End()
+			if !v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
+				return v.end()
+			}
+			return v.fold()
+		}
+		v.passDeadBackward()
+	}
+	return v.end()
+}
+
+// passDeadBackward moves input backward past v.key, of which the snapshot sees nothing, from behind all that it may see of
+// it, and past what is known to come before it.
+func (v *Visible) passDeadBackward() {
+	if v.input.Valid() && bytes.Equal(v.input.Key().User, v.key) {
+		v.Walk.End()
+		v.passNewer()
+		return
+	}
+	v.Walk.Pass(v.key, v.key, 1)
+	if to, jump := v.Walk.Jump(); jump {
+		v.input.SeekLT(key.SeekTo(to, key.MaxSeqNum))
+	}
+}
+
+// takeBehind takes a stretch of input backward and makes v.stretch what the snapshot sees of it, but for the user key at
+// its end, of which newer versions may follow: input stays at the newest so far. All older ones were passed, so a search
+// backward from there finds what decides. If the snapshot sees nothing else in the stretch, takeBehind returns false,
+// and input may have moved so far.
+func (v *Visible) takeBehind() bool {
+	n := v.input.Behind(v.room[:v.reach], key.SeekTo(v.lower, key.MaxSeqNum))
+	if n == 0 {
+		return false
+	}
+	v.took(n)
+	first := v.room[0].Key.User
+	kept, passed, tooNew := 0, 0, false
+	var user, before []byte
+	var put bool // the newest version of user that the snapshot may see so far is a put, and the last one kept
+	open := 0    // 1 if the last entry is kept, which decides nothing yet
+	for i := range v.room[:n] {
+		e := &v.room[i]
+		open = 0
+		if e.Key.Trailer.Seq() > v.seq {
+			tooNew = true
+			continue
+		}
+		if again := same(e.Key.User, user); again && put {
+			kept--
+		} else if !again {
+			before, passed = user, i
+		}
+		user, put = e.Key.User, e.Key.Trailer.Kind() == key.KindPut
+		if put {
+			v.room[kept] = *e
+			kept, open = kept+1, 1
+		}
+	}
+	v.stretch = v.room[:kept-open]
+	if len(v.stretch) > 0 || tooNew {
+		v.Walk.End()
+	} else if passed > 0 {
+		v.Walk.Pass(first, before, passed)
+	}
+	return len(v.stretch) > 0
+}
+
+// takeNewest moves input backward through the versions of v.key that the snapshot may see, the oldest of which it
+// is at, and returns the kind of the newest; if that is a put, its value is in v.value. Where there is none the kind is
+// that of a tombstone. ok is false if v.err says why this could not be found out.
+func (v *Visible) takeNewest() (newest key.Kind, ok bool) {
+	newest = key.KindDelete
+	for range maxSteps {
+		k := v.input.Key()
+		if !bytes.Equal(k.User, v.key) || k.Trailer.Seq() > v.seq {
+			return newest, true
+		}
+		newest = k.Trailer.Kind()
+		if _, ok = v.take(k); !ok {
+			return newest, false
+		}
+		if !v.input.Prev() {
+			v.err = v.input.Err()
+			return newest, v.err == nil
+		}
+	}
+	return v.jumpToNewest(newest)
+}
+
+// jumpToNewest does the work of takeNewest by seeking. sofar is the answer if the jump leads nowhere new.
+func (v *Visible) jumpToNewest(sofar key.Kind) (newest key.Kind, ok bool) {
+	if !bytes.Equal(v.input.Key().User, v.key) {
+		return sofar, true
+	}
+	newest = sofar
+	if v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
+		k := v.input.Key()
+		newest = k.Trailer.Kind()
+		if _, ok = v.take(k); !ok {
+			return newest, false
+		}
+		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
+	}
+	v.err = v.input.Err()
+	return newest, v.err == nil
+}
+
+// take copies the value of the entry at k, where input is, if it is a put, which present says. ok is false if v.err says
+// what is wrong with it.
+func (v *Visible) take(k key.Internal) (present, ok bool) {
+	switch k.Trailer.Kind() {
+	case key.KindDelete, key.KindMerge:
+		return false, true
+	case key.KindPut:
+		value, err := v.input.Value()
+		if err != nil {
+			v.err = err
+			return false, false
+		}
+		v.value = append(v.value[:0], value...)
+		return true, true
+	}
+	return false, v.unknown(k)
+}
+
+// unknown settles v at none because of an entry nobody here can interpret. It returns false.
+func (v *Visible) unknown(k key.Internal) bool {
+	v.err = corrupt.New("", -1, "entry %s is of a kind unknown to this version of the program", k)
+	return false
+}

@@ -1,0 +1,341 @@
+// Package page is the layout of the leaf and inner pages of a table: sorted entries, a search array over them, and
+// a footer. It works on the raw (uncompressed) payload of a page and owns no memory but what a Builder collects;
+// checksums, files and caching are the table's affair. A page is immutable; any number of goroutines may read it.
+//
+// # Format
+//
+//	page = entry*  head{n}  slot{n}  footer
+//
+//	offset in page    size  meaning
+//	             0       e  n entries in internal key order, each padded with zeros to a multiple of 8
+//	             e      4n  heads: of each key the 4 bytes after the page's common prefix, zero-padded (u32)
+//	       e +  4n      2n  slots: where each entry begins, in units of 8 bytes (u16)
+//	       e +  6n       2  n, at least 1 (u16)
+//	       e +  6n + 2   1  level: 0 leaf, 1 inner page over leaves, 2 inner page over level 1, and so on
+//	       e +  6n + 3   1  zero
+//	       e +  6n + 4   4  length of the prefix common to all user keys (u32)
+//
+//	offset in entry   size  meaning
+//	             0       8  trailer: sequence number << 8 | kind (u64)
+//	             8  varies  length of the user key (uvarint)
+//	                varies  value word (uvarint): length of the value << 1 | 1 if the value is an extent
+//	                varies  user key, whole: a locator position leads to all that a lookup compares
+//	                varies  the value; of an extent its place in the file, 16 bytes:
+//	                        offset (u64), stored length (u64)
+//
+// An entry of an inner page is a separator and a child: its key sorts after everything in the child before and not
+// after anything in this child (the first separator of a level is a lower bound of the table), its value is the
+// child's page number (u32). All integers are little-endian. Head comparison is integer comparison, because a head
+// is computed from the key's bytes in big-endian order.
+package page
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+
+	"lightningdb/internal/format/key"
+)
+
+const (
+	// MaxSize is the largest payload the layout can address, in bytes.
+	MaxSize = slotUnit * (math.MaxUint16 + 1)
+
+	slotUnit     = 8 // entries begin at multiples of it
+	trailerSize  = 8
+	headSize     = 4
+	slotSize     = 2
+	indexSize    = headSize + slotSize // of the search array, an entry
+	footerSize   = 8
+	extentSize   = 16
+	childSize    = 4
+	minEntrySize = 16
+)
+
+// Extent is the place of a value stored outside its page.
+type Extent struct {
+	Offset uint64 // in the table's file
+	Stored uint64 // bytes stored there
+	Raw    uint64 // length of the value
+}
+
+// Entry is one decoded entry. It borrows the page.
+type Entry struct {
+	Key   key.Internal
+	value []byte // the value, or the place of an extent
+	word  uint64
+}
+
+// IsExtent reports whether the value is stored outside the page.
+func (e *Entry) IsExtent() bool { return e.word&1 != 0 }
+
+// Value is the value of an entry that is not an extent.
+func (e *Entry) Value() []byte { return e.value }
+
+// Extent is where the value of an entry that is an extent is stored, as the page says: nothing about it has been
+// checked.
+func (e *Entry) Extent() Extent {
+	return Extent{
+		Offset: binary.LittleEndian.Uint64(e.value),
+		Stored: binary.LittleEndian.Uint64(e.value[8:]),
+		Raw:    e.word >> 1,
+	}
+}
+
+// Size is the length of the value, wherever it is stored.
+func (e *Entry) Size() uint64 { return e.word >> 1 }
+
+// Page is a view of a payload that passed Check.
+type Page struct {
+	payload []byte
+	count   int
+	end     int // of the entries; heads begin here
+	prefix  int
+}
+
+// View returns the view of a payload that passed Check.
+func View(payload []byte) Page {
+	foot := payload[len(payload)-footerSize:]
+	count := int(binary.LittleEndian.Uint16(foot))
+	return Page{
+		payload: payload,
+		count:   count,
+		end:     len(payload) - footerSize - indexSize*count,
+		prefix:  int(binary.LittleEndian.Uint32(foot[4:])),
+	}
+}
+
+// Level is the level of a payload that passed Check: 0 for a leaf.
+func Level(payload []byte) int { return int(payload[len(payload)-footerSize+2]) }
+
+// EntriesEnd is where the entries of a payload that passed Check end.
+func EntriesEnd(payload []byte) int {
+	return len(payload) - footerSize - indexSize*int(binary.LittleEndian.Uint16(payload[len(payload)-footerSize:]))
+}
+
+// At decodes the entry that begins at offset at, and returns where the next one begins. It is safe for any payload
+// and any offset, also inside an entry: it never reads outside payload. ok is false if no entry can begin there.
+func At(payload []byte, at int) (e Entry, next int, ok bool) {
+	s, ok := locate(payload, at)
+	if !ok {
+		return Entry{}, 0, false
+	}
+	e = Entry{
+		Key: key.Internal{
+			User:    payload[s.key:s.value:s.value],
+			Trailer: key.Trailer(binary.LittleEndian.Uint64(payload[at:])),
+		},
+		value: payload[s.value:s.end:s.end],
+		word:  s.word,
+	}
+	return e, padded(s.end), true
+}
+
+// Len is the number of entries, at least 1.
+func (p *Page) Len() int { return p.count }
+
+// Entry returns entry i, 0 <= i < Len.
+func (p *Page) Entry(i int) Entry {
+	b := p.payload[p.offset(i):p.end]
+	user, value, word, ok := split(b)
+	if !ok {
+		e, _, _ := At(p.payload, p.offset(i)) // Check has decoded it
+		return e
+	}
+	return Entry{Key: key.Internal{User: user, Trailer: key.Trailer(binary.LittleEndian.Uint64(b))}, value: value, word: word}
+}
+
+// split finds the parts of the entry that b begins with, one that Check has decoded. It is a third of At's work, and
+// most of a scan's. ok is false for the rare: a key of 128 bytes or more, or a value of 8 KiB or more.
+func split(b []byte) (user, value []byte, word uint64, ok bool) {
+	klen, word, at := int(b[trailerSize]), uint64(b[trailerSize+1]), trailerSize+2
+	if word >= 0x80 {
+		word, at = word&0x7f|uint64(b[trailerSize+2])<<7, trailerSize+3
+	}
+	if klen >= 0x80 || word >= 0x80<<7 {
+		return nil, nil, 0, false
+	}
+	vlen := int(word >> 1)
+	if word&1 != 0 {
+		vlen = extentSize
+	}
+	end := at + klen
+	return b[at:end:end], b[end : end+vlen : end+vlen], word, true
+}
+
+// Lend makes dst the entry i and those after it, or before it if step is -1, and returns how many they are: fewer than
+// dst has room for if there comes one that is neither put nor tombstone, or an extent. The page must have the rest.
+func (p *Page) Lend(dst []key.Entry, i, step int) int {
+	slots := p.payload[p.end+headSize*p.count:]
+	touch(p.stretch(i, i+(len(dst)-1)*step))
+	for n := range dst {
+		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])) : p.end]
+		t := key.Trailer(binary.LittleEndian.Uint64(b))
+		user, value, word, ok := split(b)
+		if !ok {
+			e := p.Entry(i + n*step)
+			user, value, word = e.Key.User, e.value, e.word
+		}
+		if word&1 != 0 || t.Kind() > key.KindPut {
+			return n
+		}
+		e := &dst[n]
+		e.Key.User, e.Key.Trailer, e.Value = user, t, value
+	}
+	return len(dst)
+}
+
+// stretch is the part of the payload that holds the entries from i to j, which may come before it, and where the one behind
+// them begins, which most likely comes next.
+func (p *Page) stretch(i, j int) []byte {
+	end := p.end
+	if next := max(i, j) + 1; next < p.count {
+		end = p.offset(next) + minEntrySize
+	}
+	return p.payload[p.offset(min(i, j)):end]
+}
+
+// touch loads b line by line, without waiting for any. Whoever reads entries one after the other waits for memory at each,
+// because the processor does not look far enough ahead. The result is of no use, but the compiler keeps what makes it.
+//
+//go:noinline
+func touch(b []byte) (sum byte) {
+	const line = 64
+	for at := 0; at < len(b); at += line {
+		sum += b[at]
+	}
+	return sum
+}
+
+// Child is the page number that entry i of an inner page leads to.
+func (p *Page) Child(i int) uint32 {
+	e := p.Entry(i)
+	return binary.LittleEndian.Uint32(e.value)
+}
+
+// Seek returns the index of the first entry whose key is not before k, Len if there is none, and whether its key is k.
+func (p *Page) Seek(k key.Internal) (i int, exact bool) { return p.SeekAmong(k, 0, p.count, -1) }
+
+// SeekAmong is Seek among the entries from low up to high, which is the result if there is none. It looks at entry known, which
+// should be at hand, and else only at entries whose heads do not decide: what lies beyond the result is not read. If known
+// is negative it looks at the result.
+func (p *Page) SeekAmong(k key.Internal, low, high, known int) (i int, exact bool) {
+	h := head(k.User, p.prefix)
+	from := p.firstHead(h, low, high)
+	if known < 0 {
+		known = min(from, p.count-1)
+	}
+	switch c := p.comparePrefix(k.User, known); {
+	case c < 0:
+		return low, false
+	case c > 0:
+		return high, false
+	}
+	if from == high || p.head(from) != h {
+		return from, false
+	}
+	if h != math.MaxUint32 {
+		high = p.firstHead(h+1, from, high)
+	}
+	for from < high {
+		mid := int(uint(from+high) / 2)
+		e := p.Entry(mid)
+		switch c := key.Compare(e.Key, k); {
+		case c == 0:
+			return mid, true
+		case c < 0:
+			from = mid + 1
+		default:
+			high = mid
+		}
+	}
+	return from, false
+}
+
+// comparePrefix says on which side of all keys of the page user lies: negative before, positive after, zero if
+// user has their common prefix too. It looks at entry i for that, the one that is most likely to be wanted: another one
+// would be a cache miss more.
+func (p *Page) comparePrefix(user []byte, i int) int {
+	if p.prefix == 0 {
+		return 0
+	}
+	e := p.Entry(i)
+	prefix := e.Key.User[:p.prefix]
+	if len(user) < p.prefix {
+		if c := bytes.Compare(user, prefix[:len(user)]); c != 0 {
+			return c
+		}
+		return -1
+	}
+	return bytes.Compare(user[:p.prefix], prefix)
+}
+
+// firstHead returns the first index from low up to high whose head is at least h, high if there is none.
+func (p *Page) firstHead(h uint32, low, high int) int {
+	heads := p.payload[p.end : p.end+headSize*p.count]
+	for n := high - low; n > 0; { // no branch for the processor to guess wrong but the loop's
+		half := (n + 1) / 2
+		if binary.LittleEndian.Uint32(heads[headSize*(low+half-1):]) < h {
+			low += half
+		}
+		n -= half
+	}
+	return low
+}
+
+func (p *Page) head(i int) uint32 {
+	return binary.LittleEndian.Uint32(p.payload[p.end+headSize*i:])
+}
+
+func (p *Page) offset(i int) int {
+	return slotUnit * int(binary.LittleEndian.Uint16(p.payload[p.end+headSize*p.count+slotSize*i:]))
+}
+
+// head returns the four bytes of user after skip, as an integer that orders as the bytes do.
+func head(user []byte, skip int) uint32 { return uint32(key.Head(user, skip) >> 32) }
+
+// span says where the parts of an entry lie in its payload; the key begins at key, the value at value.
+type span struct {
+	key, value, end int
+	word            uint64
+}
+
+// locate finds the parts of the entry that begins at offset at. It is safe for any payload and offset.
+func locate(payload []byte, at int) (span, bool) {
+	if at < 0 || at > len(payload)-minEntrySize {
+		return span{}, false
+	}
+	klen, pos, ok := uvarint(payload, at+trailerSize)
+	if !ok {
+		return span{}, false
+	}
+	word, pos, ok := uvarint(payload, pos)
+	if !ok {
+		return span{}, false
+	}
+	vlen := word >> 1
+	if word&1 != 0 {
+		vlen = extentSize
+	}
+	left := uint64(len(payload) - pos)
+	if klen > left || vlen > left-klen {
+		return span{}, false
+	}
+	value := pos + int(klen)
+	return span{key: pos, value: value, end: value + int(vlen), word: word}, true
+}
+
+// uvarint decodes an unsigned varint of at most 64 bits at pos and returns the position behind it.
+func uvarint(b []byte, pos int) (v uint64, next int, ok bool) {
+	if pos < len(b) && b[pos] < 0x80 {
+		return uint64(b[pos]), pos + 1, true
+	}
+	if pos+1 < len(b) && b[pos+1] < 0x80 {
+		return uint64(b[pos]&0x7f) | uint64(b[pos+1])<<7, pos + 2, true
+	}
+	v, n := binary.Uvarint(b[min(pos, len(b)):])
+	return v, pos + n, n > 0
+}
+
+// padded rounds n up to the unit at which entries begin.
+func padded(n int) int { return (n + slotUnit - 1) &^ (slotUnit - 1) }

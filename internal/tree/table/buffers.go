@@ -1,0 +1,133 @@
+package table
+
+import (
+	"math/bits"
+	"sync"
+
+	"lightningdb/internal/system/offheap"
+)
+
+const (
+	// ioSize is the size of the pieces in which tables are written and read ahead, in bytes, if there is memory for it.
+	ioSize = 256 << 10
+	// leastSize is that of the pieces where there is not; or four pages, if that is more.
+	leastSize = 32 << 10
+)
+
+// Buffers is the memory for pieces of tables that are being read from front to back or written: outside the Go heap,
+// where a merge of many tables would leave megabytes to the collector, and within a budget. The less of it is left, the
+// smaller the pieces are that it lends, so that a merge of forty tables takes hardly more than one of four. It is safe for
+// concurrent use. A nil *Buffers lends pieces of ioSize on the Go heap.
+type Buffers struct {
+	budget int64 // bytes
+
+	mu     sync.Mutex
+	lent   int64
+	kept   int64                                     // bytes of idle
+	idle   [maxPieceBits - minPieceBits + 1][][]byte // by size
+	closed bool
+}
+
+// Pieces have a power of two of bytes.
+const (
+	minPieceBits = 15
+	maxPieceBits = 18
+)
+
+// NewBuffers returns buffers that take little more than budget bytes, unless very many pieces are lent at once: the
+// smallest pieces are always to be had.
+func NewBuffers(budget int64) *Buffers { return &Buffers{budget: budget} }
+
+// forReading lends a piece to read pages of pageSize ahead: a quarter of what is left at most.
+func (b *Buffers) forReading(pageSize int) []byte {
+	if b == nil {
+		return make([]byte, ioSize)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lendLocked(max((b.budget-b.lent)/4, 4*int64(pageSize)))
+}
+
+// forWriting lends a piece to write a table. A table is written by one job, but merged from many.
+func (b *Buffers) forWriting() []byte {
+	if b == nil {
+		return make([]byte, ioSize)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lendLocked(b.budget / 8)
+}
+
+// lendLocked lends a piece of about size bytes.
+func (b *Buffers) lendLocked(size int64) []byte {
+	size = 1 << (bits.Len64(uint64(min(max(size, leastSize), ioSize))) - 1)
+	b.lent += size
+	idle := &b.idle[sizeClass(size)]
+	if last := len(*idle) - 1; last >= 0 {
+		piece := (*idle)[last]
+		*idle = (*idle)[:last]
+		b.kept -= size
+		return piece
+	}
+	if b.kept > 0 && b.lent+b.kept > b.budget {
+		b.trimLocked() // of other sizes
+	}
+	piece, err := offheap.Alloc(int(size))
+	if err != nil {
+		return make([]byte, size+1) // which giveBack tells from the others
+	}
+	return piece
+}
+
+func sizeClass(size int64) int { return bits.Len64(uint64(size)) - 1 - minPieceBits }
+
+// giveBack takes back what was lent. The second call for a piece, with nil in place of it, does nothing.
+func (b *Buffers) giveBack(piece []byte) {
+	if b == nil || piece == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size := int64(len(piece)) &^ 1
+	b.lent -= size
+	switch {
+	case size < int64(len(piece)): // it is on the heap
+	case b.closed || b.lent+b.kept+size > b.budget:
+		offheap.Free(piece)
+	default:
+		b.kept += size
+		b.idle[sizeClass(size)] = append(b.idle[sizeClass(size)], piece)
+	}
+}
+
+// Bytes is the memory of all pieces, idle ones included.
+func (b *Buffers) Bytes() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lent + b.kept
+}
+
+// Trim gives back to the system what is idle.
+func (b *Buffers) Trim() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trimLocked()
+}
+
+// Close is Trim, now and for every piece that is still to be given back.
+func (b *Buffers) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.trimLocked()
+}
+
+func (b *Buffers) trimLocked() {
+	for i := range b.idle {
+		for _, piece := range b.idle[i] {
+			offheap.Free(piece)
+		}
+		b.idle[i] = nil
+	}
+	b.kept = 0
+}

@@ -1,0 +1,128 @@
+package table
+
+import (
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/record"
+)
+
+// ErrVersion is what errors.Is finds when a table is intact but needs a newer version of the program: its format
+// version, a flag, the codec or the encryption is not known to this one.
+var ErrVersion = record.ErrVersionTooNew
+
+// The footer is the last 96 bytes of the file. Integers are little-endian.
+//
+//	offset  size  meaning
+//	     0     2  format version, 1
+//	     2     2  flags, 0: a reader refuses flags that it does not know
+//	     4     1  codec of compressed blocks
+//	     5     1  page size as a power of two
+//	     6     2  zero
+//	     8     4  key id, 0: not encrypted
+//	    12     4  number of leaf pages
+//	    16     4  number of inner pages
+//	    20     4  number of locator pages
+//	    24     8  table id
+//	    32     8  length of the file, this footer included
+//	    40     8  offset of the properties block
+//	    48     8  offset of the directory block; it ends where the footer begins
+//	    56    24  zero
+//	    80     8  checksum: xxHash64 (seed 0) of bytes 0 to 79
+//	    88     8  magic "LTNGTBL\n"
+const (
+	footerSize    = 96
+	footerMagic   = "LTNGTBL\n"
+	formatVersion = 1
+
+	minPageBits = 9
+	maxPageBits = 16
+)
+
+type footer struct {
+	codec      codec.ID
+	pageBits   uint8
+	leaves     uint32
+	inners     uint32
+	locators   uint32
+	id         uint64
+	size       int64
+	properties int64 // offset
+	directory  int64 // offset
+}
+
+func (f *footer) encode() []byte {
+	b := make([]byte, footerSize)
+	binary.LittleEndian.PutUint16(b[0:], formatVersion)
+	b[4], b[5] = byte(f.codec), f.pageBits
+	binary.LittleEndian.PutUint32(b[12:], f.leaves)
+	binary.LittleEndian.PutUint32(b[16:], f.inners)
+	binary.LittleEndian.PutUint32(b[20:], f.locators)
+	binary.LittleEndian.PutUint64(b[24:], f.id)
+	binary.LittleEndian.PutUint64(b[32:], uint64(f.size))
+	binary.LittleEndian.PutUint64(b[40:], uint64(f.properties))
+	binary.LittleEndian.PutUint64(b[48:], uint64(f.directory))
+	binary.LittleEndian.PutUint64(b[80:], xxhash.Sum64(b[:80]))
+	copy(b[88:], footerMagic)
+	return b
+}
+
+// decodeFooter decodes the footer of a file of the given size. Damage is a *corrupt.Error without a file, its
+// offset inside the footer; a table of the future is ErrVersion.
+func decodeFooter(b []byte, size int64) (footer, error) {
+	if len(b) != footerSize || string(b[88:]) != footerMagic {
+		return footer{}, corrupt.New("", 88, "not a table: the magic is missing")
+	}
+	if xxhash.Sum64(b[:80]) != binary.LittleEndian.Uint64(b[80:]) {
+		return footer{}, corrupt.New("", 80, "checksum mismatch in the footer")
+	}
+	version := binary.LittleEndian.Uint16(b[0:])
+	flags := binary.LittleEndian.Uint16(b[2:])
+	keyID := binary.LittleEndian.Uint32(b[8:])
+	if version != formatVersion || flags != 0 || keyID != 0 || !codec.ID(b[4]).Known() {
+		return footer{}, ErrVersion
+	}
+	f := footer{
+		codec:      codec.ID(b[4]),
+		pageBits:   b[5],
+		leaves:     binary.LittleEndian.Uint32(b[12:]),
+		inners:     binary.LittleEndian.Uint32(b[16:]),
+		locators:   binary.LittleEndian.Uint32(b[20:]),
+		id:         binary.LittleEndian.Uint64(b[24:]),
+		size:       int64(binary.LittleEndian.Uint64(b[32:])),
+		properties: int64(binary.LittleEndian.Uint64(b[40:])),
+		directory:  int64(binary.LittleEndian.Uint64(b[48:])),
+	}
+	return f, f.check(b, size)
+}
+
+// check verifies what a footer says about itself and about a file of the given size.
+func (f *footer) check(b []byte, size int64) error {
+	switch {
+	case f.size != size:
+		return corrupt.New("", 32, "the file has %d bytes and should have %d", size, f.size)
+	case f.pageBits < minPageBits || f.pageBits > maxPageBits:
+		return corrupt.New("", 5, "impossible page size")
+	case f.leaves == 0 || f.locators == 0 || (f.leaves == 1) != (f.inners == 0):
+		return corrupt.New("", 12, "impossible number of pages")
+	case f.properties <= 0 || f.directory <= f.properties || f.directory >= size-footerSize:
+		return corrupt.New("", 40, "impossible place of properties or directory")
+	case f.directory-f.properties < blockTrailerSize || size-footerSize-f.directory != f.directorySize():
+		return corrupt.New("", 48, "impossible length of properties or directory")
+	}
+	for i, v := range b[:80] {
+		if v != 0 && (i == 6 || i == 7 || i >= 56) {
+			return corrupt.New("", int64(i), "reserved byte of the footer is not zero")
+		}
+	}
+	return nil
+}
+
+// pages is the number of all pages.
+func (f *footer) pages() int64 { return int64(f.leaves) + int64(f.inners) + int64(f.locators) }
+
+// directorySize is the length of the directory block.
+func (f *footer) directorySize() int64 { return f.pages()*directoryEntrySize + blockTrailerSize }

@@ -1,0 +1,340 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/page"
+)
+
+// Iterator walks the entries of a table in internal key order, both ways. It starts before any entry: position it
+// first. Key and Value are borrowed until the next move or Close. The first error makes it invalid for good; Err
+// returns it, and so does Close. An Iterator belongs to one goroutine at a time, and must be closed, or it
+// keeps a page in the cache.
+type Iterator struct {
+	r     *Reader
+	leaf  int       // which leaf page holds, -1: none
+	page  page.Page // valid while pin or ahead holds it
+	index int       // of entry in page
+	entry page.Entry
+	valid bool
+	err   error
+	pin   cache.Pin
+	ahead *window // of a sequential iterator, instead of pin
+	value room    // of the last extent read
+	done  bool    // closed
+
+	stop *atomic.Bool // see StopBy
+}
+
+// ErrStopped is what an iterator fails with that was stopped.
+var ErrStopped = errors.New("table: iterator was stopped")
+
+// StopBy has it fail with ErrStopped, in place of coming to another page, once stop is set. nil means never.
+func (it *Iterator) StopBy(stop *atomic.Bool) { it.stop = stop }
+
+func isSet(stop *atomic.Bool) bool { return stop != nil && stop.Load() }
+
+var errIteratorClosed = fmt.Errorf("table: iterator: %w", fs.ErrClosed)
+
+// NewIterator returns an iterator that pins one page at a time in the cache.
+func (r *Reader) NewIterator() *Iterator { return new(Iterator).Reset(r) }
+
+// Reset makes it, which is zero or closed, what NewIterator of r returns.
+func (it *Iterator) Reset(r *Reader) *Iterator {
+	*it = Iterator{r: r, leaf: -1}
+	return it
+}
+
+// NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of up to 256 KiB, for one pass
+// from some point forward, as in compaction. All moves work; those that are not forward read a whole piece each.
+func (r *Reader) NewSequentialIterator() *Iterator {
+	return &Iterator{r: r, leaf: -1, ahead: newWindow(r)}
+}
+
+// First moves to the first entry. It returns Valid, as all moves do.
+func (it *Iterator) First() bool { return it.load(0) && it.set(0) }
+
+// Last moves to the last entry.
+func (it *Iterator) Last() bool {
+	return it.load(int(it.r.foot.leaves)-1) && it.set(it.page.Len()-1)
+}
+
+// SeekGE moves to the first entry whose key is not before k.
+func (it *Iterator) SeekGE(k key.Internal) bool {
+	k = it.r.target(k)
+	if !it.descend(k) {
+		return false
+	}
+	if i, _ := it.page.Seek(k); i < it.page.Len() {
+		return it.set(i)
+	}
+	return it.nextLeaf()
+}
+
+// SeekLT moves to the last entry whose key is before k.
+func (it *Iterator) SeekLT(k key.Internal) bool {
+	k = it.r.target(k)
+	if !it.descend(k) {
+		return false
+	}
+	if i, _ := it.page.Seek(k); i > 0 {
+		return it.set(i - 1)
+	}
+	return it.previousLeaf()
+}
+
+// Next moves to the next entry. An invalid iterator stays invalid.
+func (it *Iterator) Next() bool {
+	if !it.valid {
+		return false
+	}
+	if it.index+1 < it.page.Len() {
+		return it.set(it.index + 1)
+	}
+	return it.nextLeaf()
+}
+
+// Prev moves to the previous entry. An invalid iterator stays invalid.
+func (it *Iterator) Prev() bool {
+	if !it.valid {
+		return false
+	}
+	if it.index > 0 {
+		return it.set(it.index - 1)
+	}
+	return it.previousLeaf()
+}
+
+// Valid reports whether the iterator is at an entry.
+func (it *Iterator) Valid() bool { return it.valid }
+
+// Key is the key of the entry. The iterator must be valid.
+func (it *Iterator) Key() key.Internal { return it.entry.Key }
+
+// Value is the value of the entry, empty for a tombstone. It reads the file if the value is an extent. The iterator
+// must be valid.
+func (it *Iterator) Value() ([]byte, error) {
+	if !it.entry.IsExtent() {
+		return it.entry.Value(), nil
+	}
+	value, err := it.readExtent(it.entry.Extent())
+	if err != nil {
+		it.fail(err)
+		return nil, err
+	}
+	return value, nil
+}
+
+// Size is how many bytes key and value of the entry have in its page, before compression, and how many the value takes in
+// the file if it is an extent. It reads nothing. The iterator must be valid.
+func (it *Iterator) Size() (inPage, extent int64) {
+	if it.entry.IsExtent() {
+		return int64(len(it.entry.Key.User)), int64(it.entry.Extent().Stored)
+	}
+	return int64(len(it.entry.Key.User) + len(it.entry.Value())), 0
+}
+
+func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
+	if err := it.r.checkExtent(x); err != nil {
+		return nil, err
+	}
+	dst := it.value.bytes(extentRoom(x))[:0]
+	if it.ahead != nil {
+		if stored := it.ahead.at(int64(x.Offset), int64(x.Stored)); stored != nil {
+			return it.r.openExtent(dst, dst, stored, x)
+		}
+	}
+	return it.r.appendExtent(dst, x)
+}
+
+// Ahead implements merge.Iterator. A stretch ends with its leaf, and before an extent.
+func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
+	to := min(it.index+len(dst), it.page.Len())
+	if end = it.r.target(end); len(end.User) > 0 {
+		to, _ = it.page.SeekAmong(end, it.index, to, it.index)
+	}
+	n := it.lend(dst, to-it.index, 1)
+	if n > 0 {
+		it.set(it.index + n - 1)
+	}
+	return n
+}
+
+// Behind implements merge.Iterator.
+func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
+	from := max(it.index-len(dst)+1, 0)
+	if end = it.r.target(end); len(end.User) > 0 {
+		i, exact := it.page.SeekAmong(end, from, it.index+1, it.index)
+		if exact {
+			i++
+		}
+		from = i
+	}
+	n := it.lend(dst, it.index-from+1, -1)
+	if n > 0 {
+		it.set(it.index - n + 1)
+	}
+	return n
+}
+
+// Lasting implements merge.Iterator: what is lent is of the current leaf.
+func (it *Iterator) Lasting() bool { return it.index+1 < it.page.Len() }
+
+// lend hands out n entries of the current leaf from the current one on, or fewer.
+func (it *Iterator) lend(dst []merge.Entry, n, step int) int {
+	if n <= 0 {
+		return 0
+	}
+	n = it.page.Lend(dst[:n], it.index, step)
+	if it.r.seq != 0 {
+		for i := range dst[:n] {
+			dst[i].Key.Trailer = it.r.trailer(dst[i].Key.Trailer)
+		}
+	}
+	return n
+}
+
+// Err is the first error met; nil at either end of the table.
+func (it *Iterator) Err() error { return it.err }
+
+// Close lets the page go and returns Err. Afterwards the iterator stays invalid. The second Close does nothing.
+func (it *Iterator) Close() error {
+	if it.done {
+		return nil
+	}
+	err := it.err
+	it.pin.Unpin()
+	it.value.release()
+	if it.ahead != nil {
+		it.ahead.release()
+	}
+	*it = Iterator{r: it.r, err: errIteratorClosed, leaf: -1, done: true}
+	return err
+}
+
+// descend loads the leaf in which k belongs: no leaf before it holds a key that is not before k, and no leaf after it
+// one that is before k.
+func (it *Iterator) descend(k key.Internal) bool {
+	it.valid = false
+	if it.err != nil {
+		return false
+	}
+	n, err := it.r.findLeaf(k, it.stop)
+	if err != nil {
+		return it.fail(err)
+	}
+	return it.load(n)
+}
+
+// findLeaf returns the number of the leaf in which k belongs, or ErrStopped once stop is set.
+func (r *Reader) findLeaf(k key.Internal, stop *atomic.Bool) (int, error) {
+	if isSet(stop) {
+		return 0, ErrStopped
+	}
+	if g := r.guide.Load(); g == nil {
+		r.learn()
+	} else if leaf, decided := g.leafFor(k.User); decided {
+		return leaf, nil
+	}
+	return r.descend(k, stop)
+}
+
+// descend is findLeaf by way of the inner pages.
+func (r *Reader) descend(k key.Internal, stop *atomic.Bool) (int, error) {
+	n := r.first - 1 // the root, or the only leaf
+	for level := -1; n >= int(r.foot.leaves); {
+		if isSet(stop) {
+			return 0, ErrStopped
+		}
+		pin, err := r.pages.Pin(n)
+		if err != nil {
+			return 0, err
+		}
+		found := page.Level(pin.Data())
+		child := childFor(pin.Data(), k)
+		pin.Unpin()
+		if level >= 0 && found != level-1 {
+			return 0, r.damaged(r.offset(n), "inner page %d is of level %d below level %d", n, found, level)
+		}
+		n, level = child, found
+	}
+	return n, nil
+}
+
+// childFor returns the child of an inner page in which k belongs: that of the last separator not after k.
+func childFor(payload []byte, k key.Internal) int {
+	p := page.View(payload)
+	i, exact := p.Seek(k)
+	if i > 0 && !exact {
+		i--
+	}
+	return int(p.Child(i))
+}
+
+func (it *Iterator) nextLeaf() bool {
+	if it.leaf+1 == int(it.r.foot.leaves) {
+		it.valid = false
+		return false
+	}
+	return it.load(it.leaf+1) && it.set(0)
+}
+
+func (it *Iterator) previousLeaf() bool {
+	if it.leaf == 0 {
+		it.valid = false
+		return false
+	}
+	return it.load(it.leaf-1) && it.set(it.page.Len()-1)
+}
+
+// load makes leaf n the current one. The iterator is invalid until set.
+func (it *Iterator) load(n int) bool {
+	it.valid = false
+	if it.err != nil {
+		return false
+	}
+	if it.leaf == n {
+		return true
+	}
+	it.leaf = -1
+	if isSet(it.stop) {
+		return it.fail(ErrStopped)
+	}
+	payload, err := it.payload(n)
+	if err != nil {
+		return it.fail(err)
+	}
+	it.leaf, it.page = n, page.View(payload)
+	return true
+}
+
+func (it *Iterator) payload(n int) ([]byte, error) {
+	if it.ahead != nil {
+		return it.ahead.leaf(n)
+	}
+	it.pin.Unpin()
+	pin, err := it.r.pages.Pin(n)
+	it.pin = pin
+	return pin.Data(), err
+}
+
+// set makes entry i of the current leaf the current entry.
+func (it *Iterator) set(i int) bool {
+	it.index, it.entry, it.valid = i, it.page.Entry(i), true
+	it.entry.Key.Trailer = it.r.trailer(it.entry.Key.Trailer)
+	return true
+}
+
+func (it *Iterator) fail(err error) bool {
+	it.valid, it.leaf = false, -1
+	if it.err == nil {
+		it.err = err
+	}
+	return false
+}

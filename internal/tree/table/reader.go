@@ -1,0 +1,424 @@
+package table
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/locator"
+	"lightningdb/internal/tree/page"
+)
+
+// OpenOptions say what a Reader expects to find, as the manifest has it.
+type OpenOptions struct {
+	Name  string       // of the file, for errors
+	ID    uint64       // identity of the table
+	Size  int64        // length of the file in bytes
+	Cache *cache.Cache // where pages are kept
+
+	Buffers *Buffers // of sequential iterators; nil for memory on the Go heap
+
+	// Seq is the sequence number of every entry, of a table that was written before its commit had one: its entries
+	// carry LocalSeq instead. 0 if they carry their own.
+	Seq key.SeqNum
+}
+
+// LocalSeq is what the entries of a table carry whose sequence number is not known when it is written. There is one
+// version of each user key in such a table.
+const LocalSeq key.SeqNum = 1
+
+// Reader reads one table. It is safe for concurrent use. It keeps the directory and the properties in memory, 12
+// bytes a page with the cache's slot, and when there have been seeks 8 bytes a leaf; all else goes through the cache.
+type Reader struct {
+	source
+	foot  footer
+	dir   directory
+	props Properties
+	pages *cache.Pages
+	first int        // number of the first locator page
+	seq   key.SeqNum // of all entries, or 0 if they carry their own
+
+	buffers *Buffers
+
+	guide    atomic.Pointer[guide] // nil until seeks have paid for it
+	descents atomic.Int64          // seeks by way of inner pages, while there is no guide
+}
+
+// Open returns a Reader of the table in f, of which it takes ownership when it succeeds. It reads the footer, the
+// directory and the properties, and checks them against each other, the expected id and the expected size.
+func Open(f vfs.File, o OpenOptions) (*Reader, error) {
+	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}, buffers: o.Buffers}
+	if err := r.openParts(o.Size); err != nil {
+		return nil, err
+	}
+	if err := r.number(o.Seq); err != nil {
+		return nil, err
+	}
+	r.pages = o.Cache.NewPages(len(r.dir), r)
+	return r, nil
+}
+
+// openParts reads all of the table that stays in memory.
+func (r *Reader) openParts(size int64) error {
+	if err := r.openFooter(size); err != nil {
+		return err
+	}
+	if err := r.openDirectory(); err != nil {
+		return err
+	}
+	r.first = int(r.foot.leaves) + int(r.foot.inners)
+	return r.openProperties()
+}
+
+func (r *Reader) openFooter(want int64) error {
+	size, err := r.file.Size()
+	if err != nil {
+		return fmt.Errorf("size of %s: %w", r.name, err)
+	}
+	if size != want || size < footerSize || size >= maxFileSize {
+		return r.damaged(0, "the file has %d bytes and should have %d", size, want)
+	}
+	var b [footerSize]byte
+	if err := r.read(b[:], size-footerSize); err != nil {
+		return err
+	}
+	r.foot, err = decodeFooter(b[:], size)
+	if err != nil {
+		return r.located(size-footerSize, "footer", err)
+	}
+	if r.foot.id != r.id {
+		return r.damaged(size-footerSize, "this is table %016x and should be %016x", r.foot.id, r.id)
+	}
+	r.codec = r.foot.codec
+	return nil
+}
+
+func (r *Reader) openDirectory() error {
+	at := place{unitDirectory, 0, r.foot.directory}
+	b, err := r.readBlock(at, r.foot.directorySize(), 0)
+	if err != nil {
+		return err
+	}
+	r.dir, err = decodeDirectory(b, int(r.foot.leaves), r.foot.properties)
+	return r.located(at.offset, "directory", err)
+}
+
+func (r *Reader) openProperties() error {
+	at := place{unitProperties, 0, r.foot.properties}
+	b, err := r.readBlock(at, r.foot.directory-r.foot.properties, 0)
+	if err != nil {
+		return err
+	}
+	if r.props, err = decodeProperties(b); err != nil {
+		return r.located(at.offset, "properties", err)
+	}
+	r.props.PageSize, r.props.FileSize = 1<<r.foot.pageBits, r.foot.size
+	return nil
+}
+
+// number gives all entries the sequence number seq, unless it is 0.
+func (r *Reader) number(seq key.SeqNum) error {
+	if seq == 0 {
+		return nil
+	}
+	p := &r.props
+	if p.SmallestSeq != LocalSeq || p.LargestSeq != LocalSeq || p.Shadowed > 0 {
+		return r.damaged(r.foot.properties, "its entries have sequence numbers of their own, and are to have one: %d", seq)
+	}
+	r.seq, p.SmallestSeq, p.LargestSeq = seq, seq, seq
+	return nil
+}
+
+// trailer is what readers see of a trailer that the table holds.
+func (r *Reader) trailer(held key.Trailer) key.Trailer {
+	if r.seq == 0 {
+		return held
+	}
+	return key.MakeTrailer(r.seq, held.Kind())
+}
+
+// target is k as it orders among the keys that the table holds: before, between or after the same ones.
+func (r *Reader) target(k key.Internal) key.Internal {
+	switch seq := k.Trailer.Seq(); {
+	case r.seq == 0:
+	case seq > r.seq:
+		k.Trailer = key.MakeTrailer(key.MaxSeqNum, key.KindMax)
+	case seq < r.seq:
+		k.Trailer = 0
+	default:
+		k.Trailer = key.MakeTrailer(LocalSeq, k.Trailer.Kind())
+	}
+	return k
+}
+
+// located gives the damage that a decoder found in what begins at offset its file and place. Other errors name the
+// file; nil stays nil.
+func (s *source) located(offset int64, what string, err error) error {
+	var d *corrupt.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &d):
+		return s.damaged(offset, "%s: %s (byte %d of it)", what, d.What, d.Offset)
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
+}
+
+// readBlock reads the block of the given length, which lies inside the file, into memory of its own and returns its
+// payload.
+func (s *source) readBlock(at place, length int64, maxRaw uint64) ([]byte, error) {
+	stored := make([]byte, length)
+	if err := s.read(stored, at.offset); err != nil {
+		return nil, err
+	}
+	return s.open(nil, stored, at, maxRaw)
+}
+
+// Properties returns what the table says about itself. The keys in it belong to the Reader.
+func (r *Reader) Properties() Properties { return r.props }
+
+// ResidentBytes is about the memory that the open table takes outside the cache's frames, its guide included, whether
+// there is one yet or not.
+func (r *Reader) ResidentBytes() int64 {
+	return int64(len(r.dir))*12 + int64(r.foot.leaves)*guideEntryBytes +
+		int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
+}
+
+// Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are
+// still open return errors where they have to read.
+func (r *Reader) Close() error {
+	r.pages.Close()
+	if err := r.file.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", r.name, err)
+	}
+	return nil
+}
+
+// Get finds the newest version of user that is visible at seq, and appends its value to dst. hash is key.Hash of
+// user. found is false if the table holds no such version; a tombstone and a merge are found, with their kind and without a value: the operands
+// of a merge are read by an iterator.
+// The caller is inside a guard of the cache's epoch domain. Get allocates nothing if dst has room and the pages are
+// cached. On an error out is dst.
+func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool, err error) {
+	return r.GetWithin(key.MaxValueSize, dst, user, hash, seq)
+}
+
+// GetWithin is Get that reads no value of more than limit bytes: the error is operand.ErrTooLong in place of it.
+func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.SeqNum) (
+	out []byte, kind key.Kind, found bool, err error) {
+	var private privatePages
+	defer private.unpin()
+	n := r.first + locator.PageOf(hash, int(r.foot.locators))
+	buckets, err := r.pages.Get(n, &private.locator)
+	if err != nil {
+		return dst, 0, false, err
+	}
+	probe := locator.Search(buckets, hash)
+	for {
+		position, ok := probe.Next()
+		if !ok {
+			break
+		}
+		leaf := int(position >> (r.foot.pageBits - 3))
+		at := int(position<<3) & (1<<r.foot.pageBits - 1)
+		if leaf >= int(r.foot.leaves) {
+			return dst, 0, false, r.damaged(r.offset(n), "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
+		}
+		payload, err := r.pages.Get(leaf, &private.leaf)
+		if err != nil {
+			return dst, 0, false, err
+		}
+		e, next, ok := page.At(payload, at)
+		if !ok {
+			return dst, 0, false, r.damaged(r.offset(n), "a locator leads to byte %d of leaf %d: no entry", at, leaf)
+		}
+		if !bytes.Equal(e.Key.User, user) {
+			continue
+		}
+		if r.trailer(e.Key.Trailer).Seq() > seq {
+			return r.getOlder(limit, dst, user, seq, leaf, payload, next, &private.leaf)
+		}
+		return r.appendValue(limit, dst, &e)
+	}
+	if !probe.Conclusive() {
+		return r.getBySearch(limit, dst, user, seq)
+	}
+	return dst, 0, false, nil
+}
+
+// privatePages are the pages of one lookup that are not cached.
+type privatePages struct{ locator, leaf cache.Pin }
+
+func (p *privatePages) unpin() {
+	p.locator.Unpin()
+	p.leaf.Unpin()
+}
+
+// offset is where page n begins in the file.
+func (r *Reader) offset(n int) int64 {
+	offset, _ := r.dir.at(n)
+	return offset
+}
+
+// maxSteps bounds how many versions of a key a lookup walks before it searches for the right one.
+const maxSteps = 8
+
+// getOlder goes on from an entry of user that is too new: older versions follow it, perhaps on the next leaves. at is
+// where the next entry of leaf begins.
+func (r *Reader) getOlder(
+	limit int, dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int, private *cache.Pin,
+) ([]byte, key.Kind, bool, error) {
+	for range maxSteps {
+		if at >= page.EntriesEnd(payload) {
+			leaf, at = leaf+1, 0
+			if leaf == int(r.foot.leaves) {
+				return dst, 0, false, nil
+			}
+			var err error
+			if payload, err = r.pages.Get(leaf, private); err != nil {
+				return dst, 0, false, err
+			}
+		}
+		e, next, ok := page.At(payload, at)
+		if !ok {
+			return dst, 0, false, r.damaged(r.offset(leaf), "no entry at byte %d of leaf %d", at, leaf)
+		}
+		if !bytes.Equal(e.Key.User, user) {
+			return dst, 0, false, nil
+		}
+		if r.trailer(e.Key.Trailer).Seq() <= seq {
+			return r.appendValue(limit, dst, &e)
+		}
+		at = next
+	}
+	return r.getBySearch(limit, dst, user, seq)
+}
+
+// getBySearch is Get by way of the inner pages.
+func (r *Reader) getBySearch(limit int, dst, user []byte, seq key.SeqNum) ([]byte, key.Kind, bool, error) {
+	it := r.NewIterator()
+	defer it.Close()
+	if !it.SeekGE(key.SeekTo(user, seq)) || !bytes.Equal(it.Key().User, user) {
+		return dst, 0, false, it.Err()
+	}
+	return r.appendValue(limit, dst, &it.entry)
+}
+
+// appendValue appends the value of e to dst, if it has no more than limit bytes.
+func (r *Reader) appendValue(limit int, dst []byte, e *page.Entry) ([]byte, key.Kind, bool, error) {
+	kind := e.Key.Trailer.Kind()
+	switch {
+	case kind == key.KindMerge:
+		return dst, kind, true, nil
+	case limit < key.MaxValueSize && e.Size() > uint64(limit):
+		return dst, 0, false, operand.ErrTooLong
+	case e.IsExtent():
+		out, err := r.appendExtent(dst, e.Extent())
+		return out, kind, err == nil, err
+	}
+	if !kind.Known() {
+		return dst, 0, false, r.damaged(-1, "an entry of %v", kind)
+	}
+	return append(dst, e.Value()...), kind, true, nil
+}
+
+// LoadPage reads, verifies and decompresses page n. It implements cache.Loader.
+func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
+	offset, length := r.dir.at(n)
+	if r.codec == codec.None && length <= cap(buf) {
+		return r.readPage(n, nil, buf[:length])
+	}
+	scratch := spareRooms.Get().(*room)
+	defer scratch.recycle()
+	stored := scratch.bytes(length)
+	if err := r.read(stored, offset); err != nil {
+		return nil, err
+	}
+	payload, err := r.openPage(n, buf, stored)
+	if err != nil {
+		return nil, err
+	}
+	if inside(payload, stored) {
+		payload = append(buf[:0], payload...)
+	}
+	return payload, nil
+}
+
+// spareRooms holds idle memory for blocks as stored.
+var spareRooms = sync.Pool{New: func() any { return new(room) }}
+
+// recycle gives r to spareRooms, without its memory if there is much of it.
+func (r *room) recycle() {
+	r.releaseLarge()
+	spareRooms.Put(r)
+}
+
+// inside reports whether part, which is not empty, lies in the memory of whole.
+func inside(part, whole []byte) bool { return &part[0] == &whole[0] }
+
+// readPage reads page n into stored, which has its length, and opens it.
+func (r *Reader) readPage(n int, dst, stored []byte) ([]byte, error) {
+	if err := r.read(stored, r.offset(n)); err != nil {
+		return nil, err
+	}
+	return r.openPage(n, dst, stored)
+}
+
+// openPage verifies page n as stored and returns its payload: a part of stored, or in dst's memory, or its own.
+func (r *Reader) openPage(n int, dst, stored []byte) ([]byte, error) {
+	at := place{r.unitOf(n), n, r.offset(n)}
+	payload, err := r.open(dst, stored, at, page.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	if at.unit == unitLocator {
+		err = locator.Check(payload)
+	} else if err = page.Check(payload); err == nil {
+		err = r.checkPlace(n, payload)
+	}
+	if err != nil {
+		return nil, r.located(at.offset, fmt.Sprintf("%v %d", at.unit, n), err)
+	}
+	return payload, nil
+}
+
+func (r *Reader) unitOf(n int) unit {
+	switch {
+	case n < int(r.foot.leaves):
+		return unitLeaf
+	case n < r.first:
+		return unitInner
+	}
+	return unitLocator
+}
+
+// checkPlace verifies that a page suits its number: leaves are of level 0, and inner pages lead only to smaller page
+// numbers, so that no descent goes round in a circle.
+func (r *Reader) checkPlace(n int, payload []byte) error {
+	level := page.Level(payload)
+	if (level == 0) != (n < int(r.foot.leaves)) {
+		return corrupt.New("", -1, "a page of level %d in this place", level)
+	}
+	if level == 0 {
+		return nil
+	}
+	low, high := 0, int(r.foot.leaves)
+	if level > 1 {
+		low, high = high, n
+	}
+	p := page.View(payload)
+	for i := range p.Len() {
+		if c := int(p.Child(i)); c < low || c >= high {
+			return corrupt.New("", -1, "child %d of a page of level %d", c, level)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,291 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/locator"
+	"lightningdb/internal/tree/page"
+)
+
+// Verify reads every byte of the file, past the cache, and checks all that a reader relies on: checksums, that
+// blocks fill the file without a gap, the order of all keys, that the inner pages lead to every leaf and the locator
+// to every key, values outside the pages, and the properties. It takes memory for the locator (5 bytes a key)
+// and a few pages. The error is a *corrupt.Error for damage, the device's error, or the context's.
+func (r *Reader) Verify(ctx context.Context) error {
+	fresh := &Reader{source: r.source, buffers: r.buffers}
+	if err := fresh.openParts(r.foot.size); err != nil {
+		return err
+	}
+	if !slices.Equal(fresh.dir, r.dir) {
+		return r.damaged(r.foot.directory, "the directory has changed since the table was opened")
+	}
+	v := verifier{r: fresh, ctx: ctx, ahead: newWindow(fresh)}
+	defer v.release()
+	v.level.n = int(fresh.foot.leaves) - 1
+	for _, step := range []func() error{v.readLocator, v.checkLeaves, v.checkUpperLevels, v.checkProperties} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verifier) release() {
+	v.ahead.release()
+	v.stored.release()
+	v.raw.release()
+}
+
+// verifier is the state of one Verify.
+type verifier struct {
+	r     *Reader
+	ctx   context.Context
+	ahead *window
+
+	stored, raw room // of extents
+
+	locator  [][]byte // payloads of the locator's pages
+	slots    int      // in use in them
+	homeless int      // keys that found no slot
+
+	props Properties   // as counted
+	last  key.Internal // owned
+	end   int64        // of the last block checked
+	level innerCursor  // over the pages above the leaves
+}
+
+// innerCursor walks the entries of the inner pages in page order.
+type innerCursor struct {
+	n     int // number of the current page
+	index int // of the next entry
+	page  page.Page
+	buf   []byte
+}
+
+// readLocator reads the pages of the locator.
+func (v *verifier) readLocator() error {
+	for n := v.r.first; n < len(v.r.dir); n++ {
+		payload, err := v.page(n, nil)
+		if err != nil {
+			return err
+		}
+		v.locator = append(v.locator, payload)
+		v.slots += locator.Used(payload)
+	}
+	return nil
+}
+
+// page reads a page that is not a leaf and counts its checksum; dst may serve for its payload.
+func (v *verifier) page(n int, dst []byte) ([]byte, error) {
+	if err := v.ctx.Err(); err != nil {
+		return nil, err
+	}
+	_, length := v.r.dir.at(n)
+	stored := make([]byte, length)
+	payload, err := v.r.readPage(n, dst, stored)
+	v.props.Digest += storedChecksum(stored)
+	return payload, err
+}
+
+func (v *verifier) checkLeaves() error {
+	for n := range int(v.r.foot.leaves) {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		payload, err := v.ahead.leaf(n)
+		if err != nil {
+			return err
+		}
+		stored, err := v.ahead.stored(n)
+		if err != nil {
+			return err
+		}
+		v.props.Digest += storedChecksum(stored)
+		if err := v.checkLeaf(n, payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verifier) checkLeaf(n int, payload []byte) error {
+	p := page.View(payload)
+	first := p.Entry(0)
+	if err := v.checkFence(n, first.Key); err != nil {
+		return err
+	}
+	if n > 0 && key.Compare(v.last, first.Key) >= 0 {
+		return v.r.damaged(v.r.offset(n), "leaf page %d begins before the end of the one before", n)
+	}
+	for at := 0; at < page.EntriesEnd(payload); {
+		e, next, _ := page.At(payload, at) // page.Check has decoded it
+		if err := v.checkEntry(n, at, &e); err != nil {
+			return err
+		}
+		at = next
+	}
+	if v.end != v.r.offset(n) {
+		return v.r.damaged(v.end, "bytes that belong to nothing before leaf page %d", n)
+	}
+	v.end = v.r.dir.end(n)
+	return nil
+}
+
+// checkFence verifies that the inner pages separate leaf n, whose first key is k, from the one before.
+func (v *verifier) checkFence(n int, k key.Internal) error {
+	if v.r.foot.leaves == 1 {
+		return nil
+	}
+	fence, child, err := v.nextChild(1)
+	if err != nil {
+		return err
+	}
+	if child != n || key.Compare(fence, k) > 0 || (n > 0 && key.Compare(v.last, fence) >= 0) {
+		return v.r.damaged(v.r.offset(v.level.n), "inner page %d leads to leaf %d wrongly", v.level.n, n)
+	}
+	return nil
+}
+
+// nextChild returns the next entry of the inner pages, which must be of the given level.
+func (v *verifier) nextChild(level int) (key.Internal, int, error) {
+	c := &v.level
+	if c.index == c.page.Len() {
+		if c.n+1 == v.r.first {
+			return key.Internal{}, 0, v.r.damaged(v.r.offset(c.n), "inner pages lead to too few pages")
+		}
+		payload, err := v.page(c.n+1, c.buf)
+		if err != nil {
+			return key.Internal{}, 0, err
+		}
+		if page.Level(payload) != level {
+			return key.Internal{}, 0, v.r.damaged(v.r.offset(c.n+1), "inner page %d is not of level %d", c.n+1, level)
+		}
+		c.n, c.index, c.page, c.buf = c.n+1, 0, page.View(payload), payload
+	}
+	e, child := c.page.Entry(c.index), c.page.Child(c.index)
+	c.index++
+	return e.Key, int(child), nil
+}
+
+func (v *verifier) checkEntry(n, at int, e *page.Entry) error {
+	newest := v.props.Entries == 0 || !bytes.Equal(v.last.User, e.Key.User)
+	if newest {
+		if err := v.checkLocated(n, at, e.Key.User); err != nil {
+			return err
+		}
+	}
+	v.props.count(e.Key, e.Size(), newest)
+	v.last.User, v.last.Trailer = append(v.last.User[:0], e.Key.User...), e.Key.Trailer
+	if !e.IsExtent() {
+		return nil
+	}
+	return v.checkExtent(n, e.Extent())
+}
+
+// checkExtent verifies that an extent begins where the block before ends, and reads it.
+func (v *verifier) checkExtent(n int, x page.Extent) error {
+	if int64(x.Offset) != v.end {
+		return v.r.damaged(v.r.offset(n), "leaf page %d leads to an extent in the wrong place", n)
+	}
+	if err := v.r.checkExtent(x); err != nil {
+		return err
+	}
+	stored := v.stored.bytes(int(x.Stored))
+	if err := v.r.read(stored, v.end); err != nil {
+		return err
+	}
+	raw := v.raw.bytes(extentRoom(x))
+	if _, err := v.r.openExtent(raw[:0], raw, stored, x); err != nil {
+		return err
+	}
+	v.props.Digest += storedChecksum(stored)
+	v.end += int64(x.Stored)
+	return nil
+}
+
+// checkLocated verifies that the locator leads to the newest version of user, which is at an offset of leaf n.
+func (v *verifier) checkLocated(n, at int, user []byte) error {
+	want := position(n, at, v.r.foot.pageBits)
+	hash := key.Hash(user)
+	number := locator.PageOf(hash, len(v.locator))
+	probe := locator.Search(v.locator[number], hash)
+	for {
+		got, ok := probe.Next()
+		if ok && got == want {
+			return nil
+		}
+		if !ok {
+			break
+		}
+	}
+	if probe.Conclusive() {
+		return v.r.damaged(v.r.offset(v.r.first+number), "locator page %d does not lead to a key", number)
+	}
+	v.homeless++
+	return nil
+}
+
+// checkUpperLevels verifies the inner pages above level 1: each level leads to all pages of the one below, in order,
+// with their first separators, up to a single root.
+func (v *verifier) checkUpperLevels() error {
+	if v.r.foot.leaves == 1 {
+		return nil
+	}
+	low, high := int(v.r.foot.leaves), v.level.n+1
+	for level := 2; high-low > 1; level++ {
+		if err := v.checkUpperLevel(level, low, high); err != nil {
+			return err
+		}
+		low, high = high, v.level.n+1
+	}
+	if high != v.r.first || v.level.index != v.level.page.Len() {
+		return v.r.damaged(v.r.offset(v.level.n), "inner pages lead to too many pages")
+	}
+	return nil
+}
+
+// checkUpperLevel verifies that the next inner pages lead to the pages low to high-1.
+func (v *verifier) checkUpperLevel(level, low, high int) error {
+	if v.level.index != v.level.page.Len() {
+		return v.r.damaged(v.r.offset(v.level.n), "inner page %d leads to too many pages", v.level.n)
+	}
+	for n := low; n < high; n++ {
+		fence, child, err := v.nextChild(level)
+		if err != nil {
+			return err
+		}
+		_, length := v.r.dir.at(n)
+		payload, err := v.r.readPage(n, nil, make([]byte, length))
+		if err != nil {
+			return err
+		}
+		p := page.View(payload)
+		if first := p.Entry(0); child != n || key.Compare(first.Key, fence) != 0 {
+			return v.r.damaged(v.r.offset(v.level.n), "inner page %d leads to page %d wrongly", v.level.n, n)
+		}
+	}
+	return nil
+}
+
+// checkProperties compares what was counted with what the table says.
+func (v *verifier) checkProperties() error {
+	got, want := v.props, v.r.props
+	if uint64(v.slots+v.homeless) != got.Entries-got.Shadowed {
+		return v.r.damaged(v.r.offset(v.r.first), "the locator holds keys that the table does not")
+	}
+	smallest, err := v.ahead.leaf(0)
+	if err != nil {
+		return err
+	}
+	first, _, _ := page.At(smallest, 0)
+	keys := bytes.Equal(first.Key.User, want.Smallest) && bytes.Equal(v.last.User, want.Largest)
+	if got.Entries != want.Entries || got.Tombstones != want.Tombstones || got.Shadowed != want.Shadowed ||
+		got.RawBytes != want.RawBytes || got.SmallestSeq != want.SmallestSeq ||
+		got.LargestSeq != want.LargestSeq || got.Digest != want.Digest || !keys {
+		return v.r.damaged(v.r.foot.properties, "the properties do not describe the table")
+	}
+	return nil
+}

@@ -1,0 +1,362 @@
+package table
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/bits"
+	"sync"
+
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/locator"
+	"lightningdb/internal/tree/page"
+)
+
+const (
+	// DefaultPageSize is the page size where Options leave it open, in bytes.
+	DefaultPageSize = 8 << 10
+	// MinPageSize and MaxPageSize bound the page size, a power of two.
+	MinPageSize = 1 << minPageBits
+	MaxPageSize = 1 << maxPageBits
+
+	// maxKeys bounds the user keys of a table, and by that the memory of its writer: about 17 bytes a key.
+	maxKeys = 1 << 20
+	// maxFences bounds the separators a writer collects, in bytes. Only long keys reach it before maxKeys.
+	maxFences = 4 << 20
+	// maxGrowth is where a table's file is full, in bytes: far below what the directory can address.
+	maxGrowth = maxFileSize / 4
+)
+
+// ErrFull says that the table takes no further user key: Full held before Add. Nothing was added.
+var ErrFull = errors.New("table: full")
+
+// Options say how a table is written.
+type Options struct {
+	ID       uint64           // identity of the table: part of every checksum, so that no block passes for another table's
+	Codec    codec.Compressor // of pages, and of values stored outside them
+	PageSize int              // a power of two from MinPageSize to MaxPageSize; 0 means DefaultPageSize
+	Buffers  *Buffers         // nil for memory on the Go heap
+}
+
+// Writer writes one table, in order, in pieces of up to 256 KiB. It ends with Finish or Release. Its memory is bounded:
+// the piece, a page, 12 bytes for each user key and 5 more in Finish (at most 17 MiB), and at most 4 MiB of separators; a
+// value as long as a piece is written from the caller's memory, unless it has to be compressed.
+//
+// After an error of the file every further call returns it. A Writer that is released before Finish leaves a file that
+// is not a table.
+type Writer struct {
+	opts     Options
+	pageBits uint8
+	out      output
+	pages    directory
+	leaves   int
+	props    Properties
+	last     key.Internal // owned
+	err      error        // of the file, or errFinished
+	*workspace
+}
+
+// workspace is the memory of a Writer that the next one can use.
+type workspace struct {
+	page    page.Builder
+	locator locator.Builder
+	fences  fences // the first is a lower bound of leaf 0; fence i separates leaf i from leaf i-1
+	upper   fences // the same of the level that is being written
+	encoded room
+}
+
+var spareWorkspaces = sync.Pool{New: func() any { return new(workspace) }}
+
+var errFinished = errors.New("table: the writer has finished")
+
+// NewWriter returns a Writer that writes to f from offset 0. It does not own f. Impossible options are reported by
+// the first Add.
+func NewWriter(f vfs.File, o Options) *Writer {
+	if o.PageSize == 0 {
+		o.PageSize = DefaultPageSize
+	}
+	w := &Writer{
+		opts:      o,
+		pageBits:  uint8(bits.Len(uint(o.PageSize)) - 1),
+		out:       newOutput(f, o.Buffers),
+		workspace: spareWorkspaces.Get().(*workspace),
+	}
+	if o.PageSize < MinPageSize || o.PageSize > MaxPageSize || o.PageSize&(o.PageSize-1) != 0 {
+		w.err = fmt.Errorf("table: page size %d is not a power of two from %d to %d",
+			o.PageSize, MinPageSize, MaxPageSize)
+	}
+	if !o.Codec.ID.Known() {
+		w.err = fmt.Errorf("table: unknown %v", o.Codec.ID)
+	}
+	w.page.Reset(0)
+	w.locator.Reset()
+	w.fences.reset()
+	return w
+}
+
+// Add appends an entry. Keys must increase strictly in internal order, and no two share user key and sequence number.
+// It keeps neither k nor value. ErrFull if k is a new user key and Full holds; further versions of the last user key
+// are always taken.
+func (w *Writer) Add(k key.Internal, value []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	newest, err := w.admit(k, value)
+	if err != nil {
+		return err
+	}
+	if w.err = w.append(k, value, newest); w.err != nil {
+		return w.err
+	}
+	w.props.count(k, uint64(len(value)), newest)
+	w.last.User = append(w.last.User[:0], k.User...)
+	w.last.Trailer = k.Trailer
+	return nil
+}
+
+// admit checks an entry before anything is changed, and reports whether it is the newest version of its user key.
+func (w *Writer) admit(k key.Internal, value []byte) (newest bool, err error) {
+	kind := k.Trailer.Kind()
+	if !kind.Known() || kind == key.KindDelete && len(value) > 0 || kind == key.KindMerge && operand.Check(value) != nil {
+		return false, fmt.Errorf("table: an entry of %v with a value of %d bytes", kind, len(value))
+	}
+	if len(k.User) < key.MinUserKeySize || len(k.User) > key.MaxUserKeySize || len(value) > key.MaxValueSize {
+		return false, fmt.Errorf("table: a key of %d bytes with a value of %d bytes", len(k.User), len(value))
+	}
+	if w.props.Entries > 0 {
+		order := bytes.Compare(w.last.User, k.User)
+		if order > 0 || (order == 0 && w.last.Trailer.Seq() <= k.Trailer.Seq()) {
+			return false, fmt.Errorf("table: key %v added after %v", k, w.last)
+		}
+		if order == 0 {
+			return false, nil
+		}
+	}
+	if w.Full() {
+		return false, ErrFull
+	}
+	return true, nil
+}
+
+// append puts an entry into the current leaf, or after writing that into a new one.
+func (w *Writer) append(k key.Internal, value []byte, newest bool) error {
+	inline := len(value) <= w.opts.PageSize/4
+	size := page.ExtentSize(k)
+	if inline {
+		size = page.InlineSize(k, len(value))
+	}
+	if w.page.Len() > 0 && !w.page.Fits(size, w.payloadSize()) {
+		if err := w.writeLeaf(); err != nil {
+			return err
+		}
+		w.fences.addBetween(w.last, k)
+	}
+	if w.props.Entries == 0 {
+		w.fences.add(key.Internal{User: k.User, Trailer: beforeAll})
+	}
+	at := 0
+	if inline {
+		at = w.page.Add(k, value)
+	} else {
+		x, err := w.writeExtent(value)
+		if err != nil {
+			return err
+		}
+		at = w.page.AddExtent(k, x)
+	}
+	if newest {
+		w.locator.Add(key.Hash(k.User), position(w.leaves, at, w.pageBits))
+	}
+	return nil
+}
+
+// payloadSize is how large a page of several entries may grow: with its trailer it has the nominal size.
+func (w *Writer) payloadSize() int { return w.opts.PageSize - blockTrailerSize }
+
+// Full reports whether the next user key belongs in another table. Older versions of the last one still fit.
+func (w *Writer) Full() bool {
+	return uint64(w.leaves+2)<<(w.pageBits-3) > locator.MaxPosition ||
+		w.locator.Len() >= maxKeys ||
+		len(w.fences.buf) >= maxFences ||
+		w.out.offset() >= maxGrowth
+}
+
+// EstimatedSize is about the size of the file if Finish were called now, in bytes.
+func (w *Writer) EstimatedSize() int64 {
+	return w.out.offset() + int64(w.page.Size()) + w.locator.EstimatedSize() +
+		int64(len(w.pages)*directoryEntrySize) + int64(len(w.fences.buf)) + footerSize
+}
+
+// Finish writes the rest of the table and returns what it holds. It does not make the file durable, nor close it. A
+// table has at least one entry.
+func (w *Writer) Finish() (Properties, error) {
+	defer w.Release()
+	if w.err != nil {
+		return Properties{}, w.err
+	}
+	if w.props.Entries == 0 {
+		return Properties{}, errors.New("table: no entry was added")
+	}
+	p, err := w.finish()
+	w.err = err
+	return p, err
+}
+
+// Release gives the writer's memory back. After Finish it does nothing.
+func (w *Writer) Release() {
+	if w.workspace == nil {
+		return
+	}
+	if w.err == nil {
+		w.err = errFinished
+	}
+	w.out.release()
+	spareWorkspaces.Put(w.workspace)
+	w.workspace = nil
+}
+
+func (w *Writer) finish() (Properties, error) {
+	if err := w.writeLeaf(); err != nil {
+		return Properties{}, err
+	}
+	f := footer{codec: w.opts.Codec.ID, pageBits: w.pageBits, id: w.opts.ID, leaves: uint32(w.leaves)}
+	if err := w.writeInnerLevels(); err != nil {
+		return Properties{}, err
+	}
+	f.inners = uint32(len(w.pages) - w.leaves)
+	if err := w.writeLocator(); err != nil {
+		return Properties{}, err
+	}
+	f.locators = uint32(len(w.pages)) - f.leaves - f.inners
+	if err := w.writeTail(&f); err != nil {
+		return Properties{}, err
+	}
+	return w.props, w.out.flush()
+}
+
+// writeTail writes properties, directory and footer, and completes the properties.
+func (w *Writer) writeTail(f *footer) error {
+	w.props.Smallest = bytes.Clone(first(&w.fences).User)
+	w.props.Largest = bytes.Clone(w.last.User)
+	digest := w.props.Digest
+	f.properties = w.out.offset()
+	if err := w.writeBlock(place{unitProperties, 0, f.properties}, w.props.encode(), codec.Compressor{}); err != nil {
+		return err
+	}
+	f.directory = w.out.offset()
+	if err := w.writeBlock(place{unitDirectory, 0, f.directory}, w.pages.encode(), codec.Compressor{}); err != nil {
+		return err
+	}
+	f.size = w.out.offset() + footerSize
+	w.props.Digest, w.props.FileSize, w.props.PageSize = digest, f.size, w.opts.PageSize
+	return w.out.write(f.encode())
+}
+
+func (w *Writer) writeLeaf() error {
+	err := w.writePage(unitLeaf, w.page.Finish(), w.opts.Codec)
+	w.leaves++
+	w.page.Reset(0)
+	return err
+}
+
+// writeInnerLevels writes the pages above the leaves, level by level, until a level has one page.
+func (w *Writer) writeInnerLevels() error {
+	below, firstChild := &w.fences, 0
+	for level := 1; below.count > 1; level++ {
+		next := len(w.pages)
+		w.upper.reset()
+		if err := w.writeInnerLevel(level, below, firstChild); err != nil {
+			return err
+		}
+		// The leaves' fences stay: the first of them is the smallest key.
+		if level == 1 {
+			below = new(fences)
+		}
+		*below, w.upper = w.upper, *below
+		firstChild = next
+	}
+	return nil
+}
+
+// writeInnerLevel writes the pages over the children that below separates, and collects their separators in upper.
+// A page has at least two entries, unless it is the last, however long they are: levels shrink by half or more.
+func (w *Writer) writeInnerLevel(level int, below *fences, firstChild int) error {
+	w.page.Reset(level)
+	child := firstChild
+	for k := range below.all() {
+		if w.page.Len() >= 2 && !w.page.Fits(page.InlineSize(k, 4), w.payloadSize()) {
+			if err := w.writePage(unitInner, w.page.Finish(), w.opts.Codec); err != nil {
+				return err
+			}
+			w.page.Reset(level)
+		}
+		if w.page.Len() == 0 {
+			w.upper.add(k)
+		}
+		w.page.AddChild(k, uint32(child))
+		child++
+	}
+	return w.writePage(unitInner, w.page.Finish(), w.opts.Codec)
+}
+
+func (w *Writer) writeLocator() error {
+	pages, size := w.locator.Pages()
+	for at := 0; at < len(pages); at += size {
+		if err := w.writePage(unitLocator, pages[at:at+size], codec.Compressor{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) writePage(u unit, payload []byte, c codec.Compressor) error {
+	at := place{u, len(w.pages), w.out.offset()}
+	err := w.writeBlock(at, payload, c)
+	w.pages.add(at.offset, int(w.out.offset()-at.offset))
+	return err
+}
+
+func (w *Writer) writeExtent(value []byte) (page.Extent, error) {
+	at := place{unitExtent, 0, w.out.offset()}
+	err := w.writeBlock(at, value, w.opts.Codec)
+	return page.Extent{
+		Offset: uint64(at.offset),
+		Stored: uint64(w.out.offset() - at.offset),
+		Raw:    uint64(len(value)),
+	}, err
+}
+
+// writeBlock writes a payload and its trailer, compressed by c if that saves an eighth.
+func (w *Writer) writeBlock(at place, raw []byte, c codec.Compressor) error {
+	payload, id := raw, codec.None
+	if c.ID != codec.None {
+		defer w.encoded.releaseLarge()
+		encoded := c.Encode(w.encoded.bytes(codec.MaxEncodedSize(len(raw)))[:0], raw)
+		if len(encoded) <= len(raw)-len(raw)/8 {
+			payload, id = encoded, c.ID
+		}
+	}
+	trailer, sum := at.seal(w.opts.ID, payload, id, len(raw))
+	w.props.Digest += sum
+	if err := w.out.write(payload); err != nil {
+		return err
+	}
+	return w.out.write(trailer[:])
+}
+
+// position is what a locator says of the entry at an offset of a leaf: the leaf's number, then the offset in units
+// of 8 bytes. An entry that does not begin within the nominal page size has none; such a page has one entry, at 0.
+func position(leaf, offset int, pageBits uint8) uint32 {
+	return uint32(leaf)<<(pageBits-3) | uint32(offset>>3)
+}
+
+// first returns the first fence.
+func first(f *fences) key.Internal {
+	for k := range f.all() {
+		return k
+	}
+	return key.Internal{}
+}

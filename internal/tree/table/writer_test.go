@@ -1,0 +1,422 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"testing"
+
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/vfs/errfs"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/locator"
+)
+
+// An entry out of place would be found by a scan and not by a search; the writer must not take it, and go on as if it
+// had not come.
+func TestAdd_refusesWhatATableCannotHold(t *testing.T) {
+	f := &memFile{}
+	w := NewWriter(f, Options{ID: testID})
+	good := put("m", 5, "v")
+	if err := w.Add(good.key, good.value); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]row{
+		"same":              good,
+		"newer version":     put("m", 6, "v"),
+		"same seq, delete":  del("m", 5),
+		"smaller":           put("a", 9, "v"),
+		"empty key":         put("", 1, "v"),
+		"key too long":      {key.Make(make([]byte, key.MaxUserKeySize+1), 1, key.KindPut), nil},
+		"value too long":    {put("z", 1, "").key, make([]byte, key.MaxValueSize+1)},
+		"unknown kind":      {key: key.Make([]byte("z"), 1, 9)},
+		"delete with value": {del("z", 1).key, []byte("v")},
+		"no operator":       {key: key.Make([]byte("z"), 1, key.KindMerge)},
+		"unknown operator":  {key.Make([]byte("z"), 1, key.KindMerge), []byte("\x09")},
+	} {
+		if err := w.Add(r.key, r.value); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	rows := []row{good, put("m", 4, ""), put("n", 1, "w")}
+	for _, r := range rows[1:] {
+		if err := w.Add(r.key, r.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Add(put("zz", 1, "").key, nil); err == nil {
+		t.Error("an entry is taken after Finish")
+	}
+	o := mustOpen(t, f, Options{ID: testID})
+	defer o.close(t)
+	checkWalk(t, o.NewIterator(), rows)
+}
+
+// An operand that came out as a value would be a wrong value; one that is long must come back whole.
+func TestGet_findsMergesWithoutAValue(t *testing.T) {
+	f := &memFile{}
+	w := NewWriter(f, Options{ID: testID})
+	long := append([]byte{byte(operand.Append)}, make([]byte, 3*DefaultPageSize)...)
+	rows := []row{
+		{key.Make([]byte("long"), 3, key.KindMerge), long},
+		put("long", 2, "below"),
+		{key.Make([]byte("short"), 1, key.KindMerge), []byte("\x04x")},
+	}
+	for _, r := range rows {
+		if err := w.Add(r.key, r.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	o := mustOpen(t, f, Options{ID: testID})
+	defer o.close(t)
+	for _, user := range []string{"long", "short"} {
+		out, kind, found, err := o.Get([]byte("dst"), []byte(user), key.Hash([]byte(user)), 9)
+		if string(out) != "dst" || kind != key.KindMerge || !found || err != nil {
+			t.Errorf("%s: %d bytes, %v, found %v, %v", user, len(out), kind, found, err)
+		}
+	}
+	checkWalk(t, o.NewIterator(), rows)
+	if err := o.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A table without entries, or with options that no reader takes, must not come into being.
+func TestWriter_refusesImpossibleTables(t *testing.T) {
+	if _, err := NewWriter(&memFile{}, Options{}).Finish(); err == nil {
+		t.Error("an empty table was written")
+	}
+	for _, o := range []Options{{PageSize: 256}, {PageSize: 1 << 17}, {PageSize: 5000}, {PageSize: -1}, {Codec: codec.Compressor{ID: 9}}} {
+		if err := NewWriter(&memFile{}, o).Add(put("a", 1, "").key, nil); err == nil {
+			t.Errorf("%+v: accepted", o)
+		}
+	}
+}
+
+// A write that fails must fail the table: a caller that goes on would install a file with a hole.
+func TestWriter_keepsTheFirstError(t *testing.T) {
+	broken := errors.New("no space")
+	f := &memFile{fail: broken}
+	w := NewWriter(f, Options{ID: testID})
+	var err error
+	for i := 0; err == nil && i < 10_000; i++ {
+		r := put(fmt.Sprintf("%08d", i), 1, string(make([]byte, 1000)))
+		err = w.Add(r.key, r.value)
+	}
+	if !errors.Is(err, broken) {
+		t.Fatalf("add: %v", err)
+	}
+	f.fail = nil
+	if _, err := w.Finish(); !errors.Is(err, broken) {
+		t.Errorf("finish: %v", err)
+	}
+}
+
+// Commits that are synced would wait behind a whole table.
+func TestWriter_handsOutPieceByPiece(t *testing.T) {
+	f := &memFile{}
+	w := NewWriter(f, Options{ID: testID})
+	value := make([]byte, 100_000)
+	for i := range 100 {
+		if err := w.Add(put(fmt.Sprintf("key %03d", i), 1, "").key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	end := int64(0)
+	for _, piece := range f.writtenOut {
+		if piece[0] != end || piece[1] < pieceSize || piece[1] > 2*pieceSize {
+			t.Errorf("%d bytes at %d, want a piece at %d", piece[1], piece[0], end)
+		}
+		end = piece[0] + piece[1]
+	}
+	if rest := int64(len(f.data)) - end; rest >= pieceSize || end == 0 {
+		t.Errorf("%d of %d bytes are left to the sync", rest, len(f.data))
+	}
+}
+
+// A table with a hole would take the place of the log that it was made from.
+func TestWriter_shortWriteIsAnError(t *testing.T) {
+	disk := errfs.New(memfs.New(), errfs.On(errfs.Write).Short(100, syscall.EIO))
+	f, err := disk.Create("table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWriter(f, Options{ID: testID})
+	r := put("key", 1, string(make([]byte, 1000)))
+	if err := w.Add(r.key, r.value); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Finish(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Finish: %v", err)
+	}
+}
+
+// Positions have 24 bits. A table that goes on beyond them would lead lookups to other entries.
+func TestFull_endsATableBeforePositionsDo(t *testing.T) {
+	f := &memFile{}
+	w := NewWriter(f, Options{ID: testID, PageSize: MaxPageSize, Codec: codec.By(codec.S2)})
+	value := make([]byte, 16<<10)
+	var rows []row
+	for i := 0; !w.Full(); i++ {
+		r := row{key.Make(fmt.Appendf(nil, "%08d", i), 9, key.KindPut), value}
+		if err := w.Add(r.key, r.value); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, r)
+	}
+	if w.leaves < locator.MaxPosition>>(maxPageBits-3)-2 {
+		t.Errorf("full after %d leaves", w.leaves)
+	}
+	if err := w.Add(put("z", 1, "").key, nil); !errors.Is(err, ErrFull) {
+		t.Errorf("a new key in a full table: %v", err)
+	}
+	user := rows[len(rows)-1].key.User
+	for seq := key.SeqNum(8); seq > 0; seq-- { // more than the rest of a page
+		r := row{key.Make(user, seq, key.KindPut), value}
+		if err := w.Add(r.key, r.value); err != nil {
+			t.Fatalf("an older version in a full table: %v", err)
+		}
+		rows = append(rows, r)
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	o := mustOpen(t, f, Options{ID: testID})
+	defer o.close(t)
+	for i := len(rows) - 1; i >= 0; i -= 1 + i/50 {
+		checkGet(t, o, rows, rows[i].key.User, rows[i].key.Trailer.Seq())
+	}
+}
+
+// What the manifest records of a table comes from these numbers.
+func TestFinish_countsWhatWasAdded(t *testing.T) {
+	rows := smallRows()
+	f, p := build(t, Options{ID: testID, PageSize: 512}, rows)
+	var want Properties
+	for i, r := range rows {
+		want.RawBytes += uint64(len(r.key.User) + len(r.value))
+		if r.key.Trailer.Kind() == key.KindDelete {
+			want.Tombstones++
+		}
+		if i > 0 && bytes.Equal(rows[i-1].key.User, r.key.User) {
+			want.Shadowed++
+		}
+	}
+	if p.Entries != uint64(len(rows)) || p.RawBytes != want.RawBytes || p.Tombstones != want.Tombstones ||
+		p.Shadowed != want.Shadowed || p.FileSize != int64(len(f.data)) || p.PageSize != 512 ||
+		p.SmallestSeq != 2 || p.LargestSeq != 29 || string(p.Smallest) != "account/0000" || string(p.Largest) != "user/0009" {
+		t.Errorf("properties %+v", p)
+	}
+}
+
+// The memory limit counts what an open table keeps outside the cache.
+func TestResidentBytes_countsTheDirectory(t *testing.T) {
+	f, _ := build(t, Options{ID: testID}, numbered(20_000))
+	r := mustOpen(t, f, Options{ID: testID})
+	defer r.close(t)
+	pages := int64(len(f.data) / DefaultPageSize)
+	if got := r.ResidentBytes(); got < 20*pages-1000 || got > 21*pages+1024 {
+		t.Errorf("%d bytes for %d pages", got, pages)
+	}
+}
+
+// Compaction cuts its output by this estimate.
+func TestEstimatedSize_isNearTheFile(t *testing.T) {
+	w := NewWriter(&memFile{}, Options{ID: testID})
+	for _, r := range numbered(20_000) {
+		if err := w.Add(r.key, r.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	estimate := float64(w.EstimatedSize())
+	p, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ratio := estimate / float64(p.FileSize); ratio < 0.98 || ratio > 1.02 {
+		t.Errorf("estimated %.0f bytes, the file has %d", estimate, p.FileSize)
+	}
+}
+
+// Values far beyond a page, and beyond the window of a sequential iterator, must come back whole.
+func TestExtent_anySize(t *testing.T) {
+	eachCodec(t, func(t *testing.T, c codec.ID) {
+		var rows []row
+		for i, n := range []int{0, 1, 2047, 2048, 2049, 8 << 10, ioSize - 17, ioSize - 16, ioSize, ioSize + 1, 3 << 20} {
+			value := noise(n)
+			if i%2 == 0 {
+				value = make([]byte, n)
+			}
+			rows = append(rows, row{key.Make(fmt.Appendf(nil, "%02d", i), 1, key.KindPut), value})
+		}
+		o := Options{ID: testID, Codec: codec.By(c)}
+		f, _ := build(t, o, rows)
+		r := mustOpen(t, f, o)
+		defer r.close(t)
+		checkWalk(t, r.NewIterator(), rows)
+		checkWalk(t, r.NewSequentialIterator(), rows)
+		for _, row := range rows {
+			checkGet(t, r, rows, row.key.User, 1)
+		}
+		if err := r.Verify(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Get appends: what the caller has in dst before must stay, also when the value is read straight from the file.
+func TestGet_appendsToDst(t *testing.T) {
+	eachCodec(t, func(t *testing.T, c codec.ID) {
+		rows := smallRows()
+		o := Options{ID: testID, Codec: codec.By(c), PageSize: 512}
+		f, _ := build(t, o, rows)
+		r := mustOpen(t, f, o)
+		defer r.close(t)
+		g := r.domain.Enter()
+		defer g.Exit()
+		for _, row := range rows {
+			for _, room := range []int{0, 64, 4096} {
+				dst := append(make([]byte, 0, 4+room), "head"...)
+				out, _, found, err := r.Get(dst, row.key.User, key.Hash(row.key.User), row.key.Trailer.Seq())
+				if err != nil || !found || !bytes.Equal(out, append([]byte("head"), row.value...)) {
+					t.Fatalf("get %v with room %d: %d bytes, %v %v", row.key, room, len(out), found, err)
+				}
+			}
+		}
+	})
+}
+
+// An allocation per lookup costs more than the lookup.
+func TestGet_allocatesNothingWhenCached(t *testing.T) {
+	rows := numbered(5000)
+	o := Options{ID: testID}
+	f, _ := build(t, o, rows)
+	r, err := open(f, o.ID, int64(len(f.data)), 8<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close(t)
+	absent := []byte("nothing of that name here")
+	dst := make([]byte, 0, 256)
+	i := 0
+	read := func() {
+		g := r.domain.Enter()
+		defer g.Exit()
+		user := rows[i*37%len(rows)].key.User
+		if _, _, found, err := r.Get(dst, user, key.Hash(user), key.MaxSeqNum); !found || err != nil {
+			t.Fatal(found, err)
+		}
+		if _, _, found, err := r.Get(dst, absent, key.Hash(absent)+uint64(i), key.MaxSeqNum); found || err != nil {
+			t.Fatal(found, err)
+		}
+		i++
+	}
+	for range rows {
+		read() // every page is cached now
+	}
+	if n := testing.AllocsPerRun(1000, read); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// A key with the hash of another must be told from it by its bytes.
+func TestGet_otherKeyOfTheSameHash(t *testing.T) {
+	rows := numbered(1000)
+	o := Options{ID: testID}
+	f, _ := build(t, o, rows)
+	r := mustOpen(t, f, o)
+	defer r.close(t)
+	g := r.domain.Enter()
+	defer g.Exit()
+	for _, row := range rows {
+		_, _, found, err := r.Get(nil, []byte("another key"), key.Hash(row.key.User), key.MaxSeqNum)
+		if found || err != nil {
+			t.Fatalf("another key of the hash of %v: %v, %v", row.key, found, err)
+		}
+	}
+}
+
+// Keys that found no room in the locator, because their hashes collide, must be found all the same.
+func TestGet_keysWithoutRoomInTheLocator(t *testing.T) {
+	const colliding = 0x77
+	rows := numbered(3 * locator.MaxBuckets * locator.SlotsPerBucket)
+	f := &memFile{}
+	w := NewWriter(f, Options{ID: testID})
+	for _, r := range rows {
+		if err := w.Add(r.key, r.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.locator.Reset()
+	for range rows { // as if all keys had one hash, of which most found the page full
+		w.locator.Add(colliding, 0)
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	r := mustOpen(t, f, Options{ID: testID})
+	defer r.close(t)
+	g := r.domain.Enter()
+	defer g.Exit()
+	for i := 0; i < len(rows); i += 97 {
+		out, _, found, err := r.Get(nil, rows[i].key.User, colliding, key.MaxSeqNum)
+		if err != nil || !found || !bytes.Equal(out, rows[i].value) {
+			t.Fatalf("get %v: %v %v", rows[i].key, found, err)
+		}
+	}
+	if _, _, found, err := r.Get(nil, []byte("absent"), colliding, key.MaxSeqNum); found || err != nil {
+		t.Errorf("absent key: %v %v", found, err)
+	}
+}
+
+// An iterator in use after Close, or a table after Close, must say so instead of reading another's memory.
+func TestClose_endsEverything(t *testing.T) {
+	f, _ := build(t, Options{ID: testID}, smallRows())
+	r := mustOpen(t, f, Options{ID: testID})
+	for _, it := range []*Iterator{r.NewIterator(), r.NewSequentialIterator()} {
+		it.First()
+		if err := it.Close(); err != nil {
+			t.Error(err)
+		}
+		target := smallRows()[3].key
+		if it.First() || it.Last() || it.SeekGE(target) || it.SeekLT(target) || it.Next() || it.Prev() || it.Valid() {
+			t.Error("a closed iterator moves")
+		}
+		if !errors.Is(it.Err(), fs.ErrClosed) {
+			t.Errorf("err of a closed iterator: %v", it.Err())
+		}
+		if err := it.Close(); err != nil {
+			t.Errorf("second close: %v", err)
+		}
+	}
+	r.close(t)
+	if _, _, _, err := r.get([]byte("big"), 9); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("get from a closed table: %v", err)
+	}
+}
+
+// Verify of a large table must stop when its caller has stopped waiting.
+func TestVerify_endsWithItsContext(t *testing.T) {
+	f, _ := build(t, Options{ID: testID}, numbered(1000))
+	r := mustOpen(t, f, Options{ID: testID})
+	defer r.close(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := r.Verify(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("verify: %v", err)
+	}
+}
