@@ -36,7 +36,7 @@ var gapMutants = []Mutant{
 		Breaks: "a snapshot misses what was deleted after it",
 		Changes: []Change{{"internal/tree/gap/gap.go", `	if gap == nil || gap.Since > seq {`,
 			`	if gap == nil {`}},
-		Killer: test("gap", "TestGaps_holdNothingThatAReaderSees"),
+		Killer: test("tree/gap", "TestGaps_holdNothingThatAReaderSees"),
 		Quick:  true,
 	},
 	{
@@ -57,13 +57,13 @@ var gapMutants = []Mutant{
 		Breaks: "a key that is put while a gap is being proven is missing from every scan",
 		Changes: []Change{{"internal/tree/gap/gap.go", `	if next.claim != nil && next.claim.overlaps(lo, hi) {`,
 			`	if next.claim != nil && len(lo) > len(hi) {`}},
-		Killer: test("gap", "TestGaps_holdNothingThatAReaderSees"),
+		Killer: test("tree/gap", "TestGaps_holdNothingThatAReaderSees"),
 	},
 	{
 		Name:    "joined gaps hold for as many readers as the older one",
 		Breaks:  "a snapshot misses what was deleted after it",
 		Changes: []Change{{"internal/tree/gap/gap.go", `Hi: gap.Hi, Since: to}`, `Hi: gap.Hi, Since: from}`}},
-		Killer:  test("gap", "TestGaps_holdNothingThatAReaderSees|TestSettle_.*"),
+		Killer:  test("tree/gap", "TestGaps_holdNothingThatAReaderSees|TestSettle_.*"),
 	},
 	{
 		Name:   "the check of a commit passes over gaps that are newer than what it read",
@@ -96,25 +96,25 @@ var gapMutants = []Mutant{
 		Name:    "a transaction's put does not end its gap",
 		Breaks:  "a transaction does not see in a scan what it has put",
 		Changes: []Change{{"internal/log/txn/writes.go", `	if kind != key.KindDelete && w.gaps != nil {`, `	if kind > key.KindMax {`}},
-		Killer:  test("txn", "TestWrites_spilledAreAsInMemory|TestOverlay_showsWritesOverSnapshot"),
+		Killer:  test("log/txn", "TestWrites_spilledAreAsInMemory|TestOverlay_showsWritesOverSnapshot"),
 	},
 	{
 		Name:    "a rollback leaves a transaction's gaps",
 		Breaks:  "what a savepoint brings back is missing from scans",
 		Changes: []Change{{"internal/log/txn/writes.go", `	w.gaps, w.spilledGaps = nil, nil`, ``}},
-		Killer:  test("txn", "TestOverlay_showsWhatComesBack"),
+		Killer:  test("log/txn", "TestOverlay_showsWhatComesBack"),
 	},
 	{
 		Name:    "a transaction's gaps outlive its snapshot",
 		Breaks:  "a transaction whose snapshot has moved misses what is there now",
 		Changes: []Change{{"internal/log/txn/gaps.go", `	if w.over != seq {`, `	if w.over > seq {`}},
-		Killer:  test("txn", "TestOverlay_showsWhatComesBack"),
+		Killer:  test("log/txn", "TestOverlay_showsWhatComesBack"),
 	},
 	{
 		Name:    "a spill leaves the gaps of what is on disk as they were",
 		Breaks:  "a transaction that was spilled again misses what it has put",
 		Changes: []Change{{"internal/log/txn/spill.go", `	if w.spilledGaps = w.gaps; w.gaps != nil {`, `	if w.gaps != nil {`}},
-		Killer:  test("txn", "TestWrites_spilledAreAsInMemory"),
+		Killer:  test("log/txn", "TestWrites_spilledAreAsInMemory"),
 	},
 	// Space.
 	{

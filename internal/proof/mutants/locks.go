@@ -6,7 +6,7 @@ var lockMutants = []Mutant{
 		Name:    "a wait for a lock has no bound",
 		Breaks:  "a forgotten transaction blocks writes for ever",
 		Changes: []Change{{"internal/log/lock/wait.go", `	if limit <= 0 {`, `	if limit > 0 {`}},
-		Killer:  test("lock", "TestAcquire_waitsForItsLimit"),
+		Killer:  test("log/lock", "TestAcquire_waitsForItsLimit"),
 		Hangs:   true,
 		Quick:   true,
 	},
@@ -34,7 +34,7 @@ var lockMutants = []Mutant{
 		Name:    "the line for precedence is a wait like any other",
 		Breaks:  "under contention an Update fails that had only to wait",
 		Changes: []Change{{"internal/log/lock/wait.go", `w.lock == &t.turn && left > 0 {`, `w.lock == &t.turn && left > limit {`}},
-		Killer:  test("lock", "TestPrioritize_waitsWhileTheTurnGoesRound"),
+		Killer:  test("log/lock", "TestPrioritize_waitsWhileTheTurnGoesRound"),
 		Quick:   true,
 	},
 	{
@@ -44,7 +44,7 @@ var lockMutants = []Mutant{
 `, `	w.err = timeout
 	close(w.done)
 `}},
-		Killer: test("lock", "TestAcquire_waitsForItsLimit"),
+		Killer: test("log/lock", "TestAcquire_waitsForItsLimit"),
 		Hangs:  true,
 		Quick:  true,
 	},
@@ -61,7 +61,7 @@ var lockMutants = []Mutant{
 		Changes: []Change{{"internal/log/lock/lock.go", `	case o.ended != nil:
 		return false
 `, ``}},
-		Killer: test("lock", "TestCancel_.*"),
+		Killer: test("log/lock", "TestCancel_.*"),
 		Quick:  true,
 	},
 	{
@@ -78,14 +78,14 @@ var lockMutants = []Mutant{
 		Breaks: "a lock is taken from who has it by now",
 		Changes: []Change{{"internal/log/lock/wait.go", `	if w.took && w.owner.ended == nil {`,
 			`	if w.took && w.owner != nil {`}},
-		Killer: test("lock", "TestCancel_besideEveryCall"),
+		Killer: test("log/lock", "TestCancel_besideEveryCall"),
 	},
 	{
 		Name:   "the oldest lock is the newest",
 		Breaks: "the transaction that holds up the others is not found",
 		Changes: []Change{{"internal/log/lock/lock.go", `		s.Oldest = t.now() - t.oldest.held[0].since`,
 			`		s.Oldest = t.now() - t.youngest.held[0].since`}},
-		Killer: test("lock", "TestAcquire_waitsForItsLimit"),
+		Killer: test("log/lock", "TestAcquire_waitsForItsLimit"),
 		Quick:  true,
 	},
 	{

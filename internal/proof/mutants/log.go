@@ -38,7 +38,7 @@ var logMutants = []Mutant{
 		Breaks: "a reader sees a commit that a power cut then takes",
 		Changes: []Change{{"internal/log/commit/commit.go", `	if err := q.syncAndApply(`, `	q.env.Publish(next - 1)
 	if err := q.syncAndApply(`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 	{
@@ -46,7 +46,7 @@ var logMutants = []Mutant{
 		Breaks: "a reader sees a commit that is then refused, or that a kill takes",
 		Changes: []Change{{"internal/log/commit/commit.go", `	if err := q.env.Log(group); err != nil {`, `	q.env.Publish(next - 1)
 	if err := q.env.Log(group); err != nil {`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 	{
@@ -56,7 +56,7 @@ var logMutants = []Mutant{
 		q.env.Apply(r)`, `	q.env.Publish(q.next + key.SeqNum(operations) - 1)
 	for _, r := range group {
 		q.env.Apply(r)`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 	{
@@ -97,7 +97,7 @@ var logMutants = []Mutant{
 		Changes: []Change{{"internal/log/commit/commit.go", `		r.First = next
 		next +=`, `		r.First = q.next
 		next +=`}},
-		Killer: test("commit", "TestCommit_membersOfAGroupHaveNumbersOfTheirOwn"),
+		Killer: test("log/commit", "TestCommit_membersOfAGroupHaveNumbersOfTheirOwn"),
 		Quick:  true,
 	},
 	{
@@ -107,7 +107,7 @@ var logMutants = []Mutant{
 		return err`, `	if err := q.env.Log(group); err != nil {
 		q.next = next
 		return err`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 	{
@@ -115,7 +115,7 @@ var logMutants = []Mutant{
 		Breaks: "acknowledged commits stand behind a hole in the log",
 		Changes: []Change{{"internal/log/commit/commit.go", `		q.failed = err
 		return err`, `		return err`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 
@@ -125,7 +125,7 @@ var logMutants = []Mutant{
 		Breaks: "a power cut takes acknowledged commits and edits",
 		Changes: []Change{{"internal/format/record/appender.go", `	if err := a.f.Sync(); err != nil {`,
 			`	if _, err := a.f.Size(); err != nil {`}},
-		Killer: test("wal", "TestLog_survivesPowerCutsAnywhere"),
+		Killer: test("log/wal", "TestLog_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
 	{
@@ -133,7 +133,7 @@ var logMutants = []Mutant{
 		Breaks: "the second sync succeeds over pages that the first has dropped: commits are lost",
 		Changes: []Change{{"internal/format/record/appender.go", `	if err := a.f.Sync(); err != nil {`,
 			`	if err := a.f.Sync(); err != nil && a.f.Sync() != nil {`}},
-		Killer: test("wal", "TestSegment_poisonedByFailures"),
+		Killer: test("log/wal", "TestSegment_poisonedByFailures"),
 		Quick:  true,
 	},
 	{
@@ -141,7 +141,7 @@ var logMutants = []Mutant{
 		Breaks: "the commit after a failed sync is acknowledged over lost pages",
 		Changes: []Change{{"internal/format/record/appender.go", `		return a.poison(fmt.Errorf("sync %s: %w", a.name, err))`,
 			`		return fmt.Errorf("sync %s: %w", a.name, err)`}},
-		Killer: test("wal", "TestSegment_poisonedByFailures"),
+		Killer: test("log/wal", "TestSegment_poisonedByFailures"),
 		Quick:  true,
 	},
 	{
@@ -155,7 +155,7 @@ var logMutants = []Mutant{
 		return a.poison(fmt.Errorf("sync %s: %w", a.name, err))
 	}
 	a.synced.Store(a.end.Load())`}},
-		Killer: test("record", "TestAppender_syncCoversOnlyWhatWasThere"),
+		Killer: test("format/record", "TestAppender_syncCoversOnlyWhatWasThere"),
 		Quick:  true,
 	},
 	{
@@ -165,14 +165,14 @@ var logMutants = []Mutant{
 	if err == nil {
 		err = b.f.Sync()
 	}`, `	_, err := b.f.WriteAt(data[:], 0)`}},
-		Killer: test("wal", "TestLog_survivesPowerCutsAnywhere"),
+		Killer: test("log/wal", "TestLog_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
 	{
 		Name:    "no sync of the directory after a segment is created",
 		Breaks:  "commits that are synced are in a file without a name",
 		Changes: []Change{{"internal/log/wal/segment.go", `	return b.fs.SyncDir()`, `	return nil`}},
-		Killer:  test("wal", "TestLog_survivesPowerCutsAnywhere"),
+		Killer:  test("log/wal", "TestLog_survivesPowerCutsAnywhere"),
 		Quick:   true,
 	},
 	{
@@ -182,7 +182,7 @@ var logMutants = []Mutant{
 		return Predecessor{}, err
 	}
 	return`, `	return`}},
-		Killer: test("wal", "TestLog_survivesPowerCutsAnywhere"),
+		Killer: test("log/wal", "TestLog_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
 	// Segments that are used again, and mappings of them.
@@ -190,7 +190,7 @@ var logMutants = []Mutant{
 		Name:    "a segment that is used again keeps its header",
 		Breaks:  "a crash before it is begun leaves a seal that leads to another segment: the database does not open",
 		Changes: []Change{{"internal/log/wal/segment.go", `	err = b.blank()`, `	b.size, err = b.f.Size()`}},
-		Killer:  test("wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
+		Killer:  test("log/wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
 		Quick:   true,
 	},
 	{
@@ -202,14 +202,14 @@ var logMutants = []Mutant{
 	var err error
 `, `	var err error
 `}},
-		Killer: test("wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
+		Killer: test("log/wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
 	},
 	{
 		Name:   "the new name of a segment that is used again is not synced",
 		Breaks: "commits that are synced are in a file that the log does not lead to",
 		Changes: []Change{{"internal/log/wal/segment.go", `		err = b.fs.SyncDir()
 	}`, `	}`}},
-		Killer: test("wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
+		Killer: test("log/wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
 	},
 	{
 		Name:    "a segment that is ready is begun behind a later one",
@@ -222,7 +222,7 @@ var logMutants = []Mutant{
 		Breaks: "a batch is acknowledged that a power cut takes",
 		Changes: []Change{{"internal/log/commit/commit.go", `	return wait()`, `	_ = wait
 	return nil`}},
-		Killer: test("commit", "TestCommit_appliesALargeGroupWhileItIsSynced"),
+		Killer: test("log/commit", "TestCommit_appliesALargeGroupWhileItIsSynced"),
 	},
 	{
 		Name:   "a sync goes on beside the writing out",
@@ -230,34 +230,34 @@ var logMutants = []Mutant{
 		Changes: []Change{{"internal/format/record/appender.go", `	a.syncMu.Lock()
 	defer a.syncMu.Unlock()
 	n, from`, `	n, from`}},
-		Killer: test("wal", "TestSegment_noSyncPassesAFailedWriteOut"),
+		Killer: test("log/wal", "TestSegment_noSyncPassesAFailedWriteOut"),
 	},
 	{
 		Name:   "a log that could not be written out goes on",
 		Breaks: "the system reports a failed write once: the sync that follows succeeds, and acknowledges what is lost",
 		Changes: []Change{{"internal/format/record/appender.go",
 			`		return a.poison(fmt.Errorf("write out %s: %w", a.name, err))`, `		_ = err`}},
-		Killer: test("wal", "TestSegment_poisonedByFailures"),
+		Killer: test("log/wal", "TestSegment_poisonedByFailures"),
 	},
 	{
 		Name:   "a fault in the mapping is ignored",
 		Breaks: "a commit is acknowledged whose bytes the device could not take",
 		Changes: []Change{{"internal/system/vfs/window_linux.go",
 			`			err = &wrapped{"the mapped file could not be reached", unix.EIO}`, `			err = nil`}},
-		Killer: test("vfs", "TestStoreAt_aFaultIsAnError"),
+		Killer: test("system/vfs", "TestStoreAt_aFaultIsAnError"),
 		Quick:  true,
 	},
 	{
 		Name:    "a fault in the mapping ends the process",
 		Breaks:  "a full disk or a broken device kills the program that the database is part of",
 		Changes: []Change{{"internal/system/vfs/window_linux.go", `debug.SetPanicOnFault(true)`, `debug.SetPanicOnFault(false)`}},
-		Killer:  test("vfs", "TestStoreAt_aFaultIsAnError"),
+		Killer:  test("system/vfs", "TestStoreAt_aFaultIsAnError"),
 	},
 	{
 		Name:    "more is mapped than was allocated",
 		Breaks:  "a store behind the end of the file is a fault where a write makes the file longer",
 		Changes: []Change{{"internal/system/vfs/dir.go", `	f.window.allow(at)`, `	f.window.allow(at + 1<<20)`}},
-		Killer:  test("vfs", "TestOpenDir_conforms"),
+		Killer:  test("system/vfs", "TestOpenDir_conforms"),
 	},
 	{
 		Name:   "the error of closing a segment is ignored",
@@ -266,7 +266,7 @@ var logMutants = []Mutant{
 			`	return Predecessor{Num: s.Num(), Length: end, LastSeq: s.lastSeq, Sum: s.out.Sum()}, s.out.Close()`,
 			`	s.out.Close()
 	return Predecessor{Num: s.Num(), Length: end, LastSeq: s.lastSeq, Sum: s.out.Sum()}, nil`}},
-		Killer: test("wal", "TestSeal_closeErrorCounts"),
+		Killer: test("log/wal", "TestSeal_closeErrorCounts"),
 		Quick:  true,
 	},
 
@@ -275,14 +275,14 @@ var logMutants = []Mutant{
 		Breaks: "every power cut takes what was acknowledged",
 		Changes: []Change{{"internal/system/vfs/dir_linux.go", `withDescriptor(f, unix.Fdatasync)`,
 			`withDescriptor(f, func(int) error { _ = unix.Fdatasync; return nil })`}},
-		Killer: test("vfs", "TestSync_reachesTheSystem"),
+		Killer: test("system/vfs", "TestSync_reachesTheSystem"),
 		Quick:  true,
 	},
 	{
 		Name:    "a sync of the directory does not reach the system",
 		Breaks:  "a power cut takes the names of files that are in use",
 		Changes: []Change{{"internal/system/vfs/dir_unix.go", `{ return d.Sync() }`, `{ _, err := d.Stat(); return err }`}},
-		Killer:  test("vfs", "TestSync_reachesTheSystem"),
+		Killer:  test("system/vfs", "TestSync_reachesTheSystem"),
 		Quick:   true,
 	},
 
@@ -295,7 +295,7 @@ var logMutants = []Mutant{
 	if n, err = a.f.WriteAt(data, a.bufAt); n > 0 {
 		err = nil
 	}`}},
-		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Killer: test("log/wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:  true,
 	},
 	{
@@ -303,7 +303,7 @@ var logMutants = []Mutant{
 		Breaks: "a refused commit comes back at the next start, in place of the one that took its number",
 		Changes: []Change{{"internal/format/record/appender.go", `	if err := a.eraseHeader(); err != nil {`,
 			`	if _, err := a.f.Size(); err != nil {`}},
-		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Killer: test("log/wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:  true,
 	},
 	{
@@ -318,7 +318,7 @@ var logMutants = []Mutant{
 }
 
 // Sync makes`}},
-		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Killer: test("log/wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:  true,
 	},
 	{
@@ -326,14 +326,14 @@ var logMutants = []Mutant{
 		Breaks: "the rest of a refused group passes for the successor of the same commit, tried again",
 		Changes: []Change{{"internal/format/record/appender.go", `	a.attempt++
 `, ``}},
-		Killer: test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Killer: test("log/wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:  true,
 	},
 	{
 		Name:    "writing goes on after an error of the device",
 		Breaks:  "commits are acknowledged by a disk that has failed",
 		Changes: []Change{{"internal/format/record/appender.go", `	if !full {`, `	if !full && a.attempt == maxAttempt {`}},
-		Killer:  test("wal", "TestSegment_poisonedByFailures"),
+		Killer:  test("log/wal", "TestSegment_poisonedByFailures"),
 		Quick:   true,
 	},
 
@@ -343,7 +343,7 @@ var logMutants = []Mutant{
 		Breaks: "damaged commits are replayed as if nothing had happened",
 		Changes: []Change{{"internal/format/record/reader.go",
 			`	if data == nil || crc32.Update(r.at.seed, castagnoli, data[4:]) != h.sum {`, `	if data == nil {`}},
-		Killer: test("record", "TestReader_.*"),
+		Killer: test("format/record", "TestReader_.*"),
 		Quick:  true,
 	},
 	{
@@ -354,28 +354,28 @@ var logMutants = []Mutant{
 			{"internal/format/record/reader.go", `castagnoli, data[4:]) != h.sum`, `castagnoli, data[16:]) != h.sum`},
 			{"internal/format/record/reader.go", `	for at := off + 4; at < end; {`, `	for at := off + 16; at < end; {`},
 		},
-		Killer: test("wal", "TestReplay_everyBitFlipped"),
+		Killer: test("log/wal", "TestReplay_everyBitFlipped"),
 	},
 	{
 		Name:   "the checksum of a record leaves out the database",
 		Breaks: "the record of another database passes for one of this",
 		Changes: []Change{{"internal/format/record/record.go", `	return place{seed: crc32.Checksum(db[:], castagnoli), num: num}`,
 			`	return place{seed: crc32.Checksum(db[:0], castagnoli), num: num}`}},
-		Killer: test("record", "TestReader_recordsAreBoundToTheirPlace"),
+		Killer: test("format/record", "TestReader_recordsAreBoundToTheirPlace"),
 		Quick:  true,
 	},
 	{
 		Name:    "a record of another segment is taken",
 		Breaks:  "blocks of a deleted segment that came back are replayed",
 		Changes: []Change{{"internal/format/record/reader.go", `	case h.num != r.at.num:`, `	case h.num < 0:`}},
-		Killer:  test("record", "TestReader_recordsAreBoundToTheirPlace"),
+		Killer:  test("format/record", "TestReader_recordsAreBoundToTheirPlace"),
 		Quick:   true,
 	},
 	{
 		Name:    "a record from another offset is taken",
 		Breaks:  "bytes that stand in the wrong place are replayed",
 		Changes: []Change{{"internal/format/record/reader.go", `	case h.offset != off:`, `	case h.offset < 0:`}},
-		Killer:  test("record", "TestReader_recordsAreBoundToTheirPlace"),
+		Killer:  test("format/record", "TestReader_recordsAreBoundToTheirPlace"),
 		Quick:   true,
 	},
 	{
@@ -383,7 +383,7 @@ var logMutants = []Mutant{
 		Breaks: "a commit that was refused, and lies behind the one that took its place, comes back",
 		Changes: []Change{{"internal/log/wal/replay.go", `		if problem == "" && rec.Chain != chain {`,
 			`		if problem == "" && chain == 0 && off < 0 {`}},
-		Killer: test("wal", "TestAppend_.*|TestReplay_(every|anything|imp|hostile).*"),
+		Killer: test("log/wal", "TestAppend_.*|TestReplay_(every|anything|imp|hostile).*"),
 	},
 	{
 		Name:   "a length is trusted before the record is verified",
@@ -397,7 +397,7 @@ var logMutants = []Mutant{
 	}
 `, ``},
 		},
-		Killer: test("wal", "TestReplay_hostileLengths"),
+		Killer: test("log/wal", "TestReplay_hostileLengths"),
 		Quick:  true,
 	},
 	{
@@ -407,7 +407,7 @@ var logMutants = []Mutant{
 		return nil, err
 	}
 `, ``}},
-		Killer: test("record", "TestReader_takesNoMemoryForWhatIsNotVerified"),
+		Killer: test("format/record", "TestReader_takesNoMemoryForWhatIsNotVerified"),
 		Quick:  true,
 	},
 
@@ -416,21 +416,21 @@ var logMutants = []Mutant{
 		Name:    "damage in the middle of a log is its end",
 		Breaks:  "one bad sector drops every commit behind it without a word",
 		Changes: []Change{{"internal/log/wal/replay.go", `	if proof >= 0 {`, `	if proof >= 0 && problem == "" {`}},
-		Killer:  test("wal", "TestReplay_everyBitFlipped"),
+		Killer:  test("log/wal", "TestReplay_everyBitFlipped"),
 	},
 	{
 		Name:   "commits do not say what was durable before them",
 		Breaks: "damage in the middle of a log cannot be told from its end",
 		Changes: []Change{{"internal/log/wal/segment.go", `		putPrefix(&s.prefix, prefix{synced: s.Synced(), seq: r.First`,
 			`		putPrefix(&s.prefix, prefix{synced: record.FileHeaderSize, seq: r.First`}},
-		Killer: test("wal", "TestReplay_everyBitFlipped"),
+		Killer: test("log/wal", "TestReplay_everyBitFlipped"),
 	},
 	{
 		Name:   "a first segment without a header is not in use",
 		Breaks: "a damaged sector drops the whole log",
 		Changes: []Change{{"internal/log/wal/replay.go", `		case s.state == broken && num == r.o.Start:`,
 			`		case s.state == broken && num == r.o.Start && num == 0:`}},
-		Killer: test("wal", "TestReplay_firstSegmentWithoutHeaderIsDamage"),
+		Killer: test("log/wal", "TestReplay_firstSegmentWithoutHeaderIsDamage"),
 	},
 	{
 		Name:   "replay crosses a segment that ends early",
@@ -458,27 +458,27 @@ var logMutants = []Mutant{
 		r.report.LastSeq = p.seq - 1
 	} else if p.seq < want {`},
 		},
-		Killer: test("wal", "TestReplay_truncatedAtEveryLength"),
+		Killer: test("log/wal", "TestReplay_truncatedAtEveryLength"),
 	},
 	{
 		Name:    "a segment need not follow the one before as that is now",
 		Breaks:  "a segment of another history, or behind one that was cut, is replayed",
 		Changes: []Change{{"internal/log/wal/replay.go", `		case s.prev != r.prev:`, `		case s.prev.Num > r.prev.Num:`}},
-		Killer:  test("wal", "TestReplay_.*"),
+		Killer:  test("log/wal", "TestReplay_.*"),
 	},
 	{
 		Name:   "a segment beside the chain is nobody's concern",
 		Breaks: "a log that was cut before its last segment opens as if it ended there",
 		Changes: []Change{{"internal/log/wal/replay.go", `	if s.state == intact && s.prev.Num != 0 {`,
 			`	if s.state == intact && s.prev.Num == s.num {`}},
-		Killer: test("wal", "TestReplay_emptySegmentProvesItsPredecessor"),
+		Killer: test("log/wal", "TestReplay_emptySegmentProvesItsPredecessor"),
 		Quick:  true,
 	},
 	{
 		Name:    "sequence numbers of the log are taken as they come",
 		Breaks:  "a hole in the log goes unnoticed",
 		Changes: []Change{{"internal/log/wal/replay.go", `p.seq != want {`, `p.seq < want {`}},
-		Killer:  test("wal", "TestReplay_impossibleContentWithRightChecksums"),
+		Killer:  test("log/wal", "TestReplay_impossibleContentWithRightChecksums"),
 		Quick:   true,
 	},
 	{

@@ -10,7 +10,7 @@ var mergeMutants = []Mutant{
 		r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
 	}
 `}},
-		Killer: test("compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -19,7 +19,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go", `	present := k.Trailer.Kind() == key.KindPut
 `, `	present := false
 `}},
-		Killer: test("compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
 		Quick:  true,
 	},
 	{
@@ -28,7 +28,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go", `	g.alone = !r.retain.overlaps.holds(k.User)
 `, `	g.alone = true
 `}},
-		Killer: test("compaction", "TestRun_keepsOperandsOverOlderVersions"),
+		Killer: test("tree/compaction", "TestRun_keepsOperandsOverOlderVersions"),
 		Quick:  true,
 	},
 	{
@@ -42,7 +42,7 @@ var mergeMutants = []Mutant{
 	g.open = gathered{}
 	return r.write(k, value)
 `}},
-		Killer: test("compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -51,7 +51,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/format/operand/chain.go", `	for i := len(c.links) - 1; i >= 0; i-- {
 `, `	for i := range c.links {
 `}},
-		Killer: test("operand", "TestChain_foldsAsOneAfterTheOther"),
+		Killer: test("format/operand", "TestChain_foldsAsOneAfterTheOther"),
 		Quick:  true,
 	},
 	{
@@ -60,7 +60,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/format/operand/chain.go",
 			`	for i+1 < len(c.links) && Operator(c.at(i + 1)[0]) == Append {`,
 			`	for i+1 < len(c.links) && Operator(c.at(i + 1)[0]) >= Append {`}},
-		Killer: test("operand", "TestChain_foldsAsOneAfterTheOther"),
+		Killer: test("format/operand", "TestChain_foldsAsOneAfterTheOther"),
 		Quick:  true,
 	},
 	{
@@ -79,7 +79,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/merge/visible.go", `			if !v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
 				return v.end()`, `			if !v.input.SeekGE(key.SeekTo(v.key, key.MaxSeqNum)) {
 				return v.end()`}},
-		Killer: test("merge", "TestVisible_equalsModel"),
+		Killer: test("tree/merge", "TestVisible_equalsModel"),
 		Quick:  true,
 	},
 	{
@@ -105,7 +105,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/memtable/fold.go",
 			`	if !ok || roundUp(len(value)-len(op.Value)) > m.spare(m.promised) {`,
 			`	if !ok {`}},
-		Killer: test("memtable", "TestApply_foldsOnlyInTheRoomThereIs"),
+		Killer: test("tree/memtable", "TestApply_foldsOnlyInTheRoomThereIs"),
 		Quick:  true,
 	},
 	{
@@ -113,7 +113,7 @@ var mergeMutants = []Mutant{
 		Breaks: "all commits wait while the merge function makes a long value again and again",
 		Changes: []Change{{"internal/tree/memtable/fold.go",
 			`	foldedMax   = 256 `, `	foldedMax   = 1 << 20 `}},
-		Killer: test("memtable", "TestApply_leavesLongValuesAlone"),
+		Killer: test("tree/memtable", "TestApply_leavesLongValuesAlone"),
 	},
 	{
 		Name:   "a memtable tries to fold all operands at every 16th",
@@ -121,7 +121,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/memtable/fold.go",
 			`versions < gathered || versions&(versions-1) != 0 {`,
 			`versions%gathered != 0 {`}},
-		Killer: test("memtable", "TestApply_leavesLongValuesAlone"),
+		Killer: test("tree/memtable", "TestApply_leavesLongValuesAlone"),
 	},
 	{
 		Name:   "a long value is made to see that it is too long",
@@ -137,7 +137,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/format/operand/operand.go", `	if f.lent {
 `, `	if f.lent && f.value == nil {
 `}},
-		Killer: test("operand", "TestChain_changesNothingThatTheFunctionReturned"),
+		Killer: test("format/operand", "TestChain_changesNothingThatTheFunctionReturned"),
 		Quick:  true,
 	},
 	{
@@ -146,7 +146,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go", `	return present, known
 `, `	return present, true
 `}},
-		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
@@ -155,7 +155,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go",
 			`r.deps.Below(g.value[:0], g.user, g.from, parts*belowMaxByOperand)`,
 			`r.deps.Below(g.value[:0], g.user, g.from, key.MaxValueSize)`}},
-		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
@@ -163,7 +163,7 @@ var mergeMutants = []Mutant{
 		Breaks: "a row is made of what it became later, and that is merged into twice",
 		Changes: []Change{{"internal/tree/compaction/fold.go", `g.user, g.from, parts*belowMaxByOperand)`,
 			`g.user, key.MaxSeqNum, parts*belowMaxByOperand)`}},
-		Killer: test("compaction", "TestRun_foldsOntoWhatIsOlderOnly"),
+		Killer: test("tree/compaction", "TestRun_foldsOntoWhatIsOlderOnly"),
 		Quick:  true,
 	},
 	{
@@ -171,7 +171,7 @@ var mergeMutants = []Mutant{
 		Breaks: "a row is made of what it became later, and that is merged into twice",
 		Changes: []Change{{"internal/engine/merged.go", `key.Hash(user), before-1)`,
 			`key.Hash(user), Latest)`}},
-		Killer: test("torture", "TestSimulation_seedsThatHaveFailed"),
+		Killer: test("proof/torture", "TestSimulation_seedsThatHaveFailed"),
 	},
 	{
 		Name:   "what a job folds onto what lies below is dropped",
@@ -186,7 +186,7 @@ var mergeMutants = []Mutant{
 	}
 	return r.writeGathered(0)
 `}},
-		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
@@ -195,7 +195,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go", `bytes.Clone(value), present)
 `, `bytes.Clone(g.value[:0]), present)
 `}},
-		Killer: test("compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -205,7 +205,7 @@ var mergeMutants = []Mutant{
 `, `		g.open.put = g.open.put && len(g.above) == 0
 		err = r.writeStripe(&g.open, besides)
 `}},
-		Killer: test("compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
 	},
 	{
 		Name:   "operands above a reader are folded onto a value that failed",
@@ -219,7 +219,7 @@ var mergeMutants = []Mutant{
 			folded = value
 		}
 		g.value,`}},
-		Killer: test("compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -228,7 +228,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/format/operand/chain.go", `		if err := f.apply(c.at(i)); err != nil {
 `, `		if err := f.apply(c.at(len(c.links) - 1 - i)); err != nil {
 `}},
-		Killer: test("compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
@@ -261,7 +261,7 @@ var mergeMutants = []Mutant{
 		Breaks: "a row has the value of another",
 		Changes: []Change{{"internal/tree/memtable/table.go", `	m.known.forget()
 `, ``}},
-		Killer: test("memtable", "TestReset_forgetsWhatWasKnown"),
+		Killer: test("tree/memtable", "TestReset_forgetsWhatWasKnown"),
 		Quick:  true,
 	},
 	{
@@ -269,7 +269,7 @@ var mergeMutants = []Mutant{
 		Breaks: "damage that passed for a merge makes its key unreadable, and stops compactions",
 		Changes: []Change{{"internal/format/batch/batch.go", `	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {`,
 			`	if op.Kind == key.KindMerge && len(op.Value) == 0 && operand.Check(op.Value) != nil {`}},
-		Killer: test("batch", "TestDecode_refusesOperandsThatCannotBeFolded"),
+		Killer: test("format/batch", "TestDecode_refusesOperandsThatCannotBeFolded"),
 		Quick:  true,
 	},
 }

@@ -8,14 +8,14 @@ var readerMutants = []Mutant{
 		Breaks: "flipped bits become wrong values",
 		Changes: []Change{{"internal/tree/table/block.go", `	if at.checksum(s.id, payload, head) != storedChecksum(stored) {`,
 			`	if at.checksum(s.id, payload, head) == 0 && storedChecksum(stored) != 0 {`}},
-		Killer: test("table", "TestFlip_everyByteIsNoticed"),
+		Killer: test("tree/table", "TestFlip_everyByteIsNoticed"),
 	},
 	{
 		Name:   "the checksum of a table's block leaves out length, codec and role",
 		Breaks: "a flipped bit of a trailer changes what a block is",
 		Changes: []Change{{"internal/tree/table/block.go", `	binary.LittleEndian.PutUint64(rest[0:], head)`,
 			`	binary.LittleEndian.PutUint64(rest[0:], head&0)`}},
-		Killer: test("table", "TestChecksum_coversTheTrailer"),
+		Killer: test("tree/table", "TestChecksum_coversTheTrailer"),
 	},
 	{
 		Name:   "the checksum of a table's block leaves out its place",
@@ -24,7 +24,7 @@ var readerMutants = []Mutant{
 			{"internal/tree/table/block.go", `	binary.LittleEndian.PutUint64(rest[16:], uint64(p.number))
 	binary.LittleEndian.PutUint64(rest[24:], uint64(p.offset))
 `, ``}},
-		Killer: test("table", "TestChecksum_coversIdentityAndPlace"),
+		Killer: test("tree/table", "TestChecksum_coversIdentityAndPlace"),
 		Quick:  true,
 	},
 	{
@@ -32,7 +32,7 @@ var readerMutants = []Mutant{
 		Breaks: "a few damaged bytes make a read allocate without bound",
 		Changes: []Change{{"internal/tree/table/block.go", `	if c == codec.None || raw > maxRaw {`,
 			`	if c == codec.None {`}},
-		Killer: test("table", "TestRead_boundsWhatABlockMayBecome"),
+		Killer: test("tree/table", "TestRead_boundsWhatABlockMayBecome"),
 		Quick:  true,
 	},
 	{
@@ -52,7 +52,7 @@ var readerMutants = []Mutant{
 		Breaks: "a scan leaves out what it could not read",
 		Changes: []Change{{"internal/tree/merge/level.go", `	for l.table.Err() == nil && l.open(l.at+1) {`,
 			`	for l.open(l.at + 1) {`}},
-		Killer: test("merge", "TestLevel_readErrorIsNotTheEndOfATable"),
+		Killer: test("tree/merge", "TestLevel_readErrorIsNotTheEndOfATable"),
 		Quick:  true,
 	},
 	{
@@ -65,14 +65,14 @@ var readerMutants = []Mutant{
 }
 
 // exhausted`}},
-		Killer: test("merge", "TestMerging_errorIsNeverAnEnd"),
+		Killer: test("tree/merge", "TestMerging_errorIsNeverAnEnd"),
 		Quick:  true,
 	},
 	{
 		Name:    "an inconclusive search of the locator is an absent key",
 		Breaks:  "keys that found no room in the locator are not found",
 		Changes: []Change{{"internal/tree/table/reader.go", `	if !probe.Conclusive() {`, `	if !probe.Conclusive() && r.first < 0 {`}},
-		Killer:  test("table", "TestGet_keysWithoutRoomInTheLocator"),
+		Killer:  test("tree/table", "TestGet_keysWithoutRoomInTheLocator"),
 		Quick:   true,
 	},
 	{
@@ -81,7 +81,7 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/tree/table/reader.go", `			return r.getOlder(limit, dst, user, seq, leaf, payload, next, &private.leaf)`,
 			`			_ = next
 			return dst, 0, false, nil`}},
-		Killer: test("table", "TestTable_readsWhatWasWritten"),
+		Killer: test("tree/table", "TestTable_readsWhatWasWritten"),
 		Quick:  true,
 	},
 
@@ -105,7 +105,7 @@ var readerMutants = []Mutant{
 		Breaks: "a scan shows a key once for each of its versions",
 		Changes: []Change{{"internal/tree/merge/visible.go", `		if same(e.Key.User, decided) {`,
 			`		if kept < 0 {`}},
-		Killer: test("merge", "TestVisible_stretches"),
+		Killer: test("tree/merge", "TestVisible_stretches"),
 		Quick:  true,
 	},
 	{
@@ -115,20 +115,20 @@ var readerMutants = []Mutant{
 		}
 		if same(e.Key.User, decided) {`, `		}
 		if same(e.Key.User, decided) {`}},
-		Killer: test("merge", "TestVisible_stretches"),
+		Killer: test("tree/merge", "TestVisible_stretches"),
 		Quick:  true,
 	},
 	{
 		Name:    "keys that end alike are the same to a stretch",
 		Breaks:  "a scan leaves keys out",
 		Changes: []Change{{"internal/tree/merge/visible.go", ` && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)`, ` && a[len(a)-1] == b[len(a)-1]`}},
-		Killer:  test("merge", "TestVisible_stretches"),
+		Killer:  test("tree/merge", "TestVisible_stretches"),
 	},
 	{
 		Name:    "a stretch backward decides what newer versions may follow",
 		Breaks:  "a scan backward shows an overwritten value",
 		Changes: []Change{{"internal/tree/merge/visible.go", `	v.stretch = v.room[:kept-open]`, `	v.stretch = v.room[:kept-open*0]`}},
-		Killer:  test("merge", "TestVisible_stretches"),
+		Killer:  test("tree/merge", "TestVisible_stretches"),
 		Quick:   true,
 	},
 	{
@@ -136,7 +136,7 @@ var readerMutants = []Mutant{
 		Breaks: "a scan shows keys out of order, or overwritten values",
 		Changes: []Change{{"internal/tree/merge/merging.go", `	if m.second == nil || len(end.User) > 0 &&`,
 			`	if m.second == nil || len(end.User) == 0 ||`}},
-		Killer: test("merge", "TestVisible_stretches"),
+		Killer: test("tree/merge", "TestVisible_stretches"),
 		Quick:  true,
 	},
 	{
@@ -145,44 +145,44 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/tree/merge/merging.go", `		m.early = false
 		return len(m.heap) > 0`, `		m.early = false
 		return len(m.heap) > 0 && m.step()`}},
-		Killer: test("merge", "TestMerging_conforms"),
+		Killer: test("tree/merge", "TestMerging_conforms"),
 		Quick:  true,
 	},
 	{
 		Name:    "a scan turns round where its runs are, not where it is",
 		Breaks:  "a cursor that goes back shows an entry twice",
 		Changes: []Change{{"internal/tree/merge/merging.go", `		return m.SeekLT(m.last.Key.Clone())`, `		return m.SeekLT(m.heap[0].key.Clone())`}},
-		Killer:  test("merge", "TestMerging_conforms"),
+		Killer:  test("tree/merge", "TestMerging_conforms"),
 	},
 	{
 		Name:    "a merge goes on although a run takes back what it has lent",
 		Breaks:  "a scan shows what another page has left in the memory of an entry",
 		Changes: []Change{{"internal/tree/merge/merging.go", ` || !m.heap[0].run.Lasting() {`, ` {`}},
-		Killer:  test("merge", "TestMerging_conforms"),
+		Killer:  test("tree/merge", "TestMerging_conforms"),
 	},
 	{
 		Name:    "what is lent of a leaf is said to outlive it",
 		Breaks:  "a scan shows what another page has left in the memory of an entry",
 		Changes: []Change{{"internal/tree/table/iterator.go", `return it.index+1 < it.page.Len() }`, `return it.index < it.page.Len() }`}},
-		Killer:  test("table", "TestIterator_conforms"),
+		Killer:  test("tree/table", "TestIterator_conforms"),
 	},
 	{
 		Name:    "a stretch of a table goes beyond its end",
 		Breaks:  "a scan shows keys out of order, or overwritten values",
 		Changes: []Change{{"internal/tree/table/iterator.go", `		to, _ = it.page.SeekAmong(`, `		it.page.SeekAmong(`}},
-		Killer:  test("table", "TestIterator_conforms"),
+		Killer:  test("tree/table", "TestIterator_conforms"),
 	},
 	{
 		Name:    "a stretch of a table without numbers carries none",
 		Breaks:  "a snapshot sees a large commit from after it",
 		Changes: []Change{{"internal/tree/table/iterator.go", `	if it.r.seq != 0 {`, `	if it.r.seq > key.MaxSeqNum {`}},
-		Killer:  test("table", "TestReader_givesEntriesTheirNumber"),
+		Killer:  test("tree/table", "TestReader_givesEntriesTheirNumber"),
 	},
 	{
 		Name:    "a stretch of a memtable shows the first version of a key",
 		Breaks:  "a scan shows an overwritten value",
 		Changes: []Change{{"internal/tree/memtable/iterator.go", `	if it.m.newer(e) != 0 {`, `	if it.m.newer(e) == e {`}},
-		Killer:  test("memtable", "TestIterator_conforms"),
+		Killer:  test("tree/memtable", "TestIterator_conforms"),
 		Quick:   true,
 	},
 	{
@@ -196,7 +196,7 @@ var readerMutants = []Mutant{
 		Name:    "a guide answers where it cannot know",
 		Breaks:  "a seek begins behind its key, which a scan then misses",
 		Changes: []Change{{"internal/tree/table/guide.go", `	return leaf, g.heads[leaf] != h`, `	return leaf, true`}},
-		Killer:  test("table", "TestGuide_.*"),
+		Killer:  test("tree/table", "TestGuide_.*"),
 	},
 	{
 		Name:    "tables of a range are looked for from the wrong end",
@@ -272,7 +272,7 @@ var readerMutants = []Mutant{
 		Name:    "an epoch ends while its readers are there",
 		Breaks:  "a reader follows a pointer into memory that is used again",
 		Changes: []Change{{"internal/system/epoch/epoch.go", `!d.quietLocked((e+1)&1) {`, `!d.quietLocked((e+1)&1) && e > 1<<40 {`}},
-		Killer:  test("epoch", "TestRetire_.*"),
+		Killer:  test("system/epoch", "TestRetire_.*"),
 		Quick:   true,
 	},
 	{
@@ -280,7 +280,7 @@ var readerMutants = []Mutant{
 		Breaks: "a reader follows a pointer into memory that is used again",
 		Changes: []Change{{"internal/system/epoch/epoch.go", `		group := &d.limbo[(e+2)%3]`,
 			`		group := &d.limbo[e%3]`}},
-		Killer: test("epoch", "TestRetire_.*"),
+		Killer: test("system/epoch", "TestRetire_.*"),
 		Quick:  true,
 	},
 	{
@@ -295,14 +295,14 @@ var readerMutants = []Mutant{
 		c.disown(i)
 	}
 	c.limbo.Add(-weight)`}},
-		Killer: test("cache", "TestPoison_.*|TestPin_.*|TestGet_goesOn.*|TestCache_contentIsRightUnderLoad"),
+		Killer: test("tree/cache", "TestPoison_.*|TestPin_.*|TestGet_goesOn.*|TestCache_contentIsRightUnderLoad"),
 		Quick:  true,
 	},
 	{
 		Name:    "the cache uses pinned frames again",
 		Breaks:  "an iterator shows bytes of another page",
 		Changes: []Change{{"internal/tree/cache/cache.go", `	if c.record(i).refs.Add(-1) == 0 {`, `	if c.record(i).refs.Add(-1) >= 0 {`}},
-		Killer:  test("cache", "TestPin_.*"),
+		Killer:  test("tree/cache", "TestPin_.*"),
 		Quick:   true,
 	},
 	{
@@ -338,7 +338,7 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/system/vfs/dir_unix.go",
 			`	err = withDescriptor(f, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })`,
 			`	err = withDescriptor(f, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB|unix.LOCK_UN) })`}},
-		Killer: test("vfs", "TestLock_.*"),
+		Killer: test("system/vfs", "TestLock_.*"),
 		Quick:  true,
 	},
 	{
@@ -347,7 +347,7 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/system/vfs/lock.go", `	taken, err := lockFile(f, entry.mode)`,
 			`	owner := describeOwner(f, Shared)
 	taken, err := owner != "a process that has not said which", error(nil)`}},
-		Killer: test("vfs", "TestLock_.*"),
+		Killer: test("system/vfs", "TestLock_.*"),
 		Quick:  true,
 	},
 	{
@@ -355,14 +355,14 @@ var readerMutants = []Mutant{
 		Breaks: "two handles of one process write to one database, where the kernel's lock belongs to the process",
 		Changes: []Change{{"internal/system/vfs/lock.go", `os.SameFile(h.file, file) && (mode == Exclusive || h.mode == Exclusive) {`,
 			`os.SameFile(h.file, file) && mode == Exclusive && h.mode > Exclusive {`}},
-		Killer: test("vfs", "TestLockRegistry_comparesFiles"),
+		Killer: test("system/vfs", "TestLockRegistry_comparesFiles"),
 		Quick:  true,
 	},
 	{
 		Name:    "a lock file that was replaced is as good",
 		Breaks:  "two processes lock two files of one name",
 		Changes: []Change{{"internal/system/vfs/lock.go", `	if IsNotExist(err) || err == nil && !os.SameFile(named, entry.file) {`, `	if IsNotExist(err) && named == nil {`}},
-		Killer:  test("vfs", "TestLock_noticesThatTheFileWasReplaced"),
+		Killer:  test("system/vfs", "TestLock_noticesThatTheFileWasReplaced"),
 		Quick:   true,
 	},
 
@@ -370,14 +370,14 @@ var readerMutants = []Mutant{
 		Name:    "what a full disk did not let in is written over",
 		Breaks:  "where overwriting takes space, a full disk stops writes for good",
 		Changes: []Change{{"internal/format/record/appender.go", `full && a.lacks(data) {`, `full && a.lacks(nil) {`}},
-		Killer:  test("wal", "TestAppend_fullDiskThatCopiesOnWrite"),
+		Killer:  test("log/wal", "TestAppend_fullDiskThatCopiesOnWrite"),
 		Quick:   true,
 	},
 	{
 		Name:    "a group of which the first record arrived is left there",
 		Breaks:  "a commit that was refused is there after a restart",
 		Changes: []Change{{"internal/format/record/appender.go", `full && a.lacks(data) {`, `full {`}},
-		Killer:  test("wal", "TestAppend_fullDiskTakesTheGroupBack"),
+		Killer:  test("log/wal", "TestAppend_fullDiskTakesTheGroupBack"),
 		Quick:   true,
 	},
 	{
@@ -385,7 +385,7 @@ var readerMutants = []Mutant{
 		Breaks: "a commit that was refused is there after a restart, where the file ended as it does before",
 		Changes: []Change{{"internal/format/record/appender.go", `full && a.lacks(data) {`,
 			`full && a.bufAt < a.first {`}},
-		Killer: test("wal", "TestAppend_refusedThoughTheFileEndsAlike"),
+		Killer: test("log/wal", "TestAppend_refusedThoughTheFileEndsAlike"),
 		Quick:  true,
 	},
 	{
@@ -393,7 +393,7 @@ var readerMutants = []Mutant{
 		Breaks: "a power cut completes a commit that was refused with the end of the next",
 		Changes: []Change{{"internal/format/record/appender.go", `	a.left = true
 `, ``}},
-		Killer: test("wal", "TestAppend_whatFollowsDoesNotCompleteWhatWasRefused"),
+		Killer: test("log/wal", "TestAppend_whatFollowsDoesNotCompleteWhatWasRefused"),
 		Quick:  true,
 	},
 
@@ -487,7 +487,7 @@ var readerMutants = []Mutant{
 `,
 			`	err := b.fs.Rename(from, b.name)
 `}},
-		Killer: test("wal", "TestReuse_takesNobodysName"),
+		Killer: test("log/wal", "TestReuse_takesNobodysName"),
 		Quick:  true,
 	},
 	{
@@ -498,7 +498,7 @@ var readerMutants = []Mutant{
 	}
 `,
 			``}},
-		Killer: test("owner", "TestMark_.*"),
+		Killer: test("system/owner", "TestMark_.*"),
 		Quick:  true,
 	},
 	{
@@ -508,7 +508,7 @@ var readerMutants = []Mutant{
 `,
 			`	if _, err := m.Stands(); m != nil || err == nil {
 `}},
-		Killer: test("owner", "TestMark_.*"),
+		Killer: test("system/owner", "TestMark_.*"),
 		Quick:  true,
 	},
 
@@ -536,20 +536,20 @@ var readerMutants = []Mutant{
 		Name:    "a row is kept although a commit has changed its key since it was read",
 		Breaks:  "an acknowledged write is not there for the next reader",
 		Changes: []Change{{"internal/tree/rowcache/rowcache.go", `	if s[floor].Load() > at {`, `	if s[floor].Load() > at+1<<60 {`}},
-		Killer:  test("rowcache", "TestOffer_noticesACommitBesideIt"),
+		Killer:  test("tree/rowcache", "TestOffer_noticesACommitBesideIt"),
 		Quick:   true,
 	},
 	{
 		Name:    "a row that is being written is read",
 		Breaks:  "a reader gets bytes of two rows",
 		Changes: []Change{{"internal/tree/rowcache/rowcache.go", `		if s[latch].Load() != before {`, `		if s[latch].Load()>>63 != before>>63 {`}},
-		Killer:  test("rowcache", "TestGet_neverReturnsHalfARow"),
+		Killer:  test("tree/rowcache", "TestGet_neverReturnsHalfARow"),
 	},
 	{
 		Name:    "sets that were not watched are believed",
 		Breaks:  "a value comes back that was replaced while nobody looked",
 		Changes: []Change{{"internal/tree/rowcache/review.go", `	c.since.Store(max(seq, c.since.Load()))`, ``}},
-		Killer:  test("rowcache", "TestCache_neverShowsWhatACommitHasReplaced|TestWatchAll_.*"),
+		Killer:  test("tree/rowcache", "TestCache_neverShowsWhatACommitHasReplaced|TestWatchAll_.*"),
 	},
 
 	// The public API, and cursors that are left open.

@@ -104,7 +104,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that reads very much misses changes",
 		Changes: []Change{{"internal/log/txn/reads.go", `		r.AddSpan(first, append(bytes.Clone(last), 0))`,
 			`		r.AddSpan(first, bytes.Clone(last))`}},
-		Killer: test("txn", "TestReads_.*"),
+		Killer: test("log/txn", "TestReads_.*"),
 		Quick:  true,
 	},
 	{
@@ -112,14 +112,14 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that scans very often misses changes",
 		Changes: []Change{{"internal/log/txn/reads.go", `Span{Lo: part[0].Lo, Hi: part[len(part)-1].Hi}`,
 			`Span{Lo: part[0].Lo, Hi: part[0].Hi}`}},
-		Killer: test("txn", "TestReads_.*"),
+		Killer: test("log/txn", "TestReads_.*"),
 		Quick:  true,
 	},
 	{
 		Name:    "a span inside of another ends it",
 		Breaks:  "a small scan after a large one makes the large one forgotten",
 		Changes: []Change{{"internal/log/txn/reads.go", `		case compareEnds(s.Hi, joined[n-1].Hi) > 0:`, `		default:`}},
-		Killer:  test("txn", "TestReads_.*"),
+		Killer:  test("log/txn", "TestReads_.*"),
 		Quick:   true,
 	},
 	{
@@ -128,7 +128,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/txn/reads.go", `		k.next = before
 `, `		_ = before
 `}},
-		Killer: test("txn", "TestReads_.*"),
+		Killer: test("log/txn", "TestReads_.*"),
 		Quick:  true,
 	},
 	{
@@ -137,7 +137,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/txn/reads.go", `	spans := r.Spans()
 `, `	spans := r.spans
 `}},
-		Killer: test("txn", "TestReads_.*"),
+		Killer: test("log/txn", "TestReads_.*"),
 		Quick:  true,
 	},
 
@@ -259,7 +259,7 @@ var transactionMutants = []Mutant{
 		Breaks: "of two transactions that commit together, both win",
 		Changes: []Change{{"internal/log/commit/commit.go", `			r.err = q.env.Check(r, q.accepted)`,
 			`			r.err = q.env.Check(r, nil)`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 	{
@@ -269,7 +269,7 @@ var transactionMutants = []Mutant{
 			q.accepted = append`,
 			`		if r.Batch != nil {
 			q.accepted = append`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 	{
@@ -278,7 +278,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/commit/commit.go", `			r.err = q.env.Check(r, q.accepted)`,
 			`			q.env.Apply(r)
 			r.err = q.env.Check(r, q.accepted)`}},
-		Killer: test("commit", "TestCommit_.*"),
+		Killer: test("log/commit", "TestCommit_.*"),
 		Quick:  true,
 	},
 	{
@@ -286,7 +286,7 @@ var transactionMutants = []Mutant{
 		Breaks: "two commits have the same sequence number",
 		Changes: []Change{{"internal/log/commit/commit.go", `		q.next++
 `, ""}},
-		Killer: test("commit", "TestExclusiveNumbered_.*"),
+		Killer: test("log/commit", "TestExclusiveNumbered_.*"),
 		Quick:  true,
 	},
 	{
@@ -318,7 +318,7 @@ var transactionMutants = []Mutant{
 			`	q.pipelineMu.Lock()
 	q.pipelineMu.Unlock()
 	if q.failed != nil {`}},
-		Killer: test("commit", "TestExclusive_keepsCommitsOut"),
+		Killer: test("log/commit", "TestExclusive_keepsCommitsOut"),
 		Quick:  true,
 	},
 
@@ -440,7 +440,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/lock/wait.go", `	at := len(l.queue)
 `, `	at := 0
 `}},
-		Killer: test("lock", "TestAcquire_servesInOrderOfArrival"),
+		Killer: test("log/lock", "TestAcquire_servesInOrderOfArrival"),
 		Quick:  true,
 	},
 	{
@@ -452,7 +452,7 @@ var transactionMutants = []Mutant{
 			`	if len(cycle) >= 0 {
 		return nil
 	}`}},
-		Killer: test("lock", "TestAcquire_failsWhereItWouldCloseACircle"),
+		Killer: test("log/lock", "TestAcquire_failsWhereItWouldCloseACircle"),
 		Hangs:  true,
 		Quick:  true,
 	},
@@ -461,7 +461,7 @@ var transactionMutants = []Mutant{
 		Breaks: "transactions wait for each other for ever",
 		Changes: []Change{{"internal/log/lock/deadlock.go", `	return [2]step{held, {wait: w, obstacle: ProtectedRange, holder: t.protectorLocked(w.lock)}}`,
 			`	return [2]step{held}`}},
-		Killer: test("lock", "TestDeadlock_neverFailsTheOwnerWithPriority"),
+		Killer: test("log/lock", "TestDeadlock_neverFailsTheOwnerWithPriority"),
 		Hangs:  true,
 		Quick:  true,
 	},
@@ -470,7 +470,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that keeps losing loses once more",
 		Changes: []Change{{"internal/log/lock/deadlock.go", `	if w.owner != t.turn.holder || nested {`,
 			`	if w.owner != nil || nested {`}},
-		Killer: test("lock", "TestDeadlock_neverFailsTheOwnerWithPriority"),
+		Killer: test("log/lock", "TestDeadlock_neverFailsTheOwnerWithPriority"),
 		Quick:  true,
 	},
 	{
@@ -484,7 +484,7 @@ var transactionMutants = []Mutant{
 		return true
 	}
 	p :=`}},
-		Killer: test("lock", "TestPrioritize_servesOneAtATimeInOrder"),
+		Killer: test("log/lock", "TestPrioritize_servesOneAtATimeInOrder"),
 		Quick:  true,
 	},
 	{
@@ -493,7 +493,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/lock/lock.go", `	return p != nil && p != o
 `, `	return p == nil && p != nil
 `}},
-		Killer: test("lock", "TestProtect_keepsOthersOutUntilRelease"),
+		Killer: test("log/lock", "TestProtect_keepsOthersOutUntilRelease"),
 		Quick:  true,
 	},
 	{
@@ -501,7 +501,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that keeps losing loses once more",
 		Changes: []Change{{"internal/log/lock/lock.go", `		if protected && t.ranges.contain(key) {`,
 			`		if protected && len(t.ranges) == 0 {`}},
-		Killer: test("lock", "TestProtect_keepsOthersOutUntilRelease"),
+		Killer: test("log/lock", "TestProtect_keepsOthersOutUntilRelease"),
 		Quick:  true,
 	},
 	{
@@ -509,7 +509,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that keeps losing loses once more",
 		Changes: []Change{{"internal/log/lock/lock.go", `t.any.Store(len(t.locks) > 0 || len(t.ranges) > 0)`,
 			`t.any.Store(len(t.locks) > 0)`}},
-		Killer: test("lock", "TestAny_followsLocksAndRanges"),
+		Killer: test("log/lock", "TestAny_followsLocksAndRanges"),
 		Quick:  true,
 	},
 	{
@@ -519,7 +519,7 @@ var transactionMutants = []Mutant{
 			t.advanceLocked(l)
 		}
 `, ""}},
-		Killer: test("lock", "TestProtect_keepsOthersOutUntilRelease"),
+		Killer: test("log/lock", "TestProtect_keepsOthersOutUntilRelease"),
 		Hangs:  true,
 		Quick:  true,
 	},
@@ -529,7 +529,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/lock/wait.go", `		w.lock.holder = nil
 		t.advanceLocked(w.lock)`,
 			`		w.lock.holder = nil`}},
-		Killer: test("lock", "TestAbandon_passesOnWhatWasHandedOver"),
+		Killer: test("log/lock", "TestAbandon_passesOnWhatWasHandedOver"),
 		Hangs:  true,
 		Quick:  true,
 	},
@@ -538,7 +538,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a program waits for itself, for ever",
 		Changes: []Change{{"internal/log/lock/lock.go", `	return o == p || o.goroutine != 0 && o.goroutine == p.goroutine`,
 			`	return o == p`}},
-		Killer: test("lock", "TestAcquire_refusesToWaitForItsOwnGoroutine"),
+		Killer: test("log/lock", "TestAcquire_refusesToWaitForItsOwnGoroutine"),
 		Hangs:  true,
 		Quick:  true,
 	},
@@ -780,7 +780,7 @@ var transactionMutants = []Mutant{
 		Name:    "a scan shows what the transaction deleted",
 		Breaks:  "the function acts on what it removed",
 		Changes: []Change{{"internal/log/txn/overlay.go", `		if o.own.Kind != key.KindDelete {`, `		if o.own.Kind <= 0xff {`}},
-		Killer:  test("txn", "TestOverlay_showsWritesOverSnapshot"),
+		Killer:  test("log/txn", "TestOverlay_showsWritesOverSnapshot"),
 		Quick:   true,
 	},
 	{
@@ -788,7 +788,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function acts on what it replaced",
 		Changes: []Change{{"internal/log/txn/overlay.go", `	return c == 0 || (c < 0) != o.backward`,
 			`	return (c < 0) != o.backward`}},
-		Killer: test("txn", "TestOverlay_showsWritesOverSnapshot"),
+		Killer: test("log/txn", "TestOverlay_showsWritesOverSnapshot"),
 		Quick:  true,
 	},
 	{
@@ -798,7 +798,7 @@ var transactionMutants = []Mutant{
 			o.own`,
 			`bytes.Compare(o.own.Key, o.lo) <= 0 {
 			o.own`}},
-		Killer: test("txn", "TestOverlay_keepsWritesWithinBounds"),
+		Killer: test("log/txn", "TestOverlay_keepsWritesWithinBounds"),
 		Quick:  true,
 	},
 	{
@@ -806,7 +806,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function sees what it did not ask for",
 		Changes: []Change{{"internal/log/txn/overlay.go", `bytes.Compare(o.own.Key, o.hi) >= 0 {`,
 			`bytes.Compare(o.own.Key, o.hi) > 0 {`}},
-		Killer: test("txn", "TestOverlay_keepsWritesWithinBounds"),
+		Killer: test("log/txn", "TestOverlay_keepsWritesWithinBounds"),
 		Quick:  true,
 	},
 	{
@@ -814,7 +814,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function misses what it wrote",
 		Changes: []Change{{"internal/log/txn/overlay.go", `	if o.backward || o.change != o.writes.changes() {`,
 			`	if o.backward {`}},
-		Killer: test("txn", "TestOverlay_showsWhatIsWrittenMeanwhile"),
+		Killer: test("log/txn", "TestOverlay_showsWhatIsWrittenMeanwhile"),
 		Quick:  true,
 	},
 	{
@@ -822,7 +822,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function misses what it wrote",
 		Changes: []Change{{"internal/log/txn/overlay.go", `	if !o.backward || o.change != o.writes.changes() {`,
 			`	if !o.backward {`}},
-		Killer: test("txn", "TestOverlay_showsWhatIsWrittenMeanwhile"),
+		Killer: test("log/txn", "TestOverlay_showsWhatIsWrittenMeanwhile"),
 		Quick:  true,
 	},
 	{
@@ -832,7 +832,7 @@ var transactionMutants = []Mutant{
 		return o.fold()`,
 			`	case o.own.Kind == 0xff:
 		return o.fold()`}},
-		Killer: test("txn", "TestOverlay_showsWritesOverSnapshot"),
+		Killer: test("log/txn", "TestOverlay_showsWritesOverSnapshot"),
 		Quick:  true,
 	},
 	{
@@ -841,7 +841,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/txn/writes.go", `		*u.write = u.was
 `, `		u.write.Live = u.was.Live
 `}},
-		Killer: test("txn", "TestWrites_rollBackToSavepoints"),
+		Killer: test("log/txn", "TestWrites_rollBackToSavepoints"),
 		Quick:  true,
 	},
 	{
@@ -849,7 +849,7 @@ var transactionMutants = []Mutant{
 		Breaks: "of a key that was written twice since, the first value stays",
 		Changes: []Change{{"internal/log/txn/writes.go", `	for i := len(w.undo) - 1; i >= length; i-- {`,
 			`	for i := length; i < len(w.undo); i++ {`}},
-		Killer: test("txn", "TestWrites_rollBackKeysWrittenTwice"),
+		Killer: test("log/txn", "TestWrites_rollBackKeysWrittenTwice"),
 		Quick:  true,
 	},
 	{
@@ -858,7 +858,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/txn/writes.go", `	if savepoint == 0 {
 `, `	if savepoint >= 0 {
 `}},
-		Killer: test("txn", "TestWrites_rollBackToSavepoints"),
+		Killer: test("log/txn", "TestWrites_rollBackToSavepoints"),
 		Quick:  true,
 	},
 	{
@@ -866,7 +866,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction reads what it has replaced",
 		Changes: []Change{{"internal/log/txn/spill.go", `	for _, r := range slices.Backward(w.runs) {`,
 			`	for _, r := range w.runs {`}},
-		Killer: test("txn", "TestWrites_spilled.*"),
+		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
 	{
@@ -876,7 +876,7 @@ var transactionMutants = []Mutant{
 		c, i, found`,
 			`	if w.count > 0 && len(w.runs) == 0 {
 		c, i, found`}},
-		Killer: test("txn", "TestWrites_spilled.*"),
+		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
 	{
@@ -888,7 +888,7 @@ var transactionMutants = []Mutant{
 			{"internal/log/txn/spill.go", `	w.serial++
 `, ""},
 		},
-		Killer: test("txn", "TestWrites_spilled.*"),
+		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
 	{
@@ -896,7 +896,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the newest writes of a transaction are lost",
 		Changes: []Change{{"internal/log/txn/spill.go", `		steps = append(steps, w.changedSince(w.marks[first].undo))`,
 			`		steps = append(steps, w.changedSince(len(w.undo)))`}},
-		Killer: test("txn", "TestWrites_spilled.*"),
+		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
 	{
@@ -905,7 +905,7 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"internal/log/txn/spill.go", `	slices.Reverse(steps)
 `, `	_ = slices.Reverse[[][]Write]
 `}},
-		Killer: test("txn", "TestWrites_spilled.*"),
+		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
 	{
@@ -913,7 +913,7 @@ var transactionMutants = []Mutant{
 		Breaks: "what was taken back is committed",
 		Changes: []Change{{"internal/log/txn/writes.go", `		w.dropRuns(m.runs)
 `, ""}},
-		Killer: test("txn", "TestWrites_spilled.*"),
+		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
 	{
@@ -921,7 +921,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a rollback behind many spills brings back another state",
 		Changes: []Change{{"internal/log/txn/spill.go", `		if n < fanIn || len(w.marks) > 0 && w.marks[len(w.marks)-1].runs > n-fanIn {`,
 			`		if n < fanIn {`}},
-		Killer: test("txn", "TestWrites_rollBackBehindManySpills"),
+		Killer: test("log/txn", "TestWrites_rollBackBehindManySpills"),
 		Quick:  true,
 	},
 	{
@@ -929,7 +929,7 @@ var transactionMutants = []Mutant{
 		Breaks: "what the transaction removed comes back",
 		Changes: []Change{{"internal/log/txn/spill.go", `		if bytes.Equal(k.User, last) {`,
 			`		if bytes.Equal(k.User, last) || k.Trailer.Kind() == key.KindDelete {`}},
-		Killer: test("txn", "TestWrites_spilled.*"),
+		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
 

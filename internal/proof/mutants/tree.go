@@ -30,14 +30,14 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/table/reader.go", `		if r.trailer(e.Key.Trailer).Seq() > seq {
 			return r.getOlder`, `		if e.Key.Trailer.Seq() > seq {
 			return r.getOlder`}},
-		Killer: test("table", "TestReader_givesEntriesTheirNumber"),
+		Killer: test("tree/table", "TestReader_givesEntriesTheirNumber"),
 		Quick:  true,
 	},
 	{
 		Name:    "an ingested table goes into the level of what it overlaps",
 		Breaks:  "the newest version lies below an older one, or two tables of a level overlap",
 		Changes: []Change{{"internal/tree/compaction/levels.go", `			return max(level-1, 0)`, `			return max(level, 0)`}},
-		Killer:  test("compaction", "TestDeepestLevel_isAboveAllThatOverlaps"),
+		Killer:  test("tree/compaction", "TestDeepestLevel_isAboveAllThatOverlaps"),
 		Quick:   true,
 	},
 
@@ -46,7 +46,7 @@ var treeMutants = []Mutant{
 		Name:    "no sync of an edit",
 		Breaks:  "files are removed that the manifest still names after a power cut",
 		Changes: []Change{{"internal/tree/manifest/manifest.go", `	return l.out.Sync()`, `	return nil`}},
-		Killer:  test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Killer:  test("tree/manifest", "TestManifest_survivesPowerCutsAnywhere"),
 		Quick:   true,
 	},
 	{
@@ -56,7 +56,7 @@ var treeMutants = []Mutant{
 		return nil, join.Errors(err, f.Close())
 	}
 `, ``}},
-		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Killer: test("tree/manifest", "TestManifest_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
 	{
@@ -65,7 +65,7 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/manifest/current.go", `	if _, err = f.WriteAt(data[:], 0); err == nil {
 		err = f.Sync()
 	}`, `	_, err = f.WriteAt(data[:], 0)`}},
-		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Killer: test("tree/manifest", "TestManifest_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
 	{
@@ -75,7 +75,7 @@ var treeMutants = []Mutant{
 		err = fs.SyncDir()
 	}
 `, ``}},
-		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Killer: test("tree/manifest", "TestManifest_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
 	{
@@ -84,14 +84,14 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/manifest/current.go", `	err = fs.Rename(next, nameCurrent)`,
 			`	_ = fs.Remove(nameCurrent)
 	err = fs.Rename(next, nameCurrent)`}},
-		Killer: test("manifest", "TestManifest_survivesPowerCutsAnywhere"),
+		Killer: test("tree/manifest", "TestManifest_survivesPowerCutsAnywhere"),
 		Quick:  true,
 	},
 	{
 		Name:    "damage in the middle of a manifest is its end",
 		Breaks:  "tables vanish with the edits behind one bad sector",
 		Changes: []Change{{"internal/tree/manifest/recover.go", `	if later >= 0 {`, `	if later >= 0 && problem == "" {`}},
-		Killer:  test("manifest", "TestRecover_everyDamageOfTheManifest"),
+		Killer:  test("tree/manifest", "TestRecover_everyDamageOfTheManifest"),
 		Quick:   true,
 	},
 	{
@@ -100,7 +100,7 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/manifest/recover.go", `		if used {
 			return corrupt.New(`, `		if used && kind == filename.Unknown {
 			return corrupt.New(`}},
-		Killer: test("manifest", "TestRecover_withoutCurrent"),
+		Killer: test("tree/manifest", "TestRecover_withoutCurrent"),
 		Quick:  true,
 	},
 	{
@@ -143,7 +143,7 @@ var treeMutants = []Mutant{
 		Breaks: "a table with a hole takes the place of the log",
 		Changes: []Change{{"internal/tree/table/output.go", `	if _, err := o.file.WriteAt(b, o.written); err != nil {`,
 			`	if n, err := o.file.WriteAt(b, o.written); err != nil && n == 0 {`}},
-		Killer: test("table", "TestWriter_shortWriteIsAnError"),
+		Killer: test("tree/table", "TestWriter_shortWriteIsAnError"),
 		Quick:  true,
 	},
 	{
@@ -292,28 +292,28 @@ var treeMutants = []Mutant{
 		Name:    "pages without a frame are not used again",
 		Breaks:  "each read that finds no frame takes a page more, gigabytes in seconds",
 		Changes: []Change{{"internal/tree/cache/pin.go", `		c.returnPrivate(p.data)`, `		_ = p.data`}},
-		Killer:  test("cache", "TestGet_withoutAFrameUsesItsMemoryAgain"),
+		Killer:  test("tree/cache", "TestGet_withoutAFrameUsesItsMemoryAgain"),
 		Quick:   true,
 	},
 	{
 		Name:    "a merge reads every input in large pieces",
 		Breaks:  "a compaction or transaction of many runs takes as much as the smallest limit beside it",
 		Changes: []Change{{"internal/tree/table/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(ioSize, 4*int64(pageSize))`}},
-		Killer:  test("table", "TestBuffers_boundWhatAMergeTakes"),
+		Killer:  test("tree/table", "TestBuffers_boundWhatAMergeTakes"),
 		Quick:   true,
 	},
 	{
 		Name:    "a compaction that fails keeps its buffers",
 		Breaks:  "memory that nobody uses is missing until the database is closed",
 		Changes: []Change{{"internal/tree/table/writer.go", `	w.out.release()`, `	_ = w.out.buf`}},
-		Killer:  test("table", "TestRelease_givesBackWhatAnUnfinishedWriterHolds"),
+		Killer:  test("tree/table", "TestRelease_givesBackWhatAnUnfinishedWriterHolds"),
 		Quick:   true,
 	},
 	{
 		Name:    "large values are read and written on the heap",
 		Breaks:  "a value of 20 MiB takes many times its size, as the collector comes to it late",
 		Changes: []Change{{"internal/tree/table/room.go", `	if n > ioSize {`, `	if n > 1<<40 {`}},
-		Killer:  test("table", "TestExtent_largeValuesLeaveNothingOnTheHeap"),
+		Killer:  test("tree/table", "TestExtent_largeValuesLeaveNothingOnTheHeap"),
 		Quick:   true,
 	},
 	{
@@ -334,7 +334,7 @@ var treeMutants = []Mutant{
 		Name:    "memory is given back under a pinned page",
 		Breaks:  "an iterator reads another page, or nothing",
 		Changes: []Change{{"internal/tree/cache/resize.go", `	if int(w.counts[n]) == high-low && c.region != nil {`, `	if c.region != nil {`}},
-		Killer:  test("cache", "TestResize_waitsForPins|TestCache_contentIsRightUnderLoad"),
+		Killer:  test("tree/cache", "TestResize_waitsForPins|TestCache_contentIsRightUnderLoad"),
 		Quick:   true,
 	},
 
@@ -342,7 +342,7 @@ var treeMutants = []Mutant{
 		Name:    "the last leaf takes keys that come before it",
 		Breaks:  "keys are out of order: a scan, a flush and a search pass them over",
 		Changes: []Change{{"internal/tree/memtable/insert.go", `		(p.leaf.low == 0 || bytes.Compare(user, m.userKey(p.leaf.low)) >= 0)`, `		bytes.Compare(user, nil) >= 0`}},
-		Killer:  test("memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
+		Killer:  test("tree/memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
 		Quick:   true,
 	},
 
@@ -350,7 +350,7 @@ var treeMutants = []Mutant{
 		Name:    "a memtable does not count how near its leaves are to being split",
 		Breaks:  "a batch is taken that does not fit",
 		Changes: []Change{{"internal/tree/memtable/insert.go", `		m.tree.tension += 2`, `		m.tree.tension += 0`}},
-		Killer:  test("memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
+		Killer:  test("tree/memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
 		Quick:   true,
 	},
 	{
@@ -360,7 +360,7 @@ var treeMutants = []Mutant{
 	m.tree.tension -= tensionOf(l.state)
 `, `	m.tree.leaves--
 `}},
-		Killer: test("memtable", "TestFits_.*"),
+		Killer: test("tree/memtable", "TestFits_.*"),
 		Quick:  true,
 	},
 
@@ -395,7 +395,7 @@ var treeMutants = []Mutant{
 		Name:    "all is merged when level 0 is paid for",
 		Breaks:  "few scans have the whole database written anew",
 		Changes: []Change{{"internal/tree/compaction/scans.go", `	if paid < entriesOf(v.Levels[:]) {`, `	if paid < 0 {`}},
-		Killer:  test("compaction", "TestPickForScans_mergesWhatIsPaidFor"),
+		Killer:  test("tree/compaction", "TestPickForScans_mergesWhatIsPaidFor"),
 	},
 	{
 		Name:    "a verification does not look at ages",
@@ -408,7 +408,7 @@ var treeMutants = []Mutant{
 		Breaks: "a key at their seam is looked for in one of them only",
 		Changes: []Change{{"internal/tree/manifest/version.go", `	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) <= 0 {`,
 			`	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) < 0 {`}},
-		Killer: test("manifest", "TestRuns_chainWhatDoesNotOverlap"),
+		Killer: test("tree/manifest", "TestRuns_chainWhatDoesNotOverlap"),
 		Quick:  true,
 	},
 	{
@@ -416,14 +416,14 @@ var treeMutants = []Mutant{
 		Breaks: "a removed key comes back",
 		Changes: []Change{{"internal/tree/compaction/retain.go", `	for i, level := range c.levels {`,
 			`	for i, level := range c.levels[:len(c.levels)-1] {`}},
-		Killer: test("compaction", "TestRun_keepsTombstoneOverOlderVersion"),
+		Killer: test("tree/compaction", "TestRun_keepsTombstoneOverOlderVersion"),
 		Quick:  true,
 	},
 	{
 		Name:    "a tombstone ignores older tables of level 0",
 		Breaks:  "a removed key comes back",
 		Changes: []Change{{"internal/tree/compaction/retain.go", `unordered: tables[0],`, `unordered: nil,`}},
-		Killer:  test("compaction", "TestRun_keepsTombstoneOverOlderL0"),
+		Killer:  test("tree/compaction", "TestRun_keepsTombstoneOverOlderL0"),
 		Quick:   true,
 	},
 	{
@@ -433,7 +433,7 @@ var treeMutants = []Mutant{
 			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())`,
 			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
 	r.stripe = max(r.stripe, min(1, len(r.snapshots)-1))`}},
-		Killer: test("compaction", "TestRun_snapshotRule"),
+		Killer: test("tree/compaction", "TestRun_snapshotRule"),
 		Quick:  true,
 	},
 	{
@@ -441,7 +441,7 @@ var treeMutants = []Mutant{
 		Breaks: "a reader that comes during a compaction loses what it sees",
 		Changes: []Change{{"internal/tree/compaction/retain.go", `	inStripe := r.stripe < len(r.snapshots)`,
 			`	inStripe := r.stripe <= len(r.snapshots)`}},
-		Killer: test("compaction", "TestRun_snapshotRule"),
+		Killer: test("tree/compaction", "TestRun_snapshotRule"),
 		Quick:  true,
 	},
 	{
@@ -458,14 +458,14 @@ var treeMutants = []Mutant{
 			{"internal/tree/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
 				`	if s.EntriesIn < written+s.Shadowed+s.Tombstones+s.Folded {`},
 		},
-		Killer: test("compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
 	},
 	{
 		Name:   "compaction does not count what it wrote",
 		Breaks: "an entry that was lost on the way is not noticed before the inputs are gone",
 		Changes: []Change{{"internal/tree/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
 			`	if s.EntriesIn < written {`}},
-		Killer: test("compaction", "TestRun_countsWhatItWrote"),
+		Killer: test("tree/compaction", "TestRun_countsWhatItWrote"),
 		Quick:  true,
 	},
 	{
@@ -473,7 +473,7 @@ var treeMutants = []Mutant{
 		Breaks: "a part of a table that was passed over is lost with the inputs",
 		Changes: []Change{{"internal/tree/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`,
 			`		if c.got > c.want && c.Iterator.Err() == nil {`}},
-		Killer: test("compaction", "TestRun_damagedInputIsCorrupt|TestRun_wrongMemtableCountAborts"),
+		Killer: test("tree/compaction", "TestRun_damagedInputIsCorrupt|TestRun_wrongMemtableCountAborts"),
 		Quick:  true,
 	},
 	{
@@ -486,7 +486,7 @@ var treeMutants = []Mutant{
 `, ``},
 			{"internal/tree/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`, `		if c.got > c.want {`},
 		},
-		Killer: test("compaction", "TestRun_inputErrorAborts"),
+		Killer: test("tree/compaction", "TestRun_inputErrorAborts"),
 		Quick:  true,
 	},
 
@@ -495,7 +495,7 @@ var treeMutants = []Mutant{
 		Breaks: "an older version is found before the newer one",
 		Changes: []Change{{"internal/tree/compaction/pick.go", `	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)`,
 			`	return pk.job(0, []*manifest.TableMeta{t}, pk.shape.into, reason)`}},
-		Killer: test("compaction", "TestPick_takesOlderL0Along"),
+		Killer: test("tree/compaction", "TestPick_takesOlderL0Along"),
 		Quick:  true,
 	},
 
@@ -536,7 +536,7 @@ var treeMutants = []Mutant{
 		Breaks: "recovery goes on in a segment that it read: bytes of an earlier life stand behind its end",
 		Changes: []Change{{"internal/system/vfs/dir.go", `os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)`,
 			`os.O_RDWR|os.O_CREATE, fileMode)`}},
-		Killer: test("vfs", "TestOpenDir_conforms"),
+		Killer: test("system/vfs", "TestOpenDir_conforms"),
 		Quick:  true,
 	},
 	{
