@@ -1,91 +1,183 @@
 package lightningdb
 
 import (
+	"fmt"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// layers is the house from the ground up: a package imports only packages of lower floors. Packages of one floor know
-// nothing of each other. Where a line of code belongs can be told from this list.
-var layers = [][]string{
-	{"internal/format/key", "internal/format/key/keytest", "internal/format/corrupt", "internal/format/filename", "internal/format/codec", "internal/system/offheap",
-		"internal/system/epoch", "internal/system/goroutine", "internal/proof/isolation", "internal/join", "internal/system/origin", "internal/system/prefetch"},
-	{"internal/format/operand", "internal/tree/gap"},
-	{"internal/system/vfs", "internal/format/batch"},
-	{"internal/system/vfs/memfs", "internal/system/vfs/errfs", "internal/system/vfs/vfstest", "internal/format/record", "internal/tree/page",
-		"internal/system/owner", "internal/tree/locator", "internal/tree/merge", "internal/tree/cache", "internal/tree/rowcache", "internal/log/lock"},
-	{"internal/log/txn", "internal/log/wal", "internal/tree/manifest", "internal/format/record/recordtest", "internal/tree/memtable", "internal/tree/table", "internal/tree/merge/mergetest"},
-	{"internal/tree/compaction", "internal/log/commit"},
-	{"internal/engine"},
-	{"."},
-	{"internal/proof/oracle"},
-	{"internal/proof/torture", "internal/proof/mutants", "internal/proof/environment"},
-	{"internal/proof/blackbox"},
-	{"cmd/internal/units", "cmd/internal/command", "cmd/internal/child", "cmd/internal/scratch", "cmd/internal/jsonline",
-		"cmd/internal/interrupt",
-		"cmd/internal/ptytest",
-		"cmd/lightning/internal/text", "cmd/lightning-proof/internal/content", "cmd/lightning-proof/internal/latency"},
-	{"cmd/internal/progress", "cmd/internal/picture"},
-	{"cmd/internal/console", "cmd/lightning/internal/exchange",
-		"cmd/lightning/internal/userfile"},
-	{"cmd/lightning/internal/entries"},
-	{"cmd/lightning/internal/shell", "cmd/lightning/internal/demo", "cmd/lightning-proof/internal/validate", "cmd/lightning-proof/internal/bench"},
-	{"cmd/lightning/internal/cli", "cmd/lightning-proof/internal/proof"},
-	{"cmd/lightning", "cmd/lightning-proof"},
+// wings is the house from the ground up. A package may import what stands before it in its own wing, and of the wings
+// below those that its wing names: not past them. Nothing imports proof but proof and the program that runs it. Where a
+// line of code belongs can be told from this list, and docs/design.md draws it.
+var wings = []wing{
+	{"internal/system", "join clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
+	{"internal/format", "corrupt filename codec key operand batch record directory", "system"},
+	{"internal/tree", "gap page locator cache rowcache merge memtable table manifest compaction readers .", "system format"},
+	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap"},
+	{"internal/engine", ".", "system format tree log"},
+	{".", ".", "engine format log/lock log/txn system/goroutine system/offheap system/origin system/vfs tree/manifest log/wal"},
+	{"internal/proof", "oracle isolation torture mutants environment blackbox", "system format tree log engine ."},
+	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
+	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell internal/demo internal/cli .",
+		". cmd/internal"},
+	{"cmd/lightning-proof", "internal/content internal/latency internal/validate internal/bench internal/proof .",
+		". cmd/internal system format log proof engine"},
 }
 
-// One engine that every part of it may reach into is what the original died of.
-func TestLayers_importOnlyDownwards(t *testing.T) {
-	floor := make(map[string]int)
-	for n, packages := range layers {
-		for _, p := range packages {
-			floor[p] = n
+// wing is a folder of packages.
+type wing struct {
+	folder   string
+	packages string // from the ground up; a package inside another stands with it. "." is the folder itself
+	below    string // the wings, or single packages of them, that its packages may import
+}
+
+// owns returns the place of package dir in w, counted from the ground up; false if it is not of w.
+func (w wing) owns(dir string) (place int, ok bool) {
+	if w.folder == "." {
+		return 0, dir == "."
+	}
+	rest, ok := strings.CutPrefix(dir+"/", w.folder+"/")
+	if !ok {
+		return 0, false
+	}
+	rest = strings.TrimSuffix(rest, "/")
+	for n, p := range strings.Fields(w.packages) {
+		if rest == p || p == "." && rest == "" || p != "." && strings.HasPrefix(rest, p+"/") {
+			return n, true
 		}
 	}
+	return 0, false
+}
+
+// mayImport reports whether w names the package imported among what is below it.
+func (w wing) mayImport(imported string) bool {
+	for _, b := range strings.Fields(w.below) {
+		if b != "." && !strings.HasPrefix(b, "cmd/") {
+			b = path.Join("internal", b)
+		}
+		if imported == b || b != "." && strings.HasPrefix(imported, b+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// wingOf returns the wing of package dir and its place there.
+func wingOf(dir string) (wing, int, error) {
+	for _, w := range wings {
+		if n, ok := w.owns(dir); ok {
+			return w, n, nil
+		}
+	}
+	return wing{}, 0, fmt.Errorf("package %s is in no wing: add it to wings", dir)
+}
+
+// checkImport says why a package may not import another.
+func checkImport(dir, imported string) error {
+	from, place, err := wingOf(dir)
+	if err != nil {
+		return err
+	}
+	to, below, err := wingOf(imported)
+	switch {
+	case err != nil:
+		return err
+	case from.folder == to.folder && below > place:
+		return fmt.Errorf("%s imports %s, which stands above it", dir, imported)
+	case from.folder == to.folder && below == place && !related(dir, imported):
+		return fmt.Errorf("%s imports %s", dir, imported)
+	case from.folder != to.folder && !from.mayImport(imported):
+		return fmt.Errorf("%s imports %s: %s may import %q only", dir, imported, from.folder, from.below)
+	}
+	return nil
+}
+
+// related reports whether one of two packages is inside the other.
+func related(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/") }
+
+// imports calls do with each import of a package of this module by a file that is no test.
+func imports(t *testing.T, do func(file, dir, imported string)) {
+	t.Helper()
 	seen := 0
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() && (d.Name() == "bench" || d.Name() == ".git" || d.Name() == "testdata") {
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && slices.Contains([]string{"bench", ".git", "testdata"}, d.Name()) && filepath.Dir(file) != "internal" {
+			if d != nil && d.IsDir() && file == filepath.Join("cmd", "lightning-proof", "internal", "bench") {
+				return nil
+			}
 			return filepath.SkipDir
 		}
-		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		dir := filepath.ToSlash(filepath.Dir(path))
-		from, ok := floor[dir]
-		if !ok {
-			t.Errorf("package %s is on no floor: add it to layers", dir)
+		if d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 			return nil
 		}
 		seen++
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
 		if err != nil {
 			return err
 		}
-		for _, spec := range file.Imports {
+		dir := filepath.ToSlash(filepath.Dir(file))
+		do(file, dir, "")
+		for _, spec := range parsed.Imports {
 			name, _ := strconv.Unquote(spec.Path.Value)
-			if name != "lightningdb" && !strings.HasPrefix(name, "lightningdb/") {
-				continue
-			}
-			imported := strings.TrimPrefix(strings.TrimPrefix(name, "lightningdb"), "/")
-			if imported == "" {
-				imported = "."
-			}
-			if to, ok := floor[imported]; !ok || to >= from {
-				t.Errorf("%s (floor %d) imports %s (floor %d)", path, from, imported, to)
-			}
-			if public := strings.HasPrefix(dir, "cmd/internal") || dir == "cmd/lightning" ||
-				strings.HasPrefix(dir, "cmd/lightning/"); public && strings.HasPrefix(imported, "internal/") {
-				t.Errorf("%s imports %s: lightning is a user of the public API", path, imported)
+			if imported, ok := strings.CutPrefix(name+"/", "lightningdb/"); ok {
+				do(file, dir, path.Clean(imported))
 			}
 		}
 		return nil
 	})
 	if err != nil || seen < 40 {
 		t.Fatalf("looked at %d files: %v", seen, err)
+	}
+}
+
+// One engine that every part of it may reach into is what the original died of.
+func TestLayers_importOnlyWhatIsBelow(t *testing.T) {
+	imports(t, func(file, dir, imported string) {
+		if imported == "" {
+			if _, _, err := wingOf(dir); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		} else if err := checkImport(dir, imported); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	})
+}
+
+// A rule that nothing can break holds nothing.
+func TestLayers_refuse(t *testing.T) {
+	for _, c := range []struct{ dir, imported string }{
+		{"internal/system/vfs", "internal/format/key"},    // upward
+		{"internal/tree/page", "internal/tree/table"},     // upward within a wing
+		{"internal/log/wal", "internal/tree/memtable"},    // past what its wing names
+		{"cmd/lightning/internal/cli", "internal/engine"}, // past the public API
+		{"internal/engine", "internal/proof/oracle"},      // proof is imported by nothing
+		{".", "internal/tree/table"},                      // past the engine
+		{"internal/nowhere", "internal/format/key"},
+	} {
+		if checkImport(c.dir, c.imported) == nil {
+			t.Errorf("%s may import %s", c.dir, c.imported)
+		}
+	}
+}
+
+// A drawing that nobody holds against the code is soon of another house.
+func TestLayers_areDrawnInTheDesign(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range wings[:5] {
+		packages := strings.TrimSuffix(strings.TrimSuffix(w.packages, "."), " ")
+		line := strings.TrimSpace(fmt.Sprintf("%-8s %s", path.Base(w.folder), packages))
+		if !strings.Contains(string(text), "\n"+line) {
+			t.Errorf("docs/design.md lacks the line %q", line)
+		}
 	}
 }

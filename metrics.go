@@ -168,7 +168,7 @@ func (db *DB) Metrics() Metrics {
 		Sequence:        uint64(m.Visible),
 		DurableSequence: uint64(m.Durable),
 		OldestSequence:  uint64(m.OldestSeq),
-		OldestReadable:  uint64(m.Floor),
+		OldestReadable:  uint64(m.Horizon),
 		Snapshots:       int(m.Snapshots),
 		Iterators:       int(m.Iterators),
 		Commits:         m.Commits,

@@ -56,11 +56,11 @@ func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
 			return 0, err
 		}
 	}
-	return rw.txn.CommitRun(rw.ctx, run)
+	return rw.txn.CommitSpill(rw.ctx, run)
 }
 
 // claimRun is claimWrites for a run. So many keys become spans, so that there may be conflicts where there is none.
-func (rw *readWrite) claimRun(run *engine.Run) (err error) {
+func (rw *readWrite) claimRun(run *engine.Spill) (err error) {
 	rw.txn.Reads.Reset()
 	it := run.NewSequentialIterator()
 	defer func() { err = join.Errors(err, it.Close()) }()
@@ -75,12 +75,12 @@ func (rw *readWrite) claimRun(run *engine.Run) (err error) {
 // spillStore keeps the writes of a transaction in files of the database that nothing names: a crash leaves nothing of them.
 type spillStore struct{ engine *engine.Engine }
 
-func (s spillStore) NewRun(seq key.SeqNum) txn.RunWriter { return spillWriter{s.engine.NewRun(seq)} }
+func (s spillStore) NewRun(seq key.SeqNum) txn.RunWriter { return spillWriter{s.engine.NewSpill(seq)} }
 
-type spillWriter struct{ *engine.RunWriter }
+type spillWriter struct{ *engine.SpillWriter }
 
 func (w spillWriter) Finish() (txn.Run, error) {
-	run, err := w.RunWriter.Finish()
+	run, err := w.SpillWriter.Finish()
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
 )
 
@@ -22,7 +23,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 		defer func() { e.Close() }()
 		level0 := func() int {
 			synctest.Wait()
-			return e.view.Load().level0
+			return e.tree.Current().Level0()
 		}
 		flush := func(runs int) {
 			for i := range runs {
@@ -41,7 +42,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 		if !e.Metrics().Waiting {
 			t.Error("the metrics do not say that a compaction waits")
 		}
-		time.Sleep(burstPause + time.Millisecond)
+		time.Sleep(tree.BurstPause + time.Millisecond)
 		if n := level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("after a burst level 0 still has %d runs", n)
 		}
@@ -68,7 +69,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 		if n := level0(); n != before {
 			t.Errorf("level 0 has %d runs right after Open, %d before", n, before)
 		}
-		time.Sleep(burstPause + time.Millisecond)
+		time.Sleep(tree.BurstPause + time.Millisecond)
 		if n := level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("level 0 still has %d runs, and nobody has written since Open", n)
 		}

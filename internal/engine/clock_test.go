@@ -9,20 +9,21 @@ import (
 
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
 )
 
 // clock is the two clocks of an engine, moved by a test. Whenever time passes somebody sets the wall clock, one way and then
 // the other: no test of an interval may notice.
-type clock struct {
+type testClock struct {
 	elapsed time.Duration
 	wall    time.Time
 	back    bool
 }
 
-func newClock() *clock { return &clock{wall: time.Unix(1_000_000_000, 0)} }
+func newClock() *testClock { return &testClock{wall: time.Unix(1_000_000_000, 0)} }
 
-func (c *clock) pass(d time.Duration) {
+func (c *testClock) pass(d time.Duration) {
 	step := 10 * 365 * 24 * time.Hour
 	if c.back {
 		step = -step
@@ -33,7 +34,7 @@ func (c *clock) pass(d time.Duration) {
 }
 
 // into has the engine that o opens read c.
-func (c *clock) into(o *Options) {
+func (c *testClock) into(o *Options) {
 	o.Elapsed = func() time.Duration { return c.elapsed }
 	o.Wall = func() time.Time { return c.wall }
 }
@@ -107,7 +108,7 @@ func beginSnapshotAge(t *testing.T, e *Engine) func() {
 		t.Helper()
 		compactAll(t, e)
 		if _, _, err := s.Get(nil, []byte("k")); !errors.Is(err, want) {
-			t.Errorf("a snapshot of %v: %v, want %v", e.now().since(s.since), err, want)
+			t.Errorf("a snapshot after %v: %v, want %v", e.clock(), err, want)
 		}
 	}
 	return func() {
@@ -149,13 +150,13 @@ func beginBurst(t *testing.T, e *Engine) func() {
 		}
 	}
 	return func() {
-		e.wake(e.wakeCompactor)
-		wait(burstPause / 2)
-		if n := e.view.Load().level0; n != runs {
+		e.background.compactor.wake()
+		wait(tree.BurstPause / 2)
+		if n := e.tree.Current().Level0(); n != runs {
 			t.Errorf("in a burst level 0 has %d runs of %d", n, runs)
 		}
-		wait(burstPause)
-		if n := e.view.Load().level0; n >= compaction.DefaultL0Trigger {
+		wait(tree.BurstPause)
+		if n := e.tree.Current().Level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("after a burst level 0 still has %d runs", n)
 		}
 	}
@@ -168,11 +169,11 @@ func beginSpareMemory(t *testing.T, e *Engine) func() {
 		t.Fatal(err)
 	}
 	return func() {
-		wait(spareAge / 2)
+		wait(tree.SpareAge / 2)
 		if e.Metrics().MemtableHeld == quiet {
 			t.Error("a memtable that is soon needed was given back")
 		}
-		wait(spareAge)
+		wait(tree.SpareAge)
 		if held := e.Metrics().MemtableHeld; held != quiet {
 			t.Errorf("memtables hold %d bytes, and %d are in use", held, quiet)
 		}

@@ -14,23 +14,24 @@ import (
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/manifest"
 )
 
 // A database whose level 0 is long could not be closed cleanly: Close waited for a compaction that it had stopped.
 func TestClose_flushesWhateverLevel0Holds(t *testing.T) {
 	fs := memfs.New()
-	for range stopTables + 3 {
+	for range stopRuns + 3 {
 		e := openManual(t, fs)
 		put(t, e, "key", "value")
 		if err := e.Close(); err != nil {
-			t.Fatalf("Close with %d tables in level 0: %v", len(e.tables), err)
+			t.Fatalf("Close with a long level 0: %v", err)
 		}
 		fs = fs.Kill()
 	}
 	e := openManual(t, fs)
 	defer e.Close()
-	if n := len(e.view.Load().levels[0]); n <= stopTables {
-		t.Fatalf("level 0 has %d tables; this test needs more than %d", n, stopTables)
+	if n := len(e.tree.Current().Version().Levels[0]); n <= stopRuns {
+		t.Fatalf("level 0 has %d tables; this test needs more than %d", n, stopRuns)
 	}
 	if e.Report().Records != 0 {
 		t.Errorf("%d commits had to be replayed after a clean close", e.Report().Records)
@@ -82,7 +83,8 @@ func TestCommit_resumesAfterFileDescriptorsRanOut(t *testing.T) {
 // What a medium that has failed takes the second time need not be there: Close would remove the log for it.
 func TestClose_doesNotFlushAgainAfterAFailure(t *testing.T) {
 	begun := make(chan bool)
-	fs := errfs.New(memfs.New())
+	disk := memfs.New()
+	fs := errfs.New(disk)
 	e, err := Open(Options{FS: fs})
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +103,9 @@ func TestClose_doesNotFlushAgainAfterAFailure(t *testing.T) {
 	if err := e.Close(); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("Close: %v", err)
 	}
-	if len(e.tables) > 0 {
-		t.Errorf("%d tables were installed", len(e.tables))
+	version, _, err := manifest.Recover(disk.Kill())
+	if err != nil || len(version.Levels[0]) > 0 {
+		t.Errorf("%d tables were installed: %v", len(version.Levels[0]), err)
 	}
 }
 
@@ -133,7 +136,7 @@ func TestClose_leavesNoLog(t *testing.T) {
 	disk := memfs.New()
 	e := openManual(t, disk)
 	put(t, e, "key", "value")
-	log := readFile(t, disk, filename.Make(filename.Log, e.segmentNum))
+	log := readFile(t, disk, filename.Make(filename.Log, e.log.Num()))
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +213,7 @@ func TestOpen_missesALogThatBeganAfterACleanClose(t *testing.T) {
 	disk = disk.Kill()
 	e = openManual(t, disk)
 	put(t, e, "another", "value")
-	name := filename.Make(filename.Log, e.segmentNum)
+	name := filename.Make(filename.Log, e.log.Num())
 	disk = disk.Kill()
 	if err := disk.Remove(name); err != nil {
 		t.Fatal(err)

@@ -63,7 +63,7 @@ func TestContext_endsAJobBeforeTheNextRead(t *testing.T) {
 				if reads := reads.Applied(fs); !errors.Is(err, context.Canceled) || reads > n {
 					t.Errorf("ended at read %d: %d reads, %v", n, reads, err)
 				}
-				if err := e.writable(); err != nil {
+				if err := e.dir.Writable(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -79,14 +79,14 @@ func TestContext_endsTheWaitForACompaction(t *testing.T) {
 	e := openManual(t, memfs.New())
 	defer e.Close()
 	put(t, e, "key", "value")
-	if err := e.compactTurn.take(t.Context()); err != nil {
+	if err := e.compactor.turn.take(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer e.compactTurn.end()
+	defer e.compactor.turn.end()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- e.Compact(ctx, nil, nil) }()
-	for e.running.Load() == 0 {
+	for !isInside("engine.turn.take") {
 		runtime.Gosched()
 	}
 	cancel()

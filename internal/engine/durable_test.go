@@ -26,9 +26,9 @@ func TestWaitDurable_isTrueAfterAPowerCut(t *testing.T) {
 		}
 		for i := range 30 {
 			mixed(t, e, r, i)
-			seq := key.SeqNum(r.Uint64N(e.visible.Load() + 1))
+			seq := key.SeqNum(r.Uint64N(uint64(e.tree.Visible()) + 1))
 			if r.IntN(2) == 0 {
-				seq = key.SeqNum(e.durable.Load()) // what WaitDurable takes for granted
+				seq = e.log.Durable() // what WaitDurable takes for granted
 			}
 			if err := e.WaitDurable(context.Background(), seq); err != nil {
 				t.Fatal(err)
@@ -84,7 +84,7 @@ func TestWaitDurable_commitsDuringASyncAreNotCovered(t *testing.T) {
 	if _, err := e.SyncStep(); err != nil || !during {
 		t.Fatalf("a commit was made during the sync: %v, %v", during, err)
 	}
-	if n := e.durable.Load(); n != 1 {
+	if n := e.log.Durable(); n != 1 {
 		t.Errorf("the sync is said to cover everything up to %d, the commit before it was 1", n)
 	}
 }

@@ -32,7 +32,7 @@ func TestFail_stopsWrites(t *testing.T) {
 		{"an edit cannot be synced", errfs.On(errfs.Sync).Named("MANIFEST-*"), (*Engine).Flush},
 		{"the log cannot be synced", errfs.On(errfs.Sync).Named("*.wal"),
 			func(e *Engine) error { _, err := e.SyncStep(); return err }},
-		{"the log cannot be written out", errfs.On(errfs.WriteOut).Named("*.wal"), (*Engine).writeOutLog},
+		{"the log cannot be written out", errfs.On(errfs.WriteOut).Named("*.wal"), func(e *Engine) error { return e.log.WriteOut() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fs := errfs.New(memfs.New())
@@ -48,7 +48,7 @@ func TestFail_stopsWrites(t *testing.T) {
 			if err := c.meet(e); !errors.Is(err, syscall.EIO) {
 				t.Fatalf("the failure is reported as: %v", err)
 			}
-			if err := e.writable(); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
+			if err := e.dir.Writable(); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
 				t.Errorf("writes are refused with: %v", err)
 			}
 			if _, err := e.Commit(&b, true); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
@@ -117,7 +117,7 @@ func changesFiles(op errfs.Op) bool {
 func failBesideEverything(t *testing.T, random *rand.Rand, name string, rule *errfs.Rule) bool {
 	disk := memfs.New()
 	files := errfs.New(disk)
-	e, err := Open(Options{FS: files, MemoryLimit: 1 << 20, LogLimit: 64 << 10})
+	e, err := Open(Options{FS: files, MemoryLimit: 1 << 20, LogLimit: 64 << 10, ManifestLimit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +125,8 @@ func failBesideEverything(t *testing.T, random *rand.Rand, name string, rule *er
 		if !changesFiles(op) {
 			return
 		}
-		if cause := e.failed.Load(); cause != nil {
-			t.Errorf("%s: %v, after %v", name, op, cause.cause)
+		if cause := e.dir.Cause(); cause != nil {
+			t.Errorf("%s: %v, after %v", name, op, cause)
 		}
 		runtime.Gosched() // another may fail now
 	})
@@ -148,13 +148,7 @@ func failBesideEverything(t *testing.T, random *rand.Rand, name string, rule *er
 	for range random.IntN(3) {
 		workers.Go(func() {
 			for e.Flush() == nil && e.Compact(context.Background(), nil, nil) == nil {
-				e.mu.Lock()
-				done := e.visible.Load() >= 3*399
-				e.mu.Unlock()
-				e.manifestMu.Lock()
-				e.manifestLimit = 1
-				e.manifestMu.Unlock()
-				if done {
+				if e.tree.Visible() >= 3*399 {
 					return
 				}
 			}

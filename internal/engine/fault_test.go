@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/manifest"
 )
 
 // put commits one operation at Sync durability.
@@ -41,8 +42,18 @@ func openManual(t *testing.T, fs vfs.FS) *Engine {
 	return e
 }
 
+// openSwitching opens an engine that begins a new manifest with each edit.
+func openSwitching(t *testing.T, fs vfs.FS) *Engine {
+	t.Helper()
+	e, err := Open(Options{FS: fs, Manual: true, ManifestLimit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // tableName is the name of the file of t.
-func tableName(t *tableRef) string { return filename.Make(filename.Table, t.meta.Num) }
+func tableName(t *manifest.TableMeta) string { return filename.Make(filename.Table, t.Num) }
 
 // A flushed table, and all commits in it, would be lost: when the disk was too full for the manifest's sync, the edit is
 // in the manifest all the same, and names a table that was removed as if it were not.
@@ -76,7 +87,7 @@ func TestFlush_closeErrorOfATableCounts(t *testing.T) {
 	if err := e.Flush(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("Flush: %v", err)
 	}
-	if n := len(e.view.Load().levels[0]); n != 0 {
+	if n := len(e.tree.Current().Version().Levels[0]); n != 0 {
 		t.Errorf("%d tables are in use", n)
 	}
 }
@@ -117,16 +128,15 @@ func TestFlush_keepsTheOtherMemtables(t *testing.T) {
 func TestManifest_takeoverSurvivesPowerCutsAnywhere(t *testing.T) {
 	for n := 0; ; n++ {
 		disk := memfs.New()
-		e := openManual(t, disk)
+		e := openSwitching(t, disk)
 		put(t, e, "key", "value")
-		e.manifestLimit = 1
-		before := e.manifest.Num()
+		before := e.store.Num()
 		disk.CrashAt(disk.Ops() + n)
 		err := e.Flush()
 		if err == nil {
 			_, err = e.CleanStep()
 		}
-		if !disk.Crashed() && (err != nil || e.manifest.Num() == before) {
+		if !disk.Crashed() && (err != nil || e.store.Num() == before) {
 			t.Fatalf("manifest %d is still in force: %v", before, err)
 		}
 		for _, policy := range memfs.Policies {
@@ -152,9 +162,8 @@ func TestManifest_takeoverSurvivesPowerCutsAnywhere(t *testing.T) {
 func TestManifest_undecidedTakeoverKeepsBoth(t *testing.T) {
 	disk := memfs.New()
 	fs := errfs.New(disk)
-	e := openManual(t, fs)
+	e := openSwitching(t, fs)
 	put(t, e, "key", "value")
-	e.manifestLimit = 1
 	renamed := false
 	fs.SetRules(errfs.On(errfs.Rename).Named("CURRENT").Call(func(errfs.Op) {
 		renamed = true

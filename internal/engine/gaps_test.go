@@ -410,7 +410,8 @@ func TestQueue_popsLookAtFewDeadRows(t *testing.T) {
 				q.pop()
 			}
 			backup.Close()
-			passed, checked := e.stats.passed.Load(), e.stats.checked.Load()
+			m := e.Metrics()
+			passed, checked := m.Passed, m.Checked
 			t.Logf("a pop passes %.1f rows, and %.1f entries are checked", float64(passed)/pops, float64(checked)/pops)
 			if passed > 100*pops || checked > 250*pops {
 				t.Errorf("%d pops have passed %d rows, and %d entries were checked", pops, passed, checked)

@@ -18,7 +18,7 @@ import (
 )
 
 // writeRun adds the keys k000 to kNNN with one value.
-func writeRun(t *testing.T, w *RunWriter, keys int, value string) *Run {
+func writeRun(t *testing.T, w *SpillWriter, keys int, value string) *Spill {
 	t.Helper()
 	for i := range keys {
 		if err := w.Add(fmt.Appendf(nil, "k%03d", i), key.KindPut, []byte(value)); err != nil {
@@ -35,11 +35,10 @@ func writeRun(t *testing.T, w *RunWriter, keys int, value string) *Run {
 // openSplitting opens an engine whose tables end after a few entries.
 func openSplitting(t *testing.T, disk *memfs.FS) *Engine {
 	t.Helper()
-	e, err := Open(Options{FS: disk, Manual: true, PageSize: 512})
+	e, err := Open(Options{FS: disk, Manual: true, PageSize: 512, TableBytes: 1 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.budget.table = 1 << 10
 	return e
 }
 
@@ -91,8 +90,8 @@ func TestIngest_isNewerThanEverything(t *testing.T) {
 	e := openSplitting(t, disk)
 	const keys = 60
 	run := writeRun(t, e.NewIngest(), keys, "run")
-	if len(run.tables) < 3 || run.Entries() != keys {
-		t.Fatalf("%d tables with %d entries", len(run.tables), run.Entries())
+	if len(run.Tables(0)) < 3 || run.Entries() != keys {
+		t.Fatalf("%d tables with %d entries", len(run.Tables(0)), run.Entries())
 	}
 	put(t, e, "k005", "deep")
 	compactAll(t, e)
@@ -109,8 +108,8 @@ func TestIngest_isNewerThanEverything(t *testing.T) {
 	defer before.Close()
 	want := scan(t, e, before)
 	seq, err := e.Ingest(run, nil)
-	if err != nil || seq != before.Seq()+1 || key.SeqNum(e.durable.Load()) != seq {
-		t.Fatalf("Ingest: %d after %d, %d is durable, %v", seq, before.Seq(), e.durable.Load(), err)
+	if err != nil || seq != before.Seq()+1 || e.log.Durable() != seq {
+		t.Fatalf("Ingest: %d after %d, %d is durable, %v", seq, before.Seq(), e.log.Durable(), err)
 	}
 	run.Remove()
 	inspect := func(when string, e *Engine) {
@@ -240,16 +239,13 @@ func checkFiles(t *testing.T, when string, e *Engine, disk *memfs.FS) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, level := range e.view.Load().version.Levels {
+	for _, level := range e.tree.Current().Version().Levels {
 		for _, table := range level {
 			want = append(want, filename.Make(filename.Table, table.Num))
 		}
 	}
-	for _, f := range slices.Concat(e.logs, e.retired) {
-		want = append(want, filename.Make(filename.Log, f.num))
-	}
-	if e.blank != nil {
-		want = append(want, filename.Make(filename.Log, e.blank.Num()))
+	for _, num := range e.log.Files() {
+		want = append(want, filename.Make(filename.Log, num))
 	}
 	names, err := disk.List()
 	if err != nil {
@@ -274,11 +270,10 @@ func TestIngest_everyCallFails(t *testing.T) {
 		for n := 1; ; n++ {
 			disk := memfs.New()
 			fs := errfs.New(disk)
-			e, err := Open(Options{FS: fs, Manual: true, PageSize: 512})
+			e, err := Open(Options{FS: fs, Manual: true, PageSize: 512, TableBytes: 1 << 10})
 			if err != nil {
 				t.Fatal(err)
 			}
-			e.budget.table = 1 << 10
 			put(t, e, "k007", "old")
 			calls := errfs.On(errfs.Create, errfs.Write, errfs.Sync, errfs.SyncDir)
 			fs.SetRules(calls.Nth(n).Fail(cause))
@@ -290,10 +285,10 @@ func TestIngest_everyCallFails(t *testing.T) {
 				t.Fatal(done)
 			}
 			unknown := errors.Is(done, ErrCommitUnknown)
-			if got := scan(t, e, nil); (got["k009"] == "run") != (done == nil) || unknown && e.writable() == nil {
+			if got := scan(t, e, nil); (got["k009"] == "run") != (done == nil) || unknown && e.dir.Writable() == nil {
 				t.Errorf("%s: %v, and the database shows %d keys", where, done, len(got))
 			}
-			if e.writable() == nil {
+			if e.dir.Writable() == nil {
 				put(t, e, "k007", "newer")
 				if err := ingestAll(e, keys); err != nil {
 					t.Errorf("%s: the next attempt: %v", where, err)
@@ -343,12 +338,12 @@ func TestIngest_besideACompaction(t *testing.T) {
 	during := false
 	fs.SetRules(errfs.On(errfs.Create).Named("*.tbl").Nth(1).Call(func(errfs.Op) {
 		during = true
-		for _, run := range []*Run{beside, inside} {
+		for _, run := range []*Spill{beside, inside} {
 			if _, err := e.Ingest(run, nil); err != nil {
 				t.Error(err)
 			}
 		}
-		if v := e.view.Load().version; len(v.Levels[0]) != 4 || len(v.Levels[6]) != 1 {
+		if v := e.tree.Current().Version(); len(v.Levels[0]) != 4 || len(v.Levels[6]) != 1 {
 			t.Errorf("level 0 has %d tables, the last one %d", len(v.Levels[0]), len(v.Levels[6]))
 		}
 	}))
@@ -466,15 +461,15 @@ func TestRun_isReadInOrderAndRemoved(t *testing.T) {
 	disk := memfs.New()
 	e := openSplitting(t, disk)
 	const keys = 100
-	older, newer := writeRun(t, e.NewRun(1), keys, "older"), e.NewRun(2)
+	older, newer := writeRun(t, e.NewSpill(1), keys, "older"), e.NewSpill(2)
 	for i := 0; i < keys; i += 3 {
 		if err := newer.Add(fmt.Appendf(nil, "k%03d", i), key.KindDelete, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	last, err := newer.Finish()
-	if err != nil || len(older.tables) < 3 {
-		t.Fatalf("%d tables, %v", len(older.tables), err)
+	if err != nil || len(older.Tables(0)) < 3 {
+		t.Fatalf("%d tables, %v", len(older.Tables(0)), err)
 	}
 	checkMerged(t, keys, merge.New(older.NewSequentialIterator(), last.NewSequentialIterator()))
 	checkMerged(t, keys, merge.New(older.NewIterator(), last.NewIterator()))
@@ -492,16 +487,16 @@ func TestRun_isReadInOrderAndRemoved(t *testing.T) {
 			t.Errorf("get %s, which is not there: %v, %v", user, found, err)
 		}
 	}
-	if _, err := e.Ingest(older, nil); !errors.Is(err, errFleetingRun) {
+	if _, err := e.Ingest(older, nil); !errors.Is(err, errTemporarySpill) {
 		t.Errorf("Ingest of what was not synced: %v", err)
 	}
 	killed := disk.Image(memfs.All, 0)
 	older.Remove()
 	last.Remove()
-	if n := len(e.open.refs); n != 0 {
+	if n := e.Metrics().OpenTables; n != 0 {
 		t.Errorf("%d tables are open after the runs were removed", n)
 	}
-	half := e.NewRun(3)
+	half := e.NewSpill(3)
 	if err := errors.Join(half.Add([]byte("a"), key.KindPut, nil), half.Add([]byte("b"), key.KindPut, nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -546,14 +541,13 @@ func TestRun_refusesDisorder(t *testing.T) {
 	defer e.Close()
 	for _, second := range []string{"k", "j"} {
 		for _, full := range []bool{false, true} {
-			w := e.NewRun(1)
-			if err := w.Add([]byte("k"), key.KindPut, nil); err != nil {
-				t.Fatal(err)
-			}
+			w := e.NewSpill(1)
+			value := make([]byte, 100)
 			if full {
-				if err := w.finishTable(); err != nil {
-					t.Fatal(err)
-				}
+				value = make([]byte, 10_000)
+			}
+			if err := w.Add([]byte("k"), key.KindPut, value); err != nil {
+				t.Fatal(err)
 			}
 			if err := w.Add([]byte(second), key.KindPut, nil); err == nil {
 				t.Errorf("%q was added after \"k\"; in another table: %v", second, full)
@@ -565,7 +559,7 @@ func TestRun_refusesDisorder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Ingest(empty, nil); !errors.Is(err, errEmptyRun) {
+	if _, err := e.Ingest(empty, nil); !errors.Is(err, errEmptySpill) {
 		t.Errorf("Ingest of nothing: %v", err)
 	}
 }

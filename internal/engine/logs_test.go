@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestClean_letsGoOfSegmentsThatWait(t *testing.T) {
 	c := newClock()
 	for name, end := range map[string]func(e *Engine) error{
 		"full disk": func(e *Engine) error {
-			e.noteHeldUp(vfs.ErrNoSpace)
+			e.noteBackground(vfs.ErrNoSpace)
 			_, err := e.CleanStep()
 			return err
 		},
@@ -68,7 +69,7 @@ func TestClean_letsGoOfSegmentsThatWait(t *testing.T) {
 		disk := memfs.New()
 		e := openRetaining(t, disk, c, Options{})
 		rotateLog(t, e, 0)
-		if e.blank == nil {
+		if !e.log.HasSpare() {
 			t.Fatal("no segment is ready")
 		}
 		if err := end(e); err != nil {
@@ -94,7 +95,7 @@ func TestClose_leavesNoUsedLog(t *testing.T) {
 			rotateLog(t, e, i)
 		}
 		last(e)
-		if !e.segment.Load().Reused() {
+		if e.log.FileBytes() < 100_000 {
 			t.Fatalf("%s: the segment is a fresh one", name)
 		}
 		if err := e.Close(); err != nil {
@@ -133,14 +134,14 @@ func TestIngest_leavesASegmentThatIsReadyBehind(t *testing.T) {
 	disk := memfs.New()
 	e := openSplitting(t, disk)
 	rotateLog(t, e, 0)
-	ready := e.blank
-	if ready == nil {
+	if !e.log.HasSpare() {
 		t.Fatal("no segment is ready")
 	}
+	ready := slices.Max(e.log.Files())
 	if err := ingestAll(e, 40); err != nil {
 		t.Fatal(err)
 	}
-	if e.blank != ready || e.segmentNum < ready.Num() {
+	if !e.log.HasSpare() || e.log.Num() < ready {
 		t.Fatal("the segment that was ready is used up, or the newest")
 	}
 	put(t, e, "k100", "flushed")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree"
 )
 
 // Half of the limit would lie idle in a database that is mostly read; or memtables and cache together would exceed it.
@@ -38,8 +39,8 @@ func TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse(t *testing.T) {
 	}
 	e.CleanStep()
 	due := e.MemoryStep()
-	if due <= 0 || due > spareAge {
-		t.Errorf("due again in %v, want at most %v", due, spareAge)
+	if due <= 0 || due > tree.SpareAge {
+		t.Errorf("due again in %v, want at most %v", due, tree.SpareAge)
 	}
 	c.pass(due)
 	if again := e.MemoryStep(); again < time.Minute {
@@ -64,28 +65,4 @@ func TestFreeze_hasTheCacheMakeRoomFirst(t *testing.T) {
 			t.Fatalf("after %d MiB, cache, memtables, open tables and buffers may take %d of %d bytes", i+1, total, m.MemoryLimit)
 		}
 	}
-}
-
-// Scans that the machine leaves no time hold memtables that were flushed; if writers did not wait for them, there would be
-// more of them than the limit has room for. One that stands still must not stop writers.
-func TestMemtables_crowdedWaitsForReadersOnTheirWay(t *testing.T) {
-	const start, limit = instant(1e9), 3000
-	p := memtables{size: 1000, allocated: 2000}
-	want := func(what string, passed, wait time.Duration) {
-		t.Helper()
-		if got := p.crowded(limit, start.plus(passed)); got != wait {
-			t.Errorf("%s a writer waits %v, want %v", what, got, wait)
-		}
-	}
-	still := &memRef{pooled: true}
-	p.held = []heldBack{{still, start}}
-	want("with memory for one more", 0, 0)
-	p.allocated = limit
-	want("with a reader on its way", 0, patience)
-	want("a while later", patience/4, patience*3/4)
-	want("with a reader that stands still", patience, 0)
-	p.held = append(p.held, heldBack{&memRef{}, start.plus(patience)})
-	want("with one of each", patience+1, patience-1)
-	p.spare = append(p.spare, nil)
-	want("with a spare memtable", patience+1, 0)
 }

@@ -73,7 +73,7 @@ func benchScanMerged(b *testing.B, kind string, size, times int) {
 	if err := e.Flush(); err != nil {
 		b.Fatal(err)
 	}
-	for _, t := range e.view.Load().version.Levels[0] {
+	for _, t := range e.tree.Current().Version().Levels[0] {
 		b.Logf("%s %d %d: L0 %d entries in %d bytes", kind, size, times, t.Entries, t.Size)
 	}
 	entries := 0

@@ -7,7 +7,9 @@ import (
 
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree"
 )
 
 // MinMemoryLimit is the least Options.MemoryLimit, in bytes.
@@ -47,7 +49,7 @@ type Options struct {
 	LockTimeout  time.Duration // how long a call waits for locks; 0 for DefaultLockTimeout
 	TraceReaders bool          // remember where what holds versions or locks was opened
 
-	MemoryLimit int64 // bytes; see memoryBudget
+	MemoryLimit int64 // bytes; see tree.Budget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
 	Codec       codec.Compressor
 	PageSize    int          // bytes of a table page before compression
@@ -58,6 +60,9 @@ type Options struct {
 	Elapsed func() time.Duration // since any fixed moment: the monotonic clock, by which every interval is measured
 	Wall    func() time.Time     // the time of day, which may be set either way: data for people, nothing is decided by it
 	Random  func() uint64
+	TableBytes    int64 // at which a table is complete; 0 for what suits MemoryLimit
+	ManifestLimit int64 // bytes at which a new manifest begins; 0 for some times what it began with
+
 	Manual  bool // no background goroutines: the caller runs the steps
 	Poison  bool // overwrite freed cache frames, to expose their late use
 	Rows    bool // keep every row that is read in the row cache, to expose rows that are out of date
@@ -82,7 +87,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = silent{}
 	}
 	if o.Elapsed == nil {
-		o.Elapsed = stopwatch()
+		o.Elapsed = clock.Stopwatch()
 	}
 	if o.Wall == nil {
 		o.Wall = time.Now
@@ -93,49 +98,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// memoryBudget divides the memory limit. The cache has what the memtables that exist and the open tables leave of it, and
-// gives it back when they need it: see MemoryStep. What is not named here (a sixteenth) is for log buffers and the rest of
-// the heap.
-type memoryBudget struct {
-	memtable  int   // bytes of one memtable, index included
-	frozen    int   // memtables that may wait for their flush beside the active one
-	memtables int64 // bytes of all memtables beyond which a writer waits for readers to give some back
-	shared    int64 // bytes of memtables, cached pages and rows, open tables and buffers together
-	leastPage int64 // bytes of cached pages, whatever else there is
-	openTable int64 // bytes of directories and slots of open tables
-	rows      int64 // bytes of rows that are read over and over
-	buffers   int64 // bytes of pieces of tables that are being written, or read from front to back
-	table     int64 // bytes at which a table is complete
-}
-
-func newMemoryBudget(limit int64) memoryBudget {
-	const frozen = 2
-	memtable := min(limit/10, 64<<20)
-	b := memoryBudget{
-		memtable:  int(memtable),
-		frozen:    frozen,
-		shared:    limit - limit/16,
-		leastPage: limit / 4,
-		openTable: limit / 16,
-		rows:      limit / 16,
-		buffers:   limit / 16,
-		table:     min(max(memtable, 2<<20), 64<<20),
-	}
-	b.memtables = b.shared - b.leastPage - b.openTable - b.rows - b.buffers
-	return b
-}
-
-// addresses is how many bytes of addresses a database takes at most. What is reserved for the cache is never given back;
-// memtables beyond three are the fault of readers.
-func (b *memoryBudget) addresses() int64 {
-	return b.cache(int64(b.memtable)) + b.rows + int64(b.frozen+1)*int64(b.memtable) + b.buffers + mappedLog
-}
+// addresses is how many bytes of addresses a database with so much memory takes at most.
+func addresses(b tree.Budget) int64 { return b.Addresses() + mappedLog }
 
 // mappedLog is how much of the log is mapped at a time, in bytes: see package vfs.
 const mappedLog = 2 << 20
-
-// cache is how many bytes of pages may be cached beside so many of other things.
-func (b *memoryBudget) cache(others int64) int64 { return max(b.shared-others, b.leastPage) }
 
 // Logger is what receives events. It is lightningdb.Logger; package log/slog and the encoding/json in it would be a twelfth
 // of a program that has no other use for them.
@@ -151,6 +118,3 @@ type silent struct{}
 func (silent) Debug(string, ...any) {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
-
-// SpillBytes is how many bytes of writes one transaction may keep in memory.
-func (e *Engine) SpillBytes() int64 { return int64(e.budget.memtable) / 2 }

@@ -3,13 +3,15 @@ package engine
 import (
 	"math"
 	"testing"
+
+	"lightningdb/internal/tree"
 )
 
 // A program on a 32-bit system that opens a database for each of its users would run out of addresses.
 func TestMemoryLimit_eightyDatabasesFitInto32Bits(t *testing.T) {
-	b := newMemoryBudget(memoryLimit(0, 32))
+	b := tree.NewBudget(memoryLimit(0, 32))
 	const there = 3<<30 - 512<<20 // what systems leave to a program at least, without the program itself
-	if all := 80 * b.addresses(); all > there {
+	if all := 80 * addresses(b); all > there {
 		t.Errorf("80 databases take %d MiB of addresses, there are %d", all>>20, there>>20)
 	}
 }
@@ -29,9 +31,9 @@ func TestMemoryLimit_isKeptWithinWhatCanBe(t *testing.T) {
 		}
 	}
 	for _, limit := range []int64{MinMemoryLimit, 16 << 20, 256 << 20, 1 << 40} {
-		b := newMemoryBudget(limit)
-		three := int64(b.frozen+1) * int64(b.memtable)
-		if b.memtables < three || b.memtables+b.leastPage+b.openTable+b.rows+b.buffers > limit {
+		b := tree.NewBudget(limit)
+		three := int64(b.Frozen+1) * int64(b.Memtable)
+		if b.Memtables < three || b.Memtables+b.LeastPages+b.OpenTables+b.Rows+b.Buffers > limit {
 			t.Errorf("of %d bytes, %+v", limit, b)
 		}
 	}

@@ -10,10 +10,10 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/corrupt"
-	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 )
@@ -35,7 +35,7 @@ func TestGet_errorIsNeverAnAbsentKey(t *testing.T) {
 	if err := e.Compact(context.Background(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(e.view.Load().levels[0]); n != 0 {
+	if n := len(e.tree.Current().Version().Levels[0]); n != 0 {
 		t.Fatalf("%d tables in level 0", n)
 	}
 	check("in a deeper level", "*.tbl")
@@ -43,7 +43,7 @@ func TestGet_errorIsNeverAnAbsentKey(t *testing.T) {
 	if err := e.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	level0 := e.view.Load().levels[0]
+	level0 := e.tree.Current().Version().Levels[0]
 	if len(level0) != 1 {
 		t.Fatalf("%d tables in level 0", len(level0))
 	}
@@ -56,9 +56,11 @@ func TestGet_errorIsNeverAnAbsentKey(t *testing.T) {
 // Keys that begin alike are found by the head of a table's largest key, and then by the whole of it: those between two
 // tables of one head would be missed.
 func TestGet_findsKeysThatBeginAlike(t *testing.T) {
-	e := openManual(t, memfs.NewVolatile())
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, TableBytes: 4 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer e.Close()
-	e.budget.table = 4 << 10
 	var b batch.Batch
 	for i := range 100 {
 		b.Put(fmt.Appendf(nil, "the same beginning %03d", i), bytes.Repeat([]byte{byte(i), byte(i * 7)}, 300))
@@ -69,7 +71,7 @@ func TestGet_findsKeysThatBeginAlike(t *testing.T) {
 	if err := e.Compact(context.Background(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(e.view.Load().levels[manifest.NumLevels-1]); n < 3 {
+	if n := len(e.tree.Current().Version().Levels[manifest.NumLevels-1]); n < 3 {
 		t.Fatalf("%d tables in the last level", n)
 	}
 	for i := range 100 {
@@ -102,12 +104,12 @@ func TestApply_showsNothingBeforePublish(t *testing.T) {
 	e := openManual(t, memfs.NewVolatile())
 	defer e.Close()
 	put(t, e, "key", "old")
-	before := e.visible.Load()
+	before := e.tree.Visible()
 	var b batch.Batch
 	b.Put([]byte("key"), []byte("new"))
 	b.Put([]byte("other"), []byte("new"))
-	writer{e}.Apply(&commit.Request{Commit: commit.Commit{Batch: &b}, First: key.SeqNum(before) + 1})
-	if now := e.visible.Load(); now != before {
+	writer{e}.Apply(&commit.Request{Commit: commit.Commit{Batch: &b}, First: before + 1})
+	if now := e.tree.Visible(); now != before {
 		t.Errorf("%d is visible instead of %d", now, before)
 	}
 	if v, _, err := e.Get(nil, []byte("key"), Latest); string(v) != "old" || err != nil {
@@ -115,40 +117,12 @@ func TestApply_showsNothingBeforePublish(t *testing.T) {
 	}
 }
 
-// A reader would follow a memtable or a table that is used for something else by now.
-func TestView_staysWhileAReaderIsInside(t *testing.T) {
-	e := openManual(t, memfs.NewVolatile())
-	defer e.Close()
-	put(t, e, "key", "value")
-	guard := e.epochs.Enter()
-	v := e.view.Load()
-	if err := e.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	clean := func() {
-		t.Helper()
-		if _, err := e.CleanStep(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	clean()
-	if v.refs.Load() == 0 || v.mems[0].Count() == 0 {
-		t.Errorf("a view has %d references and %d entries while a reader is on it", v.refs.Load(), v.mems[0].Count())
-	}
-	guard.Exit()
-	clean()
-	clean()
-	if v.refs.Load() != 0 {
-		t.Errorf("a view that nobody reads has %d references", v.refs.Load())
-	}
-}
-
 // moveLevel0 moves the table of level 0 to another level, whatever there is in between.
 func moveLevel0(t *testing.T, e *Engine, level int) {
 	t.Helper()
-	_, err := e.compactOnce(context.Background(), func(v *view, _ compaction.Params) *compaction.Job {
+	_, err := e.compactOnce(context.Background(), func(v *tree.View, _ compaction.Params) *compaction.Job {
 		job := &compaction.Job{Reason: compaction.ReasonManual, OutputLevel: level, Move: true}
-		job.Inputs[0] = v.version.Levels[0]
+		job.Inputs[0] = v.Version().Levels[0]
 		return job
 	})
 	if err != nil {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
 )
@@ -40,42 +40,37 @@ type Report struct {
 // What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
 func (e *Engine) recover() error {
-	start := e.now()
+	start := e.clock.Now()
 	if err := e.checkOurs(); err != nil {
 		return err
 	}
-	mode := vfs.Exclusive
-	if e.opts.ReadOnly {
-		mode = vfs.Shared
+	if err := e.dir.Lock(); err != nil {
+		return err
 	}
-	lock, err := e.fs.Lock(filename.Make(filename.Lock, 0), mode)
-	if err != nil {
-		return fmt.Errorf("lock the database: %w", err)
-	}
-	e.lock = lock
 	if !e.opts.ReadOnly {
-		if err := e.claim(); err != nil {
+		removed, err := e.dir.Claim()
+		if err != nil {
 			return err
 		}
+		e.report.FilesRemoved = removed
 	}
-	version, manifestNum, err := manifest.Recover(e.fs)
+	version, manifestNum, err := e.store.Recover()
 	switch {
 	case errors.Is(err, manifest.ErrNoDatabase) && (e.opts.ReadOnly || e.opts.MustExist):
-		return fmt.Errorf("%w: %s", ErrNoDatabase, e.fs.Path())
+		return fmt.Errorf("%w: %s", ErrNoDatabase, e.opts.FS.Path())
 	case errors.Is(err, manifest.ErrNoDatabase):
 		version, e.report.Created = e.emptyVersion(), true
 	case err != nil:
 		return fmt.Errorf("read the manifest: %w", err)
 	}
-	e.inForce.Store(uint64(manifestNum))
-	names, err := e.fs.List()
+	names, err := e.opts.FS.List()
 	if err != nil {
 		return fmt.Errorf("list the database directory: %w", err)
 	}
 	if err := checkTablesThere(version, names); err != nil {
 		return err
 	}
-	e.nextNum = max(version.NextNum, numberAbove(names))
+	e.dir.NumberFrom(max(version.NextNum, numberAbove(names)))
 	r := &replay{engine: e, version: version, from: version.LogStart, keep: e.opts.ReadOnly}
 	if e.opts.ReadOnly {
 		err = e.serveReadOnly(r, names)
@@ -85,7 +80,7 @@ func (e *Engine) recover() error {
 	if err != nil {
 		r.free()
 	}
-	e.report.Duration = e.now().since(start)
+	e.report.Duration = e.clock.Now().Since(start)
 	return err
 }
 
@@ -94,7 +89,7 @@ func (e *Engine) recover() error {
 // count, and beside a database everything is tolerated. It also refuses an empty directory that must not become a
 // database.
 func (e *Engine) checkOurs() error {
-	names, err := e.fs.List()
+	names, err := e.opts.FS.List()
 	if err != nil {
 		return fmt.Errorf("list the database directory: %w", err)
 	}
@@ -112,12 +107,12 @@ func (e *Engine) checkOurs() error {
 	}
 	switch {
 	case ours:
-		return manifest.CheckOwner(e.fs)
+		return manifest.CheckOwner(e.opts.FS)
 	case e.opts.ReadOnly || e.opts.MustExist:
-		return fmt.Errorf("%w: %s", ErrNoDatabase, e.fs.Path())
+		return fmt.Errorf("%w: %s", ErrNoDatabase, e.opts.FS.Path())
 	case foreign != "":
 		return fmt.Errorf("%w: %s holds other files (%s); name an empty directory or a new one",
-			manifest.ErrNotDatabase, e.fs.Path(), foreign)
+			manifest.ErrNotDatabase, e.opts.FS.Path(), foreign)
 	}
 	return nil
 }
@@ -167,22 +162,17 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	}
 	version := r.version
 	e.startAt(last, version)
-	e.noteDurable(last)
-	e.segmentNum = e.newNum()
-	seg, err := wal.Create(e.fs, e.segmentNum, version.DatabaseID, wal.Root(last))
-	if err != nil {
-		return fmt.Errorf("create log segment: %w", err)
+	if err := e.log.Begin(version.DatabaseID, last); err != nil {
+		return err
 	}
-	e.useSegment(seg)
-	e.logs = []logFile{{num: e.segmentNum}}
-	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum: e.peekNum(), LastSeq: last}
+	edit := &manifest.Edit{LogStart: e.log.Num(), NextNum: e.dir.PeekNum(), LastSeq: last}
 	if version, err = version.Apply(edit); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
-	if err := e.startManifest(version); err != nil {
+	if err := e.store.Begin(version); err != nil {
 		return err
 	}
-	if err := e.checkOwner(); err != nil {
+	if err := e.dir.CheckOwner(); err != nil {
 		return err
 	}
 	removed, err := e.removeUnnamed(version, names)
@@ -193,11 +183,8 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 		kind, num := filename.Parse(name) // the manifest and the log from before are no leftovers
 		return kind == filename.Manifest && num == before || kind == filename.Log && num >= r.from
 	})...)
-	active := r.mem
-	active.segment = e.segmentNum
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.installLocked([]*memRef{active}, version)
+	r.mem.ForSegment(e.log.Num())
+	e.tree.Begin([]*tree.Memtable{r.mem}, version)
 	return nil
 }
 
@@ -208,25 +195,17 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 		return err
 	}
 	e.startAt(last, r.version)
-	e.noteDurable(r.version.LastSeq) // the log may be in the caches of the system only
-	if e.report.Segments > 0 {       // they stay; how many bytes which one has does not matter
-		e.logs = make([]logFile, e.report.Segments)
-		e.logs[0].size = e.report.LogBytes
-	}
+	e.log.Stand(e.report.Segments, e.report.LogBytes, r.version.LastSeq)
 	mems := append(r.full, r.mem)
 	slices.Reverse(mems)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.installLocked(mems, r.version)
+	e.tree.Begin(mems, r.version)
 	return nil
 }
 
-// startAt makes last the newest commit, upon version and what was replayed.
+// startAt publishes last, the newest commit that recovery found.
 func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.report.LastSequence = last
-	e.visible.Store(uint64(last))
-	e.rows.Forget(last) // of what was committed before, it has not been told
-	e.snapshots.startRetaining(e, version.Floor, last)
+	e.tree.Resume(version, last)
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }
 
@@ -243,7 +222,7 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (remov
 		kind, num := filename.Parse(name)
 		switch kind {
 		case filename.Manifest:
-			if num == e.manifest.Num() {
+			if num == e.store.Num() {
 				continue
 			}
 		case filename.Log:
@@ -257,7 +236,7 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (remov
 		default:
 			continue
 		}
-		if err := e.fs.Remove(name); err != nil && !vfs.IsNotExist(err) {
+		if err := e.opts.FS.Remove(name); err != nil && !vfs.IsNotExist(err) {
 			return removed, fmt.Errorf("remove a file that nothing names: %w", err)
 		}
 		removed = append(removed, name)
@@ -270,10 +249,10 @@ type replay struct {
 	engine  *Engine
 	version *manifest.Version
 	from    filename.Num // the first segment
-	mem     *memRef
-	keep    bool      // read-only: keep full memtables instead of flushing them
-	full    []*memRef // oldest first
-	written []string  // tables flushed so far
+	mem     *tree.Memtable
+	keep    bool             // read-only: keep full memtables instead of flushing them
+	full    []*tree.Memtable // oldest first
+	written []string         // tables flushed so far
 }
 
 // run replays everything and returns the newest sequence number of the database.
@@ -288,8 +267,8 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 			segments = append(segments, num)
 		}
 	}
-	slices.SortFunc(segments, cmp.Compare) // not slices.Sort, as in package wal
-	log, err := wal.Replay(e.fs, wal.ReplayOptions{
+	slices.Sort(segments)
+	log, err := wal.Replay(e.opts.FS, wal.ReplayOptions{
 		DB:       r.version.DatabaseID,
 		Start:    r.version.LogStart,
 		Segments: segments,
@@ -314,19 +293,15 @@ func (r *replay) apply(first key.SeqNum, b *batch.Batch) error {
 			return err
 		}
 	}
-	r.mem.Apply(b, first)
-	r.mem.last = first + key.SeqNum(b.Count()) - 1
+	r.mem.Replay(b, first)
 	return nil
 }
 
 func (r *replay) newMemtable(need int) error {
-	e := r.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if r.mem != nil && !r.keep {
-		e.mems.recycle(r.mem)
+		r.engine.tree.Recycle(r.mem)
 	}
-	mem, err := e.mems.get(0, need, e.now())
+	mem, err := r.engine.tree.NewMemtable(0, need)
 	r.mem = mem
 	return err
 }
@@ -336,7 +311,7 @@ func (r *replay) flush() error {
 	if r.mem.Count() == 0 {
 		return nil
 	}
-	held := r.mem.last
+	held := r.mem.Last()
 	if r.engine.opts.Retain > 0 {
 		held = r.version.Floor // nobody knows any more how old what came later is
 	}
@@ -344,8 +319,8 @@ func (r *replay) flush() error {
 	if err != nil {
 		return fmt.Errorf("flush the replayed log: %w", err)
 	}
-	edit.NextNum = r.engine.peekNum()
-	edit.LastSeq = r.mem.last
+	edit.NextNum = r.engine.dir.PeekNum()
+	edit.LastSeq = r.mem.Last()
 	next, err := r.version.Apply(edit)
 	if err != nil {
 		return fmt.Errorf("flush the replayed log: %w", err)
@@ -361,7 +336,7 @@ func (r *replay) flush() error {
 // fill the disk. What cannot be removed the next Open finds.
 func (r *replay) removeTables() {
 	for _, name := range r.written {
-		r.engine.fs.Remove(name)
+		r.engine.opts.FS.Remove(name)
 	}
 }
 

@@ -31,8 +31,8 @@ func TestOpen_replaysMoreThanAMemtable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := e.Report().Records; n != commits || int64(n*10_000) < 3*int64(e.budget.memtable) {
-			t.Fatalf("%d commits replayed, for memtables of %d bytes", n, e.budget.memtable)
+		if n := e.Report().Records; n != commits || int64(n*10_000) < 3*int64(e.budget.Memtable) {
+			t.Fatalf("%d commits replayed, for memtables of %d bytes", n, e.budget.Memtable)
 		}
 		for i := range commits {
 			if ok, err := e.Has(fmt.Appendf(nil, "%05d", i), Latest); !ok || err != nil {
@@ -52,7 +52,7 @@ func TestOpen_refusesWhenATableIsMissing(t *testing.T) {
 	if err := e.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	level0 := e.view.Load().levels[0]
+	level0 := e.tree.Current().Version().Levels[0]
 	killed := disk.Kill()
 	e.Close()
 	if err := killed.Remove(tableName(level0[0])); err != nil {
@@ -82,14 +82,14 @@ func TestOpen_comparesTablesWithTheManifest(t *testing.T) {
 		if err := e.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		meta := *e.view.Load().levels[0][0].meta
-		o, err := e.openTableFile(&meta)
+		meta := *e.tree.Current().Version().Levels[0][0]
+		o, err := e.tree.OpenInput(t.Context(), &meta)
 		if err != nil {
 			t.Fatal(err)
 		}
 		o.Close()
 		change(&meta)
-		if _, err := e.openTableFile(&meta); !errors.Is(err, corrupt.ErrCorrupt) {
+		if _, err := e.tree.OpenInput(t.Context(), &meta); !errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("another %s: %v", name, err)
 		}
 		e.Close()

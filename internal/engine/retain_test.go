@@ -16,7 +16,7 @@ import (
 	"lightningdb/internal/system/vfs/memfs"
 )
 
-func openRetaining(t *testing.T, fs vfs.FS, c *clock, o Options) *Engine {
+func openRetaining(t *testing.T, fs vfs.FS, c *testClock, o Options) *Engine {
 	t.Helper()
 	o.FS, o.Manual = fs, true
 	c.into(&o)
@@ -54,7 +54,7 @@ func compactAll(t *testing.T, e *Engine) {
 
 // entries is the number of versions in tables.
 func entries(e *Engine) (n uint64) {
-	for _, level := range e.view.Load().version.Levels {
+	for _, level := range e.tree.Current().Version().Levels {
 		for _, t := range level {
 			n += t.Entries
 		}
@@ -81,8 +81,8 @@ func TestRetain_keepsWhatWasCurrentWithinTheTime(t *testing.T) {
 	if n := entries(e); n != 60 {
 		t.Errorf("%d versions are left of 60", n)
 	}
-	if m := e.Metrics(); m.Floor != 61 {
-		t.Errorf("the metrics say that %d is the oldest readable state", m.Floor)
+	if m := e.Metrics(); m.Horizon != 61 {
+		t.Errorf("the metrics say that %d is the oldest readable state", m.Horizon)
 	}
 	e.RetainStep()
 	c.pass(2 * time.Hour)
@@ -150,13 +150,12 @@ func TestSnapshotAt_knowsWhatEarlierHandlesDropped(t *testing.T) {
 // the new ones may be taken for dropped, nor any of the old ones for kept.
 func TestSnapshotAt_afterLostCommits(t *testing.T) {
 	disk, c := memfs.New(), newClock()
-	e := openRetaining(t, disk, c, Options{Retain: time.Hour})
+	e := openRetaining(t, disk, c, Options{})
 	put(t, e, "key", "1")
 	put(t, e, "key", "2")
 	if err := e.queue.Exclusive(func() error { return e.freeze(0) }); err != nil {
 		t.Fatal(err)
 	}
-	e.opts.Retain = 0
 	putUnsynced(t, e, "key", "3")
 	putUnsynced(t, e, "key", "4")
 	if _, err := e.FlushStep(); err != nil {
@@ -182,7 +181,7 @@ func TestSnapshotAt_isRefusedOnceAJobHasBegun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if held := e.snapshots.hold(e, 3); len(held) != 2 || held[0] != 1 || held[1] != 3 {
+	if held := e.tree.HoldVersions(3); len(held) != 2 || held[0] != 1 || held[1] != 3 {
 		t.Fatalf("the job holds %d", held)
 	}
 	if _, err := e.SnapshotAt(2); !errors.Is(err, ErrSnapshotExpired) {
@@ -255,22 +254,6 @@ func TestMaxSnapshotAge_endsReadersWithAnError(t *testing.T) {
 	}
 }
 
-// A timeline that grew with the number of commits would be a leak.
-func TestTimeline_isBounded(t *testing.T) {
-	c := newClock()
-	e := openRetaining(t, memfs.New(), c, Options{Retain: time.Hour})
-	defer e.Close()
-	for range 3 * timelineSamples {
-		put(t, e, "key", "value")
-		c.pass(time.Second)
-		put(t, e, "key", "value")
-		c.pass(20 * time.Second)
-	}
-	if n := len(e.snapshots.timeline.samples); n > timelineSamples+2 || n < timelineSamples/2 {
-		t.Errorf("%d samples", n)
-	}
-}
-
 // A state would be shown in part if the decision that it is whole, or still held, were not made in one step with what
 // flushes and compactions look at.
 func TestSnapshotAt_isWholeOrRefusedBesideBackgroundWork(t *testing.T) {
@@ -290,7 +273,7 @@ func TestSnapshotAt_isWholeOrRefusedBesideBackgroundWork(t *testing.T) {
 						return
 					default:
 					}
-					if visible := e.visible.Load(); visible > 0 && readPast(t, e, visible-n%min(visible, 20)) {
+					if visible := uint64(e.tree.Visible()); visible > 0 && readPast(t, e, visible-n%min(visible, 20)) {
 						whole.Add(1)
 					}
 				}

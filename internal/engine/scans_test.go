@@ -42,7 +42,7 @@ func TestCompact_makesOneRunWhenScansHavePaidForIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !worked {
-				return len(e.view.Load().runs)
+				return e.tree.Current().SortedRuns()
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func TestCompact_makesOneRunWhenScansHavePaidForIt(t *testing.T) {
 	if got := scan(t, e, nil); len(got) != keys {
 		t.Errorf("%d keys, want %d", len(got), keys)
 	}
-	if hops := e.hops.Load(); hops != 0 {
-		t.Errorf("%d hops are left", hops)
+	if debt := e.tree.Debt(); debt != 0 {
+		t.Errorf("a debt of %d is left", debt)
 	}
 }

@@ -34,9 +34,9 @@ func (d pastLock) Lock(name string, _ vfs.LockMode) (io.Closer, error) {
 
 func (pastLock) Close() error { return nil }
 
-func openPastLock(fs vfs.FS, random *rand.Rand) (*Engine, error) {
+func openPastLock(fs vfs.FS, random *rand.Rand, manifestLimit int64) (*Engine, error) {
 	return Open(Options{FS: pastLock{fs}, Manual: true, MemoryLimit: MinMemoryLimit, LogLimit: 3 << 10, PageSize: 512,
-		Random: random.Uint64})
+		Random: random.Uint64, ManifestLimit: manifestLimit})
 }
 
 // game is several writers that share a directory past the lock. One of them runs at a time; at each call of the file
@@ -103,13 +103,11 @@ func (g *game) play(players int) {
 
 func (p *player) run() {
 	for range 1 + p.random.IntN(3) {
-		e, err := openPastLock(p.fs, p.random)
+		limit := []int64{0, 200}[p.random.IntN(2)] // bytes: a small manifest is replaced soon
+		e, err := openPastLock(p.fs, p.random, limit)
 		if err != nil {
 			p.note("open", err)
 			continue
-		}
-		if p.random.IntN(2) == 0 {
-			e.manifestLimit = 200 // bytes, so that it is replaced soon
 		}
 		for range p.random.IntN(20) {
 			if err = p.step(e); err != nil {
@@ -209,7 +207,7 @@ func TestTakeover_losesNothingAcknowledged(t *testing.T) {
 		g := &game{seed: seed, random: rand.New(rand.NewPCG(seed, 0)), disk: memfs.New(), said: make(chan bool),
 			acked: map[string]bool{}, others: others}
 		g.play(2 + g.random.IntN(2))
-		e, err := openPastLock(g.disk, g.random)
+		e, err := openPastLock(g.disk, g.random, 0)
 		if err != nil {
 			t.Fatalf("-takeover.seed=%d: the database does not open any more: %v", seed, err)
 		}

@@ -35,8 +35,8 @@ type Txn struct {
 // is not always the same one. It notes in reads, which is empty, what it reads.
 func (e *Engine) Begin(t *Txn, reads *txn.Reads, g goroutine.ID) {
 	t.Reads, t.engine, t.owner = reads, e, *lock.NewOwner(uintptr(g))
-	e.Hold(&t.first, origin.Transaction)
-	t.snapshot, t.owner.Origin = &t.first, t.first.origin
+	e.tree.Hold(&t.first, origin.Transaction)
+	t.snapshot, t.owner.Origin = &t.first, t.first.Origin
 }
 
 // mayLock prepares for a call that may wait for locks. From then on the end of ctx releases all locks at once, whatever the
@@ -62,7 +62,7 @@ func (t *Txn) keepLocks(ctx context.Context) error {
 func (t *Txn) Snapshot() *Snapshot { return t.snapshot }
 
 // Seq is the sequence number that the transaction reads at.
-func (t *Txn) Seq() key.SeqNum { return t.snapshot.seq }
+func (t *Txn) Seq() key.SeqNum { return t.snapshot.Seq() }
 
 // Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for locks
 // until ctx ends.
@@ -92,13 +92,13 @@ func (t *Txn) unblock(ctx context.Context, err error) error {
 	return t.engine.acquire(ctx, &t.owner, blocked.key)
 }
 
-// CommitRun is Commit for what is too large to go through the log: the entries of r, as Ingest commits them.
-func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
+// CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
+func (t *Txn) CommitSpill(ctx context.Context, s *Spill) (key.SeqNum, error) {
 	if err := t.keepLocks(ctx); err != nil {
 		return 0, err
 	}
 	for {
-		last, err := t.engine.Ingest(r, func() error { return t.checkRun(r) })
+		last, err := t.engine.Ingest(s, func() error { return t.checkSpill(s) })
 		if err == nil {
 			return last, nil
 		}
@@ -108,9 +108,9 @@ func (t *Txn) CommitRun(ctx context.Context, r *Run) (key.SeqNum, error) {
 	}
 }
 
-// checkRun is the check of a commit of r. The locks are looked up in the run, not the run in the locks.
-func (t *Txn) checkRun(r *Run) error {
-	it := r.NewIterator()
+// checkSpill is the check of a commit of s. The locks are looked up in the spill, not the spill in the locks.
+func (t *Txn) checkSpill(s *Spill) error {
+	it := s.NewIterator()
 	defer it.Close()
 	for _, held := range t.engine.locks.HeldByOthers(&t.owner) {
 		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Holds(it.Key().User) {
@@ -148,7 +148,7 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 	}
 	defer t.engine.Leave()
 	t.mayLock(ctx)
-	err := t.engine.untilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, &t.owner) })
+	err := t.engine.gate.UntilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, &t.owner) })
 	if err != nil {
 		t.engine.noteLockError(err)
 		return err
@@ -183,18 +183,18 @@ func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
 // moveForward takes the newest snapshot in place of t's, if what t has read is the same in both.
 func (t *Txn) moveForward() error {
 	next := new(Snapshot)
-	t.engine.holdAs(next, t.first.origin) // it is still the same transaction
-	next.interrupt = t.snapshot.interrupt
+	t.engine.tree.HoldAs(next, t.first.Origin) // it is still the same transaction
+	next.InterruptBy(t.snapshot.Interrupted())
 	if err := t.engine.unchangedIn(t.snapshot, t.Reads); err != nil {
 		next.Close()
 		return err
 	}
-	t.snapshot.leave() // iterators on it go on: they stand where both show the same, and change over when they move
+	t.snapshot.Leave() // iterators on it go on: they stand where both show the same, and change over when they move
 	t.snapshot = next
 	return nil
 }
 
-// Close lets go of locks and snapshot. Further calls do nothing.
+// Close releases locks and snapshot. Further calls do nothing.
 func (t *Txn) Close() {
 	if t.keep != nil {
 		t.keep()

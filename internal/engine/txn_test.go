@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,16 +223,28 @@ func TestTxn_Lock_keepsTheSnapshotIfItMust(t *testing.T) {
 
 // What is committed between the check and the new snapshot would be passed over.
 func TestTxn_Lock_takesTheSnapshotBeforeItChecks(t *testing.T) {
-	e := openTxn(t)
+	inside, resume := make(chan bool), make(chan bool)
+	var armed atomic.Bool
+	e, err := Open(Options{FS: memfs.New(), Manual: true, Elapsed: func() time.Duration {
+		if isInside("readers.(*Registry).Add") && armed.CompareAndSwap(true, false) {
+			inside <- true
+			<-resume
+		}
+		return time.Second
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
 	put(t, e, "read", "")
 	tx := beginTxn(t, e, "read")
 	put(t, e, "locked", "")
 	locked := make(chan error, 1)
-	e.snapshots.mu.Lock()
+	armed.Store(true)
 	go func() { locked <- tx.Lock(t.Context(), []byte("locked"), true) }()
-	endsBefore(locked, func() bool { return blockedIn("engine.(*snapshots).add") })
+	<-inside
 	put(t, e, "read", "changed")
-	e.snapshots.mu.Unlock()
+	resume <- true
 	if err := <-locked; !errors.Is(err, ErrConflict) {
 		t.Errorf("the lock was granted over a change: %v", err)
 	}
@@ -338,20 +351,20 @@ func writersOfM(t *testing.T) map[string]func(e *Engine) error {
 			}
 			tx := begin(e)
 			defer tx.Close()
-			_, err = tx.CommitRun(context.Background(), run)
+			_, err = tx.CommitSpill(context.Background(), run)
 			return err
 		},
 	}
 }
 
 // Large transactions conflict as small ones do.
-func TestTxn_CommitRun_findsWhatWasWrittenSince(t *testing.T) {
+func TestTxn_CommitSpill_findsWhatWasWrittenSince(t *testing.T) {
 	e := openTxn(t)
 	tx := beginTxn(t, e, "m")
 	put(t, e, "m", "after")
 	run := writeRun(t, e.NewIngest(), 3, "run")
 	defer run.Remove()
-	if _, err := tx.CommitRun(t.Context(), run); !errors.Is(err, ErrConflict) {
+	if _, err := tx.CommitSpill(t.Context(), run); !errors.Is(err, ErrConflict) {
 		t.Errorf("the commit gave %v", err)
 	}
 	if got := scan(t, e, nil); len(got) != 1 {

@@ -15,7 +15,7 @@ var closeMutants = []Mutant{
 	{
 		Name:   "Close does not wait for calls",
 		Breaks: "whoever works when the database is closed works on what is gone",
-		Changes: []Change{{"internal/engine/engine.go", `	e.calls.wait()
+		Changes: []Change{{"internal/engine/engine.go", `	e.gate.Wait()
 `, ``}},
 		Killer: besideClose("DB.Flush"),
 		Hangs:  true,
@@ -23,20 +23,20 @@ var closeMutants = []Mutant{
 	{
 		Name:   "a call comes in after Close has counted",
 		Breaks: "whoever works when the database is closed works on what is gone",
-		Changes: []Change{{"internal/engine/calls.go", `	c.running.Add(1)
-	if c.closed.Load() { // in this order: Close sets it, then counts
-		c.Leave()
+		Changes: []Change{{"internal/system/calls/calls.go", `	g.running.Add(1)
+	if g.closed.Load() { // in this order: Close sets it, then counts
+		g.Leave()
 		return ErrClosed
 	}
-	return nil`, `	if c.closed.Load() {
+	return nil`, `	if g.closed.Load() {
 		return ErrClosed
 	}
 	time.Sleep(time.Millisecond)
-	c.running.Add(1)
-	return nil`}, {"internal/engine/calls.go", `import "sync/atomic"`, `import (
-	"sync/atomic"
+	g.running.Add(1)
+	return nil`}, {"internal/system/calls/calls.go", `	"sync/atomic"
+`, `	"sync/atomic"
 	"time"
-)`}},
+`}},
 		Killer: besideClose("DB.Verify"),
 		Hangs:  true,
 	},
@@ -68,14 +68,14 @@ var closeMutants = []Mutant{
 	{
 		Name:    "Verify is no call",
 		Breaks:  "Verify tells of a closed directory, or panics, when the database is closed",
-		Changes: []Change{{"internal/engine/verify.go", entered("e", "err"), ``}},
+		Changes: []Change{{"internal/tree/verify.go", entered("tr.gate", "err"), ``}},
 		Killer:  besideClose("DB.Verify"),
 		Hangs:   true,
 	},
 	{
 		Name:    "a context that Close has ended shows",
 		Breaks:  "Verify and Compact return that a context was cancelled which nobody cancelled",
-		Changes: []Change{{"internal/engine/write.go", `err == nil || context.Cause(ctx) != ErrClosed {`, `true {`}},
+		Changes: []Change{{"internal/system/calls/calls.go", `err == nil || context.Cause(ctx) != ErrClosed {`, `true {`}},
 		Killer:  besideClose("DB.Verify"),
 	},
 
@@ -83,61 +83,56 @@ var closeMutants = []Mutant{
 	{
 		Name:   "an edit is installed after a failure",
 		Breaks: "a flush that was in progress when a sync failed has the log removed, and with it the second copy of what was lost",
-		Changes: []Change{{"internal/engine/background.go", `	err := e.changeFiles(func() error {
-		if e.manifest.Size()`, `	err := func(do func() error) error { return do() }(func() error {
-		if e.manifest.Size()`}},
+		Changes: []Change{{"internal/tree/manifest/store.go", `	err := s.dir.Change(func() error {
+		if s.log.Size()`, `	err := func(do func() error) error { return do() }(func() error {
+		if s.log.Size()`}},
 		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
 	},
 	{
-		Name:   "files are removed after a failure",
-		Breaks: "the second copy of what a failed sync has lost is removed",
-		Changes: []Change{{"internal/engine/background.go", `e.changeFiles(func() error { return e.fs.Remove(name) })`,
-			`e.fs.Remove(name)`}},
-		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
+		Name:    "files are removed after a failure",
+		Breaks:  "the second copy of what a failed sync has lost is removed",
+		Changes: []Change{{"internal/format/directory/directory.go", `d.Change(func() error { return d.opts.FS.Remove(name) })`, `d.opts.FS.Remove(name)`}},
+		Killer:  test("engine", "TestFail_leavesTheFilesAsTheyAre"),
 	},
 	{
-		Name:   "a log segment is used again after a failure",
-		Breaks: "the second copy of what a failed sync has lost is overwritten",
-		Changes: []Change{{"internal/engine/logs.go", `		err = e.changeFiles(func() (err error) {`,
-			`		err = func(do func() error) error { return do() }(func() (err error) {`}},
-		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
+		Name:    "a log segment is used again after a failure",
+		Breaks:  "the second copy of what a failed sync has lost is overwritten",
+		Changes: []Change{{"internal/log/wal/log.go", `		err = l.dir.Change(func() (err error) {`, `		err = func(do func() error) error { return do() }(func() (err error) {`}},
+		Killer:  test("engine", "TestFail_leavesTheFilesAsTheyAre"),
 	},
 	{
 		Name:   "a failure does not wait for the change that is in progress",
 		Breaks: "a writer has been told of the failure, and then a rename makes it a state of the database",
-		Changes: []Change{{"internal/engine/errors.go", `	e.filesMu.Lock()
-	defer e.filesMu.Unlock()
+		Changes: []Change{{"internal/format/directory/directory.go", `	d.changing.Lock()
+	defer d.changing.Unlock()
 `, ``}},
 		Killer: test("engine", "TestFail_leavesTheFilesAsTheyAre"),
 	},
 	{
-		Name:   "a flush that fails while the database is closed counts for nothing",
-		Breaks: "Close flushes once more on a medium that has failed, and then removes the log",
-		Changes: []Change{{"internal/engine/background.go", `	if passes(err) {
-		return fmt.Errorf("%s: %w", operation, err)`, `	if passes(err) || e.closed.Load() {
-		return fmt.Errorf("%s: %w", operation, err)`}},
-		Killer: test("engine", "TestClose_doesNotFlushAgainAfterAFailure"),
+		Name:    "a flush that fails while the database is closed counts for nothing",
+		Breaks:  "Close flushes once more on a medium that has failed, and then removes the log",
+		Changes: []Change{{"internal/format/directory/directory.go", `	if Transient(cause) {`, `	if Transient(cause) || d.Closing() {`}},
+		Killer:  test("engine", "TestClose_doesNotFlushAgainAfterAFailure"),
 	},
 	{
-		Name:   "the old manifest goes on after a failed takeover",
-		Breaks: "CURRENT may name the new manifest, which lacks what the old one says",
-		Changes: []Change{{"internal/engine/background.go", `err := e.startManifest(next); !tooFull(err) {`,
-			`err := e.startManifest(next); !errors.Is(err, vfs.ErrNoSpace) {`}},
-		Killer: test("engine", "TestManifest_undecidedTakeoverKeepsBoth"),
+		Name:    "the old manifest goes on after a failed takeover",
+		Breaks:  "CURRENT may name the new manifest, which lacks what the old one says",
+		Changes: []Change{{"internal/tree/manifest/store.go", `err := s.start(next); !tooFull(err) {`, `err := s.start(next); !errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer:  test("engine", "TestManifest_undecidedTakeoverKeepsBoth"),
 	},
 
 	// Contexts.
 	{
 		Name:    "a job reads on after its context",
 		Breaks:  "Verify and Compact go on for seconds where a medium is slow",
-		Changes: []Change{{"internal/engine/tables.go", `	if ctx.Done() != nil {`, `	if false {`}},
+		Changes: []Change{{"internal/tree/tables.go", `	if ctx.Done() != nil {`, `	if false {`}},
 		Killer:  test("engine", "TestContext_endsAJobBeforeTheNextRead"),
 		Quick:   true,
 	},
 	{
 		Name:   "a walk reads on after the context of its transaction",
 		Breaks: "a request that was given up reads on, page after page, past what was deleted",
-		Changes: []Change{{"internal/engine/iterator.go", `	l.open.StopBy(l.stop)
+		Changes: []Change{{"internal/tree/iterator.go", `	l.open.StopBy(l.stop)
 `, ``}},
 		Killer: Check{Package: ".", Run: "^TestContext_endsAWalkBeforeTheNextPage$"},
 	},

@@ -5,31 +5,30 @@ var gapMutants = []Mutant{
 	{
 		Name:    "a put does not end the gap that it is in",
 		Breaks:  "a key that was committed is missing from every scan",
-		Changes: []Change{{"internal/engine/write.go", `		w.endGaps(r.Batch)`, ``}},
+		Changes: []Change{{"internal/tree/tree.go", `	tr.endGaps(b)`, ``}},
 		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
 	},
 	{
 		Name:   "a gap ends before what ends it is in the tree",
 		Breaks: "a gap that is found in between hides a key that was committed",
-		Changes: []Change{{"internal/engine/write.go", `		active.Apply(r.Batch, r.First)
-		active.last = r.Last()
-		w.endGaps(r.Batch)`, `		w.endGaps(r.Batch)
-		active.Apply(r.Batch, r.First)
-		active.last = r.Last()`}},
+		Changes: []Change{{"internal/tree/tree.go", `	active.Apply(b, first)
+	active.last = last
+	tr.endGaps(b)`, `	tr.endGaps(b)
+	active.Apply(b, first)
+	active.last = last`}},
 		Killer: test("engine", "TestGaps_besideCommits"),
 	},
 	{
 		Name:    "a merge does not end the gap that it is in",
 		Breaks:  "a counter that was raised from nothing is missing from every scan",
-		Changes: []Change{{"internal/engine/gaps.go", `		if op.Kind != key.KindDelete {`, `		if op.Kind == key.KindPut {`}},
+		Changes: []Change{{"internal/tree/gaps.go", `		if op.Kind != key.KindDelete {`, `		if op.Kind == key.KindPut {`}},
 		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
 	},
 	{
-		Name:   "ingested tables do not end gaps",
-		Breaks: "what a large transaction has put is missing from every scan",
-		Changes: []Change{{"internal/engine/ingest.go", `			e.gaps.PutSpan(t.Smallest, t.Largest)`,
-			`			_ = t`}},
-		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
+		Name:    "ingested tables do not end gaps",
+		Breaks:  "what a large transaction has put is missing from every scan",
+		Changes: []Change{{"internal/tree/tree.go", `			tr.gaps.PutSpan(t.Smallest, t.Largest)`, `			_ = t`}},
+		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
 	},
 	{
 		Name:   "a gap holds for a reader older than it",
@@ -40,16 +39,15 @@ var gapMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "a gap is noted at the newest sequence number, not where it was found",
-		Breaks: "what was put since the reader began is missing from scans",
-		Changes: []Change{{"internal/engine/gaps.go", `	claim := e.gaps.Claim(lo, hi, r.seq)`,
-			`	claim := e.gaps.Claim(lo, hi, key.SeqNum(e.visible.Load()))`}},
-		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
+		Name:    "a gap is noted at the newest sequence number, not where it was found",
+		Breaks:  "what was put since the reader began is missing from scans",
+		Changes: []Change{{"internal/tree/gaps.go", `	claim := tr.gaps.Claim(lo, hi, r.Seq())`, `	claim := tr.gaps.Claim(lo, hi, key.SeqNum(tr.readers.Visible()))`}},
+		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
 	},
 	{
 		Name:    "a gap is believed without a look at what is newer",
 		Breaks:  "what was put since the reader began is missing from scans",
-		Changes: []Change{{"internal/engine/gaps.go", `	proven = err == nil && !put && !r.expired.Load()`, `	proven = err == nil && !r.expired.Load() || put`}},
+		Changes: []Change{{"internal/tree/gaps.go", `	proven = err == nil && !put && !r.Expired()`, `	proven = err == nil && !r.Expired() || put`}},
 		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
 	},
 	{
@@ -76,7 +74,7 @@ var gapMutants = []Mutant{
 	{
 		Name:    "the check of a commit walks through gaps",
 		Breaks:  "each commit that has scanned a queue looks at all that was ever taken from it",
-		Changes: []Change{{"internal/engine/check.go", `e.gaps.Outside(s.Lo, s.Hi, since)`, `new(gap.Gaps).Outside(s.Lo, s.Hi, since)`}, importGap},
+		Changes: []Change{{"internal/tree/changes.go", `tr.gaps.Outside(lo, hi, since)`, `new(gap.Gaps).Outside(lo, hi, since)`}, importGap},
 		Killer:  test("engine", "TestQueue_popsLookAtFewDeadRows"),
 	},
 	{
@@ -126,7 +124,7 @@ var gapMutants = []Mutant{
 	{
 		Name:   "compactions know garbage by averages alone",
 		Breaks: "the space of one huge value that was deleted never returns",
-		Changes: []Change{{"internal/engine/background.go", `		p.Garbage = e.counted.in(e, v)`,
+		Changes: []Change{{"internal/engine/compact.go", `		p.Garbage = e.compactor.garbage.in(e.tree, v)`,
 			`		p.Garbage = nil`}},
 		Killer: test("engine", "TestSpace_returnsByItselfWhenQuiet"),
 		Quick:  true,
@@ -134,7 +132,7 @@ var gapMutants = []Mutant{
 	{
 		Name:   "a memtable is not weighed again when a compaction has changed what it hides",
 		Breaks: "what a snapshot pinned, and a memtable hides, stays after the snapshot has gone",
-		Changes: []Change{{"internal/engine/background.go", `	e.lookForSpace()
+		Changes: []Change{{"internal/engine/compact.go", `	e.lookForSpace()
 `, ``}},
 		Killer: test("engine", "TestSpace_returnsByItselfWhenQuiet"),
 	},
@@ -149,24 +147,25 @@ var gapMutants = []Mutant{
 	{
 		Name:    "a memtable is weighed only when no commit has come for a while",
 		Breaks:  "a program that writes once a second keeps what it has deleted for days",
-		Changes: []Change{{"internal/engine/space.go", `first != 0 && !quiet && now.since(first) < weighInterval`, `first != 0 && !quiet`}},
+		Changes: []Change{{"internal/engine/space.go", `first != 0 && !quiet && now.Since(first) < weighInterval`, `first != 0 && !quiet`}},
 		Killer:  test("engine", "TestSpace_returnsBesideATrickle"),
 	},
 	{
 		Name:   "an old log stays",
 		Breaks: "the log of what was put and deleted again stays for as long as the program is quiet",
-		Changes: []Change{{"internal/engine/space.go", `	if quiet && old && e.segment.Load().FileSize() >= oldLogBytes {`,
-			`	if quiet && old && e.segment.Load().FileSize() < 0 {`}},
+		Changes: []Change{{"internal/engine/space.go", `	if quiet && old && e.log.FileBytes() >= oldLogBytes {`,
+			`	if quiet && old && e.log.FileBytes() < 0 {`}},
 		Killer: test("engine", "TestSpace_anEmptiedDatabaseIsSmall"),
 	},
 	{
-		Name:    "the log goes on in a large file after a flush for space",
-		Breaks:  "an emptied database keeps the size of a log segment",
-		Changes: []Change{{"internal/engine/space.go", `	if blank != nil {`, `	if e.blank = blank; blank != nil && blank.Num() == 0 {`}},
-		Killer:  test("engine", "TestSpace_anEmptiedDatabaseIsSmall"),
+		Name:   "the log goes on in a large file after a flush for space",
+		Breaks: "an emptied database keeps the size of a log segment",
+		Changes: []Change{{"internal/engine/space.go", `	e.log.DropSpare()
+`, ``}},
+		Killer: test("engine", "TestSpace_anEmptiedDatabaseIsSmall"),
 	},
 }
 
 // importGap makes package gap known to the check of commits.
-var importGap = Change{"internal/engine/check.go", `	"lightningdb/internal/log/commit"`, `	"lightningdb/internal/log/commit"
-	"lightningdb/internal/tree/gap"`}
+var importGap = Change{"internal/tree/changes.go", `	"lightningdb/internal/tree/merge"`, `	"lightningdb/internal/tree/gap"
+	"lightningdb/internal/tree/merge"`}

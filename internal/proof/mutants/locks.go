@@ -13,7 +13,7 @@ var lockMutants = []Mutant{
 	{
 		Name:    "each lock of a call is waited for as long as if it were the only one",
 		Breaks:  "a write of many keys waits many times LockTimeout",
-		Changes: []Change{{"internal/engine/write.go", `max(1, o.Limit-e.now().since(start))`, `max(1, o.Limit-start.since(start))`}},
+		Changes: []Change{{"internal/engine/write.go", `max(1, o.Limit-e.clock.Now().Since(start))`, `max(1, o.Limit-start.Since(start))`}},
 		Killer:  Check{".", "^TestLockTimeout_.*$", ""},
 	},
 	{
@@ -91,7 +91,7 @@ var lockMutants = []Mutant{
 	{
 		Name:   "nobody looks at the clock for a reader that comes soon after another",
 		Breaks: "a forgotten reader is not found",
-		Changes: []Change{{"internal/engine/readers.go", `		return left
+		Changes: []Change{{"internal/tree/readers/metrics.go", `		return left
 	}`, `		s.unstamped = false
 		return left
 	}`}},
@@ -101,13 +101,13 @@ var lockMutants = []Mutant{
 	{
 		Name:    "the oldest reader is that of the oldest state",
 		Breaks:  "a forgotten reader is not found",
-		Changes: []Change{{"internal/engine/readers.go", `		age = max(age, r.age(now))`, `		age = cmp.Or(age, r.age(now))`}},
+		Changes: []Change{{"internal/tree/readers/metrics.go", `		age = max(age, reg.age(now))`, `		age = cmp.Or(age, reg.age(now))`}},
 		Killer:  Check{".", "^TestMetrics_oldestReaderMayReadTheNewest$", ""},
 	},
 	{
 		Name:   "what only readers hold counts nowhere",
 		Breaks: "a disk fills up, and nothing shows why",
-		Changes: []Change{{"internal/engine/metrics.go", `		m.Pinned = e.pinnedLocked(v)
+		Changes: []Change{{"internal/tree/metrics.go", `	m.Pinned = tr.pinnedLocked(v)
 `, ``}},
 		Killer: Check{".", "^TestMetrics_showAllThatIsOnTheDisk$", ""},
 	},

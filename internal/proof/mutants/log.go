@@ -10,17 +10,16 @@ func test(pkg, run string) Check { return Check{Package: "./internal/" + pkg, Ru
 // logMutants break the log, the records that it shares with the manifest, and the commit.
 var logMutants = []Mutant{
 	{
-		Name:   "every published commit counts as durable",
-		Breaks: "a commit that was waited for is lost to a power cut",
-		Changes: []Change{{"internal/engine/write.go", `	if w.confirmed {`,
-			`	if w.confirmed || w.segment.Load() != nil {`}},
-		Killer: test("engine", "TestWaitDurable_isTrueAfterAPowerCut"),
+		Name:    "every published commit counts as durable",
+		Breaks:  "a commit that was waited for is lost to a power cut",
+		Changes: []Change{{"internal/engine/write.go", `	if w.leader.confirmed {`, `	if w.leader.confirmed || last > 0 {`}},
+		Killer:  test("engine", "TestWaitDurable_isTrueAfterAPowerCut"),
 	},
 	{
 		Name:   "a sync covers what was published when it ended",
 		Breaks: "a commit that arrived during the sync counts as durable, and is lost to a power cut",
-		Changes: []Change{{"internal/engine/write.go", `	e.noteDurable(published)
-`, `	e.noteDurable(max(published, key.SeqNum(e.visible.Load())))
+		Changes: []Change{{"internal/log/wal/log.go", `	l.NoteDurable(published)
+`, `	l.NoteDurable(max(published, key.SeqNum(l.visibll.Load())))
 `}},
 		Killer: test("engine", "TestWaitDurable_commitsDuringASyncAreNotCovered"),
 	},
@@ -28,8 +27,8 @@ var logMutants = []Mutant{
 	{
 		Name:   "acknowledge before the log is synced",
 		Breaks: "a power cut takes commits that their writers were told are safe",
-		Changes: []Change{{"internal/engine/write.go", `	if err := w.syncLog(); err != nil {
-		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)`, `	if err := w.writable(); err != nil {
+		Changes: []Change{{"internal/engine/write.go", `	if err := w.log.Sync(w.tree.Visible()); err != nil {
+		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)`, `	if err := w.dir.Writable(); err != nil {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)`}},
 		Killer: crash("three-commits"),
 	},
@@ -62,17 +61,16 @@ var logMutants = []Mutant{
 	{
 		Name:   "publish a batch entry by entry",
 		Breaks: "a reader sees half a batch",
-		Changes: []Change{{"internal/engine/write.go", `		active.Apply(r.Batch, r.First)`,
-			`		w.visible.Store(uint64(r.Last()))
-		active.Apply(r.Batch, r.First)`}},
+		Changes: []Change{{"internal/tree/tree.go", `	active.Apply(b, first)
+	active.last = last`, `	tr.readers.Publish(last)
+	active.Apply(b, first)
+	active.last = last`}},
 		Killer: test("engine", "TestApply_showsNothingBeforePublish"),
 	},
 	{
 		Name:   "a batch is logged entry by entry",
 		Breaks: "a crash leaves half a batch",
-		Changes: []Change{{"internal/engine/write.go",
-			`			w.records = append(w.records, wal.Record{First: r.First, Count: r.Batch.Count(), Payload: r.Batch.Bytes()})`,
-			`			first := r.First
+		Changes: []Change{{"internal/engine/write.go", `			records = append(records, wal.Record{First: r.First, Count: r.Batch.Count(), Payload: r.Batch.Bytes()})`, `			first := r.First
 			for op := range r.Batch.Ops() {
 				one := new(batch.Batch)
 				if op.Kind == key.KindDelete {
@@ -80,7 +78,7 @@ var logMutants = []Mutant{
 				} else {
 					one.Put(op.Key, op.Value)
 				}
-				w.records = append(w.records, wal.Record{First: first, Count: 1, Payload: one.Bytes()})
+				records = append(records, wal.Record{First: first, Count: 1, Payload: one.Bytes()})
 				first++
 			}`}},
 		Killer: crash("large-batch"),
@@ -214,7 +212,7 @@ var logMutants = []Mutant{
 	{
 		Name:    "a segment that is ready is begun behind a later one",
 		Breaks:  "after a large commit the log goes on in a segment before its beginning: commits are lost",
-		Changes: []Change{{"internal/engine/logs.go", `blank.Num() > active &&`, `blank.Num()+1000 > active &&`}},
+		Changes: []Change{{"internal/log/wal/log.go", `blank.Num() > active &&`, `blank.Num()+1000 > active &&`}},
 		Killer:  test("engine", "TestIngest_leavesASegmentThatIsReadyBehind"),
 	},
 	{

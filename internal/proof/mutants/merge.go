@@ -66,7 +66,7 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "a read stops at the first operand",
 		Breaks: "a counter shows what was added last",
-		Changes: []Change{{"internal/engine/merged.go", `		return m.err != nil
+		Changes: []Change{{"internal/tree/merged.go", `		return m.err != nil
 	}
 	if len(value) > m.limit {`, `		return true
 	}
@@ -126,7 +126,7 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "a long value is made to see that it is too long",
 		Breaks: "all commits wait while the merge function makes a long value again and again",
-		Changes: []Change{{"internal/engine/merged.go", `	m := newMerged(limit, belowMax)
+		Changes: []Change{{"internal/tree/merged.go", `	m := newMerged(limit, belowMax)
 `, `	m := newMerged(key.MaxValueSize, belowMax)
 `}},
 		Killer: test("engine", "TestCommit_makesNoLongValues"),
@@ -167,11 +167,10 @@ var mergeMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "what lies below a job is what is newest there",
-		Breaks: "a row is made of what it became later, and that is merged into twice",
-		Changes: []Change{{"internal/engine/merged.go", `key.Hash(user), before-1)`,
-			`key.Hash(user), Latest)`}},
-		Killer: test("proof/torture", "TestSimulation_seedsThatHaveFailed"),
+		Name:    "what lies below a job is what is newest there",
+		Breaks:  "a row is made of what it became later, and that is merged into twice",
+		Changes: []Change{{"internal/tree/merged.go", `key.Hash(user), before-1)`, `key.Hash(user), Latest)`}},
+		Killer:  test("proof/torture", "TestSimulation_seedsThatHaveFailed"),
 	},
 	{
 		Name:   "what a job folds onto what lies below is dropped",
@@ -234,7 +233,7 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "what an operand leads to is taken for what a newer one does",
 		Breaks: "a row shows an earlier state",
-		Changes: []Change{{"internal/engine/merged.go", `			if version == known {
+		Changes: []Change{{"internal/tree/merged.go", `			if version == known {
 `, `			if known.Exists() && version.Trailer() >= known.Trailer() {
 `}},
 		Killer: test("engine", "TestGet_foldsOperandsOnce"),
@@ -242,7 +241,7 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "what an operand leads to is told under the wrong one",
 		Breaks: "a row shows what was merged into it twice",
-		Changes: []Change{{"internal/engine/merged.go", `			if m.taken == 0 {
+		Changes: []Change{{"internal/tree/merged.go", `			if m.taken == 0 {
 				m.newest = version
 			}
 `, `			m.newest = version
@@ -250,11 +249,10 @@ var mergeMutants = []Mutant{
 		Killer: test("engine", "TestGet_foldsOperandsOnce"),
 	},
 	{
-		Name:   "readers do not tell each other what they have folded",
-		Breaks: "a row that is merged into and read in turn is made from the beginning each time",
-		Changes: []Change{{"internal/engine/merged.go", `	if m.taken >= worthTelling && m.newest.Exists() {`,
-			`	if m.taken >= worthTelling && !m.newest.Exists() {`}},
-		Killer: test("engine", "TestGet_foldsOperandsOnce"),
+		Name:    "readers do not tell each other what they have folded",
+		Breaks:  "a row that is merged into and read in turn is made from the beginning each time",
+		Changes: []Change{{"internal/tree/merged.go", `	if m.taken >= worthTelling && m.newest.Exists() {`, `	if m.taken >= worthTelling && !m.newest.Exists() {`}},
+		Killer:  test("engine", "TestGet_foldsOperandsOnce"),
 	},
 	{
 		Name:   "a memtable that is used again knows what its former operands led to",

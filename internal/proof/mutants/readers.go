@@ -38,13 +38,13 @@ var readerMutants = []Mutant{
 	{
 		Name:   "an error of a table is an absent key",
 		Breaks: "an unreadable page turns into a missing key, or into an older value",
-		Changes: []Change{{"internal/engine/read.go", `		if t == nil {
+		Changes: []Change{{"internal/tree/read.go", `		if t == nil {
 			continue
 		}
-		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {`, `		if t == nil {
+		if out, kind, ok, err := tr.getFromTable(t, dst, user, hash, seq); ok || err != nil {`, `		if t == nil {
 			continue
 		}
-		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok {`}},
+		if out, kind, ok, err := tr.getFromTable(t, dst, user, hash, seq); ok {`}},
 		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
 	},
 	{
@@ -86,16 +86,15 @@ var readerMutants = []Mutant{
 	},
 
 	{
-		Name:   "a search by the heads of keys stops at an equal one",
-		Breaks: "of keys that begin alike some are not found",
-		Changes: []Change{{"internal/engine/view.go", `	for i < len(r.heads) && r.heads[i] == head &&`,
-			`	for i < len(r.heads) && r.heads[i] < head &&`}},
-		Killer: test("engine", "TestGet_findsKeysThatBeginAlike"),
+		Name:    "a search by the heads of keys stops at an equal one",
+		Breaks:  "of keys that begin alike some are not found",
+		Changes: []Change{{"internal/tree/view.go", `	for i < len(r.heads) && r.heads[i] == head &&`, `	for i < len(r.heads) && r.heads[i] < head &&`}},
+		Killer:  test("engine", "TestGet_findsKeysThatBeginAlike"),
 	},
 	{
 		Name:    "a deeper level is asked before a higher one",
 		Breaks:  "an older value is returned in place of the newest",
-		Changes: []Change{{"internal/engine/read.go", `		t := v.runs[i].find(user)`, `		t := v.runs[len(v.runs)-1-i].find(user)`}},
+		Changes: []Change{{"internal/tree/read.go", `		t := v.runs[i].find(user)`, `		t := v.runs[len(v.runs)-1-i].find(user)`}},
 		Killer:  test("engine", "TestGet_newestIsInTheHighestLevel"),
 	},
 
@@ -186,11 +185,10 @@ var readerMutants = []Mutant{
 		Quick:   true,
 	},
 	{
-		Name:   "a loop goes on with what it has at hand",
-		Breaks: "a loop shows entries of a snapshot that was closed or is too old, and holds memtables that are gone",
-		Changes: []Change{{"internal/engine/iterator.go", `		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) {`,
-			`		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) && done < 0 {`}},
-		Killer: test("engine", "TestEach_noticesWhatAStepWould"),
+		Name:    "a loop goes on with what it has at hand",
+		Breaks:  "a loop shows entries of a snapshot that was closed or is too old, and holds memtables that are gone",
+		Changes: []Change{{"internal/tree/iterator.go", `		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load()) {`, `		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load()) && done < 0 {`}},
+		Killer:  test("tree", "TestEach_noticesWhatAStepWould"),
 	},
 	{
 		Name:    "a guide answers where it cannot know",
@@ -201,57 +199,53 @@ var readerMutants = []Mutant{
 	{
 		Name:    "tables of a range are looked for from the wrong end",
 		Breaks:  "a scan leaves out the table that its first keys are in",
-		Changes: []Change{{"internal/engine/view.go", `		first = r.search(lo)`, `		first = r.search(lo) + 1`}},
-		Killer:  test("engine", "TestWithin_.*"),
+		Changes: []Change{{"internal/tree/view.go", `		first = r.search(lo)`, `		first = r.search(lo) + 1`}},
+		Killer:  test("tree", "TestWithin_.*"),
 	},
 
 	// Snapshots.
 	{
-		Name:   "a snapshot is not registered",
-		Breaks: "a compaction drops what the snapshot shows",
-		Changes: []Change{{"internal/engine/snapshot.go", `	copy(s.readers[i+1:], s.readers[i:])
-	s.readers[i] = r
-`, `	s.readers = s.readers[:len(s.readers)-1]
-	_ = i
-`}},
-		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
+		Name:    "a snapshot is not registered",
+		Breaks:  "a compaction drops what the snapshot shows",
+		Changes: []Change{{"internal/tree/readers/readers.go", `	r.readers = slices.Insert(r.readers, i, reg)`, `	_ = i`}},
+		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:   "a snapshot is registered after its number is read",
 		Breaks: "a compaction that looks in between drops what the snapshot shows",
-		Changes: []Change{{"internal/engine/snapshot.go", `	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.seq, r.since = key.SeqNum(e.visible.Load()), s.openedLocked(e)
-`, `	r.seq, r.since = key.SeqNum(e.visible.Load()), s.openedLocked(e)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+		Changes: []Change{{"internal/tree/readers/readers.go", `	r.mu.Lock()
+	defer r.mu.Unlock()
+	reg.since, reg.seq = r.openedLocked(), r.Visible()
+`, `	reg.since, reg.seq = r.openedLocked(), r.Visible()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 `}},
-		Killer: test("engine", "TestSnapshot_isNumberedAndRegisteredInOneStep"),
+		Killer: test("tree/readers", "TestAdd_numbersAndRegistersInOneStep"),
 	},
 	{
 		Name:   "the oldest snapshot does not count",
 		Breaks: "a compaction drops what the oldest snapshot shows",
-		Changes: []Change{{"internal/engine/snapshot.go", `	for _, r := range s.readers {
-		if r.seq < last {`, `	for _, r := range s.readers[min(1, len(s.readers)):] {
-		if r.seq < last {`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `	for _, reg := range r.readers {
+		if reg.seq < last {`, `	for _, reg := range r.readers[min(1, len(r.readers)):] {
+		if reg.seq < last {`}},
 		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "closing a snapshot lets go of its equals",
 		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
-		Changes: []Change{{"internal/engine/snapshot.go", `slices.Delete(s.readers, i, i+1)`, `slices.DeleteFunc(s.readers, func(n *registration) bool { return i >= 0 && n.seq == r.seq })`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `slices.Delete(r.readers, i, i+1)`, `slices.DeleteFunc(r.readers, func(n *registration) bool { return i >= 0 && n.seq == reg.seq })`}},
 		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "a job lets readers in to what it drops",
 		Breaks:  "a snapshot of the past misses what a running compaction drops",
-		Changes: []Change{{"internal/engine/snapshot.go", `	s.floor = max(s.floor, last)`, `	s.floor = max(s.floor, min(last, 0))`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `	r.horizon = max(r.horizon, last)`, `	r.horizon = max(r.horizon, min(last, 0))`}},
 		Killer:  test("engine", "TestSnapshotAt_isRefusedOnceAJobHasBegun"),
 	},
 	{
 		Name:    "the manifest does not know what was dropped",
 		Breaks:  "after a restart a snapshot of the past shows a part of its state",
-		Changes: []Change{{"internal/engine/output.go", `	edit.Floor = held[len(held)-1]`, `	edit.Floor = 0`}},
+		Changes: []Change{{"internal/engine/flush.go", `	edit.Floor = held[len(held)-1]`, `	edit.Floor = 0`}},
 		Killer:  test("engine", "TestSnapshotAt_knowsWhatEarlierHandlesDropped"),
 	},
 	{
@@ -263,7 +257,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "an expired snapshot reads on",
 		Breaks:  "a reader is shown what is left of its state after a compaction",
-		Changes: []Change{{"internal/engine/snapshot.go", `	if r.expired.Load() {`, `	if r.expired.Load() && r.seq == 0 {`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `	if reg.expired.Load() {`, `	if reg.expired.Load() && reg.seq == 0 {`}},
 		Killer:  test("engine", "TestMaxSnapshotAge_endsReadersWithAnError"),
 	},
 
@@ -308,27 +302,27 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a view is let go while readers are on it",
 		Breaks: "a reader follows a memtable or a table that is gone",
-		Changes: []Change{{"internal/engine/view.go", `		e.epochs.Retire(func() { e.unref(old) })
+		Changes: []Change{{"internal/tree/view.go", `		tr.epochs.Retire(func() { tr.unref(old) })
 	}
-}`, `		e.unref(old)
+}`, `		tr.unref(old)
 	}
 }`}},
-		Killer: test("engine", "TestView_staysWhileAReaderIsInside"),
+		Killer: test("tree", "TestView_staysWhileAReaderIsInside"),
 	},
 
 	{
 		Name:   "a memtable is used again while a view names it",
 		Breaks: "a scan shows what was written long after it began, or follows pointers into nowhere",
-		Changes: []Change{{"internal/engine/view.go", `			if m.views--; m.views == 0 {`,
-			`			if m.views--; m.views <= 1 {`}},
-		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
+		Changes: []Change{{"internal/tree/view.go", `		if m.views--; m.views == 0 {`,
+			`		if m.views--; m.views <= 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
 	},
 	{
 		Name:   "a table is removed while a view names it",
 		Breaks: "a scan comes to a table that is gone",
-		Changes: []Change{{"internal/engine/view.go", `				if t.views--; t.views > 0 {`,
-			`				if t.views--; t.views > 1 {`}},
-		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn|TestView_.*"),
+		Changes: []Change{{"internal/tree/view.go", `			if t.views--; t.views == 0 {`,
+			`			if t.views--; t.views <= 1 {`}},
+		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
 	},
 
 	// The lock.
@@ -401,28 +395,26 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a sync is believed without looking for a newcomer",
 		Breaks: "a commit is acknowledged that the newcomer has not read",
-		Changes: []Change{{"internal/engine/write.go", `	if err := e.confirmOwner(); err != nil {
+		Changes: []Change{{"internal/log/wal/log.go", `	if err := l.dir.ConfirmOwner(); err != nil {
 		return err
 	}
-	e.noteDurable(published)`,
-			`	e.noteDurable(published)`}},
+	l.NoteDurable(published)`, `	l.NoteDurable(published)`}},
 		Killer: takeover,
 		Quick:  true,
 	},
 	{
 		Name:    "an edit is believed without looking for a newcomer",
 		Breaks:  "an ingest is acknowledged, or a log removed, by an edit that the newcomer has not read",
-		Changes: []Change{{"internal/engine/background.go", `return e.confirmOwner()`, `return nil`}},
+		Changes: []Change{{"internal/tree/manifest/store.go", `return s.dir.ConfirmOwner()`, `return nil`}},
 		Killer:  takeover,
 		Quick:   true,
 	},
 	{
-		Name:   "files are removed without looking for a newcomer",
-		Breaks: "the newcomer misses what it has read the name of",
-		Changes: []Change{{"internal/engine/background.go", `if len(obsolete) > 0 && e.intact()`,
-			`if len(obsolete) < 0 && e.intact()`}},
-		Killer: takeover,
-		Quick:  true,
+		Name:    "files are removed without looking for a newcomer",
+		Breaks:  "the newcomer misses what it has read the name of",
+		Changes: []Change{{"internal/format/directory/directory.go", `if len(obsolete) > 0 && d.Intact()`, `if len(obsolete) < 0 && d.Intact()`}},
+		Killer:  takeover,
+		Quick:   true,
 	},
 	{
 		Name:   "CURRENT is switched without looking for a newcomer",
@@ -436,28 +428,31 @@ var readerMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "a newcomer leaves the CURRENT that another is about to rename",
-		Breaks: "a late rename puts an old manifest into force",
-		Changes: []Change{{"internal/engine/takeover.go", `kind != filename.NextCurrent {`,
-			`kind != filename.NextCurrent || true {`}},
-		Killer: takeover,
-		Quick:  true,
+		Name:    "a newcomer leaves the CURRENT that another is about to rename",
+		Breaks:  "a late rename puts an old manifest into force",
+		Changes: []Change{{"internal/engine/recover.go", `kind != filename.NextCurrent {`, `kind != filename.NextCurrent || true {`}},
+		Killer:  takeover,
+		Quick:   true,
 	},
 	{
 		Name:   "a newcomer reads before it writes its mark",
 		Breaks: "what is acknowledged in between is not found",
 		Changes: []Change{{"internal/engine/recover.go", `	if !e.opts.ReadOnly {
-		if err := e.claim(); err != nil {
+		removed, err := e.dir.Claim()
+		if err != nil {
 			return err
 		}
+		e.report.FilesRemoved = removed
 	}
-	version, manifestNum, err := manifest.Recover(e.fs)
+	version, manifestNum, err := e.store.Recover()
 `,
-			`	version, manifestNum, err := manifest.Recover(e.fs)
+			`	version, manifestNum, err := e.store.Recover()
 	if !e.opts.ReadOnly {
-		if err := e.claim(); err != nil {
+		removed, err := e.dir.Claim()
+		if err != nil {
 			return err
 		}
+		e.report.FilesRemoved = removed
 	}
 `}},
 		Killer: takeover,
@@ -516,20 +511,20 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a commit does not tell the row cache",
 		Breaks:  "an acknowledged write is not there for the next reader",
-		Changes: []Change{{"internal/engine/write.go", `			w.rows.Change(key.Hash(user), r.First)`, `			w.rows.Change(key.Hash(user)+1, r.First)`}},
+		Changes: []Change{{"internal/tree/tree.go", `		tr.rows.Change(key.Hash(user), first)`, `		tr.rows.Change(key.Hash(user)+1, first)`}},
 		Killer:  test("engine", "TestGet_rows.*"),
 		Quick:   true,
 	},
 	{
 		Name:    "ingested tables do not tell the row cache",
 		Breaks:  "a large commit is not there for the next reader",
-		Changes: []Change{{"internal/engine/ingest.go", `	e.rows.Forget(seq)`, `	e.rows.Forget(0)`}},
+		Changes: []Change{{"internal/engine/ingest.go", `	e.tree.ForgetRows(seq)`, `	e.tree.ForgetRows(0)`}},
 		Killer:  test("engine", "TestGet_rows.*"),
 	},
 	{
 		Name:    "the row cache takes what was read of the past for the newest state",
 		Breaks:  "a reader of the past changes the present",
-		Changes: []Change{{"internal/engine/recover.go", `	e.rows.Forget(last)`, `	e.rows.Forget(0)`}},
+		Changes: []Change{{"internal/tree/tree.go", `	tr.rows.Forget(last)`, `	tr.rows.Forget(0)`}},
 		Killer:  test("engine", "TestGet_rows.*"),
 	},
 	{
@@ -562,24 +557,22 @@ var readerMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "left open: the end of a snapshot does not end its cursors",
-		Breaks: "a cursor that was forgotten keeps memory and files for ever",
-		Changes: []Change{{"internal/engine/snapshot.go", `		case r.of == of && r.iterator.end():`,
-			`		case r.of == of && r.iterator.end() && false:`}},
-		Killer: Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
+		Name:    "left open: the end of a snapshot does not end its cursors",
+		Breaks:  "a cursor that was forgotten keeps memory and files for ever",
+		Changes: []Change{{"internal/tree/readers/readers.go", `		case reg.On == of && reg.Ends.Forbid():`, `		case reg.On == of && reg.Ends.Forbid() && false:`}},
+		Killer:  Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
 	},
 	{
-		Name:   "left open: Close does not end cursors",
-		Breaks: "a closed database keeps its memory",
-		Changes: []Change{{"internal/engine/engine.go", `	left := e.snapshots.endAll() + int(`,
-			`	left := int(e.openIterators.Load()) + int(`}},
-		Killer: test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+		Name:    "left open: Close does not end cursors",
+		Breaks:  "a closed database keeps its memory",
+		Changes: []Change{{"internal/tree/tree.go", `return tr.readers.EndAll() + int(`, `return int(tr.openIterators.Load()) + int(`}},
+		Killer:  test("tree", "TestIterator_endedByOthersGivesBackWhatItHolds"),
 	},
 	{
 		Name:    "left open: a cursor that is being used is given back by others",
 		Breaks:  "the program reads memory that is gone",
-		Changes: []Change{{"internal/engine/iterator.go", `return it.users.Or(noMore) == 0 }`, `return it.users.Or(noMore)&noMore == 0 }`}},
-		Killer:  test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+		Changes: []Change{{"internal/tree/iterator.go", `return e.users.Or(noMore) == 0 }`, `return e.users.Or(noMore)&noMore == 0 }`}},
+		Killer:  test("tree", "TestIterator_endedByOthersGivesBackWhatItHolds"),
 	},
 	{
 		Name:    "left open: a cursor shows memory of the engine",
@@ -597,15 +590,15 @@ var readerMutants = []Mutant{
 	{
 		Name:   "left open: a cursor that is too old keeps what it holds",
 		Breaks: "old versions stay on disk beyond MaxSnapshotAge, as long as nobody asks the cursor for more",
-		Changes: []Change{{"internal/engine/snapshot.go", `		r.expired.Store(true)
-		if r.iterator != nil && r.iterator.end() {`, `		r.expired.Store(true)
+		Changes: []Change{{"internal/tree/readers/readers.go", `		reg.expired.Store(true)
+		if reg.Ends != nil && reg.Ends.Forbid() {`, `		reg.expired.Store(true)
 		if false {`}},
-		Killer: test("engine", "TestIterator_endedByOthersGivesBackWhatItHolds"),
+		Killer: test("tree", "TestIterator_endedByOthersGivesBackWhatItHolds"),
 	},
 	{
 		Name:    "left open: a transaction that moves forward ends its cursors",
 		Breaks:  "a transaction with a cursor fails when it locks a key",
-		Changes: []Change{{"internal/engine/txn.go", `	t.snapshot.leave() //`, `	t.snapshot.Close() //`}},
+		Changes: []Change{{"internal/engine/txn.go", `	t.snapshot.Leave() //`, `	t.snapshot.Close() //`}},
 		Killer:  test("engine", "TestTxn_movingForwardLeavesItsIterators"),
 	},
 	{

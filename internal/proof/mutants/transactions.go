@@ -143,115 +143,105 @@ var transactionMutants = []Mutant{
 
 	// The check of a commit.
 	{
-		Name:   "a commit is not checked",
-		Breaks: "lost updates",
-		Changes: []Change{{"internal/engine/check.go", `	return w.refuse(w.unchangedIn(r.Snapshot, r.Reads))`,
-			`	return nil`}},
-		Killer: test("engine", "TestTxn_Commit_.*"),
+		Name:    "a commit is not checked",
+		Breaks:  "lost updates",
+		Changes: []Change{{"internal/engine/conflict.go", `	return w.refuse(w.unchangedIn(r.Snapshot, r.Reads))`, `	return nil`}},
+		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
-		Name:   "the first commit after a snapshot is no conflict in memory",
-		Breaks: "a lost update, whenever two meet exactly",
-		Changes: []Change{{"internal/engine/check.go", `newest.Trailer().Seq() > since, nil`,
-			`newest.Trailer().Seq() > since+1, nil`}},
-		Killer: test("engine", "TestTxn_Commit_.*"),
+		Name:    "the first commit after a snapshot is no conflict in memory",
+		Breaks:  "a lost update, whenever two meet exactly",
+		Changes: []Change{{"internal/tree/changes.go", `newest.Trailer().Seq() > since, nil`, `newest.Trailer().Seq() > since+1, nil`}},
+		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
-		Name:   "the first commit after a snapshot is no conflict in a scan",
-		Breaks: "a phantom, whenever two meet exactly",
-		Changes: []Change{{"internal/engine/check.go", `		if k.Trailer.Seq() > since && wanted(k.Trailer) {`,
-			`		if k.Trailer.Seq() > since+1 && wanted(k.Trailer) {`}},
-		Killer: test("engine", "TestTxn_Commit_.*"),
+		Name:    "the first commit after a snapshot is no conflict in a scan",
+		Breaks:  "a phantom, whenever two meet exactly",
+		Changes: []Change{{"internal/tree/changes.go", `		if k.Trailer.Seq() > since && wanted(k.Trailer) {`, `		if k.Trailer.Seq() > since+1 && wanted(k.Trailer) {`}},
+		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
-		Name:   "what the snapshot itself has is a conflict",
-		Breaks: "transactions are repeated for nothing, some for ever",
-		Changes: []Change{{"internal/engine/check.go", `newest.Trailer().Seq() > since, nil`,
-			`newest.Trailer().Seq() >= since, nil`}},
-		Killer: test("engine", "TestTxn_Commit_.*"),
+		Name:    "what the snapshot itself has is a conflict",
+		Breaks:  "transactions are repeated for nothing, some for ever",
+		Changes: []Change{{"internal/tree/changes.go", `newest.Trailer().Seq() > since, nil`, `newest.Trailer().Seq() >= since, nil`}},
+		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
-		Name:   "a table that the snapshot saw a part of is not looked at",
-		Breaks: "a write is missed once it is flushed",
-		Changes: []Change{{"internal/engine/check.go", `t == nil || t.meta.LargestSeq <= since {`,
-			`t == nil || t.meta.LargestSeq <= since+1 {`}},
-		Killer: test("engine", "TestTxn_Commit_.*"),
+		Name:    "a table that the snapshot saw a part of is not looked at",
+		Breaks:  "a write is missed once it is flushed",
+		Changes: []Change{{"internal/tree/changes.go", `t == nil || t.meta.LargestSeq <= since {`, `t == nil || t.meta.LargestSeq <= since+1 {`}},
+		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
-		Name:   "a scan does not look at a table that the snapshot saw a part of",
-		Breaks: "a phantom is missed once it is flushed",
-		Changes: []Change{{"internal/engine/check.go", `			if t.meta.LargestSeq <= since {`,
-			`			if t.meta.LargestSeq <= since+1 {`}},
-		Killer: test("engine", "TestTxn_Commit_.*"),
+		Name:    "a scan does not look at a table that the snapshot saw a part of",
+		Breaks:  "a phantom is missed once it is flushed",
+		Changes: []Change{{"internal/tree/changes.go", `			if t.meta.LargestSeq <= since {`, `			if t.meta.LargestSeq <= since+1 {`}},
+		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:   "the check of a key skips frozen memtables",
 		Breaks: "a write is missed once its memtable is full",
-		Changes: []Change{{"internal/engine/check.go", `	for _, m := range v.mems {
-		if newest`,
-			`	for _, m := range v.mems[:1] {
+		Changes: []Change{{"internal/tree/changes.go", `	for _, m := range v.mems {
+		if newest`, `	for _, m := range v.mems[:1] {
 		if newest`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:   "the check of a scan skips frozen memtables",
 		Breaks: "a phantom is missed once its memtable is full",
-		Changes: []Change{{"internal/engine/check.go", `	for _, m := range v.mems {
-		if m.Count`,
-			`	for _, m := range v.mems[:1] {
+		Changes: []Change{{"internal/tree/changes.go", `	for _, m := range v.mems {
+		if m.Count`, `	for _, m := range v.mems[:1] {
 		if m.Count`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:   "the check of a key skips level 0",
 		Breaks: "a write is missed once it is flushed",
-		Changes: []Change{{"internal/engine/check.go", `	for i := range v.runs {`,
+		Changes: []Change{{"internal/tree/changes.go", `	for i := range v.runs {`,
 			`	for i := v.level0; i < len(v.runs); i++ {`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:    "the check of a key skips deeper levels",
 		Breaks:  "a write is missed once it is compacted",
-		Changes: []Change{{"internal/engine/check.go", `	for i := range v.runs {`, `	for i := range v.level0 {`}},
+		Changes: []Change{{"internal/tree/changes.go", `	for i := range v.runs {`, `	for i := range v.level0 {`}},
 		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
-		Name:   "the check of a scan skips level 0",
-		Breaks: "a phantom is missed once it is flushed",
-		Changes: []Change{{"internal/engine/check.go", `	for _, r := range v.runs {`,
-			`	for _, r := range v.runs[v.level0:] {`}},
-		Killer: test("engine", "TestTxn_Commit_.*"),
+		Name:    "the check of a scan skips level 0",
+		Breaks:  "a phantom is missed once it is flushed",
+		Changes: []Change{{"internal/tree/changes.go", `	for _, r := range v.runs {`, `	for _, r := range v.runs[v.level0:] {`}},
+		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:    "the check of a scan skips deeper levels",
 		Breaks:  "a phantom is missed once it is compacted",
-		Changes: []Change{{"internal/engine/check.go", `	for _, r := range v.runs {`, `	for _, r := range v.runs[:v.level0] {`}},
+		Changes: []Change{{"internal/tree/changes.go", `	for _, r := range v.runs {`, `	for _, r := range v.runs[:v.level0] {`}},
 		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:   "scans are not checked",
 		Breaks: "phantoms",
-		Changes: []Change{{"internal/engine/check.go", `	for _, s := range reads.Spans() {`,
-			`	for _, s := range reads.Spans()[:0] {`}},
+		Changes: []Change{{"internal/engine/conflict.go", `	for _, r := range reads.Spans() {`,
+			`	for _, r := range reads.Spans()[:0] {`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:    "the check does not see its own group",
 		Breaks:  "of two transactions that commit together, both win",
-		Changes: []Change{{"internal/engine/check.go", `	for _, b := range before {`, `	for _, b := range before[:0] {`}},
+		Changes: []Change{{"internal/engine/conflict.go", `	for _, b := range before {`, `	for _, b := range before[:0] {`}},
 		Killer:  test("engine", "TestCheck_comparesWithEarlierMembersOfTheGroup"),
 	},
 	{
-		Name:   "the check of a group looks for keys only",
-		Breaks: "of two transactions that commit together, one is a phantom to the other",
-		Changes: []Change{{"internal/engine/check.go", `			if r.Reads.Has(op.Key) {`,
-			`			if r.Reads.Has(op.Key) && len(r.Reads.Spans()) == 0 {`}},
-		Killer: test("engine", "TestCheck_comparesWithEarlierMembersOfTheGroup"),
+		Name:    "the check of a group looks for keys only",
+		Breaks:  "of two transactions that commit together, one is a phantom to the other",
+		Changes: []Change{{"internal/engine/conflict.go", `			if r.Reads.Has(op.Key) {`, `			if r.Reads.Has(op.Key) && len(r.Reads.Spans()) == 0 {`}},
+		Killer:  test("engine", "TestCheck_comparesWithEarlierMembersOfTheGroup"),
 	},
 	{
 		Name:    "an expired snapshot passes the check",
 		Breaks:  "a deletion that a compaction has dropped is not noticed",
-		Changes: []Change{{"internal/engine/check.go", `	return s.Check()`, `	return nil`}},
+		Changes: []Change{{"internal/engine/conflict.go", `	return s.Check()`, `	return nil`}},
 		Killer:  test("engine", "TestTxn_Commit_refusesWhatAnExpiredSnapshotRead"),
 	},
 	{
@@ -292,7 +282,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a large transaction is not checked",
 		Breaks:  "lost updates, of those who write most",
-		Changes: []Change{{"internal/engine/txn.go", `func() error { return t.checkRun(r) })`, `nil)`}},
+		Changes: []Change{{"internal/engine/txn.go", `func() error { return t.checkSpill(s) })`, `nil)`}},
 		Killer:  test("engine", "TestTxn_CommitRun_.*"),
 	},
 	{
@@ -305,8 +295,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a run is numbered as the commit before it",
 		Breaks: "an older version hides the newest one",
-		Changes: []Change{{"internal/engine/ingest.go", `		return e.ingest(r, next, check)`,
-			`		return e.ingest(r, next-1, check)`}},
+		Changes: []Change{{"internal/engine/ingest.go", `		return e.ingest(s, next, check)`,
+			`		return e.ingest(s, next-1, check)`}},
 		Killer: test("engine", "TestIngest_isNewerThanEverything"),
 	},
 	{
@@ -343,7 +333,7 @@ var transactionMutants = []Mutant{
 		Name:   "the snapshot to move to is taken after the check",
 		Breaks: "what is committed in between is passed over",
 		Changes: []Change{
-			{"internal/engine/txn.go", `	t.engine.holdAs(next, t.first.origin) // it is still the same transaction
+			{"internal/engine/txn.go", `	t.engine.tree.HoldAs(next, t.first.Origin) // it is still the same transaction
 `, ``},
 			{"internal/engine/txn.go", `		next.Close()
 		return err
@@ -351,7 +341,7 @@ var transactionMutants = []Mutant{
 `,
 				`		return err
 	}
-	t.engine.holdAs(next, nil)
+	t.engine.tree.HoldAs(next, nil)
 `},
 		},
 		Killer: test("engine", "TestTxn_Lock_.*"),
@@ -375,11 +365,10 @@ var transactionMutants = []Mutant{
 		Killer:  test("engine", "TestTxn_Lock_.*"),
 	},
 	{
-		Name:   "commits do not wait for locks",
-		Breaks: "the holder of a lock loses all the same",
-		Changes: []Change{{"internal/engine/check.go", `	if w.locks.Any() {`,
-			`	if w.locks.Any() && r.Reads == nil && r.Owner != nil {`}},
-		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
+		Name:    "commits do not wait for locks",
+		Breaks:  "the holder of a lock loses all the same",
+		Changes: []Change{{"internal/engine/conflict.go", `	if w.locks.Any() {`, `	if w.locks.Any() && r.Reads == nil && r.Owner != nil {`}},
+		Killer:  test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
 		Name:   "large transactions do not wait for locks",
@@ -430,7 +419,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "Close leaves those who wait for locks",
 		Breaks: "a program hangs at its end",
-		Changes: []Change{{"internal/engine/write.go", `	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
+		Changes: []Change{{"internal/system/calls/calls.go", `	defer context.AfterFunc(g.ctx, func() { cancel(ErrClosed) })()
 `, ""}},
 		Killer: test("engine", "TestClose_endsWaitsForLocks"),
 	},
@@ -937,25 +926,23 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "WaitDurable returns at once",
 		Breaks: "what was waited for is lost to a power cut",
-		Changes: []Change{{"internal/engine/durable.go", `	if seq <= key.SeqNum(e.durable.Load()) {`,
-			`	if seq <= key.SeqNum(e.visible.Load()) {`}},
+		Changes: []Change{{"internal/engine/durable.go", `	if seq <= e.log.Durable() {`,
+			`	if seq <= e.tree.Visible() {`}},
 		Killer: test("engine", "TestWaitDurable_.*"),
 	},
 	{
-		Name:   "the states that are kept begin too late",
-		Breaks: "a state within Options.Retain is gone",
-		Changes: []Change{{"internal/engine/snapshot.go", `	return s.timeline.visibleAt(now.plus(-e.opts.Retain))`,
-			`	return s.timeline.visibleAt(now.plus(-e.opts.Retain / 2))`}},
-		Killer: test("engine", "TestRetain_.*"),
+		Name:    "the states that are kept begin too late",
+		Breaks:  "a state within Options.Retain is gone",
+		Changes: []Change{{"internal/tree/readers/readers.go", `	return r.timeline.visibleAt(now.Plus(-r.opts.Retain))`, `	return r.timeline.visibleAt(now.Plus(-r.opts.Retain / 2))`}},
+		Killer:  test("engine", "TestRetain_.*"),
 	},
 	{
 		Name:   "a moment shows what became visible after it",
 		Breaks: "the oldest state within Options.Retain is gone",
-		Changes: []Change{{"internal/engine/retain.go", `	for n < len(t.samples) && t.samples[n].at <= moment {
+		Changes: []Change{{"internal/tree/readers/timeline.go", `	for n < len(t.samples) && t.samples[n].at <= moment {
 		t.start = t.samples[n].seq
 		n++
-	}`,
-			`	for n < len(t.samples) && t.samples[n].at <= moment {
+	}`, `	for n < len(t.samples) && t.samples[n].at <= moment {
 		n++
 	}
 	if n < len(t.samples) {
@@ -966,8 +953,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "no state of the past is too old",
 		Breaks: "a state of which a part was dropped is shown as if it were whole",
-		Changes: []Change{{"internal/engine/snapshot.go", `	if r.seq < s.floor && !registered {`,
-			`	if r.seq < s.floor && !registered && s.floor == 0 {`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `	if seq < r.horizon && !registered {`,
+			`	if seq < r.horizon && !registered && r.horizon == 0 {`}},
 		Killer: test("engine", "TestRetain_.*|TestSnapshotAt_.*"),
 	},
 }

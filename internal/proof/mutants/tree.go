@@ -12,8 +12,8 @@ var treeMutants = []Mutant{
 	{
 		Name:   "ingested tables are published before their edit is durable",
 		Breaks: "a snapshot changes under its reader, or shows what a power cut takes back",
-		Changes: []Change{{"internal/engine/ingest.go", `	entries := r.Entries()
-`, `	entries := r.Entries()
+		Changes: []Change{{"internal/engine/ingest.go", `	entries := s.Entries()
+`, `	entries := s.Entries()
 	e.visible.Store(uint64(seq))
 `}},
 		Killer: test("engine", "TestIngest_isNotSeenBeforeItIsDurable"),
@@ -106,37 +106,34 @@ var treeMutants = []Mutant{
 	{
 		Name:   "an old manifest is removed before the new one is in force",
 		Breaks: "a crash in between leaves no manifest",
-		Changes: []Change{{"internal/engine/background.go", `	log, err := manifest.Create(e.fs, num, version, manifest.Switch{`,
-			`	if e.manifest != nil {
-		_ = e.fs.Remove(filename.Make(filename.Manifest, e.manifest.Num()))
+		Changes: []Change{{"internal/tree/manifest/store.go", `	log, err := Create(s.dir.FS(), num, version, Switch{`, `	if s.log != nil {
+		_ = s.dir.FS().Remove(filenams.Make(filenams.Manifest, s.log.Num()))
 	}
-	log, err := manifest.Create(e.fs, num, version, manifest.Switch{`}},
+	log, err := Create(s.dir.FS(), num, version, Switch{`}},
 		Killer: test("engine", "TestManifest_takeoverSurvivesPowerCutsAnywhere"),
 	},
 	{
-		Name:   "an edit whose sync failed for want of space never happened",
-		Breaks: "the tables of an edit that is in the manifest are removed",
-		Changes: []Change{{"internal/engine/background.go", `tooFull(err) && e.manifest.Err() == nil {`,
-			`tooFull(err) {`}},
-		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
+		Name:    "an edit whose sync failed for want of space never happened",
+		Breaks:  "the tables of an edit that is in the manifest are removed",
+		Changes: []Change{{"internal/tree/manifest/store.go", `tooFull(err) && s.log.Err() == nil {`, `tooFull(err) {`}},
+		Killer:  test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
 	},
 
 	// Tables and flush.
 	{
 		Name:   "no sync of a table",
 		Breaks: "the manifest names a table that a power cut emptied",
-		Changes: []Change{{"internal/engine/output.go", `	if err == nil && !o.fleeting {
+		Changes: []Change{{"internal/tree/output.go", `	if err == nil && !o.temporary {
 		err = o.file.Sync()
 	}
 `, ``}},
 		Killer: crash("flush"),
 	},
 	{
-		Name:   "no sync of the directory after a table is created",
-		Breaks: "the manifest names a table without a name",
-		Changes: []Change{{"internal/engine/output.go", `		if err = e.fs.SyncDir(); err != nil {`,
-			`		if _, err = e.fs.List(); err != nil {`}},
-		Killer: crash("flush"),
+		Name:    "no sync of the directory after a table is created",
+		Breaks:  "the manifest names a table without a name",
+		Changes: []Change{{"internal/engine/flush.go", `		if err = e.dir.FS().SyncDir(); err != nil {`, `		if _, err = e.opts.FS.List(); err != nil {`}},
+		Killer:  crash("flush"),
 	},
 	{
 		Name:   "a short write of a table is ignored",
@@ -149,43 +146,40 @@ var treeMutants = []Mutant{
 	{
 		Name:   "the error of closing a table is ignored",
 		Breaks: "a file system that reports a lost write at the close is not heard",
-		Changes: []Change{{"internal/engine/output.go", `	if err = join.Errors(err, o.file.Close()); err != nil {
+		Changes: []Change{{"internal/tree/output.go", `	if err = errors.Join(err, o.file.Close()); err != nil {
 		return nil, err`, `	_ = o.file.Close()
-	if err = join.Errors(err); err != nil {
+	if err = errors.Join(err); err != nil {
 		return nil, err`}},
 		Killer: test("engine", "TestFlush_closeErrorOfATableCounts"),
 	},
 	{
 		Name:   "a segment is removed before the edit is durable",
 		Breaks: "a crash in between loses the commits of a memtable",
-		Changes: []Change{{"internal/engine/background.go", `	if err := e.appendEdit(edit, next); err != nil {
-		if passes(`, `	e.mu.Lock()
-	e.retireLogsLocked(next.LogStart)
-	e.mu.Unlock()
+		Changes: []Change{{"internal/engine/flush.go", `	return e.store.Commit(edit, func(next *manifest.Version) {
+`, `	e.log.RetireBefore(edit.LogStart, e.keepsLogs())
 	_, _ = e.CleanStep()
-	if err := e.appendEdit(edit, next); err != nil {
-		if passes(`}},
+	return e.store.Commit(edit, func(next *manifest.Version) {
+`}},
 		Killer: crash("log-deletion"),
 	},
 	{
-		Name:   "a flush moves the start of the log too far",
-		Breaks: "a crash loses the memtables that are frozen but not flushed",
-		Changes: []Change{{"internal/engine/background.go", `v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment`,
-			`v.mems[len(v.mems)-1], v.mems[0].segment`}},
-		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
+		Name:    "a flush moves the start of the log too far",
+		Breaks:  "a crash loses the memtables that are frozen but not flushed",
+		Changes: []Change{{"internal/tree/view.go", `v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment`, `v.mems[len(v.mems)-1], v.mems[0].segment`}},
+		Killer:  test("engine", "TestFlush_keepsTheOtherMemtables"),
 	},
 	{
 		Name:   "a flush drops the newest memtable",
 		Breaks: "commits vanish from the running database",
-		Changes: []Change{{"internal/engine/background.go", `		mems = mems[: len(mems)-1 : len(mems)-1] // only`,
-			`		mems = mems[1:len(mems):len(mems)] // only`}},
+		Changes: []Change{{"internal/tree/tree.go", `		mems = mems[: len(mems)-1 : len(mems)-1]`,
+			`		mems = mems[1:len(mems):len(mems)]`}},
 		Killer: test("engine", "TestFlush_keepsTheOtherMemtables"),
 	},
 	{
 		Name:   "a flush forgets the last sequence number",
 		Breaks: "numbers are used again after a restart: old versions hide new ones",
-		Changes: []Change{{"internal/engine/background.go", `		edit.LastSeq = max(edit.LastSeq, flushed.last)`,
-			`		edit.LastSeq = max(edit.LastSeq, flushed.last-1)`}},
+		Changes: []Change{{"internal/engine/flush.go", `		edit.LastSeq = max(edit.LastSeq, flushed.Last())`,
+			`		edit.LastSeq = max(edit.LastSeq, flushed.Last()-1)`}},
 		Killer: crash("flush"),
 	},
 
@@ -199,46 +193,41 @@ var treeMutants = []Mutant{
 	{
 		Name:   "two take the housekeeper's step at once",
 		Breaks: "a file is forgotten, or the process ends",
-		Changes: []Change{{"internal/engine/background.go", `	e.houseMu.Lock()
-	defer e.houseMu.Unlock()
-	e.epochs.Collect()`, `	e.epochs.Collect()`}},
+		Changes: []Change{{"internal/engine/background.go", `	e.house.Lock()
+	defer e.house.Unlock()
+	waiting :=`, `	waiting :=`}},
 		Killer: test("engine", "TestClean_besideItself"),
 	},
 	{
 		Name:   "a failed flush lets writes go on",
 		Breaks: "a database goes on writing to a device that has failed",
-		Changes: []Change{{"internal/engine/background.go", `	return e.fail(operation, err)`,
-			`	return fmt.Errorf("%s: %w", operation, err)`}},
+		Changes: []Change{{"internal/format/directory/directory.go", `	return d.Fail(operation, cause)`,
+			`	return fmt.Errorf("%s: %w", operation, cause)`}},
 		Killer: test("engine", "TestFail_.*"),
 	},
 	{
-		Name:   "a failed edit lets writes go on",
-		Breaks: "a database goes on although nobody knows which tables make it up",
-		Changes: []Change{{"internal/engine/background.go", `	return e.fail("append to manifest", err)`,
-			`	return err`}},
-		Killer: test("engine", "TestFail_stopsWrites"),
+		Name:    "a failed edit lets writes go on",
+		Breaks:  "a database goes on although nobody knows which tables make it up",
+		Changes: []Change{{"internal/tree/manifest/store.go", `	return s.dir.Fail("append to manifest", err)`, `	return err`}},
+		Killer:  test("engine", "TestFail_stopsWrites"),
 	},
 	{
-		Name:   "a failed sync of the log lets writes go on",
-		Breaks: "nobody hears that the commits of the last second are not durable",
-		Changes: []Change{{"internal/engine/write.go", `		return e.fail("sync log", err)`,
-			`		return err`}},
-		Killer: test("engine", "TestFail_.*"),
+		Name:    "a failed sync of the log lets writes go on",
+		Breaks:  "nobody hears that the commits of the last second are not durable",
+		Changes: []Change{{"internal/log/wal/log.go", `		return l.dir.Fail("sync log", err)`, `		return err`}},
+		Killer:  test("engine", "TestFail_.*"),
 	},
 	{
-		Name:   "the tables of an edit that failed are removed",
-		Breaks: "the edit may be in the manifest, and then names tables that are gone",
-		Changes: []Change{{"internal/engine/background.go", `		if passes(err) && e.failed.Load() == nil {`,
-			`		if errors.Is(err, vfs.ErrNoSpace) {`}},
-		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
+		Name:    "the tables of an edit that failed are removed",
+		Breaks:  "the edit may be in the manifest, and then names tables that are gone",
+		Changes: []Change{{"internal/tree/manifest/store.go", `		if directory.Transient(err) && s.dir.Cause() == nil {`, `		if errors.Is(err, vfs.ErrNoSpace) {`}},
+		Killer:  test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
 	},
 	{
-		Name:   "a takeover that failed half way never happened",
-		Breaks: "the manifest that may be in force is removed",
-		Changes: []Change{{"internal/engine/background.go",
-			`	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, manifest.ErrUndecided)`,
-			`	return errors.Is(err, vfs.ErrNoSpace)`}},
-		Killer: test("engine", "TestManifest_.*"),
+		Name:    "a takeover that failed half way never happened",
+		Breaks:  "the manifest that may be in force is removed",
+		Changes: []Change{{"internal/tree/manifest/store.go", `	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, ErrUndecided)`, `	return errors.Is(err, vfs.ErrNoSpace)`}},
+		Killer:  test("engine", "TestManifest_.*"),
 	},
 	{
 		Name:   "Close says nothing of what it could not write",
@@ -253,7 +242,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a clean close is not noted",
 		Breaks: "the next Open misses a log that nobody needs",
-		Changes: []Change{{"internal/engine/background.go", `		edit.LogEnd = logStart
+		Changes: []Change{{"internal/engine/flush.go", `		edit.LogEnd = logStart
 `, `		edit.LogEnd = 0
 `}},
 		Killer: test("engine", "TestClose_leavesNoLog"),
@@ -266,25 +255,23 @@ var treeMutants = []Mutant{
 		Killer: test("engine", "TestOpen_missesALogThatBeganAfterACleanClose"),
 	},
 	{
-		Name:   "a table is not compared with what the manifest says of it",
-		Breaks: "a table of the right name and another content is served",
-		Changes: []Change{{"internal/engine/tables.go", `	if !describes(meta, r.Properties()) {`,
-			`	if !describes(meta, r.Properties()) && meta.Entries == 0 {`}},
-		Killer: test("engine", "TestOpen_.*|TestGet_.*"),
+		Name:    "a table is not compared with what the manifest says of it",
+		Breaks:  "a table of the right name and another content is served",
+		Changes: []Change{{"internal/tree/tables.go", `	if !describes(meta, r.Properties()) {`, `	if !describes(meta, r.Properties()) && meta.Entries == 0 {`}},
+		Killer:  test("engine", "TestOpen_.*|TestGet_.*"),
 	},
 	{
-		Name:   "the range that the manifest gives a table is not compared with the table's",
-		Breaks: "a key outside of a range that is too small is silently missing",
-		Changes: []Change{{"internal/engine/tables.go", `bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)`,
-			`len(bytes.TrimSpace(nil)) == 0`}},
-		Killer: test("engine", "TestOpenTable_holdsItAgainstEveryWordOfTheManifest"),
-		Quick:  true,
+		Name:    "the range that the manifest gives a table is not compared with the table's",
+		Breaks:  "a key outside of a range that is too small is silently missing",
+		Changes: []Change{{"internal/tree/tables.go", `bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)`, `len(bytes.TrimSpace(nil)) == 0`}},
+		Killer:  test("engine", "TestOpenTable_holdsItAgainstEveryWordOfTheManifest"),
+		Quick:   true,
 	},
 
 	{
 		Name:    "the cache keeps the memory that memtables need",
 		Breaks:  "the process outgrows its memory limit as soon as it is written to",
-		Changes: []Change{{"internal/engine/memtables.go", `others := memtables + tables`, `others := memtables*0 + tables`}},
+		Changes: []Change{{"internal/tree/memory.go", `others := memtables + tables`, `others := memtables*0 + tables`}},
 		Killer:  test("engine", "TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse"),
 		Quick:   true,
 	},
@@ -319,15 +306,15 @@ var treeMutants = []Mutant{
 	{
 		Name:    "the cache makes room when the housekeeper comes to it",
 		Breaks:  "a memtable and the pages in its place are in memory at the same time",
-		Changes: []Change{{"internal/engine/write.go", `	e.yieldCache(need)`, `	_ = e.yieldCache`}},
+		Changes: []Change{{"internal/tree/tree.go", `	tr.yieldCache(need)`, `	_ = tr.yieldCache`}},
 		Killer:  test("engine", "TestFreeze_hasTheCacheMakeRoomFirst"),
 		Quick:   true,
 	},
 	{
 		Name:    "writers do not wait for readers of flushed memtables",
 		Breaks:  "beside slow scans there are more memtables than the limit has room for",
-		Changes: []Change{{"internal/engine/memtables.go", `		wait = max(wait, patience-now.since(h.since))`, `		wait = max(wait, now.since(h.since)*0)`}},
-		Killer:  test("engine", "TestMemtables_crowdedWaitsForReadersOnTheirWay"),
+		Changes: []Change{{"internal/tree/memtables.go", `		wait = max(wait, patience-now.Since(h.since))`, `		wait = max(wait, now.Since(h.since)*0)`}},
+		Killer:  test("tree", "TestMemtables_crowdedWaitsForReadersOnTheirWay"),
 		Quick:   true,
 	},
 	{
@@ -368,14 +355,14 @@ var treeMutants = []Mutant{
 	{
 		Name:   "Open is not the beginning of a burst",
 		Breaks: "the first commits after an Open share the medium with a compaction",
-		Changes: []Change{{"internal/engine/engine.go", `		e.rotated.Store(int64(e.now())) // what is due waits for a burst that may follow
+		Changes: []Change{{"internal/engine/engine.go", `		e.tree.Rotated() // what is due waits for a burst that may follow
 `, ``}},
 		Killer: test("engine", "TestCompaction_waitsForTheEndOfABurst"),
 	},
 	{
 		Name:    "what a burst of writes has put off is never done",
 		Breaks:  "level 0 stays as long as the burst has left it, and reads as slow",
-		Changes: []Change{{"internal/engine/background.go", `			e.wake(e.wakeCompactor) // what had to wait is due`, ``}},
+		Changes: []Change{{"internal/engine/background.go", `			e.background.compactor.wake() // what had to wait is due`, ``}},
 		Killer:  test("engine", "TestCompaction_waitsForTheEndOfABurst"),
 		Quick:   true,
 	},
@@ -400,7 +387,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a verification does not look at ages",
 		Breaks:  "a table in the wrong level hides what is newer, and nobody learns of it",
-		Changes: []Change{{"internal/engine/verify.go", `		if same && at < above {`, `		if same && at < above-99 {`}},
+		Changes: []Change{{"internal/tree/verify.go", `		if same && at < above {`, `		if same && at < above-99 {`}},
 		Killer:  test("engine", "TestVerify_noticesAgeThatDoesNotFollowDepth"),
 	},
 	{
@@ -508,27 +495,26 @@ var treeMutants = []Mutant{
 		err = r.flush()
 	}
 `, ``},
-			{"internal/engine/recover.go", `	edit := &manifest.Edit{LogStart: e.segmentNum, NextNum`, `	edit := &manifest.Edit{LogStart: r.from, NextNum`},
+			{"internal/engine/recover.go", `	edit := &manifest.Edit{LogStart: e.log.Num(), NextNum`, `	edit := &manifest.Edit{LogStart: r.from, NextNum`},
 		},
 		Killer: crash("recovery-kill"),
 	},
 	{
 		Name:   "recovery removes the log before the new manifest is in force",
 		Breaks: "a crash during recovery loses everything in the log",
-		Changes: []Change{{"internal/engine/recover.go", `	if err := e.startManifest(version); err != nil {`,
-			`	for _, num := range names {
-		if kind, n := filename.Parse(num); kind == filename.Log && n < version.LogStart {
-			_ = e.fs.Remove(num)
+		Changes: []Change{{"internal/tree/manifest/store.go", `	if err := s.start(version); err != nil {`, `	for _, num := range names {
+		if kind, n := filenams.Parse(num); kind == filenams.Log && n < s.version.LogStart {
+			_ = s.dir.FS().Remove(num)
 		}
 	}
-	if err := e.startManifest(version); err != nil {`}},
+	if err := s.start(version); err != nil {`}},
 		Killer: crash("recovery-kill"),
 	},
 	{
 		Name:   "file numbers are used again",
 		Breaks: "a new segment or table meets the file of an earlier life",
-		Changes: []Change{{"internal/engine/recover.go", `	e.nextNum = max(version.NextNum, numberAbove(names))`,
-			`	e.nextNum = version.NextNum`}},
+		Changes: []Change{{"internal/engine/recover.go", `	e.dir.NumberFrom(max(version.NextNum, numberAbove(names)))`,
+			`	e.dir.NumberFrom(version.NextNum)`}},
 		Killer: crash("recovery-kill"),
 	},
 	{
@@ -555,10 +541,10 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/engine/recover.go", `		default:
 			continue
 		}
-		if err := e.fs.Remove(name)`, `		case filename.Current, filename.Lock:
+		if err := e.opts.FS.Remove(name)`, `		case filename.Current, filename.Lock:
 			continue
 		}
-		if err := e.fs.Remove(name)`}},
+		if err := e.opts.FS.Remove(name)`}},
 		Killer: Check{Package: ".", Run: "^TestOpen_leavesForeignFilesAlone$"},
 	},
 	{
@@ -573,7 +559,7 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/engine/recover.go", `	if err := checkTablesThere(version, names); err != nil {
 		return err
 	}
-	e.nextNum`, `	e.nextNum`}},
+	e.dir.NumberFrom(`, `	e.dir.NumberFrom(`}},
 		Killer: test("engine", "TestOpen_refusesWhenATableIsMissing"),
 	},
 }

@@ -139,7 +139,7 @@ func lastOfEach(b *batch.Batch) *batch.Batch {
 }
 
 // writeRun writes b, which is in order, to a run.
-func (s *Session) writeRun(b *batch.Batch) (*engine.Run, error) {
+func (s *Session) writeRun(b *batch.Batch) (*engine.Spill, error) {
 	w := s.Engine.NewIngest()
 	for op := range b.Ops() {
 		if err := w.Add(op.Key, op.Kind, op.Value); err != nil {

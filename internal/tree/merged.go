@@ -1,4 +1,4 @@
-package engine
+package tree
 
 import (
 	"bytes"
@@ -34,17 +34,17 @@ var mergedReads = sync.Pool{New: func() any { return new(merged) }}
 // getMerged is Get for a key whose newest version at seq is a merge operand: it goes through the runs once more, down to
 // the put or tombstone that the operands stand upon, and folds them. It stays with the view and the sequence number that
 // Get began with, so that it sees one state, of which no compaction takes anything away. The caller is inside the epoch.
-func (e *Engine) getMerged(v *view, dst, user []byte, hash uint64, seq key.SeqNum) ([]byte, bool, error) {
+func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, seq key.SeqNum) ([]byte, bool, error) {
 	m := newMerged(key.MaxValueSize, math.MaxInt)
 	defer m.recycle()
-	if m.collect(e, v, user, hash, seq); m.err != nil {
+	if m.collect(tr, v, user, hash, seq); m.err != nil {
 		return dst, false, fmt.Errorf("get: %w", m.err)
 	}
 	if m.chain.Len() == 0 {
 		return append(dst, m.value...), m.present, nil
 	}
 	m.user = append(m.user[:0], user...)
-	value, err := m.chain.Fold(e.rules, m.user, m.value, m.present)
+	value, err := m.chain.Fold(tr.opts.Rules, m.user, m.value, m.present)
 	if err != nil {
 		return dst, false, fmt.Errorf("get: %w", err)
 	}
@@ -73,15 +73,15 @@ func (m *merged) recycle() {
 }
 
 // collect takes versions from the runs of v, the newest first, until one decides.
-func (m *merged) collect(e *Engine, v *view, user []byte, hash uint64, seq key.SeqNum) {
+func (m *merged) collect(tr *Tree, v *View, user []byte, hash uint64, seq key.SeqNum) {
 	if !m.takeFromMemory(v.mems, user, hash, seq) {
-		m.takeFromTables(e, v.runs, user, hash, seq)
+		m.takeFromTables(tr, v.runs, user, hash, seq)
 	}
 }
 
 // takeFromMemory takes the versions of user that are in mems. It reports whether nothing older matters, as all of these
 // do.
-func (m *merged) takeFromMemory(mems []*memRef, user []byte, hash uint64, seq key.SeqNum) bool {
+func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, seq key.SeqNum) bool {
 	for _, mem := range mems {
 		known, value := mem.Known(hash)
 		for version := mem.Find(user, hash, seq); version.Exists(); version = version.Older() {
@@ -99,9 +99,9 @@ func (m *merged) takeFromMemory(mems []*memRef, user []byte, hash uint64, seq ke
 	return false
 }
 
-func (m *merged) takeFromTables(e *Engine, runs []run, user []byte, hash uint64, seq key.SeqNum) {
+func (m *merged) takeFromTables(tr *Tree, runs []sortedRun, user []byte, hash uint64, seq key.SeqNum) {
 	for i := range runs {
-		if t := runs[i].find(user); t != nil && m.takeFrom(e, t, user, hash, seq) {
+		if t := runs[i].find(user); t != nil && m.takeFrom(tr, t, user, hash, seq) {
 			return
 		}
 	}
@@ -126,8 +126,8 @@ func (m *merged) take(t key.Trailer, value []byte) bool {
 }
 
 // takeFrom takes the versions of user that are in t.
-func (m *merged) takeFrom(e *Engine, t *tableRef, user []byte, hash uint64, seq key.SeqNum) bool {
-	r, err := e.reader(t)
+func (m *merged) takeFrom(tr *Tree, t *tableRef, user []byte, hash uint64, seq key.SeqNum) bool {
+	r, err := tr.reader(t)
 	if err != nil {
 		m.err = err
 		return true
@@ -165,10 +165,10 @@ const belowMax = 16 << 10
 // being applied. No compaction drops a version that is the newest of its key.
 //
 // Other commits wait meanwhile: no value of more than limit bytes is read, and few operands are folded.
-func (e *Engine) below(dst, user []byte, limit int) (value []byte, present, ok bool) {
-	guard := e.epochs.Enter()
+func (tr *Tree) below(dst, user []byte, limit int) (value []byte, present, ok bool) {
+	guard := tr.epochs.Enter()
 	defer guard.Exit()
-	v := e.view.Load()
+	v := tr.view.Load()
 	if v == nil { // while the log is replayed: what is flushed then is folded in the flush
 		return dst, false, false
 	}
@@ -176,24 +176,24 @@ func (e *Engine) below(dst, user []byte, limit int) (value []byte, present, ok b
 	defer m.recycle()
 	hash := key.Hash(user)
 	if !m.takeFromMemory(v.mems[1:], user, hash, Latest) {
-		m.takeFromTables(e, v.runs, user, hash, Latest)
+		m.takeFromTables(tr, v.runs, user, hash, Latest)
 	}
-	return m.appendFolded(e.rules, dst, user)
+	return m.appendFolded(tr.opts.Rules, dst, user)
 }
 
-// belowIn is compaction.Deps.Below for a job that was picked from v. It looks into all tables of v: those of the job have
+// BelowIn is compaction.Deps.Below for a job that was picked from v. It looks into all tables of v: those of the job have
 // nothing that is so old.
-func (e *Engine) belowIn(v *view) func([]byte, []byte, key.SeqNum, int) ([]byte, bool, bool) {
+func (tr *Tree) BelowIn(v *View) func([]byte, []byte, key.SeqNum, int) ([]byte, bool, bool) {
 	if v == nil {
 		return nil
 	}
 	return func(dst, user []byte, before key.SeqNum, limit int) (value []byte, present, ok bool) {
-		guard := e.epochs.Enter()
+		guard := tr.epochs.Enter()
 		defer guard.Exit()
 		m := newMerged(limit, limit)
 		defer m.recycle()
-		m.takeFromTables(e, v.runs, user, key.Hash(user), before-1)
-		return m.appendFolded(e.rules, dst, user)
+		m.takeFromTables(tr, v.runs, user, key.Hash(user), before-1)
+		return m.appendFolded(tr.opts.Rules, dst, user)
 	}
 }
 

@@ -1,31 +1,32 @@
-package engine
+package tree
 
 import (
 	"context"
+	"errors"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/join"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 )
 
 // Verify reads every byte of every table of the current version, past the cache, and checks all that readers rely on:
 // first each table, then, in a second reading, that of two versions of a key the newer one is found first. It goes on
-// after damage, so that its error tells of every damaged table. progress, which may be nil and must not close the engine, is told how many bytes of how
-// many have been read. The manifest and the log were checked by Open, which reads all of them.
-func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {
-	if err := e.Enter(); err != nil {
+// after damage, so that its error tells of every damaged table. progress, which may be nil and must not close the database,
+// is told how many bytes of how many have been read. The manifest and the log were checked by Open, which reads all of them.
+func (tr *Tree) Verify(ctx context.Context, progress func(done, total int64)) error {
+	if err := tr.gate.Enter(); err != nil {
 		return err
 	}
-	defer e.Leave()
-	return e.untilClosed(ctx, func(ctx context.Context) error { return e.verify(ctx, progress) })
+	defer tr.gate.Leave()
+	return tr.gate.UntilClosed(ctx, func(ctx context.Context) error { return tr.verify(ctx, progress) })
 }
 
-func (e *Engine) verify(ctx context.Context, progress func(done, total int64)) error {
-	v := e.acquireView()
-	defer e.unref(v)
-	p := verification{engine: e, view: v, progress: progress}
+func (tr *Tree) verify(ctx context.Context, progress func(done, total int64)) error {
+	v := tr.acquireView()
+	defer tr.unref(v)
+	p := verification{tree: tr, view: v, progress: progress}
 	for _, level := range v.version.Levels {
 		for _, t := range level {
 			p.total += 2 * t.Size
@@ -44,8 +45,8 @@ func (e *Engine) verify(ctx context.Context, progress func(done, total int64)) e
 
 // verification is one Verify.
 type verification struct {
-	engine      *Engine
-	view        *view
+	tree        *Tree
+	view        *View
 	progress    func(done, total int64)
 	done, total int64
 	entries     uint64
@@ -63,20 +64,20 @@ func (p *verification) tables(ctx context.Context) error {
 	var damage []error
 	for _, level := range p.view.version.Levels {
 		for _, t := range level {
-			err := p.engine.verifyTable(ctx, t)
-			if stopped := ended(ctx); stopped != nil { // what was found stays found
-				return join.Errors(append(damage, stopped)...)
+			err := p.tree.verifyTable(ctx, t)
+			if stopped := calls.Ended(ctx); stopped != nil { // what was found stays found
+				return errors.Join(append(damage, stopped)...)
 			}
 			damage = append(damage, err)
 			p.read(t.Size)
 		}
 	}
-	return join.Errors(damage...)
+	return errors.Join(damage...)
 }
 
 // verifyTable opens the table anew, so that what is on the medium is checked and not what is in memory.
-func (e *Engine) verifyTable(ctx context.Context, meta *manifest.TableMeta) error {
-	o, err := e.openTableUntil(ctx, meta)
+func (tr *Tree) verifyTable(ctx context.Context, meta *manifest.TableMeta) error {
+	o, err := tr.openTableUntil(ctx, meta)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (e *Engine) verifyTable(ctx context.Context, meta *manifest.TableMeta) erro
 func (p *verification) ages(ctx context.Context) (err error) {
 	var merging merge.Merging
 	all := merging.Reset(p.runs(ctx)...)
-	defer func() { err = join.Errors(err, all.Close()) }()
+	defer func() { err = errors.Join(err, all.Close()) }()
 	share := p.total / 2 / int64(p.entries/ageStep+1)
 	var last key.Internal
 	above := 0
@@ -121,7 +122,7 @@ const ageStep = 256
 func (p *verification) runs(ctx context.Context) []merge.Iterator {
 	var runs []merge.Iterator
 	for _, r := range p.view.runs {
-		runs = append(runs, merge.NewLevel(newInputTables(ctx, p.engine, r.tables)))
+		runs = append(runs, merge.NewLevel(newInputTables(ctx, p.tree, r.tables)))
 	}
 	return runs
 }

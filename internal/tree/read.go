@@ -1,4 +1,4 @@
-package engine
+package tree
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/calls"
 )
 
 // Latest reads the newest published state.
@@ -14,33 +15,33 @@ const Latest = key.MaxSeqNum
 // Get appends the value of user at seq (Latest for the newest) to dst. found is false if the key is absent or
 // deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot; with MaxSnapshotAge only
 // Snapshot.Get notices that it no longer is. Get allocates nothing if dst has room.
-func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
-	guard := e.epochs.Enter()
+func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	guard := tr.epochs.Enter()
 	defer guard.Exit()
-	v := e.view.Load()
+	v := tr.view.Load()
 	if v == nil {
-		return dst, false, ErrClosed
+		return dst, false, calls.ErrClosed
 	}
 	hash := key.Hash(user)
-	if out, found, ok := e.rows.Get(dst, user, hash, seq, guard.Tick()); ok {
+	if out, found, ok := tr.rows.Get(dst, user, hash, seq, guard.Tick()); ok {
 		return out, found, nil
 	}
 	if seq == Latest {
-		seq = key.SeqNum(e.visible.Load())
+		seq = tr.readers.Visible()
 	}
-	out, found, err = e.search(v, dst, user, hash, seq)
+	out, found, err = tr.search(v, dst, user, hash, seq)
 	if err == nil {
-		e.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
+		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
 	return out, found, err
 }
 
 // search is Get by way of the tree.
-func (e *Engine) search(v *view, dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, found bool, err error) {
+func (tr *Tree) search(v *View, dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, found bool, err error) {
 	for _, m := range v.mems {
 		if out, kind, ok := m.Get(dst, user, hash, seq); ok {
 			if kind == key.KindMerge {
-				return e.getMerged(v, dst, user, hash, seq)
+				return tr.getMerged(v, dst, user, hash, seq)
 			}
 			return resolve(dst, out, kind)
 		}
@@ -50,9 +51,9 @@ func (e *Engine) search(v *view, dst, user []byte, hash uint64, seq key.SeqNum) 
 		if t == nil {
 			continue
 		}
-		if out, kind, ok, err := e.getFromTable(t, dst, user, hash, seq); ok || err != nil {
+		if out, kind, ok, err := tr.getFromTable(t, dst, user, hash, seq); ok || err != nil {
 			if kind == key.KindMerge && err == nil {
-				return e.getMerged(v, dst, user, hash, seq)
+				return tr.getMerged(v, dst, user, hash, seq)
 			}
 			return resolveTable(dst, out, kind, err)
 		}
@@ -60,9 +61,9 @@ func (e *Engine) search(v *view, dst, user []byte, hash uint64, seq key.SeqNum) 
 	return dst, false, nil
 }
 
-func (e *Engine) getFromTable(t *tableRef, dst, user []byte, hash uint64, seq key.SeqNum) (
+func (tr *Tree) getFromTable(t *tableRef, dst, user []byte, hash uint64, seq key.SeqNum) (
 	out []byte, kind key.Kind, found bool, err error) {
-	r, err := e.reader(t)
+	r, err := tr.reader(t)
 	if err != nil {
 		return dst, 0, false, err
 	}
@@ -87,13 +88,13 @@ func resolve(dst, out []byte, kind key.Kind) ([]byte, bool, error) {
 	return dst, false, corrupt.New("", -1, "entry of unknown kind %d", kind)
 }
 
-// rooms keeps the memory that Has reads small values into.
-var rooms = sync.Pool{New: func() any { return new([512]byte) }}
+// smallValues keeps the memory that Has reads small values into.
+var smallValues = sync.Pool{New: func() any { return new([512]byte) }}
 
 // Has reports whether user has a value at seq. It reads the value if that is small, and allocates nothing then.
-func (e *Engine) Has(user []byte, seq key.SeqNum) (bool, error) {
-	room := rooms.Get().(*[512]byte) // on the stack it would escape
-	defer rooms.Put(room)
-	_, found, err := e.Get(room[:0], user, seq)
+func (tr *Tree) Has(user []byte, seq key.SeqNum) (bool, error) {
+	room := smallValues.Get().(*[512]byte) // on the stack it would escape
+	defer smallValues.Put(room)
+	_, found, err := tr.Get(room[:0], user, seq)
 	return found, err
 }

@@ -1,6 +1,8 @@
-package engine
+package tree
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+)
 
 // Interrupt ends iterators from outside, because whoever waits for them has given up: before they read another page, pass
 // over another entry that nobody sees, or hand out what is not at hand. The zero value interrupts nothing.

@@ -1,9 +1,10 @@
-package engine
+package readers
 
 import (
 	"time"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/clock"
 )
 
 const (
@@ -21,27 +22,27 @@ type timeline struct {
 
 // sample says that from a moment on at least seq was visible.
 type sample struct {
-	at  instant
+	at  clock.Instant
 	seq key.SeqNum
 }
 
 // due is when the next sample is worth taking.
-func (t *timeline) due() instant {
+func (t *timeline) due() clock.Instant {
 	if n := len(t.samples); n > 0 {
-		return t.samples[n-1].at.plus(t.interval)
+		return t.samples[n-1].at.Plus(t.interval)
 	}
 	return 0
 }
 
 // note takes a sample, unless the last one is still new. seq was read before now.
-func (t *timeline) note(now instant, seq key.SeqNum) {
+func (t *timeline) note(now clock.Instant, seq key.SeqNum) {
 	if now >= t.due() {
 		t.samples = append(t.samples, sample{now, seq})
 	}
 }
 
 // visibleAt returns a sequence number that was visible at a moment and at all later ones, and forgets what was before.
-func (t *timeline) visibleAt(moment instant) key.SeqNum {
+func (t *timeline) visibleAt(moment clock.Instant) key.SeqNum {
 	n := 0
 	for n < len(t.samples) && t.samples[n].at <= moment {
 		t.start = t.samples[n].seq
@@ -51,46 +52,46 @@ func (t *timeline) visibleAt(moment instant) key.SeqNum {
 	return t.start
 }
 
-// startRetaining sets out from a tree that shows every state from floor to last.
-func (s *snapshots) startRetaining(e *Engine, floor, last key.SeqNum) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.maxAge, s.floor = e.opts.MaxSnapshotAge, floor
-	s.timeline = timeline{start: floor, interval: max(e.opts.Retain/timelineSamples, sampleInterval)}
-	s.timeline.note(e.now(), last)
+// Begin sets out from a tree that shows every state from horizon to last.
+func (r *Registry) Begin(horizon, last key.SeqNum) {
+	r.visible.Store(uint64(last))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.horizon = horizon
+	r.timeline = timeline{start: horizon, interval: max(r.opts.Retain/timelineSamples, sampleInterval)}
+	r.timeline.note(r.opts.Clock.Now(), last)
 }
 
 // notePast remembers when last became visible, if it is time for that.
-func (e *Engine) notePast(last key.SeqNum) {
-	now := e.now()
-	if now < instant(e.pastDue.Load()) {
+func (r *Registry) notePast(last key.SeqNum) {
+	now := r.opts.Clock.Now()
+	if now < clock.Instant(r.sampleDue.Load()) {
 		return
 	}
-	e.snapshots.mu.Lock()
-	defer e.snapshots.mu.Unlock()
-	t := &e.snapshots.timeline
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := &r.timeline
 	t.note(now, last)
-	t.visibleAt(now.plus(-e.opts.Retain))
-	e.pastDue.Store(int64(t.due()))
+	t.visibleAt(now.Plus(-r.opts.Retain))
+	r.sampleDue.Store(int64(t.due()))
 }
 
-// RetainStep looks at the clock: it remembers what is visible now, lets compactions drop what need not be kept any more,
-// and ends snapshots that are too old. It returns when it is due again; far away if never.
-func (e *Engine) RetainStep() time.Duration {
-	if e.opts.Retain == 0 && e.opts.MaxSnapshotAge == 0 {
+// Step looks at the clock: it remembers what is visible now, lets compactions drop what need not be kept any more, and
+// ends readers that are too old. It returns when it is due again; far away if never.
+func (r *Registry) Step() time.Duration {
+	if r.opts.Retain == 0 && r.opts.MaxAge == 0 {
 		return time.Hour
 	}
-	s := &e.snapshots
-	s.mu.Lock()
-	before := len(s.readers)
-	unused := s.expireLocked(e)
+	r.mu.Lock()
+	before := len(r.readers)
+	unused := r.expireLocked()
 	defer drop(unused)
-	defer s.mu.Unlock()
-	if s.retainedLocked(e) > s.floor || len(s.readers) < before {
-		e.wake(e.wakeCompactor)
+	defer r.mu.Unlock()
+	if r.retainedLocked() > r.horizon || len(r.readers) < before {
+		r.opts.Dropped()
 	}
 	due := time.Hour
-	for _, d := range []time.Duration{e.opts.Retain, e.opts.MaxSnapshotAge} {
+	for _, d := range []time.Duration{r.opts.Retain, r.opts.MaxAge} {
 		if d > 0 {
 			due = min(due, max(d/timelineSamples, sampleInterval))
 		}

@@ -1,15 +1,17 @@
-package engine
+package tree
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
 
-	"lightningdb/internal/join"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/tree/memtable"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/readers"
 	"lightningdb/internal/tree/table"
 )
 
@@ -28,9 +30,9 @@ import (
 // the iterator changes over to that one, in which its sequence number shows the same: so a long scan beside writes
 // holds no more than an idle one.
 type Iterator struct {
-	engine  *Engine
-	hold    registration
-	view    *view
+	tree    *Tree
+	hold    readers.Registration
+	view    *View
 	lo, hi  []byte
 	visible merge.Visible
 	merging merge.Merging
@@ -43,7 +45,7 @@ type Iterator struct {
 	stopped error
 
 	interrupt *Interrupt
-	err       error         // ErrClosed, once the engine was found closed, or the failure to open runs
+	err       error         // calls.ErrClosed, once the engine was found closed, or the failure to open runs
 	at        []byte        // where the iterator stood while it changed views
 	users     atomic.Uint32 // how many use it now, and noMore
 	above     io.Closer     // closed with it
@@ -53,33 +55,38 @@ type Iterator struct {
 // when there are none, gives back what the iterator holds.
 const noMore = 1 << 31
 
-// never is what stops an iterator that nobody stops.
-var never atomic.Bool
+// neverStopped is the stop flag of iterators that cannot be stopped from outside.
+var neverStopped atomic.Bool
 
 // iterators keeps the buffers of closed iterators.
 var iterators = sync.Pool{New: func() any { return new(Iterator) }}
 
 // NewIterator returns an iterator over [lo, hi), nil meaning no bound, at the sequence number of s, or at the newest
 // published one if s is nil. It borrows lo and hi until Close.
-func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
-	if err := e.Enter(); err != nil {
+func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
+	if err := tr.gate.Enter(); err != nil {
 		return nil, fmt.Errorf("open iterator: %w", err)
 	}
-	defer e.Leave()
+	defer tr.gate.Leave()
 	it := iterators.Get().(*Iterator)
-	it.engine, it.lo, it.hi, it.err, it.ready, it.stop = e, lo, hi, nil, false, &never
-	it.hold.expired.Store(false)
-	it.hold.origin = e.trace(origin.Cursor)
+	it.tree, it.lo, it.hi, it.err, it.ready, it.stop = tr, lo, hi, nil, false, &neverStopped
+	it.hold.Renew()
+	it.hold.Origin = tr.Trace(origin.Cursor)
 	it.interrupt = &uninterrupted
 	if s != nil && s.interrupt != nil {
 		it.interrupt = s.interrupt
 	}
-	it.hold.iterator, it.hold.of = it, s
+	it.hold.Ends = (*ender)(it)
+	if s != nil {
+		it.hold.On = &s.Registration
+	}
 	it.users.Store(1)
-	if err := e.snapshots.addIterator(e, &it.hold); err != nil {
+	if err := tr.readers.AddIterator(&it.hold); err != nil {
 		it.recycle()
 		return nil, fmt.Errorf("open iterator: %w", err)
 	}
+	tr.openIterators.Add(1) // the call that is in keeps the tree from being freed until then
+	tr.resources.Add(1)
 	if err := it.openView(); err != nil {
 		it.Close()
 		return nil, fmt.Errorf("open iterator: %w", err)
@@ -90,9 +97,9 @@ func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 // openView opens the iterator on the current view. The sequence number is registered before: see the package comment. A
 // view that was current before the registration expired shows all there was for as long as it is held.
 func (it *Iterator) openView() error {
-	it.view = it.engine.acquireView()
+	it.view = it.tree.acquireView()
 	if it.view == nil {
-		return ErrClosed
+		return calls.ErrClosed
 	}
 	if err := it.hold.Check(); err != nil {
 		return err
@@ -100,9 +107,9 @@ func (it *Iterator) openView() error {
 	if err := it.openRuns(); err != nil {
 		return it.reason(err)
 	}
-	it.visible.Rules, it.visible.Stop = it.engine.rules, &it.interrupt.set
-	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.engine.opts.Gaps
-	it.visible.Reset(it.merging.Reset(it.runs...), it.hold.seq, it.lo, it.hi)
+	it.visible.Rules, it.visible.Stop = it.tree.opts.Rules, &it.interrupt.set
+	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.tree.opts.Gaps
+	it.visible.Reset(it.merging.Reset(it.runs...), it.hold.Seq(), it.lo, it.hi)
 	it.ready = true
 	return nil
 }
@@ -110,8 +117,8 @@ func (it *Iterator) openView() error {
 // closeView gives back the view and all that was opened on it.
 func (it *Iterator) closeView() error {
 	if it.view != nil {
-		it.engine.noteHops(it.view, it.merging.Hops())
-		it.engine.stats.passed.Add(int64(it.visible.Walk.Rows))
+		it.tree.noteSwitches(it.view, it.merging.Hops())
+		it.tree.passed.Add(int64(it.visible.Walk.Rows))
 		it.visible.Walk.Rows = 0
 	}
 	err := it.closeRuns()
@@ -120,11 +127,11 @@ func (it *Iterator) closeView() error {
 		it.mems[n].Reset(nil)
 	}
 	for n := range it.tables {
-		it.tables[n].of(nil, nil)
+		it.tables[n].reset(nil, nil)
 	}
 	it.runs, it.ready = it.runs[:0], false
 	if it.view != nil {
-		it.engine.unref(it.view)
+		it.tree.unref(it.view)
 		it.view = nil
 	}
 	return err
@@ -132,7 +139,7 @@ func (it *Iterator) closeView() error {
 
 // changeView leaves the view for the current one if they differ. The iterator then stands nowhere.
 func (it *Iterator) changeView() bool {
-	if it.engine.view.Load() == it.view {
+	if it.tree.view.Load() == it.view {
 		return true
 	}
 	err := it.closeView()
@@ -165,13 +172,13 @@ func (it *Iterator) openRuns() error {
 		switch {
 		case len(tables) == 0:
 		case len(tables) == 1 && n < it.view.level0:
-			run, err := it.tables[n].of(it.engine, tables).until(it.interrupt).Open(0)
+			run, err := it.tables[n].reset(it.tree, tables).until(it.interrupt).Open(0)
 			if err != nil {
 				return err
 			}
 			it.runs = append(it.runs, run)
 		default:
-			it.tables[n].of(it.engine, tables).until(it.interrupt)
+			it.tables[n].reset(it.tree, tables).until(it.interrupt)
 			it.runs = append(it.runs, it.levels[n].Reset(&it.tables[n]))
 		}
 	}
@@ -199,7 +206,7 @@ func (it *Iterator) Next() bool {
 	if !it.usable() || !it.visible.Valid() {
 		return false
 	}
-	if it.engine.view.Load() == it.view {
+	if it.tree.view.Load() == it.view {
 		return it.visible.Next()
 	}
 	it.at = append(append(it.at[:0], it.visible.Key()...), 0) // the least key after the current one
@@ -211,7 +218,7 @@ func (it *Iterator) Prev() bool {
 	if !it.usable() || !it.visible.Valid() {
 		return false
 	}
-	if it.engine.view.Load() == it.view {
+	if it.tree.view.Load() == it.view {
 		return it.visible.Prev()
 	}
 	it.at = append(it.at[:0], it.visible.Key()...)
@@ -220,7 +227,7 @@ func (it *Iterator) Prev() bool {
 
 // usable reports whether the iterator may go on; if not, err says why. It is asked at every step.
 func (it *Iterator) usable() bool {
-	if it.err == nil && !it.engine.closed.Load() && !it.hold.expired.Load() && !it.stop.Load() && !it.interrupt.set.Load() {
+	if it.err == nil && !it.tree.gate.Closed() && !it.hold.Expired() && !it.stop.Load() && !it.interrupt.set.Load() {
 		return true
 	}
 	it.refuse()
@@ -228,7 +235,7 @@ func (it *Iterator) usable() bool {
 }
 
 // StopWith makes calls fail with err once s is closed.
-func (it *Iterator) StopWith(s *Snapshot, err error) { it.stop, it.stopped = &s.closed, err }
+func (it *Iterator) StopWith(s *Snapshot, err error) { it.stop, it.stopped = s.ClosedFlag(), err }
 
 // refuse notes that the iterator was stopped, that the engine was closed, or that the iterator grew too old.
 func (it *Iterator) refuse() {
@@ -236,8 +243,8 @@ func (it *Iterator) refuse() {
 	case it.err != nil:
 	case it.stop.Load():
 		it.err = it.stopped
-	case it.engine.closed.Load():
-		it.err = ErrClosed
+	case it.tree.gate.Closed():
+		it.err = calls.ErrClosed
 	case it.interrupt.set.Load():
 		it.err = it.interrupt.err
 	default:
@@ -314,9 +321,9 @@ func (it *Iterator) step(d Direction, n int) bool {
 // because the iterator was stopped, grew too old, or has to change over to another view, as it does when the engine is
 // closed. more is false if yield wants no more.
 func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) bool) (done int, more bool) {
-	current, held, stop := &it.engine.view, it.view, it.stop
+	current, held, stop := &it.tree.view, it.view, it.stop
 	for more = true; more && done < len(hand); done++ {
-		if done > 0 && (current.Load() != held || it.hold.expired.Load() || stop.Load()) {
+		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load()) {
 			break
 		}
 		more = yield(hand[done].Key.User, notNil(hand[done].Value))
@@ -366,25 +373,25 @@ func (it *Iterator) Close() error {
 	if it.users.Add(^uint32(0)) != noMore {
 		return nil // another is using it, and gives it back
 	}
-	e := it.engine
-	err := it.giveBack()
+	tr := it.tree
+	err := it.release()
 	it.recycle()
-	e.release()
+	tr.Free()
 	return err
 }
 
 // recycle gives the buffers to a later iterator. Nobody may know of it any more.
 func (it *Iterator) recycle() {
-	it.engine, it.lo, it.hi, it.stop, it.stopped = nil, nil, nil, nil, nil
+	it.tree, it.lo, it.hi, it.stop, it.stopped = nil, nil, nil, nil, nil
 	it.interrupt = &uninterrupted
-	it.hold.iterator, it.hold.of = nil, nil
+	it.hold.Renew()
 	iterators.Put(it)
 }
 
 // Exit lets others end the iterator until Enter. What it has lent may not be looked at any more.
 func (it *Iterator) Exit() {
 	if it.users.Add(^uint32(0)) == noMore {
-		it.drop()
+		(*ender)(it).Drop()
 	}
 }
 
@@ -394,7 +401,7 @@ func (it *Iterator) Enter() error {
 		users := it.users.Load()
 		if users&noMore != 0 {
 			if it.usable() {
-				it.err = ErrClosed
+				it.err = calls.ErrClosed
 			}
 			return it.err
 		}
@@ -406,31 +413,36 @@ func (it *Iterator) Enter() error {
 
 // End ends the iterator: what it holds is given back, now or when nobody uses it any more. Further calls do nothing.
 func (it *Iterator) End() {
-	if it.end() {
-		it.drop()
+	if e := (*ender)(it); e.Forbid() {
+		e.Drop()
 	}
 }
 
-// end forbids further use. If it reports true the caller has to drop the iterator.
-func (it *Iterator) end() (unused bool) { return it.users.Or(noMore) == 0 }
+// ender is an Iterator as others see it, who may end it.
+type ender Iterator
 
-// drop gives back what an iterator that was ended holds. Its owner may still know it, so it is not recycled. It takes
-// snapshots.mu.
-func (it *Iterator) drop() {
-	it.giveBack() // an error of closing what was only read loses nothing
-	it.engine.release()
+var _ readers.Ender = (*ender)(nil)
+
+// Forbid implements readers.Ender.
+func (e *ender) Forbid() (unused bool) { return e.users.Or(noMore) == 0 }
+
+// Drop implements readers.Ender. The iterator's owner may still know it, so it is not recycled.
+func (e *ender) Drop() {
+	it := (*Iterator)(e)
+	it.release() // an error of closing what was only read loses nothing
+	it.tree.Free()
 }
 
-// giveBack gives back all but the engine's memory.
-func (it *Iterator) giveBack() error {
+// release gives back all but the tree's memory.
+func (it *Iterator) release() error {
 	var err error
 	if it.above != nil {
 		err = it.above.Close()
 		it.above = nil
 	}
-	err = join.Errors(err, it.closeView())
-	it.engine.snapshots.remove(&it.hold)
-	it.engine.openIterators.Add(-1)
+	err = errors.Join(err, it.closeView())
+	it.tree.readers.Remove(&it.hold)
+	it.tree.openIterators.Add(-1)
 	return err
 }
 
@@ -445,20 +457,20 @@ func (it *Iterator) closeRuns() error {
 	for _, run := range it.runs {
 		errs = append(errs, run.Close())
 	}
-	return join.Errors(errs...)
+	return errors.Join(errs...)
 }
 
 // levelTables is the tables of one level as merge.Level reads them, one at a time: all are opened in the same memory.
 type levelTables struct {
-	engine *Engine
+	tree   *Tree
 	tables []*tableRef
 	open   tableIterator
 	stop   *atomic.Bool // ends it, before the next page is read; nil if nothing does
 }
 
-// of makes l the tables given.
-func (l *levelTables) of(e *Engine, tables []*tableRef) *levelTables {
-	l.engine, l.tables, l.stop = e, tables, nil
+// reset makes l read tables.
+func (l *levelTables) reset(tr *Tree, tables []*tableRef) *levelTables {
+	l.tree, l.tables, l.stop = tr, tables, nil
 	return l
 }
 
@@ -479,7 +491,7 @@ func (l *levelTables) Open(i int) (merge.Iterator, error) {
 	if l.stop != nil && l.stop.Load() {
 		return nil, table.ErrStopped
 	}
-	if err := l.open.reset(l.engine, l.tables[i]); err != nil {
+	if err := l.open.reset(l.tree, l.tables[i]); err != nil {
 		return nil, err
 	}
 	l.open.StopBy(l.stop)
@@ -489,17 +501,17 @@ func (l *levelTables) Open(i int) (merge.Iterator, error) {
 // tableIterator is an iterator that holds its table open until it is closed.
 type tableIterator struct {
 	table.Iterator
-	engine *Engine // nil if nobody else holds the table
-	held   *openTable
+	tree *Tree // nil if nobody else holds the table
+	held *openTable
 }
 
 // reset opens t for it, which is new or closed.
-func (it *tableIterator) reset(e *Engine, t *tableRef) error {
-	o, err := e.acquireReader(t)
+func (it *tableIterator) reset(tr *Tree, t *tableRef) error {
+	o, err := tr.acquireReader(t)
 	if err != nil {
 		return err
 	}
-	it.engine, it.held = e, o
+	it.tree, it.held = tr, o
 	it.Iterator.Reset(o.Reader)
 	return nil
 }
@@ -507,8 +519,8 @@ func (it *tableIterator) reset(e *Engine, t *tableRef) error {
 // Close implements merge.Iterator.
 func (it *tableIterator) Close() error {
 	err := it.Iterator.Close()
-	if it.engine != nil {
-		it.engine.unrefTable(it.held)
+	if it.tree != nil {
+		it.tree.unrefTable(it.held)
 	} else {
 		it.held.Close() // an error of closing a file that was only read loses nothing
 	}

@@ -1,4 +1,4 @@
-package engine
+package tree
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/table"
@@ -23,7 +24,7 @@ const maxOpenTables = 500
 // tableRef is a table of the tree. Its file is opened when first needed and may be closed again when many others are.
 type tableRef struct {
 	meta  *manifest.TableMeta
-	views int // views that name it; guarded by Engine.mu
+	views int // views that name it; guarded by Tree.mu
 
 	open   atomic.Pointer[openTable] // nil while closed; swapped under openTables.mu
 	recent atomic.Bool               // read since the clock hand last passed
@@ -36,16 +37,16 @@ type openTable struct {
 	refs atomic.Int32
 }
 
-// unrefTable gives back one reference. After the last one CleanStep closes the table: not here, because this may run in
+// unrefTable gives back one reference. After the last one Reclaim closes the table: not here, because this may run in
 // the guard of an unrelated reader or under a lock.
-func (e *Engine) unrefTable(o *openTable) {
+func (tr *Tree) unrefTable(o *openTable) {
 	if o.refs.Add(-1) > 0 {
 		return
 	}
-	e.deadMu.Lock()
-	e.shut = append(e.shut, o)
-	e.deadMu.Unlock()
-	e.wake(e.wakeHousekeeper)
+	tr.deadMu.Lock()
+	tr.shut = append(tr.shut, o)
+	tr.deadMu.Unlock()
+	tr.opts.Unused()
 }
 
 // openTables bounds how many tables are open, in number and in bytes of directory, by a clock over those that are.
@@ -57,41 +58,41 @@ type openTables struct {
 }
 
 // reader returns t opened. The caller is inside the epoch; the result is valid until it leaves.
-func (e *Engine) reader(t *tableRef) (*openTable, error) {
+func (tr *Tree) reader(t *tableRef) (*openTable, error) {
 	if o := t.open.Load(); o != nil {
 		if !t.recent.Load() {
 			t.recent.Store(true)
 		}
 		return o, nil
 	}
-	return e.openTable(t)
+	return tr.openTable(t)
 }
 
 // acquireReader returns t opened with a reference for the caller, who is outside the epoch.
-func (e *Engine) acquireReader(t *tableRef) (*openTable, error) {
-	guard := e.epochs.Enter()
+func (tr *Tree) acquireReader(t *tableRef) (*openTable, error) {
+	guard := tr.epochs.Enter()
 	defer guard.Exit()
-	o, err := e.reader(t)
+	o, err := tr.reader(t)
 	if err == nil {
 		o.refs.Add(1) // the reference of t.open outlives this guard
 	}
 	return o, err
 }
 
-func (e *Engine) openTable(t *tableRef) (*openTable, error) {
-	c := &e.open
+func (tr *Tree) openTable(t *tableRef) (*openTable, error) {
+	c := &tr.open
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if o := t.open.Load(); o != nil {
 		return o, nil
 	}
-	if e.closed.Load() {
-		return nil, ErrClosed
+	if tr.gate.Closed() {
+		return nil, calls.ErrClosed
 	}
-	for len(c.refs) > 0 && (len(c.refs) >= maxOpenTables || c.bytes > e.budget.openTable) {
-		e.evictTableLocked()
+	for len(c.refs) > 0 && (len(c.refs) >= maxOpenTables || c.bytes > tr.opts.Budget.OpenTables) {
+		tr.evictTableLocked()
 	}
-	o, err := e.openTableFile(t.meta)
+	o, err := tr.openTableFile(t.meta)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +104,8 @@ func (e *Engine) openTable(t *tableRef) (*openTable, error) {
 }
 
 // openTableFile opens the file of a table that the manifest names. That it is missing is damage.
-func (e *Engine) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
-	return e.openTableUntil(context.Background(), meta)
+func (tr *Tree) openTableFile(meta *manifest.TableMeta) (*openTable, error) {
+	return tr.openTableUntil(context.Background(), meta)
 }
 
 // untilFile is a file of which nothing is read once ctx is done.
@@ -121,11 +122,11 @@ func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // openTableUntil is openTableFile for a job of its own, which ends with ctx: before the next read.
-func (e *Engine) openTableUntil(ctx context.Context, meta *manifest.TableMeta) (*openTable, error) {
+func (tr *Tree) openTableUntil(ctx context.Context, meta *manifest.TableMeta) (*openTable, error) {
 	name := filename.Make(filename.Table, meta.Num)
-	file, err := e.fs.Open(name)
+	file, err := tr.dir.FS().Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, e.takenOver(corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
+		return nil, tr.dir.TakenOver(corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)
@@ -134,7 +135,7 @@ func (e *Engine) openTableUntil(ctx context.Context, meta *manifest.TableMeta) (
 		file = untilFile{file, ctx}
 	}
 	r, err := table.Open(file, table.OpenOptions{
-		Name: name, ID: meta.ID, Size: meta.Size, Cache: e.cache, Buffers: e.buffers, Seq: meta.Seq})
+		Name: name, ID: meta.ID, Size: meta.Size, Cache: tr.cache, Buffers: tr.buffers, Seq: meta.Seq})
 	if err != nil {
 		file.Close()
 		return nil, err
@@ -159,8 +160,8 @@ func describes(meta *manifest.TableMeta, p table.Properties) bool {
 
 // evictTableLocked closes the first open table that was not read since the hand passed it. Two rounds suffice: the
 // first clears every mark.
-func (e *Engine) evictTableLocked() {
-	c := &e.open
+func (tr *Tree) evictTableLocked() {
+	c := &tr.open
 	for range 2 * len(c.refs) {
 		c.hand %= len(c.refs)
 		if !c.refs[c.hand].recent.Swap(false) {
@@ -169,35 +170,35 @@ func (e *Engine) evictTableLocked() {
 		c.hand++
 	}
 	c.hand %= len(c.refs)
-	e.closeTableLocked(c.hand)
+	tr.closeTableLocked(c.hand)
 }
 
-// closeTableLocked lets go of the open table at index i of the clock.
-func (e *Engine) closeTableLocked(i int) {
-	c := &e.open
+// closeTableLocked closes the open table at index i of the clock, once no reader has it.
+func (tr *Tree) closeTableLocked(i int) {
+	c := &tr.open
 	o := c.refs[i].open.Swap(nil)
 	c.bytes -= o.ResidentBytes()
 	last := len(c.refs) - 1
 	c.refs[i] = c.refs[last]
 	c.refs = c.refs[:last]
-	e.epochs.Retire(func() { e.unrefTable(o) })
+	tr.epochs.Retire(func() { tr.unrefTable(o) })
 }
 
-// closeTable lets go of t, which no view names any more.
-func (e *Engine) closeTable(t *tableRef) {
-	c := &e.open
+// closeTable closes t, which no view names any more.
+func (tr *Tree) closeTable(t *tableRef) {
+	c := &tr.open
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if i := slices.Index(c.refs, t); i >= 0 {
-		e.closeTableLocked(i)
+		tr.closeTableLocked(i)
 	}
 }
 
-// closeAllTables lets go of every open table.
-func (e *Engine) closeAllTables() {
-	e.open.mu.Lock()
-	defer e.open.mu.Unlock()
-	for len(e.open.refs) > 0 {
-		e.closeTableLocked(0)
+// closeAllTables closes every open table.
+func (tr *Tree) closeAllTables() {
+	tr.open.mu.Lock()
+	defer tr.open.mu.Unlock()
+	for len(tr.open.refs) > 0 {
+		tr.closeTableLocked(0)
 	}
 }

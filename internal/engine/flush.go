@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+)
+
+// FlushStep writes the oldest frozen memtable to level 0. It reports whether there was one.
+func (e *Engine) FlushStep() (bool, error) {
+	if err := e.dir.Writable(); err != nil && !errors.Is(err, ErrClosed) {
+		return false, err
+	}
+	e.flushing.Lock()
+	defer e.flushing.Unlock()
+	v := e.tree.Acquire()
+	if v == nil {
+		return false, ErrClosed
+	}
+	defer e.tree.Release(v)
+	oldest, logStart := v.Oldest()
+	if oldest == nil {
+		return false, nil
+	}
+	err := e.flush(v, oldest, logStart)
+	e.noteBackground(err)
+	return err == nil, err
+}
+
+// flush writes m, the oldest memtable of v, to tables and installs them in its place. The log before logStart is needed
+// no more.
+func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) error {
+	start := e.clock.Now()
+	e.stats.flushing.Store(true)
+	defer e.stats.flushing.Store(false)
+	edit, stats, err := e.writeTables(m, v, v.Version(), e.tree.HoldVersions(m.Last()))
+	if err != nil {
+		return e.dir.FailUnlessTransient("flush", err)
+	}
+	edit.LogStart = logStart
+	if logStart == e.leader.logEnd {
+		edit.LogEnd = logStart
+	}
+	if err := e.commitEdit(edit, m); err != nil {
+		return err
+	}
+	e.stats.flushed(stats, e.clock.Now().Since(start))
+	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", stats.BytesOut)
+	e.background.compactor.wake()
+	return nil
+}
+
+// writeTables writes m to tables of level 0 above version, durable in content and name, and returns the edit that
+// adds them. held are the sequence numbers that readers need. v is the view of version, nil while the log is replayed.
+func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.Version, held []key.SeqNum) (
+	*manifest.Edit, compaction.Stats, error) {
+	job := compaction.Flush(version, compaction.Memtable{Iterator: m.NewIterator(), Entries: uint64(m.Count())})
+	job.TargetTableBytes = e.budget.Table
+	return e.runJob(context.Background(), job, v, held)
+}
+
+// runJob carries out a job of package compaction on the files of the database. From the last of held on, which becomes
+// the horizon of the edit, everything stays readable. v is the view that job was picked from, which the caller holds; nil
+// if there is none yet.
+func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) (
+	*manifest.Edit, compaction.Stats, error) {
+	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
+		Open:     func(t *manifest.TableMeta) (merge.Iterator, error) { return e.tree.OpenInput(ctx, t) },
+		NewNum:   e.dir.NewNum,
+		Rules:    e.rules(),
+		Below:    e.tree.BelowIn(v),
+		Create:   e.tree.Create,
+		Progress: func(int64) error { return e.dir.Intact() }, // after a failure the job is for nothing
+		Remove: func(num filename.Num) error {
+			e.dir.Discard(filename.Make(filename.Table, num))
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, stats, err
+	}
+	edit.Floor = held[len(held)-1]
+	if stats.Outputs > 0 {
+		if err = e.dir.FS().SyncDir(); err != nil {
+			e.store.DiscardTables(edit)
+		}
+	}
+	return edit, stats, err
+}
+
+// commitEdit makes edit durable in the manifest and installs the version it leads to, without the memtable flushed
+// (nil if none). What the new version does not need any more is retired.
+func (e *Engine) commitEdit(edit *manifest.Edit, flushed *tree.Memtable) error {
+	if flushed != nil {
+		// Not the newest in the tables: a flush may drop a tombstone that hides nothing.
+		edit.LastSeq = max(edit.LastSeq, flushed.Last())
+	}
+	return e.store.Commit(edit, func(next *manifest.Version) {
+		e.tree.Install(next, flushed)
+		e.log.RetireBefore(next.LogStart, e.keepsLogs())
+		e.room.changed()
+	})
+}

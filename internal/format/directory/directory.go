@@ -1,0 +1,253 @@
+// Package directory is the directory of an open database, as the log and the tree share it: which file numbers are taken,
+// which files nothing needs any more, whether it still belongs to this writer, and whether a failure has ended all changes.
+//
+// It knows no format and decides nothing about a file's content: the log knows its segments, the manifest the tables.
+//
+// # Failure
+//
+// The first failed write, sync, rename or close on the way to durability ends all writes of the handle (Fail). From then
+// on the files stay as they are: whatever a failed sync has lost may be there a second time, in files that nothing needs
+// if all is well. So everything that renames, removes, or makes files needless runs inside Change, which refuses after the
+// first failure. What passes by itself is different (Transient): the operation that met it failed cleanly, and is tried
+// again.
+//
+// # Lock order
+//
+// Change > the mutex of numbers and obsolete files, which is held for moments and never during I/O.
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/owner"
+	"lightningdb/internal/system/vfs"
+)
+
+// ErrReadOnly refuses a write to a database that was opened read-only, or whose writes a failure has ended.
+var ErrReadOnly = errors.New("database accepts no writes")
+
+// Options configures a directory.
+type Options struct {
+	FS       vfs.FS
+	ReadOnly bool
+	Gate     *calls.Gate   // closed: nothing new is begun
+	Random   func() uint64 // for the owner's mark
+
+	Failed    func(error) // called once, after the first failure
+	Discarded func()      // called when there is something to remove
+}
+
+// Directory is an open directory. Its methods are safe for concurrent use, unless they say otherwise.
+type Directory struct {
+	opts Options
+	lock io.Closer
+	mark *owner.Mark // nil if read-only
+
+	current func() error // whether CURRENT is still what this writer has left there: see SetCurrent
+
+	changing sync.RWMutex            // held for reading while files change, for writing to set failed
+	failed   atomic.Pointer[failure] // why writes ended; set once
+
+	mu       sync.Mutex
+	next     filename.Num // the next file number
+	obsolete []string     // files to remove
+}
+
+// failure is why writes ended.
+type failure struct{ cause error }
+
+// New returns the directory behind o.FS, which it closes with Close. Nothing is locked yet.
+func New(o Options) *Directory { return &Directory{opts: o, next: 1} }
+
+// FS is the file system of the directory. Whatever changes what counts goes through Change, whoever creates a table through
+// ConfirmOwner.
+func (d *Directory) FS() vfs.FS { return d.opts.FS }
+
+// Lock takes the lock of the directory, shared if it is read-only.
+func (d *Directory) Lock() error {
+	mode := vfs.Exclusive
+	if d.opts.ReadOnly {
+		mode = vfs.Shared
+	}
+	lock, err := d.opts.FS.Lock(filename.Make(filename.Lock, 0), mode)
+	if err != nil {
+		return fmt.Errorf("lock the database: %w", err)
+	}
+	d.lock = lock
+	return nil
+}
+
+// Close gives up the mark, the lock and the file system, in this order.
+func (d *Directory) Close() error {
+	var errs []error
+	if d.mark != nil {
+		errs = append(errs, d.mark.Release())
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(append(errs, d.opts.FS.Close())...)
+}
+
+// NewNum gives out the next file number.
+func (d *Directory) NewNum() filename.Num {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	num := d.next
+	d.next++
+	return num
+}
+
+// PeekNum is a number above every one given out.
+func (d *Directory) PeekNum() filename.Num {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.next
+}
+
+// NumberFrom makes next the next file number.
+func (d *Directory) NumberFrom(next filename.Num) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next = next
+}
+
+// Discard notes files that nothing names any more, for RemoveObsolete.
+func (d *Directory) Discard(names ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.obsolete = append(d.obsolete, names...)
+	d.opts.Discarded()
+}
+
+// Obsolete is how many files wait for their removal.
+func (d *Directory) Obsolete() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.obsolete)
+}
+
+// RemoveObsolete removes the files that nothing names any more. After an error the file it is about is still to be removed;
+// after a failure all of them stay, for the next Open. Only one goroutine at a time may call it.
+func (d *Directory) RemoveObsolete() error {
+	d.mu.Lock()
+	obsolete := d.obsolete // it only grows behind its end meanwhile
+	d.mu.Unlock()
+	if len(obsolete) > 0 && d.Intact() == nil {
+		if err := d.CheckOwner(); err != nil {
+			return err
+		}
+	}
+	var kept []string
+	var failed error
+	for _, name := range obsolete {
+		err := d.Change(func() error { return d.opts.FS.Remove(name) })
+		if err == nil || vfs.IsNotExist(err) {
+			continue
+		}
+		kept = append(kept, name)
+		if !errors.Is(err, ErrReadOnly) {
+			failed = err // tried again later
+		}
+	}
+	d.mu.Lock()
+	d.obsolete = append(kept, d.obsolete[len(obsolete):]...)
+	d.mu.Unlock()
+	return failed
+}
+
+// DiskBytes asks the directory how long the files of the database are, whatever they are for: what is believed of them is
+// not what fills a disk. What cannot be looked at counts nothing.
+func (d *Directory) DiskBytes() (total int64) {
+	names, err := d.opts.FS.List()
+	if err != nil {
+		return 0
+	}
+	for _, name := range names {
+		if kind, _ := filename.Parse(name); kind != filename.Unknown {
+			if size, err := d.opts.FS.FileSize(name); err == nil { // else it has just been removed
+				total += size
+			}
+		}
+	}
+	return total
+}
+
+// Transient reports whether err is of a kind that passes by itself: a full disk, or no file descriptors left.
+func Transient(err error) bool {
+	return errors.Is(err, vfs.ErrNoSpace) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// Fail ends all writes of this handle because of cause. The first cause stays.
+func (d *Directory) Fail(operation string, cause error) error {
+	err := fmt.Errorf("%s: %w", operation, d.TakenOver(cause))
+	if d.noteFailure(err) {
+		d.opts.Failed(err)
+	}
+	return err
+}
+
+// FailUnlessTransient is Fail, but for what passes by itself, which is tried again.
+func (d *Directory) FailUnlessTransient(operation string, cause error) error {
+	if Transient(cause) {
+		return fmt.Errorf("%s: %w", operation, cause)
+	}
+	return d.Fail(operation, cause)
+}
+
+// noteFailure ends all writes because of err, and reports whether nothing had before. It waits for changes of files that
+// are in progress.
+func (d *Directory) noteFailure(err error) bool {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	return d.failed.CompareAndSwap(nil, &failure{err})
+}
+
+// Change calls do, which changes what counts in the directory: it appends to the manifest or begins the next one, renames,
+// removes, or goes on in another log segment. From the first failure on it does not, and gives ErrReadOnly. Once Fail has
+// returned, no change is in progress, and none begins. do must not call Fail.
+func (d *Directory) Change(do func() error) error {
+	d.changing.RLock()
+	defer d.changing.RUnlock()
+	if err := d.Intact(); err != nil {
+		return err
+	}
+	return do()
+}
+
+// Closing reports whether the database has begun to close.
+func (d *Directory) Closing() bool { return d.opts.Gate.Closed() }
+
+// Cause is why writes ended, nil if they have not.
+func (d *Directory) Cause() error {
+	if f := d.failed.Load(); f != nil {
+		return f.cause
+	}
+	return nil
+}
+
+// Intact is nil until the first failure, and then ErrReadOnly with its cause.
+func (d *Directory) Intact() error {
+	if f := d.failed.Load(); f != nil {
+		return fmt.Errorf("%w since a failure; reopen it after the cause is mended: %w", ErrReadOnly, f.cause)
+	}
+	return nil
+}
+
+// Writable is nil while writes are accepted.
+func (d *Directory) Writable() error {
+	if d.opts.Gate.Closed() {
+		return calls.ErrClosed
+	}
+	if d.opts.ReadOnly {
+		return fmt.Errorf("%w: it was opened read-only", ErrReadOnly)
+	}
+	return d.Intact()
+}

@@ -1,0 +1,111 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/owner"
+	"lightningdb/internal/system/vfs"
+)
+
+// A second writer can come past the lock where the directory is seen through two mounts. Package owner has the argument
+// why nothing is lost then; what it asks of a writer is this:
+//
+//   - a sync is believed only if the mark stands after it (ConfirmOwner), be it of a commit, an edit or a new CURRENT;
+//   - before a change of what a newcomer may read or need, an edit, a rotation, a removal, the mark is looked for by
+//     name, and so are CURRENT and the file that is to be changed (CheckOwner);
+//   - a new number is taken by creating a file that must not exist, never by renaming over a name that may;
+//   - the rename over CURRENT does not fail by itself if it is late. So a newcomer removes what is to be renamed, between
+//     writing its mark and reading CURRENT: a rename that was decided on before then finds nothing.
+
+// Claim marks the directory as this writer's own and stops a switch of CURRENT that another one may be about to make. It
+// returns the files that it has removed for that.
+func (d *Directory) Claim() (removed []string, err error) {
+	mark, err := owner.Claim(d.opts.FS, filename.Make(filename.Lock, 0), [2]uint64{d.opts.Random(), d.opts.Random()})
+	if err != nil {
+		return nil, fmt.Errorf("mark the database as in use: %w", err)
+	}
+	d.mark = mark
+	names, err := d.opts.FS.List()
+	if err != nil {
+		return nil, fmt.Errorf("list the database directory: %w", err)
+	}
+	for _, name := range names {
+		if kind, _ := filename.Parse(name); kind != filename.NextCurrent {
+			continue
+		}
+		if err := d.opts.FS.Remove(name); err != nil && !vfs.IsNotExist(err) {
+			return nil, fmt.Errorf("remove what is left of a change of CURRENT: %w", err)
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
+}
+
+// SetCurrent has isOurs asked whether CURRENT is still what this writer has left there. It is called once, before the
+// directory is written to.
+func (d *Directory) SetCurrent(isOurs func() error) { d.current = isOurs }
+
+// ConfirmOwner returns owner.ErrTakenOver if another writer may have begun to read before the call. It stops writes if it
+// does not know.
+func (d *Directory) ConfirmOwner() error {
+	if err := d.StillOwner(); err != nil {
+		return d.Fail("look for other writers", err)
+	}
+	return nil
+}
+
+// StillOwner is ConfirmOwner inside Change: it leaves it to the caller to stop writes.
+func (d *Directory) StillOwner() error {
+	stands, err := d.mark.Stands()
+	if err == nil && !stands { // somebody has emptied or removed LOCK
+		_, err = d.mark.Named()
+		err = errors.Join(err, d.current())
+	}
+	return err
+}
+
+// CheckOwner is ConfirmOwner before something is changed, and by name. An error that passes has changed nothing.
+func (d *Directory) CheckOwner() error { return d.failUnlessTransient(d.IsOwner()) }
+
+// IsOwner is CheckOwner inside Change: it leaves it to the caller to stop writes.
+func (d *Directory) IsOwner() error {
+	_, err := d.mark.Named()
+	if err == nil {
+		err = d.current()
+	}
+	return err
+}
+
+// CheckFile is CheckOwner of a file that this writer goes on to write, which it has written up to size.
+func (d *Directory) CheckFile(name string, size int64) error {
+	if err := d.CheckOwner(); err != nil {
+		return err
+	}
+	return d.failUnlessTransient(owner.Unchanged(d.opts.FS, name, size))
+}
+
+func (d *Directory) failUnlessTransient(err error) error {
+	if err == nil || Transient(err) {
+		return err
+	}
+	return d.Fail("look for other writers", err)
+}
+
+// TakenOver makes owner.ErrTakenOver known as the reason of err, where it may be: a file that another writer has removed is
+// then no damage. That a file of a new number exists already, or not any more, is always another writer's doing, perhaps of
+// one whose time is over.
+func (d *Directory) TakenOver(err error) error {
+	switch {
+	case err == nil || d.mark == nil || errors.Is(err, owner.ErrTakenOver):
+		return err
+	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", owner.ErrTakenOver, err)
+	}
+	if _, reason := d.mark.Named(); errors.Is(reason, owner.ErrTakenOver) {
+		return fmt.Errorf("%w: %w", reason, err)
+	}
+	return err
+}

@@ -1,0 +1,459 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lightningdb/internal/format/directory"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/record"
+	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/vfs"
+)
+
+const (
+	// keptSegments is how many retired segments wait to be used again at most, besides the one that is ready. As many are
+	// retired as are needed, so one is enough; and with the active one they are no more than the limit of the log.
+	keptSegments = 1
+
+	// unsyncedBytes is how much of the log may wait for its sync before the housekeeper is woken early, so that sealing a
+	// segment never has much to sync.
+	unsyncedBytes = 8 << 20
+)
+
+// LogOptions configures a log.
+type LogOptions struct {
+	SegmentLimit int64           // how much of a segment is filled, in bytes
+	SyncInterval time.Duration   // after which SyncDue syncs what commits have left unsynced
+	Clock        clock.Monotonic // by which the interval is measured
+	Wake         func()          // called when SyncDue, WriteOut or Recycle may have something to do
+}
+
+// Log is the write-ahead log of an open database: the active segment, the sealed ones before it that a recovery would
+// replay, the file of the next one, and up to which commit all of it is durable. It alone decides when the file of a
+// segment is used again or removed.
+//
+// Segments are used again. Their blocks have been written, so that a sync has no metadata to write and the kernel no pages
+// to find: the log is then as fast as the memory and the medium are. A flush retires a segment (RetireBefore), the
+// housekeeper gives it the name of the next one (Recycle), and the commit leader begins it when the active one is full
+// (Rotate).
+//
+// Append, Rotate, Root and UseRoot belong to the leader of the commit queue; everything else may be called by anybody.
+type Log struct {
+	opts LogOptions
+	dir  *directory.Directory
+	db   [16]byte
+
+	active  atomic.Pointer[Segment]
+	durable atomic.Uint64 // a completed sync covers every commit up to here; rises only
+	syncs   atomic.Uint64
+
+	unsyncedSince atomic.Int64 // the instant when the oldest unsynced commit was published; 0 if there is none
+	syncSoon      atomic.Bool  // much is unsynced: do not wait for the interval
+
+	mu       sync.Mutex   // never held during I/O
+	num      filename.Num // of the active segment
+	segments []segmentFile
+	retired  []segmentFile // sealed segments that are needed no more, kept to be used again; at most keptSegments
+	blank    *Blank        // the file of the next segment, nil if none is ready
+}
+
+// segmentFile is a segment on disk. The last of Log.segments is the active one.
+type segmentFile struct {
+	num   filename.Num
+	bytes int64 // of the active one 0: it knows its own
+}
+
+// NewLog returns the log of dir, which Begin or Stand puts into service.
+func NewLog(dir *directory.Directory, o LogOptions) *Log { return &Log{dir: dir, opts: o} }
+
+// Begin begins a new log of database db behind commit last, which is durable, like all before it.
+func (l *Log) Begin(db [16]byte, last key.SeqNum) error {
+	l.db = db
+	l.NoteDurable(last)
+	num := l.dir.NewNum()
+	seg, err := Create(l.dir.FS(), num, db, Root(last))
+	if err != nil {
+		return fmt.Errorf("create log segment: %w", err)
+	}
+	l.use(seg)
+	l.num, l.segments = num, []segmentFile{{num: num}}
+	return nil
+}
+
+// Stand is Begin for a database that is only read: so many segments stay on disk as they are. Of what they hold only the
+// commits up to durable are certain to survive a power cut; the rest may be in the caches of the system.
+func (l *Log) Stand(segments int, bytes int64, durable key.SeqNum) {
+	l.NoteDurable(durable)
+	if segments > 0 { // how many bytes which one has does not matter
+		l.segments = make([]segmentFile, segments)
+		l.segments[0].bytes = bytes
+	}
+}
+
+// Num is the number of the active segment.
+func (l *Log) Num() filename.Num {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.num
+}
+
+// HasRoom reports whether the active segment is not full.
+func (l *Log) HasRoom() bool { return l.active.Load().Size() < l.opts.SegmentLimit }
+
+// IsUnused reports whether nothing was ever logged in the file of the active segment.
+func (l *Log) IsUnused() bool {
+	seg := l.active.Load()
+	return seg.Size() == record.FileHeaderSize && !seg.Reused()
+}
+
+// FileBytes is the length of the active segment's file, old content included.
+func (l *Log) FileBytes() int64 { return l.active.Load().FileSize() }
+
+// Append appends records with one write, and syncs them if sync says so. It ends writes if that fails, and undecided is
+// true then: what a recovery will find is not known. An error that is not undecided has left the log as it was.
+func (l *Log) Append(records []Record, sync bool) (undecided bool, err error) {
+	seg := l.active.Load()
+	write := seg.Store
+	if sync {
+		write = seg.Append
+	}
+	if _, err = write(records...); err == nil {
+		return false, nil
+	}
+	if errors.Is(err, vfs.ErrNoSpace) && seg.Err() == nil { // nothing of the group is in the log
+		return false, fmt.Errorf("append to log: %w", err)
+	}
+	return true, l.dir.Fail("append to log", err)
+}
+
+// Sync makes the log durable up to published, the newest published commit, while others append. A segment that was sealed
+// meanwhile is durable. It ends writes if that fails.
+func (l *Log) Sync(published key.SeqNum) error {
+	l.syncs.Add(1)
+	if err := l.active.Load().Sync(); err != nil { // what was published before is in it or in a sealed one
+		return l.dir.Fail("sync log", err)
+	}
+	if err := l.dir.ConfirmOwner(); err != nil {
+		return err
+	}
+	l.NoteDurable(published)
+	return nil
+}
+
+// NoteDurable records that every commit up to seq survives a power cut.
+func (l *Log) NoteDurable(seq key.SeqNum) {
+	for {
+		before := l.durable.Load()
+		if uint64(seq) <= before || l.durable.CompareAndSwap(before, uint64(seq)) {
+			return
+		}
+	}
+}
+
+// Durable is the newest commit that survives a power cut, with all before it.
+func (l *Log) Durable() key.SeqNum { return key.SeqNum(l.durable.Load()) }
+
+// Syncs is how many syncs were asked for.
+func (l *Log) Syncs() uint64 { return l.syncs.Load() }
+
+// NoteUnsynced has the housekeeper sync what was just published within the interval, or at once if much has gathered, and
+// write out every MiB.
+func (l *Log) NoteUnsynced() {
+	seg := l.active.Load()
+	switch {
+	case l.unsyncedSince.Load() == 0:
+		l.unsyncedSince.Store(int64(l.opts.Clock.Now()))
+	case seg.Size()-seg.Synced() >= unsyncedBytes && !l.syncSoon.Load():
+		l.syncSoon.Store(true)
+	case seg.ToWriteOut() == 0:
+		return
+	}
+	l.opts.Wake()
+}
+
+// UntilSync is the time until Sync is due: 0 or less if it is, far away if nothing is unsynced.
+func (l *Log) UntilSync() time.Duration {
+	since := clock.Instant(l.unsyncedSince.Load())
+	switch {
+	case l.syncSoon.Load():
+		return 0
+	case since == 0:
+		return time.Hour
+	}
+	return l.opts.SyncInterval - l.opts.Clock.Now().Since(since)
+}
+
+// SyncUnsynced syncs what commits have left unsynced, whether it is due or not. It reports whether there was anything.
+func (l *Log) SyncUnsynced(published func() key.SeqNum) (bool, error) {
+	if l.unsyncedSince.Swap(0) == 0 {
+		return false, nil
+	}
+	l.syncSoon.Store(false)
+	if err := l.dir.Writable(); err != nil {
+		return false, err
+	}
+	return true, l.Sync(published())
+}
+
+// WriteOut brings the active segment to the medium as far as it has grown by whole MiB, so that whoever seals it, with all
+// commits behind him, has little to wait for. It ends writes if that fails.
+func (l *Log) WriteOut() error {
+	if err := l.active.Load().WriteOut(); err != nil && !errors.Is(err, fs.ErrClosed) { // sealed meanwhile
+		return l.dir.Fail("write out log", err)
+	}
+	return nil
+}
+
+// Rotate prepares the next segment, seals the active one and begins the next behind it. After vfs.ErrNoSpace the active
+// segment goes on; what does not pass by itself ends writes.
+func (l *Log) Rotate() error {
+	active := l.active.Load()
+	if err := l.dir.CheckFile(filename.Make(filename.Log, active.Num()), active.Size()); err != nil {
+		return err
+	}
+	next, err := l.nextBlank()
+	if err != nil {
+		return err
+	}
+	num := next.Num()
+	var end Predecessor
+	var seg *Segment
+	err = l.dir.Change(func() (err error) {
+		if end, err = active.Seal(num); err != nil {
+			return err
+		}
+		if err = l.dir.StillOwner(); err != nil {
+			return err
+		}
+		seg, err = next.Begin(l.db, end)
+		return err
+	})
+	switch {
+	case errors.Is(err, directory.ErrReadOnly), errors.Is(err, vfs.ErrNoSpace) && end.Num == 0 && active.Err() == nil:
+		l.discardBlank(next)
+		return err
+	case err != nil:
+		return l.dir.Fail("begin another log segment", err)
+	}
+	l.NoteDurable(end.LastSeq)
+	l.mu.Lock()
+	l.segments[len(l.segments)-1].bytes = end.Length
+	l.segments = append(l.segments, segmentFile{num: num})
+	l.num = num
+	l.mu.Unlock()
+	l.use(seg)
+	return nil
+}
+
+// use makes seg, which is new, the active segment.
+func (l *Log) use(seg *Segment) {
+	seg.AllocateAhead()
+	l.active.Store(seg)
+}
+
+// nextBlank returns the file of the next segment: the one that is ready, or a new one.
+func (l *Log) nextBlank() (*Blank, error) {
+	l.mu.Lock()
+	blank, active := l.blank, l.num
+	l.blank = nil
+	l.mu.Unlock()
+	if blank != nil && blank.Num() > active && !l.dir.Closing() {
+		return blank, nil
+	}
+	if blank != nil { // a large commit has begun the log anew, behind it; or the last segment is to be a small one
+		l.discardBlank(blank)
+	}
+	num := l.dir.NewNum()
+	blank, err := Prepare(l.dir.FS(), num, 0)
+	if err == nil {
+		return blank, nil
+	}
+	if !errors.Is(err, fs.ErrExist) { // it would be another's
+		l.dir.Discard(filename.Make(filename.Log, num))
+	}
+	if !directory.Transient(err) {
+		err = l.dir.Fail("prepare log segment", err)
+	}
+	return nil, err
+}
+
+// RetireBefore retires the segments before start, which no recovery will need. With keep they may be used again; otherwise,
+// and beyond what is kept, their files are discarded.
+func (l *Log) RetireBefore(start filename.Num, keep bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	needed := l.segments[:0]
+	for _, f := range l.segments {
+		switch {
+		case f.num >= start:
+			needed = append(needed, f)
+		case keep && len(l.retired) < keptSegments && f.bytes <= 2*l.opts.SegmentLimit: // not one that a large commit has made too long
+			l.retired = append(l.retired, f)
+		default:
+			l.dir.Discard(filename.Make(filename.Log, f.num))
+		}
+	}
+	l.segments = needed
+	l.opts.Wake()
+}
+
+// HasSpare reports whether there is a file for the next segment.
+func (l *Log) HasSpare() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.blank != nil
+}
+
+// Recycle makes a retired segment the next one, if there is none yet. Without keep all of them, and the next one, are
+// discarded instead. A failure is one of a segment that is to be written: it ends writes, or passes. Only one goroutine at
+// a time may call it.
+func (l *Log) Recycle(keep bool) {
+	l.mu.Lock()
+	old, blank := l.retired, l.blank
+	switch {
+	case !keep:
+		l.retired, l.blank = nil, nil
+	case blank == nil && len(old) > 0:
+		l.retired = slices.Clone(old[1:])
+	default:
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	if keep {
+		l.reuse(old[0].num)
+		return
+	}
+	for _, f := range old {
+		l.dir.Discard(filename.Make(filename.Log, f.num))
+	}
+	if blank != nil {
+		l.discardBlank(blank)
+	}
+}
+
+// reuse makes segment old the next one.
+func (l *Log) reuse(old filename.Num) {
+	num := l.dir.NewNum()
+	err := l.dir.CheckOwner()
+	var blank *Blank
+	if err == nil {
+		err = l.dir.Change(func() (err error) {
+			blank, err = Reuse(l.dir.FS(), old, num)
+			return err
+		})
+	}
+	if err != nil {
+		l.dir.Discard(filename.Make(filename.Log, old))
+		if !errors.Is(err, fs.ErrExist) {
+			l.dir.Discard(filename.Make(filename.Log, num))
+		}
+		if !directory.Transient(err) && !errors.Is(err, directory.ErrReadOnly) {
+			l.dir.Fail("reuse log segment", err)
+		}
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blank = blank
+}
+
+// DropSpare has the log go on in a new file, without old records, which may be much longer than all that is to come.
+func (l *Log) DropSpare() {
+	l.mu.Lock()
+	blank := l.blank
+	l.blank = nil
+	l.mu.Unlock()
+	if blank != nil {
+		l.discardBlank(blank)
+	}
+}
+
+// discardBlank removes the file of a segment that was never begun.
+func (l *Log) discardBlank(b *Blank) {
+	b.Close() // nothing of it counts
+	l.dir.Discard(filename.Make(filename.Log, b.Num()))
+}
+
+// Root creates a segment that begins behind seq, a commit that does not go through the log. Until an edit of the manifest
+// names it, it stands unused beside the log. It syncs the directory, and with it the names of all other files.
+func (l *Log) Root(seq key.SeqNum) (*Segment, error) {
+	num := l.dir.NewNum()
+	root, err := Create(l.dir.FS(), num, l.db, Root(seq))
+	if err == nil {
+		if err = l.dir.FS().SyncDir(); err == nil {
+			return root, nil
+		}
+		root.Close() // nothing was appended to it
+	}
+	l.dir.Discard(filename.Make(filename.Log, num))
+	if directory.Transient(err) {
+		return nil, err
+	}
+	return nil, l.dir.Fail("create log segment", err)
+}
+
+// DropRoot removes a root that nothing names. If writes have ended, the manifest may name it: the next Open knows.
+func (l *Log) DropRoot(root *Segment) {
+	root.Close() // nothing was appended to it
+	if l.dir.Cause() == nil {
+		l.dir.Discard(filename.Make(filename.Log, root.Num()))
+	}
+}
+
+// UseRoot makes root the active segment. An edit that names it has retired all others.
+func (l *Log) UseRoot(root *Segment) {
+	l.mu.Lock()
+	l.segments = append(l.segments, segmentFile{num: root.Num()})
+	l.num = root.Num()
+	l.mu.Unlock()
+	old := l.active.Load()
+	l.use(root)
+	old.Close() // all that was in it is in tables
+}
+
+// Files returns the numbers of all files that the log has: of segments that a recovery would replay, and of those that wait
+// to be used again.
+func (l *Log) Files() (nums []filename.Num) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range slices.Concat(l.segments, l.retired) {
+		nums = append(nums, f.num)
+	}
+	if l.blank != nil {
+		nums = append(nums, l.blank.Num())
+	}
+	return nums
+}
+
+// Size returns how many segments a recovery would replay, and how many bytes are in them.
+func (l *Log) Size() (segments int, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.segments {
+		bytes += f.bytes
+	}
+	if seg := l.active.Load(); seg != nil && len(l.segments) > 0 && l.segments[len(l.segments)-1].bytes == 0 {
+		bytes += seg.Size()
+	}
+	return len(l.segments), bytes
+}
+
+// Close closes the active segment.
+func (l *Log) Close() error {
+	seg := l.active.Load()
+	if seg == nil {
+		return nil
+	}
+	if err := seg.Close(); !errors.Is(err, fs.ErrClosed) { // a failed seal has closed it
+		return err
+	}
+	return nil
+}

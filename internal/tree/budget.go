@@ -1,0 +1,42 @@
+package tree
+
+// Budget divides a memory limit. The cache has what the memtables that exist and the open tables leave of it, and gives it
+// back when they need it: see ShareMemory. What is not named here (a sixteenth) is for log buffers and the rest of the heap.
+type Budget struct {
+	Memtable   int   // bytes of one memtable, index included
+	Frozen     int   // memtables that may wait for their flush besides the active one
+	Memtables  int64 // bytes of all memtables beyond which a writer waits for readers to give some back
+	Shared     int64 // bytes of memtables, cached pages and rows, open tables and buffers together
+	LeastPages int64 // bytes of cached pages, whatever else there is
+	OpenTables int64 // bytes of directories and slots of open tables
+	Rows       int64 // bytes of rows that are read over and over
+	Buffers    int64 // bytes of pieces of tables that are being written, or read from front to back
+	Table      int64 // bytes at which a table is complete
+}
+
+// NewBudget divides limit, in bytes.
+func NewBudget(limit int64) Budget {
+	const frozen = 2
+	memtable := min(limit/10, 64<<20)
+	b := Budget{
+		Memtable:   int(memtable),
+		Frozen:     frozen,
+		Shared:     limit - limit/16,
+		LeastPages: limit / 4,
+		OpenTables: limit / 16,
+		Rows:       limit / 16,
+		Buffers:    limit / 16,
+		Table:      min(max(memtable, 2<<20), 64<<20),
+	}
+	b.Memtables = b.Shared - b.LeastPages - b.OpenTables - b.Rows - b.Buffers
+	return b
+}
+
+// Addresses is how many bytes of addresses a database takes at most, besides its log. What is reserved for the cache is
+// never given back; memtables beyond three are the fault of readers.
+func (b *Budget) Addresses() int64 {
+	return b.cache(int64(b.Memtable)) + b.Rows + int64(b.Frozen+1)*int64(b.Memtable) + b.Buffers
+}
+
+// cache is how many bytes of pages may be cached while other things take so many.
+func (b *Budget) cache(others int64) int64 { return max(b.Shared-others, b.LeastPages) }

@@ -1,0 +1,98 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/merge"
+)
+
+// The tree itself tells what was written since a snapshot; nothing else is kept for it. While a snapshot is held at a
+// sequence number, every version that is newer, or a newer one of its key, is in the tree: a job may drop a tombstone that
+// hides nothing only if no reader stands below it.
+
+// KeyChanged reports whether the tree of v has a version of user that is newer than since. hash is key.Hash(user).
+func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) (bool, error) {
+	for _, m := range v.mems {
+		if newest := m.Find(user, hash, key.MaxSeqNum); newest.Exists() {
+			return newest.Trailer().Seq() > since, nil // what is below is older
+		}
+	}
+	for i := range v.runs {
+		t := v.runs[i].find(user)
+		if t == nil || t.meta.LargestSeq <= since {
+			continue
+		}
+		next := append(bytes.Clone(user), 0)
+		if changed, err := tr.tableHas(t, user, next, since, anyVersion); changed || err != nil {
+			return changed, err
+		}
+	}
+	return false, nil
+}
+
+// SpanChanged reports whether the tree of v has a version in [lo, hi) that is newer than since, and not a tombstone where
+// there was nothing to remove, as far as that is known. A nil bound is open.
+func (tr *Tree) SpanChanged(v *View, lo, hi []byte, since key.SeqNum) (bool, error) {
+	for lo, hi := range tr.gaps.Outside(lo, hi, since) {
+		if changed, err := tr.spanHas(v, lo, hi, since, anyVersion); changed || err != nil {
+			return changed, err
+		}
+	}
+	return false, nil
+}
+
+func anyVersion(key.Trailer) bool { return true }
+
+// spanHas reports whether the tree of v has a version in [lo, hi) that is newer than since and of those wanted.
+func (tr *Tree) spanHas(v *View, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
+	for _, m := range v.mems {
+		if m.Count() == 0 {
+			continue
+		}
+		if has, err := tr.sourceHas(m.NewIterator(), lo, hi, since, wanted); has || err != nil {
+			return has, err
+		}
+	}
+	for _, r := range v.runs {
+		for _, t := range r.within(lo, hi) {
+			if t.meta.LargestSeq <= since {
+				continue
+			}
+			if has, err := tr.tableHas(t, lo, hi, since, wanted); has || err != nil {
+				return has, err
+			}
+		}
+	}
+	return false, nil
+}
+
+func (tr *Tree) tableHas(t *tableRef, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
+	var it tableIterator
+	if err := it.reset(tr, t); err != nil {
+		return false, err
+	}
+	return tr.sourceHas(&it, lo, hi, since, wanted)
+}
+
+// sourceHas reports whether it meets a version in [lo, hi) that is newer than since and of those wanted. It closes it.
+func (tr *Tree) sourceHas(it merge.Iterator, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (
+	has bool, err error) {
+	looked := int64(0)
+	defer func() {
+		tr.checked.Add(looked)
+		err = errors.Join(err, it.Close())
+	}()
+	for ok := it.SeekGE(key.SeekTo(lo, key.MaxSeqNum)); ok; ok = it.Next() {
+		looked++
+		k := it.Key()
+		if hi != nil && bytes.Compare(k.User, hi) >= 0 {
+			return false, nil
+		}
+		if k.Trailer.Seq() > since && wanted(k.Trailer) {
+			return true, nil
+		}
+	}
+	return false, it.Err()
+}

@@ -1,0 +1,116 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+)
+
+// MaxWeighed is how many keys of a memtable or table are looked up to find what they hide, each at the cost of a read: of
+// more keys so many are taken as a sample. A table of more entries is estimated by what the manifest says.
+const MaxWeighed = 1024
+
+// HiddenByActive is about how many bytes of tables the entries of v's active memtable hide.
+func (tr *Tree) HiddenByActive(v *View) (int64, error) {
+	m := v.mems[0]
+	return tr.hiddenBelow(m.NewIterator(), m.Count(), v.runs)
+}
+
+// hiddenBelow is about how many bytes the entries of a source, so many, hide in older runs. It closes the source.
+func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []sortedRun) (hidden int64, err error) {
+	defer func() { err = errors.Join(err, it.Close()) }()
+	every, n := entries/MaxWeighed+1, 0
+	var last []byte
+	for ok := it.First(); ok && len(older) > 0; ok = it.Next() {
+		k := it.Key()
+		if bytes.Equal(k.User, last) {
+			continue
+		}
+		last = append(last[:0], k.User...)
+		if n++; n%every != 0 || k.Trailer.Kind() == key.KindMerge {
+			continue
+		}
+		bytes, err := tr.storedIn(older, k.User)
+		if err != nil {
+			return 0, err
+		}
+		hidden += bytes * int64(every)
+	}
+	return hidden, it.Err()
+}
+
+// Garbage is about how many bytes the tombstones and the older versions of table num of v take, and what is older than it
+// and hidden by it in other runs. It is known only if v has the table.
+func (tr *Tree) Garbage(v *View, num filename.Num) (bytes int64, known bool, err error) {
+	for i := range v.runs {
+		for _, t := range v.runs[i].tables {
+			if t.meta.Num == num {
+				bytes, err = tr.countGarbage(t, v.runs[i+1:])
+				return bytes, err == nil, err
+			}
+		}
+	}
+	return 0, false, nil
+}
+
+func (tr *Tree) countGarbage(t *tableRef, older []sortedRun) (garbage int64, err error) {
+	var it tableIterator
+	if err := it.reset(tr, t); err != nil {
+		return 0, err
+	}
+	defer it.Close()
+	var last []byte
+	for ok := it.First(); ok; ok = it.Next() {
+		k := it.Key()
+		again := bytes.Equal(k.User, last)
+		if again || k.Trailer.Kind() == key.KindDelete {
+			garbage += onDisk(&it, t.meta)
+		}
+		last = append(last[:0], k.User...)
+		if again || k.Trailer.Kind() == key.KindMerge {
+			continue
+		}
+		hidden, err := tr.storedIn(older, last)
+		if err != nil {
+			return 0, err
+		}
+		garbage += hidden
+	}
+	return garbage, it.Err()
+}
+
+// storedIn is about how many bytes the newest version of user takes in runs, which are newest first; 0 if there is none.
+func (tr *Tree) storedIn(runs []sortedRun, user []byte) (int64, error) {
+	for i := range runs {
+		t := runs[i].find(user)
+		if t == nil {
+			continue
+		}
+		if bytes, found, err := tr.storedInTable(t, user); found || err != nil {
+			return bytes, err
+		}
+	}
+	return 0, nil
+}
+
+func (tr *Tree) storedInTable(t *tableRef, user []byte) (size int64, found bool, err error) {
+	var it tableIterator
+	if err := it.reset(tr, t); err != nil {
+		return 0, false, err
+	}
+	defer it.Close()
+	if !it.SeekGE(key.SeekTo(user, key.MaxSeqNum)) || !bytes.Equal(it.Key().User, user) {
+		return 0, false, it.Err()
+	}
+	return onDisk(&it, t.meta), true, nil
+}
+
+// onDisk is about how many bytes of t the entry takes that it is at.
+func onDisk(it *tableIterator, t *manifest.TableMeta) int64 {
+	inPage, extent := it.Size()
+	return extent + int64(float64(inPage)*float64(t.Size)/float64(max(t.RawBytes, 1)))
+}

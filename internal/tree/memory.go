@@ -1,0 +1,87 @@
+package tree
+
+import (
+	"time"
+)
+
+// readerInterval is until memory that readers still held is looked at again.
+const (
+	readerInterval = 500 * time.Millisecond // a reader holds what the cache is to give back
+	commitInterval = 5 * time.Millisecond   // a commit was in progress
+)
+
+// ShareMemory gives back memtables that have long been spare, looks whether more or fewer rows should be kept, and lets the
+// cache have what all these leave of the limit. It returns when it is due again; far away if never.
+func (tr *Tree) ShareMemory() time.Duration {
+	tr.sharing.Lock()
+	defer tr.sharing.Unlock()
+	return tr.shareMemoryLocked()
+}
+
+// shareMemoryLocked is ShareMemory with sharing held.
+func (tr *Tree) shareMemoryLocked() time.Duration {
+	widened := tr.reviewRows()
+	tr.mu.Lock()
+	due := time.Hour
+	if now := tr.clock.Now(); tr.mems.quiet(now) {
+		tr.mems.free()
+		tr.buffers.Trim()
+	} else if len(tr.mems.spare) > 0 {
+		due = tr.mems.untilQuiet(now)
+	}
+	memtables := tr.mems.allocated
+	tr.mu.Unlock()
+	if settled := tr.resizeCache(memtables); !settled {
+		due = min(due, readerInterval)
+	}
+	if !widened {
+		due = min(due, commitInterval)
+	}
+	return due
+}
+
+// resizeCache lets the cache have what the rest leaves of the limit while memtables take so many bytes. It reports whether
+// the cache takes no more than that; if not, readers hold what it is to give back.
+func (tr *Tree) resizeCache(memtables int64) (settled bool) {
+	tr.open.mu.Lock()
+	tables := tr.open.bytes
+	tr.open.mu.Unlock()
+	others := memtables + tables + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*tr.writes.Load()
+	return tr.cache.Resize(tr.opts.Budget.cache(others))
+}
+
+// CountWrites says that the writes of transactions take delta bytes of memory more. They are on the Go heap, where as much
+// again may be garbage: the cache leaves twice as much to them.
+func (tr *Tree) CountWrites(delta int64) {
+	tr.writes.Add(delta)
+	tr.memorySoon()
+}
+
+// yieldCache has the cache give up what a memtable with room for need bytes takes, before it is allocated: the housekeeper
+// would come to it only when the memtable is half full.
+func (tr *Tree) yieldCache(need int) {
+	tr.mu.Lock()
+	memtables, missing := tr.mems.allocated, tr.mems.missing(need)
+	tr.mu.Unlock()
+	if missing > 0 {
+		tr.resizeCache(memtables + missing)
+	}
+}
+
+// memorySoon has ShareMemory run because of what is read. A read-only database has no housekeeper: there the reader does
+// it.
+func (tr *Tree) memorySoon() {
+	switch {
+	case !tr.opts.ReadOnly:
+		tr.opts.Unused()
+	case tr.sharing.TryLock():
+		defer tr.sharing.Unlock()
+		tr.shareMemoryLocked()
+	}
+}
+
+// reviewRows has the row cache adapt to what is read. It reports false while a commit is in progress; it never waits for
+// one.
+func (tr *Tree) reviewRows() bool {
+	return !tr.rows.Review() || tr.opts.Exclusive(func() { tr.rows.WatchAll(uint64(tr.readers.Visible())) })
+}

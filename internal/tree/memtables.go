@@ -1,0 +1,123 @@
+package tree
+
+import (
+	"slices"
+	"time"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/clock"
+	"lightningdb/internal/tree/memtable"
+)
+
+// memtables hands out memtables of the usual size and takes them back, because the first touch of fresh memory
+// costs many times what a write into used memory does. It is guarded by Tree.mu.
+type memtables struct {
+	size      int               // bytes of a memtable of the usual size
+	spare     []*memtable.Table // empty, ready for use; at most keep
+	keep      int
+	asked     clock.Instant // when one was last asked for
+	allocated int64         // bytes of all memtables, spare ones included
+	held      []heldBack
+	folding   *memtable.Folding
+}
+
+// heldBack is a memtable that has been flushed, and that readers still hold.
+type heldBack struct {
+	*Memtable
+	since clock.Instant
+}
+
+// patience is how long a writer waits for readers to let go of memtables that were flushed, where there is no memory for
+// one more. A reader that is on its way moves on within that, however busy the machine is; one that stands still, for
+// hours perhaps, stops nobody.
+const patience = 400 * time.Millisecond
+
+// crowded returns how long a writer that wants a memtable should wait for readers to give one back: until every memtable
+// that they hold has been held back for patience. It is 0 if there is a spare one, or memory under limit for one more.
+func (p *memtables) crowded(limit int64, now clock.Instant) (wait time.Duration) {
+	if len(p.spare) > 0 || p.allocated+int64(p.size) <= limit {
+		return 0
+	}
+	for _, h := range p.held {
+		wait = max(wait, patience-now.Since(h.since))
+	}
+	return wait
+}
+
+// missing is how many bytes get would allocate for a memtable with room for need bytes.
+func (p *memtables) missing(need int) int64 {
+	if len(p.spare) > 0 && need <= p.size {
+		return 0
+	}
+	return int64(max(need, p.size))
+}
+
+// SpareAge is how long after the last rotation spare memtables and log segments are kept. A database that is written to all
+// the time rotates more often; in one that is mostly read the cache has more use for the memory, and others for the disk.
+const SpareAge = 5 * time.Second
+
+// get returns an empty memtable for segment with room for at least need bytes.
+func (p *memtables) get(segment filename.Num, need int, now clock.Instant) (*Memtable, error) {
+	p.asked = now
+	if n := len(p.spare); n > 0 && need <= p.size {
+		t := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		return &Memtable{Table: t, segment: segment, pooled: true}, nil
+	}
+	size := max(need, p.size)
+	t, err := memtable.New(size)
+	if err != nil {
+		return nil, err
+	}
+	t.FoldBy(p.folding)
+	p.allocated += int64(size)
+	return &Memtable{Table: t, segment: segment, pooled: size == p.size}, nil
+}
+
+// recycle takes back a memtable that nobody can read any more.
+func (p *memtables) recycle(m *Memtable) {
+	p.held = slices.DeleteFunc(p.held, func(h heldBack) bool { return h.Memtable == m })
+	if m.pooled && len(p.spare) < p.keep {
+		m.Reset()
+		p.spare = append(p.spare, m.Table)
+		return
+	}
+	p.allocated -= int64(m.Size())
+	m.Free()
+}
+
+// quiet reports whether the last rotation was long ago.
+func (p *memtables) quiet(now clock.Instant) bool { return now.Since(p.asked) >= SpareAge }
+
+// untilQuiet is how long what is spare is kept from now on.
+func (p *memtables) untilQuiet(now clock.Instant) time.Duration { return SpareAge - now.Since(p.asked) }
+
+// free gives back the spare memtables.
+func (p *memtables) free() {
+	for _, t := range p.spare {
+		p.allocated -= int64(t.Size())
+		t.Free()
+	}
+	p.spare = nil
+}
+
+// Crowded returns how long a writer that wants a memtable should wait for readers to give one back; 0 if it need not.
+func (tr *Tree) Crowded() time.Duration {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.mems.crowded(tr.opts.Budget.Memtables, tr.clock.Now())
+}
+
+// IsQuiet reports whether what is kept for the next rotation should go, because the last one was long ago.
+func (tr *Tree) IsQuiet() bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.mems.quiet(tr.clock.Now())
+}
+
+// UntilQuiet is how long what is kept for the next rotation is kept from now on.
+func (tr *Tree) UntilQuiet() time.Duration {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.mems.untilQuiet(tr.clock.Now())
+}

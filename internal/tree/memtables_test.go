@@ -1,0 +1,32 @@
+package tree
+
+import (
+	"testing"
+	"time"
+
+	"lightningdb/internal/system/clock"
+)
+
+// Scans that the machine leaves no time hold memtables that were flushed; if writers did not wait for them, there would be
+// more of them than the limit has room for. One that stands still must not stop writers.
+func TestMemtables_crowdedWaitsForReadersOnTheirWay(t *testing.T) {
+	const start, limit = clock.Instant(1e9), 3000
+	p := memtables{size: 1000, allocated: 2000}
+	want := func(what string, passed, wait time.Duration) {
+		t.Helper()
+		if got := p.crowded(limit, start.Plus(passed)); got != wait {
+			t.Errorf("%s a writer waits %v, want %v", what, got, wait)
+		}
+	}
+	still := &Memtable{pooled: true}
+	p.held = []heldBack{{still, start}}
+	want("with memory for one more", 0, 0)
+	p.allocated = limit
+	want("with a reader on its way", 0, patience)
+	want("a while later", patience/4, patience*3/4)
+	want("with a reader that stands still", patience, 0)
+	p.held = append(p.held, heldBack{&Memtable{}, start.Plus(patience)})
+	want("with one of each", patience+1, patience-1)
+	p.spare = append(p.spare, nil)
+	want("with a spare memtable", patience+1, 0)
+}

@@ -1,0 +1,95 @@
+package tree
+
+import (
+	"time"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/readers"
+)
+
+// Metrics is the state of a tree at one moment.
+type Metrics struct {
+	Version      *manifest.Version // nil after Close
+	Visible      key.SeqNum
+	MemtableUsed int64 // bytes written to the active and frozen memtables
+	MemtableHeld int64 // bytes of memory that memtables take, spare ones included
+	MemtableRows int
+	Active       int // memtables: one, and none after Close
+	Frozen       int
+	Cache        cache.Metrics
+	RowBytes     int64 // bytes of memory for rows that are read over and over
+	OpenTables   int
+	OpenBytes    int64 // bytes of directories and slots of open tables
+	BufferBytes  int64 // bytes of pieces of tables that are being written, or read from front to back
+	WriteBytes   int64 // bytes of what open transactions have written, by the MiB
+	Snapshots    int64
+	Iterators    int64
+	Passed       int64            // user keys that iterators have passed in vain
+	Checked      int64            // entries that were looked at for what has changed in a span
+	OldestSeq    key.SeqNum       // the oldest sequence number that a reader holds
+	Horizon      key.SeqNum       // SnapshotAt finds every sequence number from here on
+	OldestAge    time.Duration    // of the reader that has been open for longest; 0 if there is none
+	Readers      []readers.Reader // those that have been open for longest, these first; with TraceReaders only
+	Pinned       Files            // tables that are no longer part of the tree, and that readers hold
+}
+
+// Files sums up files.
+type Files struct {
+	Count int
+	Bytes int64
+}
+
+func (f *Files) add(bytes int64) {
+	f.Count++
+	f.Bytes += bytes
+}
+
+// Metrics gathers the metrics. It takes a few locks for a moment each.
+func (tr *Tree) Metrics() Metrics {
+	m := Metrics{
+		Visible:     tr.readers.Visible(),
+		Cache:       tr.cache.Metrics(),
+		RowBytes:    tr.rows.Bytes(),
+		BufferBytes: tr.buffers.Bytes(),
+		WriteBytes:  tr.writes.Load(),
+		Snapshots:   tr.openSnapshots.Load(),
+		Iterators:   tr.openIterators.Load(),
+		Passed:      tr.passed.Load(),
+		Checked:     tr.checked.Load(),
+	}
+	m.OldestSeq, m.Horizon = tr.readers.Oldest()
+	m.OldestAge, m.Readers = tr.readers.Longest()
+	tr.open.mu.Lock()
+	m.OpenTables, m.OpenBytes = len(tr.open.refs), tr.open.bytes
+	tr.open.mu.Unlock()
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	m.MemtableHeld = tr.mems.allocated
+	v := tr.view.Load()
+	if v == nil {
+		return m
+	}
+	m.Version, m.Active, m.Frozen = v.version, 1, len(v.mems)-1
+	m.Pinned = tr.pinnedLocked(v)
+	for _, mem := range v.mems {
+		m.MemtableUsed += int64(mem.Used())
+		m.MemtableRows += mem.Count()
+	}
+	return m
+}
+
+// pinnedLocked is the tables that only older views name than v, which is current: those of iterators that stand still.
+func (tr *Tree) pinnedLocked(v *View) Files {
+	var all, current Files
+	for _, t := range tr.tables {
+		all.add(t.meta.Size)
+	}
+	for _, tables := range v.levels {
+		for _, t := range tables {
+			current.add(t.meta.Size)
+		}
+	}
+	return Files{all.Count - current.Count, all.Bytes - current.Bytes}
+}

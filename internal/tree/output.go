@@ -1,0 +1,93 @@
+package tree
+
+import (
+	"context"
+	"errors"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/table"
+)
+
+// OpenInput opens a table for one read from front to back, past the cache and besides the tables that readers have open.
+// Once ctx is done the next read fails.
+func (tr *Tree) OpenInput(ctx context.Context, meta *manifest.TableMeta) (merge.Iterator, error) {
+	o, err := tr.openTableUntil(ctx, meta)
+	if err != nil {
+		return nil, err
+	}
+	return &tableIterator{Iterator: *o.NewSequentialIterator(), held: o}, nil
+}
+
+// output is a table file being written.
+type output struct {
+	file   vfs.File
+	writer *table.Writer
+	num    filename.Num
+	id     uint64
+
+	temporary bool // not to be synced: it will not outlive the process
+}
+
+// Create begins a table that a flush or compaction writes.
+func (tr *Tree) Create(num filename.Num) (compaction.Output, error) {
+	o, err := tr.newOutput(num)
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (tr *Tree) newOutput(num filename.Num) (*output, error) {
+	if err := tr.dir.ConfirmOwner(); err != nil {
+		return nil, err
+	}
+	file, err := tr.dir.FS().Create(filename.Make(filename.Table, num))
+	if err != nil {
+		return nil, tr.dir.TakenOver(err)
+	}
+	id := tr.opts.Random()
+	w := table.NewWriter(file, table.Options{ID: id, Codec: tr.opts.Codec, PageSize: tr.opts.PageSize, Buffers: tr.buffers})
+	return &output{file: file, writer: w, num: num, id: id}, nil
+}
+
+func (o *output) Add(k key.Internal, value []byte) error { return o.writer.Add(k, value) }
+func (o *output) EstimatedSize() int64                   { return o.writer.EstimatedSize() }
+func (o *output) Full() bool                             { return o.writer.Full() }
+
+func (o *output) Abort() error {
+	o.writer.Release()
+	return o.file.Close()
+}
+
+func (o *output) Finish() (*manifest.TableMeta, error) {
+	p, err := o.writer.Finish()
+	if err == nil && !o.temporary {
+		err = o.file.Sync()
+	}
+	var size int64
+	if err == nil {
+		size, err = o.file.Size()
+	}
+	if err = errors.Join(err, o.file.Close()); err != nil {
+		return nil, err
+	}
+	return &manifest.TableMeta{
+		Num:         o.num,
+		ID:          o.id,
+		Size:        size,
+		Digest:      p.Digest,
+		Entries:     p.Entries,
+		Tombstones:  p.Tombstones,
+		Shadowed:    p.Shadowed,
+		RawBytes:    p.RawBytes,
+		SmallestSeq: p.SmallestSeq,
+		LargestSeq:  p.LargestSeq,
+		Smallest:    p.Smallest,
+		Largest:     p.Largest,
+	}, nil
+}

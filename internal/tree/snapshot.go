@@ -1,0 +1,102 @@
+package tree
+
+import (
+	"errors"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/origin"
+	"lightningdb/internal/tree/readers"
+)
+
+// Snapshot keeps the state at one sequence number readable until Close. Its methods may be called from any number of
+// goroutines. The zero value is not usable; Tree.Hold and Snapshot make one.
+type Snapshot struct {
+	readers.Registration
+	tree      *Tree
+	interrupt *Interrupt // of its iterators; nil for none
+}
+
+// Snapshot returns a snapshot of the newest published state. It must be closed.
+func (tr *Tree) Snapshot() *Snapshot {
+	s := new(Snapshot)
+	tr.Hold(s, origin.Snapshot)
+	return s
+}
+
+// Hold makes s, which must be new, a snapshot of the newest published state, in memory of the caller's, for what k says. It
+// must be closed.
+func (tr *Tree) Hold(s *Snapshot, k origin.Kind) { tr.HoldAs(s, tr.Trace(k)) }
+
+// HoldAs is Hold for what was opened at o.
+func (tr *Tree) HoldAs(s *Snapshot, o *origin.Origin) {
+	tr.openSnapshots.Add(1)
+	s.tree, s.Origin = tr, o
+	tr.readers.Add(&s.Registration)
+}
+
+// SnapshotAt returns a snapshot of the state at seq. It must be closed. The error is ErrSnapshotExpired if that state is
+// not held by a reader and older than what is kept for Options.Retain, and ErrFutureSequence if nothing has reached seq.
+func (tr *Tree) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
+	if tr.gate.Closed() {
+		return nil, calls.ErrClosed
+	}
+	s := &Snapshot{tree: tr}
+	s.Origin = tr.Trace(origin.Snapshot)
+	if err := tr.readers.AddAt(&s.Registration, seq); err != nil {
+		return nil, err
+	}
+	tr.openSnapshots.Add(1)
+	return s, nil
+}
+
+// Get is Tree.Get at s. With ErrSnapshotExpired dst is returned as it was.
+func (s *Snapshot) Get(dst, user []byte) (out []byte, found bool, err error) {
+	out, found, err = s.tree.Get(dst, user, s.Seq())
+	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
+		return dst, false, expired
+	}
+	return out, found, err
+}
+
+// Has is Tree.Has at s.
+func (s *Snapshot) Has(user []byte) (bool, error) {
+	found, err := s.tree.Has(user, s.Seq())
+	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
+		return false, expired
+	}
+	return found, err
+}
+
+// Close lets the versions that only s needs be dropped, and ends the iterators on it. Further calls do nothing.
+func (s *Snapshot) Close() {
+	if s.tree.readers.Close(&s.Registration) {
+		s.tree.openSnapshots.Add(-1)
+	}
+}
+
+// Leave is Close, but for the iterators, which go on.
+func (s *Snapshot) Leave() {
+	if s.tree.readers.Leave(&s.Registration) {
+		s.tree.openSnapshots.Add(-1)
+	}
+}
+
+// NewIterator is Tree.NewIterator at s.
+func (s *Snapshot) NewIterator(lo, hi []byte) (*Iterator, error) {
+	return s.tree.NewIterator(s, lo, hi)
+}
+
+// Closed reports whether Close was called.
+func (s *Snapshot) Closed() bool { return s.ClosedFlag().Load() }
+
+// Interrupted is what ends the iterators of s; nil for nothing.
+func (s *Snapshot) Interrupted() *Interrupt { return s.interrupt }
+
+// Trace is where a reader or writer is being opened, if that is to be remembered.
+func (tr *Tree) Trace(k origin.Kind) *origin.Origin {
+	if !tr.opts.TraceReaders {
+		return nil
+	}
+	return origin.Here(k, tr.opts.Wall())
+}

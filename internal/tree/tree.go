@@ -1,0 +1,334 @@
+// Package tree is what is there at a sequence number: it answers reads, holds what readers need, and installs what the
+// engine has committed, flushed and compacted. It decides neither when that happens nor what is durable.
+//
+// Everything known is (user key, sequence number, kind, value) in one LSM tree. A View is the tree at one moment: the
+// active memtable, the frozen ones, and the version (the set of tables). Views are immutable but for the active memtable
+// growing; a change of the tree installs a new view.
+//
+// # Readers
+//
+// A point read enters the epoch, loads the current view, then the visible sequence number, probes the runs from the newest
+// to the oldest and copies the first version it may see. It takes no lock and writes no shared memory. The order matters:
+// the view first, then the sequence number. A version that a compaction dropped from a newer view is still in this one.
+//
+// An iterator registers its sequence number first (package readers), so that no compaction started later drops what it
+// needs, and holds a reference on its view until it is closed.
+//
+// # What must not be deleted
+//
+// A table file is discarded when no view names the table, a memtable used again when no view names it; a view lives while
+// somebody holds a reference (Acquire, an iterator). Versions are kept while a reader is registered below them. So a hold
+// on the tree is a view, and one on the past a snapshot; there is no other list.
+//
+// # Memory
+//
+// Memtables, cached pages and rows live outside the garbage-collected heap and are used again. They are given back only
+// after every reader that could know them has left: point readers by the epoch, iterators by references.
+//
+// # Lock order
+//
+// sharing > mu > the epoch's > deadMu; openTables.mu > the epoch's > deadMu; the one in gaps > the one in readers. Point
+// reads take openTables.mu where a table has to be opened, and no other. No I/O happens under mu; openTables.mu is held
+// while a table is opened. What the epoch frees runs wherever somebody retires or collects, so it only queues work for
+// Reclaim.
+package tree
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/directory"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/epoch"
+	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/gap"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/memtable"
+	"lightningdb/internal/tree/readers"
+	"lightningdb/internal/tree/rowcache"
+	"lightningdb/internal/tree/table"
+)
+
+// Options configures a tree.
+type Options struct {
+	Dir    *directory.Directory
+	Gate   *calls.Gate
+	Clock  clock.Monotonic
+	Wall   func() time.Time
+	Random func() uint64
+
+	Budget   Budget
+	Rules    operand.Rules
+	Codec    codec.Compressor
+	PageSize int // bytes of a table page before compression
+
+	ReadOnly       bool          // no housekeeper: readers do what it would
+	Manual         bool          // no background goroutines
+	Retain         time.Duration // keep every state of this last time readable; 0 for none
+	MaxSnapshotAge time.Duration // snapshots and iterators older than this expire; 0 for never
+	TraceReaders   bool          // remember where readers were opened
+
+	// What the tree calls for. None of these may wait; all may be called with locks held, but never with mu.
+	Unused    func()            // Reclaim, ShareMemory or StampAges may have something to do
+	Compact   func()            // a compaction may have something to do
+	Changed   func()            // memory was given back
+	Exclusive func(func()) bool // calls it while no commit is in progress, or reports false at once
+
+	// Owned by tests and simulations.
+	Poison bool // overwrite freed cache frames, to expose their late use
+	Rows   bool // keep every row that is read in the row cache, to expose rows that are out of date
+	Gaps   bool // remember every gap that an iterator passes, however short, to expose gaps that are not empty
+}
+
+// Tree is the tree of an open database. Its methods are safe for concurrent use, unless they say otherwise.
+type Tree struct {
+	opts  Options
+	dir   *directory.Directory
+	gate  *calls.Gate
+	clock clock.Monotonic
+
+	epochs  *epoch.Domain
+	cache   *cache.Cache
+	rows    *rowcache.Cache
+	open    openTables
+	buffers *table.Buffers // of flushes, compactions and transactions larger than memory
+	writes  atomic.Int64   // bytes of what transactions have written, where that is much
+
+	view    atomic.Pointer[View] // the current view, nil once closed; swapped under mu
+	readers *readers.Registry
+	gaps    gap.Gaps     // where iterators have found nothing
+	debt    atomic.Int64 // what scans have spent because there are several runs of tables
+	rotated atomic.Int64 // the instant when a memtable was last frozen, or Rotated called; 0 if neither
+
+	openSnapshots atomic.Int64
+	openIterators atomic.Int64
+	passed        atomic.Int64 // user keys that iterators have passed in vain
+	checked       atomic.Int64 // entries that were looked at for what has changed in a span
+
+	sharing sync.Mutex // held by the one ShareMemory in progress
+
+	mu     sync.Mutex // never held during I/O
+	mems   memtables
+	tables map[filename.Num]*tableRef // every table that some view names
+
+	deadMu sync.Mutex
+	dead   []*View      // views without references, for Reclaim
+	shut   []*openTable // tables to close, for Reclaim
+
+	resources atomic.Int32 // the open tree and every open iterator; the last one frees the memory
+}
+
+// New returns a tree without content, which Begin puts into service.
+func New(o Options) *Tree {
+	tr := &Tree{
+		opts:   o,
+		dir:    o.Dir,
+		gate:   o.Gate,
+		clock:  o.Clock,
+		epochs: epoch.NewDomain(),
+		tables: make(map[filename.Num]*tableRef),
+		readers: readers.New(readers.Options{
+			Clock:       o.Clock,
+			Gate:        o.Gate,
+			Retain:      o.Retain,
+			MaxAge:      o.MaxSnapshotAge,
+			StampAtOnce: o.ReadOnly || o.Manual,
+			Unstamped:   o.Unused,
+			Dropped:     o.Compact,
+		}),
+	}
+	tr.mems = memtables{size: o.Budget.Memtable, keep: o.Budget.Frozen + 1}
+	tr.mems.folding = &memtable.Folding{Rules: o.Rules, Below: tr.below}
+	tr.cache = cache.New(o.Budget.cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
+	tr.cache.Poison = o.Poison
+	tr.buffers = table.NewBuffers(o.Budget.Buffers)
+	tr.rows = rowcache.New(rowcache.Options{Bytes: o.Budget.Rows, Wake: tr.memorySoon, Eager: o.Rows})
+	tr.resources.Store(1)
+	return tr
+}
+
+// NewMemtable returns an empty memtable for log segment, with room for at least need bytes. It belongs to the caller until
+// Begin, Recycle or its own Free.
+func (tr *Tree) NewMemtable(segment filename.Num, need int) (*Memtable, error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.mems.get(segment, need, tr.clock.Now())
+}
+
+// Recycle takes back a memtable that NewMemtable has returned and nobody reads.
+func (tr *Tree) Recycle(m *Memtable) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.mems.recycle(m)
+}
+
+// Replay applies a batch whose first operation has sequence number first to m, which belongs to the caller.
+func (m *Memtable) Replay(b *batch.Batch, first key.SeqNum) {
+	m.Apply(b, first)
+	m.last = first + key.SeqNum(b.Count()) - 1
+}
+
+// ForSegment says that the log segment of m's content is segment. Nobody else may know m, or it must be empty and active.
+func (m *Memtable) ForSegment(segment filename.Num) { m.segment = segment }
+
+// Resume makes last the newest commit, upon version and what is to be installed by Begin. Of what was committed before, the
+// tree has not been told.
+func (tr *Tree) Resume(version *manifest.Version, last key.SeqNum) {
+	tr.rows.Forget(last)
+	tr.readers.Begin(version.Floor, last)
+}
+
+// Begin puts the tree into service with mems, newest first, above version.
+func (tr *Tree) Begin(mems []*Memtable, version *manifest.Version) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.installLocked(mems, version)
+}
+
+// Current is the current view, without a reference: it may be asked for its numbers, and read by the leader of the commit
+// queue. It is nil after Close.
+func (tr *Tree) Current() *View { return tr.view.Load() }
+
+// Active is the memtable that commits go to. Only the leader of the commit queue may ask.
+func (tr *Tree) Active() *Memtable { return tr.view.Load().mems[0] }
+
+// Visible is the newest published sequence number.
+func (tr *Tree) Visible() key.SeqNum { return tr.readers.Visible() }
+
+// Apply puts b, whose operations have the sequence numbers from first to last, into the active memtable, where nobody sees
+// it before Publish. Only the leader of the commit queue may call it.
+func (tr *Tree) Apply(b *batch.Batch, first, last key.SeqNum) {
+	active := tr.Active()
+	for user := range b.Keys() {
+		tr.rows.Change(key.Hash(user), first)
+	}
+	active.Apply(b, first)
+	active.last = last
+	tr.endGaps(b)
+}
+
+// Publish makes everything up to last visible. Only the leader of the commit queue may call it.
+func (tr *Tree) Publish(last key.SeqNum) { tr.readers.Publish(last) }
+
+// Freeze freezes the active memtable and makes an empty one active, with room for need bytes, whose log begins with
+// segment. Only the leader of the commit queue may call it.
+func (tr *Tree) Freeze(segment filename.Num, need int) error {
+	tr.Reclaim() // so that a memtable that nobody reads any more is used again instead of a new one
+	tr.yieldCache(need)
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	v := tr.view.Load()
+	active := v.mems[0]
+	next, err := tr.mems.get(segment, need, tr.clock.Now())
+	if err != nil {
+		return fmt.Errorf("memory for a memtable: %w", err)
+	}
+	mems := append([]*Memtable{next}, v.mems...)
+	if active.Count() == 0 { // too small for need, or its segment was full of records that have been flushed
+		mems = append([]*Memtable{next}, v.mems[1:]...)
+	}
+	tr.installLocked(mems, v.version)
+	tr.Rotated()
+	return nil
+}
+
+// Install makes version current, without the memtable that was flushed into it, nil for none. Calls must come in the order
+// of the versions; of memtables it is always the oldest.
+func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	mems := tr.view.Load().mems
+	if flushed != nil {
+		mems = mems[: len(mems)-1 : len(mems)-1]
+		tr.mems.held = append(tr.mems.held, heldBack{flushed, tr.clock.Now()})
+	}
+	tr.installLocked(mems, version)
+}
+
+// Ingested tells the tree of tables that Install has added past the memtables, with everything up to seq: before they are
+// published.
+func (tr *Tree) Ingested(tables []manifest.Placed) {
+	for _, added := range tables {
+		if t := added.Table; t.Tombstones < t.Entries {
+			tr.gaps.PutSpan(t.Smallest, t.Largest)
+		}
+	}
+}
+
+// ForgetRows forgets what the row cache knows of the state before seq, whose keys are not known.
+func (tr *Tree) ForgetRows(seq key.SeqNum) { tr.rows.Forget(seq) }
+
+// HoldVersions returns the sequence numbers that must stay readable in a job on versions up to newest: see readers.Hold.
+func (tr *Tree) HoldVersions(newest key.SeqNum) []key.SeqNum { return tr.readers.Hold(newest) }
+
+// OldestReader is the oldest sequence number that a reader stands at, or else the newest.
+func (tr *Tree) OldestReader() key.SeqNum {
+	held, _ := tr.readers.Oldest()
+	return held
+}
+
+// Step does what the passing of time asks for: it lets go of states that need not be kept any more, ends readers that are
+// too old, and notes when readers came. It returns when it is due again; far away if never.
+func (tr *Tree) Step() time.Duration { return min(tr.readers.Step(), tr.readers.StampAges()) }
+
+// BurstPause is how long after the last rotation a burst of writes is over. Within it a burst fills a memtable.
+const BurstPause = 2 * time.Second
+
+// Rotated says that a burst of writes may have begun.
+func (tr *Tree) Rotated() { tr.rotated.Store(int64(tr.clock.Now())) }
+
+// BurstLeft is how long from now on there may still be a burst of writes; 0 if there is none.
+func (tr *Tree) BurstLeft() time.Duration {
+	rotated := clock.Instant(tr.rotated.Load())
+	if tr.opts.Manual || rotated == 0 {
+		return 0
+	}
+	return max(0, BurstPause-tr.clock.Now().Since(rotated))
+}
+
+// IsIdle reports whether no writes are in more need of processors and disk than a compaction of v.
+func (tr *Tree) IsIdle(v *View) bool { return len(v.mems) == 1 && tr.BurstLeft() == 0 }
+
+// EndReaders ends the iterators that are still open, and returns how many of them and of snapshots there were.
+func (tr *Tree) EndReaders() int { return tr.readers.EndAll() + int(tr.openSnapshots.Load()) }
+
+// Close closes all tables. Nobody may read the tree or change it any more, but for iterators that were left open.
+func (tr *Tree) Close() {
+	tr.mu.Lock()
+	last := tr.view.Swap(nil)
+	tr.mems.keep = 0 // none is cleared for the next use
+	tr.mu.Unlock()
+	if last != nil {
+		tr.epochs.Retire(func() { tr.unref(last) })
+	}
+	tr.epochs.Drain()
+	tr.freeDead()
+	tr.closeAllTables()
+	tr.epochs.Drain()
+	tr.freeDead()
+}
+
+// Free gives back one hold on the memory outside the heap. The last one, of the database or of an iterator that was left
+// open, frees it.
+func (tr *Tree) Free() {
+	if tr.resources.Add(-1) > 0 {
+		return
+	}
+	tr.epochs.Drain()
+	tr.freeDead()
+	tr.epochs.Drain()
+	tr.mu.Lock()
+	tr.mems.free()
+	tr.mu.Unlock()
+	tr.rows.Free()
+	tr.buffers.Close()
+	tr.cache.Close()
+}

@@ -1,0 +1,232 @@
+package tree
+
+import (
+	"bytes"
+	"slices"
+	"sync/atomic"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/memtable"
+)
+
+// Memtable is a memtable in use: by views, and through them by readers.
+type Memtable struct {
+	*memtable.Table
+	segment filename.Num // the log segment that holds its content
+	views   int          // views that name it; guarded by Tree.mu
+	pooled  bool         // of the usual size: used again when no view names it
+	last    key.SeqNum   // the newest sequence number in it; written by the commit leader until it is frozen
+}
+
+// Last is the newest sequence number in m, which is frozen or belongs to the caller.
+func (m *Memtable) Last() key.SeqNum { return m.last }
+
+// View is the tree at one moment. Everything but refs is immutable once installed, though mems[0] grows.
+//
+// refs counts the tree itself while the view is current, and every iterator on it. A point reader holds no
+// reference: the tree gives its own back only after the epoch in which the view was replaced has passed.
+type View struct {
+	mems    []*Memtable // newest first; mems[0] is active
+	version *manifest.Version
+	levels  [manifest.NumLevels][]*tableRef
+	runs    []sortedRun // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
+	level0  int         // how many of runs are of level 0
+	limit   int64       // of the read debt, from which on a compaction pays for scans
+	refs    atomic.Int32
+}
+
+// sortedRun is disjoint tables by key: a deeper level, or a run of level 0.
+type sortedRun struct {
+	tables []*tableRef
+	heads  []uint64 // key.Head of each table's largest key: the search touches only these
+}
+
+func newRun(tables []*tableRef) sortedRun {
+	r := sortedRun{tables: tables, heads: make([]uint64, len(tables))}
+	for i, t := range tables {
+		r.heads[i] = key.Head(t.meta.Largest, 0)
+	}
+	return r
+}
+
+// find returns the one table of the run that may hold user, or nil.
+func (r *sortedRun) find(user []byte) *tableRef {
+	if i := r.search(user); i < len(r.tables) {
+		return r.tables[i]
+	}
+	return nil
+}
+
+// search returns the index of the first table that reaches user, or the number of tables.
+func (r *sortedRun) search(user []byte) int {
+	head := key.Head(user, 0)
+	i, _ := slices.BinarySearch(r.heads, head)
+	for i < len(r.heads) && r.heads[i] == head && bytes.Compare(r.tables[i].meta.Largest, user) < 0 {
+		i++
+	}
+	return i
+}
+
+// within returns the tables that may hold keys of [lo, hi); nil means no bound.
+func (r *sortedRun) within(lo, hi []byte) []*tableRef {
+	first, end := 0, len(r.tables)
+	if lo != nil {
+		first = r.search(lo)
+	}
+	if hi != nil {
+		end = min(r.search(hi)+1, end) // the last one reaches hi, and may begin before it
+		if first < end && bytes.Compare(r.tables[end-1].meta.Smallest, hi) >= 0 {
+			end--
+		}
+	}
+	return r.tables[first:max(first, end)]
+}
+
+// installLocked makes a view of mems and version current and lets go of the one before it.
+func (tr *Tree) installLocked(mems []*Memtable, version *manifest.Version) {
+	v := &View{mems: mems, version: version}
+	v.refs.Store(1)
+	for _, m := range mems {
+		m.views++
+	}
+	for n, metas := range version.Levels {
+		v.levels[n] = tr.refsLocked(metas)
+		for _, t := range v.levels[n] {
+			t.views++
+		}
+	}
+	for _, metas := range manifest.Runs(version.Levels[0]) {
+		v.runs = append(v.runs, newRun(tr.refsLocked(metas)))
+	}
+	v.level0, v.limit = len(v.runs), int64(compaction.PriceForScans(version))
+	for _, tables := range v.levels[1:] {
+		if len(tables) > 0 {
+			v.runs = append(v.runs, newRun(tables))
+		}
+	}
+	if old := tr.view.Swap(v); old != nil {
+		tr.epochs.Retire(func() { tr.unref(old) })
+	}
+}
+
+// refsLocked returns the tables that metas are about.
+func (tr *Tree) refsLocked(metas []*manifest.TableMeta) []*tableRef {
+	refs := make([]*tableRef, len(metas))
+	for i, meta := range metas {
+		if tr.tables[meta.Num] == nil {
+			tr.tables[meta.Num] = &tableRef{meta: meta}
+		}
+		refs[i] = tr.tables[meta.Num]
+	}
+	return refs
+}
+
+// Version is the tables of the view.
+func (v *View) Version() *manifest.Version { return v.version }
+
+// Active is the memtable that was active when the view became current.
+func (v *View) Active() *Memtable { return v.mems[0] }
+
+// Frozen is how many memtables wait for their flush.
+func (v *View) Frozen() int { return len(v.mems) - 1 }
+
+// Oldest returns the frozen memtable that is to be flushed next, and the first log segment that is still needed when it is
+// in tables. It is nil if there is none.
+func (v *View) Oldest() (m *Memtable, logStart filename.Num) {
+	if len(v.mems) < 2 {
+		return nil, 0
+	}
+	return v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment
+}
+
+// Level0 is how many sorted runs there are in level 0.
+func (v *View) Level0() int { return v.level0 }
+
+// SortedRuns is how many sorted runs of tables a scan reads.
+func (v *View) SortedRuns() int { return len(v.runs) }
+
+// Acquire returns the current view with a reference for the caller, who gives it back with Release, or nil after Close.
+func (tr *Tree) Acquire() *View { return tr.acquireView() }
+
+// Release gives back one reference of Acquire.
+func (tr *Tree) Release(v *View) { tr.unref(v) }
+
+// acquireView returns the current view with a reference for the caller, or nil after Close.
+func (tr *Tree) acquireView() *View {
+	guard := tr.epochs.Enter()
+	defer guard.Exit()
+	v := tr.view.Load()
+	if v != nil {
+		v.refs.Add(1) // cannot revive a dead view: the tree's own reference outlives this guard
+	}
+	return v
+}
+
+// unref gives back one reference. It may be called under any lock but mu: after the last one the view only waits for
+// Reclaim, which frees what it named.
+func (tr *Tree) unref(v *View) {
+	if v.refs.Add(-1) > 0 {
+		return
+	}
+	tr.deadMu.Lock()
+	tr.dead = append(tr.dead, v)
+	tr.deadMu.Unlock()
+	tr.opts.Unused()
+}
+
+// Reclaim frees what no reader can know any more: memtables return to the pool, tables that no view names are closed and
+// their files discarded, unless the tree is closing. It reports whether something still waits for a reader to leave.
+func (tr *Tree) Reclaim() (waiting bool) {
+	tr.epochs.Collect()
+	tr.freeDead()
+	return tr.epochs.Metrics().Pending > 0
+}
+
+// freeDead frees what the views without references named, and closes the tables that nobody has open.
+func (tr *Tree) freeDead() {
+	tr.deadMu.Lock()
+	dead, shut := tr.dead, tr.shut
+	tr.dead, tr.shut = nil, nil
+	tr.deadMu.Unlock()
+	for _, o := range shut {
+		o.Close() // an error of closing a file that was only read loses nothing
+	}
+	if len(dead) == 0 {
+		return
+	}
+	var gone []*tableRef
+	tr.mu.Lock()
+	closing := tr.view.Load() == nil
+	for _, v := range dead {
+		gone = append(gone, tr.forgetLocked(v)...)
+	}
+	tr.mu.Unlock()
+	for _, t := range gone {
+		tr.closeTable(t)
+		if !closing {
+			tr.dir.Discard(filename.Make(filename.Table, t.meta.Num))
+		}
+	}
+	tr.opts.Changed()
+}
+
+// forgetLocked takes apart v, which nobody holds, and returns the tables that no view names any more.
+func (tr *Tree) forgetLocked(v *View) (gone []*tableRef) {
+	for _, m := range v.mems {
+		if m.views--; m.views == 0 {
+			tr.mems.recycle(m)
+		}
+	}
+	for n := range v.levels {
+		for _, t := range v.levels[n] {
+			if t.views--; t.views == 0 {
+				gone = append(gone, t)
+				delete(tr.tables, t.meta.Num)
+			}
+		}
+	}
+	return gone
+}
