@@ -20,7 +20,7 @@ import (
 var wings = []wing{
 	{"internal/system", "join clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec key operand batch record directory", "system"},
-	{"internal/tree", "gap page locator cache rowcache merge memtable table manifest compaction readers .", "system format"},
+	{"internal/tree", "gap page locator cache rowcache merge memtable table manifest compaction readers tables .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap"},
 	{"internal/engine", ".", "system format tree log"},
 	{".", ".", "engine format log/lock log/txn system/goroutine system/offheap system/origin system/vfs tree/manifest log/wal"},

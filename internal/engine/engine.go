@@ -147,10 +147,10 @@ func (e *Engine) SnapshotAt(seq key.SeqNum) (*Snapshot, error) { return e.tree.S
 func (e *Engine) Hold(s *Snapshot, k origin.Kind) { e.tree.Hold(s, k) }
 
 // NewSpill is Tree.NewSpill.
-func (e *Engine) NewSpill(seq key.SeqNum) *SpillWriter { return e.tree.NewSpill(seq) }
+func (e *Engine) NewSpill(seq key.SeqNum) *SpillWriter { return e.tree.Tables().NewSpill(seq) }
 
 // NewIngest is Tree.NewIngest.
-func (e *Engine) NewIngest() *SpillWriter { return e.tree.NewIngest() }
+func (e *Engine) NewIngest() *SpillWriter { return e.tree.Tables().NewIngest() }
 
 // SpillBytes is how many bytes of writes one transaction may keep in memory.
 func (e *Engine) SpillBytes() int64 { return int64(e.budget.Memtable) / 2 }

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/system/owner"
 	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/readers"
+	"lightningdb/internal/tree/tables"
 )
 
 // What callers branch on. The root package publishes them under the same names.
@@ -29,8 +30,8 @@ type (
 	Iterator    = tree.Iterator
 	Snapshot    = tree.Snapshot
 	Interrupt   = tree.Interrupt
-	Spill       = tree.Spill
-	SpillWriter = tree.SpillWriter
+	Spill       = tables.Spill
+	SpillWriter = tables.SpillWriter
 	Reader      = readers.Reader
 	Direction   = tree.Direction
 )

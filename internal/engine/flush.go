@@ -71,11 +71,11 @@ func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.V
 func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
 	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
-		Open:     func(t *manifest.TableMeta) (merge.Iterator, error) { return e.tree.OpenInput(ctx, t) },
+		Open:     func(t *manifest.TableMeta) (merge.Iterator, error) { return e.tree.Tables().OpenInput(ctx, t) },
 		NewNum:   e.dir.NewNum,
 		Rules:    e.rules(),
 		Below:    e.tree.BelowIn(v),
-		Create:   e.tree.Create,
+		Create:   e.tree.Tables().Create,
 		Progress: func(int64) error { return e.dir.Intact() }, // after a failure the job is for nothing
 		Remove: func(num filename.Num) error {
 			e.dir.Discard(filename.Make(filename.Table, num))

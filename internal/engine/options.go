@@ -57,16 +57,16 @@ type Options struct {
 	Merge       operand.Func // what user merges do; nil if there are none
 
 	// Owned by tests and simulations.
-	Elapsed func() time.Duration // since any fixed moment: the monotonic clock, by which every interval is measured
-	Wall    func() time.Time     // the time of day, which may be set either way: data for people, nothing is decided by it
-	Random  func() uint64
+	Elapsed       func() time.Duration // since any fixed moment: the monotonic clock, by which every interval is measured
+	Wall          func() time.Time     // the time of day, which may be set either way: data for people, nothing is decided by it
+	Random        func() uint64
 	TableBytes    int64 // at which a table is complete; 0 for what suits MemoryLimit
 	ManifestLimit int64 // bytes at which a new manifest begins; 0 for some times what it began with
 
-	Manual  bool // no background goroutines: the caller runs the steps
-	Poison  bool // overwrite freed cache frames, to expose their late use
-	Rows    bool // keep every row that is read in the row cache, to expose rows that are out of date
-	Gaps    bool // remember every gap that an iterator passes, however short, to expose gaps that are not empty
+	Manual bool // no background goroutines: the caller runs the steps
+	Poison bool // overwrite freed cache frames, to expose their late use
+	Rows   bool // keep every row that is read in the row cache, to expose rows that are out of date
+	Gaps   bool // remember every gap that an iterator passes, however short, to expose gaps that are not empty
 }
 
 // DefaultPageSize suits both point reads from cache (any size would) and from the medium (smaller is better).

@@ -83,13 +83,13 @@ func TestOpen_comparesTablesWithTheManifest(t *testing.T) {
 			t.Fatal(err)
 		}
 		meta := *e.tree.Current().Version().Levels[0][0]
-		o, err := e.tree.OpenInput(t.Context(), &meta)
+		o, err := e.tree.Tables().OpenInput(t.Context(), &meta)
 		if err != nil {
 			t.Fatal(err)
 		}
 		o.Close()
 		change(&meta)
-		if _, err := e.tree.OpenInput(t.Context(), &meta); !errors.Is(err, corrupt.ErrCorrupt) {
+		if _, err := e.tree.Tables().OpenInput(t.Context(), &meta); !errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("another %s: %v", name, err)
 		}
 		e.Close()

@@ -282,6 +282,7 @@ func TestSnapshotAt_isWholeOrRefusedBesideBackgroundWork(t *testing.T) {
 		pad := strings.Repeat(".", 200)
 		for i := 1; i <= 4000; i++ {
 			putUnsynced(t, e, "key", fmt.Sprintf("%d%s", i, pad))
+			runtime.Gosched() // with one processor nobody would read
 			if i%1000 == 0 {
 				compactAll(t, e)
 			}

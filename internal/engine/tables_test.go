@@ -20,7 +20,7 @@ func TestOpenTable_holdsItAgainstEveryWordOfTheManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := *e.tree.Current().Version().Levels[0][0]
-	o, err := e.tree.OpenInput(t.Context(), &named)
+	o, err := e.tree.Tables().OpenInput(t.Context(), &named)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestOpenTable_holdsItAgainstEveryWordOfTheManifest(t *testing.T) {
 	} {
 		meta := named
 		change(&meta)
-		if o, err := e.tree.OpenInput(t.Context(), &meta); err == nil {
+		if o, err := e.tree.Tables().OpenInput(t.Context(), &meta); err == nil {
 			o.Close()
 			t.Errorf("another %s: the table is opened", what)
 		} else if !errors.Is(err, corrupt.ErrCorrupt) {

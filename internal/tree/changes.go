@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/tables"
 )
 
 // The tree itself tells what was written since a snapshot; nothing else is kept for it. While a snapshot is held at a
@@ -21,7 +22,7 @@ func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) 
 	}
 	for i := range v.runs {
 		t := v.runs[i].find(user)
-		if t == nil || t.meta.LargestSeq <= since {
+		if t == nil || t.Meta().LargestSeq <= since {
 			continue
 		}
 		next := append(bytes.Clone(user), 0)
@@ -57,7 +58,7 @@ func (tr *Tree) spanHas(v *View, lo, hi []byte, since key.SeqNum, wanted func(ke
 	}
 	for _, r := range v.runs {
 		for _, t := range r.within(lo, hi) {
-			if t.meta.LargestSeq <= since {
+			if t.Meta().LargestSeq <= since {
 				continue
 			}
 			if has, err := tr.tableHas(t, lo, hi, since, wanted); has || err != nil {
@@ -68,9 +69,9 @@ func (tr *Tree) spanHas(v *View, lo, hi []byte, since key.SeqNum, wanted func(ke
 	return false, nil
 }
 
-func (tr *Tree) tableHas(t *tableRef, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
-	var it tableIterator
-	if err := it.reset(tr, t); err != nil {
+func (tr *Tree) tableHas(t *tables.Ref, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
+	var it tables.Iterator
+	if err := it.Open(tr.tables, t); err != nil {
 		return false, err
 	}
 	return tr.sourceHas(&it, lo, hi, since, wanted)

@@ -38,11 +38,11 @@ func (tr *Tree) noteGap(lo, hi []byte, r *readers.Registration) {
 	}
 	proven := false
 	defer func() { tr.gaps.Settle(claim, proven, tr.readers.Stands) }()
-	v := tr.acquireView() // behind the claim: it holds every put that the claim has not met
+	v := tr.Acquire() // behind the claim: it holds every put that the claim has not met
 	if v == nil {
 		return
 	}
-	defer tr.unref(v)
+	defer tr.Release(v)
 	put, err := tr.spanHas(v, claim.Lo, claim.Hi, claim.Since, func(t key.Trailer) bool {
 		return t.Kind() != key.KindDelete
 	})

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/tables"
 )
 
 // MaxWeighed is how many keys of a memtable or table are looked up to find what they hide, each at the cost of a read: of
@@ -48,7 +49,7 @@ func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []sortedRun) (
 func (tr *Tree) Garbage(v *View, num filename.Num) (bytes int64, known bool, err error) {
 	for i := range v.runs {
 		for _, t := range v.runs[i].tables {
-			if t.meta.Num == num {
+			if t.Meta().Num == num {
 				bytes, err = tr.countGarbage(t, v.runs[i+1:])
 				return bytes, err == nil, err
 			}
@@ -57,9 +58,9 @@ func (tr *Tree) Garbage(v *View, num filename.Num) (bytes int64, known bool, err
 	return 0, false, nil
 }
 
-func (tr *Tree) countGarbage(t *tableRef, older []sortedRun) (garbage int64, err error) {
-	var it tableIterator
-	if err := it.reset(tr, t); err != nil {
+func (tr *Tree) countGarbage(t *tables.Ref, older []sortedRun) (garbage int64, err error) {
+	var it tables.Iterator
+	if err := it.Open(tr.tables, t); err != nil {
 		return 0, err
 	}
 	defer it.Close()
@@ -68,7 +69,7 @@ func (tr *Tree) countGarbage(t *tableRef, older []sortedRun) (garbage int64, err
 		k := it.Key()
 		again := bytes.Equal(k.User, last)
 		if again || k.Trailer.Kind() == key.KindDelete {
-			garbage += onDisk(&it, t.meta)
+			garbage += onDisk(&it, t.Meta())
 		}
 		last = append(last[:0], k.User...)
 		if again || k.Trailer.Kind() == key.KindMerge {
@@ -97,20 +98,20 @@ func (tr *Tree) storedIn(runs []sortedRun, user []byte) (int64, error) {
 	return 0, nil
 }
 
-func (tr *Tree) storedInTable(t *tableRef, user []byte) (size int64, found bool, err error) {
-	var it tableIterator
-	if err := it.reset(tr, t); err != nil {
+func (tr *Tree) storedInTable(t *tables.Ref, user []byte) (size int64, found bool, err error) {
+	var it tables.Iterator
+	if err := it.Open(tr.tables, t); err != nil {
 		return 0, false, err
 	}
 	defer it.Close()
 	if !it.SeekGE(key.SeekTo(user, key.MaxSeqNum)) || !bytes.Equal(it.Key().User, user) {
 		return 0, false, it.Err()
 	}
-	return onDisk(&it, t.meta), true, nil
+	return onDisk(&it, t.Meta()), true, nil
 }
 
 // onDisk is about how many bytes of t the entry takes that it is at.
-func onDisk(it *tableIterator, t *manifest.TableMeta) int64 {
+func onDisk(it *tables.Iterator, t *manifest.TableMeta) int64 {
 	inPage, extent := it.Size()
 	return extent + int64(float64(inPage)*float64(t.Size)/float64(max(t.RawBytes, 1)))
 }

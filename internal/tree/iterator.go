@@ -12,7 +12,7 @@ import (
 	"lightningdb/internal/tree/memtable"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/readers"
-	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/tables"
 )
 
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an
@@ -39,7 +39,7 @@ type Iterator struct {
 	runs    []merge.Iterator
 	mems    []memtable.Iterator
 	levels  []merge.Level
-	tables  []levelTables
+	tables  []tables.Level
 	ready   bool         // visible owns the runs
 	stop    *atomic.Bool // when set, by somebody else, moves fail with stopped
 	stopped error
@@ -97,7 +97,7 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 // openView opens the iterator on the current view. The sequence number is registered before: see the package comment. A
 // view that was current before the registration expired shows all there was for as long as it is held.
 func (it *Iterator) openView() error {
-	it.view = it.tree.acquireView()
+	it.view = it.tree.Acquire()
 	if it.view == nil {
 		return calls.ErrClosed
 	}
@@ -127,11 +127,11 @@ func (it *Iterator) closeView() error {
 		it.mems[n].Reset(nil)
 	}
 	for n := range it.tables {
-		it.tables[n].reset(nil, nil)
+		it.tables[n].Reset(nil, nil)
 	}
 	it.runs, it.ready = it.runs[:0], false
 	if it.view != nil {
-		it.tree.unref(it.view)
+		it.tree.Release(it.view)
 		it.view = nil
 	}
 	return err
@@ -165,20 +165,20 @@ func (it *Iterator) openRuns() error {
 		}
 	}
 	if n := len(it.view.runs); len(it.levels) < n {
-		it.levels, it.tables = make([]merge.Level, n), make([]levelTables, n)
+		it.levels, it.tables = make([]merge.Level, n), make([]tables.Level, n)
 	}
 	for n := range it.view.runs {
-		tables := it.view.runs[n].within(it.lo, it.hi)
+		refs := it.view.runs[n].within(it.lo, it.hi)
 		switch {
-		case len(tables) == 0:
-		case len(tables) == 1 && n < it.view.level0:
-			run, err := it.tables[n].reset(it.tree, tables).until(it.interrupt).Open(0)
+		case len(refs) == 0:
+		case len(refs) == 1 && n < it.view.level0:
+			run, err := it.tables[n].Reset(it.tree.tables, refs).StopBy(&it.interrupt.set).Open(0)
 			if err != nil {
 				return err
 			}
 			it.runs = append(it.runs, run)
 		default:
-			it.tables[n].reset(it.tree, tables).until(it.interrupt)
+			it.tables[n].Reset(it.tree.tables, refs).StopBy(&it.interrupt.set)
 			it.runs = append(it.runs, it.levels[n].Reset(&it.tables[n]))
 		}
 	}
@@ -458,72 +458,4 @@ func (it *Iterator) closeRuns() error {
 		errs = append(errs, run.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// levelTables is the tables of one level as merge.Level reads them, one at a time: all are opened in the same memory.
-type levelTables struct {
-	tree   *Tree
-	tables []*tableRef
-	open   tableIterator
-	stop   *atomic.Bool // ends it, before the next page is read; nil if nothing does
-}
-
-// reset makes l read tables.
-func (l *levelTables) reset(tr *Tree, tables []*tableRef) *levelTables {
-	l.tree, l.tables, l.stop = tr, tables, nil
-	return l
-}
-
-// until lets i end l.
-func (l *levelTables) until(i *Interrupt) *levelTables {
-	l.stop = &i.set
-	return l
-}
-
-func (l *levelTables) Len() int { return len(l.tables) }
-
-func (l *levelTables) Bounds(i int) (smallest, largest []byte) {
-	return l.tables[i].meta.Smallest, l.tables[i].meta.Largest
-}
-
-// Open implements merge.Tables. The table opened before must have been closed.
-func (l *levelTables) Open(i int) (merge.Iterator, error) {
-	if l.stop != nil && l.stop.Load() {
-		return nil, table.ErrStopped
-	}
-	if err := l.open.reset(l.tree, l.tables[i]); err != nil {
-		return nil, err
-	}
-	l.open.StopBy(l.stop)
-	return &l.open, nil
-}
-
-// tableIterator is an iterator that holds its table open until it is closed.
-type tableIterator struct {
-	table.Iterator
-	tree *Tree // nil if nobody else holds the table
-	held *openTable
-}
-
-// reset opens t for it, which is new or closed.
-func (it *tableIterator) reset(tr *Tree, t *tableRef) error {
-	o, err := tr.acquireReader(t)
-	if err != nil {
-		return err
-	}
-	it.tree, it.held = tr, o
-	it.Iterator.Reset(o.Reader)
-	return nil
-}
-
-// Close implements merge.Iterator.
-func (it *tableIterator) Close() error {
-	err := it.Iterator.Close()
-	if it.tree != nil {
-		it.tree.unrefTable(it.held)
-	} else {
-		it.held.Close() // an error of closing a file that was only read loses nothing
-	}
-	*it = tableIterator{} // the memory is kept, what it was of is not
-	return err
 }

@@ -43,10 +43,8 @@ func (tr *Tree) shareMemoryLocked() time.Duration {
 // resizeCache lets the cache have what the rest leaves of the limit while memtables take so many bytes. It reports whether
 // the cache takes no more than that; if not, readers hold what it is to give back.
 func (tr *Tree) resizeCache(memtables int64) (settled bool) {
-	tr.open.mu.Lock()
-	tables := tr.open.bytes
-	tr.open.mu.Unlock()
-	others := memtables + tables + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*tr.writes.Load()
+	_, open := tr.tables.Size()
+	others := memtables + open + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*tr.writes.Load()
 	return tr.cache.Resize(tr.opts.Budget.cache(others))
 }
 

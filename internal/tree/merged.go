@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/memtable"
+	"lightningdb/internal/tree/tables"
 )
 
 // merged is a point read that has met a merge operand: what it has collected, from the newest run down.
@@ -126,8 +127,8 @@ func (m *merged) take(t key.Trailer, value []byte) bool {
 }
 
 // takeFrom takes the versions of user that are in t.
-func (m *merged) takeFrom(tr *Tree, t *tableRef, user []byte, hash uint64, seq key.SeqNum) bool {
-	r, err := tr.reader(t)
+func (m *merged) takeFrom(tr *Tree, t *tables.Ref, user []byte, hash uint64, seq key.SeqNum) bool {
+	r, err := tr.tables.Reader(t)
 	if err != nil {
 		m.err = err
 		return true

@@ -61,9 +61,7 @@ func (tr *Tree) Metrics() Metrics {
 	}
 	m.OldestSeq, m.Horizon = tr.readers.Oldest()
 	m.OldestAge, m.Readers = tr.readers.Longest()
-	tr.open.mu.Lock()
-	m.OpenTables, m.OpenBytes = len(tr.open.refs), tr.open.bytes
-	tr.open.mu.Unlock()
+	m.OpenTables, m.OpenBytes = tr.tables.Size()
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	m.MemtableHeld = tr.mems.allocated
@@ -83,12 +81,12 @@ func (tr *Tree) Metrics() Metrics {
 // pinnedLocked is the tables that only older views name than v, which is current: those of iterators that stand still.
 func (tr *Tree) pinnedLocked(v *View) Files {
 	var all, current Files
-	for _, t := range tr.tables {
-		all.add(t.meta.Size)
+	for _, t := range tr.named {
+		all.add(t.Meta().Size)
 	}
 	for _, tables := range v.levels {
 		for _, t := range tables {
-			current.add(t.meta.Size)
+			current.add(t.Meta().Size)
 		}
 	}
 	return Files{all.Count - current.Count, all.Bytes - current.Bytes}

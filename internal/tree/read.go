@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/tree/tables"
 )
 
 // Latest reads the newest published state.
@@ -61,9 +62,9 @@ func (tr *Tree) search(v *View, dst, user []byte, hash uint64, seq key.SeqNum) (
 	return dst, false, nil
 }
 
-func (tr *Tree) getFromTable(t *tableRef, dst, user []byte, hash uint64, seq key.SeqNum) (
+func (tr *Tree) getFromTable(t *tables.Ref, dst, user []byte, hash uint64, seq key.SeqNum) (
 	out []byte, kind key.Kind, found bool, err error) {
-	r, err := tr.reader(t)
+	r, err := tr.tables.Reader(t)
 	if err != nil {
 		return dst, 0, false, err
 	}

@@ -27,9 +27,8 @@
 //
 // # Lock order
 //
-// sharing > mu > the epoch's > deadMu; openTables.mu > the epoch's > deadMu; the one in gaps > the one in readers. Point
-// reads take openTables.mu where a table has to be opened, and no other. No I/O happens under mu; openTables.mu is held
-// while a table is opened. What the epoch frees runs wherever somebody retires or collects, so it only queues work for
+// sharing > mu > the epoch's > deadMu; the one in gaps > the one in readers. Point
+// reads take that of package tables where a table has to be opened, and no other. No I/O happens under mu. What the epoch frees runs wherever somebody retires or collects, so it only queues work for
 // Reclaim.
 package tree
 
@@ -55,6 +54,7 @@ import (
 	"lightningdb/internal/tree/readers"
 	"lightningdb/internal/tree/rowcache"
 	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/tables"
 )
 
 // Options configures a tree.
@@ -98,7 +98,7 @@ type Tree struct {
 	epochs  *epoch.Domain
 	cache   *cache.Cache
 	rows    *rowcache.Cache
-	open    openTables
+	tables  *tables.Set
 	buffers *table.Buffers // of flushes, compactions and transactions larger than memory
 	writes  atomic.Int64   // bytes of what transactions have written, where that is much
 
@@ -115,13 +115,12 @@ type Tree struct {
 
 	sharing sync.Mutex // held by the one ShareMemory in progress
 
-	mu     sync.Mutex // never held during I/O
-	mems   memtables
-	tables map[filename.Num]*tableRef // every table that some view names
+	mu    sync.Mutex // never held during I/O
+	mems  memtables
+	named map[filename.Num]*namedTable // every table that some view names
 
 	deadMu sync.Mutex
-	dead   []*View      // views without references, for Reclaim
-	shut   []*openTable // tables to close, for Reclaim
+	dead   []*View // views without references, for Reclaim
 
 	resources atomic.Int32 // the open tree and every open iterator; the last one frees the memory
 }
@@ -134,7 +133,7 @@ func New(o Options) *Tree {
 		gate:   o.Gate,
 		clock:  o.Clock,
 		epochs: epoch.NewDomain(),
-		tables: make(map[filename.Num]*tableRef),
+		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{
 			Clock:       o.Clock,
 			Gate:        o.Gate,
@@ -150,6 +149,10 @@ func New(o Options) *Tree {
 	tr.cache = cache.New(o.Budget.cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
 	tr.cache.Poison = o.Poison
 	tr.buffers = table.NewBuffers(o.Budget.Buffers)
+	tr.tables = tables.New(tables.Options{
+		Dir: o.Dir, Gate: o.Gate, Epochs: tr.epochs, Cache: tr.cache, Buffers: tr.buffers, Random: o.Random,
+		Codec: o.Codec, PageSize: o.PageSize, OpenBytes: o.Budget.OpenTables, Bytes: o.Budget.Table, Unused: o.Unused,
+	})
 	tr.rows = rowcache.New(rowcache.Options{Bytes: o.Budget.Rows, Wake: tr.memorySoon, Eager: o.Rows})
 	tr.resources.Store(1)
 	return tr
@@ -255,8 +258,8 @@ func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 
 // Ingested tells the tree of tables that Install has added past the memtables, with everything up to seq: before they are
 // published.
-func (tr *Tree) Ingested(tables []manifest.Placed) {
-	for _, added := range tables {
+func (tr *Tree) Ingested(added []manifest.Placed) {
+	for _, added := range added {
 		if t := added.Table; t.Tombstones < t.Entries {
 			tr.gaps.PutSpan(t.Smallest, t.Largest)
 		}
@@ -274,6 +277,9 @@ func (tr *Tree) OldestReader() key.SeqNum {
 	held, _ := tr.readers.Oldest()
 	return held
 }
+
+// Tables is the tables that the tree reads, and that flushes and compactions write.
+func (tr *Tree) Tables() *tables.Set { return tr.tables }
 
 // Step does what the passing of time asks for: it lets go of states that need not be kept any more, ends readers that are
 // too old, and notes when readers came. It returns when it is due again; far away if never.
@@ -307,11 +313,11 @@ func (tr *Tree) Close() {
 	tr.mems.keep = 0 // none is cleared for the next use
 	tr.mu.Unlock()
 	if last != nil {
-		tr.epochs.Retire(func() { tr.unref(last) })
+		tr.epochs.Retire(func() { tr.Release(last) })
 	}
 	tr.epochs.Drain()
 	tr.freeDead()
-	tr.closeAllTables()
+	tr.tables.CloseAll()
 	tr.epochs.Drain()
 	tr.freeDead()
 }

@@ -7,7 +7,6 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/calls"
-	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 )
 
@@ -24,8 +23,8 @@ func (tr *Tree) Verify(ctx context.Context, progress func(done, total int64)) er
 }
 
 func (tr *Tree) verify(ctx context.Context, progress func(done, total int64)) error {
-	v := tr.acquireView()
-	defer tr.unref(v)
+	v := tr.Acquire()
+	defer tr.Release(v)
 	p := verification{tree: tr, view: v, progress: progress}
 	for _, level := range v.version.Levels {
 		for _, t := range level {
@@ -64,7 +63,7 @@ func (p *verification) tables(ctx context.Context) error {
 	var damage []error
 	for _, level := range p.view.version.Levels {
 		for _, t := range level {
-			err := p.tree.verifyTable(ctx, t)
+			err := p.tree.tables.Verify(ctx, t)
 			if stopped := calls.Ended(ctx); stopped != nil { // what was found stays found
 				return errors.Join(append(damage, stopped)...)
 			}
@@ -73,16 +72,6 @@ func (p *verification) tables(ctx context.Context) error {
 		}
 	}
 	return errors.Join(damage...)
-}
-
-// verifyTable opens the table anew, so that what is on the medium is checked and not what is in memory.
-func (tr *Tree) verifyTable(ctx context.Context, meta *manifest.TableMeta) error {
-	o, err := tr.openTableUntil(ctx, meta)
-	if err != nil {
-		return err
-	}
-	defer o.Close()
-	return o.Verify(ctx)
 }
 
 // ages verifies that age follows depth: point reads stop at the first version they find. The versions of a key, newest
@@ -122,7 +111,7 @@ const ageStep = 256
 func (p *verification) runs(ctx context.Context) []merge.Iterator {
 	var runs []merge.Iterator
 	for _, r := range p.view.runs {
-		runs = append(runs, merge.NewLevel(newInputTables(ctx, p.tree, r.tables)))
+		runs = append(runs, p.tree.tables.Inputs(ctx, r.tables))
 	}
 	return runs
 }

@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
+	"lightningdb/internal/tree/tables"
 )
 
 // Memtable is a memtable in use: by views, and through them by readers.
@@ -31,7 +32,7 @@ func (m *Memtable) Last() key.SeqNum { return m.last }
 type View struct {
 	mems    []*Memtable // newest first; mems[0] is active
 	version *manifest.Version
-	levels  [manifest.NumLevels][]*tableRef
+	levels  [manifest.NumLevels][]*tables.Ref
 	runs    []sortedRun // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
 	level0  int         // how many of runs are of level 0
 	limit   int64       // of the read debt, from which on a compaction pays for scans
@@ -40,20 +41,20 @@ type View struct {
 
 // sortedRun is disjoint tables by key: a deeper level, or a run of level 0.
 type sortedRun struct {
-	tables []*tableRef
+	tables []*tables.Ref
 	heads  []uint64 // key.Head of each table's largest key: the search touches only these
 }
 
-func newRun(tables []*tableRef) sortedRun {
-	r := sortedRun{tables: tables, heads: make([]uint64, len(tables))}
-	for i, t := range tables {
-		r.heads[i] = key.Head(t.meta.Largest, 0)
+func newRun(refs []*tables.Ref) sortedRun {
+	r := sortedRun{tables: refs, heads: make([]uint64, len(refs))}
+	for i, t := range refs {
+		r.heads[i] = key.Head(t.Meta().Largest, 0)
 	}
 	return r
 }
 
 // find returns the one table of the run that may hold user, or nil.
-func (r *sortedRun) find(user []byte) *tableRef {
+func (r *sortedRun) find(user []byte) *tables.Ref {
 	if i := r.search(user); i < len(r.tables) {
 		return r.tables[i]
 	}
@@ -64,21 +65,21 @@ func (r *sortedRun) find(user []byte) *tableRef {
 func (r *sortedRun) search(user []byte) int {
 	head := key.Head(user, 0)
 	i, _ := slices.BinarySearch(r.heads, head)
-	for i < len(r.heads) && r.heads[i] == head && bytes.Compare(r.tables[i].meta.Largest, user) < 0 {
+	for i < len(r.heads) && r.heads[i] == head && bytes.Compare(r.tables[i].Meta().Largest, user) < 0 {
 		i++
 	}
 	return i
 }
 
 // within returns the tables that may hold keys of [lo, hi); nil means no bound.
-func (r *sortedRun) within(lo, hi []byte) []*tableRef {
+func (r *sortedRun) within(lo, hi []byte) []*tables.Ref {
 	first, end := 0, len(r.tables)
 	if lo != nil {
 		first = r.search(lo)
 	}
 	if hi != nil {
 		end = min(r.search(hi)+1, end) // the last one reaches hi, and may begin before it
-		if first < end && bytes.Compare(r.tables[end-1].meta.Smallest, hi) >= 0 {
+		if first < end && bytes.Compare(r.tables[end-1].Meta().Smallest, hi) >= 0 {
 			end--
 		}
 	}
@@ -93,33 +94,44 @@ func (tr *Tree) installLocked(mems []*Memtable, version *manifest.Version) {
 		m.views++
 	}
 	for n, metas := range version.Levels {
-		v.levels[n] = tr.refsLocked(metas)
-		for _, t := range v.levels[n] {
-			t.views++
-		}
+		v.levels[n] = tr.nameLocked(metas)
 	}
 	for _, metas := range manifest.Runs(version.Levels[0]) {
 		v.runs = append(v.runs, newRun(tr.refsLocked(metas)))
 	}
 	v.level0, v.limit = len(v.runs), int64(compaction.PriceForScans(version))
-	for _, tables := range v.levels[1:] {
-		if len(tables) > 0 {
-			v.runs = append(v.runs, newRun(tables))
+	for _, level := range v.levels[1:] {
+		if len(level) > 0 {
+			v.runs = append(v.runs, newRun(level))
 		}
 	}
 	if old := tr.view.Swap(v); old != nil {
-		tr.epochs.Retire(func() { tr.unref(old) })
+		tr.epochs.Retire(func() { tr.Release(old) })
 	}
 }
 
-// refsLocked returns the tables that metas are about.
-func (tr *Tree) refsLocked(metas []*manifest.TableMeta) []*tableRef {
-	refs := make([]*tableRef, len(metas))
-	for i, meta := range metas {
-		if tr.tables[meta.Num] == nil {
-			tr.tables[meta.Num] = &tableRef{meta: meta}
+// namedTable is a table that views name.
+type namedTable struct {
+	*tables.Ref
+	views int // how many
+}
+
+// nameLocked returns the tables that metas are about, which one more view names.
+func (tr *Tree) nameLocked(metas []*manifest.TableMeta) []*tables.Ref {
+	for _, meta := range metas {
+		if tr.named[meta.Num] == nil {
+			tr.named[meta.Num] = &namedTable{Ref: tables.Of(meta)}
 		}
-		refs[i] = tr.tables[meta.Num]
+		tr.named[meta.Num].views++
+	}
+	return tr.refsLocked(metas)
+}
+
+// refsLocked returns the tables that metas are about, which some view names.
+func (tr *Tree) refsLocked(metas []*manifest.TableMeta) []*tables.Ref {
+	refs := make([]*tables.Ref, len(metas))
+	for i, meta := range metas {
+		refs[i] = tr.named[meta.Num].Ref
 	}
 	return refs
 }
@@ -149,13 +161,7 @@ func (v *View) Level0() int { return v.level0 }
 func (v *View) SortedRuns() int { return len(v.runs) }
 
 // Acquire returns the current view with a reference for the caller, who gives it back with Release, or nil after Close.
-func (tr *Tree) Acquire() *View { return tr.acquireView() }
-
-// Release gives back one reference of Acquire.
-func (tr *Tree) Release(v *View) { tr.unref(v) }
-
-// acquireView returns the current view with a reference for the caller, or nil after Close.
-func (tr *Tree) acquireView() *View {
+func (tr *Tree) Acquire() *View {
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	v := tr.view.Load()
@@ -165,9 +171,9 @@ func (tr *Tree) acquireView() *View {
 	return v
 }
 
-// unref gives back one reference. It may be called under any lock but mu: after the last one the view only waits for
+// Release gives back one reference. It may be called under any lock but mu: after the last one the view only waits for
 // Reclaim, which frees what it named.
-func (tr *Tree) unref(v *View) {
+func (tr *Tree) Release(v *View) {
 	if v.refs.Add(-1) > 0 {
 		return
 	}
@@ -188,16 +194,14 @@ func (tr *Tree) Reclaim() (waiting bool) {
 // freeDead frees what the views without references named, and closes the tables that nobody has open.
 func (tr *Tree) freeDead() {
 	tr.deadMu.Lock()
-	dead, shut := tr.dead, tr.shut
-	tr.dead, tr.shut = nil, nil
+	dead := tr.dead
+	tr.dead = nil
 	tr.deadMu.Unlock()
-	for _, o := range shut {
-		o.Close() // an error of closing a file that was only read loses nothing
-	}
+	tr.tables.Reclaim()
 	if len(dead) == 0 {
 		return
 	}
-	var gone []*tableRef
+	var gone []*tables.Ref
 	tr.mu.Lock()
 	closing := tr.view.Load() == nil
 	for _, v := range dead {
@@ -205,16 +209,16 @@ func (tr *Tree) freeDead() {
 	}
 	tr.mu.Unlock()
 	for _, t := range gone {
-		tr.closeTable(t)
+		tr.tables.Forget(t)
 		if !closing {
-			tr.dir.Discard(filename.Make(filename.Table, t.meta.Num))
+			tr.dir.Discard(filename.Make(filename.Table, t.Meta().Num))
 		}
 	}
 	tr.opts.Changed()
 }
 
 // forgetLocked takes apart v, which nobody holds, and returns the tables that no view names any more.
-func (tr *Tree) forgetLocked(v *View) (gone []*tableRef) {
+func (tr *Tree) forgetLocked(v *View) (gone []*tables.Ref) {
 	for _, m := range v.mems {
 		if m.views--; m.views == 0 {
 			tr.mems.recycle(m)
@@ -222,9 +226,10 @@ func (tr *Tree) forgetLocked(v *View) (gone []*tableRef) {
 	}
 	for n := range v.levels {
 		for _, t := range v.levels[n] {
-			if t.views--; t.views == 0 {
+			named := tr.named[t.Meta().Num]
+			if named.views--; named.views == 0 {
 				gone = append(gone, t)
-				delete(tr.tables, t.meta.Num)
+				delete(tr.named, t.Meta().Num)
 			}
 		}
 	}

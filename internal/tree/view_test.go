@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/tables"
+	"pgregory.net/rapid"
 )
 
 // A table that is left out hides its keys; one too many costs a seek.
@@ -16,19 +16,19 @@ func TestWithin_isTheTablesThatOverlap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bounds := rapid.SliceOfNDistinct(user, 0, 12, func(b []byte) string { return string(b) }).Draw(t, "bounds")
 		slices.SortFunc(bounds, bytes.Compare)
-		var tables []*tableRef
+		var refs []*tables.Ref
 		for i := 0; i+1 < len(bounds); i += 2 {
-			tables = append(tables, &tableRef{meta: &manifest.TableMeta{Smallest: bounds[i], Largest: bounds[i+1]}})
+			refs = append(refs, tables.Of(&manifest.TableMeta{Smallest: bounds[i], Largest: bounds[i+1]}))
 		}
-		r := newRun(tables)
+		r := newRun(refs)
 		lo, hi := drawBound(t, user, "lo"), drawBound(t, user, "hi")
 		if lo != nil && hi != nil && bytes.Compare(lo, hi) > 0 {
 			lo, hi = hi, lo
 		}
-		var want []*tableRef
-		for _, table := range tables {
-			beyond := hi != nil && bytes.Compare(table.meta.Smallest, hi) >= 0
-			if !beyond && (lo == nil || bytes.Compare(table.meta.Largest, lo) >= 0) {
+		var want []*tables.Ref
+		for _, table := range refs {
+			beyond := hi != nil && bytes.Compare(table.Meta().Smallest, hi) >= 0
+			if !beyond && (lo == nil || bytes.Compare(table.Meta().Largest, lo) >= 0) {
 				want = append(want, table)
 			}
 		}

@@ -125,14 +125,14 @@ var closeMutants = []Mutant{
 	{
 		Name:    "a job reads on after its context",
 		Breaks:  "Verify and Compact go on for seconds where a medium is slow",
-		Changes: []Change{{"internal/tree/tables.go", `	if ctx.Done() != nil {`, `	if false {`}},
+		Changes: []Change{{"internal/tree/tables/set.go", `	if ctx.Done() != nil {`, `	if false {`}},
 		Killer:  test("engine", "TestContext_endsAJobBeforeTheNextRead"),
 		Quick:   true,
 	},
 	{
 		Name:   "a walk reads on after the context of its transaction",
 		Breaks: "a request that was given up reads on, page after page, past what was deleted",
-		Changes: []Change{{"internal/tree/iterator.go", `	l.open.StopBy(l.stop)
+		Changes: []Change{{"internal/tree/tables/iterator.go", `	l.open.StopBy(l.stop)
 `, ``}},
 		Killer: Check{Package: ".", Run: "^TestContext_endsAWalkBeforeTheNextPage$"},
 	},

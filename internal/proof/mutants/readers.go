@@ -302,9 +302,9 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a view is let go while readers are on it",
 		Breaks: "a reader follows a memtable or a table that is gone",
-		Changes: []Change{{"internal/tree/view.go", `		tr.epochs.Retire(func() { tr.unref(old) })
+		Changes: []Change{{"internal/tree/view.go", `		tr.epochs.Retire(func() { tr.Release(old) })
 	}
-}`, `		tr.unref(old)
+}`, `		tr.Release(old)
 	}
 }`}},
 		Killer: test("tree", "TestView_staysWhileAReaderIsInside"),
@@ -318,11 +318,10 @@ var readerMutants = []Mutant{
 		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
 	},
 	{
-		Name:   "a table is removed while a view names it",
-		Breaks: "a scan comes to a table that is gone",
-		Changes: []Change{{"internal/tree/view.go", `			if t.views--; t.views == 0 {`,
-			`			if t.views--; t.views <= 1 {`}},
-		Killer: test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
+		Name:    "a table is removed while a view names it",
+		Breaks:  "a scan comes to a table that is gone",
+		Changes: []Change{{"internal/tree/view.go", `			if named.views--; named.views == 0 {`, `			if named.views--; named.views <= 1 {`}},
+		Killer:  test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
 	},
 
 	// The lock.

@@ -169,13 +169,13 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a table that the snapshot saw a part of is not looked at",
 		Breaks:  "a write is missed once it is flushed",
-		Changes: []Change{{"internal/tree/changes.go", `t == nil || t.meta.LargestSeq <= since {`, `t == nil || t.meta.LargestSeq <= since+1 {`}},
+		Changes: []Change{{"internal/tree/changes.go", `t == nil || t.Meta().LargestSeq <= since {`, `t == nil || t.Meta().LargestSeq <= since+1 {`}},
 		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:    "a scan does not look at a table that the snapshot saw a part of",
 		Breaks:  "a phantom is missed once it is flushed",
-		Changes: []Change{{"internal/tree/changes.go", `			if t.meta.LargestSeq <= since {`, `			if t.meta.LargestSeq <= since+1 {`}},
+		Changes: []Change{{"internal/tree/changes.go", `			if t.Meta().LargestSeq <= since {`, `			if t.Meta().LargestSeq <= since+1 {`}},
 		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{

@@ -123,7 +123,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "no sync of a table",
 		Breaks: "the manifest names a table that a power cut emptied",
-		Changes: []Change{{"internal/tree/output.go", `	if err == nil && !o.temporary {
+		Changes: []Change{{"internal/tree/tables/output.go", `	if err == nil && !o.temporary {
 		err = o.file.Sync()
 	}
 `, ``}},
@@ -146,7 +146,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "the error of closing a table is ignored",
 		Breaks: "a file system that reports a lost write at the close is not heard",
-		Changes: []Change{{"internal/tree/output.go", `	if err = errors.Join(err, o.file.Close()); err != nil {
+		Changes: []Change{{"internal/tree/tables/output.go", `	if err = errors.Join(err, o.file.Close()); err != nil {
 		return nil, err`, `	_ = o.file.Close()
 	if err = errors.Join(err); err != nil {
 		return nil, err`}},
@@ -257,13 +257,13 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a table is not compared with what the manifest says of it",
 		Breaks:  "a table of the right name and another content is served",
-		Changes: []Change{{"internal/tree/tables.go", `	if !describes(meta, r.Properties()) {`, `	if !describes(meta, r.Properties()) && meta.Entries == 0 {`}},
+		Changes: []Change{{"internal/tree/tables/set.go", `	if !describes(meta, r.Properties()) {`, `	if !describes(meta, r.Properties()) && meta.Entries == 0 {`}},
 		Killer:  test("engine", "TestOpen_.*|TestGet_.*"),
 	},
 	{
 		Name:    "the range that the manifest gives a table is not compared with the table's",
 		Breaks:  "a key outside of a range that is too small is silently missing",
-		Changes: []Change{{"internal/tree/tables.go", `bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)`, `len(bytes.TrimSpace(nil)) == 0`}},
+		Changes: []Change{{"internal/tree/tables/set.go", `bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)`, `len(bytes.TrimSpace(nil)) == 0`}},
 		Killer:  test("engine", "TestOpenTable_holdsItAgainstEveryWordOfTheManifest"),
 		Quick:   true,
 	},
@@ -271,7 +271,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "the cache keeps the memory that memtables need",
 		Breaks:  "the process outgrows its memory limit as soon as it is written to",
-		Changes: []Change{{"internal/tree/memory.go", `others := memtables + tables`, `others := memtables*0 + tables`}},
+		Changes: []Change{{"internal/tree/memory.go", `others := memtables + open`, `others := memtables*0 + open`}},
 		Killer:  test("engine", "TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse"),
 		Quick:   true,
 	},

@@ -1,4 +1,4 @@
-package tree
+package tables
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 // memory does not hold. Its files end with Remove, with Ingest, or with the next Open, which finds them unnamed. A Spill may
 // be read by any number of goroutines until then.
 type Spill struct {
-	tree      *Tree
-	tables    []*tableRef // by key, disjoint
+	set       *Set
+	tables    []*Ref // by key, disjoint
 	temporary bool
 	seq       key.SeqNum // of all entries
 }
@@ -32,20 +32,20 @@ type SpillWriter struct {
 
 // NewSpill returns a writer of a spill that is only to be read again by this process. Its entries appear with sequence number
 // seq, so that a merge of several spills prefers those with higher numbers.
-func (tr *Tree) NewSpill(seq key.SeqNum) *SpillWriter {
-	return &SpillWriter{spill: &Spill{tree: tr, temporary: true, seq: seq}}
+func (s *Set) NewSpill(seq key.SeqNum) *SpillWriter {
+	return &SpillWriter{spill: &Spill{set: s, temporary: true, seq: seq}}
 }
 
 // NewIngest returns a writer of a spill that Ingest can commit: its tables are synced. Until then its entries appear with
 // sequence number 1.
-func (tr *Tree) NewIngest() *SpillWriter {
-	return &SpillWriter{spill: &Spill{tree: tr, seq: table.LocalSeq}}
+func (s *Set) NewIngest() *SpillWriter {
+	return &SpillWriter{spill: &Spill{set: s, seq: table.LocalSeq}}
 }
 
 // Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort is of
 // use.
 func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
-	if w.out != nil && (w.out.Full() || w.out.EstimatedSize() >= w.spill.tree.opts.Budget.Table) {
+	if w.out != nil && (w.out.Full() || w.out.EstimatedSize() >= w.spill.set.opts.Bytes) {
 		if err := w.finishTable(); err != nil {
 			return err
 		}
@@ -62,15 +62,15 @@ func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
 }
 
 func (w *SpillWriter) beginTable(user []byte) error {
-	tr := w.spill.tree
-	if err := tr.dir.Writable(); err != nil {
+	s := w.spill.set
+	if err := s.opts.Dir.Writable(); err != nil {
 		return err
 	}
 	if n := len(w.spill.tables); n > 0 && bytes.Compare(w.spill.tables[n-1].meta.Largest, user) >= 0 {
 		return fmt.Errorf("spill: key %q added after %q", user, w.spill.tables[n-1].meta.Largest)
 	}
-	num := tr.dir.NewNum()
-	out, err := tr.newOutput(num)
+	num := s.opts.Dir.NewNum()
+	out, err := s.newOutput(num)
 	if err != nil {
 		return w.failure("begin a spilled table", err)
 	}
@@ -84,10 +84,10 @@ func (w *SpillWriter) finishTable() error {
 	w.out = nil
 	meta, err := out.Finish()
 	if err != nil {
-		w.spill.tree.dir.Discard(filename.Make(filename.Table, out.num))
+		w.spill.set.opts.Dir.Discard(filename.Make(filename.Table, out.num))
 		return w.failure("finish a spilled table", err)
 	}
-	w.spill.tables = append(w.spill.tables, &tableRef{meta: numbered(meta, w.spill.seq)})
+	w.spill.tables = append(w.spill.tables, &Ref{meta: numbered(meta, w.spill.seq)})
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (w *SpillWriter) failure(operation string, err error) error {
 	if w.spill.temporary {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
-	return w.spill.tree.dir.FailUnlessTransient(operation, err)
+	return w.spill.set.opts.Dir.FailUnlessTransient(operation, err)
 }
 
 // Finish completes the spill. After an error its files are gone.
@@ -115,43 +115,43 @@ func (w *SpillWriter) Abort() {
 	if out := w.out; out != nil {
 		w.out = nil
 		out.Abort() // the file goes
-		w.spill.tree.dir.Discard(filename.Make(filename.Table, out.num))
+		w.spill.set.opts.Dir.Discard(filename.Make(filename.Table, out.num))
 	}
 	w.spill.Remove()
 }
 
 // Remove removes the files of the spill. Iterators on it must be closed. It does nothing to a spill that was committed.
-func (s *Spill) Remove() {
-	for _, t := range s.tables {
-		s.tree.dir.Discard(filename.Make(filename.Table, t.meta.Num))
+func (sp *Spill) Remove() {
+	for _, t := range sp.tables {
+		sp.set.opts.Dir.Discard(filename.Make(filename.Table, t.meta.Num))
 	}
-	s.Forget()
+	sp.Forget()
 }
 
 // Forget closes the tables of the spill, which is empty then, and leaves the files: they are the tree's, or it is not known
 // whose they are.
-func (s *Spill) Forget() {
-	for _, t := range s.tables {
-		s.tree.closeTable(t)
+func (sp *Spill) Forget() {
+	for _, t := range sp.tables {
+		sp.set.Forget(t)
 	}
-	s.tables = nil
+	sp.tables = nil
 }
 
 // Entries is the number of entries in the spill.
-func (s *Spill) Entries() (n uint64) {
-	for _, t := range s.tables {
+func (sp *Spill) Entries() (n uint64) {
+	for _, t := range sp.tables {
 		n += t.meta.Entries
 	}
 	return n
 }
 
 // Temporary reports whether the spill is only to be read again by this process: it cannot be ingested.
-func (s *Spill) Temporary() bool { return s.temporary }
+func (sp *Spill) Temporary() bool { return sp.temporary }
 
 // Tables is the tables of the spill, with all their entries at seq.
-func (s *Spill) Tables(seq key.SeqNum) []*manifest.TableMeta {
-	tables := make([]*manifest.TableMeta, len(s.tables))
-	for i, t := range s.tables {
+func (sp *Spill) Tables(seq key.SeqNum) []*manifest.TableMeta {
+	tables := make([]*manifest.TableMeta, len(sp.tables))
+	for i, t := range sp.tables {
 		tables[i] = numbered(t.meta, seq)
 	}
 	return tables
@@ -159,61 +159,49 @@ func (s *Spill) Tables(seq key.SeqNum) []*manifest.TableMeta {
 
 // Get appends the value of user, or the operand, to dst. found is false if the spill does not hold it; a tombstone is found,
 // without a value.
-func (s *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
-	i, _ := slices.BinarySearchFunc(s.tables, user, func(t *tableRef, user []byte) int {
+func (sp *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
+	i, _ := slices.BinarySearchFunc(sp.tables, user, func(t *Ref, user []byte) int {
 		return bytes.Compare(t.meta.Largest, user)
 	})
-	if i == len(s.tables) {
+	if i == len(sp.tables) {
 		return dst, 0, false, nil
 	}
-	out, kind, found, err = s.getFrom(s.tables[i], dst, user)
+	out, kind, found, err = sp.getFrom(sp.tables[i], dst, user)
 	if err != nil || kind != key.KindMerge {
 		return out, kind, found, err
 	}
-	if err := s.tree.gate.Enter(); err != nil {
+	if err := sp.set.opts.Gate.Enter(); err != nil {
 		return dst, 0, false, err
 	}
-	defer s.tree.gate.Leave()
-	it := s.NewIterator() // a lookup in a table leaves operands to iterators
+	defer sp.set.opts.Gate.Leave()
+	it := sp.NewIterator() // a lookup in a table leaves operands to iterators
 	defer it.Close()
-	if !it.SeekGE(key.SeekTo(user, s.seq)) {
+	if !it.SeekGE(key.SeekTo(user, sp.seq)) {
 		return dst, 0, false, it.Err()
 	}
 	operand, err := it.Value()
 	return append(dst, operand...), kind, err == nil, err
 }
 
-func (s *Spill) getFrom(t *tableRef, dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
-	guard := s.tree.epochs.Enter()
+func (sp *Spill) getFrom(t *Ref, dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
+	guard := sp.set.opts.Epochs.Enter()
 	defer guard.Exit()
-	return s.tree.getFromTable(t, dst, user, key.Hash(user), Latest)
+	r, err := sp.set.reader(t)
+	if err != nil {
+		return dst, 0, false, err
+	}
+	return r.Get(dst, user, key.Hash(user), key.MaxSeqNum)
 }
 
 // NewIterator returns an iterator over the spill that reads through the cache. It must be closed.
-func (s *Spill) NewIterator() merge.Iterator {
-	return merge.NewLevel(new(levelTables).reset(s.tree, s.tables))
+func (sp *Spill) NewIterator() merge.Iterator {
+	return merge.NewLevel(new(Level).Reset(sp.set, sp.tables))
 }
 
 // NewSequentialIterator returns an iterator for one pass over the spill from front to back, past the cache and with one
 // table open at a time. It must be closed.
-func (s *Spill) NewSequentialIterator() merge.Iterator {
-	return merge.NewLevel(newInputTables(context.Background(), s.tree, s.tables))
-}
-
-// inputTables is levelTables that are read once, until ctx is done.
-type inputTables struct {
-	levelTables
-	ctx context.Context
-}
-
-func newInputTables(ctx context.Context, tr *Tree, tables []*tableRef) *inputTables {
-	l := &inputTables{ctx: ctx}
-	l.reset(tr, tables)
-	return l
-}
-
-func (l *inputTables) Open(i int) (merge.Iterator, error) {
-	return l.tree.OpenInput(l.ctx, l.tables[i].meta)
+func (sp *Spill) NewSequentialIterator() merge.Iterator {
+	return sp.set.Inputs(context.Background(), sp.tables)
 }
 
 // numbered is t with all its entries at seq.

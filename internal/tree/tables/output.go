@@ -1,4 +1,4 @@
-package tree
+package tables
 
 import (
 	"context"
@@ -15,12 +15,12 @@ import (
 
 // OpenInput opens a table for one read from front to back, past the cache and besides the tables that readers have open.
 // Once ctx is done the next read fails.
-func (tr *Tree) OpenInput(ctx context.Context, meta *manifest.TableMeta) (merge.Iterator, error) {
-	o, err := tr.openTableUntil(ctx, meta)
+func (s *Set) OpenInput(ctx context.Context, meta *manifest.TableMeta) (merge.Iterator, error) {
+	o, err := s.openUntil(ctx, meta)
 	if err != nil {
 		return nil, err
 	}
-	return &tableIterator{Iterator: *o.NewSequentialIterator(), held: o}, nil
+	return &Iterator{Iterator: *o.NewSequentialIterator(), held: o}, nil
 }
 
 // output is a table file being written.
@@ -34,24 +34,24 @@ type output struct {
 }
 
 // Create begins a table that a flush or compaction writes.
-func (tr *Tree) Create(num filename.Num) (compaction.Output, error) {
-	o, err := tr.newOutput(num)
+func (s *Set) Create(num filename.Num) (compaction.Output, error) {
+	o, err := s.newOutput(num)
 	if err != nil {
 		return nil, err
 	}
 	return o, nil
 }
 
-func (tr *Tree) newOutput(num filename.Num) (*output, error) {
-	if err := tr.dir.ConfirmOwner(); err != nil {
+func (s *Set) newOutput(num filename.Num) (*output, error) {
+	if err := s.opts.Dir.ConfirmOwner(); err != nil {
 		return nil, err
 	}
-	file, err := tr.dir.FS().Create(filename.Make(filename.Table, num))
+	file, err := s.opts.Dir.FS().Create(filename.Make(filename.Table, num))
 	if err != nil {
-		return nil, tr.dir.TakenOver(err)
+		return nil, s.opts.Dir.TakenOver(err)
 	}
-	id := tr.opts.Random()
-	w := table.NewWriter(file, table.Options{ID: id, Codec: tr.opts.Codec, PageSize: tr.opts.PageSize, Buffers: tr.buffers})
+	id := s.opts.Random()
+	w := table.NewWriter(file, table.Options{ID: id, Codec: s.opts.Codec, PageSize: s.opts.PageSize, Buffers: s.opts.Buffers})
 	return &output{file: file, writer: w, num: num, id: id}, nil
 }
 

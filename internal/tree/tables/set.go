@@ -1,0 +1,277 @@
+// Package tables is the table files of an open database: it opens them when they are read and closes them when too many
+// are open, walks levels of them, and writes new ones, for flushes, compactions and transactions larger than memory.
+//
+// It does not know which tables are part of the tree. Whoever names one holds a Ref, and calls Forget when none does any
+// more; an iterator holds the table that it is on, and point readers are covered by the epoch.
+//
+// Its lock order is mu > the epoch's > shutMu. mu is held while a table is opened; what the epoch frees runs wherever
+// somebody retires or collects, so it only queues work for Reclaim.
+package tables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/directory"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/epoch"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/table"
+)
+
+// Options configures a set of tables.
+type Options struct {
+	Dir       *directory.Directory
+	Gate      *calls.Gate
+	Epochs    *epoch.Domain
+	Cache     *cache.Cache
+	Buffers   *table.Buffers
+	Random    func() uint64
+	Codec     codec.Compressor
+	PageSize  int    // bytes of a page before compression
+	OpenBytes int64  // of directories and slots of open tables, beyond which some are closed
+	Bytes     int64  // at which a table that a transaction writes is complete
+	Unused    func() // called when Reclaim has something to do
+}
+
+// Set is the tables of a database. Its methods are safe for concurrent use.
+type Set struct {
+	opts Options
+
+	mu    sync.Mutex // held while a table is opened: I/O of a few pages
+	refs  []*Ref     // those that are open, under the hand of a clock
+	hand  int
+	bytes int64
+
+	shutMu sync.Mutex
+	shut   []*openTable // tables to close, for Reclaim
+}
+
+// New returns the set of tables in o.Dir. None is open.
+func New(o Options) *Set { return &Set{opts: o} }
+
+// Of returns a reference to the table that meta describes.
+func Of(meta *manifest.TableMeta) *Ref { return &Ref{meta: meta} }
+
+// Meta is what the manifest says of the table.
+func (t *Ref) Meta() *manifest.TableMeta { return t.meta }
+
+// Size returns how many tables are open, and how many bytes of memory that takes.
+func (s *Set) Size() (open int, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.refs), s.bytes
+}
+
+// Reclaim closes the tables that nobody has open any more.
+func (s *Set) Reclaim() {
+	s.shutMu.Lock()
+	shut := s.shut
+	s.shut = nil
+	s.shutMu.Unlock()
+	for _, o := range shut {
+		o.Close() // an error of closing a file that was only read loses nothing
+	}
+}
+
+// Reader returns a reader of t. The caller is inside the epoch; the result is valid until it leaves.
+func (s *Set) Reader(t *Ref) (*table.Reader, error) {
+	o, err := s.reader(t)
+	if err != nil {
+		return nil, err
+	}
+	return o.Reader, nil
+}
+
+// Verify reads every byte of the table that meta describes, past the cache. It opens the table anew, so that what is on
+// the medium is checked and not what is in memory.
+func (s *Set) Verify(ctx context.Context, meta *manifest.TableMeta) error {
+	o, err := s.openUntil(ctx, meta)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	return o.Verify(ctx)
+}
+
+// maxOpenTables bounds the file descriptors that open tables hold, whatever the memory limit allows.
+const maxOpenTables = 500
+
+// Ref is a table. Its file is opened when first needed and may be closed again when many others are.
+type Ref struct {
+	meta   *manifest.TableMeta
+	open   atomic.Pointer[openTable] // nil while closed; swapped under Set.mu
+	recent atomic.Bool               // read since the clock hand last passed
+}
+
+// openTable is an open table and who holds it: its Ref while it is there, and every iterator on it. Point
+// readers are covered by the epoch.
+type openTable struct {
+	*table.Reader
+	refs atomic.Int32
+}
+
+// unref gives back one reference. After the last one Reclaim closes the table: not here, because this may run in
+// the guard of an unrelated reader or under a lock.
+func (s *Set) unref(o *openTable) {
+	if o.refs.Add(-1) > 0 {
+		return
+	}
+	s.shutMu.Lock()
+	s.shut = append(s.shut, o)
+	s.shutMu.Unlock()
+	s.opts.Unused()
+}
+
+// reader returns t opened. The caller is inside the epoch; the result is valid until it leaves.
+func (s *Set) reader(t *Ref) (*openTable, error) {
+	if o := t.open.Load(); o != nil {
+		if !t.recent.Load() {
+			t.recent.Store(true)
+		}
+		return o, nil
+	}
+	return s.open(t)
+}
+
+// acquireReader returns t opened with a reference for the caller, who is outside the epoch.
+func (s *Set) acquireReader(t *Ref) (*openTable, error) {
+	guard := s.opts.Epochs.Enter()
+	defer guard.Exit()
+	o, err := s.reader(t)
+	if err == nil {
+		o.refs.Add(1) // the reference of t.open outlives this guard
+	}
+	return o, err
+}
+
+func (s *Set) open(t *Ref) (*openTable, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := t.open.Load(); o != nil {
+		return o, nil
+	}
+	if s.opts.Gate.Closed() {
+		return nil, calls.ErrClosed
+	}
+	for len(s.refs) > 0 && (len(s.refs) >= maxOpenTables || s.bytes > s.opts.OpenBytes) {
+		s.evictLocked()
+	}
+	o, err := s.openFile(t.meta)
+	if err != nil {
+		return nil, err
+	}
+	t.recent.Store(true)
+	t.open.Store(o)
+	s.refs = append(s.refs, t)
+	s.bytes += o.ResidentBytes()
+	return o, nil
+}
+
+// openTableFile opens the file of a table that the manifest names. That it is missing is damage.
+func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
+	return s.openUntil(context.Background(), meta)
+}
+
+// untilFile is a file of which nothing is read once ctx is done.
+type untilFile struct {
+	vfs.File
+	ctx context.Context
+}
+
+func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(p, off)
+}
+
+// openUntil is openTableFile for a job of its own, which ends with ctx: before the next read.
+func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTable, error) {
+	name := filename.Make(filename.Table, meta.Num)
+	file, err := s.opts.Dir.FS().Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, s.opts.Dir.TakenOver(corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open table: %w", err)
+	}
+	if ctx.Done() != nil {
+		file = untilFile{file, ctx}
+	}
+	r, err := table.Open(file, table.OpenOptions{
+		Name: name, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache, Buffers: s.opts.Buffers, Seq: meta.Seq})
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	if !describes(meta, r.Properties()) {
+		r.Close()
+		return nil, corrupt.New(name, -1, "its content is not that which the manifest names")
+	}
+	o := &openTable{Reader: r}
+	o.refs.Store(1)
+	return o, nil
+}
+
+// describes reports whether what the manifest says of a table is what the table says of itself. Every word of it decides
+// something: readers look for a key only in tables whose range holds it, and compactions trust the counts.
+func describes(meta *manifest.TableMeta, p table.Properties) bool {
+	return p.Digest == meta.Digest &&
+		p.Entries == meta.Entries && p.Tombstones == meta.Tombstones && p.Shadowed == meta.Shadowed &&
+		p.RawBytes == meta.RawBytes && p.SmallestSeq == meta.SmallestSeq && p.LargestSeq == meta.LargestSeq &&
+		bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)
+}
+
+// evictLocked closes the first open table that was not read since the hand passed it. Two rounds suffice: the
+// first clears every mark.
+func (s *Set) evictLocked() {
+	for range 2 * len(s.refs) {
+		s.hand %= len(s.refs)
+		if !s.refs[s.hand].recent.Swap(false) {
+			break
+		}
+		s.hand++
+	}
+	s.hand %= len(s.refs)
+	s.closeLocked(s.hand)
+}
+
+// closeLocked closes the open table at index i of the clock, once no reader has it.
+func (s *Set) closeLocked(i int) {
+	o := s.refs[i].open.Swap(nil)
+	s.bytes -= o.ResidentBytes()
+	last := len(s.refs) - 1
+	s.refs[i] = s.refs[last]
+	s.refs = s.refs[:last]
+	s.opts.Epochs.Retire(func() { s.unref(o) })
+}
+
+// Forget closes t, which nobody names any more.
+func (s *Set) Forget(t *Ref) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.refs, t); i >= 0 {
+		s.closeLocked(i)
+	}
+}
+
+// CloseAll closes every open table.
+func (s *Set) CloseAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.refs) > 0 {
+		s.closeLocked(0)
+	}
+}
