@@ -1,0 +1,158 @@
+package lightningdb
+
+import "lightningdb/internal/engine"
+
+// Cursor walks a Range freely. It starts at no entry. It must be closed.
+//
+// The end of its transaction, snapshot or database ends it as well, and gives back what it holds: moves then fail, with
+// ErrTxDone or ErrClosed, while the key and value it has shown stay what they are until Close.
+type Cursor struct {
+	it    iterator         // nil if it could not be opened, and once closed
+	plain *engine.Iterator // the same, if it is one
+	valid bool             // it stands on an entry
+	ready bool             // value is that of the entry
+	key   []byte           // a copy, like value: what the iterator lends goes when others end it
+	value []byte
+	outcome
+
+	target []byte // of the last seek
+}
+
+// keptValue is the size up to which the memory of a value serves for the next one.
+const keptValue = 1 << 20
+
+// smallValue is the size up to which a value is copied at once, whether it will be asked for or not.
+const smallValue = 512
+
+// Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
+func (r *Range) Cursor() *Cursor {
+	c := &Cursor{outcome: outcome{from: r.from}}
+	it, err := r.from.openIterator(r.lo, r.hi)
+	if err != nil {
+		c.fail(err)
+		return c
+	}
+	it.Exit()
+	c.it = it
+	c.plain, _ = it.(*engine.Iterator)
+	return c
+}
+
+// First moves to the first entry of the range. Like every move it reports whether there is an entry to stand on; when
+// there is none, Err tells an end from a failure.
+func (c *Cursor) First() bool { return c.leave() && c.arrive(c.it.First()) }
+
+// Last moves to the last entry of the range.
+func (c *Cursor) Last() bool { return c.leave() && c.arrive(c.it.Last()) }
+
+// Next moves to the entry after the current one. At no entry it stays there and returns false.
+func (c *Cursor) Next() bool { return c.leave() && c.arrive(c.it.Next()) }
+
+// Prev moves to the entry before the current one. At no entry it stays there and returns false.
+func (c *Cursor) Prev() bool { return c.leave() && c.arrive(c.it.Prev()) }
+
+// Seek moves to the first entry of the range at or after key.
+func (c *Cursor) Seek(key []byte) bool {
+	c.target = append(c.target[:0], key...) // it may be the current key, which moving overwrites
+	return c.leave() && c.arrive(c.it.SeekGE(c.target))
+}
+
+// SeekBefore moves to the last entry of the range before key.
+func (c *Cursor) SeekBefore(key []byte) bool {
+	c.target = append(c.target[:0], key...)
+	return c.leave() && c.arrive(c.it.SeekLT(c.target))
+}
+
+// leave begins a move. It returns false if there can be none.
+func (c *Cursor) leave() bool {
+	c.valid = false
+	return c.enter()
+}
+
+// enter begins to use the iterator. It returns false if it cannot be used.
+func (c *Cursor) enter() bool {
+	if c.err == nil {
+		if c.it == nil {
+			c.err = ErrClosed
+		} else {
+			c.fail(c.it.Enter())
+		}
+	}
+	return c.err == nil
+}
+
+// arrive ends a move.
+func (c *Cursor) arrive(ok bool) bool {
+	c.valid, c.ready = ok, false
+	var err error
+	if ok {
+		c.key = append(c.key[:0], c.it.Key()...)
+		if c.plain != nil {
+			if value := c.plain.AtHand(); value != nil && len(value) <= smallValue {
+				c.keep(value) // it costs less than to come back for it
+			}
+		}
+	} else {
+		err = c.it.Err()
+	}
+	c.it.Exit()
+	c.fail(err)
+	return ok
+}
+
+// Valid reports whether the cursor stands on an entry.
+func (c *Cursor) Valid() bool { return c.valid && c.err == nil }
+
+// Key is the key of the current entry, or nil at no entry. It is valid until the next move or Close, and must not be
+// changed.
+func (c *Cursor) Key() []byte {
+	if !c.Valid() {
+		return nil
+	}
+	return c.key
+}
+
+// Value is the value of the current entry, or nil at no entry or if it could not be read: then the cursor is at no
+// entry any more and Err tells why. An empty value is not nil. It is valid until the next move or Close, and must not
+// be changed.
+func (c *Cursor) Value() []byte {
+	if !c.Valid() {
+		return nil
+	}
+	if c.ready {
+		return c.value
+	}
+	if !c.enter() {
+		return nil
+	}
+	value, err := c.it.Value()
+	if err == nil {
+		c.keep(value)
+	}
+	c.it.Exit()
+	if c.fail(err); err != nil {
+		return nil
+	}
+	return c.value
+}
+
+// keep copies the current value.
+func (c *Cursor) keep(value []byte) {
+	if c.value == nil || cap(c.value) > keptValue {
+		c.value = make([]byte, 0, len(value))
+	}
+	c.value, c.ready = append(c.value[:0], value...), true
+}
+
+// Err is the first error the cursor met. Once it is not nil the cursor stays at no entry.
+func (c *Cursor) Err() error { return c.ask() }
+
+// Close releases the cursor. Using it afterwards gives ErrClosed; further calls of Close do nothing.
+func (c *Cursor) Close() error {
+	it := c.it
+	c.it, c.plain, c.valid, c.key, c.value = nil, nil, false, nil, nil
+	if it == nil || it.Enter() != nil { // it was ended
+		return nil
+	}
+	return it.Close()
+}
