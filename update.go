@@ -155,21 +155,6 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 	return db.beginWrite(ctx, o, self), nil
 }
 
-// beginWrite returns a transaction that may write, in one piece of memory.
-func (db *DB) beginWrite(ctx context.Context, o TxOptions, self goroutine.ID) *Tx {
-	t := new(struct {
-		Tx
-		readWrite
-	})
-	rw := &t.readWrite
-	rw.db, rw.ctx, rw.options, rw.memory = db, ctx, o, memories.Get().(*memory)
-	rw.watch.ctx = ctx
-	rw.writes.Rules = db.rules
-	db.engine.Begin(&rw.txn, &rw.reads, self)
-	t.Tx.rw = rw
-	return &t.Tx
-}
-
 // Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what
 // the transaction read, and nothing was written. After any error but ErrCommitUnknown nothing was written, and nothing
 // will be.

@@ -72,14 +72,14 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "open cursors are not in the read set",
 		Breaks: "a function that leaves a cursor open has read nothing",
-		Changes: []Change{{"tx.go", `	rw.endIterators() // now the read set is complete
+		Changes: []Change{{"read_write.go", `	rw.endIterators() // now the read set is complete
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "a key that was looked up is not in the read set",
 		Breaks: "lost updates",
-		Changes: []Change{{"tx.go", `		rw.txn.Reads.AddKey(k, key.Hash(k))
+		Changes: []Change{{"read_write.go", `		rw.txn.Reads.AddKey(k, key.Hash(k))
 `, `		_ = key.Hash(k)
 `}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
@@ -87,7 +87,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a miss is not in the read set",
 		Breaks: "two transactions insert what each did not find",
-		Changes: []Change{{"tx.go", `		rw.txn.Reads.AddKey(k, key.Hash(k))
+		Changes: []Change{{"read_write.go", `		rw.txn.Reads.AddKey(k, key.Hash(k))
 	}
 	out, found, err := rw.txn.Snapshot().Get(dst, k)
 `,
@@ -543,7 +543,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "the snapshot moves past what a cursor has walked through",
 		Breaks: "a transaction acts on two states",
-		Changes: []Change{{"tx.go", `	rw.reportWalks()
+		Changes: []Change{{"read_write.go", `	rw.reportWalks()
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesNotPastWhatACursorHasRead)$"},
 	},
@@ -557,14 +557,14 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "an operand is joined with one on disk",
 		Breaks: "what was merged before a spill counts twice",
-		Changes: []Change{{"tx.go", `	if w.Kind == key.KindMerge && !w.Spilled {`,
+		Changes: []Change{{"read_write.go", `	if w.Kind == key.KindMerge && !w.Spilled {`,
 			`	if w.Kind == key.KindMerge {`}},
 		Killer: Check{Package: ".", Run: "^(TestAdd_overASpillCountsOnce)$"},
 	},
 	{
 		Name:   "snapshot isolation does not check writes",
 		Breaks: "lost updates",
-		Changes: []Change{{"tx.go", `		rw.claimWrites(&b.ops)
+		Changes: []Change{{"read_write.go", `		rw.claimWrites(&b.ops)
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
@@ -581,14 +581,14 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "operands conflict under snapshot isolation",
 		Breaks: "counters make transactions fail that have nothing to do with each other",
-		Changes: []Change{{"tx.go", `		if op.Kind != key.KindMerge { // which`,
+		Changes: []Change{{"read_write.go", `		if op.Kind != key.KindMerge { // which`,
 			`		if op.Kind != 0xff { // which`}},
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
 		Name:    "a failed call is forgotten at the commit",
 		Breaks:  "what a function decided without it is committed",
-		Changes: []Change{{"tx.go", `cmp.Or(rw.err, rw.walks.error())`, `cmp.Or(nil, rw.walks.error())`}},
+		Changes: []Change{{"read_write.go", `cmp.Or(rw.err, rw.walks.error())`, `cmp.Or(nil, rw.walks.error())`}},
 		Killer:  Check{Package: ".", Run: "^(TestCommit_refusesAfterAFailedCall)$"},
 	},
 	{
@@ -627,14 +627,14 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a cancelled transaction commits",
 		Breaks: "what its caller was told did not happen is there",
-		Changes: []Change{{"tx.go", `	if err := rw.ctx.Err(); err != nil {`,
+		Changes: []Change{{"read_write.go", `	if err := rw.ctx.Err(); err != nil {`,
 			`	if err := rw.ctx.Err(); err != nil && !rw.busy.Load() {`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 	},
 	{
 		Name:   "the end of a transaction keeps its snapshot",
 		Breaks: "old versions fill the disk, and its locks stay",
-		Changes: []Change{{"tx.go", `	rw.txn.Close()
+		Changes: []Change{{"read_write.go", `	rw.txn.Close()
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 		Hangs:  true,
@@ -672,7 +672,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "precedence does not lock what it reads",
 		Breaks: "a transaction that others always overtake is never done",
-		Changes: []Change{{"tx.go", `	if rw.priority {
+		Changes: []Change{{"read_write.go", `	if rw.priority {
 		if err := rw.lock(k); err != nil {
 			return dst, err`,
 			`	if rw.priority && rw.done {
@@ -734,7 +734,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a merge that cannot be applied spoils the transaction that reads it",
 		Breaks: "such a key cannot be repaired in a transaction",
-		Changes: []Change{{"tx.go", `	case err != nil && !errors.Is(err, ErrMerge): // which is what there is to be read`,
+		Changes: []Change{{"read_write.go", `	case err != nil && !errors.Is(err, ErrMerge): // which is what there is to be read`,
 			`	case err != nil:`}},
 		Killer: Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
 	},
@@ -759,7 +759,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "the durability of a transaction does not count",
 		Breaks: "a commit that was to survive power cuts does not",
-		Changes: []Change{{"tx.go", `	b.durability = rw.options.Durability
+		Changes: []Change{{"read_write.go", `	b.durability = rw.options.Durability
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestSetDurability_.*)$"},
 	},
