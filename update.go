@@ -9,7 +9,6 @@ import (
 
 	"lightningdb/internal/join"
 	"lightningdb/internal/system/goroutine"
-	"lightningdb/internal/system/origin"
 )
 
 // View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
@@ -30,18 +29,6 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	return tx.snapshot.firstError()
-}
-
-// beginView returns a read-only transaction, in one piece of memory with its snapshot.
-func (db *DB) beginView(ctx context.Context) *Tx {
-	v := new(struct {
-		Tx
-		heldSnapshot
-	})
-	v.take(db, origin.Transaction, ErrTxDone)
-	v.watch.ctx = ctx
-	v.Tx.snapshot = &v.Snapshot
-	return &v.Tx
 }
 
 // Update calls fn with a transaction that may read and write, and commits it when fn returns nil. If another commit has
@@ -127,87 +114,4 @@ func pause(ctx context.Context, attempt int) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk. Update
-// and View are safer, and Update runs again by itself what lost against another commit. Once ctx is done, the
-// transaction's waits for locks end, and its cursors and loops before the next page; the locks that it holds go at once,
-// and it cannot commit any more.
-func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
-	return db.begin(orBackground(ctx), o, 0)
-}
-
-func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if o.Isolation > SnapshotIsolation || o.Durability > Process {
-		return nil, errors.New("TxOptions name an isolation or durability that does not exist")
-	}
-	if db.engine.Closed() {
-		return nil, ErrClosed
-	}
-	if o.ReadOnly {
-		tx := db.beginView(ctx)
-		tx.ctx = ctx
-		return tx, nil
-	}
-	return db.beginWrite(ctx, o, self), nil
-}
-
-// Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what
-// the transaction read, and nothing was written. After any error but ErrCommitUnknown nothing was written, and nothing
-// will be.
-func (tx *Tx) Commit() error {
-	switch {
-	case tx.managed:
-		return ErrManagedTx
-	case tx.rw == nil:
-		return tx.commitView()
-	}
-	if err := tx.rw.commit(); err != nil {
-		return err
-	}
-	tx.rw.announce()
-	return nil
-}
-
-// Rollback ends the transaction without writing anything. After Commit or Rollback it does nothing.
-func (tx *Tx) Rollback() error {
-	if tx.managed {
-		return ErrManagedTx
-	}
-	return tx.rollback()
-}
-
-// commitView is Commit of a read-only transaction.
-func (tx *Tx) commitView() error {
-	s := tx.snapshot
-	if s.held.Closed() {
-		return s.ended
-	}
-	defer s.Close()
-	if err := s.firstError(); err != nil {
-		return err
-	}
-	return tx.ctx.Err()
-}
-
-func (tx *Tx) rollback() error {
-	if tx.rw == nil {
-		return tx.snapshot.Close()
-	}
-	err := tx.rw.enter()
-	if errors.Is(err, ErrTxDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer tx.rw.leave()
-	if len(tx.rw.parts) > 0 {
-		return fmt.Errorf("%w: Rollback inside Tx.Update", ErrManagedTx)
-	}
-	tx.rw.end()
-	return nil
 }
