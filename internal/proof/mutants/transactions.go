@@ -698,14 +698,14 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a part that failed is kept",
 		Breaks: "what its caller took back is committed",
-		Changes: []Change{{"savepoint.go", `	if !keep {`,
+		Changes: []Change{{"part.go", `	if !keep {`,
 			`	if !keep && p.borrowed {`}},
 		Killer: Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
 		Name:    "a part that panicked is kept",
 		Breaks:  "what its caller took back is committed",
-		Changes: []Change{{"savepoint.go", `rw.endPart(p, keep)`, `rw.endPart(p, keep || err == nil)`}},
+		Changes: []Change{{"part.go", `rw.endPart(p, keep)`, `rw.endPart(p, keep || err == nil)`}},
 		Killer:  Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
@@ -725,7 +725,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a part takes the savepoint from before it along",
 		Breaks: "after a part the transaction can no longer return to its own savepoint",
-		Changes: []Change{{"savepoint.go", `	if p.borrowed {
+		Changes: []Change{{"part.go", `	if p.borrowed {
 		oldest++
 	}
 `, ``}},
