@@ -6,10 +6,8 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/corrupt"
-	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/log/lock"
-	"lightningdb/internal/log/wal"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 )
@@ -123,32 +121,3 @@ type CorruptionError = corrupt.Error
 // LockTimeoutError says which key was waited for, how long its holder has had it, and who that is. errors.Is(err,
 // ErrLockTimeout) holds for it.
 type LockTimeoutError = lock.TimeoutError
-
-// Limits of keys, values and batches (as Batch.Size counts them), in bytes.
-const (
-	MaxKeySize   = key.MaxUserKeySize // 64 KiB
-	MaxValueSize = key.MaxValueSize   // 64 MiB
-	MaxBatchSize = wal.MaxPayload     // 1 GiB less 24, which its record takes
-)
-
-// fits reports whether checkKey lets k pass.
-func fits(k []byte) bool { return len(k) >= key.MinUserKeySize && len(k) <= MaxKeySize }
-
-// checkKey enforces the limits of keys.
-func checkKey(k []byte) error {
-	switch {
-	case len(k) < key.MinUserKeySize:
-		return ErrKeyEmpty
-	case len(k) > MaxKeySize:
-		return fmt.Errorf("%w: it has %d", ErrKeyTooLarge, len(k))
-	}
-	return nil
-}
-
-// checkValue enforces the limits of values.
-func checkValue(v []byte) error {
-	if len(v) > MaxValueSize {
-		return fmt.Errorf("%w: it has %d", ErrValueTooLarge, len(v))
-	}
-	return nil
-}

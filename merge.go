@@ -7,9 +7,6 @@ import (
 	"lightningdb/internal/join"
 )
 
-// MaxArgumentSize is the largest argument of Append and Merge, in bytes: one less than 64 MiB, the largest value.
-const MaxArgumentSize = operand.MaxArgumentSize
-
 // Add adds "add n to the integer at key", which counts as 0 if the key is absent. It wraps around as int64 does.
 func (b *Batch) Add(key []byte, n int64) { b.integer(operand.Add, key, n) }
 
@@ -34,14 +31,6 @@ func (b *Batch) merge(o operand.Operator, key, argument []byte) {
 	if b.check(join.Errors(checkKey(key), checkArgument(argument))) {
 		b.ops.Merge(o, key, argument)
 	}
-}
-
-// checkArgument enforces the limit of what is appended or merged.
-func checkArgument(argument []byte) error {
-	if len(argument) > MaxArgumentSize {
-		return fmt.Errorf("%w: an argument of %d, of which one byte less is allowed", ErrValueTooLarge, len(argument))
-	}
-	return nil
 }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. It wraps around as int64 does.
