@@ -2,8 +2,11 @@ package lightningdb
 
 import (
 	"errors"
+	"sync"
 
 	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/join"
 )
 
 // Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the operations
@@ -26,6 +29,32 @@ func (b *Batch) Put(key, value []byte) {
 func (b *Batch) Delete(key []byte) {
 	if b.check(checkKey(key)) {
 		b.ops.Delete(key)
+	}
+}
+
+// Add adds "add n to the integer at key", which counts as 0 if the key is absent. It wraps around as int64 does.
+func (b *Batch) Add(key []byte, n int64) { b.integer(operand.Add, key, n) }
+
+// Max adds "set key to n unless it has a greater integer".
+func (b *Batch) Max(key []byte, n int64) { b.integer(operand.Max, key, n) }
+
+// Min adds "set key to n unless it has a lesser integer".
+func (b *Batch) Min(key []byte, n int64) { b.integer(operand.Min, key, n) }
+
+// Append adds "append tail to the value of key", which counts as empty if the key is absent.
+func (b *Batch) Append(key, tail []byte) { b.merge(operand.Append, key, tail) }
+
+// Merge adds "set key to what Options.Merge makes of its value and argument".
+func (b *Batch) Merge(key, argument []byte) { b.merge(operand.User, key, argument) }
+
+func (b *Batch) integer(o operand.Operator, key []byte, n int64) {
+	var argument [8]byte
+	b.merge(o, key, operand.AppendInt64(argument[:0], n))
+}
+
+func (b *Batch) merge(o operand.Operator, key, argument []byte) {
+	if b.check(join.Errors(checkKey(key), checkArgument(argument))) {
+		b.ops.Merge(o, key, argument)
 	}
 }
 
@@ -53,4 +82,15 @@ func (b *Batch) Sequence() uint64 { return b.sequence }
 func (b *Batch) Reset() {
 	b.ops.Reset()
 	b.durability, b.sequence, b.err = DefaultDurability, 0, nil
+}
+
+// batches keeps the memory of single-operation batches.
+var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+// recycle keeps b for the next single operation, unless it grew large.
+func (b *Batch) recycle() {
+	if b.Size() <= 64<<10 {
+		b.Reset()
+		batches.Put(b)
+	}
 }

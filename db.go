@@ -3,7 +3,6 @@ package lightningdb
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
@@ -156,15 +155,37 @@ func (db *DB) Delete(key []byte) error {
 	return db.Write(b)
 }
 
-// batches keeps the memory of single-operation batches.
-var batches = sync.Pool{New: func() any { return new(Batch) }}
+// Add adds n to the integer at key, which counts as 0 if the key is absent. It wraps around as int64 does.
+func (db *DB) Add(key []byte, n int64) error {
+	return db.one(func(b *Batch) { b.Add(key, n) })
+}
 
-// recycle keeps b for the next single operation, unless it grew large.
-func (b *Batch) recycle() {
-	if b.Size() <= 64<<10 {
-		b.Reset()
-		batches.Put(b)
-	}
+// Max sets key to n unless it has a greater integer.
+func (db *DB) Max(key []byte, n int64) error {
+	return db.one(func(b *Batch) { b.Max(key, n) })
+}
+
+// Min sets key to n unless it has a lesser integer.
+func (db *DB) Min(key []byte, n int64) error {
+	return db.one(func(b *Batch) { b.Min(key, n) })
+}
+
+// Append appends tail to the value of key, which counts as empty if the key is absent.
+func (db *DB) Append(key, tail []byte) error {
+	return db.one(func(b *Batch) { b.Append(key, tail) })
+}
+
+// Merge sets key to what Options.Merge makes of its value and argument.
+func (db *DB) Merge(key, argument []byte) error {
+	return db.one(func(b *Batch) { b.Merge(key, argument) })
+}
+
+// one commits a single operation.
+func (db *DB) one(operation func(b *Batch)) error {
+	b := batches.Get().(*Batch)
+	defer b.recycle()
+	operation(b)
+	return db.Write(b)
 }
 
 // Write commits the operations of b together. An empty batch at Sync durability waits until everything before it is
