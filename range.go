@@ -2,11 +2,9 @@ package lightningdb
 
 import (
 	"bytes"
-	"errors"
 	"iter"
 
 	"lightningdb/internal/engine"
-	"lightningdb/internal/log/txn"
 	"lightningdb/internal/system/goroutine"
 )
 
@@ -27,72 +25,6 @@ type Range struct {
 	owner   goroutine.ID
 	outcome // of the latest loop
 	room    [64]byte
-}
-
-// source is what a Range shows a part of.
-type source interface {
-	openIterator(lo, hi []byte) (iterator, error)
-	note(error) // hears of errors of iterators, and may remember the first
-	told(error) // hears that the program has asked for an error that was noted
-}
-
-// outcome is how a loop or cursor ended.
-type outcome struct {
-	from  source
-	err   error // the first error; nil if there was none
-	asked bool  // the program has seen err
-}
-
-// fail ends the loop or cursor with err, unless that is nil.
-func (o *outcome) fail(err error) {
-	if err != nil && o.err == nil {
-		o.err, o.asked = err, false
-		o.from.note(err)
-	}
-}
-
-// ask returns the error to the program.
-func (o *outcome) ask() error {
-	if o.err != nil && !o.asked {
-		o.asked = true
-		o.from.told(o.err)
-	}
-	return o.err
-}
-
-// walkErrors is what a transaction remembers of its loops and cursors, because a program may forget to ask them: one that
-// ended early has not shown everything. An ErrMerge is what there is to be read at a key, and counts no more once the
-// program has asked for it.
-type walkErrors struct {
-	first   error // the first that is no ErrMerge
-	merge   error // the first ErrMerge
-	unasked int   // so many ErrMerge were not asked for
-}
-
-func (w *walkErrors) note(err error) {
-	switch {
-	case errors.Is(err, ErrMerge):
-		w.unasked++
-		if w.merge == nil {
-			w.merge = err
-		}
-	case w.first == nil:
-		w.first = err
-	}
-}
-
-func (w *walkErrors) told(err error) {
-	if errors.Is(err, ErrMerge) {
-		w.unasked--
-	}
-}
-
-// error is why what was read is not everything; nil if it is, as far as is known.
-func (w *walkErrors) error() error {
-	if w.first == nil && w.unasked > 0 {
-		return w.merge
-	}
-	return w.first
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
@@ -262,13 +194,4 @@ func (r *Range) each(it iterator, step func() (bool, error)) error {
 		}
 	}
 	return it.Err()
-}
-
-// iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it. Who opened it
-// uses it until Exit or Close; in between Exit and Enter others may end it, and give back what it lends.
-type iterator interface {
-	txn.Source
-	Enter() error
-	Exit()
-	Close() error
 }

@@ -741,13 +741,13 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a loop's ErrMerge counts though the program has asked for it",
 		Breaks:  "such a key cannot be repaired in a transaction that found it in a loop",
-		Changes: []Change{{"range.go", `		w.unasked--`, `		_ = w`}},
+		Changes: []Change{{"walk.go", `		w.unasked--`, `		_ = w`}},
 		Killer:  Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
 	},
 	{
 		Name:    "a loop's ErrMerge is forgotten",
 		Breaks:  "what is made of a part of a range is committed",
-		Changes: []Change{{"range.go", `		w.unasked++`, `		_ = w`}},
+		Changes: []Change{{"walk.go", `		w.unasked++`, `		_ = w`}},
 		Killer:  Check{Package: ".", Run: "^(TestErrMerge_countsWhereNobodyAsked)$"},
 	},
 	{
