@@ -47,24 +47,6 @@ func (b *Batch) Append(key, tail []byte) { b.merge(operand.Append, key, tail) }
 // Merge adds "set key to what Options.Merge makes of its value and argument".
 func (b *Batch) Merge(key, argument []byte) { b.merge(operand.User, key, argument) }
 
-func (b *Batch) integer(o operand.Operator, key []byte, n int64) {
-	var argument [8]byte
-	b.merge(o, key, operand.AppendInt64(argument[:0], n))
-}
-
-func (b *Batch) merge(o operand.Operator, key, argument []byte) {
-	if b.check(join.Errors(checkKey(key), checkArgument(argument))) {
-		b.ops.Merge(o, key, argument)
-	}
-}
-
-func (b *Batch) check(err error) bool {
-	if err != nil && b.err == nil {
-		b.err = err
-	}
-	return err == nil
-}
-
 // SetDurability chooses the durability of this batch's commit. DefaultDurability means what Options says.
 func (b *Batch) SetDurability(d Durability) { b.durability = d }
 
@@ -82,6 +64,24 @@ func (b *Batch) Sequence() uint64 { return b.sequence }
 func (b *Batch) Reset() {
 	b.ops.Reset()
 	b.durability, b.sequence, b.err = DefaultDurability, 0, nil
+}
+
+func (b *Batch) integer(o operand.Operator, key []byte, n int64) {
+	var argument [8]byte
+	b.merge(o, key, operand.AppendInt64(argument[:0], n))
+}
+
+func (b *Batch) merge(o operand.Operator, key, argument []byte) {
+	if b.check(join.Errors(checkKey(key), checkArgument(argument))) {
+		b.ops.Merge(o, key, argument)
+	}
+}
+
+func (b *Batch) check(err error) bool {
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	return err == nil
 }
 
 // batches keeps the memory of single-operation batches.

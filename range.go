@@ -32,6 +32,34 @@ func (db *DB) Range(lo, hi []byte) *Range {
 	return newRange(db, lo, hi)
 }
 
+// Prefix returns the entries whose keys begin with p.
+func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
+
+// Reverse makes loops run from the last key to the first. It returns r.
+func (r *Range) Reverse() *Range {
+	r.reverse = !r.reverse
+	return r
+}
+
+// Limit makes loops end after n entries; a negative n means no limit. With 0 a loop reads nothing. It returns r.
+func (r *Range) Limit(n int) *Range {
+	r.limit = max(n, -1)
+	return r
+}
+
+// All yields keys and values in order; an empty value is not nil. Both are valid until the next step of the loop and
+// must not be changed; copy what is to be kept. After the loop, Err tells whether it reached the end. The end of the
+// transaction, snapshot or database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at
+// once. Reverse and Limit called inside a loop are for the next one. A loop ends before a key whose value gives
+// ErrMerge; Keys goes on, and yields it.
+func (r *Range) All() iter.Seq2[[]byte, []byte] { return r.all }
+
+// Keys yields the keys in order, without reading large values; see All. A key is valid until the next step of the loop.
+func (r *Range) Keys() iter.Seq[[]byte] { return r.keys }
+
+// Err is the error that ended the latest loop early, or nil.
+func (r *Range) Err() error { return r.ask() }
+
 // openIterator implements source.
 func (db *DB) openIterator(lo, hi []byte) (iterator, error) {
 	it, err := db.engine.NewIterator(nil, lo, hi)
@@ -43,10 +71,8 @@ func (db *DB) openIterator(lo, hi []byte) (iterator, error) {
 
 // note and told implement source: a DB forgets.
 func (db *DB) note(error) {}
-func (db *DB) told(error) {}
 
-// Prefix returns the entries whose keys begin with p.
-func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
+func (db *DB) told(error) {}
 
 // newRange is not inlined, since it would be in the program once for each loop.
 //
@@ -78,25 +104,6 @@ func prefixBounds(p []byte) (lo, hi []byte) {
 	return p, hi
 }
 
-// Reverse makes loops run from the last key to the first. It returns r.
-func (r *Range) Reverse() *Range {
-	r.reverse = !r.reverse
-	return r
-}
-
-// Limit makes loops end after n entries; a negative n means no limit. With 0 a loop reads nothing. It returns r.
-func (r *Range) Limit(n int) *Range {
-	r.limit = max(n, -1)
-	return r
-}
-
-// All yields keys and values in order; an empty value is not nil. Both are valid until the next step of the loop and
-// must not be changed; copy what is to be kept. After the loop, Err tells whether it reached the end. The end of the
-// transaction, snapshot or database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at
-// once. Reverse and Limit called inside a loop are for the next one. A loop ends before a key whose value gives
-// ErrMerge; Keys goes on, and yields it.
-func (r *Range) All() iter.Seq2[[]byte, []byte] { return r.all }
-
 // all is a function of its own, and not in All, so that it is not in the program once for each loop.
 func (r *Range) all(yield func(k, v []byte) bool) {
 	if r.inPieces() {
@@ -121,9 +128,6 @@ func (r *Range) all(yield func(k, v []byte) bool) {
 	}))
 }
 
-// Keys yields the keys in order, without reading large values; see All. A key is valid until the next step of the loop.
-func (r *Range) Keys() iter.Seq[[]byte] { return r.keys }
-
 func (r *Range) keys(yield func(k []byte) bool) {
 	if r.inPieces() {
 		r.walk(func(c *Cursor) bool { return yield(c.key) })
@@ -136,9 +140,6 @@ func (r *Range) keys(yield func(k []byte) bool) {
 	defer it.Close()
 	r.fail(r.each(it, func() (bool, error) { return yield(it.Key()), nil }))
 }
-
-// Err is the error that ended the latest loop early, or nil.
-func (r *Range) Err() error { return r.ask() }
 
 // inPieces reports whether a loop runs in another goroutine than its range was made in, as those of iter.Pull do. One
 // of them may be left open at any entry, and so must lend nothing.

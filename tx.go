@@ -85,14 +85,6 @@ func (db *DB) beginView(ctx context.Context) *Tx {
 	return &v.Tx
 }
 
-// forWriters is what a call gives that a read-only transaction refuses.
-func (tx *Tx) forWriters() error {
-	if tx.snapshot.held.Closed() {
-		return tx.snapshot.ended
-	}
-	return ErrReadOnlyTx
-}
-
 // Sequence is the number of the newest commit that the transaction sees. GetForUpdate may raise it.
 func (tx *Tx) Sequence() uint64 {
 	if tx.rw != nil {
@@ -204,32 +196,16 @@ func (tx *Tx) Append(key, tail []byte) error { return tx.merge(operand.Append, k
 // Merge sets key to what Options.Merge makes of its value and argument.
 func (tx *Tx) Merge(key, argument []byte) error { return tx.merge(operand.User, key, argument) }
 
-func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
-	return tx.write(key, checkArgument(argument), func(rw *readWrite) error {
-		return rw.merge(key, append([]byte{byte(o)}, argument...))
-	})
+// SetDurability chooses the durability of the commit. DefaultDurability means what Options says.
+func (tx *Tx) SetDurability(d Durability) error {
+	return tx.set(func(rw *readWrite) { rw.options.Durability = d })
 }
 
-func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error {
-	if tx.rw == nil {
-		return tx.forWriters()
-	}
-	if err := tx.rw.enter(); err != nil {
-		return err
-	}
-	defer tx.rw.leave()
-	if err := errors.Join(checkKey(key), limits); err != nil { // in line: it is on the way of every write
-		return err
-	}
-	if tx.rw.priority && tx.rw.options.Isolation == SnapshotIsolation { // where writes conflict with writes
-		if err := tx.rw.lock(key); err != nil {
-			return err
-		}
-	}
-	if err := set(tx.rw); err != nil {
-		return err
-	}
-	return tx.rw.spillIfLarge()
+// OnCommit has fn called after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At. A
+// transaction that wrote nothing calls it with the sequence number that it read at. After a rollback, and for an attempt
+// that lost against another commit, fn is not called. fn may use the database.
+func (tx *Tx) OnCommit(fn func(seq uint64)) error {
+	return tx.set(func(rw *readWrite) { rw.onCommit = append(rw.onCommit, fn) })
 }
 
 // Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what
@@ -255,6 +231,54 @@ func (tx *Tx) Rollback() error {
 		return ErrManagedTx
 	}
 	return tx.rollback()
+}
+
+func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error {
+	if tx.rw == nil {
+		return tx.forWriters()
+	}
+	if err := tx.rw.enter(); err != nil {
+		return err
+	}
+	defer tx.rw.leave()
+	if err := errors.Join(checkKey(key), limits); err != nil { // in line: it is on the way of every write
+		return err
+	}
+	if tx.rw.priority && tx.rw.options.Isolation == SnapshotIsolation { // where writes conflict with writes
+		if err := tx.rw.lock(key); err != nil {
+			return err
+		}
+	}
+	if err := set(tx.rw); err != nil {
+		return err
+	}
+	return tx.rw.spillIfLarge()
+}
+
+func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
+	return tx.write(key, checkArgument(argument), func(rw *readWrite) error {
+		return rw.merge(key, append([]byte{byte(o)}, argument...))
+	})
+}
+
+func (tx *Tx) set(change func(*readWrite)) error {
+	if tx.rw == nil {
+		return tx.forWriters()
+	}
+	if err := tx.rw.enter(); err != nil {
+		return err
+	}
+	defer tx.rw.leave()
+	change(tx.rw)
+	return nil
+}
+
+// forWriters is what a call gives that a read-only transaction refuses.
+func (tx *Tx) forWriters() error {
+	if tx.snapshot.held.Closed() {
+		return tx.snapshot.ended
+	}
+	return ErrReadOnlyTx
 }
 
 // commitView is Commit of a read-only transaction.
@@ -286,29 +310,5 @@ func (tx *Tx) rollback() error {
 		return fmt.Errorf("%w: Rollback inside Tx.Update", ErrManagedTx)
 	}
 	tx.rw.end()
-	return nil
-}
-
-// SetDurability chooses the durability of the commit. DefaultDurability means what Options says.
-func (tx *Tx) SetDurability(d Durability) error {
-	return tx.set(func(rw *readWrite) { rw.options.Durability = d })
-}
-
-// OnCommit has fn called after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At. A
-// transaction that wrote nothing calls it with the sequence number that it read at. After a rollback, and for an attempt
-// that lost against another commit, fn is not called. fn may use the database.
-func (tx *Tx) OnCommit(fn func(seq uint64)) error {
-	return tx.set(func(rw *readWrite) { rw.onCommit = append(rw.onCommit, fn) })
-}
-
-func (tx *Tx) set(change func(*readWrite)) error {
-	if tx.rw == nil {
-		return tx.forWriters()
-	}
-	if err := tx.rw.enter(); err != nil {
-		return err
-	}
-	defer tx.rw.leave()
-	change(tx.rw)
 	return nil
 }
