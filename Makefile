@@ -3,7 +3,8 @@
 .PHONY: torture torture-long fuzz bench bench-quick bench-compare bench-libraries
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
-TORTURE = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" ./cmd/lightning-proof torture --seed $(or $(SEED),0)
+TORTURE = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" \
+	./cmd/lightning-proof torture --seed $(or $(SEED),0)
 
 # All levels at their full counts, 15 minutes at most. SEED=N repeats a run.
 torture:
@@ -13,7 +14,8 @@ torture:
 torture-long:
 	$(TORTURE) --time 90m --times 8
 
-# Ten minutes for each fuzz target, three hours in all; fails if one does nothing. TIME=1m TARGETS='FuzzReplay wal' for less.
+# Ten minutes for each fuzz target, three hours in all; fails if one does nothing. For less:
+# TIME=1m TARGETS='FuzzReplay wal'
 fuzz:
 	scripts/fuzz $(TARGETS)
 

@@ -9,8 +9,9 @@ import (
 	"lightningdb/internal/join"
 )
 
-// Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the operations
-// take effect in their order. The zero value is empty and ready. A Batch belongs to one goroutine; it copies what it is given.
+// Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the
+// operations take effect in their order. The zero value is empty and ready. A Batch belongs to one goroutine; it
+// copies what it is given.
 type Batch struct {
 	ops        batch.Batch
 	durability Durability

@@ -171,7 +171,7 @@ func benchOverwrite(b *testing.B) {
 	}
 }
 
-// benchAdd adds to so many counters in turn.
+// benchAdd adds to a number of counters in turn.
 func benchAdd(b *testing.B, counters uint64) {
 	db := openBench(b, b.TempDir())
 	defer closeBench(b, db)
@@ -370,7 +370,8 @@ func benchSnapshot(b *testing.B, db *DB) {
 	}
 }
 
-// BenchmarkOpen opens a database and reads one key: after Close, and after a kill that left part of the data in the log.
+// BenchmarkOpen opens a database and reads one key: after Close, and after a kill that left part of the data in the
+// log.
 func BenchmarkOpen(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "db")
 	db := openBench(b, dir)

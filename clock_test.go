@@ -11,15 +11,16 @@ import (
 	"testing"
 )
 
-// clockReaders are the files of the engine and of this package that may call time.Now: for the engine's two clocks. All others
-// take Engine.now, which tests can replace. Packages below may measure a wait by the time.Time that time.Now gave them: it
-// has a monotonic reading, unless that is taken off.
+// clockReaders are the files of the engine and of this package that may call time.Now: for the engine's two clocks.
+// All others take Engine.now, which tests can replace. Packages below may measure a wait by the time.Time that
+// time.Now gave them: it has a monotonic reading, unless that is taken off.
 var clockReaders = []string{"internal/engine/clock.go", "internal/engine/options.go"}
 
-// An interval between two wall clock times is wrong as soon as somebody sets the clock. What makes one are a time kept as a
-// number, which has lost its monotonic reading, and in the engine a time.Now that tests cannot replace.
+// An interval between two wall clock times is wrong as soon as somebody sets the clock. What makes one are a time
+// kept as a number, which has lost its monotonic reading, and in the engine a time.Now that tests cannot replace.
 func TestClock_isReadWhereItCannotStep(t *testing.T) {
-	proof := []string{"internal/proof/torture", "internal/proof/mutants", "internal/proof/blackbox", "internal/proof/environment", "cmd", "bench"}
+	proof := []string{"internal/proof/torture", "internal/proof/mutants", "internal/proof/blackbox",
+		"internal/proof/environment", "cmd", "bench"}
 	seen := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		path = filepath.ToSlash(path)

@@ -29,12 +29,12 @@ import (
 
 var (
 	closeRounds = flag.Int("close.rounds", 1, "how often each method is held against Close")
-	closeSeed   = flag.Uint64("close.seed", 0, "seed of the calls beside Close; 0 for one from the clock")
+	closeSeed   = flag.Uint64("close.seed", 0, "seed of the calls during Close; 0 for one from the clock")
 	closeMethod = flag.String("close.method", "", "hold only methods whose name holds this text against Close")
 )
 
-// closeResults are the errors that a call beside Close may give: that of a closed database, and what the made-up arguments
-// may be answered with at any time.
+// closeResults are the errors that a call during Close may give: that of a closed database, and what the made-up
+// arguments may be answered with at any time.
 var closeResults = []error{
 	ErrClosed, ErrOpenReaders, ErrNotFound, ErrConflict, ErrDeadlock, ErrTxInUse, ErrReadOnlyTx, ErrManagedTx, ErrNested,
 	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrKeyEmpty,
@@ -122,7 +122,7 @@ type closeRound struct {
 	t        *testing.T
 	db       *DB
 	files    *memfs.FS
-	started  sync.WaitGroup // each caller has begun so many calls as it is to before Close
+	started  sync.WaitGroup // each caller has begun as many calls as it is to before Close
 	callers  sync.WaitGroup
 	returned atomic.Bool // Close has returned
 	writers  []*ackedWriter
@@ -168,7 +168,7 @@ func TestClose_besideEveryCall(t *testing.T) {
 					}
 					r.finish()
 					if t.Failed() {
-						t.Fatalf("beside %s", name)
+						t.Fatalf("during %s", name)
 					}
 				}
 			}
@@ -259,7 +259,8 @@ func checkReceivers(t *testing.T) {
 			}
 			name := typ.(*ast.Ident).Name
 			if ast.IsExported(name) && receivers[name] == nil && !plainValues[name] {
-				t.Errorf("%s has methods: say in receivers how this test comes by one, or in plainValues that it needs no database", name)
+				t.Errorf("%s has methods: say in receivers how this test comes by one, or in plainValues that it needs no " +
+					"database", name)
 			}
 		}
 	}
@@ -439,7 +440,7 @@ func (c *caller) transact(tx *Tx) error {
 	return tx.Put([]byte(c.prefix+"locked"), []byte("value"))
 }
 
-// putLarge writes k, and beside it so much that memory does not hold the transaction.
+// putLarge writes k, and so much more that memory does not hold the transaction.
 func putLarge(tx *Tx, k []byte) error {
 	value := make([]byte, 100<<10)
 	for i := range 8 {
@@ -501,7 +502,7 @@ func (c *caller) check(name string, err error) {
 		!errors.Is(err, context.Canceled) && !errors.Is(err, fs.ErrClosed) && !errors.Is(err, ErrCommitUnknown) {
 		return
 	}
-	c.round.t.Errorf("%s beside Close: %v", name, err)
+	c.round.t.Errorf("%s during Close: %v", name, err)
 }
 
 // ackedWriter writes one key after the other, until one is refused.
@@ -540,7 +541,7 @@ func (r *closeRound) write(random *rand.Rand, prefix string, put func(k []byte) 
 	})
 }
 
-// finish closes the database beside all callers, and looks what it holds then.
+// finish closes the database during the calls of all callers, and looks what it holds then.
 func (r *closeRound) finish() {
 	r.started.Wait()
 	err := r.db.Close()

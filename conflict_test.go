@@ -43,7 +43,8 @@ func mustGet(t *testing.T, get func([]byte) ([]byte, error), k, want string) {
 	}
 }
 
-// walked is a way to walk through a part of b, d, f, and which keys it has seen or missed, and which it knows nothing of.
+// walked is a way to walk through a part of b, d, f, and which keys it has seen or missed, and which it knows nothing
+// of.
 type walked struct {
 	name          string
 	walk          func(tx *Tx)
@@ -82,8 +83,8 @@ func moves(move func(*Cursor)) func(*Tx) {
 	}
 }
 
-// What a transaction has walked through, or looked for in vain, must be as it was at its commit: a key that appears there
-// is the phantom that write skew comes from. What it has not come to is no reason to repeat it.
+// What a transaction has walked through, or looked for in vain, must be as it was at its commit: a key that appears
+// there is the phantom that write skew comes from. What it has not come to is no reason to repeat it.
 func TestCommit_conflictsWithWritesWhereItRead(t *testing.T) {
 	for _, w := range walks {
 		for _, keys := range []struct {
@@ -121,7 +122,8 @@ func TestGetForUpdate_movesOpenCursors(t *testing.T) {
 	}
 }
 
-// What a cursor has walked through counts as read while it is still open: with a newer snapshot it would be another state.
+// What a cursor has walked through counts as read while it is still open: with a newer snapshot it would be another
+// state.
 func TestGetForUpdate_movesNotPastWhatACursorHasRead(t *testing.T) {
 	db := openABC(t)
 	tx := beginTx(t, db, TxOptions{})
@@ -183,7 +185,8 @@ func TestAdd_overASpillCountsOnce(t *testing.T) {
 	mustGet(t, db.Get, "b", "old+++")
 }
 
-// Under snapshot isolation, too, of two that write a key only the first may win; an operand goes with whatever is there.
+// Under snapshot isolation, too, of two that write a key only the first may win; an operand goes with whatever is
+// there.
 func TestSnapshotIsolation_writesConflictWithWrites(t *testing.T) {
 	writes := map[string]struct {
 		write func(tx *Tx) error
@@ -232,7 +235,8 @@ func TestCommit_refusesAfterAFailedCall(t *testing.T) {
 	mustGet(t, db.Get, "f", "old")
 }
 
-// Whatever ends a function but its return of nil: nothing is written, no lock and no snapshot stays, and OnCommit is silent.
+// Whatever ends a function but its return of nil: nothing is written, no lock and no snapshot stays, and OnCommit is
+// silent.
 func TestUpdate_whatDoesNotReturnNilWritesNothing(t *testing.T) {
 	stopped := errors.New("stopped")
 	for name, end := range map[string]func(cancel func()) error{
@@ -286,7 +290,7 @@ func TestUpdate_repeatsWhatLost(t *testing.T) {
 			return err
 		}
 		if attempts == 1 {
-			if err := putBeside(db, "b", "new"); err != nil {
+			if err := putConcurrently(db, "b", "new"); err != nil {
 				return err
 			}
 		}
@@ -298,8 +302,8 @@ func TestUpdate_repeatsWhatLost(t *testing.T) {
 	mustGet(t, db.Get, "d", "2")
 }
 
-// putBeside is Put in a goroutine of its own, as far as it goes: until it is done, or waits for a lock.
-func putBeside(db *DB, k, v string) error {
+// putConcurrently is Put in a goroutine of its own, as far as it goes: until it is done, or waits for a lock.
+func putConcurrently(db *DB, k, v string) error {
 	before := db.Metrics().Transactions.LockWaits
 	done := make(chan error, 1)
 	go func() { done <- db.Put([]byte(k), []byte(v)) }()
@@ -324,11 +328,11 @@ func TestUpdate_thatKeepsLosingGetsPrecedence(t *testing.T) {
 		db := openABC(t)
 		attempts := 0
 		err := db.Update(t.Context(), func(tx *Tx) error {
-			if attempts++; attempts > patience+3 {
+			if attempts++; attempts > priorityAfter+3 {
 				return errors.New("it loses for ever")
 			}
 			read(tx)
-			return errors.Join(putBeside(db, "b", "overtakes"), tx.Put([]byte("out"), nil))
+			return errors.Join(putConcurrently(db, "b", "overtakes"), tx.Put([]byte("out"), nil))
 		})
 		if err != nil {
 			t.Errorf("reading a %s: %v", name, err)

@@ -42,7 +42,7 @@ func TestContext_endsAWalkBeforeTheNextPage(t *testing.T) {
 	}
 }
 
-// Whoever opens a cursor or loop with a context that has ended would be told of something inside.
+// A program that opens a cursor or loop with a context that has ended would get an error of something inside.
 func TestContext_endedBeforeAWalkSaysSo(t *testing.T) {
 	db := openMemory(t)
 	for range 3 { // each a run of its own
@@ -67,7 +67,7 @@ func TestContext_endedBeforeAWalkSaysSo(t *testing.T) {
 	}
 }
 
-// opening is how many reads it takes to open a table. Who has begun finishes it: others may be waiting for the table.
+// opening is how many reads it takes to open a table. A reader that has begun finishes it: others may be waiting for the table.
 const opening = 3
 
 // contextWalks walk everything. After them the error of the transaction says whether they came to the end.
@@ -122,8 +122,8 @@ func fillPages(t *testing.T, disk *memfs.FS) {
 	}
 }
 
-// walkUntil opens the database and walks in a transaction whose context ends at the nth read of a table. left is how many
-// reads came after it, -1 if there were not so many.
+// walkUntil opens the database and walks in a transaction whose context ends at the nth read of a table. left is how
+// many reads came after it, -1 if there were fewer.
 func walkUntil(t *testing.T, disk *memfs.FS, n int,
 	run func(*DB, context.Context, func(*Tx) error) error, walk func(*Tx) error) (left int, err error) {
 	files := errfs.New(disk)
@@ -137,7 +137,8 @@ func walkUntil(t *testing.T, disk *memfs.FS, n int,
 	var tx *Tx
 	var reads atomic.Int32
 	at := -1
-	files.SetRules(errfs.On(errfs.Read).Named("*.tbl").Call(func(errfs.Op) { reads.Add(1) }), errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) {
+	files.SetRules(errfs.On(errfs.Read).Named("*.tbl").Call(func(errfs.Op) { reads.Add(1) }),
+		errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) {
 		at = int(reads.Load())
 		cancel()
 		interrupt := &tx.watchOf().interrupt

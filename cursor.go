@@ -11,17 +11,17 @@ type Cursor struct {
 	plain *engine.Iterator // the same, if it is one
 	valid bool             // it stands on an entry
 	ready bool             // value is that of the entry
-	key   []byte           // a copy, like value: what the iterator lends goes when others end it
+	key   []byte           // a copy, like value: the iterator's memory is freed when others end it
 	value []byte
 	outcome
 
 	target []byte // of the last seek
 }
 
-// keptValue is the size up to which the memory of a value serves for the next one.
+// keptValue is the size, in bytes, up to which the memory of a value is used again for the next one.
 const keptValue = 1 << 20
 
-// smallValue is the size up to which a value is copied at once, whether it will be asked for or not.
+// smallValue is the size, in bytes, up to which a value is copied at once, whether it will be asked for or not.
 const smallValue = 512
 
 // Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
@@ -89,7 +89,7 @@ func (c *Cursor) arrive(ok bool) bool {
 		c.key = append(c.key[:0], c.it.Key()...)
 		if c.plain != nil {
 			if value := c.plain.AtHand(); value != nil && len(value) <= smallValue {
-				c.keep(value) // it costs less than to come back for it
+				c.keep(value) // cheaper than coming back for it
 			}
 		}
 	} else {

@@ -84,6 +84,66 @@ func requireNil(t *testing.T, err error) {
 	}
 }
 
+// leftOpen is what a program has opened and forgotten: cursors and loops in all states.
+type leftOpen struct {
+	cursors [4]*Cursor // at no entry, at an entry, with its value, closed
+	loops   [2]*Range
+	next    func() ([]byte, []byte, bool)
+	nextKey func() ([]byte, bool)
+	stop    func()
+}
+
+// leaveOpen opens cursors and loops on a database with the keys a, b and c.
+func leaveOpen(t *testing.T, r ranges) (o leftOpen) {
+	for i := range o.cursors {
+		o.cursors[i] = r.Range(nil, nil).Cursor()
+	}
+	for _, c := range o.cursors[1:] {
+		if !c.Seek([]byte("b")) {
+			t.Fatal(c.Err())
+		}
+	}
+	o.cursors[2].Value()
+	requireNil(t, o.cursors[3].Close())
+	o.loops = [2]*Range{r.Range(nil, nil), r.Prefix([]byte("c"))}
+	next, stop := iter.Pull2(o.loops[0].All())
+	nextKey, stopKeys := iter.Pull(o.loops[1].Keys())
+	if k, v, ok := next(); !ok || string(k) != "a" || string(v) != "a's value" {
+		t.Errorf("the loop yields %q, %q, %v", k, v, ok)
+	}
+	if k, ok := nextKey(); !ok || string(k) != "c" {
+		t.Errorf("the loop yields %q, %v", k, ok)
+	}
+	o.next, o.nextKey, o.stop = next, nextKey, func() { stop(); stopKeys() }
+	return o
+}
+
+// requireEnded checks that nothing of o goes on, and that all of it says want.
+func (o *leftOpen) requireEnded(t *testing.T, want error) {
+	if string(o.cursors[2].Key()) != "b" || string(o.cursors[2].Value()) != "b's value" {
+		t.Errorf("the cursor shows %q, %q", o.cursors[2].Key(), o.cursors[2].Value())
+	}
+	if v := o.cursors[1].Value(); v != nil {
+		t.Errorf("a value was read after the end: %q", v)
+	}
+	for i, c := range o.cursors[:3] {
+		moves := []bool{c.First(), c.Last(), c.Next(), c.Prev(), c.Seek([]byte("a")), c.SeekBefore([]byte("z"))}
+		for _, ok := range moves {
+			if ok || !errors.Is(c.Err(), want) || c.Valid() || c.Key() != nil || c.Value() != nil {
+				t.Errorf("cursor %d goes on: %v, %v", i, ok, c.Err())
+			}
+		}
+		requireNil(t, c.Close())
+	}
+	_, _, more := o.next()
+	_, moreKeys := o.nextKey()
+	for i, r := range o.loops {
+		if more || moreKeys || !errors.Is(r.Err(), want) {
+			t.Errorf("loop %d goes on: %v, %v, %v", i, more, moreKeys, r.Err())
+		}
+	}
+}
+
 // A cursor or loop that is left open would keep memory and files for as long as the program runs, and one that is used
 // after its end would show what is no longer there, or crash.
 func TestReaders_endWhatIsLeftOpen(t *testing.T) {
@@ -94,62 +154,16 @@ func TestReaders_endWhatIsLeftOpen(t *testing.T) {
 				mustPut(t, db, k, k+"'s value")
 			}
 			requireNil(t, db.Flush())
-			var cursors [4]*Cursor
-			var loops [2]*Range
-			var next func() ([]byte, []byte, bool)
-			var nextKey func() ([]byte, bool)
-			var stop, stopKeys func()
-			err := reader.run(t.Context(), db, func(r ranges) {
-				for i := range cursors {
-					cursors[i] = r.Range(nil, nil).Cursor()
-				}
-				for _, c := range cursors[1:] {
-					if !c.Seek([]byte("b")) {
-						t.Fatal(c.Err())
-					}
-				}
-				cursors[2].Value()
-				requireNil(t, cursors[3].Close())
-				loops = [2]*Range{r.Range(nil, nil), r.Prefix([]byte("c"))}
-				next, stop = iter.Pull2(loops[0].All())
-				nextKey, stopKeys = iter.Pull(loops[1].Keys())
-				if k, v, ok := next(); !ok || string(k) != "a" || string(v) != "a's value" {
-					t.Errorf("the loop yields %q, %q, %v", k, v, ok)
-				}
-				if k, ok := nextKey(); !ok || string(k) != "c" {
-					t.Errorf("the loop yields %q, %v", k, ok)
-				}
-			})
-			defer stop()
-			defer stopKeys()
+			var open leftOpen
+			err := reader.run(t.Context(), db, func(r ranges) { open = leaveOpen(t, r) })
+			defer open.stop()
 			if err != nil && !errors.Is(err, ErrOpenReaders) {
 				t.Error(err)
 			}
 			if m := db.Metrics(); m.Iterators != 0 {
 				t.Errorf("%d cursors and loops are open", m.Iterators)
 			}
-			if string(cursors[2].Key()) != "b" || string(cursors[2].Value()) != "b's value" {
-				t.Errorf("the cursor shows %q, %q", cursors[2].Key(), cursors[2].Value())
-			}
-			if v := cursors[1].Value(); v != nil {
-				t.Errorf("a value was read after the end: %q", v)
-			}
-			for i, c := range cursors[:3] {
-				moves := []bool{c.First(), c.Last(), c.Next(), c.Prev(), c.Seek([]byte("a")), c.SeekBefore([]byte("z"))}
-				for _, ok := range moves {
-					if ok || !errors.Is(c.Err(), reader.want) || c.Valid() || c.Key() != nil || c.Value() != nil {
-						t.Errorf("cursor %d goes on: %v, %v", i, ok, c.Err())
-					}
-				}
-				requireNil(t, c.Close())
-			}
-			_, _, more := next()
-			_, moreKeys := nextKey()
-			for i, r := range loops {
-				if more || moreKeys || !errors.Is(r.Err(), reader.want) {
-					t.Errorf("loop %d goes on: %v, %v, %v", i, more, moreKeys, r.Err())
-				}
-			}
+			open.requireEnded(t, reader.want)
 			if err := db.Close(); err != nil && !errors.Is(err, ErrClosed) {
 				t.Errorf("Close gave %v", err)
 			}
@@ -202,12 +216,12 @@ func TestClose_freesMemoryWhateverIsLeftOpen(t *testing.T) {
 		return // regions are on the heap
 	}
 	if grown := mapped(t) - before; grown > 100<<20 {
-		t.Errorf("%d databases that were closed beside open cursors keep %d MiB of address space", rounds, grown>>20)
+		t.Errorf("%d databases that were closed under open cursors keep %d MiB of address space", rounds, grown>>20)
 	}
 	runtime.KeepAlive(kept)
 }
 
-// mapped is the address space of this process beside its heap, in bytes.
+// mapped is the address space of this process without its heap, in bytes.
 func mapped(t *testing.T) int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -330,7 +344,7 @@ func requireClose(t *testing.T, c *Cursor) {
 	}
 }
 
-// A transaction that has gone to disk would leave its own files open beside a cursor that nobody closes.
+// A transaction that has gone to disk would leave its own files open if nobody closes a cursor of it.
 func TestUpdate_spilledEndsWhatIsLeftOpen(t *testing.T) {
 	for _, closeFirst := range []bool{false, true} {
 		db := openTemp(t, &Options{MemoryLimit: 10 << 20})

@@ -69,10 +69,10 @@ func (o *Options) openFS(dir string) (vfs.FS, error) {
 	return fs, err
 }
 
-// Close makes everything committed durable and lets go of the directory. Calls in progress, of the database and of its
-// transactions, snapshots and cursors, finish or give ErrClosed, as all later ones do; a write that got ErrClosed is not
-// there. Close waits for them: so the function of View or Update may call it, but not what a call itself calls (the
-// progress of Verify, Options.Merge, the Logger).
+// Close makes everything committed durable and releases the directory. Calls in progress, of the database and of
+// its transactions, snapshots and cursors, finish or give ErrClosed, as all later ones do; a write that got ErrClosed
+// is not there. Close waits for them: so the function of View or Update may call it, but not what a call itself calls
+// (the progress of Verify, Options.Merge, the Logger).
 //
 // It ends cursors, loops, snapshots and transactions that are still open, gives back what they hold, and returns
 // ErrOpenReaders then. It returns ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if
@@ -91,7 +91,7 @@ func (db *DB) Path() string { return db.path }
 // refused, with ErrKeyEmpty or ErrKeyTooLarge, as it is by every call that reads or writes one.
 func (db *DB) Get(key []byte) ([]byte, error) { return notNil(db.GetAppend(nil, key)) }
 
-// notNil is what Get returns: an empty value is one, too.
+// notNil returns an empty slice, not nil, for an empty value.
 func notNil(value []byte, err error) ([]byte, error) {
 	if value == nil && err == nil {
 		value = []byte{}
@@ -131,11 +131,11 @@ func (db *DB) Put(key, value []byte) error {
 	return db.Write(b)
 }
 
-// largeValue is from how many bytes on the copy of a value does not go through the Go heap.
+// largeValue is the size, in bytes, above which the copy of a value does not go through the Go heap.
 const largeValue = 1 << 20
 
-// putLarge is Put with its copy in memory of the system, which has it back at once. The garbage collector would let two or
-// three copies gather before it looks for them.
+// putLarge is Put with its copy in memory of the operating system, which is freed at once. The garbage collector would
+// let two or three copies pile up first.
 func (db *DB) putLarge(key, value []byte) error {
 	memory, err := offheap.Alloc(batch.SizeOfPut(key, value))
 	if err != nil {
@@ -229,9 +229,9 @@ func (db *DB) Sync() error {
 	return err
 }
 
-// WaitDurable returns once the commit with sequence number seq, and every one before it, survives a power cut. That costs
-// nothing if a sync has covered it already, else it takes part in the next one. The error is ErrFutureSequence if nothing
-// has been committed there, and that of ctx if it is done earlier.
+// WaitDurable returns once the commit with sequence number seq, and every one before it, survives a power cut. That
+// costs nothing if a sync has covered it already, else it takes part in the next one. The error is ErrFutureSequence
+// if nothing has been committed there, and that of ctx if it is done earlier.
 func (db *DB) WaitDurable(ctx context.Context, seq uint64) error {
 	return db.engine.WaitDurable(orBackground(ctx), key.SeqNum(seq))
 }
@@ -247,11 +247,11 @@ func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
 	return db.engine.Compact(orBackground(ctx), lo, hi)
 }
 
-// Verify reads every byte of every table and checks it: checksums, order, and that what leads to the data leads to all
-// of it. It goes on after damage: the error joins a *CorruptionError for each damaged table. progress, which may be
-// nil, is called now and then with the bytes read so far and in all. The manifest and the log have been checked by Open,
-// which reads them whole; what has not been flushed yet is in the log. Reads and writes go on meanwhile.
-// When ctx is done nothing more is read.
+// Verify reads every byte of every table and checks it: checksums, order, and that what leads to the data leads to
+// all of it. It goes on after damage: the error joins a *CorruptionError for each damaged table. progress, which may
+// be nil, is called now and then with the bytes read so far and in all. The manifest and the log have been checked by
+// Open, which reads them whole; what has not been flushed yet is in the log. Reads and writes go on meanwhile. When
+// ctx is done nothing more is read.
 func (db *DB) Verify(ctx context.Context, progress func(done, total int64)) error {
 	return db.engine.Verify(orBackground(ctx), progress)
 }

@@ -37,7 +37,7 @@ func mustPut(t *testing.T, db *DB, key, value string) {
 	}
 }
 
-// A limit that were checked after something was written would leave half a batch behind.
+// A limit that is checked after something was written would leave half a batch behind.
 func TestLimits_refuseBeforeAnythingIsWritten(t *testing.T) {
 	db := openTemp(t, nil)
 	cases := []struct {
@@ -220,7 +220,7 @@ func TestOpen_refusesASecondOpener(t *testing.T) {
 		t.Fatalf("a second reader: %v", err)
 	}
 	if _, err := Open(db.Path(), nil); !errors.Is(err, ErrLocked) {
-		t.Errorf("a writer beside readers gave %v", err)
+		t.Errorf("a writer next to readers gave %v", err)
 	}
 	if err := errors.Join(first.Close(), second.Close()); err != nil {
 		t.Error(err)
@@ -336,7 +336,7 @@ func TestOpen_tellsWhatIsWrong(t *testing.T) {
 		t.Error("a plain file opened as a database")
 	}
 	if entries, err := os.ReadDir(occupied); err != nil || len(entries) != 1 {
-		t.Errorf("a refused Open left %v, %v beside somebody's file", entries, err)
+		t.Errorf("a refused Open left %v, %v next to somebody's file", entries, err)
 	}
 	if _, err := os.Stat(missing); !os.IsNotExist(err) {
 		t.Error("a refused Open created the directory")
@@ -430,7 +430,7 @@ func TestPrefix_bounds(t *testing.T) {
 	}
 }
 
-// A limit or direction that were off by one would lose an entry of every page a user shows.
+// A limit or direction that is off by one would lose an entry of every page a user shows.
 func TestRange_limitAndReverse(t *testing.T) {
 	db := openTemp(t, nil)
 	for _, k := range []string{"a", "b", "c", "d"} {
@@ -440,7 +440,8 @@ func TestRange_limitAndReverse(t *testing.T) {
 		limit   int
 		reverse bool
 		want    string
-	}{{-1, false, "abcd"}, {0, false, ""}, {1, false, "a"}, {3, false, "abc"}, {4, true, "dcba"}, {9, true, "dcba"}, {1, true, "d"}}
+	}{{-1, false, "abcd"}, {0, false, ""}, {1, false, "a"}, {3, false, "abc"}, {4, true, "dcba"}, {9, true, "dcba"},
+		{1, true, "d"}}
 	for _, c := range cases {
 		r := db.Range(nil, nil).Limit(c.limit)
 		if c.reverse {
@@ -468,7 +469,8 @@ func TestGetAppend_allocatesNothing(t *testing.T) {
 		}
 	}
 	buf := make([]byte, 0, 64)
-	for name, key := range map[string][]byte{"table": []byte("key0007"), "memtable": []byte("key1500"), "absent": []byte("kez")} {
+	for name, key := range map[string][]byte{"table": []byte("key0007"), "memtable": []byte("key1500"),
+		"absent": []byte("kez")} {
 		allocs := testing.AllocsPerRun(1000, func() {
 			if out, err := db.GetAppend(buf[:0], key); err != nil && name != "absent" || len(out) == 0 && err == nil {
 				t.Fatal(out, err)
@@ -499,7 +501,8 @@ func TestVerify_namesEveryDamagedTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var read, all int64
-	if err := db.Verify(context.Background(), func(done, total int64) { read, all = done, total }); err != nil || read == 0 || read != all {
+	if err := db.Verify(context.Background(), func(done, total int64) { read, all = done, total }); err != nil ||
+		read == 0 || read != all {
 		t.Fatalf("Verify of a whole database: %v after %d of %d bytes", err, read, all)
 	}
 	if err := db.Close(); err != nil {

@@ -59,9 +59,10 @@ func TestMetrics_showAllThatIsOnTheDisk(t *testing.T) {
 			kept += l.Bytes
 		}
 		churn(t, db, 2)
-		m := check("beside a standing cursor")
+		m := check("while a cursor stands")
 		if m.PinnedBytes < kept/2 || m.PinnedFiles == 0 {
-			t.Errorf("a cursor keeps %d bytes of tables, and the metrics show %d in %d files", kept, m.PinnedBytes, m.PinnedFiles)
+			t.Errorf("a cursor keeps %d bytes of tables, and the metrics show %d in %d files", kept, m.PinnedBytes,
+				m.PinnedFiles)
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)

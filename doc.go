@@ -15,11 +15,11 @@
 //
 // # What a commit promises
 //
-// Put, Delete, Write and merges are commits: atomic, in one order, visible to every read that begins after they returned. With
-// the default durability, Sync, a commit that returned nil survives any kill, crash of the system or power cut, on
-// storage that honours a sync. With Process it survives any kill of the process, and a power cut once it has been
-// synced, at most Options.SyncInterval later. After any crash the database is the commits up to one point, at or after
-// the last acknowledged sync, each of them whole.
+// Put, Delete, Write and merges are commits: atomic, in one order, visible to every read that begins after they
+// returned. With the default durability, Sync, a commit that returned nil survives any kill, crash of the system or
+// power cut, on storage that honours a sync. With Process it survives any kill of the process, and a power cut once
+// it has been synced, at most Options.SyncInterval later. After any crash the database is the commits up to one
+// point, at or after the last acknowledged sync, each of them whole.
 //
 // # Reading
 //
@@ -28,18 +28,19 @@
 //
 // # Merges
 //
-// Add, Max, Min, Append and Merge change a value without reading it. They are commits like any other, in the one order,
-// and never conflict. The value is computed when the key is read, and by the database when it gets round to it. That a
-// merge does not go with the value it meets (an Add to a text) is found then, not when it is written: reading the key
-// gives ErrMerge, until somebody puts or deletes it. Counters are values of 8 bytes: Int64 and AppendInt64 convert them.
+// Add, Max, Min, Append and Merge change a value without reading it. They are commits like any other, in the one
+// order, and never conflict. The value is computed when the key is read, and by the database when it gets round to
+// it. That a merge does not go with the value it meets (an Add to a text) is found then, not when it is written:
+// reading the key gives ErrMerge, until somebody puts or deletes it. Counters are values of 8 bytes: Int64 and
+// AppendInt64 convert them.
 //
 // # Transactions
 //
-// Update runs a function in a transaction that reads and writes, and commits it; Begin, Commit and Rollback do so by hand.
-// Transactions are strictly serializable, scans and keys that were not there included: the commits are as if each had run
-// alone, in the order in which they returned. Conflicts are found at the commit, and Update repeats what lost, until it
-// succeeds or its context ends. GetForUpdate locks, Add and its like never conflict. Nobody waits for a lock for longer than
-// Options.LockTimeout. A transaction may be of any size.
+// Update runs a function in a transaction that reads and writes, and commits it; Begin, Commit and Rollback do so by
+// hand. Transactions are strictly serializable, scans and keys that were not there included: the commits are as if
+// each had run alone, in the order in which they returned. Conflicts are found at the commit, and Update repeats what
+// lost, until it succeeds or its context ends. GetForUpdate locks, Add and its like never conflict. Nobody waits for
+// a lock for longer than Options.LockTimeout. A transaction may be of any size.
 //
 //	err := db.Update(ctx, func(tx *lightningdb.Tx) error {
 //		value, err := tx.Get([]byte("greeting"))
@@ -49,14 +50,15 @@
 //
 // # Concurrency
 //
-// A DB, a Snapshot and a read-only Tx may be used by any number of goroutines at once. A Tx that writes belongs to one
-// goroutine at a time, a Range loop, a Cursor and a Batch to one. A database directory belongs to one process; any number of processes may open it read-only while
-// none writes.
+// A DB, a Snapshot and a read-only Tx may be used by any number of goroutines at once. A Tx that writes belongs to
+// one goroutine at a time, a Range loop, a Cursor and a Batch to one. A database directory belongs to one process;
+// any number of processes may open it read-only while none writes.
 //
 // # Errors
 //
-// What can go wrong with keys, data, disk and use is one of the Err values of this package as errors.Is sees it; other
-// errors come from the operating system with the file they are about, or say which option of Open is impossible. Damaged files give a *CorruptionError, never wrong data. After the first failed write or sync
-// the handle refuses further writes with ErrReadOnly until the database is reopened; reads go on. A full disk alone is
+// What can go wrong with keys, data, disk and use is one of the Err values of this package as errors.Is sees it;
+// other errors come from the operating system with the file they are about, or say which option of Open is
+// impossible. Damaged files give a *CorruptionError, never wrong data. After the first failed write or sync the
+// handle refuses further writes with ErrReadOnly until the database is reopened; reads go on. A full disk alone is
 // different: writes fail with ErrNoSpace and succeed again once there is space.
 package lightningdb

@@ -31,10 +31,11 @@ var (
 	// ErrCommitUnknown: the write or sync of this very commit failed. It may or may not be there after reopening.
 	ErrCommitUnknown = engine.ErrCommitUnknown
 
-	// ErrTakenOver: another writer has come past the lock, as it can where the directory is seen through two mounts (FUSE and
-	// directly, an overlay and its upper directory), or somebody has changed the files of the open database by hand. It is the
-	// cause of an ErrReadOnly or ErrCommitUnknown: this handle has stopped, and has neither written over nor removed anything
-	// that the other one needs. Close it, have one process open the directory through one mount, and open it again.
+	// ErrTakenOver: another writer has come past the lock, as it can where the directory is seen through two mounts
+	// (FUSE and directly, an overlay and its upper directory), or somebody has changed the files of the open database by
+	// hand. It is the cause of an ErrReadOnly or ErrCommitUnknown: this handle has stopped, and has neither written over
+	// nor removed anything that the other one needs. Close it, have one process open the directory through one mount,
+	// and open it again.
 	ErrTakenOver = engine.ErrTakenOver
 
 	// ErrNoSpace: the disk or a quota is full. Nothing is lost; writes succeed again once there is space. Where it comes
@@ -64,8 +65,8 @@ var (
 	// ErrTxDone: the transaction is over. Use it only inside the function that it was given to, or before its Commit.
 	ErrTxDone = fmt.Errorf("the transaction is over: %w", ErrClosed)
 
-	// ErrSavepointVoid: RollbackTo of a savepoint of another transaction, or one that is no more because the transaction was
-	// rolled back to before it or because the Tx.Update that made it has ended.
+	// ErrSavepointVoid: RollbackTo of a savepoint of another transaction, or one that is no more because the transaction
+	// was rolled back to before it or because the Tx.Update that made it has ended.
 	ErrSavepointVoid = errors.New("the savepoint is void")
 
 	// ErrTxInUse: two goroutines used one read-write transaction at the same time. Give each its own.
@@ -79,8 +80,8 @@ var (
 	// whose part is not the whole. Return nil or an error.
 	ErrManagedTx = errors.New("View and Update end their transaction themselves")
 
-	// ErrNested: inside Update, the same goroutine called Update of the same database, or wrote, past its transaction, what
-	// the transaction has locked. Use Tx.Update for a part of a transaction, and the Tx for what belongs to it. A
+	// ErrNested: inside Update, the same goroutine called Update of the same database, or wrote, past its transaction,
+	// what the transaction has locked. Use Tx.Update for a part of a transaction, and the Tx for what belongs to it. A
 	// transaction of Begin belongs to no goroutine: whoever waits for it in vain gets ErrLockTimeout.
 	ErrNested = lock.ErrNested
 
@@ -102,9 +103,9 @@ var (
 
 	// ErrMerge: the value of a key cannot be told, because something was merged into it that does not go with what was
 	// there, or because Options.Merge failed, panicked or was not given. Nothing is lost: with the right Options.Merge the
-	// value may be there, and a put or delete of the key ends it. The message names key and cause. It is what there is to
-	// be read at the key, and keeps no transaction from committing; but a loop or cursor that ended with it has not shown
-	// what comes behind, so View and Update return it unless the function has asked Range.Err or Cursor.Err.
+	// value may be there, and a put or delete of the key ends it. The message names key and cause. It is
+	// the answer of a read of the key, and so keeps no transaction from committing. But a loop or cursor that ended with
+	// it has not shown the keys behind, so View and Update return it unless the function has asked Range.Err or Cursor.Err.
 	ErrMerge = operand.ErrMerge
 
 	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written;

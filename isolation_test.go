@@ -16,7 +16,8 @@ import (
 )
 
 var (
-	isolationSchedules = flag.Int("isolation.schedules", 120, "random interleavings of each script and setting; 0 for all there are")
+	isolationSchedules = flag.Int("isolation.schedules", 120,
+		"random interleavings of each script and setting; 0 for all there are")
 	isolationScripts   = flag.Int("isolation.scripts", 1500, "random scripts")
 	isolationSeed      = flag.Uint64("isolation.seed", 0, "seed of random scripts and schedules; 0 for one from the clock")
 )
@@ -48,7 +49,7 @@ type script struct {
 // actor is a transaction of a script on its way.
 type actor struct {
 	steps   []step
-	blind   bool // one Batch beside all transactions
+	blind   bool // one Batch outside all transactions
 	aborts  bool // ends in Rollback
 	tx      *Tx
 	cursor  *Cursor
@@ -220,7 +221,8 @@ type turn func(ready []int) int
 
 // runSchedule runs one interleaving and checks what it gave. It is not legal if a step would have to wait for another
 // actor, and then it is broken off.
-func runSchedule(t *testing.T, db *DB, s script, level Isolation, next turn, between func(*DB) error) (legal, serial bool) {
+func runSchedule(t *testing.T, db *DB, s script, level Isolation, next turn,
+	between func(*DB) error) (legal, serial bool) {
 	t.Helper()
 	r := &recording{db: db, isolated: level, locked: map[string]*actor{}}
 	if err := r.begin(s); err != nil {
@@ -386,9 +388,9 @@ func (r *recording) abandon() {
 	}
 }
 
-// check explains the recording: every transaction saw one state, of a time while it ran; a serializable one that wrote
-// saw the state that it changed, so that the order of the commits is the serial one. Under snapshot isolation it is enough
-// that nobody has changed meanwhile what it wrote. It also reports whether all are serial.
+// check explains the recording: every transaction saw one state, of a time while it ran; a serializable one that
+// wrote saw the state that it changed, so that the order of the commits is the serial one. Under snapshot isolation
+// it is enough that nobody has changed meanwhile what it wrote. It also reports whether all are serial.
 func (r *recording) check() (problem string, serial bool) {
 	serial = true
 	for i, a := range r.actors {

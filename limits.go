@@ -15,7 +15,7 @@ const (
 	MaxBatchSize = wal.MaxPayload     // 1 GiB less 24, which its record takes
 )
 
-// fits reports whether checkKey lets k pass.
+// fits reports whether checkKey accepts k.
 func fits(k []byte) bool { return len(k) >= key.MinUserKeySize && len(k) <= MaxKeySize }
 
 // checkKey enforces the limits of keys.
@@ -40,7 +40,7 @@ func checkValue(v []byte) error {
 // MaxArgumentSize is the largest argument of Append and Merge, in bytes: one less than 64 MiB, the largest value.
 const MaxArgumentSize = operand.MaxArgumentSize
 
-// checkArgument enforces the limit of what is appended or merged.
+// checkArgument enforces the limit of arguments of Append and Merge.
 func checkArgument(argument []byte) error {
 	if len(argument) > MaxArgumentSize {
 		return fmt.Errorf("%w: an argument of %d, of which one byte less is allowed", ErrValueTooLarge, len(argument))

@@ -95,7 +95,8 @@ func TestLockTimeout_boundsEveryWait(t *testing.T) {
 				t.Errorf("a batch that was refused is there in part: %v", err)
 			}
 			m := db.Metrics().Transactions
-			if n := uint64(len(waitingWrites(db, key))); m.Timeouts != n || m.Waiting != 0 || m.OldestLock < time.Duration(n)*want {
+			if n := uint64(len(waitingWrites(db, key))); m.Timeouts != n || m.Waiting != 0 ||
+				m.OldestLock < time.Duration(n)*want {
 				t.Errorf("the metrics count %d timeouts of %d, %d waiting, oldest lock %v", m.Timeouts, n, m.Waiting, m.OldestLock)
 			}
 			if err := errors.Join(holder.Rollback(), db.Put(key, nil)); err != nil {
@@ -149,8 +150,8 @@ func TestLockTimeout_isForAllLocksOfACallTogether(t *testing.T) {
 	})
 }
 
-// A transaction whose context has ended, by a client that has gone, would keep its locks until somebody ends it, and that
-// may be never; or it would commit what it could lock no more.
+// A transaction whose context has ended, by a client that has gone, would keep its locks until somebody ends it, and
+// that may be never; or it would commit what it could lock no more.
 func TestBegin_locksGoWithTheContext(t *testing.T) {
 	for _, isolation := range []Isolation{Serializable, SnapshotIsolation} {
 		synctest.Test(t, func(t *testing.T) {
@@ -190,7 +191,7 @@ func TestBegin_locksGoWithTheContext(t *testing.T) {
 	}
 }
 
-// Who looks for what holds up the others, or keeps old versions, would have to guess.
+// An operator who looks for what holds up the others, or keeps old versions, would have to guess.
 func TestMetrics_showWhatIsOldest(t *testing.T) {
 	for _, traced := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -214,7 +215,8 @@ func TestMetrics_showWhatIsOldest(t *testing.T) {
 			go func() { done <- db.Put([]byte("k"), nil) }()
 			synctest.Wait()
 			m := db.Metrics()
-			if missing := 2*time.Minute - m.OldestReader; missing < 0 || missing > time.Second || m.Transactions.OldestLock != time.Minute || m.Transactions.Waiting != 1 {
+			if missing := 2*time.Minute - m.OldestReader; missing < 0 || missing > time.Second ||
+				m.Transactions.OldestLock != time.Minute || m.Transactions.Waiting != 1 {
 				t.Errorf("oldest reader %v, oldest lock %v, waiting %d", m.OldestReader, m.Transactions.OldestLock,
 					m.Transactions.Waiting)
 			}

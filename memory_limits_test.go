@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Who wants no limit says so with a large number, and gets a database like any other.
+// A user who wants no limit says so with a large number, and would get a database unlike any other.
 func TestMemoryLimit_mayBeAnyNumber(t *testing.T) {
 	limits := []int64{1, 1 << 33, 1 << 40, 1 << 61, math.MaxInt64}
 	if raceDetector { // which keeps books of every byte of a region
@@ -30,7 +30,7 @@ func TestMemoryLimit_mayBeAnyNumber(t *testing.T) {
 	}
 }
 
-// useALittle has db take all the memory that it reserves.
+// useALittle makes db take all the memory that it reserves.
 func useALittle(t *testing.T, db *DB) {
 	t.Helper()
 	key := []byte("key")
@@ -45,8 +45,8 @@ func useALittle(t *testing.T, db *DB) {
 	}
 }
 
-// A program on a 32-bit system that opens a database for each of its users would run out of addresses. On a system of 64
-// bits that runs such programs, the go command builds and runs this test as one.
+// A program on a 32-bit system that opens a database for each of its users would run out of addresses. On a system of
+// 64 bits that runs such programs, the go command builds and runs this test as one.
 func TestOpen_eightyDatabasesOn32Bits(t *testing.T) {
 	if math.MaxInt == math.MaxInt32 {
 		for n := range 80 {

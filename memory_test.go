@@ -26,8 +26,8 @@ const (
 	largeValueSize  = 20 << 20
 )
 
-// A database that outgrows its limit gets the program it lives in killed. A process of its own is put under each load, with
-// the processors busy with something else, and reports the largest resident set that the kernel saw.
+// A database that outgrows its limit gets the program it lives in killed. A process of its own is put under each
+// load, with the processors busy with something else, and reports the largest resident set that the kernel saw.
 func TestMemoryLimit_boundsTheProcess(t *testing.T) {
 	if child := os.Getenv(memoryChildEnv); child != "" {
 		memoryChild(t, child)
@@ -71,8 +71,8 @@ func judgeMemory(t *testing.T, out string, limit, bound int) {
 	}
 }
 
-// keepProcessorsBusy has something else run beside the children until the returned function is called: what a database does
-// in the background then comes late.
+// keepProcessorsBusy runs something else while the children run, until the returned function is called: what a
+// database does in the background then comes late.
 func keepProcessorsBusy() (stop func()) {
 	var stopped atomic.Bool
 	var burning sync.WaitGroup
@@ -146,7 +146,7 @@ func memoryChild(t *testing.T, what string) {
 	fmt.Printf("peak %d used %d steps %d\n", peakResidentKiB(t), used, l.steps.Load())
 }
 
-// repeat has a goroutine take steps until the time is up.
+// repeat lets a goroutine take steps until the time is up.
 func (l *loaded) repeat(step func(rng *rand.Rand) error) {
 	l.started++
 	rng := rand.New(rand.NewPCG(l.started, 1))
@@ -341,8 +341,8 @@ func loadScans(l *loaded) {
 	}
 }
 
-// loadLargeValue puts one value of 20 MiB three times, and reads it in every way, while other values are written. It has
-// memory of its own for one such value.
+// loadLargeValue puts one value of 20 MiB three times, and reads it in every way, while other values are written. It
+// has memory of its own for one such value.
 func loadLargeValue(l *loaded) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	value := fill(make([]byte, 0, largeValueSize+8), largeValueSize, rng)

@@ -26,9 +26,9 @@ func openMergeBench(tb testing.TB) *DB {
 	return db
 }
 
-// BenchmarkMerge commits one merge of 8 bytes to a row of so many bytes, and beside it a put of 8 bytes to the same
+// BenchmarkMerge commits one merge of 8 bytes to a row of a given size, and for comparison a put of 8 bytes to the same
 // row. The merges may cost three times the put, however long the row is. The reads that follow them are
-// BenchmarkMergedRow.
+// BenchmarkScan_mergedRows.
 func BenchmarkMerge(b *testing.B) {
 	b.Run("put", func(b *testing.B) {
 		benchChange(b, 8, func(db *DB, k, n []byte) error { return db.Put(k, n) })

@@ -22,7 +22,7 @@ type mergeState struct {
 	failed  bool
 }
 
-// mergeModel is a world of keys, each merged into by every operator, beside the database.
+// mergeModel is a world of keys, each merged into by every operator, in the database and in a model.
 type mergeModel struct {
 	t     *testing.T
 	rnd   *rand.Rand
@@ -32,7 +32,7 @@ type mergeModel struct {
 	now   map[string]mergeState
 	held  []heldState
 	sizes []int // of what is put
-	rest  int   // one in so many steps is none of writing
+	rest  int   // one step in this many does not write
 	// merges is how many operations there are for a put or delete, so that rows of many operands come about, and such that
 	// fail.
 	merges int

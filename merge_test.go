@@ -103,7 +103,7 @@ func TestMerge_valuesSurviveEveryPath(t *testing.T) {
 	}
 }
 
-// A counter that many add to is what a read and a put in turn cannot do without losing some.
+// A counter that many add to would lose some of it, as one does that they read and put in turn.
 func TestAdd_losesNoneOfMany(t *testing.T) {
 	db := openTemp(t, &Options{Durability: Process, MemoryLimit: 10 << 20})
 	const writers, adds = 8, 2000

@@ -15,7 +15,7 @@ type Metrics struct {
 	Snapshots       int    // open snapshots and transactions
 	Iterators       int    // open cursors and loops
 
-	OldestReader time.Duration   // age of the oldest open snapshot, transaction, cursor or loop; it may lack up to a second
+	OldestReader time.Duration   // age of the oldest open snapshot, transaction, cursor or loop, up to a second too low
 	Readers      []ReaderMetrics // the oldest few of them, the oldest first; with Options.TraceReaders only
 
 	Commits    uint64 // since Open
@@ -45,8 +45,9 @@ type Metrics struct {
 	WriteAmplification float64
 	// ObsoleteFiles are no part of the newest state: they wait until no reader needs them, or until they are removed.
 	ObsoleteFiles int
-	// PinnedFiles are those of them that readers hold, and PinnedBytes their size: they go soon after the cursors and loops
-	// that stand still are moved, or closed. What else readers keep is in the levels: see OldestSequence and OldestReader.
+	// PinnedFiles are those of them that readers hold, and PinnedBytes their size: they go soon after the cursors and
+	// loops that stand still are moved, or closed. What else readers keep is in the levels: see OldestSequence and
+	// OldestReader.
 	PinnedFiles int
 	PinnedBytes int64
 	// BackgroundError is why writes stopped or background work is held up, and ErrClosed once the database is closed;
@@ -89,8 +90,8 @@ type LogMetrics struct {
 	BytesWritten uint64 // since Open: batches, without the framing of records
 }
 
-// TransactionMetrics counts, since Open, what became of transactions beside their commits. Many conflicts mean that the
-// same keys are read and written all the time: GetForUpdate, or Add and its like, spare the repetitions.
+// TransactionMetrics counts, since Open, what became of transactions apart from their commits. Many conflicts mean
+// that the same keys are read and written all the time: GetForUpdate, or Add and its like, spare the repetitions.
 type TransactionMetrics struct {
 	Conflicts uint64 // commits refused with ErrConflict; Update runs them again
 	LockWaits uint64 // times that a transaction or a write found a key locked, and waited

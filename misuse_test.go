@@ -395,8 +395,8 @@ func TestUpdate_goroutineThatStaysInACallKeepsNoLock(t *testing.T) {
 			}
 			runtime.Gosched()
 		}
-		requireErrors(t, "beside a call", ErrTxInUse, readCalls(tx))
-		requireErrors(t, "beside a call", ErrTxInUse, map[string]error{"Put": tx.Put([]byte("c"), nil)})
+		requireErrors(t, "during a call", ErrTxInUse, readCalls(tx))
+		requireErrors(t, "during a call", ErrTxInUse, map[string]error{"Put": tx.Put([]byte("c"), nil)})
 		return mine
 	})
 	if !errors.Is(err, mine) {
@@ -439,7 +439,7 @@ func TestTx_usedByManyGoroutinesStaysWhole(t *testing.T) {
 	requireQuiet(t, db)
 }
 
-// Whoever uses his buffers again would change what is committed, or read what he did not read.
+// A program that uses its buffers again would change what is committed, or what it has read.
 func TestTx_copiesWhatItTakesAndGives(t *testing.T) {
 	db := openWithRows(t)
 	err := db.Update(t.Context(), func(tx *Tx) error {

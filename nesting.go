@@ -36,5 +36,5 @@ func (n *nesting) remove(id goroutine.ID) {
 	delete(s.inside, id)
 }
 
-// shard spreads addresses, of which the low bits are equal.
+// shard spreads addresses, whose low bits are equal.
 func shard(id goroutine.ID) int { return int(uint64(id) * 0x9e3779b97f4a7c15 >> 59) }

@@ -40,13 +40,14 @@ type Options struct {
 	// Close it all the same. Default: 0, no bound.
 	MaxSnapshotAge time.Duration
 
-	// LockTimeout bounds how long a call waits for what others have locked with GetForUpdate: Put, Delete, Write and every
-	// other write outside of transactions, GetForUpdate, and a commit. Then it returns a *LockTimeoutError, and has changed
-	// nothing. Default: 10 s. It must not be negative; for waits without a bound choose a time of years.
+	// LockTimeout bounds how long a call waits for what others have locked with GetForUpdate: Put, Delete, Write and
+	// every other write outside of transactions, GetForUpdate, and a commit. Then it returns a *LockTimeoutError, and
+	// has changed nothing. Default: 10 s. It must not be negative; for waits without a bound choose a time of years.
 	LockTimeout time.Duration
 
 	// TraceReaders remembers where each snapshot, transaction, cursor and loop was opened, for Metrics.Readers and for
-	// LockTimeoutError.Holder: to find the one that was forgotten. It costs each of them about a microsecond and 300 bytes.
+	// LockTimeoutError.Holder: to find the one that was forgotten. It costs each of them about a microsecond and 300
+	// bytes.
 	TraceReaders bool
 
 	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
@@ -73,15 +74,15 @@ type Options struct {
 	// same for the same: it is called when keys are read and in the background, and in commits where old and argument have
 	// at most 256 bytes each; perhaps several times for one merge and at the same time from several goroutines, and never
 	// for some. It must not change or keep what it is given, but may return parts of it; what it has returned it must not
-	// change later. It must not use the database. An error or a panic of it is an ErrMerge for who reads the key;
+	// change later. It must not use the database. An error or a panic of it is an ErrMerge for readers of the key;
 	// everything else goes on. Default: none.
 	Merge func(key, old, argument []byte) ([]byte, error)
 
 	fs vfs.FS // what tests put in place of the operating system
 }
 
-// Logger is what the database needs of a *slog.Logger; any other may stand in its place. args are attributes, alternating
-// names and values. Several goroutines call it at once. A nil pointer in it is not a nil Logger.
+// Logger is what the database needs of a *slog.Logger; any other may stand in its place. args are attributes,
+// alternating names and values. Several goroutines call it at once. A nil pointer in it is not a nil Logger.
 type Logger interface {
 	Debug(msg string, args ...any)
 	Warn(msg string, args ...any)

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Who hands in the logger of the standard library expects to see the database in its log, without keys and values.
+// A program that hands in the logger of the standard library would not find the database in its log, or would find keys
+// and values there.
 func TestOptions_LoggerMayBeOfSlog(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -10,9 +10,9 @@ import (
 	"lightningdb/internal/log/txn"
 )
 
-// ownIterator walks a range as a transaction sees it, its own writes included, and tells the transaction's read set
-// what it has walked through: everything between where a walk began and where it stands, because a key that appears
-// there before the commit would have been seen.
+// ownIterator walks a range as a transaction sees it, its own writes included. It enters what it has walked through
+// into the transaction's read set: everything between where a walk began and where it stands, because a key that
+// another commit adds there would have been seen.
 type ownIterator struct {
 	rw      *readWrite
 	lo, hi  []byte
@@ -74,7 +74,7 @@ func (it *ownIterator) open() error {
 	return nil
 }
 
-// closeBase gives back what open opened.
+// closeBase closes what open opened.
 func (it *ownIterator) closeBase() error {
 	err := it.base.Close()
 	it.base = nil
@@ -105,7 +105,7 @@ func (it *ownIterator) Exit() {
 	}
 }
 
-// current reports whether what open opened is still what the transaction sees.
+// current reports whether the transaction still sees the state that open opened.
 func (it *ownIterator) current() bool {
 	return it.seq == it.rw.txn.Seq() && it.spills == it.rw.writes.Spills()
 }
@@ -233,7 +233,7 @@ func (it *ownIterator) report() {
 func (rw *readWrite) reportWalks() {
 	for _, it := range rw.iterators {
 		if it.base == nil || it.walk == standing || it.base.Enter() != nil {
-			continue // what has ended it, the close of the database or its age, forbids the commit
+			continue // it was ended by the close of the database, or by its age: neither lets the transaction commit
 		}
 		if it.overlay.Valid() {
 			it.turn(it.walk)
@@ -269,7 +269,7 @@ func (it *ownIterator) Err() error {
 	return it.overlay.Err()
 }
 
-// Close reports the rest and gives back what the iterator holds.
+// Close reports the rest and closes what the iterator holds.
 func (it *ownIterator) Close() error {
 	if it.rw.enter() != nil {
 		it.Exit() // the transaction has ended it, or will
@@ -286,7 +286,7 @@ func (it *ownIterator) Close() error {
 	return it.closeBase()
 }
 
-// endIterators ends the iterators that are still open. What a loop shows just now stays until it goes on.
+// endIterators ends the iterators that are still open. The entry that a loop shows stays valid until its next step.
 func (rw *readWrite) endIterators() {
 	rw.reportWalks()
 	for _, it := range rw.iterators {

@@ -14,10 +14,10 @@ type part struct {
 	borrowed bool // start was made before the part, which has rolled back to it; it stays when the part ends
 }
 
-// Update calls fn as a part of the transaction. If fn returns an error or panics, what it wrote is taken back, and the
-// transaction can go on; otherwise it becomes part of the whole, which is committed or not as such. Parts may be nested.
-// Commit and Rollback inside a part give ErrManagedTx. A part may also roll back to a savepoint that was made before it began: what the part writes afterwards is its own, and
-// goes with it if it fails.
+// Update calls fn as a part of the transaction. If fn returns an error or panics, what it wrote is taken back, and
+// the transaction can go on; otherwise it becomes part of the whole, which is committed or not as such. Parts may be
+// nested. Commit and Rollback inside a part give ErrManagedTx. A part may also roll back to a savepoint that was made
+// before it began: what the part writes afterwards is its own, and goes with it if it fails.
 func (tx *Tx) Update(fn func(tx *Tx) error) (err error) {
 	p := new(part)
 	if err := tx.set(func(rw *readWrite) { rw.beginPart(p) }); err != nil {
@@ -35,7 +35,7 @@ func (rw *readWrite) beginPart(p *part) {
 	rw.parts = append(rw.parts, p)
 }
 
-// endPart ends p, and takes back what it wrote unless that is to be kept. The savepoints made in it are void.
+// endPart ends p, and takes back what it wrote unless keep is set. The savepoints made in it are void.
 func (rw *readWrite) endPart(p *part, keep bool) {
 	at := slices.Index(rw.parts, p)
 	if at < 0 { // the part around it has ended before it, in another goroutine

@@ -47,7 +47,7 @@ func appendRow(tx *Tx) error {
 	return errors.Join(r.Err(), tx.Put(fmt.Appendf(nil, "row %04d", n), nil))
 }
 
-// A report over many rows that writes its result would never end beside those who write the rows.
+// A report over many rows that writes its result would never end while others write the rows.
 func TestUpdate_longTransactionSucceedsInAStorm(t *testing.T) {
 	for _, level := range []Isolation{Serializable, SnapshotIsolation} {
 		t.Run(fmt.Sprint(level), func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestUpdate_precedenceHoldsUnderSnapshotIsolation(t *testing.T) {
 			mustPut(t, db, "b", "0")
 			attempts := 0
 			err := db.UpdateWith(ctx, TxOptions{Isolation: SnapshotIsolation}, func(tx *Tx) error {
-				if attempts++; attempts > 2*patience {
+				if attempts++; attempts > 2*priorityAfter {
 					return errors.New("it loses even with precedence")
 				}
 				if _, err := tx.Get([]byte("a")); err != nil {

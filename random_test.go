@@ -63,7 +63,7 @@ func (l list) where(wanted func(k []byte) bool) (part list) {
 	return part
 }
 
-// world is a database beside the list of what it should hold.
+// world is a database and the list of what it should hold.
 type world struct {
 	t     *testing.T
 	rng   *rand.Rand
@@ -77,13 +77,13 @@ type world struct {
 	count map[string]int
 }
 
-// keptState is a snapshot beside what it should show.
+// keptState is a snapshot and what it should show.
 type keptState struct {
 	*Snapshot
 	then list
 }
 
-// pastState is a commit beside what was there after it.
+// pastState is a commit and what was there after it.
 type pastState struct {
 	seq  uint64
 	then list
@@ -324,7 +324,7 @@ func (w *world) update() {
 	}
 }
 
-// keep takes a snapshot, or lets go of one.
+// keep takes a snapshot, or closes one.
 func (w *world) keep() {
 	w.count["Snapshot"]++
 	if len(w.kept) < 3 {
@@ -412,7 +412,8 @@ func (w *world) get(r readable, l list) {
 	appended, appendErr := r.GetAppend([]byte("before"), k)
 	has, hasErr := r.Has(k)
 	if there {
-		if err != nil || appendErr != nil || got == nil || !bytes.Equal(got, want) || string(appended) != "before"+string(want) {
+		if err != nil || appendErr != nil || got == nil || !bytes.Equal(got, want) ||
+			string(appended) != "before"+string(want) {
 			w.t.Fatalf("%T: %x = %x, %v; want %x", r, k, got, err, want)
 		}
 	} else if !errors.Is(err, ErrNotFound) || !errors.Is(appendErr, ErrNotFound) || string(appended) != "before" {
@@ -446,7 +447,7 @@ func (w *world) selection() selection {
 		}}
 }
 
-// compareLoop holds a loop over r against the entries wanted, in its order.
+// compareLoop compares a loop over r with the entries wanted, in its order.
 func (w *world) compareLoop(r *Range, want list, name string) {
 	w.t.Helper()
 	n := 0
@@ -477,7 +478,7 @@ func (w *world) compareLoop(r *Range, want list, name string) {
 	}
 }
 
-// walk is a cursor beside what it should show.
+// walk is a cursor and what it should show.
 type walk struct {
 	*world
 	*Cursor

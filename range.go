@@ -16,8 +16,8 @@ import (
 //	}
 //	if err := r.Err(); err != nil { … }
 //
-// A Range belongs to one goroutine. It may be walked any number of times. One that came from DB sees, at each walk, what
-// was committed when that walk began.
+// A Range belongs to one goroutine. It may be walked any number of times. One that came from DB sees, at each walk,
+// what was committed when that walk began.
 type Range struct {
 	lo, hi  []byte // in room, if they fit
 	reverse bool
@@ -141,8 +141,8 @@ func (r *Range) keys(yield func(k []byte) bool) {
 	r.fail(r.each(it, func() (bool, error) { return yield(it.Key()), nil }))
 }
 
-// inPieces reports whether a loop runs in another goroutine than its range was made in, as those of iter.Pull do. One
-// of them may be left open at any entry, and so must lend nothing.
+// inPieces reports whether a loop runs in another goroutine than the one that made its range, as the loops of iter.Pull
+// do. Such a loop may be left open at any entry, and so must show copies only.
 func (r *Range) inPieces() bool { return goroutine.Current() != r.owner }
 
 // walk is a loop that may be left open: its entries are a cursor's.
@@ -162,7 +162,8 @@ func (r *Range) walk(yield func(*Cursor) bool) {
 	r.outcome = c.outcome
 }
 
-// begin opens an iterator and moves it to where a loop begins. It returns nil, and the error is noted, if there is none.
+// begin opens an iterator and moves it to where a loop begins. It returns nil, and the error is noted, if there is
+// none.
 func (r *Range) begin() iterator {
 	r.err = nil
 	it, err := r.from.openIterator(r.lo, r.hi)
@@ -171,7 +172,7 @@ func (r *Range) begin() iterator {
 		return nil
 	}
 	switch {
-	case r.limit == 0: // a transaction would take the first entry for read
+	case r.limit == 0: // or a transaction would count the first entry as read
 	case r.reverse:
 		it.Last()
 	default:

@@ -16,7 +16,7 @@ import (
 	"lightningdb/internal/system/goroutine"
 )
 
-// readWrite is what a transaction that may write has more.
+// readWrite is the state of a transaction that may write.
 type readWrite struct {
 	busy    atomic.Bool // a call is in progress
 	over    atomic.Bool // its function has returned: whoever holds busy ends it
@@ -44,7 +44,7 @@ type readWrite struct {
 	parts      []*part  // that Tx.Update is running, the innermost last
 }
 
-// memory is what a transaction that writes collects. A later transaction uses it again.
+// memory is what a transaction that writes has read and written. A later transaction uses it again.
 type memory struct {
 	reads  txn.Reads
 	writes txn.Writes
@@ -53,10 +53,10 @@ type memory struct {
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
-// keptBatch is the size up to which the memory of a batch is used again.
+// keptBatch is the size, in bytes, up to which the memory of a batch is used again.
 const keptBatch = 64 << 10
 
-// recycle gives m to a later transaction. Nobody may use anything of it any more.
+// recycle gives m to a later transaction. Nothing of it may be in use any more.
 func (m *memory) recycle() {
 	m.reads.Reset()
 	m.writes.Reset()
@@ -184,17 +184,17 @@ func (rw *readWrite) read(dst, k []byte) ([]byte, error) {
 	switch {
 	case err == nil && !found:
 		err = ErrNotFound
-	case err != nil && !errors.Is(err, ErrMerge): // which is what there is to be read
+	case err != nil && !errors.Is(err, ErrMerge): // an ErrMerge is the answer
 		rw.fail(err)
 	}
 	return out, err
 }
 
-// keepsReads reports whether the read set is kept. With it the snapshot may move forward to where everything that was
-// read is the same. Under snapshot isolation only a transaction that must not lose pays for that.
+// keepsReads reports whether the read set is kept. With it the snapshot can move forward, as long as everything that
+// was read is unchanged. Under snapshot isolation only a transaction that must not lose pays for that.
 func (rw *readWrite) keepsReads() bool { return rw.options.Isolation == Serializable || rw.priority }
 
-// lock locks k for the transaction. The snapshot may move.
+// lock locks k for the transaction, which may move its snapshot.
 func (rw *readWrite) lock(k []byte) error {
 	rw.reportWalks()
 	err := rw.txn.Lock(rw.ctx, k, rw.keepsReads() || !rw.hasRead)
@@ -204,7 +204,7 @@ func (rw *readWrite) lock(k []byte) error {
 	return err
 }
 
-// note implements source: an error of a loop or cursor counts at the commit.
+// note implements source: the commit fails after an error of a loop or cursor.
 func (rw *readWrite) note(err error) {
 	if rw.enter() == nil {
 		defer rw.leave()
@@ -252,7 +252,7 @@ func (rw *readWrite) commit() error {
 	return err
 }
 
-// announce calls what OnCommit was told.
+// announce calls the functions that OnCommit was given.
 func (rw *readWrite) announce() {
 	for _, fn := range rw.onCommit {
 		fn(uint64(rw.committed))
@@ -286,17 +286,17 @@ func (rw *readWrite) prioritize() error {
 	return rw.txn.Prioritize(rw.ctx)
 }
 
-// claimWrites makes the keys written the read set: under snapshot isolation of two that write a key, the first wins.
+// claimWrites makes the written keys the read set: under snapshot isolation, the first of two that write a key wins.
 func (rw *readWrite) claimWrites(b *batch.Batch) {
 	rw.txn.Reads.Reset()
 	for op := range b.Ops() {
-		if op.Kind != key.KindMerge { // which goes with whatever another wrote
+		if op.Kind != key.KindMerge { // a merge applies to whatever another wrote
 			rw.txn.Reads.AddKey(op.Key, key.Hash(op.Key))
 		}
 	}
 }
 
-// end gives back everything. Further calls do nothing.
+// end releases everything. Further calls do nothing.
 func (rw *readWrite) end() {
 	if rw.done {
 		return

@@ -17,8 +17,9 @@ func (tx *Tx) Savepoint() (Savepoint, error) {
 	return s, err
 }
 
-// RollbackTo takes back what was written since s, and what OnCommit was told. Savepoints made after s are void, s itself
-// stays; a savepoint made inside Tx.Update is void after it. What was read since then still counts, and locks stay.
+// RollbackTo takes back what was written since s, and what OnCommit was told. Savepoints made after s are void, s
+// itself stays; a savepoint made inside Tx.Update is void after it. What was read since then still counts, and locks
+// stay.
 func (tx *Tx) RollbackTo(s Savepoint) error {
 	var err error
 	return join.Errors(tx.set(func(rw *readWrite) { err = rw.rollbackTo(s) }), err)
@@ -32,7 +33,7 @@ func (rw *readWrite) savepoint() Savepoint {
 	return s
 }
 
-// rollbackTo brings back the state at s. The parts that began after s begin there now.
+// rollbackTo restores the state at s. The parts that began after s begin at s from now on.
 func (rw *readWrite) rollbackTo(s Savepoint) error {
 	if s.rw != rw || s.number >= len(rw.savepoints) || rw.savepoints[s.number] != s.serial {
 		return ErrSavepointVoid

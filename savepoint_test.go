@@ -27,7 +27,8 @@ func TestTxUpdate_takesBackWhatAFailedPartWroteAfterARollback(t *testing.T) {
 		},
 		"in a part of the part": func(tx *Tx, part func(*Tx) error) error {
 			return tx.Update(func(tx *Tx) error {
-				return errors.Join(tx.Update(func(tx *Tx) error { return errors.Join(part(tx), failed) }), tx.Put([]byte("b"), nil), failed)
+				return errors.Join(tx.Update(func(tx *Tx) error { return errors.Join(part(tx), failed) }),
+					tx.Put([]byte("b"), nil), failed)
 			})
 		},
 	}
@@ -116,13 +117,16 @@ const brokenValue = "\x00cannot be told\x00"
 var errPart = errors.New("the part fails")
 
 func newPartsProgram(t *testing.T, seed uint64) *partsProgram {
-	p := &partsProgram{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), state: partsState{values: map[string]string{}}}
-	p.keys = [][]byte{{0}, {0, 0}, {0x7f}, {0x80}, {0x80, 0xff}, {0xfe}, {0xff}, {0xff, 0xff}, []byte("é"), bytes.Repeat([]byte{0xff}, 300)}
+	p := &partsProgram{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
+		state: partsState{values: map[string]string{}}}
+	p.keys = [][]byte{{0}, {0, 0}, {0x7f}, {0x80}, {0x80, 0xff}, {0xfe}, {0xff}, {0xff, 0xff}, []byte("é"),
+		bytes.Repeat([]byte{0xff}, 300)}
 	return p
 }
 
 func (p *partsProgram) run() {
-	db, err := Open("", &Options{InMemory: true, MemoryLimit: 10 << 20, Merge: func(_, old, argument []byte) ([]byte, error) {
+	db, err := Open("", &Options{InMemory: true, MemoryLimit: 10 << 20,
+		Merge: func(_, old, argument []byte) ([]byte, error) {
 		if len(argument) > 0 && argument[0] == 0xee {
 			return nil, errors.New("refused")
 		}
@@ -351,7 +355,7 @@ func (p *partsProgram) write(w writer) {
 	}
 }
 
-// argument draws bytes, sometimes so many that the transaction must spill.
+// argument draws bytes, sometimes enough to make the transaction spill.
 func (p *partsProgram) argument() []byte {
 	b := make([]byte, p.random.IntN(12))
 	if p.random.IntN(10) == 0 {
@@ -393,7 +397,7 @@ func (p *partsProgram) merged(k []byte, err error, after string, set func(string
 	}
 }
 
-// check holds what was read of k against the model.
+// check compares what was read of k with the model.
 func (p *partsProgram) check(k, v []byte, err error) {
 	want, present := p.state.values[string(k)]
 	switch {
@@ -433,7 +437,8 @@ func (p *partsProgram) compare(r reader) {
 		seen++
 	}
 	broken := slices.IndexFunc(want, func(k string) bool { return p.state.values[k] == brokenValue })
-	if err := all.Err(); broken < 0 && (err != nil || seen != len(want)) || broken >= 0 && (!errors.Is(err, ErrMerge) || seen != broken) {
+	if err := all.Err(); broken < 0 && (err != nil || seen != len(want)) || broken >= 0 &&
+		(!errors.Is(err, ErrMerge) || seen != broken) {
 		p.fail("the loop ended after %d of %d with %v; the first that cannot be told is %d", seen, len(want), err, broken)
 	}
 }
@@ -542,7 +547,8 @@ func TestTxUpdate_refusesToEndTheWhole(t *testing.T) {
 		if err := part.Put([]byte("half"), nil); err != nil {
 			return err
 		}
-		for name, end := range map[string]func() error{"Commit": part.Commit, "Rollback": part.Rollback, "the whole's": tx.Commit} {
+		for name, end := range map[string]func() error{"Commit": part.Commit, "Rollback": part.Rollback,
+			"the whole's": tx.Commit} {
 			if err := end(); !errors.Is(err, ErrManagedTx) {
 				t.Errorf("%s in a part: %v", name, err)
 			}

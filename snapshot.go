@@ -52,7 +52,8 @@ func (s *Snapshot) Close() error {
 // operations of a commit). Options.Retain says how far back; without it only the newest state, and those that other
 // snapshots hold, are sure to be there. Close it when done.
 //
-// ErrSnapshotExpired says that the state is no longer kept, ErrFutureSequence that nothing has been committed there yet.
+// ErrSnapshotExpired says that the state is no longer kept, ErrFutureSequence that nothing has been committed there
+// yet.
 func (db *DB) At(seq uint64) (*Snapshot, error) {
 	held, err := db.engine.SnapshotAt(key.SeqNum(seq))
 	if err != nil {

@@ -35,7 +35,7 @@ func (rw *readWrite) spill() error {
 	return rw.writes.Spill(spillStore{rw.db.engine})
 }
 
-// commitSpilled commits writes that memory does not hold. The runs become one, of tables that join the tree.
+// commitSpilled commits writes that memory does not hold. The runs are merged into one, whose tables join the tree.
 func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
 	if err := rw.db.engine.Enter(); err != nil {
 		return 0, err
@@ -59,7 +59,7 @@ func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
 	return rw.txn.CommitSpill(rw.ctx, run)
 }
 
-// claimRun is claimWrites for a run. So many keys become spans, so that there may be conflicts where there is none.
+// claimRun is claimWrites for a run. Many keys become spans, so that there may be conflicts where there is none.
 func (rw *readWrite) claimRun(run *engine.Spill) (err error) {
 	rw.txn.Reads.Reset()
 	it := run.NewSequentialIterator()
@@ -72,7 +72,8 @@ func (rw *readWrite) claimRun(run *engine.Spill) (err error) {
 	return it.Err()
 }
 
-// spillStore keeps the writes of a transaction in files of the database that nothing names: a crash leaves nothing of them.
+// spillStore keeps the writes of a transaction in files of the database that nothing names: a crash leaves nothing of
+// them.
 type spillStore struct{ engine *engine.Engine }
 
 func (s spillStore) NewRun(seq key.SeqNum) txn.RunWriter { return spillWriter{s.engine.NewSpill(seq)} }

@@ -59,7 +59,7 @@ func TestUpdate_countsWhatItHoldsAgainstTheLimit(t *testing.T) {
 		}
 		db.engine.MemoryStep()
 		if now := db.Metrics().Cache.LimitBytes; now > before.Cache.LimitBytes-14<<20 {
-			t.Errorf("the cache may take %d bytes beside 8 MiB of writes, and %d without", now, before.Cache.LimitBytes)
+			t.Errorf("the cache may take %d bytes with 8 MiB of writes, and %d without", now, before.Cache.LimitBytes)
 		}
 		return errors.New("no")
 	})

@@ -15,9 +15,10 @@ import (
 
 // textFunctions are those of bytes and strings that take what they are given for text: bytes that are none are all the
 // same rune to them, and letters have cases.
-var textFunctions = strings.Fields(`ContainsAny ContainsFunc ContainsRune EqualFold Fields FieldsFunc FieldsFuncSeq FieldsSeq
-	IndexAny IndexFunc IndexRune LastIndexAny LastIndexFunc Map Runes Title ToLower ToLowerSpecial ToTitle ToTitleSpecial
-	ToUpper ToUpperSpecial ToValidUTF8 Trim TrimFunc TrimLeft TrimLeftFunc TrimRight TrimRightFunc TrimSpace`)
+var textFunctions = strings.Fields(`
+	ContainsAny ContainsFunc ContainsRune EqualFold Fields FieldsFunc FieldsFuncSeq FieldsSeq IndexAny IndexFunc
+	IndexRune LastIndexAny LastIndexFunc Map Runes Title ToLower ToLowerSpecial ToTitle ToTitleSpecial ToUpper
+	ToUpperSpecial ToValidUTF8 Trim TrimFunc TrimLeft TrimLeftFunc TrimRight TrimRightFunc TrimSpace`)
 
 // keysPassHere are the directories whose source is read: all that keys and bounds go through.
 var keysPassHere = []string{".", "internal", "cmd/lightning/internal/shell", "cmd/lightning/internal/text",
@@ -32,7 +33,8 @@ var textOnly = map[string]string{
 	"internal/system/vfs/errors.go: strings.ContainsAny":      "the name of a file",
 	"internal/system/vfs/lock.go: strings.TrimSpace":          "the number in a lock file",
 
-	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace":    "the beginning of a file, of which the form is guessed",
+	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace":    "the beginning of a file, of which the form is " +
+		"guessed",
 	"cmd/lightning/internal/exchange/csv.go: strings.ContainsAny":  "whether a field needs quotes; it is written whole",
 	"cmd/lightning/internal/exchange/csv.go: strings.TrimSpace":    "whether a field needs quotes; it is written whole",
 	"cmd/lightning/internal/exchange/csv.go: utf8.Valid":           "what is no text is refused where text was asked for",
@@ -46,7 +48,8 @@ var textOnly = map[string]string{
 	"cmd/lightning/internal/shell/terminal.go: utf8.ValidString":   "whether a line is kept in the history",
 	"cmd/lightning/internal/text/escape.go: utf8.DecodeRune":       "what is no text is shown byte by byte",
 	"cmd/lightning/internal/text/escape.go: utf8.RuneError":        "what is no text is shown byte by byte",
-	"cmd/lightning/internal/text/words.go: bytes.ContainsAny":      "whether a word needs quotes; a set of ASCII finds bytes",
+	"cmd/lightning/internal/text/words.go: bytes.ContainsAny":      "whether a word needs quotes; a set of ASCII " +
+		"finds bytes",
 	"cmd/lightning/internal/text/words.go: strings.TrimLeft":       "blanks between words; a cutset of ASCII cuts bytes",
 }
 
@@ -93,8 +96,8 @@ func TestSource_noFunctionOfTextTouchesKeys(t *testing.T) {
 
 // aboutTests reports whether a directory holds programs that test, and no part of the database.
 func aboutTests(dir string) bool {
-	return slices.Contains([]string{"internal/proof/blackbox", "internal/proof/mutants", "internal/proof/torture", "internal/proof/environment",
-		"internal/proof/isolation"}, dir) || strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
+	return slices.Contains([]string{"internal/proof/blackbox", "internal/proof/mutants", "internal/proof/torture",
+		"internal/proof/environment", "internal/proof/isolation"}, dir) || strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
 }
 
 // usesOfText returns what a file does with text: the functions above, the package unicode, runes, and ranges over

@@ -33,8 +33,8 @@ type TxOptions struct {
 	Durability Durability // of its commit; DefaultDurability means what Options says
 }
 
-// Tx is a transaction: what View and Update give to their functions, and Begin returns. It sees one state of the database,
-// and over it what it wrote itself.
+// Tx is a transaction: what View and Update give to their functions, and Begin returns. It sees one state of the
+// database, and over it what it wrote itself.
 //
 // A read-only transaction may be used by any number of goroutines, one that writes only by one at a time: a call that
 // meets another in progress returns ErrTxInUse, and so will the commit. After its end every method returns ErrTxDone,
@@ -47,10 +47,10 @@ type Tx struct {
 	managed  bool // by View or Update, which end it
 }
 
-// Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk. Update
-// and View are safer, and Update runs again by itself what lost against another commit. Once ctx is done, the
-// transaction's waits for locks end, and its cursors and loops before the next page; the locks that it holds go at once,
-// and it cannot commit any more.
+// Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk.
+// Update and View are safer, and Update runs again by itself what lost against another commit. Once ctx is done, the
+// transaction's waits for locks end, and its cursors and loops before the next page; the locks that it holds go at
+// once, and it cannot commit any more.
 func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
 	return db.begin(orBackground(ctx), o, 0)
 }
@@ -113,13 +113,14 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 
 // GetForUpdate is Get of a key that the transaction is going to write: it locks key until the transaction ends, so that
 // commits of others that write it wait, and it reads the newest value, for which the transaction's snapshot may move
-// forward. Whoever reads with it what it writes does not lose against others who write the same.
+// forward. A transaction that reads with it what it writes does not lose against others that write the same.
 //
-// It waits for others who hold the lock, in the order of arrival. ErrDeadlock: waiting would never end, because the other
-// waits for this transaction in turn. ErrConflict: something read before has changed, and the snapshot cannot move. After
-// either the transaction cannot commit; Update runs it again. A lock that another transaction of the same goroutine holds,
-// which Begin has started, is waited for like any other. ErrLockTimeout: it has waited for Options.LockTimeout; then the transaction cannot commit either, and Update
-// returns the error. When the context of the transaction ends, its locks go at once.
+// It waits for others that hold the lock, in the order of arrival. ErrDeadlock: waiting would never end, because the
+// other waits for this transaction in turn. ErrConflict: something read before has changed, and the snapshot cannot
+// move. After either the transaction cannot commit; Update runs it again. A lock that another transaction of the same
+// goroutine holds, which Begin has started, is waited for like any other. ErrLockTimeout: it has waited for
+// Options.LockTimeout; then the transaction cannot commit either, and Update returns the error. When the context of
+// the transaction ends, its locks go at once.
 //
 // A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the
 // part of the transaction that took it has failed.
@@ -180,8 +181,9 @@ func (tx *Tx) Delete(key []byte) error {
 //   - a merge of a key that the transaction has put, deleted, or changed by another kind of merge, or by Merge;
 //   - in a transaction larger than memory, a merge of any key that it wrote before.
 //
-// If such a merge does not go with the value, it returns ErrMerge and is not part of the transaction, which can go on. A
-// merge that reads nothing is not checked: reading the key gives ErrMerge then, and so it does after the commit.
+// If such a merge does not go with the value, it returns ErrMerge and is not part of the transaction, which can go
+// on. A merge that reads nothing is not checked: reading the key gives ErrMerge then, and so it does after the
+// commit.
 func (tx *Tx) Add(key []byte, n int64) error { return tx.merge(operand.Add, key, AppendInt64(nil, n)) }
 
 // Max sets key to n unless it has a greater integer.
@@ -201,9 +203,9 @@ func (tx *Tx) SetDurability(d Durability) error {
 	return tx.set(func(rw *readWrite) { rw.options.Durability = d })
 }
 
-// OnCommit has fn called after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At. A
-// transaction that wrote nothing calls it with the sequence number that it read at. After a rollback, and for an attempt
-// that lost against another commit, fn is not called. fn may use the database.
+// OnCommit calls fn after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At.
+// A transaction that wrote nothing calls it with the sequence number that it read at. After a rollback, and for an
+// attempt that lost against another commit, fn is not called. fn may use the database.
 func (tx *Tx) OnCommit(fn func(seq uint64)) error {
 	return tx.set(func(rw *readWrite) { rw.onCommit = append(rw.onCommit, fn) })
 }
@@ -241,7 +243,7 @@ func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error 
 		return err
 	}
 	defer tx.rw.leave()
-	if err := errors.Join(checkKey(key), limits); err != nil { // in line: it is on the way of every write
+	if err := errors.Join(checkKey(key), limits); err != nil { // inlined: every write passes here
 		return err
 	}
 	if tx.rw.priority && tx.rw.options.Isolation == SnapshotIsolation { // where writes conflict with writes
@@ -273,7 +275,7 @@ func (tx *Tx) set(change func(*readWrite)) error {
 	return nil
 }
 
-// forWriters is what a call gives that a read-only transaction refuses.
+// forWriters is the error of a call that a read-only transaction refuses.
 func (tx *Tx) forWriters() error {
 	if tx.snapshot.held.Closed() {
 		return tx.snapshot.ended

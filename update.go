@@ -11,10 +11,10 @@ import (
 	"lightningdb/internal/system/goroutine"
 )
 
-// View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the first
-// error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored it). It does
-// not begin if ctx is done, and once it is, cursors and loops end with its error before they read another page. A panic
-// in fn ends the transaction and goes on.
+// View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the
+// first error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored
+// it). It does not begin if ctx is done, and once it is, cursors and loops end with its error before they read
+// another page. A panic in fn ends the transaction and goes on.
 func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := orBackground(ctx).Err(); err != nil {
 		return err
@@ -36,10 +36,10 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 // transaction, or set what OnCommit does. That goes on until ctx ends; a transaction that has lost several times gets
 // precedence over all others, so that every Update succeeds before long, whatever the contention.
 //
-// If fn returns an error or panics, nothing is written. An error of the commit is returned: with ErrCommitUnknown it is
-// not known whether the transaction will be there after reopening, with any other error it will not be. Beside fn's own
-// errors there are ErrNested: fn called Update of the same database, where Tx.Update serves for a part of a transaction; and
-// ErrLockTimeout: others have kept a lock for longer than Options.LockTimeout.
+// If fn returns an error or panics, nothing is written. An error of the commit is returned: with ErrCommitUnknown it
+// is not known whether the transaction will be there after reopening, with any other error it will not be. Besides
+// fn's own errors there are ErrNested: fn called Update of the same database, where Tx.Update serves for a part of a
+// transaction; and ErrLockTimeout: others have kept a lock for longer than Options.LockTimeout.
 func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.UpdateWith(ctx, TxOptions{}, fn)
 }
@@ -75,8 +75,8 @@ func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*
 	}
 }
 
-// patience is how many attempts a transaction makes before it gets precedence.
-const patience = 4
+// priorityAfter is how many attempts a transaction makes before it gets precedence over all others.
+const priorityAfter = 4
 
 // updateOnce runs fn in a transaction of its own and commits it.
 func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, attempt int,
@@ -87,7 +87,7 @@ func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, at
 	}
 	tx.managed = true
 	defer tx.rw.abandon() // whatever fn does: after a commit it does nothing
-	if attempt > patience {
+	if attempt > priorityAfter {
 		if err := tx.rw.prioritize(); err != nil {
 			return nil, err
 		}
@@ -98,8 +98,8 @@ func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, at
 	return tx.rw, tx.rw.commit()
 }
 
-// pause waits before the next attempt, longer from time to time and not always as long as others: two transactions
-// that met once should not meet again.
+// pause waits before the next attempt: longer after each attempt, and for a random part of that time, so that two
+// transactions that met once do not meet again.
 func pause(ctx context.Context, attempt int) error {
 	const shortest, longest = 20 * time.Microsecond, 5 * time.Millisecond
 	if attempt == 1 {

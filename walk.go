@@ -6,15 +6,15 @@ import (
 	"lightningdb/internal/log/txn"
 )
 
-// source is what a Range shows a part of.
+// source is the database, snapshot or transaction that a Range shows a part of.
 type source interface {
 	openIterator(lo, hi []byte) (iterator, error)
 	note(error) // hears of errors of iterators, and may remember the first
 	told(error) // hears that the program has asked for an error that was noted
 }
 
-// iterator is what a cursor moves: an engine's iterator, or one with a transaction's writes over it. Who opened it
-// uses it until Exit or Close; in between Exit and Enter others may end it, and give back what it lends.
+// iterator is moved by loops and cursors: an engine's iterator, or one with a transaction's writes over it. Its opener
+// uses it until Exit or Close. Between Exit and Enter others may end it, and free the memory of its keys and values.
 type iterator interface {
 	txn.Source
 	Enter() error
@@ -46,13 +46,13 @@ func (o *outcome) ask() error {
 	return o.err
 }
 
-// walkErrors is what a transaction remembers of its loops and cursors, because a program may forget to ask them: one that
-// ended early has not shown everything. An ErrMerge is what there is to be read at a key, and counts no more once the
-// program has asked for it.
+// walkErrors remembers the errors of the loops and cursors of a transaction, because a program may forget to ask for
+// them, and a loop that ended early has not shown everything. An ErrMerge is an answer about one key, and counts no
+// more once the program has asked for it.
 type walkErrors struct {
 	first   error // the first that is no ErrMerge
 	merge   error // the first ErrMerge
-	unasked int   // so many ErrMerge were not asked for
+	unasked int   // the number of ErrMerge that the program has not asked for
 }
 
 func (w *walkErrors) note(err error) {
@@ -73,7 +73,7 @@ func (w *walkErrors) told(err error) {
 	}
 }
 
-// error is why what was read is not everything; nil if it is, as far as is known.
+// error is why the program has not seen everything; nil if it has, as far as is known.
 func (w *walkErrors) error() error {
 	if w.first == nil && w.unasked > 0 {
 		return w.merge

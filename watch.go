@@ -7,8 +7,8 @@ import (
 	"lightningdb/internal/engine"
 )
 
-// watch has the end of a transaction's context end the transaction's cursors and loops. It begins with the first of them:
-// a transaction without pays nothing.
+// watch ends the cursors and loops of a transaction when the context of the transaction ends. It begins with the
+// first of them, so that a transaction without any pays nothing.
 type watch struct {
 	ctx       context.Context // nil if there is none
 	once      sync.Once
@@ -31,7 +31,7 @@ func (w *watch) begin(s *engine.Snapshot) {
 	})
 }
 
-// end lets go of the context.
+// end stops watching the context.
 func (w *watch) end() {
 	w.once.Do(func() {}) // it does not begin any more
 	if w.stop != nil {

@@ -11,8 +11,8 @@ import (
 
 // Charts are plain SVG on a light ground, drawn by hand: nothing else is needed to look at them.
 
-// style is how an engine is drawn. Shape and dashes say the same as the colour, for people who see fewer colours and for
-// printers: no two engines share a shape, or dashes.
+// style is how an engine is drawn. Shape and dashes say the same as the colour, for people who see fewer colours and
+// for printers: no two engines share a shape, or dashes.
 type style struct {
 	colour string
 	shape  string // path of a mark of some 8 by 8, around 0 0
@@ -41,7 +41,7 @@ const (
 // svg is a drawing that grows.
 type svg struct{ bytes.Buffer }
 
-// newSVG begins a drawing. Who cannot see it is told title and description.
+// newSVG begins a drawing. Programs that read to people who cannot see it find its title and description.
 func newSVG(width, height float64, title, description string) *svg {
 	s := &svg{}
 	fmt.Fprintf(s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" `+

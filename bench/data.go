@@ -31,14 +31,14 @@ type data struct {
 
 const poolSize = 1 << 22
 
-// newData makes values that do not compress, or, if they are to, that have each stretch of them twice.
+// newData makes values that do not compress, or, if they are to, that have each 32 bytes of them twice.
 func newData(hot uint64, compressible bool) *data {
 	d := &data{pool: make([]byte, poolSize+valueSize), hot: hot}
 	rand.NewChaCha8([32]byte{1}).Read(d.pool)
 	if compressible {
-		const stretch = 32
-		for twice := range slices.Chunk(d.pool, 2*stretch) {
-			copy(twice[min(stretch, len(twice)):], twice)
+		const half = 32
+		for twice := range slices.Chunk(d.pool, 2*half) {
+			copy(twice[min(half, len(twice)):], twice)
 		}
 	}
 	return d

@@ -1,5 +1,5 @@
-// Bench measures Lightning DB beside databases that a Go program would use instead: bbolt, Pebble, Badger, goleveldb,
-// SQLite, LMDB and RocksDB, and beside the limit that memory sets, a Go map.
+// Bench measures Lightning DB and the databases that a Go program would use instead: bbolt, Pebble, Badger, goleveldb,
+// SQLite, LMDB and RocksDB, and the limit that memory sets, a Go map.
 //
 //	make bench          an hour at most: a million rows, three repetitions; writes docs/benchmarks.md with its charts
 //	make bench-quick    under five minutes: fewer rows, one repetition, to look for a change of a factor
@@ -16,18 +16,19 @@
 // engines get the same keys, values and order of operations, the same budget of memory, the same durability, and no
 // compression. Their settings are those that their authors, or well-known users of theirs, advise: the report has them.
 //
-// Where engines cannot be had alike, the report says so. Three are worth knowing. Engines that map their files have the
-// operating system's page cache beside any budget. Engines that count memtables apart from their cache get the budget
-// for the cache alone; Lightning's limit is for everything. And a commit that is not durable is in the hands of the
-// kernel with all engines but Pebble, which keeps it in the process; the set kill counts what that loses.
+// Where engines cannot be had alike, the report says so. Three are worth knowing. Engines that map their files have
+// the operating system's page cache on top of any budget. Engines that count memtables apart from their cache get the
+// budget for the cache alone; Lightning's limit is for everything. And a commit that is not durable is in the hands
+// of the kernel with all engines but Pebble, which keeps it in the process; the set kill counts what that loses.
 //
 // What a timed read returned is summed as it is read, in words of eight bytes, by the same code for all; after the
 // clock has stopped the sum is compared with that of the rows that should have been read. A value tells which row it
 // belongs to and how often that has been written, so that at the end of each set the whole database is read once more
 // and every byte compared: nothing that was acknowledged may be missing, and nothing else may be there.
 //
-// Point reads, scans and mixes go on for a while before they are timed, the engine ends what it makes of that, and they go on
-// for a little longer: so that no row is that of a cold cache, nor one beside the work that an earlier row has left.
+// Point reads, scans and mixes go on for a while before they are timed, the engine ends what it makes of that, and
+// they go on for a little longer: so that no row is that of a cold cache, nor one during the work that an earlier row
+// has left.
 //
 // Scans have an iterator or cursor each, from a snapshot that they share, as a range query would have. Point reads come
 // in two ways: from one snapshot or transaction, and with a Get or transaction each.

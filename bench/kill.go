@@ -12,7 +12,7 @@ import (
 
 const (
 	killBatch = 10
-	killShare = 5 // of the rows, one in so many is written before the kill
+	killShare = 5 // one row in this many is written before the kill
 )
 
 // kill measures open after the process that wrote was killed, and counts the rows that it had been told were written

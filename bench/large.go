@@ -39,14 +39,14 @@ func (r *run) large() error {
 		r.close)
 }
 
-// fill writes batches until the data set is complete or patience ends, then waits until all is synced and quiet.
+// fill writes batches until the data set is complete or its time is over, then waits until all is synced and quiet.
 func (r *run) fill() (n int, err error) {
 	want := int(largeFactor * r.LargeMemory / rowSize)
 	b := newBatch(largeBatch)
 	start := time.Now()
 	quiet := false
 	took, err := r.timed("large_fill", func() error {
-		for n < want && time.Since(start) < r.Patience {
+		for n < want && time.Since(start) < r.FillLimit {
 			b.fill(r.data, uint64(n), min(largeBatch, want-n))
 			if err := r.engine.Write(b.keys, b.values); err != nil {
 				return err
@@ -65,10 +65,10 @@ func (r *run) fill() (n int, err error) {
 	r.Values["large_fill"] = float64(n) / took.Seconds()
 	if n < want {
 		r.Notes = append(r.Notes, fmt.Sprintf("large data set: %s of %s rows after %v, reads and scans are of these",
-			number(float64(n)), number(float64(want)), r.Patience))
+			number(float64(n)), number(float64(want)), r.FillLimit))
 	}
 	if !quiet {
-		r.Notes = append(r.Notes, fmt.Sprintf("large data set: background work was not done %v after the fill", r.Patience))
+		r.Notes = append(r.Notes, fmt.Sprintf("large data set: background work was not done %v after the fill", r.FillLimit))
 	}
 	return n, err
 }

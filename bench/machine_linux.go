@@ -32,7 +32,8 @@ func peakMemory() (int64, error) {
 	return kib << 10, nil
 }
 
-// bytesWritten is how much this process has had the kernel write to disk so far, mapped files included, if it tells.
+// bytesWritten is how many bytes the kernel has written to disk for this process so far, mapped files included, where
+// that is known.
 // What is written anew before the kernel got round to it counts once.
 func bytesWritten() (n int64, ok bool) {
 	text, err := os.ReadFile("/proc/self/io")
@@ -62,8 +63,8 @@ func machine() string {
 	return cpu + ", Linux " + strings.TrimSpace(string(release))
 }
 
-// otherWork is the share of all processors' time that is not idle while this program waits for three seconds: from 0 to 1,
-// or -1 if the system does not tell. Time stolen by the host counts.
+// otherWork is the share of all processors' time that is not idle while this program waits for three seconds: from 0
+// to 1, or -1 if the system does not tell. Time stolen by the host counts.
 func otherWork() float64 {
 	before, ok1 := processorTime()
 	time.Sleep(3 * time.Second)

@@ -37,7 +37,7 @@ var fullSettings = settings{
 	Sustained:   time.Minute,
 	Memory:      256 << 20,
 	LargeMemory: 128 << 20,
-	Patience:    time.Minute,
+	FillLimit:    time.Minute,
 	Limit:       5 * time.Minute,
 }
 
@@ -48,7 +48,7 @@ var quickSettings = settings{
 	Sustained:   3 * time.Second,
 	Memory:      32 << 20,
 	LargeMemory: 16 << 20,
-	Patience:    5 * time.Second,
+	FillLimit:    5 * time.Second,
 	Limit:       time.Minute,
 }
 
@@ -57,7 +57,7 @@ var briefSettings = settings{
 	Rows:     100_000,
 	Each:     150 * time.Millisecond,
 	Memory:   32 << 20,
-	Patience: 5 * time.Second,
+	FillLimit: 5 * time.Second,
 	Limit:    30 * time.Second,
 }
 
@@ -97,7 +97,7 @@ func mainError() error {
 	return nil
 }
 
-// jobArgument is what this program tells itself to do.
+// jobArgument is how this program starts itself with a job.
 func jobArgument(args []string) (string, bool) {
 	if len(args) == 2 && args[0] == "-job" {
 		return args[1], true

@@ -142,7 +142,8 @@ func (m *measurements) join(other *measurements) error {
 
 // piece is the note on measurements that were put together with others.
 func (m *measurements) piece() string {
-	return fmt.Sprintf("put together of several runs: `%s`, processors in use by others before it began: %s", m.Command, percent(m.OtherWork))
+	return fmt.Sprintf("put together of several runs: `%s`, processors in use by others before it began: %s", m.Command,
+		percent(m.OtherWork))
 }
 
 // comparison is one row of all engines against the best peer.

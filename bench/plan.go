@@ -39,7 +39,7 @@ func plan(chosen []kind, workloads []set, repetitions int) (tasks []task) {
 	return tasks
 }
 
-// progress tells what is left from what was done, and from guesses for what never was.
+// progress estimates the time that is left, from the steps done, and from guesses for steps never done.
 type progress struct {
 	settings settings
 	tasks    []task

@@ -12,7 +12,7 @@ import (
 // notable is how much lower a ratio must be to be marked.
 const notable = 0.05
 
-// reportRatios prints how the first engine stands to the best peer in each row, beside what the file has, and marks
+// reportRatios prints how the first engine stands to the best peer in each row, next to what the file has, and marks
 // what is notably lower. Both engines were measured in one run, so that the machine's speed does not matter much; its
 // noise still does. With update the file is written instead.
 func reportRatios(w io.Writer, m *measurements, file string, update bool) error {

@@ -26,7 +26,8 @@ var readKinds = []readKind{
 	}},
 	{name: "hot", title: "hot tenth of the rows", row: func(r *run) func() uint64 { return below(r.Rows / hotShare) }},
 	// Few probes, so that what is asked for is as hot as what is there.
-	{name: "hot1000_", title: "hot 1,000 rows", row: func(*run) func() uint64 { return below(fewHot) }, probes: 8 * fewHot},
+	{name: "hot1000_", title: "hot 1,000 rows", row: func(*run) func() uint64 { return below(fewHot) },
+		probes: 8 * fewHot},
 	{name: "absent", title: "absent keys", row: func(r *run) func() uint64 {
 		row := below(r.Rows)
 		return func() uint64 { return absentRows + row() }
@@ -79,7 +80,7 @@ func (r *run) warm(p *probes) error {
 	}), end())
 }
 
-// readWith measures reads of the probes by so many goroutines.
+// readWith measures reads of the probes by a number of goroutines.
 func (r *run) readWith(name string, p *probes, goroutines int, shared bool) error {
 	readers, end, err := r.readers(goroutines, shared)
 	if err != nil {
@@ -105,12 +106,12 @@ func readAll(readers []Reader, p *probes, each time.Duration) (int, error) {
 	return int(total.Load()), err
 }
 
-// readFor reads from probe start on until the time is up, and checks each stretch by its sum.
+// readFor reads from probe start on until the time is up, and checks each batch by its sum.
 func readFor(reader Reader, p *probes, start int, each time.Duration) (n int, err error) {
-	const stretch = 1000
+	const batch = 1000
 	deadline := time.Now().Add(each)
 	for at := start; n == 0 || time.Now().Before(deadline); {
-		end := min(at+stretch, len(p.sums))
+		end := min(at+batch, len(p.sums))
 		if err := readProbes(reader, p.part(at, end)); err != nil {
 			return n, err
 		}

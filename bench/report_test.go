@@ -18,7 +18,7 @@ func TestMeasureAll_fillsEveryRow(t *testing.T) {
 		t.Skip("starts the program for each set")
 	}
 	tiny := settings{Rows: 3000, Each: 2 * time.Millisecond, Sustained: time.Second, Memory: 32 << 20,
-		LargeMemory: 10 << 20, Patience: 100 * time.Millisecond, Limit: time.Minute}
+		LargeMemory: 10 << 20, FillLimit: 100 * time.Millisecond, Limit: time.Minute}
 	c := &invocation{settings: tiny, repetitions: 1, dir: t.TempDir()}
 	chosen, err := chooseKinds([]string{"lightning", "bbolt"})
 	if err != nil {
@@ -246,7 +246,7 @@ func TestCheck_seesWhatIsWrong(t *testing.T) {
 				if k.volatile && name == "never written" {
 					continue // what cannot be scanned is not found
 				}
-				r := newRun(settings{Rows: 1000, Memory: 32 << 20, Patience: time.Second}, k, t.TempDir())
+				r := newRun(settings{Rows: 1000, Memory: 32 << 20, FillLimit: time.Second}, k, t.TempDir())
 				if err := r.load(); err != nil {
 					t.Fatal(err)
 				}
@@ -270,7 +270,7 @@ func TestCheck_seesWhatIsWrong(t *testing.T) {
 func TestRun_compressesIfAsked(t *testing.T) {
 	var sizes [2]int64 // of tables: the log has a size of its own
 	for at, compress := range []bool{false, true} {
-		s := settings{Rows: 20_000, Memory: 32 << 20, Patience: time.Second, Compress: compress}
+		s := settings{Rows: 20_000, Memory: 32 << 20, FillLimit: time.Second, Compress: compress}
 		r := newRun(s, lightningKind(), t.TempDir())
 		if err := steps(r.load, func() error { return r.engine.Compact() }, r.check, r.close); err != nil {
 			t.Fatal(err)
@@ -302,7 +302,7 @@ func TestReport_saysWhatItWinsFirst(t *testing.T) {
 	}
 }
 
-// A chart would be dumb to who cannot see it, or its engines could not be told apart without colours.
+// A chart would say nothing to readers who cannot see it, or show engines that differ only in colour.
 func TestCharts_canBeReadWithoutColours(t *testing.T) {
 	shapes, dashes := make(map[string]string), make(map[string]string)
 	for engine, s := range styles {

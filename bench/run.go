@@ -20,7 +20,7 @@ type settings struct {
 	Memory      int64         // bytes: the budget of each engine
 	LargeMemory int64         // bytes: the budget with the large data set, which is largeFactor times as large
 	Compress    bool          // values to half their size, where the engine can
-	Patience    time.Duration // for the fill of the large data set, and again for background work after it
+	FillLimit    time.Duration // for the fill of the large data set, and again for background work after it
 	Limit       time.Duration // for one set of one engine; what takes longer is ended and left out
 	Profiles    string        // directory for CPU profiles; empty for none
 }
@@ -163,12 +163,13 @@ func (r *run) bulkLoad(n uint64) error {
 // calmTime is how long an engine must be without background work to count as quiet.
 const calmTime = 50 * time.Millisecond
 
-// settle waits until background work is done, and returns how long that took; quiet is false if patience ended earlier.
+// settle waits until background work is done, and returns how long that took; quiet is false if it was not done within
+// FillLimit.
 func (r *run) settle() (took time.Duration, quiet bool, err error) {
 	const interval = calmTime / 5
 	start, calm := time.Now(), time.Duration(0)
 	for calm < calmTime {
-		if time.Since(start) > r.Patience {
+		if time.Since(start) > r.FillLimit {
 			return time.Since(start), false, nil
 		}
 		time.Sleep(interval)
@@ -193,9 +194,9 @@ func (r *run) calm() error {
 // warmTimes is for how many times the time of a row warmUp works before it lets the engine come to rest.
 const warmTimes = 4
 
-// warmUp does the work of a row before the clock runs, has the engine end what it makes of that, and does some more: so that
-// the row is neither that of a cold cache and of fresh memory, nor that of a database which has just found out what it is
-// used for.
+// warmUp does the work of a row before the clock runs, has the engine end what it makes of that, and does some more:
+// so that the row is neither that of a cold cache and of fresh memory, nor that of a database which has just found
+// out what it is used for.
 func (r *run) warmUp(work func(each time.Duration) error) error {
 	return steps(func() error { return work(warmTimes * r.Each) }, r.calm, func() error { return work(r.Each) })
 }

@@ -41,7 +41,7 @@ func sets() []set {
 		},
 		{
 			name: "large", once: true, measures: reads, run: (*run).large,
-			plan: func(s settings) time.Duration { return s.Patience + 10*s.Each },
+			plan: func(s settings) time.Duration { return s.FillLimit + 10*s.Each },
 		},
 	}
 }
@@ -85,7 +85,7 @@ func (r *run) brief() error {
 		r.check, r.close)
 }
 
-// job is what a process that measures is told.
+// job is the task of a process that measures.
 type job struct {
 	Engine, Set, Dir string
 	Settings         settings

@@ -40,8 +40,8 @@ func (r *run) ycsb() error {
 	return steps(r.memory("rss_ycsb"), r.check, r.close)
 }
 
-// mix measures one workload, whose inserts begin at row first. It meets what it has itself left behind, not what the one
-// before has.
+// mix measures one workload, whose inserts begin at row first. It meets what it has itself left behind, not what the
+// one before has.
 func (r *run) mix(w ycsbKind, first uint64) error {
 	readers, end, err := r.readers(ycsbGoroutines, false)
 	if err != nil {
@@ -113,9 +113,9 @@ func (c *client) look(row uint64, value []byte) {
 }
 
 func (c *client) work(each time.Duration) (n int, err error) {
-	const stretch = 16 // operations between looks at the clock
-	for deadline := time.Now().Add(each); err == nil && time.Now().Before(deadline); n += stretch {
-		for range stretch {
+	const steps = 16 // operations between looks at the clock
+	for deadline := time.Now().Add(each); err == nil && time.Now().Before(deadline); n += steps {
+		for range steps {
 			if err = c.step(); err != nil {
 				break
 			}

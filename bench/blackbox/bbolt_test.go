@@ -99,7 +99,8 @@ func script(steps int) blackbox.Script {
 	for i := range steps {
 		key := fmt.Sprintf("key%02d", i*7%40)
 		if i%4 == 3 {
-			s = append(s, blackbox.Step{Verb: "batch", Sync: true, Size: 300 * (1 + i%9), Keys: []string{"head", key, "x" + key}})
+			s = append(s, blackbox.Step{Verb: "batch", Sync: true, Size: 300 * (1 + i%9),
+				Keys: []string{"head", key, "x" + key}})
 		} else {
 			s = append(s, blackbox.Step{Verb: "put", Sync: true, Size: 20 + 90*(i%11), Keys: []string{key}})
 		}
@@ -148,8 +149,8 @@ func TestBbolt_keepsWhatItSyncs(t *testing.T) {
 	sweep(t, "sync", func(where string, err error) { t.Errorf("%s: %v", where, err) })
 }
 
-// The documentation of bbolt says that NoSync may lose or damage the database in a crash of the system. A harness that does
-// not see it sees nothing.
+// The documentation of bbolt says that NoSync may lose or damage the database in a crash of the system. A harness
+// that does not see it sees nothing.
 func TestBbolt_losesWithNoSync(t *testing.T) {
 	stats := sweep(t, "nosync", func(string, error) {})
 	if stats.Lost == 0 || stats.Wrong+stats.Unopened+stats.Died == 0 {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// maxBinarySize is what the program may have, in bytes, database and all; docs/decisions/0007 says why so many.
+// maxBinarySize is what the program may have, in bytes, database and all; docs/decisions/0007 says why.
 const maxBinarySize = 5_500_000
 
 // A dependency that doubles the binary comes in by one import, and nobody sees it in a review.

@@ -19,8 +19,8 @@ import (
 // written between the kill and the death. kill sends SIGKILL and may be called by any goroutine, any number of times.
 // A last line without its line break was cut off by the kill and is dropped.
 //
-// killed is false if the process ended well before a kill came. A process that fails of its own accord is an error with
-// what it wrote to standard error; so is one that read refuses, and the end of ctx. The process is gone when
+// killed is false if the process ended well before a kill came. A process that fails of its own accord is an error,
+// with what it wrote to standard error; so are a line that read refuses, and the end of ctx. The process is gone when
 // Run returns.
 func Run(ctx context.Context, command *exec.Cmd, read func(line string, kill func()) error) (killed bool, err error) {
 	var complaint bytes.Buffer

@@ -36,7 +36,8 @@ func TestRun_tellsAKillFromAFailure(t *testing.T) {
 		!strings.Contains(err.Error(), "it broke") {
 		t.Errorf("a failing process: %v", err)
 	}
-	if killed, err := Run(t.Context(), exec.Command(shell, "-c", "echo a; exec sleep 60"), killAtOnce); !killed || err != nil {
+	if killed, err := Run(t.Context(), exec.Command(shell, "-c", "echo a; exec sleep 60"), killAtOnce); !killed ||
+		err != nil {
 		t.Errorf("a killed process: killed %v, %v", killed, err)
 	}
 	if killed, err := Run(t.Context(), exec.Command(shell, "-c", "echo a"), ignore); killed || err != nil {

@@ -99,7 +99,7 @@ func (p *Program) Execute(ctx context.Context, args []string) error {
 	return p.run(ctx, command, slices.Concat(before, args[1:]))
 }
 
-// version runs the command of that name with the other flags, for who writes it as a flag.
+// version runs the command of that name with the other flags, where it was written as a flag.
 func (p *Program) version(ctx context.Context, flags []string) error {
 	others := slices.DeleteFunc(slices.Clone(flags), func(arg string) bool {
 		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")

@@ -21,8 +21,8 @@ func echo() (*Program, *strings.Builder) {
 	p := &Program{Name: "prog", Help: "prog does things.", Out: &out, Moved: map[string]string{"gone": "other"},
 		Flags: func(f *flag.FlagSet) { f.BoolVar(&verbose, "verbose", false, "say more") }}
 	var form string
-	get := &Command{Use: "get DIR KEY", Aliases: []string{"fetch", "cat"}, Short: "Get it's value", Help: "get gets.", MinArgs: 2, MaxArgs: 2,
-		Exclusive: [][2]string{{"hex", "octal"}}}
+	get := &Command{Use: "get DIR KEY", Aliases: []string{"fetch", "cat"}, Short: "Get it's value", Help: "get gets.",
+		MinArgs: 2, MaxArgs: 2, Exclusive: [][2]string{{"hex", "octal"}}}
 	get.Flags = func(f *flag.FlagSet) {
 		f.BoolVar(&hex, "hex", false, "in hex")
 		f.BoolVar(&octal, "octal", false, "in octal")
@@ -248,7 +248,8 @@ func TestHelp_fitsTheTerminal(t *testing.T) {
 			t.Errorf("%d: %s", len(line), line)
 		}
 	}
-	if !strings.Contains(out.String(), "\n\n  and this line\n  stays as it is\n\nEnd.\n") || strings.Contains(out.String(), " \n") {
+	if !strings.Contains(out.String(), "\n\n  and this line\n  stays as it is\n\nEnd.\n") ||
+		strings.Contains(out.String(), " \n") {
 		t.Errorf("%s", out.String())
 	}
 }

@@ -28,8 +28,8 @@ func (p *Program) Completion(shell string) (script string, ok bool) {
 	return "", false
 }
 
-// An argument is what may stand in a place of the command line: one of some words, the name of a directory or file, or
-// anything.
+// An argument says what may stand in a place of the command line: one of some words, the name of a directory or file,
+// or anything.
 type argument struct {
 	words       []string
 	dirs, files bool
@@ -141,7 +141,7 @@ func (p *Program) bash() string {
 		indented(flags.String()), strings.Join(p.names(), " "), indented(places.String()))
 }
 
-// spaced has a blank before and behind each word, so that it can be found whole.
+// spaced puts a blank before and after each word, so that a search finds whole words only.
 func spaced(words []string) string { return " " + strings.Join(words, " ") + " " }
 
 func indented(lines string) string {
@@ -159,7 +159,7 @@ func bashPlace(s *strings.Builder, place string, a argument) {
 	}
 }
 
-// fish is the script for fish, with a function that tells whether the argument of a number of a command is due.
+// fish is the script for fish, with a function that reports whether the nth argument of a command is due.
 func (p *Program) fish() string {
 	var s strings.Builder
 	shared := p.flagSet(nil)

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// width is what help fits in, in characters: the usual terminal.
+// width is the number of characters in a line of help: what fits the usual terminal.
 const width = 80
 
 // help writes about the program, or about the command named.
@@ -59,7 +59,7 @@ func describeFlags(text *strings.Builder, set, without *flag.FlagSet) {
 	})
 }
 
-// Describe writes a name and what it is, in a column behind names, where it goes on below if it is long.
+// Describe writes a name, and in a column to the right of the names what it is, over several lines if that is long.
 func Describe(text *strings.Builder, name, what string, column int) {
 	line := fmt.Sprintf("  %-*s ", column, name)
 	indent := strings.Repeat(" ", column+3)

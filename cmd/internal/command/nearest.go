@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Nearest returns which of names somebody means who typed word: those that it stands for by aliases, or begins, or is
-// within few letters of. It returns at most three, and none if nothing is near.
+// Nearest returns the names that a mistyped word may mean: those that have it as an alias, that begin with it, or that
+// differ from it in few letters. It returns at most three, and none if nothing is near.
 func Nearest(word string, names []string, aliases map[string]string) []string {
 	word = strings.ToLower(word)
 	if name, ok := aliases[word]; ok {
@@ -51,7 +51,7 @@ func matching(names []string, f func(string) bool) (found []string) {
 	return found
 }
 
-// distance is how many letters must be added, removed, changed or exchanged with their neighbour to make b of a: the
+// distance is how many letters must be added, removed, changed or swapped with a neighbour to turn a into b: the
 // optimal string alignment distance, in three rows of its table.
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)

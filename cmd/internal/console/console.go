@@ -1,4 +1,4 @@
-// Package console is what the programs of Lightning DB have in common: the streams that they run in, the flags of every
+// Package console holds what the programs of Lightning DB have in common: the streams they work on, the flags of every
 // command, signals, exit codes, how errors look, and the version. What the commands do is the programs'.
 //
 // # Conventions
@@ -24,7 +24,7 @@ import (
 	"lightningdb/cmd/internal/progress"
 )
 
-// Env is the world a command runs in, so that a test can be one.
+// Env is the world that a command runs in. A test can make one.
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -88,7 +88,7 @@ func (a *App) Run(ctx context.Context, p *command.Program, args []string) int {
 	return a.fail(ctx, err, args)
 }
 
-// Ended is the cause of the end of the command's context, or nil: for steps between which nobody looks at it.
+// Ended is why the command's context has ended, or nil: to be asked between steps that do not look at the context.
 func (a *App) Ended() error { return context.Cause(a.ctx) }
 
 // DefineFlags defines the flags of every command.
@@ -108,7 +108,7 @@ func (a *App) Screen() *progress.Screen {
 	return &progress.Screen{Out: a.Stderr, Columns: a.Columns}
 }
 
-// Story is where long commands tell what they do, for people.
+// Story is where long commands tell people what they do.
 func (a *App) Story() io.Writer {
 	if a.JSON || a.Quiet {
 		return io.Discard

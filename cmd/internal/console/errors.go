@@ -71,11 +71,14 @@ var classes = []Class{
 		"else use an earlier copy or export"},
 	{lightningdb.ErrNoSpace, ExitNoSpace, "no-space", "free some space and run it again"},
 	{syscall.ENOSPC, ExitNoSpace, "no-space", "free some space and run it again"},
-	{lightningdb.ErrCommitUnknown, ExitFailure, "commit-unknown", "mend the cause, then read what is there and run it again"},
-	{lightningdb.ErrReadOnly, ExitFailure, "read-only", "mend the cause and run it again; everything acknowledged is there"},
+	{lightningdb.ErrCommitUnknown, ExitFailure, "commit-unknown", "mend the cause, then read what is there and run " +
+		"it again"},
+	{lightningdb.ErrReadOnly, ExitFailure, "read-only", "mend the cause and run it again; everything acknowledged " +
+		"is there"},
 	{lightningdb.ErrNotFound, ExitNotFound, "not-found", "list keys with `lightning scan`"},
 	{lightningdb.ErrMerge, ExitFailure, "merge", "read it with the program that wrote it, or put or delete the key"},
-	{lightningdb.ErrNoDatabase, ExitFailure, "no-database", "check the directory; put, add, import and shell create a database"},
+	{lightningdb.ErrNoDatabase, ExitFailure, "no-database", "check the directory; put, add, import and shell create " +
+		"a database"},
 	{lightningdb.ErrNotDatabase, ExitFailure, "not-database", "check the directory; an empty or absent one is needed"},
 	{lightningdb.ErrVersionTooNew, ExitFailure, "version-too-new", "use a newer version of lightning"},
 	{fs.ErrPermission, ExitFailure, "permission", "check owner and mode of the file or directory"},

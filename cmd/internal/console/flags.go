@@ -9,7 +9,7 @@ import (
 	"lightningdb/cmd/internal/units"
 )
 
-// minMemoryLimit is the least that a database works with, in bytes. It takes that much if it is told less, silently.
+// minMemoryLimit is the least that a database works with, in bytes. Given less, it silently takes that much.
 const minMemoryLimit = 10 << 20
 
 // Size is a limit of memory as a flag like 256MiB, in bytes. Zero means not given.

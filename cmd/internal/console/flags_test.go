@@ -10,7 +10,8 @@ import (
 // nothing else.
 func TestSize_refusesWhatTheDatabaseWouldRaise(t *testing.T) {
 	var s Size
-	for text, ok := range map[string]bool{"1": false, "1MiB": false, "10485759": false, "10485760": true, "10MiB": true, "1GiB": true} {
+	for text, ok := range map[string]bool{"1": false, "1MiB": false, "10485759": false, "10485760": true, "10MiB": true,
+		"1GiB": true} {
 		if err := s.Set(text); (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)
 		}

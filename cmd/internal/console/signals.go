@@ -24,7 +24,7 @@ func (e *Interrupted) Error() string {
 func (e *Interrupted) Is(target error) bool { return target == context.Canceled }
 
 // Notify returns a context that the first of the signals ends, with *Interrupted as its cause. stop ends it as well,
-// and gives the signals back to whoever had them before.
+// and returns the signals to their former handlers.
 func Notify(ctx context.Context, signals ...os.Signal) (_ context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	arrived := make(chan os.Signal, 1)

@@ -22,8 +22,8 @@ func inodesAreOut(dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return dir != "" && noInodes(dir) })
 }
 
-// Also adds to err what another call said, unless that is the same cause once more: a write that fails because the disk
-// is full is followed by a Close that fails because it is.
+// Also adds to err what another call said, unless it has the same cause: on a full disk the write fails, and then the
+// Close does.
 func Also(err, more error) error {
 	if err != nil && more != nil && errors.Is(more, cause(err)) {
 		return err

@@ -1,5 +1,5 @@
 // Package interrupt makes what blocks end with a context: reading from a pipe that nobody writes to, writing into one
-// that nobody reads, opening a FIFO whose other end is closed. What is left behind then is one goroutine, until the
+// that nobody reads, opening a FIFO whose other end is closed. The blocked call leaves one goroutine behind, until the
 // process ends.
 package interrupt
 
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// grace is how long a write may go on after the end of the context: long enough for every reader that still reads, so
-// that what a command has to say at its end arrives.
+// grace is how long a write may go on after the end of the context, so that the last words of a command reach every
+// reader that still reads.
 const grace = time.Second
 
 // Reader is a reader that fails with the context's cause when ctx ends, even if in is a pipe that nobody writes to.

@@ -37,7 +37,7 @@ func ReadObject(text []byte, raw string, set func(name string, value *string) er
 	return nil
 }
 
-// reader is what is still to be read of a line.
+// reader is the rest of a line that is being read.
 type reader struct{ text []byte }
 
 func (r *reader) skipBlanks() {
@@ -67,7 +67,7 @@ func (r *reader) expect(c byte, what string) error {
 // unexpected says what is there in place of what.
 func (r *reader) unexpected(what string) error { return r.unexpectedFor(errors.New("want " + what)) }
 
-// unexpectedFor adds to the error that says what is wanted what is there in its place.
+// unexpectedFor adds to err, which says what is wanted, what is there in its place.
 func (r *reader) unexpectedFor(wanted error) error {
 	if len(r.text) == 0 {
 		return errEnds
@@ -138,7 +138,7 @@ func (r *reader) field(raw string) (name string, value *string, err error) {
 	return name, &text, err
 }
 
-// string reads a string in quotes. what is what it is, for the error.
+// string reads a string in quotes. what names it in errors.
 func (r *reader) string(what string) (string, error) {
 	if err := r.expect('"', what); err != nil {
 		return "", err

@@ -27,8 +27,8 @@ func (r *reader) raw() (string, error) {
 	return string(before[:len(before)-len(r.text)]), err
 }
 
-// skipValue reads a value of any kind. It goes into arrays and objects without recursion: how deep they are is decided
-// by whoever wrote the text.
+// skipValue reads a value of any kind. It does not recurse into arrays and objects, because the text decides how deep
+// they are.
 func (r *reader) skipValue() error {
 	var open []byte // the brackets that are still to be closed
 	for {

@@ -9,7 +9,8 @@ import (
 
 // A value that is stored as its text must be the text that was there, to the byte.
 func TestReadObject_keepsTheTextOfAnyValue(t *testing.T) {
-	for _, value := range []string{`"a\u0062"`, `null`, `true`, `false`, `0`, `-0.5e+10`, `1E3`, `{}`, `[]`, `{"a":[1,{"b":null} ]}`,
+	for _, value := range []string{`"a\u0062"`, `null`, `true`, `false`, `0`, `-0.5e+10`, `1E3`, `{}`, `[]`,
+		`{"a":[1,{"b":null} ]}`,
 		`[ 1 , "]" ]`, `"\ud83d"`, `"\udc00x"`, strings.Repeat("[", 1000) + strings.Repeat("]", 1000)} {
 		var got string
 		text := fmt.Sprintf(`{"key":"k", "value" : %s ,"encoding":null}`, value)
@@ -27,9 +28,10 @@ func TestReadObject_keepsTheTextOfAnyValue(t *testing.T) {
 
 // Whoever gets a text back must be able to read it as JSON; what is none must not get in.
 func TestValid_isWhatEncodingJSONSays(t *testing.T) {
-	for _, text := range []string{``, ` `, `nul`, `01`, `1.`, `.5`, `1e`, `+1`, `-`, `[`, `[1`, `[1,]`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{a:1}`,
-		`"`, `"\x"`, `"\u12"`, "\"\n\"", `1 2`, `{}{}`, "\"\xff\"", ` [ 1 , {"a" : "b"} ] `, `"\ud83d"`, `"\ud83d\u0041"`, `"\ud83d\x"`,
-		"[\n1\r\n]", `1.5e-7`, `[}`, `{"a":[}]`, `{"a":1]`, `tru e`} {
+	for _, text := range []string{``, ` `, `nul`, `01`, `1.`, `.5`, `1e`, `+1`, `-`, `[`, `[1`, `[1,]`, `{"a"}`,
+		`{"a":}`, `{"a":1,}`, `{a:1}`,
+		`"`, `"\x"`, `"\u12"`, "\"\n\"", `1 2`, `{}{}`, "\"\xff\"", ` [ 1 , {"a" : "b"} ] `, `"\ud83d"`, `"\ud83d\u0041"`,
+			`"\ud83d\x"`, "[\n1\r\n]", `1.5e-7`, `[}`, `{"a":[}]`, `{"a":1]`, `tru e`} {
 		// encoding/json takes invalid UTF-8 and changes it
 		want := json.Valid([]byte(text)) && !strings.Contains(text, "\xff")
 		if got := Valid([]byte(text)); got != want {

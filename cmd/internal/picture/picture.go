@@ -55,7 +55,7 @@ func Gauge(used, limit int64) string {
 	return bar + strings.Repeat("░", barWidth-utf8.RuneCountInString(bar))
 }
 
-// Recovery tells what opening the database found.
+// Recovery says what opening the database found.
 func Recovery(r lightningdb.RecoveryReport) []string {
 	if r.Created {
 		return []string{"created, nothing to recover"}

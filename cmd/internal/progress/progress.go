@@ -42,7 +42,7 @@ func (s *Screen) Draw(text string) {
 // Sample is how far the work is at one moment. The callback that returns it is called from the line's own goroutine.
 type Sample struct {
 	Done, Total int64  // in the work's own unit; Total is 0 if nobody knows it
-	Count       int64  // entries (or files) behind us, for the rate
+	Count       int64  // entries (or files) done, for the rate
 	Noun        string // what Count counts, in the plural
 }
 

@@ -39,8 +39,8 @@ func TestLine_nilWriterIsSilent(t *testing.T) {
 
 // A line wider than the window wraps, and each drawing of it then begins a new line, until the screen is full of them.
 func TestScreen_neverDrawsWiderThanTheWindow(t *testing.T) {
-	for _, columns := range []func() int{nil, func() int { return 0 }, func() int { return 1 }, func() int { return 2 }, func() int { return 30 },
-		func() int { return 500 }} {
+	for _, columns := range []func() int{nil, func() int { return 0 }, func() int { return 1 }, func() int { return 2 },
+		func() int { return 30 }, func() int { return 500 }} {
 		most := usualColumns - 1
 		if columns != nil && columns() > 0 {
 			most = columns() - 1
@@ -55,7 +55,8 @@ func TestScreen_neverDrawsWiderThanTheWindow(t *testing.T) {
 			text := render("compaction", s, time.Hour)
 			screen.Draw(text)
 			got := strings.TrimPrefix(out.String(), "\r\x1b[K")
-			if n := utf8.RuneCountInString(got); n > most || n < min(most, utf8.RuneCountInString(text)) || !strings.HasPrefix(text, got) {
+			if n := utf8.RuneCountInString(got); n > most || n < min(most, utf8.RuneCountInString(text)) ||
+				!strings.HasPrefix(text, got) {
 				t.Errorf("%d of %d columns: %q", n, most, got)
 			}
 			if strings.Contains(got, "-") {

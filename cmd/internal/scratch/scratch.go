@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// Dir is where the command works. Removing it is the command's, by Remove.
+// Dir is where the command works. The command calls Remove at its end.
 type Dir struct {
 	Path string // absolute, or as the system names temporary directories
 	Kept bool   // Remove leaves it where it is
@@ -19,7 +19,7 @@ type Dir struct {
 const mode = 0o700
 
 // Choose returns dir, which must be absent or empty and is kept, or for an empty dir a new temporary directory named
-// after the command. It is there then, and its user may write in it, whatever the umask.
+// after the command. The directory exists then, and its owner may write in it, whatever the umask.
 func Choose(command, dir string, keep bool) (Dir, error) {
 	if dir == "" {
 		path, err := os.MkdirTemp("", "lightning-"+command+"-")

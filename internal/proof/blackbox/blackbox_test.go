@@ -70,8 +70,8 @@ func (s store) Entries(do func(k, v []byte)) error {
 	return all.Err()
 }
 
-// script has commits of both durabilities, some longer than a sector and a page, removals, explicit syncs, flushes whose
-// tables gather to a compaction, and a log that goes through several segments.
+// script has commits of both durabilities, some longer than a sector and a page, removals, explicit syncs, flushes
+// whose tables add up to a compaction, and a log that goes through several segments.
 func script(steps int) blackbox.Script {
 	var s blackbox.Script
 	for i := range steps {

@@ -14,7 +14,7 @@ type Store interface {
 	Write(ops []Op, sync bool) error
 	// Sync makes all commits so far survive a power cut.
 	Sync() error
-	// Flush has the store reorganise its files, if it does such a thing.
+	// Flush lets the store reorganise its files, if it does such a thing.
 	Flush() error
 	// Entries calls do with every entry in the order of keys.
 	Entries(do func(k, v []byte)) error

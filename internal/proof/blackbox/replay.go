@@ -48,7 +48,7 @@ type replay struct {
 	rooted bool
 }
 
-// openFile is what a descriptor leads to. Copies of a descriptor share it.
+// openFile is the file that a descriptor leads to. Copies of a descriptor share it.
 type openFile struct {
 	path string
 	file vfs.File // nil for everything but a file of the directory
@@ -375,8 +375,8 @@ func (r *replay) mkdir(c *Call, at string, i int) (changed bool, err error) {
 	return false, nil
 }
 
-// equalFiles compares an image with a real directory, the ignored file left out. It shows that Replay followed the trace
-// to its end.
+// equalFiles compares an image with a real directory, the ignored file left out. It shows that Replay followed the
+// trace to its end.
 func equalFiles(img vfs.FS, dir vfs.FS) error {
 	a, err := img.List()
 	if err != nil {

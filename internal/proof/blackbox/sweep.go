@@ -13,14 +13,14 @@ import (
 	"lightningdb/internal/system/vfs/memfs"
 )
 
-// Sweep has a driver read what a power cut may leave of a recorded run.
+// Sweep lets a driver read what a power cut may leave of a recorded run.
 type Sweep struct {
 	Script  Script
 	Dir     string           // of the recorded run
 	Scratch string           // where images are written
 	Driver  func() *exec.Cmd // reads images
 	Seeds   int              // random images and images of each counting policy at each moment
-	Stride  int              // looks at every so many moments only; 0 is all
+	Stride  int              // looks at one moment in this many; 0 is all
 	Enough  int              // violations after which to stop looking; 0 is never
 	Fail    func(where string, err error)
 
@@ -38,7 +38,7 @@ type Stats struct {
 	Unopened int // images that could not be opened or read, though something had been promised
 	Lost     int // images without a commit that had been promised to survive
 	Wrong    int // images that are the state after no commit: torn, with holes, or with data that nobody wrote
-	Died     int // images that killed the driver, or had it not answer
+	Died     int // images that killed the driver, or that it did not answer to
 	Unrooted int // acknowledgements while the name of the directory was not durable
 }
 
@@ -46,8 +46,8 @@ type Stats struct {
 func (s Stats) Violations() int { return s.Unopened + s.Lost + s.Wrong + s.Died + s.Unrooted }
 
 func (s Stats) String() string {
-	return fmt.Sprintf("calls=%d moments=%d images=%d unopened=%d lost=%d wrong=%d died=%d unrooted=%d", s.Calls, s.Moments,
-		s.Images, s.Unopened, s.Lost, s.Wrong, s.Died, s.Unrooted)
+	return fmt.Sprintf("calls=%d moments=%d images=%d unopened=%d lost=%d wrong=%d died=%d unrooted=%d",
+		s.Calls, s.Moments, s.Images, s.Unopened, s.Lost, s.Wrong, s.Died, s.Unrooted)
 }
 
 // Run goes through a trace. An error says that the trace could not be followed, not that a promise was broken.
@@ -82,7 +82,8 @@ func (s *Sweep) moment(m Moment) error {
 	s.Stats.Calls, s.last = m.Line, m.FS
 	if power, _ := s.Script.durable(m.Acked); power > 0 && !m.Rooted {
 		s.Stats.Unrooted++
-		s.Fail(fmt.Sprintf("call %d", m.Line), errors.New("a commit is acknowledged, but the directory's name is not durable"))
+		s.Fail(fmt.Sprintf("call %d", m.Line),
+			errors.New("a commit is acknowledged, but the directory's name is not durable"))
 	}
 	s.Stats.Moments++
 	if s.Stats.Moments%max(s.Stride, 1) != 0 || s.Enough > 0 && s.Stats.Violations() >= s.Enough {

@@ -30,7 +30,7 @@ type Call struct {
 	Ends   bool
 }
 
-// errNoStrace is what Record returns where strace is missing or may not trace.
+// errNoStrace is the error of Record where strace is missing or may not trace.
 var errNoStrace = errors.New("strace cannot be used")
 
 // Strace reports, with the reason, whether strace can be used here.
@@ -84,8 +84,8 @@ func start(cmd *exec.Cmd) (*process, error) {
 	return &process{cmd, in, bufio.NewReader(out)}, cmd.Start()
 }
 
-// patience bounds how long a driver may think about one command. A damaged store may send it round in circles.
-const patience = 30 * time.Second
+// commandTimeout bounds how long a driver may take for one command. A damaged store may send it round in circles.
+const commandTimeout = 30 * time.Second
 
 // errDied is an answer that never came.
 var errDied = errors.New("the driver died")
@@ -95,7 +95,7 @@ func (p *process) ask(command string) (string, error) {
 	if _, err := fmt.Fprintln(p.in, command); err != nil {
 		return "", fmt.Errorf("%w: %v", errDied, err)
 	}
-	hangs := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
+	hangs := time.AfterFunc(commandTimeout, func() { p.cmd.Process.Kill() })
 	line, err := p.out.ReadString('\n')
 	if !hangs.Stop() || err != nil {
 		return "", fmt.Errorf("%w, or was killed because it did not answer: %v", errDied, err)

@@ -16,7 +16,8 @@ func TestReadTrace_passesOverWhatIsNoCall(t *testing.T) {
 	if err := ReadTrace(strings.NewReader(trace), func(c *Call) error { calls++; return nil }); err != nil || calls != 1 {
 		t.Errorf("%d calls, %v", calls, err)
 	}
-	for _, line := range []string{"11 write(3, \"\\x61\" <detached ...>\n", "12 <... write resumed>, 1) = 1\n", "x fsync(3) = 0\n"} {
+	for _, line := range []string{"11 write(3, \"\\x61\" <detached ...>\n", "12 <... write resumed>, 1) = 1\n",
+		"x fsync(3) = 0\n"} {
 		if err := ReadTrace(strings.NewReader(line), func(*Call) error { return nil }); err == nil {
 			t.Errorf("%q was read", line)
 		}

@@ -267,8 +267,8 @@ func runOutOfDescriptors(dir string) error {
 	return errors.Join(expectPuts(db, again), db.Close(), checkPuts(dir, again))
 }
 
-// Where an overwritten block takes new space, in btrfs, and in XFS after the log was copied by reference, a full disk would
-// stop writes for good.
+// Where an overwritten block takes new space, in btrfs, and in XFS after the log was copied by reference, a full disk
+// would stop writes for good.
 func TestFullDisk_whereOverwritingTakesSpace(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: it fills a disk of 320 MB")
@@ -314,7 +314,7 @@ func fillCopiedBlocks(dir string) error {
 	return nil
 }
 
-// fillAndResume fills disk beside a database whose log has been copied by reference, and goes on when there is space.
+// fillAndResume fills the disk of a database whose log has been copied by reference, and goes on when there is space.
 func fillAndResume(disk string, durability lightningdb.Durability) error {
 	dir, ballast := filepath.Join(disk, fmt.Sprint("db", durability)), filepath.Join(disk, "ballast")
 	o := small()

@@ -15,8 +15,8 @@ import (
 	"lightningdb"
 )
 
-// Two mounts of one directory let two writers in, whom the lock does not keep apart: what they had acknowledged would be
-// lost, or the database would not open any more.
+// Two mounts of one directory let two writers in, whom the lock does not keep apart: what they had acknowledged would
+// be lost, or the database would not open any more.
 func TestTwoMounts_loseNothingAcknowledged(t *testing.T) {
 	needNamespaces(t)
 	rounds := 2
@@ -170,8 +170,8 @@ func writeOn(dir string) error {
 	return nil
 }
 
-// A database at a mount point would be refused because the directory above it, in a read-only image or a file system of the
-// kernel, knows no sync.
+// A database at a mount point would be refused because the directory above it, in a read-only image or a file system
+// of the kernel, knows no sync.
 func TestOpen_parentThatKnowsNoSync(t *testing.T) {
 	needNamespaces(t)
 	if out := run(t, namespace(command("odd parent", "/proc/tty"))); strings.HasPrefix(out, "SKIPPED") {

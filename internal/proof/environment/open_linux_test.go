@@ -84,7 +84,7 @@ func TestOpen_oneOfEightProcessesWins(t *testing.T) {
 	}
 }
 
-// An attempt that is refused would have changed the files of the one who is writing.
+// An attempt that is refused would have changed the files of the process that is writing.
 func TestOpen_loserTouchesNothing(t *testing.T) {
 	dir := newDatabase(t)
 	link := filepath.Join(t.TempDir(), "link")

@@ -98,15 +98,15 @@ func (b *brute) execute(t int) bool {
 	return true
 }
 
-// guesser makes small histories that are often, but not always, those of some order: transactions overlap at random, and
-// a read may be answered from an earlier state, with a piece missing, or with another piece.
+// guesser makes small histories that are often, but not always, those of some order: transactions overlap at random,
+// and a read may be answered from an earlier state, with a piece missing, or with another piece.
 type guesser struct {
 	random   *rand.Rand
 	recorder *Recorder
 	states   []map[Key][]Value // of lists, after each transaction in the order of taking effect
 	values   []map[Key]Value
 	issued   []Value
-	lies     int  // one read in so many is wrong
+	lies     int  // one read in this many is wrong
 	lists    bool // instead of registers
 	deletes  bool // of registers
 	blind    bool // no sequence numbers, and unknown outcomes
@@ -261,7 +261,8 @@ func TestCheck_agreesWithBruteForceOnRegisters(t *testing.T) {
 	t.Logf("%+v", compare(t, guesser{}, 5_000))
 }
 
-// Where several deletes may be why nothing was found, something may be missed; it must stay rare, and no alarm be false.
+// Where several deletes may be why nothing was found, something may be missed; it must stay rare, and no alarm be
+// false.
 func TestCheck_missesLittleOfDeletedRegisters(t *testing.T) {
 	c := compare(t, guesser{deletes: true}, 5_000)
 	if c.missed*20 > c.invalid {

@@ -2,7 +2,7 @@ package isolation
 
 import "math"
 
-// Level is what a history is held to.
+// Level is an isolation level, which a history is checked against.
 type Level uint8
 
 const (
@@ -93,19 +93,19 @@ type order struct {
 	lastList op    // what it read
 }
 
-// maxUnread bounds the edges to appends that nobody read, whose order is therefore not known. Only a key that is written
-// again and again and never read has more; what contradicts the order of those beyond is not seen.
+// maxUnread bounds the edges to appends that nobody read, whose order is therefore not known. Only a key that is
+// written again and again and never read has more; what contradicts the order of those beyond is not seen.
 const maxUnread = 16
 
-// read is what a transaction saw of a key from outside: some version from position low to position high of its order. They
-// differ only for a register that was absent. A position of -1 is that of a key never written.
+// read is what a transaction saw of a key from outside: some version from position low to position high of its order.
+// They differ only for a register that was absent. A position of -1 is that of a key never written.
 type read struct {
 	txn, key  int32
 	low, high int32
 	scanned   bool
 }
 
-// enterWrites fills the versions with who wrote them.
+// enterWrites enters the writer of each version.
 func (c *checker) enterWrites() {
 	for t := range c.h.txns {
 		for _, o := range c.h.of(int32(t)) {

@@ -1,8 +1,8 @@
 package isolation
 
-// view is a graph with some of its edges. With apart, no rw edge follows another one: node n is then two nodes, 2n for a
-// transaction that was reached by another edge and 2n+1 for one reached by rw, which is left by other edges only.
-// A cycle of it is what snapshot isolation excludes (Cerone and Gotsman, "Analysing Snapshot Isolation", 2016).
+// view is a graph with some of its edges. With apart, no rw edge follows another one: node n is then two nodes, 2n
+// for a transaction that was reached by another edge and 2n+1 for one reached by rw, which is left by other edges
+// only. A cycle of it is what snapshot isolation excludes (Cerone and Gotsman, "Analysing Snapshot Isolation", 2016).
 type view struct {
 	g     *graph
 	kinds reasons
@@ -25,8 +25,8 @@ func (v view) base(node int32) int32 {
 	return node
 }
 
-// next returns the first successor of node from the cursor on, the label of the edge to it, and the cursor behind it. It is
-// -1 if there is none.
+// next returns the first successor of node from the cursor on, the label of the edge to it, and the cursor behind it.
+// It is -1 if there is none.
 func (v view) next(node int32, cursor uint32) (int32, label, uint32) {
 	halves := v.g.from(v.base(node))
 	for ; int(cursor) < len(halves); cursor++ {

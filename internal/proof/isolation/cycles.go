@@ -122,7 +122,8 @@ func shorter(a, b []edge) []edge {
 	return a
 }
 
-// walk returns the edges of a shortest way from one node of v to another one, or back to the same, by breadth-first search.
+// walk returns the edges of a shortest way from one node of v to another one, or back to the same, by breadth-first
+// search.
 func (p *part) walk(v view, from, to int32) []edge {
 	p.visit++
 	p.queue = append(p.queue[:0], from)
@@ -171,7 +172,7 @@ func joinTime(cycle []edge) []edge {
 	return joined
 }
 
-// nameCycle tells what a cycle is called.
+// nameCycle returns the name of a cycle.
 func nameCycle(cycle []edge) Name {
 	var seen reasons
 	dependencies, adjacent, scanned := 0, false, false

@@ -121,7 +121,8 @@ func (e *engine) step(id int) {
 	}
 }
 
-// key picks a list. Keys are replaced by new ones, so that lists stay short; the register of the same number is at registerBase.
+// key picks a list. Keys are replaced by new ones, so that lists stay short; the register of the same number is at
+// registerBase.
 func (e *engine) key() Key { return e.block() + Key(e.random.IntN(e.keys)) }
 
 func (e *engine) block() Key { return Key(e.ended / replaceAfter * e.keys) }
@@ -247,7 +248,8 @@ func (e *engine) valid(s *session) bool {
 	}
 	for k := range checked {
 		for _, c := range e.cells[k] {
-			if c.sequence > e.floor(s, k) && c.sequence != s.sequence && (e.fault != groupUnvalidated || c.sequence <= e.visible[0]) {
+			if c.sequence > e.floor(s, k) && c.sequence != s.sequence &&
+				(e.fault != groupUnvalidated || c.sequence <= e.visible[0]) {
 				return false
 			}
 		}
@@ -330,7 +332,8 @@ func (e *engine) crash() {
 		durable--
 	}
 	for i := range e.clients {
-		if s := &e.clients[i]; s.tx != nil && (e.fault != earlyAcknowledgment || s.stage != acknowledging || len(s.writes) == 0) {
+		if s := &e.clients[i]; s.tx != nil && (e.fault != earlyAcknowledgment || s.stage != acknowledging ||
+			len(s.writes) == 0) {
 			s.tx.End(Unknown, 0)
 		}
 		e.clients[i] = session{}

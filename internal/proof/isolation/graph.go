@@ -151,8 +151,8 @@ func (c *checker) realTimeEdges(emit func(from, to int32, l label)) {
 	}
 }
 
-// timeline lists the events in their order: t where t began, ^t where it was acknowledged, 0 for an event of one that did not
-// commit. The initial state, which precedes all, is not in it.
+// timeline lists the events in their order: t where t began, ^t where it was acknowledged, 0 for an event of one that
+// did not commit. The initial state, which precedes all, is not in it.
 func (c *checker) timeline() []int32 {
 	events := make([]int32, c.h.events+1)
 	for t := 1; t < len(c.h.txns); t++ {

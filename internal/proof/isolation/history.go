@@ -118,7 +118,8 @@ func (h *History) of(t int32) []op {
 	return h.ops[h.txns[t].first:h.txns[t+1].first]
 }
 
-// slot maps a value to a dense number: those of the initial state come first. It is -1 for a value that was never issued.
+// slot maps a value to a dense number: those of the initial state come first. It is -1 for a value that was never
+// issued.
 func (h *History) slot(v Value) int32 {
 	if v >= h.first && v <= h.last {
 		return int32(len(h.initial)) + int32(v-h.first)

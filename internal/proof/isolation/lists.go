@@ -55,7 +55,7 @@ func (c *checker) orderList(k int32, list []Value) {
 	c.orders[k].slots = slots
 }
 
-// stepAppend holds an append against the one before it: those of one transaction stay together.
+// stepAppend compares an append with the one before it: those of one transaction stay together.
 func (c *checker) stepAppend(t int32, o op, mine *touch) {
 	position := c.versions[c.h.slot(o.value)].position
 	if n := len(mine.all); n > 0 {
@@ -76,7 +76,7 @@ func (c *checker) stepAppend(t int32, o op, mine *touch) {
 	mine.own, mine.all = append(mine.own, o.value), append(mine.all, o.value)
 }
 
-// stepList holds a read against what the transaction did before, then gathers what it saw of others.
+// stepList compares a read with what the transaction did before, then collects what it saw of others.
 func (c *checker) stepList(t int32, o op, mine *touch) {
 	list := c.h.list(o)
 	if !mine.agrees(list) {
@@ -119,7 +119,8 @@ func (c *checker) gather(t int32, o op, list []Value, length int) {
 			c.name(o.key), listText(trunk), t, listText(list)).by(t)
 		return
 	}
-	c.reads = append(c.reads, read{txn: t, key: o.key, low: int32(length) - 1, high: int32(length) - 1, scanned: o.scanned})
+	c.reads = append(c.reads, read{txn: t, key: o.key, low: int32(length) - 1, high: int32(length) - 1,
+		scanned: o.scanned})
 	if length > 0 {
 		c.checkInner(t, order.slots[length-1])
 	}
@@ -155,7 +156,8 @@ func (c *checker) checkElements() {
 func (c *checker) checkSeen(k int32, branch int, v Value) {
 	slot := c.h.slot(v)
 	if slot < 0 || !c.versions[slot].written || c.versions[slot].key != k {
-		c.report.add(GarbageRead, "key %d was read with %d, which nobody wrote there", c.name(k), v).by(c.firstReader(k, branch, v)...)
+		c.report.add(GarbageRead, "key %d was read with %d, which nobody wrote there", c.name(k), v).
+			by(c.firstReader(k, branch, v)...)
 		return
 	}
 	if w := c.versions[slot].writer; !c.h.txns[w].committed {

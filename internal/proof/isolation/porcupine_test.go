@@ -89,9 +89,9 @@ func TestCheck_agreesWithPorcupine(t *testing.T) {
 	}
 }
 
-// agree returns porcupine's verdict on a history of 40 to 190 transactions, and fails t if the checker's is another one. On
-// lists nothing may be missed. Porcupine knows no sequence numbers and would allow what contradicts them, so the
-// checker is not given them, and what it does not see in registers then is no failure.
+// agree returns porcupine's verdict on a history of 40 to 190 transactions, and fails t if the checker's is another
+// one. On lists nothing may be missed. Porcupine knows no sequence numbers and would allow what contradicts them, so
+// the checker is not given them, and what it does not see in registers then is no failure.
 func agree(t *testing.T, seed uint64, f fault, kinds int) porcupine.CheckResult {
 	t.Helper()
 	e := newEngine(seed, f)

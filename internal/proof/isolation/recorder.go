@@ -35,8 +35,8 @@ type State struct {
 // check the history, and go on with a new Recorder that begins with what was read. Nothing is lost by it, as
 // everything before the cut precedes everything after it, and memory holds one segment.
 //
-// A transaction takes 40 bytes and 16 for each operation; lists are kept once, not once for each read. Reading a list is linear
-// in its length, so keys should be replaced by new ones when their lists have some hundred elements.
+// A transaction takes 40 bytes and 16 for each operation; lists are kept once, not once for each read. Reading a list
+// is linear in its length, so keys should be replaced by new ones when their lists have some hundred elements.
 type Recorder struct {
 	events atomic.Int64 // one order of all beginnings and ends
 	values atomic.Int64 // the last one issued
@@ -72,8 +72,8 @@ func NewRecorder(initial State) *Recorder {
 	return r
 }
 
-// Begin records that client begins a transaction. It must be called before the database is, or a transaction could seem to
-// have begun after one that its snapshot was too early for.
+// Begin records that client begins a transaction. It must be called before the database is, or a transaction could
+// seem to have begun after one that its snapshot was too early for.
 func (r *Recorder) Begin(client int) *Tx {
 	t := &Tx{recorder: r, client: int32(client)}
 	r.mu.Lock()
@@ -83,8 +83,8 @@ func (r *Recorder) Begin(client int) *Tx {
 	return t
 }
 
-// History returns what was recorded. Transactions that have not ended are unknown. The recorder and its transactions must
-// not be used any more.
+// History returns what was recorded. Transactions that have not ended are unknown. The recorder and its transactions
+// must not be used any more.
 func (r *Recorder) History() *History {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,8 +124,8 @@ func (r *Recorder) settleUnknownLocked() {
 	r.unknown = nil
 }
 
-// store appends t to the history. Only a committed one has its reads stored: an optimistic transaction may be told
-// anything before it is refused.
+// store appends t to the history. Reads are stored only of a committed one: an optimistic transaction may read anything
+// before it is refused.
 func (r *Recorder) store(t *Tx, outcome Outcome, committed bool) {
 	h := &r.history
 	h.txns = append(h.txns, txn{begin: t.begin, end: t.end, sequence: t.sequence, first: uint32(len(h.ops)),
@@ -195,8 +195,8 @@ func (t *Tx) ReadList(k Key, list []Value) {
 // Get records that the register k was read as v; 0 says that it was absent.
 func (t *Tx) Get(k Key, v Value) { t.ops = append(t.ops, record{kind: opGet, key: k, value: v}) }
 
-// ScanLists records that a scan of the keys from lo to before hi found these lists, and no others. The lists must not be
-// changed afterwards.
+// ScanLists records that a scan of the keys from lo to before hi found these lists, and no others. The lists must not
+// be changed afterwards.
 func (t *Tx) ScanLists(lo, hi Key, found map[Key][]Value) {
 	for k := lo; k < hi; k++ {
 		t.ops = append(t.ops, record{kind: opList, key: k, list: found[k], scanned: true})
@@ -221,8 +221,8 @@ func (t *Tx) strays(lo, hi Key, found iter.Seq[Key]) {
 	}
 }
 
-// Retry records that the attempt so far was refused and that the transaction is tried again. The new attempt counts as begun
-// when the first one was: the caller cannot know when the database took its snapshot.
+// Retry records that the attempt so far was refused and that the transaction is tried again. The new attempt counts
+// as begun when the first one was: the caller cannot know when the database took its snapshot.
 func (t *Tx) Retry() {
 	r := t.recorder
 	t.end = r.events.Add(1)
@@ -232,8 +232,8 @@ func (t *Tx) Retry() {
 	t.end, t.ops = 0, t.ops[:0]
 }
 
-// End records how the transaction ended. It must be called after the database has answered. The sequence number is that of
-// the commit, or 0 if it is not known; it orders the versions of registers. It is used if the outcome is OK.
+// End records how the transaction ended. It must be called after the database has answered. The sequence number is
+// that of the commit, or 0 if it is not known; it orders the versions of registers. It is used if the outcome is OK.
 func (t *Tx) End(outcome Outcome, sequence uint64) {
 	r := t.recorder
 	t.end = r.events.Add(1)

@@ -106,7 +106,8 @@ func TestRecorder_beginsWithAState(t *testing.T) {
 	}
 }
 
-// An attempt that begins when it is retried may have a snapshot from before: a commit in between would seem to be missed.
+// An attempt that begins when it is retried may have a snapshot from before: a commit in between would seem to be
+// missed.
 func TestTx_Retry_beginsWithTheFirstAttempt(t *testing.T) {
 	r := NewRecorder(State{})
 	a, b := r.Begin(1), r.Begin(2)
@@ -152,7 +153,8 @@ func TestRecorder_servesConcurrentClients(t *testing.T) {
 	}
 	wait.Wait()
 	h := r.History()
-	if report := Check(h, StrictSerializable); !report.OK() || report.Committed != clients*each || h.Transactions() != clients*each {
+	if report := Check(h, StrictSerializable); !report.OK() || report.Committed != clients*each ||
+		h.Transactions() != clients*each {
 		t.Error(report)
 	}
 }

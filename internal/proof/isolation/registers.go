@@ -8,7 +8,8 @@ import (
 	"sort"
 )
 
-// absences are the versions of a register that are reasons for finding nothing: -1 if it was absent at first, and deletes.
+// absences are the versions of a register that are reasons for finding nothing: -1 if it was absent at first, and
+// deletes.
 type absences struct {
 	positions []int32 // in the order of the key, ascending
 	earliest  []int64 // the earliest beginning of the writers from here on
@@ -126,11 +127,12 @@ func (c *checker) stepWrite(t int32, o op, mine *touch) {
 // placed reports whether the order of its key has the version, or begins after it.
 func (c *checker) placed(slot int32) bool { return slot < 0 || c.versions[slot].position != unordered }
 
-// stepGet holds a read against what the transaction did before, then gathers what it saw of others.
+// stepGet compares a read with what the transaction did before, then collects what it saw of others.
 func (c *checker) stepGet(t int32, o op, mine *touch) {
 	switch {
 	case mine.known && mine.value != o.value:
-		c.report.add(Internal, "T%d read %d of key %d, which was %d to it before", t, o.value, c.name(o.key), mine.value).by(t)
+		c.report.add(Internal, "T%d read %d of key %d, which was %d to it before",
+			t, o.value, 			c.name(o.key), mine.value).by(t)
 	case mine.known:
 	case o.value == 0:
 		c.gatherAbsence(t, o, mine)
@@ -148,7 +150,8 @@ func (c *checker) gatherValue(t int32, o op, mine *touch) {
 	}
 	v := &c.versions[slot]
 	if !c.h.txns[v.writer].committed {
-		c.report.add(G1a, "T%d read %d of key %d from T%d, which did not commit", t, o.value, c.name(o.key), v.writer).by(v.writer, t)
+		c.report.add(G1a, "T%d read %d of key %d from T%d, which did not commit",
+			t, o.value, c.name(o.key), v.writer).by(v.writer, t)
 		return
 	}
 	c.checkInner(t, slot)
@@ -161,7 +164,8 @@ func (c *checker) gatherValue(t int32, o op, mine *touch) {
 	}
 }
 
-// gatherAbsence enters that t found nothing: some version between two, unless a delete without a place may be the reason.
+// gatherAbsence enters that t found nothing: some version between two, unless a delete without a place may be the
+// reason.
 func (c *checker) gatherAbsence(t int32, o op, mine *touch) {
 	a := &c.orders[o.key].absences
 	end := c.latest(t)
@@ -191,7 +195,8 @@ func (c *checker) latest(t int32) int64 {
 	return c.h.txns[t].end
 }
 
-// absenceRange returns the first and the last version that t, which ended before end, may have found nothing because of.
+// absenceRange returns the first and the last version that t, which ended before end, may have found nothing because
+// of.
 func (c *checker) absenceRange(t, key int32, end int64) (low, high int32) {
 	a := &c.orders[key].absences
 	if !c.level.realTime() {
@@ -234,7 +239,8 @@ func (c *checker) linkChain(from int32, links []link) {
 func (c *checker) linkRead(r looseRead) {
 	if r.slot < 0 {
 		for _, head := range c.orders[r.key].absences.heads {
-			c.explicit = append(c.explicit, edge{from: r.txn, to: c.versions[head].writer, label: newLabel(rw, r.key, r.scanned)})
+			c.explicit = append(c.explicit, edge{from: r.txn, to: c.versions[head].writer,
+				label: newLabel(rw, r.key, r.scanned)})
 		}
 		return
 	}

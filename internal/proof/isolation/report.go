@@ -33,7 +33,7 @@ const (
 
 const realtime Name = "-realtime"
 
-// Report is what Check found.
+// Report is the outcome of Check.
 type Report struct {
 	Level        Level
 	Transactions int // attempts that were refused included

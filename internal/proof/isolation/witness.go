@@ -39,7 +39,8 @@ func (c *checker) explain(e edge) string {
 	k := e.label.key()
 	switch e.label.reason() {
 	case rt:
-		return fmt.Sprintf("T%d was acknowledged at %d, T%d began at %d", e.from, c.h.txns[e.from].end, e.to, c.h.txns[e.to].begin)
+		return fmt.Sprintf("T%d was acknowledged at %d, T%d began at %d", e.from, c.h.txns[e.from].end, e.to,
+			c.h.txns[e.to].begin)
 	case wr:
 		return fmt.Sprintf("T%d read key %d as T%d had written it", e.to, c.name(k), e.from)
 	case rw:
@@ -49,7 +50,8 @@ func (c *checker) explain(e edge) string {
 	}
 }
 
-// overwriting is the version that the target of e, a ww or rw edge, wrote: next to one of the source, or else the first.
+// overwriting is the version that the target of e, a ww or rw edge, wrote: next to one of the source, or else the
+// first.
 func (c *checker) overwriting(e edge) string {
 	slots := c.orders[e.label.key()].slots
 	for i := 1; i < len(slots) && e.label.reason() == ww; i++ {

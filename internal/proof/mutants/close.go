@@ -10,7 +10,7 @@ func entered(engine, out string) string {
 	return "	if err := " + engine + ".Enter(); err != nil {\n		return " + out + "\n	}\n	defer " + engine + ".Leave()\n"
 }
 
-// closeMutants break what calls beside Close, and after a failure, may rely on.
+// closeMutants break what calls during Close, and after a failure, may rely on.
 var closeMutants = []Mutant{
 	{
 		Name:   "Close does not wait for calls",

@@ -1,6 +1,6 @@
-// Package mutants proves that the tests can fail. A mutant is the source with one promise broken on purpose, in a line
-// or a few, and the check that must notice. Run builds the changed source beside the real one, by the overlay of the go
-// command, and runs the check; a mutant that survives shows a promise that no test holds.
+// Package mutants proves that the tests can fail. A mutant is the source with one promise broken on purpose, in a
+// line or a few, and the check that must notice. Run builds the changed source in place of the real one, by the
+// overlay of the go command, and runs the check; a mutant that survives shows a promise that no test holds.
 //
 // The list is in log.go, tree.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go and gaps.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Verdict is what a check said.
+// Verdict is the outcome of a check.
 type Verdict uint8
 
 const (
@@ -30,8 +30,9 @@ type Result struct {
 	Took    time.Duration
 }
 
-// Run builds m from the source under root, the root of the module, with dir for its files, and runs its check. An error
-// means that there is no verdict: the mutant does not apply or does not compile, its tests were not found, or ctx ended.
+// Run builds m from the source under root, the root of the module, with dir for its files, and runs its check. An
+// error means that there is no verdict: the mutant does not apply or does not compile, its tests were not found, or
+// ctx ended.
 func (m Mutant) Run(ctx context.Context, root, dir string) (Result, error) {
 	overlay, err := m.writeOverlay(root, dir)
 	if err != nil {
@@ -89,7 +90,7 @@ var (
 	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 	hungTest   = regexp.MustCompile(`(?m)^panic: test timed out after`)
 	crashed    = regexp.MustCompile(`(?m)^(panic|fatal error|unexpected fault address).*`)
-	// notRun is what the go command prints when it came to no test.
+	// notRun finds what the go command prints if it ran no test.
 	notRun = regexp.MustCompile(`(?m)\[(build failed|setup failed|no test files|no tests to run)\]|^flag provided but not defined`)
 )
 

@@ -1,7 +1,7 @@
 package mutants
 
-// transactionMutants break transactions: what they have read and written, the check of their commits, locks, and what may
-// be waited for.
+// transactionMutants break transactions: what they have read and written, the check of their commits, locks, and what
+// may be waited for.
 var transactionMutants = []Mutant{
 	// What a transaction has read.
 	{
@@ -581,7 +581,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "operands conflict under snapshot isolation",
 		Breaks: "counters make transactions fail that have nothing to do with each other",
-		Changes: []Change{{"read_write.go", `		if op.Kind != key.KindMerge { // which`,
+		Changes: []Change{{"read_write.go", `		if op.Kind != key.KindMerge { // a merge`,
 			`		if op.Kind != 0xff { // which`}},
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
@@ -665,8 +665,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "who keeps losing gets no precedence",
 		Breaks: "a transaction that others always overtake is never done",
-		Changes: []Change{{"update.go", `	if attempt > patience {`,
-			`	if attempt > patience && o.ReadOnly {`}},
+		Changes: []Change{{"update.go", `	if attempt > priorityAfter {`,
+			`	if attempt > priorityAfter && o.ReadOnly {`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
@@ -734,7 +734,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a merge that cannot be applied spoils the transaction that reads it",
 		Breaks: "such a key cannot be repaired in a transaction",
-		Changes: []Change{{"read_write.go", `	case err != nil && !errors.Is(err, ErrMerge): // which is what there is to be read`,
+		Changes: []Change{{"read_write.go", `	case err != nil && !errors.Is(err, ErrMerge): // an ErrMerge is the answer`,
 			`	case err != nil:`}},
 		Killer: Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
 	},

@@ -46,7 +46,7 @@ func (h *History) Issue(b *batch.Batch, sync bool) key.SeqNum { return h.issue(b
 // IssueAtOnce is Issue of a commit that gives all its operations one sequence number and survives a power cut.
 func (h *History) IssueAtOnce(b *batch.Batch) key.SeqNum { return h.issue(b, true, 0) }
 
-// issue records that b is being committed, in so many sequence numbers for each operation but the last.
+// issue records that b is being committed, and how many sequence numbers each operation but the last takes.
 func (h *History) issue(b *batch.Batch, sync bool, step key.SeqNum) key.SeqNum {
 	if b.Count() == 0 {
 		return h.Last()

@@ -38,7 +38,8 @@ type Model struct {
 // Apply puts the operations of b, which commits at first, into the model.
 func (m *Model) Apply(first key.SeqNum, b *batch.Batch) { m.apply(first, 1, b) }
 
-// apply puts the operations of b into the model, the first at seq and each further one so many behind the one before.
+// apply puts the operations of b into the model, the first at seq and each further one a fixed number behind the one
+// before.
 func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
 	if m.versions == nil {
 		m.versions = make(map[string][]version)
@@ -171,7 +172,8 @@ func (m *Model) rewrite(change func([]version) []version) {
 
 // Clone returns a copy that shares keys and values, which are never changed.
 func (m *Model) Clone() *Model {
-	c := &Model{Merge: m.Merge, versions: make(map[string][]version, len(m.versions)), keys: slices.Clone(m.Keys()), sorted: len(m.keys)}
+	c := &Model{Merge: m.Merge, versions: make(map[string][]version, len(m.versions)), keys: slices.Clone(m.Keys()),
+		sorted: len(m.keys)}
 	for k, versions := range m.versions {
 		c.versions[k] = versions[:len(versions):len(versions)]
 	}

@@ -61,7 +61,7 @@ type Figure struct {
 	Value any
 }
 
-// Outcome is what came of a level.
+// Outcome is the result of a level.
 type Outcome struct {
 	Level    Level
 	Count    int64
@@ -103,7 +103,7 @@ func (c *Campaign) Run(ctx context.Context) []Outcome {
 		if c.Count > 0 {
 			r.minimum = c.Count
 		}
-		if c.Time > 0 { // what a level leaves of its time goes to those after it
+		if c.Time > 0 { // the time that a level does not use goes to those after it
 			r.deadline = time.Now().Add(time.Duration(float64(time.Until(end)) * l.share / shares))
 		}
 		shares -= l.share
@@ -151,8 +151,8 @@ type adder[S any] interface {
 	Add(S)
 }
 
-// maxFailures ends a level. Where every unit fails at once, as in a directory that cannot be written, none counts, and the
-// level would go on for ever.
+// maxFailures ends a level. Where every unit fails at once, as in a directory that cannot be written, none counts,
+// and the level would go on for ever.
 const maxFailures = 100
 
 // tooMany reports whether the level has failed so often that nothing is learnt any more.
@@ -162,8 +162,8 @@ func (r *run) tooMany() bool {
 	return r.failures >= maxFailures
 }
 
-// gather does units 0, 1, 2 and so on, in several goroutines, until the minimum is reached, too many fail, or stop says so,
-// and adds up what they return. count is how much of the level's unit is in it.
+// gather does units 0, 1, 2 and so on, in several goroutines, until the minimum is reached, too many fail, or stop
+// says so, and adds up what they return. count is how much of the level's unit is in it.
 func gather[S any, P adder[S]](r *run, count func(S) int, unit func(n int) S) S {
 	var total S
 	var next atomic.Int64

@@ -33,7 +33,8 @@ func TestCampaign_nothingInjectedIsRed(t *testing.T) {
 	}
 }
 
-// A level whose every unit fails before it counts would go on for ever, as kills in a directory that cannot be written did.
+// A level whose every unit fails before it counts would go on for ever, as kills in a directory that cannot be
+// written did.
 func TestCampaign_endsWhereEveryUnitFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file") // no directory can be made in it
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -103,8 +103,8 @@ func (c Concurrent) Disturbed(fs *memfs.FS, fault Fault, at int, cut *Cut) (stat
 	return stats, err
 }
 
-// use runs all writers, and a reader, until the commits fail or are enough. It returns what was committed, and the newest sequence
-// number that a reader saw.
+// use runs all writers, and a reader, until the commits fail or are enough. It returns what was committed, and the
+// newest sequence number that a reader saw.
 func (c Concurrent) use(e *engine.Engine) (commits []issued, seen key.SeqNum) {
 	var writers, reader sync.WaitGroup
 	var stop atomic.Bool
@@ -125,8 +125,8 @@ func (c Concurrent) use(e *engine.Engine) (commits []issued, seen key.SeqNum) {
 	return slices.Concat(byWriter...), seen
 }
 
-// write commits until it may not or a commit fails; a full disk is tried again. The commits of writer w have w+2 operations, so that a gap in the sequence
-// numbers tells whose commit fills it.
+// write commits until it may not or a commit fails; a full disk is tried again. The commits of writer w have w+2
+// operations, so that a gap in the sequence numbers tells whose commit fills it.
 func (c Concurrent) write(e *engine.Engine, w int) (commits []issued) {
 	for n := 0; c.Commits == 0 || n < c.Commits; n++ {
 		var b batch.Batch

@@ -15,7 +15,7 @@ type covered struct {
 	hit    map[int]bool
 }
 
-// add notes that the workload has so many places, and that one in stride of them from offset on was hit.
+// add notes how many places the workload has, and that one in stride of them from offset on was hit.
 func (c *coverage) add(workload string, places, offset, stride int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

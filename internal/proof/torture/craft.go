@@ -116,8 +116,8 @@ func sortedKeys[V any](m map[string]V) (keys []string) {
 	return keys
 }
 
-// Try opens a copy of the database after craft, reads, verifies and compacts everything, and closes it. The error it returns is
-// that of a wrong answer.
+// Try opens a copy of the database after craft, reads, verifies and compacts everything, and closes it. The error it
+// returns is that of a wrong answer.
 func (c *Crafter) Try(stats *DamageStats, craft Craft) (err error) {
 	f := c.takeApart()
 	craft.apply(f)
@@ -175,7 +175,7 @@ func (c *Crafter) judge(stats *DamageStats, fs *memfs.FS, craft Craft) (err erro
 	return compactCrafted(stats, e, entries)
 }
 
-// unlessMismatch is err as a reader may get it beside damage that Verify finds: ways to read that differ are excused.
+// unlessMismatch is err as a reader may get it where Verify finds damage: ways to read that differ are excused.
 func unlessMismatch(err error) error {
 	if err == nil || errors.Is(err, ErrMismatch) {
 		return nil

@@ -14,7 +14,7 @@ type tableFile struct {
 	blocks []tableBlock // pages in order of number, then properties, then directory
 }
 
-// tableBlock is where a block stands, and as what.
+// tableBlock is the place of a block, and what the place is for.
 type tableBlock struct {
 	name   string
 	number uint64

@@ -44,11 +44,11 @@ type Cut struct {
 
 // Explorer interrupts workloads at every change and judges what the next Open finds.
 type Explorer struct {
-	// Everywhere has the Strides of workloads ignored; otherwise Offset is the first change to cut, below each Stride.
+	// Everywhere ignores the Strides of workloads; otherwise Offset is the first change to cut, below each Stride.
 	Everywhere bool
 	Offset     int
-	// Cuts chooses the images to look at, of a directory with so many unsynced changes and sectors; point counts the
-	// interruptions so far.
+	// Cuts chooses the images of a directory to look at, from the numbers of its unsynced changes and sectors; point
+	// counts the interruptions so far.
 	Cuts func(depth, point, unsynced, sectors int) []Cut
 	// Nested chooses the images whose recovery is interrupted in turn; depth counts from 1.
 	Nested func(depth, image int) bool

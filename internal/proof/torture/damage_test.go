@@ -8,8 +8,8 @@ import (
 	"lightningdb/internal/format/codec"
 )
 
-// maxAllocate bounds what a damaged length may make a database of a few kilobytes allocate, in bytes: eight times as much as
-// an undamaged one does.
+// maxAllocate bounds what a damaged length may make a database of a few kilobytes allocate, in bytes: eight times as
+// much as an undamaged one does.
 const maxAllocate = poolsForget * (8 << 20)
 
 // damage runs one kind of damage on every file of several databases.

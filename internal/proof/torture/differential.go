@@ -74,7 +74,7 @@ type walk struct {
 	at      int // position; -1 and len(entries) are the ends
 }
 
-// Run performs random operations on a database and on a model beside it, and compares all answers, until it has done
+// Run performs random operations on a database and on a model of it, and compares all answers, until it has done
 // ops of them or stop returns true. The same seed gives the same operations; with Options.Manual also the same
 // timing of background work. The error describes the first difference.
 func (m Mix) Run(seed uint64, ops int, stop func() bool) (Tally, error) {

@@ -192,8 +192,8 @@ func (x *Injector) judgeRun(w Workload, s *Session, disk *errfs.FS, now state, e
 	}
 }
 
-// judge checks what a restart finds at once, before anything else is written, then the handle that met the fault, then what
-// each kind of end leaves on the disk, now without faults.
+// judge checks what a restart finds at once, before anything else is written, then the handle that met the fault,
+// then what each kind of end leaves on the disk, now without faults.
 func (x *Injector) judge(w Workload, s *Session, now state, met error, where string) {
 	fs := now.fs
 	x.recover(w, state{fs.Image(memfs.All, 0), s.History.Clone(), oracle.PowerCut}, where+"/at once")

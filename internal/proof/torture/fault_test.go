@@ -66,7 +66,8 @@ func TestFault_fullDiskResumesBesideBackgroundWork(t *testing.T) {
 		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
 			t.Parallel()
 			fs := memfs.New()
-			s := NewSession(engine.Options{FS: fs, LogLimit: 24 << 10, PageSize: 512, Codec: codec.By(codec.S2)}, new(oracle.History))
+			s := NewSession(engine.Options{FS: fs, LogLimit: 24 << 10, PageSize: 512, Codec: codec.By(codec.S2)},
+				new(oracle.History))
 			if err := s.Open(); err != nil {
 				t.Fatal(err)
 			}

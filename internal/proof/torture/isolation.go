@@ -72,12 +72,12 @@ func (s IsolationStats) String() string {
 		anomalies[i] = fmt.Sprintf(" %s=%d", name, s.Anomalies[name])
 	}
 	return fmt.Sprintf("histories=%d acked=%d aborted=%d refused=%d unknown=%d overlapped=%d snapshot_isolation=%d "+
-		"lost_to_power_cuts=%d kills=%d simulated_kills=%d power_cuts=%d edges=%d checker=%v lost_writes=%d%s %v", s.Histories, s.Acked, s.Aborted,
-		s.Refused, s.Unknown, s.Overlapped, s.Weak, s.Lost, s.Kills, s.Simulated, s.PowerCuts, s.Edges,
-		s.Checking.Round(time.Millisecond), s.LostWrites, strings.Join(anomalies, ""), s.Counts)
+		"lost_to_power_cuts=%d kills=%d simulated_kills=%d power_cuts=%d edges=%d checker=%v lost_writes=%d%s %v",
+		s.Histories, s.Acked, s.Aborted, s.Refused, s.Unknown, s.Overlapped, s.Weak, s.Lost, s.Kills, s.Simulated,
+		s.PowerCuts, s.Edges, s.Checking.Round(time.Millisecond), s.LostWrites, strings.Join(anomalies, ""), s.Counts)
 }
 
-// survey counts what the journal has.
+// survey counts the events of the journal.
 func (j *journal) survey() (s IsolationStats) {
 	open := 0
 	for i := range j.events {
@@ -112,8 +112,8 @@ func (j *journal) survey() (s IsolationStats) {
 	return s
 }
 
-// check holds the journal to strict serializability, and what ran at snapshot isolation, with all others, to that. It adds
-// to s, and its error describes the first contradictions.
+// check checks the journal for strict serializability, and together with what ran at snapshot isolation for that level.
+// It adds to s, and its error describes the first contradictions.
 func (j *journal) check(s *IsolationStats) error {
 	begin := time.Now()
 	defer func() { s.Checking += time.Since(begin) }()
@@ -192,7 +192,7 @@ func (c *clients) readAll() {
 	u.audit()
 }
 
-// close counts and checks what clients did who have finished.
+// close counts and checks what the clients did that have finished.
 func (s *IsolationStats) close(c *clients) error {
 	s.Panics += c.panics
 	if errors.Is(c.first, ErrMismatch) {
@@ -225,7 +225,8 @@ func runIsolation(r *run) Outcome {
 		case 1:
 			return r.simulateTransactions(n)
 		}
-		t := Transactions{Dir: dir, Seed: seed, Clients: clientsInUnit, Count: historyInUnit, Times: historiesInUnit, Stop: r.stop}
+		t := Transactions{Dir: dir, Seed: seed, Clients: clientsInUnit, Count: historyInUnit, Times: historiesInUnit,
+			Stop: r.stop}
 		return r.note(where, t.Run)
 	})
 	return total.outcome()
@@ -256,8 +257,8 @@ func (r *run) simulateTransactions(n int) (total IsolationStats) {
 }
 
 // cycleNames are those anomalies that are cycles.
-var cycleNames = []isolation.Name{isolation.G0, isolation.G1c, isolation.GSingle, isolation.GNonadjacent, isolation.G2Item,
-	isolation.G2}
+var cycleNames = []isolation.Name{isolation.G0, isolation.G1c, isolation.GSingle, isolation.GNonadjacent,
+	isolation.G2Item, isolation.G2}
 
 // outcome is that of a level. Transactions that never met show nothing.
 func (s *IsolationStats) outcome() Outcome {

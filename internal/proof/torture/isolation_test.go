@@ -27,8 +27,8 @@ func thisTest(dir string) *exec.Cmd {
 
 // Transactions that run at the same time would see of each other what no order of them explains.
 func TestTransactions_areIsolated(t *testing.T) {
-	s, err := Transactions{Dir: t.TempDir(), Seed: isolationSeed(t), Clients: clientsInUnit, Count: 3000 / slowdown, Times: 2,
-		Stop: never}.Run()
+	s, err := Transactions{Dir: t.TempDir(), Seed: isolationSeed(t), Clients: clientsInUnit, Count: 3000 / slowdown,
+		Times: 2, Stop: never}.Run()
 	t.Logf("isolation: %v", s)
 	if err != nil {
 		t.Fatal(err)

@@ -11,13 +11,13 @@ import (
 	"lightningdb/internal/proof/isolation"
 )
 
-// A journal takes down what transactions ask for and what they are told, in one order that agrees with real time, and
-// makes of it a history that package isolation can check. It outlives the process that runs the transactions, and the
-// machine: a journal can be written to a pipe, and read from it by whoever kills the writer, and what a power cut took
-// can be struck out.
+// A journal records what transactions ask for and what they are answered, in one order that agrees with real time,
+// and turns it into a history that package isolation can check. It outlives the process that runs the transactions,
+// and the machine: it can be written to a pipe, from which the process that kills the writer reads it, and what a
+// power cut took can be struck out.
 //
 //	begin      before the database hears of the transaction
-//	attempt    what it was told and what it is going to write: before its commit, so that nobody sees it earlier
+//	attempt    what it has read and what it is going to write: before its commit, so that nobody sees it earlier
 //	retry      it was refused, and is being tried again
 //	end        after its answer
 //
@@ -95,8 +95,8 @@ func (j *journal) failed() error {
 	return j.err
 }
 
-// readFrom adds what another journal writes to r, until r ends, which may be in the middle of an event. heard is told of
-// each one.
+// readFrom adds what another journal writes to r, until r ends, which may be in the middle of an event. heard is told
+// of each one.
 func (j *journal) readFrom(r io.Reader, heard func(e event)) error {
 	in := gob.NewDecoder(r)
 	for {
@@ -125,8 +125,8 @@ func (j *journal) newest() (seq uint64) {
 	return seq
 }
 
-// lose strikes out the transactions that are acknowledged so far but newer than last: a power cut took them, and nothing
-// of them may be seen again.
+// lose strikes out the transactions that are acknowledged so far but newer than last: a power cut took them, and
+// nothing of them may be seen again.
 func (j *journal) lose(last uint64) (lost int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -101,11 +101,11 @@ func (k *Killer) judge(db *lightningdb.DB, w int, at progress) error {
 	return nil
 }
 
-// progress is what a writer is known to have done.
+// progress is how far a writer is known to have come.
 type progress struct{ acked, seen uint64 }
 
-// runAndKill runs a process that writes, and kills it after so many acknowledgements. It returns how far each writer
-// got, and how many acknowledgements there were.
+// runAndKill runs a process that writes, and kills it after a number of acknowledgements. It returns how far each
+// writer got, and how many acknowledgements there were.
 func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err error) {
 	db, err := lightningdb.Open(k.Dir, killOptions())
 	if err != nil {
@@ -188,8 +188,9 @@ func killOptions() *lightningdb.Options {
 	return &lightningdb.Options{MemoryLimit: 10 << 20, LogLimit: 300 << 10}
 }
 
-// WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of writer
-// 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs transactions instead.
+// WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of
+// writer 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs
+// transactions instead.
 func WriteUntilKilled(dir string) error {
 	if spec := os.Getenv(clientsVariable); spec != "" {
 		return runClients(dir, spec)

@@ -28,7 +28,7 @@ type Mix struct {
 	Load      bool    // begin with all keys present
 }
 
-// KeyStyle is what keys look like.
+// KeyStyle is the form of keys.
 type KeyStyle uint8
 
 const (
@@ -42,8 +42,8 @@ const (
 // when it gets there.
 func Mixes() []Mix {
 	o := func(page int, c codec.ID, logLimit int64, manual bool) engine.Options {
-		return engine.Options{PageSize: page, Codec: codec.By(c), LogLimit: logLimit, Manual: manual, Poison: true, Rows: true, Gaps: true,
-			MemoryLimit: engine.MinMemoryLimit}
+		return engine.Options{PageSize: page, Codec: codec.By(c), LogLimit: logLimit, Manual: manual, Poison: true,
+			Rows: true, Gaps: true, MemoryLimit: engine.MinMemoryLimit}
 	}
 	roomy := o(8<<10, codec.S2, 0, false)
 	roomy.MemoryLimit = 64 << 20
@@ -101,8 +101,8 @@ func binaryKey(n uint64) []byte {
 	return k
 }
 
-// change adds a random operation to b: mostly puts, some deletes and merges; on some keys, the hottest among them, mostly
-// merges, so that their operands gather.
+// change adds a random operation to b: mostly puts, some deletes and merges; on some keys, the hottest among them,
+// mostly merges, so that their operands pile up.
 func (m *Mix) change(r *rand.Rand, b *batch.Batch) {
 	k := m.key(r)
 	merges := 0.25
@@ -143,8 +143,8 @@ func (m *Mix) valueOf(r *rand.Rand, k []byte) []byte {
 	return m.value(r)
 }
 
-// mergeByDigest is the user's merge function of all tests: the result tells by which operands, in which order and how
-// grouped it came about, and it does not grow without end.
+// mergeByDigest is the user's merge function of all tests: the result depends on the operands, their order and their
+// grouping, and it does not grow without end.
 func mergeByDigest(k, old, argument []byte) ([]byte, error) {
 	if old == nil {
 		return fmt.Appendf(nil, "none+%s", argument), nil

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// pace fits a test to the machine. Within its time the test does all that it does every day; after that it does only what
-// it owes in any case, so that many other programs on the machine do not make it run for many times as long. What was done
-// is printed; the counts that must be reached are those of make torture.
+// pace fits a test to the machine. Within its time the test does all that it does every day; after that it does only
+// what it owes in any case, so that many other programs on the machine do not make it run for many times as long.
+// What was done is printed; the counts that must be reached are those of make torture.
 type pace struct{ deadline time.Time }
 
 // newPace begins. A quiet machine takes half of within, or less. With -full there is no end.

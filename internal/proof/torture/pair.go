@@ -12,11 +12,12 @@ import (
 	"lightningdb/internal/system/vfs/errfs"
 )
 
-// reach is how many calls behind the first fault of a pair the second one comes at most.
+// reach is the largest distance between the two faults of a pair, in calls.
 const reach = 60
 
-// RunPairs makes two calls fail in each of n runs of w: the first anywhere, the second soon after it, in what the first
-// leads to or in the recovery that follows. Seed and name of w choose. Its error says that w itself failed, undisturbed.
+// RunPairs makes two calls fail in each of n runs of w: the first anywhere, the second soon after it, in what the
+// first leads to or in the recovery that follows. Seed and name of w choose. Its error says that w itself failed,
+// undisturbed.
 func (x *Injector) RunPairs(w Workload, n int) error {
 	w.Options.Manual = true
 	w.Options.Random = counter()
@@ -81,7 +82,7 @@ func (x *Injector) injectPair(w Workload, start state, p pair) {
 	x.judgeRun(w, s, disk, state{fs, s.History, start.loss}, err, where)
 }
 
-// goOn opens again after a fault, judges what is there and writes, all of which only a further fault may disturb.
+// goOn opens again after a fault, judges what is there and writes. Only a further fault may disturb any of that.
 func (x *Injector) goOn(s *Session, disk *errfs.FS, loss oracle.Loss) error {
 	s.Abandon()
 	before := disk.Faults()

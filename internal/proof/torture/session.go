@@ -63,7 +63,7 @@ func (s *Session) Close() error {
 	return err
 }
 
-// Abandon lets go of the engine after a crash, if it is open.
+// Abandon drops the engine after a crash, if it is open.
 func (s *Session) Abandon() {
 	if s.Engine != nil {
 		s.Engine.Close() // fails, as the directory is gone; memory and goroutines must go all the same
@@ -202,7 +202,7 @@ func (s *Session) Flush() error {
 	return nil
 }
 
-// ErrMismatch is what errors.Is finds when the engine answered wrongly, in contrast to not at all.
+// ErrMismatch says that the engine answered wrongly, in contrast to not at all.
 var ErrMismatch = errors.New("wrong answer")
 
 func mismatch(format string, args ...any) error {

@@ -229,7 +229,7 @@ func (m *simulation) lookBack(c *client) error {
 	return err
 }
 
-// stop lets go of what the client reads with; what it wanted is over.
+// stop closes what the client reads with; what it wanted is over.
 func (c *client) stop() {
 	if c.walk != nil {
 		c.walk.it.Close() // its error was seen when it moved

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// wallClock is the time of day of a simulation. Now and then somebody sets it, forward or back, by up to ten years; nothing
-// that is measured may depend on it. It has a random source of its own, so that the rest of a run is the same without it.
+// wallClock is the time of day of a simulation. Now and then somebody sets it, forward or back, by up to ten years;
+// nothing that is measured may depend on it. It has a random source of its own, so that the rest of a run is the same
+// without it.
 type wallClock struct {
 	at time.Time
 	r  *rand.Rand

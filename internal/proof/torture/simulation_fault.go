@@ -80,8 +80,8 @@ func newSwarm(r *rand.Rand) swarm {
 func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.intents))] }
 
 // partNames are the parts that a simulation can do without.
-var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "background", "ends", "recovery",
-	"eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}
+var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "background",
+	"ends", "recovery", "eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}
 
 // Parts are the names of what a simulation can leave out: intents of clients, kinds of faults, faults in recoveries,
 // ends of lives, background steps, huge values.

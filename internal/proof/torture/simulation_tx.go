@@ -127,8 +127,8 @@ func (t *transaction) claim(b *batch.Batch) {
 	}
 }
 
-// commitTx commits b. If a lock of another is in the way, the transaction stays for another turn. How it ended is in the
-// journal before a crash is noticed.
+// commitTx commits b. If a lock of another is in the way, the transaction stays for another turn. How it ended is in
+// the journal before a crash is noticed.
 func (m *simulation) commitTx(c *client, b *batch.Batch, sync bool) error {
 	t, acknowledged := c.tx, false
 	ok, err := m.attempt("commit a transaction", func() error {
@@ -317,7 +317,8 @@ func (s keyScan) walk(it txn.Source) (found []note, err error) {
 	return found, it.Err()
 }
 
-// strike takes out of the journal what a power cut took. What was read until then is checked first: it was true at the time.
+// strike takes out of the journal what a power cut took. What was read until then is checked first: it was true at
+// the time.
 func (m *simulation) strike(last key.SeqNum) error {
 	if m.journal.newest() <= uint64(last) {
 		return nil

@@ -1,9 +1,10 @@
 package torture
 
-// Keys are written in this package as text, for people, and spelled in bytes for the database: what is trimmed, compared
-// or cut as text, and not as bytes, goes wrong with them. Digits become bytes from both sides of 0x80 and from the ends,
-// none of them valid UTF-8 behind another; a slash becomes 0xff, so that a prefix ends in it, and the first key behind all
-// that have the prefix is shorter. Spelling keeps prefixes, and the order of numbers of one length and of small letters.
+// Keys are written in this package as text, for people, and spelled in bytes for the database: what is trimmed,
+// compared or cut as text, and not as bytes, goes wrong with them. Digits become bytes from both sides of 0x80 and
+// from the ends, none of them valid UTF-8 behind another; a slash becomes 0xff, so that a prefix ends in it, and the
+// first key behind all that have the prefix is shorter. Spelling keeps prefixes, and the order of numbers of one
+// length and of small letters.
 
 // spelledDigits are ascending.
 const spelledDigits = "\x00\x01\x2f\x7e\x7f\x80\x81\xc3\xfd\xfe"

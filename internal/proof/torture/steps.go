@@ -135,7 +135,7 @@ func mixture(s *Session) error {
 		remove("k003"), put("k004", 3000, false), put("k005", 40, false), read("k005"))(s)
 }
 
-// merges commits n batches of merges to three keys, of which each batch changes all.
+// merges commits n batches of merges, each to all of three keys.
 func merges(n int, sync bool) step {
 	return func(s *Session) error {
 		for range n {

@@ -12,7 +12,7 @@ import (
 	"lightningdb/internal/proof/isolation"
 )
 
-// clients are users of one database who run transactions at the same time, and write them into a journal.
+// clients are users of one database that run transactions at the same time, and write them into a journal.
 type clients struct {
 	db      *lightningdb.DB
 	journal *journal
@@ -27,7 +27,7 @@ type clients struct {
 	panics int64
 }
 
-// run runs all clients, and beside them one who keeps the background busy, until enough says so or something is wrong.
+// run runs all clients, and meanwhile one that keeps the background busy, until enough says so or something is wrong.
 func (c *clients) run() error {
 	var users, gremlin sync.WaitGroup
 	turns := make(chan struct{}, 1)
@@ -175,8 +175,8 @@ func (u *user) begin() {
 	u.finish(err, seq)
 }
 
-// locked runs a transaction that locks everything before it reads it, and so must not lose. (At snapshot isolation it may,
-// as its snapshot stays where it is.)
+// locked runs a transaction that locks everything before it reads it, and so must not lose. (At snapshot isolation it
+// may, as its snapshot stays where it is.)
 func (u *user) locked() {
 	o, seq := u.options(), uint64(0)
 	o.Isolation, u.weak = lightningdb.Serializable, false
@@ -186,7 +186,7 @@ func (u *user) locked() {
 		u.finish(err, 0)
 		return
 	}
-	err = errors.Join(tx.OnCommit(func(s uint64) { seq = s }), u.appendLocked(tx))
+	err = errors.Join(tx.OnCommit(func(s uint64) { seq = s }), u.appendToLists(tx))
 	u.entry.attempt()
 	if err == nil {
 		err = tx.Commit()
@@ -197,8 +197,8 @@ func (u *user) locked() {
 	u.finish(errors.Join(err, tx.Rollback()), seq)
 }
 
-// appendLocked appends to some lists.
-func (u *user) appendLocked(tx *lightningdb.Tx) error {
+// appendToLists appends to some lists, which it locks.
+func (u *user) appendToLists(tx *lightningdb.Tx) error {
 	for range 1 + u.r.IntN(3) {
 		if err := u.appendBy(tx, tx.GetForUpdate); err != nil {
 			return err

@@ -11,13 +11,13 @@ import (
 	"lightningdb"
 )
 
-// clientsVariable tells a process that is to write until it is killed that it should run transactions: how many clients,
-// their seed, and the last numbers that its journal has given out.
+// clientsVariable tells a process that is to write until it is killed that it should run transactions: how many
+// clients, their seed, and the last numbers that its journal has given out.
 const clientsVariable = "LIGHTNING_TORTURE_CLIENTS"
 
-// TransactionKiller runs transactions in processes that it kills with SIGKILL, one after the other on the same database,
-// and checks the one history of all of them. What was in flight is unknown, all that was acknowledged must be there, at
-// either durability.
+// TransactionKiller runs transactions in processes that it kills with SIGKILL, one after the other on the same
+// database, and checks the one history of all of them. What was in flight is unknown, all that was acknowledged must
+// be there, at either durability.
 type TransactionKiller struct {
 	Dir     string
 	Seed    uint64
@@ -26,7 +26,8 @@ type TransactionKiller struct {
 	Stop    func() bool
 }
 
-// Run runs and kills so many processes. The error describes the first violation, or says why there was no run.
+// Run runs and kills processes, one after the other. The error describes the first violation, or says why there was
+// no run.
 func (k *TransactionKiller) Run() (s IsolationStats, err error) {
 	r := rand.New(rand.NewPCG(k.Seed, 7))
 	db, err := lightningdb.Open(k.Dir, transactionOptions())
@@ -50,7 +51,7 @@ func (k *TransactionKiller) Run() (s IsolationStats, err error) {
 	return s, errors.Join(s.close(c), c.db.Close())
 }
 
-// kill runs a process, takes over its journal, and kills it after so many events.
+// kill runs a process, takes over its journal, and kills it after a number of events.
 func (k *TransactionKiller) kill(j *journal, after int, seed uint64) error {
 	child := k.Command(k.Dir)
 	child.Env = append(child.Environ(),

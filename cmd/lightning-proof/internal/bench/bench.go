@@ -3,10 +3,10 @@
 //
 // # What is checked
 //
-// Everything that is read. A value ends with a sum of its key and of all of its other bytes, so that whoever reads it,
-// whatever version of it, knows that it is one that was written there. A key that must be there and is not, one that is
-// there and must not be, a scan that is out of order and a walk over everything that does not have as many entries as
-// were committed fail the run with ErrWrong. So does an account that does not have what the transfers leave in it.
+// Everything that is read. A value ends with a sum of its key and of all of its other bytes, so that a reader knows,
+// of every version, that it was written under that key. The run fails with ErrWrong if a key is missing, or there
+// though it must not be, if a scan is out of order, if a walk over everything does not find as many entries as were
+// committed, or if an account does not hold what the transfers leave in it.
 //
 // # Goroutines
 //
@@ -67,7 +67,8 @@ func (c Config) check() error {
 	case c.Rows < minRows:
 		return wrongUse("want at least %d rows", minRows)
 	case c.KeySize < minKeySize || c.KeySize > maxSize || c.ValueSize < minValueSize || c.ValueSize > maxSize:
-		return wrongUse("want keys of %d and values of %d bytes at least, and of %d at most", minKeySize, minValueSize, maxSize)
+		return wrongUse("want keys of %d and values of %d bytes at least, and of %d at most", minKeySize, minValueSize,
+			maxSize)
 	case c.Time <= 0:
 		return wrongUse("want a time above 0")
 	}
@@ -97,7 +98,8 @@ type rows struct {
 
 func (r *rows) entries() int64 { return int64(r.next.Load()) - r.removed.Load() }
 
-// Run measures. The error is ErrWrong if anything that was read was not right, and a *command.UsageError if c makes no sense.
+// Run measures. The error is ErrWrong if anything that was read was not right, and a *command.UsageError if c makes
+// no sense.
 func Run(ctx context.Context, c Config) (report Report, err error) {
 	chosen, err := choose(c.Only)
 	if err == nil {

@@ -32,7 +32,8 @@ func TestRun_measuresEveryWorkload(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
-	if len(report.Workloads) != len(workloads) || report.Rows != c.Rows || report.Seed != c.Seed || report.Processors == 0 {
+	if len(report.Workloads) != len(workloads) || report.Rows != c.Rows || report.Seed != c.Seed ||
+		report.Processors == 0 {
 		t.Errorf("%+v", report)
 	}
 	for i, r := range report.Workloads {

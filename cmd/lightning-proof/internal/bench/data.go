@@ -10,7 +10,7 @@ import (
 	"lightningdb/cmd/lightning-proof/internal/content"
 )
 
-// absentRows is where the numbers of rows begin that are never written.
+// absentRows is the first number of the rows that are never written.
 const absentRows = 1 << 40
 
 // appendKey appends the key of a row. Its first 8 bytes are those of no other row.
@@ -23,10 +23,10 @@ func (c *Config) appendAscending(dst []byte, row uint64) []byte {
 	return content.Append(binary.BigEndian.AppendUint64(dst, row), c.KeySize-8, c.Seed, row)
 }
 
-// sumSize is what a value has at its end: sum of its key and of what is before.
+// sumSize is the size of the sum at the end of a value: that of its key and of the bytes before it.
 const sumSize = 8
 
-// appendValue appends a value that belongs to key. Each version that is another number has other bytes.
+// appendValue appends a value of key. Every version has other bytes.
 func (c *Config) appendValue(dst, key []byte, version uint64) []byte {
 	start := len(dst)
 	dst = content.Append(dst, c.ValueSize-sumSize, version)
@@ -48,7 +48,8 @@ func sum(key, payload []byte) uint64 {
 	return a ^ bits.RotateLeft64(b, 32)
 }
 
-// add adds the words of data, which are one at least. The last one ends with data, and may have bytes of the one before.
+// add adds the words of data, which are one at least. The last one ends with data, and may have bytes of the one
+// before.
 func add(a, b uint64, data []byte) (uint64, uint64) {
 	last := binary.LittleEndian.Uint64(data[len(data)-8:])
 	for ; len(data) > 8; data = data[8:] {
@@ -77,7 +78,8 @@ func (r *random) next() uint64 {
 	return content.Finalize(r.state)
 }
 
-// below is a number below n, by the method of Lemire, 2019, without its last step: no n here is so large that it matters.
+// below is a number below n, by the method of Lemire, 2019, without its last step: no n here is so large that it
+// matters.
 func (r *random) below(n uint64) uint64 {
 	high, _ := bits.Mul64(r.next(), n)
 	return high

@@ -21,7 +21,7 @@ type Report struct {
 	Workloads   []Result `json:"workloads"`
 }
 
-// Result is what one workload came to. Latencies are in microseconds, those of fast operations of a sample of them.
+// Result is the outcome of one workload. Latencies are in microseconds, those of fast operations of a sample of them.
 type Result struct {
 	Name        string  `json:"name"`
 	Unit        string  `json:"unit"` // what is counted
@@ -44,8 +44,8 @@ func (r *run) opening() {
 	fmt.Fprintf(r.Out, "\n   %-14s %13s %10s %10s %10s\n", "workload", "each second", "p50", "p99", "p99.9")
 }
 
-// tell adds a line to the table, and the result to the report. Errors of the table's reader are not looked at: the verdict
-// is in the exit code.
+// tell adds a line to the table, and the result to the report. Errors of the table's reader are not looked at: the
+// verdict is in the exit code.
 func (r *run) tell(s *session) error {
 	var all latency.Histogram
 	result := Result{Name: s.name, Unit: s.noun, Workers: len(s.workers), Seconds: s.took.Seconds()}
@@ -59,9 +59,10 @@ func (r *run) tell(s *session) error {
 	for i, perMille := range [...]int64{500, 990, 999, 1000} {
 		quantiles[i] = all.Quantile(perMille)
 	}
-	result.P50, result.P99, result.P999, result.Max = micros(quantiles[0]), micros(quantiles[1]), micros(quantiles[2]), micros(quantiles[3])
-	fmt.Fprintf(r.Out, "   %-14s %13s %10s %10s %10s  %s%s\n", s.name, units.Count(int64(result.PerSecond)), units.Duration(quantiles[0]),
-		units.Duration(quantiles[1]), units.Duration(quantiles[2]), s.noun, note)
+	result.P50, result.P99 = micros(quantiles[0]), micros(quantiles[1])
+	result.P999, result.Max = micros(quantiles[2]), micros(quantiles[3])
+	fmt.Fprintf(r.Out, "   %-14s %13s %10s %10s %10s  %s%s\n", s.name, units.Count(int64(result.PerSecond)),
+		units.Duration(quantiles[0]), units.Duration(quantiles[1]), units.Duration(quantiles[2]), s.noun, note)
 	r.report.Workloads = append(r.report.Workloads, result)
 	return nil
 }

@@ -26,10 +26,11 @@ type session struct {
 	took    time.Duration
 }
 
-// chosenBytes bounds the keys of rows that a session chooses beforehand. It is more than a processor's cache finds again.
+// chosenBytes bounds the keys of rows that a session chooses beforehand. It is more than a processor's cache finds
+// again.
 const chosenBytes = 32 << 20
 
-// reopenings are so many that there is a median.
+// reopenings is how often the database is opened again: often enough for a median.
 const reopenings = 5
 
 // prepare makes what the operations need.
@@ -98,7 +99,7 @@ func (s *session) sample() progress.Sample {
 	return sample
 }
 
-// background makes what the progress line calls while compaction is what takes the time.
+// background makes the function that the progress line calls while the session waits for compaction.
 func (s *session) background() func() progress.Sample {
 	before := s.db.Metrics().Compaction.BytesWritten
 	return func() progress.Sample {
@@ -106,7 +107,7 @@ func (s *session) background() func() progress.Sample {
 	}
 }
 
-// work has the workers do what the workload's mix says until it is over.
+// work lets the workers do what the workload's mix says until it is over.
 func (s *session) work() error {
 	ctx, end := context.WithCancelCause(s.ctx)
 	defer end(nil)
@@ -136,7 +137,7 @@ func (s *session) work() error {
 // syncs reports whether a sync at the end is part of the workload: a fixed amount of work counts when it is durable.
 func (s *session) syncs() bool { return s.limit > 0 && s.db != nil }
 
-// check holds what a database of the session's own has against what was committed.
+// check compares the content of a database of the session's own with what was committed.
 func (s *session) check() error {
 	switch s.mix[0] {
 	case opAscend:

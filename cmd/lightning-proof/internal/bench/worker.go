@@ -33,14 +33,14 @@ const sampling = 16
 
 // repeat works until the session is over, however late it begins: once at least.
 func (w *worker) repeat(ctx context.Context) error {
-	stretch := 1
+	group := 1
 	if w.fast {
-		stretch = sampling
+		group = sampling
 	}
 	count := int64(0)
 	for before := time.Now(); ctx.Err() == nil; {
 		first := count
-		for i := range stretch {
+		for i := range group {
 			n, err := w.do(w.mix[w.random.below(uint64(len(w.mix)))])
 			if err != nil {
 				return err
@@ -53,7 +53,7 @@ func (w *worker) repeat(ctx context.Context) error {
 			}
 		}
 		w.done.Store(count)
-		if stretch > 1 {
+		if group > 1 {
 			before = time.Now()
 		}
 		if second := int(before.Sub(w.began) / time.Second); second < len(w.seconds) {
@@ -222,7 +222,7 @@ func (w *worker) modify(key []byte) error {
 	})
 }
 
-// scan reads so many entries from key on, which must be there.
+// scan reads limit entries from key on, which must be there.
 func (w *worker) scan(key []byte, limit int, back bool) error {
 	entries := w.db.Range(key, nil)
 	if back {
@@ -249,7 +249,7 @@ func (w *worker) scanAll(n int, back bool) error {
 	return err
 }
 
-// head is what the order of two keys follows from.
+// head is the beginning of a key, from which the order of two keys follows.
 func head(key []byte) uint64 {
 	if len(key) < minKeySize {
 		return 0

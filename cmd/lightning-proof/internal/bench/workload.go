@@ -109,8 +109,8 @@ func Names() (names []string) {
 	return names
 }
 
-// named reports whether word is the name of the workload, or the first words of it: "ycsb" and "scan-10" name several. An
-// empty word names all.
+// named reports whether word is the name of the workload, or the first words of it: "ycsb" and "scan-10" name
+// several. An empty word names all.
 func (w *workload) named(word string) bool {
 	return word == "" || w.name == word || strings.HasPrefix(w.name, word+"-")
 }

@@ -1,10 +1,11 @@
-// Package content makes data that follows from numbers, so that whoever reads it can compute what must be there. It holds
-// no state; every function is safe for concurrent use.
+// Package content makes data that follows from numbers, so that a reader can compute what must be there. It
+// holds no state; every function is safe for concurrent use.
 package content
 
 import "encoding/binary"
 
-// Mix is a hash of the numbers given: the finalizer of SplitMix64 after each. For one seed, no two numbers give the same.
+// Mix is a hash of the numbers given: the finalizer of SplitMix64 after each. For one seed, no two numbers give the
+// same.
 func Mix(seed uint64, id ...uint64) uint64 {
 	for _, n := range id {
 		seed = Finalize(seed + 0x9e3779b97f4a7c15 ^ n)
@@ -19,8 +20,8 @@ func Finalize(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Append appends size bytes that follow from seed and id, and that do not compress. For one seed and a single number, the
-// first 8 bytes are those of no other number. Source: SplitMix64, Steele, Lea and Flood, 2014.
+// Append appends size bytes that follow from seed and id, and that do not compress. For one seed and a single number,
+// the first 8 bytes are those of no other number. Source: SplitMix64, Steele, Lea and Flood, 2014.
 func Append(dst []byte, size int, seed uint64, id ...uint64) []byte {
 	state := Mix(seed, id...)
 	end := len(dst) + size

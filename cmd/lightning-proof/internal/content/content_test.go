@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Whoever reads an entry computes what must be there: data of the wrong size, or that differs the second time, condemns a
-// database that is right.
+// Whoever reads an entry computes what must be there: data of the wrong size, or that differs the second time,
+// condemns a database that is right.
 func TestAppend_isTheSameForTheSameNumbers(t *testing.T) {
 	all := Append([]byte("before"), 40, 7, 1, 2)
 	for size := range 40 {
@@ -27,7 +27,8 @@ func TestAppend_isAnotherForOtherNumbers(t *testing.T) {
 		seen[head] = id
 	}
 	one := Append(nil, 16, 7, 1, 2)
-	for _, other := range [][]byte{Append(nil, 16, 8, 1, 2), Append(nil, 16, 7, 2, 1), Append(nil, 16, 7, 1), Append(nil, 16, 7)} {
+	for _, other := range [][]byte{Append(nil, 16, 8, 1, 2), Append(nil, 16, 7, 2, 1), Append(nil, 16, 7, 1),
+		Append(nil, 16, 7)} {
 		if bytes.Equal(one, other) {
 			t.Errorf("%x belongs to two", one)
 		}

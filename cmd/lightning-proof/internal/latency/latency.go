@@ -44,7 +44,7 @@ func (h *Histogram) Merge(other *Histogram) {
 	h.total += other.total
 }
 
-// Quantile is what so many of 1,000 latencies did not exceed, rounded up to the end of its bucket; 0 if there is none.
+// Quantile is what perMille of 1,000 latencies did not exceed, rounded up to the end of its bucket; 0 if there is none.
 func (h *Histogram) Quantile(perMille int64) time.Duration {
 	rank := (h.total*perMille + 999) / 1000
 	for i, n := range h.counts {

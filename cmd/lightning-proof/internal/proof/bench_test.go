@@ -17,13 +17,15 @@ var quickBench = []string{"bench", "--rows", "1000", "--time", "10ms", "--memory
 // The table is for people, the object for programs; both must have what was asked for.
 func TestBench_showsWhatItMeasured(t *testing.T) {
 	out := must(t, append(quickBench, "--only", "durable-1,disk-append")...)
-	for _, want := range []string{"1,000 rows of 24 + 150 bytes", "p99.9", "   disk-append ", "   load ", "   durable-1 ", "   check "} {
+	for _, want := range []string{"1,000 rows of 24 + 150 bytes", "p99.9", "   disk-append ", "   load ",
+		"   durable-1 ", "   check "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
 	var report bench.Report
-	text := must(t, append(quickBench, "--only", "hot", "--seed", "7", "--key-size", "16", "--value-size", "40", "--json")...)
+	text := must(t, append(quickBench, "--only", "hot", "--seed", "7", "--key-size", "16", "--value-size", "40",
+		"--json")...)
 	if err := json.Unmarshal([]byte(text), &report); err != nil {
 		t.Fatal(err)
 	}

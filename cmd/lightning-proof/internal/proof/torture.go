@@ -121,7 +121,7 @@ func (a *app) tortureWriteCommand() *command.Command {
 // maxShown bounds how many violations are printed for each level.
 const maxShown = 5
 
-// watch has progress drawn on a terminal, and the first violations printed.
+// watch draws progress on a terminal, and prints the first violations.
 func (a *app) watch(c *torture.Campaign) {
 	start, drawn := time.Now(), time.Time{}
 	shown := make(map[string]int)

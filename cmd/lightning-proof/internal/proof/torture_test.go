@@ -30,7 +30,8 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 		t.Errorf("exit code %d, ok %v", code, fields["ok"])
 	}
 	want := map[string]string{
-		"": "seed commit go os dur_s skipped peak_rss acked_lost torn_txns holes vanished_reads wrong_data panics lost_writes",
+		"": "seed commit go os dur_s skipped peak_rss acked_lost torn_txns holes vanished_reads wrong_data panics " +
+			"lost_writes",
 		"crash": "workloads io_points io_points_hit_percent images policies nested_max acked_txns acked_lost torn_txns " +
 			"holes vanished_reads recover_ms",
 		"error":       "indices indices_hit_percent runs by_errno surfaced surfaced_percent swallowed hung",
@@ -38,7 +39,8 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 		"concurrent":  "runs surfaced swallowed",
 		"corrupt":     "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics",
 		"craft":       "opens detected_open detected_verify plausible",
-		"iso":         "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills power_cuts",
+		"iso":         "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
+			"power_cuts",
 		"metamorphic": "ops option_sets divergences",
 		"sim":         "seeds steps virtual_time_s generations",
 	}

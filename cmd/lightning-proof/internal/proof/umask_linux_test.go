@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Who validates a machine may be anybody, with any umask: a directory that the program cannot enter itself would pass
+// Anybody may validate a machine, with any umask: a directory that the program cannot enter itself would pass
 // for a broken database.
 func TestPrograms_workUnderAnyUmaskAsAnyUser(t *testing.T) {
 	if testing.Short() {
@@ -36,11 +36,13 @@ func TestPrograms_workUnderAnyUmaskAsAnyUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		"validate crash --duration 100ms -q", "validate crash --power-loss --rounds 1 -q", "validate transactions --rounds 2 -q",
+		"validate crash --duration 100ms -q", "validate crash --power-loss --rounds 1 -q",
+			"validate transactions --rounds 2 -q",
 		"validate stress --only batches -q --duration 100ms", "validate crash --duration 100ms -q --dir " + place + "/a/b",
 		"bench -q --rows 1000 --time 5ms --only disk,load", "torture --count 40 --only kill --json",
 	} {
-		command := exec.Command("sh", append([]string{"-c", `umask 0777; exec "$@"`, "sh", program}, strings.Fields(line)...)...)
+		command := exec.Command("sh", append([]string{"-c", `umask 0777; exec "$@"`, "sh", program},
+			strings.Fields(line)...)...)
 		command.Dir, command.Env = "/", []string{"TMPDIR=" + place, "PATH=" + os.Getenv("PATH")}
 		if os.Getuid() == 0 {
 			command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -77,7 +77,8 @@ to check.`,
 		set.StringVar(&f.dir, "dir", "", "`DIR` to work in, absent or empty, which is kept (default: a temporary one)")
 		set.Uint64Var(&f.seed, "seed", 0, "`N` from which all data follows (default: a random one)")
 		set.DurationVar(&f.duration, "duration", 0, "`TIME` before the kill, or of the test of endurance (default: 3s, 30s)")
-		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8); transactions: increments of a worker (50)")
+		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8); " +
+			"transactions: increments of a worker (50)")
 		set.IntVar(&f.writers, "writers", 4, "crash: `N` writers")
 		set.IntVar(&f.workers, "workers", 20, "transactions: `N` workers")
 		set.Var(&f.durability, "durability", "crash, transactions: level of the commits, `sync|process`")
@@ -94,7 +95,8 @@ func (a *app) validate(ctx context.Context, cmd *command.Command, program string
 	}
 	for _, name := range append(refused[program], "memory-limit") { // a limit makes seconds of work flush and compact
 		if cmd.Given(name) {
-			return console.Usage(fmt.Errorf("validate %s does not take --%s", program, name), "see `lightning-proof help validate`")
+			return console.Usage(fmt.Errorf("validate %s does not take --%s", program, name),
+				"see `lightning-proof help validate`")
 		}
 	}
 	switch program {
@@ -210,8 +212,9 @@ func reportable(err error) error {
 
 // writingProcess is this program again, as the process that validate crash kills.
 func writingProcess(dir string, w validate.Workload) (*exec.Cmd, error) {
-	return console.ThisProgram("validate-write", "--seed", strconv.FormatUint(w.Seed, 10), "--round", strconv.Itoa(w.Round),
-		"--writers", strconv.Itoa(w.Writers), "--durability", validate.DurabilityName(w.Sync), "--", dir)
+	return console.ThisProgram("validate-write", "--seed", strconv.FormatUint(w.Seed, 10),
+		"--round", strconv.Itoa(w.Round), "--writers", strconv.Itoa(w.Writers),
+		"--durability", validate.DurabilityName(w.Sync), "--", dir)
 }
 
 // incrementingProcess is this program again, as the process that validate transactions kills.

@@ -28,7 +28,8 @@ func TestValidateCrash_passes(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &report); err != nil {
 		t.Fatal(err)
 	}
-	if !report.Passed || report.Seed != 7 || !strings.Contains(text, `"revision"`) || report.Kills != 1 || report.Acknowledged == 0 || report.Lost != 0 {
+	if !report.Passed || report.Seed != 7 || !strings.Contains(text, `"revision"`) || report.Kills != 1 ||
+		report.Acknowledged == 0 || report.Lost != 0 {
 		t.Errorf("%s", text)
 	}
 	if out := must(t, "validate", "crash", "--power-loss", "--rounds", "1", "--quiet"); lastLine(out) != "PASS" {
@@ -47,7 +48,8 @@ func TestValidateCrash_failsOverOneEntry(t *testing.T) {
 		return first.Err()
 	}
 	for _, extra := range []string{"--no-color", "--json"} {
-		got := proofWith(t.Context(), func(a *app) { a.afterKill = removeFirst }, "validate", "crash", "--duration", "150ms", extra)
+		got := proofWith(t.Context(), func(a *app) { a.afterKill = removeFirst }, "validate", "crash", "--duration",
+			"150ms", extra)
 		if got.code != console.ExitFailure || !strings.Contains(got.err, "lost 1, corrupted 0, acked_lost=1") {
 			t.Errorf("exit code %d:\n%s%s", got.code, got.out, got.err)
 		}
@@ -95,7 +97,8 @@ func TestValidateStress_tellsInJSON(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	var result validate.Result
 	var report validate.StressReport
-	if len(lines) != 2 || json.Unmarshal([]byte(lines[0]), &result) != nil || json.Unmarshal([]byte(lines[1]), &report) != nil {
+	if len(lines) != 2 || json.Unmarshal([]byte(lines[0]), &result) != nil ||
+		json.Unmarshal([]byte(lines[1]), &report) != nil {
 		t.Fatal(text)
 	}
 	if !result.Passed || result.Test != "endurance" || !report.Passed || report.Tests != 1 {

@@ -32,7 +32,7 @@ func (b *batchSet) entry(seed uint64, generation uint64, i int) entry {
 		content.Append(value, 100, seed, uint64(b.writer), generation, uint64(i))}
 }
 
-// runBatches writes generations and reads the sets in snapshots meanwhile. A check is one set in one snapshot.
+// runBatches writes generations while others read the sets in snapshots. A check is one set in one snapshot.
 func runBatches(ctx context.Context, s *stress) error {
 	generations := s.generations
 	if generations == 0 {

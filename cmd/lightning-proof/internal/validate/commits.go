@@ -89,7 +89,7 @@ func (c commitID) appendEntries(dst []entry, seed uint64) []entry {
 	return dst
 }
 
-// Workload is what the process that is killed runs. All of it is needed to tell what must be in the database.
+// Workload is what the process to be killed runs. All of it is needed to tell what must be in the database.
 type Workload struct {
 	Seed    uint64
 	Round   int // from 1
@@ -97,20 +97,20 @@ type Workload struct {
 	Sync    bool // durability of the commits, or else Process
 }
 
-// syncEvery: at Process durability every so many commits of a writer ask for Sync, so that there is something a power
-// cut may not take.
+// syncEvery is how often a writer at Process durability asks for Sync: at every commit whose number this divides, so
+// that there is something that a power cut may not take.
 const syncEvery = 50
 
 func (w Workload) syncs(n uint64) bool { return w.Sync || n%syncEvery == 0 }
 
-// reporter is told how far a workload is, by several goroutines at once. An error ends the workload.
+// reporter hears how far a workload is, from several goroutines at once. An error that it returns ends the workload.
 type reporter interface {
 	// begins is called when a writer's commit n-1 is acknowledged (n = 1: there is none), with its sequence number, and
 	// commit n begins.
 	begins(writer int, n, lastOfPrevious uint64) error
 	// saw is called when a reader has seen commit n before it was acknowledged.
 	saw(writer int, n uint64) error
-	// read is called when so many acknowledged entries were read and were right.
+	// read is called with the number of acknowledged entries that were read and were right.
 	read(entries int) error
 }
 

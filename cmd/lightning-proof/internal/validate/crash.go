@@ -27,11 +27,11 @@ const (
 )
 
 // When a process is killed: at a random moment after its time, but not before each writer has made a few commits, a
-// transaction among them, or else a slow disk would leave nothing to compare.
+// transaction among them. Otherwise a slow disk would leave nothing to compare.
 const (
 	leastCommits = 2 * transactionEvery
 	maxDelay     = 100 * time.Millisecond
-	patience     = 30 * time.Second // for those commits
+	commitTimeout = 30 * time.Second // for those commits
 )
 
 // CrashConfig says what to run. Child and Out are required, Child not for a power loss.
@@ -53,14 +53,14 @@ type CrashConfig struct {
 	// AfterKill, if not nil, is called with the recovered database before it is judged. Tests damage it here, to prove
 	// that the comparison notices.
 	AfterKill func(*lightningdb.DB) error
-	// patience is that of the constant, if it is 0.
-	patience time.Duration
+	// timeout is commitTimeout if it is 0.
+	timeout time.Duration
 	// commits is a commitFunc of tests in front of that of the simulated machine.
 	commits func(commitFunc) commitFunc
 }
 
-// CrashReport is what a run found. Entries are counted over all rounds, but for what is recovered: that is what the
-// database held at the end.
+// CrashReport is the outcome of a run. Entries are counted over all rounds, except the recovered ones: those are the
+// entries of the database at the end.
 type CrashReport struct {
 	Seed         uint64  `json:"seed"`
 	Durability   string  `json:"durability"`
@@ -89,15 +89,15 @@ type crash struct {
 	ledger ledger
 }
 
-// Crash kills what writes, recovers, and compares, round after round. ErrBroken is the result that must not be; the
-// report is complete then, and filled as far as it came with any other error.
+// Crash kills the writing process, recovers, and compares, round after round. With ErrBroken, the result that must not
+// be, the report is complete; with any other error it has what was found so far.
 func Crash(ctx context.Context, c CrashConfig) (report CrashReport, err error) {
 	report = CrashReport{Seed: c.Seed, Durability: DurabilityName(c.Sync), Writers: c.Writers, Rounds: c.Rounds}
 	if c.Writers < 1 || c.Writers > maxWriters || c.Rounds < 1 || c.Rounds > maxRounds || c.Duration <= 0 {
 		return report, wrongUse("want 1 to %d writers, 1 to %d rounds and a duration above 0", maxWriters, maxRounds)
 	}
-	if c.patience == 0 {
-		c.patience = patience
+	if c.timeout == 0 {
+		c.timeout = commitTimeout
 	}
 	r := &crash{CrashConfig: c, say: printer{c.Out, c.Bold}, report: &report, ledger: ledger{seed: c.Seed}}
 	defer func(start time.Time) { report.Seconds = time.Since(start).Seconds() }(time.Now())
@@ -113,7 +113,7 @@ func Crash(ctx context.Context, c CrashConfig) (report CrashReport, err error) {
 	return report, err
 }
 
-// verdict makes an error of every outcome but the one that was promised, and of a run that proves nothing.
+// verdict returns an error for every outcome but the promised one, and for a run that proves nothing.
 func (r *crash) verdict() error {
 	switch report := r.report; {
 	case report.Findings.err() != nil:
@@ -141,8 +141,8 @@ func (r *crash) kills(ctx context.Context) error {
 	defer dir.Remove()
 	r.say.title("Crash: a process is killed while it writes")
 	r.say.line("database  %s", dir.Path)
-	r.say.line("seed %d, %s, %s durability, killed after %v and a random moment", r.Seed, units.Plural(r.Writers, "writer"),
-		r.report.Durability, r.Duration)
+	r.say.line("seed %d, %s, %s durability, killed after %v and a random moment", r.Seed,
+		units.Plural(r.Writers, "writer"), r.report.Durability, r.Duration)
 	for n := 1; n <= r.Rounds; n++ {
 		w := Workload{Seed: r.Seed, Round: n, Writers: r.Writers, Sync: r.Sync}
 		if err := r.killWriter(ctx, dir.Path, w); err != nil {
@@ -158,7 +158,7 @@ func (r *crash) kills(ctx context.Context) error {
 	return nil
 }
 
-// killWriter runs one process until it is killed and enters into the ledger what it told.
+// killWriter runs one process until it is killed, and enters what it reported into the ledger.
 func (r *crash) killWriter(ctx context.Context, dir string, w Workload) error {
 	command, err := r.Child(dir, w)
 	if err != nil {
@@ -171,7 +171,7 @@ func (r *crash) killWriter(ctx context.Context, dir string, w Workload) error {
 	killed, err := child.Run(ctx, command, func(line string, kill func()) error {
 		if latest == nil {
 			start = time.Now()
-			latest = time.AfterFunc(r.Duration+r.patience, kill)
+			latest = time.AfterFunc(r.Duration+r.timeout, kill)
 		}
 		err := tally.hear(line)
 		if !due && time.Since(start) >= r.Duration && tally.leastAcked() >= leastCommits {
@@ -198,7 +198,7 @@ func (r *crash) killWriter(ctx context.Context, dir string, w Workload) error {
 	return nil
 }
 
-// enter adds what a workload told to the report and the ledger.
+// enter adds what a workload reported to the report and the ledger.
 func (r *crash) enter(t *tally) {
 	r.report.Written += t.entries(r.Seed, begunOf)
 	r.report.Acknowledged += t.entries(r.Seed, ackedOf)
@@ -236,8 +236,8 @@ func (r *crash) reopen(dir string, w Workload) (err error) {
 	return nil
 }
 
-// Write is what the process to be killed runs: it opens the database in dir and runs w, and reports on out, one line
-// in one call for each thing it tells.
+// Write runs in the process to be killed: it opens the database in dir, runs w, and reports on out, each event as one
+// line in one call.
 func Write(ctx context.Context, dir string, w Workload, out io.Writer) (err error) {
 	db, err := lightningdb.Open(dir, &lightningdb.Options{MemoryLimit: crashMemoryLimit, LogLimit: crashLogLimit})
 	if err != nil {
@@ -265,7 +265,7 @@ func (l *lines) write(format string, args ...any) error {
 	return err
 }
 
-// tally is what a workload told so far. Its methods may be called by several goroutines.
+// tally counts what a workload has reported so far. Its methods may be called by several goroutines.
 type tally struct {
 	mu       sync.Mutex
 	fates    []fate
@@ -276,7 +276,7 @@ type tally struct {
 
 func newTally(w Workload) *tally { return &tally{fates: make([]fate, w.Writers), round: w.Round} }
 
-// hear takes one line of the process.
+// hear takes in one line of the process.
 func (t *tally) hear(line string) error {
 	words := strings.Fields(line)
 	numbers := make([]uint64, 0, 2)

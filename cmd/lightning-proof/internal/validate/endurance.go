@@ -64,7 +64,7 @@ func runEndurance(ctx context.Context, s *stress) error {
 	return newReader(s, v, enduranceReaders).scan()
 }
 
-// readSeldomScanning is read with a scan, which reads all of the many keys, after many reads only.
+// readSeldomScanning is read, but with fewer scans, because a scan reads all of the many keys.
 func (r *versionReader) readSeldomScanning() error {
 	if r.n%scanEvery == scanEvery-1 && r.rng.IntN(200) > 0 {
 		r.n++

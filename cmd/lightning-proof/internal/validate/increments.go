@@ -11,7 +11,7 @@ import (
 	"lightningdb/internal/join"
 )
 
-// Increments is what Transactions does in one mode: every worker adds 1 to the same counter again and again.
+// Increments is the work of Transactions in one mode: every worker adds 1 to the same counter again and again.
 type Increments struct {
 	Mode    string
 	Workers int
@@ -21,8 +21,8 @@ type Increments struct {
 
 func (w Increments) expected() int64 { return int64(w.Workers) * int64(w.Rounds) }
 
-// patience is how long the increments may take, so that workers that wait for each other fail in the end.
-func (w Increments) patience() time.Duration {
+// timeout is how long the increments may take, so that workers that wait for each other fail in the end.
+func (w Increments) timeout() time.Duration {
 	return time.Minute + time.Duration(w.expected())*100*time.Millisecond
 }
 
@@ -33,11 +33,12 @@ type worker struct {
 	err                     error // the first
 }
 
-// run has every worker add until it has done so as often as it shall, from what fates say of it. begins is called before
-// increment n of a worker, when n-1 is acknowledged, and once more after the last; its error counts as a failed increment.
+// run lets every worker add until it has made all its increments, counting those of its fate. begins is called before
+// increment n of a worker, when n-1 is acknowledged, and once more after the last; its error counts as a failed
+// increment.
 func (w Increments) run(ctx context.Context, db *lightningdb.DB, m mode, fates []fate,
 	begins func(worker int, n, last uint64) error) []worker {
-	ctx, cancel := context.WithTimeout(ctx, w.patience())
+	ctx, cancel := context.WithTimeout(ctx, w.timeout())
 	defer cancel()
 	workers := make([]worker, w.Workers)
 	var all sync.WaitGroup
@@ -89,7 +90,7 @@ func (w *worker) note(err error) {
 
 func receiptKey(worker int) []byte { return fmt.Appendf(nil, "receipt%d", worker) }
 
-// holding is what a database holds of the increments.
+// holding is what a database holds: the counter and the receipts.
 type holding struct {
 	counter  int64
 	receipts []int64 // by worker
@@ -112,8 +113,8 @@ func (w Increments) hold(ctx context.Context, db *lightningdb.DB) (h holding, er
 	return h, err
 }
 
-// judge compares it with what the workers know: each has what was acknowledged to it, and at most the increment in flight
-// beyond it; and the counter has all of these.
+// judge compares it with what the workers know: the receipt of each has all that was acknowledged to it, and at most
+// the increment in flight more; and the counter is the sum of the receipts.
 func (h holding) judge(fates []fate) error {
 	var sum int64
 	for i, f := range fates {
@@ -128,7 +129,7 @@ func (h holding) judge(fates []fate) error {
 	return nil
 }
 
-// Increment is what the process that Transactions kills runs, in the database in dir. It tells on out what it begins and
+// Increment runs in the process that Transactions kills, on the database in dir. It reports on out what it begins and
 // what was acknowledged, as Write does, and then waits for the kill or the end of ctx.
 func Increment(ctx context.Context, dir string, w Increments, out io.Writer) error {
 	for _, m := range modes {

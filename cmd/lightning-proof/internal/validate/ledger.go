@@ -14,7 +14,7 @@ type fate struct {
 	begun uint64   // commits 1 to begun were begun
 	acked uint64   // 1 to acked were acknowledged
 	must  uint64   // 1 to must have to survive what happened
-	seen  uint64   // a reader saw this one, and told before the end
+	seen  uint64   // a reader saw this one, and said so before the end
 	last  []uint64 // sequence numbers of 1 to acked, where they are known
 }
 
@@ -32,7 +32,7 @@ func (l *ledger) fate(c commitID) *fate {
 	return &l.rounds[c.round-1][c.writer]
 }
 
-// Findings is what a comparison found.
+// Findings is the outcome of a comparison.
 type Findings struct {
 	Plain int64 `json:"recovered_plain"` // entries of plain puts that are there and right
 	// Transactional are entries of whole transactions that are there and right, but for the registers.
@@ -93,7 +93,7 @@ func (l *ledger) judge(s store) (found Findings, upTo []uint64, err error) {
 	return j.found, upTo, nil
 }
 
-// settle makes what a recovery served certain: it has to be there from now on, and nothing else.
+// settle takes what a recovery found for certain: from now on that must be there, and nothing else.
 func (l *ledger) settle(upTo []uint64) {
 	for w, n := range upTo {
 		l.rounds[len(l.rounds)-1][w] = fate{begun: n, acked: n, must: n, seen: n}
@@ -184,8 +184,8 @@ func (j *judge) endOfCommit() {
 	}
 }
 
-// judgeRegisters compares the registers with the transactions that are there. If one of these is not right itself, nothing
-// is known of its registers.
+// judgeRegisters compares the registers with the transactions that are there. If one of these is not right itself,
+// nothing is known of its registers.
 func (j *judge) judgeRegisters() {
 	for i, r := range j.registers {
 		if r.held != r.want && j.found.Counts.Zero() {
@@ -206,8 +206,8 @@ func (j *judge) groupHolds() bool {
 	return len(j.sums) == len(j.want)
 }
 
-// missing judges the absence of the commits from id up to and without end. Behind each of those below begun there may
-// be a later one: one that did not have to survive is a hole then.
+// missing judges the absence of the commits from id up to, but not including, end. A later commit may be there: then
+// one that did not have to survive is a hole.
 func (j *judge) missing(id commitID, end uint64) {
 	f := j.fate(id)
 	for ; id.n < end; id.n++ {

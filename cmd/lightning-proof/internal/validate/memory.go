@@ -26,8 +26,8 @@ const (
 	memoryWriters   = 4
 )
 
-// runMemory has a process of its own fill a database, because the resident set of this one also holds what other tests
-// took. A check is one value that process read back.
+// runMemory lets a process of its own fill a database, because the resident set of this process also holds what other
+// tests took. A check is one value that the process read back.
 func runMemory(ctx context.Context, s *stress) error {
 	command, err := s.Child(s.dir, s.Seed)
 	if err != nil {
@@ -62,8 +62,8 @@ func (f filled) judge() error {
 	return nil
 }
 
-// Fill is what the process of the test of memory runs: it fills the database in dir, reads everything back by key and
-// by a scan, and reports on out.
+// Fill runs in the process of the test of memory: it fills the database in dir, reads everything back by key and by a
+// scan, and reports on out.
 func Fill(ctx context.Context, dir string, seed uint64, out io.Writer) (err error) {
 	db, err := lightningdb.Open(dir, &lightningdb.Options{MemoryLimit: memoryLimit, Durability: lightningdb.Process})
 	if err != nil {

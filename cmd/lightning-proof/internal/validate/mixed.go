@@ -16,7 +16,7 @@ const (
 	scanEvery    = 64 // reads of a reader
 )
 
-// runMixed has writers give new versions to keys, one or several in a commit, and readers check them by key and by
+// runMixed lets writers give new versions to keys, one or several in a commit, while readers check them by key and by
 // scans of everything. A check is one value.
 func runMixed(ctx context.Context, s *stress) error {
 	v := newVersions("key", mixedKeys, s.Seed)

@@ -35,8 +35,8 @@ var modes = []mode{
 
 var counterKey = []byte("counter")
 
-// step is one increment of the counter by a worker. The same commit sets the worker's receipt to how many it has made, so
-// that what was lost, done twice or half done shows, also after a kill.
+// step is one increment of the counter by a worker. The same commit sets the worker's receipt to how many it has
+// made, so that what was lost, done twice or half done shows, also after a kill.
 type step struct {
 	db         *lightningdb.DB
 	durability lightningdb.Durability
@@ -65,7 +65,7 @@ func (s *step) change(tx *lightningdb.Tx, get func(tx *lightningdb.Tx, key []byt
 	return join.Errors(tx.Put(counterKey, lightningdb.AppendInt64(nil, n+1)), tx.Put(s.receiptKey, s.receiptValue()))
 }
 
-// begin is what applications do that do not use Update. Of those that conflict one commits, so it ends.
+// begin is the loop of applications that do not use Update. It ends, because one of those that conflict commits.
 func (s *step) begin(ctx context.Context) error {
 	for {
 		err := s.beginOnce(ctx)

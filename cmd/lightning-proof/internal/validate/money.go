@@ -31,8 +31,8 @@ func balanceEntry(i int, balance uint64) entry {
 	return entry{accountKey(i), binary.BigEndian.AppendUint64(nil, balance)}
 }
 
-// runMoney moves money and adds it up in views meanwhile. A check is one sum, or one balance at the end, which must be what
-// the transfers come to.
+// runMoney moves money while views add it up. A check is one sum, or one balance at the end, which must be what the
+// transfers leave there.
 func runMoney(ctx context.Context, s *stress) error {
 	var opening []entry
 	for i := range accounts {

@@ -17,7 +17,7 @@ import (
 )
 
 // The power losses. Writers run on a directory in memory that knows what was synced. At a random change of it the
-// machine is gone, and each state is recovered that a power cut may leave there.
+// machine dies, and every state that a power cut may leave there is recovered.
 const (
 	minChanges      = 200 // of the directory before a crash, at least
 	moreChanges     = 2500
@@ -75,7 +75,7 @@ func (r *crash) cutPower(ctx context.Context, fs *memfs.FS, w Workload) (crashed
 	return fs, nil
 }
 
-// fuse is a tally that decides on the crash when something has been read: a machine that dies before shows less.
+// fuse is a tally that decides on the crash once something has been read: a machine that dies earlier shows less.
 type fuse struct {
 	*tally
 	lit   sync.Once
@@ -198,7 +198,8 @@ func (s *engineStore) commit(reads [][]byte, write writeFunc, sync bool) (uint64
 	return s.committed(reads, write, sync)
 }
 
-// throughEngine makes a transaction again until it does not conflict. Of those that do one commits, so it ends.
+// throughEngine repeats a transaction until it does not conflict. That ends, because one of those that conflict
+// commits.
 func (s *engineStore) throughEngine(reads [][]byte, write writeFunc, sync bool) (uint64, error) {
 	for {
 		last, err := s.commitOnce(reads, write, sync)

@@ -8,18 +8,18 @@ import (
 	"lightningdb/cmd/internal/units"
 )
 
-// What the ancestor of this database reported of the same test: four writers for three seconds, and a crash.
+// What the ancestor of this database reported for the same test: four writers for three seconds, and a crash.
 const (
 	ancestorWritten   = 85_055
 	ancestorRecovered = 40
 )
 
-// Print writes the outcome as a table, with the ancestor's beside it where it is known.
+// Print writes the outcome as a table, next to the ancestor's where that is known.
 func (r CrashReport) Print(out io.Writer) {
 	fmt.Fprintf(out, "\n   %-26s %14s %14s\n", "entries", "here", "ancestor")
 	for _, row := range []struct {
 		what           string
-		here, ancestor int64 // 0 where the ancestor did not tell
+		here, ancestor int64 // 0 where the ancestor did not say
 	}{
 		{"written", r.Written, ancestorWritten},
 		{"acknowledged", r.Acknowledged, 0},

@@ -62,7 +62,7 @@ func parseRegister(value []byte) (r register, ok bool) {
 	return r, false
 }
 
-// transaction is what the commit does that has these entries: a plain put reads nothing.
+// transaction is what a commit with these entries reads and writes: a plain put reads nothing.
 func (c commitID) transaction(seed uint64, entries []entry) (reads [][]byte, write writeFunc) {
 	if !c.isTransaction() {
 		return nil, always(entries)

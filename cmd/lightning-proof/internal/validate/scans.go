@@ -38,7 +38,7 @@ func fillerKey(i int) []byte { return fmt.Appendf(nil, "%06d", i) }
 func markerKey(m int) []byte { return fmt.Appendf(nil, "%06d!", m*(scanFiller/(scanMarkers-1))) }
 
 // runScans adds 1 to all markers, transaction after transaction, while scans read everything. A check is one scan; the
-// last one must find as many as were committed.
+// last one must find in the markers as many as were committed.
 func runScans(ctx context.Context, s *stress) error {
 	t := &scanned{stress: s}
 	if err := t.prepare(); err != nil {

@@ -155,8 +155,8 @@ func (s *stress) play(ctx context.Context, t test) Result {
 	if err != nil {
 		result.Problem = err.Error()
 	}
-	s.say.line("%s acknowledged (%s), %s in %s", units.Plural(result.Commits, "commit"), perSecond(result.Commits, elapsed),
-		units.Plural(result.Checks, "check"), units.Duration(elapsed))
+	s.say.line("%s acknowledged (%s), %s in %s", units.Plural(result.Commits, "commit"),
+		perSecond(result.Commits, elapsed), units.Plural(result.Checks, "check"), units.Duration(elapsed))
 	s.say.line("%s", Verdict(err))
 	return result
 }
@@ -200,7 +200,7 @@ func (s *stress) get(dst, key []byte) (value []byte, found bool, err error) {
 	return value, err == nil, err
 }
 
-// filled is what the process of the test of memory reports.
+// filled is the report of the process of the test of memory.
 type filled struct {
 	Commits, Checks    int64
 	PeakBytes          int64

@@ -46,12 +46,12 @@ type TransactionsConfig struct {
 	modes []mode
 }
 
-// ModeReport is what a run found in one mode.
+// ModeReport is the outcome of a run in one mode.
 type ModeReport struct {
 	Mode        string  `json:"mode"`
 	Attempts    int64   `json:"attempts"` // increments asked for
-	Commits     int64   `json:"commits"`  // of them acknowledged
-	Failed      int64   `json:"failed"`   // of them returned an error
+	Commits     int64   `json:"commits"`  // acknowledged
+	Failed      int64   `json:"failed"`   // that returned an error
 	Value       int64   `json:"final_value"`
 	Expected    int64   `json:"expected"`
 	SuccessRate float64 `json:"success_rate"` // commits by attempts, in percent
@@ -66,7 +66,7 @@ type ModeReport struct {
 	Passed      bool   `json:"passed"`
 }
 
-// TransactionsReport is what a run found in all.
+// TransactionsReport is the outcome of a run in all modes.
 type TransactionsReport struct {
 	Seed       uint64       `json:"seed"`
 	Durability string       `json:"durability"`
@@ -84,8 +84,8 @@ type transactions struct {
 	dir string
 }
 
-// Transactions has workers add to one counter in every mode of the API. It must hold every increment that was
-// acknowledged, which must be all that were asked for: while the database is open, after closing and opening it, and in a
+// Transactions lets workers add to one counter, in every mode of the API. Every increment that was asked for must be
+// acknowledged, and the counter must hold them all: while the database is open, after closing and opening it, and in a
 // second database after a kill in the middle. ErrBroken is the result that must not be.
 func Transactions(ctx context.Context, c TransactionsConfig) (report TransactionsReport, err error) {
 	report = TransactionsReport{Seed: c.Seed, Durability: DurabilityName(c.Sync), Workers: c.Workers, Rounds: c.Rounds}
@@ -156,7 +156,7 @@ func (t *transactions) undisturbed(ctx context.Context, m mode, w Increments, r 
 // share is part of whole, or 0 of nothing.
 func share(part, whole int64) float64 { return float64(part) / float64(max(whole, 1)) }
 
-// disturbed has a process make the increments, kills it, and makes those that are missing.
+// disturbed lets a process make the increments, kills it, and makes those that are missing.
 func (t *transactions) disturbed(ctx context.Context, m mode, w Increments, seed uint64, r *ModeReport) error {
 	dir := filepath.Join(t.dir, m.name+"-killed")
 	fates, err := t.kill(ctx, dir, w, 1+int64(seed%uint64(r.Expected)*3/4))
@@ -174,16 +174,16 @@ func (t *transactions) disturbed(ctx context.Context, m mode, w Increments, seed
 	return err
 }
 
-// kill runs the process until so many increments are acknowledged, and returns what it told.
+// kill runs the process until enough increments are acknowledged, and returns what it reported.
 func (t *transactions) kill(ctx context.Context, dir string, w Increments, due int64) ([]fate, error) {
 	command, err := t.Child(dir, w)
 	if err != nil {
 		return nil, err
 	}
 	tally := newTally(Workload{Writers: w.Workers})
-	ctx, cancel := context.WithTimeoutCause(ctx, w.patience(), broken("the process to be killed does not get there"))
+	ctx, cancel := context.WithTimeoutCause(ctx, w.timeout(), broken("the process to be killed does not get there"))
 	defer cancel()
-	acked := -int64(w.Workers) // whoever begins its first has nothing acknowledged yet
+	acked := -int64(w.Workers) // a worker that begins its first increment has none acknowledged
 	killed, err := child.Run(ctx, command, func(line string, kill func()) error {
 		if acked++; acked == due {
 			kill()
@@ -199,7 +199,8 @@ func (t *transactions) kill(ctx context.Context, dir string, w Increments, due i
 	return tally.fates, nil
 }
 
-// recover opens the database after the kill and holds it against what the process told. It puts into fates what is there.
+// recover opens the database after the kill and compares it with what the process reported. It puts what is there into
+// fates.
 func (t *transactions) recover(ctx context.Context, dir string, w Increments, fates []fate) (int64, error) {
 	db, err := lightningdb.Open(dir, transactionsOptions())
 	if err != nil {

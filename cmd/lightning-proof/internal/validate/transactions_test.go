@@ -38,7 +38,8 @@ func TestTransactions_allSucceedInEveryMode(t *testing.T) {
 	}
 }
 
-// unprotected is a mode that reads outside its transaction. All workers read their first value before any of them writes.
+// unprotected is a mode that reads outside its transaction. All workers read their first value before any of them
+// writes.
 func unprotected(workers int) mode {
 	var read sync.WaitGroup
 	read.Add(workers)
@@ -117,9 +118,11 @@ func TestTransactions_noticeDamageAfterTheKill(t *testing.T) {
 	}{
 		"a lost update":              {func(db *lightningdb.DB) error { return db.Add(counterKey, -1) }, "lost updates"},
 		"an increment from nowhere":  {func(db *lightningdb.DB) error { return db.Add(counterKey, 1) }, "lost updates"},
-		"a worker's commits":         {func(db *lightningdb.DB) error { return db.Add(receiptKey(3), -20) }, "worker 3 has -"},
+		"a worker's commits":         {func(db *lightningdb.DB) error { return db.Add(receiptKey(3), -20) },
+			"worker 3 has -"},
 		"a commit that nobody began": {func(db *lightningdb.DB) error { return db.Add(receiptKey(3), 20) }, "worker 3 has "},
-		"a counter that is none":     {func(db *lightningdb.DB) error { return db.Put(counterKey, []byte("x")) }, "is no integer"},
+		"a counter that is none":     {func(db *lightningdb.DB) error { return db.Put(counterKey, []byte("x")) },
+			"is no integer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := transactionsConfig(t)

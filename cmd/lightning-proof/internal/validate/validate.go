@@ -1,21 +1,21 @@
-// Package validate holds the database against what it promises, on the machine it is to run on: what is acknowledged
-// survives a kill and a power cut (Crash), what is read is right while much happens at once (Stress), and of transactions
-// that want the same all succeed and none is lost (Transactions). Every program prints what it counted and fails if
-// anything was wrong, or if it had nothing to count.
+// Package validate tests what the database promises, on the machine it is to run on: what is acknowledged survives a
+// kill and a power cut (Crash), what is read is right while much happens at once (Stress), and transactions that
+// compete for the same keys all succeed, and none is lost (Transactions). Every program prints what it counted, and
+// fails if anything was wrong or if it had nothing to count.
 //
 // # How a verdict comes about
 //
-// No program trusts what it wrote. Every value is computed from the seed and from what the value is (writer, number of
-// the commit, version), so whoever reads an entry can compute what must be there. What is lost is told from
-// acknowledgements: in Crash they have left the process that is killed before it dies, in Stress they are numbers in
-// memory that a reader loads before it begins to read. What a transaction did is told from what it left beside its effect:
-// the entries of its own (Crash), the mover's account book (Stress), the receipt of the worker (Transactions).
+// No program trusts what it wrote. Every value is computed from the seed and from what the value is (writer, number
+// of the commit, version), so that a reader can compute what must be there. Acknowledgements show what was lost: in
+// Crash they have left the process before it is killed, in Stress they are numbers in memory that a reader loads before
+// it begins to read. What a transaction did follows from what it wrote besides its effect: entries of its own (Crash),
+// the mover's account book (Stress), the receipt of the worker (Transactions).
 //
 // # Goroutines
 //
-// The goroutines of a program are its writers and readers. They are one crew; the first failure, the end of the time or
-// of the context ends them all, and the program waits for them before it returns. The workers of Transactions are no crew:
-// each goes on after a failure, because failures are counted.
+// The goroutines of a program are its writers and readers. They are one crew; the first failure, the end of the time
+// or of the context ends them all, and the program waits for them before it returns. The workers of Transactions are
+// no crew: each goes on after a failure, because failures are counted.
 package validate
 
 import (
@@ -47,13 +47,14 @@ type entry struct{ key, value []byte }
 // several times; the last call counts.
 type writeFunc func(values [][]byte) ([]entry, error)
 
-// always is what a commit writes that reads nothing.
+// always makes the writeFunc of a commit that reads nothing.
 func always(entries []entry) writeFunc {
 	return func([][]byte) ([]entry, error) { return entries, nil }
 }
 
-// commitFunc reads keys and commits what write makes of their values, in one transaction, or without reads in one batch; at
-// Sync durability or at Process. It returns the sequence number of the last entry, or 0 where nobody tells.
+// commitFunc reads keys and commits what write makes of their values, in one transaction, or without reads in one
+// batch; at Sync durability or at Process. It returns the sequence number of the last entry, or 0 where it is not
+// known.
 type commitFunc func(reads [][]byte, write writeFunc, sync bool) (last uint64, err error)
 
 // throughAPI is the commitFunc of a database. ctx ends its transactions.
@@ -119,8 +120,7 @@ func DurabilityName(sync bool) string {
 	return "process"
 }
 
-// printer says what happens to somebody who looks. Errors of out are not looked at: the verdict is also in the exit
-// code.
+// printer tells people what happens. Errors of out are ignored: the verdict is also in the exit code.
 type printer struct {
 	out  io.Writer
 	bold func(string) string
@@ -138,7 +138,7 @@ func wrongUse(format string, args ...any) error {
 	return &command.UsageError{Problem: fmt.Sprintf(format, args...), Hint: "see `lightning-proof help validate`"}
 }
 
-// line tells something.
+// line prints a line.
 func (p printer) line(format string, args ...any) { fmt.Fprintf(p.out, "   "+format+"\n", args...) }
 
 // Verdict is the last line of a run.
@@ -152,7 +152,7 @@ func Verdict(err error) string {
 	return "FAIL: " + err.Error()
 }
 
-// errTimeUp ends a crew that did what it was to do.
+// errTimeUp ends a crew that has done its work.
 var errTimeUp = errors.New("the time is over")
 
 // crew is the goroutines of one test.

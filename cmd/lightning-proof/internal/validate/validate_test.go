@@ -110,8 +110,9 @@ func TestCrash_noticesEveryKindOfDamage(t *testing.T) {
 		damage func(db *lightningdb.DB, seed uint64) error
 		want   string
 	}{
-		"an acknowledged entry is gone": {func(db *lightningdb.DB, _ uint64) error { return db.Delete(plain.appendKey(nil, 0)) },
-			"lost 1, corrupted 0, acked_lost=1 torn_txns=0"},
+		"an acknowledged entry is gone": {func(db *lightningdb.DB, _ uint64) error {
+			return db.Delete(plain.appendKey(nil, 0))
+		}, "lost 1, corrupted 0, acked_lost=1 torn_txns=0"},
 		"a batch is half there": {func(db *lightningdb.DB, _ uint64) error { return db.Delete(group.appendKey(nil, 1)) },
 			"lost 1, corrupted 0, acked_lost=0 torn_txns=1"},
 		"a value changed": {func(db *lightningdb.DB, _ uint64) error { return db.Put(plain.appendKey(nil, 0), []byte("x")) },
@@ -148,8 +149,9 @@ func TestCrash_noticesEveryKindOfDamage(t *testing.T) {
 			}
 			return db.Delete(key)
 		}, "lost 0, corrupted 1, acked_lost=0 torn_txns=0 holes=0 vanished_reads=0 wrong_data=1"},
-		"a register nobody could read": {func(db *lightningdb.DB, _ uint64) error { return db.Put(registerKey(4), []byte("x")) },
-			"lost 0, corrupted 1, acked_lost=0 torn_txns=0 holes=0 vanished_reads=0 wrong_data=1"},
+		"a register nobody could read": {func(db *lightningdb.DB, _ uint64) error {
+			return db.Put(registerKey(4), []byte("x"))
+		}, "lost 0, corrupted 1, acked_lost=0 torn_txns=0 holes=0 vanished_reads=0 wrong_data=1"},
 		"a register that there is not": {func(db *lightningdb.DB, _ uint64) error {
 			return db.Put(registerKey(8), register{1, 1}.value())
 		}, "lost 0, corrupted 1, acked_lost=0"},
@@ -189,7 +191,7 @@ func TestCrash_failsIfNothingHappened(t *testing.T) {
 		"echo 'b 0 1'; echo broken >&2; false": "broken",
 	} {
 		c := crashConfig(t)
-		c.patience = time.Millisecond
+		c.timeout = time.Millisecond
 		c.Child = func(string, Workload) (*exec.Cmd, error) { return exec.Command(shell, "-c", script), nil }
 		if _, err := Crash(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", script, err, want)
@@ -243,7 +245,8 @@ func TestCrash_powerLossNoticesLies(t *testing.T) {
 			return next(reads, write, false)
 		},
 		"a commit that was not made": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
-			if entries, _ := write(make([][]byte, len(reads))); len(reads) == 0 && bytes.Contains(entries[0].key, []byte("/0000000007/")) {
+			if entries, _ := write(make([][]byte, len(reads))); len(reads) == 0 &&
+				bytes.Contains(entries[0].key, []byte("/0000000007/")) {
 				return 0, nil
 			}
 			return next(reads, write, sync)
@@ -254,13 +257,17 @@ func TestCrash_powerLossNoticesLies(t *testing.T) {
 				return entries[:(len(entries)+1)/2], err
 			}, sync)
 		},
-		"a transaction that is not in all registers": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+		"a transaction that is not in all registers": func(
+			next commitFunc, reads [][]byte, write writeFunc, sync bool,
+		) (uint64, error) {
 			return next(reads, func(values [][]byte) ([]entry, error) {
 				entries, err := write(values)
 				return entries[:len(entries)-len(reads)/registersEach], err
 			}, sync)
 		},
-		"a transaction that reads what others have replaced": func(next commitFunc, reads [][]byte, write writeFunc, sync bool) (uint64, error) {
+		"a transaction that reads what others have replaced": func(
+			next commitFunc, reads [][]byte, write writeFunc, sync bool,
+		) (uint64, error) {
 			return next(reads, func(values [][]byte) ([]entry, error) { return write(make([][]byte, len(values))) }, sync)
 		},
 	} {

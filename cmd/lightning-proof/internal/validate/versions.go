@@ -9,8 +9,8 @@ import (
 	"lightningdb/cmd/lightning-proof/internal/content"
 )
 
-// versions is a set of keys whose values tell their version. A key belongs to one writer, which gives it the versions 1,
-// 2, 3 and so on. Every eighth version removes the key, and version 0 is that nobody has written it yet. A reader
+// versions is a set of keys whose values tell their version. A key belongs to one writer, which gives it the versions
+// 1, 2, 3 and so on. Every eighth version removes the key, and version 0 is that nobody has written it yet. A reader
 // knows what it may find: nothing older than what was acknowledged before it began, nothing newer than what was begun
 // before it ended.
 type versions struct {
@@ -34,7 +34,7 @@ func newVersions(prefix string, keys int, seed uint64) *versions {
 
 func removes(version uint64) bool { return version%8 == 0 }
 
-// value is what version of key i holds: the version and 8 to 300 bytes that follow from both.
+// value is the value of key i at version: the version, and 8 to 300 bytes that follow from both.
 func (v *versions) value(i int, version uint64) []byte {
 	value := binary.BigEndian.AppendUint64(nil, version)
 	size := 8 + int(content.Mix(v.seed^2, uint64(i), version)%292)
@@ -53,8 +53,8 @@ func (v *versions) next(i int) (e entry, done func()) {
 	return e, func() { k.acked.Store(version) }
 }
 
-// check judges what a read of key i found that began when version floor was acknowledged. It returns the version found,
-// which may be a guess, the lowest possible, if the key is absent.
+// check judges what a read of key i found. The read began when version floor was acknowledged. It returns the version
+// found; if the key is absent, that is the lowest possible one.
 func (v *versions) check(i int, floor uint64, value []byte, found bool) (version uint64, err error) {
 	k := &v.keys[i]
 	ceiling := k.begun.Load()
@@ -64,7 +64,8 @@ func (v *versions) check(i int, floor uint64, value []byte, found bool) (version
 				return version, nil
 			}
 		}
-		return 0, broken("key %s is absent, though versions %d to %d, which alone may be there, set it", k.name, floor, ceiling)
+		return 0, broken("key %s is absent, though versions %d to %d, which alone may be there, set it", k.name, floor,
+			ceiling)
 	}
 	if len(value) < 8 {
 		return 0, broken("key %s has a value of %d bytes that nobody wrote", k.name, len(value))
@@ -72,8 +73,8 @@ func (v *versions) check(i int, floor uint64, value []byte, found bool) (version
 	version = binary.BigEndian.Uint64(value)
 	switch {
 	case version < floor:
-		return 0, broken("key %s has version %d, older than %d, which was acknowledged before the read began", k.name, version,
-			floor)
+		return 0, broken("key %s has version %d, older than %d, which was acknowledged before the read began",
+			k.name, version, floor)
 	case version > ceiling:
 		return 0, broken("key %s has version %d, but only %d were begun", k.name, version, ceiling)
 	case removes(version) || !bytes.Equal(value, v.value(i, version)):

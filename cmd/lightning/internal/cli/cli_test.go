@@ -232,8 +232,8 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "import TMP/copy TMP/x.jsonl.GZ", err: "imported 4 entries"},
 			{args: "get TMP/copy a", out: "line1\r\nline2"},
 			{args: "export DB - --format csv --delimiter | --key-column id --from b --to d -q", out: "id|value\nb|x\nc|y\n"},
-			{args: "import DB TMP/x.tsv --format jsonl", code: 1, err: "line 1 is bad: invalid character 'k': want an object with string " +
-				"fields (0 entries before that imported); it looks like TSV: use --format tsv"},
+			{args: "import DB TMP/x.tsv --format jsonl", code: 1, err: "line 1 is bad: invalid character 'k': want an " +
+				"object with string fields (0 entries before that imported); it looks like TSV: use --format tsv"},
 			{args: "import DB - --delimiter ,", code: 2, err: "JSON Lines have no columns; add --format csv"},
 			{args: "import DB - --format csv --delimiter ab", code: 2, err: "cannot stand between columns"},
 			{args: "import DB - --format csv --values json", code: 2, err: "is for JSON Lines"},
@@ -289,7 +289,8 @@ func TestImport_noticesADamagedGzip(t *testing.T) {
 	}
 	damaged := bytes.Clone(whole)
 	damaged[len(damaged)-6] ^= 1 // in the checksum
-	for name, file := range map[string][]byte{"cut off": whole[:len(whole)-9], "damaged": damaged, "plain": []byte("{}\n"), "empty": nil} {
+	for name, file := range map[string][]byte{"cut off": whole[:len(whole)-9], "damaged": damaged,
+		"plain": []byte("{}\n"), "empty": nil} {
 		if err := os.WriteFile(path, file, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -446,11 +447,13 @@ func TestVerify_listsEveryDamage(t *testing.T) {
 	dir, tables := damagedDatabase(t)
 	got := lightning(t, "", "verify", dir)
 	lines := strings.Split(strings.TrimSuffix(got.out, "\n"), "\n")
-	if got.code != console.ExitCorrupt || len(lines) != 2 || !strings.HasPrefix(lines[0], tables[0]+" is damaged at offset ") ||
+	if got.code != console.ExitCorrupt || len(lines) != 2 ||
+		!strings.HasPrefix(lines[0], tables[0]+" is damaged at offset ") ||
 		!strings.HasPrefix(lines[1], tables[1]+" is damaged at offset ") {
 		t.Errorf("%+v", got)
 	}
-	if want := "lightning: verify: 2 damages, in " + tables[0] + ", " + tables[1] + "; "; !strings.HasPrefix(got.err, want) {
+	want := "lightning: verify: 2 damages, in " + tables[0] + ", " + tables[1] + "; "
+	if !strings.HasPrefix(got.err, want) {
 		t.Errorf("the error is %q", got.err)
 	}
 	got = lightning(t, "", "verify", dir, "--json")
@@ -464,7 +467,8 @@ func TestVerify_listsEveryDamage(t *testing.T) {
 	}
 	got = lightning(t, "", "verify", dir, "--json")
 	result = verifyResult{}
-	if err := json.Unmarshal([]byte(got.out), &result); err != nil || len(result.Damage) != 1 || result.Damage[0].File != "CURRENT" {
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || len(result.Damage) != 1 ||
+		result.Damage[0].File != "CURRENT" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -622,7 +626,7 @@ func TestHelp_fitsTheTerminal(t *testing.T) {
 	}
 }
 
-// What people type who come from elsewhere must lead to the command that they mean, each to one.
+// The words of other databases must lead people to the command that they mean, each word to one.
 func TestAliases_areOfOneCommandEach(t *testing.T) {
 	owner := make(map[string]string)
 	for _, c := range newApp(console.Env{}).program().Commands {

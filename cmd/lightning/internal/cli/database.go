@@ -22,7 +22,7 @@ func (a *app) create(dir string, d console.Durability, f func(db *lightningdb.DB
 	return a.with(dir, lightningdb.Options{Durability: lightningdb.Durability(d)}, f)
 }
 
-// with opens, runs and closes. The error of Close counts: a write is only done when Close says so, too.
+// with opens, runs and closes. The error of Close counts: a write is done only if Close succeeds, too.
 func (a *app) with(dir string, o lightningdb.Options, f func(db *lightningdb.DB) error) (err error) {
 	if dir == "" {
 		return console.Usage(errors.New("the database directory is empty"), "name a directory")

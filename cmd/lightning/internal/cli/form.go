@@ -10,7 +10,7 @@ import (
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
-// formFlags say how entries are written in a file, beside its name and the flags of encodings.
+// formFlags say how entries are written in a file, apart from its name and the flags of encodings.
 type formFlags struct {
 	format, values, key, value, delimiter string
 }
@@ -23,7 +23,7 @@ func (f *formFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.delimiter, "delimiter", "", "CSV: the `CHARACTER` between columns, \\t for a tab (default: a comma)")
 }
 
-// form is what the flags say of a file of that name.
+// form is how the file of that name is written, by the flags and by its name.
 func (f *formFlags) form(path string, enc entries.Encoding) (exchange.Form, error) {
 	form := exchange.FormOf(path)
 	if f.format != "" {

@@ -98,7 +98,8 @@ func TestSignals_everyVerbSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(t, "import", dir, source)
-	for _, args := range []string{"import DB -", "put DB k -", "shell DB", "scan DB", "export DB -", "export DB FIFO", "import DB FIFO", "get DB large"} {
+	for _, args := range []string{"import DB -", "put DB k -", "shell DB", "scan DB", "export DB -", "export DB FIFO",
+		"import DB FIFO", "get DB large"} {
 		for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 			if testing.Short() && sig == os.Interrupt {
 				continue

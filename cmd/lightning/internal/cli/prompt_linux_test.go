@@ -56,7 +56,7 @@ func typing(t *testing.T, args ...string) (p *process, window *os.File, screen f
 	}
 }
 
-// Who sits at the prompt when the machine goes down should see why it ends.
+// A user at the prompt when the machine goes down would not see why the session ends.
 func TestPrompt_saysWhichSignalEndedIt(t *testing.T) {
 	p, window, screen := typing(t, "shell", t.TempDir())
 	screen("lightning> ")

@@ -70,14 +70,14 @@ func (a *app) writeEntries(ctx context.Context, found *lightningdb.Range, sink e
 	return errors.Join(err, sink.Flush())
 }
 
-// patience is how many entries a loop handles between two looks at its context.
-const patience = 1000
+// checkedEntries is how many entries a loop handles between two looks at its context.
+const checkedEntries = 1000
 
 // eachEntry calls f for every entry, until it fails or ctx ends.
 func eachEntry(ctx context.Context, found *lightningdb.Range, f func(key, value []byte) error) error {
 	n := 0
 	for key, value := range found.All() {
-		if n%patience == 0 && ctx.Err() != nil {
+		if n%checkedEntries == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		n++
@@ -92,7 +92,7 @@ func eachEntry(ctx context.Context, found *lightningdb.Range, f func(key, value 
 func eachKey(ctx context.Context, found *lightningdb.Range, f func(key []byte) error) error {
 	n := 0
 	for key := range found.Keys() {
-		if n%patience == 0 && ctx.Err() != nil {
+		if n%checkedEntries == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		n++

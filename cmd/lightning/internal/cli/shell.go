@@ -81,7 +81,7 @@ file, which only its owner can read.`,
 	return cmd
 }
 
-// shellConfig is what prompt and script have in common.
+// shellConfig is the configuration that prompt and script have in common.
 func (a *app) shellConfig(db *lightningdb.DB, as entries.As) shell.Config {
 	return shell.Config{DB: db, Out: a.Stdout, Notes: a.notes(),
 		JSON: a.JSON, As: as, Stats: func(out io.Writer, json bool) error {
@@ -92,7 +92,7 @@ func (a *app) shellConfig(db *lightningdb.DB, as entries.As) shell.Config {
 		}}
 }
 
-// notes is where the shell says what is no result.
+// notes is where the shell writes what is no result.
 func (a *app) notes() io.Writer {
 	switch {
 	case a.Quiet:

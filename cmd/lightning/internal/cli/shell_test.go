@@ -25,7 +25,8 @@ func TestShell_scripts(t *testing.T) {
 			{args: "shell DB", stdin: "put a 1\nbegin\nput b 1\nget nobody\nput c 1\n", code: 1,
 				err: "lightning: line 4: get nobody: key not found; scan lists keys; the open transaction is rolled back; " +
 					"what the lines before it committed is there"},
-			{args: "shell DB", stdin: "begin\nput b 1\n", code: 1, err: "rolled back, nothing of it was written; commit before the end"},
+			{args: "shell DB", stdin: "begin\nput b 1\n", code: 1, err: "rolled back, nothing of it was written; commit " +
+				"before the end"},
 			{args: "shell DB", stdin: "\"", code: 1, err: "line 1: a quote is not closed"},
 			{args: "scan DB", out: "a\t1\n"},
 		},
@@ -38,7 +39,8 @@ func TestShell_scripts(t *testing.T) {
 			{args: "shell DB --retain -1s", code: 2, err: "negative"},
 		},
 		"has the flags of the commands": {
-			{args: "shell DB --json", stdin: "put --hex ff 00\nadd n 3\nget n --as int\nget --hex ff --json\nscan --keys-only\ncount --prefix n\n",
+			{args: "shell DB --json", stdin: "put --hex ff 00\nadd n 3\nget n --as int\nget --hex ff --json\n" +
+				"scan --keys-only\ncount --prefix n\n",
 				out: `{"value":3}` + "\n" + `{"key":"n","value":3}` + "\n" + `{"key":"ff","value":"00","encoding":"hex"}` + "\n" +
 					`{"key":"n"}` + "\n" + `{"key":"/w==","encoding":"base64"}` + "\n" + `{"count":1}` + "\n"},
 			{args: "shell DB --as int", stdin: "scan\nquit\n", out: "n\t3\n\\xff\t\\x00\n"},
@@ -70,7 +72,7 @@ func numbered(format string) (lines string) {
 	return lines
 }
 
-// Who asks to go on wants the other lines done, and still has to hear that not all were.
+// A user who asks to go on wants the other lines done, and still has to hear that not all were.
 func TestShell_keepGoingNamesEveryLine(t *testing.T) {
 	dir := t.TempDir()
 	got := lightning(t, "get x\nput a 1\nnonsense\nget a\n", "shell", dir, "--keep-going")
@@ -80,7 +82,8 @@ func TestShell_keepGoingNamesEveryLine(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
 	}
 	got = lightning(t, "get x\nget a\n", "shell", dir, "--keep-going", "--json")
-	want = `{"line":1,"message":"get x: key not found; scan lists keys"}` + "\n" + `{"error":{"code":1,"class":"failure",` +
+	want = `{"line":1,"message":"get x: key not found; scan lists keys"}` + "\n" +
+		`{"error":{"code":1,"class":"failure",` +
 		`"message":"1 line of the script failed","advice":"they are named above; all others are done"}}` + "\n"
 	if got.code != console.ExitFailure || got.out != `{"key":"a","value":"1"}`+"\n" || got.err != want {
 		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)

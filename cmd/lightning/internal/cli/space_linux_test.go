@@ -13,7 +13,7 @@ import (
 	"lightningdb/cmd/internal/console"
 )
 
-// Who is told to free space, on a disk with space, frees it in vain: what is missing are inodes.
+// A user who is told to free space on a disk that has some would free it in vain: the inodes are used up.
 func TestNoSpace_saysWhatIsMissing(t *testing.T) {
 	noise := make([]byte, 300<<10) // does not compress
 	_, _ = rand.Read(noise)
@@ -35,13 +35,15 @@ func TestNoSpace_saysWhatIsMissing(t *testing.T) {
 				_ = os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o600) // until no more can be made
 			}
 		}
-		if got.code != console.ExitNoSpace || !strings.HasSuffix(got.err, want) || strings.Count(got.err, "no space left") != 1 {
+		if got.code != console.ExitNoSpace || !strings.HasSuffix(got.err, want) ||
+			strings.Count(got.err, "no space left") != 1 {
 			t.Errorf("%s: %+v", options, got)
 		}
 		source := filepath.Join(t.TempDir(), "db")
 		must(t, "put", source, "k", strings.Repeat(value, 6))
 		got = lightning(t, "", "export", source, filepath.Join(dir, "x.jsonl"))
-		if got.code != console.ExitNoSpace || !strings.HasSuffix(got.err, want) || strings.Count(got.err, "no space left") != 1 {
+		if got.code != console.ExitNoSpace || !strings.HasSuffix(got.err, want) ||
+			strings.Count(got.err, "no space left") != 1 {
 			t.Errorf("%s: export: %+v", options, got)
 		}
 	}

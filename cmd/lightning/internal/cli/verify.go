@@ -88,7 +88,7 @@ func damageIn(err error) (all []damage, whole bool) {
 	return nil, false
 }
 
-// summary is err in a line that is short also where there are many damages, which are listed apart.
+// summary puts err into one line. It is short even if there are many damages: they are listed separately.
 func summary(err error) error {
 	all, whole := damageIn(err)
 	if len(all) < 2 || !whole {
@@ -143,7 +143,8 @@ func (a *app) reportVerification(r verifyResult, err error) error {
 	if err != nil || a.Quiet {
 		return nil
 	}
-	_, err = fmt.Fprintf(a.Stderr, "verified %s (%s) and %s of the log in %s: no damage\n", units.Plural(int64(r.Tables), "table"),
-		units.Bytes(r.Bytes), units.Plural(r.Commits, "commit"), units.Duration(time.Duration(r.Seconds*float64(time.Second))))
+	_, err = fmt.Fprintf(a.Stderr, "verified %s (%s) and %s of the log in %s: no damage\n",
+		units.Plural(int64(r.Tables), "table"), units.Bytes(r.Bytes), units.Plural(r.Commits, "commit"),
+		units.Duration(time.Duration(r.Seconds*float64(time.Second))))
 	return err
 }

@@ -32,7 +32,7 @@ type fingerprint struct {
 
 func (f *fingerprint) add(h uint64) { f.entries, f.sum = f.entries+1, f.sum+h }
 
-// findings is what one check found.
+// findings is the outcome of one check.
 type findings struct {
 	entries, bytes int64           // in the database, of keys and values
 	compared       int64           // entries read by key
@@ -51,8 +51,8 @@ const (
 	everyEighthFile = 8
 )
 
-// check holds the whole database against the whole source, in two ways at once. The whole database is scanned, so that
-// an entry which no file asked for cannot hide, and the entries of each file must be exactly those computed from the
+// check compares the whole database with the whole source, in two ways at once. The whole database is scanned, so that
+// an entry of no file cannot hide, and the entries of each file must be exactly those computed from the
 // source. And every file's content and metadata, and the postings of every n-th file, are read by key and compared.
 func (r *run) check(ctx context.Context, db *lightningdb.DB, postingsOf int) (*findings, error) {
 	c := newChecker(db, r.tree, postingsOf)

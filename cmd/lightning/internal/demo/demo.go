@@ -54,7 +54,7 @@ type Config struct {
 	AfterKill func(db *lightningdb.DB, acked map[string]bool) error
 }
 
-// Report is what a run found. Times are in seconds, sizes in bytes.
+// Report is the outcome of a run. Times are in seconds, sizes in bytes.
 type Report struct {
 	Source          string  `json:"source"`
 	Dir             string  `json:"database"`
@@ -145,7 +145,7 @@ func (r *run) recoverAndFinish(ctx context.Context) (err error) {
 	return r.loadRest(ctx, db)
 }
 
-// checkAgain reopens the complete database and holds everything against the source once more.
+// checkAgain reopens the complete database and compares everything with the source once more.
 func (r *run) checkAgain(ctx context.Context) (err error) {
 	r.say.stage("Close, open again, check everything again")
 	db, err := r.open()
@@ -174,7 +174,7 @@ func (r Report) Verdict() string {
 	return fmt.Sprintf("acked %d, lost %d, torn %d", r.Acked, r.Lost, r.Torn)
 }
 
-// verdict counts, and makes an error of every outcome but the one that was promised.
+// verdict counts, and returns an error for every outcome but the promised one.
 func (r *run) verdict() error {
 	report := r.report
 	report.Acked, report.Lost, report.Torn = len(r.acked), len(r.lost), len(r.torn)+r.strays

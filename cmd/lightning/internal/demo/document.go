@@ -105,7 +105,7 @@ func words(text string) iter.Seq[string] {
 	}
 }
 
-// wordByte tells the bytes words are made of.
+// wordByte says of each byte whether words are made of it.
 var wordByte = func() (table [256]bool) {
 	for c := range table {
 		table[c] = c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

@@ -14,11 +14,11 @@ import (
 	"lightningdb/cmd/internal/progress"
 )
 
-// loaders is how many goroutines read, split and commit files. More than there are cores, because each waits for its
-// own sync, and those that wait together share one.
+// loaders is how many goroutines read, split and commit files: more than there are cores, because each waits for a
+// sync, and commits that wait together share one.
 const loaders = 16
 
-// Load is what the child process runs: it puts every file of source into the database in dir, each in one batch, and
+// Load runs in the child process: it puts every file of source into the database in dir, each in one batch, and
 // writes the file's quoted path and a line break to acks, in one call, after the commit returned nil and before the
 // goroutine goes on to its next file.
 func Load(ctx context.Context, dir, source string, memoryLimit int64, acks io.Writer) (err error) {

@@ -10,14 +10,14 @@ import (
 	"lightningdb/cmd/internal/units"
 )
 
-// printer is what the demo says. Errors of out are not looked at: the verdict is also in the exit code.
+// printer writes what the demo says. Errors of out are ignored: the verdict is also in the exit code.
 type printer struct {
 	out    io.Writer
 	bold   func(string) string
 	stages int
 }
 
-// line tells something.
+// line prints a line.
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.out, "   "+format+"\n", args...) }
 
 func (p *printer) stage(title string) {

@@ -14,8 +14,8 @@ const maxTallied = 1000
 
 var totalKey = []byte("t/bytes")
 
-// tally has many goroutines add the sizes of files to one total, each in a transaction that reads the file and the total.
-// The total must be that of the source. Nothing of it stays.
+// tally lets many goroutines add the sizes of files to one total, each in a transaction that reads the file and the
+// total. The total must be that of the source. Nothing of it stays.
 func (r *run) tally(ctx context.Context, db *lightningdb.DB) error {
 	files := r.tree.files[:min(len(r.tree.files), maxTallied)]
 	if err := db.Put(totalKey, lightningdb.AppendInt64(nil, 0)); err != nil {

@@ -1,5 +1,6 @@
-// Package entries is which keys are meant and how what is found is shown: the flags that commands and the verbs of the
-// shell have in common, and what follows from them. It reads no database. Errors are *command.UsageError.
+// Package entries decides which keys are meant and how the entries found are shown: the flags that commands and the
+// verbs of the shell have in common, and what follows from them. It reads no database. Errors are
+// *command.UsageError.
 package entries
 
 import (
@@ -14,7 +15,7 @@ import (
 	"lightningdb/cmd/lightning/internal/text"
 )
 
-// Synonyms are words that people type who come from elsewhere, for each command and verb.
+// Synonyms are, for each command and verb, the words that other databases use for it.
 var Synonyms = map[string][]string{
 	"get":     {"read", "fetch", "show", "cat", "retrieve"},
 	"put":     {"set", "write", "insert", "store", "update", "upsert"},
@@ -53,7 +54,7 @@ func (e Encoding) Of() exchange.Encoding {
 	return exchange.Text
 }
 
-// Bytes reads an argument. what is what it is, for the error.
+// Bytes reads an argument. what names it in errors.
 func (e Encoding) Bytes(what, text string) ([]byte, error) {
 	b, err := e.Of().Decode(text)
 	if err != nil {

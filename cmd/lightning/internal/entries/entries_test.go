@@ -32,7 +32,8 @@ func TestRange_prefixMeansBytes(t *testing.T) {
 
 // An argument that is not what its flag says must be refused as wrong use, not stored as something else.
 func TestEncoding_refusesWhatItCannotRead(t *testing.T) {
-	for text, e := range map[string]Encoding{"0": {Hex: true}, "zz": {Hex: true}, "*": {Base64: true}, "": {}, strings.Repeat("k", 1<<16+1): {}} {
+	for text, e := range map[string]Encoding{"0": {Hex: true}, "zz": {Hex: true}, "*": {Base64: true}, "": {},
+		strings.Repeat("k", 1<<16+1): {}} {
 		_, err := e.Key(text)
 		var wrong *command.UsageError
 		if !errors.As(err, &wrong) || wrong.Hint == "" {
@@ -51,13 +52,15 @@ func TestShow_countersAreNumbersWhenAsked(t *testing.T) {
 		{Show{}, "k\t\\xfe\\xff\\xff\\xff\\xff\\xff\\xff\\xff\nk\ttext\nk\n"},
 		{Show{Counters: true}, "k\t-2\nk\ttext\nk\n"},
 		{Show{Counters: true, Encoding: exchange.Hex}, "6b\t-2\n6b\t74657874\n6b\n"},
-		{Show{Counters: true, JSON: true}, `{"key":"k","value":-2}` + "\n" + `{"key":"k","value":"text"}` + "\n" + `{"key":"k"}` + "\n"},
+		{Show{Counters: true, JSON: true}, `{"key":"k","value":-2}` + "\n" + `{"key":"k","value":"text"}` + "\n" +
+			`{"key":"k"}` + "\n"},
 		{Show{Counters: true, JSON: true, Encoding: exchange.Hex}, `{"key":"6b","value":-2,"encoding":"hex"}` + "\n" +
 			`{"key":"6b","value":"74657874","encoding":"hex"}` + "\n" + `{"key":"6b","encoding":"hex"}` + "\n"},
 	} {
 		var out bytes.Buffer
 		sink := c.show.NewSink(&out)
-		err := errors.Join(sink.Write([]byte("k"), counter), sink.Write([]byte("k"), text), sink.WriteKey([]byte("k")), sink.Flush())
+		err := errors.Join(sink.Write([]byte("k"), counter), sink.Write([]byte("k"), text), sink.WriteKey([]byte("k")),
+			sink.Flush())
 		if err != nil || out.String() != c.want {
 			t.Errorf("%+v: %v\n got %s\nwant %s", c.show, err, out.String(), c.want)
 		}

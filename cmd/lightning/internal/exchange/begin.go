@@ -15,8 +15,8 @@ var (
 	magicGzip   = []byte{0x1f, 0x8b}
 )
 
-// begin skips a byte order mark, refuses what is no text at all, and returns what to do if the first record turns out
-// bad: the hint where the content looks like another form, or nothing.
+// begin skips a byte order mark and refuses what is no text at all. It returns what to do if the first record is bad: a
+// hint if the content looks like another form, or nothing.
 func begin(in *bufio.Reader, form Form) (hint string, err error) {
 	head, _ := in.Peek(len(markUTF8)) // an error comes again
 	switch {
@@ -33,7 +33,7 @@ func begin(in *bufio.Reader, form Form) (hint string, err error) {
 	return hintFor(head, form), nil
 }
 
-// hintFor is what to do about a file of that form that begins with head and cannot be read.
+// hintFor says what to do about a file that begins with head and cannot be read in that form.
 func hintFor(head []byte, form Form) string {
 	head = bytes.TrimSpace(head)
 	line, _, _ := bytes.Cut(head, []byte("\n"))

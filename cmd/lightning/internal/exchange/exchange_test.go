@@ -86,9 +86,11 @@ func TestForms_everyByteStringComesBack(t *testing.T) {
 
 // CSV text must either carry an entry exactly or refuse it: changing CR LF to LF in somebody's data is not acceptable.
 func TestCSVText_exactOrRefused(t *testing.T) {
-	for _, form := range []Form{{Format: CSV}, {Format: TSV}, {Format: CSV, Delimiter: ';'}, {Format: CSV, Delimiter: 'k'}} {
+	for _, form := range []Form{{Format: CSV}, {Format: TSV}, {Format: CSV, Delimiter: ';'},
+		{Format: CSV, Delimiter: 'k'}} {
 		rapid.Check(t, func(t *rapid.T) {
-			text := rapid.OneOf(rapid.SliceOf(rapid.Byte()), rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) }),
+			text := rapid.OneOf(rapid.SliceOf(rapid.Byte()),
+				rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) }),
 				rapid.Map(rapid.SliceOf(rapid.SampledFrom(nasty)), func(s []string) []byte { return []byte(strings.Join(s, "")) }))
 			entry := Entry{Key: append(text.Draw(t, "key"), 'k'), Value: text.Draw(t, "value")}
 			var file bytes.Buffer
@@ -156,7 +158,8 @@ func TestCSV_readsWhatOthersWrite(t *testing.T) {
 // Where encoding/csv changes no byte, a reader of our own has no right to differ.
 func TestCSV_agreesWithEncodingCSV(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := strings.Join(rapid.SliceOf(rapid.SampledFrom([]string{"a", ",", "\"", "\n", "\"\"", " ", "é", "\x00"})).Draw(t, "text"), "")
+		parts := rapid.SampledFrom([]string{"a", ",", "\"", "\n", "\"\"", " ", "é", "\x00"})
+		text := strings.Join(rapid.SliceOf(parts).Draw(t, "text"), "")
 		theirs := csv.NewReader(strings.NewReader(text))
 		theirs.FieldsPerRecord = -1
 		ours := newCSVReader(strings.NewReader(text), Form{Format: CSV})
@@ -189,7 +192,8 @@ func TestJSONValues_areTheirText(t *testing.T) {
 `
 	form := Form{JSONValues: true}
 	entries := readAll(t, NewReader(strings.NewReader(text), form))
-	want := []Entry{{[]byte("a"), []byte(`{"n": [1, 2.50]}`)}, {[]byte("\xff"), []byte(`"\u0041"`)}, {[]byte("c"), []byte("null")},
+	want := []Entry{{[]byte("a"), []byte(`{"n": [1, 2.50]}`)}, {[]byte("\xff"), []byte(`"\u0041"`)},
+		{[]byte("c"), []byte("null")},
 		{[]byte("d"), []byte("-1e3")}}
 	if diff := cmp.Diff(want, entries); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
@@ -283,13 +287,18 @@ func TestReaders_nameTheBadLine(t *testing.T) {
 		{name: "empty csv", csv: true, text: "", line: 1, want: "header"},
 		{name: "csv without header", csv: true, text: "a,1\n", line: 1, want: "header"},
 		{name: "csv columns", csv: true, text: "key,value\na,1\nb\n", line: 3, good: 1, want: "1 columns"},
-		{name: "csv no such column", csv: true, form: Form{KeyColumn: "id"}, text: "key,value\na,1\n", line: 1, want: `no column "id"; the columns are key, value`},
-		{name: "csv a column twice", csv: true, form: Form{KeyColumn: "k"}, text: "k,k,value\na,b,1\n", line: 1, want: "two columns"},
+		{name: "csv no such column", csv: true, form: Form{KeyColumn: "id"}, text: "key,value\na,1\n", line: 1,
+			want: `no column "id"; the columns are key, value`},
+		{name: "csv a column twice", csv: true, form: Form{KeyColumn: "k"}, text: "k,k,value\na,b,1\n", line: 1,
+			want: "two columns"},
 		{name: "csv more columns than asked for", csv: true, text: "key,value,more\na,1,2\n", line: 1, want: "header"},
 		{name: "csv text behind a quote", csv: true, text: "key,value\na,\"1\"2\n", line: 2, want: "follows the quote"},
-		{name: "csv lines inside quotes count", csv: true, text: "key,value\na,\"1\r\n2\n\"\nb\n", line: 5, good: 1, want: "1 columns"},
-		{name: "csv endless columns", csv: true, text: "key,value\n" + strings.Repeat(",", maxColumns) + "\n", line: 2, want: "more than"},
-		{name: "json value cut off", form: Form{JSONValues: true}, text: `{"key":"a","value":[1,{}`, line: 1, want: "does not end"},
+		{name: "csv lines inside quotes count", csv: true, text: "key,value\na,\"1\r\n2\n\"\nb\n", line: 5, good: 1,
+			want: "1 columns"},
+		{name: "csv endless columns", csv: true, text: "key,value\n" + strings.Repeat(",", maxColumns) + "\n", line: 2,
+			want: "more than"},
+		{name: "json value cut off", form: Form{JSONValues: true}, text: `{"key":"a","value":[1,{}`, line: 1,
+			want: "does not end"},
 		{name: "json value wrong", form: Form{JSONValues: true}, text: `{"key":"a","value":[01]}`, line: 1, want: "comma"},
 		{name: "csv bare quote", csv: true, text: "key,value\na,1\nb\",2\n", line: 3, good: 1, want: `"`},
 		{name: "csv open quote", csv: true, text: "key,value\na,\"1\n2\"\nb,\"x\n", line: 4, good: 1, want: `"`},
@@ -364,7 +373,8 @@ func FuzzReaders(f *testing.F) {
 
 // The form of a file is chosen by its name; a wrong guess imports a header as data.
 func TestForm_byNameAndByExtension(t *testing.T) {
-	for path, want := range map[string]Form{"a.csv": {Format: CSV}, "b/A.CSV": {Format: CSV}, "a.tsv": {Format: TSV}, "a.jsonl": {},
+	for path, want := range map[string]Form{"a.csv": {Format: CSV}, "b/A.CSV": {Format: CSV}, "a.tsv": {Format: TSV},
+		"a.jsonl": {},
 		"-": {}, "csv": {}, "a.json": {}, "a.gz": {Gzip: true}, "a.csv.gz": {Format: CSV, Gzip: true},
 		"a.TSV.GZ": {Format: TSV, Gzip: true}, "a.jsonl.gz": {Gzip: true}, "gz": {}, "a.gz.csv": {Format: CSV}} {
 		if got := FormOf(path); got != want {

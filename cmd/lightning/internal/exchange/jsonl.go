@@ -150,7 +150,7 @@ func decodePair(encoding Encoding, key, value string) (Entry, error) {
 	return Entry{Key: k, Value: v}, checkSizes(k, v)
 }
 
-// checkSizes refuses what no database would take, here where the line is known.
+// checkSizes refuses what no database would take: here, the number of the line is known.
 func checkSizes(key, value []byte) error {
 	switch {
 	case len(key) == 0:

@@ -63,7 +63,7 @@ func (s *Shell) candidates(words []string, begun string) []string {
 	return nil
 }
 
-// spanWords are what scan and count understand.
+// spanWords are the words that scan and count understand.
 var spanWords = map[string][]string{
 	"scan":  {"prefix", "from", "to", "limit", "reverse", "keys"},
 	"count": {"prefix", "from", "to"},
@@ -112,7 +112,7 @@ func (s *Shell) savepointNames() (names []string) {
 	return names
 }
 
-// keys are some keys that begin with begun. An error offers none: the command itself will tell.
+// keys are some keys that begin with begun. After an error there are none: the command itself will report it.
 func (s *Shell) keys(begun string) (keys []string) {
 	var from reader = s.DB
 	if s.past != nil {

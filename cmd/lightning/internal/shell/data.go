@@ -31,7 +31,7 @@ func (s *Shell) get(_ context.Context, args []string, o options) error {
 	return err
 }
 
-// about names verb and key of an error, and says what to do where the error does not.
+// about adds to an error its verb and key, and what to do if the error does not say that.
 func about(verb, key string, err error) error {
 	switch {
 	case errors.Is(err, lightningdb.ErrNotFound):
@@ -46,7 +46,7 @@ func about(verb, key string, err error) error {
 	return fmt.Errorf("%s %s: %w", verb, word(key), err)
 }
 
-// change writes through fn: as part of the open transaction, of which it is taken back if fn fails, or else as a
+// change writes through fn: as a part of the open transaction, which is rolled back if fn fails, or else in a
 // transaction of its own.
 func (s *Shell) change(ctx context.Context, fn func(tx *lightningdb.Tx) error) error {
 	switch {

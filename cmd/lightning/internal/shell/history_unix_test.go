@@ -65,7 +65,8 @@ func TestTerminal_historyReplacesNoNode(t *testing.T) {
 	}
 	got := make([]byte, 100)
 	n, err := reader.Read(got)
-	if info, statErr := os.Lstat(fifo); statErr != nil || info.Mode()&fs.ModeNamedPipe == 0 || string(got[:n]) != "put a 1\n" {
+	if info, statErr := os.Lstat(fifo); statErr != nil || info.Mode()&fs.ModeNamedPipe == 0 ||
+		string(got[:n]) != "put a 1\n" {
 		t.Errorf("the FIFO is %v, %v; its reader got %q, %v", info, statErr, got[:n], err)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"lightningdb/cmd/internal/jsonline"
 )
 
-// errPast refuses what only the newest state takes.
+// errPast refuses what needs the newest state.
 var errPast = errors.New("this is the past, which cannot be changed: `at now` first")
 
-// now is the name of the newest state.
+// now names the newest state.
 const now = "now"
 
 // snapshot is a state of the database with a name.

@@ -10,7 +10,7 @@ import (
 	"lightningdb/cmd/internal/jsonline"
 )
 
-// parseRange reads the words behind scan and count into o, beside what its flags say.
+// parseRange reads the words behind scan and count into o, which has what the flags say.
 func parseRange(args []string, o *options) error {
 	for len(args) > 0 {
 		name := args[0]
@@ -118,10 +118,10 @@ func (s *Shell) list(ctx context.Context, all *lightningdb.Range, o options) (ne
 
 // eachKey calls f for every entry until it fails or ctx ends, with a nil value if only keys are wanted.
 func eachKey(ctx context.Context, all *lightningdb.Range, keysOnly bool, f func(key, value []byte) error) error {
-	const patience = 1000 // entries between two looks at the context
+	const checkedEntries = 1000 // entries between two looks at the context
 	n := 0
 	step := func(key, value []byte) error {
-		if n++; n%patience == 0 && ctx.Err() != nil {
+		if n++; n%checkedEntries == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		return f(key, value)

@@ -14,7 +14,7 @@ const maxLine = 16 << 20
 // Script is an Input without a prompt.
 type Script struct{ lines *bufio.Scanner }
 
-// NewScript reads lines from in. Whoever wants the end of a context to end the reading gives it a reader that fails then.
+// NewScript reads lines from in. For the end of a context to end the reading, in must be a reader that fails then.
 func NewScript(in io.Reader) *Script {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)

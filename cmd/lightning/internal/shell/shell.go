@@ -8,7 +8,8 @@
 //
 // Verbs have the flags of the commands of the same name, with two dashes.
 //
-// A Shell is used by one goroutine. The database may have other users: their commits are what conflicts come from.
+// A Shell is used by one goroutine. The database may have other users: a transaction of the shell may conflict with
+// their commits.
 package shell
 
 import (
@@ -29,7 +30,7 @@ type Config struct {
 	DB    *lightningdb.DB
 	Input Input
 	Out   io.Writer // results
-	Notes io.Writer // what is said beside them: where a commit stands, that a scan has more
+	Notes io.Writer // what is said about them: where a commit stands, that a scan has more
 	Limit int       // entries that a scan shows unless told; 0 for all
 	Stats func(out io.Writer, json bool) error
 	JSON  bool       // results are JSON, also where no flag says so
@@ -48,7 +49,7 @@ type Input interface {
 	Line(ctx context.Context, prompt string) (string, error)
 }
 
-// ErrAborted is what Input.Line returns for a line that is not to be carried out.
+// ErrAborted is the error of Input.Line for a line that is not to be carried out.
 var ErrAborted = errors.New("aborted")
 
 // ErrOpenAtEnd says that the input ended inside a transaction.
@@ -179,7 +180,7 @@ func (s *Shell) prompt() string {
 	return "lightning> "
 }
 
-// close gives back everything that keeps old versions on disk.
+// close closes everything that keeps old versions on disk.
 func (s *Shell) close() {
 	if s.tx != nil {
 		_ = s.tx.Rollback() // it only ends what has not been written
@@ -203,7 +204,7 @@ func (s *Shell) reader() reader {
 	return s.DB
 }
 
-// note says something beside the results, after them.
+// note says something about the results, after them.
 func (s *Shell) note(format string, args ...any) error {
 	if err := s.out.Flush(); err != nil {
 		return err

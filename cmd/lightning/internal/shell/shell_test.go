@@ -87,7 +87,7 @@ func play(t *testing.T, transcript string) string {
 	return screen.String()
 }
 
-// open opens a database in memory. That it closes without a complaint shows that the shell has let go of everything.
+// open opens a database in memory. That it closes without a complaint shows that the shell holds nothing of it.
 func open(t *testing.T, o *lightningdb.Options) *lightningdb.DB {
 	t.Helper()
 	o.InMemory = true
@@ -147,7 +147,8 @@ func TestShell_documentationShowsATranscript(t *testing.T) {
 func script(t *testing.T, db *lightningdb.DB, lines string) (out string, err error) {
 	t.Helper()
 	var results bytes.Buffer
-	err = New(Config{DB: db, Out: &results, Notes: io.Discard, Input: NewScript(strings.NewReader(lines))}).Run(t.Context())
+	err = New(Config{DB: db, Out: &results, Notes: io.Discard,
+		Input: NewScript(strings.NewReader(lines))}).Run(t.Context())
 	return results.String(), err
 }
 
@@ -167,7 +168,7 @@ func TestShell_scriptEndsAtItsFirstError(t *testing.T) {
 	}
 }
 
-// Who forgets the last line of a script must hear that nothing was written.
+// A user who forgets the last line of a script must hear that nothing was written.
 func TestShell_endInsideATransactionIsAnError(t *testing.T) {
 	db := open(t, &lightningdb.Options{})
 	if _, err := script(t, db, "begin\nput a 1\n"); !errors.Is(err, ErrOpenAtEnd) {
@@ -314,7 +315,8 @@ func TestTerminal_historyIsReadByItsOwnerOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"put a secret", "", "put b " + strings.Repeat("x", maxHistoryLine), "put c \xff", "scan"} {
+	for _, line := range []string{"put a secret", "", "put b " + strings.Repeat("x", maxHistoryLine), "put c \xff",
+		"scan"} {
 		terminal.remember(line)
 	}
 	if err := terminal.Close(); err != nil {

@@ -21,7 +21,7 @@ const maxHistoryLine = 4000
 // Terminal is the Input of somebody at a terminal, with editing, history and completion. It owns the mode of the
 // terminal until Close.
 //
-// Lines are remembered while it lives. They have keys and values in them, so that a file for them is only used if its
+// Lines are remembered while it lives. They have keys and values in them, so that they go to a file only if its
 // name is given; only its owner can read it.
 type Terminal struct {
 	editor  *liner.State
@@ -83,7 +83,7 @@ func (t *Terminal) Line(ctx context.Context, prompt string) (string, error) {
 	}
 }
 
-// answered is what the editor's answer means.
+// answered translates the editor's answer.
 func (t *Terminal) answered(line string, err error) (string, error) {
 	switch {
 	case err == nil:
@@ -102,7 +102,7 @@ func (t *Terminal) remember(line string) {
 	}
 }
 
-// Close gives the terminal back and writes the history.
+// Close restores the terminal and writes the history.
 func (t *Terminal) Close() error {
 	err := t.editor.Close()
 	if t.history == "" {
@@ -111,12 +111,12 @@ func (t *Terminal) Close() error {
 	return errors.Join(err, writeHistory(t.history, t.editor))
 }
 
-// patience is how long the history waits for somebody to read it, where it is a FIFO.
-const patience = time.Second
+// historyTimeout is how long writing the history waits for somebody to read it, where it is a FIFO.
+const historyTimeout = time.Second
 
 // writeHistory writes the history into the file of that name, readable by its owner only whatever it was before.
 func writeHistory(name string, editor *liner.State) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
 	defer cancel()
 	err := userfile.Write(ctx, name, userfile.Options{Replace: true, Private: true}, func(out io.Writer) error {
 		_, err := editor.WriteHistory(out)

@@ -8,7 +8,7 @@ import (
 	"lightningdb"
 )
 
-// What a line cannot do now.
+// The errors of lines that cannot be carried out now.
 var (
 	errTxOpen = errors.New("a transaction is open: commit or rollback first")
 	errNoTx   = errors.New("no transaction is open: begin one first")

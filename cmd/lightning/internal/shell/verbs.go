@@ -15,7 +15,7 @@ import (
 type verb struct {
 	name, args string
 	does       string
-	min, max   int                               // words behind it, beside flags
+	min, max   int                               // words behind it, without flags
 	flags      func(o *options, f *flag.FlagSet) // nil for none: then every word is an argument
 	run        func(s *Shell, ctx context.Context, args []string, o options) error
 }
@@ -23,7 +23,7 @@ type verb struct {
 // unlimited is a verb's max.
 const unlimited = 1 << 30
 
-// options are what the flags of a line say. They are called as those of the commands.
+// options hold the flags of a line. They have the names of the flags of commands.
 type options struct {
 	entries.Range
 	as            entries.As

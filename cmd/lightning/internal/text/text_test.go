@@ -11,7 +11,8 @@ import (
 // A key that is shown and cannot be typed can be neither read nor deleted.
 func TestSplit_readsWhatAppendWordWrites(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.OneOf(rapid.SliceOf(rapid.Byte()), rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) }),
+		word := rapid.OneOf(rapid.SliceOf(rapid.Byte()),
+			rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) }),
 			rapid.SliceOf(rapid.SampledFrom([]byte("\"'\\ \t\n#a\xff\u00ad"))))
 		var line []byte
 		want := rapid.SliceOf(word).Draw(t, "words")
@@ -83,7 +84,8 @@ func TestUnfinished_isTheWordBeingWritten(t *testing.T) {
 
 // A value that is printed as it is can make a terminal do what its writer wants.
 func TestAppendForScreen_controlsNothing(t *testing.T) {
-	for value, want := range map[string]string{"": "\n", "a\n": "a\n", "a\tb": "a\tb\n", "\x1b[2J\r\xff": `\x1b[2J\r\xff` + "\n",
+	for value, want := range map[string]string{"": "\n", "a\n": "a\n", "a\tb": "a\tb\n",
+		"\x1b[2J\r\xff": `\x1b[2J\r\xff` + "\n",
 		"é\u00ad\\": `é\u00ad\` + "\n"} {
 		if got := string(AppendForScreen(nil, []byte(value))); got != want {
 			t.Errorf("%q: %q, want %q", value, got, want)

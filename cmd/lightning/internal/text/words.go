@@ -14,8 +14,8 @@ var (
 )
 
 // Split splits a line into words at blanks. Inside double quotes blanks do not split; there and outside of quotes the
-// escapes of Go hold (\n, \xff, \u00e9, \\, \"), and a backslash before a blank or quote takes it as it is. Inside single
-// quotes everything is as it is. Quotes may begin and end in the middle of a word, and "" is an empty word.
+// escapes of Go hold (\n, \xff, \u00e9, \\, \"), and a backslash before a blank or quote takes it as it is. Inside
+// single quotes everything is as it is. Quotes may begin and end in the middle of a word, and "" is an empty word.
 func Split(line string) (words []string, err error) {
 	s := splitter{rest: line}
 	for s.skipBlanks(); s.rest != ""; s.skipBlanks() {
@@ -28,8 +28,8 @@ func Split(line string) (words []string, err error) {
 	return words, nil
 }
 
-// Unfinished is Split for a line that is being written. word is the last word as far as it goes, empty behind a blank, and
-// start the place in line where it begins.
+// Unfinished is Split for a line that is being written. word is the last word as far as it goes, empty behind a
+// blank, and start the place in line where it begins.
 func Unfinished(line string) (words []string, word string, start int) {
 	s := splitter{rest: line}
 	for {
@@ -54,7 +54,7 @@ func AppendWord(dst, b []byte) []byte {
 	return AppendEscaped(dst, b, "")
 }
 
-// splitter is a line on its way.
+// splitter is a line that is being split.
 type splitter struct{ rest string }
 
 func (s *splitter) skipBlanks() { s.rest = strings.TrimLeft(s.rest, " \t\r\n") }

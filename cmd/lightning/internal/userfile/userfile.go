@@ -1,7 +1,7 @@
 // Package userfile reads and writes the files that people name. It decides what becomes of a name that is taken:
 //
 //	nothing            the file appears when it is complete and durable, or not at all
-//	a regular file     is replaced in the same way, by a rename beside it, and only if that was asked for
+//	a regular file     is replaced in the same way, by a rename of a file next to it, and only if that was asked for
 //	a symbolic link    is followed to its end, and stays
 //	FIFO, device       is opened and written into, never replaced; a block device only if that was asked for
 //	directory, socket  is an error
@@ -49,7 +49,7 @@ func Write(ctx context.Context, path string, o Options, write func(io.Writer) er
 	return to.replace(path, o, write)
 }
 
-// target is what a name leads to.
+// target is the file that a name leads to.
 type target struct {
 	path string      // behind all links
 	info fs.FileInfo // nil if there is nothing
@@ -111,7 +111,7 @@ func (t *target) follow() error {
 	return nil
 }
 
-// mayBeWritten refuses what cannot be written, and what would be lost although nobody asked for it.
+// mayBeWritten refuses what cannot be written, and what may not be replaced.
 func (t target) mayBeWritten(path string, o Options) error {
 	switch {
 	case t.info == nil:
@@ -149,7 +149,7 @@ func (t target) writeInto(ctx context.Context, write func(io.Writer) error) erro
 	return errors.Join(write(interrupt.Writer(ctx, file)), file.Close())
 }
 
-// replace writes a new file beside the target and renames it.
+// replace writes a new file next to the target and renames it.
 func (t target) replace(path string, o Options, write func(io.Writer) error) (err error) {
 	dir, _ := filepath.Split(t.path)
 	if dir == "" {

@@ -51,7 +51,8 @@ func TestWrite_replacesOnlyWhenAsked(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	create(t, path, "precious")
-	if err := Write(t.Context(), path, Options{}, says("new")); !errors.Is(err, fs.ErrExist) || content(t, path) != "precious" {
+	if err := Write(t.Context(), path, Options{}, says("new")); !errors.Is(err, fs.ErrExist) ||
+		content(t, path) != "precious" {
 		t.Errorf("not asked: %v, %q", err, content(t, path))
 	}
 	if err := Write(t.Context(), path, Options{Replace: true}, says("new")); err != nil || content(t, path) != "new" {
@@ -60,7 +61,8 @@ func TestWrite_replacesOnlyWhenAsked(t *testing.T) {
 	if err := Write(t.Context(), dir, Options{}, says("new")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a directory: %v", err)
 	}
-	if err := Write(t.Context(), dir, Options{Replace: true}, says("new")); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if err := Write(t.Context(), dir, Options{Replace: true}, says("new")); err == nil ||
+		!strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("a directory: %v", err)
 	}
 	noneLeft(t, dir, 1)
@@ -77,11 +79,13 @@ func TestWrite_leavesNoHalfFile(t *testing.T) {
 	}
 	noneLeft(t, dir, 0)
 	create(t, path, "precious")
-	if err := Write(t.Context(), path, Options{Replace: true}, fail); !errors.Is(err, broken) || content(t, path) != "precious" {
+	if err := Write(t.Context(), path, Options{Replace: true}, fail); !errors.Is(err, broken) ||
+		content(t, path) != "precious" {
 		t.Errorf("%v, %q", err, content(t, path))
 	}
 	meanwhile := func(out io.Writer) error { create(t, path+".2", "theirs"); return says("ours")(out) }
-	if err := Write(t.Context(), path+".2", Options{}, meanwhile); !errors.Is(err, fs.ErrExist) || content(t, path+".2") != "theirs" {
+	if err := Write(t.Context(), path+".2", Options{}, meanwhile); !errors.Is(err, fs.ErrExist) ||
+		content(t, path+".2") != "theirs" {
 		t.Errorf("a file that appeared meanwhile: %v, %q", err, content(t, path+".2"))
 	}
 	noneLeft(t, dir, 2)

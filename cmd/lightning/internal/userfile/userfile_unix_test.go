@@ -27,7 +27,7 @@ func link(t *testing.T, to, path string) {
 	}
 }
 
-// A link that is replaced leaves what it pointed at as it was, and whoever reads it there gets old data.
+// A link that is replaced would leave the file it pointed at unchanged, and its readers would get old data.
 func TestWrite_followsLinks(t *testing.T) {
 	for name, c := range map[string]struct {
 		link   string // what "link" in DIR/here points at
