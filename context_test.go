@@ -10,6 +10,7 @@ import (
 
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/transaction"
 )
 
 // A request that was given up would go on to read a slow medium, page after page, for all that it was asked for: or for
@@ -141,7 +142,7 @@ func walkUntil(t *testing.T, disk *memfs.FS, n int,
 		errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) {
 		at = int(reads.Load())
 		cancel()
-		interrupt := &tx.watchOf().interrupt
+		interrupt := tx.watchOf()
 		for interrupt.Err() == nil { // the context tells of its end in another goroutine
 			runtime.Gosched()
 		}
@@ -153,9 +154,9 @@ func walkUntil(t *testing.T, disk *memfs.FS, n int,
 	return int(reads.Load()) - at, err
 }
 
-func (tx *Tx) watchOf() *watch {
+func (tx *Tx) watchOf() *transaction.Watch {
 	if tx.rw != nil {
-		return &tx.rw.watch
+		return tx.rw.Watch()
 	}
 	return &tx.snapshot.watch
 }

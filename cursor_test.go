@@ -354,7 +354,7 @@ func TestUpdate_spilledEndsWhatIsLeftOpen(t *testing.T) {
 		for i := range 12 {
 			requireNil(t, tx.Put(fmt.Appendf(nil, "%02d", i), value))
 		}
-		if !tx.rw.writes.Spilled() {
+		if !tx.rw.Spilled() {
 			t.Fatal("the transaction fits into memory; this test needs one that does not")
 		}
 		c := tx.Range(nil, nil).Cursor()

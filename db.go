@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/system/offheap"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/transaction"
 )
 
 // DB is an open database. All its methods may be called from any number of goroutines. Where one takes a context, nil
@@ -20,7 +21,7 @@ type DB struct {
 	engine     *engine.Engine
 	path       string
 	durability Durability
-	updates    nesting
+	updates    transaction.Nesting
 	rules      operand.Rules
 }
 
@@ -199,28 +200,28 @@ func (db *DB) Write(b *Batch) error {
 }
 
 func (db *DB) commit(b *Batch) (key.SeqNum, error) {
-	sync, err := db.admit(b)
+	if b.err != nil {
+		return 0, b.err
+	}
+	sync, err := db.admit(b.Size(), b.durability)
 	if err != nil {
 		return 0, err
 	}
 	return db.engine.Commit(&b.ops, sync)
 }
 
-// admit checks b before anything of it is written, and says whether its commit waits for a sync.
-func (db *DB) admit(b *Batch) (sync bool, err error) {
-	if b.err != nil {
-		return false, b.err
+// admit checks a batch of so many bytes before anything of it is written, and says whether its commit waits for a sync.
+func (db *DB) admit(size int, d Durability) (sync bool, err error) {
+	if size > MaxBatchSize {
+		return false, fmt.Errorf("%w: it has %d", ErrBatchTooLarge, size)
 	}
-	if b.Size() > MaxBatchSize {
-		return false, fmt.Errorf("%w: it has %d", ErrBatchTooLarge, b.Size())
-	}
-	switch b.durability {
+	switch d {
 	case DefaultDurability:
 		return db.durability == Sync, nil
 	case Sync, Process:
-		return b.durability == Sync, nil
+		return d == Sync, nil
 	}
-	return false, fmt.Errorf("durability %d is neither Sync nor Process", b.durability)
+	return false, fmt.Errorf("durability %d is neither Sync nor Process", d)
 }
 
 // Sync makes every commit that returned before the call survive a power cut.

@@ -9,13 +9,14 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/transaction"
 	"lightningdb/internal/tree/manifest"
 )
 
 // Errors that callers branch on, with errors.Is. What is returned adds the operation and the place.
 var (
 	// ErrNotFound: the key is not in the database (or was not, at the snapshot).
-	ErrNotFound = errors.New("key not found")
+	ErrNotFound = transaction.ErrNotFound
 
 	// ErrClosed: the database, snapshot, transaction or cursor was used after its end.
 	ErrClosed = engine.ErrClosed
@@ -63,14 +64,14 @@ var (
 	ErrLockTimeout = lock.ErrTimeout
 
 	// ErrTxDone: the transaction is over. Use it only inside the function that it was given to, or before its Commit.
-	ErrTxDone = fmt.Errorf("the transaction is over: %w", ErrClosed)
+	ErrTxDone = transaction.ErrDone
 
 	// ErrSavepointVoid: RollbackTo of a savepoint of another transaction, or one that is no more because the transaction
 	// was rolled back to before it or because the Tx.Update that made it has ended.
-	ErrSavepointVoid = errors.New("the savepoint is void")
+	ErrSavepointVoid = transaction.ErrVoid
 
 	// ErrTxInUse: two goroutines used one read-write transaction at the same time. Give each its own.
-	ErrTxInUse = errors.New("the transaction is in use by another goroutine")
+	ErrTxInUse = transaction.ErrInUse
 
 	// ErrReadOnlyTx: in View, or in a transaction begun read-only, a call that is for writers: a write, GetForUpdate,
 	// Update, a savepoint, OnCommit or SetDurability. Use DB.Update.
@@ -78,7 +79,7 @@ var (
 
 	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves, or inside Tx.Update,
 	// whose part is not the whole. Return nil or an error.
-	ErrManagedTx = errors.New("View and Update end their transaction themselves")
+	ErrManagedTx = transaction.ErrManaged
 
 	// ErrNested: inside Update, the same goroutine called Update of the same database, or wrote, past its transaction,
 	// what the transaction has locked. Use Tx.Update for a part of a transaction, and the Tx for what belongs to it. A

@@ -18,12 +18,13 @@ import (
 // below those that its wing names: not past them. Nothing imports proof but proof and the program that runs it. Where a
 // line of code belongs can be told from this list, and docs/design.md draws it.
 var wings = []wing{
-	{"internal/system", "join clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
+	{"internal/system", "clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec key operand batch record directory", "system"},
 	{"internal/tree", "gap page locator cache rowcache merge memtable table manifest compaction readers tables .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap"},
 	{"internal/engine", ".", "system format tree log"},
-	{".", ".", "engine format log/lock log/txn system/goroutine system/offheap system/origin system/vfs tree/manifest log/wal"},
+	{"internal/transaction", ".", "system format log engine"},
+	{".", ".", "engine transaction format log/lock log/txn system/goroutine system/offheap system/origin system/vfs tree/manifest log/wal"},
 	{"internal/proof", "oracle isolation torture mutants environment blackbox", "system format tree log engine ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell internal/demo internal/cli .",

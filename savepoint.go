@@ -1,19 +1,18 @@
 package lightningdb
 
-import "lightningdb/internal/join"
+import (
+	"errors"
+
+	"lightningdb/internal/transaction"
+)
 
 // Savepoint is a moment in a transaction that RollbackTo can return to.
-type Savepoint struct {
-	rw       *readWrite
-	number   int // among the savepoints of the transaction
-	serial   uint64
-	onCommit int
-}
+type Savepoint struct{ at transaction.Savepoint }
 
 // Savepoint marks the present state of the transaction's writes.
 func (tx *Tx) Savepoint() (Savepoint, error) {
 	var s Savepoint
-	err := tx.set(func(rw *readWrite) { s = rw.savepoint() })
+	err := tx.set(func(rw *transaction.Tx) { s.at = rw.Savepoint() })
 	return s, err
 }
 
@@ -22,29 +21,5 @@ func (tx *Tx) Savepoint() (Savepoint, error) {
 // stay.
 func (tx *Tx) RollbackTo(s Savepoint) error {
 	var err error
-	return join.Errors(tx.set(func(rw *readWrite) { err = rw.rollbackTo(s) }), err)
-}
-
-// savepoint marks the present state.
-func (rw *readWrite) savepoint() Savepoint {
-	rw.serial++
-	s := Savepoint{rw: rw, number: rw.writes.Savepoint(), serial: rw.serial, onCommit: len(rw.onCommit)}
-	rw.savepoints = append(rw.savepoints, s.serial)
-	return s
-}
-
-// rollbackTo restores the state at s. The parts that began after s begin at s from now on.
-func (rw *readWrite) rollbackTo(s Savepoint) error {
-	if s.rw != rw || s.number >= len(rw.savepoints) || rw.savepoints[s.number] != s.serial {
-		return ErrSavepointVoid
-	}
-	rw.writes.RollbackTo(s.number)
-	rw.savepoints = rw.savepoints[:s.number+1]
-	rw.onCommit = rw.onCommit[:s.onCommit]
-	for _, p := range rw.parts {
-		if p.start.number > s.number {
-			p.start, p.borrowed = s, true
-		}
-	}
-	return nil
+	return errors.Join(tx.set(func(rw *transaction.Tx) { err = rw.RollbackTo(s.at) }), err)
 }

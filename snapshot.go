@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/origin"
+	"lightningdb/internal/transaction"
 )
 
 // Snapshot is the database at one moment. It stays readable, unchanged, until Close. Its methods may be called from any
@@ -14,9 +15,9 @@ import (
 type Snapshot struct {
 	held  *engine.Snapshot
 	ended error // what reads give once it is closed
-	watch watch // of the context of a transaction
+	watch transaction.Watch // of the context of a transaction
 	errMu sync.Mutex
-	walks walkErrors // guarded by errMu
+	walks transaction.Walks // guarded by errMu
 }
 
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
@@ -42,7 +43,7 @@ func (s *heldSnapshot) take(db *DB, k origin.Kind, ended error) {
 // Close ends the snapshot with its cursors and loops, and what they hold is given back. Further calls do nothing and
 // return nil.
 func (s *Snapshot) Close() error {
-	s.watch.end()
+	s.watch.End()
 	s.held.Close()
 	return nil
 }
@@ -107,7 +108,7 @@ func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 	if s.held.Closed() {
 		return nil, s.ended
 	}
-	s.watch.begin(s.held)
+	s.watch.Begin(s.held)
 	it, err := s.held.NewIterator(lo, hi)
 	if err != nil {
 		if s.held.Closed() {
@@ -123,18 +124,18 @@ func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
 func (s *Snapshot) note(err error) {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
-	s.walks.note(err)
+	s.walks.Note(err)
 }
 
 // told implements source.
 func (s *Snapshot) told(err error) {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
-	s.walks.told(err)
+	s.walks.Told(err)
 }
 
 func (s *Snapshot) firstError() error {
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
-	return s.walks.error()
+	return s.walks.Err()
 }

@@ -3,11 +3,11 @@ package lightningdb
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/origin"
+	"lightningdb/internal/transaction"
 )
 
 // Isolation says what a read-write transaction is protected from.
@@ -43,8 +43,11 @@ type TxOptions struct {
 type Tx struct {
 	snapshot *Snapshot       // what a read-only transaction reads; nil if this one writes
 	ctx      context.Context // forbids the commit of one that Begin has made read-only
-	rw       *readWrite
+	rw       *transaction.Tx // what a read-write one does; nil if this one only reads
 	managed  bool // by View or Update, which end it
+
+	db         *DB
+	durability Durability // of the commit
 }
 
 // Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk.
@@ -73,6 +76,19 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 	return db.beginWrite(ctx, o, self), nil
 }
 
+// beginWrite returns a transaction that may write, in one piece of memory.
+func (db *DB) beginWrite(ctx context.Context, o TxOptions, self goroutine.ID) *Tx {
+	t := new(struct {
+		public Tx
+		inner  transaction.Tx
+	})
+	t.inner.Begin(ctx, transaction.Options{
+		Engine: db.engine, Rules: db.rules, Goroutine: self, Snapshot: o.Isolation == SnapshotIsolation,
+	})
+	t.public.rw, t.public.db, t.public.durability = &t.inner, db, o.Durability
+	return &t.public
+}
+
 // beginView returns a read-only transaction, in one piece of memory with its snapshot.
 func (db *DB) beginView(ctx context.Context) *Tx {
 	v := new(struct {
@@ -80,7 +96,7 @@ func (db *DB) beginView(ctx context.Context) *Tx {
 		heldSnapshot
 	})
 	v.take(db, origin.Transaction, ErrTxDone)
-	v.watch.ctx = ctx
+	v.watch.Context = ctx
 	v.Tx.snapshot = &v.Snapshot
 	return &v.Tx
 }
@@ -88,7 +104,7 @@ func (db *DB) beginView(ctx context.Context) *Tx {
 // Sequence is the number of the newest commit that the transaction sees. GetForUpdate may raise it.
 func (tx *Tx) Sequence() uint64 {
 	if tx.rw != nil {
-		return uint64(tx.rw.txn.Seq())
+		return uint64(tx.rw.Seq())
 	}
 	return tx.snapshot.Sequence()
 }
@@ -101,14 +117,14 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 	if tx.rw == nil {
 		return tx.snapshot.GetAppend(dst, key)
 	}
-	if err := tx.rw.enter(); err != nil {
+	if err := tx.rw.Enter(); err != nil {
 		return dst, err
 	}
-	defer tx.rw.leave()
+	defer tx.rw.Leave()
 	if !fits(key) {
 		return dst, checkKey(key)
 	}
-	return tx.rw.get(dst, key)
+	return tx.rw.Get(dst, key)
 }
 
 // GetForUpdate is Get of a key that the transaction is going to write: it locks key until the transaction ends, so that
@@ -128,17 +144,17 @@ func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 	if tx.rw == nil {
 		return nil, tx.forWriters()
 	}
-	if err := tx.rw.enter(); err != nil {
+	if err := tx.rw.Enter(); err != nil {
 		return nil, err
 	}
-	defer tx.rw.leave()
+	defer tx.rw.Leave()
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
-	if err := tx.rw.lock(key); err != nil {
+	if err := tx.rw.Lock(key); err != nil {
 		return nil, err
 	}
-	return notNil(tx.rw.get(nil, key))
+	return notNil(tx.rw.Get(nil, key))
 }
 
 // Has reports whether key has a value; see DB.Has.
@@ -159,7 +175,7 @@ func (tx *Tx) Range(lo, hi []byte) *Range {
 	if tx.rw == nil {
 		return tx.snapshot.Range(lo, hi)
 	}
-	return newRange(tx.rw, lo, hi)
+	return newRange(tx, lo, hi)
 }
 
 // Prefix returns the entries whose keys begin with p.
@@ -167,12 +183,12 @@ func (tx *Tx) Prefix(p []byte) *Range { return tx.Range(prefixBounds(p)) }
 
 // Put sets key to value. Nobody else sees it before the commit.
 func (tx *Tx) Put(key, value []byte) error {
-	return tx.write(key, checkValue(value), func(rw *readWrite) error { rw.writes.Put(key, value); return nil })
+	return tx.write(key, checkValue(value), func(rw *transaction.Tx) error { return rw.Put(key, value) })
 }
 
 // Delete removes key. Removing a key that is not there is no error.
 func (tx *Tx) Delete(key []byte) error {
-	return tx.write(key, nil, func(rw *readWrite) error { rw.writes.Delete(key); return nil })
+	return tx.write(key, nil, func(rw *transaction.Tx) error { return rw.Delete(key) })
 }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads
@@ -200,14 +216,14 @@ func (tx *Tx) Merge(key, argument []byte) error { return tx.merge(operand.User, 
 
 // SetDurability chooses the durability of the commit. DefaultDurability means what Options says.
 func (tx *Tx) SetDurability(d Durability) error {
-	return tx.set(func(rw *readWrite) { rw.options.Durability = d })
+	return tx.set(func(*transaction.Tx) { tx.durability = d })
 }
 
 // OnCommit calls fn after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At.
 // A transaction that wrote nothing calls it with the sequence number that it read at. After a rollback, and for an
 // attempt that lost against another commit, fn is not called. fn may use the database.
 func (tx *Tx) OnCommit(fn func(seq uint64)) error {
-	return tx.set(func(rw *readWrite) { rw.onCommit = append(rw.onCommit, fn) })
+	return tx.set(func(rw *transaction.Tx) { rw.OnCommit(fn) })
 }
 
 // Commit ends the transaction and makes what it wrote visible, all at once. ErrConflict: another commit changed what
@@ -220,10 +236,10 @@ func (tx *Tx) Commit() error {
 	case tx.rw == nil:
 		return tx.commitView()
 	}
-	if err := tx.rw.commit(); err != nil {
+	if err := tx.commit(); err != nil {
 		return err
 	}
-	tx.rw.announce()
+	tx.rw.Announce()
 	return nil
 }
 
@@ -235,42 +251,39 @@ func (tx *Tx) Rollback() error {
 	return tx.rollback()
 }
 
-func (tx *Tx) write(key []byte, limits error, set func(*readWrite) error) error {
+// commit ends a transaction that may write with its commit.
+func (tx *Tx) commit() error {
+	return tx.rw.Commit(func(size int) (sync bool, err error) { return tx.db.admit(size, tx.durability) })
+}
+
+func (tx *Tx) write(key []byte, limits error, set func(*transaction.Tx) error) error {
 	if tx.rw == nil {
 		return tx.forWriters()
 	}
-	if err := tx.rw.enter(); err != nil {
+	if err := tx.rw.Enter(); err != nil {
 		return err
 	}
-	defer tx.rw.leave()
+	defer tx.rw.Leave()
 	if err := errors.Join(checkKey(key), limits); err != nil { // inlined: every write passes here
 		return err
 	}
-	if tx.rw.priority && tx.rw.options.Isolation == SnapshotIsolation { // where writes conflict with writes
-		if err := tx.rw.lock(key); err != nil {
-			return err
-		}
-	}
-	if err := set(tx.rw); err != nil {
-		return err
-	}
-	return tx.rw.spillIfLarge()
+	return set(tx.rw)
 }
 
 func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
-	return tx.write(key, checkArgument(argument), func(rw *readWrite) error {
-		return rw.merge(key, append([]byte{byte(o)}, argument...))
+	return tx.write(key, checkArgument(argument), func(rw *transaction.Tx) error {
+		return rw.Merge(key, append([]byte{byte(o)}, argument...))
 	})
 }
 
-func (tx *Tx) set(change func(*readWrite)) error {
+func (tx *Tx) set(change func(*transaction.Tx)) error {
 	if tx.rw == nil {
 		return tx.forWriters()
 	}
-	if err := tx.rw.enter(); err != nil {
+	if err := tx.rw.Enter(); err != nil {
 		return err
 	}
-	defer tx.rw.leave()
+	defer tx.rw.Leave()
 	change(tx.rw)
 	return nil
 }
@@ -300,17 +313,19 @@ func (tx *Tx) rollback() error {
 	if tx.rw == nil {
 		return tx.snapshot.Close()
 	}
-	err := tx.rw.enter()
-	if errors.Is(err, ErrTxDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer tx.rw.leave()
-	if len(tx.rw.parts) > 0 {
-		return fmt.Errorf("%w: Rollback inside Tx.Update", ErrManagedTx)
-	}
-	tx.rw.end()
-	return nil
+	return tx.rw.Rollback()
 }
+
+// openIterator implements source, for a transaction that may write.
+func (tx *Tx) openIterator(lo, hi []byte) (iterator, error) {
+	it, err := tx.rw.OpenIterator(lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	return it, nil
+}
+
+// note and told implement source: an error of a loop or cursor counts at the commit.
+func (tx *Tx) note(err error) { tx.rw.Note(err) }
+
+func (tx *Tx) told(err error) { tx.rw.Told(err) }

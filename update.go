@@ -49,25 +49,25 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	if o.ReadOnly {
 		return db.View(ctx, fn)
 	}
-	rw, err := db.update(orBackground(ctx), o, fn)
+	tx, err := db.update(orBackground(ctx), o, fn)
 	if err != nil {
 		return err
 	}
-	rw.announce()
+	tx.rw.Announce()
 	return nil
 }
 
 // update runs fn in transactions until one is committed, and returns that one.
-func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*readWrite, error) {
+func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*Tx, error) {
 	self := goroutine.Current()
-	if !db.updates.add(self) {
+	if !db.updates.Add(self) {
 		return nil, fmt.Errorf("%w: Update inside Update; use Tx.Update for a part of a transaction", ErrNested)
 	}
-	defer db.updates.remove(self)
+	defer db.updates.Remove(self)
 	for attempt := 1; ; attempt++ {
-		rw, err := db.updateOnce(ctx, o, self, attempt, fn)
+		tx, err := db.updateOnce(ctx, o, self, attempt, fn)
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDeadlock) {
-			return rw, err
+			return tx, err
 		}
 		if stopped := pause(ctx, attempt); stopped != nil {
 			return nil, join.Errors(stopped, err)
@@ -80,22 +80,22 @@ const priorityAfter = 4
 
 // updateOnce runs fn in a transaction of its own and commits it.
 func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, attempt int,
-	fn func(tx *Tx) error) (*readWrite, error) {
+	fn func(tx *Tx) error) (*Tx, error) {
 	tx, err := db.begin(ctx, o, self)
 	if err != nil {
 		return nil, err
 	}
 	tx.managed = true
-	defer tx.rw.abandon() // whatever fn does: after a commit it does nothing
+	defer tx.rw.Abandon() // whatever fn does: after a commit it does nothing
 	if attempt > priorityAfter {
-		if err := tx.rw.prioritize(); err != nil {
+		if err := tx.rw.Prioritize(); err != nil {
 			return nil, err
 		}
 	}
 	if err := fn(tx); err != nil {
 		return nil, err
 	}
-	return tx.rw, tx.rw.commit()
+	return tx, tx.commit()
 }
 
 // pause waits before the next attempt: longer after each attempt, and for a random part of that time, so that two

@@ -1,8 +1,6 @@
 package lightningdb
 
 import (
-	"errors"
-
 	"lightningdb/internal/log/txn"
 )
 
@@ -44,39 +42,4 @@ func (o *outcome) ask() error {
 		o.from.told(o.err)
 	}
 	return o.err
-}
-
-// walkErrors remembers the errors of the loops and cursors of a transaction, because a program may forget to ask for
-// them, and a loop that ended early has not shown everything. An ErrMerge is an answer about one key, and counts no
-// more once the program has asked for it.
-type walkErrors struct {
-	first   error // the first that is no ErrMerge
-	merge   error // the first ErrMerge
-	unasked int   // the number of ErrMerge that the program has not asked for
-}
-
-func (w *walkErrors) note(err error) {
-	switch {
-	case errors.Is(err, ErrMerge):
-		w.unasked++
-		if w.merge == nil {
-			w.merge = err
-		}
-	case w.first == nil:
-		w.first = err
-	}
-}
-
-func (w *walkErrors) told(err error) {
-	if errors.Is(err, ErrMerge) {
-		w.unasked--
-	}
-}
-
-// error is why the program has not seen everything; nil if it has, as far as is known.
-func (w *walkErrors) error() error {
-	if w.first == nil && w.unasked > 0 {
-		return w.merge
-	}
-	return w.first
 }

@@ -61,7 +61,7 @@ var closeMutants = []Mutant{
 `, `	"fmt"
 	"time"
 `},
-			{"spill.go", entered("rw.db.engine", "0, err"), ``}},
+			{"internal/transaction/spill.go", entered("tx.engine", "0, err"), ``}},
 		Killer: besideClose("DB.Update"),
 		Hangs:  true,
 	},

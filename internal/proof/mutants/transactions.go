@@ -7,44 +7,39 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a scan is not in the read set",
 		Breaks:  "phantoms: two transactions each miss what the other inserts",
-		Changes: []Change{{"own_iterator.go", `	it.rw.txn.Reads.AddSpan(lo, hi)`, `	_ = append(lo, hi...)`}},
+		Changes: []Change{{"internal/transaction/iterator.go", `	it.tx.txn.Reads.AddSpan(lo, hi)`, `	_ = append(lo, hi...)`}},
 		Killer:  Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "a scan that came to its end is not in the read set",
 		Breaks: "a key that is appended behind a scan goes unnoticed",
-		Changes: []Change{{"own_iterator.go", `	it.rw.txn.Reads.AddSpan(lo, hi)`,
-			`	if it.overlay.Valid() {
-		it.rw.txn.Reads.AddSpan(lo, hi)
+		Changes: []Change{{"internal/transaction/iterator.go", `	it.tx.txn.Reads.AddSpan(lo, hi)`, `	if it.overlay.Valid() {
+		it.tx.txn.Reads.AddSpan(lo, hi)
 	}`}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
-		Name:   "the last entry of a scan is not in the read set",
-		Breaks: "a scan with a limit loses the update of the entry it stopped at",
-		Changes: []Change{{"own_iterator.go", `			hi = append(bytes.Clone(it.overlay.Key()), 0)`,
-			`			hi = bytes.Clone(it.overlay.Key())`}},
-		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
+		Name:    "the last entry of a scan is not in the read set",
+		Breaks:  "a scan with a limit loses the update of the entry it stopped at",
+		Changes: []Change{{"internal/transaction/iterator.go", `			hi = append(bytes.Clone(it.overlay.Key()), 0)`, `			hi = bytes.Clone(it.overlay.Key())`}},
+		Killer:  Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
-		Name:   "the last entry of a scan backward is not in the read set",
-		Breaks: "the greatest keys, with a limit, lose the update of the least of them",
-		Changes: []Change{{"own_iterator.go", `			lo = it.overlay.Key()`,
-			`			lo = append(bytes.Clone(it.overlay.Key()), 0)`}},
-		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
+		Name:    "the last entry of a scan backward is not in the read set",
+		Breaks:  "the greatest keys, with a limit, lose the update of the least of them",
+		Changes: []Change{{"internal/transaction/iterator.go", `			lo = it.overlay.Key()`, `			lo = append(bytes.Clone(it.overlay.Key()), 0)`}},
+		Killer:  Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
-		Name:   "a scan from the end begins at the last entry",
-		Breaks: "two transactions append behind the same last key",
-		Changes: []Change{{"own_iterator.go", `it.walk, it.toEnd = walk, walk == backward && from == nil`,
-			`it.walk, it.toEnd = walk, false`}},
-		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
+		Name:    "a scan from the end begins at the last entry",
+		Breaks:  "two transactions append behind the same last key",
+		Changes: []Change{{"internal/transaction/iterator.go", `it.walk, it.toEnd = walk, walk == backward && from == nil`, `it.walk, it.toEnd = walk, false`}},
+		Killer:  Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "what a seek passed over is not in the read set",
 		Breaks: "a key that appears before the one that was found goes unnoticed",
-		Changes: []Change{{"own_iterator.go", `	return move()`,
-			`	ok := move()
+		Changes: []Change{{"internal/transaction/iterator.go", `	return move()`, `	ok := move()
 	if ok && walk == forward {
 		it.from = append(it.from[:0], it.overlay.Key()...)
 	}
@@ -54,32 +49,30 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a seek forgets the walk before it",
 		Breaks: "of a cursor that is used twice, only the last walk counts",
-		Changes: []Change{{"own_iterator.go", `	defer it.rw.leave()
+		Changes: []Change{{"internal/transaction/iterator.go", `	defer it.tx.Leave()
 	it.report()
-	if !it.renew()`,
-			`	defer it.rw.leave()
+	if !it.renew()`, `	defer it.tx.Leave()
 	if !it.renew()`}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "a cursor that turns round forgets how it came",
 		Breaks: "what was read before the turn may change",
-		Changes: []Change{{"own_iterator.go", `	it.at = append(it.at[:0], it.overlay.Key()...)
-	it.report()`,
-			`	it.at = append(it.at[:0], it.overlay.Key()...)`}},
+		Changes: []Change{{"internal/transaction/iterator.go", `	it.at = append(it.at[:0], it.overlay.Key()...)
+	it.report()`, `	it.at = append(it.at[:0], it.overlay.Key()...)`}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "open cursors are not in the read set",
 		Breaks: "a function that leaves a cursor open has read nothing",
-		Changes: []Change{{"read_write.go", `	rw.endIterators() // now the read set is complete
+		Changes: []Change{{"internal/transaction/tx.go", `	tx.endIterators() // now the read set is complete
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "a key that was looked up is not in the read set",
 		Breaks: "lost updates",
-		Changes: []Change{{"read_write.go", `		rw.txn.Reads.AddKey(k, key.Hash(k))
+		Changes: []Change{{"internal/transaction/tx.go", `		tx.txn.Reads.AddKey(k, key.Hash(k))
 `, `		_ = key.Hash(k)
 `}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
@@ -87,14 +80,13 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a miss is not in the read set",
 		Breaks: "two transactions insert what each did not find",
-		Changes: []Change{{"read_write.go", `		rw.txn.Reads.AddKey(k, key.Hash(k))
+		Changes: []Change{{"internal/transaction/tx.go", `		tx.txn.Reads.AddKey(k, key.Hash(k))
 	}
-	out, found, err := rw.txn.Snapshot().Get(dst, k)
-`,
-			`	}
-	out, found, err := rw.txn.Snapshot().Get(dst, k)
+	out, found, err := tx.txn.Snapshot().Get(dst, k)
+`, `	}
+	out, found, err := tx.txn.Snapshot().Get(dst, k)
 	if found {
-		rw.txn.Reads.AddKey(k, key.Hash(k))
+		tx.txn.Reads.AddKey(k, key.Hash(k))
 	}
 `}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
@@ -534,61 +526,56 @@ var transactionMutants = []Mutant{
 
 	// A transaction and its function.
 	{
-		Name:   "a cursor stays behind when the snapshot moves",
-		Breaks: "it shows what is over, and nobody notices",
-		Changes: []Change{{"own_iterator.go", `	return it.seq == it.rw.txn.Seq() && it.spills`,
-			`	return it.seq <= it.rw.txn.Seq() && it.spills`}},
-		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesOpenCursors)$"},
+		Name:    "a cursor stays behind when the snapshot moves",
+		Breaks:  "it shows what is over, and nobody notices",
+		Changes: []Change{{"internal/transaction/iterator.go", `	return it.seq == it.tx.txn.Seq() && it.spills`, `	return it.seq <= it.tx.txn.Seq() && it.spills`}},
+		Killer:  Check{Package: ".", Run: "^(TestGetForUpdate_movesOpenCursors)$"},
 	},
 	{
 		Name:   "the snapshot moves past what a cursor has walked through",
 		Breaks: "a transaction acts on two states",
-		Changes: []Change{{"read_write.go", `	rw.reportWalks()
+		Changes: []Change{{"internal/transaction/tx.go", `	tx.reportWalks()
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesNotPastWhatACursorHasRead)$"},
 	},
 	{
-		Name:   "a cursor stays behind when the writes are spilled",
-		Breaks: "it passes over what the transaction wrote",
-		Changes: []Change{{"own_iterator.go", ` && it.spills == it.rw.writes.Spills()`,
-			` && it.spills <= it.rw.writes.Spills()`}},
-		Killer: Check{Package: ".", Run: "^(TestCursor_followsASpill)$"},
+		Name:    "a cursor stays behind when the writes are spilled",
+		Breaks:  "it passes over what the transaction wrote",
+		Changes: []Change{{"internal/transaction/iterator.go", ` && it.spills == it.tx.writes.Spills()`, ` && it.spills <= it.tx.writes.Spills()`}},
+		Killer:  Check{Package: ".", Run: "^(TestCursor_followsASpill)$"},
 	},
 	{
-		Name:   "an operand is joined with one on disk",
-		Breaks: "what was merged before a spill counts twice",
-		Changes: []Change{{"read_write.go", `	if w.Kind == key.KindMerge && !w.Spilled {`,
-			`	if w.Kind == key.KindMerge {`}},
-		Killer: Check{Package: ".", Run: "^(TestAdd_overASpillCountsOnce)$"},
+		Name:    "an operand is joined with one on disk",
+		Breaks:  "what was merged before a spill counts twice",
+		Changes: []Change{{"internal/transaction/tx.go", `	if w.Kind == key.KindMerge && !w.Spilled {`, `	if w.Kind == key.KindMerge {`}},
+		Killer:  Check{Package: ".", Run: "^(TestAdd_overASpillCountsOnce)$"},
 	},
 	{
 		Name:   "snapshot isolation does not check writes",
 		Breaks: "lost updates",
-		Changes: []Change{{"read_write.go", `		rw.claimWrites(&b.ops)
+		Changes: []Change{{"internal/transaction/tx.go", `		tx.claimWrites(b)
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
 		Name:   "snapshot isolation does not check large transactions",
 		Breaks: "lost updates",
-		Changes: []Change{{"spill.go", `		if err := rw.claimRun(run); err != nil {`,
-			`		if err := run.Entries(); err == 0 {
-			return 0, rw.claimRun(run)
+		Changes: []Change{{"internal/transaction/spill.go", `		if err := tx.claimRun(run); err != nil {`, `		if err := run.Entries(); err == 0 {
+			return 0, tx.claimRun(run)
 		}
-		if err := rw.ctx.Err(); err != nil {`}},
+		if err := tx.ctx.Err(); err != nil {`}},
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
-		Name:   "operands conflict under snapshot isolation",
-		Breaks: "counters make transactions fail that have nothing to do with each other",
-		Changes: []Change{{"read_write.go", `		if op.Kind != key.KindMerge { // a merge`,
-			`		if op.Kind != 0xff { // which`}},
-		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
+		Name:    "operands conflict under snapshot isolation",
+		Breaks:  "counters make transactions fail that have nothing to do with each other",
+		Changes: []Change{{"internal/transaction/tx.go", `		if op.Kind != key.KindMerge { // a merge`, `		if op.Kind != 0xff { // which`}},
+		Killer:  Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
 		Name:    "a failed call is forgotten at the commit",
 		Breaks:  "what a function decided without it is committed",
-		Changes: []Change{{"read_write.go", `cmp.Or(rw.err, rw.walks.error())`, `cmp.Or(nil, rw.walks.error())`}},
+		Changes: []Change{{"internal/transaction/tx.go", `cmp.Or(tx.err, tx.walks.Err())`, `cmp.Or(nil, tx.walks.Err())`}},
 		Killer:  Check{Package: ".", Run: "^(TestCommit_refusesAfterAFailedCall)$"},
 	},
 	{
@@ -597,11 +584,10 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"update.go", `	if err := fn(tx); err != nil {
 		return nil, err
 	}
-	return tx.rw, tx.rw.commit()`,
-			`	if err := fn(tx); errors.Is(err, ErrConflict) {
+	return tx, tx.commit()`, `	if err := fn(tx); errors.Is(err, ErrConflict) {
 		return nil, err
 	}
-	return tx.rw, tx.rw.commit()`}},
+	return tx, tx.commit()`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 	},
 	{
@@ -610,31 +596,29 @@ var transactionMutants = []Mutant{
 		Changes: []Change{{"update.go", `	if err := fn(tx); err != nil {
 		return nil, err
 	}
-	return tx.rw, tx.rw.commit()`,
-			`	panicked := true
+	return tx, tx.commit()`, `	panicked := true
 	defer func() {
 		if panicked {
-			_ = tx.rw.commit()
+			_ = tx.commit()
 		}
 	}()
 	err = fn(tx)
 	if panicked = false; err != nil {
 		return nil, err
 	}
-	return tx.rw, tx.rw.commit()`}},
+	return tx, tx.commit()`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 	},
 	{
-		Name:   "a cancelled transaction commits",
-		Breaks: "what its caller was told did not happen is there",
-		Changes: []Change{{"read_write.go", `	if err := rw.ctx.Err(); err != nil {`,
-			`	if err := rw.ctx.Err(); err != nil && !rw.busy.Load() {`}},
-		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
+		Name:    "a cancelled transaction commits",
+		Breaks:  "what its caller was told did not happen is there",
+		Changes: []Change{{"internal/transaction/tx.go", `	if err := tx.ctx.Err(); err != nil {`, `	if err := tx.ctx.Err(); err != nil && !tx.busy.Load() {`}},
+		Killer:  Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 	},
 	{
 		Name:   "the end of a transaction keeps its snapshot",
 		Breaks: "old versions fill the disk, and its locks stay",
-		Changes: []Change{{"read_write.go", `	rw.txn.Close()
+		Changes: []Change{{"internal/transaction/tx.go", `	tx.txn.Close()
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_whatDoesNotReturnNilWritesNothing)$"},
 		Hangs:  true,
@@ -656,10 +640,9 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "OnCommit is called for what was not committed",
 		Breaks: "a caller believes in an attempt that lost",
-		Changes: []Change{{"update.go", `	return tx.rw, tx.rw.commit()`,
-			`	err = tx.rw.commit()
-	tx.rw.announce()
-	return tx.rw, err`}},
+		Changes: []Change{{"update.go", `	return tx, tx.commit()`, `	err = tx.commit()
+	tx.rw.Announce()
+	return tx.tx, err`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_repeatsWhatLost)$"},
 	},
 	{
@@ -672,95 +655,89 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "precedence does not lock what it reads",
 		Breaks: "a transaction that others always overtake is never done",
-		Changes: []Change{{"read_write.go", `	if rw.priority {
-		if err := rw.lock(k); err != nil {
-			return dst, err`,
-			`	if rw.priority && rw.done {
-		if err := rw.lock(k); err != nil {
+		Changes: []Change{{"internal/transaction/tx.go", `	if tx.priority {
+		if err := tx.Lock(k); err != nil {
+			return dst, err`, `	if tx.priority && tx.done {
+		if err := tx.Lock(k); err != nil {
 			return dst, err`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
-		Name:   "precedence does not protect what it scans",
-		Breaks: "a transaction that others always overtake is never done",
-		Changes: []Change{{"own_iterator.go", `		if err := rw.txn.Protect(lo, hi); err != nil {`,
-			`		if err := rw.txn.Protect(lo, lo); err != nil {`}},
-		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
+		Name:    "precedence does not protect what it scans",
+		Breaks:  "a transaction that others always overtake is never done",
+		Changes: []Change{{"internal/transaction/iterator.go", `		if err := tx.txn.Protect(lo, hi); err != nil {`, `		if err := tx.txn.Protect(lo, lo); err != nil {`}},
+		Killer:  Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
 		Name:   "an Update inside an Update is let through",
 		Breaks: "the outer one loses against the inner one for ever, or takes nothing back",
-		Changes: []Change{{"nesting.go", `		return false
+		Changes: []Change{{"internal/transaction/nesting.go", `		return false
 `, `		return true
 `}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_refusesToBeNested)$"},
 	},
 	{
-		Name:   "a part that failed is kept",
-		Breaks: "what its caller took back is committed",
-		Changes: []Change{{"part.go", `	if !keep {`,
-			`	if !keep && p.borrowed {`}},
-		Killer: Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
+		Name:    "a part that failed is kept",
+		Breaks:  "what its caller took back is committed",
+		Changes: []Change{{"internal/transaction/part.go", `	if !keep {`, `	if !keep && p.borrowed {`}},
+		Killer:  Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
 		Name:    "a part that panicked is kept",
 		Breaks:  "what its caller took back is committed",
-		Changes: []Change{{"part.go", `rw.endPart(p, keep)`, `rw.endPart(p, keep || err == nil)`}},
+		Changes: []Change{{"part.go", `rw.EndPart(p, keep)`, `rw.EndPart(p, keep || err == nil)`}},
 		Killer:  Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
 		Name:   "OnCommit of a part that failed is kept",
 		Breaks: "a caller believes in what was taken back",
-		Changes: []Change{{"savepoint.go", `	rw.onCommit = rw.onCommit[:s.onCommit]
+		Changes: []Change{{"internal/transaction/savepoint.go", `	tx.onCommit = tx.onCommit[:s.onCommit]
 `, ""}},
 		Killer: Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{
-		Name:   "a part that has rolled back past its beginning keeps it",
-		Breaks: "what a failed part wrote after that is committed",
-		Changes: []Change{{"savepoint.go", `			p.start, p.borrowed = s, true`,
-			`			continue`}},
-		Killer: Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatAFailedPartWroteAfterARollback)$"},
+		Name:    "a part that has rolled back past its beginning keeps it",
+		Breaks:  "what a failed part wrote after that is committed",
+		Changes: []Change{{"internal/transaction/savepoint.go", `			p.start, p.borrowed = s, true`, `			continue`}},
+		Killer:  Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatAFailedPartWroteAfterARollback)$"},
 	},
 	{
 		Name:   "a part takes the savepoint from before it along",
 		Breaks: "after a part the transaction can no longer return to its own savepoint",
-		Changes: []Change{{"part.go", `	if p.borrowed {
+		Changes: []Change{{"internal/transaction/part.go", `	if p.borrowed {
 		oldest++
 	}
 `, ``}},
 		Killer: Check{Package: ".", Run: "^(TestTxUpdate_partsAndSavepointsLikeAModel)$"},
 	},
 	{
-		Name:   "a merge that cannot be applied spoils the transaction that reads it",
-		Breaks: "such a key cannot be repaired in a transaction",
-		Changes: []Change{{"read_write.go", `	case err != nil && !errors.Is(err, ErrMerge): // an ErrMerge is the answer`,
-			`	case err != nil:`}},
-		Killer: Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
+		Name:    "a merge that cannot be applied spoils the transaction that reads it",
+		Breaks:  "such a key cannot be repaired in a transaction",
+		Changes: []Change{{"internal/transaction/tx.go", `	case err != nil && !errors.Is(err, operand.ErrMerge): // an ErrMerge is the answer`, `	case err != nil:`}},
+		Killer:  Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
 	},
 	{
 		Name:    "a loop's ErrMerge counts though the program has asked for it",
 		Breaks:  "such a key cannot be repaired in a transaction that found it in a loop",
-		Changes: []Change{{"walk.go", `		w.unasked--`, `		_ = w`}},
+		Changes: []Change{{"internal/transaction/walks.go", `		w.unasked--`, `		_ = w`}},
 		Killer:  Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
 	},
 	{
 		Name:    "a loop's ErrMerge is forgotten",
 		Breaks:  "what is made of a part of a range is committed",
-		Changes: []Change{{"walk.go", `		w.unasked++`, `		_ = w`}},
+		Changes: []Change{{"internal/transaction/walks.go", `		w.unasked++`, `		_ = w`}},
 		Killer:  Check{Package: ".", Run: "^(TestErrMerge_countsWhereNobodyAsked)$"},
 	},
 	{
 		Name:    "a savepoint that is void is taken for another",
 		Breaks:  "a state that never was is committed",
-		Changes: []Change{{"savepoint.go", ` || rw.savepoints[s.number] != s.serial {`, ` {`}},
+		Changes: []Change{{"internal/transaction/savepoint.go", ` || tx.savepoints[s.number] != s.serial {`, ` {`}},
 		Killer:  Check{Package: ".", Run: "^(TestRollbackTo_refusesSavepointsThatAreVoid)$"},
 	},
 	{
 		Name:   "the durability of a transaction does not count",
 		Breaks: "a commit that was to survive power cuts does not",
-		Changes: []Change{{"read_write.go", `	b.durability = rw.options.Durability
-`, ""}},
+		Changes: []Change{{"tx.go", `tx.db.admit(size, tx.durability)`, `tx.db.admit(size, DefaultDurability)`}},
 		Killer: Check{Package: ".", Run: "^(TestSetDurability_.*)$"},
 	},
 

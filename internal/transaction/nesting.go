@@ -1,4 +1,4 @@
-package lightningdb
+package transaction
 
 import (
 	"sync"
@@ -6,16 +6,16 @@ import (
 	"lightningdb/internal/system/goroutine"
 )
 
-// nesting knows which goroutines are inside Update, so that an Update inside another is refused instead of waiting for
+// Nesting knows which goroutines are inside Update, so that an Update inside another is refused instead of waiting for
 // itself. It is spread over shards, by goroutine.
-type nesting [32]struct {
+type Nesting [32]struct {
 	mu     sync.Mutex
 	inside map[goroutine.ID]struct{}
 	_      [48]byte // a cache line for each
 }
 
-// add notes that id is inside Update. It reports false if it is already.
-func (n *nesting) add(id goroutine.ID) bool {
+// Add notes that id is inside Update. It reports false if it is already.
+func (n *Nesting) Add(id goroutine.ID) bool {
 	s := &n[shard(id)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +29,8 @@ func (n *nesting) add(id goroutine.ID) bool {
 	return true
 }
 
-func (n *nesting) remove(id goroutine.ID) {
+// Remove notes that id has left Update.
+func (n *Nesting) Remove(id goroutine.ID) {
 	s := &n[shard(id)]
 	s.mu.Lock()
 	defer s.mu.Unlock()

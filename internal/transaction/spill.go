@@ -1,48 +1,52 @@
-package lightningdb
+package transaction
 
 import (
+	"errors"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/join"
 	"lightningdb/internal/log/txn"
 )
 
 // countedStep is by how many bytes the writes of a transaction grow before that counts against the memory limit.
 const countedStep = 1 << 20
 
+// Spilled reports whether writes are on disk.
+func (tx *Tx) Spilled() bool { return tx.writes.Spilled() }
+
 // spillIfLarge moves the writes to disk when they take as much memory as one transaction may.
-func (rw *readWrite) spillIfLarge() error {
-	size := int64(rw.writes.Size())
-	if size >= rw.counted+countedStep {
-		rw.db.engine.CountWrites(size - rw.counted)
-		rw.counted = size
+func (tx *Tx) spillIfLarge() error {
+	size := int64(tx.writes.Size())
+	if size >= tx.counted+countedStep {
+		tx.engine.CountWrites(size - tx.counted)
+		tx.counted = size
 	}
-	if size <= rw.db.engine.SpillBytes() {
+	if size <= tx.engine.SpillBytes() {
 		return nil
 	}
-	err := rw.spill()
+	err := tx.Spill()
 	if err != nil {
-		rw.fail(err)
+		tx.fail(err)
 	}
 	return err
 }
 
-func (rw *readWrite) spill() error {
-	if err := rw.db.engine.Enter(); err != nil {
+// Spill moves the writes to disk.
+func (tx *Tx) Spill() error {
+	if err := tx.engine.Enter(); err != nil {
 		return err
 	}
-	defer rw.db.engine.Leave()
-	return rw.writes.Spill(spillStore{rw.db.engine})
+	defer tx.engine.Leave()
+	return tx.writes.Spill(spillStore{tx.engine})
 }
 
 // commitSpilled commits writes that memory does not hold. The runs are merged into one, whose tables join the tree.
-func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
-	if err := rw.db.engine.Enter(); err != nil {
+func (tx *Tx) commitSpilled() (key.SeqNum, error) {
+	if err := tx.engine.Enter(); err != nil {
 		return 0, err
 	}
-	defer rw.db.engine.Leave()
-	w := rw.db.engine.NewIngest()
-	if err := rw.writes.All(spillStore{rw.db.engine}, w.Add); err != nil {
+	defer tx.engine.Leave()
+	w := tx.engine.NewIngest()
+	if err := tx.writes.All(spillStore{tx.engine}, w.Add); err != nil {
 		w.Abort()
 		return 0, err
 	}
@@ -51,22 +55,22 @@ func (rw *readWrite) commitSpilled() (key.SeqNum, error) {
 		return 0, err
 	}
 	defer run.Remove() // unless it was committed
-	if rw.options.Isolation == SnapshotIsolation {
-		if err := rw.claimRun(run); err != nil {
+	if tx.snapshot {
+		if err := tx.claimRun(run); err != nil {
 			return 0, err
 		}
 	}
-	return rw.txn.CommitSpill(rw.ctx, run)
+	return tx.txn.CommitSpill(tx.ctx, run)
 }
 
 // claimRun is claimWrites for a run. Many keys become spans, so that there may be conflicts where there is none.
-func (rw *readWrite) claimRun(run *engine.Spill) (err error) {
-	rw.txn.Reads.Reset()
+func (tx *Tx) claimRun(run *engine.Spill) (err error) {
+	tx.txn.Reads.Reset()
 	it := run.NewSequentialIterator()
-	defer func() { err = join.Errors(err, it.Close()) }()
+	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
 		if k := it.Key(); k.Trailer.Kind() != key.KindMerge {
-			rw.txn.Reads.AddKey(k.User, key.Hash(k.User))
+			tx.txn.Reads.AddKey(k.User, key.Hash(k.User))
 		}
 	}
 	return it.Err()

@@ -1,4 +1,4 @@
-package lightningdb
+package transaction
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 	"lightningdb/internal/log/txn"
 )
 
-// ownIterator walks a range as a transaction sees it, its own writes included. It enters what it has walked through
+// Iterator walks a range as a transaction sees it, its own writes included. It enters what it has walked through
 // into the transaction's read set: everything between where a walk began and where it stands, because a key that
 // another commit adds there would have been seen.
-type ownIterator struct {
-	rw      *readWrite
+type Iterator struct {
+	tx      *Tx
 	lo, hi  []byte
 	base    *engine.Iterator
 	seq     key.SeqNum      // that base reads at
@@ -37,53 +37,54 @@ const (
 	backward
 )
 
-func (rw *readWrite) openIterator(lo, hi []byte) (iterator, error) {
-	if err := rw.enter(); err != nil {
+// OpenIterator returns an iterator over [lo, hi), a nil bound being open. It stands nowhere.
+func (tx *Tx) OpenIterator(lo, hi []byte) (*Iterator, error) {
+	if err := tx.Enter(); err != nil {
 		return nil, err
 	}
-	defer rw.leave()
-	if rw.priority {
-		rw.reportWalks()
-		if err := rw.txn.Protect(lo, hi); err != nil {
+	defer tx.Leave()
+	if tx.priority {
+		tx.reportWalks()
+		if err := tx.txn.Protect(lo, hi); err != nil {
 			return nil, err
 		}
 	}
-	rw.watch.begin(rw.txn.Snapshot())
-	it := &ownIterator{rw: rw, lo: lo, hi: hi}
+	tx.watch.Begin(tx.txn.Snapshot())
+	it := &Iterator{tx: tx, lo: lo, hi: hi}
 	if err := it.open(); err != nil {
 		return nil, err
 	}
-	rw.iterators, rw.iterated = append(rw.iterators, it), true
+	tx.iterators, tx.iterated = append(tx.iterators, it), true
 	return it, nil
 }
 
 // open opens base at the transaction's present snapshot.
-func (it *ownIterator) open() error {
-	base, err := it.rw.txn.Snapshot().NewIterator(it.lo, it.hi)
+func (it *Iterator) open() error {
+	base, err := it.tx.txn.Snapshot().NewIterator(it.lo, it.hi)
 	if err != nil {
 		return err
 	}
-	it.base, it.seq, it.spills = base, it.rw.txn.Seq(), it.rw.writes.Spills()
+	it.base, it.seq, it.spills = base, it.tx.txn.Seq(), it.tx.writes.Spills()
 	below := txn.Source(base)
-	if it.rw.writes.Spilled() {
-		it.spilled.Reset(base, it.seq, &it.rw.writes, it.lo, it.hi)
+	if it.tx.writes.Spilled() {
+		it.spilled.Reset(base, it.seq, &it.tx.writes, it.lo, it.hi)
 		base.CloseWith(&it.spilled)
 		below = &it.spilled
 	}
-	it.overlay.Reset(below, it.seq, &it.rw.writes, it.lo, it.hi)
+	it.overlay.Reset(below, it.seq, &it.tx.writes, it.lo, it.hi)
 	return nil
 }
 
 // closeBase closes what open opened.
-func (it *ownIterator) closeBase() error {
+func (it *Iterator) closeBase() error {
 	err := it.base.Close()
 	it.base = nil
 	return err
 }
 
-// Enter implements iterator. Calls of the transaction enter base as well where they look at it: the close of the
+// Enter lets its owner use the iterator until Exit. Calls of the transaction enter base as well where they look at it: the close of the
 // database may end it at any time.
-func (it *ownIterator) Enter() error {
+func (it *Iterator) Enter() error {
 	if it.err != nil {
 		return it.err
 	}
@@ -91,37 +92,41 @@ func (it *ownIterator) Enter() error {
 	if err == nil {
 		return nil
 	}
-	if over := it.rw.enter(); over != nil {
+	if over := it.tx.Enter(); over != nil {
 		return over
 	}
-	it.rw.leave()
+	it.tx.Leave()
 	return err
 }
 
-// Exit implements iterator.
-func (it *ownIterator) Exit() {
+// Exit lets others end the iterator until Enter.
+func (it *Iterator) Exit() {
 	if it.base != nil {
 		it.base.Exit()
 	}
 }
 
 // current reports whether the transaction still sees the state that open opened.
-func (it *ownIterator) current() bool {
-	return it.seq == it.rw.txn.Seq() && it.spills == it.rw.writes.Spills()
+func (it *Iterator) current() bool {
+	return it.seq == it.tx.txn.Seq() && it.spills == it.tx.writes.Spills()
 }
 
-func (it *ownIterator) First() bool { return it.start(forward, it.lo, it.overlay.First) }
+// First moves to the first entry.
+func (it *Iterator) First() bool { return it.start(forward, it.lo, it.overlay.First) }
 
-func (it *ownIterator) Last() bool { return it.start(backward, it.hi, it.overlay.Last) }
+// Last moves to the last entry.
+func (it *Iterator) Last() bool { return it.start(backward, it.hi, it.overlay.Last) }
 
-func (it *ownIterator) SeekGE(user []byte) bool {
+// SeekGE moves to the first entry at or after user.
+func (it *Iterator) SeekGE(user []byte) bool {
 	if bytes.Compare(user, it.lo) < 0 {
 		user = it.lo
 	}
 	return it.start(forward, user, func() bool { return it.overlay.SeekGE(user) })
 }
 
-func (it *ownIterator) SeekLT(user []byte) bool {
+// SeekLT moves to the last entry before user.
+func (it *Iterator) SeekLT(user []byte) bool {
 	if user == nil {
 		user = []byte{} // before everything; nil would be the end
 	}
@@ -132,26 +137,27 @@ func (it *ownIterator) SeekLT(user []byte) bool {
 }
 
 // start begins a walk at from.
-func (it *ownIterator) start(walk direction, from []byte, move func() bool) bool {
+func (it *Iterator) start(walk direction, from []byte, move func() bool) bool {
 	if !it.enter() {
 		return false
 	}
-	defer it.rw.leave()
+	defer it.tx.Leave()
 	it.report()
 	if !it.renew() {
 		return false
 	}
-	it.rw.hasRead = true
+	it.tx.hasRead = true
 	it.walk, it.toEnd = walk, walk == backward && from == nil
 	it.from = append(it.from[:0], from...)
 	return move()
 }
 
-func (it *ownIterator) Next() bool {
+// Next moves to the next entry.
+func (it *Iterator) Next() bool {
 	if !it.enter() {
 		return false
 	}
-	defer it.rw.leave()
+	defer it.tx.Leave()
 	if !it.overlay.Valid() {
 		return false
 	}
@@ -163,11 +169,12 @@ func (it *ownIterator) Next() bool {
 	return it.renew() && it.overlay.SeekGE(it.at)
 }
 
-func (it *ownIterator) Prev() bool {
+// Prev moves to the previous entry.
+func (it *Iterator) Prev() bool {
 	if !it.enter() {
 		return false
 	}
-	defer it.rw.leave()
+	defer it.tx.Leave()
 	if !it.overlay.Valid() {
 		return false
 	}
@@ -180,7 +187,7 @@ func (it *ownIterator) Prev() bool {
 }
 
 // turn reports what was walked through and begins a walk at the current key.
-func (it *ownIterator) turn(walk direction) {
+func (it *Iterator) turn(walk direction) {
 	it.at = append(it.at[:0], it.overlay.Key()...)
 	it.report()
 	it.walk, it.toEnd = walk, false
@@ -188,7 +195,7 @@ func (it *ownIterator) turn(walk direction) {
 }
 
 // renew opens base anew if the transaction has moved to another snapshot, or spilled. The iterator then stands nowhere.
-func (it *ownIterator) renew() bool {
+func (it *Iterator) renew() bool {
 	if it.current() {
 		return true
 	}
@@ -203,8 +210,8 @@ func (it *ownIterator) renew() bool {
 }
 
 // report adds what was walked through to the read set.
-func (it *ownIterator) report() {
-	if it.walk == standing || !it.rw.keepsReads() {
+func (it *Iterator) report() {
+	if it.walk == standing || !it.tx.keepsReads() {
 		return
 	}
 	lo, hi := it.from, it.hi
@@ -225,13 +232,13 @@ func (it *ownIterator) report() {
 		hi = []byte{} // before the first key there is none
 	}
 	it.walk = standing
-	it.rw.txn.Reads.AddSpan(lo, hi)
+	it.tx.txn.Reads.AddSpan(lo, hi)
 }
 
 // reportWalks reports what the open iterators have walked through so far: if the snapshot is to move, that must be
 // unchanged too. The walks go on.
-func (rw *readWrite) reportWalks() {
-	for _, it := range rw.iterators {
+func (tx *Tx) reportWalks() {
+	for _, it := range tx.iterators {
 		if it.base == nil || it.walk == standing || it.base.Enter() != nil {
 			continue // it was ended by the close of the database, or by its age: neither lets the transaction commit
 		}
@@ -245,24 +252,28 @@ func (rw *readWrite) reportWalks() {
 }
 
 // enter begins a call. It reports false, and notes why, if the transaction is over or in use.
-func (it *ownIterator) enter() bool {
+func (it *Iterator) enter() bool {
 	if it.err != nil {
 		return false
 	}
-	if err := it.rw.enter(); err != nil {
+	if err := it.tx.Enter(); err != nil {
 		it.err = err
 		return false
 	}
 	return true
 }
 
-func (it *ownIterator) Valid() bool { return it.err == nil && it.base != nil && it.overlay.Valid() }
+// Valid reports whether the iterator stands on an entry.
+func (it *Iterator) Valid() bool { return it.err == nil && it.base != nil && it.overlay.Valid() }
 
-func (it *ownIterator) Key() []byte { return it.overlay.Key() }
+// Key is the current key, lent until the next move.
+func (it *Iterator) Key() []byte { return it.overlay.Key() }
 
-func (it *ownIterator) Value() ([]byte, error) { return it.overlay.Value() }
+// Value is the current value, lent until the next move.
+func (it *Iterator) Value() ([]byte, error) { return it.overlay.Value() }
 
-func (it *ownIterator) Err() error {
+// Err is why the iterator stands on no entry, nil at an end.
+func (it *Iterator) Err() error {
 	if it.err != nil || it.base == nil {
 		return it.err
 	}
@@ -270,14 +281,14 @@ func (it *ownIterator) Err() error {
 }
 
 // Close reports the rest and closes what the iterator holds.
-func (it *ownIterator) Close() error {
-	if it.rw.enter() != nil {
+func (it *Iterator) Close() error {
+	if it.tx.Enter() != nil {
 		it.Exit() // the transaction has ended it, or will
 		return nil
 	}
-	defer it.rw.leave()
-	if i := slices.Index(it.rw.iterators, it); i >= 0 {
-		it.rw.iterators = slices.Delete(it.rw.iterators, i, i+1)
+	defer it.tx.Leave()
+	if i := slices.Index(it.tx.iterators, it); i >= 0 {
+		it.tx.iterators = slices.Delete(it.tx.iterators, i, i+1)
 	}
 	if it.base == nil {
 		return nil
@@ -287,12 +298,12 @@ func (it *ownIterator) Close() error {
 }
 
 // endIterators ends the iterators that are still open. The entry that a loop shows stays valid until its next step.
-func (rw *readWrite) endIterators() {
-	rw.reportWalks()
-	for _, it := range rw.iterators {
+func (tx *Tx) endIterators() {
+	tx.reportWalks()
+	for _, it := range tx.iterators {
 		if it.base != nil {
 			it.base.End()
 		}
 	}
-	rw.iterators = nil
+	tx.iterators = nil
 }

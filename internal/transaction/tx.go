@@ -1,0 +1,388 @@
+// Package transaction is one transaction that may write: what it sees, its own writes over a snapshot, and the end of
+// both. The engine checks and commits; package txn keeps what was read and written.
+package transaction
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/goroutine"
+)
+
+// Errors of a transaction. The root package publishes them under longer names.
+var (
+	ErrNotFound = errors.New("key not found")
+	ErrInUse    = errors.New("the transaction is in use by another goroutine")
+	ErrDone     = fmt.Errorf("the transaction is over: %w", engine.ErrClosed)
+	ErrManaged  = errors.New("View and Update end their transaction themselves")
+	ErrVoid     = errors.New("the savepoint is void")
+)
+
+// Options configures a transaction.
+type Options struct {
+	Engine    *engine.Engine
+	Rules     operand.Rules // of merges
+	Goroutine goroutine.ID  // that runs the transaction; 0 if that is not always the same one
+	Snapshot  bool          // snapshot isolation: only keys that two have written conflict
+}
+
+// Tx is a transaction that may write. It is used by one goroutine at a time: what a method does on behalf of the program
+// is a call, between Enter and Leave. Commit, Rollback, Abandon, OpenIterator, Note and Told, and the methods of iterators,
+// are calls by themselves. The zero value is ready for Begin.
+type Tx struct {
+	busy    atomic.Bool // a call is in progress
+	over    atomic.Bool // its function has returned: whoever holds busy ends it
+	misused atomic.Bool // a call met another: what it was to do is missing, so there is no commit
+	done    bool        // guarded by busy, like everything below
+
+	engine    *engine.Engine
+	ctx       context.Context // ends waits for locks, and forbids the commit
+	snapshot  bool            // snapshot isolation
+	priority  bool            // it locks what it reads, and never loses
+	hasRead   bool            // something was read: under snapshot isolation the snapshot may move no more
+	txn       engine.Txn
+	*memory               // nil once another transaction may have it
+	iterators []*Iterator // open ones
+	iterated  bool        // there have been iterators
+	watch     Watch
+	err       error // why it must not commit: the first failed read, or a lost lock
+	walks     Walks // or a loop that ended early
+	onCommit  []func(seq uint64)
+	committed key.SeqNum // of the commit, once there was one
+	counted   int64      // bytes of writes that the engine knows of
+
+	savepoints []uint64 // serial numbers of those that are not void
+	serial     uint64   // of the newest savepoint
+	parts      []*Part  // that are running, the innermost last
+}
+
+// memory is what a transaction that writes has read and written. A later transaction uses it again.
+type memory struct {
+	reads  txn.Reads
+	writes txn.Writes
+	batch  batch.Batch // of the commit
+}
+
+var memories = sync.Pool{New: func() any { return new(memory) }}
+
+// keptBatchBytes is the size up to which the memory of a batch is used again.
+const keptBatchBytes = 64 << 10
+
+// recycle gives m to a later transaction. Nothing of it may be in use any more.
+func (m *memory) recycle() {
+	m.reads.Reset()
+	m.writes.Reset()
+	if len(m.batch.Bytes()) > keptBatchBytes {
+		m.batch = batch.Batch{}
+	}
+	m.batch.Reset()
+	memories.Put(m)
+}
+
+// Begin makes tx, which must be new, a transaction on the newest published state. Once ctx is done its waits for locks and
+// its iterators end, and it cannot commit.
+func (tx *Tx) Begin(ctx context.Context, o Options) {
+	tx.engine, tx.ctx, tx.snapshot, tx.memory = o.Engine, ctx, o.Snapshot, memories.Get().(*memory)
+	tx.watch.Context = ctx
+	tx.writes.Rules = o.Rules
+	tx.engine.Begin(&tx.txn, &tx.reads, o.Goroutine)
+}
+
+// Watch is what ends the iterators with the context.
+func (tx *Tx) Watch() *Watch { return &tx.watch }
+
+// Seq is the number of the newest commit that the transaction sees. Lock may raise it.
+func (tx *Tx) Seq() key.SeqNum { return tx.txn.Seq() }
+
+// Enter begins a call.
+func (tx *Tx) Enter() error {
+	if !tx.busy.CompareAndSwap(false, true) {
+		tx.misused.Store(true)
+		return ErrInUse
+	}
+	if tx.done || tx.over.Load() {
+		tx.Leave()
+		return ErrDone
+	}
+	return nil
+}
+
+// Leave ends a call.
+func (tx *Tx) Leave() {
+	tx.busy.Store(false)
+	tx.endIfOver()
+}
+
+// Abandon ends the transaction, whatever it is doing: now, or when the call that another goroutine has in progress is
+// done. Its locks must not stay.
+func (tx *Tx) Abandon() {
+	tx.over.Store(true)
+	tx.endIfOver()
+}
+
+func (tx *Tx) endIfOver() {
+	if tx.over.Load() && tx.busy.CompareAndSwap(false, true) {
+		tx.end()
+		tx.busy.Store(false)
+	}
+}
+
+// Get appends the value of k, as the transaction sees it, to dst, and remembers that it was read. It gives ErrNotFound if
+// there is none.
+func (tx *Tx) Get(dst, k []byte) ([]byte, error) {
+	w, err := tx.writes.Get(k)
+	if err != nil {
+		tx.fail(err)
+		return dst, err
+	}
+	switch {
+	case w == nil:
+		return tx.read(dst, k)
+	case w.Kind == key.KindDelete:
+		return dst, ErrNotFound
+	case w.Kind == key.KindMerge:
+		return tx.fold(dst, k, w.Value)
+	}
+	return append(dst, w.Value...), nil
+}
+
+// fold reads k as the snapshot has it and appends to dst what operand makes of that.
+func (tx *Tx) fold(dst, k, operand []byte) ([]byte, error) {
+	value, err := tx.read(nil, k)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return dst, err
+	}
+	value, err = tx.writes.Rules.Fold(k, value, err == nil, operand)
+	return append(dst, value...), err
+}
+
+// Put sets k to value.
+func (tx *Tx) Put(k, value []byte) error {
+	return tx.write(k, func() error { tx.writes.Put(k, value); return nil })
+}
+
+// Delete removes k.
+func (tx *Tx) Delete(k []byte) error {
+	return tx.write(k, func() error { tx.writes.Delete(k); return nil })
+}
+
+// Merge changes k by an operand.
+func (tx *Tx) Merge(k, by []byte) error {
+	return tx.write(k, func() error { return tx.merge(k, by) })
+}
+
+func (tx *Tx) write(k []byte, set func() error) error {
+	if tx.priority && tx.snapshot { // where writes conflict with writes
+		if err := tx.Lock(k); err != nil {
+			return err
+		}
+	}
+	if err := set(); err != nil {
+		return err
+	}
+	return tx.spillIfLarge()
+}
+
+func (tx *Tx) merge(k, by []byte) error {
+	w, err := tx.writes.Get(k)
+	if err != nil {
+		tx.fail(err)
+		return err
+	}
+	if w == nil {
+		tx.writes.Merge(k, by)
+		return nil
+	}
+	if w.Kind == key.KindMerge && !w.Spilled {
+		if joined, ok := operand.Join(w.Value, by); ok {
+			tx.writes.Merge(k, joined)
+			return nil
+		}
+	}
+	value, err := tx.Get(nil, k)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if value, err = tx.writes.Rules.Fold(k, value, err == nil, by); err == nil {
+		tx.writes.Put(k, value)
+	}
+	return err
+}
+
+// read reads k as the snapshot has it, and remembers that.
+func (tx *Tx) read(dst, k []byte) ([]byte, error) {
+	if tx.priority {
+		if err := tx.Lock(k); err != nil {
+			return dst, err
+		}
+	}
+	tx.hasRead = true
+	if tx.keepsReads() {
+		tx.txn.Reads.AddKey(k, key.Hash(k))
+	}
+	out, found, err := tx.txn.Snapshot().Get(dst, k)
+	switch {
+	case err == nil && !found:
+		err = ErrNotFound
+	case err != nil && !errors.Is(err, operand.ErrMerge): // an ErrMerge is the answer
+		tx.fail(err)
+	}
+	return out, err
+}
+
+// keepsReads reports whether the read set is kept. With it the snapshot can move forward, as long as everything that
+// was read is unchanged. Under snapshot isolation only a transaction that must not lose pays for that.
+func (tx *Tx) keepsReads() bool { return !tx.snapshot || tx.priority }
+
+// Lock locks k for the transaction, which may move its snapshot.
+func (tx *Tx) Lock(k []byte) error {
+	tx.reportWalks()
+	err := tx.txn.Lock(tx.ctx, k, tx.keepsReads() || !tx.hasRead)
+	if err != nil {
+		tx.fail(err)
+	}
+	return err
+}
+
+// Note hears of an error of a loop or cursor: the commit fails after it.
+func (tx *Tx) Note(err error) {
+	if tx.Enter() == nil {
+		defer tx.Leave()
+		tx.walks.Note(err)
+	}
+}
+
+// Told hears that the program has asked for such an error.
+func (tx *Tx) Told(err error) {
+	if tx.Enter() == nil {
+		defer tx.Leave()
+		tx.walks.Told(err)
+	}
+}
+
+// fail keeps the transaction from committing: it has missed something.
+func (tx *Tx) fail(err error) {
+	if tx.err == nil {
+		tx.err = err
+	}
+}
+
+// Admit checks a batch before anything of it is written, and says whether its commit waits for a sync.
+type Admit func(size int) (sync bool, err error)
+
+// Commit ends the transaction with its commit.
+func (tx *Tx) Commit(admit Admit) error {
+	if err := tx.Enter(); err != nil {
+		return err
+	}
+	defer tx.Leave()
+	if len(tx.parts) > 0 {
+		return fmt.Errorf("%w: Commit inside Tx.Update", ErrManaged)
+	}
+	defer tx.end()
+	err := cmp.Or(tx.err, tx.walks.Err())
+	if tx.misused.Load() {
+		err = ErrInUse
+	}
+	if err != nil {
+		return fmt.Errorf("the transaction cannot commit: %w", err)
+	}
+	if err := tx.ctx.Err(); err != nil {
+		return err
+	}
+	tx.endIterators() // now the read set is complete
+	tx.committed, err = tx.commit(admit)
+	return err
+}
+
+// Announce calls the functions that OnCommit was given.
+func (tx *Tx) Announce() {
+	for _, fn := range tx.onCommit {
+		fn(uint64(tx.committed))
+	}
+}
+
+// commit commits the writes.
+func (tx *Tx) commit(admit Admit) (key.SeqNum, error) {
+	if tx.writes.Spilled() {
+		return tx.commitSpilled()
+	}
+	b := &tx.batch
+	tx.writes.AppendTo(b)
+	if b.Count() == 0 {
+		return tx.txn.Seq(), nil // what it read was true at its snapshot
+	}
+	sync, err := admit(len(b.Bytes()))
+	if err != nil {
+		return 0, err
+	}
+	if tx.snapshot {
+		tx.claimWrites(b)
+	}
+	return tx.txn.Commit(tx.ctx, b, sync)
+}
+
+// Prioritize gives the transaction precedence over all others, once it is its turn: whatever it reads it locks first.
+func (tx *Tx) Prioritize() error {
+	tx.priority = true
+	return tx.txn.Prioritize(tx.ctx)
+}
+
+// claimWrites makes the written keys the read set: under snapshot isolation, the first of two that write a key wins.
+func (tx *Tx) claimWrites(b *batch.Batch) {
+	tx.txn.Reads.Reset()
+	for op := range b.Ops() {
+		if op.Kind != key.KindMerge { // a merge applies to whatever another wrote
+			tx.txn.Reads.AddKey(op.Key, key.Hash(op.Key))
+		}
+	}
+}
+
+// end releases everything. Further calls do nothing.
+func (tx *Tx) end() {
+	if tx.done {
+		return
+	}
+	tx.done = true
+	tx.watch.End()
+	tx.endIterators()
+	tx.txn.Close()
+	if tx.counted > 0 {
+		tx.engine.CountWrites(-tx.counted)
+	}
+	if tx.iterated { // its caller may still hold a key or value of a range
+		tx.writes.Reset()
+		return
+	}
+	tx.recycle()
+	tx.memory, tx.txn.Reads = nil, nil
+}
+
+// OnCommit has fn called by Announce.
+func (tx *Tx) OnCommit(fn func(seq uint64)) { tx.onCommit = append(tx.onCommit, fn) }
+
+// Rollback ends the transaction without writing anything. After its end it does nothing.
+func (tx *Tx) Rollback() error {
+	err := tx.Enter()
+	if errors.Is(err, ErrDone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer tx.Leave()
+	if len(tx.parts) > 0 {
+		return fmt.Errorf("%w: Rollback inside Tx.Update", ErrManaged)
+	}
+	tx.end()
+	return nil
+}

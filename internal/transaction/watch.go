@@ -1,0 +1,43 @@
+package transaction
+
+import (
+	"context"
+	"sync"
+
+	"lightningdb/internal/engine"
+)
+
+// Watch ends the cursors and loops of a transaction when the context of the transaction ends. It begins with the
+// first of them, so that a transaction without any pays nothing.
+type Watch struct {
+	Context   context.Context // nil if there is none
+	once      sync.Once
+	interrupt engine.Interrupt
+	stop      func() bool // nil until it has begun
+}
+
+// Begin lets the context end the iterators that s opens from now on.
+func (w *Watch) Begin(s *engine.Snapshot) {
+	if w.Context == nil || w.Context.Done() == nil {
+		return
+	}
+	w.once.Do(func() {
+		s.InterruptBy(&w.interrupt)
+		if err := w.Context.Err(); err != nil {
+			w.interrupt.Set(err)
+			return
+		}
+		w.stop = context.AfterFunc(w.Context, func() { w.interrupt.Set(w.Context.Err()) })
+	})
+}
+
+// Err is what has ended the cursors and loops, nil if nothing has.
+func (w *Watch) Err() error { return w.interrupt.Err() }
+
+// End stops watching the context.
+func (w *Watch) End() {
+	w.once.Do(func() {}) // it does not begin any more
+	if w.stop != nil {
+		w.stop()
+	}
+}
