@@ -6,7 +6,6 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/operand"
-	"lightningdb/internal/join"
 )
 
 // Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the
@@ -73,7 +72,7 @@ func (b *Batch) integer(o operand.Operator, key []byte, n int64) {
 }
 
 func (b *Batch) merge(o operand.Operator, key, argument []byte) {
-	if b.check(join.Errors(checkKey(key), checkArgument(argument))) {
+	if b.check(errors.Join(checkKey(key), checkArgument(argument))) {
 		b.ops.Merge(o, key, argument)
 	}
 }

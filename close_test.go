@@ -259,7 +259,7 @@ func checkReceivers(t *testing.T) {
 			}
 			name := typ.(*ast.Ident).Name
 			if ast.IsExported(name) && receivers[name] == nil && !plainValues[name] {
-				t.Errorf("%s has methods: say in receivers how this test comes by one, or in plainValues that it needs no " +
+				t.Errorf("%s has methods: say in receivers how this test comes by one, or in plainValues that it needs no "+
 					"database", name)
 			}
 		}

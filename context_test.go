@@ -140,13 +140,13 @@ func walkUntil(t *testing.T, disk *memfs.FS, n int,
 	at := -1
 	files.SetRules(errfs.On(errfs.Read).Named("*.tbl").Call(func(errfs.Op) { reads.Add(1) }),
 		errfs.On(errfs.Read).Named("*.tbl").Nth(n).Call(func(errfs.Op) {
-		at = int(reads.Load())
-		cancel()
-		interrupt := tx.watchOf()
-		for interrupt.Err() == nil { // the context tells of its end in another goroutine
-			runtime.Gosched()
-		}
-	}))
+			at = int(reads.Load())
+			cancel()
+			interrupt := tx.watchOf()
+			for interrupt.Err() == nil { // the context tells of its end in another goroutine
+				runtime.Gosched()
+			}
+		}))
 	err = run(db, ctx, func(t *Tx) error { tx = t; return walk(t) })
 	if at < 0 {
 		return -1, err

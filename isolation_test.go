@@ -18,8 +18,8 @@ import (
 var (
 	isolationSchedules = flag.Int("isolation.schedules", 120,
 		"random interleavings of each script and setting; 0 for all there are")
-	isolationScripts   = flag.Int("isolation.scripts", 1500, "random scripts")
-	isolationSeed      = flag.Uint64("isolation.seed", 0, "seed of random scripts and schedules; 0 for one from the clock")
+	isolationScripts = flag.Int("isolation.scripts", 1500, "random scripts")
+	isolationSeed    = flag.Uint64("isolation.seed", 0, "seed of random scripts and schedules; 0 for one from the clock")
 )
 
 func isolationRand(t *testing.T) *rand.Rand {

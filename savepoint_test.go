@@ -127,11 +127,11 @@ func newPartsProgram(t *testing.T, seed uint64) *partsProgram {
 func (p *partsProgram) run() {
 	db, err := Open("", &Options{InMemory: true, MemoryLimit: 10 << 20,
 		Merge: func(_, old, argument []byte) ([]byte, error) {
-		if len(argument) > 0 && argument[0] == 0xee {
-			return nil, errors.New("refused")
-		}
-		return append(slices.Clip(argument), old...), nil
-	}})
+			if len(argument) > 0 && argument[0] == 0xee {
+				return nil, errors.New("refused")
+			}
+			return append(slices.Clip(argument), old...), nil
+		}})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 // number of goroutines.
 type Snapshot struct {
 	held  *engine.Snapshot
-	ended error // what reads give once it is closed
+	ended error             // what reads give once it is closed
 	watch transaction.Watch // of the context of a transaction
 	errMu sync.Mutex
 	walks transaction.Walks // guarded by errMu

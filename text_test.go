@@ -33,7 +33,7 @@ var textOnly = map[string]string{
 	"internal/system/vfs/errors.go: strings.ContainsAny":      "the name of a file",
 	"internal/system/vfs/lock.go: strings.TrimSpace":          "the number in a lock file",
 
-	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace":    "the beginning of a file, of which the form is " +
+	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace": "the beginning of a file, of which the form is " +
 		"guessed",
 	"cmd/lightning/internal/exchange/csv.go: strings.ContainsAny":  "whether a field needs quotes; it is written whole",
 	"cmd/lightning/internal/exchange/csv.go: strings.TrimSpace":    "whether a field needs quotes; it is written whole",
@@ -48,9 +48,9 @@ var textOnly = map[string]string{
 	"cmd/lightning/internal/shell/terminal.go: utf8.ValidString":   "whether a line is kept in the history",
 	"cmd/lightning/internal/text/escape.go: utf8.DecodeRune":       "what is no text is shown byte by byte",
 	"cmd/lightning/internal/text/escape.go: utf8.RuneError":        "what is no text is shown byte by byte",
-	"cmd/lightning/internal/text/words.go: bytes.ContainsAny":      "whether a word needs quotes; a set of ASCII " +
+	"cmd/lightning/internal/text/words.go: bytes.ContainsAny": "whether a word needs quotes; a set of ASCII " +
 		"finds bytes",
-	"cmd/lightning/internal/text/words.go: strings.TrimLeft":       "blanks between words; a cutset of ASCII cuts bytes",
+	"cmd/lightning/internal/text/words.go: strings.TrimLeft": "blanks between words; a cutset of ASCII cuts bytes",
 }
 
 // A prefix whose end was trimmed as text showed, and removed, the data of others.

@@ -13,18 +13,18 @@ import (
 // retiredNames are words of names that say nothing to a stranger, or that another word stands for by now. Each is
 // written as the words of the name, in lower case: "give back" is giveBack.
 var retiredNames = map[string]string{
-	"bury":     "free",
-	"fleeting": "temporary",
-	"futile":   "unfoldable",
+	"bury":      "free",
+	"fleeting":  "temporary",
+	"futile":    "unfoldable",
 	"give back": "refund, or release",
-	"guide":    "leaf index",
-	"held up":  "background error",
-	"hops":     "run switches",
-	"hurried":  "what it is",
-	"let go":   "release",
-	"patience": "attempts, or the time of a wait",
-	"stretch":  "batch",
-	"tension":  "what it is",
+	"guide":     "leaf index",
+	"held up":   "background error",
+	"hops":      "run switches",
+	"hurried":   "what it is",
+	"let go":    "release",
+	"patience":  "attempts, or the time of a wait",
+	"stretch":   "batch",
+	"tension":   "what it is",
 }
 
 // retiredPhrases are what a comment or document says plainly instead.
@@ -117,8 +117,8 @@ func TestTidy_seesEachBreach(t *testing.T) {
 			"func (a *a) grabLocked() { a.mu.Lock() }\n" +
 			"\nfunc (a *a) call() {\n\ta.grabLocked()\n\ta.mu.Lock()\n\ta.grabLocked()\n}\n" +
 			"\nvar patienceFor = 1 // patience, here a word of a comment\n",
-		"internal/a/a_test.go":                      "package a\n\nfunc TestA_works() {}\n",
-		"internal/a/long.go":                        "package a\n\nfunc long() {\n" +
+		"internal/a/a_test.go": "package a\n\nfunc TestA_works() {}\n",
+		"internal/a/long.go": "package a\n\nfunc long() {\n" +
 			strings.Repeat("\tf()\n", maxFunctionLines) + "}\n",
 		"internal/a/never.go":                       "//go:build ignore\n\npackage a\n",
 		"internal/a/testdata/text":                  "",

@@ -44,7 +44,7 @@ type Tx struct {
 	snapshot *Snapshot       // what a read-only transaction reads; nil if this one writes
 	ctx      context.Context // forbids the commit of one that Begin has made read-only
 	rw       *transaction.Tx // what a read-write one does; nil if this one only reads
-	managed  bool // by View or Update, which end it
+	managed  bool            // by View or Update, which end it
 
 	db         *DB
 	durability Durability // of the commit

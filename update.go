@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/goroutine"
 )
 
@@ -70,7 +69,7 @@ func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*
 			return tx, err
 		}
 		if stopped := pause(ctx, attempt); stopped != nil {
-			return nil, join.Errors(stopped, err)
+			return nil, errors.Join(stopped, err)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestValid_isWhatEncodingJSONSays(t *testing.T) {
 	for _, text := range []string{``, ` `, `nul`, `01`, `1.`, `.5`, `1e`, `+1`, `-`, `[`, `[1`, `[1,]`, `{"a"}`,
 		`{"a":}`, `{"a":1,}`, `{a:1}`,
 		`"`, `"\x"`, `"\u12"`, "\"\n\"", `1 2`, `{}{}`, "\"\xff\"", ` [ 1 , {"a" : "b"} ] `, `"\ud83d"`, `"\ud83d\u0041"`,
-			`"\ud83d\x"`, "[\n1\r\n]", `1.5e-7`, `[}`, `{"a":[}]`, `{"a":1]`, `tru e`} {
+		`"\ud83d\x"`, "[\n1\r\n]", `1.5e-7`, `[}`, `{"a":[}]`, `{"a":1]`, `tru e`} {
 		// encoding/json takes invalid UTF-8 and changes it
 		want := json.Valid([]byte(text)) && !strings.Contains(text, "\xff")
 		if got := Valid([]byte(text)); got != want {

@@ -7,7 +7,6 @@ import (
 	"sort"
 
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/join"
 	"lightningdb/internal/tree/merge"
 )
 
@@ -198,7 +197,7 @@ func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []b
 // mergeRuns calls add for every key in runs, by key, with what the newest run says of it.
 func mergeRuns(runs []spilledRun, add func(user []byte, kind key.Kind, value []byte) error) (err error) {
 	all := mergedIterator(runs, Run.NewSequentialIterator)
-	defer func() { err = join.Errors(err, all.Close()) }()
+	defer func() { err = errors.Join(err, all.Close()) }()
 	var last []byte
 	for ok := all.First(); ok; ok = all.Next() {
 		k := all.Key()

@@ -13,7 +13,6 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/record"
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -120,7 +119,7 @@ func (r *replayer) open(num filename.Num, fn func(s *segment) error) (err error)
 	if err != nil {
 		return fmt.Errorf("replay log: %w", err)
 	}
-	defer func() { err = join.Errors(err, f.Close()) }()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	if err := r.reader.Open(f, s.name, r.o.DB, s.num); err != nil {
 		return err
 	}

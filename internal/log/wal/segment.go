@@ -2,12 +2,12 @@ package wal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/record"
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -60,7 +60,7 @@ func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
 		return nil, fmt.Errorf("create log segment: %w", err)
 	}
 	if err := b.fill(max(size, record.FileHeaderSize)); err != nil {
-		return nil, join.Errors(fmt.Errorf("prepare log segment %s: %w", b.name, err), b.f.Close())
+		return nil, errors.Join(fmt.Errorf("prepare log segment %s: %w", b.name, err), b.f.Close())
 	}
 	return b, nil
 }
@@ -88,7 +88,7 @@ func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 		return nil, fmt.Errorf("reuse log segment: %w", err)
 	}
 	err = b.blank()
-	if err = join.Errors(err, b.f.Close()); err == nil {
+	if err = errors.Join(err, b.f.Close()); err == nil {
 		err = b.takeName(from)
 	}
 	if err == nil {
@@ -108,7 +108,7 @@ func (b *Blank) reopen() error {
 		return err
 	}
 	if err := b.f.Allocate(b.size); err != nil {
-		return join.Errors(err, b.f.Close())
+		return errors.Join(err, b.f.Close())
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
 	}
 	if err != nil {
 		err = fmt.Errorf("begin log segment %s: %w", b.name, err)
-		return nil, join.Errors(err, b.f.Close())
+		return nil, errors.Join(err, b.f.Close())
 	}
 	return &Segment{out: record.NewAppender(b.f, b.name, &h), size: b.size, lastSeq: prev.LastSeq}, nil
 }

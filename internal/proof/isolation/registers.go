@@ -132,7 +132,7 @@ func (c *checker) stepGet(t int32, o op, mine *touch) {
 	switch {
 	case mine.known && mine.value != o.value:
 		c.report.add(Internal, "T%d read %d of key %d, which was %d to it before",
-			t, o.value, 			c.name(o.key), mine.value).by(t)
+			t, o.value, c.name(o.key), mine.value).by(t)
 	case mine.known:
 	case o.value == 0:
 		c.gatherAbsence(t, o, mine)

@@ -735,10 +735,10 @@ var transactionMutants = []Mutant{
 		Killer:  Check{Package: ".", Run: "^(TestRollbackTo_refusesSavepointsThatAreVoid)$"},
 	},
 	{
-		Name:   "the durability of a transaction does not count",
-		Breaks: "a commit that was to survive power cuts does not",
+		Name:    "the durability of a transaction does not count",
+		Breaks:  "a commit that was to survive power cuts does not",
 		Changes: []Change{{"tx.go", `tx.db.admit(size, tx.durability)`, `tx.db.admit(size, DefaultDurability)`}},
-		Killer: Check{Package: ".", Run: "^(TestSetDurability_.*)$"},
+		Killer:  Check{Package: ".", Run: "^(TestSetDurability_.*)$"},
 	},
 
 	// What a transaction has written.

@@ -53,7 +53,7 @@ var treeMutants = []Mutant{
 		Name:   "no sync of the directory after a manifest is created",
 		Breaks: "CURRENT names a manifest without a name",
 		Changes: []Change{{"internal/tree/manifest/manifest.go", `	if err := fs.SyncDir(); err != nil {
-		return nil, join.Errors(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 `, ``}},
 		Killer: test("tree/manifest", "TestManifest_survivesPowerCutsAnywhere"),

@@ -53,7 +53,7 @@ func (s *DamageStats) Add(o DamageStats) {
 }
 
 func (s DamageStats) String() string {
-	return fmt.Sprintf("opens=%d detected_open=%d detected_read=%d detected_verify=%d harmless=%d plausible=%d " +
+	return fmt.Sprintf("opens=%d detected_open=%d detected_read=%d detected_verify=%d harmless=%d plausible=%d "+
 		"shorter=%d peak_allocate=%d %v",
 		s.Opens, s.AtOpen, s.AtRead, s.AtVerify, s.Harmless, s.Plausible, s.Shorter, s.PeakAllocate, s.Counts)
 }

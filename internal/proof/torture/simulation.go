@@ -97,8 +97,8 @@ func (s SimulationStats) String() string {
 	for i, n := range s.Injected {
 		by += fmt.Sprintf(" %v=%d", faultKind(i), n)
 	}
-	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d aged=%d " +
-		"background=%d lives=%d reopened=%d kills=%d " +
+	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d aged=%d "+
+		"background=%d lives=%d reopened=%d kills=%d "+
 		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v",
 		s.Seeds, s.Steps, s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Aged,
 		s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts, s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed, s.Counts)

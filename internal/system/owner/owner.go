@@ -32,7 +32,6 @@ import (
 	"io"
 	"os"
 
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -59,7 +58,7 @@ func Claim(fs vfs.FS, name string, chance [2]uint64) (*Mark, error) {
 		return nil, err
 	}
 	_, err = f.WriteAt(m.text, 0)
-	if err := join.Errors(err, f.Close()); err != nil { // the closing brings it to a medium whose reads lag
+	if err := errors.Join(err, f.Close()); err != nil { // the closing brings it to a medium whose reads lag
 		return nil, err
 	}
 	m.file, err = fs.OpenReadWrite(name)
@@ -88,7 +87,7 @@ func (m *Mark) Named() (stands bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = join.Errors(err, f.Close()) }()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	return m.isIn(f, size+1) // beyond the end, so that the length is asked for too
 }
 
@@ -125,7 +124,7 @@ func Unchanged(fs vfs.FS, name string, written int64) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, f.Close()) }()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	length, err := f.Size()
 	if err == nil && length < written {
 		err = fmt.Errorf("%w (%s has %d bytes, not %d)", ErrTakenOver, name, length, written)

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"lightningdb/internal/join"
 )
 
 const (
@@ -49,7 +47,7 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 	}
 	self, err := root.Open(".")
 	if err != nil {
-		return nil, join.Errors(fmt.Errorf("open directory: %w", err), root.Close())
+		return nil, errors.Join(fmt.Errorf("open directory: %w", err), root.Close())
 	}
 	return &osDir{root: root, self: self, path: dir, readOnly: o.ReadOnly, readsLag: readsLag(self)}, nil
 }
@@ -82,7 +80,7 @@ func createDir(dir, settled string) error {
 		return err
 	}
 	if err := settle(dir, parent); err != nil {
-		return join.Errors(err, os.Remove(dir)) // or the next attempt would take it for somebody else's
+		return errors.Join(err, os.Remove(dir)) // or the next attempt would take it for somebody else's
 	}
 	return nil
 }
@@ -110,7 +108,7 @@ type osDir struct {
 
 func (d *osDir) Path() string { return d.path }
 
-func (d *osDir) Close() error { return join.Errors(d.self.Close(), d.root.Close()) }
+func (d *osDir) Close() error { return errors.Join(d.self.Close(), d.root.Close()) }
 
 func (d *osDir) Create(name string) (File, error) {
 	if err := d.checkChange("create", name); err != nil {
@@ -129,11 +127,11 @@ func (d *osDir) create(name string) (*os.File, error) {
 		return nil, err
 	}
 	if f, err = aboveStandardStreams(f); err != nil {
-		return nil, join.Errors(err, d.root.Remove(name))
+		return nil, errors.Join(err, d.root.Remove(name))
 	}
 	// The umask may have taken bits away, which would lock us out of our own file at the next open.
 	if err := f.Chmod(fileMode); err != nil {
-		return nil, join.Errors(err, f.Close(), d.root.Remove(name))
+		return nil, errors.Join(err, f.Close(), d.root.Remove(name))
 	}
 	return f, nil
 }
@@ -186,7 +184,7 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 		err = pathError("open", name, errReplaced)
 	}
 	if err != nil {
-		return nil, join.Errors(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -235,7 +233,7 @@ func (d *osDir) Remove(name string) error {
 }
 
 func (d *osDir) Rename(oldName, newName string) error {
-	if err := join.Errors(d.checkChange("rename", oldName), d.checkChange("rename", newName)); err != nil {
+	if err := errors.Join(d.checkChange("rename", oldName), d.checkChange("rename", newName)); err != nil {
 		return err
 	}
 	return WrapNoSpace(patiently(openPatience, func() error { return d.root.Rename(oldName, newName) }))
@@ -258,7 +256,7 @@ func (d *osDir) List() ([]string, error) {
 		return nil, err
 	}
 	names, err := f.Readdirnames(-1)
-	if err := join.Errors(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	slices.Sort(names)

@@ -5,8 +5,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"lightningdb/internal/join"
 )
 
 // readsLag is false for file systems of this machine alone, on which all who have a file open have one cache.
@@ -34,7 +32,7 @@ func syncAround(path string) error {
 	if err != nil {
 		return err
 	}
-	return join.Errors(withDescriptor(d, unix.Syncfs), d.Close())
+	return errors.Join(withDescriptor(d, unix.Syncfs), d.Close())
 }
 
 // syncContent makes content and length durable; fdatasync leaves out only the times of the file.

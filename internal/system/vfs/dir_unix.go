@@ -8,8 +8,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"lightningdb/internal/join"
 )
 
 // openNoWait keeps the opening of a pipe that was put in place of a file from waiting for its other end.
@@ -27,11 +25,11 @@ func aboveStandardStreams(f *os.File) (*os.File, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, firstDataDescriptor)
 	name := f.Name()
 	if err != nil {
-		return nil, join.Errors(pathError("open", name, err), f.Close())
+		return nil, errors.Join(pathError("open", name, err), f.Close())
 	}
 	moved := os.NewFile(uintptr(fd), name)
 	if err := f.Close(); err != nil {
-		return nil, join.Errors(err, moved.Close())
+		return nil, errors.Join(err, moved.Close())
 	}
 	return moved, nil
 }
@@ -48,7 +46,7 @@ func syncPath(path string) error {
 	if err != nil {
 		return err
 	}
-	return join.Errors(syncDirectory(d), d.Close())
+	return errors.Join(syncDirectory(d), d.Close())
 }
 
 // cannotSync reports whether err, of syncPath, says that the directory can never be synced: it may not be read, or its file

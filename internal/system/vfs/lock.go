@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"lightningdb/internal/join"
 )
 
 // maxLockAttempts bounds how often Lock starts again because the lock file was created, removed or replaced
@@ -78,11 +76,11 @@ func (l *osLock) Close() error {
 	}
 	var err error
 	if l.file != nil {
-		err = join.Errors(unlockFile(l.file), l.file.Close())
+		err = errors.Join(unlockFile(l.file), l.file.Close())
 		heldLocks.remove(l.entry)
 	}
 	_ = unlockFile(l.dir) // fails where directories cannot be locked, and is not needed there
-	err = join.Errors(err, l.dir.Close())
+	err = errors.Join(err, l.dir.Close())
 	l.file, l.dir = nil, nil
 	return err
 }
@@ -101,7 +99,7 @@ func (d *osDir) lock(name string, mode LockMode) (io.Closer, error) {
 	if l.dir, err = d.lockSelf(name, l.file, mode); err != nil {
 		if l.file != nil {
 			heldLocks.remove(l.entry)
-			err = join.Errors(err, l.file.Close())
+			err = errors.Join(err, l.file.Close())
 		}
 		return nil, err
 	}
@@ -119,7 +117,7 @@ func (d *osDir) lockSelf(name string, file *os.File, mode LockMode) (*os.File, e
 		err = lockedError(name, describeOwner(file, mode))
 	}
 	if err != nil {
-		return nil, join.Errors(err, dir.Close())
+		return nil, errors.Join(err, dir.Close())
 	}
 	return dir, nil
 }
@@ -141,7 +139,7 @@ func (d *osDir) lockNamed(name string, mode LockMode) (*osLock, error) {
 		if err == nil {
 			return l, nil
 		}
-		if err := join.Errors(err, f.Close()); !errors.Is(err, errLockReplaced) {
+		if err := errors.Join(err, f.Close()); !errors.Is(err, errLockReplaced) {
 			return nil, err
 		}
 	}

@@ -2,10 +2,10 @@ package compaction
 
 import (
 	"bytes"
+	"errors"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
-	"lightningdb/internal/join"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 )
@@ -23,7 +23,7 @@ func openInputs(job *Job, deps Deps) (merge.Iterator, error) {
 		}
 		run, err := openTable(tables[0], deps)
 		if err != nil {
-			return nil, join.Errors(err, merge.New(runs...).Close())
+			return nil, errors.Join(err, merge.New(runs...).Close())
 		}
 		runs = append(runs, run)
 	}

@@ -11,7 +11,6 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
-	"lightningdb/internal/join"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 )
@@ -107,7 +106,7 @@ func Run(ctx context.Context, job *Job, snapshots []key.SeqNum, deps Deps) (*man
 	edit, err := r.do(ctx)
 	if err != nil {
 		return nil, Stats{}, fmt.Errorf("%s compaction into level %d: %w", job.Reason, job.OutputLevel,
-			join.Errors(err, r.out.discard()))
+			errors.Join(err, r.out.discard()))
 	}
 	return edit, r.stats, nil
 }
@@ -153,7 +152,7 @@ func (r *run) do(ctx context.Context) (*manifest.Edit, error) {
 		return nil, err
 	}
 	err = r.mergeAll(ctx, input)
-	if err = join.Errors(err, input.Close()); err != nil {
+	if err = errors.Join(err, input.Close()); err != nil {
 		return nil, err
 	}
 	if err := r.out.finish(); err != nil {

@@ -2,11 +2,11 @@ package compaction
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/join"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -140,5 +140,5 @@ func (w *writer) discard() error {
 	for _, num := range w.nums {
 		errs = append(errs, w.deps.Remove(num))
 	}
-	return join.Errors(errs...)
+	return errors.Join(errs...)
 }

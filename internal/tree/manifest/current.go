@@ -10,7 +10,6 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/record"
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -36,7 +35,7 @@ func setCurrent(fs vfs.FS, db [16]byte, num, temp filename.Num, alone func() err
 	if _, err = f.WriteAt(data[:], 0); err == nil {
 		err = f.Sync()
 	}
-	if err := join.Errors(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := alone(); err != nil {
@@ -72,7 +71,7 @@ func readCurrent(fs vfs.FS) (db [16]byte, num filename.Num, err error) {
 	if err != nil {
 		return db, 0, err
 	}
-	defer func() { err = join.Errors(err, f.Close()) }()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	size, err := f.Size()
 	if err != nil {
 		return db, 0, err

@@ -30,7 +30,6 @@ import (
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/record"
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -73,7 +72,7 @@ func Create(fs vfs.FS, num filename.Num, v *Version, o Switch) (*Log, error) {
 		return nil, fmt.Errorf("create manifest %d: %w", num, err)
 	}
 	if err := setCurrent(fs, v.DatabaseID, num, o.Temp, o.Alone); err != nil {
-		return nil, join.Errors(fmt.Errorf("switch to manifest %d: %w", num, err), l.Close())
+		return nil, errors.Join(fmt.Errorf("switch to manifest %d: %w", num, err), l.Close())
 	}
 	return l, nil
 }
@@ -87,14 +86,14 @@ func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 	h := record.FileHeader{Magic: record.MagicManifest, DB: v.DatabaseID, Num: num}
 	data := h.Encode()
 	if _, err := f.WriteAt(data[:], 0); err != nil {
-		return nil, join.Errors(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	l := &Log{out: record.NewAppender(f, name, &h)}
 	if err := l.append(typeSnapshot, v.Snapshot()); err != nil {
-		return nil, join.Errors(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	if err := fs.SyncDir(); err != nil {
-		return nil, join.Errors(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return l, nil
 }

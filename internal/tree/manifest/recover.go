@@ -7,7 +7,6 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/record"
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -73,7 +72,7 @@ func openFile(fs vfs.FS, kind filename.Kind, num filename.Num,
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, f.Close()) }()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	magic := record.MagicManifest
 	if kind == filename.Log {
 		magic = record.MagicLog

@@ -1,8 +1,9 @@
 package merge
 
 import (
+	"errors"
+
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/join"
 )
 
 // New returns an iterator over all entries of runs, which it owns from now on: Close closes them all. Of one run
@@ -258,7 +259,7 @@ func (m *Merging) Close() error {
 		}
 	}
 	m.Reset()
-	return join.Errors(errs...)
+	return errors.Join(errs...)
 }
 
 // begin forgets the position.

@@ -30,7 +30,6 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/scratch"
-	"lightningdb/internal/join"
 )
 
 // ErrWrong says that something was read that is not what was written, or was not found.
@@ -124,7 +123,7 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 		}
 	}
 	if r.db != nil {
-		err = join.Errors(err, r.db.Close())
+		err = errors.Join(err, r.db.Close())
 	}
 	return r.report, err
 }
@@ -163,7 +162,7 @@ func (r *run) play(w *workload) error {
 	if err == nil {
 		err = s.check()
 	}
-	if err = join.Errors(err, s.close()); err != nil {
+	if err = errors.Join(err, s.close()); err != nil {
 		return err
 	}
 	if err = s.settle(); err != nil {

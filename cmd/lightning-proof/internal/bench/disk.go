@@ -1,8 +1,9 @@
 package bench
 
 import (
+	"errors"
+
 	"lightningdb/cmd/lightning-proof/internal/content"
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -56,5 +57,5 @@ func (d *disk) close() error {
 	if d.file == nil {
 		return nil
 	}
-	return join.Errors(d.file.Close(), d.dir.Remove(diskName), d.dir.Close())
+	return errors.Join(d.file.Close(), d.dir.Remove(diskName), d.dir.Close())
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -9,7 +10,6 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/internal/progress"
-	"lightningdb/internal/join"
 )
 
 // session is one workload in progress.
@@ -155,7 +155,7 @@ func (s *session) check() error {
 func (s *session) close() error {
 	err := s.disk.close()
 	if s.own && s.db != nil {
-		err = join.Errors(s.db.Close(), os.RemoveAll(filepath.Join(s.dir, s.name)))
+		err = errors.Join(s.db.Close(), os.RemoveAll(filepath.Join(s.dir, s.name)))
 		s.db = nil
 	}
 	return err

@@ -43,7 +43,7 @@ call: of a commit, a read, a scan.`,
 		f.IntVar(&c.KeySize, "key-size", 24, "`N` bytes of a key (default: 24)")
 		f.IntVar(&c.ValueSize, "value-size", 150, "`N` bytes of a value (default: 150)")
 		f.DurationVar(&c.Time, "time", 2*time.Second, "`TIME` of each workload (default: 2s)")
-		f.StringVar(&c.Only, "only", "", "`NAMES` of workloads, whole or their first words, separated by commas " +
+		f.StringVar(&c.Only, "only", "", "`NAMES` of workloads, whole or their first words, separated by commas "+
 			"(default: all)")
 		f.Uint64Var(&c.Seed, "seed", c.Seed, "`N` from which all data follows (default: a random one)")
 	}

@@ -34,12 +34,12 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 			"lost_writes",
 		"crash": "workloads io_points io_points_hit_percent images policies nested_max acked_txns acked_lost torn_txns " +
 			"holes vanished_reads recover_ms",
-		"error":       "indices indices_hit_percent runs by_errno surfaced surfaced_percent swallowed hung",
-		"pairs":       "runs both surfaced swallowed",
-		"concurrent":  "runs surfaced swallowed",
-		"corrupt":     "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics",
-		"craft":       "opens detected_open detected_verify plausible",
-		"iso":         "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
+		"error":      "indices indices_hit_percent runs by_errno surfaced surfaced_percent swallowed hung",
+		"pairs":      "runs both surfaced swallowed",
+		"concurrent": "runs surfaced swallowed",
+		"corrupt":    "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics",
+		"craft":      "opens detected_open detected_verify plausible",
+		"iso": "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
 			"power_cuts",
 		"metamorphic": "ops option_sets divergences",
 		"sim":         "seeds steps virtual_time_s generations",

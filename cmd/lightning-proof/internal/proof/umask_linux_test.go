@@ -37,7 +37,7 @@ func TestPrograms_workUnderAnyUmaskAsAnyUser(t *testing.T) {
 	}
 	for _, line := range []string{
 		"validate crash --duration 100ms -q", "validate crash --power-loss --rounds 1 -q",
-			"validate transactions --rounds 2 -q",
+		"validate transactions --rounds 2 -q",
 		"validate stress --only batches -q --duration 100ms", "validate crash --duration 100ms -q --dir " + place + "/a/b",
 		"bench -q --rows 1000 --time 5ms --only disk,load", "torture --count 40 --only kill --json",
 	} {

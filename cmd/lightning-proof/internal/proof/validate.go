@@ -17,7 +17,6 @@ import (
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/lightning-proof/internal/validate"
-	"lightningdb/internal/join"
 )
 
 // What validate does where no flag says otherwise.
@@ -77,7 +76,7 @@ to check.`,
 		set.StringVar(&f.dir, "dir", "", "`DIR` to work in, absent or empty, which is kept (default: a temporary one)")
 		set.Uint64Var(&f.seed, "seed", 0, "`N` from which all data follows (default: a random one)")
 		set.DurationVar(&f.duration, "duration", 0, "`TIME` before the kill, or of the test of endurance (default: 3s, 30s)")
-		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8); " +
+		set.IntVar(&f.rounds, "rounds", 0, "crash: `N` kills on one directory (default: 1, with --power-loss 8); "+
 			"transactions: increments of a worker (50)")
 		set.IntVar(&f.writers, "writers", 4, "crash: `N` writers")
 		set.IntVar(&f.workers, "workers", 20, "transactions: `N` workers")
@@ -129,7 +128,7 @@ func (a *app) validateCrash(ctx context.Context, cmd *command.Command, f validat
 		return fmt.Errorf("validate crash: %w", err)
 	}
 	if a.JSON {
-		return join.Errors(reportable(err), jsonline.Write(a.Stdout, crashOutput{report, console.ThisVersion()}))
+		return errors.Join(reportable(err), jsonline.Write(a.Stdout, crashOutput{report, console.ThisVersion()}))
 	}
 	report.Print(c.Out)
 	return a.verdict(err)
@@ -150,7 +149,7 @@ func (a *app) validateStress(ctx context.Context, cmd *command.Command, f valida
 		return fmt.Errorf("validate stress: %w", err)
 	}
 	if a.JSON {
-		return join.Errors(reportable(err), jsonline.Write(a.Stdout, stressOutput{report, console.ThisVersion()}))
+		return errors.Join(reportable(err), jsonline.Write(a.Stdout, stressOutput{report, console.ThisVersion()}))
 	}
 	return a.verdict(err)
 }
@@ -168,7 +167,7 @@ func (a *app) validateTransactions(ctx context.Context, cmd *command.Command, f 
 		return fmt.Errorf("validate transactions: %w", err)
 	}
 	if a.JSON {
-		return join.Errors(reportable(err), jsonline.Write(a.Stdout, transactionsOutput{report, console.ThisVersion()}))
+		return errors.Join(reportable(err), jsonline.Write(a.Stdout, transactionsOutput{report, console.ThisVersion()}))
 	}
 	report.Print(c.Out)
 	return a.verdict(err)
@@ -199,7 +198,7 @@ func (a *app) tellVersion(out io.Writer) {
 // verdict writes the last line.
 func (a *app) verdict(err error) error {
 	_, writeErr := fmt.Fprintln(a.Stdout, validate.Verdict(err))
-	return join.Errors(reportable(err), writeErr)
+	return errors.Join(reportable(err), writeErr)
 }
 
 // reportable adds to a broken promise what to do about it.

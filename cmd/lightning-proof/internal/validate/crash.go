@@ -17,7 +17,6 @@ import (
 	"lightningdb/cmd/internal/picture"
 	"lightningdb/cmd/internal/scratch"
 	"lightningdb/cmd/internal/units"
-	"lightningdb/internal/join"
 )
 
 // Bounds of what the databases of Crash take: small, so that a run of seconds flushes and compacts.
@@ -29,8 +28,8 @@ const (
 // When a process is killed: at a random moment after its time, but not before each writer has made a few commits, a
 // transaction among them. Otherwise a slow disk would leave nothing to compare.
 const (
-	leastCommits = 2 * transactionEvery
-	maxDelay     = 100 * time.Millisecond
+	leastCommits  = 2 * transactionEvery
+	maxDelay      = 100 * time.Millisecond
 	commitTimeout = 30 * time.Second // for those commits
 )
 
@@ -213,7 +212,7 @@ func (r *crash) reopen(dir string, w Workload) (err error) {
 	if err != nil {
 		return broken("reopen after the kill: %v", err)
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	recovery := db.Recovery()
 	r.report.TornLogBytes += recovery.TornBytes
 	r.report.RecoverySecs = max(r.report.RecoverySecs, recovery.Duration.Seconds())
@@ -243,7 +242,7 @@ func Write(ctx context.Context, dir string, w Workload, out io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	return w.run(ctx, apiStore{db, throughAPI(ctx, db)}, &lines{out: out})
 }
 

@@ -2,13 +2,13 @@ package validate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"time"
 
 	"lightningdb"
-	"lightningdb/internal/join"
 )
 
 // Increments is the work of Transactions in one mode: every worker adds 1 to the same counter again and again.
@@ -145,7 +145,7 @@ func (w Increments) untilKilled(ctx context.Context, dir string, m mode, out io.
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	tell := &lines{out: out}
 	for _, worker := range w.run(ctx, db, m, make([]fate, w.Workers), tell.begins) {
 		if worker.err != nil {

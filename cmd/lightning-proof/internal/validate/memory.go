@@ -3,6 +3,7 @@ package validate
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"lightningdb/cmd/internal/child"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning-proof/internal/content"
-	"lightningdb/internal/join"
 )
 
 // Sizes of the test of memory.
@@ -69,7 +69,7 @@ func Fill(ctx context.Context, dir string, seed uint64, out io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var report filled
 	if report.Commits, err = fill(ctx, db, seed); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"lightningdb"
-	"lightningdb/internal/join"
 )
 
 // mode is a way to add to a counter that the API offers.
@@ -62,7 +61,7 @@ func (s *step) change(tx *lightningdb.Tx, get func(tx *lightningdb.Tx, key []byt
 	if err != nil {
 		return err
 	}
-	return join.Errors(tx.Put(counterKey, lightningdb.AppendInt64(nil, n+1)), tx.Put(s.receiptKey, s.receiptValue()))
+	return errors.Join(tx.Put(counterKey, lightningdb.AppendInt64(nil, n+1)), tx.Put(s.receiptKey, s.receiptValue()))
 }
 
 // begin is the loop of applications that do not use Update. It ends, because one of those that conflict commits.
@@ -81,7 +80,7 @@ func (s *step) beginOnce(ctx context.Context) error {
 		return err
 	}
 	if err := s.change(tx, (*lightningdb.Tx).Get); err != nil {
-		return join.Errors(err, tx.Rollback())
+		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()
 }
@@ -89,7 +88,7 @@ func (s *step) beginOnce(ctx context.Context) error {
 func (s *step) add(ctx context.Context) error {
 	return s.db.UpdateWith(ctx, s.options(lightningdb.Serializable), func(tx *lightningdb.Tx) error {
 		s.tries++
-		return join.Errors(tx.Add(counterKey, 1), tx.Put(s.receiptKey, s.receiptValue()))
+		return errors.Join(tx.Add(counterKey, 1), tx.Put(s.receiptKey, s.receiptValue()))
 	})
 }
 

@@ -11,7 +11,6 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/join"
 	"lightningdb/internal/log/txn"
 	"lightningdb/internal/system/vfs/memfs"
 )
@@ -66,7 +65,7 @@ func (r *crash) cutPower(ctx context.Context, fs *memfs.FS, w Workload) (crashed
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case !fs.Crashed() || errors.Is(err, ErrBroken):
-		return nil, join.Errors(err, closeErr)
+		return nil, errors.Join(err, closeErr)
 	}
 	r.report.Kills++
 	r.report.Unsynced += fs.Unsynced()
@@ -150,7 +149,7 @@ func (r *crash) examine(image *memfs.FS, where string) (upTo []uint64, err error
 	if err != nil {
 		return nil, broken("%s: open: %v", where, err)
 	}
-	defer func() { err = join.Errors(err, s.engine.Close()) }()
+	defer func() { err = errors.Join(err, s.engine.Close()) }()
 	report := s.engine.Report()
 	r.report.TornLogBytes += report.TornBytes
 	r.report.RecoverySecs = max(r.report.RecoverySecs, report.Duration.Seconds())
@@ -243,7 +242,7 @@ func (s *engineStore) each(visit func(key, value []byte)) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, it.Close()) }()
+	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
 		value, err := it.Value()
 		if err != nil {

@@ -16,7 +16,6 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/scratch"
 	"lightningdb/cmd/internal/units"
-	"lightningdb/internal/join"
 )
 
 // StressConfig says what to run. Child and Out are required, Child only for the test of memory.
@@ -170,7 +169,7 @@ func (s *stress) inDatabase(ctx context.Context, t test) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = join.Errors(err, s.db.Close()) }()
+	defer func() { err = errors.Join(err, s.db.Close()) }()
 	s.write = throughAPI(ctx, s.db)
 	if s.StressConfig.commits != nil {
 		s.write = s.StressConfig.commits(s.write)

@@ -13,7 +13,6 @@ import (
 	"lightningdb/cmd/internal/child"
 	"lightningdb/cmd/internal/scratch"
 	"lightningdb/cmd/lightning-proof/internal/content"
-	"lightningdb/internal/join"
 )
 
 // maxIncrementers bounds the workers of Transactions, maxIncrements what each does.
@@ -210,7 +209,7 @@ func (t *transactions) recover(ctx context.Context, dir string, w Increments, fa
 		err = t.AfterKill(db)
 	}
 	held, readErr := w.hold(ctx, db)
-	if err = join.Errors(err, readErr, db.Close()); err != nil {
+	if err = errors.Join(err, readErr, db.Close()); err != nil {
 		return held.counter, err
 	}
 	err = held.judge(fates)
@@ -230,7 +229,7 @@ func (t *transactions) complete(ctx context.Context, dir string, m mode, w Incre
 	}
 	workers = w.run(ctx, db, m, fates, func(int, uint64, uint64) error { return nil })
 	held, err := w.hold(ctx, db)
-	if err = join.Errors(err, db.Close()); err != nil {
+	if err = errors.Join(err, db.Close()); err != nil {
 		return workers, held.counter, err
 	}
 	after, err := t.reopened(ctx, dir, w)
@@ -245,7 +244,7 @@ func (t *transactions) reopened(ctx context.Context, dir string, w Increments) (
 	if err != nil {
 		return held, err
 	}
-	defer func() { err = join.Errors(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	return w.hold(ctx, db)
 }
 

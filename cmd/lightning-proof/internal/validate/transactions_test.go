@@ -116,12 +116,12 @@ func TestTransactions_noticeDamageAfterTheKill(t *testing.T) {
 		damage func(db *lightningdb.DB) error
 		want   string
 	}{
-		"a lost update":              {func(db *lightningdb.DB) error { return db.Add(counterKey, -1) }, "lost updates"},
-		"an increment from nowhere":  {func(db *lightningdb.DB) error { return db.Add(counterKey, 1) }, "lost updates"},
-		"a worker's commits":         {func(db *lightningdb.DB) error { return db.Add(receiptKey(3), -20) },
+		"a lost update":             {func(db *lightningdb.DB) error { return db.Add(counterKey, -1) }, "lost updates"},
+		"an increment from nowhere": {func(db *lightningdb.DB) error { return db.Add(counterKey, 1) }, "lost updates"},
+		"a worker's commits": {func(db *lightningdb.DB) error { return db.Add(receiptKey(3), -20) },
 			"worker 3 has -"},
 		"a commit that nobody began": {func(db *lightningdb.DB) error { return db.Add(receiptKey(3), 20) }, "worker 3 has "},
-		"a counter that is none":     {func(db *lightningdb.DB) error { return db.Put(counterKey, []byte("x")) },
+		"a counter that is none": {func(db *lightningdb.DB) error { return db.Put(counterKey, []byte("x")) },
 			"is no integer"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -375,7 +375,7 @@ func FuzzReaders(f *testing.F) {
 func TestForm_byNameAndByExtension(t *testing.T) {
 	for path, want := range map[string]Form{"a.csv": {Format: CSV}, "b/A.CSV": {Format: CSV}, "a.tsv": {Format: TSV},
 		"a.jsonl": {},
-		"-": {}, "csv": {}, "a.json": {}, "a.gz": {Gzip: true}, "a.csv.gz": {Format: CSV, Gzip: true},
+		"-":       {}, "csv": {}, "a.json": {}, "a.gz": {Gzip: true}, "a.csv.gz": {Format: CSV, Gzip: true},
 		"a.TSV.GZ": {Format: TSV, Gzip: true}, "a.jsonl.gz": {Gzip: true}, "gz": {}, "a.gz.csv": {Format: CSV}} {
 		if got := FormOf(path); got != want {
 			t.Errorf("FormOf(%q) = %+v", path, got)

@@ -86,7 +86,7 @@ func TestUnfinished_isTheWordBeingWritten(t *testing.T) {
 func TestAppendForScreen_controlsNothing(t *testing.T) {
 	for value, want := range map[string]string{"": "\n", "a\n": "a\n", "a\tb": "a\tb\n",
 		"\x1b[2J\r\xff": `\x1b[2J\r\xff` + "\n",
-		"é\u00ad\\": `é\u00ad\` + "\n"} {
+		"é\u00ad\\":     `é\u00ad\` + "\n"} {
 		if got := string(AppendForScreen(nil, []byte(value))); got != want {
 			t.Errorf("%q: %q, want %q", value, got, want)
 		}

@@ -41,7 +41,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"lightningdb/internal/join"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -225,7 +224,7 @@ func (f *FS) Remove(name string) error {
 func (f *FS) Rename(oldName, newName string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := join.Errors(f.checkNameLocked("rename", oldName), f.checkNameLocked("rename", newName)); err != nil {
+	if err := errors.Join(f.checkNameLocked("rename", oldName), f.checkNameLocked("rename", newName)); err != nil {
 		return err
 	}
 	n := f.names[oldName]
