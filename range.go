@@ -74,9 +74,7 @@ func (db *DB) note(error) {}
 
 func (db *DB) told(error) {}
 
-// newRange is not inlined, since it would be in the program once for each loop.
-//
-//go:noinline
+// newRange returns the range of the keys from lo up to hi, of which it keeps copies.
 func newRange(from source, lo, hi []byte) *Range {
 	r := &Range{limit: -1, owner: goroutine.Current(), outcome: outcome{from: from}}
 	both := append(append(r.room[:0], lo...), hi...)
@@ -104,7 +102,7 @@ func prefixBounds(p []byte) (lo, hi []byte) {
 	return p, hi
 }
 
-// all is a function of its own, and not in All, so that it is not in the program once for each loop.
+// all is the loop of All.
 func (r *Range) all(yield func(k, v []byte) bool) {
 	if r.inPieces() {
 		r.walk(func(c *Cursor) bool {

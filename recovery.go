@@ -16,8 +16,6 @@ type RecoveryReport struct {
 }
 
 // Recovery says what Open found and did.
-//
-//go:noinline
 func (db *DB) Recovery() RecoveryReport {
 	r := db.engine.Report()
 	return RecoveryReport{

@@ -28,9 +28,7 @@ func PickForScans(v *manifest.Version, p Params, busy Busy, paid uint64) *Job {
 	return job
 }
 
-// entriesOf counts the entries of levels. It is not in line, where it would be in every program three times.
-//
-//go:noinline
+// entriesOf counts the entries of levels.
 func entriesOf(levels [][]*manifest.TableMeta) (n uint64) {
 	for _, tables := range levels {
 		for _, t := range tables {

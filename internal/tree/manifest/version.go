@@ -120,9 +120,7 @@ func (b *builder) put(level int, t *TableMeta) {
 	b.levels[t.Num], b.tables[t.Num], b.ids[t.ID] = level, t, t.Num
 }
 
-// impossible is not in line, where it would be in every program four times.
-//
-//go:noinline
+// impossible is the error about an edit that contradicts what is there.
 func impossible(format string, args ...any) error {
 	return corrupt.New("", -1, "impossible edit: "+format, args...)
 }

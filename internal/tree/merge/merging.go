@@ -55,10 +55,7 @@ type cursor struct {
 }
 
 // Reset makes m a merge of runs, which it owns from now on, and returns the iterator to use: m, or the run itself
-// if there is only one. What m owned before must have been closed. The slice runs is not kept. It is not in line, where
-// it would be in every program five times.
-//
-//go:noinline
+// if there is only one. What m owned before must have been closed. The slice runs is not kept.
 func (m *Merging) Reset(runs ...Iterator) Iterator {
 	clear(m.runs)
 	m.runs, m.heap = m.runs[:0], m.heap[:0]

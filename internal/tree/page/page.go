@@ -196,7 +196,8 @@ func (p *Page) stretch(i, j int) []byte {
 }
 
 // touch loads b line by line, without waiting for any. Whoever reads entries one after the other waits for memory at each,
-// because the processor does not look far enough ahead. The result is of no use, but the compiler keeps what makes it.
+// because the processor does not look far enough ahead. The result is of no use: in line, the compiler would drop the loads,
+// which make scans a fifth faster (the table "the loading of lines" of decision 0009).
 //
 //go:noinline
 func touch(b []byte) (sum byte) {

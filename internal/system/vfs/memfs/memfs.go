@@ -434,9 +434,6 @@ func (f *FS) reserve(n, capacity int64) int64 {
 	}
 }
 
-// pathError is not in line, where it would be in the program 16 times.
-//
-//go:noinline
 func pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
