@@ -264,7 +264,7 @@ func (tx *Tx) write(key []byte, limits error, set func(*transaction.Tx) error) e
 		return err
 	}
 	defer tx.rw.Leave()
-	if err := errors.Join(checkKey(key), limits); err != nil { // inlined: every write passes here
+	if err := errors.Join(checkKey(key), limits); err != nil {
 		return err
 	}
 	return set(tx.rw)

@@ -30,9 +30,7 @@ func (t *Table) enqueueLocked(o *Owner, l *lock) *wait {
 	if l.holder == o || t.protectorLocked(l) == o {
 		at = 0
 	}
-	l.queue = append(l.queue, nil) // not slices.Insert: a copy of it for this type is 2 KB of every program
-	copy(l.queue[at+1:], l.queue[at:])
-	l.queue[at] = w
+	l.queue = slices.Insert(l.queue, at, w)
 	o.wait = w
 	t.waiters++
 	if t.contended == nil {

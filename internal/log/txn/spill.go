@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"sort"
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/merge"
@@ -104,16 +103,8 @@ func (w *Writes) changedSince(length int) []Write {
 	for _, u := range w.undo[length:] {
 		changed = append(changed, *u.write)
 	}
-	// Not slices.SortFunc: a copy of it for this type is 16 KB of every program, and a spill writes to disk.
-	sort.Slice(changed, func(i, j int) bool { return bytes.Compare(changed[i].Key, changed[j].Key) < 0 })
-	distinct := changed[:0]
-	for i, write := range changed { // nor slices.CompactFunc, for the same reason
-		if i == 0 || !bytes.Equal(write.Key, distinct[len(distinct)-1].Key) {
-			distinct = append(distinct, write)
-		}
-	}
-	clear(changed[len(distinct):]) // their keys may go
-	return distinct
+	slices.SortFunc(changed, func(a, b Write) int { return bytes.Compare(a.Key, b.Key) })
+	return slices.CompactFunc(changed, func(a, b Write) bool { return bytes.Equal(a.Key, b.Key) })
 }
 
 // writeRun writes a run that is newer than all others.

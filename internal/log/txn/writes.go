@@ -249,11 +249,8 @@ func (w *Writes) writeOf(k []byte) *Write {
 		w.spare = nil
 		return write
 	}
-	chunk := append(w.chunks[c], nil) // not slices.Insert: a copy of it for this type is 2 KB of every program
-	copy(chunk[i+1:], chunk[i:])
-	chunk[i] = write
-	w.chunks[c] = chunk
-	if len(chunk) > maxChunk {
+	w.chunks[c] = slices.Insert(w.chunks[c], i, write)
+	if len(w.chunks[c]) > maxChunk {
 		w.split(c)
 	}
 	return write
@@ -266,9 +263,7 @@ func (w *Writes) split(c int) {
 	if c == len(w.chunks)-1 {
 		at = maxChunk - 1
 	}
-	w.chunks = append(w.chunks, nil)
-	copy(w.chunks[c+2:], w.chunks[c+1:])
-	w.chunks[c+1] = slices.Clone(full[at:])
+	w.chunks = slices.Insert(w.chunks, c+1, slices.Clone(full[at:]))
 	w.chunks[c] = slices.Delete(full, at, len(full))
 }
 

@@ -1,7 +1,6 @@
 package wal
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -279,7 +278,7 @@ func (r *replayer) reportTorn(s *segment, off, end int64, problem string) error 
 // the directory was listed was removed by a writer whose time is over, as unused.
 func (r *replayer) checkOthers() error {
 	nums := slices.Clone(r.o.Segments)
-	slices.SortFunc(nums, cmp.Compare) // not slices.Sort: the memtable has SortFunc of numbers in every program already
+	slices.Sort(nums)
 	for _, num := range slices.Compact(nums) {
 		if num < r.o.Start || slices.Contains(r.visited, num) {
 			continue
@@ -288,7 +287,7 @@ func (r *replayer) checkOthers() error {
 			return err
 		}
 	}
-	slices.SortFunc(r.report.Unused, cmp.Compare)
+	slices.Sort(r.report.Unused)
 	return nil
 }
 

@@ -2,6 +2,8 @@ package compaction
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 	"sort"
 
 	"lightningdb/internal/tree/manifest"
@@ -80,7 +82,7 @@ func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 			dues = append(dues, due{l, float64(idle) / float64(max(s.target[l], 1)), ReasonSize})
 		}
 	}
-	sort.SliceStable(dues, func(i, j int) bool { return dues[i].score > dues[j].score })
+	slices.SortStableFunc(dues, func(a, b due) int { return cmp.Compare(b.score, a.score) })
 	return dues
 }
 
