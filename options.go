@@ -81,8 +81,9 @@ type Options struct {
 	fs vfs.FS // what tests put in place of the operating system
 }
 
-// Logger is what the database needs of a *slog.Logger; any other may stand in its place. args are attributes,
-// alternating names and values. Several goroutines call it at once. A nil pointer in it is not a nil Logger.
+// Logger is the part of a *slog.Logger that the database calls. It is an interface so that a logger of another kind, or
+// one of a test, can stand in its place. args are attributes, alternating names and values. Several goroutines call it
+// at once. A nil *slog.Logger is not a nil Logger.
 type Logger interface {
 	Debug(msg string, args ...any)
 	Warn(msg string, args ...any)

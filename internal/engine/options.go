@@ -104,8 +104,7 @@ func addresses(b tree.Budget) int64 { return b.Addresses() + mappedLog }
 // mappedLog is how much of the log is mapped at a time, in bytes: see package vfs.
 const mappedLog = 2 << 20
 
-// Logger is what receives events. It is lightningdb.Logger; package log/slog and the encoding/json in it would be a twelfth
-// of a program that has no other use for them.
+// Logger receives events. It is lightningdb.Logger, which says why it is no *slog.Logger.
 type Logger interface {
 	Debug(msg string, args ...any)
 	Warn(msg string, args ...any)
