@@ -2,9 +2,8 @@ package console
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"lightningdb/cmd/internal/command"
@@ -26,7 +25,7 @@ func (a *App) CompletionCommand(p *command.Program) *command.Command {
 		Run: func(_ context.Context, args []string) error {
 			script, ok := p.Completion(args[0])
 			if !ok {
-				return Usage(errors.New("there is no completion for "+strconv.Quote(args[0])), "use bash, zsh, fish or powershell")
+				return Usage(fmt.Errorf("there is no completion for %q", args[0]), "use bash, zsh, fish or powershell")
 			}
 			_, err := io.WriteString(a.Stdout, script)
 			return err

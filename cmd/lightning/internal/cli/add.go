@@ -34,12 +34,12 @@ To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 		}
 		n, err := strconv.ParseInt(args[2], 10, 64)
 		if err != nil {
-			return console.Usage(fmt.Errorf("%s is not an integer of 64 bits", quoted(args[2])), "give a decimal number")
+			return console.Usage(fmt.Errorf("%q is not an integer of 64 bits", args[2]), "give a decimal number")
 		}
 		return a.create(args[0], durability, func(db *lightningdb.DB) error {
 			sum, err := add(db, key, n)
 			if err != nil {
-				return fmt.Errorf("add to %s: %w", quoted(args[1]), err)
+				return fmt.Errorf("add to %q: %w", args[1], err)
 			}
 			return a.writeCounter(sum)
 		})

@@ -37,7 +37,7 @@ func (f *formFlags) form(path string, enc entries.Encoding) (exchange.Form, erro
 	lines, columns := form.Format == exchange.JSONLines, f.key != "" || f.value != "" || f.delimiter != ""
 	switch {
 	case f.values != "" && f.values != "json" && f.values != "text":
-		return form, console.Usage(fmt.Errorf("there are no values %s", quoted(f.values)),
+		return form, console.Usage(fmt.Errorf("there are no values %q", f.values),
 			"use --values text or --values json")
 	case form.JSONValues && !lines:
 		return form, console.Usage(errors.New("--values json is for JSON Lines"),
@@ -56,7 +56,7 @@ func (f *formFlags) setDelimiter(form *exchange.Form) error {
 		text = "\t"
 	}
 	if len(text) != 1 || text == `"` || text == "\n" || text == "\r" || text[0] >= 0x80 {
-		return console.Usage(fmt.Errorf("%s cannot stand between columns", quoted(f.delimiter)),
+		return console.Usage(fmt.Errorf("%q cannot stand between columns", f.delimiter),
 			`give one ASCII character, or \t`)
 	}
 	form.Delimiter = text[0]

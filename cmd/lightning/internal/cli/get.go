@@ -32,10 +32,10 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 		return a.read(args[0], func(db *lightningdb.DB) error {
 			value, err := db.Get(key)
 			if err != nil {
-				return fmt.Errorf("get %s: %w", quoted(args[1]), err)
+				return fmt.Errorf("get %q: %w", args[1], err)
 			}
 			if _, counter := exchange.Counter(value); as.Int && !counter {
-				return fmt.Errorf("get %s: the value has %d bytes: it is no counter, which has 8", quoted(args[1]), len(value))
+				return fmt.Errorf("get %q: the value has %d bytes: it is no counter, which has 8", args[1], len(value))
 			}
 			return a.writeValue(entries.Show{Encoding: enc.Of(), Counters: as.Int, JSON: a.JSON}, key, value)
 		})

@@ -37,7 +37,7 @@ The value "-" reads standard input to its end (to store a single "-", use --hex 
 		}
 		return a.create(args[0], durability, func(db *lightningdb.DB) error {
 			if err := db.Put(key, value); err != nil {
-				return fmt.Errorf("put %s: %w", quoted(args[1]), err)
+				return fmt.Errorf("put %q: %w", args[1], err)
 			}
 			return nil
 		})
@@ -134,7 +134,7 @@ func requireAll(db *lightningdb.DB, enc entries.Encoding, args []string) error {
 			err = lightningdb.ErrNotFound
 		}
 		if err != nil {
-			return fmt.Errorf("delete %s: %w", quoted(arg), err)
+			return fmt.Errorf("delete %q: %w", arg, err)
 		}
 	}
 	return nil

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +35,7 @@ func Load(ctx context.Context, dir, source string, memoryLimit int64, acks io.Wr
 	l := loader{db: db, tree: files, ack: func(path string) error {
 		mu.Lock()
 		defer mu.Unlock()
-		_, err := io.WriteString(acks, strconv.Quote(path)+"\n")
+		_, err := fmt.Fprintf(acks, "%q\n", path)
 		return err
 	}}
 	return l.load(ctx, files.files)
@@ -101,12 +101,7 @@ func inParallel(ctx context.Context, n int, files []sourceFile, newWorker func()
 // is written once more.
 func (r *run) loadRest(ctx context.Context, db *lightningdb.DB) error {
 	r.say.stage("Load the rest")
-	var rest []sourceFile
-	for _, f := range r.tree.files {
-		if !r.acked[f.path] {
-			rest = append(rest, f)
-		}
-	}
+	rest := slices.DeleteFunc(slices.Clone(r.tree.files), func(f sourceFile) bool { return r.acked[f.path] })
 	var mu sync.Mutex
 	l := loader{db: db, tree: r.tree, ack: func(path string) error {
 		mu.Lock()

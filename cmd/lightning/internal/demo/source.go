@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"lightningdb"
@@ -75,20 +74,15 @@ func walk(ctx context.Context, root string) (*tree, error) {
 	return t, nil
 }
 
-// list adds what is in dir and below. It is not filepath.WalkDir, which brings a sort of its own into the program.
+// list adds what is in dir and below, in order. It follows dir itself if that is a link, as filepath.WalkDir does not.
 func (t *tree) list(ctx context.Context, dir string) error {
-	opened, err := os.Open(dir)
-	if err != nil {
+	entries, err := os.ReadDir(dir)
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}
-	names, err := opened.Readdirnames(-1)
-	if err = errors.Join(err, opened.Close(), ctx.Err()); err != nil {
-		return err
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		path := filepath.Join(dir, name)
-		info, err := os.Lstat(path)
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		info, err := entry.Info()
 		switch {
 		case err != nil:
 			return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -298,7 +297,7 @@ func (w *csvWriter) Write(key, value []byte) error {
 		return err
 	}
 	if w.form.Encoding == Text && !(utf8.Valid(key) && utf8.Valid(value)) {
-		return fmt.Errorf("key %s or its value is %w as CSV", strconv.Quote(shorten(string(key))), ErrNotText)
+		return fmt.Errorf("key %q or its value is %w as CSV", shorten(string(key)), ErrNotText)
 	}
 	return w.writeRecord(w.form.Encoding.Encode(key), w.form.Encoding.Encode(value))
 }
