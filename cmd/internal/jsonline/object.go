@@ -3,6 +3,7 @@ package jsonline
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -97,10 +98,8 @@ func (r *reader) fields(raw string, set func(name string, value *string) error) 
 		if err != nil {
 			return err
 		}
-		for _, other := range seen {
-			if other == name {
-				return fmt.Errorf("the field %q is there twice", name)
-			}
+		if slices.Contains(seen, name) {
+			return fmt.Errorf("the field %q is there twice", name)
 		}
 		seen = append(seen, name)
 		if err := set(name, value); err != nil {
@@ -176,16 +175,21 @@ func (r *reader) appendEscaped(out []byte) ([]byte, error) {
 	}
 	letter := r.text[0]
 	r.text = r.text[1:]
-	if letter == 'u' {
+	switch letter {
+	case 'u':
 		return r.appendUnits(out)
-	}
-	if letter == '/' {
-		return append(out, '/'), nil
-	}
-	for i := 0; i < len(escapes); i += 2 {
-		if escapes[i+1] == letter {
-			return append(out, escapes[i]), nil
-		}
+	case '"', '\\', '/':
+		return append(out, letter), nil
+	case 'b':
+		return append(out, '\b'), nil
+	case 'f':
+		return append(out, '\f'), nil
+	case 'n':
+		return append(out, '\n'), nil
+	case 'r':
+		return append(out, '\r'), nil
+	case 't':
+		return append(out, '\t'), nil
 	}
 	return nil, fmt.Errorf("invalid character %q behind a backslash", letter)
 }

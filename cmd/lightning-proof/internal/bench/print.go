@@ -53,7 +53,9 @@ func (r *run) tell(s *session) error {
 		all.Merge(&w.latency)
 		result.Count += w.done.Load()
 	}
-	result.PerSecond = float64(result.Count) / result.Seconds
+	if s.took > 0 { // by a coarse clock it may not be
+		result.PerSecond = float64(result.Count) / result.Seconds
+	}
 	note := s.note(&result)
 	var quantiles [4]time.Duration
 	for i, perMille := range [...]int64{500, 990, 999, 1000} {

@@ -3,13 +3,13 @@ package demo
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io/fs"
 	"iter"
 	"strconv"
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/internal/jsonline"
 )
 
 // maxWordSize is the longest word, in bytes. Longer runs are data, not words.
@@ -47,7 +47,7 @@ func (d *document) fill(path, content string, info fs.FileInfo) {
 		total++
 	}
 	sum := sha256.Sum256([]byte(content))
-	d.meta = jsonline.Append(nil, metadata{
+	d.meta, _ = json.Marshal(metadata{ // it cannot fail: strings and numbers
 		Size: int64(len(content)), ModTime: info.ModTime().UTC().Format(time.RFC3339Nano), Mode: info.Mode().String(),
 		SHA256: hex.EncodeToString(sum[:]), Words: total,
 	})

@@ -3,10 +3,10 @@ package exchange
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"unicode/utf8"
 
 	"lightningdb"
@@ -165,14 +165,18 @@ func checkSizes(key, value []byte) error {
 
 // JSONWriter writes JSON Lines.
 type JSONWriter struct {
-	out  *bufio.Writer
-	line []byte // the line being written
-	form Form
+	out     *bufio.Writer
+	line    bytes.Buffer  // the line being written
+	encoder *json.Encoder // appends to line
+	form    Form
 }
 
 // NewJSONWriter writes to out. With Text, entries that are not valid UTF-8 are written as base64 all the same.
 func NewJSONWriter(out io.Writer, form Form) *JSONWriter {
-	return &JSONWriter{out: bufio.NewWriterSize(out, 64<<10), form: form}
+	w := &JSONWriter{out: bufio.NewWriterSize(out, 64<<10), form: form}
+	w.encoder = json.NewEncoder(&w.line)
+	w.encoder.SetEscapeHTML(false)
+	return w
 }
 
 // Write implements Writer.
@@ -183,29 +187,29 @@ func (w *JSONWriter) Write(key, value []byte) error {
 	if n, ok := Counter(value); ok && w.form.Counters {
 		encoding := w.encodingFor(key, nil)
 		w.begin(encoding, key)
-		w.line = strconv.AppendInt(append(w.line, `,"value":`...), n, 10)
+		fmt.Fprintf(&w.line, `,"value":%d`, n)
 		return w.end(encoding)
 	}
 	encoding := w.encodingFor(key, value)
 	w.begin(encoding, key)
-	w.line = append(w.line, `,"value":`...)
-	w.line = jsonline.AppendString(w.line, encoding.Encode(value))
+	w.appendField(`,"value":`, encoding.Encode(value))
 	return w.end(encoding)
 }
 
-// writeJSONValue writes a value that is JSON as it is, except that line breaks between its parts become blanks.
+// writeJSONValue writes a value that is JSON as it is, except that line breaks between its parts become blanks. A
+// json.RawMessage would lose its other blanks.
 func (w *JSONWriter) writeJSONValue(key, value []byte) error {
 	if !jsonline.Valid(value) {
 		return fmt.Errorf("the value of key %q is %w", shorten(string(key)), ErrNotJSON)
 	}
 	encoding := w.encodingFor(key, nil)
 	w.begin(encoding, key)
-	w.line = append(w.line, `,"value":`...)
+	w.line.WriteString(`,"value":`)
 	for _, c := range value {
 		if c == '\n' || c == '\r' { // inside of a string it would be an escape
 			c = ' '
 		}
-		w.line = append(w.line, c)
+		w.line.WriteByte(c)
 	}
 	return w.end(encoding)
 }
@@ -218,16 +222,23 @@ func (w *JSONWriter) WriteKey(key []byte) error {
 }
 
 func (w *JSONWriter) begin(encoding Encoding, key []byte) {
-	w.line = append(w.line[:0], `{"key":`...)
-	w.line = jsonline.AppendString(w.line, encoding.Encode(key))
+	w.line.Reset()
+	w.appendField(`{"key":`, encoding.Encode(key))
+}
+
+// appendField appends name and text in quotes. Encode cannot fail on a string, and adds a line break.
+func (w *JSONWriter) appendField(name, text string) {
+	w.line.WriteString(name)
+	_ = w.encoder.Encode(text)
+	w.line.Truncate(w.line.Len() - 1)
 }
 
 func (w *JSONWriter) end(encoding Encoding) error {
 	if encoding != Text {
-		w.line = append(w.line, `,"encoding":`...)
-		w.line = jsonline.AppendString(w.line, encoding.String())
+		w.appendField(`,"encoding":`, encoding.String())
 	}
-	_, err := w.out.Write(append(w.line, '}', '\n'))
+	w.line.WriteString("}\n")
+	_, err := w.line.WriteTo(w.out)
 	return err
 }
 
