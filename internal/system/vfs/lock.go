@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,11 +52,8 @@ func (r *lockRegistry) add(file fs.FileInfo, mode LockMode) *heldLock {
 func (r *lockRegistry) remove(lock *heldLock) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, h := range r.held {
-		if h == lock {
-			r.held = append(r.held[:i], r.held[i+1:]...)
-			return
-		}
+	if i := slices.Index(r.held, lock); i >= 0 {
+		r.held = slices.Delete(r.held, i, i+1)
 	}
 }
 

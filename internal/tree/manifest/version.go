@@ -289,8 +289,5 @@ func with(run []*TableMeta, t *TableMeta) (longer []*TableMeta, ok bool) {
 	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) <= 0 {
 		return nil, false
 	}
-	run = append(run, t)
-	copy(run[i+1:], run[i:])
-	run[i] = t
-	return run, true
+	return slices.Insert(run, i, t), true
 }

@@ -1,6 +1,7 @@
 package readers
 
 import (
+	"slices"
 	"time"
 
 	"lightningdb/internal/format/key"
@@ -48,7 +49,7 @@ func (t *timeline) visibleAt(moment clock.Instant) key.SeqNum {
 		t.start = t.samples[n].seq
 		n++
 	}
-	t.samples = append(t.samples[:0], t.samples[n:]...)
+	t.samples = slices.Delete(t.samples, 0, n)
 	return t.start
 }
 
