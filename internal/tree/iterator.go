@@ -269,7 +269,7 @@ func (it *Iterator) Value() ([]byte, error) {
 
 // AtHand is the current value where it costs nothing to have it, nil elsewhere.
 func (it *Iterator) AtHand() []byte {
-	for _, hand := range [...][]merge.Entry{it.visible.Ahead(), it.visible.Behind()} {
+	for _, hand := range [...][]merge.Entry{it.visible.NextBatch(), it.visible.PrevBatch()} {
 		if len(hand) > 0 {
 			return hand[0].Value
 		}
@@ -303,9 +303,9 @@ func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool)
 
 func (it *Iterator) atHand(d Direction) []merge.Entry {
 	if d == Backward {
-		return it.visible.Behind()
+		return it.visible.PrevBatch()
 	}
-	return it.visible.Ahead()
+	return it.visible.NextBatch()
 }
 
 // step moves on to up to n more entries, if n is not negative.

@@ -84,7 +84,7 @@ var gapMutants = []Mutant{
 		Killer:  test("engine", "TestQueue_popsLookAtFewDeadRows"),
 	},
 	{
-		Name:   "a stretch backward is passed up to the key that it leaves open",
+		Name:   "a batch backward is passed up to the key that it leaves open",
 		Breaks: "a key that is there is in a gap",
 		Changes: []Change{{"internal/tree/merge/visible.go", `			before, passed = user, i`,
 			`			before, passed = e.Key.User, i+1`}},

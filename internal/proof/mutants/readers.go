@@ -98,44 +98,44 @@ var readerMutants = []Mutant{
 		Killer:  test("engine", "TestGet_newestIsInTheHighestLevel"),
 	},
 
-	// Stretches: several entries of a run at once.
+	// Batches: several entries of a run at once.
 	{
-		Name:   "a stretch does not look for older versions",
+		Name:   "a batch does not look for older versions",
 		Breaks: "a scan shows a key once for each of its versions",
 		Changes: []Change{{"internal/tree/merge/visible.go", `		if same(e.Key.User, decided) {`,
 			`		if kept < 0 {`}},
-		Killer: test("tree/merge", "TestVisible_stretches"),
+		Killer: test("tree/merge", "TestVisible_batches"),
 		Quick:  true,
 	},
 	{
-		Name:   "a stretch shows what is newer than its snapshot",
+		Name:   "a batch shows what is newer than its snapshot",
 		Breaks: "a scan sees commits from after it began",
 		Changes: []Change{{"internal/tree/merge/visible.go", `			continue
 		}
 		if same(e.Key.User, decided) {`, `		}
 		if same(e.Key.User, decided) {`}},
-		Killer: test("tree/merge", "TestVisible_stretches"),
+		Killer: test("tree/merge", "TestVisible_batches"),
 		Quick:  true,
 	},
 	{
-		Name:    "keys that end alike are the same to a stretch",
+		Name:    "keys that end alike are the same to a batch",
 		Breaks:  "a scan leaves keys out",
 		Changes: []Change{{"internal/tree/merge/visible.go", ` && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)`, ` && a[len(a)-1] == b[len(a)-1]`}},
-		Killer:  test("tree/merge", "TestVisible_stretches"),
+		Killer:  test("tree/merge", "TestVisible_batches"),
 	},
 	{
-		Name:    "a stretch backward decides what newer versions may follow",
+		Name:    "a batch backward decides what newer versions may follow",
 		Breaks:  "a scan backward shows an overwritten value",
-		Changes: []Change{{"internal/tree/merge/visible.go", `	v.stretch = v.room[:kept-open]`, `	v.stretch = v.room[:kept-open*0]`}},
-		Killer:  test("tree/merge", "TestVisible_stretches"),
+		Changes: []Change{{"internal/tree/merge/visible.go", `	v.batch = v.room[:kept-open]`, `	v.batch = v.room[:kept-open*0]`}},
+		Killer:  test("tree/merge", "TestVisible_batches"),
 		Quick:   true,
 	},
 	{
-		Name:   "a stretch goes on where another run does",
+		Name:   "a batch goes on where another run does",
 		Breaks: "a scan shows keys out of order, or overwritten values",
 		Changes: []Change{{"internal/tree/merge/merging.go", `	if m.second == nil || len(end.User) > 0 &&`,
 			`	if m.second == nil || len(end.User) == 0 ||`}},
-		Killer: test("tree/merge", "TestVisible_stretches"),
+		Killer: test("tree/merge", "TestVisible_batches"),
 		Quick:  true,
 	},
 	{
@@ -156,7 +156,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a merge goes on although a run takes back what it has lent",
 		Breaks:  "a scan shows what another page has left in the memory of an entry",
-		Changes: []Change{{"internal/tree/merge/merging.go", ` || !m.heap[0].run.Lasting() {`, ` {`}},
+		Changes: []Change{{"internal/tree/merge/merging.go", ` || !m.heap[0].run.Pinned() {`, ` {`}},
 		Killer:  test("tree/merge", "TestMerging_conforms"),
 	},
 	{
@@ -166,19 +166,19 @@ var readerMutants = []Mutant{
 		Killer:  test("tree/table", "TestIterator_conforms"),
 	},
 	{
-		Name:    "a stretch of a table goes beyond its end",
+		Name:    "a batch of a table goes beyond its end",
 		Breaks:  "a scan shows keys out of order, or overwritten values",
 		Changes: []Change{{"internal/tree/table/iterator.go", `		to, _ = it.page.SeekAmong(`, `		it.page.SeekAmong(`}},
 		Killer:  test("tree/table", "TestIterator_conforms"),
 	},
 	{
-		Name:    "a stretch of a table without numbers carries none",
+		Name:    "a batch of a table without numbers carries none",
 		Breaks:  "a snapshot sees a large commit from after it",
 		Changes: []Change{{"internal/tree/table/iterator.go", `	if it.r.seq != 0 {`, `	if it.r.seq > key.MaxSeqNum {`}},
 		Killer:  test("tree/table", "TestReader_givesEntriesTheirNumber"),
 	},
 	{
-		Name:    "a stretch of a memtable shows the first version of a key",
+		Name:    "a batch of a memtable shows the first version of a key",
 		Breaks:  "a scan shows an overwritten value",
 		Changes: []Change{{"internal/tree/memtable/iterator.go", `	if it.m.newer(e) != 0 {`, `	if it.m.newer(e) == e {`}},
 		Killer:  test("tree/memtable", "TestIterator_conforms"),

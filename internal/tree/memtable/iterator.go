@@ -126,16 +126,16 @@ func (it *Iterator) Prev() bool {
 	return it.backwardFrom(it.pos - 1)
 }
 
-// Ahead implements merge.Iterator. A stretch ends with its leaf, and at a user key that has several versions.
-func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int { return it.stretch(dst, end, 1) }
+// NextBatch implements merge.Iterator. A batch ends with its leaf, and at a user key that has several versions.
+func (it *Iterator) NextBatch(dst []merge.Entry, end key.Internal) int { return it.batch(dst, end, 1) }
 
-// Behind implements merge.Iterator.
-func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int { return it.stretch(dst, end, -1) }
+// PrevBatch implements merge.Iterator.
+func (it *Iterator) PrevBatch(dst []merge.Entry, end key.Internal) int { return it.batch(dst, end, -1) }
 
-// Lasting implements merge.Iterator. Entries of a memtable stay where they are.
-func (it *Iterator) Lasting() bool { return it.pos+1 < it.n || it.leaf.high != 0 }
+// Pinned implements merge.Iterator. Entries of a memtable stay where they are.
+func (it *Iterator) Pinned() bool { return it.pos+1 < it.n || it.leaf.high != 0 }
 
-func (it *Iterator) stretch(dst []merge.Entry, end key.Internal, step int) int {
+func (it *Iterator) batch(dst []merge.Entry, end key.Internal, step int) int {
 	n := 0
 	for pos := it.pos; uint(pos) < uint(it.n) && n < len(dst) && it.lend(&dst[n], pos); pos += step {
 		if len(end.User) > 0 && key.Compare(dst[n].Key, end)*step >= 0 {
@@ -147,7 +147,7 @@ func (it *Iterator) stretch(dst []merge.Entry, end key.Internal, step int) int {
 	return n
 }
 
-// lend makes dst the version of the user key at pos, if it has but one, which a stretch may have.
+// lend makes dst the version of the user key at pos, if it has but one, which a batch may have.
 func (it *Iterator) lend(dst *merge.Entry, pos int) bool {
 	e := ref(it.slots[pos])
 	if it.m.newer(e) != 0 {

@@ -72,14 +72,14 @@ func (l *Level) Key() key.Internal { return l.table.Key() }
 // Value implements Iterator.
 func (l *Level) Value() ([]byte, error) { return l.table.Value() }
 
-// Ahead implements Iterator. A stretch ends with its table.
-func (l *Level) Ahead(dst []Entry, end key.Internal) int { return l.table.Ahead(dst, end) }
+// NextBatch implements Iterator. A batch ends with its table.
+func (l *Level) NextBatch(dst []Entry, end key.Internal) int { return l.table.NextBatch(dst, end) }
 
-// Behind implements Iterator.
-func (l *Level) Behind(dst []Entry, end key.Internal) int { return l.table.Behind(dst, end) }
+// PrevBatch implements Iterator.
+func (l *Level) PrevBatch(dst []Entry, end key.Internal) int { return l.table.PrevBatch(dst, end) }
 
-// Lasting implements Iterator.
-func (l *Level) Lasting() bool { return l.table.Lasting() }
+// Pinned implements Iterator.
+func (l *Level) Pinned() bool { return l.table.Pinned() }
 
 // Err implements Iterator.
 func (l *Level) Err() error {

@@ -32,15 +32,15 @@ import "lightningdb/internal/format/key"
 // not be called at none. A seek target is borrowed by the iterator for the duration of the call only; it must not
 // consist of bytes that the same iterator has lent, which the seek invalidates.
 //
-// Stretches. Ahead hands out several entries by one call: the current one and those after it that are at hand in
+// Batches. NextBatch hands out several entries by one call: the current one and those after it that are at hand in
 // memory, as many as dst has room for and are before end (an empty user key is no end). It returns how many, and moves
 // to the last of them, which is at an entry; or it returns 0 and stays where it was, because the current entry is not
-// before end or not at hand. What is handed out is a put or a tombstone; anything else ends the stretch in front of it.
-// Behind is the same backward: the current entry and those before it, in that order, as far as they are after end. All
+// before end or not at hand. What is handed out is a put or a tombstone; anything else ends the batch in front of it.
+// PrevBatch is the same backward: the current entry and those before it, in that order, as far as they are after end. All
 // of the bytes are lent until the next move. Neither must be called at none. Always to return 0 is allowed.
 //
-// Lasting says that there is a next entry, and that a Next leaves valid what was lent; a further Ahead does so in any
-// case. So a merge can hand out a stretch of several runs, each of which has moved on. It must not be called at none. False is
+// Pinned says that there is a next entry, and that a Next leaves valid what was lent; a further NextBatch does so in any
+// case. So a merge can hand out a batch of several runs, each of which has moved on. It must not be called at none. False is
 // always allowed.
 //
 // Close. Close releases what the iterator holds, whatever it returns. Its error is that of releasing; it may also
@@ -55,9 +55,9 @@ type Iterator interface {
 	Valid() bool
 	Key() key.Internal
 	Value() ([]byte, error)
-	Ahead(dst []Entry, end key.Internal) int
-	Behind(dst []Entry, end key.Internal) int
-	Lasting() bool
+	NextBatch(dst []Entry, end key.Internal) int
+	PrevBatch(dst []Entry, end key.Internal) int
+	Pinned() bool
 	Err() error
 	Close() error
 }

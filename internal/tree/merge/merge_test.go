@@ -155,7 +155,7 @@ func (a *array) Prev() bool             { a.at--; return a.Valid() }
 func (a *array) Valid() bool            { return uint(a.at) < uint(len(a.entries)) }
 func (a *array) Key() key.Internal      { return a.entries[a.at].Key }
 func (a *array) Value() ([]byte, error) { return a.entries[a.at].Value, nil }
-func (a *array) Lasting() bool          { return true }
+func (a *array) Pinned() bool           { return true }
 func (a *array) Err() error             { return nil }
 func (a *array) Close() error           { return nil }
 
@@ -172,7 +172,7 @@ func (a *array) SeekLT(k key.Internal) bool {
 	return a.Valid()
 }
 
-func (a *array) Ahead(dst []mergetest.Entry, end key.Internal) (n int) {
+func (a *array) NextBatch(dst []mergetest.Entry, end key.Internal) (n int) {
 	for n < min(len(dst), len(a.entries)-a.at) && (len(end.User) == 0 || key.Compare(a.entries[a.at+n].Key, end) < 0) {
 		dst[n] = a.entries[a.at+n]
 		n++
@@ -181,7 +181,7 @@ func (a *array) Ahead(dst []mergetest.Entry, end key.Internal) (n int) {
 	return n
 }
 
-func (a *array) Behind(dst []mergetest.Entry, end key.Internal) (n int) {
+func (a *array) PrevBatch(dst []mergetest.Entry, end key.Internal) (n int) {
 	for n < min(len(dst), a.at+1) && (len(end.User) == 0 || key.Compare(a.entries[a.at-n].Key, end) > 0) {
 		dst[n] = a.entries[a.at-n]
 		n++

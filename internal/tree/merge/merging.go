@@ -34,7 +34,7 @@ type Merging struct {
 	hops    int  // what having several runs has cost: see Hops
 	err     error
 
-	// early says that the runs are at the entry after the current one, or at the end or error there, because a stretch
+	// early says that the runs are at the entry after the current one, or at the end or error there, because a batch
 	// went as far: the current one is last then.
 	early bool
 	last  Entry
@@ -133,7 +133,7 @@ func (m *Merging) Next() bool {
 // Prev implements Iterator.
 func (m *Merging) Prev() bool {
 	if m.early {
-		return m.SeekLT(m.last.Key.Clone()) // rare: a stretch is not taken to turn round
+		return m.SeekLT(m.last.Key.Clone()) // rare: a batch is not taken to turn round
 	}
 	if len(m.heap) == 0 || !m.reverse && !m.turn(true) {
 		return false
@@ -180,7 +180,7 @@ func (m *Merging) Value() ([]byte, error) {
 	return m.heap[0].run.Value()
 }
 
-// Rank says which run the current entry is from, by its index in those given to Reset; 0 if that was one. No stretch has just
+// Rank says which run the current entry is from, by its index in those given to Reset; 0 if that was one. No batch has just
 // been taken.
 func (m *Merging) Rank() int {
 	if len(m.heap) == 0 {
@@ -189,20 +189,20 @@ func (m *Merging) Rank() int {
 	return m.heap[0].rank
 }
 
-// Ahead implements Iterator. A stretch is of the run on top, up to where the best of the others goes on; then of that one,
+// NextBatch implements Iterator. A batch is of the run on top, up to where the best of the others goes on; then of that one,
 // and so on, as long as no run that moves on takes back what it has lent.
-func (m *Merging) Ahead(dst []Entry, end key.Internal) int {
+func (m *Merging) NextBatch(dst []Entry, end key.Internal) int {
 	if m.reverse || m.early {
 		return 0
 	}
 	for n := 0; ; {
-		more := m.took(dst[n:], m.heap[0].run.Ahead(dst[n:], m.nearer(end)))
+		more := m.took(dst[n:], m.heap[0].run.NextBatch(dst[n:], m.nearer(end)))
 		if more == 0 {
 			return n
 		}
 		n += more
 		m.early = false
-		if n == len(dst) || m.second == nil || !m.heap[0].run.Lasting() {
+		if n == len(dst) || m.second == nil || !m.heap[0].run.Pinned() {
 			return n
 		}
 		m.early, m.last = true, dst[n-1]
@@ -212,18 +212,18 @@ func (m *Merging) Ahead(dst []Entry, end key.Internal) int {
 	}
 }
 
-// Behind implements Iterator. A stretch is of the run on top alone.
-func (m *Merging) Behind(dst []Entry, end key.Internal) int {
+// PrevBatch implements Iterator. A batch is of the run on top alone.
+func (m *Merging) PrevBatch(dst []Entry, end key.Internal) int {
 	if !m.reverse {
 		return 0
 	}
-	return m.took(dst, m.heap[0].run.Behind(dst, m.nearer(end)))
+	return m.took(dst, m.heap[0].run.PrevBatch(dst, m.nearer(end)))
 }
 
-// Lasting implements Iterator. Nobody merges merges.
-func (m *Merging) Lasting() bool { return false }
+// Pinned implements Iterator. Nobody merges merges.
+func (m *Merging) Pinned() bool { return false }
 
-// nearer returns where a stretch of the run on top has to end: at end, or at the best of the other runs.
+// nearer returns where a batch of the run on top has to end: at end, or at the best of the other runs.
 func (m *Merging) nearer(end key.Internal) key.Internal {
 	if m.second == nil || len(end.User) > 0 && (key.Compare(end, m.second.key) < 0) != m.reverse {
 		return end

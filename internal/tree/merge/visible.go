@@ -33,12 +33,12 @@ import (
 //	backward  somewhere before the current entry, behind the versions that decided; the current entry is in key, value
 //	folded    at a version of the current entry that is older than its operands, or behind all of its versions; the
 //	          current entry is in key, value
-//	ahead     at the last entry that was handed out with stretch, in which the current entry is; the last user key of it
+//	ahead     at the last entry that was handed out with batch, in which the current entry is; the last user key of it
 //	          that was decided is in key
 //	behind    the same backward; at a version that is still to be decided, or too new
 //
-// A second step in one direction takes a stretch of entries from the input at once, drops from it what the snapshot does
-// not see, and further steps only count. A seek alone, and what stretches leave out, goes entry by entry.
+// A second step in one direction takes a batch of entries from the input at once, drops from it what the snapshot does
+// not see, and further steps only count. A seek alone, and what batches leave out, goes entry by entry.
 //
 // Operands are always collected forward, newest first, up to what they stand upon; going backward, the input turns round
 // for that. Each is copied once. That they cannot be folded is an error of Value, not of the move.
@@ -60,11 +60,11 @@ type Visible struct {
 	value   []byte // owned; the current value unless resting forward
 	err     error
 
-	stretch []Entry // what the snapshot sees of a stretch of input, in the order of the walk; in room
-	at      int     // of the current entry in stretch
-	reach   int     // how many entries the next stretch may have; 0 until there was a step
-	taken   int     // how many of room have ever been used
-	room    [maxStretch]Entry
+	batch []Entry // what the snapshot sees of a batch of input, in the order of the walk; in room
+	at    int     // of the current entry in batch
+	reach int     // how many entries the next batch may have; 0 until there was a step
+	taken int     // how many of room have ever been used
+	room  [maxBatchEntries]Entry
 
 	operands operand.Chain // room for those of one user key
 	foldErr  error         // why there is no value when resting folded
@@ -74,19 +74,19 @@ type Visible struct {
 type position uint8
 
 const (
-	nowhere  position = iota // there is no current entry
-	forward                  // input is at the current entry
-	backward                 // input is before the current entry, which is held in key and value
-	folded                   // input is at an older version or behind them; key and value are held
-	ahead                    // input is at the end of a stretch forward, which holds the current entry
-	behind                   // input is at the end of a stretch backward, which holds the current entry
+	nowhere     position = iota // there is no current entry
+	forward                     // input is at the current entry
+	backward                    // input is before the current entry, which is held in key and value
+	folded                      // input is at an older version or behind them; key and value are held
+	inNextBatch                 // input is at the end of a batch forward, which holds the current entry
+	inPrevBatch                 // input is at the end of a batch backward, which holds the current entry
 )
 
-// minStretch is how many entries a first stretch has at most, maxStretch the ones after it: a short scan does not pay for
+// minBatchEntries is how many entries a first batch has at most, maxBatchEntries the ones after it: a short scan does not pay for
 // entries it does not come to, a long one takes the rest of a leaf at once.
 const (
-	minStretch = 16
-	maxStretch = 64
+	minBatchEntries = 16
+	maxBatchEntries = 64
 )
 
 // maxSteps is how many versions of one user key are stepped over before a seek is taken to be cheaper.
@@ -151,37 +151,37 @@ func (v *Visible) SeekLT(user []byte) bool {
 
 // Next moves to the next visible key.
 func (v *Visible) Next() bool {
-	if v.resting == ahead && v.at+1 < len(v.stretch) {
+	if v.resting == inNextBatch && v.at+1 < len(v.batch) {
 		v.at++
 		return true
 	}
 	return v.advance()
 }
 
-// advance is Next where that is more than a step within a stretch.
+// advance is Next where that is more than a step within a batch.
 func (v *Visible) advance() bool {
 	if v.reach == 0 {
-		v.reach = minStretch
+		v.reach = minBatchEntries
 	}
 	switch v.resting {
 	case forward:
-		if !v.takeAhead() {
+		if !v.takeNextBatch() {
 			v.hold(v.input.Key().User)
-		} else if len(v.stretch) > 1 { // the first is the current entry
-			v.resting, v.at = ahead, 1
+		} else if len(v.batch) > 1 { // the first is the current entry
+			v.resting, v.at = inNextBatch, 1
 			return true
 		}
 		v.passDecided()
-	case ahead:
+	case inNextBatch:
 		v.passDecided()
 	case backward:
 		v.input.SeekGE(afterVersions(v.key))
-	case behind:
+	case inPrevBatch:
 		if v.at > 0 {
 			v.at--
 			return true
 		}
-		v.hold(v.stretch[0].Key.User)
+		v.hold(v.batch[0].Key.User)
 		v.input.SeekGE(afterVersions(v.key))
 	case folded:
 		v.passOlder()
@@ -194,32 +194,32 @@ func (v *Visible) advance() bool {
 
 // Prev moves to the previous visible key.
 func (v *Visible) Prev() bool {
-	if v.resting == behind && v.at+1 < len(v.stretch) {
+	if v.resting == inPrevBatch && v.at+1 < len(v.batch) {
 		v.at++
 		return true
 	}
 	return v.retreat()
 }
 
-// retreat is Prev where that is more than a step within a stretch.
+// retreat is Prev where that is more than a step within a batch.
 func (v *Visible) retreat() bool {
 	if v.reach == 0 {
-		v.reach = minStretch
+		v.reach = minBatchEntries
 	}
 	switch v.resting {
 	case forward:
 		v.hold(v.input.Key().User)
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
-	case ahead:
+	case inNextBatch:
 		if v.at > 0 {
 			v.at--
 			return true
 		}
-		v.hold(v.stretch[0].Key.User)
+		v.hold(v.batch[0].Key.User)
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 	case backward:
 		v.passNewer()
-	case behind: // input is where the walk goes on
+	case inPrevBatch: // input is where the walk goes on
 	case folded:
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 	default:
@@ -229,32 +229,32 @@ func (v *Visible) retreat() bool {
 	return v.findBackward()
 }
 
-// Ahead returns the current entry and those that Next is going to come to, as far as they are at hand: none or many. They
-// are borrowed as Key and Value are. Behind is the same for Prev.
-func (v *Visible) Ahead() []Entry {
-	if v.resting != ahead {
+// NextBatch returns the current entry and those that Next is going to come to, as far as they are at hand: none or many. They
+// are borrowed as Key and Value are. PrevBatch is the same for Prev.
+func (v *Visible) NextBatch() []Entry {
+	if v.resting != inNextBatch {
 		return nil
 	}
-	return v.stretch[v.at:]
+	return v.batch[v.at:]
 }
 
-// Behind returns the current entry and those that Prev is going to come to, as far as they are at hand.
-func (v *Visible) Behind() []Entry {
-	if v.resting != behind {
+// PrevBatch returns the current entry and those that Prev is going to come to, as far as they are at hand.
+func (v *Visible) PrevBatch() []Entry {
+	if v.resting != inPrevBatch {
 		return nil
 	}
-	return v.stretch[v.at:]
+	return v.batch[v.at:]
 }
 
 // Expect says that at most n more entries are wanted, if n is not negative, so that none are taken in vain. One more is
 // taken than that: forward the first may be the current one, and backward the last decides nothing.
 func (v *Visible) Expect(n int) {
 	if n >= 0 {
-		v.reach = min(n+1, maxStretch)
+		v.reach = min(n+1, maxBatchEntries)
 	}
 }
 
-// Skip moves to entry n of what Ahead or Behind has just returned.
+// Skip moves to entry n of what NextBatch or PrevBatch has just returned.
 func (v *Visible) Skip(n int) { v.at += n }
 
 // Valid reports whether v is at a key.
@@ -263,8 +263,8 @@ func (v *Visible) Valid() bool { return v.resting != nowhere }
 // Key is the current user key.
 func (v *Visible) Key() []byte {
 	switch v.resting {
-	case ahead, behind:
-		return v.stretch[v.at].Key.User
+	case inNextBatch, inPrevBatch:
+		return v.batch[v.at].Key.User
 	case forward:
 		return v.input.Key().User
 	}
@@ -274,8 +274,8 @@ func (v *Visible) Key() []byte {
 // Value is the current value. The error is that of reading it, or an operand.ErrMerge.
 func (v *Visible) Value() ([]byte, error) {
 	switch v.resting {
-	case ahead, behind:
-		return v.stretch[v.at].Value, nil
+	case inNextBatch, inPrevBatch:
+		return v.batch[v.at].Value, nil
 	case forward:
 		return v.input.Value()
 	case folded:
@@ -303,7 +303,7 @@ func (v *Visible) Close() error {
 }
 
 // leave forgets position and error.
-func (v *Visible) leave() { v.resting, v.stretch, v.reach, v.err = nowhere, nil, 0, nil }
+func (v *Visible) leave() { v.resting, v.batch, v.reach, v.err = nowhere, nil, 0, nil }
 
 // beyond reports whether user is at or after the upper bound.
 func (v *Visible) beyond(user []byte) bool {
@@ -349,9 +349,9 @@ func (v *Visible) findForward() bool {
 			v.Walk.End()
 			return false
 		}
-		if v.reach > 0 && v.takeAhead() {
-			if len(v.stretch) > 0 {
-				v.resting, v.at = ahead, 0
+		if v.reach > 0 && v.takeNextBatch() {
+			if len(v.batch) > 0 {
+				v.resting, v.at = inNextBatch, 0
 				return true
 			}
 			v.passDead()
@@ -392,11 +392,11 @@ func (v *Visible) passDead() {
 	v.passDecided()
 }
 
-// takeAhead takes a stretch of input and makes v.stretch what the snapshot sees of it, which may be nothing. Then v.key is
-// the last user key that it decides, empty if there is none, and input is at the end of the stretch. Before, input is as
-// for findForward. It returns false, and nothing has changed, if there is no stretch here.
-func (v *Visible) takeAhead() bool {
-	n := v.input.Ahead(v.room[:v.reach], key.SeekTo(v.upper, key.MaxSeqNum))
+// takeNextBatch takes a batch of input and makes v.batch what the snapshot sees of it, which may be nothing. Then v.key is
+// the last user key that it decides, empty if there is none, and input is at the end of the batch. Before, input is as
+// for findForward. It returns false, and nothing has changed, if there is no batch here.
+func (v *Visible) takeNextBatch() bool {
+	n := v.input.NextBatch(v.room[:v.reach], key.SeekTo(v.upper, key.MaxSeqNum))
 	if n == 0 {
 		return false
 	}
@@ -420,7 +420,7 @@ func (v *Visible) takeAhead() bool {
 			kept++
 		}
 	}
-	v.stretch = v.room[:kept]
+	v.batch = v.room[:kept]
 	v.hold(decided)
 	if kept > 0 || tooNew {
 		v.Walk.End()
@@ -435,8 +435,8 @@ func same(a, b []byte) bool {
 	return len(a) == len(b) && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)
 }
 
-// took notes that a stretch of n entries is in v.room. The next one may be longer.
-func (v *Visible) took(n int) { v.taken, v.reach = max(v.taken, n), maxStretch }
+// took notes that a batch of n entries is in v.room. The next one may be longer.
+func (v *Visible) took(n int) { v.taken, v.reach = max(v.taken, n), maxBatchEntries }
 
 // passDecided moves input on from the last entry that decided v.key, past all its versions.
 func (v *Visible) passDecided() {
@@ -534,8 +534,8 @@ func (v *Visible) findBackward() bool {
 			v.Walk.End()
 			return false
 		}
-		if v.reach > 0 && v.takeBehind() {
-			v.resting, v.at = behind, 0
+		if v.reach > 0 && v.takePrevBatch() {
+			v.resting, v.at = inPrevBatch, 0
 			return true
 		}
 		v.hold(v.input.Key().User)
@@ -574,12 +574,12 @@ func (v *Visible) passDeadBackward() {
 	}
 }
 
-// takeBehind takes a stretch of input backward and makes v.stretch what the snapshot sees of it, but for the user key at
+// takePrevBatch takes a batch of input backward and makes v.batch what the snapshot sees of it, but for the user key at
 // its end, of which newer versions may follow: input stays at the newest so far. All older ones were passed, so a search
-// backward from there finds what decides. If the snapshot sees nothing else in the stretch, takeBehind returns false,
+// backward from there finds what decides. If the snapshot sees nothing else in the batch, takePrevBatch returns false,
 // and input may have moved so far.
-func (v *Visible) takeBehind() bool {
-	n := v.input.Behind(v.room[:v.reach], key.SeekTo(v.lower, key.MaxSeqNum))
+func (v *Visible) takePrevBatch() bool {
+	n := v.input.PrevBatch(v.room[:v.reach], key.SeekTo(v.lower, key.MaxSeqNum))
 	if n == 0 {
 		return false
 	}
@@ -607,13 +607,13 @@ func (v *Visible) takeBehind() bool {
 			kept, open = kept+1, 1
 		}
 	}
-	v.stretch = v.room[:kept-open]
-	if len(v.stretch) > 0 || tooNew {
+	v.batch = v.room[:kept-open]
+	if len(v.batch) > 0 || tooNew {
 		v.Walk.End()
 	} else if passed > 0 {
 		v.Walk.Pass(first, before, passed)
 	}
-	return len(v.stretch) > 0
+	return len(v.batch) > 0
 }
 
 // takeNewest moves input backward through the versions of v.key that the snapshot may see, the oldest of which it

@@ -133,9 +133,9 @@ func TestVisible_manyVersions(t *testing.T) {
 	}
 }
 
-// TestVisible_stretches: what is taken together must show the same as what is taken one by one: keys of a few versions,
+// TestVisible_batches: what is taken together must show the same as what is taken one by one: keys of a few versions,
 // some deleted or merged, from one run or several, at every snapshot, there and back.
-func TestVisible_stretches(t *testing.T) {
+func TestVisible_batches(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		var entries []mergetest.Entry
@@ -475,9 +475,9 @@ func (s *stopsAfter) step() {
 func (s *stopsAfter) Next() bool { s.step(); return s.Slice.Next() }
 func (s *stopsAfter) Prev() bool { s.step(); return s.Slice.Prev() }
 
-func (s *stopsAfter) Ahead(dst []merge.Entry, end key.Internal) int {
+func (s *stopsAfter) NextBatch(dst []merge.Entry, end key.Internal) int {
 	s.step()
-	return s.Slice.Ahead(dst, end)
+	return s.Slice.NextBatch(dst, end)
 }
 
 // Who has given up would wait until a million entries that nobody sees are passed.

@@ -153,8 +153,8 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 	return it.r.appendExtent(dst, x)
 }
 
-// Ahead implements merge.Iterator. A stretch ends with its leaf, and before an extent.
-func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
+// NextBatch implements merge.Iterator. A batch ends with its leaf, and before an extent.
+func (it *Iterator) NextBatch(dst []merge.Entry, end key.Internal) int {
 	to := min(it.index+len(dst), it.page.Len())
 	if end = it.r.target(end); len(end.User) > 0 {
 		to, _ = it.page.SeekAmong(end, it.index, to, it.index)
@@ -166,8 +166,8 @@ func (it *Iterator) Ahead(dst []merge.Entry, end key.Internal) int {
 	return n
 }
 
-// Behind implements merge.Iterator.
-func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
+// PrevBatch implements merge.Iterator.
+func (it *Iterator) PrevBatch(dst []merge.Entry, end key.Internal) int {
 	from := max(it.index-len(dst)+1, 0)
 	if end = it.r.target(end); len(end.User) > 0 {
 		i, exact := it.page.SeekAmong(end, from, it.index+1, it.index)
@@ -183,8 +183,8 @@ func (it *Iterator) Behind(dst []merge.Entry, end key.Internal) int {
 	return n
 }
 
-// Lasting implements merge.Iterator: what is lent is of the current leaf.
-func (it *Iterator) Lasting() bool { return it.index+1 < it.page.Len() }
+// Pinned implements merge.Iterator: what is lent is of the current leaf.
+func (it *Iterator) Pinned() bool { return it.index+1 < it.page.Len() }
 
 // lend hands out n entries of the current leaf from the current one on, or fewer.
 func (it *Iterator) lend(dst []merge.Entry, n, step int) int {

@@ -62,7 +62,7 @@ func TestReader_givesEntriesTheirNumber(t *testing.T) {
 		}
 		checkAt(t, it, seen, i)
 		checkSeeks(t, it, seen)
-		checkStretches(t, it, seen)
+		checkBatches(t, it, seen)
 		if err := it.Close(); err != nil {
 			t.Error(err)
 		}
@@ -85,8 +85,8 @@ func checkSeeks(t *testing.T, it *Iterator, rows []row) {
 	}
 }
 
-// checkStretches hands out stretches from random places to random ends around the sequence number of rows.
-func checkStretches(t *testing.T, it *Iterator, rows []row) {
+// checkBatches hands out batches from random places to random ends around the sequence number of rows.
+func checkBatches(t *testing.T, it *Iterator, rows []row) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(2, 2))
 	dst := make([]merge.Entry, 40)
@@ -97,13 +97,13 @@ func checkStretches(t *testing.T, it *Iterator, rows []row) {
 		it.SeekGE(rows[at].key)
 		n, step := 0, 1
 		if r.IntN(2) == 0 {
-			n = it.Ahead(dst, end)
+			n = it.NextBatch(dst, end)
 		} else {
-			n, step = it.Behind(dst, end), -1
+			n, step = it.PrevBatch(dst, end), -1
 		}
 		for i := range n {
 			if key.Compare(dst[i].Key, rows[at+i*step].key) != 0 || key.Compare(dst[i].Key, end)*step >= 0 {
-				t.Fatalf("entry %d of a stretch from %v to %v is %v", i, rows[at].key, end, dst[i].Key)
+				t.Fatalf("entry %d of a batch from %v to %v is %v", i, rows[at].key, end, dst[i].Key)
 			}
 		}
 		if n > 0 {

@@ -142,8 +142,8 @@ func checkMoves(rt *rapid.T, t *testing.T, build Build) {
 	defer closeIterator(t, it)
 	want := NewSlice(entries)
 	for range rapid.IntRange(1, 60).Draw(rt, "moves") {
-		if want.Valid() && rapid.IntRange(0, 3).Draw(rt, "stretch") == 0 {
-			checkStretch(rt, it, want)
+		if want.Valid() && rapid.IntRange(0, 3).Draw(rt, "batch") == 0 {
+			checkBatch(rt, it, want)
 			continue
 		}
 		name, got, expected := move(rt, it, want)
@@ -156,19 +156,19 @@ func checkMoves(rt *rapid.T, t *testing.T, build Build) {
 	}
 }
 
-// checkStretch: what is handed out together must be what single steps would have come to, and nothing at or beyond the end.
-func checkStretch(rt *rapid.T, it merge.Iterator, want *Slice) {
+// checkBatch: what is handed out together must be what single steps would have come to, and nothing at or beyond the end.
+func checkBatch(rt *rapid.T, it merge.Iterator, want *Slice) {
 	dst := make([]Entry, rapid.IntRange(1, 5).Draw(rt, "room"))
 	var end key.Internal
 	if rapid.Bool().Draw(rt, "bounded") {
 		end = key.Make(userKey(rt, "end"), key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "end seq")), key.KindMax)
 	}
-	name, n, step, beyond := "Ahead", 0, 1, 1
+	name, n, step, beyond := "NextBatch", 0, 1, 1
 	if rapid.Bool().Draw(rt, "backward") {
-		name, step, beyond = "Behind", -1, -1
-		n = it.Behind(dst, end)
+		name, step, beyond = "PrevBatch", -1, -1
+		n = it.PrevBatch(dst, end)
 	} else {
-		n = it.Ahead(dst, end)
+		n = it.NextBatch(dst, end)
 	}
 	if n < 0 || n > len(dst) || !it.Valid() || it.Err() != nil {
 		rt.Fatalf("%s = %d of %d, Valid %v, error %v", name, n, len(dst), it.Valid(), it.Err())
@@ -188,7 +188,7 @@ func checkStretch(rt *rapid.T, it merge.Iterator, want *Slice) {
 		want.place(want.at + (n-1)*step)
 	}
 	mustBeAt(rt, it, want.Entries, want.at)
-	if n > 0 && it.Lasting() {
+	if n > 0 && it.Pinned() {
 		checkLasts(rt, it, want, dst[:n])
 	}
 }
@@ -200,11 +200,11 @@ func checkLasts(rt *rapid.T, it merge.Iterator, want *Slice, lent []Entry) {
 		before[i] = Entry{Key: e.Key.Clone(), Value: bytes.Clone(e.Value)}
 	}
 	if it.Next() != want.Next() || it.Err() != nil {
-		rt.Fatalf("Next after a stretch: Valid %v, error %v", it.Valid(), it.Err())
+		rt.Fatalf("Next after a batch: Valid %v, error %v", it.Valid(), it.Err())
 	}
 	for i, e := range lent {
 		if key.Compare(e.Key, before[i].Key) != 0 || !bytes.Equal(e.Value, before[i].Value) {
-			rt.Fatalf("entry %d of a stretch was %v and is %v after a Next", i, before[i].Key, e.Key)
+			rt.Fatalf("entry %d of a batch was %v and is %v after a Next", i, before[i].Key, e.Key)
 		}
 	}
 }

@@ -27,7 +27,7 @@ type Slice struct {
 	err   error
 	key   []byte
 	value []byte
-	lent  [][]byte // by stretches
+	lent  [][]byte // by batches
 }
 
 // NewSlice returns an iterator over entries, which must be in order and are not changed.
@@ -50,7 +50,7 @@ func (s *Slice) Next() bool {
 	if !s.Valid() {
 		return false
 	}
-	if s.Lasting() { // what was lent stays, for the next move to destroy
+	if s.Pinned() { // what was lent stays, for the next move to destroy
 		s.lent = append(s.lent, s.key, s.value)
 		s.key, s.value = nil, nil
 		return s.arrive(s.at + 1)
@@ -58,8 +58,8 @@ func (s *Slice) Next() bool {
 	return s.place(s.at + 1)
 }
 
-// Lasting implements merge.Iterator. What is lent at three entries in a row lasts.
-func (s *Slice) Lasting() bool {
+// Pinned implements merge.Iterator. What is lent at three entries in a row lasts.
+func (s *Slice) Pinned() bool {
 	s.mustBeAtEntry()
 	return s.at%3 != 2 && s.at+1 < len(s.Entries)
 }
@@ -85,8 +85,8 @@ func (s *Slice) Value() ([]byte, error) {
 	return s.value, nil
 }
 
-// Ahead implements merge.Iterator. Stretches begin at three in four entries, and end at one in four.
-func (s *Slice) Ahead(dst []Entry, end key.Internal) int {
+// NextBatch implements merge.Iterator. Batches begin at three in four entries, and end at one in four.
+func (s *Slice) NextBatch(dst []Entry, end key.Internal) int {
 	n := 0
 	for i := s.at; n < len(dst) && s.lends(i) && (len(end.User) == 0 || key.Compare(s.Entries[i].Key, end) < 0); i++ {
 		dst[n] = s.lend(i)
@@ -96,8 +96,8 @@ func (s *Slice) Ahead(dst []Entry, end key.Internal) int {
 	return n
 }
 
-// Behind implements merge.Iterator.
-func (s *Slice) Behind(dst []Entry, end key.Internal) int {
+// PrevBatch implements merge.Iterator.
+func (s *Slice) PrevBatch(dst []Entry, end key.Internal) int {
 	n := 0
 	for i := s.at; n < len(dst) && s.lends(i) && (len(end.User) == 0 || key.Compare(s.Entries[i].Key, end) > 0); i-- {
 		dst[n] = s.lend(i)
@@ -107,7 +107,7 @@ func (s *Slice) Behind(dst []Entry, end key.Internal) int {
 	return n
 }
 
-// lends reports whether entry i may be handed out in a stretch.
+// lends reports whether entry i may be handed out in a batch.
 func (s *Slice) lends(i int) bool {
 	s.mustBeAtEntry()
 	if i < 0 || i >= len(s.Entries) || i == s.FailAt {
