@@ -313,7 +313,7 @@ func (r *replay) flush() error {
 	}
 	held := r.mem.Last()
 	if r.engine.opts.Retain > 0 {
-		held = r.version.Floor // nobody knows any more how old what came later is
+		held = r.version.Horizon // nobody knows any more how old what came later is
 	}
 	edit, _, err := r.engine.writeTables(r.mem, nil, r.version, []key.SeqNum{held})
 	if err != nil {

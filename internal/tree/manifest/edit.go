@@ -25,7 +25,7 @@ import (
 //	  6  0-1    first log segment still needed
 //	  8  0-1    next file number
 //	 10  0-1    last sequence number
-//	 12  0-1    floor: the oldest sequence number at which the tables show all there was
+//	 12  0-1    horizon: the oldest sequence number at which the tables show all there was
 //	 16  0-1    end of the log at a clean close: it is the start too, and nothing was logged from there on
 //
 // Example: the log starts at segment 5, next file number 300: 06 01 05  08 02 ac 02.
@@ -35,7 +35,7 @@ const (
 	tagLogStart = 6
 	tagNextNum  = 8
 	tagLastSeq  = 10
-	tagFloor    = 12
+	tagHorizon  = 12
 	tagIngested = 14
 	tagLogEnd   = 16
 )
@@ -54,7 +54,7 @@ func appendEdit(dst []byte, e *Edit) []byte {
 	dst = appendNumber(dst, tagLogStart, uint64(e.LogStart))
 	dst = appendNumber(dst, tagNextNum, uint64(e.NextNum))
 	dst = appendNumber(dst, tagLastSeq, uint64(e.LastSeq))
-	dst = appendNumber(dst, tagFloor, uint64(e.Floor))
+	dst = appendNumber(dst, tagHorizon, uint64(e.Horizon))
 	return appendNumber(dst, tagLogEnd, uint64(e.LogEnd))
 }
 
@@ -134,8 +134,8 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 		e.NextNum = c.num()
 	case tagLastSeq:
 		e.LastSeq = key.SeqNum(c.uvarint())
-	case tagFloor:
-		e.Floor = key.SeqNum(c.uvarint())
+	case tagHorizon:
+		e.Horizon = key.SeqNum(c.uvarint())
 	case tagLogEnd:
 		e.LogEnd = c.num()
 	default:

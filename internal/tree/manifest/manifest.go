@@ -89,7 +89,7 @@ func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	l := &Log{out: record.NewAppender(f, name, &h)}
-	if err := l.append(typeSnapshot, v.Snapshot()); err != nil {
+	if err := l.append(typeSnapshot, v.Edit()); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	if err := fs.SyncDir(); err != nil {

@@ -60,7 +60,7 @@ func sampleEdits() []*Edit {
 	return []*Edit{
 		{Added: []Placed{{0, table(4, 10, "a", "m")}}, LogStart: 3, NextNum: 5, LastSeq: 10},
 		{Added: []Placed{{0, table(5, 30, "c", "z")}}, LogStart: 5, NextNum: 6, LastSeq: 30},
-		{Added: []Placed{{0, ingested(table(6, 40, "n", "p"))}}, NextNum: 7, LastSeq: 41, Floor: 30},
+		{Added: []Placed{{0, ingested(table(6, 40, "n", "p"))}}, NextNum: 7, LastSeq: 41, Horizon: 30},
 		{
 			Deleted: []Removed{{0, 4}, {0, 5}, {0, 6}},
 			Added:   []Placed{{6, table(8, 30, "a", "f")}, {6, table(9, 30, "g", "m\xff")}, {5, table(6, 40, "n", "p")}},
@@ -199,8 +199,8 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		"next number falls":        {NextNum: 9},
 		"last sequence falls":      {LastSeq: 40},
 		"last sequence too large":  {LastSeq: key.MaxSeqNum + 1},
-		"floor falls":              {Floor: 29},
-		"floor beyond the last":    {Floor: 42},
+		"horizon falls":            {Horizon: 29},
+		"horizon beyond the last":  {Horizon: 42},
 		"log start falls":          {LogStart: 4},
 		"log start not handed out": {LogStart: 10},
 		"log end falls":            {LogEnd: 8},
@@ -225,8 +225,8 @@ func TestEdit_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := &Edit{
 			LogStart: filename.Num(number(t)), NextNum: filename.Num(number(t)), LastSeq: key.SeqNum(number(t)),
-			Floor:  key.SeqNum(number(t)),
-			LogEnd: filename.Num(number(t)),
+			Horizon: key.SeqNum(number(t)),
+			LogEnd:  filename.Num(number(t)),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "deleted") {
 			e.Deleted = append(e.Deleted, Removed{rapid.IntRange(0, 255).Draw(t, "level"), filename.Num(number(t))})

@@ -32,7 +32,7 @@ type TableMeta struct {
 
 // Version is one state of the set of tables. It is immutable; its zero value has no tables.
 //
-// Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers and Floor at most LastSeq; each
+// Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers and Horizon at most LastSeq; each
 // table's keys and counts are possible; level 0 is ordered newest first (by LargestSeq, then Num, both descending);
 // each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
 type Version struct {
@@ -42,7 +42,7 @@ type Version struct {
 	LogEnd     filename.Num // if it is LogStart, the log is empty, and segment LogStart does not exist; see LogEmpty
 	NextNum    filename.Num // all files have smaller numbers
 	LastSeq    key.SeqNum   // no table holds a larger one
-	Floor      key.SeqNum   // the tables show every state from this sequence number on, of older ones perhaps parts
+	Horizon    key.SeqNum   // the tables show every state from this sequence number on, of older ones perhaps parts
 }
 
 // LogEmpty reports whether the database was closed cleanly: everything that was logged is in tables, and no segment from
@@ -57,7 +57,7 @@ type Edit struct {
 	LogEnd   filename.Num // a clean close sets it to LogStart
 	NextNum  filename.Num
 	LastSeq  key.SeqNum
-	Floor    key.SeqNum
+	Horizon  key.SeqNum
 }
 
 // Placed is a table that joins a level.
@@ -82,9 +82,9 @@ func (v *Version) Apply(e *Edit) (*Version, error) {
 	return b.finish()
 }
 
-// Snapshot returns the edit that makes v out of a version with nothing but v's database id.
-func (v *Version) Snapshot() *Edit {
-	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Floor: v.Floor}
+// Edit returns the edit that makes v out of a version with nothing but v's database id.
+func (v *Version) Edit() *Edit {
+	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Horizon: v.Horizon}
 	for level, tables := range v.Levels {
 		for _, t := range tables {
 			e.Added = append(e.Added, Placed{level, t})
@@ -150,21 +150,21 @@ func (b *builder) apply(e *Edit) error {
 func (b *builder) applyNumbers(e *Edit) error {
 	v := &b.version
 	nextNum, lastSeq := cmp.Or(e.NextNum, v.NextNum), cmp.Or(e.LastSeq, v.LastSeq)
-	floor := cmp.Or(e.Floor, v.Floor)
+	horizon := cmp.Or(e.Horizon, v.Horizon)
 	logStart, logEnd := cmp.Or(e.LogStart, v.LogStart), cmp.Or(e.LogEnd, v.LogEnd)
 	switch {
 	case nextNum < v.NextNum:
 		return impossible("the next file number falls from %d to %d", v.NextNum, nextNum)
 	case lastSeq < v.LastSeq || lastSeq > key.MaxSeqNum:
 		return impossible("the last sequence number goes from %d to %d", v.LastSeq, lastSeq)
-	case floor < v.Floor || floor > lastSeq:
-		return impossible("the floor goes from %d to %d, last sequence number %d", v.Floor, floor, lastSeq)
+	case horizon < v.Horizon || horizon > lastSeq:
+		return impossible("the horizon goes from %d to %d, last sequence number %d", v.Horizon, horizon, lastSeq)
 	case logStart < v.LogStart || logStart != 0 && logStart >= nextNum:
 		return impossible("the start of the log goes from %d to %d, next file number %d", v.LogStart, logStart, nextNum)
 	case logEnd < v.LogEnd || logEnd > logStart:
 		return impossible("the end of the log goes from %d to %d, its start to %d", v.LogEnd, logEnd, logStart)
 	}
-	v.NextNum, v.LastSeq, v.Floor, v.LogStart, v.LogEnd = nextNum, lastSeq, floor, logStart, logEnd
+	v.NextNum, v.LastSeq, v.Horizon, v.LogStart, v.LogEnd = nextNum, lastSeq, horizon, logStart, logEnd
 	return nil
 }
 
