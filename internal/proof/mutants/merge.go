@@ -10,7 +10,7 @@ var mergeMutants = []Mutant{
 		r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
 	}
 `}},
-		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestExecute_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -28,7 +28,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go", `	g.alone = !r.retain.overlaps.holds(k.User)
 `, `	g.alone = true
 `}},
-		Killer: test("tree/compaction", "TestRun_keepsOperandsOverOlderVersions"),
+		Killer: test("tree/compaction", "TestExecute_keepsOperandsOverOlderVersions"),
 		Quick:  true,
 	},
 	{
@@ -42,7 +42,7 @@ var mergeMutants = []Mutant{
 	g.open = gathered{}
 	return r.write(k, value)
 `}},
-		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestExecute_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -146,7 +146,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go", `	return present, known
 `, `	return present, true
 `}},
-		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
@@ -155,7 +155,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go",
 			`r.deps.Below(g.value[:0], g.user, g.from, parts*belowMaxByOperand)`,
 			`r.deps.Below(g.value[:0], g.user, g.from, key.MaxValueSize)`}},
-		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
@@ -163,7 +163,7 @@ var mergeMutants = []Mutant{
 		Breaks: "a row is made of what it became later, and that is merged into twice",
 		Changes: []Change{{"internal/tree/compaction/fold.go", `g.user, g.from, parts*belowMaxByOperand)`,
 			`g.user, key.MaxSeqNum, parts*belowMaxByOperand)`}},
-		Killer: test("tree/compaction", "TestRun_foldsOntoWhatIsOlderOnly"),
+		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatIsOlderOnly"),
 		Quick:  true,
 	},
 	{
@@ -185,7 +185,7 @@ var mergeMutants = []Mutant{
 	}
 	return r.writeGathered(0)
 `}},
-		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
@@ -194,7 +194,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/tree/compaction/fold.go", `bytes.Clone(value), present)
 `, `bytes.Clone(g.value[:0]), present)
 `}},
-		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestExecute_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -218,7 +218,7 @@ var mergeMutants = []Mutant{
 			folded = value
 		}
 		g.value,`}},
-		Killer: test("tree/compaction", "TestRun_foldsWithinAStripe"),
+		Killer: test("tree/compaction", "TestExecute_foldsWithinAStripe"),
 		Quick:  true,
 	},
 	{
@@ -227,7 +227,7 @@ var mergeMutants = []Mutant{
 		Changes: []Change{{"internal/format/operand/chain.go", `		if err := f.apply(c.at(i)); err != nil {
 `, `		if err := f.apply(c.at(len(c.links) - 1 - i)); err != nil {
 `}},
-		Killer: test("tree/compaction", "TestRun_foldsOntoWhatLiesBelow"),
+		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{

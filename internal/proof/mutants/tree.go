@@ -369,20 +369,20 @@ var treeMutants = []Mutant{
 	{
 		Name:    "scans pay for many runs for ever",
 		Breaks:  "a database that is only read stays as slow as its last writes have left it",
-		Changes: []Change{{"internal/tree/compaction/scans.go", `	if paid < PriceForScans(v) {`, `	if paid < PriceForScans(v)+1<<60 {`}},
+		Changes: []Change{{"internal/tree/compaction/scans.go", `	if debt < MinReadDebt(v) {`, `	if debt < MinReadDebt(v)+1<<60 {`}},
 		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
 	},
 	{
 		Name:    "runs are merged although nobody scans",
 		Breaks:  "each trickle of writes has the whole database written anew",
-		Changes: []Change{{"internal/tree/compaction/scans.go", `	if paid < PriceForScans(v) {`, `	if paid < 0 {`}},
+		Changes: []Change{{"internal/tree/compaction/scans.go", `	if debt < MinReadDebt(v) {`, `	if debt < 0 {`}},
 		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
 	},
 	{
 		Name:    "all is merged when level 0 is paid for",
 		Breaks:  "few scans have the whole database written anew",
-		Changes: []Change{{"internal/tree/compaction/scans.go", `	if paid < entriesOf(v.Levels[:]) {`, `	if paid < 0 {`}},
-		Killer:  test("tree/compaction", "TestPickForScans_mergesWhatIsPaidFor"),
+		Changes: []Change{{"internal/tree/compaction/scans.go", `	if debt < entriesOf(v.Levels[:]) {`, `	if debt < 0 {`}},
+		Killer:  test("tree/compaction", "TestPickForScans_mergesWhatTheDebtCovers"),
 	},
 	{
 		Name:    "a verification does not look at ages",
@@ -403,14 +403,14 @@ var treeMutants = []Mutant{
 		Breaks: "a removed key comes back",
 		Changes: []Change{{"internal/tree/compaction/retain.go", `	for i, level := range c.levels {`,
 			`	for i, level := range c.levels[:len(c.levels)-1] {`}},
-		Killer: test("tree/compaction", "TestRun_keepsTombstoneOverOlderVersion"),
+		Killer: test("tree/compaction", "TestExecute_keepsTombstoneOverOlderVersion"),
 		Quick:  true,
 	},
 	{
 		Name:    "a tombstone ignores older tables of level 0",
 		Breaks:  "a removed key comes back",
 		Changes: []Change{{"internal/tree/compaction/retain.go", `unordered: tables[0],`, `unordered: nil,`}},
-		Killer:  test("tree/compaction", "TestRun_keepsTombstoneOverOlderL0"),
+		Killer:  test("tree/compaction", "TestExecute_keepsTombstoneOverOlderL0"),
 		Quick:   true,
 	},
 	{
@@ -420,7 +420,7 @@ var treeMutants = []Mutant{
 			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())`,
 			`	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
 	r.stripe = max(r.stripe, min(1, len(r.snapshots)-1))`}},
-		Killer: test("tree/compaction", "TestRun_snapshotRule"),
+		Killer: test("tree/compaction", "TestExecute_snapshotRule"),
 		Quick:  true,
 	},
 	{
@@ -428,7 +428,7 @@ var treeMutants = []Mutant{
 		Breaks: "a reader that comes during a compaction loses what it sees",
 		Changes: []Change{{"internal/tree/compaction/retain.go", `	inStripe := r.stripe < len(r.snapshots)`,
 			`	inStripe := r.stripe <= len(r.snapshots)`}},
-		Killer: test("tree/compaction", "TestRun_snapshotRule"),
+		Killer: test("tree/compaction", "TestExecute_snapshotRule"),
 		Quick:  true,
 	},
 	{
@@ -442,7 +442,7 @@ var treeMutants = []Mutant{
 	if w.out == nil {`, `		return w.finish()
 	}
 	if w.out == nil {`},
-			{"internal/tree/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
+			{"internal/tree/compaction/execute.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
 				`	if s.EntriesIn < written+s.Shadowed+s.Tombstones+s.Folded {`},
 		},
 		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
@@ -450,9 +450,9 @@ var treeMutants = []Mutant{
 	{
 		Name:   "compaction does not count what it wrote",
 		Breaks: "an entry that was lost on the way is not noticed before the inputs are gone",
-		Changes: []Change{{"internal/tree/compaction/run.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
+		Changes: []Change{{"internal/tree/compaction/execute.go", `	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {`,
 			`	if s.EntriesIn < written {`}},
-		Killer: test("tree/compaction", "TestRun_countsWhatItWrote"),
+		Killer: test("tree/compaction", "TestExecute_countsWhatItWrote"),
 		Quick:  true,
 	},
 	{
@@ -460,20 +460,20 @@ var treeMutants = []Mutant{
 		Breaks: "a part of a table that was passed over is lost with the inputs",
 		Changes: []Change{{"internal/tree/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`,
 			`		if c.got > c.want && c.Iterator.Err() == nil {`}},
-		Killer: test("tree/compaction", "TestRun_damagedInputIsCorrupt|TestRun_wrongMemtableCountAborts"),
+		Killer: test("tree/compaction", "TestExecute_damagedInputIsCorrupt|TestExecute_wrongMemtableCountAborts"),
 		Quick:  true,
 	},
 	{
 		Name:   "an error of the input ends a compaction as its end does",
 		Breaks: "everything behind an unreadable page is lost with the inputs",
 		Changes: []Change{
-			{"internal/tree/compaction/run.go", `	if err := input.Err(); err != nil {
+			{"internal/tree/compaction/execute.go", `	if err := input.Err(); err != nil {
 		return err
 	}
 `, ``},
 			{"internal/tree/compaction/input.go", `		if c.got != c.want && c.Iterator.Err() == nil {`, `		if c.got > c.want {`},
 		},
-		Killer: test("tree/compaction", "TestRun_inputErrorAborts"),
+		Killer: test("tree/compaction", "TestExecute_inputErrorAborts"),
 		Quick:  true,
 	},
 

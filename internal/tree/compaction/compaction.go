@@ -1,4 +1,4 @@
-// Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Run): a version in, a
+// Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Job.Execute): a version in, a
 // job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through
 // the functions it is given. Everything here may be called concurrently: versions and jobs are never changed.
 //
@@ -62,7 +62,7 @@ type Params struct {
 	// L0Bytes is the size of L0 at which it is compacted, however few its tables.
 	L0Bytes int64
 	// OldestSnapshot is the lowest sequence number that any reader may still read at: the visible sequence number
-	// if there is no reader. Run must be given no lower snapshot.
+	// if there is no reader. Execute must be given no lower snapshot.
 	OldestSnapshot key.SeqNum
 	// Due is the score from which on a level is compacted, 1 if it is less: more puts off what can wait.
 	Due float64
@@ -71,10 +71,10 @@ type Params struct {
 	// Garbage says how many bytes vanish once a table has been merged all the way down, if that was counted; nil if
 	// nothing was. Else it is estimated.
 	Garbage func(t *manifest.TableMeta) (bytes int64, known bool)
-	// Futile reports that a table of the last level was written when no snapshot needed anything in it but its newest
+	// Unfoldable reports that a table of the last level was written when no snapshot needed anything in it but its newest
 	// state: what looks like garbage in it are merge operands that could not be folded, and what they stand upon. Nil
 	// means that there is none.
-	Futile func(num filename.Num) bool
+	Unfoldable func(num filename.Num) bool
 }
 
 // DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on, together with BaseBytes
@@ -101,8 +101,8 @@ const (
 	ReasonManual  Reason = "manual"        // a range was asked for
 )
 
-// Job is work for Run: tables to replace by their merge. It is immutable and refers to tables of the version it was
-// picked from, which must stay readable until Run returns.
+// Job is work to Execute: tables to replace by their merge. It is immutable and refers to tables of the version it was
+// picked from, which must stay readable until Execute returns.
 type Job struct {
 	Reason Reason
 	// Inputs are the tables that the job replaces, by level, ordered as in the version.
@@ -123,7 +123,7 @@ type Job struct {
 	TargetTableBytes int64
 }
 
-// Memtable is a frozen memtable to be flushed. Run closes the iterator.
+// Memtable is a frozen memtable to be flushed. Execute closes the iterator.
 type Memtable struct {
 	Iterator merge.Iterator
 	Entries  uint64 // what the iterator must yield, no more and no less

@@ -60,9 +60,9 @@ func folded(value []byte, present bool, arguments []string) string {
 	return string(value)
 }
 
-// TestRun_foldsWithinAStripe: an operand that is folded with what a snapshot sees without it, in another order, or with
+// TestExecute_foldsWithinAStripe: an operand that is folded with what a snapshot sees without it, in another order, or with
 // less than there is below it, is a wrong value for some reader.
-func TestRun_foldsWithinAStripe(t *testing.T) {
+func TestExecute_foldsWithinAStripe(t *testing.T) {
 	join := func(user string, seq key.SeqNum, argument string) mergetest.Entry {
 		return operation(user, seq, operand.User, argument)
 	}
@@ -141,7 +141,7 @@ func TestRun_foldsWithinAStripe(t *testing.T) {
 			input := w.place(0, c.entries...)
 			job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
 			job.Move = false
-			edit, stats, err := Run(context.Background(), job, c.snapshots, w.deps())
+			edit, stats, err := job.Execute(context.Background(), c.snapshots, w.deps())
 			if err != nil || w.install(edit) != nil {
 				t.Fatal(err)
 			}
@@ -156,9 +156,9 @@ func TestRun_foldsWithinAStripe(t *testing.T) {
 	}
 }
 
-// TestRun_keepsOperandsOverOlderVersions: an operand that is folded onto nothing while the value is further down hides
+// TestExecute_keepsOperandsOverOlderVersions: an operand that is folded onto nothing while the value is further down hides
 // that value for ever.
-func TestRun_keepsOperandsOverOlderVersions(t *testing.T) {
+func TestExecute_keepsOperandsOverOlderVersions(t *testing.T) {
 	for _, level := range []int{1, 4, 6} {
 		w := newWorld(smallParams())
 		w.place(level, text("a", 1, "-"), text("k", 2, "a"), text("z", 3, "-"))
@@ -171,10 +171,10 @@ func TestRun_keepsOperandsOverOlderVersions(t *testing.T) {
 	}
 }
 
-// TestRun_foldsOntoWhatLiesBelow: a row that is merged into in every flush would be read by so many calls of the merge
+// TestExecute_foldsOntoWhatLiesBelow: a row that is merged into in every flush would be read by so many calls of the merge
 // function, until a compaction reaches the bottom. But it must be the value below, once, and below a reader what that
 // reader sees.
-func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
+func TestExecute_foldsOntoWhatLiesBelow(t *testing.T) {
 	merges := func(first key.SeqNum, arguments ...string) (all []mergetest.Entry) {
 		for i, a := range arguments {
 			all = append(all, operation("k", first+key.SeqNum(i), operand.User, a))
@@ -225,7 +225,7 @@ func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
 			if c.blind {
 				deps.Below = func(dst, _ []byte, _ key.SeqNum, _ int) ([]byte, bool, bool) { return dst, false, false }
 			}
-			edit, stats, err := Run(context.Background(), job, c.snapshots, deps)
+			edit, stats, err := job.Execute(context.Background(), c.snapshots, deps)
 			if err != nil || w.install(edit) != nil {
 				t.Fatal(err)
 			}
@@ -240,9 +240,9 @@ func TestRun_foldsOntoWhatLiesBelow(t *testing.T) {
 	}
 }
 
-// TestRun_foldsOntoWhatIsOlderOnly: tables outside of the job may lie between its inputs, and hold what came after the
+// TestExecute_foldsOntoWhatIsOlderOnly: tables outside of the job may lie between its inputs, and hold what came after the
 // operands; a row would be made of what it became later.
-func TestRun_foldsOntoWhatIsOlderOnly(t *testing.T) {
+func TestExecute_foldsOntoWhatIsOlderOnly(t *testing.T) {
 	w := newWorld(smallParams())
 	base := w.place(6, text("a", 1, "-"), text("k", 2, "a"), text("z", 3, "-"))
 	var merges []mergetest.Entry
@@ -255,7 +255,7 @@ func TestRun_foldsOntoWhatIsOlderOnly(t *testing.T) {
 	job := &Job{Reason: ReasonL0, OutputLevel: 3}
 	job.Inputs[0] = []*manifest.TableMeta{newest, oldest}
 	job.Overlaps[0], job.Overlaps[6] = []*manifest.TableMeta{between}, []*manifest.TableMeta{base}
-	edit, _, err := Run(context.Background(), job, []key.SeqNum{40}, w.depsFor(job))
+	edit, _, err := job.Execute(context.Background(), []key.SeqNum{40}, w.depsFor(job))
 	if err != nil || w.install(edit) != nil {
 		t.Fatal(err)
 	}
@@ -265,8 +265,8 @@ func TestRun_foldsOntoWhatIsOlderOnly(t *testing.T) {
 	}
 }
 
-// TestRun_foldsInBoundedMemory: a key with more operands than there is memory for must still come down, and lose none.
-func TestRun_foldsInBoundedMemory(t *testing.T) {
+// TestExecute_foldsInBoundedMemory: a key with more operands than there is memory for must still come down, and lose none.
+func TestExecute_foldsInBoundedMemory(t *testing.T) {
 	w := newWorld(smallParams())
 	var want []byte
 	entries := []mergetest.Entry{text("k", 1, "")}
@@ -295,29 +295,29 @@ func TestRun_foldsInBoundedMemory(t *testing.T) {
 	}
 }
 
-// TestRun_damagedOperandIsAnError: it must not be copied on as if it were one.
-func TestRun_damagedOperandIsAnError(t *testing.T) {
+// TestExecute_damagedOperandIsAnError: it must not be copied on as if it were one.
+func TestExecute_damagedOperandIsAnError(t *testing.T) {
 	w := newWorld(smallParams())
 	input := w.place(0, operation("k", 1, 77, ""), text("l", 2, "-"))
 	job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
 	job.Move = false
-	if _, _, err := Run(context.Background(), job, []key.SeqNum{9}, w.deps()); !errors.Is(err, corrupt.ErrCorrupt) {
+	if _, _, err := job.Execute(context.Background(), []key.SeqNum{9}, w.deps()); !errors.Is(err, corrupt.ErrCorrupt) {
 		t.Errorf("%v", err)
 	}
 }
 
-// TestPick_leavesFutileTablesAlone: what cannot be folded would be written anew for ever.
-func TestPick_leavesFutileTablesAlone(t *testing.T) {
+// TestPick_leavesUnfoldableTablesAlone: what cannot be folded would be written anew for ever.
+func TestPick_leavesUnfoldableTablesAlone(t *testing.T) {
 	w := newWorld(smallParams())
 	table := w.place(6, text("k", 2, "a"), operation("k", 4, operand.User, "bad"))
 	if w.pick(true) == nil {
 		t.Error("an operand over a put looks like no garbage")
 	}
-	w.params.Futile = func(num filename.Num) bool { return num == table.Num }
+	w.params.Unfoldable = func(num filename.Num) bool { return num == table.Num }
 	if job := w.pick(true); job != nil {
-		t.Errorf("a futile table is written anew: %v", job.Reason)
+		t.Errorf("a table that cannot be folded is written anew: %v", job.Reason)
 	}
 	if job, done := w.pickRange(nil, nil); job != nil || !done {
-		t.Error("a futile table is written anew by hand")
+		t.Error("a table that cannot be folded is written anew by hand")
 	}
 }

@@ -98,7 +98,7 @@ func garbageEntries(t *manifest.TableMeta) uint64 { return t.Tombstones + t.Shad
 // entry of average size for every user key in it, as far as there are older entries in its range. It is
 // 0 while a snapshot may need what would be dropped: then a job would be in vain.
 func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
-	if t.LargestSeq > pk.p.OldestSnapshot || t.Entries == 0 || level == lastLevel && pk.futile(t) {
+	if t.LargestSeq > pk.p.OldestSnapshot || t.Entries == 0 || level == lastLevel && pk.unfoldable(t) {
 		return 0
 	}
 	if pk.p.Garbage != nil {
@@ -115,8 +115,10 @@ func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
 	return own + share(bytes, users, entries)
 }
 
-// futile reports whether rewriting t, a table of the last level, was found to drop nothing.
-func (pk *picker) futile(t *manifest.TableMeta) bool { return pk.p.Futile != nil && pk.p.Futile(t.Num) }
+// unfoldable reports whether rewriting t, a table of the last level, was found to drop nothing.
+func (pk *picker) unfoldable(t *manifest.TableMeta) bool {
+	return pk.p.Unfoldable != nil && pk.p.Unfoldable(t.Num)
+}
 
 // olderThan measures the tables that may hold older versions of what is in t.
 func (pk *picker) olderThan(level int, t *manifest.TableMeta) (bytes int64, entries uint64) {

@@ -39,7 +39,7 @@ func touches(t *manifest.TableMeta, lo, hi []byte) bool {
 
 // worthRewriting reports whether rewriting t, a table of the last level, will drop something.
 func (pk *picker) worthRewriting(t *manifest.TableMeta) bool {
-	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot && !pk.futile(t)
+	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot && !pk.unfoldable(t)
 }
 
 func (pk *picker) manual(level int, t *manifest.TableMeta) *Job {

@@ -83,7 +83,7 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 			job, _ := w.pickRange([]byte(drawKey(rt)), nil)
 			start(job)
 		},
-		"compact for scans": func(rt *rapid.T) { start(w.pickForScans(uint64(rapid.IntRange(0, 100).Draw(rt, "paid")))) },
+		"compact for scans": func(rt *rapid.T) { start(w.pickForScans(uint64(rapid.IntRange(0, 100).Draw(rt, "debt")))) },
 		"install":           install,
 		"install 2":         install,
 	}

@@ -10,7 +10,7 @@ import (
 const grandparentTables = 10
 
 // Pick returns the most urgent job that v calls for and that running jobs do not stand in the way of; nil if there is
-// none. Repeating Pick, Run and Version.Apply always comes to a nil, because every job makes the following
+// none. Repeating Pick, Execute and Version.Apply always comes to a nil, because every job makes the following
 // measure of a version smaller, which is a whole number and not negative:
 //
 //	M = sum over all entries of (NumLevels - level of the entry's table)
@@ -18,7 +18,7 @@ const grandparentTables = 10
 // A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those
 // of the output level, and adds none. A job that rewrites a table in place is picked only if it is certain to
 // drop an entry, and every entry counts at least 1; or if there are merges that may turn out not to be foldable, which
-// Params.Futile remembers. The only job that may leave M as it is makes fewer tables of
+// Params.Unfoldable remembers. The only job that may leave M as it is makes fewer tables of
 // those in L0, and no job but a flush adds to their number.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}

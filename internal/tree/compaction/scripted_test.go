@@ -53,9 +53,9 @@ func mustRun(t *testing.T, w *world, job *Job) {
 	}
 }
 
-// TestRun_keepsTombstoneOverOlderVersion: a tombstone dropped while an older version lives anywhere brings the deleted
+// TestExecute_keepsTombstoneOverOlderVersion: a tombstone dropped while an older version lives anywhere brings the deleted
 // key back.
-func TestRun_keepsTombstoneOverOlderVersion(t *testing.T) {
+func TestExecute_keepsTombstoneOverOlderVersion(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		level int // where the older version of "k" is
@@ -77,8 +77,8 @@ func TestRun_keepsTombstoneOverOlderVersion(t *testing.T) {
 	}
 }
 
-// TestRun_keepsTombstoneOverOlderL0: the older version may also be in a table of L0 that is not part of the job.
-func TestRun_keepsTombstoneOverOlderL0(t *testing.T) {
+// TestExecute_keepsTombstoneOverOlderL0: the older version may also be in a table of L0 that is not part of the job.
+func TestExecute_keepsTombstoneOverOlderL0(t *testing.T) {
 	w := newWorld(smallParams())
 	w.place(6, put("c", 1)) // so that the job merges, instead of moving its input
 	w.place(0, put("k", 2), put("z", 3))
@@ -106,8 +106,8 @@ func TestPick_takesOlderL0Along(t *testing.T) {
 	}
 }
 
-// TestRun_dropsTombstoneOverNothing: a tombstone that is never dropped is space that never returns.
-func TestRun_dropsTombstoneOverNothing(t *testing.T) {
+// TestExecute_dropsTombstoneOverNothing: a tombstone that is never dropped is space that never returns.
+func TestExecute_dropsTombstoneOverNothing(t *testing.T) {
 	w := newWorld(smallParams())
 	w.place(6, put("a", 1), put("j", 2))
 	w.place(5, put("l", 3))
@@ -120,8 +120,8 @@ func TestRun_dropsTombstoneOverNothing(t *testing.T) {
 	}
 }
 
-// TestRun_newerL0HidesNothing: a newer table of L0 is no reason to keep a tombstone.
-func TestRun_newerL0HidesNothing(t *testing.T) {
+// TestExecute_newerL0HidesNothing: a newer table of L0 is no reason to keep a tombstone.
+func TestExecute_newerL0HidesNothing(t *testing.T) {
 	w := newWorld(smallParams())
 	older := w.place(0, put("a", 1), del("k", 2))
 	w.place(0, put("k", 3))
@@ -143,9 +143,9 @@ func TestPick_passesOverNoLevel(t *testing.T) {
 	}
 }
 
-// TestRun_snapshotRule: per stripe the newest version stays, above the last snapshot all do, and a tombstone goes
+// TestExecute_snapshotRule: per stripe the newest version stays, above the last snapshot all do, and a tombstone goes
 // only if the oldest snapshot is not below it.
-func TestRun_snapshotRule(t *testing.T) {
+func TestExecute_snapshotRule(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		snapshots []key.SeqNum
@@ -175,7 +175,7 @@ func TestRun_snapshotRule(t *testing.T) {
 			input := w.place(0, c.entries...)
 			job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
 			job.Move = false
-			edit, stats, err := Run(context.Background(), job, c.snapshots, w.deps())
+			edit, stats, err := job.Execute(context.Background(), c.snapshots, w.deps())
 			if err != nil || w.install(edit) != nil {
 				t.Fatal(err)
 			}
@@ -204,8 +204,8 @@ func TestFlush_appliesSnapshotRule(t *testing.T) {
 	}
 }
 
-// TestRun_neverSplitsUserKey: versions of a key in two tables of a level would break the search for it.
-func TestRun_neverSplitsUserKey(t *testing.T) {
+// TestExecute_neverSplitsUserKey: versions of a key in two tables of a level would break the search for it.
+func TestExecute_neverSplitsUserKey(t *testing.T) {
 	w := newWorld(smallParams())
 	w.params.TargetTableBytes, w.params.FullBytes, w.fullAt = 1, 1, 1
 	for seq := key.SeqNum(1); seq <= 20; seq++ {
@@ -219,8 +219,8 @@ func TestRun_neverSplitsUserKey(t *testing.T) {
 	}
 }
 
-// TestRun_endsFullOutput: a table that is filled beyond its limits cannot be written.
-func TestRun_endsFullOutput(t *testing.T) {
+// TestExecute_endsFullOutput: a table that is filled beyond its limits cannot be written.
+func TestExecute_endsFullOutput(t *testing.T) {
 	w := newWorld(smallParams())
 	w.params.FullBytes, w.fullAt = 1, 2
 	w.place(0, put("a", 1), put("c", 2), put("e", 3))
@@ -257,8 +257,8 @@ func TestPick_doesNotMoveGarbage(t *testing.T) {
 	}
 }
 
-// TestRun_endsOutputAtGrandparents: an output that overlaps very much of the level below makes a huge job later.
-func TestRun_endsOutputAtGrandparents(t *testing.T) {
+// TestExecute_endsOutputAtGrandparents: an output that overlaps very much of the level below makes a huge job later.
+func TestExecute_endsOutputAtGrandparents(t *testing.T) {
 	w := newWorld(smallParams())
 	w.params.TargetTableBytes = 40
 	var seq key.SeqNum
@@ -317,9 +317,9 @@ func TestPick_gathersSmallFlushes(t *testing.T) {
 	}
 }
 
-// TestPickForScans_mergesWhatIsPaidFor: scans that pay and get nothing stay slow; merges that nobody has paid for cost writers
+// TestPickForScans_mergesWhatTheDebtCovers: scans that pay and get nothing stay slow; merges that nobody has paid for cost writers
 // what they gain nobody.
-func TestPickForScans_mergesWhatIsPaidFor(t *testing.T) {
+func TestPickForScans_mergesWhatTheDebtCovers(t *testing.T) {
 	w := newWorld(smallParams())
 	if job := w.pickForScans(1000); job != nil {
 		t.Error("a job for an empty tree")
@@ -331,15 +331,15 @@ func TestPickForScans_mergesWhatIsPaidFor(t *testing.T) {
 	}
 	w.place(0, put("b", 8), put("d", 9))
 	w.params.TargetTableBytes = 1 // the run consists of several tables
-	if PriceForScans(w.v) != 4 || w.pickForScans(3) != nil {
-		t.Errorf("level 0 costs %d, want 4", PriceForScans(w.v))
+	if MinReadDebt(w.v) != 4 || w.pickForScans(3) != nil {
+		t.Errorf("level 0 costs %d, want 4", MinReadDebt(w.v))
 	}
 	mustRun(t, w, w.pickForScans(8))
 	if len(w.v.Levels[0]) < 2 || len(manifest.Runs(w.v.Levels[0])) != 1 {
 		t.Errorf("%d runs of %d tables in L0, want one of several", len(manifest.Runs(w.v.Levels[0])), len(w.v.Levels[0]))
 	}
-	if PriceForScans(w.v) != 9 || w.pickForScans(8) != nil {
-		t.Errorf("all costs %d, want 9", PriceForScans(w.v))
+	if MinReadDebt(w.v) != 9 || w.pickForScans(8) != nil {
+		t.Errorf("all costs %d, want 9", MinReadDebt(w.v))
 	}
 	if err := w.settle(func() *Job { return w.pickForScans(9) }); err != nil {
 		t.Fatal(err)
@@ -413,7 +413,7 @@ func failing() (*world, *Job) {
 func mustFail(t *testing.T, w *world, job *Job, deps Deps, want error) {
 	t.Helper()
 	before := len(w.files)
-	edit, _, err := Run(context.Background(), job, w.snapshots(), deps)
+	edit, _, err := job.Execute(context.Background(), w.snapshots(), deps)
 	if edit != nil || !errors.Is(err, want) {
 		t.Fatalf("edit %v, error %v, want %v", edit, err, want)
 	}
@@ -422,8 +422,8 @@ func mustFail(t *testing.T, w *world, job *Job, deps Deps, want error) {
 	}
 }
 
-// TestRun_inputErrorAborts: to go on without what could not be read is to delete it.
-func TestRun_inputErrorAborts(t *testing.T) {
+// TestExecute_inputErrorAborts: to go on without what could not be read is to delete it.
+func TestExecute_inputErrorAborts(t *testing.T) {
 	w, job := failing()
 	for _, tables := range job.Inputs {
 		for _, bad := range tables {
@@ -448,8 +448,8 @@ func TestRun_inputErrorAborts(t *testing.T) {
 	}
 }
 
-// TestRun_unopenableInputAborts: as for read errors.
-func TestRun_unopenableInputAborts(t *testing.T) {
+// TestExecute_unopenableInputAborts: as for read errors.
+func TestExecute_unopenableInputAborts(t *testing.T) {
 	w, job := failing()
 	for fail := range 4 {
 		deps, opened, closed := w.deps(), 0, 0
@@ -477,8 +477,8 @@ func (c *closeCounter) Close() error {
 	return c.Iterator.Close()
 }
 
-// TestRun_damagedInputIsCorrupt: an input that is not what the manifest says must never be replaced by its merge.
-func TestRun_damagedInputIsCorrupt(t *testing.T) {
+// TestExecute_damagedInputIsCorrupt: an input that is not what the manifest says must never be replaced by its merge.
+func TestExecute_damagedInputIsCorrupt(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		damage func([]mergetest.Entry) []mergetest.Entry
@@ -513,8 +513,8 @@ func TestRun_damagedInputIsCorrupt(t *testing.T) {
 	}
 }
 
-// TestRun_wrongMemtableCountAborts: entries lost between memtable and table would be lost for good with their log.
-func TestRun_wrongMemtableCountAborts(t *testing.T) {
+// TestExecute_wrongMemtableCountAborts: entries lost between memtable and table would be lost for good with their log.
+func TestExecute_wrongMemtableCountAborts(t *testing.T) {
 	w := newWorld(smallParams())
 	w.seq = 9
 	it := mergetest.NewSlice([]mergetest.Entry{put("a", 1), put("b", 2)})
@@ -546,8 +546,8 @@ func (b *brokenOutput) Finish() (*manifest.TableMeta, error) {
 	return meta, err
 }
 
-// TestRun_outputErrorAborts: a table that was not written completely must not replace anything.
-func TestRun_outputErrorAborts(t *testing.T) {
+// TestExecute_outputErrorAborts: a table that was not written completely must not replace anything.
+func TestExecute_outputErrorAborts(t *testing.T) {
 	injected := mergetest.ErrInjected
 	for name, b := range map[string]brokenOutput{"add": {add: injected}, "finish": {finish: injected}} {
 		for fail := range 2 {
@@ -584,8 +584,8 @@ func breakOutput(w *world, fail int, b brokenOutput) Deps {
 	return deps
 }
 
-// TestRun_wrongOutputAborts: the manifest must not learn of a table that holds something else than was merged.
-func TestRun_wrongOutputAborts(t *testing.T) {
+// TestExecute_wrongOutputAborts: the manifest must not learn of a table that holds something else than was merged.
+func TestExecute_wrongOutputAborts(t *testing.T) {
 	for name, lie := range map[string]func(*manifest.TableMeta){
 		"number":     func(m *manifest.TableMeta) { m.Num++ },
 		"entries":    func(m *manifest.TableMeta) { m.Entries-- },
@@ -598,7 +598,7 @@ func TestRun_wrongOutputAborts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, job := failing()
 			before := len(w.files)
-			edit, _, err := Run(context.Background(), job, w.snapshots(), breakOutput(w, 1, brokenOutput{lie: lie}))
+			edit, _, err := job.Execute(context.Background(), w.snapshots(), breakOutput(w, 1, brokenOutput{lie: lie}))
 			if edit != nil || err == nil || len(w.files) != before {
 				t.Errorf("edit %v, error %v, %d files left behind", edit, err, len(w.files)-before)
 			}
@@ -606,8 +606,8 @@ func TestRun_wrongOutputAborts(t *testing.T) {
 	}
 }
 
-// TestRun_countsWhatItWrote: an entry that is lost between input and output must be noticed before the inputs are gone.
-func TestRun_countsWhatItWrote(t *testing.T) {
+// TestExecute_countsWhatItWrote: an entry that is lost between input and output must be noticed before the inputs are gone.
+func TestExecute_countsWhatItWrote(t *testing.T) {
 	r := &run{stats: Stats{EntriesIn: 10, Shadowed: 1, Tombstones: 2, Folded: 3}}
 	r.out.done = []*manifest.TableMeta{{Entries: 3}, {Entries: 1}}
 	if err := r.verify(); err != nil {
@@ -623,8 +623,8 @@ func TestRun_countsWhatItWrote(t *testing.T) {
 	}
 }
 
-// TestRun_stopsWhenAsked: closing the database must not wait for a long job, nor may the job leave files.
-func TestRun_stopsWhenAsked(t *testing.T) {
+// TestExecute_stopsWhenAsked: closing the database must not wait for a long job, nor may the job leave files.
+func TestExecute_stopsWhenAsked(t *testing.T) {
 	w := newWorld(smallParams())
 	w.params.TargetTableBytes = 1 << 10
 	var entries []mergetest.Entry
@@ -643,7 +643,7 @@ func TestRun_stopsWhenAsked(t *testing.T) {
 		}
 		return nil
 	}
-	if edit, _, err := Run(ctx, job, w.snapshots(), deps); edit != nil || !errors.Is(err, context.Canceled) || steps != 3 {
+	if edit, _, err := job.Execute(ctx, w.snapshots(), deps); edit != nil || !errors.Is(err, context.Canceled) || steps != 3 {
 		t.Errorf("edit %v, error %v after %d steps", edit, err, steps)
 	}
 	deps.Progress = func(int64) error { return mergetest.ErrInjected }
@@ -653,22 +653,22 @@ func TestRun_stopsWhenAsked(t *testing.T) {
 	}
 }
 
-// TestRun_reportsAllBytes: a rate limit that misses bytes does not limit.
-func TestRun_reportsAllBytes(t *testing.T) {
+// TestExecute_reportsAllBytes: a rate limit that misses bytes does not limit.
+func TestExecute_reportsAllBytes(t *testing.T) {
 	w, job := failing()
 	deps, total := w.deps(), int64(0)
 	deps.Progress = func(n int64) error { total += n; return nil }
-	_, stats, err := Run(context.Background(), job, w.snapshots(), deps)
+	_, stats, err := job.Execute(context.Background(), w.snapshots(), deps)
 	if err != nil || total == 0 || total != stats.RawBytes || stats.Outputs < 2 {
 		t.Errorf("%d bytes reported, error %v, %+v", total, err, stats)
 	}
 }
 
-// TestRun_needsSnapshots: without the visible sequence number nothing says what may be dropped.
-func TestRun_needsSnapshots(t *testing.T) {
+// TestExecute_needsSnapshots: without the visible sequence number nothing says what may be dropped.
+func TestExecute_needsSnapshots(t *testing.T) {
 	for _, snapshots := range [][]key.SeqNum{nil, {5, 3}} {
 		w, job := failing()
-		if edit, _, err := Run(context.Background(), job, snapshots, w.deps()); err == nil || edit != nil {
+		if edit, _, err := job.Execute(context.Background(), snapshots, w.deps()); err == nil || edit != nil {
 			t.Errorf("snapshots %v: edit %v, error %v", snapshots, edit, err)
 		}
 	}

@@ -126,9 +126,9 @@ func report(b *testing.B, s simulation) {
 	}
 }
 
-// BenchmarkRun is the cost of an entry in a merge of five runs, one of them a level, apart from reading and writing
+// BenchmarkExecute is the cost of an entry in a merge of five runs, one of them a level, apart from reading and writing
 // pages.
-func BenchmarkRun(b *testing.B) {
+func BenchmarkExecute(b *testing.B) {
 	w, random := newWorld(scaled(4096, 1, DefaultMultiplier, DefaultL0Trigger)), rand.New(rand.NewPCG(1, 2))
 	value := make([]byte, simulatedEntry-8-12)
 	for range 8 {
@@ -146,7 +146,7 @@ func BenchmarkRun(b *testing.B) {
 	b.ReportAllocs()
 	entries := uint64(0)
 	for b.Loop() {
-		_, stats, err := Run(context.Background(), job, w.snapshots(), deps)
+		_, stats, err := job.Execute(context.Background(), w.snapshots(), deps)
 		mustDo(b, err)
 		entries += stats.EntriesIn
 	}

@@ -79,7 +79,7 @@ func (w *world) hold() key.SeqNum {
 	return w.seq
 }
 
-// snapshots is what Run is given: the readers and the visible sequence number.
+// snapshots is what Execute is given: the readers and the visible sequence number.
 func (w *world) snapshots() []key.SeqNum {
 	return slices.Compact(append(slices.Clone(w.live), w.seq))
 }
@@ -89,7 +89,7 @@ func (w *world) oldest() key.SeqNum { return w.snapshots()[0] }
 func (w *world) flush() error {
 	entries := sorted(w.memtable)
 	job := Flush(w.v, Memtable{Iterator: mergetest.NewSlice(entries), Entries: uint64(len(entries))})
-	edit, _, err := Run(context.Background(), job, w.snapshots(), w.depsFor(job))
+	edit, _, err := job.Execute(context.Background(), w.snapshots(), w.depsFor(job))
 	if err != nil {
 		return err
 	}
@@ -137,10 +137,10 @@ func (w *world) pick(quiet bool) *Job {
 }
 
 // pickForScans is PickForScans with the world's own parameters.
-func (w *world) pickForScans(paid uint64) *Job {
+func (w *world) pickForScans(debt uint64) *Job {
 	p := w.params
 	p.OldestSnapshot = w.oldest()
-	return PickForScans(w.v, p, w.busy, paid)
+	return PickForScans(w.v, p, w.busy, debt)
 }
 
 func (w *world) pickRange(lo, hi []byte) (*Job, bool) {
@@ -151,7 +151,7 @@ func (w *world) pickRange(lo, hi []byte) (*Job, bool) {
 
 // start runs job and leaves it in flight.
 func (w *world) start(job *Job) error {
-	edit, stats, err := Run(context.Background(), job, w.snapshots(), w.depsFor(job))
+	edit, stats, err := job.Execute(context.Background(), w.snapshots(), w.depsFor(job))
 	if err != nil {
 		return err
 	}

@@ -27,12 +27,12 @@ func New(runs ...Iterator) Iterator { return new(Merging).Reset(runs...) }
 //	  heap[i] is ahead of heap[2i+1] and of heap[2i+2]
 //	  second is the one of heap[1], heap[2] that is ahead, nil if the heap has one element
 type Merging struct {
-	runs    []cursor  // all runs, newest first
-	heap    []*cursor // the runs at an entry; empty when the merge is at none
-	second  *cursor
-	reverse bool // the direction that the positions of the runs are prepared for
-	hops    int  // what having several runs has cost: see Hops
-	err     error
+	runs     []cursor  // all runs, newest first
+	heap     []*cursor // the runs at an entry; empty when the merge is at none
+	second   *cursor
+	reverse  bool // the direction that the positions of the runs are prepared for
+	switches int  // what having several runs has cost: see Switches
+	err      error
 
 	// early says that the runs are at the entry after the current one, or at the end or error there, because a batch
 	// went as far: the current one is last then.
@@ -40,12 +40,12 @@ type Merging struct {
 	last  Entry
 }
 
-// seekHops is how many hops looking for the place in one run more costs.
-const seekHops = 8
+// switchesPerSeek is how many switches looking for the place in one run more costs.
+const switchesPerSeek = 8
 
-// Hops is what m has spent since Reset because there are several runs and not one, in changes from one run to another:
+// Switches is what m has spent since Reset because there are several runs and not one, in changes from one run to another:
 // each some hundred nanoseconds.
-func (m *Merging) Hops() int { return m.hops }
+func (m *Merging) Switches() int { return m.switches }
 
 // cursor is a run and the key it is at, kept here so that comparing two runs makes no calls.
 type cursor struct {
@@ -59,7 +59,7 @@ type cursor struct {
 func (m *Merging) Reset(runs ...Iterator) Iterator {
 	clear(m.runs)
 	m.runs, m.heap = m.runs[:0], m.heap[:0]
-	m.second, m.reverse, m.hops, m.err = nil, false, 0, nil
+	m.second, m.reverse, m.switches, m.err = nil, false, 0, nil
 	m.early, m.last = false, Entry{}
 	if len(runs) == 1 {
 		return runs[0]
@@ -154,7 +154,7 @@ func (m *Merging) step() bool {
 	}
 	top.key = top.run.Key()
 	if m.second != nil && !m.ahead(top, m.second) {
-		m.hops++
+		m.switches++
 		m.sink(0)
 		m.findSecond()
 	}
@@ -321,7 +321,7 @@ func (m *Merging) turn(reverse bool) bool {
 
 // build makes a heap of what push has collected.
 func (m *Merging) build() bool {
-	m.hops += seekHops * max(0, len(m.heap)-1)
+	m.switches += switchesPerSeek * max(0, len(m.heap)-1)
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
 		m.sink(i)
 	}

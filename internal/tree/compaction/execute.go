@@ -15,9 +15,9 @@ import (
 	"lightningdb/internal/tree/merge"
 )
 
-// Deps is how Run reaches the outside world. Progress may be nil.
+// Deps is how Execute reaches the outside world. Progress may be nil.
 type Deps struct {
-	// Open returns an iterator for reading a table once from front to back. Run closes it.
+	// Open returns an iterator for reading a table once from front to back. Execute closes it.
 	Open func(t *manifest.TableMeta) (merge.Iterator, error)
 	// NewNum returns a number that no file has.
 	NewNum func() filename.Num
@@ -37,7 +37,7 @@ type Deps struct {
 	Below func(dst, user []byte, before key.SeqNum, limit int) (value []byte, present, ok bool)
 }
 
-// Output is a table being written. Run ends each with either Finish or Abort.
+// Output is a table being written. Execute ends each with either Finish or Abort.
 type Output interface {
 	// Add appends an entry; keys arrive in strictly increasing order. It copies what it needs.
 	Add(k key.Internal, value []byte) error
@@ -75,7 +75,7 @@ const (
 	stepBytes   = 1 << 20
 )
 
-// Run carries out job and returns the edit that installs it. The outputs are durable in content; their names become
+// Execute carries out job and returns the edit that installs it. The outputs are durable in content; their names become
 // so by a sync of the directory, which must precede the edit. The edit's NextNum and LastSeq are the caller's to set.
 //
 // snapshots are the sequence numbers at which there are readers, and the visible one, at which the next reader may
@@ -91,21 +91,21 @@ const (
 //
 // Memory: one open table per input run (a table of L0, a memtable, or a level) and one output; where there are merge
 // operands, gatheredMax bytes of them, as much of what those of several stripes come to, and two values.
-func Run(ctx context.Context, job *Job, snapshots []key.SeqNum, deps Deps) (*manifest.Edit, Stats, error) {
-	if job.Move {
-		return moveEdit(job), Stats{}, nil
+func (j *Job) Execute(ctx context.Context, snapshots []key.SeqNum, deps Deps) (*manifest.Edit, Stats, error) {
+	if j.Move {
+		return moveEdit(j), Stats{}, nil
 	}
 	if len(snapshots) == 0 || !slices.IsSorted(snapshots) {
-		closeMemtables(job)
+		closeMemtables(j)
 		return nil, Stats{}, errors.New("compaction: snapshots are missing or not ascending")
 	}
-	r := &run{job: job, deps: deps, retain: retention{snapshots: snapshots, overlaps: newCover(job.Overlaps)}}
-	r.out = writer{job: job, deps: deps}
+	r := &run{job: j, deps: deps, retain: retention{snapshots: snapshots, overlaps: newCover(j.Overlaps)}}
+	r.out = writer{job: j, deps: deps}
 	r.merge.rules = deps.Rules
-	r.stats.BytesIn = job.InputBytes()
+	r.stats.BytesIn = j.InputBytes()
 	edit, err := r.do(ctx)
 	if err != nil {
-		return nil, Stats{}, fmt.Errorf("%s compaction into level %d: %w", job.Reason, job.OutputLevel,
+		return nil, Stats{}, fmt.Errorf("%s compaction into level %d: %w", j.Reason, j.OutputLevel,
 			errors.Join(err, r.out.discard()))
 	}
 	return edit, r.stats, nil
@@ -129,7 +129,7 @@ func closeMemtables(job *Job) {
 	}
 }
 
-// run is the state of one Run.
+// run is the state of one Execute.
 type run struct {
 	job    *Job
 	deps   Deps
