@@ -25,8 +25,8 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "operands are folded onto nothing while the value is further down",
 		Breaks: "the value below is hidden for ever",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `	g.alone = !r.retain.overlaps.holds(k.User)
-`, `	g.alone = true
+		Changes: []Change{{"internal/tree/compaction/fold.go", `	o.alone = !e.retain.overlaps.holds(k.User)
+`, `	o.alone = true
 `}},
 		Killer: test("tree/compaction", "TestExecute_keepsOperandsOverOlderVersions"),
 		Quick:  true,
@@ -34,13 +34,13 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "operands that cannot be folded are dropped",
 		Breaks: "what was merged is gone when the function that was missing is there",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `	if err := r.writeGathered(0); err != nil {
+		Changes: []Change{{"internal/tree/compaction/fold.go", `	if err := e.writeOperands(0); err != nil {
 		return err
 	}
-	return r.write(k, value)
-`, `	r.stats.Folded += g.open.read
-	g.open = gathered{}
-	return r.write(k, value)
+	return e.write(k, value)
+`, `	e.stats.Folded += o.open.read
+	o.open = stripeOperands{}
+	return e.write(k, value)
 `}},
 		Killer: test("tree/compaction", "TestExecute_foldsWithinAStripe"),
 		Quick:  true,
@@ -153,16 +153,16 @@ var mergeMutants = []Mutant{
 		Name:   "a job folds onto what lies below, however long it is",
 		Breaks: "a flush of small merges into long values writes all of these",
 		Changes: []Change{{"internal/tree/compaction/fold.go",
-			`r.deps.Below(g.value[:0], g.user, g.from, parts*belowMaxByOperand)`,
-			`r.deps.Below(g.value[:0], g.user, g.from, key.MaxValueSize)`}},
+			`e.deps.Below(o.value[:0], o.user, o.from, parts*maxBelowBytesPerOperand)`,
+			`e.deps.Below(o.value[:0], o.user, o.from, key.MaxValueSize)`}},
 		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatLiesBelow"),
 		Quick:  true,
 	},
 	{
 		Name:   "a job folds onto what came after the operands",
 		Breaks: "a row is made of what it became later, and that is merged into twice",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `g.user, g.from, parts*belowMaxByOperand)`,
-			`g.user, key.MaxSeqNum, parts*belowMaxByOperand)`}},
+		Changes: []Change{{"internal/tree/compaction/fold.go", `o.user, o.from, parts*maxBelowBytesPerOperand)`,
+			`o.user, key.MaxSeqNum, parts*maxBelowBytesPerOperand)`}},
 		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatIsOlderOnly"),
 		Quick:  true,
 	},
@@ -175,15 +175,15 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "what a job folds onto what lies below is dropped",
 		Breaks: "a row that was merged into is as it was before",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `		r.fold(present)
+		Changes: []Change{{"internal/tree/compaction/fold.go", `		e.fold(present)
 	}
-	return r.writeGathered(0)
-`, `		if r.fold(present); r.merge.open.put {
-			r.stats.Folded += r.merge.open.read
-			r.merge.open = gathered{}
+	return e.writeOperands(0)
+`, `		if e.fold(present); e.operands.open.put {
+			e.stats.Folded += e.operands.open.read
+			e.operands.open = stripeOperands{}
 		}
 	}
-	return r.writeGathered(0)
+	return e.writeOperands(0)
 `}},
 		Killer: test("tree/compaction", "TestExecute_foldsOntoWhatLiesBelow"),
 		Quick:  true,
@@ -192,7 +192,7 @@ var mergeMutants = []Mutant{
 		Name:   "operands above a reader are folded onto what the reader does not see",
 		Breaks: "a row loses what was merged into it before a snapshot was taken",
 		Changes: []Change{{"internal/tree/compaction/fold.go", `bytes.Clone(value), present)
-`, `bytes.Clone(g.value[:0]), present)
+`, `bytes.Clone(o.value[:0]), present)
 `}},
 		Killer: test("tree/compaction", "TestExecute_foldsWithinAStripe"),
 		Quick:  true,
@@ -200,24 +200,24 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "operands above a reader take the entry below along",
 		Breaks: "a snapshot shows nothing where there was a row",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `		err = r.writeStripe(&g.open, besides)
-`, `		g.open.put = g.open.put && len(g.above) == 0
-		err = r.writeStripe(&g.open, besides)
+		Changes: []Change{{"internal/tree/compaction/fold.go", `		err = e.writeStripe(&o.open, besides)
+`, `		o.open.put = o.open.put && len(o.above) == 0
+		err = e.writeStripe(&o.open, besides)
 `}},
 		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
 	},
 	{
 		Name:   "operands above a reader are folded onto a value that failed",
 		Breaks: "a merge that the function refuses is left out",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `		folded, err := g.open.chain.Fold(g.rules, g.user, value, present)
+		Changes: []Change{{"internal/tree/compaction/fold.go", `		folded, err := o.open.chain.Fold(o.rules, o.user, value, present)
 		if err != nil {
 			return
 		}
-		g.value,`, `		folded, err := g.open.chain.Fold(g.rules, g.user, value, present)
+		o.value,`, `		folded, err := o.open.chain.Fold(o.rules, o.user, value, present)
 		if err != nil {
 			folded = value
 		}
-		g.value,`}},
+		o.value,`}},
 		Killer: test("tree/compaction", "TestExecute_foldsWithinAStripe"),
 		Quick:  true,
 	},

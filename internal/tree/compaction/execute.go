@@ -90,7 +90,7 @@ const (
 // is not known either if it could not be read.
 //
 // Memory: one open table per input run (a table of L0, a memtable, or a level) and one output; where there are merge
-// operands, gatheredMax bytes of them, as much of what those of several stripes come to, and two values.
+// operands, maxOperandBytes bytes of them, as much of what those of several stripes come to, and two values.
 func (j *Job) Execute(ctx context.Context, snapshots []key.SeqNum, deps Deps) (*manifest.Edit, Stats, error) {
 	if j.Move {
 		return moveEdit(j), Stats{}, nil
@@ -99,16 +99,16 @@ func (j *Job) Execute(ctx context.Context, snapshots []key.SeqNum, deps Deps) (*
 		closeMemtables(j)
 		return nil, Stats{}, errors.New("compaction: snapshots are missing or not ascending")
 	}
-	r := &run{job: j, deps: deps, retain: retention{snapshots: snapshots, overlaps: newCover(j.Overlaps)}}
-	r.out = writer{job: j, deps: deps}
-	r.merge.rules = deps.Rules
-	r.stats.BytesIn = j.InputBytes()
-	edit, err := r.do(ctx)
+	e := &execution{job: j, deps: deps, retain: retention{snapshots: snapshots, overlaps: newCover(j.Overlaps)}}
+	e.out = writer{job: j, deps: deps}
+	e.operands.rules = deps.Rules
+	e.stats.BytesIn = j.InputBytes()
+	edit, err := e.do(ctx)
 	if err != nil {
 		return nil, Stats{}, fmt.Errorf("%s compaction into level %d: %w", j.Reason, j.OutputLevel,
-			errors.Join(err, r.out.discard()))
+			errors.Join(err, e.out.discard()))
 	}
-	return edit, r.stats, nil
+	return edit, e.stats, nil
 }
 
 // moveEdit is the whole of a move: the one input changes its level.
@@ -129,14 +129,14 @@ func closeMemtables(job *Job) {
 	}
 }
 
-// run is the state of one Execute.
-type run struct {
-	job    *Job
-	deps   Deps
-	retain retention
-	out    writer
-	merge  gathering
-	stats  Stats
+// execution is the state of one call of Execute.
+type execution struct {
+	job      *Job
+	deps     Deps
+	retain   retention
+	out      writer
+	operands operands
+	stats    Stats
 
 	user    []byte      // user key of the last entry read; empty before the first
 	trailer key.Trailer // its trailer
@@ -146,148 +146,148 @@ type run struct {
 	stepBytes   int64
 }
 
-func (r *run) do(ctx context.Context) (*manifest.Edit, error) {
-	input, err := openInputs(r.job, r.deps)
+func (e *execution) do(ctx context.Context) (*manifest.Edit, error) {
+	input, err := openInputs(e.job, e.deps)
 	if err != nil {
 		return nil, err
 	}
-	err = r.mergeAll(ctx, input)
+	err = e.mergeAll(ctx, input)
 	if err = errors.Join(err, input.Close()); err != nil {
 		return nil, err
 	}
-	if err := r.out.finish(); err != nil {
+	if err := e.out.finish(); err != nil {
 		return nil, err
 	}
-	if err := r.verify(); err != nil {
+	if err := e.verify(); err != nil {
 		return nil, err
 	}
-	return r.edit(), nil
+	return e.edit(), nil
 }
 
 // mergeAll reads input to its end.
-func (r *run) mergeAll(ctx context.Context, input merge.Iterator) error {
+func (e *execution) mergeAll(ctx context.Context, input merge.Iterator) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	for ok := input.First(); ok; ok = input.Next() {
-		if err := r.entry(input); err != nil {
+		if err := e.entry(input); err != nil {
 			return err
 		}
-		if r.stepEntries < stepEntries && r.stepBytes < stepBytes {
+		if e.stepEntries < stepEntries && e.stepBytes < stepBytes {
 			continue
 		}
-		if err := r.step(ctx); err != nil {
+		if err := e.step(ctx); err != nil {
 			return err
 		}
 	}
 	if err := input.Err(); err != nil {
 		return err
 	}
-	if err := r.endGathering(); err != nil {
+	if err := e.endOperands(); err != nil {
 		return err
 	}
-	return r.step(ctx)
+	return e.step(ctx)
 }
 
 // step reports progress and looks whether to go on.
-func (r *run) step(ctx context.Context) error {
-	bytes := r.stepBytes
-	r.stepEntries, r.stepBytes = 0, 0
-	r.stats.RawBytes += bytes
-	if err := ctx.Err(); err != nil || r.deps.Progress == nil {
+func (e *execution) step(ctx context.Context) error {
+	bytes := e.stepBytes
+	e.stepEntries, e.stepBytes = 0, 0
+	e.stats.RawBytes += bytes
+	if err := ctx.Err(); err != nil || e.deps.Progress == nil {
 		return err
 	}
-	return r.deps.Progress(bytes)
+	return e.deps.Progress(bytes)
 }
 
 // entry keeps, drops or gathers the entry that input is at.
-func (r *run) entry(input merge.Iterator) error {
+func (e *execution) entry(input merge.Iterator) error {
 	k := input.Key()
-	newUser, err := r.advance(k)
+	newUser, err := e.advance(k)
 	if err != nil {
 		return err
 	}
-	r.stats.EntriesIn++
-	r.stepEntries++
-	r.stepBytes += int64(len(k.User))
-	verdict, err := r.judge(k, newUser)
+	e.stats.EntriesIn++
+	e.stepEntries++
+	e.stepBytes += int64(len(k.User))
+	verdict, err := e.decide(k, newUser)
 	if err != nil {
 		return err
 	}
 	switch verdict {
 	case dropShadowed:
-		r.stats.Shadowed++
+		e.stats.Shadowed++
 		return nil
 	case dropTombstone:
-		r.stats.Tombstones++
-		return r.foldAbove(k, nil)
+		e.stats.Tombstones++
+		return e.foldAbove(k, nil)
 	}
 	value, err := input.Value()
 	if err != nil {
 		return err
 	}
-	r.stepBytes += int64(len(value))
+	e.stepBytes += int64(len(value))
 	switch verdict {
-	case gather:
-		return r.gather(k, value)
-	case ground:
-		return r.foldOnto(k, value)
+	case collect:
+		return e.collect(k, value)
+	case foldOnto:
+		return e.foldOnto(k, value)
 	}
 	if k.Trailer.Kind() != key.KindMerge {
-		if err := r.foldAbove(k, value); err != nil {
+		if err := e.foldAbove(k, value); err != nil {
 			return err
 		}
 	}
-	return r.write(k, value)
+	return e.write(k, value)
 }
 
-// judge decides on the entry k, once the operands that cannot go with it have been written.
-func (r *run) judge(k key.Internal, newUser bool) (verdict, error) {
+// decide decides on the entry k, once the operands that cannot go with it have been written.
+func (e *execution) decide(k key.Internal, newUser bool) (verdict, error) {
 	if newUser {
-		if err := r.endGathering(); err != nil {
+		if err := e.endOperands(); err != nil {
 			return keep, err
 		}
-		r.fresh = true
+		e.fresh = true
 	}
-	stripe := r.retain.stripe
-	verdict := r.retain.judge(k, newUser)
-	if r.retain.stripe != stripe {
-		r.endStripe()
+	stripe := e.retain.stripe
+	verdict := e.retain.decide(k, newUser)
+	if e.retain.stripe != stripe {
+		e.endStripe()
 	}
 	return verdict, nil
 }
 
 // write appends an entry to the output.
-func (r *run) write(k key.Internal, value []byte) error {
-	first := r.fresh
-	r.fresh = false
-	r.stats.EntriesOut++
-	return r.out.add(k, value, first)
+func (e *execution) write(k key.Internal, value []byte) error {
+	first := e.fresh
+	e.fresh = false
+	e.stats.EntriesOut++
+	return e.out.add(k, value, first)
 }
 
 // advance checks that k follows the last entry read and remembers it. newUser says that its user key is another one.
-func (r *run) advance(k key.Internal) (newUser bool, err error) {
-	order := bytes.Compare(r.user, k.User)
-	if order > 0 || order == 0 && r.trailer <= k.Trailer {
+func (e *execution) advance(k key.Internal) (newUser bool, err error) {
+	order := bytes.Compare(e.user, k.User)
+	if order > 0 || order == 0 && e.trailer <= k.Trailer {
 		return false, corrupt.New("", -1, "input of a compaction is out of order: %v follows %v", k,
-			key.Internal{User: r.user, Trailer: r.trailer})
+			key.Internal{User: e.user, Trailer: e.trailer})
 	}
 	if !k.Trailer.Kind().Known() {
 		return false, corrupt.New("", -1, "entry %v is of a kind unknown to this version of the program", k)
 	}
-	r.trailer = k.Trailer
+	e.trailer = k.Trailer
 	if order < 0 {
-		r.user = append(r.user[:0], k.User...)
+		e.user = append(e.user[:0], k.User...)
 	}
 	return order < 0, nil
 }
 
 // verify checks that every entry read was written or dropped for a reason. What each input yielded was checked
 // against the manifest when it ended, and each output against what was added to it when it was finished.
-func (r *run) verify() error {
-	s := r.stats
+func (e *execution) verify() error {
+	s := e.stats
 	written := uint64(0)
-	for _, t := range r.out.done {
+	for _, t := range e.out.done {
 		written += t.Entries
 	}
 	if s.EntriesIn != written+s.Shadowed+s.Tombstones+s.Folded {
@@ -297,17 +297,17 @@ func (r *run) verify() error {
 	return nil
 }
 
-func (r *run) edit() *manifest.Edit {
-	e := &manifest.Edit{}
-	for level, tables := range r.job.Inputs {
+func (e *execution) edit() *manifest.Edit {
+	edit := &manifest.Edit{}
+	for level, tables := range e.job.Inputs {
 		for _, t := range tables {
-			e.Deleted = append(e.Deleted, manifest.Removed{Level: level, Num: t.Num})
+			edit.Deleted = append(edit.Deleted, manifest.Removed{Level: level, Num: t.Num})
 		}
 	}
-	for _, t := range r.out.done {
-		e.Added = append(e.Added, manifest.Placed{Level: r.job.OutputLevel, Table: t})
-		r.stats.BytesOut += t.Size
-		r.stats.Outputs++
+	for _, t := range e.out.done {
+		edit.Added = append(edit.Added, manifest.Placed{Level: e.job.OutputLevel, Table: t})
+		e.stats.BytesOut += t.Size
+		e.stats.Outputs++
 	}
-	return e
+	return edit
 }

@@ -7,33 +7,33 @@ import (
 	"lightningdb/internal/format/operand"
 )
 
-// gatheredMax bounds the memory of the operands that are folded together, in bytes, unless one alone takes more. Beyond
+// maxOperandBytes bounds the memory of the operands that are folded together, in bytes, unless one alone takes more. Beyond
 // it the newer ones stay operands, above what the older ones come to.
-const gatheredMax = 4 << 20
+const maxOperandBytes = 4 << 20
 
 // Where so many operands of a user key would be left, what they stand upon is looked for outside the job: a scan would
 // take each of them, and call the merge function for it, every time. It must not have more bytes than so many for each
 // operand, lest a job that has read a few bytes for each of many long values writes all those values.
 const (
-	lookBelowAt       = 4
-	belowMaxByOperand = 256
+	lookBelowMinOperands    = 4
+	maxBelowBytesPerOperand = 256
 )
 
 // gathering is the operands of one user key that have been read and not written, and what folds them. Their entries are
 // counted when they are written or have gone into another.
-type gathering struct {
+type operands struct {
 	rules operand.Rules
-	user  []byte     // whose operands they are
-	from  key.SeqNum // that of the oldest
-	alone bool       // no table outside of the job may hold an older version of the user key
-	open  gathered   // those of the stripe that is being read
-	above []gathered // those of newer stripes, the newest first: each waits for the value of the one below
-	held  int        // about the memory of the operands in above, in bytes
-	value []byte     // room for what open is folded onto
+	user  []byte           // whose operands they are
+	from  key.SeqNum       // that of the oldest
+	alone bool             // no table outside of the job may hold an older version of the user key
+	open  stripeOperands   // those of the stripe that is being read
+	above []stripeOperands // those of newer stripes, the newest first: each waits for the value of the one below
+	held  int              // about the memory of the operands in above, in bytes
+	value []byte           // room for what open is folded onto
 }
 
-// gathered is the operands of one stripe.
-type gathered struct {
+// stripeOperands are the operands of one stripe.
+type stripeOperands struct {
 	chain operand.Chain
 	top   key.Trailer // of the newest
 	read  uint64      // entries read into chain
@@ -41,112 +41,112 @@ type gathered struct {
 	value []byte
 }
 
-func (g *gathering) empty() bool { return g.open.chain.Len() == 0 && len(g.above) == 0 }
+func (o *operands) empty() bool { return o.open.chain.Len() == 0 && len(o.above) == 0 }
 
-// gather puts the operand at k aside, older than those gathered so far.
-func (r *run) gather(k key.Internal, value []byte) error {
-	g := &r.merge
-	if !g.empty() && g.held+g.open.chain.Size()+len(value) > gatheredMax {
-		if err := r.writeGathered(0); err != nil {
+// collect puts the operand at k aside, older than those gathered so far.
+func (e *execution) collect(k key.Internal, value []byte) error {
+	o := &e.operands
+	if !o.empty() && o.held+o.open.chain.Size()+len(value) > maxOperandBytes {
+		if err := e.writeOperands(0); err != nil {
 			return err
 		}
 	}
-	if g.empty() {
-		g.user = append(g.user[:0], k.User...)
-		g.alone = !r.retain.overlaps.holds(k.User)
+	if o.empty() {
+		o.user = append(o.user[:0], k.User...)
+		o.alone = !e.retain.overlaps.holds(k.User)
 	}
-	if g.open.chain.Len() == 0 {
-		g.open.top = k.Trailer
+	if o.open.chain.Len() == 0 {
+		o.open.top = k.Trailer
 	}
-	g.open.read++
-	g.from = k.Trailer.Seq()
-	return g.open.chain.Push(k.Trailer.Seq(), value)
+	o.open.read++
+	o.from = k.Trailer.Seq()
+	return o.open.chain.Push(k.Trailer.Seq(), value)
 }
 
 // endStripe says that what follows is of an older stripe of the same user key.
-func (r *run) endStripe() {
-	g := &r.merge
-	if g.open.chain.Len() > 0 {
-		g.held += g.open.chain.Size()
-		g.above, g.open = append(g.above, g.open), gathered{}
+func (e *execution) endStripe() {
+	o := &e.operands
+	if o.open.chain.Len() > 0 {
+		o.held += o.open.chain.Size()
+		o.above, o.open = append(o.above, o.open), stripeOperands{}
 	}
 }
 
 // foldOnto ends the gathering at the put or tombstone k: the open operands, which are of its stripe, become one put
 // with it, unless they cannot be folded; those of the stripes above become what stands upon that.
-func (r *run) foldOnto(k key.Internal, value []byte) error {
-	g := &r.merge
+func (e *execution) foldOnto(k key.Internal, value []byte) error {
+	o := &e.operands
 	present := k.Trailer.Kind() == key.KindPut
-	g.value = append(g.value[:0], value...)
-	r.fold(present)
-	if g.open.put {
-		return r.writeGathered(1)
+	o.value = append(o.value[:0], value...)
+	e.fold(present)
+	if o.open.put {
+		return e.writeOperands(1)
 	}
-	if err := r.writeGathered(0); err != nil {
+	if err := e.writeOperands(0); err != nil {
 		return err
 	}
-	return r.write(k, value)
+	return e.write(k, value)
 }
 
 // foldAbove ends the gathering at k, a put or a tombstone of an older stripe, which is written or dropped by the
 // caller.
-func (r *run) foldAbove(k key.Internal, value []byte) error {
-	g := &r.merge
-	if g.empty() {
+func (e *execution) foldAbove(k key.Internal, value []byte) error {
+	o := &e.operands
+	if o.empty() {
 		return nil
 	}
-	g.value = append(g.value[:0], value...)
-	r.fold(k.Trailer.Kind() == key.KindPut)
-	return r.writeGathered(0)
+	o.value = append(o.value[:0], value...)
+	e.fold(k.Trailer.Kind() == key.KindPut)
+	return e.writeOperands(0)
 }
 
-// endGathering ends the gathering of a user key that has no older version in the job.
-func (r *run) endGathering() error {
-	if r.merge.empty() {
+// endOperands ends the gathering of a user key that has no older version in the job.
+func (e *execution) endOperands() error {
+	if e.operands.empty() {
 		return nil
 	}
-	if present, known := r.lookBelow(); known {
-		r.fold(present)
+	if present, known := e.lookBelow(); known {
+		e.fold(present)
 	}
-	return r.writeGathered(0)
+	return e.writeOperands(0)
 }
 
-// lookBelow makes g.value what the operands of a user key that has no older version in the job stand upon.
-func (r *run) lookBelow() (present, known bool) {
-	g := &r.merge
-	if g.alone {
-		g.value = g.value[:0]
+// lookBelow makes o.value what the operands of a user key that has no older version in the job stand upon.
+func (e *execution) lookBelow() (present, known bool) {
+	o := &e.operands
+	if o.alone {
+		o.value = o.value[:0]
 		return false, true
 	}
-	parts := g.open.chain.Parts()
-	if parts < lookBelowAt || r.deps.Below == nil {
+	parts := o.open.chain.Parts()
+	if parts < lookBelowMinOperands || e.deps.Below == nil {
 		return false, false
 	}
-	g.value, present, known = r.deps.Below(g.value[:0], g.user, g.from, parts*belowMaxByOperand)
+	o.value, present, known = e.deps.Below(o.value[:0], o.user, o.from, parts*maxBelowBytesPerOperand)
 	return present, known
 }
 
-// fold decides which of the operands become puts, from the oldest stripe upward, where they stand upon g.value. A
+// fold decides which of the operands become puts, from the oldest stripe upward, where they stand upon o.value. A
 // stripe that could not be folded, or would be more bytes than lookBelow allows, ends that: it and all above stay
 // operands.
-func (r *run) fold(present bool) {
-	g := &r.merge
-	value, size := g.value, 0
-	if g.open.chain.Len() > 0 {
-		folded, err := g.open.chain.Fold(g.rules, g.user, value, present)
+func (e *execution) fold(present bool) {
+	o := &e.operands
+	value, size := o.value, 0
+	if o.open.chain.Len() > 0 {
+		folded, err := o.open.chain.Fold(o.rules, o.user, value, present)
 		if err != nil {
 			return
 		}
-		g.value, value, present = folded, folded, true
-		g.open.value, g.open.put = folded, true
+		o.value, value, present = folded, folded, true
+		o.open.value, o.open.put = folded, true
 	}
-	for i := len(g.above) - 1; i >= 0; i-- {
-		a := &g.above[i]
+	for i := len(o.above) - 1; i >= 0; i-- {
+		a := &o.above[i]
 		parts := a.chain.Parts()
-		if size += len(value); len(value) > parts*belowMaxByOperand || size > gatheredMax {
+		if size += len(value); len(value) > parts*maxBelowBytesPerOperand || size > maxOperandBytes {
 			return
 		}
-		folded, err := a.chain.Fold(g.rules, g.user, bytes.Clone(value), present)
+		folded, err := a.chain.Fold(o.rules, o.user, bytes.Clone(value), present)
 		if err != nil {
 			return
 		}
@@ -155,37 +155,37 @@ func (r *run) fold(present bool) {
 	}
 }
 
-// writeGathered ends the gathering and writes what it has come to. The put of the open operands stands for so many
+// writeOperands ends the gathering and writes what it has come to. The put of the open operands stands for so many
 // entries besides them.
-func (r *run) writeGathered(besides uint64) error {
-	g := &r.merge
+func (e *execution) writeOperands(besides uint64) error {
+	o := &e.operands
 	var err error
-	for i := range g.above {
+	for i := range o.above {
 		if err == nil {
-			err = r.writeStripe(&g.above[i], 0)
+			err = e.writeStripe(&o.above[i], 0)
 		}
-		g.above[i] = gathered{}
+		o.above[i] = stripeOperands{}
 	}
-	if err == nil && g.open.chain.Len() > 0 {
-		err = r.writeStripe(&g.open, besides)
+	if err == nil && o.open.chain.Len() > 0 {
+		err = e.writeStripe(&o.open, besides)
 	}
-	g.open.chain.Reset()
-	g.open = gathered{chain: g.open.chain}
-	g.above, g.held = g.above[:0], 0
+	o.open.chain.Reset()
+	o.open = stripeOperands{chain: o.open.chain}
+	o.above, o.held = o.above[:0], 0
 	return err
 }
 
 // writeStripe writes the put that a came to, or else as few operands as do the same.
-func (r *run) writeStripe(a *gathered, besides uint64) error {
+func (e *execution) writeStripe(a *stripeOperands, besides uint64) error {
 	if a.put {
-		r.stats.Folded += a.read + besides - 1
-		return r.write(key.Make(r.merge.user, a.top.Seq(), key.KindPut), a.value)
+		e.stats.Folded += a.read + besides - 1
+		return e.write(key.Make(e.operands.user, a.top.Seq(), key.KindPut), a.value)
 	}
 	written := uint64(0)
 	err := a.chain.Compact(func(seq key.SeqNum, operand []byte) error {
 		written++
-		return r.write(key.Make(r.merge.user, seq, key.KindMerge), operand)
+		return e.write(key.Make(e.operands.user, seq, key.KindMerge), operand)
 	})
-	r.stats.Folded += a.read - written
+	e.stats.Folded += a.read - written
 	return err
 }

@@ -66,7 +66,7 @@ func TestExecute_foldsWithinAStripe(t *testing.T) {
 	join := func(user string, seq key.SeqNum, argument string) mergetest.Entry {
 		return operation(user, seq, operand.User, argument)
 	}
-	long := strings.Repeat("x", 2*belowMaxByOperand+1)
+	long := strings.Repeat("x", 2*maxBelowBytesPerOperand+1)
 	for _, c := range []struct {
 		name      string
 		snapshots []key.SeqNum
@@ -181,7 +181,7 @@ func TestExecute_foldsOntoWhatLiesBelow(t *testing.T) {
 		}
 		return all
 	}
-	long := strings.Repeat("x", 5*belowMaxByOperand)
+	long := strings.Repeat("x", 5*maxBelowBytesPerOperand)
 	for _, c := range []struct {
 		name      string
 		below     mergetest.Entry
@@ -281,7 +281,7 @@ func TestExecute_foldsInBoundedMemory(t *testing.T) {
 	mustRun(t, w, job)
 	var got []byte
 	for _, e := range w.files[w.v.Levels[6][0].Num] {
-		if len(e.Value) > gatheredMax {
+		if len(e.Value) > maxOperandBytes {
 			t.Errorf("%v has %d bytes", e.Key, len(e.Value))
 		}
 		if e.Key.Trailer.Kind() == key.KindMerge {

@@ -60,7 +60,7 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 		},
 		"merge": func(rt *rapid.T) {
 			user := drawKey(rt)
-			for range rapid.IntRange(1, 3*lookBelowAt).Draw(rt, "operations") {
+			for range rapid.IntRange(1, 3*lookBelowMinOperands).Draw(rt, "operations") {
 				if rapid.IntRange(0, 5).Draw(rt, "hold") == 0 {
 					w.hold()
 				}

@@ -15,8 +15,8 @@ const (
 	keep          verdict = iota
 	dropShadowed          // a newer version of the user key serves every snapshot that could see this one
 	dropTombstone         // there is nothing below for it to hide
-	gather                // an operand that may be folded with what is older in its stripe
-	ground                // the put or tombstone that the operands gathered before stand upon
+	collect               // an operand that may be folded with what is older in its stripe
+	foldOnto              // the put or tombstone that the operands gathered before stand upon
 )
 
 // retention applies the snapshot rule to entries in order.
@@ -40,8 +40,8 @@ type retention struct {
 	decided   bool // a put or tombstone in that stripe hides what is older in it
 }
 
-// judge decides on the entry k. Entries come in order; newUser says that k is the first of its user key.
-func (r *retention) judge(k key.Internal, newUser bool) verdict {
+// decide decides on the entry k. Entries come in order; newUser says that k is the first of its user key.
+func (r *retention) decide(k key.Internal, newUser bool) verdict {
 	before := r.stripe
 	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())
 	inStripe := r.stripe < len(r.snapshots)
@@ -53,9 +53,9 @@ func (r *retention) judge(k key.Internal, newUser bool) verdict {
 	r.decided = kind != key.KindMerge
 	switch {
 	case kind == key.KindMerge && inStripe:
-		return gather
+		return collect
 	case follows && r.decided:
-		return ground
+		return foldOnto
 	case kind == key.KindDelete && r.stripe == 0 && !r.overlaps.holds(k.User):
 		return dropTombstone
 	}
