@@ -85,8 +85,8 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "a memtable folds onto nothing what it cannot read",
 		Breaks: "one unreadable page, and a counter begins at zero again",
-		Changes: []Change{{"internal/tree/memtable/fold.go", `		return m.folding.Below(m.folded[:0], user, foldedMax)
-`, `		value, present, _ = m.folding.Below(m.folded[:0], user, foldedMax)
+		Changes: []Change{{"internal/tree/memtable/fold.go", `		return m.folding.Below(m.folded[:0], user, maxFoldedBytes)
+`, `		value, present, _ = m.folding.Below(m.folded[:0], user, maxFoldedBytes)
 		return value, present, true
 `}},
 		Killer: test("engine", "TestGet_operandsOverWhatCannotBeReadAreAnError"),
@@ -112,15 +112,15 @@ var mergeMutants = []Mutant{
 		Name:   "a memtable folds long values",
 		Breaks: "all commits wait while the merge function makes a long value again and again",
 		Changes: []Change{{"internal/tree/memtable/fold.go",
-			`	foldedMax   = 256 `, `	foldedMax   = 1 << 20 `}},
+			`	maxFoldedBytes       = 256 `, `	maxFoldedBytes       = 1 << 20 `}},
 		Killer: test("tree/memtable", "TestApply_leavesLongValuesAlone"),
 	},
 	{
 		Name:   "a memtable tries to fold all operands at every 16th",
 		Breaks: "merges that cannot be folded get slower with each",
 		Changes: []Change{{"internal/tree/memtable/fold.go",
-			`versions < gathered || versions&(versions-1) != 0 {`,
-			`versions%gathered != 0 {`}},
+			`versions < lookBelowMinVersions || versions&(versions-1) != 0 {`,
+			`versions%lookBelowMinVersions != 0 {`}},
 		Killer: test("tree/memtable", "TestApply_leavesLongValuesAlone"),
 	},
 	{

@@ -336,7 +336,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a memtable does not count how near its leaves are to being split",
 		Breaks:  "a batch is taken that does not fit",
-		Changes: []Change{{"internal/tree/memtable/insert.go", `		m.tree.tension += 2`, `		m.tree.tension += 0`}},
+		Changes: []Change{{"internal/tree/memtable/insert.go", `		m.tree.splitPotential += 2`, `		m.tree.splitPotential += 0`}},
 		Killer:  test("tree/memtable", "TestTable_behavesLikeASortedList|TestFits_.*"),
 		Quick:   true,
 	},
@@ -344,7 +344,7 @@ var treeMutants = []Mutant{
 		Name:   "divided leaves still count as full",
 		Breaks: "a memtable is flushed half empty",
 		Changes: []Change{{"internal/tree/memtable/insert.go", `	m.tree.leaves--
-	m.tree.tension -= tensionOf(l.state)
+	m.tree.splitPotential -= splitPotentialOf(l.state)
 `, `	m.tree.leaves--
 `}},
 		Killer: test("tree/memtable", "TestFits_.*"),

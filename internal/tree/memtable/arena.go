@@ -8,7 +8,7 @@ import (
 // ref is a place in the arena, in units of 8 bytes from its start. Zero, which is inside the index, means "none".
 type ref uint32
 
-const unit = 8 // bytes per ref
+const refBytes = 8 // what a ref counts
 
 // arena is the one region of memory in which everything lies. Space is taken from the front and never given back
 // before the next reset, so that whatever a reader has found stays where it is.
@@ -24,12 +24,12 @@ func newArena(memory []byte) arena {
 
 // at is the address of r plus offset bytes. The caller knows that they are inside the arena.
 func (a *arena) at(r ref, offset int) unsafe.Pointer {
-	return unsafe.Add(a.base, int(r)*unit+offset)
+	return unsafe.Add(a.base, int(r)*refBytes+offset)
 }
 
 // take returns the place of size fresh bytes, whose content is arbitrary. The caller has checked that they are there.
 func (a *arena) take(size int) ref {
-	r := ref(a.next / unit)
+	r := ref(a.next / refBytes)
 	a.next += roundUp(size)
 	if a.next > len(a.memory) {
 		panic("memtable: a batch was applied that does not fit") // Fits bounds what Apply takes
@@ -56,4 +56,4 @@ func loadRef(p *ref) ref     { return ref(atomic.LoadUint32((*uint32)(p))) }
 func storeRef(p *ref, r ref) { atomic.StoreUint32((*uint32)(p), uint32(r)) }
 
 // roundUp is the space that size bytes take in the arena.
-func roundUp(size int) int { return (size + unit - 1) &^ (unit - 1) }
+func roundUp(size int) int { return (size + refBytes - 1) &^ (refBytes - 1) }

@@ -44,7 +44,7 @@ func SizeFor(b *batch.Batch) int {
 
 // entriesSizeMax bounds the space of the entries of encoded operations. Those are no shorter than key and value.
 func entriesSizeMax(operations, bytes int) int {
-	return bytes + operations*(entryHeaderHistory+unit)
+	return bytes + operations*(entryHeaderHistory+refBytes)
 }
 
 // growthMax bounds the space that n new keys take in the tree, entries excluded, in bytes.
@@ -52,13 +52,13 @@ func entriesSizeMax(operations, bytes int) int {
 // A leaf is born with 32 keys at most. It is split when 31 more have come and one that finds it full: divided, or extended
 // and divided by the next key. That is two splits by 33 keys at the most. So let a key that is to come count 2, a key
 // that a leaf has beyond 32 count 2, and a leaf that was extended 31; each split takes 33 from the sum of these, and no
-// insert adds to it. tension is the part of the leaves.
+// insert adds to it. splitPotential is the part of the leaves.
 //
 // A split leaf makes two leaves and replaces or divides the inner node above. Inner nodes divide likewise: those that are
 // there now once each, those made by then after 31 splits below them at least, or as the root. A division adds one node
 // more and replaces the one above.
 func (t *tree) growthMax(n int) int {
-	splits := min(n, (t.tension+2*n)/33)
+	splits := min(n, (t.splitPotential+2*n)/33)
 	divisions := min(splits*heightMax, t.inners+splits/15+heightMax)
 	return splits*2*leafSize + (splits+2*divisions)*innerSizeMax
 }

@@ -10,7 +10,7 @@ import (
 // all the time, such as a counter, is read in one step. It changes no meaning: an operand that stays is folded by
 // whoever reads it, and the log has operands only.
 //
-// Whoever applies holds up all other commits. So no operand and no value of more than foldedMax bytes is touched,
+// Whoever applies holds up all other commits. So no operand and no value of more than maxFoldedBytes bytes is touched,
 // whatever the operator: a merge costs as much as a put of so many bytes at the most, with one call of the user's
 // function. Operands that stand upon nothing in the table cost a search below it, and one look at all of them, when
 // there are 16, 32, 64, ...: for each merge that is a constant, too.
@@ -26,16 +26,16 @@ type Folding struct {
 func (m *Table) FoldBy(f *Folding) { m.folding = f }
 
 const (
-	foldedMax   = 256      // bytes of the longest value, and of the longest argument, that are folded
-	gathered    = 16       // versions that a key has at least when what is below them is read
-	gatheredMax = 64 << 10 // about the memory, in bytes, of the operands that are folded together
+	maxFoldedBytes       = 256      // bytes of the longest value, and of the longest argument, that are folded
+	lookBelowMinVersions = 16       // versions that a key has at least when what is below them is read
+	maxOperandBytes      = 64 << 10 // about the memory, in bytes, of the operands that are folded together
 )
 
 // fold returns what is stored for a merge: a put of the value that it leads to, or the operand itself, if the value is not
 // known, cannot be computed, is long or has no room. older is the newest version of the key so far. The value is valid
 // until the next call.
 func (m *Table) fold(op *batch.Op, older ref) (key.Kind, []byte) {
-	if older == 0 || len(op.Value) > 1+foldedMax {
+	if older == 0 || len(op.Value) > 1+maxFoldedBytes {
 		return op.Kind, op.Value
 	}
 	value, ok := m.after(op, older)
@@ -51,24 +51,24 @@ func (m *Table) after(op *batch.Op, older ref) (value []byte, ok bool) {
 	if m.trailer(older).Kind() == key.KindMerge {
 		return m.afterAll(op, older)
 	}
-	if len(m.value(older)) > foldedMax {
+	if len(m.value(older)) > maxFoldedBytes {
 		return nil, false
 	}
 	value = append(m.folded[:0], m.value(older)...)
 	present := m.trailer(older).Kind() == key.KindPut
-	value, err := m.folding.Rules.FoldWithin(foldedMax, op.Key, value, present, op.Value)
+	value, err := m.folding.Rules.FoldWithin(maxFoldedBytes, op.Key, value, present, op.Value)
 	return value, err == nil
 }
 
 // afterAll is after where operands precede op.
 func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
-	if versions := m.depth(older) + 1; versions < gathered || versions&(versions-1) != 0 {
+	if versions := m.depth(older) + 1; versions < lookBelowMinVersions || versions&(versions-1) != 0 {
 		return nil, false
 	}
 	defer m.chain.Reset()
 	next, e := op.Value, older
 	for {
-		if m.chain.Size()+len(next) > gatheredMax || m.chain.Push(0, next) != nil {
+		if m.chain.Size()+len(next) > maxOperandBytes || m.chain.Push(0, next) != nil {
 			return nil, false
 		}
 		if e == 0 || m.trailer(e).Kind() != key.KindMerge {
@@ -80,7 +80,7 @@ func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	value, err := m.chain.FoldWithin(foldedMax, m.folding.Rules, op.Key, value, present)
+	value, err := m.chain.FoldWithin(maxFoldedBytes, m.folding.Rules, op.Key, value, present)
 	return value, err == nil
 }
 
@@ -91,8 +91,8 @@ func (m *Table) under(user []byte, e ref) (value []byte, present, ok bool) {
 	case e == 0 && m.folding.Below == nil:
 		return nil, false, false
 	case e == 0:
-		return m.folding.Below(m.folded[:0], user, foldedMax)
-	case len(m.value(e)) > foldedMax:
+		return m.folding.Below(m.folded[:0], user, maxFoldedBytes)
+	case len(m.value(e)) > maxFoldedBytes:
 		return nil, false, false
 	}
 	return append(m.folded[:0], m.value(e)...), m.trailer(e).Kind() == key.KindPut, true

@@ -148,7 +148,7 @@ func drawMerge(rt *rapid.T, b *batch.Batch) {
 	case 0:
 		b.Put(k, operand.AppendInt64(nil, rapid.Int64().Draw(rt, "n")))
 	case 1:
-		b.Put(k, make([]byte, rapid.SampledFrom([]int{0, 8, foldedMax - 1, foldedMax, foldedMax + 1, 4000}).Draw(rt, "size")))
+		b.Put(k, make([]byte, rapid.SampledFrom([]int{0, 8, maxFoldedBytes - 1, maxFoldedBytes, maxFoldedBytes + 1, 4000}).Draw(rt, "size")))
 	case 2:
 		b.Delete(k)
 	case 3, 4, 5, 6:
@@ -222,8 +222,8 @@ func TestApply_boundsTheOperandsThatAReadMeets(t *testing.T) {
 			w.merge(t, c.operator, c.argument)
 			longest = max(longest, w.length("k"))
 		}
-		if longest > gathered || w.reads > 1 {
-			t.Errorf("%s: %d operands in a row, want %d; %d reads", name, longest, gathered, w.reads)
+		if longest > lookBelowMinVersions || w.reads > 1 {
+			t.Errorf("%s: %d operands in a row, want %d; %d reads", name, longest, lookBelowMinVersions, w.reads)
 		}
 		w.table.Free()
 	}
@@ -241,7 +241,7 @@ func TestApply_leavesLongValuesAlone(t *testing.T) {
 	}{
 		"1 MB below":            {make([]byte, 1_000_000), false, make([]byte, 8), 0},
 		"100 kB in the table":   {make([]byte, 100_000), true, make([]byte, 8), 0},
-		"257 bytes":             {make([]byte, foldedMax+1), true, nil, 0},
+		"257 bytes":             {make([]byte, maxFoldedBytes+1), true, nil, 0},
 		"a value that grows":    {nil, true, make([]byte, 8), 30},
 		"an argument of 10 kB":  {nil, true, make([]byte, 10_000), 0},
 		"what cannot be folded": {nil, true, []byte("bad"), 20},
@@ -259,7 +259,7 @@ func TestApply_leavesLongValuesAlone(t *testing.T) {
 		for range merges {
 			w.merge(t, operand.User, c.argument)
 		}
-		if w.calls > c.calls || w.given > c.calls*(foldedMax+len(c.argument)) || w.reads > 10 {
+		if w.calls > c.calls || w.given > c.calls*(maxFoldedBytes+len(c.argument)) || w.reads > 10 {
 			t.Errorf("%s: %d calls with %d bytes, %d reads below", name, w.calls, w.given, w.reads)
 		}
 		if used = (w.table.Used() - used) / merges; used > len(c.argument)+60 {

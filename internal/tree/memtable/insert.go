@@ -7,7 +7,7 @@ import (
 
 // step is an inner node on the way from the root to a leaf, and which of its children came next.
 type step struct {
-	span
+	node
 	child int
 }
 
@@ -15,7 +15,7 @@ type step struct {
 type path struct {
 	steps  [heightMax]step
 	n      int
-	leaf   span
+	leaf   node
 	leaves int // in the tree when the path was taken; a tree with as many leaves still has the same nodes
 }
 
@@ -32,7 +32,7 @@ func (m *Table) resetTree() {
 	for i := range m.paths {
 		m.paths[i].stale()
 	}
-	m.tree.leaves, m.tree.inners, m.tree.tension = 0, 0, 0
+	m.tree.leaves, m.tree.inners, m.tree.splitPotential = 0, 0, 0
 	m.tree.root.Store(uint64(m.newLeaf(0, nil)))
 }
 
@@ -41,14 +41,14 @@ func (m *Table) descend(p *path, user []byte) {
 	s, height := m.loadRoot()
 	p.n, p.leaves = 0, m.tree.leaves
 	for ; height > 0; height-- {
-		n := m.inner(s.node)
+		n := m.inner(s.at)
 		i := m.childFor(&n, s, user)
 		p.steps[p.n] = step{s, i}
 		p.n++
 		s = n.down(i, s)
 	}
 	p.leaf = s
-	l := m.leaf(s.node)
+	l := m.leaf(s.at)
 	_ = atomic.LoadUint32(&l.state)
 	_ = atomic.LoadUint64(&l.slots[leafSlots*3/4]) // where the next key will go, more or less
 }
@@ -58,7 +58,7 @@ func (m *Table) insertKey(p *path, user []byte, first ref) {
 	if p.leaves != m.tree.leaves {
 		m.descend(p, user)
 	}
-	l := m.leaf(p.leaf.node)
+	l := m.leaf(p.leaf.at)
 	if slot := makeSlot(user, int(l.skip), first); !m.appendSlot(l, slot) {
 		m.split(p, p.leaf, slot)
 	}
@@ -73,7 +73,7 @@ func (m *Table) appendSlot(l *leaf, slot uint64) bool {
 	}
 	l.slots[n] = slot
 	if n >= splitPosition {
-		m.tree.tension += 2
+		m.tree.splitPotential += 2
 	}
 	if sortedOf(state) == n && (n == 0 || m.less(l.slots[n-1], slot)) {
 		state += 1 << 8
@@ -83,8 +83,8 @@ func (m *Table) appendSlot(l *leaf, slot uint64) bool {
 }
 
 // split makes room in the tree for a slot whose leaf is full.
-func (m *Table) split(p *path, s span, slot uint64) {
-	l := m.leaf(s.node)
+func (m *Table) split(p *path, s node, slot uint64) {
+	l := m.leaf(s.at)
 	if sortedOf(l.state) == leafSlots && l.state&extended == 0 && m.less(l.slots[leafSlots-1], slot) {
 		m.extend(p, s, slot)
 		return
@@ -92,28 +92,28 @@ func (m *Table) split(p *path, s span, slot uint64) {
 	old := append(m.tree.slots[:0], l.slots[:]...)
 	slots := m.sortSlots(append(old, slot), m.tree.merged[:], sortedOf(l.state))
 	middle := ref(slots[splitPosition])
-	left := m.rewriteLeaf(span{0, s.low, middle}, slots[:splitPosition], l.skip)
-	right := m.rewriteLeaf(span{0, middle, s.high}, slots[splitPosition:], l.skip)
+	left := m.rewriteLeaf(node{0, s.low, middle}, slots[:splitPosition], l.skip)
+	right := m.rewriteLeaf(node{0, middle, s.high}, slots[splitPosition:], l.skip)
 	m.tree.leaves--
-	m.tree.tension -= tensionOf(l.state)
+	m.tree.splitPotential -= splitPotentialOf(l.state)
 	m.replaceChild(p, left, middle, right)
 }
 
 // extend puts slot into a new leaf after the full leaf s, which stays as it is: keys that arrive in order leave full
 // leaves behind. It happens to a leaf once. The next key in its range splits it, lest keys that arrive in descending
 // order right above it get a leaf each.
-func (m *Table) extend(p *path, s span, slot uint64) {
-	l := m.leaf(s.node)
-	m.tree.tension -= tensionOf(l.state)
+func (m *Table) extend(p *path, s node, slot uint64) {
+	l := m.leaf(s.at)
+	m.tree.splitPotential -= splitPotentialOf(l.state)
 	atomic.StoreUint32(&l.state, l.state|extended)
-	m.tree.tension += tensionOf(l.state)
+	m.tree.splitPotential += splitPotentialOf(l.state)
 	first := ref(slot)
-	right := m.rewriteLeaf(span{0, first, s.high}, []uint64{slot}, l.skip)
-	m.replaceChild(p, s.node, first, right)
+	right := m.rewriteLeaf(node{0, first, s.high}, []uint64{slot}, l.skip)
+	m.replaceChild(p, s.at, first, right)
 }
 
 // rewriteLeaf makes a leaf with the bounds of s from sorted slots with heads after skip bytes.
-func (m *Table) rewriteLeaf(s span, slots []uint64, skip uint32) ref {
+func (m *Table) rewriteLeaf(s node, slots []uint64, skip uint32) ref {
 	if now := m.skip(s.low, s.high); now != int(skip) {
 		skip = uint32(now)
 		for i, slot := range slots {
@@ -147,18 +147,18 @@ func (m *Table) replaceChild(p *path, left, separator, right ref) {
 		}
 		half := len(branches) / 2
 		separator = branches[half].separator
-		left = m.newInner(span{0, parent.low, separator}, branches[:half])
-		right = m.newInner(span{0, separator, parent.high}, branches[half:])
+		left = m.newInner(node{0, parent.low, separator}, branches[:half])
+		right = m.newInner(node{0, separator, parent.high}, branches[half:])
 		m.tree.inners--
 	}
 	height := m.tree.root.Load()>>32 + 1
-	root := m.newInner(span{}, []branch{{0, left}, {separator, right}})
+	root := m.newInner(node{}, []branch{{0, left}, {separator, right}})
 	m.tree.root.Store(height<<32 | uint64(root))
 }
 
 // branchesWith returns parent's branches, with left and right in the place of the child of that step.
 func (m *Table) branchesWith(parent step, left, separator, right ref) []branch {
-	n := m.inner(parent.node)
+	n := m.inner(parent.at)
 	out := m.tree.branches[:0]
 	for i, s := range n.separators {
 		out = append(out, branch{s, n.children[i]})
@@ -170,24 +170,24 @@ func (m *Table) branchesWith(parent step, left, separator, right ref) []branch {
 	return out
 }
 
-// publishNode makes node what the end of p leads to.
-func (m *Table) publishNode(p *path, node ref) {
+// publishNode makes the node at what the end of p leads to.
+func (m *Table) publishNode(p *path, at ref) {
 	if p.n == 0 {
 		height := m.tree.root.Load() >> 32
-		m.tree.root.Store(height<<32 | uint64(node))
+		m.tree.root.Store(height<<32 | uint64(at))
 		return
 	}
 	parent := p.steps[p.n-1]
-	n := m.inner(parent.node)
-	storeRef(&n.children[parent.child], node)
+	n := m.inner(parent.at)
+	storeRef(&n.children[parent.child], at)
 }
 
 // copyInner is newInner for a node that has the bounds of old, one branch more, and mostly the same heads.
 func (m *Table) copyInner(old step, separator ref, branches []branch) ref {
 	m.tree.inners--
-	n := m.inner(old.node)
-	if n.skip != m.innerSkip(old.span, branches) {
-		return m.newInner(old.span, branches)
+	n := m.inner(old.at)
+	if n.skip != m.innerSkip(old.node, branches) {
+		return m.newInner(old.node, branches)
 	}
 	r, to := m.takeInner(n.skip, branches)
 	at := old.child + 1
@@ -198,7 +198,7 @@ func (m *Table) copyInner(old step, separator ref, branches []branch) ref {
 }
 
 // innerSkip is the skip of an inner node with the bounds of s.
-func (m *Table) innerSkip(s span, branches []branch) int {
+func (m *Table) innerSkip(s node, branches []branch) int {
 	if s.low == 0 || s.high == 0 {
 		return m.skip(branches[1].separator, branches[len(branches)-1].separator)
 	}
@@ -206,7 +206,7 @@ func (m *Table) innerSkip(s span, branches []branch) int {
 }
 
 // newInner makes an inner node with the bounds of s.
-func (m *Table) newInner(s span, branches []branch) ref {
+func (m *Table) newInner(s node, branches []branch) ref {
 	skip := m.innerSkip(s, branches)
 	r, to := m.takeInner(skip, branches)
 	for i, b := range branches {

@@ -17,14 +17,14 @@ import (
 // It keeps a sorted copy of the slots of one leaf, and crosses to the next one by a descent from the root to the bound
 // of the copy (see tree).
 type Iterator struct {
-	m     *Table
-	at    ref  // the current entry; none when invalid
-	leaf  span // where the copy was made
-	skip  int
-	pos   int // the slot of the current entry's user key
-	n     int
-	slots []uint64 // sorted: rooms[0] or rooms[1]
-	rooms [2][leafSlots]uint64
+	m       *Table
+	at      ref  // the current entry; none when invalid
+	leaf    node // where the copy was made
+	skip    int
+	pos     int // the slot of the current entry's user key
+	n       int
+	slots   []uint64 // sorted: buffers[0] or buffers[1]
+	buffers [2][leafSlots]uint64
 }
 
 // NewIterator returns an iterator that is not positioned. It need not be closed.
@@ -68,7 +68,7 @@ func (it *Iterator) Last() bool {
 // SeekGE moves to the first entry that is not before k. It reports whether there is one.
 func (it *Iterator) SeekGE(k key.Internal) bool {
 	pos, same := it.seek(k.User)
-	for i := range lookAhead {
+	for i := range lookAheadKeys {
 		it.prefetch(pos + i)
 	}
 	if same {
@@ -172,7 +172,7 @@ func (it *Iterator) forwardFrom(pos int) bool {
 		it.load(it.m.leafFor(it.m.userKey(it.leaf.high)))
 		pos = 0
 	}
-	it.prefetch(pos + lookAhead)
+	it.prefetch(pos + lookAheadKeys)
 	it.pos, it.at = pos, it.m.newest(ref(it.slots[pos]))
 	return true
 }
@@ -187,21 +187,21 @@ func (it *Iterator) backwardFrom(pos int) bool {
 		it.load(it.m.leafBelow(it.m.userKey(it.leaf.low)))
 		pos = it.n - 1
 	}
-	it.prefetch(pos - lookAhead)
+	it.prefetch(pos - lookAheadKeys)
 	it.pos, it.at = pos, ref(it.slots[pos])
 	return true
 }
 
-// A moving iterator prefetches the entry lookAhead user keys away, or so much of it as most have.
+// A moving iterator prefetches the entry lookAheadKeys user keys away, or so much of it as most have.
 const (
-	lookAhead  = 4
-	entryBytes = 256
+	lookAheadKeys = 4
+	prefetchBytes = 256
 )
 
 // prefetch asks for the beginning of the entry at pos, if there is one.
 func (it *Iterator) prefetch(pos int) {
 	if uint(pos) < uint(it.n) {
-		prefetch.Span(it.m.arena.at(ref(it.slots[pos]), 0), entryBytes)
+		prefetch.Span(it.m.arena.at(ref(it.slots[pos]), 0), prefetchBytes)
 	}
 }
 
@@ -224,8 +224,8 @@ func (it *Iterator) seek(user []byte) (pos int, same bool) {
 }
 
 // load copies the leaf s and sorts the copy.
-func (it *Iterator) load(s span) {
-	slots, sorted, skip := it.m.loadLeaf(s.node, it.rooms[0][:])
-	it.slots = it.m.sortSlots(slots, it.rooms[1][:], sorted)
+func (it *Iterator) load(s node) {
+	slots, sorted, skip := it.m.loadLeaf(s.at, it.buffers[0][:])
+	it.slots = it.m.sortSlots(slots, it.buffers[1][:], sorted)
 	it.leaf, it.n, it.skip = s, len(slots), skip
 }

@@ -34,9 +34,9 @@ type Table struct {
 	arena arena
 	index index
 	tree  tree
-	paths [group]path  // the writer's, for the operations of a group
-	used  atomic.Int64 // bytes; stored by the writer after each batch
-	count atomic.Int64 // entries; stored by the writer after each batch
+	paths [chunkOps]path // the writer's, for the operations of a chunk
+	used  atomic.Int64   // bytes; stored by the writer after each batch
+	count atomic.Int64   // entries; stored by the writer after each batch
 
 	folding  *Folding      // nil to store operands as they are
 	folded   []byte        // the writer's room for a folded value
@@ -49,7 +49,7 @@ type Table struct {
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
 const (
 	MinSize = 64 << 10
-	MaxSize = min(1<<32*unit-1, 1<<(bits.UintSize-1)-1)
+	MaxSize = min(1<<32*refBytes-1, 1<<(bits.UintSize-1)-1)
 )
 
 var errSize = errors.New("memtable: size is out of range")
@@ -147,8 +147,8 @@ func (v Version) Value() []byte { return v.m.value(v.e) }
 // Older is the next older version of the same key, or none.
 func (v Version) Older() Version { return Version{v.m, v.m.older(v.e)} }
 
-// group is how many operations are applied together, so that their cache misses overlap.
-const group = 16
+// chunkOps is how many operations are applied together, so that their cache misses overlap.
+const chunkOps = 16
 
 // Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers rise
 // from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
@@ -156,25 +156,25 @@ const group = 16
 // Where FoldBy has said how, a merge is stored as a put of the value that it leads to if that is known and short.
 func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	m.promised = m.promised.atLeast(room{b.Count(), len(b.Bytes())})
-	var ops [group]batch.Op
+	var ops [chunkOps]batch.Op
 	n := 0
 	for op := range b.Ops() {
 		ops[n] = op
-		if n++; n == group {
-			m.applyGroup(ops[:n], first)
-			first += group
+		if n++; n == chunkOps {
+			m.applyChunk(ops[:n], first)
+			first += chunkOps
 			n = 0
 		}
 	}
-	m.applyGroup(ops[:n], first)
+	m.applyChunk(ops[:n], first)
 	m.used.Store(int64(m.arena.next))
 	m.count.Add(int64(b.Count()))
 }
 
-// applyGroup first finds the index slots and the leaves of all operations, each without waiting for the memory of the
+// applyChunk first finds the index slots and the leaves of all operations, each without waiting for the memory of the
 // one before, then adds them in order.
-func (m *Table) applyGroup(ops []batch.Op, first key.SeqNum) {
-	var hashes, homes [group]uint64
+func (m *Table) applyChunk(ops []batch.Op, first key.SeqNum) {
+	var hashes, homes [chunkOps]uint64
 	for i := range ops {
 		hashes[i] = key.Hash(ops[i].Key)
 		homes[i] = m.index.touch(hashes[i])

@@ -48,7 +48,7 @@ type tree struct {
 	// The writer's counts of live nodes, how near the leaves are to being split (see growthMax), and its room for one
 	// node and one more.
 	leaves, inners int
-	tension        int
+	splitPotential int
 	slots          [leafSlots + 1]uint64
 	merged         [leafSlots + 1]uint64
 	branches       [innerChildren + 1]branch
@@ -79,8 +79,8 @@ func (m *Table) leaf(r ref) *leaf { return (*leaf)(m.arena.at(r, 0)) }
 func countOf(state uint32) int  { return int(state & 0xff) }
 func sortedOf(state uint32) int { return int(state >> 8 & 0xff) }
 
-// tensionOf is the part of a leaf in tree.tension.
-func tensionOf(state uint32) int {
+// splitPotentialOf is the part of a leaf in tree.splitPotential.
+func splitPotentialOf(state uint32) int {
 	beyond := max(0, countOf(state)-splitPosition)
 	if state&extended != 0 {
 		return beyond
@@ -106,8 +106,8 @@ func (m *Table) inner(r ref) inner {
 	}
 }
 
-// span is a node and its bounds: it holds the user keys from low's on, up to high's. Zero means unbounded.
-type span struct{ node, low, high ref }
+// node is a node of the tree with its bounds: it holds the user keys from low's on, up to high's. Zero means unbounded.
+type node struct{ at, low, high ref }
 
 func head(user []byte, skip int) uint32 { return uint32(key.Head(user, skip) >> 32) }
 
@@ -124,7 +124,7 @@ func (m *Table) skip(low, high ref) int {
 }
 
 // childFor is the child of n, a node with the bounds of s, that holds user.
-func (m *Table) childFor(n *inner, s span, user []byte) int {
+func (m *Table) childFor(n *inner, s node, user []byte) int {
 	if n.skip > 0 && (s.low == 0 || s.high == 0) {
 		shared := m.userKey(n.separators[1])[:n.skip]
 		switch c := bytes.Compare(user[:min(n.skip, len(user))], shared); {
@@ -171,7 +171,7 @@ func (m *Table) childAmongEqual(n *inner, user []byte, h uint32, last int) int {
 }
 
 // childBelow is the child of n, a node with the bounds of s, that holds what comes right before user.
-func (m *Table) childBelow(n *inner, s span, user []byte) int {
+func (m *Table) childBelow(n *inner, s node, user []byte) int {
 	i := m.childFor(n, s, user)
 	if i > 0 && bytes.Equal(m.userKey(n.separators[i]), user) {
 		return i - 1
@@ -180,52 +180,52 @@ func (m *Table) childBelow(n *inner, s span, user []byte) int {
 }
 
 // down is the i-th child of n, a node with the bounds of s.
-func (n *inner) down(i int, s span) span {
+func (n *inner) down(i int, s node) node {
 	high := s.high
 	if i+1 < len(n.separators) {
 		high = n.separators[i+1]
 	}
-	return span{loadRef(&n.children[i]), n.separators[i], high}
+	return node{loadRef(&n.children[i]), n.separators[i], high}
 }
 
-func (m *Table) loadRoot() (s span, height int) {
+func (m *Table) loadRoot() (s node, height int) {
 	root := m.tree.root.Load()
-	return span{node: ref(root)}, int(root >> 32)
+	return node{at: ref(root)}, int(root >> 32)
 }
 
 // leafFor is the leaf that holds user.
-func (m *Table) leafFor(user []byte) span {
+func (m *Table) leafFor(user []byte) node {
 	s, height := m.loadRoot()
 	for ; height > 0; height-- {
-		n := m.inner(s.node)
+		n := m.inner(s.at)
 		s = n.down(m.childFor(&n, s, user), s)
 	}
 	return s
 }
 
 // leafBelow is the leaf that holds what comes right before user.
-func (m *Table) leafBelow(user []byte) span {
+func (m *Table) leafBelow(user []byte) node {
 	s, height := m.loadRoot()
 	for ; height > 0; height-- {
-		n := m.inner(s.node)
+		n := m.inner(s.at)
 		s = n.down(m.childBelow(&n, s, user), s)
 	}
 	return s
 }
 
-func (m *Table) firstLeaf() span {
+func (m *Table) firstLeaf() node {
 	s, height := m.loadRoot()
 	for ; height > 0; height-- {
-		n := m.inner(s.node)
+		n := m.inner(s.at)
 		s = n.down(0, s)
 	}
 	return s
 }
 
-func (m *Table) lastLeaf() span {
+func (m *Table) lastLeaf() node {
 	s, height := m.loadRoot()
 	for ; height > 0; height-- {
-		n := m.inner(s.node)
+		n := m.inner(s.at)
 		s = n.down(len(n.children)-1, s)
 	}
 	return s
