@@ -3,13 +3,13 @@ package rowcache
 import "sync/atomic"
 
 const (
-	counted = 64 // one read in so many is counted
-	kept    = 8  // one row that is offered in so many is kept
-	watch   = 16 // one set in so many is watched where rows are seldom found again
+	readsPerSample = 64 // one read in 64 is counted
+	offersPerRow   = 8  // one row in 8 that are offered is kept
+	setsPerWatched = 16 // one set in 16 is watched where rows are seldom found again
 
-	// fewReads is after how many counted reads the share of rows found is looked at, while few sets are watched. While all
+	// minSampledReads is after how many counted reads the share of rows found is looked at, while few sets are watched. While all
 	// are it is one for each set: they take as many reads to fill, and what is found until then says nothing.
-	fewReads = 1 << 7
+	minSampledReads = 1 << 7
 )
 
 // sample is what was counted since the last decision, and what was decided. All but the atomics is of Review.
@@ -34,17 +34,17 @@ func (c *Cache) count(hit bool) {
 	}
 }
 
-// share is the sets that are watched where rows are seldom found again.
-func (c *Cache) share() uint64 { return uint64(len(c.sets)+watch-1) / watch }
+// fewSets is the number of sets that are watched where rows are seldom found again.
+func (c *Cache) fewSets() uint64 { return uint64(len(c.sets)+setsPerWatched-1) / setsPerWatched }
 
 func (c *Cache) watchesAll() bool { return c.watched.Load() == uint64(len(c.sets)) }
 
 // enough is how many counted reads it takes to decide.
 func (c *Cache) enough() int64 {
 	if c.watchesAll() {
-		return max(fewReads, int64(len(c.sets)))
+		return max(minSampledReads, int64(len(c.sets)))
 	}
-	return fewReads
+	return minSampledReads
 }
 
 // Review decides whether all sets are worth watching, by what was counted since it last did. It reports whether they
@@ -61,7 +61,7 @@ func (c *Cache) Review() (widen bool) {
 	case c.filling:
 		c.filling = false
 	case hits*4 < reads:
-		c.watched.Store(c.share())
+		c.watched.Store(c.fewSets())
 	}
 	return c.wanted
 }

@@ -9,7 +9,7 @@
 //
 //	word of 8 bytes   meaning
 //	              0   latch: number of changes << 16 | word at which the next row goes << 8 | 1 while a row is written
-//	              1   floor: the newest sequence number that has changed any key of the set
+//	              1   last change: the newest sequence number that has changed any key of the set
 //	         2 to 7   tags, one for each row, 0: none. Upper 48 bits of the hash << 16 | word at which the row is << 8 | words
 //	       8 to 127   rows; a new one takes the place of the oldest
 //
@@ -25,9 +25,9 @@
 //
 // A row is the state of its key at the sequence number at which it was read (at). It is the newest state as long as no later
 // commit changes the key. The leader of the commit queue calls Change for each key before the commit is published; Change
-// raises the floor of the set, then takes the tag of the key away. Offer looks at the floor after it has put a tag in its
-// place, and takes it back if the floor is above at. All these are sequentially consistent, so either Change sees the tag,
-// or Offer sees the floor; and until Offer has let go of the latch no reader looks at the row. Hence a tag that a reader finds after a commit was published is of a row that the commit did not
+// raises the last change of the set, then takes the tag of the key away. Offer looks at the last change after it has put a tag in its
+// place, and takes it back if the last change is above at. All these are sequentially consistent, so either Change sees the tag,
+// or Offer sees the last change; and until Offer has let go of the latch no reader looks at the row. Hence a tag that a reader finds after a commit was published is of a row that the commit did not
 // change. A reader that found it earlier began before the commit was acknowledged, and may see the state before it.
 //
 // A snapshot may use a row if it is not older than at: nothing has changed the key since.
@@ -52,11 +52,11 @@ import (
 )
 
 const (
-	setWords = 128
-	latch    = 0
-	floor    = 1
-	firstTag = 2
-	firstRow = 8
+	setWords   = 128
+	latch      = 0
+	lastChange = 1
+	firstTag   = 2
+	firstRow   = 8
 
 	headWords   = 2  // of a row
 	maxRowWords = 60 // half a set: two rows fit, whatever their sizes
@@ -108,7 +108,7 @@ func New(o Options) *Cache {
 		return c
 	}
 	c.region, c.sets = region, unsafe.Slice((*set)(unsafe.Pointer(unsafe.SliceData(region))), n)
-	c.watched.Store(c.share())
+	c.watched.Store(c.fewSets())
 	if c.eager {
 		c.watched.Store(uint64(n))
 	}
@@ -143,7 +143,7 @@ func (c *Cache) Get(dst, user []byte, hash uint64, seq key.SeqNum, tick uint32) 
 	if ok && (at < c.since.Load() || at > uint64(seq)) {
 		out, present, ok = dst, false, false
 	}
-	if oneIn(counted, tick) {
+	if oneIn(readsPerSample, tick) {
 		c.count(ok)
 	}
 	return out, present, ok
@@ -227,7 +227,7 @@ func (s *set) appendTo(dst []byte, i, n int) []byte {
 func (c *Cache) Offer(user, value []byte, hash uint64, present bool, at key.SeqNum, tick uint32) {
 	s := c.find(hash)
 	size := headWords + words(len(user)) + words(len(value))
-	if s == nil || size > maxRowWords || !c.eager && !oneIn(kept, tick) {
+	if s == nil || size > maxRowWords || !c.eager && !oneIn(offersPerRow, tick) {
 		return
 	}
 	before := s[latch].Load()
@@ -245,7 +245,7 @@ func (c *Cache) Offer(user, value []byte, hash uint64, present bool, at key.SeqN
 // put writes a row of size words at the word row of the set, whose latch the caller holds, and leaves it there if no commit
 // has changed a key of the set since at.
 func (s *set) put(user, value []byte, hash uint64, present bool, at uint64, row, size int) {
-	tag := s.room(hash, row, size)
+	tag := s.makeRoom(hash, row, size)
 	head := at << 1
 	if present {
 		head |= 1
@@ -255,7 +255,7 @@ func (s *set) put(user, value []byte, hash uint64, present bool, at uint64, row,
 	s.store(row+headWords, user)
 	s.store(row+headWords+words(len(user)), value)
 	s[tag].Store(hash<<16 | uint64(row)<<8 | uint64(size))
-	if s[floor].Load() > at {
+	if s[lastChange].Load() > at {
 		s[tag].Store(0)
 	}
 }
@@ -269,9 +269,9 @@ func (s *set) store(i int, b []byte) {
 	}
 }
 
-// room takes away the rows that are in the way of one of size words at row, and those of the hash, and returns a free tag. If
+// makeRoom takes away the rows that are in the way of one of size words at row, and those of the hash, and returns a free tag. If
 // there is none it takes the oldest row's: that which the next rows will meet first.
-func (s *set) room(hash uint64, row, size int) (tag int) {
+func (s *set) makeRoom(hash uint64, row, size int) (tag int) {
 	oldest, distance := 0, setWords
 	for i := firstTag; i < firstRow; i++ {
 		t := s[i].Load()
@@ -299,7 +299,7 @@ func (c *Cache) Change(hash uint64, seq key.SeqNum) {
 	if s == nil {
 		return
 	}
-	s[floor].Store(uint64(seq))
+	s[lastChange].Store(uint64(seq))
 	for i := firstTag; i < firstRow; i++ {
 		if t := s[i].Load(); t != 0 && (t^hash<<16)&tagHash == 0 {
 			s[i].CompareAndSwap(t, 0)

@@ -105,12 +105,12 @@ func TestOffer_replacesTheOldest(t *testing.T) {
 	}
 }
 
-// A commit that raises the floor between Offer's first look and the tag finds no tag to take away: Offer must.
+// A commit that raises the last change between Offer's first look and the tag finds no tag to take away: Offer must.
 func TestOffer_noticesACommitBesideIt(t *testing.T) {
 	c := newEager(t, 1)
 	hash := key.Hash([]byte("a"))
 	s := c.find(hash)
-	s[latch].Store(1) // Offer has looked at the floor
+	s[latch].Store(1) // Offer has looked at the last change
 	c.Change(hash, 6) // and now the commit
 	s.put([]byte("a"), []byte("at 5"), hash, true, 5, firstRow, headWords+2)
 	s[latch].Store(0)
@@ -130,7 +130,7 @@ func TestWatchAll_forgetsWhatWasKeptBefore(t *testing.T) {
 		c.Offer([]byte(user), []byte("at 5"), key.Hash([]byte(user)), true, 5, tick)
 	}
 	want(t, c, user, key.MaxSeqNum, "at 5")
-	c.watched.Store(c.share())
+	c.watched.Store(c.fewSets())
 	c.Change(key.Hash([]byte(user)), 6)
 	c.WatchAll(6)
 	want(t, c, user, key.MaxSeqNum, "")
@@ -231,7 +231,7 @@ func TestCache_neverShowsWhatACommitHasReplaced(t *testing.T) {
 					s.commit(c, r.IntN(len(s.versions)))
 				}
 				if n%1000 == 0 && !eager { // what Review decides, by force
-					c.watched.Store(c.share())
+					c.watched.Store(c.fewSets())
 				} else if n%1000 == 500 && !eager {
 					c.WatchAll(s.visible.Load())
 				}
