@@ -191,10 +191,10 @@ var readerMutants = []Mutant{
 		Killer:  test("tree", "TestEach_noticesWhatAStepWould"),
 	},
 	{
-		Name:    "a guide answers where it cannot know",
+		Name:    "a leaf index answers where it cannot know",
 		Breaks:  "a seek begins behind its key, which a scan then misses",
-		Changes: []Change{{"internal/tree/table/guide.go", `	return leaf, g.heads[leaf] != h`, `	return leaf, true`}},
-		Killer:  test("tree/table", "TestGuide_.*"),
+		Changes: []Change{{"internal/tree/table/leafindex.go", `	return leaf, x.heads[leaf] != h`, `	return leaf, true`}},
+		Killer:  test("tree/table", "TestLeafIndex_.*"),
 	},
 	{
 		Name:    "tables of a range are looked for from the wrong end",

@@ -299,7 +299,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "large values are read and written on the heap",
 		Breaks:  "a value of 20 MiB takes many times its size, as the collector comes to it late",
-		Changes: []Change{{"internal/tree/table/room.go", `	if n > ioSize {`, `	if n > 1<<40 {`}},
+		Changes: []Change{{"internal/tree/table/scratch.go", `	if n > ioSize {`, `	if n > 1<<40 {`}},
 		Killer:  test("tree/table", "TestExtent_largeValuesLeaveNothingOnTheHeap"),
 		Quick:   true,
 	},

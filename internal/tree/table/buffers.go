@@ -74,15 +74,15 @@ func (b *Buffers) lendLocked(size int64) []byte {
 	}
 	piece, err := offheap.Alloc(int(size))
 	if err != nil {
-		return make([]byte, size+1) // which giveBack tells from the others
+		return make([]byte, size+1) // which takeBack tells from the others
 	}
 	return piece
 }
 
 func sizeClass(size int64) int { return bits.Len64(uint64(size)) - 1 - minPieceBits }
 
-// giveBack takes back what was lent. The second call for a piece, with nil in place of it, does nothing.
-func (b *Buffers) giveBack(piece []byte) {
+// takeBack takes back what was lent. The second call for a piece, with nil in place of it, does nothing.
+func (b *Buffers) takeBack(piece []byte) {
 	if b == nil || piece == nil {
 		return
 	}

@@ -26,17 +26,17 @@ func TestBuffers_boundWhatAMergeTakes(t *testing.T) {
 		t.Errorf("the first input reads %d bytes at a time, the last %d", first, last)
 	}
 	for _, piece := range lent {
-		b.giveBack(piece)
+		b.takeBack(piece)
 	}
 	if got := b.Bytes(); got > budget || got == 0 {
 		t.Errorf("%d bytes are kept when nothing is lent, of %d", got, budget)
 	}
-	if n := testing.AllocsPerRun(100, func() { b.giveBack(b.forReading(DefaultPageSize)) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { b.takeBack(b.forReading(DefaultPageSize)) }); n != 0 {
 		t.Errorf("%v allocations for a piece that is there", n)
 	}
 	late := b.forWriting()
 	b.Close()
-	b.giveBack(late)
+	b.takeBack(late)
 	if got := b.Bytes(); got != 0 {
 		t.Errorf("%d bytes are left after Close", got)
 	}

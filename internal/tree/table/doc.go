@@ -14,7 +14,7 @@
 // # Reading
 //
 // A lookup hashes the key, reads one bucket of the locator, and from there goes straight to the entry: three cache
-// misses when the pages are cached. A seek finds its leaf by the guide (guide.go), once there is one, or descends the
+// misses when the pages are cached. A seek finds its leaf by the leaf index (leafindex.go), once there is one, or descends the
 // inner pages. A leaf's neighbour is the next page number.
 //
 // # Trust

@@ -32,9 +32,9 @@ func (r *Reader) appendExtent(dst []byte, x page.Extent) ([]byte, error) {
 		}
 		return r.openExtent(out[:len(dst)], nil, stored, x)
 	}
-	scratch := spareRooms.Get().(*room)
-	defer scratch.recycle()
-	stored := scratch.bytes(int(x.Stored))
+	memory := spareScratch.Get().(*scratch)
+	defer memory.recycle()
+	stored := memory.bytes(int(x.Stored))
 	if err := r.read(stored, int64(x.Offset)); err != nil {
 		return dst, err
 	}
@@ -58,5 +58,5 @@ func (r *Reader) openExtent(dst, raw, stored []byte, x page.Extent) ([]byte, err
 	return append(dst, value...), nil
 }
 
-// extentRoom is how much memory it takes to read x, which was checked, in one piece: as stored, or its value.
-func extentRoom(x page.Extent) int { return int(max(x.Stored, min(x.Raw, key.MaxValueSize))) }
+// extentScratchBytes is how much memory it takes to read x, which was checked, in one piece: as stored, or its value.
+func extentScratchBytes(x page.Extent) int { return int(max(x.Stored, min(x.Raw, key.MaxValueSize))) }

@@ -25,9 +25,9 @@ type Iterator struct {
 	valid bool
 	err   error
 	pin   cache.Pin
-	ahead *window // of a sequential iterator, instead of pin
-	value room    // of the last extent read
-	done  bool    // closed
+	ahead *readAhead // of a sequential iterator, instead of pin
+	value scratch    // of the last extent read
+	done  bool       // closed
 
 	stop *atomic.Bool // see StopBy
 }
@@ -54,7 +54,7 @@ func (it *Iterator) Reset(r *Reader) *Iterator {
 // NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of up to 256 KiB, for one pass
 // from some point forward, as in compaction. All moves work; those that are not forward read a whole piece each.
 func (r *Reader) NewSequentialIterator() *Iterator {
-	return &Iterator{r: r, leaf: -1, ahead: newWindow(r)}
+	return &Iterator{r: r, leaf: -1, ahead: newReadAhead(r)}
 }
 
 // First moves to the first entry. It returns Valid, as all moves do.
@@ -144,7 +144,7 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 	if err := it.r.checkExtent(x); err != nil {
 		return nil, err
 	}
-	dst := it.value.bytes(extentRoom(x))[:0]
+	dst := it.value.bytes(extentScratchBytes(x))[:0]
 	if it.ahead != nil {
 		if stored := it.ahead.at(int64(x.Offset), int64(x.Stored)); stored != nil {
 			return it.r.openExtent(dst, dst, stored, x)
@@ -237,9 +237,9 @@ func (r *Reader) findLeaf(k key.Internal, stop *atomic.Bool) (int, error) {
 	if isSet(stop) {
 		return 0, ErrStopped
 	}
-	if g := r.guide.Load(); g == nil {
-		r.learn()
-	} else if leaf, decided := g.leafFor(k.User); decided {
+	if x := r.leafIndex.Load(); x == nil {
+		r.countDescent()
+	} else if leaf, decided := x.leafFor(k.User); decided {
 		return leaf, nil
 	}
 	return r.descend(k, stop)

@@ -71,6 +71,6 @@ func (o *output) writeOut() error {
 
 // release gives the buffer back. The output must not be used afterwards.
 func (o *output) release() {
-	o.buffers.giveBack(o.buf)
+	o.buffers.takeBack(o.buf)
 	o.buf = nil
 }

@@ -48,8 +48,8 @@ type Reader struct {
 
 	buffers *Buffers
 
-	guide    atomic.Pointer[guide] // nil until seeks have paid for it
-	descents atomic.Int64          // seeks by way of inner pages, while there is no guide
+	leafIndex atomic.Pointer[leafIndex] // nil until seeks have paid for it
+	descents  atomic.Int64              // seeks by way of inner pages, while there is no leaf index
 }
 
 // Open returns a Reader of the table in f, of which it takes ownership when it succeeds. It reads the footer, the
@@ -185,10 +185,10 @@ func (s *source) readBlock(at place, length int64, maxRaw uint64) ([]byte, error
 // Properties returns what the table says about itself. The keys in it belong to the Reader.
 func (r *Reader) Properties() Properties { return r.props }
 
-// ResidentBytes is about the memory that the open table takes outside the cache's frames, its guide included, whether
+// ResidentBytes is about the memory that the open table takes outside the cache's frames, its leaf index included, whether
 // there is one yet or not.
 func (r *Reader) ResidentBytes() int64 {
-	return int64(len(r.dir))*12 + int64(r.foot.leaves)*guideEntryBytes +
+	return int64(len(r.dir))*12 + int64(r.foot.leaves)*leafIndexEntryBytes +
 		int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
 }
 
@@ -336,9 +336,9 @@ func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
 	if r.codec == codec.None && length <= cap(buf) {
 		return r.readPage(n, nil, buf[:length])
 	}
-	scratch := spareRooms.Get().(*room)
-	defer scratch.recycle()
-	stored := scratch.bytes(length)
+	memory := spareScratch.Get().(*scratch)
+	defer memory.recycle()
+	stored := memory.bytes(length)
 	if err := r.read(stored, offset); err != nil {
 		return nil, err
 	}
@@ -352,13 +352,13 @@ func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
 	return payload, nil
 }
 
-// spareRooms holds idle memory for blocks as stored.
-var spareRooms = sync.Pool{New: func() any { return new(room) }}
+// spareScratch holds idle memory for blocks as stored.
+var spareScratch = sync.Pool{New: func() any { return new(scratch) }}
 
-// recycle gives r to spareRooms, without its memory if there is much of it.
-func (r *room) recycle() {
-	r.releaseLarge()
-	spareRooms.Put(r)
+// recycle gives s to spareScratch, without its memory if there is much of it.
+func (s *scratch) recycle() {
+	s.releaseLarge()
+	spareScratch.Put(s)
 }
 
 // inside reports whether part, which is not empty, lies in the memory of whole.

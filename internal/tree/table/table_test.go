@@ -125,7 +125,7 @@ func TestIterator_movesLikeASortedList(t *testing.T) {
 		r := mustOpen(t, f, o)
 		defer r.close(t)
 		if rapid.Bool().Draw(t, "guided") {
-			r.guide.Store(r.makeGuide())
+			r.leafIndex.Store(r.makeLeafIndex())
 		}
 		it := r.NewIterator()
 		if rapid.Bool().Draw(t, "sequential") {

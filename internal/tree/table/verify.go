@@ -22,7 +22,7 @@ func (r *Reader) Verify(ctx context.Context) error {
 	if !slices.Equal(fresh.dir, r.dir) {
 		return r.damaged(r.foot.directory, "the directory has changed since the table was opened")
 	}
-	v := verifier{r: fresh, ctx: ctx, ahead: newWindow(fresh)}
+	v := verifier{r: fresh, ctx: ctx, ahead: newReadAhead(fresh)}
 	defer v.release()
 	v.level.n = int(fresh.foot.leaves) - 1
 	for _, step := range []func() error{v.readLocator, v.checkLeaves, v.checkUpperLevels, v.checkProperties} {
@@ -43,13 +43,13 @@ func (v *verifier) release() {
 type verifier struct {
 	r     *Reader
 	ctx   context.Context
-	ahead *window
+	ahead *readAhead
 
-	stored, raw room // of extents
+	stored, raw scratch // of extents
 
-	locator  [][]byte // payloads of the locator's pages
-	slots    int      // in use in them
-	homeless int      // keys that found no slot
+	locator   [][]byte // payloads of the locator's pages
+	slots     int      // in use in them
+	unlocated int      // keys that found no slot
 
 	props Properties   // as counted
 	last  key.Internal // owned
@@ -197,7 +197,7 @@ func (v *verifier) checkExtent(n int, x page.Extent) error {
 	if err := v.r.read(stored, v.end); err != nil {
 		return err
 	}
-	raw := v.raw.bytes(extentRoom(x))
+	raw := v.raw.bytes(extentScratchBytes(x))
 	if _, err := v.r.openExtent(raw[:0], raw, stored, x); err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (v *verifier) checkLocated(n, at int, user []byte) error {
 	if probe.Conclusive() {
 		return v.r.damaged(v.r.offset(v.r.first+number), "locator page %d does not lead to a key", number)
 	}
-	v.homeless++
+	v.unlocated++
 	return nil
 }
 
@@ -273,7 +273,7 @@ func (v *verifier) checkUpperLevel(level, low, high int) error {
 // checkProperties compares what was counted with what the table says.
 func (v *verifier) checkProperties() error {
 	got, want := v.props, v.r.props
-	if uint64(v.slots+v.homeless) != got.Entries-got.Shadowed {
+	if uint64(v.slots+v.unlocated) != got.Entries-got.Shadowed {
 		return v.r.damaged(v.r.offset(v.r.first), "the locator holds keys that the table does not")
 	}
 	smallest, err := v.ahead.leaf(0)

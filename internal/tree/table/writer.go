@@ -65,7 +65,7 @@ type workspace struct {
 	locator locator.Builder
 	fences  fences // the first is a lower bound of leaf 0; fence i separates leaf i from leaf i-1
 	upper   fences // the same of the level that is being written
-	encoded room
+	encoded scratch
 }
 
 var spareWorkspaces = sync.Pool{New: func() any { return new(workspace) }}

@@ -252,7 +252,7 @@ func TestEstimatedSize_isNearTheFile(t *testing.T) {
 	}
 }
 
-// Values far beyond a page, and beyond the window of a sequential iterator, must come back whole.
+// Values far beyond a page, and beyond the pieces of a sequential iterator, must come back whole.
 func TestExtent_anySize(t *testing.T) {
 	eachCodec(t, func(t *testing.T, c codec.ID) {
 		var rows []row

@@ -9,20 +9,20 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// A guide that leads beside the leaf of a key makes the key go missing. It may only be silent.
-func TestGuide_leadsWhereInnerPagesDo(t *testing.T) {
+// A leaf index that leads beside the leaf of a key makes the key go missing. It may only be silent.
+func TestLeafIndex_leadsWhereInnerPagesDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, rows := drawOptions(t), drawRows(t)
 		o.PageSize = 512
 		f, _ := build(t, o, rows)
 		r := mustOpen(t, f, o)
 		defer r.close(t)
-		g := r.makeGuide()
+		x := r.makeLeafIndex()
 		if r.foot.inners == 0 {
 			return
 		}
-		if g == nil {
-			t.Fatalf("no guide of %d leaves under %d inner pages", r.foot.leaves, r.foot.inners)
+		if x == nil {
+			t.Fatalf("no leaf index of %d leaves under %d inner pages", r.foot.leaves, r.foot.inners)
 		}
 		for range 50 {
 			target := drawTarget(t, rows)
@@ -30,15 +30,15 @@ func TestGuide_leadsWhereInnerPagesDo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, decided := g.leafFor(target.User); decided && got != want {
+			if got, decided := x.leafFor(target.User); decided && got != want {
 				t.Fatalf("%v: leaf %d of %d, want %d", target, got, r.foot.leaves, want)
 			}
 		}
 	})
 }
 
-// Without a guide every seek pays for inner pages; one made too early has all of them read for a single seek.
-func TestGuide_isMadeWhenSeeksHavePaidForIt(t *testing.T) {
+// Without a leaf index every seek pays for inner pages; one made too early has all of them read for a single seek.
+func TestLeafIndex_isMadeWhenSeeksHavePaidForIt(t *testing.T) {
 	rows := numbered(20_000)
 	f, _ := build(t, Options{ID: testID, PageSize: 512}, rows)
 	r := mustOpen(t, f, Options{ID: testID})
@@ -46,28 +46,28 @@ func TestGuide_isMadeWhenSeeksHavePaidForIt(t *testing.T) {
 	it := r.NewIterator()
 	defer it.Close()
 	for n := range int(r.foot.inners) {
-		if r.guide.Load() != nil {
-			t.Fatalf("there is a guide after %d seeks, and there are %d inner pages", n, r.foot.inners)
+		if r.leafIndex.Load() != nil {
+			t.Fatalf("there is a leaf index after %d seeks, and there are %d inner pages", n, r.foot.inners)
 		}
 		it.SeekGE(rows[n].key)
 	}
-	g := r.guide.Load()
-	if g == nil {
-		t.Fatalf("there is no guide after %d seeks", r.foot.inners)
+	x := r.leafIndex.Load()
+	if x == nil {
+		t.Fatalf("there is no leaf index after %d seeks", r.foot.inners)
 	}
 	undecided := 0
 	for _, row := range rows {
-		if _, decided := g.leafFor(row.key.User); !decided {
+		if _, decided := x.leafFor(row.key.User); !decided {
 			undecided++
 		}
 	}
 	if undecided > len(rows)/10 {
-		t.Errorf("the guide leaves %d of %d keys open", undecided, len(rows))
+		t.Errorf("the leaf index leaves %d of %d keys open", undecided, len(rows))
 	}
 }
 
-// Keys that begin alike for longer than a guide looks must still be found.
-func TestGuide_leavesEqualHeadsOpen(t *testing.T) {
+// Keys that begin alike for longer than a leaf index looks must still be found.
+func TestLeafIndex_leavesEqualHeadsOpen(t *testing.T) {
 	var rows []row
 	for _, tenant := range []string{"a", "b"} {
 		for i := range 2000 {
@@ -78,7 +78,7 @@ func TestGuide_leavesEqualHeadsOpen(t *testing.T) {
 	f, _ := build(t, o, rows)
 	r := mustOpen(t, f, o)
 	defer r.close(t)
-	r.guide.Store(r.makeGuide())
+	r.leafIndex.Store(r.makeLeafIndex())
 	it := r.NewIterator()
 	defer it.Close()
 	for i := range rows {

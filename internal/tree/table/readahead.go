@@ -1,0 +1,82 @@
+package table
+
+// readAhead reads leaves, and the extents that lie before them, in pieces and past the cache. What it returns is valid until
+// the next call of leaf.
+type readAhead struct {
+	r     *Reader
+	piece []byte // lent by the buffers of r: buf, and behind it the first raw
+	buf   []byte
+	start int64 // file offset of buf[0]
+	used  int
+	large scratch // of a block that is larger than buf
+	raw   []byte  // room for a decompressed page
+}
+
+func newReadAhead(r *Reader) *readAhead {
+	pageSize := 1 << r.foot.pageBits
+	piece := r.buffers.forReading(pageSize)
+	end := len(piece) - pageSize
+	return &readAhead{r: r, piece: piece, buf: piece[:end:end], raw: piece[end:end]}
+}
+
+func (a *readAhead) release() {
+	a.large.release()
+	a.r.buffers.takeBack(a.piece)
+	*a = readAhead{r: a.r}
+}
+
+// at returns the bytes at a place in the file if they are in the piece at hand, else nil.
+func (a *readAhead) at(offset, length int64) []byte {
+	if offset < a.start || length < 0 || length > a.start+int64(a.used)-offset {
+		return nil
+	}
+	from := offset - a.start
+	return a.buf[from : from+length : from+length]
+}
+
+// leaf returns the verified payload of a leaf.
+func (a *readAhead) leaf(n int) ([]byte, error) {
+	stored, err := a.stored(n)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := a.r.openPage(n, a.raw, stored)
+	if err != nil {
+		return nil, err
+	}
+	if !inside(payload, stored) && cap(payload) > cap(a.raw) {
+		a.raw = payload // not a smaller one: every further page would outgrow it and leave it to the collector
+	}
+	return payload, nil
+}
+
+// stored returns the block of a leaf. If it has to read, it begins with the extents before the leaf, where both fit.
+func (a *readAhead) stored(n int) ([]byte, error) {
+	offset, length := a.r.dir.at(n)
+	if b := a.at(offset, int64(length)); b != nil {
+		return b, nil
+	}
+	if length > len(a.buf) {
+		large := a.large.bytes(length)
+		return large, a.r.read(large, offset)
+	}
+	from := a.r.dir.end(n - 1)
+	if offset+int64(length)-from > int64(len(a.buf)) {
+		from = offset
+	}
+	if err := a.fill(from); err != nil {
+		return nil, err
+	}
+	return a.at(offset, int64(length)), nil
+}
+
+// fill reads as much as fits from offset on, up to the end of the leaves.
+func (a *readAhead) fill(from int64) error {
+	a.used = 0
+	n := int(min(int64(len(a.buf)), a.r.dir.end(int(a.r.foot.leaves)-1)-from))
+	if err := a.r.read(a.buf[:n], from); err != nil {
+		return err
+	}
+	a.start, a.used = from, n
+	return nil
+}
