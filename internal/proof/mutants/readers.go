@@ -156,7 +156,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a merge goes on although a run takes back what it has lent",
 		Breaks:  "a scan shows what another page has left in the memory of an entry",
-		Changes: []Change{{"internal/tree/merge/merging.go", ` || !m.heap[0].run.Pinned() {`, ` {`}},
+		Changes: []Change{{"internal/tree/merge/merging.go", ` || !m.heap[0].source.Pinned() {`, ` {`}},
 		Killer:  test("tree/merge", "TestMerging_conforms"),
 	},
 	{

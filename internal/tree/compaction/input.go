@@ -12,27 +12,27 @@ import (
 
 // openInputs returns the merge of all inputs of job. Its iterators check what they yield against the manifest.
 func openInputs(job *Job, deps Deps) (merge.Iterator, error) {
-	var runs []merge.Iterator
+	var sources []merge.Iterator
 	for _, m := range job.Memtables {
-		runs = append(runs, &checked{Iterator: m.Iterator, want: m.Entries})
+		sources = append(sources, &checked{Iterator: m.Iterator, want: m.Entries})
 	}
 	for _, tables := range manifest.Runs(job.Inputs[0]) {
 		if len(tables) > 1 {
-			runs = append(runs, merge.NewLevel(levelTables{tables, deps}))
+			sources = append(sources, merge.NewLevel(levelTables{tables, deps}))
 			continue
 		}
-		run, err := openTable(tables[0], deps)
+		source, err := openTable(tables[0], deps)
 		if err != nil {
-			return nil, errors.Join(err, merge.New(runs...).Close())
+			return nil, errors.Join(err, merge.New(sources...).Close())
 		}
-		runs = append(runs, run)
+		sources = append(sources, source)
 	}
 	for _, tables := range job.Inputs[1:] {
 		if len(tables) > 0 {
-			runs = append(runs, merge.NewLevel(levelTables{tables, deps}))
+			sources = append(sources, merge.NewLevel(levelTables{tables, deps}))
 		}
 	}
-	return merge.New(runs...), nil
+	return merge.New(sources...), nil
 }
 
 // openTable opens t and watches over what it yields.

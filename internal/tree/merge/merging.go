@@ -6,66 +6,69 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// New returns an iterator over all entries of runs, which it owns from now on: Close closes them all. Of one run
-// it returns that run itself; of none, an iterator that is always at its end.
-func New(runs ...Iterator) Iterator { return new(Merging).Reset(runs...) }
+// New returns an iterator over all entries of sources, which it owns from now on: Close closes them all. Of one source
+// it returns that source itself; of none, an iterator that is always at its end.
+func New(sources ...Iterator) Iterator { return new(Merging).Reset(sources...) }
 
-// Merging is an Iterator over the entries of several runs. The zero value has no run. It can be used again and
+// Merging is an Iterator over the entries of several sources. The zero value has no source. It can be used again and
 // again through Reset, so that an owner who pools it allocates nothing.
 //
-// Runs are given newest first. No two runs hold the same internal key, because every operation has its own
-// sequence number. Should they do so all the same, both entries appear, the newer run's first; only when the
+// Runs are given newest first. No two sources hold the same internal key, because every operation has its own
+// sequence number. Should they do so all the same, both entries appear, the newer source's first; only when the
 // direction changes right at such a pair may one of them be passed over or appear again.
 //
-// The runs that are at an entry form a binary heap with the current entry on top. Most moves of a merge stay in
-// the run they are in: the next entry of the top run is still ahead of all others. So the merge remembers
-// the best of the other runs, and while the top run stays ahead of it a move costs one comparison and leaves the
+// The sources that are at an entry form a binary heap with the current entry on top. Most moves of a merge stay in
+// the source they are in: the next entry of the top source is still ahead of all others. So the merge remembers
+// the best of the other sources, and while the top source stays ahead of it a move costs one comparison and leaves the
 // heap alone.
 //
 //	invariants at an entry, moving forward (backward: mirrored):
-//	  heap[0] is at the current entry; every other run is at its first entry after the current one, or at its end
+//	  heap[0] is at the current entry; every other source is at its first entry after the current one, or at its end
 //	  heap[i] is ahead of heap[2i+1] and of heap[2i+2]
 //	  second is the one of heap[1], heap[2] that is ahead, nil if the heap has one element
 type Merging struct {
-	runs     []cursor  // all runs, newest first
-	heap     []*cursor // the runs at an entry; empty when the merge is at none
+	sources  []cursor  // all sources, newest first
+	heap     []*cursor // the sources at an entry; empty when the merge is at none
 	second   *cursor
-	reverse  bool // the direction that the positions of the runs are prepared for
-	switches int  // what having several runs has cost: see Switches
+	reverse  bool // the direction that the positions of the sources are prepared for
+	switches int  // what having several sources has cost: see Switches
 	err      error
 
-	// early says that the runs are at the entry after the current one, or at the end or error there, because a batch
+	// early says that the sources are at the entry after the current one, or at the end or error there, because a batch
 	// went as far: the current one is last then.
 	early bool
 	last  Entry
 }
 
-// switchesPerSeek is how many switches looking for the place in one run more costs.
+// switchesPerSeek is how many switches looking for the place in one source more costs.
 const switchesPerSeek = 8
 
-// Switches is what m has spent since Reset because there are several runs and not one, in changes from one run to another:
+// Switches is what m has spent since Reset because there are several sources and not one, in changes from one source to another:
 // each some hundred nanoseconds.
 func (m *Merging) Switches() int { return m.switches }
 
-// cursor is a run and the key it is at, kept here so that comparing two runs makes no calls.
+// cursor is a source and the key it is at, kept here so that comparing two sources makes no calls.
 type cursor struct {
-	key  key.Internal // borrowed from run
-	run  Iterator
-	rank int // index in runs: the lower, the newer
+	key    key.Internal // borrowed from source
+	source Iterator
+	rank   int // index in sources: the lower, the newer
 }
 
-// Reset makes m a merge of runs, which it owns from now on, and returns the iterator to use: m, or the run itself
-// if there is only one. What m owned before must have been closed. The slice runs is not kept.
-func (m *Merging) Reset(runs ...Iterator) Iterator {
-	clear(m.runs)
-	m.runs, m.heap = m.runs[:0], m.heap[:0]
+// Reset makes m a merge of sources, which it owns from now on, and returns the iterator to use: m, or the source itself
+// if there is only one. What m owned before must have been closed. The slice sources is not kept. It is not in line, where
+// it would be in every program five times.
+//
+//go:noinline
+func (m *Merging) Reset(sources ...Iterator) Iterator {
+	clear(m.sources)
+	m.sources, m.heap = m.sources[:0], m.heap[:0]
 	m.second, m.reverse, m.switches, m.err = nil, false, 0, nil
 	m.early, m.last = false, Entry{}
-	if len(runs) == 1 {
-		return runs[0]
+	if len(sources) == 1 {
+		return sources[0]
 	}
-	for i, run := range runs {
-		m.runs = append(m.runs, cursor{run: run, rank: i})
+	for i, source := range sources {
+		m.sources = append(m.sources, cursor{source: source, rank: i})
 	}
 	return m
 }
@@ -73,9 +76,9 @@ func (m *Merging) Reset(runs ...Iterator) Iterator {
 // First implements Iterator.
 func (m *Merging) First() bool {
 	m.begin(false)
-	for i := range m.runs {
-		c := &m.runs[i]
-		if !m.push(c, c.run.First()) {
+	for i := range m.sources {
+		c := &m.sources[i]
+		if !m.push(c, c.source.First()) {
 			return false
 		}
 	}
@@ -85,9 +88,9 @@ func (m *Merging) First() bool {
 // Last implements Iterator.
 func (m *Merging) Last() bool {
 	m.begin(true)
-	for i := range m.runs {
-		c := &m.runs[i]
-		if !m.push(c, c.run.Last()) {
+	for i := range m.sources {
+		c := &m.sources[i]
+		if !m.push(c, c.source.Last()) {
 			return false
 		}
 	}
@@ -97,9 +100,9 @@ func (m *Merging) Last() bool {
 // SeekGE implements Iterator.
 func (m *Merging) SeekGE(k key.Internal) bool {
 	m.begin(false)
-	for i := range m.runs {
-		c := &m.runs[i]
-		if !m.push(c, c.run.SeekGE(k)) {
+	for i := range m.sources {
+		c := &m.sources[i]
+		if !m.push(c, c.source.SeekGE(k)) {
 			return false
 		}
 	}
@@ -109,9 +112,9 @@ func (m *Merging) SeekGE(k key.Internal) bool {
 // SeekLT implements Iterator.
 func (m *Merging) SeekLT(k key.Internal) bool {
 	m.begin(true)
-	for i := range m.runs {
-		c := &m.runs[i]
-		if !m.push(c, c.run.SeekLT(k)) {
+	for i := range m.sources {
+		c := &m.sources[i]
+		if !m.push(c, c.source.SeekLT(k)) {
 			return false
 		}
 	}
@@ -124,7 +127,7 @@ func (m *Merging) Next() bool {
 		m.early = false
 		return len(m.heap) > 0
 	}
-	if len(m.heap) == 0 || m.reverse && !m.turn(false) {
+	if len(m.heap) == 0 || m.reverse && !m.changeDirection(false) {
 		return false
 	}
 	return m.step()
@@ -135,24 +138,24 @@ func (m *Merging) Prev() bool {
 	if m.early {
 		return m.SeekLT(m.last.Key.Clone()) // rare: a batch is not taken to turn round
 	}
-	if len(m.heap) == 0 || !m.reverse && !m.turn(true) {
+	if len(m.heap) == 0 || !m.reverse && !m.changeDirection(true) {
 		return false
 	}
 	return m.step()
 }
 
-// step moves to the next entry in the direction that the runs are prepared for.
+// step moves to the next entry in the direction that the sources are prepared for.
 func (m *Merging) step() bool {
 	top, valid := m.heap[0], false
 	if m.reverse {
-		valid = top.run.Prev()
+		valid = top.source.Prev()
 	} else {
-		valid = top.run.Next()
+		valid = top.source.Next()
 	}
 	if !valid {
 		return m.exhausted(top)
 	}
-	top.key = top.run.Key()
+	top.key = top.source.Key()
 	if m.second != nil && !m.ahead(top, m.second) {
 		m.switches++
 		m.sink(0)
@@ -177,10 +180,10 @@ func (m *Merging) Value() ([]byte, error) {
 	if m.early {
 		return m.last.Value, nil
 	}
-	return m.heap[0].run.Value()
+	return m.heap[0].source.Value()
 }
 
-// Rank says which run the current entry is from, by its index in those given to Reset; 0 if that was one. No batch has just
+// Rank says which source the current entry is from, by its index in those given to Reset; 0 if that was one. No batch has just
 // been taken.
 func (m *Merging) Rank() int {
 	if len(m.heap) == 0 {
@@ -189,20 +192,20 @@ func (m *Merging) Rank() int {
 	return m.heap[0].rank
 }
 
-// NextBatch implements Iterator. A batch is of the run on top, up to where the best of the others goes on; then of that one,
-// and so on, as long as no run that moves on takes back what it has lent.
+// NextBatch implements Iterator. A batch is of the source on top, up to where the best of the others goes on; then of that one,
+// and so on, as long as no source that moves on takes back what it has lent.
 func (m *Merging) NextBatch(dst []Entry, end key.Internal) int {
 	if m.reverse || m.early {
 		return 0
 	}
 	for n := 0; ; {
-		more := m.took(dst[n:], m.heap[0].run.NextBatch(dst[n:], m.nearer(end)))
+		more := m.took(dst[n:], m.heap[0].source.NextBatch(dst[n:], m.nearer(end)))
 		if more == 0 {
 			return n
 		}
 		n += more
 		m.early = false
-		if n == len(dst) || m.second == nil || !m.heap[0].run.Pinned() {
+		if n == len(dst) || m.second == nil || !m.heap[0].source.Pinned() {
 			return n
 		}
 		m.early, m.last = true, dst[n-1]
@@ -212,18 +215,18 @@ func (m *Merging) NextBatch(dst []Entry, end key.Internal) int {
 	}
 }
 
-// PrevBatch implements Iterator. A batch is of the run on top alone.
+// PrevBatch implements Iterator. A batch is of the source on top alone.
 func (m *Merging) PrevBatch(dst []Entry, end key.Internal) int {
 	if !m.reverse {
 		return 0
 	}
-	return m.took(dst, m.heap[0].run.PrevBatch(dst, m.nearer(end)))
+	return m.took(dst, m.heap[0].source.PrevBatch(dst, m.nearer(end)))
 }
 
 // Pinned implements Iterator. Nobody merges merges.
 func (m *Merging) Pinned() bool { return false }
 
-// nearer returns where a batch of the run on top has to end: at end, or at the best of the other runs.
+// nearer returns where a batch of the source on top has to end: at end, or at the best of the other sources.
 func (m *Merging) nearer(end key.Internal) key.Internal {
 	if m.second == nil || len(end.User) > 0 && (key.Compare(end, m.second.key) < 0) != m.reverse {
 		return end
@@ -231,7 +234,7 @@ func (m *Merging) nearer(end key.Internal) key.Internal {
 	return m.second.key
 }
 
-// took notes that the run on top has moved over the first n entries of dst.
+// took notes that the source on top has moved over the first n entries of dst.
 func (m *Merging) took(dst []Entry, n int) int {
 	if n > 0 {
 		m.heap[0].key = dst[n-1].Key
@@ -247,11 +250,11 @@ func (m *Merging) Err() error {
 	return m.err
 }
 
-// Close closes all runs, whatever errors some of them return. Afterwards m may be Reset.
+// Close closes all sources, whatever errors some of them return. Afterwards m may be Reset.
 func (m *Merging) Close() error {
 	var errs []error
-	for i := range m.runs {
-		if err := m.runs[i].run.Close(); err != nil {
+	for i := range m.sources {
+		if err := m.sources[i].source.Close(); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -264,26 +267,26 @@ func (m *Merging) begin(reverse bool) {
 	m.heap, m.second, m.reverse, m.early, m.err = m.heap[:0], nil, reverse, false, nil
 }
 
-// push adds a run that was just placed to the heap, in no order yet. It returns false if the run failed.
+// push adds a source that was just placed to the heap, in no order yet. It returns false if the source failed.
 func (m *Merging) push(c *cursor, valid bool) bool {
 	if valid {
-		c.key = c.run.Key()
+		c.key = c.source.Key()
 		m.heap = append(m.heap, c)
 		return true
 	}
 	return m.sound(c)
 }
 
-// sound reports whether a run that is at none is at its end, rather than broken. If it is broken, so is m.
+// sound reports whether a source that is at none is at its end, rather than broken. If it is broken, so is m.
 func (m *Merging) sound(c *cursor) bool {
-	err := c.run.Err()
+	err := c.source.Err()
 	if err != nil {
 		m.heap, m.second, m.err = m.heap[:0], nil, err
 	}
 	return err == nil
 }
 
-// exhausted takes the top run, which has moved to none, out of the heap.
+// exhausted takes the top source, which has moved to none, out of the heap.
 func (m *Merging) exhausted(top *cursor) bool {
 	if !m.sound(top) {
 		return false
@@ -296,21 +299,21 @@ func (m *Merging) exhausted(top *cursor) bool {
 	return last > 0
 }
 
-// turn prepares the other runs for the opposite direction. They are beyond the current entry on one side; the
-// nearest entry on the other side is where they must be. The top run stays at the current entry.
-func (m *Merging) turn(reverse bool) bool {
+// changeDirection prepares the other sources for the opposite direction. They are beyond the current entry on one side; the
+// nearest entry on the other side is where they must be. The top source stays at the current entry.
+func (m *Merging) changeDirection(reverse bool) bool {
 	top := m.heap[0]
 	m.heap, m.reverse = append(m.heap[:0], top), reverse
-	for i := range m.runs {
-		c := &m.runs[i]
+	for i := range m.sources {
+		c := &m.sources[i]
 		if c == top {
 			continue
 		}
 		valid := false
 		if reverse {
-			valid = c.run.SeekLT(top.key)
+			valid = c.source.SeekLT(top.key)
 		} else {
-			valid = c.run.SeekGE(top.key)
+			valid = c.source.SeekGE(top.key)
 		}
 		if !m.push(c, valid) {
 			return false
