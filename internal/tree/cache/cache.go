@@ -81,7 +81,7 @@ type Cache struct {
 
 	clock clock
 
-	usable atomic.Uint32 // frames from here on are out of use, or leaving it; a whole number of stretches; written under mu
+	usable atomic.Uint32 // frames from here on are out of use, or leaving it; a whole number of chunks; written under mu
 
 	private privateBuffers
 
@@ -151,7 +151,7 @@ func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 		frames:    n,
 	}
 	c.usable.Store(uint32(n))
-	c.withdrawn.stretch = max(1, stretchBytes/frameSize)
+	c.withdrawn.chunkFrames = max(1, chunkBytes/frameSize)
 	return c
 }
 
@@ -261,12 +261,12 @@ func (c *Cache) mapLocked() bool {
 			n /= 2
 			continue
 		}
-		offheap.SmallPages(region[:min(stretchBytes, len(region))]) // a small database is to stay small
+		offheap.SmallPages(region[:min(chunkBytes, len(region))]) // a small database is to stay small
 		c.region, c.frames = region, n
 		c.usable.Store(min(c.usable.Load(), uint32(n)))
 		c.meta = make([]atomic.Uint32, n)
 		c.blocks = make([]atomic.Pointer[block], (n+int(blockFrames)-1)/int(blockFrames))
-		c.withdrawn = newWithdrawn(n, c.withdrawn.stretch)
+		c.withdrawn = newWithdrawn(n, c.withdrawn.chunkFrames)
 		c.indexBytes.Add(int64(n) * frameOverhead)
 		return true
 	}

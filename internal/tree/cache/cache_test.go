@@ -555,7 +555,7 @@ func TestCache_contentIsRightUnderLoad(t *testing.T) {
 	for _, frames := range []int{1, 5, 24, 200} {
 		t.Run(fmt.Sprint(frames), func(t *testing.T) {
 			c, d := newCache(t, frames)
-			c.withdrawn.stretch = 3
+			c.withdrawn.chunkFrames = 3
 			s := &stress{t: t, cache: c, domain: d}
 			for i := range s.tables {
 				s.tables[i].Store(s.open(uint64(i)))
@@ -729,8 +729,8 @@ func TestGet_withoutAFrameUsesItsMemoryAgain(t *testing.T) {
 		}
 		late[n].Unpin()
 	}
-	if got := c.Metrics().PrivateBytes; got != keptPrivate*testFrameSize {
-		t.Errorf("%d bytes are kept for reads without a frame, want %d", got, keptPrivate*testFrameSize)
+	if got := c.Metrics().PrivateBytes; got != maxIdlePrivate*testFrameSize {
+		t.Errorf("%d bytes are kept for reads without a frame, want %d", got, maxIdlePrivate*testFrameSize)
 	}
 }
 

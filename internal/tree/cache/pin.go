@@ -54,11 +54,11 @@ func (p Pin) Data() []byte { return p.data }
 // Unpin lets the page go. Unpin of a Pin that holds nothing does nothing; a copy of a Pin must not be unpinned as well.
 func (p *Pin) Unpin() {
 	if p.cache != nil {
-		p.letGo()
+		p.release()
 	}
 }
 
-func (p *Pin) letGo() {
+func (p *Pin) release() {
 	c := p.cache
 	switch {
 	case p.slot == slotPrivate:

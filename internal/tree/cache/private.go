@@ -7,8 +7,8 @@ import (
 	"lightningdb/internal/system/offheap"
 )
 
-// keptPrivate is how many idle private buffers are kept.
-const keptPrivate = 16
+// maxIdlePrivate is how many idle private buffers are kept at most.
+const maxIdlePrivate = 16
 
 // privateBuffers are for pages for which no frame is free, each as large as a frame and outside the Go heap. A buffer
 // belongs to one reader, in a Pin, and is used again as soon as that is unpinned: so there are as many as readers hold at
@@ -47,7 +47,7 @@ func (c *Cache) returnPrivate(data []byte) {
 	p := &c.private
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= keptPrivate {
+	if p.closed || len(p.idle) >= maxIdlePrivate {
 		p.count--
 		offheap.Free(buf)
 		return

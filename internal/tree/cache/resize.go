@@ -2,22 +2,22 @@ package cache
 
 import "lightningdb/internal/system/offheap"
 
-// stretchBytes is the memory that a smaller budget gives back at a time: a huge page, of which a part would stay with the
+// chunkBytes is the memory that a smaller budget gives back at a time: a huge page, of which a part would stay with the
 // process.
-const stretchBytes = 2 << 20
+const chunkBytes = 2 << 20
 
 // withdrawn knows the frames above the limit that are out of use. A frame above the limit that is loading, resident, in
-// limbo or pinned goes on as any other; it is withdrawn when it would become free. Once all frames of a stretch are, its
+// limbo or pinned goes on as any other; it is withdrawn when it would become free. Once all frames of a chunk are, its
 // memory goes back to the system. It is guarded by Cache.mu.
 type withdrawn struct {
-	stretch int     // frames of a stretch
-	is      []bool  // for each frame
-	counts  []int32 // for each stretch
-	total   int
+	chunkFrames int     // frames of a chunk
+	is          []bool  // for each frame
+	counts      []int32 // for each chunk
+	total       int
 }
 
-func newWithdrawn(frames, stretch int) withdrawn {
-	return withdrawn{stretch: stretch, is: make([]bool, frames), counts: make([]int32, (frames+stretch-1)/stretch)}
+func newWithdrawn(frames, chunkFrames int) withdrawn {
+	return withdrawn{chunkFrames: chunkFrames, is: make([]bool, frames), counts: make([]int32, (frames+chunkFrames-1)/chunkFrames)}
 }
 
 // Resize makes budget, rounded down to 2 MiB, the bytes that frames may take; what New was given is the most. Pages in
@@ -46,13 +46,13 @@ func (c *Cache) Resize(budget int64) bool {
 	return c.settled()
 }
 
-// framesForLocked is how many frames budget pays for, in whole stretches.
+// framesForLocked is how many frames budget pays for, in whole chunks.
 func (c *Cache) framesForLocked(budget int64) int {
 	n := max(budget, 0) / int64(c.frameSize)
 	if n >= int64(c.frames) {
 		return c.frames
 	}
-	return int(n) / c.withdrawn.stretch * c.withdrawn.stretch
+	return int(n) / c.withdrawn.chunkFrames * c.withdrawn.chunkFrames
 }
 
 func (c *Cache) settled() bool {
@@ -87,10 +87,10 @@ func (c *Cache) withdrawLocked(i uint32) {
 	w := &c.withdrawn
 	w.is[i] = true
 	w.total++
-	n := int(i) / w.stretch
+	n := int(i) / w.chunkFrames
 	w.counts[n]++
-	low := n * w.stretch
-	high := min(low+w.stretch, c.fresh) // those behind were never touched
+	low := n * w.chunkFrames
+	high := min(low+w.chunkFrames, c.fresh) // those behind were never touched
 	if int(w.counts[n]) == high-low && c.region != nil {
 		offheap.Discard(c.region[low*c.frameSize : high*c.frameSize])
 	}
@@ -104,6 +104,6 @@ func (c *Cache) restoreLocked(i int) {
 	}
 	w.is[i] = false
 	w.total--
-	w.counts[i/w.stretch]--
+	w.counts[i/w.chunkFrames]--
 	c.free = append(c.free, uint32(i))
 }

@@ -7,14 +7,14 @@ import (
 	"lightningdb/internal/system/epoch"
 )
 
-// resizableFrame is a page of memory, so that giving back a stretch shows.
+// resizableFrame is a page of memory, so that giving back a chunk shows.
 const resizableFrame = 4096
 
-// newResizable returns a cache of n frames that gives them back in stretches of 4.
+// newResizable returns a cache of n frames that gives them back in chunks of 4.
 func newResizable(t testing.TB, n int) (*Cache, *Pages, func(n int), *pattern) {
 	d := epoch.NewDomain()
 	c := New(int64(n)*resizableFrame, resizableFrame, d)
-	c.withdrawn.stretch = 4
+	c.withdrawn.chunkFrames = 4
 	l := &pattern{table: 1, size: func(int) int { return resizableFrame }}
 	p := c.NewPages(100, l)
 	t.Cleanup(func() {

@@ -87,12 +87,12 @@ func (b *Builder) Finish() []byte {
 	return b.buf
 }
 
-func (b *Builder) offset(i int) int { return slotUnit * int(b.slots[i]) }
+func (b *Builder) offset(i int) int { return entryAlign * int(b.slots[i]) }
 
 // begin appends all of an entry but its value.
 func (b *Builder) begin(k key.Internal, word uint64) int {
 	at := len(b.buf)
-	b.slots = append(b.slots, uint16(at/slotUnit))
+	b.slots = append(b.slots, uint16(at/entryAlign))
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, uint64(k.Trailer))
 	b.buf = binary.AppendUvarint(b.buf, uint64(len(k.User)))
 	b.buf = binary.AppendUvarint(b.buf, word)
@@ -101,7 +101,7 @@ func (b *Builder) begin(k key.Internal, word uint64) int {
 }
 
 func (b *Builder) pad() {
-	for len(b.buf)%slotUnit != 0 {
+	for len(b.buf)%entryAlign != 0 {
 		b.buf = append(b.buf, 0)
 	}
 }

@@ -21,7 +21,7 @@ func Check(payload []byte) error {
 	foot := len(payload) - footerSize
 	count := int(binary.LittleEndian.Uint16(payload[foot:]))
 	end := foot - indexSize*count
-	if count == 0 || end < minEntrySize*count || end%slotUnit != 0 || payload[foot+3] != 0 {
+	if count == 0 || end < minEntrySize*count || end%entryAlign != 0 || payload[foot+3] != 0 {
 		return corrupt.New("", int64(foot), "impossible page footer")
 	}
 	first, _, ok := At(payload[:end], 0)

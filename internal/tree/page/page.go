@@ -39,9 +39,9 @@ import (
 
 const (
 	// MaxSize is the largest payload the layout can address, in bytes.
-	MaxSize = slotUnit * (math.MaxUint16 + 1)
+	MaxSize = entryAlign * (math.MaxUint16 + 1)
 
-	slotUnit     = 8 // entries begin at multiples of it
+	entryAlign   = 8 // entries begin at multiples of it
 	trailerSize  = 8
 	headSize     = 4
 	slotSize     = 2
@@ -167,9 +167,9 @@ func split(b []byte) (user, value []byte, word uint64, ok bool) {
 // dst has room for if there comes one that is neither put nor tombstone, or an extent. The page must have the rest.
 func (p *Page) Lend(dst []key.Entry, i, step int) int {
 	slots := p.payload[p.end+headSize*p.count:]
-	touch(p.stretch(i, i+(len(dst)-1)*step))
+	touch(p.bytesOf(i, i+(len(dst)-1)*step))
 	for n := range dst {
-		b := p.payload[slotUnit*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])) : p.end]
+		b := p.payload[entryAlign*int(binary.LittleEndian.Uint16(slots[slotSize*(i+n*step):])) : p.end]
 		t := key.Trailer(binary.LittleEndian.Uint64(b))
 		user, value, word, ok := split(b)
 		if !ok {
@@ -185,9 +185,9 @@ func (p *Page) Lend(dst []key.Entry, i, step int) int {
 	return len(dst)
 }
 
-// stretch is the part of the payload that holds the entries from i to j, which may come before it, and where the one behind
+// bytesOf is the part of the payload that holds the entries from i to j, which may come before it, and where the one behind
 // them begins, which most likely comes next.
-func (p *Page) stretch(i, j int) []byte {
+func (p *Page) bytesOf(i, j int) []byte {
 	end := p.end
 	if next := max(i, j) + 1; next < p.count {
 		end = p.offset(next) + minEntrySize
@@ -289,30 +289,30 @@ func (p *Page) head(i int) uint32 {
 }
 
 func (p *Page) offset(i int) int {
-	return slotUnit * int(binary.LittleEndian.Uint16(p.payload[p.end+headSize*p.count+slotSize*i:]))
+	return entryAlign * int(binary.LittleEndian.Uint16(p.payload[p.end+headSize*p.count+slotSize*i:]))
 }
 
 // head returns the four bytes of user after skip, as an integer that orders as the bytes do.
 func head(user []byte, skip int) uint32 { return uint32(key.Head(user, skip) >> 32) }
 
-// span says where the parts of an entry lie in its payload; the key begins at key, the value at value.
-type span struct {
+// entryParts says where the parts of an entry lie in its payload; the key begins at key, the value at value.
+type entryParts struct {
 	key, value, end int
 	word            uint64
 }
 
 // locate finds the parts of the entry that begins at offset at. It is safe for any payload and offset.
-func locate(payload []byte, at int) (span, bool) {
+func locate(payload []byte, at int) (entryParts, bool) {
 	if at < 0 || at > len(payload)-minEntrySize {
-		return span{}, false
+		return entryParts{}, false
 	}
 	klen, pos, ok := uvarint(payload, at+trailerSize)
 	if !ok {
-		return span{}, false
+		return entryParts{}, false
 	}
 	word, pos, ok := uvarint(payload, pos)
 	if !ok {
-		return span{}, false
+		return entryParts{}, false
 	}
 	vlen := word >> 1
 	if word&1 != 0 {
@@ -320,10 +320,10 @@ func locate(payload []byte, at int) (span, bool) {
 	}
 	left := uint64(len(payload) - pos)
 	if klen > left || vlen > left-klen {
-		return span{}, false
+		return entryParts{}, false
 	}
 	value := pos + int(klen)
-	return span{key: pos, value: value, end: value + int(vlen), word: word}, true
+	return entryParts{key: pos, value: value, end: value + int(vlen), word: word}, true
 }
 
 // uvarint decodes an unsigned varint of at most 64 bits at pos and returns the position behind it.
@@ -339,4 +339,4 @@ func uvarint(b []byte, pos int) (v uint64, next int, ok bool) {
 }
 
 // padded rounds n up to the unit at which entries begin.
-func padded(n int) int { return (n + slotUnit - 1) &^ (slotUnit - 1) }
+func padded(n int) int { return (n + entryAlign - 1) &^ (entryAlign - 1) }
