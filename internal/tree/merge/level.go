@@ -15,8 +15,8 @@ type Tables interface {
 	Open(i int) (Iterator, error)
 }
 
-// Level is an Iterator over the tables of one level, as one run. At any time it has at most one of them open. An
-// error of Open is an error of the move that needed the table.
+// Level is an Iterator over the tables of one level, as one sorted run. It has at most one of them open at a time.
+// An error of Open becomes the error of the move that needed the table.
 type Level struct {
 	tables Tables
 	table  Iterator // tables[at], nil if none is open
@@ -27,7 +27,7 @@ type Level struct {
 // NewLevel returns an iterator over tables.
 func NewLevel(tables Tables) *Level { return new(Level).Reset(tables) }
 
-// Reset makes l an iterator over tables and returns it. What l was before must have been closed.
+// Reset makes l an iterator over tables and returns it. l must be new or closed.
 func (l *Level) Reset(tables Tables) *Level {
 	*l = Level{tables: tables}
 	return l
@@ -72,7 +72,7 @@ func (l *Level) Key() key.Internal { return l.table.Key() }
 // Value implements Iterator.
 func (l *Level) Value() ([]byte, error) { return l.table.Value() }
 
-// NextBatch implements Iterator. A batch ends with its table.
+// NextBatch implements Iterator. A batch ends at the end of its table.
 func (l *Level) NextBatch(dst []Entry, end key.Internal) int { return l.table.NextBatch(dst, end) }
 
 // PrevBatch implements Iterator.
@@ -99,8 +99,8 @@ func (l *Level) Close() error {
 	return table.Close()
 }
 
-// open makes tables[i] the open one. It returns false, with no table open, if there is no such table or if
-// it could not be opened.
+// open makes tables[i] the open one. It returns false, with no table open, if there is no such table or if it could
+// not be opened.
 func (l *Level) open(i int) bool {
 	l.err = nil
 	if l.table != nil && l.at == i {

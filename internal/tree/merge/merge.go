@@ -1,5 +1,5 @@
-// Package merge joins sorted runs: it defines what a sorted run looks like to its readers (Iterator), merges many
-// runs into one (Merging), chains the disjoint tables of a level into one run (Level), and turns the versions of
+// Package merge reads sorted runs: it defines what a sorted run looks like to its readers (Iterator), merges many
+// sources into one (Merging), chains the disjoint tables of a level into one run (Level), and turns the versions of
 // keys into the keys and values that a snapshot sees (Visible).
 //
 // It owns no files and starts no goroutine. An iterator belongs to one goroutine at a time. Package mergetest
@@ -19,32 +19,32 @@ import "lightningdb/internal/format/key"
 // Ends. Next at the last entry and Prev at the first leave the iterator at none. From none, Next and Prev do
 // nothing and return false: there is no wrapping around and no way back other than First, Last or a seek.
 //
-// Errors. When a move fails, the iterator is at none and Err says why. So a caller that sees false must ask Err
-// before it believes in an end: an error is never an end, and no entry is ever skipped because it could not be
-// read. The error stays at least until the next First, Last or seek; these may try afresh or fail with it again. Next
-// and Prev do nothing meanwhile. Err is nil at an entry and at an end.
+// Errors. When a move fails, the iterator is at none and Err says why. A caller that sees false must ask Err before
+// it believes in an end: an error is never an end, and no entry is ever skipped because it could not be read. The
+// error stays at least until the next First, Last or seek; these may try again or fail with it again. Until then
+// Next and Prev do nothing. Err is nil at an entry and at an end.
 //
 // Values. Value returns the value of the current entry; it may have to read from a file, so it has its own error,
 // which leaves the position as it is. The value of a tombstone is empty. Value must not be called at none.
 //
 // Bytes. Key and Value return borrowed bytes: the caller must not change them, and they are valid until the next
-// move or Close, whichever comes first. Calling Value does not invalidate Key, nor the other way round. Key must
-// not be called at none. A seek target is borrowed by the iterator for the duration of the call only; it must not
-// consist of bytes that the same iterator has lent, which the seek invalidates.
+// move or Close, whichever comes first. Calling Value does not invalidate Key, nor the other way round. Key must not
+// be called at none. A seek target is borrowed by the iterator for the duration of the call only; it must not
+// consist of bytes that the same iterator has lent, because the seek invalidates them.
 //
-// Batches. NextBatch hands out several entries by one call: the current one and those after it that are at hand in
-// memory, as many as dst has room for and are before end (an empty user key is no end). It returns how many, and moves
-// to the last of them, which is at an entry; or it returns 0 and stays where it was, because the current entry is not
-// before end or not at hand. What is handed out is a put or a tombstone; anything else ends the batch in front of it.
-// PrevBatch is the same backward: the current entry and those before it, in that order, as far as they are after end. All
-// of the bytes are lent until the next move. Neither must be called at none. Always to return 0 is allowed.
+// Batches. NextBatch hands out several entries by one call: the current one and those after it that are already in
+// memory, as many as fit into dst and lie before end (an empty user key means no end). It returns their number and
+// moves to the last of them. If the current entry is not before end or not in memory, it returns 0 and does not
+// move. Only puts and tombstones are handed out; the batch ends before any other entry. PrevBatch is the same
+// backward: the current entry and those before it, in that order, as far as they lie after end. All of the bytes are
+// lent until the next move. Neither may be called at none. An implementation may always return 0.
 //
-// Pinned says that there is a next entry, and that a Next leaves valid what was lent; a further NextBatch does so in any
-// case. So a merge can hand out a batch of several runs, each of which has moved on. It must not be called at none. False is
-// always allowed.
+// Pinned reports that there is a next entry, and that Next will leave valid what was lent, as a further NextBatch
+// always does. So a merge can hand out one batch from several sources, although each of them has moved on. It must
+// not be called at none. An implementation may always return false.
 //
-// Close. Close releases what the iterator holds, whatever it returns. Its error is that of releasing; it may also
-// repeat the error of a move. After Close nothing may be called.
+// Close. Close releases what the iterator holds, even if it returns an error. Its error is that of releasing; it may
+// also repeat the error of a move. After Close nothing may be called.
 type Iterator interface {
 	First() bool                // to the first entry
 	Last() bool                 // to the last entry

@@ -59,7 +59,7 @@ func TestMerging_resetForgets(t *testing.T) {
 	})
 }
 
-// TestNew_ofNothing: an empty database has no runs, and scanning it must end, not fail.
+// TestNew_ofNothing: an empty database has no sources, and scanning it must end, not fail.
 func TestNew_ofNothing(t *testing.T) {
 	it := merge.New()
 	if it.First() || it.Last() || it.SeekGE(key.Internal{}) || it.SeekLT(key.Internal{}) || it.Next() || it.Prev() {
@@ -70,7 +70,7 @@ func TestNew_ofNothing(t *testing.T) {
 	}
 }
 
-// TestMerging_errorIsNeverAnEnd: if one unreadable run were taken for a run that has ended, keys would go missing
+// TestMerging_errorIsNeverAnEnd: if one unreadable source were taken for one that has ended, keys would go missing
 // silently, or deleted ones come back.
 func TestMerging_errorIsNeverAnEnd(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -115,7 +115,7 @@ func checkScanFails(
 	}
 }
 
-// TestMerging_recoversFromError: a seek after a passing error must see everything again.
+// TestMerging_recoversFromError: a seek after a transient error must see everything again.
 func TestMerging_recoversFromError(t *testing.T) {
 	runs := deal(sampleEntries(20), 3)
 	it := merge.New(iterators(runs)...)
@@ -142,7 +142,7 @@ func sampleEntries(n int) []mergetest.Entry {
 	return entries
 }
 
-// array is the barest run there can be, so that benchmarks show the cost of merging and not of reading.
+// array is the simplest source there can be, so that benchmarks show the cost of merging and not of reading.
 type array struct {
 	entries []mergetest.Entry
 	at      int
@@ -225,7 +225,7 @@ func BenchmarkVisible(b *testing.B) {
 	}
 }
 
-// scan times one step of scanning round and round.
+// scan times one step of an endless scan.
 func scan(b *testing.B, start, step func() bool) {
 	b.ReportAllocs()
 	start()

@@ -6,21 +6,20 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// New returns an iterator over all entries of sources, which it owns from now on: Close closes them all. Of one source
-// it returns that source itself; of none, an iterator that is always at its end.
+// New returns an iterator over all entries of sources, which it owns from now on: Close closes them all. For a
+// single source it returns that source itself; for none, an iterator that is always at its end.
 func New(sources ...Iterator) Iterator { return new(Merging).Reset(sources...) }
 
-// Merging is an Iterator over the entries of several sources. The zero value has no source. It can be used again and
-// again through Reset, so that an owner who pools it allocates nothing.
+// Merging is an Iterator over the entries of several sources. The zero value has no source. Reset makes it usable
+// again, so that an owner who pools it allocates nothing.
 //
-// Runs are given newest first. No two sources hold the same internal key, because every operation has its own
-// sequence number. Should they do so all the same, both entries appear, the newer source's first; only when the
-// direction changes right at such a pair may one of them be passed over or appear again.
+// Sources are given newest first. No two sources hold the same internal key, because every operation has its own
+// sequence number. Should they do so all the same, both entries appear, that of the newer source first; only a
+// change of direction right at such a pair may skip or repeat one of them.
 //
-// The sources that are at an entry form a binary heap with the current entry on top. Most moves of a merge stay in
-// the source they are in: the next entry of the top source is still ahead of all others. So the merge remembers
-// the best of the other sources, and while the top source stays ahead of it a move costs one comparison and leaves the
-// heap alone.
+// The sources that are at an entry form a binary heap with the current entry on top. Most moves stay in the same
+// source: the next entry of the top source still comes before all others. So the merge remembers the best of the
+// other sources, and while the top source stays before it, a move costs one comparison and leaves the heap alone.
 //
 //	invariants at an entry, moving forward (backward: mirrored):
 //	  heap[0] is at the current entry; every other source is at its first entry after the current one, or at its end
@@ -30,21 +29,21 @@ type Merging struct {
 	sources  []cursor  // all sources, newest first
 	heap     []*cursor // the sources at an entry; empty when the merge is at none
 	second   *cursor
-	reverse  bool // the direction that the positions of the sources are prepared for
-	switches int  // what having several sources has cost: see Switches
+	reverse  bool // the sources are placed for moves backward
+	switches int  // see Switches
 	err      error
 
-	// early says that the sources are at the entry after the current one, or at the end or error there, because a batch
-	// went as far: the current one is last then.
+	// early says that a batch has left the sources one entry further than the current one, or at the end or error
+	// there. The current entry is in last then.
 	early bool
 	last  Entry
 }
 
-// switchesPerSeek is how many switches looking for the place in one source more costs.
+// switchesPerSeek is what positioning one more source costs, counted in switches.
 const switchesPerSeek = 8
 
-// Switches is what m has spent since Reset because there are several sources and not one, in changes from one source to another:
-// each some hundred nanoseconds.
+// Switches is what m has spent since Reset because it has several sources instead of one. It counts changes from one
+// source to another, each of which costs some hundred nanoseconds.
 func (m *Merging) Switches() int { return m.switches }
 
 // cursor is a source and the key it is at, kept here so that comparing two sources makes no calls.
@@ -54,9 +53,9 @@ type cursor struct {
 	rank   int // index in sources: the lower, the newer
 }
 
-// Reset makes m a merge of sources, which it owns from now on, and returns the iterator to use: m, or the source itself
-// if there is only one. What m owned before must have been closed. The slice sources is not kept. It is not in line, where
-// it would be in every program five times.
+// Reset makes m a merge of sources, which it owns from now on, and returns the iterator to use: m, or the source
+// itself if there is only one. What m owned before must have been closed. The slice is not kept. It is not inlined:
+// every program would contain it five times.
 //
 //go:noinline
 func (m *Merging) Reset(sources ...Iterator) Iterator {
@@ -136,7 +135,7 @@ func (m *Merging) Next() bool {
 // Prev implements Iterator.
 func (m *Merging) Prev() bool {
 	if m.early {
-		return m.SeekLT(m.last.Key.Clone()) // rare: a batch is not taken to turn round
+		return m.SeekLT(m.last.Key.Clone()) // rare: who takes batches seldom turns round
 	}
 	if len(m.heap) == 0 || !m.reverse && !m.changeDirection(true) {
 		return false
@@ -144,7 +143,7 @@ func (m *Merging) Prev() bool {
 	return m.step()
 }
 
-// step moves to the next entry in the direction that the sources are prepared for.
+// step moves to the next entry in the direction that the sources are placed for.
 func (m *Merging) step() bool {
 	top, valid := m.heap[0], false
 	if m.reverse {
@@ -183,8 +182,8 @@ func (m *Merging) Value() ([]byte, error) {
 	return m.heap[0].source.Value()
 }
 
-// Rank says which source the current entry is from, by its index in those given to Reset; 0 if that was one. No batch has just
-// been taken.
+// Rank is the index of the current entry's source among those given to Reset; 0 if there was only one. It must not
+// be called right after a batch.
 func (m *Merging) Rank() int {
 	if len(m.heap) == 0 {
 		return 0
@@ -192,8 +191,8 @@ func (m *Merging) Rank() int {
 	return m.heap[0].rank
 }
 
-// NextBatch implements Iterator. A batch is of the source on top, up to where the best of the others goes on; then of that one,
-// and so on, as long as no source that moves on takes back what it has lent.
+// NextBatch implements Iterator. A batch takes from the top source up to where the best of the others continues,
+// then from that one, and so on, as long as a source keeps what it has lent when it moves on.
 func (m *Merging) NextBatch(dst []Entry, end key.Internal) int {
 	if m.reverse || m.early {
 		return 0
@@ -215,7 +214,7 @@ func (m *Merging) NextBatch(dst []Entry, end key.Internal) int {
 	}
 }
 
-// PrevBatch implements Iterator. A batch is of the source on top alone.
+// PrevBatch implements Iterator. A batch takes from the top source alone.
 func (m *Merging) PrevBatch(dst []Entry, end key.Internal) int {
 	if !m.reverse {
 		return 0
@@ -223,10 +222,10 @@ func (m *Merging) PrevBatch(dst []Entry, end key.Internal) int {
 	return m.took(dst, m.heap[0].source.PrevBatch(dst, m.nearer(end)))
 }
 
-// Pinned implements Iterator. Nobody merges merges.
+// Pinned implements Iterator. No merge has another one as its source.
 func (m *Merging) Pinned() bool { return false }
 
-// nearer returns where a batch of the source on top has to end: at end, or at the best of the other sources.
+// nearer returns where a batch from the top source must end: at end, or where the best of the other sources is.
 func (m *Merging) nearer(end key.Internal) key.Internal {
 	if m.second == nil || len(end.User) > 0 && (key.Compare(end, m.second.key) < 0) != m.reverse {
 		return end
@@ -234,7 +233,7 @@ func (m *Merging) nearer(end key.Internal) key.Internal {
 	return m.second.key
 }
 
-// took notes that the source on top has moved over the first n entries of dst.
+// took records that the top source has moved over the first n entries of dst.
 func (m *Merging) took(dst []Entry, n int) int {
 	if n > 0 {
 		m.heap[0].key = dst[n-1].Key
@@ -277,7 +276,7 @@ func (m *Merging) push(c *cursor, valid bool) bool {
 	return m.sound(c)
 }
 
-// sound reports whether a source that is at none is at its end, rather than broken. If it is broken, so is m.
+// sound reports whether a source that is at none has reached its end, rather than failed. If it failed, so does m.
 func (m *Merging) sound(c *cursor) bool {
 	err := c.source.Err()
 	if err != nil {
@@ -299,8 +298,8 @@ func (m *Merging) exhausted(top *cursor) bool {
 	return last > 0
 }
 
-// changeDirection prepares the other sources for the opposite direction. They are beyond the current entry on one side; the
-// nearest entry on the other side is where they must be. The top source stays at the current entry.
+// changeDirection places the other sources for the opposite direction. Each is beyond the current entry on one side
+// and must go to the nearest entry on the other side. The top source stays at the current entry.
 func (m *Merging) changeDirection(reverse bool) bool {
 	top := m.heap[0]
 	m.heap, m.reverse = append(m.heap[:0], top), reverse

@@ -11,62 +11,62 @@ import (
 	"lightningdb/internal/tree/gap"
 )
 
-// Visible walks the user keys that a snapshot sees, with their values: of each user key the newest version that is
-// not newer than the snapshot, unless that is a tombstone; if that is a merge operand, the value that it and the
-// operands below it make of the first put or tombstone further down. The zero value must be Reset before use. It
-// allocates nothing per step once its buffers have grown.
+// Visible walks the user keys that a snapshot sees, with their values. The newest version of a user key that is not
+// newer than the snapshot decides: a tombstone hides the key, and a merge operand is folded with the operands below
+// it onto the first put or tombstone further down. The zero value must be Reset before use. It allocates nothing per
+// step once its buffers have grown.
 //
 // Its moves and its position follow the rules of Iterator, with user keys in place of internal ones and within
-// bounds: keys below the lower or not below the upper bound do not exist for it, and it reads at most one entry
-// of each run beyond them.
+// bounds: keys below the lower or not below the upper bound do not exist for it, and it reads at most one entry of
+// each source beyond them.
 //
 // Key and Value are borrowed until the next move, Reset or Close.
 //
 // # How it moves
 //
 // Versions of a user key come newest first. Going forward, the first version that the snapshot may see decides, and
-// the input stays at it. Going backward, the versions come oldest first and the last one that the snapshot
-// may see decides, which shows only when the input has gone past it; so key and value are copied on the way.
+// the input stays at it. Going backward, the versions come oldest first and the last one that the snapshot may see
+// decides, which shows only when the input has gone past it; so key and value are copied on the way.
 //
-//	resting   input
-//	forward   at the current entry
-//	backward  somewhere before the current entry, behind the versions that decided; the current entry is in key, value
-//	folded    at a version of the current entry that is older than its operands, or behind all of its versions; the
-//	          current entry is in key, value
-//	ahead     at the last entry that was handed out with batch, in which the current entry is; the last user key of it
-//	          that was decided is in key
-//	behind    the same backward; at a version that is still to be decided, or too new
+//	resting      input
+//	forward      at the current entry
+//	backward     somewhere before the current entry, past the versions that decided; the current entry is in key, value
+//	folded       at a version of the current entry that is older than its operands, or past all of its versions; the
+//	             current entry is in key, value
+//	inNextBatch  at the last entry of the batch that holds the current entry; key is the last user key that the batch
+//	             decided
+//	inPrevBatch  the same backward; at a version that is still to be decided, or too new
 //
-// A second step in one direction takes a batch of entries from the input at once, drops from it what the snapshot does
-// not see, and further steps only count. A seek alone, and what batches leave out, goes entry by entry.
+// The first step after a seek takes a batch of entries from the input and drops from it what the snapshot does not
+// see; further steps only count. A seek alone, and what is not handed out in batches, goes entry by entry.
 //
-// Operands are always collected forward, newest first, up to what they stand upon; going backward, the input turns round
-// for that. Each is copied once. That they cannot be folded is an error of Value, not of the move.
+// Operands are always collected forward, newest first, down to the put or tombstone below them; going backward, the
+// input turns round for that. Each is copied once. If they cannot be folded, that is an error of Value, not of the
+// move.
 //
-// A user key with very many versions does not have to be stepped through: after maxSteps of them the rest is
-// jumped over by a seek. Nor do very many user keys of which the snapshot sees nothing, one behind the other, if that is
-// known of them: see package gap.
+// A user key with very many versions is not stepped through: after maxSteps of them a seek skips the rest. Nor are
+// long rows of user keys of which the snapshot sees nothing, where a gap is known: see package gap.
 type Visible struct {
-	Rules operand.Rules // how operands are folded; to be set before a move
-	Walk  gap.Walk      // over what the snapshot does not see; its Known may be set before a move
-	Stop  *atomic.Bool  // once set, moves pass over no further entry that they do not stop at; nil for never
+	Rules operand.Rules // how operands are folded; set it before a move
+	Walk  gap.Walk      // follows the keys that the snapshot does not see; its Known may be set before a move
+	Stop  *atomic.Bool  // once set, a move fails instead of passing over further entries; nil for never
 
 	input   Iterator
 	seq     key.SeqNum
 	lower   []byte // first user key inside; nil if unbounded. Borrowed
 	upper   []byte // first user key beyond; nil if unbounded. Borrowed
 	resting position
-	key     []byte // owned; the current key when resting backward or folded, room for any key being passed otherwise
+	key     []byte // owned; the current key when resting backward or folded, otherwise the key being passed
 	value   []byte // owned; the current value unless resting forward
 	err     error
 
-	batch []Entry // what the snapshot sees of a batch of input, in the order of the walk; in room
-	at    int     // of the current entry in batch
-	reach int     // how many entries the next batch may have; 0 until there was a step
-	taken int     // how many of room have ever been used
+	batch []Entry // what the snapshot sees of a batch of the input, in the order of the walk; part of room
+	at    int     // index of the current entry in batch
+	reach int     // how many entries the next batch may have; 0 before the first step
+	taken int     // entries of room that were ever used
 	room  [maxBatchEntries]Entry
 
-	operands operand.Chain // room for those of one user key
+	operands operand.Chain // those of one user key
 	foldErr  error         // why there is no value when resting folded
 }
 
@@ -82,8 +82,8 @@ const (
 	inPrevBatch                 // input is at the end of a batch backward, which holds the current entry
 )
 
-// minBatchEntries is how many entries a first batch has at most, maxBatchEntries the ones after it: a short scan does not pay for
-// entries it does not come to, a long one takes the rest of a leaf at once.
+// minBatchEntries is the most entries of the first batch, maxBatchEntries of those after it: a short scan does not
+// pay for entries that it never reaches, a long one takes the rest of a leaf at once.
 const (
 	minBatchEntries = 16
 	maxBatchEntries = 64
@@ -229,8 +229,8 @@ func (v *Visible) retreat() bool {
 	return v.findBackward()
 }
 
-// NextBatch returns the current entry and those that Next is going to come to, as far as they are at hand: none or many. They
-// are borrowed as Key and Value are. PrevBatch is the same for Prev.
+// NextBatch returns the current entry and those that Next will reach, as far as they are in memory: none or many.
+// They are borrowed as Key and Value are.
 func (v *Visible) NextBatch() []Entry {
 	if v.resting != inNextBatch {
 		return nil
@@ -238,7 +238,7 @@ func (v *Visible) NextBatch() []Entry {
 	return v.batch[v.at:]
 }
 
-// PrevBatch returns the current entry and those that Prev is going to come to, as far as they are at hand.
+// PrevBatch returns the current entry and those that Prev will reach, as far as they are in memory.
 func (v *Visible) PrevBatch() []Entry {
 	if v.resting != inPrevBatch {
 		return nil
@@ -246,8 +246,8 @@ func (v *Visible) PrevBatch() []Entry {
 	return v.batch[v.at:]
 }
 
-// Expect says that at most n more entries are wanted, if n is not negative, so that none are taken in vain. One more is
-// taken than that: forward the first may be the current one, and backward the last decides nothing.
+// Expect says that at most n more entries are wanted, so that no more are taken; a negative n says nothing. One more
+// than n is taken: forward the first may be the current one, and backward the last decides nothing.
 func (v *Visible) Expect(n int) {
 	if n >= 0 {
 		v.reach = min(n+1, maxBatchEntries)
@@ -284,8 +284,8 @@ func (v *Visible) Value() ([]byte, error) {
 	return v.value, nil
 }
 
-// Err says why v is at none if that is not because an end was reached. An entry of a kind this program does not know
-// is a *corrupt.Error.
+// Err says why v is at none, if it has not reached an end. An entry of a kind that this program does not know is a
+// *corrupt.Error.
 func (v *Visible) Err() error { return v.err }
 
 // Close closes the input. v keeps its buffers, unless they are large, and may be Reset.
@@ -327,7 +327,7 @@ func (v *Visible) end() bool {
 // errStopped is why there is no entry where Stop was set.
 var errStopped = errors.New("merge: the walk was stopped")
 
-// stopped looks whether to go on.
+// stopped reports whether the walk was told to stop.
 func (v *Visible) stopped() bool {
 	if v.Stop == nil || !v.Stop.Load() {
 		return false
@@ -336,8 +336,8 @@ func (v *Visible) stopped() bool {
 	return true
 }
 
-// findForward settles at the first visible key at or after the position of input, which is in front of all the
-// versions of a user key that the snapshot may see.
+// findForward settles at the first visible key at or after the position of input. No version that the snapshot may
+// see of the user key there lies before that position.
 func (v *Visible) findForward() bool {
 	v.Walk.Begin(false, v.seq)
 	for v.input.Valid() {
@@ -383,7 +383,7 @@ func (v *Visible) findForward() bool {
 	return v.end()
 }
 
-// passDead is passDecided where the snapshot sees nothing of v.key, nor of what is known to come behind it.
+// passDead is passDecided for a user key v.key of which the snapshot sees nothing; it skips a gap that follows.
 func (v *Visible) passDead() {
 	if to, jump := v.Walk.Jump(); jump {
 		v.input.SeekGE(key.SeekTo(to, v.seq))
@@ -392,9 +392,10 @@ func (v *Visible) passDead() {
 	v.passDecided()
 }
 
-// takeNextBatch takes a batch of input and makes v.batch what the snapshot sees of it, which may be nothing. Then v.key is
-// the last user key that it decides, empty if there is none, and input is at the end of the batch. Before, input is as
-// for findForward. It returns false, and nothing has changed, if there is no batch here.
+// takeNextBatch takes a batch from the input and leaves in v.batch what the snapshot sees of it, which may be
+// nothing. Then v.key is the last user key that the batch decides, empty if there is none, and input is at the end
+// of the batch. Before, input is where findForward has it. It returns false, and has changed nothing, if there is no
+// batch here.
 func (v *Visible) takeNextBatch() bool {
 	n := v.input.NextBatch(v.room[:v.reach], key.SeekTo(v.upper, key.MaxSeqNum))
 	if n == 0 {
@@ -430,15 +431,16 @@ func (v *Visible) takeNextBatch() bool {
 	return true
 }
 
-// same reports whether two user keys are equal. Neighbours mostly differ in their last byte, and that is quicker to see.
+// same reports whether two user keys are equal. Neighbours mostly differ in their last byte, which is the quickest
+// to compare.
 func same(a, b []byte) bool {
 	return len(a) == len(b) && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)
 }
 
-// took notes that a batch of n entries is in v.room. The next one may be longer.
+// took records that v.room holds a batch of n entries. The next one may be longer.
 func (v *Visible) took(n int) { v.taken, v.reach = max(v.taken, n), maxBatchEntries }
 
-// passDecided moves input on from the last entry that decided v.key, past all its versions.
+// passDecided moves input from the last entry that decided v.key past all versions of that key.
 func (v *Visible) passDecided() {
 	v.input.Next()
 	v.passOlder()
@@ -460,8 +462,8 @@ func (v *Visible) fold() bool {
 	return true
 }
 
-// collect moves input forward over the operands of v.key, which it gathers, to the put or tombstone that they stand
-// upon, whose value it copies, or behind all versions. ok is false if v.err says why this could not be done.
+// collect moves input forward over the operands of v.key, which it collects, to the put or tombstone below them,
+// whose value it copies, or past all versions. ok is false if that failed; v.err says why.
 func (v *Visible) collect() (present, ok bool) {
 	for v.input.Valid() {
 		k := v.input.Key()
@@ -521,8 +523,8 @@ func (v *Visible) passNewer() {
 	v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
 }
 
-// findBackward settles at the last visible key at or before the position of input, which is behind all the
-// versions of a user key.
+// findBackward settles at the last visible key at or before the position of input, which is after all versions of a
+// user key.
 func (v *Visible) findBackward() bool {
 	v.Walk.Begin(true, v.seq)
 	for v.input.Valid() {
@@ -560,8 +562,8 @@ func (v *Visible) findBackward() bool {
 	return v.end()
 }
 
-// passDeadBackward moves input backward past v.key, of which the snapshot sees nothing, from behind all that it may see of
-// it, and past what is known to come before it.
+// passDeadBackward moves input backward past v.key, of which the snapshot sees nothing, and past a gap that precedes
+// it. input has passed all versions of v.key that the snapshot may see.
 func (v *Visible) passDeadBackward() {
 	if v.input.Valid() && bytes.Equal(v.input.Key().User, v.key) {
 		v.Walk.End()
@@ -574,10 +576,10 @@ func (v *Visible) passDeadBackward() {
 	}
 }
 
-// takePrevBatch takes a batch of input backward and makes v.batch what the snapshot sees of it, but for the user key at
-// its end, of which newer versions may follow: input stays at the newest so far. All older ones were passed, so a search
-// backward from there finds what decides. If the snapshot sees nothing else in the batch, takePrevBatch returns false,
-// and input may have moved so far.
+// takePrevBatch takes a batch backward and leaves in v.batch what the snapshot sees of it, except for the last user
+// key it came to: newer versions of that one may follow, so input stays at the newest version seen so far. All older
+// ones were passed, and a search backward from there finds what decides. If the snapshot sees nothing else in the
+// batch, takePrevBatch returns false; input may still have moved.
 func (v *Visible) takePrevBatch() bool {
 	n := v.input.PrevBatch(v.room[:v.reach], key.SeekTo(v.lower, key.MaxSeqNum))
 	if n == 0 {
@@ -587,8 +589,8 @@ func (v *Visible) takePrevBatch() bool {
 	first := v.room[0].Key.User
 	kept, passed, tooNew := 0, 0, false
 	var user, before []byte
-	var put bool // the newest version of user that the snapshot may see so far is a put, and the last one kept
-	open := 0    // 1 if the last entry is kept, which decides nothing yet
+	var put bool // the newest visible version of user so far is a put, and the last entry kept
+	open := 0    // 1 if the last entry was kept: it decides nothing yet
 	for i := range v.room[:n] {
 		e := &v.room[i]
 		open = 0
@@ -616,9 +618,9 @@ func (v *Visible) takePrevBatch() bool {
 	return len(v.batch) > 0
 }
 
-// takeNewest moves input backward through the versions of v.key that the snapshot may see, the oldest of which it
-// is at, and returns the kind of the newest; if that is a put, its value is in v.value. Where there is none the kind is
-// that of a tombstone. ok is false if v.err says why this could not be found out.
+// takeNewest moves input backward through the versions of v.key that the snapshot may see, starting at the oldest,
+// and returns the kind of the newest; if that is a put, its value is in v.value. If there is none, the kind is that
+// of a tombstone. ok is false if this could not be found out; v.err says why.
 func (v *Visible) takeNewest() (newest key.Kind, ok bool) {
 	newest = key.KindDelete
 	for range maxSteps {
@@ -638,7 +640,7 @@ func (v *Visible) takeNewest() (newest key.Kind, ok bool) {
 	return v.jumpToNewest(newest)
 }
 
-// jumpToNewest does the work of takeNewest by seeking. sofar is the answer if the jump leads nowhere new.
+// jumpToNewest does the work of takeNewest by a seek. sofar is the answer if the seek leads to nothing newer.
 func (v *Visible) jumpToNewest(sofar key.Kind) (newest key.Kind, ok bool) {
 	if !bytes.Equal(v.input.Key().User, v.key) {
 		return sofar, true
@@ -656,8 +658,8 @@ func (v *Visible) jumpToNewest(sofar key.Kind) (newest key.Kind, ok bool) {
 	return newest, v.err == nil
 }
 
-// take copies the value of the entry at k, where input is, if it is a put, which present says. ok is false if v.err says
-// what is wrong with it.
+// take copies the value of the entry at k, the position of input, if it is a put, and reports that as present. ok is
+// false if the entry cannot be used; v.err says why.
 func (v *Visible) take(k key.Internal) (present, ok bool) {
 	switch k.Trailer.Kind() {
 	case key.KindDelete, key.KindMerge:
@@ -674,7 +676,7 @@ func (v *Visible) take(k key.Internal) (present, ok bool) {
 	return false, v.unknown(k)
 }
 
-// unknown settles v at none because of an entry nobody here can interpret. It returns false.
+// unknown settles v at none because of an entry of a kind that this program does not know. It returns false.
 func (v *Visible) unknown(k key.Internal) bool {
 	v.err = corrupt.New("", -1, "entry %s is of a kind unknown to this version of the program", k)
 	return false

@@ -133,8 +133,8 @@ func TestVisible_manyVersions(t *testing.T) {
 	}
 }
 
-// TestVisible_batches: what is taken together must show the same as what is taken one by one: keys of a few versions,
-// some deleted or merged, from one run or several, at every snapshot, there and back.
+// TestVisible_batches: what is taken in batches must show the same as what is taken one by one: keys of a few
+// versions, some deleted or merged, from one source or several, at every snapshot, there and back.
 func TestVisible_batches(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -238,7 +238,8 @@ func mustShow(t fataler, v *merge.Visible, want shown) {
 	value, err := v.Value()
 	if !bytes.Equal(v.Key(), want.user) || errors.Is(err, operand.ErrMerge) != want.err ||
 		!want.err && (err != nil || !bytes.Equal(value, want.value)) {
-		t.Fatalf("at %q = %.20q (error %v), want %q = %.20q (error: %v)", v.Key(), value, err, want.user, want.value, want.err)
+		t.Fatalf("at %q = %.20q (error %v), want %q = %.20q (error: %v)",
+			v.Key(), value, err, want.user, want.value, want.err)
 	}
 }
 
@@ -430,8 +431,8 @@ func (g *gaps) Found(lo, hi []byte, seq key.SeqNum) {
 	g.Settle(claim, proven, func(from, to key.SeqNum) bool { return !joins })
 }
 
-// TestVisible_jumpsOverNothingThatIsThere: where most keys are deleted, what one walk has passed in vain the next ones jump
-// over, at any snapshot; a jump too far hides keys.
+// TestVisible_jumpsOverNothingThatIsThere: where most keys are deleted, later walks jump over what an earlier one
+// passed without seeing anything, at any snapshot; a jump too far hides keys.
 func TestVisible_jumpsOverNothingThatIsThere(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		entries := mergetest.Entries(rt, "entries", 100)
@@ -456,7 +457,7 @@ func TestVisible_jumpsOverNothingThatIsThere(t *testing.T) {
 	})
 }
 
-// stopsAfter is an iterator that sets stop at its nth step, and counts those after it.
+// stopsAfter is an iterator that sets stop at its nth step and counts the steps after that.
 type stopsAfter struct {
 	*mergetest.Slice
 	n, late int
@@ -480,7 +481,7 @@ func (s *stopsAfter) NextBatch(dst []merge.Entry, end key.Internal) int {
 	return s.Slice.NextBatch(dst, end)
 }
 
-// Who has given up would wait until a million entries that nobody sees are passed.
+// A caller that has given up would wait until a million entries that nobody sees are passed.
 func TestVisible_stopsAmongEntriesThatNobodySees(t *testing.T) {
 	var entries []mergetest.Entry
 	for i := range 1000 {

@@ -156,7 +156,8 @@ func checkMoves(rt *rapid.T, t *testing.T, build Build) {
 	}
 }
 
-// checkBatch: what is handed out together must be what single steps would have come to, and nothing at or beyond the end.
+// checkBatch: what is handed out together must be what single steps would have come to, and nothing at or beyond the
+// end.
 func checkBatch(rt *rapid.T, it merge.Iterator, want *Slice) {
 	dst := make([]Entry, rapid.IntRange(1, 5).Draw(rt, "room"))
 	var end key.Internal
@@ -189,12 +190,12 @@ func checkBatch(rt *rapid.T, it merge.Iterator, want *Slice) {
 	}
 	mustBeAt(rt, it, want.Entries, want.at)
 	if n > 0 && it.Pinned() {
-		checkLasts(rt, it, want, dst[:n])
+		checkPinned(rt, it, want, dst[:n])
 	}
 }
 
-// checkLasts: what has been handed out by several runs must still be there when they have moved on.
-func checkLasts(rt *rapid.T, it merge.Iterator, want *Slice, lent []Entry) {
+// checkPinned: what several sources have lent must still be there when they have moved on.
+func checkPinned(rt *rapid.T, it merge.Iterator, want *Slice, lent []Entry) {
 	before := make([]Entry, len(lent))
 	for i, e := range lent {
 		before[i] = Entry{Key: e.Key.Clone(), Value: bytes.Clone(e.Value)}
@@ -252,7 +253,8 @@ func entry(rt *rapid.T, seq key.SeqNum) Entry {
 	case 2:
 		return Entry{Key: key.Make(user, seq, key.KindMerge), Value: []byte{byte(operand.Append), byte(seq)}}
 	case 3:
-		return Entry{Key: key.Make(user, seq, key.KindMerge), Value: operand.AppendInt64([]byte{byte(operand.Add)}, int64(seq))}
+		add := operand.AppendInt64([]byte{byte(operand.Add)}, int64(seq))
+		return Entry{Key: key.Make(user, seq, key.KindMerge), Value: add}
 	}
 	size := rapid.SampledFrom([]int{0, 1, 10, 100, 3000}).Draw(rt, "size")
 	return Entry{Key: key.Make(user, seq, key.KindPut), Value: bytes.Repeat([]byte{byte(seq)}, size)}
@@ -264,8 +266,8 @@ func userKey(rt *rapid.T, label string) []byte {
 }
 
 var userKeys = [][]byte{
-	{0}, {0, 0}, []byte("a"), []byte("aa"), []byte("aaaaaaaa"), []byte("aaaaaaaab"), []byte("ab"), []byte("b"), []byte("bb"),
-	[]byte("key-0001"), []byte("key-0002"), []byte("key-00021"), {0x7f, 0xff}, {0x80}, {0x80, 0x80},
+	{0}, {0, 0}, []byte("a"), []byte("aa"), []byte("aaaaaaaa"), []byte("aaaaaaaab"), []byte("ab"), []byte("b"),
+	[]byte("bb"), []byte("key-0001"), []byte("key-0002"), []byte("key-00021"), {0x7f, 0xff}, {0x80}, {0x80, 0x80},
 	{0xfe, 0xff}, {0xff}, {0xff, 0xff}, bytes.Repeat([]byte("long"), 200),
 }
 

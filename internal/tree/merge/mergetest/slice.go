@@ -12,11 +12,11 @@ import (
 // Entry is one entry of a sorted run.
 type Entry = merge.Entry
 
-// ErrInjected is what a Slice fails with where it was told to.
+// ErrInjected is the error of a Slice at the entry FailAt.
 var ErrInjected = errors.New("injected error")
 
-// Slice is a merge.Iterator over entries in memory: the reference that others are compared with, and a run for
-// the tests of whatever reads runs. It is strict: the bytes it lends are overwritten at the next move, and a call
+// Slice is a merge.Iterator over entries in memory: the reference that others are compared with, and a source for
+// the tests of those that read one. It is strict: the bytes it lends are overwritten at the next move, and a call
 // that the contract forbids panics, so that a caller that breaks the rules fails its test.
 type Slice struct {
 	Entries []Entry
@@ -58,7 +58,7 @@ func (s *Slice) Next() bool {
 	return s.place(s.at + 1)
 }
 
-// Pinned implements merge.Iterator. What is lent at three entries in a row lasts.
+// Pinned implements merge.Iterator. What is lent at two of three entries stays valid.
 func (s *Slice) Pinned() bool {
 	s.mustBeAtEntry()
 	return s.at%3 != 2 && s.at+1 < len(s.Entries)
