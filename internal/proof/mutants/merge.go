@@ -200,9 +200,9 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "operands above a reader take the entry below along",
 		Breaks: "a snapshot shows nothing where there was a row",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `		err = e.writeStripe(&o.open, besides)
+		Changes: []Change{{"internal/tree/compaction/fold.go", `		err = e.writeStripe(&o.open, others)
 `, `		o.open.put = o.open.put && len(o.above) == 0
-		err = e.writeStripe(&o.open, besides)
+		err = e.writeStripe(&o.open, others)
 `}},
 		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
 	},

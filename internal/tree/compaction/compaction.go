@@ -1,10 +1,11 @@
-// Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Job.Execute): a version in, a
-// job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but through
-// the functions it is given. Everything here may be called concurrently: versions and jobs are never changed.
+// Package compaction decides which tables to merge (Pick, PickRange, Flush) and merges them (Job.Execute): a version
+// in, a job out; a job in, an edit out. It takes no lock, starts no goroutine, knows no clock and opens no file but
+// through the functions it is given. Everything here may be called concurrently: versions and jobs are never
+// changed.
 //
 // # The tree
 //
-// A user key may be in many tables. The one rule that reads and this package live by is that age follows depth:
+// A user key may be in many tables. Readers and this package rely on one rule, that age follows depth:
 //
 //	A1  of two versions of a user key in different levels, the one in the level with the lower number is newer
 //	A2  of two versions of a user key in different tables of L0, the one in the table listed first is newer
@@ -12,8 +13,8 @@
 //
 // A job keeps A1 and A2 by what it takes along: with a table, all tables of the output level that overlap it; with a
 // table of L0, all tables of L0 that overlap it, directly or through others (or all of L0, if they are to become one
-// table or one run there); and by never passing over a level that holds anything. It keeps A3 because outputs are cut between
-// user keys only.
+// table or one sorted run there); and by never passing over a level that holds anything. It keeps A3 because outputs
+// end between user keys only.
 //
 // L0 receives flushes. Below it lies the base level, into which L0 is compacted, and below that every level is
 // about Multiplier times as large as the one before, down to the last level, which holds most of the data. Levels
@@ -49,13 +50,14 @@ const lastLevel = manifest.NumLevels - 1
 
 // Params are the measures of the tree. All but OldestSnapshot, Due and Quiet must be positive, Multiplier at least 2.
 type Params struct {
-	// BaseBytes is the least target of the base level; the most is Multiplier times that.
+	// BaseBytes is the smallest target of the base level; the largest is Multiplier times that.
 	BaseBytes int64
 	// Multiplier is how many times larger each level is than the one above it.
 	Multiplier int64
 	// TargetTableBytes is the size at which an output table ends.
 	TargetTableBytes int64
-	// FullBytes is the least that an output holds when it says Full: keys, values and entryOverhead for each entry.
+	// FullBytes is the least that an output holds when it reports Full: keys, values and entryOverhead for each
+	// entry.
 	FullBytes int64
 	// L0Trigger is the number of sorted runs in L0 (manifest.Runs) at which it is compacted.
 	L0Trigger int
@@ -64,21 +66,21 @@ type Params struct {
 	// OldestSnapshot is the lowest sequence number that any reader may still read at: the visible sequence number
 	// if there is no reader. Execute must be given no lower snapshot.
 	OldestSnapshot key.SeqNum
-	// Due is the score from which on a level is compacted, 1 if it is less: more puts off what can wait.
+	// Due is the score from which on a level is compacted, 1 if it is less: a larger one defers what can wait.
 	Due float64
-	// Quiet allows jobs that nothing but space calls for, when no other is due.
+	// Quiet allows jobs that only reclaim space, when no other is due.
 	Quiet bool
-	// Garbage says how many bytes vanish once a table has been merged all the way down, if that was counted; nil if
-	// nothing was. Else it is estimated.
+	// Garbage says how many bytes vanish once a table has been merged all the way down, if that was counted;
+	// otherwise, and if Garbage is nil, it is estimated.
 	Garbage func(t *manifest.TableMeta) (bytes int64, known bool)
-	// Unfoldable reports that a table of the last level was written when no snapshot needed anything in it but its newest
-	// state: what looks like garbage in it are merge operands that could not be folded, and what they stand upon. Nil
-	// means that there is none.
+	// Unfoldable reports that a table of the last level was written when no snapshot needed anything in it but its
+	// newest state: what looks like garbage in it are merge operands that could not be folded, and the entries below
+	// them. Nil means that there is none.
 	Unfoldable func(num filename.Num) bool
 }
 
-// DefaultMultiplier and DefaultL0Trigger are what docs/decisions/0004-compaction.md settles on, together with BaseBytes
-// at the size of a memtable and L0Bytes at L0Trigger times that.
+// DefaultMultiplier and DefaultL0Trigger are the choice of docs/decisions/0004-compaction.md, together with
+// BaseBytes at the size of a memtable and L0Bytes at L0Trigger times that.
 const (
 	DefaultMultiplier = 8
 	DefaultL0Trigger  = 4
@@ -95,13 +97,13 @@ const (
 	ReasonL0      Reason = "L0 full"       // too many or too large tables in L0
 	ReasonSmall   Reason = "small flushes" // many tables in L0 with little in them become one
 	ReasonSize    Reason = "level full"    // a level is above its target
-	ReasonDrain   Reason = "level retired" // the data has shrunk and needs a level less
-	ReasonGarbage Reason = "garbage"       // quiet: space can be had back
-	ReasonScans   Reason = "scans"         // scans have paid for many runs long enough
-	ReasonManual  Reason = "manual"        // a range was asked for
+	ReasonDrain   Reason = "level retired" // the data has shrunk and needs one level less
+	ReasonGarbage Reason = "garbage"       // nothing else to do: space can be reclaimed
+	ReasonScans   Reason = "scans"         // the read debt of scans has come to what the merge costs
+	ReasonManual  Reason = "manual"        // a caller asked for a range
 )
 
-// Job is work to Execute: tables to replace by their merge. It is immutable and refers to tables of the version it was
+// Job is a set of tables to be replaced by their merge. It is immutable and refers to tables of the version it was
 // picked from, which must stay readable until Execute returns.
 type Job struct {
 	Reason Reason
@@ -113,10 +115,10 @@ type Job struct {
 	// Move says that there is one input, which goes to OutputLevel as it is.
 	Move bool
 	// Overlaps are the tables, by level, that may hold versions older than some in the inputs. A tombstone of a user
-	// key within one of them must stay. Of other inputs they may hold newer versions.
+	// key within one of them must stay. Compared with other inputs they may also hold newer versions.
 	Overlaps [manifest.NumLevels][]*manifest.TableMeta
-	// Grandparents are the tables in the level below OutputLevel that the outputs may overlap. An output ends when it
-	// overlaps more than GrandparentBytes of them, because it will be merged with them one day.
+	// Grandparents are the tables in the level below OutputLevel that the outputs may overlap. An output ends when
+	// it overlaps more than GrandparentBytes of them, because it will have to be merged with them some day.
 	Grandparents     []*manifest.TableMeta
 	GrandparentBytes int64
 	// TargetTableBytes is the size at which an output ends; 0 for none.
@@ -139,7 +141,7 @@ func (j *Job) InputBytes() int64 {
 }
 
 // Flush returns the job that writes memtables, newest first, to L0 of v. v must hold everything that is older than
-// the memtables: earlier ones are flushed first. Tombstones go to L0 unless no table of v covers their user key.
+// the memtables: earlier ones are flushed first. A tombstone is written unless no table of v covers its user key.
 func Flush(v *manifest.Version, memtables ...Memtable) *Job {
 	return &Job{Reason: ReasonFlush, Memtables: memtables, OutputLevel: 0, Overlaps: v.Levels}
 }

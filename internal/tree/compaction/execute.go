@@ -25,15 +25,15 @@ type Deps struct {
 	Create func(num filename.Num) (Output, error)
 	// Remove removes the table file num, which Create made and which is closed.
 	Remove func(num filename.Num) error
-	// Progress is told of every step how many bytes of keys and values were read since the last one. It may block, to
-	// limit the rate. Its error ends the job.
+	// Progress is told at every step how many bytes of keys and values were read since the last one. It may block,
+	// to limit the rate. Its error ends the job.
 	Progress func(rawBytes int64) error
 	// Rules fold merge operands.
 	Rules operand.Rules
-	// Below appends to dst the value that user has right before the sequence number before, in tables outside of the job:
-	// some of them may hold newer versions, too. It is asked where many operands of user are left, the oldest of them at
-	// before, and nothing that they stand upon is in the job. ok is false if it is not known, or has more than limit bytes;
-	// then the operands stay. It may be nil, which is always not to know.
+	// Below appends to dst the value that user has right before the sequence number before, in tables outside the
+	// job; these may hold newer versions, too. It is asked when many operands of user are left, of which the oldest
+	// is at before, and the job holds nothing older. ok is false if the value is not known or has more than limit
+	// bytes; then the operands stay. A nil Below never knows.
 	Below func(dst, user []byte, before key.SeqNum, limit int) (value []byte, present, ok bool)
 }
 
@@ -43,8 +43,8 @@ type Output interface {
 	Add(k key.Internal, value []byte) error
 	// EstimatedSize is about how many bytes the file would have if it were finished now.
 	EstimatedSize() int64
-	// Full reports that no further user key may be added; further versions of the last one may. It never does so while
-	// the output holds less than Params.FullBytes.
+	// Full reports that no further user key may be added; further versions of the last one may. It must not report
+	// it while the output holds less than Params.FullBytes.
 	Full() bool
 	// Finish completes, syncs and closes the file and says what is in it. If it fails, the file is closed all the same.
 	Finish() (*manifest.TableMeta, error)
@@ -59,38 +59,39 @@ type Stats struct {
 	EntriesOut uint64
 	Shadowed   uint64 // dropped: a newer version serves every snapshot
 	Tombstones uint64 // dropped: nothing is left to delete
-	Folded     uint64 // gone into another: a merge operand, or what it was applied to
+	Folded     uint64 // merged into another entry: an operand, or the entry that it was applied to
 	BytesIn    int64  // size of the input tables
 	BytesOut   int64  // size of the output tables
 	RawBytes   int64  // keys and values read
 	Outputs    int
 }
 
-// entryOverhead is the most, in bytes, that an entry takes in a page besides its key and value.
+// entryOverhead is the most, in bytes, that an entry takes in a page in addition to its key and value.
 const entryOverhead = 64
 
-// A step is what is read between two looks at the context: so many entries or bytes, whichever comes first.
+// The context is looked at after this many entries or bytes, whichever comes first.
 const (
 	stepEntries = 256
 	stepBytes   = 1 << 20
 )
 
-// Execute carries out job and returns the edit that installs it. The outputs are durable in content; their names become
-// so by a sync of the directory, which must precede the edit. The edit's NextNum and LastSeq are the caller's to set.
+// Execute carries out the job and returns the edit that installs it. The content of the outputs is durable; their
+// names become durable by a sync of the directory, which must precede the edit. The caller sets the edit's NextNum
+// and LastSeq.
 //
 // snapshots are the sequence numbers at which there are readers, and the visible one, at which the next reader may
-// come; ascending and without duplicates. They are taken before the job starts; readers who come later cannot see
-// less than the last of them. Entries newer than the last are all kept.
+// come; ascending and without duplicates. They are taken before the job starts, and later readers cannot see less
+// than the last of them. Entries newer than the last are all kept.
 //
-// On any error the outputs are removed and the inputs are as before: the job may be picked and run again. An
+// On any error the outputs are removed and the inputs are as before: the job may be picked and executed again. An
 // input that is damaged, out of order, outside its bounds, or shorter or longer than the manifest says, is a
 // *corrupt.Error, as is an entry of unknown kind: it is never dropped, copied or passed over.
 //
-// A merge that cannot be folded is no error: its operands are kept, and who reads the key is told. What they stand upon
-// is not known either if it could not be read.
+// Operands that cannot be folded are no error: they are kept, and readers of the key get the error. The same happens
+// if the value below them could not be read.
 //
-// Memory: one open table per input run (a table of L0, a memtable, or a level) and one output; where there are merge
-// operands, maxOperandBytes bytes of them, as much of what those of several stripes come to, and two values.
+// Memory: one open table for each source (a table of L0, a memtable, or a level) and one output; where there are
+// merge operands, maxOperandBytes of them, as much for the values that several stripes fold to, and two values.
 func (j *Job) Execute(ctx context.Context, snapshots []key.SeqNum, deps Deps) (*manifest.Edit, Stats, error) {
 	if j.Move {
 		return moveEdit(j), Stats{}, nil
@@ -111,7 +112,7 @@ func (j *Job) Execute(ctx context.Context, snapshots []key.SeqNum, deps Deps) (*
 	return edit, e.stats, nil
 }
 
-// moveEdit is the whole of a move: the one input changes its level.
+// moveEdit is the edit of a move: the one input changes its level.
 func moveEdit(job *Job) *manifest.Edit {
 	e := &manifest.Edit{}
 	for level, tables := range job.Inputs {
@@ -140,7 +141,7 @@ type execution struct {
 
 	user    []byte      // user key of the last entry read; empty before the first
 	trailer key.Trailer // its trailer
-	fresh   bool        // nothing of it has been written
+	fresh   bool        // no entry of it has been written
 
 	stepEntries int // read since the last step
 	stepBytes   int64
@@ -189,7 +190,7 @@ func (e *execution) mergeAll(ctx context.Context, input merge.Iterator) error {
 	return e.step(ctx)
 }
 
-// step reports progress and looks whether to go on.
+// step reports progress and returns an error if the job must end.
 func (e *execution) step(ctx context.Context) error {
 	bytes := e.stepBytes
 	e.stepEntries, e.stepBytes = 0, 0
@@ -200,7 +201,7 @@ func (e *execution) step(ctx context.Context) error {
 	return e.deps.Progress(bytes)
 }
 
-// entry keeps, drops or gathers the entry that input is at.
+// entry keeps, drops or collects the entry that input is at.
 func (e *execution) entry(input merge.Iterator) error {
 	k := input.Key()
 	newUser, err := e.advance(k)
@@ -241,7 +242,8 @@ func (e *execution) entry(input merge.Iterator) error {
 	return e.write(k, value)
 }
 
-// decide decides on the entry k, once the operands that cannot go with it have been written.
+// decide says what becomes of the entry k. If k is of another user key than the operands collected so far, those are
+// written first.
 func (e *execution) decide(k key.Internal, newUser bool) (verdict, error) {
 	if newUser {
 		if err := e.endOperands(); err != nil {
@@ -265,7 +267,8 @@ func (e *execution) write(k key.Internal, value []byte) error {
 	return e.out.add(k, value, first)
 }
 
-// advance checks that k follows the last entry read and remembers it. newUser says that its user key is another one.
+// advance checks that k follows the last entry read and remembers it. newUser reports that its user key differs from
+// the last one.
 func (e *execution) advance(k key.Internal) (newUser bool, err error) {
 	order := bytes.Compare(e.user, k.User)
 	if order > 0 || order == 0 && e.trailer <= k.Trailer {
@@ -282,8 +285,8 @@ func (e *execution) advance(k key.Internal) (newUser bool, err error) {
 	return order < 0, nil
 }
 
-// verify checks that every entry read was written or dropped for a reason. What each input yielded was checked
-// against the manifest when it ended, and each output against what was added to it when it was finished.
+// verify checks that every entry read was written or dropped for a reason. Each input was compared with the manifest
+// when it ended, and each output with what was added to it when it was finished.
 func (e *execution) verify() error {
 	s := e.stats
 	written := uint64(0)

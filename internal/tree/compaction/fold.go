@@ -7,29 +7,30 @@ import (
 	"lightningdb/internal/format/operand"
 )
 
-// maxOperandBytes bounds the memory of the operands that are folded together, in bytes, unless one alone takes more. Beyond
-// it the newer ones stay operands, above what the older ones come to.
+// maxOperandBytes bounds the memory of the operands that are folded together, unless a single one takes more. Beyond
+// it the newer ones stay operands, above the entry that the older ones fold to.
 const maxOperandBytes = 4 << 20
 
-// Where so many operands of a user key would be left, what they stand upon is looked for outside the job: a scan would
-// take each of them, and call the merge function for it, every time. It must not have more bytes than so many for each
-// operand, lest a job that has read a few bytes for each of many long values writes all those values.
+// If at least lookBelowMinOperands operands of a user key would be left, the value below them is looked up outside
+// the job: otherwise every scan would read each of them and call the merge function for it. The value must not have
+// more than maxBelowBytesPerOperand bytes for each operand. Without that limit a job that reads a few bytes of
+// operands for each of many long values would write all those values.
 const (
 	lookBelowMinOperands    = 4
 	maxBelowBytesPerOperand = 256
 )
 
-// gathering is the operands of one user key that have been read and not written, and what folds them. Their entries are
-// counted when they are written or have gone into another.
+// operands are those of one user key that have been read and not written yet, and what folds them. Their entries are
+// counted when they are written or have been folded into another.
 type operands struct {
 	rules operand.Rules
-	user  []byte           // whose operands they are
-	from  key.SeqNum       // that of the oldest
-	alone bool             // no table outside of the job may hold an older version of the user key
+	user  []byte           // whose operands these are
+	from  key.SeqNum       // sequence number of the oldest
+	alone bool             // no table outside the job can hold an older version of the user key
 	open  stripeOperands   // those of the stripe that is being read
-	above []stripeOperands // those of newer stripes, the newest first: each waits for the value of the one below
-	held  int              // about the memory of the operands in above, in bytes
-	value []byte           // room for what open is folded onto
+	above []stripeOperands // those of newer stripes, the newest first: each needs the value of the one below
+	held  int              // bytes, roughly, of the operands in above
+	value []byte           // what open is folded onto
 }
 
 // stripeOperands are the operands of one stripe.
@@ -37,13 +38,13 @@ type stripeOperands struct {
 	chain operand.Chain
 	top   key.Trailer // of the newest
 	read  uint64      // entries read into chain
-	put   bool        // they come to value
+	put   bool        // they were folded to value
 	value []byte
 }
 
 func (o *operands) empty() bool { return o.open.chain.Len() == 0 && len(o.above) == 0 }
 
-// collect puts the operand at k aside, older than those gathered so far.
+// collect keeps the operand at k, which is older than those collected so far.
 func (e *execution) collect(k key.Internal, value []byte) error {
 	o := &e.operands
 	if !o.empty() && o.held+o.open.chain.Size()+len(value) > maxOperandBytes {
@@ -63,7 +64,7 @@ func (e *execution) collect(k key.Internal, value []byte) error {
 	return o.open.chain.Push(k.Trailer.Seq(), value)
 }
 
-// endStripe says that what follows is of an older stripe of the same user key.
+// endStripe says that the entries that follow belong to an older stripe of the same user key.
 func (e *execution) endStripe() {
 	o := &e.operands
 	if o.open.chain.Len() > 0 {
@@ -72,8 +73,8 @@ func (e *execution) endStripe() {
 	}
 }
 
-// foldOnto ends the gathering at the put or tombstone k: the open operands, which are of its stripe, become one put
-// with it, unless they cannot be folded; those of the stripes above become what stands upon that.
+// foldOnto ends the operands with the put or tombstone k: the open ones, which are of its stripe, are folded onto it
+// and become one put, unless that fails; those of the stripes above are folded onto the result.
 func (e *execution) foldOnto(k key.Internal, value []byte) error {
 	o := &e.operands
 	present := k.Trailer.Kind() == key.KindPut
@@ -88,8 +89,7 @@ func (e *execution) foldOnto(k key.Internal, value []byte) error {
 	return e.write(k, value)
 }
 
-// foldAbove ends the gathering at k, a put or a tombstone of an older stripe, which is written or dropped by the
-// caller.
+// foldAbove ends the operands with k, a put or a tombstone of an older stripe. The caller writes or drops k itself.
 func (e *execution) foldAbove(k key.Internal, value []byte) error {
 	o := &e.operands
 	if o.empty() {
@@ -100,7 +100,7 @@ func (e *execution) foldAbove(k key.Internal, value []byte) error {
 	return e.writeOperands(0)
 }
 
-// endOperands ends the gathering of a user key that has no older version in the job.
+// endOperands ends the operands of a user key that has no older version in the job.
 func (e *execution) endOperands() error {
 	if e.operands.empty() {
 		return nil
@@ -111,7 +111,7 @@ func (e *execution) endOperands() error {
 	return e.writeOperands(0)
 }
 
-// lookBelow makes o.value what the operands of a user key that has no older version in the job stand upon.
+// lookBelow sets o.value to the value below the operands of a user key that has no older version in the job.
 func (e *execution) lookBelow() (present, known bool) {
 	o := &e.operands
 	if o.alone {
@@ -126,9 +126,9 @@ func (e *execution) lookBelow() (present, known bool) {
 	return present, known
 }
 
-// fold decides which of the operands become puts, from the oldest stripe upward, where they stand upon o.value. A
-// stripe that could not be folded, or would be more bytes than lookBelow allows, ends that: it and all above stay
-// operands.
+// fold turns operands into puts, from the oldest stripe upward, where o.value is what they are folded onto. It ends
+// at a stripe that cannot be folded, or if the value below a stripe is longer than lookBelow allows, or if the
+// values below take maxOperandBytes together: that stripe and all above stay operands.
 func (e *execution) fold(present bool) {
 	o := &e.operands
 	value, size := o.value, 0
@@ -151,13 +151,13 @@ func (e *execution) fold(present bool) {
 			return
 		}
 		value, present = folded, true
-		a.value, a.put = folded, parts > 1 // one operand is as good as a put, and mostly shorter
+		a.value, a.put = folded, parts > 1 // a single operand is as quick to read as a put, and mostly shorter
 	}
 }
 
-// writeOperands ends the gathering and writes what it has come to. The put of the open operands stands for so many
-// entries besides them.
-func (e *execution) writeOperands(besides uint64) error {
+// writeOperands writes what the operands have come to and ends them. If the open ones became a put, others entries
+// that are not operands were folded into it, too.
+func (e *execution) writeOperands(others uint64) error {
 	o := &e.operands
 	var err error
 	for i := range o.above {
@@ -167,7 +167,7 @@ func (e *execution) writeOperands(besides uint64) error {
 		o.above[i] = stripeOperands{}
 	}
 	if err == nil && o.open.chain.Len() > 0 {
-		err = e.writeStripe(&o.open, besides)
+		err = e.writeStripe(&o.open, others)
 	}
 	o.open.chain.Reset()
 	o.open = stripeOperands{chain: o.open.chain}
@@ -175,10 +175,10 @@ func (e *execution) writeOperands(besides uint64) error {
 	return err
 }
 
-// writeStripe writes the put that a came to, or else as few operands as do the same.
-func (e *execution) writeStripe(a *stripeOperands, besides uint64) error {
+// writeStripe writes the put that a was folded to, or else the fewest operands that do the same.
+func (e *execution) writeStripe(a *stripeOperands, others uint64) error {
 	if a.put {
-		e.stats.Folded += a.read + besides - 1
+		e.stats.Folded += a.read + others - 1
 		return e.write(key.Make(e.operands.user, a.top.Seq(), key.KindPut), a.value)
 	}
 	written := uint64(0)

@@ -44,7 +44,7 @@ func (w *world) described(level int) (all []string) {
 	return all
 }
 
-// joined is what merges of arguments make of old, absent what they make of nothing.
+// joined is the result of merging arguments into old, absent that of merging them into nothing.
 func joined(old string, arguments ...string) string { return folded([]byte(old), true, arguments) }
 
 func absent(arguments ...string) string { return folded(nil, false, arguments) }
@@ -60,8 +60,8 @@ func folded(value []byte, present bool, arguments []string) string {
 	return string(value)
 }
 
-// TestExecute_foldsWithinAStripe: an operand that is folded with what a snapshot sees without it, in another order, or with
-// less than there is below it, is a wrong value for some reader.
+// TestExecute_foldsWithinAStripe: an operand that is folded with what a snapshot sees without it, in another order,
+// or with less than there is below it, is a wrong value for some reader.
 func TestExecute_foldsWithinAStripe(t *testing.T) {
 	join := func(user string, seq key.SeqNum, argument string) mergetest.Entry {
 		return operation(user, seq, operand.User, argument)
@@ -156,8 +156,8 @@ func TestExecute_foldsWithinAStripe(t *testing.T) {
 	}
 }
 
-// TestExecute_keepsOperandsOverOlderVersions: an operand that is folded onto nothing while the value is further down hides
-// that value for ever.
+// TestExecute_keepsOperandsOverOlderVersions: an operand that is folded onto nothing while the value is further down
+// hides that value for ever.
 func TestExecute_keepsOperandsOverOlderVersions(t *testing.T) {
 	for _, level := range []int{1, 4, 6} {
 		w := newWorld(smallParams())
@@ -171,9 +171,9 @@ func TestExecute_keepsOperandsOverOlderVersions(t *testing.T) {
 	}
 }
 
-// TestExecute_foldsOntoWhatLiesBelow: a row that is merged into in every flush would be read by so many calls of the merge
-// function, until a compaction reaches the bottom. But it must be the value below, once, and below a reader what that
-// reader sees.
+// TestExecute_foldsOntoWhatLiesBelow: a read of a row that is merged into in every flush would call the merge
+// function once for each flush, until a compaction reaches the bottom. But the row must become the value below,
+// once, and below a reader what that reader sees.
 func TestExecute_foldsOntoWhatLiesBelow(t *testing.T) {
 	merges := func(first key.SeqNum, arguments ...string) (all []mergetest.Entry) {
 		for i, a := range arguments {
@@ -240,8 +240,8 @@ func TestExecute_foldsOntoWhatLiesBelow(t *testing.T) {
 	}
 }
 
-// TestExecute_foldsOntoWhatIsOlderOnly: tables outside of the job may lie between its inputs, and hold what came after the
-// operands; a row would be made of what it became later.
+// TestExecute_foldsOntoWhatIsOlderOnly: tables outside of the job may lie between its inputs, and hold what came
+// after the operands; a row would be made of what it became later.
 func TestExecute_foldsOntoWhatIsOlderOnly(t *testing.T) {
 	w := newWorld(smallParams())
 	base := w.place(6, text("a", 1, "-"), text("k", 2, "a"), text("z", 3, "-"))
@@ -265,7 +265,8 @@ func TestExecute_foldsOntoWhatIsOlderOnly(t *testing.T) {
 	}
 }
 
-// TestExecute_foldsInBoundedMemory: a key with more operands than there is memory for must still come down, and lose none.
+// TestExecute_foldsInBoundedMemory: a key with more operands than there is memory for must still come down, and lose
+// none.
 func TestExecute_foldsInBoundedMemory(t *testing.T) {
 	w := newWorld(smallParams())
 	var want []byte
@@ -306,7 +307,7 @@ func TestExecute_damagedOperandIsAnError(t *testing.T) {
 	}
 }
 
-// TestPick_leavesUnfoldableTablesAlone: what cannot be folded would be written anew for ever.
+// TestPick_leavesUnfoldableTablesAlone: what cannot be folded would be rewritten for ever.
 func TestPick_leavesUnfoldableTablesAlone(t *testing.T) {
 	w := newWorld(smallParams())
 	table := w.place(6, text("k", 2, "a"), operation("k", 4, operand.User, "bad"))

@@ -5,23 +5,23 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
-// The promise about space is a directory of at most 1.25 times the live data when all is quiet: at most 20 % of
-// the bytes may be garbage. As the figures are estimates, work begins earlier.
+// The promise about space is a directory of at most 1.25 times the live data when nothing is going on: at most 20 %
+// of the bytes may be garbage. As the figures are estimates, work begins earlier.
 const (
 	maxGarbage      = 0.18 // share of all bytes that may be garbage
 	maxTableGarbage = 0.15 // share of the bytes of a table of the last level that may be
 )
 
-// candidate is a table whose job would give space back.
+// candidate is a table whose compaction would give space back.
 type candidate struct {
 	level int
 	table *manifest.TableMeta
-	bytes int64 // estimate of what can be had back
+	bytes int64 // estimate of what can be reclaimed
 	cost  int64 // bytes to be read
 }
 
-// pickGarbage returns the job that gives back most space for the least work, if more of the whole is garbage than
-// may be, or else if a table of the last level is; nil if neither.
+// pickGarbage returns the job that reclaims most space for the least work, if too much of the whole is garbage or if
+// too much of a table of the last level is; nil if neither.
 func (pk *picker) pickGarbage() *Job {
 	candidates, total, garbage := pk.survey()
 	everywhere := float64(garbage) > maxGarbage*float64(total)
@@ -39,7 +39,8 @@ func (pk *picker) pickGarbage() *Job {
 	return best
 }
 
-// survey lists all tables that would give space back, with the size of all tables and the sum of the estimates.
+// survey lists all tables whose compaction would give space back, with the size of all tables and the sum of the
+// estimates.
 func (pk *picker) survey() (candidates []candidate, total, garbage int64) {
 	for level, tables := range pk.v.Levels {
 		for _, t := range tables {
@@ -83,20 +84,20 @@ func tooMuchGarbage(c candidate) bool {
 	return c.level == lastLevel && float64(c.bytes) > maxTableGarbage*float64(c.table.Size)
 }
 
-// CallsForSpace reports whether more of v is garbage than may be, if so many bytes more are.
+// CallsForSpace reports whether more of v would be garbage than may be, if more further bytes became garbage.
 func CallsForSpace(v *manifest.Version, p Params, more int64) bool {
 	pk := picker{v: v, p: p, busy: func(filename.Num) bool { return false }, shape: shapeOf(v, p)}
 	_, total, garbage := pk.survey()
 	return float64(garbage+more) > maxGarbage*float64(total)
 }
 
-// garbageEntries is the number of entries that a table of the last level would lose by being rewritten, if no snapshot
-// needs them, and if merges that there are can be folded.
+// garbageEntries is the number of entries that a table of the last level would lose if it were rewritten, provided
+// that no snapshot needs them and that all operands can be folded.
 func garbageEntries(t *manifest.TableMeta) uint64 { return t.Tombstones + t.Shadowed }
 
-// reclaimable estimates how many bytes vanish once t has been merged all the way down: its own garbage, and one older
-// entry of average size for every user key in it, as far as there are older entries in its range. It is
-// 0 while a snapshot may need what would be dropped: then a job would be in vain.
+// reclaimable estimates how many bytes vanish once t has been merged all the way down: its own garbage, and one
+// older entry of average size for every user key in it, as far as there are older entries in its range. It is 0
+// while a snapshot may need what would be dropped: a job would drop nothing then.
 func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
 	if t.LargestSeq > pk.p.OldestSnapshot || t.Entries == 0 || level == lastLevel && pk.unfoldable(t) {
 		return 0
@@ -115,7 +116,7 @@ func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
 	return own + share(bytes, users, entries)
 }
 
-// unfoldable reports whether rewriting t, a table of the last level, was found to drop nothing.
+// unfoldable reports whether rewriting t, a table of the last level, is known to drop nothing.
 func (pk *picker) unfoldable(t *manifest.TableMeta) bool {
 	return pk.p.Unfoldable != nil && pk.p.Unfoldable(t.Num)
 }

@@ -35,7 +35,7 @@ func openInputs(job *Job, deps Deps) (merge.Iterator, error) {
 	return merge.New(sources...), nil
 }
 
-// openTable opens t and watches over what it yields.
+// openTable opens t and checks what it yields.
 func openTable(t *manifest.TableMeta, deps Deps) (merge.Iterator, error) {
 	it, err := deps.Open(t)
 	if err != nil {
@@ -58,9 +58,9 @@ func (l levelTables) Bounds(i int) (smallest, largest []byte) {
 
 func (l levelTables) Open(i int) (merge.Iterator, error) { return openTable(l.tables[i], l.deps) }
 
-// checked is an input read by First and Next. It fails if the input yields fewer or more entries than it ought to,
-// which would mean that an unreadable part was passed over, or a user key outside of the table's bounds, on which
-// the choice of the inputs and the dropping of tombstones rest.
+// checked is an input read by First and Next. It fails if the input yields fewer or more entries than it should,
+// which would mean that an unreadable part was passed over, or a user key outside the table's bounds, on which the
+// choice of the inputs and the dropping of tombstones rely.
 type checked struct {
 	merge.Iterator
 	meta *manifest.TableMeta // nil for a memtable

@@ -9,7 +9,7 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
-// shape is what the sizes of levels ought to be, given how much data there is.
+// shape is the size that each level should have, given how much data there is.
 //
 //	target(last) = the share of the last level in a full tree
 //	target(l)    = target(l+1) / Multiplier             for base <= l < last
@@ -39,11 +39,11 @@ func shapeOf(v *manifest.Version, p Params) shape {
 	return s
 }
 
-// l0RunTables is how many tables in L0 count as much as a sorted run: small flushes of ascending keys are one run, however
-// many they are.
+// l0RunTables is how many tables in L0 count as much as a sorted run: small flushes of ascending keys form a single
+// run, however many they are.
 const l0RunTables = 8
 
-// due is a level that holds too much, and how badly it does: score 1 is the point at which something must be done.
+// due is a level that holds too much, with its score: from 1 on something must be done.
 type due struct {
 	level  int
 	score  float64
@@ -60,8 +60,8 @@ func dueLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 	return dues[:n]
 }
 
-// scoredLevels lists the levels that hold anything to compact, the worst first. Tables of running jobs are on their way
-// out and do not count.
+// scoredLevels lists the levels that hold anything to compact, the worst first. Tables of running jobs will leave
+// their level and do not count.
 func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 	runs := float64(len(manifest.Runs(v.Levels[0]))) / float64(p.L0Trigger)
 	size := float64(sizeOf(v.Levels[0])) / float64(p.L0Bytes)
@@ -115,10 +115,10 @@ func connected(v *manifest.Version, t *manifest.TableMeta) []*manifest.TableMeta
 	}
 }
 
-// DeepestLevel is the deepest level in which a new table can stand whose entries are newer than everything in v: one that
-// no table above it, nor in it, overlaps. Running jobs need not be asked: their inputs cover their span without a gap (see
-// the package comment), so that what overlaps none of the inputs overlaps none of the outputs either, and what overlaps
-// one goes above it.
+// DeepestLevel is the deepest level in which a new table can stand whose entries are newer than everything in v: one
+// that no table above it, nor in it, overlaps. Running jobs need not be asked: their inputs cover their span without
+// a gap (see the package comment), so that what overlaps none of the inputs overlaps none of the outputs either, and
+// what overlaps one goes above it.
 func DeepestLevel(v *manifest.Version, t *manifest.TableMeta) int {
 	for level := range v.Levels {
 		if len(overlapping(v, level, spanOf1(t))) > 0 {

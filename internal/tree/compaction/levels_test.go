@@ -7,8 +7,8 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
-// A new table below an older version of one of its keys would be hidden by it; one beside it would make the level
-// unreadable.
+// A new table below an older version of one of its keys would be hidden by it; one in the level of such a version
+// would make the level unreadable.
 func TestDeepestLevel_isAboveAllThatOverlaps(t *testing.T) {
 	table := func(num filename.Num, smallest, largest string) *manifest.TableMeta {
 		return &manifest.TableMeta{Num: num, Smallest: []byte(smallest), Largest: []byte(largest)}

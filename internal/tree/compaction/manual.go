@@ -10,7 +10,7 @@ import (
 // brings a table of the range closer to the last level, or that rewrites one there which has garbage that no
 // snapshot needs. Repeated, it ends for the same reason as Pick.
 //
-// A nil job with done says that nothing is left to do, without done that running jobs have to end first.
+// If job is nil, done reports that nothing is left to do; if it is false, running jobs have to end first.
 func PickRange(v *manifest.Version, p Params, busy Busy, lo, hi []byte) (job *Job, done bool) {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	done = true
@@ -26,7 +26,7 @@ func PickRange(v *manifest.Version, p Params, busy Busy, lo, hi []byte) (job *Jo
 			}
 		}
 		if !done {
-			return nil, false // what is above has to come down first, or would have to be merged twice
+			return nil, false // what is above must come down first, or it would be merged twice
 		}
 	}
 	return nil, true

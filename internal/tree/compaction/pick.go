@@ -9,17 +9,17 @@ import (
 // grandparentTables is how many target sizes of the level below the output level an output table may overlap.
 const grandparentTables = 10
 
-// Pick returns the most urgent job that v calls for and that running jobs do not stand in the way of; nil if there is
-// none. Repeating Pick, Execute and Version.Apply always comes to a nil, because every job makes the following
-// measure of a version smaller, which is a whole number and not negative:
+// Pick returns the most urgent job that v calls for and that no running job prevents; nil if there is none.
+// Repeating Pick, Execute and Version.Apply always ends with nil, because every job lowers the following measure of
+// a version, a whole number that is never negative:
 //
 //	M = sum over all entries of (NumLevels - level of the entry's table)
 //
-// A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those
-// of the output level, and adds none. A job that rewrites a table in place is picked only if it is certain to
-// drop an entry, and every entry counts at least 1; or if there are merges that may turn out not to be foldable, which
-// Params.Unfoldable remembers. The only job that may leave M as it is makes fewer tables of
-// those in L0, and no job but a flush adds to their number.
+// A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those of
+// the output level as they are, and adds none. A job that rewrites a table in place is picked only if it is certain
+// to drop an entry, and every entry counts at least 1; or if there are operands that may turn out not to be
+// foldable, which Params.Unfoldable remembers. The only job that may leave M as it is reduces the number of tables
+// in L0, and no job but a flush raises it.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	for _, d := range dueLevels(v, p, pk.shape, busy) {
@@ -41,7 +41,8 @@ type picker struct {
 	shape shape
 }
 
-// pickLevel returns the job that takes most from a level for the least work; nil if running jobs prevent all.
+// pickLevel returns the job that takes most from a level for the least work; nil if running jobs prevent all of
+// them.
 func (pk *picker) pickLevel(level int, reason Reason) *Job {
 	if level == 0 {
 		if job := pk.withinL0(); job != nil {
@@ -63,12 +64,12 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 }
 
 // gainOf weighs the job that takes t one level down: gain is the bytes that leave the level or vanish, cost is the
-// bytes that have to be read.
+// bytes to be read.
 func (pk *picker) gainOf(level int, t *manifest.TableMeta) (gain, cost int64) {
 	return t.Size + pk.reclaimable(level, t), t.Size + sizeOf(overlapping(pk.v, level+1, spanOf1(t)))
 }
 
-// anyFromL0 returns the job that compacts the oldest tables of L0 that running jobs leave free.
+// anyFromL0 returns the job that compacts the oldest tables of L0 that no running job has taken.
 func (pk *picker) anyFromL0(reason Reason) *Job {
 	for _, t := range slices.Backward(pk.v.Levels[0]) {
 		if job := pk.fromL0(t, reason); job != nil {
@@ -78,10 +79,9 @@ func (pk *picker) anyFromL0(reason Reason) *Job {
 	return nil
 }
 
-// withinL0 returns the job that makes one table of all in L0, or at least fewer, if they are so small that merging
-// them with the next level would write more than Multiplier times their size; nil if not. Without it, a program that
-// opens a database, writes little and closes it would cause a large part of it to be written anew every L0Trigger
-// times.
+// withinL0 returns the job that turns all tables of L0 into one, or at least into fewer, if they are so small that
+// merging them with the next level would write more than Multiplier times their size; nil otherwise. Without it, a
+// program that opens a database, writes little and closes it would rewrite a large part of it every L0Trigger times.
 func (pk *picker) withinL0() *Job {
 	tables := pk.v.Levels[0]
 	size, held := sizeOf(tables), int64(0)
@@ -96,12 +96,12 @@ func (pk *picker) withinL0() *Job {
 	}
 	job := pk.job(0, tables, 0, ReasonSmall)
 	if job != nil {
-		job.TargetTableBytes, job.GrandparentBytes = 0, 0 // as few outputs as can be
+		job.TargetTableBytes, job.GrandparentBytes = 0, 0 // as few outputs as possible
 	}
 	return job
 }
 
-// heldBy is what t holds, in the measure of Params.FullBytes.
+// heldBy is how much t holds, in the measure of Params.FullBytes.
 func heldBy(t *manifest.TableMeta) int64 { return int64(t.RawBytes + entryOverhead*t.Entries) }
 
 // fromL0 returns the job that compacts t, a table of L0, and all that must go with it.
@@ -174,8 +174,8 @@ func without(tables, a, b []*manifest.TableMeta) []*manifest.TableMeta {
 	return result
 }
 
-// canMove reports whether the only input of j can change its level as it is: nothing in it can be dropped, and it does
-// not overlap so much of the level below that a later job would be too large.
+// canMove reports whether the only input of j can change its level as it is: nothing in it can be dropped, and it
+// does not overlap so much of the level below that a later job would be too large.
 func (pk *picker) canMove(j *Job, level int) bool {
 	if level == j.OutputLevel || len(j.Inputs[level]) != 1 || len(j.Inputs[j.OutputLevel]) != 0 {
 		return false

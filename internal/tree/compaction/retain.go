@@ -8,31 +8,31 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
-// verdict is what becomes of an entry.
+// verdict says what becomes of an entry.
 type verdict uint8
 
 const (
 	keep          verdict = iota
 	dropShadowed          // a newer version of the user key serves every snapshot that could see this one
 	dropTombstone         // there is nothing below for it to hide
-	collect               // an operand that may be folded with what is older in its stripe
-	foldOnto              // the put or tombstone that the operands gathered before stand upon
+	collect               // an operand that may be folded with older entries of its stripe
+	foldOnto              // the put or tombstone below the operands collected before
 )
 
 // retention applies the snapshot rule to entries in order.
 //
-// The snapshots s0 < s1 < ... cut the sequence numbers into stripes: (0, s0], (s0, s1], ... Whatever snapshot sees
-// a version sees all of its stripe, so that of the versions of a user key in one stripe only the newest matters.
-// Numbers above the last snapshot are no stripe: the readers to come may stand between any two of them.
+// The snapshots s0 < s1 < ... cut the sequence numbers into stripes: (0, s0], (s0, s1], ... A snapshot that sees one
+// version of a stripe sees all of it, so only the newest of the versions of a user key in a stripe matters. Numbers
+// above the last snapshot are no stripe: later readers may stand between any two of them.
 //
 //	snapshots        3           7        9
 //	versions    1  2   4   5           8     10  11
 //	kept           2       5           8     10  11
 //
-// A merge operand is different: it does not hide what is older, but changes it. Within a stripe nobody sees the
-// versions between, so that the operands at its top and the first put or tombstone below them are one put at the
-// sequence number of the newest. They never go with versions of another stripe, where a snapshot sees what they stand
-// upon without them: above what an older stripe comes to they may become a put of their own.
+// A merge operand is different: it does not hide older versions, but changes them. No snapshot sees the versions
+// within a stripe, so the operands at its top and the first put or tombstone below them become one put at the
+// sequence number of the newest. They are never folded with versions of another stripe, where a snapshot sees the
+// older value without them; but onto the result of an older stripe they may become a put of their own.
 type retention struct {
 	snapshots []key.SeqNum
 	overlaps  cover
@@ -40,7 +40,8 @@ type retention struct {
 	decided   bool // a put or tombstone in that stripe hides what is older in it
 }
 
-// decide decides on the entry k. Entries come in order; newUser says that k is the first of its user key.
+// decide says what becomes of the entry k. Entries come in order; newUser reports that k is the first of its user
+// key.
 func (r *retention) decide(k key.Internal, newUser bool) verdict {
 	before := r.stripe
 	r.stripe, _ = slices.BinarySearch(r.snapshots, k.Trailer.Seq())

@@ -2,7 +2,7 @@ package compaction
 
 import "lightningdb/internal/tree/manifest"
 
-// MinReadDebt is the least that scans must have paid, in merged entries, for PickForScans to find anything in v.
+// MinReadDebt is the smallest read debt, in merged entries, for which PickForScans finds anything in v.
 func MinReadDebt(v *manifest.Version) uint64 {
 	if len(manifest.Runs(v.Levels[0])) > 1 {
 		return entriesOf(v.Levels[:1])
@@ -10,9 +10,10 @@ func MinReadDebt(v *manifest.Version) uint64 {
 	return entriesOf(v.Levels[:])
 }
 
-// PickForScans returns the next job that brings v closer to one run, for scans that have paid for the merging of so many
-// entries; nil if that is not enough, if there is one run, or if running jobs stand in the way. L0, which has most
-// of the runs and few of the entries, becomes one run first, unless all is paid for.
+// PickForScans returns the next job that brings v closer to one sorted run, for scans that have run up a read debt:
+// they have merged that many entries because there are several runs. It returns nil if the debt is too small, if
+// there is one run, or if running jobs prevent it. L0, which has most of the runs and few of the entries, becomes
+// one run first, unless the debt covers everything.
 func PickForScans(v *manifest.Version, p Params, busy Busy, debt uint64) *Job {
 	if debt < MinReadDebt(v) {
 		return nil
@@ -28,7 +29,9 @@ func PickForScans(v *manifest.Version, p Params, busy Busy, debt uint64) *Job {
 	return job
 }
 
-// entriesOf counts the entries of levels.
+// entriesOf counts the entries of levels. It is not inlined: every program would contain it three times.
+//
+//go:noinline
 func entriesOf(levels [][]*manifest.TableMeta) (n uint64) {
 	for _, tables := range levels {
 		for _, t := range tables {

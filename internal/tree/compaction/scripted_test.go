@@ -53,8 +53,8 @@ func mustRun(t *testing.T, w *world, job *Job) {
 	}
 }
 
-// TestExecute_keepsTombstoneOverOlderVersion: a tombstone dropped while an older version lives anywhere brings the deleted
-// key back.
+// TestExecute_keepsTombstoneOverOlderVersion: a tombstone dropped while an older version lives anywhere brings the
+// deleted key back.
 func TestExecute_keepsTombstoneOverOlderVersion(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -233,7 +233,7 @@ func TestExecute_endsFullOutput(t *testing.T) {
 	}
 }
 
-// TestPick_doesNotMoveGarbage: garbage that is only moved costs space until something else takes it away.
+// TestPick_doesNotMoveGarbage: garbage that is only moved takes space until another job drops it.
 func TestPick_doesNotMoveGarbage(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -257,7 +257,7 @@ func TestPick_doesNotMoveGarbage(t *testing.T) {
 	}
 }
 
-// TestExecute_endsOutputAtGrandparents: an output that overlaps very much of the level below makes a huge job later.
+// TestExecute_endsOutputAtGrandparents: an output that overlaps too much of the level below becomes a huge job later.
 func TestExecute_endsOutputAtGrandparents(t *testing.T) {
 	w := newWorld(smallParams())
 	w.params.TargetTableBytes = 40
@@ -291,7 +291,7 @@ func TestPick_movesWithoutRewriting(t *testing.T) {
 	}
 }
 
-// TestPick_gathersSmallFlushes: a few small flushes must not cause the whole database to be written anew.
+// TestPick_gathersSmallFlushes: a few small flushes must not rewrite the whole database.
 func TestPick_gathersSmallFlushes(t *testing.T) {
 	w := newWorld(smallParams())
 	w.params.BaseBytes, w.params.TargetTableBytes, w.params.FullBytes = 1<<20, 1000, 1000
@@ -317,8 +317,8 @@ func TestPick_gathersSmallFlushes(t *testing.T) {
 	}
 }
 
-// TestPickForScans_mergesWhatTheDebtCovers: scans that pay and get nothing stay slow; merges that nobody has paid for cost writers
-// what they gain nobody.
+// TestPickForScans_mergesWhatTheDebtCovers: without merges scans stay slow, however much they have paid; merges
+// beyond the debt cost writers what nobody gains.
 func TestPickForScans_mergesWhatTheDebtCovers(t *testing.T) {
 	w := newWorld(smallParams())
 	if job := w.pickForScans(1000); job != nil {
@@ -422,7 +422,7 @@ func mustFail(t *testing.T, w *world, job *Job, deps Deps, want error) {
 	}
 }
 
-// TestExecute_inputErrorAborts: to go on without what could not be read is to delete it.
+// TestExecute_inputErrorAborts: going on without what could not be read would delete it.
 func TestExecute_inputErrorAborts(t *testing.T) {
 	w, job := failing()
 	for _, tables := range job.Inputs {
@@ -606,7 +606,8 @@ func TestExecute_wrongOutputAborts(t *testing.T) {
 	}
 }
 
-// TestExecute_countsWhatItWrote: an entry that is lost between input and output must be noticed before the inputs are gone.
+// TestExecute_countsWhatItWrote: an entry that is lost between input and output must be noticed before the inputs
+// are gone.
 func TestExecute_countsWhatItWrote(t *testing.T) {
 	r := &run{stats: Stats{EntriesIn: 10, Shadowed: 1, Tombstones: 2, Folded: 3}}
 	r.out.done = []*manifest.TableMeta{{Entries: 3}, {Entries: 1}}
@@ -643,7 +644,8 @@ func TestExecute_stopsWhenAsked(t *testing.T) {
 		}
 		return nil
 	}
-	if edit, _, err := job.Execute(ctx, w.snapshots(), deps); edit != nil || !errors.Is(err, context.Canceled) || steps != 3 {
+	edit, _, err := job.Execute(ctx, w.snapshots(), deps)
+	if edit != nil || !errors.Is(err, context.Canceled) || steps != 3 {
 		t.Errorf("edit %v, error %v after %d steps", edit, err, steps)
 	}
 	deps.Progress = func(int64) error { return mergetest.ErrInjected }

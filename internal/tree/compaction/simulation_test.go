@@ -21,7 +21,7 @@ type simulation struct {
 	users   int // number of different user keys; 0 for all new
 }
 
-// outcome is what a simulation cost.
+// outcome is the cost of a simulation.
 type outcome struct {
 	writeAmp float64 // bytes written to tables per byte flushed
 	runs     float64 // sorted runs a reader has to look at, averaged over the flushes

@@ -17,7 +17,7 @@ import (
 	"lightningdb/internal/tree/merge/mergetest"
 )
 
-// world is a database without a disk: tables are slices, and the whole history is kept beside them as the model.
+// world is a database without a disk: tables are slices, and the whole history is kept as the model.
 type world struct {
 	v        *manifest.Version
 	files    map[filename.Num][]mergetest.Entry
@@ -30,10 +30,10 @@ type world struct {
 	fullAt   int // entries at which an output is Full, if FullBytes allows it to be; 0 for never
 	params   Params
 	written  int64 // bytes of all outputs ever
-	asked    int   // how often a job has asked for what lies below it
+	asked    int   // how often a job has asked for the value below it
 }
 
-// inFlight is a job that has run and is not installed yet.
+// inFlight is a job that was executed and is not installed yet.
 type inFlight struct {
 	job  *Job
 	edit *manifest.Edit
@@ -55,8 +55,8 @@ func (w *world) merge(user string, o operand.Operator, argument string) {
 	w.write(user, key.KindMerge, append([]byte{byte(o)}, argument...))
 }
 
-// rules fold so that the order and the number of operands, and what they stand upon, can be told from the value. They
-// cannot fold "bad".
+// rules fold so that the order and the number of operands, and the value below them, can be told from the result.
+// They cannot fold "bad".
 var rules = operand.Rules{User: func(_, old, argument []byte) ([]byte, error) {
 	if string(argument) == "bad" {
 		return nil, errors.New("cannot be folded")
@@ -223,7 +223,8 @@ func (w *world) model(seq key.SeqNum) map[string][]byte {
 			delete(m, user)
 		case key.KindMerge:
 			old, present := m[user]
-			if value, err := rules.Fold(e.Key.User, bytes.Clone(old), present, e.Value); err == nil && string(old) != unreadable {
+			value, err := rules.Fold(e.Key.User, bytes.Clone(old), present, e.Value)
+			if err == nil && string(old) != unreadable {
 				m[user] = value
 			} else {
 				m[user] = []byte(unreadable)

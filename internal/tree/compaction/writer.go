@@ -10,13 +10,13 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
-// writer spreads entries over output tables. Versions of one user key go to one table, whatever their number.
+// writer distributes entries over output tables. All versions of a user key go to one table, however many there are.
 type writer struct {
 	job  *Job
 	deps Deps
 
 	out  Output             // nil if none is open
-	want manifest.TableMeta // what is in out so far, as counted here. Size and ID are not
+	want manifest.TableMeta // what out holds so far, as counted here; Size and ID are not set
 	nums []filename.Num     // of all files created
 	done []*manifest.TableMeta
 
@@ -111,7 +111,7 @@ func (w *writer) finish() error {
 	return nil
 }
 
-// difference names the first property in which what a table says of itself differs from what was counted.
+// difference names the first property in which a table's own account differs from what was counted.
 func difference(got, want *manifest.TableMeta) string {
 	switch {
 	case got.Num != want.Num:
