@@ -13,7 +13,7 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// ErrNotDatabase is what errors.Is finds when the directory holds files of another program under our names.
+// ErrNotDatabase says that the directory holds files of another program under our names. Use errors.Is.
 var ErrNotDatabase = errors.New("not a Lightning DB database")
 
 const nameCurrent = "CURRENT"
@@ -24,7 +24,7 @@ func InForce(fs vfs.FS) (filename.Num, error) {
 	return num, err
 }
 
-// setCurrent makes manifest num of database db the one in force. temp numbers the file that is to be CURRENT.
+// setCurrent puts manifest num of database db into force. temp numbers the file that is renamed to CURRENT.
 func setCurrent(fs vfs.FS, db [16]byte, num, temp filename.Num, alone func() error) error {
 	next := filename.Make(filename.NextCurrent, temp)
 	f, err := fs.Create(next)
@@ -56,8 +56,8 @@ func encodeCurrent(db [16]byte, num filename.Num) [record.FileHeaderSize]byte {
 	return h.Encode()
 }
 
-// CheckOwner returns ErrNotDatabase if another program wrote CURRENT, and nil in every other case, also where there is
-// none or it is damaged: Recover tells. It is for looking at a directory before its lock is taken.
+// CheckOwner returns ErrNotDatabase if another program wrote CURRENT. In every other case it returns nil, even if
+// CURRENT is missing or damaged: Recover reports that. It is for looking at a directory before its lock is taken.
 func CheckOwner(fs vfs.FS) error {
 	if _, _, err := readCurrent(fs); errors.Is(err, ErrNotDatabase) {
 		return err
@@ -86,7 +86,8 @@ func readCurrent(fs vfs.FS) (db [16]byte, num filename.Num, err error) {
 	return decodeCurrent(data)
 }
 
-// foreignCurrent reports whether data is what other programs keep in a file of this name: the name of a file of theirs.
+// foreignCurrent reports whether data is what other programs write into a file of this name: the name of one of
+// their files.
 func foreignCurrent(data []byte) bool {
 	name := strings.TrimSuffix(string(data), "\n")
 	for _, prefix := range []string{"MANIFEST", "OPTIONS", "marker"} {

@@ -1,6 +1,6 @@
 // Package manifest remembers which tables make up the database, and what else must survive a restart: the first log
-// segment still needed, the next file number, the last sequence number in tables. It owns the bytes of MANIFEST-n and
-// of CURRENT. It opens no table and no log segment, and removes no file.
+// segment still needed, the next file number, the last sequence number in tables. It owns the bytes of MANIFEST-n
+// and of CURRENT. It opens no table and no log segment, and removes no file.
 //
 // A Version is immutable and safe for concurrent use; a Log is for one goroutine at a time.
 //
@@ -9,19 +9,19 @@
 // MANIFEST-n is a record.FileHeader and records, as package record defines them. The first record (type 1) is a
 // snapshot: an edit that makes the version out of nothing. The others (type 2) are edits, see appendEdit.
 //
-// CURRENT is one record.FileHeader, 80 bytes, whose number is that of the manifest in force. It is never
-// written in place: CURRENT-r, where r is a number of chance, is written and synced, then renamed, then the
-// directory is synced. Whoever opens the database for writing removes what he finds of these before he reads CURRENT.
+// CURRENT is one record.FileHeader, 80 bytes, whose number is that of the manifest in force. It is never written in
+// place: CURRENT-r, where r is a random number, is written and synced, then renamed, then the directory is synced. A
+// program that opens the database for writing removes leftovers of that name before it reads CURRENT.
 //
 // # After a crash
 //
-// Edits are synced before anyone relies on them. The last record may therefore be torn, and is then ignored; the
-// snapshot may not, nor may any valid record stand behind a torn one. A manifest that was read is never appended to:
-// who opens the database creates the next one.
+// Edits are synced before anyone relies on them. So the last record may be torn, and is then ignored; the snapshot
+// may not be, nor may a valid record follow a torn one. A manifest that was read is never appended to: opening the
+// database for writing creates the next one.
 //
-// If a database is being created for the first time, CURRENT comes last. A directory without CURRENT that holds no
-// table and no record in any log segment is therefore such an attempt, interrupted: nothing in it was ever
-// acknowledged. Without CURRENT but with more than that, CURRENT was lost, and that is damage.
+// When a database is created, CURRENT comes last. A directory without CURRENT that holds no table and no record in
+// any log segment is therefore an interrupted creation: nothing in it was ever acknowledged. If it holds more than
+// that, CURRENT was lost, and that is damage.
 package manifest
 
 import (
@@ -33,10 +33,10 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// ErrVersionTooNew is what errors.Is finds when the database was written by a newer version of the program.
+// ErrVersionTooNew says that a newer version of the program wrote the database. Use errors.Is.
 var ErrVersionTooNew = record.ErrVersionTooNew
 
-// ErrUndecided is what errors.Is finds when the switch to a new manifest failed half way.
+// ErrUndecided says that the switch to a new manifest failed half way. Use errors.Is.
 var ErrUndecided = errors.New("it is not known which manifest is in force")
 
 // Record types. The values are on disk: never renumber, never reuse.
@@ -51,19 +51,19 @@ type Log struct {
 	buf []byte
 }
 
-// Switch is how a new manifest comes into force where another writer may be about to do the same.
+// Switch says how a new manifest comes into force where another writer may be about to do the same.
 type Switch struct {
-	// Temp is a number of chance. No other file that was ever to be CURRENT may have had it, so that a rename that comes late
-	// finds only its own.
+	// Temp is a random number. No other file that was to become CURRENT may have had it, so that a late rename finds
+	// only its own file.
 	Temp filename.Num
 
-	// Alone is asked immediately before the rename. Its error is that of Create.
+	// Alone is called immediately before the rename. Its error ends Create, which returns it.
 	Alone func() error
 }
 
-// Create writes manifest num with v as its snapshot and, once that is durable, makes it the one in force. Then the
-// switch is durable too, and the manifest before can be removed. After an error that matches ErrUndecided either may be in
-// force; after any other the one before still is.
+// Create writes manifest num with v as its snapshot and, once that is durable, makes it the one in force. The switch
+// is durable when Create returns, and the manifest before can be removed. After an error that matches ErrUndecided
+// either of them may be in force; after any other error the one before still is.
 //
 // The file that is renamed to CURRENT has the number o.Temp.
 func Create(fs vfs.FS, num filename.Num, v *Version, o Switch) (*Log, error) {
@@ -98,11 +98,11 @@ func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 	return l, nil
 }
 
-// Append appends e and makes it durable. Nothing may rely on e before.
+// Append appends e and makes it durable. Nothing may rely on e before it returns.
 //
-// After an error that matches vfs.ErrNoSpace with Err still nil, e is not in the manifest, durably so, and the manifest
-// goes on to work. After any error with Err set it is not known whether a restart finds e: the files of both states
-// must be kept, and only a new manifest (Create) decides it.
+// If the error matches vfs.ErrNoSpace and Err is still nil, e is not in the manifest, durably so, and the manifest
+// keeps working. If Err is set, it is not known whether a restart finds e: the files of both states must be kept,
+// and only a new manifest (Create) decides it.
 func (l *Log) Append(e *Edit) error { return l.append(typeEdit, e) }
 
 func (l *Log) append(t record.Type, e *Edit) error {

@@ -27,7 +27,7 @@ import (
 
 var testDB = [16]byte{0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 
-// alone is how a writer without company switches.
+// alone is the switch of a writer that has no rival.
 var alone = Switch{Temp: 8161727, Alone: func() error { return nil }}
 
 func must[T any](t testing.TB, v T, err error) T {
@@ -41,7 +41,8 @@ func must[T any](t testing.TB, v T, err error) T {
 // table returns a possible table of ten entries, the newest with sequence number seq.
 func table(num filename.Num, seq key.SeqNum, smallest, largest string) *TableMeta {
 	return &TableMeta{
-		Num: num, ID: uint64(num) * 1_000_003, Size: 4096, Digest: 200, Entries: 10, Tombstones: 2, Shadowed: 3, RawBytes: 999,
+		Num: num, ID: uint64(num) * 1_000_003, Size: 4096, Digest: 200,
+		Entries: 10, Tombstones: 2, Shadowed: 3, RawBytes: 999,
 		SmallestSeq: max(seq, 10) - 9, LargestSeq: seq, Smallest: []byte(smallest), Largest: []byte(largest),
 	}
 }
@@ -52,7 +53,7 @@ func ingested(t *TableMeta) *TableMeta {
 	return t
 }
 
-// emptyVersion is what a new database begins with.
+// emptyVersion is the version that a new database begins with.
 func emptyVersion() *Version { return &Version{DatabaseID: testDB, LogStart: 2, NextNum: 3} }
 
 // sampleEdits is a short history: three flushes, a compaction that also moves a table, a clean close.
@@ -136,7 +137,8 @@ func TestApply_ordersLevelZeroNewestFirst(t *testing.T) {
 	}
 }
 
-// A run is read as one, with one table open: of two that overlap, one would go unread. Runs in the wrong order give old values.
+// A run is read as one, with one table open: of two that overlap, one would not be read. Runs in the wrong order
+// give old values.
 func TestRuns_chainWhatDoesNotOverlap(t *testing.T) {
 	level0 := []*TableMeta{
 		table(9, 90, "m", "p"), table(8, 80, "a", "c"), table(7, 70, "q", "z"), table(6, 60, "d", "l"),

@@ -10,10 +10,10 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// ErrNoDatabase is what errors.Is finds when the directory holds no database: it can be created there.
+// ErrNoDatabase says that the directory holds no database, so that one can be created there. Use errors.Is.
 var ErrNoDatabase = errors.New("no database")
 
-// NoDatabaseError is the error that says ErrNoDatabase, and what must be removed before a database is created.
+// NoDatabaseError is an ErrNoDatabase that lists what must be removed before a database is created.
 type NoDatabaseError struct {
 	// Leftovers are the files of a first creation that was interrupted. Nothing in them was ever acknowledged.
 	Leftovers []string
@@ -128,7 +128,7 @@ func readEdits(f vfs.File, name string, h *record.FileHeader) (*Version, error) 
 	}
 }
 
-// endOfEdits returns the version that b holds if the manifest may end at off, where there is no valid record.
+// endOfEdits returns the version that b holds, if the manifest may end at off, where there is no valid record.
 func endOfEdits(b *builder, r *record.Reader, name string, off int64, want record.Type,
 	problem string) (*Version, error) {
 	if want == typeSnapshot {
@@ -152,7 +152,7 @@ func applyRecord(b *builder, rec record.Record) error {
 	return b.apply(e)
 }
 
-// locate adds to err where the record stands.
+// locate adds to err the place of the record.
 func locate(err error, name string, off int64) error {
 	var damage *corrupt.Error
 	if errors.As(err, &damage) {
@@ -161,7 +161,7 @@ func locate(err error, name string, off int64) error {
 	return fmt.Errorf("%s at offset %d: %w", name, off, err)
 }
 
-// checkTorn reports damage if a valid record stands behind off: edits are synced one by one.
+// checkTorn reports damage if a valid record follows off: edits are synced one by one, so only the last can be torn.
 func checkTorn(r *record.Reader, name string, off int64, problem string) error {
 	later, err := r.Find(off, func(rec record.Record) bool { return rec.Type == typeEdit })
 	if err != nil {
@@ -173,7 +173,7 @@ func checkTorn(r *record.Reader, name string, off int64, problem string) error {
 	return nil
 }
 
-// withoutCurrent decides what a directory without CURRENT is.
+// withoutCurrent returns the error of a directory without CURRENT: no database, or damage.
 func withoutCurrent(fs vfs.FS) error {
 	names, err := fs.List()
 	if err != nil {
@@ -237,7 +237,7 @@ func holdsHistory(fs vfs.FS, num filename.Num) (bool, error) {
 	return v != nil && v.LastSeq > 0, ignoreDamage(err)
 }
 
-// ignoreDamage drops an error that only says that the file is not whole: nothing in it was ever in use.
+// ignoreDamage drops an error that only says that the file is incomplete: such a file was never in use.
 func ignoreDamage(err error) error {
 	if errors.Is(err, corrupt.ErrCorrupt) {
 		return nil

@@ -32,9 +32,9 @@ type TableMeta struct {
 
 // Version is one state of the set of tables. It is immutable; its zero value has no tables.
 //
-// Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers and Horizon at most LastSeq; each
-// table's keys and counts are possible; level 0 is ordered newest first (by LargestSeq, then Num, both descending);
-// each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
+// Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers and Horizon are at most
+// LastSeq; each table's keys and counts are possible; level 0 is ordered newest first (by LargestSeq, then Num, both
+// descending); each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
 type Version struct {
 	DatabaseID [16]byte
 	Levels     [NumLevels][]*TableMeta
@@ -42,11 +42,11 @@ type Version struct {
 	LogEnd     filename.Num // if it is LogStart, the log is empty, and segment LogStart does not exist; see LogEmpty
 	NextNum    filename.Num // all files have smaller numbers
 	LastSeq    key.SeqNum   // no table holds a larger one
-	Horizon    key.SeqNum   // the tables show every state from this sequence number on, of older ones perhaps parts
+	Horizon    key.SeqNum   // every state from this sequence number on is whole; of older ones versions may be missing
 }
 
-// LogEmpty reports whether the database was closed cleanly: everything that was logged is in tables, and no segment from
-// LogStart on was begun.
+// LogEmpty reports whether the database was closed cleanly: everything that was logged is in tables, and no segment
+// from LogStart on was begun.
 func (v *Version) LogEmpty() bool { return v.LogEnd != 0 && v.LogEnd == v.LogStart }
 
 // Edit is a change from one version to the next. Zero fields change nothing.
@@ -82,7 +82,7 @@ func (v *Version) Apply(e *Edit) (*Version, error) {
 	return b.finish()
 }
 
-// Edit returns the edit that makes v out of a version with nothing but v's database id.
+// Edit returns the edit that turns a version with nothing but v's database id into v.
 func (v *Version) Edit() *Edit {
 	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Horizon: v.Horizon}
 	for level, tables := range v.Levels {
@@ -93,7 +93,8 @@ func (v *Version) Edit() *Edit {
 	return e
 }
 
-// builder applies edits one after the other; the cost of one is that of its tables, not of the version's.
+// builder applies edits one after the other; an edit costs in proportion to its own tables, not to those of the
+// version.
 type builder struct {
 	version Version // Levels are filled by finish
 	levels  map[filename.Num]int
@@ -120,7 +121,9 @@ func (b *builder) put(level int, t *TableMeta) {
 	b.levels[t.Num], b.tables[t.Num], b.ids[t.ID] = level, t, t.Num
 }
 
-// impossible is the error about an edit that contradicts what is there.
+// impossible is not inlined: every program would contain it four times.
+//
+//go:noinline
 func impossible(format string, args ...any) error {
 	return corrupt.New("", -1, "impossible edit: "+format, args...)
 }
@@ -215,7 +218,7 @@ func (t *TableMeta) problem() string {
 
 func possibleKey(k []byte) bool { return len(k) >= key.MinUserKeySize && len(k) <= key.MaxUserKeySize }
 
-// finish returns the version that b holds. b is of no use afterwards.
+// finish returns the version that b holds. b must not be used afterwards.
 func (b *builder) finish() (*Version, error) {
 	v := &b.version
 	v.Levels = [NumLevels][]*TableMeta{}
@@ -241,7 +244,7 @@ func (b *builder) finish() (*Version, error) {
 	return v, nil
 }
 
-// checkDisjoint refuses tables, in key order, of which two overlap.
+// checkDisjoint refuses tables, given in key order, if two of them overlap.
 func checkDisjoint(level int, tables []*TableMeta) error {
 	for i := 1; i < len(tables); i++ {
 		if s, t := tables[i-1], tables[i]; bytes.Compare(s.Largest, t.Smallest) >= 0 {
@@ -251,7 +254,8 @@ func checkDisjoint(level int, tables []*TableMeta) error {
 	return nil
 }
 
-// checkCommits refuses tables of level 0, in its order, of which two have all their entries from one commit and overlap.
+// checkCommits refuses tables of level 0, given in its order, if two tables with all their entries from the same
+// commit overlap.
 func checkCommits(level0 []*TableMeta) error {
 	for i := 0; i < len(level0); {
 		end := i + 1
@@ -266,9 +270,9 @@ func checkCommits(level0 []*TableMeta) error {
 	return nil
 }
 
-// Runs divides level 0, or a part of it that is in its order, into sorted runs, newest first, each in key order: a table
-// that overlaps none of the run of the table before it belongs to that run. So the tables that one commit or one job has
-// added are one run, and so are those that keys in ascending order leave.
+// Runs divides level 0, or a part of it that is in its order, into sorted runs, newest first, each in key order: a
+// table that overlaps none of the run of the table before it joins that run. So the tables that one commit or one
+// job has added are one run, and so are tables of keys in ascending order.
 func Runs(level0 []*TableMeta) [][]*TableMeta {
 	var runs [][]*TableMeta
 	for _, t := range level0 {
@@ -283,7 +287,7 @@ func Runs(level0 []*TableMeta) [][]*TableMeta {
 	return runs
 }
 
-// with returns run with t in its place. ok is false if t overlaps one of the run.
+// with returns run with t inserted in key order. ok is false if t overlaps a table of the run.
 func with(run []*TableMeta, t *TableMeta) (longer []*TableMeta, ok bool) {
 	i := sort.Search(len(run), func(i int) bool { return bytes.Compare(run[i].Largest, t.Smallest) >= 0 })
 	if i < len(run) && bytes.Compare(run[i].Smallest, t.Largest) <= 0 {
