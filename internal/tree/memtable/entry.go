@@ -18,10 +18,10 @@ import (
 //	28  depth       4 bytes, only with hasOlder: number of older versions
 //	20 or 32        user key, then value
 //
-// The versions of a user key are thus a list that is linked both ways. Jumps make it a skew-binary random access
-// list (Myers, 1983): the newest version below a sequence number is found in O(log versions) steps, so that a
-// snapshot held for long does not slow down the reads of a key that is overwritten all the time. The first version
-// has no room for them: its jump is itself, its depth 0.
+// So the versions of a user key are a list that is linked both ways. Jumps make it a skew-binary random access list
+// (Myers, 1983): the newest version below a sequence number is found in O(log versions) steps, so that a snapshot
+// held for long does not slow down the reads of a key that is overwritten all the time. The first version stores
+// none of these fields: its jump is itself, its depth 0.
 const (
 	entryHeader        = 20
 	entryHeaderHistory = 32 // header of every version but the first

@@ -6,33 +6,33 @@ import (
 	"lightningdb/internal/format/operand"
 )
 
-// Folding is how a table turns merges into puts while they are applied, so that a short value that is changed by merges
-// all the time, such as a counter, is read in one step. It changes no meaning: an operand that stays is folded by
-// whoever reads it, and the log has operands only.
+// Folding says how a table turns merges into puts while they are applied, so that a short value that is changed by
+// merges all the time, such as a counter, is read in one step. It changes no meaning: readers fold the operands that
+// stay, and the log has operands only.
 //
-// Whoever applies holds up all other commits. So no operand and no value of more than maxFoldedBytes bytes is touched,
-// whatever the operator: a merge costs as much as a put of so many bytes at the most, with one call of the user's
-// function. Operands that stand upon nothing in the table cost a search below it, and one look at all of them, when
-// there are 16, 32, 64, ...: for each merge that is a constant, too.
+// All other commits wait while a batch is applied. So no operand and no value of more than maxFoldedBytes is
+// touched, whatever the operator: a merge costs at most as much as a put of that many bytes, with one call of the
+// user's function. If a key has only operands in the table, they are read and the value below the table is looked up
+// when there are 16, 32, 64, ... of them: that is a constant cost for each merge, too.
 type Folding struct {
 	Rules operand.Rules
 
-	// Below appends to dst the value that user has below the table. ok is false if it is not known, or has more than limit
-	// bytes; then the operands stay.
+	// Below appends to dst the value that user has below the table. ok is false if it is not known or has more than
+	// limit bytes; then the operands stay.
 	Below func(dst, user []byte, limit int) (value []byte, present, ok bool)
 }
 
-// FoldBy makes Apply fold by f from now on, which is shared and not changed.
+// FoldBy makes Apply fold by f from now on. f is shared and must not be changed.
 func (m *Table) FoldBy(f *Folding) { m.folding = f }
 
 const (
-	maxFoldedBytes       = 256      // bytes of the longest value, and of the longest argument, that are folded
-	lookBelowMinVersions = 16       // versions that a key has at least when what is below them is read
-	maxOperandBytes      = 64 << 10 // about the memory, in bytes, of the operands that are folded together
+	maxFoldedBytes       = 256      // the longest value, and the longest argument, that is folded
+	lookBelowMinVersions = 16       // the fewest versions of a key for which the value below is looked up
+	maxOperandBytes      = 64 << 10 // memory, roughly, of the operands that are folded together
 )
 
-// fold returns what is stored for a merge: a put of the value that it leads to, or the operand itself, if the value is not
-// known, cannot be computed, is long or has no room. older is the newest version of the key so far. The value is valid
+// fold returns what is stored for a merge: a put of its result, or the operand itself if the result is not known,
+// cannot be computed, is long or has no room. older is the newest version of the key so far. The value is valid
 // until the next call.
 func (m *Table) fold(op *batch.Op, older ref) (key.Kind, []byte) {
 	if older == 0 || len(op.Value) > 1+maxFoldedBytes {
@@ -46,7 +46,7 @@ func (m *Table) fold(op *batch.Op, older ref) (key.Kind, []byte) {
 	return key.KindPut, value
 }
 
-// after is the value that op leads to, in m.folded if that has room.
+// after is the result of op, in m.folded if that is large enough.
 func (m *Table) after(op *batch.Op, older ref) (value []byte, ok bool) {
 	if m.trailer(older).Kind() == key.KindMerge {
 		return m.afterAll(op, older)
@@ -84,8 +84,8 @@ func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
 	return value, err == nil
 }
 
-// under is the value that the operands above e stand upon, in memory that may be changed; e is 0 if they are the oldest
-// in the table.
+// under is the value that the operands above e are folded onto, in memory that may be changed: the value of e, or
+// the one below the table if e is 0.
 func (m *Table) under(user []byte, e ref) (value []byte, present, ok bool) {
 	switch {
 	case e == 0 && m.folding.Below == nil:

@@ -148,7 +148,8 @@ func drawMerge(rt *rapid.T, b *batch.Batch) {
 	case 0:
 		b.Put(k, operand.AppendInt64(nil, rapid.Int64().Draw(rt, "n")))
 	case 1:
-		b.Put(k, make([]byte, rapid.SampledFrom([]int{0, 8, maxFoldedBytes - 1, maxFoldedBytes, maxFoldedBytes + 1, 4000}).Draw(rt, "size")))
+		sizes := []int{0, 8, maxFoldedBytes - 1, maxFoldedBytes, maxFoldedBytes + 1, 4000}
+		b.Put(k, make([]byte, rapid.SampledFrom(sizes).Draw(rt, "size")))
 	case 2:
 		b.Delete(k)
 	case 3, 4, 5, 6:
@@ -161,8 +162,8 @@ func drawMerge(rt *rapid.T, b *batch.Batch) {
 	}
 }
 
-// A fold that misses an operation, or takes one twice, is a counter that is wrong, and the log says otherwise after the
-// next start. A fold that takes more room than there is ends the process.
+// A fold that misses an operation, or takes one twice, is a counter that is wrong, and the log says otherwise after
+// the next start. A fold that takes more room than there is ends the process.
 func TestApply_foldedValuesAreThoseOfTheOperands(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newFoldedWorld(rt, MinSize)
@@ -229,8 +230,8 @@ func TestApply_boundsTheOperandsThatAReadMeets(t *testing.T) {
 	}
 }
 
-// All commits wait for the one that is applied: merges into a long value, or a value that grows, must not copy it again
-// and again meanwhile, nor have the user's function do so.
+// All commits wait for the one that is applied: merges into a long value, or a value that grows, must not copy it
+// again and again, nor call the user's function for it.
 func TestApply_leavesLongValuesAlone(t *testing.T) {
 	const merges = 5000
 	for name, c := range map[string]struct {
@@ -269,8 +270,8 @@ func TestApply_leavesLongValuesAlone(t *testing.T) {
 	}
 }
 
-// What is promised to the operations of a group must not be spent on the folded values of the first of them: the process
-// would end, with the group in the log.
+// What is promised to the operations of a group must not be spent on the folded values of the first of them: the
+// process would end, with the group in the log.
 func TestApply_foldsOnlyInTheRoomThereIs(t *testing.T) {
 	w := newFoldedWorld(t, MinSize)
 	defer w.table.Free()
@@ -313,7 +314,8 @@ func TestApply_keepsOperandsThatItCannotFold(t *testing.T) {
 	if n != 40 {
 		t.Errorf("%d of 40 operands are left", n)
 	}
-	if _, kind, _ := m.Get(nil, []byte("no function"), key.Hash([]byte("no function")), key.MaxSeqNum); kind != key.KindMerge {
+	user := []byte("no function")
+	if _, kind, _ := m.Get(nil, user, key.Hash(user), key.MaxSeqNum); kind != key.KindMerge {
 		t.Errorf("without a function the newest version is a %v", kind)
 	}
 }

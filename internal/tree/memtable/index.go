@@ -17,8 +17,8 @@ type index struct {
 	limit int
 }
 
-// The index has one slot for every 64 bytes of arena, an eighth of its bytes. It counts as full when 7 of 8 slots are
-// taken: from then on an absent key would cost a walk over several cache lines.
+// The index has one slot for every 64 bytes of arena, an eighth of its bytes. It counts as full when 7 of 8 slots
+// are taken: beyond that, looking for an absent key would walk over several cache lines.
 const bytesPerSlot = 64
 
 func newIndex(a *arena) index {
@@ -61,5 +61,5 @@ func (x *index) publish(i int, hash uint64, e ref) {
 	atomic.StoreUint64(&x.slots[i], hash<<32|uint64(e))
 }
 
-// touch loads the home slot of hash without waiting for it.
+// touch loads the home slot of hash, so that a later search for it does not have to wait for that memory.
 func (x *index) touch(hash uint64) uint64 { return atomic.LoadUint64(&x.slots[x.home(hash)]) }

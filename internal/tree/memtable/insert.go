@@ -11,12 +11,12 @@ type step struct {
 	child int
 }
 
-// path leads from the root to a leaf.
+// path leads from the root to a leaf. It is stale once a leaf of the tree was split.
 type path struct {
 	steps  [heightMax]step
 	n      int
 	leaf   node
-	leaves int // in the tree when the path was taken; a tree with as many leaves still has the same nodes
+	leaves int // number of leaves in the tree when the path was taken; while it is the same, so are the nodes
 }
 
 // stale makes p lead nowhere.
@@ -36,7 +36,7 @@ func (m *Table) resetTree() {
 	m.tree.root.Store(uint64(m.newLeaf(0, nil)))
 }
 
-// descend makes p the path to the leaf that holds user, and loads the leaf without waiting for it.
+// descend makes p the path to the leaf that holds user, and asks for the leaf's memory without waiting for it.
 func (m *Table) descend(p *path, user []byte) {
 	s, height := m.loadRoot()
 	p.n, p.leaves = 0, m.tree.leaves
@@ -50,7 +50,7 @@ func (m *Table) descend(p *path, user []byte) {
 	p.leaf = s
 	l := m.leaf(s.at)
 	_ = atomic.LoadUint32(&l.state)
-	_ = atomic.LoadUint64(&l.slots[leafSlots*3/4]) // where the next key will go, more or less
+	_ = atomic.LoadUint64(&l.slots[leafSlots*3/4]) // about where the next key will go
 }
 
 // insertKey adds a user key that the tree does not hold, by its first version. p is the path to its leaf, or stale.
@@ -100,8 +100,8 @@ func (m *Table) split(p *path, s node, slot uint64) {
 }
 
 // extend puts slot into a new leaf after the full leaf s, which stays as it is: keys that arrive in order leave full
-// leaves behind. It happens to a leaf once. The next key in its range splits it, lest keys that arrive in descending
-// order right above it get a leaf each.
+// leaves behind. It happens to a leaf once. The next key in its range splits it; otherwise keys that arrive in
+// descending order right above it would get a leaf each.
 func (m *Table) extend(p *path, s node, slot uint64) {
 	l := m.leaf(s.at)
 	m.tree.splitPotential -= splitPotentialOf(l.state)
@@ -135,7 +135,7 @@ func (m *Table) newLeaf(skip uint32, slots []uint64) ref {
 }
 
 // replaceChild puts two nodes in the place of the one at the end of p: left, which has its lower bound, and right,
-// which starts at separator. Where the parent has no room it becomes two nodes, and so on up to the root.
+// which starts at separator. A parent that is full becomes two nodes, and so on up to the root.
 func (m *Table) replaceChild(p *path, left, separator, right ref) {
 	for p.n > 0 {
 		p.n--
@@ -170,7 +170,7 @@ func (m *Table) branchesWith(parent step, left, separator, right ref) []branch {
 	return out
 }
 
-// publishNode makes the node at what the end of p leads to.
+// publishNode makes the end of p lead to the node at.
 func (m *Table) publishNode(p *path, at ref) {
 	if p.n == 0 {
 		height := m.tree.root.Load() >> 32
@@ -182,7 +182,8 @@ func (m *Table) publishNode(p *path, at ref) {
 	storeRef(&n.children[parent.child], at)
 }
 
-// copyInner is newInner for a node that has the bounds of old, one branch more, and mostly the same heads.
+// copyInner is newInner for a node that replaces old: it has the same bounds, one branch more, and mostly the same
+// heads.
 func (m *Table) copyInner(old step, separator ref, branches []branch) ref {
 	m.tree.inners--
 	n := m.inner(old.at)

@@ -8,9 +8,10 @@ import (
 	"lightningdb/internal/tree/merge"
 )
 
-// Iterator moves over all versions in a table, in the order of internal keys, in both directions. It reads while the
-// writer writes: it meets every entry that was published when it was last positioned by First, Last or a seek, exactly
-// once, and may or may not meet later ones; their sequence numbers tell. It is for one goroutine at a time.
+// Iterator moves over all versions in a table, in the order of internal keys, in both directions. The writer may
+// write at the same time: the iterator meets every entry that was published when it was last positioned by First,
+// Last or a seek, exactly once, and may or may not meet later ones; their sequence numbers tell. It is for one
+// goroutine at a time.
 //
 // Keys and values borrow from the table and stay valid until the table is reset.
 //
@@ -30,7 +31,7 @@ type Iterator struct {
 // NewIterator returns an iterator that is not positioned. It need not be closed.
 func (m *Table) NewIterator() *Iterator { return &Iterator{m: m} }
 
-// Reset makes it an iterator over m that is not positioned: a used iterator, or a zero one, in place of a new one.
+// Reset makes it, a used iterator or a zero one, an iterator over m that is not positioned.
 func (it *Iterator) Reset(m *Table) { it.m, it.at = m, 0 }
 
 // Valid reports whether the iterator is at an entry.
@@ -126,7 +127,7 @@ func (it *Iterator) Prev() bool {
 	return it.backwardFrom(it.pos - 1)
 }
 
-// NextBatch implements merge.Iterator. A batch ends with its leaf, and at a user key that has several versions.
+// NextBatch implements merge.Iterator. A batch ends with its leaf, and before a user key that has several versions.
 func (it *Iterator) NextBatch(dst []merge.Entry, end key.Internal) int { return it.batch(dst, end, 1) }
 
 // PrevBatch implements merge.Iterator.
@@ -147,7 +148,7 @@ func (it *Iterator) batch(dst []merge.Entry, end key.Internal, step int) int {
 	return n
 }
 
-// lend makes dst the version of the user key at pos, if it has but one, which a batch may have.
+// lend makes dst the version of the user key at pos, if it has a single one that may be in a batch.
 func (it *Iterator) lend(dst *merge.Entry, pos int) bool {
 	e := ref(it.slots[pos])
 	if it.m.newer(e) != 0 {
@@ -192,13 +193,14 @@ func (it *Iterator) backwardFrom(pos int) bool {
 	return true
 }
 
-// A moving iterator prefetches the entry lookAheadKeys user keys away, or so much of it as most have.
+// A moving iterator prefetches the entry lookAheadKeys user keys away: prefetchBytes of it, which is all of most
+// entries.
 const (
 	lookAheadKeys = 4
 	prefetchBytes = 256
 )
 
-// prefetch asks for the beginning of the entry at pos, if there is one.
+// prefetch asks for the memory of the entry at pos, if there is one.
 func (it *Iterator) prefetch(pos int) {
 	if uint(pos) < uint(it.n) {
 		prefetch.Span(it.m.arena.at(ref(it.slots[pos]), 0), prefetchBytes)

@@ -5,17 +5,18 @@ import (
 	"sync/atomic"
 )
 
-// known is what readers have made of operands in a table, for a few keys: a row with many operands that is read over
-// and over is not folded from the beginning each time. What an operand leads to never changes, so nothing here ever
-// becomes wrong; what is not here is only slow. It is memory of the heap, a sixteenth of the table's size at most.
+// known holds results of operands that readers have computed, for a few keys: a row with many operands that is read
+// over and over is not folded from the beginning each time. The result of an operand never changes, so nothing here
+// ever becomes wrong; a missing result only makes a read slow. It is memory of the heap, at most a sixteenth of the
+// table's size.
 //
 // Any number of readers use it at once. Reset forgets all of it.
 type known struct {
 	slots [knownSlots]atomic.Pointer[knownValue]
-	bytes atomic.Int64 // of the values in slots, and of those that are about to be
+	bytes atomic.Int64 // of the values in slots, and of those that are about to be stored
 }
 
-// knownValue says that the operand e leads to value. It is never changed.
+// knownValue says that value is the result of the operand e. It is never changed.
 type knownValue struct {
 	e     ref
 	value []byte
@@ -37,8 +38,8 @@ func (k *known) forget() {
 	}
 }
 
-// Known returns the operand of the key of hash, or of another key, of which a reader has said last what it leads to,
-// and that value, which must not be changed. If there is none, it does not exist.
+// Known returns the operand for which a reader last told the result, and that result, which must not be changed. The
+// operand is of the key of hash, or of another key in the same slot. If there is none, it does not exist.
 func (m *Table) Known(hash uint64) (operand Version, value []byte) {
 	if k := m.known.slot(hash).Load(); k != nil {
 		return Version{m, k.e}, k.value
@@ -46,8 +47,8 @@ func (m *Table) Known(hash uint64) (operand Version, value []byte) {
 	return Version{}, nil
 }
 
-// LeadsTo tells other readers of the table that v, an operand of the key of hash, leads to value, of which a copy is
-// kept if it is not too long.
+// LeadsTo tells other readers of the table that value is the result of v, an operand of the key of hash. A copy is
+// kept unless it is too long.
 func (v Version) LeadsTo(hash uint64, value []byte) {
 	k, most := &v.m.known, int64(len(v.m.arena.memory)/knownShare)
 	if int64(len(value)) > most {
@@ -59,7 +60,7 @@ func (v Version) LeadsTo(hash uint64, value []byte) {
 	if old != nil {
 		more -= int64(len(old.value))
 	}
-	if k.bytes.Add(more) > most { // the others are not read any more, or there are too many
+	if k.bytes.Add(more) > most { // the others are no longer read, or there are too many
 		k.bytes.Add(-more)
 		k.forget()
 		return

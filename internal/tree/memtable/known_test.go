@@ -35,8 +35,8 @@ func TestReset_forgetsWhatWasKnown(t *testing.T) {
 	}
 }
 
-// What readers tell each other must not take more memory than it is counted for, and must go on being told when it is
-// full.
+// What readers tell each other must not take more memory than it is counted for, and they must still be told after
+// that memory was full.
 func TestLeadsTo_staysWithinItsShare(t *testing.T) {
 	m := newTable(t, 1<<20)
 	most := m.Size() / knownShare

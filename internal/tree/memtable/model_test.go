@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model is what a table must behave like: all versions, in internal order.
+// model is a table as it must behave: all versions, in internal order.
 type model struct {
 	entries []modelEntry
 	seq     key.SeqNum // of the last operation
@@ -294,7 +294,7 @@ func TestNewestUpTo_takesLogarithmicSteps(t *testing.T) {
 	}
 }
 
-// A memtable is one of the runs that scans merge: the rules of runs hold for it, for what it hands out together too.
+// A memtable is one of the sources that scans merge: the rules of merge.Iterator hold for it, for batches too.
 func TestIterator_conforms(t *testing.T) {
 	mergetest.Run(t, func(t testing.TB, entries []mergetest.Entry) merge.Iterator {
 		table, err := New(1 << 20)
@@ -303,7 +303,9 @@ func TestIterator_conforms(t *testing.T) {
 		}
 		t.Cleanup(table.Free)
 		bySeq := slices.Clone(entries)
-		slices.SortFunc(bySeq, func(a, b mergetest.Entry) int { return cmp.Compare(a.Key.Trailer.Seq(), b.Key.Trailer.Seq()) })
+		slices.SortFunc(bySeq, func(a, b mergetest.Entry) int {
+			return cmp.Compare(a.Key.Trailer.Seq(), b.Key.Trailer.Seq())
+		})
 		for _, e := range bySeq {
 			var b batch.Batch
 			switch e.Key.Trailer.Kind() {

@@ -1,5 +1,5 @@
-// Package memtable holds the newest commits in memory: the structure that a batch is applied to once the log has it,
-// and that is written out as a sorted table when it is full.
+// Package memtable holds the newest commits in memory: a batch is applied to it once the log has the batch, and it
+// is written out as a sorted table when it is full.
 //
 // A Table is one arena of fixed size, outside the Go heap, with three structures in it:
 //
@@ -13,8 +13,8 @@
 // # Concurrency
 //
 // One goroutine at a time applies batches. Any number of goroutines read meanwhile, without locks. Entries can be
-// found as soon as they are written, before their batch is complete: readers name a sequence number, and see nothing
-// above it. Whoever publishes sequence numbers does so after Apply has returned. Reset and Free need exclusive use: no
+// found as soon as they are written, before their batch is complete: readers name a sequence number and see nothing
+// above it, and sequence numbers are published after Apply has returned. Reset and Free need exclusive use: no
 // reader, iterator or borrowed byte may be left.
 package memtable
 
@@ -39,11 +39,11 @@ type Table struct {
 	count atomic.Int64   // entries; stored by the writer after each batch
 
 	folding  *Folding      // nil to store operands as they are
-	folded   []byte        // the writer's room for a folded value
-	chain    operand.Chain // the writer's room for operands
-	promised room          // what Fits promised and Apply has not used; the writer's
+	folded   []byte        // the writer's memory for a folded value
+	chain    operand.Chain // the writer's memory for operands
+	promised room          // what Fits promised and Apply has not used yet; the writer's
 
-	known known // what readers have found out
+	known known // values of operands that readers have computed
 }
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
@@ -54,8 +54,8 @@ const (
 
 var errSize = errors.New("memtable: size is out of range")
 
-// New returns an empty table that uses up to size bytes, from MinSize to MaxSize. The caller owns it and gives back
-// the memory with Free.
+// New returns an empty table that uses up to size bytes, from MinSize to MaxSize. The caller owns it and must Free
+// it.
 func New(size int) (*Table, error) {
 	if size < MinSize || size > MaxSize {
 		return nil, errSize
@@ -104,8 +104,8 @@ func (m *Table) Used() int { return int(m.used.Load()) }
 func (m *Table) Count() int { return int(m.count.Load()) }
 
 // Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is
-// true, kind says what it is, and its value is appended to dst; otherwise, and for a merge, which is no value yet, out is
-// dst. Nothing returned borrows from the table.
+// true, kind is its kind, and its value is appended to dst. If there is none, or if it is a merge operand, which is
+// no value yet, out is dst. Nothing returned borrows from the table.
 func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool) {
 	e := m.index.find(m, user, hash)
 	if e != 0 {
@@ -150,10 +150,10 @@ func (v Version) Older() Version { return Version{v.m, v.m.older(v.e)} }
 // chunkOps is how many operations are applied together, so that their cache misses overlap.
 const chunkOps = 16
 
-// Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers rise
-// from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
+// Apply adds the operations of b; the first has sequence number first, each further one the next. Sequence numbers
+// rise from call to call. The caller has seen Fits report true since the last change of the table. b is not kept.
 //
-// Where FoldBy has said how, a merge is stored as a put of the value that it leads to if that is known and short.
+// After FoldBy, a merge is stored as a put of its result if that is known and short.
 func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	m.promised = m.promised.atLeast(room{b.Count(), len(b.Bytes())})
 	var ops [chunkOps]batch.Op
@@ -171,8 +171,8 @@ func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	m.count.Add(int64(b.Count()))
 }
 
-// applyChunk first finds the index slots and the leaves of all operations, each without waiting for the memory of the
-// one before, then adds them in order.
+// applyChunk first finds the index slots and the leaves of all operations, without waiting for the memory of one
+// before it asks for the next, then adds them in order.
 func (m *Table) applyChunk(ops []batch.Op, first key.SeqNum) {
 	var hashes, homes [chunkOps]uint64
 	for i := range ops {

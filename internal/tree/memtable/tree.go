@@ -8,21 +8,22 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// tree orders the user keys: a B+tree over the first version of each, for one writer and readers who take no lock and
-// never start over.
+// tree orders the user keys: a B+tree over the first version of each, for one writer and for readers that take no
+// lock and never start over.
 //
 // # Nodes
 //
-// A leaf takes new keys in the order in which they arrive, after the sorted run it was born with; readers sort what
-// they find. A slot is written once and published by the count. When a leaf is full its keys move to two new leaves.
+// A leaf takes new keys in the order in which they arrive, after the sorted slots that it was made with; readers
+// sort what they find. A slot is written once and published by the count. When a leaf is full, its keys move to two
+// new leaves.
 //
 //	leaf  = state (4 bytes, atomic), skip (4 bytes), slot x leafSlots
 //	slot  = head (upper 32 bits), ref of the user key's first version (lower 32 bits)
 //	state = count (bits 0-7), sorted: how many leading slots are in order (bits 8-15), extended (bit 16)
 //
-// An inner node has two or more children in order. Only the places of its children change, when a child is replaced
-// by another with the same range; when a child becomes two, the node is replaced by a copy. One child too many, and
-// it becomes two nodes.
+// An inner node has two or more children in order. Only the addresses of its children change, when a child is
+// replaced by another with the same range. When a child becomes two, the node is replaced by a copy; with one child
+// too many it becomes two nodes.
 //
 //	inner = count (4 bytes), skip (4 bytes), head (4 bytes) x count, separator (4 bytes) x count,
 //	        child (4 bytes, atomic) x count
@@ -31,22 +32,22 @@ import (
 // first separator of a node repeats the bound of the node itself, and is none in the leftmost node of a level.
 //
 // A head is four bytes of a user key after the first skip bytes, which all keys within the bounds of the node share:
-// heads that differ decide a comparison without a look at the keys. At the edges of the tree, where a bound is missing,
-// the skip of an inner node counts what its separators share, and a search compares these bytes once.
+// heads that differ decide a comparison without a look at the keys. At the edges of the tree, where a bound is
+// missing, the skip of an inner node counts the bytes that its separators share, and a search compares these bytes
+// once.
 //
 // # Why readers find everything
 //
-// Replaced nodes stay as they were, and the bounds of what a child pointer leads to never change. A reader who loads
-// a pointer therefore gets a node that was current at that moment, and all of it: at every level it can only see more
-// than was there when it began. What it knows when it arrives at a leaf are the leaf's bounds. Separators are never
-// removed, so the neighbour of a leaf is always found by another descent, to the upper bound or to what lies just
-// below the lower one, and the ranges it has visited meet without gap and without overlap, whatever was split
-// meanwhile.
+// Replaced nodes stay as they were, and the bounds of what a child pointer leads to never change. So a reader that
+// loads a pointer gets a complete node that was current at that moment: at every level it can only see more than was
+// there when it began. When it arrives at a leaf it knows the leaf's bounds. Separators are never removed, so
+// another descent always finds the neighbour of a leaf: to the upper bound, or to what lies just below the lower
+// one. The ranges that a reader has visited meet without gap and without overlap, whatever was split meanwhile.
 type tree struct {
 	root atomic.Uint64 // height (upper 32 bits; 0 = the root is a leaf), ref of the root
 
-	// The writer's counts of live nodes, how near the leaves are to being split (see growthMax), and its room for one
-	// node and one more.
+	// The writer's counts of live nodes, the potential of the leaves to be split (see growthMax), and its memory for
+	// one node and one more.
 	leaves, inners int
 	splitPotential int
 	slots          [leafSlots + 1]uint64
@@ -79,7 +80,7 @@ func (m *Table) leaf(r ref) *leaf { return (*leaf)(m.arena.at(r, 0)) }
 func countOf(state uint32) int  { return int(state & 0xff) }
 func sortedOf(state uint32) int { return int(state >> 8 & 0xff) }
 
-// splitPotentialOf is the part of a leaf in tree.splitPotential.
+// splitPotentialOf is what a leaf adds to tree.splitPotential.
 func splitPotentialOf(state uint32) int {
 	beyond := max(0, countOf(state)-splitPosition)
 	if state&extended != 0 {
@@ -106,7 +107,8 @@ func (m *Table) inner(r ref) inner {
 	}
 }
 
-// node is a node of the tree with its bounds: it holds the user keys from low's on, up to high's. Zero means unbounded.
+// node is a node of the tree with its bounds: it holds the user keys from that of low up to, and without, that of
+// high. A bound of zero is none.
 type node struct{ at, low, high ref }
 
 func head(user []byte, skip int) uint32 { return uint32(key.Head(user, skip) >> 32) }
@@ -142,8 +144,8 @@ func (m *Table) childFor(n *inner, s node, user []byte) int {
 	return i
 }
 
-// lastUpTo is the position of the last head that is at most h. The first head is 0. There is no branch for the
-// processor to guess wrong but the loop's.
+// lastUpTo is the position of the last head that is at most h. The first head is 0. The loop has no branch that the
+// processor could mispredict.
 func lastUpTo(heads []uint32, h uint32) int {
 	i := 0
 	for n := len(heads); n > 1; {
@@ -156,7 +158,7 @@ func lastUpTo(heads []uint32, h uint32) int {
 	return i
 }
 
-// childAmongEqual is childFor where the heads that equal user's, of which last is the last, decide nothing.
+// childAmongEqual is childFor where heads equal that of user and decide nothing; last is the last of them.
 func (m *Table) childAmongEqual(n *inner, user []byte, h uint32, last int) int {
 	lo, hi := 1, last+1 // the first child whose separator is above user is in [lo, hi]
 	for lo < hi {
@@ -239,8 +241,8 @@ func (m *Table) less(a, b uint64) bool {
 	return bytes.Compare(m.userKey(ref(a)), m.userKey(ref(b))) < 0
 }
 
-// sortSlots sorts slots, of which the first sorted ones are in order. room has the length of slots at least. The
-// result is in slots or in room. It sorts by heads alone first, and looks at keys where heads are equal.
+// sortSlots sorts slots, of which the first sorted ones are in order. room is at least as long as slots. The result
+// is in slots or in room. It sorts by heads alone first, and looks at keys where heads are equal.
 func (m *Table) sortSlots(slots, room []uint64, sorted int) []uint64 {
 	if sorted == len(slots) {
 		return slots
@@ -285,7 +287,7 @@ func (m *Table) sortEqualHeads(slots []uint64) {
 	}
 }
 
-// loadLeaf copies the slots of a leaf to room, which has room for all.
+// loadLeaf copies the slots of a leaf to room, which is long enough for all of them.
 func (m *Table) loadLeaf(r ref, room []uint64) (slots []uint64, sorted, skip int) {
 	l := m.leaf(r)
 	state := atomic.LoadUint32(&l.state)
