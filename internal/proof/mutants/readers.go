@@ -530,7 +530,7 @@ var readerMutants = []Mutant{
 		Name:    "a row is kept although a commit has changed its key since it was read",
 		Breaks:  "an acknowledged write is not there for the next reader",
 		Changes: []Change{{"internal/tree/rowcache/rowcache.go", `	if s[lastChange].Load() > at {`, `	if s[lastChange].Load() > at+1<<60 {`}},
-		Killer:  test("tree/rowcache", "TestOffer_noticesACommitBesideIt"),
+		Killer:  test("tree/rowcache", "TestOffer_noticesAConcurrentCommit"),
 		Quick:   true,
 	},
 	{

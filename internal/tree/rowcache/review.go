@@ -3,25 +3,27 @@ package rowcache
 import "sync/atomic"
 
 const (
-	readsPerSample = 64 // one read in 64 is counted
-	offersPerRow   = 8  // one row in 8 that are offered is kept
-	setsPerWatched = 16 // one set in 16 is watched where rows are seldom found again
+	readsPerSample = 64 // one read in this many is counted
+	offersPerRow   = 8  // one offered row in this many is kept
+	setsPerWatched = 16 // one set in this many is watched while rows are seldom found again
 
-	// minSampledReads is after how many counted reads the share of rows found is looked at, while few sets are watched. While all
-	// are it is one for each set: they take as many reads to fill, and what is found until then says nothing.
+	// minSampledReads is the number of counted reads after which the share of rows found is judged, while few sets
+	// are watched. While all are watched it is one for each set: that many reads fill them, and the share before
+	// then says nothing.
 	minSampledReads = 1 << 7
 )
 
-// sample is what was counted since the last decision, and what was decided. All but the atomics is of Review.
+// sample is what was counted since the last decision, and the decision. Only Review uses the fields that are not
+// atomic.
 type sample struct {
 	reads, hits atomic.Int64
 	wake        func()
-	wanted      bool // all sets should be watched, and are not
-	filling     bool // all sets are watched, and have not been for long
+	wanted      bool // all sets should be watched and are not
+	filling     bool // all sets are watched, but not for long yet
 }
 
-// oneIn chooses one tick in n, a power of two. The ticks of a loop that reads the same keys in turn are evenly apart: the
-// multiplication sees to it that it is not always the same key.
+// oneIn chooses one tick in n, a power of two. A loop that reads the same keys in turn has evenly spaced ticks; the
+// multiplication prevents that it always chooses the same key.
 func oneIn(n, tick uint32) bool { return tick*0x9e3779b1 <= (1<<32-1)/n }
 
 // count counts a read.
@@ -34,12 +36,12 @@ func (c *Cache) count(hit bool) {
 	}
 }
 
-// fewSets is the number of sets that are watched where rows are seldom found again.
+// fewSets is the number of sets that are watched while rows are seldom found again.
 func (c *Cache) fewSets() uint64 { return uint64(len(c.sets)+setsPerWatched-1) / setsPerWatched }
 
 func (c *Cache) watchesAll() bool { return c.watched.Load() == uint64(len(c.sets)) }
 
-// enough is how many counted reads it takes to decide.
+// enough is how many counted reads a decision takes.
 func (c *Cache) enough() int64 {
 	if c.watchesAll() {
 		return max(minSampledReads, int64(len(c.sets)))
@@ -47,9 +49,9 @@ func (c *Cache) enough() int64 {
 	return minSampledReads
 }
 
-// Review decides whether all sets are worth watching, by what was counted since it last did. It reports whether they
-// should be and are not: then WatchAll is to be called while no commit is in progress, or Review again. That they are not
-// any more needs no such care.
+// Review decides whether all sets are worth watching, from what was counted since its last decision. It returns true
+// if they should be watched and are not: then call WatchAll while no commit is in progress, or Review again. The
+// opposite decision takes effect at once, because it needs no such care.
 func (c *Cache) Review() (widen bool) {
 	if c.reads.Load() < c.enough() || c.eager {
 		return c.wanted
@@ -66,8 +68,9 @@ func (c *Cache) Review() (widen bool) {
 	return c.wanted
 }
 
-// WatchAll has all sets watched. Rows that were read before seq, the newest sequence number that is published, count no
-// more: nobody has told of what changed in the sets that were not watched. No commit may be in progress.
+// WatchAll makes the cache watch all sets. Rows that were read before seq, the newest published sequence number, are
+// no longer used: nobody told the cache what changed in the sets that were not watched. No commit may be in
+// progress.
 func (c *Cache) WatchAll(seq uint64) {
 	c.since.Store(max(seq, c.since.Load()))
 	c.wanted, c.filling = false, true

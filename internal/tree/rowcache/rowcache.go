@@ -1,16 +1,18 @@
-// Package rowcache keeps the newest values of keys that are read over and over, so that such a read costs two cache misses
-// instead of a search of the tree. It owns the memory of the rows and decides which stay. It knows nothing of the tree: the
-// engine offers it what a read has found, tells it what a commit is about to change, and believes what it finds.
+// Package rowcache keeps the newest values of keys that are read over and over, so that such a read costs two cache
+// misses instead of a search of the tree. It owns the memory of the rows and decides which stay. It knows nothing of
+// the tree: the engine offers it what a read has found, tells it what a commit is about to change, and trusts what
+// it returns.
 //
 // # Shape
 //
-// The memory, outside the Go heap, is cut into sets of 1 KiB. A key's hash names its set, and the set is all that an
-// operation on the key touches:
+// The memory, outside the Go heap, is cut into sets of 1 KiB. A key's hash selects its set, and an operation on the
+// key touches no other:
 //
 //	word of 8 bytes   meaning
 //	              0   latch: number of changes << 16 | word at which the next row goes << 8 | 1 while a row is written
-//	              1   last change: the newest sequence number that has changed any key of the set
-//	         2 to 7   tags, one for each row, 0: none. Upper 48 bits of the hash << 16 | word at which the row is << 8 | words
+//	              1   lastChange: the newest sequence number that has changed any key of the set
+//	         2 to 7   tags, one for each row, 0: none. Upper 48 bits of the hash << 16 | word at which the row is << 8
+//	                  | its words
 //	       8 to 127   rows; a new one takes the place of the oldest
 //
 //	word of a row   meaning
@@ -18,26 +20,28 @@
 //	            1   length of the key << 32 | length of the value
 //	            2.. key, then value, each padded with zeros to whole words
 //
-// All words are read and written atomically. The latch is a sequence lock: a reader that finds the same even latch before and
-// after has seen no row half written. Readers write nothing.
+// All words are read and written atomically. The latch is a sequence lock: a reader that finds the same even latch
+// before and after it reads a row has read a whole row. Readers write nothing.
 //
 // # Why no reader sees a value that a commit has replaced
 //
-// A row is the state of its key at the sequence number at which it was read (at). It is the newest state as long as no later
-// commit changes the key. The leader of the commit queue calls Change for each key before the commit is published; Change
-// raises the last change of the set, then takes the tag of the key away. Offer looks at the last change after it has put a tag in its
-// place, and takes it back if the last change is above at. All these are sequentially consistent, so either Change sees the tag,
-// or Offer sees the last change; and until Offer has let go of the latch no reader looks at the row. Hence a tag that a reader finds after a commit was published is of a row that the commit did not
-// change. A reader that found it earlier began before the commit was acknowledged, and may see the state before it.
+// A row is the state of its key at the sequence number at which it was read (at). It is the newest state as long as
+// no later commit changes the key. Before a commit is published, the leader of the commit queue calls Change for
+// each of its keys. Change raises lastChange of the set, and then clears the tag of the key. Offer stores a tag, and
+// then looks at lastChange; if it is above at, Offer clears the tag again. All these accesses are sequentially
+// consistent, so either Change sees the tag, or Offer sees the raised lastChange; and no reader looks at the row
+// until Offer has released the latch. Hence a tag that is found after a commit was published belongs to a row that
+// the commit did not change. A reader that found it earlier began before the commit was acknowledged, and may see
+// the state before it.
 //
-// A snapshot may use a row if it is not older than at: nothing has changed the key since.
+// A snapshot may use a row if the snapshot is not older than at: nothing has changed the key since.
 //
 // # When it is worth while
 //
-// A read that does not find its row has paid a cache miss for nothing, and so has a commit. So at first, and whenever less
-// than a quarter of the reads find their row, only one set in sixteen is watched; keys of the others are neither looked for
-// nor kept. When half of the reads of the watched sets find their row, all sets are watched. A sample of the reads is
-// counted; Review decides.
+// A read that does not find its row has paid a cache miss for nothing, and so has a commit. So at first, and
+// whenever less than a quarter of the reads find their row, only one set in sixteen is watched; keys of the other
+// sets are neither looked for nor kept. When half of the reads of the watched sets find their row, all sets are
+// watched. The reads are sampled; Review decides.
 package rowcache
 
 import (
@@ -69,33 +73,33 @@ const (
 
 type set [setWords]atomic.Uint64
 
-// Cache is a cache of rows. Get and Offer may be called by any number of goroutines, Change by one at a time, and so may
-// Review.
+// Cache is a cache of rows. Any number of goroutines may call Get and Offer at a time, but only one Change, and only
+// one Review.
 type Cache struct {
 	eager bool
 
 	region  []byte
 	sets    []set
 	watched atomic.Uint64 // sets[:watched] are in use
-	since   atomic.Uint64 // rows that were read before this sequence number do not count
+	since   atomic.Uint64 // rows that were read before this sequence number are not used
 
-	_ [128]byte // every read loads what is above
+	_ [128]byte // every read loads what is above; sample is written
 
 	sample
 }
 
 // Options say how a cache works.
 type Options struct {
-	Bytes int64  // of memory; below SetBytes the cache is empty and stays so
-	Wake  func() // is called by a reader when there is something to Review; it must be short
-	Eager bool   // keep every row that is offered, always: for tests
+	Bytes int64  // of memory; below SetBytes nothing is ever kept
+	Wake  func() // called by a reader when Review is due; it must be short
+	Eager bool   // keep every row that is offered: for tests
 }
 
 // maxHalvings bounds how often New tries with half as much memory.
 const maxHalvings = 16
 
-// New returns an empty cache. Its memory is touched when rows are kept, and given back by Free. Where the system has less
-// address space, the cache is smaller; without any it stays empty.
+// New returns an empty cache. Its memory is touched when rows are kept, and given back by Free. If the system has
+// less address space than asked for, the cache is smaller; with none it stays empty.
 func New(o Options) *Cache {
 	c := &Cache{eager: o.Eager, sample: sample{wake: o.Wake}}
 	n := int(min(max(0, o.Bytes)/SetBytes, math.MaxInt/SetBytes, 1<<32))
@@ -131,9 +135,9 @@ func (c *Cache) find(hash uint64) *set {
 	return &c.sets[n]
 }
 
-// Get appends the value that user has at seq (key.MaxSeqNum for the newest) to dst. hash is key.Hash of user; tick is another
-// number each time, and says whether the read is counted. ok is false, and out is dst, if the row is not there; present is
-// false if the key has no value. Get allocates nothing if dst has room.
+// Get appends the value that user has at seq (key.MaxSeqNum for the newest) to dst. hash is key.Hash of user; tick
+// is a different number at each call and decides whether the read is sampled. ok is false, and out is dst, if the
+// row is not there; present is false if the key has no value. Get allocates nothing if dst has room.
 func (c *Cache) Get(dst, user []byte, hash uint64, seq key.SeqNum, tick uint32) (out []byte, present, ok bool) {
 	s := c.find(hash)
 	if s == nil {
@@ -160,7 +164,7 @@ func (s *set) get(dst, user []byte, hash uint64) (out []byte, at uint64, present
 			continue
 		}
 		row := int(tag >> 8 & 0xff)
-		if row > setWords-headWords { // written meanwhile
+		if row > setWords-headWords { // the row is being written
 			return dst, 0, false, false
 		}
 		head, lengths := s[row].Load(), s[row+1].Load()
@@ -182,7 +186,7 @@ func (s *set) get(dst, user []byte, hash uint64) (out []byte, at uint64, present
 // words is how many words n bytes take.
 func words(n int) int { return int(uint(n)+7) / 8 }
 
-// equal reports whether the words from i on hold b, padded.
+// equal reports whether the words from i on hold b, padded with zeros.
 func (s *set) equal(i int, b []byte) bool {
 	for ; len(b) >= 8; i, b = i+1, b[8:] {
 		if s[i&(setWords-1)].Load() != binary.LittleEndian.Uint64(b) {
@@ -192,7 +196,7 @@ func (s *set) equal(i int, b []byte) bool {
 	return len(b) == 0 || s[i&(setWords-1)].Load() == partial(b)
 }
 
-// partial is the word of up to 7 bytes, padded.
+// partial is the word of up to 7 bytes, padded with zeros.
 func partial(b []byte) uint64 {
 	var w [8]byte
 	copy(w[:], b)
@@ -221,9 +225,9 @@ func (s *set) appendTo(dst []byte, i, n int) []byte {
 	return dst[:len(dst)+n]
 }
 
-// Offer tells the cache what a read at the sequence number at has found: value, or nothing if present is false. at was loaded
-// before the read began, and every commit up to it had been published. The cache keeps a copy if tick, which is another number
-// each time, will have it.
+// Offer tells the cache what a read at the sequence number at has found: value, or nothing if present is false. at
+// was loaded before the read began, and every commit up to it had been published. The cache keeps a copy of one
+// offer in offersPerRow, chosen by tick, which is a different number at each call.
 func (c *Cache) Offer(user, value []byte, hash uint64, present bool, at key.SeqNum, tick uint32) {
 	s := c.find(hash)
 	size := headWords + words(len(user)) + words(len(value))
@@ -242,8 +246,8 @@ func (c *Cache) Offer(user, value []byte, hash uint64, present bool, at key.SeqN
 	s[latch].Store((before>>16+1)<<16 | uint64(row+size)<<8)
 }
 
-// put writes a row of size words at the word row of the set, whose latch the caller holds, and leaves it there if no commit
-// has changed a key of the set since at.
+// put writes a row of size words at the word row of the set, whose latch the caller holds. It leaves the row there
+// only if no commit has changed a key of the set since at.
 func (s *set) put(user, value []byte, hash uint64, present bool, at uint64, row, size int) {
 	tag := s.makeRoom(hash, row, size)
 	head := at << 1
@@ -269,8 +273,9 @@ func (s *set) store(i int, b []byte) {
 	}
 }
 
-// makeRoom takes away the rows that are in the way of one of size words at row, and those of the hash, and returns a free tag. If
-// there is none it takes the oldest row's: that which the next rows will meet first.
+// makeRoom clears the tags of the rows that a row of size words at row would overwrite, and those of the hash, and
+// returns a free tag. If there is none it takes that of the oldest row: the one that the next rows will overwrite
+// first.
 func (s *set) makeRoom(hash uint64, row, size int) (tag int) {
 	oldest, distance := 0, setWords
 	for i := firstTag; i < firstRow; i++ {
@@ -307,6 +312,6 @@ func (c *Cache) Change(hash uint64, seq key.SeqNum) {
 	}
 }
 
-// Forget says that commits up to seq have changed any keys. Rows that were read before seq count no more. It must return
-// before what has changed is published, or be called while no commit is in progress.
+// Forget says that commits up to seq may have changed any key: rows that were read before seq are no longer used. It
+// must return before the change is published, or be called while no commit is in progress.
 func (c *Cache) Forget(seq key.SeqNum) { c.since.Store(max(uint64(seq), c.since.Load())) }

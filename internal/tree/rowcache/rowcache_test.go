@@ -101,23 +101,23 @@ func TestOffer_replacesTheOldest(t *testing.T) {
 		}
 	}
 	if kept < 2000 {
-		t.Errorf("2,000 rows found %d others beside them", kept)
+		t.Errorf("2,000 offers found %d other rows", kept)
 	}
 }
 
-// A commit that raises the last change between Offer's first look and the tag finds no tag to take away: Offer must.
-func TestOffer_noticesACommitBesideIt(t *testing.T) {
+// A commit that raises lastChange before Offer has stored its tag finds no tag to clear: Offer must clear it.
+func TestOffer_noticesAConcurrentCommit(t *testing.T) {
 	c := newEager(t, 1)
 	hash := key.Hash([]byte("a"))
 	s := c.find(hash)
-	s[latch].Store(1) // Offer has looked at the last change
+	s[latch].Store(1) // Offer has looked at lastChange
 	c.Change(hash, 6) // and now the commit
 	s.put([]byte("a"), []byte("at 5"), hash, true, 5, firstRow, headWords+2)
 	s[latch].Store(0)
 	want(t, c, "a", key.MaxSeqNum, "")
 }
 
-// What changed in sets that were not watched was told to nobody: a row from before would come back.
+// Nobody tells the cache what changed in sets that are not watched: a row from before would come back.
 func TestWatchAll_forgetsWhatWasKeptBefore(t *testing.T) {
 	c := New(Options{Bytes: 64 * SetBytes, Wake: func() {}})
 	defer c.Free()
@@ -136,7 +136,7 @@ func TestWatchAll_forgetsWhatWasKeptBefore(t *testing.T) {
 	want(t, c, user, key.MaxSeqNum, "")
 }
 
-// store is a tree of versions, and the commit queue before it.
+// store is a tree of versions, and the commit queue in front of it.
 type store struct {
 	versions [24]atomic.Pointer[version]
 	visible  atomic.Uint64
@@ -187,8 +187,8 @@ func value(i int, version uint64) []byte {
 	return bytes.Repeat(binary.LittleEndian.AppendUint64(nil, version), 1+i)
 }
 
-// An acknowledged write would not be there for the next reader, or a snapshot would change: the one thing that a cache beside
-// a tree must never do.
+// An acknowledged write would not be there for the next reader, or a snapshot would change: the one thing that a
+// cache of rows must never do.
 func TestCache_neverShowsWhatACommitHasReplaced(t *testing.T) {
 	for sets, eager := range map[int64]bool{3: true, 20: false} {
 		t.Run(fmt.Sprint("eager ", eager), func(t *testing.T) {
@@ -280,7 +280,7 @@ func TestGet_neverReturnsHalfARow(t *testing.T) {
 	writers.Wait()
 }
 
-// reads makes n reads of so many keys in turn, and reviews whenever the cache asks for it.
+// reads makes n reads of the keys in turn, and reviews whenever the cache asks for it.
 func reads(c *Cache, wake *bool, keys, n int) {
 	for i := range n {
 		user := fmt.Appendf(nil, "key %d", i%keys)
@@ -336,7 +336,7 @@ func TestNew_worksWithoutMemory(t *testing.T) {
 	}
 }
 
-// A read from cache that makes garbage is not one.
+// A read from the cache must not make garbage.
 func TestGet_allocatesNothing(t *testing.T) {
 	c := newEager(t, 4)
 	user, room := []byte("somebody"), make([]byte, 0, 64)
