@@ -56,7 +56,7 @@ func (u unit) String() string {
 // block (u64). A block that was written for another table or another place does not verify.
 const blockTrailerSize = 16
 
-// place is the identity of a block.
+// place is the identity of a block within its table.
 type place struct {
 	unit   unit
 	number int
@@ -86,12 +86,13 @@ func (p place) seal(id uint64, payload []byte, c codec.ID, rawSize int) (trailer
 	return trailer, sum
 }
 
-// source is the file of a table, with what is needed to tell its blocks from others and to name it in errors.
+// source is the file of a table, with what is needed to tell its blocks from those of others and to name it in
+// errors.
 type source struct {
 	file  vfs.File
 	name  string
 	id    uint64
-	codec codec.ID // the one codec, besides none, that blocks of this table may have
+	codec codec.ID // the only codec that blocks of this table may have, apart from none
 }
 
 // damaged returns a *corrupt.Error about what begins at offset.
@@ -99,8 +100,8 @@ func (s *source) damaged(offset int64, format string, args ...any) error {
 	return corrupt.New(s.name, offset, format, args...)
 }
 
-// read fills buf from offset on. Callers stay inside the file's size as verified by Open, so that an early end of
-// the file is damage; any other failure is the device's.
+// read fills buf from offset on. Callers stay inside the file's size as verified by Open, so an early end of the
+// file is damage; any other failure is the device's.
 func (s *source) read(buf []byte, offset int64) error {
 	n, err := s.file.ReadAt(buf, offset)
 	switch {
@@ -114,8 +115,8 @@ func (s *source) read(buf []byte, offset int64) error {
 	return fmt.Errorf("read %d bytes at offset %d of %s: %w", len(buf), offset, s.name, err)
 }
 
-// open verifies a stored block, checksum first, and returns its payload: a part of stored where it is not
-// compressed, else in dst's memory if that suffices, and never more than maxRaw bytes.
+// open verifies a stored block, checksum first, and returns its payload: a part of stored if it is not compressed,
+// otherwise in dst's memory if that suffices, and never more than maxRaw bytes.
 func (s *source) open(dst, stored []byte, at place, maxRaw uint64) ([]byte, error) {
 	if len(stored) < blockTrailerSize {
 		return nil, s.damaged(at.offset, "%v %d is too short", at.unit, at.number)

@@ -8,16 +8,17 @@ import (
 )
 
 const (
-	// ioSize is the size of the pieces in which tables are written and read ahead, in bytes, if there is memory for it.
+	// ioSize is the size of the pieces in which tables are written and read ahead, in bytes, if there is memory for
+	// it.
 	ioSize = 256 << 10
-	// leastSize is that of the pieces where there is not; or four pages, if that is more.
+	// leastSize is the size of the pieces if there is not; or four pages, if that is more.
 	leastSize = 32 << 10
 )
 
-// Buffers is the memory for pieces of tables that are being read from front to back or written: outside the Go heap,
-// where a merge of many tables would leave megabytes to the collector, and within a budget. The less of it is left, the
-// smaller the pieces are that it lends, so that a merge of forty tables takes hardly more than one of four. It is safe for
-// concurrent use. A nil *Buffers lends pieces of ioSize on the Go heap.
+// Buffers is the memory for pieces of tables that are being written, or read from front to back. It lies outside the
+// Go heap, where a merge of many tables would leave megabytes to the collector, and within a budget. The less of the
+// budget is left, the smaller are the pieces that it lends, so that a merge of forty tables takes hardly more than
+// one of four. It is safe for concurrent use. A nil *Buffers lends pieces of ioSize on the Go heap.
 type Buffers struct {
 	budget int64 // bytes
 
@@ -28,17 +29,17 @@ type Buffers struct {
 	closed bool
 }
 
-// Pieces have a power of two of bytes.
+// The size of a piece is a power of two bytes.
 const (
 	minPieceBits = 15
 	maxPieceBits = 18
 )
 
 // NewBuffers returns buffers that take little more than budget bytes, unless very many pieces are lent at once: the
-// smallest pieces are always to be had.
+// smallest pieces are always available.
 func NewBuffers(budget int64) *Buffers { return &Buffers{budget: budget} }
 
-// forReading lends a piece to read pages of pageSize ahead: a quarter of what is left at most.
+// forReading lends a piece to read pages of pageSize ahead: at most a quarter of what is left.
 func (b *Buffers) forReading(pageSize int) []byte {
 	if b == nil {
 		return make([]byte, ioSize)
@@ -48,7 +49,7 @@ func (b *Buffers) forReading(pageSize int) []byte {
 	return b.lendLocked(max((b.budget-b.lent)/4, 4*int64(pageSize)))
 }
 
-// forWriting lends a piece to write a table. A table is written by one job, but merged from many.
+// forWriting lends a piece to write a table. A job writes one table at a time, but merges many.
 func (b *Buffers) forWriting() []byte {
 	if b == nil {
 		return make([]byte, ioSize)
@@ -74,14 +75,14 @@ func (b *Buffers) lendLocked(size int64) []byte {
 	}
 	piece, err := offheap.Alloc(int(size))
 	if err != nil {
-		return make([]byte, size+1) // which takeBack tells from the others
+		return make([]byte, size+1) // takeBack tells it from the others by its odd size
 	}
 	return piece
 }
 
 func sizeClass(size int64) int { return bits.Len64(uint64(size)) - 1 - minPieceBits }
 
-// takeBack takes back what was lent. The second call for a piece, with nil in place of it, does nothing.
+// takeBack takes back a piece that was lent. It does nothing for nil.
 func (b *Buffers) takeBack(piece []byte) {
 	if b == nil || piece == nil {
 		return
@@ -107,14 +108,14 @@ func (b *Buffers) Bytes() int64 {
 	return b.lent + b.kept
 }
 
-// Trim gives back to the system what is idle.
+// Trim gives idle pieces back to the system.
 func (b *Buffers) Trim() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trimLocked()
 }
 
-// Close is Trim, now and for every piece that is still to be given back.
+// Close trims now, and for every piece that is still to be taken back.
 func (b *Buffers) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"lightningdb/internal/system/offheap"
 )
 
-// A merge of forty tables would take 10 MiB beside a limit of 10 MiB, and a program gets killed for it.
+// A merge of forty tables would take 10 MiB in addition to a limit of 10 MiB, and a program gets killed for it.
 func TestBuffers_boundWhatAMergeTakes(t *testing.T) {
 	const budget = 640 << 10
 	b := NewBuffers(budget)

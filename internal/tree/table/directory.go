@@ -31,7 +31,7 @@ func (d directory) at(n int) (offset int64, length int) {
 	return int64(d[n] >> lengthBits), int(d[n] & (1<<lengthBits - 1))
 }
 
-// end is where page n ends; where the first page may begin for n = -1.
+// end is where page n ends; for n = -1, where the first page may begin.
 func (d directory) end(n int) int64 {
 	if n < 0 {
 		return 0

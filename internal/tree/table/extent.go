@@ -24,7 +24,7 @@ func (r *Reader) appendExtent(dst []byte, x page.Extent) ([]byte, error) {
 		return dst, err
 	}
 	asItIs := r.codec == codec.None || x.Stored == x.Raw+blockTrailerSize
-	if free := uint64(cap(dst) - len(dst)); asItIs && (free >= x.Stored || free < x.Raw) { // else dst would move for a trailer
+	if free := uint64(cap(dst) - len(dst)); asItIs && (free >= x.Stored || free < x.Raw) { // dst must not move for it
 		out := slices.Grow(dst, int(x.Stored))
 		stored := out[len(dst) : len(dst)+int(x.Stored)]
 		if err := r.read(stored, int64(x.Offset)); err != nil {
@@ -42,8 +42,8 @@ func (r *Reader) appendExtent(dst []byte, x page.Extent) ([]byte, error) {
 	return r.openExtent(out[:len(dst)], out[len(dst):], stored, x)
 }
 
-// openExtent verifies an extent as stored and appends its value to dst. stored may lie just behind dst; if it does not, raw
-// may, as memory for what was compressed. On an error it returns dst.
+// openExtent verifies an extent as stored and appends its value to dst. Either stored or raw, the memory for
+// decompression, may lie right behind dst. On an error it returns dst.
 func (r *Reader) openExtent(dst, raw, stored []byte, x page.Extent) ([]byte, error) {
 	value, err := r.open(raw, stored, place{unitExtent, 0, int64(x.Offset)}, key.MaxValueSize)
 	if err != nil {
@@ -58,5 +58,6 @@ func (r *Reader) openExtent(dst, raw, stored []byte, x page.Extent) ([]byte, err
 	return append(dst, value...), nil
 }
 
-// extentScratchBytes is how much memory it takes to read x, which was checked, in one piece: as stored, or its value.
+// extentScratchBytes is how much memory it takes to read x, which was checked, in one piece: as stored, or its
+// value.
 func extentScratchBytes(x page.Extent) int { return int(max(x.Stored, min(x.Raw, key.MaxValueSize))) }

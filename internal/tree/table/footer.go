@@ -10,8 +10,8 @@ import (
 	"lightningdb/internal/format/record"
 )
 
-// ErrVersion is what errors.Is finds when a table is intact but needs a newer version of the program: its format
-// version, a flag, the codec or the encryption is not known to this one.
+// ErrVersion says that a table is intact but needs a newer version of the program: its format version, a flag, the
+// codec or the encryption is not known to this one. Use errors.Is.
 var ErrVersion = record.ErrVersionTooNew
 
 // The footer is the last 96 bytes of the file. Integers are little-endian.

@@ -32,10 +32,10 @@ type Iterator struct {
 	stop *atomic.Bool // see StopBy
 }
 
-// ErrStopped is what an iterator fails with that was stopped.
+// ErrStopped is the error of an iterator that was stopped.
 var ErrStopped = errors.New("table: iterator was stopped")
 
-// StopBy has it fail with ErrStopped, in place of coming to another page, once stop is set. nil means never.
+// StopBy makes it fail with ErrStopped as soon as it needs another page, once stop is set. nil means never.
 func (it *Iterator) StopBy(stop *atomic.Bool) { it.stop = stop }
 
 func isSet(stop *atomic.Bool) bool { return stop != nil && stop.Load() }
@@ -45,14 +45,15 @@ var errIteratorClosed = fmt.Errorf("table: iterator: %w", fs.ErrClosed)
 // NewIterator returns an iterator that pins one page at a time in the cache.
 func (r *Reader) NewIterator() *Iterator { return new(Iterator).Reset(r) }
 
-// Reset makes it, which is zero or closed, what NewIterator of r returns.
+// Reset makes it, which must be zero or closed, the same as NewIterator of r.
 func (it *Iterator) Reset(r *Reader) *Iterator {
 	*it = Iterator{r: r, leaf: -1}
 	return it
 }
 
-// NewSequentialIterator returns an iterator that reads leaves past the cache, in pieces of up to 256 KiB, for one pass
-// from some point forward, as in compaction. All moves work; those that are not forward read a whole piece each.
+// NewSequentialIterator returns an iterator that reads leaves in pieces of up to 256 KiB, without the cache. It is
+// for one pass from some point forward, as in compaction. All moves work; those that are not forward read a whole
+// piece each.
 func (r *Reader) NewSequentialIterator() *Iterator {
 	return &Iterator{r: r, leaf: -1, ahead: newReadAhead(r)}
 }
@@ -131,8 +132,8 @@ func (it *Iterator) Value() ([]byte, error) {
 	return value, nil
 }
 
-// Size is how many bytes key and value of the entry have in its page, before compression, and how many the value takes in
-// the file if it is an extent. It reads nothing. The iterator must be valid.
+// Size is how many bytes key and value of the entry have in its page, before compression, and how many the value
+// takes in the file if it is an extent. It reads nothing. The iterator must be valid.
 func (it *Iterator) Size() (inPage, extent int64) {
 	if it.entry.IsExtent() {
 		return int64(len(it.entry.Key.User)), int64(it.entry.Extent().Stored)
@@ -183,10 +184,10 @@ func (it *Iterator) PrevBatch(dst []merge.Entry, end key.Internal) int {
 	return n
 }
 
-// Pinned implements merge.Iterator: what is lent is of the current leaf.
+// Pinned implements merge.Iterator: what was lent lies in the current leaf.
 func (it *Iterator) Pinned() bool { return it.index+1 < it.page.Len() }
 
-// lend hands out n entries of the current leaf from the current one on, or fewer.
+// lend hands out n entries of the current leaf, or fewer, starting with the current one.
 func (it *Iterator) lend(dst []merge.Entry, n, step int) int {
 	if n <= 0 {
 		return 0
@@ -203,7 +204,7 @@ func (it *Iterator) lend(dst []merge.Entry, n, step int) int {
 // Err is the first error met; nil at either end of the table.
 func (it *Iterator) Err() error { return it.err }
 
-// Close lets the page go and returns Err. Afterwards the iterator stays invalid. The second Close does nothing.
+// Close releases the page and returns Err. Afterwards the iterator stays invalid. The second Close does nothing.
 func (it *Iterator) Close() error {
 	if it.done {
 		return nil

@@ -8,9 +8,9 @@ import (
 	"lightningdb/internal/tree/page"
 )
 
-// leafIndex leads to leaves without inner pages: eight bytes of each leaf's separator in one array, 1/1000 of the data. A
-// seek by way of it is a search in memory that is mostly in the processor's caches, in place of a pinned page and its
-// misses for each level.
+// leafIndex leads to leaves without inner pages: eight bytes of each leaf's separator in one array, 1/1000 of the
+// data. Using it, a seek is a search in memory that is mostly in the processor's caches, instead of a pinned page
+// and its misses for each level.
 //
 //	invariant: heads ascend, not strictly; heads[i] is of the separator before leaf i
 type leafIndex struct {
@@ -18,11 +18,11 @@ type leafIndex struct {
 	heads  []uint64 // key.Head of each separator after prefix
 }
 
-// leafIndexEntryBytes is what a leaf index takes for each leaf.
+// leafIndexEntryBytes is the size of a leaf index for each leaf.
 const leafIndexEntryBytes = 8
 
-// leafFor returns the leaf in which user belongs. decided is false if the heads do not tell: the separator of some leaf
-// begins as user does.
+// leafFor returns the leaf in which user belongs. decided is false if the heads cannot tell, because the separator
+// of some leaf begins with the same bytes as user.
 func (x *leafIndex) leafFor(user []byte) (leaf int, decided bool) {
 	switch c := bytes.Compare(user[:min(len(user), len(x.prefix))], x.prefix); {
 	case c < 0:
@@ -31,7 +31,7 @@ func (x *leafIndex) leafFor(user []byte) (leaf int, decided bool) {
 		return len(x.heads) - 1, true
 	}
 	h := key.Head(user, len(x.prefix))
-	for n := len(x.heads); n > 1; { // heads[leaf] is the last one up to h, or the first; no branch to be guessed wrong
+	for n := len(x.heads); n > 1; { // heads[leaf] is the last one up to h, or the first; no branch to mispredict
 		half := n / 2
 		if x.heads[leaf+half] <= h {
 			leaf += half
@@ -41,8 +41,9 @@ func (x *leafIndex) leafFor(user []byte) (leaf int, decided bool) {
 	return leaf, x.heads[leaf] != h
 }
 
-// countDescent makes r's leaf index when as many seeks have gone by way of inner pages as there are of these: a table that is
-// hardly read does not have all of them read for one seek. Whatever prevents a leaf index is for the descent to report.
+// countDescent makes r's leaf index when as many seeks have descended the inner pages as there are inner pages: a
+// table that is seldom read does not have all of them read for a single seek. If something prevents the leaf index,
+// the descent will report it.
 func (r *Reader) countDescent() {
 	inners := int64(r.foot.inners)
 	if r.descents.Load() < inners && r.descents.Add(1) == inners {
@@ -50,7 +51,7 @@ func (r *Reader) countDescent() {
 	}
 }
 
-// makeLeafIndex reads the inner pages over the leaves, which come first and in order. It returns nil if it cannot.
+// makeLeafIndex reads the inner pages over the leaves, which come first and in order. It returns nil if it fails.
 func (r *Reader) makeLeafIndex() *leafIndex {
 	smallest, largest := r.props.Smallest, r.props.Largest // separators lie between them
 	x := &leafIndex{prefix: smallest[:key.CommonPrefix(smallest, largest)], heads: make([]uint64, 0, r.foot.leaves)}

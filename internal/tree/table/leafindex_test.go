@@ -9,7 +9,7 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// A leaf index that leads beside the leaf of a key makes the key go missing. It may only be silent.
+// A leaf index that leads to another leaf than that of a key makes the key go missing. It may only decide nothing.
 func TestLeafIndex_leadsWhereInnerPagesDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, rows := drawOptions(t), drawRows(t)

@@ -6,8 +6,8 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// pieceSize is how much is written before the system is told to bring it to the medium. Left to itself it begins when the
-// table is synced: then the commits of a tenth of a second wait behind all of it.
+// pieceSize is how much is written before the system is told to bring it to the medium. Without that the system
+// begins when the table is synced, and the commits of a tenth of a second wait behind all of it.
 const pieceSize = 1 << 20
 
 // output appends to a file in pieces.

@@ -8,7 +8,7 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// Properties is what a table says about its content. Verify checks all of it.
+// Properties describe the content of a table. Verify checks all of it.
 type Properties struct {
 	Entries    uint64 // all versions of all keys, tombstones too
 	Tombstones uint64
@@ -46,7 +46,7 @@ func (p *Properties) encode() []byte {
 	return append(append(b, p.Smallest...), p.Largest...)
 }
 
-// decodeProperties decodes the payload, of which it keeps nothing. Damage is a *corrupt.Error without a file, its
+// decodeProperties decodes the payload and keeps nothing of it. Damage is a *corrupt.Error without a file, its
 // offset inside b.
 func decodeProperties(b []byte) (Properties, error) {
 	if len(b) < propertiesHeadSize {

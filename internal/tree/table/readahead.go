@@ -1,10 +1,10 @@
 package table
 
-// readAhead reads leaves, and the extents that lie before them, in pieces and past the cache. What it returns is valid until
-// the next call of leaf.
+// readAhead reads leaves, and the extents that lie before them, in pieces and without the cache. What it returns is
+// valid until the next call of leaf.
 type readAhead struct {
 	r     *Reader
-	piece []byte // lent by the buffers of r: buf, and behind it the first raw
+	piece []byte // lent by the buffers of r; it holds buf, and after it the first raw
 	buf   []byte
 	start int64 // file offset of buf[0]
 	used  int
@@ -45,12 +45,13 @@ func (a *readAhead) leaf(n int) ([]byte, error) {
 		return nil, err
 	}
 	if !inside(payload, stored) && cap(payload) > cap(a.raw) {
-		a.raw = payload // not a smaller one: every further page would outgrow it and leave it to the collector
+		a.raw = payload // never a smaller one, which every further page would outgrow and leave to the collector
 	}
 	return payload, nil
 }
 
-// stored returns the block of a leaf. If it has to read, it begins with the extents before the leaf, where both fit.
+// stored returns the block of a leaf. If it has to read, it starts at the extents before the leaf, provided that
+// both fit.
 func (a *readAhead) stored(n int) ([]byte, error) {
 	offset, length := a.r.dir.at(n)
 	if b := a.at(offset, int64(length)); b != nil {

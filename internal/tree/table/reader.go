@@ -17,7 +17,7 @@ import (
 	"lightningdb/internal/tree/page"
 )
 
-// OpenOptions say what a Reader expects to find, as the manifest has it.
+// OpenOptions say what a Reader expects to find, according to the manifest.
 type OpenOptions struct {
 	Name  string       // of the file, for errors
 	ID    uint64       // identity of the table
@@ -26,17 +26,18 @@ type OpenOptions struct {
 
 	Buffers *Buffers // of sequential iterators; nil for memory on the Go heap
 
-	// Seq is the sequence number of every entry, of a table that was written before its commit had one: its entries
+	// Seq is the sequence number of all entries of a table that was written before its commit had one; these entries
 	// carry LocalSeq instead. 0 if they carry their own.
 	Seq key.SeqNum
 }
 
-// LocalSeq is what the entries of a table carry whose sequence number is not known when it is written. There is one
-// version of each user key in such a table.
+// LocalSeq is the sequence number in the entries of a table that was written before its commit had one. Such a table
+// holds one version of each user key.
 const LocalSeq key.SeqNum = 1
 
 // Reader reads one table. It is safe for concurrent use. It keeps the directory and the properties in memory, 12
-// bytes a page with the cache's slot, and when there have been seeks 8 bytes a leaf; all else goes through the cache.
+// bytes a page including the cache's slot, and 8 bytes a leaf once there have been enough seeks; everything else
+// goes through the cache.
 type Reader struct {
 	source
 	foot  footer
@@ -48,12 +49,12 @@ type Reader struct {
 
 	buffers *Buffers
 
-	leafIndex atomic.Pointer[leafIndex] // nil until seeks have paid for it
-	descents  atomic.Int64              // seeks by way of inner pages, while there is no leaf index
+	leafIndex atomic.Pointer[leafIndex] // nil until there have been enough seeks
+	descents  atomic.Int64              // seeks that descended the inner pages, while there is no leaf index
 }
 
-// Open returns a Reader of the table in f, of which it takes ownership when it succeeds. It reads the footer, the
-// directory and the properties, and checks them against each other, the expected id and the expected size.
+// Open returns a Reader of the table in f, and owns f if it succeeds. It reads the footer, the directory and the
+// properties, and checks them against each other, the expected id and the expected size.
 func Open(f vfs.File, o OpenOptions) (*Reader, error) {
 	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}, buffers: o.Buffers}
 	if err := r.openParts(o.Size); err != nil {
@@ -137,7 +138,7 @@ func (r *Reader) number(seq key.SeqNum) error {
 	return nil
 }
 
-// trailer is what readers see of a trailer that the table holds.
+// trailer is the trailer that readers see in place of one that the table holds.
 func (r *Reader) trailer(held key.Trailer) key.Trailer {
 	if r.seq == 0 {
 		return held
@@ -145,7 +146,8 @@ func (r *Reader) trailer(held key.Trailer) key.Trailer {
 	return key.MakeTrailer(r.seq, held.Kind())
 }
 
-// target is k as it orders among the keys that the table holds: before, between or after the same ones.
+// target is k translated so that it orders among the keys that the table holds as k does among those that readers
+// see.
 func (r *Reader) target(k key.Internal) key.Internal {
 	switch seq := k.Trailer.Seq(); {
 	case r.seq == 0:
@@ -185,8 +187,8 @@ func (s *source) readBlock(at place, length int64, maxRaw uint64) ([]byte, error
 // Properties returns what the table says about itself. The keys in it belong to the Reader.
 func (r *Reader) Properties() Properties { return r.props }
 
-// ResidentBytes is about the memory that the open table takes outside the cache's frames, its leaf index included, whether
-// there is one yet or not.
+// ResidentBytes is about the memory that the open table takes outside the cache's frames. It includes the leaf
+// index, whether there is one yet or not.
 func (r *Reader) ResidentBytes() int64 {
 	return int64(len(r.dir))*12 + int64(r.foot.leaves)*leafIndexEntryBytes +
 		int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
@@ -203,15 +205,14 @@ func (r *Reader) Close() error {
 }
 
 // Get finds the newest version of user that is visible at seq, and appends its value to dst. hash is key.Hash of
-// user. found is false if the table holds no such version; a tombstone and a merge are found, with their kind and without a value: the operands
-// of a merge are read by an iterator.
-// The caller is inside a guard of the cache's epoch domain. Get allocates nothing if dst has room and the pages are
-// cached. On an error out is dst.
+// user. found is false if the table holds no such version. A tombstone and a merge are found, with their kind and
+// without a value: use an iterator to read the operands of a merge. The caller is inside a guard of the cache's
+// epoch domain. Get allocates nothing if dst has room and the pages are cached. On an error out is dst.
 func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool, err error) {
 	return r.GetWithin(key.MaxValueSize, dst, user, hash, seq)
 }
 
-// GetWithin is Get that reads no value of more than limit bytes: the error is operand.ErrTooLong in place of it.
+// GetWithin is Get that reads no value of more than limit bytes: it returns operand.ErrTooLong instead.
 func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.SeqNum) (
 	out []byte, kind key.Kind, found bool, err error) {
 	var private privatePages
@@ -254,7 +255,7 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.Seq
 	return dst, 0, false, nil
 }
 
-// privatePages are the pages of one lookup that are not cached.
+// privatePages are the pages of one lookup that could not be cached.
 type privatePages struct{ locator, leaf cache.Pin }
 
 func (p *privatePages) unpin() {
@@ -271,8 +272,8 @@ func (r *Reader) offset(n int) int64 {
 // maxSteps bounds how many versions of a key a lookup walks before it searches for the right one.
 const maxSteps = 8
 
-// getOlder goes on from an entry of user that is too new: older versions follow it, perhaps on the next leaves. at is
-// where the next entry of leaf begins.
+// getOlder continues after an entry of user that is too new: older versions follow it, perhaps on the next leaves.
+// at is where the next entry of leaf begins.
 func (r *Reader) getOlder(
 	limit int, dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int, private *cache.Pin,
 ) ([]byte, key.Kind, bool, error) {
@@ -302,7 +303,7 @@ func (r *Reader) getOlder(
 	return r.getBySearch(limit, dst, user, seq)
 }
 
-// getBySearch is Get by way of the inner pages.
+// getBySearch is Get by a seek instead of the locator.
 func (r *Reader) getBySearch(limit int, dst, user []byte, seq key.SeqNum) ([]byte, key.Kind, bool, error) {
 	it := r.NewIterator()
 	defer it.Close()
@@ -352,10 +353,10 @@ func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
 	return payload, nil
 }
 
-// spareScratch holds idle memory for blocks as stored.
+// spareScratch holds idle memory for blocks as they are stored.
 var spareScratch = sync.Pool{New: func() any { return new(scratch) }}
 
-// recycle gives s to spareScratch, without its memory if there is much of it.
+// recycle gives s to spareScratch, without its memory if that is large.
 func (s *scratch) recycle() {
 	s.releaseLarge()
 	spareScratch.Put(s)
@@ -401,7 +402,7 @@ func (r *Reader) unitOf(n int) unit {
 }
 
 // checkPlace verifies that a page suits its number: leaves are of level 0, and inner pages lead only to smaller page
-// numbers, so that no descent goes round in a circle.
+// numbers, so that no descent can loop.
 func (r *Reader) checkPlace(n int, payload []byte) error {
 	level := page.Level(payload)
 	if (level == 0) != (n < int(r.foot.leaves)) {

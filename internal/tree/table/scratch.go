@@ -2,8 +2,9 @@ package table
 
 import "lightningdb/internal/system/offheap"
 
-// scratch is memory for one value or block. What is larger than a piece lies outside the Go heap, and is given back by
-// release: the collector would keep several values of 20 MiB for each that is in use. The zero scratch is empty.
+// scratch is memory for one value or block. Memory that is larger than a piece lies outside the Go heap and is given
+// back by release: the collector would keep several values of 20 MiB for each that is in use. The zero scratch is
+// empty.
 type scratch struct {
 	memory []byte
 	apart  bool // memory is a region of package offheap
@@ -25,7 +26,7 @@ func (s *scratch) bytes(n int) []byte {
 	return s.memory
 }
 
-// releaseLarge is release of memory that is worth giving back at once.
+// releaseLarge releases memory that is large enough to give back at once.
 func (s *scratch) releaseLarge() {
 	if s.apart {
 		s.release()

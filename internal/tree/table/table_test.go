@@ -213,8 +213,8 @@ func TestTable_anyNumberOfLevels(t *testing.T) {
 	}
 }
 
-// A table is one of the runs that scans merge: the rules of runs hold for it, for what it hands out together too. Without a
-// cache a page is overwritten when it is let go of.
+// A table is one of the sources that scans merge: the rules of merge.Iterator hold for it, for batches too.
+// Without a cache a page is overwritten when it is released.
 func TestIterator_conforms(t *testing.T) {
 	pinning := func(r *Reader) merge.Iterator { return r.NewIterator() }
 	for _, c := range []struct {

@@ -10,10 +10,10 @@ import (
 	"lightningdb/internal/tree/page"
 )
 
-// Verify reads every byte of the file, past the cache, and checks all that a reader relies on: checksums, that
-// blocks fill the file without a gap, the order of all keys, that the inner pages lead to every leaf and the locator
-// to every key, values outside the pages, and the properties. It takes memory for the locator (5 bytes a key)
-// and a few pages. The error is a *corrupt.Error for damage, the device's error, or the context's.
+// Verify reads every byte of the file, without the cache, and checks everything that a reader relies on: checksums,
+// that blocks fill the file without a gap, the order of all keys, that the inner pages lead to every leaf and the
+// locator to every key, values outside the pages, and the properties. It takes memory for the locator (5 bytes a
+// key) and a few pages. The error is a *corrupt.Error for damage, the device's error, or the context's.
 func (r *Reader) Verify(ctx context.Context) error {
 	fresh := &Reader{source: r.source, buffers: r.buffers}
 	if err := fresh.openParts(r.foot.size); err != nil {
@@ -49,7 +49,7 @@ type verifier struct {
 
 	locator   [][]byte // payloads of the locator's pages
 	slots     int      // in use in them
-	unlocated int      // keys that found no slot
+	unlocated int      // keys for which the locator had no slot
 
 	props Properties   // as counted
 	last  key.Internal // owned
@@ -78,7 +78,7 @@ func (v *verifier) readLocator() error {
 	return nil
 }
 
-// page reads a page that is not a leaf and counts its checksum; dst may serve for its payload.
+// page reads a page that is not a leaf and counts its checksum; dst may be used for its payload.
 func (v *verifier) page(n int, dst []byte) ([]byte, error) {
 	if err := v.ctx.Err(); err != nil {
 		return nil, err

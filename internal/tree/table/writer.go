@@ -22,11 +22,11 @@ const (
 	MinPageSize = 1 << minPageBits
 	MaxPageSize = 1 << maxPageBits
 
-	// maxKeys bounds the user keys of a table, and by that the memory of its writer: about 17 bytes a key.
+	// maxKeys bounds the user keys of a table, and so the memory of its writer: about 17 bytes a key.
 	maxKeys = 1 << 20
 	// maxFences bounds the separators a writer collects, in bytes. Only long keys reach it before maxKeys.
 	maxFences = 4 << 20
-	// maxGrowth is where a table's file is full, in bytes: far below what the directory can address.
+	// maxGrowth is the size at which a table is full, in bytes: far below what the directory can address.
 	maxGrowth = maxFileSize / 4
 )
 
@@ -41,9 +41,9 @@ type Options struct {
 	Buffers  *Buffers         // nil for memory on the Go heap
 }
 
-// Writer writes one table, in order, in pieces of up to 256 KiB. It ends with Finish or Release. Its memory is bounded:
-// the piece, a page, 12 bytes for each user key and 5 more in Finish (at most 17 MiB), and at most 4 MiB of separators; a
-// value as long as a piece is written from the caller's memory, unless it has to be compressed.
+// Writer writes one table, in order, in pieces of up to 256 KiB. It ends with Finish or Release. Its memory is
+// bounded: the piece, a page, 12 bytes for each user key and 5 more in Finish (at most 17 MiB), and at most 4 MiB of
+// separators. A value as long as a piece is written from the caller's memory, unless it has to be compressed.
 //
 // After an error of the file every further call returns it. A Writer that is released before Finish leaves a file that
 // is not a table.
@@ -59,7 +59,7 @@ type Writer struct {
 	*workspace
 }
 
-// workspace is the memory of a Writer that the next one can use.
+// workspace is the memory of a Writer that a later Writer can use again.
 type workspace struct {
 	page    page.Builder
 	locator locator.Builder
@@ -97,9 +97,9 @@ func NewWriter(f vfs.File, o Options) *Writer {
 	return w
 }
 
-// Add appends an entry. Keys must increase strictly in internal order, and no two share user key and sequence number.
-// It keeps neither k nor value. ErrFull if k is a new user key and Full holds; further versions of the last user key
-// are always taken.
+// Add appends an entry. Keys must increase strictly in internal order, and no two may share user key and sequence
+// number. It keeps neither k nor value. It returns ErrFull if k is a new user key and Full reports true; further
+// versions of the last user key are always accepted.
 func (w *Writer) Add(k key.Internal, value []byte) error {
 	if w.err != nil {
 		return w.err
@@ -141,7 +141,7 @@ func (w *Writer) admit(k key.Internal, value []byte) (newest bool, err error) {
 	return true, nil
 }
 
-// append puts an entry into the current leaf, or after writing that into a new one.
+// append puts an entry into the current leaf, or writes that leaf and puts the entry into a new one.
 func (w *Writer) append(k key.Internal, value []byte, newest bool) error {
 	inline := len(value) <= w.opts.PageSize/4
 	size := page.ExtentSize(k)
@@ -281,8 +281,9 @@ func (w *Writer) writeInnerLevels() error {
 	return nil
 }
 
-// writeInnerLevel writes the pages over the children that below separates, and collects their separators in upper.
-// A page has at least two entries, unless it is the last, however long they are: levels shrink by half or more.
+// writeInnerLevel writes the pages over the children that below separates, and collects their separators in upper. A
+// page has at least two entries, unless it is the last, however long they are: so each level has at most half as
+// many pages as the one below, rounded up.
 func (w *Writer) writeInnerLevel(level int, below *fences, firstChild int) error {
 	w.page.Reset(level)
 	child := firstChild

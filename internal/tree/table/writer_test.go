@@ -97,7 +97,10 @@ func TestWriter_refusesImpossibleTables(t *testing.T) {
 	if _, err := NewWriter(&memFile{}, Options{}).Finish(); err == nil {
 		t.Error("an empty table was written")
 	}
-	for _, o := range []Options{{PageSize: 256}, {PageSize: 1 << 17}, {PageSize: 5000}, {PageSize: -1}, {Codec: codec.Compressor{ID: 9}}} {
+	impossible := []Options{
+		{PageSize: 256}, {PageSize: 1 << 17}, {PageSize: 5000}, {PageSize: -1}, {Codec: codec.Compressor{ID: 9}},
+	}
+	for _, o := range impossible {
 		if err := NewWriter(&memFile{}, o).Add(put("a", 1, "").key, nil); err == nil {
 			t.Errorf("%+v: accepted", o)
 		}
