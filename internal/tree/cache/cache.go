@@ -1,15 +1,15 @@
 // Package cache keeps verified pages of tables in memory, within a budget of bytes. It owns the memory of the pages
-// and decides which stay; what a page means, how it is read and how it is checked is the business of the Loader. It
-// starts no goroutine.
+// and decides which stay; the Loader knows what a page means, how it is read and how it is checked. It starts no
+// goroutine.
 //
 // # Shape
 //
-// The budget is cut into frames of one size, numbered from zero, in one region outside the Go heap. A table brings an
-// array of slots, one for each of its pages; a slot holds the number of the page's frame plus one, or zero:
+// The budget is cut into frames of one size, numbered from zero, in one region outside the Go heap. Each table has
+// an array of slots, one for each of its pages; a slot holds the number of the page's frame plus one, or zero:
 //
 //	Pages.slots[n] ──► frame i ──► region[i*frameSize:]      the bytes
-//	                          └──► meta[i]                   their number, and whether they were used lately
-//	                          └──► record(i)                 who owns the frame, how many hold it
+//	                          └──► meta[i]                   their number, and whether they were read lately
+//	                          └──► record(i)                 the frame's owner and its references
 //
 // A hit loads the slot, loads meta and returns a slice of the region: two or three cache lines, no lock, and no write
 // except for the used bit when it is clear.
@@ -22,23 +22,23 @@
 //	                  └────── error, or another loader won ──────────────┘
 //
 // Publish and unlink are compare-and-swap on the slot, zero to i+1 and back, so exactly one goroutine unlinks a
-// resident frame: the clock, or Pages.Close. Readers of the bytes are inside an epoch guard from before they load the
-// slot, and the unlinked frame is retired in that epoch domain, so it is not free before they have left. Pages that
-// must outlive the guard are pinned; the argument is at Pin.
+// resident frame: the clock, or Pages.Close. Readers of the bytes are inside an epoch guard from before they load
+// the slot, and the unlinked frame is retired in that epoch domain, so it does not become free before they have
+// left. Pages that must outlive the guard are pinned; Pin explains why that is safe.
 //
 // # When memory is short
 //
 // A miss takes a free frame. When few are left, it lets the clock unlink a batch. If none is free, because open
-// guards hold back those in limbo or everything is pinned, the page is loaded into a private buffer and not cached: a
-// read never fails or waits for want of a frame. The reader holds it in a Pin: see private.go.
+// guards hold back those in limbo or everything is pinned, the page is loaded into a private buffer and not cached:
+// a read never fails or waits because there is no frame. The reader holds it in a Pin: see private.go.
 //
-// A page larger than a frame is oversize. Its bytes stay on the Go heap; it takes as many frames as would cover them,
-// of which the first stands for it in its slot and the others lie idle, so that the budget holds. Idle frames are
-// chosen among those never touched while there are any.
+// A page larger than a frame is oversize. Its bytes stay on the Go heap; it takes as many frames as would cover
+// them, so that the budget holds. The first of these stands for it in its slot, the others lie idle. Idle frames are
+// taken from those never touched while there are any.
 //
 // # Changing the budget
 //
-// Resize gives the cache fewer or more frames: see resize.go. Below the limit nothing else differs.
+// Resize gives the cache fewer or more frames: see resize.go. Nothing else changes for the frames that remain.
 package cache
 
 import (
@@ -68,16 +68,16 @@ type Cache struct {
 	Poison bool
 
 	frameSize int
-	batch     int // frames that the clock unlinks at once, and free frames below which it is asked to
+	batch     int // frames that the clock unlinks at once; with fewer free frames it is asked to
 	domain    *epoch.Domain
 	alloc     func(size int) ([]byte, error) // offheap.Alloc; a test can make it fail
 
-	// Made under mu by the first take. Whoever has found a frame in a slot, or been given one, sees them.
+	// Made under mu by the first take. A goroutine that found a frame in a slot, or was given one, sees them.
 	meta   []atomic.Uint32         // for each frame: bytes in use << 1 | used bit
 	blocks []atomic.Pointer[block] // records of frames; nil while no frame of the block was used
-	region []byte                  // frames hold it fast until Close
+	region []byte                  // mapped until Close, and while a frame is in use
 
-	_ [128]byte // hits read what is above; misses write what follows, and would take the cache line away
+	_ [128]byte // hits read what is above; misses write what follows, and must not invalidate that cache line
 
 	clock clock
 
@@ -86,7 +86,7 @@ type Cache struct {
 	private privateBuffers
 
 	mu        sync.Mutex // never taken by a hit; nothing is called under it but package offheap
-	frames    int        // that there can be: as many as New was given memory for, or fewer if the system had less
+	frames    int        // the most there can be: what New was given memory for, or fewer if the system had less
 	free      []uint32   // frames that were used before, the latest on top: their memory is warm
 	fresh     int        // frames from here on were never used, their memory never touched
 	withdrawn withdrawn  // frames among [usable, fresh) that are out of use
@@ -101,29 +101,29 @@ type Cache struct {
 // usedBit in meta is set by a hit and cleared by the clock.
 const usedBit = 1
 
-// maxFrames and maxPageSize are what slots and meta can express. The number of a frame is below maxFrames; what other
-// values of a slot come to, less one, is not.
+// maxFrames and maxPageSize are the limits of slots and meta. If a slot holds a frame, slot-1 is below maxFrames;
+// for the other values of a slot it is not.
 const (
 	maxFrames   = slotPrivate - 1
 	maxPageSize = math.MaxUint32 >> 1
 )
 
-// frame is what the cache knows of one frame. owner and page may be read by the clock at any time, also one of them
-// from before and the other from after a change: only the compare-and-swap on the slot they lead to decides.
+// frame is the record of one frame. The clock may read owner and page at any time, even one of them from before a
+// change and the other from after it: only the compare-and-swap on the slot that they lead to decides.
 type frame struct {
-	owner atomic.Pointer[Pages] // whose page it holds, from take to the end of limbo
+	owner atomic.Pointer[Pages] // the table whose page it holds, from take to the end of limbo
 	page  atomic.Uint32         // which page of owner
 	refs  atomic.Int32          // pins, plus one for the cache itself from take to the end of limbo
 	over  *oversizePage         // for an oversize page; written before publish and by recycle
 }
 
-// block is the records of neighbouring frames. They are made when the first of them is used, so that a cache costs in
-// proportion to what is in it.
+// block is the records of neighbouring frames. It is made when the first of them is used, so that the cost of a
+// cache is in proportion to its content.
 type block [256]frame
 
 const blockFrames = uint32(len(block{}))
 
-// What a frame costs on the Go heap besides its bytes: meta and its place in the free list, and once its block is used the
+// The cost of a frame on the Go heap, in bytes: meta and its place in the free list, and once its block is used the
 // record.
 const (
 	frameOverhead  = 4 + 4
@@ -133,13 +133,13 @@ const (
 // oversizePage holds the bytes of a page larger than a frame.
 type oversizePage struct {
 	data []byte
-	lent []uint32 // further frames that lie idle in exchange
+	lent []uint32 // further frames, idle in exchange
 }
 
-// New returns a cache whose frames take budget bytes, rounded down to whole frames of frameSize (rounded up to a multiple
-// of 64) bytes; Resize may lower that and raise it again. Any budget works; without one whole frame, nothing is cached.
-// The memory of a frame is touched when the frame is first used, so a large budget costs nothing until it is needed.
-// Pages are reclaimed through d.
+// New returns a cache whose frames take budget bytes, rounded down to whole frames of frameSize bytes (rounded up to
+// a multiple of 64); Resize may lower that and raise it again. Any budget works; if it is less than one frame,
+// nothing is cached. The memory of a frame is touched when the frame is first used, so a large budget costs nothing
+// until it is needed. Pages are reclaimed through d.
 func New(budget int64, frameSize int, d *epoch.Domain) *Cache {
 	frameSize = (max(frameSize, 1) + frameAlign - 1) &^ (frameAlign - 1)
 	n := int(min(max(budget, 0)/int64(frameSize), maxFrames, math.MaxInt/int64(frameSize)))
@@ -160,8 +160,8 @@ func batchSize(frames int) int {
 	return min(max(frames/64, 16), 128, (frames+7)/8)
 }
 
-// Close gives the memory back to the system as soon as no frame is in use: at once if all Pages are closed, the epoch
-// domain is drained and no page is pinned, otherwise when the last of these has happened. Pages that are read after
+// Close gives the memory back to the system as soon as no frame is in use: at once if all Pages are closed, the
+// epoch domain is drained and no page is pinned, otherwise when the last of these happens. Pages that are read after
 // Close are loaded and not cached. The second Close does nothing.
 func (c *Cache) Close() {
 	c.closePrivate()
@@ -178,8 +178,8 @@ func (c *Cache) unmapIfIdleLocked() {
 	}
 }
 
-// take returns a free frame, now owned by the caller, for page n of p, and asks the clock for more when few are left.
-// ok is false if there is none.
+// take returns a free frame, now owned by the caller, for page n of p, and asks the clock for more when few are
+// left. ok is false if there is none.
 func (c *Cache) take(p *Pages, n int) (i uint32, ok bool) {
 	i, left, ok := c.pop()
 	if left == unmapped {
@@ -231,7 +231,7 @@ func (c *Cache) freshLocked() uint32 {
 	return i
 }
 
-// record returns the record of frame i, nil if neither it nor one beside it was ever used.
+// record returns the record of frame i, nil if no frame of its block was ever used.
 func (c *Cache) record(i uint32) *frame {
 	b := c.blocks[i/blockFrames].Load()
 	if b == nil {
@@ -245,11 +245,12 @@ func (c *Cache) mappedLocked() bool {
 	return !c.closed && (c.region != nil || c.mapLocked())
 }
 
-// maxHalvings bounds how often a region is asked for that is half as large as the one before.
+// maxHalvings bounds how often a region of half the size is tried.
 const maxHalvings = 16
 
 // mapLocked allocates the region and what is kept for each frame: for as many frames as the system has address space
-// for, if that is less than the limit asks for. Without any the cache goes on as if no frame were free, and tries again.
+// for, if that is less than the budget. If there is no space at all, the cache goes on as if no frame were free, and
+// tries again.
 func (c *Cache) mapLocked() bool {
 	n := c.frames
 	for range maxHalvings {
@@ -275,7 +276,7 @@ func (c *Cache) mapLocked() bool {
 
 func (c *Cache) availableLocked() int { return len(c.free) + max(0, int(c.usable.Load())-c.fresh) }
 
-// lend takes n frames out of use in exchange for an oversize page of size bytes, or none at all if there are fewer.
+// lend takes n frames out of use in exchange for an oversize page of size bytes. It takes none if there are fewer.
 func (c *Cache) lend(n, size int) ([]uint32, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -283,7 +284,7 @@ func (c *Cache) lend(n, size int) ([]uint32, bool) {
 		return nil, false
 	}
 	lent := make([]uint32, 0, n)
-	for len(lent) < n && c.fresh < int(c.usable.Load()) { // better those whose memory was never touched
+	for len(lent) < n && c.fresh < int(c.usable.Load()) { // first those whose memory was never touched
 		lent = append(lent, c.freshLocked())
 	}
 	rest := len(c.free) - (n - len(lent))
@@ -307,8 +308,8 @@ func (c *Cache) fill(i uint32, data []byte) bool {
 	return true
 }
 
-// fillOversize keeps data on the Go heap and lends frames for it. A page that would take more than half of the frames
-// is not worth the others.
+// fillOversize keeps data on the Go heap and lends frames for it. It refuses a page that would take more than half
+// of the frames: the pages in them are worth more.
 func (c *Cache) fillOversize(i uint32, data []byte) bool {
 	data = data[:len(data):cap(data)]
 	need := (cap(data) + c.frameSize - 1) / c.frameSize
@@ -354,7 +355,7 @@ func (c *Cache) drop(i uint32) {
 	}
 }
 
-// recycle puts frame i, to which nobody refers, and the frames lent with it on the free list.
+// recycle puts frame i, which has no references left, and the frames lent with it on the free list.
 func (c *Cache) recycle(i uint32) {
 	f := c.record(i)
 	over := f.over
@@ -386,20 +387,20 @@ func poison(b []byte) {
 	}
 }
 
-// Metrics describes the cache at one moment. Hits are not counted: a counter that all readers share costs more than
+// Metrics describes the cache at one moment. Hits are not counted: a counter shared by all readers costs more than
 // the hit.
 type Metrics struct {
 	Misses      int64 // reads that did not find their page, since New
-	Loads       int64 // of these, pages that the Loader returned; the rest are errors
+	Loads       int64 // misses for which the Loader returned a page; the rest are errors
 	BytesLoaded int64 // size of the pages in Loads
-	Uncached    int64 // of Loads, pages that were not cached
+	Uncached    int64 // pages among Loads that were not cached
 	Evictions   int64 // pages unlinked by the clock
 
 	FrameSize     int   // bytes
 	Frames        int   // frames in the budget
-	FramesInUse   int   // not free: loading, resident, in limbo, or idle for an oversize page; above Frames only after Resize
-	FramesInLimbo int   // of these, unlinked and waiting for guards to exit
-	FramesPinned  int   // of these, held by a Pin
+	FramesInUse   int   // loading, resident, in limbo, or idle for an oversize page; above Frames only after Resize
+	FramesInLimbo int   // frames in use that were unlinked and wait for guards to exit
+	FramesPinned  int   // frames in use that a Pin holds
 	OversizePages int64 // pages larger than a frame in the cache
 	OversizeBytes int64 // their bytes on the Go heap, covered by frames in use
 	IndexBytes    int64 // slots of all open Pages and the records of frames, on the Go heap, outside the budget

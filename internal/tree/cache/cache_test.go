@@ -39,7 +39,7 @@ func (l *pattern) LoadPage(n int, buf []byte) ([]byte, error) {
 	}
 	buf = buf[:size]
 	for i := range buf {
-		buf[i] = 0xEE // half a page is what a reader must never see, also after an error
+		buf[i] = 0xEE // a reader must never see half a page, also after an error
 	}
 	if l.fail != nil {
 		if err := l.fail(n); err != nil {
@@ -750,8 +750,9 @@ func TestNew_takesWhatThereIs(t *testing.T) {
 	for n := range 200 {
 		get(t, d, p, l, n)
 	}
-	if m := c.Metrics(); m.Frames != 64 || m.FramesInUse == 0 || m.IndexBytes > 200*slotBytes+256*(frameOverhead+recordOverhead) {
-		t.Errorf("%d frames of which %d are used, and %d bytes beside them", m.Frames, m.FramesInUse, m.IndexBytes)
+	most := int64(200*slotBytes + 256*(frameOverhead+recordOverhead))
+	if m := c.Metrics(); m.Frames != 64 || m.FramesInUse == 0 || m.IndexBytes > most {
+		t.Errorf("%d frames of which %d are used, and %d bytes of index", m.Frames, m.FramesInUse, m.IndexBytes)
 	}
 	c.Resize(math.MaxInt64)
 	if got := c.Metrics().Frames; got != 64 {

@@ -9,12 +9,12 @@ type clock struct {
 	hand int
 }
 
-// sweepLimit bounds the frames that the hand passes in one sweep, in batches: two rounds of a small cache. Of a large one
-// it is a quarter. A sweep that finds only used pages clears their bits for the next.
+// sweepLimit bounds the frames that the hand passes in one sweep, in batches: two rounds of a small cache. For a
+// large one the bound is a quarter of the frames. A sweep that finds only used pages clears their bits for the next.
 const sweepLimit = 16
 
-// refill brings the free frames up to want, if it can, or will have done so when the guards that are open now have
-// exited. The caller holds no lock; it may be inside a guard itself.
+// refill brings the number of free frames up to want, if it can, either now or when the guards that are open now
+// have exited. The caller holds no lock; it may be inside a guard itself.
 func (c *Cache) refill(want int) {
 	c.domain.Collect()
 	short := want - c.available()
@@ -30,8 +30,8 @@ func (c *Cache) refill(want int) {
 
 // limboLimit is the number of frames in limbo from which on the clock is not asked for more. Frames in limbo cannot
 // be used, but stopping early is worse: a reader that loses its processor inside a guard holds limbo back for
-// milliseconds, in which others miss a thousand times, and each miss without a free frame is a page that is not
-// cached. A quarter lies between.
+// milliseconds. Others miss a thousand times meanwhile, and each miss without a free frame is a page that is not
+// cached. A quarter is a compromise.
 func (c *Cache) limboLimit() int { return max(int(c.usable.Load())/4, c.batch) }
 
 // available counts the free frames.

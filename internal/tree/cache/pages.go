@@ -14,7 +14,7 @@ import (
 const (
 	slotEmpty   = 0
 	slotClosed  = math.MaxUint32
-	slotPrivate = math.MaxUint32 - 1 // never in Pages, but of a Pin: its page is in a private buffer
+	slotPrivate = math.MaxUint32 - 1 // never in Pages; in a Pin it says that the page is in a private buffer
 )
 
 // slotBytes is the size of a slot.
@@ -24,7 +24,7 @@ const slotBytes = 4
 type Pages struct {
 	cache  *Cache
 	loader Loader
-	slots  []atomic.Uint32 // slotEmpty, frame+1, or, for good, slotClosed
+	slots  []atomic.Uint32 // slotEmpty, frame+1, or at last slotClosed
 	closed atomic.Bool
 }
 
@@ -35,9 +35,9 @@ func (c *Cache) NewPages(n int, l Loader) *Pages {
 }
 
 // Get returns page n, from memory or through the Loader. The caller is inside a guard of the cache's epoch domain;
-// the bytes belong to the cache, must not be written, and are valid until the guard's Exit. A page that is not cached
-// takes the place of what private holds, and is valid until that is unpinned. Errors are those of the Loader, which are
-// never remembered, fs.ErrClosed after Close, and a *corrupt.Error if the table has no page n, since a number out of range
+// the bytes belong to the cache, must not be written, and are valid until the guard's Exit. A page that is not
+// cached replaces what private holds, and is valid until that is unpinned. Errors are those of the Loader, which are
+// never remembered; fs.ErrClosed after Close; and a *corrupt.Error if the table has no page n, since such a number
 // can only come from damaged bytes.
 func (p *Pages) Get(n int, private *Pin) ([]byte, error) {
 	c := p.cache
@@ -67,9 +67,9 @@ func (p *Pages) Resident(n int) bool {
 	return uint(n) < uint(len(p.slots)) && p.slots[n].Load()-1 < maxFrames
 }
 
-// load reads page n through the Loader, inside the caller's guard. It returns the page's slot. Bytes that are not in the
-// cache belong to the caller alone; the slot is slotPrivate if they are in a private buffer, or slotEmpty if they are on
-// the Go heap.
+// load reads page n through the Loader, inside the caller's guard. It returns the page's slot. Bytes that are not in
+// the cache belong to the caller alone; the slot is slotPrivate if they are in a private buffer, or slotEmpty if
+// they are on the Go heap.
 func (p *Pages) load(n int) (slot uint32, data []byte, err error) {
 	if uint(n) >= uint(len(p.slots)) {
 		return 0, nil, corrupt.New("", -1, "reference to page %d of a table of %d pages", n, len(p.slots))
@@ -125,15 +125,15 @@ func (p *Pages) call(n int, buf []byte) ([]byte, error) {
 	return data, nil
 }
 
-// uncached hands bytes to the caller alone.
+// uncached returns bytes that belong to the caller alone.
 func (p *Pages) uncached(slot uint32, data []byte) (uint32, []byte, error) {
 	p.cache.uncached.Add(1)
 	return slot, data[:len(data):len(data)], nil
 }
 
-// publish puts frame i, filled, into the slot of page n. If another loader was faster, its page is as good, and frame
-// i, which no reader has seen, is free at once. The caller's guard was open before either was in the slot, so the
-// frame that it returns stays until the guard's Exit.
+// publish puts the filled frame i into the slot of page n. If another loader was faster, its page is as good, and
+// frame i, which no reader has seen, is free at once. The caller's guard was open before either was in the slot, so
+// the frame that it returns stays until the guard's Exit.
 func (p *Pages) publish(n int, i uint32) (uint32, []byte, error) {
 	c := p.cache
 	for {
@@ -141,7 +141,7 @@ func (p *Pages) publish(n int, i uint32) (uint32, []byte, error) {
 			return i + 1, c.content(i), nil
 		}
 		switch slot := p.slots[n].Load(); slot {
-		case slotEmpty: // the winner is evicted already
+		case slotEmpty: // the winner was evicted already
 		case slotClosed:
 			c.disown(i)
 			return 0, nil, p.errClosed(n)

@@ -1,19 +1,19 @@
 package cache
 
-// Pin holds one page outside any guard, for an iterator, or a page that is not cached. The zero Pin holds nothing. A Pin
-// belongs to one goroutine.
+// Pin holds one page outside any guard, for an iterator, or a page that is not cached. The zero Pin holds nothing. A
+// Pin belongs to one goroutine.
 //
 // # Why a pinned frame is not reused
 //
-// refs of a frame counts its pins, and one for the cache from take to the end of limbo; whoever takes it from one to
-// zero recycles the frame. Pin adds to refs inside a guard under which it found the frame in its slot. If the frame
-// is unlinked after that, or was unlinked while Pin was between the two, it is retired after the guard was entered,
+// refs of a frame counts its pins, and one for the cache from take to the end of limbo; the goroutine that takes it
+// from one to zero recycles the frame. Pin adds to refs inside a guard under which it found the frame in its slot.
+// If the frame is unlinked after that, or was unlinked between the two, it is retired after the guard was entered,
 // and the cache's one is subtracted only when the guard has exited, hence after Pin's addition. So refs was at least
-// one when Pin added, the addition is not lost on a recycled frame, and the frame stays until the last of the cache
-// and the pins has let go, in whichever order. After limbo no slot leads to the frame, so nobody can pin it anew.
+// one when Pin added, the addition is not lost on a recycled frame, and the frame stays until the cache and all pins
+// have released it, in any order. After limbo no slot leads to the frame, so nobody can pin it again.
 //
-// The clock passes pinned frames by. Its look at refs may be too early, and then it unlinks a page that is being
-// pinned: the page is loaded again when it is next asked for, the pinned frame is merely late to be free.
+// The clock passes over pinned frames. It may look at refs too early, and unlink a page that is being pinned: then
+// the page is loaded again when it is next asked for, and the pinned frame only becomes free late.
 type Pin struct {
 	cache *Cache
 	slot  uint32 // frame+1, slotPrivate, or slotEmpty for bytes on the Go heap
@@ -40,7 +40,7 @@ func (p *Pages) Pin(n int) (Pin, error) {
 	return c.pin(slot, data), nil
 }
 
-// pin counts the Pin it returns, inside the caller's guard.
+// pin returns a Pin and counts it, inside the caller's guard.
 func (c *Cache) pin(slot uint32, data []byte) Pin {
 	if slot-1 < maxFrames {
 		c.record(slot - 1).refs.Add(1)
@@ -51,7 +51,8 @@ func (c *Cache) pin(slot uint32, data []byte) Pin {
 // Data returns the bytes of the page, which must not be written and are valid until Unpin; nil after it.
 func (p Pin) Data() []byte { return p.data }
 
-// Unpin lets the page go. Unpin of a Pin that holds nothing does nothing; a copy of a Pin must not be unpinned as well.
+// Unpin releases the page. Unpin of a Pin that holds nothing does nothing; a copy of a Pin must not be unpinned as
+// well.
 func (p *Pin) Unpin() {
 	if p.cache != nil {
 		p.release()

@@ -10,13 +10,14 @@ import (
 // maxIdlePrivate is how many idle private buffers are kept at most.
 const maxIdlePrivate = 16
 
-// privateBuffers are for pages for which no frame is free, each as large as a frame and outside the Go heap. A buffer
-// belongs to one reader, in a Pin, and is used again as soon as that is unpinned: so there are as many as readers hold at
-// the same time, however many pages they read. Left to the garbage collector each read would leave a page behind.
+// privateBuffers are for pages for which no frame is free, each as large as a frame and outside the Go heap. A
+// buffer belongs to one reader, in a Pin, and is used again as soon as that is unpinned: so there are as many as
+// readers hold at the same time, however many pages they read. On the Go heap each read would leave a page to the
+// garbage collector.
 type privateBuffers struct {
 	mu     sync.Mutex
 	idle   [][]byte
-	count  int // buffers that there are
+	count  int // buffers in existence
 	closed bool
 }
 
@@ -55,7 +56,7 @@ func (c *Cache) returnPrivate(data []byte) {
 	p.idle = append(p.idle, buf)
 }
 
-// closePrivate gives back the idle buffers, and the others as they are returned.
+// closePrivate gives the idle buffers back to the system, and makes returnPrivate do so with the others.
 func (c *Cache) closePrivate() {
 	p := &c.private
 	p.mu.Lock()
@@ -68,7 +69,8 @@ func (c *Cache) closePrivate() {
 	p.idle = nil
 }
 
-// PrivateBytes is the memory of pages for which no frame was free, beside the budget, and of idle buffers for them.
+// PrivateBytes is the memory of pages for which no frame was free and of idle buffers for them. It is outside the
+// budget.
 func (c *Cache) PrivateBytes() int64 {
 	c.private.mu.Lock()
 	defer c.private.mu.Unlock()

@@ -2,13 +2,13 @@ package cache
 
 import "lightningdb/internal/system/offheap"
 
-// chunkBytes is the memory that a smaller budget gives back at a time: a huge page, of which a part would stay with the
-// process.
+// chunkBytes is how much memory a smaller budget gives back at a time: a huge page, because a part of one would stay
+// with the process.
 const chunkBytes = 2 << 20
 
-// withdrawn knows the frames above the limit that are out of use. A frame above the limit that is loading, resident, in
-// limbo or pinned goes on as any other; it is withdrawn when it would become free. Once all frames of a chunk are, its
-// memory goes back to the system. It is guarded by Cache.mu.
+// withdrawn records the frames above the limit that are out of use. A frame above the limit that is loading,
+// resident, in limbo or pinned goes on as any other; it is withdrawn when it would become free. When all frames of a
+// chunk are withdrawn, its memory goes back to the system. It is guarded by Cache.mu.
 type withdrawn struct {
 	chunkFrames int     // frames of a chunk
 	is          []bool  // for each frame
@@ -17,12 +17,13 @@ type withdrawn struct {
 }
 
 func newWithdrawn(frames, chunkFrames int) withdrawn {
-	return withdrawn{chunkFrames: chunkFrames, is: make([]bool, frames), counts: make([]int32, (frames+chunkFrames-1)/chunkFrames)}
+	chunks := (frames + chunkFrames - 1) / chunkFrames
+	return withdrawn{chunkFrames: chunkFrames, is: make([]bool, frames), counts: make([]int32, chunks)}
 }
 
-// Resize makes budget, rounded down to 2 MiB, the bytes that frames may take; what New was given is the most. Pages in
-// frames above it are evicted, used lately or not, and the memory of these frames is given back when no guard or pin
-// holds them. It reports whether all of it has been: if not, it should be called again a while later.
+// Resize makes budget, rounded down to 2 MiB, the bytes that frames may take; the budget of New is the most. Pages
+// in frames above it are evicted, read lately or not, and the memory of these frames is given back when no guard or
+// pin holds them. It reports whether all of it was given back: if not, call it again a while later.
 func (c *Cache) Resize(budget int64) bool {
 	c.mu.Lock()
 	usable := c.framesForLocked(budget)
@@ -61,7 +62,8 @@ func (c *Cache) settled() bool {
 	return int(c.usable.Load())+c.withdrawn.total >= c.fresh
 }
 
-// evictBetween unlinks the pages in the frames [low, high), pinned ones too: they go when they are unpinned.
+// evictBetween unlinks the pages in the frames [low, high), including pinned ones: their frames become free when
+// they are unpinned.
 func (c *Cache) evictBetween(low, high int) {
 	var victims []uint32
 	for i := low; i < high; i++ {
@@ -74,7 +76,7 @@ func (c *Cache) evictBetween(low, high int) {
 	c.retire(victims)
 }
 
-// freeLocked puts frame i, to which nobody refers, on the free list, or out of use if it is above the limit.
+// freeLocked puts frame i, which has no references left, on the free list, or out of use if it is above the limit.
 func (c *Cache) freeLocked(i uint32) {
 	if i < c.usable.Load() {
 		c.free = append(c.free, i)
@@ -90,7 +92,7 @@ func (c *Cache) withdrawLocked(i uint32) {
 	n := int(i) / w.chunkFrames
 	w.counts[n]++
 	low := n * w.chunkFrames
-	high := min(low+w.chunkFrames, c.fresh) // those behind were never touched
+	high := min(low+w.chunkFrames, c.fresh) // those beyond were never touched
 	if int(w.counts[n]) == high-low && c.region != nil {
 		offheap.Discard(c.region[low*c.frameSize : high*c.frameSize])
 	}

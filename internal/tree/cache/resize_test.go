@@ -28,7 +28,7 @@ func newResizable(t testing.TB, n int) (*Cache, *Pages, func(n int), *pattern) {
 	return c, p, func(n int) { get(t, d, p, l, n) }, l
 }
 
-// A cache that keeps what it was told to give up takes the process beyond its limit beside the memtables.
+// A cache that keeps what it was told to give up takes the process, with its memtables, beyond its limit.
 func TestResize_boundsWhatIsUsed(t *testing.T) {
 	c, _, read, l := newResizable(t, 32)
 	for n := range 32 {

@@ -8,8 +8,8 @@ type Builder struct {
 	pages     []byte // the laid out pages, in one piece
 }
 
-// maxLayouts bounds how often a layout is tried with more pages because one of them overflowed. With hashes that
-// are spread at all the first one succeeds: a page's mean fill is more than nine standard deviations below full.
+// maxLayouts bounds how often a layout is tried with more pages because one of them overflowed. With hashes that are
+// spread at all the first one succeeds: the mean fill of a page is more than nine standard deviations below full.
 const maxLayouts = 8
 
 // Add records that the key of hash is at position, at most MaxPosition.
@@ -27,12 +27,12 @@ func (b *Builder) Reset() { b.hashes, b.positions = b.hashes[:0], b.positions[:0
 // EstimatedSize is about how many bytes the pages will take.
 func (b *Builder) EstimatedSize() int64 { return int64(b.Len()/keysPerBucket+1) * BucketSize }
 
-// Pages lays out the keys and returns the pages, all of pageSize bytes, one behind the other. They borrow the
+// Pages lays out the keys and returns the pages, all of pageSize bytes, one after the other. They borrow the
 // builder's memory until its next use. Without keys there are none.
 //
-// Keys chosen so that their hashes collide can overflow a page however many there are. What does not fit is left
-// out: every slot of such a page is used, so no search in it ends at an empty slot, and Probe.Conclusive tells the
-// searcher to look elsewhere.
+// Keys chosen so that their hashes collide can overflow a page, however many pages there are. What does not fit is
+// left out: every slot of such a page is used, so no search in it ends at an empty slot, and Probe.Conclusive tells
+// the searcher to look elsewhere.
 func (b *Builder) Pages() (pages []byte, pageSize int) {
 	if b.Len() == 0 {
 		return nil, 0

@@ -1,6 +1,6 @@
-// Package locator is the static hash that leads from a user key straight to its newest entry in a table, or says
-// at the price of one cache miss that the table does not hold it. It stands where other stores have a Bloom
-// filter and a binary search. It owns no memory and starts nothing; a locator page is immutable bytes and any
+// Package locator is the static hash table that leads from a user key straight to its newest entry in a table, or
+// says for the price of one cache miss that the table does not hold the key. It replaces the Bloom filter and the
+// binary search of other stores. It owns no memory and starts nothing; a locator page is immutable bytes and any
 // number of goroutines may search it.
 //
 // # Format
@@ -15,9 +15,9 @@
 // Of a key's 64-bit hash the upper half chooses the page, the lower half the bucket in it (both by multiplication,
 // so by their upper bits), and the lowest byte is the fingerprint (1 in place of 0). A key stands in its bucket or,
 // if that is full, in the next one that was not, wrapping at the end of the page; so a search ends at the first
-// bucket with an empty slot. In a page without any empty slot a key may have found no room; a search that ends there
-// without success has not shown that the key is absent (Probe.Conclusive). What a position means is the table's
-// affair; MaxPosition bounds it.
+// bucket with an empty slot. A page without any empty slot may have had no room for some key: a search that ends in
+// it without success has not shown that the key is absent (Probe.Conclusive). The table decides what a position
+// means; MaxPosition bounds it.
 package locator
 
 import (
@@ -32,8 +32,8 @@ const (
 	BucketSize = 64
 	// SlotsPerBucket is the number of keys a bucket holds.
 	SlotsPerBucket = 16
-	// MaxBuckets is the number of buckets of a page when the locator needs more than one page: with a trailer
-	// behind it such a page fits 8 KiB.
+	// MaxBuckets is the number of buckets of a page when the locator needs more than one page: with its trailer such
+	// a page fits 8 KiB.
 	MaxBuckets = 127
 	// MaxPosition is the largest position a slot can hold.
 	MaxPosition = 1<<24 - 1

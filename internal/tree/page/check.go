@@ -10,8 +10,8 @@ import (
 )
 
 // Check verifies a payload completely: its entries fill it, each begins where the one before ends, keys ascend
-// strictly, heads and the prefix agree with the keys, and what the entries hold suits the level. After it nothing
-// that reads the page need doubt it. Damage is a *corrupt.Error without a file, its offset inside payload.
+// strictly, heads and the prefix agree with the keys, and what the entries hold suits the level. Code that reads the
+// page may rely on all of that. Damage is a *corrupt.Error without a file, its offset inside payload.
 //
 // It costs about 15 ns an entry, and runs once for each page that enters the cache.
 func Check(payload []byte) error {
@@ -63,8 +63,8 @@ func (p *Page) checkEntries(prefix []byte, level int) error {
 	return nil
 }
 
-// suits reports whether e is what a page of the level may hold: a leaf holds puts, deletes and merges of keys, an inner
-// page separators of any kind.
+// suits reports whether a page of the level may hold e: a leaf holds puts, deletes and merges of keys, an inner page
+// separators of any kind.
 func suits(e *Entry, level int) bool {
 	if level > 0 {
 		return e.word == childSize<<1

@@ -1,6 +1,6 @@
-// Package page is the layout of the leaf and inner pages of a table: sorted entries, a search array over them, and
-// a footer. It works on the raw (uncompressed) payload of a page and owns no memory but what a Builder collects;
-// checksums, files and caching are the table's affair. A page is immutable; any number of goroutines may read it.
+// Package page is the layout of the leaf and inner pages of a table: sorted entries, a search array over them, and a
+// footer. It works on the raw (uncompressed) payload of a page and owns no memory but that of a Builder. It knows
+// nothing of checksums, files and caching. A page is immutable; any number of goroutines may read it.
 //
 // # Format
 //
@@ -72,7 +72,7 @@ func (e *Entry) IsExtent() bool { return e.word&1 != 0 }
 // Value is the value of an entry that is not an extent.
 func (e *Entry) Value() []byte { return e.value }
 
-// Extent is where the value of an entry that is an extent is stored, as the page says: nothing about it has been
+// Extent is the place of the value of an entry that is an extent, as the page says: nothing about it has been
 // checked.
 func (e *Entry) Extent() Extent {
 	return Extent{
@@ -142,11 +142,14 @@ func (p *Page) Entry(i int) Entry {
 		e, _, _ := At(p.payload, p.offset(i)) // Check has decoded it
 		return e
 	}
-	return Entry{Key: key.Internal{User: user, Trailer: key.Trailer(binary.LittleEndian.Uint64(b))}, value: value, word: word}
+	return Entry{
+		Key:   key.Internal{User: user, Trailer: key.Trailer(binary.LittleEndian.Uint64(b))},
+		value: value, word: word,
+	}
 }
 
-// split finds the parts of the entry that b begins with, one that Check has decoded. It is a third of At's work, and
-// most of a scan's. ok is false for the rare: a key of 128 bytes or more, or a value of 8 KiB or more.
+// split finds the parts of the entry that b begins with, one that Check has decoded. It costs a third of At, and is
+// most of the work of a scan. ok is false in rare cases: a key of 128 bytes or more, or a value of 8 KiB or more.
 func split(b []byte) (user, value []byte, word uint64, ok bool) {
 	klen, word, at := int(b[trailerSize]), uint64(b[trailerSize+1]), trailerSize+2
 	if word >= 0x80 {
@@ -163,8 +166,9 @@ func split(b []byte) (user, value []byte, word uint64, ok bool) {
 	return b[at:end:end], b[end : end+vlen : end+vlen], word, true
 }
 
-// Lend makes dst the entry i and those after it, or before it if step is -1, and returns how many they are: fewer than
-// dst has room for if there comes one that is neither put nor tombstone, or an extent. The page must have the rest.
+// Lend fills dst with entry i and those after it, or before it if step is -1, and returns their number. It is less
+// than the length of dst if an extent, or an entry that is neither put nor tombstone, comes before. The page must
+// have that many entries.
 func (p *Page) Lend(dst []key.Entry, i, step int) int {
 	slots := p.payload[p.end+headSize*p.count:]
 	touch(p.bytesOf(i, i+(len(dst)-1)*step))
@@ -185,8 +189,8 @@ func (p *Page) Lend(dst []key.Entry, i, step int) int {
 	return len(dst)
 }
 
-// bytesOf is the part of the payload that holds the entries from i to j, which may come before it, and where the one behind
-// them begins, which most likely comes next.
+// bytesOf is the part of the payload that holds the entries from i to j, in either order, and the beginning of the
+// entry after them, which is most likely read next.
 func (p *Page) bytesOf(i, j int) []byte {
 	end := p.end
 	if next := max(i, j) + 1; next < p.count {
@@ -195,9 +199,9 @@ func (p *Page) bytesOf(i, j int) []byte {
 	return p.payload[p.offset(min(i, j)):end]
 }
 
-// touch loads b line by line, without waiting for any. Whoever reads entries one after the other waits for memory at each,
-// because the processor does not look far enough ahead. The result is of no use: in line, the compiler would drop the loads,
-// which make scans a fifth faster (the table "the loading of lines" of decision 0009).
+// touch loads b line by line, without waiting for any line. A loop over entries waits for memory at each of them,
+// because the processor does not look far enough ahead. The result is of no use, but without it the compiler would
+// drop the loads.
 //
 //go:noinline
 func touch(b []byte) (sum byte) {
@@ -217,9 +221,9 @@ func (p *Page) Child(i int) uint32 {
 // Seek returns the index of the first entry whose key is not before k, Len if there is none, and whether its key is k.
 func (p *Page) Seek(k key.Internal) (i int, exact bool) { return p.SeekAmong(k, 0, p.count, -1) }
 
-// SeekAmong is Seek among the entries from low up to high, which is the result if there is none. It looks at entry known, which
-// should be at hand, and else only at entries whose heads do not decide: what lies beyond the result is not read. If known
-// is negative it looks at the result.
+// SeekAmong is Seek among the entries from low up to high, which is the result if there is none. Apart from entry
+// known, which should be in the processor's cache, it looks only at entries whose heads do not decide: what lies
+// beyond the result is not read. If known is negative it looks at the result.
 func (p *Page) SeekAmong(k key.Internal, low, high, known int) (i int, exact bool) {
 	h := head(k.User, p.prefix)
 	from := p.firstHead(h, low, high)
@@ -253,9 +257,9 @@ func (p *Page) SeekAmong(k key.Internal, low, high, known int) (i int, exact boo
 	return from, false
 }
 
-// comparePrefix says on which side of all keys of the page user lies: negative before, positive after, zero if
-// user has their common prefix too. It looks at entry i for that, the one that is most likely to be wanted: another one
-// would be a cache miss more.
+// comparePrefix says on which side of all keys of the page user lies: negative before, positive after, zero if user
+// has their common prefix too. For that it looks at entry i, the one that is most likely wanted: any other would be
+// one more cache miss.
 func (p *Page) comparePrefix(user []byte, i int) int {
 	if p.prefix == 0 {
 		return 0
@@ -274,7 +278,7 @@ func (p *Page) comparePrefix(user []byte, i int) int {
 // firstHead returns the first index from low up to high whose head is at least h, high if there is none.
 func (p *Page) firstHead(h uint32, low, high int) int {
 	heads := p.payload[p.end : p.end+headSize*p.count]
-	for n := high - low; n > 0; { // no branch for the processor to guess wrong but the loop's
+	for n := high - low; n > 0; { // only the loop's own branch can be mispredicted
 		half := (n + 1) / 2
 		if binary.LittleEndian.Uint32(heads[headSize*(low+half-1):]) < h {
 			low += half

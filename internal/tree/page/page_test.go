@@ -38,7 +38,7 @@ func buildPage(keys []key.Internal) []byte {
 	return b.Finish()
 }
 
-// A search that lands beside its target makes a key go missing.
+// A search that misses its target makes a key go missing.
 func TestSeek_findsTheFirstNotBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		keys := drawKeys(t)
@@ -56,7 +56,8 @@ func TestSeek_findsTheFirstNotBefore(t *testing.T) {
 			high := rapid.IntRange(low, len(keys)).Draw(t, "high")
 			known := rapid.IntRange(0, len(keys)-1).Draw(t, "known")
 			among := min(max(want, low), high)
-			if got, exact := p.SeekAmong(target, low, high, known); got != among || exact != (there && low <= want && want < high) {
+			got, exact := p.SeekAmong(target, low, high, known)
+			if got != among || exact != (there && low <= want && want < high) {
 				t.Fatalf("seek %v among %d to %d: %d %v, want %d", target, low, high, got, exact, among)
 			}
 		}
