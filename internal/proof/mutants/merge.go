@@ -14,7 +14,7 @@ var mergeMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "a fold drops what it stands upon",
+		Name:   "a fold drops the value below",
 		Breaks: "a counter begins at zero again with a compaction",
 		Changes: []Change{{"internal/tree/compaction/fold.go", `	present := k.Trailer.Kind() == key.KindPut
 `, `	present := false

@@ -131,7 +131,7 @@ var readerMutants = []Mutant{
 		Quick:   true,
 	},
 	{
-		Name:   "a batch goes on where another run does",
+		Name:   "a batch goes on where another source does",
 		Breaks: "a scan shows keys out of order, or overwritten values",
 		Changes: []Change{{"internal/tree/merge/merging.go", `	if m.second == nil || len(end.User) > 0 &&`,
 			`	if m.second == nil || len(end.User) == 0 ||`}},
@@ -139,8 +139,8 @@ var readerMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "a merge forgets that its runs are ahead of what it has handed out",
-		Breaks: "a scan leaves out an entry where it goes from one run to another",
+		Name:   "a merge forgets that its sources are ahead of what it has handed out",
+		Breaks: "a scan leaves out an entry where it goes from one source to another",
 		Changes: []Change{{"internal/tree/merge/merging.go", `		m.early = false
 		return len(m.heap) > 0`, `		m.early = false
 		return len(m.heap) > 0 && m.step()`}},
@@ -148,13 +148,13 @@ var readerMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:    "a scan turns round where its runs are, not where it is",
+		Name:    "a scan turns round where its sources are, not where it is",
 		Breaks:  "a cursor that goes back shows an entry twice",
 		Changes: []Change{{"internal/tree/merge/merging.go", `		return m.SeekLT(m.last.Key.Clone())`, `		return m.SeekLT(m.heap[0].key.Clone())`}},
 		Killer:  test("tree/merge", "TestMerging_conforms"),
 	},
 	{
-		Name:    "a merge goes on although a run takes back what it has lent",
+		Name:    "a merge goes on although a source takes back what it has lent",
 		Breaks:  "a scan shows what another page has left in the memory of an entry",
 		Changes: []Change{{"internal/tree/merge/merging.go", ` || !m.heap[0].source.Pinned() {`, ` {`}},
 		Killer:  test("tree/merge", "TestMerging_conforms"),

@@ -379,7 +379,7 @@ var treeMutants = []Mutant{
 		Killer:  test("engine", "TestCompact_makesOneRunWhenScansHavePaidForIt"),
 	},
 	{
-		Name:    "all is merged when level 0 is paid for",
+		Name:    "everything is merged when the debt covers level 0",
 		Breaks:  "few scans have the whole database written anew",
 		Changes: []Change{{"internal/tree/compaction/scans.go", `	if debt < entriesOf(v.Levels[:]) {`, `	if debt < 0 {`}},
 		Killer:  test("tree/compaction", "TestPickForScans_mergesWhatTheDebtCovers"),

@@ -126,7 +126,7 @@ func TestExecute_foldsWithinAStripe(t *testing.T) {
 		{"what cannot be folded stays", []key.SeqNum{9},
 			[]mergetest.Entry{text("k", 2, "a"), appends("k", 3, "b"), join("k", 4, "bad"), appends("k", 5, "c")},
 			[]string{`"k"#5,merge append c`, `"k"#4,merge merge bad`, `"k"#3,merge append b`, `"k"#2,put a`}},
-		{"and what it stands upon, too", []key.SeqNum{9},
+		{"and the value below it, too", []key.SeqNum{9},
 			[]mergetest.Entry{text("k", 2, "a"), del("k", 3), join("k", 4, "bad")},
 			[]string{`"k"#4,merge merge bad`, `"k"#3,delete `}},
 		{"until a put comes", []key.SeqNum{9},

@@ -270,11 +270,11 @@ func TestPick_leavesPinnedGarbageAlone(t *testing.T) {
 	written := w.written
 	mustSettle(t, w, true)
 	if w.written != written {
-		t.Errorf("%d bytes written in vain", w.written-written)
+		t.Errorf("%d bytes written for nothing", w.written-written)
 	}
 	w.live = []key.SeqNum{1}
 	mustSettle(t, w, true)
 	if w.written != written {
-		t.Errorf("%d bytes written in vain while the oldest snapshot remains", w.written-written)
+		t.Errorf("%d bytes written for nothing while the oldest snapshot remains", w.written-written)
 	}
 }

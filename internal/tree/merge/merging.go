@@ -135,7 +135,7 @@ func (m *Merging) Next() bool {
 // Prev implements Iterator.
 func (m *Merging) Prev() bool {
 	if m.early {
-		return m.SeekLT(m.last.Key.Clone()) // rare: who takes batches seldom turns round
+		return m.SeekLT(m.last.Key.Clone()) // rare: a reader of batches seldom turns round
 	}
 	if len(m.heap) == 0 || !m.reverse && !m.changeDirection(true) {
 		return false

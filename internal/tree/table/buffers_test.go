@@ -85,7 +85,7 @@ func heapUse(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A large value that is read or written must leave nothing to the garbage collector: it lets several gather before it
+// A large value that is read or written must leave nothing to the garbage collector: it lets several accumulate before it
 // looks for them.
 func TestExtent_largeValuesLeaveNothingOnTheHeap(t *testing.T) {
 	if heapUse(func() { offheap.Free(must(offheap.Alloc(1 << 20))) }) > 1<<19 {

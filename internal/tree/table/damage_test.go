@@ -212,7 +212,7 @@ func TestChecksum_coversTheTrailer(t *testing.T) {
 	}
 }
 
-// A small file that was made to look right would take all memory of whoever opens it.
+// A small file that was made to look right would take all memory of the program that opens it.
 func TestRead_boundsWhatABlockMayBecome(t *testing.T) {
 	const bomb = 64 << 20
 	for _, c := range []codec.ID{codec.S2, codec.Zstd} {
@@ -378,7 +378,7 @@ func structurePlaces(r *Reader) (places []int64) {
 }
 
 // Content that is impossible, under right checksums, must never be a panic or a loop, and Verify must refuse it:
-// whoever can write the file can write the checksums.
+// those who can write the file can write the checksums.
 func TestVerify_refusesImpossibleContent(t *testing.T) {
 	s := newShared(t)
 	base, _ := build(t, Options{ID: testID, PageSize: 512}, smallRows())

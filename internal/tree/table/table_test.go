@@ -124,7 +124,7 @@ func TestIterator_movesLikeASortedList(t *testing.T) {
 		f, _ := build(t, o, rows)
 		r := mustOpen(t, f, o)
 		defer r.close(t)
-		if rapid.Bool().Draw(t, "guided") {
+		if rapid.Bool().Draw(t, "leaf index") {
 			r.leafIndex.Store(r.makeLeafIndex())
 		}
 		it := r.NewIterator()
