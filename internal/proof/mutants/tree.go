@@ -285,7 +285,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a merge reads every input in large pieces",
 		Breaks:  "a compaction or transaction of many runs takes as much as the smallest limit beside it",
-		Changes: []Change{{"internal/tree/table/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(ioSize, 4*int64(pageSize))`}},
+		Changes: []Change{{"internal/tree/table/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(maxPieceBytes, 4*int64(pageSize))`}},
 		Killer:  test("tree/table", "TestBuffers_boundWhatAMergeTakes"),
 		Quick:   true,
 	},
@@ -299,7 +299,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "large values are read and written on the heap",
 		Breaks:  "a value of 20 MiB takes many times its size, as the collector comes to it late",
-		Changes: []Change{{"internal/tree/table/scratch.go", `	if n > ioSize {`, `	if n > 1<<40 {`}},
+		Changes: []Change{{"internal/tree/table/scratch.go", `	if n > maxPieceBytes {`, `	if n > 1<<40 {`}},
 		Killer:  test("tree/table", "TestExtent_largeValuesLeaveNothingOnTheHeap"),
 		Quick:   true,
 	},

@@ -8,17 +8,16 @@ import (
 )
 
 const (
-	// ioSize is the size of the pieces in which tables are written and read ahead, in bytes, if there is memory for
-	// it.
-	ioSize = 256 << 10
-	// leastSize is the size of the pieces if there is not; or four pages, if that is more.
-	leastSize = 32 << 10
+	// maxPieceBytes is the size of the pieces in which tables are written and read ahead, if there is memory for it.
+	maxPieceBytes = 256 << 10
+	// minPieceBytes is the size of the pieces if there is not; or four pages, if that is more.
+	minPieceBytes = 32 << 10
 )
 
 // Buffers is the memory for pieces of tables that are being written, or read from front to back. It lies outside the
 // Go heap, where a merge of many tables would leave megabytes to the collector, and within a budget. The less of the
 // budget is left, the smaller are the pieces that it lends, so that a merge of forty tables takes hardly more than
-// one of four. It is safe for concurrent use. A nil *Buffers lends pieces of ioSize on the Go heap.
+// one of four. It is safe for concurrent use. A nil *Buffers lends pieces of maxPieceBytes on the Go heap.
 type Buffers struct {
 	budget int64 // bytes
 
@@ -42,7 +41,7 @@ func NewBuffers(budget int64) *Buffers { return &Buffers{budget: budget} }
 // forReading lends a piece to read pages of pageSize ahead: at most a quarter of what is left.
 func (b *Buffers) forReading(pageSize int) []byte {
 	if b == nil {
-		return make([]byte, ioSize)
+		return make([]byte, maxPieceBytes)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,7 +51,7 @@ func (b *Buffers) forReading(pageSize int) []byte {
 // forWriting lends a piece to write a table. A job writes one table at a time, but merges many.
 func (b *Buffers) forWriting() []byte {
 	if b == nil {
-		return make([]byte, ioSize)
+		return make([]byte, maxPieceBytes)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,7 +60,7 @@ func (b *Buffers) forWriting() []byte {
 
 // lendLocked lends a piece of about size bytes.
 func (b *Buffers) lendLocked(size int64) []byte {
-	size = 1 << (bits.Len64(uint64(min(max(size, leastSize), ioSize))) - 1)
+	size = 1 << (bits.Len64(uint64(min(max(size, minPieceBytes), maxPieceBytes))) - 1)
 	b.lent += size
 	idle := &b.idle[sizeClass(size)]
 	if last := len(*idle) - 1; last >= 0 {

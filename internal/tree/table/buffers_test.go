@@ -19,10 +19,10 @@ func TestBuffers_boundWhatAMergeTakes(t *testing.T) {
 		lent = append(lent, b.forReading(DefaultPageSize))
 	}
 	lent = append(lent, b.forWriting())
-	if got := b.Bytes(); got > budget+40*leastSize {
+	if got := b.Bytes(); got > budget+40*minPieceBytes {
 		t.Errorf("40 inputs and an output take %d bytes of a budget of %d", got, budget)
 	}
-	if first, last := len(lent[0]), len(lent[39]); first < 2*leastSize || last != leastSize {
+	if first, last := len(lent[0]), len(lent[39]); first < 2*minPieceBytes || last != minPieceBytes {
 		t.Errorf("the first input reads %d bytes at a time, the last %d", first, last)
 	}
 	for _, piece := range lent {

@@ -6,9 +6,9 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// pieceSize is how much is written before the system is told to bring it to the medium. Without that the system
+// writeOutBytes is how much is written before the system is told to bring it to the medium. Without that the system
 // begins when the table is synced, and the commits of a tenth of a second wait behind all of it.
-const pieceSize = 1 << 20
+const writeOutBytes = 1 << 20
 
 // output appends to a file in pieces.
 type output struct {
@@ -59,7 +59,7 @@ func (o *output) writeThrough(b []byte) error {
 
 func (o *output) writeOut() error {
 	n := o.written - o.leaving
-	if n < pieceSize {
+	if n < writeOutBytes {
 		return nil
 	}
 	if err := o.file.WriteOut(o.leaving, n); err != nil {

@@ -12,11 +12,11 @@ type scratch struct {
 
 // bytes returns n bytes of any content. They are valid until the next call of bytes or release.
 func (s *scratch) bytes(n int) []byte {
-	if n <= cap(s.memory) && (!s.apart || n > ioSize) {
+	if n <= cap(s.memory) && (!s.apart || n > maxPieceBytes) {
 		return s.memory[:n]
 	}
 	s.release()
-	if n > ioSize {
+	if n > maxPieceBytes {
 		if region, err := offheap.Alloc(n); err == nil {
 			s.memory, s.apart = region, true
 			return region

@@ -24,10 +24,10 @@ const (
 
 	// maxKeys bounds the user keys of a table, and so the memory of its writer: about 17 bytes a key.
 	maxKeys = 1 << 20
-	// maxFences bounds the separators a writer collects, in bytes. Only long keys reach it before maxKeys.
-	maxFences = 4 << 20
-	// maxGrowth is the size at which a table is full, in bytes: far below what the directory can address.
-	maxGrowth = maxFileSize / 4
+	// maxFenceBytes bounds the separators a writer collects, in bytes. Only long keys reach it before maxKeys.
+	maxFenceBytes = 4 << 20
+	// fullBytes is the size at which a table is full, in bytes: far below what the directory can address.
+	fullBytes = maxFileSize / 4
 )
 
 // ErrFull says that the table takes no further user key: Full held before Add. Nothing was added.
@@ -180,8 +180,8 @@ func (w *Writer) payloadSize() int { return w.opts.PageSize - blockTrailerSize }
 func (w *Writer) Full() bool {
 	return uint64(w.leaves+2)<<(w.pageBits-3) > locator.MaxPosition ||
 		w.locator.Len() >= maxKeys ||
-		len(w.fences.buf) >= maxFences ||
-		w.out.offset() >= maxGrowth
+		len(w.fences.buf) >= maxFenceBytes ||
+		w.out.offset() >= fullBytes
 }
 
 // EstimatedSize is about the size of the file if Finish were called now, in bytes.

@@ -141,12 +141,12 @@ func TestWriter_handsOutPieceByPiece(t *testing.T) {
 	}
 	end := int64(0)
 	for _, piece := range f.writtenOut {
-		if piece[0] != end || piece[1] < pieceSize || piece[1] > 2*pieceSize {
+		if piece[0] != end || piece[1] < writeOutBytes || piece[1] > 2*writeOutBytes {
 			t.Errorf("%d bytes at %d, want a piece at %d", piece[1], piece[0], end)
 		}
 		end = piece[0] + piece[1]
 	}
-	if rest := int64(len(f.data)) - end; rest >= pieceSize || end == 0 {
+	if rest := int64(len(f.data)) - end; rest >= writeOutBytes || end == 0 {
 		t.Errorf("%d of %d bytes are left to the sync", rest, len(f.data))
 	}
 }
@@ -259,7 +259,8 @@ func TestEstimatedSize_isNearTheFile(t *testing.T) {
 func TestExtent_anySize(t *testing.T) {
 	eachCodec(t, func(t *testing.T, c codec.ID) {
 		var rows []row
-		for i, n := range []int{0, 1, 2047, 2048, 2049, 8 << 10, ioSize - 17, ioSize - 16, ioSize, ioSize + 1, 3 << 20} {
+		const piece = maxPieceBytes
+		for i, n := range []int{0, 1, 2047, 2048, 2049, 8 << 10, piece - 17, piece - 16, piece, piece + 1, 3 << 20} {
 			value := noise(n)
 			if i%2 == 0 {
 				value = make([]byte, n)
