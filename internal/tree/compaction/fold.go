@@ -155,8 +155,8 @@ func (e *execution) fold(present bool) {
 	}
 }
 
-// writeOperands writes what the operands have come to and ends them. If the open ones became a put, others entries
-// that are not operands were folded into it, too.
+// writeOperands writes the operands, folded or not, and ends them. others is the number of entries, apart from
+// operands, that were folded into the put of the open ones.
 func (e *execution) writeOperands(others uint64) error {
 	o := &e.operands
 	var err error
