@@ -70,7 +70,7 @@ func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.V
 // if there is none yet.
 func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
-	edit, stats, err := compaction.Run(ctx, job, held, compaction.Deps{
+	edit, stats, err := job.Execute(ctx, held, compaction.Deps{
 		Open:     func(t *manifest.TableMeta) (merge.Iterator, error) { return e.tree.Tables().OpenInput(ctx, t) },
 		NewNum:   e.dir.NewNum,
 		Rules:    e.rules(),
@@ -85,7 +85,7 @@ func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *tree.View, 
 	if err != nil {
 		return nil, stats, err
 	}
-	edit.Floor = held[len(held)-1]
+	edit.Horizon = held[len(held)-1]
 	if stats.Outputs > 0 {
 		if err = e.dir.FS().SyncDir(); err != nil {
 			e.store.DiscardTables(edit)

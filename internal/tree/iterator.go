@@ -117,7 +117,7 @@ func (it *Iterator) openView() error {
 // closeView gives back the view and all that was opened on it.
 func (it *Iterator) closeView() error {
 	if it.view != nil {
-		it.tree.noteSwitches(it.view, it.merging.Hops())
+		it.tree.noteSwitches(it.view, it.merging.Switches())
 		it.tree.passed.Add(int64(it.visible.Walk.Rows))
 		it.visible.Walk.Rows = 0
 	}

@@ -186,7 +186,7 @@ func (m *Memtable) ForSegment(segment filename.Num) { m.segment = segment }
 // tree has not been told.
 func (tr *Tree) Resume(version *manifest.Version, last key.SeqNum) {
 	tr.rows.Forget(last)
-	tr.readers.Begin(version.Floor, last)
+	tr.readers.Begin(version.Horizon, last)
 }
 
 // Begin puts the tree into service with mems, newest first, above version.

@@ -99,7 +99,7 @@ func (tr *Tree) installLocked(mems []*Memtable, version *manifest.Version) {
 	for _, metas := range manifest.Runs(version.Levels[0]) {
 		v.runs = append(v.runs, newRun(tr.refsLocked(metas)))
 	}
-	v.level0, v.limit = len(v.runs), int64(compaction.PriceForScans(version))
+	v.level0, v.limit = len(v.runs), int64(compaction.MinReadDebt(version))
 	for _, level := range v.levels[1:] {
 		if len(level) > 0 {
 			v.runs = append(v.runs, newRun(level))

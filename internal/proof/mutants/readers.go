@@ -245,7 +245,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "the manifest does not know what was dropped",
 		Breaks:  "after a restart a snapshot of the past shows a part of its state",
-		Changes: []Change{{"internal/engine/output.go", `	edit.Horizon = held[len(held)-1]`, `	edit.Horizon = 0`}},
+		Changes: []Change{{"internal/engine/flush.go", `	edit.Horizon = held[len(held)-1]`, `	edit.Horizon = 0`}},
 		Killer:  test("engine", "TestSnapshotAt_knowsWhatEarlierHandlesDropped"),
 	},
 	{

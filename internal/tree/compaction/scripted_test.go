@@ -609,7 +609,7 @@ func TestExecute_wrongOutputAborts(t *testing.T) {
 // TestExecute_countsWhatItWrote: an entry that is lost between input and output must be noticed before the inputs
 // are gone.
 func TestExecute_countsWhatItWrote(t *testing.T) {
-	r := &run{stats: Stats{EntriesIn: 10, Shadowed: 1, Tombstones: 2, Folded: 3}}
+	r := &execution{stats: Stats{EntriesIn: 10, Shadowed: 1, Tombstones: 2, Folded: 3}}
 	r.out.done = []*manifest.TableMeta{{Entries: 3}, {Entries: 1}}
 	if err := r.verify(); err != nil {
 		t.Error(err)

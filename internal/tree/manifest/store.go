@@ -75,7 +75,7 @@ func (s *Store) Commit(edit *Edit, install func(*Version)) error {
 	defer s.mu.Unlock()
 	edit.NextNum = s.dir.PeekNum()
 	edit.LastSeq = max(edit.LastSeq, s.version.LastSeq)
-	edit.Floor = max(edit.Floor, s.version.Floor)
+	edit.Horizon = max(edit.Horizon, s.version.Horizon)
 	next, err := s.version.Apply(edit)
 	if err != nil {
 		return s.dir.Fail("change the set of tables", err)
