@@ -31,12 +31,16 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// A mutant whose text is gone would be skipped for ever, and what it proved with it.
+// A mutant whose text or whose killer is gone would be skipped for ever, and what it proved with it.
 func TestMutants_applyToTheSource(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, m := range All() {
 		if _, err := m.Apply(root(t)); err != nil {
 			t.Error(err)
+		}
+		tests, err := filepath.Glob(filepath.Join(root(t), filepath.FromSlash(m.Killer.Package), "*_test.go"))
+		if err != nil || len(tests) == 0 {
+			t.Errorf("mutant %s: there are no tests in %s: %v", m.Name, m.Killer.Package, err)
 		}
 		if seen[m.Name] {
 			t.Errorf("two mutants are called %s", m.Name)
