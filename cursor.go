@@ -27,7 +27,7 @@ const smallValue = 512
 // Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
 func (r *Range) Cursor() *Cursor {
 	c := &Cursor{outcome: outcome{from: r.from}}
-	it, err := r.from.openIterator(r.lo, r.hi)
+	it, err := r.from.openIterator(r.bounds)
 	if err != nil {
 		c.fail(err)
 		return c

@@ -564,14 +564,14 @@ func sAppend(k string) step {
 	}
 }
 
-// span is the bounds of a scan, "" meaning none.
-type span struct {
+// scanBounds is the bounds of a scan, "" meaning none.
+type scanBounds struct {
 	lo, hi  string
 	reverse bool
 	limit   int // 0: none
 }
 
-func (s span) String() string { return fmt.Sprintf("[%s,%s) %v %d", s.lo, s.hi, s.reverse, s.limit) }
+func (s scanBounds) String() string { return fmt.Sprintf("[%s,%s) %v %d", s.lo, s.hi, s.reverse, s.limit) }
 
 func bound(k string) []byte {
 	if k == "" {
@@ -581,7 +581,7 @@ func bound(k string) []byte {
 }
 
 // of returns the rows of s as text.
-func (s span) of(rows map[string]string) string {
+func (s scanBounds) of(rows map[string]string) string {
 	keys := slices.Sorted(maps.Keys(rows))
 	keys = slices.DeleteFunc(keys, func(k string) bool { return k < s.lo || s.hi != "" && k >= s.hi })
 	if s.reverse {
@@ -597,7 +597,7 @@ func (s span) of(rows map[string]string) string {
 	return b.String()
 }
 
-func (s span) in(tx *Tx) (string, error) {
+func (s scanBounds) in(tx *Tx) (string, error) {
 	r := tx.Range(bound(s.lo), bound(s.hi))
 	if s.reverse {
 		r.Reverse()
@@ -612,7 +612,7 @@ func (s span) in(tx *Tx) (string, error) {
 	return b.String(), r.Err()
 }
 
-func sScan(s span) step {
+func sScan(s scanBounds) step {
 	return step{
 		name:  "scan " + s.String(),
 		run:   func(a *actor) (string, error) { return s.in(a.tx) },
@@ -621,7 +621,7 @@ func sScan(s span) step {
 }
 
 // sClear deletes what a scan shows.
-func sClear(s span) step {
+func sClear(s scanBounds) step {
 	return step{
 		name: "clear " + s.String(),
 		run: func(a *actor) (string, error) {
@@ -642,7 +642,7 @@ func sClear(s span) step {
 }
 
 // sSum puts the number of rows that a scan shows.
-func sSum(s span, into string) step {
+func sSum(s scanBounds, into string) step {
 	return step{
 		name: "sum " + s.String() + " into " + into,
 		run: func(a *actor) (string, error) {
@@ -731,11 +731,11 @@ func sEnd(name string) step {
 var (
 	sRollback = sEnd("rollback")
 	sBlind    = sEnd("write")
-	all       = span{}
+	all       = scanBounds{}
 )
 
 func anomalies() []script {
-	front, back := span{hi: "d"}, span{lo: "d"}
+	front, back := scanBounds{hi: "d"}, scanBounds{lo: "d"}
 	return []script{
 		{name: "dirty write", actors: [][]step{
 			{sPut("b", "1"), sPut("d", "1")},
@@ -759,7 +759,7 @@ func anomalies() []script {
 			{sGet("b"), sGet("d"), sGet("b")},
 		}},
 		{name: "predicate with many preceders", actors: [][]step{
-			{sScan(all), sScan(span{reverse: true})},
+			{sScan(all), sScan(scanBounds{reverse: true})},
 			{sPut("c", "3"), sBlind},
 			{sDelete("f")},
 		}},
@@ -783,7 +783,7 @@ func anomalies() []script {
 		}},
 		{name: "write skew by predicate", skew: true, actors: [][]step{
 			{sScan(all), sPut("c", "1")},
-			{sScan(span{reverse: true}), sPut("e", "1")},
+			{sScan(scanBounds{reverse: true}), sPut("e", "1")},
 		}},
 		{name: "sums of disjoint spans", skew: true, actors: [][]step{
 			{sSum(front, "g")},
@@ -794,8 +794,8 @@ func anomalies() []script {
 			{sGet("e"), sPut("c", "1")},
 		}},
 		{name: "first and last row", skew: true, actors: [][]step{
-			{sScan(span{limit: 1}), sPut("g", "1")},
-			{sScan(span{reverse: true, limit: 1}), sPut("a", "1")},
+			{sScan(scanBounds{limit: 1}), sPut("g", "1")},
+			{sScan(scanBounds{reverse: true, limit: 1}), sPut("a", "1")},
 		}},
 		{name: "deleted rows", skew: true, actors: [][]step{
 			{sScan(front), sDelete("d")},
@@ -811,7 +811,7 @@ func anomalies() []script {
 			{sGet("b"), sGet("d")}, {sGet("d"), sGet("b")},
 		}},
 		{name: "own writes", skew: true, actors: [][]step{
-			{sPut("c", "1"), sDelete("d"), sScan(all), sScan(span{reverse: true}), sGet("d"), sPut("d", "2"), sScan(back)},
+			{sPut("c", "1"), sDelete("d"), sScan(all), sScan(scanBounds{reverse: true}), sGet("d"), sPut("d", "2"), sScan(back)},
 			{sPut("e", "1")},
 		}},
 		{name: "cursor", skew: true, actors: [][]step{
@@ -876,7 +876,7 @@ func randomStep(rng *rand.Rand, blind bool) step {
 	if blind {
 		return []step{sPut(k, v), sDelete(k)}[rng.IntN(2)]
 	}
-	sp := span{reverse: rng.IntN(2) == 0, limit: max(0, rng.IntN(5)-2)}
+	sp := scanBounds{reverse: rng.IntN(2) == 0, limit: max(0, rng.IntN(5)-2)}
 	if rng.IntN(2) == 0 {
 		sp.lo = k
 	}

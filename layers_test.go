@@ -19,7 +19,7 @@ import (
 // line of code belongs can be told from this list, and docs/design.md draws it.
 var wings = []wing{
 	{"internal/system", "clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
-	{"internal/format", "corrupt filename codec key operand batch record directory", "system"},
+	{"internal/format", "corrupt filename codec span key operand batch record directory", "system"},
 	{"internal/tree", "gap page locator cache rowcache merge memtable table manifest compaction readers tables .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap"},
 	{"internal/engine", ".", "system format tree log"},

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/goroutine"
 )
 
@@ -19,7 +20,7 @@ import (
 // A Range belongs to one goroutine. It may be walked any number of times. One that came from DB sees, at each walk,
 // what was committed when that walk began.
 type Range struct {
-	lo, hi  []byte // in room, if they fit
+	bounds  span.Span // in room, if they fit
 	reverse bool
 	limit   int // entries a loop yields at most; negative for all
 	owner   goroutine.ID
@@ -61,8 +62,8 @@ func (r *Range) Keys() iter.Seq[[]byte] { return r.keys }
 func (r *Range) Err() error { return r.ask() }
 
 // openIterator implements source.
-func (db *DB) openIterator(lo, hi []byte) (iterator, error) {
-	it, err := db.engine.NewIterator(nil, lo, hi)
+func (db *DB) openIterator(bounds span.Span) (iterator, error) {
+	it, err := db.engine.NewIterator(nil, bounds.Lo, bounds.Hi)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +80,10 @@ func newRange(from source, lo, hi []byte) *Range {
 	r := &Range{limit: -1, owner: goroutine.Current(), outcome: outcome{from: from}}
 	both := append(append(r.room[:0], lo...), hi...)
 	if lo != nil {
-		r.lo = both[:len(lo):len(lo)]
+		r.bounds.Lo = both[:len(lo):len(lo)]
 	}
 	if hi != nil {
-		r.hi = both[len(lo):]
+		r.bounds.Hi = both[len(lo):]
 	}
 	return r
 }
@@ -164,7 +165,7 @@ func (r *Range) walk(yield func(*Cursor) bool) {
 // none.
 func (r *Range) begin() iterator {
 	r.err = nil
-	it, err := r.from.openIterator(r.lo, r.hi)
+	it, err := r.from.openIterator(r.bounds)
 	if err != nil {
 		r.fail(err)
 		return nil

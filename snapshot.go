@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/transaction"
 )
@@ -104,12 +105,12 @@ func (s *Snapshot) Range(lo, hi []byte) *Range {
 func (s *Snapshot) Prefix(p []byte) *Range { return s.Range(prefixBounds(p)) }
 
 // openIterator implements source.
-func (s *Snapshot) openIterator(lo, hi []byte) (iterator, error) {
+func (s *Snapshot) openIterator(bounds span.Span) (iterator, error) {
 	if s.held.Closed() {
 		return nil, s.ended
 	}
 	s.watch.Begin(s.held)
-	it, err := s.held.NewIterator(lo, hi)
+	it, err := s.held.NewIterator(bounds.Lo, bounds.Hi)
 	if err != nil {
 		if s.held.Closed() {
 			err = s.ended

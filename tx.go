@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/transaction"
@@ -317,8 +318,8 @@ func (tx *Tx) rollback() error {
 }
 
 // openIterator implements source, for a transaction that may write.
-func (tx *Tx) openIterator(lo, hi []byte) (iterator, error) {
-	it, err := tx.rw.OpenIterator(lo, hi)
+func (tx *Tx) openIterator(bounds span.Span) (iterator, error) {
+	it, err := tx.rw.OpenIterator(bounds)
 	if err != nil {
 		return nil, err
 	}

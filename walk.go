@@ -1,12 +1,13 @@
 package lightningdb
 
 import (
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/txn"
 )
 
 // source is the database, snapshot or transaction that a Range shows a part of.
 type source interface {
-	openIterator(lo, hi []byte) (iterator, error)
+	openIterator(bounds span.Span) (iterator, error)
 	note(error) // hears of errors of iterators, and may remember the first
 	told(error) // hears that the program has asked for an error that was noted
 }

@@ -72,7 +72,7 @@ func (e *Engine) changed(reads *txn.Reads, s commit.Snapshot) (bool, error) {
 		}
 	}
 	for _, r := range reads.Spans() {
-		if changed, err := e.tree.SpanChanged(v, r.Lo, r.Hi, s.Seq()); changed || err != nil {
+		if changed, err := e.tree.SpanChanged(v, r, s.Seq()); changed || err != nil {
 			return changed, err
 		}
 	}

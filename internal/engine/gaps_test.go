@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/txn"
 	"lightningdb/internal/system/vfs/memfs"
 )
@@ -83,7 +84,7 @@ func (m *gapModel) bounds() (lo, hi []byte) {
 // within is what of content lies in [lo, hi), in order.
 func within(content map[string]string, lo, hi []byte) (keys []string) {
 	for _, k := range slices.Sorted(maps.Keys(content)) {
-		if (txn.Span{Lo: lo, Hi: hi}).Holds([]byte(k)) {
+		if (span.Span{Lo: lo, Hi: hi}).Contains([]byte(k)) {
 			keys = append(keys, k)
 		}
 	}
@@ -171,7 +172,7 @@ func (m *gapModel) hold() {
 	} else {
 		r.txn = new(Txn)
 		m.e.Begin(r.txn, new(txn.Reads), 0)
-		r.txn.Reads.AddSpan(r.lo, r.hi)
+		r.txn.Reads.AddSpan(span.Span{Lo: r.lo, Hi: r.hi})
 		r.snapshot = r.txn.Snapshot()
 	}
 	m.readers = append(m.readers, r)
@@ -368,10 +369,10 @@ func (q *queue) pop() {
 	ok := false
 	if q.backward {
 		ok = it.Last()
-		x.Reads.AddSpan(it.Key(), []byte("joc"))
+		x.Reads.AddSpan(span.Span{Lo: it.Key(), Hi: []byte("joc")})
 	} else {
 		ok = it.First()
-		x.Reads.AddSpan([]byte("job"), append(bytes.Clone(it.Key()), 0))
+		x.Reads.AddSpan(span.Closed([]byte("job"), it.Key()))
 	}
 	if !ok || !bytes.Equal(it.Key(), q.key(q.head)) {
 		q.t.Fatalf("the head is %q, want %q", it.Key(), q.key(q.head))

@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/log/txn"
@@ -113,7 +114,7 @@ func (t *Txn) checkSpill(s *Spill) error {
 	it := s.NewIterator()
 	defer it.Close()
 	for _, held := range t.engine.locks.HeldByOthers(&t.owner) {
-		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Holds(it.Key().User) {
+		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Contains(it.Key().User) {
 			return &blockedError{bytes.Clone(it.Key().User)}
 		}
 		if err := it.Err(); err != nil {
@@ -156,17 +157,17 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 	return t.moveForward()
 }
 
-// Protect is Lock for all keys from lo to before hi, at once. t must have priority.
-func (t *Txn) Protect(lo, hi []byte) error {
+// Protect is Lock for all keys in s, at once. t must have priority.
+func (t *Txn) Protect(s span.Span) error {
 	if err := t.engine.Enter(); err != nil {
 		return err
 	}
 	defer t.engine.Leave()
-	if err := t.engine.locks.Protect(&t.owner, lo, hi); err != nil {
+	if err := t.engine.locks.Protect(&t.owner, s); err != nil {
 		return err
 	}
 	var wanted txn.Reads
-	wanted.AddSpan(lo, hi)
+	wanted.AddSpan(s)
 	t.engine.queue.Settle() // as in Lock
 	return t.catchUp(&wanted, true)
 }

@@ -10,6 +10,7 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/log/txn"
@@ -79,9 +80,9 @@ func freezeActive(e *Engine) error { return e.queue.Exclusive(func() error { ret
 // readsOfM are ways to have read the key m.
 var readsOfM = map[string]func(r *txn.Reads){
 	"key":       func(r *txn.Reads) { r.AddKey([]byte("m"), key.Hash([]byte("m"))) },
-	"span":      func(r *txn.Reads) { r.AddSpan([]byte("l"), []byte("n")) },
-	"beginning": func(r *txn.Reads) { r.AddSpan([]byte("m"), []byte("n")) },
-	"end":       func(r *txn.Reads) { r.AddSpan([]byte("b"), []byte("m\x00")) },
+	"span":      func(r *txn.Reads) { r.AddSpan(span.Span{Lo: []byte("l"), Hi: []byte("n")}) },
+	"beginning": func(r *txn.Reads) { r.AddSpan(span.Span{Lo: []byte("m"), Hi: []byte("n")}) },
+	"end":       func(r *txn.Reads) { r.AddSpan(span.Span{Lo: []byte("b"), Hi: []byte("m\x00")}) },
 }
 
 // A write after the snapshot that the check does not find is a lost update, wherever the write lies by now, and be it the
@@ -254,7 +255,7 @@ func TestTxn_Lock_takesTheSnapshotBeforeItChecks(t *testing.T) {
 func TestTxn_Lock_waitsForCommitsInProgress(t *testing.T) {
 	holds := map[string]func(*Txn) error{
 		"lock":  func(tx *Txn) error { return tx.Lock(context.Background(), []byte("k"), true) },
-		"range": func(tx *Txn) error { return tx.Protect([]byte("k"), []byte("l")) },
+		"range": func(tx *Txn) error { return tx.Protect(span.Span{Lo: []byte("k"), Hi: []byte("l")}) },
 	}
 	for name, hold := range holds {
 		e := openTxn(t)
@@ -296,7 +297,7 @@ func TestTxn_locksKeepCommitsWaiting(t *testing.T) {
 	holds := map[string]func(*Txn) error{
 		"lock": func(tx *Txn) error { return tx.Lock(context.Background(), []byte("m"), true) },
 		"range": func(tx *Txn) error {
-			return errors.Join(tx.Prioritize(context.Background()), tx.Protect([]byte("l"), []byte("n")))
+			return errors.Join(tx.Prioritize(context.Background()), tx.Protect(span.Span{Lo: []byte("l"), Hi: []byte("n")}))
 		},
 	}
 	for name, hold := range holds {

@@ -7,15 +7,16 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/txn"
 )
 
-// Iterator walks a range as a transaction sees it, its own writes included. It enters what it has walked through
-// into the transaction's read set: everything between where a walk began and where it stands, because a key that
-// another commit adds there would have been seen.
+// Iterator walks a range as a transaction sees it, its own writes included, and tells the transaction's read set
+// what it has walked through: everything between where a walk began and where it stands, because a key that appears
+// there before the commit would have been seen.
 type Iterator struct {
 	tx      *Tx
-	lo, hi  []byte
+	bounds  span.Span
 	base    *engine.Iterator
 	seq     key.SeqNum      // that base reads at
 	spilled txn.OverSpilled // over base, if the transaction has spilled
@@ -37,20 +38,20 @@ const (
 	backward
 )
 
-// OpenIterator returns an iterator over [lo, hi), a nil bound being open. It stands nowhere.
-func (tx *Tx) OpenIterator(lo, hi []byte) (*Iterator, error) {
+// OpenIterator returns an iterator over bounds. It stands nowhere.
+func (tx *Tx) OpenIterator(bounds span.Span) (*Iterator, error) {
 	if err := tx.Enter(); err != nil {
 		return nil, err
 	}
 	defer tx.Leave()
 	if tx.priority {
 		tx.reportWalks()
-		if err := tx.txn.Protect(lo, hi); err != nil {
+		if err := tx.txn.Protect(bounds); err != nil {
 			return nil, err
 		}
 	}
 	tx.watch.Begin(tx.txn.Snapshot())
-	it := &Iterator{tx: tx, lo: lo, hi: hi}
+	it := &Iterator{tx: tx, bounds: bounds}
 	if err := it.open(); err != nil {
 		return nil, err
 	}
@@ -60,18 +61,18 @@ func (tx *Tx) OpenIterator(lo, hi []byte) (*Iterator, error) {
 
 // open opens base at the transaction's present snapshot.
 func (it *Iterator) open() error {
-	base, err := it.tx.txn.Snapshot().NewIterator(it.lo, it.hi)
+	base, err := it.tx.txn.Snapshot().NewIterator(it.bounds.Lo, it.bounds.Hi)
 	if err != nil {
 		return err
 	}
 	it.base, it.seq, it.spills = base, it.tx.txn.Seq(), it.tx.writes.Spills()
 	below := txn.Source(base)
 	if it.tx.writes.Spilled() {
-		it.spilled.Reset(base, it.seq, &it.tx.writes, it.lo, it.hi)
+		it.spilled.Reset(base, it.seq, &it.tx.writes, it.bounds)
 		base.CloseWith(&it.spilled)
 		below = &it.spilled
 	}
-	it.overlay.Reset(below, it.seq, &it.tx.writes, it.lo, it.hi)
+	it.overlay.Reset(below, it.seq, &it.tx.writes, it.bounds)
 	return nil
 }
 
@@ -112,15 +113,15 @@ func (it *Iterator) current() bool {
 }
 
 // First moves to the first entry.
-func (it *Iterator) First() bool { return it.start(forward, it.lo, it.overlay.First) }
+func (it *Iterator) First() bool { return it.start(forward, it.bounds.Lo, it.overlay.First) }
 
 // Last moves to the last entry.
-func (it *Iterator) Last() bool { return it.start(backward, it.hi, it.overlay.Last) }
+func (it *Iterator) Last() bool { return it.start(backward, it.bounds.Hi, it.overlay.Last) }
 
 // SeekGE moves to the first entry at or after user.
 func (it *Iterator) SeekGE(user []byte) bool {
-	if bytes.Compare(user, it.lo) < 0 {
-		user = it.lo
+	if bytes.Compare(user, it.bounds.Lo) < 0 {
+		user = it.bounds.Lo
 	}
 	return it.start(forward, user, func() bool { return it.overlay.SeekGE(user) })
 }
@@ -130,8 +131,8 @@ func (it *Iterator) SeekLT(user []byte) bool {
 	if user == nil {
 		user = []byte{} // before everything; nil would be the end
 	}
-	if it.hi != nil && bytes.Compare(user, it.hi) > 0 {
-		user = it.hi
+	if it.bounds.Below(user) {
+		user = it.bounds.Hi
 	}
 	return it.start(backward, user, func() bool { return it.overlay.SeekLT(user) })
 }
@@ -214,25 +215,33 @@ func (it *Iterator) report() {
 	if it.walk == standing || !it.tx.keepsReads() {
 		return
 	}
-	lo, hi := it.from, it.hi
-	if it.walk == backward {
-		lo, hi = it.lo, it.from
-		if it.toEnd {
-			hi = nil
-		}
-	}
-	if it.overlay.Valid() {
-		if it.walk == forward {
-			hi = append(bytes.Clone(it.overlay.Key()), 0)
-		} else {
-			lo = it.overlay.Key()
-		}
-	}
-	if it.walk == backward && !it.toEnd && len(it.from) == 0 {
-		hi = []byte{} // before the first key there is none
-	}
+	walked := it.walked()
 	it.walk = standing
-	it.tx.txn.Reads.AddSpan(lo, hi)
+	it.tx.txn.Reads.AddSpan(walked)
+}
+
+// walked is what was walked through since the last report: up to the current key, or to the end of the range.
+func (it *Iterator) walked() span.Span {
+	walked, here := it.bounds, it.overlay.Valid()
+	if it.walk == forward {
+		if here {
+			return span.Closed(it.from, it.overlay.Key())
+		}
+		walked.Lo = it.from
+		return walked
+	}
+	if here {
+		walked.Lo = it.overlay.Key()
+	}
+	switch {
+	case it.toEnd:
+		walked.Hi = nil
+	case len(it.from) == 0:
+		walked.Hi = []byte{} // before the first key there is none
+	default:
+		walked.Hi = it.from
+	}
+	return walked
 }
 
 // reportWalks reports what the open iterators have walked through so far: if the snapshot is to move, that must be

@@ -1,10 +1,10 @@
 package tree
 
 import (
-	"bytes"
 	"errors"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/tables"
 )
@@ -25,19 +25,18 @@ func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) 
 		if t == nil || t.Meta().LargestSeq <= since {
 			continue
 		}
-		next := append(bytes.Clone(user), 0)
-		if changed, err := tr.tableHas(t, user, next, since, anyVersion); changed || err != nil {
+		if changed, err := tr.tableHas(t, span.Closed(user, user), since, anyVersion); changed || err != nil {
 			return changed, err
 		}
 	}
 	return false, nil
 }
 
-// SpanChanged reports whether the tree of v has a version in [lo, hi) that is newer than since, and not a tombstone where
-// there was nothing to remove, as far as that is known. A nil bound is open.
-func (tr *Tree) SpanChanged(v *View, lo, hi []byte, since key.SeqNum) (bool, error) {
-	for lo, hi := range tr.gaps.Outside(lo, hi, since) {
-		if changed, err := tr.spanHas(v, lo, hi, since, anyVersion); changed || err != nil {
+// SpanChanged reports whether the tree of v has a version in s that is newer than since, and not a tombstone where there
+// was nothing to remove, as far as that is known.
+func (tr *Tree) SpanChanged(v *View, s span.Span, since key.SeqNum) (bool, error) {
+	for outside := range tr.gaps.Outside(s, since) {
+		if changed, err := tr.spanHas(v, outside, since, anyVersion); changed || err != nil {
 			return changed, err
 		}
 	}
@@ -46,22 +45,22 @@ func (tr *Tree) SpanChanged(v *View, lo, hi []byte, since key.SeqNum) (bool, err
 
 func anyVersion(key.Trailer) bool { return true }
 
-// spanHas reports whether the tree of v has a version in [lo, hi) that is newer than since and of those wanted.
-func (tr *Tree) spanHas(v *View, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
+// spanHas reports whether the tree of v has a version in s that is newer than since and of those wanted.
+func (tr *Tree) spanHas(v *View, s span.Span, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
 	for _, m := range v.mems {
 		if m.Count() == 0 {
 			continue
 		}
-		if has, err := tr.sourceHas(m.NewIterator(), lo, hi, since, wanted); has || err != nil {
+		if has, err := tr.sourceHas(m.NewIterator(), s, since, wanted); has || err != nil {
 			return has, err
 		}
 	}
 	for _, r := range v.runs {
-		for _, t := range r.within(lo, hi) {
+		for _, t := range r.within(s) {
 			if t.Meta().LargestSeq <= since {
 				continue
 			}
-			if has, err := tr.tableHas(t, lo, hi, since, wanted); has || err != nil {
+			if has, err := tr.tableHas(t, s, since, wanted); has || err != nil {
 				return has, err
 			}
 		}
@@ -69,26 +68,26 @@ func (tr *Tree) spanHas(v *View, lo, hi []byte, since key.SeqNum, wanted func(ke
 	return false, nil
 }
 
-func (tr *Tree) tableHas(t *tables.Ref, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
+func (tr *Tree) tableHas(t *tables.Ref, s span.Span, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
 	var it tables.Iterator
 	if err := it.Open(tr.tables, t); err != nil {
 		return false, err
 	}
-	return tr.sourceHas(&it, lo, hi, since, wanted)
+	return tr.sourceHas(&it, s, since, wanted)
 }
 
-// sourceHas reports whether it meets a version in [lo, hi) that is newer than since and of those wanted. It closes it.
-func (tr *Tree) sourceHas(it merge.Iterator, lo, hi []byte, since key.SeqNum, wanted func(key.Trailer) bool) (
+// sourceHas reports whether it meets a version in s that is newer than since and of those wanted. It closes it.
+func (tr *Tree) sourceHas(it merge.Iterator, s span.Span, since key.SeqNum, wanted func(key.Trailer) bool) (
 	has bool, err error) {
 	looked := int64(0)
 	defer func() {
 		tr.checked.Add(looked)
 		err = errors.Join(err, it.Close())
 	}()
-	for ok := it.SeekGE(key.SeekTo(lo, key.MaxSeqNum)); ok; ok = it.Next() {
+	for ok := it.SeekGE(key.SeekTo(s.Lo, key.MaxSeqNum)); ok; ok = it.Next() {
 		looked++
 		k := it.Key()
-		if hi != nil && bytes.Compare(k.User, hi) >= 0 {
+		if s.Below(k.User) {
 			return false, nil
 		}
 		if k.Trailer.Seq() > since && wanted(k.Trailer) {

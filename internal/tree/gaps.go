@@ -3,6 +3,7 @@ package tree
 import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/readers"
 )
@@ -17,22 +18,22 @@ type scanGaps Iterator
 var _ gap.Known = (*scanGaps)(nil)
 
 // Find implements gap.Known.
-func (s *scanGaps) Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool) {
+func (s *scanGaps) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) {
 	return s.tree.gaps.Find(user, seq)
 }
 
 // Found implements gap.Known.
-func (s *scanGaps) Found(lo, hi []byte, _ key.SeqNum) { s.tree.noteGap(lo, hi, &s.hold) }
+func (s *scanGaps) Found(walked span.Span, _ key.SeqNum) { s.tree.noteGap(walked, &s.hold) }
 
-// noteGap makes [lo, hi) a gap, of which a reader has found that it shows nothing at r, unless something has been put
-// there since. A reader whose registration has expired may have missed what was dropped. An error of the look is none
+// noteGap makes s a gap, of which a reader has found that it shows nothing at r, unless something has been put there
+// since. A reader whose registration has expired may have missed what was dropped. An error of the look is none
 // of the reader's: it has seen all that it wanted.
-func (tr *Tree) noteGap(lo, hi []byte, r *readers.Registration) {
+func (tr *Tree) noteGap(s span.Span, r *readers.Registration) {
 	if tr.gate.Enter() != nil { // the database closes: nobody will ask
 		return
 	}
 	defer tr.gate.Leave()
-	claim := tr.gaps.Claim(lo, hi, r.Seq())
+	claim := tr.gaps.Claim(s, r.Seq())
 	if claim == nil {
 		return
 	}
@@ -43,7 +44,7 @@ func (tr *Tree) noteGap(lo, hi []byte, r *readers.Registration) {
 		return
 	}
 	defer tr.Release(v)
-	put, err := tr.spanHas(v, claim.Lo, claim.Hi, claim.Since, func(t key.Trailer) bool {
+	put, err := tr.spanHas(v, claim.Span, claim.Since, func(t key.Trailer) bool {
 		return t.Kind() != key.KindDelete
 	})
 	proven = err == nil && !put && !r.Expired()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/tree/memtable"
@@ -168,7 +169,7 @@ func (it *Iterator) openRuns() error {
 		it.levels, it.tables = make([]merge.Level, n), make([]tables.Level, n)
 	}
 	for n := range it.view.runs {
-		refs := it.view.runs[n].within(it.lo, it.hi)
+		refs := it.view.runs[n].within(span.Span{Lo: it.lo, Hi: it.hi})
 		switch {
 		case len(refs) == 0:
 		case len(refs) == 1 && n < it.view.level0:

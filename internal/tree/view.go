@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
@@ -71,15 +72,15 @@ func (r *sortedRun) search(user []byte) int {
 	return i
 }
 
-// within returns the tables that may hold keys of [lo, hi); nil means no bound.
-func (r *sortedRun) within(lo, hi []byte) []*tables.Ref {
+// within returns the tables that may hold keys of s.
+func (r *sortedRun) within(s span.Span) []*tables.Ref {
 	first, end := 0, len(r.tables)
-	if lo != nil {
-		first = r.search(lo)
+	if s.Lo != nil {
+		first = r.search(s.Lo)
 	}
-	if hi != nil {
-		end = min(r.search(hi)+1, end) // the last one reaches hi, and may begin before it
-		if first < end && bytes.Compare(r.tables[end-1].Meta().Smallest, hi) >= 0 {
+	if s.Hi != nil {
+		end = min(r.search(s.Hi)+1, end) // the last one reaches hi, and may begin before it
+		if first < end && s.Below(r.tables[end-1].Meta().Smallest) {
 			end--
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/tables"
 	"pgregory.net/rapid"
@@ -32,7 +33,7 @@ func TestWithin_isTheTablesThatOverlap(t *testing.T) {
 				want = append(want, table)
 			}
 		}
-		got := r.within(lo, hi)
+		got := r.within(span.Span{Lo: lo, Hi: hi})
 		if len(got) != len(want) || len(got) > 0 && got[0] != want[0] {
 			t.Fatalf("[%q, %q): %d tables, want %d", lo, hi, len(got), len(want))
 		}

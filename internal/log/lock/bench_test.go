@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"lightningdb/internal/format/span"
 )
 
 // BenchmarkAcquire is one lock that nobody else wants, taken and released.
@@ -72,7 +74,7 @@ func BenchmarkBlocked(b *testing.B) {
 	if err := table.Acquire(ctx, o, []byte("x")); err != nil {
 		b.Fatal(err)
 	}
-	table.Protect(o, []byte("y"), []byte("z"))
+	table.Protect(o, span.Span{Lo: []byte("y"), Hi: []byte("z")})
 	keys := make([][]byte, 10)
 	for i := range keys {
 		keys[i] = fmt.Appendf(nil, "account/%010d", i)

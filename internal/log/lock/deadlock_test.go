@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"lightningdb/internal/format/span"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -47,7 +49,7 @@ func TestDeadlockError_namesTheCircle(t *testing.T) {
 		long := "\x00" + strings.Repeat("k", 40)
 		first, outer, inner, last := NewOwner(0), NewOwner(7), NewOwner(7), NewOwner(0)
 		prioritize(t, &table, first).want(t, nil)
-		table.Protect(first, []byte("x"), []byte("y"))
+		table.Protect(first, span.Span{Lo: []byte("x"), Hi: []byte("y")})
 		acquire(t, &table, outer, long).want(t, nil)
 		acquire(t, &table, inner, "xx").wantWaiting(t)
 		acquire(t, &table, last, "m").want(t, nil)
@@ -109,22 +111,22 @@ func TestDeadlock_neverFailsTheOwnerWithPriority(t *testing.T) {
 			return own, acquire(t, table, other, "first")
 		}},
 		{"priority closes it, the other waits for a range", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			table.Protect(first, nil, nil)
+			table.Protect(first, span.Span{})
 			others = acquire(t, table, other, "free")
 			return acquire(t, table, first, "other"), others
 		}},
 		{"the other closes it at a range", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			table.Protect(first, nil, nil)
+			table.Protect(first, span.Span{})
 			own = acquire(t, table, first, "other")
 			return own, acquire(t, table, other, "free")
 		}},
 		{"priority closes it, the other waits for a range around its lock", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			table.Protect(first, nil, nil)
+			table.Protect(first, span.Span{})
 			others = acquire(t, table, other, "other")
 			return acquire(t, table, first, "other"), others
 		}},
 		{"the other closes it at a range around its lock", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			table.Protect(first, nil, nil)
+			table.Protect(first, span.Span{})
 			own = acquire(t, table, first, "other")
 			return own, acquire(t, table, other, "other")
 		}},
@@ -238,7 +240,7 @@ func TestAcquire_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 		}},
 		{"range", func(t *testing.T, table *Table, outer, inner, other *Owner) *call {
 			prioritize(t, table, outer).want(t, nil)
-			table.Protect(outer, nil, nil)
+			table.Protect(outer, span.Span{})
 			return acquire(t, table, inner, "k")
 		}},
 		{"turn", func(t *testing.T, table *Table, outer, inner, other *Owner) *call {

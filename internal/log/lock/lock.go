@@ -17,7 +17,6 @@
 package lock
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"iter"
@@ -25,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/origin"
 )
 
@@ -78,7 +78,7 @@ type Table struct {
 	locks     map[string]*lock
 	largest   int                // the most entries that locks has had
 	turn      lock               // its holder has priority; not in locks
-	ranges    ranges             // what the holder of turn protects
+	ranges    span.Set           // what the holder of turn protects
 	contended map[*lock]struct{} // those of locks whose queue is not empty
 	stuck     map[uintptr]*wait  // by goroutine, for goroutines that are known
 	numbers   uint64             // the last number given to an owner
@@ -122,7 +122,7 @@ func (t *Table) TryAcquire(o *Owner, key []byte) bool {
 	case o.ended != nil:
 		return false
 	case l == nil:
-		if t.turn.holder != o && t.ranges.contain(key) {
+		if t.turn.holder != o && t.ranges.Contains(key) {
 			return false
 		}
 		l = t.addLocked(string(key))
@@ -147,10 +147,10 @@ func (t *Table) Prioritize(ctx context.Context, o *Owner) error {
 	return t.await(ctx, w)
 }
 
-// Protect keeps every owner but o from locking, and by Blocked from writing, keys in [lo, hi) until Release. A nil
-// bound is open. o must have priority. Protect never waits: locks of others in the range stay theirs, but these owners
-// cannot commit there either. It copies lo and hi. The error is what Cancel has ended o with.
-func (t *Table) Protect(o *Owner, lo, hi []byte) error {
+// Protect keeps every owner but o from locking, and by Blocked from writing, keys in s until Release. o must have
+// priority. Protect never waits: locks of others in s stay theirs, but these owners cannot commit there either. It
+// copies the bounds of s. The error is what Cancel has ended o with.
+func (t *Table) Protect(o *Owner, s span.Span) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -159,7 +159,7 @@ func (t *Table) Protect(o *Owner, lo, hi []byte) error {
 	case t.turn.holder != o:
 		panic("lock: a range is protected by an owner without priority")
 	}
-	t.ranges.add(lo, hi)
+	t.ranges.Add(s)
 	t.noteLocked()
 	return nil
 }
@@ -183,34 +183,27 @@ func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, block
 		if l := t.locks[string(key)]; l != nil && l.holder != nil && l.holder != o {
 			return key, true
 		}
-		if protected && t.ranges.contain(key) {
+		if protected && t.ranges.Contains(key) {
 			return key, true
 		}
 	}
 	return nil, false
 }
 
-// Span is the keys from Lo, and before Hi unless that is nil.
-type Span struct{ Lo, Hi []byte }
-
-// Holds reports whether key lies in s.
-func (s Span) Holds(key []byte) bool {
-	return bytes.Compare(key, s.Lo) >= 0 && compareEnd(s.Hi, key) > 0
-}
-
 // HeldByOthers returns what owners other than o have locked or protect: for whoever writes too much to ask Blocked.
-func (t *Table) HeldByOthers(o *Owner) []Span {
+func (t *Table) HeldByOthers(o *Owner) []span.Span {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var spans []Span
+	var spans []span.Span
 	for _, l := range t.locks {
 		if l.holder != nil && l.holder != o {
-			spans = append(spans, Span{[]byte(l.key), append([]byte(l.key), 0)})
+			key := []byte(l.key)
+			spans = append(spans, span.Closed(key, key))
 		}
 	}
 	if t.turn.holder != o {
 		for _, r := range t.ranges {
-			spans = append(spans, Span{bytes.Clone(r.lo), bytes.Clone(r.hi)})
+			spans = append(spans, r.Clone())
 		}
 	}
 	return spans
@@ -343,7 +336,7 @@ func (t *Table) keptLocked(o *Owner, l *lock) bool {
 
 // protectorLocked returns the owner of the range that l's key is in, nil if it is in none.
 func (t *Table) protectorLocked(l *lock) *Owner {
-	if len(t.ranges) == 0 || l == &t.turn || !t.ranges.contain([]byte(l.key)) {
+	if len(t.ranges) == 0 || l == &t.turn || !t.ranges.Contains([]byte(l.key)) {
 		return nil
 	}
 	return t.turn.holder

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"lightningdb/internal/format/span"
+
 	"go.uber.org/goleak"
 )
 
@@ -218,7 +220,7 @@ func TestTable_copiesKeysAndBounds(t *testing.T) {
 		o, key, lo, hi := NewOwner(0), []byte("k"), []byte("p"), []byte("q")
 		start(func() error { return table.Acquire(t.Context(), o, key) }).want(t, nil)
 		prioritize(t, &table, o).want(t, nil)
-		table.Protect(o, lo, hi)
+		table.Protect(o, span.Span{Lo: lo, Hi: hi})
 		key[0], lo[0], hi[0] = 'x', 'x', 'z'
 		for _, k := range []string{"k", "p", "pp"} {
 			if !blocked(&table, nil, k) {
@@ -241,7 +243,7 @@ func TestBlocked_namesTheFirstKeyOfAnotherOwner(t *testing.T) {
 		acquire(t, &table, o[0], "a").want(t, nil)
 		acquire(t, &table, o[1], "b").want(t, nil)
 		prioritize(t, &table, o[2]).want(t, nil)
-		table.Protect(o[2], []byte("m"), []byte("p"))
+		table.Protect(o[2], span.Span{Lo: []byte("m"), Hi: []byte("p")})
 		keys := [][]byte{[]byte("-"), []byte("b"), []byte("a"), []byte("m"), []byte("p")}
 		for _, c := range []struct {
 			owner *Owner
@@ -275,7 +277,7 @@ func TestBlocked_doesNotCountThoseInLine(t *testing.T) {
 		var table Table
 		o := owners(2)
 		prioritize(t, &table, o[0]).want(t, nil)
-		table.Protect(o[0], nil, nil)
+		table.Protect(o[0], span.Span{})
 		waiter := acquire(t, &table, o[1], "k")
 		waiter.wantWaiting(t)
 		if blocked(&table, o[0], "k") {
@@ -306,9 +308,9 @@ func TestAny_followsLocksAndRanges(t *testing.T) {
 		expect("after the lock", false)
 		prioritize(t, &table, o).want(t, nil)
 		expect("with priority alone", false)
-		table.Protect(o, []byte("b"), []byte("a"))
+		table.Protect(o, span.Span{Lo: []byte("b"), Hi: []byte("a")})
 		expect("with an empty range", false)
-		table.Protect(o, []byte("a"), []byte("b"))
+		table.Protect(o, span.Span{Lo: []byte("a"), Hi: []byte("b")})
 		expect("with a range", true)
 		table.Release(o)
 		expect("after the range", false)
@@ -386,7 +388,7 @@ func TestAcquire_doesNotWaitWithAnEndedContext(t *testing.T) {
 	if err := errors.Join(table.Prioritize(canceled(), o[0]), table.Acquire(canceled(), o[0], []byte("a"))); err != nil {
 		t.Fatalf("without waiting: %v", err)
 	}
-	table.Protect(o[0], []byte("m"), nil)
+	table.Protect(o[0], span.Span{Lo: []byte("m")})
 	for _, k := range []string{"a", "m"} {
 		if err := table.Acquire(canceled(), o[1], []byte(k)); !errors.Is(err, context.Canceled) {
 			t.Errorf("%q: %v", k, err)
@@ -442,7 +444,7 @@ func TestAbandon_keepsWhatWasHeldBefore(t *testing.T) {
 		o := owners(2)
 		acquire(t, &table, o[0], "k").want(t, nil)
 		prioritize(t, &table, o[1]).want(t, nil)
-		table.Protect(o[1], nil, nil)
+		table.Protect(o[1], span.Span{})
 		again := acquire(t, &table, o[0], "k")
 		again.wantWaiting(t)
 		w := o[0].wait
@@ -479,7 +481,7 @@ func TestTryAcquire_takesOnlyWhatIsFree(t *testing.T) {
 	if err := table.Prioritize(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	table.Protect(o, []byte("a"), []byte("z"))
+	table.Protect(o, span.Span{Lo: []byte("a"), Hi: []byte("z")})
 	if table.TryAcquire(other, k) {
 		t.Error("a key in another's range was locked")
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"lightningdb/internal/format/span"
+
 	"pgregory.net/rapid"
 )
 
@@ -208,7 +210,7 @@ func (r *run) protect(o int) {
 	if hi != "" {
 		end = []byte(hi)
 	}
-	r.table.Protect(r.owners[o], []byte(lo), end)
+	r.table.Protect(r.owners[o], span.Span{Lo: []byte(lo), Hi: end})
 	r.ranges = append(r.ranges, [2]string{lo, hi})
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+
+	"lightningdb/internal/format/span"
 )
 
 // Two owners with priority could deadlock with no one left to give way.
@@ -39,8 +41,8 @@ func TestProtect_keepsOthersOutUntilRelease(t *testing.T) {
 		var table Table
 		o := owners(3)
 		prioritize(t, &table, o[0]).want(t, nil)
-		table.Protect(o[0], []byte("b"), []byte("d"))
-		table.Protect(o[0], []byte("x"), nil)
+		table.Protect(o[0], span.Span{Lo: []byte("b"), Hi: []byte("d")})
+		table.Protect(o[0], span.Span{Lo: []byte("x")})
 		acquire(t, &table, o[1], "a").want(t, nil)
 		acquire(t, &table, o[1], "d").want(t, nil)
 		acquire(t, &table, o[0], "c").want(t, nil)
@@ -68,7 +70,7 @@ func TestAcquire_waitsForTheRangeAroundItsOwnLock(t *testing.T) {
 		acquire(t, &table, o[1], "k").want(t, nil)
 		behind := acquire(t, &table, o[2], "k")
 		prioritize(t, &table, o[0]).want(t, nil)
-		table.Protect(o[0], nil, nil)
+		table.Protect(o[0], span.Span{})
 		if !blocked(&table, o[1], "k") || !blocked(&table, o[0], "k") {
 			t.Error("a commit passes a range or a lock of another owner")
 		}
@@ -93,7 +95,7 @@ func TestAcquire_goesAheadOfThoseThatItsRangeKeeps(t *testing.T) {
 		o := owners(4)
 		acquire(t, &table, o[1], "held").want(t, nil)
 		prioritize(t, &table, o[0]).want(t, nil)
-		table.Protect(o[0], nil, nil)
+		table.Protect(o[0], span.Span{})
 		free, line := acquire(t, &table, o[2], "free"), acquire(t, &table, o[3], "held")
 		acquire(t, &table, o[0], "free").want(t, nil)
 		ahead := acquire(t, &table, o[0], "held")
@@ -120,5 +122,5 @@ func TestProtect_needsPriority(t *testing.T) {
 			t.Error("protected a range without priority")
 		}
 	}()
-	new(Table).Protect(NewOwner(0), nil, nil)
+	new(Table).Protect(NewOwner(0), span.Span{})
 }

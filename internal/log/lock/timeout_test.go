@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lightningdb/internal/format/span"
 )
 
 // newTable is a table with a clock.
@@ -31,7 +33,7 @@ func TestAcquire_waitsForItsLimit(t *testing.T) {
 		table, o := newTable(), owners(2)
 		prioritize(t, table, o[0]).want(t, nil)
 		time.Sleep(time.Second)
-		table.Protect(o[0], []byte("p"), nil)
+		table.Protect(o[0], span.Span{Lo: []byte("p")})
 		acquire(t, table, o[1], "k").want(t, nil)
 		for _, c := range []struct {
 			key  string
@@ -102,7 +104,7 @@ func TestCancel_endsAnOwnerWhateverItDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, o := newTable(), owners(4)
 		prioritize(t, table, o[0]).want(t, nil)
-		table.Protect(o[0], []byte("p"), nil)
+		table.Protect(o[0], span.Span{Lo: []byte("p")})
 		acquire(t, table, o[0], "a").want(t, nil)
 		acquire(t, table, o[1], "b").want(t, nil)
 		own := acquire(t, table, o[0], "b")
@@ -118,7 +120,7 @@ func TestCancel_endsAnOwnerWhateverItDoes(t *testing.T) {
 		if table.TryAcquire(o[0], []byte("free")) {
 			t.Error("an owner that has ended has got a lock")
 		}
-		if err := table.Protect(o[0], nil, nil); err != errGone {
+		if err := table.Protect(o[0], span.Span{}); err != errGone {
 			t.Errorf("Protect: %v", err)
 		}
 		for _, o := range o {
@@ -166,7 +168,7 @@ func endInBetween(table *Table, r *rand.Rand, o *Owner) {
 	}
 	defer table.Release(o)
 	if r.IntN(4) == 0 && table.Prioritize(ctx, o) == nil {
-		table.Protect(o, []byte("k1"), []byte("k3"))
+		table.Protect(o, span.Span{Lo: []byte("k1"), Hi: []byte("k3")})
 	}
 	for range 1 + r.IntN(5) {
 		if table.Acquire(ctx, o, fmt.Append(nil, "k", r.IntN(6))) != nil {

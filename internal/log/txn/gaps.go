@@ -2,6 +2,7 @@ package txn
 
 import (
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/gap"
 )
 
@@ -12,19 +13,19 @@ type ownGaps struct{ gaps **gap.Gaps }
 var _ gap.Known = ownGaps{}
 
 // Find implements gap.Known.
-func (o ownGaps) Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool) {
+func (o ownGaps) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) {
 	if *o.gaps == nil {
-		return nil, nil, false
+		return span.Span{}, false
 	}
 	return (*o.gaps).Find(user, seq)
 }
 
 // Found implements gap.Known.
-func (o ownGaps) Found(lo, hi []byte, _ key.SeqNum) {
+func (o ownGaps) Found(s span.Span, _ key.SeqNum) {
 	if *o.gaps == nil {
 		*o.gaps = new(gap.Gaps)
 	}
-	(*o.gaps).Add(lo, hi)
+	(*o.gaps).Add(s)
 }
 
 // goOver says that iterators lay the writes over the snapshot at seq from now on. In another one there may be something

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 )
 
 // counted is numbered keys as a Source that counts its moves.
@@ -30,7 +31,7 @@ func TestOverlay_popsPassFewDeletedKeys(t *testing.T) {
 				for n := range uint32(pops) {
 					base[string(binary.BigEndian.AppendUint32(nil, n))] = ""
 				}
-				source := &counted{contents: newContents(base, nil, nil)}
+				source := &counted{contents: newContents(base, span.Span{})}
 				var w Writes
 				var s shelf
 				for n := range pops {
@@ -57,10 +58,10 @@ func TestOverlay_popsPassFewDeletedKeys(t *testing.T) {
 // pop deletes the first key that is left, or the last, which must be head.
 func pop(t *testing.T, source *counted, w *Writes, backward bool, head uint32) {
 	var spilled OverSpilled
-	spilled.Reset(source, 1, w, nil, nil)
+	spilled.Reset(source, 1, w, span.Span{})
 	defer spilled.Close()
 	var o Overlay
-	o.Reset(&spilled, 1, w, nil, nil)
+	o.Reset(&spilled, 1, w, span.Span{})
 	ok := false
 	if backward {
 		ok = o.Last()
@@ -77,7 +78,7 @@ func pop(t *testing.T, source *counted, w *Writes, backward bool, head uint32) {
 func shows(t *testing.T, base map[string]string, seq key.SeqNum, w *Writes) string {
 	t.Helper()
 	var o Overlay
-	o.Reset(newContents(base, nil, nil), seq, w, nil, nil)
+	o.Reset(newContents(base, span.Span{}), seq, w, span.Span{})
 	forward, backward := "", ""
 	for ok := o.First(); ok; ok = o.Next() {
 		forward += string(o.Key()) + " "

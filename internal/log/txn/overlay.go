@@ -5,6 +5,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/gap"
 )
 
@@ -32,7 +33,7 @@ type Source interface {
 type Overlay struct {
 	base     Source
 	writes   layer
-	lo, hi   []byte // of base; nil: unbounded. Borrowed
+	bounds   span.Span // of base. Borrowed
 	own      *Write // nil: no write ahead
 	backward bool   // the direction that base and own are prepared for
 	valid    bool
@@ -53,35 +54,35 @@ type layer interface {
 	changes() uint64                  // rises whenever something is written or taken back
 }
 
-// Reset makes o show the writes that memory holds over base, whose bounds are lo and hi, in the snapshot at seq. o stands
-// nowhere. It borrows everything.
-func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, lo, hi []byte) {
+// Reset makes o show the writes that memory holds over base, which is the keys in bounds, in the snapshot at seq. o
+// stands nowhere. It borrows everything.
+func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
 	writes.goOver(seq)
-	o.reset(base, writes, writes, &writes.gaps, lo, hi)
+	o.reset(base, writes, writes, &writes.gaps, bounds)
 }
 
 // reset lays shown, all of writes or the part that has these gaps, over base.
-func (o *Overlay) reset(base Source, shown layer, writes *Writes, gaps **gap.Gaps, lo, hi []byte) {
-	*o = Overlay{base: base, writes: shown, rules: writes.Rules, lo: lo, hi: hi, from: o.from[:0], folded: o.folded[:0]}
+func (o *Overlay) reset(base Source, shown layer, writes *Writes, gaps **gap.Gaps, bounds span.Span) {
+	*o = Overlay{base: base, writes: shown, rules: writes.Rules, bounds: bounds, from: o.from[:0], folded: o.folded[:0]}
 	o.walk.Known, o.walk.Eager = ownGaps{gaps}, writes.Gaps
 }
 
 // First implements Source.
 func (o *Overlay) First() bool {
 	o.base.First()
-	return o.forward(o.lo)
+	return o.forward(o.bounds.Lo)
 }
 
 // Last implements Source.
 func (o *Overlay) Last() bool {
 	o.base.Last()
-	return o.back(o.hi)
+	return o.back(o.bounds.Hi)
 }
 
 // SeekGE implements Source.
 func (o *Overlay) SeekGE(user []byte) bool {
-	if bytes.Compare(user, o.lo) < 0 {
-		user = o.lo
+	if bytes.Compare(user, o.bounds.Lo) < 0 {
+		user = o.bounds.Lo
 	}
 	o.base.SeekGE(user)
 	return o.forward(user)
@@ -89,8 +90,8 @@ func (o *Overlay) SeekGE(user []byte) bool {
 
 // SeekLT implements Source.
 func (o *Overlay) SeekLT(user []byte) bool {
-	if o.hi != nil && bytes.Compare(user, o.hi) > 0 {
-		user = o.hi
+	if o.bounds.Below(user) {
+		user = o.bounds.Hi
 	}
 	if len(user) == 0 { // nothing is before it, and nil would mean no bound
 		o.valid = false
@@ -195,13 +196,13 @@ func (o *Overlay) back(user []byte) bool {
 func (o *Overlay) findOwn(user []byte) {
 	if o.backward {
 		o.own, o.err = o.writes.below(user)
-		if o.own != nil && bytes.Compare(o.own.Key, o.lo) < 0 {
+		if o.own != nil && bytes.Compare(o.own.Key, o.bounds.Lo) < 0 {
 			o.own = nil
 		}
 		return
 	}
 	o.own, o.err = o.writes.ceiling(user)
-	if o.own != nil && o.hi != nil && bytes.Compare(o.own.Key, o.hi) >= 0 {
+	if o.own != nil && o.bounds.Below(o.own.Key) {
 		o.own = nil
 	}
 }

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"iter"
 	"slices"
-	"sort"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 )
 
 // Bounds of what a Reads remembers exactly. Beyond them neighbouring keys and spans are joined into wider spans: a
@@ -26,7 +26,7 @@ type Reads struct {
 	keys  []readKey
 	text  []byte           // the bytes of all keys, one after the other
 	table map[uint64]int32 // hash of a key -> the last of keys with this hash; nil for few
-	spans []Span           // ascending and apart if tidy, else in no order
+	spans span.Set         // a set if tidy, else spans in no order
 	tidy  bool
 }
 
@@ -35,14 +35,6 @@ type readKey struct {
 	start uint32
 	end   uint32
 	next  int32 // an earlier key of the same hash, -1 for none
-}
-
-// Span is the keys from Lo, and before Hi unless that is nil.
-type Span struct{ Lo, Hi []byte }
-
-// Holds reports whether user lies in s.
-func (s Span) Holds(user []byte) bool {
-	return bytes.Compare(user, s.Lo) >= 0 && (s.Hi == nil || bytes.Compare(user, s.Hi) < 0)
 }
 
 // ReadKey is a key that was looked up. User is borrowed from the read set.
@@ -83,15 +75,15 @@ func (r *Reads) index(i int) {
 	r.table[k.hash] = int32(i)
 }
 
-// AddSpan remembers that everything from lo to before hi was seen; a nil hi is open. An empty span is nothing.
-func (r *Reads) AddSpan(lo, hi []byte) {
-	if hi != nil && bytes.Compare(lo, hi) >= 0 {
+// AddSpan remembers that everything in s was seen.
+func (r *Reads) AddSpan(s span.Span) {
+	if s.Empty() {
 		return
 	}
 	if len(r.spans) >= maxSpans {
-		r.joinSpans()
+		r.spans = r.Spans().Coarsen(joinedSpans)
 	}
-	r.spans = append(r.spans, Span{Lo: bytes.Clone(lo), Hi: bytes.Clone(hi)})
+	r.spans = append(r.spans, s.Clone())
 	r.tidy = false
 }
 
@@ -100,9 +92,7 @@ func (r *Reads) Has(user []byte) bool {
 	if len(r.keys) > 0 && r.find(user, key.Hash(user)) {
 		return true
 	}
-	spans := r.Spans()
-	i, found := slices.BinarySearchFunc(spans, user, func(s Span, user []byte) int { return bytes.Compare(s.Lo, user) })
-	return found || i > 0 && spans[i-1].Holds(user)
+	return r.Spans().Contains(user)
 }
 
 // Empty reports whether nothing was read.
@@ -119,10 +109,10 @@ func (r *Reads) Keys() iter.Seq[ReadKey] {
 	}
 }
 
-// Spans are the spans that were scanned, ascending, without overlaps. They are borrowed until the next change.
-func (r *Reads) Spans() []Span {
+// Spans are the spans that were scanned. They are borrowed until the next change.
+func (r *Reads) Spans() span.Set {
 	if !r.tidy {
-		r.tidyUp()
+		r.spans, r.tidy = span.Union(r.spans), true
 	}
 	return r.spans
 }
@@ -159,64 +149,17 @@ func (r *Reads) find(user []byte, hash uint64) bool {
 	return false
 }
 
-// joinKeys turns all keys into spans, each over a run of neighbours.
+// joinKeys turns all keys into spans, each over some neighbours.
 func (r *Reads) joinKeys() {
 	order := make([]int, len(r.keys))
 	for i := range order {
 		order[i] = i
 	}
-	sort.Slice(order, func(i, j int) bool { return bytes.Compare(r.user(order[i]), r.user(order[j])) < 0 })
-	run := max(1, (len(order)+joinedSpans-1)/joinedSpans)
-	for part := range slices.Chunk(order, run) {
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(r.user(a), r.user(b)) })
+	each := max(1, (len(order)+joinedSpans-1)/joinedSpans)
+	for part := range slices.Chunk(order, each) {
 		first, last := r.user(part[0]), r.user(part[len(part)-1])
-		r.AddSpan(first, append(bytes.Clone(last), 0))
+		r.AddSpan(span.Closed(first, last))
 	}
 	r.keys, r.text, r.table = r.keys[:0], r.text[:0], nil
-}
-
-// tidyUp sorts the spans and joins those that overlap or touch.
-func (r *Reads) tidyUp() {
-	if len(r.spans) > 1 { // not slices.SortFunc: a copy of it for this type is 16 KB of every program
-		sort.Slice(r.spans, func(i, j int) bool { return bytes.Compare(r.spans[i].Lo, r.spans[j].Lo) < 0 })
-	}
-	joined := r.spans[:0]
-	for _, s := range r.spans {
-		n := len(joined)
-		switch {
-		case n == 0 || joined[n-1].Hi != nil && bytes.Compare(joined[n-1].Hi, s.Lo) < 0:
-			joined = append(joined, s)
-		case compareEnds(s.Hi, joined[n-1].Hi) > 0:
-			joined[n-1].Hi = s.Hi
-		}
-	}
-	clear(r.spans[len(joined):])
-	r.spans, r.tidy = joined, true
-}
-
-// joinSpans joins neighbours until few spans are left.
-func (r *Reads) joinSpans() {
-	r.tidyUp()
-	if len(r.spans) <= joinedSpans {
-		return
-	}
-	run := (len(r.spans) + joinedSpans - 1) / joinedSpans
-	joined := r.spans[:0]
-	for part := range slices.Chunk(r.spans, run) {
-		joined = append(joined, Span{Lo: part[0].Lo, Hi: part[len(part)-1].Hi})
-	}
-	clear(r.spans[len(joined):])
-	r.spans = joined
-}
-
-// compareEnds orders upper bounds, of which nil is the last.
-func compareEnds(a, b []byte) int {
-	switch {
-	case a == nil && b == nil:
-		return 0
-	case a == nil:
-		return 1
-	case b == nil:
-		return -1
-	}
-	return bytes.Compare(a, b)
 }

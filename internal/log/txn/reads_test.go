@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 
 	"pgregory.net/rapid"
 )
@@ -16,7 +17,7 @@ func addKey(r *Reads, k string) { r.AddKey([]byte(k), key.Hash([]byte(k))) }
 func TestReads_forgetNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var r Reads
-		var spans []Span
+		var spans []span.Span
 		keys := map[string]bool{}
 		word := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 0x7f, 0x80, 0xff}), 1, 4)
 		for range rapid.IntRange(0, 40).Draw(t, "reads") {
@@ -26,26 +27,26 @@ func TestReads_forgetNothing(t *testing.T) {
 				keys[string(k)] = true
 				continue
 			}
-			s := Span{}
+			s := span.Span{}
 			if rapid.Bool().Draw(t, "from") {
 				s.Lo = word.Draw(t, "lo")
 			}
 			if rapid.Bool().Draw(t, "bounded") {
 				s.Hi = word.Draw(t, "hi")
 			}
-			r.AddSpan(s.Lo, s.Hi)
+			r.AddSpan(s)
 			spans = append(spans, s)
 		}
 		exact := rapid.Bool().Draw(t, "exact")
 		if !exact {
 			r.joinKeys()
-			r.joinSpans()
+			r.spans = r.Spans().Coarsen(3)
 		}
 		for range 50 {
 			k := word.Draw(t, "probe")
 			want := keys[string(k)]
 			for _, s := range spans {
-				want = want || s.Holds(k)
+				want = want || s.Contains(k)
 			}
 			if got := r.Has(k); got != want && (exact || !got) {
 				t.Fatalf("Has(%q) = %v, want %v (exact: %v)", k, got, want, exact)
@@ -61,7 +62,7 @@ func TestReads_stayBoundedAndCoverEverything(t *testing.T) {
 	for i := range n {
 		addKey(&r, fmt.Sprintf("key %09d", i*7919%n))
 		lo := fmt.Appendf(nil, "span %09d", i)
-		r.AddSpan(lo, append(lo, 0))
+		r.AddSpan(span.Closed(lo, lo))
 	}
 	if len(r.keys) > maxKeys || len(r.spans) > maxSpans+joinedSpans || len(r.text) > maxKeyBytes {
 		t.Errorf("%d keys, %d spans, %d bytes", len(r.keys), len(r.spans), len(r.text))

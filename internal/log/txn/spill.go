@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/merge"
 )
 
@@ -237,12 +238,12 @@ type OverSpilled struct {
 	layer spilledLayer
 }
 
-// Reset makes o show what writes has on disk over base, whose bounds are lo and hi, in the snapshot at seq. It borrows
+// Reset makes o show what writes has on disk over base, which is the keys in bounds, in the snapshot at seq. It borrows
 // everything.
-func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, lo, hi []byte) {
+func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
 	writes.goOver(seq)
 	o.layer = spilledLayer{runs: mergedIterator(writes.runs, Run.NewIterator)}
-	o.reset(base, &o.layer, writes, &writes.spilledGaps, lo, hi)
+	o.reset(base, &o.layer, writes, &writes.spilledGaps, bounds)
 }
 
 // Close gives back the iterators of the runs.

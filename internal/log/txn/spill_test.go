@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
 
@@ -119,11 +120,11 @@ func (w *twin) mustRead(t *rapid.T, base map[string]string) {
 		}
 	}
 	var lower OverSpilled
-	lower.Reset(newContents(base, nil, nil), w.seq, &w.writes, nil, nil)
+	lower.Reset(newContents(base, span.Span{}), w.seq, &w.writes, span.Span{})
 	defer lower.Close()
 	var o Overlay
-	o.Reset(&lower, w.seq, &w.writes, nil, nil)
-	model := newContents(w.over(base), nil, nil)
+	o.Reset(&lower, w.seq, &w.writes, span.Span{})
+	model := newContents(w.over(base), span.Span{})
 	at := ""
 	for range rapid.IntRange(1, 30).Draw(t, "moves") {
 		at = moveBoth(t, &o, model, at)

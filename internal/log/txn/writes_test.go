@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 
 	"pgregory.net/rapid"
 )
@@ -21,10 +22,10 @@ type contents struct {
 	at     int
 }
 
-func newContents(m map[string]string, lo, hi []byte) *contents {
+func newContents(m map[string]string, bounds span.Span) *contents {
 	c := &contents{values: m, at: -1}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if (Span{lo, hi}).Holds([]byte(k)) {
+		if bounds.Contains([]byte(k)) {
 			c.keys = append(c.keys, k)
 		}
 	}
@@ -129,18 +130,18 @@ func TestOverlay_showsWritesOverSnapshot(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := rapid.MapOfN(words, words, 0, 12).Draw(t, "base")
 		w := drawWrites(t, rapid.IntRange(0, 12).Draw(t, "writes"))
-		var lo, hi []byte
+		var bounds span.Span
 		if rapid.Bool().Draw(t, "bounded") {
-			lo, hi = []byte(words.Draw(t, "lo")), []byte(words.Draw(t, "hi"))
+			bounds.Lo, bounds.Hi = []byte(words.Draw(t, "lo")), []byte(words.Draw(t, "hi"))
 		}
 		var o Overlay
-		o.Reset(newContents(base, lo, hi), 0, &w.writes, lo, hi)
+		o.Reset(newContents(base, bounds), 0, &w.writes, bounds)
 		at := ""
 		for range rapid.IntRange(1, 30).Draw(t, "moves") {
 			if rapid.IntRange(0, 4).Draw(t, "what") == 0 {
 				w.write(t)
 			}
-			model := newContents(w.over(base), lo, hi)
+			model := newContents(w.over(base), bounds)
 			at = moveBoth(t, &o, model, at)
 		}
 	})
@@ -184,8 +185,8 @@ func TestOverlay_keepsWritesWithinBounds(t *testing.T) {
 		w.Put([]byte(k), nil)
 	}
 	var o Overlay
-	lo, hi := []byte("b"), []byte("d")
-	o.Reset(newContents(nil, lo, hi), 0, &w, lo, hi)
+	bounds := span.Span{Lo: []byte("b"), Hi: []byte("d")}
+	o.Reset(newContents(nil, bounds), 0, &w, bounds)
 	got := ""
 	for ok := o.First(); ok; ok = o.Next() {
 		got += string(o.Key())
@@ -196,10 +197,10 @@ func TestOverlay_keepsWritesWithinBounds(t *testing.T) {
 	if got != "bccb" {
 		t.Errorf("there and back within [b, d) shows %q", got)
 	}
-	if o.SeekGE(hi) {
+	if o.SeekGE(bounds.Hi) {
 		t.Errorf("a seek to the upper bound comes to %q", o.Key())
 	}
-	if o.SeekLT(lo) {
+	if o.SeekLT(bounds.Lo) {
 		t.Errorf("a seek to what is before the lower bound comes to %q", o.Key())
 	}
 }
@@ -209,7 +210,7 @@ func TestOverlay_showsWhatIsWrittenMeanwhile(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		var w Writes
 		var o Overlay
-		o.Reset(newContents(map[string]string{"a": "", "d": ""}, nil, nil), 0, &w, nil, nil)
+		o.Reset(newContents(map[string]string{"a": "", "d": ""}, span.Span{}), 0, &w, span.Span{})
 		start, next, want := o.First, o.Next, "bcd"
 		if backward {
 			start, next, want = o.Last, o.Prev, "cba"

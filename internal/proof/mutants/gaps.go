@@ -39,10 +39,11 @@ var gapMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:    "a gap is noted at the newest sequence number, not where it was found",
-		Breaks:  "what was put since the reader began is missing from scans",
-		Changes: []Change{{"internal/tree/gaps.go", `	claim := tr.gaps.Claim(lo, hi, r.Seq())`, `	claim := tr.gaps.Claim(lo, hi, key.SeqNum(tr.readers.Visible()))`}},
-		Killer:  test("engine", "TestGaps_hideNothingFromAnyReader"),
+		Name:   "a gap is noted at the newest sequence number, not where it was found",
+		Breaks: "what was put since the reader began is missing from scans",
+		Changes: []Change{{"internal/tree/gaps.go", `	claim := tr.gaps.Claim(s, r.Seq())`,
+			`	claim := tr.gaps.Claim(s, tr.Visible())`}},
+		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
 	},
 	{
 		Name:    "a gap is believed without a look at what is newer",
@@ -53,15 +54,15 @@ var gapMutants = []Mutant{
 	{
 		Name:   "a put does not end a claim",
 		Breaks: "a key that is put while a gap is being proven is missing from every scan",
-		Changes: []Change{{"internal/tree/gap/gap.go", `	if next.claim != nil && next.claim.overlaps(lo, hi) {`,
-			`	if next.claim != nil && len(lo) > len(hi) {`}},
-		Killer: test("tree/gap", "TestGaps_holdNothingThatAReaderSees"),
+		Changes: []Change{{"internal/tree/gap/gap.go", `	if next.claim != nil && next.claim.Overlaps(s) {`,
+			`	if next.claim != nil && len(s.Lo) > len(s.Hi) {`}},
+		Killer: test("gap", "TestGaps_holdNothingThatAReaderSees"),
 	},
 	{
 		Name:    "joined gaps hold for as many readers as the older one",
 		Breaks:  "a snapshot misses what was deleted after it",
-		Changes: []Change{{"internal/tree/gap/gap.go", `Hi: gap.Hi, Since: to}`, `Hi: gap.Hi, Since: from}`}},
-		Killer:  test("tree/gap", "TestGaps_holdNothingThatAReaderSees|TestSettle_.*"),
+		Changes: []Change{{"internal/tree/gap/gap.go", `Hi: gap.Hi}, Since: to}`, `Hi: gap.Hi}, Since: from}`}},
+		Killer:  test("gap", "TestGaps_holdNothingThatAReaderSees|TestSettle_.*"),
 	},
 	{
 		Name:   "the check of a commit passes over gaps that are newer than what it read",
@@ -74,7 +75,8 @@ var gapMutants = []Mutant{
 	{
 		Name:    "the check of a commit walks through gaps",
 		Breaks:  "each commit that has scanned a queue looks at all that was ever taken from it",
-		Changes: []Change{{"internal/tree/changes.go", `tr.gaps.Outside(lo, hi, since)`, `new(gap.Gaps).Outside(lo, hi, since)`}, importGap},
+		Changes: []Change{{"internal/tree/changes.go", `tr.gaps.Outside(s, since)`, `new(gap.Gaps).Outside(s, since)`},
+			importGap},
 		Killer:  test("engine", "TestQueue_popsLookAtFewDeadRows"),
 	},
 	{

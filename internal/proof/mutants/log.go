@@ -10,7 +10,7 @@ func crash(workload string) Check {
 // wings are the folders of internal in which the packages stand whose tests notice a mutant.
 var wings = map[string]string{
 	"epoch": "system", "owner": "system", "vfs": "system",
-	"batch": "format", "operand": "format", "record": "format",
+	"batch": "format", "operand": "format", "record": "format", "span": "format",
 	"cache": "tree", "compaction": "tree", "gap": "tree", "manifest": "tree", "memtable": "tree", "merge": "tree",
 	"rowcache": "tree", "table": "tree",
 	"commit": "log", "lock": "log", "txn": "log", "wal": "log",

@@ -199,7 +199,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "tables of a range are looked for from the wrong end",
 		Breaks:  "a scan leaves out the table that its first keys are in",
-		Changes: []Change{{"internal/tree/view.go", `		first = r.search(lo)`, `		first = r.search(lo) + 1`}},
+		Changes: []Change{{"internal/tree/view.go", `		first = r.search(s.Lo)`, `		first = r.search(s.Lo) + 1`}},
 		Killer:  test("tree", "TestWithin_.*"),
 	},
 
@@ -603,7 +603,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a loop with no entries reads the first",
 		Breaks:  "a transaction loses against a commit of what it has not seen",
-		Changes: []Change{{"range.go", `	case r.limit == 0: //`, `	case r.limit == 0 && r.lo != nil: //`}},
+		Changes: []Change{{"range.go", `	case r.limit == 0: //`, `	case r.limit == 0 && r.bounds.Lo != nil: //`}},
 		Killer:  Check{Package: ".", Run: "^(TestRange_limitZeroReadsNothing)$"},
 	},
 	{

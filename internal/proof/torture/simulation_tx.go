@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/log/txn"
 	"lightningdb/internal/proof/isolation"
@@ -281,22 +282,22 @@ func (m *simulation) readBelow(t *transaction, k []byte) (value []byte, found bo
 // scanIn scans with t's own writes laid over its snapshot.
 func (m *simulation) scanIn(t *transaction, s keyScan) error {
 	t.hasRead = true
-	lo, hi := s.key(s.lo), s.key(s.hi)
+	bounds := span.Span{Lo: s.key(s.lo), Hi: s.key(s.hi)}
 	if !t.weak {
-		t.txn.Reads.AddSpan(lo, hi)
+		t.txn.Reads.AddSpan(bounds)
 	}
-	base, err := m.Engine.NewIterator(t.txn.Snapshot(), lo, hi)
+	base, err := m.Engine.NewIterator(t.txn.Snapshot(), bounds.Lo, bounds.Hi)
 	if err != nil {
 		return err
 	}
 	var it txn.Overlay
-	it.Reset(base, t.txn.Seq(), &t.writes, lo, hi)
+	it.Reset(base, t.txn.Seq(), &t.writes, bounds)
 	found, err := s.walk(&it)
 	if err := errors.Join(err, base.Close()); err != nil {
 		return err
 	}
 	m.saw(t.at)
-	m.observe("scan of %s: %v", lo, found)
+	m.observe("scan of %s: %v", bounds.Lo, found)
 	t.entry.note(s.note(found))
 	return nil
 }

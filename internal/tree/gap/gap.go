@@ -8,9 +8,10 @@
 //
 // # Invariants
 //
-//	G1  at every sequence number from Since to the newest one that a reader may stand at, no user key from Lo on and
-//	    before Hi has a value
+//	G1  at every sequence number from Since to the newest one that a reader may stand at, no user key in the span has a
+//	    value
 //	G2  the gaps of a Gaps do not overlap, and stand in the order of their keys
+//	G3  a gap has an end: its Hi is not nil
 //
 // G1 is kept by the order of four steps. A commit adds its operations to the tree, then calls Put for each key to
 // which it gives a value, and only then becomes visible. Whoever proposes a gap claims its span first, and looks
@@ -31,6 +32,7 @@ import (
 	"sync/atomic"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 )
 
 // maxGaps bounds how many gaps are kept: the least recently used one goes first. A program rarely has as many queues,
@@ -54,42 +56,31 @@ type state struct {
 	claim *Gap // what is being proven; nil if nothing is
 }
 
-// Gap is user keys from Lo on and before Hi, none of which has a value at Since or later. It is never changed, but
-// for the time of its last use.
+// Gap is user keys none of which has a value at Since or later. It is never changed, but for the time of its last use.
 type Gap struct {
-	Lo, Hi []byte
-	Since  key.SeqNum
-	used   atomic.Uint64
+	span.Span
+	Since key.SeqNum
+	used  atomic.Uint64
 }
 
-// holds reports whether user lies in g.
-func (g *Gap) holds(user []byte) bool {
-	return bytes.Compare(g.Lo, user) <= 0 && bytes.Compare(user, g.Hi) < 0
-}
-
-// overlaps reports whether g and [lo, hi) have a key in common.
-func (g *Gap) overlaps(lo, hi []byte) bool {
-	return bytes.Compare(g.Lo, hi) < 0 && bytes.Compare(lo, g.Hi) < 0
-}
-
-// without returns what is left of g outside of [lo, hi).
-func (g *Gap) without(lo, hi []byte) []*Gap {
-	if !g.overlaps(lo, hi) {
+// without returns what is left of g outside of s, which has an end.
+func (g *Gap) without(s span.Span) []*Gap {
+	if !g.Overlaps(s) {
 		return []*Gap{g}
 	}
 	var left []*Gap
-	if bytes.Compare(g.Lo, lo) < 0 {
-		left = append(left, g.part(g.Lo, lo))
+	if bytes.Compare(g.Lo, s.Lo) < 0 {
+		left = append(left, g.part(span.Span{Lo: g.Lo, Hi: s.Lo}))
 	}
-	if bytes.Compare(hi, g.Hi) < 0 {
-		left = append(left, g.part(hi, g.Hi))
+	if bytes.Compare(s.Hi, g.Hi) < 0 {
+		left = append(left, g.part(span.Span{Lo: s.Hi, Hi: g.Hi}))
 	}
 	return left
 }
 
-// part returns the part [lo, hi) of g, which is as recently used.
-func (g *Gap) part(lo, hi []byte) *Gap {
-	p := &Gap{Lo: lo, Hi: hi, Since: g.Since}
+// part returns a part of g, which is as recently used.
+func (g *Gap) part(s span.Span) *Gap {
+	p := &Gap{Span: s, Since: g.Since}
 	p.used.Store(g.used.Load())
 	return p
 }
@@ -107,7 +98,7 @@ func (g *Gaps) Len() int {
 
 // find returns the gap that holds user, or nil.
 func (s *state) find(user []byte) *Gap {
-	if i := s.search(user); i < len(s.gaps) && s.gaps[i].holds(user) {
+	if i := s.search(user); i < len(s.gaps) && s.gaps[i].Contains(user) {
 		return s.gaps[i]
 	}
 	return nil
@@ -122,43 +113,43 @@ func (s *state) search(user []byte) int {
 	return i
 }
 
-// Find returns the gap that holds user for a reader at seq. lo and hi are not to be changed.
-func (g *Gaps) Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool) {
+// Find returns the gap that holds user for a reader at seq. The bytes of its bounds are not to be changed.
+func (g *Gaps) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) {
 	s := g.state.Load()
 	if s == nil {
-		return nil, nil, false
+		return span.Span{}, false
 	}
 	gap := s.find(user)
 	if gap == nil || gap.Since > seq {
-		return nil, nil, false
+		return span.Span{}, false
 	}
 	gap.used.Store(g.clock.Add(1))
-	return gap.Lo, gap.Hi, true
+	return gap.Span, true
 }
 
-// Outside yields the parts of [lo, hi), whose hi may be nil for no end, that are in no gap for a reader at seq: all
-// that can have a value there, at seq or later.
-func (g *Gaps) Outside(lo, hi []byte, seq key.SeqNum) iter.Seq2[[]byte, []byte] {
-	return func(yield func(lo, hi []byte) bool) {
-		s, from := g.state.Load(), lo
+// Outside yields the parts of within that are in no gap for a reader at seq: all that can have a value there, at seq or
+// later.
+func (g *Gaps) Outside(within span.Span, seq key.SeqNum) iter.Seq[span.Span] {
+	return func(yield func(span.Span) bool) {
+		s, rest := g.state.Load(), within
 		if s == nil {
-			yield(lo, hi)
+			yield(within)
 			return
 		}
-		for _, gap := range s.gaps[s.search(lo):] {
-			if hi != nil && bytes.Compare(gap.Lo, hi) >= 0 {
+		for _, gap := range s.gaps[s.search(within.Lo):] {
+			if within.Below(gap.Lo) {
 				break
 			}
 			if gap.Since > seq {
 				continue
 			}
-			if bytes.Compare(from, gap.Lo) < 0 && !yield(from, gap.Lo) {
+			if bytes.Compare(rest.Lo, gap.Lo) < 0 && !yield(span.Span{Lo: rest.Lo, Hi: gap.Lo}) {
 				return
 			}
-			from = gap.Hi
+			rest.Lo = gap.Hi
 		}
-		if hi == nil || bytes.Compare(from, hi) < 0 {
-			yield(from, hi)
+		if !rest.Empty() {
+			yield(rest)
 		}
 	}
 }
@@ -166,21 +157,20 @@ func (g *Gaps) Outside(lo, hi []byte, seq key.SeqNum) iter.Seq2[[]byte, []byte] 
 // Put says that user has got a value, in a commit that is in the tree and not visible yet. It borrows user.
 func (g *Gaps) Put(user []byte) {
 	s := g.state.Load()
-	if s != nil && (s.find(user) != nil || s.claim != nil && s.claim.holds(user)) {
-		lo := bytes.Clone(user)
-		g.end(lo, append(bytes.Clone(user), 0))
+	if s != nil && (s.find(user) != nil || s.claim != nil && s.claim.Contains(user)) {
+		g.end(span.Closed(bytes.Clone(user), user))
 	}
 }
 
 // PutSpan is Put for any keys from smallest to largest, both included. It keeps neither.
 func (g *Gaps) PutSpan(smallest, largest []byte) {
 	if g.state.Load() != nil {
-		g.end(bytes.Clone(smallest), append(bytes.Clone(largest), 0))
+		g.end(span.Closed(bytes.Clone(smallest), largest))
 	}
 }
 
-// end takes [lo, hi) out of all gaps, and ends a claim that it touches.
-func (g *Gaps) end(lo, hi []byte) {
+// end takes s out of all gaps, and ends a claim that overlaps it.
+func (g *Gaps) end(s span.Span) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.state.Load()
@@ -188,11 +178,11 @@ func (g *Gaps) end(lo, hi []byte) {
 		return
 	}
 	next := &state{claim: old.claim}
-	if next.claim != nil && next.claim.overlaps(lo, hi) {
+	if next.claim != nil && next.claim.Overlaps(s) {
 		next.claim = nil
 	}
 	for _, gap := range old.gaps {
-		next.gaps = append(next.gaps, gap.without(lo, hi)...)
+		next.gaps = append(next.gaps, gap.without(s)...)
 	}
 	g.storeLocked(next)
 }
@@ -214,16 +204,16 @@ func (g *Gaps) storeLocked(next *state) {
 	g.state.Store(next)
 }
 
-// Claim proposes a gap: nothing in [lo, hi) has a value at since. From now on a Put in it ends the claim. It returns
-// nil if another claim is being proven, or if the keys are so long that remembering them is too dear. lo and hi are
-// copied.
-func (g *Gaps) Claim(lo, hi []byte, since key.SeqNum) *Gap {
-	if len(lo) > maxKeyBytes || len(hi) > maxKeyBytes {
+// Claim proposes a gap: nothing in s, which has an end, has a value at since. From now on a Put in it ends the claim.
+// It returns nil if another claim is being proven, or if the keys are so long that remembering them is too dear. The
+// bounds are copied.
+func (g *Gaps) Claim(s span.Span, since key.SeqNum) *Gap {
+	if len(s.Lo) > maxKeyBytes || len(s.Hi) > maxKeyBytes {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	next := &state{claim: &Gap{Lo: bytes.Clone(lo), Hi: bytes.Clone(hi), Since: since}}
+	next := &state{claim: &Gap{Span: s.Clone(), Since: since}}
 	if old := g.state.Load(); old != nil {
 		if old.claim != nil {
 			return nil
@@ -252,9 +242,10 @@ func (g *Gaps) Settle(claim *Gap, proven bool, stands func(from, to key.SeqNum) 
 	g.storeLocked(next)
 }
 
-// Add makes [lo, hi) a gap of which its caller knows that it is one for everybody who asks. lo and hi are copied.
-func (g *Gaps) Add(lo, hi []byte) {
-	if claim := g.Claim(lo, hi, 0); claim != nil {
+// Add makes s, which has an end, a gap of which its caller knows that it is one for everybody who asks. The bounds are
+// copied.
+func (g *Gaps) Add(s span.Span) {
+	if claim := g.Claim(s, 0); claim != nil {
 		g.Settle(claim, true, func(from, to key.SeqNum) bool { return false })
 	}
 }
@@ -273,13 +264,13 @@ func with(gaps []*Gap, added *Gap) []*Gap {
 	parts := []*Gap{added}
 	for _, gap := range gaps {
 		if gap.Since > added.Since {
-			kept = append(kept, gap.without(added.Lo, added.Hi)...)
+			kept = append(kept, gap.without(added.Span)...)
 			continue
 		}
 		kept = append(kept, gap)
 		var left []*Gap
 		for _, p := range parts {
-			left = append(left, p.without(gap.Lo, gap.Hi)...)
+			left = append(left, p.without(gap.Span)...)
 		}
 		parts = left
 	}
@@ -303,7 +294,7 @@ func join(gaps []*Gap, stands func(from, to key.SeqNum) bool) []*Gap {
 			joined = append(joined, gap)
 			continue
 		}
-		both := &Gap{Lo: last.Lo, Hi: gap.Hi, Since: to}
+		both := &Gap{Span: span.Span{Lo: last.Lo, Hi: gap.Hi}, Since: to}
 		both.used.Store(max(last.used.Load(), gap.used.Load()))
 		joined[n-1] = both
 	}

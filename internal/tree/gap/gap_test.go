@@ -10,12 +10,14 @@ import (
 	"pgregory.net/rapid"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 )
 
-// universe is the keys of the tests, in order: bytes that are no text, both extremes, and keys right behind others.
+// universe is the keys of the tests, in order: the empty one, bytes that are no text, both extremes, and keys right
+// behind others.
 var universe = [][]byte{
-	{0}, {0, 0}, {0, 1}, {1}, []byte("a"), []byte("a\x00"), []byte("a\x00\x00"), []byte("b"), {0x7f}, {0x7f, 0xff}, {0x80},
-	{0xc3, 0x28}, {0xfe}, {0xfe, 0xff}, {0xff}, {0xff, 0xff},
+	{}, {0}, {0, 0}, {0, 1}, {1}, []byte("a"), []byte("a\x00"), []byte("a\x00\x00"), []byte("b"), {0x7f}, {0x7f, 0xff},
+	{0x80}, {0xc3, 0x28}, {0xfe}, {0xfe, 0xff}, {0xff}, {0xff, 0xff},
 }
 
 // version is what a commit says of a key.
@@ -79,14 +81,14 @@ func (w *world) propose(rt *rapid.T) {
 		}
 		if to > from {
 			last := universe[rapid.IntRange(from, to-1).Draw(rt, "last")]
-			w.claim = w.gaps.Claim(universe[from], append(bytes.Clone(last), 0), seq)
+			w.claim = w.gaps.Claim(span.Closed(universe[from], last), seq)
 			w.looked = false
 		}
 	case !w.looked:
 		w.looked, w.proven = true, true
 		for _, user := range universe {
 			for _, v := range w.versions[string(user)] {
-				w.proven = w.proven && !(w.claim.holds(user) && v.put && v.seq > w.claim.Since)
+				w.proven = w.proven && !(w.claim.Contains(user) && v.put && v.seq > w.claim.Since)
 			}
 		}
 	default:
@@ -102,40 +104,40 @@ func (w *world) check(rt *rapid.T) {
 	hi := rapid.SampledFrom(append([][]byte{nil}, universe...)).Draw(rt, "hi")
 	for seq := w.visible - min(w.visible, 5); seq <= w.visible; seq++ {
 		for _, user := range universe {
-			lo, hi, found := w.gaps.Find(user, seq)
+			gap, found := w.gaps.Find(user, seq)
 			if !found {
 				continue
 			}
-			if bytes.Compare(user, lo) < 0 || bytes.Compare(user, hi) >= 0 {
-				rt.Fatalf("the gap of %q is [%q, %q)", user, lo, hi)
+			if !gap.Contains(user) {
+				rt.Fatalf("the gap of %q is %q", user, gap)
 			}
 			for _, other := range universe {
-				if bytes.Compare(lo, other) <= 0 && bytes.Compare(other, hi) < 0 && w.lives(other, seq) {
-					rt.Fatalf("at %d %q has a value, in the gap [%q, %q)", seq, other, lo, hi)
+				if gap.Contains(other) && w.lives(other, seq) {
+					rt.Fatalf("at %d %q has a value, in the gap %q", seq, other, gap)
 				}
 			}
 		}
-		w.checkOutside(rt, lo, hi, seq)
+		w.checkOutside(rt, span.Span{Lo: lo, Hi: hi}, seq)
 	}
 }
 
 // checkOutside sees to it that whatever has got a value since seq, in a span, is among what a check looks at.
-func (w *world) checkOutside(rt *rapid.T, lo, hi []byte, seq key.SeqNum) {
+func (w *world) checkOutside(rt *rapid.T, s span.Span, seq key.SeqNum) {
 	outside := map[string]bool{}
-	for from, to := range w.gaps.Outside(lo, hi, seq) {
+	for part := range w.gaps.Outside(s, seq) {
 		for _, user := range universe {
-			if bytes.Compare(from, user) <= 0 && (to == nil || bytes.Compare(user, to) < 0) {
+			if part.Contains(user) {
 				outside[string(user)] = true
 			}
 		}
 	}
 	for _, user := range universe {
-		inside := bytes.Compare(lo, user) <= 0 && (hi == nil || bytes.Compare(user, hi) < 0)
+		inside := s.Contains(user)
 		lives := slices.ContainsFunc(w.versions[string(user)], func(v version) bool {
 			return v.put && v.seq <= w.visible && w.lives(user, max(v.seq, seq))
 		})
 		if outside[string(user)] && !inside || inside && lives && !outside[string(user)] {
-			rt.Fatalf("since %d in [%q, %q): %q is looked at: %v", seq, lo, hi, user, outside[string(user)])
+			rt.Fatalf("since %d in %q: %q is looked at: %v", seq, s, user, outside[string(user)])
 		}
 	}
 }
@@ -158,13 +160,15 @@ func TestGaps_holdNothingThatAReaderSees(t *testing.T) {
 
 func number(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
 
+func numbers(lo, hi int) span.Span { return span.Span{Lo: number(lo), Hi: number(hi)} }
+
 // Gaps without end would take memory without end, and each put that meets them longer; and those that are in use must
 // not go for those that are not.
 func TestGaps_staysBoundedAndKeepsWhatIsUsed(t *testing.T) {
 	var g Gaps
 	for n := range 10 * maxGaps {
-		g.Add(number(10*n), number(10*n+5))
-		if _, _, found := g.Find(number(3), 0); !found {
+		g.Add(numbers(10*n, 10*n+5))
+		if _, found := g.Find(number(3), 0); !found {
 			t.Fatalf("the gap that is used most is gone after %d others", n)
 		}
 	}
@@ -172,7 +176,7 @@ func TestGaps_staysBoundedAndKeepsWhatIsUsed(t *testing.T) {
 		t.Errorf("there are %d gaps, want %d", n, maxGaps)
 	}
 	long := make([]byte, maxKeyBytes+1)
-	if g.Add(long, append(long, 0)); g.Len() != maxGaps {
+	if g.Add(span.Closed(long, long)); g.Len() != maxGaps {
 		t.Error("a gap of keys that are too long was kept")
 	}
 }
@@ -183,20 +187,20 @@ func TestGaps_staysBoundedAndKeepsWhatIsUsed(t *testing.T) {
 func TestSettle_joinsNeighboursThatNoReaderTellsApart(t *testing.T) {
 	var g Gaps
 	note := func(lo, hi int, since key.SeqNum, readers ...key.SeqNum) {
-		g.Settle(g.Claim(number(lo), number(hi), since), true, func(from, to key.SeqNum) bool {
+		g.Settle(g.Claim(numbers(lo, hi), since), true, func(from, to key.SeqNum) bool {
 			return slices.ContainsFunc(readers, func(r key.SeqNum) bool { return from <= r && r < to })
 		})
 	}
 	note(0, 10, 5)
 	note(10, 20, 8, 7)
-	if _, hi, found := g.Find(number(0), 7); !found || !bytes.Equal(hi, number(10)) {
-		t.Errorf("the reader at 7 has a gap up to %x, %v", hi, found)
+	if gap, found := g.Find(number(0), 7); !found || !bytes.Equal(gap.Hi, number(10)) {
+		t.Errorf("the reader at 7 has the gap %x, %v", gap, found)
 	}
 	note(20, 30, 9, 12)
-	if _, hi, _ := g.Find(number(0), 9); g.Len() != 1 || !bytes.Equal(hi, number(30)) {
-		t.Errorf("%d gaps, the first up to %x, want one", g.Len(), hi)
+	if gap, _ := g.Find(number(0), 9); g.Len() != 1 || !bytes.Equal(gap.Hi, number(30)) {
+		t.Errorf("%d gaps, the first is %x, want one", g.Len(), gap)
 	}
-	if _, _, found := g.Find(number(0), 8); found {
+	if _, found := g.Find(number(0), 8); found {
 		t.Error("a gap since 9 holds for a reader at 8")
 	}
 }
@@ -208,10 +212,8 @@ type line struct {
 	passed int
 }
 
-func (l *line) Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool) {
-	return l.gaps.Find(user, seq)
-}
-func (l *line) Found(lo, hi []byte, _ key.SeqNum) { l.gaps.Add(lo, hi) }
+func (l *line) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) { return l.gaps.Find(user, seq) }
+func (l *line) Found(s span.Span, _ key.SeqNum)                              { l.gaps.Add(s) }
 
 // find returns the first live key, or going backward the last.
 func (l *line) find(backward bool) int {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 )
 
 const (
@@ -15,10 +16,10 @@ const (
 
 // Known is what a Walk asks, and tells.
 type Known interface {
-	// Find returns the gap that holds user for a reader at seq. lo and hi never change.
-	Find(user []byte, seq key.SeqNum) (lo, hi []byte, found bool)
-	// Found says that a reader at seq has walked from lo to before hi and saw nothing. It keeps neither.
-	Found(lo, hi []byte, seq key.SeqNum)
+	// Find returns the gap that holds user for a reader at seq. Its bounds never change.
+	Find(user []byte, seq key.SeqNum) (found span.Span, ok bool)
+	// Found says that a reader at seq has walked through s, which has an end, and saw nothing. It keeps no bound of s.
+	Found(s span.Span, seq key.SeqNum)
 }
 
 // Walk follows an iterator past user keys that have no value for it, one after the other, in one direction. It says
@@ -68,29 +69,20 @@ func (w *Walk) Jump() (to []byte, jump bool) {
 		return nil, false
 	}
 	w.unseen = 0
-	lo, hi, found := w.Known.Find(w.last, w.seq)
+	gap, found := w.Known.Find(w.last, w.seq)
 	if !found {
 		return nil, false
 	}
-	end, walked := hi, bytes.Compare(w.from, lo) < 0
+	end, walked := gap.Hi, span.Span{Lo: w.from, Hi: gap.Lo}
 	if w.backward {
-		end, walked = lo, bytes.Compare(hi, w.from) < 0
+		end, walked = gap.Lo, span.Span{Lo: gap.Hi, Hi: w.from}
 	}
-	if walked && (w.jumped || w.many()) { // however short it is, what lies between two gaps joins them
-		w.found(lo, hi)
+	if bytes.Compare(walked.Lo, walked.Hi) < 0 && (w.jumped || w.many()) { // however short, it joins two gaps
+		w.Known.Found(walked, w.seq)
 	}
 	w.from = append(w.from[:0], end...)
 	w.rows, w.jumped = 0, true
 	return w.from, true
-}
-
-// found tells Known of what was walked through before the gap [lo, hi).
-func (w *Walk) found(lo, hi []byte) {
-	if w.backward {
-		w.Known.Found(hi, w.from, w.seq)
-		return
-	}
-	w.Known.Found(w.from, lo, w.seq)
 }
 
 // many reports whether so many keys were passed that they are to be a gap.
@@ -100,12 +92,12 @@ func (w *Walk) many() bool { return w.rows >= minRows || w.Eager && w.rows > 0 }
 // error.
 func (w *Walk) End() {
 	if w.many() {
-		if w.backward {
-			w.Known.Found(w.last, w.from, w.seq)
-		} else {
+		walked := span.Span{Lo: w.last, Hi: w.from}
+		if !w.backward {
 			w.last = append(w.last, 0)
-			w.Known.Found(w.from, w.last, w.seq)
+			walked = span.Span{Lo: w.from, Hi: w.last}
 		}
+		w.Known.Found(walked, w.seq)
 	}
 	w.rows, w.unseen, w.jumped = 0, 0, false
 }

@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
@@ -414,18 +415,18 @@ type gaps struct {
 	entries []mergetest.Entry
 }
 
-// Found implements gap.Known. What the snapshot at seq sees in [lo, hi) was passed over.
-func (g *gaps) Found(lo, hi []byte, seq key.SeqNum) {
-	if bytes.Compare(lo, hi) >= 0 {
-		g.rt.Fatalf("the span [%q, %q) is empty", lo, hi)
+// Found implements gap.Known. What the snapshot at seq sees in s was passed over.
+func (g *gaps) Found(s span.Span, seq key.SeqNum) {
+	if s.Empty() || s.Hi == nil {
+		g.rt.Fatalf("the span %q is empty, or has no end", s)
 	}
-	if shown := seen(g.entries, seq, lo, hi); len(shown) > 0 {
-		g.rt.Fatalf("nothing was found in [%q, %q) at %d, where %q is first", lo, hi, seq, shown[0].user)
+	if shown := seen(g.entries, seq, s.Lo, s.Hi); len(shown) > 0 {
+		g.rt.Fatalf("nothing was found in %q at %d, where %q is first", s, seq, shown[0].user)
 	}
-	claim, proven := g.Claim(lo, hi, seq), true
+	claim, proven := g.Claim(s, seq), true
 	for _, e := range g.entries {
 		newer := e.Key.Trailer.Seq() > seq && e.Key.Trailer.Kind() != key.KindDelete
-		proven = proven && !(newer && bytes.Compare(lo, e.Key.User) <= 0 && bytes.Compare(e.Key.User, hi) < 0)
+		proven = proven && !(newer && s.Contains(e.Key.User))
 	}
 	joins := rapid.Bool().Draw(g.rt, "joins")
 	g.Settle(claim, proven, func(from, to key.SeqNum) bool { return !joins })

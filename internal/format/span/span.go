@@ -1,0 +1,79 @@
+// Package span is ranges of user keys, and sorted sets of them. It owns the rules of their bounds, and nothing else:
+// what a range stands for (read, protected, without values) is up to whoever has it.
+//
+// # Bounds
+//
+// A range is half-open: the keys from Lo on and before Hi, in the order of bytes.Compare. That is the one form in which
+// neighbours fit together without a gap, whatever bytes the keys are made of. What is missing is open:
+//
+//	Lo nil or empty   from the beginning: the empty key is before all others
+//	Hi nil            to the end of all keys
+//	Hi empty          no key at all, because none is before the empty key
+//
+// So the zero Span holds every key, and the difference between a nil and an empty Hi must not get lost: append to a nil
+// slice makes no empty one, bytes.Clone does. For the same reason a Lo may become the Hi of what lies before it only if
+// something does, that is, if it is not nil.
+//
+// The least key after k is k with a zero byte behind it. So a range whose last key is included is a Span as well, at
+// the price of a copy of that key: see Closed. Tables, which know their smallest and their largest key, are compared
+// with a Span by its Lo and by Below instead.
+//
+// # Memory
+//
+// A Span borrows its bounds, and nothing here changes the bytes of a key. Only Closed, Clone and Set.Add copy keys. Any
+// number of goroutines may use a Span or a Set that none of them changes.
+package span
+
+import "bytes"
+
+// Span is the user keys from Lo on and before Hi. The zero Span is all keys.
+type Span struct {
+	Lo []byte // the first key
+	Hi []byte // the first key behind; nil if there is no end
+}
+
+// Closed is the keys from first to last, both included. It borrows first and copies last.
+func Closed(first, last []byte) Span {
+	hi := make([]byte, 0, len(last)+1)
+	return Span{Lo: first, Hi: append(append(hi, last...), 0)}
+}
+
+// Clone returns a Span with bounds of its own.
+func (s Span) Clone() Span { return Span{Lo: bytes.Clone(s.Lo), Hi: bytes.Clone(s.Hi)} }
+
+// Empty reports whether no key lies in s.
+func (s Span) Empty() bool { return s.Below(s.Lo) }
+
+// Contains reports whether key lies in s.
+func (s Span) Contains(key []byte) bool { return bytes.Compare(s.Lo, key) <= 0 && !s.Below(key) }
+
+// Below reports whether s ends at or before key: then neither key nor any key after it lies in s.
+func (s Span) Below(key []byte) bool { return s.compareHi(key) <= 0 }
+
+// Overlaps reports whether a key lies in both s and o. If any does, the greater one of the two Lo is such a key.
+func (s Span) Overlaps(o Span) bool {
+	lo := s.Lo
+	if bytes.Compare(o.Lo, lo) > 0 {
+		lo = o.Lo
+	}
+	return !s.Below(lo) && !o.Below(lo)
+}
+
+// compareHi compares the end of s with key. An open end is after every key.
+func (s Span) compareHi(key []byte) int {
+	if s.Hi == nil {
+		return 1
+	}
+	return bytes.Compare(s.Hi, key)
+}
+
+// join returns the least Span that holds both a and b, which are not empty.
+func join(a, b Span) Span {
+	if bytes.Compare(b.Lo, a.Lo) < 0 {
+		a.Lo = b.Lo
+	}
+	if a.Hi != nil && b.compareHi(a.Hi) > 0 {
+		a.Hi = b.Hi
+	}
+	return a
+}
