@@ -56,13 +56,13 @@ var gapMutants = []Mutant{
 		Breaks: "a key that is put while a gap is being proven is missing from every scan",
 		Changes: []Change{{"internal/tree/gap/gap.go", `	if next.claim != nil && next.claim.Overlaps(s) {`,
 			`	if next.claim != nil && len(s.Lo) > len(s.Hi) {`}},
-		Killer: test("gap", "TestGaps_holdNothingThatAReaderSees"),
+		Killer: test("tree/gap", "TestGaps_holdNothingThatAReaderSees"),
 	},
 	{
 		Name:    "joined gaps hold for as many readers as the older one",
 		Breaks:  "a snapshot misses what was deleted after it",
 		Changes: []Change{{"internal/tree/gap/gap.go", `Hi: gap.Hi}, Since: to}`, `Hi: gap.Hi}, Since: from}`}},
-		Killer:  test("gap", "TestGaps_holdNothingThatAReaderSees|TestSettle_.*"),
+		Killer:  test("tree/gap", "TestGaps_holdNothingThatAReaderSees|TestSettle_.*"),
 	},
 	{
 		Name:   "the check of a commit passes over gaps that are newer than what it read",

@@ -6,7 +6,7 @@ var spanMutants = []Mutant{
 		Name:    "an empty end of a span is open",
 		Breaks:  "a scan backward from the first key blocks, or is in conflict with, every write",
 		Changes: []Change{{"internal/format/span/span.go", `	if s.Hi == nil {`, `	if len(s.Hi) == 0 {`}},
-		Killer:  test("span", "TestSpan_.*"),
+		Killer:  test("format/span", "TestSpan_.*"),
 		Quick:   true,
 	},
 	{
@@ -14,7 +14,7 @@ var spanMutants = []Mutant{
 		Breaks: "writes wait for a lock, or are in conflict with a scan, that is not theirs",
 		Changes: []Change{{"internal/format/span/span.go", `return s.compareHi(key) <= 0 }`,
 			`return s.compareHi(key) < 0 }`}},
-		Killer: test("span", "TestSpan_.*"),
+		Killer: test("format/span", "TestSpan_.*"),
 		Quick:  true,
 	},
 	{
@@ -22,7 +22,7 @@ var spanMutants = []Mutant{
 		Breaks: "a transaction misses the update of the entry that its scan stopped at",
 		Changes: []Change{{"internal/format/span/span.go", `append(append(hi, last...), 0)`,
 			`append(hi, last...)`}},
-		Killer: test("span", "TestClosed_.*"),
+		Killer: test("format/span", "TestClosed_.*"),
 		Quick:  true,
 	},
 	{
@@ -32,7 +32,7 @@ var spanMutants = []Mutant{
 		lo = o.Lo
 	}
 	return !s.Below(lo) && !o.Below(lo)`, `	return !o.Below(lo) && bytes.Compare(o.Lo, lo) <= 0`}},
-		Killer: test("span", "TestSpan_.*"),
+		Killer: test("format/span", "TestSpan_.*"),
 		Quick:  true,
 	},
 	{
@@ -40,14 +40,14 @@ var spanMutants = []Mutant{
 		Breaks: "a small scan after a large one makes the large one forgotten",
 		Changes: []Change{{"internal/format/span/span.go", `	if a.Hi != nil && b.compareHi(a.Hi) > 0 {`,
 			`	if a.Hi != nil {`}},
-		Killer: test("span", "TestSet_.*"),
+		Killer: test("format/span", "TestSet_.*"),
 		Quick:  true,
 	},
 	{
 		Name:    "spans that become one begin where the second of them does",
 		Breaks:  "what a priority transaction protected first is written by others",
 		Changes: []Change{{"internal/format/span/span.go", `		a.Lo = b.Lo`, `		b.Lo = a.Lo`}},
-		Killer:  test("span", "TestSet_.*"),
+		Killer:  test("format/span", "TestSet_.*"),
 		Quick:   true,
 	},
 	{
@@ -55,7 +55,7 @@ var spanMutants = []Mutant{
 		Breaks: "keys that nobody asked for are locked",
 		Changes: []Change{{"internal/format/span/set.go", `	if added.Empty() {`,
 			`	if added.Empty() && len(*s) == 0 {`}},
-		Killer: test("span", "TestSet_.*"),
+		Killer: test("format/span", "TestSet_.*"),
 		Quick:  true,
 	},
 	{
@@ -63,7 +63,7 @@ var spanMutants = []Mutant{
 		Breaks: "keys that nobody has read make commits fail",
 		Changes: []Change{{"internal/format/span/set.go", `		case s.Empty():
 `, ``}},
-		Killer: test("span", "TestSet_.*"),
+		Killer: test("format/span", "TestSet_.*"),
 		Quick:  true,
 	},
 	{
@@ -71,21 +71,21 @@ var spanMutants = []Mutant{
 		Breaks: "a scan in small steps takes memory for each step",
 		Changes: []Change{{"internal/format/span/set.go", `added.compareHi((*s)[to].Lo) >= 0 {`,
 			`added.compareHi((*s)[to].Lo) > 0 {`}},
-		Killer: test("span", "TestSet_.*"),
+		Killer: test("format/span", "TestSet_.*"),
 		Quick:  true,
 	},
 	{
 		Name:   "a span that bridges several takes the first of them in",
 		Breaks: "a set is out of order, and what is in it is not found",
 		Changes: []Change{{"internal/format/span/set.go", `	for to < len(*s) &&`, `	for to < min(len(*s), from+1) &&`}},
-		Killer: test("span", "TestSet_.*"),
+		Killer: test("format/span", "TestSet_.*"),
 		Quick:  true,
 	},
 	{
 		Name:    "a set keeps the bounds of its caller",
 		Breaks:  "a protected range moves with the buffer of whoever asked for it",
 		Changes: []Change{{"internal/format/span/set.go", `	joined := added.Clone()`, `	joined := added`}},
-		Killer:  test("span", "TestSet_.*"),
+		Killer:  test("format/span", "TestSet_.*"),
 		Quick:   true,
 	},
 	{
@@ -94,7 +94,7 @@ var spanMutants = []Mutant{
 		Changes: []Change{{"internal/format/span/set.go", `return bytes.Compare(a.Lo, b.Lo) })
 	joined`, `return bytes.Compare(a.Hi, a.Hi) })
 	joined`}},
-		Killer: test("span", "TestSet_.*"),
+		Killer: test("format/span", "TestSet_.*"),
 		Quick:  true,
 	},
 	{
@@ -102,7 +102,7 @@ var spanMutants = []Mutant{
 		Breaks: "a transaction that scans very often misses changes",
 		Changes: []Change{{"internal/format/span/set.go", `join(part[0], part[len(part)-1])`,
 			`join(part[0], part[0])`}},
-		Killer: test("span", "TestSet_.*"),
+		Killer: test("format/span", "TestSet_.*"),
 		Quick:  true,
 	},
 }

@@ -96,7 +96,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that reads very much misses changes",
 		Changes: []Change{{"internal/log/txn/reads.go", `		r.AddSpan(span.Closed(first, last))`,
 			`		r.AddSpan(span.Span{Lo: first, Hi: last})`}},
-		Killer: test("txn", "TestReads_.*"),
+		Killer: test("log/txn", "TestReads_.*"),
 		Quick:  true,
 	},
 	{
@@ -113,7 +113,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a scan that is in the read set is not found there",
 		Changes: []Change{{"internal/log/txn/reads.go", `	return r.Spans().Contains(user)`,
 			`	return r.spans.Contains(user)`}},
-		Killer: test("txn", "TestReads_.*"),
+		Killer: test("log/txn", "TestReads_.*"),
 		Quick:  true,
 	},
 
@@ -756,7 +756,7 @@ var transactionMutants = []Mutant{
 		Breaks: "the function sees what it did not ask for",
 		Changes: []Change{{"internal/log/txn/overlay.go", `o.own != nil && o.bounds.Below(o.own.Key) {`,
 			`o.own != nil && o.bounds.Below(o.own.Key) && !bytes.Equal(o.own.Key, o.bounds.Hi) {`}},
-		Killer: test("txn", "TestOverlay_keepsWritesWithinBounds"),
+		Killer: test("log/txn", "TestOverlay_keepsWritesWithinBounds"),
 		Quick:  true,
 	},
 	{

@@ -31,10 +31,10 @@
 //
 // Several jobs may run at a time, as long as no table is an input of two (the callback busy says which ones are
 // taken). That is enough to keep their outputs apart. The inputs from the upper level of a job are one table, or
-// tables of L0 that overlap each other like the links of a chain; so they cover their span without a gap, and together
-// with the overlapping tables of the output level they cover the span of the job. Another job with the same output
-// level and an overlapping span would need one of these inputs. Tables that join the upper level meanwhile cannot
-// come down into the span either, for the same reason.
+// tables of L0 that overlap each other like the links of a chain; so they cover their range of keys without a gap, and
+// together with the overlapping tables of the output level they cover that of the job. Another job with the same output
+// level and an overlapping range would need one of these inputs. Tables that join the upper level meanwhile cannot
+// come down into the range either, for the same reason.
 package compaction
 
 import (
@@ -146,30 +146,32 @@ func Flush(v *manifest.Version, memtables ...Memtable) *Job {
 	return &Job{Reason: ReasonFlush, Memtables: memtables, OutputLevel: 0, Overlaps: v.Levels}
 }
 
-// span is a range of user keys, both ends included. The zero span is empty.
-type span struct{ smallest, largest []byte }
+// keyRange is the user keys from smallest to largest, both included, as tables give them. It is no span.Span, because
+// that would need a copy of largest, with a byte behind it, for each table that is looked at.
+type keyRange struct{ smallest, largest []byte }
 
-func spanOf(tables []*manifest.TableMeta) span {
-	var s span
-	for _, t := range tables {
-		s = s.with(t)
+func rangeOf(t *manifest.TableMeta) keyRange { return keyRange{t.Smallest, t.Largest} }
+
+// rangeOfAll returns the least keyRange that holds all of the tables, of which there must be one.
+func rangeOfAll(tables []*manifest.TableMeta) keyRange {
+	r := rangeOf(tables[0])
+	for _, t := range tables[1:] {
+		if bytes.Compare(t.Smallest, r.smallest) < 0 {
+			r.smallest = t.Smallest
+		}
+		if bytes.Compare(t.Largest, r.largest) > 0 {
+			r.largest = t.Largest
+		}
 	}
-	return s
+	return r
 }
 
-// with returns the least span that holds s and t.
-func (s span) with(t *manifest.TableMeta) span {
-	if s.smallest == nil || bytes.Compare(t.Smallest, s.smallest) < 0 {
-		s.smallest = t.Smallest
-	}
-	if s.largest == nil || bytes.Compare(t.Largest, s.largest) > 0 {
-		s.largest = t.Largest
-	}
-	return s
+func (r keyRange) contains(user []byte) bool {
+	return bytes.Compare(r.smallest, user) <= 0 && bytes.Compare(user, r.largest) <= 0
 }
 
-func (s span) overlaps(t *manifest.TableMeta) bool {
-	return bytes.Compare(t.Smallest, s.largest) <= 0 && bytes.Compare(t.Largest, s.smallest) >= 0
+func (r keyRange) overlaps(t *manifest.TableMeta) bool {
+	return bytes.Compare(t.Smallest, r.largest) <= 0 && bytes.Compare(t.Largest, r.smallest) >= 0
 }
 
 func sizeOf(tables []*manifest.TableMeta) int64 {

@@ -61,11 +61,11 @@ func (pk *picker) survey() (candidates []candidate, total, garbage int64) {
 func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
 	switch level {
 	case 0:
-		return t.Size + sizeOf(overlapping(pk.v, pk.shape.into, spanOf1(t)))
+		return t.Size + sizeOf(overlapping(pk.v, pk.shape.into, rangeOf(t)))
 	case lastLevel:
 		return t.Size
 	}
-	return t.Size + sizeOf(overlapping(pk.v, level+1, spanOf1(t)))
+	return t.Size + sizeOf(overlapping(pk.v, level+1, rangeOf(t)))
 }
 
 // jobFor returns the job that compacts the table of c; nil if running jobs prevent it.
@@ -128,7 +128,7 @@ func (pk *picker) olderThan(level int, t *manifest.TableMeta) (bytes int64, entr
 		if l == level && l > 0 {
 			continue
 		}
-		for _, older := range overlapping(pk.v, l, spanOf1(t)) {
+		for _, older := range overlapping(pk.v, l, rangeOf(t)) {
 			if seen {
 				bytes += older.Size
 				entries += older.Entries

@@ -1,9 +1,6 @@
 package compaction
 
 import (
-	"bytes"
-	"errors"
-
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/tree/manifest"
@@ -94,7 +91,7 @@ func (c *checked) check(valid bool) bool {
 		return false
 	}
 	c.got++
-	if c.meta != nil && !spanOf1(c.meta).contains(c.Iterator.Key().User) {
+	if c.meta != nil && !rangeOf(c.meta).contains(c.Iterator.Key().User) {
 		c.err = corrupt.New(c.name(), -1, "entry %v is outside of the bounds %q to %q that the manifest gives",
 			c.Iterator.Key(), c.meta.Smallest, c.meta.Largest)
 	}
@@ -106,8 +103,4 @@ func (c *checked) name() string {
 		return "memtable"
 	}
 	return filename.Make(filename.Table, c.meta.Num)
-}
-
-func (s span) contains(user []byte) bool {
-	return bytes.Compare(s.smallest, user) <= 0 && bytes.Compare(user, s.largest) <= 0
 }

@@ -86,20 +86,20 @@ func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 	return dues
 }
 
-// overlapping returns the tables of a level that overlap s. Those of L0 keep their order.
-func overlapping(v *manifest.Version, level int, s span) []*manifest.TableMeta {
+// overlapping returns the tables of a level that overlap r. Those of L0 keep their order.
+func overlapping(v *manifest.Version, level int, r keyRange) []*manifest.TableMeta {
 	tables := v.Levels[level]
 	if level == 0 {
 		var result []*manifest.TableMeta
 		for _, t := range tables {
-			if s.overlaps(t) {
+			if r.overlaps(t) {
 				result = append(result, t)
 			}
 		}
 		return result
 	}
-	from := sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].Largest, s.smallest) >= 0 })
-	to := sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].Smallest, s.largest) > 0 })
+	from := sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].Largest, r.smallest) >= 0 })
+	to := sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].Smallest, r.largest) > 0 })
 	return tables[from:max(from, to)]
 }
 
@@ -107,7 +107,7 @@ func overlapping(v *manifest.Version, level int, s span) []*manifest.TableMeta {
 func connected(v *manifest.Version, t *manifest.TableMeta) []*manifest.TableMeta {
 	tables := []*manifest.TableMeta{t}
 	for {
-		wider := overlapping(v, 0, spanOf(tables))
+		wider := overlapping(v, 0, rangeOfAll(tables))
 		if len(wider) == len(tables) {
 			return wider
 		}
@@ -116,12 +116,12 @@ func connected(v *manifest.Version, t *manifest.TableMeta) []*manifest.TableMeta
 }
 
 // DeepestLevel is the deepest level in which a new table can stand whose entries are newer than everything in v: one
-// that no table above it, nor in it, overlaps. Running jobs need not be asked: their inputs cover their span without
-// a gap (see the package comment), so that what overlaps none of the inputs overlaps none of the outputs either, and
-// what overlaps one goes above it.
+// that no table above it, nor in it, overlaps. Running jobs need not be asked: their inputs cover their range without a
+// gap (see the package comment), so that what overlaps none of the inputs overlaps none of the outputs either, and what
+// overlaps one goes above it.
 func DeepestLevel(v *manifest.Version, t *manifest.TableMeta) int {
 	for level := range v.Levels {
-		if len(overlapping(v, level, spanOf1(t))) > 0 {
+		if len(overlapping(v, level, rangeOf(t))) > 0 {
 			return max(level-1, 0)
 		}
 	}

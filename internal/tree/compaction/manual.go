@@ -3,21 +3,22 @@ package compaction
 import (
 	"bytes"
 
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/manifest"
 )
 
-// PickRange returns the next job of a manual compaction of the user keys in [lo, hi), nil meaning unbounded: one that
-// brings a table of the range closer to the last level, or that rewrites one there which has garbage that no
-// snapshot needs. Repeated, it ends for the same reason as Pick.
+// PickRange returns the next job of a manual compaction of the user keys in s: one that brings a table of the range
+// closer to the last level, or that rewrites one there which has garbage that no snapshot needs. Repeated, it ends for
+// the same reason as Pick.
 //
-// If job is nil, done reports that nothing is left to do; if it is false, running jobs have to end first.
-func PickRange(v *manifest.Version, p Params, busy Busy, lo, hi []byte) (job *Job, done bool) {
+// A nil job with done says that nothing is left to do, without done that running jobs have to end first.
+func PickRange(v *manifest.Version, p Params, busy Busy, s span.Span) (job *Job, done bool) {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	done = true
 	for level, tables := range v.Levels {
 		for i := range tables {
 			t := tables[len(tables)-1-i] // the oldest of L0 first
-			if !touches(t, lo, hi) || level == lastLevel && !pk.worthRewriting(t) {
+			if !touches(t, s) || level == lastLevel && !pk.worthRewriting(t) {
 				continue
 			}
 			done = false
@@ -32,9 +33,9 @@ func PickRange(v *manifest.Version, p Params, busy Busy, lo, hi []byte) (job *Jo
 	return nil, true
 }
 
-// touches reports whether t may hold user keys in [lo, hi).
-func touches(t *manifest.TableMeta, lo, hi []byte) bool {
-	return bytes.Compare(t.Largest, lo) >= 0 && (hi == nil || bytes.Compare(t.Smallest, hi) < 0)
+// touches reports whether t may hold user keys in s.
+func touches(t *manifest.TableMeta, s span.Span) bool {
+	return bytes.Compare(t.Largest, s.Lo) >= 0 && !s.Below(t.Smallest)
 }
 
 // worthRewriting reports whether rewriting t, a table of the last level, will drop something.

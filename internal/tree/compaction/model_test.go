@@ -11,6 +11,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 )
 
 func drawKey(rt *rapid.T) string { return drawUser(rt, 120) }
@@ -80,7 +81,7 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 		"compact 2":     func(*rapid.T) { start(w.pick(false)) },
 		"compact quiet": func(*rapid.T) { start(w.pick(true)) },
 		"compact range": func(rt *rapid.T) {
-			job, _ := w.pickRange([]byte(drawKey(rt)), nil)
+			job, _ := w.pickRange(span.Span{Lo: []byte(drawKey(rt))})
 			start(job)
 		},
 		"compact for scans": func(rt *rapid.T) { start(w.pickForScans(uint64(rapid.IntRange(0, 100).Draw(rt, "debt")))) },
@@ -162,7 +163,7 @@ func checkSettles(rt *rapid.T, w *world) {
 // manual picks the next job of a compaction of everything.
 func (w *world) manual(t fataler) *Job {
 	t.Helper()
-	job, done := w.pickRange(nil, nil)
+	job, done := w.pickRange(span.Span{})
 	if (job == nil) != done {
 		t.Fatalf("PickRange: job %v, done %v, with no job running", job, done)
 	}

@@ -66,7 +66,7 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 // gainOf weighs the job that takes t one level down: gain is the bytes that leave the level or vanish, cost is the
 // bytes to be read.
 func (pk *picker) gainOf(level int, t *manifest.TableMeta) (gain, cost int64) {
-	return t.Size + pk.reclaimable(level, t), t.Size + sizeOf(overlapping(pk.v, level+1, spanOf1(t)))
+	return t.Size + pk.reclaimable(level, t), t.Size + sizeOf(overlapping(pk.v, level+1, rangeOf(t)))
 }
 
 // anyFromL0 returns the job that compacts the oldest tables of L0 that no running job has taken.
@@ -91,7 +91,7 @@ func (pk *picker) withinL0() *Job {
 	if size > pk.p.TargetTableBytes || held/pk.p.FullBytes+1 >= int64(len(tables)) {
 		return nil // too large, or there might be as many outputs, all but the last of them full, as inputs
 	}
-	if sizeOf(overlapping(pk.v, pk.shape.into, spanOf(tables))) <= size*pk.p.Multiplier {
+	if sizeOf(overlapping(pk.v, pk.shape.into, rangeOfAll(tables))) <= size*pk.p.Multiplier {
 		return nil
 	}
 	job := pk.job(0, tables, 0, ReasonSmall)
@@ -125,41 +125,33 @@ func (pk *picker) job(level int, tables []*manifest.TableMeta, output int, reaso
 		GrandparentBytes: grandparentTables * pk.p.TargetTableBytes}
 	j.Inputs[level] = tables
 	if output != level {
-		j.Inputs[output] = overlapping(pk.v, output, spanOf(tables))
+		j.Inputs[output] = overlapping(pk.v, output, rangeOfAll(tables))
 	}
 	if slices.ContainsFunc(tables, pk.isBusy) || slices.ContainsFunc(j.Inputs[output], pk.isBusy) {
 		return nil
 	}
 	pk.findOverlaps(j, level)
 	if output < lastLevel {
-		j.Grandparents = overlapping(pk.v, output+1, j.span())
+		j.Grandparents = overlapping(pk.v, output+1, j.keys())
 	}
 	j.Move = pk.canMove(j, level)
 	return j
 }
 
-// span is the least span that holds the input tables.
-func (j *Job) span() span {
-	var s span
-	for _, tables := range j.Inputs {
-		for _, t := range tables {
-			s = s.with(t)
-		}
-	}
-	return s
-}
+// keys is the range of the input tables.
+func (j *Job) keys() keyRange { return rangeOfAll(slices.Concat(j.Inputs[:]...)) }
 
 // findOverlaps fills j.Overlaps. By A1 and A2, older versions than those of the upper inputs are in deeper levels and
 // in later tables of L0, and nowhere else. Older versions than those of the inputs at the output level are deeper
 // still.
 func (pk *picker) findOverlaps(j *Job, level int) {
-	s := j.span()
+	r := j.keys()
 	if level == 0 {
 		newest := slices.Index(pk.v.Levels[0], j.Inputs[0][0])
-		j.Overlaps[0] = without(overlapping(pk.v, 0, s), j.Inputs[0], pk.v.Levels[0][:newest])
+		j.Overlaps[0] = without(overlapping(pk.v, 0, r), j.Inputs[0], pk.v.Levels[0][:newest])
 	}
 	for l := level + 1; l < manifest.NumLevels; l++ {
-		j.Overlaps[l] = without(overlapping(pk.v, l, s), j.Inputs[l], nil)
+		j.Overlaps[l] = without(overlapping(pk.v, l, r), j.Inputs[l], nil)
 	}
 }
 
@@ -190,5 +182,3 @@ func (pk *picker) canMove(j *Job, level int) bool {
 }
 
 func (pk *picker) isBusy(t *manifest.TableMeta) bool { return pk.busy(t.Num) }
-
-func spanOf1(t *manifest.TableMeta) span { return span{t.Smallest, t.Largest} }

@@ -1,6 +1,9 @@
 package compaction
 
-import "lightningdb/internal/tree/manifest"
+import (
+	"lightningdb/internal/format/span"
+	"lightningdb/internal/tree/manifest"
+)
 
 // MinReadDebt is the smallest read debt, in merged entries, for which PickForScans finds anything in v.
 func MinReadDebt(v *manifest.Version) uint64 {
@@ -22,7 +25,7 @@ func PickForScans(v *manifest.Version, p Params, busy Busy, debt uint64) *Job {
 		pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 		return pk.job(0, v.Levels[0], 0, ReasonScans)
 	}
-	job, _ := PickRange(v, p, busy, nil, nil)
+	job, _ := PickRange(v, p, busy, span.Span{})
 	if job != nil {
 		job.Reason = ReasonScans
 	}

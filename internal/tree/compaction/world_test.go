@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
@@ -143,10 +144,10 @@ func (w *world) pickForScans(debt uint64) *Job {
 	return PickForScans(w.v, p, w.busy, debt)
 }
 
-func (w *world) pickRange(lo, hi []byte) (*Job, bool) {
+func (w *world) pickRange(s span.Span) (*Job, bool) {
 	p := w.params
 	p.OldestSnapshot = w.oldest()
-	return PickRange(w.v, p, w.busy, lo, hi)
+	return PickRange(w.v, p, w.busy, s)
 }
 
 // start runs job and leaves it in flight.
