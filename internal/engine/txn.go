@@ -71,7 +71,7 @@ func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum
 	if err := t.keepLocks(ctx); err != nil {
 		return 0, err
 	}
-	c := commit.Commit{Batch: b, Sync: sync, Reads: t.Reads, Snapshot: t.snapshot, Owner: &t.owner}
+	c := commit.Commit{Batch: b, Sync: sync, Reads: t.Reads, ReadPoint: t.snapshot, Owner: &t.owner}
 	for {
 		last, err := t.engine.commit(c)
 		if err == nil {

@@ -162,7 +162,7 @@ func TestCheck_comparesWithEarlierMembersOfTheGroup(t *testing.T) {
 	for name, read := range readsOfM {
 		tx := beginTxn(t, e)
 		read(tx.Reads)
-		r := &commit.Request{Commit: commit.Commit{Batch: batchOf("k"), Reads: tx.Reads, Snapshot: tx.snapshot}}
+		r := &commit.Request{Commit: commit.Commit{Batch: batchOf("k"), Reads: tx.Reads, ReadPoint: tx.snapshot}}
 		if err := (writer{e}).Check(r, before); !errors.Is(err, ErrConflict) {
 			t.Errorf("read of a %s: the check gave %v", name, err)
 		}

@@ -55,16 +55,16 @@ type Commit struct {
 	Batch *batch.Batch
 	Sync  bool // wait until the commit survives a power cut
 
-	Reads    *txn.Reads  // what must not have changed since Snapshot; nil: nothing
-	Snapshot Snapshot    // what Reads were read of
-	Owner    *lock.Owner // whose locks do not count; nil: all count
+	Reads     *txn.Reads  // what must not have changed since ReadPoint; nil: nothing
+	ReadPoint ReadPoint   // the state that Reads were read from; nil only if Reads is
+	Owner     *lock.Owner // the owner whose locks do not count; nil: all count
 }
 
-// Snapshot is the state that a commit rests on.
-type Snapshot interface {
-	// Seq is the sequence number that it reads at.
+// ReadPoint is the state of the database that a transaction read, and that its commit rests on.
+type ReadPoint interface {
+	// Seq is the sequence number of that state.
 	Seq() key.SeqNum
-	// Check returns an error if the snapshot has not kept that state readable until now.
+	// Check returns an error if the state has not been kept readable until now.
 	Check() error
 }
 

@@ -119,10 +119,11 @@ var transactionMutants = []Mutant{
 
 	// The check of a commit.
 	{
-		Name:    "a commit is not checked",
-		Breaks:  "lost updates",
-		Changes: []Change{{"internal/engine/conflict.go", `	return w.refuse(w.unchangedIn(r.Snapshot, r.Reads))`, `	return nil`}},
-		Killer:  test("engine", "TestTxn_Commit_.*"),
+		Name:   "a commit is not checked",
+		Breaks: "lost updates",
+		Changes: []Change{{"internal/engine/check.go", `	return w.refuse(w.unchangedIn(r.ReadPoint, r.Reads))`,
+			`	return nil`}},
+		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:    "the first commit after a snapshot is no conflict in memory",
