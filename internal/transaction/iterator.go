@@ -65,7 +65,7 @@ func (it *Iterator) open() error {
 	if err != nil {
 		return err
 	}
-	it.base, it.seq, it.spills = base, it.tx.txn.Seq(), it.tx.writes.Spills()
+	it.base, it.seq, it.spills = base, it.tx.txn.Seq(), it.tx.writes.SpillChanges()
 	below := txn.Source(base)
 	if it.tx.writes.Spilled() {
 		it.spilled.Reset(base, it.seq, &it.tx.writes, it.bounds)
@@ -107,9 +107,9 @@ func (it *Iterator) Exit() {
 	}
 }
 
-// current reports whether the transaction still sees the state that open opened.
+// current reports whether what open opened is still what the transaction sees.
 func (it *Iterator) current() bool {
-	return it.seq == it.tx.txn.Seq() && it.spills == it.tx.writes.Spills()
+	return it.seq == it.tx.txn.Seq() && it.spills == it.tx.writes.SpillChanges()
 }
 
 // First moves to the first entry.

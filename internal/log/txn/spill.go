@@ -10,7 +10,7 @@ import (
 	"lightningdb/internal/tree/merge"
 )
 
-// fanIn is how many runs of a size are merged into one: so a read meets few of them, however much was spilled.
+// fanIn is how many spills of a size are merged into one: so a read meets few of them, however much was spilled.
 const fanIn = 16
 
 // MaxSpilledSavepoints bounds the savepoints of a transaction that memory does not hold: each may cost a file.
@@ -21,20 +21,20 @@ var ErrTooManySavepoints = errors.New("too many savepoints in a transaction that
 
 // Store keeps on disk what memory does not hold.
 type Store interface {
-	// NewRun returns a writer of a run whose entries will have the sequence number seq.
-	NewRun(seq key.SeqNum) RunWriter
+	// NewSpill returns a writer of a spill whose entries will have the sequence number seq.
+	NewSpill(seq key.SeqNum) SpillWriter
 }
 
-// RunWriter writes a run, by ascending keys.
-type RunWriter interface {
+// SpillWriter writes a spill, by ascending keys.
+type SpillWriter interface {
 	Add(user []byte, kind key.Kind, value []byte) error
-	Finish() (Run, error)
+	Finish() (Spill, error)
 	Abort()
 }
 
-// Run is writes on disk, in key order, one for each key. Whoever has it removes it.
-type Run interface {
-	// Get appends to dst what the run says of user, a value or an operand.
+// Spill is writes on disk, in key order, one for each key. Whoever has it removes it.
+type Spill interface {
+	// Get appends to dst what the spill says of user, a value or an operand.
 	Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error)
 	NewIterator() merge.Iterator
 	// NewSequentialIterator returns an iterator for one pass from front to back.
@@ -42,17 +42,17 @@ type Run interface {
 	Remove()
 }
 
-// spilledRun is a run among the others.
-type spilledRun struct {
-	Run
+// tieredSpill is a spill among the others.
+type tieredSpill struct {
+	Spill
 	tier int // it was merged so often
 }
 
 // Spilled reports whether there are writes on disk.
-func (w *Writes) Spilled() bool { return len(w.runs) > 0 }
+func (w *Writes) Spilled() bool { return len(w.spills) > 0 }
 
-// Spills rises whenever what is on disk changes: then iterators must be made anew.
-func (w *Writes) Spills() uint64 { return w.spills }
+// SpillChanges rises whenever what is on disk changes: then iterators must be made anew.
+func (w *Writes) SpillChanges() uint64 { return w.spillChanges }
 
 // Spill moves everything from memory to store. After an error the set is of no use but for Reset.
 func (w *Writes) Spill(store Store) error {
@@ -63,9 +63,9 @@ func (w *Writes) Spill(store Store) error {
 	steps, first := w.steps()
 	for i, step := range steps {
 		if i > 0 {
-			w.marks[first+i-1] = mark{runs: len(w.runs), undo: -1}
+			w.marks[first+i-1] = mark{spills: len(w.spills), undo: -1}
 		}
-		if err := w.writeRun(store, step); err != nil {
+		if err := w.writeSpill(store, step); err != nil {
 			return err
 		}
 	}
@@ -108,12 +108,12 @@ func (w *Writes) changedSince(length int) []Write {
 	return slices.CompactFunc(changed, func(a, b Write) bool { return bytes.Equal(a.Key, b.Key) })
 }
 
-// writeRun writes a run that is newer than all others.
-func (w *Writes) writeRun(store Store, writes []Write) error {
+// writeSpill writes a spill that is newer than all others.
+func (w *Writes) writeSpill(store Store, writes []Write) error {
 	if len(writes) == 0 {
 		return nil
 	}
-	out := store.NewRun(w.nextSerial())
+	out := store.NewSpill(w.nextSerial())
 	for _, write := range writes {
 		if err := out.Add(write.Key, write.Kind, write.Value); err != nil {
 			out.Abort()
@@ -123,57 +123,57 @@ func (w *Writes) writeRun(store Store, writes []Write) error {
 	return w.keep(out, 0)
 }
 
-// keep finishes out and takes it as the newest run.
-func (w *Writes) keep(out RunWriter, tier int) error {
-	run, err := out.Finish()
+// keep finishes out and takes it as the newest spill.
+func (w *Writes) keep(out SpillWriter, tier int) error {
+	spill, err := out.Finish()
 	if err != nil {
 		return err
 	}
-	w.spills++
-	w.runs = append(w.runs, spilledRun{run, tier})
+	w.spillChanges++
+	w.spills = append(w.spills, tieredSpill{spill, tier})
 	return nil
 }
 
-// nextSerial is the sequence number of the next run: the newer a run, the higher.
+// nextSerial is the sequence number of the next spill: the newer a spill, the higher.
 func (w *Writes) nextSerial() key.SeqNum {
 	w.serial++
 	return w.serial
 }
 
-// mergeSmall merges the newest runs while there are many of one size, as far as no savepoint lies between them.
+// mergeSmall merges the newest spills while there are many of one size, as far as no savepoint lies between them.
 func (w *Writes) mergeSmall(store Store) error {
 	for {
-		n := len(w.runs)
-		if n < fanIn || len(w.marks) > 0 && w.marks[len(w.marks)-1].runs > n-fanIn {
+		n := len(w.spills)
+		if n < fanIn || len(w.marks) > 0 && w.marks[len(w.marks)-1].spills > n-fanIn {
 			return nil
 		}
-		tier := w.runs[n-1].tier
-		if w.runs[n-fanIn].tier != tier {
+		tier := w.spills[n-1].tier
+		if w.spills[n-fanIn].tier != tier {
 			return nil
 		}
-		out := store.NewRun(w.nextSerial())
-		if err := mergeRuns(w.runs[n-fanIn:], out.Add); err != nil {
+		out := store.NewSpill(w.nextSerial())
+		if err := mergeSpills(w.spills[n-fanIn:], out.Add); err != nil {
 			out.Abort()
 			return err
 		}
-		w.dropRuns(n - fanIn)
+		w.dropSpills(n - fanIn)
 		if err := w.keep(out, tier+1); err != nil {
 			return err
 		}
 	}
 }
 
-// dropRuns removes all runs but the n oldest.
-func (w *Writes) dropRuns(n int) {
-	if n == len(w.runs) {
+// dropSpills removes all spills but the n oldest.
+func (w *Writes) dropSpills(n int) {
+	if n == len(w.spills) {
 		return
 	}
-	for _, r := range w.runs[n:] {
-		r.Remove()
+	for _, s := range w.spills[n:] {
+		s.Remove()
 	}
-	clear(w.runs[n:])
-	w.runs = w.runs[:n]
-	w.spills++
+	clear(w.spills[n:])
+	w.spills = w.spills[:n]
+	w.spillChanges++
 }
 
 // All calls add for every write, by key, those on disk included. What is in memory goes to store first.
@@ -183,18 +183,18 @@ func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []b
 	if err := w.Spill(store); err != nil {
 		return err
 	}
-	return mergeRuns(w.runs, add)
+	return mergeSpills(w.spills, add)
 }
 
-// mergeRuns calls add for every key in runs, by key, with what the newest run says of it.
-func mergeRuns(runs []spilledRun, add func(user []byte, kind key.Kind, value []byte) error) (err error) {
-	all := mergedIterator(runs, Run.NewSequentialIterator)
+// mergeSpills calls add for every key in spills, by key, with what the newest spill says of it.
+func mergeSpills(spills []tieredSpill, add func(user []byte, kind key.Kind, value []byte) error) (err error) {
+	all := mergedIterator(spills, Spill.NewSequentialIterator)
 	defer func() { err = errors.Join(err, all.Close()) }()
 	var last []byte
 	for ok := all.First(); ok; ok = all.Next() {
 		k := all.Key()
 		if bytes.Equal(k.User, last) {
-			continue // an older run's; no key is empty
+			continue // an older spill's; no key is empty
 		}
 		value, err := all.Value()
 		if err != nil {
@@ -208,19 +208,19 @@ func mergeRuns(runs []spilledRun, add func(user []byte, kind key.Kind, value []b
 	return all.Err()
 }
 
-// mergedIterator returns an iterator over runs, in which the newest run's entry of a key comes first.
-func mergedIterator(runs []spilledRun, open func(Run) merge.Iterator) merge.Iterator {
-	its := make([]merge.Iterator, 0, len(runs))
-	for _, r := range slices.Backward(runs) {
-		its = append(its, open(r.Run))
+// mergedIterator returns an iterator over spills, in which the newest spill's entry of a key comes first.
+func mergedIterator(spills []tieredSpill, open func(Spill) merge.Iterator) merge.Iterator {
+	its := make([]merge.Iterator, 0, len(spills))
+	for _, s := range slices.Backward(spills) {
+		its = append(its, open(s.Spill))
 	}
 	return merge.New(its...)
 }
 
 // getSpilled is Get on disk.
 func (w *Writes) getSpilled(k []byte) (*Write, error) {
-	for _, r := range slices.Backward(w.runs) {
-		value, kind, found, err := r.Get(nil, k)
+	for _, s := range slices.Backward(w.spills) {
+		value, kind, found, err := s.Get(nil, k)
 		if err != nil {
 			return nil, err
 		}
@@ -231,7 +231,7 @@ func (w *Writes) getSpilled(k []byte) (*Write, error) {
 	return nil, nil
 }
 
-// OverSpilled is a Source with what a transaction has spilled laid over it. It holds for as long as Writes.Spills stays the
+// OverSpilled is a Source with what a transaction has spilled laid over it. It holds for as long as Writes.SpillChanges stays the
 // same, and must be closed.
 type OverSpilled struct {
 	Overlay
@@ -242,19 +242,19 @@ type OverSpilled struct {
 // everything.
 func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
 	writes.goOver(seq)
-	o.layer = spilledLayer{runs: mergedIterator(writes.runs, Run.NewIterator)}
+	o.layer = spilledLayer{spills: mergedIterator(writes.spills, Spill.NewIterator)}
 	o.reset(base, &o.layer, writes, &writes.spilledGaps, bounds)
 }
 
-// Close gives back the iterators of the runs.
-func (o *OverSpilled) Close() error { return o.layer.runs.Close() }
+// Close gives back the iterators of the spills.
+func (o *OverSpilled) Close() error { return o.layer.spills.Close() }
 
-// spilledLayer is runs as a layer.
+// spilledLayer is spills as a layer.
 type spilledLayer struct {
-	runs  merge.Iterator
-	write Write  // the last answer
-	asked []byte // forward: nothing lies from here to where runs is
-	ahead bool   // asked is valid
+	spills merge.Iterator
+	write  Write  // the last answer
+	asked  []byte // forward: nothing lies from here to where spills is
+	ahead  bool   // asked is valid
 }
 
 func (l *spilledLayer) changes() uint64 { return 0 }
@@ -262,13 +262,13 @@ func (l *spilledLayer) changes() uint64 { return 0 }
 func (l *spilledLayer) ceiling(k []byte) (*Write, error) {
 	near := l.ahead && bytes.Compare(l.asked, k) <= 0
 	for range 2 * fanIn { // versions of a key, mostly of the one that was the last answer
-		if !near || !l.runs.Valid() || bytes.Compare(l.runs.Key().User, k) >= 0 {
+		if !near || !l.spills.Valid() || bytes.Compare(l.spills.Key().User, k) >= 0 {
 			break
 		}
-		l.runs.Next()
+		l.spills.Next()
 	}
-	if !near || !l.runs.Valid() || bytes.Compare(l.runs.Key().User, k) < 0 {
-		l.runs.SeekGE(key.SeekTo(k, key.MaxSeqNum))
+	if !near || !l.spills.Valid() || bytes.Compare(l.spills.Key().User, k) < 0 {
+		l.spills.SeekGE(key.SeekTo(k, key.MaxSeqNum))
 	}
 	l.asked, l.ahead = append(l.asked[:0], k...), true
 	return l.answer()
@@ -277,25 +277,25 @@ func (l *spilledLayer) ceiling(k []byte) (*Write, error) {
 func (l *spilledLayer) below(k []byte) (*Write, error) {
 	l.ahead = false
 	if k == nil {
-		l.runs.Last()
+		l.spills.Last()
 	} else {
-		l.runs.SeekLT(key.SeekTo(k, key.MaxSeqNum))
+		l.spills.SeekLT(key.SeekTo(k, key.MaxSeqNum))
 	}
-	if !l.runs.Valid() {
-		return nil, l.runs.Err()
+	if !l.spills.Valid() {
+		return nil, l.spills.Err()
 	}
-	l.asked = append(l.asked[:0], l.runs.Key().User...)
-	l.runs.SeekGE(key.SeekTo(l.asked, key.MaxSeqNum)) // its newest run
+	l.asked = append(l.asked[:0], l.spills.Key().User...)
+	l.spills.SeekGE(key.SeekTo(l.asked, key.MaxSeqNum)) // its newest spill
 	return l.answer()
 }
 
-// answer is the entry that runs is at.
+// answer is the entry that spills is at.
 func (l *spilledLayer) answer() (*Write, error) {
-	if !l.runs.Valid() {
-		return nil, l.runs.Err()
+	if !l.spills.Valid() {
+		return nil, l.spills.Err()
 	}
-	k := l.runs.Key()
-	value, err := l.runs.Value()
+	k := l.spills.Key()
+	value, err := l.spills.Value()
 	if err != nil {
 		return nil, err
 	}

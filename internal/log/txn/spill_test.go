@@ -16,48 +16,48 @@ import (
 
 // shelf is a Store in memory.
 type shelf struct {
-	live   int   // runs not removed
+	live   int   // spills not removed
 	failAt int   // the Add, counted from 1, that fails; 0 for none
 	err    error // with this
 }
 
-type shelfRun struct {
+type shelfSpill struct {
 	shelf   *shelf
 	seq     key.SeqNum
 	entries []mergetest.Entry
 	removed bool
 }
 
-func (s *shelf) NewRun(seq key.SeqNum) RunWriter { return &shelfRun{shelf: s, seq: seq} }
+func (s *shelf) NewSpill(seq key.SeqNum) SpillWriter { return &shelfSpill{shelf: s, seq: seq} }
 
-func (r *shelfRun) Add(user []byte, kind key.Kind, value []byte) error {
+func (r *shelfSpill) Add(user []byte, kind key.Kind, value []byte) error {
 	if r.shelf.failAt > 0 {
 		if r.shelf.failAt--; r.shelf.failAt == 0 {
 			return r.shelf.err
 		}
 	}
 	if n := len(r.entries); n > 0 && bytes.Compare(r.entries[n-1].Key.User, user) >= 0 {
-		return errors.New("keys of a run do not ascend")
+		return errors.New("keys of a spill do not ascend")
 	}
 	r.entries = append(r.entries, mergetest.Entry{Key: key.Make(bytes.Clone(user), r.seq, kind), Value: bytes.Clone(value)})
 	return nil
 }
 
-func (r *shelfRun) Finish() (Run, error) {
+func (r *shelfSpill) Finish() (Spill, error) {
 	r.shelf.live++
 	return r, nil
 }
 
-func (r *shelfRun) Abort() {}
+func (r *shelfSpill) Abort() {}
 
-func (r *shelfRun) Remove() {
+func (r *shelfSpill) Remove() {
 	if !r.removed {
 		r.removed = true
 		r.shelf.live--
 	}
 }
 
-func (r *shelfRun) Get(dst, user []byte) ([]byte, key.Kind, bool, error) {
+func (r *shelfSpill) Get(dst, user []byte) ([]byte, key.Kind, bool, error) {
 	for _, e := range r.entries {
 		if bytes.Equal(e.Key.User, user) {
 			return append(dst, e.Value...), e.Key.Trailer.Kind(), true, nil
@@ -66,9 +66,9 @@ func (r *shelfRun) Get(dst, user []byte) ([]byte, key.Kind, bool, error) {
 	return dst, 0, false, nil
 }
 
-func (r *shelfRun) NewIterator() merge.Iterator { return mergetest.NewSlice(r.entries) }
+func (r *shelfSpill) NewIterator() merge.Iterator { return mergetest.NewSlice(r.entries) }
 
-func (r *shelfRun) NewSequentialIterator() merge.Iterator { return r.NewIterator() }
+func (r *shelfSpill) NewSequentialIterator() merge.Iterator { return r.NewIterator() }
 
 // A transaction larger than memory must read, roll back and commit exactly as a small one does.
 func TestWrites_spilledAreAsInMemory(t *testing.T) {
@@ -106,7 +106,7 @@ func TestWrites_spilledAreAsInMemory(t *testing.T) {
 		w.mustRead(t, base)
 		w.mustAll(t, &s)
 		if w.writes.Reset(); s.live != 0 {
-			t.Fatalf("%d runs are left behind", s.live)
+			t.Fatalf("%d spills are left behind", s.live)
 		}
 	})
 }
@@ -143,7 +143,7 @@ func (w *twin) mustAll(t *rapid.T, s *shelf) {
 	}
 }
 
-// A long transaction must not leave a reader with hundreds of runs to look through.
+// A long transaction must not leave a reader with hundreds of spills to look through.
 func TestWrites_spillsStayFew(t *testing.T) {
 	var w Writes
 	var s shelf
@@ -152,8 +152,8 @@ func TestWrites_spillsStayFew(t *testing.T) {
 		if err := w.Spill(&s); err != nil {
 			t.Fatal(err)
 		}
-		if len(w.runs) > 3*fanIn || s.live != len(w.runs) {
-			t.Fatalf("%d runs, %d on disk, after %d spills", len(w.runs), s.live, i+1)
+		if len(w.spills) > 3*fanIn || s.live != len(w.spills) {
+			t.Fatalf("%d spills, %d on disk, after spilling %d times", len(w.spills), s.live, i+1)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func TestWrites_failedSpillLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		if w.Reset(); s.live != 0 {
-			t.Errorf("failure at %d: %d runs are left behind", failAt, s.live)
+			t.Errorf("failure at %d: %d spills are left behind", failAt, s.live)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func TestWrites_boundSavepointsOfASpill(t *testing.T) {
 	}
 }
 
-// Runs that are merged to keep them few must not take a savepoint with them.
+// Spills that are merged to keep them few must not take a savepoint with them.
 func TestWrites_rollBackBehindManySpills(t *testing.T) {
 	var w Writes
 	var s shelf

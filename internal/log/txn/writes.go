@@ -31,19 +31,19 @@ type Writes struct {
 	writes []Write  // memory for the first writes, used from the front
 	text   []byte   // memory for the first keys and values, used from the front
 
-	runs   []spilledRun // what memory did not hold, oldest first; memory is newer than all of them
-	spills uint64       // counts changes of runs
-	serial key.SeqNum   // of the newest run
+	spills       []tieredSpill // what memory did not hold, oldest first; memory is newer than all of them
+	spillChanges uint64        // counts changes of spills
+	serial       key.SeqNum    // of the newest spill
 
 	gaps        *gap.Gaps  // where iterators over all of it have found nothing; nil: nowhere
 	spilledGaps *gap.Gaps  // the same of what is on disk, without memory
 	over        key.SeqNum // of the snapshot that this is known of
 }
 
-// mark is a savepoint: so many runs, and the memory that was there when undo had that length.
+// mark is a savepoint: so many spills, and the memory that was there when undo had that length.
 type mark struct {
-	runs int
-	undo int // -1: memory was empty
+	spills int
+	undo   int // -1: memory was empty
 }
 
 // Write is the newest state of one key in a transaction.
@@ -90,7 +90,7 @@ func (w *Writes) Get(k []byte) (*Write, error) {
 			return w.chunks[c][i], nil
 		}
 	}
-	if len(w.runs) == 0 {
+	if len(w.spills) == 0 {
 		return nil, nil
 	}
 	return w.getSpilled(k)
@@ -124,14 +124,14 @@ func (w *Write) appendTo(b *batch.Batch) {
 // Reset empties the set, and removes what was spilled. It keeps a little memory for the next writes: nothing that the set
 // has returned may be used any more.
 func (w *Writes) Reset() {
-	for _, r := range w.runs {
-		r.Remove()
+	for _, s := range w.spills {
+		s.Remove()
 	}
 	if w.change == 0 {
 		return
 	}
 	clear(w.writes)
-	empty := Writes{Rules: w.Rules, Gaps: w.Gaps, change: w.change + 1, spills: w.spills + 1,
+	empty := Writes{Rules: w.Rules, Gaps: w.Gaps, change: w.change + 1, spillChanges: w.spillChanges + 1,
 		spare: w.spare, writes: w.writes[:0], text: w.text[:0]}
 	if len(w.chunks) == 1 {
 		clear(w.chunks[0])
@@ -144,7 +144,7 @@ func (w *Writes) Reset() {
 // than the newest that there is.
 func (w *Writes) Savepoint() int {
 	w.change++
-	w.marks = append(w.marks, mark{runs: len(w.runs), undo: len(w.undo)})
+	w.marks = append(w.marks, mark{spills: len(w.spills), undo: len(w.undo)})
 	return len(w.marks) - 1
 }
 
@@ -156,7 +156,7 @@ func (w *Writes) RollbackTo(savepoint int) {
 	m := w.marks[savepoint]
 	if m.undo < 0 {
 		w.forget()
-		w.dropRuns(m.runs)
+		w.dropSpills(m.spills)
 		m.undo = 0
 		w.marks[savepoint] = m
 		return

@@ -524,10 +524,11 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesNotPastWhatACursorHasRead)$"},
 	},
 	{
-		Name:    "a cursor stays behind when the writes are spilled",
-		Breaks:  "it passes over what the transaction wrote",
-		Changes: []Change{{"internal/transaction/iterator.go", ` && it.spills == it.tx.writes.Spills()`, ` && it.spills <= it.tx.writes.Spills()`}},
-		Killer:  Check{Package: ".", Run: "^(TestCursor_followsASpill)$"},
+		Name:   "a cursor stays behind when the writes are spilled",
+		Breaks: "it passes over what the transaction wrote",
+		Changes: []Change{{"own_iterator.go", ` && it.spills == it.rw.writes.SpillChanges()`,
+			` && it.spills <= it.rw.writes.SpillChanges()`}},
+		Killer: Check{Package: ".", Run: "^(TestCursor_followsASpill)$"},
 	},
 	{
 		Name:    "an operand is joined with one on disk",
@@ -815,8 +816,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "writes on disk are read oldest first",
 		Breaks: "a transaction reads what it has replaced",
-		Changes: []Change{{"internal/log/txn/spill.go", `	for _, r := range slices.Backward(w.runs) {`,
-			`	for _, r := range w.runs {`}},
+		Changes: []Change{{"internal/log/txn/spill.go", `	for _, s := range slices.Backward(w.spills) {`,
+			`	for _, s := range w.spills {`}},
 		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},
@@ -825,7 +826,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction reads what it has replaced",
 		Changes: []Change{{"internal/log/txn/writes.go", `	if w.count > 0 {
 		c, i, found`,
-			`	if w.count > 0 && len(w.runs) == 0 {
+			`	if w.count > 0 && len(w.spills) == 0 {
 		c, i, found`}},
 		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
@@ -834,8 +835,8 @@ var transactionMutants = []Mutant{
 		Name:   "a commit takes the oldest of what was spilled",
 		Breaks: "what was replaced is committed",
 		Changes: []Change{
-			{"internal/log/txn/spill.go", `	for _, r := range slices.Backward(runs) {`,
-				`	for _, r := range runs {`},
+			{"internal/log/txn/spill.go", `	for _, s := range slices.Backward(spills) {`,
+				`	for _, s := range spills {`},
 			{"internal/log/txn/spill.go", `	w.serial++
 `, ""},
 		},
@@ -862,7 +863,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a rollback leaves what was spilled",
 		Breaks: "what was taken back is committed",
-		Changes: []Change{{"internal/log/txn/writes.go", `		w.dropRuns(m.runs)
+		Changes: []Change{{"internal/log/txn/writes.go", `		w.dropSpills(m.spills)
 `, ""}},
 		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
@@ -870,7 +871,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "runs are merged over a savepoint",
 		Breaks: "a rollback behind many spills brings back another state",
-		Changes: []Change{{"internal/log/txn/spill.go", `		if n < fanIn || len(w.marks) > 0 && w.marks[len(w.marks)-1].runs > n-fanIn {`,
+		Changes: []Change{{"internal/log/txn/spill.go", `		if n < fanIn || len(w.marks) > 0 && w.marks[len(w.marks)-1].spills > n-fanIn {`,
 			`		if n < fanIn {`}},
 		Killer: test("log/txn", "TestWrites_rollBackBehindManySpills"),
 		Quick:  true,
