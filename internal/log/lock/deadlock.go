@@ -38,8 +38,8 @@ const (
 	KeyLock Obstacle = iota
 	// ProtectedRange is a range around the key that the holder protects.
 	ProtectedRange
-	// PriorityTurn is the priority that the holder has; there is no key.
-	PriorityTurn
+	// Priority is the priority that the holder has; there is no key.
+	Priority
 )
 
 // Link says that one transaction waits for another. Transactions are numbered by the table, from 1, in the order of
@@ -47,7 +47,7 @@ const (
 type Link struct {
 	Waiter   uint64
 	Obstacle Obstacle
-	Key      []byte // the whole key that Waiter wants; nil for PriorityTurn
+	Key      []byte // the whole key that Waiter wants; nil for Priority
 	Holder   uint64
 }
 
@@ -55,7 +55,7 @@ func (l Link) String() string {
 	switch l.Obstacle {
 	case ProtectedRange:
 		return fmt.Sprintf("%d waits for key %s in a range protected by %d", l.Waiter, quote(l.Key), l.Holder)
-	case PriorityTurn:
+	case Priority:
 		return fmt.Sprintf("%d waits for the priority of %d", l.Waiter, l.Holder)
 	}
 	return fmt.Sprintf("%d waits for key %s held by %d", l.Waiter, quote(l.Key), l.Holder)
@@ -94,7 +94,7 @@ type step struct {
 
 func (s step) link() Link {
 	l := Link{Waiter: s.wait.owner.number, Obstacle: s.obstacle, Holder: s.holder.number}
-	if s.obstacle != PriorityTurn {
+	if s.obstacle != Priority {
 		l.Key = []byte(s.wait.lock.key)
 	}
 	return l
@@ -113,7 +113,7 @@ func (t *Table) breakCycleLocked(w *wait) error {
 	}
 	slices.Reverse(cycle)
 	nested := cycle[len(cycle)-1].holder != w.owner
-	if w.owner != t.turn.holder || nested {
+	if w.owner != t.priority.holder || nested {
 		return failure(cycle)
 	}
 	victim := cycle[1].wait
@@ -147,8 +147,8 @@ func (t *Table) pathLocked(w *wait, to *Owner) []step {
 // w's owner itself.
 func (t *Table) stepsLocked(w *wait) [2]step {
 	held := step{wait: w, obstacle: KeyLock, holder: w.lock.holder}
-	if w.lock == &t.turn {
-		held.obstacle = PriorityTurn
+	if w.lock == &t.priority {
+		held.obstacle = Priority
 	}
 	return [2]step{held, {wait: w, obstacle: ProtectedRange, holder: t.protectorLocked(w.lock)}}
 }

@@ -96,7 +96,7 @@ func TestDeadlockError_namesThePriority(t *testing.T) {
 	})
 }
 
-// An owner may close the circle at the lock, at the range or at the turn; priority never gives way.
+// An owner may close the circle at the lock, at the range or at the priority; its owner never gives way.
 func TestDeadlock_neverFailsTheOwnerWithPriority(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -130,11 +130,11 @@ func TestDeadlock_neverFailsTheOwnerWithPriority(t *testing.T) {
 			own = acquire(t, table, first, "other")
 			return own, acquire(t, table, other, "other")
 		}},
-		{"priority closes it, the other waits for its turn", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
+		{"priority closes it, the other waits for priority", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
 			others = prioritize(t, table, other)
 			return acquire(t, table, first, "other"), others
 		}},
-		{"the other closes it at its turn", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
+		{"the other closes it at the priority", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
 			own = acquire(t, table, first, "other")
 			return own, prioritize(t, table, other)
 		}},
@@ -243,7 +243,7 @@ func TestAcquire_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 			table.Protect(outer, span.Span{})
 			return acquire(t, table, inner, "k")
 		}},
-		{"turn", func(t *testing.T, table *Table, outer, inner, other *Owner) *call {
+		{"priority", func(t *testing.T, table *Table, outer, inner, other *Owner) *call {
 			prioritize(t, table, outer).want(t, nil)
 			return prioritize(t, table, inner)
 		}},

@@ -40,7 +40,7 @@ type Owner struct {
 
 	goroutine uintptr // immutable
 	number    uint64  // what errors call it; 0 before its first call
-	held      []*lock // in the order in which they were taken; the turn is one of them
+	held      []*lock // in the order in which they were taken; the priority is one of them
 	wait      *wait   // nil while it runs
 	ended     error   // what Cancel has ended it with
 	older     *Owner  // its neighbours in the list of those that hold something
@@ -56,7 +56,7 @@ func (o *Owner) sharesGoroutine(p *Owner) bool {
 	return o == p || o.goroutine != 0 && o.goroutine == p.goroutine
 }
 
-// lock is one key that is held or waited for, or the turn to have priority.
+// lock is one key that is held or waited for, or the priority.
 //
 //   - A lock is free only while its key is in a protected range: otherwise it is handed to the first in line, and one
 //     that nobody wants is forgotten.
@@ -77,8 +77,8 @@ type Table struct {
 	mu        sync.Mutex // held for a few instructions, or a search for a cycle; it comes last in any lock order
 	locks     map[string]*lock
 	largest   int                // the most entries that locks has had
-	turn      lock               // its holder has priority; not in locks
-	ranges    span.Set           // what the holder of turn protects
+	priority  lock               // its holder has priority; not in locks
+	ranges    span.Set           // what the holder of priority protects
 	contended map[*lock]struct{} // those of locks whose queue is not empty
 	stuck     map[uintptr]*wait  // by goroutine, for goroutines that are known
 	numbers   uint64             // the last number given to an owner
@@ -122,11 +122,11 @@ func (t *Table) TryAcquire(o *Owner, key []byte) bool {
 	case o.ended != nil:
 		return false
 	case l == nil:
-		if t.turn.holder != o && t.ranges.Contains(key) {
+		if t.priority.holder != o && t.ranges.Contains(key) {
 			return false
 		}
 		l = t.addLocked(string(key))
-	case t.keptLocked(o, l):
+	case t.mustWaitLocked(o, l):
 		return false
 	}
 	t.numberLocked(o)
@@ -139,7 +139,7 @@ func (t *Table) TryAcquire(o *Owner, key []byte) bool {
 // Acquire. o.Limit bounds how long it waits while one owner has the priority; as long as it goes round, the wait goes on.
 func (t *Table) Prioritize(ctx context.Context, o *Owner) error {
 	t.mu.Lock()
-	w, err := t.requestLocked(ctx, o, &t.turn)
+	w, err := t.requestLocked(ctx, o, &t.priority)
 	t.mu.Unlock()
 	if w == nil {
 		return err
@@ -156,11 +156,11 @@ func (t *Table) Protect(o *Owner, s span.Span) error {
 	switch {
 	case o.ended != nil:
 		return o.ended
-	case t.turn.holder != o:
+	case t.priority.holder != o:
 		panic("lock: a range is protected by an owner without priority")
 	}
 	t.ranges.Add(s)
-	t.noteLocked()
+	t.updateAnyLocked()
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (t *Table) Blocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bo
 func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	protected := len(t.ranges) > 0 && t.turn.holder != o
+	protected := len(t.ranges) > 0 && t.priority.holder != o
 	for key := range keys {
 		if l := t.locks[string(key)]; l != nil && l.holder != nil && l.holder != o {
 			return key, true
@@ -201,7 +201,7 @@ func (t *Table) HeldByOthers(o *Owner) []span.Span {
 			spans = append(spans, span.Closed(key, key))
 		}
 	}
-	if t.turn.holder != o {
+	if t.priority.holder != o {
 		for _, r := range t.ranges {
 			spans = append(spans, r.Clone())
 		}
@@ -254,12 +254,12 @@ func (t *Table) now() time.Duration {
 }
 
 func (t *Table) releaseLocked(o *Owner) {
-	if t.turn.holder == o && len(t.ranges) > 0 {
+	if t.priority.holder == o && len(t.ranges) > 0 {
 		t.ranges = nil
 		for l := range t.contended {
 			t.advanceLocked(l)
 		}
-		t.noteLocked()
+		t.updateAnyLocked()
 	}
 	held := o.held
 	o.held = nil
@@ -301,7 +301,7 @@ func (t *Table) unlistLocked(o *Owner) {
 // requestLocked gives l to o, or puts o in line: then it returns the wait.
 func (t *Table) requestLocked(ctx context.Context, o *Owner, l *lock) (*wait, error) {
 	t.numberLocked(o)
-	if o.ended == nil && !t.keptLocked(o, l) {
+	if o.ended == nil && !t.mustWaitLocked(o, l) {
 		t.takeLocked(o, l)
 		return nil, nil
 	}
@@ -325,8 +325,8 @@ func (t *Table) numberLocked(o *Owner) {
 	}
 }
 
-// keptLocked reports whether o, first in line, would have to wait for l.
-func (t *Table) keptLocked(o *Owner, l *lock) bool {
+// mustWaitLocked reports whether o, first in line, would have to wait for l.
+func (t *Table) mustWaitLocked(o *Owner, l *lock) bool {
 	if l.holder != nil && l.holder != o {
 		return true
 	}
@@ -336,10 +336,10 @@ func (t *Table) keptLocked(o *Owner, l *lock) bool {
 
 // protectorLocked returns the owner of the range that l's key is in, nil if it is in none.
 func (t *Table) protectorLocked(l *lock) *Owner {
-	if len(t.ranges) == 0 || l == &t.turn || !t.ranges.Contains([]byte(l.key)) {
+	if len(t.ranges) == 0 || l == &t.priority || !t.ranges.Contains([]byte(l.key)) {
 		return nil
 	}
-	return t.turn.holder
+	return t.priority.holder
 }
 
 // takeLocked makes o the holder of l, which nobody else holds.
@@ -364,7 +364,7 @@ func (t *Table) advanceLocked(l *lock) {
 		return
 	}
 	w := l.queue[0]
-	if t.keptLocked(w.owner, l) {
+	if t.mustWaitLocked(w.owner, l) {
 		return
 	}
 	w.took = l.holder != w.owner
@@ -380,21 +380,21 @@ func (t *Table) addLocked(key string) *lock {
 	l := &lock{key: key}
 	t.locks[key] = l
 	t.largest = max(t.largest, len(t.locks))
-	t.noteLocked()
+	t.updateAnyLocked()
 	return l
 }
 
 // removeLocked forgets a lock, and with the last one a map that has become large.
 func (t *Table) removeLocked(l *lock) {
-	if l == &t.turn {
+	if l == &t.priority {
 		return
 	}
 	delete(t.locks, l.key)
 	if len(t.locks) == 0 && t.largest > keptLocks {
 		t.locks, t.largest = nil, 0
 	}
-	t.noteLocked()
+	t.updateAnyLocked()
 }
 
-// noteLocked lets Any know.
-func (t *Table) noteLocked() { t.any.Store(len(t.locks) > 0 || len(t.ranges) > 0) }
+// updateAnyLocked lets Any know.
+func (t *Table) updateAnyLocked() { t.any.Store(len(t.locks) > 0 || len(t.ranges) > 0) }

@@ -80,9 +80,9 @@ func wantEmpty(t *testing.T, table *Table) {
 	if err := invariants(table); err != nil {
 		t.Error(err)
 	}
-	left := len(table.locks) + len(table.ranges) + len(table.contended) + len(table.stuck) + len(table.turn.queue) + table.waiters
-	if left != 0 || table.oldest != nil || table.youngest != nil || table.turn.holder != nil || table.Any() {
-		t.Errorf("%d locks, ranges or waits are left, priority of %v, Any is %v", left, table.turn.holder, table.Any())
+	left := len(table.locks) + len(table.ranges) + len(table.contended) + len(table.stuck) + len(table.priority.queue) + table.waiters
+	if left != 0 || table.oldest != nil || table.youngest != nil || table.priority.holder != nil || table.Any() {
+		t.Errorf("%d locks, ranges or waits are left, priority of %v, Any is %v", left, table.priority.holder, table.Any())
 	}
 }
 
@@ -117,11 +117,11 @@ func invariants(table *Table) error {
 			return fmt.Errorf("the holder of %q is not in the list of holders", l.key)
 		}
 	}
-	return lockInvariants(table, &table.turn)
+	return lockInvariants(table, &table.priority)
 }
 
 func lockInvariants(table *Table, l *lock) error {
-	if l.holder == nil && len(l.queue) == 0 && l != &table.turn {
+	if l.holder == nil && len(l.queue) == 0 && l != &table.priority {
 		return fmt.Errorf("%q is kept for nobody", l.key)
 	}
 	if l.holder != nil && !slices.Contains(l.holder.held, l) {
@@ -134,7 +134,7 @@ func lockInvariants(table *Table, l *lock) error {
 		if w.owner.wait != w || w.lock != l {
 			return fmt.Errorf("waiter %d of %q waits elsewhere", i, l.key)
 		}
-		if !table.keptLocked(w.owner, l) {
+		if !table.mustWaitLocked(w.owner, l) {
 			return fmt.Errorf("nothing keeps waiter %d of %q but the line", i, l.key)
 		}
 	}

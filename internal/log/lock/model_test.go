@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// theTurn is the name under which the model keeps the priority; it is no key.
-const theTurn = "the turn"
+// thePriority is the name under which the model keeps the priority; it is no key.
+const thePriority = "the priority"
 
 // model is the table, told plainly: owners are numbers, lines are lists, and who waits for whom is worked out from
 // nothing but the sentences in the documentation, for all who are ahead in line too. The names of its locks are few.
@@ -26,8 +26,8 @@ type model struct {
 
 func (m *model) protector(name string) (owner int, ok bool) {
 	for _, r := range m.ranges {
-		if name != theTurn && r[0] <= name && (r[1] == "" || name < r[1]) {
-			return m.holder[theTurn], true
+		if name != thePriority && r[0] <= name && (r[1] == "" || name < r[1]) {
+			return m.holder[thePriority], true
 		}
 	}
 	return 0, false
@@ -119,7 +119,7 @@ func (m *model) advance() {
 }
 
 func (m *model) release(o int) {
-	if h, ok := m.holder[theTurn]; ok && h == o {
+	if h, ok := m.holder[thePriority]; ok && h == o {
 		m.ranges = nil
 	}
 	for name, h := range m.holder {
@@ -177,14 +177,14 @@ func (r *run) step(o int) {
 		}
 		return
 	}
-	h, held := r.holder[theTurn]
+	h, held := r.holder[thePriority]
 	switch rapid.IntRange(0, 9).Draw(r.T, "what") {
 	case 0, 1:
 		r.table.Release(r.owners[o])
 		r.release(o)
 		synctest.Wait()
 	case 2:
-		r.request(o, theTurn)
+		r.request(o, thePriority)
 	case 3, 4:
 		if held && h == o {
 			r.protect(o)
@@ -214,12 +214,12 @@ func (r *run) protect(o int) {
 	r.ranges = append(r.ranges, [2]string{lo, hi})
 }
 
-// request asks for a key or for the turn, and holds the outcome against the model.
+// request asks for a key or for the priority, and holds the outcome against the model.
 func (r *run) request(o int, name string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel[o] = cancel
 	r.calls[o] = start(func() error {
-		if name == theTurn {
+		if name == thePriority {
 			return r.table.Prioritize(ctx, r.owners[o])
 		}
 		return r.table.Acquire(ctx, r.owners[o], []byte(name))
@@ -229,7 +229,7 @@ func (r *run) request(o int, name string) {
 		return
 	}
 	itself, mate := r.ends(o)
-	priority, held := r.holder[theTurn]
+	priority, held := r.holder[thePriority]
 	switch c := r.calls[o]; {
 	case !itself && !mate:
 	case mate && c.returned && errors.Is(c.err, ErrNested):

@@ -33,7 +33,7 @@ func (e *TimeoutError) Is(target error) bool { return target == ErrTimeout }
 // timeoutLocked is the error for w, which has waited for limit.
 func (t *Table) timeoutLocked(w *wait, limit time.Duration) *TimeoutError {
 	e := &TimeoutError{Waited: limit}
-	if w.lock != &t.turn {
+	if w.lock != &t.priority {
 		e.Key = []byte(w.lock.key)
 	}
 	for _, s := range t.stepsLocked(w) {
@@ -42,7 +42,7 @@ func (t *Table) timeoutLocked(w *wait, limit time.Duration) *TimeoutError {
 		}
 		since := w.lock.since
 		if s.obstacle == ProtectedRange {
-			since = t.turn.since // ranges are as old as the priority at most
+			since = t.priority.since // ranges are as old as the priority at most
 		}
 		e.Age, e.Holder = t.now()-since, s.holder.describe()
 		break

@@ -72,7 +72,7 @@ func TestAcquire_waitsForItsLimit(t *testing.T) {
 
 // Under contention many stand in line for the priority: whoever is far behind must not fail as long as the line moves, and
 // must not wait for one that has been forgotten.
-func TestPrioritize_waitsWhileTheTurnGoesRound(t *testing.T) {
+func TestPrioritize_waitsWhilePriorityPassesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, first := newTable(), NewOwner(0)
 		prioritize(t, table, first).want(t, nil)

@@ -66,7 +66,7 @@ func (t *Table) await(ctx context.Context, w *wait) error {
 	}
 }
 
-// timeUp settles w, which has waited for limit, unless it was settled at the same moment, or is for a turn that goes round:
+// timeUp settles w, which has waited for limit, unless it was settled at the same moment, or is for the priority while that is passed on:
 // then it returns how long the present holder has until it has kept w waiting for limit.
 func (t *Table) timeUp(w *wait, limit time.Duration) (left time.Duration) {
 	t.mu.Lock()
@@ -75,7 +75,7 @@ func (t *Table) timeUp(w *wait, limit time.Duration) (left time.Duration) {
 		return limit // it is done
 	}
 	timeout := t.timeoutLocked(w, limit)
-	if left := limit - timeout.Age; w.lock == &t.turn && left > 0 {
+	if left := limit - timeout.Age; w.lock == &t.priority && left > 0 {
 		return left
 	}
 	t.settleLocked(w, timeout)

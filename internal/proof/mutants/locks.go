@@ -33,8 +33,8 @@ var lockMutants = []Mutant{
 	{
 		Name:    "the line for precedence is a wait like any other",
 		Breaks:  "under contention an Update fails that had only to wait",
-		Changes: []Change{{"internal/log/lock/wait.go", `w.lock == &t.turn && left > 0 {`, `w.lock == &t.turn && left > limit {`}},
-		Killer:  test("log/lock", "TestPrioritize_waitsWhileTheTurnGoesRound"),
+		Changes: []Change{{"internal/log/lock/wait.go", `w.lock == &t.priority && left > 0 {`, `w.lock == &t.priority && left > limit {`}},
+		Killer:  test("log/lock", "TestPrioritize_waitsWhilePriorityPassesOn"),
 		Quick:   true,
 	},
 	{

@@ -357,9 +357,9 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "large transactions do not wait for ranges",
 		Breaks: "a transaction with precedence loses all the same",
-		Changes: []Change{{"internal/log/lock/lock.go", `	if t.turn.holder != o {
+		Changes: []Change{{"internal/log/lock/lock.go", `	if t.priority.holder != o {
 		for`,
-			`	if t.turn.holder == nil {
+			`	if t.priority.holder == nil {
 		for`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
@@ -434,7 +434,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a deadlock is broken at the owner with priority",
 		Breaks: "a transaction that keeps losing loses once more",
-		Changes: []Change{{"internal/log/lock/deadlock.go", `	if w.owner != t.turn.holder || nested {`,
+		Changes: []Change{{"internal/log/lock/deadlock.go", `	if w.owner != t.priority.holder || nested {`,
 			`	if w.owner != nil || nested {`}},
 		Killer: test("log/lock", "TestDeadlock_neverFailsTheOwnerWithPriority"),
 		Quick:  true,
@@ -446,7 +446,7 @@ var transactionMutants = []Mutant{
 		return true
 	}
 	p :=`,
-			`	if l.holder != nil && l.holder != o && l != &t.turn {
+			`	if l.holder != nil && l.holder != o && l != &t.priority {
 		return true
 	}
 	p :=`}},
