@@ -4,5 +4,5 @@ package prefetch
 
 import "unsafe"
 
-// lines has nothing to ask with.
+// lines does nothing: this architecture has no assembly for it here.
 func lines(unsafe.Pointer, int) {}
