@@ -272,8 +272,8 @@ var readerMutants = []Mutant{
 	{
 		Name:   "an epoch frees one step too early",
 		Breaks: "a reader follows a pointer into memory that is used again",
-		Changes: []Change{{"internal/system/epoch/epoch.go", `		group := &d.limbo[(e+2)%3]`,
-			`		group := &d.limbo[e%3]`}},
+		Changes: []Change{{"internal/system/epoch/epoch.go", `		list := &d.limbo[(e+2)%3]`,
+			`		list := &d.limbo[e%3]`}},
 		Killer: test("system/epoch", "TestRetire_.*"),
 		Quick:  true,
 	},

@@ -24,38 +24,38 @@ import (
 )
 
 const (
-	// cacheLines keeps what different cores write apart: two lines, because processors fetch lines in pairs.
-	cacheLines = 128
+	// cacheLineBytes keeps what different cores write apart: two lines, because processors fetch lines in pairs.
+	cacheLineBytes = 128
 
-	// The number of stripes is a power of two, at least 4 for each core, within these limits: few enough for a scan
+	// The number of shards is a power of two, at least 4 for each core, within these limits: few enough for a scan
 	// of all of them to stay near a microsecond, many enough for two readers to seldom share one.
-	minStripes = 32
-	maxStripes = 512
+	minShards = 32
+	maxShards = 512
 )
 
-// stripe counts the guards entered by the goroutines that hash to it, apart by the parity of the epoch they loaded. The
+// shard counts the guards entered by the goroutines that hash to it, apart by the parity of the epoch they loaded. The
 // lower half of a counter is the number of guards that are open on it now: never negative, because a guard leaves the very
 // counter that it entered. The upper half is how many were ever entered there, for Tick.
-type stripe struct {
+type shard struct {
 	guards [2]atomic.Uint64
-	_      [cacheLines - 16]byte
+	_      [cacheLineBytes - 16]byte
 }
 
 const (
-	enter = 1<<32 + 1
-	exit  = ^uint64(0) // -1
+	enterDelta = 1<<32 + 1
+	exitDelta  = ^uint64(0) // -1
 )
 
 // Domain is one world of readers and retired objects. Make it with NewDomain.
 //
 // # Why nothing is freed too early
 //
-// A guard counts itself in guards[e&1] of its stripe, where e is the epoch it loaded. The epoch goes from e to e+1
-// only after a scan saw guards[(e+1)&1] of every stripe at zero. Retire notes the epoch r, and what was retired at r
+// A guard counts itself in guards[e&1] of its shard, where e is the epoch it loaded. The epoch goes from e to e+1
+// only after a scan saw guards[(e+1)&1] of every shard at zero. Retire notes the epoch r, and what was retired at r
 // is freed when the epoch is r+2. Retire's note and each scan with its advance are made under one mutex, so:
 //
 //	(1) the scans that led from r to r+1 and from r+1 to r+2 both began after Retire noted r;
-//	(2) one of them looked at parity (r+1)&1 and the other at r&1: together at every counter of every stripe.
+//	(2) one of them looked at parity (r+1)&1 and the other at r&1: together at every counter of every shard.
 //
 // Take a guard that could reach the object. Its count was added before the object was made unreachable: all steps are
 // sequentially consistent atomics, so a guard counted later finds the object gone. The count was therefore added
@@ -64,7 +64,7 @@ const (
 //
 // Nowhere does this ask which epoch the guard loaded. A late reader, which loads e, is delayed, and counts itself
 // when the epoch has moved on, sits on a counter of stale parity; the argument holds on either. Without the shared
-// mutex it would not: a scan that was under way while Retire noted r could have passed the late reader's stripe
+// mutex it would not: a scan that was under way while Retire noted r could have passed the late reader's shard
 // before the reader counted itself, and the counter it sits on would not be looked at again before r+2.
 //
 // # Why freeing is not put off for ever
@@ -72,11 +72,11 @@ const (
 // Parities are for progress only. Guards entered at epoch e add to parity e&1 while the scan waits for the other, so
 // a steady stream of short guards never holds the epoch up; only a guard that stays open does.
 type Domain struct {
-	epoch   atomic.Uint64 // loaded by every Enter; stored only under mu
-	stripes []stripe
-	shift   uint // 64 - log2(len(stripes))
+	epoch  atomic.Uint64 // loaded by every Enter; stored only under mu
+	shards []shard
+	shift  uint // 64 - log2(len(shards))
 
-	_ [cacheLines]byte // what follows is written by Retire and must not slow Enter
+	_ [cacheLineBytes]byte // what follows is written by Retire and must not slow Enter
 
 	mu      sync.Mutex
 	limbo   [3][]func() // limbo[r%3]: retired at epoch r, for the current epoch and the one before
@@ -101,18 +101,18 @@ type Metrics struct {
 	Pending uint64 // objects retired and not freed yet
 }
 
-// NewDomain returns a domain without readers, with stripes for the present GOMAXPROCS.
+// NewDomain returns a domain without readers, with shards for the present GOMAXPROCS.
 func NewDomain() *Domain {
-	want := min(max(4*runtime.GOMAXPROCS(0), minStripes), maxStripes)
+	want := min(max(4*runtime.GOMAXPROCS(0), minShards), maxShards)
 	log := bits.Len(uint(want - 1))
-	return &Domain{stripes: make([]stripe, 1<<log), shift: uint(64 - log)}
+	return &Domain{shards: make([]shard, 1<<log), shift: uint(64 - log)}
 }
 
 // Enter opens a guard. It never waits, allocates nothing, and writes only to a cache line that other cores rarely
 // use. Guards nest. A guard may be held across one read of a file; for longer it only delays frees.
 func (d *Domain) Enter() Guard {
-	count := &d.stripes[stackHash()>>d.shift].guards[d.epoch.Load()&1]
-	return Guard{count: count, tick: uint32(count.Add(enter) >> 32)}
+	count := &d.shards[stackHash()>>d.shift].guards[d.epoch.Load()&1]
+	return Guard{count: count, tick: uint32(count.Add(enterDelta) >> 32)}
 }
 
 // Tick is a number that grows from guard to guard of one goroutine, by one as long as no other shares its counter: a dice
@@ -121,14 +121,14 @@ func (g Guard) Tick() uint32 { return g.tick }
 
 // stackHash returns a number that differs between goroutines that run at the same time: each has its own stack, at
 // least 2 KiB from any other. The stack may move at any time, so the number means nothing later; the guard remembers
-// its counter instead. The multiplication spreads neighbouring stacks over the stripes.
+// its counter instead. The multiplication spreads neighbouring stacks over the shards.
 func stackHash() uint64 {
 	var here byte
 	return uint64(uintptr(unsafe.Pointer(&here))>>11) * 0x9e3779b97f4a7c15
 }
 
 // Exit closes the guard: bytes obtained under it are no longer valid.
-func (g Guard) Exit() { g.count.Add(exit) }
+func (g Guard) Exit() { g.count.Add(exitDelta) }
 
 // Retire calls free once every guard that is open now has exited; the caller has already made the object unreachable
 // by an atomic store. Free functions run one at a time, in the order of Retire. Retire does not wait for readers, but
@@ -138,8 +138,8 @@ func (g Guard) Exit() { g.count.Add(exit) }
 // reader, whom it delays.
 func (d *Domain) Retire(free func()) {
 	d.mu.Lock()
-	group := &d.limbo[d.epoch.Load()%3]
-	*group = append(*group, free)
+	list := &d.limbo[d.epoch.Load()%3]
+	*list = append(*list, free)
 	d.retired++
 	d.mu.Unlock()
 	d.Collect()
@@ -181,18 +181,18 @@ func (d *Domain) advanceLocked() {
 			return
 		}
 		d.epoch.Store(e + 1)
-		group := &d.limbo[(e+2)%3] // the epoch is e+1 now; what was retired at e-1 is due, and (e+2)%3 == (e-1)%3
-		d.due = append(d.due, *group...)
-		d.ripe += uint64(len(*group))
-		clear(*group)
-		*group = (*group)[:0]
+		list := &d.limbo[(e+2)%3] // the epoch is e+1 now; what was retired at e-1 is due, and (e+2)%3 == (e-1)%3
+		d.due = append(d.due, *list...)
+		d.ripe += uint64(len(*list))
+		clear(*list)
+		*list = (*list)[:0]
 	}
 }
 
 // quietLocked reports whether every counter of the parity was seen at zero.
 func (d *Domain) quietLocked(parity uint64) bool {
-	for i := range d.stripes {
-		if uint32(d.stripes[i].guards[parity].Load()) != 0 {
+	for i := range d.shards {
+		if uint32(d.shards[i].guards[parity].Load()) != 0 {
 			return false
 		}
 	}

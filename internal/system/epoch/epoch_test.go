@@ -63,7 +63,7 @@ func TestRetire_waitsForLateReader(t *testing.T) {
 		for d.epoch.Load() < 8 {
 			d.Retire(func() {})
 		}
-		late := Guard{count: &d.stripes[0].guards[(8-lag)&1]}
+		late := Guard{count: &d.shards[0].guards[(8-lag)&1]}
 		late.count.Add(1)
 		freed := false
 		d.Retire(func() { freed = true })
@@ -198,8 +198,8 @@ func TestEnter_allocatesNothing(t *testing.T) {
 	}
 }
 
-// Readers that share a stripe share a cache line, and two cores would then slow each other tenfold.
-func TestEnter_spreadsGoroutinesOverStripes(t *testing.T) {
+// Readers that share a shard share a cache line, and two cores would then slow each other tenfold.
+func TestEnter_spreadsGoroutinesOverShards(t *testing.T) {
 	d := NewDomain()
 	const goroutines = 64
 	var inside, out sync.WaitGroup
@@ -215,15 +215,15 @@ func TestEnter_spreadsGoroutinesOverStripes(t *testing.T) {
 	}
 	inside.Wait()
 	used, most := 0, int64(0)
-	for i := range d.stripes {
-		if n := int64(uint32(d.stripes[i].guards[0].Load())); n > 0 {
+	for i := range d.shards {
+		if n := int64(uint32(d.shards[i].guards[0].Load())); n > 0 {
 			used, most = used+1, max(most, n)
 		}
 	}
 	close(release)
 	out.Wait()
-	if used < len(d.stripes)/4 || most > goroutines/4 {
-		t.Errorf("%d goroutines use %d of %d stripes, up to %d on one", goroutines, used, len(d.stripes), most)
+	if used < len(d.shards)/4 || most > goroutines/4 {
+		t.Errorf("%d goroutines use %d of %d shards, up to %d on one", goroutines, used, len(d.shards), most)
 	}
 }
 
