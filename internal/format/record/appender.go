@@ -26,18 +26,18 @@ const (
 
 // An Appender that allocates ahead does so in pieces as large as the file is so far, within these bounds.
 const (
-	minAhead = 1 << 10
-	maxAhead = 1 << 20
+	minAheadBytes = 1 << 10
+	maxAheadBytes = 1 << 20
 )
 
-// outPiece is how many bytes WriteOut waits for.
-const outPiece = 1 << 20
+// writeOutPieceBytes is how many bytes WriteOut waits for.
+const writeOutPieceBytes = 1 << 20
 
-// comparePiece is how many bytes are read at once of a file that may hold what could not be written.
-const comparePiece = 16 << 10
+// comparePieceBytes is how many bytes are read at once of a file that may hold what could not be written.
+const comparePieceBytes = 16 << 10
 
-// maxBuffer is how many encoded bytes an Appender collects before it writes: a group below it is one write.
-const maxBuffer = 1 << 20
+// writeBufferBytes is how many encoded bytes an Appender collects before it writes: a group below it is one write.
+const writeBufferBytes = 1 << 20
 
 // spareBuffers holds what Recycle was given.
 var spareBuffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -62,21 +62,21 @@ type Appender struct {
 	name string
 	at   place
 
-	buf     []byte // encoded, not written
-	bufAt   int64  // where buf goes
-	next    int64  // where the next record goes; bufAt+len(buf)
-	first   int64  // where the first record of the group ends; 0 if it has none yet
-	sum     uint32 // checksum of the record that ends at next
-	endSum  uint32 // checksum of the record that ends at end
-	attempt uint32
-	left    bool  // behind end is what arrived of a group that was refused: to be taken back before the next
-	way     Way   // of the group
-	room    int64 // the file is allocated up to here; math.MaxInt64 if it is not to be allocated ahead
+	buf       []byte // encoded, not written
+	bufAt     int64  // where buf goes
+	next      int64  // where the next record goes; bufAt+len(buf)
+	first     int64  // where the first record of the group ends; 0 if it has none yet
+	sum       uint32 // checksum of the record that ends at next
+	endSum    uint32 // checksum of the record that ends at end
+	attempt   uint32
+	leftover  bool  // behind end is what arrived of a group that was refused: to be taken back before the next
+	way       Way   // of the group
+	allocated int64 // the file is allocated up to here; math.MaxInt64 if it is not to be allocated ahead
 
-	end     atomic.Int64          // end of the last whole group; written by the appending goroutine
-	synced  atomic.Int64          // all below is durable; written under syncMu
-	out     atomic.Int64          // all below is on its way to the medium, or there; written under syncMu
-	failure atomic.Pointer[error] // set once
+	end        atomic.Int64          // end of the last whole group; written by the appending goroutine
+	synced     atomic.Int64          // all below is durable; written under syncMu
+	writtenOut atomic.Int64          // all below is on its way to the medium, or there; written under syncMu
+	failure    atomic.Pointer[error] // set once
 
 	syncMu sync.Mutex // held during a sync of f, or its writing out
 }
@@ -84,7 +84,7 @@ type Appender struct {
 // NewAppender takes over f, a file of database db, whose header has been written and synced, and which goes on at
 // FileHeaderSize.
 func NewAppender(f vfs.File, name string, h *FileHeader) *Appender {
-	a := &Appender{f: f, name: name, at: placeOf(h.DB, h.Num), endSum: h.Sum(), room: math.MaxInt64}
+	a := &Appender{f: f, name: name, at: placeOf(h.DB, h.Num), endSum: h.Sum(), allocated: math.MaxInt64}
 	spare := spareBuffers.Get().(*[]byte)
 	a.buf = *spare
 	a.end.Store(FileHeaderSize)
@@ -94,7 +94,7 @@ func NewAppender(f vfs.File, name string, h *FileHeader) *Appender {
 
 // AllocateAhead has a, which is new, see to it that the file always goes on behind what is written next, in blocks that
 // were written before: a sync then has no metadata to write. The file is allocated up to size.
-func (a *Appender) AllocateAhead(size int64) { a.room = size }
+func (a *Appender) AllocateAhead(size int64) { a.allocated = size }
 
 // Num is the number of the file.
 func (a *Appender) Num() filename.Num { return a.at.num }
@@ -121,7 +121,7 @@ func (a *Appender) Begin(way Way) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	if a.left {
+	if a.leftover {
 		err := a.erase()
 		if errors.Is(err, vfs.ErrNoSpace) && a.Err() == nil {
 			return err
@@ -141,7 +141,7 @@ func (a *Appender) Add(t Type, prefix, payload []byte) error {
 	if n > MaxBody {
 		return fmt.Errorf("%s: record of %d bytes is larger than %d", a.name, n, MaxBody)
 	}
-	if len(a.buf) > 0 && int64(len(a.buf))+Size(n) > maxBuffer {
+	if len(a.buf) > 0 && int64(len(a.buf))+Size(n) > writeBufferBytes {
 		if err := a.drain(); err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func (a *Appender) Add(t Type, prefix, payload []byte) error {
 		length: uint32(n), chain: a.sum, typ: t, attempt: a.attempt, num: a.at.num, offset: a.next,
 	})
 	a.buf = append(a.buf, prefix...)
-	pad, large := zeros[:padding(n)], Size(n) > maxBuffer
+	pad, large := zeros[:padding(n)], Size(n) > writeBufferBytes
 	if !large {
 		a.buf = append(append(a.buf, payload...), pad...)
 	}
@@ -187,7 +187,7 @@ func (a *Appender) addLarge(payload, pad []byte) error {
 // file goes on behind it, in bytes that were written before, a header's length of zeros says that nothing follows; the next
 // group overwrites them.
 func (a *Appender) Flush() (end int64, err error) {
-	if a.room < math.MaxInt64 {
+	if a.allocated < math.MaxInt64 {
 		a.buf = append(a.buf, zeros[:HeaderSize]...)
 	}
 	if err := a.drain(); err != nil {
@@ -232,23 +232,23 @@ func (a *Appender) put(data []byte) (err error) {
 // allocate makes sure that the file is allocated up to end. On a full disk it is not any more: what is left of it belongs
 // to the data.
 func (a *Appender) allocate(end int64) error {
-	if end <= a.room {
+	if end <= a.allocated {
 		return nil
 	}
-	room := end + min(max(end, minAhead), maxAhead)
-	err := a.f.Allocate(room)
+	size := end + min(max(end, minAheadBytes), maxAheadBytes)
+	err := a.f.Allocate(size)
 	if errors.Is(err, vfs.ErrNoSpace) {
-		a.room = math.MaxInt64
+		a.allocated = math.MaxInt64
 		return nil
 	}
-	a.room = room
+	a.allocated = size
 	return err
 }
 
 // takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause. What could not be
 // written, or not whole, is data.
 func (a *Appender) takeBack(data []byte, cause error) error {
-	a.left = true
+	a.leftover = true
 	full := errors.Is(cause, vfs.ErrNoSpace)
 	if full && a.lacks(data) {
 		return cause
@@ -268,7 +268,7 @@ func (a *Appender) takeBack(data []byte, cause error) error {
 // next group.
 func (a *Appender) lacks(data []byte) bool {
 	data = data[:max(0, min(int64(len(data)), a.first-a.bufAt))]
-	there := make([]byte, min(len(data), comparePiece))
+	there := make([]byte, min(len(data), comparePieceBytes))
 	for off := a.bufAt; len(data) > 0; {
 		there = there[:min(len(there), len(data))]
 		n, err := a.f.ReadAt(there, off)
@@ -292,7 +292,7 @@ func (a *Appender) erase() error {
 		return fmt.Errorf("take back what %s got of a group: %w", a.name, err)
 	}
 	a.attempt++
-	a.left = false
+	a.leftover = false
 	return nil
 }
 
@@ -341,7 +341,7 @@ func (a *Appender) syncLocked() error {
 
 // ToWriteOut is how many bytes WriteOut would write out.
 func (a *Appender) ToWriteOut() int64 {
-	return max(0, a.end.Load()/outPiece*outPiece-max(a.out.Load(), a.synced.Load()))
+	return max(0, a.end.Load()/writeOutPieceBytes*writeOutPieceBytes-max(a.writtenOut.Load(), a.synced.Load()))
 }
 
 // WriteOut has the system bring to the medium what was appended, but for the last piece, so that the next Sync has little
@@ -350,14 +350,14 @@ func (a *Appender) ToWriteOut() int64 {
 func (a *Appender) WriteOut() error {
 	a.syncMu.Lock()
 	defer a.syncMu.Unlock()
-	n, from := a.ToWriteOut(), max(a.out.Load(), a.synced.Load())
+	n, from := a.ToWriteOut(), max(a.writtenOut.Load(), a.synced.Load())
 	if n == 0 || a.Err() != nil {
 		return a.Err()
 	}
 	if err := a.f.WriteOut(from, n); err != nil {
 		return a.poison(fmt.Errorf("write out %s: %w", a.name, err))
 	}
-	a.out.Store(from + n)
+	a.writtenOut.Store(from + n)
 	return nil
 }
 

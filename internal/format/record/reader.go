@@ -13,9 +13,9 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// windowSize is how much of a file a Reader holds, in bytes. Larger records get memory of their own, once their
+// readBufferBytes is how much of a file a Reader holds, in bytes. Larger records get memory of their own, once their
 // checksum was found right.
-const windowSize = 256 << 10
+const readBufferBytes = 256 << 10
 
 // NoRecord is the problem of a place where no record was ever begun: the end of the file, or zeros.
 const NoRecord = "no record"
@@ -33,10 +33,10 @@ type Reader struct {
 	at   place
 	size int64
 
-	window []byte // bytes of the file from start
+	buffer []byte // bytes of the file from start
 	start  int64
-	memory []byte // backs window
-	large  []byte // the last record that did not fit the window
+	memory []byte // backs buffer
+	large  []byte // the last record that did not fit the buffer
 }
 
 // Open makes r read f, named name in errors, as file num of database db. A Reader can be opened again and again;
@@ -46,7 +46,7 @@ func (r *Reader) Open(f vfs.File, name string, db [16]byte, num filename.Num) er
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	if want := min(windowSize, size); int64(len(r.memory)) < want {
+	if want := min(readBufferBytes, size); int64(len(r.memory)) < want {
 		r.memory = make([]byte, want)
 	}
 	*r = Reader{f: f, name: name, at: placeOf(db, num), size: size, memory: r.memory, large: r.large}
@@ -86,11 +86,11 @@ func (r *Reader) At(off int64) (rec Record, problem string, err error) {
 	}, "", nil
 }
 
-// whole returns the bytes of the record at off, which are inside the file. A record larger than the window gets
+// whole returns the bytes of the record at off, which are inside the file. A record larger than the buffer gets
 // memory only if its checksum is right; it is nil otherwise.
 func (r *Reader) whole(off int64, h header) ([]byte, error) {
 	size := Size(int(h.length))
-	if size <= windowSize {
+	if size <= readBufferBytes {
 		return r.bytes(off, int(size))
 	}
 	if sum, err := r.checksum(off, h); err != nil || sum != h.sum {
@@ -134,7 +134,7 @@ func (r *Reader) checksum(off int64, h header) (uint32, error) {
 	sum := r.at.seed
 	end := off + Size(int(h.length))
 	for at := off + 4; at < end; {
-		data, err := r.bytes(at, int(min(end-at, windowSize)))
+		data, err := r.bytes(at, int(min(end-at, readBufferBytes)))
 		if err != nil {
 			return 0, err
 		}
@@ -151,9 +151,9 @@ func (r *Reader) checksum(off int64, h header) (uint32, error) {
 // Honest files hold each byte in one record only. A file made to look as if it held very many overlapping ones,
 // to keep the search busy, is reported as damaged.
 func (r *Reader) Find(off int64, likely func(Record) bool) (int64, error) {
-	budget := 4*(r.size-off) + windowSize
+	budget := 4*(r.size-off) + readBufferBytes
 	for at := (off + alignment) &^ (alignment - 1); at+HeaderSize <= r.size; {
-		data, err := r.bytes(at, int(min(r.size-at, windowSize)))
+		data, err := r.bytes(at, int(min(r.size-at, readBufferBytes)))
 		if err != nil {
 			return -1, err
 		}
@@ -213,7 +213,7 @@ func (r *Reader) UsedEnd(off, end int64) (int64, error) {
 	used := off
 	end = min(end, r.size)
 	for at := off; at < end; {
-		data, err := r.bytes(at, int(min(end-at, windowSize)))
+		data, err := r.bytes(at, int(min(end-at, readBufferBytes)))
 		if err != nil {
 			return 0, err
 		}
@@ -225,20 +225,20 @@ func (r *Reader) UsedEnd(off, end int64) (int64, error) {
 	return used, nil
 }
 
-// bytes returns n <= windowSize bytes at off, which are inside the file. They are valid until the next call.
+// bytes returns n <= readBufferBytes bytes at off, which are inside the file. They are valid until the next call.
 func (r *Reader) bytes(off int64, n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	if off < r.start || off+int64(n) > r.start+int64(len(r.window)) {
-		r.window = r.memory[:min(int64(len(r.memory)), r.size-off)]
+	if off < r.start || off+int64(n) > r.start+int64(len(r.buffer)) {
+		r.buffer = r.memory[:min(int64(len(r.memory)), r.size-off)]
 		r.start = off
-		if err := r.readAt(r.window, off); err != nil {
-			r.window = nil
+		if err := r.readAt(r.buffer, off); err != nil {
+			r.buffer = nil
 			return nil, err
 		}
 	}
-	return r.window[off-r.start:][:n:n], nil
+	return r.buffer[off-r.start:][:n:n], nil
 }
 
 // readAt fills p. A file that has become shorter is an error, not an end.

@@ -48,7 +48,7 @@ func open(t testing.TB, dir recordtest.Dir) *record.Reader {
 	return r
 }
 
-// Whatever its size, and wherever it falls in the reader's window, a record must be read as it was written.
+// Whatever its size, and wherever it falls in the reader's buffer, a record must be read as it was written.
 func TestReader_readsWhatAppenderWrote(t *testing.T) {
 	dir := memfs.NewVolatile()
 	a, h := newAppender(t, dir)
@@ -128,7 +128,7 @@ func TestReader_takesNoMemoryForWhatIsNotVerified(t *testing.T) {
 
 // The search decides between a torn tail and damage: it must look at every place and believe only whole records.
 func TestReader_findsValidRecordsOnly(t *testing.T) {
-	const gap = 600_000 // more than two windows
+	const gap = 600_000 // more than two buffers
 	header := record.FileHeader{Magic: record.MagicLog, DB: testDB, Num: testNum}
 	encoded := header.Encode()
 	any := func(record.Record) bool { return true }

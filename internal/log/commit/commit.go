@@ -47,8 +47,8 @@ const MaxGroupBytes = 1 << 20
 // ErrPanicked answers the requests of a group in which a step panicked. Whether they are in the log is unknown.
 var ErrPanicked = errors.New("a commit step panicked")
 
-// maxChecked bounds how many operations the check of one member may have to be compared with.
-const maxChecked = 4096
+// maxCheckedOps bounds how many operations the check of one member may have to be compared with.
+const maxCheckedOps = 4096
 
 // Commit is what is asked for: what to write, how, and what it rests on.
 type Commit struct {
@@ -118,14 +118,14 @@ type Queue struct {
 	waitMu  sync.Mutex // held for a few instructions, never during a step
 	waiting []*Request // the next group; its first member leads it
 
-	pipelineMu sync.Mutex // held by the leader of the group in progress, through I/O: that is its purpose
-	next       key.SeqNum // the next sequence number to give out
-	spare      []*Request // the slice that waiting takes next
-	accepted   []*Request // of the write in progress: those that passed their checks
-	failed     error      // a Sync failed or a step panicked: no commit is accepted any more
-	synced     bool       // the group before was synced
-	several    bool       // it had several members
-	hurried    int        // groups that do not wait for company any more; see assemble
+	pipelineMu   sync.Mutex // held by the leader of the group in progress, through I/O: that is its purpose
+	next         key.SeqNum // the next sequence number to give out
+	spare        []*Request // the slice that waiting takes next
+	accepted     []*Request // of the write in progress: those that passed their checks
+	failed       error      // a Sync failed or a step panicked: no commit is accepted any more
+	synced       bool       // the group before was synced
+	several      bool       // it had several members
+	withoutYield int        // groups that do not wait for company any more; see assemble
 
 	longYield time.Duration // that of the constant, but for tests
 
@@ -140,14 +140,14 @@ type flight struct {
 	unknown  bool // and something that is no request
 }
 
-// maxSearched bounds how many bytes of batches one look through a flight reads.
-const maxSearched = 64 << 10
+// maxSearchedBytes bounds how many bytes of batches one look through a flight reads.
+const maxSearchedBytes = 64 << 10
 
 // mayWrite reports whether anything in f writes user, or f is too large to tell.
 func (f *flight) mayWrite(user []byte) bool {
 	searched := 0
 	for _, r := range f.requests {
-		if searched += len(r.Batch.Bytes()); searched > maxSearched {
+		if searched += len(r.Batch.Bytes()); searched > maxSearchedBytes {
 			return true
 		}
 		for k := range r.Batch.Keys() {
@@ -272,11 +272,11 @@ func (q *Queue) lead() {
 	q.spare = group[:0]
 }
 
-// A leader that was away from its processor for longYield had to wait for others who compute: for hurriedGroups groups the
+// A leader that was away from its processor for longYield had to wait for others who compute: for withoutYieldGroups groups the
 // next ones do not risk that.
 const (
-	longYield     = time.Millisecond
-	hurriedGroups = 1000
+	longYield          = time.Millisecond
+	withoutYieldGroups = 1000
 )
 
 // assemble gives up the processor once, so that the callers of a synced group, who have just been answered, can be back with
@@ -285,13 +285,13 @@ const (
 func (q *Queue) assemble(alone bool) {
 	switch {
 	case !q.synced || alone && !q.several:
-	case q.hurried > 0:
-		q.hurried--
+	case q.withoutYield > 0:
+		q.withoutYield--
 	default:
 		start := time.Now()
 		runtime.Gosched()
 		if time.Since(start) > q.longYield {
-			q.hurried = hurriedGroups
+			q.withoutYield = withoutYieldGroups
 		}
 	}
 }
@@ -328,7 +328,7 @@ func (q *Queue) admit(waiting []*Request) int {
 		bytes += len(r.Batch.Bytes())
 		if len(q.accepted) == 0 {
 			r.err = q.makeRoom(r)
-		} else if bytes > MaxGroupBytes || operations > maxChecked && r.Reads != nil ||
+		} else if bytes > MaxGroupBytes || operations > maxCheckedOps && r.Reads != nil ||
 			!q.env.Fits(append(q.accepted, r)) {
 			return n
 		}
@@ -373,15 +373,15 @@ func (q *Queue) write(group []*Request) error {
 	return nil
 }
 
-// beside is from how many operations of a group on it pays to hand its sync to another goroutine.
-const beside = 64
+// parallelApplyMinOps is from how many operations of a group on it pays to hand its sync to another goroutine.
+const parallelApplyMinOps = 64
 
 // syncAndApply syncs if it is to, and puts group, of so many operations, into the memtable: a large group while it waits for
 // the medium. That is no harm if the sync fails: what is not published nobody sees, and nothing will be published any more.
 func (q *Queue) syncAndApply(sync bool, group []*Request, operations int) error {
 	wait := func() error { return nil }
 	switch {
-	case sync && operations >= beside:
+	case sync && operations >= parallelApplyMinOps:
 		wait = start(q.env.Sync)
 	case sync:
 		if err := q.env.Sync(); err != nil {

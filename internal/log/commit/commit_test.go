@@ -363,7 +363,7 @@ func TestSettleKey_waitsForWhatWritesTheKey(t *testing.T) {
 // A batch too large to look through may write anything.
 func TestFlight_doesNotSearchForLong(t *testing.T) {
 	var b batch.Batch
-	b.Put([]byte("large"), make([]byte, maxSearched))
+	b.Put([]byte("large"), make([]byte, maxSearchedBytes))
 	f := flight{requests: []*Request{{Commit: Commit{Batch: &b}}}}
 	if !f.mayWrite([]byte("k")) {
 		t.Error("a large batch was taken for one that does not write the key")
@@ -450,7 +450,7 @@ func TestCommit_appliesALargeGroupWhileItIsSynced(t *testing.T) {
 		published key.SeqNum
 		panics    any
 	}{
-		"synced":  {func() error { return nil }, nil, beside, nil},
+		"synced":  {func() error { return nil }, nil, parallelApplyMinOps, nil},
 		"failed":  {func() error { return broken }, broken, 0, nil},
 		"panics":  {func() error { panic(broken) }, nil, 0, broken},
 		"is gone": {func() error { runtime.Goexit(); return nil }, nil, 0, ErrPanicked},
@@ -475,7 +475,7 @@ func TestCommit_appliesALargeGroupWhileItIsSynced(t *testing.T) {
 					t.Errorf("the next commit: %v", err)
 				}
 			}()
-			if _, err := q.Commit(Commit{Batch: puts(beside), Sync: true}); !errors.Is(err, c.err) {
+			if _, err := q.Commit(Commit{Batch: puts(parallelApplyMinOps), Sync: true}); !errors.Is(err, c.err) {
 				t.Errorf("Commit gave %v, want %v", err, c.err)
 			}
 		})

@@ -497,7 +497,7 @@ var logMutants = []Mutant{
 	{
 		Name:    "nothing says where a group ends in a segment that is used again",
 		Breaks:  "Open reports megabytes as torn that are merely old",
-		Changes: []Change{{"internal/format/record/appender.go", `	if a.room < math.MaxInt64 {`, `	if a.room < 0 {`}},
+		Changes: []Change{{"internal/format/record/appender.go", `	if a.allocated < math.MaxInt64 {`, `	if a.allocated < 0 {`}},
 		Killer:  test("engine", "TestFlush_logSegmentsAreUsedAgain"),
 	},
 }

@@ -384,7 +384,7 @@ var readerMutants = []Mutant{
 	{
 		Name:   "what a full disk let in stays when writing goes on",
 		Breaks: "a power cut completes a commit that was refused with the end of the next",
-		Changes: []Change{{"internal/format/record/appender.go", `	a.left = true
+		Changes: []Change{{"internal/format/record/appender.go", `	a.leftover = true
 `, ``}},
 		Killer: test("log/wal", "TestAppend_whatFollowsDoesNotCompleteWhatWasRefused"),
 		Quick:  true,
