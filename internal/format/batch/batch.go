@@ -38,13 +38,13 @@ type Op struct {
 }
 
 // grow makes room for an operation on k and n bytes more.
-func (b *Batch) grow(k []byte, n int) { b.ops = slices.Grow(b.ops, operationOverhead+len(k)+n) }
+func (b *Batch) grow(k []byte, n int) { b.ops = slices.Grow(b.ops, operationOverheadBytes+len(k)+n) }
 
-// operationOverhead is the most that an operation takes beside its key and value, in bytes.
-const operationOverhead = 1 + 2*binary.MaxVarintLen32
+// operationOverheadBytes is the most that an operation takes beside its key and value, in bytes.
+const operationOverheadBytes = 1 + 2*binary.MaxVarintLen32
 
 // SizeOfPut is how much memory Put needs at most in an empty batch, in bytes.
-func SizeOfPut(k, v []byte) int { return operationOverhead + len(k) + len(v) }
+func SizeOfPut(k, v []byte) int { return operationOverheadBytes + len(k) + len(v) }
 
 // In returns an empty batch that uses memory, which stays the caller's, for as long as its operations fit into it.
 func In(memory []byte) Batch { return Batch{ops: memory[:0]} }

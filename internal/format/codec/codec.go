@@ -125,7 +125,7 @@ func decodeS2(dst, src []byte, rawSize int) ([]byte, error) {
 	if n != rawSize {
 		return nil, ErrSize
 	}
-	raw, err := s2.Decode(room(dst, rawSize), src)
+	raw, err := s2.Decode(resize(dst, rawSize), src)
 	if err != nil {
 		return nil, ErrMalformed
 	}
@@ -135,7 +135,7 @@ func decodeS2(dst, src []byte, rawSize int) ([]byte, error) {
 func decodeZstd(dst, src []byte, rawSize int) ([]byte, error) {
 	dec := decoders.Get().(*zstd.Decoder)
 	defer decoders.Put(dec)
-	raw, err := dec.DecodeAll(src, room(dst, rawSize)[:0])
+	raw, err := dec.DecodeAll(src, resize(dst, rawSize)[:0])
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return nil, ErrSize
@@ -147,8 +147,8 @@ func decodeZstd(dst, src []byte, rawSize int) ([]byte, error) {
 	return raw, nil
 }
 
-// room returns rawSize bytes with no capacity beyond them: dst's own if they suffice.
-func room(dst []byte, rawSize int) []byte {
+// resize returns rawSize bytes with no capacity beyond them: dst's own if they suffice.
+func resize(dst []byte, rawSize int) []byte {
 	if cap(dst) < rawSize {
 		return make([]byte, rawSize)
 	}

@@ -16,8 +16,8 @@ type link struct {
 	start, end int        // in Chain.bytes
 }
 
-// linkOverhead is about the memory that an operand in a chain takes besides its bytes.
-const linkOverhead = 24
+// linkOverheadBytes is about the memory that an operand in a chain takes besides its bytes.
+const linkOverheadBytes = 24
 
 // maxKeptBytes is the most memory that an empty chain keeps.
 const maxKeptBytes = 64 << 10
@@ -25,7 +25,7 @@ const maxKeptBytes = 64 << 10
 // Reset empties the chain and keeps its memory, unless that is large.
 func (c *Chain) Reset() {
 	c.bytes, c.links = c.bytes[:0], c.links[:0]
-	if cap(c.bytes) > maxKeptBytes || cap(c.links)*linkOverhead > maxKeptBytes {
+	if cap(c.bytes) > maxKeptBytes || cap(c.links)*linkOverheadBytes > maxKeptBytes {
 		*c = Chain{}
 	}
 }
@@ -34,7 +34,7 @@ func (c *Chain) Reset() {
 func (c *Chain) Len() int { return len(c.links) }
 
 // Size is about the memory that the operands take, in bytes.
-func (c *Chain) Size() int { return len(c.bytes) + len(c.links)*linkOverhead }
+func (c *Chain) Size() int { return len(c.bytes) + len(c.links)*linkOverheadBytes }
 
 // Push adds an operand that is older than all so far, of the operation seq. The error is a *corrupt.Error if it is not
 // well-formed.
@@ -81,7 +81,7 @@ func (c *Chain) Fold(r Rules, user, value []byte, present bool) ([]byte, error) 
 
 // FoldWithin is Fold that fails with ErrTooLong as soon as the value would be longer than limit bytes, also on the way.
 func (c *Chain) FoldWithin(limit int, r Rules, user, value []byte, present bool) ([]byte, error) {
-	f := fold{rules: r, user: user, limit: limit, room: value, value: value, present: present}
+	f := fold{rules: r, user: user, limit: limit, buf: value, value: value, present: present}
 	for i := len(c.links) - 1; i >= 0; i-- {
 		if err := f.apply(c.at(i)); err != nil {
 			return nil, err

@@ -117,7 +117,7 @@ func (r Rules) Fold(user, value []byte, present bool, operand []byte) ([]byte, e
 // FoldWithin is Fold for values of at most limit bytes: it fails with ErrTooLong rather than make a longer one, and
 // then copies nothing.
 func (r Rules) FoldWithin(limit int, user, value []byte, present bool, operand []byte) ([]byte, error) {
-	f := fold{rules: r, user: user, limit: limit, room: value, value: value, present: present}
+	f := fold{rules: r, user: user, limit: limit, buf: value, value: value, present: present}
 	if err := f.apply(operand); err != nil {
 		return nil, err
 	}
@@ -129,8 +129,8 @@ type fold struct {
 	rules   Rules
 	user    []byte
 	limit   int    // of the value, in bytes
-	room    []byte // memory for the value
-	value   []byte // in room, or lent
+	buf     []byte // memory for the value
+	value   []byte // in buf, or lent
 	present bool
 	lent    bool // value is memory of the user's function, or an argument, and must not be changed
 }
@@ -153,24 +153,24 @@ func (f *fold) apply(operand []byte) error {
 		if err := f.allow(old + len(argument)); err != nil {
 			return err
 		}
-		f.room = append(f.own(), argument...)
+		f.buf = append(f.own(), argument...)
 	case old != integerSize:
 		return failed(f.user, "%v on a value of %d bytes, which is no integer", operator, old)
 	default:
-		f.room = combineIntegers(operator, f.own(), argument)
+		f.buf = combineIntegers(operator, f.own(), argument)
 	}
-	f.value, f.present = f.room, true
+	f.value, f.present = f.buf, true
 	return nil
 }
 
 // own is the value, empty if there is none, in memory that may be changed.
 func (f *fold) own() []byte {
 	if !f.present {
-		return f.room[:0]
+		return f.buf[:0]
 	}
 	if f.lent {
-		f.room = append(f.room[:0], f.value...)
-		f.value, f.lent = f.room, false
+		f.buf = append(f.buf[:0], f.value...)
+		f.value, f.lent = f.buf, false
 	}
 	return f.value
 }

@@ -28,10 +28,10 @@ func (o ownGaps) Found(s span.Span, _ key.SeqNum) {
 	(*o.gaps).Add(s)
 }
 
-// goOver says that iterators lay the writes over the snapshot at seq from now on. In another one there may be something
+// useSnapshot says that iterators lay the writes over the snapshot at seq from now on. In another one there may be something
 // where the last one had nothing.
-func (w *Writes) goOver(seq key.SeqNum) {
-	if w.over != seq {
-		w.gaps, w.spilledGaps, w.over = nil, nil, seq
+func (w *Writes) useSnapshot(seq key.SeqNum) {
+	if w.gapsSeq != seq {
+		w.gaps, w.spilledGaps, w.gapsSeq = nil, nil, seq
 	}
 }

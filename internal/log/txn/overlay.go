@@ -57,7 +57,7 @@ type layer interface {
 // Reset makes o show the writes that memory holds over base, which is the keys in bounds, in the snapshot at seq. o
 // stands nowhere. It borrows everything.
 func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
-	writes.goOver(seq)
+	writes.useSnapshot(seq)
 	o.reset(base, writes, writes, &writes.gaps, bounds)
 }
 

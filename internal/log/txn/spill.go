@@ -69,7 +69,7 @@ func (w *Writes) Spill(store Store) error {
 			return err
 		}
 	}
-	w.forget()
+	w.clearMemory()
 	if w.spilledGaps = w.gaps; w.gaps != nil { // what was in memory is on disk
 		w.gaps = w.gaps.Clone()
 	}
@@ -241,7 +241,7 @@ type OverSpilled struct {
 // Reset makes o show what writes has on disk over base, which is the keys in bounds, in the snapshot at seq. It borrows
 // everything.
 func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
-	writes.goOver(seq)
+	writes.useSnapshot(seq)
 	o.layer = spilledLayer{spills: mergedIterator(writes.spills, Spill.NewIterator)}
 	o.reset(base, &o.layer, writes, &writes.spilledGaps, bounds)
 }

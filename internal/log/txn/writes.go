@@ -10,11 +10,11 @@ import (
 	"lightningdb/internal/tree/gap"
 )
 
-// maxChunk is how many keys a chunk of Writes holds at most.
-const maxChunk = 256
+// maxChunkKeys is how many keys a chunk of Writes holds at most.
+const maxChunkKeys = 256
 
 // Writes is the write set of a transaction: for each key written, what the commit will make of it. Keys are kept in
-// order, in chunks of up to maxChunk, so that a set of a million keys takes inserts as calmly as one of ten. The zero
+// order, in chunks of up to maxChunkKeys, so that a set of a million keys takes inserts as calmly as one of ten. The zero
 // value is empty. It owns copies of all it is given.
 type Writes struct {
 	Rules operand.Rules // how merges fold
@@ -37,7 +37,7 @@ type Writes struct {
 
 	gaps        *gap.Gaps  // where iterators over all of it have found nothing; nil: nowhere
 	spilledGaps *gap.Gaps  // the same of what is on disk, without memory
-	over        key.SeqNum // of the snapshot that this is known of
+	gapsSeq     key.SeqNum // of the snapshot that this is known of
 }
 
 // mark is a savepoint: so many spills, and the memory that was there when undo had that length.
@@ -64,12 +64,12 @@ type undone struct {
 
 // A small set takes the memory for its writes, keys and values from two pieces that Reset keeps.
 const (
-	keptWrites = 16
-	keptText   = 2 << 10
+	keptWrites    = 16
+	keptTextBytes = 2 << 10
 )
 
-// writeOverhead is about what a write takes beside its key and value, in bytes.
-const writeOverhead = 128
+// writeOverheadBytes is about what a write takes beside its key and value, in bytes.
+const writeOverheadBytes = 128
 
 // Put records "set k to v".
 func (w *Writes) Put(k, v []byte) { w.set(k, key.KindPut, v) }
@@ -155,7 +155,7 @@ func (w *Writes) RollbackTo(savepoint int) {
 	w.marks = w.marks[:savepoint+1]
 	m := w.marks[savepoint]
 	if m.undo < 0 {
-		w.forget()
+		w.clearMemory()
 		w.dropSpills(m.spills)
 		m.undo = 0
 		w.marks[savepoint] = m
@@ -186,14 +186,14 @@ func (w *Writes) unwind(length int) {
 // dropUndo forgets how to take back what was changed since undo had the given length.
 func (w *Writes) dropUndo(length int) {
 	for i := range w.undo[length:] {
-		w.size -= len(w.undo[length+i].was.Value) + writeOverhead
+		w.size -= len(w.undo[length+i].was.Value) + writeOverheadBytes
 	}
 	clear(w.undo[length:])
 	w.undo = w.undo[:length]
 }
 
-// forget empties the memory.
-func (w *Writes) forget() { w.chunks, w.count, w.size, w.undo = nil, 0, 0, nil }
+// clearMemory empties the memory.
+func (w *Writes) clearMemory() { w.chunks, w.count, w.size, w.undo = nil, 0, 0, nil }
 
 func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 	w.change++
@@ -203,7 +203,7 @@ func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 	write := w.writeOf(k)
 	if len(w.marks) > 0 {
 		w.undo = append(w.undo, undone{write, *write})
-		w.size += len(write.Value) + writeOverhead // the old value stays
+		w.size += len(write.Value) + writeOverheadBytes // the old value stays
 	}
 	w.size += len(v) - len(write.Value)
 	write.Kind, write.Value, write.Live = kind, w.clone(v), true
@@ -211,11 +211,11 @@ func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 
 // clone copies b.
 func (w *Writes) clone(b []byte) []byte {
-	if len(b) > keptText-len(w.text) {
+	if len(b) > keptTextBytes-len(w.text) {
 		return bytes.Clone(b)
 	}
 	if w.text == nil {
-		w.text = make([]byte, 0, keptText)
+		w.text = make([]byte, 0, keptTextBytes)
 	}
 	start := len(w.text)
 	w.text = append(w.text, b...)
@@ -243,14 +243,17 @@ func (w *Writes) writeOf(k []byte) *Write {
 	write := w.newWrite()
 	write.Key = w.clone(k)
 	w.count++
-	w.size += len(k) + writeOverhead
+	w.size += len(k) + writeOverheadBytes
 	if len(w.chunks) == 0 {
 		w.chunks = append(w.chunks, append(w.spare, write))
 		w.spare = nil
 		return write
 	}
-	w.chunks[c] = slices.Insert(w.chunks[c], i, write)
-	if len(w.chunks[c]) > maxChunk {
+	chunk := append(w.chunks[c], nil) // not slices.Insert: a copy of it for this type is 2 KB of every program
+	copy(chunk[i+1:], chunk[i:])
+	chunk[i] = write
+	w.chunks[c] = chunk
+	if len(chunk) > maxChunkKeys {
 		w.split(c)
 	}
 	return write
@@ -261,7 +264,7 @@ func (w *Writes) split(c int) {
 	full := w.chunks[c]
 	at := len(full) / 2
 	if c == len(w.chunks)-1 {
-		at = maxChunk - 1
+		at = maxChunkKeys - 1
 	}
 	w.chunks = slices.Insert(w.chunks, c+1, slices.Clone(full[at:]))
 	w.chunks[c] = slices.Delete(full, at, len(full))

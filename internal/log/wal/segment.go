@@ -87,7 +87,7 @@ func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 	if b.f, err = fs.OpenReadWrite(from); err != nil {
 		return nil, fmt.Errorf("reuse log segment: %w", err)
 	}
-	err = b.blank()
+	err = b.clearHeader()
 	if err = errors.Join(err, b.f.Close()); err == nil {
 		err = b.takeName(from)
 	}
@@ -129,9 +129,9 @@ func (b *Blank) takeName(from string) error {
 	return err
 }
 
-// blank overwrites the header of a segment that was, durably: a seal may name the file before it has another. The zeros
+// clearHeader overwrites the header of a segment that was, durably: a seal may name the file before it has another. The zeros
 // reach behind it: no record follows.
-func (b *Blank) blank() error {
+func (b *Blank) clearHeader() error {
 	var zeros [record.FileHeaderSize + record.HeaderSize]byte
 	if _, err := b.f.WriteAt(zeros[:], 0); err != nil {
 		return err

@@ -107,7 +107,7 @@ var gapMutants = []Mutant{
 	{
 		Name:    "a transaction's gaps outlive its snapshot",
 		Breaks:  "a transaction whose snapshot has moved misses what is there now",
-		Changes: []Change{{"internal/log/txn/gaps.go", `	if w.over != seq {`, `	if w.over > seq {`}},
+		Changes: []Change{{"internal/log/txn/gaps.go", `	if w.gapsSeq != seq {`, `	if w.gapsSeq > seq {`}},
 		Killer:  test("log/txn", "TestOverlay_showsWhatComesBack"),
 	},
 	{

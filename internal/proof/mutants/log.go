@@ -202,7 +202,7 @@ var logMutants = []Mutant{
 	{
 		Name:    "a segment that is used again keeps its header",
 		Breaks:  "a crash before it is begun leaves a seal that leads to another segment: the database does not open",
-		Changes: []Change{{"internal/log/wal/segment.go", `	err = b.blank()`, `	b.size, err = b.f.Size()`}},
+		Changes: []Change{{"internal/log/wal/segment.go", `	err = b.clearHeader()`, `	b.size, err = b.f.Size()`}},
 		Killer:  test("log/wal", "TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere"),
 		Quick:   true,
 	},

@@ -10,12 +10,12 @@ import (
 // pageSize is the alignment of regions that come from the heap. No system that takes this path has smaller pages.
 const pageSize = 4096
 
-// maxRegion bounds a region from the heap. The heap takes memory whole, and a process that asks it for more than there is
+// maxRegionBytes bounds a region from the heap. The heap takes memory whole, and a process that asks it for more than there is
 // ends; a mapping takes what is touched, and says no.
-const maxRegion = 1 << 30
+const maxRegionBytes = 1 << 30
 
 func alloc(size int) ([]byte, error) {
-	if size > maxRegion {
+	if size > maxRegionBytes {
 		return nil, errors.New("a region of the heap has at most 1 GiB")
 	}
 	b := make([]byte, size+pageSize-1)

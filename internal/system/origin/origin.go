@@ -19,14 +19,14 @@ const (
 	Write       Kind = "write"  // outside of any transaction
 )
 
-// depth is how many callers are remembered.
-const depth = 24
+// maxCallers is how many callers are remembered.
+const maxCallers = 24
 
 // Origin is where and when something was opened. A nil *Origin is unknown. It is immutable.
 type Origin struct {
 	Kind    Kind
 	At      time.Time // by the wall clock: to be compared with what was logged, not with other times
-	callers [depth]uintptr
+	callers [maxCallers]uintptr
 	number  int // of callers
 }
 

@@ -21,7 +21,7 @@
 //
 // # The mark
 //
-// 64 bytes of text: process id, a space, 32 hexadecimal digits of chance, spaces, a line feed. After the writer's end it
+// 64 bytes of text: process id, a space, 32 hexadecimal digits of random, spaces, a line feed. After the writer's end it
 // reads "closed", spaces, a line feed.
 package owner
 
@@ -39,7 +39,7 @@ import (
 var ErrTakenOver = errors.New("the database was changed past the lock, by another writer or by hand; " +
 	"close this handle, have one process open the directory by one mount, and open it again")
 
-const size = 64
+const markBytes = 64
 
 // Mark is a writer's own mark in the lock file. Its methods are safe for concurrent use, but for Release.
 type Mark struct {
@@ -49,10 +49,10 @@ type Mark struct {
 	file vfs.File
 }
 
-// Claim writes a mark that consists of the process id and chance, a number that no other writer has, into file name,
+// Claim writes a mark that consists of the process id and random, a number that no other writer has, into file name,
 // whose lock the caller holds.
-func Claim(fs vfs.FS, name string, chance [2]uint64) (*Mark, error) {
-	m := &Mark{fs: fs, name: name, text: marked(fmt.Sprintf("%d %016x%016x", os.Getpid(), chance[0], chance[1]))}
+func Claim(fs vfs.FS, name string, random [2]uint64) (*Mark, error) {
+	m := &Mark{fs: fs, name: name, text: marked(fmt.Sprintf("%d %016x%016x", os.Getpid(), random[0], random[1]))}
 	f, err := fs.OpenReadWrite(name)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func Claim(fs vfs.FS, name string, chance [2]uint64) (*Mark, error) {
 	return m, err
 }
 
-func marked(text string) []byte { return fmt.Appendf(nil, "%-*s\n", size-1, text) }
+func marked(text string) []byte { return fmt.Appendf(nil, "%-*s\n", markBytes-1, text) }
 
 // Stands reports whether the mark is there. If the file is empty, because somebody meant to help, it is not, without an
 // error. The error is ErrTakenOver if anything else is in its place.
@@ -75,7 +75,7 @@ func (m *Mark) Stands() (bool, error) {
 	if m.fs.ReadsLag() {
 		return m.Named()
 	}
-	return m.isIn(m.file, size)
+	return m.isIn(m.file, markBytes)
 }
 
 // Named is Stands for the file that the name leads to now. The file may be missing, like its content.
@@ -88,12 +88,12 @@ func (m *Mark) Named() (stands bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return m.isIn(f, size+1) // beyond the end, so that the length is asked for too
+	return m.isIn(f, markBytes+1) // beyond the end, so that the length is asked for too
 }
 
 // isIn looks at the first n bytes of f.
 func (m *Mark) isIn(f vfs.File, n int) (bool, error) {
-	var buf [size + 1]byte
+	var buf [markBytes + 1]byte
 	n, err := f.ReadAt(buf[:n], 0)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):

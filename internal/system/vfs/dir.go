@@ -162,7 +162,7 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 	if !ValidName(name) {
 		return nil, pathError("open", name, fs.ErrInvalid)
 	}
-	named, err := d.lstat(name, openPatience)
+	named, err := d.lstat(name, openRetryLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 		return nil, pathError("open", name, notRegular(named))
 	}
 	f, err := d.openFile(name, flag|openNoWait, 0)
-	if errors.Is(err, fs.ErrPermission) && d.giveBackMode(name, named) {
+	if errors.Is(err, fs.ErrPermission) && d.restoreMode(name, named) {
 		f, err = d.openFile(name, flag|openNoWait, 0)
 	}
 	if err != nil {
@@ -189,14 +189,14 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// giveBackMode gives a file of ours, which could not be opened, the owner's bits that a umask took when it was created: a
+// restoreMode gives a file of ours, which could not be opened, the owner's bits that a umask took when it was created: a
 // kill between the creation and the Chmod leaves it without. It reports whether it changed anything.
-func (d *osDir) giveBackMode(name string, info fs.FileInfo) bool {
+func (d *osDir) restoreMode(name string, info fs.FileInfo) bool {
 	return !d.readOnly && info.Mode().Perm()&fileMode != fileMode && d.root.Chmod(name, fileMode) == nil
 }
 
 func (d *osDir) openFile(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
-	err = patiently(openPatience, func() (err error) {
+	err = retry(openRetryLimit, func() (err error) {
 		f, err = d.root.OpenFile(name, flag, mode)
 		return err
 	})
@@ -204,7 +204,7 @@ func (d *osDir) openFile(name string, flag int, mode fs.FileMode) (f *os.File, e
 }
 
 func (d *osDir) lstat(name string, limit time.Duration) (info fs.FileInfo, err error) {
-	err = patiently(limit, func() (err error) {
+	err = retry(limit, func() (err error) {
 		info, err = d.root.Lstat(name)
 		return err
 	})
@@ -222,21 +222,21 @@ func (d *osDir) Remove(name string) error {
 	if err := d.checkChange("remove", name); err != nil {
 		return err
 	}
-	info, err := d.lstat(name, removePatience)
+	info, err := d.lstat(name, removeRetryLimit)
 	if err != nil {
 		return err
 	}
 	if info.IsDir() {
 		return pathError("remove", name, notRegular(info))
 	}
-	return WrapNoSpace(patiently(removePatience, func() error { return d.root.Remove(name) }))
+	return WrapNoSpace(retry(removeRetryLimit, func() error { return d.root.Remove(name) }))
 }
 
 func (d *osDir) Rename(oldName, newName string) error {
 	if err := errors.Join(d.checkChange("rename", oldName), d.checkChange("rename", newName)); err != nil {
 		return err
 	}
-	return WrapNoSpace(patiently(openPatience, func() error { return d.root.Rename(oldName, newName) }))
+	return WrapNoSpace(retry(openRetryLimit, func() error { return d.root.Rename(oldName, newName) }))
 }
 
 // checkChange refuses names that are none and every change to a read-only directory.

@@ -34,8 +34,8 @@ func aboveStandardStreams(f *os.File) (*os.File, error) {
 	return moved, nil
 }
 
-// passesSoon is for errors of a file that another program has open: no such thing excludes anything here.
-func passesSoon(error) bool { return false }
+// transient is for errors of a file that another program has open: no such thing excludes anything here.
+func transient(error) bool { return false }
 
 // checkOpen has nothing to do: every call on a closed file says so.
 func checkOpen(*os.File) error { return nil }

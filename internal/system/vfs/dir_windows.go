@@ -14,9 +14,9 @@ const openNoWait = 0
 // aboveStandardStreams has nothing to do: handles are not numbered by standard stream.
 func aboveStandardStreams(f *os.File) (*os.File, error) { return f, nil }
 
-// passesSoon reports whether err says that another program has a file open in a way that excludes what was asked for, or
+// transient reports whether err says that another program has a file open in a way that excludes what was asked for, or
 // is about to let go of one that was removed.
-func passesSoon(err error) bool {
+func transient(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_LOCK_VIOLATION) ||
 		errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }

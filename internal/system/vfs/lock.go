@@ -181,7 +181,7 @@ func (d *osDir) lockRegistered(f *os.File, name string, entry *heldLock) error {
 	if taken {
 		return lockedError(name, describeOwner(f, entry.mode))
 	}
-	named, err := d.lstat(name, openPatience)
+	named, err := d.lstat(name, openRetryLimit)
 	if IsNotExist(err) || err == nil && !os.SameFile(named, entry.file) {
 		return errLockReplaced
 	}

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// windowSize is how much of a file is mapped at a time: it counts as memory of the process. maxStored is the most that is
+// windowBytes is how much of a file is mapped at a time: it counts as memory of the process. maxStoredBytes is the most that is
 // stored at once; above it one call of the system costs little beside the copying, and the window always has room.
 const (
-	windowSize = 2 << 20
-	maxStored  = 64 << 10
+	windowBytes    = 2 << 20
+	maxStoredBytes = 64 << 10
 )
 
 // writeThrough makes every StoreAt of this process a WriteAt; see WriteThrough.
@@ -34,12 +34,12 @@ func WriteThrough() { writeThrough.Store(true) }
 //   - A sync: it finds what was stored like what was written. It makes the pages read-only again, and may write much
 //     around the few bytes that were stored, so what is synced at once should be written.
 type window struct {
-	mu      sync.Mutex // held while bytes are copied
-	memory  []byte     // nil if nothing is mapped
-	at      int64      // where memory begins in the file
-	allowed int64      // all blocks below are really there
-	asked   bool       // whether the file system may be mapped has been found out
-	never   bool       // it may not, or the file is closed
+	mu       sync.Mutex // held while bytes are copied
+	memory   []byte     // nil if nothing is mapped
+	at       int64      // where memory begins in the file
+	allowed  int64      // all blocks below are really there
+	checked  bool       // whether the file system may be mapped has been found out
+	disabled bool       // it may not, or the file is closed
 }
 
 // allow says that every byte below size has a block of its own.
@@ -61,7 +61,7 @@ func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	end := off + int64(len(p))
-	if w.never || off < 0 || len(p) == 0 || len(p) > maxStored || end > w.allowed {
+	if w.disabled || off < 0 || len(p) == 0 || len(p) > maxStoredBytes || end > w.allowed {
 		return false, nil
 	}
 	if (off < w.at || end > w.at+int64(len(w.memory))) && !w.slide(f, off) {
@@ -69,7 +69,7 @@ func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error)
 	}
 	if err := copyGuarded(w.memory[off-w.at:], p); err != nil {
 		w.unmap()
-		w.never = true
+		w.disabled = true
 		return false, pathError("store", f.Name(), err)
 	}
 	return true, nil
@@ -78,20 +78,20 @@ func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error)
 // slide maps the part of f that begins with the page of off. Where it cannot, f is not mapped any more.
 func (w *window) slide(f *os.File, off int64) bool {
 	w.unmap()
-	if !w.asked {
-		w.asked, w.never = true, writeThrough.Load() || !writesInPlace(f)
+	if !w.checked {
+		w.checked, w.disabled = true, writeThrough.Load() || !writesInPlace(f)
 	}
-	if w.never {
+	if w.disabled {
 		return false
 	}
 	page := int64(unix.Getpagesize())
 	w.at = off / page * page
-	length := int(min(windowSize, w.allowed-w.at))
+	length := int(min(windowBytes, w.allowed-w.at))
 	err := withDescriptor(f, func(fd int) (err error) {
 		w.memory, err = unix.Mmap(fd, w.at, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		return err
 	})
-	w.never = err != nil
+	w.disabled = err != nil
 	return err == nil
 }
 
@@ -106,7 +106,7 @@ func (w *window) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.unmap()
-	w.never = true
+	w.disabled = true
 }
 
 // writesInPlace reports whether f lies on a file system of which it is known that a block that was written once is

@@ -69,8 +69,8 @@ type FS struct {
 	nextID   uint64            // of an inode
 }
 
-// maxTrash bounds how many removed files haunt images.
-const maxTrash = 4
+// maxTrashFiles bounds how many removed files haunt images.
+const maxTrashFiles = 4
 
 // New returns an empty directory with a history.
 func New() *FS {
@@ -415,7 +415,7 @@ func (f *FS) unlinkLocked(n *inode) {
 	}
 	old := n.now.clone()
 	f.trash = append(f.trash, &old)
-	if len(f.trash) > maxTrash {
+	if len(f.trash) > maxTrashFiles {
 		f.trash = slices.Clone(f.trash[1:])
 	}
 }
