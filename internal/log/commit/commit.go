@@ -1,29 +1,82 @@
-// Package commit is the one path by which anything enters the database: a queue whose leader takes everything
-// that waits as one group and carries it through
+// Package commit is the one path by which anything enters the database: a queue whose leader takes all requests that
+// wait as one group, and carries the group through five steps.
 //
-//	check    the conflict check of each member, against everything that committed before it (room was made before)
-//	number   the next sequence numbers, one per operation
-//	log      one write for the group; one sync for it if any member asks
-//	apply    the memtable; a large group while it is synced
-//	publish  the visible sequence number rises; the callers return
+//	check    each member is checked against everything that committed before it; the leader has made room for it first
+//	number   the members get the next sequence numbers, one for each operation
+//	log      the group goes to the log in one write, with one sync if any member asks for it
+//	apply    the operations go to the memtable; those of a large group while it is synced
+//	publish  the visible sequence number rises, and the callers return
 //
-// It knows nothing of files and memtables: those are behind Env, so that the order of the steps, the grouping and
-// what happens when a step fails are tested without a database.
+// The package knows nothing of files and memtables. They are behind Env, so that the order of the steps, the
+// grouping and what happens when a step fails are tested without a database.
 //
 // # Invariants
 //
-//   - A request is numbered only after its check passed, and nothing is logged that was not numbered: what is in
-//     the log is certain to commit.
-//   - Sequence numbers in the log have no gaps: numbers of a group whose write failed cleanly are used again.
-//   - Publish is called in order of sequence numbers, and for a sequence number only after the record that carries
-//     it has reached the durability that its request, and every request before it, asked for.
-//   - A request is answered exactly once, also when a step panics.
+//   - A request is numbered only after its check has passed, and only numbered requests are logged. So whatever a
+//     restart finds in the log has committed, and recovery has nothing to check.
+//   - Sequence numbers in the log have no gaps: if the write of a group fails cleanly, the next group gets its
+//     numbers.
+//   - Publish is called in the order of sequence numbers, and for a sequence number only after the record that
+//     carries it has reached the durability that its request, and every request before it, asked for.
+//   - A request is answered exactly once, even if a step panics.
+//
+// # Why a crash loses nothing that was acknowledged
+//
+// Whatever a caller was told and whatever a reader has seen was published, so it was in the log before, and so was
+// everything with a lower number. What the log keeps depends on the durability. A Process commit is in the hands of
+// the kernel, and no kill of the process takes it. A Sync commit is on the medium, together with the rest of its
+// group and all groups before it, because the sync covers the whole log up to there.
+//
+// A group is a matter of speed and leaves no trace. The log has one record for each member, and a record is found
+// whole or not at all (package wal). A power cut in the middle of a group may keep its first members and lose the
+// rest, but it never keeps a member and loses one before it. If a sync was asked for, nobody in the group has been
+// answered yet.
+//
+// # Refusals and failures
+//
+// The steps stop in these places, each with another state of the log:
+//
+//   - Env.MakeRoom or Env.Check refuses a request: it gets no number, and nothing of it is logged. It is answered
+//     together with its group, so that what it lost against is visible to whoever tries again.
+//   - Env.Log fails and has taken the group back, as on a full disk: the group is refused as a whole, its numbers
+//     are used again, and the queue goes on. After any other error of Log, Env refuses all that comes later.
+//   - Env.Sync fails or a step panics: nobody knows what a restart will find of the group. What was applied is never
+//     published, no commit is accepted any more, and no later sync is believed, because the system may have dropped
+//     the data when it reported the failure.
+//
+// # What goes past the queue
+//
+// Exclusive and TryExclusive run work during which the log and the active memtable must stand still: freezing them
+// for a flush, for instance, or ending the log when the database is closed.
+//
+// ExclusiveNumbered is for a commit that does not go through the log: a transaction larger than memory is in tables
+// already, and one edit of the manifest commits it. While no group is in progress the next number is free for it.
+//
+// # Transactions, locks and priority
+//
+// A transaction arrives as one Commit: its savepoints and the parts that Tx.Update runs are not known here, and only
+// the writes that were left at the end are in Batch. Reads is what it has read. Env.Check refuses it if any of that
+// was written after ReadPoint, in the tree or by an earlier member of its own group.
+//
+// Env.Check also refuses a request that writes what another owner has locked (package lock). Its caller waits for
+// the lock outside the queue, then comes again, so a lock holds up only those that want to write there. A
+// transaction that keeps losing gets precedence, which is Table.Prioritize there: it locks what it reads before it
+// reads it, and the checks of all others give way.
+//
+// For that to work, a transaction that has locked a key must see every commit of it that had passed its check before
+// the lock was there. Settle and SettleKey wait for those. The order is: lock, settle, read.
+//
+// # Receipts
+//
+// The number that Commit returns is the caller's receipt: from then on every new reader sees the commit, and the
+// number names the state right after it. A request with an empty batch and Sync waits until everything published
+// before it is durable.
 //
 // # Why one lock around all five steps
 //
-// While a leader syncs, the next group assembles in the queue, which is all the overlap that a device with one
-// sync in flight can use. Splitting the steps over several locks (so that a group could be logged while the one
-// before it syncs) would let a Process commit finish its log write earlier but not publish earlier, because
+// While a leader syncs, the next group assembles in the queue, and that is all the overlap that a device with one
+// sync in flight can use. Splitting the steps over several locks, so that one group could be logged while the one
+// before it syncs, would let a Process commit finish its log write earlier, but not publish earlier, because
 // publishing is in order.
 package commit
 
@@ -41,16 +94,16 @@ import (
 	"lightningdb/internal/log/txn"
 )
 
-// MaxGroupBytes bounds what one group writes to the log at once, unless a single request is larger.
+// MaxGroupBytes bounds what one group writes to the log at once. Only a single request may be larger.
 const MaxGroupBytes = 1 << 20
 
-// ErrPanicked answers the requests of a group in which a step panicked. Whether they are in the log is unknown.
+// ErrPanicked answers the requests of a group in which a step panicked. It is not known whether they are in the log.
 var ErrPanicked = errors.New("a commit step panicked")
 
-// maxCheckedOps bounds how many operations the check of one member may have to be compared with.
+// maxCheckedOps bounds with how many operations of its own group a member that has Reads is compared.
 const maxCheckedOps = 4096
 
-// Commit is what is asked for: what to write, how, and what it rests on.
+// Commit says what to write, how, and what the commit rests on.
 type Commit struct {
 	Batch *batch.Batch
 	Sync  bool // wait until the commit survives a power cut
@@ -68,39 +121,41 @@ type ReadPoint interface {
 	Check() error
 }
 
-// Request is a Commit on its way.
+// Request is a Commit on its way through the queue.
 type Request struct {
 	Commit
 	First key.SeqNum // the sequence number of the batch's first operation, set before Log
 
 	err   error
-	leads bool          // its caller carries the group, and needs no signal
-	done  chan struct{} // tells all others that they are answered
+	leads bool          // its caller carries the group and needs no signal
+	done  chan struct{} // signals to every other caller that its request is answered
 }
 
 // Last is the sequence number of the request's last operation: the commit's own number.
 func (r *Request) Last() key.SeqNum { return r.First + key.SeqNum(r.Batch.Count()) - 1 }
 
-// Env is what a commit acts upon. All methods are called by one leader at a time.
+// Env is what a commit acts upon. All its methods are called by one leader at a time.
 type Env interface {
-	// Fits reports whether the active memtable has room for all of these batches together.
+	// Fits reports whether the active memtable and the log segment have room for all of these batches together.
 	Fits(group []*Request) bool
 
-	// Check is the conflict check of r, in commit order: against everything applied, and against the members of its
-	// group before it, which are not. Its error refuses r, once the group has been written.
+	// Check is the conflict check of r, in commit order: against everything applied, and against before, the members
+	// of its group that come before it and are not applied yet. An error refuses r, which is answered once the group
+	// has been written.
 	Check(r *Request, before []*Request) error
 
-	// MakeRoom readies the log and an active memtable that has room for r alone, slowing or stopping the caller
+	// MakeRoom makes sure that the log and the active memtable have room for r alone. It slows or stops the caller
 	// while background work is behind. An error refuses r and changes nothing.
 	MakeRoom(r *Request) error
 
-	// Log appends the group's records in one write. On an error nothing of the group is in the log.
+	// Log appends one record for each member of the group, in one write. After an error nothing of the group is in
+	// the log, or MakeRoom refuses every request from then on.
 	Log(group []*Request) error
 
-	// Sync makes everything logged so far durable. After an error the fate of the group is unknown.
+	// Sync makes everything logged so far durable. After an error the fate of the group is not known.
 	Sync() error
 
-	// Apply puts r into the memtable. It cannot fail: MakeRoom or Fits made sure of the room.
+	// Apply puts r into the memtable. It cannot fail, because MakeRoom or Fits has made sure of the room.
 	Apply(r *Request)
 
 	// Publish makes everything up to and including last visible to new readers.
@@ -111,8 +166,8 @@ type Env interface {
 type Queue struct {
 	env Env
 
-	// requests that are used again. They have channels, and a channel that was made in a bubble of testing/synctest must not
-	// come to a queue outside of it: so they are this queue's own.
+	// requests holds requests for reuse. They have channels, and a channel that was made in a bubble of
+	// testing/synctest must not be used outside it: so every queue has its own pool.
 	requests sync.Pool
 
 	waitMu  sync.Mutex // held for a few instructions, never during a step
@@ -121,29 +176,29 @@ type Queue struct {
 	pipelineMu   sync.Mutex // held by the leader of the group in progress, through I/O: that is its purpose
 	next         key.SeqNum // the next sequence number to give out
 	spare        []*Request // the slice that waiting takes next
-	accepted     []*Request // of the write in progress: those that passed their checks
+	accepted     []*Request // the requests of the write in progress, which have passed their checks
 	failed       error      // a Sync failed or a step panicked: no commit is accepted any more
 	synced       bool       // the group before was synced
-	several      bool       // it had several members
-	withoutYield int        // groups that do not wait for company any more; see assemble
+	several      bool       // the group before had several members
+	withoutYield int        // the number of groups to come that do not wait for company; see assemble
 
-	longYield time.Duration // that of the constant, but for tests
+	longYield time.Duration // the constant, except in tests
 
-	flightMu sync.Mutex // held for a few instructions, or one look through inFlight
+	flightMu sync.Mutex // held for a few instructions, or for one search of inFlight
 	inFlight flight     // written by the holder of pipelineMu
 }
 
-// flight is what may have passed its check and is not published. A request is in it from before its check until it is
-// published or refused, and not when it is answered.
+// flight is the requests that may have passed their check and are not published. A request is in it from before its
+// check until it is published or refused; by the time it is answered it is gone.
 type flight struct {
 	requests []*Request
-	unknown  bool // and something that is no request
+	unknown  bool // a commit that is no request is in flight, too
 }
 
-// maxSearchedBytes bounds how many bytes of batches one look through a flight reads.
+// maxSearchedBytes bounds how many bytes of batches one search of a flight reads.
 const maxSearchedBytes = 64 << 10
 
-// mayWrite reports whether anything in f writes user, or f is too large to tell.
+// mayWrite reports whether anything in f writes user, or f is too large to search.
 func (f *flight) mayWrite(user []byte) bool {
 	searched := 0
 	for _, r := range f.requests {
@@ -159,14 +214,14 @@ func (f *flight) mayWrite(user []byte) bool {
 	return f.unknown
 }
 
-// NewQueue returns a queue that numbers from next on.
+// NewQueue returns a queue whose first sequence number is next.
 func NewQueue(env Env, next key.SeqNum) *Queue {
 	return &Queue{env: env, next: next, longYield: longYield,
 		requests: sync.Pool{New: func() any { return &Request{done: make(chan struct{}, 1)} }}}
 }
 
-// Commit carries c through the five steps and returns its last sequence number. It borrows what c names until it
-// returns. An empty batch takes part in the order (and in a sync) but writes nothing.
+// Commit carries c through the five steps and returns its last sequence number. It borrows what c refers to until it
+// returns. An empty batch takes its place in the order, and takes part in a sync, but writes nothing.
 func (q *Queue) Commit(c Commit) (key.SeqNum, error) {
 	r := q.requests.Get().(*Request)
 	r.Commit, r.First, r.err = c, 0, nil
@@ -188,7 +243,7 @@ func (q *Queue) Exclusive(fn func() error) error {
 	return fn()
 }
 
-// TryExclusive is Exclusive, but does nothing if a commit is in progress. It reports whether it ran fn.
+// TryExclusive is like Exclusive, but does nothing if a commit is in progress. It reports whether it ran fn.
 func (q *Queue) TryExclusive(fn func()) bool {
 	if !q.pipelineMu.TryLock() {
 		return false
@@ -198,11 +253,11 @@ func (q *Queue) TryExclusive(fn func()) bool {
 	return true
 }
 
-// Settle waits until every commit that has passed its check at the time of the call is published or has failed.
+// Settle waits until every commit that has passed its check by the time of the call is published or has failed.
 func (q *Queue) Settle() { _ = q.Exclusive(func() error { return nil }) }
 
-// SettleKey is Settle for commits that write user only. Whoever locks user first knows then that a commit which writes it
-// and was not waited for will see the lock: it was not in flight yet.
+// SettleKey is Settle for those commits only that write user. If the caller has locked user before, every commit of
+// user that it does not wait for will meet the lock in its check, because it was not in flight yet.
 func (q *Queue) SettleKey(user []byte) {
 	q.flightMu.Lock()
 	wait := q.inFlight.mayWrite(user)
@@ -218,8 +273,9 @@ func (q *Queue) setInFlight(f flight) {
 	q.flightMu.Unlock()
 }
 
-// ExclusiveNumbered is Exclusive for a commit that goes by another way than the log: fn is given the next sequence
-// number, which is used up if it returns nil. It must have made durable and published everything up to that then.
+// ExclusiveNumbered is Exclusive for a commit that does not go through the log. fn is given the next sequence
+// number. If fn returns nil, the number is used up, and fn must have made durable and published everything up to and
+// including it.
 func (q *Queue) ExclusiveNumbered(fn func(seq key.SeqNum) error) error {
 	q.pipelineMu.Lock()
 	defer q.pipelineMu.Unlock()
@@ -242,7 +298,7 @@ func (q *Queue) ExclusiveNumbered(fn func(seq key.SeqNum) error) error {
 	return err
 }
 
-// enqueue adds r to the next group and reports whether r is its leader.
+// enqueue adds r to the next group and reports whether r leads it.
 func (q *Queue) enqueue(r *Request) bool {
 	q.waitMu.Lock()
 	defer q.waitMu.Unlock()
@@ -251,7 +307,7 @@ func (q *Queue) enqueue(r *Request) bool {
 	return r.leads
 }
 
-// lead waits for the group in progress, then carries the next one, whatever has assembled by then.
+// lead waits for the group in progress, then carries the next one, which is whatever has assembled by then.
 func (q *Queue) lead() {
 	alone := q.pipelineMu.TryLock()
 	if !alone {
@@ -272,16 +328,16 @@ func (q *Queue) lead() {
 	q.spare = group[:0]
 }
 
-// A leader that was away from its processor for longYield had to wait for others who compute: for withoutYieldGroups groups the
-// next ones do not risk that.
+// If giving up the processor took a leader longer than longYield, others are computing and it had to wait for them.
+// Then withoutYieldGroups groups do not take that risk.
 const (
 	longYield          = time.Millisecond
 	withoutYieldGroups = 1000
 )
 
-// assemble gives up the processor once, so that the callers of a synced group, who have just been answered, can be back with
-// their next commits. Otherwise every sync carries half of them: those who came while the other half was synced. alone says
-// that no group was in progress.
+// assemble gives up the processor once, so that the callers of a synced group, who have just been answered, have
+// time to come back with their next commits. Without it every sync would carry only half of the writers: those that
+// came while the other half was synced. alone says that no group was in progress.
 func (q *Queue) assemble(alone bool) {
 	switch {
 	case !q.synced || alone && !q.several:
@@ -296,7 +352,7 @@ func (q *Queue) assemble(alone bool) {
 	}
 }
 
-// process answers every member of group. A panic in a step stops all later commits and goes on upwards.
+// process answers every member of group. A panic in a step stops all later commits and is passed on.
 func (q *Queue) process(group []*Request) {
 	rest := group
 	defer func() {
@@ -317,9 +373,9 @@ func (q *Queue) process(group []*Request) {
 	}
 }
 
-// admit collects in q.accepted what the next write carries, and returns how many of the waiting requests, at least one,
-// are dealt with by it. Those that were refused have their error; they are answered with the others, so that whoever
-// begins anew sees what it lost against.
+// admit collects in q.accepted the requests of the next write, and returns with how many of the waiting requests, at
+// least one, it has dealt. Those that were refused have their error already, but are answered together with the
+// others, so that whoever begins again sees what it lost against.
 func (q *Queue) admit(waiting []*Request) int {
 	clear(q.accepted)
 	q.accepted = q.accepted[:0]
@@ -347,7 +403,7 @@ func (q *Queue) makeRoom(r *Request) error {
 	if err := q.env.MakeRoom(r); err != nil {
 		return err
 	}
-	return q.failed // an Env knows, and has refused already in its own words
+	return q.failed // Env usually knows of the failure, and has refused in its own words
 }
 
 // write numbers, logs, syncs, applies and publishes a group.
@@ -373,11 +429,12 @@ func (q *Queue) write(group []*Request) error {
 	return nil
 }
 
-// parallelApplyMinOps is from how many operations of a group on it pays to hand its sync to another goroutine.
+// parallelApplyMinOps is the number of operations from which on a group is applied while another goroutine syncs it.
 const parallelApplyMinOps = 64
 
-// syncAndApply syncs if it is to, and puts group, of so many operations, into the memtable: a large group while it waits for
-// the medium. That is no harm if the sync fails: what is not published nobody sees, and nothing will be published any more.
+// syncAndApply syncs if sync says so, and puts the group into the memtable, a large group while the sync runs. If
+// that sync fails, applying early has done no harm: nobody sees what is not published, and nothing is published any
+// more.
 func (q *Queue) syncAndApply(sync bool, group []*Request, operations int) error {
 	wait := func() error { return nil }
 	switch {
@@ -394,11 +451,11 @@ func (q *Queue) syncAndApply(sync bool, group []*Request, operations int) error 
 	return wait()
 }
 
-// start calls f in a goroutine. The function that it returns waits for the result, and panics if f did.
+// start calls f in a goroutine. The function it returns waits for the result, and panics if f did.
 func start(f func() error) (wait func() error) {
 	done := make(chan func() error, 1)
 	go func() {
-		result := func() error { panic(ErrPanicked) } // if f does not return
+		result := func() error { panic(ErrPanicked) } // stays so if f does not return
 		defer func() {
 			if p := recover(); p != nil {
 				result = func() error { panic(p) }
@@ -411,7 +468,7 @@ func start(f func() error) (wait func() error) {
 	return func() error { return (<-done)() }
 }
 
-// answer ends group. A request that has no error gets err.
+// answer answers the requests of group. One that has no error yet gets err.
 func answer(group []*Request, err error) {
 	for _, r := range group {
 		if r.err == nil {
