@@ -17,13 +17,13 @@ import (
 
 // ReplayOptions says which log to replay.
 type ReplayOptions struct {
-	DB [16]byte // id of the database
+	DB [16]byte // the id of the database
 
-	// Start is the first segment still needed, as the manifest says; its header was durable before the manifest
-	// named it. 0 means that the manifest names none: then nothing can have been logged yet.
+	// Start is the first segment that is still needed, according to the manifest. Its header was durable before the
+	// manifest named it. 0 means that the manifest names none: then nothing can have been logged yet.
 	Start filename.Num
 
-	// Segments are the segments found in the directory, in any order. Those before Start are left alone.
+	// Segments are the segments found in the directory, in any order. Those before Start are not looked at.
 	Segments []filename.Num
 
 	// Empty says that the database was closed cleanly: no segment from Start on was begun.
@@ -32,30 +32,30 @@ type ReplayOptions struct {
 
 // Report says what Replay found.
 type Report struct {
-	Segments   int        // replayed
-	Records    int64      // commits
-	Operations int64      // in them
-	Bytes      int64      // of valid log, headers included
-	LastSeq    key.SeqNum // last sequence number of the log; 0 if it is empty and always was
+	Segments   int        // segments replayed
+	Records    int64      // commits replayed
+	Operations int64      // operations in them
+	Bytes      int64      // bytes of valid log, headers included
+	LastSeq    key.SeqNum // the last sequence number of the log; 0 if nothing was ever logged
 
-	// Torn tail of the last segment: where it begins and how many bytes, up to the last one that is not zero, were
-	// dropped. TornBytes is 0 for a log that ends at a record's end, whatever older bytes the segment holds behind it.
+	// TornFile to TornWhat describe the torn tail of the last segment: where it begins, and how many bytes were
+	// dropped, up to the last one that is not zero. TornBytes is 0 for a log that ends where a record ends, whatever
+	// older bytes the segment holds behind it.
 	TornFile   string
 	TornOffset int64
 	TornBytes  int64
 	TornWhat   string // why the bytes at TornOffset are no record, in words
 
-	// Unused are segments that hold no record and never will: prepared and not begun, or left by an interrupted
-	// recovery. They can be removed when the manifest no longer needs any segment before them, not earlier.
+	// Unused are segments that hold no record and never will: they were prepared and not begun, or left by an
+	// interrupted recovery. They may be removed once the manifest needs no segment before them, not earlier.
 	Unused []filename.Num
 }
 
-// Replay reads the log from o.Start on and calls fn with every commit in order. The batch is fn's only until it
-// returns.
+// Replay reads the log from o.Start on and calls fn with every commit in order. The batch is valid until fn returns.
 //
-// The error is a *corrupt.Error for a damaged or incomplete log, record.ErrVersionTooNew for a log of a newer program,
-// the error of the device if a file cannot be read, or that of fn. fn has then seen a part of the log, which must not
-// be used.
+// The error is a *corrupt.Error if the log is damaged or incomplete, record.ErrVersionTooNew for the log of a newer
+// program, the error of the device if a file cannot be read, or the error of fn. After an error fn has seen a part
+// of the log, which must not be used.
 func Replay(fs vfs.FS, o ReplayOptions, fn func(first key.SeqNum, b *batch.Batch) error) (Report, error) {
 	r := &replayer{fs: fs, o: o, fn: fn}
 	if o.Start != 0 && !o.Empty {
@@ -88,9 +88,9 @@ type replayer struct {
 
 	reader  record.Reader
 	batch   batch.Batch    // lent to fn
-	visited []filename.Num // segments of the chain, in order
-	prev    Predecessor    // the end of the last one replayed
-	next    filename.Num   // the successor that its seal names, 0 if none
+	visited []filename.Num // the segments of the chain so far, in order
+	prev    Predecessor    // the end of the last segment replayed
+	next    filename.Num   // the successor that its seal names; 0 if none
 }
 
 // segment is a segment file that r.reader reads.
@@ -98,8 +98,8 @@ type segment struct {
 	num    filename.Num
 	name   string
 	state  headerState
-	header record.FileHeader // if state is not broken
-	prev   Predecessor       // likewise
+	header record.FileHeader // unless state is broken
+	prev   Predecessor       // unless state is broken
 }
 
 // headerState says what a segment file begins with.
@@ -143,7 +143,7 @@ func (r *replayer) readHeader(s *segment) error {
 	return nil
 }
 
-// replaySegment replays segment num, to which the manifest or the seal of the segment before led, and sets r.next.
+// replaySegment replays segment num, which the manifest or the seal of the segment before names, and sets r.next.
 func (r *replayer) replaySegment(num filename.Num) error {
 	if len(r.visited) > 0 && num <= r.prev.Num {
 		return corrupt.New(filename.Make(filename.Log, r.prev.Num), -1, "its seal names segment %d as the next", num)
@@ -198,7 +198,7 @@ func (r *replayer) replayRecords(s *segment) error {
 	return nil
 }
 
-// replayRecord takes a record whose bytes are what was written. What is impossible in it now was written so.
+// replayRecord takes a record whose bytes are as they were written. If it is impossible, it was written like that.
 func (r *replayer) replayRecord(s *segment, rec record.Record) error {
 	if !plausible(rec) {
 		return corrupt.New(s.name, rec.Offset, "impossible record of type %d", rec.Type)
@@ -214,7 +214,7 @@ func (r *replayer) replayRecord(s *segment, rec record.Record) error {
 	return nil
 }
 
-// plausible reports whether rec, of which only the front need be known, can be a record of a log.
+// plausible reports whether rec can be a record of a log. Only the front of rec need be known.
 func plausible(rec record.Record) bool {
 	p, _, ok := splitBody(rec.Body)
 	if !ok || p.zero != 0 || p.synced < record.FileHeaderSize || p.synced > rec.Offset {
@@ -256,13 +256,13 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
 	if proof >= 0 {
 		return corrupt.New(s.name, off, "%s, though the record at offset %d says that this was durable", problem, proof)
 	}
-	if problem == record.NoRecord { // what is behind was never of this segment, or never finished
+	if problem == record.NoRecord { // what stands behind never belonged to this segment, or was never finished
 		return nil
 	}
 	return r.reportTorn(s, off, math.MaxInt64, problem)
 }
 
-// reportTorn reports what is dropped of s from off on and before end.
+// reportTorn reports what is dropped of s between off and end.
 func (r *replayer) reportTorn(s *segment, off, end int64, problem string) error {
 	used, err := r.reader.UsedEnd(off, end)
 	if err != nil {
@@ -274,8 +274,8 @@ func (r *replayer) reportTorn(s *segment, off, end int64, problem string) error 
 	return nil
 }
 
-// checkOthers checks the segments that the chain did not lead to. None of them can have been used. One that is gone since
-// the directory was listed was removed by a writer whose time is over, as unused.
+// checkOthers checks the segments that the chain did not lead to. None of them can have been used. One that has gone
+// since the directory was listed was unused, and a writer that has lost the database since then has removed it.
 func (r *replayer) checkOthers() error {
 	nums := slices.Clone(r.o.Segments)
 	slices.Sort(nums)
@@ -291,9 +291,9 @@ func (r *replayer) checkOthers() error {
 	return nil
 }
 
-// checkUnused reports damage if s was in use. Nothing is lost with it otherwise: a header is durable before the first
-// record is written, the predecessor's seal before the header, and the manifest names a root before its first record
-// is written.
+// checkUnused reports damage if s was in use. If it was not, nothing is lost with it: a header is durable before the
+// first record is written, the predecessor's seal is durable before the header, and the manifest names a root before
+// the root's first record is written.
 func (r *replayer) checkUnused(s *segment) error {
 	if s.state == intact && s.prev.Num != 0 {
 		return corrupt.New(s.name, 0, "the segment follows segment %d, but the log ends before", s.prev.Num)
@@ -310,7 +310,7 @@ func (r *replayer) checkUnused(s *segment) error {
 	}
 	r.report.Unused = append(r.report.Unused, s.num)
 	if s.state == broken && r.report.TornBytes == 0 {
-		return r.reportTorn(s, 0, record.FileHeaderSize, "the segment was not begun") // behind it is what was there before
+		return r.reportTorn(s, 0, record.FileHeaderSize, "the segment was not begun") // what follows is from before
 	}
 	return nil
 }

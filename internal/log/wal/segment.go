@@ -20,12 +20,12 @@ const (
 	typeSeal   record.Type = 2
 )
 
-// Predecessor is what a segment's header says of the log before it.
+// Predecessor is what a segment's header says about the log before it.
 type Predecessor struct {
-	Num     filename.Num // the segment before; 0 in a root, which begins a chain
+	Num     filename.Num // the number of the segment before; 0 in a root, which begins a chain
 	Length  int64        // where its seal ends, in bytes; 0 in a root
-	LastSeq key.SeqNum   // last sequence number before this segment, in a root too; 0 if there is none
-	Sum     uint32       // checksum of its seal; 0 in a root
+	LastSeq key.SeqNum   // the last sequence number before this segment, also in a root; 0 if there is none
+	Sum     uint32       // the checksum of its seal; 0 in a root
 }
 
 // Root is the predecessor of a segment that begins a chain, after everything up to lastSeq.
@@ -33,13 +33,13 @@ func Root(lastSeq key.SeqNum) Predecessor { return Predecessor{LastSeq: lastSeq}
 
 // Record is one commit on its way into the log. It borrows Payload.
 type Record struct {
-	First   key.SeqNum // sequence number of the first operation
-	Count   int        // operations in Payload
-	Payload []byte     // as package batch encodes them
+	First   key.SeqNum // the sequence number of the first operation
+	Count   int        // the number of operations in Payload
+	Payload []byte     // the operations as package batch encodes them
 }
 
-// Blank is the file of a segment to come: it exists durably, begins with zeros where the header will be, and holds no
-// record of that segment.
+// Blank is the file of a segment to come. It exists durably, begins with zeros where the header will be, and holds
+// no record of that segment.
 type Blank struct {
 	fs   vfs.FS
 	f    vfs.File
@@ -48,11 +48,10 @@ type Blank struct {
 	size int64 // of the file, in bytes
 }
 
-// Prepare makes the file of segment num, fills size bytes of it with zeros (the header's at least, so that Begin needs
-// no space) and makes it durable, name and content.
-// Appending to blocks that were written before needs no change of the file's metadata: syncs are faster. It may
-// run long before the segment is begun, beside appends to other segments. After an error the file may be there, and is of
-// no use.
+// Prepare makes the file of segment num, fills size bytes of it with zeros and makes its name and content durable.
+// The header is always filled, so that Begin needs no space. Appending to blocks that were written before changes no
+// metadata of the file, which makes syncs faster. Prepare may run long before the segment is begun, during appends
+// to other segments. After an error the file may be there, and is of no use.
 func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
 	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
 	var err error
@@ -76,10 +75,10 @@ func (b *Blank) fill(size int64) error {
 	return b.fs.SyncDir()
 }
 
-// Reuse is Prepare with the file of segment old, which nothing will ever read again: the manifest durably names a later
-// one as the start of the log. What old's records were stays in it. None of them can pass for one of segment num:
-// each names its own. After an error the file has one of the two names or the other, and is of no use; after one that
-// matches fs.ErrExist, file num is somebody else's.
+// Reuse is Prepare with the file of segment old, which nothing will ever read again, because the manifest durably
+// names a later segment as the start of the log. The records of old stay in the file; none of them can pass for one
+// of segment num, because each names its own segment. After an error the file has one of the two names, and is of no
+// use. After an error that matches fs.ErrExist, file num is somebody else's.
 func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 	from := filename.Make(filename.Log, old)
 	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
@@ -100,8 +99,8 @@ func Reuse(fs vfs.FS, old, num filename.Num) (*Blank, error) {
 	return b, nil
 }
 
-// reopen opens the file by its new name, so that errors name it, and has it know that all of it is allocated: whoever wrote
-// it went from front to back.
+// reopen opens the file by its new name, so that errors mention that one, and tells it that all of it is allocated:
+// it was written from front to back.
 func (b *Blank) reopen() error {
 	var err error
 	if b.f, err = b.fs.OpenReadWrite(b.name); err != nil {
@@ -113,8 +112,8 @@ func (b *Blank) reopen() error {
 	return nil
 }
 
-// takeName gives the file its new name, durably, and takes that away from nobody: it creates an empty file of that name
-// first, which fails if there is one, and renames over that.
+// takeName gives the file its new name, durably, but never takes it away from another file: it creates an empty file
+// of that name first, which fails if there is one, and renames over it.
 func (b *Blank) takeName(from string) error {
 	reserved, err := b.fs.Create(b.name)
 	if err != nil {
@@ -129,8 +128,8 @@ func (b *Blank) takeName(from string) error {
 	return err
 }
 
-// clearHeader overwrites the header of a segment that was, durably: a seal may name the file before it has another. The zeros
-// reach behind it: no record follows.
+// clearHeader overwrites the header of the old segment, durably, because a seal may name the file before it has the
+// new header. The zeros cover the header of the first record too: so nothing follows the new header.
 func (b *Blank) clearHeader() error {
 	var zeros [record.FileHeaderSize + record.HeaderSize]byte
 	if _, err := b.f.WriteAt(zeros[:], 0); err != nil {
@@ -147,10 +146,11 @@ func (b *Blank) clearHeader() error {
 // Num is the number of the segment to come.
 func (b *Blank) Num() filename.Num { return b.num }
 
-// Close closes the file and leaves it there.
+// Close closes the file and leaves it in place.
 func (b *Blank) Close() error { return b.f.Close() }
 
-// Begin makes b a segment of database db behind prev: it writes the header and syncs it. b is of no use afterwards.
+// Begin makes b a segment of database db behind prev: it writes the header and syncs it. b must not be used
+// afterwards.
 func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
 	h := segmentHeader(db, b.num, prev)
 	data := h.Encode()
@@ -165,8 +165,9 @@ func (b *Blank) Begin(db [16]byte, prev Predecessor) (*Segment, error) {
 	return &Segment{out: record.NewAppender(b.f, b.name, &h), size: b.size, lastSeq: prev.LastSeq}, nil
 }
 
-// Create begins segment num in a file of its own. When it returns the header is durable; the name is so once the directory
-// is synced, which must be before a manifest durably names the segment, and before anything is appended.
+// Create begins segment num in a new file. When it returns, the header is durable. The name is durable once the
+// directory is synced, which must happen before a manifest durably names the segment and before anything is
+// appended.
 func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segment, error) {
 	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num), size: record.FileHeaderSize}
 	var err error
@@ -176,20 +177,20 @@ func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segmen
 	return b.Begin(db, prev)
 }
 
-// Segment is a segment that is being written. Append, Store, Seal and LastSeq are for one goroutine at a time; all other
-// methods may run beside them. Its memory is at most about 1 MiB whatever is appended.
+// Segment is a segment that is being written. Append, Store, Seal and LastSeq are for one goroutine at a time; all
+// other methods may run concurrently with them. Its memory is at most about 1 MiB, whatever is appended.
 type Segment struct {
 	out     *record.Appender
-	size    int64 // of the file, in bytes, when it was begun
+	size    int64 // of the file when the segment was begun, in bytes
 	lastSeq key.SeqNum
 	prefix  [prefixSize]byte
 }
 
-// AllocateAhead has s, to which nothing was appended yet, see to it that records always go into blocks that were written
-// before: syncs are faster, and Store can do what it is for.
+// AllocateAhead makes s, to which nothing has been appended yet, allocate its file ahead of the records, so that
+// these always go into blocks that were written before. That makes syncs faster, and is what Store needs.
 func (s *Segment) AllocateAhead() { s.out.AllocateAhead(s.size) }
 
-// Reused reports whether the file was that of another segment before.
+// Reused reports whether the file belonged to another segment before.
 func (s *Segment) Reused() bool { return s.size > record.FileHeaderSize }
 
 // Num is the number of the segment.
@@ -198,29 +199,31 @@ func (s *Segment) Num() filename.Num { return s.out.Num() }
 // Size is the end of what was appended, in bytes from the beginning of the file.
 func (s *Segment) Size() int64 { return s.out.Size() }
 
-// FileSize is how many bytes the file of the segment has at least: more than Size if it was used before.
+// FileSize is the least size of the segment's file in bytes: more than Size if the file was used before.
 func (s *Segment) FileSize() int64 { return max(s.size, s.Size()) }
 
 // Synced is the offset below which everything is durable.
 func (s *Segment) Synced() int64 { return s.out.Synced() }
 
-// LastSeq is the last sequence number in the log so far. For the appending goroutine.
+// LastSeq is the last sequence number in the log so far. It is for the appending goroutine.
 func (s *Segment) LastSeq() key.SeqNum { return s.lastSeq }
 
-// Err is nil while the segment is usable, and otherwise the failure that every call returns.
+// Err is nil while the segment is usable, and otherwise the failure that every later call returns.
 func (s *Segment) Err() error { return s.out.Err() }
 
-// Append writes records, all or none, with one write if they are smaller than 1 MiB together, and returns where
-// the last one ends: they are durable when Synced has reached that. Their sequence numbers go on where the log ends.
+// Append writes records, all or none of them, and returns where the last one ends: they are durable when Synced has
+// reached that. Together they take one write if they are smaller than 1 MiB. Their sequence numbers must follow on
+// the log's last one.
 //
-// After an error that matches vfs.ErrNoSpace with Err still nil, nothing of the group is in the log, durably so, and
-// the segment goes on to work. After any error with Err set, what a restart finds of the group is not known.
+// After an error that matches vfs.ErrNoSpace while Err is still nil, nothing of the group is in the log, not even
+// after a crash, and the segment can go on. After any error with Err set, it is not known what a restart finds of
+// the group.
 func (s *Segment) Append(records ...Record) (end int64, err error) {
 	return s.append(record.Written, records)
 }
 
-// Store is Append for records that no Sync waits for: it may write through a mapping of the file, which is
-// several times as fast.
+// Store is Append for records that no Sync waits for. It may write through a mapping of the file, which is several
+// times as fast.
 func (s *Segment) Store(records ...Record) (end int64, err error) {
 	return s.append(record.Stored, records)
 }
@@ -262,7 +265,7 @@ func (s *Segment) check(records []Record) error {
 	return nil
 }
 
-// after is the last sequence number once records follow last.
+// after is the last sequence number once records have been added behind last.
 func after(last key.SeqNum, records []Record) key.SeqNum {
 	for _, r := range records {
 		last += key.SeqNum(r.Count)
@@ -270,18 +273,18 @@ func after(last key.SeqNum, records []Record) key.SeqNum {
 	return last
 }
 
-// Sync makes everything durable that was appended before the call. A failure is for ever.
+// Sync makes everything durable that was appended before the call. After a failure it never succeeds again.
 func (s *Segment) Sync() error { return s.out.Sync() }
 
-// ToWriteOut is how many bytes WriteOut would write out.
+// ToWriteOut is the number of bytes that WriteOut would write out.
 func (s *Segment) ToWriteOut() int64 { return s.out.ToWriteOut() }
 
-// WriteOut has the system bring to the medium what was appended, but for less than the last MiB, so that the next Sync, or
-// Seal, has little to wait for. It makes nothing durable. A failure is for ever.
+// WriteOut makes the system write to the medium what was appended, except less than the last MiB, so that the next
+// Sync or Seal has little to wait for. It makes nothing durable. Its failure is as final as that of Sync.
 func (s *Segment) WriteOut() error { return s.out.WriteOut() }
 
 // Seal ends the segment: it appends the seal, syncs and closes the file. next is the segment that follows, whose
-// file must exist durably (see Prepare), or 0 if none does. The next segment begins with the result.
+// file must exist durably (see Prepare), or 0 if none does. The result is what the next segment begins with.
 func (s *Segment) Seal(next filename.Num) (Predecessor, error) {
 	defer s.out.Recycle() // the next segment needs as much memory as this one
 	if err := s.out.Begin(record.Written); err != nil {

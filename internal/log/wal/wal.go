@@ -1,8 +1,8 @@
-// Package wal is the write-ahead log: numbered segments of records, one record per commit. It owns the bytes of the
-// segments and the decision what of them counts after a crash. It does not decide when to sync, when to start a
-// segment, or which segments are still needed: the engine does, and the manifest remembers it.
+// Package wal is the write-ahead log: numbered segments of records, one record for each commit. It owns the bytes of
+// the segments and decides what of them counts after a crash. It does not decide when to sync, when to start a
+// segment or which segments are still needed: the engine does, and the manifest remembers it.
 //
-// Segment says what may run concurrently; Replay is for one goroutine and starts none.
+// Segment says what may run concurrently. Replay is for one goroutine and starts none.
 //
 // # A segment
 //
@@ -27,26 +27,66 @@
 //
 // # From one segment to the next
 //
-// The order is: make the next file, empty or zero-filled, and make its name durable (Prepare), or give that of a segment that
-// is needed no more a header of zeros and the new name, durably one after the other (Reuse); seal the old segment and
-// sync it (Seal); write the next header and sync it (Begin); only then append to it. So a segment with a valid header
-// that names a predecessor proves that the predecessor is complete, and a seal that names a successor proves that the
-// successor's file existed.
+//	          Prepare           Begin            Seal             a flush has put all of it into tables
+//	nothing ──────────► blank ─────────► active ──────────► sealed ──────────► retired ──────────► removed
+//	                      ▲                                                       │
+//	                      └───────────────────────── Reuse ───────────────────────┘
 //
-// Recovery never appends to a segment that it read. It makes what it replayed durable elsewhere (in tables), creates a
-// root segment, and begins a new manifest, which says that the log starts there; only then may anything be appended to the
-// root. If recovery is interrupted before that edit, the root stands unused behind the old log, whose last segment may
-// have a torn tail.
+// The order is what makes the chain of segments a proof:
 //
-// Replay therefore follows the chain: from the segment that the manifest names, from seal to successor. A successor
-// that was not begun ends the log. Every other segment found must be unused: it holds no valid record of its own and
-// names no predecessor. A record in it, or a predecessor, proves that the chain is broken.
+//   - First there is a blank: the file of the next segment, with zeros where its header will be and a durable name.
+//     Prepare makes a new file. Reuse takes the file of a retired segment: it overwrites the header with zeros,
+//     syncs, gives the file its new name, and syncs the directory, in this order.
+//   - Then the active segment ends with a seal, which names the blank, and is synced (Seal).
+//   - Then the header is written into the blank, naming the sealed segment and where that ends, and is synced
+//     (Begin).
+//   - Only then are records appended to it.
+//
+// So a seal that names a successor proves that the successor's file existed, and a valid header that names a
+// predecessor proves that the predecessor is complete.
+//
+// Recovery never appends to a segment that it has read. It makes what it replayed durable in tables, creates a root
+// segment, and begins a new manifest, which says that the log starts there. Only then is anything appended to the
+// root. If recovery is interrupted before that edit, the root stands unused behind the old log, whose last segment
+// may have a torn tail. A transaction larger than memory begins the log anew in the same way, while the old log is
+// still active: the edit that adds its tables names the root.
+//
+// A clean close leaves no log, except a segment in which nothing was ever logged. When everything is in tables, the
+// last edit of the manifest names a segment that is never begun as the start of the log, and says that the log has
+// ended before it. If a segment from there on holds a valid record, that is damage.
+//
+// # Why syncs write no metadata
+//
+// A sync is fast where the file need not grow. So the active segment is allocated ahead with zeros, in pieces as
+// long as it is so far, up to 1 MiB (AllocateAhead), and retired segments are used again, because their blocks have
+// been written already. On a full disk nothing is allocated ahead any more: what is left of it belongs to the data.
+// A group that no sync waits for may be stored through a mapping of such blocks instead of being written (Store).
+//
+// The price is that something stands behind the end of the log: zeros, or records of what the file was before.
+// Neither passes for a record of this segment, because every record names its file, its offset and, by a checksum,
+// the record before it (package record). And wherever the file goes on behind a group, zeros of a header's length
+// follow it, so that old records are not taken for a torn tail.
+//
+// # A group that is refused
+//
+// Append writes a group whole or takes it back. Where a full disk has let in a part of it, the header of the group's
+// first record is overwritten with zeros, and that is synced before anything else is written there. So a restart
+// never finds a commit whose caller was told that the disk is full. After any other failure the segment is poisoned,
+// and what became of the group is not known. Appender in package record has the argument.
+//
+// # Which segments count
+//
+// Replay follows the chain, from the segment that the manifest names, from each seal to the segment it names. A
+// successor that was not begun ends the log. Every other segment found must be unused: it holds no valid record of
+// its own, and its own header names no predecessor. Otherwise the chain is broken, and commits that were
+// acknowledged may be missing. Segments before the one that the manifest names are not looked at.
 //
 // # Where the log ends
 //
-// The segment where the chain ends without a seal is valid up to the first invalid record. That is a torn tail, the
-// trace of a crash, unless a later valid record of the segment says, with its synced field, that the log had been
-// durable beyond that place: then it is damage. Bytes behind a seal mean nothing.
+// Without a seal the log ends at the first place that holds no valid record. What stands there is taken for the torn
+// tail of a write that a crash interrupted, unless a later valid record of the segment proves otherwise: each record
+// says how far its segment had been synced when it was encoded, and a place before that was durable once, so it is
+// damaged. Bytes behind a seal mean nothing.
 package wal
 
 import (
@@ -73,7 +113,7 @@ func segmentHeader(db [16]byte, num filename.Num, prev Predecessor) record.FileH
 	return h
 }
 
-// predecessorOf is what h says of the log before its segment.
+// predecessorOf is what h says about the log before its segment.
 func predecessorOf(h *record.FileHeader) Predecessor {
 	le := binary.LittleEndian
 	return Predecessor{
