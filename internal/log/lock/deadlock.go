@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// maxKeyBytes bounds how much of a key an error's text shows.
+// maxKeyBytes bounds how many bytes of a key the text of an error shows.
 const maxKeyBytes = 32
 
 var (
-	// ErrDeadlock is what errors.Is finds in every *DeadlockError.
+	// ErrDeadlock matches every *DeadlockError by errors.Is.
 	ErrDeadlock = errors.New("deadlock")
 
-	// ErrNested refuses a wait that could only end if the waiting goroutine went on: a transaction inside of another one
-	// wants what the outer one holds.
+	// ErrNested refuses a wait that could end only if the waiting goroutine went on: an inner transaction wants what
+	// the outer one of the same goroutine holds.
 	ErrNested = errors.New("a transaction waits for one of its own goroutine")
 )
 
-// DeadlockError says that transactions waited for each other in a circle, which was broken at the one that got the
-// error. It has to release its locks before the others can go on.
+// DeadlockError says that transactions waited for each other in a circle, which was broken at the transaction that
+// got this error. It must release its locks before the others can go on.
 type DeadlockError struct {
-	Cycle []Link // the first is that of who got the error; each holder is, or shares its goroutine with, the next waiter
+	Cycle []Link // begins with the wait of the owner of the error; each holder is the next waiter, or in its goroutine
 }
 
 func (e *DeadlockError) Error() string { return "deadlock: " + describe(e.Cycle) }
@@ -30,7 +30,7 @@ func (e *DeadlockError) Error() string { return "deadlock: " + describe(e.Cycle)
 // Is makes errors.Is(err, ErrDeadlock) hold.
 func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 
-// Obstacle is what a transaction may wait for.
+// Obstacle is the kind of thing that a transaction waits for.
 type Obstacle int
 
 const (
@@ -42,8 +42,8 @@ const (
 	Priority
 )
 
-// Link says that one transaction waits for another. Transactions are numbered by the table, from 1, in the order of
-// their first calls.
+// Link says that one transaction waits for another. The table numbers transactions from 1, in the order of their
+// first calls.
 type Link struct {
 	Waiter   uint64
 	Obstacle Obstacle
@@ -69,7 +69,7 @@ func quote(key []byte) string {
 	return fmt.Sprintf("%q", key)
 }
 
-// describe says a chain of links in words.
+// describe puts a chain of links into words.
 func describe(links []Link) string {
 	var b strings.Builder
 	b.WriteString("transaction ")
@@ -85,7 +85,7 @@ func describe(links []Link) string {
 	return b.String()
 }
 
-// step is a Link before it is put into words.
+// step is a Link that has not been put into words yet.
 type step struct {
 	wait     *wait
 	obstacle Obstacle
@@ -100,11 +100,13 @@ func (s step) link() Link {
 	return l
 }
 
-// breakCycleLocked looks whether w, which was just put in line, closes a cycle. Nothing else can close one: whoever
-// takes a lock or protects a range runs, and a lock is handed to those whom everybody behind them waits for already.
+// breakCycleLocked looks whether w, which was just put in line, closes a cycle. Nothing else can close one: an owner
+// that takes a lock or protects a range is running, and a lock is handed to an owner that everybody behind it waits
+// for already.
 //
-// The returned error is for w's owner. If that has priority, the wait that keeps it is ended with an error instead; since
-// a lock has one holder, and nobody but w's owner protects ranges, there is only one, and all cycles go through it.
+// The returned error is for w's owner. If that has priority, the wait that holds it up is ended with an error
+// instead. There is only one such wait, and all cycles go through it: a lock has one holder, and only w's owner
+// protects ranges.
 func (t *Table) breakCycleLocked(w *wait) error {
 	t.searches++
 	cycle := t.pathLocked(w, w.owner)
@@ -121,8 +123,8 @@ func (t *Table) breakCycleLocked(w *wait) error {
 	return nil
 }
 
-// pathLocked returns the steps from w to an owner that cannot run before to does, last step first, or nil if there are
-// none. It comes by each wait once.
+// pathLocked returns the steps from w to an owner that cannot run before to does, last step first, or nil if there
+// is no such path. It visits each wait once.
 func (t *Table) pathLocked(w *wait, to *Owner) []step {
 	w.searched = t.searches
 	for _, s := range t.stepsLocked(w) {
@@ -143,8 +145,8 @@ func (t *Table) pathLocked(w *wait, to *Owner) []step {
 	return nil
 }
 
-// stepsLocked returns what keeps w: the holder of its lock and the protector of its key, either of which may be nil, or
-// w's owner itself.
+// stepsLocked returns whom w waits for: the holder of its lock and the protector of its key. Either may be nil, or
+// w's own owner.
 func (t *Table) stepsLocked(w *wait) [2]step {
 	held := step{wait: w, obstacle: KeyLock, holder: w.lock.holder}
 	if w.lock == &t.priority {
@@ -153,8 +155,8 @@ func (t *Table) stepsLocked(w *wait) [2]step {
 	return [2]step{held, {wait: w, obstacle: ProtectedRange, holder: t.protectorLocked(w.lock)}}
 }
 
-// failure returns the error for the owner of the first step of a cycle. If the cycle does not lead back to the owner but
-// to another one of its goroutine, beginning again would not help.
+// failure returns the error for the owner of the first step of a cycle. If the cycle leads back not to that owner
+// but to another one of its goroutine, beginning again would not help.
 func failure(cycle []step) error {
 	links := make([]Link, len(cycle))
 	for i, s := range cycle {

@@ -1,18 +1,21 @@
-// Package lock says which transaction must wait for which: a table of key locks and protected ranges. A key lock keeps
-// other transactions from locking the key, a protected range keeps them from locking any key in it, and both tell the
-// commit path whose writes have to wait.
+// Package lock decides which transaction must wait for which. Its table holds key locks and protected ranges. A key
+// lock keeps other transactions from locking the key, and a protected range keeps them from locking any key in it.
+// Both tell the commit path whose writes must wait.
 //
-// The table owns the locks, their queues and the search for deadlocks. It knows nothing of the database: it decides who
-// waits, never who is right. That what a transaction read is still so is proved by the conflict check of its commit;
-// locks only see to it that the check passes. So a commit that asked before a lock was taken may land after it.
+// The table owns the locks, their queues and the search for deadlocks. It knows nothing of the database: it decides
+// who waits, never who is right. The conflict check of a commit proves that what the transaction read is unchanged;
+// locks only make sure that the check passes. So a commit that asked before a lock was taken may still land after
+// it.
 //
-// Everything is safe for concurrent use. An Owner is one transaction and does one thing at a time. The package starts
-// no goroutine: a waiter is woken by whoever frees what it waits for.
+// Priority is what users know as precedence: one owner at a time has it, may protect ranges, and never loses.
+//
+// Everything is safe for concurrent use. An Owner is one transaction and does one thing at a time. The package
+// starts no goroutine: a waiter is woken by whoever releases what it waits for.
 //
 //	o := lock.NewOwner(goroutine)
 //	defer table.Release(o)
 //	if err := table.Acquire(ctx, o, key); err != nil {
-//		return err // ErrDeadlock: release, and begin again; ErrTimeout: somebody keeps it for too long
+//		return err // ErrDeadlock: release and begin again; ErrTimeout: somebody holds it for too long
 //	}
 package lock
 
@@ -28,27 +31,27 @@ import (
 	"lightningdb/internal/system/origin"
 )
 
-// keptLocks is the number of locks up to which an empty table keeps its map: Go's maps do not shrink.
+// keptLocks is the number of locks up to which an empty table keeps its map. Go's maps do not shrink.
 const keptLocks = 1024
 
-// Owner is one transaction, or one write outside of any, that may hold locks. Make it with NewOwner. All its calls, over
-// all goroutines, come one after the other, but for Cancel. Its fields are guarded by the mutex of the table that it is
-// used with, those with a capital by that order.
+// Owner is a transaction, or a write outside of any transaction, that may hold locks. Make it with NewOwner. Its
+// calls come one after the other, whatever goroutines make them; only Cancel may come at any time. The mutex of the
+// table that it is used with guards its unexported fields, and the order of its calls guards the exported ones.
 type Owner struct {
-	Limit  time.Duration  // how long its next call may wait; 0 is without bound
-	Origin *origin.Origin // where it was begun, for who waits for it; nil if that is not known. Set before its first call
+	Limit  time.Duration  // how long its next call may wait; 0 means without bound
+	Origin *origin.Origin // where it was begun, for those that wait for it; nil if unknown. Set before its first call
 
 	goroutine uintptr // immutable
-	number    uint64  // what errors call it; 0 before its first call
+	number    uint64  // its name in errors; 0 before its first call
 	held      []*lock // in the order in which they were taken; the priority is one of them
 	wait      *wait   // nil while it runs
-	ended     error   // what Cancel has ended it with
-	older     *Owner  // its neighbours in the list of those that hold something
+	ended     error   // the error that Cancel has ended it with
+	older     *Owner  // its neighbours in the list of owners that hold something
 	younger   *Owner
 }
 
 // NewOwner returns an owner that holds nothing. goroutine identifies the goroutine that runs the transaction, by any
-// number that no other goroutine has at the time; 0 says that it is not known, or not always the same one.
+// number that no other goroutine has at the time. 0 means that it is not known, or not always the same one.
 func NewOwner(goroutine uintptr) *Owner { return &Owner{goroutine: goroutine} }
 
 // sharesGoroutine reports whether p cannot run while o waits.
@@ -58,9 +61,10 @@ func (o *Owner) sharesGoroutine(p *Owner) bool {
 
 // lock is one key that is held or waited for, or the priority.
 //
-//   - A lock is free only while its key is in a protected range: otherwise it is handed to the first in line, and one
-//     that nobody wants is forgotten.
-//   - Every waiter is kept by the holder or by the protector of the key, whoever else is ahead of it (see enqueueLocked).
+//   - A lock is free only while its key is in a protected range. Otherwise it is handed to the first in line, and
+//     forgotten if nobody waits.
+//   - Every waiter waits for the holder or for the protector of the key, whoever else is ahead of it in the line
+//     (see enqueueLocked).
 type lock struct {
 	key    string
 	holder *Owner
@@ -70,35 +74,35 @@ type lock struct {
 
 // Table holds locks and ranges. The zero value is empty and ready; it must not be copied.
 type Table struct {
-	Now func() time.Duration // the monotonic clock, for the ages of locks; nil: they have none. Set before the first call
+	Now func() time.Duration // the monotonic clock for the ages of locks; nil: no ages. Set before the first call
 
 	any atomic.Bool // stored under mu: locks or ranges is not empty
 
-	mu        sync.Mutex // held for a few instructions, or a search for a cycle; it comes last in any lock order
+	mu        sync.Mutex // held for a few instructions, or for a search for a cycle; the last one in any lock order
 	locks     map[string]*lock
 	largest   int                // the most entries that locks has had
 	priority  lock               // its holder has priority; not in locks
 	ranges    span.Set           // what the holder of priority protects
-	contended map[*lock]struct{} // those of locks whose queue is not empty
-	stuck     map[uintptr]*wait  // by goroutine, for goroutines that are known
+	contended map[*lock]struct{} // the entries of locks whose queue is not empty
+	stuck     map[uintptr]*wait  // the wait of each goroutine, if the goroutine is known
 	numbers   uint64             // the last number given to an owner
-	searches  uint64             // searches for a cycle so far
-	waiters   int                // waits in all queues
-	oldest    *Owner             // of those that hold something, by when they got the first of it
+	searches  uint64             // the number of searches for a cycle so far
+	waiters   int                // the number of waits in all queues
+	oldest    *Owner             // the list of owners that hold something, by when they got their first lock
 	youngest  *Owner
 }
 
-// Any reports whether any lock or range is held, at the cost of one atomic load. Where it says no, Blocked finds
+// Any reports whether any lock or range is held, at the cost of one atomic load. If it says no, Blocked finds
 // nothing. It sees every Acquire and Protect that returned before.
 func (t *Table) Any() bool { return t.any.Load() }
 
-// Acquire locks key for o until Release. It waits, in the order of arrival, while another owner holds key, and while key
-// is in a range that another owner protects, even if o holds key already. Where nothing of that is so, also because o
-// holds key already, it returns at once. It copies key.
+// Acquire locks key for o until Release. It waits, in the order of arrival, while another owner holds key, and while
+// key is in a range that another owner protects, even if o holds key already. If neither is so, it returns at once,
+// also when o holds key already. It copies key.
 //
-// It returns a *DeadlockError if waiting would never end, or did not because o was chosen to give way; an error that
-// wraps ErrNested if the wait would be for o's own goroutine; a *TimeoutError if the wait has reached o.Limit; and
-// ctx.Err() when ctx ended first. Then o holds what it held before the call.
+// It returns a *DeadlockError if the wait would never end, or if o was chosen to break a deadlock; an error that
+// wraps ErrNested if it would wait for o's own goroutine; a *TimeoutError once the wait has reached o.Limit; and
+// ctx.Err() if ctx ended first. After an error o holds what it held before the call.
 func (t *Table) Acquire(ctx context.Context, o *Owner, key []byte) error {
 	t.mu.Lock()
 	l := t.locks[string(key)]
@@ -113,7 +117,7 @@ func (t *Table) Acquire(ctx context.Context, o *Owner, key []byte) error {
 	return t.await(ctx, w)
 }
 
-// TryAcquire is Acquire where that returns at once. Else it reports false and has changed nothing.
+// TryAcquire is Acquire if that would return at once. Otherwise it reports false and has changed nothing.
 func (t *Table) TryAcquire(o *Owner, key []byte) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -134,9 +138,10 @@ func (t *Table) TryAcquire(o *Owner, key []byte) bool {
 	return true
 }
 
-// Prioritize gives o the priority that only one owner at a time has, until Release: it may protect ranges, and is never
-// the one that a deadlock is broken at. It waits for its turn, in the order of arrival, and returns the errors of
-// Acquire. o.Limit bounds how long it waits while one owner has the priority; as long as it goes round, the wait goes on.
+// Prioritize gives o the priority, which only one owner at a time has, until Release. With it o may protect ranges,
+// and no deadlock is broken at its expense. Prioritize waits in the order of arrival and returns the errors of
+// Acquire. o.Limit bounds how long it waits for one and the same holder: as long as the priority is passed on, the
+// wait goes on.
 func (t *Table) Prioritize(ctx context.Context, o *Owner) error {
 	t.mu.Lock()
 	w, err := t.requestLocked(ctx, o, &t.priority)
@@ -147,9 +152,9 @@ func (t *Table) Prioritize(ctx context.Context, o *Owner) error {
 	return t.await(ctx, w)
 }
 
-// Protect keeps every owner but o from locking, and by Blocked from writing, keys in s until Release. o must have
-// priority. Protect never waits: locks of others in s stay theirs, but these owners cannot commit there either. It
-// copies the bounds of s. The error is what Cancel has ended o with.
+// Protect keeps every owner but o from locking keys in s until Release, and Blocked keeps them from writing there. o
+// must have priority. Protect never waits: others keep their locks in s, but they cannot commit there either. It
+// copies the bounds of s. The error is the one that Cancel has ended o with.
 func (t *Table) Protect(o *Owner, s span.Span) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -164,8 +169,8 @@ func (t *Table) Protect(o *Owner, s span.Span) error {
 	return nil
 }
 
-// Blocked returns the first of keys that an owner other than o has locked, or that is in a range which another owner
-// protects. o may be nil: an owner that holds nothing. The table is locked meanwhile: keys must not call it.
+// Blocked returns the first of keys that another owner than o has locked, or that lies in a range which another
+// owner protects. A nil o is an owner that holds nothing. The table is locked meanwhile: keys must not call it.
 func (t *Table) Blocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
 	if !t.Any() {
 		return nil, false
@@ -173,8 +178,8 @@ func (t *Table) Blocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bo
 	return t.firstBlocked(o, keys)
 }
 
-// firstBlocked is Blocked for a table that is not empty. It is apart because what a loop over keys captures is allocated
-// where its function begins, also when there is nothing to look for.
+// firstBlocked is Blocked for a table that is not empty. It is a function of its own because what the loop over keys
+// captures is allocated at the beginning of its function, even if there is nothing to look for.
 func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,7 +195,8 @@ func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, block
 	return nil, false
 }
 
-// HeldByOthers returns what owners other than o have locked or protect: for whoever writes too much to ask Blocked.
+// HeldByOthers returns what owners other than o have locked or protect. It is for commits with too many keys for
+// Blocked.
 func (t *Table) HeldByOthers(o *Owner) []span.Span {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -209,16 +215,16 @@ func (t *Table) HeldByOthers(o *Owner) []span.Span {
 	return spans
 }
 
-// Release gives up the locks, the ranges and the priority of o and hands each to the next in line. An owner that holds
-// nothing may release; afterwards o is as good as new. It must not be called while o waits.
+// Release gives up the locks, the ranges and the priority of o and hands each to the next in line. An owner that
+// holds nothing may call it. Afterwards o is like a new owner. It must not be called while o waits.
 func (t *Table) Release(o *Owner) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.releaseLocked(o)
 }
 
-// Cancel ends o, whatever it is doing: it releases everything, and a call that waits and all calls to come return err. It
-// may be called beside any of o's calls; what o has asked for and not been given it will not get.
+// Cancel ends o, whatever o is doing: it releases everything, and both a call that waits and all later calls return
+// err. It may be called during any of o's calls. What o has asked for and not been given, it will not get.
 func (t *Table) Cancel(o *Owner, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -229,10 +235,10 @@ func (t *Table) Cancel(o *Owner, err error) {
 	t.releaseLocked(o)
 }
 
-// State is how much of a table is in use.
+// State describes how much of a table is in use.
 type State struct {
-	Waiters int           // calls that wait
-	Oldest  time.Duration // how long ago the lock that has been held longest was taken; 0 if none is held
+	Waiters int           // the number of calls that wait
+	Oldest  time.Duration // how long ago the lock held longest was taken; 0 if none is held
 }
 
 // State returns the present state.
@@ -283,7 +289,7 @@ func (t *Table) listLocked(o *Owner) {
 	t.youngest = o
 }
 
-// unlistLocked takes o, which holds nothing any more, off the list of holders.
+// unlistLocked takes o, which no longer holds anything, off the list of holders.
 func (t *Table) unlistLocked(o *Owner) {
 	if o.older == nil {
 		t.oldest = o.younger
@@ -298,7 +304,7 @@ func (t *Table) unlistLocked(o *Owner) {
 	o.older, o.younger = nil, nil
 }
 
-// requestLocked gives l to o, or puts o in line: then it returns the wait.
+// requestLocked gives l to o, or puts o in line and returns the wait.
 func (t *Table) requestLocked(ctx context.Context, o *Owner, l *lock) (*wait, error) {
 	t.numberLocked(o)
 	if o.ended == nil && !t.mustWaitLocked(o, l) {
@@ -325,7 +331,7 @@ func (t *Table) numberLocked(o *Owner) {
 	}
 }
 
-// mustWaitLocked reports whether o, first in line, would have to wait for l.
+// mustWaitLocked reports whether o would have to wait for l if it were first in line.
 func (t *Table) mustWaitLocked(o *Owner, l *lock) bool {
 	if l.holder != nil && l.holder != o {
 		return true
@@ -334,7 +340,7 @@ func (t *Table) mustWaitLocked(o *Owner, l *lock) bool {
 	return p != nil && p != o
 }
 
-// protectorLocked returns the owner of the range that l's key is in, nil if it is in none.
+// protectorLocked returns the owner of the range that l's key is in, or nil.
 func (t *Table) protectorLocked(l *lock) *Owner {
 	if len(t.ranges) == 0 || l == &t.priority || !t.ranges.Contains([]byte(l.key)) {
 		return nil
@@ -354,8 +360,8 @@ func (t *Table) takeLocked(o *Owner, l *lock) {
 	o.held = append(o.held, l)
 }
 
-// advanceLocked hands l to the first in line if nothing keeps that one any more, and forgets a lock that nobody holds or
-// waits for.
+// advanceLocked hands l to the first in line if that one need not wait any more, and forgets a lock that nobody
+// holds or waits for.
 func (t *Table) advanceLocked(l *lock) {
 	if len(l.queue) == 0 {
 		if l.holder == nil {
@@ -384,7 +390,7 @@ func (t *Table) addLocked(key string) *lock {
 	return l
 }
 
-// removeLocked forgets a lock, and with the last one a map that has become large.
+// removeLocked forgets a lock. When the last one goes, it also drops a map that has become large.
 func (t *Table) removeLocked(l *lock) {
 	if l == &t.priority {
 		return
@@ -396,5 +402,5 @@ func (t *Table) removeLocked(l *lock) {
 	t.updateAnyLocked()
 }
 
-// updateAnyLocked lets Any know.
+// updateAnyLocked stores what Any reports.
 func (t *Table) updateAnyLocked() { t.any.Store(len(t.locks) > 0 || len(t.ranges) > 0) }

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// ErrTimeout is what errors.Is finds in every *TimeoutError.
+// ErrTimeout matches every *TimeoutError by errors.Is.
 var ErrTimeout = errors.New("lock timeout")
 
-// TimeoutError says that a lock was waited for as long as a call may wait. Nothing has changed by the call.
+// TimeoutError says that a call has waited for a lock for as long as it may. The call has changed nothing.
 type TimeoutError struct {
-	Key    []byte        // that is locked; nil if the wait was for precedence, which one transaction at a time has
+	Key    []byte        // the locked key; nil if the wait was for precedence, which one transaction at a time has
 	Age    time.Duration // how long the holder has had the lock
 	Waited time.Duration // how long the call was allowed to wait
-	Holder string        // who holds the lock: its number, and if that is traced, when and by which line it was begun
+	Holder string        // the holder: its number and, if that is traced, when and by which line it was begun
 }
 
 func (e *TimeoutError) Error() string {
@@ -30,7 +30,7 @@ func (e *TimeoutError) Error() string {
 // Is makes errors.Is(err, ErrTimeout) hold.
 func (e *TimeoutError) Is(target error) bool { return target == ErrTimeout }
 
-// timeoutLocked is the error for w, which has waited for limit.
+// timeoutLocked returns the error for w, which has waited for limit.
 func (t *Table) timeoutLocked(w *wait, limit time.Duration) *TimeoutError {
 	e := &TimeoutError{Waited: limit}
 	if w.lock != &t.priority {
@@ -42,7 +42,7 @@ func (t *Table) timeoutLocked(w *wait, limit time.Duration) *TimeoutError {
 		}
 		since := w.lock.since
 		if s.obstacle == ProtectedRange {
-			since = t.priority.since // ranges are as old as the priority at most
+			since = t.priority.since // no range is older than the priority of its owner
 		}
 		e.Age, e.Holder = t.now()-since, s.holder.describe()
 		break
@@ -50,7 +50,7 @@ func (t *Table) timeoutLocked(w *wait, limit time.Duration) *TimeoutError {
 	return e
 }
 
-// describe names o for who waits for it.
+// describe names o in the errors of those that wait for it.
 func (o *Owner) describe() string {
 	if o.Origin == nil {
 		return fmt.Sprintf("transaction %d", o.number)

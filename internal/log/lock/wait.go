@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// wait is one call that waits for a lock. It is settled once: when the lock is handed over, when it is chosen to break a
-// deadlock, when its time is up, or when its context or its owner ends.
+// wait is one call that waits for a lock. It is settled once: when the lock is handed over, when a deadlock is
+// broken at its expense, when its time is up, or when its context or its owner ends.
 type wait struct {
 	owner    *Owner
 	lock     *lock
-	searched uint64 // the last search for a cycle that came by
+	searched uint64 // the last search for a cycle that has visited it
 
 	done chan struct{} // closed by settleLocked
 	err  error         // set before done is closed
-	took bool          // the lock was handed over, and owner did not have it before
+	took bool          // the lock was handed over, and owner had not held it before
 }
 
-// enqueueLocked puts o in line for l: at the end, unless everybody in line waits for o already. That is so if o holds l
-// and waits only for the range around it, and if o protects that range. Behind the others it would wait for them to be
-// done with waiting for it.
+// enqueueLocked puts o in line for l: at the end, unless everybody in line waits for o already. That is so if o
+// holds l and waits only for the range around it, and if o protects that range. At the end of the line, o would wait
+// for those that wait for it.
 //
-// Therefore being behind somebody never closes a cycle. Those in line have no other wait than this one, and nobody in
-// line is kept by o, so whoever keeps them keeps o too. Who waits for whom is known from holders and protectors alone.
+// Therefore being behind somebody never closes a cycle. Those in line wait for nothing but this lock, and none of
+// them waits for o, so o waits for the same owner as they do. Holders and protectors alone say who waits for whom.
 func (t *Table) enqueueLocked(o *Owner, l *lock) *wait {
 	w := &wait{owner: o, lock: l, done: make(chan struct{})}
 	at := len(l.queue)
@@ -50,7 +50,7 @@ func (t *Table) await(ctx context.Context, w *wait) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	late := timer.C
-	if limit <= 0 { // there is no bound
+	if limit <= 0 { // no bound
 		late = nil
 	}
 	for {
@@ -66,13 +66,13 @@ func (t *Table) await(ctx context.Context, w *wait) error {
 	}
 }
 
-// timeUp settles w, which has waited for limit, unless it was settled at the same moment, or is for the priority while that is passed on:
-// then it returns how long the present holder has until it has kept w waiting for limit.
+// timeUp settles w, which has waited for limit, unless it was settled at the same moment. A wait for the priority
+// goes on while that is passed on: for such a wait timeUp returns how long the present holder may still hold it.
 func (t *Table) timeUp(w *wait, limit time.Duration) (left time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.owner.wait != w {
-		return limit // it is done
+		return limit // it has ended
 	}
 	timeout := t.timeoutLocked(w, limit)
 	if left := limit - timeout.Age; w.lock == &t.priority && left > 0 {
@@ -82,8 +82,8 @@ func (t *Table) timeUp(w *wait, limit time.Duration) (left time.Duration) {
 	return limit
 }
 
-// abandon takes back a wait whose context has ended. A lock that was handed to it at the same moment goes on to the next
-// in line.
+// abandon takes back a wait whose context has ended. If the lock was handed to it at the same moment, the next in
+// line gets it.
 func (t *Table) abandon(w *wait, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +93,7 @@ func (t *Table) abandon(w *wait, err error) {
 	}
 	if w.took && w.owner.ended == nil { // an owner that has ended holds nothing any more
 		held := w.owner.held
-		w.owner.held = slices.Delete(held, len(held)-1, len(held)) // it was the last to be taken: the owner waited
+		w.owner.held = slices.Delete(held, len(held)-1, len(held)) // the last one taken, because the owner was waiting
 		if len(w.owner.held) == 0 {
 			t.unlistLocked(w.owner)
 		}
@@ -102,7 +102,7 @@ func (t *Table) abandon(w *wait, err error) {
 	}
 }
 
-// settleLocked takes w out of the line and lets its call return err.
+// settleLocked takes w out of the line and makes its call return err.
 func (t *Table) settleLocked(w *wait, err error) {
 	l, o := w.lock, w.owner
 	at := slices.Index(l.queue, w)
@@ -120,8 +120,8 @@ func (t *Table) settleLocked(w *wait, err error) {
 	t.advanceLocked(l)
 }
 
-// stuckLocked returns the wait that keeps o from going on, nil if there is none: o's own, or that of another owner in
-// its goroutine, who must return before o can.
+// stuckLocked returns the wait that keeps o from going on, or nil: o's own wait, or that of another owner in the
+// same goroutine, which must return before o can go on.
 func (t *Table) stuckLocked(o *Owner) *wait {
 	if o.wait != nil || o.goroutine == 0 {
 		return o.wait
