@@ -6,8 +6,8 @@ import (
 	"lightningdb/internal/tree/gap"
 )
 
-// ownGaps is where a transaction sees nothing: gaps that belong to it alone, over one snapshot. What it puts ends them;
-// nobody else can put anything there that it sees.
+// ownGaps are gaps that belong to one transaction, over one snapshot: where it sees nothing. Its own puts end them.
+// Nobody else can put anything there that the transaction sees.
 type ownGaps struct{ gaps **gap.Gaps }
 
 var _ gap.Known = ownGaps{}
@@ -28,8 +28,8 @@ func (o ownGaps) Found(s span.Span, _ key.SeqNum) {
 	(*o.gaps).Add(s)
 }
 
-// useSnapshot says that iterators lay the writes over the snapshot at seq from now on. In another one there may be something
-// where the last one had nothing.
+// useSnapshot says that from now on iterators lay the writes over the snapshot at seq. Where another snapshot had
+// nothing, this one may have something.
 func (w *Writes) useSnapshot(seq key.SeqNum) {
 	if w.gapsSeq != seq {
 		w.gaps, w.spilledGaps, w.gapsSeq = nil, nil, seq

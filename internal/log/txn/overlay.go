@@ -9,8 +9,8 @@ import (
 	"lightningdb/internal/tree/gap"
 )
 
-// Source walks the entries of a snapshot in key order, within bounds. Moves report whether it stands on an entry; when
-// they report false, Err tells an end from a failure. Key and Value are borrowed until the next move.
+// Source walks the entries of a snapshot in key order, within bounds. Each move reports whether it stands on an
+// entry. If it does not, Err tells the end from a failure. Key and Value are borrowed until the next move.
 type Source interface {
 	First() bool
 	Last() bool
@@ -24,8 +24,9 @@ type Source interface {
 	Err() error
 }
 
-// Overlay is a Source with the writes of a transaction laid over it, as they are at each move: what the transaction put
-// is there, what it deleted is not. It is at an entry of base, at a write, or at both, when the write counts.
+// Overlay is a Source with the writes of a transaction laid over it, as they are at each move: what the transaction
+// has put is there, and what it has deleted is not. It stands at an entry of base, at a write, or at both; then the
+// write counts.
 //
 //	invariant, moving forward (backward: mirrored)
 //	  base is at its first entry at or after the current key; own is the first write at or after it
@@ -33,35 +34,36 @@ type Source interface {
 type Overlay struct {
 	base     Source
 	writes   layer
-	bounds   span.Span // of base. Borrowed
-	own      *Write // nil: no write ahead
-	backward bool   // the direction that base and own are prepared for
+	bounds   span.Span // of base; borrowed
+	own      *Write    // the next write; nil: there is none
+	backward bool      // the direction that base and own are prepared for
 	valid    bool
-	change   uint64 // of writes, when own was found
-	from     []byte // the key that a move starts from, where it must be kept
-	folded   []byte // the last value that a merge came to
+	change   uint64 // writes.changes() when own was found
+	from     []byte // a copy of the key that a move starts from, where one is needed
+	folded   []byte // the last value that was folded
 	rules    operand.Rules
-	walk     gap.Walk // past what was deleted
-	err      error    // of writes
+	walk     gap.Walk // over what was deleted
+	err      error    // the error of writes
 }
 
 var _ Source = (*Overlay)(nil)
 
-// layer is writes in key order, one for each key. What it returns is borrowed until the next call, or the next change.
+// layer is writes in key order, one for each key. What it returns is borrowed until the next call or the next
+// change.
 type layer interface {
-	ceiling(k []byte) (*Write, error) // the first write at or after k, or nil; k == nil means the first of all
-	below(k []byte) (*Write, error)   // the last write before k, or nil; k == nil means the last of all
-	changes() uint64                  // rises whenever something is written or taken back
+	ceiling(k []byte) (*Write, error) // the first write at or after k, or nil; a nil k means the first of all
+	below(k []byte) (*Write, error)   // the last write before k, or nil; a nil k means the last of all
+	changes() uint64                  // grows whenever something is written or rolled back
 }
 
-// Reset makes o show the writes that memory holds over base, which is the keys in bounds, in the snapshot at seq. o
+// Reset makes o show the writes that are in memory over base, which is the keys in bounds, in the snapshot at seq. o
 // stands nowhere. It borrows everything.
 func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
 	writes.useSnapshot(seq)
 	o.reset(base, writes, writes, &writes.gaps, bounds)
 }
 
-// reset lays shown, all of writes or the part that has these gaps, over base.
+// reset lays shown over base: all of writes, or the part of it whose gaps these are.
 func (o *Overlay) reset(base Source, shown layer, writes *Writes, gaps **gap.Gaps, bounds span.Span) {
 	*o = Overlay{base: base, writes: shown, rules: writes.Rules, bounds: bounds, from: o.from[:0], folded: o.folded[:0]}
 	o.walk.Known, o.walk.Eager = ownGaps{gaps}, writes.Gaps
@@ -145,7 +147,7 @@ func (o *Overlay) Value() ([]byte, error) {
 	return o.own.Value, nil
 }
 
-// fold is the value of a key that own merges into.
+// fold returns the value of a key that own merges into.
 func (o *Overlay) fold() ([]byte, error) {
 	present := o.base.Valid() && bytes.Equal(o.base.Key(), o.own.Key)
 	o.folded = o.folded[:0]
@@ -172,27 +174,27 @@ func (o *Overlay) Err() error {
 	return o.base.Err()
 }
 
-// keep copies the current key, with suffix behind it.
+// keep copies the current key, followed by suffix.
 func (o *Overlay) keep(suffix ...byte) []byte {
 	o.from = append(append(o.from[:0], o.Key()...), suffix...)
 	return o.from
 }
 
-// forward settles at the first entry once base is at its first one at or after user.
+// forward finds the current entry once base is at its first entry at or after user.
 func (o *Overlay) forward(user []byte) bool {
 	o.backward, o.change = false, o.writes.changes()
 	o.findOwn(user)
 	return o.settle()
 }
 
-// back settles at the last entry once base is at its last one before user; nil means the end.
+// back finds the current entry once base is at its last entry before user; a nil user means the end.
 func (o *Overlay) back(user []byte) bool {
 	o.backward, o.change = true, o.writes.changes()
 	o.findOwn(user)
 	return o.settle()
 }
 
-// findOwn finds the next write: at or after user, or before it going backward.
+// findOwn finds the next write: the first at or after user, or the last before it when moving backward.
 func (o *Overlay) findOwn(user []byte) {
 	if o.backward {
 		o.own, o.err = o.writes.below(user)
@@ -207,7 +209,7 @@ func (o *Overlay) findOwn(user []byte) {
 	}
 }
 
-// stepForward moves from the entry of current.
+// stepForward moves on from the entry at current.
 func (o *Overlay) stepForward(current []byte) bool {
 	if o.own != nil && bytes.Equal(o.own.Key, current) {
 		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
@@ -221,7 +223,7 @@ func (o *Overlay) stepForward(current []byte) bool {
 	return o.settle()
 }
 
-// stepBack moves from the entry of current.
+// stepBack moves back from the entry at current.
 func (o *Overlay) stepBack(current []byte) bool {
 	if o.own != nil && bytes.Equal(o.own.Key, current) {
 		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
@@ -235,7 +237,7 @@ func (o *Overlay) stepBack(current []byte) bool {
 	return o.settle()
 }
 
-// settle makes the nearer of base and own current, passing over what was deleted.
+// settle makes the nearer of base and own the current entry, and skips what was deleted.
 func (o *Overlay) settle() bool {
 	o.walk.Begin(o.backward, 0)
 	for {
@@ -262,7 +264,7 @@ func (o *Overlay) settle() bool {
 	}
 }
 
-// jump goes on at to, as after a seek.
+// jump continues at to, as after a seek.
 func (o *Overlay) jump(to []byte) {
 	if o.backward {
 		o.base.SeekLT(to)
@@ -272,7 +274,7 @@ func (o *Overlay) jump(to []byte) {
 	o.findOwn(to)
 }
 
-// passDeleted goes on from own, which is nearest and hides its key.
+// passDeleted moves past own, which is the nearest and hides its key.
 func (o *Overlay) passDeleted() {
 	deleted := o.own.Key
 	if o.base.Valid() && bytes.Equal(o.base.Key(), deleted) {

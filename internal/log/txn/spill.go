@@ -10,31 +10,32 @@ import (
 	"lightningdb/internal/tree/merge"
 )
 
-// fanIn is how many spills of a size are merged into one: so a read meets few of them, however much was spilled.
+// fanIn is the number of spills of one tier that are merged into one, so that a read meets few of them, however much
+// was spilled.
 const fanIn = 16
 
-// MaxSpilledSavepoints bounds the savepoints of a transaction that memory does not hold: each may cost a file.
+// MaxSpilledSavepoints bounds the savepoints of a transaction that is larger than memory: each may cost a file.
 const MaxSpilledSavepoints = 256
 
 // ErrTooManySavepoints refuses to spill a transaction that has more than MaxSpilledSavepoints.
 var ErrTooManySavepoints = errors.New("too many savepoints in a transaction that is larger than memory")
 
-// Store keeps on disk what memory does not hold.
+// Store keeps on disk what does not fit into memory.
 type Store interface {
 	// NewSpill returns a writer of a spill whose entries will have the sequence number seq.
 	NewSpill(seq key.SeqNum) SpillWriter
 }
 
-// SpillWriter writes a spill, by ascending keys.
+// SpillWriter writes a spill, in ascending order of keys.
 type SpillWriter interface {
 	Add(user []byte, kind key.Kind, value []byte) error
 	Finish() (Spill, error)
 	Abort()
 }
 
-// Spill is writes on disk, in key order, one for each key. Whoever has it removes it.
+// Spill is writes on disk, in key order, one for each key. Its owner removes it.
 type Spill interface {
-	// Get appends to dst what the spill says of user, a value or an operand.
+	// Get appends to dst what the spill has for user, a value or an operand.
 	Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error)
 	NewIterator() merge.Iterator
 	// NewSequentialIterator returns an iterator for one pass from front to back.
@@ -42,19 +43,19 @@ type Spill interface {
 	Remove()
 }
 
-// tieredSpill is a spill among the others.
+// tieredSpill is a spill and how it came about.
 type tieredSpill struct {
 	Spill
-	tier int // it was merged so often
+	tier int // how often what it holds has been merged
 }
 
 // Spilled reports whether there are writes on disk.
 func (w *Writes) Spilled() bool { return len(w.spills) > 0 }
 
-// SpillChanges rises whenever what is on disk changes: then iterators must be made anew.
+// SpillChanges grows whenever what is on disk changes. Iterators must be made anew then.
 func (w *Writes) SpillChanges() uint64 { return w.spillChanges }
 
-// Spill moves everything from memory to store. After an error the set is of no use but for Reset.
+// Spill moves everything from memory to store. After an error only Reset may be called.
 func (w *Writes) Spill(store Store) error {
 	if len(w.marks) > MaxSpilledSavepoints {
 		return ErrTooManySavepoints
@@ -70,14 +71,14 @@ func (w *Writes) Spill(store Store) error {
 		}
 	}
 	w.clearMemory()
-	if w.spilledGaps = w.gaps; w.gaps != nil { // what was in memory is on disk
+	if w.spilledGaps = w.gaps; w.gaps != nil { // what was in memory is on disk now
 		w.gaps = w.gaps.Clone()
 	}
 	return w.mergeSmall(store)
 }
 
-// steps takes the memory apart: what was there at the first savepoint, then what changed from each savepoint to the next,
-// and since the last. first is the savepoint between the first two.
+// steps takes the memory apart: what was there at the first savepoint, then what changed from each savepoint to the
+// next, and since the last one. first is the number of the savepoint between the first two.
 func (w *Writes) steps() (steps [][]Write, first int) {
 	first = len(w.marks)
 	for first > 0 && w.marks[first-1].undo >= 0 {
@@ -98,14 +99,22 @@ func (w *Writes) steps() (steps [][]Write, first int) {
 	return steps, first
 }
 
-// changedSince returns the writes that were changed since undo had the given length, as they are now, by key.
+// changedSince returns the writes that have changed since undo had the given length, as they are now, in key order.
 func (w *Writes) changedSince(length int) []Write {
 	var changed []Write
 	for _, u := range w.undo[length:] {
 		changed = append(changed, *u.write)
 	}
-	slices.SortFunc(changed, func(a, b Write) int { return bytes.Compare(a.Key, b.Key) })
-	return slices.CompactFunc(changed, func(a, b Write) bool { return bytes.Equal(a.Key, b.Key) })
+	// Not slices.SortFunc: a copy of it for this type is 16 KB of every program, and a spill writes to disk.
+	sort.Slice(changed, func(i, j int) bool { return bytes.Compare(changed[i].Key, changed[j].Key) < 0 })
+	distinct := changed[:0]
+	for i, write := range changed { // nor slices.CompactFunc, for the same reason
+		if i == 0 || !bytes.Equal(write.Key, distinct[len(distinct)-1].Key) {
+			distinct = append(distinct, write)
+		}
+	}
+	clear(changed[len(distinct):]) // so that the collector may have their keys
+	return distinct
 }
 
 // writeSpill writes a spill that is newer than all others.
@@ -123,7 +132,7 @@ func (w *Writes) writeSpill(store Store, writes []Write) error {
 	return w.keep(out, 0)
 }
 
-// keep finishes out and takes it as the newest spill.
+// keep finishes out and adds it as the newest spill.
 func (w *Writes) keep(out SpillWriter, tier int) error {
 	spill, err := out.Finish()
 	if err != nil {
@@ -134,13 +143,13 @@ func (w *Writes) keep(out SpillWriter, tier int) error {
 	return nil
 }
 
-// nextSerial is the sequence number of the next spill: the newer a spill, the higher.
+// nextSerial returns the sequence number of the next spill: newer spills have higher ones.
 func (w *Writes) nextSerial() key.SeqNum {
 	w.serial++
 	return w.serial
 }
 
-// mergeSmall merges the newest spills while there are many of one size, as far as no savepoint lies between them.
+// mergeSmall merges the newest spills while there are fanIn of one tier without a savepoint between them.
 func (w *Writes) mergeSmall(store Store) error {
 	for {
 		n := len(w.spills)
@@ -176,7 +185,7 @@ func (w *Writes) dropSpills(n int) {
 	w.spillChanges++
 }
 
-// All calls add for every write, by key, those on disk included. What is in memory goes to store first.
+// All calls add for every write in key order, also for those on disk. It moves what is in memory to store first.
 func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []byte) error) error {
 	w.marks = nil
 	w.dropUndo(0)
@@ -186,7 +195,7 @@ func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []b
 	return mergeSpills(w.spills, add)
 }
 
-// mergeSpills calls add for every key in spills, by key, with what the newest spill says of it.
+// mergeSpills calls add for every key in spills, in key order, with what the newest spill has for it.
 func mergeSpills(spills []tieredSpill, add func(user []byte, kind key.Kind, value []byte) error) (err error) {
 	all := mergedIterator(spills, Spill.NewSequentialIterator)
 	defer func() { err = errors.Join(err, all.Close()) }()
@@ -208,7 +217,7 @@ func mergeSpills(spills []tieredSpill, add func(user []byte, kind key.Kind, valu
 	return all.Err()
 }
 
-// mergedIterator returns an iterator over spills, in which the newest spill's entry of a key comes first.
+// mergedIterator returns an iterator over spills. Of the entries of one key, that of the newest spill comes first.
 func mergedIterator(spills []tieredSpill, open func(Spill) merge.Iterator) merge.Iterator {
 	its := make([]merge.Iterator, 0, len(spills))
 	for _, s := range slices.Backward(spills) {
@@ -217,7 +226,7 @@ func mergedIterator(spills []tieredSpill, open func(Spill) merge.Iterator) merge
 	return merge.New(its...)
 }
 
-// getSpilled is Get on disk.
+// getSpilled is Get for what is on disk.
 func (w *Writes) getSpilled(k []byte) (*Write, error) {
 	for _, s := range slices.Backward(w.spills) {
 		value, kind, found, err := s.Get(nil, k)
@@ -231,29 +240,29 @@ func (w *Writes) getSpilled(k []byte) (*Write, error) {
 	return nil, nil
 }
 
-// OverSpilled is a Source with what a transaction has spilled laid over it. It holds for as long as Writes.SpillChanges stays the
-// same, and must be closed.
+// OverSpilled is a Source with what a transaction has spilled laid over it. It is valid as long as
+// Writes.SpillChanges stays the same, and must be closed.
 type OverSpilled struct {
 	Overlay
 	layer spilledLayer
 }
 
-// Reset makes o show what writes has on disk over base, which is the keys in bounds, in the snapshot at seq. It borrows
-// everything.
+// Reset makes o show what writes has on disk over base, which is the keys in bounds, in the snapshot at seq. It
+// borrows everything.
 func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
 	writes.useSnapshot(seq)
 	o.layer = spilledLayer{spills: mergedIterator(writes.spills, Spill.NewIterator)}
 	o.reset(base, &o.layer, writes, &writes.spilledGaps, bounds)
 }
 
-// Close gives back the iterators of the spills.
+// Close closes the iterators of the spills.
 func (o *OverSpilled) Close() error { return o.layer.spills.Close() }
 
-// spilledLayer is spills as a layer.
+// spilledLayer is the spills of a transaction as a layer.
 type spilledLayer struct {
 	spills merge.Iterator
 	write  Write  // the last answer
-	asked  []byte // forward: nothing lies from here to where spills is
+	asked  []byte // moving forward: there is nothing from here up to where spills stands
 	ahead  bool   // asked is valid
 }
 
@@ -261,7 +270,7 @@ func (l *spilledLayer) changes() uint64 { return 0 }
 
 func (l *spilledLayer) ceiling(k []byte) (*Write, error) {
 	near := l.ahead && bytes.Compare(l.asked, k) <= 0
-	for range 2 * fanIn { // versions of a key, mostly of the one that was the last answer
+	for range 2 * fanIn { // these are versions of one key, mostly of the last answer's
 		if !near || !l.spills.Valid() || bytes.Compare(l.spills.Key().User, k) >= 0 {
 			break
 		}
@@ -285,11 +294,11 @@ func (l *spilledLayer) below(k []byte) (*Write, error) {
 		return nil, l.spills.Err()
 	}
 	l.asked = append(l.asked[:0], l.spills.Key().User...)
-	l.spills.SeekGE(key.SeekTo(l.asked, key.MaxSeqNum)) // its newest spill
+	l.spills.SeekGE(key.SeekTo(l.asked, key.MaxSeqNum)) // the entry of its newest spill
 	return l.answer()
 }
 
-// answer is the entry that spills is at.
+// answer returns the entry that spills stands at.
 func (l *spilledLayer) answer() (*Write, error) {
 	if !l.spills.Valid() {
 		return nil, l.spills.Err()

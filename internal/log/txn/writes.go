@@ -10,20 +10,20 @@ import (
 	"lightningdb/internal/tree/gap"
 )
 
-// maxChunkKeys is how many keys a chunk of Writes holds at most.
+// maxChunkKeys is the most keys that a chunk of Writes holds.
 const maxChunkKeys = 256
 
 // Writes is the write set of a transaction: for each key written, what the commit will make of it. Keys are kept in
-// order, in chunks of up to maxChunkKeys, so that a set of a million keys takes inserts as calmly as one of ten. The zero
-// value is empty. It owns copies of all it is given.
+// order, in chunks of up to maxChunkKeys, so that an insert into a set of a million keys costs about as much as one
+// into a set of ten. The zero value is empty. It owns copies of all it is given.
 type Writes struct {
 	Rules operand.Rules // how merges fold
 	Gaps  bool          // remember every gap that an iterator passes, however short: for tests
 
 	chunks [][]*Write // each sorted and not empty; every key of one before every key of the next
-	count  int        // keys in memory, those of no effect included
-	size   int        // bytes that the set takes in memory, about
-	undo   []undone   // what to put back on RollbackTo; kept only while there is a savepoint
+	count  int        // keys in memory, also those whose writes were rolled back
+	size   int        // the memory that the set takes, in bytes, about
+	undo   []undone   // what RollbackTo puts back; kept only while there is a savepoint
 	marks  []mark     // the savepoints
 	change uint64     // counts changes, so that iterators know when to look again
 
@@ -31,16 +31,16 @@ type Writes struct {
 	writes []Write  // memory for the first writes, used from the front
 	text   []byte   // memory for the first keys and values, used from the front
 
-	spills       []tieredSpill // what memory did not hold, oldest first; memory is newer than all of them
+	spills       []tieredSpill // what did not fit into memory, oldest first; memory is newer than all of them
 	spillChanges uint64        // counts changes of spills
-	serial       key.SeqNum    // of the newest spill
+	serial       key.SeqNum    // the sequence number of the newest spill
 
-	gaps        *gap.Gaps  // where iterators over all of it have found nothing; nil: nowhere
-	spilledGaps *gap.Gaps  // the same of what is on disk, without memory
-	gapsSeq     key.SeqNum // of the snapshot that this is known of
+	gaps        *gap.Gaps  // where iterators over memory and disk have found nothing; nil: nowhere
+	spilledGaps *gap.Gaps  // the same for what is on disk alone
+	gapsSeq     key.SeqNum // the snapshot in which that holds
 }
 
-// mark is a savepoint: so many spills, and the memory that was there when undo had that length.
+// mark is a savepoint: the state with that many spills, and the memory as it was when undo had that length.
 type mark struct {
 	spills int
 	undo   int // -1: memory was empty
@@ -51,7 +51,7 @@ type Write struct {
 	Key   []byte
 	Kind  key.Kind
 	Value []byte
-	Live  bool // false: the write was rolled back, and the key is as the snapshot has it
+	Live  bool // false: the write was rolled back, and the key is as in the snapshot
 
 	Spilled bool // it was found on disk
 }
@@ -62,13 +62,13 @@ type undone struct {
 	was   Write
 }
 
-// A small set takes the memory for its writes, keys and values from two pieces that Reset keeps.
+// A small set takes the memory for its writes, keys and values from two pieces, which Reset keeps.
 const (
 	keptWrites    = 16
 	keptTextBytes = 2 << 10
 )
 
-// writeOverheadBytes is about what a write takes beside its key and value, in bytes.
+// writeOverheadBytes is about the memory that a write takes besides its key and value.
 const writeOverheadBytes = 128
 
 // Put records "set k to v".
@@ -77,12 +77,12 @@ func (w *Writes) Put(k, v []byte) { w.set(k, key.KindPut, v) }
 // Delete records "remove k".
 func (w *Writes) Delete(k []byte) { w.set(k, key.KindDelete, nil) }
 
-// Merge records "change k by operand" in place of what memory has recorded: if that was a merge too, the caller has joined
-// them. There must be nothing on disk about k, because that would be folded once more.
+// Merge records "change k by operand" in place of what memory has recorded for k. If that was a merge too, the
+// caller has joined the two. There must be nothing on disk for k, because the operand would be folded into it again.
 func (w *Writes) Merge(k, operand []byte) { w.set(k, key.KindMerge, operand) }
 
-// Get returns what the transaction wrote to k, or nil if it wrote nothing. It is borrowed until the next change. Only where
-// writes have been spilled can it fail.
+// Get returns what the transaction has written to k, or nil if it has written nothing. The result is borrowed until
+// the next change. Get can fail only if writes have been spilled.
 func (w *Writes) Get(k []byte) (*Write, error) {
 	if w.count > 0 {
 		c, i, found := w.locate(k)
@@ -96,10 +96,10 @@ func (w *Writes) Get(k []byte) (*Write, error) {
 	return w.getSpilled(k)
 }
 
-// Size is about how many bytes the set takes in memory.
+// Size is about the memory that the set takes, in bytes.
 func (w *Writes) Size() int { return w.size }
 
-// AppendTo adds all writes, which must be in memory, to b, in key order.
+// AppendTo adds all writes to b in key order. They must be in memory.
 func (w *Writes) AppendTo(b *batch.Batch) {
 	for _, chunk := range w.chunks {
 		for _, write := range chunk {
@@ -121,8 +121,8 @@ func (w *Write) appendTo(b *batch.Batch) {
 	}
 }
 
-// Reset empties the set, and removes what was spilled. It keeps a little memory for the next writes: nothing that the set
-// has returned may be used any more.
+// Reset empties the set and removes what was spilled. It keeps a little memory for the next writes, so nothing that
+// the set has returned may be used any more.
 func (w *Writes) Reset() {
 	for _, s := range w.spills {
 		s.Remove()
@@ -140,15 +140,15 @@ func (w *Writes) Reset() {
 	*w = empty
 }
 
-// Savepoint marks the present state, for RollbackTo and Release, by a number. Savepoints are numbered from 0, each one more
-// than the newest that there is.
+// Savepoint marks the present state for RollbackTo and Release, and returns its number. Savepoints are numbered from
+// 0, each one higher than the newest that there is.
 func (w *Writes) Savepoint() int {
 	w.change++
 	w.marks = append(w.marks, mark{spills: len(w.spills), undo: len(w.undo)})
 	return len(w.marks) - 1
 }
 
-// RollbackTo brings back the state at the savepoint, which stays; those made after it go.
+// RollbackTo brings back the state at the savepoint, which stays. Those made after it are gone.
 func (w *Writes) RollbackTo(savepoint int) {
 	w.change++
 	w.gaps, w.spilledGaps = nil, nil
@@ -164,7 +164,7 @@ func (w *Writes) RollbackTo(savepoint int) {
 	w.unwind(m.undo)
 }
 
-// Release lets go of the savepoint and of those made after it. The writes stay.
+// Release forgets the savepoint and those made after it. The writes stay.
 func (w *Writes) Release(savepoint int) {
 	w.marks = w.marks[:savepoint]
 	if savepoint == 0 {
@@ -203,13 +203,13 @@ func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 	write := w.writeOf(k)
 	if len(w.marks) > 0 {
 		w.undo = append(w.undo, undone{write, *write})
-		w.size += len(write.Value) + writeOverheadBytes // the old value stays
+		w.size += len(write.Value) + writeOverheadBytes // the old value stays in memory
 	}
 	w.size += len(v) - len(write.Value)
 	write.Kind, write.Value, write.Live = kind, w.clone(v), true
 }
 
-// clone copies b.
+// clone copies b, into text if it fits there.
 func (w *Writes) clone(b []byte) []byte {
 	if len(b) > keptTextBytes-len(w.text) {
 		return bytes.Clone(b)
@@ -234,7 +234,7 @@ func (w *Writes) newWrite() *Write {
 	return &w.writes[len(w.writes)-1]
 }
 
-// writeOf returns the write of k, new and not live if there was none.
+// writeOf returns the write of k. If there was none, it is new and not live.
 func (w *Writes) writeOf(k []byte) *Write {
 	c, i, found := w.locate(k)
 	if found {
@@ -259,7 +259,7 @@ func (w *Writes) writeOf(k []byte) *Write {
 	return write
 }
 
-// split halves chunk c, but leaves the last chunk nearly full: keys often come in order.
+// split halves chunk c, but leaves the last chunk nearly full, because keys often come in order.
 func (w *Writes) split(c int) {
 	full := w.chunks[c]
 	at := len(full) / 2
@@ -270,7 +270,7 @@ func (w *Writes) split(c int) {
 	w.chunks[c] = slices.Delete(full, at, len(full))
 }
 
-// locate returns the position of k, or where it belongs.
+// locate returns the position of k, or the one where it belongs.
 func (w *Writes) locate(k []byte) (chunk, i int, found bool) {
 	if len(w.chunks) > 1 {
 		after, exact := slices.BinarySearchFunc(w.chunks, k, func(c []*Write, k []byte) int {
