@@ -1,15 +1,15 @@
-// Package batch is the encoding of one commit's operations: what the log stores as a record's payload, byte for
-// byte, and what the memtable is filled from. It owns no files and is not safe for concurrent use.
+// Package batch is the encoding of one commit's operations: the log stores it as the payload of a record, byte for
+// byte, and the memtable is filled from it. It owns no files and is not safe for concurrent use.
 //
 // # Format
 //
-// A batch is a sequence of operations without a header; its count travels beside it (in the log record).
+// A batch is a sequence of operations without a header. Their number is stored elsewhere, in the log record.
 //
 //	operation = kind (1 byte)  key length (uvarint)  [value length (uvarint)]  key  [value]
 //
-// The value length and the value are present for the kinds put and merge only; the value of a merge is an operand
-// (package operand). Operation i of a batch that commits at first sequence number s has sequence number s+i. Example: put
-// "k"="vv", delete "k", append "w" to "k" is
+// Only puts and merges have a value length and a value; the value of a merge is an operand (package operand).
+// Operation i of a batch whose first sequence number is s has sequence number s+i. Example: put "k"="vv", delete
+// "k", append "w" to "k" is
 //
 //	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77
 package batch
@@ -37,16 +37,16 @@ type Op struct {
 	Value []byte
 }
 
-// grow makes room for an operation on k and n bytes more.
+// grow makes room for an operation on k with n bytes more.
 func (b *Batch) grow(k []byte, n int) { b.ops = slices.Grow(b.ops, operationOverheadBytes+len(k)+n) }
 
-// operationOverheadBytes is the most that an operation takes beside its key and value, in bytes.
+// operationOverheadBytes is the most that an operation takes besides its key and value.
 const operationOverheadBytes = 1 + 2*binary.MaxVarintLen32
 
-// SizeOfPut is how much memory Put needs at most in an empty batch, in bytes.
+// SizeOfPut is the most memory that Put needs in an empty batch, in bytes.
 func SizeOfPut(k, v []byte) int { return operationOverheadBytes + len(k) + len(v) }
 
-// In returns an empty batch that uses memory, which stays the caller's, for as long as its operations fit into it.
+// In returns an empty batch that uses memory as long as its operations fit. The memory stays the caller's.
 func In(memory []byte) Batch { return Batch{ops: memory[:0]} }
 
 // Put adds "set k to v".
@@ -68,7 +68,7 @@ func (b *Batch) Delete(k []byte) {
 	b.count++
 }
 
-// Merge adds "change k by argument", which goes with the operator. The integer operators take what
+// Merge adds "change k by argument". The argument must suit the operator: the integer operators take what
 // operand.AppendInt64 makes.
 func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
 	b.grow(k, 1+len(argument))
@@ -83,16 +83,17 @@ func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() { b.ops, b.count = b.ops[:0], 0 }
 
-// Count is the number of operations.
+// Count returns the number of operations.
 func (b *Batch) Count() int { return b.count }
 
-// Bytes is the encoding. It is valid until the next change of the batch.
+// Bytes returns the encoding. It is valid until the next change of the batch.
 func (b *Batch) Bytes() []byte { return b.ops }
 
 var errMalformed = errors.New("malformed batch")
 
-// Decode returns the batch encoded in data, which must hold exactly count operations, each with a known kind,
-// sizes within the limits, and an operand that can be folded if it is a merge. It borrows data and checks all of it, so that Ops of the result never fails.
+// Decode returns the batch encoded in data. That must hold exactly count operations, each with a known kind, with
+// sizes within the limits, and, for a merge, with a well-formed operand of a known operator. Decode borrows data and
+// checks all of it, so that Ops of the result never fails.
 func Decode(data []byte, count int) (Batch, error) {
 	rest := data
 	for range count {
@@ -112,7 +113,7 @@ func (b *Batch) Ops() iter.Seq[Op] {
 	return func(yield func(Op) bool) {
 		for rest := b.ops; len(rest) > 0; {
 			op, tail, ok := next(rest)
-			if !ok || !yield(op) { // !ok cannot happen: bytes come from Put, Delete, Merge or Decode
+			if !ok || !yield(op) { // !ok cannot happen: the bytes come from Put, Delete, Merge or Decode
 				return
 			}
 			rest = tail
@@ -131,7 +132,7 @@ func (b *Batch) Keys() iter.Seq[[]byte] {
 	}
 }
 
-// next decodes the operation at the front of data. ok is false if there is none that is whole and valid.
+// next decodes the operation at the front of data. ok is false if there is no whole and valid one.
 func next(data []byte) (op Op, rest []byte, ok bool) {
 	if len(data) == 0 {
 		return Op{}, nil, false

@@ -1,9 +1,8 @@
-// Package codec compresses and decompresses single blocks of bytes. It owns no files and starts nothing; every
+// Package codec compresses and decompresses single blocks of bytes. It owns no files and starts nothing. Every
 // function is safe for concurrent use.
 //
-// A block carries no length of its own that is trusted: the caller knows the raw size (from a checksummed place)
-// and bounds it before it calls Decode, which never allocates more than that and refuses a block that decodes to
-// any other size.
+// No length in a block is trusted. The caller knows the raw size, from a place that is checksummed, and bounds it
+// before it calls Decode. Decode never allocates more than that, and refuses a block that decodes to any other size.
 package codec
 
 import (
@@ -15,7 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ID names a way to compress. The values are on disk: never renumber, never reuse.
+// ID names a compression. The values are on disk: never renumber, never reuse.
 type ID uint8
 
 const (
@@ -42,29 +41,29 @@ func (id ID) String() string {
 	return fmt.Sprintf("codec(%d)", uint8(id))
 }
 
-// Errors of Decode. They describe the bytes given, never a device.
+// Errors of Decode. They are about the bytes given, never about a device.
 var (
 	ErrUnknown   = errors.New("codec: unknown codec")
 	ErrMalformed = errors.New("codec: malformed block")
 	ErrSize      = errors.New("codec: block does not have the stated raw size")
 )
 
-// The pools hold idle coders, which keep nothing between calls but their working memory.
+// The pools hold idle coders. Between calls these keep nothing but their working memory.
 var (
 	encoders = sync.Pool{New: func() any { return newEncoder() }}
 	decoders = sync.Pool{New: func() any { return newDecoder() }}
 )
 
-// Compressor compresses by one codec. The zero value is that of None.
+// Compressor compresses by one codec. The zero value is the compressor of None.
 //
-// It is a value that names a function, not an ID that a switch turns into one, so that the linker can drop the encoder of
-// Zstandard, a quarter of a megabyte, from programs that never ask for it. Every program has every decoder.
+// It holds a function, not only an ID that a switch turns into one, so that the linker can drop the encoder of
+// Zstandard, a quarter of a megabyte, from programs that never name it. Every program has every decoder.
 type Compressor struct {
 	ID   ID
 	Func func(dst, src []byte) []byte // EncodeS2 or EncodeZstd; nil for None
 }
 
-// By returns the compressor of id. A program that calls it contains all of them.
+// By returns the compressor of id. A program that calls it contains all compressors.
 func By(id ID) Compressor {
 	switch id {
 	case None:
@@ -77,8 +76,8 @@ func By(id ID) Compressor {
 	panic(fmt.Sprintf("codec: no way to compress by %v", id))
 }
 
-// Encode returns src compressed, in dst's memory from its beginning if its capacity suffices. For None that is a copy of
-// src. dst and src must not overlap.
+// Encode returns src compressed, in dst's memory from its beginning if the capacity suffices. For None the result is
+// a copy of src. dst and src must not overlap.
 func (c Compressor) Encode(dst, src []byte) []byte {
 	if c.Func == nil {
 		return append(dst[:0], src...)
@@ -86,22 +85,22 @@ func (c Compressor) Encode(dst, src []byte) []byte {
 	return c.Func(dst, src)
 }
 
-// MaxEncodedSize is the least capacity of dst with which Encode of n bytes needs no memory of its own, by any codec.
+// MaxEncodedSize is the capacity that dst needs so that Encode of n bytes allocates no memory, for every codec.
 func MaxEncodedSize(n int) int { return n + n/64 + 64 }
 
-// EncodeS2 is Compressor.Encode for S2.
+// EncodeS2 is Encode of the compressor of S2.
 func EncodeS2(dst, src []byte) []byte { return s2.Encode(dst[:cap(dst)], src) }
 
-// EncodeZstd is Compressor.Encode for Zstd.
+// EncodeZstd is Encode of the compressor of Zstd.
 func EncodeZstd(dst, src []byte) []byte {
 	enc := encoders.Get().(*zstd.Encoder)
 	defer encoders.Put(enc)
 	return enc.EncodeAll(src, dst[:0])
 }
 
-// Decode returns the rawSize bytes that src decodes to, in dst's memory from its beginning if its capacity
-// suffices, else in memory of its own, of rawSize bytes. dst and src must not overlap. Any src is safe. On an
-// error the content of dst is undefined.
+// Decode returns the rawSize bytes that src decodes to, in dst's memory from its beginning if the capacity suffices,
+// and otherwise in new memory of rawSize bytes. dst and src must not overlap. Any src is safe. After an error the
+// content of dst is undefined.
 func Decode(id ID, dst, src []byte, rawSize int) ([]byte, error) {
 	switch id {
 	case None:
@@ -147,7 +146,7 @@ func decodeZstd(dst, src []byte, rawSize int) ([]byte, error) {
 	return raw, nil
 }
 
-// resize returns rawSize bytes with no capacity beyond them: dst's own if they suffice.
+// resize returns rawSize bytes without capacity beyond them: those of dst if it has enough.
 func resize(dst []byte, rawSize int) []byte {
 	if cap(dst) < rawSize {
 		return make([]byte, rawSize)

@@ -1,9 +1,9 @@
-// Package filename maps the kinds of database files to their names and back. A name is built from a kind and a
-// number and nothing else: no path ever comes from the content of a file.
+// Package filename maps the kinds of database files to their names and back. A name is made of a kind and a number
+// and nothing else: no path ever comes from the content of a file.
 //
 //	LOCK              held by the process that has the database open
 //	CURRENT           names the manifest in force
-//	CURRENT-8161727   the next CURRENT before its rename; the number is chance
+//	CURRENT-8161727   the next CURRENT before its rename; the number is random
 //	MANIFEST-000007   edits of the set of tables
 //	000012.wal        a segment of the write-ahead log
 //	000013.tbl        an immutable table
@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// Num numbers manifests, log segments and tables. One counter serves all three (NextCurrent is not counted); a number is never used while a file
-// with that number is there or named by the manifest.
+// Num numbers manifests, log segments and tables. One counter serves all three; the random numbers of NextCurrent do
+// not come from it. A number is never used while there is a file with that number, or the manifest names one.
 type Num uint64
 
 // Kind is the role of a file.
@@ -32,7 +32,7 @@ const (
 	Table
 )
 
-// Make returns the name of the file of the given kind. num does not matter for LOCK and CURRENT.
+// Make returns the name of the file of the given kind. LOCK and CURRENT have no num.
 func Make(kind Kind, num Num) string {
 	switch kind {
 	case Lock:
@@ -51,7 +51,7 @@ func Make(kind Kind, num Num) string {
 	panic(fmt.Sprintf("filename: no name for kind %d", kind))
 }
 
-// Parse is the inverse of Make. A name that Make would not produce, to the byte, is Unknown.
+// Parse is the inverse of Make. A name that Make would not produce, byte for byte, is Unknown.
 func Parse(name string) (Kind, Num) {
 	switch name {
 	case "LOCK":
@@ -69,7 +69,7 @@ func Parse(name string) (Kind, Num) {
 	} else if rest, ok := strings.CutSuffix(name, ".tbl"); ok {
 		kind, digits = Table, rest
 	}
-	num, err := strconv.ParseUint(digits, 10, 63) // one bit to spare, so that counting on from any name never wraps
+	num, err := strconv.ParseUint(digits, 10, 63) // one bit less, so that counting on from any name never wraps
 	if err != nil || Make(kind, Num(num)) != name {
 		return Unknown, 0
 	}

@@ -1,12 +1,11 @@
-// Package key is the vocabulary of ordering: sequence numbers, kinds, and the internal key that joins a user
-// key to the commit that wrote it. It owns no memory and starts nothing; every function is safe for
-// concurrent use.
+// Package key is the vocabulary of order: sequence numbers, kinds, and the internal key, which joins a user key to
+// the commit that wrote it. It owns no memory and starts nothing. Every function is safe for concurrent use.
 //
 // # Order
 //
-// Internal keys are ordered by user key ascending (as bytes.Compare) and, for equal user keys, by sequence
-// number descending: the newest version of a key comes first. Kind breaks no ties in practice, because no two
-// entries share a user key and a sequence number, but it takes part in the order so that the order is total.
+// Internal keys are ordered by user key ascending (as bytes.Compare) and, for equal user keys, by sequence number
+// descending: the newest version of a key comes first. In practice kinds break no ties, because no two entries share
+// a user key and a sequence number; they take part so that the order is total.
 package key
 
 import (
@@ -17,18 +16,18 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Limits of what a user may store. They are enforced before anything is written. The formats allow more.
+// Limits of what a user may store, enforced before anything is written. The formats allow more.
 const (
 	MinUserKeySize = 1
 	MaxUserKeySize = 64 << 10
 	MaxValueSize   = 64 << 20
 )
 
-// SeqNum is the position of an operation in the one commit order. It has 56 bits. Zero means "before
-// everything": no operation carries it.
+// SeqNum is the position of an operation in the one order of all commits. It has 56 bits. Zero means "before
+// everything": no operation has it.
 type SeqNum uint64
 
-// MaxSeqNum is the largest sequence number the formats can hold; a lookup at MaxSeqNum sees every version.
+// MaxSeqNum is the largest sequence number that the formats can hold. A lookup at MaxSeqNum sees every version.
 const MaxSeqNum SeqNum = 1<<56 - 1
 
 // Kind says what an entry does to its user key. The values are on disk: never renumber, never reuse.
@@ -45,7 +44,7 @@ const (
 	// Reserved for formats to come: 3 range tombstone, 4 put with expiry, 5 value outside the tree. A reader that
 	// meets a kind it does not know reports corruption; it never guesses.
 
-	// KindMax sorts before every real kind of the same sequence number: the kind of a seek target.
+	// KindMax is the kind of a seek target: it sorts before every real kind of the same sequence number.
 	KindMax Kind = 255
 )
 
@@ -76,7 +75,7 @@ func (t Trailer) Seq() SeqNum { return SeqNum(t >> 8) }
 // Kind is the kind of t.
 func (t Trailer) Kind() Kind { return Kind(t & 0xff) }
 
-// Internal is a user key and the version of it: the unit of order in every sorted run. It borrows User.
+// Internal is a user key and one version of it: what every sorted run is ordered by. It borrows User.
 type Internal struct {
 	User    []byte
 	Trailer Trailer
@@ -87,8 +86,8 @@ func Make(user []byte, seq SeqNum, kind Kind) Internal {
 	return Internal{User: user, Trailer: MakeTrailer(seq, kind)}
 }
 
-// SeekTo returns the internal key that sorts before every version of user that is visible at seq, and after
-// every newer one: the target with which a search finds the newest visible version.
+// SeekTo returns the internal key that sorts before every version of user that is visible at seq, and after every
+// newer one. A search for it finds the newest visible version.
 func SeekTo(user []byte, seq SeqNum) Internal { return Make(user, seq, KindMax) }
 
 // Compare orders internal keys: user key ascending, then trailer descending.
@@ -120,12 +119,12 @@ func (k Internal) String() string {
 	return fmt.Sprintf("%q#%d,%s", k.User, k.Trailer.Seq(), k.Trailer.Kind())
 }
 
-// Hash is the hash by which memtables and locators find a user key. It is on disk (in locators): the function
+// Hash is the hash by which memtables and locators find a user key. It is on disk (in locators), so the function
 // never changes within a format version.
 func Hash(user []byte) uint64 { return xxhash.Sum64(user) }
 
-// Head returns the first eight bytes of k after skip bytes, as a big-endian integer padded with zeros, so that
-// comparing two heads as integers orders the keys wherever the heads differ. Equal heads decide nothing.
+// Head returns the first eight bytes of k after skip bytes, as a big-endian integer padded with zeros. Comparing two
+// heads as integers orders the keys wherever the heads differ. Equal heads decide nothing.
 func Head(k []byte, skip int) uint64 {
 	if len(k) >= skip+8 {
 		return binary.BigEndian.Uint64(k[skip:])
@@ -137,8 +136,8 @@ func Head(k []byte, skip int) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// Separator appends to dst a shortest user key s with a < s <= b, for user keys a < b, and returns the result.
-// Pages use it to keep inner entries short.
+// Separator appends to dst a shortest user key s with a < s <= b, for user keys a < b, and returns the result. Pages
+// use it to keep inner entries short.
 func Separator(dst, a, b []byte) []byte {
 	n := CommonPrefix(a, b)
 	return append(dst, b[:n+1]...)

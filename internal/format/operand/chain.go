@@ -2,9 +2,9 @@ package operand
 
 import "lightningdb/internal/format/key"
 
-// Chain collects operands of one user key from the newest to the oldest, as readers meet them, and folds them from the
-// oldest to the newest. Neighbours that add, or compare with, integers become one at once. The zero value is empty. It
-// owns copies.
+// Chain collects operands of one user key from the newest to the oldest, as readers meet them, and folds them from
+// the oldest to the newest. Neighbouring operands become one at once if they have the same integer operator. The
+// zero value is empty. It owns copies of what it is given.
 type Chain struct {
 	bytes []byte
 	links []link
@@ -12,17 +12,17 @@ type Chain struct {
 
 // link is one operand of a chain.
 type link struct {
-	seq        key.SeqNum // of the newest operand in it
+	seq        key.SeqNum // the sequence number of its newest operand
 	start, end int        // in Chain.bytes
 }
 
-// linkOverheadBytes is about the memory that an operand in a chain takes besides its bytes.
+// linkOverheadBytes is about the memory that an operand in a chain takes besides its own bytes.
 const linkOverheadBytes = 24
 
 // maxKeptBytes is the most memory that an empty chain keeps.
 const maxKeptBytes = 64 << 10
 
-// Reset empties the chain and keeps its memory, unless that is large.
+// Reset empties the chain and keeps its memory, unless that has become large.
 func (c *Chain) Reset() {
 	c.bytes, c.links = c.bytes[:0], c.links[:0]
 	if cap(c.bytes) > maxKeptBytes || cap(c.links)*linkOverheadBytes > maxKeptBytes {
@@ -30,14 +30,14 @@ func (c *Chain) Reset() {
 	}
 }
 
-// Len is the number of operands that are left of those pushed.
+// Len is the number of operands in the chain, which may be fewer than were pushed.
 func (c *Chain) Len() int { return len(c.links) }
 
 // Size is about the memory that the operands take, in bytes.
 func (c *Chain) Size() int { return len(c.bytes) + len(c.links)*linkOverheadBytes }
 
-// Push adds an operand that is older than all so far, of the operation seq. The error is a *corrupt.Error if it is not
-// well-formed.
+// Push adds an operand of the operation seq, which is older than all operands so far. The error is a *corrupt.Error
+// if the operand is not well-formed.
 func (c *Chain) Push(seq key.SeqNum, operand []byte) error {
 	if err := Check(operand); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (c *Chain) Push(seq key.SeqNum, operand []byte) error {
 	return nil
 }
 
-// Join returns the one operand that does what older and then newer do. ok is false if there is none.
+// Join returns the one operand that does what older and then newer do. ok is false if there is no such operand.
 func Join(older, newer []byte) (joined []byte, ok bool) {
 	var c Chain
 	if c.Push(2, newer) != nil || c.Push(1, older) != nil {
@@ -70,16 +70,17 @@ func Join(older, newer []byte) (joined []byte, ok bool) {
 	return joined, parts == 1
 }
 
-// at is the operand in link i; the newest is in link 0.
+// at returns the operand in link i; the newest is in link 0.
 func (c *Chain) at(i int) []byte { return c.bytes[c.links[i].start:c.links[i].end] }
 
-// Fold returns the value of the key user after all operands, given the value before them, in the sense of Rules.Fold.
-// After an error the memory of value may have changed.
+// Fold returns the value of the key user after all operands, given the value before them; see Rules.Fold. After an
+// error the memory of value may have changed.
 func (c *Chain) Fold(r Rules, user, value []byte, present bool) ([]byte, error) {
 	return c.FoldWithin(key.MaxValueSize, r, user, value, present)
 }
 
-// FoldWithin is Fold that fails with ErrTooLong as soon as the value would be longer than limit bytes, also on the way.
+// FoldWithin is Fold, but fails with ErrTooLong as soon as the value, or one on the way to it, is longer than limit
+// bytes.
 func (c *Chain) FoldWithin(limit int, r Rules, user, value []byte, present bool) ([]byte, error) {
 	f := fold{rules: r, user: user, limit: limit, buf: value, value: value, present: present}
 	for i := len(c.links) - 1; i >= 0; i-- {
@@ -90,7 +91,7 @@ func (c *Chain) FoldWithin(limit int, r Rules, user, value []byte, present bool)
 	return f.own(), nil
 }
 
-// Parts is how many operands Compact comes to.
+// Parts is the number of operands that Compact yields.
 func (c *Chain) Parts() (n int) {
 	for i := 0; i < len(c.links); i = c.appendsFrom(i) + 1 {
 		n++
@@ -98,9 +99,9 @@ func (c *Chain) Parts() (n int) {
 	return n
 }
 
-// Compact calls fn with as few operands as do the same as all of the chain, the newest first, each with the sequence
-// number of the newest operation in it. Arguments to append become one as long as that is a possible argument. The bytes
-// are borrowed until fn returns.
+// Compact calls fn with the fewest operands that do the same as the chain, the newest first, each with the sequence
+// number of the newest operation in it. Neighbouring arguments of append become one, up to the size that an argument
+// may have. The bytes are borrowed until fn returns.
 func (c *Chain) Compact(fn func(seq key.SeqNum, operand []byte) error) error {
 	var joined []byte
 	for i := 0; i < len(c.links); {
@@ -121,7 +122,7 @@ func (c *Chain) Compact(fn func(seq key.SeqNum, operand []byte) error) error {
 	return nil
 }
 
-// appendsFrom is the last of the links from i on that can be joined with it.
+// appendsFrom returns the last link, from i on, that can be joined with link i.
 func (c *Chain) appendsFrom(i int) int {
 	size := len(c.at(i))
 	if Operator(c.at(i)[0]) != Append {

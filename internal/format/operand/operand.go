@@ -1,7 +1,7 @@
-// Package operand owns what a merge does: the encoding of operands, and how an operand turns the value before it into
-// the value after it. A merge is written blindly; the value comes out when somebody reads the key, or when a memtable,
-// a flush or a compaction has an operand and what it stands upon at hand. Where the operands of a key lie, and which of
-// them may be folded together, is not decided here.
+// Package operand owns what a merge does: the encoding of operands, and how an operand turns the value before it
+// into the value after it. A merge is written without reading anything. The value is computed when somebody reads
+// the key, or when a memtable, a flush or a compaction has both the operand and what it is based on. Where the
+// operands of a key are, and which of them may be folded together, is not decided here.
 //
 // Functions are safe for concurrent use; a Chain belongs to one goroutine at a time.
 //
@@ -9,9 +9,9 @@
 //
 //	operand = operator (1 byte)  argument
 //
-// The argument of add, max and min is an integer: 8 bytes, little-endian, two's complement. That of append and user is
-// any bytes. The values of keys that are added to, or compared with, are integers of the same form. Example: "add -2"
-// is
+// The argument of add, max and min is an integer: 8 bytes, little-endian, two's complement. The argument of append
+// and user is any bytes. Keys that are added to, or compared with, have integers of the same form as values.
+// Example: "add -2" is
 //
 //	01 fe ff ff ff ff ff ff ff
 package operand
@@ -31,12 +31,13 @@ type Operator uint8
 const (
 	// Add adds the argument to the integer, which is 0 if the key is absent, and wraps around.
 	Add Operator = 1
-	// Max and Min keep the greater or the lesser of the integer and the argument; the argument if the key is absent.
+	// Max and Min keep the greater or the lesser of the integer and the argument, or the argument if the key is
+	// absent.
 	Max Operator = 2
 	Min Operator = 3
 	// Append adds the argument to the end of the value, which is empty if the key is absent.
 	Append Operator = 4
-	// User leaves it to the function of Rules.
+	// User leaves the change to the function in Rules.
 	User Operator = 5
 )
 
@@ -56,23 +57,23 @@ func (o Operator) String() string {
 	return fmt.Sprintf("operator(%d)", uint8(o))
 }
 
-// integerSize is the length of an integer, as a value and as an argument, in bytes.
+// integerSize is the length of an integer in bytes, as a value and as an argument.
 const integerSize = 8
 
-// MaxArgumentSize is the most bytes that an argument may have: an operand is no longer than a value.
+// MaxArgumentSize is the largest size of an argument in bytes: an operand is no longer than a value.
 const MaxArgumentSize = key.MaxValueSize - 1
 
-// ErrMerge says that a value cannot be told because an operand does not go with what is before it. Nothing is lost: the
-// operands stay where they are, until a put or a delete of the key supersedes them.
+// ErrMerge says that the value of a key cannot be computed, because an operand does not fit what is before it.
+// Nothing is lost: the operands stay where they are until a put or a delete of the key supersedes them.
 var ErrMerge = errors.New("merge cannot be applied")
 
-// ErrTooLong says that a value would be longer than the caller has use for.
+// ErrTooLong says that the value would be longer than the caller wants it.
 var ErrTooLong = errors.New("the merged value is longer than was asked for")
 
 // AppendInt64 appends the encoding of n to dst.
 func AppendInt64(dst []byte, n int64) []byte { return binary.LittleEndian.AppendUint64(dst, uint64(n)) }
 
-// Int64 is the integer that value encodes. ok is false if value is none.
+// Int64 is the integer that value encodes. ok is false if value does not encode one.
 func Int64(value []byte) (n int64, ok bool) {
 	if len(value) != integerSize {
 		return 0, false
@@ -80,7 +81,7 @@ func Int64(value []byte) (n int64, ok bool) {
 	return int64(binary.LittleEndian.Uint64(value)), true
 }
 
-// Check returns a *corrupt.Error unless operand is well-formed and of an operator that this version of the program knows.
+// Check returns a *corrupt.Error unless operand is well-formed and this version of the program knows its operator.
 func Check(operand []byte) error {
 	if len(operand) == 0 {
 		return corrupt.New("", -1, "a merge operand without an operator")
@@ -97,25 +98,26 @@ func Check(operand []byte) error {
 	return nil
 }
 
-// Func computes the value of key from old, nil if there is none, and the argument of a merge. Given the same, it must
-// always return the same. It must not change or keep what it is given, but may return parts of it.
+// Func computes the value of key from old, which is nil if there is none, and the argument of a merge. For the same
+// input it must always return the same result. It must not change or keep what it is given, but may return parts of
+// it.
 type Func func(key, old, argument []byte) ([]byte, error)
 
-// Rules turn operands into values. The zero value knows all operators but User.
+// Rules turn operands into values. The zero value knows every operator except User.
 type Rules struct {
-	User Func // nil if there is none
+	User Func // the function of the operator User; nil if there is none
 }
 
-// Fold returns the value of the key user after operand, given the value before it; present is false if there was none,
-// and value is then memory to use. value belongs to Fold, and the result lies in its memory if that suffices. The error
-// is an ErrMerge that names the key, or a *corrupt.Error if operand is not well-formed; value is then as it was, unless
-// a user's function broke its promise.
+// Fold returns the value of the key user after operand, given the value before it. If there was none, present is
+// false and value is only memory to use. value belongs to Fold, and the result is in its memory if it fits. The
+// error is an ErrMerge that names the key, or a *corrupt.Error if operand is not well-formed. After an error value
+// is as it was, unless a user's function broke its promise.
 func (r Rules) Fold(user, value []byte, present bool, operand []byte) ([]byte, error) {
 	return r.FoldWithin(key.MaxValueSize, user, value, present, operand)
 }
 
-// FoldWithin is Fold for values of at most limit bytes: it fails with ErrTooLong rather than make a longer one, and
-// then copies nothing.
+// FoldWithin is Fold for values of at most limit bytes. It fails with ErrTooLong, without copying anything, rather
+// than make a longer one.
 func (r Rules) FoldWithin(limit int, user, value []byte, present bool, operand []byte) ([]byte, error) {
 	f := fold{rules: r, user: user, limit: limit, buf: value, value: value, present: present}
 	if err := f.apply(operand); err != nil {
@@ -128,14 +130,14 @@ func (r Rules) FoldWithin(limit int, user, value []byte, present bool, operand [
 type fold struct {
 	rules   Rules
 	user    []byte
-	limit   int    // of the value, in bytes
+	limit   int    // the most bytes that the value may have
 	buf     []byte // memory for the value
 	value   []byte // in buf, or lent
 	present bool
-	lent    bool // value is memory of the user's function, or an argument, and must not be changed
+	lent    bool // value is memory of the user's function or of an argument, and must not be changed
 }
 
-// apply applies the next operand. After an error f is as it was.
+// apply applies the next operand. After an error f is unchanged.
 func (f *fold) apply(operand []byte) error {
 	if err := Check(operand); err != nil {
 		return err
@@ -163,7 +165,7 @@ func (f *fold) apply(operand []byte) error {
 	return nil
 }
 
-// own is the value, empty if there is none, in memory that may be changed.
+// own returns the value in memory that may be changed; empty if there is none.
 func (f *fold) own() []byte {
 	if !f.present {
 		return f.buf[:0]
@@ -175,8 +177,8 @@ func (f *fold) own() []byte {
 	return f.value
 }
 
-// call makes the value what the user's function says. That may be a part of the value before, or of the argument: it is
-// copied at the end, not at every step.
+// call sets the value to the result of the user's function. That may be a part of the value before or of the
+// argument; it is copied at the end, not at every step.
 func (f *fold) call(argument []byte) error {
 	if f.rules.User == nil {
 		return failed(f.user, "Options.Merge must be given to read what was written by Merge")
@@ -186,7 +188,7 @@ func (f *fold) call(argument []byte) error {
 	case !f.present:
 		old = nil
 	case old == nil:
-		old = []byte{} // empty, but there
+		old = []byte{} // empty but present
 	}
 	result, err := f.rules.call(f.user, old, argument)
 	if err != nil {
@@ -199,7 +201,7 @@ func (f *fold) call(argument []byte) error {
 	return nil
 }
 
-// allow returns an error if a value of size bytes is too long.
+// allow returns an error if a value of size bytes would be too long.
 func (f *fold) allow(size int) error {
 	switch {
 	case size > key.MaxValueSize:
@@ -225,8 +227,8 @@ func combineIntegers(operator Operator, into, argument []byte) []byte {
 	return AppendInt64(into[:0], n)
 }
 
-// call calls the user's function. A panic in it is an error like any other: it may come up in a commit or in the
-// background, where it must not take the database down.
+// call calls the user's function. A panic in it is an error like any other, because it may happen in a commit or in
+// the background, where it must not take the database down.
 func (r Rules) call(user, old, argument []byte) (result []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -236,7 +238,7 @@ func (r Rules) call(user, old, argument []byte) (result []byte, err error) {
 	return r.User(user, old, argument)
 }
 
-// failed is an ErrMerge about the key user.
+// failed returns an ErrMerge about the key user.
 func failed(user []byte, format string, args ...any) error {
 	return fmt.Errorf("%w: key %.40q: %s", ErrMerge, user, fmt.Sprintf(format, args...))
 }

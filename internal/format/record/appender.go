@@ -16,12 +16,12 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// Way is how a group reaches the file.
+// Way says how a group reaches the file.
 type Way uint8
 
 const (
-	Written Way = iota // by WriteAt: a sync waits for it
-	Stored             // by StoreAt: no sync does
+	Written Way = iota // by WriteAt, because a sync waits for it
+	Stored             // by StoreAt, because no sync does
 )
 
 // An Appender that allocates ahead does so in pieces as large as the file is so far, within these bounds.
@@ -30,31 +30,33 @@ const (
 	maxAheadBytes = 1 << 20
 )
 
-// writeOutPieceBytes is how many bytes WriteOut waits for.
+// writeOutPieceBytes is the size of the pieces in which WriteOut writes.
 const writeOutPieceBytes = 1 << 20
 
-// comparePieceBytes is how many bytes are read at once of a file that may hold what could not be written.
+// comparePieceBytes is how much is read at once of a file that may hold what could not be written.
 const comparePieceBytes = 16 << 10
 
-// writeBufferBytes is how many encoded bytes an Appender collects before it writes: a group below it is one write.
+// writeBufferBytes is how much an Appender encodes before it writes. A smaller group takes one write.
 const writeBufferBytes = 1 << 20
 
-// spareBuffers holds what Recycle was given.
+// spareBuffers holds buffers that Recycle has put back.
 var spareBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Appender writes records to the end of a file. It owns the file.
 //
-// Begin, Add and Flush are for one goroutine at a time; all other methods may run beside them.
+// Begin, Add and Flush are for one goroutine at a time. All other methods may run concurrently with them.
 //
 // # When a write fails
 //
-// A group is written whole or taken back: after a failed write the first header of the group is overwritten with
-// zeros and that is synced, so that no restart can find any of it. Where the file lacks something of the group's first
-// record, which a restart would not believe, that is put off until the next group begins: overwriting may take space too,
-// in file systems that copy on write, and there is none. After ErrNoSpace the Appender then works on. After any other
-// failure, and if taking back fails, it is poisoned: what became of the group is not known, and every later call returns
-// the same error. A failed sync poisons it too, because the operating system may have dropped the data and reported that
-// once; it is never tried again and believed.
+// A group is written whole or taken back. After a failed write the first header of the group is overwritten with
+// zeros, and that is synced, so that no restart can find any of the group. If the file lacks a part of the group's
+// first record, no restart would believe that record, and taking back is put off until the next group begins: in
+// file systems that copy on write, overwriting takes space too, and there is none.
+//
+// After ErrNoSpace the Appender goes on. After any other failure, and if taking back fails, it is poisoned: it is
+// not known what became of the group, and every later call returns the same error. A failed sync poisons it too. The
+// operating system may have dropped the data and reported that once, so a second sync that succeeds would prove
+// nothing.
 //
 // Invariant: synced <= end <= size of the file.
 type Appender struct {
@@ -62,26 +64,26 @@ type Appender struct {
 	name string
 	at   place
 
-	buf       []byte // encoded, not written
+	buf       []byte // what is encoded and not written
 	bufAt     int64  // where buf goes
-	next      int64  // where the next record goes; bufAt+len(buf)
-	first     int64  // where the first record of the group ends; 0 if it has none yet
-	sum       uint32 // checksum of the record that ends at next
-	endSum    uint32 // checksum of the record that ends at end
+	next      int64  // where the next record goes: bufAt+len(buf)
+	first     int64  // where the first record of the group ends; 0 if there is none yet
+	sum       uint32 // the checksum of the record that ends at next
+	endSum    uint32 // the checksum of the record that ends at end
 	attempt   uint32
-	leftover  bool  // behind end is what arrived of a group that was refused: to be taken back before the next
-	way       Way   // of the group
-	allocated int64 // the file is allocated up to here; math.MaxInt64 if it is not to be allocated ahead
+	leftover  bool  // behind end stands a part of a refused group, to be taken back before the next group
+	way       Way   // how the group reaches the file
+	allocated int64 // the file is allocated up to here; math.MaxInt64 if it is not allocated ahead
 
-	end        atomic.Int64          // end of the last whole group; written by the appending goroutine
-	synced     atomic.Int64          // all below is durable; written under syncMu
-	writtenOut atomic.Int64          // all below is on its way to the medium, or there; written under syncMu
+	end        atomic.Int64          // where the last whole group ends; written by the appending goroutine
+	synced     atomic.Int64          // everything below is durable; written under syncMu
+	writtenOut atomic.Int64          // everything below is on its way to the medium, or there; written under syncMu
 	failure    atomic.Pointer[error] // set once
 
-	syncMu sync.Mutex // held during a sync of f, or its writing out
+	syncMu sync.Mutex // held while f is synced or written out
 }
 
-// NewAppender takes over f, a file of database db, whose header has been written and synced, and which goes on at
+// NewAppender takes over f, a file of database db whose header is h, written and synced. Records begin at
 // FileHeaderSize.
 func NewAppender(f vfs.File, name string, h *FileHeader) *Appender {
 	a := &Appender{f: f, name: name, at: placeOf(h.DB, h.Num), endSum: h.Sum(), allocated: math.MaxInt64}
@@ -92,20 +94,21 @@ func NewAppender(f vfs.File, name string, h *FileHeader) *Appender {
 	return a
 }
 
-// AllocateAhead has a, which is new, see to it that the file always goes on behind what is written next, in blocks that
-// were written before: a sync then has no metadata to write. The file is allocated up to size.
+// AllocateAhead makes a, which must be new, allocate the file ahead of what it writes, so that records always go
+// into blocks that were written before, and a sync has no metadata to write. The file is already allocated up to
+// size.
 func (a *Appender) AllocateAhead(size int64) { a.allocated = size }
 
 // Num is the number of the file.
 func (a *Appender) Num() filename.Num { return a.at.num }
 
-// Size is where the next group begins: the end of what was appended.
+// Size is where the next group begins, which is the end of what was appended.
 func (a *Appender) Size() int64 { return a.end.Load() }
 
 // Synced is the offset below which everything is durable.
 func (a *Appender) Synced() int64 { return a.synced.Load() }
 
-// Sum is the checksum of the last record appended. For the appending goroutine.
+// Sum is the checksum of the last record appended. It is for the appending goroutine.
 func (a *Appender) Sum() uint32 { return a.endSum }
 
 // Err is the failure that poisoned a, or nil.
@@ -116,7 +119,7 @@ func (a *Appender) Err() error {
 	return nil
 }
 
-// Begin starts a group that goes the given way. Its error is like that of Flush.
+// Begin starts a group that reaches the file in the given way. Its errors mean the same as those of Flush.
 func (a *Appender) Begin(way Way) error {
 	if err := a.Err(); err != nil {
 		return err
@@ -135,7 +138,7 @@ func (a *Appender) Begin(way Way) error {
 	return nil
 }
 
-// Add adds a record to the group, whose body is prefix followed by payload. It borrows both during the call.
+// Add adds a record to the group. Its body is prefix followed by payload, which are borrowed during the call.
 func (a *Appender) Add(t Type, prefix, payload []byte) error {
 	n := len(prefix) + len(payload)
 	if n > MaxBody {
@@ -171,7 +174,7 @@ func (a *Appender) Add(t Type, prefix, payload []byte) error {
 	return nil
 }
 
-// addLarge writes a payload that is not worth copying, straight behind its header.
+// addLarge writes a payload that is too large to copy, right behind its header.
 func (a *Appender) addLarge(payload, pad []byte) error {
 	if err := a.drain(); err != nil {
 		return err
@@ -183,9 +186,9 @@ func (a *Appender) addLarge(payload, pad []byte) error {
 	return nil
 }
 
-// Flush writes the group and returns where it ends. The group is not durable before a Sync that begins later. Where the
-// file goes on behind it, in bytes that were written before, a header's length of zeros says that nothing follows; the next
-// group overwrites them.
+// Flush writes the group and returns where it ends. Only a Sync that begins later makes it durable. If the file goes
+// on behind the group, in bytes that were written before, zeros of a header's length say that nothing follows. The
+// next group overwrites them.
 func (a *Appender) Flush() (end int64, err error) {
 	if a.allocated < math.MaxInt64 {
 		a.buf = append(a.buf, zeros[:HeaderSize]...)
@@ -229,8 +232,8 @@ func (a *Appender) put(data []byte) (err error) {
 	return err
 }
 
-// allocate makes sure that the file is allocated up to end. On a full disk it is not any more: what is left of it belongs
-// to the data.
+// allocate makes sure that the file is allocated up to end. Once the disk is full, it stops allocating ahead: what
+// space is left belongs to the data.
 func (a *Appender) allocate(end int64) error {
 	if end <= a.allocated {
 		return nil
@@ -245,8 +248,8 @@ func (a *Appender) allocate(end int64) error {
 	return err
 }
 
-// takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause. What could not be
-// written, or not whole, is data.
+// takeBack makes sure that nothing of the group that failed with cause is ever read, and returns cause. data is what
+// could not be written, or not as a whole.
 func (a *Appender) takeBack(data []byte, cause error) error {
 	a.leftover = true
 	full := errors.Is(cause, vfs.ErrNoSpace)
@@ -262,10 +265,10 @@ func (a *Appender) takeBack(data []byte, cause error) error {
 	return cause
 }
 
-// lacks reports whether the file is known to differ from data, which belongs at bufAt, within the first record of the
-// group. How many bytes were written does not tell: a record may end as the file did before, with zeros for instance.
-// A power cut does not complete it: what was behind end before is on the medium, and what is there now will be before the
-// next group.
+// lacks reports whether the file is known to differ from data, which belongs at bufAt, within the first record of
+// the group. The number of bytes that were written does not tell: the record may end with the same bytes as the file
+// had there before, for instance zeros. Nor does a power cut complete the record: the old bytes are on the medium,
+// and what has arrived is taken back, and that is synced, before the next group is written.
 func (a *Appender) lacks(data []byte) bool {
 	data = data[:max(0, min(int64(len(data)), a.first-a.bufAt))]
 	there := make([]byte, min(len(data), comparePieceBytes))
@@ -283,7 +286,7 @@ func (a *Appender) lacks(data []byte) bool {
 	return false
 }
 
-// erase takes back what was left of a group.
+// erase takes back what has arrived of a refused group.
 func (a *Appender) erase() error {
 	if a.attempt == maxAttempt {
 		return fmt.Errorf("append to %s: %d writes have failed", a.name, a.attempt)
@@ -297,7 +300,7 @@ func (a *Appender) erase() error {
 }
 
 // eraseHeader overwrites the header at end, as far as the file reaches, and makes that durable. It needs no new
-// space.
+// space, unless the file system copies on write.
 func (a *Appender) eraseHeader() error {
 	size, err := a.f.Size()
 	if err != nil {
@@ -314,14 +317,14 @@ func (a *Appender) eraseHeader() error {
 	return a.syncLocked()
 }
 
-// Sync makes everything durable that was appended before the call. Calls that wait for a running sync share the
-// next one.
+// Sync makes everything durable that was appended before the call. Calls that wait for a running sync share the next
+// one.
 func (a *Appender) Sync() error {
 	target := a.end.Load()
 	a.syncMu.Lock()
 	defer a.syncMu.Unlock()
 	err := a.Err()
-	if a.synced.Load() >= target && (err == nil || errors.Is(err, fs.ErrClosed)) { // sealing syncs, then closes
+	if a.synced.Load() >= target && (err == nil || errors.Is(err, fs.ErrClosed)) { // Seal syncs, then closes
 		return nil
 	}
 	if err != nil {
@@ -339,14 +342,14 @@ func (a *Appender) syncLocked() error {
 	return nil
 }
 
-// ToWriteOut is how many bytes WriteOut would write out.
+// ToWriteOut is the number of bytes that WriteOut would write out.
 func (a *Appender) ToWriteOut() int64 {
 	return max(0, a.end.Load()/writeOutPieceBytes*writeOutPieceBytes-max(a.writtenOut.Load(), a.synced.Load()))
 }
 
-// WriteOut has the system bring to the medium what was appended, but for the last piece, so that the next Sync has little
-// to wait for. It makes nothing durable. Its failure is that of a Sync, and for ever: the system may report it to this call
-// only, so that no Sync may pass it.
+// WriteOut makes the system write to the medium what was appended, except the last piece, so that the next Sync has
+// little to wait for. It makes nothing durable. Its failure is as final as that of a Sync: the system may report the
+// lost data to this call only, so no Sync may succeed after it.
 func (a *Appender) WriteOut() error {
 	a.syncMu.Lock()
 	defer a.syncMu.Unlock()
@@ -361,7 +364,7 @@ func (a *Appender) WriteOut() error {
 	return nil
 }
 
-// poison makes err the answer to every later call, unless there is one already, and returns that answer.
+// poison makes err the answer to every later call, unless there is an answer already, and returns that answer.
 func (a *Appender) poison(err error) error {
 	a.failure.CompareAndSwap(nil, &err)
 	return a.Err()
@@ -374,8 +377,8 @@ func (a *Appender) Recycle() {
 	spareBuffers.Put(&buf)
 }
 
-// Close closes the file; a is of no use afterwards. It makes nothing durable. Its error counts: data that was not
-// synced may be lost.
+// Close closes the file; a must not be used afterwards. It makes nothing durable. Its error counts, because data
+// that was not synced may be lost.
 func (a *Appender) Close() error {
 	a.syncMu.Lock()
 	defer a.syncMu.Unlock()

@@ -15,7 +15,7 @@ const FileHeaderSize = 80
 // Version is the version of the formats that this program writes, and the newest that it reads.
 const Version = 1
 
-// Magic opens a file and says what it is. The line ends in it catch a transfer that "corrects" them.
+// Magic opens a file and says what it is. The line ends in it catch a transfer that "corrects" line ends.
 type Magic [8]byte
 
 // The magics are on disk: never change one, never use one for something else.
@@ -25,11 +25,11 @@ var (
 	MagicCurrent  = Magic{'L', 'D', 'B', 'C', 'U', 'R', '\r', '\n'}
 )
 
-// ErrVersionTooNew is what errors.Is finds when a file was written by a newer version of the program in a format
-// that this one does not know. Nothing was changed; the newer program can open it.
+// ErrVersionTooNew says that a newer version of the program wrote a file in a format that this one does not know.
+// Nothing was changed, and the newer program can open it.
 var ErrVersionTooNew = errors.New("written by a newer version of Lightning DB")
 
-// ErrBadHeader is returned for bytes that are no file header of the wanted kind.
+// ErrBadHeader says that bytes are no file header of the wanted kind.
 var ErrBadHeader = errors.New("no valid file header")
 
 // FileHeader opens a log segment or a manifest, and is all there is in CURRENT.
@@ -63,14 +63,14 @@ func (h *FileHeader) Encode() [FileHeaderSize]byte {
 	return b
 }
 
-// Sum is the checksum of an encoded header: the chain of the file's first record.
+// Sum is the checksum of the encoded header: the chain of the file's first record.
 func (h *FileHeader) Sum() uint32 {
 	b := h.Encode()
 	return binary.LittleEndian.Uint32(b[76:])
 }
 
-// DecodeFileHeader decodes the header at the front of data. The error is ErrBadHeader for bytes that are no
-// intact header with that magic, and ErrVersionTooNew for an intact one that this program cannot read.
+// DecodeFileHeader decodes the header at the front of data. The error is ErrBadHeader if there is no intact header
+// with that magic, and ErrVersionTooNew for an intact one that this program cannot read.
 func DecodeFileHeader(magic Magic, data []byte) (FileHeader, error) {
 	le := binary.LittleEndian
 	if len(data) < FileHeaderSize || Magic(data[:8]) != magic ||

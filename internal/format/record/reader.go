@@ -13,19 +13,19 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// readBufferBytes is how much of a file a Reader holds, in bytes. Larger records get memory of their own, once their
-// checksum was found right.
+// readBufferBytes is how much of a file a Reader holds. A larger record gets memory of its own, once its checksum
+// has proved right.
 const readBufferBytes = 256 << 10
 
-// NoRecord is the problem of a place where no record was ever begun: the end of the file, or zeros.
+// NoRecord is the problem of a place where no record was begun: the end of the file, or zeros.
 const NoRecord = "no record"
 
-// PrefixSize is how much of a body Find shows before it knows whether the record is valid, in bytes.
+// PrefixSize is how many bytes of a body Find shows before it knows whether the record is valid.
 const PrefixSize = 24
 
-// Reader reads the records of a file whose bytes nobody vouches for. It does not close the file.
+// Reader reads the records of a file that may hold any bytes. It does not close the file.
 //
-// Three answers are kept apart: a valid record; a problem, in words, with the bytes; and an error of the device,
+// It keeps three answers apart: a valid record; a problem with the bytes, in words; and an error of the device,
 // which is returned as it is and never taken for the end of the file.
 type Reader struct {
 	f    vfs.File
@@ -35,12 +35,12 @@ type Reader struct {
 
 	buffer []byte // bytes of the file from start
 	start  int64
-	memory []byte // backs buffer
-	large  []byte // the last record that did not fit the buffer
+	memory []byte // the memory of buffer
+	large  []byte // the last record that did not fit into the buffer
 }
 
-// Open makes r read f, named name in errors, as file num of database db. A Reader can be opened again and again;
-// it keeps its memory.
+// Open makes r read f, which errors call name, as file num of database db. A Reader may be opened again and keeps
+// its memory.
 func (r *Reader) Open(f vfs.File, name string, db [16]byte, num filename.Num) error {
 	size, err := f.Size()
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *Reader) Open(f vfs.File, name string, db [16]byte, num filename.Num) er
 // Size is the length of the file when it was opened.
 func (r *Reader) Size() int64 { return r.size }
 
-// FileHeader decodes the file's header. Problems are those of DecodeFileHeader; other errors come from the device.
+// FileHeader decodes the file's header. Its errors are those of DecodeFileHeader and of the device.
 func (r *Reader) FileHeader(magic Magic) (FileHeader, error) {
 	data, err := r.bytes(0, int(min(r.size, FileHeaderSize)))
 	if err != nil {
@@ -66,8 +66,8 @@ func (r *Reader) FileHeader(magic Magic) (FileHeader, error) {
 }
 
 // At reads the record at off. problem says in words why the bytes there are no valid record, and is empty if they
-// are; NoRecord means that nothing was begun there. The chain is for the caller to check. The body is valid until
-// the next call.
+// are one; NoRecord means that nothing was begun there. At does not check the chain. The body is valid until the
+// next call.
 func (r *Reader) At(off int64) (rec Record, problem string, err error) {
 	h, problem, err := r.headerAt(off)
 	if problem != "" || err != nil {
@@ -86,8 +86,8 @@ func (r *Reader) At(off int64) (rec Record, problem string, err error) {
 	}, "", nil
 }
 
-// whole returns the bytes of the record at off, which are inside the file. A record larger than the buffer gets
-// memory only if its checksum is right; it is nil otherwise.
+// whole returns the bytes of the record at off, which must be inside the file. A record larger than the buffer gets
+// memory only if its checksum is right; otherwise the result is nil.
 func (r *Reader) whole(off int64, h header) ([]byte, error) {
 	size := Size(int(h.length))
 	if size <= readBufferBytes {
@@ -103,7 +103,7 @@ func (r *Reader) whole(off int64, h header) ([]byte, error) {
 	return r.large, r.readAt(r.large, off)
 }
 
-// headerAt reads the header of the record at off and checks everything but the checksum.
+// headerAt reads the header of the record at off and checks everything except the checksum.
 func (r *Reader) headerAt(off int64) (h header, problem string, err error) {
 	data, err := r.bytes(off, int(min(max(r.size-off, 0), HeaderSize)))
 	if err != nil {
@@ -129,7 +129,7 @@ func (r *Reader) headerAt(off int64) (h header, problem string, err error) {
 	return h, "", nil
 }
 
-// checksum computes the checksum of the record at off, whose whole size is inside the file, piece by piece.
+// checksum computes the checksum of the record at off, piece by piece. The whole record must be inside the file.
 func (r *Reader) checksum(off int64, h header) (uint32, error) {
 	sum := r.at.seed
 	end := off + Size(int(h.length))
@@ -144,12 +144,12 @@ func (r *Reader) checksum(off int64, h header) (uint32, error) {
 	return sum, nil
 }
 
-// Find looks behind off for a valid record of this file, whatever its chain, that likely accepts, and returns where it
-// begins, or -1. likely sees the record before its checksum is verified, with the first PrefixSize bytes
-// of the body at most; it should be strict.
+// Find searches behind off for a valid record of this file that likely accepts, whatever its chain, and returns
+// where it begins, or -1. likely sees the record before its checksum is verified, and at most the first PrefixSize
+// bytes of its body. It should be strict.
 //
-// Honest files hold each byte in one record only. A file made to look as if it held very many overlapping ones,
-// to keep the search busy, is reported as damaged.
+// In an honest file each byte belongs to one record at most. A file that is made to look as if it held very many
+// overlapping ones, to keep the search busy, is reported as damaged.
 func (r *Reader) Find(off int64, likely func(Record) bool) (int64, error) {
 	budget := 4*(r.size-off) + readBufferBytes
 	for at := (off + alignment) &^ (alignment - 1); at+HeaderSize <= r.size; {
@@ -178,7 +178,7 @@ func (r *Reader) Find(off int64, likely func(Record) bool) (int64, error) {
 }
 
 // candidate returns how many bytes into data, which was read at off, the first header stands that names this file
-// and its own offset. Without one it returns how many bytes need not be looked at again.
+// and its own offset. If there is none, it returns how many bytes need not be searched again.
 func (r *Reader) candidate(data []byte, off int64) (skip int, found bool) {
 	le := binary.LittleEndian
 	for ; skip+HeaderSize <= len(data); skip += alignment {
@@ -189,8 +189,8 @@ func (r *Reader) candidate(data []byte, off int64) (skip int, found bool) {
 	return skip, false
 }
 
-// confirm reports whether the candidate at off is a record that likely accepts and whose checksum is right, and
-// how many bytes it read to find out.
+// confirm reports whether the candidate at off is a record that likely accepts and whose checksum is right, and how
+// many bytes it had to read to find out.
 func (r *Reader) confirm(off int64, likely func(Record) bool) (found bool, cost int64, err error) {
 	h, problem, err := r.headerAt(off)
 	if problem != "" || err != nil {
@@ -208,7 +208,7 @@ func (r *Reader) confirm(off int64, likely func(Record) bool) (found bool, cost 
 	return err == nil && sum == h.sum, cost, err
 }
 
-// UsedEnd is where the last byte from off on, and before end, that is not zero ends; off if there is none.
+// UsedEnd returns where the last byte between off and end that is not zero ends, or off if all are zeros.
 func (r *Reader) UsedEnd(off, end int64) (int64, error) {
 	used := off
 	end = min(end, r.size)
@@ -225,7 +225,8 @@ func (r *Reader) UsedEnd(off, end int64) (int64, error) {
 	return used, nil
 }
 
-// bytes returns n <= readBufferBytes bytes at off, which are inside the file. They are valid until the next call.
+// bytes returns n <= readBufferBytes bytes at off, which must be inside the file. They are valid until the next
+// call.
 func (r *Reader) bytes(off int64, n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
@@ -241,7 +242,7 @@ func (r *Reader) bytes(off int64, n int) ([]byte, error) {
 	return r.buffer[off-r.start:][:n:n], nil
 }
 
-// readAt fills p. A file that has become shorter is an error, not an end.
+// readAt fills p. If the file has become shorter, that is an error, not an end.
 func (r *Reader) readAt(p []byte, off int64) error {
 	n, err := r.f.ReadAt(p, off)
 	if n == len(p) {

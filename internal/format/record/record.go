@@ -1,7 +1,7 @@
 // Package record is the framing that the write-ahead log and the manifest share: a file header, and behind it
-// records that are checksummed, bound to their place, and chained. It knows nothing of what the bodies mean.
+// records that are checksummed, bound to their place, and chained. It does not know what the bodies mean.
 //
-// A Reader and a Builder of records are for one goroutine; Appender says for itself what may run concurrently.
+// A Reader is for one goroutine. Appender says what may run concurrently with it.
 //
 // # A record
 //
@@ -20,11 +20,12 @@
 //
 // # Why each field is there
 //
-// Old bytes may stand behind the end of a log: of a deleted file whose blocks came back, of a write that failed
-// and was overwritten by a shorter one. None of them can pass for a record that follows the last one: bytes of
-// another database differ in the checksum, of another file in the number, moved bytes in the offset. A record of
-// this very file that was left by a failed write carries a chain that leads to a record which is gone; if that
-// one was written again byte for byte, its attempt differs, and so does its checksum.
+// Old bytes may stand behind the end of a log: from a deleted file whose blocks came back, from what the file was
+// before it was used again, or from a write that failed and was overwritten by a shorter one. None of them can pass
+// for a record that follows the last one. Bytes of another database differ in the checksum, those of another file in
+// the number, and moved ones in the offset. A record of this very file that a failed write has left has a chain that
+// leads to a record which is gone. If that one was written again, byte for byte, its attempt differs, and so does
+// its checksum.
 package record
 
 import (
@@ -44,16 +45,16 @@ const (
 	maxAttempt = 1<<24 - 1
 )
 
-// Type says what a record's body is. Each file format numbers its own, from 1; the values are on disk.
+// Type says what the body of a record is. Each file format numbers its own types, from 1. The values are on disk.
 type Type uint8
 
-// Record is one valid record. Body is borrowed from whoever returned the record.
+// Record is one valid record. Body is borrowed from the Reader that returned the record.
 type Record struct {
 	Type   Type
 	Offset int64  // where it begins in its file
-	End    int64  // where the next one begins
-	Sum    uint32 // its checksum: the chain of the next one
-	Chain  uint32 // the checksum of the one before
+	End    int64  // where the next record begins
+	Sum    uint32 // its checksum, which is the chain of the next record
+	Chain  uint32 // the checksum of the record before
 	Body   []byte
 }
 
@@ -68,9 +69,9 @@ var (
 	zeros      [HeaderSize]byte
 )
 
-// place is what binds a record to where it stands. Records of another place are not records here.
+// place is what binds a record to where it stands. A record of another place is no record here.
 type place struct {
-	seed uint32 // checksum of the database id
+	seed uint32 // the checksum of the database id
 	num  filename.Num
 }
 
@@ -89,7 +90,7 @@ type header struct {
 	offset  int64
 }
 
-// appendHeader encodes h without its checksum, which setSum fills in.
+// appendHeader encodes h with zeros in place of the checksum, which covers what follows and is filled in later.
 func appendHeader(dst []byte, h header) []byte {
 	le := binary.LittleEndian
 	dst = le.AppendUint32(dst, 0)
