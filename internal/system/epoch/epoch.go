@@ -1,6 +1,6 @@
-// Package epoch says when memory that readers may still be looking at can be reused. Readers take no lock: they enter
-// a Guard, follow atomic pointers, and exit. A writer first makes an object unreachable, then retires it; its free
-// function runs once every guard that was open at that moment has been closed.
+// Package epoch says when memory that readers may still be looking at can be used again. Readers take no lock: they
+// enter a Guard, follow atomic pointers, and exit. A writer first makes an object unreachable, then retires it. The
+// object's free function runs once every guard that was open at that moment has exited.
 //
 // The package owns the counting of readers and the queue of retired objects. It does not own the objects and starts
 // no goroutine: free functions run in whichever goroutine calls Retire, Collect or Drain. Everything is safe for
@@ -24,18 +24,19 @@ import (
 )
 
 const (
-	// cacheLineBytes keeps what different cores write apart: two lines, because processors fetch lines in pairs.
+	// cacheLineBytes keeps apart what different cores write: two cache lines, because processors fetch lines in
+	// pairs.
 	cacheLineBytes = 128
 
-	// The number of shards is a power of two, at least 4 for each core, within these limits: few enough for a scan
-	// of all of them to stay near a microsecond, many enough for two readers to seldom share one.
+	// The number of shards is a power of two, at least 4 for each core, within these limits: few enough that a scan
+	// of all of them takes about a microsecond, and so many that two readers seldom share one.
 	minShards = 32
 	maxShards = 512
 )
 
-// shard counts the guards entered by the goroutines that hash to it, apart by the parity of the epoch they loaded. The
-// lower half of a counter is the number of guards that are open on it now: never negative, because a guard leaves the very
-// counter that it entered. The upper half is how many were ever entered there, for Tick.
+// shard counts the guards of the goroutines that hash to it, separately for each parity of the epoch they loaded.
+// The lower half of a counter is the number of guards that are open on it. It is never negative, because a guard
+// leaves the very counter that it entered. The upper half is how many were ever entered there, for Tick.
 type shard struct {
 	guards [2]atomic.Uint64
 	_      [cacheLineBytes - 16]byte
@@ -46,7 +47,7 @@ const (
 	exitDelta  = ^uint64(0) // -1
 )
 
-// Domain is one world of readers and retired objects. Make it with NewDomain.
+// Domain is a set of readers and the objects retired from their view. Make it with NewDomain.
 //
 // # Why nothing is freed too early
 //
@@ -76,16 +77,16 @@ type Domain struct {
 	shards []shard
 	shift  uint // 64 - log2(len(shards))
 
-	_ [cacheLineBytes]byte // what follows is written by Retire and must not slow Enter
+	_ [cacheLineBytes]byte // the fields below are written by Retire, which must not slow Enter
 
 	mu      sync.Mutex
 	limbo   [3][]func() // limbo[r%3]: retired at epoch r, for the current epoch and the one before
-	due     []func()    // may be freed, oldest first
-	spare   []func()    // an empty slice to take the place of due
-	running bool        // some goroutine is calling free functions, and will call those that become due meanwhile
-	retired uint64      // calls of Retire
-	ripe    uint64      // of these, moved from limbo to due
-	freed   uint64      // of these, whose free function has returned; freed <= ripe <= retired
+	due     []func()    // may be called, oldest first
+	spare   []func()    // an empty slice that takes the place of due
+	running bool        // a goroutine is calling free functions, and will call those that become due meanwhile
+	retired uint64      // the number of calls of Retire
+	ripe    uint64      // how many of these have moved from limbo to due
+	freed   uint64      // for how many of these the free function has returned; freed <= ripe <= retired
 }
 
 // Guard keeps whatever was reachable when it was entered from being freed. It belongs to the caller of Enter, is
@@ -98,10 +99,10 @@ type Guard struct {
 // Metrics describes a domain at one moment.
 type Metrics struct {
 	Epoch   uint64 // how often the domain has advanced
-	Pending uint64 // objects retired and not freed yet
+	Pending uint64 // objects that are retired and not freed yet
 }
 
-// NewDomain returns a domain without readers, with shards for the present GOMAXPROCS.
+// NewDomain returns a domain without readers. The number of its shards depends on the present GOMAXPROCS.
 func NewDomain() *Domain {
 	want := min(max(4*runtime.GOMAXPROCS(0), minShards), maxShards)
 	log := bits.Len(uint(want - 1))
@@ -109,19 +110,19 @@ func NewDomain() *Domain {
 }
 
 // Enter opens a guard. It never waits, allocates nothing, and writes only to a cache line that other cores rarely
-// use. Guards nest. A guard may be held across one read of a file; for longer it only delays frees.
+// use. Guards nest. A guard may be held during one read of a file; a longer one does no harm but delays frees.
 func (d *Domain) Enter() Guard {
 	count := &d.shards[stackHash()>>d.shift].guards[d.epoch.Load()&1]
 	return Guard{count: count, tick: uint32(count.Add(enterDelta) >> 32)}
 }
 
-// Tick is a number that grows from guard to guard of one goroutine, by one as long as no other shares its counter: a dice
-// that costs nothing.
+// Tick is a number that grows from guard to guard of one goroutine, by one as long as no other goroutine shares its
+// counter. It serves as a die that costs nothing to roll.
 func (g Guard) Tick() uint32 { return g.tick }
 
 // stackHash returns a number that differs between goroutines that run at the same time: each has its own stack, at
-// least 2 KiB from any other. The stack may move at any time, so the number means nothing later; the guard remembers
-// its counter instead. The multiplication spreads neighbouring stacks over the shards.
+// least 2 KiB from any other. A stack may move at any time, so the number means nothing later; that is why a guard
+// remembers its counter. The multiplication spreads neighbouring stacks over the shards.
 func stackHash() uint64 {
 	var here byte
 	return uint64(uintptr(unsafe.Pointer(&here))>>11) * 0x9e3779b97f4a7c15
@@ -130,12 +131,12 @@ func stackHash() uint64 {
 // Exit closes the guard: bytes obtained under it are no longer valid.
 func (g Guard) Exit() { g.count.Add(exitDelta) }
 
-// Retire calls free once every guard that is open now has exited; the caller has already made the object unreachable
-// by an atomic store. Free functions run one at a time, in the order of Retire. Retire does not wait for readers, but
-// it may run functions that have become due, its own among them.
+// Retire calls free once every guard that is open now has exited. The caller has already made the object unreachable
+// by an atomic store. Free functions run one at a time, in the order of Retire. Retire does not wait for readers,
+// but it may run functions that have become due, its own among them.
 //
-// A free function may call Retire, must not call Drain, and must be short: it may run inside a guard of an unrelated
-// reader, whom it delays.
+// A free function may call Retire, but not Drain. It must be short, because it may run inside the guard of an
+// unrelated reader, whom it delays.
 func (d *Domain) Retire(free func()) {
 	d.mu.Lock()
 	list := &d.limbo[d.epoch.Load()%3]
@@ -145,7 +146,7 @@ func (d *Domain) Retire(free func()) {
 	d.Collect()
 }
 
-// Collect frees what can be freed now. When another goroutine is busy freeing, it leaves the work to that one.
+// Collect calls the free functions that are due. If another goroutine is busy with that, it leaves the work to it.
 func (d *Domain) Collect() {
 	d.mu.Lock()
 	d.advanceLocked()
@@ -159,7 +160,7 @@ func (d *Domain) Collect() {
 	d.mu.Unlock()
 }
 
-// freeDueLocked calls the functions that are due, without the mutex.
+// freeDueLocked calls the functions that are due. It releases the mutex meanwhile.
 func (d *Domain) freeDueLocked() {
 	batch := d.due
 	d.due = d.spare
@@ -173,7 +174,7 @@ func (d *Domain) freeDueLocked() {
 	d.freed += uint64(len(batch))
 }
 
-// advanceLocked moves the epoch, at most by the two steps that make everything in limbo due.
+// advanceLocked moves the epoch by at most the two steps that make everything in limbo due.
 func (d *Domain) advanceLocked() {
 	for range 2 {
 		e := d.epoch.Load()
@@ -189,7 +190,7 @@ func (d *Domain) advanceLocked() {
 	}
 }
 
-// quietLocked reports whether every counter of the parity was seen at zero.
+// quietLocked reports whether it has seen every counter of the parity at zero.
 func (d *Domain) quietLocked(parity uint64) bool {
 	for i := range d.shards {
 		if uint32(d.shards[i].guards[parity].Load()) != 0 {
@@ -199,9 +200,9 @@ func (d *Domain) quietLocked(parity uint64) bool {
 	return true
 }
 
-// Drain returns when everything retired before the call has been freed. It waits for the guards that are open, so it
-// must not be called inside one. Readers do not announce their exit, so Drain looks again at intervals of at most a
-// millisecond.
+// Drain returns when everything that was retired before the call has been freed. It waits for the guards that are
+// open, so it must not be called inside one. Readers do not announce their exit, so Drain looks again at intervals
+// of at most a millisecond.
 func (d *Domain) Drain() {
 	d.mu.Lock()
 	target := d.retired

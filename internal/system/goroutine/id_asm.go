@@ -2,7 +2,7 @@
 
 package goroutine
 
-// Current is the goroutine that calls it: the address of the runtime's record of it, which assembly can see.
+// Current identifies its caller's goroutine, by the address of the runtime's record of it, which assembly can read.
 func Current() ID { return ID(current()) }
 
 func current() uintptr

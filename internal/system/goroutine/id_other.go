@@ -8,7 +8,8 @@ import (
 	"strconv"
 )
 
-// Current is the goroutine that calls it: the number in the first line of its stack trace, "goroutine 7 [running]:".
+// Current identifies its caller's goroutine, by the number in the first line of its stack trace, "goroutine 7
+// [running]:".
 func Current() ID {
 	var trace [64]byte
 	fields := bytes.Fields(trace[:runtime.Stack(trace[:], false)])

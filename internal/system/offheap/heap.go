@@ -10,8 +10,8 @@ import (
 // pageSize is the alignment of regions that come from the heap. No system that takes this path has smaller pages.
 const pageSize = 4096
 
-// maxRegionBytes bounds a region from the heap. The heap takes memory whole, and a process that asks it for more than there is
-// ends; a mapping takes what is touched, and says no.
+// maxRegionBytes bounds a region from the heap. The heap takes all of the memory at once, and ends the process if
+// there is not enough; a mapping takes only what is touched, and fails.
 const maxRegionBytes = 1 << 30
 
 func alloc(size int) ([]byte, error) {

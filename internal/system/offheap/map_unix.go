@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Regions from hugePageThreshold on start at a multiple of hugePageSize and ask for huge pages, so that a random
-// access misses the cache but not the page tables too. The smallest such region has two of them.
+// A region of at least hugePageThreshold starts at a multiple of hugePageSize and asks for huge pages, so that a
+// random access that misses the cache does not miss the page tables as well. The smallest such region has two huge
+// pages.
 const (
 	hugePageSize      = 2 << 20
 	hugePageThreshold = 2 * hugePageSize
@@ -37,8 +38,8 @@ func alloc(size int) ([]byte, error) {
 }
 
 func free(b []byte) {
-	// The only possible failure is an argument that no Alloc returned, or, inside unmap, a system that cannot
-	// split its books any further; nothing can be done about either, and the region is not used again.
+	// This can fail only if b is not what an Alloc returned, or if the system cannot split its records of mappings
+	// any further. Nothing can be done about either, and the region is not used again.
 	_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(wholePages(cap(b))))
 }
 
@@ -46,7 +47,7 @@ func discard(part []byte) {
 	page := unix.Getpagesize()
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(part))) & uintptr(page-1))
 	if whole := (len(part) - skip) / page * page; whole > 0 {
-		_ = unix.Madvise(part[skip:skip+whole], unix.MADV_DONTNEED) // a failure costs memory
+		_ = unix.Madvise(part[skip:skip+whole], unix.MADV_DONTNEED) // a failure costs only memory
 	}
 }
 
@@ -59,8 +60,8 @@ func mapPages(length int) (unsafe.Pointer, error) {
 	return unix.MmapPtr(-1, 0, nil, uintptr(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 }
 
-// mapAligned maps length bytes from a multiple of hugePageSize on: it maps one huge page more than needed and gives
-// back what lies before and after.
+// mapAligned maps length bytes that begin at a multiple of hugePageSize: it maps one huge page more than needed and
+// unmaps what lies before and after.
 func mapAligned(length int) (unsafe.Pointer, error) {
 	if length+hugePageSize < length {
 		return nil, errors.New("size is out of range")

@@ -1,5 +1,5 @@
-// Package origin remembers where in a program something was opened that should be closed: by which line, called from
-// where. To remember costs a microsecond; names and lines are looked up only when somebody asks.
+// Package origin remembers where in a program something was opened that should be closed: the line, and its callers.
+// Remembering costs a microsecond. Names and lines are looked up only when somebody asks.
 package origin
 
 import (
@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-// Kind is what was opened, in a word for people.
+// Kind says what was opened, in a word for people.
 type Kind string
 
 const (
 	Snapshot    Kind = "snapshot"
 	Transaction Kind = "transaction"
-	Cursor      Kind = "cursor" // or loop
-	Write       Kind = "write"  // outside of any transaction
+	Cursor      Kind = "cursor" // or a loop
+	Write       Kind = "write"  // a write outside any transaction
 )
 
 // maxCallers is how many callers are remembered.
 const maxCallers = 24
 
-// Origin is where and when something was opened. A nil *Origin is unknown. It is immutable.
+// Origin is where and when something was opened. A nil *Origin means that it is not known. An Origin is immutable.
 type Origin struct {
 	Kind    Kind
-	At      time.Time // by the wall clock: to be compared with what was logged, not with other times
+	At      time.Time // by the wall clock, to be compared with logs, not with other times
 	callers [maxCallers]uintptr
-	number  int // of callers
+	number  int // how many of callers are set
 }
 
-// Here returns the origin of what its caller opens at a moment.
+// Here returns the origin of what its caller opens at the given time.
 func Here(k Kind, at time.Time) *Origin {
 	o := &Origin{Kind: k, At: at}
 	o.number = runtime.Callers(2, o.callers[:])
 	return o
 }
 
-// String says when and by which line of the program, in a line; "" for nil.
+// String says in one line when and by which line of the program it was opened. It is "" for nil.
 func (o *Origin) String() string {
 	if o == nil {
 		return ""
@@ -46,8 +46,8 @@ func (o *Origin) String() string {
 	return fmt.Sprintf("begun %s by %s", o.At.Format(time.RFC3339), line)
 }
 
-// Stack returns the callers outside of the database, a line each, innermost first: function, file and line. It is "" for
-// nil.
+// Stack returns the callers outside the database, innermost first, one to a line: function, file and line number. It
+// is "" for nil.
 func (o *Origin) Stack() string {
 	if o == nil || o.number == 0 {
 		return ""
@@ -64,13 +64,14 @@ func (o *Origin) Stack() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// ours reports whether f is in the library, its tests aside.
+// ours reports whether f is in the library and not in one of its tests.
 func ours(f runtime.Frame) bool {
 	rest, ok := strings.CutPrefix(f.Function, module)
-	return ok && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "/internal/")) && !strings.HasSuffix(f.File, "_test.go")
+	return ok && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "/internal/")) &&
+		!strings.HasSuffix(f.File, "_test.go")
 }
 
-// module is the path of the library.
+// module is the import path of the library.
 var module = func() string {
 	pc, _, _, _ := runtime.Caller(0)
 	path, _, _ := strings.Cut(runtime.FuncForPC(pc).Name(), "/internal/")

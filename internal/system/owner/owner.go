@@ -1,28 +1,28 @@
-// Package owner tells a writer whether another one has come past the lock. The kernel's lock does not see two mounts of
-// one directory (a FUSE mount and the directory behind it, an overlay and its upper directory) as one; the content of the
-// file LOCK is the same through both. Each writer puts a mark of its own there when it opens the database, and looks
-// whether that still stands whenever it is about to rely on being alone.
+// Package owner tells a writer whether another one has come past the lock. The kernel's lock does not see that two
+// mounts lead to one directory, such as a FUSE mount and the directory behind it, or an overlay and its upper
+// directory. But the content of the file LOCK is the same through both. Each writer puts its own mark there when it
+// opens the database, and checks that the mark still stands whenever it is about to rely on being alone.
 //
 // # Why that loses nothing
 //
-// A newcomer writes its mark before it reads anything else. The writer before it looks at the mark
+// A newcomer writes its mark before it reads anything else. The earlier writer checks its own mark
 //
-//   - after it has synced a commit or an edit, and before it says so: if the mark stood, the newcomer's reading begins
-//     later, and finds what was synced;
-//   - after an edit has made a file unneeded, and before it removes the file: if the mark stood, the newcomer reads that
-//     edit, and does not need the file either.
+//   - after it has synced a commit or an edit, and before it acknowledges that: if the mark stood, the newcomer
+//     reads later, and finds what was synced;
+//   - after an edit has made a file unneeded, and before it removes the file: if the mark stood, the newcomer reads
+//     that edit, and does not need the file either.
 //
-// No time passes for it: each argument holds however long either of them is stopped between two steps. What is written
-// after the newcomer's mark is not acknowledged and may be lost.
+// No time limit is involved: each argument holds however long either writer is stopped between two steps. What the
+// earlier writer writes after the newcomer's mark is not acknowledged and may be lost.
 //
-// The file is written in place and never replaced, because a mount may keep leading an old name to an old file. A newcomer
-// closes it after writing, and a writer on a medium whose reads lag (vfs.FS.ReadsLag) opens it for every look: that is
-// when FUSE and network file systems bring content up to date.
+// The file is written in place and never replaced, because a mount may go on leading an old name to an old file. A
+// newcomer closes it after writing, and a writer on a medium whose reads lag (vfs.FS.ReadsLag) opens it for every
+// check: that is when FUSE and network file systems bring content up to date.
 //
 // # The mark
 //
-// 64 bytes of text: process id, a space, 32 hexadecimal digits of random, spaces, a line feed. After the writer's end it
-// reads "closed", spaces, a line feed.
+// 64 bytes of text: process id, a space, 32 random hexadecimal digits, spaces, a line feed. After the writer has
+// ended it reads "closed", spaces, a line feed.
 package owner
 
 import (
@@ -35,13 +35,13 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// ErrTakenOver is what errors.Is finds when the files of a database are not any more what its writer has left there.
+// ErrTakenOver says that the files of a database are no longer what its writer has left there.
 var ErrTakenOver = errors.New("the database was changed past the lock, by another writer or by hand; " +
 	"close this handle, have one process open the directory by one mount, and open it again")
 
 const markBytes = 64
 
-// Mark is a writer's own mark in the lock file. Its methods are safe for concurrent use, but for Release.
+// Mark is a writer's own mark in the lock file. Its methods are safe for concurrent use, except Release.
 type Mark struct {
 	fs   vfs.FS
 	name string
@@ -49,8 +49,8 @@ type Mark struct {
 	file vfs.File
 }
 
-// Claim writes a mark that consists of the process id and random, a number that no other writer has, into file name,
-// whose lock the caller holds.
+// Claim writes a mark into the file name, whose lock the caller holds. The mark consists of the process id and of
+// random, a number that no other writer has.
 func Claim(fs vfs.FS, name string, random [2]uint64) (*Mark, error) {
 	m := &Mark{fs: fs, name: name, text: marked(fmt.Sprintf("%d %016x%016x", os.Getpid(), random[0], random[1]))}
 	f, err := fs.OpenReadWrite(name)
@@ -58,7 +58,7 @@ func Claim(fs vfs.FS, name string, random [2]uint64) (*Mark, error) {
 		return nil, err
 	}
 	_, err = f.WriteAt(m.text, 0)
-	if err := errors.Join(err, f.Close()); err != nil { // the closing brings it to a medium whose reads lag
+	if err := errors.Join(err, f.Close()); err != nil { // where reads lag, closing brings it to the medium
 		return nil, err
 	}
 	m.file, err = fs.OpenReadWrite(name)
@@ -67,10 +67,10 @@ func Claim(fs vfs.FS, name string, random [2]uint64) (*Mark, error) {
 
 func marked(text string) []byte { return fmt.Appendf(nil, "%-*s\n", markBytes-1, text) }
 
-// Stands reports whether the mark is there. If the file is empty, because somebody meant to help, it is not, without an
-// error. The error is ErrTakenOver if anything else is in its place.
+// Stands reports whether the mark is there. If the file is empty, because somebody meant to help, the mark is not
+// there, but that is no error. If anything else is in its place, the error is ErrTakenOver.
 //
-// It costs one call of the system, and no file descriptor. Where reads lag it is Named.
+// It costs one system call and no file descriptor, except where reads lag: there it is the same as Named.
 func (m *Mark) Stands() (bool, error) {
 	if m.fs.ReadsLag() {
 		return m.Named()
@@ -78,7 +78,7 @@ func (m *Mark) Stands() (bool, error) {
 	return m.isIn(m.file, markBytes)
 }
 
-// Named is Stands for the file that the name leads to now. The file may be missing, like its content.
+// Named is Stands for the file that the name leads to now. If there is no such file, the mark is not there.
 func (m *Mark) Named() (stands bool, err error) {
 	f, err := m.fs.Open(m.name)
 	if vfs.IsNotExist(err) {
@@ -88,10 +88,10 @@ func (m *Mark) Named() (stands bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return m.isIn(f, markBytes+1) // beyond the end, so that the length is asked for too
+	return m.isIn(f, markBytes+1) // one byte more, to notice a longer file
 }
 
-// isIn looks at the first n bytes of f.
+// isIn looks for the mark in the first n bytes of f.
 func (m *Mark) isIn(f vfs.File, n int) (bool, error) {
 	var buf [markBytes + 1]byte
 	n, err := f.ReadAt(buf[:n], 0)
@@ -106,8 +106,8 @@ func (m *Mark) isIn(f vfs.File, n int) (bool, error) {
 	return true, nil
 }
 
-// Release says in the file that its writer has ended, unless another one has marked it meanwhile, and closes it. Nothing
-// depends on it: it is for whoever asks who has the database.
+// Release notes in the file that its writer has ended, unless another writer has put its mark there, and closes the
+// file. Nothing depends on the note: it is for people who ask which process has the database.
 func (m *Mark) Release() error {
 	if stands, _ := m.Stands(); stands {
 		_, _ = m.file.WriteAt(marked("closed"), 0)
@@ -115,7 +115,7 @@ func (m *Mark) Release() error {
 	return m.file.Close()
 }
 
-// Unchanged returns ErrTakenOver if file name does not reach as far as its writer has written it, or is gone.
+// Unchanged returns ErrTakenOver if the file name is gone, or shorter than its writer has written it.
 func Unchanged(fs vfs.FS, name string, written int64) (err error) {
 	f, err := fs.Open(name)
 	if vfs.IsNotExist(err) {
