@@ -18,20 +18,21 @@ const (
 
 // OpenDirOptions says how OpenDir opens a directory. The zero value opens an existing one for reading and writing.
 type OpenDirOptions struct {
-	// Create makes the directory, and missing parents, with mode 0700 whatever the umask, and makes its name
+	// Create makes the directory and missing parents, with mode 0700 whatever the umask, and makes their names
 	// durable. A directory that exists keeps its mode.
 	Create bool
 
-	// Settled names a file whose presence shows that the name of the directory was made durable before. It may be empty.
+	// Settled names a file of the directory. If that exists, the name of the directory has been made durable before.
+	// It may be empty.
 	Settled string
 
-	// ReadOnly refuses every change with an error that is fs.ErrPermission, and needs no permission to write:
+	// ReadOnly refuses every change with an error that matches fs.ErrPermission, and needs no permission to write:
 	// nothing is created, not even the lock file.
 	ReadOnly bool
 }
 
-// OpenDir opens a directory of the operating system. Everything goes through one handle of the directory, so that
-// nothing can lead out of it, and renaming or replacing the directory's path does not redirect an open database.
+// OpenDir opens a directory of the operating system. Everything goes through one handle of the directory, so nothing
+// can lead out of it, and renaming or replacing the directory's path does not redirect an open database.
 func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 	if o.ReadOnly && o.Create {
 		return nil, pathError("open directory", dir, fs.ErrInvalid)
@@ -54,9 +55,10 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 
 // createDir makes dir and its missing parents, and makes their names durable.
 //
-// A directory that exists needs that too if an earlier process may have made it and died before the sync; not if the file
-// settled is in it, which comes later. Where the parent cannot be synced, a name that exists is somebody else's work (a
-// mount point in a read-only image, say) and theirs to keep: had it been this program's, its creation would have failed.
+// A directory that exists needs that too, because an earlier process may have made it and died before the sync. It
+// does not if it has the file settled, which is written later. If the parent cannot be synced, the existing name is
+// somebody else's work, such as a mount point in a read-only image, and theirs to keep: if this program had made it,
+// the creation would have failed.
 func createDir(dir, settled string) error {
 	dir = filepath.Clean(dir)
 	parent := filepath.Dir(dir)
@@ -80,27 +82,27 @@ func createDir(dir, settled string) error {
 		return err
 	}
 	if err := settle(dir, parent); err != nil {
-		return errors.Join(err, os.Remove(dir)) // or the next attempt would take it for somebody else's
+		return errors.Join(err, os.Remove(dir)) // otherwise the next attempt would take it for somebody else's
 	}
 	return nil
 }
 
-// settle gives dir, which is new, its mode, and makes its name durable.
+// settle gives the new directory dir its mode and makes its name durable.
 func settle(dir, parent string) error {
 	if err := os.Chmod(dir, dirMode); err != nil {
 		return err
 	}
 	err := syncPath(parent)
 	if err != nil && cannotSync(err) && syncAround(dir) == nil {
-		return nil // it may be written but not read, for example
+		return nil // the parent may be writable but not readable, for example
 	}
 	return err
 }
 
-// osDir is a directory of the operating system. It is immutable; its handles are safe for concurrent use.
+// osDir is a directory of the operating system. It is immutable, and its handles are safe for concurrent use.
 type osDir struct {
 	root     *os.Root
-	self     *os.File // the directory itself, kept open so that SyncDir never fails for want of a descriptor
+	self     *os.File // the directory itself, open so that SyncDir never lacks a descriptor
 	path     string
 	readOnly bool
 	readsLag bool
@@ -129,7 +131,7 @@ func (d *osDir) create(name string) (*os.File, error) {
 	if f, err = aboveStandardStreams(f); err != nil {
 		return nil, errors.Join(err, d.root.Remove(name))
 	}
-	// The umask may have taken bits away, which would lock us out of our own file at the next open.
+	// The umask may have taken bits away, and then the next open of our own file would fail.
 	if err := f.Chmod(fileMode); err != nil {
 		return nil, errors.Join(err, f.Close(), d.root.Remove(name))
 	}
@@ -155,9 +157,9 @@ func (d *osDir) OpenReadWrite(name string) (File, error) {
 	return &osFile{f: f}, nil
 }
 
-// openRegular opens name if it is a regular file and no symbolic link, without ever waiting for a pipe. os.Root
-// follows links that stay inside the directory, so the name is looked at before and compared after the opening:
-// a link or pipe put there in between is another file.
+// openRegular opens name if it is a regular file and no symbolic link, and never waits for the other end of a pipe.
+// os.Root follows links that stay inside the directory. So the file that the name leads to is looked up before and
+// compared after the opening: a link or pipe that was put there in between is another file.
 func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 	if !ValidName(name) {
 		return nil, pathError("open", name, fs.ErrInvalid)
@@ -189,8 +191,8 @@ func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// restoreMode gives a file of ours, which could not be opened, the owner's bits that a umask took when it was created: a
-// kill between the creation and the Chmod leaves it without. It reports whether it changed anything.
+// restoreMode gives a file of ours that could not be opened the owner's bits that a umask took at its creation: a
+// kill between the creation and the Chmod leaves it without them. It reports whether it changed anything.
 func (d *osDir) restoreMode(name string, info fs.FileInfo) bool {
 	return !d.readOnly && info.Mode().Perm()&fileMode != fileMode && d.root.Chmod(name, fileMode) == nil
 }
@@ -239,7 +241,7 @@ func (d *osDir) Rename(oldName, newName string) error {
 	return WrapNoSpace(retry(openRetryLimit, func() error { return d.root.Rename(oldName, newName) }))
 }
 
-// checkChange refuses names that are none and every change to a read-only directory.
+// checkChange refuses invalid names, and every change to a read-only directory.
 func (d *osDir) checkChange(op, name string) error {
 	if !ValidName(name) {
 		return pathError(op, name, fs.ErrInvalid)
@@ -325,12 +327,12 @@ func (f *osFile) StoreAt(p []byte, off int64) (int, error) {
 	return f.WriteAt(p, off)
 }
 
-// writeInstead writes what could not be stored, perhaps in part, because of cause. Where blocks have to be copied first,
-// after a copy of the file by reference, a full disk shows as a fault, and a write is told which it is. What is stored from
-// now on is written.
+// writeInstead writes what could not be stored, perhaps in part, because of cause. After a copy of the file by
+// reference, blocks must be copied before they are stored into, and then a full disk shows as a fault. A write gets
+// an error that says so. From now on everything is written.
 func (f *osFile) writeInstead(p []byte, off int64, cause error) (int, error) {
 	if size, err := f.Size(); err != nil || size < f.window.end() {
-		return 0, cause // somebody has cut the file: what was in it is gone
+		return 0, cause // somebody has truncated the file: what was in it is gone
 	}
 	return f.WriteAt(p, off)
 }
@@ -355,11 +357,11 @@ func (f *osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// zeros is what Allocate writes, one piece at a time. Nothing ever writes to it.
+// zeros is what Allocate writes, piece by piece. Nothing ever changes it.
 var zeros [256 << 10]byte
 
-// Allocate writes zeros instead of reserving space: on the common file systems, the first write into space that
-// is merely reserved costs a sync as much as an append does, and some of them charge the space only then.
+// Allocate writes zeros instead of reserving space. On the common file systems the first write into space that is
+// merely reserved makes a sync as slow as an append does, and some of them take the space only then.
 func (f *osFile) Allocate(size int64) error {
 	at, err := f.Size()
 	if err != nil {

@@ -4,5 +4,5 @@ package vfs
 
 import "errors"
 
-// syncAround is not there: no call makes one file system durable.
+// syncAround is unsupported: no call makes a single file system durable.
 func syncAround(string) error { return errors.ErrUnsupported }

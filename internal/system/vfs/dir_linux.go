@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readsLag is false for file systems of this machine alone, on which all who have a file open have one cache.
+// readsLag is false for file systems that only this machine uses: there all open files of one file share one cache.
 func readsLag(d *os.File) bool {
 	switch fileSystem(d) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC,
@@ -17,7 +17,7 @@ func readsLag(d *os.File) bool {
 	return true
 }
 
-// fileSystem is the number of the file system that f lies on, 0 if it does not say.
+// fileSystem is the number of the type of file system that f lies on; 0 if the system does not say.
 func fileSystem(f *os.File) int64 {
 	var st unix.Statfs_t
 	if err := withDescriptor(f, func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
@@ -26,7 +26,7 @@ func fileSystem(f *os.File) int64 {
 	return int64(st.Type)
 }
 
-// syncAround makes the name of the directory at path durable without its parent: with all of the file system that it is on.
+// syncAround makes the name of the directory at path durable without its parent, by syncing its whole file system.
 func syncAround(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
@@ -35,7 +35,7 @@ func syncAround(path string) error {
 	return errors.Join(withDescriptor(d, unix.Syncfs), d.Close())
 }
 
-// syncContent makes content and length durable; fdatasync leaves out only the times of the file.
+// syncContent makes content and length durable. fdatasync leaves out only the times of the file.
 func syncContent(f *os.File) error {
 	if err := withDescriptor(f, unix.Fdatasync); err != nil {
 		return pathError("sync", f.Name(), err)
@@ -43,7 +43,8 @@ func syncContent(f *os.File) error {
 	return nil
 }
 
-// writeOut begins with the n bytes at off, then waits for the n before them. A file system that cannot is left to Sync.
+// writeOut starts writing the n bytes at off, then waits for the n bytes before them. If the file system cannot do
+// that, it is left to Sync.
 func writeOut(f *os.File, off, n int64) error {
 	const begin = unix.SYNC_FILE_RANGE_WRITE
 	const arrived = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER

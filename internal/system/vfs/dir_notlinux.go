@@ -4,18 +4,19 @@ package vfs
 
 import "os"
 
-// syncContent makes content and length durable. On macOS, File.Sync asks the drive to empty its cache
-// (F_FULLFSYNC), which fsync alone does not.
+// syncContent makes content and length durable. On macOS, File.Sync asks the drive to empty its cache (F_FULLFSYNC),
+// which fsync alone does not.
 func syncContent(f *os.File) error { return f.Sync() }
 
-// readsLag is false: which file systems lag is known of Linux alone. Elsewhere whoever is taken over on such a one notices
-// it when he looks by name, at the next edit of the manifest, and not at the next sync.
+// readsLag is false, because only for Linux is it known which file systems lag. Elsewhere a writer on such a file
+// system that has been taken over notices it at the next edit of the manifest, when it looks by name, and not at the
+// next sync.
 func readsLag(*os.File) bool { return false }
 
 func writeOut(f *os.File, _, _ int64) error {
 	if err := checkOpen(f); err != nil {
 		return err
 	}
-	_, err := f.Stat() // an error of a closed file
+	_, err := f.Stat() // fails if the file is closed
 	return err
 }

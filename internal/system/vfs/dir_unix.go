@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openNoWait keeps the opening of a pipe that was put in place of a file from waiting for its other end.
+// openNoWait keeps an open from waiting for the other end of a pipe that was put in the place of a file.
 const openNoWait = unix.O_NONBLOCK
 
-// firstDataDescriptor is the lowest descriptor that data may be written through. A program may close its
-// standard streams; a file that took their place would receive whatever is printed.
+// firstDataDescriptor is the lowest descriptor through which data may be written. A program may close its standard
+// streams, and a file that took their place would receive whatever is printed.
 const firstDataDescriptor = 3
 
-// aboveStandardStreams moves f to a descriptor that no print can reach. It takes over f, also on failure.
+// aboveStandardStreams moves f to a descriptor that no print can reach. It takes over f, even if it fails.
 func aboveStandardStreams(f *os.File) (*os.File, error) {
 	if f.Fd() >= firstDataDescriptor {
 		return f, nil
@@ -34,10 +34,10 @@ func aboveStandardStreams(f *os.File) (*os.File, error) {
 	return moved, nil
 }
 
-// transient is for errors of a file that another program has open: no such thing excludes anything here.
+// transient is always false: here no program makes an operation fail by having a file open.
 func transient(error) bool { return false }
 
-// checkOpen has nothing to do: every call on a closed file says so.
+// checkOpen does nothing: every call on a closed file says that it is closed.
 func checkOpen(*os.File) error { return nil }
 
 // syncPath makes the names in the directory at path durable.
@@ -49,8 +49,8 @@ func syncPath(path string) error {
 	return errors.Join(syncDirectory(d), d.Close())
 }
 
-// cannotSync reports whether err, of syncPath, says that the directory can never be synced: it may not be read, or its file
-// system has no such thing.
+// cannotSync reports whether err, from syncPath, says that the directory can never be synced: it may not be read, or
+// its file system does not support that.
 func cannotSync(err error) bool {
 	for _, cannot := range []error{unix.EINVAL, unix.EROFS, unix.EOPNOTSUPP, unix.ENOTSUP, unix.ENOSYS, unix.EBADF} {
 		if errors.Is(err, cannot) {
@@ -87,7 +87,7 @@ func lockFile(f *os.File, mode LockMode) (taken bool, err error) {
 }
 
 // lockDirectory takes flock(2) on a directory, and reports whether somebody else has it. Some network file systems
-// cannot: there the lock file has to do alone.
+// cannot lock directories: there the lock file must do alone.
 func lockDirectory(d *os.File, mode LockMode) (taken bool, err error) {
 	taken, err = lockFile(d, mode)
 	for _, cannot := range []error{unix.EBADF, unix.EINVAL, unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS} {
@@ -98,13 +98,13 @@ func lockDirectory(d *os.File, mode LockMode) (taken bool, err error) {
 	return taken, err
 }
 
-// unlockFile ends the lock. Closing f alone would not while a process that was started meanwhile still holds a copy of
-// the descriptor: between its fork and its exec it has all of them.
+// unlockFile ends the lock. Closing f would not be enough while a process that was started meanwhile holds a copy of
+// the descriptor: between its fork and its exec it has copies of all of them.
 func unlockFile(f *os.File) error {
 	return withDescriptor(f, func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
 }
 
-// withDescriptor runs call on f's descriptor, which cannot be closed meanwhile, again while a signal interrupts it.
+// withDescriptor runs call on f's descriptor, again whenever a signal interrupts it. f cannot be closed meanwhile.
 func withDescriptor(f *os.File, call func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -119,7 +119,7 @@ func withDescriptor(f *os.File, call func(fd int) error) error {
 		}
 	})
 	if closed != nil {
-		return fs.ErrClosed // Control fails for no other reason, but with an error that does not say it so
+		return fs.ErrClosed // Control fails for no other reason, but its error does not match fs.ErrClosed
 	}
 	return result
 }

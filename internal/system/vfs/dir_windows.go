@@ -8,20 +8,20 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// openNoWait is nothing: named pipes live in a directory of their own here.
+// openNoWait does nothing: named pipes live in a directory of their own here.
 const openNoWait = 0
 
-// aboveStandardStreams has nothing to do: handles are not numbered by standard stream.
+// aboveStandardStreams does nothing: the standard streams are not known by the numbers of their handles.
 func aboveStandardStreams(f *os.File) (*os.File, error) { return f, nil }
 
-// transient reports whether err says that another program has a file open in a way that excludes what was asked for, or
-// is about to let go of one that was removed.
+// transient reports whether err says that another program has a file open in a way that excludes the operation, or
+// is about to close a file that was removed.
 func transient(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_LOCK_VIOLATION) ||
 		errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
 
-// checkOpen is fs.ErrClosed if f is closed. Some methods of os.File say on Windows that the handle is invalid.
+// checkOpen returns fs.ErrClosed if f is closed. On Windows some methods of os.File say that the handle is invalid.
 func checkOpen(f *os.File) error {
 	return withHandle(f, func(windows.Handle) error { return nil })
 }
@@ -34,21 +34,21 @@ func withHandle(f *os.File, call func(windows.Handle) error) error {
 	}
 	var result error
 	if closed := conn.Control(func(h uintptr) { result = call(windows.Handle(h)) }); closed != nil {
-		return fs.ErrClosed // Control fails for no other reason, but with an error that does not say it so
+		return fs.ErrClosed // Control fails for no other reason, but its error does not match fs.ErrClosed
 	}
 	return result
 }
 
-// syncDirectory has nothing to do: directories cannot be flushed, NTFS journals its names.
+// syncDirectory only checks that d is open: directories cannot be flushed, and NTFS journals its names.
 func syncDirectory(d *os.File) error { return checkOpen(d) }
 
-// syncPath has nothing to do, for the same reason.
+// syncPath does nothing, for the same reason.
 func syncPath(string) error { return nil }
 
-// syncAround makes the name of the directory at path durable, which it is.
+// syncAround does nothing: the name of the directory at path is durable already.
 func syncAround(string) error { return nil }
 
-// cannotSync reports whether a directory can never be synced. None fails here.
+// cannotSync reports whether a directory can never be synced. No directory fails here.
 func cannotSync(error) bool { return false }
 
 func freeBytes(d *os.File) (free uint64, err error) {
@@ -63,8 +63,8 @@ func freeBytes(d *os.File) (free uint64, err error) {
 	return free, err
 }
 
-// lockFile locks one byte far behind the content of f, which stays readable, and reports whether somebody else
-// has it.
+// lockFile locks one byte far behind the content of f, which stays readable, and reports whether somebody else has
+// it.
 func lockFile(f *os.File, mode LockMode) (taken bool, err error) {
 	flags := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if mode == Exclusive {
@@ -78,7 +78,7 @@ func lockFile(f *os.File, mode LockMode) (taken bool, err error) {
 	return false, err
 }
 
-// lockDirectory has nothing to do: no kernel lock of directories exists here, the lock file has to do alone.
+// lockDirectory does nothing: this system has no kernel lock of directories, and the lock file must do alone.
 func lockDirectory(*os.File, LockMode) (taken bool, err error) { return false, nil }
 
 // unlockFile does nothing: the lock ends when f is closed.

@@ -7,17 +7,17 @@ import (
 	"syscall"
 )
 
-// errReadOnly refuses a change through a directory that was opened with ReadOnly.
+// errReadOnly refuses a change in a directory that was opened with ReadOnly.
 var errReadOnly error = &wrapped{"directory is open read-only", fs.ErrPermission}
 
-// noSpace joins ErrNoSpace to the error of the operating system, which stays reachable.
+// noSpace adds ErrNoSpace to an error of the operating system, which it still matches.
 type noSpace struct{ error }
 
 func (e noSpace) Unwrap() []error { return []error{ErrNoSpace, e.error} }
 
-// WrapNoSpace makes errors.Is(err, ErrNoSpace) hold if err says that the medium, a quota or a file size limit is
-// exhausted, and returns any other error, nil included, as it is. Implementations of File and FS pass every
-// error of a write, an allocation, a sync or a change of names through it.
+// WrapNoSpace makes an error match ErrNoSpace if it says that the medium, a quota or a limit of file sizes is
+// exhausted. It returns any other error, and nil, as it is. Implementations of File and FS pass every error of a
+// write, an allocation, a sync or a change of names through it.
 func WrapNoSpace(err error) error {
 	if err == nil || errors.Is(err, ErrNoSpace) {
 		return err
@@ -29,8 +29,8 @@ func WrapNoSpace(err error) error {
 	return err
 }
 
-// ValidName reports whether name can be the name of a file inside a directory: not empty, not "." or "..", and
-// without a separator of any platform or a NUL. Implementations refuse other names with fs.ErrInvalid.
+// ValidName reports whether name can be the name of a file inside a directory: it is not empty, not "." or "..", and
+// has neither a NUL nor the separator of any platform. Implementations refuse other names with fs.ErrInvalid.
 func ValidName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\\:\x00")
 }

@@ -12,19 +12,19 @@ import (
 	"sync"
 )
 
-// maxLockAttempts bounds how often Lock starts again because the lock file was created, removed or replaced
-// while it was being locked.
+// maxLockAttempts bounds how often Lock starts again because the lock file was created, removed or replaced while it
+// was being locked.
 const maxLockAttempts = 10
 
-// errLockReplaced ends one attempt to lock: the name does not lead to the locked file any more.
+// errLockReplaced ends one attempt to lock: the name no longer leads to the locked file.
 var errLockReplaced = errors.New("lock file was replaced while it was locked")
 
-// heldLocks is what this process holds. It has to be one for the whole process: on some file systems (NFS) the
-// kernel's lock belongs to the process and would be granted to it again, and through any other path.
+// heldLocks are the locks that this process holds. There must be one registry for the whole process: on some file
+// systems (NFS) the kernel's lock belongs to the process, which would get it again, also through any other path.
 var heldLocks lockRegistry
 
-// lockRegistry is a set of held locks. Files are compared by device and inode (os.SameFile), never by name, and
-// there are as many as open databases, so a list will do. It keeps no file open.
+// lockRegistry is a set of held locks. It compares files by device and inode (os.SameFile), never by name. There are
+// as many as open databases, so a list is good enough. It keeps no file open.
 type lockRegistry struct {
 	mu   sync.Mutex
 	held []*heldLock
@@ -57,15 +57,15 @@ func (r *lockRegistry) remove(lock *heldLock) {
 	}
 }
 
-// osLock is a held lock. The kernel's locks are bound to file and dir and end with them.
+// osLock is a held lock. The kernel's locks are bound to file and dir and end when these are closed.
 type osLock struct {
 	mu    sync.Mutex
-	file  *os.File // nil once closed, and on a medium without a lock file
-	dir   *os.File // the directory, locked too; nil once closed
+	file  *os.File // nil when closed, and on a medium without a lock file
+	dir   *os.File // the directory, which is locked too; nil when closed
 	entry *heldLock
 }
 
-// Close ends the lock. The lock file stays: removing it would let two processes lock two files of one name.
+// Close ends the lock. The lock file stays: if it were removed, two processes could lock two files of the same name.
 func (l *osLock) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,9 +83,9 @@ func (l *osLock) Close() error {
 	return err
 }
 
-// lock locks the file and the directory it is in. The file is what other tools and people see, and keeps out whoever
-// linked it into another directory. The directory keeps the lock when somebody removes or replaces the file of a
-// running database: the next process would lock the new file without hindrance, and both would write.
+// lock locks the file and the directory it is in. The file is what other tools and people see, and its lock keeps
+// out a process that has linked it into another directory. The lock of the directory lasts when somebody removes or
+// replaces the file of a running database: otherwise the next process would lock the new file, and both would write.
 func (d *osDir) lock(name string, mode LockMode) (io.Closer, error) {
 	if d.readOnly && mode == Exclusive {
 		return nil, pathError("lock", name, errReadOnly)
@@ -104,7 +104,7 @@ func (d *osDir) lock(name string, mode LockMode) (io.Closer, error) {
 	return l, nil
 }
 
-// lockSelf locks the directory, through a handle of its own so that the lock ends with it.
+// lockSelf locks the directory through a handle of its own, so that closing the handle ends the lock.
 func (d *osDir) lockSelf(name string, file *os.File, mode LockMode) (*os.File, error) {
 	dir, err := d.root.Open(".")
 	if err != nil {
@@ -120,7 +120,7 @@ func (d *osDir) lockSelf(name string, file *os.File, mode LockMode) (*os.File, e
 	return dir, nil
 }
 
-// lockNamed locks the file. It returns a lock without a file on a medium that has none and cannot be changed.
+// lockNamed locks the file. If there is none and the medium cannot be changed, it returns a lock without a file.
 func (d *osDir) lockNamed(name string, mode LockMode) (*osLock, error) {
 	for range maxLockAttempts {
 		f, err := d.openLockFile(name)
@@ -144,7 +144,7 @@ func (d *osDir) lockNamed(name string, mode LockMode) (*osLock, error) {
 	return nil, pathError("lock", name, errLockReplaced)
 }
 
-// openLockFile opens the lock file with its content kept, and creates it if the directory may be changed.
+// openLockFile opens the lock file without changing its content, and creates it if the directory may be changed.
 func (d *osDir) openLockFile(name string) (*os.File, error) {
 	if d.readOnly {
 		return d.openRegular(name, os.O_RDONLY)
@@ -156,7 +156,7 @@ func (d *osDir) openLockFile(name string) (*os.File, error) {
 	return f, err
 }
 
-// lockOpened locks f, which stays the caller's to close if that fails.
+// lockOpened locks f. If that fails, the caller must still close f.
 func (d *osDir) lockOpened(f *os.File, name string, mode LockMode) (*osLock, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -191,9 +191,9 @@ func (d *osDir) lockRegistered(f *os.File, name string, entry *heldLock) error {
 	return nil
 }
 
-// describeOwner says in words who is likely to hold the lock, by the process id that a writer puts in front of the
-// content of the lock file. Readers leave no trace there, so only a failed shared lock tells for certain that the owner
-// is that writer. f may be nil.
+// describeOwner says in words who is likely to hold the lock, by the process id that a writer puts at the front of
+// the lock file. Readers leave no trace there, so only a shared lock that fails proves that the owner is that
+// writer. f may be nil.
 func describeOwner(f *os.File, wanted LockMode) string {
 	var buf [20]byte
 	n := 0

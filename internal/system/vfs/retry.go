@@ -2,29 +2,31 @@ package vfs
 
 import "time"
 
-// What another program holds for a moment, as virus scanners do on Windows, is asked for again: for openRetryLimit where
-// nothing can go on without it, for removeRetryLimit where somebody tries again anyhow.
+// Another program, such as a virus scanner on Windows, may hold a file for a moment. What fails for that reason is
+// tried again: for openRetryLimit where nothing can go on without it, and for removeRetryLimit where the caller
+// tries again later.
 const (
 	openRetryLimit   = 2 * time.Second
 	removeRetryLimit = 250 * time.Millisecond
 
-	firstPause   = time.Millisecond // doubled each time
+	firstPause   = time.Millisecond // doubled after each attempt
 	longestPause = 100 * time.Millisecond
 )
 
-// retryPolicy is how long what passes soon is waited for.
+// retryPolicy says how long and for which errors to try again.
 type retryPolicy struct {
 	limit     time.Duration
-	transient func(error) bool // whether an error is of the kind that passes soon
+	transient func(error) bool // whether an error may pass by itself
 	sleep     func(time.Duration)
 }
 
-// retry calls do again while it fails in a way that passes soon on this platform.
+// retry calls do until it succeeds, fails with an error that is not transient on this platform, or the limit is
+// reached.
 func retry(limit time.Duration, do func() error) error {
 	return retryPolicy{limit, transient, time.Sleep}.call(do)
 }
 
-// call calls do, at most about limit long, until it succeeds or fails for good. It returns its last error.
+// call calls do until it succeeds or fails for good, for at most about limit. It returns the last error of do.
 func (p retryPolicy) call(do func() error) error {
 	for waited, pause := time.Duration(0), firstPause; ; pause = min(2*pause, longestPause) {
 		err := do()

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// windowBytes is how much of a file is mapped at a time: it counts as memory of the process. maxStoredBytes is the most that is
-// stored at once; above it one call of the system costs little beside the copying, and the window always has room.
+// windowBytes is how much of a file is mapped at a time; it counts as memory of the process. maxStoredBytes is the
+// most that is stored at once: for more than that a system call costs little compared with the copying. It also fits
+// any window.
 const (
 	windowBytes    = 2 << 20
 	maxStoredBytes = 64 << 10
@@ -19,27 +20,29 @@ const (
 // writeThrough makes every StoreAt of this process a WriteAt; see WriteThrough.
 var writeThrough atomic.Bool
 
-// WriteThrough makes every StoreAt of the process a WriteAt from now on. It is for programs whose writes are watched as
-// calls of the system, where stores into a mapping are not to be seen.
+// WriteThrough makes every StoreAt of the process a WriteAt from now on. It is for programs whose writes are
+// observed as system calls, because stores into a mapping cannot be seen there.
 func WriteThrough() { writeThrough.Store(true) }
 
-// window is the mapped part of a file, through which StoreAt writes. It slides forward with what is stored.
+// window is the mapped part of a file, through which StoreAt writes. It moves forward with what is stored.
 //
 // # What could go wrong with a mapping, and what is done about it
 //
-//   - A full disk: a store into a hole, or into blocks that have to be copied first, is killed by a signal where a write
-//     is refused. So only ranges are mapped that Allocate has written, and only on file systems that write in place.
-//   - A device that fails, a file that somebody cuts, a disk that is full while the blocks are shared with a copy of the file:
-//     the signal becomes an error of store. What arrived is not known. A write in its place decides.
-//   - A sync: it finds what was stored like what was written. It makes the pages read-only again, and may write much
-//     around the few bytes that were stored, so what is synced at once should be written.
+//   - A full disk: where a write would be refused, a store into a hole, or into blocks that must be copied first, is
+//     killed by a signal. So a range is mapped only if Allocate has written it, and only on file systems that write
+//     in place.
+//   - A device that fails, a file that somebody truncates, or a disk that is full while the blocks are shared with a
+//     copy of the file: the signal becomes an error of store. It is not known what has arrived, and a write in its
+//     place decides.
+//   - A sync: it finds what was stored just like what was written. But it makes the pages read-only again, and may
+//     write much around the few bytes that were stored. So what is synced at once should be written.
 type window struct {
 	mu       sync.Mutex // held while bytes are copied
 	memory   []byte     // nil if nothing is mapped
 	at       int64      // where memory begins in the file
-	allowed  int64      // all blocks below are really there
-	checked  bool       // whether the file system may be mapped has been found out
-	disabled bool       // it may not, or the file is closed
+	allowed  int64      // every byte below has a block
+	checked  bool       // it has been found out whether the file system may be mapped
+	disabled bool       // it may not, or the file is closed, or mapping has failed
 }
 
 // allow says that every byte below size has a block of its own.
@@ -49,14 +52,14 @@ func (w *window) allow(size int64) {
 	w.allowed = size
 }
 
-// end is what allow was told.
+// end returns what allow was last told.
 func (w *window) end() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.allowed
 }
 
-// store copies p into the file at off if it can, and else reports false.
+// store copies p into the file at off if it can; otherwise it reports false.
 func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,7 +78,7 @@ func (w *window) store(f *os.File, p []byte, off int64) (stored bool, err error)
 	return true, nil
 }
 
-// slide maps the part of f that begins with the page of off. Where it cannot, f is not mapped any more.
+// slide maps the part of f that begins with the page of off. If it fails, f is not mapped any more.
 func (w *window) slide(f *os.File, off int64) bool {
 	w.unmap()
 	if !w.checked {
@@ -109,8 +112,8 @@ func (w *window) close() {
 	w.disabled = true
 }
 
-// writesInPlace reports whether f lies on a file system of which it is known that a block that was written once is
-// written again where it is.
+// writesInPlace reports whether f lies on a file system that is known to write a block again where it was written
+// before.
 func writesInPlace(f *os.File) bool {
 	switch fileSystem(f) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
@@ -119,7 +122,7 @@ func writesInPlace(f *os.File) bool {
 	return false
 }
 
-// copyGuarded copies src to dst, a piece of a mapping. A fault is an error.
+// copyGuarded copies src to dst, a piece of a mapping. A fault becomes an error.
 func copyGuarded(dst, src []byte) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

@@ -4,10 +4,10 @@ package vfs
 
 import "os"
 
-// WriteThrough makes every StoreAt of the process a WriteAt, which it is here anyway.
+// WriteThrough makes every StoreAt of the process a WriteAt, which it always is on this system.
 func WriteThrough() {}
 
-// window is nothing here: what a mapping promises is known of Linux alone.
+// window does nothing: only for Linux is it known what a mapping promises.
 type window struct{}
 
 func (*window) allow(int64) {}

@@ -6,7 +6,7 @@
 //		errfs.On(errfs.Write).From(100).Short(7, syscall.ENOSPC),      // from call 100 on, 7 bytes and no more
 //	)
 //
-// Rules see calls in the order in which they begin. Everything is safe for concurrent use; functions of rules are
+// Rules see calls in the order in which they begin. Everything is safe for concurrent use. Functions of rules are
 // called without locks held and may wait.
 package errfs
 
@@ -20,7 +20,7 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// Kind is a kind of call.
+// Kind is the kind of a call.
 type Kind uint8
 
 const (
@@ -57,15 +57,15 @@ func (k Kind) String() string {
 
 // Op is one call.
 type Op struct {
-	Index   int // position among all calls, from 0
+	Index   int // its position among all calls, from 0
 	Kind    Kind
-	Name    string // of the file; empty for calls on the directory. For an open file, as it was opened
-	NewName string // of a renaming
-	Offset  int64  // of a read, write or writing out, in bytes
+	Name    string // the file, by the name under which it was opened; empty for calls on the directory
+	NewName string // the new name, for a renaming
+	Offset  int64  // of a read, a write or a writing out, in bytes
 	Length  int64  // of these, or the size to allocate, in bytes
 }
 
-// String is the line of op in the log.
+// String is the line that the log has for op.
 func (op Op) String() string {
 	switch op.Kind {
 	case Read, Write, WriteOut:
@@ -93,25 +93,25 @@ type FS struct {
 	log    io.Writer
 }
 
-// New returns inner under rules.
+// New returns inner subject to rules.
 func New(inner vfs.FS, rules ...*Rule) *FS { return &FS{inner: inner, rules: rules} }
 
-// SetRules replaces all rules, for the calls that begin from now on.
+// SetRules replaces all rules for the calls that begin from now on.
 func (f *FS) SetRules(rules ...*Rule) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rules = rules
 }
 
-// LogTo writes a line for every call that ends from now on, with its error if there is one, to w; nil ends it.
-// Writes to w never overlap.
+// LogTo writes a line to w for every call that ends from now on, with its error if there is one. A nil w stops the
+// log. Writes to w never overlap.
 func (f *FS) LogTo(w io.Writer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log = w
 }
 
-// Ops is the number of calls so far, and so the index of the next one.
+// Ops is the number of calls so far, and thus the index of the next one.
 func (f *FS) Ops() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,15 +125,15 @@ func (f *FS) Count(kind Kind) int {
 	return f.counts[kind]
 }
 
-// Faults is the number of calls so far that a rule made fail.
+// Faults is the number of calls so far that a rule has made fail.
 func (f *FS) Faults() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.faults
 }
 
-// run is every call: it is counted, its rule applied, and do called unless the rule makes it fail at once. With a
-// rule that does it in part, do gets the rule.
+// run makes every call: it counts the call, applies the rules, and calls do unless a rule makes the call fail at
+// once. If a rule makes it fail in part, do gets that rule.
 func (f *FS) run(op Op, do func(fault *Rule) error) error {
 	op, rules := f.begin(op)
 	var fault *Rule
@@ -156,7 +156,7 @@ func (f *FS) run(op Op, do func(fault *Rule) error) error {
 	return err
 }
 
-// inject returns the error of fault as the operating system would word it, joined with err if there is one.
+// inject returns the error of fault as the operating system would word it, joined with err unless that is nil.
 func (f *FS) inject(op Op, fault *Rule, err error) error {
 	path := op.Name
 	if path == "" {
@@ -200,7 +200,7 @@ func (f *FS) end(op Op, fault bool, err error) {
 	}
 }
 
-// cause is the innermost error, so that logs of different directories read the same.
+// cause returns the innermost error, so that the logs of different directories read the same.
 func cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -209,7 +209,7 @@ func cause(err error) error {
 	return err
 }
 
-// Path implements vfs.FS. It is not counted.
+// Path implements vfs.FS. It does not count as a call.
 func (f *FS) Path() string { return f.inner.Path() }
 
 // Close implements vfs.FS.
@@ -260,7 +260,7 @@ func (f *FS) List() (names []string, err error) {
 	return names, err
 }
 
-// FileSize implements vfs.FS. No rule is about it: nothing depends on what it says.
+// FileSize implements vfs.FS. It does not count as a call and cannot fail by rule: nothing depends on what it says.
 func (f *FS) FileSize(name string) (int64, error) { return f.inner.FileSize(name) }
 
 // SyncDir implements vfs.FS.
@@ -268,7 +268,7 @@ func (f *FS) SyncDir() error {
 	return f.run(Op{Kind: SyncDir}, func(*Rule) error { return f.inner.SyncDir() })
 }
 
-// ReadsLag implements vfs.FS. It is no call: it asks nothing of the directory.
+// ReadsLag implements vfs.FS. It does not count as a call: it asks nothing of the directory.
 func (f *FS) ReadsLag() bool { return f.inner.ReadsLag() }
 
 // FreeBytes implements vfs.FS.
@@ -301,12 +301,12 @@ type lock struct {
 
 func (l *lock) Close() error { return l.fs.release(Op{Kind: Unlock, Name: l.name}, l.inner) }
 
-// release closes c, also when a rule makes the call fail: as in the kernel, the handle is gone either way.
+// release closes c, even if a rule makes the call fail: as in the kernel, the handle is gone either way.
 func (f *FS) release(op Op, c io.Closer) error {
 	closed := false
 	err := f.run(op, func(*Rule) error { closed = true; return c.Close() })
 	if !closed {
-		_ = c.Close() // the injected error is the answer
+		_ = c.Close() // the call returns the injected error
 	}
 	return err
 }
@@ -340,7 +340,7 @@ func (f *file) WriteAt(p []byte, off int64) (n int, err error) {
 	return f.write(f.inner.WriteAt, p, off)
 }
 
-// StoreAt is a Write to the rules.
+// StoreAt is a Write for the rules.
 func (f *file) StoreAt(p []byte, off int64) (n int, err error) {
 	return f.write(f.inner.StoreAt, p, off)
 }
@@ -367,7 +367,7 @@ func (f *file) Allocate(size int64) error {
 	return f.fs.run(op, func(*Rule) error { return f.inner.Allocate(size) })
 }
 
-// Sync fails by a Drop rule by losing what was not synced before.
+// Sync loses what was not synced before if a Drop rule makes it fail.
 func (f *file) Sync() error {
 	return f.fs.run(Op{Kind: Sync, Name: f.name}, func(fault *Rule) error {
 		if fault == nil {

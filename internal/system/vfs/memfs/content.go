@@ -1,13 +1,14 @@
 package memfs
 
-// chunkSize is the unit in which contents are stored and shared, in bytes.
+// chunkSize is the size in bytes of the pieces in which contents are stored and shared.
 const chunkSize = 16 << 10
 
 // content is what a file holds: a length and chunks, which may be shared with other contents. It is not safe for
 // concurrent use.
 //
-// Invariants: a nil chunk, and whatever lies behind the end of a chunk's data, reads as zeros; every stored byte at
-// or behind size is zero; a chunk is written in place only if its owner is the content's, which makes it unshared.
+// Invariants: a nil chunk, and whatever lies behind the end of a chunk's data, reads as zeros. Every stored byte at
+// or behind size is zero. A chunk is written in place only if its owner is the content's, which means that it is not
+// shared.
 type content struct {
 	size   int64
 	chunks []chunk
@@ -19,16 +20,17 @@ type chunk struct {
 	owner *owner
 }
 
-// owner is an identity. It has a size because pointers to nothing may be equal.
+// owner is an identity. It has a size because pointers to values without a size may be equal.
 type owner struct{ _ byte }
 
-// clone returns a content equal to c that shares all its chunks. From now on, both copy a chunk before writing it.
+// clone returns a content equal to c that shares all its chunks. From now on both copy a chunk before they write to
+// it.
 func (c *content) clone() content {
 	c.owner = new(owner)
 	return content{size: c.size, chunks: append([]chunk(nil), c.chunks...), owner: new(owner)}
 }
 
-// readAt copies stored bytes from off on into p, whatever the size.
+// readAt copies stored bytes from off on into p, whatever the size of c.
 func (c *content) readAt(p []byte, off int64) {
 	for len(p) > 0 {
 		i, at := int(off/chunkSize), int(off%chunkSize)
@@ -52,7 +54,7 @@ func (c *content) writeAt(p []byte, off int64) {
 	}
 }
 
-// zero stores n zero bytes at off without changing the size. Where there are zeros already it costs nothing.
+// zero stores n zeros at off without changing the size. If zeros are there already, it costs nothing.
 func (c *content) zero(off, n int64) {
 	for n > 0 {
 		i, at := int(off/chunkSize), int(off%chunkSize)
@@ -77,8 +79,8 @@ func (c *content) setSize(size int64) {
 	}
 }
 
-// writable returns the data of chunk i, unshared and at least n bytes long. Data grows by doubling, so that a small
-// file takes little and an appended one is copied seldom.
+// writable returns the data of chunk i, unshared and at least n bytes long. The data grows by doubling, so that a
+// small file takes little memory and one that is appended to is seldom copied.
 func (c *content) writable(i, n int) []byte {
 	for len(c.chunks) <= i {
 		c.chunks = append(c.chunks, chunk{})

@@ -8,35 +8,35 @@ import (
 	"sync/atomic"
 )
 
-// sectorSize is what a medium writes wholly or not at all, in bytes.
+// sectorSize is the size in bytes of what a medium writes as a whole or not at all.
 const sectorSize = 512
 
 // inode is a file without its names.
 type inode struct {
 	fs      *FS
 	id      uint64 // seeds the fate of its sectors
-	links   int    // names; guarded by fs.mu
-	handles int    // open files; guarded by fs.mu
+	links   int    // how many names it has; guarded by fs.mu
+	handles int    // how many open files it has; guarded by fs.mu
 	writers int    // holders of the exclusive lock, 0 or 1; guarded by fs.mu
 	readers int    // holders of the shared lock; guarded by fs.mu
 
 	mu      sync.RWMutex
 	now     content // what readers see
-	durable content // as of the last sync; unused without a history
-	pending []write // since the last sync, oldest first
+	durable content // what the last sync made durable; unused without a history
+	pending []write // the writes since the last sync, oldest first
 	lost    bool    // some write will never become durable, see DropUnsynced
 }
 
-// write is a write or an allocation that is not durable. It is immutable, so images may share it.
+// write is a write or an allocation that is not durable. It is immutable, so that images may share it.
 type write struct {
-	op       int    // its number
-	off, end int64  // the bytes it wrote
-	size     int64  // of the file after it
-	first    int64  // offset of the first sector in after
+	op       int    // the number of the change
+	off, end int64  // the bytes that it wrote
+	size     int64  // the size of the file after it
+	first    int64  // the offset of the first sector in after
 	after    []byte // whole sectors as they were after it; nil if they are all zeros
 }
 
-// sectors calls do with the offset of every sector the write touched and its content after the write.
+// sectors calls do with the offset of every sector that the write touched, and its content after the write.
 func (w *write) sectors(do func(at int64, after []byte)) {
 	for at := w.first; at < w.end; at += sectorSize {
 		after := zeroSector[:]
@@ -50,7 +50,7 @@ func (w *write) sectors(do func(at int64, after []byte)) {
 // zeroSector is never written to.
 var zeroSector [sectorSize]byte
 
-// releaseLocked returns the space of a file that has neither name nor handle left. It needs fs.mu.
+// releaseLocked frees the space of a file that has neither a name nor a handle any more. It needs fs.mu.
 func (n *inode) releaseLocked() {
 	if n.links > 0 || n.handles > 0 {
 		return
@@ -63,7 +63,7 @@ func (n *inode) releaseLocked() {
 // file is an open file.
 type file struct {
 	inode  *inode
-	name   string // as it was when the file was opened
+	name   string // the name under which the file was opened
 	write  bool
 	closed atomic.Bool
 }
@@ -91,7 +91,7 @@ func (f *file) checkChange(op string, off int64) error {
 	return nil
 }
 
-// lockChange excludes other changes: with a history, of the whole directory; without, only of this file. It
+// lockChange excludes other changes: of the whole directory if it has a history, and otherwise only of this file. It
 // returns the capacity of the directory.
 func (f *file) lockChange() (capacity int64) {
 	d, n := f.inode.fs, f.inode
@@ -114,7 +114,7 @@ func (f *file) unlockChange() {
 	}
 }
 
-// begin numbers a change, see FS.beginLocked. Without a history nothing is numbered.
+// begin numbers a change; see FS.beginLocked. Without a history nothing is numbered.
 func (f *file) begin() (apply bool, crash error) {
 	if f.inode.fs.volatile {
 		return true, nil
@@ -195,15 +195,15 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// reserve takes the space to extend the file to end and returns how far it goes; not below the size.
+// reserve takes the space to extend the file to end, and returns how far it has got, which is at least the size.
 func (n *inode) reserve(end, capacity int64) (fits int64) {
 	return n.now.size + n.fs.reserve(max(0, end-n.now.size), capacity)
 }
 
-// release gives back what reserve took and extending the file did not use.
+// release frees what reserve took and extending the file has not used.
 func (n *inode) release(fits int64) { n.fs.used.Add(n.now.size - fits) }
 
-// write changes what readers see and remembers it as not durable.
+// write changes what readers see and records the change as not durable.
 func (n *inode) write(p []byte, off int64) {
 	end := off + int64(len(p))
 	n.now.writeAt(p, off)
@@ -220,10 +220,10 @@ func (n *inode) write(p []byte, off int64) {
 // StoreAt is WriteAt: a power cut treats both alike.
 func (f *file) StoreAt(p []byte, off int64) (int, error) { return f.WriteAt(p, off) }
 
-// WriteOut changes nothing: a power cut may have anything of what was not synced in any case.
+// WriteOut changes nothing: a power cut may leave any part of what was not synced, written out or not.
 func (f *file) WriteOut(off, _ int64) error { return f.checkChange("write out", off) }
 
-// Allocate stores nothing: bytes that were never written are zero anyway. The space counts from now on.
+// Allocate stores nothing: bytes that were never written are zero anyway. But the space counts from now on.
 func (f *file) Allocate(size int64) error {
 	if err := f.checkChange("allocate", size); err != nil {
 		return err
@@ -250,7 +250,7 @@ func (f *file) Allocate(size int64) error {
 	return crash
 }
 
-// extend makes the file longer. The sector it ended in has zeros behind the end already.
+// extend makes the file longer. The sector in which it ended already has zeros behind the end.
 func (n *inode) extend(size int64) {
 	off := n.now.size
 	n.now.size = size
@@ -290,8 +290,8 @@ func (n *inode) makeDurable() {
 }
 
 // DropUnsynced does what Linux does when a sync fails: the pages that were not written are marked clean. Readers
-// still see their contents, the length stays, but no later sync makes them durable; a crash shows the sectors as
-// they were before, or zeros where the file was shorter, unless they were written again.
+// still see their contents, and the length stays, but no later sync makes them durable. A crash shows the sectors as
+// they were before, or zeros where the file was shorter, unless they have been written again.
 func (f *file) DropUnsynced() error {
 	if err := f.check("drop"); err != nil {
 		return err
@@ -310,8 +310,8 @@ func (f *file) DropUnsynced() error {
 	return nil
 }
 
-// SyncAsOf makes durable what the first ops changes of the directory did to the file, and nothing later: it is the end of a
-// Sync that began when Ops was that many, while others went on.
+// SyncAsOf makes durable what the first ops changes of the directory did to the file, and nothing later. It is the
+// end of a Sync that began when Ops was that number, while other changes went on.
 func (f *file) SyncAsOf(ops int) error {
 	if err := f.check("sync"); err != nil {
 		return err

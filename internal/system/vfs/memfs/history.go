@@ -7,10 +7,10 @@ import (
 
 // nameChange is a change of the directory that is not durable. It is immutable.
 type nameChange struct {
-	op      int // its number
+	op      int // the number of the change
 	kind    nameChangeKind
 	name    string
-	oldName string // of a renaming
+	oldName string // the old name, for a renaming
 	inode   *inode // nil for a removal
 }
 
@@ -22,7 +22,7 @@ const (
 	renamed
 )
 
-// changeLocked remembers a change of names as not durable.
+// changeLocked records a change of names as not durable.
 func (f *FS) changeLocked(c nameChange) {
 	if f.volatile {
 		return
@@ -31,11 +31,11 @@ func (f *FS) changeLocked(c nameChange) {
 	f.changes = append(f.changes, c)
 }
 
-// history is what a power cut may take away, at one moment.
+// history is what a power cut at one moment may take away.
 type history struct {
-	files   []*inode // all that have, had or may have a name, by id
-	ops     []int    // numbers of the changes that are not durable, ascending
-	sectors int      // pairs of a write and a sector it touched
+	files   []*inode // all files that have, had or may have a name, by id
+	ops     []int    // the numbers of the changes that are not durable, ascending
+	sectors int      // the number of pairs of a write and a sector that it touched
 }
 
 func (f *FS) historyLocked() history {
@@ -64,18 +64,18 @@ func (f *FS) historyLocked() history {
 	return h
 }
 
-// rank is the position of a change among those that are not durable.
+// rank returns the position of a change among those that are not durable.
 func (h *history) rank(op int) int { return sort.SearchInts(h.ops, op) }
 
-// Unsynced is the number of changes that a power cut may take away: the seeds below it enumerate the images of
-// AllButOne and OnlyOne, and, with itself, those of Prefix.
+// Unsynced is the number of changes that a power cut may take away. The seeds below it enumerate the images of
+// AllButOne and OnlyOne; together with the number itself, they enumerate those of Prefix.
 func (f *FS) Unsynced() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.historyLocked().ops)
 }
 
-// UnsyncedSectors is the number of sectors in all unsynced writes: the seeds below it enumerate the images of
+// UnsyncedSectors is the number of sectors in all unsynced writes. The seeds below it enumerate the images of
 // AllButOneSector. A sector counts once for every write that touched it.
 func (f *FS) UnsyncedSectors() int {
 	f.mu.Lock()

@@ -30,7 +30,7 @@ const (
 	DataFirst
 	// RemovalsFirst keeps removals and contents, but neither creations nor renamings.
 	RemovalsFirst
-	// Random decides for every name, length and sector by itself, with odds that depend on the seed.
+	// Random decides separately for every name, length and sector, with odds that depend on the seed.
 	Random
 )
 
@@ -48,20 +48,20 @@ func (p Policy) String() string {
 	return fmt.Sprintf("policy(%d)", uint8(p))
 }
 
-// fate is what a power cut does to a sector or a change of a name.
+// fate is what a power cut does to a sector or to a change of a name.
 type fate uint8
 
 const (
-	lost    fate = iota // as before the change
-	kept                // as after it
-	zeroed              // sectors: the bytes written since the last sync are zeros
-	garbage             // sectors the file did not reach at the last sync: anything
-	both                // renamings: both names lead to the file
+	lost    fate = iota // it is as before the change
+	kept                // it is as after the change
+	zeroed              // for sectors: the bytes written since the last sync are zeros
+	garbage             // for sectors that the file did not reach at the last sync: they hold anything
+	both                // for renamings: both names lead to the file
 )
 
-// Image returns the directory that a power cut at this moment leaves behind: one of those the package comment
-// allows, chosen by policy and seed, with everything in it durable. The same history, policy and seed give the
-// same image. f goes on. The image of a volatile directory is empty.
+// Image returns the directory that a power cut at this moment leaves behind: one of those that the package comment
+// allows, chosen by policy and seed. Everything in it is durable. The same history, policy and seed give the same
+// image. f goes on. The image of a volatile directory is empty.
 func (f *FS) Image(policy Policy, seed uint64) *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,9 +89,9 @@ func (f *FS) Image(policy Policy, seed uint64) *FS {
 	return img
 }
 
-// Kill returns the directory as the next process finds it when this one is killed now: everything written is
-// there, nothing has become durable by it, and locks are gone. f crashes, if it has not yet. Kill also reopens a
-// directory after Close.
+// Kill returns the directory as the next process finds it if this one is killed now: everything that was written is
+// there, but the kill has made nothing durable, and locks are gone. f crashes if it has not crashed yet. Kill also
+// reopens a directory after Close.
 func (f *FS) Kill() *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,20 +151,20 @@ func (f *FS) renumber() {
 	}
 }
 
-// powerCut is the answer of one policy and seed to what becomes of everything that was not durable.
+// powerCut decides, for one policy and seed, what becomes of everything that was not durable.
 type powerCut struct {
 	policy  Policy
 	seed    uint64
 	history history
 	trash   []*content
-	pick    int // the change or sector that Prefix, AllButOne, OnlyOne and AllButOneSector are about
+	pick    int // the change or sector that Prefix, AllButOne, OnlyOne or AllButOneSector picks
 
-	keepName, keepSector, odd float64 // odds of Random
-	sector                    int     // of AllButOneSector: sectors decided so far, in order of files
+	keepName, keepSector, odd float64 // the odds of Random
+	sector                    int     // for AllButOneSector: how many sectors have been decided, in order of files
 	firstSector               map[*inode]int
 }
 
-// pickOdds are the odds between which Random chooses; the extremes make whole classes of changes vanish or stay.
+// pickOdds are the odds from which Random chooses. The extremes make whole classes of changes vanish or stay.
 var pickOdds = [...]float64{0, 0.1, 0.5, 0.9, 1}
 
 func newPowerCut(f *FS, policy Policy, seed uint64) *powerCut {
@@ -188,7 +188,7 @@ func newPowerCut(f *FS, policy Policy, seed uint64) *powerCut {
 	return cut
 }
 
-// numberSectors counts the sectors before those of each file.
+// numberSectors counts for each file the sectors of the files before it.
 func (c *powerCut) numberSectors() {
 	c.firstSector = make(map[*inode]int)
 	at := 0
@@ -200,8 +200,8 @@ func (c *powerCut) numberSectors() {
 	}
 }
 
-// names is the directory after the cut. A change that is kept sets the names it touches, whatever happened to
-// earlier ones: the last kept change of a name decides.
+// names returns the directory after the cut. A change that is kept sets the names that it touches, whatever happened
+// to earlier ones: the last kept change of a name decides.
 func (c *powerCut) names(f *FS) map[string]*inode {
 	names := maps.Clone(f.durable)
 	for _, ch := range f.changes {
@@ -219,7 +219,7 @@ func (c *powerCut) names(f *FS) map[string]*inode {
 	return names
 }
 
-// apply does to names what the change did.
+// apply does to names what the change has done.
 func (ch *nameChange) apply(names map[string]*inode) {
 	if ch.kind != created {
 		delete(names, ch.oldNameOrName())
@@ -255,7 +255,7 @@ func (c *powerCut) nameFate(ch nameChange) fate {
 	return c.opFate(ch.op)
 }
 
-// opFate is the answer of the policies that decide by whole changes.
+// opFate returns the fate under the policies that decide about whole changes.
 func (c *powerCut) opFate(op int) fate {
 	rank := c.history.rank(op)
 	switch c.policy {
@@ -278,7 +278,7 @@ func keptIf(keep bool) fate {
 	return lost
 }
 
-// content is what n holds after the cut.
+// content returns what n holds after the cut.
 func (c *powerCut) content(n *inode) content {
 	img := n.durable.clone()
 	allocated := roundUp(n.durable.size, sectorSize)
@@ -301,8 +301,8 @@ func (c *powerCut) content(n *inode) content {
 	return img
 }
 
-// sectorFate says what becomes of the sector at offset at, as the write w left it. isNew tells that the file did
-// not reach it at the last sync.
+// sectorFate says what becomes of the sector at offset at, as the write w left it. isNew says that the file did not
+// reach the sector at the last sync.
 func (c *powerCut) sectorFate(n *inode, w *write, at int64, isNew bool) fate {
 	switch c.policy {
 	case AllButOneSector:
@@ -321,8 +321,8 @@ func (c *powerCut) sectorFate(n *inode, w *write, at int64, isNew bool) fate {
 	return c.opFate(w.op)
 }
 
-// randomSector makes zeros and garbage the fate of a sector in all its writes or in none, as only then they are
-// all that is in it. Otherwise each write decides, so that any version may be the last one kept.
+// randomSector makes a sector zeros or garbage in all its writes or in none, because only then nothing else is in
+// it. Otherwise it decides for each write, so that any version may be the last one kept.
 func (c *powerCut) randomSector(n *inode, w *write, at int64, isNew bool) fate {
 	h := c.hash(n.id, uint64(at), 2)
 	if unit(h) < c.odd {
@@ -334,7 +334,7 @@ func (c *powerCut) randomSector(n *inode, w *write, at int64, isNew bool) fate {
 	return keptIf(unit(c.hash(n.id, uint64(at), uint64(int64(w.op))+3)) < c.keepSector)
 }
 
-// size is the length of n after the cut.
+// size returns the length of n after the cut.
 func (c *powerCut) size(n *inode) int64 {
 	last := n.durable.size
 	if len(n.pending) > 0 {
@@ -376,7 +376,8 @@ func (c *powerCut) randomSize(n *inode, last int64) int64 {
 	return max(n.durable.size, size/sectorSize*sectorSize)
 }
 
-// garbage is what a newly allocated sector shows if it was never written: noise, or what a removed file had there.
+// garbage returns what a newly allocated sector shows if it was never written: noise, or what a removed file had
+// there.
 func (c *powerCut) garbage(n *inode, at int64) []byte {
 	sector := make([]byte, sectorSize)
 	h := c.hash(n.id, uint64(at), 5)
@@ -394,7 +395,7 @@ func (c *powerCut) garbage(n *inode, at int64) []byte {
 	return sector
 }
 
-// rand returns numbers that depend on the seed and on what they are for, not on the order of asking.
+// rand returns random numbers that depend on the seed and on their use, not on the order of the calls.
 func (c *powerCut) rand(what, use uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(c.hash(what, use, 0), use))
 }

@@ -1,5 +1,5 @@
 // Package memfs is a directory in memory that can crash: it knows what has been made durable and what has not, and
-// builds the directories that a power cut may leave behind. It also is the medium of databases that live in memory
+// builds the directories that a power cut may leave behind. It is also the medium of databases that live in memory
 // only (NewVolatile), without that knowledge and its cost.
 //
 // # What may be left after a power cut
@@ -8,14 +8,15 @@
 // its names (SyncDir). Neither covers the other. Of what came later, any part may be there:
 //
 //   - Contents are kept or lost in sectors of 512 bytes. A sector that was written and not synced holds what it held
-//     at the last sync, or after any write to it since, or zeros in place of all bytes written to it since, or, if the
-//     file did not reach it at the last sync, garbage, which may be what a removed file held.
-//   - The length is that of the last sync, or any the file had since; within a write that extends the file, also
-//     every multiple of a sector. Contents without length are lost; length without contents shows zeros or garbage.
-//   - Each creation, removal and renaming is there or not, whatever the others do. A renaming may also show the file
-//     under both names, and a name that existed is never absent because something was renamed over it.
+//     at the last sync, or what it held after any write to it since, or zeros in place of all bytes written to it
+//     since. If the file did not reach it at the last sync, it may also hold garbage, even what a removed file held.
+//   - The length is that of the last sync, or any that the file has had since. Within a write that extends the file,
+//     it may also be every multiple of a sector. Contents without length are lost; length without contents shows
+//     zeros or garbage.
+//   - Each creation, removal and renaming is there or not, whatever the others do. After a renaming the file may
+//     also be there under both names. A name that existed is never absent because something was renamed over it.
 //
-// One liberty of real disks is left out: sectors that share a block with others are not lost by a write to these.
+// One liberty of real disks is left out: a write to some sectors never loses others that share a block with them.
 //
 // # Numbering
 //
@@ -44,32 +45,32 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// ErrCrashed is what every call on a crashed directory and on its files returns: the process is dead.
+// ErrCrashed is the error of every call on a crashed directory and on its files: the process is dead.
 var ErrCrashed = errors.New("the machine has crashed")
 
 // FS is one directory. The zero value is not usable; see New and NewVolatile.
 type FS struct {
-	volatile bool // keeps no history: set once
+	volatile bool // it keeps no history; set once
 
 	crashed atomic.Bool
-	used    atomic.Int64 // sum of the sizes of files that are linked or open, in bytes
+	used    atomic.Int64 // the sum of the sizes of files that have a name or are open, in bytes
 
 	mu       sync.RWMutex
 	closed   bool
-	capacity int64 // in bytes; negative is unlimited
+	capacity int64 // in bytes; negative means unlimited
 	names    map[string]*inode
 
-	// History. Contents that are not durable are with their inode.
-	ops      int               // changes so far
-	crashAt  int               // number of the change that crashes; negative is never
+	// History. What is not durable of a file's contents is in its inode.
+	ops      int               // the number of changes so far
+	crashAt  int               // the number of the change that crashes; negative means never
 	inFlight bool              // the crashing change is under way: it may or may not reach the medium
-	durable  map[string]*inode // names as of the last SyncDir
-	changes  []nameChange      // since the last SyncDir, oldest first
-	trash    []*content        // of the last removed files: what newly allocated sectors may show
-	nextID   uint64            // of an inode
+	durable  map[string]*inode // the names as of the last SyncDir
+	changes  []nameChange      // the changes since the last SyncDir, oldest first
+	trash    []*content        // the contents of the last removed files: newly allocated sectors may show them
+	nextID   uint64            // the id of the last inode
 }
 
-// maxTrashFiles bounds how many removed files haunt images.
+// maxTrashFiles bounds how many removed files have contents that images may show.
 const maxTrashFiles = 4
 
 // New returns an empty directory with a history.
@@ -79,7 +80,7 @@ func New() *FS {
 	return f
 }
 
-// NewVolatile returns an empty directory without a history: it cannot crash, and memory is freed when files are
+// NewVolatile returns an empty directory without a history. It cannot crash, and memory is freed when files are
 // overwritten or removed.
 func NewVolatile() *FS {
 	f := newFS()
@@ -91,28 +92,28 @@ func newFS() *FS {
 	return &FS{capacity: -1, crashAt: -1, names: make(map[string]*inode)}
 }
 
-// SetCapacity limits the sum of all file sizes to the given number of bytes; negative is no limit, which is the
-// default. A write that does not fit is cut short, and fails with vfs.ErrNoSpace. Space of a removed file returns
-// when its last handle is closed.
+// SetCapacity limits the sum of all file sizes to the given number of bytes. A negative number means no limit, which
+// is the default. A write that does not fit is cut short and fails with vfs.ErrNoSpace. The space of a removed file
+// is free when its last handle is closed.
 func (f *FS) SetCapacity(bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.capacity = bytes
 }
 
-// Ops is the number of changes so far, and so the number of the next one.
+// Ops is the number of changes so far, and thus the number of the next one.
 func (f *FS) Ops() int {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.ops
 }
 
-// CrashAt makes change n (see the package comment), or the next one if n has been made already, and every call of any kind
-// after it, fail with ErrCrashed and do nothing. A negative n is never.
+// CrashAt makes change n (see the package comment) and every later call of any kind fail with ErrCrashed and do
+// nothing. If change n has been made already, the next change takes its place. A negative n means never.
 func (f *FS) CrashAt(n int) { f.setCrash(n, false) }
 
 // CrashDuring is like CrashAt, but change n is under way when the machine crashes: its caller gets ErrCrashed, yet
-// it belongs to what images may show. A sync that is under way makes nothing durable.
+// images may show it. A sync that is under way makes nothing durable.
 func (f *FS) CrashDuring(n int) { f.setCrash(n, true) }
 
 func (f *FS) setCrash(n int, inFlight bool) {
@@ -232,7 +233,7 @@ func (f *FS) Rename(oldName, newName string) error {
 		return pathError("rename", oldName, fs.ErrNotExist)
 	}
 	replaced := f.names[newName]
-	if replaced == n { // as in POSIX, also where a crash has left one file under both names
+	if replaced == n { // as in POSIX; also if a crash has left one file under both names
 		return nil
 	}
 	apply, crash := f.beginLocked()
@@ -288,8 +289,8 @@ func (f *FS) SyncDir() error {
 	return crash
 }
 
-// SyncDirAsOf makes durable what the first ops changes did to the names: it is the end of a SyncDir that began when Ops
-// was that many, while others went on.
+// SyncDirAsOf makes durable what the first ops changes did to the names. It is the end of a SyncDir that began when
+// Ops was that number, while other changes went on.
 func (f *FS) SyncDirAsOf(ops int) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -322,7 +323,7 @@ func (f *FS) FreeBytes() (uint64, error) {
 	return uint64(max(0, f.capacity-f.used.Load())), nil
 }
 
-// Lock implements vfs.FS. Locks end with the process: images know none.
+// Lock implements vfs.FS. Locks end with the process: images have none.
 func (f *FS) Lock(name string, mode vfs.LockMode) (io.Closer, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -349,7 +350,7 @@ func (f *FS) Lock(name string, mode vfs.LockMode) (io.Closer, error) {
 // heldLock is guarded by fs.mu.
 type heldLock struct {
 	fs      *FS
-	holders *int // which count it; nil when closed
+	holders *int // the counter that counts it; nil when closed
 }
 
 func (l *heldLock) Close() error {
@@ -384,8 +385,8 @@ func (f *FS) checkNameLocked(op, name string) error {
 	return nil
 }
 
-// beginLocked numbers a change. apply says whether it takes effect, crash what its caller is told: in the crash,
-// a change that is under way does both.
+// beginLocked numbers a change. apply says whether it takes effect, and crash is what its caller is told. For a
+// change that is under way in the crash, both are set.
 func (f *FS) beginLocked() (apply bool, crash error) {
 	if f.crashed.Load() {
 		return false, ErrCrashed
@@ -401,7 +402,7 @@ func (f *FS) beginLocked() (apply bool, crash error) {
 	return true, nil
 }
 
-// unlinkLocked takes a name from n.
+// unlinkLocked takes one name from n.
 func (f *FS) unlinkLocked(n *inode) {
 	n.links--
 	n.releaseLocked()
@@ -434,6 +435,9 @@ func (f *FS) reserve(n, capacity int64) int64 {
 	}
 }
 
+// pathError is not inlined, because the program would contain it 16 times.
+//
+//go:noinline
 func pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }

@@ -1,4 +1,4 @@
-// Package vfstest is the conformance suite of vfs.FS: what the engine relies on, in every implementation.
+// Package vfstest is the conformance suite of vfs.FS: what the engine relies on in every implementation.
 package vfstest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// Run tests the directories that newFS returns. Each must be empty, writable and the test's alone.
+// Run tests the directories that newFS returns. Each must be empty and writable, and used by nobody else.
 func Run(t *testing.T, newFS func(t *testing.T) vfs.FS) {
 	for _, test := range []struct {
 		name string
@@ -172,7 +172,8 @@ func allocate(t *testing.T, d vfs.FS) {
 	wantContent(t, d, "a", string(want))
 }
 
-// storeAt stores inside and beyond what was allocated, in pieces of all sizes and again in the same place, between writes.
+// storeAt stores inside and beyond what was allocated, in pieces of all sizes and twice in the same place, between
+// writes.
 func storeAt(t *testing.T, d vfs.FS) {
 	const allocated, size = 5 << 20, 5<<20 + 300_000
 	f := create(t, d, "a")
