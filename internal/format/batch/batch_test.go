@@ -46,7 +46,8 @@ func TestBatch_roundTrip(t *testing.T) {
 	}
 }
 
-// An operand that nobody can fold would make its key unreadable once it is in the tree: a log that holds one is damaged.
+// An operand that nobody can fold would make its key unreadable once it is in the tree: a log that holds one is
+// damaged.
 func TestDecode_refusesOperandsThatCannotBeFolded(t *testing.T) {
 	for name, value := range map[string]string{
 		"none":              "",

@@ -138,8 +138,8 @@ func drawOperand(rt *rapid.T) []byte {
 	return text(o, rapid.StringN(0, 3, 3).Draw(rt, "argument"))
 }
 
-// A chain that folds in another order, or joins what does not go together, tells another value than one operation after
-// the other would.
+// A chain that folds in another order, or joins what does not go together, gives another value than one operation
+// after the other.
 func TestChain_foldsAsOneAfterTheOther(t *testing.T) {
 	var c Chain
 	rapid.Check(t, func(rt *rapid.T) {

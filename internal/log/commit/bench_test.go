@@ -20,7 +20,7 @@ func (e *instant) Sync() error                      { return nil }
 func (e *instant) Apply(*Request)                   {}
 func (e *instant) Publish(key.SeqNum)               {}
 
-// BenchmarkCommit is one commit beside those of other goroutines, and how many commits a group has.
+// BenchmarkCommit is one commit among those of other goroutines, and how many commits a group has.
 func BenchmarkCommit(b *testing.B) {
 	for _, perProcessor := range []int{1, 32} {
 		b.Run(fmt.Sprintf("perProcessor=%d", perProcessor), func(b *testing.B) {

@@ -90,7 +90,8 @@ func (e *recorder) expect(t *testing.T, want ...string) {
 	e.steps = nil
 }
 
-// A commit that were acknowledged before its sync, or visible before its log write, would be lost or vanish in a crash.
+// A commit that was acknowledged before its sync would be lost in a crash; one that was visible before its log write
+// would vanish in it.
 func TestCommit_takesTheStepsInOrder(t *testing.T) {
 	env := &recorder{fits: 8}
 	q := NewQueue(env, 10)
@@ -239,7 +240,7 @@ func TestCommit_membersOfAGroupHaveNumbersOfTheirOwn(t *testing.T) {
 	env.expect(t, "log 1-2", "apply 1", "publish 2", "log 3-8", "apply 3", "apply 5", "apply 7", "publish 8")
 }
 
-// A transaction that were checked against the tree alone would miss what its own group is about to write.
+// A transaction that was checked against the tree alone would miss what its own group is about to write.
 func TestCommit_checksEachMemberAgainstThoseBefore(t *testing.T) {
 	env := &recorder{fits: 8}
 	q := NewQueue(env, 1)
@@ -287,7 +288,7 @@ func TestCommit_goesOnAfterAGroupThatWasRefused(t *testing.T) {
 	}
 }
 
-// Two commits would have the same sequence number, or the log would have a gap that no restart gets over.
+// Two commits would have the same sequence number, or the log would have a gap that stops every restart.
 func TestExclusiveNumbered_takesANumberOnlyIfItSucceeds(t *testing.T) {
 	e := &recorder{fits: 1}
 	q := NewQueue(e, 7)
@@ -316,8 +317,8 @@ func TestExclusiveNumbered_takesANumberOnlyIfItSucceeds(t *testing.T) {
 	}
 }
 
-// A transaction that has locked a key reads it next: a commit of that key which passed its check before the lock was
-// there must be published by then. One of other keys need not be waited for, and that it is a sync long would be felt.
+// A transaction reads a key after it has locked it: a commit of that key which passed its check before the lock was
+// there must be published by then. Commits of other keys must not be waited for: that would take as long as a sync.
 func TestSettleKey_waitsForWhatWritesTheKey(t *testing.T) {
 	for name, carry := range map[string]func(*Queue, func()) error{
 		"by the log": func(q *Queue, _ func()) error {
@@ -370,7 +371,7 @@ func TestFlight_doesNotSearchForLong(t *testing.T) {
 	}
 }
 
-// A commit beside an exclusive step would take the number that the step was given, or change what it looks at.
+// A commit during an exclusive step would take the number that the step was given, or change what it looks at.
 func TestExclusive_keepsCommitsOut(t *testing.T) {
 	q := NewQueue(&recorder{fits: 1}, 1)
 	alone := func() error {
@@ -385,7 +386,7 @@ func TestExclusive_keepsCommitsOut(t *testing.T) {
 	}
 }
 
-// syncer is an Env whose syncs take a while, in which others run, as a system call does.
+// syncer is an Env whose syncs take a while and let others run meanwhile, as a system call does.
 type syncer struct {
 	recorder
 	syncs int
@@ -399,7 +400,8 @@ func (e *syncer) Sync() error {
 	return nil
 }
 
-// Writers that come back while the next group is under way would be in every second group only: half of them a sync.
+// Writers that come back while the next group is under way would be in every second group only, half of them in each
+// sync.
 func TestCommit_callersOfAGroupComeAlong(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const writers, each = 8, 100
@@ -440,8 +442,8 @@ func (e *overlapped) Apply(r *Request) {
 	e.recorder.Apply(r)
 }
 
-// A large group would wait for the medium first and for the memory then. What is applied too early must not be seen before
-// its sync has succeeded.
+// A large group would wait for the medium first and for the memory then. What is applied too early must not be seen
+// before its sync has succeeded.
 func TestCommit_appliesALargeGroupWhileItIsSynced(t *testing.T) {
 	broken := errors.New("input/output error")
 	for name, c := range map[string]struct {

@@ -96,7 +96,8 @@ func TestDeadlockError_namesThePriority(t *testing.T) {
 	})
 }
 
-// An owner may close the circle at the lock, at the range or at the priority; its owner never gives way.
+// An owner may close the circle at the lock, at the range or at the priority. The owner with priority never gives
+// way.
 func TestDeadlock_neverFailsTheOwnerWithPriority(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -160,7 +161,8 @@ func TestDeadlock_neverFailsTheOwnerWithPriority(t *testing.T) {
 	}
 }
 
-// The circle may go through transactions that hold back only each other; the one that stands in the way gives way.
+// The circle may go through transactions that hold up only each other. Then the one in the way of priority gives
+// way.
 func TestDeadlock_failsWhomPriorityWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var table Table
@@ -206,7 +208,7 @@ func TestAcquire_waitsBehindOthersWithoutAlarm(t *testing.T) {
 	})
 }
 
-// A waiter that gave up keeps nobody: whoever comes after must not be told of a circle that is no more.
+// A waiter that gave up holds up nobody: whoever comes after must not be told of a circle that has gone.
 func TestAcquire_seesNoCircleThroughAWaitThatEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var table Table
@@ -228,7 +230,7 @@ func TestAcquire_seesNoCircleThroughAWaitThatEnded(t *testing.T) {
 	})
 }
 
-// A transaction inside of another one would wait for it, and so for itself, without any circle of locks.
+// A transaction inside another one would wait for that, and so for itself, without any circle of locks.
 func TestAcquire_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -86,7 +86,7 @@ func wantEmpty(t *testing.T, table *Table) {
 	}
 }
 
-// invariants holds the table against what its types promise.
+// invariants compares the table with the invariants at its types.
 func invariants(table *Table) error {
 	table.mu.Lock()
 	defer table.mu.Unlock()
@@ -291,7 +291,7 @@ func TestBlocked_doesNotCountThoseInLine(t *testing.T) {
 	})
 }
 
-// Every commit asks: a yes that stays would cost each of them a mutex, a no that is wrong lets it through a lock.
+// Every commit asks: a yes that stays would cost each of them a mutex, a wrong no would let it through a lock.
 func TestAny_followsLocksAndRanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var table Table
@@ -404,7 +404,7 @@ func TestAcquire_doesNotWaitWithAnEndedContext(t *testing.T) {
 	wantEmpty(t, &table)
 }
 
-// A lock that is handed to a caller in the moment it gives up would belong to nobody, for ever.
+// A lock that is handed to a caller at the moment it gives up would belong to nobody, for ever.
 func TestAbandon_passesOnWhatWasHandedOver(t *testing.T) {
 	for _, name := range []string{"key", "priority"} {
 		t.Run(name, func(t *testing.T) {
@@ -437,7 +437,7 @@ func TestAbandon_passesOnWhatWasHandedOver(t *testing.T) {
 	}
 }
 
-// An owner that gives up waiting for a range around its own lock keeps that lock, however late the end of the range.
+// An owner that gives up waiting for a range around its own lock keeps that lock, however late the range ends.
 func TestAbandon_keepsWhatWasHeldBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var table Table
@@ -458,7 +458,7 @@ func TestAbandon_keepsWhatWasHeldBefore(t *testing.T) {
 	})
 }
 
-// TryAcquire is the way of nearly all locks. If it took what another holds or protects, two would have the same key.
+// Nearly all locks are taken by TryAcquire. If it took what another holds or protects, two would have the same key.
 func TestTryAcquire_takesOnlyWhatIsFree(t *testing.T) {
 	var table Table
 	o, other := NewOwner(0), NewOwner(0)

@@ -15,8 +15,9 @@ import (
 // thePriority is the name under which the model keeps the priority; it is no key.
 const thePriority = "the priority"
 
-// model is the table, told plainly: owners are numbers, lines are lists, and who waits for whom is worked out from
-// nothing but the sentences in the documentation, for all who are ahead in line too. The names of its locks are few.
+// model is the table in the plainest words: owners are numbers, lines are lists, and who waits for whom follows from
+// the sentences of the documentation alone, including the wait for all who are ahead in line. It has few names of
+// locks.
 type model struct {
 	goroutines []uintptr
 	holder     map[string]int // absent: free
@@ -33,7 +34,7 @@ func (m *model) protector(name string) (owner int, ok bool) {
 	return 0, false
 }
 
-// kept returns those that keep o from having name, apart from those in line.
+// kept returns the owners that o would wait for to get name, except those in line.
 func (m *model) kept(o int, name string) []int {
 	var by []int
 	if h, ok := m.holder[name]; ok && h != o {
@@ -130,7 +131,7 @@ func (m *model) release(o int) {
 	m.advance()
 }
 
-// run is a table beside its model.
+// run is a table and its model.
 type run struct {
 	*rapid.T
 	model
@@ -161,7 +162,7 @@ func TestTable_behavesLikeItsModel(t *testing.T) {
 	})
 }
 
-// end lets everybody give up, so that a failed run leaves no goroutine.
+// end makes everybody give up, so that a failed run leaves no goroutine.
 func (r *run) end() {
 	for _, cancel := range r.cancel {
 		cancel()
@@ -214,7 +215,7 @@ func (r *run) protect(o int) {
 	r.ranges = append(r.ranges, [2]string{lo, hi})
 }
 
-// request asks for a key or for the priority, and holds the outcome against the model.
+// request asks for a key or for the priority, and compares the outcome with the model.
 func (r *run) request(o int, name string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel[o] = cancel
@@ -243,7 +244,7 @@ func (r *run) request(o int, name string) {
 	}
 }
 
-// wantVictim expects that the one who kept the owner with priority has been failed.
+// wantVictim expects that the wait that held up the owner with priority has failed.
 func (r *run) wantVictim(by []int) {
 	victim, ok := r.stuck(by[0])
 	if !ok || len(by) != 1 {
@@ -255,7 +256,7 @@ func (r *run) wantVictim(by []int) {
 	r.leave(victim)
 }
 
-// compare holds everything that can be seen of the table against the model.
+// compare compares everything that can be seen of the table with the model.
 func (r *run) compare() {
 	if err := invariants(&r.table); err != nil {
 		r.Fatal(err)

@@ -17,7 +17,7 @@ import (
 
 var seed = flag.Uint64("seed", 0, "seed of the stress test; 0 takes the time")
 
-// stress is a table, and beside it an oracle that knows who is in possession of each key.
+// stress is a table and an oracle that knows who holds each key.
 type stress struct {
 	*testing.T
 	table     Table
@@ -27,8 +27,8 @@ type stress struct {
 	canceled  atomic.Int64
 }
 
-// Real schedules find what single steps cannot: a handover beside an ended context, a wakeup that is lost. A hang is
-// reported by the time limit of the test.
+// Real schedules find what single steps cannot: a handover at the moment when a context ends, a wake-up that is
+// lost. A hang is reported by the time limit of the test.
 func TestTable_survivesStress(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -52,7 +52,7 @@ func TestTable_survivesStress(t *testing.T) {
 	}
 }
 
-// transaction takes some locks, one of them again, and gives all back.
+// transaction takes some locks, one of them again, and releases them all.
 func (s *stress) transaction(r *rand.Rand, o *Owner) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -95,7 +95,7 @@ func (s *stress) prioritize(ctx context.Context, o *Owner, r *rand.Rand) bool {
 	return true
 }
 
-// vacate lets the oracle know that o is about to release.
+// vacate tells the oracle that o is about to release.
 func (s *stress) vacate(o *Owner, mine []int) {
 	s.priority.CompareAndSwap(o, nil)
 	for _, i := range mine {
@@ -105,7 +105,7 @@ func (s *stress) vacate(o *Owner, mine []int) {
 	}
 }
 
-// ended judges the outcome of a call and reports whether it succeeded.
+// ended checks the outcome of a call and reports whether it succeeded.
 func (s *stress) ended(err error, o *Owner) bool {
 	switch {
 	case err == nil:

@@ -20,14 +20,14 @@ func newTable() *Table {
 	return &Table{Now: func() time.Duration { return time.Since(start) }}
 }
 
-// limited is an owner whose calls wait for a time at most.
+// limited is an owner whose calls wait only for a limited time.
 func limited(d time.Duration) *Owner {
 	o := NewOwner(0)
 	o.Limit = d
 	return o
 }
 
-// Who waits for one that was forgotten would wait for ever, or be led to the wrong one.
+// Whoever waits for a lock that was forgotten would wait for ever, or be sent to the wrong transaction.
 func TestAcquire_waitsForItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, o := newTable(), owners(2)
@@ -70,8 +70,8 @@ func TestAcquire_waitsForItsLimit(t *testing.T) {
 	})
 }
 
-// Under contention many stand in line for the priority: whoever is far behind must not fail as long as the line moves, and
-// must not wait for one that has been forgotten.
+// Under contention many stand in line for the priority: whoever is far behind must not fail as long as the line
+// moves, and must not wait for an owner that has been forgotten.
 func TestPrioritize_waitsWhilePriorityPassesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, first := newTable(), NewOwner(0)
@@ -131,7 +131,7 @@ func TestCancel_endsAnOwnerWhateverItDoes(t *testing.T) {
 }
 
 // The end of a context meets every step of every call; a lock that is left behind then is never free again.
-func TestCancel_besideEveryCall(t *testing.T) {
+func TestCancel_duringEveryCall(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	table := newTable()

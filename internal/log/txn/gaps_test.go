@@ -20,7 +20,7 @@ func (c *counted) Prev() bool              { c.moves++; return c.contents.Prev()
 func (c *counted) SeekGE(user []byte) bool { c.moves++; return c.contents.SeekGE(user) }
 func (c *counted) SeekLT(user []byte) bool { c.moves++; return c.contents.SeekLT(user) }
 
-// A transaction that takes entry after entry from a queue would walk at each look at its head over all that it has
+// A transaction that takes entry after entry from a queue would, at each look at its head, walk over all that it has
 // taken.
 func TestOverlay_popsPassFewDeletedKeys(t *testing.T) {
 	for _, backward := range []bool{false, true} {
@@ -92,8 +92,8 @@ func shows(t *testing.T, base map[string]string, seq key.SeqNum, w *Writes) stri
 	return forward
 }
 
-// What a walk has passed because it was deleted may come back, by a rollback, by a put, or because the snapshot has moved:
-// whoever jumps over it then misses it.
+// What a walk has passed because it was deleted may come back: by a rollback, by a put, or because the snapshot has
+// moved. A walk that jumps over it then misses it.
 func TestOverlay_showsWhatComesBack(t *testing.T) {
 	base := map[string]string{"a": "", "b": "", "c": "", "d": ""}
 	w := Writes{Gaps: true}

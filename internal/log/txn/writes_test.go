@@ -125,7 +125,7 @@ func (w *twin) over(base map[string]string) map[string]string {
 	return all
 }
 
-// A transaction that did not see its own writes, in any order of moves, would decide on a state that never is.
+// A transaction that did not see its own writes, in any order of moves, would decide on a state that never existed.
 func TestOverlay_showsWritesOverSnapshot(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := rapid.MapOfN(words, words, 0, 12).Draw(t, "base")
@@ -205,7 +205,7 @@ func TestOverlay_keepsWritesWithinBounds(t *testing.T) {
 	}
 }
 
-// A loop that puts what it will come to would pass over it.
+// A loop that puts a key ahead of where it stands would pass over it.
 func TestOverlay_showsWhatIsWrittenMeanwhile(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		var w Writes

@@ -66,8 +66,8 @@ func TestAppend_fullDiskTakesTheGroupBack(t *testing.T) {
 	}
 }
 
-// Where overwriting takes space too (copy on write), a full disk would stop the log for good, because the group could not be
-// taken back: though nothing of it had arrived.
+// Where overwriting takes space too (copy on write), a full disk would stop the log for good, because the group
+// could not be taken back, though nothing of it had arrived.
 func TestAppend_fullDiskThatCopiesOnWrite(t *testing.T) {
 	first, refused := makeCommit(1, 2, 10), makeCommit(3, 1, 100)
 	size := int(record.Size(prefixSize + len(refused.payload)))
@@ -175,8 +175,8 @@ func TestSegment_poisonedByFailures(t *testing.T) {
 	}
 }
 
-// A file system may report a lost write no earlier than at the close: a seal that did not hear it would let the log be
-// built upon.
+// A file system may report a lost write only at the close: a seal that ignored this would let the log go on behind
+// what is lost.
 func TestSeal_closeErrorCounts(t *testing.T) {
 	faulty := errfs.New(memfs.New())
 	log := mustCreate(t, faulty, 1, Root(0))
@@ -207,7 +207,8 @@ func TestReplay_returnsDeviceErrors(t *testing.T) {
 	}
 }
 
-// What is not on its way when a segment is sealed holds up all commits. The last piece is still being written to.
+// What is not on its way to the medium when a segment is sealed holds up all commits. The last piece is still
+// appended to.
 func TestSegment_writesOutWholePieces(t *testing.T) {
 	const piece = 1 << 20
 	dir := errfs.New(memfs.New())
@@ -232,7 +233,8 @@ func TestSegment_writesOutWholePieces(t *testing.T) {
 	}
 }
 
-// The system reports a failed write once. A sync that went on beside the call that was told would acknowledge what is lost.
+// The system reports a failed write once. A sync that ran concurrently with the call that got the report would
+// acknowledge what is lost.
 func TestSegment_noSyncPassesAFailedWriteOut(t *testing.T) {
 	dir := errfs.New(memfs.New())
 	log := mustCreate(t, dir, 1, Root(0))
@@ -245,7 +247,7 @@ func TestSegment_noSyncPassesAFailedWriteOut(t *testing.T) {
 			synced <- log.Sync()
 		}()
 		<-begun
-		time.Sleep(10 * time.Millisecond) // for a sync that does not wait to come through
+		time.Sleep(10 * time.Millisecond) // in which a sync that does not wait would come through
 	}).Fail(syscall.EIO))
 	if err := log.WriteOut(); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("WriteOut: %v", err)
@@ -255,8 +257,8 @@ func TestSegment_noSyncPassesAFailedWriteOut(t *testing.T) {
 	}
 }
 
-// What Sync acknowledged must be durable although appends go on beside it.
-func TestSegment_syncBesideAppend(t *testing.T) {
+// What Sync acknowledged must be durable although appends go on meanwhile.
+func TestSegment_syncDuringAppend(t *testing.T) {
 	dir := memfs.New()
 	log := mustCreate(t, dir, 1, Root(0))
 	const commits = 300
@@ -290,7 +292,7 @@ func TestSegment_syncBesideAppend(t *testing.T) {
 	}
 }
 
-// workload is the life of a log as the engine leads it, and what it was told.
+// workload is the life of a log as the engine would lead it, and what the log has acknowledged.
 type workload struct {
 	start  Predecessor // of the first segment
 	acked  int         // commits acknowledged as durable
@@ -311,7 +313,8 @@ func (w *workload) root() filename.Num {
 	return 1
 }
 
-// leaveOld makes the log that is used again: its records have the sequence numbers, and some the places, of those to come.
+// leaveOld makes the log that is used again: its records have the sequence numbers, and some of them the places, of
+// those to come.
 func (w *workload) leaveOld(dir vfs.FS) error {
 	for _, num := range []filename.Num{1, 2, 3} {
 		log, err := createDurably(dir, num, Root(0))
@@ -392,8 +395,8 @@ func (w *workload) run(dir vfs.FS) error {
 	return err
 }
 
-// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and nothing
-// that follows something lost. An interrupted recovery changes nothing of that.
+// Cut the power at every step, in every way: all that was acknowledged is there, nothing is there in part, and
+// nothing is there that follows something lost. An interrupted recovery changes nothing about that.
 func TestLog_survivesPowerCutsAnywhere(t *testing.T) {
 	cutEverywhere(t, func(vfs.FS, *workload) error { return nil })
 }
@@ -403,7 +406,7 @@ func TestLog_ofUsedSegmentsSurvivesPowerCutsAnywhere(t *testing.T) {
 	cutEverywhere(t, func(dir vfs.FS, w *workload) error { return w.leaveOld(dir) })
 }
 
-// cutEverywhere cuts the power at every step of a workload behind prepare.
+// cutEverywhere cuts the power at every step of a workload that begins after prepare.
 func cutEverywhere(t *testing.T, prepare func(vfs.FS, *workload) error) {
 	probe := memfs.New()
 	var w workload

@@ -22,7 +22,7 @@ func put(seq key.SeqNum, k string, value []byte) commit {
 	return commit{seq, 1, string(b.Bytes())}
 }
 
-// alike is a log whose file holds, behind the first commit, what the end of the next group will be.
+// alike is a log whose file holds, behind the first commit, the very bytes with which the next group will end.
 type alike struct {
 	log      *Segment
 	files    *memfs.FS
@@ -31,7 +31,7 @@ type alike struct {
 	first    commit
 	refused  func() error // writes that group
 	writes   int          // how many writes it takes
-	lastSize int          // of the last write, in bytes, or more
+	lastSize int          // at least the size of the last write, in bytes
 }
 
 // aheadOf is a log that was allocated ahead: the file goes on with zeros.
@@ -49,7 +49,7 @@ func (l *alike) begin(t *testing.T) {
 	must(t, l.log, l.log.Sync())
 }
 
-// append has the group be c, which goes the given way.
+// append makes c the group, written in the given way.
 func (l *alike) append(way record.Way, c commit) {
 	l.writes, l.lastSize = 1, int(record.Size(prefixSize+len(c.payload)))+record.HeaderSize
 	l.refused = func() error {
@@ -85,7 +85,7 @@ func sealAhead(t *testing.T) *alike {
 	return l
 }
 
-// sameBefore has a segment that was used before, for the same value at the same place.
+// sameBefore has a segment that was used before for the same value in the same place.
 func sameBefore(way record.Way) func(*testing.T) *alike {
 	return func(t *testing.T) *alike {
 		value := bytes.Repeat([]byte("x"), 1000)
@@ -106,8 +106,8 @@ func sameBefore(way record.Way) func(*testing.T) *alike {
 	}
 }
 
-// A commit that a full disk refused would be there after a restart, or a seal that leads nowhere, though its end was never
-// written: where the file ended alike before.
+// A commit that a full disk refused would be there after a restart, or a seal that leads nowhere: its end was never
+// written, but the file held the same bytes there before.
 func TestAppend_refusedThoughTheFileEndsAlike(t *testing.T) {
 	for name, prepare := range map[string]func(*testing.T) *alike{
 		"zeros": zerosAhead(record.Written), "zeros, stored": zerosAhead(record.Stored),
@@ -143,7 +143,8 @@ func checkRefused(t *testing.T, l *alike, kept int) {
 	}
 }
 
-// A commit of which a full disk refused the end would come back by a power cut, with the end of the next commit for its own.
+// A commit whose end a full disk refused would come back through a power cut, with the end of the next commit as its
+// own.
 func TestAppend_whatFollowsDoesNotCompleteWhatWasRefused(t *testing.T) {
 	value := bytes.Repeat([]byte("x"), 3000)
 	first, refused, next := put(1, "first", nil), put(2, "key a", value), put(2, "key b", value)

@@ -94,7 +94,7 @@ func (m *sample) all() (all []commit) {
 	return all
 }
 
-// verdict is what Replay has to say of damaged files: an error, or these commits.
+// verdict is what Replay must say about damaged files: an error, or these commits.
 type verdict struct {
 	damage  bool
 	commits []commit

@@ -78,7 +78,7 @@ var lockMutants = []Mutant{
 		Breaks: "a lock is taken from who has it by now",
 		Changes: []Change{{"internal/log/lock/wait.go", `	if w.took && w.owner.ended == nil {`,
 			`	if w.took && w.owner != nil {`}},
-		Killer: test("log/lock", "TestCancel_besideEveryCall"),
+		Killer: test("log/lock", "TestCancel_duringEveryCall"),
 	},
 	{
 		Name:   "the oldest lock is the newest",

@@ -9,7 +9,7 @@ import (
 
 func open() *Origin { return Here(Snapshot, time.Unix(1_000_000_000, 0).UTC()) }
 
-// Who looks for a forgotten reader must be led to the line that opened it, and not into the database.
+// Whoever looks for a forgotten reader must be led to the line that opened it, and not into the database.
 func TestOrigin_namesTheLine(t *testing.T) {
 	o := open()
 	want := "begun 2001-09-09T01:46:40Z by "

@@ -99,7 +99,8 @@ func TestMark_goneIsNoNewcomer(t *testing.T) {
 	}
 }
 
-// A manifest or log segment that is not the one any more would be written on, for nobody.
+// A writer would go on writing to a manifest or log segment that is no longer the database's, and nobody would read
+// that.
 func TestUnchanged_noticesAnotherFile(t *testing.T) {
 	d := newDirectory(t)
 	f, err := d.OpenReadWrite("LOCK")

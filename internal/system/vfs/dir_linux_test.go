@@ -537,7 +537,7 @@ func openAsNobody(dir string) error {
 	return nil
 }
 
-// Who may only read must be able to, and be told clearly that he cannot write.
+// A user who may only read must be able to, and must be told clearly that writing is not possible.
 func TestOpenDir_withoutPermission(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become a user without rights")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A virus scanner that holds a file for 100 ms would stop the database, or make it fail to open; one that never lets go, or
-// an error of another kind, would hang it.
+// A virus scanner that holds a file for 100 ms would stop the database, or make it fail to open. One that never
+// closes the file, or an error of another kind, would hang it.
 func TestRetry_waitsForWhatPassesAndNotForEver(t *testing.T) {
 	held, broken := errors.New("held by another program"), errors.New("broken")
 	for name, c := range map[string]struct {

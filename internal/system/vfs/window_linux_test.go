@@ -107,8 +107,8 @@ func storeAndDie(dir string) error {
 	return syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 }
 
-// A window that does not slide is the whole log in the resident memory of the process; one that stays behind a closed
-// file is never given back.
+// A window that does not move puts the whole log into the resident memory of the process; one that stays when its
+// file is closed is never unmapped.
 func TestStoreAt_mapsLittleAndOnlyWhileOpen(t *testing.T) {
 	dir := t.TempDir()
 	f, err := storeAll(dir)

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// fileModel is what may be in a file after a power cut, by the definition in the package comment, told in the
-// plainest way: all whole contents since the last sync.
+// fileModel is what may be in a file after a power cut, by the definition in the package comment, in the plainest
+// way: all whole contents since the last sync.
 type fileModel struct {
 	versions [][]byte // the first is durable, the last is what readers see
 	touched  []bool   // bytes written since the last sync

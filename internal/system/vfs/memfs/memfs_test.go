@@ -21,7 +21,8 @@ func TestFS_conforms(t *testing.T) {
 	})
 }
 
-// A crash whose moment has gone by while it was being chosen, beside writers, would never come, and they would write for ever.
+// A crash whose moment goes by while it is being chosen, because others write, would never come, and they would
+// write for ever.
 func TestCrashAt_whatIsPastIsTheNextChange(t *testing.T) {
 	for name, crash := range map[string]func(*FS, int){"CrashAt": (*FS).CrashAt, "CrashDuring": (*FS).CrashDuring} {
 		f := New()
