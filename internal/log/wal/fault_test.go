@@ -253,7 +253,7 @@ func TestSegment_noSyncPassesAFailedWriteOut(t *testing.T) {
 		t.Fatalf("WriteOut: %v", err)
 	}
 	if err := <-synced; !errors.Is(err, syscall.EIO) {
-		t.Errorf("a sync beside it: %v", err)
+		t.Errorf("a concurrent sync: %v", err)
 	}
 }
 

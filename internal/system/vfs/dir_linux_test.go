@@ -473,7 +473,7 @@ func TestLock_outlivesTheRemovalOfItsFile(t *testing.T) {
 			d := openDir(t, dir, vfs.OpenDirOptions{ReadOnly: readOnly})
 			for range 2 { // the second time there is a lock file again
 				if _, err := d.Lock("LOCK", mode); !errors.Is(err, vfs.ErrLocked) {
-					t.Fatalf("lock beside the owner of the removed file = %v, want ErrLocked", err)
+					t.Fatalf("lock while the owner of the removed file has its own = %v, want ErrLocked", err)
 				}
 			}
 		})
@@ -487,7 +487,7 @@ func TestLock_readerWithoutLockFileExcludesWriters(t *testing.T) {
 	check(t, err)
 	d := openDir(t, dir, vfs.OpenDirOptions{})
 	if _, err := d.Lock("LOCK", vfs.Exclusive); !errors.Is(err, vfs.ErrLocked) {
-		t.Errorf("lock beside a reader = %v, want ErrLocked", err)
+		t.Errorf("lock while a reader has one = %v, want ErrLocked", err)
 	}
 	check(t, r.Close())
 	l, err := d.Lock("LOCK", vfs.Exclusive)

@@ -1,5 +1,5 @@
-// Package keytest makes keys and values for random tests: bytes at which code for text, for signed numbers or for the
-// ends of ranges goes wrong, and few enough of them that tests meet the same key again. It is for tests and owns
+// Package keytest makes keys and values for random tests: bytes at which code for text, for signed numbers or for
+// the ends of ranges goes wrong, and few enough of them that tests meet the same key again. It is for tests and owns
 // nothing.
 package keytest
 
@@ -14,15 +14,15 @@ func From(t *rapid.T, label string) func(n int) int {
 	return func(n int) int { return rapid.IntRange(0, n-1).Draw(t, label) }
 }
 
-// letters are what most keys are made of: ends, signs, and bytes that are no text.
+// letters are the bytes that most keys are made of: ends, signs, and bytes that are no text.
 var letters = []byte{0x00, 0x01, 'a', 'b', 0x7f, 0x80, 0x81, 0xc3, 0xfe, 0xff}
 
-// words are text that is longer or shorter in another case, or that stands for what is no text.
+// words are texts that become longer or shorter in another case, or that stand for what is no text.
 var words = []string{"é", "İ", "\uFFFD", "\xed\xa0\x80", "ſ", " ", "\r\n", "\xe2\x80"}
 
-// Key returns a key of 1 to 64 KiB bytes, mostly of a few. intn returns a number below n.
+// Key returns a key of 1 byte to 64 KiB, mostly of a few bytes. intn returns a number below n.
 func Key(intn func(n int) int) []byte {
-	if intn(500) == 0 { // as long as keys may be, or nearly
+	if intn(500) == 0 { // about as long as keys may be
 		k := bytes.Repeat([]byte{letter(intn)}, 64<<10-intn(3))
 		k[len(k)-1] = letter(intn)
 		return k
@@ -30,7 +30,7 @@ func Key(intn func(n int) int) []byte {
 	return some(intn, 1)
 }
 
-// Bound returns a bound, a prefix or where to seek: it may be nil, empty or a key, or lie next to one.
+// Bound returns a bound, a prefix or a seek target: nil, empty, a key, or what lies next to one.
 func Bound(intn func(n int) int) []byte {
 	if intn(6) == 0 {
 		return nil
@@ -51,7 +51,7 @@ func Value(intn func(n int) int) []byte {
 	return some(intn, 0)
 }
 
-// some returns at least so many bytes.
+// some returns random bytes, least of them or more.
 func some(intn func(n int) int, least int) []byte {
 	var k []byte
 	switch intn(8) {

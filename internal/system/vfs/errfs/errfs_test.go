@@ -251,7 +251,7 @@ func TestRule_callMayWaitAndUseTheDirectory(t *testing.T) {
 		t.Errorf("the call is %+v", op)
 	}
 	if _, err := d.List(); err != nil {
-		t.Errorf("List beside a waiting Sync: %v", err)
+		t.Errorf("List during a waiting Sync: %v", err)
 	}
 	close(release)
 	if err := <-done; err != nil {

@@ -361,7 +361,7 @@ func lockShared(t *testing.T, d vfs.FS) {
 	check(t, err)
 	check(t, first.Close())
 	if _, err := d.Lock("LOCK", vfs.Exclusive); !errors.Is(err, vfs.ErrLocked) {
-		t.Errorf("exclusive Lock beside a shared one = %v, want ErrLocked", err)
+		t.Errorf("exclusive Lock while there is a shared one = %v, want ErrLocked", err)
 	}
 	check(t, second.Close())
 	l, err := d.Lock("LOCK", vfs.Exclusive)
