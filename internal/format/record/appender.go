@@ -141,8 +141,8 @@ func (a *Appender) Begin(way Way) error {
 // Add adds a record to the group. Its body is prefix followed by payload, which are borrowed during the call.
 func (a *Appender) Add(t Type, prefix, payload []byte) error {
 	n := len(prefix) + len(payload)
-	if n > MaxBody {
-		return fmt.Errorf("%s: record of %d bytes is larger than %d", a.name, n, MaxBody)
+	if n > MaxBodySize {
+		return fmt.Errorf("%s: record of %d bytes is larger than %d", a.name, n, MaxBodySize)
 	}
 	if len(a.buf) > 0 && int64(len(a.buf))+Size(n) > writeBufferBytes {
 		if err := a.drain(); err != nil {

@@ -121,7 +121,7 @@ func (r *Reader) headerAt(off int64) (h header, problem string, err error) {
 		return h, fmt.Sprintf("record of file number %d", h.num), nil
 	case h.offset != off:
 		return h, fmt.Sprintf("record from offset %d", h.offset), nil
-	case h.length > MaxBody:
+	case h.length > MaxBodySize:
 		return h, "impossible length", nil
 	case Size(int(h.length)) > r.size-off:
 		return h, "the file ends inside a record", nil

@@ -38,8 +38,8 @@ import (
 const (
 	// HeaderSize is the size of a record's header, in bytes.
 	HeaderSize = 32
-	// MaxBody is the largest body of a record, in bytes.
-	MaxBody = 1 << 30
+	// MaxBodySize is the largest body of a record, in bytes.
+	MaxBodySize = 1 << 30
 
 	alignment  = 8
 	maxAttempt = 1<<24 - 1

@@ -11,8 +11,8 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// MaxPayload is the largest payload of a record, in bytes.
-const MaxPayload = record.MaxBody - prefixSize
+// MaxPayloadSize is the largest payload of a record, in bytes.
+const MaxPayloadSize = record.MaxBodySize - prefixSize
 
 // Record types. The values are on disk: never renumber, never reuse.
 const (
@@ -255,7 +255,7 @@ func (s *Segment) check(records []Record) error {
 		if r.First != last+1 {
 			return fmt.Errorf("log: record begins at sequence number %d, the log ends at %d", r.First, last)
 		}
-		if r.Count < 1 || r.Count > len(r.Payload) || len(r.Payload) > MaxPayload {
+		if r.Count < 1 || r.Count > len(r.Payload) || len(r.Payload) > MaxPayloadSize {
 			return fmt.Errorf("log: impossible record of %d operations in %d bytes", r.Count, len(r.Payload))
 		}
 		if last += key.SeqNum(r.Count); last > key.MaxSeqNum {

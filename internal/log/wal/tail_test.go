@@ -324,7 +324,7 @@ func TestReplay_hostileLengths(t *testing.T) {
 	m := makeSample(t, false)
 	last := m.records[7][len(m.records[7])-1]
 	rest := uint32(last.end - last.off - record.HeaderSize)
-	lengths := []uint32{0, 1, 23, rest + 1, 1 << 20, record.MaxBody, record.MaxBody + 1, 1<<31 - 1, 1<<32 - 1}
+	lengths := []uint32{0, 1, 23, rest + 1, 1 << 20, record.MaxBodySize, record.MaxBodySize + 1, 1<<31 - 1, 1<<32 - 1}
 	for _, length := range lengths {
 		data := slices.Clone(m.files["000007.wal"])
 		binary.LittleEndian.PutUint32(data[last.off+4:], length)

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A region of at least hugePageThreshold starts at a multiple of hugePageSize and asks for huge pages, so that a
+// A region of at least hugePageMinSize starts at a multiple of hugePageSize and asks for huge pages, so that a
 // random access that misses the cache does not miss the page tables as well. The smallest such region has two huge
 // pages.
 const (
-	hugePageSize      = 2 << 20
-	hugePageThreshold = 2 * hugePageSize
+	hugePageSize    = 2 << 20
+	hugePageMinSize = 2 * hugePageSize
 )
 
 func alloc(size int) ([]byte, error) {
@@ -22,7 +22,7 @@ func alloc(size int) ([]byte, error) {
 	if length < size {
 		return nil, errors.New("size is out of range")
 	}
-	if size < hugePageThreshold {
+	if size < hugePageMinSize {
 		p, err := mapPages(length)
 		if err != nil {
 			return nil, err
