@@ -63,7 +63,7 @@ func (o *Options) openFS(dir string) (vfs.FS, error) {
 		return memfs.NewVolatile(), nil
 	}
 	fs, err := vfs.OpenDir(dir, vfs.OpenDirOptions{Create: !o.MustExist && !o.ReadOnly, ReadOnly: o.ReadOnly,
-		Settled: filename.Make(filename.Current, 0)})
+		DurableIf: filename.Make(filename.Current, 0)})
 	if vfs.IsNotExist(err) && (o.MustExist || o.ReadOnly) {
 		return nil, fmt.Errorf("%w: %w", ErrNoDatabase, err)
 	}

@@ -119,7 +119,7 @@ func (t *Table) breakCycleLocked(w *wait) error {
 		return failure(cycle)
 	}
 	victim := cycle[1].wait
-	t.settleLocked(victim, failure(append(cycle[1:], cycle[0])))
+	t.endWaitLocked(victim, failure(append(cycle[1:], cycle[0])))
 	return nil
 }
 

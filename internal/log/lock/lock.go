@@ -230,7 +230,7 @@ func (t *Table) Cancel(o *Owner, err error) {
 	defer t.mu.Unlock()
 	o.ended = err
 	if o.wait != nil {
-		t.settleLocked(o.wait, err)
+		t.endWaitLocked(o.wait, err)
 	}
 	t.releaseLocked(o)
 }
@@ -317,7 +317,7 @@ func (t *Table) requestLocked(ctx context.Context, o *Owner, l *lock) (*wait, er
 	}
 	w := t.enqueueLocked(o, l)
 	if err := t.breakCycleLocked(w); err != nil {
-		t.settleLocked(w, err)
+		t.endWaitLocked(w, err)
 		return nil, err
 	}
 	return w, nil
@@ -375,7 +375,7 @@ func (t *Table) advanceLocked(l *lock) {
 	}
 	w.took = l.holder != w.owner
 	t.takeLocked(w.owner, l)
-	t.settleLocked(w, nil)
+	t.endWaitLocked(w, nil)
 }
 
 // addLocked puts a free lock into the table.

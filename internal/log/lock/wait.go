@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// wait is one call that waits for a lock. It is settled once: when the lock is handed over, when a deadlock is
+// wait is one call that waits for a lock. It ends once: when the lock is handed over, when a deadlock is
 // broken at its expense, when its time is up, or when its context or its owner ends.
 type wait struct {
 	owner    *Owner
 	lock     *lock
 	searched uint64 // the last search for a cycle that has visited it
 
-	done chan struct{} // closed by settleLocked
+	done chan struct{} // closed by endWaitLocked
 	err  error         // set before done is closed
 	took bool          // the lock was handed over, and owner had not held it before
 }
@@ -44,7 +44,7 @@ func (t *Table) enqueueLocked(o *Owner, l *lock) *wait {
 	return w
 }
 
-// await returns when w is settled, ctx has ended, or the owner's time is up.
+// await returns when w or ctx has ended, or the owner's time is up.
 func (t *Table) await(ctx context.Context, w *wait) error {
 	limit := w.owner.Limit
 	timer := time.NewTimer(limit)
@@ -66,7 +66,7 @@ func (t *Table) await(ctx context.Context, w *wait) error {
 	}
 }
 
-// timeUp settles w, which has waited for limit, unless it was settled at the same moment. A wait for the priority
+// timeUp ends w, which has waited for limit, unless it ended at the same moment. A wait for the priority
 // goes on while that is passed on: for such a wait timeUp returns how long the present holder may still hold it.
 func (t *Table) timeUp(w *wait, limit time.Duration) (left time.Duration) {
 	t.mu.Lock()
@@ -78,7 +78,7 @@ func (t *Table) timeUp(w *wait, limit time.Duration) (left time.Duration) {
 	if left := limit - timeout.Age; w.lock == &t.priority && left > 0 {
 		return left
 	}
-	t.settleLocked(w, timeout)
+	t.endWaitLocked(w, timeout)
 	return limit
 }
 
@@ -88,7 +88,7 @@ func (t *Table) abandon(w *wait, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.owner.wait == w {
-		t.settleLocked(w, err)
+		t.endWaitLocked(w, err)
 		return
 	}
 	if w.took && w.owner.ended == nil { // an owner that has ended holds nothing any more
@@ -102,8 +102,8 @@ func (t *Table) abandon(w *wait, err error) {
 	}
 }
 
-// settleLocked takes w out of the line and makes its call return err.
-func (t *Table) settleLocked(w *wait, err error) {
+// endWaitLocked takes w out of the line and makes its call return err.
+func (t *Table) endWaitLocked(w *wait, err error) {
 	l, o := w.lock, w.owner
 	at := slices.Index(l.queue, w)
 	l.queue = slices.Delete(l.queue, at, at+1)

@@ -109,7 +109,7 @@ func (o *Overlay) Next() bool {
 		return false
 	}
 	if o.backward || o.change != o.writes.changes() {
-		return o.SeekGE(o.keep(0))
+		return o.SeekGE(o.copyKey(0))
 	}
 	return o.stepForward(o.Key())
 }
@@ -120,7 +120,7 @@ func (o *Overlay) Prev() bool {
 		return false
 	}
 	if !o.backward || o.change != o.writes.changes() {
-		return o.SeekLT(o.keep())
+		return o.SeekLT(o.copyKey())
 	}
 	return o.stepBack(o.Key())
 }
@@ -174,8 +174,8 @@ func (o *Overlay) Err() error {
 	return o.base.Err()
 }
 
-// keep copies the current key, followed by suffix.
-func (o *Overlay) keep(suffix ...byte) []byte {
+// copyKey copies the current key, followed by suffix.
+func (o *Overlay) copyKey(suffix ...byte) []byte {
 	o.from = append(append(o.from[:0], o.Key()...), suffix...)
 	return o.from
 }
@@ -184,14 +184,14 @@ func (o *Overlay) keep(suffix ...byte) []byte {
 func (o *Overlay) forward(user []byte) bool {
 	o.backward, o.change = false, o.writes.changes()
 	o.findOwn(user)
-	return o.settle()
+	return o.findCurrent()
 }
 
 // back finds the current entry once base is at its last entry before user; a nil user means the end.
 func (o *Overlay) back(user []byte) bool {
 	o.backward, o.change = true, o.writes.changes()
 	o.findOwn(user)
-	return o.settle()
+	return o.findCurrent()
 }
 
 // findOwn finds the next write: the first at or after user, or the last before it when moving backward.
@@ -216,11 +216,11 @@ func (o *Overlay) stepForward(current []byte) bool {
 		o.from = append(append(o.from[:0], current...), 0)
 		o.findOwn(o.from)
 		if !atBoth {
-			return o.settle()
+			return o.findCurrent()
 		}
 	}
 	o.base.Next()
-	return o.settle()
+	return o.findCurrent()
 }
 
 // stepBack moves back from the entry at current.
@@ -230,15 +230,15 @@ func (o *Overlay) stepBack(current []byte) bool {
 		o.from = append(o.from[:0], current...)
 		o.findOwn(o.from)
 		if !atBoth {
-			return o.settle()
+			return o.findCurrent()
 		}
 	}
 	o.base.Prev()
-	return o.settle()
+	return o.findCurrent()
 }
 
-// settle makes the nearer of base and own the current entry, and skips what was deleted.
-func (o *Overlay) settle() bool {
+// findCurrent makes the nearer of base and own the current entry, and skips what was deleted.
+func (o *Overlay) findCurrent() bool {
 	o.walk.Begin(o.backward, 0)
 	for {
 		if o.err != nil || !o.base.Valid() && o.base.Err() != nil {

@@ -57,14 +57,14 @@ func (w *Writes) SpillChanges() uint64 { return w.spillChanges }
 
 // Spill moves everything from memory to store. After an error only Reset may be called.
 func (w *Writes) Spill(store Store) error {
-	if len(w.marks) > MaxSpilledSavepoints {
+	if len(w.savepoints) > MaxSpilledSavepoints {
 		return ErrTooManySavepoints
 	}
 	w.change++
 	steps, first := w.steps()
 	for i, step := range steps {
 		if i > 0 {
-			w.marks[first+i-1] = mark{spills: len(w.spills), undo: -1}
+			w.savepoints[first+i-1] = savepoint{spills: len(w.spills), undo: -1}
 		}
 		if err := w.writeSpill(store, step); err != nil {
 			return err
@@ -80,11 +80,11 @@ func (w *Writes) Spill(store Store) error {
 // steps takes the memory apart: what was there at the first savepoint, then what changed from each savepoint to the
 // next, and since the last one. first is the number of the savepoint between the first two.
 func (w *Writes) steps() (steps [][]Write, first int) {
-	first = len(w.marks)
-	for first > 0 && w.marks[first-1].undo >= 0 {
+	first = len(w.savepoints)
+	for first > 0 && w.savepoints[first-1].undo >= 0 {
 		first--
-		steps = append(steps, w.changedSince(w.marks[first].undo))
-		w.unwind(w.marks[first].undo)
+		steps = append(steps, w.changedSince(w.savepoints[first].undo))
+		w.unwind(w.savepoints[first].undo)
 	}
 	var base []Write
 	for _, chunk := range w.chunks {
@@ -129,11 +129,11 @@ func (w *Writes) writeSpill(store Store, writes []Write) error {
 			return err
 		}
 	}
-	return w.keep(out, 0)
+	return w.addSpill(out, 0)
 }
 
-// keep finishes out and adds it as the newest spill.
-func (w *Writes) keep(out SpillWriter, tier int) error {
+// addSpill finishes out and adds it as the newest spill.
+func (w *Writes) addSpill(out SpillWriter, tier int) error {
 	spill, err := out.Finish()
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (w *Writes) nextSerial() key.SeqNum {
 func (w *Writes) mergeSmall(store Store) error {
 	for {
 		n := len(w.spills)
-		if n < fanIn || len(w.marks) > 0 && w.marks[len(w.marks)-1].spills > n-fanIn {
+		if n < fanIn || len(w.savepoints) > 0 && w.savepoints[len(w.savepoints)-1].spills > n-fanIn {
 			return nil
 		}
 		tier := w.spills[n-1].tier
@@ -166,7 +166,7 @@ func (w *Writes) mergeSmall(store Store) error {
 			return err
 		}
 		w.dropSpills(n - fanIn)
-		if err := w.keep(out, tier+1); err != nil {
+		if err := w.addSpill(out, tier+1); err != nil {
 			return err
 		}
 	}
@@ -187,7 +187,7 @@ func (w *Writes) dropSpills(n int) {
 
 // All calls add for every write in key order, also for those on disk. It moves what is in memory to store first.
 func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []byte) error) error {
-	w.marks = nil
+	w.savepoints = nil
 	w.dropUndo(0)
 	if err := w.Spill(store); err != nil {
 		return err

@@ -20,12 +20,12 @@ type Writes struct {
 	Rules operand.Rules // how merges fold
 	Gaps  bool          // remember every gap that an iterator passes, however short: for tests
 
-	chunks [][]*Write // each sorted and not empty; every key of one before every key of the next
-	count  int        // keys in memory, also those whose writes were rolled back
-	size   int        // the memory that the set takes, in bytes, about
-	undo   []undone   // what RollbackTo puts back; kept only while there is a savepoint
-	marks  []mark     // the savepoints
-	change uint64     // counts changes, so that iterators know when to look again
+	chunks     [][]*Write  // each sorted and not empty; every key of one before every key of the next
+	count      int         // keys in memory, also those whose writes were rolled back
+	size       int         // the memory that the set takes, in bytes, about
+	undo       []undone    // what RollbackTo puts back; kept only while there is a savepoint
+	savepoints []savepoint // by number
+	change     uint64      // counts changes, so that iterators know when to look again
 
 	spare  []*Write // memory for the first chunk
 	writes []Write  // memory for the first writes, used from the front
@@ -40,9 +40,9 @@ type Writes struct {
 	gapsSeq     key.SeqNum // the snapshot in which that holds
 }
 
-// mark is a savepoint: the state with that many spills, and the memory as it was when undo had that length.
-type mark struct {
-	spills int
+// savepoint is a state of the set: its first spills, and the memory as it was when undo had this length.
+type savepoint struct {
+	spills int // how many
 	undo   int // -1: memory was empty
 }
 
@@ -144,21 +144,21 @@ func (w *Writes) Reset() {
 // 0, each one higher than the newest that there is.
 func (w *Writes) Savepoint() int {
 	w.change++
-	w.marks = append(w.marks, mark{spills: len(w.spills), undo: len(w.undo)})
-	return len(w.marks) - 1
+	w.savepoints = append(w.savepoints, savepoint{spills: len(w.spills), undo: len(w.undo)})
+	return len(w.savepoints) - 1
 }
 
 // RollbackTo brings back the state at the savepoint, which stays. Those made after it are gone.
 func (w *Writes) RollbackTo(savepoint int) {
 	w.change++
 	w.gaps, w.spilledGaps = nil, nil
-	w.marks = w.marks[:savepoint+1]
-	m := w.marks[savepoint]
+	w.savepoints = w.savepoints[:savepoint+1]
+	m := w.savepoints[savepoint]
 	if m.undo < 0 {
 		w.clearMemory()
 		w.dropSpills(m.spills)
 		m.undo = 0
-		w.marks[savepoint] = m
+		w.savepoints[savepoint] = m
 		return
 	}
 	w.unwind(m.undo)
@@ -166,7 +166,7 @@ func (w *Writes) RollbackTo(savepoint int) {
 
 // Release forgets the savepoint and those made after it. The writes stay.
 func (w *Writes) Release(savepoint int) {
-	w.marks = w.marks[:savepoint]
+	w.savepoints = w.savepoints[:savepoint]
 	if savepoint == 0 {
 		w.dropUndo(0)
 	}
@@ -201,7 +201,7 @@ func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 		w.gaps.Put(k)
 	}
 	write := w.writeOf(k)
-	if len(w.marks) > 0 {
+	if len(w.savepoints) > 0 {
 		w.undo = append(w.undo, undone{write, *write})
 		w.size += len(write.Value) + writeOverheadBytes // the old value stays in memory
 	}

@@ -40,7 +40,7 @@ var lockMutants = []Mutant{
 	{
 		Name:   "a timeout leaves its place in the line",
 		Breaks: "the lock is handed to who has gone, and is never free again",
-		Changes: []Change{{"internal/log/lock/wait.go", `	t.settleLocked(w, timeout)
+		Changes: []Change{{"internal/log/lock/wait.go", `	t.endWaitLocked(w, timeout)
 `, `	w.err = timeout
 	close(w.done)
 `}},

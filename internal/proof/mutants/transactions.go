@@ -846,7 +846,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a spill keeps what was there before the last savepoint",
 		Breaks: "the newest writes of a transaction are lost",
-		Changes: []Change{{"internal/log/txn/spill.go", `		steps = append(steps, w.changedSince(w.marks[first].undo))`,
+		Changes: []Change{{"internal/log/txn/spill.go", `		steps = append(steps, w.changedSince(w.savepoints[first].undo))`,
 			`		steps = append(steps, w.changedSince(len(w.undo)))`}},
 		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
@@ -871,7 +871,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "runs are merged over a savepoint",
 		Breaks: "a rollback behind many spills brings back another state",
-		Changes: []Change{{"internal/log/txn/spill.go", `		if n < fanIn || len(w.marks) > 0 && w.marks[len(w.marks)-1].spills > n-fanIn {`,
+		Changes: []Change{{"internal/log/txn/spill.go", `		if n < fanIn || len(w.savepoints) > 0 && w.savepoints[len(w.savepoints)-1].spills > n-fanIn {`,
 			`		if n < fanIn {`}},
 		Killer: test("log/txn", "TestWrites_rollBackBehindManySpills"),
 		Quick:  true,

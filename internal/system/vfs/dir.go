@@ -22,9 +22,9 @@ type OpenDirOptions struct {
 	// durable. A directory that exists keeps its mode.
 	Create bool
 
-	// Settled names a file of the directory. If that exists, the name of the directory has been made durable before.
+	// DurableIf names a file of the directory. If that exists, the name of the directory has been made durable before.
 	// It may be empty.
-	Settled string
+	DurableIf string
 
 	// ReadOnly refuses every change with an error that matches fs.ErrPermission, and needs no permission to write:
 	// nothing is created, not even the lock file.
@@ -38,7 +38,7 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 		return nil, pathError("open directory", dir, fs.ErrInvalid)
 	}
 	if o.Create {
-		if err := createDir(dir, o.Settled); err != nil {
+		if err := createDir(dir, o.DurableIf); err != nil {
 			return nil, fmt.Errorf("create directory: %w", err)
 		}
 	}
@@ -56,10 +56,10 @@ func OpenDir(dir string, o OpenDirOptions) (FS, error) {
 // createDir makes dir and its missing parents, and makes their names durable.
 //
 // A directory that exists needs that too, because an earlier process may have made it and died before the sync. It
-// does not if it has the file settled, which is written later. If the parent cannot be synced, the existing name is
+// does not if it has the file durableIf, which is written later. If the parent cannot be synced, the existing name is
 // somebody else's work, such as a mount point in a read-only image, and theirs to keep: if this program had made it,
 // the creation would have failed.
-func createDir(dir, settled string) error {
+func createDir(dir, durableIf string) error {
 	dir = filepath.Clean(dir)
 	parent := filepath.Dir(dir)
 	err := os.Mkdir(dir, dirMode)
@@ -70,7 +70,7 @@ func createDir(dir, settled string) error {
 		err = os.Mkdir(dir, dirMode)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		if _, err := os.Lstat(filepath.Join(dir, settled)); settled != "" && err == nil {
+		if _, err := os.Lstat(filepath.Join(dir, durableIf)); durableIf != "" && err == nil {
 			return nil
 		}
 		if err := syncPath(parent); err != nil && !cannotSync(err) {
@@ -81,14 +81,14 @@ func createDir(dir, settled string) error {
 	if err != nil {
 		return err
 	}
-	if err := settle(dir, parent); err != nil {
+	if err := finishDir(dir, parent); err != nil {
 		return errors.Join(err, os.Remove(dir)) // otherwise the next attempt would take it for somebody else's
 	}
 	return nil
 }
 
-// settle gives the new directory dir its mode and makes its name durable.
-func settle(dir, parent string) error {
+// finishDir gives the new directory dir its mode and makes its name durable.
+func finishDir(dir, parent string) error {
 	if err := os.Chmod(dir, dirMode); err != nil {
 		return err
 	}
