@@ -9,8 +9,8 @@ import (
 	"lightningdb/internal/format/span"
 )
 
-// Bounds of what a Reads remembers exactly. Beyond them neighbouring keys and spans are joined into wider spans: a
-// conflict may then be seen where there is none, which costs a retry, but none is missed.
+// Bounds of what a Reads remembers exactly. Beyond them neighbouring keys and spans are joined into wider spans.
+// Then a conflict may be seen where there is none, which costs a retry, but no conflict is missed.
 const (
 	maxKeys     = 64 << 10
 	maxKeyBytes = 4 << 20
@@ -18,14 +18,14 @@ const (
 	joinedSpans = 4 << 10
 )
 
-// fewKeys is up to how many keys a search walks through instead of using the table.
+// fewKeys is the number of keys up to which a search looks at all of them instead of using the table.
 const fewKeys = 8
 
-// Reads is the read set of a transaction. The zero value is empty. It owns copies of all it is given.
+// Reads is the read set of a transaction. The zero value is empty. It owns copies of what it is given.
 type Reads struct {
 	keys  []readKey
 	text  []byte           // the bytes of all keys, one after the other
-	table map[uint64]int32 // hash of a key -> the last of keys with this hash; nil for few
+	table map[uint64]int32 // the hash of a key -> the last of keys with this hash; nil if there are few
 	spans span.Set         // a set if tidy, else spans in no order
 	tidy  bool
 }
@@ -34,7 +34,7 @@ type readKey struct {
 	hash  uint64
 	start uint32
 	end   uint32
-	next  int32 // an earlier key of the same hash, -1 for none
+	next  int32 // an earlier key of the same hash; -1 for none
 }
 
 // ReadKey is a key that was looked up. User is borrowed from the read set.
@@ -43,7 +43,7 @@ type ReadKey struct {
 	Hash uint64
 }
 
-// AddKey remembers that user, whose hash is given, was looked up.
+// AddKey records that user, whose hash is given, was looked up.
 func (r *Reads) AddKey(user []byte, hash uint64) {
 	if r.find(user, hash) {
 		return
@@ -75,7 +75,7 @@ func (r *Reads) index(i int) {
 	r.table[k.hash] = int32(i)
 }
 
-// AddSpan remembers that everything in s was seen.
+// AddSpan records that everything in s was seen.
 func (r *Reads) AddSpan(s span.Span) {
 	if s.Empty() {
 		return
@@ -117,7 +117,7 @@ func (r *Reads) Spans() span.Set {
 	return r.spans
 }
 
-// Reset empties r and keeps its memory, unless that is much.
+// Reset empties r and keeps its memory, unless that has become large.
 func (r *Reads) Reset() {
 	if cap(r.keys) > 1<<10 || cap(r.text) > 64<<10 || cap(r.spans) > 1<<10 {
 		*r = Reads{}
