@@ -571,7 +571,9 @@ type scanBounds struct {
 	limit   int // 0: none
 }
 
-func (s scanBounds) String() string { return fmt.Sprintf("[%s,%s) %v %d", s.lo, s.hi, s.reverse, s.limit) }
+func (s scanBounds) String() string {
+	return fmt.Sprintf("[%s,%s) %v %d", s.lo, s.hi, s.reverse, s.limit)
+}
 
 func bound(k string) []byte {
 	if k == "" {

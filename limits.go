@@ -12,7 +12,7 @@ import (
 const (
 	MaxKeySize   = key.MaxUserKeySize // 64 KiB
 	MaxValueSize = key.MaxValueSize   // 64 MiB
-	MaxBatchSize = wal.MaxPayloadSize     // 1 GiB less 24, which its record takes
+	MaxBatchSize = wal.MaxPayloadSize // 1 GiB less 24, which its record takes
 )
 
 // fits reports whether checkKey accepts k.

@@ -158,7 +158,7 @@ func (e *Engine) compactionParams(oldest key.SeqNum, quiet bool) compaction.Para
 		L0Trigger:        l0,
 		L0Bytes:          int64(l0) * int64(e.budget.Memtable),
 		OldestSnapshot:   oldest,
-		Unfoldable:           e.compactor.unfoldable.has,
+		Unfoldable:       e.compactor.unfoldable.has,
 		Due:              due,
 		Quiet:            quiet,
 	}

@@ -34,7 +34,7 @@ func (w writer) Check(r *commit.Request, before []*commit.Request) error {
 			}
 		}
 	}
-	return w.refuse(w.unchangedIn(r.Snapshot, r.Reads))
+	return w.refuse(w.unchangedIn(r.ReadPoint, r.Reads))
 }
 
 // refuse counts a commit that err refuses.
@@ -47,7 +47,7 @@ func (e *Engine) refuse(err error) error {
 
 // unchangedIn returns ErrConflict if any of reads has a version newer than s, at or below the visible sequence number at
 // the time of the call; the answer counts only while s holds what it rests on.
-func (e *Engine) unchangedIn(s commit.Snapshot, reads *txn.Reads) error {
+func (e *Engine) unchangedIn(s commit.ReadPoint, reads *txn.Reads) error {
 	if e.tree.Visible() != s.Seq() && !reads.Empty() {
 		changed, err := e.changed(reads, s)
 		if err != nil {
@@ -60,7 +60,7 @@ func (e *Engine) unchangedIn(s commit.Snapshot, reads *txn.Reads) error {
 	return s.Check()
 }
 
-func (e *Engine) changed(reads *txn.Reads, s commit.Snapshot) (bool, error) {
+func (e *Engine) changed(reads *txn.Reads, s commit.ReadPoint) (bool, error) {
 	v := e.tree.Acquire()
 	if v == nil {
 		return false, ErrClosed

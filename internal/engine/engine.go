@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/log/wal"
@@ -217,7 +218,7 @@ func (e *Engine) compactRange(ctx context.Context, lo, hi []byte) error {
 			return err
 		}
 		worked, err := e.compactOnce(ctx, func(v *tree.View, p compaction.Params) *compaction.Job {
-			job, _ := compaction.PickRange(v.Version(), p, noneBusy, lo, hi)
+			job, _ := compaction.PickRange(v.Version(), p, noneBusy, span.Span{Lo: lo, Hi: hi})
 			return job
 		})
 		if err != nil || !worked {

@@ -39,7 +39,7 @@ func (tx *Tx) Spill() error {
 	return tx.writes.Spill(spillStore{tx.engine})
 }
 
-// commitSpilled commits writes that memory does not hold. The runs are merged into one, whose tables join the tree.
+// commitSpilled commits writes that memory does not hold. The spills are merged into one, whose tables join the tree.
 func (tx *Tx) commitSpilled() (key.SeqNum, error) {
 	if err := tx.engine.Enter(); err != nil {
 		return 0, err
@@ -50,23 +50,23 @@ func (tx *Tx) commitSpilled() (key.SeqNum, error) {
 		w.Abort()
 		return 0, err
 	}
-	run, err := w.Finish()
+	spill, err := w.Finish()
 	if err != nil {
 		return 0, err
 	}
-	defer run.Remove() // unless it was committed
+	defer spill.Remove() // unless it was committed
 	if tx.snapshot {
-		if err := tx.claimRun(run); err != nil {
+		if err := tx.claimSpill(spill); err != nil {
 			return 0, err
 		}
 	}
-	return tx.txn.CommitSpill(tx.ctx, run)
+	return tx.txn.CommitSpill(tx.ctx, spill)
 }
 
-// claimRun is claimWrites for a run. Many keys become spans, so that there may be conflicts where there is none.
-func (tx *Tx) claimRun(run *engine.Spill) (err error) {
+// claimSpill is claimWrites for a spill. Many keys become spans, so that there may be conflicts where there is none.
+func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 	tx.txn.Reads.Reset()
-	it := run.NewSequentialIterator()
+	it := spill.NewSequentialIterator()
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
 		if k := it.Key(); k.Trailer.Kind() != key.KindMerge {
@@ -80,14 +80,14 @@ func (tx *Tx) claimRun(run *engine.Spill) (err error) {
 // them.
 type spillStore struct{ engine *engine.Engine }
 
-func (s spillStore) NewRun(seq key.SeqNum) txn.RunWriter { return spillWriter{s.engine.NewSpill(seq)} }
+func (s spillStore) NewSpill(seq key.SeqNum) txn.SpillWriter { return spillWriter{s.engine.NewSpill(seq)} }
 
 type spillWriter struct{ *engine.SpillWriter }
 
-func (w spillWriter) Finish() (txn.Run, error) {
-	run, err := w.SpillWriter.Finish()
+func (w spillWriter) Finish() (txn.Spill, error) {
+	spill, err := w.SpillWriter.Finish()
 	if err != nil {
 		return nil, err
 	}
-	return run, nil
+	return spill, nil
 }

@@ -48,7 +48,9 @@ func bound(t *rapid.T, name string) []byte {
 	return rapid.SliceOfN(rapid.SampledFrom(alphabet), 0, maxSize).Draw(t, name)
 }
 
-func draw(t *rapid.T, name string) Span { return Span{Lo: bound(t, name+" lo"), Hi: bound(t, name+" hi")} }
+func draw(t *rapid.T, name string) Span {
+	return Span{Lo: bound(t, name+" lo"), Hi: bound(t, name+" hi")}
+}
 
 // A key that a range does not know for its own is changed under the eyes of the transaction that read it, and one that
 // it takes for its own blocks writers for nothing.

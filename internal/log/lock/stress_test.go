@@ -91,7 +91,7 @@ func (s *stress) prioritize(ctx context.Context, o *Owner, r *rand.Rand) bool {
 		s.Error("two owners have priority")
 	}
 	lo := r.IntN(len(s.holders))
-	s.table.Protect(o, span.Span{Lo: key(lo), Hi: key(lo+1+r.IntN(4))})
+	s.table.Protect(o, span.Span{Lo: key(lo), Hi: key(lo + 1 + r.IntN(4))})
 	return true
 }
 

@@ -105,16 +105,8 @@ func (w *Writes) changedSince(length int) []Write {
 	for _, u := range w.undo[length:] {
 		changed = append(changed, *u.write)
 	}
-	// Not slices.SortFunc: a copy of it for this type is 16 KB of every program, and a spill writes to disk.
-	sort.Slice(changed, func(i, j int) bool { return bytes.Compare(changed[i].Key, changed[j].Key) < 0 })
-	distinct := changed[:0]
-	for i, write := range changed { // nor slices.CompactFunc, for the same reason
-		if i == 0 || !bytes.Equal(write.Key, distinct[len(distinct)-1].Key) {
-			distinct = append(distinct, write)
-		}
-	}
-	clear(changed[len(distinct):]) // so that the collector may have their keys
-	return distinct
+	slices.SortFunc(changed, func(a, b Write) int { return bytes.Compare(a.Key, b.Key) })
+	return slices.CompactFunc(changed, func(a, b Write) bool { return bytes.Equal(a.Key, b.Key) })
 }
 
 // writeSpill writes a spill that is newer than all others.

@@ -73,11 +73,11 @@ var gapMutants = []Mutant{
 		Killer: test("engine", "TestGaps_hideNothingFromAnyReader"),
 	},
 	{
-		Name:    "the check of a commit walks through gaps",
-		Breaks:  "each commit that has scanned a queue looks at all that was ever taken from it",
+		Name:   "the check of a commit walks through gaps",
+		Breaks: "each commit that has scanned a queue looks at all that was ever taken from it",
 		Changes: []Change{{"internal/tree/changes.go", `tr.gaps.Outside(s, since)`, `new(gap.Gaps).Outside(s, since)`},
 			importGap},
-		Killer:  test("engine", "TestQueue_popsLookAtFewDeadRows"),
+		Killer: test("engine", "TestQueue_popsLookAtFewDeadRows"),
 	},
 	{
 		Name:    "iterators know no gaps",

@@ -75,11 +75,11 @@ var spanMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "a span that bridges several takes the first of them in",
-		Breaks: "a set is out of order, and what is in it is not found",
+		Name:    "a span that bridges several takes the first of them in",
+		Breaks:  "a set is out of order, and what is in it is not found",
 		Changes: []Change{{"internal/format/span/set.go", `	for to < len(*s) &&`, `	for to < min(len(*s), from+1) &&`}},
-		Killer: test("format/span", "TestSet_.*"),
-		Quick:  true,
+		Killer:  test("format/span", "TestSet_.*"),
+		Quick:   true,
 	},
 	{
 		Name:    "a set keeps the bounds of its caller",

@@ -19,16 +19,16 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
-		Name:   "the last entry of a scan is not in the read set",
-		Breaks: "a scan with a limit loses the update of the entry it stopped at",
+		Name:    "the last entry of a scan is not in the read set",
+		Breaks:  "a scan with a limit loses the update of the entry it stopped at",
 		Changes: []Change{{"internal/transaction/iterator.go", `			return span.Closed(it.from, it.overlay.Key())`, `			return span.Span{Lo: it.from, Hi: it.overlay.Key()}`}},
-		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
+		Killer:  Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
-		Name:   "the last entry of a scan backward is not in the read set",
-		Breaks: "the greatest keys, with a limit, lose the update of the least of them",
+		Name:    "the last entry of a scan backward is not in the read set",
+		Breaks:  "the greatest keys, with a limit, lose the update of the least of them",
 		Changes: []Change{{"internal/transaction/iterator.go", `		walked.Lo = it.overlay.Key()`, `		walked.Lo = append(bytes.Clone(it.overlay.Key()), 0)`}},
-		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
+		Killer:  Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:    "a scan from the end begins at the last entry",
@@ -121,7 +121,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a commit is not checked",
 		Breaks: "lost updates",
-		Changes: []Change{{"internal/engine/check.go", `	return w.refuse(w.unchangedIn(r.ReadPoint, r.Reads))`,
+		Changes: []Change{{"internal/engine/conflict.go", `	return w.refuse(w.unchangedIn(r.ReadPoint, r.Reads))`,
 			`	return nil`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
@@ -524,11 +524,10 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesNotPastWhatACursorHasRead)$"},
 	},
 	{
-		Name:   "a cursor stays behind when the writes are spilled",
-		Breaks: "it passes over what the transaction wrote",
-		Changes: []Change{{"own_iterator.go", ` && it.spills == it.rw.writes.SpillChanges()`,
-			` && it.spills <= it.rw.writes.SpillChanges()`}},
-		Killer: Check{Package: ".", Run: "^(TestCursor_followsASpill)$"},
+		Name:    "a cursor stays behind when the writes are spilled",
+		Breaks:  "it passes over what the transaction wrote",
+		Changes: []Change{{"internal/transaction/iterator.go", ` && it.spills == it.tx.writes.SpillChanges()`, ` && it.spills <= it.tx.writes.SpillChanges()`}},
+		Killer:  Check{Package: ".", Run: "^(TestCursor_followsASpill)$"},
 	},
 	{
 		Name:    "an operand is joined with one on disk",
@@ -546,8 +545,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "snapshot isolation does not check large transactions",
 		Breaks: "lost updates",
-		Changes: []Change{{"internal/transaction/spill.go", `		if err := tx.claimRun(run); err != nil {`, `		if err := run.Entries(); err == 0 {
-			return 0, tx.claimRun(run)
+		Changes: []Change{{"internal/transaction/spill.go", `		if err := tx.claimSpill(spill); err != nil {`, `		if err := run.Entries(); err == 0 {
+			return 0, tx.claimSpill(spill)
 		}
 		if err := tx.ctx.Err(); err != nil {`}},
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
@@ -649,10 +648,10 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
-		Name:   "precedence does not protect what it scans",
-		Breaks: "a transaction that others always overtake is never done",
+		Name:    "precedence does not protect what it scans",
+		Breaks:  "a transaction that others always overtake is never done",
 		Changes: []Change{{"internal/transaction/iterator.go", `		if err := tx.txn.Protect(bounds); err != nil {`, `		if err := tx.txn.Protect(span.Span{Lo: bounds.Lo, Hi: bounds.Lo}); err != nil {`}},
-		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
+		Killer:  Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
 		Name:   "an Update inside an Update is let through",

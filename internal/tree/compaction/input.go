@@ -1,6 +1,8 @@
 package compaction
 
 import (
+	"errors"
+
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/tree/manifest"

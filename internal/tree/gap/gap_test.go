@@ -212,8 +212,10 @@ type line struct {
 	passed int
 }
 
-func (l *line) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) { return l.gaps.Find(user, seq) }
-func (l *line) Found(s span.Span, _ key.SeqNum)                              { l.gaps.Add(s) }
+func (l *line) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) {
+	return l.gaps.Find(user, seq)
+}
+func (l *line) Found(s span.Span, _ key.SeqNum) { l.gaps.Add(s) }
 
 // find returns the first live key, or going backward the last.
 func (l *line) find(backward bool) int {

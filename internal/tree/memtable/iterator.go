@@ -203,7 +203,7 @@ const (
 // prefetch asks for the memory of the entry at pos, if there is one.
 func (it *Iterator) prefetch(pos int) {
 	if uint(pos) < uint(it.n) {
-		prefetch.Span(it.m.arena.at(ref(it.slots[pos]), 0), prefetchBytes)
+		prefetch.Bytes(it.m.arena.at(ref(it.slots[pos]), 0), prefetchBytes)
 	}
 }
 
