@@ -20,8 +20,8 @@ import (
 var wings = []wing{
 	{"internal/system", "clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec span key operand batch record directory", "system"},
-	{"internal/tree", "gap page locator cache rowcache merge memtable table manifest compaction readers tables .", "system format"},
-	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap"},
+	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction readers tables .", "system format"},
+	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
 	{"internal/engine", ".", "system format tree log"},
 	{"internal/transaction", ".", "system format log engine"},
 	{".", ".", "engine transaction format log/lock log/txn system/goroutine system/offheap system/origin system/vfs tree/manifest log/wal"},

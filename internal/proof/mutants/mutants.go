@@ -2,8 +2,8 @@
 // line or a few, and the check that must notice. Run builds the changed source in place of the real one, by the
 // overlay of the go command, and runs the check; a mutant that survives shows a promise that no test holds.
 //
-// The list is in log.go, tree.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go, gaps.go and
-// spans.go.
+// The list is in log.go, tree.go, visible.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go,
+// gaps.go and spans.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
@@ -63,7 +63,7 @@ func (c Check) args(overlay string) []string {
 
 // All returns every mutant.
 func All() []Mutant {
-	return slices.Concat(logMutants, treeMutants, readerMutants, mergeMutants, transactionMutants,
+	return slices.Concat(logMutants, treeMutants, visibleMutants, readerMutants, mergeMutants, transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants)
 }
 

@@ -1,0 +1,57 @@
+package visible
+
+import (
+	"testing"
+
+	"lightningdb/internal/format/key"
+)
+
+// A reader would see what was committed after it, or what was deleted, or an operand in place of a value.
+func TestOf_everyKindAtEveryPosition(t *testing.T) {
+	const at = 100 // of the reader
+	positions := []struct {
+		name string
+		seq  key.SeqNum
+	}{
+		{"the newest of all", key.MaxSeqNum},
+		{"one newer", at + 1},
+		{"its own", at},
+		{"one older", at - 1},
+		{"the oldest", 1},
+		{"a write without a number", 0},
+	}
+	for _, row := range []struct {
+		kind key.Kind
+		want [6]Effect // at the positions
+	}{
+		{key.KindDelete, [6]Effect{Skip, Skip, Hide, Hide, Hide, Hide}},
+		{key.KindPut, [6]Effect{Skip, Skip, Show, Show, Show, Show}},
+		{key.KindMerge, [6]Effect{Skip, Skip, Fold, Fold, Fold, Fold}},
+		{key.KindMerge + 1, [6]Effect{Skip, Skip, Unknown, Unknown, Unknown, Unknown}},
+		{key.KindMax, [6]Effect{Skip, Skip, Unknown, Unknown, Unknown, Unknown}},
+	} {
+		for i, p := range positions {
+			if got := (Reader{Seq: at}).Of(key.MakeTrailer(p.seq, row.kind)); got != row.want[i] {
+				t.Errorf("%v, %s: effect %d, want %d", row.kind, p.name, got, row.want[i])
+			}
+		}
+		// The ends of the range: before the first commit nothing is visible, and to the last reader everything is.
+		if got := (Reader{}).Of(key.MakeTrailer(1, row.kind)); got != Skip {
+			t.Errorf("%v, before the first commit: effect %d, want %d", row.kind, got, Skip)
+		}
+		if got := (Reader{Seq: key.MaxSeqNum}).Of(key.MakeTrailer(key.MaxSeqNum, row.kind)); got != row.want[2] {
+			t.Errorf("%v, to the last reader: effect %d, want %d", row.kind, got, row.want[2])
+		}
+	}
+}
+
+// A kind that the formats know and that has no meaning here would be corruption to every reader. One that they do not
+// know and that has a meaning here would be guessed at.
+func TestOfKind_everyKnownKindMeansSomething(t *testing.T) {
+	for k := range 256 {
+		kind := key.Kind(k)
+		if effect := OfKind(kind); (effect != Unknown) != kind.Known() || effect == Skip {
+			t.Errorf("%v: effect %d, known to the formats: %v", kind, effect, kind.Known())
+		}
+	}
+}
