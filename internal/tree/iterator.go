@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/readers"
 	"lightningdb/internal/tree/tables"
+	"lightningdb/internal/tree/visible"
 )
 
 // Iterator walks the user keys of [lo, hi) at one sequence number, both ways. Its moves report whether it stands on an
@@ -110,7 +111,7 @@ func (it *Iterator) openView() error {
 	}
 	it.visible.Rules, it.visible.Stop = it.tree.opts.Rules, &it.interrupt.set
 	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.tree.opts.Gaps
-	it.visible.Reset(it.merging.Reset(it.runs...), it.hold.Seq(), it.lo, it.hi)
+	it.visible.Reset(it.merging.Reset(it.runs...), visible.Reader{Seq: it.hold.Seq()}, it.lo, it.hi)
 	it.ready = true
 	return nil
 }

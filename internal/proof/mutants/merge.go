@@ -76,7 +76,7 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "a scan turns round at operands that its snapshot does not see",
 		Breaks: "a scan backward shows merges from after its snapshot",
-		Changes: []Change{{"internal/tree/merge/visible.go", `			if !v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
+		Changes: []Change{{"internal/tree/merge/visible.go", `			if !v.input.SeekGE(key.SeekTo(v.key, v.reader.Seq)) {
 				return v.end()`, `			if !v.input.SeekGE(key.SeekTo(v.key, key.MaxSeqNum)) {
 				return v.end()`}},
 		Killer: test("tree/merge", "TestVisible_equalsModel"),

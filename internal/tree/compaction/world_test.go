@@ -16,6 +16,7 @@ import (
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/tree/visible"
 )
 
 // world is a database without a disk: tables are slices, and the whole history is kept as the model.
@@ -257,7 +258,7 @@ func (w *world) checkAt(seq key.SeqNum) error {
 	want := w.model(seq)
 	var v merge.Visible
 	v.Rules = rules
-	v.Reset(w.iterator(), seq, nil, nil)
+	v.Reset(w.iterator(), visible.Reader{Seq: seq}, nil, nil)
 	n := 0
 	for ok := v.First(); ok; ok = v.Next() {
 		expected, there := want[string(v.Key())]
@@ -331,7 +332,7 @@ func (w *world) depsFor(job *Job) Deps {
 			}
 		}
 		v := merge.Visible{Rules: rules}
-		v.Reset(merge.New(runs...), before-1, nil, nil)
+		v.Reset(merge.New(runs...), visible.Reader{Seq: before - 1}, nil, nil)
 		defer v.Close()
 		if !v.SeekGE(user) || !bytes.Equal(v.Key(), user) {
 			return dst, false, true

@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/tree/visible"
 )
 
 // deal spreads entries over n runs in a fixed pseudo-random manner.
@@ -219,7 +220,7 @@ func BenchmarkMerging(b *testing.B) {
 func BenchmarkVisible(b *testing.B) {
 	for _, n := range []int{1, 2, 5} {
 		var v merge.Visible
-		v.Reset(benchRuns(n, 4), key.MaxSeqNum, nil, []byte("v"))
+		v.Reset(benchRuns(n, 4), visible.Reader{Seq: key.MaxSeqNum}, nil, []byte("v"))
 		b.Run(fmt.Sprintf("runs=%d/forward", n), func(b *testing.B) { scan(b, v.First, v.Next) })
 		b.Run(fmt.Sprintf("runs=%d/backward", n), func(b *testing.B) { scan(b, v.Last, v.Prev) })
 	}

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/gap"
+	"lightningdb/internal/tree/visible"
 )
 
 // Visible walks the user keys that a snapshot sees, with their values. The newest version of a user key that is not
@@ -52,7 +53,7 @@ type Visible struct {
 	Stop  *atomic.Bool  // once set, a move fails instead of passing over further entries; nil for never
 
 	input   Iterator
-	seq     key.SeqNum
+	reader  visible.Reader
 	lower   []byte // first user key inside; nil if unbounded. Borrowed
 	upper   []byte // first user key beyond; nil if unbounded. Borrowed
 	resting position
@@ -95,10 +96,10 @@ const maxSteps = 16
 // maxKeptBytes is the largest value buffer that survives Close.
 const maxKeptBytes = 1 << 20
 
-// Reset makes v show what input holds for a snapshot at seq within [lower, upper), nil meaning no bound. v owns
+// Reset makes v show what reader sees of input within [lower, upper), nil meaning no bound. v owns
 // input and borrows the bounds until Close or the next Reset. The position is at none.
-func (v *Visible) Reset(input Iterator, seq key.SeqNum, lower, upper []byte) {
-	v.input, v.seq, v.lower, v.upper = input, seq, lower, upper
+func (v *Visible) Reset(input Iterator, reader visible.Reader, lower, upper []byte) {
+	v.input, v.reader, v.lower, v.upper = input, reader, lower, upper
 	v.leave()
 }
 
@@ -132,7 +133,7 @@ func (v *Visible) SeekGE(user []byte) bool {
 	if v.beyond(user) {
 		return false
 	}
-	v.input.SeekGE(key.SeekTo(user, v.seq))
+	v.input.SeekGE(key.SeekTo(user, v.reader.Seq))
 	return v.findForward()
 }
 
@@ -339,7 +340,7 @@ func (v *Visible) stopped() bool {
 // findForward settles at the first visible key at or after the position of input. No version that the snapshot may
 // see of the user key there lies before that position.
 func (v *Visible) findForward() bool {
-	v.Walk.Begin(false, v.seq)
+	v.Walk.Begin(false, v.reader.Seq)
 	for v.input.Valid() {
 		if v.stopped() {
 			return false
@@ -357,22 +358,20 @@ func (v *Visible) findForward() bool {
 			v.passDead()
 			continue
 		}
-		if k.Trailer.Seq() > v.seq {
+		switch v.reader.Of(k.Trailer) {
+		case visible.Skip:
 			v.Walk.End()
 			v.hold(k.User)
 			v.passTooNew()
-			continue
-		}
-		switch k.Trailer.Kind() {
-		case key.KindPut:
+		case visible.Show:
 			v.Walk.End()
 			v.resting = forward
 			return true
-		case key.KindDelete:
+		case visible.Hide:
 			v.hold(k.User)
 			v.Walk.Pass(v.key, v.key, 1)
 			v.passDead()
-		case key.KindMerge:
+		case visible.Fold:
 			v.Walk.End()
 			v.hold(k.User)
 			return v.fold()
@@ -386,7 +385,7 @@ func (v *Visible) findForward() bool {
 // passDead is passDecided for a user key v.key of which the snapshot sees nothing; it skips a gap that follows.
 func (v *Visible) passDead() {
 	if to, jump := v.Walk.Jump(); jump {
-		v.input.SeekGE(key.SeekTo(to, v.seq))
+		v.input.SeekGE(key.SeekTo(to, v.reader.Seq))
 		return
 	}
 	v.passDecided()
@@ -406,7 +405,8 @@ func (v *Visible) takeNextBatch() bool {
 	var decided []byte
 	for i := range v.room[:n] {
 		e := &v.room[i]
-		if e.Key.Trailer.Seq() > v.seq {
+		effect := v.reader.Of(e.Key.Trailer)
+		if effect == visible.Skip {
 			tooNew = true
 			continue
 		}
@@ -414,7 +414,7 @@ func (v *Visible) takeNextBatch() bool {
 			continue
 		}
 		decided = e.Key.User
-		if e.Key.Trailer.Kind() == key.KindPut {
+		if effect == visible.Show {
 			if kept < i {
 				v.room[kept] = *e
 			}
@@ -470,7 +470,7 @@ func (v *Visible) collect() (present, ok bool) {
 		if !bytes.Equal(k.User, v.key) {
 			return false, true
 		}
-		if k.Trailer.Kind() != key.KindMerge {
+		if v.reader.Of(k.Trailer) != visible.Fold {
 			return v.take(k)
 		}
 		value, err := v.input.Value()
@@ -494,11 +494,11 @@ func (v *Visible) passTooNew() {
 			return
 		}
 		k := v.input.Key()
-		if k.Trailer.Seq() <= v.seq || !bytes.Equal(k.User, v.key) {
+		if v.reader.Of(k.Trailer) != visible.Skip || !bytes.Equal(k.User, v.key) {
 			return
 		}
 	}
-	v.input.SeekGE(key.SeekTo(v.key, v.seq))
+	v.input.SeekGE(key.SeekTo(v.key, v.reader.Seq))
 }
 
 // passOlder moves input forward past the remaining versions of v.key.
@@ -526,7 +526,7 @@ func (v *Visible) passNewer() {
 // findBackward settles at the last visible key at or before the position of input, which is after all versions of a
 // user key.
 func (v *Visible) findBackward() bool {
-	v.Walk.Begin(true, v.seq)
+	v.Walk.Begin(true, v.reader.Seq)
 	for v.input.Valid() {
 		if v.stopped() {
 			return false
@@ -546,13 +546,13 @@ func (v *Visible) findBackward() bool {
 			return false
 		}
 		switch newest {
-		case key.KindPut:
+		case visible.Show:
 			v.Walk.End()
 			v.resting = backward
 			return true
-		case key.KindMerge:
+		case visible.Fold:
 			v.Walk.End()
-			if !v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
+			if !v.input.SeekGE(key.SeekTo(v.key, v.reader.Seq)) {
 				return v.end()
 			}
 			return v.fold()
@@ -594,7 +594,8 @@ func (v *Visible) takePrevBatch() bool {
 	for i := range v.room[:n] {
 		e := &v.room[i]
 		open = 0
-		if e.Key.Trailer.Seq() > v.seq {
+		effect := v.reader.Of(e.Key.Trailer)
+		if effect == visible.Skip {
 			tooNew = true
 			continue
 		}
@@ -603,7 +604,7 @@ func (v *Visible) takePrevBatch() bool {
 		} else if !again {
 			before, passed = user, i
 		}
-		user, put = e.Key.User, e.Key.Trailer.Kind() == key.KindPut
+		user, put = e.Key.User, effect == visible.Show
 		if put {
 			v.room[kept] = *e
 			kept, open = kept+1, 1
@@ -619,16 +620,17 @@ func (v *Visible) takePrevBatch() bool {
 }
 
 // takeNewest moves input backward through the versions of v.key that the snapshot may see, starting at the oldest,
-// and returns the kind of the newest; if that is a put, its value is in v.value. If there is none, the kind is that
-// of a tombstone. ok is false if this could not be found out; v.err says why.
-func (v *Visible) takeNewest() (newest key.Kind, ok bool) {
-	newest = key.KindDelete
+// and returns the effect of the newest; if that is Show, its value is in v.value. If there is none, the key is hidden.
+// ok is false if this could not be found out; v.err says why.
+func (v *Visible) takeNewest() (newest visible.Effect, ok bool) {
+	newest = visible.Hide
 	for range maxSteps {
 		k := v.input.Key()
-		if !bytes.Equal(k.User, v.key) || k.Trailer.Seq() > v.seq {
+		effect := v.reader.Of(k.Trailer)
+		if effect == visible.Skip || !bytes.Equal(k.User, v.key) {
 			return newest, true
 		}
-		newest = k.Trailer.Kind()
+		newest = effect
 		if _, ok = v.take(k); !ok {
 			return newest, false
 		}
@@ -641,14 +643,14 @@ func (v *Visible) takeNewest() (newest key.Kind, ok bool) {
 }
 
 // jumpToNewest does the work of takeNewest by a seek. sofar is the answer if the seek leads to nothing newer.
-func (v *Visible) jumpToNewest(sofar key.Kind) (newest key.Kind, ok bool) {
+func (v *Visible) jumpToNewest(sofar visible.Effect) (newest visible.Effect, ok bool) {
 	if !bytes.Equal(v.input.Key().User, v.key) {
 		return sofar, true
 	}
 	newest = sofar
-	if v.input.SeekGE(key.SeekTo(v.key, v.seq)) {
+	if v.input.SeekGE(key.SeekTo(v.key, v.reader.Seq)) {
 		k := v.input.Key()
-		newest = k.Trailer.Kind()
+		newest = v.reader.Of(k.Trailer)
 		if _, ok = v.take(k); !ok {
 			return newest, false
 		}
@@ -658,13 +660,13 @@ func (v *Visible) jumpToNewest(sofar key.Kind) (newest key.Kind, ok bool) {
 	return newest, v.err == nil
 }
 
-// take copies the value of the entry at k, the position of input, if it is a put, and reports that as present. ok is
+// take copies the value of the entry at k, the position of input, if it is shown, and reports that as present. ok is
 // false if the entry cannot be used; v.err says why.
 func (v *Visible) take(k key.Internal) (present, ok bool) {
-	switch k.Trailer.Kind() {
-	case key.KindDelete, key.KindMerge:
+	switch v.reader.Of(k.Trailer) {
+	case visible.Hide, visible.Fold:
 		return false, true
-	case key.KindPut:
+	case visible.Show:
 		value, err := v.input.Value()
 		if err != nil {
 			v.err = err

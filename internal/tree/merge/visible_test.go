@@ -19,6 +19,7 @@ import (
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/tree/visible"
 )
 
 // shown is what a snapshot sees of a user key.
@@ -78,7 +79,7 @@ func TestVisible_equalsModel(t *testing.T) {
 		seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
 		lower, upper := optionalKey(rt, "lower"), optionalKey(rt, "upper")
 		runs := deal(entries, rapid.IntRange(1, 4).Draw(rt, "runs"))
-		v.Reset(pooled.Reset(iterators(runs)...), seq, lower, upper)
+		v.Reset(pooled.Reset(iterators(runs)...), visible.Reader{Seq: seq}, lower, upper)
 		walk(rt, &v, seen(entries, seq, lower, upper))
 		if err := v.Close(); err != nil {
 			rt.Fatal(err)
@@ -117,7 +118,7 @@ func TestVisible_manyVersions(t *testing.T) {
 	for seq := range key.SeqNum(3*versions + 5) {
 		want := seen(entries, seq, nil, nil)
 		var v merge.Visible
-		v.Reset(merge.New(iterators(deal(entries, 3))...), seq, nil, nil)
+		v.Reset(merge.New(iterators(deal(entries, 3))...), visible.Reader{Seq: seq}, nil, nil)
 		at := -1
 		for _, name := range []string{
 			"First", "Next", "Next", "Next", "Last", "Prev", "Prev", "Prev",
@@ -155,7 +156,7 @@ func TestVisible_batches(t *testing.T) {
 		slices.SortFunc(entries, func(a, b mergetest.Entry) int { return key.Compare(a.Key, b.Key) })
 		for seq := range key.SeqNum(92) {
 			var v merge.Visible
-			v.Reset(merge.New(iterators(deal(entries, 1+int(seed)%3))...), seq, nil, nil)
+			v.Reset(merge.New(iterators(deal(entries, 1+int(seed)%3))...), visible.Reader{Seq: seq}, nil, nil)
 			thereAndBack(t, &v, seen(entries, seq, nil, nil), random)
 		}
 	}
@@ -265,7 +266,7 @@ func TestVisible_errorIsNeverAnEnd(t *testing.T) {
 		run.FailAt = rapid.IntRange(0, len(entries)-1).Draw(rt, "fail at")
 		seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
 		var v merge.Visible
-		v.Reset(run, seq, nil, nil)
+		v.Reset(run, visible.Reader{Seq: seq}, nil, nil)
 		want := seen(entries, seq, nil, nil)
 		checkVisibleScan(rt, &v, v.First, v.Next, want)
 		slices.Reverse(want)
@@ -300,7 +301,7 @@ func TestVisible_unknownKindIsDamage(t *testing.T) {
 		{Key: key.Make([]byte("c"), 3, key.KindPut), Value: []byte("3")},
 	}
 	var v merge.Visible
-	v.Reset(mergetest.NewSlice(entries), 10, nil, nil)
+	v.Reset(mergetest.NewSlice(entries), visible.Reader{Seq: 10}, nil, nil)
 	for _, scan := range []struct {
 		name        string
 		start, step func() bool
@@ -309,7 +310,7 @@ func TestVisible_unknownKindIsDamage(t *testing.T) {
 			t.Errorf("%s: no damage reported at an unknown kind: %v", scan.name, v.Err())
 		}
 	}
-	v.Reset(mergetest.NewSlice(entries), 1, nil, nil)
+	v.Reset(mergetest.NewSlice(entries), visible.Reader{Seq: 1}, nil, nil)
 	if !v.First() || v.Next() || v.Err() != nil {
 		t.Errorf("a snapshot older than the unknown entry is disturbed by it: %v", v.Err())
 	}
@@ -322,7 +323,7 @@ func TestVisible_damagedOperandIsDamage(t *testing.T) {
 		{Key: key.Make([]byte("b"), 2, key.KindMerge), Value: []byte{99}},
 	}
 	var v merge.Visible
-	v.Reset(mergetest.NewSlice(entries), 10, nil, nil)
+	v.Reset(mergetest.NewSlice(entries), visible.Reader{Seq: 10}, nil, nil)
 	if !v.First() || v.Next() || !errors.Is(v.Err(), corrupt.ErrCorrupt) {
 		t.Errorf("forward: %v", v.Err())
 	}
@@ -339,7 +340,7 @@ func TestVisible_foldErrorLeavesThePosition(t *testing.T) {
 		{Key: key.Make([]byte("b"), 3, key.KindPut), Value: []byte("3")},
 	}
 	var v merge.Visible
-	v.Reset(mergetest.NewSlice(entries), 10, nil, nil)
+	v.Reset(mergetest.NewSlice(entries), visible.Reader{Seq: 10}, nil, nil)
 	if !v.First() {
 		t.Fatal(v.Err())
 	}
@@ -364,7 +365,7 @@ func TestVisible_staysWithinBounds(t *testing.T) {
 	run := mergetest.NewSlice(entries)
 	run.FailAt = 11
 	var v merge.Visible
-	v.Reset(run, key.MaxSeqNum, nil, entries[10].Key.User)
+	v.Reset(run, visible.Reader{Seq: key.MaxSeqNum}, nil, entries[10].Key.User)
 	n := 0
 	for ok := v.First(); ok; ok = v.Next() {
 		n++
@@ -377,7 +378,7 @@ func TestVisible_staysWithinBounds(t *testing.T) {
 // TestVisible_stepsWithoutAllocating: garbage per step would make scans as slow as the collector.
 func TestVisible_stepsWithoutAllocating(t *testing.T) {
 	var v merge.Visible
-	v.Reset(benchRuns(3, 2), key.MaxSeqNum, nil, nil)
+	v.Reset(benchRuns(3, 2), visible.Reader{Seq: key.MaxSeqNum}, nil, nil)
 	for _, scan := range []struct {
 		name        string
 		start, step func() bool
@@ -398,7 +399,7 @@ func ExampleVisible() {
 		{Key: key.Make([]byte("c"), 1, key.KindPut), Value: []byte("here")},
 	}
 	var v merge.Visible
-	v.Reset(mergetest.NewSlice(entries), 2, nil, nil)
+	v.Reset(mergetest.NewSlice(entries), visible.Reader{Seq: 2}, nil, nil)
 	for ok := v.First(); ok; ok = v.Next() {
 		value, _ := v.Value()
 		fmt.Printf("%s=%s\n", v.Key(), value)
@@ -449,7 +450,7 @@ func TestVisible_jumpsOverNothingThatIsThere(t *testing.T) {
 			seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
 			lower, upper := optionalKey(rt, "lower"), optionalKey(rt, "upper")
 			runs := deal(entries, rapid.IntRange(1, 4).Draw(rt, "runs"))
-			v.Reset(merge.New(iterators(runs)...), seq, lower, upper)
+			v.Reset(merge.New(iterators(runs)...), visible.Reader{Seq: seq}, lower, upper)
 			walk(rt, &v, seen(entries, seq, lower, upper))
 			if err := v.Close(); err != nil {
 				rt.Fatal(err)
@@ -495,7 +496,7 @@ func TestVisible_stopsAmongEntriesThatNobodySees(t *testing.T) {
 		input := &stopsAfter{Slice: mergetest.NewSlice(entries), n: 100}
 		var v merge.Visible
 		v.Stop = &input.stop
-		v.Reset(input, 1, nil, nil)
+		v.Reset(input, visible.Reader{Seq: 1}, nil, nil)
 		if move(&v) || v.Err() == nil || input.late > 3 {
 			t.Errorf("%s: %d steps after the end, %v", name, input.late, v.Err())
 		}
