@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/memtable"
 	"lightningdb/internal/tree/tables"
+	"lightningdb/internal/tree/visible"
 )
 
 // merged is a point read that has met a merge operand: what it has collected, from the newest run down.
@@ -35,10 +36,10 @@ var mergedReads = sync.Pool{New: func() any { return new(merged) }}
 // getMerged is Get for a key whose newest version at seq is a merge operand: it goes through the runs once more, down to
 // the put or tombstone that the operands stand upon, and folds them. It stays with the view and the sequence number that
 // Get began with, so that it sees one state, of which no compaction takes anything away. The caller is inside the epoch.
-func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, seq key.SeqNum) ([]byte, bool, error) {
+func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, reader visible.Reader) ([]byte, bool, error) {
 	m := newMerged(key.MaxValueSize, math.MaxInt)
 	defer m.recycle()
-	if m.collect(tr, v, user, hash, seq); m.err != nil {
+	if m.collect(tr, v, user, hash, reader); m.err != nil {
 		return dst, false, fmt.Errorf("get: %w", m.err)
 	}
 	if m.chain.Len() == 0 {
@@ -74,25 +75,25 @@ func (m *merged) recycle() {
 }
 
 // collect takes versions from the runs of v, the newest first, until one decides.
-func (m *merged) collect(tr *Tree, v *View, user []byte, hash uint64, seq key.SeqNum) {
-	if !m.takeFromMemory(v.mems, user, hash, seq) {
-		m.takeFromTables(tr, v.runs, user, hash, seq)
+func (m *merged) collect(tr *Tree, v *View, user []byte, hash uint64, reader visible.Reader) {
+	if !m.takeFromMemory(v.mems, user, hash, reader) {
+		m.takeFromTables(tr, v.runs, user, hash, reader)
 	}
 }
 
 // takeFromMemory takes the versions of user that are in mems. It reports whether nothing older matters, as all of these
 // do.
-func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, seq key.SeqNum) bool {
+func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, reader visible.Reader) bool {
 	for _, mem := range mems {
 		known, value := mem.Known(hash)
-		for version := mem.Find(user, hash, seq); version.Exists(); version = version.Older() {
+		for version := mem.Find(user, hash, reader.Seq); version.Exists(); version = version.Older() {
 			if version == known {
-				return m.take(key.MakeTrailer(version.Trailer().Seq(), key.KindPut), value)
+				return m.take(visible.Show, version.Trailer().Seq(), value)
 			}
 			if m.taken == 0 {
 				m.newest = version
 			}
-			if m.take(version.Trailer(), version.Value()) {
+			if t := version.Trailer(); m.take(reader.Of(t), t.Seq(), version.Value()) {
 				return true
 			}
 		}
@@ -100,58 +101,63 @@ func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, seq 
 	return false
 }
 
-func (m *merged) takeFromTables(tr *Tree, runs []sortedRun, user []byte, hash uint64, seq key.SeqNum) {
+func (m *merged) takeFromTables(tr *Tree, runs []sortedRun, user []byte, hash uint64, reader visible.Reader) {
 	for i := range runs {
-		if t := runs[i].find(user); t != nil && m.takeFrom(tr, t, user, hash, seq) {
+		if t := runs[i].find(user); t != nil && m.takeFrom(tr, t, user, hash, reader) {
 			return
 		}
 	}
 }
 
-// take takes a version. It reports whether nothing older matters.
-func (m *merged) take(t key.Trailer, value []byte) bool {
-	if t.Kind() == key.KindMerge {
+// take takes the version at seq, with its effect and value. It reports whether nothing older matters.
+func (m *merged) take(effect visible.Effect, seq key.SeqNum, value []byte) bool {
+	switch effect {
+	case visible.Fold:
 		m.taken++
-		if m.err = m.chain.Push(t.Seq(), value); m.err == nil && m.chain.Size() > m.most {
+		if m.err = m.chain.Push(seq, value); m.err == nil && m.chain.Size() > m.most {
 			m.err = operand.ErrTooLong
 		}
 		return m.err != nil
+	case visible.Show:
+		if len(value) > m.limit {
+			m.err = operand.ErrTooLong
+			return true
+		}
+		m.present, m.value = true, append(m.value[:0], value...)
+	case visible.Hide:
+		m.present, m.value = false, m.value[:0]
+	default:
+		m.err = unknownKind()
 	}
-	if len(value) > m.limit {
-		m.err = operand.ErrTooLong
-		return true
-	}
-	m.present = t.Kind() == key.KindPut
-	m.value = append(m.value[:0], value...)
 	return true
 }
 
 // takeFrom takes the versions of user that are in t.
-func (m *merged) takeFrom(tr *Tree, t *tables.Ref, user []byte, hash uint64, seq key.SeqNum) bool {
+func (m *merged) takeFrom(tr *Tree, t *tables.Ref, user []byte, hash uint64, reader visible.Reader) bool {
 	r, err := tr.tables.Reader(t)
 	if err != nil {
 		m.err = err
 		return true
 	}
-	value, kind, found, err := r.GetWithin(m.limit, m.value[:0], user, hash, seq)
-	if err != nil || !found {
+	value, effect, err := r.GetWithin(m.limit, m.value[:0], user, hash, reader)
+	if err != nil || effect == visible.Skip {
 		m.err = err
 		return err != nil
 	}
 	m.value = value
-	if kind != key.KindMerge {
-		m.present = kind == key.KindPut
+	if effect != visible.Fold {
+		m.present = effect == visible.Show
 		return true
 	}
 	it := r.NewIterator()
 	defer it.Close()
-	for ok := it.SeekGE(key.SeekTo(user, seq)); ok && bytes.Equal(it.Key().User, user); ok = it.Next() {
+	for ok := it.SeekGE(key.SeekTo(user, reader.Seq)); ok && bytes.Equal(it.Key().User, user); ok = it.Next() {
 		value, err := it.Value()
 		if err != nil {
 			m.err = err
 			return true
 		}
-		if m.take(it.Key().Trailer, value) {
+		if t := it.Key().Trailer; m.take(reader.Of(t), t.Seq(), value) {
 			return true
 		}
 	}
@@ -175,9 +181,9 @@ func (tr *Tree) below(dst, user []byte, limit int) (value []byte, present, ok bo
 	}
 	m := newMerged(limit, belowMax)
 	defer m.recycle()
-	hash := key.Hash(user)
-	if !m.takeFromMemory(v.mems[1:], user, hash, Latest) {
-		m.takeFromTables(tr, v.runs, user, hash, Latest)
+	hash, latest := key.Hash(user), visible.Reader{Seq: Latest}
+	if !m.takeFromMemory(v.mems[1:], user, hash, latest) {
+		m.takeFromTables(tr, v.runs, user, hash, latest)
 	}
 	return m.appendFolded(tr.opts.Rules, dst, user)
 }
@@ -193,7 +199,7 @@ func (tr *Tree) BelowIn(v *View) func([]byte, []byte, key.SeqNum, int) ([]byte, 
 		defer guard.Exit()
 		m := newMerged(limit, limit)
 		defer m.recycle()
-		m.takeFromTables(tr, v.runs, user, key.Hash(user), before-1)
+		m.takeFromTables(tr, v.runs, user, key.Hash(user), visible.Reader{Seq: before - 1})
 		return m.appendFolded(tr.opts.Rules, dst, user)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/tree/tables"
+	"lightningdb/internal/tree/visible"
 )
 
 // Latest reads the newest published state.
@@ -30,7 +31,7 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 	if seq == Latest {
 		seq = tr.readers.Visible()
 	}
-	out, found, err = tr.search(v, dst, user, hash, seq)
+	out, found, err = tr.search(v, dst, user, hash, visible.Reader{Seq: seq})
 	if err == nil {
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
@@ -38,13 +39,15 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 }
 
 // search is Get by way of the tree.
-func (tr *Tree) search(v *View, dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, found bool, err error) {
+func (tr *Tree) search(v *View, dst, user []byte, hash uint64, reader visible.Reader) (
+	out []byte, found bool, err error) {
 	for _, m := range v.mems {
-		if out, kind, ok := m.Get(dst, user, hash, seq); ok {
-			if kind == key.KindMerge {
-				return tr.getMerged(v, dst, user, hash, seq)
-			}
-			return resolve(dst, out, kind)
+		switch out, effect := m.Get(dst, user, hash, reader); effect {
+		case visible.Skip:
+		case visible.Fold:
+			return tr.getMerged(v, dst, user, hash, reader)
+		default:
+			return resolve(dst, out, effect)
 		}
 	}
 	for i := range v.runs {
@@ -52,41 +55,42 @@ func (tr *Tree) search(v *View, dst, user []byte, hash uint64, seq key.SeqNum) (
 		if t == nil {
 			continue
 		}
-		if out, kind, ok, err := tr.getFromTable(t, dst, user, hash, seq); ok || err != nil {
-			if kind == key.KindMerge && err == nil {
-				return tr.getMerged(v, dst, user, hash, seq)
-			}
-			return resolveTable(dst, out, kind, err)
+		out, effect, err := tr.getFromTable(t, dst, user, hash, reader)
+		switch {
+		case err != nil:
+			return dst, false, fmt.Errorf("get: %w", err)
+		case effect == visible.Fold:
+			return tr.getMerged(v, dst, user, hash, reader)
+		case effect != visible.Skip:
+			return resolve(dst, out, effect)
 		}
 	}
 	return dst, false, nil
 }
 
-func (tr *Tree) getFromTable(t *tables.Ref, dst, user []byte, hash uint64, seq key.SeqNum) (
-	out []byte, kind key.Kind, found bool, err error) {
+func (tr *Tree) getFromTable(t *tables.Ref, dst, user []byte, hash uint64, reader visible.Reader) (
+	out []byte, effect visible.Effect, err error) {
 	r, err := tr.tables.Reader(t)
 	if err != nil {
-		return dst, 0, false, err
+		return dst, visible.Skip, err
 	}
-	return r.Get(dst, user, hash, seq)
+	return r.Get(dst, user, hash, reader)
 }
 
-func resolveTable(dst, out []byte, kind key.Kind, err error) ([]byte, bool, error) {
-	if err != nil {
-		return dst, false, fmt.Errorf("get: %w", err)
-	}
-	return resolve(dst, out, kind)
-}
-
-// resolve turns the newest visible version of a key into the answer.
-func resolve(dst, out []byte, kind key.Kind) ([]byte, bool, error) {
-	switch kind {
-	case key.KindPut:
+// resolve turns the effect of the version that decides into the answer.
+func resolve(dst, out []byte, effect visible.Effect) ([]byte, bool, error) {
+	switch effect {
+	case visible.Show:
 		return out, true, nil
-	case key.KindDelete:
+	case visible.Hide:
 		return dst, false, nil
 	}
-	return dst, false, corrupt.New("", -1, "entry of unknown kind %d", kind)
+	return dst, false, unknownKind()
+}
+
+// unknownKind refuses a version that a newer program may have written.
+func unknownKind() error {
+	return corrupt.New("", -1, "entry of a kind unknown to this version of the program")
 }
 
 // smallValues keeps the memory that Has reads small values into.

@@ -67,10 +67,8 @@ var mergeMutants = []Mutant{
 		Name:   "a read stops at the first operand",
 		Breaks: "a counter shows what was added last",
 		Changes: []Change{{"internal/tree/merged.go", `		return m.err != nil
-	}
-	if len(value) > m.limit {`, `		return true
-	}
-	if len(value) > m.limit {`}},
+	case visible.Show:`, `		return true
+	case visible.Show:`}},
 		Killer: test("engine", "TestSnapshot_ofACounter"),
 	},
 	{
@@ -167,10 +165,11 @@ var mergeMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:    "what lies below a job is what is newest there",
-		Breaks:  "a row is made of what it became later, and that is merged into twice",
-		Changes: []Change{{"internal/tree/merged.go", `key.Hash(user), before-1)`, `key.Hash(user), Latest)`}},
-		Killer:  test("proof/torture", "TestSimulation_seedsThatHaveFailed"),
+		Name:   "what lies below a job is what is newest there",
+		Breaks: "a row is made of what it became later, and that is merged into twice",
+		Changes: []Change{{"internal/tree/merged.go", `key.Hash(user), visible.Reader{Seq: before - 1})`,
+			`key.Hash(user), visible.Reader{Seq: Latest})`}},
+		Killer: test("proof/torture", "TestSimulation_seedsThatHaveFailed"),
 	},
 	{
 		Name:   "what a job folds onto what lies below is dropped",

@@ -38,13 +38,9 @@ var readerMutants = []Mutant{
 	{
 		Name:   "an error of a table is an absent key",
 		Breaks: "an unreadable page turns into a missing key, or into an older value",
-		Changes: []Change{{"internal/tree/read.go", `		if t == nil {
-			continue
-		}
-		if out, kind, ok, err := tr.getFromTable(t, dst, user, hash, seq); ok || err != nil {`, `		if t == nil {
-			continue
-		}
-		if out, kind, ok, err := tr.getFromTable(t, dst, user, hash, seq); ok {`}},
+		Changes: []Change{{"internal/tree/read.go", `		case err != nil:
+`, `		case err != nil && effect != visible.Skip:
+`}},
 		Killer: test("engine", "TestGet_errorIsNeverAnAbsentKey"),
 	},
 	{
@@ -78,9 +74,9 @@ var readerMutants = []Mutant{
 	{
 		Name:   "an older version of a key ends the search",
 		Breaks: "a snapshot misses a key that was written again later",
-		Changes: []Change{{"internal/tree/table/reader.go", `			return r.getOlder(limit, dst, user, seq, leaf, payload, next, &private.leaf)`,
+		Changes: []Change{{"internal/tree/table/reader.go", `			return r.getOlder(limit, dst, user, reader, leaf, payload, next, &private.leaf)`,
 			`			_ = next
-			return dst, 0, false, nil`}},
+			return dst, visible.Skip, nil`}},
 		Killer: test("tree/table", "TestTable_readsWhatWasWritten"),
 		Quick:  true,
 	},

@@ -27,9 +27,9 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a lookup compares an ingested entry by the number that it carries",
 		Breaks: "a snapshot shows what was committed after it",
-		Changes: []Change{{"internal/tree/table/reader.go", `		if r.trailer(e.Key.Trailer).Seq() > seq {
-			return r.getOlder`, `		if e.Key.Trailer.Seq() > seq {
-			return r.getOlder`}},
+		Changes: []Change{{"internal/tree/table/reader.go", `		effect := reader.Of(r.trailer(e.Key.Trailer))
+`, `		effect := reader.Of(e.Key.Trailer)
+`}},
 		Killer: test("tree/table", "TestReader_givesEntriesTheirNumber"),
 		Quick:  true,
 	},

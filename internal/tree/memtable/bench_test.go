@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/visible"
 )
 
 // The rows of these benchmarks have user keys of 24 bytes and values of 150 bytes, the table 32 MiB.
@@ -107,11 +108,11 @@ func BenchmarkGet(b *testing.B) {
 	}{{"present", 0}, {"absent", 1 << 40}} {
 		b.Run(c.name, func(b *testing.B) {
 			var user [24]byte
-			dst := make([]byte, 0, benchValueSize)
+			dst, newest := make([]byte, 0, benchValueSize), visible.Reader{Seq: key.MaxSeqNum}
 			b.ReportAllocs()
 			for b.Loop() {
 				k := benchKey(user[:0], c.first+random.Uint64N(rows))
-				if _, _, found := m.Get(dst, k, key.Hash(k), key.MaxSeqNum); found != (c.first == 0) {
+				if _, effect := m.Get(dst, k, key.Hash(k), newest); (effect == visible.Show) != (c.first == 0) {
 					b.Fatal("wrong answer")
 				}
 			}

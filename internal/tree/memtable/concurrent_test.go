@@ -98,9 +98,9 @@ func (h *history) readFromTheMiddle(table *Table, visible uint64, random *rand.R
 	for range min(visible, 50) {
 		s := key.SeqNum(1 + random.Uint64N(visible))
 		user := h.userKey(s)
-		out, kind, found := table.Get(nil, user, key.Hash(user), s)
-		if !found || kind != key.KindPut || binary.LittleEndian.Uint64(out) != uint64(s) {
-			return fmt.Errorf("get %q at %d: %x, %v, %v", user, s, out, kind, found)
+		out, shown := getAt(table, user, s)
+		if !shown || binary.LittleEndian.Uint64(out) != uint64(s) {
+			return fmt.Errorf("get %q at %d: %x, %v", user, s, out, shown)
 		}
 		target := key.SeekTo(user, s)
 		if !it.SeekGE(target) || it.Key().Trailer.Seq() != s || !it.Prev() && it.SeekLT(target) {

@@ -315,7 +315,7 @@ func TestApply_keepsOperandsThatItCannotFold(t *testing.T) {
 		t.Errorf("%d of 40 operands are left", n)
 	}
 	user := []byte("no function")
-	if _, kind, _ := m.Get(nil, user, key.Hash(user), key.MaxSeqNum); kind != key.KindMerge {
+	if kind := m.Find(user, key.Hash(user), key.MaxSeqNum).Trailer().Kind(); kind != key.KindMerge {
 		t.Errorf("without a function the newest version is a %v", kind)
 	}
 }

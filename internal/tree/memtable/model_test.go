@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/tree/visible"
 	"pgregory.net/rapid"
 )
 
@@ -53,15 +54,21 @@ func (m *model) get(user []byte, seq key.SeqNum) (e modelEntry, found bool) {
 	return m.entries[i], true
 }
 
+// getAt is Get at a sequence number; shown says whether user has a value there.
+func getAt(table *Table, user []byte, seq key.SeqNum) (value []byte, shown bool) {
+	value, effect := table.Get(nil, user, key.Hash(user), visible.Reader{Seq: seq})
+	return value, effect == visible.Show
+}
+
 func checkGet(table *Table, m *model, user []byte, seq key.SeqNum) error {
 	want, wantFound := m.get(user, seq)
-	out, kind, found := table.Get([]byte("dst"), user, key.Hash(user), seq)
+	out, effect := table.Get([]byte("dst"), user, key.Hash(user), visible.Reader{Seq: seq})
 	switch {
-	case found != wantFound:
-		return fmt.Errorf("get %q at %d: found is %v", user, seq, found)
-	case found && kind != want.key.Trailer.Kind():
-		return fmt.Errorf("get %q at %d: kind %v, want %v", user, seq, kind, want.key)
-	case kind == key.KindMerge:
+	case (effect != visible.Skip) != wantFound:
+		return fmt.Errorf("get %q at %d: effect %d", user, seq, effect)
+	case wantFound && effect != visible.OfKind(want.key.Trailer.Kind()):
+		return fmt.Errorf("get %q at %d: effect %d, want that of %v", user, seq, effect, want.key)
+	case effect == visible.Fold:
 		if v := table.Find(user, key.Hash(user), seq); string(out) != "dst" || !bytes.Equal(v.Value(), want.value) ||
 			v.Trailer() != want.key.Trailer {
 			return fmt.Errorf("find %q at %d: %q, want %v = %q", user, seq, v.Value(), want.key, want.value)

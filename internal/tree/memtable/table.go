@@ -27,6 +27,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/offheap"
+	"lightningdb/internal/tree/visible"
 )
 
 // Table is a memtable. New makes one; the zero value is not usable.
@@ -103,21 +104,21 @@ func (m *Table) Used() int { return int(m.used.Load()) }
 // Count is the number of entries, all versions included, as of the last batch.
 func (m *Table) Count() int { return int(m.count.Load()) }
 
-// Get looks up the newest version of user that is not above seq. hash is key.Hash(user). If there is one, found is
-// true, kind is its kind, and its value is appended to dst. If there is none, or if it is a merge operand, which is
-// no value yet, out is dst. Nothing returned borrows from the table.
-func (m *Table) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool) {
+// Get looks up the newest version of user that reader sees, and returns its effect, Skip if there is none. hash is
+// key.Hash(user). If the version is shown, its value is appended to dst; otherwise out is dst. Nothing returned borrows
+// from the table.
+func (m *Table) Get(dst, user []byte, hash uint64, reader visible.Reader) (out []byte, effect visible.Effect) {
 	e := m.index.find(m, user, hash)
 	if e != 0 {
-		e = m.newestUpTo(e, key.MakeTrailer(seq, key.KindMax))
+		e = m.newestUpTo(e, key.MakeTrailer(reader.Seq, key.KindMax))
 	}
 	if e == 0 {
-		return dst, 0, false
+		return dst, visible.Skip
 	}
-	if kind = m.trailer(e).Kind(); kind == key.KindMerge {
-		return dst, kind, true
+	if effect = reader.Of(m.trailer(e)); effect != visible.Show {
+		return dst, effect
 	}
-	return append(dst, m.value(e)...), kind, true
+	return append(dst, m.value(e)...), effect
 }
 
 // Version is one version of a user key in a table; the zero value is none.

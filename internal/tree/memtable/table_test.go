@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/visible"
 )
 
 func newTable(t testing.TB, size int) *Table {
@@ -141,8 +142,8 @@ func TestSizeFor_makesATableThatFits(t *testing.T) {
 		t.Fatal("the largest value does not fit")
 	}
 	table.Apply(&b, 1)
-	if out, _, found := table.Get(nil, []byte("k"), key.Hash([]byte("k")), 1); !found || len(out) != key.MaxValueSize {
-		t.Errorf("found %v, %d bytes", found, len(out))
+	if out, shown := getAt(table, []byte("k"), 1); !shown || len(out) != key.MaxValueSize {
+		t.Errorf("shown %v, %d bytes", shown, len(out))
 	}
 }
 
@@ -162,9 +163,10 @@ func TestReset_leavesNothing(t *testing.T) {
 	if it := table.NewIterator(); it.First() || it.Last() || it.SeekGE(key.SeekTo(nil, 9)) {
 		t.Error("an iterator finds an entry")
 	}
+	newest := visible.Reader{Seq: key.MaxSeqNum}
 	for n := range 2000 {
 		k := binary.BigEndian.AppendUint64(nil, uint64(n))
-		if _, _, found := table.Get(nil, k, key.Hash(k), key.MaxSeqNum); found {
+		if _, effect := table.Get(nil, k, key.Hash(k), newest); effect != visible.Skip {
 			t.Fatalf("key %d is still there", n)
 		}
 	}
@@ -184,9 +186,10 @@ func TestIndex_keepsCollidingKeysApart(t *testing.T) {
 		table.add(&op, last, seq, &path{})
 	}
 	for n := range 41 {
-		out, _, found := table.Get(nil, []byte{byte(n)}, last, seq)
+		out, effect := table.Get(nil, []byte{byte(n)}, last, visible.Reader{Seq: seq})
+		found := effect == visible.Show
 		if found != (n < 40) || found && (len(out) != 1 || out[0] != byte(n)) {
-			t.Errorf("key %d: found %v, value %v", n, found, out)
+			t.Errorf("key %d: effect %d, value %v", n, effect, out)
 		}
 	}
 }
@@ -200,7 +203,7 @@ func TestGet_doesNotAllocate(t *testing.T) {
 	dst, user := make([]byte, 0, 100), []byte("k")
 	it := table.NewIterator()
 	allocations := testing.AllocsPerRun(100, func() {
-		_, _, _ = table.Get(dst, user, key.Hash(user), 1)
+		_, _ = table.Get(dst, user, key.Hash(user), visible.Reader{Seq: 1})
 		it.SeekGE(key.SeekTo(user, 1))
 		it.Next()
 	})

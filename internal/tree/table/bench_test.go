@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/visible"
 )
 
 // benchRows is a table of 64 MiB.
@@ -71,10 +72,10 @@ func benchGet(b *testing.B, t *opened, users [][]byte, present bool) {
 	b.ReportAllocs()
 	for b.Loop() {
 		g := t.domain.Enter()
-		_, _, found, err := t.Get(dst[:0], users[i], key.Hash(users[i]), key.MaxSeqNum)
+		_, effect, err := t.Get(dst[:0], users[i], key.Hash(users[i]), visible.Reader{Seq: key.MaxSeqNum})
 		g.Exit()
-		if err != nil || found != present {
-			b.Fatal(found, err)
+		if err != nil || (effect == visible.Show) != present {
+			b.Fatal(effect, err)
 		}
 		if i++; i == len(users) {
 			i = 0
@@ -104,14 +105,14 @@ func BenchmarkGet_byTree(b *testing.B) {
 		t, rows := benchTable(b, size, benchRows)
 		users := shuffledKeys(rows, nil)
 		var dst [256]byte
-		i := 0
+		i, newest := 0, visible.Reader{Seq: key.MaxSeqNum}
 		b.ReportAllocs()
 		for b.Loop() {
 			g := t.domain.Enter()
-			_, _, found, err := t.getBySearch(key.MaxValueSize, dst[:0], users[i], key.MaxSeqNum)
+			_, effect, err := t.getBySearch(key.MaxValueSize, dst[:0], users[i], newest)
 			g.Exit()
-			if err != nil || !found {
-				b.Fatal(found, err)
+			if err != nil || effect != visible.Show {
+				b.Fatal(effect, err)
 			}
 			if i++; i == len(users) {
 				i = 0

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/offheap"
+	"lightningdb/internal/tree/visible"
 )
 
 // A merge of forty tables would take 10 MiB in addition to a limit of 10 MiB, and a program gets killed for it.
@@ -122,7 +123,8 @@ func TestExtent_largeValuesLeaveNothingOnTheHeap(t *testing.T) {
 			g := r.domain.Enter()
 			defer g.Exit()
 			user := rows[1].key.User
-			if got, _, _, err := r.Get(dst, user, key.Hash(user), key.MaxSeqNum); err != nil || !bytes.Equal(got, value) {
+			got, _, err := r.Get(dst, user, key.Hash(user), visible.Reader{Seq: key.MaxSeqNum})
+			if err != nil || !bytes.Equal(got, value) {
 				t.Errorf("got %d bytes, %v", len(got), err)
 			}
 		})

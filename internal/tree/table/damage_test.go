@@ -74,10 +74,10 @@ func readAll(t *testing.T, o *opened, rows []row) error {
 	var failed error
 	for i := range rows {
 		seq := rows[i].key.Trailer.Seq()
-		value, kind, found, err := o.get(rows[i].key.User, seq)
+		value, effect, err := o.get(rows[i].key.User, seq)
 		if err != nil {
 			failed = err
-		} else if !found || kind != rows[i].key.Trailer.Kind() || !bytes.Equal(value, rows[i].value) {
+		} else if !isRow(value, effect, rows[i]) {
 			t.Errorf("get %v: wrong data without an error", rows[i].key)
 		}
 	}
@@ -163,7 +163,7 @@ func TestRead_pastTheEndIsDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.file.(*memFile).data = f.data[:100]
-	_, _, _, err = o.get([]byte("empty"), key.MaxSeqNum)
+	_, _, err = o.get([]byte("empty"), key.MaxSeqNum)
 	checkDamage(t, "get", err)
 	checkDamage(t, "verify", o.Verify(context.Background()))
 }
@@ -242,7 +242,7 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 	}
 	o.file.(*memFile).fail = broken
 	for what, read := range map[string]func() error{
-		"get":    func() error { _, _, _, err := o.get([]byte("nothing"), 1); return err },
+		"get":    func() error { _, _, err := o.get([]byte("nothing"), 1); return err },
 		"first":  func() error { return scan(t, o.NewIterator(), rows) },
 		"ahead":  func() error { return scan(t, o.NewSequentialIterator(), rows) },
 		"seek":   func() error { it := o.NewIterator(); it.SeekGE(rows[3].key); return it.Close() },
@@ -314,7 +314,7 @@ func exercise(t *testing.T, s *shared, data []byte) {
 	}
 	defer o.Close()
 	for _, row := range smallRows() {
-		_, _, _, err := o.get(row.key.User, row.key.Trailer.Seq())
+		_, _, err := o.get(row.key.User, row.key.Trailer.Seq())
 		check("get", err)
 		for _, move := range []func(*Iterator, key.Internal) bool{(*Iterator).SeekGE, (*Iterator).SeekLT} {
 			it := o.NewIterator()

@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/visible"
 )
 
 // OpenOptions say what a Reader expects to find, according to the manifest.
@@ -204,23 +205,24 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// Get finds the newest version of user that is visible at seq, and appends its value to dst. hash is key.Hash of
-// user. found is false if the table holds no such version. A tombstone and a merge are found, with their kind and
-// without a value: use an iterator to read the operands of a merge. The caller is inside a guard of the cache's
-// epoch domain. Get allocates nothing if dst has room and the pages are cached. On an error out is dst.
-func (r *Reader) Get(dst, user []byte, hash uint64, seq key.SeqNum) (out []byte, kind key.Kind, found bool, err error) {
-	return r.GetWithin(key.MaxValueSize, dst, user, hash, seq)
+// Get finds the newest version of user that reader sees, and returns its effect: Skip if the table holds none. If the
+// effect is Show, the value is appended to dst; use an iterator to read the operands of a merge. hash is key.Hash of
+// user. The caller is inside a guard of the cache's epoch domain. Get allocates nothing if dst has room and the pages
+// are cached. On an error out is dst.
+func (r *Reader) Get(dst, user []byte, hash uint64, reader visible.Reader) (
+	out []byte, effect visible.Effect, err error) {
+	return r.GetWithin(key.MaxValueSize, dst, user, hash, reader)
 }
 
 // GetWithin is Get that reads no value of more than limit bytes: it returns operand.ErrTooLong instead.
-func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.SeqNum) (
-	out []byte, kind key.Kind, found bool, err error) {
+func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visible.Reader) (
+	out []byte, effect visible.Effect, err error) {
 	var private privatePages
 	defer private.unpin()
 	n := r.first + locator.PageOf(hash, int(r.foot.locators))
 	buckets, err := r.pages.Get(n, &private.locator)
 	if err != nil {
-		return dst, 0, false, err
+		return dst, visible.Skip, err
 	}
 	probe := locator.Search(buckets, hash)
 	for {
@@ -231,28 +233,29 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, seq key.Seq
 		leaf := int(position >> (r.foot.pageBits - 3))
 		at := int(position<<3) & (1<<r.foot.pageBits - 1)
 		if leaf >= int(r.foot.leaves) {
-			return dst, 0, false, r.damaged(r.offset(n), "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
+			return dst, visible.Skip, r.damaged(r.offset(n), "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
 		}
 		payload, err := r.pages.Get(leaf, &private.leaf)
 		if err != nil {
-			return dst, 0, false, err
+			return dst, visible.Skip, err
 		}
 		e, next, ok := page.At(payload, at)
 		if !ok {
-			return dst, 0, false, r.damaged(r.offset(n), "a locator leads to byte %d of leaf %d: no entry", at, leaf)
+			return dst, visible.Skip, r.damaged(r.offset(n), "a locator leads to byte %d of leaf %d: no entry", at, leaf)
 		}
 		if !bytes.Equal(e.Key.User, user) {
 			continue
 		}
-		if r.trailer(e.Key.Trailer).Seq() > seq {
-			return r.getOlder(limit, dst, user, seq, leaf, payload, next, &private.leaf)
+		effect := reader.Of(r.trailer(e.Key.Trailer))
+		if effect == visible.Skip {
+			return r.getOlder(limit, dst, user, reader, leaf, payload, next, &private.leaf)
 		}
-		return r.appendValue(limit, dst, &e)
+		return r.appendValue(limit, dst, &e, effect)
 	}
 	if !probe.Conclusive() {
-		return r.getBySearch(limit, dst, user, seq)
+		return r.getBySearch(limit, dst, user, reader)
 	}
-	return dst, 0, false, nil
+	return dst, visible.Skip, nil
 }
 
 // privatePages are the pages of one lookup that could not be cached.
@@ -275,60 +278,59 @@ const maxSteps = 8
 // getOlder continues after an entry of user that is too new: older versions follow it, perhaps on the next leaves.
 // at is where the next entry of leaf begins.
 func (r *Reader) getOlder(
-	limit int, dst, user []byte, seq key.SeqNum, leaf int, payload []byte, at int, private *cache.Pin,
-) ([]byte, key.Kind, bool, error) {
+	limit int, dst, user []byte, reader visible.Reader, leaf int, payload []byte, at int, private *cache.Pin,
+) ([]byte, visible.Effect, error) {
 	for range maxSteps {
 		if at >= page.EntriesEnd(payload) {
 			leaf, at = leaf+1, 0
 			if leaf == int(r.foot.leaves) {
-				return dst, 0, false, nil
+				return dst, visible.Skip, nil
 			}
 			var err error
 			if payload, err = r.pages.Get(leaf, private); err != nil {
-				return dst, 0, false, err
+				return dst, visible.Skip, err
 			}
 		}
 		e, next, ok := page.At(payload, at)
 		if !ok {
-			return dst, 0, false, r.damaged(r.offset(leaf), "no entry at byte %d of leaf %d", at, leaf)
+			return dst, visible.Skip, r.damaged(r.offset(leaf), "no entry at byte %d of leaf %d", at, leaf)
 		}
 		if !bytes.Equal(e.Key.User, user) {
-			return dst, 0, false, nil
+			return dst, visible.Skip, nil
 		}
-		if r.trailer(e.Key.Trailer).Seq() <= seq {
-			return r.appendValue(limit, dst, &e)
+		if effect := reader.Of(r.trailer(e.Key.Trailer)); effect != visible.Skip {
+			return r.appendValue(limit, dst, &e, effect)
 		}
 		at = next
 	}
-	return r.getBySearch(limit, dst, user, seq)
+	return r.getBySearch(limit, dst, user, reader)
 }
 
 // getBySearch is Get by a seek instead of the locator.
-func (r *Reader) getBySearch(limit int, dst, user []byte, seq key.SeqNum) ([]byte, key.Kind, bool, error) {
+func (r *Reader) getBySearch(limit int, dst, user []byte, reader visible.Reader) ([]byte, visible.Effect, error) {
 	it := r.NewIterator()
 	defer it.Close()
-	if !it.SeekGE(key.SeekTo(user, seq)) || !bytes.Equal(it.Key().User, user) {
-		return dst, 0, false, it.Err()
+	if !it.SeekGE(key.SeekTo(user, reader.Seq)) || !bytes.Equal(it.Key().User, user) {
+		return dst, visible.Skip, it.Err()
 	}
-	return r.appendValue(limit, dst, &it.entry)
+	return r.appendValue(limit, dst, &it.entry, reader.Of(it.Key().Trailer))
 }
 
-// appendValue appends the value of e to dst, if it has no more than limit bytes.
-func (r *Reader) appendValue(limit int, dst []byte, e *page.Entry) ([]byte, key.Kind, bool, error) {
-	kind := e.Key.Trailer.Kind()
+// appendValue appends the value of e to dst, if its effect is to be shown and it has no more than limit bytes.
+func (r *Reader) appendValue(limit int, dst []byte, e *page.Entry, effect visible.Effect) (
+	[]byte, visible.Effect, error) {
 	switch {
-	case kind == key.KindMerge:
-		return dst, kind, true, nil
+	case effect == visible.Unknown:
+		return dst, effect, r.damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
+	case effect != visible.Show:
+		return dst, effect, nil
 	case limit < key.MaxValueSize && e.Size() > uint64(limit):
-		return dst, 0, false, operand.ErrTooLong
+		return dst, visible.Skip, operand.ErrTooLong
 	case e.IsExtent():
 		out, err := r.appendExtent(dst, e.Extent())
-		return out, kind, err == nil, err
+		return out, effect, err
 	}
-	if !kind.Known() {
-		return dst, 0, false, r.damaged(-1, "an entry of %v", kind)
-	}
-	return append(dst, e.Value()...), kind, true, nil
+	return append(dst, e.Value()...), effect, nil
 }
 
 // LoadPage reads, verifies and decompresses page n. It implements cache.Loader.

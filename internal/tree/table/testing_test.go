@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/visible"
 )
 
 // memFile is a file in memory. fail, if set, is what every read and write returns from then on.
@@ -151,10 +152,10 @@ func (o *opened) close(t tb) {
 }
 
 // get is Get inside a guard.
-func (o *opened) get(user []byte, seq key.SeqNum) ([]byte, key.Kind, bool, error) {
+func (o *opened) get(user []byte, seq key.SeqNum) ([]byte, visible.Effect, error) {
 	g := o.domain.Enter()
 	defer g.Exit()
-	return o.Get(nil, user, key.Hash(user), seq)
+	return o.Get(nil, user, key.Hash(user), visible.Reader{Seq: seq})
 }
 
 // want is what a lookup must find: the model's Get.
@@ -168,16 +169,21 @@ func want(rows []row, user []byte, seq key.SeqNum) (row, bool) {
 	return row{}, false
 }
 
+// isRow reports whether a lookup has found w.
+func isRow(got []byte, effect visible.Effect, w row) bool {
+	return effect == visible.OfKind(w.key.Trailer.Kind()) && bytes.Equal(got, w.value)
+}
+
 // checkGet compares a lookup with the model.
 func checkGet(t tb, o *opened, rows []row, user []byte, seq key.SeqNum) {
 	t.Helper()
 	w, ok := want(rows, user, seq)
-	got, kind, found, err := o.get(user, seq)
+	got, effect, err := o.get(user, seq)
 	if err != nil {
 		t.Fatalf("get %q at %d: %v", user, seq, err)
 	}
-	if found != ok || (ok && (kind != w.key.Trailer.Kind() || !bytes.Equal(got, w.value))) {
-		t.Fatalf("get %q at %d: got %v %v %d bytes, want %v %v", user, seq, found, kind, len(got), ok, w.key)
+	if (effect != visible.Skip) != ok || ok && !isRow(got, effect, w) {
+		t.Fatalf("get %q at %d: effect %d, %d bytes, want %v %v", user, seq, effect, len(got), ok, w.key)
 	}
 }
 

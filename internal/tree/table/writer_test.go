@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/internal/tree/locator"
+	"lightningdb/internal/tree/visible"
 )
 
 // An entry out of place would be found by a scan and not by a search; the writer must not take it, and go on as if it
@@ -81,9 +82,9 @@ func TestGet_findsMergesWithoutAValue(t *testing.T) {
 	o := mustOpen(t, f, Options{ID: testID})
 	defer o.close(t)
 	for _, user := range []string{"long", "short"} {
-		out, kind, found, err := o.Get([]byte("dst"), []byte(user), key.Hash([]byte(user)), 9)
-		if string(out) != "dst" || kind != key.KindMerge || !found || err != nil {
-			t.Errorf("%s: %d bytes, %v, found %v, %v", user, len(out), kind, found, err)
+		out, effect, err := o.Get([]byte("dst"), []byte(user), key.Hash([]byte(user)), visible.Reader{Seq: 9})
+		if string(out) != "dst" || effect != visible.Fold || err != nil {
+			t.Errorf("%s: %d bytes, effect %d, %v", user, len(out), effect, err)
 		}
 	}
 	checkWalk(t, o.NewIterator(), rows)
@@ -295,9 +296,10 @@ func TestGet_appendsToDst(t *testing.T) {
 		for _, row := range rows {
 			for _, room := range []int{0, 64, 4096} {
 				dst := append(make([]byte, 0, 4+room), "head"...)
-				out, _, found, err := r.Get(dst, row.key.User, key.Hash(row.key.User), row.key.Trailer.Seq())
-				if err != nil || !found || !bytes.Equal(out, append([]byte("head"), row.value...)) {
-					t.Fatalf("get %v with room %d: %d bytes, %v %v", row.key, room, len(out), found, err)
+				reader := visible.Reader{Seq: row.key.Trailer.Seq()}
+				out, effect, err := r.Get(dst, row.key.User, key.Hash(row.key.User), reader)
+				if err != nil || effect == visible.Skip || !bytes.Equal(out, append([]byte("head"), row.value...)) {
+					t.Fatalf("get %v with room %d: %d bytes, effect %d, %v", row.key, room, len(out), effect, err)
 				}
 			}
 		}
@@ -315,17 +317,17 @@ func TestGet_allocatesNothingWhenCached(t *testing.T) {
 	}
 	defer r.close(t)
 	absent := []byte("nothing of that name here")
-	dst := make([]byte, 0, 256)
+	dst, newest := make([]byte, 0, 256), visible.Reader{Seq: key.MaxSeqNum}
 	i := 0
 	read := func() {
 		g := r.domain.Enter()
 		defer g.Exit()
 		user := rows[i*37%len(rows)].key.User
-		if _, _, found, err := r.Get(dst, user, key.Hash(user), key.MaxSeqNum); !found || err != nil {
-			t.Fatal(found, err)
+		if _, effect, err := r.Get(dst, user, key.Hash(user), newest); effect == visible.Skip || err != nil {
+			t.Fatal(effect, err)
 		}
-		if _, _, found, err := r.Get(dst, absent, key.Hash(absent)+uint64(i), key.MaxSeqNum); found || err != nil {
-			t.Fatal(found, err)
+		if _, effect, err := r.Get(dst, absent, key.Hash(absent)+uint64(i), newest); effect != visible.Skip || err != nil {
+			t.Fatal(effect, err)
 		}
 		i++
 	}
@@ -347,9 +349,9 @@ func TestGet_otherKeyOfTheSameHash(t *testing.T) {
 	g := r.domain.Enter()
 	defer g.Exit()
 	for _, row := range rows {
-		_, _, found, err := r.Get(nil, []byte("another key"), key.Hash(row.key.User), key.MaxSeqNum)
-		if found || err != nil {
-			t.Fatalf("another key of the hash of %v: %v, %v", row.key, found, err)
+		_, effect, err := r.Get(nil, []byte("another key"), key.Hash(row.key.User), visible.Reader{Seq: key.MaxSeqNum})
+		if effect != visible.Skip || err != nil {
+			t.Fatalf("another key of the hash of %v: effect %d, %v", row.key, effect, err)
 		}
 	}
 }
@@ -376,14 +378,15 @@ func TestGet_keysWithoutRoomInTheLocator(t *testing.T) {
 	defer r.close(t)
 	g := r.domain.Enter()
 	defer g.Exit()
+	newest := visible.Reader{Seq: key.MaxSeqNum}
 	for i := 0; i < len(rows); i += 97 {
-		out, _, found, err := r.Get(nil, rows[i].key.User, colliding, key.MaxSeqNum)
-		if err != nil || !found || !bytes.Equal(out, rows[i].value) {
-			t.Fatalf("get %v: %v %v", rows[i].key, found, err)
+		out, effect, err := r.Get(nil, rows[i].key.User, colliding, newest)
+		if err != nil || effect == visible.Skip || !bytes.Equal(out, rows[i].value) {
+			t.Fatalf("get %v: effect %d, %v", rows[i].key, effect, err)
 		}
 	}
-	if _, _, found, err := r.Get(nil, []byte("absent"), colliding, key.MaxSeqNum); found || err != nil {
-		t.Errorf("absent key: %v %v", found, err)
+	if _, effect, err := r.Get(nil, []byte("absent"), colliding, newest); effect != visible.Skip || err != nil {
+		t.Errorf("absent key: effect %d, %v", effect, err)
 	}
 }
 
@@ -408,7 +411,7 @@ func TestClose_endsEverything(t *testing.T) {
 		}
 	}
 	r.close(t)
-	if _, _, _, err := r.get([]byte("big"), 9); !errors.Is(err, fs.ErrClosed) {
+	if _, _, err := r.get([]byte("big"), 9); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("get from a closed table: %v", err)
 	}
 }

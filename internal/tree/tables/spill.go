@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/visible"
 )
 
 // Spill is entries in order, one for each user key, in table files that nothing names: what a transaction has written and
@@ -166,9 +167,14 @@ func (sp *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, e
 	if i == len(sp.tables) {
 		return dst, 0, false, nil
 	}
-	out, kind, found, err = sp.getFrom(sp.tables[i], dst, user)
-	if err != nil || kind != key.KindMerge {
-		return out, kind, found, err
+	out, effect, err := sp.getFrom(sp.tables[i], dst, user)
+	switch {
+	case err != nil || effect == visible.Skip:
+		return dst, 0, false, err
+	case effect == visible.Show:
+		return out, key.KindPut, true, nil
+	case effect == visible.Hide:
+		return dst, key.KindDelete, true, nil
 	}
 	if err := sp.set.opts.Gate.Enter(); err != nil {
 		return dst, 0, false, err
@@ -180,17 +186,17 @@ func (sp *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, e
 		return dst, 0, false, it.Err()
 	}
 	operand, err := it.Value()
-	return append(dst, operand...), kind, err == nil, err
+	return append(dst, operand...), it.Key().Trailer.Kind(), err == nil, err
 }
 
-func (sp *Spill) getFrom(t *Ref, dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
+func (sp *Spill) getFrom(t *Ref, dst, user []byte) (out []byte, effect visible.Effect, err error) {
 	guard := sp.set.opts.Epochs.Enter()
 	defer guard.Exit()
 	r, err := sp.set.reader(t)
 	if err != nil {
-		return dst, 0, false, err
+		return dst, visible.Skip, err
 	}
-	return r.Get(dst, user, key.Hash(user), key.MaxSeqNum)
+	return r.Get(dst, user, key.Hash(user), visible.Reader{Seq: key.MaxSeqNum})
 }
 
 // NewIterator returns an iterator over the spill that reads through the cache. It must be closed.
