@@ -69,9 +69,8 @@ func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 	it := spill.NewSequentialIterator()
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
-		if k := it.Key(); k.Trailer.Kind() != key.KindMerge {
-			tx.txn.Reads.AddKey(k.User, key.Hash(k.User))
-		}
+		k := it.Key()
+		tx.txn.Reads.AddWrite(k.User, k.Trailer.Kind())
 	}
 	return it.Err()
 }
@@ -80,7 +79,9 @@ func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 // them.
 type spillStore struct{ engine *engine.Engine }
 
-func (s spillStore) NewSpill(seq key.SeqNum) txn.SpillWriter { return spillWriter{s.engine.NewSpill(seq)} }
+func (s spillStore) NewSpill(seq key.SeqNum) txn.SpillWriter {
+	return spillWriter{s.engine.NewSpill(seq)}
+}
 
 type spillWriter struct{ *engine.SpillWriter }
 

@@ -147,9 +147,9 @@ func (tx *Tx) Get(dst, k []byte) ([]byte, error) {
 	switch {
 	case w == nil:
 		return tx.read(dst, k)
-	case w.Kind == key.KindDelete:
+	case w.Hides():
 		return dst, ErrNotFound
-	case w.Kind == key.KindMerge:
+	case w.Folds():
 		return tx.fold(dst, k, w.Value)
 	}
 	return append(dst, w.Value...), nil
@@ -202,7 +202,7 @@ func (tx *Tx) merge(k, by []byte) error {
 		tx.writes.Merge(k, by)
 		return nil
 	}
-	if w.Kind == key.KindMerge && !w.Spilled {
+	if w.Folds() && !w.Spilled {
 		if joined, ok := operand.Join(w.Value, by); ok {
 			tx.writes.Merge(k, joined)
 			return nil
@@ -341,9 +341,7 @@ func (tx *Tx) Prioritize() error {
 func (tx *Tx) claimWrites(b *batch.Batch) {
 	tx.txn.Reads.Reset()
 	for op := range b.Ops() {
-		if op.Kind != key.KindMerge { // a merge applies to whatever another wrote
-			tx.txn.Reads.AddKey(op.Key, key.Hash(op.Key))
-		}
+		tx.txn.Reads.AddWrite(op.Key, op.Kind)
 	}
 }
 

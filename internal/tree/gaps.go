@@ -6,6 +6,7 @@ import (
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/readers"
+	"lightningdb/internal/tree/visible"
 )
 
 // Gaps are what iterators have walked through in vain: see package gap. A commit that gives a value to a key in one
@@ -45,7 +46,7 @@ func (tr *Tree) noteGap(s span.Span, r *readers.Registration) {
 	}
 	defer tr.Release(v)
 	put, err := tr.spanHas(v, claim.Span, claim.Since, func(t key.Trailer) bool {
-		return t.Kind() != key.KindDelete
+		return visible.OfKind(t.Kind()) != visible.Hide
 	})
 	proven = err == nil && !put && !r.Expired()
 }
@@ -56,7 +57,7 @@ func (tr *Tree) endGaps(b *batch.Batch) {
 		return
 	}
 	for op := range b.Ops() {
-		if op.Kind != key.KindDelete {
+		if visible.OfKind(op.Kind) != visible.Hide {
 			tr.gaps.Put(op.Key)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/tables"
+	"lightningdb/internal/tree/visible"
 )
 
 // MaxWeighed is how many keys of a memtable or table are looked up to find what they hide, each at the cost of a read: of
@@ -32,7 +33,7 @@ func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []sortedRun) (
 			continue
 		}
 		last = append(last[:0], k.User...)
-		if n++; n%every != 0 || k.Trailer.Kind() == key.KindMerge {
+		if n++; n%every != 0 || visible.OfKind(k.Trailer.Kind()) == visible.Fold {
 			continue
 		}
 		bytes, err := tr.storedIn(older, k.User)
@@ -68,11 +69,11 @@ func (tr *Tree) countGarbage(t *tables.Ref, older []sortedRun) (garbage int64, e
 	for ok := it.First(); ok; ok = it.Next() {
 		k := it.Key()
 		again := bytes.Equal(k.User, last)
-		if again || k.Trailer.Kind() == key.KindDelete {
+		if again || visible.OfKind(k.Trailer.Kind()) == visible.Hide {
 			garbage += onDisk(&it, t.Meta())
 		}
 		last = append(last[:0], k.User...)
-		if again || k.Trailer.Kind() == key.KindMerge {
+		if again || visible.OfKind(k.Trailer.Kind()) == visible.Fold {
 			continue
 		}
 		hidden, err := tr.storedIn(older, last)

@@ -141,7 +141,7 @@ func (o *Overlay) Value() ([]byte, error) {
 	switch {
 	case !o.atOwn():
 		return o.base.Value()
-	case o.own.Kind == key.KindMerge:
+	case o.own.Folds():
 		return o.fold()
 	}
 	return o.own.Value, nil
@@ -250,7 +250,7 @@ func (o *Overlay) findCurrent() bool {
 			o.valid = o.base.Valid()
 			return o.valid
 		}
-		if o.own.Kind != key.KindDelete {
+		if !o.own.Hides() {
 			o.walk.End()
 			o.valid = true
 			return true

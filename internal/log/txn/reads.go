@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
+	"lightningdb/internal/tree/visible"
 )
 
 // Bounds of what a Reads remembers exactly. Beyond them neighbouring keys and spans are joined into wider spans.
@@ -62,6 +63,14 @@ func (r *Reads) AddKey(user []byte, hash uint64) {
 		for i := range r.keys {
 			r.index(i)
 		}
+	}
+}
+
+// AddWrite remembers a key that the transaction writes, as if it had been looked up. An operand is not remembered: it
+// applies to whatever another transaction has written.
+func (r *Reads) AddWrite(user []byte, kind key.Kind) {
+	if visible.OfKind(kind) != visible.Fold {
+		r.AddKey(user, key.Hash(user))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/gap"
+	"lightningdb/internal/tree/visible"
 )
 
 // maxChunkKeys is the most keys that a chunk of Writes holds.
@@ -55,6 +56,15 @@ type Write struct {
 
 	Spilled bool // it was found on disk
 }
+
+// Hides reports whether the key has no value for the transaction.
+func (w *Write) Hides() bool { return w.effect() == visible.Hide }
+
+// Folds reports whether Value is an operand, to be applied to what the snapshot has.
+func (w *Write) Folds() bool { return w.effect() == visible.Fold }
+
+// effect is that on the transaction itself: it sees its writes, which have no sequence number, whatever it reads at.
+func (w *Write) effect() visible.Effect { return visible.Reader{}.Of(key.MakeTrailer(0, w.Kind)) }
 
 // undone is the state of a write before it was changed.
 type undone struct {
@@ -197,7 +207,7 @@ func (w *Writes) clearMemory() { w.chunks, w.count, w.size, w.undo = nil, 0, 0, 
 
 func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 	w.change++
-	if kind != key.KindDelete && w.gaps != nil {
+	if w.gaps != nil && visible.OfKind(kind) != visible.Hide {
 		w.gaps.Put(k)
 	}
 	write := w.writeOf(k)

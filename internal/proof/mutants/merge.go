@@ -16,7 +16,7 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "a fold drops the value below",
 		Breaks: "a counter begins at zero again with a compaction",
-		Changes: []Change{{"internal/tree/compaction/fold.go", `	present := k.Trailer.Kind() == key.KindPut
+		Changes: []Change{{"internal/tree/compaction/fold.go", `	present := effectOf(k) == visible.Show
 `, `	present := false
 `}},
 		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),

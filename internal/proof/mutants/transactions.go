@@ -532,7 +532,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "an operand is joined with one on disk",
 		Breaks:  "what was merged before a spill counts twice",
-		Changes: []Change{{"internal/transaction/tx.go", `	if w.Kind == key.KindMerge && !w.Spilled {`, `	if w.Kind == key.KindMerge {`}},
+		Changes: []Change{{"internal/transaction/tx.go", `	if w.Folds() && !w.Spilled {`, `	if w.Folds() {`}},
 		Killer:  Check{Package: ".", Run: "^(TestAdd_overASpillCountsOnce)$"},
 	},
 	{
@@ -552,10 +552,11 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
-		Name:    "operands conflict under snapshot isolation",
-		Breaks:  "counters make transactions fail that have nothing to do with each other",
-		Changes: []Change{{"internal/transaction/tx.go", `		if op.Kind != key.KindMerge { // a merge`, `		if op.Kind != 0xff { // which`}},
-		Killer:  Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
+		Name:   "operands conflict under snapshot isolation",
+		Breaks: "counters make transactions fail that have nothing to do with each other",
+		Changes: []Change{{"internal/log/txn/reads.go", `	if visible.OfKind(kind) != visible.Fold {`,
+			`	if visible.OfKind(kind) != visible.Skip {`}},
+		Killer: Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 	{
 		Name:    "a failed call is forgotten at the commit",
@@ -730,7 +731,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a scan shows what the transaction deleted",
 		Breaks:  "the function acts on what it removed",
-		Changes: []Change{{"internal/log/txn/overlay.go", `		if o.own.Kind != key.KindDelete {`, `		if o.own.Kind <= 0xff {`}},
+		Changes: []Change{{"internal/log/txn/overlay.go", `		if !o.own.Hides() {`, `		if o.own != nil {`}},
 		Killer:  test("log/txn", "TestOverlay_showsWritesOverSnapshot"),
 		Quick:   true,
 	},
@@ -779,9 +780,9 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a scan shows an operand as a value",
 		Breaks: "a counter that was added to shows what was added",
-		Changes: []Change{{"internal/log/txn/overlay.go", `	case o.own.Kind == key.KindMerge:
+		Changes: []Change{{"internal/log/txn/overlay.go", `	case o.own.Folds():
 		return o.fold()`,
-			`	case o.own.Kind == 0xff:
+			`	case o.own == nil:
 		return o.fold()`}},
 		Killer: test("log/txn", "TestOverlay_showsWritesOverSnapshot"),
 		Quick:  true,

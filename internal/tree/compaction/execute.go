@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/visible"
 )
 
 // Deps is how Execute reaches the outside world. Progress may be nil.
@@ -234,7 +235,7 @@ func (e *execution) entry(input merge.Iterator) error {
 	case foldOnto:
 		return e.foldOnto(k, value)
 	}
-	if k.Trailer.Kind() != key.KindMerge {
+	if effectOf(k) != visible.Fold {
 		if err := e.foldAbove(k, value); err != nil {
 			return err
 		}

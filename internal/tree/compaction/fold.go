@@ -5,6 +5,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/visible"
 )
 
 // maxOperandBytes bounds the memory of the operands that are folded together, unless a single one takes more. Beyond
@@ -77,7 +78,7 @@ func (e *execution) endStripe() {
 // and become one put, unless that fails; those of the stripes above are folded onto the result.
 func (e *execution) foldOnto(k key.Internal, value []byte) error {
 	o := &e.operands
-	present := k.Trailer.Kind() == key.KindPut
+	present := effectOf(k) == visible.Show
 	o.value = append(o.value[:0], value...)
 	e.fold(present)
 	if o.open.put {
@@ -96,7 +97,7 @@ func (e *execution) foldAbove(k key.Internal, value []byte) error {
 		return nil
 	}
 	o.value = append(o.value[:0], value...)
-	e.fold(k.Trailer.Kind() == key.KindPut)
+	e.fold(effectOf(k) == visible.Show)
 	return e.writeOperands(0)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/visible"
 )
 
 // verdict says what becomes of an entry.
@@ -40,6 +41,9 @@ type retention struct {
 	decided   bool // a put or tombstone in that stripe hides what is older in it
 }
 
+// effectOf is the effect of the entry k on the readers of its stripe and of newer ones, all of which see it.
+func effectOf(k key.Internal) visible.Effect { return visible.Reader{Seq: key.MaxSeqNum}.Of(k.Trailer) }
+
 // decide says what becomes of the entry k. Entries come in order; newUser reports that k is the first of its user
 // key.
 func (r *retention) decide(k key.Internal, newUser bool) verdict {
@@ -50,14 +54,14 @@ func (r *retention) decide(k key.Internal, newUser bool) verdict {
 	if follows && r.decided {
 		return dropShadowed
 	}
-	kind := k.Trailer.Kind()
-	r.decided = kind != key.KindMerge
+	effect := effectOf(k)
+	r.decided = effect != visible.Fold
 	switch {
-	case kind == key.KindMerge && inStripe:
+	case effect == visible.Fold && inStripe:
 		return collect
 	case follows && r.decided:
 		return foldOnto
-	case kind == key.KindDelete && r.stripe == 0 && !r.overlaps.holds(k.User):
+	case effect == visible.Hide && r.stripe == 0 && !r.overlaps.holds(k.User):
 		return dropTombstone
 	}
 	return keep

@@ -4,6 +4,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/visible"
 )
 
 // Folding says how a table turns merges into puts while they are applied, so that a short value that is changed by
@@ -48,15 +49,15 @@ func (m *Table) fold(op *batch.Op, older ref) (key.Kind, []byte) {
 
 // after is the result of op, in m.folded if that is large enough.
 func (m *Table) after(op *batch.Op, older ref) (value []byte, ok bool) {
-	if m.trailer(older).Kind() == key.KindMerge {
+	effect := m.effect(older)
+	if effect == visible.Fold {
 		return m.afterAll(op, older)
 	}
 	if len(m.value(older)) > maxFoldedBytes {
 		return nil, false
 	}
 	value = append(m.folded[:0], m.value(older)...)
-	present := m.trailer(older).Kind() == key.KindPut
-	value, err := m.folding.Rules.FoldWithin(maxFoldedBytes, op.Key, value, present, op.Value)
+	value, err := m.folding.Rules.FoldWithin(maxFoldedBytes, op.Key, value, effect == visible.Show, op.Value)
 	return value, err == nil
 }
 
@@ -71,7 +72,7 @@ func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
 		if m.chain.Size()+len(next) > maxOperandBytes || m.chain.Push(0, next) != nil {
 			return nil, false
 		}
-		if e == 0 || m.trailer(e).Kind() != key.KindMerge {
+		if e == 0 || m.effect(e) != visible.Fold {
 			break
 		}
 		next, e = m.value(e), m.older(e)
@@ -95,5 +96,10 @@ func (m *Table) under(user []byte, e ref) (value []byte, present, ok bool) {
 	case len(m.value(e)) > maxFoldedBytes:
 		return nil, false, false
 	}
-	return append(m.folded[:0], m.value(e)...), m.trailer(e).Kind() == key.KindPut, true
+	return append(m.folded[:0], m.value(e)...), m.effect(e) == visible.Show, true
+}
+
+// effect is that of the entry at e on the operands to come, which stand upon all that is there.
+func (m *Table) effect(e ref) visible.Effect {
+	return visible.Reader{Seq: key.MaxSeqNum}.Of(m.trailer(e))
 }

@@ -201,7 +201,7 @@ func (m *Table) applyChunk(ops []batch.Op, first key.SeqNum) {
 func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 	i, older := m.index.locate(m, op.Key, hash)
 	kind, value := op.Kind, op.Value
-	if kind == key.KindMerge && m.folding != nil {
+	if m.folding != nil && visible.OfKind(kind) == visible.Fold {
 		kind, value = m.fold(op, older)
 	}
 	e := m.writeEntry(op.Key, value, key.MakeTrailer(seq, kind), older)
