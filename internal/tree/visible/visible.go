@@ -22,7 +22,8 @@
 //
 //   - Range tombstones: the sequence number of the newest one that the reader sees and that covers the key. An older
 //     entry is hidden.
-//   - Expiry: the clock of the reader. A put whose time has come is hidden. Of will need that time beside the trailer.
+//   - Expiry: the clock of the reader. A put whose time has come is hidden. Of will need that time as well as the
+//     trailer.
 //   - Values outside the tree: shown, as those in it. Only who reads the value has to know where it is.
 package visible
 
