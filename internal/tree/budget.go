@@ -1,13 +1,14 @@
 package tree
 
-// Budget divides a memory limit. The cache has what the memtables that exist and the open tables leave of it, and gives it
-// back when they need it: see ShareMemory. What is not named here (a sixteenth) is for log buffers and the rest of the heap.
+// Budget divides a memory limit. The cache gets what the existing memtables and the open tables leave, and gives it
+// back when they need it: see ShareMemory. What is not named here (a sixteenth) is for log buffers and the rest of
+// the heap.
 type Budget struct {
 	Memtable   int   // bytes of one memtable, index included
-	Frozen     int   // memtables that may wait for their flush besides the active one
+	Frozen     int   // memtables that may wait for their flush, without the active one
 	Memtables  int64 // bytes of all memtables beyond which a writer waits for readers to give some back
 	Shared     int64 // bytes of memtables, cached pages and rows, open tables and buffers together
-	LeastPages int64 // bytes of cached pages, whatever else there is
+	LeastPages int64 // bytes of cached pages that are always allowed
 	OpenTables int64 // bytes of directories and slots of open tables
 	Rows       int64 // bytes of rows that are read over and over
 	Buffers    int64 // bytes of pieces of tables that are being written, or read from front to back
@@ -32,11 +33,11 @@ func NewBudget(limit int64) Budget {
 	return b
 }
 
-// Addresses is how many bytes of addresses a database takes at most, besides its log. What is reserved for the cache is
-// never given back; memtables beyond three are the fault of readers.
+// Addresses is the most bytes of address space that a database takes, apart from its log. What is reserved for the
+// cache is never given back; more than three memtables exist only if readers hold them.
 func (b *Budget) Addresses() int64 {
 	return b.cache(int64(b.Memtable)) + b.Rows + int64(b.Frozen+1)*int64(b.Memtable) + b.Buffers
 }
 
-// cache is how many bytes of pages may be cached while other things take so many.
+// cache is how many bytes of pages may be cached while other things take others bytes.
 func (b *Budget) cache(others int64) int64 { return max(b.Shared-others, b.LeastPages) }

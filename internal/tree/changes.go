@@ -9,9 +9,9 @@ import (
 	"lightningdb/internal/tree/tables"
 )
 
-// The tree itself tells what was written since a snapshot; nothing else is kept for it. While a snapshot is held at a
-// sequence number, every version that is newer, or a newer one of its key, is in the tree: a job may drop a tombstone that
-// hides nothing only if no reader stands below it.
+// The tree itself tells what was written since a snapshot; nothing else is kept for it. While a snapshot is held at
+// a sequence number, the tree has every version that is newer, or a newer one of the same key: a job may drop a
+// tombstone that hides nothing only if no reader stands below it.
 
 // KeyChanged reports whether the tree of v has a version of user that is newer than since. hash is key.Hash(user).
 func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) (bool, error) {
@@ -32,8 +32,8 @@ func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) 
 	return false, nil
 }
 
-// SpanChanged reports whether the tree of v has a version in s that is newer than since, and not a tombstone where there
-// was nothing to remove, as far as that is known.
+// SpanChanged reports whether the tree of v has a version in s that is newer than since. As far as it is known, a
+// tombstone does not count where there was nothing to remove.
 func (tr *Tree) SpanChanged(v *View, s span.Span, since key.SeqNum) (bool, error) {
 	for outside := range tr.gaps.Outside(s, since) {
 		if changed, err := tr.spanHas(v, outside, since, anyVersion); changed || err != nil {

@@ -12,8 +12,8 @@ import (
 	"lightningdb/internal/tree/visible"
 )
 
-// MaxWeighed is how many keys of a memtable or table are looked up to find what they hide, each at the cost of a read: of
-// more keys so many are taken as a sample. A table of more entries is estimated by what the manifest says.
+// MaxWeighed is how many keys of a memtable or table are looked up to find what they hide, each for the cost of a
+// read: of more keys a sample of this size is taken. A table of more entries is estimated from the manifest.
 const MaxWeighed = 1024
 
 // HiddenByActive is about how many bytes of tables the entries of v's active memtable hide.
@@ -22,7 +22,8 @@ func (tr *Tree) HiddenByActive(v *View) (int64, error) {
 	return tr.hiddenBelow(m.NewIterator(), m.Count(), v.runs)
 }
 
-// hiddenBelow is about how many bytes the entries of a source, so many, hide in older runs. It closes the source.
+// hiddenBelow is about how many bytes the entries of a source hide in older runs; entries is their number. It closes
+// the source.
 func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []sortedRun) (hidden int64, err error) {
 	defer func() { err = errors.Join(err, it.Close()) }()
 	every, n := entries/MaxWeighed+1, 0
@@ -45,8 +46,8 @@ func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []sortedRun) (
 	return hidden, it.Err()
 }
 
-// Garbage is about how many bytes the tombstones and the older versions of table num of v take, and what is older than it
-// and hidden by it in other runs. It is known only if v has the table.
+// Garbage is about how many bytes the tombstones and the older versions of table num of v take, together with older
+// entries in other runs that they hide. known is false if v does not have the table.
 func (tr *Tree) Garbage(v *View, num filename.Num) (bytes int64, known bool, err error) {
 	for i := range v.runs {
 		for _, t := range v.runs[i].tables {
@@ -85,7 +86,8 @@ func (tr *Tree) countGarbage(t *tables.Ref, older []sortedRun) (garbage int64, e
 	return garbage, it.Err()
 }
 
-// storedIn is about how many bytes the newest version of user takes in runs, which are newest first; 0 if there is none.
+// storedIn is about how many bytes the newest version of user takes in runs, which are newest first; 0 if there is
+// none.
 func (tr *Tree) storedIn(runs []sortedRun, user []byte) (int64, error) {
 	for i := range runs {
 		t := runs[i].find(user)
@@ -111,7 +113,7 @@ func (tr *Tree) storedInTable(t *tables.Ref, user []byte) (size int64, found boo
 	return onDisk(&it, t.Meta()), true, nil
 }
 
-// onDisk is about how many bytes of t the entry takes that it is at.
+// onDisk is about how many bytes of t the current entry of it takes.
 func onDisk(it *tables.Iterator, t *manifest.TableMeta) int64 {
 	inPage, extent := it.Size()
 	return extent + int64(float64(inPage)*float64(t.Size)/float64(max(t.RawBytes, 1)))

@@ -65,7 +65,7 @@ func (h *harness) close() (left int) {
 	return left
 }
 
-// A reader would follow a memtable or a table that is used for something else by now.
+// A reader would follow a memtable or a table that is used for something else by then.
 func TestView_staysWhileAReaderIsInside(t *testing.T) {
 	h := newHarness(t, Options{})
 	defer h.close()

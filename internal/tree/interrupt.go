@@ -4,17 +4,17 @@ import (
 	"sync/atomic"
 )
 
-// Interrupt ends iterators from outside, because whoever waits for them has given up: before they read another page, pass
-// over another entry that nobody sees, or hand out what is not at hand. The zero value interrupts nothing.
+// Interrupt ends iterators from outside, when their caller has given up: before they read another page, pass over
+// another entry that nobody sees, or hand out what is not in memory yet. The zero value interrupts nothing.
 type Interrupt struct {
 	set atomic.Bool
-	err error // what moves fail with; stored before set
+	err error // of the moves; stored before set
 }
 
 // uninterrupted is the Interrupt of iterators that have none.
 var uninterrupted Interrupt
 
-// Set interrupts with err. It is called once at most.
+// Set interrupts with err. It may be called once.
 func (i *Interrupt) Set(err error) {
 	i.err = err
 	i.set.Store(true)

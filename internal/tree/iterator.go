@@ -21,16 +21,16 @@ import (
 // entry; when they report false, Err tells an end from a failure. Key and Value are borrowed until the next move, Exit
 // or Close. It belongs to one goroutine, its owner, and must be closed.
 //
-// Others may end it: the close of its snapshot, that of the engine, or its age. They give back what it holds, unless
-// its owner is using it: then the owner does, as soon as it is through.
+// Others may end it: the close of its snapshot, the close of the engine, or its age. They give back what it holds,
+// unless its owner is using it: then the owner does, as soon as it is finished.
 //
 //	opened            its owner uses it until Exit
 //	between uses      Exit … Enter: nothing that it has lent may be looked at; Enter fails if it was ended
-//	while it is used  moves fail once it was ended, but for owners without StopWith
+//	while it is used  moves fail once it was ended; only after StopWith do they notice the close of its snapshot
 //
-// It holds a view, and with it memtables and obsolete tables. When a move finds that another view has become current,
-// the iterator changes over to that one, in which its sequence number shows the same: so a long scan beside writes
-// holds no more than an idle one.
+// It holds a view, and with it memtables and obsolete tables. When a move finds that another view has become
+// current, the iterator changes to that one, in which its sequence number shows the same: so a long scan during
+// writes holds no more than an idle one.
 type Iterator struct {
 	tree    *Tree
 	hold    readers.Registration
@@ -53,8 +53,8 @@ type Iterator struct {
 	above     io.Closer     // closed with it
 }
 
-// noMore, among the users of an iterator, says that no more may come. Whoever takes the last of them away, or sets it
-// when there are none, gives back what the iterator holds.
+// noMore, among the users of an iterator, says that no more may come. What the iterator holds is given back by
+// whichever goroutine removes the last user then, or sets noMore while there are none.
 const noMore = 1 << 31
 
 // neverStopped is the stop flag of iterators that cannot be stopped from outside.
@@ -87,7 +87,7 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 		it.recycle()
 		return nil, fmt.Errorf("open iterator: %w", err)
 	}
-	tr.openIterators.Add(1) // the call that is in keeps the tree from being freed until then
+	tr.openIterators.Add(1) // until then the gate, which is entered, keeps the tree from being freed
 	tr.resources.Add(1)
 	if err := it.openView(); err != nil {
 		it.Close()
@@ -96,8 +96,8 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	return it, nil
 }
 
-// openView opens the iterator on the current view. The sequence number is registered before: see the package comment. A
-// view that was current before the registration expired shows all there was for as long as it is held.
+// openView opens the iterator on the current view. The sequence number was registered before: see the package
+// comment. A view that was current before the registration expired shows everything for as long as it is held.
 func (it *Iterator) openView() error {
 	it.view = it.tree.Acquire()
 	if it.view == nil {
@@ -154,8 +154,8 @@ func (it *Iterator) changeView() bool {
 	return err == nil
 }
 
-// openRuns opens a run for each memtable and each run of tables that has some in the bounds. Of several tables one is opened
-// when the iterator reaches it.
+// openRuns opens a source for each memtable and each sorted run that has tables within the bounds. Of several tables
+// each is opened when the iterator reaches it.
 func (it *Iterator) openRuns() error {
 	if n := len(it.view.mems); len(it.mems) < n {
 		it.mems = make([]memtable.Iterator, n)
@@ -211,7 +211,7 @@ func (it *Iterator) Next() bool {
 	if it.tree.view.Load() == it.view {
 		return it.visible.Next()
 	}
-	it.at = append(append(it.at[:0], it.visible.Key()...), 0) // the least key after the current one
+	it.at = append(append(it.at[:0], it.visible.Key()...), 0) // the smallest key after the current one
 	return it.changeView() && it.visible.SeekGE(it.at)
 }
 
@@ -227,7 +227,7 @@ func (it *Iterator) Prev() bool {
 	return it.changeView() && it.visible.SeekLT(it.at)
 }
 
-// usable reports whether the iterator may go on; if not, err says why. It is asked at every step.
+// usable reports whether the iterator may go on; if not, err says why. It is called at every step.
 func (it *Iterator) usable() bool {
 	if it.err == nil && !it.tree.gate.Closed() && !it.hold.Expired() && !it.stop.Load() && !it.interrupt.set.Load() {
 		return true
@@ -239,7 +239,7 @@ func (it *Iterator) usable() bool {
 // StopWith makes calls fail with err once s is closed.
 func (it *Iterator) StopWith(s *Snapshot, err error) { it.stop, it.stopped = s.ClosedFlag(), err }
 
-// refuse notes that the iterator was stopped, that the engine was closed, or that the iterator grew too old.
+// refuse records why the iterator may not go on: it was stopped, the engine was closed, or it is too old.
 func (it *Iterator) refuse() {
 	switch {
 	case it.err != nil:
@@ -269,7 +269,7 @@ func (it *Iterator) Value() ([]byte, error) {
 	return value, it.reason(err)
 }
 
-// AtHand is the current value where it costs nothing to have it, nil elsewhere.
+// AtHand is the current value if it is in memory, otherwise nil.
 func (it *Iterator) AtHand() []byte {
 	for _, hand := range [...][]merge.Entry{it.visible.NextBatch(), it.visible.PrevBatch()} {
 		if len(hand) > 0 {
@@ -279,9 +279,9 @@ func (it *Iterator) AtHand() []byte {
 	return nil
 }
 
-// Each calls yield with the entries from the current one on, forward or backward, until it returns false or n entries
-// were yielded, if n is not negative. No value is nil. The error is that of moving or reading. A loop over Next, Key
-// and Value does the same at twice the cost for each entry.
+// Each calls yield with the entries from the current one on, forward or backward, until it returns false or, if n is
+// not negative, n entries were yielded. No value is nil. The error is that of moving or reading. A loop over Next,
+// Key and Value does the same at twice the cost for each entry.
 func (it *Iterator) Each(d Direction, n int, yield func(key, value []byte) bool) error {
 	for ok := it.Valid(); ok && n != 0; ok = it.step(d, n) {
 		if hand := it.atHand(d); len(hand) > 0 {
@@ -310,7 +310,7 @@ func (it *Iterator) atHand(d Direction) []merge.Entry {
 	return it.visible.NextBatch()
 }
 
-// step moves on to up to n more entries, if n is not negative.
+// step moves on; up to n more entries are wanted, if n is not negative.
 func (it *Iterator) step(d Direction, n int) bool {
 	it.visible.Expect(n)
 	if d == Backward {
@@ -319,9 +319,9 @@ func (it *Iterator) step(d Direction, n int) bool {
 	return it.Next()
 }
 
-// yieldAll yields what is at hand, and moves to the last entry yielded. It ends before what a step would not come to
-// because the iterator was stopped, grew too old, or has to change over to another view, as it does when the engine is
-// closed. more is false if yield wants no more.
+// yieldAll yields what is at hand, and moves to the last entry yielded. It ends early if a step could not have
+// reached the next entry, because the iterator was stopped, is too old, or has to change to another view, as it does
+// when the engine is closed. more is false if yield wants no more.
 func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) bool) (done int, more bool) {
 	current, held, stop := &it.tree.view, it.view, it.stop
 	for more = true; more && done < len(hand); done++ {
@@ -334,7 +334,7 @@ func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) b
 	return done, more
 }
 
-// notNil is value, which may be empty, but is there.
+// notNil is value, or an empty value in place of nil.
 func notNil(value []byte) []byte {
 	if value == nil {
 		return emptyValue
@@ -344,7 +344,7 @@ func notNil(value []byte) []byte {
 
 var emptyValue = []byte{}
 
-// Direction is which way Each goes.
+// Direction is the way that Each goes.
 type Direction bool
 
 // The directions.
@@ -353,7 +353,7 @@ const (
 	Backward Direction = true
 )
 
-// Err is why the iterator stands on no key, nil at an end.
+// Err says why the iterator stands on no key; it is nil at an end.
 func (it *Iterator) Err() error {
 	if it.err != nil {
 		return it.err
@@ -361,7 +361,7 @@ func (it *Iterator) Err() error {
 	return it.reason(it.visible.Err())
 }
 
-// reason is err, or what interrupted the iterator: then err is that the tables were not to read on.
+// reason is err, or the error of the interruption: then err only says that the tables were not to be read on.
 func (it *Iterator) reason(err error) error {
 	if err != nil && it.interrupt.set.Load() {
 		return it.interrupt.err
@@ -397,7 +397,8 @@ func (it *Iterator) Exit() {
 	}
 }
 
-// Enter keeps the iterator from being given back until Exit. If it was ended the error says why, and there is no Exit.
+// Enter keeps what the iterator holds from being given back until Exit. If the iterator was ended, the error says
+// why, and Exit must not be called.
 func (it *Iterator) Enter() error {
 	for {
 		users := it.users.Load()
@@ -420,7 +421,7 @@ func (it *Iterator) End() {
 	}
 }
 
-// ender is an Iterator as others see it, who may end it.
+// ender is an Iterator as seen by others that may end it.
 type ender Iterator
 
 var _ readers.Ender = (*ender)(nil)
@@ -435,7 +436,7 @@ func (e *ender) Drop() {
 	it.tree.Free()
 }
 
-// release gives back all but the tree's memory.
+// release gives back everything but the tree's memory.
 func (it *Iterator) release() error {
 	var err error
 	if it.above != nil {
@@ -448,7 +449,7 @@ func (it *Iterator) release() error {
 	return err
 }
 
-// CloseWith has c closed when the iterator is given back, before it, by whoever does that.
+// CloseWith makes the iterator close c before it gives back what it holds.
 func (it *Iterator) CloseWith(c io.Closer) { it.above = c }
 
 func (it *Iterator) closeRuns() error {

@@ -10,8 +10,8 @@ import (
 	"lightningdb/internal/tree/readers"
 )
 
-// A loop that yields what it has at hand, whatever happens meanwhile, shows a closed database, or holds on to memory that
-// a loop over Next lets go.
+// A loop that yields what it has at hand, whatever happens meanwhile, shows a closed database, or holds memory that
+// a loop over Next would release.
 func TestEach_noticesWhatAStepWould(t *testing.T) {
 	errStopped := errors.New("the test has stopped it")
 	for name, c := range map[string]struct {

@@ -4,14 +4,14 @@ import (
 	"time"
 )
 
-// readerInterval is until memory that readers still held is looked at again.
+// How long until memory that could not be given back is looked at again.
 const (
 	readerInterval = 500 * time.Millisecond // a reader holds what the cache is to give back
 	commitInterval = 5 * time.Millisecond   // a commit was in progress
 )
 
-// ShareMemory gives back memtables that have long been spare, looks whether more or fewer rows should be kept, and lets the
-// cache have what all these leave of the limit. It returns when it is due again; far away if never.
+// ShareMemory gives back memtables that have long been spare, reviews how many rows are worth keeping, and gives the
+// cache what all these leave of the limit. It returns the time until it is due again, a long one for never.
 func (tr *Tree) ShareMemory() time.Duration {
 	tr.sharing.Lock()
 	defer tr.sharing.Unlock()
@@ -40,23 +40,23 @@ func (tr *Tree) shareMemoryLocked() time.Duration {
 	return due
 }
 
-// resizeCache lets the cache have what the rest leaves of the limit while memtables take so many bytes. It reports whether
-// the cache takes no more than that; if not, readers hold what it is to give back.
+// resizeCache gives the cache what the rest leaves of the limit while memtables take that many bytes. It reports
+// whether the cache takes no more than that; if not, readers hold what it is to give back.
 func (tr *Tree) resizeCache(memtables int64) (settled bool) {
 	_, open := tr.tables.Size()
 	others := memtables + open + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*tr.writes.Load()
 	return tr.cache.Resize(tr.opts.Budget.cache(others))
 }
 
-// CountWrites says that the writes of transactions take delta bytes of memory more. They are on the Go heap, where as much
-// again may be garbage: the cache leaves twice as much to them.
+// CountWrites says that the writes of transactions take delta more bytes of memory. They are on the Go heap, where
+// as much again may be garbage: the cache leaves them twice as much.
 func (tr *Tree) CountWrites(delta int64) {
 	tr.writes.Add(delta)
 	tr.memorySoon()
 }
 
-// yieldCache has the cache give up what a memtable with room for need bytes takes, before it is allocated: the housekeeper
-// would come to it only when the memtable is half full.
+// yieldCache makes the cache give up what a memtable with room for need bytes takes, before that is allocated: the
+// housekeeper would do it only when the memtable is half full.
 func (tr *Tree) yieldCache(need int) {
 	tr.mu.Lock()
 	memtables, missing := tr.mems.allocated, tr.mems.missing(need)
@@ -66,8 +66,8 @@ func (tr *Tree) yieldCache(need int) {
 	}
 }
 
-// memorySoon has ShareMemory run because of what is read. A read-only database has no housekeeper: there the reader does
-// it.
+// memorySoon asks for ShareMemory because of what is read. A read-only database has no housekeeper, so there the
+// reader does it.
 func (tr *Tree) memorySoon() {
 	switch {
 	case !tr.opts.ReadOnly:
@@ -78,8 +78,8 @@ func (tr *Tree) memorySoon() {
 	}
 }
 
-// reviewRows has the row cache adapt to what is read. It reports false while a commit is in progress; it never waits for
-// one.
+// reviewRows makes the row cache adapt to what is read. It reports false while a commit is in progress; it never
+// waits for one.
 func (tr *Tree) reviewRows() bool {
 	return !tr.rows.Review() || tr.opts.Exclusive(func() { tr.rows.WatchAll(uint64(tr.readers.Visible())) })
 }

@@ -9,8 +9,8 @@ import (
 	"lightningdb/internal/tree/memtable"
 )
 
-// memtables hands out memtables of the usual size and takes them back, because the first touch of fresh memory
-// costs many times what a write into used memory does. It is guarded by Tree.mu.
+// memtables hands out memtables of the usual size and takes them back, because the first touch of fresh memory costs
+// many times what a write into used memory does. It is guarded by Tree.mu.
 type memtables struct {
 	size      int               // bytes of a memtable of the usual size
 	spare     []*memtable.Table // empty, ready for use; at most keep
@@ -21,25 +21,26 @@ type memtables struct {
 	folding   *memtable.Folding
 }
 
-// heldBack is a memtable that has been flushed, and that readers still hold.
+// heldBack is a memtable that was flushed while readers still hold it.
 type heldBack struct {
 	*Memtable
 	since clock.Instant
 }
 
-// patience is how long a writer waits for readers to let go of memtables that were flushed, where there is no memory for
-// one more. A reader that is on its way moves on within that, however busy the machine is; one that stands still, for
-// hours perhaps, stops nobody.
-const patience = 400 * time.Millisecond
+// readerWait is how long a writer waits for readers to release memtables that were flushed, if there is no memory
+// for another one. A reader that makes progress moves on within that time, however busy the machine is; one that
+// stands still, for hours perhaps, stops nobody.
+const readerWait = 400 * time.Millisecond
 
-// crowded returns how long a writer that wants a memtable should wait for readers to give one back: until every memtable
-// that they hold has been held back for patience. It is 0 if there is a spare one, or memory under limit for one more.
+// crowded returns how long a writer that wants a memtable should wait for readers to give one back: until every
+// memtable that they hold has been held back for readerWait. It is 0 if one is spare, or if limit leaves memory for
+// another.
 func (p *memtables) crowded(limit int64, now clock.Instant) (wait time.Duration) {
 	if len(p.spare) > 0 || p.allocated+int64(p.size) <= limit {
 		return 0
 	}
 	for _, h := range p.held {
-		wait = max(wait, patience-now.Since(h.since))
+		wait = max(wait, readerWait-now.Since(h.since))
 	}
 	return wait
 }
@@ -52,8 +53,9 @@ func (p *memtables) missing(need int) int64 {
 	return int64(max(need, p.size))
 }
 
-// SpareAge is how long after the last rotation spare memtables and log segments are kept. A database that is written to all
-// the time rotates more often; in one that is mostly read the cache has more use for the memory, and others for the disk.
+// SpareAge is how long after the last rotation spare memtables and log segments are kept. A database that is written
+// to all the time rotates more often. In one that is mostly read, the cache has more use for the memory, and other
+// files for the disk.
 const SpareAge = 5 * time.Second
 
 // get returns an empty memtable for segment with room for at least need bytes.
@@ -89,7 +91,7 @@ func (p *memtables) recycle(m *Memtable) {
 // quiet reports whether the last rotation was long ago.
 func (p *memtables) quiet(now clock.Instant) bool { return now.Since(p.asked) >= SpareAge }
 
-// untilQuiet is how long what is spare is kept from now on.
+// untilQuiet is how much longer what is spare is kept.
 func (p *memtables) untilQuiet(now clock.Instant) time.Duration { return SpareAge - now.Since(p.asked) }
 
 // free gives back the spare memtables.
@@ -101,21 +103,22 @@ func (p *memtables) free() {
 	p.spare = nil
 }
 
-// Crowded returns how long a writer that wants a memtable should wait for readers to give one back; 0 if it need not.
+// Crowded returns how long a writer that wants a memtable should wait for readers to give one back; 0 if it need
+// not.
 func (tr *Tree) Crowded() time.Duration {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	return tr.mems.crowded(tr.opts.Budget.Memtables, tr.clock.Now())
 }
 
-// IsQuiet reports whether what is kept for the next rotation should go, because the last one was long ago.
+// IsQuiet reports whether the last rotation was so long ago that what is kept for the next one should be given back.
 func (tr *Tree) IsQuiet() bool {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	return tr.mems.quiet(tr.clock.Now())
 }
 
-// UntilQuiet is how long what is kept for the next rotation is kept from now on.
+// UntilQuiet is how much longer what is kept for the next rotation is kept.
 func (tr *Tree) UntilQuiet() time.Duration {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()

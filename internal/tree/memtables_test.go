@@ -7,8 +7,8 @@ import (
 	"lightningdb/internal/system/clock"
 )
 
-// Scans that the machine leaves no time hold memtables that were flushed; if writers did not wait for them, there would be
-// more of them than the limit has room for. One that stands still must not stop writers.
+// Scans that get no processor time hold memtables that were flushed; if writers did not wait for them, there would
+// be more memtables than the limit has room for. A scan that stands still must not stop writers.
 func TestMemtables_crowdedWaitsForReadersOnTheirWay(t *testing.T) {
 	const start, limit = clock.Instant(1e9), 3000
 	p := memtables{size: 1000, allocated: 2000}
@@ -22,11 +22,11 @@ func TestMemtables_crowdedWaitsForReadersOnTheirWay(t *testing.T) {
 	p.held = []heldBack{{still, start}}
 	want("with memory for one more", 0, 0)
 	p.allocated = limit
-	want("with a reader on its way", 0, patience)
-	want("a while later", patience/4, patience*3/4)
-	want("with a reader that stands still", patience, 0)
-	p.held = append(p.held, heldBack{&Memtable{}, start.Plus(patience)})
-	want("with one of each", patience+1, patience-1)
+	want("with a reader on its way", 0, readerWait)
+	want("a while later", readerWait/4, readerWait*3/4)
+	want("with a reader that stands still", readerWait, 0)
+	p.held = append(p.held, heldBack{&Memtable{}, start.Plus(readerWait)})
+	want("with one of each", readerWait+1, readerWait-1)
 	p.spare = append(p.spare, nil)
-	want("with a spare memtable", patience+1, 0)
+	want("with a spare memtable", readerWait+1, 0)
 }

@@ -26,8 +26,8 @@ type Metrics struct {
 	WriteBytes   int64 // bytes of what open transactions have written, by the MiB
 	Snapshots    int64
 	Iterators    int64
-	Passed       int64            // user keys that iterators have passed in vain
-	Checked      int64            // entries that were looked at for what has changed in a span
+	Passed       int64            // user keys without a value that iterators have passed
+	Checked      int64            // entries looked at to find what has changed in a span
 	OldestSeq    key.SeqNum       // the oldest sequence number that a reader holds
 	Horizon      key.SeqNum       // SnapshotAt finds every sequence number from here on
 	OldestAge    time.Duration    // of the reader that has been open for longest; 0 if there is none
@@ -46,7 +46,7 @@ func (f *Files) add(bytes int64) {
 	f.Bytes += bytes
 }
 
-// Metrics gathers the metrics. It takes a few locks for a moment each.
+// Metrics collects the metrics. It takes a few locks for a moment each.
 func (tr *Tree) Metrics() Metrics {
 	m := Metrics{
 		Visible:     tr.readers.Visible(),
@@ -78,7 +78,8 @@ func (tr *Tree) Metrics() Metrics {
 	return m
 }
 
-// pinnedLocked is the tables that only older views name than v, which is current: those of iterators that stand still.
+// pinnedLocked sums up the tables that older views name and v, which is current, does not: those of iterators that
+// stand still.
 func (tr *Tree) pinnedLocked(v *View) Files {
 	var all, current Files
 	for _, t := range tr.named {

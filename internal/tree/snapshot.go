@@ -24,19 +24,19 @@ func (tr *Tree) Snapshot() *Snapshot {
 	return s
 }
 
-// Hold makes s, which must be new, a snapshot of the newest published state, in memory of the caller's, for what k says. It
-// must be closed.
+// Hold makes s, which must be new, a snapshot of the newest published state, in memory of the caller's. k says what
+// it is for. It must be closed.
 func (tr *Tree) Hold(s *Snapshot, k origin.Kind) { tr.HoldAs(s, tr.Trace(k)) }
 
-// HoldAs is Hold for what was opened at o.
+// HoldAs is Hold for a reader that was opened at o.
 func (tr *Tree) HoldAs(s *Snapshot, o *origin.Origin) {
 	tr.openSnapshots.Add(1)
 	s.tree, s.Origin = tr, o
 	tr.readers.Add(&s.Registration)
 }
 
-// SnapshotAt returns a snapshot of the state at seq. It must be closed. The error is ErrSnapshotExpired if that state is
-// not held by a reader and older than what is kept for Options.Retain, and ErrFutureSequence if nothing has reached seq.
+// SnapshotAt returns a snapshot of the state at seq. It must be closed. The error is readers.ErrExpired if no reader
+// holds that state and it is older than Options.Retain, and readers.ErrFuture if no commit has reached seq.
 func (tr *Tree) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
 	if tr.gate.Closed() {
 		return nil, calls.ErrClosed
@@ -50,7 +50,7 @@ func (tr *Tree) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
 	return s, nil
 }
 
-// Get is Tree.Get at s. With ErrSnapshotExpired dst is returned as it was.
+// Get is Tree.Get at s. If s has expired, dst is returned as it was.
 func (s *Snapshot) Get(dst, user []byte) (out []byte, found bool, err error) {
 	out, found, err = s.tree.Get(dst, user, s.Seq())
 	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
@@ -75,7 +75,7 @@ func (s *Snapshot) Close() {
 	}
 }
 
-// Leave is Close, but for the iterators, which go on.
+// Leave is Close, but the iterators go on.
 func (s *Snapshot) Leave() {
 	if s.tree.readers.Leave(&s.Registration) {
 		s.tree.openSnapshots.Add(-1)

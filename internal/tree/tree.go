@@ -1,35 +1,36 @@
-// Package tree is what is there at a sequence number: it answers reads, holds what readers need, and installs what the
-// engine has committed, flushed and compacted. It decides neither when that happens nor what is durable.
+// Package tree holds what is there at a sequence number: it answers reads, keeps what readers need, and installs
+// what the engine has committed, flushed and compacted. It decides neither when that happens nor what is durable.
 //
-// Everything known is (user key, sequence number, kind, value) in one LSM tree. A View is the tree at one moment: the
-// active memtable, the frozen ones, and the version (the set of tables). Views are immutable but for the active memtable
-// growing; a change of the tree installs a new view.
+// Everything known is (user key, sequence number, kind, value) in one LSM tree. A View is the tree at one moment:
+// the active memtable, the frozen ones, and the version (the set of tables). Views are immutable, except that the
+// active memtable grows; a change of the tree installs a new view.
 //
 // # Readers
 //
-// A point read enters the epoch, loads the current view, then the visible sequence number, probes the runs from the newest
-// to the oldest and copies the first version it may see. It takes no lock and writes no shared memory. The order matters:
-// the view first, then the sequence number. A version that a compaction dropped from a newer view is still in this one.
+// A point read enters the epoch, loads the current view, then the visible sequence number, probes the runs from the
+// newest to the oldest and copies the first version it may see. It takes no lock and writes no shared memory. The
+// order matters: the view first, then the sequence number. A version that a compaction dropped from a newer view is
+// still in this one.
 //
 // An iterator registers its sequence number first (package readers), so that no compaction started later drops what it
 // needs, and holds a reference on its view until it is closed.
 //
 // # What must not be deleted
 //
-// A table file is discarded when no view names the table, a memtable used again when no view names it; a view lives while
-// somebody holds a reference (Acquire, an iterator). Versions are kept while a reader is registered below them. So a hold
-// on the tree is a view, and one on the past a snapshot; there is no other list.
+// A table file is discarded, and a memtable used again, when no view names it; a view lives while somebody holds a
+// reference (Acquire, an iterator). Versions are kept while a reader is registered below them. So a hold on the tree
+// is a view, and a hold on the past is a snapshot; there is no other list.
 //
 // # Memory
 //
-// Memtables, cached pages and rows live outside the garbage-collected heap and are used again. They are given back only
-// after every reader that could know them has left: point readers by the epoch, iterators by references.
+// Memtables, cached pages and rows live outside the garbage-collected heap and are used again. They are given back
+// only after every reader that could know them has left: point readers by the epoch, iterators by references.
 //
 // # Lock order
 //
-// sharing > mu > the epoch's > deadMu; the one in gaps > the one in readers. Point
-// reads take that of package tables where a table has to be opened, and no other. No I/O happens under mu. What the epoch frees runs wherever somebody retires or collects, so it only queues work for
-// Reclaim.
+// sharing > mu > the epoch's > deadMu; the one in gaps > the one in readers. Point reads take that of package tables
+// when a table has to be opened, and no other. No I/O happens under mu. What the epoch frees runs in any goroutine
+// that retires or collects, so it only queues work for Reclaim.
 package tree
 
 import (
@@ -72,11 +73,11 @@ type Options struct {
 
 	ReadOnly       bool          // no housekeeper: readers do what it would
 	Manual         bool          // no background goroutines
-	Retain         time.Duration // keep every state of this last time readable; 0 for none
+	Retain         time.Duration // how long every past state stays readable; 0 for not at all
 	MaxSnapshotAge time.Duration // snapshots and iterators older than this expire; 0 for never
 	TraceReaders   bool          // remember where readers were opened
 
-	// What the tree calls for. None of these may wait; all may be called with locks held, but never with mu.
+	// What the tree asks for. None of these may wait; all may be called with locks held, but never with mu.
 	Unused    func()            // Reclaim, ShareMemory or StampAges may have something to do
 	Compact   func()            // a compaction may have something to do
 	Changed   func()            // memory was given back
@@ -100,18 +101,18 @@ type Tree struct {
 	rows    *rowcache.Cache
 	tables  *tables.Set
 	buffers *table.Buffers // of flushes, compactions and transactions larger than memory
-	writes  atomic.Int64   // bytes of what transactions have written, where that is much
+	writes  atomic.Int64   // bytes that large transactions have written
 
 	view    atomic.Pointer[View] // the current view, nil once closed; swapped under mu
 	readers *readers.Registry
 	gaps    gap.Gaps     // where iterators have found nothing
-	debt    atomic.Int64 // what scans have spent because there are several runs of tables
+	debt    atomic.Int64 // read debt: see debt.go
 	rotated atomic.Int64 // the instant when a memtable was last frozen, or Rotated called; 0 if neither
 
 	openSnapshots atomic.Int64
 	openIterators atomic.Int64
-	passed        atomic.Int64 // user keys that iterators have passed in vain
-	checked       atomic.Int64 // entries that were looked at for what has changed in a span
+	passed        atomic.Int64 // user keys without a value that iterators have passed
+	checked       atomic.Int64 // entries looked at to find what has changed in a span
 
 	sharing sync.Mutex // held by the one ShareMemory in progress
 
@@ -125,7 +126,7 @@ type Tree struct {
 	resources atomic.Int32 // the open tree and every open iterator; the last one frees the memory
 }
 
-// New returns a tree without content, which Begin puts into service.
+// New returns a tree without content. Begin puts it into service.
 func New(o Options) *Tree {
 	tr := &Tree{
 		opts:   o,
@@ -158,15 +159,15 @@ func New(o Options) *Tree {
 	return tr
 }
 
-// NewMemtable returns an empty memtable for log segment, with room for at least need bytes. It belongs to the caller until
-// Begin, Recycle or its own Free.
+// NewMemtable returns an empty memtable for log segment, with room for at least need bytes. It belongs to the caller
+// until Begin, Recycle or its own Free.
 func (tr *Tree) NewMemtable(segment filename.Num, need int) (*Memtable, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	return tr.mems.get(segment, need, tr.clock.Now())
 }
 
-// Recycle takes back a memtable that NewMemtable has returned and nobody reads.
+// Recycle takes back a memtable that came from NewMemtable and that nobody reads.
 func (tr *Tree) Recycle(m *Memtable) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -179,11 +180,11 @@ func (m *Memtable) Replay(b *batch.Batch, first key.SeqNum) {
 	m.last = first + key.SeqNum(b.Count()) - 1
 }
 
-// ForSegment says that the log segment of m's content is segment. Nobody else may know m, or it must be empty and active.
+// ForSegment says that the content of m is in log segment. Nobody else may know m, or it must be empty and active.
 func (m *Memtable) ForSegment(segment filename.Num) { m.segment = segment }
 
-// Resume makes last the newest commit, upon version and what is to be installed by Begin. Of what was committed before, the
-// tree has not been told.
+// Resume makes last the newest commit of a tree that Begin will put into service upon version. The tree was not told
+// of the commits before it.
 func (tr *Tree) Resume(version *manifest.Version, last key.SeqNum) {
 	tr.rows.Forget(last)
 	tr.readers.Begin(version.Horizon, last)
@@ -196,8 +197,8 @@ func (tr *Tree) Begin(mems []*Memtable, version *manifest.Version) {
 	tr.installLocked(mems, version)
 }
 
-// Current is the current view, without a reference: it may be asked for its numbers, and read by the leader of the commit
-// queue. It is nil after Close.
+// Current is the current view, without a reference: anybody may ask for its numbers, and the leader of the commit
+// queue may read it. It is nil after Close.
 func (tr *Tree) Current() *View { return tr.view.Load() }
 
 // Active is the memtable that commits go to. Only the leader of the commit queue may ask.
@@ -206,7 +207,7 @@ func (tr *Tree) Active() *Memtable { return tr.view.Load().mems[0] }
 // Visible is the newest published sequence number.
 func (tr *Tree) Visible() key.SeqNum { return tr.readers.Visible() }
 
-// Apply puts b, whose operations have the sequence numbers from first to last, into the active memtable, where nobody sees
+// Apply puts b, whose operations have the sequence numbers from first to last, into the active memtable. Nobody sees
 // it before Publish. Only the leader of the commit queue may call it.
 func (tr *Tree) Apply(b *batch.Batch, first, last key.SeqNum) {
 	active := tr.Active()
@@ -224,7 +225,7 @@ func (tr *Tree) Publish(last key.SeqNum) { tr.readers.Publish(last) }
 // Freeze freezes the active memtable and makes an empty one active, with room for need bytes, whose log begins with
 // segment. Only the leader of the commit queue may call it.
 func (tr *Tree) Freeze(segment filename.Num, need int) error {
-	tr.Reclaim() // so that a memtable that nobody reads any more is used again instead of a new one
+	tr.Reclaim() // a memtable that nobody reads any more is used again, instead of a new one
 	tr.yieldCache(need)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -243,8 +244,8 @@ func (tr *Tree) Freeze(segment filename.Num, need int) error {
 	return nil
 }
 
-// Install makes version current, without the memtable that was flushed into it, nil for none. Calls must come in the order
-// of the versions; of memtables it is always the oldest.
+// Install makes version current, and drops the memtable that was flushed into it, nil for none. Calls must come in
+// the order of the versions; the memtable is always the oldest.
 func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -256,7 +257,7 @@ func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 	tr.installLocked(mems, version)
 }
 
-// Ingested tells the tree of tables that Install has added past the memtables, with everything up to seq: before they are
+// Ingested tells the tree of tables that Install has added without a memtable. It must be called before they are
 // published.
 func (tr *Tree) Ingested(added []manifest.Placed) {
 	for _, added := range added {
@@ -266,32 +267,34 @@ func (tr *Tree) Ingested(added []manifest.Placed) {
 	}
 }
 
-// ForgetRows forgets what the row cache knows of the state before seq, whose keys are not known.
+// ForgetRows makes the row cache forget everything that it read before seq: which keys have changed is not known.
 func (tr *Tree) ForgetRows(seq key.SeqNum) { tr.rows.Forget(seq) }
 
-// HoldVersions returns the sequence numbers that must stay readable in a job on versions up to newest: see readers.Hold.
+// HoldVersions returns the sequence numbers that must stay readable in a job on versions up to newest: see
+// readers.Hold.
 func (tr *Tree) HoldVersions(newest key.SeqNum) []key.SeqNum { return tr.readers.Hold(newest) }
 
-// OldestReader is the oldest sequence number that a reader stands at, or else the newest.
+// OldestReader is the oldest sequence number that a reader stands at, or the newest if there is no reader.
 func (tr *Tree) OldestReader() key.SeqNum {
 	held, _ := tr.readers.Oldest()
 	return held
 }
 
-// Tables is the tables that the tree reads, and that flushes and compactions write.
+// Tables is the set of tables that the tree reads, and that flushes and compactions write.
 func (tr *Tree) Tables() *tables.Set { return tr.tables }
 
-// Step does what the passing of time asks for: it lets go of states that need not be kept any more, ends readers that are
-// too old, and notes when readers came. It returns when it is due again; far away if never.
+// Step does what is due with time: it releases states that need not be kept any more, ends readers that are too old,
+// and notes when readers came. It returns the time until it is due again, a long one for never.
 func (tr *Tree) Step() time.Duration { return min(tr.readers.Step(), tr.readers.StampAges()) }
 
-// BurstPause is how long after the last rotation a burst of writes is over. Within it a burst fills a memtable.
+// BurstPause is how long after the last rotation a burst of writes is over. Within that time a burst fills a
+// memtable.
 const BurstPause = 2 * time.Second
 
 // Rotated says that a burst of writes may have begun.
 func (tr *Tree) Rotated() { tr.rotated.Store(int64(tr.clock.Now())) }
 
-// BurstLeft is how long from now on there may still be a burst of writes; 0 if there is none.
+// BurstLeft is how much longer there may be a burst of writes; 0 if there is none.
 func (tr *Tree) BurstLeft() time.Duration {
 	rotated := clock.Instant(tr.rotated.Load())
 	if tr.opts.Manual || rotated == 0 {
@@ -300,13 +303,13 @@ func (tr *Tree) BurstLeft() time.Duration {
 	return max(0, BurstPause-tr.clock.Now().Since(rotated))
 }
 
-// IsIdle reports whether no writes are in more need of processors and disk than a compaction of v.
+// IsIdle reports whether no writes need processors and disk more than a compaction of v does.
 func (tr *Tree) IsIdle(v *View) bool { return len(v.mems) == 1 && tr.BurstLeft() == 0 }
 
-// EndReaders ends the iterators that are still open, and returns how many of them and of snapshots there were.
+// EndReaders ends the iterators that are still open, and returns the number of these and of open snapshots.
 func (tr *Tree) EndReaders() int { return tr.readers.EndAll() + int(tr.openSnapshots.Load()) }
 
-// Close closes all tables. Nobody may read the tree or change it any more, but for iterators that were left open.
+// Close closes all tables. Nobody may read the tree or change it any more, except iterators that were left open.
 func (tr *Tree) Close() {
 	tr.mu.Lock()
 	last := tr.view.Swap(nil)
@@ -322,8 +325,8 @@ func (tr *Tree) Close() {
 	tr.freeDead()
 }
 
-// Free gives back one hold on the memory outside the heap. The last one, of the database or of an iterator that was left
-// open, frees it.
+// Free releases one hold on the memory outside the heap. The last one, of the database or of an iterator that was
+// left open, frees the memory.
 func (tr *Tree) Free() {
 	if tr.resources.Add(-1) > 0 {
 		return

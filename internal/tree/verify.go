@@ -10,10 +10,11 @@ import (
 	"lightningdb/internal/tree/merge"
 )
 
-// Verify reads every byte of every table of the current version, past the cache, and checks all that readers rely on:
-// first each table, then, in a second reading, that of two versions of a key the newer one is found first. It goes on
-// after damage, so that its error tells of every damaged table. progress, which may be nil and must not close the database,
-// is told how many bytes of how many have been read. The manifest and the log were checked by Open, which reads all of them.
+// Verify reads every byte of every table of the current version, without the cache, and checks all that readers rely
+// on: first each table, then, in a second reading, that of two versions of a key the newer one is found first. It
+// goes on after damage, so that its error names every damaged table. progress, which may be nil and must not close
+// the database, is told how many bytes have been read, and of how many. The manifest and the log were checked by
+// Open, which reads all of them.
 func (tr *Tree) Verify(ctx context.Context, progress func(done, total int64)) error {
 	if err := tr.gate.Enter(); err != nil {
 		return err
@@ -74,8 +75,8 @@ func (p *verification) tables(ctx context.Context) error {
 	return errors.Join(damage...)
 }
 
-// ages verifies that age follows depth: point reads stop at the first version they find. The versions of a key, newest
-// first, must lie ever deeper.
+// ages verifies that age follows depth, because point reads stop at the first version they find: the versions of a
+// key, newest first, must lie ever deeper.
 func (p *verification) ages(ctx context.Context) (err error) {
 	var merging merge.Merging
 	all := merging.Reset(p.runs(ctx)...)
@@ -87,7 +88,8 @@ func (p *verification) ages(ctx context.Context) (err error) {
 		k, at := all.Key(), merging.Rank()
 		same := string(k.User) == string(last.User)
 		if same && at < above {
-			return corrupt.New("", -1, "version %d of key %.40q lies above version %d, which is newer: a table is in the wrong level",
+			return corrupt.New("", -1,
+				"version %d of key %.40q lies above version %d, which is newer: a table is in the wrong level",
 				k.Trailer.Seq(), k.User, last.Trailer.Seq())
 		}
 		if !same {

@@ -29,14 +29,14 @@ func (m *Memtable) Last() key.SeqNum { return m.last }
 // View is the tree at one moment. Everything but refs is immutable once installed, though mems[0] grows.
 //
 // refs counts the tree itself while the view is current, and every iterator on it. A point reader holds no
-// reference: the tree gives its own back only after the epoch in which the view was replaced has passed.
+// reference: the tree releases its own only after the epoch in which the view was replaced has passed.
 type View struct {
 	mems    []*Memtable // newest first; mems[0] is active
 	version *manifest.Version
 	levels  [manifest.NumLevels][]*tables.Ref
 	runs    []sortedRun // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
 	level0  int         // how many of runs are of level 0
-	limit   int64       // of the read debt, from which on a compaction pays for scans
+	limit   int64       // read debt from which on a compaction is worth its cost
 	refs    atomic.Int32
 }
 
@@ -87,7 +87,7 @@ func (r *sortedRun) within(s span.Span) []*tables.Ref {
 	return r.tables[first:max(first, end)]
 }
 
-// installLocked makes a view of mems and version current and lets go of the one before it.
+// installLocked makes a view of mems and version current and retires the one before it.
 func (tr *Tree) installLocked(mems []*Memtable, version *manifest.Version) {
 	v := &View{mems: mems, version: version}
 	v.refs.Store(1)
@@ -117,7 +117,7 @@ type namedTable struct {
 	views int // how many
 }
 
-// nameLocked returns the tables that metas are about, which one more view names.
+// nameLocked returns the tables that metas describe, and counts one more view that names them.
 func (tr *Tree) nameLocked(metas []*manifest.TableMeta) []*tables.Ref {
 	for _, meta := range metas {
 		if tr.named[meta.Num] == nil {
@@ -128,7 +128,7 @@ func (tr *Tree) nameLocked(metas []*manifest.TableMeta) []*tables.Ref {
 	return tr.refsLocked(metas)
 }
 
-// refsLocked returns the tables that metas are about, which some view names.
+// refsLocked returns the tables that metas describe. Some view names each of them.
 func (tr *Tree) refsLocked(metas []*manifest.TableMeta) []*tables.Ref {
 	refs := make([]*tables.Ref, len(metas))
 	for i, meta := range metas {
@@ -143,11 +143,11 @@ func (v *View) Version() *manifest.Version { return v.version }
 // Active is the memtable that was active when the view became current.
 func (v *View) Active() *Memtable { return v.mems[0] }
 
-// Frozen is how many memtables wait for their flush.
+// Frozen is the number of memtables that wait for their flush.
 func (v *View) Frozen() int { return len(v.mems) - 1 }
 
-// Oldest returns the frozen memtable that is to be flushed next, and the first log segment that is still needed when it is
-// in tables. It is nil if there is none.
+// Oldest returns the frozen memtable that is to be flushed next, and the first log segment that is still needed once
+// it is in tables. m is nil if there is none.
 func (v *View) Oldest() (m *Memtable, logStart filename.Num) {
 	if len(v.mems) < 2 {
 		return nil, 0
@@ -155,13 +155,13 @@ func (v *View) Oldest() (m *Memtable, logStart filename.Num) {
 	return v.mems[len(v.mems)-1], v.mems[len(v.mems)-2].segment
 }
 
-// Level0 is how many sorted runs there are in level 0.
+// Level0 is the number of sorted runs in level 0.
 func (v *View) Level0() int { return v.level0 }
 
-// SortedRuns is how many sorted runs of tables a scan reads.
+// SortedRuns is the number of sorted runs of tables that a scan reads.
 func (v *View) SortedRuns() int { return len(v.runs) }
 
-// Acquire returns the current view with a reference for the caller, who gives it back with Release, or nil after Close.
+// Acquire returns the current view, or nil after Close. The caller has a reference on it and must Release it.
 func (tr *Tree) Acquire() *View {
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
@@ -172,8 +172,8 @@ func (tr *Tree) Acquire() *View {
 	return v
 }
 
-// Release gives back one reference. It may be called under any lock but mu: after the last one the view only waits for
-// Reclaim, which frees what it named.
+// Release gives back one reference. It may be called under any lock but mu: after the last reference the view only
+// waits for Reclaim, which frees what it named.
 func (tr *Tree) Release(v *View) {
 	if v.refs.Add(-1) > 0 {
 		return
@@ -184,8 +184,9 @@ func (tr *Tree) Release(v *View) {
 	tr.opts.Unused()
 }
 
-// Reclaim frees what no reader can know any more: memtables return to the pool, tables that no view names are closed and
-// their files discarded, unless the tree is closing. It reports whether something still waits for a reader to leave.
+// Reclaim frees what no reader can know any more: memtables return to the pool, tables that no view names are closed
+// and their files discarded, unless the tree is closing. It reports whether something still waits for a reader to
+// leave.
 func (tr *Tree) Reclaim() (waiting bool) {
 	tr.epochs.Collect()
 	tr.freeDead()
