@@ -13,14 +13,14 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// Store is the manifest of an open database: it makes edits durable, one at a time, and knows the version that they have
-// led to. Its methods are safe for concurrent use once Begin has returned.
+// Store is the manifest of an open database: it makes edits durable, one at a time, and knows the version that they
+// have led to. Its methods are safe for concurrent use once Begin has returned.
 type Store struct {
 	dir  *directory.Directory
 	opts StoreOptions
 
 	inForce     atomic.Uint64 // number of the manifest that CURRENT names; 0 if there is none yet
-	comingForce atomic.Uint64 // number of the one that it is about to name
+	comingForce atomic.Uint64 // number of the manifest that CURRENT is about to name
 
 	mu      sync.Mutex // held while an edit becomes durable and is installed
 	log     *Log       // nil before Begin and after Close
@@ -31,7 +31,7 @@ type Store struct {
 // StoreOptions configures a store.
 type StoreOptions struct {
 	Random func() uint64 // for names that no other writer chooses
-	Limit  int64         // bytes at which a new manifest starts; 0 for some times what it began with
+	Limit  int64         // bytes at which a new manifest starts; 0 for a multiple of its initial size
 }
 
 // NewStore returns the store of dir.
@@ -41,7 +41,7 @@ func NewStore(dir *directory.Directory, o StoreOptions) *Store {
 	return s
 }
 
-// Recover is the function Recover for the store's directory. Nothing is written.
+// Recover is the function Recover for the store's directory. It writes nothing.
 func (s *Store) Recover() (*Version, filename.Num, error) {
 	version, num, err := Recover(s.dir.FS())
 	if err == nil {
@@ -64,12 +64,13 @@ func (s *Store) Begin(version *Version) error {
 // Num is the number of the manifest in force.
 func (s *Store) Num() filename.Num { return filename.Num(s.inForce.Load()) }
 
-// Commit makes edit durable, and then calls install with the version that it leads to; nobody else's edit comes between.
-// What edit says of numbers, of the newest commit and of the horizon never goes back.
+// Commit makes edit durable, and then calls install with the version that it leads to; no other edit comes between.
+// The file number, the newest commit and the horizon in edit are raised to those of the version, so that they never
+// fall.
 //
-// After vfs.ErrNoSpace and every other error that is directory.Transient, and after directory.ErrReadOnly, the edit is not
-// in the manifest, unless writes ended with it: then it is not known, and both states stay readable. The files of tables
-// that were not added are discarded where that is certain.
+// After vfs.ErrNoSpace, every other error that is directory.Transient, and directory.ErrReadOnly, the edit is not in
+// the manifest, unless writes ended with it: then it is not known, and both states stay readable. Where it is
+// certain, the files of tables that were not added are discarded.
 func (s *Store) Commit(edit *Edit, install func(*Version)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +85,7 @@ func (s *Store) Commit(edit *Edit, install func(*Version)) error {
 		if directory.Transient(err) && s.dir.Cause() == nil {
 			s.DiscardTables(edit)
 		}
-		return err // after a failure both states must stay readable: Open removes what is too much
+		return err // after a failure both states must stay readable; Open removes the rest
 	}
 	s.version = next
 	install(next)
@@ -100,8 +101,8 @@ func (s *Store) DiscardTables(edit *Edit) {
 	}
 }
 
-// append makes edit durable. When the manifest has grown, a new one takes over, which begins with all of next; if the disk
-// is too full for that, the old one goes on.
+// append makes edit durable. When the manifest has grown, a new one replaces it, which begins with all of next; if
+// the disk is too full for that, the old one goes on.
 func (s *Store) append(edit *Edit, next *Version) error {
 	if err := s.dir.CheckFile(filename.Make(filename.Manifest, s.log.Num()), s.log.Size()); err != nil {
 		return err
@@ -123,13 +124,14 @@ func (s *Store) append(edit *Edit, next *Version) error {
 	return s.dir.Fail("append to manifest", err)
 }
 
-// tooFull reports whether err says that there was no space for a change of the manifest, and nothing has changed.
+// tooFull reports whether err says that there was no space for a change of the manifest, and that nothing has
+// changed.
 func tooFull(err error) bool {
 	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, ErrUndecided)
 }
 
-// start writes version to a new manifest and points CURRENT at it. The manifest before it is discarded. If the disk was
-// tooFull the one before is still in force.
+// start writes version to a new manifest and points CURRENT at it. The manifest before it is discarded. If the disk
+// was tooFull, the one before is still in force.
 func (s *Store) start(version *Version) error {
 	num := s.dir.NewNum()
 	s.comingForce.Store(uint64(num))
@@ -153,11 +155,11 @@ func (s *Store) start(version *Version) error {
 	return nil
 }
 
-// checkCurrent returns owner.ErrTakenOver if CURRENT names a manifest that is not of this store.
+// checkCurrent returns owner.ErrTakenOver if CURRENT names a manifest that is not one of this store.
 func (s *Store) checkCurrent() error {
 	ours, next := s.inForce.Load(), s.comingForce.Load()
 	if ours == 0 {
-		return nil // a database that is being created: there is none before
+		return nil // a database that is being created has no CURRENT yet
 	}
 	named, err := InForce(s.dir.FS())
 	switch {

@@ -13,18 +13,19 @@ import (
 // Reader is an open snapshot, transaction or iterator, as an operator sees it.
 type Reader struct {
 	Age    time.Duration
-	Seq    key.SeqNum     // it keeps what was there at this sequence number
+	Seq    key.SeqNum     // it keeps the state at this sequence number
 	Origin *origin.Origin // where it was opened
 }
 
-// shownReaders is how many readers the metrics show at most.
+// shownReaders is the most readers that the metrics show.
 const shownReaders = 8
 
-// stampInterval is by how much a reader may seem younger than it is.
+// stampInterval is the most by which a reader may seem younger than it is.
 const stampInterval = time.Second
 
-// openedLocked is when a reader is opened that is opened now, if that is worth a look at the clock, which takes as long as
-// some reads: where readers expire by it. Otherwise StampAges looks, once for all who have come within stampInterval.
+// openedLocked is the time at which a reader that is opened now was opened. Looking at the clock takes as long as
+// some reads, so it does so only if readers expire by it. Otherwise it returns 0, and StampAges looks once for all
+// readers that have come within stampInterval.
 func (r *Registry) openedLocked() clock.Instant {
 	if r.opts.MaxAge > 0 || r.opts.StampAtOnce {
 		return r.opts.Clock.Now()
@@ -36,8 +37,8 @@ func (r *Registry) openedLocked() clock.Instant {
 	return 0
 }
 
-// StampAges notes for the readers that have come lately that they are there since now. It returns when it is due again; far
-// away if nobody has come.
+// StampAges sets the time of opening of all readers that came lately. It returns the time until it is due again, a
+// long one if nobody came.
 func (r *Registry) StampAges() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,7 +58,7 @@ func (r *Registry) StampAges() time.Duration {
 	return time.Hour
 }
 
-// age is how long reg has been open at now; 0 if it has no since yet.
+// age is how long reg has been open at now; 0 if its time of opening is not set yet.
 func (reg *Registration) age(now clock.Instant) time.Duration {
 	if reg.since == 0 {
 		return 0
@@ -65,12 +66,12 @@ func (reg *Registration) age(now clock.Instant) time.Duration {
 	return now.Since(reg.since)
 }
 
-// Longest returns the age of the reader that has been open for longest, 0 if there is none, and those that are to be shown.
+// Longest returns the age of the reader that has been open for longest, 0 if there is none, and the readers to show.
 func (r *Registry) Longest() (age time.Duration, shown []Reader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.opts.Clock.Now()
-	for _, reg := range r.readers { // they are in the order of what they read, which may be older than they are
+	for _, reg := range r.readers { // ordered by what they read, which may be older than they are
 		age = max(age, reg.age(now))
 		if reg.Origin != nil {
 			shown = append(shown, Reader{Age: reg.age(now), Seq: reg.seq, Origin: reg.Origin})

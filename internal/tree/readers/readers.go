@@ -1,11 +1,11 @@
-// Package readers knows at which sequence numbers a tree is being read, and so what must stay readable: it is asked by
-// every flush and compaction what they may drop (Hold), and by nobody else.
+// Package readers knows at which sequence numbers a tree is being read, and so what must stay readable. Every flush
+// and compaction asks it what it may drop (Hold); nothing else decides that.
 //
-// A reader registers (Registration) before it reads, at the newest published sequence number or at an earlier one that is
-// still kept. The registry also keeps what was visible within the last time (Options.Retain), for readers to come, and
-// ends readers that are too old (Options.MaxAge).
+// A reader registers (Registration) before it reads, at the newest published sequence number or at an earlier one
+// that is still kept. The registry also keeps what was visible within a past time (Options.Retain), for later
+// readers, and ends readers that are too old (Options.MaxAge).
 //
-// Its mutex stands alone: nothing is called under it but the functions in Options, which only wake somebody.
+// Its mutex stands alone: nothing is called under it but the functions in Options, which only wake other goroutines.
 package readers
 
 import (
@@ -32,8 +32,8 @@ var (
 // Options configures a registry.
 type Options struct {
 	Clock       clock.Monotonic
-	Gate        *calls.Gate   // closed: no iterator comes any more
-	Retain      time.Duration // every state of this last time stays readable; 0 for the newest only
+	Gate        *calls.Gate   // once it is closed, no iterator is added
+	Retain      time.Duration // how long every past state stays readable; 0 for not at all
 	MaxAge      time.Duration // readers older than this expire; 0 for never
 	StampAtOnce bool          // nobody calls StampAges
 
@@ -43,24 +43,24 @@ type Options struct {
 
 // Registry is the readers of a tree. Its methods are safe for concurrent use.
 //
-// Invariant: at a sequence number from horizon to the newest, and at every registered one, the tree shows what was there
-// when that was the newest.
+// Invariant: at a sequence number from horizon to the newest, and at every registered one, the tree shows what was
+// there when that was the newest.
 type Registry struct {
 	opts Options
 
 	visible   atomic.Uint64 // the newest published sequence number; stored by the commit leader
-	sampleDue atomic.Int64  // the instant when the timeline wants its next sample
+	sampleDue atomic.Int64  // the instant when the next sample of the timeline is due
 
 	mu       sync.Mutex
 	readers  []*Registration // by sequence number
-	horizon  key.SeqNum      // the newest sequence number below which some job may have dropped what nobody held
+	horizon  key.SeqNum      // jobs may have dropped below it what no reader held
 	timeline timeline
 
-	unstamped bool          // some readers may have no since, and Options.Unstamped was called
+	unstamped bool          // some readers may lack since, and Options.Unstamped was called
 	stamped   clock.Instant // when StampAges last gave them one
 }
 
-// New returns a registry without readers, which Begin puts into service.
+// New returns a registry without readers. Begin puts it into service.
 func New(o Options) *Registry { return &Registry{opts: o} }
 
 // Visible is the newest published sequence number.
@@ -82,14 +82,14 @@ type Registration struct {
 	Ends   Ender          // the iterator whose registration this is; nil for a snapshot's
 
 	seq     key.SeqNum
-	since   clock.Instant // when it was opened; 0 until somebody has looked at the clock for it, see StampAges
-	expired atomic.Bool   // it was taken out because it was too old; set under the registry's mutex
+	since   clock.Instant // when it was opened; 0 until StampAges has set it
+	expired atomic.Bool   // it was removed because of its age; set under the registry's mutex
 	closed  atomic.Bool   // of a snapshot: it takes no iterators any more
 }
 
 // Ender is an iterator that others may end.
 type Ender interface {
-	// Forbid forbids further use. If it reports true nobody is using the iterator, and the caller has to call Drop.
+	// Forbid forbids further use. If it reports true, nobody is using the iterator, and the caller must call Drop.
 	Forbid() (unused bool)
 
 	// Drop gives back what the iterator holds, its registration included. The registry's mutex is not held.
@@ -111,8 +111,8 @@ func (reg *Registration) Renew() {
 	reg.expired.Store(false)
 }
 
-// Check is ErrExpired if what was read so far may be wrong. A reader asks after reading: the registration is marked before
-// the job begins that drops what it held, and so before any view without that is installed.
+// Check is ErrExpired if what was read so far may be wrong. A reader calls it after reading: the registration is
+// marked before the job begins that drops what it held, and so before any view without that is installed.
 func (reg *Registration) Check() error {
 	if reg.expired.Load() {
 		return fmt.Errorf("%w: it was older than MaxSnapshotAge", ErrExpired)
@@ -120,9 +120,9 @@ func (reg *Registration) Check() error {
 	return nil
 }
 
-// Add registers reg at the newest visible sequence number. Registration and reading of the number are one step, so that a
-// job that looks at the registry afterwards keeps what the reader needs; one that looked before keeps everything newer than
-// what was visible then.
+// Add registers reg at the newest visible sequence number. Reading that number and registering are one step. So a
+// job that looks at the registry afterwards keeps what the reader needs, and one that looked before keeps everything
+// newer than what was visible then.
 func (r *Registry) Add(reg *Registration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -146,8 +146,9 @@ func (r *Registry) AddAt(reg *Registration, seq key.SeqNum) error {
 	return nil
 }
 
-// AddIterator registers reg, of an iterator, where its snapshot stands and as old as that, or else at the newest visible
-// sequence number. None comes once the snapshot or the database has begun to close: who closes ends those that are there.
+// AddIterator registers reg, of an iterator. It stands where its snapshot does and is as old as that; without a
+// snapshot it stands at the newest visible sequence number. It fails once the snapshot or the database has begun to
+// close: the iterators that are there by then are ended by the close.
 func (r *Registry) AddIterator(reg *Registration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,13 +176,13 @@ func (r *Registry) findLocked(seq key.SeqNum) (int, bool) {
 
 func (r *Registry) insertLocked(reg *Registration) {
 	i := len(r.readers)
-	if i > 0 && r.readers[i-1].seq > reg.seq { // most come at the end
+	if i > 0 && r.readers[i-1].seq > reg.seq { // most belong at the end
 		i, _ = r.findLocked(reg.seq + 1)
 	}
 	r.readers = slices.Insert(r.readers, i, reg)
 }
 
-// Remove takes reg out, and reports whether it was the oldest: then there may be something to drop.
+// Remove removes reg, and reports whether it was the oldest: then there may be something to drop.
 func (r *Registry) Remove(reg *Registration) (oldest bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,8 +196,8 @@ func (r *Registry) Remove(reg *Registration) (oldest bool) {
 	return false
 }
 
-// Close takes reg, of a snapshot, out, ends the iterators on it, and drops those that are not in use. It reports false if
-// that was done before.
+// Close removes reg, of a snapshot, ends the iterators on it, and drops those that are not in use. It reports false
+// if that was done before.
 func (r *Registry) Close(reg *Registration) bool {
 	if reg.closed.Swap(true) {
 		return false
@@ -205,7 +206,7 @@ func (r *Registry) Close(reg *Registration) bool {
 	return true
 }
 
-// Leave is Close, but for the iterators, which go on.
+// Leave is Close, but the iterators go on.
 func (r *Registry) Leave(reg *Registration) bool {
 	if reg.closed.Swap(true) {
 		return false
@@ -220,8 +221,8 @@ func (r *Registry) tellDropped(reg *Registration, oldest bool) {
 	}
 }
 
-// removeSnapshot takes of out, ends the iterators on it and drops those that are not in use. It reports whether one of them
-// all was the oldest.
+// removeSnapshot removes of, ends the iterators on it and drops those that are not in use. It reports whether any of
+// these was the oldest reader.
 func (r *Registry) removeSnapshot(of *Registration) (oldest bool) {
 	var unused []Ender
 	r.mu.Lock()
@@ -272,9 +273,9 @@ func drop(unused []Ender) {
 	}
 }
 
-// Hold returns the sequence numbers that must stay readable in a job on versions up to newest: the registered ones, and as
-// the last one that from which on everything is kept. The decision is made here, in one step with the registrations:
-// whoever comes later finds the horizon raised.
+// Hold returns the sequence numbers that must stay readable in a job on versions up to newest: the registered ones,
+// and as the last one that from which on everything is kept. The decision is made here, in one step with the
+// registrations: whoever comes later finds the horizon raised.
 func (r *Registry) Hold(newest key.SeqNum) []key.SeqNum {
 	r.mu.Lock()
 	unused := r.expireLocked()
@@ -291,7 +292,7 @@ func (r *Registry) Hold(newest key.SeqNum) []key.SeqNum {
 	return append(slices.Compact(held), last)
 }
 
-// retainedLocked is the sequence number from which on everything must stay readable, for readers to come.
+// retainedLocked is the sequence number from which on everything must stay readable for later readers.
 func (r *Registry) retainedLocked() key.SeqNum {
 	visible := r.Visible()
 	if r.opts.Retain == 0 {
@@ -302,8 +303,8 @@ func (r *Registry) retainedLocked() key.SeqNum {
 	return r.timeline.visibleAt(now.Plus(-r.opts.Retain))
 }
 
-// expireLocked takes registrations that are too old out, and ends their iterators: what those keep of the tree must not
-// stay because nobody asks them for more. The caller drops the ones returned, without the mutex.
+// expireLocked removes registrations that are too old, and ends their iterators: without that an idle iterator would
+// keep what it holds of the tree. The caller drops those that are returned, without the mutex.
 func (r *Registry) expireLocked() (unused []Ender) {
 	if r.opts.MaxAge == 0 {
 		return nil
@@ -322,8 +323,8 @@ func (r *Registry) expireLocked() (unused []Ender) {
 	return unused
 }
 
-// Oldest returns the oldest sequence number that a reader stands at, the newest visible one if there is no reader, and the
-// oldest at which a reader may come.
+// Oldest returns the oldest sequence number that a reader stands at, or the newest visible one if there is no
+// reader, and the oldest one at which a new reader may stand.
 func (r *Registry) Oldest() (held, readable key.SeqNum) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"lightningdb/internal/system/calls"
 )
 
-// clocked is a registry whose clock a test moves, and which counts what it calls for.
+// clocked is a registry with a clock that the test moves; it counts calls of Dropped.
 type clocked struct {
 	*Registry
 	elapsed time.Duration
@@ -60,8 +60,8 @@ func TestTimeline_isBounded(t *testing.T) {
 	}
 }
 
-// Of two readers at one number the first to leave would take the other's versions with it; and nobody would look for what
-// the last one has kept.
+// Of two readers at one number the first to leave would take the other's versions with it; and nobody would look for
+// what the last one has kept.
 func TestHold_countsEachReader(t *testing.T) {
 	c := newClocked(Options{StampAtOnce: true})
 	c.Publish(5)

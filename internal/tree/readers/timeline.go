@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	timelineSamples = 256                    // in the time that is kept
-	sampleInterval  = 100 * time.Millisecond // at least, between two samples
+	timelineSamples = 256                    // within the time that is kept
+	sampleInterval  = 100 * time.Millisecond // the shortest time between two samples
 )
 
-// timeline remembers which sequence number was visible when, as coarsely as its interval. It has at most
+// timeline remembers which sequence number was visible when, in steps of its interval. It has at most
 // timelineSamples+2 samples. The zero value has no past: what was visible before its first sample is unknown.
 type timeline struct {
-	start    key.SeqNum // visible before the first sample, for all that is known
+	start    key.SeqNum // visible before the first sample, as far as is known
 	interval time.Duration
 	samples  []sample // ascending in both
 }
@@ -42,7 +42,7 @@ func (t *timeline) note(now clock.Instant, seq key.SeqNum) {
 	}
 }
 
-// visibleAt returns a sequence number that was visible at a moment and at all later ones, and forgets what was before.
+// visibleAt returns a sequence number that was visible at a moment and ever since, and forgets what was before.
 func (t *timeline) visibleAt(moment clock.Instant) key.SeqNum {
 	n := 0
 	for n < len(t.samples) && t.samples[n].at <= moment {
@@ -53,7 +53,7 @@ func (t *timeline) visibleAt(moment clock.Instant) key.SeqNum {
 	return t.start
 }
 
-// Begin sets out from a tree that shows every state from horizon to last.
+// Begin puts the registry into service, for a tree that shows every state from horizon to last.
 func (r *Registry) Begin(horizon, last key.SeqNum) {
 	r.visible.Store(uint64(last))
 	r.mu.Lock()
@@ -63,7 +63,7 @@ func (r *Registry) Begin(horizon, last key.SeqNum) {
 	r.timeline.note(r.opts.Clock.Now(), last)
 }
 
-// notePast remembers when last became visible, if it is time for that.
+// notePast remembers when last became visible, if a sample is due.
 func (r *Registry) notePast(last key.SeqNum) {
 	now := r.opts.Clock.Now()
 	if now < clock.Instant(r.sampleDue.Load()) {
@@ -77,8 +77,8 @@ func (r *Registry) notePast(last key.SeqNum) {
 	r.sampleDue.Store(int64(t.due()))
 }
 
-// Step looks at the clock: it remembers what is visible now, lets compactions drop what need not be kept any more, and
-// ends readers that are too old. It returns when it is due again; far away if never.
+// Step looks at the clock: it remembers what is visible now, lets compactions drop what need not be kept any more,
+// and ends readers that are too old. It returns the time until it is due again, a long one for never.
 func (r *Registry) Step() time.Duration {
 	if r.opts.Retain == 0 && r.opts.MaxAge == 0 {
 		return time.Hour

@@ -8,13 +8,13 @@ import (
 	"lightningdb/internal/tree/table"
 )
 
-// Level is disjoint tables in the order of their keys, as merge.Level reads them, one at a time: all are opened in the same
-// memory. The zero value is ready for Reset.
+// Level is disjoint tables in the order of their keys, as merge.Level reads them, one at a time: all are opened in
+// the same memory. The zero value is ready for Reset.
 type Level struct {
 	set    *Set
 	tables []*Ref
 	open   Iterator
-	stop   *atomic.Bool // ends it, before the next page is read; nil if nothing does
+	stop   *atomic.Bool // ends it before the next page is read; nil for never
 }
 
 // Reset makes l read tables.
@@ -23,7 +23,7 @@ func (l *Level) Reset(s *Set, tables []*Ref) *Level {
 	return l
 }
 
-// StopBy lets stop end the reading: before the next page, with table.ErrStopped.
+// StopBy makes reads of a further page fail with table.ErrStopped once stop is set.
 func (l *Level) StopBy(stop *atomic.Bool) *Level {
 	l.stop = stop
 	return l
@@ -52,7 +52,7 @@ func (l *Level) Open(i int) (merge.Iterator, error) {
 // Iterator is an iterator that holds its table open until it is closed. The zero value is ready for Open.
 type Iterator struct {
 	table.Iterator
-	set  *Set // nil if nobody else holds the table
+	set  *Set // nil if no other than the iterator has the table open
 	held *openTable
 }
 
@@ -75,12 +75,12 @@ func (it *Iterator) Close() error {
 	} else {
 		it.held.Close() // an error of closing a file that was only read loses nothing
 	}
-	*it = Iterator{} // the memory is kept, what it was of is not
+	*it = Iterator{} // the memory stays, what it referred to does not
 	return err
 }
 
-// Inputs returns an iterator for one pass over tables from front to back, past the cache and with one table open at a
-// time, until ctx is done. It must be closed.
+// Inputs returns an iterator for one pass over tables from front to back, without the cache and with one table open
+// at a time, until ctx is done. It must be closed.
 func (s *Set) Inputs(ctx context.Context, tables []*Ref) merge.Iterator {
 	l := &inputs{ctx: ctx}
 	l.Reset(s, tables)

@@ -13,8 +13,8 @@ import (
 	"lightningdb/internal/tree/table"
 )
 
-// OpenInput opens a table for one read from front to back, past the cache and besides the tables that readers have open.
-// Once ctx is done the next read fails.
+// OpenInput opens a table for one read from front to back, without the cache and in addition to the tables that
+// readers have open. Once ctx is done the next read fails.
 func (s *Set) OpenInput(ctx context.Context, meta *manifest.TableMeta) (merge.Iterator, error) {
 	o, err := s.openUntil(ctx, meta)
 	if err != nil {
@@ -51,7 +51,9 @@ func (s *Set) newOutput(num filename.Num) (*output, error) {
 		return nil, s.opts.Dir.TakenOver(err)
 	}
 	id := s.opts.Random()
-	w := table.NewWriter(file, table.Options{ID: id, Codec: s.opts.Codec, PageSize: s.opts.PageSize, Buffers: s.opts.Buffers})
+	w := table.NewWriter(file, table.Options{
+		ID: id, Codec: s.opts.Codec, PageSize: s.opts.PageSize, Buffers: s.opts.Buffers,
+	})
 	return &output{file: file, writer: w, num: num, id: id}, nil
 }
 

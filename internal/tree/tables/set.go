@@ -1,11 +1,13 @@
-// Package tables is the table files of an open database: it opens them when they are read and closes them when too many
-// are open, walks levels of them, and writes new ones, for flushes, compactions and transactions larger than memory.
+// Package tables manages the table files of an open database: it opens them when they are read and closes some when
+// too many are open, walks levels of them, and writes new ones, for flushes, compactions and transactions larger
+// than memory.
 //
-// It does not know which tables are part of the tree. Whoever names one holds a Ref, and calls Forget when none does any
-// more; an iterator holds the table that it is on, and point readers are covered by the epoch.
+// It does not know which tables are part of the tree. A caller that uses a table holds a Ref of it, and calls Forget
+// when nobody uses the table any more; an iterator holds the table that it is on, and point readers are covered by
+// the epoch.
 //
-// Its lock order is mu > the epoch's > shutMu. mu is held while a table is opened; what the epoch frees runs wherever
-// somebody retires or collects, so it only queues work for Reclaim.
+// Its lock order is mu > the epoch's > shutMu. mu is held while a table is opened. What the epoch frees runs in any
+// goroutine that retires or collects, so it only queues work for Reclaim.
 package tables
 
 import (
@@ -40,8 +42,8 @@ type Options struct {
 	Random    func() uint64
 	Codec     codec.Compressor
 	PageSize  int    // bytes of a page before compression
-	OpenBytes int64  // of directories and slots of open tables, beyond which some are closed
-	Bytes     int64  // at which a table that a transaction writes is complete
+	OpenBytes int64  // directories and slots of open tables beyond which some are closed
+	Bytes     int64  // size at which a table that a transaction writes is complete
 	Unused    func() // called when Reclaim has something to do
 }
 
@@ -50,7 +52,7 @@ type Set struct {
 	opts Options
 
 	mu    sync.Mutex // held while a table is opened: I/O of a few pages
-	refs  []*Ref     // those that are open, under the hand of a clock
+	refs  []*Ref     // open tables, in the order of a clock
 	hand  int
 	bytes int64
 
@@ -64,17 +66,17 @@ func New(o Options) *Set { return &Set{opts: o} }
 // Of returns a reference to the table that meta describes.
 func Of(meta *manifest.TableMeta) *Ref { return &Ref{meta: meta} }
 
-// Meta is what the manifest says of the table.
+// Meta is the manifest's description of the table.
 func (t *Ref) Meta() *manifest.TableMeta { return t.meta }
 
-// Size returns how many tables are open, and how many bytes of memory that takes.
+// Size returns the number of open tables, and the bytes of memory that they take.
 func (s *Set) Size() (open int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.refs), s.bytes
 }
 
-// Reclaim closes the tables that nobody has open any more.
+// Reclaim closes the tables that nobody uses any more.
 func (s *Set) Reclaim() {
 	s.shutMu.Lock()
 	shut := s.shut
@@ -94,8 +96,8 @@ func (s *Set) Reader(t *Ref) (*table.Reader, error) {
 	return o.Reader, nil
 }
 
-// Verify reads every byte of the table that meta describes, past the cache. It opens the table anew, so that what is on
-// the medium is checked and not what is in memory.
+// Verify reads every byte of the table that meta describes, without the cache. It opens the table again, so that it
+// checks what is on the medium and not what is in memory.
 func (s *Set) Verify(ctx context.Context, meta *manifest.TableMeta) error {
 	o, err := s.openUntil(ctx, meta)
 	if err != nil {
@@ -115,15 +117,15 @@ type Ref struct {
 	recent atomic.Bool               // read since the clock hand last passed
 }
 
-// openTable is an open table and who holds it: its Ref while it is there, and every iterator on it. Point
-// readers are covered by the epoch.
+// openTable is an open table with its references: one of its Ref while that has it open, and one of every iterator
+// on it. Point readers are covered by the epoch.
 type openTable struct {
 	*table.Reader
 	refs atomic.Int32
 }
 
-// unref gives back one reference. After the last one Reclaim closes the table: not here, because this may run in
-// the guard of an unrelated reader or under a lock.
+// unref gives back one reference. After the last one Reclaim closes the table. It is not closed here, because this
+// may run in the guard of an unrelated reader or under a lock.
 func (s *Set) unref(o *openTable) {
 	if o.refs.Add(-1) > 0 {
 		return
@@ -145,7 +147,7 @@ func (s *Set) reader(t *Ref) (*openTable, error) {
 	return s.open(t)
 }
 
-// acquireReader returns t opened with a reference for the caller, who is outside the epoch.
+// acquireReader returns t opened, with a reference for the caller, which is outside the epoch.
 func (s *Set) acquireReader(t *Ref) (*openTable, error) {
 	guard := s.opts.Epochs.Enter()
 	defer guard.Exit()
@@ -179,12 +181,12 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	return o, nil
 }
 
-// openTableFile opens the file of a table that the manifest names. That it is missing is damage.
+// openFile opens the file of a table that the manifest names. If it is missing, that is damage.
 func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
 	return s.openUntil(context.Background(), meta)
 }
 
-// untilFile is a file of which nothing is read once ctx is done.
+// untilFile is a file that fails to read once ctx is done.
 type untilFile struct {
 	vfs.File
 	ctx context.Context
@@ -197,7 +199,7 @@ func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// openUntil is openTableFile for a job of its own, which ends with ctx: before the next read.
+// openUntil is openFile for a job of its own: once ctx is done, the next read fails.
 func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTable, error) {
 	name := filename.Make(filename.Table, meta.Num)
 	file, err := s.opts.Dir.FS().Open(name)
@@ -225,7 +227,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTab
 	return o, nil
 }
 
-// describes reports whether what the manifest says of a table is what the table says of itself. Every word of it decides
+// describes reports whether the manifest and the table itself say the same of its content. Each property decides
 // something: readers look for a key only in tables whose range holds it, and compactions trust the counts.
 func describes(meta *manifest.TableMeta, p table.Properties) bool {
 	return p.Digest == meta.Digest &&
@@ -248,7 +250,7 @@ func (s *Set) evictLocked() {
 	s.closeLocked(s.hand)
 }
 
-// closeLocked closes the open table at index i of the clock, once no reader has it.
+// closeLocked closes the open table at index i of refs, as soon as no reader has it.
 func (s *Set) closeLocked(i int) {
 	o := s.refs[i].open.Swap(nil)
 	s.bytes -= o.ResidentBytes()
@@ -258,7 +260,7 @@ func (s *Set) closeLocked(i int) {
 	s.opts.Epochs.Retire(func() { s.unref(o) })
 }
 
-// Forget closes t, which nobody names any more.
+// Forget closes t, which nobody uses any more.
 func (s *Set) Forget(t *Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

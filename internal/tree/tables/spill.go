@@ -14,9 +14,9 @@ import (
 	"lightningdb/internal/tree/visible"
 )
 
-// Spill is entries in order, one for each user key, in table files that nothing names: what a transaction has written and
-// memory does not hold. Its files end with Remove, with Ingest, or with the next Open, which finds them unnamed. A Spill may
-// be read by any number of goroutines until then.
+// Spill is a sorted run of a transaction's own writes that do not fit into memory: one entry for each user key, in
+// table files that no manifest names. Its files end with Remove, with Ingest, or with the next Open, which finds
+// them unnamed. A Spill may be read by any number of goroutines until then.
 type Spill struct {
 	set       *Set
 	tables    []*Ref // by key, disjoint
@@ -24,27 +24,28 @@ type Spill struct {
 	seq       key.SeqNum // of all entries
 }
 
-// SpillWriter writes a Spill, in tables of the usual size. Its memory is that of one table's writer. It belongs to one
-// goroutine, and ends with Finish or Abort. Whoever uses it, or an iterator of a run, must be in a call (Enter).
+// SpillWriter writes a Spill, in tables of the usual size. Its memory is that of one table's writer. It belongs to
+// one goroutine, and ends with Finish or Abort. Its user, and the user of an iterator of a spill, must be in a call
+// (Enter).
 type SpillWriter struct {
 	spill *Spill
 	out   *output // the table that is being written, nil if none is
 }
 
-// NewSpill returns a writer of a spill that is only to be read again by this process. Its entries appear with sequence number
-// seq, so that a merge of several spills prefers those with higher numbers.
+// NewSpill returns a writer of a spill that only this process will read again. Its entries appear with sequence
+// number seq, so that a merge of several spills prefers those with higher numbers.
 func (s *Set) NewSpill(seq key.SeqNum) *SpillWriter {
 	return &SpillWriter{spill: &Spill{set: s, temporary: true, seq: seq}}
 }
 
-// NewIngest returns a writer of a spill that Ingest can commit: its tables are synced. Until then its entries appear with
-// sequence number 1.
+// NewIngest returns a writer of a spill that Ingest can commit: its tables are synced. Until it is committed its
+// entries appear with sequence number 1.
 func (s *Set) NewIngest() *SpillWriter {
 	return &SpillWriter{spill: &Spill{set: s, seq: table.LocalSeq}}
 }
 
-// Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort is of
-// use.
+// Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort
+// may be called.
 func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
 	if w.out != nil && (w.out.Full() || w.out.EstimatedSize() >= w.spill.set.opts.Bytes) {
 		if err := w.finishTable(); err != nil {
@@ -92,7 +93,8 @@ func (w *SpillWriter) finishTable() error {
 	return nil
 }
 
-// failure decides what it means that a table could not be written: as in a flush, if it was to be durable.
+// failure is the error of a table that could not be written. If the table was to be durable, it counts as in a
+// flush.
 func (w *SpillWriter) failure(operation string, err error) error {
 	if w.spill.temporary {
 		return fmt.Errorf("%s: %w", operation, err)
@@ -115,7 +117,7 @@ func (w *SpillWriter) Finish() (*Spill, error) {
 func (w *SpillWriter) Abort() {
 	if out := w.out; out != nil {
 		w.out = nil
-		out.Abort() // the file goes
+		out.Abort() // the file is removed
 		w.spill.set.opts.Dir.Discard(filename.Make(filename.Table, out.num))
 	}
 	w.spill.Remove()
@@ -129,8 +131,8 @@ func (sp *Spill) Remove() {
 	sp.Forget()
 }
 
-// Forget closes the tables of the spill, which is empty then, and leaves the files: they are the tree's, or it is not known
-// whose they are.
+// Forget closes the tables of the spill, which is empty then, and leaves the files: they are the tree's, or it is
+// not known whose they are.
 func (sp *Spill) Forget() {
 	for _, t := range sp.tables {
 		sp.set.Forget(t)
@@ -146,7 +148,7 @@ func (sp *Spill) Entries() (n uint64) {
 	return n
 }
 
-// Temporary reports whether the spill is only to be read again by this process: it cannot be ingested.
+// Temporary reports whether only this process will read the spill again: then it cannot be ingested.
 func (sp *Spill) Temporary() bool { return sp.temporary }
 
 // Tables is the tables of the spill, with all their entries at seq.
@@ -158,8 +160,8 @@ func (sp *Spill) Tables(seq key.SeqNum) []*manifest.TableMeta {
 	return tables
 }
 
-// Get appends the value of user, or the operand, to dst. found is false if the spill does not hold it; a tombstone is found,
-// without a value.
+// Get appends the value of user, or the operand, to dst. found is false if the spill does not hold user; a tombstone
+// is found, without a value.
 func (sp *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
 	i, _ := slices.BinarySearchFunc(sp.tables, user, func(t *Ref, user []byte) int {
 		return bytes.Compare(t.meta.Largest, user)
@@ -204,8 +206,8 @@ func (sp *Spill) NewIterator() merge.Iterator {
 	return merge.NewLevel(new(Level).Reset(sp.set, sp.tables))
 }
 
-// NewSequentialIterator returns an iterator for one pass over the spill from front to back, past the cache and with one
-// table open at a time. It must be closed.
+// NewSequentialIterator returns an iterator for one pass over the spill from front to back, without the cache and
+// with one table open at a time. It must be closed.
 func (sp *Spill) NewSequentialIterator() merge.Iterator {
 	return sp.set.Inputs(context.Background(), sp.tables)
 }
