@@ -9,11 +9,11 @@ import (
 	"lightningdb/internal/tree/visible"
 )
 
-// Gaps are what iterators have walked through in vain: see package gap. A commit that gives a value to a key in one
-// ends it, behind Apply or the edit that adds its tables, and before Publish. Point reads do not need them. The check
-// of a commit looks at what is outside of them only.
+// Gaps are spans in which iterators have found nothing: see package gap. A commit that gives a value to a key in one
+// ends it, after Apply or the edit that adds its tables, and before Publish. Point reads do not need gaps. The check
+// of a commit looks only at what is outside of them.
 
-// scanGaps is an Iterator as its walk sees it.
+// scanGaps is an Iterator as seen by its walk.
 type scanGaps Iterator
 
 var _ gap.Known = (*scanGaps)(nil)
@@ -26,9 +26,9 @@ func (s *scanGaps) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) 
 // Found implements gap.Known.
 func (s *scanGaps) Found(walked span.Span, _ key.SeqNum) { s.tree.noteGap(walked, &s.hold) }
 
-// noteGap makes s a gap, of which a reader has found that it shows nothing at r, unless something has been put there
-// since. A reader whose registration has expired may have missed what was dropped. An error of the look is none
-// of the reader's: it has seen all that it wanted.
+// noteGap makes s a gap, in which a reader has found nothing at r, unless something has been put there since. A
+// reader whose registration has expired may have missed what was dropped. An error here does not concern the reader:
+// it has seen all that it wanted.
 func (tr *Tree) noteGap(s span.Span, r *readers.Registration) {
 	if tr.gate.Enter() != nil { // the database closes: nobody will ask
 		return
@@ -40,7 +40,7 @@ func (tr *Tree) noteGap(s span.Span, r *readers.Registration) {
 	}
 	proven := false
 	defer func() { tr.gaps.Settle(claim, proven, tr.readers.Stands) }()
-	v := tr.Acquire() // behind the claim: it holds every put that the claim has not met
+	v := tr.Acquire() // after the claim: it holds every put that the claim has not met
 	if v == nil {
 		return
 	}

@@ -1,10 +1,10 @@
 // Package gap remembers spans of user keys in which nothing lives, so that a walk through many deleted keys is paid
-// for once: the next one jumps. A queue, whose keys are put at one end and deleted at the other, would otherwise pass
-// all that was ever taken from it, at each look at its head, until a compaction has removed the tombstones.
+// for once: the next one jumps. A queue puts keys at one end and deletes them at the other. Without gaps, each look
+// at its head would pass all that was ever taken from it, until a compaction has removed the tombstones.
 //
-// It owns the gaps and the rule when one ends. What a gap rests on is found out by others: Walk says which span an
-// iterator has passed, and whoever keeps the Gaps proves that nothing was put into it meanwhile. Nothing of this is
-// on disk, and losing a gap costs one walk.
+// It owns the gaps and the rule when one ends. Others find out where a gap is: Walk says which span an iterator has
+// passed, and the owner of the Gaps proves that nothing was put into it meanwhile. Nothing of this is on disk, and
+// losing a gap costs one walk.
 //
 // # Invariants
 //
@@ -14,9 +14,9 @@
 //	G3  a gap has an end: its Hi is not nil
 //
 // G1 is kept by the order of four steps. A commit adds its operations to the tree, then calls Put for each key to
-// which it gives a value, and only then becomes visible. Whoever proposes a gap claims its span first, and looks
-// afterwards for values in the tree that are newer than Since. So a commit that the look misses meets the claim, and
-// a reader who sees the commit meets what it has left of the gaps. Deletes change nothing: a gap of deleted keys
+// which it gives a value, and only then becomes visible. A reader that proposes a gap claims its span first, and
+// then looks for values in the tree that are newer than Since. So a commit that the look misses meets the claim, and
+// a reader that sees the commit meets what it has left of the gaps. Deletes change nothing: a gap of deleted keys
 // stays one.
 //
 // # Concurrency
@@ -35,8 +35,8 @@ import (
 	"lightningdb/internal/format/span"
 )
 
-// maxGaps bounds how many gaps are kept: the least recently used one goes first. A program rarely has as many queues,
-// and a put into the midst of gaps copies the list.
+// maxGaps bounds how many gaps are kept: the least recently used one goes first. A program rarely has that many
+// queues, and a put into a gap copies the list.
 const maxGaps = 64
 
 // maxKeyBytes bounds the keys of a gap, so that all gaps together take no more than half a MiB.
@@ -47,23 +47,24 @@ type Gaps struct {
 	state atomic.Pointer[state] // nil: nothing is known and nothing claimed
 	clock atomic.Uint64         // counts uses
 
-	mu sync.Mutex // held by whoever changes state
+	mu sync.Mutex // held while state is replaced
 }
 
 // state is the gaps at one moment. It is never changed.
 type state struct {
 	gaps  []*Gap
-	claim *Gap // what is being proven; nil if nothing is
+	claim *Gap // the one that is being proven, or nil
 }
 
-// Gap is user keys none of which has a value at Since or later. It is never changed, but for the time of its last use.
+// Gap is a span of user keys none of which has a value at Since or later. It is never changed, except for the time
+// of its last use.
 type Gap struct {
 	span.Span
 	Since key.SeqNum
 	used  atomic.Uint64
 }
 
-// without returns what is left of g outside of s, which has an end.
+// without returns the parts of g outside s, which has an end.
 func (g *Gap) without(s span.Span) []*Gap {
 	if !g.Overlaps(s) {
 		return []*Gap{g}
@@ -104,7 +105,7 @@ func (s *state) find(user []byte) *Gap {
 	return nil
 }
 
-// search returns the index of the first gap that ends behind user.
+// search returns the index of the first gap that ends after user.
 func (s *state) search(user []byte) int {
 	i, found := slices.BinarySearchFunc(s.gaps, user, func(g *Gap, user []byte) int { return bytes.Compare(g.Hi, user) })
 	if found {
@@ -127,7 +128,7 @@ func (g *Gaps) Find(user []byte, seq key.SeqNum) (found span.Span, ok bool) {
 	return gap.Span, true
 }
 
-// Outside yields the parts of within that are in no gap for a reader at seq: all that can have a value there, at seq or
+// Outside yields the parts of within that are in no gap for a reader at seq: only they can hold a value, at seq or
 // later.
 func (g *Gaps) Outside(within span.Span, seq key.SeqNum) iter.Seq[span.Span] {
 	return func(yield func(span.Span) bool) {
@@ -154,7 +155,7 @@ func (g *Gaps) Outside(within span.Span, seq key.SeqNum) iter.Seq[span.Span] {
 	}
 }
 
-// Put says that user has got a value, in a commit that is in the tree and not visible yet. It borrows user.
+// Put says that user has a new value, in a commit that is in the tree and not visible yet. It borrows user.
 func (g *Gaps) Put(user []byte) {
 	s := g.state.Load()
 	if s != nil && (s.find(user) != nil || s.claim != nil && s.claim.Contains(user)) {
@@ -204,8 +205,8 @@ func (g *Gaps) storeLocked(next *state) {
 	g.state.Store(next)
 }
 
-// Claim proposes a gap: nothing in s, which has an end, has a value at since. From now on a Put in it ends the claim.
-// It returns nil if another claim is being proven, or if the keys are so long that remembering them is too dear. The
+// Claim proposes a gap: nothing in s, which has an end, has a value at since. From now on a Put in it ends the
+// claim. It returns nil if another claim is being proven, or if the keys are too long to be worth remembering. The
 // bounds are copied.
 func (g *Gaps) Claim(s span.Span, since key.SeqNum) *Gap {
 	if len(s.Lo) > maxKeyBytes || len(s.Hi) > maxKeyBytes {
@@ -224,9 +225,9 @@ func (g *Gaps) Claim(s span.Span, since key.SeqNum) *Gap {
 	return next.claim
 }
 
-// Settle ends a claim. If it is proven, that is, if after Claim the tree had no value in the span that is newer than
-// Since, and no Put has ended the claim, it becomes a gap. stands reports whether a reader stands at a sequence number
-// from the first one on and before the second: neighbours that differ for no reader are joined.
+// Settle ends a claim. The claim becomes a gap if it is proven and no Put has ended it. proven says that after Claim
+// the tree held no value in the span that is newer than Since. stands reports whether a reader stands at a sequence
+// number from the first one on and before the second: neighbours that differ for no reader are joined.
 func (g *Gaps) Settle(claim *Gap, proven bool, stands func(from, to key.SeqNum) bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -242,8 +243,8 @@ func (g *Gaps) Settle(claim *Gap, proven bool, stands func(from, to key.SeqNum) 
 	g.storeLocked(next)
 }
 
-// Add makes s, which has an end, a gap of which its caller knows that it is one for everybody who asks. The bounds are
-// copied.
+// Add makes s, which has an end, a gap without a proof: the caller knows that it is one for every reader that asks.
+// The bounds are copied.
 func (g *Gaps) Add(s span.Span) {
 	if claim := g.Claim(s, 0); claim != nil {
 		g.Settle(claim, true, func(from, to key.SeqNum) bool { return false })
@@ -258,7 +259,7 @@ func (g *Gaps) Clone() *Gaps {
 	return c
 }
 
-// with returns gaps and added. Where they overlap, the one that holds for more readers stays.
+// with returns gaps together with added. Where they overlap, the one that holds for more readers stays.
 func with(gaps []*Gap, added *Gap) []*Gap {
 	var kept []*Gap
 	parts := []*Gap{added}

@@ -20,14 +20,14 @@ var universe = [][]byte{
 	{0x80}, {0xc3, 0x28}, {0xfe}, {0xfe, 0xff}, {0xff}, {0xff, 0xff},
 }
 
-// version is what a commit says of a key.
+// version is the state that a commit gives a key.
 type version struct {
 	seq key.SeqNum
 	put bool
 }
 
-// world is a tree, what is visible of it, a commit and a claim on their way, and the gaps that are to be right about
-// it.
+// world is a tree with what is visible of it, a commit and a claim in progress, and the gaps, which must be right
+// about it.
 type world struct {
 	gaps     Gaps
 	versions map[string][]version // ascending
@@ -121,7 +121,7 @@ func (w *world) check(rt *rapid.T) {
 	}
 }
 
-// checkOutside sees to it that whatever has got a value since seq, in a span, is among what a check looks at.
+// checkOutside checks that Outside yields every key of a span that has got a value since seq.
 func (w *world) checkOutside(rt *rapid.T, s span.Span, seq key.SeqNum) {
 	outside := map[string]bool{}
 	for part := range w.gaps.Outside(s, seq) {
@@ -142,8 +142,8 @@ func (w *world) checkOutside(rt *rapid.T, s span.Span, seq key.SeqNum) {
 	}
 }
 
-// A gap that holds a key with a value hides that from every scan, and from the check of every commit: whatever the
-// steps of commits and of those who propose gaps come between each other.
+// A gap that holds a key with a value hides it from every scan, and from the check of every commit, in whatever
+// order the steps of commits and of claims come.
 func TestGaps_holdNothingThatAReaderSees(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := world{versions: map[string][]version{}}
@@ -162,8 +162,8 @@ func number(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n))
 
 func numbers(lo, hi int) span.Span { return span.Span{Lo: number(lo), Hi: number(hi)} }
 
-// Gaps without end would take memory without end, and each put that meets them longer; and those that are in use must
-// not go for those that are not.
+// Gaps without end would take memory without end, and each put would search longer; and gaps in use must not be
+// replaced by those that are not.
 func TestGaps_staysBoundedAndKeepsWhatIsUsed(t *testing.T) {
 	var g Gaps
 	for n := range 10 * maxGaps {
@@ -181,9 +181,9 @@ func TestGaps_staysBoundedAndKeepsWhatIsUsed(t *testing.T) {
 	}
 }
 
-// Neighbours that are the same to everybody must become one, or a queue would end with as many gaps as it has room
-// for, and jump over each; and what differs for a reader must stay apart, or that reader would walk through all of it
-// once more.
+// Neighbours that are the same to everybody must become one, or a queue would end with as many gaps as fit, and jump
+// over each of them. What differs for a reader must stay apart, or that reader would walk through all of it once
+// more.
 func TestSettle_joinsNeighboursThatNoReaderTellsApart(t *testing.T) {
 	var g Gaps
 	note := func(lo, hi int, since key.SeqNum, readers ...key.SeqNum) {
@@ -205,7 +205,7 @@ func TestSettle_joinsNeighboursThatNoReaderTellsApart(t *testing.T) {
 	}
 }
 
-// line is keys in order, some of which are dead, and a reader who looks for the first or last live one.
+// line is keys in order, some of which are dead, and a reader that looks for the first or last live one.
 type line struct {
 	gaps   Gaps
 	dead   []bool
@@ -240,7 +240,7 @@ func (l *line) find(backward bool) int {
 	return at
 }
 
-// A queue would walk through all that was ever taken from it at each look at its head.
+// Each look at the head of a queue would walk through all that was ever taken from it.
 func TestWalk_paysForDeadKeysOnce(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		t.Run(fmt.Sprintf("backward %v", backward), func(t *testing.T) {

@@ -8,34 +8,36 @@ import (
 )
 
 const (
-	// lookEvery is after how many passed keys a walk asks for a gap: a jump costs about as much as so many steps.
+	// lookEvery is the number of passed keys after which a walk asks for a gap: a jump costs about as much as that
+	// many steps.
 	lookEvery = 8
 	// minRows is how many passed keys in a row make a gap.
 	minRows = 64
 )
 
-// Known is what a Walk asks, and tells.
+// Known is where a Walk finds gaps, and reports what may be one.
 type Known interface {
 	// Find returns the gap that holds user for a reader at seq. Its bounds never change.
 	Find(user []byte, seq key.SeqNum) (found span.Span, ok bool)
-	// Found says that a reader at seq has walked through s, which has an end, and saw nothing. It keeps no bound of s.
+	// Found says that a reader at seq has walked through s, which has an end, and seen nothing. It keeps no bound of
+	// s.
 	Found(s span.Span, seq key.SeqNum)
 }
 
 // Walk follows an iterator past user keys that have no value for it, one after the other, in one direction. It says
-// where there is something to jump over, and tells Known what was walked through in vain. The zero value knows no
-// gaps and costs little.
+// when there is a gap to jump over, and tells Known what was walked through without seeing anything. The zero value
+// knows no gaps and costs little.
 type Walk struct {
 	Known Known // nil: there are no gaps
-	Eager bool  // ask at every key, and tell of every one: for tests
-	Rows  int   // passed altogether; the owner may set it back
+	Eager bool  // ask at every key, and report every one: for tests
+	Rows  int   // number of keys passed; the owner may reset it
 
 	seq      key.SeqNum
 	backward bool
 	rows     int    // passed since the walk or the last jump began
-	unseen   int    // of them, since Known was asked
+	unseen   int    // passed since Known was asked
 	jumped   bool   // from is the end of a gap
-	from     []byte // forward the first key passed, backward the first one behind it; or the end of the gap that was jumped
+	from     []byte // the first key passed, backward the key right after it; or the end of the gap that was jumped
 	last     []byte // the last key passed
 }
 
@@ -44,8 +46,8 @@ func (w *Walk) Begin(backward bool, seq key.SeqNum) {
 	w.backward, w.seq, w.rows, w.unseen, w.jumped = backward, seq, 0, 0, false
 }
 
-// Pass says that the iterator has passed n user keys from first to last, in the direction of the walk, and that nothing
-// between what it passed before and last has a value. It copies both.
+// Pass says that the iterator has passed n user keys from first to last, in the direction of the walk, and that
+// nothing between the keys passed before and last has a value. It copies both.
 func (w *Walk) Pass(first, last []byte, n int) {
 	if w.Known == nil {
 		return
@@ -62,8 +64,8 @@ func (w *Walk) Pass(first, last []byte, n int) {
 	w.unseen += n
 }
 
-// Jump reports whether the last key passed lies in a gap, and where the walk goes on: forward at the first key at or
-// after to, backward at the last one before it. The iterator must go there. to is borrowed until the next call.
+// Jump reports whether the last key passed lies in a gap, and where the walk continues: forward at the first key at
+// or after to, backward at the last one before it. The iterator must go there. to is borrowed until the next call.
 func (w *Walk) Jump() (to []byte, jump bool) {
 	if w.unseen == 0 || w.unseen < lookEvery && !w.Eager {
 		return nil, false
@@ -85,7 +87,7 @@ func (w *Walk) Jump() (to []byte, jump bool) {
 	return w.from, true
 }
 
-// many reports whether so many keys were passed that they are to be a gap.
+// many reports whether enough keys were passed to make a gap.
 func (w *Walk) many() bool { return w.rows >= minRows || w.Eager && w.rows > 0 }
 
 // End ends the walk, because the iterator has met a value or the end of its range. It must not be called after an

@@ -24,8 +24,8 @@ const shownReaders = 8
 const stampInterval = time.Second
 
 // openedLocked is the time at which a reader that is opened now was opened. Looking at the clock takes as long as
-// some reads, so it does so only if readers expire by it. Otherwise it returns 0, and StampAges looks once for all
-// readers that have come within stampInterval.
+// some reads, so it does so only if readers expire by it or nobody calls StampAges. Otherwise it returns 0, and
+// StampAges looks once for all readers that have come within stampInterval.
 func (r *Registry) openedLocked() clock.Instant {
 	if r.opts.MaxAge > 0 || r.opts.StampAtOnce {
 		return r.opts.Clock.Now()

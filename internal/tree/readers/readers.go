@@ -273,9 +273,9 @@ func drop(unused []Ender) {
 	}
 }
 
-// Hold returns the sequence numbers that must stay readable in a job on versions up to newest: the registered ones,
-// and as the last one that from which on everything is kept. The decision is made here, in one step with the
-// registrations: whoever comes later finds the horizon raised.
+// Hold returns the sequence numbers that must stay readable in a job on versions up to newest: the registered ones
+// and, as the last one, that from which on everything is kept. The decision is made here, in one step with the
+// registrations: a reader that comes later finds the horizon raised.
 func (r *Registry) Hold(newest key.SeqNum) []key.SeqNum {
 	r.mu.Lock()
 	unused := r.expireLocked()

@@ -86,8 +86,8 @@ func heapUse(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A large value that is read or written must leave nothing to the garbage collector: it lets several accumulate before it
-// looks for them.
+// A large value that is read or written must leave nothing to the garbage collector: it lets several accumulate
+// before it looks for them.
 func TestExtent_largeValuesLeaveNothingOnTheHeap(t *testing.T) {
 	if heapUse(func() { offheap.Free(must(offheap.Alloc(1 << 20))) }) > 1<<19 {
 		t.Skip("all memory is on the heap here")
