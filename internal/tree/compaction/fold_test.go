@@ -317,9 +317,9 @@ func TestPick_leavesUnfoldableTablesAlone(t *testing.T) {
 	}
 	w.params.Unfoldable = func(num filename.Num) bool { return num == table.Num }
 	if job := w.pick(true); job != nil {
-		t.Errorf("a table that cannot be folded is written anew: %v", job.Reason)
+		t.Errorf("a table that cannot be folded is rewritten: %v", job.Reason)
 	}
 	if job, done := w.pickRange(span.Span{}); job != nil || !done {
-		t.Error("a futile table is written anew by hand")
+		t.Error("a table that cannot be folded is rewritten by hand")
 	}
 }
