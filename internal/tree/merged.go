@@ -13,29 +13,30 @@ import (
 	"lightningdb/internal/tree/visible"
 )
 
-// merged is a point read that has met a merge operand: what it has collected, from the newest run down.
+// merged is a point read that has met a merge operand, with what it has collected, from the newest run down.
 type merged struct {
-	user    []byte // a copy: what a merge function is given escapes, and the key of Get must not
-	limit   int    // a put of more bytes is ErrTooLong, and not read
-	most    int    // and so are operands that take more bytes
+	user    []byte // a copy: what is passed to a merge function escapes, and the key of Get must not
+	limit   int    // a put of more bytes is not read: ErrTooLong
+	most    int    // operands that take more bytes are ErrTooLong
 	chain   operand.Chain
-	value   []byte // of the put that the operands stand upon, or what an operand leads to
+	value   []byte // of the put below the operands, or a known result of an operand
 	present bool
 	err     error
 
-	newest memtable.Version // of the operands, if that is in a memtable
-	taken  int              // how many operands
+	newest memtable.Version // the newest operand, if it is in a memtable
+	taken  int              // number of operands
 }
 
-// worthTelling is from how many operands on other readers are told what the newest leads to.
+// worthTelling is the number of operands from which on other readers are told the result of the newest one.
 const worthTelling = 16
 
 // mergedReads keeps the memory of such reads.
 var mergedReads = sync.Pool{New: func() any { return new(merged) }}
 
-// getMerged is Get for a key whose newest version at seq is a merge operand: it goes through the runs once more, down to
-// the put or tombstone that the operands stand upon, and folds them. It stays with the view and the sequence number that
-// Get began with, so that it sees one state, of which no compaction takes anything away. The caller is inside the epoch.
+// getMerged is Get for a key whose newest version at seq is a merge operand: it goes through the runs once more,
+// down to the put or tombstone below the operands, and folds them. It keeps the view and the sequence number that
+// Get began with. So it sees one state, and no compaction can take anything of it away. The caller is inside the
+// epoch.
 func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, reader visible.Reader) ([]byte, bool, error) {
 	m := newMerged(key.MaxValueSize, math.MaxInt)
 	defer m.recycle()
@@ -57,7 +58,7 @@ func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, reader visible
 	return append(dst, value...), true, nil
 }
 
-// newMerged returns one that has collected nothing, and takes puts of up to limit bytes, and operands of up to most.
+// newMerged returns one that has collected nothing. It takes puts of up to limit bytes, and operands of up to most.
 func newMerged(limit, most int) *merged {
 	m := mergedReads.Get().(*merged)
 	m.limit, m.most = limit, most
@@ -81,8 +82,8 @@ func (m *merged) collect(tr *Tree, v *View, user []byte, hash uint64, reader vis
 	}
 }
 
-// takeFromMemory takes the versions of user that are in mems. It reports whether nothing older matters, as all of these
-// do.
+// takeFromMemory takes the versions of user in mems. It reports whether older versions no longer matter, as do the
+// other methods that take.
 func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, reader visible.Reader) bool {
 	for _, mem := range mems {
 		known, value := mem.Known(hash)
@@ -165,18 +166,18 @@ func (m *merged) takeFrom(tr *Tree, t *tables.Ref, user []byte, hash uint64, rea
 	return m.err != nil
 }
 
-// belowMax is about the memory of the operands that the leader of a group folds, in bytes.
+// belowMax bounds the memory of the operands that the leader of a group folds, roughly, in bytes.
 const belowMax = 16 << 10
 
-// below is memtable.Folding.Below: what user has below the active memtable. The leader of a group asks, while it is
-// being applied. No compaction drops a version that is the newest of its key.
+// below is memtable.Folding.Below: the value of user below the active memtable. The leader of a group asks while
+// that group is being applied. No compaction drops a version that is the newest of its key.
 //
 // Other commits wait meanwhile: no value of more than limit bytes is read, and few operands are folded.
 func (tr *Tree) below(dst, user []byte, limit int) (value []byte, present, ok bool) {
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	v := tr.view.Load()
-	if v == nil { // while the log is replayed: what is flushed then is folded in the flush
+	if v == nil { // while the log is replayed: the flush folds what it writes
 		return dst, false, false
 	}
 	m := newMerged(limit, belowMax)
@@ -188,8 +189,8 @@ func (tr *Tree) below(dst, user []byte, limit int) (value []byte, present, ok bo
 	return m.appendFolded(tr.opts.Rules, dst, user)
 }
 
-// BelowIn is compaction.Deps.Below for a job that was picked from v. It looks into all tables of v: those of the job have
-// nothing that is so old.
+// BelowIn is compaction.Deps.Below for a job that was picked from v. It looks into all tables of v, because those of
+// the job hold nothing that is so old.
 func (tr *Tree) BelowIn(v *View) func([]byte, []byte, key.SeqNum, int) ([]byte, bool, bool) {
 	if v == nil {
 		return nil
@@ -204,7 +205,7 @@ func (tr *Tree) BelowIn(v *View) func([]byte, []byte, key.SeqNum, int) ([]byte, 
 	}
 }
 
-// appendFolded appends the value that m has come to to dst; ok is false if there is none, or none within the limit.
+// appendFolded appends the value that m leads to to dst; ok is false if there is none, or none within the limit.
 func (m *merged) appendFolded(rules operand.Rules, dst, user []byte) (value []byte, present, ok bool) {
 	if m.err != nil {
 		return dst, false, false

@@ -38,7 +38,7 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 	return out, found, err
 }
 
-// search is Get by way of the tree.
+// search is Get without the row cache.
 func (tr *Tree) search(v *View, dst, user []byte, hash uint64, reader visible.Reader) (
 	out []byte, found bool, err error) {
 	for _, m := range v.mems {
@@ -96,7 +96,7 @@ func unknownKind() error {
 // smallValues keeps the memory that Has reads small values into.
 var smallValues = sync.Pool{New: func() any { return new([512]byte) }}
 
-// Has reports whether user has a value at seq. It reads the value if that is small, and allocates nothing then.
+// Has reports whether user has a value at seq. It reads the value; if that is small, it allocates nothing.
 func (tr *Tree) Has(user []byte, seq key.SeqNum) (bool, error) {
 	room := smallValues.Get().(*[512]byte) // on the stack it would escape
 	defer smallValues.Put(room)

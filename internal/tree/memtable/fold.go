@@ -99,7 +99,7 @@ func (m *Table) under(user []byte, e ref) (value []byte, present, ok bool) {
 	return append(m.folded[:0], m.value(e)...), m.effect(e) == visible.Show, true
 }
 
-// effect is that of the entry at e on the operands to come, which stand upon all that is there.
+// effect is the effect of the entry at e on later operands, which are newer than all entries in the table.
 func (m *Table) effect(e ref) visible.Effect {
 	return visible.Reader{Seq: key.MaxSeqNum}.Of(m.trailer(e))
 }
