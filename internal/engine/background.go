@@ -52,8 +52,8 @@ func (e *Engine) startBackground() {
 	e.background.running.Go(e.keepHouse)
 }
 
-// loop runs step until it has nothing to do, then waits to be woken. What is transient is tried again after a while; any
-// other failure has stopped writes already, and the loop only waits for the end.
+// loop runs step until it has nothing to do, then waits to be woken. What is transient is tried again after a while;
+// any other failure has stopped writes already, and the loop only waits for the end.
 func (e *Engine) loop(woken waker, step func() (bool, error)) {
 	closing := e.gate.Context().Done()
 	for {
@@ -116,8 +116,8 @@ func (e *Engine) keepHouse() {
 // SyncStep syncs what Process commits have left unsynced. It reports whether there was anything.
 func (e *Engine) SyncStep() (bool, error) { return e.log.SyncUnsynced(e.tree.Visible) }
 
-// RetainStep looks at the clock: it lets compactions drop what need not be kept any more, ends snapshots that are too old,
-// and notes when readers were opened. It returns when it is due again; far away if never.
+// RetainStep looks at the clock: it lets compactions drop what need not be kept any more, ends snapshots that are too
+// old, and notes when readers were opened. It returns when it is due again; far away if never.
 func (e *Engine) RetainStep() time.Duration { return e.tree.Step() }
 
 // MemoryStep shares out the memory: see Tree.ShareMemory. It returns when it is due again; far away if never.
@@ -129,9 +129,9 @@ func (e *Engine) MemoryStep() time.Duration {
 	return due
 }
 
-// CleanStep gives back memory that no reader knows any more, makes a retired log segment the next one, and removes the
-// files that became obsolete. It reports whether memory still waits for a reader to leave. After an error the file it is
-// about is still to be removed.
+// CleanStep gives back memory that no reader knows any more, makes a retired log segment the next one, and removes
+// the files that became obsolete. It reports whether memory still waits for a reader to leave. After an error the
+// file it is about is still to be removed.
 func (e *Engine) CleanStep() (bool, error) {
 	e.house.Lock()
 	defer e.house.Unlock()

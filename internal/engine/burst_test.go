@@ -11,8 +11,8 @@ import (
 	"lightningdb/internal/tree/compaction"
 )
 
-// A burst of writes would share processors and disk with compactions that can wait until it is over; or they would wait for
-// ever, and readers with them.
+// A burst of writes would share processors and disk with compactions that can wait until it is over; or they would
+// wait for ever, and readers with them.
 func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := memfs.New()
@@ -25,15 +25,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 			synctest.Wait()
 			return e.tree.Current().Level0()
 		}
-		flush := func(runs int) {
-			for i := range runs {
-				put(t, e, fmt.Sprint("a", i), "value") // each run reaches from a to z
-				put(t, e, fmt.Sprint("z", i), "value")
-				if err := e.Flush(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
+		flush := func(runs int) { flushRuns(t, e, runs) }
 		const most = burstRuns
 		flush(most - 1)
 		if n := level0(); n != most-1 {
@@ -74,4 +66,16 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 			t.Errorf("level 0 still has %d runs, and nobody has written since Open", n)
 		}
 	})
+}
+
+// flushRuns adds sorted runs to level 0, each of which reaches from a to z.
+func flushRuns(t *testing.T, e *Engine, runs int) {
+	t.Helper()
+	for i := range runs {
+		put(t, e, fmt.Sprint("a", i), "value")
+		put(t, e, fmt.Sprint("z", i), "value")
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

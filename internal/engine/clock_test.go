@@ -13,8 +13,8 @@ import (
 	"lightningdb/internal/tree/compaction"
 )
 
-// clock is the two clocks of an engine, moved by a test. Whenever time passes somebody sets the wall clock, one way and then
-// the other: no test of an interval may notice.
+// clock is the two clocks of an engine, moved by a test. Whenever time passes somebody sets the wall clock, one way
+// and then the other: no test of an interval may notice.
 type testClock struct {
 	elapsed time.Duration
 	wall    time.Time
@@ -54,9 +54,9 @@ var timers = map[string]struct {
 	"ages":           {Options{TraceReaders: true}, beginAges},
 }
 
-// The clock of a machine is set: by a time server after a start without a network, by hand, by the resumption of a virtual
-// machine. Commits at Process durability would stay unsynced for days, young snapshots expire, states within Retain go or
-// stay for ever, compactions never begin, and memory be held.
+// The clock of a machine is set: by a time server after a start without a network, by hand, by the resumption of a
+// virtual machine. Commits at Process durability would stay unsynced for days, young snapshots expire, states within
+// Retain go or stay for ever, compactions never begin, and memory be held.
 func TestClock_mayBeSetUnderEveryTimer(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, timer := range timers {
@@ -211,7 +211,8 @@ func beginAges(t *testing.T, e *Engine) func() {
 	}
 }
 
-// A duration that the setting of a clock had made negative, or ten years long, would spoil every sum that it is part of.
+// A duration that the setting of a clock had made negative, or ten years long, would spoil every sum that it is part
+// of.
 func TestClock_isNotInDurations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		day := 24 * time.Hour

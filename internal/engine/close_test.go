@@ -130,8 +130,8 @@ func TestClose_saysWhatItCouldNotWrite(t *testing.T) {
 	}
 }
 
-// After a clean close no log is needed, and the manifest says so: one that somebody puts beside it must not pass for a part
-// of the database, nor may its absence.
+// After a clean close no log is needed, and the manifest says so: one that somebody adds must not pass for
+// a part of the database, nor may its absence.
 func TestClose_leavesNoLog(t *testing.T) {
 	disk := memfs.New()
 	e := openManual(t, disk)

@@ -17,8 +17,8 @@ import (
 // inner entries, length) is reached by many times as much.
 const minFullBytes = 4 << 20
 
-// While there is a burst of writes a level is compacted from score burstDue on, level 0 from burstRuns runs on, and nothing
-// for the sake of space: writers have more to gain then from processors and disk than readers from a run less
+// While there is a burst of writes a level is compacted from score burstDue on, level 0 from burstRuns runs on, and
+// nothing for the sake of space: writers have more to gain then from processors and disk than readers from a run less
 // (docs/decisions/0004). Level 0 stays below slowRuns.
 const (
 	burstDue  = 2
@@ -174,8 +174,8 @@ type unfoldable map[filename.Num]bool
 
 func (u unfoldable) has(num filename.Num) bool { return u[num] }
 
-// note looks at what a compaction has written while oldest was the lowest sequence number that was read at. From a table
-// without anything newer it has dropped, in the last level, all that can be dropped.
+// note looks at what a compaction has written while oldest was the lowest sequence number that was read at. From a
+// table without anything newer it has dropped, in the last level, all that can be dropped.
 func (u unfoldable) note(edit *manifest.Edit, oldest key.SeqNum) {
 	for _, removed := range edit.Deleted {
 		delete(u, removed.Num)
@@ -193,8 +193,8 @@ func (u unfoldable) note(edit *manifest.Edit, oldest key.SeqNum) {
 // has come from elsewhere; then the next one of this table returns less.
 type garbage map[filename.Num]int64
 
-// in returns what Params.Garbage asks for about the tables of v. It counts no more than so many tables anew: with each
-// decision of the compactor some more are known.
+// in returns what Params.Garbage asks for about the tables of v. It counts a few tables anew: with each decision of
+// the compactor some more are known.
 func (g garbage) in(tr *tree.Tree, v *tree.View) func(t *manifest.TableMeta) (bytes int64, known bool) {
 	left := 4 * tree.MaxWeighed // entries
 	return func(t *manifest.TableMeta) (bytes int64, known bool) {

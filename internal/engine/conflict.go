@@ -45,8 +45,8 @@ func (e *Engine) refuse(err error) error {
 	return err
 }
 
-// unchangedIn returns ErrConflict if any of reads has a version newer than s, at or below the visible sequence number at
-// the time of the call; the answer counts only while s holds what it rests on.
+// unchangedIn returns ErrConflict if any of reads has a version newer than s, at or below the visible sequence number
+// at the time of the call; the answer counts only while s holds what it rests on.
 func (e *Engine) unchangedIn(s commit.ReadPoint, reads *txn.Reads) error {
 	if e.tree.Visible() != s.Seq() && !reads.Empty() {
 		changed, err := e.changed(reads, s)

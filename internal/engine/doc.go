@@ -1,20 +1,20 @@
-// Package engine is one open database: it recovers a directory, commits batches, decides when to flush and to compact,
-// holds writers back, stops after a failure, and closes. What is there at a sequence number, what was logged and what the
-// manifest says are others' business.
+// Package engine is one open database: it recovers a directory, commits batches, decides when to flush and to
+// compact, holds writers back, stops after a failure, and closes. What is there at a sequence number, what was logged
+// and what the manifest says are others' business.
 //
 // # Owners
 //
-//	owner                what it holds                                                   its mutex
-//	directory.Directory  file numbers, obsolete files, the lock and mark, why writes     changing, mu
-//	                     ended
-//	manifest.Store       edits and the version that they lead to                         mu, while an edit becomes durable
-//	wal.Log              segments: active, sealed, spare; the durable sequence number    mu
-//	tree.Tree            views, memtables, tables, caches, readers                       mu and those of its parts
-//	Engine               the commit queue, locks, background goroutines, back-pressure   house, flushing, room.mu
+//	owner                what it holds                                         its mutexes
+//	directory.Directory  file numbers, obsolete files, lock and mark, failure  changing, mu
+//	manifest.Store       edits and the version that they lead to               mu, while an edit becomes durable
+//	wal.Log              segments: active, sealed, spare; what is durable      mu
+//	tree.Tree            views, memtables, tables, caches, readers             mu and those of its parts
+//	Engine               commit queue, locks, goroutines, back-pressure        house, flushing, room.mu
 //
-// None touches the fields of another. What must not be deleted yet is asked of the owner alone: a table file or a memtable
-// while a view names it (tree), a log segment from the one on that the newest version needs (log), a manifest while CURRENT
-// may name it (store). Whoever wants a file gone tells the directory, which removes it later and nothing after a failure.
+// None touches the fields of another. What must not be deleted yet is asked of the owner alone: a table file or a
+// memtable while a view names it (tree), a log segment from the one on that the newest version needs (log), a
+// manifest while CURRENT may name it (store). Whoever wants a file gone tells the directory, which removes it later
+// and nothing after a failure.
 //
 // # Calls
 //
@@ -24,22 +24,23 @@
 //
 // # Large commits
 //
-// What is too large for a batch goes to tables first (SpillWriter), which Ingest makes part of the tree under one sequence
-// number, with one edit of the manifest and past the log. Before that edit everything older is in tables; with it the log
-// begins anew.
+// What is too large for a batch goes to tables first (SpillWriter), which Ingest makes part of the tree under one
+// sequence number, with one edit of the manifest and past the log. Before that edit everything older is in tables;
+// with it the log begins anew.
 //
 // # Goroutines
 //
 //	name          owner    stops when        does
 //	flusher       Engine   the gate closes   writes frozen memtables to tables, oldest first
 //	compactor     Engine   the gate closes   one compaction at a time; Compact borrows its turn
-//	housekeeper   Engine   the gate closes   syncs the log for Process commits; looks what is too old to be kept and how old
-//	                                         readers are; makes a retired log segment the next one; removes obsolete files;
-//	                                         frees and shares out memory; freezes a memtable that hides much
+//	housekeeper   Engine   the gate closes   syncs the log for Process commits; ends what is too old, and notes how
+//	                                         old readers are; makes a retired log segment the next one; removes
+//	                                         obsolete files; frees and shares out memory; freezes a memtable that
+//	                                         hides much
 //
 // Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep, SpaceStep) until there is
-// nothing to do, then waits to be woken. WaitDurable and Compact with a context that can be done, and a large group that is
-// synced, start a goroutine that ends with the sync or flush.
+// nothing to do, then waits to be woken. WaitDurable and Compact with a context that can be done, and a large group
+// that is synced, start a goroutine that ends with the sync or flush.
 //
 // With Options.Manual there are none of them: the caller runs the steps, and a commit that must wait for one runs it
 // itself, so that the whole engine is deterministic.
@@ -50,23 +51,24 @@
 //
 //	close the gate -> wait for calls and goroutines -> flush -> close the files -> free the memory
 //
-// so that after the second step it is alone, and nothing else in the package has to reckon with an engine that is gone.
-// A call that Close finds in progress ends by itself: what it waits for (a lock, a flush, its turn) ends with the gate's
-// context or is refused by Writable, a compaction or verification ends with the context, and a commit that has reached the
-// log is finished. The result is that of the call, or ErrClosed; the context that ended it does not show. Point reads and
-// iterators are no calls: see package tree.
+// so that after the second step it is alone, and nothing else in the package has to reckon with an engine that is
+// gone. A call that Close finds in progress ends by itself: what it waits for (a lock, a flush, its turn) ends with
+// the gate's context or is refused by Writable, a compaction or verification ends with the context, and a commit that
+// has reached the log is finished. The result is that of the call, or ErrClosed; the context that ended it does not
+// show. Point reads and iterators are no calls: see package tree.
 //
 // # Lock order
 //
-// commit pipeline > the compactor's turn or flushing > the store's > Directory.Change > room.mu > the tree's and the log's >
-// the directory's. house comes before all of them; under it the pipeline is only tried. The tree's own order stands there.
-// No I/O happens under any of them but the pipeline, the store's, Change, and the one under which a table is opened.
+// commit pipeline > the compactor's turn or flushing > the store's > Directory.Change > room.mu > the tree's and the
+// log's > the directory's. house comes before all of them; under it the pipeline is only tried. The tree's own order
+// stands there. No I/O happens under any of them but the pipeline, the store's, Change, and the one under which a
+// table is opened.
 //
 // # Failure
 //
 // The first failed write, sync, rename or close on the way to durability ends all writes of this handle
-// (Directory.Fail): later commits get ErrReadOnly wrapping the cause; reads go on. From then on the files stay as they are:
-// a flush or compaction that was in progress installs nothing, and nothing is renamed or removed, also not by Close. So does
-// a read that fails in a flush or compaction, because level 0 would grow without end. What passes by itself
-// (directory.Transient) is tried again by the commit or the background step that met it.
+// (Directory.Fail): later commits get ErrReadOnly wrapping the cause; reads go on. From then on the files stay as
+// they are: a flush or compaction that was in progress installs nothing, and nothing is renamed or removed, also not
+// by Close. So does a read that fails in a flush or compaction, because level 0 would grow without end. What passes
+// by itself (directory.Transient) is tried again by the commit or the background step that met it.
 package engine

@@ -230,9 +230,9 @@ func (e *Engine) compactRange(ctx context.Context, lo, hi []byte) error {
 // Report says what Open found and did.
 func (e *Engine) Report() Report { return e.report }
 
-// Close stops all background work, waits for the calls that are in progress, which finish or get ErrClosed, flushes, and
-// gives up the directory. Iterators and snapshots that are still open stop working, what they hold is given back, and
-// Close says so with ErrOpenReaders; nothing is lost by it. A second Close returns ErrClosed.
+// Close stops all background work, waits for the calls that are in progress, which finish or get ErrClosed, flushes,
+// and gives up the directory. Iterators and snapshots that are still open stop working, what they hold is given back,
+// and Close says so with ErrOpenReaders; nothing is lost by it. A second Close returns ErrClosed.
 func (e *Engine) Close() error {
 	if !e.gate.Close() {
 		return ErrClosed
@@ -249,8 +249,8 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// flushAtClose leaves everything in tables and no log behind, so that the next Open has nothing to replay and knows it. A
-// full disk here loses nothing: the log has everything, and it is synced.
+// flushAtClose leaves everything in tables and no log behind, so that the next Open has nothing to replay and knows
+// it. A full disk here loses nothing: the log has everything, and it is synced.
 func (e *Engine) flushAtClose() error {
 	if e.opts.ReadOnly {
 		return nil

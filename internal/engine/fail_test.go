@@ -32,7 +32,8 @@ func TestFail_stopsWrites(t *testing.T) {
 		{"an edit cannot be synced", errfs.On(errfs.Sync).Named("MANIFEST-*"), (*Engine).Flush},
 		{"the log cannot be synced", errfs.On(errfs.Sync).Named("*.wal"),
 			func(e *Engine) error { _, err := e.SyncStep(); return err }},
-		{"the log cannot be written out", errfs.On(errfs.WriteOut).Named("*.wal"), func(e *Engine) error { return e.log.WriteOut() }},
+		{"the log cannot be written out", errfs.On(errfs.WriteOut).Named("*.wal"),
+			func(e *Engine) error { return e.log.WriteOut() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fs := errfs.New(memfs.New())
@@ -61,8 +62,8 @@ func TestFail_stopsWrites(t *testing.T) {
 	}
 }
 
-// The second copy of what a failed sync has lost is in files that are needed no more if all is well: a flush that ran on
-// would have them removed.
+// The second copy of what a failed sync has lost is in files that are needed no more if all is well: a flush that ran
+// on would have them removed.
 func TestFail_leavesTheFilesAsTheyAre(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -112,8 +113,8 @@ func changesFiles(op errfs.Op) bool {
 	return false
 }
 
-// failBesideEverything lets rule meet a database that does all it can, and reports whether it did. From the failure on no
-// file may be changed, and what was acknowledged must be there afterwards.
+// failBesideEverything lets rule meet a database that does all it can, and reports whether it did. From the failure
+// on no file may be changed, and what was acknowledged must be there afterwards.
 func failBesideEverything(t *testing.T, random *rand.Rand, name string, rule *errfs.Rule) bool {
 	disk := memfs.New()
 	files := errfs.New(disk)

@@ -55,8 +55,8 @@ func openSwitching(t *testing.T, fs vfs.FS) *Engine {
 // tableName is the name of the file of t.
 func tableName(t *manifest.TableMeta) string { return filename.Make(filename.Table, t.Num) }
 
-// A flushed table, and all commits in it, would be lost: when the disk was too full for the manifest's sync, the edit is
-// in the manifest all the same, and names a table that was removed as if it were not.
+// A flushed table, and all commits in it, would be lost: when the disk was too full for the manifest's sync, the edit
+// is in the manifest all the same, and names a table that was removed as if it were not.
 func TestFlush_keepsTablesOfAnUndecidedEdit(t *testing.T) {
 	disk := memfs.New()
 	fs := errfs.New(disk)
@@ -168,7 +168,9 @@ func TestManifest_undecidedTakeoverKeepsBoth(t *testing.T) {
 	fs.SetRules(errfs.On(errfs.Rename).Named("CURRENT").Call(func(errfs.Op) {
 		renamed = true
 		fs.SetRules(errfs.On(errfs.SyncDir).Times(1).Fail(syscall.ENOSPC),
-			errfs.On(errfs.Write).Named("MANIFEST-*").Call(func(op errfs.Op) { t.Errorf("%v, though it is not known to count", op) }))
+			errfs.On(errfs.Write).Named("MANIFEST-*").Call(func(op errfs.Op) {
+				t.Errorf("%v, though it is not known to count", op)
+			}))
 	}))
 	if err := e.Flush(); err == nil || !renamed {
 		t.Fatalf("CURRENT was renamed: %v; and the error: %v", renamed, err)

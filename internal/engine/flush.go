@@ -65,9 +65,9 @@ func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.V
 	return e.runJob(context.Background(), job, v, held)
 }
 
-// runJob carries out a job of package compaction on the files of the database. From the last of held on, which becomes
-// the horizon of the edit, everything stays readable. v is the view that job was picked from, which the caller holds; nil
-// if there is none yet.
+// runJob carries out a job of package compaction on the files of the database. From the last of held on, which
+// becomes the horizon of the edit, everything stays readable. v is the view that job was picked from, which the
+// caller holds; nil if there is none yet.
 func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) (
 	*manifest.Edit, compaction.Stats, error) {
 	edit, stats, err := job.Execute(ctx, held, compaction.Deps{

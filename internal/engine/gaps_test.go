@@ -22,7 +22,8 @@ import (
 
 // gapKeys are few, with bytes that are no text, both extremes, and keys right behind others.
 var gapKeys = []string{
-	"\x00", "\x00\x00", "\x01", "a", "a\x00", "ab", "b", "\x7f", "\x7f\xff", "\x80", "\x80\x00", "\xc3\x28", "\xfe", "\xfe\xff",
+	"\x00", "\x00\x00", "\x01", "a", "a\x00", "ab", "b", "\x7f", "\x7f\xff", "\x80", "\x80\x00", "\xc3\x28", "\xfe",
+	"\xfe\xff",
 	"\xff", "\xff\x00", "\xff\xff", "\xff\xff\xff",
 }
 
@@ -178,8 +179,8 @@ func (m *gapModel) hold() {
 	m.readers = append(m.readers, r)
 }
 
-// letGo ends a reader. A transaction must be refused if what it read is no longer so.
-func (m *gapModel) letGo() {
+// release ends a reader. A transaction must be refused if what it read is no longer so.
+func (m *gapModel) release() {
 	if len(m.readers) == 0 {
 		return
 	}
@@ -207,7 +208,7 @@ func (m *gapModel) rearrange() {
 	switch m.r.IntN(8) {
 	case 0:
 		for len(m.readers) > 0 {
-			m.letGo()
+			m.release()
 		}
 		m.must(m.e.Close())
 		m.fs = m.fs.Kill()
@@ -223,7 +224,7 @@ func (m *gapModel) rearrange() {
 }
 
 // A gap that is not empty hides what was committed from every scan, and a change from the check of a commit. Gaps are
-// found by every walk here, and used by every later one, at the newest state and at older ones, beside commits at
+// found by every walk here, and used by every later one, at the newest state and at older ones, while commits go on at
 // both ends and in the middle, ingested tables, flushes, compactions and reopening.
 func TestGaps_hideNothingFromAnyReader(t *testing.T) {
 	seeds, steps := 30, 1500
@@ -243,7 +244,7 @@ func TestGaps_hideNothingFromAnyReader(t *testing.T) {
 				case p < 87 && len(m.readers) < 6:
 					m.hold()
 				case p < 94:
-					m.letGo()
+					m.release()
 				case p < 97:
 					m.ingest()
 				default:
@@ -251,7 +252,7 @@ func TestGaps_hideNothingFromAnyReader(t *testing.T) {
 				}
 			}
 			for len(m.readers) > 0 {
-				m.letGo()
+				m.release()
 			}
 			m.must(m.e.Close())
 		})
@@ -260,7 +261,7 @@ func TestGaps_hideNothingFromAnyReader(t *testing.T) {
 
 // A key that was put while others walk over where it is, and note that nothing is there, would be lost to scans
 // though its commit was acknowledged.
-func TestGaps_besideCommits(t *testing.T) {
+func TestGaps_whileCommitsRun(t *testing.T) {
 	e, err := Open(Options{FS: memfs.NewVolatile(), Gaps: true, MemoryLimit: MinMemoryLimit})
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +357,7 @@ func (q *queue) push() {
 	q.tail++
 }
 
-// pop takes the first entry in a transaction, beside which another entry is pushed.
+// pop takes the first entry in a transaction, while another entry is pushed.
 func (q *queue) pop() {
 	var x Txn
 	q.e.Begin(&x, new(txn.Reads), 0)
@@ -387,7 +388,9 @@ func (q *queue) pop() {
 func TestQueue_popsLookAtFewDeadRows(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		t.Run(fmt.Sprintf("backward %v", backward), func(t *testing.T) {
-			e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None)})
+			e, err := Open(Options{
+				FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

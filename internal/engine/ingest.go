@@ -12,15 +12,15 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
-// Ingest commits the entries of s, which NewIngest has written, under one sequence number, which it returns. The commit
-// survives a power cut. It costs what a flush costs, however large the spill is: while commits wait, everything older goes
-// to tables, and one edit of the manifest adds the tables of the spill and lets the log begin anew behind them. That edit,
-// durable, is the commit.
+// Ingest commits the entries of s, which NewIngest has written, under one sequence number, which it returns. The
+// commit survives a power cut. It costs what a flush costs, however large the spill is: while commits wait,
+// everything older goes to tables, and one edit of the manifest adds the tables of the spill and lets the log begin
+// anew behind them. That edit, durable, is the commit.
 //
-// check, which may be nil, is called while no other commit is in progress. If it fails, or anything else before the edit
-// is written, nothing has happened, and s can be ingested again; if the disk is too full for the edit, or no descriptor is
-// left to look for other writers, nothing has happened, and s is gone. After ErrCommitUnknown the next Open decides. A spill
-// that was committed is of no more use.
+// check, which may be nil, is called while no other commit is in progress. If it fails, or anything else before the
+// edit is written, nothing has happened, and s can be ingested again; if the disk is too full for the edit, or no
+// descriptor is left to look for other writers, nothing has happened, and s is gone. After ErrCommitUnknown the next
+// Open decides. A spill that was committed is of no more use.
 func (e *Engine) Ingest(s *Spill, check func() error) (key.SeqNum, error) {
 	switch {
 	case s.Temporary():
@@ -110,8 +110,8 @@ func (e *Engine) commitSpill(s *Spill, seq key.SeqNum, logStart filename.Num) er
 	return err
 }
 
-// beginAt makes root the active log segment, behind a commit at seq that is in tables, and publishes that. The tables are
-// in the current view already: whoever reads at seq finds them.
+// beginAt makes root the active log segment, behind a commit at seq that is in tables, and publishes that. The tables
+// are in the current view already: whoever reads at seq finds them.
 func (e *Engine) beginAt(root *wal.Segment, seq key.SeqNum) {
 	e.tree.Active().ForSegment(root.Num()) // it is empty, and the only memtable: nobody reads this before it is frozen
 	e.log.UseRoot(root)

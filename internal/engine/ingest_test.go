@@ -478,7 +478,8 @@ func TestRun_isReadInOrderAndRemoved(t *testing.T) {
 		if v, kind, found, err := older.Get(nil, user); string(v) != "older" || kind != key.KindPut || !found || err != nil {
 			t.Errorf("get %s: %q, %v, %v, %v", user, v, kind, found, err)
 		}
-		if v, kind, found, err := last.Get(nil, user); len(v) > 0 || kind != key.KindDelete || found != (i%3 == 0) || err != nil {
+		v, kind, found, err := last.Get(nil, user)
+		if len(v) > 0 || kind != key.KindDelete || found != (i%3 == 0) || err != nil {
 			t.Errorf("get %s of the newer: %q, %v, %v, %v", user, v, kind, found, err)
 		}
 	}

@@ -15,19 +15,7 @@ func TestIterator_outlivesTheTreeItBeganOn(t *testing.T) {
 	e := openManual(t, memfs.NewVolatile())
 	defer e.Close()
 	const keys = 600
-	write := func(generation int) {
-		var b batch.Batch
-		for i := range keys {
-			if (i+generation)%7 == 0 {
-				b.Delete(fmt.Appendf(nil, "%04d", i))
-			} else {
-				b.Put(fmt.Appendf(nil, "%04d", i), fmt.Appendf(nil, "%d-%d", i, generation))
-			}
-		}
-		if _, err := e.Commit(&b, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := func(generation int) { writeGeneration(t, e, keys, generation) }
 	generation := 0
 	rebuild := func() {
 		generation++
@@ -71,7 +59,7 @@ func TestIterator_outlivesTheTreeItBeganOn(t *testing.T) {
 			t.Errorf("%s scan ended at %d: %v", direction, i, it.Err())
 		}
 		if held := e.Metrics().MemtableHeld; held > int64(e.budget.Frozen+1)*int64(e.budget.Memtable) {
-			t.Errorf("%s: %d bytes of memtables are held beside one iterator", direction, held)
+			t.Errorf("%s: %d bytes of memtables are held while one iterator is open", direction, held)
 		}
 		if err := it.Close(); err != nil {
 			t.Error(err)
@@ -79,6 +67,22 @@ func TestIterator_outlivesTheTreeItBeganOn(t *testing.T) {
 	}
 	if generation < 40 {
 		t.Fatalf("the tree was rebuilt %d times only", generation)
+	}
+}
+
+// writeGeneration puts or deletes keys, each according to its own number and that of the generation.
+func writeGeneration(t *testing.T, e *Engine, keys, generation int) {
+	t.Helper()
+	var b batch.Batch
+	for i := range keys {
+		if (i+generation)%7 == 0 {
+			b.Delete(fmt.Appendf(nil, "%04d", i))
+		} else {
+			b.Put(fmt.Appendf(nil, "%04d", i), fmt.Appendf(nil, "%d-%d", i, generation))
+		}
+	}
+	if _, err := e.Commit(&b, false); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -157,7 +157,8 @@ func TestIngest_leavesASegmentThatIsReadyBehind(t *testing.T) {
 	}
 }
 
-// The housekeeper may come by while somebody else takes the step: neither may forget, or remove twice, what the other sees.
+// The housekeeper may come by while somebody else takes the step: neither may forget, or remove twice, what the other
+// sees.
 func TestClean_besideItself(t *testing.T) {
 	disk := memfs.New()
 	e := openManual(t, disk)

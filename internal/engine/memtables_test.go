@@ -62,7 +62,8 @@ func TestFreeze_hasTheCacheMakeRoomFirst(t *testing.T) {
 		m := e.Metrics()
 		frames := int64(m.Cache.Frames) * int64(m.Cache.FrameSize)
 		if total := frames + m.MemtableHeld + m.OpenBytes + m.BufferBytes; total > m.MemoryLimit {
-			t.Fatalf("after %d MiB, cache, memtables, open tables and buffers may take %d of %d bytes", i+1, total, m.MemoryLimit)
+			t.Fatalf("after %d MiB, cache, memtables, open tables and buffers may take %d of %d bytes",
+				i+1, total, m.MemoryLimit)
 		}
 	}
 }

@@ -15,9 +15,9 @@ import (
 // MinMemoryLimit is the least Options.MemoryLimit, in bytes.
 const MinMemoryLimit = 10 << 20
 
-// memoryLimit is the limit for Options.MemoryLimit, on a system whose addresses have so many bits: 256 MiB by default, and
-// 16 MiB where dozens of open databases would otherwise use up the addresses that there are. What is beyond all memory
-// that there can be is no limit: bookkeeping must not grow with it.
+// memoryLimit is the limit for Options.MemoryLimit, on a system whose addresses have addressBits bits: 256 MiB by
+// default, and 16 MiB where dozens of open databases would otherwise use up the addresses that there are. What is
+// beyond all memory that there can be is no limit: bookkeeping must not grow with it.
 func memoryLimit(wanted int64, addressBits int) int64 {
 	usual, most := int64(256<<20), int64(1<<40)
 	if addressBits == 32 {
@@ -57,8 +57,8 @@ type Options struct {
 	Merge       operand.Func // what user merges do; nil if there are none
 
 	// Owned by tests and simulations.
-	Elapsed       func() time.Duration // since any fixed moment: the monotonic clock, by which every interval is measured
-	Wall          func() time.Time     // the time of day, which may be set either way: data for people, nothing is decided by it
+	Elapsed       func() time.Duration // since any fixed moment: the clock that measures every interval
+	Wall          func() time.Time     // the time of day: data for people, nothing is decided by it
 	Random        func() uint64
 	TableBytes    int64 // at which a table is complete; 0 for what suits MemoryLimit
 	ManifestLimit int64 // bytes at which a new manifest begins; 0 for some times what it began with

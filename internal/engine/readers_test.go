@@ -8,8 +8,8 @@ import (
 	"lightningdb/internal/system/vfs/memfs"
 )
 
-// A reader would have no age, and a forgotten one never be found, if nobody looked at the clock for those who come shortly after
-// another one; and a look for each would cost as much as what it reads.
+// A reader would have no age, and a forgotten one never be found, if nobody looked at the clock for those who come
+// shortly after another one; and a look for each would cost as much as what it reads.
 func TestOldestAge_isRightWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, err := Open(Options{FS: memfs.New()})

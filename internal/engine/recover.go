@@ -35,7 +35,8 @@ type Report struct {
 
 // recover brings the directory into service:
 //
-//	lock -> mark -> manifest -> replay the log into memtables -> flush them -> new log segment -> new manifest -> remove the rest
+//	lock -> mark -> manifest -> replay the log into memtables -> flush them
+//	     -> new log segment -> new manifest -> remove the rest
 //
 // What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
@@ -86,7 +87,7 @@ func (e *Engine) recover() error {
 
 // checkOurs refuses, before anything is written, a directory of somebody else: one whose CURRENT another program wrote,
 // and one without any file of ours but with others. Hidden files and what a file system keeps in its root do not
-// count, and beside a database everything is tolerated. It also refuses an empty directory that must not become a
+// count, and next to a database everything is tolerated. It also refuses an empty directory that must not become a
 // database.
 func (e *Engine) checkOurs() error {
 	names, err := e.opts.FS.List()
@@ -150,7 +151,8 @@ func numberAbove(names []string) filename.Num {
 	return next
 }
 
-// serve replays the log, makes what it found durable, and starts a new log and a new manifest in place of manifest before.
+// serve replays the log, makes what it found durable, and starts a new log and a new manifest in place of manifest
+// before.
 func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	last, err := r.run(names)
 	if err == nil {
@@ -209,8 +211,8 @@ func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }
 
-// removeUnnamed removes the files of ours that the new manifest does not name: the manifest and the log from before, what
-// a crash left half made, and what it kept from being removed. Files with other names are not ours and stay.
+// removeUnnamed removes the files of ours that the new manifest does not name: the manifest and the log from before,
+// what a crash left half made, and what it kept from being removed. Files with other names are not ours and stay.
 func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (removed []string, err error) {
 	named := make(map[filename.Num]bool)
 	for _, level := range version.Levels {

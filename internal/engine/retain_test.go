@@ -27,7 +27,8 @@ func openRetaining(t *testing.T, fs vfs.FS, c *testClock, o Options) *Engine {
 	return e
 }
 
-// checkAt compares "key" at the sequence number of every state with what was put there; expired tells which must be gone.
+// checkAt compares "key" at the sequence number of every state with what was put there; expired tells which must be
+// gone.
 func checkAt(t *testing.T, when string, e *Engine, states int, expired func(seq int) bool) {
 	t.Helper()
 	for seq := 1; seq <= states; seq++ {

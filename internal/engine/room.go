@@ -85,8 +85,8 @@ func (e *Engine) slowDown(bytes int) {
 	e.stats.stalled(e.clock.Now().Since(start), "level 0 is long")
 }
 
-// waitForReaders waits while another memtable would not fit under the limit because readers hold some that were flushed a
-// moment ago.
+// waitForReaders waits while another memtable would not fit under the limit because readers hold some that were
+// flushed a moment ago.
 func (e *Engine) waitForReaders() {
 	start, waited := e.clock.Now(), false
 	e.room.mu.Lock()

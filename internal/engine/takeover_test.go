@@ -188,8 +188,8 @@ func (p *player) ingest(e *Engine) error {
 	return err
 }
 
-// Where two mounts show one directory, the lock lets two writers in: what one of them had acknowledged would be gone with
-// the files that the other replaces and removes, or the database would not open any more.
+// Where two mounts show one directory, the lock lets two writers in: what one of them had acknowledged would be gone
+// with the files that the other replaces and removes, or the database would not open any more.
 func TestTakeover_losesNothingAcknowledged(t *testing.T) {
 	seeds := []uint64{*takeoverSeed}
 	if *takeoverSeed == 0 {

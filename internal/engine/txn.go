@@ -15,8 +15,8 @@ import (
 	"lightningdb/internal/system/origin"
 )
 
-// Txn is what a transaction's commit rests on: a snapshot, what was read of it, and locks. It belongs to one goroutine at
-// a time, and must be closed.
+// Txn is what a transaction's commit rests on: a snapshot, what was read of it, and locks. It belongs to one
+// goroutine at a time, and must be closed.
 //
 // Locks are a promise that the check of the commit will pass; the check itself never relies on them. After a lock was
 // granted, the transaction must see what the last holder committed. So its snapshot may move forward, if
@@ -32,16 +32,16 @@ type Txn struct {
 	keep     func() bool // keeps the locks from going when the context ends; false: they have gone. nil: they stay
 }
 
-// Begin makes t, which must be new, a transaction on the newest published state. g is the goroutine that runs it, 0 if that
-// is not always the same one. It notes in reads, which is empty, what it reads.
+// Begin makes t, which must be new, a transaction on the newest published state. g is the goroutine that runs it, 0
+// if that is not always the same one. It notes in reads, which is empty, what it reads.
 func (e *Engine) Begin(t *Txn, reads *txn.Reads, g goroutine.ID) {
 	t.Reads, t.engine, t.owner = reads, e, *lock.NewOwner(uintptr(g))
 	e.tree.Hold(&t.first, origin.Transaction)
 	t.snapshot, t.owner.Origin = &t.first, t.first.Origin
 }
 
-// mayLock prepares for a call that may wait for locks. From then on the end of ctx releases all locks at once, whatever the
-// transaction is doing, and whether or not anybody will ever end it.
+// mayLock prepares for a call that may wait for locks. From then on the end of ctx releases all locks at once,
+// whatever the transaction is doing, and whether or not anybody will ever end it.
 func (t *Txn) mayLock(ctx context.Context) {
 	t.owner.Limit = t.engine.opts.LockTimeout
 	if !t.locked && ctx.Done() != nil {
@@ -65,8 +65,8 @@ func (t *Txn) Snapshot() *Snapshot { return t.snapshot }
 // Seq is the sequence number that the transaction reads at.
 func (t *Txn) Seq() key.SeqNum { return t.snapshot.Seq() }
 
-// Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for locks
-// until ctx ends.
+// Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for
+// locks until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
 	if err := t.keepLocks(ctx); err != nil {
 		return 0, err
@@ -149,7 +149,9 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 	}
 	defer t.engine.Leave()
 	t.mayLock(ctx)
-	err := t.engine.gate.UntilClosed(ctx, func(ctx context.Context) error { return t.engine.locks.Prioritize(ctx, &t.owner) })
+	err := t.engine.gate.UntilClosed(ctx, func(ctx context.Context) error {
+		return t.engine.locks.Prioritize(ctx, &t.owner)
+	})
 	if err != nil {
 		t.engine.noteLockError(err)
 		return err

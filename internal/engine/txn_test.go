@@ -85,8 +85,8 @@ var readsOfM = map[string]func(r *txn.Reads){
 	"end":       func(r *txn.Reads) { r.AddSpan(span.Span{Lo: []byte("b"), Hi: []byte("m\x00")}) },
 }
 
-// A write after the snapshot that the check does not find is a lost update, wherever the write lies by now, and be it the
-// very first one, of a key that was not there.
+// A write after the snapshot that the check does not find is a lost update, wherever the write lies by now, and be it
+// the very first one, of a key that was not there.
 func TestTxn_Commit_findsWhatWasWrittenSince(t *testing.T) {
 	for _, place := range placesOfWrites {
 		for name, read := range readsOfM {
@@ -373,7 +373,7 @@ func TestTxn_CommitSpill_findsWhatWasWrittenSince(t *testing.T) {
 	}
 }
 
-// A write beside the transaction of its own goroutine would wait for itself.
+// A write past the transaction of its own goroutine would wait for itself.
 func TestCommit_refusesToWaitForItsOwnGoroutine(t *testing.T) {
 	e := openTxn(t)
 	tx := beginAs(e, goroutine.Current())

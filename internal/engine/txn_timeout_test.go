@@ -11,8 +11,8 @@ import (
 	"lightningdb/internal/system/vfs/memfs"
 )
 
-// A commit that has begun rests on its locks. If the end of the context took them away in its middle, another transaction
-// could write what is locked before the commit is there.
+// A commit that has begun rests on its locks. If the end of the context took them away in its middle, another
+// transaction could write what is locked before the commit is there.
 func TestTxn_commitKeepsItsLocksWhenTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := errfs.New(memfs.New())
@@ -26,7 +26,8 @@ func TestTxn_commitKeepsItsLocksWhenTheContextEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		medium, committed := make(chan struct{}), make(chan error, 1)
-		disk.SetRules(errfs.On(errfs.Sync).Named("*.wal").Times(1).Call(func(errfs.Op) { <-medium })) // the commit waits for it
+		// The commit waits for the medium.
+		disk.SetRules(errfs.On(errfs.Sync).Named("*.wal").Times(1).Call(func(errfs.Op) { <-medium }))
 		go func() { _, err := tx.Commit(ctx, batchOf("other"), true); committed <- err }()
 		synctest.Wait()
 		cancel()
@@ -41,8 +42,8 @@ func TestTxn_commitKeepsItsLocksWhenTheContextEnds(t *testing.T) {
 	})
 }
 
-// Once the locks have gone, others may have written what they were for: under snapshot isolation nothing else would keep the
-// commit from coming after them.
+// Once the locks have gone, others may have written what they were for: under snapshot isolation nothing else would
+// keep the commit from coming after them.
 func TestTxn_cannotCommitOnceItsLocksHaveGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := openManual(t, memfs.New())

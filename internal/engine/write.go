@@ -17,8 +17,8 @@ import (
 	"lightningdb/internal/tree/memtable"
 )
 
-// leader is what the leader of the commit queue keeps from group to group. Nobody else touches it, but for logEnd, which
-// Close sets when it is alone.
+// leader is what the leader of the commit queue keeps from group to group. Nobody else touches it, but for logEnd,
+// which Close sets when it is alone.
 type leader struct {
 	records   []wal.Record  // reused by Log
 	confirmed bool          // the group in progress was synced, and the mark of the owner stood after it
@@ -27,8 +27,8 @@ type leader struct {
 }
 
 // Commit writes b and returns its last sequence number. With sync it survives a power cut once Commit returned,
-// without it a kill of the process. The caller has checked the limits of keys and values. It waits for transactions that
-// have locked what b writes.
+// without it a kill of the process. The caller has checked the limits of keys and values. It waits for transactions
+// that have locked what b writes.
 func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
 	c := commit.Commit{Batch: b, Sync: sync}
 	last, err := e.commit(c)
@@ -71,8 +71,8 @@ func (e *Engine) commit(c commit.Commit) (key.SeqNum, error) {
 	return last, err
 }
 
-// acquire locks user for o. It gives up when ctx ends, the engine closes, or o has waited for its limit, from which it takes
-// off how long it has waited.
+// acquire locks user for o. It gives up when ctx ends, the engine closes, or o has waited for its limit, from which
+// it takes off how long it has waited.
 func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error {
 	if e.locks.TryAcquire(o, user) {
 		return nil

@@ -83,8 +83,8 @@ func (it *Iterator) closeBase() error {
 	return err
 }
 
-// Enter lets its owner use the iterator until Exit. Calls of the transaction enter base as well where they look at it: the close of the
-// database may end it at any time.
+// Enter lets its owner use the iterator until Exit. Calls of the transaction enter base as well where they look at
+// it: the close of the database may end it at any time.
 func (it *Iterator) Enter() error {
 	if it.err != nil {
 		return it.err

@@ -35,9 +35,9 @@ type Options struct {
 	Snapshot  bool          // snapshot isolation: only keys that two have written conflict
 }
 
-// Tx is a transaction that may write. It is used by one goroutine at a time: what a method does on behalf of the program
-// is a call, between Enter and Leave. Commit, Rollback, Abandon, OpenIterator, Note and Told, and the methods of iterators,
-// are calls by themselves. The zero value is ready for Begin.
+// Tx is a transaction that may write. It is used by one goroutine at a time: what a method does on behalf of the
+// program is a call, between Enter and Leave. Commit, Rollback, Abandon, OpenIterator, Note and Told, and the methods
+// of iterators, are calls by themselves. The zero value is ready for Begin.
 type Tx struct {
 	busy    atomic.Bool // a call is in progress
 	over    atomic.Bool // its function has returned: whoever holds busy ends it
@@ -88,8 +88,8 @@ func (m *memory) recycle() {
 	memories.Put(m)
 }
 
-// Begin makes tx, which must be new, a transaction on the newest published state. Once ctx is done its waits for locks and
-// its iterators end, and it cannot commit.
+// Begin makes tx, which must be new, a transaction on the newest published state. Once ctx is done its waits for
+// locks and its iterators end, and it cannot commit.
 func (tx *Tx) Begin(ctx context.Context, o Options) {
 	tx.engine, tx.ctx, tx.snapshot, tx.memory = o.Engine, ctx, o.Snapshot, memories.Get().(*memory)
 	tx.watch.Context = ctx
@@ -136,8 +136,8 @@ func (tx *Tx) endIfOver() {
 	}
 }
 
-// Get appends the value of k, as the transaction sees it, to dst, and remembers that it was read. It gives ErrNotFound if
-// there is none.
+// Get appends the value of k, as the transaction sees it, to dst, and remembers that it was read. It gives
+// ErrNotFound if there is none.
 func (tx *Tx) Get(dst, k []byte) ([]byte, error) {
 	w, err := tx.writes.Get(k)
 	if err != nil {

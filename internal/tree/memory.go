@@ -15,22 +15,13 @@ const (
 func (tr *Tree) ShareMemory() time.Duration {
 	tr.sharing.Lock()
 	defer tr.sharing.Unlock()
-	return tr.shareMemoryLocked()
+	return tr.shareMemory()
 }
 
-// shareMemoryLocked is ShareMemory with sharing held.
-func (tr *Tree) shareMemoryLocked() time.Duration {
+// shareMemory is ShareMemory for one caller at a time.
+func (tr *Tree) shareMemory() time.Duration {
 	widened := tr.reviewRows()
-	tr.mu.Lock()
-	due := time.Hour
-	if now := tr.clock.Now(); tr.mems.quiet(now) {
-		tr.mems.free()
-		tr.buffers.Trim()
-	} else if len(tr.mems.spare) > 0 {
-		due = tr.mems.untilQuiet(now)
-	}
-	memtables := tr.mems.allocated
-	tr.mu.Unlock()
+	due, memtables := tr.trimMemtables()
 	if settled := tr.resizeCache(memtables); !settled {
 		due = min(due, readerInterval)
 	}
@@ -38,6 +29,21 @@ func (tr *Tree) shareMemoryLocked() time.Duration {
 		due = min(due, commitInterval)
 	}
 	return due
+}
+
+// trimMemtables gives back memtables that have long been spare. It returns when it is due again, and how many bytes
+// memtables take now.
+func (tr *Tree) trimMemtables() (due time.Duration, bytes int64) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	due = time.Hour
+	if now := tr.clock.Now(); tr.mems.quiet(now) {
+		tr.mems.free()
+		tr.buffers.Trim()
+	} else if len(tr.mems.spare) > 0 {
+		due = tr.mems.untilQuiet(now)
+	}
+	return due, tr.mems.allocated
 }
 
 // resizeCache gives the cache what the rest leaves of the limit while memtables take that many bytes. It reports
@@ -74,7 +80,7 @@ func (tr *Tree) memorySoon() {
 		tr.opts.Unused()
 	case tr.sharing.TryLock():
 		defer tr.sharing.Unlock()
-		tr.shareMemoryLocked()
+		tr.shareMemory()
 	}
 }
 

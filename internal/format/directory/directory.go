@@ -1,15 +1,16 @@
-// Package directory is the directory of an open database, as the log and the tree share it: which file numbers are taken,
-// which files nothing needs any more, whether it still belongs to this writer, and whether a failure has ended all changes.
+// Package directory is the directory of an open database, as the log and the tree share it: which file numbers are
+// taken, which files nothing needs any more, whether it still belongs to this writer, and whether a failure has ended
+// all changes.
 //
 // It knows no format and decides nothing about a file's content: the log knows its segments, the manifest the tables.
 //
 // # Failure
 //
-// The first failed write, sync, rename or close on the way to durability ends all writes of the handle (Fail). From then
-// on the files stay as they are: whatever a failed sync has lost may be there a second time, in files that nothing needs
-// if all is well. So everything that renames, removes, or makes files needless runs inside Change, which refuses after the
-// first failure. What passes by itself is different (Transient): the operation that met it failed cleanly, and is tried
-// again.
+// The first failed write, sync, rename or close on the way to durability ends all writes of the handle (Fail). From
+// then on the files stay as they are: whatever a failed sync has lost may be there a second time, in files that
+// nothing needs if all is well. So everything that renames, removes, or makes files needless runs inside Change,
+// which refuses after the first failure. What passes by itself is different (Transient): the operation that met it
+// failed cleanly, and is tried again.
 //
 // # Lock order
 //
@@ -66,8 +67,8 @@ type failure struct{ cause error }
 // New returns the directory behind o.FS, which it closes with Close. Nothing is locked yet.
 func New(o Options) *Directory { return &Directory{opts: o, next: 1} }
 
-// FS is the file system of the directory. Whatever changes what counts goes through Change, whoever creates a table through
-// ConfirmOwner.
+// FS is the file system of the directory. Whatever changes what counts goes through Change, whoever creates a table
+// through ConfirmOwner.
 func (d *Directory) FS() vfs.FS { return d.opts.FS }
 
 // Lock takes the lock of the directory, shared if it is read-only.
@@ -134,8 +135,8 @@ func (d *Directory) Obsolete() int {
 	return len(d.obsolete)
 }
 
-// RemoveObsolete removes the files that nothing names any more. After an error the file it is about is still to be removed;
-// after a failure all of them stay, for the next Open. Only one goroutine at a time may call it.
+// RemoveObsolete removes the files that nothing names any more. After an error the file it is about is still to be
+// removed; after a failure all of them stay, for the next Open. Only one goroutine at a time may call it.
 func (d *Directory) RemoveObsolete() error {
 	d.mu.Lock()
 	obsolete := d.obsolete // it only grows behind its end meanwhile
@@ -163,8 +164,8 @@ func (d *Directory) RemoveObsolete() error {
 	return failed
 }
 
-// DiskBytes asks the directory how long the files of the database are, whatever they are for: what is believed of them is
-// not what fills a disk. What cannot be looked at counts nothing.
+// DiskBytes asks the directory how long the files of the database are, whatever they are for: what is believed of
+// them is not what fills a disk. What cannot be looked at counts nothing.
 func (d *Directory) DiskBytes() (total int64) {
 	names, err := d.opts.FS.List()
 	if err != nil {
@@ -202,17 +203,17 @@ func (d *Directory) FailUnlessTransient(operation string, cause error) error {
 	return d.Fail(operation, cause)
 }
 
-// noteFailure ends all writes because of err, and reports whether nothing had before. It waits for changes of files that
-// are in progress.
+// noteFailure ends all writes because of err, and reports whether nothing had before. It waits for changes of files
+// that are in progress.
 func (d *Directory) noteFailure(err error) bool {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	return d.failed.CompareAndSwap(nil, &failure{err})
 }
 
-// Change calls do, which changes what counts in the directory: it appends to the manifest or begins the next one, renames,
-// removes, or goes on in another log segment. From the first failure on it does not, and gives ErrReadOnly. Once Fail has
-// returned, no change is in progress, and none begins. do must not call Fail.
+// Change calls do, which changes what counts in the directory: it appends to the manifest or begins the next one,
+// renames, removes, or goes on in another log segment. From the first failure on it does not, and gives ErrReadOnly.
+// Once Fail has returned, no change is in progress, and none begins. do must not call Fail.
 func (d *Directory) Change(do func() error) error {
 	d.changing.RLock()
 	defer d.changing.RUnlock()

@@ -17,11 +17,11 @@ import (
 //   - before a change of what a newcomer may read or need, an edit, a rotation, a removal, the mark is looked for by
 //     name, and so are CURRENT and the file that is to be changed (CheckOwner);
 //   - a new number is taken by creating a file that must not exist, never by renaming over a name that may;
-//   - the rename over CURRENT does not fail by itself if it is late. So a newcomer removes what is to be renamed, between
-//     writing its mark and reading CURRENT: a rename that was decided on before then finds nothing.
+//   - the rename over CURRENT does not fail by itself if it is late. So a newcomer removes what is to be renamed,
+//     between writing its mark and reading CURRENT: a rename that was decided on before then finds nothing.
 
-// Claim marks the directory as this writer's own and stops a switch of CURRENT that another one may be about to make. It
-// returns the files that it has removed for that.
+// Claim marks the directory as this writer's own and stops a switch of CURRENT that another one may be about to make.
+// It returns the files that it has removed for that.
 func (d *Directory) Claim() (removed []string, err error) {
 	mark, err := owner.Claim(d.opts.FS, filename.Make(filename.Lock, 0), [2]uint64{d.opts.Random(), d.opts.Random()})
 	if err != nil {
@@ -48,8 +48,8 @@ func (d *Directory) Claim() (removed []string, err error) {
 // directory is written to.
 func (d *Directory) SetCurrent(isOurs func() error) { d.current = isOurs }
 
-// ConfirmOwner returns owner.ErrTakenOver if another writer may have begun to read before the call. It stops writes if it
-// does not know.
+// ConfirmOwner returns owner.ErrTakenOver if another writer may have begun to read before the call. It stops writes
+// if it does not know.
 func (d *Directory) ConfirmOwner() error {
 	if err := d.StillOwner(); err != nil {
 		return d.Fail("look for other writers", err)
@@ -94,9 +94,9 @@ func (d *Directory) failUnlessTransient(err error) error {
 	return d.Fail("look for other writers", err)
 }
 
-// TakenOver makes owner.ErrTakenOver known as the reason of err, where it may be: a file that another writer has removed is
-// then no damage. That a file of a new number exists already, or not any more, is always another writer's doing, perhaps of
-// one whose time is over.
+// TakenOver makes owner.ErrTakenOver known as the reason of err, where it may be: a file that another writer has
+// removed is then no damage. That a file of a new number exists already, or not any more, is always another writer's
+// doing, perhaps of one whose time is over.
 func (d *Directory) TakenOver(err error) error {
 	switch {
 	case err == nil || d.mark == nil || errors.Is(err, owner.ErrTakenOver):

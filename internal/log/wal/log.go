@@ -39,10 +39,10 @@ type LogOptions struct {
 // replay, the file of the next one, and up to which commit all of it is durable. It alone decides when the file of a
 // segment is used again or removed.
 //
-// Segments are used again. Their blocks have been written, so that a sync has no metadata to write and the kernel no pages
-// to find: the log is then as fast as the memory and the medium are. A flush retires a segment (RetireBefore), the
-// housekeeper gives it the name of the next one (Recycle), and the commit leader begins it when the active one is full
-// (Rotate).
+// Segments are used again. Their blocks have been written, so that a sync has no metadata to write and the kernel no
+// pages to find: the log is then as fast as the memory and the medium are. A flush retires a segment (RetireBefore),
+// the housekeeper gives it the name of the next one (Recycle), and the commit leader begins it when the active one is
+// full (Rotate).
 //
 // Append, Rotate, Root and UseRoot belong to the leader of the commit queue; everything else may be called by anybody.
 type Log struct {
@@ -87,8 +87,8 @@ func (l *Log) Begin(db [16]byte, last key.SeqNum) error {
 	return nil
 }
 
-// Stand is Begin for a database that is only read: so many segments stay on disk as they are. Of what they hold only the
-// commits up to durable are certain to survive a power cut; the rest may be in the caches of the system.
+// Stand is Begin for a database that is only read: its segments stay on disk as they are. Of what they hold only
+// the commits up to durable are certain to survive a power cut; the rest may be in the caches of the system.
 func (l *Log) Stand(segments int, bytes int64, durable key.SeqNum) {
 	l.NoteDurable(durable)
 	if segments > 0 { // how many bytes which one has does not matter
@@ -133,8 +133,8 @@ func (l *Log) Append(records []Record, sync bool) (undecided bool, err error) {
 	return true, l.dir.Fail("append to log", err)
 }
 
-// Sync makes the log durable up to published, the newest published commit, while others append. A segment that was sealed
-// meanwhile is durable. It ends writes if that fails.
+// Sync makes the log durable up to published, the newest published commit, while others append. A segment that was
+// sealed meanwhile is durable. It ends writes if that fails.
 func (l *Log) Sync(published key.SeqNum) error {
 	l.syncs.Add(1)
 	if err := l.active.Load().Sync(); err != nil { // what was published before is in it or in a sealed one
@@ -163,8 +163,8 @@ func (l *Log) Durable() key.SeqNum { return key.SeqNum(l.durable.Load()) }
 // Syncs is how many syncs were asked for.
 func (l *Log) Syncs() uint64 { return l.syncs.Load() }
 
-// NoteUnsynced has the housekeeper sync what was just published within the interval, or at once if much has gathered, and
-// write out every MiB.
+// NoteUnsynced has the housekeeper sync what was just published within the interval, or at once if much has gathered,
+// and write out every MiB.
 func (l *Log) NoteUnsynced() {
 	seg := l.active.Load()
 	switch {
@@ -202,8 +202,8 @@ func (l *Log) SyncUnsynced(published func() key.SeqNum) (bool, error) {
 	return true, l.Sync(published())
 }
 
-// WriteOut brings the active segment to the medium as far as it has grown by whole MiB, so that whoever seals it, with all
-// commits behind him, has little to wait for. It ends writes if that fails.
+// WriteOut brings the active segment to the medium as far as it has grown by whole MiB, so that whoever seals it,
+// with all commits behind him, has little to wait for. It ends writes if that fails.
 func (l *Log) WriteOut() error {
 	if err := l.active.Load().WriteOut(); err != nil && !errors.Is(err, fs.ErrClosed) { // sealed meanwhile
 		return l.dir.Fail("write out log", err)
@@ -284,8 +284,8 @@ func (l *Log) nextBlank() (*Blank, error) {
 	return nil, err
 }
 
-// RetireBefore retires the segments before start, which no recovery will need. With keep they may be used again; otherwise,
-// and beyond what is kept, their files are discarded.
+// RetireBefore retires the segments before start, which no recovery will need. With keep they may be used again;
+// otherwise, and beyond what is kept, their files are discarded.
 func (l *Log) RetireBefore(start filename.Num, keep bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -294,7 +294,7 @@ func (l *Log) RetireBefore(start filename.Num, keep bool) {
 		switch {
 		case f.num >= start:
 			needed = append(needed, f)
-		case keep && len(l.retired) < keptSegments && f.bytes <= 2*l.opts.SegmentLimit: // not one that a large commit has made too long
+		case keep && len(l.retired) < keptSegments && f.bytes <= 2*l.opts.SegmentLimit: // a large commit made it longer
 			l.retired = append(l.retired, f)
 		default:
 			l.dir.Discard(filename.Make(filename.Log, f.num))
@@ -312,8 +312,8 @@ func (l *Log) HasSpare() bool {
 }
 
 // Recycle makes a retired segment the next one, if there is none yet. Without keep all of them, and the next one, are
-// discarded instead. A failure is one of a segment that is to be written: it ends writes, or passes. Only one goroutine at
-// a time may call it.
+// discarded instead. A failure is one of a segment that is to be written: it ends writes, or passes. Only one
+// goroutine at a time may call it.
 func (l *Log) Recycle(keep bool) {
 	l.mu.Lock()
 	old, blank := l.retired, l.blank
@@ -382,8 +382,9 @@ func (l *Log) discardBlank(b *Blank) {
 	l.dir.Discard(filename.Make(filename.Log, b.Num()))
 }
 
-// Root creates a segment that begins behind seq, a commit that does not go through the log. Until an edit of the manifest
-// names it, it stands unused beside the log. It syncs the directory, and with it the names of all other files.
+// Root creates a segment that begins behind seq, a commit that does not go through the log. Until an edit of the
+// manifest names it, it stands unused. It syncs the directory, and with it the names of all other
+// files.
 func (l *Log) Root(seq key.SeqNum) (*Segment, error) {
 	num := l.dir.NewNum()
 	root, err := Create(l.dir.FS(), num, l.db, Root(seq))
@@ -419,8 +420,8 @@ func (l *Log) UseRoot(root *Segment) {
 	old.Close() // all that was in it is in tables
 }
 
-// Files returns the numbers of all files that the log has: of segments that a recovery would replay, and of those that wait
-// to be used again.
+// Files returns the numbers of all files that the log has: of segments that a recovery would replay, and of those
+// that wait to be used again.
 func (l *Log) Files() (nums []filename.Num) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

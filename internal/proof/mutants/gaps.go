@@ -16,7 +16,7 @@ var gapMutants = []Mutant{
 	tr.endGaps(b)`, `	tr.endGaps(b)
 	active.Apply(b, first)
 	active.last = last`}},
-		Killer: test("engine", "TestGaps_besideCommits"),
+		Killer: test("engine", "TestGaps_whileCommitsRun"),
 	},
 	{
 		Name:   "a merge does not end the gap that it is in",

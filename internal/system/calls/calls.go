@@ -10,15 +10,15 @@ import (
 // ErrClosed is the result of a call that comes after Close, or that Close has ended.
 var ErrClosed = errors.New("database is closed")
 
-// Gate counts the calls in progress that use the files or the tree of a database. Its Close refuses new ones, Wait returns
-// when the last has left, and only then is anything taken away: no step of a call has to ask whether the database is still
-// there.
+// Gate counts the calls in progress that use the files or the tree of a database. Its Close refuses new ones, Wait
+// returns when the last has left, and only then is anything taken away: no step of a call has to ask whether the
+// database is still there.
 //
 // Invariant: while a call is in, the directory is open and the tree has a view. A call that came before Close and would
 // wait, or begin something new, asks Closed or the context; what it has begun to write it may finish.
 //
-// Not counted are point reads, which the epoch guards and which find no view after Close; moves of iterators, which hold
-// a view and the memory of the tree; and what touches neither files nor tree, such as the release of locks.
+// Not counted are point reads, which the epoch guards and which find no view after Close; moves of iterators, which
+// hold a view and the memory of the tree; and what touches neither files nor tree, such as the release of locks.
 type Gate struct {
 	closed atomic.Bool     // no call comes in any more; set by Close, never cleared
 	left   chan struct{}   // of capacity 1: a call has left, and none was in after it
@@ -93,8 +93,8 @@ func (g *Gate) UntilClosed(ctx context.Context, do func(context.Context) error) 
 	return err
 }
 
-// Ended is nil until ctx is done, and then its error, or ErrClosed if it is a gate's, or of UntilClosed, and the gate was
-// closed.
+// Ended is nil until ctx is done, and then its error, or ErrClosed if it is a gate's, or of UntilClosed, and the gate
+// was closed.
 func Ended(ctx context.Context) error {
 	if err := ctx.Err(); err == nil || context.Cause(ctx) != ErrClosed {
 		return err

@@ -1,6 +1,6 @@
-// Package clock is the monotonic clock of an open database. Everything that the database waits for, or holds against an
-// age, is measured between instants of it. A time.Time would not do: what it says of the wall clock, which people and time
-// servers set forward and back, is also what remains of it when it is kept as a number.
+// Package clock is the monotonic clock of an open database. Everything that the database waits for, or holds against
+// an age, is measured between instants of it. A time.Time would not do: what it says of the wall clock, which people
+// and time servers set forward and back, is also what remains of it when it is kept as a number.
 package clock
 
 import "time"
@@ -14,7 +14,8 @@ func (i Instant) Plus(d time.Duration) Instant { return i + Instant(d) }
 // Since is the time from earlier to i.
 func (i Instant) Since(earlier Instant) time.Duration { return time.Duration(i - earlier) }
 
-// Monotonic returns how much time has passed since some fixed moment. It never returns less than it has returned before.
+// Monotonic returns how much time has passed since some fixed moment. It never returns less than it has returned
+// before.
 type Monotonic func() time.Duration
 
 // Now is the present instant.
