@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"lightningdb/internal/format/batch"
-	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/commit"
@@ -60,7 +58,7 @@ func (e *Engine) recover() error {
 	case errors.Is(err, manifest.ErrNoDatabase) && (e.opts.ReadOnly || e.opts.MustExist):
 		return fmt.Errorf("%w: %s", ErrNoDatabase, e.opts.FS.Path())
 	case errors.Is(err, manifest.ErrNoDatabase):
-		version, e.report.Created = e.emptyVersion(), true
+		version, e.report.Created = manifest.NewVersion(e.opts.Random), true
 	case err != nil:
 		return fmt.Errorf("read the manifest: %w", err)
 	}
@@ -68,10 +66,10 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return fmt.Errorf("list the database directory: %w", err)
 	}
-	if err := checkTablesThere(version, names); err != nil {
+	if err := version.CheckTables(names); err != nil {
 		return err
 	}
-	e.dir.NumberFrom(max(version.NextNum, numberAbove(names)))
+	e.dir.NumberFrom(max(version.NextNum, filename.Above(names)))
 	r := &replay{engine: e, version: version, from: version.LogStart, keep: e.opts.ReadOnly}
 	if e.opts.ReadOnly {
 		err = e.serveReadOnly(r, names)
@@ -116,39 +114,6 @@ func (e *Engine) checkOurs() error {
 			manifest.ErrNotDatabase, e.opts.FS.Path(), foreign)
 	}
 	return nil
-}
-
-// checkTablesThere makes a lost table an error of Open rather than of the first read that needs it. names is sorted.
-func checkTablesThere(version *manifest.Version, names []string) error {
-	for _, level := range version.Levels {
-		for _, t := range level {
-			name := filename.Make(filename.Table, t.Num)
-			if _, there := slices.BinarySearch(names, name); !there {
-				return corrupt.New(name, -1, "the manifest names this table, but the file is missing")
-			}
-		}
-	}
-	return nil
-}
-
-// emptyVersion is the tree of a new database.
-func (e *Engine) emptyVersion() *manifest.Version {
-	v := &manifest.Version{NextNum: 1}
-	binary.LittleEndian.PutUint64(v.DatabaseID[:8], e.opts.Random())
-	binary.LittleEndian.PutUint64(v.DatabaseID[8:], e.opts.Random())
-	return v
-}
-
-// numberAbove is a number above those of all files of ours, whether something names them or not: a number is never
-// used twice.
-func numberAbove(names []string) filename.Num {
-	next := filename.Num(1)
-	for _, name := range names {
-		if kind, num := filename.Parse(name); kind != filename.Unknown && kind != filename.NextCurrent {
-			next = max(next, num+1)
-		}
-	}
-	return next
 }
 
 // serve replays the log, makes what it found durable, and starts a new log and a new manifest in place of manifest

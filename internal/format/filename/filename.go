@@ -75,3 +75,15 @@ func Parse(name string) (Kind, Num) {
 	}
 	return kind, Num(num)
 }
+
+// Above returns a number above those of all files of ours among names, whether something names them or not: a number is
+// never used twice.
+func Above(names []string) Num {
+	next := Num(1)
+	for _, name := range names {
+		if kind, num := Parse(name); kind != Unknown && kind != NextCurrent {
+			next = max(next, num+1)
+		}
+	}
+	return next
+}

@@ -513,7 +513,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "file numbers are used again",
 		Breaks: "a new segment or table meets the file of an earlier life",
-		Changes: []Change{{"internal/engine/recover.go", `	e.dir.NumberFrom(max(version.NextNum, numberAbove(names)))`,
+		Changes: []Change{{"internal/engine/recover.go", `	e.dir.NumberFrom(max(version.NextNum, filename.Above(names)))`,
 			`	e.dir.NumberFrom(version.NextNum)`}},
 		Killer: crash("recovery-kill"),
 	},
@@ -556,7 +556,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a missing table is found when it is read",
 		Breaks: "a database that lost a table opens as if it were whole",
-		Changes: []Change{{"internal/engine/recover.go", `	if err := checkTablesThere(version, names); err != nil {
+		Changes: []Change{{"internal/engine/recover.go", `	if err := version.CheckTables(names); err != nil {
 		return err
 	}
 	e.dir.NumberFrom(`, `	e.dir.NumberFrom(`}},

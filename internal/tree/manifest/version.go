@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"sort"
 
@@ -294,4 +295,26 @@ func with(run []*TableMeta, t *TableMeta) (longer []*TableMeta, ok bool) {
 		return nil, false
 	}
 	return slices.Insert(run, i, t), true
+}
+
+// NewVersion is the tree of a new database, whose identity is taken from random.
+func NewVersion(random func() uint64) *Version {
+	v := &Version{NextNum: 1}
+	binary.LittleEndian.PutUint64(v.DatabaseID[:8], random())
+	binary.LittleEndian.PutUint64(v.DatabaseID[8:], random())
+	return v
+}
+
+// CheckTables makes a lost table an error of Open rather than of the first read that needs it. names are the files of
+// the directory, sorted.
+func (v *Version) CheckTables(names []string) error {
+	for _, level := range v.Levels {
+		for _, t := range level {
+			name := filename.Make(filename.Table, t.Num)
+			if _, there := slices.BinarySearch(names, name); !there {
+				return corrupt.New(name, -1, "the manifest names this table, but the file is missing")
+			}
+		}
+	}
+	return nil
 }
