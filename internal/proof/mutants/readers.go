@@ -425,7 +425,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a newcomer leaves the CURRENT that another is about to rename",
 		Breaks:  "a late rename puts an old manifest into force",
-		Changes: []Change{{"internal/engine/recover.go", `kind != filename.NextCurrent {`, `kind != filename.NextCurrent || true {`}},
+		Changes: []Change{{"internal/format/directory/takeover.go", `kind != filename.NextCurrent {`, `kind != filename.NextCurrent || true {`}},
 		Killer:  takeover,
 		Quick:   true,
 	},
