@@ -889,7 +889,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "WaitDurable returns at once",
 		Breaks: "what was waited for is lost to a power cut",
-		Changes: []Change{{"internal/engine/durable.go", `	if seq <= e.log.Durable() {`,
+		Changes: []Change{{"internal/engine/wait_durable.go", `	if seq <= e.log.Durable() {`,
 			`	if seq <= e.tree.Visible() {`}},
 		Killer: test("engine", "TestWaitDurable_.*"),
 	},

@@ -18,12 +18,13 @@
 //
 // # What comes next
 //
-// A new kind is a line in effects. Whatever else decides becomes a field of Reader and a case in Of; callers stay:
+// A new kind is a line in effects. Whatever else decides becomes a field of Reader and a case in Of:
 //
 //   - Range tombstones: the sequence number of the newest one that the reader sees and that covers the key. An older
 //     entry is hidden.
-//   - Expiry: the clock of the reader. A put whose time has come is hidden. Of will need that time as well as the
-//     trailer.
+//   - Expiry: the clock of the reader. A put whose time has come is hidden. Of will need that time next to the trailer,
+//     which its callers have at hand. OfKind, which knows no reader, has to go then, and the row cache, which answers
+//     before any entry is looked at, must not keep what expires.
 //   - Values outside the tree: shown, as those in it. Only who reads the value has to know where it is.
 package visible
 

@@ -9,8 +9,6 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
-	"lightningdb/cmd/internal/jsonline"
-	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/lightning/internal/entries"
 )
 
@@ -101,42 +99,4 @@ func eachKey(ctx context.Context, found *lightningdb.Range, f func(key []byte) e
 		}
 	}
 	return found.Err()
-}
-
-func (a *app) countCommand() *command.Command {
-	var s entries.Range
-	cmd := &command.Command{
-		Use:     "count DIR [--prefix P | --from A --to B]",
-		Aliases: entries.Synonyms["count"],
-		Short:   "Count entries",
-		Help:    `count writes the number of entries, all or of a range. It reads every key: nothing is estimated.`,
-		MinArgs: 1, MaxArgs: 1,
-	}
-	cmd.Run = func(ctx context.Context, args []string) error {
-		lo, hi, err := s.Bounds()
-		if err != nil {
-			return err
-		}
-		return a.read(args[0], func(db *lightningdb.DB) error {
-			n, err := a.count(ctx, db, lo, hi)
-			if err != nil {
-				return err
-			}
-			if a.JSON {
-				return jsonline.Write(a.Stdout, map[string]int64{"count": n})
-			}
-			_, err = fmt.Fprintln(a.Stdout, n)
-			return err
-		})
-	}
-	cmd.Flags, cmd.Exclusive = s.Define, entries.RangeExclusive
-	return cmd
-}
-
-func (a *app) count(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (int64, error) {
-	var done meter
-	line := progress.Start(a.Screen(), "count", done.sample)
-	defer line.Stop()
-	err := eachKey(ctx, db.Range(lo, hi), func([]byte) error { done.entries.Add(1); return nil })
-	return done.entries.Load(), err
 }
