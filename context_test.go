@@ -68,7 +68,8 @@ func TestContext_endedBeforeAWalkSaysSo(t *testing.T) {
 	}
 }
 
-// opening is how many reads it takes to open a table. A reader that has begun finishes it: others may be waiting for the table.
+// opening is how many reads it takes to open a table. A reader that has begun finishes it: others may be waiting for
+// the table.
 const opening = 3
 
 // contextWalks walk everything. After them the error of the transaction says whether they came to the end.

@@ -97,7 +97,8 @@ func TestSource_noFunctionOfTextTouchesKeys(t *testing.T) {
 // aboutTests reports whether a directory holds programs that test, and no part of the database.
 func aboutTests(dir string) bool {
 	return slices.Contains([]string{"internal/proof/blackbox", "internal/proof/mutants", "internal/proof/torture",
-		"internal/proof/environment", "internal/proof/isolation"}, dir) || strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
+		"internal/proof/environment", "internal/proof/isolation"}, dir) ||
+		strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "testdata")
 }
 
 // usesOfText returns what a file does with text: the functions above, the package unicode, runes, and ranges over

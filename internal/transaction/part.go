@@ -1,8 +1,6 @@
 package transaction
 
-import (
-	"slices"
-)
+import "slices"
 
 // Part is a running call of Tx.Update.
 //

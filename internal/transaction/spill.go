@@ -2,6 +2,7 @@ package transaction
 
 import (
 	"errors"
+
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/txn"

@@ -97,7 +97,7 @@ func (tx *Tx) Begin(ctx context.Context, o Options) {
 	tx.engine.Begin(&tx.txn, &tx.reads, o.Goroutine)
 }
 
-// Watch is what ends the iterators with the context.
+// Watch returns what ends the iterators with the context.
 func (tx *Tx) Watch() *Watch { return &tx.watch }
 
 // Seq is the number of the newest commit that the transaction sees. Lock may raise it.
@@ -365,7 +365,7 @@ func (tx *Tx) end() {
 	tx.memory, tx.txn.Reads = nil, nil
 }
 
-// OnCommit has fn called by Announce.
+// OnCommit makes Announce call fn.
 func (tx *Tx) OnCommit(fn func(seq uint64)) { tx.onCommit = append(tx.onCommit, fn) }
 
 // Rollback ends the transaction without writing anything. After its end it does nothing.

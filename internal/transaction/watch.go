@@ -31,7 +31,7 @@ func (w *Watch) Begin(s *engine.Snapshot) {
 	})
 }
 
-// Err is what has ended the cursors and loops, nil if nothing has.
+// Err is why the cursors and loops were ended, nil if they were not.
 func (w *Watch) Err() error { return w.interrupt.Err() }
 
 // End stops watching the context.
