@@ -210,7 +210,7 @@ func (db *DB) commit(b *Batch) (key.SeqNum, error) {
 	return db.engine.Commit(&b.ops, sync)
 }
 
-// admit checks a batch of so many bytes before anything of it is written, and says whether its commit waits for a sync.
+// admit checks a batch of size bytes before anything of it is written, and says whether its commit waits for a sync.
 func (db *DB) admit(size int, d Durability) (sync bool, err error) {
 	if size > MaxBatchSize {
 		return false, fmt.Errorf("%w: it has %d", ErrBatchTooLarge, size)

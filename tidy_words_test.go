@@ -108,7 +108,7 @@ func TestTidy_seesEachBreach(t *testing.T) {
 	long := strings.Repeat("x", maxLineChars)
 	files := map[string]string{
 		"README.md": "[here](docs/a.md) [gone](docs/gone.md) `internal/gone/a.go` TestGone_isThere TestA… It\nlets\n" +
-			"go of it.\n| " + long + "\n" + long + " https://example.org/\n" + long + "y\n",
+			"go of it.\n| " + long + "\n" + long[1:] + " https://example.org/\n" + long + "y\n",
 		"docs/a.md":       "`internal/{a,b}/a.go` and `internal/*/a.go` and `internal/a.Name`\n",
 		"docs/unnamed.md": "\n",
 		"scripts/unnamed": "\n",
@@ -138,8 +138,8 @@ func TestTidy_seesEachBreach(t *testing.T) {
 		"functions": {"internal/a/long.go:3"},
 		"packages":  {"internal/large:0"},
 		"locked":    {"internal/a/a.go:4", "internal/a/a.go:6", "internal/a/a.go:9"},
-		"dead": {"docs/unnamed.md:0", "internal/a:0", "internal/a/never.go:0", "internal/a/testdata/fuzz/FuzzGone:0",
-			"internal/a/testdata/text:0", "scripts/unnamed:0"},
+		"dead": {"docs/unnamed.md:0", "internal/a/never.go:0", "internal/a/testdata/fuzz/FuzzGone:0",
+			"internal/a/testdata/text:0", "internal/a:0", "scripts/unnamed:0"},
 		"words": {"README.md:2", "internal/a/a.go:14"},
 		"tests": {"README.md:1"},
 		"paths": {"README.md:1", "README.md:1", "docs/a.md:1"},

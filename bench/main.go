@@ -37,7 +37,7 @@ var fullSettings = settings{
 	Sustained:   time.Minute,
 	Memory:      256 << 20,
 	LargeMemory: 128 << 20,
-	FillLimit:    time.Minute,
+	FillLimit:   time.Minute,
 	Limit:       5 * time.Minute,
 }
 
@@ -48,17 +48,17 @@ var quickSettings = settings{
 	Sustained:   3 * time.Second,
 	Memory:      32 << 20,
 	LargeMemory: 16 << 20,
-	FillLimit:    5 * time.Second,
+	FillLimit:   5 * time.Second,
 	Limit:       time.Minute,
 }
 
 // briefSettings are for a look at the ratios between a few engines in a few rows.
 var briefSettings = settings{
-	Rows:     100_000,
-	Each:     150 * time.Millisecond,
-	Memory:   32 << 20,
+	Rows:      100_000,
+	Each:      150 * time.Millisecond,
+	Memory:    32 << 20,
 	FillLimit: 5 * time.Second,
-	Limit:    30 * time.Second,
+	Limit:     30 * time.Second,
 }
 
 // briefEngines are this one and the peers written in Go that come closest.

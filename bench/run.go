@@ -20,7 +20,7 @@ type settings struct {
 	Memory      int64         // bytes: the budget of each engine
 	LargeMemory int64         // bytes: the budget with the large data set, which is largeFactor times as large
 	Compress    bool          // values to half their size, where the engine can
-	FillLimit    time.Duration // for the fill of the large data set, and again for background work after it
+	FillLimit   time.Duration // for the fill of the large data set, and again for background work after it
 	Limit       time.Duration // for one set of one engine; what takes longer is ended and left out
 	Profiles    string        // directory for CPU profiles; empty for none
 }

@@ -97,7 +97,7 @@ func invariants(table *Table) error {
 		if l.key != key {
 			return fmt.Errorf("the lock of %q is found under %q", l.key, key)
 		}
-		if err := lockInvariants(table, l); err != nil {
+		if err := lockInvariantsLocked(table, l); err != nil {
 			return err
 		}
 	}
@@ -117,10 +117,10 @@ func invariants(table *Table) error {
 			return fmt.Errorf("the holder of %q is not in the list of holders", l.key)
 		}
 	}
-	return lockInvariants(table, &table.priority)
+	return lockInvariantsLocked(table, &table.priority)
 }
 
-func lockInvariants(table *Table, l *lock) error {
+func lockInvariantsLocked(table *Table, l *lock) error {
 	if l.holder == nil && len(l.queue) == 0 && l != &table.priority {
 		return fmt.Errorf("%q is kept for nobody", l.key)
 	}

@@ -260,7 +260,7 @@ var transactionMutants = []Mutant{
 		Name:    "a large transaction is not checked",
 		Breaks:  "lost updates, of those who write most",
 		Changes: []Change{{"internal/engine/txn.go", `func() error { return t.checkSpill(s) })`, `nil)`}},
-		Killer:  test("engine", "TestTxn_CommitRun_.*"),
+		Killer:  test("engine", "TestTxn_CommitSpill_.*"),
 	},
 	{
 		Name:   "the check of an ingest does not count",

@@ -29,7 +29,7 @@ const (
 	cacheLineBytes = 128
 
 	// The number of shards is a power of two, at least 4 for each core, within these limits: few enough that a scan
-	// of all of them takes about a microsecond, and so many that two readers seldom share one.
+	// of all of them takes about a microsecond, and enough for two readers seldom to share one.
 	minShards = 32
 	maxShards = 512
 )

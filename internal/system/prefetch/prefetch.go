@@ -1,6 +1,6 @@
 // Package prefetch asks the processor for memory that is going to be read, without waiting for it. Loading the memory
-// and ignoring the result is a poor substitute: a processor remembers only so many unfinished instructions, and once
-// that many stand behind a load that memory has not answered, nothing after it begins.
+// and ignoring the result is a poor substitute: a processor remembers only a limited number of unfinished
+// instructions, and once that many stand behind a load that memory has not answered, nothing after it begins.
 package prefetch
 
 import "unsafe"

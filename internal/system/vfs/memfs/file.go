@@ -114,8 +114,8 @@ func (f *file) unlockChange() {
 	}
 }
 
-// begin numbers a change; see FS.beginLocked. Without a history nothing is numbered.
-func (f *file) begin() (apply bool, crash error) {
+// beginLocked numbers a change; see FS.beginLocked. Without a history nothing is numbered.
+func (f *file) beginLocked() (apply bool, crash error) {
 	if f.inode.fs.volatile {
 		return true, nil
 	}
@@ -180,7 +180,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		n.release(fits)
 		return 0, noSpaceError("write", f.name)
 	}
-	apply, crash := f.begin()
+	apply, crash := f.beginLocked()
 	if apply {
 		n.write(kept, off)
 	} else {
@@ -238,7 +238,7 @@ func (f *file) Allocate(size int64) error {
 	if fits == n.now.size {
 		return noSpaceError("allocate", f.name)
 	}
-	apply, crash := f.begin()
+	apply, crash := f.beginLocked()
 	if apply {
 		n.extend(fits)
 	} else {
@@ -267,7 +267,7 @@ func (f *file) Sync() error {
 	}
 	f.lockChange()
 	defer f.unlockChange()
-	_, crash := f.begin()
+	_, crash := f.beginLocked()
 	if crash == nil && !f.inode.fs.volatile {
 		f.inode.makeDurable()
 	}
@@ -318,7 +318,7 @@ func (f *file) SyncAsOf(ops int) error {
 	}
 	f.lockChange()
 	defer f.unlockChange()
-	if _, crash := f.begin(); crash != nil || f.inode.fs.volatile {
+	if _, crash := f.beginLocked(); crash != nil || f.inode.fs.volatile {
 		return crash
 	}
 	f.inode.makeDurableAsOf(ops)

@@ -70,7 +70,7 @@ func (f *FS) Image(policy Policy, seed uint64) *FS {
 	if f.volatile {
 		return img
 	}
-	cut := newPowerCut(f, policy, seed)
+	cut := newPowerCutLocked(f, policy, seed)
 	names := cut.names(f)
 	files := make(map[*inode]*inode)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -167,7 +167,7 @@ type powerCut struct {
 // pickOdds are the odds from which Random chooses. The extremes make whole classes of changes vanish or stay.
 var pickOdds = [...]float64{0, 0.1, 0.5, 0.9, 1}
 
-func newPowerCut(f *FS, policy Policy, seed uint64) *powerCut {
+func newPowerCutLocked(f *FS, policy Policy, seed uint64) *powerCut {
 	cut := &powerCut{policy: policy, seed: seed, history: f.historyLocked(), trash: f.trash}
 	choices := uint64(len(cut.history.ops))
 	switch policy {
