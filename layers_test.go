@@ -20,15 +20,17 @@ import (
 var wings = []wing{
 	{"internal/system", "clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec span key operand batch record directory", "system"},
-	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction readers tables .", "system format"},
+	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction " +
+		"readers tables .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
 	{"internal/engine", ".", "system format tree log"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "engine transaction format log/lock log/txn system/goroutine system/offheap system/origin system/vfs tree/manifest log/wal"},
+	{".", ".", "engine transaction format log/lock log/txn system/goroutine system/offheap system/origin system/vfs " +
+		"tree/manifest log/wal"},
 	{"internal/proof", "oracle isolation torture mutants environment blackbox", "system format tree log engine ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
-	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell internal/demo internal/cli .",
-		". cmd/internal"},
+	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell " +
+		"internal/demo internal/cli .", ". cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/latency internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
 }
@@ -109,7 +111,8 @@ func imports(t *testing.T, do func(file, dir, imported string)) {
 	t.Helper()
 	seen := 0
 	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() && slices.Contains([]string{"bench", ".git", "testdata"}, d.Name()) && filepath.Dir(file) != "internal" {
+		if err != nil || d.IsDir() && slices.Contains([]string{"bench", ".git", "testdata"}, d.Name()) &&
+			filepath.Dir(file) != "internal" {
 			if d != nil && d.IsDir() && file == filepath.Join("cmd", "lightning-proof", "internal", "bench") {
 				return nil
 			}

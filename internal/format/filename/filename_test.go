@@ -17,7 +17,8 @@ func TestParse_acceptsOnlyWhatMakeProduces(t *testing.T) {
 		}
 	}
 	foreign := []string{"", "lock", "12.wal", "0000012.wal", "+00012.wal", "000012.WAL", "000012.tbl.bak",
-		"CURRENT.tmp", "CURRENT-", "CURRENT-7", "MANIFEST-7", "MANIFEST-", ".wal", "-00001.tbl", "../000012.tbl", "000012.sst", "18446744073709551616.tbl", "9223372036854775808.tbl"}
+		"CURRENT.tmp", "CURRENT-", "CURRENT-7", "MANIFEST-7", "MANIFEST-", ".wal", "-00001.tbl", "../000012.tbl",
+		"000012.sst", "18446744073709551616.tbl", "9223372036854775808.tbl"}
 	for _, name := range foreign {
 		if k, _ := Parse(name); k != Unknown {
 			t.Errorf("Parse(%q) = %d, want Unknown", name, k)

@@ -111,30 +111,34 @@ func TestDeadlock_neverFailsTheOwnerWithPriority(t *testing.T) {
 			own = acquire(t, table, first, "other")
 			return own, acquire(t, table, other, "first")
 		}},
-		{"priority closes it, the other waits for a range", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			table.Protect(first, span.Span{})
-			others = acquire(t, table, other, "free")
-			return acquire(t, table, first, "other"), others
-		}},
+		{"priority closes it, the other waits for a range",
+			func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
+				table.Protect(first, span.Span{})
+				others = acquire(t, table, other, "free")
+				return acquire(t, table, first, "other"), others
+			}},
 		{"the other closes it at a range", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
 			table.Protect(first, span.Span{})
 			own = acquire(t, table, first, "other")
 			return own, acquire(t, table, other, "free")
 		}},
-		{"priority closes it, the other waits for a range around its lock", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			table.Protect(first, span.Span{})
-			others = acquire(t, table, other, "other")
-			return acquire(t, table, first, "other"), others
-		}},
-		{"the other closes it at a range around its lock", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			table.Protect(first, span.Span{})
-			own = acquire(t, table, first, "other")
-			return own, acquire(t, table, other, "other")
-		}},
-		{"priority closes it, the other waits for priority", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
-			others = prioritize(t, table, other)
-			return acquire(t, table, first, "other"), others
-		}},
+		{"priority closes it, the other waits for a range around its lock",
+			func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
+				table.Protect(first, span.Span{})
+				others = acquire(t, table, other, "other")
+				return acquire(t, table, first, "other"), others
+			}},
+		{"the other closes it at a range around its lock",
+			func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
+				table.Protect(first, span.Span{})
+				own = acquire(t, table, first, "other")
+				return own, acquire(t, table, other, "other")
+			}},
+		{"priority closes it, the other waits for priority",
+			func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
+				others = prioritize(t, table, other)
+				return acquire(t, table, first, "other"), others
+			}},
 		{"the other closes it at the priority", func(t *testing.T, table *Table, first, other *Owner) (own, others *call) {
 			own = acquire(t, table, first, "other")
 			return own, prioritize(t, table, other)

@@ -80,7 +80,8 @@ func wantEmpty(t *testing.T, table *Table) {
 	if err := invariants(table); err != nil {
 		t.Error(err)
 	}
-	left := len(table.locks) + len(table.ranges) + len(table.contended) + len(table.stuck) + len(table.priority.queue) + table.waiters
+	left := len(table.locks) + len(table.ranges) + len(table.contended) + len(table.stuck) + len(table.priority.queue) +
+		table.waiters
 	if left != 0 || table.oldest != nil || table.youngest != nil || table.priority.holder != nil || table.Any() {
 		t.Errorf("%d locks, ranges or waits are left, priority of %v, Any is %v", left, table.priority.holder, table.Any())
 	}

@@ -147,7 +147,8 @@ var modelKeys = []string{"\x00", "a\xff", "\x80", "\xff"}
 func TestTable_behavesLikeItsModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(struct{ rapid.TB }{t}, func(t *rapid.T) { // rapid asks a *testing.T for its deadline: not in a bubble
-			r := &run{T: t, model: model{goroutines: []uintptr{0, 1, 1, 2, 2, 0}, holder: map[string]int{}, line: map[string][]int{}}}
+			r := &run{T: t, model: model{goroutines: []uintptr{0, 1, 1, 2, 2, 0}, holder: map[string]int{},
+				line: map[string][]int{}}}
 			defer r.end()
 			for _, g := range r.goroutines {
 				r.owners = append(r.owners, NewOwner(g))

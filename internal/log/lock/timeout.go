@@ -22,8 +22,8 @@ func (e *TimeoutError) Error() string {
 	if e.Key != nil {
 		what = "key " + quote(e.Key)
 	}
-	return fmt.Sprintf("lock timeout: waited %v for %s, held for %v by %s; end that transaction, or begin it with a context "+
-		"that ends (Options.LockTimeout bounds the wait, Options.TraceReaders tells where the holder was begun)",
+	return fmt.Sprintf("lock timeout: waited %v for %s, held for %v by %s; end that transaction, or begin it with a "+
+		"context that ends (Options.LockTimeout bounds the wait, Options.TraceReaders tells where the holder was begun)",
 		e.Waited, what, e.Age.Round(time.Millisecond), e.Holder)
 }
 

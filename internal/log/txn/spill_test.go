@@ -39,7 +39,8 @@ func (r *shelfSpill) Add(user []byte, kind key.Kind, value []byte) error {
 	if n := len(r.entries); n > 0 && bytes.Compare(r.entries[n-1].Key.User, user) >= 0 {
 		return errors.New("keys of a spill do not ascend")
 	}
-	r.entries = append(r.entries, mergetest.Entry{Key: key.Make(bytes.Clone(user), r.seq, kind), Value: bytes.Clone(value)})
+	r.entries = append(r.entries, mergetest.Entry{Key: key.Make(bytes.Clone(user), r.seq, kind),
+		Value: bytes.Clone(value)})
 	return nil
 }
 

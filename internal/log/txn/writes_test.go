@@ -87,7 +87,8 @@ func (w *twin) write(t *rapid.T) {
 		return
 	}
 	v := words.Draw(t, "value")
-	if old, written := w.model[k]; rapid.Bool().Draw(t, "append") && (!written || strings.HasPrefix(old, "+") && !w.onDisk(t, k)) {
+	if old, written := w.model[k]; rapid.Bool().Draw(t, "append") &&
+		(!written || strings.HasPrefix(old, "+") && !w.onDisk(t, k)) {
 		w.model[k] = "+" + strings.TrimPrefix(old, "+") + v
 		w.writes.Merge([]byte(k), []byte(recorded(w.model[k])))
 		return

@@ -531,7 +531,8 @@ func openAsNobody(dir string) error {
 	if _, err := d.Create("g"); !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("Create = %w", err)
 	}
-	if _, err := vfs.OpenDir(filepath.Join(dir, "sub"), vfs.OpenDirOptions{Create: true}); !errors.Is(err, fs.ErrPermission) {
+	_, err = vfs.OpenDir(filepath.Join(dir, "sub"), vfs.OpenDirOptions{Create: true})
+	if !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("creating a directory = %w", err)
 	}
 	return nil

@@ -307,7 +307,8 @@ func closed(t *testing.T, d vfs.FS) {
 	_, createErr := d.Create("b")
 	_, listErr := d.List()
 	_, statErr := d.FileSize("a")
-	for call, err := range map[string]error{"Create": createErr, "List": listErr, "FileSize": statErr, "SyncDir": d.SyncDir()} {
+	for call, err := range map[string]error{"Create": createErr, "List": listErr, "FileSize": statErr,
+		"SyncDir": d.SyncDir()} {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s of a closed directory = %v, want ErrClosed", call, err)
 		}
