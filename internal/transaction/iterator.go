@@ -11,9 +11,9 @@ import (
 	"lightningdb/internal/log/txn"
 )
 
-// Iterator walks a range as a transaction sees it, its own writes included, and tells the transaction's read set
-// what it has walked through: everything between where a walk began and where it stands, because a key that appears
-// there before the commit would have been seen.
+// Iterator walks a range as a transaction sees it, its own writes included. It enters what it has walked through
+// into the transaction's read set: everything between where a walk began and where it stands, because a key that
+// another commit adds there would have been seen.
 type Iterator struct {
 	tx      *Tx
 	bounds  span.Span
@@ -38,7 +38,7 @@ const (
 	backward
 )
 
-// OpenIterator returns an iterator over bounds. It stands nowhere.
+// OpenIterator returns an iterator over the keys in bounds, which it borrows. It stands nowhere.
 func (tx *Tx) OpenIterator(bounds span.Span) (*Iterator, error) {
 	if err := tx.Enter(); err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (it *Iterator) Exit() {
 	}
 }
 
-// current reports whether what open opened is still what the transaction sees.
+// current reports whether the transaction still sees the state that open opened.
 func (it *Iterator) current() bool {
 	return it.seq == it.tx.txn.Seq() && it.spills == it.tx.writes.SpillChanges()
 }
@@ -220,7 +220,7 @@ func (it *Iterator) report() {
 	it.tx.txn.Reads.AddSpan(walked)
 }
 
-// walked is what was walked through since the last report: up to the current key, or to the end of the range.
+// walked is the keys from where the walk began to where it stands, or to the end of the range.
 func (it *Iterator) walked() span.Span {
 	walked, here := it.bounds, it.overlay.Valid()
 	if it.walk == forward {

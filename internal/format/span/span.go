@@ -48,7 +48,7 @@ func (s Span) Empty() bool { return s.Below(s.Lo) }
 func (s Span) Contains(key []byte) bool { return bytes.Compare(s.Lo, key) <= 0 && !s.Below(key) }
 
 // Below reports whether s ends at or before key: then neither key nor any key after it lies in s.
-func (s Span) Below(key []byte) bool { return s.compareHi(key) <= 0 }
+func (s Span) Below(key []byte) bool { return s.Hi != nil && bytes.Compare(s.Hi, key) <= 0 }
 
 // Overlaps reports whether a key lies in both s and o. If any does, the greater one of the two Lo is such a key.
 func (s Span) Overlaps(o Span) bool {

@@ -1,26 +1,12 @@
 package mutants
 
-import "path"
-
 // crash is the check that cuts the power at every change of one workload.
 func crash(workload string) Check {
 	return Check{Package: "./internal/proof/torture", Run: "^TestCrash_everyChangeAndPolicy$", Flags: "-workload " + workload}
 }
 
-// wings are the folders of internal in which the packages stand whose tests notice a mutant.
-var wings = map[string]string{
-	"epoch": "system", "owner": "system", "vfs": "system",
-	"batch": "format", "operand": "format", "record": "format", "span": "format",
-	"cache": "tree", "compaction": "tree", "gap": "tree", "manifest": "tree", "memtable": "tree", "merge": "tree",
-	"rowcache": "tree", "table": "tree",
-	"commit": "log", "lock": "log", "txn": "log", "wal": "log",
-	"torture": "proof",
-}
-
-// test is tests of a package of internal, which is given without its wing.
-func test(pkg, run string) Check {
-	return Check{Package: "./" + path.Join("internal", wings[pkg], pkg), Run: "^(" + run + ")$"}
-}
+// test is tests of a package, which is given from internal on.
+func test(pkg, run string) Check { return Check{Package: "./internal/" + pkg, Run: "^(" + run + ")$"} }
 
 // logMutants break the log, the records that it shares with the manifest, and the commit.
 var logMutants = []Mutant{
