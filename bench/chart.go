@@ -147,7 +147,7 @@ func (r *report) bars(s section) []byte {
 	x := barScale(rows)
 	x.a, x.b = left, width-right
 	bottom := float64(top + height*len(rows))
-	title := fmt.Sprintf("%s: %s beside the best peer", s.title, r.Engines[0].Name)
+	title := fmt.Sprintf("%s: %s and the best peer", s.title, r.Engines[0].Name)
 	out := newSVG(width, bottom+48, title, r.describeBars(rows))
 	out.title(16, 26, title)
 	r.barLegend(out, rows)

@@ -17,7 +17,7 @@ func goleveldbKind() kind {
 		name:   "goleveldb",
 		peer:   true,
 		module: "github.com/syndtr/goleveldb",
-		config: "github.com/syndtr/goleveldb; BlockCacheCapacity as budgeted and beside it WriteBuffer 64 MiB, bloom " +
+		config: "github.com/syndtr/goleveldb; BlockCacheCapacity as budgeted, and on top of it WriteBuffer 64 MiB, bloom " +
 			"filters of 10 bits, DisableSeeksCompaction (as go-ethereum sets it), no compression, write merging on (default); " +
 			"durable: Sync. Its one transaction at a time is not measured",
 		open: openGoleveldb,

@@ -14,10 +14,10 @@ func pebbleKind() kind {
 		name:   "pebble",
 		peer:   true,
 		module: "github.com/cockroachdb/pebble/v2",
-		config: "github.com/cockroachdb/pebble/v2; block cache as budgeted and beside it memtables of 64 MiB (up to 4), " +
-			"L0CompactionThreshold 2, L0StopWritesThreshold 1000, LBaseMaxBytes 64 MiB, blocks 32 KiB, index blocks 256 KiB, " +
-			"bloom filters of 10 bits, no compression, up to 2 compactions; durable: pebble.Sync, else " +
-			"pebble.NoSync, which waits in the process: a kill may lose the last of these. No transactions",
+		config: "github.com/cockroachdb/pebble/v2; block cache as budgeted, and on top of it memtables of 64 MiB " +
+			"(up to 4), L0CompactionThreshold 2, L0StopWritesThreshold 1000, LBaseMaxBytes 64 MiB, " +
+			"blocks 32 KiB, index blocks 256 KiB, bloom filters of 10 bits, no compression, up to 2 compactions; durable: " +
+			"pebble.Sync, else pebble.NoSync, which waits in the process: a kill may lose the last of these. No transactions",
 		open: openPebble,
 	}
 }

@@ -125,7 +125,7 @@ func (r *report) section(b *bytes.Buffer, s section, folder string) {
 
 func (r *report) sectionCharts(b *bytes.Buffer, s section, folder string) {
 	if s.chart {
-		r.chart(b, folder, s.name, s.title+" beside the best peer", r.bars(s))
+		r.chart(b, folder, s.name, s.title+" and the best peer", r.bars(s))
 	}
 	if s.name == "sustained" {
 		rate := lineChart{title: "Writes in each second", unit: "writes/s", less: false}

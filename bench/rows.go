@@ -36,12 +36,12 @@ func sections() []section {
 		{name: "ycsb", title: "YCSB", chart: true, lines: ycsbRows(),
 			text: "Operations/s by two goroutines, commits in the kernel, each operation on its own."},
 		{name: "bank", title: "Transactions", chart: true, lines: bankRows(),
-			text: "Bank transfers between two of so many accounts by 8 goroutines, commits/s."},
+			text: "Bank transfers by 8 goroutines between two of the accounts that the row names, commits/s."},
 		{name: "sustained", title: "Sustained writes", lines: sustainedRows(),
 			text: "One goroutine overwrites random rows one by one, in the kernel, while flush and compaction run."},
 		{name: "large", title: "Ten times the memory", chart: true, lines: largeRows(),
 			text: "Ten times as much data as the engine has memory, filled in the kernel in batches of 10,000. Engines that " +
-				"map their files have the operating system's cache beside it."},
+				"map their files have the operating system's cache on top of it."},
 		{name: "size", title: "Size, open, memory", lines: sizeRows(),
 			text: "Resident memory includes the program that measures (some 40 MiB; 130 MiB with reads and scans) and, for " +
 				"engines that map files, pages of the page cache."},
