@@ -100,7 +100,7 @@ func TestSimulation_staysCheap(t *testing.T) {
 	}
 }
 
-// BenchmarkWriteAmplification prints the figures of docs/decisions/0004-compaction.md.
+// BenchmarkWriteAmplification prints the figures of docs/measurements/0004-compaction.md.
 func BenchmarkWriteAmplification(b *testing.B) {
 	const entries = 256
 	for _, users := range []int{0, 16 * entries} {
