@@ -1,20 +1,21 @@
-// Package directory is the directory of an open database, as the log and the tree share it: which file numbers are
-// taken, which files nothing needs any more, whether it still belongs to this writer, and whether a failure has ended
-// all changes.
+// Package directory is the directory of an open database, which the log and the tree share. It knows which file
+// numbers are taken, which files nothing needs any more, whether the directory still belongs to this writer, and
+// whether a failure has ended all changes.
 //
-// It knows no format and decides nothing about a file's content: the log knows its segments, the manifest the tables.
+// It knows no format and decides nothing about the content of a file: the log knows its segments, the manifest the
+// tables.
 //
 // # Failure
 //
 // The first failed write, sync, rename or close on the way to durability ends all writes of the handle (Fail). From
-// then on the files stay as they are: whatever a failed sync has lost may be there a second time, in files that
-// nothing needs if all is well. So everything that renames, removes, or makes files needless runs inside Change,
-// which refuses after the first failure. What passes by itself is different (Transient): the operation that met it
-// failed cleanly, and is tried again.
+// then on the files stay as they are, because what a failed sync has lost may still be there in files that would
+// otherwise be needless. So everything that renames, removes, or makes files needless runs inside Change, which
+// refuses after the first failure. A transient error is different (Transient): the operation that met it failed
+// cleanly, and is tried again.
 //
 // # Lock order
 //
-// Change > the mutex of numbers and obsolete files, which is held for moments and never during I/O.
+// Change, then the mutex of numbers and obsolete files, which is held for moments and never during I/O.
 package directory
 
 import (
@@ -38,11 +39,11 @@ var ErrReadOnly = errors.New("database accepts no writes")
 type Options struct {
 	FS       vfs.FS
 	ReadOnly bool
-	Gate     *calls.Gate   // closed: nothing new is begun
+	Gate     *calls.Gate   // once it is closed, nothing new is begun
 	Random   func() uint64 // for the owner's mark
 
 	Failed    func(error) // called once, after the first failure
-	Discarded func()      // called when there is something to remove
+	Discarded func()      // called when there are files to remove
 }
 
 // Directory is an open directory. Its methods are safe for concurrent use, unless they say otherwise.
@@ -51,7 +52,7 @@ type Directory struct {
 	lock io.Closer
 	mark *owner.Mark // nil if read-only
 
-	current func() error // whether CURRENT is still what this writer has left there: see SetCurrent
+	current func() error // fails if CURRENT is not what this writer has left there; see SetCurrent
 
 	changing sync.RWMutex            // held for reading while files change, for writing to set failed
 	failed   atomic.Pointer[failure] // why writes ended; set once
@@ -64,11 +65,11 @@ type Directory struct {
 // failure is why writes ended.
 type failure struct{ cause error }
 
-// New returns the directory behind o.FS, which it closes with Close. Nothing is locked yet.
+// New returns the directory behind o.FS, which Close will close. Nothing is locked yet.
 func New(o Options) *Directory { return &Directory{opts: o, next: 1} }
 
-// FS is the file system of the directory. Whatever changes what counts goes through Change, whoever creates a table
-// through ConfirmOwner.
+// FS returns the file system of the directory. Every change of what counts must go through Change, and whoever
+// creates a table must call ConfirmOwner.
 func (d *Directory) FS() vfs.FS { return d.opts.FS }
 
 // Lock takes the lock of the directory, shared if it is read-only.
@@ -85,7 +86,7 @@ func (d *Directory) Lock() error {
 	return nil
 }
 
-// Close gives up the mark, the lock and the file system, in this order.
+// Close releases the mark, the lock and the file system, in this order.
 func (d *Directory) Close() error {
 	var errs []error
 	if d.mark != nil {
@@ -106,7 +107,7 @@ func (d *Directory) NewNum() filename.Num {
 	return num
 }
 
-// PeekNum is a number above every one given out.
+// PeekNum returns a number above all that were given out.
 func (d *Directory) PeekNum() filename.Num {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,7 +121,7 @@ func (d *Directory) NumberFrom(next filename.Num) {
 	d.next = next
 }
 
-// Discard notes files that nothing names any more, for RemoveObsolete.
+// Discard records files that nothing names any more, for RemoveObsolete.
 func (d *Directory) Discard(names ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -128,18 +129,18 @@ func (d *Directory) Discard(names ...string) {
 	d.opts.Discarded()
 }
 
-// Obsolete is how many files wait for their removal.
+// Obsolete returns how many files wait to be removed.
 func (d *Directory) Obsolete() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.obsolete)
 }
 
-// RemoveObsolete removes the files that nothing names any more. After an error the file it is about is still to be
-// removed; after a failure all of them stay, for the next Open. Only one goroutine at a time may call it.
+// RemoveObsolete removes the files that nothing names any more. A file whose removal fails stays on the list. After
+// a failure that has ended writes all of them stay, for the next Open. Only one goroutine at a time may call it.
 func (d *Directory) RemoveObsolete() error {
 	d.mu.Lock()
-	obsolete := d.obsolete // it only grows behind its end meanwhile
+	obsolete := d.obsolete // meanwhile it only grows at its end
 	d.mu.Unlock()
 	if len(obsolete) > 0 && d.Intact() == nil {
 		if err := d.CheckOwner(); err != nil {
@@ -164,8 +165,8 @@ func (d *Directory) RemoveObsolete() error {
 	return failed
 }
 
-// DiskBytes asks the directory how long the files of the database are, whatever they are for: what is believed of
-// them is not what fills a disk. What cannot be looked at counts nothing.
+// DiskBytes returns how long the files of the database are, whatever they are for. It asks the file system, because
+// what the database believes does not fill a disk. A file that cannot be looked at counts nothing.
 func (d *Directory) DiskBytes() (total int64) {
 	names, err := d.opts.FS.List()
 	if err != nil {
@@ -173,7 +174,7 @@ func (d *Directory) DiskBytes() (total int64) {
 	}
 	for _, name := range names {
 		if kind, _ := filename.Parse(name); kind != filename.Unknown {
-			if size, err := d.opts.FS.FileSize(name); err == nil { // else it has just been removed
+			if size, err := d.opts.FS.FileSize(name); err == nil { // otherwise it has just been removed
 				total += size
 			}
 		}
@@ -195,7 +196,7 @@ func (d *Directory) Fail(operation string, cause error) error {
 	return err
 }
 
-// FailUnlessTransient is Fail, but for what passes by itself, which is tried again.
+// FailUnlessTransient is Fail, except for a transient cause, after which the operation is tried again.
 func (d *Directory) FailUnlessTransient(operation string, cause error) error {
 	if Transient(cause) {
 		return fmt.Errorf("%s: %w", operation, cause)
@@ -203,8 +204,8 @@ func (d *Directory) FailUnlessTransient(operation string, cause error) error {
 	return d.Fail(operation, cause)
 }
 
-// noteFailure ends all writes because of err, and reports whether nothing had before. It waits for changes of files
-// that are in progress.
+// noteFailure ends all writes because of err, and reports whether it was the first to do so. It waits for changes of
+// files that are in progress.
 func (d *Directory) noteFailure(err error) bool {
 	d.changing.Lock()
 	defer d.changing.Unlock()
@@ -212,8 +213,8 @@ func (d *Directory) noteFailure(err error) bool {
 }
 
 // Change calls do, which changes what counts in the directory: it appends to the manifest or begins the next one,
-// renames, removes, or goes on in another log segment. From the first failure on it does not, and gives ErrReadOnly.
-// Once Fail has returned, no change is in progress, and none begins. do must not call Fail.
+// renames or removes a file, or goes on in another log segment. After the first failure Change returns ErrReadOnly
+// instead. Once Fail has returned, no change is in progress, and none begins. do must not call Fail.
 func (d *Directory) Change(do func() error) error {
 	d.changing.RLock()
 	defer d.changing.RUnlock()
@@ -226,7 +227,7 @@ func (d *Directory) Change(do func() error) error {
 // Closing reports whether the database has begun to close.
 func (d *Directory) Closing() bool { return d.opts.Gate.Closed() }
 
-// Cause is why writes ended, nil if they have not.
+// Cause returns why writes have ended, or nil if they have not.
 func (d *Directory) Cause() error {
 	if f := d.failed.Load(); f != nil {
 		return f.cause
@@ -234,7 +235,7 @@ func (d *Directory) Cause() error {
 	return nil
 }
 
-// Intact is nil until the first failure, and then ErrReadOnly with its cause.
+// Intact returns nil until the first failure, and then ErrReadOnly with the cause.
 func (d *Directory) Intact() error {
 	if f := d.failed.Load(); f != nil {
 		return fmt.Errorf("%w since a failure; reopen it after the cause is mended: %w", ErrReadOnly, f.cause)
@@ -242,7 +243,7 @@ func (d *Directory) Intact() error {
 	return nil
 }
 
-// Writable is nil while writes are accepted.
+// Writable returns nil while writes are accepted.
 func (d *Directory) Writable() error {
 	if d.opts.Gate.Closed() {
 		return calls.ErrClosed

@@ -10,18 +10,19 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// A second writer can come past the lock where the directory is seen through two mounts. Package owner has the argument
-// why nothing is lost then; what it asks of a writer is this:
+// A second writer can come past the lock if the directory is seen through two mounts. Package owner has the argument
+// why nothing is lost then. This is what the argument asks of a writer:
 //
-//   - a sync is believed only if the mark stands after it (ConfirmOwner), be it of a commit, an edit or a new CURRENT;
-//   - before a change of what a newcomer may read or need, an edit, a rotation, a removal, the mark is looked for by
-//     name, and so are CURRENT and the file that is to be changed (CheckOwner);
-//   - a new number is taken by creating a file that must not exist, never by renaming over a name that may;
-//   - the rename over CURRENT does not fail by itself if it is late. So a newcomer removes what is to be renamed,
+//   - It believes a sync, be it of a commit, an edit or a new CURRENT, only if the mark stands after it
+//     (ConfirmOwner).
+//   - Before it changes what a newcomer may read or need, by an edit, a rotation or a removal, it looks for the mark
+//     by name, and checks CURRENT and the file that it is about to change (CheckOwner).
+//   - It takes a new number by creating a file that must not exist, never by renaming over a name that may.
+//   - A rename over CURRENT that comes late does not fail by itself. So a newcomer removes what is to be renamed,
 //     between writing its mark and reading CURRENT: a rename that was decided on before then finds nothing.
 
-// Claim marks the directory as this writer's own and stops a switch of CURRENT that another one may be about to make.
-// It returns the files that it has removed for that.
+// Claim marks the directory as this writer's own, and stops a switch of CURRENT that another writer may be about to
+// make. It returns the files that it has removed for that.
 func (d *Directory) Claim() (removed []string, err error) {
 	mark, err := owner.Claim(d.opts.FS, filename.Make(filename.Lock, 0), [2]uint64{d.opts.Random(), d.opts.Random()})
 	if err != nil {
@@ -44,12 +45,12 @@ func (d *Directory) Claim() (removed []string, err error) {
 	return removed, nil
 }
 
-// SetCurrent has isOurs asked whether CURRENT is still what this writer has left there. It is called once, before the
-// directory is written to.
+// SetCurrent makes isOurs the function that says whether CURRENT is still what this writer has left there. It is
+// called once, before the directory is written to.
 func (d *Directory) SetCurrent(isOurs func() error) { d.current = isOurs }
 
-// ConfirmOwner returns owner.ErrTakenOver if another writer may have begun to read before the call. It stops writes
-// if it does not know.
+// ConfirmOwner returns owner.ErrTakenOver if another writer may have begun to read before the call. If it cannot
+// tell, it ends writes too.
 func (d *Directory) ConfirmOwner() error {
 	if err := d.StillOwner(); err != nil {
 		return d.Fail("look for other writers", err)
@@ -57,7 +58,7 @@ func (d *Directory) ConfirmOwner() error {
 	return nil
 }
 
-// StillOwner is ConfirmOwner inside Change: it leaves it to the caller to stop writes.
+// StillOwner is ConfirmOwner inside Change: the caller must end writes.
 func (d *Directory) StillOwner() error {
 	stands, err := d.mark.Stands()
 	if err == nil && !stands { // somebody has emptied or removed LOCK
@@ -67,10 +68,10 @@ func (d *Directory) StillOwner() error {
 	return err
 }
 
-// CheckOwner is ConfirmOwner before something is changed, and by name. An error that passes has changed nothing.
+// CheckOwner is ConfirmOwner by name, for use before something is changed. A transient error has changed nothing.
 func (d *Directory) CheckOwner() error { return d.failUnlessTransient(d.IsOwner()) }
 
-// IsOwner is CheckOwner inside Change: it leaves it to the caller to stop writes.
+// IsOwner is CheckOwner inside Change: the caller must end writes.
 func (d *Directory) IsOwner() error {
 	_, err := d.mark.Named()
 	if err == nil {
@@ -79,7 +80,7 @@ func (d *Directory) IsOwner() error {
 	return err
 }
 
-// CheckFile is CheckOwner of a file that this writer goes on to write, which it has written up to size.
+// CheckFile is CheckOwner before this writer goes on with a file of its own, which it has written up to size.
 func (d *Directory) CheckFile(name string, size int64) error {
 	if err := d.CheckOwner(); err != nil {
 		return err
@@ -94,9 +95,9 @@ func (d *Directory) failUnlessTransient(err error) error {
 	return d.Fail("look for other writers", err)
 }
 
-// TakenOver makes owner.ErrTakenOver known as the reason of err, where it may be: a file that another writer has
-// removed is then no damage. That a file of a new number exists already, or not any more, is always another writer's
-// doing, perhaps of one whose time is over.
+// TakenOver adds owner.ErrTakenOver to err if that is the reason: a file that another writer has removed is no
+// damage then. If a file with a new number exists already, or does not exist any more, another writer has always
+// done it, perhaps one that has lost the database since.
 func (d *Directory) TakenOver(err error) error {
 	switch {
 	case err == nil || d.mark == nil || errors.Is(err, owner.ErrTakenOver):

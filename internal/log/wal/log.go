@@ -18,62 +18,64 @@ import (
 )
 
 const (
-	// keptSegments is how many retired segments wait to be used again at most, besides the one that is ready. As many are
-	// retired as are needed, so one is enough; and with the active one they are no more than the limit of the log.
+	// keptSegments is how many retired segments at most wait to be used again, besides the one that is ready. As
+	// many are retired as are needed, so one is enough. Together with the active one they are no more than the limit
+	// of the log.
 	keptSegments = 1
 
-	// unsyncedBytes is how much of the log may wait for its sync before the housekeeper is woken early, so that sealing a
-	// segment never has much to sync.
+	// unsyncedBytes is how much of the log may wait for its sync before the housekeeper is woken early, so that
+	// sealing a segment never has much to sync.
 	unsyncedBytes = 8 << 20
 )
 
 // LogOptions configures a log.
 type LogOptions struct {
-	SegmentLimit int64           // how much of a segment is filled, in bytes
-	SyncInterval time.Duration   // after which SyncDue syncs what commits have left unsynced
-	Clock        clock.Monotonic // by which the interval is measured
-	Wake         func()          // called when SyncDue, WriteOut or Recycle may have something to do
+	SegmentLimit int64           // how many bytes of a segment are filled
+	SyncInterval time.Duration   // how long a published commit may be unsynced; see UntilSync
+	Clock        clock.Monotonic // the clock that measures the interval
+	Wake         func()          // called when SyncUnsynced, WriteOut or Recycle may have something to do
 }
 
-// Log is the write-ahead log of an open database: the active segment, the sealed ones before it that a recovery would
-// replay, the file of the next one, and up to which commit all of it is durable. It alone decides when the file of a
-// segment is used again or removed.
+// Log is the write-ahead log of an open database: the active segment, the sealed ones before it that a recovery
+// would replay, the file of the next one, and the commit up to which all of it is durable. It alone decides when the
+// file of a segment is used again or removed.
 //
-// Segments are used again. Their blocks have been written, so that a sync has no metadata to write and the kernel no
-// pages to find: the log is then as fast as the memory and the medium are. A flush retires a segment (RetireBefore),
-// the housekeeper gives it the name of the next one (Recycle), and the commit leader begins it when the active one is
+// Segments are used again because their blocks have been written: a sync has no metadata to write, and the kernel no
+// pages to find. Then the log is as fast as the memory and the medium. A flush retires a segment (RetireBefore), the
+// housekeeper gives it the name of the next one (Recycle), and the commit leader begins it when the active one is
 // full (Rotate).
 //
-// Append, Rotate, Root and UseRoot belong to the leader of the commit queue; everything else may be called by anybody.
+// Append, Rotate, Root and UseRoot are for the leader of the commit queue. Everything else may be called at any
+// time, by any goroutine.
 type Log struct {
 	opts LogOptions
 	dir  *directory.Directory
 	db   [16]byte
 
 	active  atomic.Pointer[Segment]
-	durable atomic.Uint64 // a completed sync covers every commit up to here; rises only
+	durable atomic.Uint64 // a completed sync covers every commit up to this one; it only grows
 	syncs   atomic.Uint64
 
 	unsyncedSince atomic.Int64 // the instant when the oldest unsynced commit was published; 0 if there is none
-	syncSoon      atomic.Bool  // much is unsynced: do not wait for the interval
+	syncSoon      atomic.Bool  // so much is unsynced that it does not wait for the interval
 
 	mu       sync.Mutex   // never held during I/O
-	num      filename.Num // of the active segment
+	num      filename.Num // the number of the active segment
 	segments []segmentFile
-	retired  []segmentFile // sealed segments that are needed no more, kept to be used again; at most keptSegments
-	blank    *Blank        // the file of the next segment, nil if none is ready
+	retired  []segmentFile // sealed segments that are not needed any more, kept to be used again; at most keptSegments
+	blank    *Blank        // the file of the next segment; nil if none is ready
 }
 
 // segmentFile is a segment on disk. The last of Log.segments is the active one.
 type segmentFile struct {
 	num   filename.Num
-	bytes int64 // of the active one 0: it knows its own
+	bytes int64 // 0 for the active segment, which knows its own size
 }
 
-// NewLog returns the log of dir, which Begin or Stand puts into service.
+// NewLog returns the log of dir. Begin or Stand puts it into service.
 func NewLog(dir *directory.Directory, o LogOptions) *Log { return &Log{dir: dir, opts: o} }
 
-// Begin begins a new log of database db behind commit last, which is durable, like all before it.
+// Begin begins a new log of database db behind commit last. That commit and all before it are durable.
 func (l *Log) Begin(db [16]byte, last key.SeqNum) error {
 	l.db = db
 	l.NoteDurable(last)
@@ -87,17 +89,17 @@ func (l *Log) Begin(db [16]byte, last key.SeqNum) error {
 	return nil
 }
 
-// Stand is Begin for a database that is only read: its segments stay on disk as they are. Of what they hold only
-// the commits up to durable are certain to survive a power cut; the rest may be in the caches of the system.
+// Stand is Begin for a database that is only read: its segments stay on disk as they are. Of the commits in them,
+// only those up to durable are certain to survive a power cut; the others may be in the caches of the system.
 func (l *Log) Stand(segments int, bytes int64, durable key.SeqNum) {
 	l.NoteDurable(durable)
-	if segments > 0 { // how many bytes which one has does not matter
+	if segments > 0 { // it does not matter which of them has how many bytes
 		l.segments = make([]segmentFile, segments)
 		l.segments[0].bytes = bytes
 	}
 }
 
-// Num is the number of the active segment.
+// Num returns the number of the active segment.
 func (l *Log) Num() filename.Num {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,11 +115,12 @@ func (l *Log) IsUnused() bool {
 	return seg.Size() == record.FileHeaderSize && !seg.Reused()
 }
 
-// FileBytes is the length of the active segment's file, old content included.
+// FileBytes returns the length of the active segment's file, old content included.
 func (l *Log) FileBytes() int64 { return l.active.Load().FileSize() }
 
-// Append appends records with one write, and syncs them if sync says so. It ends writes if that fails, and undecided is
-// true then: what a recovery will find is not known. An error that is not undecided has left the log as it was.
+// Append appends records with one write. sync says that a sync will wait for them. If it fails with undecided true,
+// it has ended writes, and it is not known what a recovery will find. If it fails otherwise, the log is as it was
+// before.
 func (l *Log) Append(records []Record, sync bool) (undecided bool, err error) {
 	seg := l.active.Load()
 	write := seg.Store
@@ -133,8 +136,8 @@ func (l *Log) Append(records []Record, sync bool) (undecided bool, err error) {
 	return true, l.dir.Fail("append to log", err)
 }
 
-// Sync makes the log durable up to published, the newest published commit, while others append. A segment that was
-// sealed meanwhile is durable. It ends writes if that fails.
+// Sync makes the log durable up to published, the newest published commit. Others may append meanwhile. A segment
+// that is sealed meanwhile is durable. If Sync fails, it ends writes.
 func (l *Log) Sync(published key.SeqNum) error {
 	l.syncs.Add(1)
 	if err := l.active.Load().Sync(); err != nil { // what was published before is in it or in a sealed one
@@ -157,14 +160,14 @@ func (l *Log) NoteDurable(seq key.SeqNum) {
 	}
 }
 
-// Durable is the newest commit that survives a power cut, with all before it.
+// Durable returns the newest commit that survives a power cut, together with all before it.
 func (l *Log) Durable() key.SeqNum { return key.SeqNum(l.durable.Load()) }
 
-// Syncs is how many syncs were asked for.
+// Syncs returns how many syncs were asked for.
 func (l *Log) Syncs() uint64 { return l.syncs.Load() }
 
-// NoteUnsynced has the housekeeper sync what was just published within the interval, or at once if much has gathered,
-// and write out every MiB.
+// NoteUnsynced wakes the housekeeper, which syncs what was just published within the interval, or at once if much
+// has gathered, and writes out every MiB.
 func (l *Log) NoteUnsynced() {
 	seg := l.active.Load()
 	switch {
@@ -178,7 +181,7 @@ func (l *Log) NoteUnsynced() {
 	l.opts.Wake()
 }
 
-// UntilSync is the time until Sync is due: 0 or less if it is, far away if nothing is unsynced.
+// UntilSync returns the time until a sync is due: 0 or less if it is due, and very long if nothing is unsynced.
 func (l *Log) UntilSync() time.Duration {
 	since := clock.Instant(l.unsyncedSince.Load())
 	switch {
@@ -190,7 +193,7 @@ func (l *Log) UntilSync() time.Duration {
 	return l.opts.SyncInterval - l.opts.Clock.Now().Since(since)
 }
 
-// SyncUnsynced syncs what commits have left unsynced, whether it is due or not. It reports whether there was anything.
+// SyncUnsynced syncs what commits have left unsynced, due or not. It reports whether there was anything.
 func (l *Log) SyncUnsynced(published func() key.SeqNum) (bool, error) {
 	if l.unsyncedSince.Swap(0) == 0 {
 		return false, nil
@@ -202,8 +205,8 @@ func (l *Log) SyncUnsynced(published func() key.SeqNum) (bool, error) {
 	return true, l.Sync(published())
 }
 
-// WriteOut brings the active segment to the medium as far as it has grown by whole MiB, so that whoever seals it,
-// with all commits behind him, has little to wait for. It ends writes if that fails.
+// WriteOut brings the whole MiB by which the active segment has grown to the medium, so that the leader who seals
+// it, while all commits wait, has little to wait for. If it fails, it ends writes.
 func (l *Log) WriteOut() error {
 	if err := l.active.Load().WriteOut(); err != nil && !errors.Is(err, fs.ErrClosed) { // sealed meanwhile
 		return l.dir.Fail("write out log", err)
@@ -211,8 +214,8 @@ func (l *Log) WriteOut() error {
 	return nil
 }
 
-// Rotate prepares the next segment, seals the active one and begins the next behind it. After vfs.ErrNoSpace the active
-// segment goes on; what does not pass by itself ends writes.
+// Rotate prepares the next segment, seals the active one and begins the next behind it. After vfs.ErrNoSpace the
+// active segment goes on. An error that is not transient ends writes.
 func (l *Log) Rotate() error {
 	active := l.active.Load()
 	if err := l.dir.CheckFile(filename.Make(filename.Log, active.Num()), active.Size()); err != nil {
@@ -252,7 +255,7 @@ func (l *Log) Rotate() error {
 	return nil
 }
 
-// use makes seg, which is new, the active segment.
+// use makes the new segment seg the active one.
 func (l *Log) use(seg *Segment) {
 	seg.AllocateAhead()
 	l.active.Store(seg)
@@ -275,7 +278,7 @@ func (l *Log) nextBlank() (*Blank, error) {
 	if err == nil {
 		return blank, nil
 	}
-	if !errors.Is(err, fs.ErrExist) { // it would be another's
+	if !errors.Is(err, fs.ErrExist) { // that file would be another writer's
 		l.dir.Discard(filename.Make(filename.Log, num))
 	}
 	if !directory.Transient(err) {
@@ -284,8 +287,8 @@ func (l *Log) nextBlank() (*Blank, error) {
 	return nil, err
 }
 
-// RetireBefore retires the segments before start, which no recovery will need. With keep they may be used again;
-// otherwise, and beyond what is kept, their files are discarded.
+// RetireBefore retires the segments before start, which no recovery will need. If keep is set, they may be used
+// again. Otherwise, and if there are more than are kept, their files are discarded.
 func (l *Log) RetireBefore(start filename.Num, keep bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -294,7 +297,8 @@ func (l *Log) RetireBefore(start filename.Num, keep bool) {
 		switch {
 		case f.num >= start:
 			needed = append(needed, f)
-		case keep && len(l.retired) < keptSegments && f.bytes <= 2*l.opts.SegmentLimit: // a large commit made it longer
+		case keep && len(l.retired) < keptSegments && f.bytes <= 2*l.opts.SegmentLimit:
+			// One that a large commit has made longer is not worth keeping.
 			l.retired = append(l.retired, f)
 		default:
 			l.dir.Discard(filename.Make(filename.Log, f.num))
@@ -311,9 +315,9 @@ func (l *Log) HasSpare() bool {
 	return l.blank != nil
 }
 
-// Recycle makes a retired segment the next one, if there is none yet. Without keep all of them, and the next one, are
-// discarded instead. A failure is one of a segment that is to be written: it ends writes, or passes. Only one
-// goroutine at a time may call it.
+// Recycle makes a retired segment the next one, if there is none yet. Without keep it discards all of them and the
+// next one instead. If it fails, the error concerns a segment that is to be written: it ends writes unless it is
+// transient. Only one goroutine at a time may call it.
 func (l *Log) Recycle(keep bool) {
 	l.mu.Lock()
 	old, blank := l.retired, l.blank
@@ -339,7 +343,7 @@ func (l *Log) Recycle(keep bool) {
 	}
 }
 
-// reuse makes segment old the next one.
+// reuse makes the retired segment old the next one.
 func (l *Log) reuse(old filename.Num) {
 	num := l.dir.NewNum()
 	err := l.dir.CheckOwner()
@@ -365,7 +369,8 @@ func (l *Log) reuse(old filename.Num) {
 	l.blank = blank
 }
 
-// DropSpare has the log go on in a new file, without old records, which may be much longer than all that is to come.
+// DropSpare makes the log go on in a new file. A retired one may be much longer, with its old records, than all that
+// is to come.
 func (l *Log) DropSpare() {
 	l.mu.Lock()
 	blank := l.blank
@@ -376,15 +381,15 @@ func (l *Log) DropSpare() {
 	}
 }
 
-// discardBlank removes the file of a segment that was never begun.
+// discardBlank discards the file of a segment that was never begun.
 func (l *Log) discardBlank(b *Blank) {
-	b.Close() // nothing of it counts
+	b.Close() // nothing in it counts
 	l.dir.Discard(filename.Make(filename.Log, b.Num()))
 }
 
 // Root creates a segment that begins behind seq, a commit that does not go through the log. Until an edit of the
-// manifest names it, it stands unused. It syncs the directory, and with it the names of all other
-// files.
+// manifest names it, it stands unused next to the log. Root syncs the directory, and so makes the names of all other
+// files durable too.
 func (l *Log) Root(seq key.SeqNum) (*Segment, error) {
 	num := l.dir.NewNum()
 	root, err := Create(l.dir.FS(), num, l.db, Root(seq))
@@ -401,7 +406,8 @@ func (l *Log) Root(seq key.SeqNum) (*Segment, error) {
 	return nil, l.dir.Fail("create log segment", err)
 }
 
-// DropRoot removes a root that nothing names. If writes have ended, the manifest may name it: the next Open knows.
+// DropRoot discards a root that nothing names. If writes have ended, the manifest may name it, and the next Open
+// knows.
 func (l *Log) DropRoot(root *Segment) {
 	root.Close() // nothing was appended to it
 	if l.dir.Cause() == nil {
@@ -409,7 +415,7 @@ func (l *Log) DropRoot(root *Segment) {
 	}
 }
 
-// UseRoot makes root the active segment. An edit that names it has retired all others.
+// UseRoot makes root the active segment. The edit that names it has retired all others.
 func (l *Log) UseRoot(root *Segment) {
 	l.mu.Lock()
 	l.segments = append(l.segments, segmentFile{num: root.Num()})
@@ -417,11 +423,11 @@ func (l *Log) UseRoot(root *Segment) {
 	l.mu.Unlock()
 	old := l.active.Load()
 	l.use(root)
-	old.Close() // all that was in it is in tables
+	old.Close() // everything in it is in tables
 }
 
-// Files returns the numbers of all files that the log has: of segments that a recovery would replay, and of those
-// that wait to be used again.
+// Files returns the numbers of all files of the log: of the segments that a recovery would replay, and of those that
+// wait to be used again.
 func (l *Log) Files() (nums []filename.Num) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -453,7 +459,7 @@ func (l *Log) Close() error {
 	if seg == nil {
 		return nil
 	}
-	if err := seg.Close(); !errors.Is(err, fs.ErrClosed) { // a failed seal has closed it
+	if err := seg.Close(); !errors.Is(err, fs.ErrClosed) { // which a failed seal has closed already
 		return err
 	}
 	return nil

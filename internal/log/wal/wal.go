@@ -1,9 +1,9 @@
 // Package wal is the write-ahead log: numbered segments of records, one record for each commit. It owns the bytes of
-// the segments and decides what of them counts after a crash. Log holds the segments of an open database: it syncs
-// them, uses them again and removes them. It does not decide from which one on they are needed, nor when the next one
-// begins: the engine tells it, and the manifest remembers it.
+// the segments and their files, and decides what of them counts after a crash. Log is the log of an open database;
+// it decides when a file is used again or removed. It does not decide when to sync, when to start a segment or which
+// segments are still needed: the engine does, and the manifest remembers the last of these.
 //
-// Segment and Log say what may run concurrently. Replay is for one goroutine and starts none.
+// Log and Segment say what may run concurrently. Replay is for one goroutine and starts none.
 //
 // # A segment
 //

@@ -10,22 +10,23 @@ import (
 // ErrClosed is the result of a call that comes after Close, or that Close has ended.
 var ErrClosed = errors.New("database is closed")
 
-// Gate counts the calls in progress that use the files or the tree of a database. Its Close refuses new ones, Wait
-// returns when the last has left, and only then is anything taken away: no step of a call has to ask whether the
+// Gate counts the calls in progress that use the files or the tree of a database. Close refuses new ones, and Wait
+// returns when the last one has left. Only then is anything taken away, so no step of a call has to ask whether the
 // database is still there.
 //
-// Invariant: while a call is in, the directory is open and the tree has a view. A call that came before Close and would
-// wait, or begin something new, asks Closed or the context; what it has begun to write it may finish.
+// Invariant: while a call is in, the directory is open and the tree has a view. A call that came in before Close
+// asks Closed or the context before it waits or begins something new. What it has begun to write it may finish.
 //
-// Not counted are point reads, which the epoch guards and which find no view after Close; moves of iterators, which
-// hold a view and the memory of the tree; and what touches neither files nor tree, such as the release of locks.
+// Some calls are not counted: point reads, which the epoch guards and which find no view after Close; moves of
+// iterators, which hold a view and the memory of the tree; and calls that touch neither files nor tree, such as the
+// release of locks.
 type Gate struct {
 	closed atomic.Bool     // no call comes in any more; set by Close, never cleared
-	left   chan struct{}   // of capacity 1: a call has left, and none was in after it
+	left   chan struct{}   // of capacity 1: a call has left, and no other was in at that moment
 	ctx    context.Context // done once Close has begun, with the cause ErrClosed
 	stop   context.CancelCauseFunc
 
-	_       [64]byte // what is around it is read at every step of an iterator
+	_       [64]byte // what surrounds running is read at every step of an iterator
 	running atomic.Int64
 	_       [64]byte
 }
@@ -37,8 +38,9 @@ func NewGate() *Gate {
 	return g
 }
 
-// Enter begins a call that uses the files or the tree, and must end with Leave. After Close it gives ErrClosed instead.
-// Calls may be nested: an inner one may get ErrClosed where the outer one did not, and then the outer one ends with it.
+// Enter begins a call that uses the files or the tree, and that must end with Leave. After Close it returns
+// ErrClosed instead. Calls may be nested. If Close comes in between, the inner one gets ErrClosed, and the outer one
+// ends with it.
 func (g *Gate) Enter() error {
 	g.running.Add(1)
 	if g.closed.Load() { // in this order: Close sets it, then counts
@@ -53,12 +55,12 @@ func (g *Gate) Leave() {
 	if g.running.Add(-1) == 0 && g.closed.Load() {
 		select {
 		case g.left <- struct{}{}:
-		default: // it is known already
+		default: // that is known already
 		}
 	}
 }
 
-// Close lets no more calls in, and ends the context. It reports false if that was done before.
+// Close lets no more calls in and ends the context. It reports false if that was done before.
 func (g *Gate) Close() bool {
 	if !g.closed.CompareAndSwap(false, true) {
 		return false
@@ -77,11 +79,11 @@ func (g *Gate) Wait() {
 // Closed reports whether Close has begun.
 func (g *Gate) Closed() bool { return g.closed.Load() }
 
-// Context is done once Close has begun. Its cause is ErrClosed then.
+// Context returns a context that is done once Close has begun, with the cause ErrClosed.
 func (g *Gate) Context() context.Context { return g.ctx }
 
-// UntilClosed calls do with a context that ends with ctx, and also once Close has begun. In that case the result is
-// ErrClosed in place of the context's own error; see Ended.
+// UntilClosed calls do with a context that ends with ctx, and also when Close begins. In the latter case the result
+// is ErrClosed instead of the context's own error; see Ended.
 func (g *Gate) UntilClosed(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -93,8 +95,8 @@ func (g *Gate) UntilClosed(ctx context.Context, do func(context.Context) error) 
 	return err
 }
 
-// Ended is nil until ctx is done, and then its error, or ErrClosed if it is a gate's, or of UntilClosed, and the gate
-// was closed.
+// Ended returns nil until ctx is done, and then its error. If ctx is that of a gate or of UntilClosed and Close has
+// ended it, the error is ErrClosed.
 func Ended(ctx context.Context) error {
 	if err := ctx.Err(); err == nil || context.Cause(ctx) != ErrClosed {
 		return err
