@@ -13,6 +13,17 @@ import (
 
 func addKey(r *Reads, k string) { r.AddKey([]byte(k), key.Hash([]byte(k))) }
 
+// Two transactions that raise a counter would conflict, or two that put the same key would not.
+func TestReads_takeWritesButNoOperands(t *testing.T) {
+	for kind, want := range map[key.Kind]bool{key.KindPut: true, key.KindDelete: true, key.KindMerge: false} {
+		var r Reads
+		r.AddWrite([]byte("k"), kind)
+		if got := r.Has([]byte("k")); got != want {
+			t.Errorf("%v: remembered %v, want %v", kind, got, want)
+		}
+	}
+}
+
 // A read that the read set forgets is a lost update that nobody notices.
 func TestReads_forgetNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -161,7 +161,8 @@ func (sp *Spill) Tables(seq key.SeqNum) []*manifest.TableMeta {
 }
 
 // Get appends the value of user, or the operand, to dst. found is false if the spill does not hold user; a tombstone
-// is found, without a value.
+// is found, without a value. Of the kinds that show a value or hide the key there is one each; when there are more, the
+// kind must come from the entry, as that of an operand does.
 func (sp *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
 	i, _ := slices.BinarySearchFunc(sp.tables, user, func(t *Ref, user []byte) int {
 		return bytes.Compare(t.meta.Largest, user)
