@@ -19,9 +19,7 @@ type Error struct {
 	What   string // what is wrong, in words: "page checksum mismatch"
 }
 
-// New returns an *Error at offset of file. It is not inlined, because a program would contain it 61 times.
-//
-//go:noinline
+// New returns an *Error at offset of file.
 func New(file string, offset int64, format string, args ...any) *Error {
 	return &Error{File: file, Offset: offset, What: fmt.Sprintf(format, args...)}
 }

@@ -259,11 +259,8 @@ func (w *Writes) writeOf(k []byte) *Write {
 		w.spare = nil
 		return write
 	}
-	chunk := append(w.chunks[c], nil) // not slices.Insert: a copy of it for this type is 2 KB of every program
-	copy(chunk[i+1:], chunk[i:])
-	chunk[i] = write
-	w.chunks[c] = chunk
-	if len(chunk) > maxChunkKeys {
+	w.chunks[c] = slices.Insert(w.chunks[c], i, write)
+	if len(w.chunks[c]) > maxChunkKeys {
 		w.split(c)
 	}
 	return write

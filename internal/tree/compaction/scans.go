@@ -32,9 +32,7 @@ func PickForScans(v *manifest.Version, p Params, busy Busy, debt uint64) *Job {
 	return job
 }
 
-// entriesOf counts the entries of levels. It is not inlined: every program would contain it three times.
-//
-//go:noinline
+// entriesOf counts the entries of levels.
 func entriesOf(levels [][]*manifest.TableMeta) (n uint64) {
 	for _, tables := range levels {
 		for _, t := range tables {

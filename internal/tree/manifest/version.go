@@ -122,9 +122,7 @@ func (b *builder) put(level int, t *TableMeta) {
 	b.levels[t.Num], b.tables[t.Num], b.ids[t.ID] = level, t, t.Num
 }
 
-// impossible is not inlined: every program would contain it four times.
-//
-//go:noinline
+// impossible is the error for an edit that contradicts what is there.
 func impossible(format string, args ...any) error {
 	return corrupt.New("", -1, "impossible edit: "+format, args...)
 }

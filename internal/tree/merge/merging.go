@@ -54,10 +54,7 @@ type cursor struct {
 }
 
 // Reset makes m a merge of sources, which it owns from now on, and returns the iterator to use: m, or the source
-// itself if there is only one. What m owned before must have been closed. The slice is not kept. It is not inlined:
-// every program would contain it five times.
-//
-//go:noinline
+// itself if there is only one. What m owned before must have been closed. The slice is not kept.
 func (m *Merging) Reset(sources ...Iterator) Iterator {
 	clear(m.sources)
 	m.sources, m.heap = m.sources[:0], m.heap[:0]

@@ -435,9 +435,6 @@ func (f *FS) reserve(n, capacity int64) int64 {
 	}
 }
 
-// pathError is not inlined, because the program would contain it 16 times.
-//
-//go:noinline
 func pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
