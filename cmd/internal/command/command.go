@@ -41,6 +41,7 @@ type Command struct {
 
 	Flags     func(*flag.FlagSet) // defines the command's own flags; nil for none
 	Exclusive [][2]string         // pairs of flags that exclude each other
+	Empty     []string            // flags for which an empty value means something; all others refuse it
 	Run       func(ctx context.Context, args []string) error
 
 	set *flag.FlagSet // filled by Program.Execute
@@ -120,6 +121,11 @@ func (p *Program) run(ctx context.Context, c *Command, args []string) error {
 		return p.help([]string{c.Name()})
 	case err != nil:
 		return p.wrongFlag(err, c.set, c)
+	}
+	if err := c.checkValues(); err != nil {
+		return err
+	}
+	switch {
 	case len(rest) < c.MinArgs:
 		return &UsageError{c.Name() + " needs more arguments", p.useLine(c)}
 	case len(rest) > c.MaxArgs:
@@ -131,6 +137,23 @@ func (p *Program) run(ctx context.Context, c *Command, args []string) error {
 		}
 	}
 	return c.Run(ctx, rest)
+}
+
+// checkValues refuses a flag that was given an empty value. That is what a script passes whose variable is not set, and
+// to take it for the default would do something that nobody asked for.
+func (c *Command) checkValues() error {
+	var empty *flag.Flag
+	c.set.Visit(func(f *flag.Flag) {
+		if empty == nil && f.Value.String() == "" && !slices.Contains(c.Empty, f.Name) {
+			empty = f
+		}
+	})
+	if empty == nil {
+		return nil
+	}
+	value, _ := flag.UnquoteUsage(empty)
+	return &UsageError{fmt.Sprintf("the value of %s is empty", shown(empty.Name)),
+		fmt.Sprintf("give %s %s, or leave it out", shown(empty.Name), value)}
 }
 
 // parse reads flags wherever they stand, and returns the arguments between them and all of those after "--".

@@ -7,10 +7,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,6 +124,13 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "export DB TMP/out.jsonl --quiet"},
 			{args: "import TMP/copy TMP/out.jsonl --quiet"},
 			{args: "add TMP/copy n 8", out: "0\n"},
+		},
+		"a file of the database": {
+			{args: "put DB a one"},
+			{args: "export DB DB/LOCK --force", code: 1, err: "export to DB/LOCK: write DB/LOCK: it is a file of a database"},
+			{args: "export DB DB/LOCK", code: 1, err: "choose another name"},
+			{args: "export DB DB/CURRENT --force --json", code: 1, err: `"advice":"choose another name"`},
+			{args: "get DB a", out: "one"},
 		},
 		"values from standard input": {
 			{args: "put DB k -", stdin: "line\nline\x00\xff"},
@@ -644,6 +653,40 @@ func TestAliases_areOfOneCommandEach(t *testing.T) {
 		if got := lightning(t, "", alias+"x"); alias == name && strings.Contains(got.err, "demo`") && name != "demo" {
 			t.Errorf("%s leads to demo: %s", alias, got.err)
 		}
+	}
+}
+
+// A script whose variable is not set passes an empty value. Taken for the default, --delimiter "" reads columns that
+// are not there, and --history "" forgets what was to be kept.
+func TestFlags_refuseAnEmptyValue(t *testing.T) {
+	refused := 0
+	for _, c := range newApp(console.Env{}).program().Commands {
+		set := flag.NewFlagSet(c.Name(), flag.ContinueOnError)
+		if c.Flags != nil {
+			c.Flags(set)
+		}
+		set.VisitAll(func(f *flag.Flag) {
+			if isBool, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && isBool.IsBoolFlag() {
+				return
+			}
+			args := append([]string{c.Name()}, slices.Repeat([]string{filepath.Join(t.TempDir(), "none")}, c.MinArgs)...)
+			got := lightning(t, "", append(args, "--"+f.Name, "")...)
+			if want := !slices.Contains(c.Empty, f.Name); want != (got.code == console.ExitUsage) {
+				t.Errorf("%s --%s \"\": exit code %d\n%s", c.Name(), f.Name, got.code, got.err)
+			}
+			refused++
+		})
+	}
+	if refused < 20 {
+		t.Errorf("looked at %d flags", refused)
+	}
+	file := filepath.Join(t.TempDir(), "in.csv")
+	if err := os.WriteFile(file, []byte("key,value\na,1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := lightning(t, "", "import", filepath.Join(t.TempDir(), "db"), file, "--delimiter", "")
+	if got.code != console.ExitUsage || !strings.Contains(got.err, "give --delimiter CHARACTER") {
+		t.Errorf("--delimiter \"\": exit code %d\n%s", got.code, got.err)
 	}
 }
 

@@ -39,7 +39,7 @@ there, use verify. It can be interrupted at any time, and nothing is lost.`,
 			return a.reportCompaction(result)
 		})
 	}
-	cmd.Flags, cmd.Exclusive = s.Define, entries.RangeExclusive
+	cmd.Flags, cmd.Exclusive, cmd.Empty = s.Define, entries.RangeExclusive, entries.RangeEmpty
 	return cmd
 }
 

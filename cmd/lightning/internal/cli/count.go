@@ -37,7 +37,7 @@ func (a *app) countCommand() *command.Command {
 			return err
 		})
 	}
-	cmd.Flags, cmd.Exclusive = s.Define, entries.RangeExclusive
+	cmd.Flags, cmd.Exclusive, cmd.Empty = s.Define, entries.RangeExclusive, entries.RangeEmpty
 	return cmd
 }
 

@@ -55,7 +55,7 @@ for --hex or --base64.
 			return a.export(ctx, &work, args[1], force)
 		})
 	}
-	cmd.Exclusive = entries.RangeExclusive
+	cmd.Exclusive, cmd.Empty = entries.RangeExclusive, entries.RangeEmpty
 	cmd.Flags = func(set *flag.FlagSet) {
 		s.Define(set)
 		f.define(set)
@@ -87,6 +87,8 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 		err = console.Advise(err, "use --hex or --base64, or --format jsonl")
 	case errors.Is(err, fs.ErrExist):
 		err = console.Advise(err, "choose another name, or --force to replace it")
+	case errors.Is(err, userfile.ErrOfDatabase):
+		err = console.Advise(err, "choose another name")
 	case errors.Is(err, exchange.ErrNotJSON):
 		err = console.Advise(err, "leave out --values json")
 	}

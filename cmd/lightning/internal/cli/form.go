@@ -26,6 +26,9 @@ func (f *formFlags) define(set *flag.FlagSet) {
 // form is how the file of that name is written, by the flags and by its name.
 func (f *formFlags) form(path string, enc entries.Encoding) (exchange.Form, error) {
 	form := exchange.FormOf(path)
+	if path == "" {
+		return form, console.Usage(errors.New("the name of the file is empty"), `name a file, or "-"`)
+	}
 	if f.format != "" {
 		format, err := exchange.FormatNamed(f.format)
 		if err != nil {

@@ -47,7 +47,7 @@ object that import reads back, unless --as int shows numbers. Keys are compared 
 			return a.writeEntries(ctx, found, show.NewSink(a.Stdout), keysOnly)
 		})
 	}
-	cmd.Exclusive = entries.RangeExclusive
+	cmd.Exclusive, cmd.Empty = entries.RangeExclusive, entries.RangeEmpty
 	cmd.Flags = func(f *flag.FlagSet) {
 		s.Define(f)
 		as.Define(f)

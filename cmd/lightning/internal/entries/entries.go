@@ -88,6 +88,9 @@ type Range struct {
 // RangeExclusive are the pairs of flags that contradict each other.
 var RangeExclusive = append([][2]string{{"prefix", "from"}, {"prefix", "to"}}, EncodingExclusive...)
 
+// RangeEmpty are the flags that may be given an empty value: a bound that bounds nothing.
+var RangeEmpty = []string{"prefix", "from", "to"}
+
 // Define defines the flags, those of Encoding too.
 func (r *Range) Define(f *flag.FlagSet) {
 	r.Encoding.Define(f)

@@ -4,6 +4,7 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +14,38 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/internal/interrupt"
+	"lightningdb/cmd/lightning/internal/userfile"
 )
+
+// remember is a session of one line, with its history in the file of that name.
+func remember(db *lightningdb.DB, name string) error {
+	terminal, err := NewTerminal(name, New(Config{DB: db}).Complete)
+	if err != nil {
+		return err
+	}
+	terminal.remember("put a 1")
+	return terminal.Close()
+}
+
+// The lines of a session would take the place of a file of the database.
+func TestTerminal_historyIsNoFileOfTheDatabase(t *testing.T) {
+	db, err := lightningdb.Open(filepath.Join(t.TempDir(), "db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	lock := filepath.Join(db.Path(), "LOCK")
+	before, err := os.ReadFile(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remember(db, lock); !errors.Is(err, userfile.ErrOfDatabase) {
+		t.Errorf("the lock file of the database: %v", err)
+	}
+	if after, err := os.ReadFile(lock); err != nil || string(after) != string(before) {
+		t.Errorf("the lock file was %q and is %q, %v", before, after, err)
+	}
+}
 
 // A session whose lines go to a FIFO or behind a link would replace it when it ends, or never end.
 func TestTerminal_historyReplacesNoNode(t *testing.T) {
@@ -22,14 +54,7 @@ func TestTerminal_historyReplacesNoNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	remember := func(name string) error {
-		terminal, err := NewTerminal(name, New(Config{DB: db}).Complete)
-		if err != nil {
-			return err
-		}
-		terminal.remember("put a 1")
-		return terminal.Close()
-	}
+	remember := func(name string) error { return remember(db, name) }
 	dir := t.TempDir()
 	file, link, fifo := filepath.Join(dir, "file"), filepath.Join(dir, "link"), filepath.Join(dir, "fifo")
 	if err := os.Symlink("file", link); err != nil {

@@ -40,10 +40,14 @@ func NewTerminal(history string, complete liner.WordCompleter) (*Terminal, error
 	return t, nil
 }
 
-// recall reads the history, if there is one. A FIFO or device remembers nothing.
+// recall reads the history, if there is one. A FIFO or device remembers nothing. A file that could not be written at
+// the end is refused now, before anything is typed.
 func (t *Terminal) recall() error {
 	if t.history == "" {
 		return nil
+	}
+	if err := userfile.Check(t.history, historyOptions); err != nil {
+		return fmt.Errorf("history: %w", err)
 	}
 	info, err := os.Stat(t.history)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
@@ -111,14 +115,17 @@ func (t *Terminal) Close() error {
 	return errors.Join(err, writeHistory(t.history, t.editor))
 }
 
+// historyOptions make the history readable by its owner only, whatever the file was before.
+var historyOptions = userfile.Options{Replace: true, Private: true}
+
 // historyTimeout is how long writing the history waits for somebody to read it, where it is a FIFO.
 const historyTimeout = time.Second
 
-// writeHistory writes the history into the file of that name, readable by its owner only whatever it was before.
+// writeHistory writes the history into the file of that name.
 func writeHistory(name string, editor *liner.State) error {
 	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
 	defer cancel()
-	err := userfile.Write(ctx, name, userfile.Options{Replace: true, Private: true}, func(out io.Writer) error {
+	err := userfile.Write(ctx, name, historyOptions, func(out io.Writer) error {
 		_, err := editor.WriteHistory(out)
 		return err
 	})

@@ -5,6 +5,7 @@
 //	a symbolic link    is followed to its end, and stays
 //	FIFO, device       is opened and written into, never replaced; a block device only if that was asked for
 //	directory, socket  is an error
+//	file of a database is an error, also through a link
 //
 // The descriptors of a process that have names (/dev/stdout, /proc/self/fd/1) are written into, at their end. It holds
 // no state.
@@ -36,17 +37,29 @@ const maxLinks = 40
 // Write lets write make what belongs under the name path. Without Options.Replace a name that is taken is fs.ErrExist.
 // The end of ctx ends the wait for the other end of a FIFO.
 func Write(ctx context.Context, path string, o Options, write func(io.Writer) error) error {
-	to, err := find(path)
+	to, err := check(path, o)
 	if err != nil {
-		return err
-	}
-	if err := to.mayBeWritten(path, o); err != nil {
 		return err
 	}
 	if to.into {
 		return to.writeInto(ctx, write)
 	}
 	return to.replace(path, o, write)
+}
+
+// Check returns the error with which Write would refuse to begin, for who writes only at the end.
+func Check(path string, o Options) error {
+	_, err := check(path, o)
+	return err
+}
+
+// check finds what path leads to, if that may be written.
+func check(path string, o Options) (target, error) {
+	to, err := find(path)
+	if err == nil {
+		err = to.mayBeWritten(path, o)
+	}
+	return to, err
 }
 
 // target is the file that a name leads to.
@@ -114,6 +127,8 @@ func (t *target) follow() error {
 // mayBeWritten refuses what cannot be written, and what may not be replaced.
 func (t target) mayBeWritten(path string, o Options) error {
 	switch {
+	case t.ofDatabase():
+		return &fs.PathError{Op: "write", Path: path, Err: ErrOfDatabase}
 	case t.info == nil:
 		return nil
 	case t.replaces() && !o.Replace:

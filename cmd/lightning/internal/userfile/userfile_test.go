@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightningdb"
 )
 
 // says writes text.
@@ -96,5 +98,52 @@ func TestWrite_takesTheLongestName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), strings.Repeat("n", 255))
 	if err := Write(t.Context(), path, Options{}, says("new")); err != nil {
 		t.Error(err)
+	}
+}
+
+// A database loses its lock, or a file of its data, to an export of itself.
+func TestWrite_refusesFilesOfADatabase(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db, err := lightningdb.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, key := range []string{"in a table", "in the log"} {
+		if err := errors.Join(db.Put([]byte(key), []byte("value")), db.Flush()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	linked := filepath.Join(t.TempDir(), "linked")
+	if err := os.Symlink(dir, linked); err != nil {
+		t.Skip("needs symbolic links: ", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) < 5 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	names := []string{"000099.tbl", "MANIFEST-000099", "CURRENT-81617271"} // these are not there
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	for _, name := range names {
+		path, link := filepath.Join(dir, name), filepath.Join(t.TempDir(), "link")
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := os.Stat(path)
+		for _, to := range []string{path, filepath.Join(linked, name), link} {
+			if err := Write(t.Context(), to, Options{Replace: true}, says("new")); !errors.Is(err, ErrOfDatabase) {
+				t.Errorf("%s: %v", to, err)
+			}
+		}
+		if after, _ := os.Stat(path); (before != nil || after != nil) && !os.SameFile(before, after) {
+			t.Errorf("%s was replaced", path)
+		}
+	}
+	for _, free := range []string{filepath.Join(dir, "export.jsonl"), filepath.Join(t.TempDir(), "LOCK")} {
+		if err := Write(t.Context(), free, Options{}, says("new")); err != nil {
+			t.Errorf("%s: %v", free, err)
+		}
 	}
 }

@@ -226,3 +226,24 @@ func TestWrite_appendsToADescriptor(t *testing.T) {
 	}
 	noneLeft(t, filepath.Dir(path), 1)
 }
+
+// Whoever has a file of the database open and writes to its descriptor damages it like any other.
+func TestWrite_refusesTheDescriptorOfADatabaseFile(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	dir := t.TempDir()
+	create(t, filepath.Join(dir, "CURRENT"), "MANIFEST-000001")
+	path := filepath.Join(dir, "000001.wal")
+	create(t, path, "records")
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	name := "/proc/self/fd/" + strconv.Itoa(int(file.Fd()))
+	err = Write(t.Context(), name, Options{}, says("new"))
+	if !errors.Is(err, ErrOfDatabase) || content(t, path) != "records" {
+		t.Errorf("%v, %q", err, content(t, path))
+	}
+}
