@@ -63,6 +63,9 @@ func createDir(dir, durableIf string) error {
 	dir = filepath.Clean(dir)
 	parent := filepath.Dir(dir)
 	err := os.Mkdir(dir, dirMode)
+	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrPermission)) && removeUnfinished(dir) {
+		err = os.Mkdir(dir, dirMode)
+	}
 	if errors.Is(err, fs.ErrNotExist) && parent != dir {
 		if err := createDir(parent, ""); err != nil {
 			return err
@@ -85,6 +88,26 @@ func createDir(dir, durableIf string) error {
 		return errors.Join(err, os.Remove(dir)) // otherwise the next attempt would take it for somebody else's
 	}
 	return nil
+}
+
+// removeUnfinished removes dir, or the nearest directory above it that can be seen, if createDir has made it and was
+// killed before it could finish it, under a umask that takes the owner's rights: nobody could use it, ever. Such a
+// directory is empty, ours, and has no rights but some of the owner's. It is removed and not changed, because that
+// fails for one that is not empty, whoever writes into it at the same time. Root needs no rights.
+func removeUnfinished(dir string) bool {
+	info, err := os.Lstat(dir)
+	for err != nil {
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return false
+		}
+		dir = parent
+		info, err = os.Lstat(dir)
+	}
+	rights := info.Mode().Perm()
+	return info.IsDir() && rights != dirMode && rights&^dirMode == 0 && os.Geteuid() != 0 &&
+		os.Chmod(dir, info.Mode()) == nil && // which only its owner may
+		os.Remove(dir) == nil
 }
 
 // finishDir gives the new directory dir its mode and makes its name durable.

@@ -26,16 +26,17 @@ var children = map[string]func(dir string) error{
 	"hold shared": func(dir string) error {
 		return holdLock(dir, vfs.OpenDirOptions{ReadOnly: true}, vfs.Shared)
 	},
-	"race":                 raceForLock,
-	"no permissions":       createWithUmask(0o777),
-	"all permissions":      createWithUmask(0),
-	"standard streams":     createWithoutStreams,
-	"file size limit":      writeOverLimit,
-	"nobody":               openAsNobody,
-	"killed under a umask": openWhatAUmaskClosed,
-	"blind parent":         createInUnreadable,
-	"store and die":        storeAndDie,
-	"store through":        storeThrough,
+	"race":                      raceForLock,
+	"no permissions":            createWithUmask(0o777),
+	"all permissions":           createWithUmask(0),
+	"standard streams":          createWithoutStreams,
+	"file size limit":           writeOverLimit,
+	"nobody":                    openAsNobody,
+	"killed under a umask":      openWhatAUmaskClosed,
+	"directories under a umask": openDirectoriesThatAUmaskClosed,
+	"blind parent":              createInUnreadable,
+	"store and die":             storeAndDie,
+	"store through":             storeThrough,
 }
 
 const childVariable = "VFS_TEST_CHILD"
@@ -694,8 +695,62 @@ func openWhatAUmaskClosed(dir string) error {
 	return errors.Join(err1, err2, err3)
 }
 
-// A process that was killed between the creation of a file and the Chmod after it, under a umask that takes the owner's
-// rights, would have left a database that its owner can never open.
+// openDirectoriesThatAUmaskClosed opens, as a user without rights, directories that were made under a umask and never
+// settled: the database's own, and one above it. What is not such a directory stays as it is.
+func openDirectoriesThatAUmaskClosed(dir string) error {
+	if err := errors.Join(unix.Setgid(65534), unix.Setuid(65534)); err != nil {
+		return err
+	}
+	for n, umask := range []int{0o777, 0o700, 0o277} {
+		unix.Umask(umask)
+		made := filepath.Join(dir, fmt.Sprint("made", n))
+		above := filepath.Join(dir, fmt.Sprint("above", n))
+		if err := errors.Join(os.Mkdir(made, 0o700), os.Mkdir(above, 0o700)); err != nil {
+			return err
+		}
+		for _, path := range []string{made, filepath.Join(above, "two", "three")} {
+			d, err := vfs.OpenDir(path, vfs.OpenDirOptions{Create: true})
+			if err == nil {
+				_, err = d.Create("file")
+			}
+			if err == nil {
+				d, err = vfs.OpenDir(path, vfs.OpenDirOptions{Create: true})
+			}
+			if err == nil {
+				_, err = d.Open("file")
+			}
+			if err != nil {
+				return fmt.Errorf("umask %o, %s: %w", umask, path, err)
+			}
+		}
+	}
+	unix.Umask(0)
+	for name, build := range map[string]func(path string) error{
+		"with a file": func(path string) error {
+			return errors.Join(os.Mkdir(path, 0o700), os.WriteFile(filepath.Join(path, "file"), nil, 0o600), os.Chmod(path, 0))
+		},
+		"of a group": func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, 0o070)) },
+	} {
+		path := filepath.Join(dir, name)
+		if err := build(path); err != nil {
+			return err
+		}
+		before, err := os.Lstat(path)
+		if err != nil {
+			return err
+		}
+		if _, err := vfs.OpenDir(path, vfs.OpenDirOptions{Create: true}); !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("a directory %s: %w", name, err)
+		}
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode() {
+			return fmt.Errorf("a directory %s was changed: %v, %w", name, after, err)
+		}
+	}
+	return nil
+}
+
+// A process that was killed between the creation of a file or directory and the Chmod after it, under a umask that
+// takes the owner's rights, would have left a database that its owner can never open.
 func TestOpen_givesBackWhatAUmaskTook(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become a user without rights")
@@ -705,4 +760,5 @@ func TestOpen_givesBackWhatAUmaskTook(t *testing.T) {
 	defer os.RemoveAll(dir)
 	check(t, os.Chmod(dir, 0o777))
 	runChild(t, "killed under a umask", dir)
+	runChild(t, "directories under a umask", dir)
 }
