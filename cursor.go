@@ -40,33 +40,38 @@ func (r *Range) Cursor() *Cursor {
 
 // First moves to the first entry of the range. Like every move it reports whether there is an entry to stand on; when
 // there is none, Err tells an end from a failure.
-func (c *Cursor) First() bool { return c.leave() && c.arrive(c.it.First()) }
+func (c *Cursor) First() bool { return c.move(iterator.First) }
 
 // Last moves to the last entry of the range.
-func (c *Cursor) Last() bool { return c.leave() && c.arrive(c.it.Last()) }
+func (c *Cursor) Last() bool { return c.move(iterator.Last) }
 
 // Next moves to the entry after the current one. At no entry it stays there and returns false.
-func (c *Cursor) Next() bool { return c.leave() && c.arrive(c.it.Next()) }
+func (c *Cursor) Next() bool { return c.move(iterator.Next) }
 
 // Prev moves to the entry before the current one. At no entry it stays there and returns false.
-func (c *Cursor) Prev() bool { return c.leave() && c.arrive(c.it.Prev()) }
+func (c *Cursor) Prev() bool { return c.move(iterator.Prev) }
 
 // Seek moves to the first entry of the range at or after key.
 func (c *Cursor) Seek(key []byte) bool {
 	c.target = append(c.target[:0], key...) // it may be the current key, which moving overwrites
-	return c.leave() && c.arrive(c.it.SeekGE(c.target))
+	return c.move(func(it iterator) bool { return it.SeekGE(c.target) })
 }
 
 // SeekBefore moves to the last entry of the range before key.
 func (c *Cursor) SeekBefore(key []byte) bool {
 	c.target = append(c.target[:0], key...)
-	return c.leave() && c.arrive(c.it.SeekLT(c.target))
+	return c.move(func(it iterator) bool { return it.SeekLT(c.target) })
 }
 
-// leave begins a move. It returns false if there can be none.
-func (c *Cursor) leave() bool {
+// move takes a step of the iterator's. That may call Options.Merge: should it end the goroutine, the iterator is left
+// all the same, or nobody could end it any more.
+func (c *Cursor) move(step func(iterator) bool) bool {
 	c.valid = false
-	return c.enter()
+	if !c.enter() {
+		return false
+	}
+	defer c.it.Exit()
+	return c.arrive(step(c.it))
 }
 
 // enter begins to use the iterator. It returns false if it cannot be used.
@@ -81,7 +86,7 @@ func (c *Cursor) enter() bool {
 	return c.err == nil
 }
 
-// arrive ends a move.
+// arrive notes where a move has led.
 func (c *Cursor) arrive(ok bool) bool {
 	c.valid, c.ready = ok, false
 	var err error
@@ -95,7 +100,6 @@ func (c *Cursor) arrive(ok bool) bool {
 	} else {
 		err = c.it.Err()
 	}
-	c.it.Exit()
 	c.fail(err)
 	return ok
 }
@@ -125,11 +129,11 @@ func (c *Cursor) Value() []byte {
 	if !c.enter() {
 		return nil
 	}
+	defer c.it.Exit()
 	value, err := c.it.Value()
 	if err == nil {
 		c.keep(value)
 	}
-	c.it.Exit()
 	if c.fail(err); err != nil {
 		return nil
 	}

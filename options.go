@@ -53,8 +53,8 @@ type Options struct {
 	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
 	// 256 MiB, and 16 MiB on 32-bit systems, where addresses are scarce; at least 10 MiB, and a smaller positive limit
 	// means 10 MiB. Any number above what the machine has is no limit. A single batch or value larger than a tenth of the
-	// limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed. So is what transactions
-	// remember of their reads, some 50 bytes for each key, until they end.
+	// limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed. What transactions remember of
+	// their reads has a sixteenth of the limit: see Serializable.
 	MemoryLimit int64
 
 	// LogLimit bounds, in bytes, how much log the next Open may have to replay after a crash. Default: six times the size
@@ -75,7 +75,7 @@ type Options struct {
 	// at most 256 bytes each; perhaps several times for one merge and at the same time from several goroutines, and never
 	// for some. It must not change or keep what it is given, but may return parts of it; what it has returned it must not
 	// change later. It must not use the database. An error or a panic of it is an ErrMerge for readers of the key;
-	// everything else goes on. Default: none.
+	// everything else goes on. runtime.Goexit in it ends the goroutine that reads the key, and no other. Default: none.
 	Merge func(key, old, argument []byte) ([]byte, error)
 
 	fs vfs.FS // what tests put in place of the operating system

@@ -112,11 +112,12 @@ func (r *Range) all(yield func(k, v []byte) bool) {
 		})
 		return
 	}
-	it := r.begin()
+	it := r.open()
 	if it == nil {
 		return
 	}
 	defer it.Close()
+	r.begin(it)
 	if plain, ok := it.(*engine.Iterator); ok {
 		r.fail(plain.Each(engine.Direction(r.reverse), r.limit, yield))
 		return
@@ -132,11 +133,12 @@ func (r *Range) keys(yield func(k []byte) bool) {
 		r.walk(func(c *Cursor) bool { return yield(c.key) })
 		return
 	}
-	it := r.begin()
+	it := r.open()
 	if it == nil {
 		return
 	}
 	defer it.Close()
+	r.begin(it)
 	r.fail(r.each(it, func() (bool, error) { return yield(it.Key()), nil }))
 }
 
@@ -161,15 +163,19 @@ func (r *Range) walk(yield func(*Cursor) bool) {
 	r.outcome = c.outcome
 }
 
-// begin opens an iterator and moves it to where a loop begins. It returns nil, and the error is noted, if there is
-// none.
-func (r *Range) begin() iterator {
+// open opens the iterator of a loop. It returns nil, and the error is noted, if there is none.
+func (r *Range) open() iterator {
 	r.err = nil
 	it, err := r.from.openIterator(r.bounds)
 	if err != nil {
 		r.fail(err)
 		return nil
 	}
+	return it
+}
+
+// begin moves it to where a loop begins.
+func (r *Range) begin(it iterator) {
 	switch {
 	case r.limit == 0: // or a transaction would count the first entry as read
 	case r.reverse:
@@ -177,7 +183,6 @@ func (r *Range) begin() iterator {
 	default:
 		it.First()
 	}
-	return it
 }
 
 // each calls step at each entry until it returns false or an error. The error is that, or that of moving.

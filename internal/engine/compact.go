@@ -165,7 +165,7 @@ func (e *Engine) compactionParams(oldest key.SeqNum, quiet bool) compaction.Para
 }
 
 // rules are how merge operands are applied.
-func (e *Engine) rules() operand.Rules { return operand.Rules{User: e.opts.Merge} }
+func (e *Engine) rules() operand.Rules { return operand.Rules{User: e.opts.Merge}.Apart() }
 
 // unfoldable is the tables of the last level in which all that looks like garbage are merge operands that could not be
 // folded, so that a compaction does not write them anew for ever. It is not kept on disk: the next Open may bring the

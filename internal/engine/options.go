@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree"
 )
@@ -85,6 +86,8 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = silent{}
+	} else {
+		o.Logger = apartLogger{o.Logger}
 	}
 	if o.Elapsed == nil {
 		o.Elapsed = clock.Stopwatch()
@@ -117,3 +120,19 @@ type silent struct{}
 func (silent) Debug(string, ...any) {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
+
+// apartLogger calls another Logger in a goroutine of its own: should it end that, the one that had something to log
+// goes on, which may hold a lock, carry the commits of others, or be the flusher.
+type apartLogger struct{ Logger }
+
+func (l apartLogger) Debug(msg string, args ...any) {
+	goroutine.Apart(func() { l.Logger.Debug(msg, args...) })
+}
+
+func (l apartLogger) Warn(msg string, args ...any) {
+	goroutine.Apart(func() { l.Logger.Warn(msg, args...) })
+}
+
+func (l apartLogger) Error(msg string, args ...any) {
+	goroutine.Apart(func() { l.Logger.Error(msg, args...) })
+}

@@ -186,7 +186,7 @@ func (tr *Tree) below(dst, user []byte, limit int) (value []byte, present, ok bo
 	if !m.takeFromMemory(v.mems[1:], user, hash, latest) {
 		m.takeFromTables(tr, v.runs, user, hash, latest)
 	}
-	return m.appendFolded(tr.opts.Rules, dst, user)
+	return m.appendFolded(tr.opts.Rules.Apart(), dst, user)
 }
 
 // BelowIn is compaction.Deps.Below for a job that was picked from v. It looks into all tables of v, because those of
@@ -201,7 +201,7 @@ func (tr *Tree) BelowIn(v *View) func([]byte, []byte, key.SeqNum, int) ([]byte, 
 		m := newMerged(limit, limit)
 		defer m.recycle()
 		m.takeFromTables(tr, v.runs, user, key.Hash(user), visible.Reader{Seq: before - 1})
-		return m.appendFolded(tr.opts.Rules, dst, user)
+		return m.appendFolded(tr.opts.Rules.Apart(), dst, user)
 	}
 }
 

@@ -146,7 +146,7 @@ func New(o Options) *Tree {
 		}),
 	}
 	tr.mems = memtables{size: o.Budget.Memtable, keep: o.Budget.Frozen + 1}
-	tr.mems.folding = &memtable.Folding{Rules: o.Rules, Below: tr.below}
+	tr.mems.folding = &memtable.Folding{Rules: o.Rules.Apart(), Below: tr.below}
 	tr.cache = cache.New(o.Budget.cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
 	tr.cache.Poison = o.Poison
 	tr.buffers = table.NewBuffers(o.Budget.Buffers)

@@ -82,6 +82,9 @@ func (c *Chain) Fold(r Rules, user, value []byte, present bool) ([]byte, error) 
 // FoldWithin is Fold, but fails with ErrTooLong as soon as the value, or one on the way to it, is longer than limit
 // bytes.
 func (c *Chain) FoldWithin(limit int, r Rules, user, value []byte, present bool) ([]byte, error) {
+	if r.apart && c.anyUser() {
+		return r.foldApart(user, func(r Rules) ([]byte, error) { return c.FoldWithin(limit, r, user, value, present) })
+	}
 	f := fold{rules: r, user: user, limit: limit, buf: value, value: value, present: present}
 	for i := len(c.links) - 1; i >= 0; i-- {
 		if err := f.apply(c.at(i)); err != nil {
@@ -89,6 +92,16 @@ func (c *Chain) FoldWithin(limit int, r Rules, user, value []byte, present bool)
 		}
 	}
 	return f.own(), nil
+}
+
+// anyUser reports whether any operand is of the user's function.
+func (c *Chain) anyUser() bool {
+	for i := range c.links {
+		if isUser(c.at(i)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Parts is the number of operands that Compact yields.

@@ -23,6 +23,7 @@ import (
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/goroutine"
 )
 
 // Operator says how an operand changes a value. The values are on disk: never renumber, never reuse.
@@ -105,7 +106,25 @@ type Func func(key, old, argument []byte) ([]byte, error)
 
 // Rules turn operands into values. The zero value knows every operator except User.
 type Rules struct {
-	User Func // the function of the operator User; nil if there is none
+	User  Func // the function of the operator User; nil if there is none
+	apart bool // see Apart
+}
+
+// Apart is r for callers that cannot do without their goroutine: the leader of a group of commits, flush and
+// compaction. The user's function is called in another one there. If it ends that (runtime.Goexit), that is an ErrMerge
+// like a panic. Elsewhere it ends the goroutine that reads, which has to leave everything in order.
+func (r Rules) Apart() Rules {
+	r.apart = true
+	return r
+}
+
+// foldApart calls fold, which folds operands of the key user by the rules that it is given, in another goroutine.
+func (r Rules) foldApart(user []byte, fold func(r Rules) ([]byte, error)) (value []byte, err error) {
+	r.apart = false
+	if !goroutine.Apart(func() { value, err = fold(r) }) {
+		return nil, failed(user, "the merge function ended its goroutine")
+	}
+	return value, err
 }
 
 // Fold returns the value of the key user after operand, given the value before it. If there was none, present is
@@ -119,12 +138,18 @@ func (r Rules) Fold(user, value []byte, present bool, operand []byte) ([]byte, e
 // FoldWithin is Fold for values of at most limit bytes. It fails with ErrTooLong, without copying anything, rather
 // than make a longer one.
 func (r Rules) FoldWithin(limit int, user, value []byte, present bool, operand []byte) ([]byte, error) {
+	if r.apart && isUser(operand) {
+		return r.foldApart(user, func(r Rules) ([]byte, error) { return r.FoldWithin(limit, user, value, present, operand) })
+	}
 	f := fold{rules: r, user: user, limit: limit, buf: value, value: value, present: present}
 	if err := f.apply(operand); err != nil {
 		return nil, err
 	}
 	return f.own(), nil
 }
+
+// isUser reports whether operand is of the user's function.
+func isUser(operand []byte) bool { return len(operand) > 0 && Operator(operand[0]) == User }
 
 // fold is a value on its way through operands.
 type fold struct {

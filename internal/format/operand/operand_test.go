@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func TestFold_computesWhatTheOperatorSays(t *testing.T) {
 		{"a", text(User, "b"), "(a|b)"},
 	} {
 		value, present := []byte(c.old), c.old != absent
-		got, err := Rules{joining}.Fold([]byte("k"), value, present, c.operand)
+		got, err := Rules{User: joining}.Fold([]byte("k"), value, present, c.operand)
 		if err != nil || string(got) != c.want {
 			t.Errorf("%v %q on %q = %q, %v; want %q", Operator(c.operand[0]), c.operand[1:], c.old, got, err, c.want)
 		}
@@ -61,9 +62,39 @@ func TestFold_computesWhatTheOperatorSays(t *testing.T) {
 
 // A nil value that is there must not look absent to the user's function.
 func TestFold_tellsEmptyFromAbsent(t *testing.T) {
-	got, err := Rules{joining}.Fold([]byte("k"), nil, true, text(User, "b"))
+	got, err := Rules{User: joining}.Fold([]byte("k"), nil, true, text(User, "b"))
 	if err != nil || string(got) != "(|b)" {
 		t.Errorf("on an empty value: %q, %v", got, err)
+	}
+}
+
+// A function that ends its goroutine would end the one that carries everybody's commits, or flushes.
+func TestApart_theEndOfTheGoroutineIsAnError(t *testing.T) {
+	rules := Rules{User: func(_, _, argument []byte) ([]byte, error) {
+		if string(argument) == "end" {
+			runtime.Goexit()
+		}
+		return argument, nil
+	}}.Apart()
+	for _, argument := range []string{"end", "go on"} {
+		var c Chain
+		if err := errors.Join(c.Push(2, text(User, argument)), c.Push(1, text(Append, "x"))); err != nil {
+			t.Fatal(err)
+		}
+		one, oneErr := rules.Fold([]byte("k"), nil, false, text(User, argument))
+		all, allErr := c.Fold(rules, []byte("k"), nil, false)
+		for _, got := range []struct {
+			value []byte
+			err   error
+		}{{one, oneErr}, {all, allErr}} {
+			if argument == "end" {
+				if !errors.Is(got.err, ErrMerge) || !strings.Contains(got.err.Error(), "ended its goroutine") {
+					t.Errorf("%q, %v", got.value, got.err)
+				}
+			} else if string(got.value) != argument || got.err != nil {
+				t.Errorf("%q, %v", got.value, got.err)
+			}
+		}
 	}
 }
 
@@ -84,9 +115,9 @@ func TestFold_namesTheKeyItCannotFold(t *testing.T) {
 		"max of an empty value": {Rules{}, []byte{}, integer(Max, 1), "no integer"},
 		"too long":              {Rules{}, large, text(Append, "x"), "more than"},
 		"no function":           {Rules{}, nil, text(User, "x"), "Options.Merge"},
-		"function fails":        {Rules{fails}, nil, text(User, "x"), "no such thing"},
-		"function panics":       {Rules{panics}, nil, text(User, "x"), "a bug of the user"},
-		"result is too long":    {Rules{grows}, nil, text(User, "x"), "more than"},
+		"function fails":        {Rules{User: fails}, nil, text(User, "x"), "no such thing"},
+		"function panics":       {Rules{User: panics}, nil, text(User, "x"), "a bug of the user"},
+		"result is too long":    {Rules{User: grows}, nil, text(User, "x"), "more than"},
 	} {
 		before := bytes.Clone(c.old)
 		_, err := c.rules.Fold([]byte("the-key"), c.old, true, c.operand)
@@ -98,7 +129,7 @@ func TestFold_namesTheKeyItCannotFold(t *testing.T) {
 			t.Errorf("%s: the value before has changed", name)
 		}
 	}
-	if _, err := (Rules{fails}).Fold([]byte("k"), nil, false, text(User, "")); !errors.Is(err, cause) {
+	if _, err := (Rules{User: fails}).Fold([]byte("k"), nil, false, text(User, "")); !errors.Is(err, cause) {
 		t.Errorf("the cause is not wrapped: %v", err)
 	}
 }
@@ -145,7 +176,7 @@ func TestChain_foldsAsOneAfterTheOther(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		operands := rapid.SliceOfN(rapid.Custom(drawOperand), 1, 12).Draw(rt, "operands")
 		old, present := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(rt, "old"), rapid.Bool().Draw(rt, "present")
-		rules := Rules{joining}
+		rules := Rules{User: joining}
 		want, is, wantErr := bytes.Clone(old), present, error(nil)
 		for _, operand := range operands {
 			if want, wantErr = rules.Fold([]byte("k"), want, is, operand); wantErr != nil {
@@ -182,7 +213,7 @@ func checkCompact(rt *rapid.T, c *Chain, old []byte, present bool, want []byte, 
 	if err != nil {
 		rt.Fatal(err)
 	}
-	got, err := compact.Fold(Rules{joining}, []byte("k"), old, present)
+	got, err := compact.Fold(Rules{User: joining}, []byte("k"), old, present)
 	if (err != nil) != (wantErr != nil) || !bytes.Equal(got, want) {
 		rt.Fatalf("the compact chain is %q (%v), want %q (%v)", got, err, want, wantErr)
 	}
@@ -204,7 +235,7 @@ func TestChain_changesNothingThatTheFunctionReturned(t *testing.T) {
 		want, is := bytes.Clone(old), true
 		for _, operand := range operands {
 			var err error
-			if want, err = (Rules{function}).Fold([]byte("k"), bytes.Clone(want), is, operand); err != nil {
+			if want, err = (Rules{User: function}).Fold([]byte("k"), bytes.Clone(want), is, operand); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -214,7 +245,7 @@ func TestChain_changesNothingThatTheFunctionReturned(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := c.Fold(Rules{function}, []byte("k"), bytes.Clone(old), true)
+		got, err := c.Fold(Rules{User: function}, []byte("k"), bytes.Clone(old), true)
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
 		}
@@ -234,7 +265,7 @@ func TestChain_foldsWithinALimit(t *testing.T) {
 			if err := c.Push(1, operand); err != nil {
 				t.Fatal(err)
 			}
-			got, err := c.FoldWithin(limit, Rules{double}, []byte("k"), []byte("12345678"), true)
+			got, err := c.FoldWithin(limit, Rules{User: double}, []byte("k"), []byte("12345678"), true)
 			if !errors.Is(err, want) || want == nil && string(got) != "1234567812345678" {
 				t.Errorf("%v within %d: %q, %v", Operator(operand[0]), limit, got, err)
 			}

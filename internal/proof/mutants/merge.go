@@ -269,4 +269,12 @@ var mergeMutants = []Mutant{
 		Killer: test("format/batch", "TestDecode_refusesOperandsThatCannotBeFolded"),
 		Quick:  true,
 	},
+	{
+		Name:   "the merge function is called in the goroutine of others",
+		Breaks: "a function that ends its goroutine ends the leader of all commits, or the flusher",
+		Changes: []Change{{"internal/format/operand/chain.go", `	if r.apart && c.anyUser() {`,
+			`	if r.apart && c.anyUser() && r.User == nil {`}},
+		Killer: test("operand", "TestApart_theEndOfTheGoroutineIsAnError"),
+		Quick:  true,
+	},
 }

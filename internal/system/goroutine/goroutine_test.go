@@ -37,6 +37,24 @@ func TestCurrent_tellsLiveGoroutinesApart(t *testing.T) {
 	done.Wait()
 }
 
+// A function of the user's that ends its goroutine would end one that the database cannot do without.
+func TestApart_outlivesTheEndOfItsGoroutine(t *testing.T) {
+	ran := false
+	if !Apart(func() { ran = true }) || !ran {
+		t.Error("a function that returns")
+	}
+	if Apart(runtime.Goexit) {
+		t.Error("a function that ends its goroutine is said to have returned")
+	}
+	defer func() {
+		if p := recover(); p != "broken" {
+			t.Errorf("a panic came up as %v", p)
+		}
+	}()
+	Apart(func() { panic("broken") })
+	t.Error("a panic was lost")
+}
+
 // grow makes the stack move.
 func grow(depth int) byte {
 	var b [512]byte
