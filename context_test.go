@@ -68,6 +68,86 @@ func TestContext_endedBeforeAWalkSaysSo(t *testing.T) {
 	}
 }
 
+// lateContext has ended before anybody who waits for that is told: on a busy machine any context may seem so.
+type lateContext struct {
+	context.Context
+	ended atomic.Bool
+}
+
+func (c *lateContext) Err() error {
+	if c.ended.Load() {
+		return context.Canceled
+	}
+	return c.Context.Err()
+}
+
+// A request that was given up in the middle of a loop would go on to read large values, of which a leaf names many.
+func TestContext_endsAWalkBeforeTheNextLargeValue(t *testing.T) {
+	files := errfs.New(memfs.New())
+	db, err := Open("", &Options{fs: files, MemoryLimit: 10 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for i := range 50 {
+		mustPut(t, db, fmt.Sprintf("large/%03d", i), string(make([]byte, 64<<10)))
+	}
+	if err := db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var reads atomic.Int32
+	files.SetRules(errfs.On(errfs.Read).Named("*.tbl").Call(func(errfs.Op) { reads.Add(1) }))
+	for name, walk := range map[string]func(tx *Tx, each func()) error{
+		"All":  func(tx *Tx, each func()) error { return loopOver(tx.Range(nil, nil), each) },
+		"back": func(tx *Tx, each func()) error { return loopOver(tx.Range(nil, nil).Reverse(), each) },
+		"Cursor": func(tx *Tx, each func()) error {
+			c := tx.Range(nil, nil).Cursor()
+			defer c.Close()
+			for ok := c.First(); ok; ok = c.Next() {
+				if c.Value() != nil {
+					each()
+				}
+			}
+			return c.Err()
+		},
+		"Value of a cursor that stands": func(tx *Tx, each func()) error {
+			c := tx.Range(nil, nil).Cursor()
+			defer c.Close()
+			for ok := c.First(); ok; ok = c.Next() {
+				each()
+				c.Value()
+			}
+			return c.Err()
+		},
+	} {
+		for _, run := range []func(context.Context, func(*Tx) error) error{db.View, db.Update} {
+			ctx := &lateContext{}
+			var cancel context.CancelFunc
+			ctx.Context, cancel = context.WithCancel(t.Context())
+			shown, before := 0, int32(-1)
+			err := run(ctx, func(tx *Tx) error {
+				return walk(tx, func() {
+					if shown++; shown == 3 {
+						ctx.ended.Store(true)
+						before = reads.Load()
+					}
+				})
+			})
+			if !errors.Is(err, context.Canceled) || shown != 3 || reads.Load() != before {
+				t.Errorf("%s: %d entries, %d reads after the end, %v", name, shown, reads.Load()-before, err)
+			}
+			cancel()
+		}
+	}
+}
+
+func loopOver(r *Range, each func()) error {
+	for range r.All() {
+		each()
+	}
+	return r.Err()
+}
+
 // opening is how many reads it takes to open a table. A reader that has begun finishes it: others may be waiting for
 // the table.
 const opening = 3
@@ -94,11 +174,7 @@ var contextWalks = map[string]func(*Tx) error{
 	},
 }
 
-func walkAll(r *Range) error {
-	for range r.All() {
-	}
-	return r.Err()
-}
+func walkAll(r *Range) error { return loopOver(r, func() {}) }
 
 // fillPages writes tables of many pages: of entries, and of tombstones over what was deleted.
 func fillPages(t *testing.T, disk *memfs.FS) {

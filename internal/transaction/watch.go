@@ -22,11 +22,8 @@ func (w *Watch) Begin(s *engine.Snapshot) {
 		return
 	}
 	w.once.Do(func() {
+		w.interrupt.By(w.Context)
 		s.InterruptBy(&w.interrupt)
-		if err := w.Context.Err(); err != nil {
-			w.interrupt.Set(err)
-			return
-		}
 		w.stop = context.AfterFunc(w.Context, func() { w.interrupt.Set(w.Context.Err()) })
 	})
 }

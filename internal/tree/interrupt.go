@@ -1,23 +1,45 @@
 package tree
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 )
 
 // Interrupt ends iterators from outside, when their caller has given up: before they read another page, pass over
 // another entry that nobody sees, or hand out what is not in memory yet. The zero value interrupts nothing.
 type Interrupt struct {
-	set atomic.Bool
-	err error // of the moves; stored before set
+	ctx  context.Context // asked at every step, because Set may come late; nil if there is none
+	set  atomic.Bool
+	once sync.Once
+	err  error // of the moves; stored before set
 }
 
 // uninterrupted is the Interrupt of iterators that have none.
 var uninterrupted Interrupt
 
-// Set interrupts with err. It may be called once.
+// By makes steps that begin after the end of ctx fail. It is called before iterators have the Interrupt. The caller
+// also sees to it that Set is called when ctx ends: a step that takes long does not ask.
+func (i *Interrupt) By(ctx context.Context) { i.ctx = ctx }
+
+// Set interrupts with err. The first call counts.
 func (i *Interrupt) Set(err error) {
-	i.err = err
-	i.set.Store(true)
+	i.once.Do(func() {
+		i.err = err
+		i.set.Store(true)
+	})
+}
+
+// due reports whether a step may not begin.
+func (i *Interrupt) due() bool { return i.set.Load() || i.ctx != nil && i.over() }
+
+// over asks the context.
+func (i *Interrupt) over() bool {
+	err := i.ctx.Err()
+	if err != nil {
+		i.Set(err)
+	}
+	return err != nil
 }
 
 // Err is nil until Set, and then its error.

@@ -229,7 +229,7 @@ func (it *Iterator) Prev() bool {
 
 // usable reports whether the iterator may go on; if not, err says why. It is called at every step.
 func (it *Iterator) usable() bool {
-	if it.err == nil && !it.tree.gate.Closed() && !it.hold.Expired() && !it.stop.Load() && !it.interrupt.set.Load() {
+	if it.err == nil && !it.tree.gate.Closed() && !it.hold.Expired() && !it.stop.Load() && !it.interrupt.due() {
 		return true
 	}
 	it.refuse()
@@ -320,12 +320,12 @@ func (it *Iterator) step(d Direction, n int) bool {
 }
 
 // yieldAll yields what is at hand, and moves to the last entry yielded. It ends early if a step could not have
-// reached the next entry, because the iterator was stopped, is too old, or has to change to another view, as it does
-// when the engine is closed. more is false if yield wants no more.
+// reached the next entry, because the iterator was stopped or interrupted, is too old, or has to change to another
+// view, as it does when the engine is closed. more is false if yield wants no more.
 func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) bool) (done int, more bool) {
-	current, held, stop := &it.tree.view, it.view, it.stop
+	current, held, stop, interrupt := &it.tree.view, it.view, it.stop, &it.interrupt.set
 	for more = true; more && done < len(hand); done++ {
-		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load()) {
+		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load() || interrupt.Load()) {
 			break
 		}
 		more = yield(hand[done].Key.User, notNil(hand[done].Value))

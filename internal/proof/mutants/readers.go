@@ -183,7 +183,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a loop goes on with what it has at hand",
 		Breaks:  "a loop shows entries of a snapshot that was closed or is too old, and holds memtables that are gone",
-		Changes: []Change{{"internal/tree/iterator.go", `		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load()) {`, `		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load()) && done < 0 {`}},
+		Changes: []Change{{"internal/tree/iterator.go", `		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load() || interrupt.Load()) {`, `		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load() || interrupt.Load()) && done < 0 {`}},
 		Killer:  test("tree", "TestEach_noticesWhatAStepWould"),
 	},
 	{
@@ -607,6 +607,22 @@ var readerMutants = []Mutant{
 		Breaks:  "a program whose bound is empty gets everything in place of nothing",
 		Changes: []Change{{"range.go", `	if hi != nil {`, `	if len(hi) > 0 {`}},
 		Killer:  Check{Package: ".", Run: "^(TestDB_agreesWithASortedList)$", Flags: "-short"},
+	},
+	// What ends a loop or cursor, and what becomes of it.
+	{
+		Name:   "a cursor is left only if its move comes back",
+		Breaks: "a move whose merge function ends the goroutine keeps its view for ever",
+		Changes: []Change{{"cursor.go", `	defer c.it.Exit()
+	return c.arrive(step(c.it))`, `	ok := c.arrive(step(c.it))
+	c.it.Exit()
+	return ok`}},
+		Killer: Check{Package: ".", Run: "^(TestGoexit_leavesNothingBehind)$"},
+	},
+	{
+		Name:    "a step waits to be told that the context has ended",
+		Breaks:  "a loop that was given up goes on to read large values",
+		Changes: []Change{{"internal/tree/iterator.go", `!it.interrupt.due() {`, `!it.interrupt.set.Load() {`}},
+		Killer:  Check{Package: ".", Run: "^(TestContext_endsAWalkBeforeTheNextLargeValue)$"},
 	},
 }
 

@@ -35,7 +35,8 @@ type Iterator struct {
 // ErrStopped is the error of an iterator that was stopped.
 var ErrStopped = errors.New("table: iterator was stopped")
 
-// StopBy makes it fail with ErrStopped as soon as it needs another page, once stop is set. nil means never.
+// StopBy makes it fail with ErrStopped as soon as it needs another page or an extent, once stop is set. nil means
+// never.
 func (it *Iterator) StopBy(stop *atomic.Bool) { it.stop = stop }
 
 func isSet(stop *atomic.Bool) bool { return stop != nil && stop.Load() }
@@ -142,6 +143,9 @@ func (it *Iterator) Size() (inPage, extent int64) {
 }
 
 func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
+	if isSet(it.stop) {
+		return nil, ErrStopped
+	}
 	if err := it.r.checkExtent(x); err != nil {
 		return nil, err
 	}
