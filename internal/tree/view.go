@@ -38,6 +38,8 @@ type View struct {
 	level0  int         // how many of runs are of level 0
 	limit   int64       // read debt from which on a compaction is worth its cost
 	refs    atomic.Int32
+
+	boundBytes int64 // of the smallest and the largest key of each table
 }
 
 // sortedRun is disjoint tables by key: a deeper level, or a run of level 0.
@@ -96,6 +98,9 @@ func (tr *Tree) installLocked(mems []*Memtable, version *manifest.Version) {
 	}
 	for n, metas := range version.Levels {
 		v.levels[n] = tr.nameLocked(metas)
+		for _, meta := range metas {
+			v.boundBytes += int64(len(meta.Smallest) + len(meta.Largest))
+		}
 	}
 	for _, metas := range manifest.Runs(version.Levels[0]) {
 		v.runs = append(v.runs, newRun(tr.refsLocked(metas)))

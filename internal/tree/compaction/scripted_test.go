@@ -277,6 +277,28 @@ func TestExecute_endsOutputAtGrandparents(t *testing.T) {
 	}
 }
 
+// TestRun_tablesOfLongKeysAreLarge: the bounds of a table are in memory, which would grow with the database.
+func TestRun_tablesOfLongKeysAreLarge(t *testing.T) {
+	w := newWorld(smallParams())
+	w.params.TargetTableBytes = 100_000
+	var entries []mergetest.Entry
+	size := int64(0)
+	for i := range 400 {
+		entries = append(entries, put(fmt.Sprintf("k%0*d", 10_000, i), key.SeqNum(i+1)))
+		size += 10_000
+	}
+	job := w.picker().job(4, []*manifest.TableMeta{w.place(4, entries...)}, 5, ReasonManual)
+	job.Move = false
+	mustRun(t, w, job)
+	bounds := int64(0)
+	for _, table := range w.v.Levels[5] {
+		bounds += int64(len(table.Smallest) + len(table.Largest))
+	}
+	if bounds > size/(boundsShare/2) {
+		t.Errorf("%d tables of %d bytes have bounds of %d", len(w.v.Levels[5]), size, bounds)
+	}
+}
+
 // TestPick_movesWithoutRewriting: rewriting what could be moved doubles the writes of a sequential load.
 func TestPick_movesWithoutRewriting(t *testing.T) {
 	w := newWorld(smallParams())

@@ -50,7 +50,23 @@ func (w *writer) mustCut(user []byte) bool {
 	size := w.out.EstimatedSize()
 	target := w.job.TargetTableBytes
 	return w.out.Full() || w.overlapped > w.job.GrandparentBytes && w.job.GrandparentBytes > 0 ||
-		target > 0 && size >= target
+		target > 0 && size >= CompleteAt(target, len(w.want.Smallest)+len(user))
+}
+
+// The smallest and the largest key of a table are in memory for as long as the table is there. Where they are long, a
+// table is boundsShare times as large, at least: then they take no more of the memory than a directory does.
+const (
+	longBounds  = 4 << 10 // bytes of both, up to which every table is large enough
+	boundsShare = 128
+)
+
+// CompleteAt is the size in bytes at which a table is complete. bounds is the length of its smallest and largest key
+// together, target the size for short ones.
+func CompleteAt(target int64, bounds int) int64 {
+	if bounds <= longBounds {
+		return target
+	}
+	return max(target, boundsShare*int64(bounds))
 }
 
 // passGrandparents returns the size of the grandparents that lie between the last user key and this one.

@@ -7,30 +7,40 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// fences is a list of separators in one piece of memory, each a trailer, a length and a user key.
+// fences is a list of separators in one piece of memory. A separator is long only where neighbouring keys begin alike,
+// and mostly the one before it begins so too: only what differs from that is kept.
+//
+//	trailer (8 bytes)  bytes like in the one before (4)  bytes that follow (4)  the bytes that follow
 type fences struct {
 	buf   []byte
 	count int
+	size  int    // bytes of all separators, each kept whole, as they are in inner pages
+	last  []byte // user key of the last one
+	next  []byte // room for the one being made
 }
 
-func (f *fences) reset() { f.buf, f.count = f.buf[:0], 0 }
+const (
+	fenceHeader = 16
+	wholeHeader = 12        // what a separator has besides its key, if it is kept whole
+	keptFences  = 256 << 10 // bytes of memory that the next list uses again
+)
 
-// begin and end frame the user key of a new fence, which the caller appends to buf.
-func (f *fences) begin(t key.Trailer) (at int) {
-	f.buf = binary.LittleEndian.AppendUint64(f.buf, uint64(t))
-	f.buf = append(f.buf, 0, 0, 0, 0)
-	f.count++
-	return len(f.buf)
-}
-
-func (f *fences) end(at int) {
-	binary.LittleEndian.PutUint32(f.buf[at-4:], uint32(len(f.buf)-at))
+func (f *fences) reset() {
+	if cap(f.buf) > keptFences {
+		f.buf = nil
+	}
+	f.buf, f.count, f.size, f.last = f.buf[:0], 0, 0, f.last[:0]
 }
 
 func (f *fences) add(k key.Internal) {
-	at := f.begin(k.Trailer)
-	f.buf = append(f.buf, k.User...)
-	f.end(at)
+	same := key.CommonPrefix(f.last, k.User)
+	f.buf = binary.LittleEndian.AppendUint64(f.buf, uint64(k.Trailer))
+	f.buf = binary.LittleEndian.AppendUint32(f.buf, uint32(same))
+	f.buf = binary.LittleEndian.AppendUint32(f.buf, uint32(len(k.User)-same))
+	f.buf = append(f.buf, k.User[same:]...)
+	f.last = append(f.last[:same], k.User[same:]...)
+	f.size += wholeHeader + len(k.User)
+	f.count++
 }
 
 // addBetween adds the separator of two pages: after the last key of one, not after the first key of the next. Between
@@ -41,22 +51,24 @@ func (f *fences) addBetween(last, next key.Internal) {
 		f.add(next)
 		return
 	}
-	at := f.begin(beforeAll)
-	f.buf = key.Separator(f.buf, last.User, next.User)
-	f.end(at)
+	f.next = key.Separator(f.next[:0], last.User, next.User)
+	f.add(key.Internal{User: f.next, Trailer: beforeAll})
 }
 
 // beforeAll is the trailer that sorts before every version of a user key.
 const beforeAll = key.Trailer(uint64(key.MaxSeqNum)<<8 | uint64(key.KindMax))
 
-// all yields the fences in order; they borrow the list's memory.
+// all yields the fences in order, each valid until the next.
 func (f *fences) all() iter.Seq[key.Internal] {
 	return func(yield func(key.Internal) bool) {
+		var user []byte
 		for at := 0; at < len(f.buf); {
 			t := key.Trailer(binary.LittleEndian.Uint64(f.buf[at:]))
-			n := int(binary.LittleEndian.Uint32(f.buf[at+8:]))
-			at += 12
-			if !yield(key.Internal{User: f.buf[at : at+n], Trailer: t}) {
+			same := int(binary.LittleEndian.Uint32(f.buf[at+8:]))
+			n := int(binary.LittleEndian.Uint32(f.buf[at+12:]))
+			at += fenceHeader
+			user = append(user[:same], f.buf[at:at+n]...)
+			if !yield(key.Internal{User: user, Trailer: t}) {
 				return
 			}
 			at += n

@@ -41,12 +41,13 @@ const LocalSeq key.SeqNum = 1
 // goes through the cache.
 type Reader struct {
 	source
-	foot  footer
-	dir   directory
-	props Properties
-	pages *cache.Pages
-	first int        // number of the first locator page
-	seq   key.SeqNum // of all entries, or 0 if they carry their own
+	foot   footer
+	dir    directory
+	props  Properties
+	shared bool // the keys in props belong to somebody else
+	pages  *cache.Pages
+	first  int        // number of the first locator page
+	seq    key.SeqNum // of all entries, or 0 if they carry their own
 
 	buffers *Buffers
 
@@ -188,11 +189,20 @@ func (s *source) readBlock(at place, length int64, maxRaw uint64) ([]byte, error
 // Properties returns what the table says about itself. The keys in it belong to the Reader.
 func (r *Reader) Properties() Properties { return r.props }
 
+// ShareBounds has r keep these keys in place of its own smallest and largest one, which they are equal to. The caller
+// holds them anyway, and they are not counted here.
+func (r *Reader) ShareBounds(smallest, largest []byte) {
+	r.props.Smallest, r.props.Largest, r.shared = smallest, largest, true
+}
+
 // ResidentBytes is about the memory that the open table takes outside the cache's frames. It includes the leaf
 // index, whether there is one yet or not.
 func (r *Reader) ResidentBytes() int64 {
-	return int64(len(r.dir))*12 + int64(r.foot.leaves)*leafIndexEntryBytes +
-		int64(len(r.props.Smallest)+len(r.props.Largest)) + 512
+	own := 512
+	if !r.shared {
+		own += len(r.props.Smallest) + len(r.props.Largest)
+	}
+	return int64(len(r.dir))*12 + int64(r.foot.leaves)*leafIndexEntryBytes + int64(own)
 }
 
 // Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are

@@ -24,7 +24,8 @@ const (
 
 	// maxKeys bounds the user keys of a table, and so the memory of its writer: about 17 bytes a key.
 	maxKeys = 1 << 20
-	// maxFenceBytes bounds the separators a writer collects, in bytes. Only long keys reach it before maxKeys.
+	// maxFenceBytes bounds the memory of the separators a writer collects. Only long keys that begin alike in pairs
+	// reach it before maxKeys.
 	maxFenceBytes = 4 << 20
 	// fullBytes is the size at which a table is full, in bytes: far below what the directory can address.
 	fullBytes = maxFileSize / 4
@@ -43,7 +44,8 @@ type Options struct {
 
 // Writer writes one table, in order, in pieces of up to 256 KiB. It ends with Finish or Release. Its memory is
 // bounded: the piece, a page, 12 bytes for each user key and 5 more in Finish (at most 17 MiB), and at most 4 MiB of
-// separators. A value as long as a piece is written from the caller's memory, unless it has to be compressed.
+// what separators have that the one before has not. A value as long as a piece is written from the caller's memory,
+// unless it has to be compressed.
 //
 // After an error of the file every further call returns it. A Writer that is released before Finish leaves a file that
 // is not a table.
@@ -187,7 +189,7 @@ func (w *Writer) Full() bool {
 // EstimatedSize is about the size of the file if Finish were called now, in bytes.
 func (w *Writer) EstimatedSize() int64 {
 	return w.out.offset() + int64(w.page.Size()) + w.locator.EstimatedSize() +
-		int64(len(w.pages)*directoryEntrySize) + int64(len(w.fences.buf)) + footerSize
+		int64(len(w.pages)*directoryEntrySize) + int64(w.fences.size) + footerSize
 }
 
 // Finish writes the rest of the table and returns what it holds. It does not make the file durable, nor close it. A

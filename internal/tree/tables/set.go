@@ -222,6 +222,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTab
 		r.Close()
 		return nil, corrupt.New(name, -1, "its content is not that which the manifest names")
 	}
+	r.ShareBounds(meta.Smallest, meta.Largest)
 	o := &openTable{Reader: r}
 	o.refs.Store(1)
 	return o, nil

@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/table"
@@ -30,6 +31,7 @@ type Spill struct {
 type SpillWriter struct {
 	spill *Spill
 	out   *output // the table that is being written, nil if none is
+	first int     // bytes of its first key
 }
 
 // NewSpill returns a writer of a spill that only this process will read again. Its entries appear with sequence
@@ -47,7 +49,7 @@ func (s *Set) NewIngest() *SpillWriter {
 // Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort
 // may be called.
 func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
-	if w.out != nil && (w.out.Full() || w.out.EstimatedSize() >= w.spill.set.opts.Bytes) {
+	if w.out != nil && (w.out.Full() || w.out.EstimatedSize() >= w.completeAt(user)) {
 		if err := w.finishTable(); err != nil {
 			return err
 		}
@@ -61,6 +63,11 @@ func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
 		return w.failure("write a spilled table", err)
 	}
 	return nil
+}
+
+// completeAt is the size in bytes at which the table is complete, if user is the first key that is not in it.
+func (w *SpillWriter) completeAt(user []byte) int64 {
+	return compaction.CompleteAt(w.spill.set.opts.Bytes, w.first+len(user))
 }
 
 func (w *SpillWriter) beginTable(user []byte) error {
@@ -77,7 +84,7 @@ func (w *SpillWriter) beginTable(user []byte) error {
 		return w.failure("begin a spilled table", err)
 	}
 	out.temporary = w.spill.temporary
-	w.out = out
+	w.out, w.first = out, len(user)
 	return nil
 }
 
