@@ -2,6 +2,7 @@ package lightningdb
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -101,6 +102,8 @@ var memoryLoads = []memoryLoad{
 	{"money", 500 * time.Millisecond, 0, loadMoney},
 	{"memory", time.Second, 0, loadFill},
 	{"scans", 500 * time.Millisecond, 0, loadScans},
+	{"reads", 3 * time.Second, 0, loadReads},
+	{"keys", 3 * time.Second, 0, loadLongKeys},
 	{"value", time.Millisecond, 3 * largeValueSize, loadLargeValue},
 }
 
@@ -338,6 +341,47 @@ func loadScans(l *loaded) {
 			})
 		})
 		l.repeat(func(*rand.Rand) error { return readAll(l.db.Range(nil, nil)) })
+	}
+}
+
+// loadReads has 64 transactions open, each of which has looked up 20,000 keys.
+func loadReads(l *loaded) {
+	for n := range 64 {
+		l.repeat(func(*rand.Rand) error {
+			tx, err := l.db.Begin(context.Background(), TxOptions{})
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			var key []byte
+			for i := range 20_000 {
+				if i%1000 == 0 && l.ctx.Err() != nil {
+					return nil
+				}
+				key = fmt.Appendf(key[:0], "transaction%02d/%08d", n, i)
+				if _, err := tx.Get(key); !errors.Is(err, ErrNotFound) {
+					return fmt.Errorf("read of an absent key: %w", err)
+				}
+			}
+			<-l.ctx.Done()
+			return nil
+		})
+	}
+}
+
+// loadLongKeys writes keys of 60,000 bytes, which begin alike, and reads them.
+func loadLongKeys(l *loaded) {
+	alike := fill(nil, 59_992, rand.New(rand.NewPCG(7, 7)))
+	key := func(n uint64) []byte { return binary.BigEndian.AppendUint64(alike[:len(alike):len(alike)], n) }
+	l.repeat(func(rng *rand.Rand) error { return l.db.Put(key(rng.Uint64N(4000)), alike[:100]) })
+	l.repeat(func(rng *rand.Rand) error {
+		_, err := l.db.Get(key(rng.Uint64N(4000)))
+		return err
+	})
+	l.repeat(func(*rand.Rand) error { return readAll(l.db.Range(nil, nil)) })
+	l.running.Wait()
+	if err := l.db.Compact(context.Background(), nil, nil); err != nil {
+		l.t.Error(err)
 	}
 }
 

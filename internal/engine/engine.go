@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/lock"
+	"lightningdb/internal/log/txn"
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/clock"
@@ -38,6 +39,7 @@ type Engine struct {
 
 	queue  *commit.Queue
 	locks  lock.Table // of transactions
+	reads  txn.Budget // of their read sets
 	leader leader
 
 	background background
@@ -100,6 +102,7 @@ func newEngine(opts Options) *Engine {
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
 		Poison:    opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
 	})
+	e.reads.Limit, e.reads.Changed = e.budget.Reads, e.tree.CountOnHeap
 	return e
 }
 
@@ -156,8 +159,8 @@ func (e *Engine) NewIngest() *SpillWriter { return e.tree.Tables().NewIngest() }
 // SpillBytes is how many bytes of writes one transaction may keep in memory.
 func (e *Engine) SpillBytes() int64 { return int64(e.budget.Memtable) / 2 }
 
-// CountWrites is Tree.CountWrites.
-func (e *Engine) CountWrites(delta int64) { e.tree.CountWrites(delta) }
+// CountWrites says that the writes of transactions take delta bytes of memory more.
+func (e *Engine) CountWrites(delta int64) { e.tree.CountOnHeap(delta) }
 
 // Verify is Tree.Verify.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {

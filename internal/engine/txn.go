@@ -35,6 +35,7 @@ type Txn struct {
 // Begin makes t, which must be new, a transaction on the newest published state. g is the goroutine that runs it, 0
 // if that is not always the same one. It notes in reads, which is empty, what it reads.
 func (e *Engine) Begin(t *Txn, reads *txn.Reads, g goroutine.ID) {
+	reads.In(&e.reads)
 	t.Reads, t.engine, t.owner = reads, e, *lock.NewOwner(uintptr(g))
 	e.tree.Hold(&t.first, origin.Transaction)
 	t.snapshot, t.owner.Origin = &t.first, t.first.Origin

@@ -334,6 +334,7 @@ func (tx *Tx) commit(admit Admit) (key.SeqNum, error) {
 // Prioritize gives the transaction precedence over all others, once it is its turn: whatever it reads it locks first.
 func (tx *Tx) Prioritize() error {
 	tx.priority = true
+	tx.reads.Exact() // it locks what it reads, and not what lies between
 	return tx.txn.Prioritize(tx.ctx)
 }
 
@@ -359,6 +360,7 @@ func (tx *Tx) end() {
 	}
 	if tx.iterated { // its caller may still hold a key or value of a range
 		tx.writes.Reset()
+		tx.reads.Reset()
 		return
 	}
 	tx.recycle()

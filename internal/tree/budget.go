@@ -12,6 +12,7 @@ type Budget struct {
 	OpenTables int64 // bytes of directories and slots of open tables
 	Rows       int64 // bytes of rows that are read over and over
 	Buffers    int64 // bytes of pieces of tables that are being written, or read from front to back
+	Reads      int64 // bytes of what transactions have read, besides a little that each may take
 	Table      int64 // bytes at which a table is complete
 }
 
@@ -27,6 +28,7 @@ func NewBudget(limit int64) Budget {
 		OpenTables: limit / 16,
 		Rows:       limit / 16,
 		Buffers:    limit / 16,
+		Reads:      limit / 16,
 		Table:      min(max(memtable, 2<<20), 64<<20),
 	}
 	b.Memtables = b.Shared - b.LeastPages - b.OpenTables - b.Rows - b.Buffers

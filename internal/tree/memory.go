@@ -50,14 +50,18 @@ func (tr *Tree) trimMemtables() (due time.Duration, bytes int64) {
 // whether the cache takes no more than that; if not, readers hold what it is to give back.
 func (tr *Tree) resizeCache(memtables int64) (settled bool) {
 	_, open := tr.tables.Size()
-	others := memtables + open + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*tr.writes.Load()
+	onHeap := tr.onHeap.Load()
+	if v := tr.view.Load(); v != nil {
+		onHeap += v.boundBytes
+	}
+	others := memtables + open + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*onHeap
 	return tr.cache.Resize(tr.opts.Budget.cache(others))
 }
 
-// CountWrites says that the writes of transactions take delta more bytes of memory. They are on the Go heap, where
-// as much again may be garbage: the cache leaves them twice as much.
-func (tr *Tree) CountWrites(delta int64) {
-	tr.writes.Add(delta)
+// CountOnHeap says that what transactions have written and read takes delta more bytes of memory. It is on the Go heap,
+// where as much again may be garbage: the cache leaves it twice as much.
+func (tr *Tree) CountOnHeap(delta int64) {
+	tr.onHeap.Add(delta)
 	tr.memorySoon()
 }
 

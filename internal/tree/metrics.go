@@ -23,7 +23,7 @@ type Metrics struct {
 	OpenTables   int
 	OpenBytes    int64 // bytes of directories and slots of open tables
 	BufferBytes  int64 // bytes of pieces of tables that are being written, or read from front to back
-	WriteBytes   int64 // bytes of what open transactions have written, by the MiB
+	WriteBytes   int64 // bytes of what open transactions have written and read, where that is much
 	Snapshots    int64
 	Iterators    int64
 	Passed       int64            // user keys without a value that iterators have passed
@@ -53,7 +53,7 @@ func (tr *Tree) Metrics() Metrics {
 		Cache:       tr.cache.Metrics(),
 		RowBytes:    tr.rows.Bytes(),
 		BufferBytes: tr.buffers.Bytes(),
-		WriteBytes:  tr.writes.Load(),
+		WriteBytes:  tr.onHeap.Load(),
 		Snapshots:   tr.openSnapshots.Load(),
 		Iterators:   tr.openIterators.Load(),
 		Passed:      tr.passed.Load(),

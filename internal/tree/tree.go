@@ -101,7 +101,7 @@ type Tree struct {
 	rows    *rowcache.Cache
 	tables  *tables.Set
 	buffers *table.Buffers // of flushes, compactions and transactions larger than memory
-	writes  atomic.Int64   // bytes that large transactions have written
+	onHeap  atomic.Int64   // bytes of what transactions have written and read, where that is much
 
 	view    atomic.Pointer[View] // the current view, nil once closed; swapped under mu
 	readers *readers.Registry

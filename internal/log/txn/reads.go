@@ -10,8 +10,8 @@ import (
 	"lightningdb/internal/tree/visible"
 )
 
-// Bounds of what a Reads remembers exactly. Beyond them neighbouring keys and spans are joined into wider spans.
-// Then a conflict may be seen where there is none, which costs a retry, but no conflict is missed.
+// Bounds of what a Reads remembers exactly, if its budget lets it. Beyond them neighbouring keys and spans are joined
+// into wider spans. Then a conflict may be seen where there is none, which costs a retry, but no conflict is missed.
 const (
 	maxKeys     = 64 << 10
 	maxKeyBytes = 4 << 20
@@ -29,6 +29,12 @@ type Reads struct {
 	table map[uint64]int32 // the hash of a key -> the last of keys with this hash; nil if there are few
 	spans span.Set         // a set if tidy, else spans in no order
 	tidy  bool
+
+	budget  *Budget // nil for none
+	bytes   int64   // about the memory that all this takes
+	counted int64   // taken from the budget
+	exact   bool    // see Exact
+	coarse  bool    // some of the spans were made to save memory
 }
 
 type readKey struct {
@@ -46,7 +52,7 @@ type ReadKey struct {
 
 // AddKey records that user, whose hash is given, was looked up.
 func (r *Reads) AddKey(user []byte, hash uint64) {
-	if r.find(user, hash) {
+	if r.find(user, hash) || r.coarse && r.tidy && r.spans.Contains(user) {
 		return
 	}
 	if len(r.keys) >= maxKeys || len(r.text)+len(user) > maxKeyBytes {
@@ -64,6 +70,8 @@ func (r *Reads) AddKey(user []byte, hash uint64) {
 			r.index(i)
 		}
 	}
+	r.bytes += int64(keyOverheadBytes + len(user))
+	r.fit()
 }
 
 // AddWrite remembers a key that the transaction writes, as if it had been looked up. An operand is not remembered: it
@@ -86,14 +94,22 @@ func (r *Reads) index(i int) {
 
 // AddSpan records that everything in s was seen.
 func (r *Reads) AddSpan(s span.Span) {
+	r.addSpan(s)
+	r.fit()
+}
+
+// addSpan is AddSpan before the budget is asked.
+func (r *Reads) addSpan(s span.Span) {
 	if s.Empty() {
 		return
 	}
 	if len(r.spans) >= maxSpans {
 		r.spans = r.Spans().Coarsen(joinedSpans)
+		r.measure()
 	}
 	r.spans = append(r.spans, s.Clone())
 	r.tidy = false
+	r.bytes += int64(spanOverheadBytes + len(s.Lo) + len(s.Hi))
 }
 
 // Has reports whether a write of user would change what was read.
@@ -126,13 +142,15 @@ func (r *Reads) Spans() span.Set {
 	return r.spans
 }
 
-// Reset empties r and keeps its memory, unless that has become large.
+// Reset empties r and keeps its budget, and its memory unless that has become large.
 func (r *Reads) Reset() {
+	r.refund()
 	if cap(r.keys) > 1<<10 || cap(r.text) > 64<<10 || cap(r.spans) > 1<<10 {
-		*r = Reads{}
+		*r = Reads{budget: r.budget, exact: r.exact}
 		return
 	}
 	clear(r.spans)
+	r.bytes, r.coarse = 0, false
 	r.keys, r.text, r.table, r.spans = r.keys[:0], r.text[:0], nil, r.spans[:0]
 }
 
@@ -168,7 +186,8 @@ func (r *Reads) joinKeys() {
 	each := max(1, (len(order)+joinedSpans-1)/joinedSpans)
 	for part := range slices.Chunk(order, each) {
 		first, last := r.user(part[0]), r.user(part[len(part)-1])
-		r.AddSpan(span.Closed(first, last))
+		r.addSpan(span.Closed(first, last))
 	}
 	r.keys, r.text, r.table = r.keys[:0], r.text[:0], nil
+	r.measure()
 }

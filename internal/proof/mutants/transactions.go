@@ -94,9 +94,25 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "keys joined to a span leave out the last",
 		Breaks: "a transaction that reads very much misses changes",
-		Changes: []Change{{"internal/log/txn/reads.go", `		r.AddSpan(span.Closed(first, last))`,
-			`		r.AddSpan(span.Span{Lo: first, Hi: last})`}},
+		Changes: []Change{{"internal/log/txn/reads.go", `		r.addSpan(span.Closed(first, last))`,
+			`		r.addSpan(span.Span{Lo: first, Hi: last})`}},
 		Killer: test("log/txn", "TestReads_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "a read set made coarse cuts the ends of its spans short",
+		Breaks: "a transaction that reads long keys while memory is scarce misses changes",
+		Changes: []Change{{"internal/log/txn/budget.go", `			s.Hi = afterPrefix(s.Hi[:maxBoundBytes])`,
+			`			s.Hi = bytes.Clone(s.Hi[:maxBoundBytes])`}},
+		Killer: test("log/txn", "TestReads_forgetNothing"),
+		Quick:  true,
+	},
+	{
+		Name:   "a read set made coarse is not joined",
+		Breaks: "what transactions have read takes memory without a bound",
+		Changes: []Change{{"internal/log/txn/budget.go", `r.bytes > most && len(r.spans) > 1;`,
+			`r.bytes > most && len(r.spans) < 1;`}},
+		Killer: test("log/txn", "TestReads_shareABudget"),
 		Quick:  true,
 	},
 	{
