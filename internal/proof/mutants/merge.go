@@ -274,7 +274,7 @@ var mergeMutants = []Mutant{
 		Breaks: "a function that ends its goroutine ends the leader of all commits, or the flusher",
 		Changes: []Change{{"internal/format/operand/chain.go", `	if r.apart && c.anyUser() {`,
 			`	if r.apart && c.anyUser() && r.User == nil {`}},
-		Killer: test("operand", "TestApart_theEndOfTheGoroutineIsAnError"),
+		Killer: test("format/operand", "TestApart_theEndOfTheGoroutineIsAnError"),
 		Quick:  true,
 	},
 }
