@@ -19,9 +19,9 @@ const (
 	// which is also the order in which they returned. Everything that was read, looked for in vain or scanned must be
 	// unchanged at the commit.
 	//
-	// A transaction that reads more than some hundred keys may also conflict over keys between those that it read, if all
-	// open transactions together have read more than fits into a sixteenth of Options.MemoryLimit, at some 80 bytes and its
-	// own length for each key. That costs Update a repetition, and never more than a few.
+	// A transaction that reads more than some hundred keys may also conflict over keys between those that it read, if
+	// all open transactions together have read more than fits into a sixteenth of Options.MemoryLimit, at some 80 bytes
+	// and its own length for each key. That costs Update a repetition, and never more than a few.
 	Serializable Isolation = iota
 
 	// SnapshotIsolation: only keys that both wrote conflict. Cheaper for transactions that scan much, but two of them may
