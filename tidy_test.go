@@ -70,7 +70,7 @@ var tidyRules = []rule{
 	},
 	{
 		name: "words", find: findRetiredWords,
-		mend:   "see the glossary in docs/design.md",
+		mend: "see the glossary in docs/design.md",
 	},
 	{
 		name: "tests", find: findMissingTests,

@@ -126,8 +126,8 @@ func rocksdbKind() kind {
 			"of its bulk load); LRU block cache as budgeted, and on top of it write buffers of 64 MiB (up to 4), bloom " +
 			"filters of 10 bits, blocks of 4 KiB, format_version 5, max_background_jobs 4, " +
 			"level_compaction_dynamic_level_bytes, no compression; durable: WriteOptions.sync; transactions by " +
-			"OptimisticTransactionDB with GetForUpdate, begun again on Busy; a read is one call of C, "+
-				"scans fetch up to 64 entries for each",
+			"OptimisticTransactionDB with GetForUpdate, begun again on Busy; a read is one call of C, " +
+			"scans fetch up to 64 entries for each",
 		open: openRocks,
 		bank: openRocksBank,
 	}
