@@ -5,8 +5,7 @@
 // Flags are those of the standard library, with two differences: they may stand before, between and after the
 // arguments, up to "--", and they are shown with two dashes.
 //
-// Why not a library: the binary has a budget (docs/decisions/0007). Measured on top of the database, spf13/cobra takes
-// 721,000 (regexp, text/template and net are behind it), spf13/pflag alone 180,000, package flag 33,000.
+// Why it is not a library is in docs/decisions/0005-command-line-frame.md.
 package command
 
 import (
