@@ -21,8 +21,11 @@ var retiredNames = map[string]string{
 	"held up":   "background error",
 	"hops":      "run switches",
 	"hurried":   "what it is",
+	"lasting":   "pinned",
 	"let go":    "release",
 	"patience":  "attempts, or the time of a wait",
+	"price":     "read debt",
+	"rooms":     "slots",
 	"stretch":   "batch",
 	"tension":   "what it is",
 }
