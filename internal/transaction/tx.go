@@ -23,7 +23,7 @@ var (
 	ErrNotFound = errors.New("key not found")
 	ErrInUse    = errors.New("the transaction is in use by another goroutine")
 	ErrDone     = fmt.Errorf("the transaction is over: %w", engine.ErrClosed)
-	ErrManaged  = errors.New("View and Update end their transaction themselves")
+	ErrManaged  = errors.New("the transaction is ended by View or Update, which began it")
 	ErrVoid     = errors.New("the savepoint is void")
 )
 
