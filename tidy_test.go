@@ -52,9 +52,6 @@ var tidyRules = []rule{
 	{
 		name: "packages", find: findLargePackages,
 		mend: "it has grown a second responsibility: make that a package",
-		except: map[string]string{
-			"internal/engine": "is being taken apart",
-		},
 	},
 	{
 		name: "locked", find: findUnlocked,

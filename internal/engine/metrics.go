@@ -122,8 +122,7 @@ type Metrics struct {
 	Failure      error // why writes stopped, or why background work is held up, or ErrClosed; nil if nothing of that
 }
 
-// Metrics gathers the metrics. It takes a few locks for a moment each, and asks the file system for the size of each
-// file.
+// Metrics takes a few locks for a moment each, and asks the file system for the size of each file.
 func (e *Engine) Metrics() Metrics {
 	m := Metrics{
 		Metrics:      e.tree.Metrics(),

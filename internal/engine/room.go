@@ -138,8 +138,7 @@ func (e *Engine) waitForFlush() error {
 	return nil
 }
 
-// makeProgressUnlocked does, in Manual mode, the background work that the writer waits for, with room.mu unlocked
-// meanwhile.
+// makeProgressUnlocked does, in Manual mode and without room.mu, the background work that the writer waits for.
 func (e *Engine) makeProgressUnlocked() error {
 	e.room.mu.Unlock()
 	defer e.room.mu.Lock()
