@@ -118,6 +118,9 @@ func (r Rules) Apart() Rules {
 	return r
 }
 
+// CallsApart reports whether folding operand takes another goroutine, which costs as much as several merges.
+func (r Rules) CallsApart(operand []byte) bool { return r.apart && isUser(operand) }
+
 // foldApart calls fold, which folds operands of the key user by the rules that it is given, in another goroutine.
 func (r Rules) foldApart(user []byte, fold func(r Rules) ([]byte, error)) (value []byte, err error) {
 	r.apart = false
@@ -138,7 +141,7 @@ func (r Rules) Fold(user, value []byte, present bool, operand []byte) ([]byte, e
 // FoldWithin is Fold for values of at most limit bytes. It fails with ErrTooLong, without copying anything, rather
 // than make a longer one.
 func (r Rules) FoldWithin(limit int, user, value []byte, present bool, operand []byte) ([]byte, error) {
-	if r.apart && isUser(operand) {
+	if r.CallsApart(operand) {
 		return r.foldApart(user, func(r Rules) ([]byte, error) { return r.FoldWithin(limit, user, value, present, operand) })
 	}
 	f := fold{rules: r, user: user, limit: limit, buf: value, value: value, present: present}

@@ -69,3 +69,10 @@ func BenchmarkCurrent(b *testing.B) {
 		Current()
 	}
 }
+
+func BenchmarkApart(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		Apart(func() {})
+	}
+}

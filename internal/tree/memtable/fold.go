@@ -53,7 +53,7 @@ func (m *Table) after(op *batch.Op, older ref) (value []byte, ok bool) {
 	if effect == visible.Fold {
 		return m.afterAll(op, older)
 	}
-	if len(m.value(older)) > maxFoldedBytes {
+	if len(m.value(older)) > maxFoldedBytes || m.folding.Rules.CallsApart(op.Value) {
 		return nil, false
 	}
 	value = append(m.folded[:0], m.value(older)...)
@@ -63,8 +63,10 @@ func (m *Table) after(op *batch.Op, older ref) (value []byte, ok bool) {
 
 // afterAll is after where operands precede op.
 func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
-	if versions := m.depth(older) + 1; versions < lookBelowMinVersions || versions&(versions-1) != 0 {
-		return nil, false
+	if !m.gathered(op, older) {
+		if versions := m.depth(older) + 1; versions < lookBelowMinVersions || versions&(versions-1) != 0 {
+			return nil, false
+		}
 	}
 	defer m.chain.Reset()
 	next, e := op.Value, older
@@ -83,6 +85,22 @@ func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
 	}
 	value, err := m.chain.FoldWithin(maxFoldedBytes, m.folding.Rules, op.Key, value, present)
 	return value, err == nil
+}
+
+// gathered reports whether op completes a group of operands of the user's function upon a value in the table: they are
+// folded together, because a call takes another goroutine.
+func (m *Table) gathered(op *batch.Op, older ref) bool {
+	if !m.folding.Rules.CallsApart(op.Value) {
+		return false
+	}
+	n := 1
+	for e := older; e != 0 && n <= lookBelowMinVersions; e = m.older(e) {
+		if m.effect(e) != visible.Fold {
+			return n == lookBelowMinVersions
+		}
+		n++
+	}
+	return false
 }
 
 // under is the value that the operands above e are folded onto, in memory that may be changed: the value of e, or
