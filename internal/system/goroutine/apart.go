@@ -11,9 +11,9 @@ var errEnded = errors.New("goroutine: it was ended")
 // Apart calls do in a goroutine of its own and waits for it. It reports false if do ended that goroutine instead of
 // returning, which runtime.Goexit does: the caller goes on. A panic in do goes on in the caller.
 //
-// The goroutine is a coroutine of package iter, to which the caller switches without the scheduler: that takes a tenth
-// of the time of a go statement and a channel on a busy machine. iter.Pull would end the caller with it, but lets panics
-// come up.
+// The goroutine is a coroutine of package iter, to which the caller switches without the scheduler: that takes a
+// tenth of the time of a go statement and a channel on a busy machine. iter.Pull would end the caller with it, but
+// lets panics come up.
 func Apart(do func()) (returned bool) {
 	defer func() {
 		if p := recover(); p != nil && p != errEnded {
