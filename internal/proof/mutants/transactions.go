@@ -367,7 +367,7 @@ var transactionMutants = []Mutant{
 		Name:   "large transactions do not wait for locks",
 		Breaks: "the holder of a lock loses all the same",
 		Changes: []Change{{"internal/engine/txn.go", ` && held.Contains(it.Key().User) {`,
-			` && held.Contains(it.Key().User) && r.seq == 0 {`}},
+			` && held.Contains(it.Key().User) && s == nil {`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
