@@ -92,7 +92,7 @@ var lockMutants = []Mutant{
 		Name:   "nobody looks at the clock for a reader that comes soon after another",
 		Breaks: "a forgotten reader is not found",
 		Changes: []Change{{"internal/tree/readers/metrics.go", `		return left
-	}`, `		s.unstamped = false
+	}`, `		r.unstamped = false
 		return left
 	}`}},
 		Killer: test("engine", "TestOldestAge_isRightWithinASecond"),

@@ -6,7 +6,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "memtables are not flushed before tables are ingested",
 		Breaks:  "an older version in a memtable, or in the log, hides the newest one",
-		Changes: []Change{{"internal/engine/ingest.go", `	if err := e.emptyMemtables(); err != nil {`, `	if err := e.syncLog(); err != nil {`}},
+		Changes: []Change{{"internal/engine/ingest.go", `	if err := e.emptyMemtables(); err != nil {`, `	if err := e.log.Sync(e.tree.Visible()); err != nil {`}},
 		Killer:  test("engine", "TestIngest_afterALateCommit"),
 	},
 	{
