@@ -87,7 +87,7 @@ var logMutants = []Mutant{
 	{
 		Name:    "a commit that need not be synced never is",
 		Breaks:  "a power cut takes more than the last second of Process commits",
-		Changes: []Change{{"internal/engine/write.go", `	} else { // though`, `	} else if w.closed.Load() { // though`}},
+		Changes: []Change{{"internal/engine/write.go", `	} else { // though`, `	} else if w.gate.Closed() { // though`}},
 		Killer:  test("engine", "TestCommit_isSyncedWithinTheInterval"),
 	},
 	{

@@ -229,7 +229,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "closing a snapshot lets go of its equals",
 		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
-		Changes: []Change{{"internal/tree/readers/readers.go", `slices.Delete(r.readers, i, i+1)`, `slices.DeleteFunc(r.readers, func(n *registration) bool { return i >= 0 && n.seq == reg.seq })`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `slices.Delete(r.readers, i, i+1)`, `slices.DeleteFunc(r.readers, func(n *Registration) bool { return i >= 0 && n.seq == reg.seq })`}},
 		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{

@@ -561,7 +561,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "snapshot isolation does not check large transactions",
 		Breaks: "lost updates",
-		Changes: []Change{{"internal/transaction/spill.go", `		if err := tx.claimSpill(spill); err != nil {`, `		if err := run.Entries(); err == 0 {
+		Changes: []Change{{"internal/transaction/spill.go", `		if err := tx.claimSpill(spill); err != nil {`, `		if n := spill.Entries(); n == 0 {
 			return 0, tx.claimSpill(spill)
 		}
 		if err := tx.ctx.Err(); err != nil {`}},
@@ -644,7 +644,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a caller believes in an attempt that lost",
 		Changes: []Change{{"update.go", `	return tx, tx.commit()`, `	err = tx.commit()
 	tx.rw.Announce()
-	return tx.tx, err`}},
+	return tx, err`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_repeatsWhatLost)$"},
 	},
 	{

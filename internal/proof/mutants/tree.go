@@ -14,7 +14,7 @@ var treeMutants = []Mutant{
 		Breaks: "a snapshot changes under its reader, or shows what a power cut takes back",
 		Changes: []Change{{"internal/engine/ingest.go", `	entries := s.Entries()
 `, `	entries := s.Entries()
-	e.visible.Store(uint64(seq))
+	e.tree.Publish(seq)
 `}},
 		Killer: test("engine", "TestIngest_isNotSeenBeforeItIsDurable"),
 	},
@@ -107,7 +107,7 @@ var treeMutants = []Mutant{
 		Name:   "an old manifest is removed before the new one is in force",
 		Breaks: "a crash in between leaves no manifest",
 		Changes: []Change{{"internal/tree/manifest/store.go", `	log, err := Create(s.dir.FS(), num, version, Switch{`, `	if s.log != nil {
-		_ = s.dir.FS().Remove(filenams.Make(filenams.Manifest, s.log.Num()))
+		_ = s.dir.FS().Remove(filename.Make(filename.Manifest, s.log.Num()))
 	}
 	log, err := Create(s.dir.FS(), num, version, Switch{`}},
 		Killer: test("engine", "TestManifest_takeoverSurvivesPowerCutsAnywhere"),
@@ -502,12 +502,12 @@ var treeMutants = []Mutant{
 	{
 		Name:   "recovery removes the log before the new manifest is in force",
 		Breaks: "a crash during recovery loses everything in the log",
-		Changes: []Change{{"internal/tree/manifest/store.go", `	if err := s.start(version); err != nil {`, `	for _, num := range names {
-		if kind, n := filenams.Parse(num); kind == filenams.Log && n < s.version.LogStart {
-			_ = s.dir.FS().Remove(num)
+		Changes: []Change{{"internal/engine/recover.go", `	if err := e.store.Begin(version); err != nil {`, `	for _, name := range names {
+		if kind, num := filename.Parse(name); kind == filename.Log && num < version.LogStart {
+			_ = e.opts.FS.Remove(name)
 		}
 	}
-	if err := s.start(version); err != nil {`}},
+	if err := e.store.Begin(version); err != nil {`}},
 		Killer: crash("recovery-kill"),
 	},
 	{
