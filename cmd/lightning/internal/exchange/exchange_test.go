@@ -215,6 +215,20 @@ func TestJSONValues_areTheirText(t *testing.T) {
 	}
 }
 
+// An export is read by people and by grep: <, > and & must not become the escapes of a web page.
+func TestJSONWriter_writesTextAsItIs(t *testing.T) {
+	var file bytes.Buffer
+	writeAll(t, NewJSONWriter(&file, Form{}), []Entry{
+		{[]byte("<a>&b"), []byte("\"\\\n\x7fé😀\u2028")},
+		{[]byte("\xff"), []byte("<")},
+	})
+	want := `{"key":"<a>&b","value":"\"\\\n` + "\x7f" + `é😀\u2028"}` + "\n" +
+		`{"key":"/w==","value":"PA==","encoding":"base64"}` + "\n"
+	if file.String() != want {
+		t.Errorf("\n got %q\nwant %q", file.String(), want)
+	}
+}
+
 // Whoever took one kind of file for another needs to hear it, not a complaint about a character.
 func TestReaders_hintAtTheForm(t *testing.T) {
 	csvForm, tsvForm := Form{Format: CSV}, Form{Format: TSV}
