@@ -217,7 +217,7 @@ func (it *Iterator) report() {
 	}
 	walked := it.walked()
 	it.walk = standing
-	it.tx.txn.Reads.AddSpan(walked)
+	it.tx.reads.AddSpan(walked)
 }
 
 // walked is the keys from where the walk began to where it stands, or to the end of the range.

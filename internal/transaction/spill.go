@@ -66,12 +66,12 @@ func (tx *Tx) commitSpilled() (key.SeqNum, error) {
 
 // claimSpill is claimWrites for a spill. Many keys become spans, so that there may be conflicts where there is none.
 func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
-	tx.txn.Reads.Reset()
+	tx.reads.Reset()
 	it := spill.NewSequentialIterator()
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
 		k := it.Key()
-		tx.txn.Reads.AddWrite(k.User, k.Trailer.Kind())
+		tx.reads.AddWrite(k.User, k.Trailer.Kind())
 	}
 	return it.Err()
 }

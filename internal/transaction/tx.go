@@ -227,7 +227,7 @@ func (tx *Tx) read(dst, k []byte) ([]byte, error) {
 	}
 	tx.hasRead = true
 	if tx.keepsReads() {
-		tx.txn.Reads.AddKey(k, key.Hash(k))
+		tx.reads.AddKey(k, key.Hash(k))
 	}
 	out, found, err := tx.txn.Snapshot().Get(dst, k)
 	switch {
@@ -340,9 +340,9 @@ func (tx *Tx) Prioritize() error {
 
 // claimWrites makes the written keys the read set: under snapshot isolation, the first of two that write a key wins.
 func (tx *Tx) claimWrites(b *batch.Batch) {
-	tx.txn.Reads.Reset()
+	tx.reads.Reset()
 	for op := range b.Ops() {
-		tx.txn.Reads.AddWrite(op.Key, op.Kind)
+		tx.reads.AddWrite(op.Key, op.Kind)
 	}
 }
 
@@ -364,7 +364,7 @@ func (tx *Tx) end() {
 		return
 	}
 	tx.recycle()
-	tx.memory, tx.txn.Reads = nil, nil
+	tx.memory = nil
 }
 
 // OnCommit makes Announce call fn.

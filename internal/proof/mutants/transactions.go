@@ -7,14 +7,14 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a scan is not in the read set",
 		Breaks:  "phantoms: two transactions each miss what the other inserts",
-		Changes: []Change{{"internal/transaction/iterator.go", `	it.tx.txn.Reads.AddSpan(walked)`, `	_ = walked`}},
+		Changes: []Change{{"internal/transaction/iterator.go", `	it.tx.reads.AddSpan(walked)`, `	_ = walked`}},
 		Killer:  Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "a scan that came to its end is not in the read set",
 		Breaks: "a key that is appended behind a scan goes unnoticed",
-		Changes: []Change{{"internal/transaction/iterator.go", `	it.tx.txn.Reads.AddSpan(walked)`, `	if it.overlay.Valid() {
-		it.tx.txn.Reads.AddSpan(walked)
+		Changes: []Change{{"internal/transaction/iterator.go", `	it.tx.reads.AddSpan(walked)`, `	if it.overlay.Valid() {
+		it.tx.reads.AddSpan(walked)
 	}`}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
@@ -72,7 +72,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a key that was looked up is not in the read set",
 		Breaks: "lost updates",
-		Changes: []Change{{"internal/transaction/tx.go", `		tx.txn.Reads.AddKey(k, key.Hash(k))
+		Changes: []Change{{"internal/transaction/tx.go", `		tx.reads.AddKey(k, key.Hash(k))
 `, `		_ = key.Hash(k)
 `}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
@@ -80,13 +80,13 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a miss is not in the read set",
 		Breaks: "two transactions insert what each did not find",
-		Changes: []Change{{"internal/transaction/tx.go", `		tx.txn.Reads.AddKey(k, key.Hash(k))
+		Changes: []Change{{"internal/transaction/tx.go", `		tx.reads.AddKey(k, key.Hash(k))
 	}
 	out, found, err := tx.txn.Snapshot().Get(dst, k)
 `, `	}
 	out, found, err := tx.txn.Snapshot().Get(dst, k)
 	if found {
-		tx.txn.Reads.AddKey(k, key.Hash(k))
+		tx.reads.AddKey(k, key.Hash(k))
 	}
 `}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
