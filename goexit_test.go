@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lightningdb/internal/format/span"
 )
 
 // ender is a program whose functions end their goroutines, as t.FailNow does, while it is told to.
@@ -259,7 +261,9 @@ func endingWalks() map[string]func(e *ender, r *Range) {
 }
 
 // startAtMerged is a range that begins at the merged entry.
-func startAtMerged(r *Range) *Range { return newRange(r.from, []byte("merged"), nil).Limit(-1) }
+func startAtMerged(r *Range) *Range {
+	return newRange(r.from, span.Span{Lo: []byte("merged")}).Limit(-1)
+}
 
 // Where the database calls functions of the program for others, in the commit that leads a group, in a flush or a
 // compaction, the end of the goroutine would take those with it: no write succeeds any more.

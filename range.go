@@ -1,7 +1,6 @@
 package lightningdb
 
 import (
-	"bytes"
 	"iter"
 
 	"lightningdb/internal/engine"
@@ -30,11 +29,11 @@ type Range struct {
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
 func (db *DB) Range(lo, hi []byte) *Range {
-	return newRange(db, lo, hi)
+	return newRange(db, span.Span{Lo: lo, Hi: hi})
 }
 
 // Prefix returns the entries whose keys begin with p.
-func (db *DB) Prefix(p []byte) *Range { return db.Range(prefixBounds(p)) }
+func (db *DB) Prefix(p []byte) *Range { return newRange(db, span.Prefix(p)) }
 
 // Reverse makes loops run from the last key to the first. It returns r.
 func (r *Range) Reverse() *Range {
@@ -75,8 +74,9 @@ func (db *DB) note(error) {}
 
 func (db *DB) told(error) {}
 
-// newRange returns the range of the keys from lo up to hi, of which it keeps copies.
-func newRange(from source, lo, hi []byte) *Range {
+// newRange returns the range of the keys in bounds, of which it keeps copies.
+func newRange(from source, bounds span.Span) *Range {
+	lo, hi := bounds.Lo, bounds.Hi
 	r := &Range{limit: -1, owner: goroutine.Current(), outcome: outcome{from: from}}
 	both := append(append(r.room[:0], lo...), hi...)
 	if lo != nil {
@@ -86,21 +86,6 @@ func newRange(from source, lo, hi []byte) *Range {
 		r.bounds.Hi = both[len(lo):]
 	}
 	return r
-}
-
-// prefixBounds returns the range of keys that begin with p: from p to the first key after all of them, which is p
-// without its trailing 0xff bytes and with the last of the others raised by one.
-func prefixBounds(p []byte) (lo, hi []byte) {
-	end := len(p)
-	for end > 0 && p[end-1] == 0xff {
-		end--
-	}
-	if end == 0 {
-		return p, nil
-	}
-	hi = bytes.Clone(p[:end])
-	hi[end-1]++
-	return p, hi
 }
 
 // all is the loop of All.

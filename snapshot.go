@@ -98,11 +98,11 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
 func (s *Snapshot) Range(lo, hi []byte) *Range {
-	return newRange(s, lo, hi)
+	return newRange(s, span.Span{Lo: lo, Hi: hi})
 }
 
 // Prefix returns the entries whose keys begin with p.
-func (s *Snapshot) Prefix(p []byte) *Range { return s.Range(prefixBounds(p)) }
+func (s *Snapshot) Prefix(p []byte) *Range { return newRange(s, span.Prefix(p)) }
 
 // openIterator implements source.
 func (s *Snapshot) openIterator(bounds span.Span) (iterator, error) {

@@ -177,14 +177,19 @@ func (tx *Tx) Has(key []byte) (bool, error) {
 // Range returns the entries with lo <= key < hi. A nil bound is open. Own writes are among them, also those made while
 // the range is walked.
 func (tx *Tx) Range(lo, hi []byte) *Range {
-	if tx.rw == nil {
-		return tx.snapshot.Range(lo, hi)
-	}
-	return newRange(tx, lo, hi)
+	return newRange(tx.source(), span.Span{Lo: lo, Hi: hi})
 }
 
 // Prefix returns the entries whose keys begin with p.
-func (tx *Tx) Prefix(p []byte) *Range { return tx.Range(prefixBounds(p)) }
+func (tx *Tx) Prefix(p []byte) *Range { return newRange(tx.source(), span.Prefix(p)) }
+
+// source is what the ranges of tx read.
+func (tx *Tx) source() source {
+	if tx.rw == nil {
+		return tx.snapshot
+	}
+	return tx
+}
 
 // Put sets key to value. Nobody else sees it before the commit.
 func (tx *Tx) Put(key, value []byte) error {

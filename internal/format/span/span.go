@@ -20,7 +20,7 @@
 //
 // # Memory
 //
-// A Span borrows its bounds, and nothing here changes the bytes of a key. Only Closed, Clone and Set.Add copy keys. Any
+// A Span borrows its bounds, and nothing here changes the bytes of a key. Only Closed, Prefix, Clone and Set.Add copy keys. Any
 // number of goroutines may use a Span or a Set that none of them changes.
 package span
 
@@ -36,6 +36,21 @@ type Span struct {
 func Closed(first, last []byte) Span {
 	hi := make([]byte, 0, len(last)+1)
 	return Span{Lo: first, Hi: append(append(hi, last...), 0)}
+}
+
+// Prefix is the keys that begin with p, which it borrows: from p to the first key after all of them. That is p without
+// its trailing 0xff bytes and with the last of the others raised by one.
+func Prefix(p []byte) Span {
+	end := len(p)
+	for end > 0 && p[end-1] == 0xff {
+		end--
+	}
+	if end == 0 {
+		return Span{Lo: p}
+	}
+	hi := bytes.Clone(p[:end])
+	hi[end-1]++
+	return Span{Lo: p, Hi: hi}
 }
 
 // Clone returns a Span with bounds of its own.

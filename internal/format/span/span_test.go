@@ -2,6 +2,7 @@ package span
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -107,6 +108,23 @@ func TestSpan_nilIsOpenAndEmptyIsNot(t *testing.T) {
 		if s := c.span; s.Contains(nil) != c.first || s.Contains(none) != c.first || s.Contains(last) != c.last ||
 			s.Empty() != c.empty || s.Overlaps(Span{}) == c.empty || s.Clone().Empty() != c.empty {
 			t.Errorf("%s: %q", c.name, s)
+		}
+	}
+}
+
+// Other keys would be shown, or removed, with those that begin with a prefix: a prefix may be empty, and end in bytes
+// that have no successor.
+func TestPrefix_holdsWhatBeginsWithIt(t *testing.T) {
+	for _, p := range universe {
+		prefix := []byte(p)
+		s := Prefix(prefix)
+		for _, k := range universe {
+			if s.Contains([]byte(k)) != strings.HasPrefix(k, p) {
+				t.Errorf("%q holds %q: %v", s, k, !strings.HasPrefix(k, p))
+			}
+		}
+		if string(prefix) != p {
+			t.Errorf("the prefix %q became %q", p, prefix)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (r *Reads) coarsen(most int64) {
 			s.Lo = bytes.Clone(s.Lo[:maxBoundBytes])
 		}
 		if len(s.Hi) > maxBoundBytes {
-			s.Hi = afterPrefix(s.Hi[:maxBoundBytes])
+			s.Hi = span.Prefix(s.Hi[:maxBoundBytes]).Hi
 		}
 	}
 	r.spans = span.Union(r.spans)
@@ -99,16 +99,4 @@ func (r *Reads) measure() {
 	for _, s := range r.Spans() {
 		r.bytes += int64(len(s.Lo) + len(s.Hi) + spanOverheadBytes)
 	}
-}
-
-// afterPrefix is the first key after all that begin with prefix, nil if there is none.
-func afterPrefix(prefix []byte) []byte {
-	for n := len(prefix); n > 0; n-- {
-		if prefix[n-1] != 0xff {
-			after := bytes.Clone(prefix[:n])
-			after[n-1]++
-			return after
-		}
-	}
-	return nil
 }

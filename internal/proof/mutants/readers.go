@@ -546,7 +546,7 @@ var readerMutants = []Mutant{
 	{
 		Name:   "the bounds of a prefix are of text",
 		Breaks: "what begins with other bytes is shown, and removed, with it",
-		Changes: []Change{{"range.go", `	for end > 0 && p[end-1] == 0xff {`,
+		Changes: []Change{{"internal/format/span/span.go", `	for end > 0 && p[end-1] == 0xff {`,
 			`	for end > 0 && p[end-1] >= 0x80 {`}},
 		Killer: Check{Package: ".", Run: "^(TestPrefix_bounds)$"},
 		Quick:  true,

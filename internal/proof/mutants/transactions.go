@@ -102,7 +102,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a read set made coarse cuts the ends of its spans short",
 		Breaks: "a transaction that reads long keys while memory is scarce misses changes",
-		Changes: []Change{{"internal/log/txn/budget.go", `			s.Hi = afterPrefix(s.Hi[:maxBoundBytes])`,
+		Changes: []Change{{"internal/log/txn/budget.go", `			s.Hi = span.Prefix(s.Hi[:maxBoundBytes]).Hi`,
 			`			s.Hi = bytes.Clone(s.Hi[:maxBoundBytes])`}},
 		Killer: test("log/txn", "TestReads_forgetNothing"),
 		Quick:  true,
