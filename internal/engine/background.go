@@ -123,8 +123,8 @@ func (e *Engine) RetainStep() time.Duration { return e.tree.Step() }
 // MemoryStep shares out the memory: see Tree.ShareMemory. It returns when it is due again; far away if never.
 func (e *Engine) MemoryStep() time.Duration {
 	due := e.tree.ShareMemory()
-	if e.log.HasSpare() && !e.tree.IsQuiet() { // CleanStep, which comes first, gives back log segments
-		due = min(due, e.tree.UntilQuiet())
+	if left := e.tree.UntilQuiet(); left > 0 && e.log.HasSpare() { // CleanStep, which comes first, gives back log segments
+		due = min(due, left)
 	}
 	return due
 }
@@ -136,7 +136,7 @@ func (e *Engine) CleanStep() (bool, error) {
 	e.house.Lock()
 	defer e.house.Unlock()
 	waiting := e.tree.Reclaim()
-	e.log.Recycle(e.keepsLogs() && !e.tree.IsQuiet())
+	e.log.Recycle(e.keepsLogs() && e.tree.UntilQuiet() > 0)
 	return waiting, e.dir.RemoveObsolete()
 }
 

@@ -37,11 +37,11 @@ func (tr *Tree) trimMemtables() (due time.Duration, bytes int64) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	due = time.Hour
-	if now := tr.clock.Now(); tr.mems.quiet(now) {
+	if left := tr.mems.untilQuiet(tr.clock.Now()); left <= 0 {
 		tr.mems.free()
 		tr.buffers.Trim()
 	} else if len(tr.mems.spare) > 0 {
-		due = tr.mems.untilQuiet(now)
+		due = left
 	}
 	return due, tr.mems.allocated
 }

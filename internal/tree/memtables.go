@@ -88,10 +88,7 @@ func (p *memtables) recycle(m *Memtable) {
 	m.Free()
 }
 
-// quiet reports whether the last rotation was long ago.
-func (p *memtables) quiet(now clock.Instant) bool { return now.Since(p.asked) >= SpareAge }
-
-// untilQuiet is how much longer what is spare is kept.
+// untilQuiet is how much longer what is spare is kept; zero or less if the last rotation was long ago.
 func (p *memtables) untilQuiet(now clock.Instant) time.Duration { return SpareAge - now.Since(p.asked) }
 
 // free gives back the spare memtables.
@@ -111,14 +108,7 @@ func (tr *Tree) Crowded() time.Duration {
 	return tr.mems.crowded(tr.opts.Budget.Memtables, tr.clock.Now())
 }
 
-// IsQuiet reports whether the last rotation was so long ago that what is kept for the next one should be given back.
-func (tr *Tree) IsQuiet() bool {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return tr.mems.quiet(tr.clock.Now())
-}
-
-// UntilQuiet is how much longer what is kept for the next rotation is kept.
+// UntilQuiet is how much longer what is kept for the next rotation is kept. At zero or less it should be given back.
 func (tr *Tree) UntilQuiet() time.Duration {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
