@@ -59,8 +59,11 @@ func TestReads_forgetNothing(t *testing.T) {
 			r.joinKeys()
 			r.spans = r.Spans().Coarsen(3)
 		}
+		probes := edges(spans)
 		for range 50 {
-			k := word.Draw(t, "probe")
+			probes = append(probes, word.Draw(t, "probe"))
+		}
+		for _, k := range probes {
 			want := keys[string(k)]
 			for _, s := range spans {
 				want = want || s.Contains(k)
@@ -70,6 +73,49 @@ func TestReads_forgetNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The same of every span between two long keys that differ about where the bounds of a coarse read set end, which
+// chance seldom draws.
+func TestReads_coarseSpansHoldWhatTheyHeld(t *testing.T) {
+	var words [][]byte
+	for _, fill := range []byte{0, 0x80, 0xff} {
+		tails := [][]byte{nil}
+		for i := 0; i < len(tails); i++ {
+			words = append(words, slices.Concat(bytes.Repeat([]byte{fill}, maxBoundBytes-2), tails[i]))
+			if len(tails[i]) < 4 {
+				tails = append(tails, append(bytes.Clone(tails[i]), 0), append(bytes.Clone(tails[i]), 0xff))
+			}
+		}
+	}
+	slices.SortFunc(words, bytes.Compare)
+	for i, lo := range words {
+		for j := i + 1; j <= len(words); j++ {
+			var r Reads
+			s := span.Span{Lo: lo}
+			if j < len(words) {
+				s.Hi = words[j]
+			}
+			r.AddSpan(s)
+			r.coarsen(0)
+			for _, k := range words[i:j] {
+				if !r.Has(k) {
+					t.Fatalf("[%x, %x) made coarse has lost %x", s.Lo[maxBoundBytes-2:], s.Hi, k)
+				}
+			}
+		}
+	}
+}
+
+// edges returns the keys where spans begin and end, and one that each end cut short would leave out.
+func edges(spans []span.Span) (keys [][]byte) {
+	for _, s := range spans {
+		keys = append(keys, s.Lo, s.Hi)
+		if len(s.Hi) > 0 {
+			keys = append(keys, s.Hi[:len(s.Hi)-1])
+		}
+	}
+	return keys
 }
 
 // drawWord draws short keys, and such as are longer than the bounds of a coarse read set and differ where those end.

@@ -104,7 +104,7 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that reads long keys while memory is scarce misses changes",
 		Changes: []Change{{"internal/log/txn/budget.go", `			s.Hi = span.Prefix(s.Hi[:maxBoundBytes]).Hi`,
 			`			s.Hi = bytes.Clone(s.Hi[:maxBoundBytes])`}},
-		Killer: test("log/txn", "TestReads_forgetNothing"),
+		Killer: test("log/txn", "TestReads_coarseSpansHoldWhatTheyHeld"),
 		Quick:  true,
 	},
 	{
