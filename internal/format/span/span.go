@@ -20,8 +20,8 @@
 //
 // # Memory
 //
-// A Span borrows its bounds, and nothing here changes the bytes of a key. Only Closed, Prefix, Clone and Set.Add copy keys. Any
-// number of goroutines may use a Span or a Set that none of them changes.
+// A Span borrows its bounds, and nothing here changes the bytes of a key. Only Closed, Prefix, Clone and Set.Add copy
+// keys. Any number of goroutines may use a Span or a Set that none of them changes.
 package span
 
 import "bytes"
