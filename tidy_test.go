@@ -5,12 +5,8 @@ import (
 	"fmt"
 	"go/ast"
 	"go/build"
-	"go/parser"
 	"go/token"
 	"io"
-	"io/fs"
-	"maps"
-	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -81,13 +77,7 @@ var tidyRules = []rule{
 
 // A rule that nothing checks does not hold for long.
 func TestTidy_houseRulesHold(t *testing.T) {
-	h, err := readHouse(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(h.source) < 400 || len(h.documents) < 20 {
-		t.Fatalf("looked at %d files of Go and %d documents", len(h.source), len(h.documents))
-	}
+	h := ourHouse(t)
 	for _, r := range tidyRules {
 		t.Run(r.name, func(t *testing.T) {
 			used := make(map[string]bool)
@@ -119,83 +109,6 @@ func (r rule) excepts(file, what string) (key string, ok bool) {
 	}
 	return "", false
 }
-
-// house is what the rules are about: the files of this module and of the benchmark's.
-type house struct {
-	set       *token.FileSet
-	source    map[string]*ast.File // files of Go
-	documents map[string]string    // files of Markdown
-	text      map[string]string    // all of these, scripts and the Makefile, by path
-	all       map[string]bool      // every file and directory, by path
-	tests     map[string][]string  // the directories of each test, fuzz target, benchmark and example
-	names     map[string]string    // the retired word in each name that was looked at, or nothing
-}
-
-// readHouse reads the files of root.
-func readHouse(root fs.FS) (*house, error) {
-	h := &house{set: token.NewFileSet(), source: make(map[string]*ast.File), documents: make(map[string]string),
-		text: make(map[string]string), all: make(map[string]bool), tests: make(map[string][]string),
-		names: make(map[string]string)}
-	return h, fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && name != "." && name != ".ci" {
-			return fs.SkipDir
-		}
-		h.all[name] = true
-		if d.IsDir() || strings.Contains(name, "testdata/") || !isText(name) {
-			return nil
-		}
-		b, err := fs.ReadFile(root, name)
-		if err != nil {
-			return err
-		}
-		return h.add(name, string(b))
-	})
-}
-
-// isText reports whether the rules are about what is in a file.
-func isText(name string) bool {
-	dir := path.Dir(name)
-	return path.Ext(name) == ".go" || path.Ext(name) == ".md" || name == "Makefile" || dir == "scripts" || dir == ".ci"
-}
-
-func (h *house) add(name, text string) error {
-	h.text[name] = text
-	switch path.Ext(name) {
-	case ".md":
-		h.documents[name] = text
-	case ".go":
-		file, err := parser.ParseFile(h.set, name, text, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		h.source[name] = file
-		for _, f := range functionsOf(file) {
-			if testName.MatchString(f.Name.Name) && strings.HasSuffix(name, "_test.go") && f.Recv == nil {
-				h.tests[f.Name.Name] = append(h.tests[f.Name.Name], path.Dir(name))
-			}
-		}
-	}
-	return nil
-}
-
-// line is the line of pos in its file.
-func (h *house) line(pos token.Pos) int { return h.set.Position(pos).Line }
-
-// functionsOf returns the functions and methods of file.
-func functionsOf(file *ast.File) (found []*ast.FuncDecl) {
-	for _, d := range file.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok {
-			found = append(found, f)
-		}
-	}
-	return found
-}
-
-// inOrder yields the entries of m in the order of their paths, so that failures are.
-func inOrder[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 var address = regexp.MustCompile(`https?://\S+`)
 
@@ -404,6 +317,7 @@ var shownByTheForge = []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "
 
 // findDeadDocuments finds what lies in docs, or is a document, or a script, and is named by no other file.
 func findDeadDocuments(h *house, report reporter) {
+	texts := inOrder(h.text)
 	for _, name := range inOrder(h.all) {
 		document := path.Ext(name) == ".md" || strings.HasPrefix(name, "docs/") && path.Ext(name) != ""
 		script := path.Dir(name) == "scripts"
@@ -416,7 +330,7 @@ func findDeadDocuments(h *house, report reporter) {
 			}
 			return strings.Contains(h.text[by], name) || linksTo(h, by, name)
 		}
-		if !slices.ContainsFunc(inOrder(h.text), named) {
+		if !slices.ContainsFunc(texts, named) {
 			report(name, 0, "nothing names this file")
 		}
 	}
@@ -487,10 +401,8 @@ func findMissingTests(h *house, report reporter) {
 		look(name, 1, h.documents[name])
 	}
 	for _, name := range inOrder(h.source) {
-		for _, group := range h.source[name].Comments {
-			for _, c := range group.List {
-				look(name, h.line(c.Pos()), c.Text)
-			}
+		for line, text := range h.comments(name) {
+			look(name, line, text)
 		}
 		if path.Dir(name) == "internal/proof/mutants" && !strings.HasSuffix(name, "_test.go") {
 			ast.Inspect(h.source[name], func(n ast.Node) bool {
@@ -508,7 +420,12 @@ func (h *house) hasTest(name string) bool {
 	if _, ok := h.tests[stem]; ok || stem == name {
 		return ok
 	}
-	return slices.ContainsFunc(inOrder(h.tests), func(t string) bool { return strings.HasPrefix(t, stem) })
+	for test := range h.tests {
+		if strings.HasPrefix(test, stem) {
+			return true
+		}
+	}
+	return false
 }
 
 // place finds paths from the root in text: where they begin with one of its directories.
@@ -530,15 +447,12 @@ func findMissingPaths(h *house, report reporter) {
 		}
 	}
 	for _, name := range inOrder(h.text) {
-		file, ok := h.source[name]
-		if !ok {
+		if h.source[name] == nil {
 			look(name, 1, h.text[name])
 			continue
 		}
-		for _, group := range file.Comments {
-			for _, c := range group.List {
-				look(name, h.line(c.Pos()), c.Text)
-			}
+		for line, text := range h.comments(name) {
+			look(name, line, text)
 		}
 	}
 }
