@@ -37,19 +37,26 @@ func (e *ender) during(t *testing.T, f func()) (ended bool) {
 	t.Helper()
 	e.ends.Store(true)
 	defer e.ends.Store(false)
-	done := make(chan bool, 1)
+	return within(t, "it", func() error { f(); return nil }) != nil
+}
+
+// within calls f in a goroutine of its own, and fails the test if that takes a minute. If f ends the goroutine, that is
+// an error.
+func within(t *testing.T, what string, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
 	go func() {
-		ended := true
-		defer func() { done <- ended }()
-		f()
-		ended = false
+		err := errors.New("the goroutine has ended")
+		defer func() { done <- err }()
+		err = f()
 	}()
 	select {
-	case ended = <-done:
+	case err := <-done:
+		return err
 	case <-time.After(time.Minute):
-		t.Fatal("it waits for ever")
+		t.Fatal(what, " waits for ever")
+		return nil
 	}
-	return ended
 }
 
 // open opens a database whose functions are those of e.
@@ -80,22 +87,16 @@ func (e *ender) fill(t *testing.T, db *DB) {
 func checkGoesOn(t *testing.T, db *DB, merged string) {
 	t.Helper()
 	for n := range 20 { // some of these goroutines have the identity of the one that ended
-		done := make(chan error, 1)
-		go func() {
-			done <- db.Update(context.Background(), func(tx *Tx) error {
+		err := within(t, "Update", func() error {
+			return db.Update(context.Background(), func(tx *Tx) error {
 				if _, err := tx.GetForUpdate([]byte("a")); err != nil {
 					return err
 				}
 				return tx.Put([]byte("a"), fmt.Append(nil, n))
 			})
-		}()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Fatal("Update: ", err)
-			}
-		case <-time.After(time.Minute):
-			t.Fatal("Update waits for ever")
+		})
+		if err != nil {
+			t.Fatal("Update: ", err)
 		}
 	}
 	mustPut(t, db, "a", "1")
@@ -105,18 +106,12 @@ func checkGoesOn(t *testing.T, db *DB, merged string) {
 	if _, err := db.Get([]byte("lost")); !errors.Is(err, ErrNotFound) {
 		t.Errorf("what was never committed: %v", err)
 	}
-	closed := make(chan error, 1)
-	go func() {
+	err := within(t, "Close", func() error {
 		ctx := context.Background()
-		closed <- errors.Join(db.Verify(ctx, nil), db.Flush(), db.Compact(ctx, nil, nil), db.Close())
-	}()
-	select {
-	case err := <-closed:
-		if err != nil {
-			t.Error("at the end: ", err)
-		}
-	case <-time.After(time.Minute):
-		t.Fatal("Close waits for ever")
+		return errors.Join(db.Verify(ctx, nil), db.Flush(), db.Compact(ctx, nil, nil), db.Close())
+	})
+	if err != nil {
+		t.Error("at the end: ", err)
 	}
 }
 
@@ -262,7 +257,7 @@ func endingWalks() map[string]func(e *ender, r *Range) {
 
 // startAtMerged is a range that begins at the merged entry.
 func startAtMerged(r *Range) *Range {
-	return newRange(r.from, span.Span{Lo: []byte("merged")}).Limit(-1)
+	return newRange(r.from, span.Span{Lo: []byte("merged")})
 }
 
 // Where the database calls functions of the program for others, in the commit that leads a group, in a flush or a
