@@ -25,9 +25,11 @@ type listed struct {
 
 // program is the packages of this module and what they import, as far as a type checker needs them.
 type program struct {
-	root string
-	of   map[string]listed // by directory, of this module
-	path map[string]listed // by import path
+	root    string
+	of      map[string]listed // by directory, of this module
+	path    map[string]listed // by import path
+	set     *token.FileSet
+	imports types.Importer // keeps what it has read
 }
 
 func loadProgram(root string) (*program, error) {
@@ -37,7 +39,10 @@ func loadProgram(root string) (*program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
-	p := &program{root: root, of: make(map[string]listed), path: make(map[string]listed)}
+	p := &program{root: root, of: make(map[string]listed), path: make(map[string]listed), set: token.NewFileSet()}
+	p.imports = importer.ForCompiler(p.set, "gc", func(path string) (io.ReadCloser, error) {
+		return os.Open(p.path[path].Export)
+	})
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var l listed
 		if err := d.Decode(&l); err == io.EOF {
@@ -51,10 +56,6 @@ func loadProgram(root string) (*program, error) {
 
 // check type-checks the packages that the changed files are in.
 func (p *program) check(changed map[string]string) error {
-	fset := token.NewFileSet()
-	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
-		return os.Open(p.path[path].Export)
-	})
 	var dirs []string
 	for file := range changed {
 		if dir := filepath.Join(p.root, filepath.Dir(filepath.FromSlash(file))); !slices.Contains(dirs, dir) {
@@ -71,13 +72,13 @@ func (p *program) check(changed map[string]string) error {
 			if text, ok := changed[filepath.ToSlash(rel)]; ok {
 				source = text
 			}
-			parsed, err := parser.ParseFile(fset, file, source, parser.SkipObjectResolution)
+			parsed, err := parser.ParseFile(p.set, file, source, parser.SkipObjectResolution)
 			if err != nil {
 				return err
 			}
 			files = append(files, parsed)
 		}
-		if _, err := (&types.Config{Importer: imports}).Check(pkg.ImportPath, fset, files, nil); err != nil {
+		if _, err := (&types.Config{Importer: p.imports}).Check(pkg.ImportPath, p.set, files, nil); err != nil {
 			return err
 		}
 	}
