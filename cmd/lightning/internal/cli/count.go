@@ -45,6 +45,7 @@ func (a *app) count(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (int
 	var done meter
 	line := progress.Start(a.Screen(), "count", done.sample)
 	defer line.Stop()
-	err := eachKey(ctx, db.Range(lo, hi), func([]byte) error { done.entries.Add(1); return nil })
+	const keysOnly = true
+	err := entries.Each(ctx, db.Range(lo, hi), keysOnly, func(_, _ []byte) error { done.entries.Add(1); return nil })
 	return done.entries.Load(), err
 }

@@ -113,7 +113,8 @@ func (e *exporter) run(ctx context.Context, out io.Writer) error {
 
 func (e *exporter) write(ctx context.Context, out io.Writer) error {
 	to := exchange.NewWriter(out, e.form)
-	err := eachEntry(ctx, e.from, func(key, value []byte) error {
+	const keysOnly = false
+	err := entries.Each(ctx, e.from, keysOnly, func(key, value []byte) error {
 		e.meter.entries.Add(1)
 		return to.Write(key, value)
 	})

@@ -59,44 +59,11 @@ object that import reads back, unless --as int shows numbers. Keys are compared 
 }
 
 func (a *app) writeEntries(ctx context.Context, found *lightningdb.Range, sink entries.Sink, keysOnly bool) error {
-	var err error
-	if keysOnly {
-		err = eachKey(ctx, found, sink.WriteKey)
-	} else {
-		err = eachEntry(ctx, found, sink.Write)
-	}
+	err := entries.Each(ctx, found, keysOnly, func(key, value []byte) error {
+		if keysOnly {
+			return sink.WriteKey(key)
+		}
+		return sink.Write(key, value)
+	})
 	return errors.Join(err, sink.Flush())
-}
-
-// checkedEntries is how many entries a loop handles between two looks at its context.
-const checkedEntries = 1000
-
-// eachEntry calls f for every entry, until it fails or ctx ends.
-func eachEntry(ctx context.Context, found *lightningdb.Range, f func(key, value []byte) error) error {
-	n := 0
-	for key, value := range found.All() {
-		if n%checkedEntries == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		n++
-		if err := f(key, value); err != nil {
-			return err
-		}
-	}
-	return found.Err()
-}
-
-// eachKey is eachEntry without the values.
-func eachKey(ctx context.Context, found *lightningdb.Range, f func(key []byte) error) error {
-	n := 0
-	for key := range found.Keys() {
-		if n%checkedEntries == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		n++
-		if err := f(key); err != nil {
-			return err
-		}
-	}
-	return found.Err()
 }

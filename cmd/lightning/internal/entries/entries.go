@@ -1,5 +1,5 @@
 // Package entries decides which keys are meant and how the entries found are shown: the flags that commands and the
-// verbs of the shell have in common, and what follows from them. It reads no database. Errors are
+// verbs of the shell have in common, and what follows from them. It opens no database. Errors in arguments are
 // *command.UsageError.
 package entries
 

@@ -8,6 +8,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/lightning/internal/entries"
 )
 
 // parseRange reads the words behind scan and count into o, which has what the flags say.
@@ -103,7 +104,7 @@ func (s *Shell) scan(ctx context.Context, args []string, o options) error {
 func (s *Shell) list(ctx context.Context, all *lightningdb.Range, o options) (next []byte, err error) {
 	sink := o.show().NewSink(s.out)
 	n := 0
-	err = eachKey(ctx, all, o.keysOnly, func(key, value []byte) error {
+	err = entries.Each(ctx, all, o.keysOnly, func(key, value []byte) error {
 		if n++; o.limit > 0 && n > o.limit {
 			next = append([]byte{}, key...)
 			return nil
@@ -114,32 +115,6 @@ func (s *Shell) list(ctx context.Context, all *lightningdb.Range, o options) (ne
 		return sink.Write(key, value)
 	})
 	return next, errors.Join(err, sink.Flush())
-}
-
-// eachKey calls f for every entry until it fails or ctx ends, with a nil value if only keys are wanted.
-func eachKey(ctx context.Context, all *lightningdb.Range, keysOnly bool, f func(key, value []byte) error) error {
-	const checkedEntries = 1000 // entries between two looks at the context
-	n := 0
-	step := func(key, value []byte) error {
-		if n++; n%checkedEntries == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return f(key, value)
-	}
-	if keysOnly {
-		for key := range all.Keys() {
-			if err := step(key, nil); err != nil {
-				return err
-			}
-		}
-		return all.Err()
-	}
-	for key, value := range all.All() {
-		if err := step(key, value); err != nil {
-			return err
-		}
-	}
-	return all.Err()
 }
 
 func (s *Shell) count(ctx context.Context, args []string, o options) error {
@@ -153,7 +128,8 @@ func (s *Shell) count(ctx context.Context, args []string, o options) error {
 	}
 	n := int64(0)
 	if err == nil {
-		err = eachKey(ctx, all, true, func(_, _ []byte) error { n++; return nil })
+		const keysOnly = true
+		err = entries.Each(ctx, all, keysOnly, func(_, _ []byte) error { n++; return nil })
 	}
 	if err != nil {
 		return fmt.Errorf("count: %w", err)
