@@ -25,16 +25,18 @@ removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 	}
 	cmd.Run = func(_ context.Context, args []string) error {
 		var batch lightningdb.Batch
+		var keys [][]byte
 		for _, arg := range args[1:] {
 			key, err := enc.Key(arg)
 			if err != nil {
 				return err
 			}
+			keys = append(keys, key)
 			batch.Delete(key)
 		}
 		return a.change(args[0], durability, func(db *lightningdb.DB) error {
 			if !ignoreMissing {
-				if err := requireAll(db, enc, args[1:]); err != nil {
+				if err := requireAll(db, args[1:], keys); err != nil {
 					return err
 				}
 			}
@@ -50,14 +52,11 @@ removed, and the exit code is 3; with --ignore-missing, that is no error.`,
 	return cmd
 }
 
-// requireAll finds the first key that does not exist. Nobody else writes: the database is locked by this process.
-func requireAll(db *lightningdb.DB, enc entries.Encoding, args []string) error {
-	for _, arg := range args {
-		key, err := enc.Key(arg)
-		if err != nil {
-			return err
-		}
-		found, err := db.Has(key)
+// requireAll finds the first of the keys, which args name, that does not exist. Nobody else writes: the database is
+// locked by this process.
+func requireAll(db *lightningdb.DB, args []string, keys [][]byte) error {
+	for i, arg := range args {
+		found, err := db.Has(keys[i])
 		if err == nil && !found {
 			err = lightningdb.ErrNotFound
 		}
