@@ -3,7 +3,6 @@ package userfile
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -19,11 +18,11 @@ func (t target) ofDatabase() bool {
 	if t.into {
 		path, _ = os.Readlink(path) // the file behind a descriptor; a FIFO or device has none
 	}
-	dir, name := filepath.Split(path)
-	if path != "" && dir == "" {
-		dir = "." + string(filepath.Separator)
+	if path == "" {
+		return false
 	}
-	if _, err := os.Lstat(dir + current); path == "" || err != nil {
+	dir, name := folderOf(path)
+	if _, err := os.Lstat(dir + current); err != nil {
 		return false
 	}
 	if isOfDatabase(name) {

@@ -98,13 +98,9 @@ func find(path string) (target, error) {
 }
 
 // follow goes on to where the link at t.path leads. The name of a descriptor in /proc looks like a link but is the open
-// file itself, which may have another name by now, or none. Nothing is cleaned by its letters: behind a link, ".." is
-// another directory.
+// file itself, which may have another name by now, or none.
 func (t *target) follow() error {
-	dir, _ := filepath.Split(t.path)
-	if dir == "" {
-		dir = "."
-	}
+	dir, _ := folderOf(t.path)
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
@@ -122,6 +118,16 @@ func (t *target) follow() error {
 	}
 	t.path = next
 	return nil
+}
+
+// folderOf splits path into its directory, up to the last separator, and its name there. Unlike filepath.Dir it cleans
+// nothing by its letters: behind a link, ".." is another directory.
+func folderOf(path string) (dir, name string) {
+	dir, name = filepath.Split(path)
+	if dir == "" {
+		dir = "." + string(filepath.Separator)
+	}
+	return dir, name
 }
 
 // mayBeWritten refuses what cannot be written, and what may not be replaced.
@@ -166,10 +172,7 @@ func (t target) writeInto(ctx context.Context, write func(io.Writer) error) erro
 
 // replace writes a new file next to the target and renames it.
 func (t target) replace(path string, o Options, write func(io.Writer) error) (err error) {
-	dir, _ := filepath.Split(t.path)
-	if dir == "" {
-		dir = "."
-	}
+	dir, _ := folderOf(t.path)
 	temp, err := os.CreateTemp(dir, ".lightning-*.tmp")
 	if err != nil {
 		return err
