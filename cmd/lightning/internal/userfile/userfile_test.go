@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lightningdb"
+	"lightningdb/internal/format/filename"
 )
 
 // says writes text.
@@ -145,5 +146,32 @@ func TestWrite_refusesFilesOfADatabase(t *testing.T) {
 		if err := Write(t.Context(), free, Options{}, says("new")); err != nil {
 			t.Errorf("%s: %v", free, err)
 		}
+	}
+}
+
+// A new kind of file would not be protected until this package, which cannot import the names, was told of it.
+func TestIsOfDatabase_knowsEachKindOfFile(t *testing.T) {
+	names := namesOfKinds()
+	if len(names) < 6 {
+		t.Fatalf("there are %d kinds", len(names))
+	}
+	for kind, name := range names {
+		if parsed, _ := filename.Parse(name); parsed != kind || !isOfDatabase(name) {
+			t.Errorf("%s, a file of kind %d, is not taken for one of the database", name, kind)
+		}
+	}
+	for _, name := range []string{"", "7.tbl", "000007.tmp", "000007.wal.gz", "MANIFEST-7", "CURRENT-", "lock"} {
+		if parsed, _ := filename.Parse(name); parsed != filename.Unknown || isOfDatabase(name) {
+			t.Errorf("%s is taken for a file of the database", name)
+		}
+	}
+}
+
+// namesOfKinds are names of files of a database, one of each kind that there is.
+func namesOfKinds() (names map[filename.Kind]string) {
+	names = make(map[filename.Kind]string)
+	defer func() { _ = recover() }() // there is no name for the kind behind the last
+	for kind := filename.Unknown + 1; ; kind++ {
+		names[kind] = filename.Make(kind, 7)
 	}
 }
