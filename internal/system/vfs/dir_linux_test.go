@@ -539,15 +539,23 @@ func openAsNobody(dir string) error {
 	return nil
 }
 
-// A user who may only read must be able to, and must be told clearly that writing is not possible.
-func TestOpenDir_withoutPermission(t *testing.T) {
+// dirForOthers returns a directory for a child that becomes a user without rights, as only root can; else it skips the
+// test.
+func dirForOthers(t *testing.T, mode os.FileMode) string {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root can become a user without rights")
 	}
-	dir, err := os.MkdirTemp("/tmp", "vfs") // above t.TempDir, nobody may pass
+	dir, err := os.MkdirTemp("/tmp", "vfs") // nobody else may pass into t.TempDir
 	check(t, err)
-	defer os.RemoveAll(dir)
-	check(t, os.Chmod(dir, 0o755))
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	check(t, os.Chmod(dir, mode))
+	return dir
+}
+
+// A user who may only read must be able to, and must be told clearly that writing is not possible.
+func TestOpenDir_withoutPermission(t *testing.T) {
+	dir := dirForOthers(t, 0o755)
 	for _, name := range []string{"LOCK", "f"} {
 		check(t, os.WriteFile(filepath.Join(dir, name), []byte("1\n"), 0o644))
 	}
@@ -634,13 +642,8 @@ func TestLock_endsWithCloseThoughTheDescriptorWasCopied(t *testing.T) {
 // A database could not be created where the user may make a directory but not look around, though its name can be made
 // durable in another way; and one that exists would be refused for the sake of a sync that nothing needs.
 func TestOpenDir_parentThatCannotBeRead(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("SKIPPED: only root can become a user without rights")
-	}
-	dir, err := os.MkdirTemp("/tmp", "vfs") // above t.TempDir, nobody may pass
-	check(t, err)
-	defer os.RemoveAll(dir)
-	check(t, errors.Join(os.Chmod(dir, 0o300), os.Chown(dir, 65534, 65534)))
+	dir := dirForOthers(t, 0o300)
+	check(t, os.Chown(dir, 65534, 65534))
 	runChild(t, "blind parent", dir)
 }
 
@@ -752,13 +755,7 @@ func openDirectoriesThatAUmaskClosed(dir string) error {
 // A process that was killed between the creation of a file or directory and the Chmod after it, under a umask that
 // takes the owner's rights, would have left a database that its owner can never open.
 func TestOpen_givesBackWhatAUmaskTook(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can become a user without rights")
-	}
-	dir, err := os.MkdirTemp("/tmp", "vfs") // above t.TempDir, nobody may pass
-	check(t, err)
-	defer os.RemoveAll(dir)
-	check(t, os.Chmod(dir, 0o777))
+	dir := dirForOthers(t, 0o777)
 	runChild(t, "killed under a umask", dir)
 	runChild(t, "directories under a umask", dir)
 }

@@ -139,10 +139,7 @@ func TestExecute_foldsWithinAStripe(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(smallParams())
-			input := w.place(0, c.entries...)
-			job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
-			job.Move = false
-			edit, stats, err := job.Execute(context.Background(), c.snapshots, w.deps())
+			edit, stats, err := w.toLast(c.entries...).Execute(context.Background(), c.snapshots, w.deps())
 			if err != nil || w.install(edit) != nil {
 				t.Fatal(err)
 			}
@@ -277,10 +274,7 @@ func TestExecute_foldsInBoundedMemory(t *testing.T) {
 		entries = append(entries, appends("k", key.SeqNum(i+2), part))
 		want = append(want, part...)
 	}
-	input := w.place(0, append(entries, text("l", 20, "-"))...)
-	job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
-	job.Move = false
-	mustRun(t, w, job)
+	mustRun(t, w, w.toLast(append(entries, text("l", 20, "-"))...))
 	var got []byte
 	for _, e := range w.files[w.v.Levels[6][0].Num] {
 		if len(e.Value) > maxOperandBytes {
@@ -300,9 +294,7 @@ func TestExecute_foldsInBoundedMemory(t *testing.T) {
 // TestExecute_damagedOperandIsAnError: it must not be copied on as if it were one.
 func TestExecute_damagedOperandIsAnError(t *testing.T) {
 	w := newWorld(smallParams())
-	input := w.place(0, operation("k", 1, 77, ""), text("l", 2, "-"))
-	job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
-	job.Move = false
+	job := w.toLast(operation("k", 1, 77, ""), text("l", 2, "-"))
 	if _, _, err := job.Execute(context.Background(), []key.SeqNum{9}, w.deps()); !errors.Is(err, corrupt.ErrCorrupt) {
 		t.Errorf("%v", err)
 	}

@@ -32,6 +32,15 @@ func (w *world) picker() *picker {
 	return &picker{v: w.v, p: p, busy: w.busy, shape: shapeOf(w.v, p)}
 }
 
+// toLast places entries in a table of L0 and returns the job that reads it and writes what is left of it to the last
+// level, instead of moving it there.
+func (w *world) toLast(entries ...mergetest.Entry) *Job {
+	input := w.place(0, entries...)
+	job := w.picker().job(0, []*manifest.TableMeta{input}, lastLevel, ReasonManual)
+	job.Move = false
+	return job
+}
+
 // contents prints the entries of all tables of a level.
 func (w *world) contents(level int) []string {
 	var s []string
@@ -172,10 +181,7 @@ func TestExecute_snapshotRule(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(smallParams())
-			input := w.place(0, c.entries...)
-			job := w.picker().job(0, []*manifest.TableMeta{input}, 6, ReasonManual)
-			job.Move = false
-			edit, stats, err := job.Execute(context.Background(), c.snapshots, w.deps())
+			edit, stats, err := w.toLast(c.entries...).Execute(context.Background(), c.snapshots, w.deps())
 			if err != nil || w.install(edit) != nil {
 				t.Fatal(err)
 			}
