@@ -111,7 +111,7 @@ func (o *Overlay) Next() bool {
 	if o.backward || o.change != o.writes.changes() {
 		return o.SeekGE(o.copyKey(0))
 	}
-	return o.stepForward(o.Key())
+	return o.step()
 }
 
 // Prev implements Source.
@@ -122,7 +122,7 @@ func (o *Overlay) Prev() bool {
 	if !o.backward || o.change != o.writes.changes() {
 		return o.SeekLT(o.copyKey())
 	}
-	return o.stepBack(o.Key())
+	return o.step()
 }
 
 // Valid implements Source.
@@ -209,31 +209,13 @@ func (o *Overlay) findOwn(user []byte) {
 	}
 }
 
-// stepForward moves on from the entry at current.
-func (o *Overlay) stepForward(current []byte) bool {
-	if o.own != nil && bytes.Equal(o.own.Key, current) {
-		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
-		o.from = append(append(o.from[:0], current...), 0)
-		o.findOwn(o.from)
-		if !atBoth {
-			return o.findCurrent()
-		}
+// step moves past the current entry.
+func (o *Overlay) step() bool {
+	if o.atOwn() {
+		o.passOwn()
+	} else {
+		o.moveBase()
 	}
-	o.base.Next()
-	return o.findCurrent()
-}
-
-// stepBack moves back from the entry at current.
-func (o *Overlay) stepBack(current []byte) bool {
-	if o.own != nil && bytes.Equal(o.own.Key, current) {
-		atBoth := o.base.Valid() && bytes.Equal(o.base.Key(), current)
-		o.from = append(o.from[:0], current...)
-		o.findOwn(o.from)
-		if !atBoth {
-			return o.findCurrent()
-		}
-	}
-	o.base.Prev()
 	return o.findCurrent()
 }
 
@@ -259,7 +241,7 @@ func (o *Overlay) findCurrent() bool {
 		if to, jump := o.walk.Jump(); jump {
 			o.jump(to)
 		} else {
-			o.passDeleted()
+			o.passOwn()
 		}
 	}
 }
@@ -274,21 +256,24 @@ func (o *Overlay) jump(to []byte) {
 	o.findOwn(to)
 }
 
-// passDeleted moves past own, which is the nearest and hides its key.
-func (o *Overlay) passDeleted() {
-	deleted := o.own.Key
-	if o.base.Valid() && bytes.Equal(o.base.Key(), deleted) {
-		if o.backward {
-			o.base.Prev()
-		} else {
-			o.base.Next()
-		}
+// passOwn moves past own, which is the nearest, and past the entry of base at its key.
+func (o *Overlay) passOwn() {
+	if o.base.Valid() && bytes.Equal(o.base.Key(), o.own.Key) {
+		o.moveBase()
 	}
-	o.from = append(o.from[:0], deleted...)
+	o.from = append(o.from[:0], o.own.Key...)
 	if !o.backward {
 		o.from = append(o.from, 0)
 	}
 	o.findOwn(o.from)
+}
+
+func (o *Overlay) moveBase() {
+	if o.backward {
+		o.base.Prev()
+	} else {
+		o.base.Next()
+	}
 }
 
 // atOwn reports whether the write is nearer than the entry of base, or at the same key.
