@@ -99,16 +99,7 @@ type writer struct{ *Engine }
 
 var _ commit.Env = writer{}
 
-func (w writer) Fits(group []*commit.Request) bool {
-	operations, bytes := 0, 0
-	for _, r := range group {
-		operations += r.Batch.Count()
-		bytes += len(r.Batch.Bytes())
-	}
-	return w.fits(operations, bytes)
-}
-
-func (w writer) fits(operations, bytes int) bool {
+func (w writer) Fits(operations, bytes int) bool {
 	return w.tree.Active().Fits(operations, bytes) && w.log.HasRoom()
 }
 
@@ -117,7 +108,7 @@ func (w writer) MakeRoom(r *commit.Request) error {
 		return err
 	}
 	w.slowDown(len(r.Batch.Bytes()))
-	if n := r.Batch.Count(); n == 0 || w.fits(n, len(r.Batch.Bytes())) {
+	if n := r.Batch.Count(); n == 0 || w.Fits(n, len(r.Batch.Bytes())) {
 		return nil
 	}
 	return w.rotate(memtable.SizeFor(r.Batch))

@@ -12,7 +12,7 @@ import (
 // instant is an Env that does nothing: what is left is the queue's own cost.
 type instant struct{ groups atomic.Int64 }
 
-func (e *instant) Fits([]*Request) bool             { return true }
+func (e *instant) Fits(int, int) bool               { return true }
 func (e *instant) MakeRoom(*Request) error          { return nil }
 func (e *instant) Check(*Request, []*Request) error { return nil }
 func (e *instant) Log([]*Request) error             { e.groups.Add(1); return nil }

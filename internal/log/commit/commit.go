@@ -136,8 +136,9 @@ func (r *Request) Last() key.SeqNum { return r.First + key.SeqNum(r.Batch.Count(
 
 // Env is what a commit acts upon. All its methods are called by one leader at a time.
 type Env interface {
-	// Fits reports whether the active memtable and the log segment have room for all of these batches together.
-	Fits(group []*Request) bool
+	// Fits reports whether the active memtable and the log segment have room for batches with that many operations and
+	// bytes together.
+	Fits(operations, bytes int) bool
 
 	// Check is the conflict check of r, in commit order: against everything applied, and against before, the members
 	// of its group that come before it and are not applied yet. An error refuses r, which is answered once the group
@@ -379,13 +380,13 @@ func (q *Queue) process(group []*Request) {
 func (q *Queue) admit(waiting []*Request) int {
 	clear(q.accepted)
 	q.accepted = q.accepted[:0]
-	bytes, operations := 0, 0
+	operations, bytes := 0, 0 // of q.accepted
 	for n, r := range waiting {
-		bytes += len(r.Batch.Bytes())
+		withOps, withBytes := operations+r.Batch.Count(), bytes+len(r.Batch.Bytes())
 		if len(q.accepted) == 0 {
 			r.err = q.makeRoom(r)
-		} else if bytes > MaxGroupBytes || operations > maxCheckedOps && r.Reads != nil ||
-			!q.env.Fits(append(q.accepted, r)) {
+		} else if withBytes > MaxGroupBytes || operations > maxCheckedOps && r.Reads != nil ||
+			!q.env.Fits(withOps, withBytes) {
 			return n
 		}
 		if r.err == nil {
@@ -393,7 +394,7 @@ func (q *Queue) admit(waiting []*Request) int {
 		}
 		if r.err == nil {
 			q.accepted = append(q.accepted, r)
-			operations += r.Batch.Count()
+			operations, bytes = withOps, withBytes
 		}
 	}
 	return len(waiting)

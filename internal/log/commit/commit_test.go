@@ -22,7 +22,7 @@ type recorder struct {
 	end       key.SeqNum // last number of the last one applied
 	misfits   int        // requests applied whose first number does not follow end
 	published key.SeqNum
-	fits      int // group size up to which Fits says yes
+	fits      int // operations up to which Fits says yes
 	roomErr   error
 	logErr    error
 	syncErr   error
@@ -34,7 +34,7 @@ func (e *recorder) step(format string, args ...any) {
 	e.steps = append(e.steps, fmt.Sprintf(format, args...))
 }
 
-func (e *recorder) Fits(group []*Request) bool { return len(group) <= e.fits }
+func (e *recorder) Fits(operations, bytes int) bool { return operations <= e.fits }
 
 func (e *recorder) MakeRoom(r *Request) error { return e.roomErr }
 
