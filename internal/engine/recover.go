@@ -230,11 +230,10 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 	}
 	var segments []filename.Num
 	for _, name := range names {
-		if kind, num := filename.Parse(name); kind == filename.Log && num >= r.version.LogStart {
+		if kind, num := filename.Parse(name); kind == filename.Log {
 			segments = append(segments, num)
 		}
 	}
-	slices.Sort(segments)
 	log, err := wal.Replay(e.opts.FS, wal.ReplayOptions{
 		DB:       r.version.DatabaseID,
 		Start:    r.version.LogStart,
