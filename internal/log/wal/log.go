@@ -59,8 +59,7 @@ type Log struct {
 	unsyncedSince atomic.Int64 // the instant when the oldest unsynced commit was published; 0 if there is none
 	syncSoon      atomic.Bool  // so much is unsynced that it does not wait for the interval
 
-	mu       sync.Mutex   // never held during I/O
-	num      filename.Num // the number of the active segment
+	mu       sync.Mutex // never held during I/O
 	segments []segmentFile
 	retired  []segmentFile // sealed segments that are not needed any more, kept to be used again; at most keptSegments
 	blank    *Blank        // the file of the next segment; nil if none is ready
@@ -85,7 +84,7 @@ func (l *Log) Begin(db [16]byte, last key.SeqNum) error {
 		return fmt.Errorf("create log segment: %w", err)
 	}
 	l.use(seg)
-	l.num, l.segments = num, []segmentFile{{num: num}}
+	l.segments = []segmentFile{{num: num}}
 	return nil
 }
 
@@ -100,11 +99,7 @@ func (l *Log) Stand(segments int, bytes int64, durable key.SeqNum) {
 }
 
 // Num returns the number of the active segment.
-func (l *Log) Num() filename.Num {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.num
-}
+func (l *Log) Num() filename.Num { return l.active.Load().Num() }
 
 // HasRoom reports whether the active segment is not full.
 func (l *Log) HasRoom() bool { return l.active.Load().Size() < l.opts.SegmentLimit }
@@ -249,7 +244,6 @@ func (l *Log) Rotate() error {
 	l.mu.Lock()
 	l.segments[len(l.segments)-1].bytes = end.Length
 	l.segments = append(l.segments, segmentFile{num: num})
-	l.num = num
 	l.mu.Unlock()
 	l.use(seg)
 	return nil
@@ -263,11 +257,8 @@ func (l *Log) use(seg *Segment) {
 
 // nextBlank returns the file of the next segment: the one that is ready, or a new one.
 func (l *Log) nextBlank() (*Blank, error) {
-	l.mu.Lock()
-	blank, active := l.blank, l.num
-	l.blank = nil
-	l.mu.Unlock()
-	if blank != nil && blank.Num() > active && !l.dir.Closing() {
+	blank := l.takeBlank()
+	if blank != nil && blank.Num() > l.Num() && !l.dir.Closing() {
 		return blank, nil
 	}
 	if blank != nil { // a large commit has begun the log anew, behind it; or the last segment is to be a small one
@@ -372,13 +363,18 @@ func (l *Log) reuse(old filename.Num) {
 // DropSpare makes the log go on in a new file. A retired one may be much longer, with its old records, than all that
 // is to come.
 func (l *Log) DropSpare() {
-	l.mu.Lock()
-	blank := l.blank
-	l.blank = nil
-	l.mu.Unlock()
-	if blank != nil {
+	if blank := l.takeBlank(); blank != nil {
 		l.discardBlank(blank)
 	}
+}
+
+// takeBlank takes the file of the next segment off the log, or returns nil.
+func (l *Log) takeBlank() *Blank {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	blank := l.blank
+	l.blank = nil
+	return blank
 }
 
 // discardBlank discards the file of a segment that was never begun.
@@ -419,7 +415,6 @@ func (l *Log) DropRoot(root *Segment) {
 func (l *Log) UseRoot(root *Segment) {
 	l.mu.Lock()
 	l.segments = append(l.segments, segmentFile{num: root.Num()})
-	l.num = root.Num()
 	l.mu.Unlock()
 	old := l.active.Load()
 	l.use(root)

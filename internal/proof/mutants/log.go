@@ -213,7 +213,7 @@ var logMutants = []Mutant{
 	{
 		Name:    "a segment that is ready is begun behind a later one",
 		Breaks:  "after a large commit the log goes on in a segment before its beginning: commits are lost",
-		Changes: []Change{{"internal/log/wal/log.go", `blank.Num() > active &&`, `blank.Num()+1000 > active &&`}},
+		Changes: []Change{{"internal/log/wal/log.go", `blank.Num() > l.Num() &&`, `blank.Num()+1000 > l.Num() &&`}},
 		Killer:  test("engine", "TestIngest_leavesASegmentThatIsReadyBehind"),
 	},
 	{
