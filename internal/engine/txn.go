@@ -69,12 +69,27 @@ func (t *Txn) Seq() key.SeqNum { return t.snapshot.Seq() }
 // Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for
 // locks until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
+	return t.untilUnblocked(ctx, func() (key.SeqNum, error) {
+		return t.engine.commit(commit.Commit{
+			Batch: b, Sync: sync, Reads: t.Reads, ReadPoint: t.snapshot, Owner: &t.owner,
+		})
+	})
+}
+
+// CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
+func (t *Txn) CommitSpill(ctx context.Context, s *Spill) (key.SeqNum, error) {
+	return t.untilUnblocked(ctx, func() (key.SeqNum, error) {
+		return t.engine.Ingest(s, func() error { return t.checkSpill(s) })
+	})
+}
+
+// untilUnblocked calls attempt, and again after each lock that has refused it and that it has waited for.
+func (t *Txn) untilUnblocked(ctx context.Context, attempt func() (key.SeqNum, error)) (key.SeqNum, error) {
 	if err := t.keepLocks(ctx); err != nil {
 		return 0, err
 	}
-	c := commit.Commit{Batch: b, Sync: sync, Reads: t.Reads, ReadPoint: t.snapshot, Owner: &t.owner}
 	for {
-		last, err := t.engine.commit(c)
+		last, err := attempt()
 		if err == nil {
 			return last, nil
 		}
@@ -92,22 +107,6 @@ func (t *Txn) unblock(ctx context.Context, err error) error {
 	}
 	t.locked = true
 	return t.engine.acquire(ctx, &t.owner, blocked.key)
-}
-
-// CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
-func (t *Txn) CommitSpill(ctx context.Context, s *Spill) (key.SeqNum, error) {
-	if err := t.keepLocks(ctx); err != nil {
-		return 0, err
-	}
-	for {
-		last, err := t.engine.Ingest(s, func() error { return t.checkSpill(s) })
-		if err == nil {
-			return last, nil
-		}
-		if err := t.unblock(ctx, err); err != nil {
-			return 0, err
-		}
-	}
 }
 
 // checkSpill is the check of a commit of s. The locks are looked up in the spill, not the spill in the locks.
