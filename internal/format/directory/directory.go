@@ -196,8 +196,11 @@ func (d *Directory) Fail(operation string, cause error) error {
 	return err
 }
 
-// FailUnlessTransient is Fail, except for a transient cause, after which the operation is tried again.
+// FailUnlessTransient is Fail, unless cause is nil or transient; after a transient one the operation is tried again.
 func (d *Directory) FailUnlessTransient(operation string, cause error) error {
+	if cause == nil {
+		return nil
+	}
 	if Transient(cause) {
 		return fmt.Errorf("%s: %w", operation, cause)
 	}

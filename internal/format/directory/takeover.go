@@ -21,6 +21,9 @@ import (
 //   - A rename over CURRENT that comes late does not fail by itself. So a newcomer removes what is to be renamed,
 //     between writing its mark and reading CURRENT: a rename that was decided on before then finds nothing.
 
+// lookForOthers is what errors call these checks.
+const lookForOthers = "look for other writers"
+
 // Claim marks the directory as this writer's own, and stops a switch of CURRENT that another writer may be about to
 // make. It returns the files that it has removed for that.
 func (d *Directory) Claim() (removed []string, err error) {
@@ -53,7 +56,7 @@ func (d *Directory) SetCurrent(isOurs func() error) { d.current = isOurs }
 // tell, it ends writes too.
 func (d *Directory) ConfirmOwner() error {
 	if err := d.StillOwner(); err != nil {
-		return d.Fail("look for other writers", err)
+		return d.Fail(lookForOthers, err)
 	}
 	return nil
 }
@@ -69,7 +72,7 @@ func (d *Directory) StillOwner() error {
 }
 
 // CheckOwner is ConfirmOwner by name, for use before something is changed. A transient error has changed nothing.
-func (d *Directory) CheckOwner() error { return d.failUnlessTransient(d.IsOwner()) }
+func (d *Directory) CheckOwner() error { return d.FailUnlessTransient(lookForOthers, d.IsOwner()) }
 
 // IsOwner is CheckOwner inside Change: the caller must end writes.
 func (d *Directory) IsOwner() error {
@@ -85,14 +88,7 @@ func (d *Directory) CheckFile(name string, size int64) error {
 	if err := d.CheckOwner(); err != nil {
 		return err
 	}
-	return d.failUnlessTransient(owner.Unchanged(d.opts.FS, name, size))
-}
-
-func (d *Directory) failUnlessTransient(err error) error {
-	if err == nil || Transient(err) {
-		return err
-	}
-	return d.Fail("look for other writers", err)
+	return d.FailUnlessTransient(lookForOthers, owner.Unchanged(d.opts.FS, name, size))
 }
 
 // TakenOver adds owner.ErrTakenOver to err if that is the reason: a file that another writer has removed is no

@@ -272,10 +272,7 @@ func (l *Log) nextBlank() (*Blank, error) {
 	if !errors.Is(err, fs.ErrExist) { // that file would be another writer's
 		l.dir.Discard(filename.Make(filename.Log, num))
 	}
-	if !directory.Transient(err) {
-		err = l.dir.Fail("prepare log segment", err)
-	}
-	return nil, err
+	return nil, l.dir.FailUnlessTransient("begin another log segment", err)
 }
 
 // RetireBefore retires the segments before start, which no recovery will need. If keep is set, they may be used
@@ -350,8 +347,8 @@ func (l *Log) reuse(old filename.Num) {
 		if !errors.Is(err, fs.ErrExist) {
 			l.dir.Discard(filename.Make(filename.Log, num))
 		}
-		if !directory.Transient(err) && !errors.Is(err, directory.ErrReadOnly) {
-			l.dir.Fail("reuse log segment", err)
+		if !errors.Is(err, directory.ErrReadOnly) {
+			l.dir.FailUnlessTransient("reuse log segment", err)
 		}
 		return
 	}
@@ -396,10 +393,7 @@ func (l *Log) Root(seq key.SeqNum) (*Segment, error) {
 		root.Close() // nothing was appended to it
 	}
 	l.dir.Discard(filename.Make(filename.Log, num))
-	if directory.Transient(err) {
-		return nil, err
-	}
-	return nil, l.dir.Fail("create log segment", err)
+	return nil, l.dir.FailUnlessTransient("begin a new log", err)
 }
 
 // DropRoot discards a root that nothing names. If writes have ended, the manifest may name it, and the next Open
