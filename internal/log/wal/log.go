@@ -265,7 +265,7 @@ func (l *Log) nextBlank() (*Blank, error) {
 		l.discardBlank(blank)
 	}
 	num := l.dir.NewNum()
-	blank, err := Prepare(l.dir.FS(), num, 0)
+	blank, err := Prepare(l.dir.FS(), num)
 	if err == nil {
 		return blank, nil
 	}

@@ -48,27 +48,25 @@ type Blank struct {
 	size int64 // of the file, in bytes
 }
 
-// Prepare makes the file of segment num, fills size bytes of it with zeros and makes its name and content durable.
-// The header is always filled, so that Begin needs no space. Appending to blocks that were written before changes no
-// metadata of the file, which makes syncs faster. Prepare may run long before the segment is begun, during appends
-// to other segments. After an error the file may be there, and is of no use.
-func Prepare(fs vfs.FS, num filename.Num, size int64) (*Blank, error) {
-	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num)}
+// Prepare makes the file of segment num, with zeros where its header will be, so that Begin needs no space, and makes
+// its name and content durable. Prepare may run long before the segment is begun, during appends to other segments.
+// After an error the file may be there, and is of no use.
+func Prepare(fs vfs.FS, num filename.Num) (*Blank, error) {
+	b := &Blank{fs: fs, num: num, name: filename.Make(filename.Log, num), size: record.FileHeaderSize}
 	var err error
 	if b.f, err = fs.Create(b.name); err != nil {
 		return nil, fmt.Errorf("create log segment: %w", err)
 	}
-	if err := b.fill(max(size, record.FileHeaderSize)); err != nil {
+	if err := b.fill(); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare log segment %s: %w", b.name, err), b.f.Close())
 	}
 	return b, nil
 }
 
-func (b *Blank) fill(size int64) error {
-	if err := b.f.Allocate(size); err != nil {
+func (b *Blank) fill() error {
+	if err := b.f.Allocate(b.size); err != nil {
 		return err
 	}
-	b.size = size
 	if err := b.f.Sync(); err != nil {
 		return err
 	}

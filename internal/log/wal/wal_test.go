@@ -87,7 +87,7 @@ func must[T any](t testing.TB, v T, err error) T {
 
 // rotate goes on from s in a new segment.
 func rotate(dir vfs.FS, s *Segment, next filename.Num) (*Segment, error) {
-	b, err := Prepare(dir, next, 0)
+	b, err := Prepare(dir, next)
 	if err != nil {
 		return nil, err
 	}
