@@ -10,7 +10,6 @@ import (
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/vfs"
-	"lightningdb/internal/tree"
 )
 
 // MinMemoryLimit is the least Options.MemoryLimit, in bytes.
@@ -100,12 +99,6 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-// addresses is how many bytes of addresses a database with so much memory takes at most.
-func addresses(b tree.Budget) int64 { return b.Addresses() + mappedLog }
-
-// mappedLog is how much of the log is mapped at a time, in bytes: see package vfs.
-const mappedLog = 2 << 20
 
 // Logger receives events. It is lightningdb.Logger, which says why it is no *slog.Logger.
 type Logger interface {
