@@ -88,7 +88,7 @@ func BenchmarkReplay(b *testing.B) {
 	dir := memfs.NewVolatile()
 	s := mustCreate(b, dir, 1, Root(0))
 	for s.Size() < 16<<20 {
-		end, err := s.Append(groupOf(64, s.LastSeq()+1)...)
+		end, err := s.Append(groupOf(64, s.lastSeq+1)...)
 		must(b, end, err)
 	}
 	b.SetBytes(s.Size())

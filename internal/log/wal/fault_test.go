@@ -322,7 +322,7 @@ func (w *workload) leaveOld(dir vfs.FS) error {
 			return err
 		}
 		for _, size := range []int{10, 600, 3, 700, 20, 300} {
-			c := makeCommit(log.LastSeq()+1, 1, size)
+			c := makeCommit(log.lastSeq+1, 1, size)
 			if _, err := log.Append(c.record()); err != nil {
 				return err
 			}

@@ -38,17 +38,9 @@ type Report struct {
 	Bytes      int64      // bytes of valid log, headers included
 	LastSeq    key.SeqNum // the last sequence number of the log; 0 if nothing was ever logged
 
-	// TornFile to TornWhat describe the torn tail of the last segment: where it begins, and how many bytes were
-	// dropped, up to the last one that is not zero. TornBytes is 0 for a log that ends where a record ends, whatever
-	// older bytes the segment holds behind it.
-	TornFile   string
-	TornOffset int64
-	TornBytes  int64
-	TornWhat   string // why the bytes at TornOffset are no record, in words
-
-	// Unused are segments that hold no record and never will: they were prepared and not begun, or left by an
-	// interrupted recovery. They may be removed once the manifest needs no segment before them, not earlier.
-	Unused []filename.Num
+	// TornBytes is how many bytes of a torn tail were dropped, up to the last one that is not zero. It is 0 for a log
+	// that ends where a record ends, whatever older bytes the segment holds behind it.
+	TornBytes int64
 }
 
 // Replay reads the log from o.Start on and calls fn with every commit in order. The batch is valid until fn returns.
@@ -259,17 +251,17 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
 	if problem == record.NoRecord { // what stands behind never belonged to this segment, or was never finished
 		return nil
 	}
-	return r.reportTorn(s, off, math.MaxInt64, problem)
+	return r.reportTorn(off, math.MaxInt64)
 }
 
-// reportTorn reports what is dropped of s between off and end.
-func (r *replayer) reportTorn(s *segment, off, end int64, problem string) error {
+// reportTorn reports what is dropped of the segment that r.reader reads, between off and end.
+func (r *replayer) reportTorn(off, end int64) error {
 	used, err := r.reader.UsedEnd(off, end)
 	if err != nil {
 		return err
 	}
 	if used > off {
-		r.report.TornFile, r.report.TornOffset, r.report.TornBytes, r.report.TornWhat = s.name, off, used-off, problem
+		r.report.TornBytes = used - off
 	}
 	return nil
 }
@@ -287,7 +279,6 @@ func (r *replayer) checkOthers() error {
 			return err
 		}
 	}
-	slices.Sort(r.report.Unused)
 	return nil
 }
 
@@ -308,9 +299,8 @@ func (r *replayer) checkUnused(s *segment) error {
 	if at >= 0 {
 		return corrupt.New(s.name, at, "the segment is in use, but its header is damaged")
 	}
-	r.report.Unused = append(r.report.Unused, s.num)
 	if s.state == broken && r.report.TornBytes == 0 {
-		return r.reportTorn(s, 0, record.FileHeaderSize, "the segment was not begun") // what follows is from before
+		return r.reportTorn(0, record.FileHeaderSize) // it was not begun: what follows is from before
 	}
 	return nil
 }

@@ -175,12 +175,12 @@ func Create(fs vfs.FS, num filename.Num, db [16]byte, prev Predecessor) (*Segmen
 	return b.Begin(db, prev)
 }
 
-// Segment is a segment that is being written. Append, Store, Seal and LastSeq are for one goroutine at a time; all
-// other methods may run concurrently with them. Its memory is at most about 1 MiB, whatever is appended.
+// Segment is a segment that is being written. Append, Store and Seal are for one goroutine at a time; all other
+// methods may run concurrently with them. Its memory is at most about 1 MiB, whatever is appended.
 type Segment struct {
 	out     *record.Appender
-	size    int64 // of the file when the segment was begun, in bytes
-	lastSeq key.SeqNum
+	size    int64      // of the file when the segment was begun, in bytes
+	lastSeq key.SeqNum // the last sequence number in the log so far
 	prefix  [prefixSize]byte
 }
 
@@ -202,9 +202,6 @@ func (s *Segment) FileSize() int64 { return max(s.size, s.Size()) }
 
 // Synced is the offset below which everything is durable.
 func (s *Segment) Synced() int64 { return s.out.Synced() }
-
-// LastSeq is the last sequence number in the log so far. It is for the appending goroutine.
-func (s *Segment) LastSeq() key.SeqNum { return s.lastSeq }
 
 // Err is nil while the segment is usable, and otherwise the failure that every later call returns.
 func (s *Segment) Err() error { return s.out.Err() }

@@ -274,9 +274,9 @@ func TestReplay_segmentsDroppedDuplicatedSwapped(t *testing.T) {
 				expectDamage(a+" replaced by "+b, replaced)
 				expectDamage(a+" and "+b+" swapped", replaced.With(b, m.files[a]))
 			}
-			got, report, err := replay(m.files.With("000009.wal", m.files[a]), ReplayOptions{Start: 2})
-			if err != nil || !slices.Equal(got, m.all()) || !slices.Equal(report.Unused, []filename.Num{9}) {
-				t.Errorf("copy of %s as another segment: %d commits, unused %v, %v", a, len(got), report.Unused, err)
+			got, _, err := replay(m.files.With("000009.wal", m.files[a]), ReplayOptions{Start: 2})
+			if err != nil || !slices.Equal(got, m.all()) {
+				t.Errorf("copy of %s as another segment: %d commits, %v", a, len(got), err)
 			}
 		}
 		if _, _, err := replay(m.files, ReplayOptions{}); !errors.Is(err, corrupt.ErrCorrupt) {
@@ -422,9 +422,9 @@ func TestReplay_rootsBehindTheLog(t *testing.T) {
 	mustAppend(t, log, makeCommit(1, 1, 10))
 	mustCreate(t, dir, 5, Root(1))
 	root := mustCreate(t, dir, 8, Root(1))
-	got, report, err := replay(dir, ReplayOptions{Start: 1})
-	if err != nil || len(got) != 1 || !slices.Equal(report.Unused, []filename.Num{5, 8}) {
-		t.Errorf("%d commits, unused %v, %v", len(got), report.Unused, err)
+	got, _, err := replay(dir, ReplayOptions{Start: 1})
+	if err != nil || len(got) != 1 {
+		t.Errorf("%d commits, %v", len(got), err)
 	}
 	mustAppend(t, root, makeCommit(2, 1, 10))
 	if _, _, err := replay(dir, ReplayOptions{Start: 1}); !errors.Is(err, corrupt.ErrCorrupt) {
