@@ -11,9 +11,6 @@ import (
 // countedStep is by how many bytes the writes of a transaction grow before that counts against the memory limit.
 const countedStep = 1 << 20
 
-// Spilled reports whether writes are on disk.
-func (tx *Tx) Spilled() bool { return tx.writes.Spilled() }
-
 // spillIfLarge moves the writes to disk when they take as much memory as one transaction may.
 func (tx *Tx) spillIfLarge() error {
 	size := int64(tx.writes.Size())
