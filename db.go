@@ -126,10 +126,7 @@ func (db *DB) Put(key, value []byte) error {
 	if len(value) > largeValue && len(value) <= MaxValueSize {
 		return db.putLarge(key, value)
 	}
-	b := batches.Get().(*Batch)
-	defer b.recycle()
-	b.Put(key, value)
-	return db.Write(b)
+	return db.one(func(b *Batch) { b.Put(key, value) })
 }
 
 // largeValue is the size, in bytes, above which the copy of a value does not go through the Go heap.
@@ -150,10 +147,7 @@ func (db *DB) putLarge(key, value []byte) error {
 
 // Delete removes key. Removing a key that is not there is no error.
 func (db *DB) Delete(key []byte) error {
-	b := batches.Get().(*Batch)
-	defer b.recycle()
-	b.Delete(key)
-	return db.Write(b)
+	return db.one(func(b *Batch) { b.Delete(key) })
 }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. It wraps around as int64 does.
