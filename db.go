@@ -219,10 +219,7 @@ func (db *DB) admit(size int, d Durability) (sync bool, err error) {
 }
 
 // Sync makes every commit that returned before the call survive a power cut.
-func (db *DB) Sync() error {
-	_, err := db.engine.Commit(&batch.Batch{}, true)
-	return err
-}
+func (db *DB) Sync() error { return db.engine.Sync() }
 
 // WaitDurable returns once the commit with sequence number seq, and every one before it, survives a power cut. That
 // costs nothing if a sync has covered it already, else it takes part in the next one. The error is ErrFutureSequence

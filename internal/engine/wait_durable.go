@@ -21,7 +21,7 @@ func (e *Engine) WaitDurable(ctx context.Context, seq key.SeqNum) error {
 	if seq <= e.log.Durable() {
 		return nil
 	}
-	return waitUntil(ctx, e.syncCommits)
+	return waitUntil(ctx, e.Sync)
 }
 
 // waitUntil calls do and waits for it until ctx is done; then do goes on by itself.
@@ -39,8 +39,8 @@ func waitUntil(ctx context.Context, do func() error) error {
 	}
 }
 
-// syncCommits makes everything published before the call durable, together with whatever the queue syncs then.
-func (e *Engine) syncCommits() error {
+// Sync makes everything published before the call durable, together with whatever the queue syncs then.
+func (e *Engine) Sync() error {
 	_, err := e.Commit(&batch.Batch{}, true)
 	return err
 }
