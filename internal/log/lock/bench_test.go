@@ -86,15 +86,3 @@ func BenchmarkBlocked(b *testing.B) {
 		}
 	}
 }
-
-// BenchmarkBlocked_empty is what a commit pays while nobody holds anything.
-func BenchmarkBlocked_empty(b *testing.B) {
-	var table Table
-	keys := slices.Values([][]byte{[]byte("account/0000000001")})
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, blocked := table.Blocked(nil, keys); blocked {
-			b.Fatal("blocked")
-		}
-	}
-}

@@ -170,17 +170,9 @@ func (t *Table) Protect(o *Owner, s span.Span) error {
 }
 
 // Blocked returns the first of keys that another owner than o has locked, or that lies in a range which another
-// owner protects. A nil o is an owner that holds nothing. The table is locked meanwhile: keys must not call it.
+// owner protects. A nil o is an owner that holds nothing. The table is locked meanwhile: keys must not call it. A
+// caller for whom an empty table must be cheap asks Any first: what the loop over keys captures is allocated even then.
 func (t *Table) Blocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
-	if !t.Any() {
-		return nil, false
-	}
-	return t.firstBlocked(o, keys)
-}
-
-// firstBlocked is Blocked for a table that is not empty. It is a function of its own because what the loop over keys
-// captures is allocated at the beginning of its function, even if there is nothing to look for.
-func (t *Table) firstBlocked(o *Owner, keys iter.Seq[[]byte]) (key []byte, blocked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	protected := len(t.ranges) > 0 && t.priority.holder != o
