@@ -85,8 +85,8 @@ func (tr *Tree) pinnedLocked(v *View) Files {
 	for _, t := range tr.named {
 		all.add(t.Meta().Size)
 	}
-	for _, tables := range v.levels {
-		for _, t := range tables {
+	for _, run := range v.runs {
+		for _, t := range run.tables {
 			current.add(t.Meta().Size)
 		}
 	}

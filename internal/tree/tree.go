@@ -194,7 +194,7 @@ func (tr *Tree) Resume(version *manifest.Version, last key.SeqNum) {
 func (tr *Tree) Begin(mems []*Memtable, version *manifest.Version) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.installLocked(mems, version)
+	tr.installLocked(mems, tr.sortLocked(version))
 }
 
 // Current is the current view, without a reference: anybody may ask for its numbers, and the leader of the commit
@@ -239,7 +239,7 @@ func (tr *Tree) Freeze(segment filename.Num, need int) error {
 	if active.Count() == 0 { // too small for need, or its segment was full of records that have been flushed
 		mems = append([]*Memtable{next}, v.mems[1:]...)
 	}
-	tr.installLocked(mems, v.version)
+	tr.installLocked(mems, v.sortedRuns)
 	tr.Rotated()
 	return nil
 }
@@ -254,7 +254,7 @@ func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 		mems = mems[: len(mems)-1 : len(mems)-1]
 		tr.mems.held = append(tr.mems.held, heldBack{flushed, tr.clock.Now()})
 	}
-	tr.installLocked(mems, version)
+	tr.installLocked(mems, tr.sortLocked(version))
 }
 
 // Ingested tells the tree of tables that Install has added without a memtable. It must be called before they are

@@ -31,15 +31,23 @@ func (m *Memtable) Last() key.SeqNum { return m.last }
 // refs counts the tree itself while the view is current, and every iterator on it. A point reader holds no
 // reference: the tree releases its own only after the epoch in which the view was replaced has passed.
 type View struct {
-	mems    []*Memtable // newest first; mems[0] is active
+	mems []*Memtable // newest first; mems[0] is active
+	*sortedRuns
+
+	_ [128]byte // every read loads what is above; refs is written
+
+	refs atomic.Int32
+}
+
+// sortedRuns is a version as readers go through it. Views that follow each other while the version stays share it.
+type sortedRuns struct {
 	version *manifest.Version
-	levels  [manifest.NumLevels][]*tables.Ref
 	runs    []sortedRun // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
 	level0  int         // how many of runs are of level 0
 	limit   int64       // read debt from which on a compaction is worth its cost
-	refs    atomic.Int32
 
 	boundBytes int64 // of the smallest and the largest key of each table
+	views      int   // views of this version; guarded by Tree.mu
 }
 
 // sortedRun is disjoint tables by key: a deeper level, or a run of level 0.
@@ -89,55 +97,54 @@ func (r *sortedRun) within(s span.Span) []*tables.Ref {
 	return r.tables[first:max(first, end)]
 }
 
-// installLocked makes a view of mems and version current and retires the one before it.
-func (tr *Tree) installLocked(mems []*Memtable, version *manifest.Version) {
-	v := &View{mems: mems, version: version}
+// installLocked makes a view of mems and runs current and retires the one before it.
+func (tr *Tree) installLocked(mems []*Memtable, runs *sortedRuns) {
+	v := &View{mems: mems, sortedRuns: runs}
 	v.refs.Store(1)
+	runs.views++
 	for _, m := range mems {
 		m.views++
-	}
-	for n, metas := range version.Levels {
-		v.levels[n] = tr.nameLocked(metas)
-		for _, meta := range metas {
-			v.boundBytes += int64(len(meta.Smallest) + len(meta.Largest))
-		}
-	}
-	for _, metas := range manifest.Runs(version.Levels[0]) {
-		v.runs = append(v.runs, newRun(tr.refsLocked(metas)))
-	}
-	v.level0, v.limit = len(v.runs), int64(compaction.MinReadDebt(version))
-	for _, level := range v.levels[1:] {
-		if len(level) > 0 {
-			v.runs = append(v.runs, newRun(level))
-		}
 	}
 	if old := tr.view.Swap(v); old != nil {
 		tr.epochs.Retire(func() { tr.Release(old) })
 	}
 }
 
+// sortLocked returns the sorted runs of version, which a view is to have.
+func (tr *Tree) sortLocked(version *manifest.Version) *sortedRuns {
+	runs := manifest.Runs(version.Levels[0])
+	s := &sortedRuns{version: version, level0: len(runs), limit: int64(compaction.MinReadDebt(version))}
+	for _, level := range version.Levels[1:] {
+		if len(level) > 0 {
+			runs = append(runs, level)
+		}
+	}
+	for _, metas := range runs {
+		s.runs = append(s.runs, newRun(tr.nameLocked(metas)))
+		for _, meta := range metas {
+			s.boundBytes += int64(len(meta.Smallest) + len(meta.Largest))
+		}
+	}
+	return s
+}
+
 // namedTable is a table that views name.
 type namedTable struct {
 	*tables.Ref
-	views int // how many
+	versions int // how many versions of views have it
 }
 
-// nameLocked returns the tables that metas describe, and counts one more view that names them.
+// nameLocked returns the tables that metas describe, and counts one more version that has them.
 func (tr *Tree) nameLocked(metas []*manifest.TableMeta) []*tables.Ref {
-	for _, meta := range metas {
-		if tr.named[meta.Num] == nil {
-			tr.named[meta.Num] = &namedTable{Ref: tables.Of(meta)}
-		}
-		tr.named[meta.Num].views++
-	}
-	return tr.refsLocked(metas)
-}
-
-// refsLocked returns the tables that metas describe. Some view names each of them.
-func (tr *Tree) refsLocked(metas []*manifest.TableMeta) []*tables.Ref {
 	refs := make([]*tables.Ref, len(metas))
 	for i, meta := range metas {
-		refs[i] = tr.named[meta.Num].Ref
+		named := tr.named[meta.Num]
+		if named == nil {
+			named = &namedTable{Ref: tables.Of(meta)}
+			tr.named[meta.Num] = named
+		}
+		named.versions++
+		refs[i] = named.Ref
 	}
 	return refs
 }
@@ -231,10 +238,13 @@ func (tr *Tree) forgetLocked(v *View) (gone []*tables.Ref) {
 			tr.mems.recycle(m)
 		}
 	}
-	for n := range v.levels {
-		for _, t := range v.levels[n] {
+	if v.sortedRuns.views--; v.sortedRuns.views > 0 {
+		return nil
+	}
+	for _, run := range v.runs {
+		for _, t := range run.tables {
 			named := tr.named[t.Meta().Num]
-			if named.views--; named.views == 0 {
+			if named.versions--; named.versions == 0 {
 				gone = append(gone, t)
 				delete(tr.named, t.Meta().Num)
 			}

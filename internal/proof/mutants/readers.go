@@ -316,7 +316,13 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a table is removed while a view names it",
 		Breaks:  "a scan comes to a table that is gone",
-		Changes: []Change{{"internal/tree/view.go", `			if named.views--; named.views == 0 {`, `			if named.views--; named.views <= 1 {`}},
+		Changes: []Change{{"internal/tree/view.go", `			if named.versions--; named.versions == 0 {`, `			if named.versions--; named.versions <= 1 {`}},
+		Killer:  test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
+	},
+	{
+		Name:    "the tables of a version go with the first of its views",
+		Breaks:  "tables that the current view names are removed",
+		Changes: []Change{{"internal/tree/view.go", `v.sortedRuns.views > 0 {`, `v.sortedRuns.views < 0 {`}},
 		Killer:  test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
 	},
 
