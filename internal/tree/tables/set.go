@@ -51,10 +51,12 @@ type Options struct {
 type Set struct {
 	opts Options
 
-	mu    sync.Mutex // held while a table is opened: I/O of a few pages
-	refs  []*Ref     // open tables, in the order of a clock
-	hand  int
-	bytes int64
+	mu   sync.Mutex // held while a table is opened: I/O of a few pages
+	refs []*Ref     // open tables, in the order of a clock
+	hand int
+
+	// The number of refs, and the bytes of memory that they take. Changed under mu; Size loads them without.
+	count, bytes atomic.Int64
 
 	shutMu sync.Mutex
 	shut   []*openTable // tables to close, for Reclaim
@@ -69,12 +71,9 @@ func Of(meta *manifest.TableMeta) *Ref { return &Ref{meta: meta} }
 // Meta is the manifest's description of the table.
 func (t *Ref) Meta() *manifest.TableMeta { return t.meta }
 
-// Size returns the number of open tables, and the bytes of memory that they take.
-func (s *Set) Size() (open int, bytes int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.refs), s.bytes
-}
+// Size returns the number of open tables, and the bytes of memory that they take. It does not wait while one
+// is being opened.
+func (s *Set) Size() (open int, bytes int64) { return int(s.count.Load()), s.bytes.Load() }
 
 // Reclaim closes the tables that nobody uses any more.
 func (s *Set) Reclaim() {
@@ -167,7 +166,7 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	if s.opts.Gate.Closed() {
 		return nil, calls.ErrClosed
 	}
-	for len(s.refs) > 0 && (len(s.refs) >= maxOpenTables || s.bytes > s.opts.OpenBytes) {
+	for len(s.refs) > 0 && (len(s.refs) >= maxOpenTables || s.bytes.Load() > s.opts.OpenBytes) {
 		s.evictLocked()
 	}
 	o, err := s.openFile(t.meta)
@@ -177,7 +176,8 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	t.recent.Store(true)
 	t.open.Store(o)
 	s.refs = append(s.refs, t)
-	s.bytes += o.ResidentBytes()
+	s.count.Add(1)
+	s.bytes.Add(o.ResidentBytes())
 	return o, nil
 }
 
@@ -254,7 +254,8 @@ func (s *Set) evictLocked() {
 // closeLocked closes the open table at index i of refs, as soon as no reader has it.
 func (s *Set) closeLocked(i int) {
 	o := s.refs[i].open.Swap(nil)
-	s.bytes -= o.ResidentBytes()
+	s.count.Add(-1)
+	s.bytes.Add(-o.ResidentBytes())
 	last := len(s.refs) - 1
 	s.refs[i] = s.refs[last]
 	s.refs = s.refs[:last]
