@@ -484,8 +484,8 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a job leaves older tables of level 0 behind",
 		Breaks: "an older version is found before the newer one",
-		Changes: []Change{{"internal/tree/compaction/pick.go", `	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)`,
-			`	return pk.job(0, []*manifest.TableMeta{t}, pk.shape.into, reason)`}},
+		Changes: []Change{{"internal/tree/compaction/pick.go", `		tables = connected(pk.v, t)`,
+			`		tables = tables[:1]`}},
 		Killer: test("tree/compaction", "TestPick_takesOlderL0Along"),
 		Quick:  true,
 	},

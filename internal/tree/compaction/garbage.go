@@ -32,7 +32,7 @@ func (pk *picker) pickGarbage() *Job {
 		if ratio <= bestRatio || !everywhere && !tooMuchGarbage(c) {
 			continue
 		}
-		if job := pk.jobFor(c); job != nil {
+		if job := pk.lower(c.level, c.table, ReasonGarbage); job != nil {
 			best, bestRatio = job, ratio
 		}
 	}
@@ -55,28 +55,6 @@ func (pk *picker) survey() (candidates []candidate, total, garbage int64) {
 		}
 	}
 	return candidates, total, garbage
-}
-
-// costOf is the size of what is read with t when it is compacted.
-func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
-	switch level {
-	case 0:
-		return t.Size + sizeOf(overlapping(pk.v, pk.shape.into, rangeOf(t)))
-	case lastLevel:
-		return t.Size
-	}
-	return t.Size + sizeOf(overlapping(pk.v, level+1, rangeOf(t)))
-}
-
-// jobFor returns the job that compacts the table of c; nil if running jobs prevent it.
-func (pk *picker) jobFor(c candidate) *Job {
-	switch c.level {
-	case 0:
-		return pk.fromL0(c.table, ReasonGarbage)
-	case lastLevel:
-		return pk.rewrite(c.table, ReasonGarbage)
-	}
-	return pk.down(c.level, c.table, ReasonGarbage)
 }
 
 // tooMuchGarbage reports whether c is a table of the last level worth rewriting for its own sake.

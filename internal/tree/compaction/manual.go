@@ -22,7 +22,7 @@ func PickRange(v *manifest.Version, p Params, busy Busy, s span.Span) (job *Job,
 				continue
 			}
 			done = false
-			if job := pk.manual(level, t); job != nil {
+			if job := pk.lower(level, t, ReasonManual); job != nil {
 				return job, false
 			}
 		}
@@ -41,14 +41,4 @@ func touches(t *manifest.TableMeta, s span.Span) bool {
 // worthRewriting reports whether rewriting t, a table of the last level, will drop something.
 func (pk *picker) worthRewriting(t *manifest.TableMeta) bool {
 	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot && !pk.unfoldable(t)
-}
-
-func (pk *picker) manual(level int, t *manifest.TableMeta) *Job {
-	switch level {
-	case 0:
-		return pk.fromL0(t, ReasonManual)
-	case lastLevel:
-		return pk.rewrite(t, ReasonManual)
-	}
-	return pk.down(level, t, ReasonManual)
 }

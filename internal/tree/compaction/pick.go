@@ -53,9 +53,9 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 	var best *Job
 	bestRatio := 0.0
 	for _, t := range pk.v.Levels[level] {
-		gain, cost := pk.gainOf(level, t)
-		if ratio := float64(gain) / float64(cost); best == nil || ratio > bestRatio {
-			if job := pk.down(level, t, reason); job != nil {
+		gain := t.Size + pk.reclaimable(level, t) // bytes that leave the level or vanish
+		if ratio := float64(gain) / float64(pk.costOf(level, t)); best == nil || ratio > bestRatio {
+			if job := pk.lower(level, t, reason); job != nil {
 				best, bestRatio = job, ratio
 			}
 		}
@@ -63,16 +63,10 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 	return best
 }
 
-// gainOf weighs the job that takes t one level down: gain is the bytes that leave the level or vanish, cost is the
-// bytes to be read.
-func (pk *picker) gainOf(level int, t *manifest.TableMeta) (gain, cost int64) {
-	return t.Size + pk.reclaimable(level, t), t.Size + sizeOf(overlapping(pk.v, level+1, rangeOf(t)))
-}
-
 // anyFromL0 returns the job that compacts the oldest tables of L0 that no running job has taken.
 func (pk *picker) anyFromL0(reason Reason) *Job {
 	for _, t := range slices.Backward(pk.v.Levels[0]) {
-		if job := pk.fromL0(t, reason); job != nil {
+		if job := pk.lower(0, t, reason); job != nil {
 			return job
 		}
 	}
@@ -104,19 +98,31 @@ func (pk *picker) withinL0() *Job {
 // heldBy is how much t holds, in the measure of Params.FullBytes.
 func heldBy(t *manifest.TableMeta) int64 { return int64(t.RawBytes + entryOverhead*t.Entries) }
 
-// fromL0 returns the job that compacts t, a table of L0, and all that must go with it.
-func (pk *picker) fromL0(t *manifest.TableMeta, reason Reason) *Job {
-	return pk.job(0, connected(pk.v, t), pk.shape.into, reason)
+// lower returns the job that takes t from level to the next one down, with all of L0 that must go with it; on the last
+// level the job that writes t anew without its garbage. It is nil if running jobs prevent it.
+func (pk *picker) lower(level int, t *manifest.TableMeta, reason Reason) *Job {
+	tables := []*manifest.TableMeta{t}
+	if level == 0 {
+		tables = connected(pk.v, t)
+	}
+	return pk.job(level, tables, pk.outputOf(level), reason)
 }
 
-// down returns the job that takes t from level to the next.
-func (pk *picker) down(level int, t *manifest.TableMeta, reason Reason) *Job {
-	return pk.job(level, []*manifest.TableMeta{t}, level+1, reason)
+// outputOf is the level that a job from level goes to.
+func (pk *picker) outputOf(level int) int {
+	if level == 0 {
+		return pk.shape.into
+	}
+	return min(level+1, lastLevel)
 }
 
-// rewrite returns the job that writes t, a table of the last level, anew without its garbage.
-func (pk *picker) rewrite(t *manifest.TableMeta, reason Reason) *Job {
-	return pk.job(lastLevel, []*manifest.TableMeta{t}, lastLevel, reason)
+// costOf is the size of what is read with t when lower takes it from level.
+func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
+	cost := t.Size
+	if output := pk.outputOf(level); output != level {
+		cost += sizeOf(overlapping(pk.v, output, rangeOf(t)))
+	}
+	return cost
 }
 
 // job returns the job that merges the given tables of level into the level output; nil if it needs a busy table.

@@ -108,7 +108,7 @@ func TestPick_takesOlderL0Along(t *testing.T) {
 	newest := w.place(0, del("a", 5), del("j", 6))
 	apart := w.place(0, put("x", 7))
 	for _, t0 := range w.v.Levels[0][1:] {
-		job := w.picker().fromL0(t0, ReasonL0)
+		job := w.picker().lower(0, t0, ReasonL0)
 		if len(job.Inputs[0]) != 3 || !slices.Contains(job.Inputs[0], newest) || slices.Contains(job.Inputs[0], apart) {
 			t.Fatalf("job from table %d takes %d tables", t0.Num, len(job.Inputs[0]))
 		}
@@ -219,7 +219,7 @@ func TestExecute_neverSplitsUserKey(t *testing.T) {
 		w.place(0, put("k", seq), put("l", seq+20))
 	}
 	w.seq = 40
-	mustRun(t, w, w.picker().fromL0(w.v.Levels[0][0], ReasonL0))
+	mustRun(t, w, w.picker().lower(0, w.v.Levels[0][0], ReasonL0))
 	if len(w.v.Levels[6]) != 2 || w.v.Levels[6][0].Entries != 20 {
 		t.Errorf("%d tables, want one for each user key", len(w.v.Levels[6]))
 	}
@@ -231,7 +231,7 @@ func TestExecute_endsFullOutput(t *testing.T) {
 	w.params.FullBytes, w.fullAt = 1, 2
 	w.place(0, put("a", 1), put("c", 2), put("e", 3))
 	w.place(0, put("b", 4), put("d", 5))
-	job := w.picker().fromL0(w.v.Levels[0][0], ReasonL0)
+	job := w.picker().lower(0, w.v.Levels[0][0], ReasonL0)
 	job.TargetTableBytes = 0
 	mustRun(t, w, job)
 	if len(w.v.Levels[6]) != 3 {
@@ -257,7 +257,7 @@ func TestPick_doesNotMoveGarbage(t *testing.T) {
 		w.place(6, put("a", 1), put("c", 2))
 		upper := w.place(4, c.entries...)
 		w.live, w.seq = []key.SeqNum{c.oldest}, 30
-		if job := w.picker().down(4, upper, ReasonSize); job.Move != c.move {
+		if job := w.picker().lower(4, upper, ReasonSize); job.Move != c.move {
 			t.Errorf("%s: move is %v", c.name, job.Move)
 		}
 	}
@@ -434,7 +434,7 @@ func failing() (*world, *Job) {
 	w.place(6, next("d"), next("e"), next("f"))
 	w.place(0, next("b"), next("e"), next("x"))
 	w.place(0, next("a"), next("c"), next("y"))
-	return w, w.picker().fromL0(w.v.Levels[0][0], ReasonL0)
+	return w, w.picker().lower(0, w.v.Levels[0][0], ReasonL0)
 }
 
 // mustFail runs job and expects an error that is want, and no file more or less than before.
@@ -662,7 +662,7 @@ func TestExecute_stopsWhenAsked(t *testing.T) {
 	}
 	w.place(0, entries...)
 	w.place(0, put("k0000", 9000))
-	job := w.picker().fromL0(w.v.Levels[0][0], ReasonL0)
+	job := w.picker().lower(0, w.v.Levels[0][0], ReasonL0)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	deps, steps := w.deps(), 0

@@ -140,7 +140,7 @@ func BenchmarkExecute(b *testing.B) {
 			mustDo(b, w.settle(func() *Job { return w.pick(false) }))
 		}
 	}
-	job := w.picker().fromL0(w.v.Levels[0][0], ReasonL0)
+	job := w.picker().lower(0, w.v.Levels[0][0], ReasonL0)
 	deps := w.deps()
 	deps.Create = func(num filename.Num) (Output, error) { return &tally{num: num}, nil }
 	b.ReportAllocs()
