@@ -71,17 +71,13 @@ func (o *output) Finish() (*manifest.TableMeta, error) {
 	if err == nil && !o.temporary {
 		err = o.file.Sync()
 	}
-	var size int64
-	if err == nil {
-		size, err = o.file.Size()
-	}
 	if err = errors.Join(err, o.file.Close()); err != nil {
 		return nil, err
 	}
 	return &manifest.TableMeta{
 		Num:         o.num,
 		ID:          o.id,
-		Size:        size,
+		Size:        p.FileSize,
 		Digest:      p.Digest,
 		Entries:     p.Entries,
 		Tombstones:  p.Tombstones,
