@@ -18,12 +18,11 @@ type Properties struct {
 	SmallestSeq, LargestSeq key.SeqNum
 	Smallest, Largest       []byte // user keys; owned by the Reader or Writer, not to be changed
 
-	PageSize int    // nominal, in bytes
 	FileSize int64  // of the whole file, in bytes
 	Digest   uint64 // sum, modulo 2^64, of the checksums of all pages and extents: identifies the content
 }
 
-// The payload of the properties block. PageSize and FileSize are in the footer. All fields are u64 but the last.
+// The payload of the properties block. FileSize is in the footer. All fields are u64 but the last.
 //
 //	offset  size  meaning
 //	     0     8  entries

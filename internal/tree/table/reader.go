@@ -123,7 +123,7 @@ func (r *Reader) openProperties() error {
 	if r.props, err = decodeProperties(b); err != nil {
 		return r.located(at.offset, "properties", err)
 	}
-	r.props.PageSize, r.props.FileSize = 1<<r.foot.pageBits, r.foot.size
+	r.props.FileSize = r.foot.size
 	return nil
 }
 

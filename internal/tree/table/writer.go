@@ -253,7 +253,7 @@ func (w *Writer) writeTail(f *footer) error {
 		return err
 	}
 	f.size = w.out.offset() + footerSize
-	w.props.Digest, w.props.FileSize, w.props.PageSize = digest, f.size, w.opts.PageSize
+	w.props.Digest, w.props.FileSize = digest, f.size
 	return w.out.write(f.encode())
 }
 

@@ -221,7 +221,7 @@ func TestFinish_countsWhatWasAdded(t *testing.T) {
 		}
 	}
 	if p.Entries != uint64(len(rows)) || p.RawBytes != want.RawBytes || p.Tombstones != want.Tombstones ||
-		p.Shadowed != want.Shadowed || p.FileSize != int64(len(f.data)) || p.PageSize != 512 ||
+		p.Shadowed != want.Shadowed || p.FileSize != int64(len(f.data)) ||
 		p.SmallestSeq != 2 || p.LargestSeq != 29 || string(p.Smallest) != "account/0000" || string(p.Largest) != "user/0009" {
 		t.Errorf("properties %+v", p)
 	}
