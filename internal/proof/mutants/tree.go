@@ -106,10 +106,10 @@ var treeMutants = []Mutant{
 	{
 		Name:   "an old manifest is removed before the new one is in force",
 		Breaks: "a crash in between leaves no manifest",
-		Changes: []Change{{"internal/tree/manifest/store.go", `	log, err := Create(s.dir.FS(), num, version, Switch{`, `	if s.log != nil {
+		Changes: []Change{{"internal/tree/manifest/store.go", `	log, err := create(s.dir.FS(), num, version, `, `	if s.log != nil {
 		_ = s.dir.FS().Remove(filename.Make(filename.Manifest, s.log.Num()))
 	}
-	log, err := Create(s.dir.FS(), num, version, Switch{`}},
+	log, err := create(s.dir.FS(), num, version, `}},
 		Killer: test("engine", "TestManifest_takeoverSurvivesPowerCutsAnywhere"),
 	},
 	{
@@ -230,7 +230,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a takeover that failed half way never happened",
 		Breaks:  "the manifest that may be in force is removed",
-		Changes: []Change{{"internal/tree/manifest/store.go", `	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, ErrUndecided)`, `	return errors.Is(err, vfs.ErrNoSpace)`}},
+		Changes: []Change{{"internal/tree/manifest/store.go", `	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, errUndecided)`, `	return errors.Is(err, vfs.ErrNoSpace)`}},
 		Killer:  test("engine", "TestManifest_.*"),
 	},
 	{

@@ -18,12 +18,6 @@ var ErrNotDatabase = errors.New("not a Lightning DB database")
 
 const nameCurrent = "CURRENT"
 
-// InForce is the number of the manifest that CURRENT names. The error satisfies vfs.IsNotExist if there is no CURRENT.
-func InForce(fs vfs.FS) (filename.Num, error) {
-	_, num, err := readCurrent(fs)
-	return num, err
-}
-
 // setCurrent puts manifest num of database db into force. temp numbers the file that is renamed to CURRENT.
 func setCurrent(fs vfs.FS, db [16]byte, num, temp filename.Num, alone func() error) error {
 	next := filename.Make(filename.NextCurrent, temp)
@@ -46,7 +40,7 @@ func setCurrent(fs vfs.FS, db [16]byte, num, temp filename.Num, alone func() err
 		err = fs.SyncDir()
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUndecided, err)
+		return fmt.Errorf("%w: %w", errUndecided, err)
 	}
 	return nil
 }
@@ -65,7 +59,8 @@ func CheckOwner(fs vfs.FS) error {
 	return nil
 }
 
-// readCurrent reads CURRENT. The error satisfies vfs.IsNotExist if there is none.
+// readCurrent reads CURRENT: which database this is, and which manifest is in force. The error satisfies
+// vfs.IsNotExist if there is no CURRENT.
 func readCurrent(fs vfs.FS) (db [16]byte, num filename.Num, err error) {
 	f, err := fs.Open(nameCurrent)
 	if err != nil {

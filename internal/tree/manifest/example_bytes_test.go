@@ -13,7 +13,7 @@ import (
 // Others read our files by this document: bytes that differ from it are a format that nobody knows.
 func TestFormat_workedExample(t *testing.T) {
 	dir := memfs.NewVolatile()
-	l, err := Create(dir, 1, emptyVersion(), alone)
+	l, err := createAlone(dir, 1, emptyVersion())
 	must(t, l, err)
 	must(t, l, l.Append(sampleEdits()[0]))
 	document, err := os.ReadFile("../../../docs/format.md")

@@ -44,7 +44,7 @@ func FuzzRecover(f *testing.F) {
 		f.Add(appendEdit(nil, e))
 	}
 	dir := memfs.NewVolatile()
-	l, err := Create(dir, 1, emptyVersion(), alone)
+	l, err := createAlone(dir, 1, emptyVersion())
 	must(f, l, err)
 	start := recordtest.Contents(f, dir)["MANIFEST-000001"]
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -2,7 +2,7 @@
 // segment still needed, the next file number, the last sequence number in tables. It owns the bytes of MANIFEST-n
 // and of CURRENT. It opens no table and no log segment, and removes no file.
 //
-// A Version is immutable and safe for concurrent use; a Log is for one goroutine at a time.
+// A Version is immutable and safe for concurrent use, and so is a Store, which writes the files.
 //
 // # Files
 //
@@ -36,8 +36,8 @@ import (
 // ErrVersionTooNew says that a newer version of the program wrote the database. Use errors.Is.
 var ErrVersionTooNew = record.ErrVersionTooNew
 
-// ErrUndecided says that the switch to a new manifest failed half way. Use errors.Is.
-var ErrUndecided = errors.New("it is not known which manifest is in force")
+// errUndecided says that the switch to a new manifest failed half way.
+var errUndecided = errors.New("it is not known which manifest is in force")
 
 // Record types. The values are on disk: never renumber, never reuse.
 const (
@@ -45,39 +45,32 @@ const (
 	typeEdit     record.Type = 2
 )
 
-// Log is the manifest that is being written.
-type Log struct {
+// log is the manifest that is being written. It is for one goroutine at a time.
+type log struct {
 	out *record.Appender
 	buf []byte
 }
 
-// Switch says how a new manifest comes into force where another writer may be about to do the same.
-type Switch struct {
-	// Temp is a random number. No other file that was to become CURRENT may have had it, so that a late rename finds
-	// only its own file.
-	Temp filename.Num
-
-	// Alone is called immediately before the rename. Its error ends Create, which returns it.
-	Alone func() error
-}
-
-// Create writes manifest num with v as its snapshot and, once that is durable, makes it the one in force. The switch
-// is durable when Create returns, and the manifest before can be removed. After an error that matches ErrUndecided
+// create writes manifest num with v as its snapshot and, once that is durable, makes it the one in force. The switch
+// is durable when create returns, and the manifest before can be removed. After an error that matches errUndecided
 // either of them may be in force; after any other error the one before still is.
 //
-// The file that is renamed to CURRENT has the number o.Temp.
-func Create(fs vfs.FS, num filename.Num, v *Version, o Switch) (*Log, error) {
-	l, err := create(fs, num, v)
+// Another writer may be about to do the same. temp, a random number, is that of the file that is renamed to CURRENT:
+// no other such file may have had it, so that a late rename finds only its own file. alone is called immediately
+// before the rename; its error ends create, which returns it.
+func create(fs vfs.FS, num filename.Num, v *Version, temp filename.Num, alone func() error) (*log, error) {
+	l, err := newLog(fs, num, v)
 	if err != nil {
 		return nil, fmt.Errorf("create manifest %d: %w", num, err)
 	}
-	if err := setCurrent(fs, v.DatabaseID, num, o.Temp, o.Alone); err != nil {
+	if err := setCurrent(fs, v.DatabaseID, num, temp, alone); err != nil {
 		return nil, errors.Join(fmt.Errorf("switch to manifest %d: %w", num, err), l.Close())
 	}
 	return l, nil
 }
 
-func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
+// newLog writes manifest num with v as its snapshot, durably.
+func newLog(fs vfs.FS, num filename.Num, v *Version) (*log, error) {
 	name := filename.Make(filename.Manifest, num)
 	f, err := fs.Create(name)
 	if err != nil {
@@ -88,7 +81,7 @@ func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 	if _, err := f.WriteAt(data[:], 0); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	l := &Log{out: record.NewAppender(f, name, &h)}
+	l := &log{out: record.NewAppender(f, name, &h)}
 	if err := l.append(typeSnapshot, v.Edit()); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -102,10 +95,10 @@ func create(fs vfs.FS, num filename.Num, v *Version) (*Log, error) {
 //
 // If the error matches vfs.ErrNoSpace and Err is still nil, e is not in the manifest, durably so, and the manifest
 // keeps working. If Err is set, it is not known whether a restart finds e: the files of both states must be kept,
-// and only a new manifest (Create) decides it.
-func (l *Log) Append(e *Edit) error { return l.append(typeEdit, e) }
+// and only a new manifest decides it.
+func (l *log) Append(e *Edit) error { return l.append(typeEdit, e) }
 
-func (l *Log) append(t record.Type, e *Edit) error {
+func (l *log) append(t record.Type, e *Edit) error {
 	l.buf = appendEdit(l.buf[:0], e)
 	if err := l.out.Begin(record.Written); err != nil {
 		return err
@@ -120,13 +113,13 @@ func (l *Log) append(t record.Type, e *Edit) error {
 }
 
 // Num is the number of the manifest.
-func (l *Log) Num() filename.Num { return l.out.Num() }
+func (l *log) Num() filename.Num { return l.out.Num() }
 
 // Size is the length of the manifest, in bytes.
-func (l *Log) Size() int64 { return l.out.Size() }
+func (l *log) Size() int64 { return l.out.Size() }
 
 // Err is nil while the manifest is usable, and otherwise the failure that every call returns.
-func (l *Log) Err() error { return l.out.Err() }
+func (l *log) Err() error { return l.out.Err() }
 
 // Close closes the file. All edits are durable already.
-func (l *Log) Close() error { return l.out.Close() }
+func (l *log) Close() error { return l.out.Close() }

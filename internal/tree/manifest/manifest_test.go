@@ -27,8 +27,10 @@ import (
 
 var testDB = [16]byte{0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 
-// alone is the switch of a writer that has no rival.
-var alone = Switch{Temp: 8161727, Alone: func() error { return nil }}
+// createAlone is create for a writer that has no rival.
+func createAlone(dir vfs.FS, num filename.Num, v *Version) (*log, error) {
+	return create(dir, num, v, 8161727, func() error { return nil })
+}
 
 func must[T any](t testing.TB, v T, err error) T {
 	t.Helper()
@@ -83,7 +85,7 @@ func history(t testing.TB, edits []*Edit) []*Version {
 
 // writeSample writes a manifest with the sample edits and returns where each record ends.
 func writeSample(t testing.TB, dir vfs.FS, num filename.Num) (ends []int64) {
-	l, err := Create(dir, num, emptyVersion(), alone)
+	l, err := createAlone(dir, num, emptyVersion())
 	must(t, l, err)
 	ends = append(ends, l.Size())
 	for _, e := range sampleEdits() {
@@ -107,7 +109,7 @@ func TestRecover_returnsWhatWasAppended(t *testing.T) {
 	if diff := cmp.Diff(want, v); diff != "" {
 		t.Errorf("recovered (-want +got)\n%s", diff)
 	}
-	l, err := Create(dir, 12, v, alone)
+	l, err := createAlone(dir, 12, v)
 	must(t, l, err)
 	again, num, err := Recover(dir)
 	if err != nil || num != 12 {
@@ -404,7 +406,7 @@ func rewrite(data []byte, change func([]byte)) []byte {
 func TestRecover_withoutCurrent(t *testing.T) {
 	manifestOnly := func(t *testing.T, v *Version) []byte {
 		dir := memfs.NewVolatile()
-		l, err := Create(dir, 1, v, alone)
+		l, err := createAlone(dir, 1, v)
 		must(t, l, err)
 		return recordtest.Contents(t, dir)["MANIFEST-000001"]
 	}
@@ -473,7 +475,7 @@ func TestAppend_fullDiskLeavesTheEditOut(t *testing.T) {
 	for kept := range size {
 		dir := memfs.New()
 		full := errfs.New(dir)
-		l, err := Create(full, 1, emptyVersion(), alone)
+		l, err := createAlone(full, 1, emptyVersion())
 		must(t, l, err)
 		must(t, l, l.Append(edits[0]))
 		full.SetRules(errfs.On(errfs.Write).Times(1).Short(kept, syscall.ENOSPC))
@@ -498,13 +500,13 @@ func TestManifest_survivesPowerCutsAnywhere(t *testing.T) {
 	edits := sampleEdits()
 	versions := history(t, edits)
 	run := func(dir vfs.FS) (acked, tried int, err error) { // indexes into versions; -1 for none
-		l, err := Create(dir, 1, versions[0], alone)
+		l, err := createAlone(dir, 1, versions[0])
 		if err != nil {
 			return -1, 0, err
 		}
 		for i, e := range edits {
 			if i == 2 {
-				if l, err = Create(dir, 7, versions[i], alone); err != nil {
+				if l, err = createAlone(dir, 7, versions[i]); err != nil {
 					return i, i, err
 				}
 				if err := errors.Join(dir.Remove("MANIFEST-000001"), dir.SyncDir()); err != nil {

@@ -23,7 +23,7 @@ type Store struct {
 	comingForce atomic.Uint64 // number of the manifest that CURRENT is about to name
 
 	mu      sync.Mutex // held while an edit becomes durable and is installed
-	log     *Log       // nil before Begin and after Close
+	log     *log       // nil before Begin and after Close
 	limit   int64      // size in bytes at which a new manifest starts
 	version *Version
 }
@@ -127,7 +127,7 @@ func (s *Store) append(edit *Edit, next *Version) error {
 // tooFull reports whether err says that there was no space for a change of the manifest, and that nothing has
 // changed.
 func tooFull(err error) bool {
-	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, ErrUndecided)
+	return errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, errUndecided)
 }
 
 // start writes version to a new manifest and points CURRENT at it. The manifest before it is discarded. If the disk
@@ -136,7 +136,7 @@ func (s *Store) start(version *Version) error {
 	num := s.dir.NewNum()
 	s.comingForce.Store(uint64(num))
 	temp := filename.Num(s.opts.Random() >> 1)
-	log, err := Create(s.dir.FS(), num, version, Switch{Temp: temp, Alone: s.dir.IsOwner})
+	log, err := create(s.dir.FS(), num, version, temp, s.dir.IsOwner)
 	if err != nil {
 		if tooFull(err) {
 			s.dir.Discard(filename.Make(filename.Manifest, num), filename.Make(filename.NextCurrent, temp))
@@ -161,7 +161,7 @@ func (s *Store) checkCurrent() error {
 	if ours == 0 {
 		return nil // a database that is being created has no CURRENT yet
 	}
-	named, err := InForce(s.dir.FS())
+	_, named, err := readCurrent(s.dir.FS())
 	switch {
 	case vfs.IsNotExist(err):
 		return fmt.Errorf("%w (CURRENT is gone)", owner.ErrTakenOver)
