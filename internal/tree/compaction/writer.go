@@ -16,7 +16,7 @@ type writer struct {
 	deps Deps
 
 	out  Output             // nil if none is open
-	want manifest.TableMeta // what out holds so far, as counted here; Size and ID are not set
+	want manifest.TableMeta // what out holds so far, as counted here: what difference compares
 	nums []filename.Num     // of all files created
 	done []*manifest.TableMeta
 
@@ -36,7 +36,7 @@ func (w *writer) add(k key.Internal, value []byte, newUser bool) error {
 			return err
 		}
 	}
-	w.count(k, value)
+	w.count(k)
 	return w.out.Add(k, value)
 }
 
@@ -95,7 +95,7 @@ func (w *writer) begin(k key.Internal) error {
 }
 
 // count adds an entry to w.want.
-func (w *writer) count(k key.Internal, value []byte) {
+func (w *writer) count(k key.Internal) {
 	t, seq := &w.want, k.Trailer.Seq()
 	t.Entries++
 	if k.Trailer.Kind() == key.KindDelete {
@@ -104,7 +104,6 @@ func (w *writer) count(k key.Internal, value []byte) {
 	if bytes.Equal(t.Largest, k.User) {
 		t.Shadowed++
 	}
-	t.RawBytes += uint64(len(k.User) + len(value))
 	t.SmallestSeq, t.LargestSeq = min(t.SmallestSeq, seq), max(t.LargestSeq, seq)
 	t.Largest = append(t.Largest[:0], k.User...)
 }
