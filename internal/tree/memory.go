@@ -72,7 +72,7 @@ func (tr *Tree) yieldCache(need int) {
 	memtables, missing := tr.mems.allocated, tr.mems.missing(need)
 	tr.mu.Unlock()
 	if missing > 0 {
-		tr.resizeCache(memtables + missing)
+		tr.resizeCache(memtables + int64(missing))
 	}
 }
 

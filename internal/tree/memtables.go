@@ -46,11 +46,11 @@ func (p *memtables) crowded(limit int64, now clock.Instant) (wait time.Duration)
 }
 
 // missing is how many bytes get would allocate for a memtable with room for need bytes.
-func (p *memtables) missing(need int) int64 {
+func (p *memtables) missing(need int) int {
 	if len(p.spare) > 0 && need <= p.size {
 		return 0
 	}
-	return int64(max(need, p.size))
+	return max(need, p.size)
 }
 
 // SpareAge is how long after the last rotation spare memtables and log segments are kept. A database that is written
@@ -61,12 +61,13 @@ const SpareAge = 5 * time.Second
 // get returns an empty memtable for segment with room for at least need bytes.
 func (p *memtables) get(segment filename.Num, need int, now clock.Instant) (*Memtable, error) {
 	p.asked = now
-	if n := len(p.spare); n > 0 && need <= p.size {
-		t := p.spare[n-1]
-		p.spare = p.spare[:n-1]
+	size := p.missing(need)
+	if size == 0 {
+		last := len(p.spare) - 1
+		t := p.spare[last]
+		p.spare = p.spare[:last]
 		return &Memtable{Table: t, segment: segment, pooled: true}, nil
 	}
-	size := max(need, p.size)
 	t, err := memtable.New(size)
 	if err != nil {
 		return nil, err
