@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 
@@ -47,16 +48,13 @@ func (f *fences) add(k key.Internal) {
 // versions of one user key it is the next page's key itself, else a shortest user key, with a trailer that
 // sorts before all its versions.
 func (f *fences) addBetween(last, next key.Internal) {
-	if len(last.User) == len(next.User) && key.CommonPrefix(last.User, next.User) == len(next.User) {
+	if bytes.Equal(last.User, next.User) {
 		f.add(next)
 		return
 	}
 	f.next = key.Separator(f.next[:0], last.User, next.User)
-	f.add(key.Internal{User: f.next, Trailer: beforeAll})
+	f.add(key.SeekTo(f.next, key.MaxSeqNum))
 }
-
-// beforeAll is the trailer that sorts before every version of a user key.
-const beforeAll = key.Trailer(uint64(key.MaxSeqNum)<<8 | uint64(key.KindMax))
 
 // all yields the fences in order, each valid until the next.
 func (f *fences) all() iter.Seq[key.Internal] {

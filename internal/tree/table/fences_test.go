@@ -28,7 +28,7 @@ func TestFences_areWhatWasAdded(t *testing.T) {
 					last := want[i-1]
 					f.addBetween(last, k)
 					if !bytes.Equal(last.User, user) {
-						k = key.Internal{User: key.Separator(nil, last.User, user), Trailer: beforeAll}
+						k = key.SeekTo(key.Separator(nil, last.User, user), key.MaxSeqNum)
 					}
 				} else {
 					f.add(k)

@@ -157,7 +157,7 @@ func (w *Writer) append(k key.Internal, value []byte, newest bool) error {
 		w.fences.addBetween(w.last, k)
 	}
 	if w.props.Entries == 0 {
-		w.fences.add(key.Internal{User: k.User, Trailer: beforeAll})
+		w.fences.add(key.SeekTo(k.User, key.MaxSeqNum))
 	}
 	at := 0
 	if inline {
