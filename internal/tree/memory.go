@@ -91,5 +91,5 @@ func (tr *Tree) memorySoon() {
 // reviewRows makes the row cache adapt to what is read. It reports false while a commit is in progress; it never
 // waits for one.
 func (tr *Tree) reviewRows() bool {
-	return !tr.rows.Review() || tr.opts.Exclusive(func() { tr.rows.WatchAll(uint64(tr.readers.Visible())) })
+	return !tr.rows.Review() || tr.opts.Exclusive(func() { tr.rows.WatchAll(tr.readers.Visible()) })
 }

@@ -1,6 +1,10 @@
 package rowcache
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"lightningdb/internal/format/key"
+)
 
 const (
 	readsPerSample = 64 // one read in this many is counted
@@ -71,8 +75,8 @@ func (c *Cache) Review() (widen bool) {
 // WatchAll makes the cache watch all sets. Rows that were read before seq, the newest published sequence number, are
 // no longer used: nobody told the cache what changed in the sets that were not watched. No commit may be in
 // progress.
-func (c *Cache) WatchAll(seq uint64) {
-	c.since.Store(max(seq, c.since.Load()))
+func (c *Cache) WatchAll(seq key.SeqNum) {
+	c.Forget(seq)
 	c.wanted, c.filling = false, true
 	c.watched.Store(uint64(len(c.sets)))
 }

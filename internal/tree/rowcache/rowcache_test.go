@@ -233,7 +233,7 @@ func TestCache_neverShowsWhatACommitHasReplaced(t *testing.T) {
 				if n%1000 == 0 && !eager { // what Review decides, by force
 					c.watched.Store(c.fewSets())
 				} else if n%1000 == 500 && !eager {
-					c.WatchAll(s.visible.Load())
+					c.WatchAll(key.SeqNum(s.visible.Load()))
 				}
 			}
 			done.Store(1)
