@@ -88,6 +88,6 @@ func (c *cover) holds(user []byte) bool {
 		}
 	}
 	return slices.ContainsFunc(c.unordered, func(t *manifest.TableMeta) bool {
-		return bytes.Compare(t.Smallest, user) <= 0 && bytes.Compare(t.Largest, user) >= 0
+		return rangeOf(t).contains(user)
 	})
 }
