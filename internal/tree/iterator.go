@@ -171,18 +171,19 @@ func (it *Iterator) openRuns() error {
 	}
 	for n := range it.view.runs {
 		refs := it.view.runs[n].within(span.Span{Lo: it.lo, Hi: it.hi})
-		switch {
-		case len(refs) == 0:
-		case len(refs) == 1 && n < it.view.level0:
-			run, err := it.tables[n].Reset(it.tree.tables, refs).StopBy(&it.interrupt.set).Open(0)
-			if err != nil {
-				return err
-			}
-			it.runs = append(it.runs, run)
-		default:
-			it.tables[n].Reset(it.tree.tables, refs).StopBy(&it.interrupt.set)
-			it.runs = append(it.runs, it.levels[n].Reset(&it.tables[n]))
+		if len(refs) == 0 {
+			continue
 		}
+		level := it.tables[n].Reset(it.tree.tables, refs).StopBy(&it.interrupt.set)
+		if len(refs) > 1 || n >= it.view.level0 {
+			it.runs = append(it.runs, it.levels[n].Reset(level))
+			continue
+		}
+		run, err := level.Open(0)
+		if err != nil {
+			return err
+		}
+		it.runs = append(it.runs, run)
 	}
 	return nil
 }
