@@ -233,19 +233,19 @@ func (w *Writer) finish() (Properties, error) {
 		return Properties{}, err
 	}
 	f.locators = uint32(len(w.pages)) - f.leaves - f.inners
-	if err := w.writeTail(&f); err != nil {
+	p := w.props // now: the digest is of pages and extents, not of the blocks of the tail
+	p.Smallest, p.Largest = bytes.Clone(first(&w.fences).User), bytes.Clone(w.last.User)
+	if err := w.writeTail(&f, p.encode()); err != nil {
 		return Properties{}, err
 	}
-	return w.props, w.out.flush()
+	p.FileSize = f.size
+	return p, w.out.flush()
 }
 
-// writeTail writes properties, directory and footer, and completes the properties.
-func (w *Writer) writeTail(f *footer) error {
-	w.props.Smallest = bytes.Clone(first(&w.fences).User)
-	w.props.Largest = bytes.Clone(w.last.User)
-	digest := w.props.Digest
+// writeTail writes properties, directory and footer, which it completes.
+func (w *Writer) writeTail(f *footer, properties []byte) error {
 	f.properties = w.out.offset()
-	if err := w.writeBlock(place{unitProperties, 0, f.properties}, w.props.encode(), codec.Compressor{}); err != nil {
+	if err := w.writeBlock(place{unitProperties, 0, f.properties}, properties, codec.Compressor{}); err != nil {
 		return err
 	}
 	f.directory = w.out.offset()
@@ -253,7 +253,6 @@ func (w *Writer) writeTail(f *footer) error {
 		return err
 	}
 	f.size = w.out.offset() + footerSize
-	w.props.Digest, w.props.FileSize = digest, f.size
 	return w.out.write(f.encode())
 }
 
