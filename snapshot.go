@@ -117,7 +117,7 @@ func (s *Snapshot) openIterator(bounds span.Span) (iterator, error) {
 		}
 		return nil, err
 	}
-	it.StopWith(s.held, s.ended)
+	it.StopWith(s.ended)
 	return it, nil
 }
 

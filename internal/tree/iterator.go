@@ -237,8 +237,8 @@ func (it *Iterator) usable() bool {
 	return false
 }
 
-// StopWith makes calls fail with err once s is closed.
-func (it *Iterator) StopWith(s *Snapshot, err error) { it.stop, it.stopped = s.ClosedFlag(), err }
+// StopWith makes calls fail with err once the snapshot that it is on, which it must have, is closed.
+func (it *Iterator) StopWith(err error) { it.stop, it.stopped = it.hold.On.ClosedFlag(), err }
 
 // refuse records why the iterator may not go on: it was stopped, the engine was closed, or it is too old.
 func (it *Iterator) refuse() {

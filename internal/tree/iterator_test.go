@@ -50,7 +50,7 @@ func checkEach(t *testing.T, name string, d Direction, meanwhile func(*harness, 
 		t.Fatal(err)
 	}
 	defer it.Close()
-	it.StopWith(s, stopped)
+	it.StopWith(stopped)
 	if d == Backward {
 		it.Last()
 	} else {
@@ -114,7 +114,7 @@ func checkEnded(t *testing.T, name string, inUse bool, end func(*harness, *Itera
 	if err != nil {
 		t.Fatal(err)
 	}
-	it.StopWith(s, stopped)
+	it.StopWith(stopped)
 	it.First()
 	if !inUse {
 		it.Exit()
