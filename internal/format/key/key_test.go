@@ -6,7 +6,19 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"lightningdb/internal/format/key/keytest"
 )
+
+// drawPair draws two keys, of which one often begins as the other does, for up to 64 KiB.
+func drawPair(t *rapid.T) (a, b []byte) {
+	a, b = keytest.Key(keytest.From(t, "a")), keytest.Key(keytest.From(t, "b"))
+	if rapid.Bool().Draw(t, "alike") {
+		same := rapid.IntRange(0, min(len(a), MaxUserKeySize-len(b))).Draw(t, "same")
+		b = slices.Concat(a[:same], b)
+	}
+	return a, b
+}
 
 // If newer versions did not sort first, a read would return an overwritten value.
 func TestCompare_ordersNewestVersionFirst(t *testing.T) {
@@ -41,8 +53,7 @@ func TestSeekTo_separatesVisibleFromNewer(t *testing.T) {
 // A wrong separator would send a search into the wrong page: a key that silently went missing.
 func TestSeparator_liesBetweenItsNeighbours(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := rapid.SliceOfN(rapid.ByteRange(0, 3), 1, 12).Draw(t, "a")
-		b := rapid.SliceOfN(rapid.ByteRange(0, 3), 1, 12).Draw(t, "b")
+		a, b := drawPair(t)
 		switch bytes.Compare(a, b) {
 		case 0:
 			return
@@ -59,8 +70,7 @@ func TestSeparator_liesBetweenItsNeighbours(t *testing.T) {
 // Heads decide searches inside pages: where they differ they must agree with the keys.
 func TestHead_agreesWithKeyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := rapid.SliceOfN(rapid.Byte(), 0, 12).Draw(t, "a")
-		b := rapid.SliceOfN(rapid.Byte(), 0, 12).Draw(t, "b")
+		a, b := drawPair(t)
 		skip := rapid.IntRange(0, CommonPrefix(a, b)).Draw(t, "skip")
 		ha, hb := Head(a, skip), Head(b, skip)
 		if c := bytes.Compare(a, b); (ha < hb && c >= 0) || (ha > hb && c <= 0) {
