@@ -1,6 +1,7 @@
 package epoch
 
 import (
+	"flag"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 )
+
+var seedFlag = flag.Uint64("seed", 0, "seed of the stress test; 0 draws one")
 
 // A free under an open guard would hand a reader's memory to someone else: wrong data without any error.
 func TestRetire_waitsForGuardsEnteredBefore(t *testing.T) {
@@ -142,6 +145,11 @@ const poison = -1
 // Under load every interleaving of Enter, advance and free gets its turn; a reader that meets poison would have been
 // a read of recycled memory.
 func TestDomain_readersNeverMeetFreedObjects(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", seed)
 	d := NewDomain()
 	var slots [4]atomic.Pointer[object]
 	for i := range slots {
@@ -149,17 +157,19 @@ func TestDomain_readersNeverMeetFreedObjects(t *testing.T) {
 	}
 	var readers, writers sync.WaitGroup
 	var stop atomic.Bool
-	for range 4 {
+	for n := range uint64(4) {
 		readers.Go(func() {
+			r := rand.New(rand.NewPCG(seed, n))
 			for !stop.Load() {
-				readAll(t, d, slots[:])
+				readAll(t, d, slots[:], r)
 			}
 		})
 	}
-	for range 2 {
+	for n := range uint64(2) {
 		writers.Go(func() {
+			r := rand.New(rand.NewPCG(seed, 4+n))
 			for range 5000 {
-				i := rand.IntN(len(slots))
+				i := r.IntN(len(slots))
 				old := slots[i].Swap(&object{state: i})
 				d.Retire(func() { old.state = poison })
 			}
@@ -175,12 +185,12 @@ func TestDomain_readersNeverMeetFreedObjects(t *testing.T) {
 }
 
 // readAll holds each object across a reschedule and looks twice.
-func readAll(t *testing.T, d *Domain, slots []atomic.Pointer[object]) {
+func readAll(t *testing.T, d *Domain, slots []atomic.Pointer[object], r *rand.Rand) {
 	for i := range slots {
 		g := d.Enter()
 		o := slots[i].Load()
 		before := o.state
-		if rand.IntN(4) == 0 {
+		if r.IntN(4) == 0 {
 			runtime.Gosched()
 		}
 		if before != i || o.state != i {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math"
@@ -18,6 +19,8 @@ import (
 )
 
 const testFrameSize = 256
+
+var seedFlag = flag.Uint64("seed", 0, "seed of the stress test; 0 draws one")
 
 // pattern is a Loader whose pages say which table and page they are, in every word, so that bytes of any other page,
 // of two pages, or of a recycled frame are told from the right ones.
@@ -552,20 +555,25 @@ func TestGet_hitAllocatesNothing(t *testing.T) {
 // Under load every interleaving of hit, miss, eviction, pin, oversize, error and close gets its turn, in a cache so
 // small that each frame is recycled hundreds of times; a wrong word would have been a wrong value given to a user.
 func TestCache_contentIsRightUnderLoad(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", seed)
 	for _, frames := range []int{1, 5, 24, 200} {
 		t.Run(fmt.Sprint(frames), func(t *testing.T) {
 			c, d := newCache(t, frames)
 			c.withdrawn.chunkFrames = 3
-			s := &stress{t: t, cache: c, domain: d}
+			s := &stress{t: t, cache: c, domain: d, seed: seed}
 			for i := range s.tables {
 				s.tables[i].Store(s.open(uint64(i)))
 			}
 			var work sync.WaitGroup
-			for range 4 {
-				work.Go(s.read)
+			for n := range uint64(4) {
+				work.Go(func() { s.read(rand.New(rand.NewPCG(seed, n))) })
 			}
-			work.Go(s.reopen)
-			work.Go(func() { s.resize(frames) })
+			work.Go(func() { s.reopen(rand.New(rand.NewPCG(seed, 4))) })
+			work.Go(func() { s.resize(rand.New(rand.NewPCG(seed, 5)), frames) })
 			work.Wait()
 			for i := range s.tables {
 				s.tables[i].Load().pages.Close()
@@ -584,6 +592,7 @@ type stress struct {
 	t      *testing.T
 	cache  *Cache
 	domain *epoch.Domain
+	seed   uint64
 	tables [3]atomic.Pointer[openTable]
 }
 
@@ -595,6 +604,7 @@ type openTable struct {
 const stressPages = 60
 
 func (s *stress) open(id uint64) *openTable {
+	var loads atomic.Uint64
 	l := &pattern{
 		table: id,
 		size: func(n int) int {
@@ -604,7 +614,7 @@ func (s *stress) open(id uint64) *openTable {
 			return 256 - 8*(n%10)
 		},
 		fail: func(n int) error {
-			if rand.IntN(50) == 0 {
+			if rand.New(rand.NewPCG(s.seed+id, loads.Add(1))).IntN(50) == 0 {
 				return errLoad
 			}
 			return nil
@@ -613,13 +623,13 @@ func (s *stress) open(id uint64) *openTable {
 	return &openTable{loader: l, pages: s.cache.NewPages(stressPages, l)}
 }
 
-func (s *stress) read() {
+func (s *stress) read(r *rand.Rand) {
 	for range 800 {
-		table := s.tables[rand.IntN(len(s.tables))].Load()
-		n := min(rand.IntN(stressPages), rand.IntN(stressPages))
-		switch rand.IntN(4) {
+		table := s.tables[r.IntN(len(s.tables))].Load()
+		n := min(r.IntN(stressPages), r.IntN(stressPages))
+		switch r.IntN(4) {
 		case 0:
-			s.pin(table, n)
+			s.pin(r, table, n)
 		default:
 			s.get(table, n)
 		}
@@ -627,10 +637,10 @@ func (s *stress) read() {
 }
 
 // resize gives the cache less and more, and in the end all that it had.
-func (s *stress) resize(frames int) {
+func (s *stress) resize(r *rand.Rand, frames int) {
 	for range 300 {
-		s.cache.Resize(int64(rand.IntN(frames+1)) * testFrameSize)
-		s.get(s.tables[0].Load(), rand.IntN(stressPages))
+		s.cache.Resize(int64(r.IntN(frames+1)) * testFrameSize)
+		s.get(s.tables[0].Load(), r.IntN(stressPages))
 	}
 	s.cache.Resize(int64(frames) * testFrameSize)
 }
@@ -653,23 +663,23 @@ func (s *stress) get(table *openTable, n int) {
 }
 
 // pin holds a page across reads of others.
-func (s *stress) pin(table *openTable, n int) {
+func (s *stress) pin(r *rand.Rand, table *openTable, n int) {
 	pin, err := table.pages.Pin(n)
 	if !s.expected(err) {
 		return
 	}
-	for range rand.IntN(8) {
-		s.get(table, rand.IntN(stressPages))
+	for range r.IntN(8) {
+		s.get(table, r.IntN(stressPages))
 	}
 	s.verify(table.loader.check(pin.Data(), n))
 	pin.Unpin()
 }
 
 // reopen closes tables under their readers and puts others in their place.
-func (s *stress) reopen() {
+func (s *stress) reopen(r *rand.Rand) {
 	for id := range uint64(40) {
 		for range 30 {
-			s.get(s.tables[0].Load(), rand.IntN(stressPages))
+			s.get(s.tables[0].Load(), r.IntN(stressPages))
 		}
 		s.tables[id%3].Swap(s.open(100 + id)).pages.Close()
 	}
