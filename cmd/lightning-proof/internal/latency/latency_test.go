@@ -33,6 +33,9 @@ func TestQuantile_isThatOfTheSortedLatencies(t *testing.T) {
 		var all []time.Duration
 		for i := range n {
 			d := time.Duration(random.ExpFloat64() * 1e6)
+			if random.IntN(4) == 0 { // of any size, from none on
+				d = time.Duration(random.Int64() >> random.IntN(64))
+			}
 			all = append(all, d)
 			if i%2 == 0 {
 				whole.Add(d)

@@ -3,6 +3,7 @@ package entries
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,11 @@ func TestRange_prefixMeansBytes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		some := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', 0x7f, 0x80, 0xc3, 0xfe, 0xff}), 1, 5)
 		prefix, key := some.Draw(t, "prefix"), some.Draw(t, "key")
-		r := Range{Encoding: Encoding{Hex: true}, Prefix: exchange.Hex.Encode(prefix)}
+		if rapid.Bool().Draw(t, "begins with it") {
+			key = slices.Concat(prefix, key)
+		}
+		e := rapid.SampledFrom([]Encoding{{Hex: true}, {Base64: true}, {}}).Draw(t, "encoding")
+		r := Range{Encoding: e, Prefix: e.Of().Encode(prefix)}
 		lo, hi, err := r.Bounds()
 		if err != nil {
 			t.Fatal(err)

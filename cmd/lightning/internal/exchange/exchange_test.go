@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"lightningdb"
 )
 
 // nasty are byte strings that text formats like to change.
@@ -69,9 +71,21 @@ func TestForms_everyByteStringComesBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				bytesOrNasty := rapid.OneOf(rapid.SliceOf(rapid.Byte()),
-					rapid.Map(rapid.SampledFrom(nasty), func(s string) []byte { return []byte(s) }))
+					rapid.Map(rapid.SliceOfN(rapid.SampledFrom(nasty), 0, 3), func(s []string) []byte {
+						return []byte(strings.Join(s, ""))
+					}))
 				entries := rapid.SliceOf(rapid.Custom(func(t *rapid.T) Entry {
-					return Entry{Key: append(bytesOrNasty.Draw(t, "key"), 'k'), Value: bytesOrNasty.Draw(t, "value")}
+					e := Entry{Key: bytesOrNasty.Draw(t, "key"), Value: bytesOrNasty.Draw(t, "value")}
+					switch rapid.IntRange(0, 20).Draw(t, "size") {
+					case 0:
+						e.Key = bytes.Repeat(append(e.Key, 0x80), lightningdb.MaxKeySize)[:lightningdb.MaxKeySize]
+					case 1:
+						e.Value = bytes.Repeat(e.Value, 1000)
+					}
+					if len(e.Key) == 0 { // which no form carries, since no database does
+						e.Key = []byte{0}
+					}
+					return e
 				})).Draw(t, "entries")
 				var file bytes.Buffer
 				writeAll(t, form.writer(&file), entries)
