@@ -25,52 +25,91 @@ func TestReads_takeWritesButNoOperands(t *testing.T) {
 	}
 }
 
+// remembered is a read set and what it must know.
+type remembered struct {
+	reads Reads
+	keys  map[string]bool
+	spans []span.Span
+}
+
+// step reads something, or takes another step in the life of a read set.
+func (m *remembered) step(t *rapid.T, word *rapid.Generator[[]byte]) {
+	switch step := rapid.IntRange(0, 31).Draw(t, "step"); {
+	case step == 0:
+		m.reads.Reset()
+		m.keys, m.spans = map[string]bool{}, nil
+	case step <= 2:
+		m.reads.coarsen(rapid.Int64Range(0, 2000).Draw(t, "bytes"))
+	case step <= 6:
+		k := word.Draw(t, "written")
+		kind := rapid.SampledFrom([]key.Kind{key.KindPut, key.KindDelete, key.KindMerge}).Draw(t, "kind")
+		m.reads.AddWrite(k, kind)
+		if kind != key.KindMerge {
+			m.keys[string(k)] = true
+		}
+	case step <= 16:
+		k := word.Draw(t, "k")
+		m.reads.AddKey(k, key.Hash(k))
+		m.keys[string(k)] = true
+	default:
+		s := span.Span{}
+		if rapid.Bool().Draw(t, "from") {
+			s.Lo = word.Draw(t, "lo")
+		}
+		if rapid.Bool().Draw(t, "bounded") {
+			s.Hi = word.Draw(t, "hi")
+		}
+		m.reads.AddSpan(s)
+		m.spans = append(m.spans, s)
+	}
+}
+
+// check compares what the set has with what it must have. A coarse set may have more.
+func (m *remembered) check(t *rapid.T, word *rapid.Generator[[]byte]) {
+	exact := !m.reads.coarse && rapid.Bool().Draw(t, "exact")
+	if !exact {
+		m.reads.joinKeys()
+		m.reads.spans = m.reads.Spans().Coarsen(3)
+	}
+	probes := edges(m.spans)
+	for k := range m.keys {
+		probes = append(probes, []byte(k))
+	}
+	for range 50 {
+		probes = append(probes, word.Draw(t, "probe"))
+	}
+	for _, k := range probes {
+		want := m.keys[string(k)]
+		for _, s := range m.spans {
+			want = want || s.Contains(k)
+		}
+		if got := m.reads.Has(k); got != want && (exact || !got) {
+			t.Fatalf("Has(%q) = %v, want %v (exact: %v)", k, got, want, exact)
+		}
+	}
+}
+
 // A read that the read set forgets is a lost update that nobody notices.
 func TestReads_forgetNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var r Reads
-		var spans []span.Span
-		keys := map[string]bool{}
-		word := drawWord()
-		coarse := false
-		for range rapid.IntRange(0, 40).Draw(t, "reads") {
-			if rapid.IntRange(0, 15).Draw(t, "coarser") == 0 {
-				r.coarsen(rapid.Int64Range(0, 2000).Draw(t, "bytes"))
-				coarse = true
+		b := Budget{Limit: rapid.SampledFrom([]int64{0, budgetStepBytes, 1 << 30}).Draw(t, "budget")}
+		sets, word := make([]remembered, 2), drawWord()
+		for i := range sets {
+			sets[i].keys = map[string]bool{}
+			sets[i].reads.In(&b)
+			if rapid.IntRange(0, 3).Draw(t, "must not lose") == 0 {
+				sets[i].reads.Exact()
 			}
-			if rapid.Bool().Draw(t, "key") {
-				k := word.Draw(t, "k")
-				r.AddKey(k, key.Hash(k))
-				keys[string(k)] = true
-				continue
-			}
-			s := span.Span{}
-			if rapid.Bool().Draw(t, "from") {
-				s.Lo = word.Draw(t, "lo")
-			}
-			if rapid.Bool().Draw(t, "bounded") {
-				s.Hi = word.Draw(t, "hi")
-			}
-			r.AddSpan(s)
-			spans = append(spans, s)
 		}
-		exact := !coarse && rapid.Bool().Draw(t, "exact")
-		if !exact {
-			r.joinKeys()
-			r.spans = r.Spans().Coarsen(3)
+		for range rapid.IntRange(0, 100).Draw(t, "steps") {
+			sets[rapid.IntRange(0, 1).Draw(t, "set")].step(t, word)
 		}
-		probes := edges(spans)
-		for range 50 {
-			probes = append(probes, word.Draw(t, "probe"))
+		for i := range sets {
+			sets[i].check(t, word)
+			sets[i].reads.Reset()
 		}
-		for _, k := range probes {
-			want := keys[string(k)]
-			for _, s := range spans {
-				want = want || s.Contains(k)
-			}
-			if got := r.Has(k); got != want && (exact || !got) {
-				t.Fatalf("Has(%q) = %v, want %v (exact: %v)", k, got, want, exact)
-			}
+		if n := b.used.Load(); n != 0 {
+			t.Fatalf("%d bytes of the budget were not given back", n)
 		}
 	})
 }
@@ -118,9 +157,10 @@ func edges(spans []span.Span) (keys [][]byte) {
 	return keys
 }
 
-// drawWord draws short keys, and such as are longer than the bounds of a coarse read set and differ where those end.
+// drawWord draws short keys, the empty one among them, and such as are longer than the bounds of a coarse read set and
+// differ where those end.
 func drawWord() *rapid.Generator[[]byte] {
-	short := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 0x7f, 0x80, 0xff}), 1, 4)
+	short := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 0x7f, 0x80, 0xff}), 0, 4)
 	return rapid.Custom(func(t *rapid.T) []byte {
 		word := short.Draw(t, "word")
 		if rapid.IntRange(0, 3).Draw(t, "long") > 0 {
