@@ -55,7 +55,11 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 					o := rapid.SampledFrom([]operand.Operator{operand.Append, operand.User}).Draw(rt, "operator")
 					w.merge(drawKey(rt), o, string(rune('a'+w.seq%26)))
 				default:
-					w.put(drawKey(rt), bytes.Repeat([]byte{byte(w.seq)}, rapid.IntRange(0, 30).Draw(rt, "size")))
+					size := rapid.IntRange(0, 30).Draw(rt, "size")
+					if rapid.IntRange(0, 40).Draw(rt, "large") == 0 { // than a table should become
+						size = rapid.SampledFrom([]int{300, 3000}).Draw(rt, "large size")
+					}
+					w.put(drawKey(rt), bytes.Repeat([]byte{byte(w.seq)}, size))
 				}
 			}
 		},

@@ -13,11 +13,20 @@ import (
 	"lightningdb/internal/format/span"
 )
 
-// universe is the keys of the tests, in order: the empty one, bytes that are no text, both extremes, and keys right
-// behind others.
+// universe is the keys of the tests, in order: the empty one, bytes that are no text, both extremes, keys right behind
+// others, and such as are nearly and just too long to bound a gap.
 var universe = [][]byte{
-	{}, {0}, {0, 0}, {0, 1}, {1}, []byte("a"), []byte("a\x00"), []byte("a\x00\x00"), []byte("b"), {0x7f}, {0x7f, 0xff},
+	{}, {0}, {0, 0}, {0, 1}, {1}, []byte("a"), []byte("a\x00"), []byte("a\x00\x00"), []byte("b"),
+	bytes.Repeat([]byte("c"), maxKeyBytes-1), bytes.Repeat([]byte("c"), maxKeyBytes), {0x7f}, {0x7f, 0xff},
 	{0x80}, {0xc3, 0x28}, {0xfe}, {0xfe, 0xff}, {0xff}, {0xff, 0xff},
+}
+
+// drawKeys draws some of universe, in order: where keys are few, commits meet claims often.
+func drawKeys(rt *rapid.T) [][]byte {
+	most := rapid.SampledFrom([]int{3, 8, len(universe)}).Draw(rt, "most keys")
+	keys := slices.Clone(rapid.Permutation(universe).Draw(rt, "keys")[:most])
+	slices.SortFunc(keys, bytes.Compare)
+	return keys
 }
 
 // version is the state that a commit gives a key.
@@ -29,6 +38,7 @@ type version struct {
 // world is a tree with what is visible of it, a commit and a claim in progress, and the gaps, which must be right
 // about it.
 type world struct {
+	keys     [][]byte // those that there are, in order
 	gaps     Gaps
 	versions map[string][]version // ascending
 	visible  key.SeqNum
@@ -56,7 +66,7 @@ func (w *world) lives(user []byte, seq key.SeqNum) (put bool) {
 func (w *world) write(rt *rapid.T) {
 	switch {
 	case w.writing == nil:
-		w.writing, w.told = rapid.SampledFrom(universe).Draw(rt, "written"), false
+		w.writing, w.told = rapid.SampledFrom(w.keys).Draw(rt, "written"), false
 		w.put = rapid.IntRange(0, 2).Draw(rt, "kind") == 0
 		k := string(w.writing)
 		w.versions[k] = append(w.versions[k], version{w.visible + 1, w.put})
@@ -74,19 +84,19 @@ func (w *world) propose(rt *rapid.T) {
 	switch {
 	case w.claim == nil:
 		seq := w.visible - key.SeqNum(rapid.IntRange(0, min(3, int(w.visible))).Draw(rt, "behind"))
-		from := rapid.IntRange(0, len(universe)-1).Draw(rt, "from")
+		from := rapid.IntRange(0, len(w.keys)-1).Draw(rt, "from")
 		to := from
-		for to < len(universe) && !w.lives(universe[to], seq) {
+		for to < len(w.keys) && !w.lives(w.keys[to], seq) {
 			to++
 		}
 		if to > from {
-			last := universe[rapid.IntRange(from, to-1).Draw(rt, "last")]
-			w.claim = w.gaps.Claim(span.Closed(universe[from], last), seq)
+			last := w.keys[rapid.IntRange(from, to-1).Draw(rt, "last")]
+			w.claim = w.gaps.Claim(span.Closed(w.keys[from], last), seq)
 			w.looked = false
 		}
 	case !w.looked:
 		w.looked, w.proven = true, true
-		for _, user := range universe {
+		for _, user := range w.keys {
 			for _, v := range w.versions[string(user)] {
 				w.proven = w.proven && !(w.claim.Contains(user) && v.put && v.seq > w.claim.Since)
 			}
@@ -100,10 +110,10 @@ func (w *world) propose(rt *rapid.T) {
 
 // check compares all that the gaps say with what every reader sees.
 func (w *world) check(rt *rapid.T) {
-	lo := rapid.SampledFrom(universe).Draw(rt, "lo")
-	hi := rapid.SampledFrom(append([][]byte{nil}, universe...)).Draw(rt, "hi")
+	lo := rapid.SampledFrom(w.keys).Draw(rt, "lo")
+	hi := rapid.SampledFrom(append([][]byte{nil}, w.keys...)).Draw(rt, "hi")
 	for seq := w.visible - min(w.visible, 5); seq <= w.visible; seq++ {
-		for _, user := range universe {
+		for _, user := range w.keys {
 			gap, found := w.gaps.Find(user, seq)
 			if !found {
 				continue
@@ -111,7 +121,7 @@ func (w *world) check(rt *rapid.T) {
 			if !gap.Contains(user) {
 				rt.Fatalf("the gap of %q is %q", user, gap)
 			}
-			for _, other := range universe {
+			for _, other := range w.keys {
 				if gap.Contains(other) && w.lives(other, seq) {
 					rt.Fatalf("at %d %q has a value, in the gap %q", seq, other, gap)
 				}
@@ -125,13 +135,13 @@ func (w *world) check(rt *rapid.T) {
 func (w *world) checkOutside(rt *rapid.T, s span.Span, seq key.SeqNum) {
 	outside := map[string]bool{}
 	for part := range w.gaps.Outside(s, seq) {
-		for _, user := range universe {
+		for _, user := range w.keys {
 			if part.Contains(user) {
 				outside[string(user)] = true
 			}
 		}
 	}
-	for _, user := range universe {
+	for _, user := range w.keys {
 		inside := s.Contains(user)
 		lives := slices.ContainsFunc(w.versions[string(user)], func(v version) bool {
 			return v.put && v.seq <= w.visible && w.lives(user, max(v.seq, seq))
@@ -146,8 +156,8 @@ func (w *world) checkOutside(rt *rapid.T, s span.Span, seq key.SeqNum) {
 // order the steps of commits and of claims come.
 func TestGaps_holdNothingThatAReaderSees(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := world{versions: map[string][]version{}}
-		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+		w := world{keys: drawKeys(rt), versions: map[string][]version{}}
+		for range rapid.IntRange(40, 120).Draw(rt, "steps") {
 			if rapid.IntRange(0, 2).Draw(rt, "step") == 0 {
 				w.write(rt)
 			} else {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"lightningdb/internal/format/batch"
@@ -142,8 +143,12 @@ func (w *foldedWorld) length(user string) (n int) {
 	return n
 }
 
+// foldedKeys are the keys of the random test: few, so that operands meet. The first ones have a value below the table.
+var foldedKeys = []string{"k", "\x80", "\xff\x00", "\x00", "k\x00", strings.Repeat("\xff", 300), "\x7f"}
+
 func drawMerge(rt *rapid.T, b *batch.Batch) {
-	k := []byte(rapid.SampledFrom([]string{"k", "\x80", "\xff\x00"}).Draw(rt, "key"))
+	few := rapid.SampledFrom([]int{1, 3, len(foldedKeys)}).Draw(rt, "few")
+	k := []byte(rapid.SampledFrom(foldedKeys[:few]).Draw(rt, "key"))
 	switch rapid.IntRange(0, 9).Draw(rt, "kind") {
 	case 0:
 		b.Put(k, operand.AppendInt64(nil, rapid.Int64().Draw(rt, "n")))
@@ -168,8 +173,9 @@ func TestApply_foldedValuesAreThoseOfTheOperands(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newFoldedWorld(rt, MinSize)
 		defer w.table.Free()
-		for i := range 2 {
-			w.below[fmt.Sprint("k", i)] = operand.AppendInt64(nil, int64(i))
+		for i, k := range foldedKeys[:rapid.IntRange(0, 4).Draw(rt, "below")] {
+			values := [][]byte{operand.AppendInt64(nil, int64(i)), {}, []byte("text"), make([]byte, maxFoldedBytes+1)}
+			w.below[k] = rapid.SampledFrom(values).Draw(rt, "value below")
 		}
 		for range rapid.IntRange(1, 30).Draw(rt, "groups") {
 			group := make([]batch.Batch, rapid.IntRange(1, 3).Draw(rt, "batches"))

@@ -13,7 +13,7 @@ import (
 func TestLeafIndex_leadsWhereInnerPagesDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, rows := drawOptions(t), drawRows(t)
-		o.PageSize = 512
+		o.PageSize = rapid.SampledFrom([]int{512, 512, 1024, 4096}).Draw(t, "small page") // or there are no inner pages
 		f, _ := build(t, o, rows)
 		r := mustOpen(t, f, o)
 		defer r.close(t)

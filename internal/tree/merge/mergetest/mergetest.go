@@ -260,8 +260,12 @@ func entry(rt *rapid.T, seq key.SeqNum) Entry {
 	return Entry{Key: key.Make(user, seq, key.KindPut), Value: bytes.Repeat([]byte{byte(seq)}, size)}
 }
 
-// userKey draws one of a few user keys, among which are prefixes of each other and bytes at both extremes.
+// userKey draws one of a few user keys, among which are prefixes of each other and bytes at both extremes, or any other
+// short one.
 func userKey(rt *rapid.T, label string) []byte {
+	if rapid.IntRange(0, 3).Draw(rt, "any "+label) == 0 {
+		return rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', 0x7f, 0x80, 0xff}), 1, 3).Draw(rt, label)
+	}
 	return slices.Clone(rapid.SampledFrom(userKeys).Draw(rt, label))
 }
 
