@@ -216,7 +216,6 @@ func TestUpdate_killedInAHugeTransaction(t *testing.T) {
 		runHuge(t, dir)
 		return
 	}
-	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	for range 6 {
 		dir := t.TempDir()
 		child := exec.Command(os.Args[0], "-test.run", "TestUpdate_killedInAHugeTransaction$")
@@ -224,7 +223,7 @@ func TestUpdate_killedInAHugeTransaction(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100*time.Millisecond + rand.N(time.Second)*time.Duration(random.IntN(2))) // any moment will do
+		time.Sleep(100*time.Millisecond + rand.N(time.Second)*time.Duration(rand.IntN(2))) // any moment will do
 		child.Process.Kill()
 		child.Wait()
 		mustBeAllOrNothing(t, dir)
