@@ -24,6 +24,8 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/follower"
+	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -88,6 +90,31 @@ var receivers = map[string]map[string]receive{
 	"Range":  rangesOf(func(r *Range, use func(any)) error { use(r); return nil }),
 	"Cursor": rangesOf(func(r *Range, use func(any)) error { c := r.Cursor(); use(c); return c.Close() }),
 	"Batch":  {"": func(_ *caller, use func(any)) error { use(new(Batch)); return nil }},
+	"Follower": {
+		"that is closed meanwhile": func(c *caller, use func(any)) error { use(c.round.follower); return nil },
+		"of its own": func(c *caller, use func(any)) error {
+			f, err := c.round.follow()
+			if err != nil {
+				return err
+			}
+			use(f)
+			return f.Close()
+		},
+	},
+}
+
+// sharedFS is a directory that several processes have open.
+type sharedFS struct{ vfs.FS }
+
+func (sharedFS) Close() error { return nil }
+
+// follow returns a follower of the round's database.
+func (r *closeRound) follow() (*Follower, error) {
+	f, err := follower.Open(follower.Options{FS: sharedFS{r.files}, MemoryLimit: 10 << 20, Interval: time.Millisecond})
+	if err != nil {
+		return nil, err
+	}
+	return &Follower{follower: f}, nil
 }
 
 func begun(o TxOptions) receive {
@@ -121,6 +148,7 @@ func rangesOf(then func(r *Range, use func(any)) error) map[string]receive {
 type closeRound struct {
 	t        *testing.T
 	db       *DB
+	follower *Follower // of db, and closed when db is
 	files    *memfs.FS
 	started  sync.WaitGroup // each caller has begun as many calls as it is to before Close
 	callers  sync.WaitGroup
@@ -232,6 +260,7 @@ func TestClose_besideCallsOfAllKinds(t *testing.T) {
 var kindTypes = map[string]reflect.Type{
 	"DB": reflect.TypeFor[*DB](), "Tx": reflect.TypeFor[*Tx](), "Snapshot": reflect.TypeFor[*Snapshot](),
 	"Range": reflect.TypeFor[*Range](), "Cursor": reflect.TypeFor[*Cursor](), "Batch": reflect.TypeFor[*Batch](),
+	"Follower": reflect.TypeFor[*Follower](),
 }
 
 // checkReceivers reads the source for exported types with methods that the test does not know.
@@ -281,7 +310,7 @@ func mapKeys[V any](m map[string]V) iter.Seq[string] {
 
 func newCloseRound(t *testing.T, random *rand.Rand) *closeRound {
 	r := &closeRound{t: t, files: memfs.New()}
-	db, err := Open("", &Options{MemoryLimit: 10 << 20, Durability: Process, fs: r.files,
+	db, err := Open("", &Options{MemoryLimit: 10 << 20, Durability: Process, fs: sharedFS{r.files}, followers: true,
 		Merge: func(_, old, argument []byte) ([]byte, error) {
 			return append(old[:len(old):len(old)], argument...), nil
 		}})
@@ -289,6 +318,9 @@ func newCloseRound(t *testing.T, random *rand.Rand) *closeRound {
 		t.Fatal(err)
 	}
 	r.db = db
+	if r.follower, err = r.follow(); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 20 {
 		mustPut(t, db, fmt.Sprintf("%c%d", "\x01\x7f\x80\xfe\xff"[i%5], i), "value")
 		if i == 15 && random.IntN(2) == 0 {
@@ -544,7 +576,14 @@ func (r *closeRound) write(random *rand.Rand, prefix string, put func(k []byte) 
 // finish closes the database during the calls of all callers, and looks what it holds then.
 func (r *closeRound) finish() {
 	r.started.Wait()
+	var closing sync.WaitGroup
+	closing.Go(func() {
+		if err := r.follower.Close(); err != nil && !errors.Is(err, ErrOpenReaders) && !errors.Is(err, ErrClosed) {
+			r.t.Errorf("close of the follower: %v", err)
+		}
+	})
 	err := r.db.Close()
+	closing.Wait()
 	r.returned.Store(true)
 	r.callers.Wait()
 	if err != nil && !errors.Is(err, ErrOpenReaders) && !errors.Is(err, ErrClosed) {

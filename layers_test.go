@@ -16,14 +16,15 @@ import (
 // line of code belongs can be told from this list, and docs/design.md draws it.
 var wings = []wing{
 	{"internal/system", "clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
-	{"internal/format", "corrupt filename codec span key operand batch record directory", "system"},
+	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
 	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction " +
 		"readers tables .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
 	{"internal/engine", ".", "system format tree log"},
+	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "engine transaction format log/lock log/txn system/goroutine system/offheap system/origin system/vfs " +
-		"tree/manifest log/wal"},
+	{".", ".", "engine follower transaction format log/lock log/txn system/goroutine system/offheap system/origin " +
+		"system/vfs tree/manifest log/wal"},
 	{"internal/proof", "oracle isolation torture mutants environment blackbox", "system format tree log engine ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell " +

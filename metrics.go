@@ -133,20 +133,41 @@ type StallMetrics struct {
 // and nothing of what it had.
 func (db *DB) Metrics() Metrics {
 	m := db.engine.Metrics()
+	out := treeMetrics(m.Metrics, m.Levels)
+	out.DurableSequence = uint64(m.Durable)
+	out.Commits, out.Operations = m.Commits, m.Operations
+	out.DiskBytes = m.DiskBytes
+	out.MemoryLimit = m.MemoryLimit
+	out.Transactions = TransactionMetrics{
+		Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,
+		Waiting: m.Locks.Waiters, OldestLock: m.Locks.Oldest,
+	}
+	out.Log = LogMetrics{
+		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
+	}
+	out.Flush, out.Compaction = workMetrics(m.Flush, m.Flushing), workMetrics(m.Compaction, m.Compacting)
+	out.CompactionWaits = m.Waiting
+	out.Stall = StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause}
+	out.ObsoleteFiles += m.Obsolete
+	out.BackgroundError = failureOf(m.Failure)
+	if m.AppendBytes > 0 {
+		written := float64(m.AppendBytes) + float64(m.Flush.BytesWritten) + float64(m.Compaction.BytesWritten)
+		out.WriteAmplification = written / float64(m.AppendBytes)
+	}
+	return out
+}
+
+// treeMetrics is the part of the metrics that a follower has too.
+func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 	cacheBytes := int64(m.Cache.FramesInUse)*int64(m.Cache.FrameSize) + m.Cache.PrivateBytes
 	out := Metrics{
-		Sequence:        uint64(m.Visible),
-		DurableSequence: uint64(m.Durable),
-		OldestSequence:  uint64(m.OldestSeq),
-		OldestReadable:  uint64(m.Horizon),
-		Snapshots:       int(m.Snapshots),
-		Iterators:       int(m.Iterators),
-		Commits:         m.Commits,
-		Operations:      m.Operations,
-		OldestReader:    m.OldestAge,
-		DiskBytes:       m.DiskBytes,
-		MemoryUsed:      m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes + m.BufferBytes + m.WriteBytes,
-		MemoryLimit:     m.MemoryLimit,
+		Sequence:       uint64(m.Visible),
+		OldestSequence: uint64(m.OldestSeq),
+		OldestReadable: uint64(m.Horizon),
+		Snapshots:      int(m.Snapshots),
+		Iterators:      int(m.Iterators),
+		OldestReader:   m.OldestAge,
+		MemoryUsed:     m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes + m.BufferBytes + m.WriteBytes,
 		Memtable: MemtableMetrics{
 			Active: m.Active, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
 		},
@@ -154,37 +175,21 @@ func (db *DB) Metrics() Metrics {
 			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize), RowBytes: m.RowBytes,
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
-		TablesOpen: m.OpenTables,
-		Transactions: TransactionMetrics{
-			Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,
-			Waiting: m.Locks.Waiters, OldestLock: m.Locks.Oldest,
-		},
-		Log: LogMetrics{
-			Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
-		},
-		Flush:           workMetrics(m.Flush, m.Flushing),
-		Compaction:      workMetrics(m.Compaction, m.Compacting),
-		CompactionWaits: m.Waiting,
-		Stall:           StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause},
-		ObsoleteFiles:   m.Obsolete + m.Pinned.Count,
-		PinnedFiles:     m.Pinned.Count,
-		PinnedBytes:     m.Pinned.Bytes,
-		BackgroundError: failureOf(m.Failure),
+		TablesOpen:    m.OpenTables,
+		ObsoleteFiles: m.Pinned.Count,
+		PinnedFiles:   m.Pinned.Count,
+		PinnedBytes:   m.Pinned.Bytes,
 	}
 	for _, r := range m.Readers {
 		out.Readers = append(out.Readers, ReaderMetrics{
 			Kind: string(r.Origin.Kind), Age: r.Age, Sequence: uint64(r.Seq), Opened: r.Origin.At, Stack: r.Origin.Stack(),
 		})
 	}
-	for _, l := range m.Levels {
+	for _, l := range levels {
 		out.Levels = append(out.Levels, LevelMetrics(l))
 		if l.Bytes > 0 {
 			out.LiveBytes = l.Bytes
 		}
-	}
-	if m.AppendBytes > 0 {
-		written := float64(m.AppendBytes) + float64(m.Flush.BytesWritten) + float64(m.Compaction.BytesWritten)
-		out.WriteAmplification = written / float64(m.AppendBytes)
 	}
 	return out
 }

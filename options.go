@@ -78,7 +78,8 @@ type Options struct {
 	// everything else goes on. runtime.Goexit in it ends the goroutine that reads the key, and no other. Default: none.
 	Merge func(key, old, argument []byte) ([]byte, error)
 
-	fs vfs.FS // what tests put in place of the operating system
+	fs        vfs.FS // what tests put in place of the operating system
+	followers bool   // other processes may follow, though fs is set
 }
 
 // Logger is the part of a *slog.Logger that the database calls. It is an interface so that a logger of another kind, or
@@ -144,5 +145,6 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		Codec:          o.Compression.compressor(),
 		Logger:         o.Logger,
 		Merge:          o.Merge,
+		Followers:      (o.fs == nil || o.followers) && !o.InMemory,
 	}, nil
 }

@@ -24,8 +24,19 @@ type Snapshot struct {
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
 // on disk.
 func (db *DB) Snapshot() *Snapshot {
+	return newSnapshot(db.engine)
+}
+
+// holder is what snapshots and read-only transactions are of: the engine of a DB, or a Follower's.
+type holder interface {
+	// Hold makes s, which is new, a snapshot of the newest state.
+	Hold(s *engine.Snapshot, k origin.Kind)
+	Closed() bool
+}
+
+func newSnapshot(h holder) *Snapshot {
 	s := new(heldSnapshot)
-	s.take(db, origin.Snapshot, ErrClosed)
+	s.take(h, origin.Snapshot, ErrClosed)
 	return &s.Snapshot
 }
 
@@ -35,9 +46,9 @@ type heldSnapshot struct {
 	memory engine.Snapshot
 }
 
-// take makes s a snapshot of everything committed so far, for what k says.
-func (s *heldSnapshot) take(db *DB, k origin.Kind, ended error) {
-	db.engine.Hold(&s.memory, k)
+// take makes s a snapshot of the newest state, for what k says.
+func (s *heldSnapshot) take(h holder, k origin.Kind, ended error) {
+	h.Hold(&s.memory, k)
 	s.held, s.ended = &s.memory, ended
 }
 

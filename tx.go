@@ -74,7 +74,7 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 		return nil, ErrClosed
 	}
 	if o.ReadOnly {
-		tx := db.beginView(ctx)
+		tx := beginView(ctx, db.engine)
 		tx.ctx = ctx
 		return tx, nil
 	}
@@ -95,12 +95,12 @@ func (db *DB) beginWrite(ctx context.Context, o TxOptions, self goroutine.ID) *T
 }
 
 // beginView returns a read-only transaction, in one piece of memory with its snapshot.
-func (db *DB) beginView(ctx context.Context) *Tx {
+func beginView(ctx context.Context, h holder) *Tx {
 	v := new(struct {
 		Tx
 		heldSnapshot
 	})
-	v.take(db, origin.Transaction, ErrTxDone)
+	v.take(h, origin.Transaction, ErrTxDone)
 	v.watch.Context = ctx
 	v.Tx.snapshot = &v.Snapshot
 	return &v.Tx

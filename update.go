@@ -14,14 +14,16 @@ import (
 // first error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored
 // it). It does not begin if ctx is done, and once it is, cursors and loops end with its error before they read
 // another page. A panic in fn ends the transaction and goes on.
-func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error { return view(ctx, db.engine, fn) }
+
+func view(ctx context.Context, h holder, fn func(tx *Tx) error) error {
 	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
-	if db.engine.Closed() {
+	if h.Closed() {
 		return ErrClosed
 	}
-	tx := db.beginView(ctx)
+	tx := beginView(ctx, h)
 	tx.managed = true
 	defer tx.snapshot.Close()
 	if err := fn(tx); err != nil {

@@ -97,6 +97,9 @@ func (e *Engine) keepHouse() {
 		if err != nil {
 			wait = min(wait, retryInterval)
 		}
+		if e.dir.Held() {
+			wait = min(wait, directory.HoldsUntil)
+		}
 		if left := e.tree.BurstLeft(); left > 0 {
 			burst, wait = true, min(wait, left)
 		} else if burst {

@@ -86,7 +86,10 @@ func newEngine(opts Options) *Engine {
 	e.locks.Now = opts.Elapsed
 	e.dir = directory.New(directory.Options{
 		FS: opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
-		Failed: e.failed, Discarded: e.background.housekeeper.wake,
+		Followers: opts.Followers && !opts.ReadOnly, Clock: e.clock, MaxHold: opts.MaxSnapshotAge,
+		Failed: e.failed, Discarded: e.background.housekeeper.wake, Unread: func(cause error) {
+			e.opts.Logger.Warn("no process can follow the database until it is opened again", "cause", cause)
+		},
 	})
 	e.store = manifest.NewStore(e.dir, manifest.StoreOptions{Random: opts.Random, Limit: opts.ManifestLimit})
 	e.log = wal.NewLog(e.dir, wal.LogOptions{

@@ -7,22 +7,21 @@ import (
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/owner"
 	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/readers"
 	"lightningdb/internal/tree/tables"
 )
 
 // What callers branch on. The root package publishes them under the same names.
 var (
-	ErrClosed        = calls.ErrClosed
-	ErrReadOnly      = directory.ErrReadOnly
-	ErrCommitUnknown = errors.New("fate of the commit is unknown until the database is reopened")
-	ErrNoDatabase    = errors.New("there is no database here")
-	ErrOpenReaders   = errors.New("iterators or snapshots were still open at Close")
-
-	ErrTakenOver = owner.ErrTakenOver
-
+	ErrClosed          = calls.ErrClosed
+	ErrReadOnly        = directory.ErrReadOnly
+	ErrCommitUnknown   = errors.New("fate of the commit is unknown until the database is reopened")
+	ErrNoDatabase      = errors.New("there is no database here")
+	ErrTakenOver       = owner.ErrTakenOver
 	ErrSnapshotExpired = readers.ErrExpired
 	ErrFutureSequence  = readers.ErrFuture
+	ErrOpenReaders     = readers.ErrOpen
 )
 
 // The tree's types, of which callers know through the engine only.
@@ -34,6 +33,8 @@ type (
 	SpillWriter = tables.SpillWriter
 	Reader      = readers.Reader
 	Direction   = tree.Direction
+	TreeMetrics = tree.Metrics
+	LevelState  = compaction.LevelState
 )
 
 // Directions of Iterator.Each, and the newest published state.

@@ -55,6 +55,7 @@ type Options struct {
 	PageSize    int          // bytes of a table page before compression
 	Logger      Logger       // default: none
 	Merge       operand.Func // what user merges do; nil if there are none
+	Followers   bool         // tell other processes what is published, and keep files for them
 
 	// Owned by tests and simulations.
 	Elapsed       func() time.Duration // since any fixed moment: the clock that measures every interval

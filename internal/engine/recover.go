@@ -95,7 +95,7 @@ func (e *Engine) checkOurs() error {
 	ours, foreign := false, ""
 	for _, name := range names {
 		switch kind, _ := filename.Parse(name); kind {
-		case filename.Lock, filename.NextCurrent:
+		case filename.Lock, filename.NextCurrent, filename.Status, filename.NextStatus, filename.Lease:
 		case filename.Unknown:
 			if !strings.HasPrefix(name, ".") && name != "lost+found" {
 				foreign = name
@@ -142,6 +142,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	if err := e.dir.CheckOwner(); err != nil {
 		return err
 	}
+	e.dir.Publish(version.DatabaseID, e.store.Place(), last)
 	removed, err := e.removeUnnamed(version, names)
 	if err != nil {
 		return err
@@ -177,7 +178,8 @@ func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 }
 
 // removeUnnamed removes the files of ours that the new manifest does not name: the manifest and the log from before,
-// what a crash left half made, and what it kept from being removed. Files with other names are not ours and stay.
+// what a crash left half made, and what it kept from being removed. While there are followers, tables and log segments
+// are retired instead. Files with other names are not ours and stay.
 func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (removed []string, err error) {
 	named := make(map[filename.Num]bool)
 	for _, level := range version.Levels {
@@ -185,6 +187,7 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (remov
 			named[t.Num] = true
 		}
 	}
+	followed := e.dir.HasFollowers()
 	for _, name := range names {
 		kind, num := filename.Parse(name)
 		switch kind {
@@ -200,7 +203,12 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (remov
 			if named[num] {
 				continue
 			}
+		case filename.NextStatus:
 		default:
+			continue
+		}
+		if followed && (kind == filename.Table || kind == filename.Log) {
+			e.dir.Retire(version.NextNum, name)
 			continue
 		}
 		if err := e.opts.FS.Remove(name); err != nil && !vfs.IsNotExist(err) {

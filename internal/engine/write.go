@@ -155,6 +155,7 @@ func (w writer) Apply(r *commit.Request) {
 
 func (w writer) Publish(last key.SeqNum) {
 	w.tree.Publish(last)
+	w.dir.Page().SetVisible(last)
 	w.lookForSpace()
 	if w.leader.confirmed {
 		w.leader.confirmed = false

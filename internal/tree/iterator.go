@@ -34,6 +34,7 @@ import (
 type Iterator struct {
 	tree    *Tree
 	hold    readers.Registration
+	current *atomic.Pointer[View] // the view that the iterator should be on
 	view    *View
 	lo, hi  []byte
 	visible merge.Visible
@@ -79,8 +80,12 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 		it.interrupt = s.interrupt
 	}
 	it.hold.Ends = (*ender)(it)
+	it.current = &tr.view
 	if s != nil {
 		it.hold.On = &s.Registration
+		if tr.opts.Follow {
+			it.current = &s.pinned
+		}
 	}
 	it.users.Store(1)
 	if err := tr.readers.AddIterator(&it.hold); err != nil {
@@ -99,7 +104,7 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 // openView opens the iterator on the current view. The sequence number was registered before: see the package
 // comment. A view that was current before the registration expired shows everything for as long as it is held.
 func (it *Iterator) openView() error {
-	it.view = it.tree.Acquire()
+	it.view = it.tree.acquire(it.current)
 	if it.view == nil {
 		return calls.ErrClosed
 	}
@@ -111,6 +116,9 @@ func (it *Iterator) openView() error {
 	}
 	it.visible.Rules, it.visible.Stop = it.tree.opts.Rules, &it.interrupt.set
 	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.tree.opts.Gaps
+	if it.tree.opts.Follow {
+		it.visible.Walk.Known = nil
+	}
 	it.visible.Reset(it.merging.Reset(it.runs...), visible.Reader{Seq: it.hold.Seq()}, it.lo, it.hi)
 	it.ready = true
 	return nil
@@ -141,7 +149,7 @@ func (it *Iterator) closeView() error {
 
 // changeView leaves the view for the current one if they differ. The iterator then stands nowhere.
 func (it *Iterator) changeView() bool {
-	if it.tree.view.Load() == it.view {
+	if it.current.Load() == it.view {
 		return true
 	}
 	err := it.closeView()
@@ -209,7 +217,7 @@ func (it *Iterator) Next() bool {
 	if !it.usable() || !it.visible.Valid() {
 		return false
 	}
-	if it.tree.view.Load() == it.view {
+	if it.current.Load() == it.view {
 		return it.visible.Next()
 	}
 	it.at = append(append(it.at[:0], it.visible.Key()...), 0) // the smallest key after the current one
@@ -221,7 +229,7 @@ func (it *Iterator) Prev() bool {
 	if !it.usable() || !it.visible.Valid() {
 		return false
 	}
-	if it.tree.view.Load() == it.view {
+	if it.current.Load() == it.view {
 		return it.visible.Prev()
 	}
 	it.at = append(it.at[:0], it.visible.Key()...)
@@ -324,7 +332,7 @@ func (it *Iterator) step(d Direction, n int) bool {
 // reached the next entry, because the iterator was stopped or interrupted, is too old, or has to change to another
 // view, as it does when the engine is closed. more is false if yield wants no more.
 func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) bool) (done int, more bool) {
-	current, held, stop, interrupt := &it.tree.view, it.view, it.stop, &it.interrupt.set
+	current, held, stop, interrupt := it.current, it.view, it.stop, &it.interrupt.set
 	for more = true; more && done < len(hand); done++ {
 		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load() || interrupt.Load()) {
 			break

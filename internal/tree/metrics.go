@@ -69,7 +69,7 @@ func (tr *Tree) Metrics() Metrics {
 	if v == nil {
 		return m
 	}
-	m.Version, m.Active, m.Frozen = v.version, 1, len(v.mems)-1
+	m.Version, m.Active, m.Frozen = v.version, min(1, len(v.mems)), max(0, len(v.mems)-1)
 	m.Pinned = tr.pinnedLocked(v)
 	for _, mem := range v.mems {
 		m.MemtableUsed += int64(mem.Used())

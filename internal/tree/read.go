@@ -29,13 +29,21 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 		return out, found, nil
 	}
 	if seq == Latest {
-		seq = tr.readers.Visible()
+		seq = tr.newestIn(v)
 	}
 	out, found, err = tr.search(v, dst, user, hash, visible.Reader{Seq: seq})
 	if err == nil {
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
 	return out, found, err
+}
+
+// newestIn is the newest sequence number that v shows.
+func (tr *Tree) newestIn(v *View) key.SeqNum {
+	if v.seq != 0 {
+		return v.seq
+	}
+	return tr.readers.Visible()
 }
 
 // search is Get without the row cache.

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/calls"
@@ -14,7 +15,8 @@ import (
 type Snapshot struct {
 	readers.Registration
 	tree      *Tree
-	interrupt *Interrupt // of its iterators; nil for none
+	interrupt *Interrupt           // of its iterators; nil for none
+	pinned    atomic.Pointer[View] // with Options.Follow: what it shows; nil once it is closed
 }
 
 // Snapshot returns a snapshot of the newest published state. It must be closed.
@@ -32,7 +34,9 @@ func (tr *Tree) Hold(s *Snapshot, k origin.Kind) { tr.HoldAs(s, tr.Trace(k)) }
 func (tr *Tree) HoldAs(s *Snapshot, o *origin.Origin) {
 	tr.openSnapshots.Add(1)
 	s.tree, s.Origin = tr, o
-	tr.readers.Add(&s.Registration)
+	if !tr.opts.Follow || !tr.pin(s) {
+		tr.readers.Add(&s.Registration)
+	}
 }
 
 // SnapshotAt returns a snapshot of the state at seq. It must be closed. The error is readers.ErrExpired if no reader
@@ -52,19 +56,25 @@ func (tr *Tree) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
 
 // Get is Tree.Get at s. If s has expired, dst is returned as it was.
 func (s *Snapshot) Get(dst, user []byte) (out []byte, found bool, err error) {
-	out, found, err = s.tree.Get(dst, user, s.Seq())
+	out, found, err = s.get(dst, user)
 	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
 		return dst, false, expired
 	}
 	return out, found, err
 }
 
+func (s *Snapshot) get(dst, user []byte) (out []byte, found bool, err error) {
+	if s.tree.opts.Follow {
+		return s.getPinned(dst, user)
+	}
+	return s.tree.Get(dst, user, s.Seq())
+}
+
 // Has is Tree.Has at s.
 func (s *Snapshot) Has(user []byte) (bool, error) {
-	found, err := s.tree.Has(user, s.Seq())
-	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
-		return false, expired
-	}
+	room := smallValues.Get().(*[512]byte)
+	defer smallValues.Put(room)
+	_, found, err := s.Get(room[:0], user)
 	return found, err
 }
 
@@ -72,6 +82,9 @@ func (s *Snapshot) Has(user []byte) (bool, error) {
 func (s *Snapshot) Close() {
 	if s.tree.readers.Close(&s.Registration) {
 		s.tree.openSnapshots.Add(-1)
+		if s.tree.opts.Follow {
+			s.tree.unpin(s)
+		}
 	}
 }
 

@@ -72,6 +72,7 @@ type Options struct {
 	PageSize int // bytes of a table page before compression
 
 	ReadOnly       bool          // no housekeeper: readers do what it would
+	Follow         bool          // another process writes; see follow.go
 	Manual         bool          // no background goroutines
 	Retain         time.Duration // how long every past state stays readable; 0 for not at all
 	MaxSnapshotAge time.Duration // snapshots and iterators older than this expire; 0 for never
@@ -82,6 +83,7 @@ type Options struct {
 	Compact   func()            // a compaction may have something to do
 	Changed   func()            // memory was given back
 	Exclusive func(func()) bool // calls it while no commit is in progress, or reports false at once
+	Missing   func(error) error // what a reader gets in place of the error that the file of a table is missing
 
 	// Owned by tests and simulations.
 	Poison bool // overwrite freed cache frames, to expose their late use
@@ -119,6 +121,7 @@ type Tree struct {
 	mu    sync.Mutex // never held during I/O
 	mems  memtables
 	named map[filename.Num]*namedTable // every table that some view names
+	stand standing                     // views that are read at their own sequence number
 
 	deadMu sync.Mutex
 	dead   []*View // views without references, for Reclaim
@@ -140,19 +143,23 @@ func New(o Options) *Tree {
 			Gate:        o.Gate,
 			Retain:      o.Retain,
 			MaxAge:      o.MaxSnapshotAge,
-			StampAtOnce: o.ReadOnly || o.Manual,
+			StampAtOnce: o.ReadOnly || o.Follow || o.Manual,
 			Unstamped:   o.Unused,
 			Dropped:     o.Compact,
 		}),
 	}
 	tr.mems = memtables{size: o.Budget.Memtable, keep: o.Budget.Frozen + 1}
 	tr.mems.folding = &memtable.Folding{Rules: o.Rules.Apart(), Below: tr.below}
+	if o.Follow {
+		tr.mems.folding.Below = nil
+	}
 	tr.cache = cache.New(o.Budget.cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
 	tr.cache.Poison = o.Poison
 	tr.buffers = table.NewBuffers(o.Budget.Buffers)
 	tr.tables = tables.New(tables.Options{
 		Dir: o.Dir, Gate: o.Gate, Epochs: tr.epochs, Cache: tr.cache, Buffers: tr.buffers, Random: o.Random,
 		Codec: o.Codec, PageSize: o.PageSize, OpenBytes: o.Budget.OpenTables, Bytes: o.Budget.Table, Unused: o.Unused,
+		Missing: o.Missing,
 	})
 	tr.rows = rowcache.New(rowcache.Options{Bytes: o.Budget.Rows, Wake: tr.memorySoon, Eager: o.Rows})
 	tr.resources.Store(1)
@@ -194,7 +201,7 @@ func (tr *Tree) Resume(version *manifest.Version, last key.SeqNum) {
 func (tr *Tree) Begin(mems []*Memtable, version *manifest.Version) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.installLocked(mems, tr.sortLocked(version))
+	tr.installLocked(mems, tr.sortLocked(version), 0)
 }
 
 // Current is the current view, without a reference: anybody may ask for its numbers, and the leader of the commit
@@ -239,7 +246,7 @@ func (tr *Tree) Freeze(segment filename.Num, need int) error {
 	if active.Count() == 0 { // too small for need, or its segment was full of records that have been flushed
 		mems = append([]*Memtable{next}, v.mems[1:]...)
 	}
-	tr.installLocked(mems, v.sortedRuns)
+	tr.installLocked(mems, v.sortedRuns, 0)
 	tr.Rotated()
 	return nil
 }
@@ -254,7 +261,7 @@ func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 		mems = mems[: len(mems)-1 : len(mems)-1]
 		tr.mems.held = append(tr.mems.held, heldBack{flushed, tr.clock.Now()})
 	}
-	tr.installLocked(mems, tr.sortLocked(version))
+	tr.installLocked(mems, tr.sortLocked(version), 0)
 }
 
 // Ingested tells the tree of tables that Install has added without a memtable. It must be called before they are
@@ -314,9 +321,12 @@ func (tr *Tree) Close() {
 	tr.mu.Lock()
 	last := tr.view.Swap(nil)
 	tr.mems.keep = 0 // none is cleared for the next use
+	pinned := tr.stand.unpinAll()
 	tr.mu.Unlock()
-	if last != nil {
-		tr.epochs.Retire(func() { tr.Release(last) })
+	for _, v := range append(pinned, last) {
+		if v != nil {
+			tr.epochs.Retire(func() { tr.Release(v) })
+		}
 	}
 	tr.epochs.Drain()
 	tr.freeDead()

@@ -33,6 +33,7 @@ func (m *Memtable) Last() key.SeqNum { return m.last }
 type View struct {
 	mems []*Memtable // newest first; mems[0] is active
 	*sortedRuns
+	seq key.SeqNum // with Options.Follow: the one that the view shows
 
 	_ [128]byte // every read loads what is above; refs is written
 
@@ -97,9 +98,10 @@ func (r *sortedRun) within(s span.Span) []*tables.Ref {
 	return r.tables[first:max(first, end)]
 }
 
-// installLocked makes a view of mems and runs current and retires the one before it.
-func (tr *Tree) installLocked(mems []*Memtable, runs *sortedRuns) {
-	v := &View{mems: mems, sortedRuns: runs}
+// installLocked makes a view of mems and runs current and retires the one before it. seq is the sequence number that
+// the view stands at, if views do.
+func (tr *Tree) installLocked(mems []*Memtable, runs *sortedRuns, seq key.SeqNum) *View {
+	v := &View{mems: mems, sortedRuns: runs, seq: seq}
 	v.refs.Store(1)
 	runs.views++
 	for _, m := range mems {
@@ -108,6 +110,7 @@ func (tr *Tree) installLocked(mems []*Memtable, runs *sortedRuns) {
 	if old := tr.view.Swap(v); old != nil {
 		tr.epochs.Retire(func() { tr.Release(old) })
 	}
+	return v
 }
 
 // sortLocked returns the sorted runs of version, which a view is to have.
@@ -174,12 +177,15 @@ func (v *View) Level0() int { return v.level0 }
 func (v *View) SortedRuns() int { return len(v.runs) }
 
 // Acquire returns the current view, or nil after Close. The caller has a reference on it and must Release it.
-func (tr *Tree) Acquire() *View {
+func (tr *Tree) Acquire() *View { return tr.acquire(&tr.view) }
+
+// acquire is Acquire for the view in p, which is the current one or pinned.
+func (tr *Tree) acquire(p *atomic.Pointer[View]) *View {
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
-	v := tr.view.Load()
+	v := p.Load()
 	if v != nil {
-		v.refs.Add(1) // cannot revive a dead view: the tree's own reference outlives this guard
+		v.refs.Add(1) // cannot revive a dead view: the reference of the tree, or of the pin, outlives this guard
 	}
 	return v
 }
@@ -217,15 +223,15 @@ func (tr *Tree) freeDead() {
 	}
 	var gone []*tables.Ref
 	tr.mu.Lock()
-	closing := tr.view.Load() == nil
+	current := tr.view.Load()
 	for _, v := range dead {
 		gone = append(gone, tr.forgetLocked(v)...)
 	}
 	tr.mu.Unlock()
 	for _, t := range gone {
 		tr.tables.Forget(t)
-		if !closing {
-			tr.dir.Discard(filename.Make(filename.Table, t.Meta().Num))
+		if current != nil { // otherwise the tree is closing
+			tr.dir.Retire(current.version.NextNum, filename.Make(filename.Table, t.Meta().Num))
 		}
 	}
 	tr.opts.Changed()
@@ -233,6 +239,7 @@ func (tr *Tree) freeDead() {
 
 // forgetLocked takes apart v, which nobody holds, and returns the tables that no view names any more.
 func (tr *Tree) forgetLocked(v *View) (gone []*tables.Ref) {
+	tr.stand.forget(v)
 	for _, m := range v.mems {
 		if m.views--; m.views == 0 {
 			tr.mems.recycle(m)

@@ -25,9 +25,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/lease"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/owner"
 	"lightningdb/internal/system/vfs"
 )
@@ -42,8 +46,13 @@ type Options struct {
 	Gate     *calls.Gate   // once it is closed, nothing new is begun
 	Random   func() uint64 // for the owner's mark
 
+	Followers bool            // other processes may follow: there is a page for them, and their leases count
+	Clock     clock.Monotonic // that tells whether a lease lives
+	MaxHold   time.Duration   // a file is kept for followers no longer than this; 0 for as long as they live
+
 	Failed    func(error) // called once, after the first failure
 	Discarded func()      // called when there are files to remove
+	Unread    func(error) // called when followers cannot be told anything any more
 }
 
 // Directory is an open directory. Its methods are safe for concurrent use, unless they say otherwise.
@@ -54,19 +63,32 @@ type Directory struct {
 
 	current func() error // fails if CURRENT is not what this writer has left there; see SetCurrent
 
+	page    *status.Page   // what followers are told; nil if there are none, or before Publish
+	holders *lease.Holders // for the one goroutine that cleans up
+
 	changing sync.RWMutex            // held for reading while files change, for writing to set failed
 	failed   atomic.Pointer[failure] // why writes ended; set once
 
 	mu       sync.Mutex
 	next     filename.Num // the next file number
-	obsolete []string     // files to remove
+	obsolete []obsolete   // files to remove
+	held     bool         // followers hold some of them
+}
+
+// obsolete is a file that is to be removed.
+type obsolete struct {
+	name  string
+	since filename.Num  // the first version that does not need it; 0 if none ever did
+	at    clock.Instant // when that became known
 }
 
 // failure is why writes ended.
 type failure struct{ cause error }
 
 // New returns the directory behind o.FS, which Close will close. Nothing is locked yet.
-func New(o Options) *Directory { return &Directory{opts: o, next: 1} }
+func New(o Options) *Directory {
+	return &Directory{opts: o, next: 1, holders: lease.Watch(o.FS, o.Clock)}
+}
 
 // FS returns the file system of the directory. Every change of what counts must go through Change, and whoever
 // creates a table must call ConfirmOwner.
@@ -86,9 +108,9 @@ func (d *Directory) Lock() error {
 	return nil
 }
 
-// Close releases the mark, the lock and the file system, in this order.
+// Close closes the page of the followers, and releases the mark, the lock and the file system, in this order.
 func (d *Directory) Close() error {
-	var errs []error
+	errs := []error{d.page.Close()}
 	if d.mark != nil {
 		errs = append(errs, d.mark.Release())
 	}
@@ -121,11 +143,20 @@ func (d *Directory) NumberFrom(next filename.Num) {
 	d.next = next
 }
 
-// Discard records files that nothing names any more, for RemoveObsolete.
-func (d *Directory) Discard(names ...string) {
+// Discard records files that no version of the tree names, and none ever has, for RemoveObsolete.
+func (d *Directory) Discard(names ...string) { d.Retire(0, names...) }
+
+// Retire records files that no version needs from since on (its next file number), for RemoveObsolete. A directory that
+// is only read leaves them to its writer.
+func (d *Directory) Retire(since filename.Num, names ...string) {
+	if d.opts.ReadOnly {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.obsolete = append(d.obsolete, names...)
+	for _, name := range names {
+		d.obsolete = append(d.obsolete, obsolete{name, since, d.opts.Clock.Now()})
+	}
 	d.opts.Discarded()
 }
 
@@ -136,33 +167,49 @@ func (d *Directory) Obsolete() int {
 	return len(d.obsolete)
 }
 
-// RemoveObsolete removes the files that nothing names any more. A file whose removal fails stays on the list. After
-// a failure that has ended writes all of them stay, for the next Open. Only one goroutine at a time may call it.
+// RemoveObsolete removes the files that nothing needs any more. A file whose removal fails stays on the list, and so
+// does one that a follower holds. After a failure that has ended writes all of them stay, for the next Open. Only one
+// goroutine at a time may call it.
 func (d *Directory) RemoveObsolete() error {
 	d.mu.Lock()
-	obsolete := d.obsolete // meanwhile it only grows at its end
+	files := d.obsolete // meanwhile it only grows at its end
 	d.mu.Unlock()
-	if len(obsolete) > 0 && d.Intact() == nil {
+	if len(files) == 0 {
+		return nil
+	}
+	if d.Intact() == nil {
 		if err := d.CheckOwner(); err != nil {
 			return err
 		}
 	}
-	var kept []string
-	var failed error
-	for _, name := range obsolete {
-		err := d.Change(func() error { return d.opts.FS.Remove(name) })
+	isHeld, failed := d.heldByFollowers()
+	var kept []obsolete
+	held := false
+	for _, f := range files {
+		if isHeld(f.since, f.at) {
+			held, kept = true, append(kept, f)
+			continue
+		}
+		err := d.Change(func() error { return d.opts.FS.Remove(f.name) })
 		if err == nil || vfs.IsNotExist(err) {
 			continue
 		}
-		kept = append(kept, name)
+		kept = append(kept, f)
 		if !errors.Is(err, ErrReadOnly) {
 			failed = err // tried again later
 		}
 	}
 	d.mu.Lock()
-	d.obsolete = append(kept, d.obsolete[len(obsolete):]...)
+	d.obsolete, d.held = append(kept, d.obsolete[len(files):]...), held
 	d.mu.Unlock()
 	return failed
+}
+
+// Held reports whether RemoveObsolete has left a file to a follower that holds it.
+func (d *Directory) Held() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.held
 }
 
 // DiskBytes returns how long the files of the database are, whatever they are for. It asks the file system, because

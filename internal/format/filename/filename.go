@@ -7,6 +7,9 @@
 //	MANIFEST-000007   edits of the set of tables
 //	000012.wal        a segment of the write-ahead log
 //	000013.tbl        an immutable table
+//	STATUS            what the writer tells followers
+//	STATUS-3141592    the next STATUS before its rename; the number is random
+//	FOLLOWER-5271828  the lease of a follower; the number is random
 package filename
 
 import (
@@ -15,8 +18,9 @@ import (
 	"strings"
 )
 
-// Num numbers manifests, log segments and tables. One counter serves all three; the random numbers of NextCurrent do
-// not come from it. A number is never used while there is a file with that number, or the manifest names one.
+// Num numbers manifests, log segments and tables. One counter serves all three; the random numbers of NextCurrent,
+// NextStatus and Lease do not come from it. A number is never used while there is a file with that number, or the
+// manifest names one.
 type Num uint64
 
 // Kind is the role of a file.
@@ -30,9 +34,12 @@ const (
 	Manifest
 	Log
 	Table
+	Status
+	NextStatus
+	Lease
 )
 
-// Make returns the name of the file of the given kind. LOCK and CURRENT have no num.
+// Make returns the name of the file of the given kind. LOCK, CURRENT and STATUS have no num.
 func Make(kind Kind, num Num) string {
 	switch kind {
 	case Lock:
@@ -47,6 +54,12 @@ func Make(kind Kind, num Num) string {
 		return fmt.Sprintf("%06d.wal", num)
 	case Table:
 		return fmt.Sprintf("%06d.tbl", num)
+	case Status:
+		return "STATUS"
+	case NextStatus:
+		return fmt.Sprintf("STATUS-%06d", num)
+	case Lease:
+		return fmt.Sprintf("FOLLOWER-%06d", num)
 	}
 	panic(fmt.Sprintf("filename: no name for kind %d", kind))
 }
@@ -58,12 +71,18 @@ func Parse(name string) (Kind, Num) {
 		return Lock, 0
 	case "CURRENT":
 		return Current, 0
+	case "STATUS":
+		return Status, 0
 	}
 	kind, digits := Unknown, ""
 	if rest, ok := strings.CutPrefix(name, "MANIFEST-"); ok {
 		kind, digits = Manifest, rest
 	} else if rest, ok := strings.CutPrefix(name, "CURRENT-"); ok {
 		kind, digits = NextCurrent, rest
+	} else if rest, ok := strings.CutPrefix(name, "STATUS-"); ok {
+		kind, digits = NextStatus, rest
+	} else if rest, ok := strings.CutPrefix(name, "FOLLOWER-"); ok {
+		kind, digits = Lease, rest
 	} else if rest, ok := strings.CutSuffix(name, ".wal"); ok {
 		kind, digits = Log, rest
 	} else if rest, ok := strings.CutSuffix(name, ".tbl"); ok {
@@ -81,7 +100,8 @@ func Parse(name string) (Kind, Num) {
 func Above(names []string) Num {
 	next := Num(1)
 	for _, name := range names {
-		if kind, num := Parse(name); kind != Unknown && kind != NextCurrent {
+		switch kind, num := Parse(name); kind {
+		case Manifest, Log, Table:
 			next = max(next, num+1)
 		}
 	}

@@ -4,12 +4,12 @@ import "testing"
 
 // A foreign file that parsed as ours could be deleted as obsolete.
 func TestParse_acceptsOnlyWhatMakeProduces(t *testing.T) {
-	for _, kind := range []Kind{Lock, Current} {
+	for _, kind := range []Kind{Lock, Current, Status} {
 		if k, n := Parse(Make(kind, 0)); k != kind || n != 0 {
 			t.Errorf("Parse(%q) = %d, %d", Make(kind, 0), k, n)
 		}
 	}
-	for _, kind := range []Kind{NextCurrent, Manifest, Log, Table} {
+	for _, kind := range []Kind{NextCurrent, Manifest, Log, Table, NextStatus, Lease} {
 		for _, num := range []Num{0, 1, 999999, 1000000, 1<<63 - 1} {
 			if k, n := Parse(Make(kind, num)); k != kind || n != num {
 				t.Errorf("Parse(%q) = %d, %d", Make(kind, num), k, n)

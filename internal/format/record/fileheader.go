@@ -23,6 +23,7 @@ var (
 	MagicLog      = Magic{'L', 'D', 'B', 'W', 'A', 'L', '\r', '\n'}
 	MagicManifest = Magic{'L', 'D', 'B', 'M', 'A', 'N', '\r', '\n'}
 	MagicCurrent  = Magic{'L', 'D', 'B', 'C', 'U', 'R', '\r', '\n'}
+	MagicStatus   = Magic{'L', 'D', 'B', 'S', 'T', 'A', '\r', '\n'}
 )
 
 // ErrVersionTooNew says that a newer version of the program wrote a file in a format that this one does not know.
@@ -32,14 +33,14 @@ var ErrVersionTooNew = errors.New("written by a newer version of Lightning DB")
 // ErrBadHeader says that bytes are no file header of the wanted kind.
 var ErrBadHeader = errors.New("no valid file header")
 
-// FileHeader opens a log segment or a manifest, and is all there is in CURRENT.
+// FileHeader opens a log segment, a manifest or STATUS, and is all there is in CURRENT.
 //
 //	offset size
 //	     0    8  magic
 //	     8    4  format version
 //	    12    4  key id: 0 = not encrypted; others are reserved
 //	    16   16  database id
-//	    32    8  file number (in CURRENT: the number of the manifest in force)
+//	    32    8  file number (in CURRENT and STATUS: the number of a manifest)
 //	    40   36  what the kind of file adds; zeros where it adds nothing
 //	    76    4  checksum: CRC-32C over bytes 0 to 75
 //

@@ -68,7 +68,8 @@ type Log struct {
 // segmentFile is a segment on disk. The last of Log.segments is the active one.
 type segmentFile struct {
 	num   filename.Num
-	bytes int64 // 0 for the active segment, which knows its own size
+	bytes int64        // 0 for the active segment, which knows its own size
+	since filename.Num // of one that is retired: the first version of the tree that does not need it
 }
 
 // NewLog returns the log of dir. Begin or Stand puts it into service.
@@ -149,7 +150,11 @@ func (l *Log) Sync(published key.SeqNum) error {
 func (l *Log) NoteDurable(seq key.SeqNum) {
 	for {
 		before := l.durable.Load()
-		if uint64(seq) <= before || l.durable.CompareAndSwap(before, uint64(seq)) {
+		if uint64(seq) <= before {
+			return
+		}
+		if l.durable.CompareAndSwap(before, uint64(seq)) {
+			l.dir.Page().SetDurable(seq)
 			return
 		}
 	}
@@ -275,9 +280,10 @@ func (l *Log) nextBlank() (*Blank, error) {
 	return nil, l.dir.FailUnlessTransient("begin another log segment", err)
 }
 
-// RetireBefore retires the segments before start, which no recovery will need. If keep is set, they may be used
-// again. Otherwise, and if there are more than are kept, their files are discarded.
-func (l *Log) RetireBefore(start filename.Num, keep bool) {
+// RetireBefore retires the segments before start, which version since of the tree does not need any more, nor any
+// later one. If keep is set, they may be used again. Otherwise, and if there are more than are kept, their files are
+// removed.
+func (l *Log) RetireBefore(start, since filename.Num, keep bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	needed := l.segments[:0]
@@ -287,9 +293,10 @@ func (l *Log) RetireBefore(start filename.Num, keep bool) {
 			needed = append(needed, f)
 		case keep && len(l.retired) < keptSegments && f.bytes <= 2*l.opts.SegmentLimit:
 			// One that a large commit has made longer is not worth keeping.
+			f.since = since
 			l.retired = append(l.retired, f)
 		default:
-			l.dir.Discard(filename.Make(filename.Log, f.num))
+			l.dir.Retire(since, filename.Make(filename.Log, f.num))
 		}
 	}
 	l.segments = needed
@@ -309,22 +316,21 @@ func (l *Log) HasSpare() bool {
 func (l *Log) Recycle(keep bool) {
 	l.mu.Lock()
 	old, blank := l.retired, l.blank
-	switch {
-	case !keep:
+	if !keep {
 		l.retired, l.blank = nil, nil
-	case blank == nil && len(old) > 0:
-		l.retired = slices.Clone(old[1:])
-	default:
-		l.mu.Unlock()
-		return
 	}
 	l.mu.Unlock()
 	if keep {
-		l.reuse(old[0].num)
+		if blank == nil && len(old) > 0 && l.dir.MayReuse(old[0].since) {
+			l.mu.Lock()
+			l.retired = slices.Clone(l.retired[1:])
+			l.mu.Unlock()
+			l.reuse(old[0].num)
+		}
 		return
 	}
 	for _, f := range old {
-		l.dir.Discard(filename.Make(filename.Log, f.num))
+		l.dir.Retire(f.since, filename.Make(filename.Log, f.num))
 	}
 	if blank != nil {
 		l.discardBlank(blank)

@@ -91,7 +91,7 @@ var closeMutants = []Mutant{
 	{
 		Name:    "files are removed after a failure",
 		Breaks:  "the second copy of what a failed sync has lost is removed",
-		Changes: []Change{{"internal/format/directory/directory.go", `d.Change(func() error { return d.opts.FS.Remove(name) })`, `d.opts.FS.Remove(name)`}},
+		Changes: []Change{{"internal/format/directory/directory.go", `d.Change(func() error { return d.opts.FS.Remove(f.name) })`, `d.opts.FS.Remove(f.name)`}},
 		Killer:  test("engine", "TestFail_leavesTheFilesAsTheyAre"),
 	},
 	{

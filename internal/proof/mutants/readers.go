@@ -300,9 +300,9 @@ var readerMutants = []Mutant{
 		Breaks: "a reader follows a memtable or a table that is gone",
 		Changes: []Change{{"internal/tree/view.go", `		tr.epochs.Retire(func() { tr.Release(old) })
 	}
-}`, `		tr.Release(old)
+	return v`, `		tr.Release(old)
 	}
-}`}},
+	return v`}},
 		Killer: test("tree", "TestView_staysWhileAReaderIsInside"),
 	},
 
@@ -411,11 +411,13 @@ var readerMutants = []Mutant{
 		Quick:   true,
 	},
 	{
-		Name:    "files are removed without looking for a newcomer",
-		Breaks:  "the newcomer misses what it has read the name of",
-		Changes: []Change{{"internal/format/directory/directory.go", `if len(obsolete) > 0 && d.Intact()`, `if len(obsolete) < 0 && d.Intact()`}},
-		Killer:  takeover,
-		Quick:   true,
+		Name:   "files are removed without looking for a newcomer",
+		Breaks: "the newcomer misses what it has read the name of",
+		Changes: []Change{{"internal/format/directory/directory.go", `if d.Intact() == nil {
+		if err := d.CheckOwner()`, `if false {
+		if err := d.CheckOwner()`}},
+		Killer: takeover,
+		Quick:  true,
 	},
 	{
 		Name:   "CURRENT is switched without looking for a newcomer",

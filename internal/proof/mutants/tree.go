@@ -156,7 +156,7 @@ var treeMutants = []Mutant{
 		Name:   "a segment is removed before the edit is durable",
 		Breaks: "a crash in between loses the commits of a memtable",
 		Changes: []Change{{"internal/engine/flush.go", `	return e.store.Commit(edit, func(next *manifest.Version) {
-`, `	e.log.RetireBefore(edit.LogStart, e.keepsLogs())
+`, `	e.log.RetireBefore(edit.LogStart, 0, e.keepsLogs())
 	_, _ = e.CleanStep()
 	return e.store.Commit(edit, func(next *manifest.Version) {
 `}},
@@ -223,7 +223,7 @@ var treeMutants = []Mutant{
 		Changes: []Change{
 			{"internal/tree/manifest/store.go", `		if directory.Transient(err) && s.dir.Cause() == nil {`, `		if errors.Is(err, vfs.ErrNoSpace) {`},
 			// What is discarded after a failure stays all the same, unless removals go past Change, too.
-			{"internal/format/directory/directory.go", `d.Change(func() error { return d.opts.FS.Remove(name) })`, `d.opts.FS.Remove(name)`},
+			{"internal/format/directory/directory.go", `d.Change(func() error { return d.opts.FS.Remove(f.name) })`, `d.opts.FS.Remove(f.name)`},
 		},
 		Killer: test("engine", "TestFlush_keepsTablesOfAnUndecidedEdit"),
 	},
@@ -545,10 +545,10 @@ var treeMutants = []Mutant{
 		Changes: []Change{{"internal/engine/recover.go", `		default:
 			continue
 		}
-		if err := e.opts.FS.Remove(name)`, `		case filename.Current, filename.Lock:
+		if followed`, `		case filename.Current, filename.Lock:
 			continue
 		}
-		if err := e.opts.FS.Remove(name)`}},
+		if followed`}},
 		Killer: Check{Package: ".", Run: "^TestOpen_leavesForeignFilesAlone$"},
 	},
 	{

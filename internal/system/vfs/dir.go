@@ -180,10 +180,21 @@ func (d *osDir) OpenReadWrite(name string) (File, error) {
 	return &osFile{f: f}, nil
 }
 
-// openRegular opens name if it is a regular file and no symbolic link, and never waits for the other end of a pipe.
-// os.Root follows links that stay inside the directory. So the file that the name leads to is looked up before and
-// compared after the opening: a link or pipe that was put there in between is another file.
-func (d *osDir) openRegular(name string, flag int) (*os.File, error) {
+// openRegular opens name if it is a regular file and no symbolic link, and never waits for the other end of a pipe. A
+// file that takes the place of another meanwhile is opened in its place.
+func (d *osDir) openRegular(name string, flag int) (f *os.File, err error) {
+	for range maxOpenAttempts {
+		if f, err = d.openNamed(name, flag); !errors.Is(err, errReplaced) {
+			break
+		}
+	}
+	return f, err
+}
+
+// openNamed is one attempt of openRegular. os.Root follows links that stay inside the directory. So the file that the
+// name leads to is looked up before and compared after the opening: a link or pipe that was put there in between is
+// another file.
+func (d *osDir) openNamed(name string, flag int) (*os.File, error) {
 	if !ValidName(name) {
 		return nil, pathError("open", name, fs.ErrInvalid)
 	}

@@ -12,9 +12,9 @@ import (
 	"sync"
 )
 
-// maxLockAttempts bounds how often Lock starts again because the lock file was created, removed or replaced while it
-// was being locked.
-const maxLockAttempts = 10
+// maxOpenAttempts bounds how often Lock and Open start again because the file was created, removed or replaced
+// meanwhile.
+const maxOpenAttempts = 10
 
 // errLockReplaced ends one attempt to lock: the name no longer leads to the locked file.
 var errLockReplaced = errors.New("lock file was replaced while it was locked")
@@ -122,7 +122,7 @@ func (d *osDir) lockSelf(name string, file *os.File, mode LockMode) (*os.File, e
 
 // lockNamed locks the file. If there is none and the medium cannot be changed, it returns a lock without a file.
 func (d *osDir) lockNamed(name string, mode LockMode) (*osLock, error) {
-	for range maxLockAttempts {
+	for range maxOpenAttempts {
 		f, err := d.openLockFile(name)
 		if d.readOnly && IsNotExist(err) {
 			return &osLock{}, nil

@@ -16,16 +16,24 @@ type LevelState struct {
 	Score      float64 // how urgent its compaction is; from 1 on it is due, from Params.Due on if that is more
 }
 
-// Levels describes all levels of v.
-func Levels(v *manifest.Version, p Params) []LevelState {
-	s := shapeOf(v, p)
+// Content describes what is in all levels of v: no targets and no scores.
+func Content(v *manifest.Version) []LevelState {
 	states := make([]LevelState, len(v.Levels))
 	for l, tables := range v.Levels {
-		states[l] = LevelState{Level: l, Tables: len(tables), Bytes: sizeOf(tables), Target: s.target[l]}
+		states[l] = LevelState{Level: l, Tables: len(tables), Bytes: sizeOf(tables)}
 		for _, t := range tables {
 			states[l].Entries += t.Entries
 			states[l].Tombstones += t.Tombstones
 		}
+	}
+	return states
+}
+
+// Levels describes all levels of v.
+func Levels(v *manifest.Version, p Params) []LevelState {
+	s, states := shapeOf(v, p), Content(v)
+	for l := range states {
+		states[l].Target = s.target[l]
 	}
 	states[0].Target = p.L0Bytes
 	for _, d := range scoredLevels(v, p, s, func(filename.Num) bool { return false }) {

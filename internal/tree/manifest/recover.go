@@ -3,10 +3,12 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/record"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -41,7 +43,7 @@ func Recover(fs vfs.FS) (*Version, filename.Num, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	v, err := readManifest(fs, num, db)
+	v, err := readManifest(fs, num, db, wholeFile)
 	if vfs.IsNotExist(err) {
 		err = corrupt.New(filename.Make(filename.Manifest, num), -1,
 			"CURRENT names it, but it is missing; use an earlier copy of the directory")
@@ -52,13 +54,26 @@ func Recover(fs vfs.FS) (*Version, filename.Num, error) {
 	return v, num, nil
 }
 
-// readManifest reads manifest num of database db.
-func readManifest(fs vfs.FS, num filename.Num, db [16]byte) (v *Version, err error) {
+// wholeFile is the length up to which a manifest is read that nobody writes.
+const wholeFile = math.MaxInt64
+
+// ReadTo reads the manifest at place, where an edit ends, of database db, which another process writes. The error is
+// status.ErrAhead if that is not there.
+func ReadTo(fs vfs.FS, db [16]byte, place status.Manifest) (*Version, error) {
+	v, err := readManifest(fs, place.Num, db, place.Length)
+	if vfs.IsNotExist(err) {
+		return nil, fmt.Errorf("%w: %w", status.ErrAhead, err)
+	}
+	return v, err
+}
+
+// readManifest reads manifest num of database db, up to length if it is not the whole file.
+func readManifest(fs vfs.FS, num filename.Num, db [16]byte, length int64) (v *Version, err error) {
 	err = openFile(fs, filename.Manifest, num, func(name string, f vfs.File, h record.FileHeader) error {
 		if h.DB != db {
 			return corrupt.New(name, 0, "it belongs to another database than CURRENT")
 		}
-		v, err = readEdits(f, name, &h)
+		v, err = readEdits(f, name, &h, length)
 		return err
 	})
 	return v, err
@@ -95,8 +110,8 @@ func openFile(fs vfs.FS, kind filename.Kind, num filename.Num,
 	return fn(name, f, h)
 }
 
-// readEdits applies the records of f, a manifest with header h, up to its end.
-func readEdits(f vfs.File, name string, h *record.FileHeader) (*Version, error) {
+// readEdits applies the records of f, a manifest with header h, up to its end, or to length.
+func readEdits(f vfs.File, name string, h *record.FileHeader, length int64) (*Version, error) {
 	if h.Extra != [36]byte{} {
 		return nil, corrupt.New(name, 0, "the file header holds more than it should")
 	}
@@ -107,13 +122,16 @@ func readEdits(f vfs.File, name string, h *record.FileHeader) (*Version, error) 
 	b := newBuilder(&Version{DatabaseID: h.DB})
 	off, chain := int64(record.FileHeaderSize), h.Sum()
 	want := typeSnapshot
-	for {
+	for off < length {
 		rec, problem, err := r.At(off)
 		if err != nil {
 			return nil, err
 		}
 		if problem == "" && rec.Chain != chain {
 			problem = "the edit does not follow the one before it"
+		}
+		if problem != "" && length != wholeFile {
+			return nil, fmt.Errorf("%w: %s at offset %d of %d: %s", status.ErrAhead, name, off, length, problem)
 		}
 		if problem != "" {
 			return endOfEdits(b, &r, name, off, want, problem)
@@ -126,6 +144,7 @@ func readEdits(f vfs.File, name string, h *record.FileHeader) (*Version, error) 
 		}
 		off, chain, want = rec.End, rec.Sum, typeEdit
 	}
+	return finishAt(b, name)
 }
 
 // endOfEdits returns the version that b holds, if the manifest may end at off, where there is no valid record.
@@ -137,6 +156,10 @@ func endOfEdits(b *builder, r *record.Reader, name string, off int64, want recor
 	if err := checkTorn(r, name, off, problem); err != nil {
 		return nil, err
 	}
+	return finishAt(b, name)
+}
+
+func finishAt(b *builder, name string) (*Version, error) {
 	v, err := b.finish()
 	if err != nil {
 		return nil, locate(err, name, -1)
@@ -231,7 +254,7 @@ func holdsHistory(fs vfs.FS, num filename.Num) (bool, error) {
 	var v *Version
 	err := openFile(fs, filename.Manifest, num, func(name string, f vfs.File, h record.FileHeader) error {
 		var err error
-		v, err = readEdits(f, name, &h)
+		v, err = readEdits(f, name, &h, wholeFile)
 		return err
 	})
 	return v != nil && v.LastSeq > 0, ignoreDamage(err)

@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/owner"
 	"lightningdb/internal/system/vfs"
 )
@@ -61,6 +62,11 @@ func (s *Store) Begin(version *Version) error {
 	return nil
 }
 
+// Place is how much of which manifest is durable. Nobody may call Commit meanwhile.
+func (s *Store) Place() status.Manifest {
+	return status.Manifest{Num: s.log.Num(), Length: s.log.Size()}
+}
+
 // Num is the number of the manifest in force.
 func (s *Store) Num() filename.Num { return filename.Num(s.inForce.Load()) }
 
@@ -74,7 +80,7 @@ func (s *Store) Num() filename.Num { return filename.Num(s.inForce.Load()) }
 func (s *Store) Commit(edit *Edit, install func(*Version)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	edit.NextNum = s.dir.PeekNum()
+	edit.NextNum = max(s.dir.PeekNum(), s.version.NextNum+1) // so it numbers the versions, for followers
 	edit.LastSeq = max(edit.LastSeq, s.version.LastSeq)
 	edit.Horizon = max(edit.Horizon, s.version.Horizon)
 	next, err := s.version.Apply(edit)
@@ -88,6 +94,7 @@ func (s *Store) Commit(edit *Edit, install func(*Version)) error {
 		return err // after a failure both states must stay readable; Open removes the rest
 	}
 	s.version = next
+	s.dir.Page().SetManifest(s.Place())
 	install(next)
 	return nil
 }

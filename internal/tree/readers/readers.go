@@ -23,10 +23,11 @@ import (
 	"lightningdb/internal/system/origin"
 )
 
-// Errors of a reader that asks for another state than the newest.
+// Errors of a reader that asks for another state than the newest, and of an end that finds readers.
 var (
 	ErrExpired = errors.New("state of the database is no longer kept")
 	ErrFuture  = errors.New("no commit has this sequence number yet")
+	ErrOpen    = errors.New("iterators or snapshots were still open at Close")
 )
 
 // Options configures a registry.

@@ -45,6 +45,9 @@ type Options struct {
 	OpenBytes int64  // directories and slots of open tables beyond which some are closed
 	Bytes     int64  // size at which a table that a transaction writes is complete
 	Unused    func() // called when Reclaim has something to do
+
+	// Missing makes of the error that a file is not there what a reader gets; nil for Directory.TakenOver.
+	Missing func(error) error
 }
 
 // Set is the tables of a database. Its methods are safe for concurrent use.
@@ -63,7 +66,12 @@ type Set struct {
 }
 
 // New returns the set of tables in o.Dir. None is open.
-func New(o Options) *Set { return &Set{opts: o} }
+func New(o Options) *Set {
+	if o.Missing == nil {
+		o.Missing = o.Dir.TakenOver
+	}
+	return &Set{opts: o}
+}
 
 // Of returns a reference to the table that meta describes.
 func Of(meta *manifest.TableMeta) *Ref { return &Ref{meta: meta} }
@@ -204,7 +212,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTab
 	name := filename.Make(filename.Table, meta.Num)
 	file, err := s.opts.Dir.FS().Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.opts.Dir.TakenOver(corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
+		return nil, s.opts.Missing(corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)

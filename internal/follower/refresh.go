@@ -1,0 +1,212 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/status"
+	"lightningdb/internal/log/wal"
+	"lightningdb/internal/system/owner"
+	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/memtable"
+)
+
+// longestWait is how long a refresh waits for a page that is being replaced, or that leads to what is not there. The
+// page of a writer that lives is right again within moments.
+const longestWait = 2 * time.Second
+
+// current is what a follower has read, and what it shows.
+type current struct {
+	begun   bool
+	db      [16]byte
+	place   status.Manifest   // up to which the manifest was read
+	version *manifest.Version // that is there
+	tail    *wal.Tail
+	mems    []*tree.Memtable  // newest first; what the tail has read since version.LogStart
+	fresh   []*tree.Memtable  // those of them that were never shown
+	shown   *manifest.Version // the version that is shown
+	seq     key.SeqNum        // the sequence number that is shown
+}
+
+// refresh is Refresh for the one who has the turn.
+func (f *Follower) refresh(ctx context.Context) error {
+	var last status.State
+	var since time.Duration // waited for a page that stays as it is
+	for pause := time.Millisecond; ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page, err := status.Read(f.opts.FS)
+		if err == nil {
+			err = f.catchUp(page)
+		}
+		if err == nil || !mayPass(err) {
+			return err
+		}
+		if page != last {
+			last, since = page, 0
+			continue
+		}
+		if f.opts.Manual || since >= longestWait {
+			return f.explain(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+			since, pause = since+pause, min(2*pause, 50*time.Millisecond)
+		}
+	}
+}
+
+// mayPass reports whether err may come of a writer that is replacing what was to be read.
+func mayPass(err error) bool {
+	return errors.Is(err, status.ErrNone) || errors.Is(err, status.ErrAhead)
+}
+
+// explain is what Refresh returns for an err that has not passed.
+func (f *Follower) explain(err error) error {
+	if errors.Is(err, status.ErrNone) {
+		_, _, recovered := manifest.Recover(f.opts.FS)
+		if errors.Is(recovered, manifest.ErrNoDatabase) {
+			return recovered
+		}
+	}
+	return fmt.Errorf("%w (%v)", ErrNoWriter, err)
+}
+
+// catchUp shows what page says.
+func (f *Follower) catchUp(page status.State) error {
+	c := &f.current
+	if err := c.checkGrown(page); err != nil {
+		return err
+	}
+	if c.tail == nil {
+		c.db, c.tail = page.DB, wal.NewTail(f.opts.FS, page.DB)
+	}
+	if page.Manifest != c.place {
+		version, err := manifest.ReadTo(f.opts.FS, page.DB, page.Manifest)
+		if err != nil {
+			return err
+		}
+		c.place, c.version = page.Manifest, version
+		f.drop(version)
+	}
+	if err := f.readLog(c.version, page.Visible); err != nil {
+		return err
+	}
+	f.show(c.version, page)
+	return nil
+}
+
+// checkGrown refuses the page of another database, or of an earlier state of this one.
+func (c *current) checkGrown(page status.State) error {
+	switch {
+	case !c.begun:
+		return nil
+	case page.DB != c.db:
+		return fmt.Errorf("%w (the directory holds another database)", owner.ErrTakenOver)
+	case page.Visible < c.seq:
+		return fmt.Errorf("%w (it ends with commit %d, where %d was there before)", owner.ErrTakenOver, page.Visible, c.seq)
+	}
+	return nil
+}
+
+// drop lets go the memtables that are in the tables of version.
+func (f *Follower) drop(version *manifest.Version) {
+	c := &f.current
+	c.mems = slices.DeleteFunc(c.mems, func(m *tree.Memtable) bool {
+		flushed := version.LogEmpty() || m.Segment() < version.LogStart
+		if i := slices.Index(c.fresh, m); flushed && i >= 0 {
+			c.fresh = slices.Delete(c.fresh, i, i+1)
+			f.tree.Recycle(m)
+		}
+		return flushed
+	})
+}
+
+// readLog reads the log up to visible into memtables above version.
+func (f *Follower) readLog(version *manifest.Version, visible key.SeqNum) error {
+	tail := f.current.tail
+	apply := func(segment filename.Num, first key.SeqNum, b *batch.Batch) error {
+		return f.apply(version, segment, first, b)
+	}
+	if tail.Num() == 0 {
+		return f.jump(version, visible, apply)
+	}
+	err := tail.ReadTo(visible, apply)
+	if errors.Is(err, status.ErrAhead) && tail.Num() < version.LogStart {
+		return f.jump(version, visible, apply)
+	}
+	return err
+}
+
+// jump goes on at the beginning of the log of version. Which keys have changed before that is not known.
+func (f *Follower) jump(version *manifest.Version, visible key.SeqNum,
+	apply func(filename.Num, key.SeqNum, *batch.Batch) error) error {
+	f.tree.ForgetRows(max(visible, version.LastSeq))
+	tail := f.current.tail
+	if version.LogEmpty() { // there is none, and all of it is in tables
+		return nil
+	}
+	tail.Begin(version.LogStart)
+	return tail.ReadTo(visible, apply)
+}
+
+// apply takes a commit from segment of the log.
+func (f *Follower) apply(version *manifest.Version, segment filename.Num, first key.SeqNum, b *batch.Batch) error {
+	if segment < version.LogStart {
+		f.tree.Follow(nil, b, first)
+		return nil
+	}
+	c := &f.current
+	if len(c.mems) == 0 || c.mems[0].Segment() != segment || !c.mems[0].Fits(b.Count(), len(b.Bytes())) {
+		if err := f.newMemtable(segment, memtable.SizeFor(b)); err != nil {
+			return err
+		}
+	}
+	f.tree.Follow(c.mems[0], b, first)
+	return nil
+}
+
+func (f *Follower) newMemtable(segment filename.Num, need int) error {
+	m, err := f.tree.NewMemtable(segment, need)
+	if err != nil {
+		return fmt.Errorf("memory for what the log holds: %w", err)
+	}
+	c := &f.current
+	c.mems, c.fresh = slices.Insert(c.mems, 0, m), append(c.fresh, m)
+	return nil
+}
+
+// show makes what was read the state that readers see.
+func (f *Follower) show(version *manifest.Version, page status.State) {
+	c := &f.current
+	changed := c.shown != version
+	if changed || page.Visible != c.seq {
+		f.tree.Show(slices.Clone(c.mems), version, page.Visible)
+		c.fresh = nil
+		f.tree.Reclaim()
+	}
+	c.begun, c.shown, c.seq = true, version, page.Visible
+	for durable := f.durable.Load(); durable < uint64(page.Durable); durable = f.durable.Load() {
+		f.durable.CompareAndSwap(durable, uint64(page.Durable))
+	}
+	if changed {
+		f.raise()
+	}
+}
+
+// free gives back the memtables that were never shown.
+func (c *current) free(tr *tree.Tree) {
+	for _, m := range c.fresh {
+		tr.Recycle(m)
+	}
+}

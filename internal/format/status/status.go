@@ -1,0 +1,230 @@
+// Package status is the page on which the writer of a database tells other processes what it has published: the file
+// STATUS. Followers read it; nothing else rests on it. It is never synced, and after a power cut it may say anything
+// that it has said before, or nothing.
+//
+// # The page
+//
+// A record.FileHeader with the database's id and the number of the manifest with which this writer began, zeros up to
+// offset 128, and then, in words of 8 bytes, little-endian:
+//
+//	offset
+//	   128  visible: the newest published sequence number     136  its complement
+//	   144  durable: the newest that survives a power cut      152  its complement
+//	   192  number of the manifest in force
+//	   200  length of the manifest, in bytes, up to which its edits are durable
+//	   208  complement of (the number xor the length with its halves exchanged)
+//
+// A reader that meets a word while it is being changed sees by the complement that it must look again.
+//
+// # Order
+//
+// The writer sets the manifest before it goes on with the version that the manifest ends with, and visible after the
+// commits up to it can be read. So a reader that reads the place of the manifest first, and visible after it, gets a
+// version that has dropped nothing of what visible shows.
+//
+// Each writer makes a file of its own (Create). One that was driven away goes on in a file that has no name any more.
+package status
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/record"
+	"lightningdb/internal/system/vfs"
+)
+
+// pageBytes is the length of the file.
+const pageBytes = 4096
+
+const (
+	visibleAt  = 128
+	durableAt  = 144
+	manifestAt = 192
+	usedBytes  = manifestAt + 24
+)
+
+// ErrNone says that no writer has published anything that can be read: there is no page, or not a whole one. Use
+// errors.Is.
+var ErrNone = errors.New("no writer has published the state of the database")
+
+// ErrAhead says that files do not hold what a page says: they were removed or used again since it was read, or a power
+// cut has taken more from them than from the page. Use errors.Is.
+var ErrAhead = errors.New("the files do not hold what was published")
+
+// Manifest is a place in a manifest: its number, and the length up to which its edits count.
+type Manifest struct {
+	Num    filename.Num
+	Length int64
+}
+
+func (m Manifest) check() uint64 { return ^(uint64(m.Num) ^ bits.RotateLeft64(uint64(m.Length), 32)) }
+
+// State is what a page says.
+type State struct {
+	DB       [16]byte
+	Manifest Manifest
+	Visible  key.SeqNum // read after Manifest
+	Durable  key.SeqNum
+}
+
+// Page is the page of a writer. SetVisible and SetManifest are for one goroutine at a time each; apart from that its
+// methods are safe for concurrent use. A nil Page publishes nothing.
+type Page struct {
+	fs     vfs.FS
+	file   vfs.File
+	failed atomic.Bool
+	warn   func(error)
+
+	visible, durable [16]byte // what the words are written from; on the stack they would escape
+	durableMu        sync.Mutex
+}
+
+// Create makes the page of a writer that has recovered database db up to visible, all of it durable, and has put m
+// into force. It takes the place of the page of the writer before, in one step. random is a number that no other page
+// had. If the page cannot be written to later, warn is called once, with the reason, and the page is removed.
+func Create(fs vfs.FS, random uint64, db [16]byte, m Manifest, visible key.SeqNum, warn func(error)) (*Page, error) {
+	next := filename.Make(filename.NextStatus, filename.Num(random>>1))
+	f, err := fs.Create(next)
+	if err != nil {
+		return nil, err
+	}
+	p := &Page{fs: fs, file: f, warn: warn}
+	if err = p.fill(db, m, visible); err == nil {
+		err = fs.Rename(next, filename.Make(filename.Status, 0))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), fs.Remove(next))
+	}
+	return p, nil
+}
+
+func (p *Page) fill(db [16]byte, m Manifest, visible key.SeqNum) error {
+	if err := p.file.Allocate(pageBytes); err != nil {
+		return err
+	}
+	h := record.FileHeader{Magic: record.MagicStatus, DB: db, Num: m.Num}
+	header := h.Encode()
+	_, err := p.file.WriteAt(header[:], 0)
+	return errors.Join(err, p.setManifest(m), p.setWord(&p.durable, durableAt, uint64(visible)),
+		p.setWord(&p.visible, visibleAt, uint64(visible)))
+}
+
+// SetVisible publishes seq and everything before it.
+func (p *Page) SetVisible(seq key.SeqNum) {
+	if p.usable() {
+		p.check(p.setWord(&p.visible, visibleAt, uint64(seq)))
+	}
+}
+
+// SetDurable says that everything up to seq survives a power cut.
+func (p *Page) SetDurable(seq key.SeqNum) {
+	if p.usable() {
+		p.durableMu.Lock()
+		defer p.durableMu.Unlock()
+		p.check(p.setWord(&p.durable, durableAt, uint64(seq)))
+	}
+}
+
+// SetManifest says which manifest is in force, and how much of it is durable.
+func (p *Page) SetManifest(m Manifest) {
+	if p.usable() {
+		p.check(p.setManifest(m))
+	}
+}
+
+func (p *Page) usable() bool { return p != nil && !p.failed.Load() }
+
+// check removes a page that could not be written to: one that is only partly right must not stand.
+func (p *Page) check(err error) {
+	if err != nil && !p.failed.Swap(true) {
+		p.warn(errors.Join(err, p.fs.Remove(filename.Make(filename.Status, 0))))
+	}
+}
+
+func (p *Page) setWord(data *[16]byte, at int64, word uint64) error {
+	binary.LittleEndian.PutUint64(data[:], word)
+	binary.LittleEndian.PutUint64(data[8:], ^word)
+	_, err := p.file.StoreAt(data[:], at)
+	return err
+}
+
+func (p *Page) setManifest(m Manifest) error {
+	var data [24]byte
+	binary.LittleEndian.PutUint64(data[:], uint64(m.Num))
+	binary.LittleEndian.PutUint64(data[8:], uint64(m.Length))
+	binary.LittleEndian.PutUint64(data[16:], m.check())
+	_, err := p.file.StoreAt(data[:], manifestAt)
+	return err
+}
+
+// Close closes the file and leaves it: what was published stays published.
+func (p *Page) Close() error {
+	if p == nil {
+		return nil
+	}
+	return p.file.Close()
+}
+
+// attempts is how often a reader looks at words that are being changed. A change takes nanoseconds.
+const attempts = 1000
+
+// Read reads the page in fs. The error is ErrNone if there is none, or it was left half written, and that of the device
+// if it cannot be read.
+func Read(fs vfs.FS) (s State, err error) {
+	f, err := fs.Open(filename.Make(filename.Status, 0))
+	if vfs.IsNotExist(err) {
+		return State{}, ErrNone
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("read the writer's page: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	for range attempts {
+		var before, after [usedBytes]byte
+		if err := errors.Join(readPage(f, before[:]), readPage(f, after[:])); err != nil {
+			return State{}, err
+		}
+		if s, ok := decode(before[:], after[:]); ok {
+			return s, nil
+		}
+	}
+	return State{}, ErrNone
+}
+
+func readPage(f vfs.File, page []byte) error {
+	n, err := f.ReadAt(page, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the writer's page: %w", err)
+	}
+	if n < len(page) {
+		return ErrNone
+	}
+	return nil
+}
+
+// decode takes the place of the manifest from before, and all else from after, which was read later.
+func decode(before, after []byte) (s State, ok bool) {
+	h, err := record.DecodeFileHeader(record.MagicStatus, after)
+	if err != nil {
+		return State{}, false
+	}
+	le := binary.LittleEndian
+	s.DB = h.DB
+	s.Manifest = Manifest{filename.Num(le.Uint64(before[manifestAt:])), int64(le.Uint64(before[manifestAt+8:]))}
+	visible, visibleOK := word(after[visibleAt:])
+	durable, durableOK := word(after[durableAt:])
+	s.Visible, s.Durable = key.SeqNum(visible), key.SeqNum(durable)
+	return s, visibleOK && durableOK && s.Manifest.check() == le.Uint64(before[manifestAt+16:])
+}
+
+func word(data []byte) (w uint64, ok bool) {
+	w = binary.LittleEndian.Uint64(data)
+	return w, binary.LittleEndian.Uint64(data[8:]) == ^w
+}
