@@ -39,7 +39,7 @@ var (
 // arguments may be answered with at any time.
 var closeResults = []error{
 	ErrClosed, ErrOpenReaders, ErrNotFound, ErrConflict, ErrDeadlock, ErrTxInUse, ErrReadOnlyTx, ErrManagedTx, ErrNested,
-	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrKeyEmpty,
+	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrKeyEmpty, ErrNoWriter,
 }
 
 // receive calls use with a value of some type that lives until use returns.
@@ -519,7 +519,7 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 			_, err = v.Get([]byte("key"))
 			err = errors.Join(err, v.Rollback())
 		}
-	case []byte, bool, int, uint64, string, Savepoint, Metrics, RecoveryReport:
+	case []byte, bool, int, uint64, string, Savepoint, Metrics, WriterStatus, RecoveryReport:
 	default:
 		c.round.t.Errorf("%s gives a %v: this test has to be told what to do with it", name, result.Type())
 	}

@@ -219,3 +219,32 @@ func checkFollowed(s *Snapshot, scan bool, newest *int64) error {
 	}
 	return r.Err()
 }
+
+// What an operator reads of a running database would be out of date, or of nobody.
+func TestFollower_tellsWhatItsWriterDoes(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	f := newFollower(t, dir)
+	for n := range 3 {
+		if err := db.Put([]byte("key"), []byte("value")); err != nil {
+			t.Fatal(err)
+		}
+		for start := time.Now(); ; {
+			w, err := f.Writer()
+			if err == nil && w.Metrics.Commits == uint64(n+1) {
+				if w.Pid != os.Getpid() || w.Program == "" || w.At.Before(w.Opened) || w.Metrics.Sequence != uint64(n+1) {
+					t.Fatalf("the writer says %+v", w)
+				}
+				break
+			}
+			if time.Since(start) > 20*time.Second {
+				t.Fatalf("after commit %d the writer says %+v, %v", n+1, w, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}

@@ -119,6 +119,7 @@ type WorkMetrics struct {
 	BytesWritten int64 // of tables
 	Duration     time.Duration
 	Running      int
+	Done, Total  int64 // bytes of keys and values that the running one has read, and will read in all, about; 0 if none
 }
 
 // StallMetrics sums up how long writers waited for flushes and compactions since Open.
@@ -131,8 +132,9 @@ type StallMetrics struct {
 // Metrics returns the metrics of this moment. It asks the file system for the size of each file, which takes a
 // microsecond or a few for each. Those of a closed database say with BackgroundError that it is, and tell what it did,
 // and nothing of what it had.
-func (db *DB) Metrics() Metrics {
-	m := db.engine.Metrics()
+func (db *DB) Metrics() Metrics { return metricsOf(db.engine.Metrics()) }
+
+func metricsOf(m engine.Metrics) Metrics {
 	out := treeMetrics(m.Metrics, m.Levels)
 	out.DurableSequence = uint64(m.Durable)
 	out.Commits, out.Operations = m.Commits, m.Operations
@@ -145,7 +147,7 @@ func (db *DB) Metrics() Metrics {
 	out.Log = LogMetrics{
 		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
 	}
-	out.Flush, out.Compaction = workMetrics(m.Flush, m.Flushing), workMetrics(m.Compaction, m.Compacting)
+	out.Flush, out.Compaction = workMetrics(m.Flush), workMetrics(m.Compaction)
 	out.CompactionWaits = m.Waiting
 	out.Stall = StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause}
 	out.ObsoleteFiles += m.Obsolete
@@ -209,9 +211,12 @@ func (f failure) MarshalText() ([]byte, error) { return []byte(f.Error()), nil }
 
 func (f failure) Unwrap() error { return f.error }
 
-func workMetrics(w engine.Work, running bool) WorkMetrics {
-	out := WorkMetrics{Count: w.Count, BytesRead: w.BytesRead, BytesWritten: w.BytesWritten, Duration: w.Duration}
-	if running {
+func workMetrics(w engine.Work) WorkMetrics {
+	out := WorkMetrics{
+		Count: w.Count, BytesRead: w.BytesRead, BytesWritten: w.BytesWritten, Duration: w.Duration,
+		Done: w.Done, Total: w.Total,
+	}
+	if w.Running {
 		out.Running = 1
 	}
 	return out

@@ -146,5 +146,6 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		Logger:         o.Logger,
 		Merge:          o.Merge,
 		Followers:      (o.fs == nil || o.followers) && !o.InMemory,
+		Report:         reports(),
 	}, nil
 }

@@ -18,10 +18,11 @@ type background struct {
 	compactor   waker
 	housekeeper waker
 	running     *sync.WaitGroup
+	report      *report
 }
 
 func newBackground() background {
-	return background{make(waker, 1), make(waker, 1), make(waker, 1), new(sync.WaitGroup)}
+	return background{make(waker, 1), make(waker, 1), make(waker, 1), new(sync.WaitGroup), new(report)}
 }
 
 // wait returns when all of them have ended, which they do once the gate is closed.
@@ -50,6 +51,7 @@ func (e *Engine) startBackground() {
 	e.background.running.Go(func() { e.loop(e.background.flusher, e.FlushStep) })
 	e.background.running.Go(func() { e.loop(e.background.compactor, e.CompactStep) })
 	e.background.running.Go(e.keepHouse)
+	e.noteReport()
 }
 
 // loop runs step until it has nothing to do, then waits to be woken. What is transient is tried again after a while;
@@ -90,7 +92,7 @@ func (e *Engine) keepHouse() {
 			e.SyncStep()
 		}
 		waiting, err := e.CleanStep()
-		wait := min(max(e.log.UntilSync(), 0), e.RetainStep(), e.MemoryStep(), e.SpaceStep())
+		wait := min(max(e.log.UntilSync(), 0), e.RetainStep(), e.MemoryStep(), e.SpaceStep(), e.ReportStep())
 		if waiting {
 			wait = min(wait, epochInterval)
 		}

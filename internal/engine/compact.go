@@ -70,7 +70,7 @@ func (e *Engine) CompactStep() (bool, error) {
 		if job == nil && p.Quiet {
 			job = e.pickForScans(v, p)
 		}
-		e.stats.compactionWaits.Store(job == nil && !p.Quiet &&
+		e.stats.CompactionWaits.Store(job == nil && !p.Quiet &&
 			compaction.Pick(v.Version(), e.compactionParams(p.OldestSnapshot, true), noneBusy) != nil)
 		return job
 	})
@@ -123,9 +123,10 @@ func (e *Engine) compactOnce(ctx context.Context,
 
 func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) error {
 	start := e.clock.Now()
-	e.stats.compacting.Store(true)
-	defer e.stats.compacting.Store(false)
-	edit, stats, err := e.runJob(ctx, job, v, held)
+	e.stats.Compaction.Begin(job.RawBytes())
+	e.noteReport()
+	defer e.stats.Compaction.End()
+	edit, done, err := e.runJob(ctx, job, v, held, e.stats.Compaction.Read)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return calls.Ended(ctx)
 	}
@@ -138,9 +139,10 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 	e.compactor.unfoldable.note(edit, held[0])
 	e.compactor.garbage.forget(edit)
 	e.lookForSpace()
-	e.stats.compacted(stats, e.clock.Now().Since(start))
+	e.noteReport()
+	e.stats.Compaction.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
 	e.opts.Logger.Debug("compacted", "reason", job.Reason, "into", job.OutputLevel,
-		"read", stats.BytesIn, "written", stats.BytesOut)
+		"read", done.BytesIn, "written", done.BytesOut)
 	return nil
 }
 

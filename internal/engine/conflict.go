@@ -40,7 +40,7 @@ func (w writer) Check(r *commit.Request, before []*commit.Request) error {
 // refuse counts a commit that err refuses.
 func (e *Engine) refuse(err error) error {
 	if errors.Is(err, ErrConflict) {
-		e.stats.conflicts.Add(1)
+		e.stats.Conflicts.Add(1)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
@@ -29,7 +30,7 @@ type Engine struct {
 	budget tree.Budget
 	clock  clock.Monotonic
 	report Report
-	stats  stats
+	stats  stats.Stats
 
 	gate  *calls.Gate
 	dir   *directory.Directory
@@ -111,6 +112,7 @@ func newEngine(opts Options) *Engine {
 
 // failed is called when the first failure has ended all writes.
 func (e *Engine) failed(cause error) {
+	e.noteReport()
 	e.opts.Logger.Error("database stopped accepting writes; reopen it after the cause is mended", "cause", cause)
 	e.wakeAll()
 }

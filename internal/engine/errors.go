@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 
+	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/owner"
@@ -35,6 +36,7 @@ type (
 	Direction   = tree.Direction
 	TreeMetrics = tree.Metrics
 	LevelState  = compaction.LevelState
+	Work        = stats.Work
 )
 
 // Directions of Iterator.Each, and the newest published state.

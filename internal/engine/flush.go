@@ -37,9 +37,9 @@ func (e *Engine) FlushStep() (bool, error) {
 // no more.
 func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) error {
 	start := e.clock.Now()
-	e.stats.flushing.Store(true)
-	defer e.stats.flushing.Store(false)
-	edit, stats, err := e.writeTables(m, v, v.Version(), e.tree.HoldVersions(m.Last()))
+	e.stats.Flush.Begin(int64(m.Used()))
+	defer e.stats.Flush.End()
+	edit, done, err := e.writeTables(m, v, v.Version(), e.tree.HoldVersions(m.Last()))
 	if err != nil {
 		return e.dir.FailUnlessTransient("flush", err)
 	}
@@ -50,8 +50,9 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) er
 	if err := e.commitEdit(edit, m); err != nil {
 		return err
 	}
-	e.stats.flushed(stats, e.clock.Now().Since(start))
-	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", stats.BytesOut)
+	e.noteReport()
+	e.stats.Flush.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
+	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", done.BytesOut)
 	e.background.compactor.wake()
 	return nil
 }
@@ -62,36 +63,39 @@ func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.V
 	*manifest.Edit, compaction.Stats, error) {
 	job := compaction.Flush(version, compaction.Memtable{Iterator: m.NewIterator(), Entries: uint64(m.Count())})
 	job.TargetTableBytes = e.budget.Table
-	return e.runJob(context.Background(), job, v, held)
+	return e.runJob(context.Background(), job, v, held, e.stats.Flush.Read)
 }
 
 // runJob carries out a job of package compaction on the files of the database. From the last of held on, which
 // becomes the horizon of the edit, everything stays readable. v is the view that job was picked from, which the
-// caller holds; nil if there is none yet.
-func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) (
-	*manifest.Edit, compaction.Stats, error) {
-	edit, stats, err := job.Execute(ctx, held, compaction.Deps{
-		Open:     func(t *manifest.TableMeta) (merge.Iterator, error) { return e.tree.Tables().OpenInput(ctx, t) },
-		NewNum:   e.dir.NewNum,
-		Rules:    e.rules(),
-		Below:    e.tree.BelowIn(v),
-		Create:   e.tree.Tables().Create,
-		Progress: func(int64) error { return e.dir.Intact() }, // after a failure the job is for nothing
+// caller holds; nil if there is none yet. progress is told of the bytes that were read.
+func (e *Engine) runJob(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum,
+	progress func(int64)) (*manifest.Edit, compaction.Stats, error) {
+	edit, done, err := job.Execute(ctx, held, compaction.Deps{
+		Open:   func(t *manifest.TableMeta) (merge.Iterator, error) { return e.tree.Tables().OpenInput(ctx, t) },
+		NewNum: e.dir.NewNum,
+		Rules:  e.rules(),
+		Below:  e.tree.BelowIn(v),
+		Create: e.tree.Tables().Create,
+		Progress: func(rawBytes int64) error {
+			progress(rawBytes)
+			return e.dir.Intact() // after a failure the job is for nothing
+		},
 		Remove: func(num filename.Num) error {
 			e.dir.Discard(filename.Make(filename.Table, num))
 			return nil
 		},
 	})
 	if err != nil {
-		return nil, stats, err
+		return nil, done, err
 	}
 	edit.Horizon = held[len(held)-1]
-	if stats.Outputs > 0 {
+	if done.Outputs > 0 {
 		if err = e.dir.FS().SyncDir(); err != nil {
 			e.store.DiscardTables(edit)
 		}
 	}
-	return edit, stats, err
+	return edit, done, err
 }
 
 // commitEdit makes edit durable in the manifest and installs the version it leads to, without the memtable flushed

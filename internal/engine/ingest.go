@@ -73,9 +73,9 @@ func (e *Engine) ingest(s *Spill, seq key.SeqNum, check func() error) error {
 		return err
 	}
 	e.beginAt(root, seq)
-	e.stats.ingests.Add(1)
-	e.stats.commits.Add(1)
-	e.stats.operations.Add(entries)
+	e.stats.Ingests.Add(1)
+	e.stats.Commits.Add(1)
+	e.stats.Operations.Add(entries)
 	return nil
 }
 

@@ -57,6 +57,8 @@ type Options struct {
 	Merge       operand.Func // what user merges do; nil if there are none
 	Followers   bool         // tell other processes what is published, and keep files for them
 
+	Report func(Metrics) []byte // what followers are told of what this engine does; nil for nothing
+
 	// Owned by tests and simulations.
 	Elapsed       func() time.Duration // since any fixed moment: the clock that measures every interval
 	Wall          func() time.Time     // the time of day: data for people, nothing is decided by it

@@ -82,7 +82,7 @@ func (e *Engine) slowDown(bytes int) {
 	case <-e.gate.Context().Done():
 	}
 	*owed = 0
-	e.stats.stalled(e.clock.Now().Since(start), "level 0 is long")
+	e.stats.Stalled(e.clock.Now().Since(start), "level 0 is long")
 }
 
 // waitForReaders waits while another memtable would not fit under the limit because readers hold some that were
@@ -102,7 +102,7 @@ func (e *Engine) waitForReaders() {
 		enough.Stop()
 	}
 	if waited {
-		e.stats.stalled(e.clock.Now().Since(start), "waiting for readers of flushed memtables")
+		e.stats.Stalled(e.clock.Now().Since(start), "waiting for readers of flushed memtables")
 	}
 }
 
@@ -133,7 +133,7 @@ func (e *Engine) waitForFlush() error {
 		e.room.cond.Wait()
 	}
 	if waited {
-		e.stats.stalled(e.clock.Now().Since(start), "waiting for a flush or a compaction")
+		e.stats.Stalled(e.clock.Now().Since(start), "waiting for a flush or a compaction")
 	}
 	return nil
 }

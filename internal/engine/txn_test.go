@@ -311,7 +311,7 @@ func TestTxn_locksKeepCommitsWaiting(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() { done <- write(e) }()
-			if endsBefore(done, func() bool { return e.stats.lockWaits.Load() > 0 }) {
+			if endsBefore(done, func() bool { return e.stats.LockWaits.Load() > 0 }) {
 				t.Fatalf("%s of another: %s did not wait", name, who)
 			}
 			if err := commitOf(t, holder, "m"); err != nil {
@@ -398,7 +398,7 @@ func TestClose_endsWaitsForLocks(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- other.Lock(ctx, []byte("k"), true) }()
-	endsBefore(done, func() bool { return e.stats.lockWaits.Load() > 0 })
+	endsBefore(done, func() bool { return e.stats.LockWaits.Load() > 0 })
 	holder.snapshot.Close()
 	other.snapshot.Close()
 	if err := e.Close(); err != nil {

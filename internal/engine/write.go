@@ -77,7 +77,7 @@ func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error 
 	if e.locks.TryAcquire(o, user) {
 		return nil
 	}
-	e.stats.lockWaits.Add(1)
+	e.stats.LockWaits.Add(1)
 	start := e.clock.Now()
 	err := e.gate.UntilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
 	o.Limit = max(1, o.Limit-e.clock.Now().Since(start))
@@ -88,9 +88,9 @@ func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error 
 func (e *Engine) noteLockError(err error) {
 	switch {
 	case errors.Is(err, lock.ErrDeadlock):
-		e.stats.deadlocks.Add(1)
+		e.stats.Deadlocks.Add(1)
 	case errors.Is(err, lock.ErrTimeout):
-		e.stats.lockTimeouts.Add(1)
+		e.stats.LockTimeouts.Add(1)
 	}
 }
 
@@ -135,7 +135,12 @@ func (w writer) Log(group []*commit.Request) error {
 	case err != nil: // nothing of the group is in the log
 		return err
 	}
-	w.stats.logged(group, records)
+	w.stats.Commits.Add(uint64(len(group)))
+	w.stats.Appends.Add(1)
+	for _, r := range records {
+		w.stats.Operations.Add(uint64(r.Count))
+		w.stats.LogBytes.Add(uint64(len(r.Payload)))
+	}
 	return nil
 }
 
@@ -156,6 +161,7 @@ func (w writer) Apply(r *commit.Request) {
 func (w writer) Publish(last key.SeqNum) {
 	w.tree.Publish(last)
 	w.dir.Page().SetVisible(last)
+	w.noteReport()
 	w.lookForSpace()
 	if w.leader.confirmed {
 		w.leader.confirmed = false

@@ -47,6 +47,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/lease"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/origin"
@@ -262,6 +263,15 @@ func (f *Follower) Hold(s *tree.Snapshot, k origin.Kind) { f.tree.Hold(s, k) }
 // Verify is tree.Verify.
 func (f *Follower) Verify(ctx context.Context, progress func(done, total int64)) error {
 	return f.tree.Verify(ctx, progress)
+}
+
+// Report is what the writer has told last about itself; status.ErrNone if it has told nothing.
+func (f *Follower) Report() ([]byte, error) {
+	if err := f.gate.Enter(); err != nil {
+		return nil, err
+	}
+	defer f.gate.Leave()
+	return status.ReadReport(f.opts.FS)
 }
 
 // Sequence is the newest sequence number that is shown.

@@ -16,6 +16,10 @@
 //
 // A reader that meets a word while it is being changed sees by the complement that it must look again.
 //
+// Behind it, at 4096 and 18432, are two places for a report, of 14 KiB each: a number that rises from report to report
+// (8 bytes), length (4), CRC-32C of number, length and text (4), and the text. The writer uses one after the other, so
+// that there is a whole one at any time; what it says is the program's.
+//
 // # Order
 //
 // The writer sets the manifest before it goes on with the version that the manifest ends with, and visible after the
@@ -40,8 +44,15 @@ import (
 	"lightningdb/internal/system/vfs"
 )
 
-// pageBytes is the length of the file.
-const pageBytes = 4096
+// The file is a page and two reports.
+const (
+	pageBytes   = 4096
+	reportBytes = 14 << 10
+	fileBytes   = pageBytes + 2*reportBytes
+)
+
+// MaxReport is the length of the longest report, in bytes.
+const MaxReport = reportBytes - reportHeader
 
 const (
 	visibleAt  = 128
@@ -74,13 +85,15 @@ type State struct {
 	Durable  key.SeqNum
 }
 
-// Page is the page of a writer. SetVisible and SetManifest are for one goroutine at a time each; apart from that its
-// methods are safe for concurrent use. A nil Page publishes nothing.
+// Page is the page of a writer. SetVisible, SetManifest and SetReport are for one goroutine at a time each; apart from
+// that its methods are safe for concurrent use. A nil Page publishes nothing.
 type Page struct {
 	fs     vfs.FS
 	file   vfs.File
 	failed atomic.Bool
 	warn   func(error)
+
+	reports uint64 // so far; for the goroutine of SetReport
 
 	visible, durable [16]byte // what the words are written from; on the stack they would escape
 	durableMu        sync.Mutex
@@ -106,7 +119,7 @@ func Create(fs vfs.FS, random uint64, db [16]byte, m Manifest, visible key.SeqNu
 }
 
 func (p *Page) fill(db [16]byte, m Manifest, visible key.SeqNum) error {
-	if err := p.file.Allocate(pageBytes); err != nil {
+	if err := p.file.Allocate(fileBytes); err != nil {
 		return err
 	}
 	h := record.FileHeader{Magic: record.MagicStatus, DB: db, Num: m.Num}

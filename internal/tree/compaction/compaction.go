@@ -131,6 +131,16 @@ type Memtable struct {
 	Entries  uint64 // what the iterator must yield, no more and no less
 }
 
+// RawBytes is how many bytes of keys and values the input tables hold.
+func (j *Job) RawBytes() (n int64) {
+	for _, tables := range j.Inputs {
+		for _, t := range tables {
+			n += int64(t.RawBytes)
+		}
+	}
+	return n
+}
+
 // InputBytes is the size of the input tables.
 func (j *Job) InputBytes() int64 {
 	n := int64(0)

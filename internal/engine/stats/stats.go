@@ -1,0 +1,103 @@
+// Package stats counts what an engine did since Open, and how far the work in progress is.
+package stats
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats are the counts of an engine. Its methods are safe for concurrent use.
+type Stats struct {
+	Commits, Operations     atomic.Uint64
+	Appends, LogBytes       atomic.Uint64 // group writes to the log, and bytes of batches in them
+	Conflicts               atomic.Uint64 // commits refused because of what they had read
+	LockWaits               atomic.Uint64 // times that a transaction or a commit found a key locked
+	Deadlocks, LockTimeouts atomic.Uint64 // of them, those that would not have ended, or took too long
+	Ingests                 atomic.Uint64 // commits of tables, past the log
+	CompactionWaits         atomic.Bool   // for the end of a burst of writes; those that scans pay for aside
+	Flush, Compaction       Jobs
+
+	mu    sync.Mutex
+	stall Stall
+}
+
+// Stall sums up how long writers waited for background work.
+type Stall struct {
+	Count    uint64
+	Duration time.Duration
+	Cause    string // of the latest
+}
+
+// Stalled counts a wait of d.
+func (s *Stats) Stalled(d time.Duration, cause string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stall.Count++
+	s.stall.Duration += d
+	s.stall.Cause = cause
+}
+
+// Stall returns the waits so far.
+func (s *Stats) Stall() Stall {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stall
+}
+
+// Jobs are the flushes or the compactions of an engine, of which one is in progress at most.
+type Jobs struct {
+	done, total atomic.Int64 // bytes of keys and values that the one in progress has read, and will read in all
+	running     atomic.Bool
+
+	mu  sync.Mutex
+	sum Work
+}
+
+// Work sums up jobs that have succeeded, and tells how far the next one is.
+type Work struct {
+	Count        uint64
+	BytesRead    int64
+	BytesWritten int64
+	Duration     time.Duration
+
+	Running     bool
+	Done, Total int64 // bytes of keys and values of the one in progress; 0 without one
+}
+
+// Begin begins a job that will read total bytes of keys and values, as far as is known. End ends it.
+func (j *Jobs) Begin(total int64) {
+	j.done.Store(0)
+	j.total.Store(total)
+	j.running.Store(true)
+}
+
+// Read says that the job in progress has read n bytes more.
+func (j *Jobs) Read(n int64) { j.done.Add(n) }
+
+// End says that there is no job in progress any more.
+func (j *Jobs) End() {
+	j.running.Store(false)
+	j.done.Store(0)
+	j.total.Store(0)
+}
+
+// Succeeded counts the job in progress.
+func (j *Jobs) Succeeded(read, written int64, d time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.sum.Count++
+	j.sum.BytesRead += read
+	j.sum.BytesWritten += written
+	j.sum.Duration += d
+}
+
+// Work returns what was done so far.
+func (j *Jobs) Work() Work {
+	j.mu.Lock()
+	w := j.sum
+	j.mu.Unlock()
+	w.Running, w.Total = j.running.Load(), j.total.Load()
+	w.Done = min(j.done.Load(), w.Total)
+	return w
+}
