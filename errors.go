@@ -22,7 +22,8 @@ var (
 	// ErrClosed: the database, snapshot, transaction or cursor was used after its end.
 	ErrClosed = engine.ErrClosed
 
-	// ErrLocked: another process, or another handle in this one, has the database open. Close that one first.
+	// ErrLocked: another process, or another handle in this one, has the database open. Close that one first, or read
+	// with OpenFollower what it writes. errors.As finds a *LockedError with who it is.
 	ErrLocked = vfs.ErrLocked
 
 	// ErrReadOnly: the database was opened read-only, or a write, a sync, or reading for a compaction has failed before;
@@ -124,6 +125,9 @@ var (
 
 // CorruptionError says which file is damaged, where and how. errors.Is(err, ErrCorrupt) holds for it.
 type CorruptionError = corrupt.Error
+
+// LockedError says who has the database open, as far as it is known. errors.Is(err, ErrLocked) holds for it.
+type LockedError = vfs.LockedError
 
 // LockTimeoutError says which key was waited for, how long its holder has had it, and who that is. errors.Is(err,
 // ErrLockTimeout) holds for it.

@@ -30,7 +30,8 @@ var textOnly = map[string]string{
 	"internal/system/owner/owner.go: bytes.TrimSpace":         "what another writer has left in a file of its own",
 	"internal/format/record/reader.go: bytes.TrimRight":       "blank bytes behind a record; a cutset of ASCII cuts bytes",
 	"internal/system/vfs/errors.go: strings.ContainsAny":      "the name of a file",
-	"internal/system/vfs/lock.go: strings.TrimSpace":          "the number in a lock file",
+	"internal/system/vfs/lock.go: strings.Fields":             "the words in a lock file",
+	"internal/system/vfs/lock.go: strings.ContainsFunc":       "the name of a program in a lock file",
 
 	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace": "the beginning of a file, of which the form is " +
 		"guessed",

@@ -21,8 +21,8 @@
 //
 // # The mark
 //
-// 64 bytes of text: process id, a space, 32 random hexadecimal digits, spaces, a line feed. After the writer has
-// ended it reads "closed", spaces, a line feed.
+// 64 bytes of text: process id, a space, 32 random hexadecimal digits, a space, the name of the program (Program),
+// spaces, a line feed. After the writer has ended it reads "closed", spaces, a line feed.
 package owner
 
 import (
@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"lightningdb/internal/system/vfs"
 )
@@ -49,10 +50,11 @@ type Mark struct {
 	file vfs.File
 }
 
-// Claim writes a mark into the file name, whose lock the caller holds. The mark consists of the process id and of
-// random, a number that no other writer has.
+// Claim writes a mark into the file name, whose lock the caller holds. What tells it from every other mark is random, a
+// number that no other writer has.
 func Claim(fs vfs.FS, name string, random [2]uint64) (*Mark, error) {
-	m := &Mark{fs: fs, name: name, text: marked(fmt.Sprintf("%d %016x%016x", os.Getpid(), random[0], random[1]))}
+	text := fmt.Sprintf("%d %016x%016x %s", os.Getpid(), random[0], random[1], Program())
+	m := &Mark{fs: fs, name: name, text: marked(text)}
 	f, err := fs.OpenReadWrite(name)
 	if err != nil {
 		return nil, err
@@ -63,6 +65,29 @@ func Claim(fs vfs.FS, name string, random [2]uint64) (*Mark, error) {
 	}
 	m.file, err = fs.OpenReadWrite(name)
 	return m, err
+}
+
+// programBytes is how long the name of a program may be: what a mark has room for behind a process id of ten digits.
+const programBytes = 19
+
+// Program is the name of this program, as a word that may stand in a file for people: at most 19 bytes, printable
+// ASCII without spaces. "_" stands for any other byte.
+func Program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "_"
+	}
+	return word(filepath.Base(path))
+}
+
+func word(name string) string {
+	out := []byte(name[:min(len(name), programBytes)])
+	for i, c := range out {
+		if c <= ' ' || c > '~' {
+			out[i] = '_'
+		}
+	}
+	return string(out)
 }
 
 func marked(text string) []byte { return fmt.Appendf(nil, "%-*s\n", markBytes-1, text) }

@@ -82,6 +82,36 @@ func TestMark_newcomerIsSeen(t *testing.T) {
 	}
 }
 
+// A mark that is longer or shorter than others is no mark to whoever compares them, and the name of a program may be
+// anything: one with a line feed or an escape of the terminal would end up in messages.
+func TestMark_namesItsProgram(t *testing.T) {
+	d := newDirectory(t)
+	m, err := Claim(d, "LOCK", [2]uint64{1, 2})
+	check(t, err)
+	f, err := d.Open("LOCK")
+	check(t, err)
+	text := make([]byte, markBytes+1)
+	n, _ := f.ReadAt(text, 0)
+	want := fmt.Sprintf("%-63s\n", fmt.Sprintf("%d %016x%016x %s", os.Getpid(), 1, 2, Program()))
+	if string(text[:n]) != want {
+		t.Errorf("the mark is %q, want %q", text[:n], want)
+	}
+	if stands, err := m.Named(); !stands || err != nil {
+		t.Errorf("it stands: %v, %v", stands, err)
+	}
+	check(t, m.Release())
+	for name, want := range map[string]string{"lightning": "lightning", "my prog\n\x1b[1m\x7f\xff": "my_prog__[1m__",
+		"": "", "a-name-of-twenty-byte": "a-name-of-twenty-by", "é": "__"} {
+		if got := word(name); got != want {
+			t.Errorf("the program %q is called %q, want %q", name, got, want)
+		}
+	}
+	longest := marked(fmt.Sprintf("%d %032x %s", uint32(1<<32-1), 0, word(strings.Repeat("n", 100))))
+	if len(longest) != markBytes {
+		t.Errorf("the longest mark has %d bytes", len(longest))
+	}
+}
+
 // Somebody who removes or empties the lock file, to help, would stop a database that nobody else writes.
 func TestMark_goneIsNoNewcomer(t *testing.T) {
 	d := newDirectory(t)

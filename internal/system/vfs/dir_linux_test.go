@@ -103,7 +103,7 @@ func holdLock(dir string, o vfs.OpenDirOptions, mode vfs.LockMode) error {
 		if err != nil {
 			return err
 		}
-		if _, err := f.WriteAt(fmt.Appendf(nil, "%d and more\n", os.Getpid()), 0); err != nil { // as a writer does
+		if _, err := f.WriteAt(fmt.Appendf(nil, "%d %032x program   \n", os.Getpid(), 0), 0); err != nil { // as a writer does
 			return err
 		}
 	}
@@ -157,7 +157,7 @@ func TestLock_otherProcess(t *testing.T) {
 	d := openDir(t, dir, vfs.OpenDirOptions{})
 	cmd, out := startChild(t, "hold exclusive", dir)
 	waitFor(t, out, "locked")
-	owner := fmt.Sprintf("process %d", cmd.Process.Pid)
+	owner := fmt.Sprintf("process %d (program)", cmd.Process.Pid)
 	wantLocked(t, d, vfs.Exclusive, owner)
 	wantLocked(t, d, vfs.Shared, owner)
 	wantLocked(t, openDir(t, dir, vfs.OpenDirOptions{ReadOnly: true}), vfs.Shared, owner)

@@ -191,28 +191,42 @@ func (d *osDir) lockRegistered(f *os.File, name string, entry *heldLock) error {
 	return nil
 }
 
-// describeOwner says in words who is likely to hold the lock, by the process id that a writer puts at the front of
-// the lock file. Readers leave no trace there, so only a shared lock that fails proves that the owner is that
-// writer. f may be nil.
+// describeOwner says in words who is likely to hold the lock, by the mark that a writer puts into the lock file, see
+// package owner: process id, number, program. Readers leave no trace there, so only a shared lock that fails proves
+// that the owner is that writer. f may be nil.
 func describeOwner(f *os.File, wanted LockMode) string {
-	var buf [20]byte
+	var buf [64]byte
 	n := 0
 	if f != nil {
 		n, _ = f.ReadAt(buf[:], 0)
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
-	pid, err := strconv.Atoi(first)
+	process, ok := markedProcess(string(buf[:n]))
 	switch {
-	case err != nil && wanted == Exclusive:
+	case !ok && wanted == Exclusive:
 		return "a process that reads it"
-	case err != nil:
+	case !ok:
 		return "a process that has not said which"
 	case wanted == Exclusive:
-		return fmt.Sprintf("process %d, or one that reads it", pid)
+		return process + ", or one that reads it"
 	}
-	return fmt.Sprintf("process %d", pid)
+	return process
 }
 
-func lockedError(name, owner string) error {
-	return pathError("lock", name, &wrapped{fmt.Sprintf("%v (owner: %s)", ErrLocked, owner), ErrLocked})
+// markedProcess is the process that a mark names, and its program, if the mark has one that can be printed.
+func markedProcess(mark string) (process string, ok bool) {
+	words := strings.Fields(mark)
+	if len(words) == 0 {
+		return "", false
+	}
+	pid, err := strconv.Atoi(words[0])
+	if err != nil {
+		return "", false
+	}
+	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+	if len(words) != 3 || strings.ContainsFunc(words[2], unprintable) {
+		return fmt.Sprintf("process %d", pid), true
+	}
+	return fmt.Sprintf("process %d (%s)", pid, words[2]), true
 }
+
+func lockedError(name, owner string) error { return pathError("lock", name, &LockedError{owner}) }

@@ -43,6 +43,41 @@ func TestLock_noticesThatTheFileWasReplaced(t *testing.T) {
 	}
 }
 
+// Whoever is locked out would not know whom to ask, or would be told what somebody wrote to the file by hand, with
+// whatever that does to a terminal.
+func TestDescribeOwner_readsMarks(t *testing.T) {
+	const number = "0123456789abcdef0123456789abcdef"
+	for mark, want := range map[string]string{
+		"":                                      "a process that has not said which",
+		"closed   \n":                           "a process that has not said which",
+		"4711":                                  "process 4711",
+		"4711 " + number + "               \n":  "process 4711", // as before marks named the program
+		"4711 " + number + " myprogram     \n":  "process 4711 (myprogram)",
+		"4711 " + number + " \x1b[1m        \n": "process 4711",
+		"4711 " + number + " a-name-of-19-bytes!": "process 4711 (a-name-of-19-bytes!)",
+	} {
+		path := filepath.Join(t.TempDir(), "LOCK")
+		if err := os.WriteFile(path, []byte(mark), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := describeOwner(f, Shared); got != want {
+			t.Errorf("%q is %q, want %q", mark, got, want)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	var locked *LockedError
+	err := lockedError("LOCK", describeOwner(nil, Exclusive))
+	if !errors.Is(err, ErrLocked) || !errors.As(err, &locked) || locked.Owner != "a process that reads it" {
+		t.Errorf("%v", err)
+	}
+}
+
 // Where the kernel's lock belongs to the process (NFS), the registry alone keeps a second writer out.
 func TestLockRegistry_comparesFiles(t *testing.T) {
 	dir := t.TempDir()

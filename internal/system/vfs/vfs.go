@@ -7,6 +7,7 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 )
@@ -99,8 +100,18 @@ const (
 	Shared                    // other shared ones: for readers
 )
 
-// ErrLocked says that another holder has the lock. The message names the owner if it can.
+// ErrLocked says that another holder has the lock. The error is a *LockedError.
 var ErrLocked = errors.New("database is locked")
+
+// LockedError is ErrLocked with who has the lock.
+type LockedError struct {
+	Owner string // as far as it is known, like "process 4711 (myprogram)", or "a process that reads it"
+}
+
+func (e *LockedError) Error() string { return fmt.Sprintf("%v (owner: %s)", ErrLocked, e.Owner) }
+
+// Unwrap returns ErrLocked.
+func (e *LockedError) Unwrap() error { return ErrLocked }
 
 // ErrNoSpace says that the medium or a quota is full. Implementations wrap ENOSPC, EDQUOT and EFBIG so that both
 // this error and the errno match.

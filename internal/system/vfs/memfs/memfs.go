@@ -32,7 +32,6 @@ package memfs
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -337,7 +336,7 @@ func (f *FS) Lock(name string, mode vfs.LockMode) (io.Closer, error) {
 	}
 	n := f.names[name]
 	if n.writers > 0 || mode == vfs.Exclusive && n.readers > 0 {
-		return nil, pathError("lock", name, fmt.Errorf("%w (owner: this process)", vfs.ErrLocked))
+		return nil, pathError("lock", name, &vfs.LockedError{Owner: "this process"})
 	}
 	l := &heldLock{fs: f, holders: &n.writers}
 	if mode == vfs.Shared {
