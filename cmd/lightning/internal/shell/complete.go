@@ -114,9 +114,10 @@ func (s *Shell) savepointNames() (names []string) {
 
 // keys are some keys that begin with begun. After an error there are none: the command itself will report it.
 func (s *Shell) keys(begun string) (keys []string) {
-	var from reader = s.DB
-	if s.past != nil {
-		from = s.past
+	from := s.past
+	if from == nil {
+		from = s.DB.Snapshot()
+		defer from.Close()
 	}
 	for key := range from.Prefix([]byte(begun)).Limit(maxCandidates).Keys() {
 		keys = append(keys, string(key))

@@ -11,12 +11,16 @@ import (
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
-func (s *Shell) get(_ context.Context, args []string, o options) error {
+func (s *Shell) get(ctx context.Context, args []string, o options) error {
 	key, err := o.Key(args[0])
 	if err != nil {
 		return about("get", args[0], err)
 	}
-	value, err := s.reader().Get(key)
+	var value []byte
+	from, err := s.reader(ctx)
+	if err == nil {
+		value, err = from.Get(key)
+	}
 	if err != nil {
 		return about("get", args[0], err)
 	}
@@ -74,7 +78,7 @@ func (s *Shell) put(ctx context.Context, args []string, o options) error {
 }
 
 func (s *Shell) delete(ctx context.Context, args []string, o options) error {
-	var missing string
+	missing := args[0]
 	err := s.change(ctx, func(tx *lightningdb.Tx) error {
 		for _, arg := range args {
 			missing = arg

@@ -23,7 +23,7 @@ type snapshot struct {
 	state *lightningdb.Snapshot
 }
 
-func (s *Shell) snapshot(_ context.Context, args []string, _ options) error {
+func (s *Shell) snapshot(ctx context.Context, args []string, _ options) error {
 	name := s.freeName()
 	if len(args) == 1 {
 		name = args[0]
@@ -37,9 +37,12 @@ func (s *Shell) snapshot(_ context.Context, args []string, _ options) error {
 	case s.tx != nil || s.past != nil:
 		return errors.New("snapshot: keeps the newest state: leave the transaction or the past first")
 	}
-	kept := snapshot{name, s.DB.Snapshot()}
-	s.snapshots = append(s.snapshots, kept)
-	return s.note("snapshot %s is at sequence number %d", word(name), kept.state.Sequence())
+	state, err := s.newest(ctx)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	s.snapshots = append(s.snapshots, snapshot{name, state})
+	return s.note("snapshot %s is at sequence number %d", word(name), state.Sequence())
 }
 
 // freeName is the first of s1, s2, … that no snapshot has.

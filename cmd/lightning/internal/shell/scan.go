@@ -63,12 +63,16 @@ func (o *options) set(name, value string) error {
 }
 
 // found are the entries that o means, in its order.
-func (s *Shell) found(o options) (*lightningdb.Range, error) {
+func (s *Shell) found(ctx context.Context, o options) (*lightningdb.Range, error) {
 	lo, hi, err := o.Bounds()
 	if err != nil {
 		return nil, err
 	}
-	all := s.reader().Range(lo, hi)
+	from, err := s.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := from.Range(lo, hi)
 	if o.reverse {
 		all = all.Reverse()
 	}
@@ -79,7 +83,7 @@ func (s *Shell) scan(ctx context.Context, args []string, o options) error {
 	err := parseRange(args, &o)
 	var all *lightningdb.Range
 	if err == nil {
-		all, err = s.found(o)
+		all, err = s.found(ctx, o)
 	}
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
@@ -124,7 +128,7 @@ func (s *Shell) count(ctx context.Context, args []string, o options) error {
 	}
 	var all *lightningdb.Range
 	if err == nil {
-		all, err = s.found(o)
+		all, err = s.found(ctx, o)
 	}
 	n := int64(0)
 	if err == nil {

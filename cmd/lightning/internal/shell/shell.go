@@ -8,6 +8,8 @@
 //
 // Verbs have the flags of the commands of the same name, with two dashes.
 //
+// A line reads one state: that of the transaction, one of the past, or the newest one when the line begins to read.
+//
 // A Shell is used by one goroutine. The database may have other users: a transaction of the shell may conflict with
 // their commits.
 package shell
@@ -27,7 +29,7 @@ import (
 
 // Config is the world of a shell. DB, Input, Out, Notes and Stats are required.
 type Config struct {
-	DB    *lightningdb.DB
+	DB    Database
 	Input Input
 	Out   io.Writer // results
 	Notes io.Writer // what is said about them: where a commit stands, that a scan has more
@@ -79,7 +81,6 @@ var errExit = errors.New("exit")
 type reader interface {
 	Get(key []byte) ([]byte, error)
 	Range(lo, hi []byte) *lightningdb.Range
-	Prefix(p []byte) *lightningdb.Range
 }
 
 // Shell is a session.
@@ -89,6 +90,8 @@ type Shell struct {
 
 	tx         *lightningdb.Tx // open, or nil
 	savepoints []savepoint     // of tx, in order
+
+	now *lightningdb.Snapshot // the newest state, for the line that is carried out, or nil
 
 	snapshots []snapshot            // in the order they were taken
 	past      *lightningdb.Snapshot // where reads look instead of the newest state, or nil
@@ -165,8 +168,17 @@ func (s *Shell) carryOut(ctx context.Context, line string) error {
 		ctx, stop = s.Interruptible(ctx)
 		defer stop()
 	}
+	defer s.endLine()
 	err = v.run(s, ctx, args, o)
 	return errors.Join(err, s.out.Flush())
+}
+
+// endLine gives back the state that a line has read.
+func (s *Shell) endLine() {
+	if s.now != nil {
+		_ = s.now.Close()
+		s.now = nil
+	}
 }
 
 // prompt says where reads look.
@@ -193,15 +205,17 @@ func (s *Shell) close() {
 	s.snapshots = nil
 }
 
-// reader is where reads look now.
-func (s *Shell) reader() reader {
+// reader is where the reads of a line look, to the end of the line.
+func (s *Shell) reader(ctx context.Context) (reader, error) {
 	switch {
 	case s.tx != nil:
-		return s.tx
+		return s.tx, nil
 	case s.past != nil:
-		return s.past
+		return s.past, nil
 	}
-	return s.DB
+	var err error
+	s.now, err = s.newest(ctx)
+	return s.now, err
 }
 
 // note says something about the results, after them.

@@ -219,7 +219,12 @@ func (s *Shell) help(_ context.Context, args []string, _ options) error {
 	return err
 }
 
-func (s *Shell) stats(_ context.Context, _ []string, o options) error { return s.Stats(s.out, o.json) }
+func (s *Shell) stats(ctx context.Context, _ []string, o options) error {
+	if err := s.refresh(ctx); err != nil {
+		return fmt.Errorf("stats: %w", err)
+	}
+	return s.Stats(s.out, o.json)
+}
 
 func (s *Shell) exit(context.Context, []string, options) error {
 	if s.tx != nil {
