@@ -77,6 +77,7 @@ var classes = []Class{
 		"is there"},
 	{lightningdb.ErrNotFound, ExitNotFound, "not-found", "list keys with `lightning scan`"},
 	{lightningdb.ErrMerge, ExitFailure, "merge", "read it with the program that wrote it, or put or delete the key"},
+	{lightningdb.ErrSnapshotExpired, ExitFailure, "expired", "run it again: what it read was removed meanwhile"},
 	{lightningdb.ErrNoDatabase, ExitFailure, "no-database", "check the directory; put, add, import and shell create " +
 		"a database"},
 	{lightningdb.ErrNotDatabase, ExitFailure, "not-database", "check the directory; an empty or absent one is needed"},

@@ -164,7 +164,7 @@ func (d *osDir) lockOpened(f *os.File, name string, mode LockMode) (*osLock, err
 	}
 	entry := heldLocks.add(info, mode)
 	if entry == nil {
-		return nil, lockedError(name, fmt.Sprintf("this process, %d", os.Getpid()))
+		return nil, lockedError(name, fmt.Sprintf("process %d (this one)", os.Getpid()))
 	}
 	if err := d.lockRegistered(f, name, entry); err != nil {
 		heldLocks.remove(entry)

@@ -5,7 +5,7 @@
 // # Conventions
 //
 // The database directory is the first argument after the command's name, as in sqlite3 and bbolt. Commands that read
-// open it read-only and never create it.
+// open it read-only and never create it; if another process writes it, they follow that one.
 package cli
 
 import (
@@ -59,10 +59,14 @@ Exit codes:
   1    failed
   2    wrong use of the command line
   3    key not found (get, delete)
-  4    the database is locked by another process
+  4    the database is locked by another process (see below)
   5    the database is damaged
   6    no space left
-  130  interrupted (SIGINT, SIGTERM)`
+  130  interrupted (SIGINT, SIGTERM)
+
+While another process has the database open, commands that write exit with 4. Those that
+only read (get, scan, count, export, stats, verify, shell --read-only) show what that
+process has published, and say so on standard error.`
 
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout, Moved: moved}

@@ -399,21 +399,6 @@ func TestErrors_codesClassesAndJSON(t *testing.T) {
 	}
 }
 
-// Two programs on one database must not wait for each other in silence.
-func TestOpen_lockedDatabaseExits4(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "db")
-	db, err := lightningdb.Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	for _, args := range [][]string{{"get", dir, "a"}, {"put", dir, "a", "1"}, {"stats", dir}} {
-		if got := lightning(t, "", args...); got.code != console.ExitLocked {
-			t.Errorf("%q: %+v", args, got)
-		}
-	}
-}
-
 // damagedDatabase has two tables, and a damaged byte in each.
 func damagedDatabase(t *testing.T) (dir string, tables []string) {
 	t.Helper()

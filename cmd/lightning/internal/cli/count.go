@@ -25,8 +25,10 @@ func (a *app) countCommand() *command.Command {
 		if err != nil {
 			return err
 		}
-		return a.read(args[0], func(db *lightningdb.DB) error {
-			n, err := a.count(ctx, db, lo, hi)
+		return a.read(args[0], func(from source) error {
+			state := from.Snapshot()
+			defer state.Close()
+			n, err := a.count(ctx, state.Range(lo, hi))
 			if err != nil {
 				return err
 			}
@@ -41,11 +43,11 @@ func (a *app) countCommand() *command.Command {
 	return cmd
 }
 
-func (a *app) count(ctx context.Context, db *lightningdb.DB, lo, hi []byte) (int64, error) {
+func (a *app) count(ctx context.Context, found *lightningdb.Range) (int64, error) {
 	var done meter
 	line := progress.Start(a.Screen(), "count", done.sample)
 	defer line.Stop()
 	const keysOnly = true
-	err := entries.Each(ctx, db.Range(lo, hi), keysOnly, func(_, _ []byte) error { done.entries.Add(1); return nil })
+	err := entries.Each(ctx, found, keysOnly, func(_, _ []byte) error { done.entries.Add(1); return nil })
 	return done.entries.Load(), err
 }

@@ -47,10 +47,12 @@ for --hex or --base64.
 		if err != nil {
 			return err
 		}
-		return a.read(args[0], func(db *lightningdb.DB) error {
-			work := exporter{form: form, from: db.Range(lo, hi)}
+		return a.read(args[0], func(from source) error {
+			state := from.Snapshot()
+			defer state.Close()
+			work := exporter{form: form, from: state.Range(lo, hi)}
 			if lo == nil && hi == nil {
-				work.meter.total = estimatedEntries(db.Metrics())
+				work.meter.total = estimatedEntries(from.Metrics())
 			}
 			return a.export(ctx, &work, args[1], force)
 		})

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 
-	"lightningdb"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
@@ -29,8 +28,8 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 		if err != nil {
 			return err
 		}
-		return a.read(args[0], func(db *lightningdb.DB) error {
-			value, err := db.Get(key)
+		return a.read(args[0], func(from source) error {
+			value, err := from.Get(key)
 			if err != nil {
 				return fmt.Errorf("get %q: %w", args[1], err)
 			}

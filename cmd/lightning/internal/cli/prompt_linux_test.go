@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,6 +71,32 @@ func TestPrompt_saysWhichSignalEndedIt(t *testing.T) {
 	}
 	text := screen("")
 	if got := p.outcome(); got.code != console.ExitInterrupted || !strings.Contains(text, "interrupted by SIGTERM") {
+		t.Errorf("exit code %d: %q", got.code, text)
+	}
+}
+
+// Who looks at a running database would see what it held when the prompt was opened.
+func TestPrompt_followsAWriter(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	w := startWriter(t, dir)
+	w.does(t, "put a one\nget a\n", "one")
+	p, window, screen := typing(t, "shell", dir, "--read-only")
+	screen("note: " + w.name() + " has the database open; showing what it had published (commit 1)")
+	screen(dir + " (sequence number 1); help lists the verbs")
+	for _, value := range []string{"another", "a third"} {
+		screen("lightning> ")
+		w.does(t, "put a '"+value+"'\nget a\n", value)
+		if _, err := window.WriteString("get a\r"); err != nil {
+			t.Fatal(err)
+		}
+		screen(value)
+	}
+	screen("lightning> ")
+	if _, err := window.WriteString("exit\r"); err != nil {
+		t.Fatal(err)
+	}
+	text := screen("")
+	if got := p.outcome(); got.code != console.ExitOK {
 		t.Errorf("exit code %d: %q", got.code, text)
 	}
 }

@@ -35,8 +35,10 @@ object that import reads back, unless --as int shows numbers. Keys are compared 
 		if limit < 0 || limit == 0 && cmd.Given("limit") {
 			return console.Usage(fmt.Errorf("--limit %d lists nothing", limit), "give a number above zero")
 		}
-		return a.read(args[0], func(db *lightningdb.DB) error {
-			found := db.Range(lo, hi)
+		return a.read(args[0], func(from source) error {
+			state := from.Snapshot()
+			defer state.Close()
+			found := state.Range(lo, hi)
 			if reverse {
 				found = found.Reverse()
 			}

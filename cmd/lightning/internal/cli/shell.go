@@ -44,7 +44,8 @@ func (a *app) shellCommand() *command.Command {
 		Short:   "Read, change and look into the past at a prompt, or by a script",
 		Help: `shell reads lines like "put greeting hello", "scan prefix user:" and "begin", at a prompt with
 completion, or from standard input if that is no terminal; the line "help" lists the verbs. It
-creates the database if there is none in DIR, unless --read-only.
+creates the database if there is none in DIR, unless --read-only. If another process has the
+database open, shell --read-only follows it: each line reads the newest state.
 
 A script ends at the first line that fails, with its number and exit code 1; the transaction that
 is open then is rolled back, what was committed stays. A script has no limit for scans.
@@ -63,17 +64,25 @@ file, which only its owner can read.`,
 		}
 		options := lightningdb.Options{ReadOnly: f.readOnly, MustExist: f.readOnly, Retain: f.retain,
 			Durability: lightningdb.Durability(f.durability)}
-		return a.with(args[0], options, func(db *lightningdb.DB) error {
+		var follow *lightningdb.FollowerOptions
+		if f.readOnly {
+			follow = new(lightningdb.FollowerOptions) // while nobody types, the writer may remove what is old
+		}
+		err := a.with(args[0], options, follow, func(from source) error {
 			if a.StdinTerminal && a.StdoutTerminal {
-				return a.prompt(ctx, db, f)
+				return a.prompt(ctx, from, f)
 			}
-			return a.script(ctx, db, f)
+			return a.script(ctx, from, f)
 		})
+		if errors.Is(err, lightningdb.ErrLocked) && !f.readOnly {
+			err = console.Advise(err, "close the other program, or look at what it does with --read-only")
+		}
+		return err
 	}
 	cmd.Flags = func(set *flag.FlagSet) {
 		f.durability.Define(set)
 		f.as.Define(set)
-		set.BoolVar(&f.readOnly, "read-only", false, "change nothing; others may read meanwhile")
+		set.BoolVar(&f.readOnly, "read-only", false, "change nothing; others may read meanwhile, and one may write")
 		set.BoolVar(&f.keepGoing, "keep-going", false, "go on after a line of a script that failed")
 		set.DurationVar(&f.retain, "retain", 0, "keep the states of this last `TIME`, like 10m, for the verb at")
 		set.StringVar(&f.history, "history", "", "remember lines in `FILE`")
@@ -82,14 +91,15 @@ file, which only its owner can read.`,
 }
 
 // shellConfig is the configuration that prompt and script have in common.
-func (a *app) shellConfig(db *lightningdb.DB, as entries.As) shell.Config {
-	return shell.Config{DB: db, Out: a.Stdout, Notes: a.notes(),
-		JSON: a.JSON, As: as, Stats: func(out io.Writer, json bool) error {
-			if json {
-				return jsonline.Write(out, newStats(db))
-			}
-			return writeStats(out, db, a.Bold)
-		}}
+func (a *app) shellConfig(from source, as entries.As) shell.Config {
+	c := shell.Config{Out: a.Stdout, Notes: a.notes(), JSON: a.JSON, As: as,
+		Stats: func(out io.Writer, json bool) error { return a.writeStats(out, from, json) }}
+	if from.db != nil {
+		c.DB = from.db
+	} else {
+		c.DB = shell.Following{Follower: from.follower}
+	}
+	return c
 }
 
 // notes is where the shell writes what is no result.
@@ -104,8 +114,8 @@ func (a *app) notes() io.Writer {
 }
 
 // script carries out standard input.
-func (a *app) script(ctx context.Context, db *lightningdb.DB, f shellFlags) error {
-	c := a.shellConfig(db, f.as)
+func (a *app) script(ctx context.Context, from source, f shellFlags) error {
+	c := a.shellConfig(from, f.as)
 	c.Input = shell.NewScript(interrupt.Reader(ctx, a.Stdin))
 	failed := 0
 	if f.keepGoing {
@@ -137,10 +147,10 @@ func (a *app) reportLine(e *shell.LineError) error {
 
 // prompt carries out what somebody types. An interrupt drops the line that is typed, or ends the command that runs, but
 // not the session.
-func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err error) {
+func (a *app) prompt(ctx context.Context, from source, f shellFlags) (err error) {
 	ctx, stop := console.Notify(context.WithoutCancel(ctx), syscall.SIGTERM)
 	defer stop()
-	c := a.shellConfig(db, f.as)
+	c := a.shellConfig(from, f.as)
 	c.Limit = scanLimit
 	c.Failed = func(e *shell.LineError) error {
 		_, err := fmt.Fprintln(a.Stdout, "error: "+console.OneLine(e.Err.Error()))
@@ -156,14 +166,14 @@ func (a *app) prompt(ctx context.Context, db *lightningdb.DB, f shellFlags) (err
 	}
 	defer func() { err = errors.Join(err, terminal.Close()) }()
 	session.Input = terminal
-	a.greet(db)
+	a.greet(from)
 	return session.Run(ctx)
 }
 
-func (a *app) greet(db *lightningdb.DB) {
-	state := "sequence number " + fmt.Sprint(db.Metrics().Sequence)
-	if db.Recovery().Created {
+func (a *app) greet(from source) {
+	state := "sequence number " + fmt.Sprint(from.Metrics().Sequence)
+	if from.db != nil && from.db.Recovery().Created {
 		state = "new"
 	}
-	fmt.Fprintf(a.notes(), "%s (%s); help lists the verbs, exit leaves\n", db.Path(), state)
+	fmt.Fprintf(a.notes(), "%s (%s); help lists the verbs, exit leaves\n", from.Path(), state)
 }

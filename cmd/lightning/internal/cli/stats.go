@@ -20,31 +20,40 @@ func (a *app) statsCommand() *command.Command {
 		Aliases: entries.Synonyms["stats"],
 		Short:   "Show levels, memory, log and recovery",
 		Help: `stats opens the database for reading and shows the levels of the tree, the memory and the log,
-and what opening it had to recover. With --json, everything the database counts.`,
+and what opening it had to recover. With --json, everything the database counts.
+
+If another process has the database open, stats shows what that one has published, and the
+memory of this command. The rest is known to that process alone: with --json, "writer" names it,
+and "log", "recovery", "obsolete_files", "pinned_files", "pinned_bytes" and of each level
+"target_bytes" and "score" are null. Else "writer" is null, and none of these.`,
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(_ context.Context, args []string) error {
-			return a.read(args[0], func(db *lightningdb.DB) error {
-				if a.JSON {
-					return jsonline.Write(a.Stdout, newStats(db))
-				}
-				return writeStats(a.Stdout, db, a.Bold)
-			})
+			return a.read(args[0], func(from source) error { return a.writeStats(a.Stdout, from, a.JSON) })
 		},
 	}
 }
 
-func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error {
+func (a *app) writeStats(w io.Writer, from source, json bool) error {
+	if json {
+		return jsonline.Write(w, newStats(from))
+	}
 	out := bufio.NewWriter(w)
-	m := db.Metrics()
+	m := from.Metrics()
+	unknown := []string{"known to " + from.writer + " alone"}
+	memory, log, recovery := "memory of this process", unknown, unknown
+	if from.db != nil {
+		memory, recovery = "memory", picture.Recovery(from.db.Recovery())
+		log = []string{fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes))}
+	}
 	sections := []struct {
 		title string
 		lines []string
 	}{
-		{"database", databaseLines(db.Path(), m)},
+		{"database", databaseLines(from.Path(), m)},
 		{"levels", picture.Levels(m)},
-		{"memory", memoryLines(m)},
-		{"log", []string{fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes))}},
-		{"recovery", picture.Recovery(db.Recovery())},
+		{memory, memoryLines(m)},
+		{"log", log},
+		{"recovery", recovery},
 		{"background work failed", nil},
 	}
 	last := len(sections) - 1
@@ -54,7 +63,7 @@ func writeStats(w io.Writer, db *lightningdb.DB, bold func(string) string) error
 		sections[last].lines = []string{m.BackgroundError.Error()}
 	}
 	for _, s := range sections {
-		fmt.Fprintln(out, bold(s.title))
+		fmt.Fprintln(out, a.Bold(s.title))
 		for _, line := range s.lines {
 			fmt.Fprintln(out, "  "+line)
 		}
@@ -84,8 +93,10 @@ func memoryLines(m lightningdb.Metrics) []string {
 }
 
 // stats is everything the database counts, as JSON. Sizes are in bytes, times in seconds. Names stay; new ones come.
+// What is null of a database that another process has open is known to that process alone.
 type stats struct {
 	Path     string       `json:"path"`
+	Writer   *string      `json:"writer"` // that process; null if there is none
 	Sequence uint64       `json:"sequence"`
 	Disk     int64        `json:"disk_bytes"`
 	Live     int64        `json:"live_bytes"` // about what the data takes once compacted
@@ -106,26 +117,28 @@ type stats struct {
 		Misses    uint64 `json:"misses"`
 		Evictions uint64 `json:"evictions"`
 	} `json:"cache"`
-	Log struct {
-		Segments int   `json:"segments"`
-		Bytes    int64 `json:"bytes"`
-	} `json:"log"`
-	TablesOpen      int           `json:"tables_open"`
-	ObsoleteFiles   int           `json:"obsolete_files"`
-	PinnedFiles     int           `json:"pinned_files"` // of them, those that readers hold
-	PinnedBytes     int64         `json:"pinned_bytes"`
-	Recovery        recoveryStats `json:"recovery"`
-	BackgroundError string        `json:"background_error,omitempty"`
+	Log             *logStats      `json:"log"`
+	TablesOpen      int            `json:"tables_open"`
+	ObsoleteFiles   *int           `json:"obsolete_files"`
+	PinnedFiles     *int           `json:"pinned_files"` // of them, those that readers hold
+	PinnedBytes     *int64         `json:"pinned_bytes"`
+	Recovery        *recoveryStats `json:"recovery"`
+	BackgroundError string         `json:"background_error,omitempty"`
 }
 
 type levelStats struct {
-	Level      int     `json:"level"`
-	Tables     int     `json:"tables"`
-	Bytes      int64   `json:"bytes"`
-	Entries    uint64  `json:"entries"`
-	Tombstones uint64  `json:"tombstones"`
-	Target     int64   `json:"target_bytes"`
-	Score      float64 `json:"score"`
+	Level      int      `json:"level"`
+	Tables     int      `json:"tables"`
+	Bytes      int64    `json:"bytes"`
+	Entries    uint64   `json:"entries"`
+	Tombstones uint64   `json:"tombstones"`
+	Target     *int64   `json:"target_bytes"`
+	Score      *float64 `json:"score"`
+}
+
+type logStats struct {
+	Segments int   `json:"segments"`
+	Bytes    int64 `json:"bytes"`
 }
 
 type recoveryStats struct {
@@ -140,28 +153,41 @@ type recoveryStats struct {
 	Seconds      float64  `json:"seconds"`
 }
 
-func newStats(db *lightningdb.DB) stats {
-	m := db.Metrics()
-	s := stats{Path: db.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []levelStats{},
-		TablesOpen: m.TablesOpen, ObsoleteFiles: m.ObsoleteFiles, PinnedFiles: m.PinnedFiles, PinnedBytes: m.PinnedBytes,
-		Recovery: newRecoveryStats(db.Recovery())}
+func newStats(from source) stats {
+	m := from.Metrics()
+	s := stats{Path: from.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []levelStats{},
+		TablesOpen: m.TablesOpen}
 	for _, l := range m.Levels {
-		s.Levels = append(s.Levels, levelStats(l))
+		s.Levels = append(s.Levels, levelStats{l.Level, l.Tables, l.Bytes, l.Entries, l.Tombstones, nil, nil})
+	}
+	if from.db == nil {
+		s.Writer = &from.writer
+	} else {
+		s.addOwn(from.db, &m)
 	}
 	s.Memory.Used, s.Memory.Limit = m.MemoryUsed, m.MemoryLimit
 	s.Memtables.Active, s.Memtables.Frozen = m.Memtable.Active, m.Memtable.Frozen
 	s.Memtables.Bytes, s.Memtables.Entries = m.Memtable.Bytes, m.Memtable.Entries
 	s.Cache.Used, s.Cache.Limit = m.Cache.UsedBytes, m.Cache.LimitBytes
 	s.Cache.Misses, s.Cache.Evictions = m.Cache.Misses, m.Cache.Evictions
-	s.Log.Segments, s.Log.Bytes = m.Log.Segments, m.Log.Bytes
 	if m.BackgroundError != nil {
 		s.BackgroundError = m.BackgroundError.Error()
 	}
 	return s
 }
 
-func newRecoveryStats(r lightningdb.RecoveryReport) recoveryStats {
-	return recoveryStats{
+// addOwn adds what only the process knows that has the database open.
+func (s *stats) addOwn(db *lightningdb.DB, m *lightningdb.Metrics) {
+	for i := range s.Levels {
+		s.Levels[i].Target, s.Levels[i].Score = &m.Levels[i].Target, &m.Levels[i].Score
+	}
+	s.Log = &logStats{m.Log.Segments, m.Log.Bytes}
+	s.ObsoleteFiles, s.PinnedFiles, s.PinnedBytes = &m.ObsoleteFiles, &m.PinnedFiles, &m.PinnedBytes
+	s.Recovery = newRecoveryStats(db.Recovery())
+}
+
+func newRecoveryStats(r lightningdb.RecoveryReport) *recoveryStats {
+	return &recoveryStats{
 		Created: r.Created, Segments: r.Segments, Records: r.Records, Operations: r.Operations,
 		LogBytes: r.LogBytes, TornBytes: r.TornBytes, LastSequence: r.LastSequence,
 		FilesRemoved: append([]string{}, r.FilesRemoved...), Seconds: r.Duration.Seconds(),

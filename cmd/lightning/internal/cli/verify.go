@@ -23,12 +23,15 @@ func (a *app) verifyCommand() *command.Command {
 		Aliases: entries.Synonyms["verify"],
 		Short:   "Read and check every byte",
 		Help: `verify reads every byte of the manifest, the log and all tables, and checks all that reading relies on.
-It changes nothing. It exits with 5 if anything is damaged, and writes a line for each damage.`,
+It changes nothing. It exits with 5 if anything is damaged, and writes a line for each damage.
+
+If another process has the database open, it checks the state that this one has published, and
+of manifest and log what belongs to it; "log_commits" is null then.`,
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(ctx context.Context, args []string) error {
 			start := time.Now()
 			result := verifyResult{Damage: []damage{}}
-			err := a.read(args[0], func(db *lightningdb.DB) error { return a.verify(ctx, db, &result) })
+			err := a.read(args[0], func(from source) error { return a.verify(ctx, from, &result) })
 			result.Seconds = time.Since(start).Seconds()
 			all, _ := damageIn(err)
 			result.Damage = append(result.Damage, all...)
@@ -39,11 +42,12 @@ It changes nothing. It exits with 5 if anything is damaged, and writes a line fo
 
 // verifyResult is the outcome of verify with --json.
 type verifyResult struct {
-	Tables  int      `json:"tables"`
-	Bytes   int64    `json:"bytes"` // of tables
-	Commits int64    `json:"log_commits"`
-	Seconds float64  `json:"seconds"`
-	Damage  []damage `json:"damage"`
+	Tables   int      `json:"tables"`
+	Bytes    int64    `json:"bytes"`       // of tables
+	Commits  *int64   `json:"log_commits"` // null if not known, because another process has the database open
+	Sequence uint64   `json:"sequence"`    // of the state that was verified
+	Seconds  float64  `json:"seconds"`
+	Damage   []damage `json:"damage"`
 }
 
 // damage is one damaged place.
@@ -54,9 +58,14 @@ type damage struct {
 }
 
 // verify fills result as far as it comes.
-func (a *app) verify(ctx context.Context, db *lightningdb.DB, result *verifyResult) error {
-	result.Commits = db.Recovery().Records
-	for _, level := range db.Metrics().Levels {
+func (a *app) verify(ctx context.Context, from source, result *verifyResult) error {
+	if from.db != nil {
+		commits := from.db.Recovery().Records
+		result.Commits = &commits
+	}
+	m := from.Metrics()
+	result.Sequence = m.Sequence
+	for _, level := range m.Levels {
 		result.Tables += level.Tables
 		result.Bytes += level.Bytes
 	}
@@ -67,7 +76,7 @@ func (a *app) verify(ctx context.Context, db *lightningdb.DB, result *verifyResu
 			Count: int64(share * float64(result.Bytes))}
 	})
 	defer line.Stop()
-	return db.Verify(ctx, func(read, all int64) { done.Store(read); total.Store(all) })
+	return from.Verify(ctx, func(read, all int64) { done.Store(read); total.Store(all) })
 }
 
 // damageIn lists what err says of damage, wherever it is joined or wrapped. whole is true if it says nothing else.
@@ -143,8 +152,12 @@ func (a *app) reportVerification(r verifyResult, err error) error {
 	if err != nil || a.Quiet {
 		return nil
 	}
-	_, err = fmt.Fprintf(a.Stderr, "verified %s (%s) and %s of the log in %s: no damage\n",
-		units.Plural(int64(r.Tables), "table"), units.Bytes(r.Bytes), units.Plural(r.Commits, "commit"),
+	log := fmt.Sprintf("the log up to commit %d", r.Sequence)
+	if r.Commits != nil {
+		log = units.Plural(*r.Commits, "commit") + " of the log"
+	}
+	_, err = fmt.Fprintf(a.Stderr, "verified %s (%s) and %s in %s: no damage\n",
+		units.Plural(int64(r.Tables), "table"), units.Bytes(r.Bytes), log,
 		units.Duration(time.Duration(r.Seconds*float64(time.Second))))
 	return err
 }
