@@ -26,11 +26,11 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/owner"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -66,7 +66,7 @@ func (l *Lease) Renew(hold filename.Num) error {
 	if err != nil {
 		return fmt.Errorf("renew the follower's lease: %w", err)
 	}
-	_, err = f.WriteAt(encode(os.Getpid(), l.beat, hold, program()), 0)
+	_, err = f.WriteAt(encode(os.Getpid(), l.beat, hold, owner.Program()), 0)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("renew the follower's lease: %w", err)
 	}
@@ -79,15 +79,6 @@ func (l *Lease) Release() error {
 		return fmt.Errorf("end the follower's lease: %w", err)
 	}
 	return nil
-}
-
-// program is the name of this program.
-func program() string {
-	path, err := os.Executable()
-	if err != nil {
-		return "?"
-	}
-	return filepath.Base(path)
 }
 
 func encode(pid int, beat uint64, hold filename.Num, program string) []byte {
