@@ -1,6 +1,6 @@
 # Only what is longer than one command of the go tool.
 
-.PHONY: torture torture-long fuzz bench bench-quick bench-compare bench-libraries
+.PHONY: torture torture-long fuzz models bench bench-quick bench-compare bench-libraries
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
 TORTURE = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" \
@@ -18,6 +18,11 @@ torture-long:
 # TIME=1m TARGETS='FuzzReplay wal'
 fuzz:
 	scripts/fuzz $(TARGETS)
+
+# The protocols drawn in internal/proof/models, checked by spin (apt-get install spin): each must hold in every
+# interleaving, each of their mutants must not.
+models:
+	scripts/models
 
 BENCH_LIBRARIES = liblmdb-dev librocksdb-dev
 

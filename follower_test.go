@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -246,5 +247,61 @@ func TestFollower_tellsWhatItsWriterDoes(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
+	}
+}
+
+// Damage that is taken for a writer at work is waited for, and then blamed on nobody.
+func TestFollower_saysWhatIsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	mustPut(t, db, "table", "value")
+	if err := db.Compact(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	f := newFollower(t, dir)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("tables: %v, %v", tables, err)
+	}
+	if err := os.Rename(tables[0], tables[0]+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Get([]byte("table")); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("of a table that is missing: %v", err)
+	}
+	if err := os.Rename(tables[0]+".away", tables[0]); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := f.Get([]byte("table")); err != nil || string(v) != "value" {
+		t.Errorf("of the table that is back: %q, %v", v, err)
+	}
+	for n := range 9 {
+		mustPut(t, db, fmt.Sprint("log ", n), "value to be damaged")
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "*.wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range logs {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := bytes.Index(data, []byte("log 4value to be damaged")); at >= 0 {
+			data[at+8] ^= 1
+			if err := os.WriteFile(name, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := f.Refresh(context.Background()); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("of a damaged log: %v", err)
+	}
+	if v, err := f.Get([]byte("table")); err != nil || string(v) != "value" || f.Sequence() != 1 {
+		t.Errorf("after that, at %d: %q, %v", f.Sequence(), v, err)
 	}
 }

@@ -203,7 +203,6 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (remov
 			if named[num] {
 				continue
 			}
-		case filename.NextStatus:
 		default:
 			continue
 		}

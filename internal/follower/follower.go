@@ -89,6 +89,8 @@ type Follower struct {
 	turn    chan struct{} // of capacity 1: held by the one refresh in progress, and by Close
 	current current       // guarded by turn
 
+	inForce atomic.Pointer[placed] // the version that is shown
+
 	durable atomic.Uint64 // the newest sequence number that survives a power cut, as far as is known
 
 	leasing sync.Mutex
@@ -160,8 +162,13 @@ func (f *Follower) whileNothingIsRead(do func()) bool {
 	}
 }
 
-// missing is tree.Options.Missing: the writer has removed a table that it did not know to be needed.
-func (f *Follower) missing(err error) error {
+// missing is tree.Options.Missing. What the version in force names must be there; what an older one named the writer
+// may have removed, if it did not know of the reader.
+func (f *Follower) missing(num filename.Num, err error) error {
+	page, unread := status.Read(f.opts.FS)
+	if s := f.inForce.Load(); unread == nil && s != nil && s.place == page.Manifest && s.version.Names(num) {
+		return err
+	}
 	return fmt.Errorf("%w: %v", readers.ErrExpired, err)
 }
 

@@ -35,6 +35,12 @@ type current struct {
 	seq     key.SeqNum        // the sequence number that is shown
 }
 
+// placed is a version and where the manifest ends that leads to it.
+type placed struct {
+	version *manifest.Version
+	place   status.Manifest
+}
+
 // refresh is Refresh for the one who has the turn.
 func (f *Follower) refresh(ctx context.Context) error {
 	var last status.State
@@ -195,6 +201,7 @@ func (f *Follower) show(version *manifest.Version, page status.State) {
 		c.fresh = nil
 		f.tree.Reclaim()
 	}
+	f.inForce.Store(&placed{version, c.place})
 	c.begun, c.shown, c.seq = true, version, page.Visible
 	for durable := f.durable.Load(); durable < uint64(page.Durable); durable = f.durable.Load() {
 		f.durable.CompareAndSwap(durable, uint64(page.Durable))

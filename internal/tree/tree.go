@@ -83,7 +83,10 @@ type Options struct {
 	Compact   func()            // a compaction may have something to do
 	Changed   func()            // memory was given back
 	Exclusive func(func()) bool // calls it while no commit is in progress, or reports false at once
-	Missing   func(error) error // what a reader gets in place of the error that the file of a table is missing
+
+	// Missing makes of the error that the file of table num is not there what a reader gets; nil for
+	// Directory.TakenOver.
+	Missing func(num filename.Num, err error) error
 
 	// Owned by tests and simulations.
 	Poison bool // overwrite freed cache frames, to expose their late use

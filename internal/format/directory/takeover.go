@@ -24,8 +24,8 @@ import (
 // lookForOthers is what errors call these checks.
 const lookForOthers = "look for other writers"
 
-// Claim marks the directory as this writer's own, and stops a switch of CURRENT that another writer may be about to
-// make. It returns the files that it has removed for that.
+// Claim marks the directory as this writer's own, and stops a switch of CURRENT or STATUS that another writer may be
+// about to make. It returns the files that it has removed for that.
 func (d *Directory) Claim() (removed []string, err error) {
 	mark, err := owner.Claim(d.opts.FS, filename.Make(filename.Lock, 0), [2]uint64{d.opts.Random(), d.opts.Random()})
 	if err != nil {
@@ -37,7 +37,7 @@ func (d *Directory) Claim() (removed []string, err error) {
 		return nil, fmt.Errorf("list the database directory: %w", err)
 	}
 	for _, name := range names {
-		if kind, _ := filename.Parse(name); kind != filename.NextCurrent {
+		if kind, _ := filename.Parse(name); kind != filename.NextCurrent && kind != filename.NextStatus {
 			continue
 		}
 		if err := d.opts.FS.Remove(name); err != nil && !vfs.IsNotExist(err) {

@@ -40,6 +40,7 @@ const Term = 10 * time.Second
 const (
 	leaseBytes = 128
 	sumBytes   = 8
+	frontBytes = leaseBytes - sumBytes - 1 // what the checksum is of
 )
 
 // Lease is a follower's lease. It is for one goroutine at a time.
@@ -81,9 +82,9 @@ func (l *Lease) Release() error {
 	return nil
 }
 
+// encode returns the text of a lease. program is one word of few letters, as owner.Program gives it.
 func encode(pid int, beat uint64, hold filename.Num, program string) []byte {
-	text := fmt.Sprintf("%d %d %d %.40q", pid, beat, hold, program)
-	text = fmt.Sprintf("%-*s", leaseBytes-sumBytes-1, text)[:leaseBytes-sumBytes-1]
+	text := fmt.Sprintf("%-*s", frontBytes, fmt.Sprintf("%d %d %d %s", pid, beat, hold, program))
 	return fmt.Appendf(nil, "%s%0*x\n", text, sumBytes, crc32.ChecksumIEEE([]byte(text)))
 }
 
@@ -93,12 +94,13 @@ func decode(text []byte) (hold filename.Num) {
 	if len(text) != leaseBytes {
 		return 0
 	}
-	front, sum := text[:leaseBytes-sumBytes-1], text[leaseBytes-sumBytes-1:]
+	front, sum := text[:frontBytes], text[frontBytes:]
 	if string(sum) != fmt.Sprintf("%0*x\n", sumBytes, crc32.ChecksumIEEE(front)) {
 		return 0
 	}
 	var pid, beat uint64
-	if _, err := fmt.Sscanf(string(front), "%d %d %d", &pid, &beat, &hold); err != nil {
+	var program string
+	if _, err := fmt.Sscanf(string(front), "%d %d %d %s", &pid, &beat, &hold, &program); err != nil {
 		return 0
 	}
 	return hold
@@ -126,7 +128,7 @@ func Watch(fs vfs.FS, c clock.Monotonic) *Holders {
 const All = ^filename.Num(0)
 
 // Lowest returns the lowest hold of all live leases, or All if there is none. It removes those that have ended. After
-// an error it is 0: everything must be taken for held.
+// an error it is 0: everything must be taken for held. A lease that cannot be read has not changed.
 func (h *Holders) Lowest() (lowest filename.Num, err error) {
 	names, err := h.fs.List()
 	if err != nil {
@@ -134,6 +136,7 @@ func (h *Holders) Lowest() (lowest filename.Num, err error) {
 	}
 	seen := make(map[string]sight)
 	lowest = All
+	var failed error
 	now := h.clock.Now()
 	for _, name := range names {
 		if kind, _ := filename.Parse(name); kind != filename.Lease {
@@ -143,23 +146,27 @@ func (h *Holders) Lowest() (lowest filename.Num, err error) {
 		if vfs.IsNotExist(err) {
 			continue
 		}
-		if err != nil {
-			return 0, err
-		}
 		s, known := h.seen[name]
-		if !known || s.text != text {
+		if !known || err == nil && s.text != text {
 			s = sight{text, now}
 		}
 		if now.Since(s.since) > Term {
 			if err := h.fs.Remove(name); err != nil && !vfs.IsNotExist(err) {
-				return 0, fmt.Errorf("remove a lease that has ended: %w", err)
+				seen[name] = s // it stays, and holds nothing
 			}
 			continue
 		}
 		seen[name] = s
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
 		lowest = min(lowest, decode([]byte(text)))
 	}
 	h.seen = seen
+	if failed != nil {
+		return 0, failed
+	}
 	return lowest, nil
 }
 

@@ -141,7 +141,9 @@ func (p *Page) SetDurable(seq key.SeqNum) {
 	if p.usable() {
 		p.durableMu.Lock()
 		defer p.durableMu.Unlock()
-		p.check(p.setWord(&p.durable, durableAt, uint64(seq)))
+		if uint64(seq) > binary.LittleEndian.Uint64(p.durable[:]) { // of two syncs the later one may be told first
+			p.check(p.setWord(&p.durable, durableAt, uint64(seq)))
+		}
 	}
 }
 
@@ -188,8 +190,8 @@ func (p *Page) Close() error {
 // attempts is how often a reader looks at words that are being changed. A change takes nanoseconds.
 const attempts = 1000
 
-// Read reads the page in fs. The error is ErrNone if there is none, or it was left half written, and that of the device
-// if it cannot be read.
+// Read reads the page in fs. The error is ErrNone if there is none, or it was left half written,
+// record.ErrVersionTooNew for the page of a newer program, and that of the device if it cannot be read.
 func Read(fs vfs.FS) (s State, err error) {
 	f, err := fs.Open(filename.Make(filename.Status, 0))
 	if vfs.IsNotExist(err) {
@@ -200,15 +202,24 @@ func Read(fs vfs.FS) (s State, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	for range attempts {
-		var before, after [usedBytes]byte
-		if err := errors.Join(readPage(f, before[:]), readPage(f, after[:])); err != nil {
-			return State{}, err
-		}
-		if s, ok := decode(before[:], after[:]); ok {
-			return s, nil
+		s, whole, err := readOnce(f)
+		if whole || err != nil {
+			return s, err
 		}
 	}
 	return State{}, ErrNone
+}
+
+// readOnce reads the page twice, for the order of what it says. whole is false if a word was being changed meanwhile.
+func readOnce(f vfs.File) (s State, whole bool, err error) {
+	var before, after [usedBytes]byte
+	if err := readPage(f, before[:]); err != nil {
+		return State{}, false, err
+	}
+	if err := readPage(f, after[:]); err != nil {
+		return State{}, false, err
+	}
+	return decode(before[:], after[:])
 }
 
 func readPage(f vfs.File, page []byte) error {
@@ -222,11 +233,15 @@ func readPage(f vfs.File, page []byte) error {
 	return nil
 }
 
-// decode takes the place of the manifest from before, and all else from after, which was read later.
-func decode(before, after []byte) (s State, ok bool) {
+// decode takes the place of the manifest from before, and all else from after, which was read later. The header never
+// changes, so one that cannot be read stays so.
+func decode(before, after []byte) (s State, whole bool, err error) {
 	h, err := record.DecodeFileHeader(record.MagicStatus, after)
+	if errors.Is(err, record.ErrBadHeader) {
+		return State{}, false, ErrNone
+	}
 	if err != nil {
-		return State{}, false
+		return State{}, false, fmt.Errorf("read the writer's page: %w", err)
 	}
 	le := binary.LittleEndian
 	s.DB = h.DB
@@ -234,7 +249,7 @@ func decode(before, after []byte) (s State, ok bool) {
 	visible, visibleOK := word(after[visibleAt:])
 	durable, durableOK := word(after[durableAt:])
 	s.Visible, s.Durable = key.SeqNum(visible), key.SeqNum(durable)
-	return s, visibleOK && durableOK && s.Manifest.check() == le.Uint64(before[manifestAt+16:])
+	return s, visibleOK && durableOK && s.Manifest.check() == le.Uint64(before[manifestAt+16:]), nil
 }
 
 func word(data []byte) (w uint64, ok bool) {

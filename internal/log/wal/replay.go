@@ -238,10 +238,7 @@ func (r *replayer) replayCommit(s *segment, off int64, p prefix, payload []byte)
 
 // endOfLog decides whether the log may end at off of s, where there is no valid record.
 func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
-	proof, err := r.reader.Find(off, func(rec record.Record) bool {
-		p, _, _ := splitBody(rec.Body)
-		return plausible(rec) && p.synced > off
-	})
+	proof, err := r.findProof(off)
 	if err != nil {
 		return err
 	}
@@ -252,6 +249,15 @@ func (r *replayer) endOfLog(s *segment, off int64, problem string) error {
 		return nil
 	}
 	return r.reportTorn(off, math.MaxInt64)
+}
+
+// findProof returns where a record is that says that offset off of its segment was durable when it was written; -1 if
+// there is none.
+func (r *replayer) findProof(off int64) (int64, error) {
+	return r.reader.Find(off, func(rec record.Record) bool {
+		p, _, _ := splitBody(rec.Body)
+		return plausible(rec) && p.synced > off
+	})
 }
 
 // reportTorn reports what is dropped of the segment that r.reader reads, between off and end.

@@ -19,8 +19,9 @@ import (
 // another place: each record names its segment and the record before it.
 type Tail struct {
 	replay replayer
-	at     Predecessor // what has been read: up to Length of segment Num
-	begun  bool        // at is true; otherwise only its number is
+	at     Predecessor  // what has been read: up to Length of segment Num
+	begun  bool         // at is true; otherwise only its number is
+	next   filename.Num // the segment that follows, if at is behind a seal; otherwise 0
 }
 
 // NewTail returns a tail of the log of database db. Begin says where it begins.
@@ -29,37 +30,35 @@ func NewTail(fs vfs.FS, db [16]byte) *Tail {
 }
 
 // Begin makes the next ReadTo begin with segment num.
-func (t *Tail) Begin(num filename.Num) { t.at, t.begun = Predecessor{Num: num}, false }
+func (t *Tail) Begin(num filename.Num) { t.at, t.begun, t.next = Predecessor{Num: num}, false, 0 }
 
 // Num is the segment that t stands in, 0 before Begin.
 func (t *Tail) Num() filename.Num { return t.at.Num }
 
 // ReadTo calls fn with every commit behind those that it has been called with, or with those of the first segment, up
 // to the one that ends with sequence number last. The batch is valid until fn returns. After an error the tail stands
-// behind the last commit for which fn has returned nil.
+// behind the last commit for which fn has returned nil, and may be called again.
 func (t *Tail) ReadTo(last key.SeqNum, fn func(segment filename.Num, first key.SeqNum, b *batch.Batch) error) error {
 	for !t.begun || t.at.LastSeq < last {
-		next, err := t.readSegment(last, fn)
+		var err error
+		if t.next == 0 {
+			err = t.readSegment(last, fn)
+		} else {
+			err = t.follow()
+		}
 		if vfs.IsNotExist(err) {
 			return fmt.Errorf("%w: %w", status.ErrAhead, err)
 		}
 		if err != nil {
 			return err
 		}
-		if next != 0 {
-			if err := t.follow(next); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
 
-// readSegment reads on in the segment that t stands in. next is the one that its seal names, 0 if the seal was not
-// reached.
-func (t *Tail) readSegment(last key.SeqNum, fn func(filename.Num, key.SeqNum, *batch.Batch) error) (
-	next filename.Num, err error) {
-	err = t.replay.open(t.at.Num, func(s *segment) error {
+// readSegment reads on in the segment that t stands in, to last or behind its seal.
+func (t *Tail) readSegment(last key.SeqNum, fn func(filename.Num, key.SeqNum, *batch.Batch) error) error {
+	return t.replay.open(t.at.Num, func(s *segment) error {
 		if !t.begun {
 			if s.state != intact {
 				return ahead(s.name, 0, "it holds another segment")
@@ -67,7 +66,7 @@ func (t *Tail) readSegment(last key.SeqNum, fn func(filename.Num, key.SeqNum, *b
 			t.at = Predecessor{Num: s.num, Length: record.FileHeaderSize, LastSeq: s.prev.LastSeq, Sum: s.header.Sum()}
 			t.begun = true
 		}
-		for t.at.LastSeq < last && next == 0 {
+		for t.at.LastSeq < last && t.next == 0 {
 			rec, problem, err := t.replay.reader.At(t.at.Length)
 			if err != nil {
 				return err
@@ -76,21 +75,45 @@ func (t *Tail) readSegment(last key.SeqNum, fn func(filename.Num, key.SeqNum, *b
 				problem = "the record does not follow the one before it"
 			}
 			if problem != "" {
-				return ahead(s.name, t.at.Length, problem)
+				return t.missing(s, problem)
 			}
-			if next, err = t.readRecord(s, rec, last, fn); err != nil {
+			if err := t.readRecord(s, rec, last, fn); err != nil {
 				return err
 			}
-			t.at.Length, t.at.Sum, t.at.LastSeq = rec.End, rec.Sum, t.replay.report.LastSeq
 		}
 		return nil
 	})
-	return next, err
+}
+
+// missing says why there is no valid record where t stands in s: damage, if a later record of s proves that this place
+// was durable once. When a segment is used again, its header goes first, and the later records of before may still be
+// there: so the header must be intact after they were found.
+func (t *Tail) missing(s *segment, problem string) error {
+	at := t.at.Length
+	proof, err := t.replay.findProof(at)
+	if err != nil {
+		return err
+	}
+	if proof >= 0 {
+		err = t.replay.open(s.num, func(again *segment) error {
+			if again.state != intact {
+				proof = -1
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if proof >= 0 {
+		return corrupt.New(s.name, at, "%s, though the record at offset %d says that this was durable", problem, proof)
+	}
+	return ahead(s.name, at, problem)
 }
 
 // readRecord takes a valid record of s: a commit, or the seal, which names the next segment.
 func (t *Tail) readRecord(s *segment, rec record.Record, last key.SeqNum,
-	fn func(filename.Num, key.SeqNum, *batch.Batch) error) (next filename.Num, err error) {
+	fn func(filename.Num, key.SeqNum, *batch.Batch) error) error {
 	r := &t.replay
 	r.report.LastSeq, r.next = t.at.LastSeq, 0
 	r.fn = func(first key.SeqNum, b *batch.Batch) error {
@@ -100,28 +123,28 @@ func (t *Tail) readRecord(s *segment, rec record.Record, last key.SeqNum,
 		return fn(s.num, first, b)
 	}
 	if err := r.replayRecord(s, rec); err != nil {
-		return 0, err
+		return err
 	}
-	if rec.Type == typeSeal && r.next == 0 {
-		return 0, ahead(s.name, rec.Offset, "the log ends here")
+	switch {
+	case rec.Type == typeSeal && r.next == 0:
+		return ahead(s.name, rec.Offset, "the log ends here")
+	case rec.Type == typeSeal && r.next <= s.num:
+		return corrupt.New(s.name, rec.Offset, "its seal names segment %d as the next", r.next)
 	}
-	return r.next, nil
+	t.at.Length, t.at.Sum, t.at.LastSeq, t.next = rec.End, rec.Sum, r.report.LastSeq, r.next
+	return nil
 }
 
-// follow goes on with segment next, which the seal of the one that t has read names.
-func (t *Tail) follow(next filename.Num) error {
-	prev := t.at
-	err := t.replay.open(next, func(s *segment) error {
-		if s.state != intact || s.prev != prev {
+// follow goes on with the next segment, which the seal that t stands behind names.
+func (t *Tail) follow() error {
+	return t.replay.open(t.next, func(s *segment) error {
+		if s.state != intact || s.prev != t.at {
 			return ahead(s.name, 0, "it does not follow the segment before")
 		}
-		t.at = Predecessor{Num: next, Length: record.FileHeaderSize, LastSeq: prev.LastSeq, Sum: s.header.Sum()}
+		t.at = Predecessor{Num: s.num, Length: record.FileHeaderSize, LastSeq: s.prev.LastSeq, Sum: s.header.Sum()}
+		t.next = 0
 		return nil
 	})
-	if vfs.IsNotExist(err) {
-		err = fmt.Errorf("%w: %w", status.ErrAhead, err)
-	}
-	return err
 }
 
 func ahead(name string, off int64, what string) error {

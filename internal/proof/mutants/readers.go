@@ -433,7 +433,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a newcomer leaves the CURRENT that another is about to rename",
 		Breaks:  "a late rename puts an old manifest into force",
-		Changes: []Change{{"internal/format/directory/takeover.go", `kind != filename.NextCurrent {`, `kind != filename.NextCurrent || true {`}},
+		Changes: []Change{{"internal/format/directory/takeover.go", `kind != filename.NextCurrent && kind`, `kind`}},
 		Killer:  takeover,
 		Quick:   true,
 	},

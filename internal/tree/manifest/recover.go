@@ -144,6 +144,9 @@ func readEdits(f vfs.File, name string, h *record.FileHeader, length int64) (*Ve
 		}
 		off, chain, want = rec.End, rec.Sum, typeEdit
 	}
+	if off != length || want == typeSnapshot {
+		return nil, fmt.Errorf("%w: no edit of %s ends at offset %d", status.ErrAhead, name, length)
+	}
 	return finishAt(b, name)
 }
 

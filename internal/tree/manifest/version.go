@@ -83,6 +83,16 @@ func (v *Version) Apply(e *Edit) (*Version, error) {
 	return b.finish()
 }
 
+// Names reports whether table num is part of v.
+func (v *Version) Names(num filename.Num) bool {
+	for _, level := range v.Levels {
+		if slices.ContainsFunc(level, func(t *TableMeta) bool { return t.Num == num }) {
+			return true
+		}
+	}
+	return false
+}
+
 // Edit returns the edit that turns a version with nothing but v's database id into v.
 func (v *Version) Edit() *Edit {
 	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Horizon: v.Horizon}

@@ -46,8 +46,9 @@ type Options struct {
 	Bytes     int64  // size at which a table that a transaction writes is complete
 	Unused    func() // called when Reclaim has something to do
 
-	// Missing makes of the error that a file is not there what a reader gets; nil for Directory.TakenOver.
-	Missing func(error) error
+	// Missing makes of the error that the file of table num is not there what a reader gets; nil for
+	// Directory.TakenOver.
+	Missing func(num filename.Num, err error) error
 }
 
 // Set is the tables of a database. Its methods are safe for concurrent use.
@@ -68,7 +69,7 @@ type Set struct {
 // New returns the set of tables in o.Dir. None is open.
 func New(o Options) *Set {
 	if o.Missing == nil {
-		o.Missing = o.Dir.TakenOver
+		o.Missing = func(_ filename.Num, err error) error { return o.Dir.TakenOver(err) }
 	}
 	return &Set{opts: o}
 }
@@ -212,7 +213,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTab
 	name := filename.Make(filename.Table, meta.Num)
 	file, err := s.opts.Dir.FS().Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.opts.Missing(corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
+		return nil, s.opts.Missing(meta.Num, corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)
