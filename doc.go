@@ -54,6 +54,11 @@
 // one goroutine at a time, a Range loop, a Cursor and a Batch to one. A database directory belongs to one process;
 // any number of processes may open it read-only while none writes.
 //
+// # Other processes
+//
+// OpenFollower reads a database that another process has open and writes. A Follower shows what that process had
+// published when it last refreshed: whole commits, and never less than before.
+//
 // # Errors
 //
 // What can go wrong with keys, data, disk and use is one of the Err values of this package as errors.Is sees it;

@@ -634,3 +634,61 @@ func ExampleTx_SetDurability() {
 	fmt.Println(err)
 	// Output: <nil>
 }
+
+// A report reads the database of a service that is running; here both are one process.
+func ExampleOpenFollower() {
+	dir, err := os.MkdirTemp("", "lightning")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	service, err := lightningdb.Open(dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	if err := service.Put([]byte("visitors"), []byte("41")); err != nil {
+		log.Fatal(err)
+	}
+
+	report, err := lightningdb.OpenFollower(dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer report.Close()
+	if err := service.Put([]byte("visitors"), []byte("42")); err != nil {
+		log.Fatal(err)
+	}
+	if err := report.Refresh(context.Background()); err != nil { // by itself it would do so within a second
+		log.Fatal(err)
+	}
+	value, err := report.Get([]byte("visitors"))
+	fmt.Printf("%s at %d, %v\n", value, report.Sequence(), err)
+	// Output: 42 at 2, <nil>
+}
+
+// A monitor asks a running database how it is.
+func ExampleFollower_Writer() {
+	dir, err := os.MkdirTemp("", "lightning")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	service, err := lightningdb.Open(dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	monitor, err := lightningdb.OpenFollower(dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer monitor.Close()
+	writer, err := monitor.Writer()
+	for errors.Is(err, lightningdb.ErrNoWriter) { // it tells something within a second of Open
+		time.Sleep(time.Millisecond)
+		writer, err = monitor.Writer()
+	}
+	fmt.Println(writer.Pid == os.Getpid(), writer.Metrics.Stall.Count, writer.Metrics.BackgroundError, err)
+	// Output: true 0 <nil> <nil>
+}
