@@ -8,14 +8,14 @@ import (
 )
 
 // The width of the window decides what fits in a line; a wrong one makes a new line of each drawing.
-func TestColumns_areThoseOfTheWindow(t *testing.T) {
-	window, terminal := ptytest.Open(t)
+func TestWindow_hasTheSizeOfTheTerminal(t *testing.T) {
+	outside, terminal := ptytest.Open(t)
 	for _, width := range []uint16{30, 200} {
-		if err := ptytest.Resize(window, width); err != nil {
+		if err := ptytest.Resize(outside, width); err != nil {
 			t.Fatal(err)
 		}
-		if got := columns(terminal); got != int(width) {
-			t.Errorf("%d columns, not %d", got, width)
+		if columns, rows := window(terminal); columns != int(width) || rows != 24 {
+			t.Errorf("%d columns, not %d, and %d rows", columns, width, rows)
 		}
 	}
 	file, err := os.CreateTemp(t.TempDir(), "")
@@ -23,7 +23,7 @@ func TestColumns_areThoseOfTheWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if got := columns(file); got != 0 {
-		t.Errorf("a file has %d columns", got)
+	if columns, rows := window(file); columns != 0 || rows != 0 {
+		t.Errorf("a file has %d columns and %d rows", columns, rows)
 	}
 }

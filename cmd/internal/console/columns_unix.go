@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// columns is the width of a terminal, or 0 if it does not say it.
-func columns(terminal *os.File) int {
+// window is the size of a terminal, or 0, 0 if it does not say it.
+func window(terminal *os.File) (columns, rows int) {
 	size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return int(size.Col)
+	return int(size.Col), int(size.Row)
 }

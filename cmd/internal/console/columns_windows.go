@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// columns is the width of a terminal, or 0 if it does not say it.
-func columns(terminal *os.File) int {
+// window is the size of a terminal, or 0, 0 if it does not say it.
+func window(terminal *os.File) (columns, rows int) {
 	var info windows.ConsoleScreenBufferInfo
 	if err := windows.GetConsoleScreenBufferInfo(windows.Handle(terminal.Fd()), &info); err != nil {
-		return 0
+		return 0, 0
 	}
-	return int(info.Window.Right-info.Window.Left) + 1
+	return int(info.Window.Right-info.Window.Left) + 1, int(info.Window.Bottom-info.Window.Top) + 1
 }

@@ -33,6 +33,9 @@ type Env struct {
 	StderrTerminal bool       // somebody looks at Stderr: progress may be drawn there
 	Columns        func() int // measures the width of that terminal; nil, or a result of 0, if it does not say it
 	Getenv         func(string) string
+
+	// Window measures the terminal of Stdout; nil, or a result of 0, 0, if it does not say it.
+	Window func() (columns, rows int)
 }
 
 // Main calls run in the world of this process, with a context that SIGINT and SIGTERM end, and returns its exit code. A
@@ -43,7 +46,8 @@ func Main(run func(ctx context.Context, env Env) int) int {
 	context.AfterFunc(ctx, stop)
 	return run(ctx, Env{Stdin: os.Stdin, Stdout: interrupt.Writer(ctx, os.Stdout), Stderr: os.Stderr, Getenv: os.Getenv,
 		StdinTerminal: isTerminal(os.Stdin), StdoutTerminal: isTerminal(os.Stdout), StderrTerminal: isTerminal(os.Stderr),
-		Columns: func() int { return columns(os.Stderr) }})
+		Columns: func() int { columns, _ := window(os.Stderr); return columns },
+		Window:  func() (columns, rows int) { return window(os.Stdout) }})
 }
 
 // isTerminal reports whether file is a character device other than the null device.
@@ -117,11 +121,14 @@ func (a *App) Story() io.Writer {
 }
 
 // Bold makes text stand out, where somebody looks and did not ask for plain text.
-func (a *App) Bold(text string) string {
+func (a *App) Bold(text string) string { return a.Styled(text, "1") }
+
+// Styled gives text the style of a code of terminals, under the same condition.
+func (a *App) Styled(text, code string) string {
 	if !a.StdoutTerminal || a.NoColor || a.Getenv("NO_COLOR") != "" || a.Getenv("TERM") == "dumb" {
 		return text
 	}
-	return "\x1b[1m" + text + "\x1b[0m"
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
 // ThisProgram is a command that runs the program in a second process.

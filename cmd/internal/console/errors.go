@@ -114,7 +114,9 @@ type JSONError struct {
 // fail writes err as one line and returns the exit code.
 func (a *App) fail(ctx context.Context, err error, args []string) int {
 	c := a.classify(err)
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+	var by *Interrupted // perhaps of a context of the command's own
+	ended := ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
+	if ended || errors.As(err, &by) {
 		c = interrupted
 	}
 	if c.Code == ExitNoSpace && inodesAreOut(append(pathsIn(err), a.Place)) {
