@@ -28,7 +28,7 @@ var wings = []wing{
 	{"internal/proof", "oracle isolation torture mutants environment blackbox", "system format tree log engine ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell " +
-		"internal/demo internal/cli .", ". cmd/internal"},
+		"internal/demo internal/watch internal/cli .", ". cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/latency internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
 }

@@ -14,8 +14,18 @@ import (
 // barWidth is the width of a bar in characters.
 const barWidth = 24
 
+// levelColumns is the width of a line of Levels in front of its bar.
+const levelColumns = 64
+
 // Levels draws one line per level that has tables, with bars in proportion to the largest.
-func Levels(m lightningdb.Metrics) []string {
+func Levels(m lightningdb.Metrics) []string { return levels(m, barWidth) }
+
+// LevelsWithin is Levels with bars that fit into a window of that width.
+func LevelsWithin(m lightningdb.Metrics, columns int) []string {
+	return levels(m, max(0, min(barWidth, columns-levelColumns)))
+}
+
+func levels(m lightningdb.Metrics, bar int) []string {
 	lines := []string{fmt.Sprintf("%-5s %6s %10s %14s %12s %10s", "level", "tables", "size", "entries", "tombstones",
 		"target")}
 	var largest int64
@@ -24,7 +34,7 @@ func Levels(m lightningdb.Metrics) []string {
 	}
 	for _, level := range m.Levels {
 		if level.Tables > 0 {
-			lines = append(lines, levelLine(level, largest))
+			lines = append(lines, levelLine(level, units.Bar(bar, share(level.Bytes, largest))))
 		}
 	}
 	if len(lines) == 1 {
@@ -33,13 +43,13 @@ func Levels(m lightningdb.Metrics) []string {
 	return lines
 }
 
-func levelLine(level lightningdb.LevelMetrics, largest int64) string {
+func levelLine(level lightningdb.LevelMetrics, bar string) string {
 	target := "-"
 	if level.Target > 0 {
 		target = units.Bytes(level.Target)
 	}
 	return fmt.Sprintf("L%-4d %6d %10s %14s %12s %10s  %s", level.Level, level.Tables, units.Bytes(level.Bytes),
-		units.Count(level.Entries), units.Count(level.Tombstones), target, units.Bar(barWidth, share(level.Bytes, largest)))
+		units.Count(level.Entries), units.Count(level.Tombstones), target, bar)
 }
 
 func share(part, of int64) float64 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
@@ -12,6 +13,7 @@ import (
 	"lightningdb/cmd/internal/picture"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
+	"lightningdb/cmd/lightning/internal/watch"
 )
 
 func (a *app) statsCommand() *command.Command {
@@ -22,10 +24,11 @@ func (a *app) statsCommand() *command.Command {
 		Help: `stats opens the database for reading and shows the levels of the tree, the memory and the log,
 and what opening it had to recover. With --json, everything the database counts.
 
-If another process has the database open, stats shows what that one has published, and the
-memory of this command. The rest is known to that process alone: with --json, "writer" names it,
-and "log", "recovery", "obsolete_files", "pinned_files", "pinned_bytes" and of each level
-"target_bytes" and "score" are null. Else "writer" is null, and none of these.`,
+If another process has the database open, stats shows what that one has published, what it has
+told about itself, and the memory of this command. With --json, "writer" names it, "told" is what
+it has told, and so are "log", "obsolete_files", "pinned_files", "pinned_bytes",
+"background_error" and of each level "target_bytes" and "score". They are null if it has told
+nothing, and "recovery" always is. Else "writer" and "told" are null, and none of these.`,
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(_ context.Context, args []string) error {
 			return a.read(args[0], func(from source) error { return a.writeStats(a.Stdout, from, a.JSON) })
@@ -39,28 +42,17 @@ func (a *app) writeStats(w io.Writer, from source, json bool) error {
 	}
 	out := bufio.NewWriter(w)
 	m := from.Metrics()
-	unknown := []string{"known to " + from.writer + " alone"}
-	memory, log, recovery := "memory of this process", unknown, unknown
+	told := from.told(&m)
+	sections := []section{{"database", databaseLines(from.Path(), m)}, {"levels", picture.Levels(m)}}
 	if from.db != nil {
-		memory, recovery = "memory", picture.Recovery(from.db.Recovery())
-		log = []string{fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes))}
-	}
-	sections := []struct {
-		title string
-		lines []string
-	}{
-		{"database", databaseLines(from.Path(), m)},
-		{"levels", picture.Levels(m)},
-		{memory, memoryLines(m)},
-		{"log", log},
-		{"recovery", recovery},
-		{"background work failed", nil},
-	}
-	last := len(sections) - 1
-	if m.BackgroundError == nil {
-		sections = sections[:last]
+		log := fmt.Sprintf("%s, %s", units.Plural(m.Log.Segments, "segment"), units.Bytes(m.Log.Bytes))
+		sections = append(sections, section{"memory", memoryLines(m)}, section{"log", []string{log}},
+			section{"recovery", picture.Recovery(from.db.Recovery())})
 	} else {
-		sections[last].lines = []string{m.BackgroundError.Error()}
+		sections = append(sections, writerSections(from.writer, m, told)...)
+	}
+	if m.BackgroundError != nil {
+		sections = append(sections, section{"background work failed", []string{m.BackgroundError.Error()}})
 	}
 	for _, s := range sections {
 		fmt.Fprintln(out, a.Bold(s.title))
@@ -69,6 +61,46 @@ func (a *app) writeStats(w io.Writer, from source, json bool) error {
 		}
 	}
 	return out.Flush()
+}
+
+// section is a part of what stats shows.
+type section struct {
+	title string
+	lines []string
+}
+
+// writerSections are those of a followed database: what its writer told, or, if that is nil, what it alone knows.
+func writerSections(writer string, own lightningdb.Metrics, told *lightningdb.WriterStatus) []section {
+	unknown := []string{"known to " + writer + " alone"}
+	memory, recovery := section{"memory of this process", memoryLines(own)}, section{"recovery", unknown}
+	if told == nil {
+		return []section{memory, {"log", unknown}, recovery}
+	}
+	title := fmt.Sprintf("process %d (%s), as it told %s", told.Pid, told.Program, watch.Age(*told, time.Now()))
+	return []section{{title, watch.Lines(*told)}, memory, recovery}
+}
+
+// told is what the writer of a followed database has told about itself, or nil. What m lacks and the writer knows is
+// filled in.
+func (s source) told(m *lightningdb.Metrics) *lightningdb.WriterStatus {
+	if s.follower == nil {
+		return nil
+	}
+	status, err := s.follower.Writer()
+	if err != nil {
+		return nil
+	}
+	its := &status.Metrics
+	m.Log, m.BackgroundError = its.Log, its.BackgroundError
+	m.ObsoleteFiles, m.PinnedFiles, m.PinnedBytes = its.ObsoleteFiles, its.PinnedFiles, its.PinnedBytes
+	for i := range m.Levels {
+		for _, level := range its.Levels {
+			if level.Level == m.Levels[i].Level {
+				m.Levels[i].Target, m.Levels[i].Score = level.Target, level.Score
+			}
+		}
+	}
+	return &status
 }
 
 func databaseLines(path string, m lightningdb.Metrics) []string {
@@ -93,10 +125,11 @@ func memoryLines(m lightningdb.Metrics) []string {
 }
 
 // stats is everything the database counts, as JSON. Sizes are in bytes, times in seconds. Names stay; new ones come.
-// What is null of a database that another process has open is known to that process alone.
+// What is null of a database that another process has open is known to that process alone, which has told nothing.
 type stats struct {
 	Path     string       `json:"path"`
 	Writer   *string      `json:"writer"` // that process; null if there is none
+	Told     *watch.Told  `json:"told"`   // what it has told about itself
 	Sequence uint64       `json:"sequence"`
 	Disk     int64        `json:"disk_bytes"`
 	Live     int64        `json:"live_bytes"` // about what the data takes once compacted
@@ -155,6 +188,7 @@ type recoveryStats struct {
 
 func newStats(from source) stats {
 	m := from.Metrics()
+	told := from.told(&m)
 	s := stats{Path: from.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []levelStats{},
 		TablesOpen: m.TablesOpen}
 	for _, l := range m.Levels {
@@ -163,7 +197,13 @@ func newStats(from source) stats {
 	if from.db == nil {
 		s.Writer = &from.writer
 	} else {
-		s.addOwn(from.db, &m)
+		s.Recovery = newRecoveryStats(from.db.Recovery())
+	}
+	if told != nil {
+		s.Told = watch.ToldBy(*told, time.Now())
+	}
+	if from.db != nil || told != nil {
+		s.addWriters(&m)
 	}
 	s.Memory.Used, s.Memory.Limit = m.MemoryUsed, m.MemoryLimit
 	s.Memtables.Active, s.Memtables.Frozen = m.Memtable.Active, m.Memtable.Frozen
@@ -176,14 +216,13 @@ func newStats(from source) stats {
 	return s
 }
 
-// addOwn adds what only the process knows that has the database open.
-func (s *stats) addOwn(db *lightningdb.DB, m *lightningdb.Metrics) {
+// addWriters adds what only the process knows that has the database open.
+func (s *stats) addWriters(m *lightningdb.Metrics) {
 	for i := range s.Levels {
 		s.Levels[i].Target, s.Levels[i].Score = &m.Levels[i].Target, &m.Levels[i].Score
 	}
 	s.Log = &logStats{m.Log.Segments, m.Log.Bytes}
 	s.ObsoleteFiles, s.PinnedFiles, s.PinnedBytes = &m.ObsoleteFiles, &m.PinnedFiles, &m.PinnedBytes
-	s.Recovery = newRecoveryStats(db.Recovery())
 }
 
 func newRecoveryStats(r lightningdb.RecoveryReport) *recoveryStats {

@@ -1,0 +1,171 @@
+package watch
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"lightningdb"
+	"lightningdb/cmd/internal/picture"
+	"lightningdb/cmd/internal/units"
+)
+
+// labelled is a line with its name in front.
+func labelled(label, text string) string { return fmt.Sprintf("%-12s %s", label, text) }
+
+// Lines are what a writer has told of itself, for stats.
+func Lines(s lightningdb.WriterStatus) []string {
+	m := &s.Metrics
+	lines := []string{
+		labelled("open since", fmt.Sprintf("%s, for %s", s.Opened.Format(time.DateTime), age(s.At.Sub(s.Opened)))),
+		labelled("commits", fmt.Sprintf("%s with %s; the last is %s, durable up to %s", units.Count(m.Commits),
+			units.Plural(m.Operations, "operation"), units.Count(m.Sequence), units.Count(m.DurableSequence))),
+		stallLine(m, nil),
+		labelled("flush", work(m.Flush, false)),
+		labelled("compaction", work(m.Compaction, m.CompactionWaits)),
+		memoryLine(m),
+		cacheLine(m, nil),
+		memtableLine(m),
+		logLine(m),
+		transactionLine(m, nil),
+		readerLine(m),
+	}
+	for _, r := range m.Readers {
+		lines = append(lines, labelled("", reader(r)))
+	}
+	return lines
+}
+
+// Age says how long ago the writer has told what it has.
+func Age(s lightningdb.WriterStatus, now time.Time) string { return age(now.Sub(s.At)) + " ago" }
+
+// age writes a duration that people compare with their patience: "0.4 s", "12.3 s", "3h12m4s".
+func age(d time.Duration) string {
+	switch d = max(0, d); {
+	case d < 9950*time.Millisecond:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d >= time.Hour:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return d.Round(time.Second).String()
+}
+
+// each writes a rate.
+func each(rate float64) string {
+	if rate > 0 && rate < 9.95 {
+		return fmt.Sprintf("%.1f/s", rate)
+	}
+	return units.Count(int64(math.Round(rate))) + "/s"
+}
+
+// stallLine has rates if they are known, as transactionLine and cacheLine have.
+func stallLine(m *lightningdb.Metrics, r *Rates) string {
+	var parts []string
+	if r != nil {
+		parts = append(parts, fmt.Sprintf("%.1f%% of the time, %s", 100*r.Stalled, each(r.Stalls)))
+	}
+	if m.Stall.Count == 0 {
+		parts = append(parts, "none so far")
+	} else {
+		parts = append(parts, fmt.Sprintf("latest: %s; %s so far, %s", m.Stall.Cause, units.Count(m.Stall.Count),
+			units.Duration(m.Stall.Duration)))
+	}
+	return labelled("stalls", strings.Join(parts, "; "))
+}
+
+// work says how far a flush or compaction is, and how many there were before it.
+func work(w lightningdb.WorkMetrics, waits bool) string {
+	if w.Running > 0 && w.Total > 0 {
+		return fmt.Sprintf("%s %3.0f%% of %s; %s done before", picture.Gauge(w.Done, w.Total),
+			100*min(1, float64(w.Done)/float64(w.Total)), units.Bytes(w.Total), units.Count(w.Count))
+	}
+	state := "idle"
+	switch {
+	case w.Running > 0:
+		state = "running"
+	case waits:
+		state = "due when the burst of writes ends"
+	}
+	if w.Count == 0 {
+		return state + "; none done"
+	}
+	return fmt.Sprintf("%s; %s done, %s written in %s", state, units.Count(w.Count), units.Bytes(w.BytesWritten),
+		units.Duration(w.Duration))
+}
+
+func usage(used, limit int64) string {
+	return fmt.Sprintf("%9s of %9s %s", units.Bytes(used), units.Bytes(limit), picture.Gauge(used, limit))
+}
+
+func memoryLine(m *lightningdb.Metrics) string {
+	return labelled("memory", usage(m.MemoryUsed, m.MemoryLimit)+" "+units.Plural(m.TablesOpen, "open table"))
+}
+
+func cacheLine(m *lightningdb.Metrics, r *Rates) string {
+	misses := "misses: " + units.Count(m.Cache.Misses)
+	if r != nil {
+		misses = each(r.Misses) + " misses"
+	}
+	return labelled("page cache", usage(m.Cache.UsedBytes, m.Cache.LimitBytes)+" "+misses)
+}
+
+func memtableLine(m *lightningdb.Metrics) string {
+	return labelled("memtables", fmt.Sprintf("%d active, %d frozen: %s in %s, holding %s", m.Memtable.Active,
+		m.Memtable.Frozen, units.Bytes(m.Memtable.Bytes), units.Plural(m.Memtable.Entries, "entry"),
+		units.Bytes(m.Memtable.HeldBytes)))
+}
+
+func logLine(m *lightningdb.Metrics) string {
+	return labelled("log", fmt.Sprintf("%s, %s; %s written for each byte committed", units.Plural(m.Log.Segments,
+		"segment"), units.Bytes(m.Log.Bytes), amplification(m)))
+}
+
+func amplification(m *lightningdb.Metrics) string {
+	if m.WriteAmplification == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%.1f", m.WriteAmplification)
+}
+
+func transactionLine(m *lightningdb.Metrics, r *Rates) string {
+	t := &m.Transactions
+	text := fmt.Sprintf("%s, %s, %s, %s", units.Plural(t.Conflicts, "conflict"), units.Plural(t.LockWaits, "lock wait"),
+		units.Plural(t.Deadlocks, "deadlock"), units.Plural(t.Timeouts, "timeout"))
+	if r != nil {
+		text = fmt.Sprintf("%s conflicts, %s lock waits", each(r.Conflicts), each(r.LockWaits))
+	}
+	text += fmt.Sprintf("; %d waiting", t.Waiting)
+	if t.OldestLock > 0 {
+		text += fmt.Sprintf(", the oldest lock %s", age(t.OldestLock))
+	}
+	return labelled("transactions", text)
+}
+
+func readerLine(m *lightningdb.Metrics) string {
+	if m.Snapshots+m.Iterators == 0 {
+		return labelled("readers", "none")
+	}
+	text := fmt.Sprintf("%s, %s; the oldest %s", units.Plural(m.Snapshots, "snapshot"),
+		units.Plural(m.Iterators, "cursor"), age(m.OldestReader))
+	if m.PinnedFiles > 0 {
+		text += fmt.Sprintf("; holding %s (%s)", units.Bytes(m.PinnedBytes), units.Plural(m.PinnedFiles, "file"))
+	}
+	return labelled("readers", text)
+}
+
+// reader is one of those that are known because they are traced.
+func reader(r lightningdb.ReaderMetrics) string {
+	who, _, _ := strings.Cut(r.Stack, "\n")
+	return strings.TrimSpace(fmt.Sprintf("%-11s %8s  commit %s  %s", r.Kind, age(r.Age), units.Count(r.Sequence), who))
+}
+
+func diskLine(m *lightningdb.Metrics) string {
+	return labelled("disk", fmt.Sprintf("%s, about %s of them live; %s", units.Bytes(m.DiskBytes),
+		units.Bytes(m.LiveBytes), units.Plural(m.ObsoleteFiles, "obsolete file")))
+}
