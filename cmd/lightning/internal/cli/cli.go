@@ -66,13 +66,14 @@ Exit codes:
 
 While another process has the database open, commands that write exit with 4. Those that
 only read (get, scan, count, export, stats, verify, shell --read-only) show what that
-process has published, and say so on standard error.`
+process has published, and say so on standard error. top shows what it does.`
 
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout, Moved: moved}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
-		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.compactCommand(),
-		a.verifyCommand(), a.demoCommand(), a.demoLoadCommand(), a.VersionCommand(), a.CompletionCommand(p)}
+		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.topCommand(),
+		a.compactCommand(), a.verifyCommand(), a.demoCommand(), a.demoLoadCommand(), a.VersionCommand(),
+		a.CompletionCommand(p)}
 	return p
 }
 
@@ -94,6 +95,9 @@ func classify(err error) (console.Class, bool) {
 	case errors.As(err, &line):
 		return console.Class{Code: console.ExitFailure, Name: "script",
 			Advice: "what the lines before it committed is there; correct it and run the rest"}, true
+	case errors.Is(err, errNotWritten):
+		return console.Class{Code: console.ExitFailure, Name: "no-writer",
+			Advice: "run top while a program has it open; what is there now, `lightning stats` shows"}, true
 	case errors.Is(err, shell.ErrOpenAtEnd):
 		return console.Class{Code: console.ExitFailure, Name: "script", Advice: "commit before the end"}, true
 	}

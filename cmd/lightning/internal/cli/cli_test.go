@@ -172,6 +172,7 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "count DB", code: 1, err: "there is no database here: "},
 			{args: "export DB TMP/x", code: 1, err: "there is no database here: "},
 			{args: "stats DB", code: 1, err: "there is no database here: "},
+			{args: "top DB", code: 1, err: "there is no database here: "},
 			{args: "compact DB", code: 1, err: "there is no database here: "},
 			{args: "delete DB a", code: 1, err: "there is no database here: "},
 			{args: "import DB TMP/absent", code: 1, err: "check the path"},
@@ -512,8 +513,8 @@ func TestInterrupt_endsWorkWith130(t *testing.T) {
 	gone, cancel := context.WithCancelCause(t.Context())
 	cancel(&console.Interrupted{Signal: syscall.SIGTERM})
 	for _, args := range [][]string{{"scan", dir}, {"count", dir}, {"export", dir, "-"}, {"import", dir, "-"}, {"demo"},
-		{"compact", dir}, {"verify", dir}, {"stats", dir}, {"get", dir, "a"}, {"put", dir, "a", "2"}, {"put", dir, "a", "-"},
-		{"add", dir, "n", "1"}, {"delete", dir, "a"}, {"shell", dir}} {
+		{"compact", dir}, {"verify", dir}, {"stats", dir}, {"top", dir}, {"get", dir, "a"}, {"put", dir, "a", "2"},
+		{"put", dir, "a", "-"}, {"add", dir, "n", "1"}, {"delete", dir, "a"}, {"shell", dir}} {
 		got := lightningIn(gone, console.Env{}, args...)
 		if got.code != console.ExitInterrupted || strings.Count(got.err, "interrupted by SIGTERM") != 1 ||
 			strings.Contains(got.err, context.Canceled.Error()) {

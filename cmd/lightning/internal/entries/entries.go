@@ -27,6 +27,7 @@ var Synonyms = map[string][]string{
 	"import":  {"load", "ingest", "restore"},
 	"export":  {"dump", "backup", "save", "unload"},
 	"stats":   {"info", "status", "metrics", "stat"},
+	"top":     {"monitor", "live"},
 	"verify":  {"check", "fsck", "integrity", "doctor"},
 	"compact": {"vacuum", "gc", "optimize", "optimise", "defrag"},
 }
