@@ -66,9 +66,10 @@ func TestTimeline_isBounded(t *testing.T) {
 func TestHold_countsEachReader(t *testing.T) {
 	c := newClocked(Options{StampAtOnce: true})
 	c.Publish(5)
-	var first, twin, later Registration
+	var first, twin, left, later Registration
 	c.Add(&first)
 	c.Add(&twin)
+	c.Add(&left)
 	c.Publish(7)
 	c.Add(&later)
 	c.Publish(9)
@@ -78,7 +79,9 @@ func TestHold_countsEachReader(t *testing.T) {
 			t.Fatalf("%s: %d must stay readable, want %d", when, got, held)
 		}
 	}
-	want("three readers", 5, 7, 9)
+	want("four readers", 5, 7, 9)
+	c.Leave(&left)
+	want("three of them", 5, 7, 9)
 	c.Close(&first)
 	want("two of them", 5, 7, 9)
 	c.Close(&twin)
