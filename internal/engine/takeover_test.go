@@ -233,3 +233,49 @@ func TestTakeover_losesNothingAcknowledged(t *testing.T) {
 		t.Errorf("%d times %s", n, what)
 	}
 }
+
+// Where somebody has removed LOCK, the mark of a writer still stands in the file that it has open, and it believes an
+// edit that the newcomer has not read. With the files that this edit makes obsolete the newcomer would lose what it
+// has read the names of.
+func TestTakeover_removesNothingAfterLOCKIsGone(t *testing.T) {
+	disk, random := memfs.New(), rand.New(rand.NewPCG(1, 2))
+	fs := errfs.New(disk)
+	first, err := openPastLock(fs, random, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	for _, k := range []string{"a", "b"} {
+		put(t, first, k, "1")
+		put(t, first, "c", k)
+		if err := first.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := first.CleanStep(); err != nil {
+		t.Fatal(err)
+	}
+	var second *Engine
+	fs.SetRules(errfs.On(errfs.Write).Named("MANIFEST*").Nth(1).Call(func(errfs.Op) {
+		if err = disk.Remove("LOCK"); err == nil {
+			second, err = openPastLock(disk, random, 0)
+		}
+	}))
+	if compacted := first.Compact(context.Background(), nil, nil); compacted != nil || err != nil {
+		t.Fatalf("the edit of the first: %v; the newcomer: %v", compacted, err)
+	}
+	if _, err := first.CleanStep(); !errors.Is(err, ErrTakenOver) {
+		t.Errorf("the first may remove files: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	third, err := openPastLock(disk, random, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	if got := scan(t, third, nil); len(got) != 3 || got["c"] != "b" {
+		t.Errorf("there is %q", got)
+	}
+}

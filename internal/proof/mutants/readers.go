@@ -473,7 +473,7 @@ var readerMutants = []Mutant{
 		Breaks: "a writer renames the file of another",
 		Changes: []Change{{"internal/tree/manifest/current.go", `	next := filename.Make(filename.NextCurrent, temp)
 `,
-			`	next := filename.Make(filename.NextCurrent, num)
+			`	next := filename.Make(filename.NextCurrent, 0)
 	_ = fs.Remove(next)
 `}},
 		Killer: takeover,
