@@ -239,33 +239,38 @@ func TestCommit_refusesAfterAFailedCall(t *testing.T) {
 // silent.
 func TestUpdate_whatDoesNotReturnNilWritesNothing(t *testing.T) {
 	stopped := errors.New("stopped")
-	for name, end := range map[string]func(cancel func()) error{
+	ends := map[string]func(cancel func()) error{
 		"error":  func(func()) error { return stopped },
 		"panic":  func(func()) error { panic(stopped) },
 		"cancel": func(cancel func()) error { cancel(); return nil },
-	} {
-		db := openABC(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		err := recovered(func() error {
-			return db.Update(ctx, func(tx *Tx) error {
-				_, err := tx.GetForUpdate([]byte("b"))
-				committed := func(uint64) { t.Errorf("%s: OnCommit was called", name) }
-				if err := errors.Join(err, tx.Put([]byte("b"), []byte("new")), tx.OnCommit(committed)); err != nil {
-					return err
-				}
-				return end(cancel)
+	}
+	reads := map[string]func(tx *Tx, k []byte) ([]byte, error){"a lock": (*Tx).GetForUpdate, "no lock": (*Tx).Get}
+	for how, end := range ends {
+		for held, read := range reads {
+			name := how + " with " + held
+			db := openABC(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			err := recovered(func() error {
+				return db.Update(ctx, func(tx *Tx) error {
+					_, err := read(tx, []byte("b"))
+					committed := func(uint64) { t.Errorf("%s: OnCommit was called", name) }
+					if err := errors.Join(err, tx.Put([]byte("b"), []byte("new")), tx.OnCommit(committed)); err != nil {
+						return err
+					}
+					return end(cancel)
+				})
 			})
-		})
-		if !errors.Is(err, stopped) && !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: Update gave %v", name, err)
-		}
-		mustGet(t, db.Get, "b", "old")
-		if n := db.Metrics().Snapshots; n != 0 {
-			t.Errorf("%s: %d snapshots stay", name, n)
-		}
-		if err := db.Put([]byte("b"), nil); err != nil || db.Metrics().Transactions.LockWaits != 0 {
-			t.Errorf("%s: a lock stays", name)
+			if !errors.Is(err, stopped) && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: Update gave %v", name, err)
+			}
+			mustGet(t, db.Get, "b", "old")
+			if n := db.Metrics().Snapshots; n != 0 {
+				t.Errorf("%s: %d snapshots stay", name, n)
+			}
+			if err := db.Put([]byte("b"), nil); err != nil || db.Metrics().Transactions.LockWaits != 0 {
+				t.Errorf("%s: a lock stays", name)
+			}
 		}
 	}
 }
