@@ -54,7 +54,7 @@ func (c Check) String() string { return strings.TrimSpace(c.Package + " " + c.Ru
 
 // args are the arguments of the go command that run c under overlay, a file; empty for the real source.
 func (c Check) args(overlay string) []string {
-	args := []string{"test", "-vet=off", "-timeout", checkTimeout.String(), "-run", c.Run}
+	args := []string{"test", "-vet=off", "-failfast", "-timeout", checkTimeout.String(), "-run", c.Run}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
