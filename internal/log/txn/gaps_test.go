@@ -77,8 +77,11 @@ func pop(t *testing.T, source *counted, w *Writes, backward bool, head uint32) {
 // shows is the keys of base and w in order, walked there and back, which must show the same.
 func shows(t *testing.T, base map[string]string, seq key.SeqNum, w *Writes) string {
 	t.Helper()
+	var spilled OverSpilled
+	spilled.Reset(newContents(base, span.Span{}), seq, w, span.Span{})
+	defer spilled.Close()
 	var o Overlay
-	o.Reset(newContents(base, span.Span{}), seq, w, span.Span{})
+	o.Reset(&spilled, seq, w, span.Span{})
 	forward, backward := "", ""
 	for ok := o.First(); ok; ok = o.Next() {
 		forward += string(o.Key()) + " "
@@ -92,8 +95,8 @@ func shows(t *testing.T, base map[string]string, seq key.SeqNum, w *Writes) stri
 	return forward
 }
 
-// What a walk has passed because it was deleted may come back: by a rollback, by a put, or because the snapshot has
-// moved. A walk that jumps over it then misses it.
+// What a walk has passed because it was deleted may come back: by a rollback, by a put, also by one that was spilled
+// since, or because the snapshot has moved. A walk that jumps over it then misses it.
 func TestOverlay_showsWhatComesBack(t *testing.T) {
 	base := map[string]string{"a": "", "b": "", "c": "", "d": ""}
 	w := Writes{Gaps: true}
@@ -126,4 +129,18 @@ func TestOverlay_showsWhatComesBack(t *testing.T) {
 	if got := shows(t, base, 2, &w); got != "bb " {
 		t.Errorf("in the next snapshot %q is there", got)
 	}
+	var disk shelf
+	spillShows := func(want string) {
+		t.Helper()
+		if err := w.Spill(&disk); err != nil {
+			t.Fatal(err)
+		}
+		if got := shows(t, base, 2, &w); got != want {
+			t.Errorf("after a spill %q is there, want %q", got, want)
+		}
+	}
+	w.Delete([]byte("bb"))
+	spillShows("")
+	w.Put([]byte("c"), nil)
+	spillShows("c ")
 }

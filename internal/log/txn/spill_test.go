@@ -78,7 +78,7 @@ func TestWrites_spilledAreAsInMemory(t *testing.T) {
 		var s shelf
 		w := drawWrites(t, rapid.IntRange(0, 5).Draw(t, "before"))
 		var points []map[string]string
-		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+		for range rapid.IntRange(0, 300).Draw(t, "steps") {
 			switch step := rapid.IntRange(0, 9).Draw(t, "step"); {
 			case step == 0:
 				w.writes.Savepoint()
@@ -134,6 +134,7 @@ func (w *twin) mustRead(t *rapid.T, base map[string]string) {
 	for range rapid.IntRange(1, 30).Draw(t, "moves") {
 		at = moveBoth(t, &o, model, at)
 	}
+	walkBoth(t, &o, model)
 }
 
 // mustAll compares what a commit would get with the model.

@@ -185,6 +185,7 @@ func TestOverlay_showsWritesOverSnapshot(t *testing.T) {
 			model := newContents(w.over(base), bounds)
 			at = moveBoth(t, &o, model, at)
 		}
+		walkBoth(t, &o, newContents(w.over(base), bounds))
 	})
 }
 
@@ -217,6 +218,22 @@ func moveBoth(t *rapid.T, o *Overlay, model *contents, at string) string {
 		t.Fatalf("at %q = %q, want %q = %q", o.Key(), value, model.Key(), wanted)
 	}
 	return string(model.Key())
+}
+
+// walkBoth walks from end to end, there and back, and compares what is shown: random moves may never come to a key that
+// is missing.
+func walkBoth(t *rapid.T, o *Overlay, model *contents) {
+	var there, back []string
+	for ok := o.First(); ok; ok = o.Next() {
+		there = append(there, string(o.Key()))
+	}
+	for ok := o.Last(); ok; ok = o.Prev() {
+		back = append(back, string(o.Key()))
+	}
+	slices.Reverse(back)
+	if !slices.Equal(there, model.keys) || !slices.Equal(back, model.keys) {
+		t.Fatalf("walks show %q, and backward %q, want %q", there, back, model.keys)
+	}
 }
 
 // The bounds of a range are where they are, also right at a write: the lower one is in, the upper one out.
@@ -295,22 +312,32 @@ func TestWrites_rollBackToSavepoints(t *testing.T) {
 				w.write(t)
 			}
 		}
-		got := map[string]string{}
-		var b batch.Batch
-		w.writes.AppendTo(&b)
-		for op := range b.Ops() {
-			got[string(op.Key)] = asWanted(op.Kind, op.Value)
-		}
-		if !maps.Equal(got, w.wanted()) || b.Count() != len(got) {
-			t.Fatalf("the batch is %v (%d operations), want %v", got, b.Count(), w.model)
-		}
-		for k, v := range w.model {
-			write, err := w.writes.Get([]byte(k))
-			if err != nil || write == nil || !isWrite(write, v) {
-				t.Fatalf("Get(%q) = %+v, want %q", k, write, v)
-			}
+		w.mustBe(t)
+		for i := len(points) - 1; i >= 0; i-- { // what was released, or rolled back, was so for the others, too
+			w.writes.RollbackTo(points[i].mark)
+			w.model = points[i].model
+			w.mustBe(t)
 		}
 	})
+}
+
+// mustBe compares what a commit would write, and gets, with the model.
+func (w *twin) mustBe(t *rapid.T) {
+	got := map[string]string{}
+	var b batch.Batch
+	w.writes.AppendTo(&b)
+	for op := range b.Ops() {
+		got[string(op.Key)] = asWanted(op.Kind, op.Value)
+	}
+	if !maps.Equal(got, w.wanted()) || b.Count() != len(got) {
+		t.Fatalf("the batch is %v (%d operations), want %v", got, b.Count(), w.model)
+	}
+	for k, v := range w.model {
+		write, err := w.writes.Get([]byte(k))
+		if err != nil || write == nil || !isWrite(write, v) {
+			t.Fatalf("Get(%q) = %+v, want %q", k, write, v)
+		}
+	}
 }
 
 // Of a key that was written twice since the savepoint, the first of the two values would stay.

@@ -98,7 +98,7 @@ var gapMutants = []Mutant{
 		Breaks: "a transaction does not see in a scan what it has put",
 		Changes: []Change{{"internal/log/txn/writes.go", `	if w.gaps != nil && visible.OfKind(kind) != visible.Hide {`,
 			`	if visible.OfKind(kind) == visible.Skip {`}},
-		Killer: test("log/txn", "TestWrites_spilledAreAsInMemory|TestOverlay_showsWritesOverSnapshot"),
+		Killer: test("log/txn", "TestOverlay_showsWhatComesBack"),
 	},
 	{
 		Name:    "a rollback leaves a transaction's gaps",
@@ -116,7 +116,7 @@ var gapMutants = []Mutant{
 		Name:    "a spill leaves the gaps of what is on disk as they were",
 		Breaks:  "a transaction that was spilled again misses what it has put",
 		Changes: []Change{{"internal/log/txn/spill.go", `	if w.spilledGaps = w.gaps; w.gaps != nil {`, `	if w.gaps != nil {`}},
-		Killer:  test("log/txn", "TestWrites_spilledAreAsInMemory"),
+		Killer:  test("log/txn", "TestOverlay_showsWhatComesBack"),
 	},
 	// Space.
 	{
