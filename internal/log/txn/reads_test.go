@@ -114,6 +114,18 @@ func TestReads_forgetNothing(t *testing.T) {
 	})
 }
 
+// The same of a span that was read after one that is behind it, whichever of the two is asked for.
+func TestReads_findSpansInAnyOrder(t *testing.T) {
+	for _, k := range []string{"a", "c"} {
+		var r Reads
+		r.AddSpan(span.Span{Lo: []byte("c"), Hi: []byte("d")})
+		r.AddSpan(span.Span{Lo: []byte("a"), Hi: []byte("b")})
+		if !r.Has([]byte(k)) {
+			t.Errorf("%q is not in the read set", k)
+		}
+	}
+}
+
 // The same of every span between two long keys that differ about where the bounds of a coarse read set end, which
 // chance seldom draws.
 func TestReads_coarseSpansHoldWhatTheyHeld(t *testing.T) {
