@@ -26,6 +26,7 @@ func Run(t *testing.T, build Build) {
 	t.Run("backward", func(t *testing.T) { checkBackward(t, build) })
 	t.Run("ends", func(t *testing.T) { checkEnds(t, build) })
 	t.Run("versions", func(t *testing.T) { checkVersions(t, build) })
+	t.Run("lent", func(t *testing.T) { checkLent(t, build) })
 	t.Run("moves", func(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) { checkMoves(rt, t, build) })
 	})
@@ -135,6 +136,30 @@ func checkVersions(t *testing.T, build Build) {
 	}
 }
 
+// checkLent: what a batch has lent must outlive a Next wherever Pinned says so, which is not where a page ends.
+func checkLent(t *testing.T, build Build) {
+	entries := sample(300)
+	it := build(t, entries)
+	defer closeIterator(t, it)
+	want := NewSlice(entries)
+	dst := make([]Entry, 5)
+	if it.First() != want.First() {
+		t.Fatalf("First: Valid %v, error %v", it.Valid(), it.Err())
+	}
+	for want.Valid() {
+		n := it.NextBatch(dst, key.Internal{})
+		if n > 1 {
+			want.place(want.at + n - 1)
+		}
+		mustBeAt(t, it, entries, want.at)
+		if it.Pinned() {
+			checkPinned(t, it, want, dst[:n])
+		} else if it.Next() != want.Next() {
+			t.Fatalf("Next after a batch: Valid %v, error %v", it.Valid(), it.Err())
+		}
+	}
+}
+
 // checkMoves: random moves over random entries against the reference.
 func checkMoves(rt *rapid.T, t *testing.T, build Build) {
 	entries := Entries(rt, "entries", 60)
@@ -195,17 +220,17 @@ func checkBatch(rt *rapid.T, it merge.Iterator, want *Slice) {
 }
 
 // checkPinned: what several sources have lent must still be there when they have moved on.
-func checkPinned(rt *rapid.T, it merge.Iterator, want *Slice, lent []Entry) {
+func checkPinned(t fataler, it merge.Iterator, want *Slice, lent []Entry) {
 	before := make([]Entry, len(lent))
 	for i, e := range lent {
 		before[i] = Entry{Key: e.Key.Clone(), Value: bytes.Clone(e.Value)}
 	}
 	if it.Next() != want.Next() || it.Err() != nil {
-		rt.Fatalf("Next after a batch: Valid %v, error %v", it.Valid(), it.Err())
+		t.Fatalf("Next after a batch: Valid %v, error %v", it.Valid(), it.Err())
 	}
 	for i, e := range lent {
 		if key.Compare(e.Key, before[i].Key) != 0 || !bytes.Equal(e.Value, before[i].Value) {
-			rt.Fatalf("entry %d of a batch was %v and is %v after a Next", i, before[i].Key, e.Key)
+			t.Fatalf("entry %d of a batch was %v and is %v after a Next", i, before[i].Key, e.Key)
 		}
 	}
 }
