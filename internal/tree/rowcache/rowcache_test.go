@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -263,19 +264,26 @@ func TestGet_neverReturnsHalfARow(t *testing.T) {
 			c.Offer(user, value, hash, true, 1, n)
 		}
 	})
-	found, lost := 0, 0
-	var out []byte
-	for n := uint32(0); (found < 50_000 || lost < 50_000) && !t.Failed(); n++ {
-		var ok bool
-		if out, _, ok = c.Get(out[:0], user, hash, key.MaxSeqNum, n); !ok {
-			lost++
-			continue
-		}
-		found++
-		if bytes.Count(out, out[:1]) != words*8 {
-			t.Errorf("bytes of two rows after %d reads: %x", n, out)
-		}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8)) // more than there are processors: readers are stopped on their way
+	var readers sync.WaitGroup
+	var overtaken atomic.Int64 // reads during which two rows were written, one of them over the row that is read
+	for range 8 {
+		readers.Go(func() {
+			var out []byte
+			for n := uint32(0); overtaken.Load() < 50 && !t.Failed(); n++ {
+				before := c.sets[0][latch].Load()
+				var ok bool
+				out, _, ok = c.Get(out[:0], user, hash, key.MaxSeqNum, n)
+				if c.sets[0][latch].Load()>>16 >= before>>16+2 {
+					overtaken.Add(1)
+				}
+				if ok && bytes.Count(out, out[:1]) != words*8 {
+					t.Errorf("bytes of two rows after %d reads: %x", n, out)
+				}
+			}
+		})
 	}
+	readers.Wait()
 	done.Store(true)
 	writers.Wait()
 }
