@@ -423,7 +423,7 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/format/directory/directory.go", `if d.Intact() == nil {
 		if err := d.CheckOwner()`, `if false {
 		if err := d.CheckOwner()`}},
-		Killer: takeover,
+		Killer: test("engine", "TestTakeover_removesNothingAfterLOCKIsGone"),
 		Quick:  true,
 	},
 	{
