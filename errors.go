@@ -91,9 +91,9 @@ var (
 	// ErrNoDatabase: there is no database in the directory, and the options say not to create one.
 	ErrNoDatabase = engine.ErrNoDatabase
 
-	// ErrNoWriter: what OpenFollower or Refresh is to show was never published, or is not there: no program has the
-	// database open, or a power cut has ended the last one, or the file system does not show at once what another process
-	// writes. If no program has it open, open it with Options.ReadOnly, or have its program open it.
+	// ErrNoWriter: what OpenFollower or Refresh is to show was never published, or is not there: a power cut has ended the
+	// last writer, STATUS was removed, or the file system does not show at once what another process writes. If no program
+	// has the database open, open it with Options.ReadOnly; otherwise have that program close and open it.
 	ErrNoWriter = follower.ErrNoWriter
 	// ErrVersionTooNew: the database was written by a newer version of Lightning DB. Use that version.
 	ErrVersionTooNew = manifest.ErrVersionTooNew

@@ -1,11 +1,13 @@
 package lightningdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"lightningdb/internal/engine"
 	"lightningdb/internal/follower"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
@@ -49,11 +51,16 @@ type Follower struct {
 // directory. A process that hangs, or has been killed, holds nothing for longer than ten seconds. If it may not write
 // to the directory there is no lease, and its snapshots may expire at any time.
 //
-// The error is ErrNoDatabase if there is none, ErrNoWriter if nobody publishes the state of the one there is,
-// ErrNotDatabase, ErrVersionTooNew, or a *CorruptionError.
+// Nobody need have the database open: what the last writer has published is there until a power cut. The error is
+// ErrNoDatabase if there is none, ErrNoWriter if for two seconds nothing that was published can be read,
+// ErrNotDatabase, ErrVersionTooNew, or a *CorruptionError. A follower stays with the directory that it has opened, also
+// if that is renamed and another takes its name.
 func OpenFollower(dir string, o *FollowerOptions) (*Follower, error) {
 	if o == nil {
 		o = &FollowerOptions{}
+	}
+	if o.MemoryLimit < 0 {
+		return nil, errors.New("follow database: FollowerOptions.MemoryLimit must not be negative")
 	}
 	fs, err := vfs.OpenDir(dir, vfs.OpenDirOptions{})
 	if vfs.IsNotExist(err) {
@@ -62,9 +69,9 @@ func OpenFollower(dir string, o *FollowerOptions) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow database: %w", err)
 	}
-	fo := follower.Options{FS: fs, MemoryLimit: o.MemoryLimit, Interval: o.Interval, Merge: o.Merge}
-	if fo.MemoryLimit == 0 {
-		fo.MemoryLimit = defaultFollowerMemory
+	fo := follower.Options{
+		FS: fs, MemoryLimit: max(cmp.Or(o.MemoryLimit, defaultFollowerMemory), engine.MinMemoryLimit),
+		Interval: o.Interval, Merge: o.Merge,
 	}
 	if fo.Interval == 0 {
 		fo.Interval = defaultFollowerInterval
@@ -84,7 +91,9 @@ func OpenFollower(dir string, o *FollowerOptions) (*Follower, error) {
 
 // Refresh makes the newest state that the follower shows what the writer has published by now: every commit that had
 // returned there before the call. Snapshots, transactions and loops that are open stay where they are. After an error
-// the follower goes on showing what it did; with that of ctx once ctx is done.
+// the follower goes on showing what it did; with that of ctx once ctx is done. ErrNoWriter comes after two seconds in
+// which what was published could not be read, ErrTakenOver if the directory holds another database or an earlier state.
+// What the Interval does in vain, Logger is told.
 func (f *Follower) Refresh(ctx context.Context) error {
 	if err := f.follower.Refresh(orBackground(ctx)); err != nil {
 		return fmt.Errorf("refresh: %w", err)
@@ -130,7 +139,8 @@ func (f *Follower) Has(key []byte) (bool, error) {
 // Reads give ErrSnapshotExpired if the writer no longer does.
 func (f *Follower) Snapshot() *Snapshot { return newSnapshot(f.follower) }
 
-// View calls fn with a read-only transaction on what the follower shows; see DB.View.
+// View calls fn with a read-only transaction on what the follower shows; see DB.View. After ErrSnapshotExpired, Refresh
+// and call it again.
 func (f *Follower) View(ctx context.Context, fn func(tx *Tx) error) error {
 	return view(ctx, f.follower, fn)
 }

@@ -50,11 +50,12 @@ func reports() func(engine.Metrics) []byte {
 }
 
 // Writer returns what the writer has told last. If it has ended since, At does not change any more. The error is
-// ErrNoWriter if none has told anything, and ErrVersionTooNew if what it said cannot be understood.
+// ErrNoWriter if none has told anything, as in the first moments after Open, and ErrVersionTooNew if what it said
+// cannot be understood.
 func (f *Follower) Writer() (WriterStatus, error) {
 	text, err := f.follower.Report()
 	if errors.Is(err, status.ErrNone) {
-		err = fmt.Errorf("%w: it has told nothing about itself", ErrNoWriter)
+		err = fmt.Errorf("%w (it has told nothing about itself yet)", ErrNoWriter)
 	}
 	if err != nil {
 		return WriterStatus{}, err

@@ -59,7 +59,7 @@ import (
 )
 
 // ErrNoWriter says that what a writer has published cannot be read. Use errors.Is.
-var ErrNoWriter = errors.New("nobody publishes the state of this database; " +
+var ErrNoWriter = errors.New("what the writer of this database publishes cannot be read; " +
 	"if no program has it open, open it read-only")
 
 // Options configures a follower. FS is required.
@@ -96,6 +96,8 @@ type Follower struct {
 	leasing sync.Mutex
 	lease   *lease.Lease // nil if the directory cannot be written to
 	hold    filename.Num // what the lease says
+
+	unrenewed bool // the last time failed
 
 	running sync.WaitGroup
 }
@@ -169,7 +171,7 @@ func (f *Follower) missing(num filename.Num, err error) error {
 	if s := f.inForce.Load(); unread == nil && s != nil && s.place == page.Manifest && s.version.Names(num) {
 		return err
 	}
-	return fmt.Errorf("%w: %v", readers.ErrExpired, err)
+	return fmt.Errorf("%w: the writer has removed table %d", readers.ErrExpired, num)
 }
 
 // keepUp is the goroutine of the follower.
@@ -214,9 +216,11 @@ func (f *Follower) renew() {
 		return
 	}
 	f.hold = f.tree.OldestVersion()
-	if err := f.lease.Renew(f.hold); err != nil {
+	err := f.lease.Renew(f.hold)
+	if err != nil && !f.unrenewed {
 		f.opts.Warn("the follower's lease was not renewed: its snapshots may expire", "cause", err)
 	}
+	f.unrenewed = err != nil
 }
 
 // raise renews the lease if what it holds is not read any more.

@@ -97,6 +97,9 @@ func (f *Follower) catchUp(page status.State) error {
 	if c.tail == nil {
 		c.db, c.tail = page.DB, wal.NewTail(f.opts.FS, page.DB)
 	}
+	if page.Manifest.Num == c.place.Num && page.Manifest.Length < c.place.Length {
+		return fmt.Errorf("%w: the manifest has become shorter", status.ErrAhead)
+	}
 	if page.Manifest != c.place {
 		version, err := manifest.ReadTo(f.opts.FS, page.DB, page.Manifest)
 		if err != nil {

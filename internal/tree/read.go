@@ -18,6 +18,9 @@ const Latest = key.MaxSeqNum
 // deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot; with MaxSnapshotAge only
 // Snapshot.Get notices that it no longer is. Get allocates nothing if dst has room.
 func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	if tr.view.Load() == nil { // Close, which waits for guards, need not wait for those that come late
+		return dst, false, calls.ErrClosed
+	}
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	v := tr.view.Load()

@@ -79,14 +79,11 @@ type Options struct {
 	TraceReaders   bool          // remember where readers were opened
 
 	// What the tree asks for. None of these may wait; all may be called with locks held, but never with mu.
-	Unused    func()            // Reclaim, ShareMemory or StampAges may have something to do
-	Compact   func()            // a compaction may have something to do
-	Changed   func()            // memory was given back
-	Exclusive func(func()) bool // calls it while no commit is in progress, or reports false at once
-
-	// Missing makes of the error that the file of table num is not there what a reader gets; nil for
-	// Directory.TakenOver.
-	Missing func(num filename.Num, err error) error
+	Unused    func()                                  // Reclaim, ShareMemory or StampAges may have something to do
+	Compact   func()                                  // a compaction may have something to do
+	Changed   func()                                  // memory was given back
+	Exclusive func(func()) bool                       // calls it while no commit is in progress, or reports false at once
+	Missing   func(num filename.Num, err error) error // see tables.Options
 
 	// Owned by tests and simulations.
 	Poison bool // overwrite freed cache frames, to expose their late use

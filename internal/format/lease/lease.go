@@ -61,7 +61,8 @@ func Take(fs vfs.FS, random uint64) (*Lease, error) {
 func (l *Lease) Renew(hold filename.Num) error {
 	l.beat++
 	f, err := l.fs.OpenReadWrite(l.name)
-	if vfs.IsNotExist(err) {
+	created := vfs.IsNotExist(err)
+	if created {
 		f, err = l.fs.Create(l.name)
 	}
 	if err != nil {
@@ -69,6 +70,9 @@ func (l *Lease) Renew(hold filename.Num) error {
 	}
 	_, err = f.WriteAt(encode(os.Getpid(), l.beat, hold, owner.Program()), 0)
 	if err = errors.Join(err, f.Close()); err != nil {
+		if created { // on a full disk it would be an empty one, which holds everything
+			err = errors.Join(err, l.Release())
+		}
 		return fmt.Errorf("renew the follower's lease: %w", err)
 	}
 	return nil
@@ -128,7 +132,8 @@ func Watch(fs vfs.FS, c clock.Monotonic) *Holders {
 const All = ^filename.Num(0)
 
 // Lowest returns the lowest hold of all live leases, or All if there is none. It removes those that have ended. After
-// an error it is 0: everything must be taken for held. A lease that cannot be read has not changed.
+// an error it is 0: everything must be taken for held. A lease that cannot be read
+// has not changed; after its term it stays, and holds nothing.
 func (h *Holders) Lowest() (lowest filename.Num, err error) {
 	names, err := h.fs.List()
 	if err != nil {
@@ -151,6 +156,10 @@ func (h *Holders) Lowest() (lowest filename.Num, err error) {
 			s = sight{text, now}
 		}
 		if now.Since(s.since) > Term {
+			if err != nil { // its follower may be of another user, and live; what it holds nobody can tell
+				seen[name] = s
+				continue
+			}
 			if err := h.fs.Remove(name); err != nil && !vfs.IsNotExist(err) {
 				seen[name] = s // it stays, and holds nothing
 			}

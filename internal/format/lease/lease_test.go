@@ -342,3 +342,15 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// An empty lease, left on a full disk, would hold everything, and with that the disk would stay full.
+func TestTake_leavesNothingOnAFullDisk(t *testing.T) {
+	w := newWatch(t)
+	w.fs.SetRules(errfs.On(errfs.Write).Fail(syscall.ENOSPC))
+	if _, err := Take(w.fs, 2); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Take: %v", err)
+	}
+	if names := w.names(); len(names) > 0 {
+		t.Errorf("left: %q", names)
+	}
+}

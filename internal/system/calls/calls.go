@@ -42,6 +42,9 @@ func NewGate() *Gate {
 // ErrClosed instead. Calls may be nested. If Close comes in between, the inner one gets ErrClosed, and the outer one
 // ends with it.
 func (g *Gate) Enter() error {
+	if g.closed.Load() { // before it is counted: many that come late would keep Wait from finding nobody in
+		return ErrClosed
+	}
 	g.running.Add(1)
 	if g.closed.Load() { // in this order: Close sets it, then counts
 		g.Leave()
