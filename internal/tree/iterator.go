@@ -73,7 +73,6 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	defer tr.gate.Leave()
 	it := iterators.Get().(*Iterator)
 	it.tree, it.lo, it.hi, it.err, it.ready, it.stop = tr, lo, hi, nil, false, &neverStopped
-	it.hold.Renew()
 	it.hold.Origin = tr.Trace(origin.Cursor)
 	it.interrupt = &uninterrupted
 	if s != nil && s.interrupt != nil {

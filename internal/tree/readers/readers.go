@@ -109,7 +109,9 @@ func (reg *Registration) ClosedFlag() *atomic.Bool { return &reg.closed }
 // Renew makes reg as good as new. It must not be in a registry.
 func (reg *Registration) Renew() {
 	reg.Origin, reg.On, reg.Ends = nil, nil, nil
-	reg.expired.Store(false)
+	if reg.Expired() { // it rarely is, and a store costs more
+		reg.expired.Store(false)
+	}
 }
 
 // Check is ErrExpired if what was read so far may be wrong. A reader calls it after reading: the registration is
