@@ -135,12 +135,12 @@ func (w writer) Log(group []*commit.Request) error {
 	case err != nil: // nothing of the group is in the log
 		return err
 	}
-	w.stats.Commits.Add(uint64(len(group)))
-	w.stats.Appends.Add(1)
+	operations, bytes := 0, 0
 	for _, r := range records {
-		w.stats.Operations.Add(uint64(r.Count))
-		w.stats.LogBytes.Add(uint64(len(r.Payload)))
+		operations += r.Count
+		bytes += len(r.Payload)
 	}
+	w.stats.Logged(len(group), operations, bytes)
 	return nil
 }
 

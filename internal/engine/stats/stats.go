@@ -22,6 +22,14 @@ type Stats struct {
 	stall Stall
 }
 
+// Logged counts a group of commits, which one write has brought into the log: operations, and bytes of batches.
+func (s *Stats) Logged(commits, operations, bytes int) {
+	s.Commits.Add(uint64(commits))
+	s.Operations.Add(uint64(operations))
+	s.Appends.Add(1)
+	s.LogBytes.Add(uint64(bytes))
+}
+
 // Stall sums up how long writers waited for background work.
 type Stall struct {
 	Count    uint64
