@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lightningdb/internal/format/directory"
+	"lightningdb/internal/format/lease"
 )
 
 const (
@@ -100,7 +101,7 @@ func (e *Engine) keepHouse() {
 			wait = min(wait, retryInterval)
 		}
 		if e.dir.Held() {
-			wait = min(wait, directory.HoldsUntil)
+			wait = min(wait, lease.Interval)
 		}
 		if left := e.tree.BurstLeft(); left > 0 {
 			burst, wait = true, min(wait, left)

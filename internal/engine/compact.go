@@ -27,41 +27,14 @@ const (
 
 // compactor is what compactions remember between jobs. Who has the turn owns the rest.
 type compactor struct {
-	turn       turn // of the one compaction in progress
+	turn       calls.Turn // of the one compaction in progress
 	unfoldable unfoldable
 	garbage    garbage
 }
 
 func newCompactor() compactor {
-	return compactor{turn: make(turn, 1), unfoldable: make(unfoldable), garbage: make(garbage)}
+	return compactor{turn: calls.NewTurn(), unfoldable: make(unfoldable), garbage: make(garbage)}
 }
-
-// turn is a mutex, of capacity 1, that can be waited for until a context is done.
-type turn chan struct{}
-
-// tryTake reports whether nobody had the turn, which the caller has then.
-func (t turn) tryTake() bool {
-	select {
-	case t <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (t turn) take(ctx context.Context) error {
-	if t.tryTake() {
-		return nil
-	}
-	select {
-	case t <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (t turn) end() { <-t }
 
 // CompactStep runs the most urgent compaction. It reports whether there was one.
 func (e *Engine) CompactStep() (bool, error) {
@@ -98,10 +71,10 @@ func (e *Engine) compactOnce(ctx context.Context,
 	if err := e.dir.Writable(); err != nil {
 		return false, err
 	}
-	if err := e.compactor.turn.take(ctx); err != nil {
+	if err := e.compactor.turn.Take(ctx); err != nil {
 		return false, err
 	}
-	defer e.compactor.turn.end()
+	defer e.compactor.turn.End()
 	v := e.tree.Acquire()
 	if v == nil {
 		return false, ErrClosed

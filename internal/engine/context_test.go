@@ -79,14 +79,14 @@ func TestContext_endsTheWaitForACompaction(t *testing.T) {
 	e := openManual(t, memfs.New())
 	defer e.Close()
 	put(t, e, "key", "value")
-	if err := e.compactor.turn.take(t.Context()); err != nil {
+	if err := e.compactor.turn.Take(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer e.compactor.turn.end()
+	defer e.compactor.turn.End()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- e.Compact(ctx, nil, nil) }()
-	for !isInside("engine.turn.take") {
+	for !isInside("calls.Turn.Take") {
 		runtime.Gosched()
 	}
 	cancel()

@@ -117,11 +117,11 @@ func (e *Engine) spaceSeen(active *tree.Memtable) time.Duration {
 // weighSpace freezes the active memtable of v if its flush returns space. It is false if this is not the time to
 // decide.
 func (e *Engine) weighSpace(v *tree.View, quiet, old bool) bool {
-	if !e.tree.IsIdle(v) || !e.compactor.turn.tryTake() {
+	if !e.tree.IsIdle(v) || !e.compactor.turn.TryTake() {
 		return false
 	}
 	returns := e.flushReturnsSpace(v, quiet, old)
-	e.compactor.turn.end()
+	e.compactor.turn.End()
 	done := !returns
 	if returns {
 		e.queue.TryExclusive(func() { done = e.freezeForSpace(v) })

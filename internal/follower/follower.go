@@ -86,10 +86,10 @@ type Follower struct {
 	dir   *directory.Directory
 	tree  *tree.Tree
 
-	turn    chan struct{} // of capacity 1: held by the one refresh in progress, and by Close
-	current current       // guarded by turn
+	turn    calls.Turn // of the one refresh in progress
+	current current    // guarded by turn
 
-	inForce atomic.Pointer[placed] // the version that is shown
+	shown atomic.Pointer[placed] // the version that is shown; nil before the first refresh. Stored by the one in progress
 
 	durable atomic.Uint64 // the newest sequence number that survives a power cut, as far as is known
 
@@ -113,7 +113,7 @@ func Open(opts Options) (*Follower, error) {
 	if opts.Warn == nil {
 		opts.Warn = func(string, ...any) {}
 	}
-	f := &Follower{opts: opts, clock: opts.Elapsed, gate: calls.NewGate(), turn: make(chan struct{}, 1)}
+	f := &Follower{opts: opts, clock: opts.Elapsed, gate: calls.NewGate(), turn: calls.NewTurn()}
 	nothing := func() {}
 	f.dir = directory.New(directory.Options{FS: opts.FS, ReadOnly: true, Gate: f.gate, Clock: f.clock})
 	f.tree = tree.New(tree.Options{
@@ -154,21 +154,19 @@ func (f *Follower) begin() error {
 
 // whileNothingIsRead is tree.Options.Exclusive: the log is read by a refresh only.
 func (f *Follower) whileNothingIsRead(do func()) bool {
-	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
-		do()
-		return true
-	default:
+	if !f.turn.TryTake() {
 		return false
 	}
+	defer f.turn.End()
+	do()
+	return true
 }
 
 // missing is tree.Options.Missing. What the version in force names must be there; what an older one named the writer
 // may have removed, if it did not know of the reader.
 func (f *Follower) missing(num filename.Num, err error) error {
 	page, unread := status.Read(f.opts.FS)
-	if s := f.inForce.Load(); unread == nil && s != nil && s.place == page.Manifest && s.version.Names(num) {
+	if s := f.shown.Load(); unread == nil && s != nil && s.place == page.Manifest && s.version.Names(num) {
 		return err
 	}
 	return fmt.Errorf("%w: the writer has removed table %d", readers.ErrExpired, num)
@@ -176,7 +174,7 @@ func (f *Follower) missing(num filename.Num, err error) error {
 
 // keepUp is the goroutine of the follower.
 func (f *Follower) keepUp() {
-	renew := time.NewTicker(lease.Term / 5)
+	renew := time.NewTicker(lease.Interval)
 	defer renew.Stop()
 	var refresh <-chan time.Time
 	if f.opts.Interval > 0 {
@@ -241,31 +239,40 @@ func (f *Follower) Refresh(ctx context.Context) error {
 	}
 	defer f.gate.Leave()
 	return f.gate.UntilClosed(ctx, func(ctx context.Context) error {
-		select {
-		case f.turn <- struct{}{}:
-			defer func() { <-f.turn }()
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := f.turn.Take(ctx); err != nil {
+			return err
 		}
+		defer f.turn.End()
 		return f.refresh(ctx)
 	})
 }
 
 // Get is tree.Get at the newest state that is shown. If the writer has removed what that needs, it shows a newer one.
 func (f *Follower) Get(dst, user []byte) (out []byte, found bool, err error) {
-	for attempt := 0; ; attempt++ {
+	err = f.newest(func() (err error) {
 		out, found, err = f.tree.Get(dst, user, tree.Latest)
-		if attempt == 3 || !errors.Is(err, readers.ErrExpired) || f.Refresh(context.Background()) != nil {
-			return out, found, err
-		}
-	}
+		return err
+	})
+	return out, found, err
 }
 
-// Has reports whether user has a value.
-func (f *Follower) Has(user []byte) (bool, error) {
-	var room [512]byte
-	_, found, err := f.Get(room[:0], user)
+// Has is tree.Has, as Get is tree.Get.
+func (f *Follower) Has(user []byte) (found bool, err error) {
+	err = f.newest(func() (err error) {
+		found, err = f.tree.Has(user, tree.Latest)
+		return err
+	})
 	return found, err
+}
+
+// newest calls read, and again after a refresh if the writer has removed what it needs.
+func (f *Follower) newest(read func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := read()
+		if attempt == 3 || !errors.Is(err, readers.ErrExpired) || f.Refresh(context.Background()) != nil {
+			return err
+		}
+	}
 }
 
 // Hold is tree.Hold.

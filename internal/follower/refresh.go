@@ -22,17 +22,13 @@ import (
 // page of a writer that lives is right again within moments.
 const longestWait = 2 * time.Second
 
-// current is what a follower has read, and what it shows.
+// current is what a follower has read, and perhaps not shown yet.
 type current struct {
-	begun   bool
-	db      [16]byte
-	place   status.Manifest   // up to which the manifest was read
-	version *manifest.Version // that is there
-	tail    *wal.Tail
-	mems    []*tree.Memtable  // newest first; what the tail has read since version.LogStart
-	fresh   []*tree.Memtable  // those of them that were never shown
-	shown   *manifest.Version // the version that is shown
-	seq     key.SeqNum        // the sequence number that is shown
+	db    [16]byte
+	tail  *wal.Tail
+	read  *placed          // as far as the manifest was read; nil at first
+	mems  []*tree.Memtable // newest first; what the tail has read since read.version.LogStart
+	fresh []*tree.Memtable // those of them that were never shown
 }
 
 // placed is a version and where the manifest ends that leads to it.
@@ -91,39 +87,39 @@ func (f *Follower) explain(err error) error {
 // catchUp shows what page says.
 func (f *Follower) catchUp(page status.State) error {
 	c := &f.current
-	if err := c.checkGrown(page); err != nil {
+	if err := f.checkGrown(page); err != nil {
 		return err
 	}
 	if c.tail == nil {
 		c.db, c.tail = page.DB, wal.NewTail(f.opts.FS, page.DB)
 	}
-	if page.Manifest.Num == c.place.Num && page.Manifest.Length < c.place.Length {
-		return fmt.Errorf("%w: the manifest has become shorter", status.ErrAhead)
-	}
-	if page.Manifest != c.place {
+	if c.read == nil || c.read.place != page.Manifest {
 		version, err := manifest.ReadTo(f.opts.FS, page.DB, page.Manifest)
 		if err != nil {
 			return err
 		}
-		c.place, c.version = page.Manifest, version
+		c.read = &placed{version, page.Manifest}
 		f.drop(version)
 	}
-	if err := f.readLog(c.version, page.Visible); err != nil {
+	if err := f.readLog(c.read.version, page.Visible); err != nil {
 		return err
 	}
-	f.show(c.version, page)
+	f.show(page)
 	return nil
 }
 
 // checkGrown refuses the page of another database, or of an earlier state of this one.
-func (c *current) checkGrown(page status.State) error {
+func (f *Follower) checkGrown(page status.State) error {
+	c, seq := &f.current, f.Sequence()
 	switch {
-	case !c.begun:
+	case f.shown.Load() == nil:
 		return nil
 	case page.DB != c.db:
 		return fmt.Errorf("%w (the directory holds another database)", owner.ErrTakenOver)
-	case page.Visible < c.seq:
-		return fmt.Errorf("%w (it ends with commit %d, where %d was there before)", owner.ErrTakenOver, page.Visible, c.seq)
+	case page.Visible < seq:
+		return fmt.Errorf("%w (it ends with commit %d, where %d was there before)", owner.ErrTakenOver, page.Visible, seq)
+	case page.Manifest.Num == c.read.place.Num && page.Manifest.Length < c.read.place.Length:
+		return fmt.Errorf("%w: the manifest has become shorter", status.ErrAhead)
 	}
 	return nil
 }
@@ -195,20 +191,17 @@ func (f *Follower) newMemtable(segment filename.Num, need int) error {
 	return nil
 }
 
-// show makes what was read the state that readers see.
-func (f *Follower) show(version *manifest.Version, page status.State) {
+// show makes what was read, for page, the state that readers see.
+func (f *Follower) show(page status.State) {
 	c := &f.current
-	changed := c.shown != version
-	if changed || page.Visible != c.seq {
-		f.tree.Show(slices.Clone(c.mems), version, page.Visible)
+	changed := f.shown.Load() != c.read
+	if changed || page.Visible != f.Sequence() {
+		f.tree.Show(slices.Clone(c.mems), c.read.version, page.Visible)
 		c.fresh = nil
 		f.tree.Reclaim()
 	}
-	f.inForce.Store(&placed{version, c.place})
-	c.begun, c.shown, c.seq = true, version, page.Visible
-	for durable := f.durable.Load(); durable < uint64(page.Durable); durable = f.durable.Load() {
-		f.durable.CompareAndSwap(durable, uint64(page.Durable))
-	}
+	f.shown.Store(c.read)
+	f.durable.Store(max(f.durable.Load(), uint64(page.Durable))) // nobody else stores it
 	if changed {
 		f.raise()
 	}

@@ -25,9 +25,6 @@ func (d *Directory) Publish(db [16]byte, m status.Manifest, visible key.SeqNum) 
 // Page is what followers are told. It may be nil, which takes everything and tells nobody.
 func (d *Directory) Page() *status.Page { return d.page }
 
-// HoldsUntil is when to look again for followers that hold something.
-const HoldsUntil = lease.Term / 5
-
 // heldByFollowers looks at the leases, and returns a function that says whether a follower may need a file which no
 // version from since on needs, and which has waited for its removal since at. After an error everything is held.
 func (d *Directory) heldByFollowers() (isHeld func(since filename.Num, at clock.Instant) bool, err error) {

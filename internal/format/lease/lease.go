@@ -37,6 +37,9 @@ import (
 // Term is how long a lease lives that is not renewed.
 const Term = 10 * time.Second
 
+// Interval is how often a follower renews its lease, and how often a writer looks whether one has ended.
+const Interval = Term / 5
+
 const (
 	leaseBytes = 128
 	sumBytes   = 8
