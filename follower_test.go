@@ -27,16 +27,12 @@ func newFollower(t *testing.T, dir string) *Follower {
 
 // An operator who asks a running database for a key would be sent away.
 func TestFollower_showsWhatWasCommitted(t *testing.T) {
-	dir := t.TempDir()
-	db, err := Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	f := newFollower(t, dir)
+	db := openTemp(t, nil)
+	f := newFollower(t, db.Path())
 	for n := range 200 {
 		key := fmt.Appendf(nil, "key %d", n%37)
-		if err := db.Put(key, fmt.Append(nil, n)); err != nil {
+		err := db.Put(key, fmt.Append(nil, n))
+		if err != nil {
 			t.Fatal(err)
 		}
 		switch {
@@ -65,7 +61,7 @@ func TestFollower_showsWhatWasCommitted(t *testing.T) {
 		before.Close()
 	}
 	count := 0
-	err = f.View(context.Background(), func(tx *Tx) error {
+	err := f.View(context.Background(), func(tx *Tx) error {
 		for range tx.Range(nil, nil).All() {
 			count++
 		}
@@ -223,13 +219,8 @@ func checkFollowed(s *Snapshot, scan bool, newest *int64) error {
 
 // What an operator reads of a running database would be out of date, or of nobody.
 func TestFollower_tellsWhatItsWriterDoes(t *testing.T) {
-	dir := t.TempDir()
-	db, err := Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	f := newFollower(t, dir)
+	db := openTemp(t, nil)
+	f := newFollower(t, db.Path())
 	for n := range 3 {
 		if err := db.Put([]byte("key"), []byte("value")); err != nil {
 			t.Fatal(err)
@@ -252,12 +243,8 @@ func TestFollower_tellsWhatItsWriterDoes(t *testing.T) {
 
 // Damage that is taken for a writer at work is waited for, and then blamed on nobody.
 func TestFollower_saysWhatIsDamaged(t *testing.T) {
-	dir := t.TempDir()
-	db, err := Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := openTemp(t, nil)
+	dir := db.Path()
 	mustPut(t, db, "table", "value")
 	if err := db.Compact(context.Background(), nil, nil); err != nil {
 		t.Fatal(err)
