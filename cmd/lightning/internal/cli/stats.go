@@ -93,12 +93,8 @@ func (s source) told(m *lightningdb.Metrics) *lightningdb.WriterStatus {
 	its := &status.Metrics
 	m.Log, m.BackgroundError = its.Log, its.BackgroundError
 	m.ObsoleteFiles, m.PinnedFiles, m.PinnedBytes = its.ObsoleteFiles, its.PinnedFiles, its.PinnedBytes
-	for i := range m.Levels {
-		for _, level := range its.Levels {
-			if level.Level == m.Levels[i].Level {
-				m.Levels[i].Target, m.Levels[i].Score = level.Target, level.Score
-			}
-		}
+	for i, level := range its.Levels[:min(len(its.Levels), len(m.Levels))] { // both list all levels, from 0 on
+		m.Levels[i].Target, m.Levels[i].Score = level.Target, level.Score
 	}
 	return &status
 }
