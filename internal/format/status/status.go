@@ -77,6 +77,21 @@ type Manifest struct {
 
 func (m Manifest) check() uint64 { return ^(uint64(m.Num) ^ bits.RotateLeft64(uint64(m.Length), 32)) }
 
+func (m Manifest) encode() (data [24]byte) {
+	le := binary.LittleEndian
+	le.PutUint64(data[:], uint64(m.Num))
+	le.PutUint64(data[8:], uint64(m.Length))
+	le.PutUint64(data[16:], m.check())
+	return data
+}
+
+// encodeWord returns a word with its complement.
+func encodeWord(word uint64) (data [16]byte) {
+	binary.LittleEndian.PutUint64(data[:], word)
+	binary.LittleEndian.PutUint64(data[8:], ^word)
+	return data
+}
+
 // State is what a page says.
 type State struct {
 	DB       [16]byte
@@ -118,15 +133,22 @@ func Create(fs vfs.FS, random uint64, db [16]byte, m Manifest, visible key.SeqNu
 	return p, nil
 }
 
+// fill writes the page at once. The file is mapped when a word changes, and of many databases none ever does.
 func (p *Page) fill(db [16]byte, m Manifest, visible key.SeqNum) error {
+	h := record.FileHeader{Magic: record.MagicStatus, DB: db, Num: m.Num}
+	header := h.Encode()
+	p.visible, p.durable = encodeWord(uint64(visible)), encodeWord(uint64(visible))
+	manifest := m.encode()
+	var page [usedBytes]byte
+	copy(page[:], header[:])
+	copy(page[visibleAt:], p.visible[:])
+	copy(page[durableAt:], p.durable[:])
+	copy(page[manifestAt:], manifest[:])
 	if err := p.file.Allocate(fileBytes); err != nil {
 		return err
 	}
-	h := record.FileHeader{Magic: record.MagicStatus, DB: db, Num: m.Num}
-	header := h.Encode()
-	_, err := p.file.WriteAt(header[:], 0)
-	return errors.Join(err, p.setManifest(m), p.setWord(&p.durable, durableAt, uint64(visible)),
-		p.setWord(&p.visible, visibleAt, uint64(visible)))
+	_, err := p.file.WriteAt(page[:], 0)
+	return err
 }
 
 // SetVisible publishes seq and everything before it.
@@ -164,17 +186,13 @@ func (p *Page) check(err error) {
 }
 
 func (p *Page) setWord(data *[16]byte, at int64, word uint64) error {
-	binary.LittleEndian.PutUint64(data[:], word)
-	binary.LittleEndian.PutUint64(data[8:], ^word)
+	*data = encodeWord(word)
 	_, err := p.file.StoreAt(data[:], at)
 	return err
 }
 
 func (p *Page) setManifest(m Manifest) error {
-	var data [24]byte
-	binary.LittleEndian.PutUint64(data[:], uint64(m.Num))
-	binary.LittleEndian.PutUint64(data[8:], uint64(m.Length))
-	binary.LittleEndian.PutUint64(data[16:], m.check())
+	data := m.encode()
 	_, err := p.file.StoreAt(data[:], manifestAt)
 	return err
 }
