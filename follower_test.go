@@ -3,16 +3,21 @@ package lightningdb
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lightningdb/internal/format/status"
 )
 
 func newFollower(t *testing.T, dir string) *Follower {
@@ -290,5 +295,133 @@ func TestFollower_saysWhatIsDamaged(t *testing.T) {
 	}
 	if v, err := f.Get([]byte("table")); err != nil || string(v) != "value" || f.Sequence() != 1 {
 		t.Errorf("after that, at %d: %q, %v", f.Sequence(), v, err)
+	}
+}
+
+// A page that changes all the time, and never leads to what is there, would be followed for ever.
+func TestFollower_givesUpThoughTheWriterGoesOn(t *testing.T) {
+	for name, spoil := range map[string]struct {
+		manifest func(path string) error
+		want     error
+	}{
+		"gone":    {os.Remove, ErrNoWriter},
+		"damaged": {damageMiddle, ErrCorrupt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := Open(t.TempDir(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close() // may say that the manifest is gone
+			for n := range 3 {
+				mustPut(t, db, fmt.Sprint("key ", n), "value")
+				if err := db.Flush(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			manifests, err := filepath.Glob(filepath.Join(db.Path(), "MANIFEST-*"))
+			if err != nil || len(manifests) != 1 {
+				t.Fatalf("manifests: %v, %v", manifests, err)
+			}
+			if err := spoil.manifest(manifests[0]); err != nil {
+				t.Fatal(err)
+			}
+			var writing sync.WaitGroup
+			end := make(chan struct{})
+			writing.Go(func() {
+				for {
+					select {
+					case <-end:
+						return
+					case <-time.After(time.Millisecond):
+						mustPut(t, db, "key", "value")
+					}
+				}
+			})
+			opened := make(chan error, 1)
+			go func() {
+				_, err := OpenFollower(db.Path(), nil)
+				opened <- err
+			}()
+			select {
+			case err := <-opened:
+				if !errors.Is(err, spoil.want) {
+					t.Errorf("OpenFollower: %v", err)
+				}
+			case <-time.After(time.Minute):
+				t.Error("OpenFollower goes on for ever")
+			}
+			close(end)
+			writing.Wait()
+		})
+	}
+}
+
+// damageMiddle overwrites the first edit of a manifest that has several.
+func damageMiddle(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.WriteAt([]byte{0xff, 0xff, 0xff, 0xff}, info.Size()/2)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// What stops a database is told: a lock that everybody waits for, when nobody commits, and a sync that comes after the
+// last commit.
+func TestFollower_tellsWhoWaitsAndWhatIsDurable(t *testing.T) {
+	db := openTemp(t, &Options{Durability: Process, SyncInterval: 10 * time.Millisecond})
+	f := newFollower(t, db.Path())
+	mustPut(t, db, "key", "value")
+	told(t, f, "the sync", func(m Metrics) bool { return m.DurableSequence == 1 })
+	tx, err := db.Begin(context.Background(), TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.GetForUpdate([]byte("key")); err != nil {
+		t.Fatal(err)
+	}
+	var waiting sync.WaitGroup
+	waiting.Go(func() { mustPut(t, db, "key", "later") })
+	told(t, f, "the wait", func(m Metrics) bool { return m.Transactions.Waiting == 1 && m.Transactions.OldestLock > 0 })
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Wait()
+	told(t, f, "its end", func(m Metrics) bool { return m.Transactions.Waiting == 0 && m.DurableSequence == 2 })
+}
+
+// told waits until the writer has told what is wanted.
+func told(t *testing.T, f *Follower, what string, wanted func(m Metrics) bool) {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		w, err := f.Writer()
+		if err == nil && wanted(w.Metrics) {
+			return
+		}
+		if time.Since(start) > 20*time.Second {
+			t.Fatalf("%s is not told: %+v, %v", what, w.Metrics, err)
+		}
+	}
+}
+
+// A leak in a program whose stacks are deep is just what its readers are told for.
+func TestReport_keepsTheOldestOfReadersWithDeepStacks(t *testing.T) {
+	var r report
+	for n := range 8 {
+		r.Metrics.Readers = append(r.Metrics.Readers, ReaderMetrics{
+			Sequence: uint64(n), Stack: strings.Repeat("main.function /a/long/path/of/a/program/file.go:1234\n", 50),
+		})
+	}
+	var told report
+	text := r.text()
+	if err := json.Unmarshal(text, &told); err != nil || len(text) > status.MaxReport {
+		t.Fatalf("%d bytes, %v", len(text), err)
+	}
+	if n := len(told.Metrics.Readers); n < 3 || !reflect.DeepEqual(told.Metrics.Readers, r.Metrics.Readers[:n]) {
+		t.Errorf("%d readers are told", n)
 	}
 }

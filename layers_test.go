@@ -24,7 +24,7 @@ var wings = []wing{
 	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/transaction", ".", "system format log engine"},
 	{".", ".", "engine follower transaction format log/lock log/txn system/goroutine system/offheap system/origin " +
-		"system/vfs tree/manifest log/wal"},
+		"system/owner system/vfs tree/manifest log/wal"},
 	{"internal/proof", "oracle isolation torture mutants environment blackbox", "system format tree log engine ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell " +

@@ -5,21 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/status"
+	"lightningdb/internal/system/owner"
 )
 
-// WriterStatus is what the writer of a database has told last about itself: within a second of the last commit, flush
-// or compaction, as long as one is in progress, and after a failure.
+// WriterStatus is what the writer of a database has told last about itself: within a second of the last commit, sync,
+// flush or compaction, as long as a flush or compaction is in progress or somebody waits for a lock, and after a
+// failure. Of readers that came since, while none of this happened, it does not tell.
 type WriterStatus struct {
 	Pid     int       // of the process; another container may count differently
-	Program string    // its name
+	Program string    // its name, as far as it is printable, at most 19 bytes
 	Opened  time.Time // when it opened the database
 	At      time.Time // when it told this
-	Metrics Metrics   // as DB.Metrics gave them then
+	Metrics Metrics   // as DB.Metrics gave them then; of many readers with deep stacks the oldest
 }
 
 // report is a WriterStatus as it is published. The error is its text.
@@ -30,23 +31,25 @@ type report struct {
 
 // reports returns the function by which a database that is opened now tells followers what it does.
 func reports() func(engine.Metrics) []byte {
-	r := report{WriterStatus: WriterStatus{Pid: os.Getpid(), Opened: time.Now()}}
-	if path, err := os.Executable(); err == nil {
-		r.Program = filepath.Base(path)
-	}
+	r := report{WriterStatus: WriterStatus{Pid: os.Getpid(), Program: owner.Program(), Opened: time.Now()}}
 	return func(m engine.Metrics) []byte {
 		r := r
 		r.At, r.Metrics = time.Now(), metricsOf(m)
 		if err := r.Metrics.BackgroundError; err != nil {
 			r.Metrics.BackgroundError, r.Failure = nil, err.Error()
 		}
-		text, err := json.Marshal(r)
-		if err != nil || len(text) > status.MaxReport { // of deep stacks, perhaps
-			r.Metrics.Readers = nil
-			text, _ = json.Marshal(r)
-		}
-		return text
+		return r.text()
 	}
+}
+
+// text is r as it is published. If it is too long, because of deep stacks, the youngest readers are left out.
+func (r report) text() []byte {
+	text, _ := json.Marshal(r) // there is nothing in it that cannot be marshaled
+	for len(text) > status.MaxReport && len(r.Metrics.Readers) > 0 {
+		r.Metrics.Readers = r.Metrics.Readers[:len(r.Metrics.Readers)-1]
+		text, _ = json.Marshal(r)
+	}
+	return text
 }
 
 // Writer returns what the writer has told last. If it has ended since, At does not change any more. The error is

@@ -120,7 +120,13 @@ func (e *Engine) keepHouse() {
 }
 
 // SyncStep syncs what Process commits have left unsynced. It reports whether there was anything.
-func (e *Engine) SyncStep() (bool, error) { return e.log.SyncUnsynced(e.tree.Visible) }
+func (e *Engine) SyncStep() (bool, error) {
+	synced, err := e.log.SyncUnsynced(e.tree.Visible)
+	if synced {
+		e.noteReport()
+	}
+	return synced, err
+}
 
 // RetainStep looks at the clock: it lets compactions drop what need not be kept any more, ends snapshots that are too
 // old, and notes when readers were opened. It returns when it is due again; far away if never.

@@ -34,9 +34,12 @@ func (e *Engine) ReportStep() time.Duration {
 	if left := reportInterval - e.clock.Now().Since(r.last); r.last != 0 && left > 0 {
 		return left
 	}
-	// A job in progress goes on, and what happens during the report is in the next one.
-	r.due.Store(e.stats.Flush.Work().Running || e.stats.Compaction.Work().Running)
+	r.due.Store(false) // what happens during the report is in the next one
 	r.last = e.clock.Now()
-	e.dir.Page().SetReport(e.opts.Report(e.Metrics()))
+	m := e.Metrics()
+	if m.Flush.Running || m.Compaction.Running || m.Locks.Waiters > 0 { // that goes on
+		r.due.Store(true)
+	}
+	e.dir.Page().SetReport(e.opts.Report(m))
 	return reportInterval
 }

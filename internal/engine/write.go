@@ -78,6 +78,7 @@ func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error 
 		return nil
 	}
 	e.stats.LockWaits.Add(1)
+	e.noteReport()
 	start := e.clock.Now()
 	err := e.gate.UntilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
 	o.Limit = max(1, o.Limit-e.clock.Now().Since(start))

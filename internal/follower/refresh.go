@@ -40,7 +40,7 @@ type placed struct {
 // refresh is Refresh for the one who has the turn.
 func (f *Follower) refresh(ctx context.Context) error {
 	var last status.State
-	var since time.Duration // waited for a page that stays as it is
+	var waited time.Duration
 	for pause := time.Millisecond; ; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -52,18 +52,18 @@ func (f *Follower) refresh(ctx context.Context) error {
 		if err == nil || !mayPass(err) {
 			return err
 		}
-		if page != last {
-			last, since = page, 0
-			continue
-		}
-		if f.opts.Manual || since >= longestWait {
+		if waited >= longestWait || f.opts.Manual && page == last { // a page that only grows may lead nowhere as well
 			return f.explain(err)
+		}
+		last = page
+		if f.opts.Manual {
+			continue
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pause):
-			since, pause = since+pause, min(2*pause, 50*time.Millisecond)
+			waited, pause = waited+pause, min(2*pause, 50*time.Millisecond)
 		}
 	}
 }

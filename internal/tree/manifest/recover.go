@@ -130,11 +130,12 @@ func readEdits(f vfs.File, name string, h *record.FileHeader, length int64) (*Ve
 		if problem == "" && rec.Chain != chain {
 			problem = "the edit does not follow the one before it"
 		}
-		if problem != "" && length != wholeFile {
-			return nil, fmt.Errorf("%w: %s at offset %d of %d: %s", status.ErrAhead, name, off, length, problem)
-		}
 		if problem != "" {
-			return endOfEdits(b, &r, name, off, want, problem)
+			v, err := endOfEdits(b, &r, name, off, want, problem)
+			if err == nil && length != wholeFile {
+				return nil, fmt.Errorf("%w: %s at offset %d of %d: %s", status.ErrAhead, name, off, length, problem)
+			}
+			return v, err
 		}
 		if rec.Type != want {
 			return nil, corrupt.New(name, off, "record of type %d instead of %d", rec.Type, want)

@@ -26,9 +26,10 @@ and what opening it had to recover. With --json, everything the database counts.
 
 If another process has the database open, stats shows what that one has published, what it has
 told about itself, and the memory of this command. With --json, "writer" names it, "told" is what
-it has told, and so are "log", "obsolete_files", "pinned_files", "pinned_bytes",
-"background_error" and of each level "target_bytes" and "score". They are null if it has told
-nothing, and "recovery" always is. Else "writer" and "told" are null, and none of these.`,
+it has told, and so are "log", "obsolete_files", "pinned_files", "pinned_bytes", and of each level
+"target_bytes" and "score"; they are null if it has told nothing. "recovery" is null, and
+"background_error" is there only if there is one. If no other process has it, "writer" and "told"
+are null, and the rest is what was found by opening it.`,
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(_ context.Context, args []string) error {
 			return a.read(args[0], func(from source) error { return a.writeStats(a.Stdout, from, a.JSON) })
