@@ -101,7 +101,7 @@ func beginView(ctx context.Context, h holder) *Tx {
 		heldSnapshot
 	})
 	v.take(h, origin.Transaction, ErrTxDone)
-	v.watch.Context = ctx
+	v.watch.On(ctx)
 	v.Tx.snapshot = &v.Snapshot
 	return &v.Tx
 }

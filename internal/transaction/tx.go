@@ -92,7 +92,7 @@ func (m *memory) recycle() {
 // locks and its iterators end, and it cannot commit.
 func (tx *Tx) Begin(ctx context.Context, o Options) {
 	tx.engine, tx.ctx, tx.snapshot, tx.memory = o.Engine, ctx, o.Snapshot, memories.Get().(*memory)
-	tx.watch.Context = ctx
+	tx.watch.On(ctx)
 	tx.writes.Rules = o.Rules
 	tx.engine.Begin(&tx.txn, &tx.reads, o.Goroutine)
 }

@@ -10,21 +10,23 @@ import (
 // Watch ends the cursors and loops of a transaction when the context of the transaction ends. It begins with the
 // first of them, so that a transaction without any pays nothing.
 type Watch struct {
-	Context   context.Context // nil if there is none
 	once      sync.Once
 	interrupt engine.Interrupt
 	stop      func() bool // nil until it has begun
 }
 
+// On says which context it is, before the watch begins. Without one there is nothing to watch.
+func (w *Watch) On(ctx context.Context) { w.interrupt.By(ctx) }
+
 // Begin lets the context end the iterators that s opens from now on.
 func (w *Watch) Begin(s *engine.Snapshot) {
-	if w.Context == nil || w.Context.Done() == nil {
+	ctx := w.interrupt.Context()
+	if ctx == nil || ctx.Done() == nil {
 		return
 	}
 	w.once.Do(func() {
-		w.interrupt.By(w.Context)
 		s.InterruptBy(&w.interrupt)
-		w.stop = context.AfterFunc(w.Context, func() { w.interrupt.Set(w.Context.Err()) })
+		w.stop = context.AfterFunc(ctx, func() { w.interrupt.Set(ctx.Err()) })
 	})
 }
 

@@ -2,17 +2,15 @@ package tree
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 )
 
 // Interrupt ends iterators from outside, when their caller has given up: before they read another page, pass over
 // another entry that nobody sees, or hand out what is not in memory yet. The zero value interrupts nothing.
 type Interrupt struct {
-	ctx  context.Context // asked at every step, because Set may come late; nil if there is none
-	set  atomic.Bool
-	once sync.Once
-	err  error // of the moves; stored before set
+	ctx context.Context // asked at every step, because Set may come late; nil if there is none
+	set atomic.Bool
+	err atomic.Pointer[error] // of the moves; stored before set
 }
 
 // uninterrupted is the Interrupt of iterators that have none.
@@ -22,12 +20,13 @@ var uninterrupted Interrupt
 // also sees to it that Set is called when ctx ends: a step that takes long does not ask.
 func (i *Interrupt) By(ctx context.Context) { i.ctx = ctx }
 
+// Context is what By was called with, nil if it was not.
+func (i *Interrupt) Context() context.Context { return i.ctx }
+
 // Set interrupts with err. The first call counts.
 func (i *Interrupt) Set(err error) {
-	i.once.Do(func() {
-		i.err = err
-		i.set.Store(true)
-	})
+	i.err.CompareAndSwap(nil, &err)
+	i.set.Store(true)
 }
 
 // due reports whether a step may not begin.
@@ -47,7 +46,7 @@ func (i *Interrupt) Err() error {
 	if !i.set.Load() {
 		return nil
 	}
-	return i.err
+	return *i.err.Load()
 }
 
 // InterruptBy lets i end the iterators that s opens from now on.

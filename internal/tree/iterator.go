@@ -256,7 +256,7 @@ func (it *Iterator) refuse() {
 	case it.tree.gate.Closed():
 		it.err = calls.ErrClosed
 	case it.interrupt.set.Load():
-		it.err = it.interrupt.err
+		it.err = it.interrupt.Err()
 	default:
 		it.err = it.hold.Check()
 	}
@@ -372,7 +372,7 @@ func (it *Iterator) Err() error {
 // reason is err, or the error of the interruption: then err only says that the tables were not to be read on.
 func (it *Iterator) reason(err error) error {
 	if err != nil && it.interrupt.set.Load() {
-		return it.interrupt.err
+		return it.interrupt.Err()
 	}
 	return err
 }
