@@ -122,11 +122,11 @@ type WorkMetrics struct {
 	Done, Total  int64 // bytes of keys and values that the running one has read, and will read in all, about; 0 if none
 }
 
-// StallMetrics sums up how long writers waited for flushes and compactions since Open.
+// StallMetrics sums up how writers waited for flushes and compactions since Open.
 type StallMetrics struct {
-	Count    uint64
-	Duration time.Duration
-	Cause    string // of the latest
+	Count    uint64        // waits of single commits
+	Duration time.Duration // in which at least one commit waited
+	Cause    string        // of the latest
 }
 
 // Metrics returns the metrics of this moment. It asks the file system for the size of each file, which takes a

@@ -44,7 +44,7 @@ func (e *Engine) wakeAll() {
 	e.background.flusher.wake()
 	e.background.compactor.wake()
 	e.background.housekeeper.wake()
-	e.room.changed()
+	e.room.Changed()
 }
 
 // startBackground starts the goroutines of the table in doc.go.
@@ -153,4 +153,4 @@ func (e *Engine) CleanStep() (bool, error) {
 }
 
 // keepsLogs reports whether log segments are kept to be used again: not while the disk is full, nor at the end.
-func (e *Engine) keepsLogs() bool { return e.room.backgroundError() == nil && !e.gate.Closed() }
+func (e *Engine) keepsLogs() bool { return e.room.BackgroundError() == nil && !e.gate.Closed() }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
@@ -27,7 +28,8 @@ const (
 
 // compactor is what compactions remember between jobs. Who has the turn owns the rest.
 type compactor struct {
-	turn       calls.Turn // of the one compaction in progress
+	turn       calls.Turn  // of the one compaction in progress
+	shortens   atomic.Bool // it takes level 0 down
 	unfoldable unfoldable
 	garbage    garbage
 }
@@ -97,8 +99,10 @@ func (e *Engine) compactOnce(ctx context.Context,
 func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) error {
 	start := e.clock.Now()
 	e.stats.Compaction.Begin(job.RawBytes())
+	e.compactor.shortens.Store(len(job.Inputs[0]) > 0 && job.OutputLevel > 0)
 	e.noteReport()
 	defer e.stats.Compaction.End()
+	defer e.compactor.shortens.Store(false)
 	edit, done, err := e.runJob(ctx, job, v, held, e.stats.Compaction.Read)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return calls.Ended(ctx)

@@ -9,7 +9,7 @@
 //	manifest.Store       edits and the version that they lead to               mu, while an edit becomes durable
 //	wal.Log              segments: active, sealed, spare; what is durable      mu
 //	tree.Tree            views, memtables, tables, caches, readers             mu and those of its parts
-//	Engine               commit queue, locks, goroutines, back-pressure        house, flushing, room.mu
+//	Engine               commit queue, locks, goroutines, back-pressure        house, flushing, the room's
 //
 // None touches the fields of another. What must not be deleted yet is asked of the owner alone: a table file or a
 // memtable while a view names it (tree), a log segment from the one on that the newest version needs (log), a
@@ -61,7 +61,7 @@
 //
 // # Lock order
 //
-// commit pipeline > the compactor's turn or flushing > the store's > Directory.Change > room.mu > the tree's and the
+// commit pipeline > the compactor's turn or flushing > the store's > Directory.Change > the room's > the tree's and the
 // log's > the directory's. house comes before all of them; under it the pipeline is only tried. The tree's own order
 // stands there. No I/O happens under any of them but the pipeline, the store's, Change, and the one under which a
 // table is opened.

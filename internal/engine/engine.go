@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"lightningdb/internal/engine/room"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/key"
@@ -48,7 +49,7 @@ type Engine struct {
 	compactor  compactor
 	house      sync.Mutex // held by the one CleanStep or SpaceStep in progress
 	space      space
-	room       room
+	room       room.Room
 }
 
 // Open recovers the database in opts.FS, or creates it.
@@ -83,7 +84,6 @@ func newEngine(opts Options) *Engine {
 	if e.opts.LogLimit <= 0 {
 		e.opts.LogLimit = 2 * int64(e.budget.Frozen+1) * int64(e.budget.Memtable)
 	}
-	e.room.init()
 	e.locks.Now = opts.Elapsed
 	e.dir = directory.New(directory.Options{
 		FS: opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
@@ -102,7 +102,7 @@ func newEngine(opts Options) *Engine {
 		Budget: e.budget, Rules: operand.Rules{User: opts.Merge}, Codec: opts.Codec, PageSize: opts.PageSize,
 		ReadOnly: opts.ReadOnly, Manual: opts.Manual, Retain: opts.Retain, MaxSnapshotAge: opts.MaxSnapshotAge,
 		TraceReaders: opts.TraceReaders,
-		Unused:       e.background.housekeeper.wake, Compact: e.background.compactor.wake, Changed: e.room.changed,
+		Unused:       e.background.housekeeper.wake, Compact: e.background.compactor.wake, Changed: e.room.Changed,
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
 		Poison:    opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
 	})
@@ -181,19 +181,26 @@ func (e *Engine) Flush() error {
 	if err := e.dir.Writable(); err != nil {
 		return err
 	}
-	if err := e.flushFrozen(); err != nil { // now, not when the flusher tries again: the disk may have space again
-		return err
-	}
-	err := e.queue.Exclusive(func() error {
-		if e.tree.Active().Count() == 0 {
-			return nil
+	for {
+		if err := e.flushFrozen(); err != nil { // now, not when the flusher tries again: the disk may have space again
+			return err
 		}
-		return e.rotate(0)
-	})
-	if err != nil {
-		return err
+		err := e.queue.Exclusive(func() error {
+			if e.tree.Active().Count() == 0 {
+				return nil
+			}
+			return e.rotate(0)
+		})
+		if err == nil {
+			return e.flushFrozen()
+		}
+		if err == errNoRoom {
+			err = e.waitForRoom(context.Background())
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return e.flushFrozen()
 }
 
 // flushFrozen writes all frozen memtables to tables.

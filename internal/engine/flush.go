@@ -108,6 +108,6 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *tree.Memtable) error {
 	return e.store.Commit(edit, func(next *manifest.Version) {
 		e.tree.Install(next, flushed)
 		e.log.RetireBefore(next.LogStart, next.NextNum, e.keepsLogs())
-		e.room.changed()
+		e.room.Changed()
 	})
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -22,6 +23,11 @@ import (
 // descriptor is left to look for other writers, nothing has happened, and s is gone. After ErrCommitUnknown the next
 // Open decides. A spill that was committed is of no more use.
 func (e *Engine) Ingest(s *Spill, check func() error) (key.SeqNum, error) {
+	return e.ingestUntil(context.Background(), s, check)
+}
+
+// ingestUntil is Ingest, but the end of ctx ends its wait for room.
+func (e *Engine) ingestUntil(ctx context.Context, s *Spill, check func() error) (key.SeqNum, error) {
 	switch {
 	case s.Temporary():
 		return 0, errTemporarySpill
@@ -32,28 +38,35 @@ func (e *Engine) Ingest(s *Spill, check func() error) (key.SeqNum, error) {
 		return 0, err
 	}
 	defer e.Leave()
-	if err := e.Flush(); err != nil { // most of the work, while others still commit
-		return 0, err
+	for {
+		if err := e.Flush(); err != nil { // most of the work, while others still commit
+			return 0, err
+		}
+		var committed key.SeqNum
+		err := e.queue.ExclusiveNumbered(func(next key.SeqNum) error {
+			committed = next
+			return e.ingest(s, next, check)
+		})
+		if err == nil {
+			e.background.compactor.wake()
+			return committed, nil
+		}
+		if err == errNoRoom {
+			err = e.waitForRoom(ctx)
+		}
+		if err != nil {
+			return 0, err
+		}
 	}
-	var committed key.SeqNum
-	err := e.queue.ExclusiveNumbered(func(next key.SeqNum) error {
-		committed = next
-		return e.ingest(s, next, check)
-	})
-	if err != nil {
-		return 0, err
-	}
-	e.background.compactor.wake()
-	return committed, nil
 }
 
 // ingest is Ingest as the leader of the commit queue.
 func (e *Engine) ingest(s *Spill, seq key.SeqNum, check func() error) error {
-	if err := e.waitForFlush(); err != nil {
-		return err
-	}
 	if err := e.dir.Writable(); err != nil {
 		return err
+	}
+	if cause, _ := e.lacks(); cause != "" {
+		return errNoRoom
 	}
 	if check != nil {
 		if err := check(); err != nil {

@@ -56,7 +56,7 @@ func (e *Engine) Metrics() Metrics {
 		Flush:        e.stats.Flush.Work(),
 		Compaction:   e.stats.Compaction.Work(),
 		Waiting:      e.stats.CompactionWaits.Load(),
-		Stall:        e.stats.Stall(),
+		Stall:        e.stats.Stall(e.clock.Now()),
 		MemoryLimit:  e.opts.MemoryLimit,
 		Syncs:        e.log.Syncs(),
 		DiskBytes:    e.dir.DiskBytes(),
@@ -79,7 +79,7 @@ func (e *Engine) Metrics() Metrics {
 func (e *Engine) failure() error {
 	err := e.dir.Cause()
 	if err == nil {
-		err = e.room.backgroundError()
+		err = e.room.BackgroundError()
 	}
 	if e.gate.Closed() {
 		err = errors.Join(ErrClosed, err)

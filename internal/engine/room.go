@@ -1,147 +1,132 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"lightningdb/internal/format/directory"
+	"lightningdb/internal/engine/room"
+	"lightningdb/internal/tree"
 )
 
-// Back-pressure by the number of sorted runs in level 0, most of them one table: from slowRuns on each write waits a
-// little, more with every further run; at stopRuns writes wait until a compaction has caught up.
+// Back-pressure. A commit that finds no room is refused by the leader of the commit queue, waits outside of the queue
+// (waitForRoom), where its context and Close can end that, and comes again. So nothing waits in the pipeline but for
+// the medium.
+//
+// Long before, writers are slowed (pace), so that they need not stop: from slowRuns sorted runs in level 0 on, most of
+// them one table, they may bring as much as lets the room that is left, up to stopRuns, last until a compaction has
+// made level 0 shorter.
 const (
 	slowRuns  = 24
 	stopRuns  = 40
-	slowStep  = 100 * time.Microsecond // per 64 KiB of batch and run over slowRuns
-	slowSleep = time.Millisecond       // shorter waits are saved up: a sleep of microseconds takes fifty of them
+	slowSleep = time.Millisecond // shorter waits are saved up: a sleep of microseconds takes fifty of them
 )
 
-// room is where writers wait for memory, and for level 0 to become shorter.
-type room struct {
-	mu   sync.Mutex // comes before the tree's
-	cond *sync.Cond // something that a writer waits for may have changed
+// errNoRoom refuses a commit that must wait for room, and come again.
+var errNoRoom = errors.New("no room in memory or level 0")
 
-	backgroundErr error // background work waits for space on the disk or for file descriptors
-}
-
-func (r *room) init() { r.cond = sync.NewCond(&r.mu) }
-
-// changed has the writers that wait look again. Nobody may call it with a mutex that a look takes.
-func (r *room) changed() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cond.Broadcast()
-}
-
-// backgroundError is why background work is held up, nil if it is not.
-func (r *room) backgroundError() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.backgroundErr
-}
-
-// noteBackground remembers whether background work waits for something that passes by itself, so that writers are told
-// instead of waiting with it. It reports whether that is new.
-func (r *room) noteBackground(err error) (news bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer r.cond.Broadcast()
-	switch {
-	case directory.Transient(err):
-		news = r.backgroundErr == nil
-		r.backgroundErr = err
-	case err == nil:
-		r.backgroundErr = nil
-	}
-	return news
-}
-
-// noteBackground is room.noteBackground with a word to the logger.
+// noteBackground is Room.NoteBackground with a word to the logger.
 func (e *Engine) noteBackground(err error) {
-	if e.room.noteBackground(err) {
+	if e.room.NoteBackground(err) {
 		e.opts.Logger.Warn("flush and compaction are held up and will be tried again", "cause", err)
 	}
 }
 
-// slowDown makes a writer wait in proportion to what it brings while level 0 is long, so that throughput falls
-// smoothly before it would have to stop.
-func (e *Engine) slowDown(bytes int) {
-	runs := e.tree.Current().Level0()
-	if runs < slowRuns || e.opts.Manual {
-		return
+// pace makes a writer wait in proportion to what it brings while level 0 is long.
+func (e *Engine) pace(ctx context.Context, bytes int) error {
+	v := e.tree.Current()
+	if v.Level0() < slowRuns || e.opts.Manual {
+		return nil
 	}
-	owed := &e.leader.owedSleep
-	*owed += slowStep * time.Duration(runs-slowRuns+1) * time.Duration(bytes) / (64 << 10)
-	if *owed < slowSleep {
-		return
-	}
-	start := e.clock.Now()
-	select {
-	case <-time.After(*owed):
-	case <-e.gate.Context().Done():
-	}
-	*owed = 0
-	e.stats.Stalled(e.clock.Now().Since(start), "level 0 is long")
-}
-
-// waitForReaders waits while another memtable would not fit under the limit because readers hold some that were
-// flushed a moment ago.
-func (e *Engine) waitForReaders() {
-	start, waited := e.clock.Now(), false
-	e.room.mu.Lock()
-	defer e.room.mu.Unlock()
-	for e.dir.Writable() == nil {
-		wait := e.tree.Crowded()
-		if wait <= 0 {
-			break
-		}
-		waited = true
-		enough := time.AfterFunc(wait, e.room.changed)
-		e.room.cond.Wait()
-		enough.Stop()
-	}
-	if waited {
-		e.stats.Stalled(e.clock.Now().Since(start), "waiting for readers of flushed memtables")
-	}
-}
-
-// waitForFlush waits until another memtable may be frozen and level 0 is short enough. It gives up when the flush
-// cannot go on: the disk is full, or writes have failed.
-func (e *Engine) waitForFlush() error {
-	start, waited := e.clock.Now(), false
-	e.room.mu.Lock()
-	defer e.room.mu.Unlock()
-	for {
-		v := e.tree.Current()
-		if v.Frozen() < e.budget.Frozen && v.Level0() < stopRuns {
-			break
-		}
-		if err := e.dir.Writable(); err != nil {
+	wait := e.room.Reserve(e.clock.Now(), bytes, e.paceAt(v).PerSecond())
+	for wait >= slowSleep {
+		before := e.clock.Now()
+		if err := e.stall(ctx, e.room.NextChange(), wait, "level 0 is long"); err != nil {
 			return err
 		}
-		waited = true
-		if e.opts.Manual {
-			if err := e.makeProgressUnlocked(); err != nil {
-				return err
-			}
-			continue
+		if e.tree.Current().Level0() < slowRuns {
+			e.room.Forget()
+			return nil
 		}
-		if err := e.room.backgroundErr; err != nil { // the flusher tries again; this writer does not wait for it
-			return fmt.Errorf("writes resume when a flush or compaction succeeds: %w", err)
-		}
-		e.room.cond.Wait()
-	}
-	if waited {
-		e.stats.Stalled(e.clock.Now().Since(start), "waiting for a flush or a compaction")
+		wait -= e.clock.Now().Since(before)
 	}
 	return nil
 }
 
-// makeProgressUnlocked does, in Manual mode and without room.mu, the background work that the writer waits for.
-func (e *Engine) makeProgressUnlocked() error {
-	e.room.mu.Unlock()
-	defer e.room.mu.Lock()
+// paceAt is the pace of writers while v is current.
+func (e *Engine) paceAt(v *tree.View) room.Pace {
+	memtable, w := int64(e.budget.Memtable), e.stats.Compaction.Work()
+	return room.Pace{
+		Left:      int64(stopRuns-v.Level0()-v.Frozen())*memtable - int64(v.Active().Used()),
+		Memtable:  memtable,
+		Level0:    int64(v.Level0()) * memtable,
+		Compacted: w.RawBytes,
+		Took:      w.Duration,
+		Rest:      w.Total - w.Done,
+		Shortens:  e.compactor.shortens.Load(),
+	}
+}
+
+// stall waits, as a writer that is held up by cause, for a change, the end of the wait, of ctx, or of the engine.
+func (e *Engine) stall(ctx context.Context, changed <-chan struct{}, wait time.Duration, cause string) error {
+	e.stats.Stalled(e.clock.Now(), cause)
+	defer func() { e.stats.Resumed(e.clock.Now()) }()
+	enough := time.NewTimer(wait)
+	defer enough.Stop()
+	select {
+	case <-changed:
+	case <-enough.C:
+	case <-e.gate.Context().Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", cause, ctx.Err())
+	}
+	return nil
+}
+
+// waitForRoom waits until another memtable may be frozen. It gives up when that cannot come: the disk is full, or
+// writes have failed.
+func (e *Engine) waitForRoom(ctx context.Context) error {
+	for {
+		changed := e.room.NextChange()
+		cause, wait := e.lacks()
+		if cause == "" {
+			return nil
+		}
+		if err := e.dir.Writable(); err != nil {
+			return err
+		}
+		var err error
+		if e.opts.Manual {
+			err = e.makeProgress()
+		} else if err = e.room.BackgroundError(); err != nil { // it is tried again; this writer does not wait for it
+			err = fmt.Errorf("writes resume when a flush or compaction succeeds: %w", err)
+		} else {
+			err = e.stall(ctx, changed, wait, cause)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// lacks is why no other memtable may be frozen now, empty if it may, and for how long that may last without a change.
+func (e *Engine) lacks() (cause string, wait time.Duration) {
+	v := e.tree.Current()
+	if v.Frozen() >= e.budget.Frozen || v.Level0() >= stopRuns {
+		return "waiting for a flush or a compaction", time.Hour
+	}
+	if !e.opts.Manual { // readers hold memtables that were flushed a moment ago; another would not fit under the limit
+		if wait := e.tree.Crowded(); wait > 0 {
+			return "waiting for readers of flushed memtables", wait
+		}
+	}
+	return "", 0
+}
+
+// makeProgress does, in Manual mode, the background work that a writer waits for.
+func (e *Engine) makeProgress() error {
 	flushed, err := e.FlushStep()
 	if err != nil || flushed {
 		return err

@@ -70,7 +70,7 @@ func (t *Txn) Seq() key.SeqNum { return t.snapshot.Seq() }
 // locks until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
 	return t.untilUnblocked(ctx, func() (key.SeqNum, error) {
-		return t.engine.commit(commit.Commit{
+		return t.engine.commit(ctx, commit.Commit{
 			Batch: b, Sync: sync, Reads: t.Reads, ReadPoint: t.snapshot, Owner: &t.owner,
 		})
 	})
@@ -79,7 +79,7 @@ func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum
 // CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
 func (t *Txn) CommitSpill(ctx context.Context, s *Spill) (key.SeqNum, error) {
 	return t.untilUnblocked(ctx, func() (key.SeqNum, error) {
-		return t.engine.Ingest(s, func() error { return t.checkSpill(s) })
+		return t.engine.ingestUntil(ctx, s, func() error { return t.checkSpill(s) })
 	})
 }
 

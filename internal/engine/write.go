@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
@@ -20,10 +19,9 @@ import (
 // leader is what the leader of the commit queue keeps from group to group. Nobody else touches it, but for logEnd,
 // which Close sets when it is alone.
 type leader struct {
-	records   []wal.Record  // reused by Log
-	confirmed bool          // the group in progress was synced, and the mark of the owner stood after it
-	owedSleep time.Duration // what writers owe to a long level 0; see slowDown
-	logEnd    filename.Num  // the log has ended before this segment, which is never begun; 0 before Close
+	records   []wal.Record // reused by Log
+	confirmed bool         // the group in progress was synced, and the mark of the owner stood after it
+	logEnd    filename.Num // the log has ended before this segment, which is never begun; 0 before Close
 }
 
 // Commit writes b and returns its last sequence number. With sync it survives a power cut once Commit returned,
@@ -31,7 +29,7 @@ type leader struct {
 // that have locked what b writes.
 func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
 	c := commit.Commit{Batch: b, Sync: sync}
-	last, err := e.commit(c)
+	last, err := e.commit(context.Background(), c)
 	if blocked := (*blockedError)(nil); errors.As(err, &blocked) {
 		return e.commitBehindLocks(c, blocked)
 	}
@@ -50,25 +48,36 @@ func (e *Engine) commitBehindLocks(c commit.Commit, blocked *blockedError) (last
 		} else if err != nil {
 			return 0, err
 		}
-		if last, err = e.commit(c); !errors.As(err, &blocked) {
+		if last, err = e.commit(context.Background(), c); !errors.As(err, &blocked) {
 			return last, err
 		}
 	}
 }
 
-func (e *Engine) commit(c commit.Commit) (key.SeqNum, error) {
+// commit carries c through the queue. The end of ctx ends the wait for room before that.
+func (e *Engine) commit(ctx context.Context, c commit.Commit) (key.SeqNum, error) {
 	if err := e.Enter(); err != nil {
 		return 0, err
 	}
 	defer e.Leave()
-	if err := e.dir.Writable(); err != nil {
-		return 0, err
+	for {
+		if err := e.dir.Writable(); err != nil {
+			return 0, err
+		}
+		if err := e.pace(ctx, len(c.Batch.Bytes())); err != nil {
+			return 0, err
+		}
+		last, err := e.queue.Commit(c)
+		if errors.Is(err, commit.ErrPanicked) {
+			err = fmt.Errorf("%w: %w", ErrCommitUnknown, e.dir.Fail("commit", err))
+		}
+		if err != errNoRoom {
+			return last, err
+		}
+		if err := e.waitForRoom(ctx); err != nil {
+			return 0, err
+		}
 	}
-	last, err := e.queue.Commit(c)
-	if errors.Is(err, commit.ErrPanicked) {
-		err = fmt.Errorf("%w: %w", ErrCommitUnknown, e.dir.Fail("commit", err))
-	}
-	return last, err
 }
 
 // acquire locks user for o. It gives up when ctx ends, the engine closes, or o has waited for its limit, from which
@@ -108,7 +117,6 @@ func (w writer) MakeRoom(r *commit.Request) error {
 	if err := w.dir.Writable(); err != nil {
 		return err
 	}
-	w.slowDown(len(r.Batch.Bytes()))
 	if n := r.Batch.Count(); n == 0 || w.Fits(n, len(r.Batch.Bytes())) {
 		return nil
 	}
@@ -172,13 +180,10 @@ func (w writer) Publish(last key.SeqNum) {
 	}
 }
 
-// rotate waits until another memtable may be frozen, then freezes the active one.
+// rotate freezes the active memtable, or returns errNoRoom if that must wait.
 func (e *Engine) rotate(need int) error {
-	if err := e.waitForFlush(); err != nil {
-		return err
-	}
-	if !e.opts.Manual {
-		e.waitForReaders()
+	if cause, _ := e.lacks(); cause != "" {
+		return errNoRoom
 	}
 	return e.freeze(need)
 }

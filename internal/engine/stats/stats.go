@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"lightningdb/internal/system/clock"
 )
 
 // Stats are the counts of an engine. Its methods are safe for concurrent use.
@@ -18,8 +20,8 @@ type Stats struct {
 	CompactionWaits         atomic.Bool   // for the end of a burst of writes; those that scans pay for aside
 	Flush, Compaction       Jobs
 
-	mu    sync.Mutex
-	stall Stall
+	mu     sync.Mutex
+	stalls stalls
 }
 
 // Logged counts a group of commits, which one write has brought into the log: operations, and bytes of batches.
@@ -30,27 +32,50 @@ func (s *Stats) Logged(commits, operations, bytes int) {
 	s.LogBytes.Add(uint64(bytes))
 }
 
-// Stall sums up how long writers waited for background work.
+// Stall sums up how writers waited for background work.
 type Stall struct {
-	Count    uint64
-	Duration time.Duration
-	Cause    string // of the latest
+	Count    uint64        // waits of single commits
+	Duration time.Duration // in which at least one commit waited
+	Cause    string        // of the latest
 }
 
-// Stalled counts a wait of d.
-func (s *Stats) Stalled(d time.Duration, cause string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stall.Count++
-	s.stall.Duration += d
-	s.stall.Cause = cause
+// stalls is a Stall with the commits that wait now.
+type stalls struct {
+	Stall
+	waiting int
+	since   clock.Instant // when the first of those came
 }
 
-// Stall returns the waits so far.
-func (s *Stats) Stall() Stall {
+// Stalled says that a commit begins to wait at now. It ends with Resumed.
+func (s *Stats) Stalled(now clock.Instant, cause string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stall
+	if s.stalls.waiting == 0 {
+		s.stalls.since = now
+	}
+	s.stalls.waiting++
+	s.stalls.Count++
+	s.stalls.Cause = cause
+}
+
+// Resumed says that at now a commit waits no more.
+func (s *Stats) Resumed(now clock.Instant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stalls.waiting--; s.stalls.waiting == 0 {
+		s.stalls.Duration += now.Since(s.stalls.since)
+	}
+}
+
+// Stall returns the waits until now.
+func (s *Stats) Stall(now clock.Instant) Stall {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum := s.stalls.Stall
+	if s.stalls.waiting > 0 {
+		sum.Duration += now.Since(s.stalls.since)
+	}
+	return sum
 }
 
 // Jobs are the flushes or the compactions of an engine, of which one is in progress at most.
@@ -68,6 +93,7 @@ type Work struct {
 	BytesRead    int64
 	BytesWritten int64
 	Duration     time.Duration
+	RawBytes     int64 // keys and values that were read
 
 	Running     bool
 	Done, Total int64 // bytes of keys and values of the one in progress; 0 without one
@@ -98,6 +124,7 @@ func (j *Jobs) Succeeded(read, written int64, d time.Duration) {
 	j.sum.BytesRead += read
 	j.sum.BytesWritten += written
 	j.sum.Duration += d
+	j.sum.RawBytes += j.done.Load()
 }
 
 // Work returns what was done so far.

@@ -145,8 +145,8 @@ type Env interface {
 	// has been written.
 	Check(r *Request, before []*Request) error
 
-	// MakeRoom makes sure that the log and the active memtable have room for r alone. It slows or stops the caller
-	// while background work is behind. An error refuses r and changes nothing.
+	// MakeRoom makes sure that the log and the active memtable have room for r alone. It does not wait for background
+	// work: if that must come first, an error says so. An error refuses r and changes nothing.
 	MakeRoom(r *Request) error
 
 	// Log appends one record for each member of the group, in one write. After an error nothing of the group is in

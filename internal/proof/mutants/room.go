@@ -1,0 +1,57 @@
+package mutants
+
+// roomMutants break how commits wait for room, and how writers are slowed.
+var roomMutants = []Mutant{
+	{
+		Name:   "a commit that waits for room does not ask its context",
+		Breaks: "a write with a deadline waits for a flush of others, however long that takes",
+		Changes: []Change{{"internal/engine/room.go", `	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", cause, ctx.Err())
+`, ``}},
+		Killer: test("engine", "TestRoom_theWaitEndsWithTheContext"),
+	},
+	{
+		Name:   "a commit that waits for room does not notice Close",
+		Breaks: "Close waits for a commit that waits for a flush",
+		Changes: []Change{{"internal/engine/room.go", `	case <-e.gate.Context().Done():
+		return ErrClosed
+`, ``}, {"internal/engine/background.go", `	e.room.Changed()
+`, ``}},
+		Killer: test("engine", "TestRoom_theWaitEndsWithTheEngine"),
+	},
+	{
+		Name:   "a change before the look is missed",
+		Breaks: "a commit waits for room that there is already",
+		Changes: []Change{{"internal/engine/room/room.go", `		close(r.next)
+		r.next = nil
+`, `		close(r.next)
+		r.next = make(chan struct{})
+`}, {"internal/engine/room/room.go", `	if r.next == nil {
+		r.next = make(chan struct{})
+	}
+	return r.next
+`, `	r.next = make(chan struct{})
+	return r.next
+`}},
+		Killer: test("engine/room", "TestRoom_tellsOfEachChange"),
+	},
+	{
+		Name:    "writers are slowed as if the compaction of level 0 had begun",
+		Breaks:  "level 0 is full before a compaction has made it shorter: writes stop for a second",
+		Changes: []Change{{"internal/engine/room/pace.go", `	if !p.Shortens {`, `	if false {`}},
+		Killer:  test("engine/room", "TestPace_letsTheRoomLast"),
+	},
+	{
+		Name:   "writers stop when no room is left",
+		Breaks: "the pace falls to nothing, and no write comes for a second",
+		Changes: []Change{{"internal/engine/room/pace.go", `	return max(float64(p.Left)*speed/max(rest, float64(p.Memtable)), slowestPace)`,
+			`	return float64(p.Left) * speed / max(rest, float64(p.Memtable))`}},
+		Killer: test("engine/room", "TestPace_letsTheRoomLast"),
+	},
+	{
+		Name:    "each writer is slowed for itself",
+		Breaks:  "many writers bring many times what level 0 has room for",
+		Changes: []Change{{"internal/engine/room/room.go", `max(r.paced, now).Plus(`, `max(0, now).Plus(`}},
+		Killer:  test("engine/room", "TestRoom_reservesOneAfterTheOther"),
+	},
+}
