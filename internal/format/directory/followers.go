@@ -14,12 +14,7 @@ func (d *Directory) Publish(db [16]byte, m status.Manifest, visible key.SeqNum) 
 	if !d.opts.Followers || d.opts.FS.ReadsLag() {
 		return
 	}
-	page, err := status.Create(d.opts.FS, d.opts.Random(), db, m, visible, d.opts.Unread)
-	if err != nil {
-		d.opts.Unread(err)
-		return
-	}
-	d.page = page
+	d.page = status.Create(d.opts.FS, d.opts.Random(), db, m, visible, d.opts.Unread)
 }
 
 // Page is what followers are told. It may be nil, which takes everything and tells nobody.

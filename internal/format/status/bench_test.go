@@ -12,10 +12,7 @@ func BenchmarkSetVisible(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, err := Create(fs, 1, [16]byte{}, Manifest{Num: 1}, 0, func(err error) { b.Error(err) })
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := Create(fs, 1, [16]byte{}, Manifest{Num: 1}, 0, func(err error) { b.Error(err) })
 	for n := range b.N {
 		p.SetVisible(key.SeqNum(n))
 	}

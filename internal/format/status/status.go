@@ -104,8 +104,9 @@ type State struct {
 // that its methods are safe for concurrent use. A nil Page publishes nothing.
 type Page struct {
 	fs     vfs.FS
-	file   vfs.File
+	file   vfs.File // nil if it could not be made
 	failed atomic.Bool
+	stands atomic.Bool // one that failed, or that of the writer before, could not be removed either
 	warn   func(error)
 
 	reports uint64 // so far; for the goroutine of SetReport
@@ -116,21 +117,29 @@ type Page struct {
 
 // Create makes the page of a writer that has recovered database db up to visible, all of it durable, and has put m
 // into force. It takes the place of the page of the writer before, in one step. random is a number that no other page
-// had. If the page cannot be written to later, warn is called once, with the reason, and the page is removed.
-func Create(fs vfs.FS, random uint64, db [16]byte, m Manifest, visible key.SeqNum, warn func(error)) (*Page, error) {
-	next := filename.Make(filename.NextStatus, filename.Num(random>>1))
-	f, err := fs.Create(next)
+// had. If the page cannot be made, or written to later, warn is called once, with the reason, and there is no page: that
+// of the writer before would show its last state for ever.
+func Create(fs vfs.FS, random uint64, db [16]byte, m Manifest, visible key.SeqNum, warn func(error)) *Page {
+	p := &Page{fs: fs, warn: warn}
+	p.check(p.make(filename.Make(filename.NextStatus, filename.Num(random>>1)), db, m, visible))
+	return p
+}
+
+// make makes the page under the name next, and puts it in the place of the one before.
+func (p *Page) make(next string, db [16]byte, m Manifest, visible key.SeqNum) error {
+	f, err := p.fs.Create(next)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &Page{fs: fs, file: f, warn: warn}
+	p.file = f
 	if err = p.fill(db, m, visible); err == nil {
-		err = fs.Rename(next, filename.Make(filename.Status, 0))
+		err = p.fs.Rename(next, filename.Make(filename.Status, 0))
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close(), fs.Remove(next))
+		p.file = nil
+		return errors.Join(err, f.Close(), p.fs.Remove(next))
 	}
-	return p, nil
+	return nil
 }
 
 // fill writes the page at once. The file is mapped when a word changes, and of many databases none ever does.
@@ -176,13 +185,28 @@ func (p *Page) SetManifest(m Manifest) {
 	}
 }
 
-func (p *Page) usable() bool { return p != nil && !p.failed.Load() }
+// usable reports whether there is a page to write to. One that should be gone is removed.
+func (p *Page) usable() bool {
+	if p != nil && p.stands.Load() {
+		_ = p.remove() // the next one tries again
+	}
+	return p != nil && !p.failed.Load()
+}
 
 // check removes a page that could not be written to: one that is only partly right must not stand.
 func (p *Page) check(err error) {
 	if err != nil && !p.failed.Swap(true) {
-		p.warn(errors.Join(err, p.fs.Remove(filename.Make(filename.Status, 0))))
+		p.warn(errors.Join(err, p.remove()))
 	}
+}
+
+func (p *Page) remove() error {
+	err := p.fs.Remove(filename.Make(filename.Status, 0))
+	if vfs.IsNotExist(err) {
+		err = nil
+	}
+	p.stands.Store(err != nil)
+	return err
 }
 
 func (p *Page) setWord(data *[16]byte, at int64, word uint64) error {
@@ -199,7 +223,8 @@ func (p *Page) setManifest(m Manifest) error {
 
 // Close closes the file and leaves it: what was published stays published.
 func (p *Page) Close() error {
-	if p == nil {
+	p.usable()
+	if p == nil || p.file == nil {
 		return nil
 	}
 	return p.file.Close()

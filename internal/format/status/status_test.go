@@ -23,10 +23,7 @@ var testDB = [16]byte{0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 // mustCreate makes a page that must never fail.
 func mustCreate(t testing.TB, fs vfs.FS, random uint64, m Manifest, visible key.SeqNum) *Page {
 	t.Helper()
-	p, err := Create(fs, random, testDB, m, visible, func(err error) { t.Errorf("the page failed: %v", err) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := Create(fs, random, testDB, m, visible, func(err error) { t.Errorf("the page failed: %v", err) })
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			t.Error(err)
@@ -311,27 +308,61 @@ func TestCreate_replacesThePageInOneStep(t *testing.T) {
 	}
 }
 
-// A page that cannot be made must leave the one before, and nothing else.
+// Where a page cannot be made, the one of the writer before would show its last state for ever, while this one goes on.
 func TestCreate_failsWhole(t *testing.T) {
 	for _, kind := range []errfs.Kind{errfs.Create, errfs.Allocate, errfs.Write, errfs.Rename} {
 		for nth := 1; nth < 9; nth++ {
 			dir := errfs.New(memfs.NewVolatile())
 			mustCreate(t, dir, 7, Manifest{3, 200}, 40)
-			before := mustRead(t, dir)
 			rule := errfs.On(kind).Nth(nth).Fail(syscall.EIO)
 			dir.SetRules(rule)
-			p, err := Create(dir, 9, testDB, Manifest{9, 300}, 50, func(err error) { t.Error(err) })
+			var warned []error
+			p := Create(dir, 9, testDB, Manifest{9, 300}, 50, func(err error) { warned = append(warned, err) })
 			if rule.Applied(dir) == 0 {
-				if err != nil || p.Close() != nil || nth == 1 {
-					t.Errorf("%v %d: %v", kind, nth, err)
+				if len(warned) > 0 || p.Close() != nil || nth == 1 {
+					t.Errorf("%v %d: %v", kind, nth, warned)
 				}
 				break
 			}
+			p.SetVisible(51)
+			p.SetManifest(Manifest{9, 301})
+			p.SetReport(nil)
 			names, _ := dir.List()
-			if !errors.Is(err, syscall.EIO) || mustRead(t, dir) != before || !slices.Equal(names, []string{"STATUS"}) {
-				t.Errorf("%v %d: %v, %+v, %q", kind, nth, err, mustRead(t, dir), names)
+			if len(warned) != 1 || !errors.Is(warned[0], syscall.EIO) || len(names) > 0 || p.Close() != nil {
+				t.Errorf("%v %d: %v, %q", kind, nth, warned, names)
 			}
 		}
+	}
+}
+
+// A page that could neither be written to nor removed would show an old state for as long as the writer lives.
+func TestPage_isRemovedAsSoonAsItCanBe(t *testing.T) {
+	for name, then := range map[string]func(*Page) error{
+		"visible":  func(p *Page) error { p.SetVisible(3); return nil },
+		"durable":  func(p *Page) error { p.SetDurable(3); return nil },
+		"manifest": func(p *Page) error { p.SetManifest(Manifest{3, 3}); return nil },
+		"close":    (*Page).Close,
+	} {
+		dir := errfs.New(memfs.NewVolatile())
+		var warned error
+		p := Create(dir, 7, testDB, Manifest{1, 1}, 1, func(err error) { warned = err })
+		dir.SetRules(errfs.On(errfs.Write).Fail(syscall.EIO), errfs.On(errfs.Remove).Fail(syscall.EACCES))
+		p.SetVisible(2)
+		p.SetVisible(3)
+		if !errors.Is(warned, syscall.EIO) || !errors.Is(warned, fs.ErrPermission) {
+			t.Errorf("%s: warned of %v", name, warned)
+		}
+		mustRead(t, dir)
+		dir.SetRules()
+		if err := then(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := Read(dir); !errors.Is(err, ErrNone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		mustCreate(t, dir, 9, Manifest{9, 300}, 50)
+		p.SetVisible(4)
+		mustRead(t, dir) // that of another writer stays
 	}
 }
 
@@ -345,10 +376,7 @@ func TestPage_isRemovedWhenItCannotBeWritten(t *testing.T) {
 		for short := range 24 {
 			dir := errfs.New(memfs.NewVolatile())
 			var warned []error
-			p, err := Create(dir, 7, testDB, Manifest{1, 1}, 1, func(err error) { warned = append(warned, err) })
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := Create(dir, 7, testDB, Manifest{1, 1}, 1, func(err error) { warned = append(warned, err) })
 			fail := errfs.On(errfs.Write).Short(short, syscall.ENOSPC)
 			dir.SetRules(fail)
 			set(p)
@@ -365,17 +393,6 @@ func TestPage_isRemovedWhenItCannotBeWritten(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-	}
-	dir := errfs.New(memfs.NewVolatile())
-	var warned error
-	p, err := Create(dir, 7, testDB, Manifest{1, 1}, 1, func(err error) { warned = err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir.SetRules(errfs.On(errfs.Write).Fail(syscall.EIO), errfs.On(errfs.Remove).Fail(syscall.EACCES))
-	p.SetVisible(2)
-	if !errors.Is(warned, syscall.EIO) || !errors.Is(warned, fs.ErrPermission) {
-		t.Errorf("a page that cannot be removed either: %v", warned)
 	}
 }
 

@@ -165,18 +165,38 @@ var followerMutants = []Mutant{
 	{
 		Name:   "a page that could not be written to stays",
 		Breaks: "followers take what is partly right, and show the same state for ever",
-		Changes: []Change{{"internal/format/status/status.go", `p.warn(errors.Join(err, p.fs.Remove(filename.Make(filename.Status, 0))))`,
+		Changes: []Change{{"internal/format/status/status.go", `p.warn(errors.Join(err, p.remove()))`,
 			`p.warn(err)`}},
 		Killer: test("format/status", "TestPage_isRemovedWhenItCannotBeWritten"),
+		Quick:  true,
+	},
+	{
+		Name:   "a page that could not be made leaves the one before",
+		Breaks: "a follower shows the last state of the writer before, for as long as this one lives",
+		Changes: []Change{{"internal/format/status/status.go", `	p.check(p.make(filename.Make(filename.NextStatus, filename.Num(random>>1)), db, m, visible))
+`, `	if err := p.make(filename.Make(filename.NextStatus, filename.Num(random>>1)), db, m, visible); err != nil {
+		p.failed.Store(true)
+		warn(err)
+	}
+`}},
+		Killer: test("format/status", "TestCreate_failsWhole"),
+		Quick:  true,
+	},
+	{
+		Name:   "a page that could not be removed stays",
+		Breaks: "after two errors of the device a follower shows an old state as long as the writer lives",
+		Changes: []Change{{"internal/format/status/status.go", `	p.stands.Store(err != nil)
+`, ``}},
+		Killer: test("format/status", "TestPage_isRemovedAsSoonAsItCanBe"),
 		Quick:  true,
 	},
 	{
 		Name:   "the page is made in place",
 		Breaks: "followers find none, or one that says nothing, while a writer opens",
 		Changes: []Change{{"internal/format/status/status.go", `	if err = p.fill(db, m, visible); err == nil {
-		err = fs.Rename(next, filename.Make(filename.Status, 0))
+		err = p.fs.Rename(next, filename.Make(filename.Status, 0))
 	}
-`, `	if err = fs.Rename(next, filename.Make(filename.Status, 0)); err == nil {
+`, `	if err = p.fs.Rename(next, filename.Make(filename.Status, 0)); err == nil {
 		err = p.fill(db, m, visible)
 	}
 `}},
