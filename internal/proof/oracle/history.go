@@ -119,6 +119,12 @@ func (h *History) Acknowledged() key.SeqNum {
 	return h.base
 }
 
+// EndsAt reports whether a commit that was issued ends at seq, or the history begins there.
+func (h *History) EndsAt(seq key.SeqNum) bool {
+	i := sort.Search(len(h.commits), func(i int) bool { return h.commits[i].last >= seq })
+	return seq == h.base || i < len(h.commits) && h.commits[i].last == seq
+}
+
 // Acked is the number of commits that were acknowledged since the history began or was last shortened by Forget.
 func (h *History) Acked() int {
 	n := 0

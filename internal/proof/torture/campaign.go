@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 )
 
@@ -31,27 +32,28 @@ type Campaign struct {
 
 // Level is one way of torturing.
 type Level struct {
-	Name    string
-	Key     string // in the line of JSON
-	Noun    string // what is counted
-	Minimum int64
-	share   float64 // of the time
-	run     func(r *run) Outcome
+	Name     string
+	Key      string // in the line of JSON
+	Noun     string // what is counted
+	Minimum  int64
+	Followed bool    // followers watch
+	share    float64 // of the time
+	run      func(r *run) Outcome
 }
 
 // Levels are all levels, in the order in which they run.
 func Levels() []Level {
 	return []Level{
-		{"differential", "metamorphic", "operations", 1_000_000, 0.15, runDifferential},
-		{"crash", "crash", "images", 100_000, 0.18, runCrash},
-		{"error", "error", "runs", 25_000, 0.22, runErrors},
-		{"pairs", "pairs", "runs", 3_000, 0.05, runPairs},
-		{"concurrent", "concurrent", "lives", 1_000, 0.02, runConcurrent},
-		{"damage", "corrupt", "opens", 150_000, 0.12, runDamage},
-		{"craft", "craft", "opens", 15_000, 0.03, runCrafts},
-		{"kill", "kill", "kills", 400, 0.09, runKills},
-		{"isolation", "iso", "transactions", 375_000, 0.10, runIsolation},
-		{"simulation", "sim", "seeds", 2_000, 0.06, runSimulation},
+		{"differential", "metamorphic", "operations", 1_000_000, false, 0.15, runDifferential},
+		{"crash", "crash", "images", 100_000, true, 0.18, runCrash},
+		{"error", "error", "runs", 25_000, true, 0.22, runErrors},
+		{"pairs", "pairs", "runs", 3_000, true, 0.05, runPairs},
+		{"concurrent", "concurrent", "lives", 1_000, false, 0.02, runConcurrent},
+		{"damage", "corrupt", "opens", 150_000, true, 0.12, runDamage},
+		{"craft", "craft", "opens", 15_000, false, 0.03, runCrafts},
+		{"kill", "kill", "kills", 400, true, 0.09, runKills},
+		{"isolation", "iso", "transactions", 375_000, false, 0.10, runIsolation},
+		{"simulation", "sim", "seeds", 2_000, true, 0.06, runSimulation},
 	}
 }
 
@@ -71,16 +73,19 @@ type Outcome struct {
 	Failures int64
 	Figures  []Figure
 	oracle.Counts
-	LostWrites int64 // acknowledged writes of transactions that later reads do not have; must be zero
+	Followers  observer.Stats // what they were shown; those that were misled must be zero
+	LostWrites int64          // acknowledged writes of transactions that later reads do not have; must be zero
 }
 
 // Problem says why the level is red; empty if it is green.
 func (o Outcome) Problem() string {
 	switch {
-	case !o.Counts.Zero() || o.LostWrites > 0 || o.Failures > 0:
+	case !o.Counts.Zero() || o.LostWrites > 0 || o.Followers.Misled > 0 || o.Failures > 0:
 		return "failed"
 	case o.Injected == 0:
 		return "nothing was injected"
+	case o.Level.Followed && o.Followers.Shown == 0:
+		return "nobody followed"
 	case o.Count < o.Minimum:
 		return "too few"
 	}

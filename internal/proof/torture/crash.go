@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
@@ -54,6 +56,9 @@ type Explorer struct {
 	Nested func(depth, image int) bool
 	// After chooses the images after whose recovery the database is used on, killed and recovered again.
 	After func(image int) bool
+	// Followed chooses the changes at which a run is cut that a follower watches, besides the one without, and the images
+	// that a follower opens before anybody recovers them, and watches while somebody does. It may be nil, for none.
+	Followed func(n int) bool
 	// Stop ends the run early when it returns true; nil never does.
 	Stop func() bool
 	// Fail is told of every violation and where to find it.
@@ -73,8 +78,9 @@ type Stats struct {
 	Acked   int // acknowledged commits in all images
 	Changes int // that the workload makes undisturbed
 	// ByPolicy are the images of power cuts by what they keep.
-	ByPolicy [len(memfs.Policies)]int
-	Recovery Durations // of Open
+	ByPolicy  [len(memfs.Policies)]int
+	Recovery  Durations // of Open
+	Followers observer.Stats
 	oracle.Counts
 }
 
@@ -92,12 +98,13 @@ func (s *Stats) Add(o Stats) {
 		s.ByPolicy[i] += n
 	}
 	s.Recovery.Add(o.Recovery)
+	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s Stats) String() string {
-	return fmt.Sprintf("points=%d images=%d kills=%d nested=%d deepest=%d acked=%d open_failed=%d %v",
-		s.Points, s.Images, s.Kills, s.Nested, s.Deepest, s.Acked, s.Failed, s.Counts)
+	return fmt.Sprintf("points=%d images=%d kills=%d nested=%d deepest=%d acked=%d open_failed=%d %v %v",
+		s.Points, s.Images, s.Kills, s.Nested, s.Deepest, s.Acked, s.Failed, s.Followers, s.Counts)
 }
 
 // state is a directory and what must be in it.
@@ -105,6 +112,9 @@ type state struct {
 	fs      *memfs.FS
 	history *oracle.History
 	loss    oracle.Loss
+
+	// What followers must show, and the newest that they may.
+	acknowledged, published key.SeqNum
 }
 
 // Run interrupts w everywhere. Its error says that w itself failed, undisturbed.
@@ -128,7 +138,7 @@ func counter() func() uint64 {
 func newRun(w Workload, fs vfs.FS, medium *memfs.FS, h *oracle.History) *Session {
 	w.Options.FS = fs
 	s := NewSession(w.Options, h)
-	s.medium = medium
+	s.medium, s.isDead = medium, medium.Crashed
 	return s
 }
 
@@ -146,6 +156,7 @@ func prepare(w Workload) (state, error) {
 		start.fs = start.fs.Kill()
 	}
 	s.Abandon()
+	start.acknowledged, start.published = s.told, s.Published()
 	return start, err
 }
 
@@ -162,43 +173,109 @@ func (x *Explorer) interrupt(w Workload, start state, depth int, where string) e
 	}
 	for n := first; x.Stop == nil || !x.Stop(); n += stride {
 		for _, during := range []bool{false, true} {
-			at := fmt.Sprintf("%s@%d", where, n)
-			fs := start.fs.Kill()
-			if during {
-				at += "+"
-				fs.CrashDuring(n)
-			} else {
-				fs.CrashAt(n)
+			finished, err := x.cut(w, start, cutting{n, during, false}, depth, where)
+			if err == nil && depth == 0 && x.follows(n) {
+				_, err = x.cut(w, start, cutting{n, during, true}, depth, where)
 			}
-			history := start.history.Clone()
-			s := newRun(w, fs, fs, history)
-			err := w.Run(s)
-			x.Stats.Points++
-			finished := !fs.Crashed()
-			x.examineAll(w, state{fs: fs, history: history, loss: start.loss}, depth, at)
-			s.Abandon()
-			if errors.Is(err, ErrMismatch) || finished && err != nil {
-				return fmt.Errorf("%s: %w", at, err)
+			if err != nil {
+				return err
 			}
-			if finished {
-				if depth == 0 {
-					x.Stats.Changes += fs.Ops()
-				}
+			if !finished {
+				continue
+			}
+			if depth > 0 {
 				return nil
 			}
+			return x.watch(w, start)
 		}
 	}
 	return nil
+}
+
+func (x *Explorer) follows(n int) bool { return x.Followed != nil && x.Followed(n) }
+
+// cutting is a run that is to be cut before or during change n.
+type cutting struct {
+	n        int
+	during   bool
+	followed bool // a follower watches, whose changes count as well
+}
+
+func (c cutting) String() string {
+	at := fmt.Sprintf("@%d", c.n)
+	if c.during {
+		at += "+"
+	}
+	if c.followed {
+		at += " followed"
+	}
+	return at
+}
+
+// cut runs w from start, cuts it, and looks at what is left. finished says that w came to its end before.
+func (x *Explorer) cut(w Workload, start state, c cutting, depth int, where string) (finished bool, err error) {
+	at := where + c.String()
+	fs := start.fs.Kill()
+	if c.during {
+		fs.CrashDuring(c.n)
+	} else {
+		fs.CrashAt(c.n)
+	}
+	now := start
+	now.fs, now.history = fs, start.history.Clone()
+	var s *Session
+	if c.followed {
+		f := follow(w, fs, now, &x.Stats.Followers, nil, nil)
+		f.every = 2 + c.n/followedShare%7
+		s = f.Session
+		err = w.Run(s)
+		if broken := f.finish(); broken != nil {
+			x.Fail(at, broken)
+		}
+	} else {
+		s = newRun(w, fs, fs, now.history)
+		err = w.Run(s)
+	}
+	x.Stats.Points++
+	finished = !fs.Crashed()
+	now.acknowledged, now.published = max(start.acknowledged, s.told), max(start.published, s.Published())
+	x.examineAll(w, now, depth, at)
+	s.Abandon()
+	if errors.Is(err, ErrMismatch) || finished && err != nil {
+		return finished, fmt.Errorf("%s: %w", at, err)
+	}
+	if finished && depth == 0 && !c.followed {
+		x.Stats.Changes += fs.Ops()
+	}
+	return finished, nil
+}
+
+// watch runs w from start to its end, with a follower that has its turn before each of the writer's calls.
+func (x *Explorer) watch(w Workload, start state) error {
+	if x.Followed == nil {
+		return nil
+	}
+	start.fs, start.history = start.fs.Kill(), start.history.Clone()
+	f := follow(w, start.fs, start, &x.Stats.Followers, nil, nil)
+	defer f.Abandon()
+	err := w.Run(f.Session)
+	if broken := f.finish(); broken != nil {
+		x.Fail(w.Name+" followed", broken)
+	}
+	return err
 }
 
 // examineAll looks at what the power cut may have left of s, and at what a killed process does.
 func (x *Explorer) examineAll(w Workload, s state, depth int, where string) {
 	if s.loss == oracle.Killed {
 		x.Stats.Kills++
-		x.examine(w, state{s.fs.Kill(), s.history.Clone(), oracle.Killed}, depth, where+"/kill")
+		img := s
+		img.fs, img.history = s.fs.Kill(), s.history.Clone()
+		x.examine(w, img, depth, where+"/kill")
 	}
 	for _, cut := range x.Cuts(depth, x.Stats.Points, s.fs.Unsynced(), s.fs.UnsyncedSectors()) {
-		img := state{s.fs.Image(cut.Policy, cut.Seed), s.history.Clone(), oracle.PowerCut}
+		img := s
+		img.fs, img.history, img.loss = s.fs.Image(cut.Policy, cut.Seed), s.history.Clone(), oracle.PowerCut
 		x.Stats.ByPolicy[cut.Policy]++
 		x.examine(w, img, depth, fmt.Sprintf("%s/%v:%d", where, cut.Policy, cut.Seed))
 	}
@@ -219,13 +296,29 @@ func (x *Explorer) examine(w Workload, img state, depth int, where string) {
 			x.Fail(where, err)
 		}
 	}
-	w.Options.FS = img.fs.Kill()
-	s := NewSession(w.Options, img.history)
-	defer s.Abandon()
-	if !x.recoverAndJudge(s, img.loss, where) || !x.After(image) {
+	img.fs = img.fs.Kill()
+	if !x.follows(image) {
+		s := newRun(w, img.fs, img.fs, img.history)
+		defer s.Abandon()
+		x.recoverAndUse(w, s, img.loss, image, where)
 		return
 	}
-	x.useOn(w, s, where)
+	f := follow(w, img.fs, img, &x.Stats.Followers, nil, nil)
+	defer f.Abandon()
+	f.every = 2 + image/followedShare%7
+	f.decided = img.published // until somebody recovers
+	f.turn()
+	x.recoverAndUse(w, f.Session, img.loss, image, where)
+	if err := f.finish(); err != nil {
+		x.Fail(where+"/followed", err)
+	}
+}
+
+// recoverAndUse recovers and judges a directory, and perhaps goes on using it.
+func (x *Explorer) recoverAndUse(w Workload, s *Session, loss oracle.Loss, image int, where string) {
+	if x.recoverAndJudge(s, loss, where) && x.After(image) {
+		x.useOn(w, s, where)
+	}
 }
 
 // openAndRead is the workload of a recovery: what it serves must survive a further crash.
@@ -267,15 +360,15 @@ func (x *Explorer) recoverAndJudge(s *Session, loss oracle.Loss, where string) b
 
 // useOn writes to a recovered database; then the power goes, and what the recovery served must still be there.
 func (x *Explorer) useOn(w Workload, s *Session, where string) {
-	served := s.opts.FS.(keptOpen).FS.(*memfs.FS)
 	later := s.History.Clone()
-	cut := served.Image(memfs.None, 0)
+	cut := s.medium.Image(memfs.None, 0)
 	err := errors.Join(s.Put("after", "the crash", true), s.Put("after", "all", false))
 	if err != nil {
 		x.Fail(where+"/write", err)
 		return
 	}
-	for _, next := range []state{{cut, later, oracle.PowerCut}, {served.Kill(), s.History, oracle.Killed}} {
+	for _, next := range []state{{fs: cut, history: later, loss: oracle.PowerCut},
+		{fs: s.medium.Kill(), history: s.History, loss: oracle.Killed}} {
 		w.Options.FS = next.fs
 		again := NewSession(w.Options, next.history)
 		x.Stats.Images++

@@ -59,11 +59,11 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	}
 }
 
-// explorer looks at a ninth of the images that all policies give at each change, another ninth at the next one; at a
+// explorer looks at a twelfth of the images that all policies give at each change, another twelfth at the next one; at a
 // third of those of one workload; with -full at all of them, and at many more seeds. Once it is late it skips most.
 func explorer(t *testing.T, p pace) *Explorer {
 	shown := 0
-	share, limit, seeded, nested := 9*slowdown, 2, 2, 997
+	share, limit, seeded, nested := 12*slowdown, 2, 2, 997
 	if *workloadFlag != "" {
 		share, nested = 3*slowdown, 331
 	}
@@ -84,7 +84,8 @@ func explorer(t *testing.T, p pace) *Explorer {
 		Nested: func(depth, image int) bool {
 			return depth == 1 && image%nested == nested/2 || depth > 1 && depth <= 3 && image%151 == 0
 		},
-		After: func(image int) bool { return image%5 == 0 },
+		After:    func(image int) bool { return image%5 == 0 },
+		Followed: func(n int) bool { return n%(2*followedShare*slowdown) == 3 },
 		Fail: func(where string, err error) {
 			if shown++; shown <= 5 {
 				t.Errorf("%s: %v", where, err)

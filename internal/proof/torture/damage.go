@@ -8,7 +8,9 @@ import (
 	"runtime/metrics"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs/memfs"
 )
@@ -29,12 +31,14 @@ type Victim struct {
 // DamageStats count what became of damaged databases.
 type DamageStats struct {
 	Opens        int
-	AtOpen       int    // damage found by Open
-	AtRead       int    // damage found by reading
-	AtVerify     int    // damage found by Verify alone: all that can be read is right
-	Harmless     int    // everything was read, and right
-	Plausible    int    // another database, the same however it is read: only for crafted files
-	Shorter      int    // the log's last commits were taken for torn, and Open reported it
+	AtOpen       int // damage found by Open
+	AtRead       int // damage found by reading
+	AtVerify     int // damage found by Verify alone: all that can be read is right
+	Harmless     int // everything was read, and right
+	Plausible    int // another database, the same however it is read: only for crafted files
+	Shorter      int // the log's last commits were taken for torn, and Open reported it
+	Refused      int // followers that said what was wrong
+	Followers    observer.Stats
 	PeakAllocate uint64 // bytes of heap allocated while one database was opened, read and closed, at most; by whomever
 	oracle.Counts
 }
@@ -48,14 +52,17 @@ func (s *DamageStats) Add(o DamageStats) {
 	s.Harmless += o.Harmless
 	s.Plausible += o.Plausible
 	s.Shorter += o.Shorter
+	s.Refused += o.Refused
+	s.Followers.Add(o.Followers)
 	s.PeakAllocate = max(s.PeakAllocate, o.PeakAllocate)
 	s.Counts.Add(o.Counts)
 }
 
 func (s DamageStats) String() string {
 	return fmt.Sprintf("opens=%d detected_open=%d detected_read=%d detected_verify=%d harmless=%d plausible=%d "+
-		"shorter=%d peak_allocate=%d %v",
-		s.Opens, s.AtOpen, s.AtRead, s.AtVerify, s.Harmless, s.Plausible, s.Shorter, s.PeakAllocate, s.Counts)
+		"shorter=%d peak_allocate=%d detected_follow=%d %v %v",
+		s.Opens, s.AtOpen, s.AtRead, s.AtVerify, s.Harmless, s.Plausible, s.Shorter, s.PeakAllocate, s.Refused,
+		s.Followers, s.Counts)
 }
 
 // Try opens a copy of v after damage was done to it, reads everything and closes it. Errors are the right answer; the
@@ -75,6 +82,11 @@ func (v *Victim) Try(stats *DamageStats, cutLog bool, damage func(fs *memfs.FS) 
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	if stats.Opens%followedDamage == 0 {
+		if err := v.follow(stats, fs.Image(memfs.All, 0)); err != nil {
+			return err
+		}
+	}
 	opts := v.Options
 	opts.FS = fs
 	e, err := engine.Open(opts)
@@ -88,6 +100,31 @@ func (v *Victim) Try(stats *DamageStats, cutLog bool, damage func(fs *memfs.FS) 
 		certain = 0
 	}
 	return v.judge(stats, e, certain)
+}
+
+// followedDamage is the share of damaged databases that a follower reads before they are opened: one in so many. It is
+// no divisor of the number of files, or of that of bits.
+const followedDamage = 5
+
+// follow lets a follower read fs, whose damage nobody has looked at yet: it must say what is wrong, or show all that
+// was committed.
+func (v *Victim) follow(stats *DamageStats, fs *memfs.FS) error {
+	o, err := observer.Open(observer.Options{FS: fs, History: v.History, Stats: &stats.Followers, Merge: mergeByDigest,
+		Random: v.Options.Random, Acknowledged: v.History.Last, Published: v.History.Last})
+	if err == nil {
+		o.Pin()
+		err = errors.Join(o.Refresh(), o.Look(), o.Close())
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, observer.ErrMisled):
+		return err
+	case errors.Is(err, corrupt.ErrCorrupt), observer.Refused(err):
+		stats.Refused++
+		return nil
+	}
+	return fmt.Errorf("a follower beside damage: %w", err)
 }
 
 func (v *Victim) judge(stats *DamageStats, e *engine.Engine, certain key.SeqNum) error {

@@ -8,18 +8,20 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/lease"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
 // NewVictim makes a small database with all kinds of files: tables with extents, tombstones and several versions of
-// keys, a log, a manifest with edits. It is closed cleanly or killed.
+// keys, a log, a manifest with edits, the page, the lease of a follower that was killed. It is closed cleanly or killed.
 func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	v := &Victim{FS: memfs.New(), History: new(oracle.History)}
 	v.Name = fmt.Sprintf("clean %v, codec %v, page %d", clean, c, pageSize)
 	v.Options = engine.Options{PageSize: pageSize, Codec: codec.By(c), MemoryLimit: engine.MinMemoryLimit, Manual: true,
-		Random: counter()}
+		Followers: true, Random: counter()}
 	opts := v.Options
 	opts.FS = v.FS
 	s := NewSession(opts, v.History)
@@ -38,6 +40,9 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 		put("log0", 40, true), put("log1", 40, true), put("log2", 40, true),
 		func(s *Session) error { before = s.History.Last(); return nil },
 		put("log3", 40, true))(s)
+	if err == nil {
+		_, err = lease.Take(v.FS, opts.Random())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +63,9 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 type DamageKind func(names []string, name string, data []byte,
 	try func(what string, cutLog bool, damage func(fs *memfs.FS) error))
 
+// usedOfPage is how much of the page is damaged, in bytes. Nothing rests on what is behind it: zeros, and the reports.
+const usedOfPage = 256
+
 // TryAll does every damage of a kind to every file, each to its own copy of v, until stop returns true. fail is told of
 // every wrong answer.
 func (v *Victim) TryAll(kind DamageKind, stop func() bool, fail func(where string, err error)) (DamageStats, error) {
@@ -74,6 +82,9 @@ func (v *Victim) TryAll(kind DamageKind, stop func() bool, fail func(where strin
 		data, err := Contents(intact, name)
 		if err != nil {
 			return stats, err
+		}
+		if name == filename.Make(filename.Status, 0) {
+			data = data[:min(len(data), usedOfPage)]
 		}
 		contents[name] = data
 	}

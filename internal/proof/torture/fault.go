@@ -3,10 +3,12 @@ package torture
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/errfs"
@@ -54,7 +56,10 @@ type FaultStats struct {
 	// ByFault are the runs by the name of their fault.
 	ByFault map[string]int
 	Pairs   int // runs in which both faults of a pair came to pass
+	Blinded int // runs in which a call of a follower failed
 	Indices int // calls that the workload makes undisturbed
+	// Followers are those that watched, with the calls of the writer failing or their own.
+	Followers observer.Stats
 	oracle.Counts
 }
 
@@ -70,9 +75,11 @@ func (s *FaultStats) Add(o FaultStats) {
 	s.Swallowed += o.Swallowed
 	s.Pairs += o.Pairs
 	s.Indices += o.Indices
+	s.Blinded += o.Blinded
 	for name, n := range o.ByFault {
 		s.count(name, n)
 	}
+	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
@@ -84,8 +91,8 @@ func (s *FaultStats) count(fault string, n int) {
 }
 
 func (s FaultStats) String() string {
-	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v",
-		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Counts)
+	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v %v",
+		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Followers, s.Counts)
 }
 
 // Injector makes each call of workloads fail in each way.
@@ -116,11 +123,15 @@ func (x *Injector) Run(w Workload) error {
 	x.Stats.Indices += calls
 	for n := x.Offset; n < calls && (x.Stop == nil || !x.Stop()); n += x.Stride {
 		x.Stats.Calls++
-		for _, fault := range Faults() {
-			x.inject(w, start, n, fault)
+		for i, fault := range Faults() {
+			if (n+i)%watched == 0 {
+				x.injectFollowed(w, start, n, fault)
+			} else {
+				x.inject(w, start, n, fault)
+			}
 		}
 	}
-	return nil
+	return x.blind(w, start)
 }
 
 // countCalls runs w undisturbed.
@@ -146,7 +157,68 @@ func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
 		return // the fault does not fit this call
 	}
 	x.Stats.count(fault.Name, 1)
-	x.judgeRun(w, s, disk, state{fs, s.History, start.loss}, err, where)
+	x.judgeRun(w, s, disk, state{fs: fs, history: s.History, loss: start.loss}, err, where)
+}
+
+// watched is the share of runs that a follower watches: one in so many.
+const watched = 4
+
+// injectFollowed is inject while a follower watches. Afterwards it must show the newest, or that there is no page.
+func (x *Injector) injectFollowed(w Workload, start state, n int, fault Fault) {
+	where := fmt.Sprintf("%s: %s at call %d, followed", w.Name, fault.Name, n)
+	defer x.guard(where)()
+	start.fs, start.history = start.fs.Kill(), start.history.Clone()
+	f := follow(w, start.fs, start, &x.Stats.Followers, []*errfs.Rule{fault.at(n)}, nil)
+	defer f.Abandon()
+	f.every = 1 + n%watched*2
+	err := w.Run(f.Session)
+	if broken := f.finish(); broken != nil {
+		x.Fail(where, broken)
+	}
+	if f.disk.Faults() == 0 {
+		return
+	}
+	x.Stats.count(fault.Name, 1)
+	x.judgeRun(w, f.Session, f.disk, state{fs: start.fs, history: f.History, loss: start.loss}, err, where)
+}
+
+// blind runs w undisturbed while the calls of a follower fail: one in each run, at every position of a wider stride.
+func (x *Injector) blind(w Workload, start state) error {
+	var kinds []errfs.Kind // of the follower's calls
+	listen := errfs.On().Call(func(op errfs.Op) { kinds = append(kinds, op.Kind) })
+	if err := x.runBlind(w, start, listen, w.Name+" followed"); err != nil {
+		return err
+	}
+	for n := x.Offset; n < len(kinds) && (x.Stop == nil || !x.Stop()); n += x.Stride * watched {
+		for _, fault := range Faults() {
+			if len(fault.Kinds) > 0 && !slices.Contains(fault.Kinds, kinds[n]) {
+				continue
+			}
+			where := fmt.Sprintf("%s: %s at call %d of a follower", w.Name, fault.Name, n)
+			if err := x.runBlind(w, start, fault.at(n), where); err != nil {
+				return err
+			}
+			x.Stats.Runs++
+			x.Stats.Blinded++
+			x.Stats.count(fault.Name, 1)
+		}
+	}
+	return nil
+}
+
+// runBlind runs w, which nothing disturbs, while a follower watches whose calls fail by rule.
+func (x *Injector) runBlind(w Workload, start state, rule *errfs.Rule, where string) error {
+	defer x.guard(where)()
+	start.fs, start.history = start.fs.Kill(), start.history.Clone()
+	f := follow(w, start.fs, start, &x.Stats.Followers, nil, []*errfs.Rule{rule})
+	defer f.Abandon()
+	f.every = 2 * watched
+	err := w.Run(f.Session)
+	x.Stats.Injected += f.eyes.Faults()
+	if broken := f.finish(); broken != nil {
+		x.Fail(where, broken)
+	}
+	return err
 }
 
 // at is the rule by which f happens at call n.
@@ -196,7 +268,7 @@ func (x *Injector) judgeRun(w Workload, s *Session, disk *errfs.FS, now state, e
 // then what each kind of end leaves on the disk, now without faults.
 func (x *Injector) judge(w Workload, s *Session, now state, met error, where string) {
 	fs := now.fs
-	x.recover(w, state{fs.Image(memfs.All, 0), s.History.Clone(), oracle.PowerCut}, where+"/at once")
+	x.recover(w, state{fs: fs.Image(memfs.All, 0), history: s.History.Clone(), loss: oracle.PowerCut}, where+"/at once")
 	if s.Engine != nil {
 		if err := s.CompareAcknowledged(); err != nil {
 			x.Stats.WrongData++
@@ -206,13 +278,13 @@ func (x *Injector) judge(w Workload, s *Session, now state, met error, where str
 			x.Fail(where+"/resume", err)
 		}
 	}
-	x.recover(w, state{fs.Image(memfs.None, 0), s.History.Clone(), oracle.PowerCut}, where+"/none")
-	x.recover(w, state{fs.Image(memfs.Random, x.Seed), s.History.Clone(), oracle.PowerCut}, where+"/random")
-	x.recover(w, state{fs.Image(memfs.All, 0), s.History.Clone(), oracle.PowerCut}, where+"/all")
+	x.recover(w, state{fs: fs.Image(memfs.None, 0), history: s.History.Clone(), loss: oracle.PowerCut}, where+"/none")
+	x.recover(w, state{fs: fs.Image(memfs.Random, x.Seed), history: s.History.Clone(), loss: oracle.PowerCut}, where+"/random")
+	x.recover(w, state{fs: fs.Image(memfs.All, 0), history: s.History.Clone(), loss: oracle.PowerCut}, where+"/all")
 	if s.Engine != nil && s.Close() == nil {
 		where += "/closed"
 	}
-	x.recover(w, state{fs.Kill(), s.History, now.loss}, where+"/kill")
+	x.recover(w, state{fs: fs.Kill(), history: s.History, loss: now.loss}, where+"/kill")
 }
 
 // resume goes on writing: after a full disk it must work; after anything else it must either work or be refused.

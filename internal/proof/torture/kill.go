@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"lightningdb"
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 )
 
@@ -22,21 +23,31 @@ const (
 	kept    = 150 // commits of a writer whose keys are still there; older ones are removed
 )
 
+const (
+	watchedAcks  = 40 // acknowledgements after which the follower shows the newest
+	followRounds = 3  // kills, in the last of which another process follows
+)
+
 // Killer runs processes that write to one database in a real directory, kills each with SIGKILL, and judges what is
-// left.
+// left. A follower watches all of them, and now and then another process follows, and is killed as well. Close it.
 type Killer struct {
 	Dir     string
 	Command func(dir string) *exec.Cmd // a process that calls WriteUntilKilled
 	Random  *rand.Rand                 // when to kill
 	Fail    func(where string, err error)
 	Stats   KillStats
+
+	follower *lightningdb.Follower // nil before the first round
+	other    *following            // the process that follows, or nil
+	shown    shownHeads            // by followers
 }
 
 // KillStats count what a Killer did.
 type KillStats struct {
-	Kills    int
-	Acked    int // acknowledgements that the processes wrote
-	Survived int // commits in the database at the end
+	Kills     int
+	Acked     int // acknowledgements that the processes wrote
+	Survived  int // commits in the database at the end
+	Followers observer.Stats
 	oracle.Counts
 }
 
@@ -45,11 +56,13 @@ func (s *KillStats) Add(o KillStats) {
 	s.Kills += o.Kills
 	s.Acked += o.Acked
 	s.Survived += o.Survived
+	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s KillStats) String() string {
-	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d %v", s.Kills, s.Acked, s.Survived, s.Counts)
+	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d %v %v", s.Kills, s.Acked, s.Survived, s.Followers,
+		s.Counts)
 }
 
 // Round runs one process, kills it and judges. Its error says that the round itself could not be done.
@@ -62,9 +75,15 @@ func (k *Killer) Round() error {
 	k.Stats.Kills++
 	k.Stats.Acked += acked
 	k.Stats.Survived = 0
+	if err := k.killOther(); err != nil {
+		return err
+	}
 	db, err := lightningdb.Open(k.Dir, killOptions())
 	if err != nil {
 		return fmt.Errorf("open after a kill: %w", err)
+	}
+	if err := k.watch(&at); err != nil {
+		k.Fail(fmt.Sprintf("kill %d, the follower", k.Stats.Kills), err)
 	}
 	for w := range writers {
 		where := fmt.Sprintf("kill %d, after %d acknowledgements, writer %d", k.Stats.Kills, after, w)
@@ -82,6 +101,9 @@ func (k *Killer) judge(db *lightningdb.DB, w int, at progress) error {
 		return err
 	}
 	k.Stats.Survived += int(n)
+	if err := k.judgeShown(w, n); err != nil {
+		return err
+	}
 	if n < at.acked {
 		k.Stats.AckedLost += int64(at.acked - n)
 		return fmt.Errorf("the last commit is %d; %d was acknowledged", n, at.acked)
@@ -121,6 +143,11 @@ func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err erro
 	if err := db.Close(); err != nil {
 		return at, 0, err
 	}
+	if k.Stats.Kills%followRounds == followRounds-1 {
+		if err := k.followBy(); err != nil {
+			return at, 0, err
+		}
+	}
 	child := k.Command(k.Dir)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
@@ -143,6 +170,11 @@ func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err erro
 			continue
 		}
 		at[w].acked = n
+		if acks%watchedAcks == 0 {
+			if err := k.watch(&at); err != nil {
+				k.Fail(fmt.Sprintf("kill %d, the follower after %d acknowledgements", k.Stats.Kills+1, acks), err)
+			}
+		}
 		if acks++; acks == after {
 			if err := child.Process.Kill(); err != nil {
 				return at, acks, err
@@ -161,7 +193,7 @@ func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err erro
 }
 
 // checkWriter compares all keys of writer w with what they must be after commit n.
-func checkWriter(db *lightningdb.DB, w int, n uint64) error {
+func checkWriter(db reader, w int, n uint64) error {
 	keys := db.Prefix(spell(fmt.Sprintf("%d/part/", w)))
 	next, part := uint64(1), 0
 	if n > kept {
@@ -190,10 +222,13 @@ func killOptions() *lightningdb.Options {
 
 // WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of
 // writer 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs
-// transactions instead.
+// transactions instead; if a Killer wants a follower, it is one.
 func WriteUntilKilled(dir string) error {
 	if spec := os.Getenv(clientsVariable); spec != "" {
 		return runClients(dir, spec)
+	}
+	if os.Getenv(followVariable) != "" {
+		return followUntilKilled(dir)
 	}
 	db, err := lightningdb.Open(dir, killOptions())
 	if err != nil {
@@ -276,7 +311,7 @@ func partValue(w int, n uint64, part int) []byte {
 }
 
 // head is the number of the last commit of writer w.
-func head(db *lightningdb.DB, w int) (uint64, error) {
+func head(db reader, w int) (uint64, error) {
 	v, err := db.Get(headKey(w))
 	if errors.Is(err, lightningdb.ErrNotFound) {
 		return 0, nil

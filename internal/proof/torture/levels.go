@@ -37,6 +37,9 @@ func differentialOutcome(total Tally, mixes int) Outcome {
 // rounds of the crash level look at another third of the images each, and at other seeds.
 const crashShare = 3
 
+// followedShare is the share of changes, and of images, at which followers watch: one in so many, others in each round.
+const followedShare = 8
+
 // runCrash cuts every workload at every change, round after round, with another choice of images in each.
 func runCrash(r *run) Outcome {
 	workloads := CrashWorkloads()
@@ -77,9 +80,10 @@ func (r *run) explorer(round int) *Explorer {
 		Nested: func(depth, image int) bool {
 			return depth == 1 && image%331 == 165 || depth > 1 && depth <= 3 && image%151 == 0
 		},
-		After: func(image int) bool { return image%5 == 0 },
-		Stop:  r.stop,
-		Fail:  func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) },
+		After:    func(image int) bool { return image%5 == 0 },
+		Followed: func(n int) bool { return (n+round)%followedShare == 0 },
+		Stop:     r.stop,
+		Fail:     func(where string, err error) { r.fail(fmt.Sprintf("round %d, %s", round, where), err) },
 	}
 }
 
@@ -89,7 +93,7 @@ func crashOutcome(total Stats, points *coverage) Outcome {
 	for p, n := range total.ByPolicy {
 		policies[memfs.Policy(p).String()] = n
 	}
-	return Outcome{Counts: total.Counts, Injected: int64(total.Images), Figures: []Figure{
+	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Images), Figures: []Figure{
 		{"workloads", len(points.runs)}, {"io_points", places}, {"io_points_hit_percent", hit}, {"cuts", total.Points},
 		{"images", total.Images}, {"policies", policies}, {"kills", total.Kills}, {"nested", total.Nested},
 		{"nested_max", total.Deepest}, {"acked_txns", total.Acked}, {"open_failed", total.Failed},
@@ -142,8 +146,8 @@ func (r *run) injector(round int) *Injector {
 
 // faultOutcome is that of the levels in which calls fail. A fault that nobody notices is none.
 func faultOutcome(total FaultStats) Outcome {
-	o := Outcome{Counts: total.Counts, Figures: []Figure{
-		{"runs", total.Runs}, {"injected", total.Injected}, {"by_errno", total.ByFault},
+	o := Outcome{Counts: total.Counts, Followers: total.Followers, Figures: []Figure{
+		{"runs", total.Runs}, {"followers_faulted", total.Blinded}, {"injected", total.Injected}, {"by_errno", total.ByFault},
 		{"surfaced", total.Surfaced}, {"surfaced_percent", percentage(total.Surfaced, total.Surfaced+total.Absorbed)},
 		{"absorbed", total.Absorbed}, {"swallowed", total.Swallowed}, {"resumed", total.Resumed},
 		{"open_failed", total.Failed}, {"hung", 0}}} // a run that hangs ends the program, see Watchdog
@@ -222,8 +226,9 @@ func runDamage(r *run) Outcome {
 
 // damageOutcome is that of the levels that change files. Damage that nobody notices is none.
 func damageOutcome(total DamageStats) Outcome {
-	return Outcome{Counts: total.Counts, Injected: int64(total.AtOpen + total.AtRead + total.AtVerify), Figures: []Figure{
-		{"opens", total.Opens}, {"detected_open", total.AtOpen}, {"detected_read", total.AtRead},
+	injected := int64(total.AtOpen + total.AtRead + total.AtVerify)
+	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: injected, Figures: []Figure{
+		{"opens", total.Opens}, {"detected_follow", total.Refused}, {"detected_open", total.AtOpen}, {"detected_read", total.AtRead},
 		{"detected_verify", total.AtVerify}, {"harmless", total.Harmless}, {"plausible", total.Plausible},
 		{"shorter", total.Shorter}, {"peak_allocate", total.PeakAllocate}}}
 }
@@ -272,14 +277,21 @@ func runKills(r *run) Outcome {
 				break
 			}
 		}
+		end := k.Close
+		if n == 0 { // it waits for as long as a lease lives
+			end = k.LeasesEnd
+		}
+		if err := end(); err != nil {
+			r.fail(k.Dir, err)
+		}
 		return k.Stats
 	})
 	return killOutcome(total)
 }
 
 func killOutcome(total KillStats) Outcome {
-	return Outcome{Counts: total.Counts, Injected: int64(total.Kills), Figures: []Figure{{"kills", total.Kills},
-		{"acked_txns", total.Acked}, {"survived_txns", total.Survived}}}
+	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Kills), Figures: []Figure{
+		{"kills", total.Kills}, {"acked_txns", total.Acked}, {"survived_txns", total.Survived}}}
 }
 
 // runSimulation runs one seed after the other.
@@ -298,7 +310,7 @@ func runSimulation(r *run) Outcome {
 }
 
 func simulationOutcome(total SimulationStats) Outcome {
-	o := Outcome{Counts: total.Counts, LostWrites: total.Isolation.LostWrites,
+	o := Outcome{Counts: total.Counts, Followers: total.Followers, LostWrites: total.Isolation.LostWrites,
 		Injected: int64(total.Faults() + total.Kills + total.PowerCuts)}
 	o.Figures = []Figure{
 		{"seeds", int64(total.Seeds)}, {"steps", int64(total.Steps)}, {"virtual_time_s", int64(total.Virtual.Seconds())},

@@ -3,11 +3,13 @@ package torture
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs/errfs"
 )
@@ -37,7 +39,9 @@ func (x *Injector) RunPairs(w Workload, n int) error {
 		}
 		x.Stats.Calls++
 		first := r.IntN(calls)
-		x.injectPair(w, start, pair{first, first + 1 + r.IntN(reach), anyFault(r), anyFault(r)})
+		p := pair{at: first, then: first + 1 + r.IntN(reach), first: anyFault(r), next: anyFault(r)}
+		p.by = watcher(r.IntN(4))
+		x.injectPair(w, start, p)
 	}
 	return nil
 }
@@ -46,10 +50,35 @@ func (x *Injector) RunPairs(w Workload, n int) error {
 type pair struct {
 	at, then    int
 	first, next Fault
+	by          watcher
 }
 
+// watcher says who watches a pair.
+type watcher uint8
+
+const (
+	byFollower watcher = iota // a follower
+	byBlinded                 // a follower, one of whose calls is the second that fails
+	byNobody                  // or more
+)
+
 func (p pair) String() string {
-	return fmt.Sprintf("%s at call %d, %s at call %d", p.first.Name, p.at, p.next.Name, p.then)
+	watched := [...]string{" followed,", " followed, of the follower,", ""}[min(p.by, byNobody)]
+	return fmt.Sprintf("%s at call %d,%s %s at call %d", p.first.Name, p.at, watched, p.next.Name, p.then)
+}
+
+// run returns the session of a run of w with both faults.
+func (p pair) run(w Workload, start state, stats *observer.Stats) *followed {
+	rules, blinders := []*errfs.Rule{p.first.at(p.at), p.next.at(p.then)}, []*errfs.Rule(nil)
+	if p.by == byBlinded {
+		rules, blinders = rules[:1], rules[1:]
+	}
+	f := follow(w, start.fs, start, stats, rules, blinders)
+	f.every, f.patient = 3, true
+	if p.by >= byNobody {
+		f.every = math.MaxInt
+	}
+	return f
 }
 
 func anyFault(r *rand.Rand) Fault {
@@ -62,24 +91,26 @@ func anyFault(r *rand.Rand) Fault {
 func (x *Injector) injectPair(w Workload, start state, p pair) {
 	where := fmt.Sprintf("%s: %v", w.Name, p)
 	defer x.guard(where)()
-	fs := start.fs.Kill()
-	disk := errfs.New(fs, p.first.at(p.at), p.next.at(p.then))
-	s := newRun(w, disk, fs, start.history.Clone())
-	defer s.Abandon()
-	err := w.Run(s)
-	if disk.Faults() == 0 {
-		return // neither fits its call
-	}
-	if err != nil && !errors.Is(err, ErrMismatch) {
-		if broken := x.goOn(s, disk, start.loss); broken != nil {
+	start.fs, start.history = start.fs.Kill(), start.history.Clone()
+	f := p.run(w, start, &x.Stats.Followers)
+	defer f.Abandon()
+	err := w.Run(f.Session)
+	if f.faults() > 0 && err != nil && !errors.Is(err, ErrMismatch) {
+		if broken := x.goOn(f.Session, f.disk, start.loss); broken != nil {
 			x.Fail(where+"/reopened", broken)
 		}
 	}
-	if disk.Faults() > 1 {
+	if broken := f.finish(); broken != nil {
+		x.Fail(where, broken)
+	}
+	if f.faults() == 0 {
+		return // neither fits its call
+	}
+	if f.faults() > 1 {
 		x.Stats.Pairs++
 	}
 	x.Stats.count(p.first.Name, 1)
-	x.judgeRun(w, s, disk, state{fs, s.History, start.loss}, err, where)
+	x.judgeRun(w, f.Session, f.disk, state{fs: start.fs, history: f.History, loss: start.loss}, err, where)
 }
 
 // goOn opens again after a fault, judges what is there and writes. Only a further fault may disturb any of that.

@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A kill of the process would cost commits it had acknowledged, at either durability, or leave half of one.
+// A kill of the process would cost commits it had acknowledged, at either durability, or leave half of one; or a
+// follower that goes on meanwhile would show what is not there afterwards.
 func TestProcess_survivesKill(t *testing.T) {
 	rounds := 6
 	if flag.Lookup("full").Value.String() == "true" {
@@ -50,6 +51,16 @@ func TestProcess_survivesKill(t *testing.T) {
 		}
 	}
 	t.Logf("kill: %v", k.Stats)
+	end := k.Close
+	if rounds > 6 {
+		end = k.LeasesEnd
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if k.Stats.Followers.Shown < rounds || k.Stats.Followers.Misled > 0 {
+		t.Errorf("%v: the followers saw too little, or what was not there", k.Stats.Followers)
+	}
 }
 
 // A program that opens and closes databases would run out of descriptors, mappings or memory.

@@ -25,9 +25,12 @@ type Session struct {
 	Engine  *engine.Engine // nil while closed
 	History *oracle.History
 
-	opts   engine.Options
-	medium *memfs.FS // beneath opts.FS, for workloads that change its capacity
-	got    []byte
+	opts    engine.Options
+	medium  *memfs.FS   // beneath opts.FS, for workloads that change its capacity
+	isDead  func() bool // whether nobody is told any more what the engine answers; nil for never
+	decided key.SeqNum  // the newest that is published, or may be, though the history does not have it as acknowledged
+	told    key.SeqNum  // the newest that was acknowledged, and not by a process that was dead
+	got     []byte
 }
 
 // NewSession returns a session on a directory whose history so far is h. The engine is closed.
@@ -45,12 +48,28 @@ func (keptOpen) Close() error { return nil }
 
 // Open opens the engine.
 func (s *Session) Open() error {
+	s.decided = s.History.Last() // recovery may find any of it, and publish that
 	e, err := engine.Open(s.opts)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	s.Engine = e
+	s.Engine, s.decided = e, e.Report().LastSequence
 	return nil
+}
+
+// Published is the newest state that followers may show by now: that of the last acknowledged commit, or of one in
+// progress, or what a recovery has found, or is about to find. A commit that was refused, or whose fate is unknown, is
+// published by no writer but the next.
+func (s *Session) Published() key.SeqNum { return max(s.History.Acknowledged(), s.decided) }
+
+// issued is called with the sequence number that a commit in progress ends with, and what was the last one before. It
+// returns the end of that progress.
+func (s *Session) issued(last, before key.SeqNum) (ended func()) {
+	decided := s.decided
+	if before <= s.Published() { // otherwise it follows one of unknown fate, and is refused
+		s.decided = last
+	}
+	return func() { s.decided = decided }
 }
 
 // Close closes the engine.
@@ -78,13 +97,15 @@ func (s *Session) Write(b *batch.Batch, sync bool) error {
 
 // commitBy commits b by commit.
 func (s *Session) commitBy(b *batch.Batch, sync bool, commit func() (key.SeqNum, error)) error {
+	before := s.History.Last()
 	want := s.History.Issue(b, sync)
+	defer s.issued(want, before)()
 	last, err := commit()
 	switch {
 	case err == nil && b.Count() > 0 && last != want:
 		return fmt.Errorf("the commit has sequence number %d instead of %d", last, want)
 	case err == nil:
-		s.History.Acknowledge()
+		s.acknowledge()
 		if sync {
 			s.History.Synced(s.History.Last())
 		}
@@ -95,6 +116,13 @@ func (s *Session) commitBy(b *batch.Batch, sync bool, commit func() (key.SeqNum,
 	return fmt.Errorf("commit: %w", err)
 }
 
+func (s *Session) acknowledge() {
+	s.History.Acknowledge()
+	if s.isDead == nil || !s.isDead() {
+		s.told = s.History.Last()
+	}
+}
+
 // Ingest commits b by way of tables, under one sequence number. Of operations on one key the last counts.
 func (s *Session) Ingest(b *batch.Batch) error {
 	b = lastOfEach(b)
@@ -103,13 +131,15 @@ func (s *Session) Ingest(b *batch.Batch) error {
 		return err
 	}
 	defer run.Remove()
+	before := s.History.Last()
 	want := s.History.IssueAtOnce(b)
+	defer s.issued(want, before)()
 	got, err := s.Engine.Ingest(run, nil)
 	switch {
 	case err == nil && got != want:
 		return fmt.Errorf("the commit has sequence number %d instead of %d", got, want)
 	case err == nil:
-		s.History.Acknowledge()
+		s.acknowledge()
 		s.History.Synced(s.History.Last())
 		return nil
 	case !errors.Is(err, engine.ErrCommitUnknown):

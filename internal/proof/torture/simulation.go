@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/errfs"
@@ -56,6 +57,7 @@ type SimulationStats struct {
 	Surfaced  int            // calls of the engine that returned an injected fault
 	Failed    int            // recoveries that failed without a fault
 	Isolation IsolationStats // of the transactions; their violations are in Counts, too
+	Followers observer.Stats
 	oracle.Counts
 }
 
@@ -81,6 +83,7 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	s.Surfaced += o.Surfaced
 	s.Failed += o.Failed
 	s.Isolation.Add(o.Isolation)
+	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
@@ -99,9 +102,10 @@ func (s SimulationStats) String() string {
 	}
 	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d aged=%d "+
 		"background=%d lives=%d reopened=%d kills=%d "+
-		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v",
+		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v %v",
 		s.Seeds, s.Steps, s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Aged,
-		s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts, s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed, s.Counts)
+		s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts, s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed,
+		s.Followers, s.Counts)
 }
 
 // simulation is one run.
@@ -115,9 +119,14 @@ type simulation struct {
 	now   time.Duration // of the monotonic clock
 	wall  wallClock
 
-	fs   *memfs.FS // of this life
-	disk *errfs.FS // the same, with faults
-	mode faultKind // what disk's rules inject
+	fs      *memfs.FS // of this life
+	process *errfs.FS // the same, as the process that writes sees it, until it is killed
+	disk    *errfs.FS // the same, with faults
+	mode    faultKind // what disk's rules inject
+
+	followers   followers
+	shaken      bool // of faults in a row, the page may be neither written to nor removed; until a commit without any
+	unpublished bool // a writer has failed before, and perhaps left no page
 
 	journal   journal // of the transactions
 	clients   []client
@@ -147,6 +156,7 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 	}()
 	defer s.Abandon()
 	defer s.dropReaders()
+	defer s.killFollowers()
 	if err := s.openOn(s.fs, oracle.Killed); err != nil {
 		return s.stats, 0, err
 	}
@@ -164,6 +174,7 @@ func newSimulation(plan Simulation) *simulation {
 	m.stats.Seeds = 1
 	m.wall = newWallClock(plan.Seed)
 	m.swarm = newSwarm(m.r)
+	m.followers = newFollowers(plan.Seed)
 	m.clients = make([]client, 1+m.r.IntN(5))
 	if plan.Transactions {
 		m.clients = make([]client, 3+m.r.IntN(5))
@@ -180,12 +191,17 @@ func newSimulation(plan Simulation) *simulation {
 	for _, name := range plan.Without {
 		m.swarm.leaveOut(name)
 	}
+	if plan.Transactions || slices.Contains(plan.Without, "followers") {
+		m.followers.odds = 0
+	}
 	opts := m.swarm.mix.Options
+	opts.Followers = m.followers.odds > 0
 	opts.Manual, opts.Poison, opts.Rows, opts.Random = true, true, true, counter()
 	opts.LockTimeout = 1 // in the one goroutine there is nobody who could free a lock meanwhile
 	opts.Elapsed = func() time.Duration { return m.now }
 	opts.Wall = func() time.Time { return m.wall.at }
 	m.Session = NewSession(opts, new(oracle.History))
+	m.isDead = m.dead
 	return m
 }
 
@@ -194,6 +210,9 @@ func (m *simulation) turn() error {
 	passed := m.elapse()
 	m.now += passed
 	m.wall.pass(passed)
+	if err := m.follow(); err != nil {
+		return err
+	}
 	if m.refusing && m.r.IntN(10) == 0 {
 		return m.endLife()
 	}
@@ -227,11 +246,14 @@ func (m *simulation) attempt(what string, do func() error) (ok bool, err error) 
 	injected := m.disk.Faults() - before
 	m.stats.Injected[m.mode] += injected
 	m.observe("%s: %v", what, err)
+	m.shaken = m.shaken || injected > 1
 	switch {
+	case m.followers.err != nil:
+		return false, m.followers.err
 	case errors.Is(err, ErrMismatch):
 		m.stats.WrongData++
 		return false, fmt.Errorf("%s: %w", what, err)
-	case m.fs.Crashed():
+	case m.dead():
 		return false, m.crash()
 	case err == nil:
 		return true, nil
@@ -321,6 +343,10 @@ func (m *simulation) endLife() error {
 	case 1:
 		m.observe("crash soon")
 		m.setCrash(40)
+		if len(m.followers.all) > 0 && m.followers.r.IntN(2) == 0 {
+			m.fs.CrashAt(-1)
+			m.killWriter(m.followers.r.IntN(80))
+		}
 		return nil
 	}
 	return m.crash()
@@ -346,7 +372,7 @@ func (m *simulation) reopen() error {
 	if ok {
 		m.stats.Reopened++
 	}
-	return m.openOn(m.fs.Kill(), oracle.Killed)
+	return m.openOn(m.killed(m.fs), oracle.Killed)
 }
 
 // crash ends the process or cuts the power, and recovers.
@@ -362,7 +388,7 @@ func (m *simulation) lose() (*memfs.FS, oracle.Loss) {
 	if m.r.IntN(3) == 0 {
 		m.stats.Kills++
 		m.observe("kill")
-		return m.fs.Kill(), oracle.Killed
+		return m.killed(m.fs), oracle.Killed
 	}
 	m.stats.PowerCuts++
 	policy, seed := memfs.Policies[m.r.IntN(len(memfs.Policies))], m.r.Uint64N(1<<20)
@@ -387,7 +413,9 @@ func (m *simulation) openOn(fs *memfs.FS, loss oracle.Loss) error {
 		m.stats.Injected[m.mode] += faults
 		m.observe("open: %v", err)
 		switch {
-		case fs.Crashed():
+		case m.followers.err != nil:
+			return m.followers.err
+		case m.dead():
 			m.stats.Unkept++
 			fs, loss = m.lose()
 			m.Abandon()
@@ -396,7 +424,7 @@ func (m *simulation) openOn(fs *memfs.FS, loss oracle.Loss) error {
 			return err
 		case err != nil:
 			m.stats.Unkept++
-			fs, loss = fs.Kill(), oracle.Killed
+			fs, loss = m.killed(fs), oracle.Killed
 		default:
 			m.stats.Lives++
 			m.calm()
@@ -408,10 +436,17 @@ func (m *simulation) openOn(fs *memfs.FS, loss oracle.Loss) error {
 // begin makes fs the directory of the next life, and draws the options that may change between two.
 func (m *simulation) begin(fs *memfs.FS) {
 	m.hashDirectory(fs)
-	m.fs, m.disk = fs, errfs.New(fs)
-	if m.plan.beneath != nil {
-		m.disk = errfs.New(m.plan.beneath(fs))
+	if fs != m.fs {
+		m.killFollowers()
 	}
+	if m.disk != nil {
+		m.unpublished = m.unpublished || m.disk.Faults() > 0
+	}
+	m.fs, m.process = fs, errfs.New(fs, errfs.On().Call(m.followWithin))
+	if m.plan.beneath != nil {
+		m.process = errfs.New(m.plan.beneath(fs), errfs.On().Call(m.followWithin))
+	}
+	m.disk = errfs.New(m.process)
 	m.disk.LogTo(m.hash)
 	m.opts.FS = keptOpen{m.disk}
 	m.swarm.vary(m.r, &m.opts)
@@ -443,7 +478,6 @@ func (m *simulation) judge() error {
 	if m.powerLost {
 		loss = oracle.PowerCut
 	}
-	m.powerLost = false
 	last := m.Engine.Report().LastSequence
 	m.observe("recovered %d, %d entries", last, len(entries))
 	counts, err := m.History.Judge(loss, last, entries)
@@ -459,7 +493,9 @@ func (m *simulation) judge() error {
 	m.History.Recovered(last)
 	m.History.Read(last)
 	m.recoverMoments(last)
-	return nil
+	m.powerLost, m.unpublished, m.shaken = false, m.disk.Faults() > 0, m.disk.Faults() > 1
+	m.told = last
+	return m.followers.err
 }
 
 // finish ends all faults; then everything must work and be there.
@@ -479,7 +515,10 @@ func (m *simulation) finish() error {
 	if err != nil {
 		return fmt.Errorf("at the end: %w", err)
 	}
-	err = errors.Join(m.reopen(), m.Close())
+	if err := m.endFollowers(); err != nil {
+		return err
+	}
+	err = errors.Join(m.reopen(), m.checkNothingIsHeld(), m.Close())
 	m.hashDirectory(m.fs.Kill())
 	return errors.Join(err, m.checkTransactions())
 }

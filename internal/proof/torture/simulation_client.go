@@ -101,10 +101,12 @@ func (m *simulation) commit(c *client) error {
 	if c.intent == wantIngest {
 		write = func() error { return m.Ingest(&b) }
 	}
+	faults := m.disk.Faults()
 	ok, err := m.attempt("commit", write)
 	if ok {
 		m.stats.Commits++
 		m.observe("acknowledged %d, sync %v", m.History.Last(), sync)
+		m.shaken = m.shaken && m.disk.Faults() > faults
 		m.moments = append(m.moments, moment{m.History.Last(), m.now})
 	}
 	return err

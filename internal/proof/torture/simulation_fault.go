@@ -81,10 +81,10 @@ func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.inte
 
 // partNames are the parts that a simulation can do without.
 var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "background",
-	"ends", "recovery", "eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}
+	"ends", "recovery", "followers", "eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}
 
 // Parts are the names of what a simulation can leave out: intents of clients, kinds of faults, faults in recoveries,
-// ends of lives, background steps, huge values.
+// ends of lives, followers, background steps, huge values.
 func Parts() []string { return slices.Clone(partNames) }
 
 // leaveOut takes a part out, after all has been drawn, so that the rest is as much as possible what it was.
@@ -183,5 +183,6 @@ func (m *simulation) inject(kind faultKind, within int) {
 func (m *simulation) calm() {
 	m.disk.SetRules()
 	m.fs.CrashAt(-1)
+	m.process.SetRules(errfs.On().Call(m.followWithin))
 	m.mode = faultEIO
 }

@@ -8,7 +8,7 @@ import (
 
 // small makes things happen after few kilobytes.
 var small = engine.Options{LogLimit: 12 << 10, PageSize: 512, MemoryLimit: engine.MinMemoryLimit, Poison: true,
-	Rows: true, Gaps: true}
+	Rows: true, Gaps: true, Followers: true}
 
 // CrashWorkloads are the workloads of the systematic crash test: each thing that an engine does to its directory,
 // small enough to be interrupted everywhere.
