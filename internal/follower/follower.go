@@ -163,13 +163,17 @@ func (f *Follower) whileNothingIsRead(do func()) bool {
 }
 
 // missing is tree.Options.Missing. What the version in force names must be there; what an older one named the writer
-// may have removed, if it did not know of the reader.
+// may have removed, if it did not know of the reader. A power cut may take the page back to an older version, and leave
+// the manifest.
 func (f *Follower) missing(num filename.Num, err error) error {
 	page, unread := status.Read(f.opts.FS)
-	if s := f.shown.Load(); unread == nil && s != nil && s.place == page.Manifest && s.version.Names(num) {
-		return err
+	if s := f.shown.Load(); unread != nil || s == nil || s.place != page.Manifest || !s.version.Names(num) {
+		return fmt.Errorf("%w: the writer has removed table %d", readers.ErrExpired, num)
 	}
-	return fmt.Errorf("%w: the writer has removed table %d", readers.ErrExpired, num)
+	if inForce, _, unread := manifest.Recover(f.opts.FS); unread == nil && !inForce.Names(num) {
+		return fmt.Errorf("%w (table %d is gone, and the page is of a time before)", ErrNoWriter, num)
+	}
+	return err
 }
 
 // keepUp is the goroutine of the follower.

@@ -299,6 +299,14 @@ var followerMutants = []Mutant{
 
 	// The follower.
 	{
+		Name:   "a page that a power cut has taken back is not known as such",
+		Breaks: "what opening the database mends is taken for damage",
+		Changes: []Change{{"internal/follower/follower.go", `unread == nil && !inForce.Names(num) {`,
+			`unread == nil && inForce == nil {`}},
+		Killer: test("follower", "TestGet_ofAPageFromBeforeAPowerCut"),
+		Quick:  true,
+	},
+	{
 		Name:   "rows are not forgotten at a jump",
 		Breaks: "a follower reads from the row cache what was replaced in a part of the log that it has not seen",
 		Changes: []Change{{"internal/follower/refresh.go", `	f.tree.ForgetRows(max(visible, version.LastSeq))
