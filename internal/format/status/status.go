@@ -117,8 +117,8 @@ type Page struct {
 
 // Create makes the page of a writer that has recovered database db up to visible, all of it durable, and has put m
 // into force. It takes the place of the page of the writer before, in one step. random is a number that no other page
-// had. If the page cannot be made, or written to later, warn is called once, with the reason, and there is no page: that
-// of the writer before would show its last state for ever.
+// had. If the page cannot be made, or written to later, warn is called once, with the reason, and there is no page: the
+// one of the writer before would show its last state for ever.
 func Create(fs vfs.FS, random uint64, db [16]byte, m Manifest, visible key.SeqNum, warn func(error)) *Page {
 	p := &Page{fs: fs, warn: warn}
 	p.check(p.make(filename.Make(filename.NextStatus, filename.Num(random>>1)), db, m, visible))

@@ -48,7 +48,7 @@ func (s *Stats) Add(o Stats) {
 }
 
 func (s Stats) String() string {
-	return fmt.Sprintf("followers=%d refused=%d shown=%d expired=%d misled_followers=%d",
+	return fmt.Sprintf("followers=%d followers_refused=%d followers_shown=%d followers_expired=%d misled_followers=%d",
 		s.Opened, s.Refused, s.Shown, s.Expired, s.Misled)
 }
 
@@ -177,20 +177,18 @@ func (o *Observer) Look() error {
 // lookAtNewest compares the newest state by Get, which may come to a newer one, and by a snapshot.
 func (o *Observer) lookAtNewest() error {
 	for _, k := range o.opts.History.Keys() {
-		before := o.follower.Sequence()
 		got, found, err := o.follower.Get(nil, []byte(k))
-		if err != nil && o.follower.Refresh(context.Background()) != nil { // or else there is a newer state to be read
-			if expired, _ := o.mayExpire(err); expired {
-				return nil
+		if o.follower.Sequence() != o.shown {
+			if err := o.advance(o.shown); err != nil {
+				return err
 			}
+		}
+		if errors.Is(err, readers.ErrExpired) && o.Refresh() != nil { // so there was no newer state to be read instead
+			_, err = o.mayExpire(err)
+			return err
 		}
 		if err != nil {
 			return fmt.Errorf("get %.40q: %w", k, err)
-		}
-		if o.follower.Sequence() != before {
-			if err := o.advance(before); err != nil {
-				return err
-			}
 		}
 		if err := o.check(o.shown, []byte(k), got, found); err != nil {
 			return err

@@ -59,8 +59,8 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	}
 }
 
-// explorer looks at a twelfth of the images that all policies give at each change, another twelfth at the next one; at a
-// third of those of one workload; with -full at all of them, and at many more seeds. Once it is late it skips most.
+// explorer looks at a twelfth of the images that all policies give at each change, another twelfth at the next one; at
+// a third of those of one workload; with -full at all of them, and at many more seeds. Once it is late it skips most.
 func explorer(t *testing.T, p pace) *Explorer {
 	shown := 0
 	share, limit, seeded, nested := 12*slowdown, 2, 2, 997

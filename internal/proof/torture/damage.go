@@ -102,8 +102,8 @@ func (v *Victim) Try(stats *DamageStats, cutLog bool, damage func(fs *memfs.FS) 
 	return v.judge(stats, e, certain)
 }
 
-// followedDamage is the share of damaged databases that a follower reads before they are opened: one in so many. It is
-// no divisor of the number of files, or of that of bits.
+// followedDamage is how many damaged databases there are for each one that a follower reads before it is opened. It is
+// no divisor of the number of bits.
 const followedDamage = 5
 
 // follow lets a follower read fs, whose damage nobody has looked at yet: it must say what is wrong, or show all that

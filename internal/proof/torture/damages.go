@@ -16,7 +16,8 @@ import (
 )
 
 // NewVictim makes a small database with all kinds of files: tables with extents, tombstones and several versions of
-// keys, a log, a manifest with edits, the page, the lease of a follower that was killed. It is closed cleanly or killed.
+// keys, a log, a manifest with edits, the page, the lease of a follower that was killed. It is closed cleanly or
+// killed.
 func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	v := &Victim{FS: memfs.New(), History: new(oracle.History)}
 	v.Name = fmt.Sprintf("clean %v, codec %v, page %d", clean, c, pageSize)

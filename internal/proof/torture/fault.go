@@ -160,7 +160,7 @@ func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
 	x.judgeRun(w, s, disk, state{fs: fs, history: s.History, loss: start.loss}, err, where)
 }
 
-// watched is the share of runs that a follower watches: one in so many.
+// watched is how many runs there are for each one that a follower watches.
 const watched = 4
 
 // injectFollowed is inject while a follower watches. Afterwards it must show the newest, or that there is no page.
@@ -278,9 +278,10 @@ func (x *Injector) judge(w Workload, s *Session, now state, met error, where str
 			x.Fail(where+"/resume", err)
 		}
 	}
-	x.recover(w, state{fs: fs.Image(memfs.None, 0), history: s.History.Clone(), loss: oracle.PowerCut}, where+"/none")
-	x.recover(w, state{fs: fs.Image(memfs.Random, x.Seed), history: s.History.Clone(), loss: oracle.PowerCut}, where+"/random")
-	x.recover(w, state{fs: fs.Image(memfs.All, 0), history: s.History.Clone(), loss: oracle.PowerCut}, where+"/all")
+	for _, cut := range []Cut{{memfs.None, 0}, {memfs.Random, x.Seed}, {memfs.All, 0}} {
+		img := state{fs: fs.Image(cut.Policy, cut.Seed), history: s.History.Clone(), loss: oracle.PowerCut}
+		x.recover(w, img, fmt.Sprintf("%s/%v", where, cut.Policy))
+	}
 	if s.Engine != nil && s.Close() == nil {
 		where += "/closed"
 	}

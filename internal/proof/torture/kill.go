@@ -129,18 +129,7 @@ type progress struct{ acked, seen uint64 }
 // runAndKill runs a process that writes, and kills it after a number of acknowledgements. It returns how far each
 // writer got, and how many acknowledgements there were.
 func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err error) {
-	db, err := lightningdb.Open(k.Dir, killOptions())
-	if err != nil {
-		return at, 0, err
-	}
-	for w := range writers {
-		n, err := head(db, w)
-		if err != nil {
-			return at, 0, errors.Join(err, db.Close())
-		}
-		at[w] = progress{n, n}
-	}
-	if err := db.Close(); err != nil {
+	if at, err = k.heads(); err != nil {
 		return at, 0, err
 	}
 	if k.Stats.Kills%followRounds == followRounds-1 {
@@ -190,6 +179,22 @@ func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err erro
 		return at, acks, fmt.Errorf("the process ended by itself after %d acknowledgements", acks)
 	}
 	return at, acks, nil
+}
+
+// heads is how far each writer has come, while none writes.
+func (k *Killer) heads() (at [writers]progress, err error) {
+	db, err := lightningdb.Open(k.Dir, killOptions())
+	if err != nil {
+		return at, err
+	}
+	for w := range writers {
+		n, err := head(db, w)
+		if err != nil {
+			return at, errors.Join(err, db.Close())
+		}
+		at[w] = progress{n, n}
+	}
+	return at, db.Close()
 }
 
 // checkWriter compares all keys of writer w with what they must be after commit n.

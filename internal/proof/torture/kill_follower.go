@@ -87,14 +87,14 @@ func (k *Killer) count(err error) error {
 	return err
 }
 
-// Close ends the follower.
+// Close ends the followers.
 func (k *Killer) Close() error {
-	if k.follower == nil {
-		return nil
+	err := k.killOther()
+	if k.follower != nil {
+		err = errors.Join(err, k.follower.Close())
+		k.follower = nil
 	}
-	f := k.follower
-	k.follower = nil
-	return f.Close()
+	return err
 }
 
 // following is a process that follows, and is killed in the end.

@@ -37,7 +37,7 @@ func differentialOutcome(total Tally, mixes int) Outcome {
 // rounds of the crash level look at another third of the images each, and at other seeds.
 const crashShare = 3
 
-// followedShare is the share of changes, and of images, at which followers watch: one in so many, others in each round.
+// followedShare is how many changes, or images, there are for each at which a follower watches. Each round has others.
 const followedShare = 8
 
 // runCrash cuts every workload at every change, round after round, with another choice of images in each.
@@ -228,7 +228,8 @@ func runDamage(r *run) Outcome {
 func damageOutcome(total DamageStats) Outcome {
 	injected := int64(total.AtOpen + total.AtRead + total.AtVerify)
 	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: injected, Figures: []Figure{
-		{"opens", total.Opens}, {"detected_follow", total.Refused}, {"detected_open", total.AtOpen}, {"detected_read", total.AtRead},
+		{"opens", total.Opens}, {"detected_follow", total.Refused}, {"detected_open", total.AtOpen},
+		{"detected_read", total.AtRead},
 		{"detected_verify", total.AtVerify}, {"harmless", total.Harmless}, {"plausible", total.Plausible},
 		{"shorter", total.Shorter}, {"peak_allocate", total.PeakAllocate}}}
 }

@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 // A kill of the process would cost commits it had acknowledged, at either durability, or leave half of one; or a
 // follower that goes on meanwhile would show what is not there afterwards.
 func TestProcess_survivesKill(t *testing.T) {
-	rounds := 6
-	if flag.Lookup("full").Value.String() == "true" {
+	rounds, full := 6, flag.Lookup("full").Value.String() == "true"
+	if full {
 		rounds = 300
 	}
 	k := &torture.Killer{Dir: t.TempDir(), Random: rand.New(rand.NewPCG(rand.Uint64(), 5)),
@@ -45,18 +45,21 @@ func TestProcess_survivesKill(t *testing.T) {
 		},
 		Fail: func(where string, err error) { t.Errorf("%s: %v", where, err) },
 	}
+	defer func() {
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	for range rounds {
 		if err := k.Round(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Logf("kill: %v", k.Stats)
-	end := k.Close
-	if rounds > 6 {
-		end = k.LeasesEnd
-	}
-	if err := end(); err != nil {
-		t.Error(err)
+	if full {
+		if err := k.LeasesEnd(); err != nil {
+			t.Error(err)
+		}
 	}
 	if k.Stats.Followers.Shown < rounds || k.Stats.Followers.Misled > 0 {
 		t.Errorf("%v: the followers saw too little, or what was not there", k.Stats.Followers)

@@ -22,9 +22,9 @@ var errKilled = errors.New("the process was killed")
 // maxFollowers is how many follow at a time.
 const maxFollowers = 2
 
-// followers are the processes that follow the simulation's database. They have their turns between those of the clients,
-// and before calls of the writer's file system. They outlive kills and restarts of the writer, but no power cut. What
-// they do comes from a random source of its own, so that the rest of a run is the same without them.
+// followers are the processes that follow the simulation's database. They have their turns between those of the
+// clients, and before calls of the writer's file system. They outlive kills and restarts of the writer, but no power
+// cut. What they do comes from a random source of its own, so that the rest of a run is the same without them.
 type followers struct {
 	r    *rand.Rand
 	odds float64 // that one has a turn before a turn of the clients; 0 if there are none

@@ -24,6 +24,8 @@ type report struct {
 	total    oracle.Counts
 	checked  bool // whether levels ran that find lost writes
 	lost     int64
+	followed bool // whether levels ran that followers watch
+	misled   int64
 	duration time.Duration
 	skipped  [][2]string
 }
@@ -33,6 +35,8 @@ func newReport(c *torture.Campaign, outcomes []torture.Outcome, duration time.Du
 	for _, o := range outcomes {
 		r.total.Add(o.Counts)
 		r.lost += o.LostWrites
+		r.misled += o.Followers.Misled
+		r.followed = r.followed || o.Level.Followed
 		r.checked = r.checked || o.Level.Key == "iso" || o.Level.Key == "sim"
 		r.OK = r.OK && o.Problem() == ""
 	}
@@ -43,6 +47,10 @@ func newReport(c *torture.Campaign, outcomes []torture.Outcome, duration time.Du
 	}
 	if !r.checked {
 		r.skipped = append(r.skipped, [2]string{"lost_writes", "counted by levels isolation and simulation"})
+	}
+	if !r.followed {
+		r.skipped = append(r.skipped, [2]string{"misled_followers",
+			"counted by levels crash, error, pairs, damage, kill and simulation"})
 	}
 	r.skipped = append(r.skipped,
 		[2]string{"fuzz", "run by go test -fuzz"},
@@ -75,16 +83,22 @@ func (r report) writeTable(out io.Writer) {
 		for _, f := range o.Figures {
 			fmt.Fprintf(out, " %s=%v", f.Name, f.Value)
 		}
+		if o.Level.Followed {
+			fmt.Fprintf(out, " %v", o.Followers)
+		}
 	}
 	fmt.Fprintf(out, "\n\npeak_rss=%d commit=%s\n", peakRSS(), commit())
 	for _, s := range r.skipped {
 		fmt.Fprintf(out, "skipped %s: %s\n", s[0], s[1])
 	}
-	lost := "skipped"
+	lost, misled := "skipped", "skipped"
 	if r.checked {
 		lost = fmt.Sprint(r.lost)
 	}
-	fmt.Fprintf(out, "%v lost_writes=%s: %s\n", r.total, lost, r.verdict())
+	if r.followed {
+		misled = fmt.Sprint(r.misled)
+	}
+	fmt.Fprintf(out, "%v lost_writes=%s misled_followers=%s: %s\n", r.total, lost, misled, r.verdict())
 }
 
 // rate is how much of its unit a level did in a second of one worker.
@@ -103,11 +117,19 @@ func (r report) writeJSON(out io.Writer) {
 	if r.checked {
 		line["lost_writes"] = r.lost
 	}
+	if r.followed {
+		line["misled_followers"] = r.misled
+	}
 	for _, o := range r.outcomes {
 		level := map[string]any{"count": o.Count, "minimum": o.Minimum, "injected_total": o.Injected,
 			"failures": o.Failures, "dur_s": seconds(o.Duration), "per_core_s": float64(int64(r.rate(o)*10)) / 10,
 			"problem": o.Problem(), "acked_lost": o.AckedLost, "torn_txns": o.TornTxns, "holes": o.Holes,
 			"vanished_reads": o.VanishedReads, "wrong_data": o.WrongData, "panics": o.Panics, "lost_writes": o.LostWrites}
+		if o.Level.Followed {
+			level["misled_followers"], level["followers"] = o.Followers.Misled, o.Followers.Opened
+			level["followers_shown"], level["followers_refused"] = o.Followers.Shown, o.Followers.Refused
+			level["followers_expired"] = o.Followers.Expired
+		}
 		for _, f := range o.Figures {
 			level[f.Name] = f.Value
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightningdb/cmd/internal/console"
+	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/torture"
 )
 
@@ -31,18 +32,21 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 	}
 	want := map[string]string{
 		"": "seed commit go os dur_s skipped peak_rss acked_lost torn_txns holes vanished_reads wrong_data panics " +
-			"lost_writes",
+			"lost_writes misled_followers",
 		"crash": "workloads io_points io_points_hit_percent images policies nested_max acked_txns acked_lost torn_txns " +
-			"holes vanished_reads recover_ms",
-		"error":      "indices indices_hit_percent runs by_errno surfaced surfaced_percent swallowed hung",
+			"holes vanished_reads recover_ms misled_followers followers followers_shown followers_refused " +
+			"followers_expired",
+		"error": "indices indices_hit_percent runs by_errno surfaced surfaced_percent swallowed hung " +
+			"followers_faulted misled_followers",
 		"pairs":      "runs both surfaced swallowed",
 		"concurrent": "runs surfaced swallowed",
-		"corrupt":    "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics",
-		"craft":      "opens detected_open detected_verify plausible",
+		"corrupt": "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics " +
+			"detected_follow misled_followers",
+		"craft": "opens detected_open detected_verify plausible",
 		"iso": "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
 			"power_cuts",
 		"metamorphic": "ops option_sets divergences",
-		"sim":         "seeds steps virtual_time_s generations",
+		"sim":         "seeds steps virtual_time_s generations misled_followers",
 	}
 	for level, names := range want {
 		in := fields
@@ -68,6 +72,9 @@ func TestTorture_isRedWhenALevelIsShort(t *testing.T) {
 func TestReport_isRedWhenNothingWasInjected(t *testing.T) {
 	good := torture.Outcome{Count: 5, Minimum: 5, Injected: 1}
 	idle := torture.Outcome{Count: 5, Minimum: 5}
+	unseen, misled := good, good
+	unseen.Level.Followed = true
+	misled.Followers = observer.Stats{Shown: 9, Misled: 1}
 	for name, c := range map[string]struct {
 		outcomes []torture.Outcome
 		ok       bool
@@ -75,6 +82,8 @@ func TestReport_isRedWhenNothingWasInjected(t *testing.T) {
 		"no level":    {nil, false},
 		"one is idle": {[]torture.Outcome{good, idle}, false},
 		"all are hit": {[]torture.Outcome{good, good}, true},
+		"no follower": {[]torture.Outcome{good, unseen}, false},
+		"misled":      {[]torture.Outcome{good, misled}, false},
 	} {
 		if got := newReport(new(torture.Campaign), c.outcomes, time.Second).OK; got != c.ok {
 			t.Errorf("%s: ok is %v", name, got)
