@@ -104,7 +104,7 @@ func (v *Victim) Try(stats *DamageStats, cutLog bool, damage func(fs *memfs.FS) 
 
 // followedDamage is how many damaged databases there are for each one that a follower reads before it is opened. It is
 // no divisor of the number of bits.
-const followedDamage = 5
+const followedDamage = 7
 
 // follow lets a follower read fs, whose damage nobody has looked at yet: it must say what is wrong, or show all that
 // was committed.

@@ -170,7 +170,7 @@ func (x *Injector) injectFollowed(w Workload, start state, n int, fault Fault) {
 	start.fs, start.history = start.fs.Kill(), start.history.Clone()
 	f := follow(w, start.fs, start, &x.Stats.Followers, []*errfs.Rule{fault.at(n)}, nil)
 	defer f.Abandon()
-	f.every = 1 + n%watched*2
+	f.every = 3 + n/x.Stride%watched*2
 	err := w.Run(f.Session)
 	if broken := f.finish(); broken != nil {
 		x.Fail(where, broken)

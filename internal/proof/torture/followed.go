@@ -6,6 +6,7 @@ import (
 	"math"
 	"syscall"
 
+	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
@@ -75,15 +76,15 @@ func (f *followed) turn() {
 		return
 	}
 	f.note(f.observer.Refresh())
-	if f.turns%4 == 0 {
+	if f.turns%8 == 0 {
 		f.note(f.observer.Look())
 	}
-	switch f.turns % 8 {
-	case 1:
+	switch f.turns % 16 {
+	case 1, 10:
 		f.observer.Pin()
 	case 2:
 		f.observer.Beat()
-	case 7:
+	case 9:
 		if f.observer.Pins() > 1 {
 			f.observer.Unpin()
 		}
@@ -110,7 +111,7 @@ func (f *followed) note(err error) {
 		f.err = err
 	case observer.Refused(err) && f.mayRefuse():
 		f.opts.Stats.Refused++
-	case isInjected(err) && f.eyes.Faults() > f.failed:
+	case mayComeOfFault(err) && f.eyes.Faults() > f.failed:
 	default:
 		f.err = fmt.Errorf("a follower: %w", err)
 	}
@@ -122,9 +123,11 @@ func (f *followed) mayRefuse() bool {
 	return f.acknowledged() == 0 || f.disk.Faults() > 0
 }
 
-// isInjected reports whether err is one of Faults.
-func isInjected(err error) bool {
-	return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE)
+// mayComeOfFault reports whether err is what a follower may answer when one of its calls fails: that fault, or that a
+// state has expired, if the refresh failed by which Get would have come to the next one.
+func mayComeOfFault(err error) bool {
+	return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE) ||
+		errors.Is(err, engine.ErrSnapshotExpired)
 }
 
 // end closes the follower.

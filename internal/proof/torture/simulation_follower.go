@@ -43,7 +43,7 @@ type simulatedFollower struct {
 func newFollowers(seed uint64) followers {
 	f := followers{r: rand.New(rand.NewPCG(seed, 15))}
 	if f.r.IntN(2) == 0 {
-		f.odds = 0.02 + 0.3*f.r.Float64()
+		f.odds = 0.02 + 0.15*f.r.Float64()
 	}
 	return f
 }
@@ -91,7 +91,7 @@ func (m *simulation) moveFollower() {
 		one.eyes.SetRules(errfs.On().From(one.eyes.Ops() + f.r.IntN(30)).Times(1 + f.r.IntN(3)).Fail(syscall.EIO))
 	}
 	switch n := f.r.IntN(100); {
-	case n < 55:
+	case n < 60:
 		m.watchFollower(one, "refresh", one.Refresh)
 	case n < 75:
 		m.watchFollower(one, "look", one.Look)
@@ -143,7 +143,7 @@ func (m *simulation) watchFollower(one *simulatedFollower, what string, do func(
 		m.followers.err = err
 	case observer.Refused(err) && m.mayNotFollow():
 		m.stats.Followers.Refused++
-	case isInjected(err) && one.eyes.Faults() > before:
+	case mayComeOfFault(err) && one.eyes.Faults() > before:
 	default:
 		m.followers.err = fmt.Errorf("%s of a follower: %w", what, err)
 	}
