@@ -29,6 +29,7 @@ func (e *ender) merge(_, old, argument []byte) ([]byte, error) {
 }
 
 func (e *ender) Debug(string, ...any) { e.end() }
+func (e *ender) Info(string, ...any)  { e.end() }
 func (e *ender) Warn(string, ...any)  { e.end() }
 func (e *ender) Error(string, ...any) { e.end() }
 

@@ -65,8 +65,8 @@ type Options struct {
 	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
 	Compression Compression
 
-	// Logger receives a few events: what stopped writes, full disks, and flushes and compactions at debug level.
-	// Default: none. Keys and values are never logged.
+	// Logger receives a few events: what stopped writes, full disks, what an Open does that takes longer than a second
+	// (each second), and flushes and compactions at debug level. Default: none. Keys and values are never logged.
 	Logger Logger
 
 	// Merge says what DB.Merge and Batch.Merge do: it returns the value of key from old, nil if there is none, and the
@@ -87,6 +87,7 @@ type Options struct {
 // at once. A nil *slog.Logger is not a nil Logger.
 type Logger interface {
 	Debug(msg string, args ...any)
+	Info(msg string, args ...any)
 	Warn(msg string, args ...any)
 	Error(msg string, args ...any)
 }

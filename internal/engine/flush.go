@@ -39,7 +39,7 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) er
 	start := e.clock.Now()
 	e.stats.Flush.Begin(int64(m.Used()))
 	defer e.stats.Flush.End()
-	edit, done, err := e.writeTables(m, v, v.Version(), e.tree.HoldVersions(m.Last()))
+	edit, done, err := e.writeTables(m, v, v.Version(), e.tree.HoldVersions(m.Last()), e.stats.Flush.Read)
 	if err != nil {
 		return e.dir.FailUnlessTransient("flush", err)
 	}
@@ -59,11 +59,12 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) er
 
 // writeTables writes m to tables of level 0 above version, durable in content and name, and returns the edit that
 // adds them. held are the sequence numbers that readers need. v is the view of version, nil while the log is replayed.
-func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.Version, held []key.SeqNum) (
-	*manifest.Edit, compaction.Stats, error) {
+// progress is told of the bytes that were read.
+func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.Version, held []key.SeqNum,
+	progress func(int64)) (*manifest.Edit, compaction.Stats, error) {
 	job := compaction.Flush(version, compaction.Memtable{Iterator: m.NewIterator(), Entries: uint64(m.Count())})
 	job.TargetTableBytes = e.budget.Table
-	return e.runJob(context.Background(), job, v, held, e.stats.Flush.Read)
+	return e.runJob(context.Background(), job, v, held, progress)
 }
 
 // runJob carries out a job of package compaction on the files of the database. From the last of held on, which

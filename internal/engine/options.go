@@ -106,6 +106,7 @@ func (o Options) withDefaults() Options {
 // Logger receives events. It is lightningdb.Logger, which says why it is no *slog.Logger.
 type Logger interface {
 	Debug(msg string, args ...any)
+	Info(msg string, args ...any)
 	Warn(msg string, args ...any)
 	Error(msg string, args ...any)
 }
@@ -114,6 +115,7 @@ type Logger interface {
 type silent struct{}
 
 func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
@@ -123,6 +125,10 @@ type apartLogger struct{ Logger }
 
 func (l apartLogger) Debug(msg string, args ...any) {
 	goroutine.Apart(func() { l.Logger.Debug(msg, args...) })
+}
+
+func (l apartLogger) Info(msg string, args ...any) {
+	goroutine.Apart(func() { l.Logger.Info(msg, args...) })
 }
 
 func (l apartLogger) Warn(msg string, args ...any) {

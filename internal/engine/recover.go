@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"lightningdb/internal/engine/opening"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
@@ -39,7 +40,8 @@ type Report struct {
 // What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
 func (e *Engine) recover() error {
-	start := e.clock.Now()
+	progress := opening.Begin(e.clock, e.opts.Logger.Info)
+	progress.Step("opening the database", 0, 0)
 	if err := e.checkOurs(); err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (e *Engine) recover() error {
 		return err
 	}
 	e.dir.NumberFrom(max(version.NextNum, filename.Above(names)))
-	r := &replay{engine: e, version: version, from: version.LogStart, keep: e.opts.ReadOnly}
+	r := &replay{engine: e, version: version, from: version.LogStart, keep: e.opts.ReadOnly, progress: progress}
 	if e.opts.ReadOnly {
 		err = e.serveReadOnly(r, names)
 	} else {
@@ -79,8 +81,11 @@ func (e *Engine) recover() error {
 	if err != nil {
 		r.free()
 	}
-	e.report.Duration = e.clock.Now().Since(start)
-	return err
+	if err != nil {
+		return err
+	}
+	e.report.Duration = progress.End("opened the database")
+	return nil
 }
 
 // checkOurs refuses, before anything is written, a directory of somebody else: one whose CURRENT another program wrote,
@@ -127,6 +132,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 		r.removeTables()
 		return err
 	}
+	r.progress.Step("opening the database", 0, 0)
 	version := r.version
 	e.startAt(last, version)
 	if err := e.log.Begin(version.DatabaseID, last); err != nil {
@@ -143,7 +149,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 		return err
 	}
 	e.dir.Publish(version.DatabaseID, e.store.Place(), last)
-	removed, err := e.removeUnnamed(version, names)
+	removed, err := e.removeUnnamed(version, names, r.progress.Look)
 	if err != nil {
 		return err
 	}
@@ -179,8 +185,8 @@ func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 
 // removeUnnamed removes the files of ours that the new manifest does not name: the manifest and the log from before,
 // what a crash left half made, and what it kept from being removed. While there are followers, tables and log segments
-// are retired instead. Files with other names are not ours and stay.
-func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (removed []string, err error) {
+// are retired instead. Files with other names are not ours and stay. next is called before each file.
+func (e *Engine) removeUnnamed(version *manifest.Version, names []string, next func()) (removed []string, err error) {
 	named := make(map[filename.Num]bool)
 	for _, level := range version.Levels {
 		for _, t := range level {
@@ -189,6 +195,7 @@ func (e *Engine) removeUnnamed(version *manifest.Version, names []string) (remov
 	}
 	followed := e.dir.HasFollowers()
 	for _, name := range names {
+		next()
 		kind, num := filename.Parse(name)
 		switch kind {
 		case filename.Manifest:
@@ -227,6 +234,9 @@ type replay struct {
 	keep    bool             // read-only: keep full memtables instead of flushing them
 	full    []*tree.Memtable // oldest first
 	written []string         // tables flushed so far
+
+	progress   *opening.Progress
+	read, size int64 // bytes of the log read so far, and there
 }
 
 // run replays everything and returns the newest sequence number of the database.
@@ -239,13 +249,21 @@ func (r *replay) run(names []string) (key.SeqNum, error) {
 	for _, name := range names {
 		if kind, num := filename.Parse(name); kind == filename.Log {
 			segments = append(segments, num)
+			if size, err := e.opts.FS.FileSize(name); err == nil && num >= r.from { // without it there is less to tell
+				r.size += size
+			}
 		}
 	}
+	r.progress.Step("replaying the log", 0, r.size)
 	log, err := wal.Replay(e.opts.FS, wal.ReplayOptions{
 		DB:       r.version.DatabaseID,
 		Start:    r.version.LogStart,
 		Segments: segments,
 		Empty:    r.version.LogEmpty(),
+		Progress: func(bytes int64) {
+			r.read = bytes
+			r.progress.Reach(bytes)
+		},
 	}, r.apply)
 	if err != nil {
 		return 0, fmt.Errorf("replay the log: %w", err)
@@ -288,7 +306,8 @@ func (r *replay) flush() error {
 	if r.engine.opts.Retain > 0 {
 		held = r.version.Horizon // nobody knows any more how old what came later is
 	}
-	edit, _, err := r.engine.writeTables(r.mem, nil, r.version, []key.SeqNum{held})
+	r.progress.Step("flushing what was replayed", 0, int64(r.mem.Used()))
+	edit, _, err := r.engine.writeTables(r.mem, nil, r.version, []key.SeqNum{held}, r.progress.Add)
 	if err != nil {
 		return fmt.Errorf("flush the replayed log: %w", err)
 	}
@@ -302,6 +321,7 @@ func (r *replay) flush() error {
 	for _, added := range edit.Added {
 		r.written = append(r.written, filename.Make(filename.Table, added.Table.Num))
 	}
+	r.progress.Step("replaying the log", r.read, r.size)
 	return r.newMemtable(0)
 }
 

@@ -28,6 +28,9 @@ type ReplayOptions struct {
 
 	// Empty says that the database was closed cleanly: no segment from Start on was begun.
 	Empty bool
+
+	// Progress, if it is not nil, is told before each record how many bytes of the log have been read.
+	Progress func(bytes int64)
 }
 
 // Report says what Replay found.
@@ -167,6 +170,9 @@ func (r *replayer) replaySegment(num filename.Num) error {
 func (r *replayer) replayRecords(s *segment) error {
 	off, chain, sealed := int64(record.FileHeaderSize), s.header.Sum(), false
 	for !sealed {
+		if r.o.Progress != nil {
+			r.o.Progress(r.report.Bytes + off)
+		}
 		rec, problem, err := r.reader.At(off)
 		if err != nil {
 			return err

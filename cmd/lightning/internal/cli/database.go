@@ -8,6 +8,8 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/progress"
+	"lightningdb/cmd/internal/units"
 )
 
 // reading is what a database and a follower of one have in common.
@@ -57,7 +59,7 @@ func (a *app) with(dir string, o lightningdb.Options, follow *lightningdb.Follow
 	}
 	o.MemoryLimit = int64(a.MemoryLimit)
 	a.Place = dir
-	s, err := open(dir, o)
+	s, err := a.open(dir, o)
 	if follow != nil && errors.Is(err, lightningdb.ErrLocked) {
 		s, err = a.follow(dir, *follow, err)
 	}
@@ -71,9 +73,50 @@ func (a *app) with(dir string, o lightningdb.Options, follow *lightningdb.Follow
 	return f(s)
 }
 
-func open(dir string, o lightningdb.Options) (source, error) {
+// open opens the database, and draws what that does if it takes long.
+func (a *app) open(dir string, o lightningdb.Options) (source, error) {
+	if screen := a.Screen(); screen != nil {
+		drawn := &drawnOpen{screen: screen}
+		o.Logger = drawn
+		defer drawn.wipe()
+	}
 	db, err := lightningdb.Open(dir, &o)
 	return source{reading: db, db: db}, err
+}
+
+// drawnOpen is a Logger that draws what an Open does, and nothing after that.
+type drawnOpen struct {
+	screen *progress.Screen
+	drawn  bool
+}
+
+// Info implements lightningdb.Logger. Only Open has something to say at this level.
+func (d *drawnOpen) Info(msg string, args ...any) {
+	var done, total int64
+	for i := 0; i+1 < len(args); i += 2 {
+		n, _ := args[i+1].(int64)
+		switch args[i] {
+		case "done":
+			done = n
+		case "total":
+			total = n
+		}
+	}
+	if total > 0 {
+		msg += fmt.Sprintf(": %s of %s", units.Bytes(done), units.Bytes(total))
+	}
+	d.drawn = true
+	d.screen.Draw(msg)
+}
+
+func (*drawnOpen) Debug(string, ...any) {}
+func (*drawnOpen) Warn(string, ...any)  {}
+func (*drawnOpen) Error(string, ...any) {}
+
+func (d *drawnOpen) wipe() {
+	if d.drawn {
+		d.screen.Draw("")
+	}
 }
 
 // follow follows the database that could not be opened because of locked, and says so. If nothing is published of it,
