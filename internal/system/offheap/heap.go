@@ -28,3 +28,5 @@ func free([]byte) {}
 func discard([]byte) {}
 
 func smallPages([]byte) {}
+
+func preferHugePages([]byte) {}

@@ -46,4 +46,13 @@ func TestSmallPages_takeMemoryBitByBit(t *testing.T) {
 	if kib := resident(t, b); kib < 4 || kib > 64 {
 		t.Errorf("one byte takes %d KiB of memory", kib)
 	}
+	LargePages(b[:2<<20])
+	Discard(b[:2<<20])
+	clear(b[:2<<20])
+	if b[0] != 0 {
+		t.Error("what was discarded is still there")
+	}
+	if kib := resident(t, b); kib < 2048 {
+		t.Errorf("2 MiB that were touched take %d KiB", kib)
+	}
 }

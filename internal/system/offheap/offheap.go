@@ -53,3 +53,11 @@ func SmallPages(part []byte) {
 		smallPages(part)
 	}
 }
+
+// LargePages takes back SmallPages: what part loses by Discard and touches again comes in huge pages. part begins where
+// its region does; in a region too small for huge pages nothing changes.
+func LargePages(part []byte) {
+	if len(part) > 0 {
+		preferHugePages(part)
+	}
+}

@@ -45,7 +45,14 @@ type Table struct {
 	promised room          // what Fits promised and Apply has not used yet; the writer's
 
 	known known // values of operands that readers have computed
+
+	small int // bytes at the start that are in small pages; 0 once the table was used
 }
+
+// smallStart is how much behind its index a new table has in small pages. The index is touched at random places: in
+// huge pages a database of a few entries would take some MiB, and a program that has a thousand of them some GiB. A
+// table that is used again is one of a database with more to do, and goes over to huge pages.
+const smallStart = 64 << 10
 
 // The smallest table has room for its empty structures and little else; the largest is what refs can address.
 const (
@@ -68,13 +75,20 @@ func New(size int) (*Table, error) {
 	m := &Table{}
 	m.arena = newArena(memory)
 	m.index = newIndex(&m.arena)
+	m.small = min(m.index.size()+smallStart, size)
+	offheap.SmallPages(memory[:m.small])
 	m.clear()
 	return m, nil
 }
 
 // Reset empties the table for reuse and keeps its memory. Reused memory is several times faster than fresh memory.
 func (m *Table) Reset() {
-	clear(m.index.slots)
+	if m.small > 0 {
+		offheap.LargePages(m.arena.memory[:m.small])
+		offheap.Discard(m.arena.memory[:m.small])
+		m.small = 0
+	}
+	clear(m.index.slots) // where there are no mappings nothing was discarded
 	m.clear()
 }
 
