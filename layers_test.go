@@ -25,12 +25,12 @@ var wings = []wing{
 	{"internal/transaction", ".", "system format log engine"},
 	{".", ".", "engine follower transaction format log/lock log/txn system/goroutine system/offheap system/origin " +
 		"system/owner system/vfs tree/manifest log/wal"},
-	{"internal/proof", "oracle isolation observer torture mutants environment blackbox",
+	{"internal/proof", "latency oracle isolation observer torture mutants environment blackbox resources",
 		"system format tree log engine follower ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell " +
 		"internal/demo internal/watch internal/cli .", ". cmd/internal"},
-	{"cmd/lightning-proof", "internal/content internal/latency internal/validate internal/bench internal/proof .",
+	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"lightningdb/cmd/internal/units"
-	"lightningdb/cmd/lightning-proof/internal/latency"
+	"lightningdb/internal/proof/latency"
 )
 
 // Report is what was measured.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/cmd/lightning-proof/internal/latency"
+	"lightningdb/internal/proof/latency"
 )
 
 // worker does operations, one after the other.

@@ -11,7 +11,7 @@ import (
 
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning-proof/internal/content"
-	"lightningdb/cmd/lightning-proof/internal/latency"
+	"lightningdb/internal/proof/latency"
 )
 
 // Sizes of the test of scans.

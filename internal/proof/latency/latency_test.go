@@ -45,6 +45,9 @@ func TestQuantile_isThatOfTheSortedLatencies(t *testing.T) {
 		}
 		whole.Merge(&half)
 		slices.Sort(all)
+		if whole.Count() != int64(n) || whole.Longest() != all[n-1] {
+			t.Errorf("%d latencies, the longest %v; want %d and %v", whole.Count(), whole.Longest(), n, all[n-1])
+		}
 		for _, perMille := range []int64{1, 500, 990, 999, 1000} {
 			want := all[max(0, (int64(n)*perMille+999)/1000-1)]
 			if got := whole.Quantile(perMille); got < want || float64(got) > 1.07*float64(want) {

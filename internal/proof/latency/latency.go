@@ -14,14 +14,16 @@ const (
 
 // Histogram holds how often each latency was seen, in nanoseconds. The zero value is empty and ready.
 type Histogram struct {
-	counts [buckets]uint32
-	total  int64
+	counts  [buckets]uint32
+	total   int64
+	longest time.Duration
 }
 
 // Add counts one latency.
 func (h *Histogram) Add(d time.Duration) {
 	h.counts[bucket(uint64(max(d, 0)))]++
 	h.total++
+	h.longest = max(h.longest, d)
 }
 
 // bucket is n itself where that is small, else how far its leading bit lies above, and the bits behind that.
@@ -42,7 +44,14 @@ func (h *Histogram) Merge(other *Histogram) {
 		h.counts[i] += n
 	}
 	h.total += other.total
+	h.longest = max(h.longest, other.longest)
 }
+
+// Count is how many latencies were counted.
+func (h *Histogram) Count() int64 { return h.total }
+
+// Longest is the longest latency, exactly; 0 if there is none.
+func (h *Histogram) Longest() time.Duration { return h.longest }
 
 // Quantile is what perMille of 1,000 latencies did not exceed, rounded up to the end of its bucket; 0 if there is none.
 func (h *Histogram) Quantile(perMille int64) time.Duration {
