@@ -1,10 +1,10 @@
 # Only what is longer than one command of the go tool.
 
-.PHONY: torture torture-long fuzz models bench bench-quick bench-compare bench-libraries
+.PHONY: torture torture-long resources fuzz models bench bench-quick bench-compare bench-libraries
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
-TORTURE = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" \
-	./cmd/lightning-proof torture --seed $(or $(SEED),0)
+PROOF = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" ./cmd/lightning-proof
+TORTURE = $(PROOF) torture --seed $(or $(SEED),0)
 
 # All levels at their full counts, 15 minutes at most. SEED=N repeats a run.
 torture:
@@ -13,6 +13,11 @@ torture:
 # Eight times as much, 90 minutes at most.
 torture-long:
 	$(TORTURE) --time 90m --times 8
+
+# Every bound of memory, disk and time, with real processes: 40 minutes and 15 GB of disk at most. Wants a machine with
+# nothing else to do. For less: ONLY=stalls,views SCALE=0.1; elsewhere: DIR=/data/new
+resources:
+	$(PROOF) resources $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(DIR),--dir $(DIR))
 
 # Ten minutes for each fuzz target, three hours in all; fails if one does nothing. For less:
 # TIME=1m TARGETS='FuzzReplay wal'

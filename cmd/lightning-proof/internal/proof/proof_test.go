@@ -77,7 +77,8 @@ func TestInterrupt_everyCommandSaysSo(t *testing.T) {
 	cancel(&console.Interrupted{Signal: syscall.SIGTERM})
 	t.Setenv(childVariable, "1")
 	for _, line := range []string{"validate crash", "validate crash --power-loss", "validate stress",
-		"validate transactions", "bench --rows 1000", "torture", "validate stress --json", "torture --json"} {
+		"validate transactions", "bench --rows 1000", "torture", "validate stress --json", "torture --json",
+		"resources --only open", "resources --json"} {
 		got := proofWith(ctx, func(*app) {}, strings.Fields(line)...)
 		if got.code != console.ExitInterrupted || strings.Count(got.err, "interrupted by SIGTERM") != 1 ||
 			strings.Contains(got.out, "FAIL:") || strings.Contains(got.err, "please report") {

@@ -1,0 +1,50 @@
+package resources
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// A database that outgrows its limit gets the program that it lives in killed.
+func TestMemory_staysUnderItsLimitWhateverTheSize(t *testing.T) {
+	measure(t, "memory")
+}
+
+// A group that bounds nothing would let every process pass.
+func TestCgroup_killsWhatTakesMore(t *testing.T) {
+	group, err := newCgroup(16 << 20)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() {
+		if err := group.remove(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(group.dir); err == nil {
+			t.Errorf("%s is left", group.dir)
+		}
+	}()
+	r := &run{Campaign: &Campaign{Child: childOf}, ctx: t.Context()}
+	p, err := r.start(spec{Role: "greedy"}, group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.kill()
+	if _, err := p.until("fed"); err == nil || !strings.Contains(err.Error(), "it ended before fed") {
+		t.Errorf("a process of 64 MiB in a group of 16: %v", err)
+	}
+	if group.kills() != 1 || group.highest() < 8<<20 {
+		t.Errorf("%d kills, and at most %d bytes were taken", group.kills(), group.highest())
+	}
+}
+
+func init() {
+	roles["greedy"] = func(c *child) error {
+		memory := make([]byte, 64<<20)
+		for i := range memory {
+			memory[i] = 1
+		}
+		return c.stop(message{Phase: "fed", Numbers: map[string]int64{"last": int64(memory[len(memory)-1])}})
+	}
+}

@@ -1,0 +1,186 @@
+package resources
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lightningdb"
+	"lightningdb/internal/proof/latency"
+)
+
+// viewsBound is the bound of how long a View takes that is one of a thousand.
+var viewsBound = Bound{
+	Name:   "views",
+	Says:   "1,000 goroutines of View during writes: 99.9 % of them under 1 ms",
+	Metric: "Snapshots",
+	Takes:  time.Minute,
+
+	measure: measureViews,
+}
+
+// The load at scale 1.
+const (
+	viewsGoroutines = 1000
+	viewsGets       = 4
+	viewsLoad       = 20 * time.Second
+	viewsBytes      = 32 << 20 // fits into the cache
+	viewsLongest    = time.Millisecond
+)
+
+// viewsThink is how long a goroutine waits between two Views for the bound to hold: as long as it takes a server to do
+// something with what it has read. Without that wait a thousand goroutines are always ready to run, and what is
+// measured is when the scheduler of Go gives one that it has interrupted its next turn. With it the same goroutines,
+// doing as much without a database, show what the scheduler alone takes.
+const viewsThink = time.Millisecond
+
+func measureViews(r *run) error {
+	if err := r.needSpace(8 * viewsBytes); err != nil {
+		return err
+	}
+	for _, load := range []struct {
+		role, what string
+		think      time.Duration
+	}{
+		{"views", "Views", 0},
+		{"views", "Views", viewsThink},
+		{"turns", "turns without a database", viewsThink},
+	} {
+		s := spec{Role: load.role, Dir: r.path(load.role + " " + load.think.String()), Bytes: viewsBytes,
+			Count: viewsGoroutines, Think: load.think, For: r.time(viewsLoad, 2*time.Second)}
+		if err := r.viewsOf(s, load.what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewsOf judges the Views of many goroutines that think between two of them, and shows the others.
+func (r *run) viewsOf(s spec, what string) error {
+	p, err := r.start(s, nil)
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	m, err := p.until("viewed")
+	if err != nil {
+		return err
+	}
+	n := m.Numbers
+	asTime := func(name string) string { return timeText(time.Duration(n[name])) }
+	at := fmt.Sprintf("%d goroutines, %v between two %s: ", s.Count, s.Think, what)
+	r.show(at+"turns, writes", fmt.Sprintf("%d/s, %d/s", n["views"], n["writes"]))
+	r.show(at+"p50, p99", asTime("p50")+", "+asTime("p99"))
+	if s.Role == "views" && s.Think > 0 {
+		r.judgeTime(at+"p99.9", time.Duration(n["p99.9"]), viewsLongest)
+	} else {
+		r.show(at+"p99.9", asTime("p99.9"))
+	}
+	r.show(at+"longest", asTime("longest"))
+	return p.end()
+}
+
+// viewWhileWriting has many goroutines begin a View, get a few keys and end it, while another one writes.
+func viewWhileWriting(c *child) error {
+	return c.takeTurns(func(db *lightningdb.DB, keys uint64, rng *rand.Rand) func() error {
+		var value []byte
+		return func() error {
+			return db.View(context.Background(), func(tx *lightningdb.Tx) (err error) {
+				for range viewsGets {
+					n := rng.Uint64N(keys)
+					if value, err = tx.GetAppend(value[:0], key(nil, n)); err != nil {
+						return err
+					}
+					if err := checkValue(n, value); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+	})
+}
+
+// turnWhileWriting has as many goroutines do nothing with the database for about as long as a View takes.
+func turnWhileWriting(c *child) error {
+	return c.takeTurns(func(*lightningdb.DB, uint64, *rand.Rand) func() error {
+		return func() error {
+			for start := time.Now(); time.Since(start) < viewsTurn; {
+			}
+			return nil
+		}
+	})
+}
+
+// viewsTurn is about how long a View takes that nothing interrupts.
+const viewsTurn = 4 * time.Microsecond
+
+// takeTurns runs what turn returns for each goroutine, again and again, while another goroutine writes.
+func (c *child) takeTurns(turn func(db *lightningdb.DB, keys uint64, rng *rand.Rand) func() error) error {
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	keys, err := c.fill(db, 0, c.Bytes, 100, 400)
+	if err != nil {
+		return err
+	}
+	var writes atomic.Int64
+	var views latency.Histogram
+	var mu sync.Mutex // guards views
+	w := newCrew(c.For)
+	for range c.Count {
+		w.started++
+		rng := rand.New(rand.NewPCG(w.started, 7))
+		w.running.Go(func() {
+			own, err := c.measureTurns(w.ctx, turn(db, keys, rng))
+			if err != nil {
+				w.end(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			views.Merge(own)
+		})
+	}
+	w.repeat(func(rng *rand.Rand) error {
+		n := rng.Uint64N(keys)
+		writes.Add(1)
+		return db.Put(key(nil, n), c.value(nil, n, rng.Uint64(), 100, 400))
+	})
+	c.watch(w, fmt.Sprintf("%s, %v between two", c.Role, c.Think), &writes, 0)
+	if err := w.wait(); err != nil {
+		return err
+	}
+	seconds := c.For.Seconds()
+	numbers := map[string]int64{
+		"views": int64(float64(views.Count()) / seconds), "writes": int64(float64(writes.Load()) / seconds),
+		"p50": int64(views.Quantile(500)), "p99": int64(views.Quantile(990)), "p99.9": int64(views.Quantile(999)),
+		"longest": int64(views.Longest()),
+	}
+	if err := c.stop(message{Phase: "viewed", Numbers: numbers}); err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// measureTurns is one goroutine. What is measured is from the beginning of a turn to its end, interruptions by the
+// scheduler included.
+func (c *child) measureTurns(ctx context.Context, turn func() error) (*latency.Histogram, error) {
+	h := new(latency.Histogram)
+	for ctx.Err() == nil {
+		start := time.Now()
+		err := turn()
+		h.Add(time.Since(start))
+		if err != nil {
+			return h, err
+		}
+		if c.Think > 0 {
+			time.Sleep(c.Think)
+		}
+	}
+	return h, nil
+}
