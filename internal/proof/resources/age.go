@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -92,6 +93,11 @@ func holdSnapshot(c *child) error {
 	cursor.First()
 	if err := c.overwriteFor(db, keys); err != nil {
 		return err
+	}
+	if c.MaxSnapshotAge == 0 { // so that the tables of the cursor have gone but for the cursor, however busy the machine
+		if err := db.Compact(context.Background(), nil, nil); err != nil {
+			return err
+		}
 	}
 	numbers := map[string]int64{}
 	value, err := held.Get(key(nil, 0))

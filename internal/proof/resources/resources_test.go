@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,9 @@ func measure(t *testing.T, name string) Outcome {
 	if reason := canSample(); reason != "" {
 		t.Skip(reason)
 	}
+	if !*quiet {
+		t.Parallel() // much of the time is spent waiting until all is quiet
+	}
 	c := &Campaign{Dir: t.TempDir(), Scale: *scale, Only: []string{name}, Seed: 1, Busy: !*quiet, Child: childOf}
 	var outcome Outcome
 	c.Run(t.Context(), func(o Outcome) { outcome = o })
@@ -60,4 +64,66 @@ func measure(t *testing.T, name string) Outcome {
 	}
 	t.Logf("in %v", outcome.Duration.Round(time.Second/10))
 	return outcome
+}
+
+// A run that measured nothing, or exceeded a bound, would pass for one that held it.
+func TestOutcome_isGreenOnlyIfSomethingWasHeld(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		err      error
+		verdicts []Verdict
+		ok       bool
+	}{
+		{"held", nil, []Verdict{Held, Shown}, true},
+		{"one is exceeded", nil, []Verdict{Held, Exceeded}, false},
+		{"nothing was measured", nil, nil, false},
+		{"all were skipped", nil, []Verdict{Skipped}, false},
+		{"it could not be measured", os.ErrNotExist, []Verdict{Held}, false},
+	} {
+		o := Outcome{Err: c.err}
+		for _, v := range c.verdicts {
+			o.Figures = append(o.Figures, Figure{Verdict: v})
+		}
+		if o.OK() != c.ok {
+			t.Errorf("%s: ok is %v", c.name, o.OK())
+		}
+	}
+}
+
+// A figure above its bound would be called held.
+func TestJudge_exceedsFromTheFirstUnitOn(t *testing.T) {
+	r := &run{Campaign: &Campaign{Busy: true}}
+	judge(r, "", int64(5), 5, number)
+	judge(r, "", int64(6), 5, number)
+	r.judgeTime("", 2*time.Second, time.Second)
+	r.Busy = false
+	r.judgeTime("", 2*time.Second, time.Second)
+	var got []Verdict
+	for _, f := range r.outcome.Figures {
+		got = append(got, f.Verdict)
+	}
+	if want := []Verdict{Held, Exceeded, Shown, Exceeded}; !slices.Equal(got, want) {
+		t.Errorf("the verdicts are %q, want %q", got, want)
+	}
+}
+
+// A child that dies, or says something else than was expected, would be waited for without end.
+func TestProcess_tellsWhyAChildEnded(t *testing.T) {
+	r := &run{Campaign: &Campaign{Child: childOf}, ctx: t.Context(), dir: t.TempDir()}
+	for _, c := range []struct {
+		s    spec
+		want string
+	}{
+		{spec{Role: "nobody"}, `there is no role "nobody"`},
+		{spec{Role: "reopen"}, `it came to "begin" instead of "loaded"`},
+	} {
+		p, err := r.start(c.s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.until("loaded"); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.s.Role, err, c.want)
+		}
+		p.kill()
+	}
 }
