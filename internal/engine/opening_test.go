@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/engine/logger"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
 // events is a Logger that keeps what is told at the info level.
 type events struct {
-	silent
+	logger.Silent
 	told []string
 }
 

@@ -5,10 +5,10 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"lightningdb/internal/engine/logger"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/clock"
-	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -52,10 +52,10 @@ type Options struct {
 	MemoryLimit int64 // bytes; see tree.Budget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
 	Codec       codec.Compressor
-	PageSize    int          // bytes of a table page before compression
-	Logger      Logger       // default: none
-	Merge       operand.Func // what user merges do; nil if there are none
-	Followers   bool         // tell other processes what is published, and keep files for them
+	PageSize    int           // bytes of a table page before compression
+	Logger      logger.Logger // default: none
+	Merge       operand.Func  // what user merges do; nil if there are none
+	Followers   bool          // tell other processes what is published, and keep files for them
 
 	Report func(Metrics) []byte // what followers are told of what this engine does; nil for nothing
 
@@ -86,11 +86,7 @@ func (o Options) withDefaults() Options {
 	if o.PageSize == 0 {
 		o.PageSize = DefaultPageSize
 	}
-	if o.Logger == nil {
-		o.Logger = silent{}
-	} else {
-		o.Logger = apartLogger{o.Logger}
-	}
+	o.Logger = logger.Apart(o.Logger)
 	if o.Elapsed == nil {
 		o.Elapsed = clock.Stopwatch()
 	}
@@ -101,40 +97,4 @@ func (o Options) withDefaults() Options {
 		o.Random = rand.Uint64
 	}
 	return o
-}
-
-// Logger receives events. It is lightningdb.Logger, which says why it is no *slog.Logger.
-type Logger interface {
-	Debug(msg string, args ...any)
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
-	Error(msg string, args ...any)
-}
-
-// silent is a Logger that drops everything.
-type silent struct{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
-
-// apartLogger calls another Logger in a goroutine of its own: should it end that, the one that had something to log
-// goes on, which may hold a lock, carry the commits of others, or be the flusher.
-type apartLogger struct{ Logger }
-
-func (l apartLogger) Debug(msg string, args ...any) {
-	goroutine.Apart(func() { l.Logger.Debug(msg, args...) })
-}
-
-func (l apartLogger) Info(msg string, args ...any) {
-	goroutine.Apart(func() { l.Logger.Info(msg, args...) })
-}
-
-func (l apartLogger) Warn(msg string, args ...any) {
-	goroutine.Apart(func() { l.Logger.Warn(msg, args...) })
-}
-
-func (l apartLogger) Error(msg string, args ...any) {
-	goroutine.Apart(func() { l.Logger.Error(msg, args...) })
 }
