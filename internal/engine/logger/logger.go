@@ -38,7 +38,11 @@ func (Silent) Error(string, ...any) {}
 
 type apart struct{ logger Logger }
 
-func (a apart) Debug(msg string, args ...any) { goroutine.Apart(func() { a.logger.Debug(msg, args...) }) }
-func (a apart) Info(msg string, args ...any)  { goroutine.Apart(func() { a.logger.Info(msg, args...) }) }
-func (a apart) Warn(msg string, args ...any)  { goroutine.Apart(func() { a.logger.Warn(msg, args...) }) }
-func (a apart) Error(msg string, args ...any) { goroutine.Apart(func() { a.logger.Error(msg, args...) }) }
+func (a apart) Debug(msg string, args ...any) {
+	goroutine.Apart(func() { a.logger.Debug(msg, args...) })
+}
+func (a apart) Info(msg string, args ...any) { goroutine.Apart(func() { a.logger.Info(msg, args...) }) }
+func (a apart) Warn(msg string, args ...any) { goroutine.Apart(func() { a.logger.Warn(msg, args...) }) }
+func (a apart) Error(msg string, args ...any) {
+	goroutine.Apart(func() { a.logger.Error(msg, args...) })
+}

@@ -103,6 +103,9 @@ func holdSnapshot(c *child) error {
 	value, err := held.Get(key(nil, 0))
 	count(numbers, err, string(value) == string(c.value(nil, 0, 0, diskLeast, diskMost)))
 	m := db.Metrics()
+	if c.MaxSnapshotAge > 0 {
+		m = metricsAtRest(db)
+	}
 	numbers["pinned"], numbers["oldest"] = m.PinnedBytes, int64(m.OldestReader)
 	count(numbers, nil, cursor.Next())
 	if err := cursor.Err(); err != nil {
@@ -123,6 +126,17 @@ func holdSnapshot(c *child) error {
 		return err
 	}
 	return nil
+}
+
+// metricsAtRest waits until nothing is pinned, for a few seconds at most: a job that has just ended has held its input.
+func metricsAtRest(db *lightningdb.DB) (m lightningdb.Metrics) {
+	for range 100 {
+		if m = db.Metrics(); m.PinnedBytes == 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return m
 }
 
 // count counts what a read came to: the right answer, or that its snapshot has expired.
