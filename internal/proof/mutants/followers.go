@@ -241,6 +241,25 @@ var followerMutants = []Mutant{
 		Killer: followed("300"),
 	},
 
+	{
+		Name:   "more is published than is visible",
+		Breaks: "a follower looks for a commit that is not there, and shows nothing new until it is",
+		Changes: []Change{{"internal/engine/write.go", `	w.dir.Page().SetVisible(last)
+`, `	w.dir.Page().SetVisible(last + 1)
+`}},
+		Killer: crash("one-commit"),
+	},
+	{
+		Name:   "a writer publishes less than it has recovered, and followers take it",
+		Breaks: "a follower that outlives its writer goes back",
+		Changes: []Change{{"internal/engine/recover.go", `	e.dir.Publish(version.DatabaseID, e.store.Place(), last)
+`, `	e.dir.Publish(version.DatabaseID, e.store.Place(), max(last, 1)-1)
+`}, {"internal/follower/refresh.go", `	case page.Visible < seq:
+`, `	case page.Visible < seq && page.Visible > seq:
+`}},
+		Killer: crash("recovery-kill"),
+	},
+
 	// The log.
 	{
 		Name:   "a tail applies a commit behind what is published",
@@ -299,12 +318,17 @@ var followerMutants = []Mutant{
 
 	// The follower.
 	{
-		Name:   "a page that a power cut has taken back is not known as such",
-		Breaks: "what opening the database mends is taken for damage",
-		Changes: []Change{{"internal/follower/follower.go", `unread == nil && !inForce.Names(num) {`,
-			`unread == nil && inForce == nil {`}},
-		Killer: test("follower", "TestGet_ofAPageFromBeforeAPowerCut"),
-		Quick:  true,
+		Name:   "a view is shown before the log has been read",
+		Breaks: "a follower shows tables of the new version without the commits above them",
+		Changes: []Change{{"internal/follower/refresh.go", `	if err := f.readLog(c.read.version, page.Visible); err != nil {
+		return err
+	}
+	f.show(page)
+	return nil
+`, `	f.show(page)
+	return f.readLog(c.read.version, page.Visible)
+`}},
+		Killer: crash("one-commit"),
 	},
 	{
 		Name:   "rows are not forgotten at a jump",
