@@ -97,10 +97,14 @@ func (f *followed) turn() {
 func (f *followed) open() {
 	o, err := observer.Open(f.opts)
 	f.note(err)
-	if err == nil {
-		f.observer = o
-		f.note(o.Look())
+	if err != nil {
+		return
 	}
+	f.observer = o
+	if f.lost { // the power cut may have left a page that leads to what is gone
+		o.Lapse()
+	}
+	f.note(o.Look())
 }
 
 // note remembers err, if it is the first that should not be.
