@@ -1,6 +1,7 @@
 package mutants
 
-// roomMutants break how commits wait for room, and how writers are slowed.
+// roomMutants break how commits wait for room, how writers are slowed, what an idle database takes, and what an Open that
+// takes long tells.
 var roomMutants = []Mutant{
 	{
 		Name:   "a commit that waits for room does not ask its context",
@@ -53,5 +54,23 @@ var roomMutants = []Mutant{
 		Breaks:  "many writers bring many times what level 0 has room for",
 		Changes: []Change{{"internal/engine/room/room.go", `max(r.paced, now).Plus(`, `max(0, now).Plus(`}},
 		Killer:  test("engine/room", "TestRoom_reservesOneAfterTheOther"),
+	},
+	{
+		Name:    "a new memtable comes in huge pages",
+		Breaks:  "a thousand open databases of a few entries take gigabytes",
+		Changes: []Change{{"internal/tree/memtable/table.go", `	offheap.SmallPages(memory[:m.small])`, ``}},
+		Killer:  test("proof/resources", "TestDatabases_manyAreOpenInOneProcess"),
+	},
+	{
+		Name:    "an Open that takes long tells nothing",
+		Breaks:  "a program that replays its log is taken for dead, and killed again",
+		Changes: []Change{{"internal/engine/recover.go", `			r.progress.Reach(bytes)`, ``}},
+		Killer:  test("engine", "TestOpen_tellsEachSecondWhatItDoes"),
+	},
+	{
+		Name:    "an Open tells of each piece of its log",
+		Breaks:  "the log of a program is flooded at every start",
+		Changes: []Change{{"internal/engine/opening/opening.go", `	if now.Since(p.told) < Interval {`, `	if now.Since(p.told) < 0 {`}},
+		Killer:  test("engine/opening", "TestProgress_.*"),
 	},
 }
