@@ -45,7 +45,7 @@ type Level struct {
 func Levels() []Level {
 	return []Level{
 		{"differential", "metamorphic", "operations", 1_000_000, false, 0.15, runDifferential},
-		{"crash", "crash", "images", 100_000, true, 0.18, runCrash},
+		{"crash", "crash", "images", 150_000, true, 0.18, runCrash},
 		{"error", "error", "runs", 25_000, true, 0.22, runErrors},
 		{"pairs", "pairs", "runs", 3_000, true, 0.05, runPairs},
 		{"concurrent", "concurrent", "lives", 1_000, false, 0.02, runConcurrent},

@@ -38,7 +38,7 @@ func differentialOutcome(total Tally, mixes int) Outcome {
 const crashShare = 3
 
 // followedShare is how many changes, or images, there are for each at which a follower watches. Each round has others.
-const followedShare = 8
+const followedShare = 12
 
 // runCrash cuts every workload at every change, round after round, with another choice of images in each.
 func runCrash(r *run) Outcome {
@@ -78,7 +78,7 @@ func (r *run) explorer(round int) *Explorer {
 			return oneIn(share, point+round, cuts)
 		},
 		Nested: func(depth, image int) bool {
-			return depth == 1 && image%331 == 165 || depth > 1 && depth <= 3 && image%151 == 0
+			return depth == 1 && image%499 == 249 || depth > 1 && depth <= 3 && image%151 == 0
 		},
 		After:    func(image int) bool { return image%5 == 0 },
 		Followed: func(n int) bool { return (n+round)%followedShare == 0 },
@@ -135,7 +135,8 @@ func runErrors(r *run) Outcome {
 	})
 	o := faultOutcome(total)
 	places, hit := indices.total()
-	o.Figures = append(o.Figures, Figure{"indices", places}, Figure{"indices_hit_percent", hit})
+	o.Figures = append(o.Figures, Figure{"indices", places}, Figure{"indices_hit_percent", hit},
+		Figure{"followers_faulted", total.Blinded})
 	return o
 }
 
@@ -147,7 +148,7 @@ func (r *run) injector(round int) *Injector {
 // faultOutcome is that of the levels in which calls fail. A fault that nobody notices is none.
 func faultOutcome(total FaultStats) Outcome {
 	o := Outcome{Counts: total.Counts, Followers: total.Followers, Figures: []Figure{
-		{"runs", total.Runs}, {"followers_faulted", total.Blinded}, {"injected", total.Injected}, {"by_errno", total.ByFault},
+		{"runs", total.Runs}, {"injected", total.Injected}, {"by_errno", total.ByFault},
 		{"surfaced", total.Surfaced}, {"surfaced_percent", percentage(total.Surfaced, total.Surfaced+total.Absorbed)},
 		{"absorbed", total.Absorbed}, {"swallowed", total.Swallowed}, {"resumed", total.Resumed},
 		{"open_failed", total.Failed}, {"hung", 0}}} // a run that hangs ends the program, see Watchdog
@@ -171,7 +172,7 @@ func runPairs(r *run) Outcome {
 		return x.Stats
 	})
 	o := faultOutcome(total)
-	o.Figures = append(o.Figures, Figure{"both", total.Pairs})
+	o.Figures = append(o.Figures, Figure{"both", total.Pairs}, Figure{"followers_faulted", total.Blinded})
 	if total.Pairs == 0 {
 		o.Injected = 0
 	}

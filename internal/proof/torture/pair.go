@@ -111,6 +111,9 @@ func (x *Injector) injectPair(w Workload, start state, p pair) {
 	if f.faults() > 1 {
 		x.Stats.Pairs++
 	}
+	if f.eyes.Faults() > 0 {
+		x.Stats.Blinded++
+	}
 	x.Stats.count(p.first.Name, 1)
 	x.judgeRun(w, f.Session, f.disk, state{fs: start.fs, history: f.History, loss: start.loss}, err, where)
 }
