@@ -41,8 +41,9 @@ var (
 	// and open it again.
 	ErrTakenOver = engine.ErrTakenOver
 
-	// ErrNoSpace: the disk or a quota is full. Nothing is lost; writes succeed again once there is space. Where it comes
-	// together with ErrReadOnly or ErrCommitUnknown, a sync met the full disk, and the database must be reopened.
+	// ErrNoSpace: the disk or a quota is full, or Options.DiskLimit is reached; the text says which. Nothing is lost;
+	// writes succeed again once there is space. With DiskLimit deletes go on meanwhile. Where it comes together with
+	// ErrReadOnly or ErrCommitUnknown, a sync met the full disk, and the database must be reopened.
 	ErrNoSpace = vfs.ErrNoSpace
 
 	// ErrCorrupt: data read from a file is not what was written. errors.As finds a *CorruptionError with the place.

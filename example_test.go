@@ -667,6 +667,36 @@ func ExampleOpenFollower() {
 	// Output: 42 at 2, <nil>
 }
 
+// A cache keeps what fits: it deletes its oldest entries when the disk limit refuses the newest.
+func ExampleOptions_diskLimit() {
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, DiskLimit: 64 << 20,
+		Compression: lightningdb.NoCompression, Durability: lightningdb.Process})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	page := make([]byte, 100<<10)
+	key := func(n int) []byte { return fmt.Appendf(nil, "page%06d", n) }
+	oldest := 0
+	for n := range 2000 {
+		err := db.Put(key(n), page)
+		for errors.Is(err, lightningdb.ErrNoSpace) && oldest < n { // a delete is accepted all the same
+			if err := db.Delete(key(oldest)); err != nil {
+				log.Fatal(err)
+			}
+			oldest++
+			err = db.Put(key(n), page)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	m := db.Metrics()
+	_, err = db.Get(key(1999))
+	fmt.Println(oldest > 0, m.DiskBytes <= m.Disk.Limit, err)
+	// Output: true true <nil>
+}
+
 // A monitor asks a running database how it is.
 func ExampleFollower_Writer() {
 	dir, err := os.MkdirTemp("", "lightning")

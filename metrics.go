@@ -24,6 +24,7 @@ type Metrics struct {
 	Levels    []LevelMetrics
 	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
+	Disk      DiskMetrics
 
 	MemoryUsed  int64 // bytes of memtables, cached pages and rows, open tables, buffers, and large transactions
 	MemoryLimit int64
@@ -53,6 +54,14 @@ type Metrics struct {
 	// BackgroundError is why writes stopped or background work is held up, and ErrClosed once the database is closed;
 	// nil if nothing of that is so. In JSON it is its text.
 	BackgroundError error
+}
+
+// DiskMetrics describes what Options.DiskLimit makes of the disk. All of it is zero without that option.
+type DiskMetrics struct {
+	Limit    int64
+	Reserve  int64  // bytes of the file RESERVE; 0 while it is spent
+	Refusing string // why writes that add anything are refused, or wait, at present; empty if they are not
+	Refused  uint64 // how many were, since Open
 }
 
 // LevelMetrics describes one level of the tree. Level 0 receives flushes, the last level holds most of the data.
@@ -122,7 +131,8 @@ type WorkMetrics struct {
 	Done, Total  int64 // bytes of keys and values that the running one has read, and will read in all, about; 0 if none
 }
 
-// StallMetrics sums up how writers waited for flushes and compactions since Open.
+// StallMetrics sums up how writers waited for flushes and compactions since Open, also for the space that these return
+// under Options.DiskLimit.
 type StallMetrics struct {
 	Count    uint64        // waits of single commits
 	Duration time.Duration // in which at least one commit waited
@@ -139,6 +149,7 @@ func metricsOf(m engine.Metrics) Metrics {
 	out.DurableSequence = uint64(m.Durable)
 	out.Commits, out.Operations = m.Commits, m.Operations
 	out.DiskBytes = m.DiskBytes
+	out.Disk = DiskMetrics{m.Disk.Limit, m.Disk.Reserve, m.Disk.Refusing, m.Disk.Refused}
 	out.MemoryLimit = m.MemoryLimit
 	out.Transactions = TransactionMetrics{
 		Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,

@@ -62,6 +62,20 @@ type Options struct {
 	// MiB.
 	LogLimit int64
 
+	// DiskLimit bounds, in bytes, what all files of the database have together at any moment: tables, also while a
+	// compaction writes others in their place; log; what readers keep; and a reserve, the file RESERVE, of an eighth of
+	// the limit, or less where that is enough. A write that would need more, in time, is refused with ErrNoSpace before
+	// anything of it is written. Before that it waits while compactions return space, until its context ends. Writes that
+	// only delete are not refused, so the way back is to delete: the space returns by itself, and writes go on. When the
+	// disk itself is full, the reserve is given back, so that Open and deletes work there too; other writes are refused
+	// until there is room for it again.
+	//
+	// Overwriting goes on for ever with up to half the limit of live data. LogLimit is at most a 32nd of the limit. A
+	// database that has more when it is opened can be read and deleted from. In memory the limit bounds the memory that
+	// the files take. Ignored with ReadOnly. Default: 0, no limit; at least 64 MiB, and a smaller positive limit means 64
+	// MiB.
+	DiskLimit int64
+
 	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
 	Compression Compression
 
@@ -123,14 +137,17 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	if o.Durability > Process {
 		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
 	}
-	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.SyncInterval < 0 || o.Retain < 0 || o.MaxSnapshotAge < 0 ||
-		o.LockTimeout < 0 {
-		return engine.Options{}, fmt.Errorf(
-			"Options.MemoryLimit, LogLimit, SyncInterval, Retain, MaxSnapshotAge and LockTimeout must not be negative")
+	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.DiskLimit < 0 || o.SyncInterval < 0 || o.Retain < 0 ||
+		o.MaxSnapshotAge < 0 || o.LockTimeout < 0 {
+		return engine.Options{}, fmt.Errorf("Options.MemoryLimit, LogLimit, DiskLimit, SyncInterval, Retain, " +
+			"MaxSnapshotAge and LockTimeout must not be negative")
 	}
-	logLimit := o.LogLimit
+	logLimit, diskLimit := o.LogLimit, o.DiskLimit
 	if logLimit > 0 {
 		logLimit = max(logLimit, 1<<20)
+	}
+	if diskLimit > 0 {
+		diskLimit = max(diskLimit, 64<<20)
 	}
 	return engine.Options{
 		FS:             fs,
@@ -143,6 +160,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		TraceReaders:   o.TraceReaders,
 		MemoryLimit:    o.MemoryLimit,
 		LogLimit:       logLimit,
+		DiskLimit:      diskLimit,
 		Codec:          o.Compression.compressor(),
 		Logger:         o.Logger,
 		Merge:          o.Merge,

@@ -93,7 +93,8 @@ func (e *Engine) keepHouse() {
 			e.SyncStep()
 		}
 		waiting, err := e.CleanStep()
-		wait := min(max(e.log.UntilSync(), 0), e.RetainStep(), e.MemoryStep(), e.SpaceStep(), e.ReportStep())
+		wait := min(max(e.log.UntilSync(), 0), e.RetainStep(), e.MemoryStep(), e.SpaceStep(), e.ReserveStep(),
+			e.ReportStep())
 		if waiting {
 			wait = min(wait, epochInterval)
 		}
@@ -141,10 +142,25 @@ func (e *Engine) MemoryStep() time.Duration {
 	return due
 }
 
+// ReserveStep makes the reserve again if it is spent and there is room. It returns when it is due again; far away if
+// that takes a call that spends it.
+func (e *Engine) ReserveStep() time.Duration {
+	if e.disk == nil || e.dir.Writable() != nil {
+		return time.Hour
+	}
+	return e.disk.Remake()
+}
+
 // CleanStep gives back memory that no reader knows any more, makes a retired log segment the next one, and removes
 // the files that became obsolete. It reports whether memory still waits for a reader to leave. After an error the
 // file it is about is still to be removed.
 func (e *Engine) CleanStep() (bool, error) {
+	defer e.room.Changed()
+	return e.clean()
+}
+
+// clean is CleanStep for those who are not to be woken by it.
+func (e *Engine) clean() (bool, error) {
 	e.house.Lock()
 	defer e.house.Unlock()
 	waiting := e.tree.Reclaim()
@@ -152,5 +168,8 @@ func (e *Engine) CleanStep() (bool, error) {
 	return waiting, e.dir.RemoveObsolete()
 }
 
-// keepsLogs reports whether log segments are kept to be used again: not while the disk is full, nor at the end.
-func (e *Engine) keepsLogs() bool { return e.room.BackgroundError() == nil && !e.gate.Closed() }
+// keepsLogs reports whether log segments are kept to be used again: not while the disk is full or space is short, nor at
+// the end.
+func (e *Engine) keepsLogs() bool {
+	return e.room.BackgroundError() == nil && !e.gate.Closed() && !e.disk.Short()
+}

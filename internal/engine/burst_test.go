@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
@@ -26,7 +27,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 			return e.tree.Current().Level0()
 		}
 		flush := func(runs int) { flushRuns(t, e, runs) }
-		const most = burstRuns
+		const most = measure.BurstRuns
 		flush(most - 1)
 		if n := level0(); n != most-1 {
 			t.Errorf("in a burst level 0 has %d runs of %d", n, most-1)

@@ -5,44 +5,28 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
-	"lightningdb/internal/tree/manifest"
-)
-
-// minFullBytes is less than any table holds when table.Writer says that it is full: each of its limits (leaves, keys,
-// inner entries, length) is reached by many times as much.
-const minFullBytes = 4 << 20
-
-// While there is a burst of writes a level is compacted from score burstDue on, level 0 from burstRuns runs on, and
-// nothing for the sake of space: writers have more to gain then from processors and disk than readers from a run less
-// (docs/decisions/0004). Level 0 stays below slowRuns.
-const (
-	burstDue  = 2
-	burstRuns = 16
 )
 
 // compactor is what compactions remember between jobs. Who has the turn owns the rest.
 type compactor struct {
-	turn       calls.Turn  // of the one compaction in progress
-	shortens   atomic.Bool // it takes level 0 down
-	unfoldable unfoldable
-	garbage    garbage
-}
-
-func newCompactor() compactor {
-	return compactor{turn: calls.NewTurn(), unfoldable: make(unfoldable), garbage: make(garbage)}
+	turn     calls.Turn  // of the one compaction in progress
+	shortens atomic.Bool // it takes level 0 down
+	measure.Memory
 }
 
 // CompactStep runs the most urgent compaction. It reports whether there was one.
 func (e *Engine) CompactStep() (bool, error) {
+	settled := e.settle()
 	return e.compactOnce(e.gate.Context(), func(v *tree.View, p compaction.Params) *compaction.Job {
-		job := compaction.Pick(v.Version(), p, noneBusy)
-		if job == nil && p.Quiet {
+		job := e.pick(v, p, settled)
+		if job == nil && p.Quiet && !p.Short {
 			job = e.pickForScans(v, p)
 		}
 		e.stats.CompactionWaits.Store(job == nil && !p.Quiet &&
@@ -83,14 +67,18 @@ func (e *Engine) compactOnce(ctx context.Context,
 	}
 	defer e.tree.Release(v)
 	held := e.tree.HoldVersions(v.Version().LastSeq)
-	p := e.compactionParams(held[0], e.tree.IsIdle(v))
+	most, short := e.disk.BeginJob()
+	defer e.disk.SetJob(0)
+	p := e.compactionParams(held[0], short || e.tree.IsIdle(v))
+	p.MaxBytes, p.Short = most, short
 	if p.Quiet {
-		p.Garbage = e.compactor.garbage.in(e.tree, v)
+		p.Garbage = e.compactor.Garbage(e.tree, v)
 	}
 	job := pick(v, p)
 	if job == nil {
 		return false, nil
 	}
+	e.disk.SetJob(job.OutputBytes())
 	err := e.compact(ctx, job, v, held)
 	e.noteBackground(err)
 	return err == nil, err
@@ -113,8 +101,7 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 	if err := e.commitEdit(edit, nil); err != nil {
 		return err
 	}
-	e.compactor.unfoldable.note(edit, held[0])
-	e.compactor.garbage.forget(edit)
+	e.compactor.Note(edit, held[0])
 	e.lookForSpace()
 	e.noteReport()
 	e.stats.Compaction.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
@@ -125,77 +112,8 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 
 // compactionParams are the measures by which compactions are picked.
 func (e *Engine) compactionParams(oldest key.SeqNum, quiet bool) compaction.Params {
-	due, l0 := 1.0, compaction.DefaultL0Trigger
-	if !quiet {
-		due, l0 = burstDue, burstRuns/burstDue
-	}
-	return compaction.Params{
-		BaseBytes:        int64(e.budget.Memtable),
-		Multiplier:       compaction.DefaultMultiplier,
-		TargetTableBytes: e.budget.Table,
-		FullBytes:        minFullBytes,
-		L0Trigger:        l0,
-		L0Bytes:          int64(l0) * int64(e.budget.Memtable),
-		OldestSnapshot:   oldest,
-		Unfoldable:       e.compactor.unfoldable.has,
-		Due:              due,
-		Quiet:            quiet,
-	}
+	return e.compactor.Params(&e.budget, oldest, quiet)
 }
 
 // rules are how merge operands are applied.
 func (e *Engine) rules() operand.Rules { return operand.Rules{User: e.opts.Merge}.Apart() }
-
-// unfoldable is the tables of the last level in which all that looks like garbage are merge operands that could not be
-// folded, so that a compaction does not write them anew for ever. It is not kept on disk: the next Open may bring the
-// merge function that was missing.
-type unfoldable map[filename.Num]bool
-
-func (u unfoldable) has(num filename.Num) bool { return u[num] }
-
-// note looks at what a compaction has written while oldest was the lowest sequence number that was read at. From a
-// table without anything newer it has dropped, in the last level, all that can be dropped.
-func (u unfoldable) note(edit *manifest.Edit, oldest key.SeqNum) {
-	for _, removed := range edit.Deleted {
-		delete(u, removed.Num)
-	}
-	for _, added := range edit.Added {
-		t := added.Table
-		if added.Level == manifest.NumLevels-1 && t.LargestSeq <= oldest && t.Shadowed+t.Tombstones > 0 {
-			u[t.Num] = true
-		}
-	}
-}
-
-// garbage is how many bytes of garbage there are in tables of few entries, and below them: there one value may be
-// most of the database, and an average says nothing. What was counted once may be less by now, because a compaction
-// has come from elsewhere; then the next one of this table returns less.
-type garbage map[filename.Num]int64
-
-// in returns what Params.Garbage asks for about the tables of v. It counts a few tables anew: with each decision of
-// the compactor some more are known.
-func (g garbage) in(tr *tree.Tree, v *tree.View) func(t *manifest.TableMeta) (bytes int64, known bool) {
-	left := 4 * tree.MaxWeighed // entries
-	return func(t *manifest.TableMeta) (bytes int64, known bool) {
-		if bytes, known = g[t.Num]; known {
-			return bytes, true
-		}
-		if t.Entries > tree.MaxWeighed || int(t.Entries) > left {
-			return 0, false
-		}
-		bytes, known, err := tr.Garbage(v, t.Num)
-		if !known || err != nil { // the job that reads it stops for that
-			return 0, false
-		}
-		left -= int(t.Entries)
-		g[t.Num] = bytes
-		return bytes, true
-	}
-}
-
-// forget forgets the tables that edit removes.
-func (g garbage) forget(edit *manifest.Edit) {
-	for _, removed := range edit.Deleted {
-		delete(g, removed.Num)
-	}
-}

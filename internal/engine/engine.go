@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"lightningdb/internal/engine/disk"
+	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/engine/room"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/directory"
@@ -50,6 +52,7 @@ type Engine struct {
 	house      sync.Mutex // held by the one CleanStep or SpaceStep in progress
 	space      space
 	room       room.Room
+	disk       *disk.Disk // nil without Options.DiskLimit
 }
 
 // Open recovers the database in opts.FS, or creates it.
@@ -76,7 +79,7 @@ func newEngine(opts Options) *Engine {
 		clock:      opts.Elapsed,
 		gate:       calls.NewGate(),
 		background: newBackground(),
-		compactor:  newCompactor(),
+		compactor:  compactor{turn: calls.NewTurn(), Memory: measure.New()},
 	}
 	if opts.TableBytes > 0 {
 		e.budget.Table = opts.TableBytes
@@ -84,9 +87,10 @@ func newEngine(opts Options) *Engine {
 	if e.opts.LogLimit <= 0 {
 		e.opts.LogLimit = 2 * int64(e.budget.Frozen+1) * int64(e.budget.Memtable)
 	}
+	e.limitDisk()
 	e.locks.Now = opts.Elapsed
 	e.dir = directory.New(directory.Options{
-		FS: opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
+		FS: e.opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
 		Followers: opts.Followers && !opts.ReadOnly, Clock: e.clock, MaxHold: opts.MaxSnapshotAge,
 		Failed: e.failed, Discarded: e.background.housekeeper.wake, Unread: func(cause error) {
 			e.opts.Logger.Warn("no process can follow the database until it is opened again", "cause", cause)
@@ -156,10 +160,12 @@ func (e *Engine) SnapshotAt(seq key.SeqNum) (*Snapshot, error) { return e.tree.S
 func (e *Engine) Hold(s *Snapshot, k origin.Kind) { e.tree.Hold(s, k) }
 
 // NewSpill is Tree.NewSpill.
-func (e *Engine) NewSpill(seq key.SeqNum) *SpillWriter { return e.tree.Tables().NewSpill(seq) }
+func (e *Engine) NewSpill(seq key.SeqNum) *SpillWriter {
+	return e.tree.Tables().NewSpill(seq).Ask(e.disk.Claim)
+}
 
 // NewIngest is Tree.NewIngest.
-func (e *Engine) NewIngest() *SpillWriter { return e.tree.Tables().NewIngest() }
+func (e *Engine) NewIngest() *SpillWriter { return e.tree.Tables().NewIngest().Ask(e.disk.Claim) }
 
 // SpillBytes is how many bytes of writes one transaction may keep in memory.
 func (e *Engine) SpillBytes() int64 { return int64(e.budget.Memtable) / 2 }
@@ -225,17 +231,21 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 }
 
 func (e *Engine) compactRange(ctx context.Context, lo, hi []byte) error {
-	if err := waitUntil(ctx, e.Flush); err != nil {
+	if err := calls.Until(ctx, e.Flush); err != nil {
 		return err
 	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		worked, err := e.compactOnce(ctx, func(v *tree.View, p compaction.Params) *compaction.Job {
-			job, _ := compaction.PickRange(v.Version(), p, noneBusy, span.Span{Lo: lo, Hi: hi})
+		all := false
+		worked, err := e.compactOnce(ctx, func(v *tree.View, p compaction.Params) (job *compaction.Job) {
+			job, all = compaction.PickRange(v.Version(), p, noneBusy, span.Span{Lo: lo, Hi: hi})
 			return job
 		})
+		if err == nil && !worked && !all {
+			err = fmt.Errorf("compact: %w: the disk limit leaves too little for the next step", vfs.ErrNoSpace)
+		}
 		if err != nil || !worked {
 			return err
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 
+	"lightningdb/internal/engine/disk"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/lock"
@@ -34,6 +35,7 @@ type Metrics struct {
 	Syncs        uint64
 	Stall        stats.Stall
 	DiskBytes    int64 // of all files of the database
+	Disk         disk.State
 	Obsolete     int   // files that wait for their removal
 	Failure      error // why writes stopped, or why background work is held up, or ErrClosed; nil if nothing of that
 }
@@ -67,6 +69,7 @@ func (e *Engine) Metrics() Metrics {
 		return m
 	}
 	defer e.tree.Release(v)
+	m.Disk = e.disk.State()
 	m.LogSegments, m.LogBytes = e.log.Size()
 	m.Obsolete = e.dir.Obsolete()
 	idle := e.tree.IsIdle(v)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lightningdb/internal/engine/logger"
+	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/clock"
@@ -13,21 +14,7 @@ import (
 )
 
 // MinMemoryLimit is the least Options.MemoryLimit, in bytes.
-const MinMemoryLimit = 10 << 20
-
-// memoryLimit is the limit for Options.MemoryLimit, on a system whose addresses have addressBits bits: 256 MiB by
-// default, and 16 MiB where dozens of open databases would otherwise use up the addresses that there are. What is
-// beyond all memory that there can be is no limit: bookkeeping must not grow with it.
-func memoryLimit(wanted int64, addressBits int) int64 {
-	usual, most := int64(256<<20), int64(1<<40)
-	if addressBits == 32 {
-		usual, most = 16<<20, 1<<30
-	}
-	if wanted == 0 {
-		return usual
-	}
-	return min(max(wanted, MinMemoryLimit), most)
-}
+const MinMemoryLimit = measure.MinMemoryLimit
 
 // DefaultSyncInterval bounds how long a Process commit waits for its sync.
 const DefaultSyncInterval = time.Second
@@ -51,6 +38,7 @@ type Options struct {
 
 	MemoryLimit int64 // bytes; see tree.Budget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
+	DiskLimit   int64 // bytes of all files together; 0 for no limit
 	Codec       codec.Compressor
 	PageSize    int           // bytes of a table page before compression
 	Logger      logger.Logger // default: none
@@ -82,7 +70,7 @@ func (o Options) withDefaults() Options {
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = DefaultLockTimeout
 	}
-	o.MemoryLimit = memoryLimit(o.MemoryLimit, bits.UintSize)
+	o.MemoryLimit = measure.MemoryLimit(o.MemoryLimit, bits.UintSize)
 	if o.PageSize == 0 {
 		o.PageSize = DefaultPageSize
 	}

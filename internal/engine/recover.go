@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"lightningdb/internal/engine/opening"
@@ -13,7 +12,6 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/wal"
-	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
@@ -46,6 +44,9 @@ func (e *Engine) recover() error {
 		return err
 	}
 	if err := e.dir.Lock(); err != nil {
+		return err
+	}
+	if err := e.disk.Begin(e.opts.FS, e.opts.ReadOnly); err != nil {
 		return err
 	}
 	if !e.opts.ReadOnly {
@@ -88,37 +89,14 @@ func (e *Engine) recover() error {
 	return nil
 }
 
-// checkOurs refuses, before anything is written, a directory of somebody else: one whose CURRENT another program wrote,
-// and one without any file of ours but with others. Hidden files and what a file system keeps in its root do not
-// count, and next to a database everything is tolerated. It also refuses an empty directory that must not become a
+// checkOurs refuses, before anything is written, a directory of somebody else, and an empty one that must not become a
 // database.
 func (e *Engine) checkOurs() error {
-	names, err := e.opts.FS.List()
-	if err != nil {
-		return fmt.Errorf("list the database directory: %w", err)
-	}
-	ours, foreign := false, ""
-	for _, name := range names {
-		switch kind, _ := filename.Parse(name); kind {
-		case filename.Lock, filename.NextCurrent, filename.Status, filename.NextStatus, filename.Lease:
-		case filename.Unknown:
-			if !strings.HasPrefix(name, ".") && name != "lost+found" {
-				foreign = name
-			}
-		default:
-			ours = true
-		}
-	}
-	switch {
-	case ours:
-		return manifest.CheckOwner(e.opts.FS)
-	case e.opts.ReadOnly || e.opts.MustExist:
+	ours, err := manifest.CheckOurs(e.opts.FS)
+	if !ours && (e.opts.ReadOnly || e.opts.MustExist) {
 		return fmt.Errorf("%w: %s", ErrNoDatabase, e.opts.FS.Path())
-	case foreign != "":
-		return fmt.Errorf("%w: %s holds other files (%s); name an empty directory or a new one",
-			manifest.ErrNotDatabase, e.opts.FS.Path(), foreign)
 	}
-	return nil
+	return err
 }
 
 // serve replays the log, makes what it found durable, and starts a new log and a new manifest in place of manifest
@@ -149,7 +127,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 		return err
 	}
 	e.dir.Publish(version.DatabaseID, e.store.Place(), last)
-	removed, err := e.removeUnnamed(version, names, r.progress.Look)
+	removed, err := e.store.RemoveUnnamed(version, names, r.progress.Look)
 	if err != nil {
 		return err
 	}
@@ -159,6 +137,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	})...)
 	r.mem.ForSegment(e.log.Num())
 	e.tree.Begin([]*tree.Memtable{r.mem}, version)
+	e.disk.MakeReserve()
 	return nil
 }
 
@@ -181,48 +160,6 @@ func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.report.LastSequence = last
 	e.tree.Resume(version, last)
 	e.queue = commit.NewQueue(writer{e}, last+1)
-}
-
-// removeUnnamed removes the files of ours that the new manifest does not name: the manifest and the log from before,
-// what a crash left half made, and what it kept from being removed. While there are followers, tables and log segments
-// are retired instead. Files with other names are not ours and stay. next is called before each file.
-func (e *Engine) removeUnnamed(version *manifest.Version, names []string, next func()) (removed []string, err error) {
-	named := make(map[filename.Num]bool)
-	for _, level := range version.Levels {
-		for _, t := range level {
-			named[t.Num] = true
-		}
-	}
-	followed := e.dir.HasFollowers()
-	for _, name := range names {
-		next()
-		kind, num := filename.Parse(name)
-		switch kind {
-		case filename.Manifest:
-			if num == e.store.Num() {
-				continue
-			}
-		case filename.Log:
-			if num >= version.LogStart {
-				continue
-			}
-		case filename.Table:
-			if named[num] {
-				continue
-			}
-		default:
-			continue
-		}
-		if followed && (kind == filename.Table || kind == filename.Log) {
-			e.dir.Retire(version.NextNum, name)
-			continue
-		}
-		if err := e.opts.FS.Remove(name); err != nil && !vfs.IsNotExist(err) {
-			return removed, fmt.Errorf("remove a file that nothing names: %w", err)
-		}
-		removed = append(removed, name)
-	}
-	return removed, nil
 }
 
 // replay brings the log's records back into memtables, and full memtables into tables of level 0.

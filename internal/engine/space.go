@@ -39,6 +39,8 @@ const (
 type space struct {
 	unweighed atomic.Int64 // the instant of the first change that SpaceStep has not seen; 0 if there is none
 
+	hidesLittle atomic.Uint64 // the newest commit when the active memtable was found to hide too little to be flushed
+
 	// Guarded by Engine.house.
 	newest key.SeqNum     // the newest commit at the last look
 	came   clock.Instant  // when it was seen first
@@ -146,7 +148,7 @@ func (e *Engine) flushReturnsSpace(v *tree.View, quiet, old bool) bool {
 		return false
 	}
 	p := e.compactionParams(e.tree.OldestReader(), true)
-	p.Garbage = e.compactor.garbage.in(e.tree, v)
+	p.Garbage, p.Short = e.compactor.Garbage(e.tree, v), e.disk.Short()
 	return compaction.CallsForSpace(v.Version(), p, hidden)
 }
 

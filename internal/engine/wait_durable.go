@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/calls"
 )
 
 // WaitDurable returns once everything up to seq survives a power cut. If no sync has covered it yet, it joins the next
@@ -21,22 +22,7 @@ func (e *Engine) WaitDurable(ctx context.Context, seq key.SeqNum) error {
 	if seq <= e.log.Durable() {
 		return nil
 	}
-	return waitUntil(ctx, e.Sync)
-}
-
-// waitUntil calls do and waits for it until ctx is done; then do goes on by itself.
-func waitUntil(ctx context.Context, do func() error) error {
-	if ctx.Done() == nil {
-		return do()
-	}
-	done := make(chan error, 1)
-	go func() { done <- do() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return calls.Until(ctx, e.Sync)
 }
 
 // Sync makes everything published before the call durable, together with whatever the queue syncs then.

@@ -54,12 +54,19 @@ func (e *Engine) commitBehindLocks(c commit.Commit, blocked *blockedError) (last
 	}
 }
 
-// commit carries c through the queue. The end of ctx ends the wait for room before that.
+// commit carries c through the queue. The end of ctx ends the wait for room, in memory and on the disk, before that.
 func (e *Engine) commit(ctx context.Context, c commit.Commit) (key.SeqNum, error) {
 	if err := e.Enter(); err != nil {
 		return 0, err
 	}
 	defer e.Leave()
+	if e.disk != nil {
+		need, err := e.disk.Admit(ctx, c.Batch)
+		if err != nil {
+			return 0, err
+		}
+		defer e.disk.Finish(need)
+	}
 	for {
 		if err := e.dir.Writable(); err != nil {
 			return 0, err

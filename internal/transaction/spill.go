@@ -34,7 +34,7 @@ func (tx *Tx) Spill() error {
 		return err
 	}
 	defer tx.engine.Leave()
-	return tx.writes.Spill(spillStore{tx.engine})
+	return tx.writes.Spill(spillStore{tx})
 }
 
 // commitSpilled commits writes that memory does not hold. The spills are merged into one, whose tables join the tree.
@@ -43,8 +43,8 @@ func (tx *Tx) commitSpilled() (key.SeqNum, error) {
 		return 0, err
 	}
 	defer tx.engine.Leave()
-	w := tx.engine.NewIngest()
-	if err := tx.writes.All(spillStore{tx.engine}, w.Add); err != nil {
+	w := tx.engine.NewIngest().Until(tx.ctx)
+	if err := tx.writes.All(spillStore{tx}, w.Add); err != nil {
 		w.Abort()
 		return 0, err
 	}
@@ -75,10 +75,10 @@ func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 
 // spillStore keeps the writes of a transaction in files of the database that nothing names: a crash leaves nothing of
 // them.
-type spillStore struct{ engine *engine.Engine }
+type spillStore struct{ tx *Tx }
 
 func (s spillStore) NewSpill(seq key.SeqNum) txn.SpillWriter {
-	return spillWriter{s.engine.NewSpill(seq)}
+	return spillWriter{s.tx.engine.NewSpill(seq).Until(s.tx.ctx)}
 }
 
 type spillWriter struct{ *engine.SpillWriter }

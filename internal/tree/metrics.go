@@ -41,11 +41,6 @@ type Files struct {
 	Bytes int64
 }
 
-func (f *Files) add(bytes int64) {
-	f.Count++
-	f.Bytes += bytes
-}
-
 // Metrics collects the metrics. It takes a few locks for a moment each.
 func (tr *Tree) Metrics() Metrics {
 	m := Metrics{
@@ -71,24 +66,23 @@ func (tr *Tree) Metrics() Metrics {
 	}
 	m.Version, m.Active, m.Frozen = v.version, min(1, len(v.mems)), max(0, len(v.mems)-1)
 	m.Pinned = tr.pinnedLocked(v)
-	for _, mem := range v.mems {
-		m.MemtableUsed += int64(mem.Used())
-		m.MemtableRows += mem.Count()
-	}
+	m.MemtableUsed, m.MemtableRows = v.Unflushed()
 	return m
 }
 
 // pinnedLocked sums up the tables that older views name and v, which is current, does not: those of iterators that
 // stand still.
 func (tr *Tree) pinnedLocked(v *View) Files {
-	var all, current Files
+	var pinned Files
 	for _, t := range tr.named {
-		all.add(t.Meta().Size)
+		pinned.Count++
+		pinned.Bytes += t.Meta().Size
 	}
 	for _, run := range v.runs {
 		for _, t := range run.tables {
-			current.add(t.Meta().Size)
+			pinned.Count--
+			pinned.Bytes -= t.Meta().Size
 		}
 	}
-	return Files{all.Count - current.Count, all.Bytes - current.Bytes}
+	return pinned
 }

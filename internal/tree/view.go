@@ -161,6 +161,15 @@ func (v *View) Active() *Memtable { return v.mems[0] }
 // Frozen is the number of memtables that wait for their flush.
 func (v *View) Frozen() int { return len(v.mems) - 1 }
 
+// Unflushed is what has been written to the memtables of the view, in bytes and entries.
+func (v *View) Unflushed() (bytes int64, entries int) {
+	for _, m := range v.mems {
+		bytes += int64(m.Used())
+		entries += m.Count()
+	}
+	return bytes, entries
+}
+
 // Oldest returns the frozen memtable that is to be flushed next, and the first log segment that is still needed once
 // it is in tables. m is nil if there is none.
 func (v *View) Oldest() (m *Memtable, logStart filename.Num) {

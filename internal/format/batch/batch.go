@@ -28,6 +28,7 @@ import (
 type Batch struct {
 	ops   []byte
 	count int
+	adds  bool // something in it is no deletion
 }
 
 // Op is one decoded operation. Key and Value borrow the batch's bytes.
@@ -57,6 +58,7 @@ func (b *Batch) Put(k, v []byte) {
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(v)))
 	b.ops = append(append(b.ops, k...), v...)
 	b.count++
+	b.adds = true
 }
 
 // Delete adds "remove k".
@@ -78,13 +80,17 @@ func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
 	b.ops = append(b.ops, k...)
 	b.ops = append(append(b.ops, byte(o)), argument...)
 	b.count++
+	b.adds = true
 }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.ops, b.count = b.ops[:0], 0 }
+func (b *Batch) Reset() { b.ops, b.count, b.adds = b.ops[:0], 0, false }
 
 // Count returns the number of operations.
 func (b *Batch) Count() int { return b.count }
+
+// Adds reports whether anything was put or merged, and not only deleted. Of a decoded batch it is not known.
+func (b *Batch) Adds() bool { return b.adds }
 
 // Bytes returns the encoding. It is valid until the next change of the batch.
 func (b *Batch) Bytes() []byte { return b.ops }

@@ -10,6 +10,8 @@
 //	STATUS            what the writer tells followers
 //	STATUS-3141592    the next STATUS before its rename; the number is random
 //	FOLLOWER-5271828  the lease of a follower; the number is random
+//	RESERVE           space that is given back when the medium is full
+//	RESERVE-6626070   the next RESERVE before its rename; the number is random
 package filename
 
 import (
@@ -19,8 +21,8 @@ import (
 )
 
 // Num numbers manifests, log segments and tables. One counter serves all three; the random numbers of NextCurrent,
-// NextStatus and Lease do not come from it. A number is never used while there is a file with that number, or the
-// manifest names one.
+// NextStatus, Lease and NextReserve do not come from it. A number is never used while there is a file with that number,
+// or the manifest names one.
 type Num uint64
 
 // Kind is the role of a file.
@@ -37,9 +39,11 @@ const (
 	Status
 	NextStatus
 	Lease
+	Reserve
+	NextReserve
 )
 
-// Make returns the name of the file of the given kind. LOCK, CURRENT and STATUS have no num.
+// Make returns the name of the file of the given kind. LOCK, CURRENT, STATUS and RESERVE have no num.
 func Make(kind Kind, num Num) string {
 	switch kind {
 	case Lock:
@@ -60,6 +64,10 @@ func Make(kind Kind, num Num) string {
 		return fmt.Sprintf("STATUS-%06d", num)
 	case Lease:
 		return fmt.Sprintf("FOLLOWER-%06d", num)
+	case Reserve:
+		return "RESERVE"
+	case NextReserve:
+		return fmt.Sprintf("RESERVE-%06d", num)
 	}
 	panic(fmt.Sprintf("filename: no name for kind %d", kind))
 }
@@ -73,6 +81,8 @@ func Parse(name string) (Kind, Num) {
 		return Current, 0
 	case "STATUS":
 		return Status, 0
+	case "RESERVE":
+		return Reserve, 0
 	}
 	kind, digits := Unknown, ""
 	if rest, ok := strings.CutPrefix(name, "MANIFEST-"); ok {
@@ -83,6 +93,8 @@ func Parse(name string) (Kind, Num) {
 		kind, digits = NextStatus, rest
 	} else if rest, ok := strings.CutPrefix(name, "FOLLOWER-"); ok {
 		kind, digits = Lease, rest
+	} else if rest, ok := strings.CutPrefix(name, "RESERVE-"); ok {
+		kind, digits = NextReserve, rest
 	} else if rest, ok := strings.CutSuffix(name, ".wal"); ok {
 		kind, digits = Log, rest
 	} else if rest, ok := strings.CutSuffix(name, ".tbl"); ok {

@@ -31,6 +31,8 @@ var children = map[string]func(dir string) error{
 	"no streams":    writeWithoutStreams,
 	"full disk":     fillDisk,
 	"fill":          fillAndGoOn,
+	"reserve":       openOnFullDisk,
+	"fill by hand":  putUntilKilled,
 	"read-only":     openOnReadOnlyMount,
 	"file size":     writeOverFileLimit,
 	"files":         runOutOfDescriptors,

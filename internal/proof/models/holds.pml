@@ -2,7 +2,7 @@
  * Holds: what a follower reads is not removed while its lease lives, and nothing is kept for a follower that is gone.
  *
  * It mirrors internal/format/lease (Take, Renew, Holders.Lowest), internal/format/directory (Retire, RemoveObsolete),
- * internal/engine/recover.go (removeUnnamed) and the order of internal/follower (lease, page, version, hold).
+ * internal/tree/manifest/leftovers.go (RemoveUnnamed) and the order of internal/follower (lease, page, version, hold).
  *
  * The promise: a follower that renews its lease in time never misses a file of a version that it reads (guarantees.md,
  * Followers), through restarts of the writer; and a file that only a follower which has stopped for ever could want is

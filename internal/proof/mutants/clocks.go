@@ -8,10 +8,10 @@ func byWallClock(file, field, was, wall string) []Change {
 // importTime makes package time known to the engine's constructor.
 var importTime = Change{"internal/engine/engine.go", `	"sync"
 
-	"lightningdb/internal/engine/room"`, `	"sync"
+	"lightningdb/internal/engine/disk"`, `	"sync"
 	"time"
 
-	"lightningdb/internal/engine/room"`}
+	"lightningdb/internal/engine/disk"`}
 
 // clockMutants measure an interval by the wall clock.
 var clockMutants = []Mutant{

@@ -97,7 +97,7 @@ var followerMutants = []Mutant{
 	{
 		Name:    "Open removes files while there are leases",
 		Breaks:  "a follower that has outlived its writer loses the tables and segments of its version",
-		Changes: []Change{{"internal/engine/recover.go", `	followed := e.dir.HasFollowers()`, `	followed := e.dir.HasFollowers() && e.dir.Closing()`}},
+		Changes: []Change{{"internal/tree/manifest/leftovers.go", `	followed := s.dir.HasFollowers()`, `	followed := s.dir.HasFollowers() && s.dir.Closing()`}},
 		Killer:  followed("300"),
 	},
 	{

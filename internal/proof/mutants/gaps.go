@@ -128,7 +128,7 @@ var gapMutants = []Mutant{
 	{
 		Name:   "compactions know garbage by averages alone",
 		Breaks: "the space of one huge value that was deleted never returns",
-		Changes: []Change{{"internal/engine/compact.go", `		p.Garbage = e.compactor.garbage.in(e.tree, v)`,
+		Changes: []Change{{"internal/engine/compact.go", `		p.Garbage = e.compactor.Garbage(e.tree, v)`,
 			`		p.Garbage = nil`}},
 		Killer: test("engine", "TestSpace_returnsByItselfWhenQuiet"),
 		Quick:  true,

@@ -542,7 +542,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "recovery removes files that are not its own",
 		Breaks: "what somebody else keeps in the directory is gone",
-		Changes: []Change{{"internal/engine/recover.go", `		default:
+		Changes: []Change{{"internal/tree/manifest/leftovers.go", `		default:
 			continue
 		}
 		if followed`, `		case filename.Current, filename.Lock:
@@ -554,7 +554,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a database begins among the files of somebody else",
 		Breaks:  "a mistyped path mixes a database with other files",
-		Changes: []Change{{"internal/engine/recover.go", `	case foreign != "":`, `	case foreign == "lost+found":`}},
+		Changes: []Change{{"internal/tree/manifest/leftovers.go", `	case foreign != "":`, `	case foreign == "lost+found":`}},
 		Killer:  Check{Package: ".", Run: "^TestOpen_.*"},
 	},
 	{

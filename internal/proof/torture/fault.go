@@ -290,6 +290,9 @@ func (x *Injector) judge(w Workload, s *Session, now state, met error, where str
 
 // resume goes on writing: after a full disk it must work; after anything else it must either work or be refused.
 func (x *Injector) resume(s *Session, met error) error {
+	for due := s.Engine.ReserveStep(); due < time.Minute; due = s.Engine.ReserveStep() { // as the housekeeper would
+		time.Sleep(due)
+	}
 	err := s.Put("resumed", "after the fault", true)
 	if err != nil && (errors.Is(met, vfs.ErrNoSpace) || met == nil) && !errors.Is(err, engine.ErrReadOnly) {
 		return err

@@ -270,6 +270,37 @@ func fullDisk(s *Session) error {
 	return s.Compare(nil)
 }
 
+// spendReserve opens, has the medium become full so that the reserve is spent, deletes then, and has it made again when
+// there is space.
+func spendReserve(s *Session) error {
+	if err := steps((*Session).Open, many("k", 0, 12, 300, true))(s); err != nil {
+		return err
+	}
+	used, err := bytesOf(s.medium)
+	if err != nil {
+		return err
+	}
+	s.medium.SetCapacity(used)
+	defer s.medium.SetCapacity(-1)
+	refused := false
+	for i := 0; !refused; i++ {
+		switch err := put(fmt.Sprint(i), 1500, i%2 == 0)(s); {
+		case errors.Is(err, vfs.ErrNoSpace) && !errors.Is(err, engine.ErrReadOnly):
+			refused = true
+		case err != nil:
+			return err
+		case i > 20:
+			return errors.New("the disk did not become full")
+		}
+	}
+	if err := steps(removeAll("k", 0, 6), flushStep, remove("k007"))(s); err != nil {
+		return err
+	}
+	s.medium.SetCapacity(-1)
+	s.Engine.ReserveStep()
+	return steps(put("again", 900, true), compactSteps, cleanStep)(s)
+}
+
 // bytesOf is the length of all files together.
 func bytesOf(fs *memfs.FS) (total int64, err error) {
 	names, err := fs.List()

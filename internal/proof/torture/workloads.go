@@ -99,6 +99,8 @@ func treeWorkloads() []Workload {
 func lifeWorkloads() []Workload {
 	narrow := small
 	narrow.LogLimit = 3 << 10
+	limited := small
+	limited.DiskLimit = 4 << 20
 	return []Workload{
 		{Name: "mixed-durability-rotation", Options: small, Prepare: put("a", 10, false), Run: steps((*Session).Open,
 			put("a", 2500, false), put("b", 2500, true), put("c", 2500, false), put("d", 1500, false), (*Session).Sync,
@@ -115,6 +117,8 @@ func lifeWorkloads() []Workload {
 			(*Session).Open, emptySync, (*Session).Close)},
 		{Name: "full-disk", Options: narrow, Prepare: put("a", 10, true), Run: steps(fullDisk, put("b", 900, false),
 			put("c", 900, true), (*Session).Flush, cleanStep, read("c"))},
+		{Name: "disk-limit", Stride: 2, Options: limited, Prepare: put("a", 10, true), Run: steps(spendReserve,
+			put("b", 900, false), (*Session).Flush, cleanStep, (*Session).Close, openAndRead)},
 		{Name: "values-alike", Options: narrow, Prepare: nothing, Run: steps((*Session).Open, repeat(4, steps(
 			putAlike("a", 700, 0, true), putAlike("a", 700, 'x', false), putAlike("b", 900, 0, false), flushStep, cleanStep)),
 			read("a"), read("b"))},

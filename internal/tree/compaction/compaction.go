@@ -48,7 +48,8 @@ import (
 
 const lastLevel = manifest.NumLevels - 1
 
-// Params are the measures of the tree. All but OldestSnapshot, Due and Quiet must be positive, Multiplier at least 2.
+// Params are the measures of the tree. All but OldestSnapshot, Due and those that say so must be positive, Multiplier
+// at least 2.
 type Params struct {
 	// BaseBytes is the smallest target of the base level; the largest is Multiplier times that.
 	BaseBytes int64
@@ -70,6 +71,11 @@ type Params struct {
 	Due float64
 	// Quiet allows jobs that only reclaim space, when no other is due.
 	Quiet bool
+	// MaxBytes is how many bytes the outputs of a job may take, which are there together with its inputs for a while; 0
+	// for any number. A job that may need more is not picked. Level 0 goes down in pieces then: see inPieces.
+	MaxBytes int64
+	// Short says that space is short: jobs that reclaim it come before all others, and little of it is enough.
+	Short bool
 	// Garbage says how many bytes vanish once a table has been merged all the way down, if that was counted;
 	// otherwise, and if Garbage is nil, it is estimated.
 	Garbage func(t *manifest.TableMeta) (bytes int64, known bool)
@@ -139,6 +145,16 @@ func (j *Job) RawBytes() (n int64) {
 		}
 	}
 	return n
+}
+
+// OutputBytes is more than the outputs take, if they are not compressed less than the inputs: each ends with a table of
+// its pages, and shares none with its neighbours.
+func (j *Job) OutputBytes() int64 {
+	if j.Move {
+		return 0
+	}
+	in := j.InputBytes()
+	return in + in/16 + 32<<10
 }
 
 // InputBytes is the size of the input tables.

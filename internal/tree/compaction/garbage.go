@@ -10,6 +10,9 @@ import (
 const (
 	maxGarbage      = 0.18 // share of all bytes that may be garbage
 	maxTableGarbage = 0.15 // share of the bytes of a table of the last level that may be
+
+	// shortReturn is the least share of what a job reads that it has to return where space is short.
+	shortReturn = 1.0 / 16
 )
 
 // candidate is a table whose compaction would give space back.
@@ -21,22 +24,45 @@ type candidate struct {
 }
 
 // pickGarbage returns the job that reclaims most space for the least work, if too much of the whole is garbage or if
-// too much of a table of the last level is; nil if neither.
+// too much of a table of the last level is; where space is short, if the job returns enough of what it reads. It is nil
+// if there is none.
 func (pk *picker) pickGarbage() *Job {
 	candidates, total, garbage := pk.survey()
 	everywhere := float64(garbage) > maxGarbage*float64(total)
+	enough := func(c candidate) bool { return everywhere || tooMuchGarbage(c) }
+	if pk.p.Short {
+		enough = func(c candidate) bool { return float64(c.bytes) >= shortReturn*float64(c.cost) }
+	}
 	var best *Job
 	bestRatio := 0.0
 	for _, c := range candidates {
 		ratio := float64(c.bytes) / float64(c.cost)
-		if ratio <= bestRatio || !everywhere && !tooMuchGarbage(c) {
+		if ratio <= bestRatio || !enough(c) {
 			continue
 		}
 		if job := pk.lower(c.level, c.table, ReasonGarbage); job != nil {
 			best, bestRatio = job, ratio
 		}
 	}
+	if best == nil && (everywhere || pk.p.Short && enough(pk.wholeL0(candidates))) {
+		return pk.inPieces(ReasonGarbage)
+	}
 	return best
+}
+
+// wholeL0 is level 0 as one candidate: its tables are often merged together, and each alone would return little for
+// what they have in common.
+func (pk *picker) wholeL0(candidates []candidate) candidate {
+	all := candidate{cost: 1}
+	for _, c := range candidates {
+		if c.level == 0 {
+			all.bytes += c.bytes
+		}
+	}
+	if tables := pk.v.Levels[0]; len(tables) > 0 {
+		all.cost = sizeOf(tables) + sizeOf(overlapping(pk.v, pk.shape.into, rangeOfAll(tables)))
+	}
+	return all
 }
 
 // survey lists all tables whose compaction would give space back, with the size of all tables and the sum of the
@@ -66,6 +92,9 @@ func tooMuchGarbage(c candidate) bool {
 func CallsForSpace(v *manifest.Version, p Params, more int64) bool {
 	pk := picker{v: v, p: p, busy: func(filename.Num) bool { return false }, shape: shapeOf(v, p)}
 	_, total, garbage := pk.survey()
+	if p.Short {
+		return float64(garbage+more) > shortReturn*float64(total)
+	}
 	return float64(garbage+more) > maxGarbage*float64(total)
 }
 

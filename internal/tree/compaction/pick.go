@@ -9,25 +9,39 @@ import (
 // grandparentTables is how many target sizes of the level below the output level an output table may overlap.
 const grandparentTables = 10
 
+// grandparentBytes is how much of the level below its own an output may overlap.
+func (p *Params) grandparentBytes() int64 {
+	usual := grandparentTables * p.TargetTableBytes
+	if p.MaxBytes > 0 {
+		return min(usual, max(p.MaxBytes/pieceShare, 1))
+	}
+	return usual
+}
+
 // Pick returns the most urgent job that v calls for and that no running job prevents; nil if there is none.
 // Repeating Pick, Execute and Version.Apply always ends with nil, because every job lowers the following measure of
 // a version, a whole number that is never negative:
 //
 //	M = sum over all entries of (NumLevels - level of the entry's table)
 //
-// A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those of
-// the output level as they are, and adds none. A job that rewrites a table in place is picked only if it is certain
-// to drop an entry, and every entry counts at least 1; or if there are operands that may turn out not to be
-// foldable, which Params.Unfoldable remembers. The only job that may leave M as it is reduces the number of tables
-// in L0, and no job but a flush raises it.
+// A job that goes from a level to a deeper one lowers the term of every entry from the upper level, leaves those of the
+// output level as they are, and adds none. A job that rewrites a table in place is picked only if it is certain to drop
+// an entry, and every entry counts at least 1; or if there are operands that may turn out not to be foldable, which
+// Params.Unfoldable remembers. Two jobs leave M as it is: one that reduces the number of tables in L0, or of its sorted
+// runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
+	if p.Short {
+		if job := pk.pickGarbage(); job != nil {
+			return job
+		}
+	}
 	for _, d := range dueLevels(v, p, pk.shape, busy) {
 		if job := pk.pickLevel(d.level, d.reason); job != nil {
 			return job
 		}
 	}
-	if !p.Quiet {
+	if !p.Quiet || p.Short {
 		return nil
 	}
 	return pk.pickGarbage()
@@ -48,7 +62,10 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 		if job := pk.withinL0(); job != nil {
 			return job
 		}
-		return pk.anyFromL0(reason)
+		if job := pk.anyFromL0(reason); job != nil {
+			return job
+		}
+		return pk.inPieces(reason)
 	}
 	var best *Job
 	bestRatio := 0.0
@@ -88,6 +105,9 @@ func (pk *picker) withinL0() *Job {
 	if sizeOf(overlapping(pk.v, pk.shape.into, rangeOfAll(tables))) <= size*pk.p.Multiplier {
 		return nil
 	}
+	if pk.p.MaxBytes > 0 && len(manifest.Runs(tables)) == 1 {
+		return nil // what inPieces has cut would become one again
+	}
 	job := pk.job(0, tables, 0, ReasonSmall)
 	if job != nil {
 		job.TargetTableBytes, job.GrandparentBytes = 0, 0 // as few outputs as possible
@@ -125,10 +145,11 @@ func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
 	return cost
 }
 
-// job returns the job that merges the given tables of level into the level output; nil if it needs a busy table.
+// job returns the job that merges the given tables of level into the level output; nil if it needs a busy table, or
+// more space than there is.
 func (pk *picker) job(level int, tables []*manifest.TableMeta, output int, reason Reason) *Job {
 	j := &Job{Reason: reason, OutputLevel: output, TargetTableBytes: pk.p.TargetTableBytes,
-		GrandparentBytes: grandparentTables * pk.p.TargetTableBytes}
+		GrandparentBytes: pk.p.grandparentBytes()}
 	j.Inputs[level] = tables
 	if output != level {
 		j.Inputs[output] = overlapping(pk.v, output, rangeOfAll(tables))
@@ -141,6 +162,9 @@ func (pk *picker) job(level int, tables []*manifest.TableMeta, output int, reaso
 		j.Grandparents = overlapping(pk.v, output+1, j.keys())
 	}
 	j.Move = pk.canMove(j, level)
+	if pk.p.MaxBytes > 0 && j.OutputBytes() > pk.p.MaxBytes {
+		return nil
+	}
 	return j
 }
 

@@ -32,18 +32,38 @@ type SpillWriter struct {
 	spill *Spill
 	out   *output // the table that is being written, nil if none is
 	first int     // bytes of its first key
+
+	ctx     context.Context // how long it may wait for space
+	claim   Claim           // nil: space is not asked for
+	claimed func()          // gives up the claim for the table that is being written; nil if there is none
+}
+
+// Claim waits until a table of a transaction may take the given number of bytes. The caller calls release once the
+// table has them.
+type Claim func(ctx context.Context, bytes int64) (release func(), err error)
+
+// Ask makes w, which is new, ask for the space of each table that holds more than tombstones.
+func (w *SpillWriter) Ask(claim Claim) *SpillWriter {
+	w.claim = claim
+	return w
+}
+
+// Until makes w, which is new, wait for space no longer than until ctx is done.
+func (w *SpillWriter) Until(ctx context.Context) *SpillWriter {
+	w.ctx = ctx
+	return w
 }
 
 // NewSpill returns a writer of a spill that only this process will read again. Its entries appear with sequence
 // number seq, so that a merge of several spills prefers those with higher numbers.
 func (s *Set) NewSpill(seq key.SeqNum) *SpillWriter {
-	return &SpillWriter{spill: &Spill{set: s, temporary: true, seq: seq}}
+	return &SpillWriter{spill: &Spill{set: s, temporary: true, seq: seq}, ctx: context.Background()}
 }
 
 // NewIngest returns a writer of a spill that Ingest can commit: its tables are synced. Until it is committed its
 // entries appear with sequence number 1.
 func (s *Set) NewIngest() *SpillWriter {
-	return &SpillWriter{spill: &Spill{set: s, seq: table.LocalSeq}}
+	return &SpillWriter{spill: &Spill{set: s, seq: table.LocalSeq}, ctx: context.Background()}
 }
 
 // Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort
@@ -59,10 +79,37 @@ func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
 			return err
 		}
 	}
+	if kind != key.KindDelete {
+		if err := w.ask(len(value)); err != nil {
+			return err
+		}
+	}
 	if err := w.out.Add(key.Make(user, table.LocalSeq, kind), value); err != nil {
 		return w.failure("write a spilled table", err)
 	}
 	return nil
+}
+
+// ask claims space for the table that is being written, unless that was done before: it may be larger
+// than usual by a value of valueBytes.
+func (w *SpillWriter) ask(valueBytes int) error {
+	if w.claim == nil || w.claimed != nil {
+		return nil
+	}
+	release, err := w.claim(w.ctx, w.spill.set.opts.Bytes+int64(valueBytes))
+	if err != nil {
+		return fmt.Errorf("write a spilled table: %w", err)
+	}
+	w.claimed = release
+	return nil
+}
+
+// release gives up the claim for a table that has its space, or never will.
+func (w *SpillWriter) release() {
+	if w.claimed != nil {
+		w.claimed()
+		w.claimed = nil
+	}
 }
 
 // completeAt is the size in bytes at which the table is complete, if user is the first key that is not in it.
@@ -91,6 +138,7 @@ func (w *SpillWriter) beginTable(user []byte) error {
 func (w *SpillWriter) finishTable() error {
 	out := w.out
 	w.out = nil
+	defer w.release()
 	meta, err := out.Finish()
 	if err != nil {
 		w.spill.set.opts.Dir.Discard(filename.Make(filename.Table, out.num))
@@ -125,6 +173,7 @@ func (w *SpillWriter) Abort() {
 	if out := w.out; out != nil {
 		w.out = nil
 		out.Abort() // the file is removed
+		w.release()
 		w.spill.set.opts.Dir.Discard(filename.Make(filename.Table, out.num))
 	}
 	w.spill.Remove()

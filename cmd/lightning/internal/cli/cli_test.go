@@ -595,7 +595,8 @@ func TestStats_textAndJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, "stats", dir, "--json")), &s); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"path", "sequence", "disk_bytes", "levels", "memory", "memtables", "cache", "log",
+	for _, name := range []string{"path", "sequence", "disk_bytes", "disk_limit", "levels", "memory",
+		"memtables", "cache", "log",
 		"recovery"} {
 		if _, ok := s[name]; !ok {
 			t.Errorf("no %q in the JSON", name)

@@ -26,9 +26,9 @@ and what opening it had to recover. With --json, everything the database counts.
 
 If another process has the database open, stats shows what that one has published, what it has
 told about itself, and the memory of this command. With --json, "writer" names it, "told" is what
-it has told, and so are "log", "obsolete_files", "pinned_files", "pinned_bytes", and of each level
-"target_bytes" and "score"; they are null if it has told nothing. "recovery" is null, and
-"background_error" is there only if there is one. If no other process has it, "writer" and "told"
+it has told, and so are "disk_limit", "log", "obsolete_files", "pinned_files", "pinned_bytes", and of
+each level "target_bytes" and "score"; they are null if it has told nothing. "recovery" is null,
+and "background_error" is there only if there is one. If no other process has it, "writer" and "told"
 are null, and the rest is what was found by opening it.`,
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(_ context.Context, args []string) error {
@@ -130,6 +130,7 @@ type stats struct {
 	Sequence uint64       `json:"sequence"`
 	Disk     int64        `json:"disk_bytes"`
 	Live     int64        `json:"live_bytes"` // about what the data takes once compacted
+	Limit    *watch.Limit `json:"disk_limit"` // null if the writer has none
 	Levels   []levelStats `json:"levels"`
 	Memory   struct {
 		Used  int64 `json:"used_bytes"`
@@ -198,6 +199,7 @@ func newStats(from source) stats {
 	}
 	if told != nil {
 		s.Told = watch.ToldBy(*told, time.Now())
+		s.Limit = s.Told.DiskLimit
 	}
 	if from.db != nil || told != nil {
 		s.addWriters(&m)

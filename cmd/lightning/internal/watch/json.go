@@ -20,6 +20,7 @@ type Told struct {
 	Operations uint64  `json:"operations"`
 	Disk       int64   `json:"disk_bytes"`
 	Live       int64   `json:"live_bytes"`
+	DiskLimit  *Limit  `json:"disk_limit"` // null without one
 	Levels     []Level `json:"levels"`
 	Memory     struct {
 		Used  int64 `json:"used_bytes"`
@@ -75,6 +76,14 @@ type Told struct {
 	BackgroundError string   `json:"background_error,omitempty"`
 }
 
+// Limit is what a disk limit makes of the disk.
+type Limit struct {
+	Limit    int64  `json:"limit_bytes"`
+	Reserve  int64  `json:"reserve_bytes"` // 0 while it is spent
+	Refusing string `json:"refusing"`      // why only deletes are accepted; empty if all writes are
+	Refused  uint64 `json:"refused"`
+}
+
 // Level is a level of the tree.
 type Level struct {
 	Level      int     `json:"level"`
@@ -115,6 +124,10 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 		CompactionWaits: m.CompactionWaits, Amplification: m.WriteAmplification, TablesOpen: m.TablesOpen,
 		ObsoleteFiles: m.ObsoleteFiles, PinnedFiles: m.PinnedFiles, PinnedBytes: m.PinnedBytes, Snapshots: m.Snapshots,
 		Cursors: m.Iterators, OldestReader: m.OldestReader.Seconds(), Readers: []Reader{},
+	}
+	if m.Disk.Limit > 0 {
+		limit := Limit(m.Disk)
+		t.DiskLimit = &limit
 	}
 	for _, l := range m.Levels {
 		t.Levels = append(t.Levels, Level(l))

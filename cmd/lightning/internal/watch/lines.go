@@ -31,6 +31,7 @@ func Lines(s lightningdb.WriterStatus) []string {
 		transactionLine(m, nil),
 		readerLine(m),
 	}
+	lines = append(lines, limitLines(m)...)
 	for _, r := range m.Readers {
 		lines = append(lines, labelled("", reader(r)))
 	}
@@ -168,4 +169,25 @@ func reader(r lightningdb.ReaderMetrics) string {
 func diskLine(m *lightningdb.Metrics) string {
 	return labelled("disk", fmt.Sprintf("%s, about %s of them live; %s", units.Bytes(m.DiskBytes),
 		units.Bytes(m.LiveBytes), units.Plural(m.ObsoleteFiles, "obsolete file")))
+}
+
+// limitLines are what a disk limit makes of the disk; none without one.
+func limitLines(m *lightningdb.Metrics) []string {
+	d := &m.Disk
+	if d.Limit == 0 {
+		return nil
+	}
+	text := usage(m.DiskBytes, d.Limit) + " "
+	switch {
+	case d.Refusing != "":
+		text += "only deletes: " + d.Refusing
+	case d.Reserve == 0:
+		text += "the reserve is spent"
+	default:
+		text += "reserve " + units.Bytes(d.Reserve)
+	}
+	if d.Refused > 0 {
+		text += fmt.Sprintf("; %s refused", units.Count(d.Refused))
+	}
+	return []string{labelled("disk limit", text)}
 }

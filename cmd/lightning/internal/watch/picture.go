@@ -89,6 +89,12 @@ func (w *Watch) body(now time.Time, columns int) []Line {
 	} {
 		lines = append(lines, Line{text, look})
 	}
+	for _, text := range limitLines(m) {
+		if m.Disk.Refusing != "" {
+			look = Alarm
+		}
+		lines = append(lines, Line{text, look})
+	}
 	return lines
 }
 

@@ -293,3 +293,32 @@ func TestLines_sayWhatTheWriterTold(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// An operator would see that writes fail, and not that there is a limit, nor what is left of it.
+func TestLimitLines(t *testing.T) {
+	m := at(time.Second).Metrics
+	if lines := limitLines(&m); lines != nil {
+		t.Errorf("without a limit: %q", lines)
+	}
+	for _, c := range []struct {
+		disk lightningdb.DiskMetrics
+		want string
+	}{
+		{lightningdb.DiskMetrics{Limit: 2 << 30, Reserve: 256 << 20}, "reserve 256 MiB"},
+		{lightningdb.DiskMetrics{Limit: 2 << 30}, "the reserve is spent"},
+		{lightningdb.DiskMetrics{Limit: 2 << 30, Reserve: 256 << 20, Refusing: "the limit is reached", Refused: 1234},
+			"only deletes: the limit is reached; 1,234 refused"},
+	} {
+		m.Disk = c.disk
+		gauge := "██████████████▏░░░░░░░░░"
+		want := "disk limit    1.17 GiB of  2.00 GiB " + gauge + " " + c.want
+		if diff := cmp.Diff([]string{want}, limitLines(&m)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	s := at(time.Second)
+	s.Metrics.Disk = lightningdb.DiskMetrics{Limit: 2 << 30, Refused: 7}
+	if told := ToldBy(s, opened); told.DiskLimit == nil || told.DiskLimit.Limit != 2<<30 || told.DiskLimit.Refused != 7 {
+		t.Errorf("as JSON: %+v", told.DiskLimit)
+	}
+}

@@ -1,4 +1,4 @@
-package engine
+package measure
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 
 // A program on a 32-bit system that opens a database for each of its users would run out of addresses.
 func TestMemoryLimit_eightyDatabasesFitInto32Bits(t *testing.T) {
-	b := tree.NewBudget(memoryLimit(0, 32))
+	b := tree.NewBudget(MemoryLimit(0, 32))
 	const (
 		there     = 3<<30 - 512<<20 // what systems leave to a program at least, without the program itself
 		mappedLog = 2 << 20         // how much of the log is mapped at a time, in bytes: see package vfs
@@ -29,7 +29,7 @@ func TestMemoryLimit_isKeptWithinWhatCanBe(t *testing.T) {
 		{0, 64, 256 << 20}, {0, 32, 16 << 20}, {1, 64, MinMemoryLimit}, {100 << 20, 32, 100 << 20},
 		{1 << 61, 64, 1 << 40}, {math.MaxInt64, 64, 1 << 40}, {math.MaxInt64, 32, 1 << 30},
 	} {
-		if got := memoryLimit(c.wanted, c.bits); got != c.limit {
+		if got := MemoryLimit(c.wanted, c.bits); got != c.limit {
 			t.Errorf("a limit of %d is %d with %d bits, want %d", c.wanted, got, c.bits, c.limit)
 		}
 	}

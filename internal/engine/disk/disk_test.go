@@ -1,0 +1,312 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lightningdb/internal/engine/logger"
+	"lightningdb/internal/engine/room"
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/manifest"
+)
+
+// engine is what a Disk asks, and a directory in which something is.
+type engine struct {
+	t      *testing.T
+	medium *memfs.FS
+	fs     vfs.FS
+	gate   *calls.Gate
+	d      *Disk
+	room   room.Room
+
+	mu     sync.Mutex
+	demand Demand
+	comes  func() bool // nil: nothing does
+	stalls int
+	reader bool
+}
+
+const limit = 64 << 20
+
+// newEngine is an engine with a reserve, and nothing else.
+func newEngine(t *testing.T) *engine {
+	t.Helper()
+	e := &engine{t: t, medium: memfs.NewVolatile(), gate: calls.NewGate()}
+	start, n := time.Now(), uint64(0)
+	e.d, e.fs = New(BoundsFor(limit, 1<<30, 1<<30), Options{FS: e.medium, Env: e, Gate: e.gate, Logger: logger.Silent{},
+		Now: func() time.Duration { return time.Since(start) }, Changed: func() {},
+		Random: func() uint64 { n++; return n << 1 }})
+	if err := e.d.Begin(e.fs, false); err != nil {
+		t.Fatal(err)
+	}
+	e.d.MakeReserve()
+	return e
+}
+
+func (e *engine) Demand() Demand {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.demand
+}
+
+func (e *engine) SpaceComes() bool { return e.comes != nil && e.comes() }
+
+func (e *engine) OldestReader() (bool, time.Duration) { return e.reader, 90 * time.Second }
+
+func (e *engine) NextChange() <-chan struct{} { return e.room.NextChange() }
+
+func (e *engine) Changed() { e.room.Changed() }
+
+func (e *engine) Stall(ctx context.Context, changed <-chan struct{}, wait time.Duration) error {
+	e.stalls++
+	select {
+	case <-changed:
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// fill makes a file of n bytes.
+func (e *engine) fill(name string, n int64) {
+	e.t.Helper()
+	f, err := e.fs.Create(name)
+	if err == nil {
+		err = errors.Join(f.Allocate(n), f.Close())
+	}
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// room is what a new database has.
+func (e *engine) space() int64 {
+	b := &e.d.bounds
+	return b.Limit - b.Reserve - b.Compaction - b.Deletes
+}
+
+func put(n int) *batch.Batch {
+	var b batch.Batch
+	b.Put([]byte("key"), make([]byte, n))
+	return &b
+}
+
+func deletion() *batch.Batch {
+	var b batch.Batch
+	b.Delete([]byte("key"))
+	return &b
+}
+
+// What is forgotten in the sum would be missing when a flush or a compaction needs it.
+func TestAdmit_roomIsWhatNothingElseNeeds(t *testing.T) {
+	need := needOf(put(1000))
+	for _, c := range []struct {
+		name string
+		take func(e *engine, n int64) // takes n bytes
+	}{
+		{"files", func(e *engine, n int64) { e.fill("000001.tbl", n) }},
+		{"memtables", func(e *engine, n int64) {
+			e.demand = Demand{Unflushed: (n - tableOverhead) * unflushedShare / (unflushedShare + 1), Entries: 1, Memtables: 1}
+		}},
+		{"what was admitted", func(e *engine, n int64) {
+			if _, err := e.d.Claim(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a compaction", func(e *engine, n int64) { e.d.SetJob(n + e.d.bounds.Compaction) }},
+		{"the largest table", func(e *engine, n int64) {
+			e.demand.Tables = new(manifest.Version)
+			e.demand.Tables.Levels[6] = []*manifest.TableMeta{{Size: (n + e.d.bounds.Compaction) / largestTables}}
+		}},
+	} {
+		for _, left := range []int64{need + 16, need - 16} {
+			t.Run(fmt.Sprintf("%s, %d bytes left for %d", c.name, left, need), func(t *testing.T) {
+				e := newEngine(t)
+				c.take(e, e.space()-left)
+				_, err := e.d.Admit(t.Context(), put(1000))
+				if (err == nil) != (left > need) || err != nil && !errors.Is(err, vfs.ErrNoSpace) {
+					t.Errorf("put: %v", err)
+				}
+				if _, err := e.d.Admit(t.Context(), deletion()); err != nil {
+					t.Errorf("delete: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// A database that is full to the last byte would have no way back.
+func TestAdmit_deletesAreNeverRefused(t *testing.T) {
+	e := newEngine(t)
+	e.fill("000001.tbl", limit-e.d.Used()-100)
+	for range 3 {
+		if _, err := e.d.Admit(t.Context(), deletion()); err != nil {
+			t.Errorf("delete: %v", err)
+		}
+	}
+	mixed := put(10)
+	mixed.Delete([]byte("other"))
+	if _, err := e.d.Admit(t.Context(), mixed); !errors.Is(err, vfs.ErrNoSpace) {
+		t.Errorf("a put and a delete: %v", err)
+	}
+}
+
+// A count of what is in progress that grows would refuse everything in the end, one that shrinks nothing.
+func TestAdmit_finishedCommitsClaimNothing(t *testing.T) {
+	e := newEngine(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 2000 {
+				need, err := e.d.Admit(t.Context(), put(i*10))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				e.d.Finish(need)
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := e.d.Claim(t.Context(), e.space()); err != nil {
+		t.Error(err)
+	}
+	if _, err := e.d.Claim(t.Context(), 1); !errors.Is(err, vfs.ErrNoSpace) {
+		t.Errorf("a byte more than there is room for: %v", err)
+	}
+}
+
+// Writers would be refused while a compaction is about to make room, or wait when there is none; a delete would wait
+// with them.
+func TestAdmit_waitsWhileSpaceComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t)
+		e.fill("000001.tbl", e.space())
+		comes := true
+		e.comes = func() bool { return comes }
+		results := make(chan error, 3)
+		for range 3 {
+			go func() {
+				_, err := e.d.Admit(context.Background(), put(1000))
+				results <- err
+			}()
+		}
+		synctest.Wait()
+		if _, err := e.d.Admit(context.Background(), deletion()); err != nil || !e.d.Waiting() || len(results) > 0 {
+			t.Errorf("delete: %v; waiting %v, %d done", err, e.d.Waiting(), len(results))
+		}
+		if err := e.fs.Remove("000001.tbl"); err != nil {
+			t.Fatal(err)
+		}
+		e.Changed()
+		for range 3 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if e.stalls == 0 || e.d.Waiting() {
+			t.Errorf("%d stalls, waiting %v", e.stalls, e.d.Waiting())
+		}
+		e.fill("000002.tbl", e.space()-10_000)
+		e.d.BeginJob() // which takes back what was allowed before
+		e.d.SetJob(0)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+		defer cancel()
+		if _, err := e.d.Admit(ctx, put(20_000)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("with a deadline: %v", err)
+		}
+		comes, e.reader = false, true
+		if _, err := e.d.Admit(context.Background(), put(20_000)); !errors.Is(err, vfs.ErrNoSpace) ||
+			!strings.Contains(err.Error(), "open for 1m30s") {
+			t.Errorf("when nothing comes: %v", err)
+		}
+		comes = true
+		go e.gate.Close()
+		if _, err := e.d.Admit(context.Background(), put(20_000)); !errors.Is(err, calls.ErrClosed) {
+			t.Errorf("while it is closed: %v", err)
+		}
+	})
+}
+
+// Commits that were promised room before the disk was full would take what the reserve has given to deletes.
+func TestAdmit_aSpentReserveTakesTheAllowanceBack(t *testing.T) {
+	e := newEngine(t)
+	if _, err := e.d.Admit(t.Context(), put(10)); err != nil {
+		t.Fatal(err)
+	}
+	e.medium.SetCapacity(e.d.Used())
+	e.fill("000001.tbl", 1000) // which finds the medium full
+	for range 2 {
+		if _, err := e.d.Admit(t.Context(), put(10)); !errors.Is(err, vfs.ErrNoSpace) {
+			t.Errorf("put: %v", err)
+		}
+	}
+	if _, err := e.d.Admit(t.Context(), deletion()); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if s := e.d.State(); s.Refused != 2 || s.Reserve != 0 || s.Refusing != "the disk is full" {
+		t.Errorf("%+v", s)
+	}
+	e.medium.SetCapacity(limit)
+	if due := e.d.Remake(); due < time.Hour || e.d.Spent() {
+		t.Errorf("the reserve is due in %v, spent %v", due, e.d.Spent())
+	}
+	if _, err := e.d.Admit(t.Context(), put(10)); err != nil {
+		t.Errorf("with the reserve made again: %v", err)
+	}
+	if s := e.d.State(); s.Reserve != e.d.bounds.Reserve || s.Refusing != "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A reserve that cannot be made would be written again and again, or take what deletes have just freed.
+func TestRemake_onlyWhereThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t)
+		e.d.Spend()
+		e.medium.SetCapacity(e.d.bounds.Reserve + e.d.bounds.Reserve/8)
+		if due := e.d.Remake(); due != remakeInterval || !e.d.Spent() {
+			t.Errorf("without a margin: due in %v, spent %v", due, e.d.Spent())
+		}
+		e.medium.SetCapacity(-1)
+		if due := e.d.Remake(); due > remakeInterval || !e.d.Spent() {
+			t.Errorf("before it is due: in %v, spent %v", due, e.d.Spent())
+		}
+		time.Sleep(remakeInterval)
+		e.fill("000001.tbl", e.space()+1)
+		if e.d.Remake(); !e.d.Spent() {
+			t.Error("it was made in the room of compactions")
+		}
+		if err := e.fs.Remove("000001.tbl"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(remakeInterval)
+		if e.d.Remake(); e.d.Spent() {
+			t.Error("it was not made")
+		}
+	})
+}
+
+// At half the limit of live data nothing would be left to garbage, and each commit would wait for a compaction.
+func TestBounds_leaveASeventhAtHalfTheLimit(t *testing.T) {
+	for _, limit := range []int64{64 << 20, 1 << 30, 20 << 30, 1 << 40} {
+		b := BoundsFor(limit, 160<<20, 26<<20)
+		files := 5 * 2 * b.Log / 3 // segments, each allocated ahead
+		if left := limit/2 - b.Reserve - b.Compaction - b.Deletes - b.Log - files; left < limit/7 {
+			t.Errorf("of %d bytes %d are left: %+v", limit, left, b)
+		}
+		if b.Reserve < b.Log+b.Log/2+largestTables*b.Table && b.Reserve < limit/reserveShare {
+			t.Errorf("a reserve of %d bytes for a log of %d: %+v", b.Reserve, b.Log, b)
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package disk
+
+// State is a Disk at one moment. The zero value is one without a limit.
+type State struct {
+	Limit    int64
+	Reserve  int64  // its length; 0 while it is spent
+	Refusing string // why commits that add are refused, or wait; empty if they are not
+	Refused  uint64 // how many were
+}
+
+// State returns the state of this moment; of a nil Disk that of no limit.
+func (d *Disk) State() State {
+	if d == nil {
+		return State{}
+	}
+	s := State{Limit: d.bounds.Limit, Refused: d.refused.Load()}
+	if !d.quota.Spent() {
+		s.Reserve = d.bounds.Reserve
+	}
+	d.mu.Lock()
+	room := d.lookLocked() - d.admitted.Load()
+	d.mu.Unlock()
+	switch {
+	case d.full():
+		s.Refusing = "the disk is full"
+	case d.waiting.Load() > 0:
+		s.Refusing = "waiting for space to return"
+	case room <= 0:
+		s.Refusing = "the limit is reached"
+	}
+	return s
+}
