@@ -151,7 +151,8 @@ func (f *Follower) Verify(ctx context.Context, progress func(done, total int64))
 }
 
 // Metrics returns the metrics of what the follower shows, and of its own memory. Of what the writer does it knows
-// nothing: commits, log, flushes, compactions and stalls are zero.
+// nothing: commits, log, flushes, compactions and stalls are zero, and Latency has reads alone, without those of
+// snapshots.
 func (f *Follower) Metrics() Metrics {
 	m := f.follower.Metrics()
 	out := treeMetrics(m.Metrics, m.Levels)

@@ -15,7 +15,7 @@ import (
 // below those that its wing names: not past them. Nothing imports proof but proof and the program that runs it. Where a
 // line of code belongs can be told from this list, and docs/design.md draws it.
 var wings = []wing{
-	{"internal/system", "clock calls prefetch goroutine epoch offheap origin vfs owner", ""},
+	{"internal/system", "clock latency calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
 	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction " +
 		"readers tables .", "system format"},
@@ -23,8 +23,8 @@ var wings = []wing{
 	{"internal/engine", "room stats opening logger measure disk .", "system format tree log"},
 	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "engine follower transaction format log/lock log/txn system/goroutine system/offheap system/origin " +
-		"system/owner system/vfs tree/manifest log/wal"},
+	{".", ".", "engine follower transaction format log/lock log/txn system/goroutine system/latency system/offheap " +
+		"system/origin system/owner system/vfs tree/manifest log/wal"},
 	{"internal/proof", "latency oracle isolation observer torture mutants environment blackbox resources",
 		"system format tree log engine follower ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},

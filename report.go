@@ -1,6 +1,7 @@
 package lightningdb
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/status"
+	"lightningdb/internal/system/latency"
 	"lightningdb/internal/system/owner"
 )
 
@@ -23,10 +25,27 @@ type WriterStatus struct {
 	Metrics Metrics   // as DB.Metrics gave them then; of many readers with deep stacks the oldest
 }
 
-// report is a WriterStatus as it is published. The error is its text.
+// report is a WriterStatus as it is published. The error is its text, and the buckets of latencies are apart, in a form
+// that leaves room for readers.
 type report struct {
 	WriterStatus
 	Failure string
+	Buckets struct{ Commit, Sync, Get buckets }
+}
+
+// buckets are those of a Latency, as latency.AppendBuckets writes them.
+type buckets []byte
+
+// take moves the buckets of l here.
+func (b *buckets) take(l *Latency) {
+	*b, l.Buckets = latency.AppendBuckets(nil, l.counts().Buckets), nil
+}
+
+// give sets the buckets of l.
+func (b buckets) give(l *Latency) error {
+	parsed, err := latency.ParseBuckets(b)
+	*l = latencyOf(latency.Counts{Buckets: parsed, Max: l.Max})
+	return err
 }
 
 // reports returns the function by which a database that is opened now tells followers what it does.
@@ -38,6 +57,9 @@ func reports() func(engine.Metrics) []byte {
 		if err := r.Metrics.BackgroundError; err != nil {
 			r.Metrics.BackgroundError, r.Failure = nil, err.Error()
 		}
+		r.Buckets.Commit.take(&r.Metrics.Latency.Commit)
+		r.Buckets.Sync.take(&r.Metrics.Latency.Sync)
+		r.Buckets.Get.take(&r.Metrics.Latency.Get)
 		return r.text()
 	}
 }
@@ -63,8 +85,16 @@ func (f *Follower) Writer() (WriterStatus, error) {
 	if err != nil {
 		return WriterStatus{}, err
 	}
+	return parseReport(text)
+}
+
+// parseReport is what a writer of any version has published.
+func parseReport(text []byte) (WriterStatus, error) {
 	var r report
-	if err := json.Unmarshal(text, &r); err != nil {
+	err := json.Unmarshal(text, &r)
+	l := &r.Metrics.Latency
+	err = cmp.Or(err, r.Buckets.Commit.give(&l.Commit), r.Buckets.Sync.give(&l.Sync), r.Buckets.Get.give(&l.Get))
+	if err != nil {
 		return WriterStatus{}, fmt.Errorf("%w: what the writer says of itself: %w", ErrVersionTooNew, err)
 	}
 	if r.Failure != "" {

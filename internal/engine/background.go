@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/lease"
+	"lightningdb/internal/system/calls"
 )
 
 const (
@@ -15,35 +16,25 @@ const (
 
 // background is the goroutines of the table in doc.go, and what wakes them.
 type background struct {
-	flusher     waker
-	compactor   waker
-	housekeeper waker
+	flusher     calls.Waker
+	compactor   calls.Waker
+	housekeeper calls.Waker
 	running     *sync.WaitGroup
 	report      *report
 }
 
 func newBackground() background {
-	return background{make(waker, 1), make(waker, 1), make(waker, 1), new(sync.WaitGroup), new(report)}
+	return background{calls.NewWaker(), calls.NewWaker(), calls.NewWaker(), new(sync.WaitGroup), new(report)}
 }
 
 // wait returns when all of them have ended, which they do once the gate is closed.
 func (b *background) wait() { b.running.Wait() }
 
-// waker wakes one goroutine. A wake-up that is pending already is enough.
-type waker chan struct{}
-
-func (w waker) wake() {
-	select {
-	case w <- struct{}{}:
-	default:
-	}
-}
-
 // wakeAll has everybody who waits look again: background goroutines and writers.
 func (e *Engine) wakeAll() {
-	e.background.flusher.wake()
-	e.background.compactor.wake()
-	e.background.housekeeper.wake()
+	e.background.flusher.Wake()
+	e.background.compactor.Wake()
+	e.background.housekeeper.Wake()
 	e.room.Changed()
 }
 
@@ -57,7 +48,7 @@ func (e *Engine) startBackground() {
 
 // loop runs step until it has nothing to do, then waits to be woken. What is transient is tried again after a while;
 // any other failure has stopped writes already, and the loop only waits for the end.
-func (e *Engine) loop(woken waker, step func() (bool, error)) {
+func (e *Engine) loop(woken calls.Waker, step func() (bool, error)) {
 	closing := e.gate.Context().Done()
 	for {
 		worked, err := step()
@@ -108,7 +99,7 @@ func (e *Engine) keepHouse() {
 			burst, wait = true, min(wait, left)
 		} else if burst {
 			burst = false
-			e.background.compactor.wake() // what had to wait is due
+			e.background.compactor.Wake() // what had to wait is due
 		}
 		timer.Reset(wait)
 		select {
@@ -155,7 +146,9 @@ func (e *Engine) ReserveStep() time.Duration {
 // the files that became obsolete. It reports whether memory still waits for a reader to leave. After an error the
 // file it is about is still to be removed.
 func (e *Engine) CleanStep() (bool, error) {
-	defer e.room.Changed()
+	if e.disk != nil { // commits may wait for the space
+		defer e.room.Changed()
+	}
 	return e.clean()
 }
 
@@ -168,8 +161,8 @@ func (e *Engine) clean() (bool, error) {
 	return waiting, e.dir.RemoveObsolete()
 }
 
-// keepsLogs reports whether log segments are kept to be used again: not while the disk is full or space is short, nor at
-// the end.
+// keepsLogs reports whether log segments are kept to be used again: not while the disk is full, nor while space is
+// short, nor at the end.
 func (e *Engine) keepsLogs() bool {
 	return e.room.BackgroundError() == nil && !e.gate.Closed() && !e.disk.Short()
 }

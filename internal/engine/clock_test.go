@@ -150,7 +150,7 @@ func beginBurst(t *testing.T, e *Engine) func() {
 		}
 	}
 	return func() {
-		e.background.compactor.wake()
+		e.background.compactor.Wake()
 		wait(tree.BurstPause / 2)
 		if n := e.tree.Current().Level0(); n != runs {
 			t.Errorf("in a burst level 0 has %d runs of %d", n, runs)

@@ -89,24 +89,25 @@ func newEngine(opts Options) *Engine {
 	}
 	e.limitDisk()
 	e.locks.Now = opts.Elapsed
+	e.stats.Clock = opts.Elapsed
 	e.dir = directory.New(directory.Options{
 		FS: e.opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
 		Followers: opts.Followers && !opts.ReadOnly, Clock: e.clock, MaxHold: opts.MaxSnapshotAge,
-		Failed: e.failed, Discarded: e.background.housekeeper.wake, Unread: func(cause error) {
+		Failed: e.failed, Discarded: e.background.housekeeper.Wake, Unread: func(cause error) {
 			e.opts.Logger.Warn("no process can follow the database until it is opened again", "cause", cause)
 		},
 	})
 	e.store = manifest.NewStore(e.dir, manifest.StoreOptions{Random: opts.Random, Limit: opts.ManifestLimit})
 	e.log = wal.NewLog(e.dir, wal.LogOptions{
 		SegmentLimit: e.opts.LogLimit / int64(e.budget.Frozen+1),
-		SyncInterval: opts.SyncInterval, Clock: e.clock, Wake: e.background.housekeeper.wake,
+		SyncInterval: opts.SyncInterval, Clock: e.clock, Wake: e.background.housekeeper.Wake,
 	})
 	e.tree = tree.New(tree.Options{
 		Dir: e.dir, Gate: e.gate, Clock: e.clock, Wall: opts.Wall, Random: opts.Random,
 		Budget: e.budget, Rules: operand.Rules{User: opts.Merge}, Codec: opts.Codec, PageSize: opts.PageSize,
 		ReadOnly: opts.ReadOnly, Manual: opts.Manual, Retain: opts.Retain, MaxSnapshotAge: opts.MaxSnapshotAge,
 		TraceReaders: opts.TraceReaders,
-		Unused:       e.background.housekeeper.wake, Compact: e.background.compactor.wake, Changed: e.room.Changed,
+		Unused:       e.background.housekeeper.Wake, Compact: e.background.compactor.Wake, Changed: e.room.Changed,
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
 		Poison:    opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
 	})

@@ -25,11 +25,11 @@ var (
 	ErrOpenReaders     = readers.ErrOpen
 )
 
-// The tree's types, of which callers know through the engine only.
+// Types of what is below, of which callers know through the engine only.
 type (
 	Iterator    = tree.Iterator
 	Snapshot    = tree.Snapshot
-	Interrupt   = tree.Interrupt
+	Interrupt   = calls.Interrupt
 	Spill       = tables.Spill
 	SpillWriter = tables.SpillWriter
 	Reader      = readers.Reader

@@ -53,7 +53,7 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) er
 	e.noteReport()
 	e.stats.Flush.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
 	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", done.BytesOut)
-	e.background.compactor.wake()
+	e.background.compactor.Wake()
 	return nil
 }
 

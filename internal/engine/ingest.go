@@ -48,7 +48,7 @@ func (e *Engine) ingestUntil(ctx context.Context, s *Spill, check func() error) 
 			return e.ingest(s, next, check)
 		})
 		if err == nil {
-			e.background.compactor.wake()
+			e.background.compactor.Wake()
 			return committed, nil
 		}
 		if err == errNoRoom {

@@ -19,7 +19,7 @@ func (e *Engine) limitDisk() {
 	e.disk, e.opts.FS = disk.New(b, disk.Options{FS: e.opts.FS, Env: limited{e}, Now: e.opts.Elapsed,
 		Random: e.opts.Random, Logger: e.opts.Logger, Gate: e.gate, Changed: func() {
 			e.noteReport()
-			e.background.housekeeper.wake()
+			e.background.housekeeper.Wake()
 		}})
 }
 
@@ -61,7 +61,7 @@ func (l limited) SpaceComes() bool {
 		return l.returnSpace()
 	}
 	if !l.settle() {
-		l.background.flusher.wake()
+		l.background.flusher.Wake()
 		return true
 	}
 	if !l.compactor.turn.TryTake() {
@@ -70,7 +70,7 @@ func (l limited) SpaceComes() bool {
 	due := l.compactionReturnsSpace()
 	l.compactor.turn.End()
 	if due {
-		l.background.compactor.wake()
+		l.background.compactor.Wake()
 		return true
 	}
 	return l.freezeWhatHides()

@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/lock"
+	"lightningdb/internal/system/latency"
 	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
 )
@@ -33,6 +34,8 @@ type Metrics struct {
 	Waiting      bool // a compaction, for the end of a burst of writes
 	MemoryLimit  int64
 	Syncs        uint64
+	CommitTimes  latency.Counts // how long commits took: see stats.Timer
+	SyncTimes    latency.Counts // how long commits waited for syncs: see wal.Log.Waits
 	Stall        stats.Stall
 	DiskBytes    int64 // of all files of the database
 	Disk         disk.State
@@ -61,6 +64,8 @@ func (e *Engine) Metrics() Metrics {
 		Stall:        e.stats.Stall(e.clock.Now()),
 		MemoryLimit:  e.opts.MemoryLimit,
 		Syncs:        e.log.Syncs(),
+		CommitTimes:  e.stats.CommitLatencies(),
+		SyncTimes:    e.log.Waits(),
 		DiskBytes:    e.dir.DiskBytes(),
 		Failure:      e.failure(),
 	}

@@ -20,7 +20,7 @@ type report struct {
 func (e *Engine) noteReport() {
 	if !e.background.report.due.Load() {
 		e.background.report.due.Store(true)
-		e.background.housekeeper.wake()
+		e.background.housekeeper.Wake()
 	}
 }
 

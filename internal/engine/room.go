@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightningdb/internal/engine/room"
+	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/tree"
 )
 
@@ -33,14 +34,15 @@ func (e *Engine) noteBackground(err error) {
 	}
 }
 
-// pace makes a writer wait in proportion to what it brings while level 0 is long.
-func (e *Engine) pace(ctx context.Context, bytes int) error {
+// pace makes a writer, whose commit t measures, wait in proportion to what it brings while level 0 is long.
+func (e *Engine) pace(ctx context.Context, bytes int, t *stats.Timer) error {
 	v := e.tree.Current()
 	if v.Level0() < slowRuns || e.opts.Manual {
 		return nil
 	}
 	wait := e.room.Reserve(e.clock.Now(), bytes, e.paceAt(v).PerSecond())
 	for wait >= slowSleep {
+		e.stats.CommitWaits(t)
 		before := e.clock.Now()
 		if err := e.stall(ctx, e.room.NextChange(), wait, "level 0 is long"); err != nil {
 			return err
@@ -72,11 +74,9 @@ func (e *Engine) paceAt(v *tree.View) room.Pace {
 func (e *Engine) stall(ctx context.Context, changed <-chan struct{}, wait time.Duration, cause string) error {
 	e.stats.Stalled(e.clock.Now(), cause)
 	defer func() { e.stats.Resumed(e.clock.Now()) }()
-	enough := time.NewTimer(wait)
-	defer enough.Stop()
 	select {
 	case <-changed:
-	case <-enough.C:
+	case <-time.After(wait):
 	case <-e.gate.Context().Done():
 		return ErrClosed
 	case <-ctx.Done():

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lightningdb/internal/format/key"
+	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
@@ -41,32 +41,14 @@ type space struct {
 
 	hidesLittle atomic.Uint64 // the newest commit when the active memtable was found to hide too little to be flushed
 
-	// Guarded by Engine.house.
-	newest key.SeqNum     // the newest commit at the last look
-	came   clock.Instant  // when it was seen first
-	mem    *tree.Memtable // the active memtable at the last look
-	begun  clock.Instant  // when something was first seen in it; 0 if it was empty
-	looked bool           // it was weighed when it was old: only further commits call for another look
-}
-
-// look brings s up to the present.
-func (s *space) look(now clock.Instant, active *tree.Memtable, newest key.SeqNum) {
-	if active != s.mem {
-		s.mem, s.begun, s.looked = active, 0, false
-	}
-	if s.begun == 0 && active.Count() > 0 {
-		s.begun = now
-	}
-	if newest != s.newest {
-		s.newest, s.came = newest, now
-	}
+	measure.Changes // guarded by Engine.house
 }
 
 // lookForSpace has SpaceStep look at what has changed, when it has come to a rest.
 func (e *Engine) lookForSpace() {
 	if e.space.unweighed.Load() == 0 {
 		e.space.unweighed.Store(int64(e.clock.Now()))
-		e.background.housekeeper.wake()
+		e.background.housekeeper.Wake()
 	}
 }
 
@@ -84,24 +66,24 @@ func (e *Engine) SpaceStep() time.Duration {
 		return time.Hour
 	}
 	now, first, s := e.clock.Now(), clock.Instant(e.space.unweighed.Load()), &e.space
-	s.look(now, v.Active(), e.tree.Visible())
-	quiet, age := now.Since(s.came) >= quietPause, now.Since(s.begun)
+	s.Look(now, v.Active(), e.tree.Visible())
+	quiet, age := now.Since(s.Came) >= quietPause, now.Since(s.Begun)
 	switch {
-	case s.begun == 0:
+	case s.Begun == 0:
 		return e.spaceSeen(v.Active())
-	case first == 0 && s.looked:
+	case first == 0 && s.Looked:
 		return time.Hour
 	case first == 0 && age < oldAge: // nothing new, but that it may become old
 		return oldAge - age
 	case first != 0 && !quiet && now.Since(first) < weighInterval:
-		return quietPause - now.Since(s.came)
+		return quietPause - now.Since(s.Came)
 	}
 	e.space.unweighed.Store(0)                  // before it is weighed: a change from now on is told of again
 	if !e.weighSpace(v, quiet, age >= oldAge) { // a burst, a flush, a compaction or a commit is in progress
 		e.space.unweighed.CompareAndSwap(0, int64(now))
 		return quietPause
 	}
-	if s.looked = age >= oldAge; s.looked {
+	if s.Looked = age >= oldAge; s.Looked {
 		return time.Hour
 	}
 	return oldAge - age

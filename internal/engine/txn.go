@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
@@ -69,30 +70,38 @@ func (t *Txn) Seq() key.SeqNum { return t.snapshot.Seq() }
 // Commit is Engine.Commit, but for ErrConflict if anything in t.Reads was written since t's snapshot. It waits for
 // locks until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
-	return t.untilUnblocked(ctx, func() (key.SeqNum, error) {
+	timer := t.engine.stats.BeginCommit(sync)
+	return t.untilUnblocked(ctx, &timer, func() (key.SeqNum, error) {
 		return t.engine.commit(ctx, commit.Commit{
 			Batch: b, Sync: sync, Reads: t.Reads, ReadPoint: t.snapshot, Owner: &t.owner,
-		})
+		}, &timer)
 	})
 }
 
+// BeginSpilled begins to measure a commit of what is too large to go through the log, for CommitSpill.
+func (t *Txn) BeginSpilled() stats.Timer { return t.engine.stats.BeginCommit(true) }
+
 // CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
-func (t *Txn) CommitSpill(ctx context.Context, s *Spill) (key.SeqNum, error) {
-	return t.untilUnblocked(ctx, func() (key.SeqNum, error) {
+func (t *Txn) CommitSpill(ctx context.Context, s *Spill, timer stats.Timer) (key.SeqNum, error) {
+	return t.untilUnblocked(ctx, &timer, func() (key.SeqNum, error) {
 		return t.engine.ingestUntil(ctx, s, func() error { return t.checkSpill(s) })
 	})
 }
 
-// untilUnblocked calls attempt, and again after each lock that has refused it and that it has waited for.
-func (t *Txn) untilUnblocked(ctx context.Context, attempt func() (key.SeqNum, error)) (key.SeqNum, error) {
+// untilUnblocked calls attempt, and again after each lock that has refused it and that it has waited for. It ends
+// timer.
+func (t *Txn) untilUnblocked(ctx context.Context, timer *stats.Timer, attempt func() (key.SeqNum, error)) (
+	key.SeqNum, error) {
 	if err := t.keepLocks(ctx); err != nil {
 		return 0, err
 	}
 	for {
 		last, err := attempt()
 		if err == nil {
+			t.engine.stats.EndCommit(*timer)
 			return last, nil
 		}
+		t.engine.stats.CommitWaits(timer)
 		if err := t.unblock(ctx, err); err != nil {
 			return 0, err
 		}

@@ -352,7 +352,7 @@ func writersOfM(t *testing.T) map[string]func(e *Engine) error {
 			}
 			tx := begin(e)
 			defer tx.Close()
-			_, err = tx.CommitSpill(context.Background(), run)
+			_, err = tx.CommitSpill(context.Background(), run, tx.BeginSpilled())
 			return err
 		},
 	}
@@ -365,7 +365,7 @@ func TestTxn_CommitSpill_findsWhatWasWrittenSince(t *testing.T) {
 	put(t, e, "m", "after")
 	run := writeRun(t, e.NewIngest(), 3, "run")
 	defer run.Remove()
-	if _, err := tx.CommitSpill(t.Context(), run); !errors.Is(err, ErrConflict) {
+	if _, err := tx.CommitSpill(t.Context(), run, tx.BeginSpilled()); !errors.Is(err, ErrConflict) {
 		t.Errorf("the commit gave %v", err)
 	}
 	if got := scan(t, e, nil); len(got) != 1 {

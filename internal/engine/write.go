@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
@@ -28,16 +29,25 @@ type leader struct {
 // without it a kill of the process. The caller has checked the limits of keys and values. It waits for transactions
 // that have locked what b writes.
 func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
+	t := e.stats.BeginCommit(sync)
 	c := commit.Commit{Batch: b, Sync: sync}
-	last, err := e.commit(context.Background(), c)
-	if blocked := (*blockedError)(nil); errors.As(err, &blocked) {
-		return e.commitBehindLocks(c, blocked)
+	last, err := e.commit(context.Background(), c, &t)
+	if err != nil {
+		last, err = e.commitBehindLocks(c, err, &t)
+	}
+	if err == nil && b.Count() > 0 {
+		e.stats.EndCommit(t)
 	}
 	return last, err
 }
 
-// commitBehindLocks is Commit once a lock was met: it takes the locks itself, in turn.
-func (e *Engine) commitBehindLocks(c commit.Commit, blocked *blockedError) (last key.SeqNum, err error) {
+// commitBehindLocks is Commit once err has refused it. If that was a lock, it takes the locks itself, in turn.
+func (e *Engine) commitBehindLocks(c commit.Commit, err error, t *stats.Timer) (last key.SeqNum, _ error) {
+	blocked := (*blockedError)(nil)
+	if !errors.As(err, &blocked) {
+		return 0, err
+	}
+	e.stats.CommitWaits(t)
 	c.Owner = lock.NewOwner(uintptr(goroutine.Current()))
 	c.Owner.Limit, c.Owner.Origin = e.opts.LockTimeout, e.tree.Trace(origin.Write)
 	defer e.locks.Release(c.Owner)
@@ -48,18 +58,22 @@ func (e *Engine) commitBehindLocks(c commit.Commit, blocked *blockedError) (last
 		} else if err != nil {
 			return 0, err
 		}
-		if last, err = e.commit(context.Background(), c); !errors.As(err, &blocked) {
+		if last, err = e.commit(context.Background(), c, t); !errors.As(err, &blocked) {
 			return last, err
 		}
 	}
 }
 
-// commit carries c through the queue. The end of ctx ends the wait for room, in memory and on the disk, before that.
-func (e *Engine) commit(ctx context.Context, c commit.Commit) (key.SeqNum, error) {
+// commit carries c, which t measures, through the queue. The end of ctx ends the wait for room, in memory and on the
+// disk, before that.
+func (e *Engine) commit(ctx context.Context, c commit.Commit, t *stats.Timer) (key.SeqNum, error) {
 	if err := e.Enter(); err != nil {
 		return 0, err
 	}
 	defer e.Leave()
+	if err := e.dir.Writable(); err != nil { // before it is told that there is no space
+		return 0, err
+	}
 	if e.disk != nil {
 		need, err := e.disk.Admit(ctx, c.Batch)
 		if err != nil {
@@ -68,10 +82,7 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit) (key.SeqNum, error
 		defer e.disk.Finish(need)
 	}
 	for {
-		if err := e.dir.Writable(); err != nil {
-			return 0, err
-		}
-		if err := e.pace(ctx, len(c.Batch.Bytes())); err != nil {
+		if err := e.pace(ctx, len(c.Batch.Bytes()), t); err != nil {
 			return 0, err
 		}
 		last, err := e.queue.Commit(c)
@@ -81,6 +92,7 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit) (key.SeqNum, error
 		if err != errNoRoom {
 			return last, err
 		}
+		e.stats.CommitWaits(t)
 		if err := e.waitForRoom(ctx); err != nil {
 			return 0, err
 		}
@@ -203,7 +215,7 @@ func (e *Engine) freeze(need int) error {
 	if err := e.tree.Freeze(e.log.Num(), need); err != nil {
 		return err
 	}
-	e.background.flusher.wake()
-	e.background.housekeeper.wake() // the cache may have to make room for the new memtable
+	e.background.flusher.Wake()
+	e.background.housekeeper.Wake() // the cache may have to make room for the new memtable
 	return nil
 }

@@ -43,6 +43,7 @@ func (tx *Tx) commitSpilled() (key.SeqNum, error) {
 		return 0, err
 	}
 	defer tx.engine.Leave()
+	timer := tx.txn.BeginSpilled()
 	w := tx.engine.NewIngest().Until(tx.ctx)
 	if err := tx.writes.All(spillStore{tx}, w.Add); err != nil {
 		w.Abort()
@@ -58,7 +59,7 @@ func (tx *Tx) commitSpilled() (key.SeqNum, error) {
 			return 0, err
 		}
 	}
-	return tx.txn.CommitSpill(tx.ctx, spill)
+	return tx.txn.CommitSpill(tx.ctx, spill, timer)
 }
 
 // claimSpill is claimWrites for a spill. Many keys become spans, so that there may be conflicts where there is none.

@@ -47,12 +47,15 @@ type Iterator struct {
 	stop    *atomic.Bool // when set, by somebody else, moves fail with stopped
 	stopped error
 
-	interrupt *Interrupt
+	interrupt *calls.Interrupt
 	err       error         // calls.ErrClosed, once the engine was found closed, or the failure to open runs
 	at        []byte        // where the iterator stood while it changed views
 	users     atomic.Uint32 // how many use it now, and noMore
 	above     io.Closer     // closed with it
 }
+
+// uninterrupted is what ends the iterators of snapshots without an Interrupt: nothing.
+var uninterrupted calls.Interrupt
 
 // noMore, among the users of an iterator, says that no more may come. What the iterator holds is given back by
 // whichever goroutine removes the last user then, or sets noMore while there are none.
@@ -113,7 +116,7 @@ func (it *Iterator) openView() error {
 	if err := it.openRuns(); err != nil {
 		return it.reason(err)
 	}
-	it.visible.Rules, it.visible.Stop = it.tree.opts.Rules, &it.interrupt.set
+	it.visible.Rules, it.visible.Stop = it.tree.opts.Rules, it.interrupt.Flag()
 	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.tree.opts.Gaps
 	if it.tree.opts.Follow {
 		it.visible.Walk.Known = nil
@@ -181,7 +184,7 @@ func (it *Iterator) openRuns() error {
 		if len(refs) == 0 {
 			continue
 		}
-		level := it.tables[n].Reset(it.tree.tables, refs).StopBy(&it.interrupt.set)
+		level := it.tables[n].Reset(it.tree.tables, refs).StopBy(it.interrupt.Flag())
 		if len(refs) > 1 || n >= it.view.level0 {
 			it.runs = append(it.runs, it.levels[n].Reset(level))
 			continue
@@ -237,7 +240,7 @@ func (it *Iterator) Prev() bool {
 
 // usable reports whether the iterator may go on; if not, err says why. It is called at every step.
 func (it *Iterator) usable() bool {
-	if it.err == nil && !it.tree.gate.Closed() && !it.hold.Expired() && !it.stop.Load() && !it.interrupt.due() {
+	if it.err == nil && !it.tree.gate.Closed() && !it.hold.Expired() && !it.stop.Load() && !it.interrupt.Due() {
 		return true
 	}
 	it.refuse()
@@ -255,7 +258,7 @@ func (it *Iterator) refuse() {
 		it.err = it.stopped
 	case it.tree.gate.Closed():
 		it.err = calls.ErrClosed
-	case it.interrupt.set.Load():
+	case it.interrupt.Flag().Load():
 		it.err = it.interrupt.Err()
 	default:
 		it.err = it.hold.Check()
@@ -331,7 +334,7 @@ func (it *Iterator) step(d Direction, n int) bool {
 // reached the next entry, because the iterator was stopped or interrupted, is too old, or has to change to another
 // view, as it does when the engine is closed. more is false if yield wants no more.
 func (it *Iterator) yieldAll(hand []merge.Entry, yield func(key, value []byte) bool) (done int, more bool) {
-	current, held, stop, interrupt := it.current, it.view, it.stop, &it.interrupt.set
+	current, held, stop, interrupt := it.current, it.view, it.stop, it.interrupt.Flag()
 	for more = true; more && done < len(hand); done++ {
 		if done > 0 && (current.Load() != held || it.hold.Expired() || stop.Load() || interrupt.Load()) {
 			break
@@ -371,7 +374,7 @@ func (it *Iterator) Err() error {
 
 // reason is err, or the error of the interruption: then err only says that the tables were not to be read on.
 func (it *Iterator) reason(err error) error {
-	if err != nil && it.interrupt.set.Load() {
+	if err != nil && it.interrupt.Flag().Load() {
 		return it.interrupt.Err()
 	}
 	return err

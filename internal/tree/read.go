@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/clock"
 	"lightningdb/internal/tree/tables"
 	"lightningdb/internal/tree/visible"
 )
@@ -27,8 +28,15 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 	if v == nil {
 		return dst, false, calls.ErrClosed
 	}
+	var start clock.Instant
+	if isTimed(guard.Tick()) {
+		start = tr.clock.Now()
+	}
 	hash := key.Hash(user)
 	if out, found, ok := tr.rows.Get(dst, user, hash, seq, guard.Tick()); ok {
+		if start != 0 {
+			tr.countGet(start)
+		}
 		return out, found, nil
 	}
 	if seq == Latest {
@@ -37,9 +45,22 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 	out, found, err = tr.search(v, dst, user, hash, visible.Reader{Seq: seq})
 	if err == nil {
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
+		if start != 0 {
+			tr.countGet(start)
+		}
 	}
 	return out, found, err
 }
+
+// GetsPerTimed is the number of reads of which one is timed: a look at the clock takes as long as the fastest read.
+const GetsPerTimed = 256
+
+// isTimed chooses one tick in GetsPerTimed. The multiplier is not that by which the row cache samples, so that no read
+// is timed because it was also counted there.
+func isTimed(tick uint32) bool { return tick*0x85ebca6b <= (1<<32-1)/GetsPerTimed }
+
+// countGet counts a read that was timed from start on, for all that were not.
+func (tr *Tree) countGet(start clock.Instant) { tr.gets.Add(tr.clock.Now().Since(start), GetsPerTimed) }
 
 // newestIn is the newest sequence number that v shows.
 func (tr *Tree) newestIn(v *View) key.SeqNum {

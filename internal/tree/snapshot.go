@@ -15,7 +15,7 @@ import (
 type Snapshot struct {
 	readers.Registration
 	tree      *Tree
-	interrupt *Interrupt           // of its iterators; nil for none
+	interrupt *calls.Interrupt     // of its iterators; nil for none
 	pinned    atomic.Pointer[View] // with Options.Follow: what it shows; nil once it is closed
 }
 
@@ -104,7 +104,10 @@ func (s *Snapshot) NewIterator(lo, hi []byte) (*Iterator, error) {
 func (s *Snapshot) Closed() bool { return s.ClosedFlag().Load() }
 
 // Interrupted is what ends the iterators of s; nil for nothing.
-func (s *Snapshot) Interrupted() *Interrupt { return s.interrupt }
+func (s *Snapshot) Interrupted() *calls.Interrupt { return s.interrupt }
+
+// InterruptBy lets i end the iterators that s opens from now on.
+func (s *Snapshot) InterruptBy(i *calls.Interrupt) { s.interrupt = i }
 
 // Trace is where a reader or writer is being opened, if that is to be remembered.
 func (tr *Tree) Trace(k origin.Kind) *origin.Origin {

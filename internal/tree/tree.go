@@ -48,6 +48,7 @@ import (
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/epoch"
+	"lightningdb/internal/system/latency"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/manifest"
@@ -113,8 +114,9 @@ type Tree struct {
 
 	openSnapshots atomic.Int64
 	openIterators atomic.Int64
-	passed        atomic.Int64 // user keys without a value that iterators have passed
-	checked       atomic.Int64 // entries looked at to find what has changed in a span
+	gets          *latency.Histogram // apart from what every read loads
+	passed        atomic.Int64       // user keys without a value that iterators have passed
+	checked       atomic.Int64       // entries looked at to find what has changed in a span
 
 	sharing sync.Mutex // held by the one ShareMemory in progress
 
@@ -137,6 +139,7 @@ func New(o Options) *Tree {
 		gate:   o.Gate,
 		clock:  o.Clock,
 		epochs: epoch.NewDomain(),
+		gets:   new(latency.Histogram),
 		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{
 			Clock:       o.Clock,

@@ -7,10 +7,13 @@ import (
 	"time"
 
 	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/latency"
 )
 
 // Stats are the counts of an engine. Its methods are safe for concurrent use.
 type Stats struct {
+	Clock clock.Monotonic // set before anything is counted
+
 	Commits, Operations     atomic.Uint64
 	Appends, LogBytes       atomic.Uint64 // group writes to the log, and bytes of batches in them
 	Conflicts               atomic.Uint64 // commits refused because of what they had read
@@ -19,6 +22,8 @@ type Stats struct {
 	Ingests                 atomic.Uint64 // commits of tables, past the log
 	CompactionWaits         atomic.Bool   // for the end of a burst of writes; those that scans pay for aside
 	Flush, Compaction       Jobs
+
+	commits latency.Histogram // see Timer
 
 	mu     sync.Mutex
 	stalls stalls

@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/record"
 	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/latency"
 	"lightningdb/internal/system/vfs"
 )
 
@@ -55,6 +56,7 @@ type Log struct {
 	active  atomic.Pointer[Segment]
 	durable atomic.Uint64 // a completed sync covers every commit up to this one; it only grows
 	syncs   atomic.Uint64
+	waits   latency.Histogram // of commits, or of Close, for the syncs that had something to do
 
 	unsyncedSince atomic.Int64 // the instant when the oldest unsynced commit was published; 0 if there is none
 	syncSoon      atomic.Bool  // so much is unsynced that it does not wait for the interval
@@ -132,9 +134,22 @@ func (l *Log) Append(records []Record, sync bool) (undecided bool, err error) {
 	return true, l.dir.Fail("append to log", err)
 }
 
-// Sync makes the log durable up to published, the newest published commit. Others may append meanwhile. A segment
-// that is sealed meanwhile is durable. If Sync fails, it ends writes.
+// Sync makes the log durable up to published, the newest published commit, for somebody who waits for that. Others may
+// append meanwhile. A segment that is sealed meanwhile is durable. If Sync fails, it ends writes.
 func (l *Log) Sync(published key.SeqNum) error {
+	seg, start := l.active.Load(), l.opts.Clock.Now()
+	waits := seg.Synced() < seg.Size()
+	err := l.sync(published)
+	if waits && err == nil {
+		l.countWait(start)
+	}
+	return err
+}
+
+// countWait counts a sync that somebody has waited for since start.
+func (l *Log) countWait(start clock.Instant) { l.waits.Add(l.opts.Clock.Now().Since(start), 1) }
+
+func (l *Log) sync(published key.SeqNum) error {
 	l.syncs.Add(1)
 	if err := l.active.Load().Sync(); err != nil { // what was published before is in it or in a sealed one
 		return l.dir.Fail("sync log", err)
@@ -165,6 +180,10 @@ func (l *Log) Durable() key.SeqNum { return key.SeqNum(l.durable.Load()) }
 
 // Syncs returns how many syncs were asked for.
 func (l *Log) Syncs() uint64 { return l.syncs.Load() }
+
+// Waits returns how long commits, or Close, have waited for each sync of a segment that had something to sync: also
+// for that by which Rotate seals one, but not for those in the background.
+func (l *Log) Waits() latency.Counts { return l.waits.Counts() }
 
 // NoteUnsynced wakes the housekeeper, which syncs what was just published within the interval, or at once if much
 // has gathered, and writes out every MiB.
@@ -202,7 +221,7 @@ func (l *Log) SyncUnsynced(published func() key.SeqNum) (bool, error) {
 	if err := l.dir.Writable(); err != nil {
 		return false, err
 	}
-	return true, l.Sync(published())
+	return true, l.sync(published())
 }
 
 // WriteOut brings the whole MiB by which the active segment has grown to the medium, so that the leader who seals
@@ -229,9 +248,11 @@ func (l *Log) Rotate() error {
 	var end Predecessor
 	var seg *Segment
 	err = l.dir.Change(func() (err error) {
+		start := l.opts.Clock.Now()
 		if end, err = active.Seal(num); err != nil {
 			return err
 		}
+		l.countWait(start)
 		if err = l.dir.StillOwner(); err != nil {
 			return err
 		}

@@ -61,9 +61,9 @@ var diskMutants = []Mutant{
 	{
 		Name:   "deletes are refused at the limit",
 		Breaks: "a full database can only be thrown away",
-		Changes: []Change{{"internal/engine/disk/disk.go", `			if adds {
-				d.refused.Add(1)`, `			if adds || need > 0 {
-				d.refused.Add(1)`}},
+		Changes: []Change{{"internal/engine/disk/disk.go", `	if adds {
+		d.refused.Add(1)`, `	if adds || need > 0 {
+		d.refused.Add(1)`}},
 		Killer: test("engine/disk", "TestAdmit_deletesAreNeverRefused"),
 		Quick:  true,
 	},
@@ -74,8 +74,8 @@ var diskMutants = []Mutant{
 		return false`, `	}
 	if d.full() {
 		return false`}, {"internal/engine/disk/disk.go", `		if adds && d.full() || !d.env.SpaceComes() {`, `		if d.full() || !d.env.SpaceComes() {`},
-			{"internal/engine/disk/disk.go", `			if adds {
-				d.refused.Add(1)`, `			if adds || d.full() {
+			{"internal/engine/disk/disk.go", `	if adds {
+		d.refused.Add(1)`, `			if adds || d.full() {
 				d.refused.Add(1)`}},
 		Killer: test("engine", "TestDiskLimit_reserveServesDeletesAndOpenOnAFullMedium"),
 		Quick:  true,

@@ -19,7 +19,7 @@ var logMutants = []Mutant{
 	{
 		Name:   "a sync covers what was published when it ended",
 		Breaks: "a commit that arrived during the sync counts as durable, and is lost to a power cut",
-		Changes: []Change{{"internal/log/wal/log.go", `	return true, l.Sync(published())`, `	err := l.Sync(published())
+		Changes: []Change{{"internal/log/wal/log.go", `	return true, l.sync(published())`, `	err := l.sync(published())
 	l.NoteDurable(published())
 	return true, err`}},
 		Killer: test("engine", "TestWaitDurable_commitsDuringASyncAreNotCovered"),

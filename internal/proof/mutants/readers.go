@@ -636,7 +636,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a step waits to be told that the context has ended",
 		Breaks:  "a loop that was given up goes on to read large values",
-		Changes: []Change{{"internal/tree/iterator.go", `!it.interrupt.due() {`, `!it.interrupt.set.Load() {`}},
+		Changes: []Change{{"internal/tree/iterator.go", `!it.interrupt.Due() {`, `!it.interrupt.Flag().Load() {`}},
 		Killer:  Check{Package: ".", Run: "^(TestContext_endsAWalkBeforeTheNextLargeValue)$"},
 	},
 }

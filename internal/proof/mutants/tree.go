@@ -366,7 +366,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "what a burst of writes has put off is never done",
 		Breaks:  "level 0 stays as long as the burst has left it, and reads as slow",
-		Changes: []Change{{"internal/engine/background.go", `			e.background.compactor.wake() // what had to wait is due`, ``}},
+		Changes: []Change{{"internal/engine/background.go", `			e.background.compactor.Wake() // what had to wait is due`, ``}},
 		Killer:  test("engine", "TestCompaction_waitsForTheEndOfABurst"),
 		Quick:   true,
 	},

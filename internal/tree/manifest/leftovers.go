@@ -42,7 +42,8 @@ func CheckOurs(fs vfs.FS) (ours bool, err error) {
 
 // RemoveUnnamed removes the files of ours that version, with which this store has begun, does not name: the manifest
 // and the log from before, what a crash left half made, and what it kept from being removed. While there are followers,
-// tables and log segments are retired instead. Files with other names are not ours and stay. next is called before each file.
+// tables and log segments are retired instead. Files with other names are not ours and stay. next is called before each
+// file.
 func (s *Store) RemoveUnnamed(version *Version, names []string, next func()) (removed []string, err error) {
 	named := make(map[filename.Num]bool)
 	for _, level := range version.Levels {

@@ -163,12 +163,14 @@ func TestFollow_statsSayWhatTheWriterTold(t *testing.T) {
 	if followed["writer"] != w.name() || followed["sequence"] != 2.0 || followed["disk_bytes"].(float64) <= 0 {
 		t.Errorf("%v", followed)
 	}
-	if told := followed["told"].(map[string]any); told["pid"] != float64(w.Process.Pid) {
+	told := followed["told"].(map[string]any)
+	commits := told["latency"].(map[string]any)["commit"].(map[string]any)
+	if told["pid"] != float64(w.Process.Pid) || commits["count"] != 1.0 || commits["max_seconds"].(float64) <= 0 {
 		t.Errorf("%v", told)
 	}
 	text := must(t, "stats", dir)
 	for _, part := range []string{"last sequence number 2\n", fmt.Sprintf("process %d (cli.test), as it told ",
-		w.Process.Pid), "  log          1 segment, ", "memory of this process\n",
+		w.Process.Pid), "  latency      commit  p50 ", "  log          1 segment, ", "memory of this process\n",
 		"recovery\n  known to " + w.name() + " alone\n"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in\n%s", part, text)

@@ -45,13 +45,16 @@ func (a *app) topCommand() *command.Command {
 		Aliases: entries.Synonyms["top"],
 		Short:   "Watch what the program does that has the database open",
 		Help: `top shows what the program that has the database open tells about itself, at most once a second:
-commits a second, stalls, flush and compaction, memory, log, transactions, readers and levels.
-It shows no latencies, which are not measured yet. q or Ctrl-C ends it. If the program ends,
-top says so and waits for the next one.
+commits a second, latencies, stalls, flush and compaction, memory, log, transactions, readers and
+levels. "p50/p99/max" says, of the time between the last two reports, what half of the calls did
+not exceed, 99 % of them, and the slowest: of commits, of syncs of the log that commits waited
+for, and of reads of a key. While the program only reads, it tells nothing. q or Ctrl-C ends it.
+If the program ends, top says so and waits for the next one.
 
 Into a pipe or a file, and with --json, it writes an object for each picture. "told" is what the
-program has told, "per_second" what has happened between its last two reports, and null before
-there are two.`,
+program has told, "per_second" and "latency" what has happened between its last two reports, and
+null before there are two, "latency" also while the program tells nothing. The latency in "told"
+is since the program opened the database.`,
 		MinArgs: 1, MaxArgs: 1,
 	}
 	cmd.Flags = func(set *flag.FlagSet) {

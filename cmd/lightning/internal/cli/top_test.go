@@ -58,7 +58,8 @@ func TestTop_writesWhatHappens(t *testing.T) {
 		if len(got) != 2 || got[0].Rates != nil || got[1].Path != dir || got[1].Ended != nil {
 			t.Fatalf("%+v", got)
 		}
-		if o := got[1]; o.Told != nil && o.Rates != nil && o.Rates.Commits > 0 && o.Told.Pid == os.Getpid() {
+		if o := got[1]; o.Told != nil && o.Rates != nil && o.Rates.Commits > 0 && o.Told.Pid == os.Getpid() &&
+			o.Latency != nil && o.Latency.Commit.Count > 0 && o.Told.Latency.Commit.Count > o.Latency.Commit.Count {
 			break
 		}
 		if time.Now().After(end) {

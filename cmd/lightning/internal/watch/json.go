@@ -61,19 +61,20 @@ type Told struct {
 		Waiting    int     `json:"waiting"`
 		OldestLock float64 `json:"oldest_lock_seconds"`
 	} `json:"transactions"`
-	Flush           Work     `json:"flush"`
-	Compaction      Work     `json:"compaction"`
-	CompactionWaits bool     `json:"compaction_waits"`
-	Amplification   float64  `json:"write_amplification"`
-	TablesOpen      int      `json:"tables_open"`
-	ObsoleteFiles   int      `json:"obsolete_files"`
-	PinnedFiles     int      `json:"pinned_files"`
-	PinnedBytes     int64    `json:"pinned_bytes"`
-	Snapshots       int      `json:"snapshots"` // open, and transactions
-	Cursors         int      `json:"cursors"`
-	OldestReader    float64  `json:"oldest_reader_seconds"`
-	Readers         []Reader `json:"readers"` // the oldest of them, where they are traced
-	BackgroundError string   `json:"background_error,omitempty"`
+	Latency         Latencies `json:"latency"` // since Open
+	Flush           Work      `json:"flush"`
+	Compaction      Work      `json:"compaction"`
+	CompactionWaits bool      `json:"compaction_waits"`
+	Amplification   float64   `json:"write_amplification"`
+	TablesOpen      int       `json:"tables_open"`
+	ObsoleteFiles   int       `json:"obsolete_files"`
+	PinnedFiles     int       `json:"pinned_files"`
+	PinnedBytes     int64     `json:"pinned_bytes"`
+	Snapshots       int       `json:"snapshots"` // open, and transactions
+	Cursors         int       `json:"cursors"`
+	OldestReader    float64   `json:"oldest_reader_seconds"`
+	Readers         []Reader  `json:"readers"` // the oldest of them, where they are traced
+	BackgroundError string    `json:"background_error,omitempty"`
 }
 
 // Limit is what a disk limit makes of the disk.
@@ -93,6 +94,31 @@ type Level struct {
 	Tombstones uint64  `json:"tombstones"`
 	Target     int64   `json:"target_bytes"`
 	Score      float64 `json:"score"`
+}
+
+// Latencies are how long calls of each kind took.
+type Latencies struct {
+	Commit Latency `json:"commit"`
+	Sync   Latency `json:"sync"`
+	Get    Latency `json:"get"`
+}
+
+// Latency is how long calls of one kind took. Count is an estimate where not all are measured. Without calls all is 0.
+type Latency struct {
+	Count uint64  `json:"count"`
+	Mean  float64 `json:"mean_seconds"`
+	P50   float64 `json:"p50_seconds"`
+	P99   float64 `json:"p99_seconds"`
+	P999  float64 `json:"p999_seconds"`
+	Max   float64 `json:"max_seconds"`
+}
+
+func newLatencies(l *lightningdb.LatencyMetrics) Latencies {
+	return Latencies{newLatency(&l.Commit), newLatency(&l.Sync), newLatency(&l.Get)}
+}
+
+func newLatency(l *lightningdb.Latency) Latency {
+	return Latency{l.Count, l.Mean.Seconds(), l.P50.Seconds(), l.P99.Seconds(), l.P999.Seconds(), l.Max.Seconds()}
 }
 
 // Work is what flushes or compactions have done. Done and Total are of the one in progress.
@@ -120,7 +146,8 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 	m := &s.Metrics
 	t := &Told{Pid: s.Pid, Program: s.Program, Opened: s.Opened, At: s.At, Age: now.Sub(s.At).Seconds(),
 		Sequence: m.Sequence, Durable: m.DurableSequence, Commits: m.Commits, Operations: m.Operations,
-		Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []Level{}, Flush: newWork(m.Flush), Compaction: newWork(m.Compaction),
+		Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []Level{}, Latency: newLatencies(&m.Latency),
+		Flush: newWork(m.Flush), Compaction: newWork(m.Compaction),
 		CompactionWaits: m.CompactionWaits, Amplification: m.WriteAmplification, TablesOpen: m.TablesOpen,
 		ObsoleteFiles: m.ObsoleteFiles, PinnedFiles: m.PinnedFiles, PinnedBytes: m.PinnedBytes, Snapshots: m.Snapshots,
 		Cursors: m.Iterators, OldestReader: m.OldestReader.Seconds(), Readers: []Reader{},
@@ -159,11 +186,12 @@ func newWork(w lightningdb.WorkMetrics) Work {
 
 // Object is a picture as JSON.
 type Object struct {
-	Path  string     `json:"path"`
-	Time  time.Time  `json:"time"`
-	Ended *string    `json:"writer_ended"` // why the writer seems to be gone; null if it is there
-	Rates *PerSecond `json:"per_second"`   // null before two reports are known
-	Told  *Told      `json:"told"`         // null if the writer has told nothing
+	Path    string     `json:"path"`
+	Time    time.Time  `json:"time"`
+	Ended   *string    `json:"writer_ended"` // why the writer seems to be gone; null if it is there
+	Rates   *PerSecond `json:"per_second"`   // null before two reports are known
+	Latency *Latencies `json:"latency"`      // of the calls between them; null also while the writer is quiet
+	Told    *Told      `json:"told"`         // null if the writer has told nothing
 }
 
 // PerSecond is Rates as JSON.
@@ -193,6 +221,10 @@ func (w *Watch) Object(now time.Time) Object {
 	if r := w.rates(now); r.Period > 0 {
 		o.Rates = &PerSecond{r.Period.Seconds(), r.Commits, r.Operations, r.LogBytes, r.Syncs, r.Misses, r.Conflicts,
 			r.LockWaits, r.Stalls, r.Stalled}
+	}
+	if took, known := w.latency(now); known {
+		l := newLatencies(&took)
+		o.Latency = &l
 	}
 	return o
 }

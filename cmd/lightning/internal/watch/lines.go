@@ -21,6 +21,9 @@ func Lines(s lightningdb.WriterStatus) []string {
 		labelled("open since", fmt.Sprintf("%s, for %s", s.Opened.Format(time.DateTime), age(s.At.Sub(s.Opened)))),
 		labelled("commits", fmt.Sprintf("%s with %s; the last is %s, durable up to %s", units.Count(m.Commits),
 			units.Plural(m.Operations, "operation"), units.Count(m.Sequence), units.Count(m.DurableSequence))),
+	}
+	lines = append(lines, latencyLines(m)...)
+	lines = append(lines,
 		stallLine(m, nil),
 		labelled("flush", work(m.Flush, false)),
 		labelled("compaction", work(m.Compaction, m.CompactionWaits)),
@@ -30,7 +33,7 @@ func Lines(s lightningdb.WriterStatus) []string {
 		logLine(m),
 		transactionLine(m, nil),
 		readerLine(m),
-	}
+	)
 	lines = append(lines, limitLines(m)...)
 	for _, r := range m.Readers {
 		lines = append(lines, labelled("", reader(r)))
@@ -78,6 +81,66 @@ func stallLine(m *lightningdb.Metrics, r *Rates) string {
 			units.Duration(m.Stall.Duration)))
 	}
 	return labelled("stalls", strings.Join(parts, "; "))
+}
+
+// latencyLines are how long calls took since Open: a line for each kind, and one if there was none.
+func latencyLines(m *lightningdb.Metrics) (lines []string) {
+	label := "latency"
+	for _, k := range kindsOf(&m.Latency) {
+		if k.Count > 0 {
+			d := units.Duration
+			lines = append(lines, labelled(label, fmt.Sprintf("%-6s  p50 %s, p99 %s, p99.9 %s, max %s", k.name, d(k.P50),
+				d(k.P99), d(k.P999), d(k.Max))))
+			label = ""
+		}
+	}
+	if lines == nil {
+		lines = []string{labelled(label, nothingTimed)}
+	}
+	return lines
+}
+
+// quantileLine is latencies in one line; 80 columns have room for commits and syncs, and for most of the reads. since
+// says since when, if not since the report before.
+func quantileLine(l lightningdb.LatencyMetrics, since string) string {
+	var parts []string
+	for _, k := range kindsOf(&l) {
+		if k.Count > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s/%s/%s", k.name, brief(k.P50), brief(k.P99), brief(k.Max)))
+		}
+	}
+	if parts == nil {
+		return labelled("p50/p99/max", nothingTimed)
+	}
+	return labelled("p50/p99/max", strings.Join(parts, " ")+since)
+}
+
+const nothingTimed = "no calls were timed"
+
+// kind is the latency of one kind of calls.
+type kind struct {
+	name string
+	lightningdb.Latency
+}
+
+func kindsOf(l *lightningdb.LatencyMetrics) []kind {
+	return []kind{{"commit", l.Commit}, {"sync", l.Sync}, {"get", l.Get}}
+}
+
+// brief writes a latency in at most five characters, if it is below a minute: "85ns", "7.4µs", "120ms", "2m3s".
+func brief(d time.Duration) string {
+	for _, unit := range []struct {
+		name string
+		size time.Duration
+	}{{"ns", 1}, {"µs", time.Microsecond}, {"ms", time.Millisecond}, {"s", time.Second}} {
+		switch n := float64(d) / float64(unit.size); {
+		case n < 9.95 && unit.size > 1:
+			return fmt.Sprintf("%.1f%s", n, unit.name)
+		case n < 999.5 && unit.size < time.Second || n < 59.5:
+			return fmt.Sprintf("%.0f%s", n, unit.name)
+		}
+	}
+	return d.Round(time.Second).String()
 }
 
 // work says how far a flush or compaction is, and how many there were before it.

@@ -81,7 +81,12 @@ func (w *Watch) body(now time.Time, columns int) []Line {
 	if r != nil && r.Stalled >= 0.05 && look == Plain {
 		stalls.Look = Alarm
 	}
-	lines := []Line{{w.speedLine(r), look}, {w.minuteLine(now, columns), look}, stalls}
+	took, known := w.latency(now)
+	since := ""
+	if !known {
+		took, since = m.Latency, " so far"
+	}
+	lines := []Line{{w.speedLine(r), look}, {w.minuteLine(now, columns), look}, {quantileLine(took, since), look}, stalls}
 	for _, text := range []string{
 		labelled("flush", work(m.Flush, false)),
 		labelled("compaction", work(m.Compaction, m.CompactionWaits)),

@@ -27,8 +27,9 @@ type Watch struct {
 	told bool                     // last is a report
 	last lightningdb.WriterStatus // the newest report
 
-	between Rates  // the last two reports; zero if there is one only
-	past    []past // of the last minute, oldest first
+	between Rates                      // the last two reports; zero if there is one only
+	took    lightningdb.LatencyMetrics // by the calls between them
+	past    []past                     // of the last minute, oldest first
 }
 
 // Rates are what happened each second between two reports. The zero value is that of rates nobody knows.
@@ -59,7 +60,7 @@ func (w *Watch) Take(s lightningdb.WriterStatus) {
 		before = lightningdb.WriterStatus{At: s.Opened}
 	}
 	if w.told {
-		w.between = ratesOf(before, s)
+		w.between, w.took = ratesOf(before, s), s.Metrics.Latency.Since(before.Metrics.Latency)
 		w.past = append(w.past, past{before.At, s.At, w.between.Commits})
 		w.past = slices.DeleteFunc(w.past, func(p past) bool { return s.At.Sub(p.to) > minute })
 	}
@@ -78,6 +79,12 @@ func (w *Watch) rates(now time.Time) Rates {
 		return Rates{Period: now.Sub(w.last.At)}
 	}
 	return w.between
+}
+
+// latency is that of the moment. Nobody knows it before there are two reports, nor while the writer is quiet: that it
+// reads meanwhile, it does not tell.
+func (w *Watch) latency(now time.Time) (took lightningdb.LatencyMetrics, known bool) {
+	return w.took, w.between.Period > 0 && !w.Quiet(now)
 }
 
 // ratesOf are the rates between two reports of a writer. Where a clock was set back, nobody knows them.

@@ -32,11 +32,26 @@ func at(since time.Duration) lightningdb.WriterStatus {
 			Transactions: lightningdb.TransactionMetrics{Conflicts: n / 100, LockWaits: n / 250, Deadlocks: 1, Waiting: 2,
 				OldestLock: 3400 * time.Millisecond},
 			Log:                lightningdb.LogMetrics{Segments: 4, Bytes: 64 << 20, Syncs: n / 4, BytesWritten: 4096 * n},
+			Latency:            latencies(n),
 			Flush:              lightningdb.WorkMetrics{Count: 123, BytesWritten: 2 << 30, Duration: 42 * time.Second},
 			Compaction:         lightningdb.WorkMetrics{Count: 17, Running: 1, Done: 45 << 20, Total: 100 << 20},
 			Stall:              lightningdb.StallMetrics{Count: n / 500, Duration: since / 8, Cause: "level 0 is long"},
 			WriteAmplification: 4.52, ObsoleteFiles: 3, PinnedFiles: 2, PinnedBytes: 20 << 20,
 		}}
+}
+
+// latencies are those of n milliseconds of a busy writer. In its first second it was slower.
+func latencies(n uint64) lightningdb.LatencyMetrics {
+	return lightningdb.LatencyMetrics{
+		Commit: lightningdb.Latency{Count: 10 * n, Mean: 336 * time.Microsecond, P50: 245759, P99: 4718591,
+			P999: 4718591, Max: 3 * time.Second, Buckets: []lightningdb.LatencyBucket{{UpTo: 245759, Count: 10*n - n/5},
+				{UpTo: 4718591, Count: n/5 - n/1000}, {UpTo: 125829119, Count: n/1000 - 1}, {UpTo: 3087007743, Count: 1}}},
+		Sync: lightningdb.Latency{Count: n / 4, P50: 212991, P99: 4456447, P999: 4456447, Max: 2900 * time.Millisecond,
+			Buckets: []lightningdb.LatencyBucket{{UpTo: 212991, Count: n/4 - n/100 - 1}, {UpTo: 4456447, Count: n / 100},
+				{UpTo: 3087007743, Count: 1}}},
+		Get: lightningdb.Latency{Count: 256 * n, P50: 87, P99: 1663, P999: 1663, Max: 90 * time.Microsecond,
+			Buckets: []lightningdb.LatencyBucket{{UpTo: 87, Count: 246 * n}, {UpTo: 1663, Count: 10 * n}}},
+	}
 }
 
 // watching is a Watch after reports of the seconds given.
@@ -72,6 +87,7 @@ const narrow = `
 /srv/shop/db  process 4711 (shop), open for 32 s, told 0.4 s ago
 commits      10,000/s    operations 30,000/s     log 3.91 MiB/s, 250/s syncs
 last minute                 ▂▂▄▅▇█▆▁▁▁▁▁▄▄▅ at most 20,000/s
+p50/p99/max  commit 246µs/4.7ms/126ms sync 213µs/4.5ms/4.5ms get 87ns/1.7µs/1.7…
 stalls       12.5% of the time, 2.0/s; latest: level 0 is long; 64 so far, 4.00…
 flush        idle; 123 done, 2.00 GiB written in 42.0 s
 compaction   ██████████▊░░░░░░░░░░░░░  45% of 100 MiB; 17 done before
@@ -94,6 +110,7 @@ const wide = `
 /srv/shop/db  process 4711 (shop), open for 14 s, told 0.4 s ago
 commits      10,000/s    operations 30,000/s     log 3.91 MiB/s, 250/s syncs
 last minute                                                           ███ at most 10,000/s
+p50/p99/max  commit 246µs/4.7ms/126ms sync 213µs/4.5ms/4.5ms get 87ns/1.7µs/1.7µs
 stalls       12.5% of the time, 2.0/s; latest: level 0 is long; 28 so far, 1.75 s
 flush        idle; 123 done, 2.00 GiB written in 42.0 s
 compaction   ██████████▊░░░░░░░░░░░░░  45% of 100 MiB; 17 done before
@@ -121,13 +138,13 @@ THE WRITER HAS ENDED: there is no process 4711 here; waiting for the next
 FAILED: sync 000012.log: input/output error
 commits      0/s         operations 0/s          log 0 B/s, 0/s syncs
 last minute                      ▁▁▁▁▁▁▁▁▁▁ at most 0/s
+p50/p99/max  commit 246µs/4.7ms/3.0s sync 213µs/4.5ms/2.9s get 87ns/1.7µs/90µs …
 stalls       0.0% of the time, 0/s; latest: level 0 is long; 28 so far, 1.75 s
 flush        idle; 123 done, 2.00 GiB written in 42.0 s
 compaction   ██████████▊░░░░░░░░░░░░░  45% of 100 MiB; 17 done before
 memory        96.0 MiB of   256 MiB █████████░░░░░░░░░░░░░░░ 105 open tables
 page cache    60.0 MiB of   120 MiB ████████████░░░░░░░░░░░░ 0/s misses
 memtables    1 active, 2 frozen: 20.0 MiB in 12,345 entries, holding 32.0 MiB
-log          4 segments, 64.0 MiB; 4.5 written for each byte committed
 `
 
 // The picture is read at night: a line that has moved, or does not fit, costs the minute that counts.
@@ -180,7 +197,7 @@ func TestPicture_fitsIntoEveryWindow(t *testing.T) {
 		}
 	}
 	w.Ended = "gone"
-	if lines := w.Picture(opened, 80, 24); !strings.HasPrefix(lines[len(lines)-2].Text, "L6 ") {
+	if lines := w.Picture(opened, 80, 24); !strings.HasPrefix(lines[len(lines)-1].Text, "L6 ") {
 		t.Errorf("levels are missing in the usual window:\n%s", text(lines))
 	}
 }
@@ -214,6 +231,45 @@ func TestRates_acrossWriters(t *testing.T) {
 	w.Take(back)
 	if r := w.between; r != (Rates{}) {
 		t.Errorf("in no time: %+v", r)
+	}
+}
+
+// The latencies of a whole life hide what is slow now, and those of the writer before are not this one's.
+func TestLatency_isThatOfTheInterval(t *testing.T) {
+	w := watching(10)
+	if _, known := w.latency(w.last.At); known {
+		t.Error("of one report an interval is known")
+	}
+	if o := w.Object(w.last.At); o.Latency != nil || o.Told.Latency.Commit.Max != 3 {
+		t.Errorf("%+v", o)
+	}
+	if got := text(w.Picture(w.last.At, 100, 24)); !strings.Contains(got, "\np50/p99/max  commit 246µs/4.7ms/3.0s sync "+
+		"213µs/4.5ms/2.9s get 87ns/1.7µs/90µs so far\n") {
+		t.Errorf("of the first report:\n%s", got)
+	}
+	w.Take(at(12 * time.Second))
+	now := w.last.At.Add(time.Second)
+	took, known := w.latency(now)
+	if !known || took.Commit.Count != 20_000 || took.Commit.Max != 125829119 || took.Sync.Count != 500 {
+		t.Errorf("%v, %+v", known, took)
+	}
+	if o := w.Object(now); o.Latency == nil || o.Latency.Commit.Count != 20_000 || o.Latency.Commit.P99 != 4718591e-9 {
+		t.Errorf("%+v", o.Latency)
+	}
+	now = w.last.At.Add(time.Minute)
+	if _, known := w.latency(now); known || w.Object(now).Latency != nil {
+		t.Error("a quiet writer tells what it does not tell")
+	}
+	next := at(2 * time.Second)
+	next.Pid, next.Opened, next.At = 4712, now, now.Add(2*time.Second)
+	w.Take(next)
+	if took, _ := w.latency(next.At); took.Commit.Count != 20_000 || took.Commit.Max != 3*time.Second {
+		t.Errorf("of the next writer, since its Open: %+v", took.Commit)
+	}
+	next.At, next.Metrics.Commits = next.At.Add(time.Second), next.Metrics.Commits+1
+	w.Take(next)
+	if got := text(w.Picture(next.At, 80, 24)); !strings.Contains(got, "\np50/p99/max  no calls were timed\n") {
+		t.Errorf("an interval without calls:\n%s", got)
 	}
 }
 
@@ -257,6 +313,8 @@ func TestObject_hasWhatWasTold(t *testing.T) {
 		`"operations":30000,"log_bytes":4096000,"syncs":250,"cache_misses":2000,"conflicts":10,"lock_waits":4,"stalls":2,` +
 		`"stalled_share":0.125`, `"pid":4711,"program":"shop"`, `"age_seconds":1,`, `"sequence":60000,` +
 		`"durable_sequence":59992`, `"oldest_lock_seconds":3.4`, `"running":1,"done_bytes":47185920,"total_bytes":104857600`,
+		`"latency":{"commit":{"count":20000,"mean_seconds":0.000336,"p50_seconds":0.000245759,"p99_seconds":0.004718591,` +
+			`"p999_seconds":0.004718591,"max_seconds":3},"sync":{"count":500,`, `"latency":{"commit":{"count":10000,`,
 		`"score":0}`, `"pinned_files":2,"pinned_bytes":20971520`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %s in\n%s", want, out)
@@ -273,6 +331,8 @@ func TestLines_sayWhatTheWriterTold(t *testing.T) {
 	s.Metrics.Readers = []lightningdb.ReaderMetrics{{Kind: "snapshot", Age: time.Minute, Sequence: 5}}
 	got := strings.Join(Lines(s), "\n")
 	for _, want := range []string{"open since   2026-03-01 22:00:00, for 3h0m", "108,000,000 with 324,000,000 operations",
+		"latency      commit  p50 246 µs, p99 4.72 ms, p99.9 4.72 ms, max 3.00 s\n             sync    p50 213 µs",
+		"\n             get     p50 87 ns, p99 1.66 µs, p99.9 1.66 µs, max 90.0 µs\nstalls       latest",
 		"stalls       latest: level 0 is long; 21,600 so far, 22m30s", "45% of 100 MiB; 17 done before",
 		"misses: 21,600,000", "108,000 conflicts, 43,200 lock waits, 1 deadlock, 0 timeouts; 2 waiting",
 		"2 snapshots, 1 cursor; the oldest 3m4s", "snapshot        1m0s  commit 5"} {
@@ -288,6 +348,17 @@ func TestLines_sayWhatTheWriterTold(t *testing.T) {
 		if got := age(d); got != want {
 			t.Errorf("age(%v) = %q, want %q", d, got, want)
 		}
+	}
+	for d, want := range map[time.Duration]string{0: "0ns", 999: "999ns", 1000: "1.0µs", 9949: "9.9µs", 9951: "10µs",
+		999_600: "1.0ms", 99_960_000: "100ms", 59400 * time.Millisecond: "59s", 61 * time.Second: "1m1s"} {
+		if got := brief(d); got != want {
+			t.Errorf("brief(%v) = %q, want %q", d, got, want)
+		}
+	}
+	quiet := at(0)
+	quiet.Metrics.Latency = lightningdb.LatencyMetrics{} // of an older program, too
+	if got := strings.Join(Lines(quiet), "\n"); !strings.Contains(got, "\nlatency      no calls were timed\nstalls ") {
+		t.Errorf("nothing timed:\n%s", got)
 	}
 	if got := fmt.Sprint(each(0), " ", each(0.04), " ", each(9.94), " ", each(1234.5)); got != "0/s 0.0/s 9.9/s 1,235/s" {
 		t.Errorf("%q", got)

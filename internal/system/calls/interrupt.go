@@ -1,4 +1,4 @@
-package tree
+package calls
 
 import (
 	"context"
@@ -13,9 +13,6 @@ type Interrupt struct {
 	err atomic.Pointer[error] // of the moves; stored before set
 }
 
-// uninterrupted is the Interrupt of iterators that have none.
-var uninterrupted Interrupt
-
 // By makes steps that begin after the end of ctx fail. It is called before iterators have the Interrupt. The caller
 // also sees to it that Set is called when ctx ends: a step that takes long does not ask.
 func (i *Interrupt) By(ctx context.Context) { i.ctx = ctx }
@@ -29,8 +26,11 @@ func (i *Interrupt) Set(err error) {
 	i.set.Store(true)
 }
 
-// due reports whether a step may not begin.
-func (i *Interrupt) due() bool { return i.set.Load() || i.ctx != nil && i.over() }
+// Flag is true from Set on: for what is asked before each page and entry. Nobody else stores into it.
+func (i *Interrupt) Flag() *atomic.Bool { return &i.set }
+
+// Due reports whether a step may not begin.
+func (i *Interrupt) Due() bool { return i.set.Load() || i.ctx != nil && i.over() }
 
 // over asks the context.
 func (i *Interrupt) over() bool {
@@ -48,6 +48,3 @@ func (i *Interrupt) Err() error {
 	}
 	return *i.err.Load()
 }
-
-// InterruptBy lets i end the iterators that s opens from now on.
-func (s *Snapshot) InterruptBy(i *Interrupt) { s.interrupt = i }
