@@ -36,11 +36,11 @@
 //	housekeeper   Engine   the gate closes   syncs the log for Process commits; ends what is too old, and notes how
 //	                                         old readers are; makes a retired log segment the next one; removes
 //	                                         obsolete files; frees and shares out memory; freezes a memtable that
-//	                                         hides much
+//	                                         hides much; makes a spent reserve again
 //
-// Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep, SpaceStep) until there is
-// nothing to do, then waits to be woken. WaitDurable and Compact with a context that can be done, and a large group
-// that is synced, start a goroutine that ends with the sync or flush. Options.Merge in commits, flushes and
+// Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep, SpaceStep, ReserveStep) until
+// there is nothing to do, then waits to be woken. WaitDurable and Compact with a context that can be done, and a large
+// group that is synced, start a goroutine that ends with the sync or flush. Options.Merge in commits, flushes and
 // compactions, and the Logger, are called in a goroutine of their own, for which the caller waits: they may end it
 // (runtime.Goexit).
 //

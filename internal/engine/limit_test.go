@@ -26,16 +26,17 @@ const testLimit = 8 << 20
 
 // tight is a database under a disk limit in a bubble, with all its goroutines, and what ought to be in it.
 type tight struct {
-	t     *testing.T
-	fs    *memfs.FS
-	e     *Engine
-	r     *rand.Rand
-	want  map[string]int // length of each value
-	live  int64          // bytes of keys and values
-	limit int64
-	steps int
-	above bool         // there was more than the limit when it was opened
-	spent atomic.Int32 // how often the reserve was
+	t        *testing.T
+	fs       *memfs.FS
+	e        *Engine
+	r        *rand.Rand
+	want     map[string]int // length of each value
+	live     int64          // bytes of keys and values
+	limit    int64
+	steps    int
+	above    bool // there was more than the limit when it was opened
+	refusals atomic.Int32
+	spent    atomic.Int32 // how often the reserve was
 }
 
 func (s *tight) Debug(string, ...any) {}
@@ -55,17 +56,21 @@ func newTight(t *testing.T, seed uint64, limit int64) *tight {
 // inTightBubble runs test on a new database under testLimit.
 func inTightBubble(t *testing.T, seed uint64, test func(s *tight)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := newTight(t, seed, testLimit)
-		s.fs.SetCapacity(s.limit) // a second count, of every byte at every moment: what passes it finds the medium full
-		s.open()
-		defer func() {
-			if s.e != nil {
-				s.e.Close()
-			}
-		}()
-		test(s)
-	})
+	synctest.Test(t, func(t *testing.T) { newTight(t, seed, testLimit).use(test) })
+}
+
+// use opens the database, runs test and closes it. The medium counts every byte at every moment, too: what passes the
+// limit finds it full.
+func (s *tight) use(test func(s *tight)) {
+	s.t.Helper()
+	s.fs.SetCapacity(s.limit)
+	s.open()
+	defer func() {
+		if s.e != nil {
+			s.e.Close()
+		}
+	}()
+	test(s)
 }
 
 func (s *tight) open() {
@@ -192,24 +197,34 @@ func (s *tight) compare() {
 
 // A program that overwrites the same keys for ever would be refused because of what nobody can read any more.
 func TestDiskLimit_overwritingAtHalfTheLimitGoesOn(t *testing.T) {
-	for _, n := range []int{10, 300, 5000, 100_000} {
-		for _, sequential := range []bool{false, true} {
-			t.Run(fmt.Sprintf("values of %d bytes, sequential %v", n, sequential), func(t *testing.T) {
-				inTightBubble(t, 1, func(s *tight) {
-					keys := int(s.limit / 2 / int64(n+20+30))
-					for i := range 3 * keys {
+	for _, c := range []struct {
+		limit      int64
+		n          int // bytes of a value
+		rounds     float64
+		sequential bool
+	}{
+		{testLimit, 10, 1.3, false}, {testLimit, 10, 1.3, true}, {testLimit, 300, 2.5, false}, {testLimit, 300, 2, true},
+		{testLimit, 5000, 4, false}, {testLimit, 5000, 4, true}, {testLimit, 100_000, 9, false},
+		{testLimit, 100_000, 9, true}, {64 << 20, 1 << 20, 4, false}, {64 << 20, 1 << 20, 4, true},
+	} {
+		t.Run(fmt.Sprintf("values of %d bytes, sequential %v", c.n, c.sequential), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTight(t, 1, c.limit)
+				s.use(func(s *tight) {
+					keys := int(s.limit / 2 / int64(c.n+20+30))
+					for i := range int(c.rounds * float64(keys)) {
 						k := i % keys
-						if i >= keys && !sequential {
+						if i >= keys && !c.sequential {
 							k = s.r.IntN(keys)
 						}
-						if err := s.put(fmt.Sprintf("%020d", k*7919%keys), n); err != nil {
+						if err := s.put(fmt.Sprintf("%020d", k*7919%keys), c.n); err != nil {
 							t.Fatalf("put %d with %d keys: %v", i, keys, err)
 						}
 					}
 					s.compare()
 				})
 			})
-		}
+		})
 	}
 }
 
@@ -577,6 +592,61 @@ func TestDiskLimit_waitEndsWithContextAndClose(t *testing.T) {
 		s.e.compactor.turn.End()
 		s.e = nil
 	})
+}
+
+// Of many writers that all find the last byte free, more than one would get it, or one would never get any.
+func TestDiskLimit_manyWritersAtTheLimit(t *testing.T) {
+	inTightBubble(t, 13, func(s *tight) {
+		const writers, keys = 8, 500
+		have := make([]map[string]int, writers)
+		var left sync.WaitGroup
+		for w := range writers {
+			have[w] = make(map[string]int)
+			left.Go(func() { s.writeAtTheLimit(w, keys, have[w]) })
+		}
+		left.Wait()
+		for _, h := range have {
+			for k, n := range h {
+				s.want[k] = n
+			}
+		}
+		s.rest(time.Minute)
+		s.compare()
+		if s.refusals.Load() == 0 {
+			t.Error("nothing was refused")
+		}
+	})
+}
+
+// writeAtTheLimit puts and deletes keys of writer w, and notes in have what is there of them.
+func (s *tight) writeAtTheLimit(w, keys int, have map[string]int) {
+	r := rand.New(rand.NewPCG(uint64(w), 1))
+	for range 3000 {
+		k, n := fmt.Sprintf("%d/%05d", w, r.IntN(keys)), r.IntN(4000)
+		var b batch.Batch
+		if deleted := r.IntN(8) == 0; deleted {
+			b.Delete([]byte(k))
+			n = -1
+		} else {
+			b.Put([]byte(k), make([]byte, n))
+		}
+		_, err := s.e.Commit(&b, false)
+		switch {
+		case err == nil && n < 0:
+			delete(have, k)
+		case err == nil:
+			have[k] = n
+		case n < 0 || !errors.Is(err, vfs.ErrNoSpace):
+			s.t.Errorf("writer %d: %v", w, err)
+			return
+		default:
+			s.refusals.Add(1)
+		}
+		if s.e.opts.FS.(*quota.FS).MediumFull() {
+			s.t.Error("the files have passed the limit")
+			return
+		}
+	}
 }
 
 // A transaction larger than memory would fill the disk past the limit before its commit is refused.

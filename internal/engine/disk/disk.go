@@ -52,8 +52,8 @@ type Env interface {
 	SpaceComes() bool
 	// OldestReader reports whether old versions are kept for a reader or for Retain, and how old the oldest reader is.
 	OldestReader() (keeps bool, age time.Duration)
-	// NextChange returns a channel that is closed when something changes after the call that SpaceComes looks at, or
-	// Changed is called.
+	// NextChange returns a channel that is closed after the call by the next Changed, which the engine calls too when
+	// something has changed that SpaceComes looks at.
 	NextChange() <-chan struct{}
 	Changed()
 	// Stall waits, as a commit that is held up, for changed, the end of the wait, of ctx, or of the engine. The latter two
@@ -359,6 +359,9 @@ func (d *Disk) refusal(need int64) error {
 	if d.full() {
 		return fmt.Errorf("%w: the disk is full, and the reserve of %d bytes is spent; deletes go on, and other writes when "+
 			"the disk has space for it again", vfs.ErrNoSpace, d.bounds.Reserve)
+	}
+	if left, err := d.quota.FreeBytes(); err == nil && need >= largeBytes && left < uint64(need) {
+		return fmt.Errorf("%w: the commit needs %d bytes, and the disk has %d", vfs.ErrNoSpace, need, left)
 	}
 	d.mu.Lock()
 	free, _ := d.freeLocked()
