@@ -47,10 +47,10 @@ func (t target) ofDatabase() bool {
 func isOfDatabase(name string) bool {
 	var number string
 	switch {
-	case name == "LOCK", name == current, name == "STATUS":
+	case name == "LOCK", name == current, name == "STATUS", name == "RESERVE":
 		return true
 	case strings.HasPrefix(name, "MANIFEST-"), strings.HasPrefix(name, current+"-"),
-		strings.HasPrefix(name, "STATUS-"), strings.HasPrefix(name, "FOLLOWER-"):
+		strings.HasPrefix(name, "STATUS-"), strings.HasPrefix(name, "FOLLOWER-"), strings.HasPrefix(name, "RESERVE-"):
 		_, number, _ = strings.Cut(name, "-")
 	case strings.HasSuffix(name, ".wal"), strings.HasSuffix(name, ".tbl"):
 		number, _, _ = strings.Cut(name, ".")
