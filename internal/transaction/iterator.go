@@ -248,7 +248,7 @@ func (it *Iterator) walked() span.Span {
 // unchanged too. The walks go on.
 func (tx *Tx) reportWalks() {
 	for _, it := range tx.iterators {
-		if it.base == nil || it.walk == standing || it.base.Enter() != nil {
+		if it.base == nil || it.walk == standing || !it.base.TryEnter() {
 			continue // it was ended by the close of the database, or by its age: neither lets the transaction commit
 		}
 		if it.overlay.Valid() {

@@ -411,16 +411,24 @@ func (it *Iterator) Exit() {
 // Enter keeps what the iterator holds from being given back until Exit. If the iterator was ended, the error says
 // why, and Exit must not be called.
 func (it *Iterator) Enter() error {
+	if it.TryEnter() {
+		return nil
+	}
+	if it.usable() {
+		it.err = calls.ErrClosed
+	}
+	return it.err
+}
+
+// TryEnter is Enter for another than the owner, to whom the error belongs: it only reports whether it has entered.
+func (it *Iterator) TryEnter() bool {
 	for {
 		users := it.users.Load()
 		if users&noMore != 0 {
-			if it.usable() {
-				it.err = calls.ErrClosed
-			}
-			return it.err
+			return false
 		}
 		if it.users.CompareAndSwap(users, users+1) {
-			return nil
+			return true
 		}
 	}
 }
