@@ -53,6 +53,14 @@ func newTight(t *testing.T, seed uint64, limit int64) *tight {
 		want: make(map[string]int)}
 }
 
+// skipWhereSlow skips a test that takes minutes under the race detector, which runs short tests.
+func skipWhereSlow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes minutes under the race detector")
+	}
+}
+
 // inTightBubble runs test on a new database under testLimit.
 func inTightBubble(t *testing.T, seed uint64, test func(s *tight)) {
 	t.Helper()
@@ -197,6 +205,7 @@ func (s *tight) compare() {
 
 // A program that overwrites the same keys for ever would be refused because of what nobody can read any more.
 func TestDiskLimit_overwritingAtHalfTheLimitGoesOn(t *testing.T) {
+	skipWhereSlow(t)
 	for _, c := range []struct {
 		limit      int64
 		n          int // bytes of a value
@@ -230,6 +239,7 @@ func TestDiskLimit_overwritingAtHalfTheLimitGoesOn(t *testing.T) {
 
 // A full database of which half was deleted would take no writes until somebody compacts it.
 func TestDiskLimit_deletesBringRoomBack(t *testing.T) {
+	skipWhereSlow(t)
 	for _, n := range []int{10, 300, 20_000} {
 		for _, rest := range []time.Duration{0, time.Minute} {
 			t.Run(fmt.Sprintf("values of %d bytes, a rest of %v", n, rest), func(t *testing.T) {
@@ -253,6 +263,7 @@ func TestDiskLimit_deletesBringRoomBack(t *testing.T) {
 // A program that deletes half and writes on at once would be refused, because nothing but a memtable knows of the
 // deletes, and nobody has had the time to look.
 func TestDiskLimit_deletesInMemoryBringRoomBack(t *testing.T) {
+	skipWhereSlow(t)
 	o := Options{FS: memfs.NewVolatile(), MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None), Manual: true,
 		DiskLimit: testLimit, ManifestLimit: 64 << 10}
 	e, err := Open(o)
@@ -299,6 +310,7 @@ func TestDiskLimit_deletesInMemoryBringRoomBack(t *testing.T) {
 
 // The directory of a program that has filled it and deleted everything would stay full.
 func TestDiskLimit_anEmptiedDatabaseIsSmall(t *testing.T) {
+	skipWhereSlow(t)
 	inTightBubble(t, 3, func(s *tight) {
 		for range 3 {
 			full := s.fill(0, 400)
@@ -316,6 +328,7 @@ func TestDiskLimit_anEmptiedDatabaseIsSmall(t *testing.T) {
 
 // A queue that is popped as fast as it is pushed would stop at the limit for what it has popped long ago.
 func TestDiskLimit_queueGoesOn(t *testing.T) {
+	skipWhereSlow(t)
 	inTightBubble(t, 4, func(s *tight) {
 		const length = 3000
 		for i := range 10 * length {
@@ -596,6 +609,7 @@ func TestDiskLimit_waitEndsWithContextAndClose(t *testing.T) {
 
 // Of many writers that all find the last byte free, more than one would get it, or one would never get any.
 func TestDiskLimit_manyWritersAtTheLimit(t *testing.T) {
+	skipWhereSlow(t)
 	inTightBubble(t, 13, func(s *tight) {
 		const writers, keys = 8, 500
 		have := make([]map[string]int, writers)
