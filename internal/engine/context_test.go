@@ -49,6 +49,7 @@ func TestContext_endsAJobBeforeTheNextRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, fs := openLayers(t)
 			defer e.Close()
+			const opening = 2 // reads of a table that was complete, and is opened ahead
 			n := 1
 			for ; ; n++ {
 				reads := errfs.On(errfs.Read).Named("*.tbl")
@@ -60,7 +61,7 @@ func TestContext_endsAJobBeforeTheNextRead(t *testing.T) {
 					}
 					break
 				}
-				if reads := reads.Applied(fs); !errors.Is(err, context.Canceled) || reads > n {
+				if reads := reads.Applied(fs); !errors.Is(err, context.Canceled) || reads > n+opening {
 					t.Errorf("ended at read %d: %d reads, %v", n, reads, err)
 				}
 				if err := e.dir.Writable(); err != nil {

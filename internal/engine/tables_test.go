@@ -48,3 +48,18 @@ func TestOpenTable_holdsItAgainstEveryWordOfTheManifest(t *testing.T) {
 		}
 	}
 }
+
+// All readers would wait for the first of them that comes to a new table, until that has opened it.
+func TestInstall_opensTablesAhead(t *testing.T) {
+	e := openManual(t, memfs.NewVolatile())
+	defer e.Close()
+	for flushes := 1; flushes <= 2; flushes++ {
+		put(t, e, "key", "value")
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if open, _ := e.tree.Tables().Size(); open != flushes {
+			t.Errorf("%d tables are open after %d flushes", open, flushes)
+		}
+	}
+}

@@ -80,7 +80,7 @@ type Options struct {
 	TraceReaders   bool          // remember where readers were opened
 
 	// What the tree asks for. None of these may wait; all may be called with locks held, but never with mu.
-	Unused    func()                                  // Reclaim, ShareMemory or StampAges may have something to do
+	Unused    func()                                  // Reclaim, ShareMemory or Step may have something to do
 	Compact   func()                                  // a compaction may have something to do
 	Changed   func()                                  // memory was given back
 	Exclusive func(func()) bool                       // calls it while no commit is in progress, or reports false at once
@@ -142,13 +142,13 @@ func New(o Options) *Tree {
 		gets:   new(latency.Histogram),
 		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{
-			Clock:       o.Clock,
-			Gate:        o.Gate,
-			Retain:      o.Retain,
-			MaxAge:      o.MaxSnapshotAge,
-			StampAtOnce: o.ReadOnly || o.Follow || o.Manual,
-			Unstamped:   o.Unused,
-			Dropped:     o.Compact,
+			Clock:   o.Clock,
+			Gate:    o.Gate,
+			Retain:  o.Retain,
+			MaxAge:  o.MaxSnapshotAge,
+			AtOnce:  o.ReadOnly || o.Follow || o.Manual,
+			Due:     o.Unused,
+			Dropped: o.Compact,
 		}),
 	}
 	tr.mems = memtables{size: o.Budget.Memtable, keep: o.Budget.Frozen + 1}
@@ -258,13 +258,19 @@ func (tr *Tree) Freeze(segment filename.Num, need int) error {
 // the order of the versions; the memtable is always the oldest.
 func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 	tr.mu.Lock()
+	runs := tr.sortLocked(version)
+	tr.mu.Unlock()
+	for i := range runs.runs {
+		tr.tables.OpenAhead(runs.runs[i].tables)
+	}
+	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	mems := tr.view.Load().mems
 	if flushed != nil {
 		mems = mems[: len(mems)-1 : len(mems)-1]
 		tr.mems.held = append(tr.mems.held, heldBack{flushed, tr.clock.Now()})
 	}
-	tr.installLocked(mems, tr.sortLocked(version), 0)
+	tr.installLocked(mems, runs, 0)
 }
 
 // Ingested tells the tree of tables that Install has added without a memtable. It must be called before they are
@@ -295,7 +301,7 @@ func (tr *Tree) Tables() *tables.Set { return tr.tables }
 
 // Step does what is due with time: it releases states that need not be kept any more, ends readers that are too old,
 // and notes when readers came. It returns the time until it is due again, a long one for never.
-func (tr *Tree) Step() time.Duration { return min(tr.readers.Step(), tr.readers.StampAges()) }
+func (tr *Tree) Step() time.Duration { return min(tr.readers.Step(), tr.readers.Tend()) }
 
 // BurstPause is how long after the last rotation a burst of writes is over. Within that time a burst fills a
 // memtable.

@@ -33,7 +33,7 @@ var clockMutants = []Mutant{
 		Name: "ages of readers and what is retained are by the wall clock",
 		Breaks: "young snapshots and states within Options.Retain go when the clock is set forward, and old ones stay when it is " +
 			"set back",
-		Changes: byWallClock("internal/tree/tree.go", "			Clock:       ", "o.Clock", "o.Wall"),
+		Changes: byWallClock("internal/tree/tree.go", "			Clock:   ", "o.Clock", "o.Wall"),
 		Killer:  test("engine", "TestClock_mayBeSetUnderEveryTimer"),
 	},
 	{

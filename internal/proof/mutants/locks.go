@@ -91,17 +91,17 @@ var lockMutants = []Mutant{
 	{
 		Name:   "nobody looks at the clock for a reader that comes soon after another",
 		Breaks: "a forgotten reader is not found",
-		Changes: []Change{{"internal/tree/readers/metrics.go", `		return left
-	}`, `		r.unstamped = false
-		return left
-	}`}},
+		Changes: []Change{{"internal/tree/readers/tend.go", `stampInterval - now.Since(r.stamped); r.stamped != 0 && left > 0 {
+`, `stampInterval - now.Since(r.stamped); r.stamped != 0 && left > 0 {
+		r.unstamped.Store(false)
+`}},
 		Killer: test("engine", "TestOldestAge_isRightWithinASecond"),
 		Quick:  true,
 	},
 	{
 		Name:    "the oldest reader is that of the oldest state",
 		Breaks:  "a forgotten reader is not found",
-		Changes: []Change{{"internal/tree/readers/metrics.go", `		age = max(age, reg.age(now))`, `		age = cmp.Or(age, reg.age(now))`}},
+		Changes: []Change{{"internal/tree/readers/metrics.go", `			age = max(age, reg.age(now))`, `			age = cmp.Or(age, reg.age(now))`}},
 		Killer:  Check{".", "^TestMetrics_oldestReaderMayReadTheNewest$", ""},
 	},
 	{

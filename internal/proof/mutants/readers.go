@@ -203,41 +203,104 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a snapshot is not registered",
 		Breaks:  "a compaction drops what the snapshot shows",
-		Changes: []Change{{"internal/tree/readers/readers.go", `	r.readers = slices.Insert(r.readers, i, reg)`, `	_ = i`}},
+		Changes: []Change{{"internal/tree/readers/shard.go", `	s.readers = slices.Insert(s.readers, i, reg)`, `	_ = i`}},
 		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:   "a snapshot is registered after its number is read",
 		Breaks: "a compaction that looks in between drops what the snapshot shows",
-		Changes: []Change{{"internal/tree/readers/readers.go", `	r.mu.Lock()
-	defer r.mu.Unlock()
-	reg.since, reg.seq = r.openedLocked(), r.Visible()
-`, `	reg.since, reg.seq = r.openedLocked(), r.Visible()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+		Changes: []Change{{"internal/tree/readers/readers.go", `	s := r.lockAny()
+	defer s.mu.Unlock()
+	reg.since, reg.seq = r.opened(), r.Visible()
+`, `	reg.since, reg.seq = r.opened(), r.Visible()
+	s := r.lockAny()
+	defer s.mu.Unlock()
 `}},
 		Killer: test("tree/readers", "TestAdd_numbersAndRegistersInOneStep"),
 	},
 	{
 		Name:   "the oldest snapshot does not count",
 		Breaks: "a compaction drops what the oldest snapshot shows",
-		Changes: []Change{{"internal/tree/readers/readers.go", `	for _, reg := range r.readers {
-		if reg.seq < last {`, `	for _, reg := range r.readers[min(1, len(r.readers)):] {
-		if reg.seq < last {`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `		for _, reg := range s.readers {
+			if reg.seq < last {`, `		for _, reg := range s.readers[min(1, len(s.readers)):] {
+			if reg.seq < last {`}},
 		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "closing a snapshot lets go of its equals",
 		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
-		Changes: []Change{{"internal/tree/readers/readers.go", `case reg == of:`, `case reg.seq == of.seq:`}},
+		Changes: []Change{{"internal/tree/readers/shard.go", `case reg == of:`, `case reg.seq == of.seq:`}},
 		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "a reader that leaves lets go of its equals",
 		Breaks:  "a snapshot loses what it shows when an iterator at the same state is closed",
-		Changes: []Change{{"internal/tree/readers/readers.go", `slices.Delete(r.readers, i, i+1)`, `slices.DeleteFunc(r.readers, func(n *Registration) bool { return i >= 0 && n.seq == reg.seq })`}},
+		Changes: []Change{{"internal/tree/readers/shard.go", `slices.Delete(s.readers, i, i+1)`, `slices.DeleteFunc(s.readers, func(n *Registration) bool { return i >= 0 && n.seq == reg.seq })`}},
 		Killer:  test("tree/readers", "TestHold_countsEachReader"),
 		Quick:   true,
+	},
+	{
+		Name:   "an iterator is kept apart from its snapshot",
+		Breaks: "a compaction that looks between the two misses an iterator whose snapshot has left",
+		Changes: []Change{{"internal/tree/readers/readers.go", `		s = reg.On.shard
+		s.mu.Lock()
+`, `		s = r.lockAny()
+`}},
+		Killer: test("tree/readers", "TestAddIterator_joinsItsSnapshot"),
+		Quick:  true,
+	},
+	{
+		Name:   "a reader of the past is let in while a job looks",
+		Breaks: "a compaction drops what a snapshot of the past shows",
+		Changes: []Change{{"internal/tree/readers/readers.go", `	r.mu.Lock() // no job looks at the registry until reg is in a shard
+	defer r.mu.Unlock()
+`, ``}},
+		Killer: test("tree/readers", "TestHold_keepsWhatComesToShardsWhereItHasBeen"),
+	},
+	{
+		Name:   "a job decides what it keeps after it has looked",
+		Breaks: "a compaction drops what a reader shows that came to a shard where it had been",
+		Changes: []Change{
+			{"internal/tree/readers/readers.go", `	last := min(r.retainedLocked(), newest) // before the shards: who comes to one that was looked at stands higher
+`, `	last := newest
+`},
+			{"internal/tree/readers/readers.go", `	r.horizon = max(r.horizon, last)
+`, `	last = min(r.retainedLocked(), newest)
+	r.horizon = max(r.horizon, last)
+`},
+		},
+		Killer: test("tree/readers", "TestHold_keepsWhatComesToShardsWhereItHasBeen"),
+	},
+	{
+		Name:   "a reader waits for a shard that is busy",
+		Breaks: "a thousand goroutines wait in turn for one that the scheduler has interrupted, a tenth of a second each",
+		Changes: []Change{{"internal/tree/readers/shard.go", `	for i := range r.shards {
+		if s`, `	for i := range r.shards[:1] {
+		if s`}},
+		Killer: test("tree/readers", "TestAdd_waitsForNoBusyShard"),
+		Quick:  true,
+	},
+	{
+		Name:    "each reader that leaves wakes the compactor",
+		Breaks:  "beside many short readers the compactor does nothing but look for work",
+		Changes: []Change{{"internal/tree/readers/readers.go", `	case r.opts.AtOnce:`, `	case true:`}},
+		Killer:  test("tree/readers", "TestTend_tellsOfManyThatLeftAtOnce"),
+		Quick:   true,
+	},
+	{
+		Name:   "nobody is told that a reader has left",
+		Breaks: "what an old snapshot has kept stays on disk when it is closed",
+		Changes: []Change{{"internal/tree/readers/tend.go", `	r.opts.Dropped()
+`, `	_ = r.opts.Dropped
+`}},
+		Killer: test("tree/readers", "TestTend_tellsOfManyThatLeftAtOnce"),
+		Quick:  true,
+	},
+	{
+		Name:    "new tables are opened by their first reader",
+		Breaks:  "all readers wait for one that opens a table, after every flush and compaction",
+		Changes: []Change{{"internal/tree/tree.go", `tr.tables.OpenAhead(runs.runs[i].tables)`, `tr.tables.OpenAhead(runs.runs[i].tables[:0])`}},
+		Killer:  test("engine", "TestInstall_opensTablesAhead"),
 	},
 	{
 		Name:    "a job lets readers in to what it drops",
@@ -569,7 +632,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "left open: the end of a snapshot does not end its cursors",
 		Breaks:  "a cursor that was forgotten keeps memory and files for ever",
-		Changes: []Change{{"internal/tree/readers/readers.go", `		case reg.On == of && reg.Ends.Forbid():`, `		case reg.On == of && reg.Ends.Forbid() && false:`}},
+		Changes: []Change{{"internal/tree/readers/shard.go", `		case reg.On == of && reg.Ends.Forbid():`, `		case reg.On == of && reg.Ends.Forbid() && false:`}},
 		Killer:  Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
 	},
 	{
@@ -600,7 +663,7 @@ var readerMutants = []Mutant{
 	{
 		Name:   "left open: a cursor that is too old keeps what it holds",
 		Breaks: "old versions stay on disk beyond MaxSnapshotAge, as long as nobody asks the cursor for more",
-		Changes: []Change{{"internal/tree/readers/readers.go", `		reg.expired.Store(true)
+		Changes: []Change{{"internal/tree/readers/shard.go", `		reg.expired.Store(true)
 		if reg.Ends != nil && reg.Ends.Forbid() {`, `		reg.expired.Store(true)
 		if false {`}},
 		Killer: test("tree", "TestIterator_endedByOthersGivesBackWhatItHolds"),

@@ -932,8 +932,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "no state of the past is too old",
 		Breaks: "a state of which a part was dropped is shown as if it were whole",
-		Changes: []Change{{"internal/tree/readers/readers.go", `	if seq < r.horizon && !registered {`,
-			`	if seq < r.horizon && !registered && r.horizon == 0 {`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `	if seq < r.horizon && !r.standsLocked(seq, seq+1) {`,
+			`	if seq < r.horizon && !r.standsLocked(seq, seq+1) && r.horizon == 0 {`}},
 		Killer: test("engine", "TestRetain_.*|TestSnapshotAt_.*"),
 	},
 }

@@ -29,6 +29,7 @@ type spec struct {
 	Count int
 	For   time.Duration // how long a load runs
 	Think time.Duration // between two calls of a goroutine
+	Heap  int           // bytes of other data in the process
 }
 
 // message is a line that a child says. Without a phase it is progress.

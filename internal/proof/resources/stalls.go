@@ -41,7 +41,7 @@ const (
 	longestGap    = time.Second
 	longestWrite  = 500 * time.Millisecond
 	writeDeadline = 100 * time.Millisecond
-	lateness      = 50 * time.Millisecond
+	lateness      = 100 * time.Millisecond
 )
 
 func measureStalls(r *run) error {

@@ -20,7 +20,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
+
+	"lightningdb/internal/system/goroutine"
 )
 
 const (
@@ -112,21 +113,13 @@ func NewDomain() *Domain {
 // Enter opens a guard. It never waits, allocates nothing, and writes only to a cache line that other cores rarely
 // use. Guards nest. A guard may be held during one read of a file; a longer one does no harm but delays frees.
 func (d *Domain) Enter() Guard {
-	count := &d.shards[stackHash()>>d.shift].guards[d.epoch.Load()&1]
+	count := &d.shards[goroutine.StackHash()>>d.shift].guards[d.epoch.Load()&1]
 	return Guard{count: count, tick: uint32(count.Add(enterDelta) >> 32)}
 }
 
 // Tick is a number that grows from guard to guard of one goroutine, by one as long as no other goroutine shares its
 // counter. It serves as a die that costs nothing to roll.
 func (g Guard) Tick() uint32 { return g.tick }
-
-// stackHash returns a number that differs between goroutines that run at the same time: each has its own stack, at
-// least 2 KiB from any other. A stack may move at any time, so the number means nothing later; that is why a guard
-// remembers its counter. The multiplication spreads neighbouring stacks over the shards.
-func stackHash() uint64 {
-	var here byte
-	return uint64(uintptr(unsafe.Pointer(&here))>>11) * 0x9e3779b97f4a7c15
-}
 
 // Exit closes the guard: bytes obtained under it are no longer valid.
 func (g Guard) Exit() { g.count.Add(exitDelta) }

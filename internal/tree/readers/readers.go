@@ -5,11 +5,15 @@
 // that is still kept. The registry also keeps what was visible within a past time (Options.Retain), for later
 // readers, and ends readers that are too old (Options.MaxAge).
 //
-// Its mutex stands alone: nothing is called under it but the functions in Options, which only wake other goroutines.
+// Readers that begin at the newest state, which nearly all do, are kept in several shards, each with its own mutex, and
+// take any shard that is free: a goroutine that the scheduler interrupts inside one keeps nobody waiting. A thousand
+// goroutines at one mutex would come to wait for their turns there, and then each of them always does.
+//
+// The locks' order is registry > shard > nothing: only the functions in Options are called under them, which wake other
+// goroutines.
 package readers
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,14 +36,14 @@ var (
 
 // Options configures a registry.
 type Options struct {
-	Clock       clock.Monotonic
-	Gate        *calls.Gate   // once it is closed, no iterator is added
-	Retain      time.Duration // how long every past state stays readable; 0 for not at all
-	MaxAge      time.Duration // readers older than this expire; 0 for never
-	StampAtOnce bool          // nobody calls StampAges
+	Clock  clock.Monotonic
+	Gate   *calls.Gate   // once it is closed, no iterator is added
+	Retain time.Duration // how long every past state stays readable; 0 for not at all
+	MaxAge time.Duration // readers older than this expire; 0 for never
+	AtOnce bool          // nobody calls Tend
 
-	Unstamped func() // StampAges has something to do
-	Dropped   func() // less must stay readable than before
+	Due     func() // Tend has something to do
+	Dropped func() // less must stay readable than before
 }
 
 // Registry is the readers of a tree. Its methods are safe for concurrent use.
@@ -51,18 +55,20 @@ type Registry struct {
 
 	visible   atomic.Uint64 // the newest published sequence number; stored by the commit leader
 	sampleDue atomic.Int64  // the instant when the next sample of the timeline is due
+	unstamped atomic.Bool   // some readers may lack since, and Options.Due was called
+	dropped   atomic.Bool   // Options.Dropped is to be called, and Options.Due was called
 
-	mu       sync.Mutex
-	readers  []*Registration // by sequence number
-	horizon  key.SeqNum      // jobs may have dropped below it what no reader held
+	shards []shard // a power of two of them
+
+	mu       sync.Mutex // held by whoever looks into several shards, and by a reader of the past until it is in one
+	horizon  key.SeqNum // jobs may have dropped below it what no reader held
 	timeline timeline
-
-	unstamped bool          // some readers may lack since, and Options.Unstamped was called
-	stamped   clock.Instant // when StampAges last gave them one
+	stamped  clock.Instant // when readers last got their time of opening
+	told     clock.Instant // when Options.Dropped was last called
 }
 
 // New returns a registry without readers. Begin puts it into service.
-func New(o Options) *Registry { return &Registry{opts: o} }
+func New(o Options) *Registry { return &Registry{opts: o, shards: newShards()} }
 
 // Visible is the newest published sequence number.
 func (r *Registry) Visible() key.SeqNum { return key.SeqNum(r.visible.Load()) }
@@ -83,8 +89,9 @@ type Registration struct {
 	Ends   Ender          // the iterator whose registration this is; nil for a snapshot's
 
 	seq     key.SeqNum
-	since   clock.Instant // when it was opened; 0 until StampAges has set it
-	expired atomic.Bool   // it was removed because of its age; set under the registry's mutex
+	shard   *shard        // where it is, or was
+	since   clock.Instant // when it was opened; 0 until Tend has set it; guarded by the shard's mutex
+	expired atomic.Bool   // it was removed because of its age; set under the shard's mutex
 	closed  atomic.Bool   // of a snapshot: it takes no iterators any more
 }
 
@@ -127,76 +134,65 @@ func (reg *Registration) Check() error {
 // job that looks at the registry afterwards keeps what the reader needs, and one that looked before keeps everything
 // newer than what was visible then.
 func (r *Registry) Add(reg *Registration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	reg.since, reg.seq = r.openedLocked(), r.Visible()
-	r.insertLocked(reg)
+	s := r.lockAny()
+	defer s.mu.Unlock()
+	reg.since, reg.seq = r.opened(), r.Visible()
+	s.insertLocked(reg)
 }
 
 // AddAt registers reg at seq, if the tree still shows what was there.
 func (r *Registry) AddAt(reg *Registration, seq key.SeqNum) error {
-	r.mu.Lock()
+	r.mu.Lock() // no job looks at the registry until reg is in a shard
 	defer r.mu.Unlock()
 	if newest := r.Visible(); seq > newest {
 		return fmt.Errorf("%w: %d, the newest is %d", ErrFuture, seq, newest)
 	}
-	_, registered := r.findLocked(seq)
-	if seq < r.horizon && !registered {
+	if seq < r.horizon && !r.standsLocked(seq, seq+1) {
 		return fmt.Errorf("%w: %d, the oldest is %d", ErrExpired, seq, r.horizon)
 	}
+	s := r.lockAny()
+	defer s.mu.Unlock()
 	reg.seq, reg.since = seq, r.opts.Clock.Now()
-	r.insertLocked(reg)
+	s.insertLocked(reg)
 	return nil
 }
 
 // AddIterator registers reg, of an iterator. It stands where its snapshot does and is as old as that; without a
 // snapshot it stands at the newest visible sequence number. It fails once the snapshot or the database has begun to
 // close: the iterators that are there by then are ended by the close.
+//
+// It is in its snapshot's shard. In another one, a job that has looked there already would not see it, nor the snapshot
+// if that left before the job came to its shard.
 func (r *Registry) AddIterator(reg *Registration) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	var s *shard
+	if reg.On == nil {
+		s = r.lockAny()
+	} else {
+		s = reg.On.shard
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
 	if r.opts.Gate.Closed() || reg.On != nil && reg.On.closed.Load() {
 		return calls.ErrClosed
 	}
 	if reg.On == nil {
-		reg.seq, reg.since = r.Visible(), r.openedLocked()
+		reg.seq, reg.since = r.Visible(), r.opened()
 	} else {
 		if err := reg.On.Check(); err != nil {
 			return err
 		}
 		reg.seq, reg.since = reg.On.seq, reg.On.since
 	}
-	r.insertLocked(reg)
+	s.insertLocked(reg)
 	return nil
 }
 
-// findLocked returns where the registrations at seq begin, and whether there is one.
-func (r *Registry) findLocked(seq key.SeqNum) (int, bool) {
-	return slices.BinarySearchFunc(r.readers, seq, func(reg *Registration, seq key.SeqNum) int {
-		return cmp.Compare(reg.seq, seq)
-	})
-}
-
-func (r *Registry) insertLocked(reg *Registration) {
-	i := len(r.readers)
-	if i > 0 && r.readers[i-1].seq > reg.seq { // most belong at the end
-		i, _ = r.findLocked(reg.seq + 1)
-	}
-	r.readers = slices.Insert(r.readers, i, reg)
-}
-
-// Remove removes reg, and reports whether it was the oldest: then there may be something to drop.
-func (r *Registry) Remove(reg *Registration) (oldest bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i, _ := r.findLocked(reg.seq)
-	for ; i < len(r.readers) && r.readers[i].seq == reg.seq; i++ {
-		if r.readers[i] == reg {
-			r.readers = slices.Delete(r.readers, i, i+1)
-			return i == 0
-		}
-	}
-	return false
+// Remove removes reg, of an iterator.
+func (r *Registry) Remove(reg *Registration) {
+	s := reg.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removeLocked(reg)
 }
 
 // Close removes reg, of a snapshot, ends the iterators on it, and drops those that are not in use. It reports false
@@ -205,7 +201,12 @@ func (r *Registry) Close(reg *Registration) bool {
 	if reg.closed.Swap(true) {
 		return false
 	}
-	r.tellDropped(reg, r.removeSnapshot(reg))
+	s := reg.shard
+	s.mu.Lock()
+	unused := s.removeSnapshotLocked(reg)
+	s.mu.Unlock()
+	drop(unused)
+	r.tellDropped(reg)
 	return true
 }
 
@@ -214,59 +215,33 @@ func (r *Registry) Leave(reg *Registration) bool {
 	if reg.closed.Swap(true) {
 		return false
 	}
-	r.tellDropped(reg, r.Remove(reg))
+	r.Remove(reg)
+	r.tellDropped(reg)
 	return true
 }
 
-func (r *Registry) tellDropped(reg *Registration, oldest bool) {
-	if oldest && reg.seq < r.Visible() {
+// tellDropped sees to it that Dropped is called if reg, which was removed, was older than every other reader and than
+// the newest state: then there may be something to drop. Of many short readers nearly each is the oldest at its end, so
+// Tend calls it for all that have left lately.
+func (r *Registry) tellDropped(reg *Registration) {
+	switch {
+	case reg.seq >= r.Visible() || r.dropped.Load() || r.oldest() <= reg.seq:
+	case r.opts.AtOnce:
 		r.opts.Dropped()
+	case !r.dropped.Swap(true):
+		r.opts.Due()
 	}
-}
-
-// removeSnapshot removes of, ends the iterators on it and drops those that are not in use. It reports whether any of
-// these was the oldest reader.
-func (r *Registry) removeSnapshot(of *Registration) (oldest bool) {
-	var unused []Ender
-	r.mu.Lock()
-	i, _ := r.findLocked(of.seq)
-	first, kept := i == 0, i
-	for ; i < len(r.readers) && r.readers[i].seq == of.seq; i++ {
-		reg := r.readers[i]
-		switch {
-		case reg == of:
-			oldest = oldest || first && kept == 0
-		case reg.On == of && reg.Ends.Forbid():
-			oldest = oldest || first && kept == 0
-			unused = append(unused, reg.Ends)
-		default:
-			r.readers[kept] = reg
-			kept++
-		}
-	}
-	r.readers = slices.Delete(r.readers, kept, i)
-	r.mu.Unlock()
-	drop(unused)
-	return oldest
 }
 
 // EndAll ends all iterators and drops those that are not in use. It returns how many were open, in use or not.
 func (r *Registry) EndAll() (open int) {
-	var unused []Ender
-	r.mu.Lock()
-	r.readers = slices.DeleteFunc(r.readers, func(reg *Registration) bool {
-		if reg.Ends == nil {
-			return false
-		}
-		open++
-		mine := reg.Ends.Forbid()
-		if mine {
-			unused = append(unused, reg.Ends)
-		}
-		return mine
-	})
-	r.mu.Unlock()
-	drop(unused)
+	for s := range r.each() {
+		s.mu.Lock()
+		iterators, unused := s.endIteratorsLocked()
+		s.mu.Unlock()
+		drop(unused)
+		open += iterators
+	}
 	return open
 }
 
@@ -281,17 +256,22 @@ func drop(unused []Ender) {
 // registrations: a reader that comes later finds the horizon raised.
 func (r *Registry) Hold(newest key.SeqNum) []key.SeqNum {
 	r.mu.Lock()
-	unused := r.expireLocked()
+	_, unused := r.expireLocked()
 	defer drop(unused)
 	defer r.mu.Unlock()
-	last := min(r.retainedLocked(), newest)
+	last := min(r.retainedLocked(), newest) // before the shards: who comes to one that was looked at stands higher
 	var held []key.SeqNum
-	for _, reg := range r.readers {
-		if reg.seq < last {
-			held = append(held, reg.seq)
+	for s := range r.each() {
+		s.mu.Lock()
+		for _, reg := range s.readers {
+			if reg.seq < last {
+				held = append(held, reg.seq)
+			}
 		}
+		s.mu.Unlock()
 	}
 	r.horizon = max(r.horizon, last)
+	slices.Sort(held)
 	return append(slices.Compact(held), last)
 }
 
@@ -307,23 +287,20 @@ func (r *Registry) retainedLocked() key.SeqNum {
 }
 
 // expireLocked removes registrations that are too old, and ends their iterators: without that an idle iterator would
-// keep what it holds of the tree. The caller drops those that are returned, without the mutex.
-func (r *Registry) expireLocked() (unused []Ender) {
+// keep what it holds of the tree. It returns how many there were. The caller drops the iterators that are returned,
+// without the mutex.
+func (r *Registry) expireLocked() (expired int, unused []Ender) {
 	if r.opts.MaxAge == 0 {
-		return nil
+		return 0, nil
 	}
 	oldest := r.opts.Clock.Now().Plus(-r.opts.MaxAge)
-	r.readers = slices.DeleteFunc(r.readers, func(reg *Registration) bool {
-		if reg.since >= oldest {
-			return false
-		}
-		reg.expired.Store(true)
-		if reg.Ends != nil && reg.Ends.Forbid() {
-			unused = append(unused, reg.Ends)
-		}
-		return true
-	})
-	return unused
+	for s := range r.each() {
+		s.mu.Lock()
+		n, idle := s.expireLocked(oldest)
+		s.mu.Unlock()
+		expired, unused = expired+n, append(unused, idle...)
+	}
+	return expired, unused
 }
 
 // Oldest returns the oldest sequence number that a reader stands at, or the newest visible one if there is no
@@ -331,17 +308,26 @@ func (r *Registry) expireLocked() (unused []Ender) {
 func (r *Registry) Oldest() (held, readable key.SeqNum) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	held = r.Visible()
-	if len(r.readers) > 0 {
-		held = r.readers[0].seq
-	}
-	return held, r.horizon
+	held = r.Visible() // before the shards: see Hold
+	return min(held, r.oldest()), r.horizon
 }
 
 // Stands reports whether a reader is registered at a sequence number from the first one on and before the second.
 func (r *Registry) Stands(from, to key.SeqNum) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i, _ := r.findLocked(from)
-	return i < len(r.readers) && r.readers[i].seq < to
+	return r.standsLocked(from, to)
+}
+
+func (r *Registry) standsLocked(from, to key.SeqNum) bool {
+	for s := range r.each() {
+		s.mu.Lock()
+		i, _ := s.findLocked(from)
+		stands := i < len(s.readers) && s.readers[i].seq < to
+		s.mu.Unlock()
+		if stands {
+			return true
+		}
+	}
+	return false
 }

@@ -84,11 +84,10 @@ func (r *Registry) Step() time.Duration {
 		return time.Hour
 	}
 	r.mu.Lock()
-	before := len(r.readers)
-	unused := r.expireLocked()
+	expired, unused := r.expireLocked()
 	defer drop(unused)
 	defer r.mu.Unlock()
-	if r.retainedLocked() > r.horizon || len(r.readers) < before {
+	if r.retainedLocked() > r.horizon || expired > 0 {
 		r.opts.Dropped()
 	}
 	due := time.Hour

@@ -123,6 +123,7 @@ type Ref struct {
 	meta   *manifest.TableMeta
 	open   atomic.Pointer[openTable] // nil while closed; swapped under Set.mu
 	recent atomic.Bool               // read since the clock hand last passed
+	named  atomic.Bool               // OpenAhead was called
 }
 
 // openTable is an open table with its references: one of its Ref while that has it open, and one of every iterator
@@ -166,6 +167,11 @@ func (s *Set) acquireReader(t *Ref) (*openTable, error) {
 	return o, err
 }
 
+// room reports whether one more table may be open.
+func (s *Set) room() bool {
+	return s.count.Load() < maxOpenTables && s.bytes.Load() <= s.opts.OpenBytes
+}
+
 func (s *Set) open(t *Ref) (*openTable, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +181,7 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	if s.opts.Gate.Closed() {
 		return nil, calls.ErrClosed
 	}
-	for len(s.refs) > 0 && (len(s.refs) >= maxOpenTables || s.bytes.Load() > s.opts.OpenBytes) {
+	for len(s.refs) > 0 && !s.room() {
 		s.evictLocked()
 	}
 	o, err := s.openFile(t.meta)
@@ -188,6 +194,16 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	s.count.Add(1)
 	s.bytes.Add(o.ResidentBytes())
 	return o, nil
+}
+
+// OpenAhead opens those of refs that it was not called with before, as far as no other table must be closed for that:
+// all readers would wait for the first of them that comes to a new table. A failure is left to that reader to meet.
+func (s *Set) OpenAhead(refs []*Ref) {
+	for _, t := range refs {
+		if !t.named.Swap(true) && s.room() {
+			s.open(t)
+		}
+	}
 }
 
 // openFile opens the file of a table that the manifest names. If it is missing, that is damage.
