@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 
+	"lightningdb/internal/engine/conflict"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/system/calls"
@@ -16,6 +17,7 @@ import (
 // What callers branch on. The root package publishes them under the same names.
 var (
 	ErrClosed          = calls.ErrClosed
+	ErrConflict        = conflict.ErrConflict
 	ErrReadOnly        = directory.ErrReadOnly
 	ErrCommitUnknown   = errors.New("fate of the commit is unknown until the database is reopened")
 	ErrNoDatabase      = errors.New("there is no database here")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"lightningdb/internal/engine/conflict"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
@@ -110,12 +111,12 @@ func (t *Txn) untilUnblocked(ctx context.Context, timer *stats.Timer, attempt fu
 
 // unblock waits for the lock that has refused a commit. If something else has, it returns err.
 func (t *Txn) unblock(ctx context.Context, err error) error {
-	blocked := (*blockedError)(nil)
+	blocked := (*conflict.BlockedError)(nil)
 	if !errors.As(err, &blocked) {
 		return err
 	}
 	t.locked = true
-	return t.engine.acquire(ctx, &t.owner, blocked.key)
+	return t.engine.acquire(ctx, &t.owner, blocked.Key)
 }
 
 // checkSpill is the check of a commit of s. The locks are looked up in the spill, not the spill in the locks.
@@ -124,13 +125,13 @@ func (t *Txn) checkSpill(s *Spill) error {
 	defer it.Close()
 	for _, held := range t.engine.locks.HeldByOthers(&t.owner) {
 		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Contains(it.Key().User) {
-			return &blockedError{bytes.Clone(it.Key().User)}
+			return &conflict.BlockedError{Key: bytes.Clone(it.Key().User)}
 		}
 		if err := it.Err(); err != nil {
 			return err
 		}
 	}
-	return t.engine.refuse(t.engine.unchangedIn(t.snapshot, t.Reads))
+	return t.engine.conflicts().Reads(t.snapshot, t.Reads)
 }
 
 // Lock makes commits of others that write user wait until t is closed, and sees to it that t reads the newest value of
@@ -185,7 +186,7 @@ func (t *Txn) Protect(s span.Span) error {
 
 // catchUp moves the snapshot forward if something in wanted, which has just been locked, is newer.
 func (t *Txn) catchUp(wanted *txn.Reads, mayMove bool) error {
-	err := t.engine.unchangedIn(t.snapshot, wanted)
+	err := t.engine.conflicts().Unchanged(t.snapshot, wanted)
 	if !errors.Is(err, ErrConflict) || !mayMove {
 		return err
 	}
@@ -197,7 +198,7 @@ func (t *Txn) moveForward() error {
 	next := new(Snapshot)
 	t.engine.tree.HoldAs(next, t.first.Origin) // it is still the same transaction
 	next.InterruptBy(t.snapshot.Interrupted())
-	if err := t.engine.unchangedIn(t.snapshot, t.Reads); err != nil {
+	if err := t.engine.conflicts().Unchanged(t.snapshot, t.Reads); err != nil {
 		next.Close()
 		return err
 	}

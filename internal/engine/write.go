@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/internal/engine/conflict"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
@@ -43,7 +44,7 @@ func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
 
 // commitBehindLocks is Commit once err has refused it. If that was a lock, it takes the locks itself, in turn.
 func (e *Engine) commitBehindLocks(c commit.Commit, err error, t *stats.Timer) (last key.SeqNum, _ error) {
-	blocked := (*blockedError)(nil)
+	blocked := (*conflict.BlockedError)(nil)
 	if !errors.As(err, &blocked) {
 		return 0, err
 	}
@@ -52,7 +53,7 @@ func (e *Engine) commitBehindLocks(c commit.Commit, err error, t *stats.Timer) (
 	c.Owner.Limit, c.Owner.Origin = e.opts.LockTimeout, e.tree.Trace(origin.Write)
 	defer e.locks.Release(c.Owner)
 	for {
-		err := e.acquire(e.gate.Context(), c.Owner, blocked.key)
+		err := e.acquire(e.gate.Context(), c.Owner, blocked.Key)
 		if errors.Is(err, lock.ErrDeadlock) {
 			e.locks.Release(c.Owner) // it rests on nothing: it can begin again
 		} else if err != nil {
@@ -127,6 +128,15 @@ func (e *Engine) noteLockError(err error) {
 type writer struct{ *Engine }
 
 var _ commit.Env = writer{}
+
+func (w writer) Check(r *commit.Request, before []*commit.Request) error {
+	return w.conflicts().Commit(r, before)
+}
+
+// conflicts is what commits and locks of transactions are held against.
+func (e *Engine) conflicts() conflict.Check {
+	return conflict.Check{Locks: &e.locks, Tree: e.tree, Conflicts: &e.stats.Conflicts}
+}
 
 func (w writer) Fits(operations, bytes int) bool {
 	return w.tree.Active().Fits(operations, bytes) && w.log.HasRoom()

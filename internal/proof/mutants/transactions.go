@@ -137,7 +137,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a commit is not checked",
 		Breaks: "lost updates",
-		Changes: []Change{{"internal/engine/conflict.go", `	return w.refuse(w.unchangedIn(r.ReadPoint, r.Reads))`,
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	return c.Reads(r.ReadPoint, r.Reads)`,
 			`	return nil`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
@@ -215,26 +215,26 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "scans are not checked",
 		Breaks: "phantoms",
-		Changes: []Change{{"internal/engine/conflict.go", `	for _, r := range reads.Spans() {`,
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	for _, r := range reads.Spans() {`,
 			`	for _, r := range reads.Spans()[:0] {`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},
 	{
 		Name:    "the check does not see its own group",
 		Breaks:  "of two transactions that commit together, both win",
-		Changes: []Change{{"internal/engine/conflict.go", `	for _, b := range before {`, `	for _, b := range before[:0] {`}},
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	for _, b := range before {`, `	for _, b := range before[:0] {`}},
 		Killer:  test("engine", "TestCheck_comparesWithEarlierMembersOfTheGroup"),
 	},
 	{
 		Name:    "the check of a group looks for keys only",
 		Breaks:  "of two transactions that commit together, one is a phantom to the other",
-		Changes: []Change{{"internal/engine/conflict.go", `			if r.Reads.Has(op.Key) {`, `			if r.Reads.Has(op.Key) && len(r.Reads.Spans()) == 0 {`}},
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `		if reads.Has(op.Key) {`, `		if reads.Has(op.Key) && len(reads.Spans()) == 0 {`}},
 		Killer:  test("engine", "TestCheck_comparesWithEarlierMembersOfTheGroup"),
 	},
 	{
 		Name:    "an expired snapshot passes the check",
 		Breaks:  "a deletion that a compaction has dropped is not noticed",
-		Changes: []Change{{"internal/engine/conflict.go", `	return s.Check()`, `	return nil`}},
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	return s.Check()`, `	return nil`}},
 		Killer:  test("engine", "TestTxn_Commit_refusesWhatAnExpiredSnapshotRead"),
 	},
 	{
@@ -360,7 +360,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "commits do not wait for locks",
 		Breaks:  "the holder of a lock loses all the same",
-		Changes: []Change{{"internal/engine/conflict.go", `	if w.locks.Any() {`, `	if w.locks.Any() && r.Reads == nil && r.Owner != nil {`}},
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	if c.Locks.Any() {`, `	if c.Locks.Any() && r.Reads == nil && r.Owner != nil {`}},
 		Killer:  test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
@@ -398,8 +398,8 @@ var transactionMutants = []Mutant{
 		Name:   "a transaction forgets that its commit waited",
 		Breaks: "the key can never be locked again",
 		Changes: []Change{{"internal/engine/txn.go", `	t.locked = true
-	return t.engine.acquire(ctx, &t.owner, blocked.key)`,
-			`	return t.engine.acquire(ctx, &t.owner, blocked.key)`}},
+	return t.engine.acquire(ctx, &t.owner, blocked.Key)`,
+			`	return t.engine.acquire(ctx, &t.owner, blocked.Key)`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{

@@ -1,0 +1,104 @@
+// Package conflict decides whether a commit rests on something that another has changed. It owns nothing: the read set
+// is its transaction's, the locks are the engine's, and what is newer the tree knows.
+package conflict
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/log/commit"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/calls"
+	"lightningdb/internal/tree"
+)
+
+// ErrConflict refuses a commit: something that the transaction read was written by a commit after its snapshot.
+var ErrConflict = errors.New("another commit changed what the transaction read; run it again")
+
+// BlockedError refuses a commit that writes a key which another transaction has locked.
+type BlockedError struct{ Key []byte }
+
+func (e *BlockedError) Error() string { return fmt.Sprintf("another transaction has locked %q", e.Key) }
+
+// Check is what commits are held against.
+type Check struct {
+	Locks     *lock.Table
+	Tree      *tree.Tree
+	Conflicts *atomic.Uint64 // counts what ErrConflict has refused
+}
+
+// Commit returns the error that refuses r: a *BlockedError, or ErrConflict. before are the commits of its group that
+// come before it.
+func (c Check) Commit(r *commit.Request, before []*commit.Request) error {
+	if c.Locks.Any() {
+		if k, blocked := c.Locks.Blocked(r.Owner, r.Batch.Keys()); blocked {
+			return &BlockedError{bytes.Clone(k)}
+		}
+	}
+	if r.Reads == nil {
+		return nil
+	}
+	for _, b := range before {
+		if writes(b.Batch, r.Reads) {
+			c.Conflicts.Add(1)
+			return ErrConflict
+		}
+	}
+	return c.Reads(r.ReadPoint, r.Reads)
+}
+
+func writes(b *batch.Batch, reads *txn.Reads) bool {
+	for op := range b.Ops() {
+		if reads.Has(op.Key) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reads is Unchanged for a commit, which counts if it is refused.
+func (c Check) Reads(s commit.ReadPoint, reads *txn.Reads) error {
+	err := c.Unchanged(s, reads)
+	if errors.Is(err, ErrConflict) {
+		c.Conflicts.Add(1)
+	}
+	return err
+}
+
+// Unchanged returns ErrConflict if any of reads has a version newer than s, at or below the visible sequence number
+// at the time of the call; the answer counts only while s holds what it rests on.
+func (c Check) Unchanged(s commit.ReadPoint, reads *txn.Reads) error {
+	if c.Tree.Visible() != s.Seq() && !reads.Empty() {
+		changed, err := c.changed(reads, s)
+		if err != nil {
+			return fmt.Errorf("check for conflicts: %w", err)
+		}
+		if changed {
+			return ErrConflict
+		}
+	}
+	return s.Check()
+}
+
+func (c Check) changed(reads *txn.Reads, s commit.ReadPoint) (bool, error) {
+	v := c.Tree.Acquire()
+	if v == nil {
+		return false, calls.ErrClosed
+	}
+	defer c.Tree.Release(v)
+	for k := range reads.Keys() {
+		if changed, err := c.Tree.KeyChanged(v, k.User, k.Hash, s.Seq()); changed || err != nil {
+			return changed, err
+		}
+	}
+	for _, r := range reads.Spans() {
+		if changed, err := c.Tree.SpanChanged(v, r, s.Seq()); changed || err != nil {
+			return changed, err
+		}
+	}
+	return false, nil
+}
