@@ -20,7 +20,7 @@ var wings = []wing{
 	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction " +
 		"readers tables .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
-	{"internal/engine", "room stats opening logger measure disk conflict .", "system format tree log"},
+	{"internal/engine", "room stats opening logger measure disk conflict scrub .", "system format tree log"},
 	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/transaction", ".", "system format log engine"},
 	{".", ".", "engine follower transaction format log/lock log/txn system/goroutine system/latency system/offheap " +

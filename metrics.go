@@ -26,6 +26,7 @@ type Metrics struct {
 	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
 	Disk      DiskMetrics
+	Scrub     ScrubMetrics
 
 	MemoryUsed  int64 // bytes of memtables, cached pages and rows, open tables, buffers, and large transactions
 	MemoryLimit int64
@@ -65,6 +66,21 @@ type DiskMetrics struct {
 	Reserve  int64  // bytes of the file RESERVE; 0 while it is spent
 	Refusing string // why writes that add anything are refused, or wait, at present; empty if they are not
 	Refused  uint64 // how many were, since Open
+}
+
+// ScrubMetrics describes what Options.ScrubRate has read since Open. All of it is zero without that option.
+type ScrubMetrics struct {
+	Passes      uint64 // that came to their end
+	Done, Total int64  // bytes of tables: of the present pass, or the last one
+	Damaged     uint64 // tables in which something was wrong
+	Found       []ScrubDamage
+}
+
+// ScrubDamage is damage that a scrub has found; Metrics has that of the first four tables. DB.Verify finds all.
+type ScrubDamage struct {
+	File   string
+	Damage string    // the text of the *CorruptionError, or of the error of the medium
+	At     time.Time // when it was found
 }
 
 // LevelMetrics describes one level of the tree. Level 0 receives flushes, the last level holds most of the data.
@@ -214,6 +230,10 @@ func metricsOf(m engine.Metrics) Metrics {
 	out.Commits, out.Operations = m.Commits, m.Operations
 	out.DiskBytes = m.DiskBytes
 	out.Disk = DiskMetrics{m.Disk.Limit, m.Disk.Reserve, m.Disk.Refusing, m.Disk.Refused}
+	out.Scrub = ScrubMetrics{Passes: m.Scrub.Passes, Done: m.Scrub.Done, Total: m.Scrub.Total, Damaged: m.Scrub.Damaged}
+	for _, f := range m.Scrub.Found {
+		out.Scrub.Found = append(out.Scrub.Found, ScrubDamage(f))
+	}
 	out.MemoryLimit = m.MemoryLimit
 	out.Transactions = TransactionMetrics{
 		Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,

@@ -76,6 +76,12 @@ type Options struct {
 	// MiB.
 	DiskLimit int64
 
+	// ScrubRate has the database read all its tables in the background, at most this number of bytes a second, to find
+	// damage before it is needed: once after Open, then once a day, or as often as the rate allows. What it finds is in
+	// Metrics.Scrub, and logged as an error; nothing else changes. It takes a goroutine. Ignored with ReadOnly. Default:
+	// 0, no scrub.
+	ScrubRate int64
+
 	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
 	Compression Compression
 
@@ -137,10 +143,10 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	if o.Durability > Process {
 		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
 	}
-	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.DiskLimit < 0 || o.SyncInterval < 0 || o.Retain < 0 ||
+	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.DiskLimit < 0 || o.ScrubRate < 0 || o.SyncInterval < 0 || o.Retain < 0 ||
 		o.MaxSnapshotAge < 0 || o.LockTimeout < 0 {
-		return engine.Options{}, fmt.Errorf("Options.MemoryLimit, LogLimit, DiskLimit, SyncInterval, Retain, " +
-			"MaxSnapshotAge and LockTimeout must not be negative")
+		return engine.Options{}, fmt.Errorf("Options.MemoryLimit, LogLimit, DiskLimit, ScrubRate, SyncInterval, " +
+			"Retain, MaxSnapshotAge and LockTimeout must not be negative")
 	}
 	logLimit, diskLimit := o.LogLimit, o.DiskLimit
 	if logLimit > 0 {
@@ -161,6 +167,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		MemoryLimit:    o.MemoryLimit,
 		LogLimit:       logLimit,
 		DiskLimit:      diskLimit,
+		ScrubRate:      o.ScrubRate,
 		Codec:          o.Compression.compressor(),
 		Logger:         o.Logger,
 		Merge:          o.Merge,

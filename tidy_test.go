@@ -19,6 +19,7 @@ const (
 	maxLineChars     = 120  // a tab is one
 	maxFunctionLines = 60   // tables of test cases are not counted
 	maxPackageLines  = 2500 // without tests
+	maxEngineFields  = 20
 )
 
 // rule is one rule of the house. find reports each breach of it, and mend says what to do about one.
@@ -48,6 +49,10 @@ var tidyRules = []rule{
 	{
 		name: "packages", find: findLargePackages,
 		mend: "it has grown a second responsibility: make that a package",
+	},
+	{
+		name: "engine", find: findLargeEngine,
+		mend: "it joins tree and log and owns nothing else: give the field to an owner",
 	},
 	{
 		name: "locked", find: findUnlocked,
@@ -188,6 +193,23 @@ func findLargePackages(h *house, report reporter) {
 		if lines[dir] > maxPackageLines {
 			report(dir, 0, fmt.Sprintf("a package of %d lines; at most %d", lines[dir], maxPackageLines))
 		}
+	}
+}
+
+func findLargeEngine(h *house, report reporter) {
+	for _, name := range inOrder(h.source) {
+		if path.Dir(name) != "internal/engine" {
+			continue
+		}
+		ast.Inspect(h.source[name], func(n ast.Node) bool {
+			if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.Name == "Engine" {
+				if s, ok := spec.Type.(*ast.StructType); ok && s.Fields.NumFields() > maxEngineFields {
+					report(name, h.line(spec.Pos()), fmt.Sprintf("Engine has %d fields; at most %d", s.Fields.NumFields(),
+						maxEngineFields))
+				}
+			}
+			return true
+		})
 	}
 }
 

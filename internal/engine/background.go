@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"lightningdb/internal/engine/scrub"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/lease"
 	"lightningdb/internal/system/calls"
@@ -21,10 +22,15 @@ type background struct {
 	housekeeper calls.Waker
 	running     *sync.WaitGroup
 	report      *report
+	scrub       *scrub.Scrub // nil without Options.ScrubRate
+
+	flushing sync.Mutex // held by the one flush in progress
+	house    sync.Mutex // held by the one CleanStep or SpaceStep in progress
 }
 
 func newBackground() background {
-	return background{calls.NewWaker(), calls.NewWaker(), calls.NewWaker(), new(sync.WaitGroup), new(report)}
+	return background{flusher: calls.NewWaker(), compactor: calls.NewWaker(), housekeeper: calls.NewWaker(),
+		running: new(sync.WaitGroup), report: new(report)}
 }
 
 // wait returns when all of them have ended, which they do once the gate is closed.
@@ -43,6 +49,9 @@ func (e *Engine) startBackground() {
 	e.background.running.Go(func() { e.loop(e.background.flusher, e.FlushStep) })
 	e.background.running.Go(func() { e.loop(e.background.compactor, e.CompactStep) })
 	e.background.running.Go(e.keepHouse)
+	if e.background.scrub != nil {
+		e.background.running.Go(func() { e.background.scrub.Run(e.gate.Context()) })
+	}
 	e.noteReport()
 }
 
@@ -154,8 +163,8 @@ func (e *Engine) CleanStep() (bool, error) {
 
 // clean is CleanStep for those who are not to be woken by it.
 func (e *Engine) clean() (bool, error) {
-	e.house.Lock()
-	defer e.house.Unlock()
+	e.background.house.Lock()
+	defer e.background.house.Unlock()
 	waiting := e.tree.Reclaim()
 	e.log.Recycle(e.keepsLogs() && e.tree.UntilQuiet() > 0)
 	return waiting, e.dir.RemoveObsolete()
@@ -165,4 +174,13 @@ func (e *Engine) clean() (bool, error) {
 // short, nor at the end.
 func (e *Engine) keepsLogs() bool {
 	return e.room.BackgroundError() == nil && !e.gate.Closed() && !e.disk.Short()
+}
+
+// newScrub returns the scrub that the options ask for; nil for none.
+func (e *Engine) newScrub() *scrub.Scrub {
+	if e.opts.ScrubRate <= 0 {
+		return nil
+	}
+	return scrub.New(scrub.Options{Env: scrub.Of(e.tree), Rate: e.opts.ScrubRate, Clock: e.clock, Wall: e.opts.Wall,
+		Random: e.opts.Random, Log: e.opts.Logger, Changed: e.noteReport, Sleep: scrub.Sleep})
 }

@@ -37,12 +37,13 @@
 //	                                         old readers are; makes a retired log segment the next one; removes
 //	                                         obsolete files; frees and shares out memory; freezes a memtable that
 //	                                         hides much; makes a spent reserve again
+//	scrub         Engine   the gate closes   reads all tables, slowly, to find damage; with Options.ScrubRate
 //
-// Each runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep, SpaceStep, ReserveStep) until
-// there is nothing to do, then waits to be woken. WaitDurable and Compact with a context that can be done, and a large
-// group that is synced, start a goroutine that ends with the sync or flush. Options.Merge in commits, flushes and
-// compactions, and the Logger, are called in a goroutine of their own, for which the caller waits: they may end it
-// (runtime.Goexit).
+// Each but the scrub runs a step (FlushStep, CompactStep, SyncStep, RetainStep, CleanStep, MemoryStep, SpaceStep,
+// ReserveStep) until there is nothing to do, then waits to be woken. WaitDurable and Compact with a context that can be
+// done, and a large group that is synced, start a goroutine that ends with the sync or flush. Options.Merge in commits,
+// flushes and compactions, and the Logger, are called in a goroutine of their own, for which the caller waits: they may
+// end it (runtime.Goexit).
 //
 // With Options.Manual there are none of them: the caller runs the steps, and a commit that must wait for one runs it
 // itself, so that the whole engine is deterministic.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"lightningdb/internal/engine/disk"
 	"lightningdb/internal/engine/measure"
@@ -47,9 +46,7 @@ type Engine struct {
 	leader leader
 
 	background background
-	flushing   sync.Mutex // held by the one flush in progress
 	compactor  compactor
-	house      sync.Mutex // held by the one CleanStep or SpaceStep in progress
 	space      space
 	room       room.Room
 	disk       *disk.Disk // nil without Options.DiskLimit
@@ -65,6 +62,7 @@ func Open(opts Options) (*Engine, error) {
 	}
 	e.MemoryStep()
 	if !e.opts.ReadOnly && !e.opts.Manual {
+		e.background.scrub = e.newScrub()
 		e.tree.Rotated() // what is due waits for a burst that may follow
 		e.startBackground()
 	}

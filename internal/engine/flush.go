@@ -17,8 +17,8 @@ func (e *Engine) FlushStep() (bool, error) {
 	if err := e.dir.Writable(); err != nil && !errors.Is(err, ErrClosed) {
 		return false, err
 	}
-	e.flushing.Lock()
-	defer e.flushing.Unlock()
+	e.background.flushing.Lock()
+	defer e.background.flushing.Unlock()
 	v := e.tree.Acquire()
 	if v == nil {
 		return false, ErrClosed

@@ -108,9 +108,10 @@ func (e *Engine) settle() bool {
 	if !e.disk.Short() {
 		return false
 	}
-	flushing := e.tree.Current().Frozen() > 0 || !e.flushing.TryLock() // a flush holds what was there when it began
+	turn := &e.background.flushing
+	flushing := e.tree.Current().Frozen() > 0 || !turn.TryLock() // a flush holds what was there when it began
 	if !flushing {
-		e.flushing.Unlock()
+		turn.Unlock()
 	}
 	before := e.disk.Used()
 	waiting, _ := e.clean() // what cannot be removed is nothing to wait for

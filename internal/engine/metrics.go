@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/engine/disk"
+	"lightningdb/internal/engine/scrub"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/lock"
@@ -39,6 +40,7 @@ type Metrics struct {
 	Stall        stats.Stall
 	DiskBytes    int64 // of all files of the database
 	Disk         disk.State
+	Scrub        scrub.State
 	Obsolete     int   // files that wait for their removal
 	Failure      error // why writes stopped, or why background work is held up, or ErrClosed; nil if nothing of that
 }
@@ -74,7 +76,7 @@ func (e *Engine) Metrics() Metrics {
 		return m
 	}
 	defer e.tree.Release(v)
-	m.Disk = e.disk.State()
+	m.Disk, m.Scrub = e.disk.State(), e.background.scrub.State()
 	m.LogSegments, m.LogBytes = e.log.Size()
 	m.Obsolete = e.dir.Obsolete()
 	idle := e.tree.IsIdle(v)

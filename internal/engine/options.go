@@ -39,6 +39,7 @@ type Options struct {
 	MemoryLimit int64 // bytes; see tree.Budget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
 	DiskLimit   int64 // bytes of all files together; 0 for no limit
+	ScrubRate   int64 // bytes of tables that are read a second to find damage; 0 for none
 	Codec       codec.Compressor
 	PageSize    int           // bytes of a table page before compression
 	Logger      logger.Logger // default: none

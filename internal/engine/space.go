@@ -41,7 +41,7 @@ type space struct {
 
 	hidesLittle atomic.Uint64 // the newest commit when the active memtable was found to hide too little to be flushed
 
-	measure.Changes // guarded by Engine.house
+	measure.Changes // guarded by background.house
 }
 
 // lookForSpace has SpaceStep look at what has changed, when it has come to a rest.
@@ -55,8 +55,8 @@ func (e *Engine) lookForSpace() {
 // SpaceStep has the active memtable flushed if it is time to and that returns space. It returns when it is due again;
 // far away if that takes a commit.
 func (e *Engine) SpaceStep() time.Duration {
-	e.house.Lock()
-	defer e.house.Unlock()
+	e.background.house.Lock()
+	defer e.background.house.Unlock()
 	v := e.tree.Acquire()
 	if v == nil {
 		return time.Hour

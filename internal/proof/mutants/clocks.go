@@ -6,9 +6,9 @@ func byWallClock(file, field, was, wall string) []Change {
 }
 
 // importTime makes package time known to the engine's constructor.
-var importTime = Change{"internal/engine/engine.go", `	"sync"
+var importTime = Change{"internal/engine/engine.go", `	"fmt"
 
-	"lightningdb/internal/engine/disk"`, `	"sync"
+	"lightningdb/internal/engine/disk"`, `	"fmt"
 	"time"
 
 	"lightningdb/internal/engine/disk"`}

@@ -65,7 +65,7 @@ func (c Check) args(overlay string) []string {
 func All() []Mutant {
 	return slices.Concat(logMutants, treeMutants, visibleMutants, readerMutants, mergeMutants, transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
-		latencyMutants)
+		latencyMutants, scrubMutants)
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly

@@ -193,8 +193,8 @@ var treeMutants = []Mutant{
 	{
 		Name:   "two take the housekeeper's step at once",
 		Breaks: "a file is forgotten, or the process ends",
-		Changes: []Change{{"internal/engine/background.go", `	e.house.Lock()
-	defer e.house.Unlock()
+		Changes: []Change{{"internal/engine/background.go", `	e.background.house.Lock()
+	defer e.background.house.Unlock()
 	waiting :=`, `	waiting :=`}},
 		Killer: test("engine", "TestClean_besideItself"),
 	},

@@ -107,12 +107,23 @@ func (s *Set) Reader(t *Ref) (*table.Reader, error) {
 // Verify reads every byte of the table that meta describes, without the cache. It opens the table again, so that it
 // checks what is on the medium and not what is in memory.
 func (s *Set) Verify(ctx context.Context, meta *manifest.TableMeta) error {
-	o, err := s.openUntil(ctx, meta)
+	t, err := s.OpenApart(ctx, meta, nil)
 	if err != nil {
 		return err
 	}
-	defer o.Close()
-	return o.Verify(ctx)
+	defer t.Close()
+	return t.Verify(ctx)
+}
+
+// OpenApart opens the table that meta describes once more, for the caller alone, who closes it. Once ctx is done, the
+// next read fails. pace, which may be nil, is called before each read with its length, and its error fails it.
+func (s *Set) OpenApart(ctx context.Context, meta *manifest.TableMeta,
+	pace func(bytes int) error) (*table.Reader, error) {
+	o, err := s.openUntil(ctx, meta, pace)
+	if err != nil {
+		return nil, err
+	}
+	return o.Reader, nil
 }
 
 // maxOpenTables bounds the file descriptors that open tables hold, whatever the memory limit allows.
@@ -208,24 +219,30 @@ func (s *Set) OpenAhead(refs []*Ref) {
 
 // openFile opens the file of a table that the manifest names. If it is missing, that is damage.
 func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
-	return s.openUntil(context.Background(), meta)
+	return s.openUntil(context.Background(), meta, nil)
 }
 
-// untilFile is a file that fails to read once ctx is done.
+// untilFile is a file that fails to read once ctx is done, or pace does.
 type untilFile struct {
 	vfs.File
-	ctx context.Context
+	ctx  context.Context
+	pace func(bytes int) error // nil for none
 }
 
 func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
+	if f.pace != nil {
+		if err := f.pace(len(p)); err != nil {
+			return 0, err
+		}
+	}
 	return f.File.ReadAt(p, off)
 }
 
-// openUntil is openFile for a job of its own: once ctx is done, the next read fails.
-func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTable, error) {
+// openUntil is openFile for a job of its own: see OpenApart.
+func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func(bytes int) error) (*openTable, error) {
 	name := filename.Make(filename.Table, meta.Num)
 	file, err := s.opts.Dir.FS().Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -235,7 +252,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta) (*openTab
 		return nil, fmt.Errorf("open table: %w", err)
 	}
 	if ctx.Done() != nil {
-		file = untilFile{file, ctx}
+		file = untilFile{file, ctx, pace}
 	}
 	r, err := table.Open(file, table.OpenOptions{
 		Name: name, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache, Buffers: s.opts.Buffers, Seq: meta.Seq})

@@ -21,6 +21,7 @@ type Told struct {
 	Disk       int64   `json:"disk_bytes"`
 	Live       int64   `json:"live_bytes"`
 	DiskLimit  *Limit  `json:"disk_limit"` // null without one
+	Scrub      *Scrub  `json:"scrub"`      // null without one
 	Levels     []Level `json:"levels"`
 	Memory     struct {
 		Used  int64 `json:"used_bytes"`
@@ -83,6 +84,22 @@ type Limit struct {
 	Reserve  int64  `json:"reserve_bytes"` // 0 while it is spent
 	Refusing string `json:"refusing"`      // why only deletes are accepted; empty if all writes are
 	Refused  uint64 `json:"refused"`
+}
+
+// Scrub is what a scrub has read and found.
+type Scrub struct {
+	Passes  uint64   `json:"passes"`
+	Done    int64    `json:"done_bytes"` // of the present pass, or the last one
+	Total   int64    `json:"total_bytes"`
+	Damaged uint64   `json:"damaged_tables"`
+	Found   []Damage `json:"found"` // in the first of them
+}
+
+// Damage is what is wrong with a file.
+type Damage struct {
+	File   string    `json:"file"`
+	Damage string    `json:"damage"`
+	At     time.Time `json:"found_at"`
 }
 
 // Level is a level of the tree.
@@ -155,6 +172,12 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 	if m.Disk.Limit > 0 {
 		limit := Limit(m.Disk)
 		t.DiskLimit = &limit
+	}
+	if s := &m.Scrub; s.Total > 0 || s.Passes > 0 {
+		t.Scrub = &Scrub{Passes: s.Passes, Done: s.Done, Total: s.Total, Damaged: s.Damaged, Found: []Damage{}}
+		for _, f := range s.Found {
+			t.Scrub.Found = append(t.Scrub.Found, Damage(f))
+		}
 	}
 	for _, l := range m.Levels {
 		t.Levels = append(t.Levels, Level(l))

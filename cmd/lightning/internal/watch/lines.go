@@ -35,6 +35,7 @@ func Lines(s lightningdb.WriterStatus) []string {
 		readerLine(m),
 	)
 	lines = append(lines, limitLines(m)...)
+	lines = append(lines, scrubLines(m)...)
 	for _, r := range m.Readers {
 		lines = append(lines, labelled("", reader(r)))
 	}
@@ -253,4 +254,21 @@ func limitLines(m *lightningdb.Metrics) []string {
 		text += fmt.Sprintf("; %s refused", units.Count(d.Refused))
 	}
 	return []string{labelled("disk limit", text)}
+}
+
+// scrubLines are what a scrub does and has found; none without one.
+func scrubLines(m *lightningdb.Metrics) []string {
+	s := &m.Scrub
+	if s.Total == 0 && s.Passes == 0 {
+		return nil
+	}
+	text := usage(s.Done, s.Total) + " " + units.Plural(s.Passes, "full round")
+	if s.Damaged == 0 {
+		return []string{labelled("scrub", text+", no damage")}
+	}
+	lines := []string{labelled("scrub", text+", DAMAGE in "+units.Plural(s.Damaged, "table"))}
+	for _, f := range s.Found {
+		lines = append(lines, labelled("", f.Damage))
+	}
+	return lines
 }

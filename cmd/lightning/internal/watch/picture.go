@@ -100,6 +100,12 @@ func (w *Watch) body(now time.Time, columns int) []Line {
 		}
 		lines = append(lines, Line{text, look})
 	}
+	for _, text := range scrubLines(m) {
+		if m.Scrub.Damaged > 0 {
+			look = Alarm
+		}
+		lines = append(lines, Line{text, look})
+	}
 	return lines
 }
 

@@ -365,6 +365,30 @@ func TestLines_sayWhatTheWriterTold(t *testing.T) {
 	}
 }
 
+// Damage that was found would be seen by nobody who does not read logs.
+func TestScrubLines(t *testing.T) {
+	m := at(time.Second).Metrics
+	if lines := scrubLines(&m); lines != nil {
+		t.Errorf("without a scrub: %q", lines)
+	}
+	m.Scrub = lightningdb.ScrubMetrics{Passes: 1, Done: 1 << 30, Total: 2 << 30}
+	gauge := "scrub         1.00 GiB of  2.00 GiB ████████████░░░░░░░░░░░░ 1 full round, "
+	if diff := cmp.Diff([]string{gauge + "no damage"}, scrubLines(&m)); diff != "" {
+		t.Error(diff)
+	}
+	m.Scrub.Damaged, m.Scrub.Found = 5, []lightningdb.ScrubDamage{{File: "000007.tbl", Damage: "000007.tbl is damaged"}}
+	want := []string{gauge + "DAMAGE in 5 tables", "             000007.tbl is damaged"}
+	if diff := cmp.Diff(want, scrubLines(&m)); diff != "" {
+		t.Error(diff)
+	}
+	s := at(time.Second)
+	s.Metrics.Scrub = m.Scrub
+	if told := ToldBy(s, opened).Scrub; told == nil || told.Damaged != 5 || len(told.Found) != 1 ||
+		told.Found[0].File != "000007.tbl" {
+		t.Errorf("as JSON: %+v", told)
+	}
+}
+
 // An operator would see that writes fail, and not that there is a limit, nor what is left of it.
 func TestLimitLines(t *testing.T) {
 	m := at(time.Second).Metrics
