@@ -103,8 +103,8 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 	}
 	e.compactor.Note(edit, held[0])
 	e.lookForSpace()
-	e.noteReport()
 	e.stats.Compaction.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
+	e.noteReport()
 	e.opts.Logger.Debug("compacted", "reason", job.Reason, "into", job.OutputLevel,
 		"read", done.BytesIn, "written", done.BytesOut)
 	return nil

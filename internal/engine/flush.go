@@ -50,8 +50,8 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) er
 	if err := e.commitEdit(edit, m); err != nil {
 		return err
 	}
-	e.noteReport()
 	e.stats.Flush.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
+	e.noteReport()
 	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", done.BytesOut)
 	e.background.compactor.Wake()
 	return nil

@@ -99,7 +99,7 @@ func (t *Txn) untilUnblocked(ctx context.Context, timer *stats.Timer, attempt fu
 	for {
 		last, err := attempt()
 		if err == nil {
-			t.engine.stats.EndCommit(*timer)
+			t.engine.endCommit(*timer)
 			return last, nil
 		}
 		t.engine.stats.CommitWaits(timer)

@@ -37,9 +37,15 @@ func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
 		last, err = e.commitBehindLocks(c, err, &t)
 	}
 	if err == nil && b.Count() > 0 {
-		e.stats.EndCommit(t)
+		e.endCommit(t)
 	}
 	return last, err
+}
+
+// endCommit counts a commit that has succeeded.
+func (e *Engine) endCommit(t stats.Timer) {
+	e.stats.EndCommit(t)
+	e.noteReport() // after it: a report in between would tell of the commit, and not how long it took
 }
 
 // commitBehindLocks is Commit once err has refused it. If that was a lock, it takes the locks itself, in turn.
@@ -199,7 +205,6 @@ func (w writer) Apply(r *commit.Request) {
 func (w writer) Publish(last key.SeqNum) {
 	w.tree.Publish(last)
 	w.dir.Page().SetVisible(last)
-	w.noteReport()
 	w.lookForSpace()
 	if w.leader.confirmed {
 		w.leader.confirmed = false

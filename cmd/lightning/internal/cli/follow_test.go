@@ -135,10 +135,12 @@ func TestFollow_secondWriterIsToldWhoTheFirstIs(t *testing.T) {
 	}
 }
 
-// commitsTold is how many commits the writer has told of.
+// commitsTold is how many commits have ended, as far as the writer has told.
 func commitsTold(stats map[string]any) float64 {
 	told, _ := stats["told"].(map[string]any)
-	n, _ := told["commits"].(float64)
+	latency, _ := told["latency"].(map[string]any)
+	commits, _ := latency["commit"].(map[string]any)
+	n, _ := commits["count"].(float64)
 	return n
 }
 
