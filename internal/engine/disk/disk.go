@@ -121,7 +121,7 @@ type Disk struct {
 
 	adding, deleting calls.Turn // of the commit that waits and looks, of each sort
 
-	mu      sync.Mutex // held during a look; comes before the locks of Env.Demand
+	mu      sync.Mutex // held during a look, and never during I/O; comes before the locks of Env.Demand
 	job     int64      // what the compaction in progress may take, in bytes
 	tables  *manifest.Version
 	largest int64 // the largest of tables
@@ -229,13 +229,13 @@ func (d *Disk) decide(ctx context.Context, need int64, adds bool) error {
 
 // take looks how much room there is, and admits need bytes if there is enough.
 func (d *Disk) take(need int64, adds bool) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if adds && need >= largeBytes {
 		if free, err := d.quota.FreeBytes(); err == nil && uint64(need) > free {
 			return false
 		}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	limit := d.lookLocked()
 	if !adds {
 		limit += d.bounds.Deletes

@@ -238,6 +238,43 @@ func TestAdmit_waitsWhileSpaceComes(t *testing.T) {
 	})
 }
 
+// freeBytes is a directory that tells somebody when it is asked for the free bytes of the medium.
+type freeBytes struct {
+	vfs.FS
+	asked func()
+}
+
+func (f freeBytes) FreeBytes() (uint64, error) {
+	f.asked()
+	return f.FS.FreeBytes()
+}
+
+// A large commit would begin to write what a full disk cannot take, or all others would wait for what the disk says.
+func TestAdmit_asksTheMediumBeforeALargeCommit(t *testing.T) {
+	e, asked := newEngine(t), 0
+	e.d.quota.FS = freeBytes{e.d.quota.FS, func() {
+		asked++
+		if !e.d.mu.TryLock() {
+			t.Error("it is asked under the mutex")
+			return
+		}
+		e.d.mu.Unlock()
+	}}
+	large := put(2 << 20)
+	e.medium.SetCapacity(e.d.Used() + needOf(large) - 1)
+	if _, err := e.d.Admit(t.Context(), large); !errors.Is(err, vfs.ErrNoSpace) || asked == 0 {
+		t.Errorf("a byte less than it needs: asked %d times, %v", asked, err)
+	}
+	e.medium.SetCapacity(e.d.Used() + needOf(large))
+	if _, err := e.d.Admit(t.Context(), large); err != nil {
+		t.Errorf("as much as it needs: %v", err)
+	}
+	asked = 0
+	if _, err := e.d.Admit(t.Context(), put(1000)); err != nil || asked > 0 {
+		t.Errorf("a small one: asked %d times, %v", asked, err)
+	}
+}
+
 // Commits that were promised room before the disk was full would take what the reserve has given to deletes.
 func TestAdmit_aSpentReserveTakesTheAllowanceBack(t *testing.T) {
 	e := newEngine(t)

@@ -102,6 +102,31 @@ var diskMutants = []Mutant{
 		Killer:  test("engine", "TestDiskLimit_waitEndsWithContextAndClose"),
 	},
 	{
+		Name:   "the medium is asked for its free bytes under the mutex of the disk",
+		Breaks: "all commits wait for a slow file system when one of them is large",
+		Changes: []Change{{"internal/engine/disk/disk.go", `func (d *Disk) take(need int64, adds bool) bool {
+	if adds`, `func (d *Disk) take(need int64, adds bool) bool {
+	d.mu.Lock()
+	if adds`}, {"internal/engine/disk/disk.go", `			return false
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()`, `			d.mu.Unlock()
+			return false
+		}
+	}
+	defer d.mu.Unlock()`}},
+		Killer: test("engine/disk", "TestAdmit_asksTheMediumBeforeALargeCommit"),
+		Quick:  true,
+	},
+	{
+		Name:    "a large commit is tried on a disk that has no room for it",
+		Breaks:  "the reserve is spent on a commit that fails all the same",
+		Changes: []Change{{"internal/engine/disk/disk.go", `err == nil && uint64(need) > free {`, `err == nil && need < 0 && free > 0 {`}},
+		Killer:  test("engine/disk", "TestAdmit_asksTheMediumBeforeALargeCommit"),
+		Quick:   true,
+	},
+	{
 		Name:    "large transactions do not ask for space",
 		Breaks:  "a transaction larger than memory takes what flushes and compactions need",
 		Changes: []Change{{"internal/tree/tables/spill.go", `	if w.claim == nil || w.claimed != nil {`, `	if w.claim != nil || w.claimed != nil {`}},
