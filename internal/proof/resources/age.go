@@ -55,7 +55,7 @@ func (r *run) ageOf(s spec, what string) error {
 		return err
 	}
 	n := m.Numbers
-	r.show(what+": highest on disk", sizeText(p.peaks.disk))
+	r.show(what+": highest on disk", sizeText(p.peaks.Disk))
 	if s.MaxSnapshotAge > 0 {
 		r.check(what+": reads of the snapshot and the cursor", fmt.Sprintf("%d of 2 expired", n["expired"]), "2",
 			n["expired"] == 2)

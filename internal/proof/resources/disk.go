@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/probe"
 )
 
 // diskBound is the bound of what is on the disk when all is quiet, after loads that leave much behind.
@@ -71,7 +72,7 @@ func (r *run) diskOf(s spec, what string) error {
 	if err := r.judgeQuiet(p, what); err != nil {
 		return err
 	}
-	r.show(what+": highest during the load", fmt.Sprintf("%s, %d commits", sizeText(p.peaks.disk), m.Numbers["commits"]))
+	r.show(what+": highest during the load", fmt.Sprintf("%s, %d commits", sizeText(p.peaks.Disk), m.Numbers["commits"]))
 	return nil
 }
 
@@ -101,7 +102,7 @@ func (r *run) settle(dir string) (all, log int64, took time.Duration, err error)
 	start := time.Now()
 	changed := start
 	for {
-		a, l := usage(dir)
+		a, l := probe.Usage(dir)
 		if now := time.Now(); a != all || l != log {
 			all, log, changed = a, l, now
 		} else if now.Sub(changed) >= settled && now.Sub(start) >= 3*settled || now.Sub(start) > settleTime {
@@ -129,7 +130,7 @@ func (r *run) freshCopy(dir string) (bytes int64, err error) {
 	if err := p.end(); err != nil {
 		return 0, err
 	}
-	all, log := usage(dir + copySuffix)
+	all, log := probe.Usage(dir + copySuffix)
 	return all - log, os.RemoveAll(dir + copySuffix)
 }
 

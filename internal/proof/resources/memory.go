@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/probe"
 )
 
 // memoryBound is the bound of what a process takes of memory while its database grows far beyond it.
@@ -59,7 +60,7 @@ func measureMemory(r *run) error {
 }
 
 // memoryOf runs a child and judges what it took.
-func (r *run) memoryOf(s spec, group *cgroup, what string) error {
+func (r *run) memoryOf(s spec, group *probe.Group, what string) error {
 	p, err := r.start(s, group)
 	if err != nil {
 		return err
@@ -70,10 +71,10 @@ func (r *run) memoryOf(s spec, group *cgroup, what string) error {
 		return err
 	}
 	at := fmt.Sprintf("limit %s, %s: ", sizeText(s.MemoryLimit), what)
-	judge(r, at+"resident set", p.peaks.resident, s.MemoryLimit+memoryAllowance, sizeText)
-	r.show(at+"without what is of files", sizeText(p.peaks.private))
+	judge(r, at+"resident set", p.peaks.Resident, s.MemoryLimit+memoryAllowance, sizeText)
+	r.show(at+"without what is of files", sizeText(p.peaks.Private))
 	r.show(at+"highest MemoryUsed", sizeText(m.Numbers["used"]))
-	r.show(at+"operations", fmt.Sprintf("%d, %s on disk", m.Numbers["operations"], sizeText(p.peaks.disk)))
+	r.show(at+"operations", fmt.Sprintf("%d, %s on disk", m.Numbers["operations"], sizeText(p.peaks.Disk)))
 	return p.end()
 }
 
@@ -82,19 +83,19 @@ func (r *run) memoryOf(s spec, group *cgroup, what string) error {
 func (r *run) memoryInGroup(s spec, what string) error {
 	limit := s.MemoryLimit + cgroupAllowance
 	at := fmt.Sprintf("limit %s, %s of %s: ", sizeText(s.MemoryLimit), what, sizeText(limit))
-	group, err := newCgroup(limit)
+	group, err := probe.NewGroup(limit)
 	if err != nil {
 		r.skip(at+"kills", err.Error())
 		return nil
 	}
 	err = r.memoryOf(s, group, what)
-	kills, highest := group.kills(), group.highest()
+	kills, highest := group.Kills(), group.Highest()
 	if err != nil && kills > 0 {
 		err = nil // that it was killed is the finding
 	}
 	r.check(at+"kills", fmt.Sprint(kills), "0", kills == 0)
 	r.show(at+"highest, with files", sizeText(highest))
-	return errors.Join(err, group.remove())
+	return errors.Join(err, group.Remove())
 }
 
 // loadMixed is the child of this bound: it does a bit of everything until there are the bytes of the spec, or for its

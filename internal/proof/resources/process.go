@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"lightningdb/internal/proof/probe"
 )
 
 // How often a process is looked at. Its directory takes a call for each file.
@@ -30,12 +32,12 @@ type process struct {
 	ended     bool
 
 	// peaks are the highest samples since the process was started, or the caller has set it to nothing.
-	peaks  sample
+	peaks  probe.Sample
 	usedAt time.Time // when its directory was looked at last
 }
 
 // start starts a child that is what s says, in a cgroup if one is given.
-func (r *run) start(s spec, group *cgroup) (*process, error) {
+func (r *run) start(s spec, group *probe.Group) (*process, error) {
 	s.Seed = r.Seed
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -46,7 +48,7 @@ func (r *run) start(s spec, group *cgroup) (*process, error) {
 		return nil, err
 	}
 	if group != nil {
-		group.enter(command)
+		group.Enter(command)
 	}
 	p := &process{run: r, spec: s, command: command, said: make(chan message), complaint: new(bytes.Buffer)}
 	command.Stderr = p.complaint
@@ -124,12 +126,12 @@ func (p *process) next(phase string) (message, error) {
 
 // look takes a sample.
 func (p *process) look() {
-	now := sampleOf(p.pid)
+	now := probe.Of(p.pid)
 	if time.Since(p.usedAt) >= usageInterval {
 		p.usedAt = time.Now()
-		now.disk, now.log = usage(p.spec.Dir)
+		now.Disk, now.Log = probe.Usage(p.spec.Dir)
 	}
-	p.peaks.raise(now)
+	p.peaks.Raise(now)
 }
 
 // failed ends the child and says why.
