@@ -9,6 +9,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/proof/noise"
 	"lightningdb/internal/proof/probe"
 )
 
@@ -116,14 +117,14 @@ func openMany(c *child) error {
 			return fmt.Errorf("open database %d: %w", i, err)
 		}
 		all[i] = db
-		if err := db.Put(key(nil, uint64(i)), c.value(nil, uint64(i), 0, 100, 100)); err != nil {
+		if err := db.Put(noise.Key(nil, uint64(i)), c.noise.Value(nil, uint64(i), 0, 100, 100)); err != nil {
 			return fmt.Errorf("put into database %d: %w", i, err)
 		}
-		v, err := db.Get(key(nil, uint64(i)))
+		v, err := db.Get(noise.Key(nil, uint64(i)))
 		if err != nil {
 			return fmt.Errorf("get from database %d: %w", i, err)
 		}
-		if err := checkValue(uint64(i), v); err != nil {
+		if err := noise.Check(uint64(i), v); err != nil {
 			return err
 		}
 		c.tell("open", int64(i+1), int64(c.Count))

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
+	"lightningdb/internal/proof/noise"
 	"lightningdb/internal/proof/probe"
 )
 
@@ -181,16 +183,16 @@ func copyCompacted(c *child) error {
 
 // overwrite puts the same keys again and again, in random order, with values of other sizes.
 func overwrite(c *child) error {
-	return c.loadAndRest(func(db *lightningdb.DB, w *crew, commits *atomic.Int64) error {
+	return c.loadAndRest(func(db *lightningdb.DB, w *crew.Crew, commits *atomic.Int64) error {
 		keys, err := c.fill(db, 0, c.Bytes, diskLeast, diskMost)
 		if err != nil {
 			return err
 		}
 		for range 2 {
 			var k, v []byte
-			w.repeat(func(rng *rand.Rand) error {
+			w.Repeat(func(rng *rand.Rand) error {
 				n := rng.Uint64N(keys)
-				k, v = key(k[:0], n), c.value(v[:0], n, rng.Uint64(), diskLeast, diskMost)
+				k, v = noise.Key(k[:0], n), c.noise.Value(v[:0], n, rng.Uint64(), diskLeast, diskMost)
 				commits.Add(1)
 				return db.Put(k, v)
 			})
@@ -201,13 +203,13 @@ func overwrite(c *child) error {
 
 // queue puts at the end and deletes at the front, by one commit each.
 func queue(c *child) error {
-	return c.loadAndRest(func(db *lightningdb.DB, w *crew, commits *atomic.Int64) error {
+	return c.loadAndRest(func(db *lightningdb.DB, w *crew.Crew, commits *atomic.Int64) error {
 		length := uint64(c.Bytes / ((diskLeast + diskMost) / 2))
 		next := uint64(0)
 		var b lightningdb.Batch
-		w.repeat(func(*rand.Rand) error {
+		w.Repeat(func(*rand.Rand) error {
 			b.Reset()
-			b.Put(place(next), c.value(nil, next, 0, diskLeast, diskMost))
+			b.Put(place(next), c.noise.Value(nil, next, 0, diskLeast, diskMost))
 			if next >= length {
 				b.Delete(place(next - length))
 			}
@@ -224,20 +226,20 @@ func place(n uint64) []byte { return fmt.Appendf(nil, "queue%016x", n) }
 
 // loadAndRest starts a load and ends it after the time of the spec. The database stays open and is left alone until
 // the parent has seen enough.
-func (c *child) loadAndRest(start func(db *lightningdb.DB, w *crew, commits *atomic.Int64) error) error {
+func (c *child) loadAndRest(start func(db *lightningdb.DB, w *crew.Crew, commits *atomic.Int64) error) error {
 	db, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	var commits atomic.Int64
-	w := newCrew(0)
+	w := crew.New(0)
 	if err := start(db, w, &commits); err != nil {
 		return err
 	}
-	time.AfterFunc(c.For, func() { w.end(errTimeUp) })
+	time.AfterFunc(c.For, func() { w.End(crew.ErrTimeUp) })
 	c.watch(w, c.Role, &commits, 0)
-	if err := w.wait(); err != nil {
+	if err := w.Wait(); err != nil {
 		return err
 	}
 	if err := c.stop(message{Phase: "loaded", Numbers: map[string]int64{"commits": commits.Load()}}); err != nil {

@@ -28,7 +28,7 @@ func TestCgroup_killsWhatTakesMore(t *testing.T) {
 		}
 	}()
 	r := &run{Campaign: &Campaign{Child: childOf}, ctx: t.Context()}
-	p, err := r.start(spec{Role: "greedy"}, group)
+	p, err := r.start(spec{Role: "greedy"}, group.Enter)
 	if err != nil {
 		t.Fatal(err)
 	}

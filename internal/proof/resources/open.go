@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/noise"
 	"lightningdb/internal/proof/probe"
 )
 
@@ -125,7 +126,7 @@ func leaveTail(c *child) error {
 		b.Reset()
 		for range 200 {
 			n := rng.Uint64N(next)
-			b.Put(key(nil, n), c.value(nil, n, 1, 100, 2000))
+			b.Put(noise.Key(nil, n), c.noise.Value(nil, n, 1, 100, 2000))
 		}
 		if err := db.Write(&b); err != nil {
 			return err

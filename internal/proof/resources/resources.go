@@ -43,7 +43,8 @@ type Bound struct {
 
 // Bounds are all bounds, in the order in which they are measured.
 func Bounds() []Bound {
-	return []Bound{memoryBound, diskBound, openBound, stallsBound, ageBound, viewsBound, databasesBound, transactionBound}
+	return []Bound{memoryBound, diskBound, limitBound, openBound, stallsBound, ageBound, viewsBound, databasesBound,
+		transactionBound}
 }
 
 // Verdict is what became of a figure.

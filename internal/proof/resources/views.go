@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
 	"lightningdb/internal/proof/latency"
+	"lightningdb/internal/proof/noise"
 )
 
 // viewsBound is the bound of how long a View takes that is one of a thousand.
@@ -91,10 +93,10 @@ func viewWhileWriting(c *child) error {
 			return db.View(context.Background(), func(tx *lightningdb.Tx) (err error) {
 				for range viewsGets {
 					n := rng.Uint64N(keys)
-					if value, err = tx.GetAppend(value[:0], key(nil, n)); err != nil {
+					if value, err = tx.GetAppend(value[:0], noise.Key(nil, n)); err != nil {
 						return err
 					}
-					if err := checkValue(n, value); err != nil {
+					if err := noise.Check(n, value); err != nil {
 						return err
 					}
 				}
@@ -132,27 +134,25 @@ func (c *child) takeTurns(turn func(db *lightningdb.DB, keys uint64, rng *rand.R
 	var writes atomic.Int64
 	var views latency.Histogram
 	var mu sync.Mutex // guards views
-	w := newCrew(c.For)
+	w := crew.New(c.For)
 	for range c.Count {
-		w.started++
-		rng := rand.New(rand.NewPCG(w.started, 7))
-		w.running.Go(func() {
-			own, err := c.measureTurns(w.ctx, turn(db, keys, rng))
+		w.Go(func(rng *rand.Rand) {
+			own, err := c.measureTurns(w.Context(), turn(db, keys, rng))
 			if err != nil {
-				w.end(err)
+				w.End(err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			views.Merge(own)
 		})
 	}
-	w.repeat(func(rng *rand.Rand) error {
+	w.Repeat(func(rng *rand.Rand) error {
 		n := rng.Uint64N(keys)
 		writes.Add(1)
-		return db.Put(key(nil, n), c.value(nil, n, rng.Uint64(), 100, 400))
+		return db.Put(noise.Key(nil, n), c.noise.Value(nil, n, rng.Uint64(), 100, 400))
 	})
 	c.watch(w, fmt.Sprintf("%s, %v between two", c.Role, c.Think), &writes, 0)
-	if err := w.wait(); err != nil {
+	if err := w.Wait(); err != nil {
 		return err
 	}
 	seconds := c.For.Seconds()
