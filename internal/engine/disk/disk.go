@@ -6,11 +6,12 @@
 //
 //	room = bound - used - unflushed - claimed - kept
 //
-//	bound      the limit
+//	bound      the limit; where there was more at Open, what there was, until there is less
 //	used       the length of all files, the reserve among them
 //	unflushed  what the memtables will take in tables
 //	claimed    what was admitted, and is neither in used nor in unflushed yet
-//	kept       for one compaction, for deletes, and for the reserve while it is spent
+//	kept       for one compaction, for deletes, and for the reserve while it is spent; of what adds, what the bound is
+//	           above the limit
 //
 // A commit needs its length in the log and in a table (needOf). It is admitted if that is no more than the room. As
 // room costs some locks, it is looked at once for many commits: admitted counts what was ever admitted, and a look says
@@ -238,7 +239,7 @@ func (d *Disk) take(need int64, adds bool) bool {
 	defer d.mu.Unlock()
 	limit := d.lookLocked()
 	if !adds {
-		limit += d.bounds.Deletes
+		limit += d.bounds.Deletes + d.above()
 	} else if d.full() {
 		return false
 	}
@@ -254,9 +255,9 @@ func (d *Disk) full() bool { return d.quota.Spent() && d.quota.MediumFull() }
 
 // lookLocked returns up to what admitted may rise, and allows that to commits that add.
 func (d *Disk) lookLocked() int64 {
-	spent := d.quota.Spent()
+	spent, above := d.quota.Spent(), d.above()
 	free, admitted := d.freeLocked()
-	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
+	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes + above
 	if spent {
 		kept += d.bounds.Reserve
 	}
@@ -271,6 +272,10 @@ func (d *Disk) lookLocked() int64 {
 	}
 	return limit
 }
+
+// above is by how much the bound is above the limit, because there was more at Open: commits that add, and the reserve,
+// have to wait until there is less. It only falls, to 0 in the end, so it is read before what it is taken from.
+func (d *Disk) above() int64 { return d.quota.Bound() - d.bounds.Limit }
 
 // freeLocked returns the bytes that nothing has and nobody has claimed, when so much was admitted. What is finished
 // meanwhile counts twice.
@@ -311,12 +316,13 @@ func (d *Disk) BeginJob() (most int64, short bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.allowed.Store(0)
+	above := d.above()
 	free, _ := d.freeLocked()
 	d.job = max(free, 1)
-	return d.job, d.isShortLocked(free)
+	return d.job, d.isShortLocked(free - above)
 }
 
-// isShortLocked reports whether commits wait for space, or soon will, where so much is free.
+// isShortLocked reports whether commits wait for space, or soon will, where so much is free under the limit.
 func (d *Disk) isShortLocked(free int64) bool {
 	return free-d.compactionLocked()-d.bounds.Deletes < d.bounds.Short || d.Waiting()
 }
@@ -350,8 +356,9 @@ func (d *Disk) Short() bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	above := d.above()
 	free, _ := d.freeLocked()
-	return d.isShortLocked(free)
+	return d.isShortLocked(free - above)
 }
 
 // refusal says why need bytes are refused, and what to do.
@@ -364,9 +371,11 @@ func (d *Disk) refusal(need int64) error {
 		return fmt.Errorf("%w: the commit needs %d bytes, and the disk has %d", vfs.ErrNoSpace, need, left)
 	}
 	d.mu.Lock()
+	above := d.above()
 	free, _ := d.freeLocked()
 	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
 	d.mu.Unlock()
+	free -= above
 	reader := ""
 	if keeps, age := d.env.OldestReader(); keeps && age > 0 {
 		reader = fmt.Sprintf(" (the oldest reader, open for %v, keeps old versions)", age.Round(time.Second))

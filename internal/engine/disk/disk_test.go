@@ -37,10 +37,14 @@ type engine struct {
 
 const limit = 64 << 20
 
-// newEngine is an engine with a reserve, and nothing else.
-func newEngine(t *testing.T) *engine {
+// newEngine is an engine that finds tables of the given bytes, and makes its reserve.
+func newEngine(t *testing.T, tables ...int64) *engine {
 	t.Helper()
 	e := &engine{t: t, medium: memfs.NewVolatile(), gate: calls.NewGate()}
+	e.fs = e.medium
+	for i, n := range tables {
+		e.fill(fmt.Sprintf("%06d.tbl", i+1), n)
+	}
 	start, n := time.Now(), uint64(0)
 	e.d, e.fs = New(BoundsFor(limit, 1<<30, 1<<30), Options{FS: e.medium, Env: e, Gate: e.gate, Logger: logger.Silent{},
 		Now: func() time.Duration { return time.Since(start) }, Changed: func() {},
@@ -159,6 +163,44 @@ func TestAdmit_deletesAreNeverRefused(t *testing.T) {
 	if _, err := e.d.Admit(t.Context(), mixed); !errors.Is(err, vfs.ErrNoSpace) {
 		t.Errorf("a put and a delete: %v", err)
 	}
+}
+
+// A database that had more than its limit when it was opened would stay above it for ever: what deletes return would be
+// taken by puts, or by the reserve.
+func TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, limit/2, limit/2, limit/2, limit/2)
+		admit := func(when string, puts bool) {
+			t.Helper()
+			if _, err := e.d.Admit(t.Context(), put(10)); (err == nil) != puts || err != nil && !errors.Is(err, vfs.ErrNoSpace) {
+				t.Errorf("%s, put: %v", when, err)
+			}
+			if _, err := e.d.Admit(t.Context(), deletion()); err != nil {
+				t.Errorf("%s, delete: %v", when, err)
+			}
+			if s := e.d.State(); (s.Refusing == "") != puts {
+				t.Errorf("%s: %+v", when, s)
+			}
+			time.Sleep(remakeInterval)
+			if e.d.Remake(); e.d.Spent() == puts {
+				t.Errorf("%s: the reserve is spent is %v", when, e.d.Spent())
+			}
+		}
+		admit("at twice the limit", false)
+		for i, when := range []string{"at one and a half", "at the limit"} {
+			if err := e.fs.Remove(fmt.Sprintf("%06d.tbl", i+1)); err != nil {
+				t.Fatal(err)
+			}
+			if !e.d.Short() {
+				t.Errorf("%s compactions do not know that space is short", when)
+			}
+			admit(when, false)
+		}
+		if err := e.fs.Remove("000003.tbl"); err != nil {
+			t.Fatal(err)
+		}
+		admit("at half the limit", true)
+	})
 }
 
 // A count of what is in progress that grows would refuse everything in the end, one that shrinks nothing.

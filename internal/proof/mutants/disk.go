@@ -45,8 +45,8 @@ var diskMutants = []Mutant{
 	{
 		Name:   "no space is kept for a compaction",
 		Breaks: "a full database cannot be compacted, and so never gets its space back",
-		Changes: []Change{{"internal/engine/disk/disk.go", `	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
-	if spent {`, `	kept := d.bounds.Deletes
+		Changes: []Change{{"internal/engine/disk/disk.go", `	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes + above
+	if spent {`, `	kept := d.bounds.Deletes + above
 	if spent {`}},
 		Killer: test("engine/disk", "TestAdmit_roomIsWhatNothingElseNeeds"),
 		Quick:  true,
@@ -100,6 +100,22 @@ var diskMutants = []Mutant{
 		Breaks:  "Close is told of a full disk that nobody has",
 		Changes: []Change{{"internal/engine/disk/disk.go", `	if err != nil && d.gate.Closed() {`, `	if err == nil && d.gate.Closed() {`}},
 		Killer:  test("engine", "TestDiskLimit_waitEndsWithContextAndClose"),
+	},
+	{
+		Name:   "what is above a lowered limit may be written again",
+		Breaks: "a database whose limit was lowered stays above it for ever",
+		Changes: []Change{{"internal/engine/disk/disk.go", `d.bounds.Deletes + above
+	if spent`, `d.bounds.Deletes + 0*above
+	if spent`}},
+		Killer: test("engine/disk", "TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit"),
+		Quick:  true,
+	},
+	{
+		Name:    "the reserve is made above a lowered limit",
+		Breaks:  "what deletes have returned is taken by the reserve, and the database stays above its limit",
+		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left-above >=`, `	return left-0*above >=`}},
+		Killer:  test("engine/disk", "TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit"),
+		Quick:   true,
 	},
 	{
 		Name:   "the medium is asked for its free bytes under the mutex of the disk",
@@ -206,7 +222,7 @@ var diskMutants = []Mutant{
 	{
 		Name:    "the reserve is made in what deletes have just freed",
 		Breaks:  "compactions have no space, and writes never go on",
-		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve`, `	return left >= d.bounds.Reserve`}},
+		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left-above >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve`, `	return left-above >= d.bounds.Reserve`}},
 		Killer:  test("engine/disk", "TestRemake_onlyWhereThereIsRoom"),
 		Quick:   true,
 	},
