@@ -51,7 +51,8 @@ type Env interface {
 	Demand() Demand
 	// SpaceComes reports whether background work is returning space, which it wakes, or does.
 	SpaceComes() bool
-	// OldestReader reports whether old versions are kept for a reader or for Retain, and how old the oldest reader is.
+	// OldestReader reports whether old versions are kept for a reader, a follower or Retain, and how old the oldest
+	// reader is; 0 if that is not known.
 	OldestReader() (keeps bool, age time.Duration)
 	// NextChange returns a channel that is closed after the call by the next Changed, which the engine calls too when
 	// something has changed that SpaceComes looks at.
@@ -376,13 +377,16 @@ func (d *Disk) refusal(need int64) error {
 	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
 	d.mu.Unlock()
 	free -= above
+	if d.quota.Spent() {
+		kept += d.bounds.Reserve
+	}
 	reader := ""
 	if keeps, age := d.env.OldestReader(); keeps && age > 0 {
 		reader = fmt.Sprintf(" (the oldest reader, open for %v, keeps old versions)", age.Round(time.Second))
 	} else if keeps {
-		reader = " (a reader or Options.Retain keeps old versions)"
+		reader = " (a reader, a follower or Options.Retain keeps old versions)"
 	}
 	return fmt.Errorf("%w: Options.DiskLimit is %d bytes, the files have %d, %d of what is left are kept for "+
-		"compactions and deletes, and the commit needs %d of %d; delete data, end old snapshots%s, "+
+		"compactions, deletes and the reserve, and the commit needs %d of %d; delete data, end old snapshots%s, "+
 		"or raise Options.DiskLimit", vfs.ErrNoSpace, d.bounds.Limit, d.quota.Used(), kept, need, max(free-kept, 0), reader)
 }

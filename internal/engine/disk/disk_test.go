@@ -165,6 +165,26 @@ func TestAdmit_deletesAreNeverRefused(t *testing.T) {
 	}
 }
 
+// An operator would be told that a commit needs less than there is, and is refused all the same.
+func TestAdmit_refusalsTellWhyThereIsNoRoom(t *testing.T) {
+	for _, spent := range []bool{false, true} {
+		e := newEngine(t)
+		if spent {
+			e.d.Spend() // because of the limit: the medium has space
+		}
+		e.fill("000001.tbl", e.space()-100)
+		_, err := e.d.Admit(t.Context(), put(10))
+		var need, left int
+		if err == nil || !strings.Contains(err.Error(), "and the commit needs ") {
+			t.Fatalf("spent %v: %v", spent, err)
+		}
+		_, figures, _ := strings.Cut(err.Error(), "and the commit needs ")
+		if n, _ := fmt.Sscanf(figures, "%d of %d;", &need, &left); n != 2 || need <= left {
+			t.Errorf("spent %v: %v", spent, err)
+		}
+	}
+}
+
 // A database that had more than its limit when it was opened would stay above it for ever: what deletes return would be
 // taken by puts, or by the reserve.
 func TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit(t *testing.T) {

@@ -118,6 +118,25 @@ var diskMutants = []Mutant{
 		Quick:   true,
 	},
 	{
+		Name:   "a refusal does not count the reserve that is to be made again",
+		Breaks: "an operator is told that a commit needs less than there is, and is refused",
+		Changes: []Change{{"internal/engine/disk/disk.go", `	if d.quota.Spent() {
+		kept += d.bounds.Reserve
+	}
+	reader`, `	if d.quota.Spent() {
+		kept += 0
+	}
+	reader`}},
+		Killer: test("engine/disk", "TestAdmit_refusalsTellWhyThereIsNoRoom"),
+		Quick:  true,
+	},
+	{
+		Name:    "a refusal does not name a follower",
+		Breaks:  "an operator looks for data that fills the disk, and it is held by another process",
+		Changes: []Change{{"internal/engine/limit.go", ` || l.dir.Held(), l.tree`, ` || l.dir == nil, l.tree`}},
+		Killer:  Check{Package: ".", Run: "^TestDiskLimit_namesTheFollowerThatKeepsSpace$"},
+	},
+	{
 		Name:   "the medium is asked for its free bytes under the mutex of the disk",
 		Breaks: "all commits wait for a slow file system when one of them is large",
 		Changes: []Change{{"internal/engine/disk/disk.go", `func (d *Disk) take(need int64, adds bool) bool {
