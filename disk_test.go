@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,5 +90,37 @@ func churn(t *testing.T, db *DB, seed uint64) {
 	}
 	if err := errors.Join(db.Flush(), db.Compact(t.Context(), nil, nil)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An operator who is refused would look for the data that fills the disk, and it is held by a follower in another
+// process.
+func TestDiskLimit_namesTheFollowerThatKeepsSpace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 60 MB")
+	}
+	dir := t.TempDir()
+	db, err := Open(dir, &Options{MemoryLimit: 10 << 20, Compression: NoCompression, Durability: Process, DiskLimit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	put := func(i int) error { return db.Put(fmt.Appendf(nil, "%04d", i%2000), make([]byte, 8<<10)) }
+	for i := range 2000 {
+		if err := put(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := OpenFollower(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	defer f.Snapshot().Close()
+	for i := 0; err == nil && i < 20_000; i++ {
+		err = put(i)
+	}
+	if !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "a follower ") {
+		t.Errorf("with a snapshot of a follower: %v", err)
 	}
 }

@@ -33,10 +33,11 @@ var textOnly = map[string]string{
 	"internal/system/vfs/lock.go: strings.Fields":             "the words in a lock file",
 	"internal/system/vfs/lock.go: strings.ContainsFunc":       "the name of a program in a lock file",
 
-	"internal/proof/resources/cgroup.go: strings.Fields":     "the words in a file of the kernel",
-	"internal/proof/resources/cgroup.go: strings.TrimSpace":  "a number in a file of the kernel",
-	"internal/proof/resources/process.go: strings.TrimSpace": "what a process has said",
-	"internal/proof/resources/sample.go: strings.Fields":     "the words in a file of the kernel",
+	"internal/proof/probe/group.go: strings.Fields":            "the words in a file of the kernel",
+	"internal/proof/probe/group.go: strings.TrimSpace":         "a number in a file of the kernel",
+	"internal/proof/resources/process.go: strings.TrimSpace":   "what a process has said",
+	"internal/proof/probe/held_linux.go: strings.ContainsRune": "a letter in a file of the kernel",
+	"internal/proof/probe/probe.go: strings.Fields":            "the words in a file of the kernel",
 
 	"cmd/lightning/internal/exchange/begin.go: bytes.TrimSpace": "the beginning of a file, of which the form is " +
 		"guessed",

@@ -62,10 +62,10 @@
 //
 // # Lock order
 //
-// commit pipeline > the compactor's turn or flushing > the store's > Directory.Change > the room's > the tree's and the
-// log's > the directory's. house comes before all of them; under it the pipeline is only tried. The tree's own order
-// stands there. No I/O happens under any of them but the pipeline, the store's, Change, and the one under which a
-// table is opened.
+// commit pipeline > the compactor's turn or flushing > the store's > Directory.Change > the room's, the disk's > the
+// tree's and the log's > the directory's. house comes before all of them; under it the pipeline is only tried. The
+// tree's own order stands there. No I/O happens under any of them but the pipeline, the store's, Change, and the one
+// under which a table is opened.
 //
 // # Failure
 //

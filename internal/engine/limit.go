@@ -48,7 +48,7 @@ func (l limited) Stall(ctx context.Context, changed <-chan struct{}, wait time.D
 }
 
 func (l limited) OldestReader() (reads bool, age time.Duration) {
-	return l.tree.OldestReader() < l.tree.Visible(), l.tree.Metrics().OldestAge
+	return l.tree.OldestReader() < l.tree.Visible() || l.dir.Held(), l.tree.Metrics().OldestAge
 }
 
 // SpaceComes reports whether a flush, a removal or a compaction is in progress or due that may return space. It

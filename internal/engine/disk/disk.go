@@ -6,11 +6,12 @@
 //
 //	room = bound - used - unflushed - claimed - kept
 //
-//	bound      the limit
+//	bound      the limit; where there was more at Open, what there was, until there is less
 //	used       the length of all files, the reserve among them
 //	unflushed  what the memtables will take in tables
 //	claimed    what was admitted, and is neither in used nor in unflushed yet
-//	kept       for one compaction, for deletes, and for the reserve while it is spent
+//	kept       for one compaction, for deletes, and for the reserve while it is spent; of what adds, what the bound is
+//	           above the limit
 //
 // A commit needs its length in the log and in a table (needOf). It is admitted if that is no more than the room. As
 // room costs some locks, it is looked at once for many commits: admitted counts what was ever admitted, and a look says
@@ -50,7 +51,8 @@ type Env interface {
 	Demand() Demand
 	// SpaceComes reports whether background work is returning space, which it wakes, or does.
 	SpaceComes() bool
-	// OldestReader reports whether old versions are kept for a reader or for Retain, and how old the oldest reader is.
+	// OldestReader reports whether old versions are kept for a reader, a follower or Retain, and how old the oldest
+	// reader is; 0 if that is not known.
 	OldestReader() (keeps bool, age time.Duration)
 	// NextChange returns a channel that is closed after the call by the next Changed, which the engine calls too when
 	// something has changed that SpaceComes looks at.
@@ -121,7 +123,7 @@ type Disk struct {
 
 	adding, deleting calls.Turn // of the commit that waits and looks, of each sort
 
-	mu      sync.Mutex // held during a look; comes before the locks of Env.Demand
+	mu      sync.Mutex // held during a look, and never during I/O; comes before the locks of Env.Demand
 	job     int64      // what the compaction in progress may take, in bytes
 	tables  *manifest.Version
 	largest int64 // the largest of tables
@@ -229,16 +231,16 @@ func (d *Disk) decide(ctx context.Context, need int64, adds bool) error {
 
 // take looks how much room there is, and admits need bytes if there is enough.
 func (d *Disk) take(need int64, adds bool) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if adds && need >= largeBytes {
 		if free, err := d.quota.FreeBytes(); err == nil && uint64(need) > free {
 			return false
 		}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	limit := d.lookLocked()
 	if !adds {
-		limit += d.bounds.Deletes
+		limit += d.bounds.Deletes + d.above()
 	} else if d.full() {
 		return false
 	}
@@ -254,9 +256,9 @@ func (d *Disk) full() bool { return d.quota.Spent() && d.quota.MediumFull() }
 
 // lookLocked returns up to what admitted may rise, and allows that to commits that add.
 func (d *Disk) lookLocked() int64 {
-	spent := d.quota.Spent()
+	spent, above := d.quota.Spent(), d.above()
 	free, admitted := d.freeLocked()
-	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
+	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes + above
 	if spent {
 		kept += d.bounds.Reserve
 	}
@@ -271,6 +273,10 @@ func (d *Disk) lookLocked() int64 {
 	}
 	return limit
 }
+
+// above is by how much the bound is above the limit, because there was more at Open: commits that add, and the reserve,
+// have to wait until there is less. It only falls, to 0 in the end, so it is read before what it is taken from.
+func (d *Disk) above() int64 { return d.quota.Bound() - d.bounds.Limit }
 
 // freeLocked returns the bytes that nothing has and nobody has claimed, when so much was admitted. What is finished
 // meanwhile counts twice.
@@ -311,12 +317,13 @@ func (d *Disk) BeginJob() (most int64, short bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.allowed.Store(0)
+	above := d.above()
 	free, _ := d.freeLocked()
 	d.job = max(free, 1)
-	return d.job, d.isShortLocked(free)
+	return d.job, d.isShortLocked(free - above)
 }
 
-// isShortLocked reports whether commits wait for space, or soon will, where so much is free.
+// isShortLocked reports whether commits wait for space, or soon will, where so much is free under the limit.
 func (d *Disk) isShortLocked(free int64) bool {
 	return free-d.compactionLocked()-d.bounds.Deletes < d.bounds.Short || d.Waiting()
 }
@@ -350,8 +357,9 @@ func (d *Disk) Short() bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	above := d.above()
 	free, _ := d.freeLocked()
-	return d.isShortLocked(free)
+	return d.isShortLocked(free - above)
 }
 
 // refusal says why need bytes are refused, and what to do.
@@ -364,16 +372,21 @@ func (d *Disk) refusal(need int64) error {
 		return fmt.Errorf("%w: the commit needs %d bytes, and the disk has %d", vfs.ErrNoSpace, need, left)
 	}
 	d.mu.Lock()
+	above := d.above()
 	free, _ := d.freeLocked()
 	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
 	d.mu.Unlock()
+	free -= above
+	if d.quota.Spent() {
+		kept += d.bounds.Reserve
+	}
 	reader := ""
 	if keeps, age := d.env.OldestReader(); keeps && age > 0 {
 		reader = fmt.Sprintf(" (the oldest reader, open for %v, keeps old versions)", age.Round(time.Second))
 	} else if keeps {
-		reader = " (a reader or Options.Retain keeps old versions)"
+		reader = " (a reader, a follower or Options.Retain keeps old versions)"
 	}
 	return fmt.Errorf("%w: Options.DiskLimit is %d bytes, the files have %d, %d of what is left are kept for "+
-		"compactions and deletes, and the commit needs %d of %d; delete data, end old snapshots%s, "+
+		"compactions, deletes and the reserve, and the commit needs %d of %d; delete data, end old snapshots%s, "+
 		"or raise Options.DiskLimit", vfs.ErrNoSpace, d.bounds.Limit, d.quota.Used(), kept, need, max(free-kept, 0), reader)
 }

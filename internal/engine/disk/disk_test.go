@@ -37,10 +37,14 @@ type engine struct {
 
 const limit = 64 << 20
 
-// newEngine is an engine with a reserve, and nothing else.
-func newEngine(t *testing.T) *engine {
+// newEngine is an engine that finds tables of the given bytes, and makes its reserve.
+func newEngine(t *testing.T, tables ...int64) *engine {
 	t.Helper()
 	e := &engine{t: t, medium: memfs.NewVolatile(), gate: calls.NewGate()}
+	e.fs = e.medium
+	for i, n := range tables {
+		e.fill(fmt.Sprintf("%06d.tbl", i+1), n)
+	}
 	start, n := time.Now(), uint64(0)
 	e.d, e.fs = New(BoundsFor(limit, 1<<30, 1<<30), Options{FS: e.medium, Env: e, Gate: e.gate, Logger: logger.Silent{},
 		Now: func() time.Duration { return time.Since(start) }, Changed: func() {},
@@ -161,6 +165,64 @@ func TestAdmit_deletesAreNeverRefused(t *testing.T) {
 	}
 }
 
+// An operator would be told that a commit needs less than there is, and is refused all the same.
+func TestAdmit_refusalsTellWhyThereIsNoRoom(t *testing.T) {
+	for _, spent := range []bool{false, true} {
+		e := newEngine(t)
+		if spent {
+			e.d.Spend() // because of the limit: the medium has space
+		}
+		e.fill("000001.tbl", e.space()-100)
+		_, err := e.d.Admit(t.Context(), put(10))
+		var need, left int
+		if err == nil || !strings.Contains(err.Error(), "and the commit needs ") {
+			t.Fatalf("spent %v: %v", spent, err)
+		}
+		_, figures, _ := strings.Cut(err.Error(), "and the commit needs ")
+		if n, _ := fmt.Sscanf(figures, "%d of %d;", &need, &left); n != 2 || need <= left {
+			t.Errorf("spent %v: %v", spent, err)
+		}
+	}
+}
+
+// A database that had more than its limit when it was opened would stay above it for ever: what deletes return would be
+// taken by puts, or by the reserve.
+func TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, limit/2, limit/2, limit/2, limit/2)
+		admit := func(when string, puts bool) {
+			t.Helper()
+			if _, err := e.d.Admit(t.Context(), put(10)); (err == nil) != puts || err != nil && !errors.Is(err, vfs.ErrNoSpace) {
+				t.Errorf("%s, put: %v", when, err)
+			}
+			if _, err := e.d.Admit(t.Context(), deletion()); err != nil {
+				t.Errorf("%s, delete: %v", when, err)
+			}
+			if s := e.d.State(); (s.Refusing == "") != puts {
+				t.Errorf("%s: %+v", when, s)
+			}
+			time.Sleep(remakeInterval)
+			if e.d.Remake(); e.d.Spent() == puts {
+				t.Errorf("%s: the reserve is spent is %v", when, e.d.Spent())
+			}
+		}
+		admit("at twice the limit", false)
+		for i, when := range []string{"at one and a half", "at the limit"} {
+			if err := e.fs.Remove(fmt.Sprintf("%06d.tbl", i+1)); err != nil {
+				t.Fatal(err)
+			}
+			if !e.d.Short() {
+				t.Errorf("%s compactions do not know that space is short", when)
+			}
+			admit(when, false)
+		}
+		if err := e.fs.Remove("000003.tbl"); err != nil {
+			t.Fatal(err)
+		}
+		admit("at half the limit", true)
+	})
+}
+
 // A count of what is in progress that grows would refuse everything in the end, one that shrinks nothing.
 func TestAdmit_finishedCommitsClaimNothing(t *testing.T) {
 	e := newEngine(t)
@@ -236,6 +298,43 @@ func TestAdmit_waitsWhileSpaceComes(t *testing.T) {
 			t.Errorf("while it is closed: %v", err)
 		}
 	})
+}
+
+// freeBytes is a directory that tells somebody when it is asked for the free bytes of the medium.
+type freeBytes struct {
+	vfs.FS
+	asked func()
+}
+
+func (f freeBytes) FreeBytes() (uint64, error) {
+	f.asked()
+	return f.FS.FreeBytes()
+}
+
+// A large commit would begin to write what a full disk cannot take, or all others would wait for what the disk says.
+func TestAdmit_asksTheMediumBeforeALargeCommit(t *testing.T) {
+	e, asked := newEngine(t), 0
+	e.d.quota.FS = freeBytes{e.d.quota.FS, func() {
+		asked++
+		if !e.d.mu.TryLock() {
+			t.Error("it is asked under the mutex")
+			return
+		}
+		e.d.mu.Unlock()
+	}}
+	large := put(2 << 20)
+	e.medium.SetCapacity(e.d.Used() + needOf(large) - 1)
+	if _, err := e.d.Admit(t.Context(), large); !errors.Is(err, vfs.ErrNoSpace) || asked == 0 {
+		t.Errorf("a byte less than it needs: asked %d times, %v", asked, err)
+	}
+	e.medium.SetCapacity(e.d.Used() + needOf(large))
+	if _, err := e.d.Admit(t.Context(), large); err != nil {
+		t.Errorf("as much as it needs: %v", err)
+	}
+	asked = 0
+	if _, err := e.d.Admit(t.Context(), put(1000)); err != nil || asked > 0 {
+		t.Errorf("a small one: asked %d times, %v", asked, err)
+	}
 }
 
 // Commits that were promised room before the disk was full would take what the reserve has given to deletes.

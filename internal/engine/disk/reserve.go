@@ -117,6 +117,7 @@ func (d *Disk) hasRoomForReserve() bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	above := d.above()
 	left, _ := d.freeLocked()
-	return left >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve
+	return left-above >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve
 }

@@ -45,8 +45,8 @@ var diskMutants = []Mutant{
 	{
 		Name:   "no space is kept for a compaction",
 		Breaks: "a full database cannot be compacted, and so never gets its space back",
-		Changes: []Change{{"internal/engine/disk/disk.go", `	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
-	if spent {`, `	kept := d.bounds.Deletes
+		Changes: []Change{{"internal/engine/disk/disk.go", `	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes + above
+	if spent {`, `	kept := d.bounds.Deletes + above
 	if spent {`}},
 		Killer: test("engine/disk", "TestAdmit_roomIsWhatNothingElseNeeds"),
 		Quick:  true,
@@ -100,6 +100,66 @@ var diskMutants = []Mutant{
 		Breaks:  "Close is told of a full disk that nobody has",
 		Changes: []Change{{"internal/engine/disk/disk.go", `	if err != nil && d.gate.Closed() {`, `	if err == nil && d.gate.Closed() {`}},
 		Killer:  test("engine", "TestDiskLimit_waitEndsWithContextAndClose"),
+	},
+	{
+		Name:   "what is above a lowered limit may be written again",
+		Breaks: "a database whose limit was lowered stays above it for ever",
+		Changes: []Change{{"internal/engine/disk/disk.go", `d.bounds.Deletes + above
+	if spent`, `d.bounds.Deletes + 0*above
+	if spent`}},
+		Killer: test("engine/disk", "TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit"),
+		Quick:  true,
+	},
+	{
+		Name:    "the reserve is made above a lowered limit",
+		Breaks:  "what deletes have returned is taken by the reserve, and the database stays above its limit",
+		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left-above >=`, `	return left-0*above >=`}},
+		Killer:  test("engine/disk", "TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit"),
+		Quick:   true,
+	},
+	{
+		Name:   "a refusal does not count the reserve that is to be made again",
+		Breaks: "an operator is told that a commit needs less than there is, and is refused",
+		Changes: []Change{{"internal/engine/disk/disk.go", `	if d.quota.Spent() {
+		kept += d.bounds.Reserve
+	}
+	reader`, `	if d.quota.Spent() {
+		kept += 0
+	}
+	reader`}},
+		Killer: test("engine/disk", "TestAdmit_refusalsTellWhyThereIsNoRoom"),
+		Quick:  true,
+	},
+	{
+		Name:    "a refusal does not name a follower",
+		Breaks:  "an operator looks for data that fills the disk, and it is held by another process",
+		Changes: []Change{{"internal/engine/limit.go", ` || l.dir.Held(), l.tree`, ` || l.dir == nil, l.tree`}},
+		Killer:  Check{Package: ".", Run: "^TestDiskLimit_namesTheFollowerThatKeepsSpace$"},
+	},
+	{
+		Name:   "the medium is asked for its free bytes under the mutex of the disk",
+		Breaks: "all commits wait for a slow file system when one of them is large",
+		Changes: []Change{{"internal/engine/disk/disk.go", `func (d *Disk) take(need int64, adds bool) bool {
+	if adds`, `func (d *Disk) take(need int64, adds bool) bool {
+	d.mu.Lock()
+	if adds`}, {"internal/engine/disk/disk.go", `			return false
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()`, `			d.mu.Unlock()
+			return false
+		}
+	}
+	defer d.mu.Unlock()`}},
+		Killer: test("engine/disk", "TestAdmit_asksTheMediumBeforeALargeCommit"),
+		Quick:  true,
+	},
+	{
+		Name:    "a large commit is tried on a disk that has no room for it",
+		Breaks:  "the reserve is spent on a commit that fails all the same",
+		Changes: []Change{{"internal/engine/disk/disk.go", `err == nil && uint64(need) > free {`, `err == nil && need < 0 && free > 0 {`}},
+		Killer:  test("engine/disk", "TestAdmit_asksTheMediumBeforeALargeCommit"),
+		Quick:   true,
 	},
 	{
 		Name:    "large transactions do not ask for space",
@@ -181,7 +241,7 @@ var diskMutants = []Mutant{
 	{
 		Name:    "the reserve is made in what deletes have just freed",
 		Breaks:  "compactions have no space, and writes never go on",
-		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve`, `	return left >= d.bounds.Reserve`}},
+		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left-above >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve`, `	return left-above >= d.bounds.Reserve`}},
 		Killer:  test("engine/disk", "TestRemake_onlyWhereThereIsRoom"),
 		Quick:   true,
 	},

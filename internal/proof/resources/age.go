@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
+	"lightningdb/internal/proof/noise"
 )
 
 // ageBound is the bound of how long a forgotten snapshot keeps what it sees.
@@ -55,7 +57,7 @@ func (r *run) ageOf(s spec, what string) error {
 		return err
 	}
 	n := m.Numbers
-	r.show(what+": highest on disk", sizeText(p.peaks.disk))
+	r.show(what+": highest on disk", sizeText(p.peaks.Disk))
 	if s.MaxSnapshotAge > 0 {
 		r.check(what+": reads of the snapshot and the cursor", fmt.Sprintf("%d of 2 expired", n["expired"]), "2",
 			n["expired"] == 2)
@@ -100,8 +102,8 @@ func holdSnapshot(c *child) error {
 		}
 	}
 	numbers := map[string]int64{}
-	value, err := held.Get(key(nil, 0))
-	count(numbers, err, string(value) == string(c.value(nil, 0, 0, diskLeast, diskMost)))
+	value, err := held.Get(noise.Key(nil, 0))
+	count(numbers, err, string(value) == string(c.noise.Value(nil, 0, 0, diskLeast, diskMost)))
 	m := db.Metrics()
 	if c.MaxSnapshotAge > 0 {
 		m = metricsAtRest(db)
@@ -150,15 +152,15 @@ func count(numbers map[string]int64, err error, right bool) {
 
 // overwriteFor overwrites keys in random order for the time of the spec.
 func (c *child) overwriteFor(db *lightningdb.DB, keys uint64) error {
-	w := newCrew(c.For)
+	w := crew.New(c.For)
 	for range 2 {
 		var k, v []byte
-		w.repeat(func(rng *rand.Rand) error {
+		w.Repeat(func(rng *rand.Rand) error {
 			n := rng.Uint64N(keys)
-			k, v = key(k[:0], n), c.value(v[:0], n, 1+rng.Uint64N(1<<20), diskLeast, diskMost)
+			k, v = noise.Key(k[:0], n), c.noise.Value(v[:0], n, 1+rng.Uint64N(1<<20), diskLeast, diskMost)
 			return db.Put(k, v)
 		})
 	}
 	c.watch(w, "overwrite", new(atomic.Int64), 0)
-	return w.wait()
+	return w.Wait()
 }

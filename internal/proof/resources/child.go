@@ -2,9 +2,7 @@ package resources
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
+	"lightningdb/internal/proof/noise"
 )
 
 // spec is what a child is to be. What a role does not need is zero.
@@ -23,6 +23,7 @@ type spec struct {
 
 	MemoryLimit    int64
 	LogLimit       int64
+	DiskLimit      int64
 	MaxSnapshotAge time.Duration
 
 	Bytes int64 // of data
@@ -30,6 +31,8 @@ type spec struct {
 	For   time.Duration // how long a load runs
 	Think time.Duration // between two calls of a goroutine
 	Heap  int           // bytes of other data in the process
+
+	Ledgers string // the directory for what its writers were told
 }
 
 // message is a line that a child says. Without a phase it is progress.
@@ -55,13 +58,17 @@ var roles = map[string]func(c *child) error{
 	"views":     viewWhileWriting,
 	"turns":     turnWhileWriting,
 	"databases": openMany,
+	"limit":     writeAtLimit,
+	"limited":   returnFromLimit,
+	"small":     holdSmallDisk,
+	"full":      fillDisk,
 }
 
 // child is a process of a campaign, from inside.
 type child struct {
 	spec
 	in    *bufio.Reader
-	noise []byte // what values are made of; it does not compress
+	noise noise.Source // of values
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -77,11 +84,7 @@ func RunChild(text string, in io.Reader, out io.Writer) error {
 	if role == nil {
 		return fmt.Errorf("there is no role %q", c.Role)
 	}
-	rng := rand.New(rand.NewPCG(c.Seed, 1))
-	c.noise = make([]byte, noiseBytes)
-	for i := range c.noise {
-		c.noise[i] = byte(rng.Uint32())
-	}
+	c.noise = noise.New(c.Seed)
 	return role(c)
 }
 
@@ -110,63 +113,20 @@ func (c *child) open() (*lightningdb.DB, error) { return lightningdb.Open(c.Dir,
 
 func (c *child) options() *lightningdb.Options {
 	return &lightningdb.Options{Durability: lightningdb.Process, MemoryLimit: c.MemoryLimit, LogLimit: c.LogLimit,
-		MaxSnapshotAge: c.MaxSnapshotAge}
-}
-
-// crew is goroutines that repeat their steps until their time is over or one fails.
-type crew struct {
-	ctx     context.Context
-	end     context.CancelCauseFunc
-	running sync.WaitGroup
-	started uint64
-}
-
-// errTimeUp ends a crew that has worked long enough.
-var errTimeUp = errors.New("the time is over")
-
-// newCrew returns a crew that ends after d; without end if that is 0.
-func newCrew(d time.Duration) *crew {
-	c := new(crew)
-	c.ctx, c.end = context.WithCancelCause(context.Background())
-	if d > 0 {
-		time.AfterFunc(d, func() { c.end(errTimeUp) })
-	}
-	return c
-}
-
-// repeat has a goroutine take step again and again. Keys that are not there are no failure.
-func (c *crew) repeat(step func(rng *rand.Rand) error) {
-	c.started++
-	rng := rand.New(rand.NewPCG(c.started, 7))
-	c.running.Go(func() {
-		for c.ctx.Err() == nil {
-			if err := step(rng); err != nil && !errors.Is(err, lightningdb.ErrNotFound) {
-				c.end(err)
-			}
-		}
-	})
-}
-
-// wait waits until all have ended. The end of the time is no error.
-func (c *crew) wait() error {
-	c.running.Wait()
-	if err := context.Cause(c.ctx); !errors.Is(err, errTimeUp) {
-		return err
-	}
-	return nil
+		DiskLimit: c.DiskLimit, MaxSnapshotAge: c.MaxSnapshotAge}
 }
 
 // watch has the crew tell progress: by time, if total is 0.
-func (c *child) watch(w *crew, step string, done *atomic.Int64, total int64) {
+func (c *child) watch(w *crew.Crew, step string, done *atomic.Int64, total int64) {
 	start := time.Now()
-	w.repeat(func(*rand.Rand) error {
+	w.Repeat(func(*rand.Rand) error {
 		if total > 0 {
 			c.tell(step, done.Load(), total)
 		} else {
 			c.tell(step, int64(time.Since(start)/time.Second), int64(c.For/time.Second))
 		}
 		select {
-		case <-w.ctx.Done():
+		case <-w.Context().Done():
 		case <-time.After(200 * time.Millisecond):
 		}
 		return nil

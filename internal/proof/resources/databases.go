@@ -9,6 +9,8 @@ import (
 
 	"lightningdb"
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/proof/noise"
+	"lightningdb/internal/proof/probe"
 )
 
 // databasesBound is the bound of what one of many open databases takes.
@@ -49,39 +51,39 @@ func measureDatabases(r *run) error {
 	if err != nil {
 		return err
 	}
-	before, mapped := sampleOf(p.pid), mappingsOf(p.pid)
+	before, mapped := probe.Of(p.pid), probe.Mappings(p.pid)
 	open, err := p.next("open")
 	if err != nil {
 		return err
 	}
-	full, fullMapped := sampleOf(p.pid), mappingsOf(p.pid)
+	full, fullMapped := probe.Of(p.pid), probe.Mappings(p.pid)
 	count := int64(s.Count)
 	at := fmt.Sprintf("%d databases, each: ", count)
 	r.show(at+"time of Open, a put and a get", timeText(time.Duration(open.Numbers["took"]/count)))
-	judge(r, at+"memory", (full.private-before.private)/count, databaseMemory, sizeText)
+	judge(r, at+"memory", (full.Private-before.Private)/count, databaseMemory, sizeText)
 	judge(r, at+"goroutines", (open.Numbers["goroutines"]-begin.Numbers["goroutines"])/count, databaseGoroutines, number)
-	judge(r, at+"descriptors", (full.files-before.files+count-1)/count, databaseFiles, number)
+	judge(r, at+"descriptors", (full.Files-before.Files+count-1)/count, databaseFiles, number)
 	r.show(at+"mappings", fmt.Sprintf("%.1f", float64(fullMapped-mapped)/float64(count)))
-	r.show(at+"on disk", sizeText(p.peaks.disk/count))
+	r.show(at+"on disk", sizeText(p.peaks.Disk/count))
 	if _, err := p.next("rest"); err != nil {
 		return err
 	}
-	rest := sampleOf(p.pid)
+	rest := probe.Of(p.pid)
 	if _, err := p.next("idle"); err != nil {
 		return err
 	}
-	used := float64(sampleOf(p.pid).processor-rest.processor) / s.For.Seconds() / float64(count)
+	used := float64(probe.Of(p.pid).Processor-rest.Processor) / s.For.Seconds() / float64(count)
 	judge(r, at+"processor time in an idle second", time.Duration(used), databaseIdle, timeText)
 	closed, err := p.next("closed")
 	if err != nil {
 		return err
 	}
-	left := sampleOf(p.pid)
+	left := probe.Of(p.pid)
 	r.show(at+"time of Close", timeText(time.Duration(closed.Numbers["took"]/count)))
 	r.leftBehind("goroutines", closed.Numbers["goroutines"], begin.Numbers["goroutines"])
-	r.leftBehind("descriptors", left.files, before.files)
+	r.leftBehind("descriptors", left.Files, before.Files)
 	r.leftBehind("files of no database", closed.Numbers["foreign"], 0)
-	judge(r, "closed: memory", left.private-before.private, databasesLeftMemory, sizeText)
+	judge(r, "closed: memory", left.Private-before.Private, databasesLeftMemory, sizeText)
 	return p.end()
 }
 
@@ -115,14 +117,14 @@ func openMany(c *child) error {
 			return fmt.Errorf("open database %d: %w", i, err)
 		}
 		all[i] = db
-		if err := db.Put(key(nil, uint64(i)), c.value(nil, uint64(i), 0, 100, 100)); err != nil {
+		if err := db.Put(noise.Key(nil, uint64(i)), c.noise.Value(nil, uint64(i), 0, 100, 100)); err != nil {
 			return fmt.Errorf("put into database %d: %w", i, err)
 		}
-		v, err := db.Get(key(nil, uint64(i)))
+		v, err := db.Get(noise.Key(nil, uint64(i)))
 		if err != nil {
 			return fmt.Errorf("get from database %d: %w", i, err)
 		}
-		if err := checkValue(uint64(i), v); err != nil {
+		if err := noise.Check(uint64(i), v); err != nil {
 			return err
 		}
 		c.tell("open", int64(i+1), int64(c.Count))

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
+	"lightningdb/internal/proof/noise"
+	"lightningdb/internal/proof/probe"
 )
 
 // diskBound is the bound of what is on the disk when all is quiet, after loads that leave much behind.
@@ -71,7 +74,7 @@ func (r *run) diskOf(s spec, what string) error {
 	if err := r.judgeQuiet(p, what); err != nil {
 		return err
 	}
-	r.show(what+": highest during the load", fmt.Sprintf("%s, %d commits", sizeText(p.peaks.disk), m.Numbers["commits"]))
+	r.show(what+": highest during the load", fmt.Sprintf("%s, %d commits", sizeText(p.peaks.Disk), m.Numbers["commits"]))
 	return nil
 }
 
@@ -101,7 +104,7 @@ func (r *run) settle(dir string) (all, log int64, took time.Duration, err error)
 	start := time.Now()
 	changed := start
 	for {
-		a, l := usage(dir)
+		a, l := probe.Usage(dir)
 		if now := time.Now(); a != all || l != log {
 			all, log, changed = a, l, now
 		} else if now.Sub(changed) >= settled && now.Sub(start) >= 3*settled || now.Sub(start) > settleTime {
@@ -129,7 +132,7 @@ func (r *run) freshCopy(dir string) (bytes int64, err error) {
 	if err := p.end(); err != nil {
 		return 0, err
 	}
-	all, log := usage(dir + copySuffix)
+	all, log := probe.Usage(dir + copySuffix)
 	return all - log, os.RemoveAll(dir + copySuffix)
 }
 
@@ -180,16 +183,16 @@ func copyCompacted(c *child) error {
 
 // overwrite puts the same keys again and again, in random order, with values of other sizes.
 func overwrite(c *child) error {
-	return c.loadAndRest(func(db *lightningdb.DB, w *crew, commits *atomic.Int64) error {
+	return c.loadAndRest(func(db *lightningdb.DB, w *crew.Crew, commits *atomic.Int64) error {
 		keys, err := c.fill(db, 0, c.Bytes, diskLeast, diskMost)
 		if err != nil {
 			return err
 		}
 		for range 2 {
 			var k, v []byte
-			w.repeat(func(rng *rand.Rand) error {
+			w.Repeat(func(rng *rand.Rand) error {
 				n := rng.Uint64N(keys)
-				k, v = key(k[:0], n), c.value(v[:0], n, rng.Uint64(), diskLeast, diskMost)
+				k, v = noise.Key(k[:0], n), c.noise.Value(v[:0], n, rng.Uint64(), diskLeast, diskMost)
 				commits.Add(1)
 				return db.Put(k, v)
 			})
@@ -200,13 +203,13 @@ func overwrite(c *child) error {
 
 // queue puts at the end and deletes at the front, by one commit each.
 func queue(c *child) error {
-	return c.loadAndRest(func(db *lightningdb.DB, w *crew, commits *atomic.Int64) error {
+	return c.loadAndRest(func(db *lightningdb.DB, w *crew.Crew, commits *atomic.Int64) error {
 		length := uint64(c.Bytes / ((diskLeast + diskMost) / 2))
 		next := uint64(0)
 		var b lightningdb.Batch
-		w.repeat(func(*rand.Rand) error {
+		w.Repeat(func(*rand.Rand) error {
 			b.Reset()
-			b.Put(place(next), c.value(nil, next, 0, diskLeast, diskMost))
+			b.Put(place(next), c.noise.Value(nil, next, 0, diskLeast, diskMost))
 			if next >= length {
 				b.Delete(place(next - length))
 			}
@@ -223,20 +226,20 @@ func place(n uint64) []byte { return fmt.Appendf(nil, "queue%016x", n) }
 
 // loadAndRest starts a load and ends it after the time of the spec. The database stays open and is left alone until
 // the parent has seen enough.
-func (c *child) loadAndRest(start func(db *lightningdb.DB, w *crew, commits *atomic.Int64) error) error {
+func (c *child) loadAndRest(start func(db *lightningdb.DB, w *crew.Crew, commits *atomic.Int64) error) error {
 	db, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	var commits atomic.Int64
-	w := newCrew(0)
+	w := crew.New(0)
 	if err := start(db, w, &commits); err != nil {
 		return err
 	}
-	time.AfterFunc(c.For, func() { w.end(errTimeUp) })
+	time.AfterFunc(c.For, func() { w.End(crew.ErrTimeUp) })
 	c.watch(w, c.Role, &commits, 0)
-	if err := w.wait(); err != nil {
+	if err := w.Wait(); err != nil {
 		return err
 	}
 	if err := c.stop(message{Phase: "loaded", Numbers: map[string]int64{"commits": commits.Load()}}); err != nil {

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os/exec"
 	"sync/atomic"
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
+	"lightningdb/internal/proof/noise"
+	"lightningdb/internal/proof/probe"
 )
 
 // memoryBound is the bound of what a process takes of memory while its database grows far beyond it.
@@ -59,8 +63,8 @@ func measureMemory(r *run) error {
 }
 
 // memoryOf runs a child and judges what it took.
-func (r *run) memoryOf(s spec, group *cgroup, what string) error {
-	p, err := r.start(s, group)
+func (r *run) memoryOf(s spec, prepare func(*exec.Cmd), what string) error {
+	p, err := r.start(s, prepare)
 	if err != nil {
 		return err
 	}
@@ -70,10 +74,10 @@ func (r *run) memoryOf(s spec, group *cgroup, what string) error {
 		return err
 	}
 	at := fmt.Sprintf("limit %s, %s: ", sizeText(s.MemoryLimit), what)
-	judge(r, at+"resident set", p.peaks.resident, s.MemoryLimit+memoryAllowance, sizeText)
-	r.show(at+"without what is of files", sizeText(p.peaks.private))
+	judge(r, at+"resident set", p.peaks.Resident, s.MemoryLimit+memoryAllowance, sizeText)
+	r.show(at+"without what is of files", sizeText(p.peaks.Private))
 	r.show(at+"highest MemoryUsed", sizeText(m.Numbers["used"]))
-	r.show(at+"operations", fmt.Sprintf("%d, %s on disk", m.Numbers["operations"], sizeText(p.peaks.disk)))
+	r.show(at+"operations", fmt.Sprintf("%d, %s on disk", m.Numbers["operations"], sizeText(p.peaks.Disk)))
 	return p.end()
 }
 
@@ -82,19 +86,19 @@ func (r *run) memoryOf(s spec, group *cgroup, what string) error {
 func (r *run) memoryInGroup(s spec, what string) error {
 	limit := s.MemoryLimit + cgroupAllowance
 	at := fmt.Sprintf("limit %s, %s of %s: ", sizeText(s.MemoryLimit), what, sizeText(limit))
-	group, err := newCgroup(limit)
+	group, err := probe.NewGroup(limit)
 	if err != nil {
 		r.skip(at+"kills", err.Error())
 		return nil
 	}
-	err = r.memoryOf(s, group, what)
-	kills, highest := group.kills(), group.highest()
+	err = r.memoryOf(s, group.Enter, what)
+	kills, highest := group.Kills(), group.Highest()
 	if err != nil && kills > 0 {
 		err = nil // that it was killed is the finding
 	}
 	r.check(at+"kills", fmt.Sprint(kills), "0", kills == 0)
 	r.show(at+"highest, with files", sizeText(highest))
-	return errors.Join(err, group.remove())
+	return errors.Join(err, group.Remove())
 }
 
 // loadMixed is the child of this bound: it does a bit of everything until there are the bytes of the spec, or for its
@@ -109,20 +113,20 @@ func loadMixed(c *child) error {
 	if err := l.begin(); err != nil {
 		return err
 	}
-	w := newCrew(c.For)
+	w := crew.New(c.For)
 	for range 3 {
-		w.repeat(l.write(w))
+		w.Repeat(l.write(w))
 	}
-	w.repeat(l.read)
-	w.repeat(l.hold(w))
+	w.Repeat(l.read)
+	w.Repeat(l.hold(w))
 	c.watch(w, "load", &l.live, c.Bytes)
 	var used atomic.Int64
-	w.repeat(func(*rand.Rand) error {
+	w.Repeat(func(*rand.Rand) error {
 		raise(&used, db.Metrics().MemoryUsed)
 		time.Sleep(20 * time.Millisecond)
 		return nil
 	})
-	if err := w.wait(); err != nil {
+	if err := w.Wait(); err != nil {
 		return err
 	}
 	numbers := map[string]int64{"used": used.Load(), "operations": l.operations.Load()}
@@ -163,7 +167,7 @@ func (l *mixed) begin() error {
 func (l *mixed) putOrdered() error {
 	var b lightningdb.Batch
 	for n := range uint64(l.Count) {
-		b.Put(l.key(n), l.value(nil, n, 0, mixedLeast, mixedMost))
+		b.Put(l.key(n), l.noise.Value(nil, n, 0, mixedLeast, mixedMost))
 		if b.Len() < fillBatch && n+1 < uint64(l.Count) {
 			continue
 		}
@@ -183,7 +187,7 @@ func (l *mixed) key(n uint64) []byte {
 	if n < uint64(l.Count) {
 		return binary.BigEndian.AppendUint64([]byte{'k'}, n*(math.MaxUint64/uint64(l.Count)))
 	}
-	return key(nil, n)
+	return noise.Key(nil, n)
 }
 
 const (
@@ -193,17 +197,17 @@ const (
 )
 
 // write returns a step that writes: mostly new keys, in batches or transactions, or one put or delete.
-func (l *mixed) write(w *crew) func(rng *rand.Rand) error {
+func (l *mixed) write(w *crew.Crew) func(rng *rand.Rand) error {
 	return func(rng *rand.Rand) error {
 		defer l.operations.Add(1)
 		if l.Bytes > 0 && l.live.Load() >= l.Bytes {
-			w.end(errTimeUp)
+			w.End(crew.ErrTimeUp)
 			return nil
 		}
 		switch rng.IntN(10) {
 		case 0:
 			n := rng.Uint64N(l.next.Load() + 1)
-			return l.db.Put(l.key(n), l.value(nil, n, rng.Uint64(), mixedLeast, mixedMost))
+			return l.db.Put(l.key(n), l.noise.Value(nil, n, rng.Uint64(), mixedLeast, mixedMost))
 		case 1:
 			l.live.Add(-(mixedLeast + mixedMost) / 2)
 			return l.db.Delete(l.key(rng.Uint64N(l.next.Load() + 1)))
@@ -221,7 +225,7 @@ func (l *mixed) write(w *crew) func(rng *rand.Rand) error {
 func (l *mixed) addNew(rng *rand.Rand, put func(k, v []byte) error) error {
 	for range 1 + rng.IntN(mixedBatch) {
 		n := l.next.Add(1) - 1
-		k, v := l.key(n), l.value(nil, n, 0, mixedLeast, mixedMost)
+		k, v := l.key(n), l.noise.Value(nil, n, 0, mixedLeast, mixedMost)
 		if err := put(k, v); err != nil {
 			return err
 		}
@@ -236,12 +240,12 @@ func (l *mixed) transact(rng *rand.Rand) error {
 		n := rng.Uint64N(l.next.Load() + 1)
 		v, err := tx.Get(l.key(n))
 		if err == nil {
-			err = checkValue(n, v)
+			err = noise.Check(n, v)
 		}
 		if err != nil && !errors.Is(err, lightningdb.ErrNotFound) {
 			return err
 		}
-		if err := tx.Put(l.key(n), l.value(nil, n, rng.Uint64(), mixedLeast, mixedMost)); err != nil {
+		if err := tx.Put(l.key(n), l.noise.Value(nil, n, rng.Uint64(), mixedLeast, mixedMost)); err != nil {
 			return err
 		}
 		return l.addNew(rng, tx.Put)
@@ -257,7 +261,7 @@ func (l *mixed) read(rng *rand.Rand) error {
 		if err != nil {
 			return err
 		}
-		return checkValue(n, v)
+		return noise.Check(n, v)
 	}
 	entries := l.db.Range(l.key(n), nil).Limit(500)
 	for range entries.All() {
@@ -266,14 +270,14 @@ func (l *mixed) read(rng *rand.Rand) error {
 }
 
 // hold returns a step that keeps a snapshot for some time, and reads in it at both ends of that.
-func (l *mixed) hold(w *crew) func(rng *rand.Rand) error {
+func (l *mixed) hold(w *crew.Crew) func(rng *rand.Rand) error {
 	return func(rng *rand.Rand) error {
 		n := rng.Uint64N(l.next.Load() + 1)
 		s := l.db.Snapshot()
 		defer s.Close()
 		before, err := s.Get(l.key(n))
 		select {
-		case <-w.ctx.Done():
+		case <-w.Context().Done():
 		case <-time.After(time.Duration(rng.IntN(3000)) * time.Millisecond):
 		}
 		after, errAfter := s.Get(l.key(n))

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"lightningdb/internal/proof/probe"
 )
 
 // A database that outgrows its limit gets the program that it lives in killed.
@@ -13,20 +15,20 @@ func TestMemory_staysUnderItsLimitWhateverTheSize(t *testing.T) {
 
 // A group that bounds nothing would let every process pass.
 func TestCgroup_killsWhatTakesMore(t *testing.T) {
-	group, err := newCgroup(16 << 20)
+	group, err := probe.NewGroup(16 << 20)
 	if err != nil {
 		t.Skip(err)
 	}
 	defer func() {
-		if err := group.remove(); err != nil {
+		if err := group.Remove(); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(group.dir); err == nil {
-			t.Errorf("%s is left", group.dir)
+		if _, err := os.Stat(group.Dir); err == nil {
+			t.Errorf("%s is left", group.Dir)
 		}
 	}()
 	r := &run{Campaign: &Campaign{Child: childOf}, ctx: t.Context()}
-	p, err := r.start(spec{Role: "greedy"}, group)
+	p, err := r.start(spec{Role: "greedy"}, group.Enter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,8 +36,8 @@ func TestCgroup_killsWhatTakesMore(t *testing.T) {
 	if _, err := p.until("fed"); err == nil || !strings.Contains(err.Error(), "it ended before fed") {
 		t.Errorf("a process of 64 MiB in a group of 16: %v", err)
 	}
-	if group.kills() != 1 || group.highest() < 8<<20 {
-		t.Errorf("%d kills, and at most %d bytes were taken", group.kills(), group.highest())
+	if group.Kills() != 1 || group.Highest() < 8<<20 {
+		t.Errorf("%d kills, and at most %d bytes were taken", group.Kills(), group.Highest())
 	}
 }
 

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/noise"
+	"lightningdb/internal/proof/probe"
 )
 
 // openBound is the bound of how long a program waits for Open after a kill.
@@ -79,7 +80,7 @@ func (r *run) openAfterKill(bytes int64) (o reopening, err error) {
 		return o, err
 	}
 	p.kill()
-	if err := evict(s.Dir); err != nil {
+	if err := probe.Evict(s.Dir); err != nil {
 		return o, err
 	}
 	s.Role = "reopen"
@@ -90,12 +91,12 @@ func (r *run) openAfterKill(bytes int64) (o reopening, err error) {
 	if _, err := p.until("begin"); err != nil {
 		return o, err
 	}
-	before := sampleOf(p.pid)
+	before := probe.Of(p.pid)
 	m, err := p.next("opened")
 	if err != nil {
 		return o, err
 	}
-	o = reopening{tail: m.Numbers["log"], read: sampleOf(p.pid).read - before.read, took: time.Duration(m.Numbers["took"])}
+	o = reopening{tail: m.Numbers["log"], read: probe.Of(p.pid).Read - before.Read, took: time.Duration(m.Numbers["took"])}
 	if o.tail < s.LogLimit/4 {
 		return o, fmt.Errorf("the kill left %s of log: too little to measure by", sizeText(o.tail))
 	}
@@ -125,7 +126,7 @@ func leaveTail(c *child) error {
 		b.Reset()
 		for range 200 {
 			n := rng.Uint64N(next)
-			b.Put(key(nil, n), c.value(nil, n, 1, 100, 2000))
+			b.Put(noise.Key(nil, n), c.noise.Value(nil, n, 1, 100, 2000))
 		}
 		if err := db.Write(&b); err != nil {
 			return err
@@ -152,18 +153,4 @@ func reopen(c *child) error {
 		return err
 	}
 	return db.Close()
-}
-
-// evict makes the system forget what it has in memory of the files in dir, where it can.
-func evict(dir string) error {
-	names, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := evictFile(filepath.Join(dir, name.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
 }

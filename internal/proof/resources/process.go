@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
+
+	"lightningdb/internal/proof/probe"
 )
 
 // How often a process is looked at. Its directory takes a call for each file.
@@ -29,13 +32,16 @@ type process struct {
 	complaint *bytes.Buffer
 	ended     bool
 
+	exact bool       // its directory is looked at while it stands still, with all that it has open
+	held  probe.Held // the highest of these looks
+
 	// peaks are the highest samples since the process was started, or the caller has set it to nothing.
-	peaks  sample
+	peaks  probe.Sample
 	usedAt time.Time // when its directory was looked at last
 }
 
-// start starts a child that is what s says, in a cgroup if one is given.
-func (r *run) start(s spec, group *cgroup) (*process, error) {
+// start starts a child that is what s says. Prepare, which may be nil, says where.
+func (r *run) start(s spec, prepare func(*exec.Cmd)) (*process, error) {
 	s.Seed = r.Seed
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -45,8 +51,8 @@ func (r *run) start(s spec, group *cgroup) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if group != nil {
-		group.enter(command)
+	if prepare != nil {
+		prepare(command)
 	}
 	p := &process{run: r, spec: s, command: command, said: make(chan message), complaint: new(bytes.Buffer)}
 	command.Stderr = p.complaint
@@ -88,7 +94,9 @@ func (p *process) until(phase string) (message, error) {
 		case <-p.run.ctx.Done():
 			return message{}, p.run.ctx.Err()
 		case <-ticker.C:
-			p.look()
+			if err := p.look(); err != nil {
+				return message{}, p.failed(err.Error())
+			}
 		case m, ok := <-p.said:
 			switch {
 			case !ok:
@@ -101,8 +109,7 @@ func (p *process) until(phase string) (message, error) {
 				return message{}, p.failed(fmt.Sprintf("it came to %q instead of %q", m.Phase, phase))
 			default:
 				p.usedAt = time.Time{}
-				p.look()
-				return m, nil
+				return m, p.look()
 			}
 		}
 	}
@@ -123,13 +130,20 @@ func (p *process) next(phase string) (message, error) {
 }
 
 // look takes a sample.
-func (p *process) look() {
-	now := sampleOf(p.pid)
-	if time.Since(p.usedAt) >= usageInterval {
+func (p *process) look() error {
+	now := probe.Of(p.pid)
+	if p.exact {
+		held, err := probe.HeldBy(p.pid, p.spec.Dir)
+		if err != nil && !os.IsNotExist(err) { // it has not made its directory yet
+			return err
+		}
+		p.held.Raise(held)
+	} else if time.Since(p.usedAt) >= usageInterval {
 		p.usedAt = time.Now()
-		now.disk, now.log = usage(p.spec.Dir)
+		now.Disk, now.Log = probe.Usage(p.spec.Dir)
 	}
-	p.peaks.raise(now)
+	p.peaks.Raise(now)
+	return nil
 }
 
 // failed ends the child and says why.

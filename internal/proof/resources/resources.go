@@ -7,7 +7,7 @@
 // A Campaign starts this program again, as a child, and tells it by a spec what to be: a role and its sizes. The child
 // opens databases by the public API and puts them under load. It speaks to the parent by lines (see child.go), and
 // stops at each phase until the parent lets it go on. Between two phases the parent samples it from outside: /proc,
-// the directory, the cgroup (see process.go and sample.go). So nothing that is judged is the database's own word,
+// the directory, the cgroup (see process.go and package probe). So nothing that is judged is the database's own word,
 // except where the promise is about a metric.
 //
 // # Scale
@@ -43,7 +43,8 @@ type Bound struct {
 
 // Bounds are all bounds, in the order in which they are measured.
 func Bounds() []Bound {
-	return []Bound{memoryBound, diskBound, openBound, stallsBound, ageBound, viewsBound, databasesBound, transactionBound}
+	return []Bound{memoryBound, diskBound, limitBound, openBound, stallsBound, ageBound, viewsBound, databasesBound,
+		transactionBound}
 }
 
 // Verdict is what became of a figure.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lightningdb/internal/proof/probe"
 )
 
 var scale = flag.Float64("scale", 0.02, "of sizes and times; 1 is the long form, which `make resources` runs")
@@ -41,7 +43,7 @@ func measure(t *testing.T, name string) Outcome {
 	if testing.Short() || raceDetector {
 		t.Skip("takes seconds, and the race detector takes time and memory of its own")
 	}
-	if reason := canSample(); reason != "" {
+	if reason := probe.Unavailable(); reason != "" {
 		t.Skip(reason)
 	}
 	if !*quiet {

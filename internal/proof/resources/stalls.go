@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
 	"lightningdb/internal/proof/latency"
+	"lightningdb/internal/proof/noise"
 )
 
 // stallsBound is the bound of how long a write waits. The load is twice what the database takes by itself.
@@ -115,12 +117,12 @@ func drive(c *child) error {
 func (c *child) sustain(db *lightningdb.DB, keys uint64) (perSecond float64, err error) {
 	d := c.For / 2
 	var done atomic.Int64
-	w := newCrew(2 * d)
+	w := crew.New(2 * d)
 	for range stallsWriters {
 		var k, v []byte
-		w.repeat(func(rng *rand.Rand) error {
+		w.Repeat(func(rng *rand.Rand) error {
 			n := rng.Uint64N(keys)
-			k, v = key(k[:0], n), c.value(v[:0], n, rng.Uint64(), stallsLeast, stallsMost)
+			k, v = noise.Key(k[:0], n), c.noise.Value(v[:0], n, rng.Uint64(), stallsLeast, stallsMost)
 			defer done.Add(1)
 			return db.Put(k, v)
 		})
@@ -135,7 +137,7 @@ func (c *child) sustain(db *lightningdb.DB, keys uint64) (perSecond float64, err
 		c.tell("sustained load", int64(step+1), 20)
 	}
 	perSecond = float64(done.Load()) / time.Since(start).Seconds()
-	return perSecond, w.wait()
+	return perSecond, w.Wait()
 }
 
 // driven is a database that is offered more than it takes.
@@ -165,27 +167,25 @@ const refusedKept = 100_000
 // writes at once, so that a stall is made up for as quickly as the database lets it.
 func (d *driven) run(perSecond float64) error {
 	every := time.Duration(float64(2*stallsWriters*time.Second) / perSecond)
-	w := newCrew(d.For)
+	w := crew.New(d.For)
 	d.start = time.Now()
 	for n := range stallsWriters {
 		d.paced(w, every, &d.puts, d.put)
 		first := d.keys + uint64(n+1)<<32
 		d.paced(w, every, &d.deadlines, d.putByDeadline(first))
 	}
-	w.repeat(func(*rand.Rand) error { return d.observe(w) })
-	err := w.wait()
+	w.Repeat(func(*rand.Rand) error { return d.observe(w) })
+	err := w.Wait()
 	d.took = time.Since(d.start)
 	d.noteGap(d.took)
 	return err
 }
 
 // paced has a goroutine of w write every so often, and counts how long it waited.
-func (d *driven) paced(w *crew, every time.Duration, into *latency.Histogram, write func(rng *rand.Rand) error) {
-	w.started++
-	rng := rand.New(rand.NewPCG(w.started, 7))
-	w.running.Go(func() {
+func (d *driven) paced(w *crew.Crew, every time.Duration, into *latency.Histogram, write func(rng *rand.Rand) error) {
+	w.Go(func(rng *rand.Rand) {
 		var own latency.Histogram
-		for due := d.start; w.ctx.Err() == nil; due = due.Add(every) {
+		for due := d.start; w.Context().Err() == nil; due = due.Add(every) {
 			if early := time.Until(due); early > 0 {
 				time.Sleep(early)
 			}
@@ -197,7 +197,7 @@ func (d *driven) paced(w *crew, every time.Duration, into *latency.Histogram, wr
 				d.written.Add(1)
 				d.noteGap(time.Since(d.start))
 			} else if !errors.Is(err, context.DeadlineExceeded) {
-				w.end(err)
+				w.End(err)
 			}
 		}
 		d.mu.Lock()
@@ -219,7 +219,7 @@ func (d *driven) noteGap(now time.Duration) { raise(&d.gap, int64(now)-d.last.Sw
 // put overwrites some key.
 func (d *driven) put(rng *rand.Rand) error {
 	n := rng.Uint64N(d.keys)
-	return d.db.Put(key(nil, n), d.value(nil, n, rng.Uint64(), stallsLeast, stallsMost))
+	return d.db.Put(noise.Key(nil, n), d.noise.Value(nil, n, rng.Uint64(), stallsLeast, stallsMost))
 }
 
 // putByDeadline returns a function that puts keys from first on, each once, within the deadline.
@@ -231,7 +231,7 @@ func (d *driven) putByDeadline(first uint64) func(rng *rand.Rand) error {
 		ctx, cancel := context.WithTimeout(context.Background(), writeDeadline)
 		defer cancel()
 		err := d.db.UpdateWith(ctx, lightningdb.TxOptions{Durability: lightningdb.Process}, func(tx *lightningdb.Tx) error {
-			return tx.Put(key(nil, n), d.value(nil, n, 0, stallsLeast, stallsMost))
+			return tx.Put(noise.Key(nil, n), d.noise.Value(nil, n, 0, stallsLeast, stallsMost))
 		})
 		switch {
 		case errors.Is(err, context.DeadlineExceeded) && refused < refusedKept:
@@ -253,12 +253,12 @@ func (d *driven) remember(keys *[]uint64, n uint64) {
 
 // observe writes a line of the timeline every quarter of a second: what was written, how long the longest write took
 // that ended in it, and what the database did.
-func (d *driven) observe(w *crew) error {
+func (d *driven) observe(w *crew.Crew) error {
 	const interval = 250 * time.Millisecond
 	before, m := d.written.Load(), d.db.Metrics()
 	d.worst.Store(0)
 	select {
-	case <-w.ctx.Done():
+	case <-w.Context().Done():
 		return nil
 	case <-time.After(interval):
 	}
@@ -303,7 +303,7 @@ func (d *driven) numbers() (map[string]int64, error) {
 		numbers[kind+" longest"] = int64(h.Longest())
 	}
 	for _, n := range d.refused {
-		there, err := d.db.Has(key(nil, n))
+		there, err := d.db.Has(noise.Key(nil, n))
 		if err != nil {
 			return nil, err
 		}
@@ -312,12 +312,12 @@ func (d *driven) numbers() (map[string]int64, error) {
 		}
 	}
 	for _, n := range d.accepted {
-		v, err := d.db.Get(key(nil, n))
+		v, err := d.db.Get(noise.Key(nil, n))
 		if errors.Is(err, lightningdb.ErrNotFound) {
 			numbers["lost"]++
 			continue
 		}
-		if err = errors.Join(err, checkValue(n, v)); err != nil {
+		if err = errors.Join(err, noise.Check(n, v)); err != nil {
 			return nil, err
 		}
 	}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/internal/proof/crew"
 	"lightningdb/internal/proof/latency"
+	"lightningdb/internal/proof/noise"
 )
 
 // viewsBound is the bound of how long a View takes that is one of a thousand.
@@ -99,11 +101,11 @@ func viewWhileWriting(c *child) error {
 		read := func(tx *lightningdb.Tx) (err error) {
 			for range viewsGets {
 				n := rng.Uint64N(keys)
-				k = key(k[:0], n)
+				k = noise.Key(k[:0], n)
 				if value, err = tx.GetAppend(value[:0], k); err != nil {
 					return err
 				}
-				if err := checkValue(n, value); err != nil {
+				if err := noise.Check(n, value); err != nil {
 					return err
 				}
 			}
@@ -143,14 +145,12 @@ func (c *child) takeTurns(turn func(db *lightningdb.DB, keys uint64, rng *rand.R
 	var writes atomic.Int64
 	var views latency.Histogram
 	var mu sync.Mutex // guards views
-	w := newCrew(c.For)
+	w := crew.New(c.For)
 	for range c.Count {
-		w.started++
-		rng := rand.New(rand.NewPCG(w.started, 7))
-		w.running.Go(func() {
-			own, err := c.measureTurns(w.ctx, turn(db, keys, rng))
+		w.Go(func(rng *rand.Rand) {
+			own, err := c.measureTurns(w.Context(), turn(db, keys, rng))
 			if err != nil {
-				w.end(err)
+				w.End(err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -158,14 +158,14 @@ func (c *child) takeTurns(turn func(db *lightningdb.DB, keys uint64, rng *rand.R
 		})
 	}
 	var k, value []byte
-	w.repeat(func(rng *rand.Rand) error {
+	w.Repeat(func(rng *rand.Rand) error {
 		n := rng.Uint64N(keys)
-		k, value = key(k[:0], n), c.value(value[:0], n, rng.Uint64(), 100, 400)
+		k, value = noise.Key(k[:0], n), c.noise.Value(value[:0], n, rng.Uint64(), 100, 400)
 		writes.Add(1)
 		return db.Put(k, value)
 	})
 	c.watch(w, fmt.Sprintf("%s, %v between two", c.Role, c.Think), &writes, 0)
-	if err := w.wait(); err != nil {
+	if err := w.Wait(); err != nil {
 		return err
 	}
 	seconds := c.For.Seconds()

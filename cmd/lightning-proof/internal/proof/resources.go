@@ -30,7 +30,7 @@ func (a *app) resourcesCommand() *command.Command {
 		Use:   "resources",
 		Short: "Measure what a database takes: memory, disk, time to open, stalls, many readers and databases",
 		Help: `resources runs processes that put databases under load, and measures each bound that is promised
-of memory, disk and time. It prints a table of bounds and figures. The long form takes some 40
+of memory, disk and time. It prints a table of bounds and figures. The long form takes some 45
 minutes and 15 GB of disk; --scale makes sizes and times smaller, and not the bounds.
 
 ` + boundsHelp() + `

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package resources
+package probe
 
 import "io/fs"
 

@@ -1,4 +1,8 @@
-package resources
+// Package probe looks at a process and its files from outside: what the system says of them, and not they themselves.
+// It also puts processes where that is bounded: in a cgroup, on a small disk.
+//
+// Linux tells all of it. Elsewhere Unavailable says what is missing. The functions keep nothing between two calls.
+package probe
 
 import (
 	"fmt"
@@ -10,56 +14,56 @@ import (
 	"time"
 )
 
-// sample is what the system says of a process at one moment.
-type sample struct {
-	resident  int64 // bytes: the highest there was (VmHWM)
-	private   int64 // bytes: what is no file's (RssAnon and RssShmem), which the system cannot take back by itself
-	files     int64 // open descriptors
-	mappings  int64
-	processor time.Duration // that it has used
-	read      int64         // bytes that it has read by system calls
+// Sample is what the system says of a process at one moment.
+type Sample struct {
+	Resident  int64 // bytes: the highest there was (VmHWM)
+	Private   int64 // bytes: what is no file's (RssAnon and RssShmem), which the system cannot take back by itself
+	Files     int64 // open descriptors
+	Mappings  int64
+	Processor time.Duration // that it has used
+	Read      int64         // bytes that it has read by system calls
 
-	disk int64 // bytes of its directory, as blocks; 0 if it was not looked at
-	log  int64 // of them, log segments
+	Disk int64 // bytes of its directory, as blocks; 0 if it was not looked at
+	Log  int64 // of them, log segments
 }
 
-// raise makes s the highest of s and other.
-func (s *sample) raise(other sample) {
-	s.resident = max(s.resident, other.resident)
-	s.private = max(s.private, other.private)
-	s.files = max(s.files, other.files)
-	s.mappings = max(s.mappings, other.mappings)
-	s.processor = max(s.processor, other.processor)
-	s.read = max(s.read, other.read)
-	if other.disk > s.disk {
-		s.disk, s.log = other.disk, other.log
+// Raise makes s the highest of s and other.
+func (s *Sample) Raise(other Sample) {
+	s.Resident = max(s.Resident, other.Resident)
+	s.Private = max(s.Private, other.Private)
+	s.Files = max(s.Files, other.Files)
+	s.Mappings = max(s.Mappings, other.Mappings)
+	s.Processor = max(s.Processor, other.Processor)
+	s.Read = max(s.Read, other.Read)
+	if other.Disk > s.Disk {
+		s.Disk, s.Log = other.Disk, other.Log
 	}
 }
 
-// canSample says why processes cannot be looked at on this machine; nothing if they can.
-func canSample() string {
+// Unavailable says why processes cannot be looked at on this machine; nothing if they can.
+func Unavailable() string {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		return "there is no /proc on " + runtime.GOOS
 	}
 	return ""
 }
 
-// sampleOf looks at a process, without its directory. What cannot be read, as after its end, is 0.
-func sampleOf(pid int) (s sample) {
+// Of looks at a process, without its directory. What cannot be read, as after its end, is 0.
+func Of(pid int) (s Sample) {
 	proc := fmt.Sprintf("/proc/%d/", pid)
 	fields := fieldsOf(proc + "status")
-	s.resident = fields["VmHWM"] << 10
-	s.private = (fields["RssAnon"] + fields["RssShmem"]) << 10
-	s.read = fieldsOf(proc + "io")["rchar"]
-	s.processor = processorTime(proc + "stat")
+	s.Resident = fields["VmHWM"] << 10
+	s.Private = (fields["RssAnon"] + fields["RssShmem"]) << 10
+	s.Read = fieldsOf(proc + "io")["rchar"]
+	s.Processor = processorTime(proc + "stat")
 	if names, err := os.ReadDir(proc + "fd"); err == nil {
-		s.files = int64(len(names))
+		s.Files = int64(len(names))
 	}
 	return s
 }
 
-// mappingsOf counts the mappings of a process. It reads a line for each, so it is no part of every sample.
-func mappingsOf(pid int) int64 {
+// Mappings counts the mappings of a process. It reads a line for each, so it is no part of every sample.
+func Mappings(pid int) int64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid)) // none after its end
 	return int64(strings.Count(string(text), "\n"))
 }
@@ -102,7 +106,7 @@ func processorTime(path string) time.Duration {
 
 // usage adds up the blocks of the files in dir and below, as du does, and those of log segments. A file that goes
 // meanwhile counts nothing.
-func usage(dir string) (all, log int64) {
+func Usage(dir string) (all, log int64) {
 	if dir == "" {
 		return 0, 0
 	}
@@ -113,7 +117,7 @@ func usage(dir string) (all, log int64) {
 	for _, name := range names {
 		path := filepath.Join(dir, name.Name())
 		if name.IsDir() {
-			a, l := usage(path)
+			a, l := Usage(path)
 			all, log = all+a, log+l
 			continue
 		}

@@ -1,4 +1,4 @@
-package resources
+package probe
 
 import (
 	"os"
@@ -9,12 +9,12 @@ import (
 
 // A sampler that reads nothing would find every process small.
 func TestSample_seesThisProcess(t *testing.T) {
-	if reason := canSample(); reason != "" {
+	if reason := Unavailable(); reason != "" {
 		t.Skip(reason)
 	}
 	for start := time.Now(); time.Since(start) < 30*time.Millisecond; { // more than a tick
 	}
-	before := sampleOf(os.Getpid())
+	before := Of(os.Getpid())
 	memory := make([]byte, 32<<20)
 	for i := 0; i < len(memory); i += 4096 {
 		memory[i] = 1
@@ -24,12 +24,12 @@ func TestSample_seesThisProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	after := sampleOf(os.Getpid())
-	if grown := after.private - before.private; grown < int64(len(memory))*9/10 {
+	after := Of(os.Getpid())
+	if grown := after.Private - before.Private; grown < int64(len(memory))*9/10 {
 		t.Errorf("%d bytes were touched, and %d are seen", len(memory), grown)
 	}
-	if after.resident < after.private || after.files != before.files+1 || after.processor == 0 ||
-		after.read <= before.read || mappingsOf(os.Getpid()) < 10 {
+	if after.Resident < after.Private || after.Files != before.Files+1 || after.Processor == 0 ||
+		after.Read <= before.Read || Mappings(os.Getpid()) < 10 {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 	if len(memory) == 0 || memory[0] != 1 {
@@ -51,7 +51,7 @@ func TestUsage_countsBlocksAsDuDoes(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "000002.tbl"), 1<<30); err != nil {
 		t.Fatal(err)
 	}
-	all, log := usage(dir)
+	all, log := Usage(dir)
 	if all < 160_000 || all > 300_000 || log < 110_000 || log > 200_000 {
 		t.Errorf("%d bytes, of them %d of the log", all, log)
 	}
