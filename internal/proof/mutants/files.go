@@ -15,11 +15,13 @@ var fileMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "a read beyond the end is left to the file system",
+		Name:   "a read beyond the end is an invalid one",
 		Breaks: "the end of a log looks like a broken disk, and the database does not open",
 		Changes: []Change{{"internal/system/vfs/iofs/file.go", `	case off >= f.size:
 		return 0, io.EOF
-`, ``}, {"internal/system/vfs/iofs/file.go", `	want := p[:min(int64(len(p)), f.size-off)]`, `	want := p`}},
+`, `	case off >= f.size:
+		return 0, pathError("read", f.name, fs.ErrInvalid)
+`}},
 		Killer: test("system/vfs/iofs", "TestRead_isThatOfTheFileAtEveryPlace"),
 		Quick:  true,
 	},
