@@ -1,8 +1,10 @@
 package lightningdb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
@@ -11,6 +13,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/offheap"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/iofs"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/internal/transaction"
 )
@@ -30,15 +33,40 @@ type DB struct {
 //
 // It returns ErrLocked if the database is open already, ErrNoDatabase where it may not create one, ErrNotDatabase for a
 // directory of something else, ErrVersionTooNew for a database of a newer version, and a *CorruptionError if a file is
-// damaged: then nothing that was there has been changed.
+// damaged: then nothing that was there has been changed. On a system of which it is not known that its locks and syncs
+// hold, such as WebAssembly, the error matches errors.ErrUnsupported: see Options.InMemory and OpenFS.
 func Open(dir string, o *Options) (*DB, error) {
-	if o == nil {
-		o = &Options{}
-	}
-	fs, err := o.openFS(dir)
+	o = cmp.Or(o, &Options{})
+	fs, err := o.openDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	return o.open(fs)
+}
+
+// OpenFS opens the database in directory dir of fsys for reading: one that a program embeds (embed.FS), that is in an
+// archive (zip.Reader), or anywhere that Go shows as files. dir is a path of package io/fs: "." is all of fsys.
+//
+// It is Open with Options.ReadOnly, and has its errors; a log that was not closed is replayed into memory. Nothing is
+// locked, and the files must not change; for a directory of the system use Open, or OpenFollower.
+//
+// A file that is no io.ReaderAt and no io.Seeker, as in an archive, is read whole when it is needed and is in memory,
+// outside MemoryLimit, while it is in use: of a large database perhaps all of it. More than 1 GiB of one is refused.
+func OpenFS(fsys fs.FS, dir string, o *Options) (*DB, error) {
+	files, err := iofs.New(fsys, dir)
+	if vfs.IsNotExist(err) {
+		err = fmt.Errorf("%w: %w", ErrNoDatabase, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	readOnly := *cmp.Or(o, &Options{})
+	readOnly.ReadOnly = true
+	return readOnly.open(files)
+}
+
+// open opens the database that is in fs, and takes over fs, even if it fails.
+func (o *Options) open(fs vfs.FS) (*DB, error) {
 	eo, err := o.engineOptions(fs)
 	if err != nil {
 		fs.Close()
@@ -55,7 +83,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	return db, nil
 }
 
-func (o *Options) openFS(dir string) (vfs.FS, error) {
+func (o *Options) openDir(dir string) (vfs.FS, error) {
 	switch {
 	case o.fs != nil:
 		return o.fs, nil

@@ -3,6 +3,7 @@ package lightningdb_test
 import (
 	"bytes"
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"log"
@@ -59,6 +60,27 @@ func ExampleOpen() {
 	_, err := lightningdb.Open("no-such-directory", &lightningdb.Options{ReadOnly: true})
 	fmt.Println(errors.Is(err, lightningdb.ErrNoDatabase))
 	// Output: true
+}
+
+// words is a database that is part of this program. It was made once, by Open, Put and Close.
+//
+//go:embed testdata/shipped
+var words embed.FS
+
+func ExampleOpenFS() {
+	db, err := lightningdb.OpenFS(words, "testdata/shipped", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	for k, v := range db.Prefix([]byte("key001")).Limit(2).All() {
+		fmt.Printf("%s: %s\n", k, v)
+	}
+	fmt.Println(errors.Is(db.Put([]byte("key"), nil), lightningdb.ErrReadOnly))
+	// Output:
+	// key0010: value 10
+	// key0011: value 11
+	// true
 }
 
 func ExampleDB_GetAppend() {

@@ -16,8 +16,8 @@ type Options struct {
 	// replayed into memory, beyond MemoryLimit if it was written under a larger one.
 	ReadOnly bool
 
-	// InMemory keeps everything in memory, through the same code; the directory's name is ignored and nothing
-	// outlives Close.
+	// InMemory keeps everything in memory, through the same code; the directory's name is ignored and nothing outlives
+	// Close. In WebAssembly it is the only way to write. OpenFS ignores it.
 	InMemory bool
 
 	// MustExist makes Open fail with ErrNoDatabase where there is no database, also where there are files of something
@@ -51,15 +51,14 @@ type Options struct {
 	TraceReaders bool
 
 	// MemoryLimit bounds, in bytes, what memtables, cached pages, open tables and buffers take together. Default:
-	// 256 MiB, and 16 MiB on 32-bit systems, where addresses are scarce; at least 10 MiB, and a smaller positive limit
-	// means 10 MiB. Any number above what the machine has is no limit. A single batch or value larger than a tenth of the
-	// limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed. What transactions remember of
-	// their reads has a sixteenth of the limit: see Serializable.
+	// 256 MiB, and 16 MiB on 32-bit systems and in WebAssembly, where addresses are scarce; at least 10 MiB, and a smaller
+	// positive limit means that. Any number above what the machine has is no limit. A batch or value larger than a tenth
+	// of the limit, or than 64 MiB, is held in memory whole, beyond the limit, until it is flushed. What transactions
+	// remember of their reads has a sixteenth of the limit: see Serializable.
 	MemoryLimit int64
 
 	// LogLimit bounds, in bytes, how much log the next Open may have to replay after a crash. Default: six times the size
-	// of a memtable, which is a tenth of MemoryLimit and at most 64 MiB. At least 1 MiB; a smaller positive limit means 1
-	// MiB.
+	// of a memtable, which is a tenth of MemoryLimit and at most 64 MiB. At least 1 MiB; a smaller positive limit is that.
 	LogLimit int64
 
 	// DiskLimit bounds, in bytes, what all files of the database have together at any moment: tables, also while a

@@ -295,6 +295,8 @@ var builds = []build.Context{
 	{GOOS: "linux", GOARCH: "386"},
 	{GOOS: "darwin", GOARCH: "arm64"},
 	{GOOS: "windows", GOARCH: "amd64"},
+	{GOOS: "openbsd", GOARCH: "amd64"},
+	{GOOS: "js", GOARCH: "wasm"},
 }
 
 func findDeadSource(h *house, report reporter) {

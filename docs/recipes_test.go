@@ -1,11 +1,13 @@
 package docs
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 
 	"lightningdb"
 )
@@ -228,4 +230,37 @@ func Example_batch() {
 	}
 	fmt.Println(n)
 	// Output: 1000
+}
+
+func Example_archive() {
+	dir, err := os.MkdirTemp("", "prices")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	db, err := lightningdb.Open(dir, nil)
+	if err != nil {
+		panic(err)
+	}
+	if err := errors.Join(db.Put([]byte("apple"), []byte("0.40")), db.Close()); err != nil { // closed: there is no log
+		panic(err)
+	}
+	var archive bytes.Buffer
+	w := zip.NewWriter(&archive)
+	if err := errors.Join(w.AddFS(os.DirFS(dir)), w.Close()); err != nil {
+		panic(err)
+	}
+
+	files, err := zip.NewReader(bytes.NewReader(archive.Bytes()), int64(archive.Len()))
+	if err != nil {
+		panic(err)
+	}
+	prices, err := lightningdb.OpenFS(files, ".", nil)
+	if err != nil {
+		panic(err)
+	}
+	defer prices.Close()
+	value, err := prices.Get([]byte("apple"))
+	fmt.Println(string(value), err)
+	// Output: 0.40 <nil>
 }

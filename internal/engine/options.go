@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -71,7 +70,7 @@ func (o Options) withDefaults() Options {
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = DefaultLockTimeout
 	}
-	o.MemoryLimit = measure.MemoryLimit(o.MemoryLimit, bits.UintSize)
+	o.MemoryLimit = measure.MemoryLimit(o.MemoryLimit, measure.AddressBits())
 	if o.PageSize == 0 {
 		o.PageSize = DefaultPageSize
 	}

@@ -2,9 +2,13 @@ package engine
 
 import (
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 
+	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/internal/tree/manifest"
 )
@@ -61,5 +65,66 @@ func TestInstall_opensTablesAhead(t *testing.T) {
 		if open, _ := e.tree.Tables().Size(); open != flushes {
 			t.Errorf("%d tables are open after %d flushes", open, flushes)
 		}
+	}
+}
+
+// countingFS knows how many files are open.
+type countingFS struct {
+	vfs.FS
+	open, most atomic.Int64
+}
+
+func (c *countingFS) Open(name string) (vfs.File, error) {
+	f, err := c.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	c.most.Store(max(c.most.Load(), c.open.Add(1)))
+	return &countedFile{f, c}, nil
+}
+
+type countedFile struct {
+	vfs.File
+	fs *countingFS
+}
+
+func (f *countedFile) Close() error {
+	f.fs.open.Add(-1)
+	return f.File.Close()
+}
+
+// A database that is only read has no housekeeper: every table that it closes to open another would stay open, until
+// the process has no descriptors left.
+func TestReadOnly_keepsFewTablesOpen(t *testing.T) {
+	disk := memfs.New()
+	e := openSplitting(t, disk)
+	const keys = 1400
+	var b batch.Batch
+	for i := range keys {
+		b.Put(fmt.Appendf(nil, "key %04d", i), fmt.Appendf(nil, "%0600d", i))
+	}
+	if _, err := e.Commit(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(e.Compact(t.Context(), nil, nil), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	counted := &countingFS{FS: disk.Kill()}
+	e, err := Open(Options{FS: counted, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for i := range keys {
+			if found, err := e.Has(fmt.Appendf(nil, "key %04d", i), Latest); !found || err != nil {
+				t.Fatalf("key %d: %v, %v", i, found, err)
+			}
+		}
+	}
+	if tables := len(e.tree.Current().Version().Levels[manifest.NumLevels-1]); tables < 600 || counted.most.Load() > 510 {
+		t.Errorf("of %d tables %d were open at once", tables, counted.most.Load())
+	}
+	if err := e.Close(); err != nil || counted.open.Load() != 0 {
+		t.Errorf("Close: %v; %d files are open", err, counted.open.Load())
 	}
 }

@@ -1,5 +1,10 @@
 package measure
 
+import (
+	"math/bits"
+	"runtime"
+)
+
 // MinMemoryLimit is the least memory limit, in bytes.
 const MinMemoryLimit = 10 << 20
 
@@ -15,4 +20,13 @@ func MemoryLimit(wanted int64, addressBits int) int64 {
 		return usual
 	}
 	return min(max(wanted, MinMemoryLimit), most)
+}
+
+// AddressBits is how many bits the addresses have that this program can use. WebAssembly has words of 64 bits, but a
+// memory of 4 GiB.
+func AddressBits() int {
+	if runtime.GOARCH == "wasm" {
+		return 32
+	}
+	return bits.UintSize
 }

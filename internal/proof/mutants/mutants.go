@@ -3,7 +3,7 @@
 // overlay of the go command, and runs the check; a mutant that survives shows a promise that no test holds.
 //
 // The list is in log.go, tree.go, visible.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go,
-// gaps.go, spans.go, followers.go, room.go and latency.go.
+// gaps.go, spans.go, followers.go, room.go, latency.go and files.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
@@ -65,7 +65,7 @@ func (c Check) args(overlay string) []string {
 func All() []Mutant {
 	return slices.Concat(logMutants, treeMutants, visibleMutants, readerMutants, mergeMutants, transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
-		latencyMutants, scrubMutants)
+		latencyMutants, scrubMutants, fileMutants)
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly

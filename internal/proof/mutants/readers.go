@@ -702,6 +702,13 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/tree/iterator.go", `!it.interrupt.Due() {`, `!it.interrupt.Flag().Load() {`}},
 		Killer:  Check{Package: ".", Run: "^(TestContext_endsAWalkBeforeTheNextLargeValue)$"},
 	},
+	{
+		Name:   "a database that is only read never closes a table",
+		Breaks: "a reader of many tables runs out of file descriptors",
+		Changes: []Change{{"internal/tree/tables/set.go", `	s.Reclaim() // a database that is only read has no housekeeper to do it
+`, ``}},
+		Killer: test("engine", "TestReadOnly_keepsFewTablesOpen"),
+	},
 }
 
 // takeover is the test of several writers, in enough games that every hole is met.

@@ -1,3 +1,5 @@
+//go:build linux || darwin || freebsd || openbsd || windows
+
 package vfs
 
 import (
@@ -15,21 +17,6 @@ const (
 	dirMode  fs.FileMode = 0o700
 	fileMode fs.FileMode = 0o600
 )
-
-// OpenDirOptions says how OpenDir opens a directory. The zero value opens an existing one for reading and writing.
-type OpenDirOptions struct {
-	// Create makes the directory and missing parents, with mode 0700 whatever the umask, and makes their names
-	// durable. A directory that exists keeps its mode.
-	Create bool
-
-	// DurableIf names a file of the directory. If that exists, the name of the directory has been made durable before.
-	// It may be empty.
-	DurableIf string
-
-	// ReadOnly refuses every change with an error that matches fs.ErrPermission, and needs no permission to write:
-	// nothing is created, not even the lock file.
-	ReadOnly bool
-}
 
 // OpenDir opens a directory of the operating system. Everything goes through one handle of the directory, so nothing
 // can lead out of it, and renaming or replacing the directory's path does not redirect an open database.

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build darwin || freebsd || openbsd || windows
 
 package vfs
 

@@ -1,4 +1,4 @@
-//go:build linux || darwin || freebsd
+//go:build linux || darwin || freebsd || openbsd
 
 package vfs
 
@@ -64,13 +64,11 @@ func syncDirectory(d *os.File) error { return d.Sync() }
 
 // freeBytes is the space that this user may still fill, in bytes.
 func freeBytes(d *os.File) (free uint64, err error) {
-	var st unix.Statfs_t
-	err = withDescriptor(d, func(fd int) error { return unix.Fstatfs(fd, &st) })
-	if err != nil {
-		return 0, err
-	}
-	blocks := max(0, int64(st.Bavail)) // FreeBSD counts below zero, into the reserve of the superuser
-	return uint64(blocks) * uint64(st.Bsize), nil
+	err = withDescriptor(d, func(fd int) (err error) {
+		free, err = freeAround(fd)
+		return err
+	})
+	return free, err
 }
 
 // lockFile takes flock(2) on f, and reports whether somebody else has it.

@@ -1,3 +1,5 @@
+//go:build linux || darwin || freebsd || openbsd || windows
+
 package vfs
 
 import "time"

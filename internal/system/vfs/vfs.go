@@ -117,5 +117,20 @@ func (e *LockedError) Unwrap() error { return ErrLocked }
 // this error and the errno match.
 var ErrNoSpace = errors.New("no space left for the database")
 
+// OpenDirOptions says how OpenDir opens a directory. The zero value opens an existing one for reading and writing.
+type OpenDirOptions struct {
+	// Create makes the directory and missing parents, with mode 0700 whatever the umask, and makes their names
+	// durable. A directory that exists keeps its mode.
+	Create bool
+
+	// DurableIf names a file of the directory. If that exists, the name of the directory has been made durable before.
+	// It may be empty.
+	DurableIf string
+
+	// ReadOnly refuses every change with an error that matches fs.ErrPermission, and needs no permission to write:
+	// nothing is created, not even the lock file.
+	ReadOnly bool
+}
+
 // IsNotExist reports whether err says that a file is not there.
 func IsNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -184,6 +184,7 @@ func (s *Set) room() bool {
 }
 
 func (s *Set) open(t *Ref) (*openTable, error) {
+	s.Reclaim() // a database that is only read has no housekeeper to do it
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o := t.open.Load(); o != nil {

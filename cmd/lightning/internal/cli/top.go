@@ -92,7 +92,7 @@ func (a *app) top(ctx context.Context, from source, f topFlags) (err error) {
 		return a.topLoop(ctx, from, w, f, nil, func(now time.Time) error { return jsonline.Write(a.Stdout, w.Object(now)) })
 	}
 	// Whatever ends it, the terminal is restored first.
-	ctx, stop := console.Notify(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+	ctx, stop := console.Notify(ctx, terminalEnds...)
 	defer stop()
 	screen, err := a.openScreen()
 	if err != nil {
