@@ -99,7 +99,8 @@ func (r *leaves) readAt(n int, offset int64, length int) (payload []byte, what s
 
 // unpack returns the payload of a block whose checksum is right; nil if it is impossible.
 func (r *leaves) unpack(stored []byte, unit byte, most uint64) []byte {
-	payload, head := stored[:len(stored)-blockTrailer], binary.LittleEndian.Uint64(stored[len(stored)-blockTrailer:])
+	payload := stored[:len(stored)-blockTrailer]
+	head := binary.LittleEndian.Uint64(stored[len(payload):])
 	c, raw := codec.ID(head), head>>16
 	if byte(head>>8) != unit || raw > most || !c.Known() {
 		return nil
@@ -120,8 +121,8 @@ func (r *leaves) unpack(stored []byte, unit byte, most uint64) []byte {
 
 // value reads the value of an extent, which is valid until the next call; nil if it is not whole.
 func (r *leaves) value(x page.Extent) []byte {
-	if x.Raw > key.MaxValueSize || x.Stored <= blockTrailer || x.Stored > x.Raw+blockTrailer || x.Offset > uint64(r.size) ||
-		x.Stored > uint64(r.size)-x.Offset {
+	if x.Raw > key.MaxValueSize || x.Stored <= blockTrailer || x.Stored > x.Raw+blockTrailer ||
+		x.Offset > uint64(r.size) || x.Stored > uint64(r.size)-x.Offset {
 		return nil
 	}
 	stored := make([]byte, x.Stored)

@@ -9,14 +9,19 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// Loss is a place where entries may be missing. Its spans include both ends.
+// Loss is a place where entries may be missing: of user keys from From to To, with sequence numbers from First to Last,
+// all of them included. A key that it spans may be missing, or have an older value than it had; one that was removed
+// may be back.
 type Loss struct {
 	File           string // empty if it is not of one file
 	Offset, Length int64  // bytes of it; -1 if not known
 	From, To       []byte // user keys; nil if open
-	First, Last    key.SeqNum
+	First, Last    uint64 // MaxSequence if the end is open
 	What           string
 }
+
+// MaxSequence is the greatest sequence number there can be.
+const MaxSequence = uint64(key.MaxSeqNum)
 
 // String says what may be missing, and where.
 func (l *Loss) String() string {
@@ -31,14 +36,14 @@ func (l *Loss) String() string {
 		keys = fmt.Sprintf("keys from %s to %s", bound(l.From, "the first"), bound(l.To, "the last"))
 	}
 	commits := fmt.Sprintf("%d to %d", l.First, l.Last)
-	if l.Last == key.MaxSeqNum {
+	if l.Last == MaxSequence {
 		commits = fmt.Sprintf("%d on", l.First)
 	}
 	return fmt.Sprintf("%s, sequence numbers %s: %s", keys, commits, l.What)
 }
 
-// spansKey reports whether the loss may have had an entry of user.
-func (l *Loss) spansKey(user []byte) bool {
+// Spans reports whether an entry of user may be missing.
+func (l *Loss) Spans(user []byte) bool {
 	return (l.From == nil || bytes.Compare(l.From, user) <= 0) && (l.To == nil || bytes.Compare(user, l.To) <= 0)
 }
 
@@ -82,6 +87,6 @@ func (s *sweep) at(user []byte) []*Loss {
 		s.active = append(s.active, &s.losses[s.next])
 		s.next++
 	}
-	s.active = slices.DeleteFunc(s.active, func(l *Loss) bool { return !l.spansKey(user) })
+	s.active = slices.DeleteFunc(s.active, func(l *Loss) bool { return !l.Spans(user) })
 	return s.active
 }

@@ -200,7 +200,7 @@ func (c *chooser) add(k key.Internal, value []byte, live bool) error {
 
 // covers reports whether one of losses may have had a sequence number from first to last.
 func covers(losses []*Loss, first, last key.SeqNum) bool {
-	return slices.ContainsFunc(losses, func(l *Loss) bool { return l.First <= last && first <= l.Last })
+	return slices.ContainsFunc(losses, func(l *Loss) bool { return l.First <= uint64(last) && uint64(first) <= l.Last })
 }
 
 // emit writes what counts of the current key.
@@ -253,7 +253,7 @@ func (c *chooser) write(chain []version) error {
 // write merges everything into the new database.
 func (r *rescue) write() error {
 	r.report.Tables = len(r.tables)
-	limit := max(2, r.maxRuns/2)
+	limit := max(2, r.MaxRuns/2)
 	var all []*run
 	for _, live := range []bool{true, false} {
 		runs, err := r.gather(live)

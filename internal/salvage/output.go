@@ -3,12 +3,16 @@ package salvage
 import (
 	"errors"
 
+	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/table"
 )
+
+// s2 compresses the new tables.
+var s2 = codec.Compressor{ID: codec.S2, Func: codec.EncodeS2}
 
 // tableBytes is the size at which a table is complete.
 const tableBytes = 32 << 20
@@ -56,7 +60,7 @@ func (o *output) create() (err error) {
 		return err
 	}
 	o.next++
-	o.writer = table.NewWriter(o.file, table.Options{ID: o.id, Codec: o.rescue.Codec, PageSize: o.rescue.PageSize})
+	o.writer = table.NewWriter(o.file, table.Options{ID: o.id, Codec: s2})
 	return nil
 }
 
@@ -100,8 +104,9 @@ func (r *rescue) writeRun(live bool, fill func(add func(key.Internal, []byte) er
 	r.out.next = o.next
 	s := &run{live: live, temp: true}
 	for _, t := range o.tables {
-		s.tables = append(s.tables, &tableFile{fs: r.Target, name: filename.Make(filename.Table, t.Num), size: t.Size, id: t.ID,
-			frame: new(table.Frame), live: live, entries: t.Entries})
+		name := filename.Make(filename.Table, t.Num)
+		s.tables = append(s.tables, &tableFile{fs: r.Target, name: name, size: t.Size, id: t.ID, frame: new(table.Frame),
+			live: live, entries: t.Entries})
 	}
 	return s, err
 }

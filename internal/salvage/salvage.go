@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
 
-	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
@@ -14,22 +17,29 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
-// Options say what is salvaged, and how.
-type Options struct {
-	Source      vfs.FS // only read
-	Target      vfs.FS // empty
-	MemoryLimit int64  // bytes; 0 for DefaultMemory
-	Codec       codec.Compressor
-	PageSize    int // 0 for that of table.Options
-	Random      func() uint64
+// Choices are what the caller of a salvage may decide. The zero value is good.
+type Choices struct {
+	// MemoryLimit bounds, in bytes, what the work takes, apart from single large values and commits. Default: 64 MiB; at
+	// least 10 MiB.
+	MemoryLimit int64
 
-	// Uncommitted takes in tables of which no manifest says whether they were ever committed.
+	// Uncommitted takes in what large transactions have written to tables of which no manifest says whether they were
+	// ever committed, as older than everything else. Without it they are left out, and listed.
 	Uncommitted bool
 
 	// Progress, which may be nil, is told how many bytes have been read, and of how many.
 	Progress func(done, total int64)
+}
 
-	maxRuns int // how many sources are merged at once; 0 for what the memory allows
+// Options say what is salvaged, and how.
+type Options struct {
+	Choices
+
+	Source vfs.FS // only read
+	Target vfs.FS // empty
+	Random func() uint64
+
+	MaxRuns int // how many sources are merged at once; 0 for what the memory allows
 }
 
 // DefaultMemory is the memory limit where Options leave it open, in bytes; MinMemory is the least.
@@ -40,27 +50,29 @@ const (
 
 // Report says what was found, what is missing, and what was written.
 type Report struct {
-	Files      int   // of the database that were read
-	Bytes      int64 // in them
-	Tables     int   // from which entries were taken
-	Segments   int   // of the log, from which entries were taken
-	Manifest   string
-	Keys       uint64     // written
-	Older      uint64     // keys among them that a loss spans: they may have had newer versions
-	Operands   uint64     // that were left out, because a loss may have taken others from between them
-	Last       key.SeqNum // the newest sequence number that was found
-	Closed     bool       // the database was closed cleanly: no commits can be missing behind Last
-	Damage     []*corrupt.Error
-	MoreDamage int // places that are not listed
-	Losses     []Loss
-	LeftOut    []LeftOut
+	Files    int    // of the damaged database that were read
+	Bytes    int64  // in them
+	Tables   int    // from which something was taken
+	Segments int    // of the log, from which something was taken
+	Manifest string // that says what belongs to the database; empty if none is whole
+
+	Keys         uint64 // in the new database
+	Older        uint64 // keys among them that a loss spans: they may have had newer values, or been removed
+	Operands     uint64 // merges that were left out, because a loss may have taken others from between them
+	LastSequence uint64 // of the newest commit that is known of
+	Closed       bool   // it was closed cleanly: behind LastSequence there was nothing
+
+	Damage     []*corrupt.Error // what is damaged
+	MoreDamage int              // places that are not listed, because there are very many
+	Losses     []Loss           // what may be missing; empty if nothing is
+	LeftOut    []LeftOut        // what is whole and was not used
 }
 
 // LeftOut is a source that is whole and was not used.
 type LeftOut struct {
 	File     string
 	Entries  uint64
-	From, To []byte
+	From, To []byte // its first and last key
 	Why      string
 }
 
@@ -68,12 +80,12 @@ type LeftOut struct {
 var ErrChanged = errors.New("the damaged database changed while it was read")
 
 // ErrTarget says that the target is not empty.
-var ErrTarget = errors.New("the directory to write to is not empty")
+var ErrTarget = fmt.Errorf("the directory to write to is not empty (%w)", fs.ErrExist)
 
 // Run salvages o.Source into o.Target. It locks both. After an error the target is no database.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o.MemoryLimit = max(cmp.Or(o.MemoryLimit, DefaultMemory), MinMemory)
-	o.maxRuns = cmp.Or(o.maxRuns, int(min(o.MemoryLimit/4/windowBytes, 128)))
+	o.MaxRuns = cmp.Or(o.MaxRuns, int(min(o.MemoryLimit/4/windowBytes, 128)))
 	unlock, err := lock(o)
 	if err != nil {
 		return nil, err
@@ -84,6 +96,45 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	return &r.report, nil
+}
+
+// Directories salvages directory from into directory to. c may be nil.
+func Directories(ctx context.Context, from, to string, c *Choices) (report *Report, err error) {
+	defer func() {
+		if err != nil {
+			report, err = nil, fmt.Errorf("salvage %s: %w", from, err)
+		}
+	}()
+	if c == nil {
+		c = &Choices{}
+	}
+	if inside(from, to) {
+		return nil, errors.New("the new directory lies inside the damaged one: name another")
+	}
+	source, err := vfs.OpenDir(from, vfs.OpenDirOptions{ReadOnly: true})
+	if vfs.IsNotExist(err) {
+		err = fmt.Errorf("%w: %w", manifest.ErrNoDatabase, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := vfs.OpenDir(to, vfs.OpenDirOptions{Create: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	return Run(ctx, Options{Choices: *c, Source: source, Target: target, Random: rand.Uint64})
+}
+
+// inside reports whether directory to is below from.
+func inside(from, to string) bool {
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return false
+	}
+	to, err = filepath.Abs(to)
+	return err == nil && strings.HasPrefix(to, strings.TrimSuffix(from, "/")+string(filepath.Separator))
 }
 
 // lock takes the locks of both directories.

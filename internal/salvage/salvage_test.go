@@ -1,4 +1,4 @@
-package salvage
+package salvage_test
 
 import (
 	"bytes"
@@ -14,9 +14,11 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/proof/torture"
+	"lightningdb/internal/salvage"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -95,10 +97,10 @@ func randomBatch(rng *rand.Rand, merges bool) *batch.Batch {
 }
 
 // salvage salvages fs, and returns the report and what the new database holds.
-func (v *victim) salvage(fs *memfs.FS, o Options) (*Report, []oracle.Entry, error) {
+func (v *victim) rescue(fs *memfs.FS, o salvage.Options) (*salvage.Report, []oracle.Entry, error) {
 	target := memfs.New()
 	o.Source, o.Target, o.Random = fs, target, numbersFrom(7)
-	report, err := Run(context.Background(), o)
+	report, err := salvage.Run(context.Background(), o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +120,7 @@ func (v *victim) salvage(fs *memfs.FS, o Options) (*Report, []oracle.Entry, erro
 }
 
 // judge compares what was salvaged with what was written.
-func (v *victim) judge(report *Report, entries []oracle.Entry) error {
+func (v *victim) judge(report *salvage.Report, entries []oracle.Entry) error {
 	h := v.history
 	got := map[string][]byte{}
 	for _, e := range entries {
@@ -139,16 +141,17 @@ func (v *victim) judge(report *Report, entries []oracle.Entry) error {
 			continue
 		}
 		if !report.Closed {
-			if want, exists := h.Get([]byte(k), report.Last); there == exists && bytes.Equal(value, want) {
+			if want, exists := h.Get([]byte(k), key.SeqNum(report.LastSequence)); there == exists && bytes.Equal(value, want) {
 				continue // commits behind the last one are cut off
 			}
 		}
 		covered := false
 		for _, l := range report.Losses {
-			covered = covered || l.spansKey([]byte(k))
+			covered = covered || l.Spans([]byte(k))
 		}
 		if !covered {
-			return fmt.Errorf("key %q has %.40q (%v) instead of %.40q (%v), and no loss spans it", k, value, there, want, exists)
+			return fmt.Errorf("key %q has %.40q (%v) instead of %.40q (%v), and no loss spans it", k, value, there, want,
+				exists)
 		}
 	}
 	return nil
@@ -223,7 +226,8 @@ func TestSalvage_randomDestruction(t *testing.T) {
 				}
 				done = append(done, what)
 			}
-			report, entries, err := v.salvage(fs, Options{maxRuns: rng.IntN(5), Uncommitted: rng.IntN(2) == 0})
+			report, entries, err := v.rescue(fs, salvage.Options{MaxRuns: rng.IntN(5),
+				Choices: salvage.Choices{Uncommitted: rng.IntN(2) == 0}})
 			if err == nil {
 				err = v.judge(report, entries)
 				keys += len(entries)
@@ -248,7 +252,7 @@ func TestSalvage_withoutDamageIsTheDatabase(t *testing.T) {
 	for seed := uint64(1); seed <= 30; seed++ {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		v := newVictim(t, rng)
-		report, entries, err := v.salvage(v.fs.Kill(), Options{maxRuns: int(seed % 4)})
+		report, entries, err := v.rescue(v.fs.Kill(), salvage.Options{MaxRuns: int(seed % 4)})
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -258,8 +262,9 @@ func TestSalvage_withoutDamageIsTheDatabase(t *testing.T) {
 		if err := v.judge(report, entries); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if report.Last != v.history.Last() || report.Closed && !v.clean {
-			t.Errorf("seed %d: ends at %d, closed %v; want %d, %v", seed, report.Last, report.Closed, v.history.Last(), v.clean)
+		if report.LastSequence != uint64(v.history.Last()) || report.Closed && !v.clean {
+			t.Errorf("seed %d: ends at %d, closed %v; want %d, %v", seed, report.LastSequence, report.Closed,
+				v.history.Last(), v.clean)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (r *rescue) missCommits() {
 	}
 	r.missNumbers(base)
 	if open {
-		r.lost(Loss{Offset: -1, Length: -1, First: r.top + 1, Last: key.MaxSeqNum,
+		r.lost(Loss{Offset: -1, Length: -1, First: uint64(r.top + 1), Last: MaxSequence,
 			What: "the end of the log is damaged: commits may be missing behind the last that is known"})
 	}
 }
@@ -140,7 +140,8 @@ func (r *rescue) missNumbers(base key.SeqNum) {
 	}
 	var losses []Loss
 	miss := func(first, last key.SeqNum) {
-		losses = addLoss(losses, Loss{Offset: -1, Length: -1, First: first, Last: last, What: "commits of the log are damaged"})
+		losses = addLoss(losses, Loss{Offset: -1, Length: -1, First: uint64(first), Last: uint64(last),
+			What: "commits of the log are damaged"})
 	}
 	for _, n := range r.found {
 		if n.first > base+1 {
@@ -161,7 +162,7 @@ type logEntry struct {
 	value   []byte
 }
 
-// gather writes the operations of the segments that are live, or of the others, to temporary tables, and returns the runs.
+// gather writes the operations of the segments that are live, or of the others, to temporary tables.
 func (r *rescue) gather(live bool) ([]*run, error) {
 	var runs []*run
 	var all []logEntry

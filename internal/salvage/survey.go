@@ -55,10 +55,10 @@ func (r *rescue) survey() error {
 	}
 	r.missCommits()
 	if r.version == nil {
-		r.lost(Loss{Offset: -1, Length: -1, First: 1, Last: key.MaxSeqNum,
+		r.lost(Loss{Offset: -1, Length: -1, First: 1, Last: MaxSequence,
 			What: "no manifest is whole that says which tables are live: what was deleted or changed may be there as it was"})
 	}
-	r.report.Last = r.top
+	r.report.LastSequence = uint64(r.top)
 	return nil
 }
 
@@ -247,8 +247,8 @@ func (r *rescue) missTables() {
 			if !found[t.ID] {
 				name := filename.Make(filename.Table, t.Num)
 				r.damaged(name, -1, "the table is missing, or nothing of it can be read")
-				r.lost(Loss{File: name, Offset: -1, Length: -1, From: t.Smallest, To: t.Largest, First: t.SmallestSeq,
-					Last: t.LargestSeq, What: fmt.Sprintf("a table of %d entries is missing", t.Entries)})
+				r.lost(Loss{File: name, Offset: -1, Length: -1, From: t.Smallest, To: t.Largest, First: uint64(t.SmallestSeq),
+					Last: uint64(t.LargestSeq), What: fmt.Sprintf("a table of %d entries is missing", t.Entries)})
 			}
 		}
 	}

@@ -106,7 +106,8 @@ func (s *tableSurvey) read() error {
 	it, err := t.entriesOf(func(g gap) { s.open = append(s.open, g) }, func(k key.Internal, x page.Extent) {
 		s.missing = append(s.missing, gap{int64(x.Offset), int64(x.Stored), "a value outside of its page is damaged"})
 		s.losses = addLoss(s.losses, Loss{File: t.name, Offset: int64(x.Offset), Length: int64(x.Stored),
-			From: bytes.Clone(k.User), To: bytes.Clone(k.User), First: k.Trailer.Seq(), Last: k.Trailer.Seq(),
+			From: bytes.Clone(k.User), To: bytes.Clone(k.User), First: uint64(k.Trailer.Seq()),
+			Last: uint64(k.Trailer.Seq()),
 			What: "a value is damaged"})
 	})
 	if err != nil {
@@ -138,7 +139,7 @@ func (s *tableSurvey) close(user []byte) {
 	for _, g := range s.open {
 		s.missing = append(s.missing, g)
 		l := Loss{File: s.table.name, Offset: g.offset, Length: g.length, From: s.smallest(), To: s.largest(),
-			First: 1, Last: key.MaxSeqNum, What: g.what}
+			First: 1, Last: MaxSequence, What: g.what}
 		if s.table.entries > 0 {
 			l.From = bytes.Clone(s.table.last)
 		}
@@ -201,7 +202,7 @@ func (s *tableSurvey) finish() {
 	}
 	if s.expected() > t.entries && len(s.losses) == 0 {
 		s.losses = []Loss{{File: t.name, Offset: -1, Length: -1, From: s.smallest(), To: s.largest(), First: 1,
-			Last: key.MaxSeqNum, What: fmt.Sprintf("%d of %d entries are missing", s.expected()-t.entries, s.expected())}}
+			Last: MaxSequence, What: fmt.Sprintf("%d of %d entries are missing", s.expected()-t.entries, s.expected())}}
 	}
 	if s.meta != nil {
 		t.seq = s.meta.Seq
@@ -227,9 +228,10 @@ func (s *tableSurvey) numbered() []Loss {
 	for i := range s.losses {
 		l := &s.losses[i]
 		if s.meta != nil {
-			l.First, l.Last = s.meta.SmallestSeq, s.meta.LargestSeq
+			l.First, l.Last = uint64(s.meta.SmallestSeq), uint64(s.meta.LargestSeq)
 		} else if s.table.frame != nil && s.table.frame.Properties != nil {
-			l.First, l.Last = s.table.frame.Properties.SmallestSeq, s.table.frame.Properties.LargestSeq
+			p := s.table.frame.Properties
+			l.First, l.Last = uint64(p.SmallestSeq), uint64(p.LargestSeq)
 		}
 	}
 	return s.losses

@@ -111,6 +111,7 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "delete DB b a --ignore-missing"},
 			{args: "count DB", out: "0\n"},
 			{args: "verify DB --quiet"},
+			{args: "check DB", err: "no damage"},
 		},
 		"counters": {
 			{args: "add DB n 40", out: "40\n"},
@@ -185,7 +186,8 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "ls DB", code: 2, err: "did you mean `lightning scan`?"},
 			{args: "list DB", code: 2, err: "did you mean `lightning scan`?"},
 			{args: "set DB a b", code: 2, err: "did you mean `lightning put`?"},
-			{args: "check DB", code: 2, err: "did you mean `lightning verify`?"},
+			{args: "fsck DB", code: 2, err: "did you mean `lightning verify`?"},
+			{args: "repair DB", code: 2, err: "did you mean `lightning salvage`?"},
 			{args: "demmo", code: 2, err: "did you mean `lightning demo`?"},
 			{args: "put DB a b --force", code: 2, err: "--force is a flag of export"},
 			{args: "put DB a b --durabilty sync", code: 2, err: "did you mean --durability?"},
@@ -727,4 +729,36 @@ func TestHelpVersionAndCompletion(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, "version", "--json")), &v); err != nil || v.Go == "" {
 		t.Errorf("version --json: %+v, %v", v, err)
 	}
+}
+
+// Whoever has no backup gets out what is whole, and is told what is not.
+func TestSalvage_writesWhatIsWholeAndListsTheRest(t *testing.T) {
+	dir, tables := damagedDatabase(t)
+	must(t, "put", dir, "m", "whole")
+	to := filepath.Join(t.TempDir(), "new")
+	got := lightning(t, "", "salvage", dir, to)
+	if got.code != console.ExitCorrupt || !strings.Contains(got.out, tables[0]+" is damaged") ||
+		!strings.Contains(got.out, `may be missing: keys from "l" to "l", sequence numbers 2 to 2: `) ||
+		!strings.Contains(got.err, "salvage: 1 key written, and in 2 places entries may be missing") {
+		t.Errorf("%+v", got)
+	}
+	if scan := must(t, "scan", to); scan != "m\twhole\n" {
+		t.Errorf("there is %q", scan)
+	}
+	if again := lightning(t, "", "salvage", dir, to); again.code != console.ExitFailure ||
+		!strings.Contains(again.err, "is not empty") {
+		t.Errorf("into a database: %+v", again)
+	}
+	if inside := lightning(t, "", "salvage", dir, filepath.Join(dir, "new")); inside.code != console.ExitFailure {
+		t.Errorf("into the damaged one: %+v", inside)
+	}
+	got = lightning(t, "", "salvage", dir, filepath.Join(t.TempDir(), "json"), "--json")
+	var result salvageResult
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || result.Keys != 1 || len(result.Losses) != 2 ||
+		*result.Losses[0].From != "k" || len(result.Damage) == 0 || result.Manifest == "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	clean := filepath.Join(t.TempDir(), "clean")
+	must(t, "salvage", to, clean)
+	must(t, "check", clean)
 }
