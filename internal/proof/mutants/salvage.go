@@ -62,4 +62,11 @@ var salvageMutants = []Mutant{
 		Changes: []Change{{"internal/salvage/segment.go", `		if n.first > base+1 {`, `		if n.first > key.MaxSeqNum {`}},
 		Killer:  test("salvage", "TestSalvage_goesOnBehindDamagedRecords"),
 	},
+	{
+		Name:   "verify names the first damage of a table only",
+		Breaks: "a table looks better than it is",
+		Changes: []Change{{"internal/tree/table/verify.go", `			return fresh.withOthers(ctx, err)`,
+			`			return err`}},
+		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^TestCheck_listsEveryDamagedPageOfATable$"},
+	},
 }

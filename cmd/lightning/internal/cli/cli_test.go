@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -761,4 +763,45 @@ func TestSalvage_writesWhatIsWholeAndListsTheRest(t *testing.T) {
 	clean := filepath.Join(t.TempDir(), "clean")
 	must(t, "salvage", to, clean)
 	must(t, "check", clean)
+}
+
+// A table of which only the first damaged page is named looks better than it is.
+func TestCheck_listsEveryDamagedPageOfATable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db, err := lightningdb.Open(dir, &lightningdb.Options{Compression: lightningdb.NoCompression})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b lightningdb.Batch
+	for i := range 3000 {
+		b.Put(fmt.Appendf(nil, "k%06d", i), []byte("a value of some bytes"))
+	}
+	b.Put([]byte("large"), bytes.Repeat([]byte("large"), 2000))
+	if err := errors.Join(db.Write(&b), db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("%q, %v", tables, err)
+	}
+	data, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{20, 30_000, bytes.Index(data, []byte("largelarge")) + 100} {
+		data[at] ^= 1
+	}
+	if err := os.WriteFile(tables[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := lightning(t, "", "check", dir)
+	if got.code != console.ExitCorrupt || strings.Count(got.out, " is damaged at offset ") != 3 ||
+		!strings.Contains(got.out, "extent") {
+		t.Errorf("%+v", got)
+	}
+	got = lightning(t, "", "check", dir, "--json")
+	var result verifyResult
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || len(result.Damage) != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
 }
