@@ -161,7 +161,6 @@ func (r *leaves) find() []byte {
 }
 
 // fill makes the window hold the trailer at r.at and what may be its block. It returns false at the end of the file.
-// What cannot be read is zeros.
 func (r *leaves) fill() bool {
 	if r.at+blockTrailer > r.size {
 		return false
@@ -169,16 +168,8 @@ func (r *leaves) fill() bool {
 	start := max(r.end, r.at-page.MaxSize)
 	length := int(min(r.size-start, windowBytes))
 	r.window, r.start = sized(r.window, length), start
-	if n, _ := r.file.ReadAt(r.window, start); n == length {
-		return true
-	}
-	const sector = 512
-	for i := 0; i < length; i += sector {
-		part := r.window[i:min(length, i+sector)]
-		if n, _ := r.file.ReadAt(part, start+int64(i)); n < len(part) {
-			clear(part)
-		}
-	}
+	n, _ := r.file.ReadAt(r.window, start)
+	clear(r.window[n:])
 	return true
 }
 

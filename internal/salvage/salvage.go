@@ -90,7 +90,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rescue{Options: o, ctx: ctx}
+	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}}
+	r.Source = lenientFS{o.Source, r.cannotRead}
 	err = r.run()
 	if err := errors.Join(err, unlock()); err != nil {
 		return nil, err
@@ -172,6 +173,8 @@ type rescue struct {
 	ids      [][16]byte                     // of databases that file headers name; one, unless files were mixed up
 	top      key.SeqNum                     // the newest sequence number that is known of, found or not
 	found    []numbers                      // of the commits in the live log
+
+	unread map[unreadSector]bool // of the source
 
 	done, total int64 // bytes read, and to be read
 	out         output

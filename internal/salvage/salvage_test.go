@@ -19,6 +19,7 @@ import (
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/salvage"
+	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -98,6 +99,11 @@ func randomBatch(rng *rand.Rand, merges bool) *batch.Batch {
 
 // salvage salvages fs, and returns the report and what the new database holds.
 func (v *victim) rescue(fs *memfs.FS, o salvage.Options) (*salvage.Report, []oracle.Entry, error) {
+	return v.rescueFrom(fs, o)
+}
+
+// rescueFrom is rescue for any directory.
+func (v *victim) rescueFrom(fs vfs.FS, o salvage.Options) (*salvage.Report, []oracle.Entry, error) {
 	target := memfs.New()
 	o.Source, o.Target, o.Random = fs, target, numbersFrom(7)
 	report, err := salvage.Run(context.Background(), o)

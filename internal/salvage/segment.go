@@ -101,6 +101,7 @@ func (r *rescue) missCommits() {
 		}
 		nums[s.num] = true
 		r.top = max(r.top, s.pieces.LastSeq)
+		open = open || r.anyUnread(s.name)
 		for _, h := range s.pieces.Holes {
 			r.damaged(s.name, h.Offset, h.What)
 			open = open || h.End < 0
