@@ -44,7 +44,8 @@ type leaves struct {
 	frame *table.Frame // nil if there is none
 
 	next    int   // number of the leaf that comes next
-	end     int64 // of the last leaf that was whole
+	begin   int64 // of the last leaf that was whole
+	end     int64
 	missing func(gap)
 
 	at     int64 // where a trailer is looked for
@@ -70,7 +71,7 @@ func (r *leaves) read() []byte {
 		offset, length := r.frame.Leaf(n)
 		payload, what := r.readAt(n, offset, length)
 		if what == "" {
-			r.end = offset + int64(length)
+			r.begin, r.end = offset, offset+int64(length)
 			return payload
 		}
 		r.missing(gap{offset, int64(length), what})
@@ -229,6 +230,7 @@ func (r *leaves) tryBlock(begin, end int) []byte {
 		if n > r.next {
 			r.missing(gap{r.end, offset - r.end, "leaf pages are damaged"})
 		}
+		r.begin = offset
 		r.next, r.end, r.at = n+1, offset+int64(len(stored)), offset+int64(len(stored))
 		return payload
 	}

@@ -24,7 +24,7 @@ type Loss struct {
 const MaxSequence = uint64(key.MaxSeqNum)
 
 // String says what may be missing, and where.
-func (l *Loss) String() string {
+func (l Loss) String() string {
 	bound := func(k []byte, open string) string {
 		if k == nil {
 			return open
@@ -43,7 +43,7 @@ func (l *Loss) String() string {
 }
 
 // Spans reports whether an entry of user may be missing.
-func (l *Loss) Spans(user []byte) bool {
+func (l Loss) Spans(user []byte) bool {
 	return (l.From == nil || bytes.Compare(l.From, user) <= 0) && (l.To == nil || bytes.Compare(user, l.To) <= 0)
 }
 

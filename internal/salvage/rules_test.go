@@ -344,6 +344,12 @@ func FuzzSalvage(f *testing.F) {
 		if err := torture.Replace(fs, names[int(which)%len(names)], data); err != nil {
 			t.Fatal(err)
 		}
+		for view := range 2 {
+			c, err := salvage.InspectIn(fs, names[int(which)%len(names)], salvage.View{Keys: true, Part: view})
+			if err == nil && (view == 1 && len(c.Parts) > 1 || c.Bytes != int64(len(data))) {
+				t.Fatalf("%+v", c)
+			}
+		}
 		report, entries, err := v.rescue(fs, salvage.Options{})
 		if err != nil {
 			if !strings.Contains(err.Error(), "newer version") {

@@ -145,3 +145,25 @@ func (p *piecewise) take(rec record.Record) error {
 	p.found.LastSeq = prefix.seq + key.SeqNum(prefix.count) - 1
 	return p.commit(prefix.seq, &b)
 }
+
+// Body is what the body of a record says.
+type Body struct {
+	Seal       bool
+	Synced     int64
+	Sequence   key.SeqNum // the first of a commit, the last before a seal
+	Count      uint32
+	Next       filename.Num // of a seal
+	Operations []byte       // of a commit
+}
+
+// ParseBody takes the body of a record of a log apart. ok is false if it is none.
+func ParseBody(rec record.Record) (b Body, ok bool) {
+	p, payload, ok := splitBody(rec.Body)
+	b = Body{Seal: rec.Type == typeSeal, Synced: p.synced, Sequence: p.seq, Count: p.count}
+	if b.Seal && len(payload) == 8 {
+		b.Next = filename.Num(binary.LittleEndian.Uint64(payload))
+	} else {
+		b.Operations = payload
+	}
+	return b, ok && plausible(rec)
+}

@@ -49,3 +49,6 @@ func Write(fs vfs.FS, num filename.Num, version *Version, random uint64) error {
 	}
 	return log.Close()
 }
+
+// DecodeEdit decodes the body of a record of a manifest.
+func DecodeEdit(body []byte) (*Edit, error) { return decodeEdit(body) }

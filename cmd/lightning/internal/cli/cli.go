@@ -72,8 +72,8 @@ func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout, Moved: moved}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
 		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.topCommand(),
-		a.compactCommand(), a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.demoCommand(), a.demoLoadCommand(),
-		a.VersionCommand(), a.CompletionCommand(p)}
+		a.compactCommand(), a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.inspectCommand(), a.demoCommand(),
+		a.demoLoadCommand(), a.VersionCommand(), a.CompletionCommand(p)}
 	return p
 }
 

@@ -805,3 +805,68 @@ func TestCheck_listsEveryDamagedPageOfATable(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// Who is called at night must see what a file holds without a hexadecimal editor.
+func TestInspect_showsEachKindOfFile(t *testing.T) {
+	dir, tables := damagedDatabase(t)
+	must(t, "put", dir, "m", "log")
+	manifest, err := filepath.Glob(filepath.Join(dir, "MANIFEST-*"))
+	if err != nil || len(manifest) != 1 {
+		t.Fatalf("%q, %v", manifest, err)
+	}
+	for file, want := range map[string][]string{
+		manifest[0]:                     {": manifest, ", "database: ", "edit 1 at offset 80: ", "to level "},
+		filepath.Join(dir, "CURRENT"):   {": CURRENT, 80 bytes", "number: "},
+		filepath.Join(dir, "LOCK"):      {": text, ", "closed"},
+		"../../../../docs/testdata.tbl": nil,
+	} {
+		got := lightning(t, "", "inspect", file)
+		if want == nil {
+			if got.code != console.ExitFailure {
+				t.Errorf("%s: %+v", file, got)
+			}
+			continue
+		}
+		for _, part := range want {
+			if got.code != 0 || !strings.Contains(got.out, part) {
+				t.Errorf("%s lacks %q: %+v", file, part, got)
+			}
+		}
+	}
+	got := lightning(t, "", "inspect", filepath.Join(dir, tables[0]), "--keys")
+	if got.code != console.ExitCorrupt || !strings.Contains(got.out, ": table, ") ||
+		!strings.Contains(got.out, "damaged: offset 0, ") || !strings.Contains(got.out, `smallest: "k"`) {
+		t.Errorf("%+v", got)
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	lightning(t, "", "salvage", dir, whole)
+	files, err := filepath.Glob(filepath.Join(whole, "*.tbl"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	if out := must(t, "inspect", files[0], "--keys", "--page", "1"); !strings.Contains(out, "leaf page 1 at offset 0: ") ||
+		!strings.Contains(out, "put 3 bytes m\n") {
+		t.Errorf("%s", out)
+	}
+	var c lightningdb.InspectReport
+	if err := json.Unmarshal([]byte(must(t, "inspect", files[0], "--keys", "--json")), &c); err != nil ||
+		len(c.Parts) != 1 || string(c.Parts[0].Keys[0].Key) != "m" || c.Parts[0].Number != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	db, err := lightningdb.Open(whole, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := errors.Join(db.Put([]byte("n"), []byte("v")), db.Delete([]byte("n"))); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Glob(filepath.Join(whole, "*.wal"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("%q, %v", logs, err)
+	}
+	if out := must(t, "inspect", logs[0], "--keys", "--record", "2"); !strings.Contains(out, "commit 2 at offset ") ||
+		!strings.Contains(out, "delete 0 bytes n\n") || strings.Contains(out, "commit 1") {
+		t.Errorf("%s", out)
+	}
+}
