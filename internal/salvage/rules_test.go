@@ -284,6 +284,18 @@ func TestSalvage_goesOnBehindDamagedRecords(t *testing.T) {
 		if len(got) != 40 || len(report.Damage) == 0 {
 			t.Errorf("sync %v, without header: %d keys, %v", sync, len(got), report.Damage)
 		}
+		at = bytes.Index(data, []byte("a15"))
+		report, got = v.rescued(t, func(fs *memfs.FS) error { // as a group that was taken back
+			changed := bytes.Clone(data)
+			clear(changed[at-59 : at-27])
+			return torture.Replace(fs, segment, changed)
+		})
+		if proven := len(got) == 38 && len(report.LeftOut) == 0 && len(report.Losses) == 1; proven != sync {
+			t.Errorf("sync %v, a header of zeros: %d keys, %v, %v", sync, len(got), report.LeftOut, report.Losses)
+		}
+		if leftOut := len(got) == 30 && len(report.LeftOut) == 1; leftOut == sync {
+			t.Errorf("sync %v, a header of zeros: %d keys, %v, %v", sync, len(got), report.LeftOut, report.Losses)
+		}
 	}
 }
 

@@ -172,6 +172,7 @@ type rescue struct {
 	live     map[uint64]bool                // the ids of those that version names
 	ids      [][16]byte                     // of databases that file headers name; one, unless files were mixed up
 	top      key.SeqNum                     // the newest sequence number that is known of, found or not
+	there    map[filename.Num]bool          // segments that have a file, whatever is in it
 	found    []numbers                      // of the commits in the live log
 
 	unread map[unreadSector]bool // of the source

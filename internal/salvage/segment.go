@@ -3,6 +3,7 @@ package salvage
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 
 	"lightningdb/internal/format/batch"
@@ -101,6 +102,10 @@ func (r *rescue) missCommits() {
 		}
 		nums[s.num] = true
 		r.top = max(r.top, s.pieces.LastSeq)
+		if at := s.pieces.Unproven; at > 0 {
+			r.report.LeftOut = append(r.report.LeftOut, LeftOut{File: s.name, Why: fmt.Sprintf("commits from offset %d on: "+
+				"what stood before them is gone, and no later one says that it had ever been durable", at)})
+		}
 		open = open || r.anyUnread(s.name)
 		for _, h := range s.pieces.Holes {
 			r.damaged(s.name, h.Offset, h.What)
@@ -109,6 +114,10 @@ func (r *rescue) missCommits() {
 		if last == nil || s.num > last.num {
 			last = s
 		}
+	}
+	if last != nil && last.pieces.Sealed && last.pieces.Next != 0 && !r.there[last.pieces.Next] {
+		r.damaged(filename.Make(filename.Log, last.pieces.Next), -1, "the segment is named by the one before, but missing")
+		open = true
 	}
 	for _, s := range r.segments {
 		open = open || s.live && s.pieces.Before.Num != 0 && r.version != nil && s.num != r.version.LogStart &&

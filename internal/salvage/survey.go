@@ -69,11 +69,13 @@ func (r *rescue) classify() ([]*sourceFile, error) {
 		return nil, err
 	}
 	var files []*sourceFile
+	r.there = map[filename.Num]bool{}
 	for _, name := range names {
 		kind, num := filename.Parse(name)
 		if kind == filename.Unknown || kind == filename.Lock {
 			continue
 		}
+		r.there[num] = r.there[num] || kind == filename.Log
 		f := &sourceFile{name: name, kind: kind, num: num}
 		if err := r.look(f); err != nil {
 			return nil, err

@@ -20,6 +20,8 @@ type Pieces struct {
 	LastSeq key.SeqNum   // the newest sequence number that was found
 	End     int64        // where the last record that counts ends
 	Torn    int64        // how many bytes behind End are used and hold nothing that counts
+
+	Unproven int64 // where records begin behind End that are whole, and of which nobody knows whether they count; or 0
 }
 
 // Hole is a place in which records are missing.
@@ -107,6 +109,7 @@ func (p *piecewise) resume(off int64, problem string) (int64, error) {
 	if proof >= 0 {
 		return next, nil
 	}
+	p.found.Unproven = max(0, next)
 	if problem != record.NoRecord {
 		used, err := p.reader.UsedEnd(off, math.MaxInt64)
 		p.found.Torn = used - off
