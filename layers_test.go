@@ -22,9 +22,10 @@ var wings = []wing{
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
 	{"internal/engine", "room stats opening logger measure disk conflict scrub .", "system format tree log"},
 	{"internal/follower", ".", "system format tree log/wal"},
+	{"internal/salvage", ".", "system format tree log/wal"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "engine follower transaction format log/lock log/txn system/goroutine system/latency system/offheap " +
-		"system/origin system/owner system/vfs tree/manifest log/wal"},
+	{".", ".", "engine follower salvage transaction format log/lock log/txn system/goroutine system/latency " +
+		"system/offheap system/origin system/owner system/vfs tree/manifest log/wal"},
 	{"internal/proof", "latency oracle isolation observer torture mutants environment blackbox probe noise crew ledger " +
 		"resources", "system format tree log engine follower ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},

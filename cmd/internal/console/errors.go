@@ -67,7 +67,7 @@ var classes = []Class{
 	{errUsage, ExitUsage, "usage", "see `help`"},
 	{lightningdb.ErrLocked, ExitLocked, "locked", "close the other program, or wait until it is done"},
 	{lightningdb.ErrCorrupt, ExitCorrupt, "corruption", "copy the directory before anything else, and look at its disk; " +
-		"`lightning verify` lists the damage, `lightning export` of ranges beside it saves the rest; " +
+		"`lightning verify` lists the damage, `lightning salvage` writes what is whole to a new directory; " +
 		"else use an earlier copy or export"},
 	{lightningdb.ErrNoSpace, ExitNoSpace, "no-space", "free some space and run it again"},
 	{syscall.ENOSPC, ExitNoSpace, "no-space", "free some space and run it again"},

@@ -83,6 +83,7 @@ func (r *Reader) At(off int64) (rec Record, problem string, err error) {
 	}
 	return Record{
 		Type: h.typ, Offset: off, End: off + size, Sum: h.sum, Chain: h.chain, Body: data[HeaderSize:][:h.length:h.length],
+		Attempt: h.attempt,
 	}, "", nil
 }
 

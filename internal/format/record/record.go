@@ -56,6 +56,8 @@ type Record struct {
 	Sum    uint32 // its checksum, which is the chain of the next record
 	Chain  uint32 // the checksum of the record before
 	Body   []byte
+
+	Attempt uint32 // how many groups had been taken back in the file when it was encoded
 }
 
 // Size is the number of bytes that a record with a body of n bytes takes in the file.

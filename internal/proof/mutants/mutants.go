@@ -63,7 +63,8 @@ func (c Check) args(overlay string) []string {
 
 // All returns every mutant.
 func All() []Mutant {
-	return slices.Concat(logMutants, treeMutants, visibleMutants, readerMutants, mergeMutants, transactionMutants,
+	return slices.Concat(logMutants, salvageMutants, treeMutants, visibleMutants, readerMutants, mergeMutants,
+		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
 		latencyMutants, scrubMutants, fileMutants)
 }

@@ -3,8 +3,10 @@ package table
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
@@ -13,7 +15,8 @@ import (
 // Verify reads every byte of the file, without the cache, and checks everything that a reader relies on: checksums,
 // that blocks fill the file without a gap, the order of all keys, that the inner pages lead to every leaf and the
 // locator to every key, values outside the pages, and the properties. It takes memory for the locator (5 bytes a
-// key) and a few pages. The error is a *corrupt.Error for damage, the device's error, or the context's.
+// key) and a few pages. The error is a *corrupt.Error for damage, or several that are joined, if other pages and values
+// are damaged, too; the device's error, or the context's.
 func (r *Reader) Verify(ctx context.Context) error {
 	fresh := &Reader{source: r.source, buffers: r.buffers}
 	if err := fresh.openParts(r.foot.size); err != nil {
@@ -27,10 +30,46 @@ func (r *Reader) Verify(ctx context.Context) error {
 	v.level.n = int(fresh.foot.leaves) - 1
 	for _, step := range []func() error{v.readLocator, v.checkLeaves, v.checkUpperLevels, v.checkProperties} {
 		if err := step(); err != nil {
-			return err
+			return fresh.withOthers(ctx, err)
 		}
 	}
 	return nil
+}
+
+// maxDamages bounds how many damages of one table Verify lists.
+const maxDamages = 100
+
+// withOthers joins err, if it is damage, with that of all other pages and values that can be told to be damaged by
+// themselves, whatever is wrong with others.
+func (r *Reader) withOthers(ctx context.Context, err error) error {
+	if !errors.Is(err, corrupt.ErrCorrupt) {
+		return err
+	}
+	all := []error{err}
+	add := func(other error) {
+		if other != nil && other.Error() != err.Error() && len(all) < maxDamages {
+			all = append(all, other)
+		}
+	}
+	for n := 0; n < len(r.dir) && len(all) < maxDamages && ctx.Err() == nil; n++ {
+		_, length := r.dir.at(n)
+		payload, damage := r.readPage(n, nil, make([]byte, length))
+		add(damage)
+		if damage != nil || n >= int(r.foot.leaves) {
+			continue
+		}
+		p := page.View(payload)
+		for i := range p.Len() {
+			if e := p.Entry(i); e.IsExtent() {
+				_, damage := r.appendExtent(nil, e.Extent())
+				add(damage)
+			}
+		}
+	}
+	if len(all) == 1 {
+		return err
+	}
+	return errors.Join(all...)
 }
 
 func (v *verifier) release() {

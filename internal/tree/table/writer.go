@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/fence"
 )
 
 const (
@@ -65,8 +66,8 @@ type Writer struct {
 type workspace struct {
 	page    page.Builder
 	locator locator.Builder
-	fences  fences // the first is a lower bound of leaf 0; fence i separates leaf i from leaf i-1
-	upper   fences // the same of the level that is being written
+	fences  fence.List // the first is a lower bound of leaf 0; fence i separates leaf i from leaf i-1
+	upper   fence.List // the same of the level that is being written
 	encoded scratch
 }
 
@@ -95,7 +96,7 @@ func NewWriter(f vfs.File, o Options) *Writer {
 	}
 	w.page.Reset(0)
 	w.locator.Reset()
-	w.fences.reset()
+	w.fences.Reset()
 	return w
 }
 
@@ -154,10 +155,10 @@ func (w *Writer) append(k key.Internal, value []byte, newest bool) error {
 		if err := w.writeLeaf(); err != nil {
 			return err
 		}
-		w.fences.addBetween(w.last, k)
+		w.fences.AddBetween(w.last, k)
 	}
 	if w.props.Entries == 0 {
-		w.fences.add(key.SeekTo(k.User, key.MaxSeqNum))
+		w.fences.Add(key.SeekTo(k.User, key.MaxSeqNum))
 	}
 	at := 0
 	if inline {
@@ -182,14 +183,14 @@ func (w *Writer) payloadSize() int { return w.opts.PageSize - blockTrailerSize }
 func (w *Writer) Full() bool {
 	return uint64(w.leaves+2)<<(w.pageBits-3) > locator.MaxPosition ||
 		w.locator.Len() >= maxKeys ||
-		len(w.fences.buf) >= maxFenceBytes ||
+		w.fences.Held() >= maxFenceBytes ||
 		w.out.offset() >= fullBytes
 }
 
 // EstimatedSize is about the size of the file if Finish were called now, in bytes.
 func (w *Writer) EstimatedSize() int64 {
 	return w.out.offset() + int64(w.page.Size()) + w.locator.EstimatedSize() +
-		int64(len(w.pages)*directoryEntrySize) + int64(w.fences.size) + footerSize
+		int64(len(w.pages)*directoryEntrySize) + int64(w.fences.Size()) + footerSize
 }
 
 // Finish writes the rest of the table and returns what it holds. It does not make the file durable, nor close it. A
@@ -234,7 +235,7 @@ func (w *Writer) finish() (Properties, error) {
 	}
 	f.locators = uint32(len(w.pages)) - f.leaves - f.inners
 	p := w.props // now: the digest is of pages and extents, not of the blocks of the tail
-	p.Smallest, p.Largest = bytes.Clone(first(&w.fences).User), bytes.Clone(w.last.User)
+	p.Smallest, p.Largest = bytes.Clone(w.fences.First().User), bytes.Clone(w.last.User)
 	if err := w.writeTail(&f, p.encode()); err != nil {
 		return Properties{}, err
 	}
@@ -266,15 +267,15 @@ func (w *Writer) writeLeaf() error {
 // writeInnerLevels writes the pages above the leaves, level by level, until a level has one page.
 func (w *Writer) writeInnerLevels() error {
 	below, firstChild := &w.fences, 0
-	for level := 1; below.count > 1; level++ {
+	for level := 1; below.Len() > 1; level++ {
 		next := len(w.pages)
-		w.upper.reset()
+		w.upper.Reset()
 		if err := w.writeInnerLevel(level, below, firstChild); err != nil {
 			return err
 		}
 		// The leaves' fences stay: the first of them is the smallest key.
 		if level == 1 {
-			below = new(fences)
+			below = new(fence.List)
 		}
 		*below, w.upper = w.upper, *below
 		firstChild = next
@@ -285,10 +286,10 @@ func (w *Writer) writeInnerLevels() error {
 // writeInnerLevel writes the pages over the children that below separates, and collects their separators in upper. A
 // page has at least two entries, unless it is the last, however long they are: so each level has at most half as
 // many pages as the one below, rounded up.
-func (w *Writer) writeInnerLevel(level int, below *fences, firstChild int) error {
+func (w *Writer) writeInnerLevel(level int, below *fence.List, firstChild int) error {
 	w.page.Reset(level)
 	child := firstChild
-	for k := range below.all() {
+	for k := range below.All() {
 		if w.page.Len() >= 2 && !w.page.Fits(page.InlineSize(k, 4), w.payloadSize()) {
 			if err := w.writePage(unitInner, w.page.Finish(), w.opts.Codec); err != nil {
 				return err
@@ -296,7 +297,7 @@ func (w *Writer) writeInnerLevel(level int, below *fences, firstChild int) error
 			w.page.Reset(level)
 		}
 		if w.page.Len() == 0 {
-			w.upper.add(k)
+			w.upper.Add(k)
 		}
 		w.page.AddChild(k, uint32(child))
 		child++
@@ -353,12 +354,4 @@ func (w *Writer) writeBlock(at place, raw []byte, c codec.Compressor) error {
 // of 8 bytes. An entry that does not begin within the nominal page size has none; such a page has one entry, at 0.
 func position(leaf, offset int, pageBits uint8) uint32 {
 	return uint32(leaf)<<(pageBits-3) | uint32(offset>>3)
-}
-
-// first returns the first fence.
-func first(f *fences) key.Internal {
-	for k := range f.all() {
-		return k
-	}
-	return key.Internal{}
 }

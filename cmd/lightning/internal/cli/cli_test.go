@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -111,6 +113,7 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "delete DB b a --ignore-missing"},
 			{args: "count DB", out: "0\n"},
 			{args: "verify DB --quiet"},
+			{args: "check DB", err: "no damage"},
 		},
 		"counters": {
 			{args: "add DB n 40", out: "40\n"},
@@ -185,7 +188,8 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "ls DB", code: 2, err: "did you mean `lightning scan`?"},
 			{args: "list DB", code: 2, err: "did you mean `lightning scan`?"},
 			{args: "set DB a b", code: 2, err: "did you mean `lightning put`?"},
-			{args: "check DB", code: 2, err: "did you mean `lightning verify`?"},
+			{args: "fsck DB", code: 2, err: "did you mean `lightning verify`?"},
+			{args: "repair DB", code: 2, err: "did you mean `lightning salvage`?"},
 			{args: "demmo", code: 2, err: "did you mean `lightning demo`?"},
 			{args: "put DB a b --force", code: 2, err: "--force is a flag of export"},
 			{args: "put DB a b --durabilty sync", code: 2, err: "did you mean --durability?"},
@@ -726,5 +730,143 @@ func TestHelpVersionAndCompletion(t *testing.T) {
 	var v console.Version
 	if err := json.Unmarshal([]byte(must(t, "version", "--json")), &v); err != nil || v.Go == "" {
 		t.Errorf("version --json: %+v, %v", v, err)
+	}
+}
+
+// Whoever has no backup gets out what is whole, and is told what is not.
+func TestSalvage_writesWhatIsWholeAndListsTheRest(t *testing.T) {
+	dir, tables := damagedDatabase(t)
+	must(t, "put", dir, "m", "whole")
+	to := filepath.Join(t.TempDir(), "new")
+	got := lightning(t, "", "salvage", dir, to)
+	if got.code != console.ExitCorrupt || !strings.Contains(got.out, tables[0]+" is damaged") ||
+		!strings.Contains(got.out, `may be missing: keys from "l" to "l", sequence numbers 2 to 2: `) ||
+		!strings.Contains(got.err, "salvage: 1 key written, and in 2 places entries may be missing") {
+		t.Errorf("%+v", got)
+	}
+	if scan := must(t, "scan", to); scan != "m\twhole\n" {
+		t.Errorf("there is %q", scan)
+	}
+	if again := lightning(t, "", "salvage", dir, to); again.code != console.ExitFailure ||
+		!strings.Contains(again.err, "is not empty") {
+		t.Errorf("into a database: %+v", again)
+	}
+	if inside := lightning(t, "", "salvage", dir, filepath.Join(dir, "new")); inside.code != console.ExitFailure {
+		t.Errorf("into the damaged one: %+v", inside)
+	}
+	got = lightning(t, "", "salvage", dir, filepath.Join(t.TempDir(), "json"), "--json")
+	var result salvageResult
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || result.Keys != 1 || len(result.Losses) != 2 ||
+		*result.Losses[0].From != "k" || len(result.Damage) == 0 || result.Manifest == "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	clean := filepath.Join(t.TempDir(), "clean")
+	must(t, "salvage", to, clean)
+	must(t, "check", clean)
+}
+
+// A table of which only the first damaged page is named looks better than it is.
+func TestCheck_listsEveryDamagedPageOfATable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db, err := lightningdb.Open(dir, &lightningdb.Options{Compression: lightningdb.NoCompression})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b lightningdb.Batch
+	for i := range 3000 {
+		b.Put(fmt.Appendf(nil, "k%06d", i), []byte("a value of some bytes"))
+	}
+	b.Put([]byte("large"), bytes.Repeat([]byte("large"), 2000))
+	if err := errors.Join(db.Write(&b), db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("%q, %v", tables, err)
+	}
+	data, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{20, 30_000, bytes.Index(data, []byte("largelarge")) + 100} {
+		data[at] ^= 1
+	}
+	if err := os.WriteFile(tables[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := lightning(t, "", "check", dir)
+	if got.code != console.ExitCorrupt || strings.Count(got.out, " is damaged at offset ") != 3 ||
+		!strings.Contains(got.out, "extent") {
+		t.Errorf("%+v", got)
+	}
+	got = lightning(t, "", "check", dir, "--json")
+	var result verifyResult
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || len(result.Damage) != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Who is called at night must see what a file holds without a hexadecimal editor.
+func TestInspect_showsEachKindOfFile(t *testing.T) {
+	dir, tables := damagedDatabase(t)
+	must(t, "put", dir, "m", "log")
+	manifest, err := filepath.Glob(filepath.Join(dir, "MANIFEST-*"))
+	if err != nil || len(manifest) != 1 {
+		t.Fatalf("%q, %v", manifest, err)
+	}
+	for file, want := range map[string][]string{
+		manifest[0]:                     {": manifest, ", "database: ", "edit 1 at offset 80: ", "to level "},
+		filepath.Join(dir, "CURRENT"):   {": CURRENT, 80 bytes", "number: "},
+		filepath.Join(dir, "LOCK"):      {": text, ", "closed"},
+		"../../../../docs/testdata.tbl": nil,
+	} {
+		got := lightning(t, "", "inspect", file)
+		if want == nil {
+			if got.code != console.ExitFailure {
+				t.Errorf("%s: %+v", file, got)
+			}
+			continue
+		}
+		for _, part := range want {
+			if got.code != 0 || !strings.Contains(got.out, part) {
+				t.Errorf("%s lacks %q: %+v", file, part, got)
+			}
+		}
+	}
+	got := lightning(t, "", "inspect", filepath.Join(dir, tables[0]), "--keys")
+	if got.code != console.ExitCorrupt || !strings.Contains(got.out, ": table, ") ||
+		!strings.Contains(got.out, "damaged: offset 0, ") || !strings.Contains(got.out, `smallest: "k"`) {
+		t.Errorf("%+v", got)
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	lightning(t, "", "salvage", dir, whole)
+	files, err := filepath.Glob(filepath.Join(whole, "*.tbl"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	if out := must(t, "inspect", files[0], "--keys", "--page", "1"); !strings.Contains(out, "leaf page 1 at offset 0: ") ||
+		!strings.Contains(out, "put 3 bytes m\n") {
+		t.Errorf("%s", out)
+	}
+	var c lightningdb.InspectReport
+	if err := json.Unmarshal([]byte(must(t, "inspect", files[0], "--keys", "--json")), &c); err != nil ||
+		len(c.Parts) != 1 || string(c.Parts[0].Keys[0].Key) != "m" || c.Parts[0].Number != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	db, err := lightningdb.Open(whole, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := errors.Join(db.Put([]byte("n"), []byte("v")), db.Delete([]byte("n"))); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Glob(filepath.Join(whole, "*.wal"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("%q, %v", logs, err)
+	}
+	if out := must(t, "inspect", logs[0], "--keys", "--record", "2"); !strings.Contains(out, "commit 2 at offset ") ||
+		!strings.Contains(out, "delete 0 bytes n\n") || strings.Contains(out, "commit 1") {
+		t.Errorf("%s", out)
 	}
 }

@@ -40,6 +40,13 @@ of manifest and log what belongs to it; "log_commits" is null then.`,
 	}
 }
 
+// checkCommand is verify by the name that other databases have for it.
+func (a *app) checkCommand() *command.Command {
+	c := a.verifyCommand()
+	c.Use, c.Aliases, c.Short = "check DIR", nil, "The same as verify"
+	return c
+}
+
 // verifyResult is the outcome of verify with --json.
 type verifyResult struct {
 	Tables   int      `json:"tables"`

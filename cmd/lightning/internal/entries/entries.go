@@ -28,7 +28,8 @@ var Synonyms = map[string][]string{
 	"export":  {"dump", "backup", "save", "unload"},
 	"stats":   {"info", "status", "metrics", "stat"},
 	"top":     {"monitor", "live"},
-	"verify":  {"check", "fsck", "integrity", "doctor"},
+	"verify":  {"fsck", "integrity", "doctor"},
+	"salvage": {"repair", "recover", "rescue", "surgery"},
 	"compact": {"vacuum", "gc", "optimize", "optimise", "defrag"},
 }
 

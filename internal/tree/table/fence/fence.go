@@ -1,4 +1,5 @@
-package table
+// Package fence keeps the separators of the pages of a table while it is written. A List is for one goroutine.
+package fence
 
 import (
 	"bytes"
@@ -8,11 +9,11 @@ import (
 	"lightningdb/internal/format/key"
 )
 
-// fences is a list of separators in one piece of memory. A separator is long only where neighbouring keys begin alike,
+// List is a list of separators in one piece of memory. A separator is long only where neighbouring keys begin alike,
 // and mostly the one before it begins so too: only what differs from that is kept.
 //
 //	trailer (8 bytes)  bytes like in the one before (4)  bytes that follow (4)  the bytes that follow
-type fences struct {
+type List struct {
 	buf   []byte
 	count int
 	size  int    // bytes of all separators, each kept whole, as they are in inner pages
@@ -26,14 +27,16 @@ const (
 	keptFences  = 256 << 10 // bytes of memory that the next list uses again
 )
 
-func (f *fences) reset() {
+// Reset empties the list, and keeps its memory unless that is large.
+func (f *List) Reset() {
 	if cap(f.buf) > keptFences {
 		f.buf = nil
 	}
 	f.buf, f.count, f.size, f.last = f.buf[:0], 0, 0, f.last[:0]
 }
 
-func (f *fences) add(k key.Internal) {
+// Add appends a separator and keeps nothing of it.
+func (f *List) Add(k key.Internal) {
 	same := key.CommonPrefix(f.last, k.User)
 	f.buf = binary.LittleEndian.AppendUint64(f.buf, uint64(k.Trailer))
 	f.buf = binary.LittleEndian.AppendUint32(f.buf, uint32(same))
@@ -44,20 +47,20 @@ func (f *fences) add(k key.Internal) {
 	f.count++
 }
 
-// addBetween adds the separator of two pages: after the last key of one, not after the first key of the next. Between
+// AddBetween adds the separator of two pages: after the last key of one, not after the first key of the next. Between
 // versions of one user key it is the next page's key itself, else a shortest user key, with a trailer that
 // sorts before all its versions.
-func (f *fences) addBetween(last, next key.Internal) {
+func (f *List) AddBetween(last, next key.Internal) {
 	if bytes.Equal(last.User, next.User) {
-		f.add(next)
+		f.Add(next)
 		return
 	}
 	f.next = key.Separator(f.next[:0], last.User, next.User)
-	f.add(key.SeekTo(f.next, key.MaxSeqNum))
+	f.Add(key.SeekTo(f.next, key.MaxSeqNum))
 }
 
-// all yields the fences in order, each valid until the next.
-func (f *fences) all() iter.Seq[key.Internal] {
+// All yields the separators in order, each valid until the next.
+func (f *List) All() iter.Seq[key.Internal] {
 	return func(yield func(key.Internal) bool) {
 		var user []byte
 		for at := 0; at < len(f.buf); {
@@ -73,3 +76,20 @@ func (f *fences) all() iter.Seq[key.Internal] {
 		}
 	}
 }
+
+// First returns the first separator; nothing if there is none.
+func (f *List) First() key.Internal {
+	for k := range f.All() {
+		return k
+	}
+	return key.Internal{}
+}
+
+// Len is how many separators there are.
+func (f *List) Len() int { return f.count }
+
+// Size is how many bytes they have, each kept whole, as they are in inner pages.
+func (f *List) Size() int { return f.size }
+
+// Held is how many bytes of memory the list uses.
+func (f *List) Held() int { return len(f.buf) }

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+
+	"lightningdb"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/lightning/internal/text"
+)
+
+func (a *app) inspectCommand() *command.Command {
+	var keys bool
+	var page, record int
+	return &command.Command{
+		Use:   "inspect FILE",
+		Short: "Show what is in one file of a database",
+		Help: `inspect shows what a file of a database says: the properties and leaf pages of a table, the commits of a log
+segment, the edits of a manifest, CURRENT, STATUS, LOCK. It looks at this file alone, goes on behind damage, and
+changes nothing. It exits with 5 if something is damaged. Keys in JSON are base64.`,
+		MinArgs: 1, MaxArgs: 1,
+		Flags: func(f *flag.FlagSet) {
+			f.IntVar(&page, "page", 0, "only leaf page `N` of a table, from 1")
+			f.IntVar(&record, "record", 0, "only record `N` of a log segment or manifest, from 1")
+			f.BoolVar(&keys, "keys", false, "show the entries of pages and commits, without their values")
+		},
+		Exclusive: [][2]string{{"page", "record"}},
+		Run: func(_ context.Context, args []string) error {
+			if page < 0 || record < 0 {
+				return console.Usage(errors.New("pages and records are numbered from 1"), "leave it out for all")
+			}
+			c, err := lightningdb.Inspect(args[0], lightningdb.InspectOptions{Part: max(page, record), Keys: keys})
+			if err != nil {
+				return err
+			}
+			damage := len(c.Damage)
+			if a.JSON {
+				err = jsonline.Write(a.Stdout, c)
+			} else {
+				_, err = a.Stdout.Write(appendContents(nil, c))
+			}
+			if err == nil && damage > 0 {
+				err = &many{fmt.Errorf("%w", lightningdb.ErrCorrupt), fmt.Sprintf("inspect: %d damaged places", damage)}
+			}
+			return err
+		},
+	}
+}
+
+// appendContents appends c as text: a line for the file, for each of its fields, for each part, key and damage.
+func appendContents(dst []byte, c *lightningdb.InspectReport) []byte {
+	dst = fmt.Appendf(dst, "%s: %s, %d bytes\n", c.File, c.Kind, c.Bytes)
+	for _, f := range c.Fields {
+		dst = fmt.Appendf(dst, "  %s: %s\n", f.Name, f.Value)
+	}
+	for _, p := range c.Parts {
+		var fields []string
+		for _, f := range p.Fields {
+			fields = append(fields, f.Name+" "+f.Value)
+		}
+		dst = fmt.Appendf(dst, "%s %d at offset %d: %s\n", p.What, p.Number, p.Offset, strings.Join(fields, ", "))
+		for _, k := range p.Keys {
+			dst = fmt.Appendf(dst, "  %d %s %d bytes ", k.Sequence, k.Kind, k.Bytes)
+			dst = append(text.AppendEscaped(dst, k.Key, ""), '\n')
+		}
+	}
+	for _, d := range c.Damage {
+		dst = fmt.Appendf(dst, "damaged: %s\n", d)
+	}
+	return dst
+}

@@ -1,0 +1,72 @@
+package mutants
+
+// salvageMutants break what is taken of a damaged database.
+var salvageMutants = []Mutant{
+	{
+		Name:   "salvage passes over tombstones",
+		Breaks: "everything that was deleted is back, though nothing is damaged",
+		Changes: []Change{{"internal/salvage/merge.go", `	c.based = k.Trailer.Kind() != key.KindMerge
+`, `	c.based = k.Trailer.Kind() == key.KindPut
+	if k.Trailer.Kind() == key.KindDelete {
+		c.versions = c.versions[:n]
+	}
+`}},
+		Killer: test("salvage", "TestSalvage_withoutDamageIsTheDatabase"),
+	},
+	{
+		Name:   "salvage takes obsolete tables for live ones",
+		Breaks: "what a compaction has dropped is back, and operands count twice",
+		Changes: []Change{{"internal/salvage/merge.go", `	case !live && !covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):`,
+			`	case !live && c == nil:`}},
+		Killer: test("salvage", "TestSalvage_obsoleteTablesFillOnlyLosses|TestSalvage_withoutDamageIsTheDatabase"),
+	},
+	{
+		Name:   "salvage keeps operands over a loss",
+		Breaks: "a key has a value that it never had",
+		Changes: []Change{{"internal/salvage/merge.go", `	return covers(c.covering, oldest+1, newest-1)`,
+			`	return oldest > newest`}},
+		Killer: test("salvage", "TestSalvage_operandsOverALossAreLeftOut"),
+		Quick:  true,
+	},
+	{
+		Name:   "salvage takes the table that comes first for the newest",
+		Breaks: "keys have older values than they had",
+		Changes: []Change{{"internal/salvage/merge.go", `	c := key.Compare(m[i].at.key(), m[j].at.key())`,
+			`	c := bytes.Compare(m[i].at.key().User, m[j].at.key().User)`}},
+		Killer: test("salvage", "TestSalvage_withoutDamageIsTheDatabase"),
+	},
+	{
+		Name:   "salvage ends a segment at its first damage",
+		Breaks: "all commits behind one damaged record are lost",
+		Changes: []Change{{"internal/log/wal/pieces.go", `	if proof >= 0 {
+		return next, nil`, `	if proof >= math.MaxInt64 {
+		return next, nil`}, {"internal/log/wal/pieces.go", `rec.Attempt >= p.attempt {`, `rec.Attempt > p.attempt {`}},
+		Killer: test("salvage", "TestSalvage_goesOnBehindDamagedRecords"),
+	},
+	{
+		Name:    "salvage does not look for leaves",
+		Breaks:  "a table without its last bytes is lost as a whole",
+		Changes: []Change{{"internal/salvage/leaves.go", `	for r.at = max(r.at, r.end); r.fill(); {`, `	for r.at = r.size; r.fill(); {`}},
+		Killer:  test("salvage", "TestSalvage_findsLeavesWithoutDirectory"),
+	},
+	{
+		Name:   "salvage takes in what was not committed",
+		Breaks: "keys have values that were never committed",
+		Changes: []Change{{"internal/salvage/tablefile.go", `	if unnamed && !r.Uncommitted {`,
+			`	if unnamed && r.Uncommitted {`}},
+		Killer: test("salvage", "TestSalvage_leavesOutWhatMayBeUncommitted"),
+	},
+	{
+		Name:    "salvage does not miss commits",
+		Breaks:  "commits are gone, and the report says that nothing is",
+		Changes: []Change{{"internal/salvage/segment.go", `		if n.first > base+1 {`, `		if n.first > key.MaxSeqNum {`}},
+		Killer:  test("salvage", "TestSalvage_goesOnBehindDamagedRecords"),
+	},
+	{
+		Name:   "verify names the first damage of a table only",
+		Breaks: "a table looks better than it is",
+		Changes: []Change{{"internal/tree/table/verify.go", `			return fresh.withOthers(ctx, err)`,
+			`			return err`}},
+		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^TestCheck_listsEveryDamagedPageOfATable$"},
+	},
+}

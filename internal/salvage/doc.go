@@ -1,0 +1,24 @@
+// Package salvage gets what is whole out of a damaged database and writes it as a new one. It reads files, pages and
+// records, each by itself, and believes nothing that has no checksum. It never writes to the database that it reads.
+//
+// A run is for one goroutine and starts none.
+//
+// # How it works
+//
+//	survey   what is each file; which tables and segments are live; what of each is whole; what may be missing (losses)
+//	gather   the commits of the log, sorted, in temporary tables of the new directory
+//	merge    all sources in the order of keys, and of each key what counts (choose)
+//	finish   a manifest and CURRENT
+//
+// # What counts
+//
+// Sequence numbers decide, whatever file an entry is in. If a manifest is whole, the tables and segments that it needs
+// are live, and of others an entry is used only where a loss covers it. Without one everything is live, and a loss
+// covers everything: obsolete tables hold what was deleted since, and perhaps operands that were folded into others.
+//
+// # Losses
+//
+// A loss is a span of keys and one of sequence numbers, in which entries may be missing. What is chosen for a key is
+// certain if no loss covers the key and a newer sequence number. Operands count only if no loss lies between them and
+// what they stand upon.
+package salvage

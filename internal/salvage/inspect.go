@@ -1,0 +1,285 @@
+package salvage
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/record"
+	"lightningdb/internal/log/wal"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table"
+)
+
+// View says what Inspect shows. The zero value shows the whole file without its keys.
+type View struct {
+	Part int  // number of the only page or record to show, from 1; 0 for all
+	Keys bool // show the entries of pages and commits
+}
+
+// Contents is what is in a file of a database.
+type Contents struct {
+	File   string   `json:"file"`
+	Kind   string   `json:"kind"`
+	Bytes  int64    `json:"bytes"`
+	Fields []Field  `json:"fields"`
+	Parts  []Part   `json:"parts"` // pages or records
+	Damage []string `json:"damage"`
+}
+
+// Field is one thing that a file or a part of it says.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Part is a page of a table, or a record.
+type Part struct {
+	Number int     `json:"number"` // from 1
+	What   string  `json:"what"`
+	Offset int64   `json:"offset"`
+	Fields []Field `json:"fields"`
+	Keys   []Key   `json:"keys,omitempty"`
+}
+
+// Key is an entry, without its value.
+type Key struct {
+	Key      []byte `json:"key"` // base64 in JSON
+	Sequence uint64 `json:"sequence"`
+	Kind     string `json:"kind"`
+	Bytes    uint64 `json:"value_bytes"`
+}
+
+// inspector is the state of one Inspect.
+type inspector struct {
+	view View
+	out  Contents
+	file vfs.File
+	name string
+	n    int // parts so far
+}
+
+// Inspect returns what is in a file of a database, as far as it is whole. It looks at no other file.
+func Inspect(path string, view View) (*Contents, error) {
+	fs, err := vfs.OpenDir(filepath.Dir(path), vfs.OpenDirOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	defer fs.Close()
+	return InspectIn(fs, filepath.Base(path), view)
+}
+
+// InspectIn is Inspect of a file in a directory that is open.
+func InspectIn(fs vfs.FS, name string, view View) (_ *Contents, err error) {
+	i := &inspector{view: view, name: name}
+	if i.file, err = fs.Open(i.name); err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	defer i.file.Close()
+	i.out = Contents{File: i.name, Fields: []Field{}, Parts: []Part{}, Damage: []string{}}
+	if i.out.Bytes, err = i.file.Size(); err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", i.name, err)
+	}
+	if err := i.inspect(); err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", i.name, err)
+	}
+	return &i.out, nil
+}
+
+func (i *inspector) say(name string, value any) {
+	i.out.Fields = append(i.out.Fields, Field{name, fmt.Sprint(value)})
+}
+
+func (i *inspector) damaged(format string, args ...any) {
+	i.out.Damage = append(i.out.Damage, fmt.Sprintf(format, args...))
+}
+
+// wants counts a part and reports whether it is to be shown.
+func (i *inspector) wants() bool {
+	i.n++
+	return i.view.Part == 0 || i.view.Part == i.n
+}
+
+// inspect finds out what the file is and reads it.
+func (i *inspector) inspect() error {
+	head := make([]byte, min(i.out.Bytes, record.FileHeaderSize))
+	if _, err := i.file.ReadAt(head, 0); err != nil && len(head) > 0 {
+		return err
+	}
+	for _, k := range []struct {
+		magic record.Magic
+		kind  string
+	}{{record.MagicLog, "log segment"}, {record.MagicManifest, "manifest"}, {record.MagicCurrent, "CURRENT"},
+		{record.MagicStatus, "STATUS"}} {
+		h, err := record.DecodeFileHeader(k.magic, head)
+		if errors.Is(err, record.ErrBadHeader) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		i.out.Kind = k.kind
+		i.say("database", fmt.Sprintf("%x", h.DB))
+		i.say("number", h.Num)
+		if k.magic == record.MagicLog || k.magic == record.MagicManifest {
+			return i.records(h)
+		}
+		return nil
+	}
+	switch kind, _ := filename.Parse(i.name); kind {
+	case filename.Lock, filename.Lease:
+		i.out.Kind = "text"
+		text := make([]byte, min(i.out.Bytes, 256))
+		n, _ := i.file.ReadAt(text, 0)
+		i.say("text", fmt.Sprintf("%q", text[:n]))
+		return nil
+	case filename.Log, filename.Manifest, filename.Current, filename.Status:
+		i.damaged("the file header is damaged: nothing behind it can be told from noise without the database's id")
+		return nil
+	}
+	return i.table()
+}
+
+// table reads the pages of a table.
+func (i *inspector) table() error {
+	i.out.Kind = "table"
+	frame, err := table.ReadFrame(i.file, i.name, i.out.Bytes)
+	if frame == nil {
+		return err
+	}
+	if err != nil {
+		i.damaged("%v", err)
+	}
+	i.say("id", fmt.Sprintf("%016x", frame.ID))
+	i.say("leaves", frame.Leaves)
+	if p := frame.Properties; p != nil {
+		for _, f := range []Field{{"entries", fmt.Sprint(p.Entries)}, {"tombstones", fmt.Sprint(p.Tombstones)},
+			{"shadowed", fmt.Sprint(p.Shadowed)}, {"sequence", fmt.Sprintf("%d to %d", p.SmallestSeq, p.LargestSeq)},
+			{"smallest", fmt.Sprintf("%.100q", p.Smallest)}, {"largest", fmt.Sprintf("%.100q", p.Largest)}} {
+			i.out.Fields = append(i.out.Fields, f)
+		}
+	}
+	leaves := newLeaves(i.file, i.out.Bytes, frame.ID, frame, func(g gap) {
+		i.damaged("offset %d, %d bytes: %s", g.offset, g.length, g.what)
+	})
+	for payload := leaves.read(); payload != nil; payload = leaves.read() {
+		i.n = leaves.next - 1
+		if i.wants() {
+			i.leaf(payload, leaves.begin)
+		}
+	}
+	return nil
+}
+
+func (i *inspector) leaf(payload []byte, offset int64) {
+	p := page.View(payload)
+	first, last := p.Entry(0), p.Entry(p.Len()-1)
+	part := Part{Number: i.n, What: "leaf page", Offset: offset, Fields: []Field{{"entries", fmt.Sprint(p.Len())},
+		{"from", fmt.Sprintf("%.60q", first.Key.User)}, {"to", fmt.Sprintf("%.60q", last.Key.User)}}}
+	for n := 0; i.view.Keys && n < p.Len(); n++ {
+		e := p.Entry(n)
+		part.Keys = append(part.Keys, newKey(e.Key, e.Size()))
+	}
+	i.out.Parts = append(i.out.Parts, part)
+}
+
+func newKey(k key.Internal, size uint64) Key {
+	return Key{append([]byte{}, k.User...), uint64(k.Trailer.Seq()), k.Trailer.Kind().String(), size}
+}
+
+// records reads the records of a log segment or manifest, whatever their chain.
+func (i *inspector) records(h record.FileHeader) error {
+	var r record.Reader
+	if err := r.Open(i.file, i.name, h.DB, h.Num); err != nil {
+		return err
+	}
+	chain := h.Sum()
+	for off := int64(record.FileHeaderSize); ; {
+		rec, problem, err := r.At(off)
+		if err != nil {
+			return err
+		}
+		if problem == "" {
+			if rec.Chain != chain {
+				i.damaged("offset %d: the record does not follow the one before it", off)
+			}
+			if i.wants() {
+				i.record(h.Magic, rec)
+			}
+			off, chain = rec.End, rec.Sum
+			continue
+		}
+		next, err := r.Find(off, func(record.Record) bool { return true })
+		if err != nil {
+			return err
+		}
+		if next < 0 && problem == record.NoRecord {
+			return nil
+		}
+		i.damaged("offset %d: %s", off, problem)
+		if next < 0 {
+			return nil
+		}
+		off = next
+	}
+}
+
+func (i *inspector) record(magic record.Magic, rec record.Record) {
+	part := Part{Number: i.n, Offset: rec.Offset, Fields: []Field{{"bytes", fmt.Sprint(rec.End - rec.Offset)}}}
+	say := func(name string, value any) { part.Fields = append(part.Fields, Field{name, fmt.Sprint(value)}) }
+	if magic == record.MagicLog {
+		body, ok := wal.ParseBody(rec)
+		part.What = map[bool]string{true: "seal", false: "commit"}[body.Seal]
+		say("synced", body.Synced)
+		say("sequence", body.Sequence)
+		if body.Seal {
+			say("next", body.Next)
+		} else {
+			say("operations", body.Count)
+		}
+		b, err := batch.Decode(body.Operations, int(body.Count))
+		if !ok || !body.Seal && err != nil {
+			i.damaged("offset %d: the record is none of a log", rec.Offset)
+		} else if i.view.Keys && !body.Seal {
+			seq := body.Sequence
+			for op := range b.Ops() {
+				part.Keys = append(part.Keys, newKey(key.Make(op.Key, seq, op.Kind), uint64(len(op.Value))))
+				seq++
+			}
+		}
+	} else {
+		part.What = "edit"
+		e, err := manifest.DecodeEdit(rec.Body)
+		if err != nil {
+			i.damaged("offset %d: %v", rec.Offset, err)
+		} else {
+			sayEdit(e, say)
+		}
+	}
+	i.out.Parts = append(i.out.Parts, part)
+}
+
+func sayEdit(e *manifest.Edit, say func(name string, value any)) {
+	for _, n := range []struct {
+		name  string
+		value uint64
+	}{{"log_start", uint64(e.LogStart)}, {"log_end", uint64(e.LogEnd)}, {"next_number", uint64(e.NextNum)},
+		{"last_sequence", uint64(e.LastSeq)}, {"horizon", uint64(e.Horizon)}} {
+		if n.value != 0 {
+			say(n.name, n.value)
+		}
+	}
+	for _, d := range e.Deleted {
+		say("removed", fmt.Sprintf("table %d of level %d", d.Num, d.Level))
+	}
+	for _, p := range e.Added {
+		t := p.Table
+		say("added", fmt.Sprintf("table %d to level %d: id %016x, %d bytes, %d entries, sequence numbers %d to %d, "+
+			"%.40q to %.40q", t.Num, p.Level, t.ID, t.Size, t.Entries, t.SmallestSeq, t.LargestSeq, t.Smallest, t.Largest))
+	}
+}

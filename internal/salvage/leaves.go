@@ -1,0 +1,269 @@
+package salvage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/cespare/xxhash/v2"
+
+	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table"
+)
+
+// Of a table's blocks, as docs/format.md has them.
+const (
+	blockTrailer = 16
+	unitLeaf     = 1
+	unitExtent   = 4
+	minPayload   = 30 // of a leaf
+	maxBlock     = page.MaxSize + blockTrailer
+)
+
+// windowBytes is how much of a file is held while leaves are looked for.
+const windowBytes = maxBlock + 256<<10
+
+// gap is a place in which leaves are missing.
+type gap struct {
+	offset, length int64
+	what           string
+}
+
+// leaves reads the leaves of a table that are whole, in order. With a directory it goes there; without one it looks at
+// every place where a block trailer may be. A block ends with its trailer, but where it begins only its content says:
+// it has as many bytes as the trailer says if it is not compressed; otherwise it begins as its codec has it. The number
+// of the page is in the checksum alone, and is tried.
+type leaves struct {
+	file  vfs.File
+	size  int64
+	id    uint64
+	frame *table.Frame // nil if there is none
+
+	next    int   // number of the leaf that comes next
+	begin   int64 // of the last leaf that was whole
+	end     int64
+	missing func(gap)
+
+	at     int64 // where a trailer is looked for
+	tries  int64 // how many numbers may still be tried
+	window []byte
+	start  int64 // of window in the file
+
+	stored, raw []byte
+}
+
+func newLeaves(f vfs.File, size int64, id uint64, frame *table.Frame, missing func(gap)) *leaves {
+	return &leaves{file: f, size: size, id: id, frame: frame, missing: missing, tries: 1<<22 + size/16}
+}
+
+// read returns the payload of the next leaf that is whole; nil at the end. It is valid until the next call.
+func (r *leaves) read() []byte {
+	if r.frame == nil || r.frame.Leaf == nil {
+		return r.find()
+	}
+	for r.next < r.frame.Leaves {
+		n := r.next
+		r.next++
+		offset, length := r.frame.Leaf(n)
+		payload, what := r.readAt(n, offset, length)
+		if what == "" {
+			r.begin, r.end = offset, offset+int64(length)
+			return payload
+		}
+		r.missing(gap{offset, int64(length), what})
+	}
+	return nil
+}
+
+// readAt reads leaf n at its place. what says what is wrong with it, if something is.
+func (r *leaves) readAt(n int, offset int64, length int) (payload []byte, what string) {
+	r.stored = sized(r.stored, length)
+	if m, err := r.file.ReadAt(r.stored, offset); m < length {
+		if err == nil || errors.Is(err, io.EOF) {
+			return nil, "the file ends before the end of the page"
+		}
+		return nil, "the page cannot be read: " + err.Error()
+	}
+	if !newSum(r.stored[:length-blockTrailer]).matches(r.stored, r.id, uint64(n), offset) {
+		return nil, "checksum mismatch in a leaf page"
+	}
+	if payload = r.unpack(r.stored, unitLeaf, page.MaxSize); payload == nil || page.Check(payload) != nil ||
+		page.Level(payload) != 0 {
+		return nil, "a leaf page that is none"
+	}
+	return payload, ""
+}
+
+// unpack returns the payload of a block whose checksum is right; nil if it is impossible.
+func (r *leaves) unpack(stored []byte, unit byte, most uint64) []byte {
+	payload := stored[:len(stored)-blockTrailer]
+	head := binary.LittleEndian.Uint64(stored[len(payload):])
+	c, raw := codec.ID(head), head>>16
+	if byte(head>>8) != unit || raw > most || !c.Known() {
+		return nil
+	}
+	if c == codec.None {
+		if raw != uint64(len(payload)) {
+			return nil
+		}
+		return payload
+	}
+	out, err := codec.Decode(c, r.raw[:0], payload, int(raw))
+	if err != nil {
+		return nil
+	}
+	r.raw = out
+	return out
+}
+
+// value reads the value of an extent, which is valid until the next call; nil if it is not whole.
+func (r *leaves) value(x page.Extent) []byte {
+	if x.Raw > key.MaxValueSize || x.Stored <= blockTrailer || x.Stored > x.Raw+blockTrailer ||
+		x.Offset > uint64(r.size) || x.Stored > uint64(r.size)-x.Offset {
+		return nil
+	}
+	stored := make([]byte, x.Stored)
+	if n, _ := r.file.ReadAt(stored, int64(x.Offset)); n < len(stored) {
+		return nil
+	}
+	if !newSum(stored[:len(stored)-blockTrailer]).matches(stored, r.id, 0, int64(x.Offset)) {
+		return nil
+	}
+	other := leaves{} // the leaf that leads here stays valid
+	value := other.unpack(stored, unitExtent, key.MaxValueSize)
+	if uint64(len(value)) != x.Raw {
+		return nil
+	}
+	return value
+}
+
+// find looks for the next leaf.
+func (r *leaves) find() []byte {
+	for r.at = max(r.at, r.end); r.fill(); {
+		last := r.start + int64(len(r.window)) - blockTrailer
+		for ; r.at <= last; r.at++ {
+			b := r.window[r.at-r.start:]
+			if b[0] > byte(codec.Zstd) || b[1] != unitLeaf || b[5]|b[6]|b[7] != 0 {
+				continue
+			}
+			if payload := r.tryTrailer(); payload != nil {
+				return payload
+			}
+		}
+	}
+	if r.frame == nil || r.next < r.frame.Leaves {
+		r.missing(gap{r.end, max(0, r.size-r.end), "no further leaf page can be found"})
+	}
+	return nil
+}
+
+// fill makes the window hold the trailer at r.at and what may be its block. It returns false at the end of the file.
+func (r *leaves) fill() bool {
+	if r.at+blockTrailer > r.size {
+		return false
+	}
+	start := max(r.end, r.at-page.MaxSize)
+	length := int(min(r.size-start, windowBytes))
+	r.window, r.start = sized(r.window, length), start
+	n, _ := r.file.ReadAt(r.window, start)
+	clear(r.window[n:])
+	return true
+}
+
+// tryTrailer returns the leaf whose trailer is at r.at, if there is one.
+func (r *leaves) tryTrailer() []byte {
+	at := int(r.at - r.start)
+	head := binary.LittleEndian.Uint64(r.window[at:])
+	raw := int(head >> 16)
+	if raw < minPayload || raw > page.MaxSize {
+		return nil
+	}
+	var begin []byte // of a compressed payload
+	switch codec.ID(head) {
+	case codec.None:
+		if at < raw {
+			return nil
+		}
+		return r.tryBlock(at-raw, at)
+	case codec.S2:
+		begin = binary.AppendUvarint(nil, uint64(raw))
+	case codec.Zstd:
+		begin = []byte{0x28, 0xb5, 0x2f, 0xfd}
+	}
+	for from := max(0, at-raw); from < at; from++ {
+		i := bytes.Index(r.window[from:at], begin)
+		if i < 0 {
+			return nil
+		}
+		from += i
+		if payload := r.tryBlock(from, at); payload != nil {
+			return payload
+		}
+	}
+	return nil
+}
+
+// tryBlock returns the leaf that takes the window from begin to its trailer at end, if there is one.
+func (r *leaves) tryBlock(begin, end int) []byte {
+	stored, offset := r.window[begin:end+blockTrailer], r.start+int64(begin)
+	sum := newSum(r.window[begin:end])
+	limit := r.next + 1 + int((offset-r.end)/(minPayload/2))
+	if r.frame != nil {
+		limit = min(limit, r.frame.Leaves)
+	}
+	for n := r.next; n < limit; n++ {
+		if r.tries--; r.tries < 0 && n > r.next+1024 {
+			return nil
+		}
+		if !sum.matches(stored, r.id, uint64(n), offset) {
+			continue
+		}
+		r.stored = append(r.stored[:0], stored...)
+		payload := r.unpack(r.stored, unitLeaf, page.MaxSize)
+		if payload == nil || page.Check(payload) != nil || page.Level(payload) != 0 {
+			return nil
+		}
+		if n > r.next {
+			r.missing(gap{r.end, offset - r.end, "leaf pages are damaged"})
+		}
+		r.begin = offset
+		r.next, r.end, r.at = n+1, offset+int64(len(stored)), offset+int64(len(stored))
+		return payload
+	}
+	return nil
+}
+
+// sum is the hash of a payload, to which the place of the block is added.
+type sum struct{ digest xxhash.Digest }
+
+func newSum(payload []byte) *sum {
+	var s sum
+	s.digest.Reset()
+	s.digest.Write(payload)
+	return &s
+}
+
+// matches reports whether stored ends with the checksum of a block of table id, with that number and offset.
+func (s *sum) matches(stored []byte, id, number uint64, offset int64) bool {
+	trailer := stored[len(stored)-blockTrailer:]
+	var rest [32]byte
+	copy(rest[:8], trailer)
+	binary.LittleEndian.PutUint64(rest[8:], id)
+	binary.LittleEndian.PutUint64(rest[16:], number)
+	binary.LittleEndian.PutUint64(rest[24:], uint64(offset))
+	d := s.digest
+	d.Write(rest[:])
+	return d.Sum64() == binary.LittleEndian.Uint64(trailer[8:])
+}
+
+// sized returns n bytes, in b's memory if that suffices.
+func sized(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}

@@ -1,0 +1,232 @@
+package salvage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/manifest"
+)
+
+// Choices are what the caller of a salvage may decide. The zero value is good.
+type Choices struct {
+	// MemoryLimit bounds, in bytes, what the work takes, apart from single large values and commits. Default: 64 MiB; at
+	// least 10 MiB.
+	MemoryLimit int64
+
+	// Uncommitted takes in what large transactions have written to tables of which no manifest says whether they were
+	// ever committed, as older than everything else. Without it they are left out, and listed.
+	Uncommitted bool
+
+	// Progress, which may be nil, is told how many bytes have been read, and of how many.
+	Progress func(done, total int64)
+}
+
+// Options say what is salvaged, and how.
+type Options struct {
+	Choices
+
+	Source vfs.FS // only read
+	Target vfs.FS // empty
+	Random func() uint64
+
+	MaxRuns int // how many sources are merged at once; 0 for what the memory allows
+}
+
+// DefaultMemory is the memory limit where Options leave it open, in bytes; MinMemory is the least.
+const (
+	DefaultMemory = 64 << 20
+	MinMemory     = 10 << 20
+)
+
+// Report says what was found, what is missing, and what was written.
+type Report struct {
+	Files    int    // of the damaged database that were read
+	Bytes    int64  // in them
+	Tables   int    // from which something was taken
+	Segments int    // of the log, from which something was taken
+	Manifest string // that says what belongs to the database; empty if none is whole
+
+	Keys         uint64 // in the new database
+	Older        uint64 // keys among them that a loss spans: they may have had newer values, or been removed
+	Operands     uint64 // merges that were left out, because a loss may have taken others from between them
+	LastSequence uint64 // of the newest commit that is known of
+	Closed       bool   // it was closed cleanly: behind LastSequence there was nothing
+
+	Damage     []*corrupt.Error // what is damaged
+	MoreDamage int              // places that are not listed, because there are very many
+	Losses     []Loss           // what may be missing; empty if nothing is
+	LeftOut    []LeftOut        // what is whole and was not used
+}
+
+// LeftOut is a source that is whole and was not used.
+type LeftOut struct {
+	File     string
+	Entries  uint64
+	From, To []byte // its first and last key
+	Why      string
+}
+
+// ErrChanged says that the source did not stand still.
+var ErrChanged = errors.New("the damaged database changed while it was read")
+
+// ErrTarget says that the target is not empty.
+var ErrTarget = fmt.Errorf("the directory to write to is not empty (%w)", fs.ErrExist)
+
+// Run salvages o.Source into o.Target. It locks both. After an error the target is no database.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	o.MemoryLimit = max(cmp.Or(o.MemoryLimit, DefaultMemory), MinMemory)
+	o.MaxRuns = cmp.Or(o.MaxRuns, int(min(o.MemoryLimit/4/windowBytes, 128)))
+	unlock, err := lock(o)
+	if err != nil {
+		return nil, err
+	}
+	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}}
+	r.Source = lenientFS{o.Source, r.cannotRead}
+	err = r.run()
+	if err := errors.Join(err, unlock()); err != nil {
+		return nil, err
+	}
+	return &r.report, nil
+}
+
+// Directories salvages directory from into directory to. c may be nil.
+func Directories(ctx context.Context, from, to string, c *Choices) (report *Report, err error) {
+	defer func() {
+		if err != nil {
+			report, err = nil, fmt.Errorf("salvage %s: %w", from, err)
+		}
+	}()
+	if c == nil {
+		c = &Choices{}
+	}
+	if inside(from, to) {
+		return nil, errors.New("the new directory lies inside the damaged one: name another")
+	}
+	source, err := vfs.OpenDir(from, vfs.OpenDirOptions{ReadOnly: true})
+	if vfs.IsNotExist(err) {
+		err = fmt.Errorf("%w: %w", manifest.ErrNoDatabase, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := vfs.OpenDir(to, vfs.OpenDirOptions{Create: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	return Run(ctx, Options{Choices: *c, Source: source, Target: target, Random: rand.Uint64})
+}
+
+// inside reports whether directory to is below from.
+func inside(from, to string) bool {
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return false
+	}
+	to, err = filepath.Abs(to)
+	return err == nil && strings.HasPrefix(to, strings.TrimSuffix(from, "/")+string(filepath.Separator))
+}
+
+// lock takes the locks of both directories.
+func lock(o Options) (unlock func() error, err error) {
+	name := filename.Make(filename.Lock, 0)
+	names, err := o.Target.List()
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > 0 {
+		return nil, fmt.Errorf("%w: %s", ErrTarget, o.Target.Path())
+	}
+	source, err := o.Source.Lock(name, vfs.Shared)
+	if err != nil {
+		return nil, fmt.Errorf("lock the damaged database: %w", err)
+	}
+	target, err := o.Target.Lock(name, vfs.Exclusive)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the new database: %w", err), source.Close())
+	}
+	return func() error { return errors.Join(source.Close(), target.Close()) }, nil
+}
+
+// rescue is the state of one Run.
+type rescue struct {
+	Options
+	ctx    context.Context
+	report Report
+
+	tables   []*tableFile
+	segments []*segmentFile
+	version  *manifest.Version              // what the manifest in force says; nil if none is whole
+	named    map[uint64]*manifest.TableMeta // the tables that some edit of some manifest names, by id
+	live     map[uint64]bool                // the ids of those that version names
+	ids      [][16]byte                     // of databases that file headers name; one, unless files were mixed up
+	top      key.SeqNum                     // the newest sequence number that is known of, found or not
+	there    map[filename.Num]bool          // segments that have a file, whatever is in it
+	found    []numbers                      // of the commits in the live log
+
+	unread map[unreadSector]bool // of the source
+
+	done, total int64 // bytes read, and to be read
+	out         output
+}
+
+// run does all the work.
+func (r *rescue) run() error {
+	r.out = output{rescue: r, next: 1}
+	for _, step := range []func() error{r.survey, r.write} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read counts bytes that were read, and ends the run once its context is done.
+func (r *rescue) read(bytes int64) error {
+	r.done += bytes
+	if r.Progress != nil {
+		r.Progress(min(r.done, r.total), r.total)
+	}
+	return r.ctx.Err()
+}
+
+// maxDamage bounds how many places of damage are listed.
+const maxDamage = 10_000
+
+// damaged lists a place of damage.
+func (r *rescue) damaged(file string, offset int64, what string) {
+	if len(r.report.Damage) == maxDamage {
+		r.report.MoreDamage++
+		return
+	}
+	r.report.Damage = append(r.report.Damage, corrupt.New(file, offset, "%s", what))
+}
+
+// damagedBy lists what err says; all that is not damage is the device's, and what it keeps from being read.
+func (r *rescue) damagedBy(file string, err error) {
+	switch e := err.(type) {
+	case nil:
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			r.damagedBy(file, inner)
+		}
+	case *corrupt.Error:
+		r.damaged(cmp.Or(e.File, file), e.Offset, e.What)
+	default:
+		r.damaged(file, -1, err.Error())
+	}
+}
+
+// lost lists a loss.
+func (r *rescue) lost(l Loss) { r.report.Losses = append(r.report.Losses, l) }

@@ -1,0 +1,307 @@
+package salvage
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table"
+)
+
+// tableFile is a table of which something is whole.
+type tableFile struct {
+	fs    vfs.FS
+	name  string
+	size  int64
+	id    uint64
+	frame *table.Frame // nil if there is no footer
+	seq   key.SeqNum   // of all entries, 0 if they have their own
+	live  bool
+
+	entries     uint64 // that are whole
+	first, last []byte // user keys of the first and last one
+}
+
+// surveyTable reads all of the table in f.
+func (r *rescue) surveyTable(f *sourceFile) error {
+	t := &tableFile{fs: r.Source, name: f.name, size: f.size, frame: f.frame}
+	var s *tableSurvey
+	for _, id := range r.idsOf(f) {
+		t.id = id
+		s = &tableSurvey{rescue: r, table: t, meta: r.named[id], low: key.MaxSeqNum, directory: f.directory}
+		if err := s.read(); err != nil {
+			return err
+		}
+		if t.entries > 0 {
+			break
+		}
+	}
+	if err := r.read(f.size); err != nil {
+		return err
+	}
+	switch {
+	case t.entries > 0:
+		s.finish()
+	case f.size > 0 || s != nil: // missTables says what is missing, or nobody knows
+		r.damaged(f.name, 0, "nothing of the table can be read")
+	}
+	return nil
+}
+
+// maxTried is how many ids are tried for a table without a footer.
+const maxTried = 64
+
+// idsOf are the ids that the table in f may have: the one in its footer, or those of tables that manifests name, first
+// the one that has the file's number.
+func (r *rescue) idsOf(f *sourceFile) []uint64 {
+	if f.frame != nil {
+		return []uint64{f.frame.ID}
+	}
+	var first, rest []uint64
+	_, num := filename.Parse(f.name)
+	for id, t := range r.named {
+		switch {
+		case t.Num == num && r.live[id]:
+			first = slices.Insert(first, 0, id)
+		case t.Num == num:
+			first = append(first, id)
+		default:
+			rest = append(rest, id)
+		}
+	}
+	slices.Sort(rest)
+	slices.SortStableFunc(rest, func(a, b uint64) int { return boolOrder(r.live[b]) - boolOrder(r.live[a]) })
+	ids := append(first, rest...)
+	return ids[:min(len(ids), maxTried)]
+}
+
+func boolOrder(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// tableSurvey is the reading of one table.
+type tableSurvey struct {
+	rescue    *rescue
+	table     *tableFile
+	meta      *manifest.TableMeta // nil if no manifest names the table
+	low, high key.SeqNum          // of what is whole
+	directory bool                // is whole
+	open      []gap               // behind the last leaf that was whole
+	losses    []Loss
+	missing   []gap
+}
+
+// read reads the table once.
+func (s *tableSurvey) read() error {
+	t := s.table
+	t.entries, t.first, t.last = 0, nil, nil
+	it, err := t.entriesOf(func(g gap) { s.open = append(s.open, g) }, func(k key.Internal, x page.Extent) {
+		s.missing = append(s.missing, gap{int64(x.Offset), int64(x.Stored), "a value outside of its page is damaged"})
+		s.losses = addLoss(s.losses, Loss{File: t.name, Offset: int64(x.Offset), Length: int64(x.Stored),
+			From: bytes.Clone(k.User), To: bytes.Clone(k.User), First: uint64(k.Trailer.Seq()),
+			Last: uint64(k.Trailer.Seq()),
+			What: "a value is damaged"})
+	})
+	if err != nil {
+		s.rescue.damagedBy(t.name, err)
+		return nil
+	}
+	defer it.close()
+	for it.step() {
+		k := it.key()
+		s.close(k.User)
+		s.low, s.high = min(s.low, k.Trailer.Seq()), max(s.high, k.Trailer.Seq())
+		if t.entries == 0 {
+			t.first = bytes.Clone(k.User)
+		}
+		t.entries++
+		t.last = append(t.last[:0], k.User...)
+		if t.entries%4096 == 0 {
+			if err := s.rescue.ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	s.close(nil)
+	return nil
+}
+
+// close turns the gaps before a leaf that begins with user into losses.
+func (s *tableSurvey) close(user []byte) {
+	for _, g := range s.open {
+		s.missing = append(s.missing, g)
+		l := Loss{File: s.table.name, Offset: g.offset, Length: g.length, From: s.smallest(), To: s.largest(),
+			First: 1, Last: MaxSequence, What: g.what}
+		if s.table.entries > 0 {
+			l.From = bytes.Clone(s.table.last)
+		}
+		if user != nil {
+			l.To = bytes.Clone(user)
+		}
+		if l.From != nil && l.To != nil && bytes.Compare(l.From, l.To) > 0 { // what bounds them is not of this table
+			l.From, l.To = nil, nil
+		}
+		s.losses = addLoss(s.losses, l)
+	}
+	s.open = s.open[:0]
+}
+
+func (s *tableSurvey) smallest() []byte {
+	switch {
+	case s.meta != nil:
+		return s.meta.Smallest
+	case s.table.frame != nil && s.table.frame.Properties != nil:
+		return s.table.frame.Properties.Smallest
+	}
+	return nil
+}
+
+func (s *tableSurvey) largest() []byte {
+	switch {
+	case s.meta != nil:
+		return s.meta.Largest
+	case s.table.frame != nil && s.table.frame.Properties != nil:
+		return s.table.frame.Properties.Largest
+	}
+	return nil
+}
+
+// expected is how many entries the table had; 0 if that is not known.
+func (s *tableSurvey) expected() uint64 {
+	switch {
+	case s.meta != nil:
+		return s.meta.Entries
+	case s.table.frame != nil && s.table.frame.Properties != nil:
+		return s.table.frame.Properties.Entries
+	}
+	return 0
+}
+
+// finish decides what the table is good for, and lists what is missing.
+func (s *tableSurvey) finish() {
+	r, t := s.rescue, s.table
+	t.live = r.version == nil || r.live[t.id]
+	for _, g := range s.missing {
+		if s.expected() != t.entries {
+			r.damaged(t.name, g.offset, g.what)
+		}
+	}
+	if s.expected() == t.entries {
+		s.losses = nil
+		if !s.directory {
+			r.damaged(t.name, -1, "the frame of the table is damaged; all its entries are whole")
+		}
+	}
+	if s.expected() > t.entries && len(s.losses) == 0 {
+		s.losses = []Loss{{File: t.name, Offset: -1, Length: -1, From: s.smallest(), To: s.largest(), First: 1,
+			Last: MaxSequence, What: fmt.Sprintf("%d of %d entries are missing", s.expected()-t.entries, s.expected())}}
+	}
+	if s.meta != nil {
+		t.seq = s.meta.Seq
+	}
+	unnamed := s.meta == nil && t.entries > 0 && s.low == table.LocalSeq && s.high == table.LocalSeq
+	if unnamed && r.version != nil {
+		return // it was not committed
+	}
+	if unnamed && !r.Uncommitted {
+		r.report.LeftOut = append(r.report.LeftOut, LeftOut{t.name, t.entries, t.first, t.last,
+			"a part of a large transaction, and no manifest says whether that was committed"})
+		return
+	}
+	if t.live {
+		r.report.Losses = append(r.report.Losses, s.numbered()...)
+		r.top = max(r.top, max(t.seq, s.high))
+	}
+	r.tables = append(r.tables, t)
+}
+
+// numbered are the losses with the sequence numbers that they can have had.
+func (s *tableSurvey) numbered() []Loss {
+	for i := range s.losses {
+		l := &s.losses[i]
+		if s.meta != nil {
+			l.First, l.Last = uint64(s.meta.SmallestSeq), uint64(s.meta.LargestSeq)
+		} else if s.table.frame != nil && s.table.frame.Properties != nil {
+			p := s.table.frame.Properties
+			l.First, l.Last = uint64(p.SmallestSeq), uint64(p.LargestSeq)
+		}
+	}
+	return s.losses
+}
+
+// entriesOf returns an iterator over what is whole of t. missing and lost are told what is not.
+func (t *tableFile) entriesOf(missing func(gap), lost func(key.Internal, page.Extent)) (*entries, error) {
+	f, err := t.fs.Open(t.name)
+	if err != nil {
+		return nil, err
+	}
+	frame := t.frame
+	if frame != nil {
+		frame, _ = table.ReadFrame(f, t.name, t.size) // with its directory
+	}
+	return &entries{file: f, seq: t.seq, leaves: newLeaves(f, t.size, t.id, frame, missing), lost: lost}, nil
+}
+
+// entries walks the entries of a table that are whole, in order.
+type entries struct {
+	file   vfs.File
+	leaves *leaves
+	lost   func(key.Internal, page.Extent)
+	seq    key.SeqNum
+
+	page    []byte
+	at, end int
+	last    key.Internal // owned
+	entry   page.Entry
+	value   []byte
+}
+
+// step moves to the next entry.
+func (e *entries) step() bool {
+	for {
+		if e.at >= e.end {
+			if e.page = e.leaves.read(); e.page == nil {
+				return false
+			}
+			e.at, e.end = 0, page.EntriesEnd(e.page)
+		}
+		entry, next, ok := page.At(e.page, e.at)
+		if !ok {
+			e.at = e.end
+			continue
+		}
+		e.at, e.entry = next, entry
+		k := entry.Key
+		if len(k.User) > key.MaxUserKeySize || k.Trailer.Seq() == 0 || len(e.last.User) > 0 && key.Compare(e.last, k) >= 0 {
+			continue // no writer has written it
+		}
+		if entry.IsExtent() {
+			if e.value = e.leaves.value(entry.Extent()); e.value == nil {
+				e.lost(k, entry.Extent())
+				continue
+			}
+		} else {
+			e.value = entry.Value()
+		}
+		e.last.User, e.last.Trailer = append(e.last.User[:0], k.User...), k.Trailer
+		return true
+	}
+}
+
+// key is the key of the current entry, as readers see it.
+func (e *entries) key() key.Internal {
+	if e.seq == 0 {
+		return e.entry.Key
+	}
+	return key.Make(e.entry.Key.User, e.seq, e.entry.Key.Trailer.Kind())
+}
+
+func (e *entries) close() error { return e.file.Close() }

@@ -1,0 +1,38 @@
+package table
+
+import (
+	"errors"
+
+	"lightningdb/internal/system/vfs"
+)
+
+// Frame is what the end of a table's file says, for who reads the leaves by himself because something is damaged.
+type Frame struct {
+	ID         uint64
+	Leaves     int
+	Leaf       func(n int) (offset int64, length int) // where leaf n is; nil if the directory is damaged
+	Properties *Properties                            // nil if they are damaged
+}
+
+// ReadFrame reads what is whole of the frame of a table that takes the first size bytes of f; nil without a footer.
+func ReadFrame(f vfs.File, name string, size int64) (*Frame, error) {
+	r := &Reader{source: source{file: f, name: name}}
+	b := make([]byte, min(max(size, 0), footerSize))
+	err := r.read(b, size-int64(len(b)))
+	if err == nil {
+		r.foot, err = decodeFooter(b, size)
+	}
+	if err != nil {
+		return nil, r.located(max(0, size-footerSize), "footer", err)
+	}
+	r.id, r.codec = r.foot.id, r.foot.codec
+	frame := &Frame{ID: r.id, Leaves: int(r.foot.leaves)}
+	directory, properties := r.openDirectory(), r.openProperties()
+	if directory == nil {
+		frame.Leaf = r.dir.at
+	}
+	if properties == nil {
+		frame.Properties = &r.props
+	}
+	return frame, errors.Join(directory, properties)
+}
