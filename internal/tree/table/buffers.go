@@ -26,7 +26,14 @@ type Buffers struct {
 	kept   int64                                     // bytes of idle
 	idle   [maxPieceBits - minPieceBits + 1][][]byte // by size
 	closed bool
+
+	directories []directory // of tables that were closed
 }
+
+// spareDirectories is how many directories are kept for the next tables. Where more tables are read than may be open,
+// each read may open one: without them the heap would grow by the directories that the garbage collector has not come
+// to yet.
+const spareDirectories = 16
 
 // The size of a piece is a power of two bytes.
 const (
@@ -97,6 +104,34 @@ func (b *Buffers) takeBack(piece []byte) {
 	default:
 		b.kept += size
 		b.idle[sizeClass(size)] = append(b.idle[sizeClass(size)], piece)
+	}
+}
+
+// directory returns memory for the directory of a table, nil if there is none to spare.
+func (b *Buffers) directory() directory {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last := len(b.directories) - 1
+	if last < 0 {
+		return nil
+	}
+	d := b.directories[last]
+	b.directories = b.directories[:last]
+	return d
+}
+
+// keepDirectory takes over the directory of a table that nobody reads any more.
+func (b *Buffers) keepDirectory(d directory) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.directories) < spareDirectories {
+		b.directories = append(b.directories, d)
 	}
 }
 

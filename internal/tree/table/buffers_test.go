@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"runtime"
+	"slices"
 	"testing"
 
 	"lightningdb/internal/format/codec"
@@ -140,4 +141,41 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// Where each read closes one table to open another, the heap would grow by a directory each time.
+func TestBuffers_directoriesAreUsedAgain(t *testing.T) {
+	b := NewBuffers(1 << 20)
+	first, err := decodeDirectory(b.directory(), make(directory, 0).encode(), 0, 0)
+	if err != nil || b.directory() != nil {
+		t.Fatalf("an empty directory: %v, %v", first, err)
+	}
+	large := directory{}
+	for n := range 100 {
+		large.add(int64(n)*1000, 1000)
+	}
+	encoded := large.encode()
+	open := func(limit int64, bytes []byte) directory {
+		d, err := decodeDirectory(b.directory(), bytes, 0, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := open(100_000, encoded)
+	b.keepDirectory(d)
+	small := open(3_000, encoded[:3*directoryEntrySize])
+	if &small[0] != &d[0] || len(small) != 3 {
+		t.Error("a smaller directory is in new memory, or has the pages of the one before")
+	}
+	b.keepDirectory(small[:0:1])
+	if again := open(100_000, encoded); !slices.Equal(again, large) {
+		t.Error("a larger directory is not whole")
+	}
+	for range 2 * spareDirectories {
+		b.keepDirectory(d)
+	}
+	if n := len(b.directories); n != spareDirectories {
+		t.Errorf("%d directories are kept", n)
+	}
 }

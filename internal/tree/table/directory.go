@@ -50,10 +50,13 @@ func (d directory) encode() []byte {
 	return b
 }
 
-// decodeDirectory decodes a directory of pages that lie before limit, in ascending order and without overlap. Damage is
-// a *corrupt.Error without a file, its offset inside b.
-func decodeDirectory(b []byte, leaves int, limit int64) (directory, error) {
-	d := make(directory, 0, len(b)/directoryEntrySize)
+// decodeDirectory decodes a directory of pages that lie before limit, in ascending order and without overlap, into the
+// memory of d if that suffices. Damage is a *corrupt.Error without a file, its offset inside b.
+func decodeDirectory(d directory, b []byte, leaves int, limit int64) (directory, error) {
+	if pages := len(b) / directoryEntrySize; cap(d) < pages {
+		d = make(directory, 0, pages)
+	}
+	d = d[:0]
 	end := int64(0)
 	for at := 0; at+directoryEntrySize <= len(b); at += directoryEntrySize {
 		offset := binary.LittleEndian.Uint64(b[at:])

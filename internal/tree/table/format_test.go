@@ -128,7 +128,7 @@ func FuzzFooter(f *testing.F) {
 
 func FuzzDirectory(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, leaves int, limit int64) {
-		d, err := decodeDirectory(b, leaves, limit)
+		d, err := decodeDirectory(nil, b, leaves, limit)
 		if err != nil {
 			if !errors.Is(err, corrupt.ErrCorrupt) {
 				t.Fatal(err)

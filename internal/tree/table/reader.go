@@ -106,11 +106,17 @@ func (r *Reader) openFooter(want int64) error {
 
 func (r *Reader) openDirectory() error {
 	at := place{unitDirectory, 0, r.foot.directory}
-	b, err := r.readBlock(at, r.foot.directorySize(), 0)
+	memory := spareScratch.Get().(*scratch)
+	defer memory.recycle()
+	stored := memory.bytes(int(r.foot.directorySize()))
+	if err := r.read(stored, at.offset); err != nil {
+		return err
+	}
+	b, err := r.open(nil, stored, at, 0)
 	if err != nil {
 		return err
 	}
-	r.dir, err = decodeDirectory(b, int(r.foot.leaves), r.foot.properties)
+	r.dir, err = decodeDirectory(r.buffers.directory(), b, int(r.foot.leaves), r.foot.properties)
 	return r.located(at.offset, "directory", err)
 }
 
@@ -209,6 +215,8 @@ func (r *Reader) ResidentBytes() int64 {
 // still open return errors where they have to read.
 func (r *Reader) Close() error {
 	r.pages.Close()
+	r.buffers.keepDirectory(r.dir)
+	r.dir = nil
 	if err := r.file.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", r.name, err)
 	}

@@ -184,7 +184,10 @@ func (s *Set) room() bool {
 }
 
 func (s *Set) open(t *Ref) (*openTable, error) {
-	s.Reclaim() // a database that is only read has no housekeeper to do it
+	// Where each read closes a table to open another, those that are closed must go as fast. A database that is only read
+	// has no housekeeper to see to it, either.
+	s.opts.Epochs.Collect()
+	s.Reclaim()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o := t.open.Load(); o != nil {
