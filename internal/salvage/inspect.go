@@ -158,11 +158,12 @@ func (i *inspector) table() error {
 	i.say("id", fmt.Sprintf("%016x", frame.ID))
 	i.say("leaves", frame.Leaves)
 	if p := frame.Properties; p != nil {
-		for _, f := range []Field{{"entries", fmt.Sprint(p.Entries)}, {"tombstones", fmt.Sprint(p.Tombstones)},
-			{"shadowed", fmt.Sprint(p.Shadowed)}, {"sequence", fmt.Sprintf("%d to %d", p.SmallestSeq, p.LargestSeq)},
-			{"smallest", fmt.Sprintf("%.100q", p.Smallest)}, {"largest", fmt.Sprintf("%.100q", p.Largest)}} {
-			i.out.Fields = append(i.out.Fields, f)
-		}
+		i.say("entries", p.Entries)
+		i.say("tombstones", p.Tombstones)
+		i.say("shadowed", p.Shadowed)
+		i.say("sequence", fmt.Sprintf("%d to %d", p.SmallestSeq, p.LargestSeq))
+		i.say("smallest", fmt.Sprintf("%.100q", p.Smallest))
+		i.say("largest", fmt.Sprintf("%.100q", p.Largest))
 	}
 	leaves := newLeaves(i.file, i.out.Bytes, frame.ID, frame, func(g gap) {
 		i.damaged("offset %d, %d bytes: %s", g.offset, g.length, g.what)
