@@ -61,6 +61,10 @@ var closeMutants = []Mutant{
 `, `	"fmt"
 	"time"
 `},
+			{"internal/engine/ingest.go", `	if err := e.dir.Writable(); err != nil {
+		return err
+	}
+	if cause, _ := e.lacks(); cause != "" {`, `	if cause, _ := e.lacks(); cause != "" {`},
 			{"internal/transaction/spill.go", entered("tx.engine", "0, err"), ``}},
 		Killer: besideClose("DB.Update"),
 		Hangs:  true,
