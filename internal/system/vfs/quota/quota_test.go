@@ -158,29 +158,36 @@ func TestReserve_servesTheCallThatFindsNoSpace(t *testing.T) {
 
 // Of two calls that find the medium full at the same time, the second would fail though the first has just made room.
 func TestReserve_servesAllThatWaitForIt(t *testing.T) {
-	medium := memfs.NewVolatile()
-	q := counted(t, medium, 1<<30, 1<<20)
-	if err := q.Make(); err != nil {
-		t.Fatal(err)
-	}
-	var files []vfs.File
-	for i := range 8 {
-		f, err := q.Create(fmt.Sprint(i))
-		if err != nil {
+	for range 400 { // in most rounds they come one after the other
+		medium := memfs.NewVolatile()
+		q := counted(t, medium, 1<<30, 1<<20)
+		if err := q.Make(); err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, f)
-	}
-	medium.SetCapacity(q.Used())
-	var wg sync.WaitGroup
-	for _, f := range files {
-		wg.Go(func() {
-			if _, err := f.WriteAt(make([]byte, 1000), 0); err != nil {
-				t.Error(err)
+		var files []vfs.File
+		for i := range 8 {
+			f, err := q.Create(fmt.Sprint(i))
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
+			files = append(files, f)
+		}
+		medium.SetCapacity(q.Used())
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		for _, f := range files {
+			wg.Go(func() {
+				<-start
+				if _, err := f.WriteAt(make([]byte, 1000), 0); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		if wg.Wait(); t.Failed() {
+			return
+		}
 	}
-	wg.Wait()
 }
 
 // A reserve that a crash has left half made would pass for a whole one, or half made ones would fill the disk.

@@ -25,7 +25,6 @@ func (q *FS) Spend() bool {
 	if err != nil {
 		return false
 	}
-	q.given.Add(1)
 	if q.opts.OnSpend != nil {
 		q.opts.OnSpend()
 	}
@@ -40,14 +39,20 @@ func (q *FS) removeReserve() error {
 	if err := q.FS.Remove(q.opts.Reserve); err != nil && !vfs.IsNotExist(err) {
 		return err
 	}
+	q.forgetReserve()
+	q.given.Add(1) // when its space is there, and before others see that the reserve is not: see again
 	q.whole.Store(false)
+	return nil
+}
+
+// forgetReserve counts the bytes of the reserve no more.
+func (q *FS) forgetReserve() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if n := q.names[q.opts.Reserve]; n != nil {
 		delete(q.names, q.opts.Reserve)
 		q.unlinkLocked(n)
 	}
-	return nil
 }
 
 // Make makes the reserve, whole and durable, unless it is there. After an error there is none, and the directory is as
