@@ -55,8 +55,8 @@ func TestOpenTable_holdsItAgainstEveryWordOfTheManifest(t *testing.T) {
 
 // All readers would wait for the first of them that comes to a new table, until that has opened it.
 func TestInstall_opensTablesAhead(t *testing.T) {
-	e := openManual(t, memfs.NewVolatile())
-	defer e.Close()
+	disk := memfs.New()
+	e := openManual(t, disk)
 	for flushes := 1; flushes <= 2; flushes++ {
 		put(t, e, "key", "value")
 		if err := e.Flush(); err != nil {
@@ -65,6 +65,18 @@ func TestInstall_opensTablesAhead(t *testing.T) {
 		if open, _ := e.tree.Tables().Size(); open != flushes {
 			t.Errorf("%d tables are open after %d flushes", open, flushes)
 		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = openManual(t, disk.Kill())
+	defer e.Close()
+	put(t, e, "key", "value")
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if open, _ := e.tree.Tables().Size(); open != 1 {
+		t.Errorf("%d tables are open after the first flush of an Open, of which one is new", open)
 	}
 }
 

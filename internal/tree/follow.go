@@ -32,7 +32,7 @@ func (tr *Tree) Show(mems []*Memtable, version *manifest.Version, seq key.SeqNum
 	if v := tr.view.Load(); v != nil && v.version == version {
 		runs = v.sortedRuns
 	} else {
-		runs = tr.sortLocked(version)
+		runs, _ = tr.sortLocked(version)
 	}
 	tr.stand.views = append(tr.stand.views, tr.installLocked(mems, runs, seq))
 	tr.readers.Publish(seq)

@@ -204,7 +204,8 @@ func (tr *Tree) Resume(version *manifest.Version, last key.SeqNum) {
 func (tr *Tree) Begin(mems []*Memtable, version *manifest.Version) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.installLocked(mems, tr.sortLocked(version), 0)
+	runs, _ := tr.sortLocked(version)
+	tr.installLocked(mems, runs, 0)
 }
 
 // Current is the current view, without a reference: anybody may ask for its numbers, and the leader of the commit
@@ -258,11 +259,9 @@ func (tr *Tree) Freeze(segment filename.Num, need int) error {
 // the order of the versions; the memtable is always the oldest.
 func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 	tr.mu.Lock()
-	runs := tr.sortLocked(version)
+	runs, fresh := tr.sortLocked(version)
 	tr.mu.Unlock()
-	for i := range runs.runs {
-		tr.tables.OpenAhead(runs.runs[i].tables)
-	}
+	tr.tables.OpenAhead(fresh)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	mems := tr.view.Load().mems

@@ -113,22 +113,23 @@ func (tr *Tree) installLocked(mems []*Memtable, runs *sortedRuns, seq key.SeqNum
 	return v
 }
 
-// sortLocked returns the sorted runs of version, which a view is to have.
-func (tr *Tree) sortLocked(version *manifest.Version) *sortedRuns {
+// sortLocked returns the sorted runs of version, which a view is to have, and those of its tables that no view had.
+func (tr *Tree) sortLocked(version *manifest.Version) (s *sortedRuns, fresh []*tables.Ref) {
 	runs := manifest.Runs(version.Levels[0])
-	s := &sortedRuns{version: version, level0: len(runs), limit: int64(compaction.MinReadDebt(version))}
+	s = &sortedRuns{version: version, level0: len(runs), limit: int64(compaction.MinReadDebt(version))}
 	for _, level := range version.Levels[1:] {
 		if len(level) > 0 {
 			runs = append(runs, level)
 		}
 	}
 	for _, metas := range runs {
-		s.runs = append(s.runs, newRun(tr.nameLocked(metas)))
+		named, first := tr.nameLocked(metas)
+		s.runs, fresh = append(s.runs, newRun(named)), append(fresh, first...)
 		for _, meta := range metas {
 			s.boundBytes += int64(len(meta.Smallest) + len(meta.Largest))
 		}
 	}
-	return s
+	return s, fresh
 }
 
 // namedTable is a table that views name.
@@ -137,19 +138,20 @@ type namedTable struct {
 	versions int // how many versions of views have it
 }
 
-// nameLocked returns the tables that metas describe, and counts one more version that has them.
-func (tr *Tree) nameLocked(metas []*manifest.TableMeta) []*tables.Ref {
-	refs := make([]*tables.Ref, len(metas))
+// nameLocked returns the tables that metas describe, and those of them that no version had. It counts one more version.
+func (tr *Tree) nameLocked(metas []*manifest.TableMeta) (refs, fresh []*tables.Ref) {
+	refs = make([]*tables.Ref, len(metas))
 	for i, meta := range metas {
 		named := tr.named[meta.Num]
 		if named == nil {
 			named = &namedTable{Ref: tables.Of(meta)}
 			tr.named[meta.Num] = named
+			fresh = append(fresh, named.Ref)
 		}
 		named.versions++
 		refs[i] = named.Ref
 	}
-	return refs
+	return refs, fresh
 }
 
 // Version is the tables of the view.

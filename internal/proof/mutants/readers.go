@@ -299,7 +299,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "new tables are opened by their first reader",
 		Breaks:  "all readers wait for one that opens a table, after every flush and compaction",
-		Changes: []Change{{"internal/tree/tree.go", `tr.tables.OpenAhead(runs.runs[i].tables)`, `tr.tables.OpenAhead(runs.runs[i].tables[:0])`}},
+		Changes: []Change{{"internal/tree/tree.go", `tr.tables.OpenAhead(fresh)`, `tr.tables.OpenAhead(fresh[:0])`}},
 		Killer:  test("engine", "TestInstall_opensTablesAhead"),
 	},
 	{

@@ -134,7 +134,6 @@ type Ref struct {
 	meta   *manifest.TableMeta
 	open   atomic.Pointer[openTable] // nil while closed; swapped under Set.mu
 	recent atomic.Bool               // read since the clock hand last passed
-	named  atomic.Bool               // OpenAhead was called
 }
 
 // openTable is an open table with its references: one of its Ref while that has it open, and one of every iterator
@@ -211,11 +210,11 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	return o, nil
 }
 
-// OpenAhead opens those of refs that it was not called with before, as far as no other table must be closed for that:
-// all readers would wait for the first of them that comes to a new table. A failure is left to that reader to meet.
+// OpenAhead opens tables that are new, as far as no other must be closed for that: all readers would wait for the first
+// of them that comes to a new table. A failure is left to that reader to meet.
 func (s *Set) OpenAhead(refs []*Ref) {
 	for _, t := range refs {
-		if !t.named.Swap(true) && s.room() {
+		if s.room() {
 			s.open(t)
 		}
 	}
