@@ -44,8 +44,7 @@ func (c Check) Commit(r *commit.Request, before []*commit.Request) error {
 	}
 	for _, b := range before {
 		if writes(b.Batch, r.Reads) {
-			c.Conflicts.Add(1)
-			return ErrConflict
+			return c.counted(ErrConflict)
 		}
 	}
 	return c.Reads(r.ReadPoint, r.Reads)
@@ -62,7 +61,11 @@ func writes(b *batch.Batch, reads *txn.Reads) bool {
 
 // Reads is Unchanged for a commit, which counts if it is refused.
 func (c Check) Reads(s commit.ReadPoint, reads *txn.Reads) error {
-	err := c.Unchanged(s, reads)
+	return c.counted(c.Unchanged(s, reads))
+}
+
+// counted counts a commit that err refuses.
+func (c Check) counted(err error) error {
 	if errors.Is(err, ErrConflict) {
 		c.Conflicts.Add(1)
 	}

@@ -278,6 +278,13 @@ func (d *Disk) lookLocked() int64 {
 // have to wait until there is less. It only falls, to 0 in the end, so it is read before what it is taken from.
 func (d *Disk) above() int64 { return d.quota.Bound() - d.bounds.Limit }
 
+// underLimitLocked is what is free under the limit, which is less than nothing while there is more than that.
+func (d *Disk) underLimitLocked() int64 {
+	above := d.above()
+	free, _ := d.freeLocked()
+	return free - above
+}
+
 // freeLocked returns the bytes that nothing has and nobody has claimed, when so much was admitted. What is finished
 // meanwhile counts twice.
 func (d *Disk) freeLocked() (free, admitted int64) {
@@ -357,9 +364,7 @@ func (d *Disk) Short() bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	above := d.above()
-	free, _ := d.freeLocked()
-	return d.isShortLocked(free - above)
+	return d.isShortLocked(d.underLimitLocked())
 }
 
 // refusal says why need bytes are refused, and what to do.
@@ -372,11 +377,9 @@ func (d *Disk) refusal(need int64) error {
 		return fmt.Errorf("%w: the commit needs %d bytes, and the disk has %d", vfs.ErrNoSpace, need, left)
 	}
 	d.mu.Lock()
-	above := d.above()
-	free, _ := d.freeLocked()
+	free := d.underLimitLocked()
 	kept := max(d.compactionLocked(), d.job) + d.bounds.Deletes
 	d.mu.Unlock()
-	free -= above
 	if d.quota.Spent() {
 		kept += d.bounds.Reserve
 	}

@@ -117,7 +117,5 @@ func (d *Disk) hasRoomForReserve() bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	above := d.above()
-	left, _ := d.freeLocked()
-	return left-above >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve
+	return d.underLimitLocked() >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve
 }

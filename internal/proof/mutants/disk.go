@@ -113,7 +113,7 @@ var diskMutants = []Mutant{
 	{
 		Name:    "the reserve is made above a lowered limit",
 		Breaks:  "what deletes have returned is taken by the reserve, and the database stays above its limit",
-		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left-above >=`, `	return left-0*above >=`}},
+		Changes: []Change{{"internal/engine/disk/reserve.go", `	return d.underLimitLocked() >=`, `	return d.underLimitLocked()+d.above() >=`}},
 		Killer:  test("engine/disk", "TestAdmit_onlyDeletesUntilThereIsLessThanTheLimit"),
 		Quick:   true,
 	},
@@ -239,10 +239,11 @@ var diskMutants = []Mutant{
 		Quick:   true,
 	},
 	{
-		Name:    "the reserve is made in what deletes have just freed",
-		Breaks:  "compactions have no space, and writes never go on",
-		Changes: []Change{{"internal/engine/disk/reserve.go", `	return left-above >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve`, `	return left-above >= d.bounds.Reserve`}},
-		Killer:  test("engine/disk", "TestRemake_onlyWhereThereIsRoom"),
-		Quick:   true,
+		Name:   "the reserve is made in what deletes have just freed",
+		Breaks: "compactions have no space, and writes never go on",
+		Changes: []Change{{"internal/engine/disk/reserve.go", `	return d.underLimitLocked() >= max(d.compactionLocked(), d.job)+d.bounds.Deletes+d.bounds.Reserve`,
+			`	return d.underLimitLocked() >= d.bounds.Reserve`}},
+		Killer: test("engine/disk", "TestRemake_onlyWhereThereIsRoom"),
+		Quick:  true,
 	},
 }
