@@ -405,6 +405,67 @@ func TestSalvage_leavesOutWhatMayBeUncommitted(t *testing.T) {
 	}
 }
 
+// What a young database has flushed has sequence number 1, as its only commit: it must not pass for a transaction that
+// was perhaps never committed.
+func TestSalvage_keepsTheFirstCommitWithoutManifest(t *testing.T) {
+	v := made(t, codec.None, false, func(s *torture.Session) error {
+		err := write(s, true, func(b *batch.Batch) { b.Put([]byte("first"), []byte("value")) })
+		if err != nil {
+			return err
+		}
+		return s.Flush()
+	})
+	report, got := v.rescued(t, removeManifests)
+	if got["first"] != "value" || len(report.LeftOut) > 0 || len(report.Losses) != 1 {
+		t.Errorf("%q; %+v", got, report)
+	}
+}
+
+// Who asks for what may not have been committed gets it below everything that was: a new database that counted on from
+// the number in its entries could take no commit.
+func TestSalvage_takesTheUncommittedAsTheOldest(t *testing.T) {
+	v := made(t, codec.None, false, func(s *torture.Session) error {
+		if err := hundred(s); err != nil {
+			return err
+		}
+		w := s.Engine.NewIngest()
+		for _, k := range []string{"k000", "perhaps"} {
+			if err := w.Add([]byte(k), key.KindPut, []byte("uncommitted")); err != nil {
+				return err
+			}
+		}
+		_, err := w.Finish()
+		return err
+	})
+	fs := v.fs.Kill()
+	if err := removeManifests(fs); err != nil {
+		t.Fatal(err)
+	}
+	report, entries, err := v.rescue(fs, salvage.Options{Choices: salvage.Choices{Uncommitted: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 101 || report.LastSequence != 100 || len(report.LeftOut) > 0 {
+		t.Fatalf("%d keys; %+v", len(entries), report)
+	}
+	for _, e := range entries {
+		if own := string(e.Value) == "uncommitted"; own != (string(e.Key) == "perhaps") {
+			t.Errorf("%q is %.20q", e.Key, e.Value)
+		}
+	}
+}
+
+// removeManifests removes CURRENT and all manifests.
+func removeManifests(fs *memfs.FS) error {
+	names, err := fs.List()
+	for _, name := range names {
+		if kind, _ := filename.Parse(name); err == nil && (kind == filename.Current || kind == filename.Manifest) {
+			err = fs.Remove(name)
+		}
+	}
+	return err
+}
+
 // badFS is a directory on a device that cannot read some bytes.
 type badFS struct {
 	*memfs.FS

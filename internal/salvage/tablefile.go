@@ -207,7 +207,7 @@ func (s *tableSurvey) finish() {
 	if s.meta != nil {
 		t.seq = s.meta.Seq
 	}
-	unnamed := s.meta == nil && t.entries > 0 && s.low == table.LocalSeq && s.high == table.LocalSeq
+	unnamed := s.meta == nil && s.low == table.LocalSeq
 	if unnamed && r.version != nil {
 		return // it was not committed
 	}
@@ -216,11 +216,22 @@ func (s *tableSurvey) finish() {
 			"a part of a large transaction, and no manifest says whether that was committed"})
 		return
 	}
+	if unnamed {
+		t.seq = 1 // if it was committed, nobody knows when: everything else counts as newer
+	}
 	if t.live {
 		r.report.Losses = append(r.report.Losses, s.numbered()...)
-		r.top = max(r.top, max(t.seq, s.high))
+		r.top = max(r.top, s.newest())
 	}
 	r.tables = append(r.tables, t)
+}
+
+// newest is the sequence number of the newest entry that is whole.
+func (s *tableSurvey) newest() key.SeqNum {
+	if s.table.seq != 0 {
+		return s.table.seq
+	}
+	return s.high
 }
 
 // numbered are the losses with the sequence numbers that they can have had.
@@ -229,6 +240,8 @@ func (s *tableSurvey) numbered() []Loss {
 		l := &s.losses[i]
 		if s.meta != nil {
 			l.First, l.Last = uint64(s.meta.SmallestSeq), uint64(s.meta.LargestSeq)
+		} else if s.table.seq != 0 {
+			l.First, l.Last = 1, MaxSequence // it is not known when it was committed
 		} else if s.table.frame != nil && s.table.frame.Properties != nil {
 			p := s.table.frame.Properties
 			l.First, l.Last = uint64(p.SmallestSeq), uint64(p.LargestSeq)

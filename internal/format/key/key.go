@@ -27,7 +27,8 @@ const (
 // everything": no operation has it.
 type SeqNum uint64
 
-// MaxSeqNum is the largest sequence number that the formats can hold. A lookup at MaxSeqNum sees every version.
+// MaxSeqNum is the largest sequence number that the formats can hold. No operation has it. A lookup at MaxSeqNum sees
+// every version.
 const MaxSeqNum SeqNum = 1<<56 - 1
 
 // Kind says what an entry does to its user key. The values are on disk: never renumber, never reuse.

@@ -34,7 +34,7 @@ func checkReplay(t *testing.T, dir recordtest.Dir, o ReplayOptions) {
 		}
 		operations += int64(c.count)
 	}
-	if report.Records != int64(len(got)) || report.Operations != operations || report.LastSeq > key.MaxSeqNum {
+	if report.Records != int64(len(got)) || report.Operations != operations || report.LastSeq >= key.MaxSeqNum {
 		t.Fatalf("report %+v for %d commits", report, len(got))
 	}
 }

@@ -132,11 +132,11 @@ func (p *piecewise) take(rec record.Record) error {
 			return nil
 		}
 		p.found.Sealed, p.found.Next = true, filename.Num(binary.LittleEndian.Uint64(payload))
-		p.found.LastSeq = max(p.found.LastSeq, min(prefix.seq, key.MaxSeqNum))
+		p.found.LastSeq = max(p.found.LastSeq, min(prefix.seq, key.MaxSeqNum-1))
 		return nil
 	}
 	if prefix.count == 0 || prefix.count > math.MaxInt32 || prefix.seq <= p.found.LastSeq ||
-		prefix.seq+key.SeqNum(prefix.count)-1 > key.MaxSeqNum {
+		prefix.seq+key.SeqNum(prefix.count) > key.MaxSeqNum {
 		bad("impossible sequence numbers")
 		return nil
 	}

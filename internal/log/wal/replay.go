@@ -225,7 +225,7 @@ func (r *replayer) replayCommit(s *segment, off int64, p prefix, payload []byte)
 	if want := r.report.LastSeq + 1; p.seq != want {
 		return corrupt.New(s.name, off, "sequence number %d follows %d", p.seq, want-1)
 	}
-	if p.count == 0 || p.count > math.MaxInt32 || p.seq+key.SeqNum(p.count)-1 > key.MaxSeqNum {
+	if p.count == 0 || p.count > math.MaxInt32 || p.seq+key.SeqNum(p.count) > key.MaxSeqNum {
 		return corrupt.New(s.name, off, "impossible number of operations: %d", p.count)
 	}
 	b, err := batch.Decode(payload, int(p.count))

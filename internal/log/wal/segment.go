@@ -253,7 +253,7 @@ func (s *Segment) check(records []Record) error {
 		if r.Count < 1 || r.Count > len(r.Payload) || len(r.Payload) > MaxPayloadSize {
 			return fmt.Errorf("log: impossible record of %d operations in %d bytes", r.Count, len(r.Payload))
 		}
-		if last += key.SeqNum(r.Count); last > key.MaxSeqNum {
+		if last += key.SeqNum(r.Count); last >= key.MaxSeqNum {
 			return fmt.Errorf("log: sequence number %d is beyond the largest", last)
 		}
 	}

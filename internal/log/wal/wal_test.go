@@ -197,9 +197,9 @@ func TestAppend_refusesWhatReplayWouldRefuse(t *testing.T) {
 // Bytes behind the last sequence number would be numbered beyond the formats.
 func TestAppend_endsAtLastSequenceNumber(t *testing.T) {
 	dir := memfs.NewVolatile()
-	log := mustCreate(t, dir, 1, Root(key.MaxSeqNum-2))
-	mustAppend(t, log, makeCommit(key.MaxSeqNum-1, 2, 1))
-	if _, err := log.Append(makeCommit(key.MaxSeqNum+1, 1, 1).record()); err == nil {
+	log := mustCreate(t, dir, 1, Root(key.MaxSeqNum-3))
+	mustAppend(t, log, makeCommit(key.MaxSeqNum-2, 2, 1))
+	if _, err := log.Append(makeCommit(key.MaxSeqNum, 1, 1).record()); err == nil {
 		t.Error("appended beyond the largest sequence number")
 	}
 	if got, _, err := replay(dir, ReplayOptions{Start: 1}); err != nil || len(got) != 1 {

@@ -57,6 +57,20 @@ var salvageMutants = []Mutant{
 		Killer: test("salvage", "TestSalvage_leavesOutWhatMayBeUncommitted"),
 	},
 	{
+		Name:   "salvage takes the first commit for a table without its commit's number",
+		Breaks: "what a young database has flushed passes for a transaction that was perhaps never committed",
+		Changes: []Change{{"internal/tree/table/reader.go", `const LocalSeq = key.MaxSeqNum`,
+			`const LocalSeq key.SeqNum = 1`}},
+		Killer: test("salvage", "TestSalvage_keepsTheFirstCommitWithoutManifest"),
+	},
+	{
+		Name:   "salvage takes the uncommitted for the newest",
+		Breaks: "what was perhaps never committed hides what was, and the new database takes no commit",
+		Changes: []Change{{"internal/salvage/tablefile.go", `		t.seq = 1 // if`,
+			`		t.seq = 0 // if`}},
+		Killer: test("salvage", "TestSalvage_takesTheUncommittedAsTheOldest"),
+	},
+	{
 		Name:    "salvage does not miss commits",
 		Breaks:  "commits are gone, and the report says that nothing is",
 		Changes: []Change{{"internal/salvage/segment.go", `		if n.first > base+1 {`, `		if n.first > key.MaxSeqNum {`}},

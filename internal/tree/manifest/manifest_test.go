@@ -202,7 +202,7 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		"empty file":               changed(func(m *TableMeta) { m.Size = 0 }),
 		"next number falls":        {NextNum: 9},
 		"last sequence falls":      {LastSeq: 40},
-		"last sequence too large":  {LastSeq: key.MaxSeqNum + 1},
+		"last sequence too large":  {LastSeq: key.MaxSeqNum},
 		"horizon falls":            {Horizon: 29},
 		"horizon beyond the last":  {Horizon: 42},
 		"log start falls":          {LogStart: 4},

@@ -167,7 +167,7 @@ func (b *builder) applyNumbers(e *Edit) error {
 	switch {
 	case nextNum < v.NextNum:
 		return impossible("the next file number falls from %d to %d", v.NextNum, nextNum)
-	case lastSeq < v.LastSeq || lastSeq > key.MaxSeqNum:
+	case lastSeq < v.LastSeq || lastSeq >= key.MaxSeqNum:
 		return impossible("the last sequence number goes from %d to %d", v.LastSeq, lastSeq)
 	case horizon < v.Horizon || horizon > lastSeq:
 		return impossible("the horizon goes from %d to %d, last sequence number %d", v.Horizon, horizon, lastSeq)

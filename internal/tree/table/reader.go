@@ -32,9 +32,9 @@ type OpenOptions struct {
 	Seq key.SeqNum
 }
 
-// LocalSeq is the sequence number in the entries of a table that was written before its commit had one. Such a table
-// holds one version of each user key.
-const LocalSeq key.SeqNum = 1
+// LocalSeq is the sequence number in the entries of a table that was written before its commit had one: one that no
+// commit ever has, so that such a table is known by its entries alone. It holds one version of each user key.
+const LocalSeq = key.MaxSeqNum
 
 // Reader reads one table. It is safe for concurrent use. It keeps the directory and the properties in memory, 12
 // bytes a page including the cache's slot, and 8 bytes a leaf once there have been enough seeks; everything else

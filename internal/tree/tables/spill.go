@@ -63,7 +63,7 @@ func (s *Set) NewSpill(seq key.SeqNum) *SpillWriter {
 // NewIngest returns a writer of a spill that Ingest can commit: its tables are synced. Until it is committed its
 // entries appear with sequence number 1.
 func (s *Set) NewIngest() *SpillWriter {
-	return &SpillWriter{spill: &Spill{set: s, seq: table.LocalSeq}, ctx: context.Background()}
+	return &SpillWriter{spill: &Spill{set: s, seq: 1}, ctx: context.Background()}
 }
 
 // Add appends an entry. User keys must increase strictly. It keeps neither user nor value. After an error only Abort
