@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -79,24 +78,37 @@ type LeftOut struct {
 // ErrChanged says that the source did not stand still.
 var ErrChanged = errors.New("the damaged database changed while it was read")
 
-// ErrTarget says that the target is not empty.
-var ErrTarget = fmt.Errorf("the directory to write to is not empty (%w)", fs.ErrExist)
-
-// Run salvages o.Source into o.Target. It locks both. After an error the target is no database.
-func Run(ctx context.Context, o Options) (*Report, error) {
+// Run salvages o.Source into o.Target. It locks both. After an error or a panic the target is as empty as before. As
+// long as it is not complete, nobody takes it for a database: see manifest.Unfinished.
+func Run(ctx context.Context, o Options) (report *Report, err error) {
 	o.MemoryLimit = max(cmp.Or(o.MemoryLimit, DefaultMemory), MinMemory)
 	o.MaxRuns = cmp.Or(o.MaxRuns, int(min(o.MemoryLimit/4/windowBytes, 128)))
 	unlock, err := lock(o)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err = errors.Join(err, unlock()); err != nil {
+			report = nil
+		}
+	}()
+	complete := false
+	defer func() { // after a panic, too
+		if !complete {
+			err = errors.Join(err, clearTarget(o.Target))
+		}
+	}()
+	if err := mark(o.Target); err != nil {
+		return nil, err
+	}
 	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}}
 	r.Source = lenientFS{o.Source, r.cannotRead}
 	err = r.run()
-	if err := errors.Join(err, unlock()); err != nil {
-		return nil, err
+	if err == nil {
+		err = unmark(o.Target)
 	}
-	return &r.report, nil
+	complete = err == nil
+	return &r.report, err
 }
 
 // Directories salvages directory from into directory to. c may be nil.
@@ -141,12 +153,8 @@ func inside(from, to string) bool {
 // lock takes the locks of both directories.
 func lock(o Options) (unlock func() error, err error) {
 	name := filename.Make(filename.Lock, 0)
-	names, err := o.Target.List()
-	if err != nil {
+	if err := checkEmpty(o.Target); err != nil {
 		return nil, err
-	}
-	if len(names) > 0 {
-		return nil, fmt.Errorf("%w: %s", ErrTarget, o.Target.Path())
 	}
 	source, err := o.Source.Lock(name, vfs.Shared)
 	if err != nil {
@@ -156,7 +164,11 @@ func lock(o Options) (unlock func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the new database: %w", err), source.Close())
 	}
-	return func() error { return errors.Join(source.Close(), target.Close()) }, nil
+	unlock = func() error { return errors.Join(source.Close(), target.Close()) }
+	if err := checkEmpty(o.Target); err != nil { // somebody was faster
+		return nil, errors.Join(err, unlock())
+	}
+	return unlock, nil
 }
 
 // rescue is the state of one Run.

@@ -88,6 +88,9 @@ func (r *rescue) classify() ([]*sourceFile, error) {
 			r.total += 2 * f.size
 		}
 	}
+	if err := manifest.CheckOwner(r.Source); err != nil {
+		return nil, err
+	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%w: %s", manifest.ErrNoDatabase, r.Source.Path())
 	}

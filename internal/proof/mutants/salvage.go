@@ -71,6 +71,32 @@ var salvageMutants = []Mutant{
 		Killer: test("salvage", "TestSalvage_takesTheUncommittedAsTheOldest"),
 	},
 	{
+		Name:   "salvage leaves what it has begun when it fails",
+		Breaks: "half of a database stays where the next attempt wants to write",
+		Changes: []Change{{"internal/salvage/salvage.go", `		if !complete {`,
+			`		if !complete && unlock == nil {`}},
+		Killer: test("salvage", "TestSalvage_leavesNothingBehindAnError|TestSalvage_aPanicOfProgressLeavesNothingBehind"),
+		Quick:  true,
+	},
+	{
+		Name:   "what a kill leaves of a salvage passes for a database",
+		Breaks: "a program goes on with half of its data",
+		Changes: []Change{{"internal/tree/manifest/current.go", `func errUnfinished(fs vfs.FS) error {
+`, `func errUnfinished(fs vfs.FS) error {
+	if fs != nil {
+		return nil
+	}
+`}},
+		Killer: test("salvage", "TestSalvage_whatAKillLeavesIsNoDatabase"),
+	},
+	{
+		Name:   "the mark of a salvage is not durable",
+		Breaks: "what a power cut leaves of a salvage passes for a damaged database",
+		Changes: []Change{{"internal/salvage/target.go", `		err = errors.Join(f.Close(), target.SyncDir())`,
+			`		err = f.Close()`}},
+		Killer: test("salvage", "TestSalvage_whatAKillLeavesIsNoDatabase"),
+	},
+	{
 		Name:    "salvage does not miss commits",
 		Breaks:  "commits are gone, and the report says that nothing is",
 		Changes: []Change{{"internal/salvage/segment.go", `		if n.first > base+1 {`, `		if n.first > key.MaxSeqNum {`}},

@@ -50,9 +50,22 @@ func encodeCurrent(db [16]byte, num filename.Num) [record.FileHeaderSize]byte {
 	return h.Encode()
 }
 
-// CheckOwner returns ErrNotDatabase if another program wrote CURRENT. In every other case it returns nil, even if
-// CURRENT is missing or damaged: Recover reports that. It is for looking at a directory before its lock is taken.
+// Unfinished is the name of a file that a salvage has in the directory to which it writes a new database, until that
+// is complete.
+const Unfinished = "SALVAGE-UNFINISHED"
+
+func errUnfinished(fs vfs.FS) error {
+	return fmt.Errorf("%w: the salvage into %s was interrupted, unless it still runs: remove the directory, and "+
+		"salvage again", ErrNotDatabase, fs.Path())
+}
+
+// CheckOwner returns ErrNotDatabase if another program wrote CURRENT, or a salvage has not finished. In every other
+// case it returns nil, even if CURRENT is missing or damaged: Recover reports that. It is for looking at a directory
+// before its lock is taken.
 func CheckOwner(fs vfs.FS) error {
+	if _, err := fs.FileSize(Unfinished); err == nil {
+		return errUnfinished(fs)
+	}
 	if _, _, err := readCurrent(fs); errors.Is(err, ErrNotDatabase) {
 		return err
 	}

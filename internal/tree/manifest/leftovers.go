@@ -9,9 +9,9 @@ import (
 )
 
 // CheckOurs looks at a directory before its lock is taken, and reports whether there is a file of ours, or of a
-// database that was being created. It refuses a directory of somebody else with ErrNotDatabase: one whose CURRENT
-// another program wrote, and one without any file of ours but with others. Hidden files and what a file system keeps in
-// its root do not count, and next to a database everything is tolerated.
+// database that was being created. It refuses with ErrNotDatabase a directory of somebody else: one whose CURRENT
+// another program wrote, and one without any file of ours but with others; and one that a salvage has not finished.
+// Hidden files and what a file system keeps in its root do not count, and next to a database everything is tolerated.
 func CheckOurs(fs vfs.FS) (ours bool, err error) {
 	names, err := fs.List()
 	if err != nil {
@@ -23,6 +23,9 @@ func CheckOurs(fs vfs.FS) (ours bool, err error) {
 		case filename.Lock, filename.NextCurrent, filename.Status, filename.NextStatus, filename.Lease,
 			filename.Reserve, filename.NextReserve:
 		case filename.Unknown:
+			if name == Unfinished {
+				return true, errUnfinished(fs)
+			}
 			if !strings.HasPrefix(name, ".") && name != "lost+found" {
 				foreign = name
 			}
