@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -58,6 +59,40 @@ func TestSalvage_refusesWhatIsInUse(t *testing.T) {
 	}
 	if err := saved.Put([]byte("more"), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is written into the damaged database may be what makes it worse, by whatever path it comes there.
+func TestSalvage_neverWritesIntoItsSource(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "dir")
+	db, err := Open(dir, nil)
+	if err == nil {
+		err = errors.Join(db.Put([]byte("k"), nil), db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, deep := filepath.Join(root, "link"), filepath.Join(root, "deep")
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Symlink(dir, link), os.Symlink(filepath.Join(dir, "sub"), deep)); err != nil {
+		t.Skip("no links: ", err)
+	}
+	before := listing(t, dir)
+	for _, c := range [][2]string{{dir, dir}, {dir, filepath.Join(dir, "a", "b")}, {dir, filepath.Join(link, "new")},
+		{link, filepath.Join(dir, "new")}, {dir, link}, {dir, filepath.Join(deep, "new")}, {dir, deep},
+		{link, filepath.Join(link, "a", "b")}} {
+		if _, err := Salvage(context.Background(), c[0], c[1], nil); err == nil || !strings.Contains(err.Error(), "inside") {
+			t.Errorf("from %s to %s: %v", c[0], c[1], err)
+		}
+		if after := listing(t, dir); after != before {
+			t.Fatalf("from %s to %s: the source was %s and is %s", c[0], c[1], before, after)
+		}
+	}
+	if _, err := Salvage(context.Background(), link, dir+"-new", nil); err != nil {
+		t.Errorf("beside it: %v", err)
 	}
 }
 

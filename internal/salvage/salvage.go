@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
-	"strings"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
@@ -122,7 +122,7 @@ func Directories(ctx context.Context, from, to string, c *Choices) (report *Repo
 		c = &Choices{}
 	}
 	if inside(from, to) {
-		return nil, errors.New("the new directory lies inside the damaged one: name another")
+		return nil, errors.New("the new directory is the damaged one, or lies inside it: name another")
 	}
 	source, err := vfs.OpenDir(from, vfs.OpenDirOptions{ReadOnly: true})
 	if vfs.IsNotExist(err) {
@@ -140,14 +140,30 @@ func Directories(ctx context.Context, from, to string, c *Choices) (report *Repo
 	return Run(ctx, Options{Choices: *c, Source: source, Target: target, Random: rand.Uint64})
 }
 
-// inside reports whether directory to is below from.
+// inside reports whether directory to, which need not exist, is from or below it, whatever links lead there.
 func inside(from, to string) bool {
-	from, err := filepath.Abs(from)
+	source, err := os.Stat(from)
 	if err != nil {
+		return false // nothing will be written
+	}
+	if to, err = filepath.Abs(to); err != nil {
 		return false
 	}
-	to, err = filepath.Abs(to)
-	return err == nil && strings.HasPrefix(to, strings.TrimSuffix(from, "/")+string(filepath.Separator))
+	at, err := filepath.EvalSymlinks(to)
+	for err != nil && to != filepath.Dir(to) {
+		to = filepath.Dir(to)
+		at, err = filepath.EvalSymlinks(to)
+	}
+	for err == nil {
+		if info, err := os.Stat(at); err == nil && os.SameFile(info, source) {
+			return true
+		}
+		if at == filepath.Dir(at) {
+			break
+		}
+		at = filepath.Dir(at)
+	}
+	return false
 }
 
 // lock takes the locks of both directories.

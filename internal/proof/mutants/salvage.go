@@ -97,6 +97,14 @@ var salvageMutants = []Mutant{
 		Killer: test("salvage", "TestSalvage_whatAKillLeavesIsNoDatabase"),
 	},
 	{
+		Name:   "salvage does not see where a link leads",
+		Breaks: "what is rescued is written into the database that must not be changed",
+		Changes: []Change{{"internal/salvage/salvage.go", `	at, err := filepath.EvalSymlinks(to)
+`, `	at, err := to, error(nil)
+`}},
+		Killer: Check{Package: ".", Run: "^TestSalvage_neverWritesIntoItsSource$"},
+	},
+	{
 		Name:    "salvage does not miss commits",
 		Breaks:  "commits are gone, and the report says that nothing is",
 		Changes: []Change{{"internal/salvage/segment.go", `		if n.first > base+1 {`, `		if n.first > key.MaxSeqNum {`}},
