@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"slices"
@@ -182,6 +183,26 @@ func readFile(t *testing.T, fs vfs.FS, name string) []byte {
 		t.Fatal(err, err2)
 	}
 	return data
+}
+
+// What was flushed before the close is closed, too: a log would be left that holds nothing, and a salvage could not say
+// that nothing is missing behind what it has found.
+func TestClose_leavesNoLogBehindAFlush(t *testing.T) {
+	disk := memfs.New()
+	for i, change := range []func(e *Engine) error{
+		func(e *Engine) error { put(t, e, "key", "value"); return e.Flush() },
+		func(e *Engine) error { return e.Compact(context.Background(), nil, nil) },
+	} {
+		e := openManual(t, disk)
+		if err := errors.Join(change(e), e.Close()); err != nil {
+			t.Fatal(err)
+		}
+		disk = disk.Kill()
+		names, err := disk.List()
+		if err != nil || slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, ".wal") }) {
+			t.Errorf("change %d: after Close there are %q, %v", i, names, err)
+		}
+	}
 }
 
 // A program that opens a database to read would wait for syncs that make nothing safer.

@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/format/span"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/log/txn"
@@ -44,6 +45,7 @@ type Engine struct {
 	locks  lock.Table // of transactions
 	reads  txn.Budget // of their read sets
 	leader leader
+	opened status.Manifest // what of the manifest there was when Open was done
 
 	background background
 	compactor  compactor
@@ -297,10 +299,11 @@ func (e *Engine) flushAtClose() error {
 	})
 }
 
-// endLog flushes the last memtable, and notes in the manifest that the log is needed no more and that none follows. A
-// segment in which nothing was ever logged is left to the next Open as it is: nothing of it can be lost.
+// endLog flushes the last memtable, and notes in the manifest that the log is needed no more and that none follows.
+// Where nothing has changed since Open, everything is left to the next Open as it is: nothing of the segment can be
+// lost, in which nothing was ever logged.
 func (e *Engine) endLog() error {
-	if e.tree.Active().Count() == 0 && e.log.IsUnused() {
+	if e.tree.Active().Count() == 0 && e.log.IsUnused() && e.store.Place() == e.opened {
 		return nil
 	}
 	e.leader.logEnd = e.dir.NewNum()

@@ -126,7 +126,8 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	if err := e.dir.CheckOwner(); err != nil {
 		return err
 	}
-	e.dir.Publish(version.DatabaseID, e.store.Place(), last)
+	e.opened = e.store.Place()
+	e.dir.Publish(version.DatabaseID, e.opened, last)
 	removed, err := e.store.RemoveUnnamed(version, names, r.progress.Look)
 	if err != nil {
 		return err

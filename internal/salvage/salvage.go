@@ -48,6 +48,9 @@ const (
 )
 
 // Report says what was found, what is missing, and what was written.
+//
+// Closed is false where a database was not closed cleanly, and where nothing had changed between the last Open and
+// Close, which write nothing then: it is not known whether there were commits behind LastSequence.
 type Report struct {
 	Files    int    // of the damaged database that were read
 	Bytes    int64  // in them
@@ -59,7 +62,7 @@ type Report struct {
 	Older        uint64 // keys among them that a loss spans: they may have had newer values, or been removed
 	Operands     uint64 // merges that were left out, because a loss may have taken others from between them
 	LastSequence uint64 // of the newest commit that is known of
-	Closed       bool   // it was closed cleanly: behind LastSequence there was nothing
+	Closed       bool   // a clean close is noted: behind LastSequence there was nothing
 
 	Damage     []*corrupt.Error // what is damaged
 	MoreDamage int              // places that are not listed, because there are very many

@@ -252,6 +252,12 @@ var treeMutants = []Mutant{
 		Killer: test("engine", "TestClose_leavesNoLog"),
 	},
 	{
+		Name:    "a close behind a flush is not noted",
+		Breaks:  "a log is left that holds nothing, and a salvage cannot say that nothing is missing",
+		Changes: []Change{{"internal/engine/engine.go", ` && e.store.Place() == e.opened {`, ` {`}},
+		Killer:  test("engine", "TestClose_leavesNoLogBehindAFlush"),
+	},
+	{
 		Name:   "a log that was never begun is looked for nowhere",
 		Breaks: "a log that was lost after a crash is taken for one that a clean close left empty",
 		Changes: []Change{{"internal/tree/manifest/version.go", `return v.LogEnd != 0 && v.LogEnd == v.LogStart`,

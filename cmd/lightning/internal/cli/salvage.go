@@ -202,7 +202,7 @@ func (a *app) reportSalvage(r *lightningdb.SalvageReport, took time.Duration) er
 		text += fmt.Sprintf("; %s left out, which stood upon what is lost", units.Plural(int64(r.Operands), "merge"))
 	}
 	if !r.Closed {
-		text += "; it was not closed: commits behind that one, if there were any, are not known of"
+		text += "; no clean close is noted: commits behind that one, if there were any, are not known of"
 	}
 	_, err := fmt.Fprintln(a.Stderr, text)
 	return err
