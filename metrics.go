@@ -71,7 +71,7 @@ type DiskMetrics struct {
 // ScrubMetrics describes what Options.ScrubRate has read since Open. All of it is zero without that option.
 type ScrubMetrics struct {
 	Passes      uint64 // that came to their end
-	Done, Total int64  // bytes of tables: of the present pass, or the last one
+	Done, Total int64  // bytes of tables: of the present pass, as far as it has read, or the last one
 	Damaged     uint64 // tables in which something was wrong
 	Found       []ScrubDamage
 }

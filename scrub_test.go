@@ -82,6 +82,9 @@ func TestScrub_findsDamage(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
+		if after := db.Metrics().Scrub; after.Damaged != 1 || after.Passes == 0 || after.Done == 0 {
+			t.Errorf("after Close the scrub has found %+v", after)
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ func (e *Engine) Metrics() Metrics {
 		CommitTimes:  e.stats.CommitLatencies(),
 		SyncTimes:    e.log.Waits(),
 		DiskBytes:    e.dir.DiskBytes(),
+		Scrub:        e.background.scrub.State(),
 		Failure:      e.failure(),
 	}
 	v := e.tree.Acquire()
@@ -76,7 +77,7 @@ func (e *Engine) Metrics() Metrics {
 		return m
 	}
 	defer e.tree.Release(v)
-	m.Disk, m.Scrub = e.disk.State(), e.background.scrub.State()
+	m.Disk = e.disk.State()
 	m.LogSegments, m.LogBytes = e.log.Size()
 	m.Obsolete = e.dir.Obsolete()
 	idle := e.tree.IsIdle(v)

@@ -52,7 +52,7 @@ type Options struct {
 // State is what a scrub has done.
 type State struct {
 	Passes      uint64 // that came to their end
-	Done, Total int64  // bytes of tables in the present pass, or the last one
+	Done, Total int64  // bytes of tables in the present pass, or the last one; Done has what is being read
 	Damaged     uint64 // tables that were found
 	Found       []Found
 }
@@ -111,14 +111,20 @@ func (s *Scrub) pass(ctx context.Context) error {
 	}
 	s.begin(tables)
 	for _, t := range tables {
-		there, err := s.opts.Env.Verify(ctx, t.Num, func(bytes int) error { return s.pace(ctx, bytes) })
+		left := t.Bytes // of the table; some of it is read twice
+		there, err := s.opts.Env.Verify(ctx, t.Num, func(bytes int) error {
+			part := min(int64(bytes), left)
+			left -= part
+			s.read(part)
+			return s.pace(ctx, bytes)
+		})
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if there && err != nil {
 			s.found(t.Num, err)
 		}
-		s.read(t.Bytes)
+		s.read(left)
 	}
 	s.end()
 	return nil

@@ -154,8 +154,12 @@ func TestRun_goesOnAtOnceAfterALongPass(t *testing.T) {
 func TestRun_endsInTheMiddleOfATable(t *testing.T) {
 	d := &disk{tables: []Table{{1, 1 << 40}}, damaged: map[filename.Num]error{1: errors.New("never seen")}}
 	s := d.run(t, time.Minute)
-	if got := s.State(); got.Passes != 0 || got.Damaged != 0 || d.elapsed > time.Minute+time.Second {
+	got := s.State()
+	if got.Passes != 0 || got.Damaged != 0 || d.elapsed > time.Minute+time.Second {
 		t.Errorf("state %+v after %v", got, d.elapsed)
+	}
+	if got.Done < 60*chunk || got.Done > 62*chunk {
+		t.Errorf("a minute of a large table looks like %d bytes", got.Done)
 	}
 	var none *Scrub
 	if got := none.State(); got.Total != 0 {
