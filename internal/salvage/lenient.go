@@ -60,7 +60,9 @@ func (r *rescue) cannotRead(name string, offset int64, err error) {
 		return
 	}
 	r.unread[at] = true
-	r.damaged(name, offset, "the device cannot read it: "+err.Error())
+	if !r.unread[unreadSector{name, at.number - 1}] { // one place, however many sectors it has
+		r.damaged(name, offset, "the device cannot read it: "+err.Error())
+	}
 }
 
 // unreadSector is the place of a sector that cannot be read.

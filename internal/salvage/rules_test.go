@@ -20,6 +20,7 @@ import (
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/salvage"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -401,6 +402,64 @@ func TestSalvage_leavesOutWhatMayBeUncommitted(t *testing.T) {
 		})
 		if len(got) != 100 || got["k000"] == "uncommitted" || len(report.LeftOut) != len(names)-1 {
 			t.Errorf("without %q: %d keys, %+v", names, len(got), report.LeftOut)
+		}
+	}
+}
+
+// Who reads of damage looks for what is missing: what a kill left half done is no damage.
+func TestSalvage_whatAKillLeftIsNoDamage(t *testing.T) {
+	v := made(t, codec.S2, false, hundred)
+	other := made(t, codec.None, false, hundred) // whose table has another id
+	data, err := torture.Contents(other.fs, filesOf(t, other.fs, filename.Table)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 1, 700, len(data) - 1} {
+		report, got := v.rescued(t, func(fs *memfs.FS) error {
+			return torture.Replace(fs, filename.Make(filename.Table, 99), data[:size])
+		})
+		if len(got) != 100 || len(report.Damage) > 0 || len(report.Losses) > 0 {
+			t.Errorf("%d bytes of a table: %d keys, damage %v, losses %v", size, len(got), report.Damage, report.Losses)
+		}
+	}
+}
+
+// A list that names each place several times looks like a disk that is beyond saving.
+func TestSalvage_listsEachDamageOnce(t *testing.T) {
+	v := made(t, codec.None, true, func(s *torture.Session) error {
+		err := hundred(s)
+		if err == nil {
+			err = write(s, true, func(b *batch.Batch) { b.Put([]byte("k010"), []byte("new")) })
+		}
+		return err
+	})
+	tables := filesOf(t, v.fs, filename.Table)
+	cut := func(from, to int) func(fs *memfs.FS) error {
+		return func(fs *memfs.FS) error {
+			data, err := torture.Contents(fs, tables[1])
+			if err != nil {
+				return err
+			}
+			return torture.Replace(fs, tables[1], data[from:len(data)-to])
+		}
+	}
+	for what, do := range map[string]func(fs *memfs.FS) error{
+		"the only leaf":  flipLeaf(tables[1]),
+		"a leaf of many": flipLeaf(tables[0]),
+		"the footer":     cut(0, 1),
+		"the beginning":  cut(8, 0),
+		"the table":      func(fs *memfs.FS) error { return fs.Remove(tables[1]) },
+	} {
+		report, _ := v.rescued(t, do)
+		if len(report.Damage) != 1 || what != "the footer" && len(report.Losses) != 1 {
+			t.Errorf("%s: damage %v, losses %v", what, report.Damage, report.Losses)
+		}
+	}
+	for kind, damages := range map[errfs.Kind]int{errfs.Open: 1, errfs.Read: 2} {
+		bad := errfs.New(v.fs.Kill(), errfs.On(kind).Named(tables[0]).Fail(syscall.EACCES))
+		report, _, err := v.rescueFrom(bad, salvage.Options{})
+		if err != nil || len(report.Damage) > damages || len(report.Losses) != 1 {
+			t.Errorf("no %v: damage %v, losses %v, %v", kind, report.Damage, report.Losses, err)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := mark(o.Target); err != nil {
 		return nil, err
 	}
-	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}}
+	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}, listed: map[string]bool{}}
 	r.Source = lenientFS{o.Source, r.cannotRead}
 	err = r.run()
 	if err == nil {
@@ -199,6 +199,7 @@ type rescue struct {
 	tables   []*tableFile
 	segments []*segmentFile
 	version  *manifest.Version              // what the manifest in force says; nil if none is whole
+	listed   map[string]bool                // the names of tables whose damage is listed
 	named    map[uint64]*manifest.TableMeta // the tables that some edit of some manifest names, by id
 	live     map[uint64]bool                // the ids of those that version names
 	ids      [][16]byte                     // of databases that file headers name; one, unless files were mixed up
@@ -237,26 +238,30 @@ const maxDamage = 10_000
 
 // damaged lists a place of damage.
 func (r *rescue) damaged(file string, offset int64, what string) {
-	if len(r.report.Damage) == maxDamage {
-		r.report.MoreDamage++
-		return
-	}
-	r.report.Damage = append(r.report.Damage, corrupt.New(file, offset, "%s", what))
+	r.list([]*corrupt.Error{corrupt.New(file, offset, "%s", what)})
 }
 
-// damagedBy lists what err says; all that is not damage is the device's, and what it keeps from being read.
-func (r *rescue) damagedBy(file string, err error) {
+// list lists places of damage.
+func (r *rescue) list(places []*corrupt.Error) {
+	listed := min(len(places), maxDamage-len(r.report.Damage))
+	r.report.Damage = append(r.report.Damage, places[:listed]...)
+	r.report.MoreDamage += len(places) - listed
+}
+
+// placesIn is what err says of a file; all that is not damage is the device's, and what it keeps from being read.
+func placesIn(file string, err error) (places []*corrupt.Error) {
 	switch e := err.(type) {
 	case nil:
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			r.damagedBy(file, inner)
+			places = append(places, placesIn(file, inner)...)
 		}
 	case *corrupt.Error:
-		r.damaged(cmp.Or(e.File, file), e.Offset, e.What)
+		places = append(places, corrupt.New(cmp.Or(e.File, file), e.Offset, "%s", e.What))
 	default:
-		r.damaged(file, -1, err.Error())
+		places = append(places, corrupt.New(file, -1, "%s", err.Error()))
 	}
+	return places
 }
 
 // lost lists a loss.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/record"
@@ -26,8 +27,10 @@ type sourceFile struct {
 	whole bool         // it has a header
 	frame *table.Frame // of a table, without its directory; nil if it has no footer
 
-	directory bool // the directory of the table is whole
+	damage []*corrupt.Error // that is known before it has been read
 }
+
+func (f *sourceFile) damagedBy(err error) { f.damage = append(f.damage, placesIn(f.name, err)...) }
 
 // survey finds out what is there and what is not.
 func (r *rescue) survey() error {
@@ -80,6 +83,9 @@ func (r *rescue) classify() ([]*sourceFile, error) {
 		if err := r.look(f); err != nil {
 			return nil, err
 		}
+		if f.kind != filename.Table { // of a table it is not known yet whether it counts
+			r.list(f.damage)
+		}
 		switch f.kind {
 		case filename.Table, filename.Log, filename.Manifest, filename.Current:
 			files = append(files, f)
@@ -101,12 +107,12 @@ func (r *rescue) classify() ([]*sourceFile, error) {
 func (r *rescue) look(f *sourceFile) error {
 	file, err := r.Source.Open(f.name)
 	if err != nil {
-		r.damaged(f.name, -1, err.Error())
+		f.damagedBy(err)
 		return nil
 	}
 	defer file.Close()
 	if f.size, err = file.Size(); err != nil {
-		r.damaged(f.name, -1, err.Error())
+		f.damagedBy(err)
 	}
 	head := make([]byte, min(f.size, record.FileHeaderSize))
 	if n, _ := file.ReadAt(head, 0); n < len(head) {
@@ -141,17 +147,17 @@ func (r *rescue) lookForFooter(f *sourceFile, file vfs.File) {
 	if frame == nil {
 		if end := lastFooter(file, f.size); end > 0 && end < f.size {
 			if inner, _ := table.ReadFrame(file, f.name, end); inner != nil {
-				r.damaged(f.name, end, "bytes that belong to nothing follow the footer")
+				f.damagedBy(corrupt.New(f.name, end, "bytes that belong to nothing follow the footer"))
 				frame, f.size = inner, end
 			}
 		}
 	}
 	if frame != nil {
-		f.kind, f.frame, f.directory = filename.Table, frame, frame.Leaf != nil
+		f.kind, f.frame = filename.Table, frame
 		frame.Leaf = nil // it holds the directory in memory
 	}
 	if f.kind == filename.Table {
-		r.damagedBy(f.name, err)
+		f.damagedBy(err)
 	}
 }
 
@@ -180,7 +186,7 @@ func (r *rescue) readManifests(files []*sourceFile) error {
 		return err
 	}
 	if err != nil && !errors.Is(err, manifest.ErrNoDatabase) {
-		r.damagedBy("CURRENT", err)
+		r.list(placesIn("CURRENT", err))
 	}
 	if errors.Is(err, manifest.ErrNoDatabase) {
 		r.damaged("CURRENT", -1, "it is missing")
@@ -194,7 +200,7 @@ func (r *rescue) readManifests(files []*sourceFile) error {
 			version, err = manifest.ReadWhole(r.Source, f.num, f.db)
 			if err != nil {
 				version = nil
-				r.damagedBy(f.name, err)
+				r.list(placesIn(f.name, err))
 			}
 			num = f.num
 		}
@@ -229,7 +235,7 @@ func (r *rescue) readPieces(f *sourceFile) error {
 	for _, db := range ids {
 		tables, err := manifest.ReadPieces(file, f.name, f.num, db)
 		if err != nil {
-			r.damagedBy(f.name, err)
+			r.list(placesIn(f.name, err))
 		}
 		for _, t := range tables {
 			r.named[t.ID] = t
@@ -251,7 +257,9 @@ func (r *rescue) missTables() {
 		for _, t := range level {
 			if !found[t.ID] {
 				name := filename.Make(filename.Table, t.Num)
-				r.damaged(name, -1, "the table is missing, or nothing of it can be read")
+				if !r.listed[name] {
+					r.damaged(name, -1, "the table is missing")
+				}
 				r.lost(Loss{File: name, Offset: -1, Length: -1, From: t.Smallest, To: t.Largest, First: uint64(t.SmallestSeq),
 					Last: uint64(t.LargestSeq), What: fmt.Sprintf("a table of %d entries is missing", t.Entries)})
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/vfs"
@@ -33,7 +34,7 @@ func (r *rescue) surveyTable(f *sourceFile) error {
 	var s *tableSurvey
 	for _, id := range r.idsOf(f) {
 		t.id = id
-		s = &tableSurvey{rescue: r, table: t, meta: r.named[id], low: key.MaxSeqNum, directory: f.directory}
+		s = &tableSurvey{rescue: r, table: t, meta: r.named[id], low: key.MaxSeqNum}
 		if err := s.read(); err != nil {
 			return err
 		}
@@ -44,13 +45,49 @@ func (r *rescue) surveyTable(f *sourceFile) error {
 	if err := r.read(f.size); err != nil {
 		return err
 	}
-	switch {
-	case t.entries > 0:
-		s.finish()
-	case f.size > 0 || s != nil: // missTables says what is missing, or nobody knows
-		r.damaged(f.name, 0, "nothing of the table can be read")
+	if t.entries > 0 {
+		s.finish(f.damage)
+		return nil
+	}
+	if r.mayCount(f) {
+		r.listUnreadable(f, s)
 	}
 	return nil
+}
+
+// mayCount reports whether f, of which no entry can be read, may be a table that counts. A leftover of a flush that was
+// killed does not, however little of it there is.
+func (r *rescue) mayCount(f *sourceFile) bool {
+	switch {
+	case r.version == nil:
+		return true
+	case f.frame != nil:
+		return r.live[f.frame.ID]
+	}
+	_, num := filename.Parse(f.name)
+	for id := range r.live {
+		if r.named[id].Num == num {
+			return true
+		}
+	}
+	return false
+}
+
+// listUnreadable lists what is wrong with f, of which no entry can be read: what makes it so, or what s has found. What
+// is missing with it missTables says, or nobody knows.
+func (r *rescue) listUnreadable(f *sourceFile, s *tableSurvey) {
+	r.listed[f.name] = true
+	switch {
+	case r.anyUnread(f.name): // that is listed, and why the rest is no table
+	case len(f.damage) > 0:
+		r.list(f.damage)
+	case s != nil && len(s.missing) > 0:
+		for _, g := range s.missing {
+			r.damaged(f.name, g.offset, g.what)
+		}
+	case f.size > 0:
+		r.damaged(f.name, 0, "nothing of the table can be read")
+	}
 }
 
 // maxTried is how many ids are tried for a table without a footer.
@@ -93,7 +130,6 @@ type tableSurvey struct {
 	table     *tableFile
 	meta      *manifest.TableMeta // nil if no manifest names the table
 	low, high key.SeqNum          // of what is whole
-	directory bool                // is whole
 	open      []gap               // behind the last leaf that was whole
 	losses    []Loss
 	missing   []gap
@@ -111,8 +147,7 @@ func (s *tableSurvey) read() error {
 			What: "a value is damaged"})
 	})
 	if err != nil {
-		s.rescue.damagedBy(t.name, err)
-		return nil
+		return nil // look has found that
 	}
 	defer it.close()
 	for it.step() {
@@ -185,20 +220,20 @@ func (s *tableSurvey) expected() uint64 {
 	return 0
 }
 
-// finish decides what the table is good for, and lists what is missing.
-func (s *tableSurvey) finish() {
+// finish decides what the table is good for, and lists what is missing, and the damage that was known before.
+func (s *tableSurvey) finish(damage []*corrupt.Error) {
 	r, t := s.rescue, s.table
 	t.live = r.version == nil || r.live[t.id]
+	if t.live { // nobody misses what is damaged of other tables
+		r.list(damage)
+	}
 	for _, g := range s.missing {
-		if s.expected() != t.entries {
+		if t.live && s.expected() != t.entries {
 			r.damaged(t.name, g.offset, g.what)
 		}
 	}
 	if s.expected() == t.entries {
 		s.losses = nil
-		if !s.directory {
-			r.damaged(t.name, -1, "the frame of the table is damaged; all its entries are whole")
-		}
 	}
 	if s.expected() > t.entries && len(s.losses) == 0 {
 		s.losses = []Loss{{File: t.name, Offset: -1, Length: -1, From: s.smallest(), To: s.largest(), First: 1,

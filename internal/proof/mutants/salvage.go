@@ -105,6 +105,14 @@ var salvageMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^TestSalvage_neverWritesIntoItsSource$"},
 	},
 	{
+		Name:   "salvage calls it damage what a kill left of a table",
+		Breaks: "whoever looks for what is missing looks for what never was",
+		Changes: []Change{{"internal/salvage/tablefile.go", `		if r.named[id].Num == num {
+`, `		if num > 0 {
+`}, {"internal/salvage/tablefile.go", `	if t.live { // nobody misses`, `	if t != nil { // nobody misses`}},
+		Killer: test("salvage", "TestSalvage_whatAKillLeftIsNoDamage"),
+	},
+	{
 		Name:    "salvage does not miss commits",
 		Breaks:  "commits are gone, and the report says that nothing is",
 		Changes: []Change{{"internal/salvage/segment.go", `		if n.first > base+1 {`, `		if n.first > key.MaxSeqNum {`}},
