@@ -44,6 +44,11 @@ func TestSalvage_refusesWhatIsInUse(t *testing.T) {
 		!errors.Is(err, ErrNoDatabase) {
 		t.Errorf("without a source: %v", err)
 	}
+	negative := &SalvageOptions{MemoryLimit: -1}
+	if _, err := Salvage(context.Background(), dir, filepath.Join(t.TempDir(), "no"), negative); err == nil ||
+		!strings.Contains(err.Error(), "SalvageOptions.MemoryLimit must not be negative") {
+		t.Errorf("a negative limit: %v", err)
+	}
 	ended, end := context.WithCancel(context.Background())
 	end()
 	if _, err := Salvage(ended, dir, filepath.Join(t.TempDir(), "late"), nil); !errors.Is(err, context.Canceled) {

@@ -363,3 +363,27 @@ func TestOpenFS_locksNobodyOut(t *testing.T) {
 		t.Errorf("%d files became %d", len(before), len(after))
 	}
 }
+
+// A link that leads nowhere must not look like a file that somebody has removed.
+func TestOpenFS_saysThatALinkLeadsNowhere(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, nil)
+	if err == nil {
+		err = errors.Join(db.Put([]byte("k"), nil), db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	current := filepath.Join(dir, "CURRENT")
+	if err := os.Remove(current); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", current); err != nil {
+		t.Skip("no links: ", err)
+	}
+	_, err = OpenFS(os.DirFS(dir), ".", nil)
+	if err == nil || strings.Contains(err.Error(), "missing") ||
+		!strings.Contains(err.Error(), "a link that leads to no file") {
+		t.Errorf("%v", err)
+	}
+}

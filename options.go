@@ -142,10 +142,12 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	if o.Durability > Process {
 		return engine.Options{}, fmt.Errorf("Options.Durability %d is neither Sync nor Process", o.Durability)
 	}
-	if o.MemoryLimit < 0 || o.LogLimit < 0 || o.DiskLimit < 0 || o.ScrubRate < 0 || o.SyncInterval < 0 || o.Retain < 0 ||
-		o.MaxSnapshotAge < 0 || o.LockTimeout < 0 {
-		return engine.Options{}, fmt.Errorf("Options.MemoryLimit, LogLimit, DiskLimit, ScrubRate, SyncInterval, " +
-			"Retain, MaxSnapshotAge and LockTimeout must not be negative")
+	for name, n := range map[string]int64{"MemoryLimit": o.MemoryLimit, "LogLimit": o.LogLimit, "DiskLimit": o.DiskLimit,
+		"ScrubRate": o.ScrubRate, "SyncInterval": int64(o.SyncInterval), "Retain": int64(o.Retain),
+		"MaxSnapshotAge": int64(o.MaxSnapshotAge), "LockTimeout": int64(o.LockTimeout)} {
+		if n < 0 {
+			return engine.Options{}, fmt.Errorf("Options.%s must not be negative", name)
+		}
 	}
 	logLimit, diskLimit := o.LogLimit, o.DiskLimit
 	if logLimit > 0 {

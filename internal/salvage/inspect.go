@@ -1,11 +1,14 @@
 package salvage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/record"
@@ -18,7 +21,7 @@ import (
 
 // View says what Inspect shows. The zero value shows the whole file without its keys.
 type View struct {
-	Part int  // number of the only page or record to show, from 1; 0 for all
+	Part int  // number of the only page or record to show, from 1, which must be there; 0 for all
 	Keys bool // show the entries of pages and commits
 }
 
@@ -66,18 +69,30 @@ type inspector struct {
 
 // Inspect returns what is in a file of a database, as far as it is whole. It looks at no other file.
 func Inspect(path string, view View) (*Contents, error) {
-	fs, err := vfs.OpenDir(filepath.Dir(path), vfs.OpenDirOptions{ReadOnly: true})
+	dir, err := vfs.OpenDir(filepath.Dir(path), vfs.OpenDirOptions{ReadOnly: true})
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, absent(path, err)
 	}
-	defer fs.Close()
-	return InspectIn(fs, filepath.Base(path), view)
+	defer dir.Close()
+	c, err := InspectIn(dir, filepath.Base(path), view)
+	return c, absent(path, err)
 }
 
+// absent is err, in short if there is no such file.
+func absent(path string, err error) error {
+	if vfs.IsNotExist(err) {
+		return fmt.Errorf("inspect %s: %w", path, fs.ErrNotExist)
+	}
+	return err
+}
+
+// errPart says that there is no such page or record.
+var errPart = errors.New("there is no page or record with that number")
+
 // InspectIn is Inspect of a file in a directory that is open.
-func InspectIn(fs vfs.FS, name string, view View) (_ *Contents, err error) {
+func InspectIn(dir vfs.FS, name string, view View) (_ *Contents, err error) {
 	i := &inspector{view: view, name: name}
-	if i.file, err = fs.Open(i.name); err != nil {
+	if i.file, err = dir.Open(i.name); err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
 	defer i.file.Close()
@@ -85,7 +100,11 @@ func InspectIn(fs vfs.FS, name string, view View) (_ *Contents, err error) {
 	if i.out.Bytes, err = i.file.Size(); err != nil {
 		return nil, fmt.Errorf("inspect %s: %w", i.name, err)
 	}
-	if err := i.inspect(); err != nil {
+	err = i.inspect()
+	if err == nil && (view.Part < 0 || view.Part > i.n) {
+		err = fmt.Errorf("%w: %d of %d", errPart, view.Part, i.n)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("inspect %s: %w", i.name, err)
 	}
 	return &i.out, nil
@@ -131,7 +150,8 @@ func (i *inspector) inspect() error {
 		}
 		return nil
 	}
-	switch kind, _ := filename.Parse(i.name); kind {
+	kind, _ := filename.Parse(i.name)
+	switch kind {
 	case filename.Lock, filename.Lease:
 		i.out.Kind = "text"
 		text := make([]byte, min(i.out.Bytes, 256))
@@ -139,16 +159,22 @@ func (i *inspector) inspect() error {
 		i.say("text", fmt.Sprintf("%q", text[:n]))
 		return nil
 	case filename.Log, filename.Manifest, filename.Current, filename.Status:
+		i.out.Kind = map[filename.Kind]string{filename.Log: "log segment", filename.Manifest: "manifest"}[kind]
+		i.out.Kind = cmp.Or(i.out.Kind, i.name)
+		i.n = max(i.n, i.view.Part) // it may be there
 		i.damaged("the file header is damaged: nothing behind it can be told from noise without the database's id")
 		return nil
 	}
-	return i.table()
+	return i.table(kind)
 }
 
-// table reads the pages of a table.
-func (i *inspector) table() error {
+// table reads the pages of a table, if it is one: by its content, or by what its name says.
+func (i *inspector) table(named filename.Kind) error {
 	i.out.Kind = "table"
 	frame, err := table.ReadFrame(i.file, i.name, i.out.Bytes)
+	if frame == nil && named != filename.Table && errors.Is(err, corrupt.ErrCorrupt) {
+		return fmt.Errorf("%w: neither its name nor its content is that of one of its files", manifest.ErrNotDatabase)
+	}
 	if frame == nil {
 		return err
 	}
@@ -174,6 +200,7 @@ func (i *inspector) table() error {
 			i.leaf(payload, leaves.begin)
 		}
 	}
+	i.n = frame.Leaves
 	return nil
 }
 

@@ -274,5 +274,8 @@ func (r *rescue) write() error {
 	if err := c.emit(); err != nil {
 		return err
 	}
+	if err := r.read(r.total - r.done); err != nil { // of what nothing was taken is not read twice
+		return err
+	}
 	return r.out.finish()
 }

@@ -124,6 +124,9 @@ func Directories(ctx context.Context, from, to string, c *Choices) (report *Repo
 	if c == nil {
 		c = &Choices{}
 	}
+	if c.MemoryLimit < 0 {
+		return nil, errors.New("SalvageOptions.MemoryLimit must not be negative")
+	}
 	if inside(from, to) {
 		return nil, errors.New("the new directory is the damaged one, or lies inside it: name another")
 	}

@@ -15,6 +15,7 @@ import (
 // segmentFile is a segment of the log of which something is whole.
 type segmentFile struct {
 	name   string
+	size   int64
 	num    filename.Num
 	db     [16]byte
 	live   bool
@@ -32,7 +33,7 @@ func (r *rescue) surveySegment(f *sourceFile) error {
 		ids = [][16]byte{f.db}
 	}
 	for _, db := range ids {
-		s := &segmentFile{name: f.name, num: f.num, db: db}
+		s := &segmentFile{name: f.name, size: f.size, num: f.num, db: db}
 		s.live = r.version == nil || f.num >= r.version.LogStart && !r.version.LogEmpty()
 		n := 0
 		err := r.commitsOf(s, func(first key.SeqNum, b *batch.Batch) error {
@@ -222,6 +223,9 @@ func (r *rescue) gather(live bool) ([]*run, error) {
 		}
 		if n > 0 {
 			r.report.Segments++
+		}
+		if err := r.read(s.size); err != nil {
+			return nil, err
 		}
 	}
 	return runs, flush()

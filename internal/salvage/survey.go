@@ -181,6 +181,13 @@ func lastFooter(file vfs.File, size int64) int64 {
 // readManifests finds the version in force, if a manifest is whole, and all tables that any of them names.
 func (r *rescue) readManifests(files []*sourceFile) error {
 	r.named, r.live = map[uint64]*manifest.TableMeta{}, map[uint64]bool{}
+	for _, f := range files {
+		if f.kind == filename.Current {
+			if err := r.read(2 * f.size); err != nil {
+				return err
+			}
+		}
+	}
 	version, num, err := manifest.Recover(r.Source)
 	if errors.Is(err, manifest.ErrVersionTooNew) || errors.Is(err, manifest.ErrNotDatabase) {
 		return err
@@ -261,7 +268,7 @@ func (r *rescue) missTables() {
 					r.damaged(name, -1, "the table is missing")
 				}
 				r.lost(Loss{File: name, Offset: -1, Length: -1, From: t.Smallest, To: t.Largest, First: uint64(t.SmallestSeq),
-					Last: uint64(t.LargestSeq), What: fmt.Sprintf("a table of %d entries is missing", t.Entries)})
+					Last: uint64(t.LargestSeq), What: fmt.Sprintf("a table is missing (entries: %d)", t.Entries)})
 			}
 		}
 	}

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/codec"
+	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/salvage"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/errfs"
@@ -103,6 +105,29 @@ func TestSalvage_leavesNothingBehindAnError(t *testing.T) {
 	}
 	if failed < 8 {
 		t.Errorf("%d errors", failed)
+	}
+}
+
+// A bar that ends before its end looks like work that was given up.
+func TestSalvage_progressEndsAtTheTotal(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		v := made(t, codec.S2, clean, func(s *torture.Session) error {
+			err := hundred(s)
+			if err == nil {
+				err = write(s, true, func(b *batch.Batch) { b.Put([]byte("more"), []byte("value")) })
+			}
+			return err
+		})
+		done, total := int64(0), int64(0)
+		report, err := v.into(memfs.New(), salvage.Choices{Progress: func(d, all int64) {
+			if d < done || d > all {
+				t.Errorf("from %d to %d of %d", done, d, all)
+			}
+			done, total = d, all
+		}})
+		if err != nil || done != total || total != 2*report.Bytes {
+			t.Errorf("closed %v: %d of %d, %v; %+v", clean, done, total, err, report)
+		}
 	}
 }
 

@@ -49,12 +49,12 @@ func Count[N int | int64 | uint64](n N) string {
 	return sign + digits
 }
 
-// Plural writes a count and its noun: "1 table", "2 tables", "3 entries".
+// Plural writes a count and its noun: "1 table", "2 keys", "3 entries".
 func Plural[N int | int64 | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+	if stem, ok := strings.CutSuffix(noun, "y"); ok && !strings.ContainsAny(stem[len(stem)-1:], "aeou") {
 		return Count(n) + " " + stem + "ies"
 	}
 	return Count(n) + " " + noun + "s"

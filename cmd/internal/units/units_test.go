@@ -44,8 +44,8 @@ func TestCount_commasBetweenThousands(t *testing.T) {
 			t.Errorf("Count(%d) = %q; want %q", n, got, want)
 		}
 	}
-	if got := Plural(1, "entry") + ", " + Plural(1200, "entry") + ", " + Plural(0,
-		"table"); got != "1 entry, 1,200 entries, 0 tables" {
+	if got := Plural(1, "entry") + ", " + Plural(1200, "entry") + ", " + Plural(0, "table") +
+		", " + Plural(2, "key"); got != "1 entry, 1,200 entries, 0 tables, 2 keys" {
 		t.Errorf("Plural: %q", got)
 	}
 }

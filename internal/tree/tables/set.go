@@ -220,7 +220,7 @@ func (s *Set) OpenAhead(refs []*Ref) {
 	}
 }
 
-// openFile opens the file of a table that the manifest names. If it is missing, that is damage.
+// openFile opens the file of a table that the manifest names. If it is missing, or no file, that is damage.
 func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
 	return s.openUntil(context.Background(), meta, nil)
 }
@@ -250,6 +250,9 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 	file, err := s.opts.Dir.FS().Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.opts.Missing(meta.Num, corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
+	}
+	if errors.Is(err, fs.ErrInvalid) {
+		return nil, corrupt.New(name, -1, "the manifest names this table, but it is no regular file")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)

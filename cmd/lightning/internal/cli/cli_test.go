@@ -765,6 +765,82 @@ func TestSalvage_writesWhatIsWholeAndListsTheRest(t *testing.T) {
 	must(t, "check", clean)
 }
 
+// Whoever interrupts a salvage and does what it says must get what he wanted.
+func TestSalvage_saysWhatToDoAfterAnInterruption(t *testing.T) {
+	dir, to := filepath.Join(t.TempDir(), "db"), filepath.Join(t.TempDir(), "new")
+	must(t, "put", dir, "k", "v")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(&console.Interrupted{Signal: os.Interrupt})
+	got := lightningIn(ctx, console.Env{}, "salvage", dir, to)
+	if got.code != console.ExitInterrupted || !strings.HasSuffix(got.err, "; run it again: it begins anew, and nothing "+
+		"is left of this attempt\n") {
+		t.Errorf("%+v", got)
+	}
+	must(t, "salvage", dir, to)
+	if err := os.WriteFile(filepath.Join(to, "SALVAGE-UNFINISHED"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"salvage", dir, to}, {"get", to, "k"}, {"put", to, "k", "v"}, {"check", to}} {
+		if got := lightning(t, "", args...); got.code != console.ExitFailure ||
+			!strings.Contains(got.err, "remove the directory") {
+			t.Errorf("%q after a kill: %+v", args, got)
+		}
+	}
+}
+
+// A list of damage that leaves a table out is no list.
+func TestCheck_listsATableThatIsNoFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	must(t, "put", dir, "k", "v")
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("%q, %v", tables, err)
+	}
+	if err := errors.Join(os.Remove(tables[0]), os.Mkdir(tables[0], 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	got := lightning(t, "", "check", dir)
+	if got.code != console.ExitCorrupt || !strings.Contains(got.out, filepath.Base(tables[0])+" is damaged") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What cannot be shown must be said, and not be shown as nothing.
+func TestInspect_refusesWhatIsNotThere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	must(t, "put", dir, "k", "v")
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	manifests, err2 := filepath.Glob(filepath.Join(dir, "MANIFEST-*"))
+	if err != nil || err2 != nil || len(tables) != 1 || len(manifests) != 1 {
+		t.Fatalf("%q, %v; %q, %v", tables, err, manifests, err2)
+	}
+	other := filepath.Join(dir, "notes")
+	if err := os.WriteFile(other, []byte("milk, bread"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		err  string
+	}{
+		{[]string{tables[0], "--page", "0"}, console.ExitUsage, "numbered from 1"},
+		{[]string{manifests[0], "--record", "0"}, console.ExitUsage, "numbered from 1"},
+		{[]string{tables[0], "--page", "2"}, console.ExitFailure, "there is no page or record with that number: 2 of 1"},
+		{[]string{tables[0], "--record", "1"}, console.ExitUsage, "a table has pages"},
+		{[]string{manifests[0], "--page", "1"}, console.ExitUsage, "use --record"},
+		{[]string{manifests[0], "--record", "1000"}, console.ExitFailure, "there is no page or record with that number"},
+		{[]string{filepath.Join(dir, "CURRENT"), "--record", "1"}, console.ExitFailure, "1 of 0"},
+		{[]string{other}, console.ExitFailure, "not a Lightning DB database: neither its name nor its content"},
+		{[]string{filepath.Join(dir, "nope")}, console.ExitFailure, "nope: file does not exist"},
+		{[]string{filepath.Join(dir, "no", "such")}, console.ExitFailure, "such: file does not exist"},
+	} {
+		got := lightning(t, "", append([]string{"inspect"}, c.args...)...)
+		if got.code != c.code || !strings.Contains(got.err, c.err) || strings.Contains(got.err, "stat") {
+			t.Errorf("inspect %q: %+v", c.args, got)
+		}
+	}
+}
+
 // A table of which only the first damaged page is named looks better than it is.
 func TestCheck_listsEveryDamagedPageOfATable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")

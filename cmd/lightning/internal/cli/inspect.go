@@ -11,18 +11,22 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/text"
 )
 
 func (a *app) inspectCommand() *command.Command {
 	var keys bool
 	var page, record int
-	return &command.Command{
+	cmd := &command.Command{
 		Use:   "inspect FILE",
 		Short: "Show what is in one file of a database",
 		Help: `inspect shows what a file of a database says: the properties and leaf pages of a table, the commits of a log
 segment, the edits of a manifest, CURRENT, STATUS, LOCK. It looks at this file alone, goes on behind damage, and
-changes nothing. It exits with 5 if something is damaged. Keys in JSON are base64.`,
+changes nothing. It exits with 5 if something is damaged.
+
+In JSON the keys of entries are base64. What files, pages and edits say of their keys is text: quoted, and
+shortened if it is long.`,
 		MinArgs: 1, MaxArgs: 1,
 		Flags: func(f *flag.FlagSet) {
 			f.IntVar(&page, "page", 0, "only leaf page `N` of a table, from 1")
@@ -30,26 +34,32 @@ changes nothing. It exits with 5 if something is damaged. Keys in JSON are base6
 			f.BoolVar(&keys, "keys", false, "show the entries of pages and commits, without their values")
 		},
 		Exclusive: [][2]string{{"page", "record"}},
-		Run: func(_ context.Context, args []string) error {
-			if page < 0 || record < 0 {
-				return console.Usage(errors.New("pages and records are numbered from 1"), "leave it out for all")
-			}
-			c, err := lightningdb.Inspect(args[0], lightningdb.InspectOptions{Part: max(page, record), Keys: keys})
-			if err != nil {
-				return err
-			}
-			damage := len(c.Damage)
-			if a.JSON {
-				err = jsonline.Write(a.Stdout, c)
-			} else {
-				_, err = a.Stdout.Write(appendContents(nil, c))
-			}
-			if err == nil && damage > 0 {
-				err = &many{fmt.Errorf("%w", lightningdb.ErrCorrupt), fmt.Sprintf("inspect: %d damaged places", damage)}
-			}
-			return err
-		},
 	}
+	cmd.Run = func(_ context.Context, args []string) error {
+		if cmd.Given("page") && page < 1 || cmd.Given("record") && record < 1 {
+			return console.Usage(errors.New("pages and records are numbered from 1"), "leave it out for all")
+		}
+		c, err := lightningdb.Inspect(args[0], lightningdb.InspectOptions{Part: max(page, record), Keys: keys})
+		switch {
+		case err != nil:
+			return err
+		case record > 0 && c.Kind == "table":
+			return console.Usage(errors.New("a table has pages, and no records"), "use --page")
+		case page > 0 && c.Kind != "table":
+			return console.Usage(fmt.Errorf("%s has no pages: it is a %s", c.File, c.Kind), "use --record")
+		}
+		damage := len(c.Damage)
+		if a.JSON {
+			err = jsonline.Write(a.Stdout, c)
+		} else {
+			_, err = a.Stdout.Write(appendContents(nil, c))
+		}
+		if err == nil && damage > 0 {
+			err = &many{fmt.Errorf("%w", lightningdb.ErrCorrupt), "inspect: " + units.Plural(damage, "damaged place")}
+		}
+		return err
+	}
+	return cmd
 }
 
 // appendContents appends c as text: a line for the file, for each of its fields, for each part, key and damage.

@@ -44,6 +44,9 @@ While another process has the database in DIR open for writing, it exits with 4:
 			start := time.Now()
 			a.Place = args[1]
 			report, err := a.salvage(ctx, args[0], args[1], uncommitted)
+			if err != nil && ctx.Err() != nil {
+				return console.Advise(err, "run it again: it begins anew, and nothing is left of this attempt")
+			}
 			if err != nil {
 				return err
 			}
@@ -181,8 +184,11 @@ func (a *app) reportSalvage(r *lightningdb.SalvageReport, took time.Duration) er
 		lines = append(lines, "may be missing: "+l.String())
 	}
 	for _, l := range r.LeftOut {
-		lines = append(lines, fmt.Sprintf("left out: %s, %d entries from %.60q to %.60q: %s", l.File, l.Entries, l.From, l.To,
-			l.Why))
+		keys := "" // of commits nobody knows which they are
+		if l.Entries > 0 {
+			keys = fmt.Sprintf(", %s from %.60q to %.60q", units.Plural(l.Entries, "entry"), l.From, l.To)
+		}
+		lines = append(lines, fmt.Sprintf("left out: %s%s: %s", l.File, keys, l.Why))
 	}
 	for _, line := range lines {
 		if _, err := fmt.Fprintln(a.Stdout, line); err != nil {

@@ -81,7 +81,7 @@ func (d *FS) Open(name string) (vfs.File, error) {
 	}
 	f, err := d.files.Open(at)
 	if err != nil {
-		return nil, err
+		return nil, d.missing("open", name, err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -118,12 +118,26 @@ func (d *FS) FileSize(name string) (int64, error) {
 	}
 	info, err := fs.Stat(d.files, at)
 	if err != nil {
-		return 0, err
+		return 0, d.missing("stat", name, err)
 	}
 	if !info.Mode().IsRegular() {
 		return 0, pathError("stat", name, notRegular(info))
 	}
 	return info.Size(), nil
+}
+
+// missing is the error of a file that cannot be opened. A link that leads nowhere, or out of the file system, is there:
+// it must not look like a file that is not.
+func (d *FS) missing(op, name string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	entries, listed := fs.ReadDir(d.files, d.dir)
+	if i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name }); listed == nil && i >= 0 &&
+		entries[i].Type() != 0 {
+		return pathError(op, name, fmt.Errorf("%w: a link that leads to no file (mode %v)", fs.ErrInvalid, entries[i].Type()))
+	}
+	return err
 }
 
 // Lock implements vfs.FS. A shared lock is granted and keeps nobody out: there is nothing to lock.
