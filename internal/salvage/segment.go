@@ -116,11 +116,12 @@ func (r *rescue) missCommits() {
 			last = s
 		}
 	}
-	if last != nil && last.pieces.Sealed && last.pieces.Next != 0 && !r.there[last.pieces.Next] {
-		r.damaged(filename.Make(filename.Log, last.pieces.Next), -1, "the segment is named by the one before, but missing")
-		open = true
-	}
 	for _, s := range r.segments {
+		next := s.pieces.Next
+		if s.live && s.pieces.Sealed && next != 0 && !r.there[next] && (s == last || r.version != nil) {
+			r.damaged(filename.Make(filename.Log, next), -1, "the segment is named by the one before, but missing")
+			open = open || s == last
+		}
 		open = open || s.live && s.pieces.Before.Num != 0 && r.version != nil && s.num != r.version.LogStart &&
 			!nums[s.pieces.Before.Num]
 	}

@@ -108,9 +108,58 @@ var salvageMutants = []Mutant{
 		Name:   "salvage calls it damage what a kill left of a table",
 		Breaks: "whoever looks for what is missing looks for what never was",
 		Changes: []Change{{"internal/salvage/tablefile.go", `		if r.named[id].Num == num {
-`, `		if num > 0 {
+`, `		if r.named[id].Num != num {
 `}, {"internal/salvage/tablefile.go", `	if t.live { // nobody misses`, `	if t != nil { // nobody misses`}},
 		Killer: test("salvage", "TestSalvage_whatAKillLeftIsNoDamage"),
+	},
+	{
+		Name:   "salvage does not miss the segment that the last seal names",
+		Breaks: "the newest commits are gone, and the report says that nothing is",
+		Changes: []Change{{"internal/salvage/segment.go", `next != 0 && !r.there[next] && (s == last ||`,
+			`next != 0 && !r.there[next] && (s != last &&`}},
+		Killer: test("salvage", "TestSalvage_missesSegments"),
+		Quick:  true,
+	},
+	{
+		Name:   "salvage does not miss the first segment",
+		Breaks: "it is not said which file is gone",
+		Changes: []Change{{"internal/salvage/segment.go", `; needed && !nums[r.version.LogStart] {`,
+			`; needed && nums[r.version.LogStart] {`}},
+		Killer: test("salvage", "TestSalvage_missesSegments"),
+		Quick:  true,
+	},
+	{
+		Name:   "salvage takes in records that nothing proves",
+		Breaks: "what a commit that failed has left is there",
+		Changes: []Change{{"internal/log/wal/pieces.go", `	if proof < 0 && next > off && problem != record.NoRecord {`,
+			`	if proof < 0 && next > off {`}},
+		Killer: test("salvage", "TestSalvage_goesOnBehindDamagedRecords"),
+	},
+	{
+		Name:   "salvage is silent about records that nothing proves",
+		Breaks: "commits are left out, and the report says that nothing is",
+		Changes: []Change{{"internal/salvage/segment.go", `		if at := s.pieces.Unproven; at > 0 {`,
+			`		if at := s.pieces.Unproven; at < 0 {`}},
+		Killer: test("salvage", "TestSalvage_goesOnBehindDamagedRecords"),
+	},
+	{
+		Name:   "salvage gives up a file with a sector that cannot be read",
+		Breaks: "512 bytes cost a log, or all tables that a manifest names",
+		Changes: []Change{{"internal/salvage/lenient.go", `	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	for`, `	if err == nil || !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	for`}},
+		Killer: test("salvage", "TestSalvage_readsAroundBadSectors"),
+	},
+	{
+		Name:   "salvage is silent about sectors that cannot be read",
+		Breaks: "nobody hears that the device fails",
+		Changes: []Change{{"internal/salvage/lenient.go", `	if !r.unread[unreadSector{name, at.number - 1}] {`,
+			`	if r.unread[unreadSector{name, at.number - 1}] {`}},
+		Killer: test("salvage", "TestSalvage_readsAroundBadSectors"),
 	},
 	{
 		Name:    "salvage does not miss commits",
