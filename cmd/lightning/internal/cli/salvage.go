@@ -28,11 +28,12 @@ func (a *app) salvageCommand() *command.Command {
 		Short:   "Write what is whole of a damaged database to a new one",
 		Help: `salvage reads the damaged database in DIR, page by page and record by record, and writes a new one to TO
 with every entry that is whole: of each key the newest value that can be read. It never changes DIR. It needs no
-manifest and no log. TO must be empty or absent.
+manifest and no log. TO must be empty or absent, and is empty again if salvage fails or is interrupted.
 
 It lists what is damaged, and what may be missing, by keys; within those keys a value may be an older one, and a
-deleted key may be back. Nothing is invented. It exits with 0 if nothing is missing, and with 5 if something may be;
-then TO is a database all the same.
+deleted key may be back. Both ends of a span belong to it. Nothing is invented. It exits with 0 if nothing is missing,
+and with 5 if something may be; then TO is a database all the same. A log that ends in the middle of a commit, as a
+crash leaves it, is no damage to check; here it counts as something that may be missing.
 
 While another process has the database in DIR open for writing, it exits with 4: stop that one first.`,
 		MinArgs: 2, MaxArgs: 2,
