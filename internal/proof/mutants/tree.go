@@ -319,8 +319,15 @@ var treeMutants = []Mutant{
 	{
 		Name:    "the cache keeps the memory that memtables need",
 		Breaks:  "the process outgrows its memory limit as soon as it is written to",
-		Changes: []Change{{"internal/tree/memory.go", `others := memtables + open`, `others := memtables*0 + open`}},
+		Changes: []Change{{"internal/tree/memory.go", `others := memtables + tr`, `others := memtables*0 + tr`}},
 		Killer:  test("engine", "TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse"),
+		Quick:   true,
+	},
+	{
+		Name:    "what is on the heap counts once",
+		Breaks:  "the process outgrows its memory limit by the garbage, as soon as many tables are open",
+		Changes: []Change{{"internal/tree/memory.go", ` + 2*onHeap`, ` + onHeap`}},
+		Killer:  test("tree", "TestShareMemory_leavesTheHeapTwiceWhatIsOnIt"),
 		Quick:   true,
 	},
 	{

@@ -47,7 +47,6 @@ const LocalSeq key.SeqNum = 1
 type Reader struct {
 	source
 	foot   footer
-	layout directory.Layout
 	props  Properties
 	shared bool // the keys in props belong to somebody else
 	pages  *cache.Pages
@@ -55,6 +54,7 @@ type Reader struct {
 	seq    key.SeqNum // of all entries, or 0 if they carry their own
 
 	buffers *piece.Buffers
+	layout  directory.Layout // for pages that are not in memory
 	grown   func(bytes int64)
 
 	leafIndex atomic.Pointer[leafIndex] // nil until there have been enough seeks
