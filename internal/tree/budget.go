@@ -9,7 +9,7 @@ type Budget struct {
 	Memtables  int64 // bytes of all memtables beyond which a writer waits for readers to give some back
 	Shared     int64 // bytes of memtables, cached pages and rows, open tables and buffers together
 	LeastPages int64 // bytes of cached pages that are always allowed
-	OpenTables int64 // bytes of directories and slots of open tables
+	OpenTables int64 // bytes of slots and leaf indexes of open tables
 	Rows       int64 // bytes of rows that are read over and over
 	Buffers    int64 // bytes of pieces of tables that are being written, or read from front to back
 	Reads      int64 // bytes of what transactions have read, besides a little that each may take

@@ -22,8 +22,17 @@ func newHarness(t *testing.T, o Options) *harness {
 	t.Helper()
 	h := new(harness)
 	o.Gate = calls.NewGate()
-	o.Dir = directory.New(directory.Options{FS: memfs.NewVolatile(), Gate: o.Gate, Discarded: func() {}})
 	o.Clock = func() time.Duration { return h.elapsed }
+	number := uint64(0)
+	o.Random = func() uint64 { number++; return number }
+	o.Dir = directory.New(directory.Options{FS: memfs.NewVolatile(), Gate: o.Gate, Clock: o.Clock, Random: o.Random,
+		Discarded: func() {}})
+	if err := o.Dir.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Dir.Claim(); err != nil {
+		t.Fatal(err)
+	}
 	o.Budget, o.PageSize, o.Manual = NewBudget(10<<20), 8<<10, true
 	o.Unused, o.Compact, o.Changed = func() {}, func() {}, func() {}
 	o.Exclusive = func(do func()) bool { do(); return true }

@@ -46,20 +46,21 @@ func (tr *Tree) trimMemtables() (due time.Duration, bytes int64) {
 	return due, tr.mems.allocated
 }
 
-// resizeCache gives the cache what the rest leaves of the limit while memtables take that many bytes. It reports
-// whether the cache takes no more than that; if not, readers hold what it is to give back.
+// resizeCache gives the cache what the rest leaves of the limit while memtables take that many bytes. What is on the Go
+// heap counts twice: the collector lets as much garbage gather, of tables that were closed to open others among other
+// things. It reports whether the cache takes no more than that; if not, readers hold what it is to give back.
 func (tr *Tree) resizeCache(memtables int64) (settled bool) {
-	_, open := tr.tables.Size()
-	onHeap := tr.onHeap.Load()
+	_, onHeap := tr.tables.Size()
+	onHeap += tr.onHeap.Load()
 	if v := tr.view.Load(); v != nil {
-		onHeap += v.boundBytes
+		onHeap += v.namedBytes
 	}
-	others := memtables + open + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*onHeap
+	others := memtables + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*onHeap
 	return tr.cache.Resize(tr.opts.Budget.cache(others))
 }
 
-// CountOnHeap says that what transactions have written and read takes delta more bytes of memory. It is on the Go heap,
-// where as much again may be garbage: the cache leaves it twice as much.
+// CountOnHeap says that what transactions have written and read takes delta more bytes of memory on the Go heap: the
+// cache leaves it twice as much.
 func (tr *Tree) CountOnHeap(delta int64) {
 	tr.onHeap.Add(delta)
 	tr.memorySoon()

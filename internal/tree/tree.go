@@ -55,7 +55,7 @@ import (
 	"lightningdb/internal/tree/memtable"
 	"lightningdb/internal/tree/readers"
 	"lightningdb/internal/tree/rowcache"
-	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/table/piece"
 	"lightningdb/internal/tree/tables"
 )
 
@@ -103,7 +103,7 @@ type Tree struct {
 	cache   *cache.Cache
 	rows    *rowcache.Cache
 	tables  *tables.Set
-	buffers *table.Buffers // of flushes, compactions and transactions larger than memory
+	buffers *piece.Buffers // of flushes, compactions and transactions larger than memory
 	onHeap  atomic.Int64   // bytes of what transactions have written and read, where that is much
 
 	view    atomic.Pointer[View] // the current view, nil once closed; swapped under mu
@@ -158,7 +158,7 @@ func New(o Options) *Tree {
 	}
 	tr.cache = cache.New(o.Budget.cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
 	tr.cache.Poison = o.Poison
-	tr.buffers = table.NewBuffers(o.Budget.Buffers)
+	tr.buffers = piece.NewBuffers(o.Budget.Buffers)
 	tr.tables = tables.New(tables.Options{
 		Dir: o.Dir, Gate: o.Gate, Epochs: tr.epochs, Cache: tr.cache, Buffers: tr.buffers, Random: o.Random,
 		Codec: o.Codec, PageSize: o.PageSize, OpenBytes: o.Budget.OpenTables, Bytes: o.Budget.Table, Unused: o.Unused,

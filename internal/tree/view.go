@@ -47,7 +47,7 @@ type sortedRuns struct {
 	level0  int         // how many of runs are of level 0
 	limit   int64       // read debt from which on a compaction is worth its cost
 
-	boundBytes int64 // of the smallest and the largest key of each table
+	namedBytes int64 // of what is in memory of each table, open or not
 	views      int   // views of this version; guarded by Tree.mu
 }
 
@@ -126,11 +126,15 @@ func (tr *Tree) sortLocked(version *manifest.Version) (s *sortedRuns, fresh []*t
 		named, first := tr.nameLocked(metas)
 		s.runs, fresh = append(s.runs, newRun(named)), append(fresh, first...)
 		for _, meta := range metas {
-			s.boundBytes += int64(len(meta.Smallest) + len(meta.Largest))
+			s.namedBytes += namedTableBytes + int64(len(meta.Smallest)+len(meta.Largest))
 		}
 	}
 	return s, fresh
 }
+
+// namedTableBytes is about what a table takes besides its smallest and largest key, open or not: what the manifest says
+// of it, and its places in the lists of a version and of a view.
+const namedTableBytes = 256
 
 // namedTable is a table that views name.
 type namedTable struct {

@@ -267,8 +267,52 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a table is not compared with what the manifest says of it",
 		Breaks:  "a table of the right name and another content is served",
-		Changes: []Change{{"internal/tree/tables/set.go", `	if !describes(meta, r.Properties()) {`, `	if !describes(meta, r.Properties()) && meta.Entries == 0 {`}},
+		Changes: []Change{{"internal/tree/tables/set.go", `	if !describes(meta, o.Properties()) {`, `	if !describes(meta, o.Properties()) && meta.Entries == 0 {`}},
 		Killer:  test("engine", "TestOpen_.*|TestGet_.*"),
+	},
+	{
+		Name:    "the blocks of a table's directory are not held against one another",
+		Breaks:  "bytes under no checksum may lie between two pages, and Verify says that all is well",
+		Changes: []Change{{"internal/tree/table/directory.go", `		if offset < end || n >= r.layout.Leaves && offset != end {`, `		if end < 0 {`}},
+		Killer:  test("tree/table", "TestVerify_noticesHolesBetweenPages"),
+		Quick:   true,
+	},
+	{
+		Name:    "a block of a table's directory is believed",
+		Breaks:  "a crafted directory makes a reader read and allocate what it likes",
+		Changes: []Change{{"internal/tree/table/directory.go", `r.located(at.offset, "directory", r.layout.Check(i, entries))`, `nil`}},
+		Killer:  test("tree/table", "TestVerify_noticesHolesBetweenPages"),
+		Quick:   true,
+	},
+	{
+		Name:    "a directory may lead behind the pages",
+		Breaks:  "a crafted directory makes a reader allocate for what the file does not have",
+		Changes: []Change{{"internal/tree/table/directory/directory.go", ` || offset+int64(length) > l.Limit {`, ` {`}},
+		Killer:  test("tree/table/directory", "TestCheck_refusesImpossibleEntries"),
+		Quick:   true,
+	},
+	{
+		Name:   "a block of the directory that cannot be read leaves the one before in its place",
+		Breaks: "a merge reads wrong pages, and calls them damaged",
+		Changes: []Change{{"internal/tree/table/directory/cursor.go", `	c.held = nil
+`, `	c.first = n
+`}},
+		Killer: test("tree/table/directory", "TestCursor_failsForAllPagesOfABlock"),
+		Quick:  true,
+	},
+	{
+		Name:    "what a table takes when it is read more does not count",
+		Breaks:  "the process outgrows its memory limit with the seeks in many tables",
+		Changes: []Change{{"internal/tree/tables/set.go", `func(bytes int64) { s.grow(o, bytes) }`, `nil`}},
+		Killer:  test("tree/tables", "TestSize_countsLeafIndexes"),
+		Quick:   true,
+	},
+	{
+		Name:    "what a closed table takes more counts",
+		Breaks:  "fewer and fewer tables may be open, until each read opens one",
+		Changes: []Change{{"internal/tree/tables/set.go", `		if counted == notCounted {`, `		if counted == notCounted-1 {`}},
+		Killer:  test("tree/tables", "TestSize_countsLeafIndexes"),
+		Quick:   true,
 	},
 	{
 		Name:    "the range that the manifest gives a table is not compared with the table's",
@@ -281,8 +325,15 @@ var treeMutants = []Mutant{
 	{
 		Name:    "the cache keeps the memory that memtables need",
 		Breaks:  "the process outgrows its memory limit as soon as it is written to",
-		Changes: []Change{{"internal/tree/memory.go", `others := memtables + open`, `others := memtables*0 + open`}},
+		Changes: []Change{{"internal/tree/memory.go", `others := memtables + tr`, `others := memtables*0 + tr`}},
 		Killer:  test("engine", "TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse"),
+		Quick:   true,
+	},
+	{
+		Name:    "what is on the heap counts once",
+		Breaks:  "the process outgrows its memory limit by the garbage, as soon as many tables are open",
+		Changes: []Change{{"internal/tree/memory.go", ` + 2*onHeap`, ` + onHeap`}},
+		Killer:  test("tree", "TestShareMemory_leavesTheHeapTwiceWhatIsOnIt"),
 		Quick:   true,
 	},
 	{
@@ -295,8 +346,8 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a merge reads every input in large pieces",
 		Breaks:  "a compaction or transaction of many runs takes as much as the smallest limit beside it",
-		Changes: []Change{{"internal/tree/table/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(maxPieceBytes, 4*int64(pageSize))`}},
-		Killer:  test("tree/table", "TestBuffers_boundWhatAMergeTakes"),
+		Changes: []Change{{"internal/tree/table/piece/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(MaxBytes, 4*int64(pageSize))`}},
+		Killer:  test("tree/table/piece", "TestBuffers_boundWhatAMergeTakes"),
 		Quick:   true,
 	},
 	{
@@ -309,7 +360,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "large values are read and written on the heap",
 		Breaks:  "a value of 20 MiB takes many times its size, as the collector comes to it late",
-		Changes: []Change{{"internal/tree/table/scratch.go", `	if n > maxPieceBytes {`, `	if n > 1<<40 {`}},
+		Changes: []Change{{"internal/tree/table/scratch.go", `	if n > piece.MaxBytes {`, `	if n > 1<<40 {`}},
 		Killer:  test("tree/table", "TestExtent_largeValuesLeaveNothingOnTheHeap"),
 		Quick:   true,
 	},

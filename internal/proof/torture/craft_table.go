@@ -11,7 +11,8 @@ import (
 // tableFile is a table whose blocks are not compressed: docs/format.md, "Table".
 type tableFile struct {
 	data   []byte
-	blocks []tableBlock // pages in order of number, then properties, then directory
+	blocks []tableBlock // pages in order of number, then properties, then the directory's
+	pages  int          // of them
 }
 
 // tableBlock is the place of a block, and what the place is for.
@@ -25,6 +26,7 @@ type tableBlock struct {
 const (
 	tableFooterSize  = 96
 	blockTrailerSize = 16
+	entryLengthBits  = 20 // of the directory
 	digestOffset     = 48 // in the properties
 )
 
@@ -32,14 +34,24 @@ func newTableFile(data []byte) *tableFile {
 	t := &tableFile{data: bytes.Clone(data)}
 	footer := t.footer()
 	properties, directory := binary.LittleEndian.Uint64(footer[40:]), binary.LittleEndian.Uint64(footer[48:])
-	end := uint64(len(data) - tableFooterSize)
-	for n, off := uint64(0), directory; off+blockTrailerSize < end; n, off = n+1, off+12 {
-		at := binary.LittleEndian.Uint64(t.data[off:])
-		size := uint64(binary.LittleEndian.Uint32(t.data[off+8:]))
-		t.blocks = append(t.blocks, tableBlock{fmt.Sprintf("page %d", n), n, at, at + size - blockTrailerSize})
+	end, pageSize := uint64(len(data)-tableFooterSize), uint64(1)<<footer[5]
+	var index []tableBlock // the directory
+	for at := directory; at < end; at += pageSize {
+		b := tableBlock{fmt.Sprintf("directory %d", len(index)), 0, at, min(at+pageSize, end) - blockTrailerSize}
+		index = append(index, b)
+		for ; b.at < b.end; b.at += 8 {
+			entry := binary.LittleEndian.Uint64(t.data[b.at:])
+			from, n := entry>>entryLengthBits, uint64(len(t.blocks))
+			page := tableBlock{fmt.Sprintf("page %d", n), n, from, from + entry&(1<<entryLengthBits-1) - blockTrailerSize}
+			t.blocks = append(t.blocks, page)
+		}
 	}
-	t.blocks = append(t.blocks, tableBlock{"properties", 0, properties, directory - blockTrailerSize},
-		tableBlock{"directory", 0, directory, end - blockTrailerSize})
+	t.pages = len(t.blocks)
+	t.blocks = append(t.blocks, tableBlock{"properties", 0, properties, directory - blockTrailerSize})
+	for i, b := range index {
+		b.number = uint64(t.pages + i)
+		t.blocks = append(t.blocks, b)
+	}
 	return t
 }
 
@@ -50,17 +62,17 @@ func (t *tableFile) id() uint64 { return binary.LittleEndian.Uint64(t.footer()[2
 // seal gives every block and the footer a right checksum, and the properties a right digest. It returns by how much
 // the digest has changed.
 func (t *tableFile) seal() (change uint64) {
-	last := len(t.blocks) - 2
-	for _, b := range t.blocks[:last] {
+	for _, b := range t.blocks[:t.pages] {
 		change += t.sealBlock(b)
 	}
-	properties := t.blocks[last]
+	properties := t.blocks[t.pages]
 	if properties.end-properties.at >= digestOffset+8 {
 		digest := t.data[properties.at+digestOffset:]
 		binary.LittleEndian.PutUint64(digest, binary.LittleEndian.Uint64(digest)+change)
 	}
-	t.sealBlock(properties)
-	t.sealBlock(t.blocks[last+1])
+	for _, b := range t.blocks[t.pages:] {
+		t.sealBlock(b)
+	}
 	footer := t.footer()
 	binary.LittleEndian.PutUint64(footer[80:], xxhash.Sum64(footer[:80]))
 	return change
@@ -92,8 +104,8 @@ func tableCrafts(name string, t *tableFile) (crafts []Craft) {
 			}
 		}
 	}
-	for _, b := range t.blocks {
-		words(b.name, b.at, b.end, b.name == "properties" || b.name == "directory")
+	for n, b := range t.blocks {
+		words(b.name, b.at, b.end, n >= t.pages)
 		words(b.name+", trailer", b.end, b.end+8, true)
 	}
 	footer := uint64(len(t.data) - tableFooterSize)
@@ -103,7 +115,7 @@ func tableCrafts(name string, t *tableFile) (crafts []Craft) {
 
 // pageCrafts let pages that have the same length change places, each sealed as what it stands for.
 func pageCrafts(name string, t *tableFile) (crafts []Craft) {
-	pages := t.blocks[:len(t.blocks)-2]
+	pages := t.blocks[:t.pages]
 	for i, a := range pages {
 		for _, b := range pages[i+1:] {
 			if a.end-a.at != b.end-b.at {

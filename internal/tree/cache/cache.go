@@ -54,6 +54,7 @@ import (
 const frameAlign = 64
 
 // Loader reads pages of one table. It is called by many goroutines at once, inside an epoch guard and without any lock.
+// To load a page it may read others of the same cache, as long as it comes to an end.
 type Loader interface {
 	// LoadPage reads, checks and decodes page n. It returns buf[:k] if the k bytes of the page fit into cap(buf),
 	// otherwise a slice of its own, which then belongs to the cache. After an error buf may hold anything.

@@ -699,6 +699,52 @@ func (s *stress) verify(err error) {
 	}
 }
 
+// linked is a Loader that reads another page for each page but the first ones, as a table does to find out where
+// a page lies.
+type linked struct {
+	pattern
+	pages *Pages
+	heads int // pages that need no other
+}
+
+func (l *linked) LoadPage(n int, buf []byte) ([]byte, error) {
+	if n >= l.heads {
+		pin, err := l.pages.Pin(n % l.heads)
+		if err != nil {
+			return nil, err
+		}
+		defer pin.Unpin()
+		if err := l.check(pin.Data(), n%l.heads); err != nil {
+			return nil, err
+		}
+	}
+	return l.pattern.LoadPage(n, buf)
+}
+
+// A read that waits for a frame which it has itself taken for another page would wait for ever.
+func TestGet_loaderMayReadOtherPages(t *testing.T) {
+	for _, frames := range []int{0, 1, 2, 3, 40} {
+		c, d := newCache(t, frames)
+		l := &linked{pattern: pattern{table: 1}, heads: 4}
+		l.pages = c.NewPages(300, l)
+		defer l.pages.Close()
+		var group sync.WaitGroup
+		for start := range 4 {
+			group.Go(func() {
+				for i := range 3000 {
+					n := (start*71 + i*13) % 300
+					get(t, d, l.pages, &l.pattern, n)
+					checkPin(t, l.pages, &l.pattern, (n+150)%300)
+				}
+			})
+		}
+		group.Wait()
+		if m := c.Metrics(); m.FramesPinned > 0 || m.FramesInUse > frames {
+			t.Errorf("%d frames: %+v", frames, m)
+		}
+	}
+}
+
 // Reads that find no frame would each leave a page to the garbage collector: gigabytes in seconds, beyond every limit.
 func TestGet_withoutAFrameUsesItsMemoryAgain(t *testing.T) {
 	c, d := newCache(t, 8)

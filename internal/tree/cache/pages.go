@@ -30,9 +30,13 @@ type Pages struct {
 
 // NewPages returns access to a table of n pages, numbered from 0, none of them resident. It costs 4 bytes a page.
 func (c *Cache) NewPages(n int, l Loader) *Pages {
-	c.indexBytes.Add(int64(n) * slotBytes)
-	return &Pages{cache: c, loader: l, slots: make([]atomic.Uint32, n)}
+	p := &Pages{cache: c, loader: l, slots: make([]atomic.Uint32, n)}
+	c.indexBytes.Add(p.Bytes())
+	return p
 }
+
+// Bytes is how much memory the slots take.
+func (p *Pages) Bytes() int64 { return int64(len(p.slots)) * slotBytes }
 
 // Get returns page n, from memory or through the Loader. The caller is inside a guard of the cache's epoch domain;
 // the bytes belong to the cache, must not be written, and are valid until the guard's Exit. A page that is not
@@ -169,7 +173,7 @@ func (p *Pages) Close() {
 			unlinked = append(unlinked, slot-1)
 		}
 	}
-	c.indexBytes.Add(-int64(len(p.slots)) * slotBytes)
+	c.indexBytes.Add(-p.Bytes())
 	c.limbo.Add(c.weight(unlinked))
 	c.retire(unlinked)
 }

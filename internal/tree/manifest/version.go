@@ -114,11 +114,15 @@ type builder struct {
 }
 
 func newBuilder(v *Version) *builder {
-	b := &builder{
+	n := 0
+	for _, tables := range v.Levels {
+		n += len(tables)
+	}
+	b := &builder{ // at their full size: each edit makes these maps anew, and maps that grow leave most of it as garbage
 		version: *v,
-		levels:  map[filename.Num]int{},
-		tables:  map[filename.Num]*TableMeta{},
-		ids:     map[uint64]filename.Num{},
+		levels:  make(map[filename.Num]int, n),
+		tables:  make(map[filename.Num]*TableMeta, n),
+		ids:     make(map[uint64]filename.Num, n),
 	}
 	for level, tables := range v.Levels {
 		for _, t := range tables {

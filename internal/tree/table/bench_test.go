@@ -29,7 +29,7 @@ func benchTable(b *testing.B, pageSize, n int) (*opened, []row) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for n := range r.dir {
+	for n := range r.layout.Pages {
 		g := d.Enter()
 		var private cache.Pin
 		if _, err := r.pages.Get(n, &private); err != nil {

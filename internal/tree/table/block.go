@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/page"
 )
 
 // unit is the role of a block. The values are on disk: never renumber, never reuse.
@@ -55,6 +56,9 @@ func (u unit) String() string {
 // are not stored: table id (u64), number (u64: the page number, 0 for what is not a page), file offset of the
 // block (u64). A block that was written for another table or another place does not verify.
 const blockTrailerSize = 16
+
+// maxPageBlock is the most bytes that the block of a page has.
+const maxPageBlock = page.MaxSize + blockTrailerSize
 
 // place is the identity of a block within its table.
 type place struct {

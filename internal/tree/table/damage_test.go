@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/directory"
 )
 
 // smallRows is a table of several leaves and an inner page, with versions, tombstones, and values outside pages.
@@ -180,10 +182,11 @@ func TestChecksum_coversIdentityAndPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	offset, length := o.dir.at(3)
+	l := layoutOf(t, o.Reader)
+	offset, length := l.dir.At(3)
 	copy(o.file.(*memFile).data[offset:], two.data[offset:offset+int64(length)])
 	checkDamage(t, "page of another table", o.Verify(context.Background()))
-	next, nextLength := o.dir.at(4)
+	next, nextLength := l.dir.At(4)
 	if length != nextLength {
 		t.Fatal("the test needs pages of the same length")
 	}
@@ -262,21 +265,25 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 
 // reseal makes all checksums of an uncompressed table right again, whatever its bytes are now. layout is the table as
 // it was built.
-func reseal(data []byte, layout *Reader) {
+func reseal(data []byte, layout layout) {
 	seal := func(at place, end int64) {
 		b := data[at.offset:end]
 		payload, head := b[:len(b)-16], binary.LittleEndian.Uint64(b[len(b)-16:])
 		binary.LittleEndian.PutUint64(b[len(b)-8:], at.checksum(layout.id, payload, head))
 	}
 	for n := range layout.dir {
-		seal(place{layout.unitOf(n), n, layout.offset(n)}, layout.dir.end(n))
+		seal(place{layout.unitOf(n), n, layout.offset(n)}, layout.end(n))
 	}
-	for x := range extents(layout) {
+	for x := range extents(layout.Reader) {
 		seal(place{unitExtent, 0, int64(x.Offset)}, int64(x.Offset+x.Stored))
 	}
 	end := layout.foot.size - footerSize
 	seal(place{unitProperties, 0, layout.foot.properties}, layout.foot.directory)
-	seal(place{unitDirectory, 0, layout.foot.directory}, end)
+	for i := range layout.layout.Blocks() {
+		at := layout.foot.directoryPlace(i)
+		_, length := layout.layout.Block(i)
+		seal(at, at.offset+int64(length))
+	}
 	resealFooter(data[end:])
 }
 
@@ -344,11 +351,12 @@ func exercise(t *testing.T, s *shared, data []byte) {
 func FuzzTable(f *testing.F) {
 	s := newShared(f)
 	base, _ := build(f, Options{ID: testID, PageSize: 512}, smallRows())
-	layout, err := s.open(base.data, testID, len(base.data))
+	o, err := s.open(base.data, testID, len(base.data))
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, at := range structurePlaces(layout.Reader) {
+	layout := layoutOf(f, o.Reader)
+	for _, at := range structurePlaces(layout) {
 		f.Add([]byte{byte(at), byte(at >> 8), 0xff, 0xff})
 		f.Add([]byte{byte(at), byte(at >> 8), 0x01, 0x00})
 	}
@@ -358,15 +366,15 @@ func FuzzTable(f *testing.F) {
 			at := int(binary.LittleEndian.Uint16(changes)) % (len(data) - 1)
 			copy(data[at:], changes[2:4])
 		}
-		reseal(data, layout.Reader)
+		reseal(data, layout)
 		exercise(t, s, data)
 	})
 }
 
 // structurePlaces are offsets of lengths, counts, page numbers and positions.
-func structurePlaces(r *Reader) (places []int64) {
+func structurePlaces(r layout) (places []int64) {
 	for _, n := range []int{0, int(r.foot.leaves), r.first - 1} {
-		offset, end := r.offset(n), r.dir.end(n)-blockTrailerSize
+		offset, end := r.offset(n), r.end(n)-blockTrailerSize
 		places = append(places, offset, offset+8, offset+9, end-8, end-6, end-4, end, end+2)
 	}
 	places = append(places, r.offset(r.first-1)+16, r.offset(r.first), r.offset(r.first)+16) // child, slot, position
@@ -382,15 +390,16 @@ func structurePlaces(r *Reader) (places []int64) {
 func TestVerify_refusesImpossibleContent(t *testing.T) {
 	s := newShared(t)
 	base, _ := build(t, Options{ID: testID, PageSize: 512}, smallRows())
-	layout, err := s.open(base.data, testID, len(base.data))
+	whole, err := s.open(base.data, testID, len(base.data))
 	if err != nil {
 		t.Fatal(err)
 	}
+	layout := layoutOf(t, whole.Reader)
 	codecByte := len(base.data) - footerSize + 4 // any codec is right for a table of which no block is compressed
 	for i := range base.data {
 		data := bytes.Clone(base.data)
 		data[i] ^= []byte{1, 0x80, 0xff}[i%3]
-		reseal(data, layout.Reader)
+		reseal(data, layout)
 		if bytes.Equal(data, base.data) || i == codecByte {
 			continue // a byte of a checksum
 		}
@@ -406,16 +415,131 @@ func TestVerify_refusesImpossibleContent(t *testing.T) {
 	}
 }
 
+// withHole is the table in data with bytes before page n, which is no leaf, that belong to nothing, and everything else
+// as if they had been written there.
+func withHole(data []byte, whole layout, n int) []byte {
+	const hole = 40
+	at := whole.offset(n)
+	data = slices.Insert(bytes.Clone(data), int(at), make([]byte, hole)...)
+	var entries directory.List
+	for i := range whole.dir {
+		offset, length := whole.dir.At(i)
+		if i >= n {
+			offset += hole
+		}
+		entries.Add(offset, length)
+	}
+	foot := whole.foot
+	foot.size, foot.properties, foot.directory = foot.size+hole, foot.properties+hole, foot.directory+hole
+	moved := layout{&Reader{source: whole.source, foot: foot, layout: foot.layout(), first: whole.first,
+		pages: whole.pages}, entries} // for the extents, which lie where they were
+	for i := range moved.layout.Blocks() {
+		from := i * moved.layout.PerBlock()
+		to := min(from+moved.layout.PerBlock(), len(entries))
+		copy(data[foot.directoryPlace(i).offset:], entries[from:to].Encode(nil))
+	}
+	copy(data[foot.size-footerSize:], foot.encode())
+	reseal(data, moved)
+	digest := uint64(0)
+	for i := range entries {
+		digest += storedChecksum(data[:moved.end(i)])
+	}
+	for x := range extents(whole.Reader) {
+		digest += storedChecksum(data[:x.Offset+x.Stored])
+	}
+	binary.LittleEndian.PutUint64(data[foot.properties+48:], digest)
+	reseal(data, moved)
+	return data
+}
+
+// Bytes under no checksum may be anything, and nobody would notice that they have changed. Between two pages of a block
+// of the directory its readers see them, between two blocks only Verify does.
+func TestVerify_noticesHolesBetweenPages(t *testing.T) {
+	rows := numbered(9000)
+	base, _ := build(t, Options{ID: testID, PageSize: 512}, rows)
+	s := newShared(t)
+	o, err := s.open(base.data, testID, len(base.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	whole := layoutOf(t, o.Reader)
+	per := o.layout.PerBlock()
+	seam := (o.layout.Leaves/per + 1) * per
+	if seam+per >= o.layout.Pages {
+		t.Fatalf("%d pages, %d leaves: no two blocks lie behind the leaves", o.layout.Pages, o.layout.Leaves)
+	}
+	for n, alone := range map[int]bool{seam: false, seam + 1: true, o.first: true} {
+		data := withHole(base.data, whole, n)
+		holed, err := s.open(data, testID, len(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkDamage(t, fmt.Sprintf("hole before page %d", n), holed.Verify(context.Background()))
+		if _, _, err := holed.find(n); (err != nil) != alone {
+			t.Errorf("page %d behind a hole: %v", n, err)
+		}
+		holed.Close()
+	}
+}
+
+// Of a large table each block of the directory is read for itself: damage of one must be named with its place, and must
+// leave the pages of others to their readers.
+func TestDirectory_damageOfABlockIsItsPagesAlone(t *testing.T) {
+	rows := numbered(3000)
+	o := Options{ID: testID, PageSize: 512}
+	f, _ := build(t, o, rows)
+	s := newShared(t)
+	r, err := s.open(f.data, testID, len(f.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	const block = 2
+	at := r.foot.directoryPlace(block)
+	f.data[at.offset+100] ^= 1
+	for n := range r.layout.Pages {
+		_, err := r.LoadPage(n, make([]byte, 512))
+		if n/r.layout.PerBlock() != block {
+			if err != nil {
+				t.Fatalf("page %d: %v", n, err)
+			}
+			continue
+		}
+		checkDamage(t, fmt.Sprintf("page %d", n), err)
+		var d *corrupt.Error
+		if errors.As(err, &d); d.Offset != at.offset {
+			t.Fatalf("page %d: %v", n, err)
+		}
+	}
+	checkDamage(t, "ahead", scanned(r.NewSequentialIterator()))
+	f.data[r.foot.directoryPlace(block+1).offset] ^= 1
+	err = r.Verify(context.Background())
+	for _, want := range []string{fmt.Sprintf("directory %d", at.number), fmt.Sprintf("directory %d", at.number+1)} {
+		if err == nil || strings.Count(err.Error(), want) != 1 {
+			t.Errorf("verify lists %v, want %q once", err, want)
+		}
+	}
+}
+
+// scanned reads everything forward and returns what ended that.
+func scanned(it *Iterator) error {
+	for it.First(); it.Valid(); it.Next() {
+	}
+	return it.Close()
+}
+
 // A page that leads to itself, upwards or past a level must end the search with an error, not never.
 func TestSeek_refusesCrookedTrees(t *testing.T) {
 	rows := numbered(3000)
 	o := Options{ID: testID, PageSize: 512}
 	base, _ := build(t, o, rows)
 	s := newShared(t)
-	layout, err := s.open(base.data, testID, len(base.data))
+	whole, err := s.open(base.data, testID, len(base.data))
 	if err != nil {
 		t.Fatal(err)
 	}
+	layout := layoutOf(t, whole.Reader)
 	root := layout.first - 1
 	leaves := int(layout.foot.leaves)
 	for name, change := range map[string]struct {
@@ -434,7 +558,7 @@ func TestSeek_refusesCrookedTrees(t *testing.T) {
 		"leaf says level 1":           {0, -1, 1},
 	} {
 		data := bytes.Clone(base.data)
-		payload := data[layout.offset(change.page) : layout.dir.end(change.page)-blockTrailerSize]
+		payload := data[layout.offset(change.page) : layout.end(change.page)-blockTrailerSize]
 		if level := page.Level(payload); change.child >= 0 && level != int(change.level) {
 			t.Fatalf("%s: the table has a page of level %d there", name, level)
 		}
@@ -446,7 +570,7 @@ func TestSeek_refusesCrookedTrees(t *testing.T) {
 			at := bytes.Index(payload[:next], first.Value())
 			binary.LittleEndian.PutUint32(payload[at:], uint32(change.child))
 		}
-		reseal(data, layout.Reader)
+		reseal(data, layout)
 		r, err := s.open(data, testID, len(data))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

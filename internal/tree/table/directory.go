@@ -1,78 +1,87 @@
 package table
 
-import (
-	"encoding/binary"
+import "lightningdb/internal/tree/table/directory"
 
-	"lightningdb/internal/format/corrupt"
-	"lightningdb/internal/tree/page"
-)
-
-// The directory says where each page is, in page number order:
-//
-//	offset in entry  size  meaning
-//	              0     8  file offset of the page's block (u64)
-//	              8     4  length of the block (u32)
-//
-// In memory an entry is one word: the offset in the upper 44 bits, the length in the lower 20.
-const (
-	directoryEntrySize = 12
-	lengthBits         = 20
-	maxFileSize        = 1 << (64 - lengthBits)
-	maxPageBlock       = page.MaxSize + blockTrailerSize
-)
-
-type directory []uint64
-
-func (d *directory) add(offset int64, length int) {
-	*d = append(*d, uint64(offset)<<lengthBits|uint64(length))
-}
-
-func (d directory) at(n int) (offset int64, length int) {
-	return int64(d[n] >> lengthBits), int(d[n] & (1<<lengthBits - 1))
-}
-
-// end is where page n ends; for n = -1, where the first page may begin.
-func (d directory) end(n int) int64 {
-	if n < 0 {
-		return 0
+// layout is how the directory is cut into blocks, whose page numbers follow those of all other pages.
+func (f *footer) layout() directory.Layout {
+	return directory.Layout{
+		Pages: int(f.pages()), Leaves: int(f.leaves),
+		PageSize: 1 << f.pageBits, Trailer: blockTrailerSize, MaxLength: maxPageBlock, Limit: f.properties,
 	}
-	offset, length := d.at(n)
-	return offset + int64(length)
 }
 
-func (d directory) encode() []byte {
-	b := make([]byte, 0, len(d)*directoryEntrySize+blockTrailerSize)
-	for n := range d {
-		offset, length := d.at(n)
-		b = binary.LittleEndian.AppendUint64(b, uint64(offset))
-		b = binary.LittleEndian.AppendUint32(b, uint32(length))
-	}
-	return b
+// directoryPlace is the place of block i of the directory.
+func (f *footer) directoryPlace(i int) place {
+	l := f.layout()
+	offset, _ := l.Block(i)
+	return place{unitDirectory, l.Pages + i, f.directory + offset}
 }
 
-// decodeDirectory decodes a directory of pages that lie before limit, in ascending order and without overlap, into the
-// memory of d if that suffices. Damage is a *corrupt.Error without a file, its offset inside b.
-func decodeDirectory(d directory, b []byte, leaves int, limit int64) (directory, error) {
-	if pages := len(b) / directoryEntrySize; cap(d) < pages {
-		d = make(directory, 0, pages)
+// readDirectory reads block i of the directory into stored, which has its length, and returns its entries.
+func (r *Reader) readDirectory(i int, stored []byte) ([]byte, error) {
+	at := r.foot.directoryPlace(i)
+	if err := r.read(stored, at.offset); err != nil {
+		return nil, err
 	}
-	d = d[:0]
+	entries, err := r.open(nil, stored, at, 0)
+	if err != nil {
+		return nil, err
+	}
+	return entries, r.located(at.offset, "directory", r.layout.Check(i, entries))
+}
+
+// loadDirectory is LoadPage for block i of the directory.
+func (r *Reader) loadDirectory(i int, buf []byte) ([]byte, error) {
+	_, length := r.layout.Block(i)
+	if length > cap(buf) {
+		buf = make([]byte, length)
+	}
+	return r.readDirectory(i, buf[:length])
+}
+
+// find returns where page n, which is none of the directory, lies in the file. It asks the cache for a block of the
+// directory, also while another page is being loaded: the cache holds no lock then.
+func (r *Reader) find(n int) (offset int64, length int, err error) {
+	entries := r.layout.PerBlock()
+	pin, err := r.pages.Pin(r.layout.Pages + n/entries)
+	if err != nil {
+		return 0, 0, err
+	}
+	offset, length = directory.At(pin.Data(), n%entries)
+	pin.Unpin()
+	return offset, length, nil
+}
+
+// damagedPage returns a *corrupt.Error about page n.
+func (r *Reader) damagedPage(n int, format string, args ...any) error {
+	offset, _, err := r.find(n)
+	if err != nil {
+		offset = -1
+	}
+	return r.damaged(offset, format, args...)
+}
+
+// newPlaces returns a cursor over the directory that does without the cache. It keeps a block in memory, which has the
+// bytes of a page; nil for memory of its own.
+func (r *Reader) newPlaces(memory []byte) directory.Cursor {
+	return directory.NewCursor(r.layout, memory, r.readDirectory)
+}
+
+// eachPage calls do with the place of every page, in order. It verifies that the pages of all blocks of the directory
+// together ascend without overlap, and behind the leaves without a gap.
+func (r *Reader) eachPage(places *directory.Cursor, do func(offset int64, length int)) error {
 	end := int64(0)
-	for at := 0; at+directoryEntrySize <= len(b); at += directoryEntrySize {
-		offset := binary.LittleEndian.Uint64(b[at:])
-		length := int64(binary.LittleEndian.Uint32(b[at+8:]))
-		if length <= blockTrailerSize || length > maxPageBlock || limit < length ||
-			offset < uint64(end) || offset > uint64(limit-length) {
-			return nil, corrupt.New("", int64(at), "directory leads outside the file or to overlapping pages")
+	for n := range r.layout.Pages {
+		offset, length, err := places.At(n)
+		if err != nil {
+			return err
 		}
-		if len(d) >= leaves && offset != uint64(end) {
-			return nil, corrupt.New("", int64(at), "directory leaves a gap")
+		if offset < end || n >= r.layout.Leaves && offset != end {
+			at := r.foot.directoryPlace(n / r.layout.PerBlock())
+			return r.damaged(at.offset, "directory: page %d does not follow the page before", n)
 		}
-		d.add(int64(offset), int(length))
-		end = int64(offset) + length
+		end = offset + int64(length)
+		do(offset, length)
 	}
-	if end != limit {
-		return nil, corrupt.New("", int64(len(b)), "directory leaves a gap")
-	}
-	return d, nil
+	return nil
 }

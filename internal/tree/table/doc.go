@@ -3,19 +3,21 @@
 //
 // # The file
 //
-//	table = (extent* leaf)+ inner* locator+ properties directory footer
+//	table = (extent* leaf)+ inner* locator+ properties directory+ footer
 //
 // All but the footer are blocks: a payload, perhaps compressed, and a trailer with a checksum that also covers the
 // block's identity (block.go). Nothing lies between blocks, so every byte of the file is under a checksum. Pages are
-// numbered: leaves first, in key order; inner pages next, each level above the one below, the root last; then the
-// pages of the locator. The directory holds the place of each page. Package page defines entries and pages, package
-// locator the locator; extents are values too large to stand in a leaf.
+// numbered: leaves first, in key order; inner pages next, each level above the one below, the root last; then the pages
+// of the locator. The directory holds the place of each page; its blocks are the last pages. Package page defines
+// entries and pages, package locator the locator, package directory the directory; extents are values too large to
+// stand in a leaf.
 //
 // # Reading
 //
 // A lookup hashes the key, reads one bucket of the locator, and goes from there straight to the entry: three cache
 // misses when the pages are cached. A seek finds its leaf by the leaf index (leafindex.go) once there is one, and
-// before that by descending the inner pages. The neighbour of a leaf is the next page number.
+// before that by descending the inner pages. The neighbour of a leaf is the next page number. The directory is read
+// only where a page has to be read from the file.
 //
 // # Trust
 //

@@ -8,10 +8,10 @@ import (
 	"lightningdb/internal/tree/page"
 )
 
-// checkExtent verifies that an extent lies between the pages and the start of the file, so that what is read and
-// allocated for it is bounded by the file.
+// checkExtent verifies that an extent lies before the properties, so that what is read and allocated for it is bounded
+// by the file.
 func (r *Reader) checkExtent(x page.Extent) error {
-	limit := uint64(r.dir.end(int(r.foot.leaves) - 1))
+	limit := uint64(r.foot.properties)
 	if x.Stored < blockTrailerSize || x.Stored > limit || x.Offset > limit-x.Stored {
 		return r.damaged(-1, "an entry leads to an extent of %d bytes at offset %d", x.Stored, x.Offset)
 	}

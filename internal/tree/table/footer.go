@@ -29,7 +29,7 @@ var ErrVersion = record.ErrVersionTooNew
 //	    24     8  table id
 //	    32     8  length of the file, this footer included
 //	    40     8  offset of the properties block
-//	    48     8  offset of the directory block; it ends where the footer begins
+//	    48     8  offset of the directory's blocks; they end where the footer begins
 //	    56    24  zero
 //	    80     8  checksum: xxHash64 (seed 0) of bytes 0 to 79
 //	    88     8  magic "LTNGTBL\n"
@@ -37,6 +37,9 @@ const (
 	footerSize    = 96
 	footerMagic   = "LTNGTBL\n"
 	formatVersion = 1
+
+	// maxPages bounds the page numbers of a table, and what it takes to open one.
+	maxPages = 1<<31 - 1<<16
 
 	minPageBits = 9
 	maxPageBits = 16
@@ -101,16 +104,17 @@ func decodeFooter(b []byte, size int64) (footer, error) {
 
 // check verifies what a footer says about itself and about a file of the given size.
 func (f *footer) check(b []byte, size int64) error {
+	layout := f.layout()
 	switch {
 	case f.size != size:
 		return corrupt.New("", 32, "the file has %d bytes and should have %d", size, f.size)
 	case f.pageBits < minPageBits || f.pageBits > maxPageBits:
 		return corrupt.New("", 5, "impossible page size")
-	case f.leaves == 0 || f.locators == 0 || (f.leaves == 1) != (f.inners == 0):
+	case f.leaves == 0 || f.locators == 0 || f.pages() > maxPages || (f.leaves == 1) != (f.inners == 0):
 		return corrupt.New("", 12, "impossible number of pages")
 	case f.properties <= 0 || f.directory <= f.properties || f.directory >= size-footerSize:
 		return corrupt.New("", 40, "impossible place of properties or directory")
-	case f.directory-f.properties < blockTrailerSize || size-footerSize-f.directory != f.directorySize():
+	case f.directory-f.properties < blockTrailerSize || size-footerSize-f.directory != layout.Size():
 		return corrupt.New("", 48, "impossible length of properties or directory")
 	}
 	for i, v := range b[:80] {
@@ -121,8 +125,5 @@ func (f *footer) check(b []byte, size int64) error {
 	return nil
 }
 
-// pages is the number of all pages.
+// pages is the number of all pages, without the blocks of the directory.
 func (f *footer) pages() int64 { return int64(f.leaves) + int64(f.inners) + int64(f.locators) }
-
-// directorySize is the length of the directory block.
-func (f *footer) directorySize() int64 { return f.pages()*directoryEntrySize + blockTrailerSize }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/table/directory"
 )
 
 // Frame is what the end of a table's file says, for who reads the leaves by himself because something is damaged.
@@ -18,21 +19,25 @@ type Frame struct {
 func ReadFrame(f vfs.File, name string, size int64) (*Frame, error) {
 	r := &Reader{source: source{file: f, name: name}}
 	b := make([]byte, min(max(size, 0), footerSize))
+	var foot footer
 	err := r.read(b, size-int64(len(b)))
 	if err == nil {
-		r.foot, err = decodeFooter(b, size)
+		foot, err = decodeFooter(b, size)
 	}
 	if err != nil {
 		return nil, r.located(max(0, size-footerSize), "footer", err)
 	}
-	r.id, r.codec = r.foot.id, r.foot.codec
-	frame := &Frame{ID: r.id, Leaves: int(r.foot.leaves)}
-	directory, properties := r.openDirectory(), r.openProperties()
-	if directory == nil {
-		frame.Leaf = r.dir.at
+	r.id = foot.id
+	r.setFooter(foot)
+	frame := &Frame{ID: r.id, Leaves: int(foot.leaves)}
+	var pages directory.List
+	places := r.newPlaces(nil)
+	damaged, properties := r.eachPage(&places, pages.Add), r.openProperties()
+	if damaged == nil {
+		frame.Leaf = pages.At
 	}
 	if properties == nil {
 		frame.Properties = &r.props
 	}
-	return frame, errors.Join(directory, properties)
+	return frame, errors.Join(damaged, properties)
 }

@@ -265,7 +265,7 @@ func (r *Reader) descend(k key.Internal, stop *atomic.Bool) (int, error) {
 		child := childFor(pin.Data(), k)
 		pin.Unpin()
 		if level >= 0 && found != level-1 {
-			return 0, r.damaged(r.offset(n), "inner page %d is of level %d below level %d", n, found, level)
+			return 0, r.damagedPage(n, "inner page %d is of level %d below level %d", n, found, level)
 		}
 		n, level = child, found
 	}

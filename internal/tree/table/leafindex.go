@@ -47,8 +47,20 @@ func (x *leafIndex) leafFor(user []byte) (leaf int, decided bool) {
 func (r *Reader) countDescent() {
 	inners := int64(r.foot.inners)
 	if r.descents.Load() < inners && r.descents.Add(1) == inners {
-		r.leafIndex.Store(r.makeLeafIndex())
+		x := r.makeLeafIndex()
+		r.leafIndex.Store(x)
+		if r.grown != nil && x != nil {
+			r.grown(x.bytes())
+		}
 	}
+}
+
+// bytes is how much memory x takes; nothing while there is none.
+func (x *leafIndex) bytes() int64 {
+	if x == nil {
+		return 0
+	}
+	return int64(cap(x.heads)) * leafIndexEntryBytes
 }
 
 // makeLeafIndex reads the inner pages over the leaves, which come first and in order. It returns nil if it fails.

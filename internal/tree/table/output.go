@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/table/piece"
 )
 
 // writeOutBytes is how much is written before the system is told to bring it to the medium. Without that the system
@@ -13,15 +14,15 @@ const writeOutBytes = 1 << 20
 // output appends to a file in pieces.
 type output struct {
 	file    vfs.File
-	buffers *Buffers
+	buffers *piece.Buffers
 	buf     []byte // lent by buffers
 	used    int
 	written int64 // before buf
 	leaving int64 // on its way to the medium, or there
 }
 
-func newOutput(f vfs.File, b *Buffers) output {
-	return output{file: f, buffers: b, buf: b.forWriting()}
+func newOutput(f vfs.File, b *piece.Buffers) output {
+	return output{file: f, buffers: b, buf: b.ForWriting()}
 }
 
 // offset is where the next byte goes.
@@ -71,6 +72,6 @@ func (o *output) writeOut() error {
 
 // release gives the buffer back. The output must not be used afterwards.
 func (o *output) release() {
-	o.buffers.takeBack(o.buf)
+	o.buffers.TakeBack(o.buf)
 	o.buf = nil
 }

@@ -1,27 +1,31 @@
 package table
 
+import "lightningdb/internal/tree/table/directory"
+
 // readAhead reads leaves, and the extents that lie before them, in pieces and without the cache. What it returns is
 // valid until the next call of leaf.
 type readAhead struct {
-	r     *Reader
-	piece []byte // lent by the buffers of r; it holds buf, and after it the first raw
-	buf   []byte
-	start int64 // file offset of buf[0]
-	used  int
-	large scratch // of a block that is larger than buf
-	raw   []byte  // room for a decompressed page
+	r      *Reader
+	piece  []byte // lent by the buffers of r; it holds buf, the first raw, and a block of the directory
+	buf    []byte
+	start  int64 // file offset of buf[0]
+	used   int
+	large  scratch // of a block that is larger than buf
+	raw    []byte  // room for a decompressed page
+	places directory.Cursor
 }
 
 func newReadAhead(r *Reader) *readAhead {
 	pageSize := 1 << r.foot.pageBits
-	piece := r.buffers.forReading(pageSize)
-	end := len(piece) - pageSize
-	return &readAhead{r: r, piece: piece, buf: piece[:end:end], raw: piece[end:end]}
+	piece := r.buffers.ForReading(pageSize)
+	end := len(piece) - 2*pageSize
+	return &readAhead{r: r, piece: piece, buf: piece[:end:end], raw: piece[end : end+pageSize : end+pageSize],
+		places: r.newPlaces(piece[end+pageSize:])}
 }
 
 func (a *readAhead) release() {
 	a.large.release()
-	a.r.buffers.takeBack(a.piece)
+	a.r.buffers.TakeBack(a.piece)
 	*a = readAhead{r: a.r}
 }
 
@@ -36,11 +40,15 @@ func (a *readAhead) at(offset, length int64) []byte {
 
 // leaf returns the verified payload of a leaf.
 func (a *readAhead) leaf(n int) ([]byte, error) {
-	stored, err := a.stored(n)
+	offset, length, err := a.places.At(n)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := a.r.openPage(n, a.raw, stored)
+	stored, err := a.stored(n, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := a.r.openPage(n, offset, a.raw, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +58,9 @@ func (a *readAhead) leaf(n int) ([]byte, error) {
 	return payload, nil
 }
 
-// stored returns the block of a leaf. If it has to read, it starts at the extents before the leaf, provided that
-// both fit.
-func (a *readAhead) stored(n int) ([]byte, error) {
-	offset, length := a.r.dir.at(n)
+// stored returns the block of leaf n, which lies at offset. If it has to read, it starts at the extents before the
+// leaf, provided that both fit.
+func (a *readAhead) stored(n int, offset int64, length int) ([]byte, error) {
 	if b := a.at(offset, int64(length)); b != nil {
 		return b, nil
 	}
@@ -61,23 +68,31 @@ func (a *readAhead) stored(n int) ([]byte, error) {
 		large := a.large.bytes(length)
 		return large, a.r.read(large, offset)
 	}
-	from := a.r.dir.end(n - 1)
-	if offset+int64(length)-from > int64(len(a.buf)) {
+	from, err := a.places.End(n - 1)
+	if err != nil {
+		return nil, err
+	}
+	if from > offset || offset+int64(length)-from > int64(len(a.buf)) {
 		from = offset
 	}
-	if err := a.fill(from); err != nil {
+	if err := a.fill(n, from); err != nil {
 		return nil, err
 	}
 	return a.at(offset, int64(length)), nil
 }
 
-// fill reads as much as fits from offset on, up to the end of the leaves.
-func (a *readAhead) fill(from int64) error {
+// fill reads as much as fits from offset on, for leaf n, and no further than the leaves that its block of the directory
+// names.
+func (a *readAhead) fill(n int, from int64) error {
 	a.used = 0
-	n := int(min(int64(len(a.buf)), a.r.dir.end(int(a.r.foot.leaves)-1)-from))
-	if err := a.r.read(a.buf[:n], from); err != nil {
+	limit, err := a.places.EndOfRun(n)
+	if err != nil {
 		return err
 	}
-	a.start, a.used = from, n
+	size := int(min(int64(len(a.buf)), limit-from))
+	if err := a.r.read(a.buf[:size], from); err != nil {
+		return err
+	}
+	a.start, a.used = from, size
 	return nil
 }

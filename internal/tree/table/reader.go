@@ -15,6 +15,8 @@ import (
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/directory"
+	"lightningdb/internal/tree/table/piece"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -25,7 +27,10 @@ type OpenOptions struct {
 	Size  int64        // length of the file in bytes
 	Cache *cache.Cache // where pages are kept
 
-	Buffers *Buffers // of sequential iterators; nil for memory on the Go heap
+	Buffers *piece.Buffers // of sequential iterators; nil for memory on the Go heap
+
+	// Grown is told by how many bytes ResidentBytes has grown, by the reader who caused it; nil if nobody wants to know.
+	Grown func(bytes int64)
 
 	// Seq is the sequence number of all entries of a table that was written before its commit had one; these entries
 	// carry LocalSeq instead. 0 if they carry their own.
@@ -36,36 +41,37 @@ type OpenOptions struct {
 // commit ever has, so that such a table is known by its entries alone. It holds one version of each user key.
 const LocalSeq = key.MaxSeqNum
 
-// Reader reads one table. It is safe for concurrent use. It keeps the directory and the properties in memory, 12
-// bytes a page including the cache's slot, and 8 bytes a leaf once there have been enough seeks; everything else
-// goes through the cache.
+// Reader reads one table. It is safe for concurrent use. It keeps the properties in memory, the cache's slots, 4 bytes
+// a page, and 8 bytes a leaf once there have been enough seeks; everything else goes through the cache, the directory
+// too.
 type Reader struct {
 	source
 	foot   footer
-	dir    directory
 	props  Properties
 	shared bool // the keys in props belong to somebody else
 	pages  *cache.Pages
 	first  int        // number of the first locator page
 	seq    key.SeqNum // of all entries, or 0 if they carry their own
 
-	buffers *Buffers
+	buffers *piece.Buffers
+	layout  directory.Layout // for pages that are not in memory
+	grown   func(bytes int64)
 
 	leafIndex atomic.Pointer[leafIndex] // nil until there have been enough seeks
 	descents  atomic.Int64              // seeks that descended the inner pages, while there is no leaf index
 }
 
-// Open returns a Reader of the table in f, and owns f if it succeeds. It reads the footer, the directory and the
-// properties, and checks them against each other, the expected id and the expected size.
+// Open returns a Reader of the table in f, and owns f if it succeeds. It reads the footer and the properties, and
+// checks them against each other, the expected id and the expected size.
 func Open(f vfs.File, o OpenOptions) (*Reader, error) {
-	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}, buffers: o.Buffers}
+	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}, buffers: o.Buffers, grown: o.Grown}
 	if err := r.openParts(o.Size); err != nil {
 		return nil, err
 	}
 	if err := r.number(o.Seq); err != nil {
 		return nil, err
 	}
-	r.pages = o.Cache.NewPages(len(r.dir), r)
+	r.pages = o.Cache.NewPages(r.layout.Pages+r.layout.Blocks(), r)
 	return r, nil
 }
 
@@ -74,10 +80,6 @@ func (r *Reader) openParts(size int64) error {
 	if err := r.openFooter(size); err != nil {
 		return err
 	}
-	if err := r.openDirectory(); err != nil {
-		return err
-	}
-	r.first = int(r.foot.leaves) + int(r.foot.inners)
 	return r.openProperties()
 }
 
@@ -86,43 +88,40 @@ func (r *Reader) openFooter(want int64) error {
 	if err != nil {
 		return fmt.Errorf("size of %s: %w", r.name, err)
 	}
-	if size != want || size < footerSize || size >= maxFileSize {
+	if size != want || size < footerSize || size >= directory.MaxFileSize {
 		return r.damaged(0, "the file has %d bytes and should have %d", size, want)
 	}
-	var b [footerSize]byte
-	if err := r.read(b[:], size-footerSize); err != nil {
+	memory := spareScratch.Get().(*scratch)
+	defer memory.recycle()
+	b := memory.bytes(footerSize)
+	if err := r.read(b, size-footerSize); err != nil {
 		return err
 	}
-	r.foot, err = decodeFooter(b[:], size)
+	foot, err := decodeFooter(b, size)
 	if err != nil {
 		return r.located(size-footerSize, "footer", err)
 	}
-	if r.foot.id != r.id {
-		return r.damaged(size-footerSize, "this is table %016x and should be %016x", r.foot.id, r.id)
+	if foot.id != r.id {
+		return r.damaged(size-footerSize, "this is table %016x and should be %016x", foot.id, r.id)
 	}
-	r.codec = r.foot.codec
+	r.setFooter(foot)
 	return nil
 }
 
-func (r *Reader) openDirectory() error {
-	at := place{unitDirectory, 0, r.foot.directory}
-	memory := spareScratch.Get().(*scratch)
-	defer memory.recycle()
-	stored := memory.bytes(int(r.foot.directorySize()))
-	if err := r.read(stored, at.offset); err != nil {
-		return err
-	}
-	b, err := r.open(nil, stored, at, 0)
-	if err != nil {
-		return err
-	}
-	r.dir, err = decodeDirectory(r.buffers.directory(), b, int(r.foot.leaves), r.foot.properties)
-	return r.located(at.offset, "directory", err)
+func (r *Reader) setFooter(f footer) {
+	r.foot, r.codec, r.layout = f, f.codec, f.layout()
+	r.first = int(f.leaves) + int(f.inners)
 }
 
 func (r *Reader) openProperties() error {
 	at := place{unitProperties, 0, r.foot.properties}
-	b, err := r.readBlock(at, r.foot.directory-r.foot.properties, 0)
+	memory := spareScratch.Get().(*scratch)
+	defer memory.recycle()
+	stored := memory.bytes(int(r.foot.directory - r.foot.properties))
+	if err := r.read(stored, at.offset); err != nil {
+		return err
+	}
+	b, err := r.open(nil, stored, at, 0)
 	if err != nil {
 		return err
 	}
@@ -182,16 +181,6 @@ func (s *source) located(offset int64, what string, err error) error {
 	return fmt.Errorf("%s: %w", s.name, err)
 }
 
-// readBlock reads the block of the given length, which lies inside the file, into memory of its own and returns its
-// payload.
-func (s *source) readBlock(at place, length int64, maxRaw uint64) ([]byte, error) {
-	stored := make([]byte, length)
-	if err := s.read(stored, at.offset); err != nil {
-		return nil, err
-	}
-	return s.open(nil, stored, at, maxRaw)
-}
-
 // Properties returns what the table says about itself. The keys in it belong to the Reader.
 func (r *Reader) Properties() Properties { return r.props }
 
@@ -201,22 +190,23 @@ func (r *Reader) ShareBounds(smallest, largest []byte) {
 	r.props.Smallest, r.props.Largest, r.shared = smallest, largest, true
 }
 
-// ResidentBytes is about the memory that the open table takes outside the cache's frames. It includes the leaf
-// index, whether there is one yet or not.
+// readerBytes is about what an open table takes besides slots, leaf index and keys: the Reader and its file.
+const readerBytes = 1024
+
+// ResidentBytes is about the memory that the open table takes outside the cache's frames. It grows by the leaf index
+// when that is made, which OpenOptions.Grown is told.
 func (r *Reader) ResidentBytes() int64 {
-	own := 512
+	own := readerBytes + r.leafIndex.Load().bytes()
 	if !r.shared {
-		own += len(r.props.Smallest) + len(r.props.Largest)
+		own += int64(len(r.props.Smallest) + len(r.props.Largest))
 	}
-	return int64(len(r.dir))*12 + int64(r.foot.leaves)*leafIndexEntryBytes + int64(own)
+	return r.pages.Bytes() + own
 }
 
 // Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are
 // still open return errors where they have to read.
 func (r *Reader) Close() error {
 	r.pages.Close()
-	r.buffers.keepDirectory(r.dir)
-	r.dir = nil
 	if err := r.file.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", r.name, err)
 	}
@@ -251,7 +241,7 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visi
 		leaf := int(position >> (r.foot.pageBits - 3))
 		at := int(position<<3) & (1<<r.foot.pageBits - 1)
 		if leaf >= int(r.foot.leaves) {
-			return dst, visible.Skip, r.damaged(r.offset(n), "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
+			return dst, visible.Skip, r.damagedPage(n, "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
 		}
 		payload, err := r.pages.Get(leaf, &private.leaf)
 		if err != nil {
@@ -259,7 +249,7 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visi
 		}
 		e, next, ok := page.At(payload, at)
 		if !ok {
-			return dst, visible.Skip, r.damaged(r.offset(n), "a locator leads to byte %d of leaf %d: no entry", at, leaf)
+			return dst, visible.Skip, r.damagedPage(n, "a locator leads to byte %d of leaf %d: no entry", at, leaf)
 		}
 		if !bytes.Equal(e.Key.User, user) {
 			continue
@@ -284,12 +274,6 @@ func (p *privatePages) unpin() {
 	p.leaf.Unpin()
 }
 
-// offset is where page n begins in the file.
-func (r *Reader) offset(n int) int64 {
-	offset, _ := r.dir.at(n)
-	return offset
-}
-
 // maxSteps bounds how many versions of a key a lookup walks before it searches for the right one.
 const maxSteps = 8
 
@@ -311,7 +295,7 @@ func (r *Reader) getOlder(
 		}
 		e, next, ok := page.At(payload, at)
 		if !ok {
-			return dst, visible.Skip, r.damaged(r.offset(leaf), "no entry at byte %d of leaf %d", at, leaf)
+			return dst, visible.Skip, r.damagedPage(leaf, "no entry at byte %d of leaf %d", at, leaf)
 		}
 		if !bytes.Equal(e.Key.User, user) {
 			return dst, visible.Skip, nil
@@ -353,9 +337,15 @@ func (r *Reader) appendValue(limit int, dst []byte, e *page.Entry, effect visibl
 
 // LoadPage reads, verifies and decompresses page n. It implements cache.Loader.
 func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
-	offset, length := r.dir.at(n)
+	if n >= r.layout.Pages {
+		return r.loadDirectory(n-r.layout.Pages, buf)
+	}
+	offset, length, err := r.find(n)
+	if err != nil {
+		return nil, err
+	}
 	if r.codec == codec.None && length <= cap(buf) {
-		return r.readPage(n, nil, buf[:length])
+		return r.readPage(n, offset, nil, buf[:length])
 	}
 	memory := spareScratch.Get().(*scratch)
 	defer memory.recycle()
@@ -363,7 +353,7 @@ func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
 	if err := r.read(stored, offset); err != nil {
 		return nil, err
 	}
-	payload, err := r.openPage(n, buf, stored)
+	payload, err := r.openPage(n, offset, buf, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -385,17 +375,18 @@ func (s *scratch) recycle() {
 // inside reports whether part, which is not empty, lies in the memory of whole.
 func inside(part, whole []byte) bool { return &part[0] == &whole[0] }
 
-// readPage reads page n into stored, which has its length, and opens it.
-func (r *Reader) readPage(n int, dst, stored []byte) ([]byte, error) {
-	if err := r.read(stored, r.offset(n)); err != nil {
+// readPage reads page n, which lies at offset, into stored, which has its length, and opens it.
+func (r *Reader) readPage(n int, offset int64, dst, stored []byte) ([]byte, error) {
+	if err := r.read(stored, offset); err != nil {
 		return nil, err
 	}
-	return r.openPage(n, dst, stored)
+	return r.openPage(n, offset, dst, stored)
 }
 
-// openPage verifies page n as stored and returns its payload: a part of stored, or in dst's memory, or its own.
-func (r *Reader) openPage(n int, dst, stored []byte) ([]byte, error) {
-	at := place{r.unitOf(n), n, r.offset(n)}
+// openPage verifies page n, which lies at offset, as stored and returns its payload: a part of stored, or in dst's
+// memory, or its own.
+func (r *Reader) openPage(n int, offset int64, dst, stored []byte) ([]byte, error) {
+	at := place{r.unitOf(n), n, offset}
 	payload, err := r.open(dst, stored, at, page.MaxSize)
 	if err != nil {
 		return nil, err

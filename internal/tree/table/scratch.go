@@ -1,6 +1,9 @@
 package table
 
-import "lightningdb/internal/system/offheap"
+import (
+	"lightningdb/internal/system/offheap"
+	"lightningdb/internal/tree/table/piece"
+)
 
 // scratch is memory for one value or block. Memory that is larger than a piece lies outside the Go heap and is given
 // back by release: the collector would keep several values of 20 MiB for each that is in use. The zero scratch is
@@ -12,11 +15,11 @@ type scratch struct {
 
 // bytes returns n bytes of any content. They are valid until the next call of bytes or release.
 func (s *scratch) bytes(n int) []byte {
-	if n <= cap(s.memory) && (!s.apart || n > maxPieceBytes) {
+	if n <= cap(s.memory) && (!s.apart || n > piece.MaxBytes) {
 		return s.memory[:n]
 	}
 	s.release()
-	if n > maxPieceBytes {
+	if n > piece.MaxBytes {
 		if region, err := offheap.Alloc(n); err == nil {
 			s.memory, s.apart = region, true
 			return region

@@ -12,6 +12,8 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/table/directory"
+	"lightningdb/internal/tree/table/piece"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -119,7 +121,7 @@ func open(f *memFile, id uint64, size int64, budget int64) (*opened, error) {
 	d := epoch.NewDomain()
 	c := cache.New(budget, DefaultPageSize, d)
 	c.Poison = true
-	r, err := Open(f, OpenOptions{Name: "000001.tbl", ID: id, Size: size, Cache: c, Buffers: NewBuffers(64 << 10)})
+	r, err := Open(f, OpenOptions{Name: "000001.tbl", ID: id, Size: size, Cache: c, Buffers: piece.NewBuffers(64 << 10)})
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +151,32 @@ func (o *opened) close(t tb) {
 	if lent := o.buffers.Bytes(); lent > 0 {
 		t.Fatalf("%d bytes of buffers were not given back", lent)
 	}
+}
+
+// layout is an undamaged table with its directory.
+type layout struct {
+	*Reader
+	dir directory.List
+}
+
+func layoutOf(t tb, r *Reader) layout {
+	t.Helper()
+	l := layout{Reader: r}
+	places := r.newPlaces(nil)
+	if err := r.eachPage(&places, l.dir.Add); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l layout) offset(n int) int64 {
+	offset, _ := l.dir.At(n)
+	return offset
+}
+
+func (l layout) end(n int) int64 {
+	offset, length := l.dir.At(n)
+	return offset + int64(length)
 }
 
 // get is Get inside a guard.

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"slices"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/directory"
 )
 
 // Verify reads every byte of the file, without the cache, and checks everything that a reader relies on: checksums,
@@ -22,13 +22,14 @@ func (r *Reader) Verify(ctx context.Context) error {
 	if err := fresh.openParts(r.foot.size); err != nil {
 		return err
 	}
-	if !slices.Equal(fresh.dir, r.dir) {
-		return r.damaged(r.foot.directory, "the directory has changed since the table was opened")
+	if fresh.foot != r.foot {
+		return r.damaged(r.foot.size-footerSize, "the footer has changed since the table was opened")
 	}
-	v := verifier{r: fresh, ctx: ctx, ahead: newReadAhead(fresh)}
+	v := verifier{r: fresh, ctx: ctx, ahead: newReadAhead(fresh), places: fresh.newPlaces(nil)}
 	defer v.release()
 	v.level.n = int(fresh.foot.leaves) - 1
-	for _, step := range []func() error{v.readLocator, v.checkLeaves, v.checkUpperLevels, v.checkProperties} {
+	for _, step := range []func() error{
+		v.checkDirectory, v.readLocator, v.checkLeaves, v.checkUpperLevels, v.checkProperties} {
 		if err := step(); err != nil {
 			return fresh.withOthers(ctx, err)
 		}
@@ -51,9 +52,15 @@ func (r *Reader) withOthers(ctx context.Context, err error) error {
 			all = append(all, other)
 		}
 	}
-	for n := 0; n < len(r.dir) && len(all) < maxDamages && ctx.Err() == nil; n++ {
-		_, length := r.dir.at(n)
-		payload, damage := r.readPage(n, nil, make([]byte, length))
+	places := r.newPlaces(nil)
+	for n := 0; n < r.layout.Pages && len(all) < maxDamages && ctx.Err() == nil; n++ {
+		offset, length, damage := places.At(n)
+		if damage != nil {
+			add(damage)
+			n += r.layout.PerBlock() - 1 // nor can any other page of the block be found
+			continue
+		}
+		payload, damage := r.readPage(n, offset, nil, make([]byte, length))
 		add(damage)
 		if damage != nil || n >= int(r.foot.leaves) {
 			continue
@@ -80,9 +87,10 @@ func (v *verifier) release() {
 
 // verifier is the state of one Verify.
 type verifier struct {
-	r     *Reader
-	ctx   context.Context
-	ahead *readAhead
+	r      *Reader
+	ctx    context.Context
+	ahead  *readAhead
+	places directory.Cursor // of pages that are not leaves
 
 	stored, raw scratch // of extents
 
@@ -92,7 +100,7 @@ type verifier struct {
 
 	props Properties   // as counted
 	last  key.Internal // owned
-	end   int64        // of the last block checked
+	end   int64        // of the last leaf or extent checked
 	level innerCursor  // over the pages above the leaves
 }
 
@@ -104,9 +112,21 @@ type innerCursor struct {
 	buf   []byte
 }
 
+// checkDirectory reads the directory as a whole.
+func (v *verifier) checkDirectory() error { return v.r.eachPage(&v.places, func(int64, int) {}) }
+
+// damagedPage returns a *corrupt.Error about page n.
+func (v *verifier) damagedPage(n int, format string, args ...any) error {
+	offset, _, err := v.places.At(n)
+	if err != nil {
+		return err
+	}
+	return v.r.damaged(offset, format, args...)
+}
+
 // readLocator reads the pages of the locator.
 func (v *verifier) readLocator() error {
-	for n := v.r.first; n < len(v.r.dir); n++ {
+	for n := v.r.first; n < v.r.layout.Pages; n++ {
 		payload, err := v.page(n, nil)
 		if err != nil {
 			return err
@@ -122,11 +142,22 @@ func (v *verifier) page(n int, dst []byte) ([]byte, error) {
 	if err := v.ctx.Err(); err != nil {
 		return nil, err
 	}
-	_, length := v.r.dir.at(n)
-	stored := make([]byte, length)
-	payload, err := v.r.readPage(n, dst, stored)
+	payload, stored, err := v.readPage(n, dst)
+	if err != nil {
+		return nil, err
+	}
 	v.props.Digest += storedChecksum(stored)
-	return payload, err
+	return payload, nil
+}
+
+func (v *verifier) readPage(n int, dst []byte) (payload, stored []byte, err error) {
+	offset, length, err := v.places.At(n)
+	if err != nil {
+		return nil, nil, err
+	}
+	stored = make([]byte, length)
+	payload, err = v.r.readPage(n, offset, dst, stored)
+	return payload, stored, err
 }
 
 func (v *verifier) checkLeaves() error {
@@ -138,26 +169,32 @@ func (v *verifier) checkLeaves() error {
 		if err != nil {
 			return err
 		}
-		stored, err := v.ahead.stored(n)
+		offset, length, err := v.ahead.places.At(n)
+		if err != nil {
+			return err
+		}
+		stored, err := v.ahead.stored(n, offset, length)
 		if err != nil {
 			return err
 		}
 		v.props.Digest += storedChecksum(stored)
-		if err := v.checkLeaf(n, payload); err != nil {
+		if err := v.checkLeaf(n, payload, offset); err != nil {
 			return err
 		}
+		v.end = offset + int64(length)
 	}
 	return nil
 }
 
-func (v *verifier) checkLeaf(n int, payload []byte) error {
+// checkLeaf checks leaf n, which lies at offset, and the extents before it.
+func (v *verifier) checkLeaf(n int, payload []byte, offset int64) error {
 	p := page.View(payload)
 	first := p.Entry(0)
 	if err := v.checkFence(n, first.Key); err != nil {
 		return err
 	}
 	if n > 0 && key.Compare(v.last, first.Key) >= 0 {
-		return v.r.damaged(v.r.offset(n), "leaf page %d begins before the end of the one before", n)
+		return v.damagedPage(n, "leaf page %d begins before the end of the one before", n)
 	}
 	for at := 0; at < page.EntriesEnd(payload); {
 		e, next, _ := page.At(payload, at) // page.Check has decoded it
@@ -166,10 +203,9 @@ func (v *verifier) checkLeaf(n int, payload []byte) error {
 		}
 		at = next
 	}
-	if v.end != v.r.offset(n) {
+	if v.end != offset {
 		return v.r.damaged(v.end, "bytes that belong to nothing before leaf page %d", n)
 	}
-	v.end = v.r.dir.end(n)
 	return nil
 }
 
@@ -183,7 +219,7 @@ func (v *verifier) checkFence(n int, k key.Internal) error {
 		return err
 	}
 	if child != n || key.Compare(fence, k) > 0 || (n > 0 && key.Compare(v.last, fence) >= 0) {
-		return v.r.damaged(v.r.offset(v.level.n), "inner page %d leads to leaf %d wrongly", v.level.n, n)
+		return v.damagedPage(v.level.n, "inner page %d leads to leaf %d wrongly", v.level.n, n)
 	}
 	return nil
 }
@@ -193,14 +229,14 @@ func (v *verifier) nextChild(level int) (key.Internal, int, error) {
 	c := &v.level
 	if c.index == c.page.Len() {
 		if c.n+1 == v.r.first {
-			return key.Internal{}, 0, v.r.damaged(v.r.offset(c.n), "inner pages lead to too few pages")
+			return key.Internal{}, 0, v.damagedPage(c.n, "inner pages lead to too few pages")
 		}
 		payload, err := v.page(c.n+1, c.buf)
 		if err != nil {
 			return key.Internal{}, 0, err
 		}
 		if page.Level(payload) != level {
-			return key.Internal{}, 0, v.r.damaged(v.r.offset(c.n+1), "inner page %d is not of level %d", c.n+1, level)
+			return key.Internal{}, 0, v.damagedPage(c.n+1, "inner page %d is not of level %d", c.n+1, level)
 		}
 		c.n, c.index, c.page, c.buf = c.n+1, 0, page.View(payload), payload
 	}
@@ -227,7 +263,7 @@ func (v *verifier) checkEntry(n, at int, e *page.Entry) error {
 // checkExtent verifies that an extent begins where the block before ends, and reads it.
 func (v *verifier) checkExtent(n int, x page.Extent) error {
 	if int64(x.Offset) != v.end {
-		return v.r.damaged(v.r.offset(n), "leaf page %d leads to an extent in the wrong place", n)
+		return v.damagedPage(n, "leaf page %d leads to an extent in the wrong place", n)
 	}
 	if err := v.r.checkExtent(x); err != nil {
 		return err
@@ -261,7 +297,7 @@ func (v *verifier) checkLocated(n, at int, user []byte) error {
 		}
 	}
 	if probe.Conclusive() {
-		return v.r.damaged(v.r.offset(v.r.first+number), "locator page %d does not lead to a key", number)
+		return v.damagedPage(v.r.first+number, "locator page %d does not lead to a key", number)
 	}
 	v.unlocated++
 	return nil
@@ -281,7 +317,7 @@ func (v *verifier) checkUpperLevels() error {
 		low, high = high, v.level.n+1
 	}
 	if high != v.r.first || v.level.index != v.level.page.Len() {
-		return v.r.damaged(v.r.offset(v.level.n), "inner pages lead to too many pages")
+		return v.damagedPage(v.level.n, "inner pages lead to too many pages")
 	}
 	return nil
 }
@@ -289,21 +325,20 @@ func (v *verifier) checkUpperLevels() error {
 // checkUpperLevel verifies that the next inner pages lead to the pages low to high-1.
 func (v *verifier) checkUpperLevel(level, low, high int) error {
 	if v.level.index != v.level.page.Len() {
-		return v.r.damaged(v.r.offset(v.level.n), "inner page %d leads to too many pages", v.level.n)
+		return v.damagedPage(v.level.n, "inner page %d leads to too many pages", v.level.n)
 	}
 	for n := low; n < high; n++ {
 		fence, child, err := v.nextChild(level)
 		if err != nil {
 			return err
 		}
-		_, length := v.r.dir.at(n)
-		payload, err := v.r.readPage(n, nil, make([]byte, length))
+		payload, _, err := v.readPage(n, nil)
 		if err != nil {
 			return err
 		}
 		p := page.View(payload)
 		if first := p.Entry(0); child != n || key.Compare(first.Key, fence) != 0 {
-			return v.r.damaged(v.r.offset(v.level.n), "inner page %d leads to page %d wrongly", v.level.n, n)
+			return v.damagedPage(v.level.n, "inner page %d leads to page %d wrongly", v.level.n, n)
 		}
 	}
 	return nil
@@ -313,7 +348,7 @@ func (v *verifier) checkUpperLevel(level, low, high int) error {
 func (v *verifier) checkProperties() error {
 	got, want := v.props, v.r.props
 	if uint64(v.slots+v.unlocated) != got.Entries-got.Shadowed {
-		return v.r.damaged(v.r.offset(v.r.first), "the locator holds keys that the table does not")
+		return v.damagedPage(v.r.first, "the locator holds keys that the table does not")
 	}
 	smallest, err := v.ahead.leaf(0)
 	if err != nil {

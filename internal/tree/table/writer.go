@@ -13,7 +13,9 @@ import (
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/directory"
 	"lightningdb/internal/tree/table/fence"
+	"lightningdb/internal/tree/table/piece"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 	// reach it before maxKeys.
 	maxFenceBytes = 4 << 20
 	// fullBytes is the size at which a table is full, in bytes: far below what the directory can address.
-	fullBytes = maxFileSize / 4
+	fullBytes = directory.MaxFileSize / 4
 )
 
 // ErrFull says that the table takes no further user key: Full held before Add. Nothing was added.
@@ -40,7 +42,7 @@ type Options struct {
 	ID       uint64           // identity of the table: part of every checksum, so that no block passes for another table's
 	Codec    codec.Compressor // of pages, and of values stored outside them
 	PageSize int              // a power of two from MinPageSize to MaxPageSize; 0 means DefaultPageSize
-	Buffers  *Buffers         // nil for memory on the Go heap
+	Buffers  *piece.Buffers   // nil for memory on the Go heap
 }
 
 // Writer writes one table, in order, in pieces of up to 256 KiB. It ends with Finish or Release. Its memory is
@@ -54,7 +56,7 @@ type Writer struct {
 	opts     Options
 	pageBits uint8
 	out      output
-	pages    directory
+	pages    directory.List
 	leaves   int
 	props    Properties
 	last     key.Internal // owned
@@ -190,7 +192,7 @@ func (w *Writer) Full() bool {
 // EstimatedSize is about the size of the file if Finish were called now, in bytes.
 func (w *Writer) EstimatedSize() int64 {
 	return w.out.offset() + int64(w.page.Size()) + w.locator.EstimatedSize() +
-		int64(len(w.pages)*directoryEntrySize) + int64(w.fences.Size()) + footerSize
+		int64(len(w.pages)*directory.EntrySize) + int64(w.fences.Size()) + footerSize
 }
 
 // Finish writes the rest of the table and returns what it holds. It does not make the file durable, nor close it. A
@@ -250,11 +252,24 @@ func (w *Writer) writeTail(f *footer, properties []byte) error {
 		return err
 	}
 	f.directory = w.out.offset()
-	if err := w.writeBlock(place{unitDirectory, 0, f.directory}, w.pages.encode(), codec.Compressor{}); err != nil {
+	if err := w.writeDirectory(f); err != nil {
 		return err
 	}
 	f.size = w.out.offset() + footerSize
 	return w.out.write(f.encode())
+}
+
+func (w *Writer) writeDirectory(f *footer) error {
+	l := f.layout()
+	block := make([]byte, 0, l.PageSize)
+	for i := range l.Blocks() {
+		from := i * l.PerBlock()
+		block = w.pages[from:min(from+l.PerBlock(), l.Pages)].Encode(block[:0])
+		if err := w.writeBlock(f.directoryPlace(i), block, codec.Compressor{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *Writer) writeLeaf() error {
@@ -318,7 +333,7 @@ func (w *Writer) writeLocator() error {
 func (w *Writer) writePage(u unit, payload []byte, c codec.Compressor) error {
 	at := place{u, len(w.pages), w.out.offset()}
 	err := w.writeBlock(at, payload, c)
-	w.pages.add(at.offset, int(w.out.offset()-at.offset))
+	w.pages.Add(at.offset, int(w.out.offset()-at.offset))
 	return err
 }
 

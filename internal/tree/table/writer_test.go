@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/internal/tree/locator"
+	"lightningdb/internal/tree/table/piece"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -227,14 +228,37 @@ func TestFinish_countsWhatWasAdded(t *testing.T) {
 	}
 }
 
-// The memory limit counts what an open table keeps outside the cache.
-func TestResidentBytes_countsTheDirectory(t *testing.T) {
-	f, _ := build(t, Options{ID: testID}, numbered(20_000))
+// The memory limit counts what an open table keeps outside the cache: were it more, the process would outgrow its limit
+// with every table that is opened.
+func TestResidentBytes_countsWhatStaysInMemory(t *testing.T) {
+	f, _ := build(t, Options{ID: testID}, numbered(100_000))
 	r := mustOpen(t, f, Options{ID: testID})
 	defer r.close(t)
-	pages := int64(len(f.data) / DefaultPageSize)
-	if got := r.ResidentBytes(); got < 20*pages-1000 || got > 21*pages+1024 {
-		t.Errorf("%d bytes for %d pages", got, pages)
+	grown := int64(0)
+	r.grown = func(bytes int64) { grown += bytes }
+	pages, before := int64(len(f.data)/DefaultPageSize), r.ResidentBytes()
+	if before < 4*pages || before > 5*pages+readerBytes {
+		t.Errorf("%d bytes for %d pages", before, pages)
+	}
+	it := r.NewIterator()
+	defer it.Close()
+	for range r.foot.inners {
+		it.SeekGE(key.SeekTo([]byte("key-1"), key.MaxSeqNum))
+	}
+	if after := r.ResidentBytes(); grown < 7*pages || after != before+grown {
+		t.Errorf("%d bytes, and %d with a leaf index of %d", before, after, grown)
+	}
+	small, _ := build(t, Options{ID: testID}, numbered(1))
+	const tables = 256
+	var readers [tables]*Reader
+	heap := heapUse(func() {
+		for i := range readers {
+			copied := memFile{data: small.data}
+			readers[i] = must(Open(&copied, OpenOptions{ID: testID, Size: int64(len(small.data)), Cache: r.cache}))
+		}
+	})
+	if heap/tables > readerBytes {
+		t.Errorf("to open a table takes %d bytes", heap/tables)
 	}
 }
 
@@ -260,8 +284,8 @@ func TestEstimatedSize_isNearTheFile(t *testing.T) {
 func TestExtent_anySize(t *testing.T) {
 	eachCodec(t, func(t *testing.T, c codec.ID) {
 		var rows []row
-		const piece = maxPieceBytes
-		for i, n := range []int{0, 1, 2047, 2048, 2049, 8 << 10, piece - 17, piece - 16, piece, piece + 1, 3 << 20} {
+		const most = piece.MaxBytes
+		for i, n := range []int{0, 1, 2047, 2048, 2049, 8 << 10, most - 17, most - 16, most, most + 1, 3 << 20} {
 			value := noise(n)
 			if i%2 == 0 {
 				value = make([]byte, n)

@@ -30,6 +30,7 @@ import (
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/table/piece"
 )
 
 // Options configures a set of tables.
@@ -38,11 +39,11 @@ type Options struct {
 	Gate      *calls.Gate
 	Epochs    *epoch.Domain
 	Cache     *cache.Cache
-	Buffers   *table.Buffers
+	Buffers   *piece.Buffers
 	Random    func() uint64
 	Codec     codec.Compressor
 	PageSize  int    // bytes of a page before compression
-	OpenBytes int64  // directories and slots of open tables beyond which some are closed
+	OpenBytes int64  // what open tables may take, besides cached pages, before some are closed
 	Bytes     int64  // size at which a table that a transaction writes is complete
 	Unused    func() // called when Reclaim has something to do
 
@@ -59,8 +60,8 @@ type Set struct {
 	refs []*Ref     // open tables, in the order of a clock
 	hand int
 
-	// The number of refs, and the bytes of memory that they take. Changed under mu; Size loads them without.
-	count, bytes atomic.Int64
+	// The number of refs, and the bytes of memory that they take. Changed under mu, but for what grow adds.
+	number, bytes atomic.Int64
 
 	shutMu sync.Mutex
 	shut   []*openTable // tables to close, for Reclaim
@@ -82,7 +83,7 @@ func (t *Ref) Meta() *manifest.TableMeta { return t.meta }
 
 // Size returns the number of open tables, and the bytes of memory that they take. It does not wait while one
 // is being opened.
-func (s *Set) Size() (open int, bytes int64) { return int(s.count.Load()), s.bytes.Load() }
+func (s *Set) Size() (open int, bytes int64) { return int(s.number.Load()), s.bytes.Load() }
 
 // Reclaim closes the tables that nobody uses any more.
 func (s *Set) Reclaim() {
@@ -140,7 +141,31 @@ type Ref struct {
 // on it. Point readers are covered by the epoch.
 type openTable struct {
 	*table.Reader
-	refs atomic.Int32
+	refs    atomic.Int32
+	counted atomic.Int64 // of Set.bytes; notCounted unless its Ref has it open
+}
+
+const notCounted = -1
+
+// count adds what o, which nobody else has yet, takes to the bytes of open tables.
+func (s *Set) count(o *openTable) {
+	bytes := o.ResidentBytes()
+	o.counted.Store(bytes)
+	s.bytes.Add(bytes)
+}
+
+// grow adds what o takes more, as long as it counts.
+func (s *Set) grow(o *openTable, bytes int64) {
+	for {
+		counted := o.counted.Load()
+		if counted == notCounted {
+			return
+		}
+		if o.counted.CompareAndSwap(counted, counted+bytes) {
+			s.bytes.Add(bytes)
+			return
+		}
+	}
 }
 
 // unref gives back one reference. After the last one Reclaim closes the table. It is not closed here, because this
@@ -179,7 +204,7 @@ func (s *Set) acquireReader(t *Ref) (*openTable, error) {
 
 // room reports whether one more table may be open.
 func (s *Set) room() bool {
-	return s.count.Load() < maxOpenTables && s.bytes.Load() <= s.opts.OpenBytes
+	return s.number.Load() < maxOpenTables && s.bytes.Load() <= s.opts.OpenBytes
 }
 
 func (s *Set) open(t *Ref) (*openTable, error) {
@@ -202,11 +227,11 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.count(o)
+	s.number.Add(1)
+	s.refs = append(s.refs, t)
 	t.recent.Store(true)
 	t.open.Store(o)
-	s.refs = append(s.refs, t)
-	s.count.Add(1)
-	s.bytes.Add(o.ResidentBytes())
 	return o, nil
 }
 
@@ -260,19 +285,21 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 	if ctx.Done() != nil {
 		file = untilFile{file, ctx, pace}
 	}
-	r, err := table.Open(file, table.OpenOptions{
-		Name: name, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache, Buffers: s.opts.Buffers, Seq: meta.Seq})
+	o := new(openTable)
+	o.refs.Store(1)
+	o.counted.Store(notCounted)
+	o.Reader, err = table.Open(file, table.OpenOptions{
+		Name: name, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache, Buffers: s.opts.Buffers, Seq: meta.Seq,
+		Grown: func(bytes int64) { s.grow(o, bytes) }})
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	if !describes(meta, r.Properties()) {
-		r.Close()
+	if !describes(meta, o.Properties()) {
+		o.Close()
 		return nil, corrupt.New(name, -1, "its content is not that which the manifest names")
 	}
-	r.ShareBounds(meta.Smallest, meta.Largest)
-	o := &openTable{Reader: r}
-	o.refs.Store(1)
+	o.ShareBounds(meta.Smallest, meta.Largest)
 	return o, nil
 }
 
@@ -302,8 +329,8 @@ func (s *Set) evictLocked() {
 // closeLocked closes the open table at index i of refs, as soon as no reader has it.
 func (s *Set) closeLocked(i int) {
 	o := s.refs[i].open.Swap(nil)
-	s.count.Add(-1)
-	s.bytes.Add(-o.ResidentBytes())
+	s.number.Add(-1)
+	s.bytes.Add(-o.counted.Swap(notCounted))
 	last := len(s.refs) - 1
 	s.refs[i] = s.refs[last]
 	s.refs = s.refs[:last]

@@ -1,4 +1,6 @@
-package table
+// Package piece lends the memory in which tables are written and read from front to back, in pieces. Everything in it
+// is safe for concurrent use.
+package piece
 
 import (
 	"math/bits"
@@ -8,57 +10,50 @@ import (
 )
 
 const (
-	// maxPieceBytes is the size of the pieces in which tables are written and read ahead, if there is memory for it.
-	maxPieceBytes = 256 << 10
-	// minPieceBytes is the size of the pieces if there is not; or four pages, if that is more.
-	minPieceBytes = 32 << 10
+	// MaxBytes is the size of the pieces in which tables are written and read ahead, if there is memory for it.
+	MaxBytes = 256 << 10
+	// minBytes is the size of the pieces if there is not; or four pages, if that is more.
+	minBytes = 32 << 10
 )
 
 // Buffers is the memory for pieces of tables that are being written, or read from front to back. It lies outside the
 // Go heap, where a merge of many tables would leave megabytes to the collector, and within a budget. The less of the
 // budget is left, the smaller are the pieces that it lends, so that a merge of forty tables takes hardly more than
-// one of four. It is safe for concurrent use. A nil *Buffers lends pieces of maxPieceBytes on the Go heap.
+// one of four. It is safe for concurrent use. A nil *Buffers lends pieces of MaxBytes on the Go heap.
 type Buffers struct {
 	budget int64 // bytes
 
 	mu     sync.Mutex
 	lent   int64
-	kept   int64                                     // bytes of idle
-	idle   [maxPieceBits - minPieceBits + 1][][]byte // by size
+	kept   int64                           // bytes of idle
+	idle   [maxBits - minBits + 1][][]byte // by size
 	closed bool
-
-	directories []directory // of tables that were closed
 }
-
-// spareDirectories is how many directories are kept for the next tables. Where more tables are read than may be open,
-// each read may open one: without them the heap would grow by the directories that the garbage collector has not come
-// to yet.
-const spareDirectories = 16
 
 // The size of a piece is a power of two bytes.
 const (
-	minPieceBits = 15
-	maxPieceBits = 18
+	minBits = 15
+	maxBits = 18
 )
 
 // NewBuffers returns buffers that take little more than budget bytes, unless very many pieces are lent at once: the
 // smallest pieces are always available.
 func NewBuffers(budget int64) *Buffers { return &Buffers{budget: budget} }
 
-// forReading lends a piece to read pages of pageSize ahead: at most a quarter of what is left.
-func (b *Buffers) forReading(pageSize int) []byte {
+// ForReading lends a piece to read pages of pageSize ahead: at most a quarter of what is left.
+func (b *Buffers) ForReading(pageSize int) []byte {
 	if b == nil {
-		return make([]byte, maxPieceBytes)
+		return make([]byte, MaxBytes)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lendLocked(max((b.budget-b.lent)/4, 4*int64(pageSize)))
 }
 
-// forWriting lends a piece to write a table. A job writes one table at a time, but merges many.
-func (b *Buffers) forWriting() []byte {
+// ForWriting lends a piece to write a table. A job writes one table at a time, but merges many.
+func (b *Buffers) ForWriting() []byte {
 	if b == nil {
-		return make([]byte, maxPieceBytes)
+		return make([]byte, MaxBytes)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,7 +62,7 @@ func (b *Buffers) forWriting() []byte {
 
 // lendLocked lends a piece of about size bytes.
 func (b *Buffers) lendLocked(size int64) []byte {
-	size = 1 << (bits.Len64(uint64(min(max(size, minPieceBytes), maxPieceBytes))) - 1)
+	size = 1 << (bits.Len64(uint64(min(max(size, minBytes), MaxBytes))) - 1)
 	b.lent += size
 	idle := &b.idle[sizeClass(size)]
 	if last := len(*idle) - 1; last >= 0 {
@@ -81,15 +76,15 @@ func (b *Buffers) lendLocked(size int64) []byte {
 	}
 	piece, err := offheap.Alloc(int(size))
 	if err != nil {
-		return make([]byte, size+1) // takeBack tells it from the others by its odd size
+		return make([]byte, size+1) // TakeBack tells it from the others by its odd size
 	}
 	return piece
 }
 
-func sizeClass(size int64) int { return bits.Len64(uint64(size)) - 1 - minPieceBits }
+func sizeClass(size int64) int { return bits.Len64(uint64(size)) - 1 - minBits }
 
-// takeBack takes back a piece that was lent. It does nothing for nil.
-func (b *Buffers) takeBack(piece []byte) {
+// TakeBack takes back a piece that was lent. It does nothing for nil.
+func (b *Buffers) TakeBack(piece []byte) {
 	if b == nil || piece == nil {
 		return
 	}
@@ -104,34 +99,6 @@ func (b *Buffers) takeBack(piece []byte) {
 	default:
 		b.kept += size
 		b.idle[sizeClass(size)] = append(b.idle[sizeClass(size)], piece)
-	}
-}
-
-// directory returns memory for the directory of a table, nil if there is none to spare.
-func (b *Buffers) directory() directory {
-	if b == nil {
-		return nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	last := len(b.directories) - 1
-	if last < 0 {
-		return nil
-	}
-	d := b.directories[last]
-	b.directories = b.directories[:last]
-	return d
-}
-
-// keepDirectory takes over the directory of a table that nobody reads any more.
-func (b *Buffers) keepDirectory(d directory) {
-	if b == nil {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.directories) < spareDirectories {
-		b.directories = append(b.directories, d)
 	}
 }
 
