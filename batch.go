@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/transaction"
 )
 
 // Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the
@@ -20,14 +21,14 @@ type Batch struct {
 
 // Put adds "set key to value". A key or value over the limit is reported by DB.Write, which then writes nothing.
 func (b *Batch) Put(key, value []byte) {
-	if b.check(errors.Join(checkKey(key), checkValue(value))) {
+	if b.check(errors.Join(transaction.CheckKey(key), transaction.CheckValue(value))) {
 		b.ops.Put(key, value)
 	}
 }
 
 // Delete adds "remove key". Removing a key that is not there is no error.
 func (b *Batch) Delete(key []byte) {
-	if b.check(checkKey(key)) {
+	if b.check(transaction.CheckKey(key)) {
 		b.ops.Delete(key)
 	}
 }
@@ -72,7 +73,7 @@ func (b *Batch) integer(o operand.Operator, key []byte, n int64) {
 }
 
 func (b *Batch) merge(o operand.Operator, key, argument []byte) {
-	if b.check(errors.Join(checkKey(key), checkArgument(argument))) {
+	if b.check(errors.Join(transaction.CheckKey(key), transaction.CheckArgument(argument))) {
 		b.ops.Merge(o, key, argument)
 	}
 }

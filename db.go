@@ -131,8 +131,8 @@ func notNil(value []byte, err error) ([]byte, error) {
 // GetAppend appends the newest value of key to dst and returns the result. It allocates nothing if dst has room for
 // the value. If the key is absent it returns dst unchanged and ErrNotFound.
 func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
-	if !fits(key) {
-		return dst, checkKey(key)
+	if !transaction.Fits(key) {
+		return dst, transaction.CheckKey(key)
 	}
 	out, found, err := db.engine.Get(dst, key, engine.Latest)
 	if err == nil && !found {
@@ -143,8 +143,8 @@ func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
 
 // Has reports whether key has a value. Like Get it returns ErrMerge if that cannot be told.
 func (db *DB) Has(key []byte) (bool, error) {
-	if !fits(key) {
-		return false, checkKey(key)
+	if !transaction.Fits(key) {
+		return false, transaction.CheckKey(key)
 	}
 	return db.engine.Has(key, engine.Latest)
 }

@@ -3,6 +3,7 @@ package lightningdb
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -33,7 +34,10 @@ func directoryBytes(t *testing.T, dir string) (total int64) {
 func TestMetrics_showAllThatIsOnTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		db, err := Open(dir, &Options{MemoryLimit: 10 << 20, Compression: NoCompression, Durability: Process})
+		db, err := Open(dir, &Options{
+			MemoryLimit: 10 << 20, Compression: NoCompression, Durability: Process,
+			ValueThreshold: math.MaxInt, // what the newest tables refer to is pinned by no cursor
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

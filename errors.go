@@ -118,9 +118,9 @@ var (
 
 	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written;
 	// the first two refuse reads of a key as well. Bounds, prefixes and targets of Seek may be empty, and of any length.
-	ErrKeyEmpty      = errors.New("key is empty")
-	ErrKeyTooLarge   = fmt.Errorf("key is larger than %d bytes", MaxKeySize)
-	ErrValueTooLarge = fmt.Errorf("value is larger than %d bytes", MaxValueSize)
+	ErrKeyEmpty      = transaction.ErrKeyEmpty
+	ErrKeyTooLarge   = transaction.ErrKeyTooLarge
+	ErrValueTooLarge = transaction.ErrValueTooLarge
 	ErrBatchTooLarge = fmt.Errorf("batch is larger than %d bytes", MaxBatchSize)
 )
 

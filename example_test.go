@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
@@ -111,6 +112,50 @@ func ExampleDB_Has() {
 	absent, _ := db.Has([]byte("b"))
 	fmt.Println(present, absent)
 	// Output: true false
+}
+
+func ExampleDB_Size() {
+	db := open()
+	defer db.Close()
+
+	if err := db.Put([]byte("picture"), make([]byte, 100_000)); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(db.Size([]byte("picture")))
+	// Output: 100000 <nil>
+}
+
+func ExampleDB_PutReader() {
+	db := open()
+	defer db.Close()
+
+	var body io.Reader = strings.NewReader("a file, a request, whatever can be read")
+	if err := db.PutReader(context.Background(), []byte("document"), body); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(db.Size([]byte("document")))
+	// Output: 39 <nil>
+}
+
+func ExampleDB_ValueReader() {
+	db := open()
+	defer db.Close()
+
+	if err := db.Put([]byte("document"), []byte("a long text, and its end")); err != nil {
+		log.Fatal(err)
+	}
+	v, err := db.ValueReader(context.Background(), []byte("document"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer v.Close()
+	if err := db.Delete([]byte("document")); err != nil { // v stays what it was
+		log.Fatal(err)
+	}
+	v.Seek(-7, io.SeekEnd)
+	end, err := io.ReadAll(v)
+	fmt.Printf("%d bytes, at the end: %s %v\n", v.Size(), end, err)
+	// Output: 24 bytes, at the end: its end <nil>
 }
 
 func ExampleDB_Delete() {

@@ -9,7 +9,9 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/follower"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/transaction"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -117,8 +119,8 @@ func (f *Follower) Get(key []byte) ([]byte, error) { return notNil(f.GetAppend(n
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (f *Follower) GetAppend(dst, key []byte) ([]byte, error) {
-	if !fits(key) {
-		return dst, checkKey(key)
+	if !transaction.Fits(key) {
+		return dst, transaction.CheckKey(key)
 	}
 	out, found, err := f.follower.Get(dst, key)
 	if err == nil && !found {
@@ -129,8 +131,8 @@ func (f *Follower) GetAppend(dst, key []byte) ([]byte, error) {
 
 // Has reports whether key has a value; see DB.Has.
 func (f *Follower) Has(key []byte) (bool, error) {
-	if !fits(key) {
-		return false, checkKey(key)
+	if !transaction.Fits(key) {
+		return false, transaction.CheckKey(key)
 	}
 	return f.follower.Has(key)
 }
@@ -158,7 +160,7 @@ func (f *Follower) Metrics() Metrics {
 	out := treeMetrics(m.Metrics, m.Levels)
 	out.DurableSequence, out.DiskBytes, out.MemoryLimit = uint64(m.Durable), m.DiskBytes, m.MemoryLimit
 	if m.Closed {
-		out.BackgroundError = failureOf(ErrClosed)
+		out.BackgroundError = status.Failure(ErrClosed)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
 )
 
@@ -23,6 +24,7 @@ type Metrics struct {
 	Operations uint64 // in them
 
 	Levels    []LevelMetrics
+	Values    ValueMetrics
 	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
 	Disk      DiskMetrics
@@ -83,11 +85,19 @@ type ScrubDamage struct {
 	At     time.Time // when it was found
 }
 
+// ValueMetrics describes the value files: see Options.ValueThreshold.
+type ValueMetrics struct {
+	Files   int
+	Bytes   int64
+	Garbage int64 // bytes of them that are no part of the newest state of the tables, and wait to be reclaimed
+}
+
 // LevelMetrics describes one level of the tree. Level 0 receives flushes, the last level holds most of the data.
 type LevelMetrics struct {
 	Level      int
 	Tables     int
 	Bytes      int64
+	Values     int64 // bytes of value files that its tables refer to
 	Entries    uint64
 	Tombstones uint64
 	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
@@ -158,66 +168,13 @@ type StallMetrics struct {
 	Cause    string        // of the latest
 }
 
-// LatencyMetrics tells how long calls took that succeeded, since Open or between two moments: see Since.
-type LatencyMetrics struct {
-	// Commit is from the call of Put, Write, Commit and their like to its return, with all that they waited for: room,
-	// locks, other commits and the sync. Of a transaction it is the commit of what it wrote, not its function. At Sync
-	// durability each commit is measured. At Process one in 16 is, by chance, and counts for 16; those that waited for
-	// room or a lock are all measured, from then on, so that the slowest are among them.
-	Commit Latency
-	// Sync is each sync of the log that commits, or Close, waited for; one sync may carry many commits. Those in the
-	// background are not measured.
-	Sync Latency
-	// Get is Get, GetAppend, Has and their like, of the database, snapshots and transactions, as far as they read the
-	// database and not what the transaction wrote. One in 256 is measured, and counts for 256.
-	Get Latency
-}
-
-// Latency sums up calls of one kind. The figures are those of the buckets into which the calls were sorted: a quantile
-// may be up to 12.5 % too high, and the mean 6.25 % off. All of them are 0 if there was no call.
-type Latency struct {
-	Count          uint64 // calls; an estimate where one that was measured counts for several
-	Mean           time.Duration
-	P50, P99, P999 time.Duration   // what half of the calls did not exceed, 99 %, 99.9 %
-	Max            time.Duration   // since Open exact, of the calls that were measured
-	Buckets        []LatencyBucket // those with calls in them, the fastest first
-}
-
-// LatencyBucket is calls that took up to UpTo, and longer than the buckets before it say.
-type LatencyBucket struct {
-	UpTo  time.Duration
-	Count uint64
-}
-
-// Since returns the latencies of the calls after those that earlier, metrics of the same Open, has counted. The maximum
-// is a quantile like the others, unless it is that of all calls since Open.
-func (m LatencyMetrics) Since(earlier LatencyMetrics) LatencyMetrics {
-	since := func(l, earlier Latency) Latency { return latencyOf(l.counts().Since(earlier.counts())) }
-	return LatencyMetrics{
-		Commit: since(m.Commit, earlier.Commit),
-		Sync:   since(m.Sync, earlier.Sync),
-		Get:    since(m.Get, earlier.Get),
-	}
-}
-
-func latencyOf(c latency.Counts) Latency {
-	l := Latency{
-		Count: c.Number(), Mean: c.Mean(), P50: c.Quantile(500), P99: c.Quantile(990), P999: c.Quantile(999), Max: c.Max,
-	}
-	for _, b := range c.Buckets {
-		l.Buckets = append(l.Buckets, LatencyBucket(b))
-	}
-	return l
-}
-
-// counts is what l was made of by latencyOf.
-func (l Latency) counts() latency.Counts {
-	c := latency.Counts{Max: l.Max}
-	for _, b := range l.Buckets {
-		c.Buckets = append(c.Buckets, latency.Bucket(b))
-	}
-	return c
-}
+// LatencyMetrics tells how long calls took that succeeded, Latency sums up those of one kind, LatencyBucket some of
+// them.
+type (
+	LatencyMetrics = latency.Metrics
+	Latency        = latency.Summary
+	LatencyBucket  = latency.Bucket
+)
 
 // Metrics returns the metrics of this moment. It asks the file system for the size of each file, which takes a
 // microsecond or a few for each. Those of a closed database say with BackgroundError that it is, and tell what it did,
@@ -242,12 +199,12 @@ func metricsOf(m engine.Metrics) Metrics {
 	out.Log = LogMetrics{
 		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
 	}
-	out.Latency.Commit, out.Latency.Sync = latencyOf(m.CommitTimes), latencyOf(m.SyncTimes)
+	out.Latency.Commit, out.Latency.Sync = latency.Summarize(m.CommitTimes), latency.Summarize(m.SyncTimes)
 	out.Flush, out.Compaction = workMetrics(m.Flush), workMetrics(m.Compaction)
 	out.CompactionWaits = m.Waiting
 	out.Stall = StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause}
 	out.ObsoleteFiles += m.Obsolete
-	out.BackgroundError = failureOf(m.Failure)
+	out.BackgroundError = status.Failure(m.Failure)
 	if m.AppendBytes > 0 {
 		written := float64(m.AppendBytes) + float64(m.Flush.BytesWritten) + float64(m.Compaction.BytesWritten)
 		out.WriteAmplification = written / float64(m.AppendBytes)
@@ -274,10 +231,13 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
 		TablesOpen:    m.OpenTables,
-		Latency:       LatencyMetrics{Get: latencyOf(m.Gets)},
+		Latency:       LatencyMetrics{Get: latency.Summarize(m.Gets)},
 		ObsoleteFiles: m.Pinned.Count,
 		PinnedFiles:   m.Pinned.Count,
 		PinnedBytes:   m.Pinned.Bytes,
+	}
+	if m.Version != nil {
+		out.Values.Files, out.Values.Bytes, out.Values.Garbage = engine.ValueFiles(m.Version)
 	}
 	for _, r := range m.Readers {
 		out.Readers = append(out.Readers, ReaderMetrics{
@@ -287,26 +247,11 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 	for _, l := range levels {
 		out.Levels = append(out.Levels, LevelMetrics(l))
 		if l.Bytes > 0 {
-			out.LiveBytes = l.Bytes
+			out.LiveBytes = l.Bytes + l.Values
 		}
 	}
 	return out
 }
-
-// failure is an error that has a text in JSON, where others are {}.
-type failure struct{ error }
-
-func failureOf(err error) error {
-	if err == nil {
-		return nil
-	}
-	return failure{err}
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (f failure) MarshalText() ([]byte, error) { return []byte(f.Error()), nil }
-
-func (f failure) Unwrap() error { return f.error }
 
 func workMetrics(w engine.Work) WorkMetrics {
 	out := WorkMetrics{

@@ -81,6 +81,12 @@ type Options struct {
 	// 0, no scrub.
 	ScrubRate int64
 
+	// ValueThreshold is from how many bytes on, compressed, a value stays where it was first written in a table:
+	// compactions move a reference to it, and what was deleted or overwritten is reclaimed file by file. It saves writing
+	// large values several times, and reading them in the way of keys. Values of 2 KiB and less are always in the tables.
+	// Default: 4 KiB; math.MaxInt copies all values, and so does DiskLimit. It may differ from one Open to the next.
+	ValueThreshold int
+
 	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
 	Compression Compression
 
@@ -144,7 +150,8 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	}
 	for name, n := range map[string]int64{"MemoryLimit": o.MemoryLimit, "LogLimit": o.LogLimit, "DiskLimit": o.DiskLimit,
 		"ScrubRate": o.ScrubRate, "SyncInterval": int64(o.SyncInterval), "Retain": int64(o.Retain),
-		"MaxSnapshotAge": int64(o.MaxSnapshotAge), "LockTimeout": int64(o.LockTimeout)} {
+		"MaxSnapshotAge": int64(o.MaxSnapshotAge), "LockTimeout": int64(o.LockTimeout),
+		"ValueThreshold": int64(o.ValueThreshold)} {
 		if n < 0 {
 			return engine.Options{}, fmt.Errorf("Options.%s must not be negative", name)
 		}
@@ -169,6 +176,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		LogLimit:       logLimit,
 		DiskLimit:      diskLimit,
 		ScrubRate:      o.ScrubRate,
+		ValueThreshold: o.ValueThreshold,
 		Codec:          o.Compression.compressor(),
 		Logger:         o.Logger,
 		Merge:          o.Merge,

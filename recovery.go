@@ -19,14 +19,7 @@ type RecoveryReport struct {
 func (db *DB) Recovery() RecoveryReport {
 	r := db.engine.Report()
 	return RecoveryReport{
-		Created:      r.Created,
-		Segments:     r.Segments,
-		Records:      r.Records,
-		Operations:   r.Operations,
-		LogBytes:     r.LogBytes,
-		TornBytes:    r.TornBytes,
-		LastSequence: uint64(r.LastSequence),
-		FilesRemoved: r.FilesRemoved,
-		Duration:     r.Duration,
+		Created: r.Created, Segments: r.Segments, Records: r.Records, Operations: r.Operations, LogBytes: r.LogBytes,
+		TornBytes: r.TornBytes, LastSequence: uint64(r.LastSequence), FilesRemoved: r.FilesRemoved, Duration: r.Duration,
 	}
 }

@@ -38,13 +38,13 @@ type buckets []byte
 
 // take moves the buckets of l here.
 func (b *buckets) take(l *Latency) {
-	*b, l.Buckets = latency.AppendBuckets(nil, l.counts().Buckets), nil
+	*b, l.Buckets = latency.AppendBuckets(nil, l.Buckets), nil
 }
 
 // give sets the buckets of l.
 func (b buckets) give(l *Latency) error {
 	parsed, err := latency.ParseBuckets(b)
-	*l = latencyOf(latency.Counts{Buckets: parsed, Max: l.Max})
+	*l = latency.Summarize(latency.Counts{Buckets: parsed, Max: l.Max})
 	return err
 }
 
@@ -98,7 +98,7 @@ func parseReport(text []byte) (WriterStatus, error) {
 		return WriterStatus{}, fmt.Errorf("%w: what the writer says of itself: %w", ErrVersionTooNew, err)
 	}
 	if r.Failure != "" {
-		r.Metrics.BackgroundError = failureOf(errors.New(r.Failure))
+		r.Metrics.BackgroundError = status.Failure(errors.New(r.Failure))
 	}
 	return r.WriterStatus, nil
 }

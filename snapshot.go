@@ -2,7 +2,6 @@ package lightningdb
 
 import (
 	"fmt"
-	"sync"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
@@ -17,8 +16,7 @@ type Snapshot struct {
 	held  *engine.Snapshot
 	ended error             // what reads give once it is closed
 	watch transaction.Watch // of the context of a transaction
-	errMu sync.Mutex
-	walks transaction.Walks // guarded by errMu
+	walks transaction.SharedWalks
 }
 
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
@@ -86,8 +84,8 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 	if s.held.Closed() {
 		return dst, s.ended
 	}
-	if !fits(key) {
-		return dst, checkKey(key)
+	if !transaction.Fits(key) {
+		return dst, transaction.CheckKey(key)
 	}
 	out, found, err := s.held.Get(dst, key)
 	if err == nil && !found {
@@ -101,8 +99,8 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 	if s.held.Closed() {
 		return false, s.ended
 	}
-	if !fits(key) {
-		return false, checkKey(key)
+	if !transaction.Fits(key) {
+		return false, transaction.CheckKey(key)
 	}
 	return s.held.Has(key)
 }
@@ -133,21 +131,7 @@ func (s *Snapshot) openIterator(bounds span.Span) (iterator, error) {
 }
 
 // note implements source: it remembers errors, for View.
-func (s *Snapshot) note(err error) {
-	s.errMu.Lock()
-	defer s.errMu.Unlock()
-	s.walks.Note(err)
-}
+func (s *Snapshot) note(err error) { s.walks.Note(err) }
 
 // told implements source.
-func (s *Snapshot) told(err error) {
-	s.errMu.Lock()
-	defer s.errMu.Unlock()
-	s.walks.Told(err)
-}
-
-func (s *Snapshot) firstError() error {
-	s.errMu.Lock()
-	defer s.errMu.Unlock()
-	return s.walks.Err()
-}
+func (s *Snapshot) told(err error) { s.walks.Told(err) }

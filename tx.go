@@ -126,8 +126,8 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	defer tx.rw.Leave()
-	if !fits(key) {
-		return dst, checkKey(key)
+	if !transaction.Fits(key) {
+		return dst, transaction.CheckKey(key)
 	}
 	return tx.rw.Get(dst, key)
 }
@@ -153,7 +153,7 @@ func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer tx.rw.Leave()
-	if err := checkKey(key); err != nil {
+	if err := transaction.CheckKey(key); err != nil {
 		return nil, err
 	}
 	if err := tx.rw.Lock(key); err != nil {
@@ -193,7 +193,7 @@ func (tx *Tx) source() source {
 
 // Put sets key to value. Nobody else sees it before the commit.
 func (tx *Tx) Put(key, value []byte) error {
-	return tx.write(key, checkValue(value), func(rw *transaction.Tx) error { return rw.Put(key, value) })
+	return tx.write(key, transaction.CheckValue(value), func(rw *transaction.Tx) error { return rw.Put(key, value) })
 }
 
 // Delete removes key. Removing a key that is not there is no error.
@@ -274,14 +274,14 @@ func (tx *Tx) write(key []byte, limits error, set func(*transaction.Tx) error) e
 		return err
 	}
 	defer tx.rw.Leave()
-	if err := errors.Join(checkKey(key), limits); err != nil {
+	if err := errors.Join(transaction.CheckKey(key), limits); err != nil {
 		return err
 	}
 	return set(tx.rw)
 }
 
 func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
-	return tx.write(key, checkArgument(argument), func(rw *transaction.Tx) error {
+	return tx.write(key, transaction.CheckArgument(argument), func(rw *transaction.Tx) error {
 		return rw.Merge(key, append([]byte{byte(o)}, argument...))
 	})
 }
@@ -313,7 +313,7 @@ func (tx *Tx) commitView() error {
 		return s.ended
 	}
 	defer s.Close()
-	if err := s.firstError(); err != nil {
+	if err := s.walks.Err(); err != nil {
 		return err
 	}
 	return tx.ctx.Err()

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
 
 	"lightningdb/internal/system/goroutine"
+	"lightningdb/internal/transaction"
 )
 
 // View calls fn with a read-only transaction on everything committed so far, and returns fn's error, or else the
@@ -29,7 +28,7 @@ func view(ctx context.Context, h holder, fn func(tx *Tx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
-	return tx.snapshot.firstError()
+	return tx.snapshot.walks.Err()
 }
 
 // Update calls fn with a transaction that may read and write, and commits it when fn returns nil. If another commit has
@@ -70,7 +69,7 @@ func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDeadlock) {
 			return tx, err
 		}
-		if stopped := pause(ctx, attempt); stopped != nil {
+		if stopped := transaction.Pause(ctx, attempt); stopped != nil {
 			return nil, errors.Join(stopped, err)
 		}
 	}
@@ -97,22 +96,4 @@ func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, at
 		return nil, err
 	}
 	return tx, tx.commit()
-}
-
-// pause waits before the next attempt: longer after each attempt, and for a random part of that time, so that two
-// transactions that met once do not meet again.
-func pause(ctx context.Context, attempt int) error {
-	const shortest, longest = 20 * time.Microsecond, 5 * time.Millisecond
-	if attempt == 1 {
-		return ctx.Err() // what it lost against has been published
-	}
-	wait := min(shortest<<min(attempt, 10), longest)
-	timer := time.NewTimer(rand.N(wait))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"lightningdb"
@@ -230,6 +231,42 @@ func Example_batch() {
 	}
 	fmt.Println(n)
 	// Output: 1000
+}
+
+func Example_film() {
+	db := open()
+	defer db.Close()
+	ctx := context.Background()
+
+	film := io.LimitReader(zeros{}, 3<<20) // any reader: a file, the body of a request
+	if err := db.PutReader(ctx, []byte("film/7"), film); err != nil {
+		panic(err)
+	}
+	if err := db.Put([]byte("title/Nosferatu"), []byte("film/7")); err != nil {
+		panic(err)
+	}
+
+	size, err := db.Size([]byte("film/7")) // without reading it
+	fmt.Println(size, err)
+	v, err := db.ValueReader(ctx, []byte("film/7"))
+	if err != nil {
+		panic(err)
+	}
+	defer v.Close() // until then its version stays on disk
+	v.Seek(-5, io.SeekEnd)
+	last, err := io.ReadAll(v) // http.ServeContent takes v as it is
+	fmt.Println(last, err)
+	// Output:
+	// 3145728 <nil>
+	// [0 0 0 0 0] <nil>
+}
+
+// zeros is a film in which nothing happens.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 func Example_archive() {

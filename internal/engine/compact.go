@@ -92,6 +92,9 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 	defer e.stats.Compaction.End()
 	defer e.compactor.shortens.Store(false)
 	edit, done, err := e.runJob(ctx, job, v, held, e.stats.Compaction.Read)
+	if errors.Is(err, ErrClosed) { // a value in another file is not read any more once Close has begun
+		return ErrClosed
+	}
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return calls.Ended(ctx)
 	}
@@ -112,7 +115,9 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 
 // compactionParams are the measures by which compactions are picked.
 func (e *Engine) compactionParams(oldest key.SeqNum, quiet bool) compaction.Params {
-	return e.compactor.Params(&e.budget, oldest, quiet)
+	p := e.compactor.Params(&e.budget, oldest, quiet)
+	p.ValueThreshold = e.opts.ValueThreshold
+	return p
 }
 
 // rules are how merge operands are applied.

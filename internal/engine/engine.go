@@ -23,6 +23,7 @@ import (
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/budget"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 )
@@ -30,7 +31,7 @@ import (
 // Engine is an open database. Its methods are safe for concurrent use.
 type Engine struct {
 	opts   Options
-	budget tree.Budget
+	budget budget.Budget
 	clock  clock.Monotonic
 	report Report
 	stats  stats.Stats
@@ -75,7 +76,7 @@ func newEngine(opts Options) *Engine {
 	opts = opts.withDefaults()
 	e := &Engine{
 		opts:       opts,
-		budget:     tree.NewBudget(opts.MemoryLimit),
+		budget:     budget.New(opts.MemoryLimit),
 		clock:      opts.Elapsed,
 		gate:       calls.NewGate(),
 		background: newBackground(),
@@ -105,7 +106,8 @@ func newEngine(opts Options) *Engine {
 	e.tree = tree.New(tree.Options{
 		Dir: e.dir, Gate: e.gate, Clock: e.clock, Wall: opts.Wall, Random: opts.Random,
 		Budget: e.budget, Rules: operand.Rules{User: opts.Merge}, Codec: opts.Codec, PageSize: opts.PageSize,
-		ReadOnly: opts.ReadOnly, Manual: opts.Manual, Retain: opts.Retain, MaxSnapshotAge: opts.MaxSnapshotAge,
+		ValueThreshold: opts.ValueThreshold,
+		ReadOnly:       opts.ReadOnly, Manual: opts.Manual, Retain: opts.Retain, MaxSnapshotAge: opts.MaxSnapshotAge,
 		TraceReaders: opts.TraceReaders,
 		Unused:       e.background.housekeeper.Wake, Compact: e.background.compactor.Wake, Changed: e.room.Changed,
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
@@ -145,6 +147,11 @@ func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, 
 
 // Has is Tree.Has.
 func (e *Engine) Has(user []byte, seq key.SeqNum) (bool, error) { return e.tree.Has(user, seq) }
+
+// Size is Tree.Size.
+func (e *Engine) Size(user []byte, seq key.SeqNum) (size int64, found bool, err error) {
+	return e.tree.Size(user, seq)
+}
 
 // NewIterator is Tree.NewIterator.
 func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {

@@ -47,3 +47,6 @@ const (
 	Backward = tree.Backward
 	Latest   = tree.Latest
 )
+
+// ValueFiles is compaction.ValueFiles.
+var ValueFiles = compaction.ValueFiles

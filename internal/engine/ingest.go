@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/table"
 )
 
 // Ingest commits the entries of s, which NewIngest has written, under one sequence number, which it returns. The
@@ -132,6 +133,9 @@ func (e *Engine) beginAt(root *wal.Segment, seq key.SeqNum) {
 	e.leader.confirmed = true // the edit was durable
 	writer{e}.Publish(seq)
 }
+
+// ErrStreamTooLong refuses a streamed value of more than key.MaxStreamedSize bytes.
+var ErrStreamTooLong = table.ErrStreamTooLong
 
 var (
 	errEmptySpill     = errors.New("ingest: the spill holds nothing")

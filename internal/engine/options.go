@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -35,15 +36,20 @@ type Options struct {
 	LockTimeout  time.Duration // how long a call waits for locks; 0 for DefaultLockTimeout
 	TraceReaders bool          // remember where what holds versions or locks was opened
 
-	MemoryLimit int64 // bytes; see tree.Budget
+	MemoryLimit int64 // bytes; see budget.Budget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
 	DiskLimit   int64 // bytes of all files together; 0 for no limit
 	ScrubRate   int64 // bytes of tables that are read a second to find damage; 0 for none
 	Codec       codec.Compressor
-	PageSize    int           // bytes of a table page before compression
-	Logger      logger.Logger // default: none
-	Merge       operand.Func  // what user merges do; nil if there are none
-	Followers   bool          // tell other processes what is published, and keep files for them
+	PageSize    int // bytes of a table page before compression
+
+	// ValueThreshold is from how many stored bytes a value stays where it was flushed; 0 for the default, MaxInt for
+	// never.
+	ValueThreshold int
+
+	Logger    logger.Logger // default: none
+	Merge     operand.Func  // what user merges do; nil if there are none
+	Followers bool          // tell other processes what is published, and keep files for them
 
 	Report func(Metrics) []byte // what followers are told of what this engine does; nil for nothing
 
@@ -60,6 +66,9 @@ type Options struct {
 	Gaps   bool // remember every gap that an iterator passes, however short, to expose gaps that are not empty
 }
 
+// DefaultValueThreshold is the least value for which a read of its own costs less than copying it from level to level.
+const DefaultValueThreshold = 4 << 10
+
 // DefaultPageSize suits both point reads from cache (any size would) and from the medium (smaller is better).
 const DefaultPageSize = 8 << 10
 
@@ -73,6 +82,12 @@ func (o Options) withDefaults() Options {
 	o.MemoryLimit = measure.MemoryLimit(o.MemoryLimit, measure.AddressBits())
 	if o.PageSize == 0 {
 		o.PageSize = DefaultPageSize
+	}
+	switch {
+	case o.ValueThreshold == math.MaxInt || o.DiskLimit > 0: // what empties value files is not sure to fit
+		o.ValueThreshold = 0
+	case o.ValueThreshold == 0:
+		o.ValueThreshold = DefaultValueThreshold
 	}
 	o.Logger = logger.Apart(o.Logger)
 	if o.Elapsed == nil {

@@ -58,10 +58,10 @@ func (s *spacious) rest(d time.Duration) {
 	synctest.Wait()
 }
 
-// tableBytes is the bytes of all tables.
+// tableBytes is the bytes of all tables and value files.
 func (s *spacious) tableBytes() (total int64) {
-	for _, level := range s.e.Metrics().Levels {
-		total += level.Bytes
+	for _, size := range s.e.Metrics().Version.Files() {
+		total += size
 	}
 	return total
 }
@@ -226,6 +226,43 @@ func TestSpace_littleIsNotFlushed(t *testing.T) {
 		s.rest(24 * time.Hour)
 		if n := s.e.Metrics().Flush.Count - before; n > 1 {
 			t.Errorf("a write a minute, and then none, for a day each: %d flushes", n)
+		}
+	})
+}
+
+// Overwriting large values would fill the medium with what was overwritten, or leave it there.
+func TestSpace_ofLargeValuesIsBounded(t *testing.T) {
+	const size, rounds = 100_000, 8
+	n := 200
+	if testing.Short() {
+		n = 80
+	}
+	inBubble(t, func(s *spacious) {
+		put := func(b *batch.Batch, _ int) {
+			v := make([]byte, size)
+			for i := range v {
+				v[i] = byte(s.r.Uint32())
+			}
+			b.Put(row(s.r.IntN(n)), v)
+		}
+		s.write(n, func(b *batch.Batch, i int) { b.Put(row(i), make([]byte, size)) })
+		live, most, values := int64(n*size), int64(0), 0
+		for range rounds * n / 10 {
+			s.write(10, put)
+			s.rest(time.Millisecond) // compactions keep up, and nothing is quiet
+			m := s.e.Metrics()
+			most, values = max(most, m.DiskBytes), max(values, len(m.Version.Values))
+		}
+		if most > 2*live+2*MinMemoryLimit { // level 0 and the log take about as much as memory does, each
+			t.Errorf("%d bytes while busy, of which %d are live", most, live)
+		}
+		s.rest(time.Hour)
+		if quiet := s.tableBytes(); quiet > live+live/4 {
+			t.Errorf("%d bytes of tables and value files when quiet, of which %d are live", quiet, live)
+		}
+		t.Logf("%d live, %d busy, %d quiet, %d value files", live, most, s.tableBytes(), values)
+		if values == 0 {
+			t.Error("there were no value files")
 		}
 	})
 }

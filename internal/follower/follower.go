@@ -53,6 +53,7 @@ import (
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/budget"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/readers"
@@ -118,7 +119,7 @@ func Open(opts Options) (*Follower, error) {
 	f.dir = directory.New(directory.Options{FS: opts.FS, ReadOnly: true, Gate: f.gate, Clock: f.clock})
 	f.tree = tree.New(tree.Options{
 		Dir: f.dir, Gate: f.gate, Clock: f.clock, Wall: time.Now, Random: opts.Random,
-		Budget: tree.NewBudget(opts.MemoryLimit), Rules: operand.Rules{User: opts.Merge},
+		Budget: budget.New(opts.MemoryLimit), Rules: operand.Rules{User: opts.Merge},
 		ReadOnly: true, Follow: true, Manual: opts.Manual,
 		Unused: nothing, Compact: nothing, Changed: nothing, Exclusive: f.whileNothingIsRead, Missing: f.missing,
 		Poison: opts.Poison, Rows: opts.Rows,
@@ -267,6 +268,15 @@ func (f *Follower) Has(user []byte) (found bool, err error) {
 		return err
 	})
 	return found, err
+}
+
+// Size is tree.Size, as Get is tree.Get.
+func (f *Follower) Size(user []byte) (size int64, found bool, err error) {
+	err = f.newest(func() (err error) {
+		size, found, err = f.tree.Size(user, tree.Latest)
+		return err
+	})
+	return size, found, err
 }
 
 // newest calls read, and again after a refresh if the writer has removed what it needs.

@@ -140,6 +140,7 @@ type world struct {
 	pending   key.SeqNum // of the commit in progress, which may be published already; or published
 	inside    bool       // a call of some process, which another has interrupted
 	keys      [][]byte
+	values    bool // there have been value files
 
 	followers []*watched
 	steps     []string
@@ -201,6 +202,7 @@ func (w *world) open() {
 		FS: w.process, Manual: true, Followers: true, Elapsed: w.elapsed, Random: w.random.Uint64,
 		MemoryLimit: engine.MinMemoryLimit, LogLimit: 1 << 20, PageSize: 512, TableBytes: 1 << (10 + w.random.IntN(6)),
 		ManifestLimit: int64(w.random.IntN(3)) * 2000, Gaps: w.random.IntN(2) == 0,
+		ValueThreshold: 1 + w.random.IntN(500),
 	})
 	if w.process.dead {
 		return
@@ -238,6 +240,8 @@ func (w *world) commit() {
 			v := bytes.Repeat([]byte{byte(w.random.IntN(256))}, w.random.IntN(40))
 			if w.random.IntN(30) == 0 {
 				v = bytes.Repeat(v, 500)
+			} else if w.random.IntN(3) == 0 {
+				v = bytes.Repeat(v, 20)
 			}
 			b.Put(k, v)
 			now[string(k)] = string(v)
@@ -342,6 +346,7 @@ func (w *world) write() {
 	if err != nil && !w.process.dead {
 		w.fatalf("%v", err)
 	}
+	w.values = w.values || w.writer != nil && len(w.writer.Metrics().Version.Values) > 0
 }
 
 // follow does something as a follower.
@@ -529,19 +534,28 @@ func TestFollower_showsWhatWasPublished(t *testing.T) {
 	if testing.Short() {
 		worlds /= 5
 	}
+	values := 0
 	for n := range worlds {
 		seed := uint64(time.Now().UnixNano()) + uint64(n)
 		if *seedFlag != 0 {
 			seed = *seedFlag
 		}
-		if !t.Run("", func(t *testing.T) { runWorld(t, seed) }) || *seedFlag != 0 {
+		if !t.Run("", func(t *testing.T) {
+			if runWorld(t, seed) {
+				values++
+			}
+		}) || *seedFlag != 0 {
 			t.Logf("-follower.seed=%d", seed)
 			return
 		}
 	}
+	if values < worlds/2 {
+		t.Errorf("only %d of %d worlds had value files", values, worlds)
+	}
 }
 
-func runWorld(t *testing.T, seed uint64) {
+// runWorld reports whether there were value files.
+func runWorld(t *testing.T, seed uint64) (values bool) {
 	w := newWorld(t, seed)
 	patient := w.random.IntN(2) == 0 // nobody's lease lapses
 	for range 400 {
@@ -573,4 +587,5 @@ func runWorld(t *testing.T, seed uint64) {
 			t.Fatal(err)
 		}
 	}
+	return w.values
 }

@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/record"
 	"lightningdb/internal/log/wal"
+	"lightningdb/internal/salvage/leaves"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/page"
@@ -56,6 +57,14 @@ type Key struct {
 	Sequence uint64 `json:"sequence"`
 	Kind     string `json:"kind"`
 	Bytes    uint64 `json:"value_bytes"`
+	Value    *Place `json:"value,omitempty"` // where it is, if it is in another file
+}
+
+// Place is where a value is.
+type Place struct {
+	File   string `json:"file"` // empty if it cannot be told, because the properties of the table are damaged
+	Offset uint64 `json:"offset"`
+	Bytes  uint64 `json:"bytes"` // as stored
 }
 
 // inspector is the state of one Inspect.
@@ -65,6 +74,8 @@ type inspector struct {
 	file vfs.File
 	name string
 	n    int // parts so far
+
+	values []string // the value files that the table refers to
 }
 
 // Inspect returns what is in a file of a database, as far as it is whole. It looks at no other file.
@@ -190,14 +201,21 @@ func (i *inspector) table(named filename.Kind) error {
 		i.say("sequence", fmt.Sprintf("%d to %d", p.SmallestSeq, p.LargestSeq))
 		i.say("smallest", fmt.Sprintf("%.100q", p.Smallest))
 		i.say("largest", fmt.Sprintf("%.100q", p.Largest))
+		i.say("value_bytes", p.ExtentBytes)
+		for n, f := range p.ValueFiles {
+			name := filename.Make(filename.Table, f.Num)
+			i.say(fmt.Sprintf("value_file %d", n+1), fmt.Sprintf("%s: id %016x, refers to %d bytes", name, f.ID, f.Bytes))
+			i.values = append(i.values, name)
+		}
 	}
-	leaves := newLeaves(i.file, i.out.Bytes, frame.ID, frame, func(g gap) {
-		i.damaged("offset %d, %d bytes: %s", g.offset, g.length, g.what)
+	pages := leaves.New(i.file, i.out.Bytes, frame.ID, frame, func(g leaves.Gap) {
+		i.damaged("offset %d, %d bytes: %s", g.Offset, g.Length, g.What)
 	})
-	for payload := leaves.read(); payload != nil; payload = leaves.read() {
-		i.n = leaves.next - 1
+	for payload := pages.Read(); payload != nil; payload = pages.Read() {
+		offset, number := pages.Place()
+		i.n = number
 		if i.wants() {
-			i.leaf(payload, leaves.begin)
+			i.leaf(payload, offset)
 		}
 	}
 	i.n = frame.Leaves
@@ -211,13 +229,27 @@ func (i *inspector) leaf(payload []byte, offset int64) {
 		{"from", fmt.Sprintf("%.60q", first.Key.User)}, {"to", fmt.Sprintf("%.60q", last.Key.User)}}}
 	for n := 0; i.view.Keys && n < p.Len(); n++ {
 		e := p.Entry(n)
-		part.Keys = append(part.Keys, newKey(e.Key, e.Size()))
+		k := newKey(e.Key, e.Size())
+		if e.IsExtent() && e.Extent().File != 0 {
+			k.Value = i.placeOf(e.Extent())
+		}
+		part.Keys = append(part.Keys, k)
 	}
 	i.out.Parts = append(i.out.Parts, part)
 }
 
 func newKey(k key.Internal, size uint64) Key {
-	return Key{append([]byte{}, k.User...), uint64(k.Trailer.Seq()), k.Trailer.Kind().String(), size}
+	return Key{Key: append([]byte{}, k.User...), Sequence: uint64(k.Trailer.Seq()), Kind: k.Trailer.Kind().String(),
+		Bytes: size}
+}
+
+// placeOf is where a value in another file is.
+func (i *inspector) placeOf(x page.Extent) *Place {
+	p := &Place{Offset: x.Offset, Bytes: x.Stored}
+	if int64(x.File) <= int64(len(i.values)) {
+		p.File = i.values[x.File-1]
+	}
+	return p
 }
 
 // records reads the records of a log segment or manifest, whatever their chain.
@@ -305,9 +337,17 @@ func sayEdit(e *manifest.Edit, say func(name string, value any)) {
 	for _, d := range e.Deleted {
 		say("removed", fmt.Sprintf("table %d of level %d", d.Num, d.Level))
 	}
+	for _, f := range e.Values {
+		say("value_file", fmt.Sprintf("%s: id %016x, %d bytes", filename.Make(filename.Table, f.Num), f.ID, f.Size))
+	}
 	for _, p := range e.Added {
 		t := p.Table
-		say("added", fmt.Sprintf("table %d to level %d: id %016x, %d bytes, %d entries, sequence numbers %d to %d, "+
-			"%.40q to %.40q", t.Num, p.Level, t.ID, t.Size, t.Entries, t.SmallestSeq, t.LargestSeq, t.Smallest, t.Largest))
+		text := fmt.Sprintf("table %d to level %d: id %016x, %d bytes, %d of them values, %d entries, "+
+			"sequence numbers %d to %d, %.40q to %.40q", t.Num, p.Level, t.ID, t.Size, t.ValueBytes, t.Entries,
+			t.SmallestSeq, t.LargestSeq, t.Smallest, t.Largest)
+		for _, r := range t.Values {
+			text += fmt.Sprintf("; refers to %d bytes of %s", r.Bytes, filename.Make(filename.Table, r.File))
+		}
+		say("added", text)
 	}
 }

@@ -60,6 +60,9 @@ func addLoss(losses []Loss, l Loss) []Loss {
 	last.To = l.To
 	last.First, last.Last = min(last.First, l.First), max(last.Last, l.Last)
 	last.Length = -1
+	if last.File != l.File {
+		last.File, last.Offset = "", -1
+	}
 	return losses
 }
 

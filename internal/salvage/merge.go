@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/tree/page"
+	"lightningdb/internal/salvage/leaves"
 )
 
 // run is tables whose keys follow each other.
@@ -26,7 +26,7 @@ func (s *run) open() (bool, error) {
 	}
 	var err error
 	s.count = 0
-	s.at, err = s.tables[0].entriesOf(func(gap) {}, func(key.Internal, page.Extent) {})
+	s.at, err = s.tables[0].entriesOf(func(leaves.Gap) {}, func(key.Internal, leaves.Gap) {})
 	if err != nil {
 		return false, err
 	}

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/table/block"
 )
 
 // s2 compresses the new tables.
@@ -51,6 +52,9 @@ func (o *output) add(k key.Internal, value []byte) error {
 		}
 	}
 	o.last, o.seq = append(o.last[:0], k.User...), k.Trailer.Seq()
+	if len(value) > key.MaxValueSize { // one that was streamed
+		return o.writer.AddChunks(k, block.InChunks(value))
+	}
 	return o.writer.Add(k, value)
 }
 

@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/salvage/leaves"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 )
@@ -85,7 +86,7 @@ var ErrChanged = errors.New("the damaged database changed while it was read")
 // long as it is not complete, nobody takes it for a database: see manifest.Unfinished.
 func Run(ctx context.Context, o Options) (report *Report, err error) {
 	o.MemoryLimit = max(cmp.Or(o.MemoryLimit, DefaultMemory), MinMemory)
-	o.MaxRuns = cmp.Or(o.MaxRuns, int(min(o.MemoryLimit/4/windowBytes, 128)))
+	o.MaxRuns = cmp.Or(o.MaxRuns, int(min(o.MemoryLimit/4/leaves.WindowBytes, 128)))
 	unlock, err := lock(o)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,8 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := mark(o.Target); err != nil {
 		return nil, err
 	}
-	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}, listed: map[string]bool{}}
+	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}, listed: map[string]bool{},
+		found: map[uint64]bool{}, emptied: map[uint64]bool{}, told: map[place]bool{}}
 	r.Source = lenientFS{o.Source, r.cannotRead}
 	err = r.run()
 	if err == nil {
@@ -205,12 +207,17 @@ type rescue struct {
 	listed   map[string]bool                // the names of tables whose damage is listed
 	named    map[uint64]*manifest.TableMeta // the tables that some edit of some manifest names, by id
 	live     map[uint64]bool                // the ids of those that version names
+	emptied  map[uint64]bool                // the ids of the value files that version names
+	nums     map[uint64]filename.Num        // of all tables and value files that something names, by id
+	holders  holders                        // of values that tables refer to
+	found    map[uint64]bool                // the ids of tables of which a page is whole
 	ids      [][16]byte                     // of databases that file headers name; one, unless files were mixed up
 	top      key.SeqNum                     // the newest sequence number that is known of, found or not
 	there    map[filename.Num]bool          // segments that have a file, whatever is in it
-	found    []numbers                      // of the commits in the live log
+	commits  []numbers                      // in the live log
 
 	unread map[unreadSector]bool // of the source
+	told   map[place]bool        // damage of values that is listed
 
 	done, total int64 // bytes read, and to be read
 	out         output
@@ -219,6 +226,7 @@ type rescue struct {
 // run does all the work.
 func (r *rescue) run() error {
 	r.out = output{rescue: r, next: 1}
+	defer r.holders.close()
 	for _, step := range []func() error{r.survey, r.write} {
 		if err := step(); err != nil {
 			return err
@@ -249,6 +257,24 @@ func (r *rescue) list(places []*corrupt.Error) {
 	listed := min(len(places), maxDamage-len(r.report.Damage))
 	r.report.Damage = append(r.report.Damage, places[:listed]...)
 	r.report.MoreDamage += len(places) - listed
+}
+
+// place is where something is damaged.
+type place struct {
+	file   string
+	offset int64
+}
+
+// damagedOnce lists a place of damage, unless it is listed.
+func (r *rescue) damagedOnce(file string, offset int64, what string) {
+	at := place{file, offset}
+	if r.told[at] {
+		return
+	}
+	if len(r.told) < maxDamage {
+		r.told[at] = true
+	}
+	r.damaged(file, offset, what)
 }
 
 // placesIn is what err says of a file; all that is not damage is the device's, and what it keeps from being read.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -45,7 +46,8 @@ func newVictim(t testing.TB, rng *rand.Rand) *victim {
 	t.Helper()
 	v := &victim{fs: memfs.New(), history: new(oracle.History), clean: rng.IntN(2) == 0}
 	s := torture.NewSession(engine.Options{FS: v.fs, PageSize: 512, Codec: codec.By(codec.ID(rng.IntN(3))),
-		MemoryLimit: engine.MinMemoryLimit, Manual: true, Followers: true, Random: numbersFrom(rng.Uint64())}, v.history)
+		ValueThreshold: []int{200, 400, math.MaxInt}[rng.IntN(3)], MemoryLimit: engine.MinMemoryLimit, Manual: true,
+		Followers: true, Random: numbersFrom(rng.Uint64())}, v.history)
 	defer s.Abandon()
 	must := func(err error) {
 		if err != nil {
@@ -55,7 +57,7 @@ func newVictim(t testing.TB, rng *rand.Rand) *victim {
 	}
 	must(s.Open())
 	for range 30 + rng.IntN(40) {
-		switch n := rng.IntN(20); {
+		switch n := rng.IntN(23); {
 		case n < 14:
 			must(s.Write(randomBatch(rng, true), rng.IntN(2) == 0))
 		case n < 17:
@@ -64,8 +66,14 @@ func newVictim(t testing.TB, rng *rand.Rand) *victim {
 			must(s.Ingest(randomBatch(rng, false)))
 		case n < 19:
 			must(s.Engine.Compact(context.Background(), nil, nil))
-		default:
+		case n < 20:
 			must(s.Sync())
+		case n < 21:
+			_, err := s.Engine.CleanStep()
+			must(err)
+		default:
+			_, err := s.Engine.CompactStep() // which may empty a value file
+			must(err)
 		}
 	}
 	if v.clean {
@@ -90,11 +98,22 @@ func randomBatch(rng *rand.Rand, merges bool) *batch.Batch {
 			b.Delete(k)
 		case 1:
 			b.Put(k, bytes.Repeat(fmt.Appendf(nil, "%d/", rng.IntN(1000)), 100+rng.IntN(200))) // an extent
+		case 2:
+			b.Put(k, noise(rng, 200+rng.IntN(600))) // an extent that no codec shortens: it may stay in a value file
 		default:
 			b.Put(k, fmt.Appendf(nil, "v%d", rng.IntN(1000)))
 		}
 	}
 	return &b
+}
+
+// noise is size random bytes.
+func noise(rng *rand.Rand, size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
 }
 
 // salvage salvages fs, and returns the report and what the new database holds.

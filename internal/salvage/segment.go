@@ -39,7 +39,7 @@ func (r *rescue) surveySegment(f *sourceFile) error {
 		err := r.commitsOf(s, func(first key.SeqNum, b *batch.Batch) error {
 			n++
 			if s.live {
-				r.found = addNumbers(r.found, numbers{first, first + key.SeqNum(b.Count()) - 1})
+				r.commits = addNumbers(r.commits, numbers{first, first + key.SeqNum(b.Count()) - 1})
 			}
 			return r.ctx.Err()
 		})
@@ -146,16 +146,16 @@ func (r *rescue) missCommits() {
 
 // missNumbers lists the sequence numbers above base that no commit has.
 func (r *rescue) missNumbers(base key.SeqNum) {
-	slices.SortFunc(r.found, func(a, b numbers) int { return cmp.Compare(a.first, b.first) })
-	if r.version == nil && len(r.found) > 0 {
-		base = r.found[0].first - 1
+	slices.SortFunc(r.commits, func(a, b numbers) int { return cmp.Compare(a.first, b.first) })
+	if r.version == nil && len(r.commits) > 0 {
+		base = r.commits[0].first - 1
 	}
 	var losses []Loss
 	miss := func(first, last key.SeqNum) {
 		losses = addLoss(losses, Loss{Offset: -1, Length: -1, First: uint64(first), Last: uint64(last),
 			What: "commits of the log are damaged"})
 	}
-	for _, n := range r.found {
+	for _, n := range r.commits {
 		if n.first > base+1 {
 			miss(base+1, n.first-1)
 		}

@@ -41,6 +41,7 @@ func (r *rescue) survey() error {
 	if err := r.readManifests(files); err != nil {
 		return err
 	}
+	r.findHolders(files)
 	for _, f := range files {
 		if f.kind == filename.Table {
 			if err := r.surveyTable(f); err != nil {
@@ -180,7 +181,7 @@ func lastFooter(file vfs.File, size int64) int64 {
 
 // readManifests finds the version in force, if a manifest is whole, and all tables that any of them names.
 func (r *rescue) readManifests(files []*sourceFile) error {
-	r.named, r.live = map[uint64]*manifest.TableMeta{}, map[uint64]bool{}
+	r.named, r.live, r.nums = map[uint64]*manifest.TableMeta{}, map[uint64]bool{}, map[uint64]filename.Num{}
 	for _, f := range files {
 		if f.kind == filename.Current {
 			if err := r.read(2 * f.size); err != nil {
@@ -215,20 +216,27 @@ func (r *rescue) readManifests(files []*sourceFile) error {
 			return err
 		}
 	}
-	if version == nil {
-		return nil
-	}
-	r.version, r.report.Manifest = version, filename.Make(filename.Manifest, num)
-	r.top = version.LastSeq
-	for _, level := range version.Levels {
-		for _, t := range level {
-			r.named[t.ID], r.live[t.ID] = t, true
-		}
+	if version != nil {
+		r.believe(version, filename.Make(filename.Manifest, num))
 	}
 	return nil
 }
 
-// readPieces remembers the tables that manifest f names.
+// believe takes version, which manifest name says, for the one in force.
+func (r *rescue) believe(version *manifest.Version, name string) {
+	r.version, r.report.Manifest = version, name
+	r.top = version.LastSeq
+	for _, level := range version.Levels {
+		for _, t := range level {
+			r.named[t.ID], r.nums[t.ID], r.live[t.ID] = t, t.Num, true
+		}
+	}
+	for _, f := range version.Values {
+		r.nums[f.ID], r.emptied[f.ID] = f.Num, true
+	}
+}
+
+// readPieces remembers the tables and value files that manifest f names.
 func (r *rescue) readPieces(f *sourceFile) error {
 	file, err := r.Source.Open(f.name)
 	if err != nil {
@@ -240,29 +248,34 @@ func (r *rescue) readPieces(f *sourceFile) error {
 		ids = [][16]byte{f.db}
 	}
 	for _, db := range ids {
-		tables, err := manifest.ReadPieces(file, f.name, f.num, db)
+		err := manifest.ReadPieces(file, f.name, f.num, db, func(e *manifest.Edit) {
+			for _, added := range e.Added {
+				r.named[added.Table.ID], r.nums[added.Table.ID] = added.Table, added.Table.Num
+			}
+			for _, v := range e.Values {
+				r.nums[v.ID] = v.Num
+			}
+		})
 		if err != nil {
 			r.list(placesIn(f.name, err))
-		}
-		for _, t := range tables {
-			r.named[t.ID] = t
 		}
 	}
 	return r.read(2 * f.size)
 }
 
-// missTables lists the live tables that are not there.
+// missTables lists the live tables and the value files that are not there.
 func (r *rescue) missTables() {
 	if r.version == nil {
 		return
 	}
-	found := map[uint64]bool{}
-	for _, t := range r.tables {
-		found[t.id] = true
+	for _, f := range r.version.Values {
+		if _, there := r.holders.with(f.Num, f.ID); !there && !r.found[f.ID] {
+			r.damagedOnce(filename.Make(filename.Table, f.Num), -1, missingFile)
+		}
 	}
 	for _, level := range r.version.Levels {
 		for _, t := range level {
-			if !found[t.ID] {
+			if !r.found[t.ID] {
 				name := filename.Make(filename.Table, t.Num)
 				if !r.listed[name] {
 					r.damaged(name, -1, "the table is missing")

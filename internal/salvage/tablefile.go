@@ -2,12 +2,15 @@ package salvage
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/salvage/leaves"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/page"
@@ -24,6 +27,8 @@ type tableFile struct {
 	seq   key.SeqNum   // of all entries, 0 if they have their own
 	live  bool
 
+	values references // in other files
+
 	entries     uint64 // that are whole
 	first, last []byte // user keys of the first and last one
 }
@@ -33,19 +38,20 @@ func (r *rescue) surveyTable(f *sourceFile) error {
 	t := &tableFile{fs: r.Source, name: f.name, size: f.size, frame: f.frame}
 	var s *tableSurvey
 	for _, id := range r.idsOf(f) {
-		t.id = id
+		t.id, t.values = id, r.holders.referredBy(f, r.named[id])
 		s = &tableSurvey{rescue: r, table: t, meta: r.named[id], low: key.MaxSeqNum}
 		if err := s.read(); err != nil {
 			return err
 		}
-		if t.entries > 0 {
+		if s.found() {
 			break
 		}
 	}
+	t.values.settled = true
 	if err := r.read(f.size); err != nil {
 		return err
 	}
-	if t.entries > 0 {
+	if s != nil && s.found() {
 		s.finish(f.damage)
 		return nil
 	}
@@ -62,16 +68,19 @@ func (r *rescue) mayCount(f *sourceFile) bool {
 	case r.version == nil:
 		return true
 	case f.frame != nil:
-		return r.live[f.frame.ID]
+		return r.counts(f.frame.ID)
 	}
 	_, num := filename.Parse(f.name)
-	for id := range r.live {
-		if r.named[id].Num == num {
+	for id, of := range r.nums {
+		if of == num && r.counts(id) {
 			return true
 		}
 	}
 	return false
 }
+
+// counts reports whether the version in force names a table or value file with that id.
+func (r *rescue) counts(id uint64) bool { return r.live[id] || r.emptied[id] }
 
 // listUnreadable lists what is wrong with f, of which no entry can be read: what makes it so, or what s has found. What
 // is missing with it missTables says, or nobody knows.
@@ -83,7 +92,7 @@ func (r *rescue) listUnreadable(f *sourceFile, s *tableSurvey) {
 		r.list(f.damage)
 	case s != nil && len(s.missing) > 0:
 		for _, g := range s.missing {
-			r.damaged(f.name, g.offset, g.what)
+			r.damaged(f.name, g.Offset, g.What)
 		}
 	case f.size > 0:
 		r.damaged(f.name, 0, "nothing of the table can be read")
@@ -93,26 +102,24 @@ func (r *rescue) listUnreadable(f *sourceFile, s *tableSurvey) {
 // maxTried is how many ids are tried for a table without a footer.
 const maxTried = 64
 
-// idsOf are the ids that the table in f may have: the one in its footer, or those of tables that manifests name, first
-// the one that has the file's number.
+// idsOf are the ids that the table in f may have: the one in its footer, or those of tables that manifests name, or of
+// value files that tables name, first the one that has the file's number.
 func (r *rescue) idsOf(f *sourceFile) []uint64 {
 	if f.frame != nil {
 		return []uint64{f.frame.ID}
 	}
 	var first, rest []uint64
 	_, num := filename.Parse(f.name)
-	for id, t := range r.named {
-		switch {
-		case t.Num == num && r.live[id]:
-			first = slices.Insert(first, 0, id)
-		case t.Num == num:
+	for _, id := range slices.Sorted(maps.Keys(r.nums)) {
+		if r.nums[id] == num {
 			first = append(first, id)
-		default:
+		} else {
 			rest = append(rest, id)
 		}
 	}
-	slices.Sort(rest)
-	slices.SortStableFunc(rest, func(a, b uint64) int { return boolOrder(r.live[b]) - boolOrder(r.live[a]) })
+	for _, ids := range [][]uint64{first, rest} {
+		slices.SortStableFunc(ids, func(a, b uint64) int { return boolOrder(r.counts(b)) - boolOrder(r.counts(a)) })
+	}
 	ids := append(first, rest...)
 	return ids[:min(len(ids), maxTried)]
 }
@@ -130,22 +137,17 @@ type tableSurvey struct {
 	table     *tableFile
 	meta      *manifest.TableMeta // nil if no manifest names the table
 	low, high key.SeqNum          // of what is whole
-	open      []gap               // behind the last leaf that was whole
+	valueless uint64              // entries whose values are not
+	open      []leaves.Gap        // behind the last leaf that was whole
 	losses    []Loss
-	missing   []gap
+	missing   []leaves.Gap
 }
 
 // read reads the table once.
 func (s *tableSurvey) read() error {
 	t := s.table
 	t.entries, t.first, t.last = 0, nil, nil
-	it, err := t.entriesOf(func(g gap) { s.open = append(s.open, g) }, func(k key.Internal, x page.Extent) {
-		s.missing = append(s.missing, gap{int64(x.Offset), int64(x.Stored), "a value outside of its page is damaged"})
-		s.losses = addLoss(s.losses, Loss{File: t.name, Offset: int64(x.Offset), Length: int64(x.Stored),
-			From: bytes.Clone(k.User), To: bytes.Clone(k.User), First: uint64(k.Trailer.Seq()),
-			Last: uint64(k.Trailer.Seq()),
-			What: "a value is damaged"})
-	})
+	it, err := t.entriesOf(func(g leaves.Gap) { s.open = append(s.open, g) }, s.lostValue)
 	if err != nil {
 		return nil // look has found that
 	}
@@ -153,7 +155,7 @@ func (s *tableSurvey) read() error {
 	for it.step() {
 		k := it.key()
 		s.close(k.User)
-		s.low, s.high = min(s.low, k.Trailer.Seq()), max(s.high, k.Trailer.Seq())
+		s.count(k)
 		if t.entries == 0 {
 			t.first = bytes.Clone(k.User)
 		}
@@ -169,12 +171,30 @@ func (s *tableSurvey) read() error {
 	return nil
 }
 
+// found reports whether any entry is whole, be it without its value: so the id is that of the table.
+func (s *tableSurvey) found() bool { return s.table.entries+s.valueless > 0 }
+
+// count takes note of the sequence number of an entry.
+func (s *tableSurvey) count(k key.Internal) {
+	s.low, s.high = min(s.low, k.Trailer.Seq()), max(s.high, k.Trailer.Seq())
+}
+
+// lostValue lists the value of entry k, which is missing at g.
+func (s *tableSurvey) lostValue(k key.Internal, g leaves.Gap) {
+	s.count(k)
+	s.valueless++
+	s.missing = append(s.missing, g)
+	s.losses = addLoss(s.losses, Loss{File: cmp.Or(g.File, s.table.name), Offset: g.Offset, Length: g.Length,
+		From: bytes.Clone(k.User), To: bytes.Clone(k.User), First: uint64(k.Trailer.Seq()), Last: uint64(k.Trailer.Seq()),
+		What: g.What})
+}
+
 // close turns the gaps before a leaf that begins with user into losses.
 func (s *tableSurvey) close(user []byte) {
 	for _, g := range s.open {
 		s.missing = append(s.missing, g)
-		l := Loss{File: s.table.name, Offset: g.offset, Length: g.length, From: s.smallest(), To: s.largest(),
-			First: 1, Last: MaxSequence, What: g.what}
+		l := Loss{File: s.table.name, Offset: g.Offset, Length: g.Length, From: s.smallest(), To: s.largest(),
+			First: 1, Last: MaxSequence, What: g.What}
 		if s.table.entries > 0 {
 			l.From = bytes.Clone(s.table.last)
 		}
@@ -224,12 +244,17 @@ func (s *tableSurvey) expected() uint64 {
 func (s *tableSurvey) finish(damage []*corrupt.Error) {
 	r, t := s.rescue, s.table
 	t.live = r.version == nil || r.live[t.id]
-	if t.live { // nobody misses what is damaged of other tables
+	r.found[t.id] = true
+	if r.version == nil || r.counts(t.id) { // nobody misses what is damaged of other tables
 		r.list(damage)
 	}
 	for _, g := range s.missing {
-		if t.live && s.expected() != t.entries {
-			r.damaged(t.name, g.offset, g.what)
+		switch {
+		case !t.live || s.expected() == t.entries:
+		case g.File != "":
+			r.damagedOnce(g.File, g.Offset, g.What)
+		default:
+			r.damaged(t.name, g.Offset, g.What)
 		}
 	}
 	if s.expected() == t.entries {
@@ -258,7 +283,9 @@ func (s *tableSurvey) finish(damage []*corrupt.Error) {
 		r.report.Losses = append(r.report.Losses, s.numbered()...)
 		r.top = max(r.top, s.newest())
 	}
-	r.tables = append(r.tables, t)
+	if t.entries > 0 {
+		r.tables = append(r.tables, t)
+	}
 }
 
 // newest is the sequence number of the newest entry that is whole.
@@ -286,7 +313,7 @@ func (s *tableSurvey) numbered() []Loss {
 }
 
 // entriesOf returns an iterator over what is whole of t. missing and lost are told what is not.
-func (t *tableFile) entriesOf(missing func(gap), lost func(key.Internal, page.Extent)) (*entries, error) {
+func (t *tableFile) entriesOf(missing func(leaves.Gap), lost func(key.Internal, leaves.Gap)) (*entries, error) {
 	f, err := t.fs.Open(t.name)
 	if err != nil {
 		return nil, err
@@ -295,15 +322,15 @@ func (t *tableFile) entriesOf(missing func(gap), lost func(key.Internal, page.Ex
 	if frame != nil {
 		frame, _ = table.ReadFrame(f, t.name, t.size) // with its directory
 	}
-	return &entries{file: f, seq: t.seq, leaves: newLeaves(f, t.size, t.id, frame, missing), lost: lost}, nil
+	return &entries{file: f, table: t, leaves: leaves.New(f, t.size, t.id, frame, missing), lost: lost}, nil
 }
 
 // entries walks the entries of a table that are whole, in order.
 type entries struct {
 	file   vfs.File
-	leaves *leaves
-	lost   func(key.Internal, page.Extent)
-	seq    key.SeqNum
+	table  *tableFile
+	leaves *leaves.Reader
+	lost   func(key.Internal, leaves.Gap)
 
 	page    []byte
 	at, end int
@@ -316,7 +343,7 @@ type entries struct {
 func (e *entries) step() bool {
 	for {
 		if e.at >= e.end {
-			if e.page = e.leaves.read(); e.page == nil {
+			if e.page = e.leaves.Read(); e.page == nil {
 				return false
 			}
 			e.at, e.end = 0, page.EntriesEnd(e.page)
@@ -332,10 +359,12 @@ func (e *entries) step() bool {
 			continue // no writer has written it
 		}
 		if entry.IsExtent() {
-			if e.value = e.leaves.value(entry.Extent()); e.value == nil {
-				e.lost(k, entry.Extent())
+			value, problem := e.read(entry.Extent())
+			if value == nil {
+				e.lost(k, problem)
 				continue
 			}
+			e.value = value
 		} else {
 			e.value = entry.Value()
 		}
@@ -344,12 +373,21 @@ func (e *entries) step() bool {
 	}
 }
 
+// read reads the value of an extent, of whichever file. It is nil if that is not whole; problem says why.
+func (e *entries) read(x page.Extent) (value []byte, problem leaves.Gap) {
+	if x.File != 0 {
+		return e.table.values.read(x)
+	}
+	problem = leaves.Gap{Offset: int64(x.Offset), Length: int64(x.Stored), What: "a value outside of its page is damaged"}
+	return leaves.ReadValue(e.file, e.table.size, e.table.id, x), problem
+}
+
 // key is the key of the current entry, as readers see it.
 func (e *entries) key() key.Internal {
-	if e.seq == 0 {
+	if e.table.seq == 0 {
 		return e.entry.Key
 	}
-	return key.Make(e.entry.Key.User, e.seq, e.entry.Key.Trailer.Kind())
+	return key.Make(e.entry.Key.User, e.table.seq, e.entry.Key.Trailer.Kind())
 }
 
 func (e *entries) close() error { return e.file.Close() }

@@ -42,6 +42,7 @@ type Tx struct {
 	busy    atomic.Bool // a call is in progress
 	over    atomic.Bool // its function has returned: whoever holds busy ends it
 	misused atomic.Bool // a call met another: what it was to do is missing, so there is no commit
+	ended   atomic.Bool // what done says, for those that hold values of it
 	done    bool        // guarded by busy, like everything below
 
 	engine    *engine.Engine
@@ -53,6 +54,7 @@ type Tx struct {
 	*memory               // nil once another transaction may have it
 	iterators []*Iterator // open ones
 	iterated  bool        // there have been iterators
+	values    []*Value    // that hold something
 	watch     Watch
 	err       error // why it must not commit: the first failed read, or a lost lock
 	walks     Walks // or a loop that ended early
@@ -220,23 +222,62 @@ func (tx *Tx) merge(k, by []byte) error {
 
 // read reads k as the snapshot has it, and remembers that.
 func (tx *Tx) read(dst, k []byte) ([]byte, error) {
+	if err := tx.noteRead(k); err != nil {
+		return dst, err
+	}
+	out, found, err := tx.txn.Snapshot().Get(dst, k)
+	return out, tx.outcome(found, err)
+}
+
+// noteRead remembers that k is being read.
+func (tx *Tx) noteRead(k []byte) error {
 	if tx.priority {
 		if err := tx.Lock(k); err != nil {
-			return dst, err
+			return err
 		}
 	}
 	tx.hasRead = true
 	if tx.keepsReads() {
 		tx.reads.AddKey(k, key.Hash(k))
 	}
-	out, found, err := tx.txn.Snapshot().Get(dst, k)
+	return nil
+}
+
+// isMerge reports whether err is the answer of a read.
+func isMerge(err error) bool { return errors.Is(err, operand.ErrMerge) }
+
+// Size is the length of the value of k, as the transaction sees it, and remembers that it was read. It gives
+// ErrNotFound if there is none.
+func (tx *Tx) Size(k []byte) (int64, error) {
+	w, err := tx.writes.Get(k)
+	switch {
+	case err != nil:
+		tx.fail(err)
+		return 0, err
+	case w != nil && w.Hides():
+		return 0, ErrNotFound
+	case w != nil && w.Folds():
+		value, err := tx.fold(nil, k, w.Value)
+		return int64(len(value)), err
+	case w != nil:
+		return int64(len(w.Value)), nil
+	}
+	if err := tx.noteRead(k); err != nil {
+		return 0, err
+	}
+	size, found, err := tx.txn.Snapshot().Size(k)
+	return size, tx.outcome(found, err)
+}
+
+// outcome is the error of a read of the snapshot.
+func (tx *Tx) outcome(found bool, err error) error {
 	switch {
 	case err == nil && !found:
-		err = ErrNotFound
-	case err != nil && !errors.Is(err, operand.ErrMerge): // an ErrMerge is the answer
+		return ErrNotFound
+	case err != nil && !isMerge(err):
 		tx.fail(err)
 	}
-	return out, err
+	return err
 }
 
 // keepsReads reports whether the read set is kept. With it the snapshot can move forward, as long as everything that
@@ -352,6 +393,11 @@ func (tx *Tx) end() {
 		return
 	}
 	tx.done = true
+	tx.ended.Store(true)
+	for _, v := range tx.values {
+		v.end()
+	}
+	tx.values = nil
 	tx.watch.End()
 	tx.endIterators()
 	tx.txn.Close()

@@ -2,6 +2,7 @@ package transaction
 
 import (
 	"errors"
+	"sync"
 
 	"lightningdb/internal/format/operand"
 )
@@ -41,4 +42,31 @@ func (w *Walks) Err() error {
 		return w.merge
 	}
 	return w.first
+}
+
+// SharedWalks is Walks that any number of goroutines may tell.
+type SharedWalks struct {
+	mu    sync.Mutex
+	walks Walks
+}
+
+// Note is that of Walks, like Told and Err.
+func (w *SharedWalks) Note(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.walks.Note(err)
+}
+
+// Told is that of Walks.
+func (w *SharedWalks) Told(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.walks.Told(err)
+}
+
+// Err is that of Walks.
+func (w *SharedWalks) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.walks.Err()
 }

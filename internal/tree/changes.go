@@ -21,7 +21,7 @@ func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) 
 		}
 	}
 	for i := range v.runs {
-		t := v.runs[i].find(user)
+		t := v.runs[i].Find(user)
 		if t == nil || t.Meta().LargestSeq <= since {
 			continue
 		}
@@ -56,7 +56,7 @@ func (tr *Tree) spanHas(v *View, s span.Span, since key.SeqNum, wanted func(key.
 		}
 	}
 	for _, r := range v.runs {
-		for _, t := range r.within(s) {
+		for _, t := range r.Within(s) {
 			if t.Meta().LargestSeq <= since {
 				continue
 			}

@@ -24,7 +24,7 @@ func (tr *Tree) HiddenByActive(v *View) (int64, error) {
 
 // hiddenBelow is about how many bytes the entries of a source hide in older runs; entries is their number. It closes
 // the source.
-func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []sortedRun) (hidden int64, err error) {
+func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []tables.Run) (hidden int64, err error) {
 	defer func() { err = errors.Join(err, it.Close()) }()
 	every, n := entries/MaxWeighed+1, 0
 	var last []byte
@@ -50,7 +50,7 @@ func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []sortedRun) (
 // entries in other runs that they hide. known is false if v does not have the table.
 func (tr *Tree) Garbage(v *View, num filename.Num) (bytes int64, known bool, err error) {
 	for i := range v.runs {
-		for _, t := range v.runs[i].tables {
+		for _, t := range v.runs[i].Tables() {
 			if t.Meta().Num == num {
 				bytes, err = tr.countGarbage(t, v.runs[i+1:])
 				return bytes, err == nil, err
@@ -60,7 +60,7 @@ func (tr *Tree) Garbage(v *View, num filename.Num) (bytes int64, known bool, err
 	return 0, false, nil
 }
 
-func (tr *Tree) countGarbage(t *tables.Ref, older []sortedRun) (garbage int64, err error) {
+func (tr *Tree) countGarbage(t *tables.Ref, older []tables.Run) (garbage int64, err error) {
 	var it tables.Iterator
 	if err := it.Open(tr.tables, t); err != nil {
 		return 0, err
@@ -88,9 +88,9 @@ func (tr *Tree) countGarbage(t *tables.Ref, older []sortedRun) (garbage int64, e
 
 // storedIn is about how many bytes the newest version of user takes in runs, which are newest first; 0 if there is
 // none.
-func (tr *Tree) storedIn(runs []sortedRun, user []byte) (int64, error) {
+func (tr *Tree) storedIn(runs []tables.Run, user []byte) (int64, error) {
 	for i := range runs {
-		t := runs[i].find(user)
+		t := runs[i].Find(user)
 		if t == nil {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/budget"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -33,7 +34,7 @@ func newHarness(t *testing.T, o Options) *harness {
 	if _, err := o.Dir.Claim(); err != nil {
 		t.Fatal(err)
 	}
-	o.Budget, o.PageSize, o.Manual = NewBudget(10<<20), 8<<10, true
+	o.Budget, o.PageSize, o.Manual = budget.New(10<<20), 8<<10, true
 	o.Unused, o.Compact, o.Changed = func() {}, func() {}, func() {}
 	o.Exclusive = func(do func()) bool { do(); return true }
 	h.Tree = New(o)

@@ -180,7 +180,7 @@ func (it *Iterator) openRuns() error {
 		it.levels, it.tables = make([]merge.Level, n), make([]tables.Level, n)
 	}
 	for n := range it.view.runs {
-		refs := it.view.runs[n].within(span.Span{Lo: it.lo, Hi: it.hi})
+		refs := it.view.runs[n].Within(span.Span{Lo: it.lo, Hi: it.hi})
 		if len(refs) == 0 {
 			continue
 		}
@@ -246,6 +246,9 @@ func (it *Iterator) usable() bool {
 	it.refuse()
 	return false
 }
+
+// Usable is whether the iterator may go on; if not, its next move fails. Its owner is using it.
+func (it *Iterator) Usable() bool { return it.usable() }
 
 // StopWith makes calls fail with err once the snapshot that it is on, which it must have, is closed.
 func (it *Iterator) StopWith(err error) { it.stop, it.stopped = it.hold.On.ClosedFlag(), err }

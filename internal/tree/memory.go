@@ -1,8 +1,6 @@
 package tree
 
-import (
-	"time"
-)
+import "time"
 
 // How long until memory that could not be given back is looked at again.
 const (
@@ -56,7 +54,7 @@ func (tr *Tree) resizeCache(memtables int64) (settled bool) {
 		onHeap += v.namedBytes
 	}
 	others := memtables + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*onHeap
-	return tr.cache.Resize(tr.opts.Budget.cache(others))
+	return tr.cache.Resize(tr.opts.Budget.Cache(others))
 }
 
 // CountOnHeap says that what transactions have written and read takes delta more bytes of memory on the Go heap: the

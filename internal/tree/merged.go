@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -40,7 +41,11 @@ var mergedReads = sync.Pool{New: func() any { return new(merged) }}
 func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, reader visible.Reader) ([]byte, bool, error) {
 	m := newMerged(key.MaxValueSize, math.MaxInt)
 	defer m.recycle()
-	if m.collect(tr, v, user, hash, reader); m.err != nil {
+	if m.collect(tr, v, user, hash, reader); errors.Is(m.err, operand.ErrTooLong) {
+		return dst, false, fmt.Errorf("get: %w: key %.40q: the value has more than %d bytes", operand.ErrMerge, user,
+			key.MaxValueSize)
+	}
+	if m.err != nil {
 		return dst, false, fmt.Errorf("get: %w", m.err)
 	}
 	if m.chain.Len() == 0 {
@@ -102,9 +107,9 @@ func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, read
 	return false
 }
 
-func (m *merged) takeFromTables(tr *Tree, runs []sortedRun, user []byte, hash uint64, reader visible.Reader) {
+func (m *merged) takeFromTables(tr *Tree, runs []tables.Run, user []byte, hash uint64, reader visible.Reader) {
 	for i := range runs {
-		if t := runs[i].find(user); t != nil && m.takeFrom(tr, t, user, hash, reader) {
+		if t := runs[i].Find(user); t != nil && m.takeFrom(tr, t, user, hash, reader) {
 			return
 		}
 	}

@@ -79,10 +79,14 @@ func (tr *Tree) pinnedLocked(v *View) Files {
 	var pinned Files
 	for _, t := range tr.named {
 		pinned.Count++
-		pinned.Bytes += t.Meta().Size
+		pinned.Bytes += t.size
+	}
+	for _, f := range v.values {
+		pinned.Count--
+		pinned.Bytes -= f.size
 	}
 	for _, run := range v.runs {
-		for _, t := range run.tables {
+		for _, t := range run.Tables() {
 			pinned.Count--
 			pinned.Bytes -= t.Meta().Size
 		}

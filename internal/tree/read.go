@@ -83,7 +83,7 @@ func (tr *Tree) search(v *View, dst, user []byte, hash uint64, reader visible.Re
 		}
 	}
 	for i := range v.runs {
-		t := v.runs[i].find(user)
+		t := v.runs[i].Find(user)
 		if t == nil {
 			continue
 		}

@@ -49,13 +49,14 @@ import (
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/system/latency"
+	"lightningdb/internal/tree/budget"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
 	"lightningdb/internal/tree/readers"
 	"lightningdb/internal/tree/rowcache"
-	"lightningdb/internal/tree/table/piece"
+	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/tables"
 )
 
@@ -67,10 +68,12 @@ type Options struct {
 	Wall   func() time.Time
 	Random func() uint64
 
-	Budget   Budget
+	Budget   budget.Budget
 	Rules    operand.Rules
 	Codec    codec.Compressor
 	PageSize int // bytes of a table page before compression
+
+	ValueThreshold int // see tables.Options
 
 	ReadOnly       bool          // no housekeeper: readers do what it would
 	Follow         bool          // another process writes; see follow.go
@@ -122,7 +125,7 @@ type Tree struct {
 
 	mu    sync.Mutex // never held during I/O
 	mems  memtables
-	named map[filename.Num]*namedTable // every table that some view names
+	named map[filename.Num]*namedTable // every file that some view names
 	stand standing                     // views that are read at their own sequence number
 
 	deadMu sync.Mutex
@@ -156,13 +159,14 @@ func New(o Options) *Tree {
 	if o.Follow {
 		tr.mems.folding.Below = nil
 	}
-	tr.cache = cache.New(o.Budget.cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
+	tr.cache = cache.New(o.Budget.Cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
 	tr.cache.Poison = o.Poison
 	tr.buffers = piece.NewBuffers(o.Budget.Buffers)
 	tr.tables = tables.New(tables.Options{
 		Dir: o.Dir, Gate: o.Gate, Epochs: tr.epochs, Cache: tr.cache, Buffers: tr.buffers, Random: o.Random,
 		Codec: o.Codec, PageSize: o.PageSize, OpenBytes: o.Budget.OpenTables, Bytes: o.Budget.Table, Unused: o.Unused,
-		Missing: o.Missing,
+		ValueThreshold: o.ValueThreshold,
+		Missing:        o.Missing,
 	})
 	tr.rows = rowcache.New(rowcache.Options{Bytes: o.Budget.Rows, Wake: tr.memorySoon, Eager: o.Rows})
 	tr.resources.Store(1)

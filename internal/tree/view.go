@@ -1,13 +1,10 @@
 package tree
 
 import (
-	"bytes"
-	"slices"
 	"sync/atomic"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
@@ -43,59 +40,13 @@ type View struct {
 // sortedRuns is a version as readers go through it. Views that follow each other while the version stays share it.
 type sortedRuns struct {
 	version *manifest.Version
-	runs    []sortedRun // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
-	level0  int         // how many of runs are of level 0
-	limit   int64       // read debt from which on a compaction is worth its cost
+	runs    []tables.Run // all tables as sorted runs, those with newer versions first: of level 0, then the other levels
+	level0  int          // how many of runs are of level 0
+	limit   int64        // read debt from which on a compaction is worth its cost
 
-	namedBytes int64 // of what is in memory of each table, open or not
-	views      int   // views of this version; guarded by Tree.mu
-}
-
-// sortedRun is disjoint tables by key: a deeper level, or a run of level 0.
-type sortedRun struct {
-	tables []*tables.Ref
-	heads  []uint64 // key.Head of each table's largest key: the search touches only these
-}
-
-func newRun(refs []*tables.Ref) sortedRun {
-	r := sortedRun{tables: refs, heads: make([]uint64, len(refs))}
-	for i, t := range refs {
-		r.heads[i] = key.Head(t.Meta().Largest, 0)
-	}
-	return r
-}
-
-// find returns the one table of the run that may hold user, or nil.
-func (r *sortedRun) find(user []byte) *tables.Ref {
-	if i := r.search(user); i < len(r.tables) {
-		return r.tables[i]
-	}
-	return nil
-}
-
-// search returns the index of the first table that reaches user, or the number of tables.
-func (r *sortedRun) search(user []byte) int {
-	head := key.Head(user, 0)
-	i, _ := slices.BinarySearch(r.heads, head)
-	for i < len(r.heads) && r.heads[i] == head && bytes.Compare(r.tables[i].Meta().Largest, user) < 0 {
-		i++
-	}
-	return i
-}
-
-// within returns the tables that may hold keys of s.
-func (r *sortedRun) within(s span.Span) []*tables.Ref {
-	first, end := 0, len(r.tables)
-	if s.Lo != nil {
-		first = r.search(s.Lo)
-	}
-	if s.Hi != nil {
-		end = min(r.search(s.Hi)+1, end) // the last one reaches hi, and may begin before it
-		if first < end && s.Below(r.tables[end-1].Meta().Smallest) {
-			end--
-		}
-	}
-	return r.tables[first:max(first, end)]
+	values     []*namedTable // the value files
+	namedBytes int64         // of what is in memory of each table and value file, open or not
+	views      int           // views of this version; guarded by Tree.mu
 }
 
 // installLocked makes a view of mems and runs current and retires the one before it. seq is the sequence number that
@@ -122,11 +73,18 @@ func (tr *Tree) sortLocked(version *manifest.Version) (s *sortedRuns, fresh []*t
 			runs = append(runs, level)
 		}
 	}
+	for _, f := range version.Values {
+		named := tr.nameFileLocked(f.Num, f.Size)
+		if named.values == nil {
+			named.values = tr.tables.OfValues(f)
+		}
+		s.values, s.namedBytes = append(s.values, named), s.namedBytes+namedTableBytes
+	}
 	for _, metas := range runs {
 		named, first := tr.nameLocked(metas)
-		s.runs, fresh = append(s.runs, newRun(named)), append(fresh, first...)
+		s.runs, fresh = append(s.runs, tables.NewRun(named)), append(fresh, first...)
 		for _, meta := range metas {
-			s.namedBytes += namedTableBytes + int64(len(meta.Smallest)+len(meta.Largest))
+			s.namedBytes += namedTableBytes + int64(len(meta.Smallest)+len(meta.Largest)+valueRefBytes*len(meta.Values))
 		}
 	}
 	return s, fresh
@@ -136,24 +94,39 @@ func (tr *Tree) sortLocked(version *manifest.Version) (s *sortedRuns, fresh []*t
 // of it, and its places in the lists of a version and of a view.
 const namedTableBytes = 256
 
-// namedTable is a table that views name.
+// valueRefBytes is what each reference of a table to a value file takes.
+const valueRefBytes = 16
+
+// namedTable is a file that views name.
 type namedTable struct {
-	*tables.Ref
-	versions int // how many versions of views have it
+	num      filename.Num
+	size     int64
+	table    *tables.Ref // nil if none knows it as a table
+	values   *tables.Ref // nil if none knows it as a value file
+	versions int         // how many versions of views have it
+}
+
+// nameFileLocked returns the named file with a number, and counts one more version of it.
+func (tr *Tree) nameFileLocked(num filename.Num, size int64) *namedTable {
+	named := tr.named[num]
+	if named == nil {
+		named = &namedTable{num: num, size: size}
+		tr.named[num] = named
+	}
+	named.versions++
+	return named
 }
 
 // nameLocked returns the tables that metas describe, and those of them that no version had. It counts one more version.
 func (tr *Tree) nameLocked(metas []*manifest.TableMeta) (refs, fresh []*tables.Ref) {
 	refs = make([]*tables.Ref, len(metas))
 	for i, meta := range metas {
-		named := tr.named[meta.Num]
-		if named == nil {
-			named = &namedTable{Ref: tables.Of(meta)}
-			tr.named[meta.Num] = named
-			fresh = append(fresh, named.Ref)
+		named := tr.nameFileLocked(meta.Num, meta.Size)
+		if named.table == nil {
+			named.table = tables.Of(meta)
+			fresh = append(fresh, named.table)
 		}
-		named.versions++
-		refs[i] = named.Ref
+		refs[i] = named.table
 	}
 	return refs, fresh
 }
@@ -236,7 +209,7 @@ func (tr *Tree) freeDead() {
 	if len(dead) == 0 {
 		return
 	}
-	var gone []*tables.Ref
+	var gone []*namedTable
 	tr.mu.Lock()
 	current := tr.view.Load()
 	for _, v := range dead {
@@ -244,16 +217,16 @@ func (tr *Tree) freeDead() {
 	}
 	tr.mu.Unlock()
 	for _, t := range gone {
-		tr.tables.Forget(t)
+		tr.tables.Forget(t.table, t.values)
 		if current != nil { // otherwise the tree is closing
-			tr.dir.Retire(current.version.NextNum, filename.Make(filename.Table, t.Meta().Num))
+			tr.dir.Retire(current.version.NextNum, filename.Make(filename.Table, t.num))
 		}
 	}
 	tr.opts.Changed()
 }
 
-// forgetLocked takes apart v, which nobody holds, and returns the tables that no view names any more.
-func (tr *Tree) forgetLocked(v *View) (gone []*tables.Ref) {
+// forgetLocked takes apart v, which nobody holds, and returns the files that no view names any more.
+func (tr *Tree) forgetLocked(v *View) (gone []*namedTable) {
 	tr.stand.forget(v)
 	for _, m := range v.mems {
 		if m.views--; m.views == 0 {
@@ -264,13 +237,21 @@ func (tr *Tree) forgetLocked(v *View) (gone []*tables.Ref) {
 		return nil
 	}
 	for _, run := range v.runs {
-		for _, t := range run.tables {
-			named := tr.named[t.Meta().Num]
-			if named.versions--; named.versions == 0 {
-				gone = append(gone, t)
-				delete(tr.named, t.Meta().Num)
-			}
+		for _, t := range run.Tables() {
+			gone = tr.unnameLocked(gone, tr.named[t.Meta().Num])
 		}
 	}
+	for _, f := range v.values {
+		gone = tr.unnameLocked(gone, f)
+	}
 	return gone
+}
+
+// unnameLocked counts one version of a file less, and appends it to gone if that was the last.
+func (tr *Tree) unnameLocked(gone []*namedTable, named *namedTable) []*namedTable {
+	if named.versions--; named.versions > 0 {
+		return gone
+	}
+	delete(tr.named, named.num)
+	return append(gone, named)
 }

@@ -35,6 +35,30 @@ func TestLevels_drawsWhatHasTables(t *testing.T) {
 	}
 }
 
+// Values that lie in value files would look like data that is gone.
+func TestLevels_showValuesWhereThereAreAny(t *testing.T) {
+	m := lightningdb.Metrics{Values: lightningdb.ValueMetrics{Files: 3, Bytes: 4 << 20, Garbage: 1 << 20},
+		Levels: []lightningdb.LevelMetrics{{Level: 0, Tables: 1, Bytes: 1 << 20},
+			{Level: 6, Tables: 2, Bytes: 2 << 20, Values: 3 << 20}}}
+	lines := LevelsWithin(m, 80)
+	if len(lines) != 3 || !strings.Contains(lines[0], "values") || !strings.Contains(lines[1], " 0 B ") ||
+		!strings.Contains(lines[2], " 3.00 MiB ") {
+		t.Errorf("%q", lines)
+	}
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(line); n > 80 {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
+	if want := "3 files, 4.00 MiB, 1.00 MiB of them garbage (25%)"; Values(m) != want {
+		t.Errorf("%q, want %q", Values(m), want)
+	}
+	m.Levels[1].Values, m.Values = 0, lightningdb.ValueMetrics{}
+	if lines := Levels(m); strings.Contains(lines[0], "values") || Values(m) != "" {
+		t.Errorf("without any: %q, %q", lines, Values(m))
+	}
+}
+
 // A gauge must keep its width whatever the numbers, also without a limit.
 func TestGauge_keepsItsWidth(t *testing.T) {
 	for _, c := range [][2]int64{{0, 0}, {0, 10}, {5, 10}, {1, 1 << 40}, {20, 10}, {-1, 10}} {

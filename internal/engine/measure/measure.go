@@ -6,6 +6,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/budget"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 )
@@ -33,7 +34,7 @@ func New() Memory { return Memory{make(unfoldable), make(counts)} }
 
 // Params are the measures under b, while oldest is the lowest sequence number that is read at. quiet says that there is
 // no burst of writes.
-func (m Memory) Params(b *tree.Budget, oldest key.SeqNum, quiet bool) compaction.Params {
+func (m Memory) Params(b *budget.Budget, oldest key.SeqNum, quiet bool) compaction.Params {
 	due, l0 := 1.0, compaction.DefaultL0Trigger
 	if !quiet {
 		due, l0 = burstDue, BurstRuns/burstDue

@@ -4,12 +4,12 @@ import (
 	"math"
 	"testing"
 
-	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/budget"
 )
 
 // A program on a 32-bit system that opens a database for each of its users would run out of addresses.
 func TestMemoryLimit_eightyDatabasesFitInto32Bits(t *testing.T) {
-	b := tree.NewBudget(MemoryLimit(0, 32))
+	b := budget.New(MemoryLimit(0, 32))
 	const (
 		there     = 3<<30 - 512<<20 // what systems leave to a program at least, without the program itself
 		mappedLog = 2 << 20         // how much of the log is mapped at a time, in bytes: see package vfs
@@ -34,7 +34,7 @@ func TestMemoryLimit_isKeptWithinWhatCanBe(t *testing.T) {
 		}
 	}
 	for _, limit := range []int64{MinMemoryLimit, 16 << 20, 256 << 20, 1 << 40} {
-		b := tree.NewBudget(limit)
+		b := budget.New(limit)
 		three := int64(b.Frozen+1) * int64(b.Memtable)
 		if b.Memtables < three || b.Memtables+b.LeastPages+b.OpenTables+b.Rows+b.Buffers > limit {
 			t.Errorf("of %d bytes, %+v", limit, b)

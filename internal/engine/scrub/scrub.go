@@ -4,10 +4,14 @@ package scrub
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"lightningdb/internal/engine/logger"
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/clock"
 )
@@ -21,7 +25,7 @@ const shown = 4
 // Table is a table to read.
 type Table struct {
 	Num   filename.Num
-	Bytes int64
+	Bytes int64 // of its file, and of what it refers to in value files
 }
 
 // Env is what the scrub asks of the database.
@@ -29,8 +33,8 @@ type Env interface {
 	// Tables returns the tables that there are.
 	Tables() []Table
 
-	// Verify reads a table to its end and returns what is wrong with it. It calls pace before each read, with the number
-	// of bytes, and returns its error. A table that is no more is not there.
+	// Verify reads a table to its end, with its values in other files, and returns what is wrong with it. It calls pace
+	// before each read, with the number of bytes, and returns its error. A table that is no more is not there.
 	Verify(ctx context.Context, num filename.Num, pace func(bytes int) error) (there bool, err error)
 }
 
@@ -53,11 +57,11 @@ type Options struct {
 type State struct {
 	Passes      uint64 // that came to their end
 	Done, Total int64  // bytes of tables in the present pass, or the last one; Done has what is being read
-	Damaged     uint64 // tables that were found
+	Damaged     uint64 // tables and value files that were found
 	Found       []Found
 }
 
-// Found is a table with damage.
+// Found is a table or value file with damage.
 type Found struct {
 	File   string
 	Damage string
@@ -71,11 +75,11 @@ type Scrub struct {
 
 	mu    sync.Mutex // guards what is below
 	state State
-	told  map[filename.Num]bool // tables that were found
+	told  map[string]bool // files that were found
 }
 
 // New returns a scrub, which Run starts.
-func New(o Options) *Scrub { return &Scrub{opts: o, told: make(map[filename.Num]bool)} }
+func New(o Options) *Scrub { return &Scrub{opts: o, told: make(map[string]bool)} }
 
 // State returns what the scrub has done so far.
 func (s *Scrub) State() State {
@@ -122,7 +126,10 @@ func (s *Scrub) pass(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if there && err != nil {
-			s.found(t.Num, err)
+			damage := byFile(filename.Make(filename.Table, t.Num), err)
+			for _, file := range slices.Sorted(maps.Keys(damage)) {
+				s.found(file, damage[file])
+			}
 		}
 		s.read(left)
 	}
@@ -165,13 +172,31 @@ func (s *Scrub) end() {
 	s.opts.Changed()
 }
 
-// found tells people of damage, once for each table.
-func (s *Scrub) found(num filename.Num, err error) {
-	file := filename.Make(filename.Table, num)
+// byFile divides err, which was met in a table, by the files that are damaged.
+func byFile(table string, err error) map[string]error {
+	files := map[string]error{}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, inner := range joined.Unwrap() {
+			for file, one := range byFile(table, inner) {
+				files[file] = errors.Join(files[file], one)
+			}
+		}
+		return files
+	}
+	var damage *corrupt.Error
+	if errors.As(err, &damage) && damage.File != "" {
+		table = damage.File // perhaps a value file, to which several tables refer
+	}
+	files[table] = err
+	return files
+}
+
+// found tells people of damage, once for each file.
+func (s *Scrub) found(file string, err error) {
 	s.mu.Lock()
-	again := s.told[num]
+	again := s.told[file]
 	if !again {
-		s.told[num] = true
+		s.told[file] = true
 		s.state.Damaged++
 		if len(s.state.Found) < shown {
 			s.state.Found = append(s.state.Found, Found{file, err.Error(), s.opts.Wall()})

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"lightningdb/internal/engine/logger"
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 )
 
@@ -172,5 +174,21 @@ func TestRun_withoutTablesWaitsForADay(t *testing.T) {
 	d := &disk{}
 	if got := d.run(t, Interval+time.Hour).State(); got.Passes != 2 {
 		t.Errorf("state %+v", got)
+	}
+}
+
+// A value file to which many tables refer would be told of once for each, under their names, and the one that is to be
+// replaced would not be among them.
+func TestRun_tellsOfAValueFileByItsName(t *testing.T) {
+	bad := corrupt.New("000009.tbl", 0, "checksum mismatch in extent 0")
+	own := corrupt.New("000002.tbl", 7, "checksum mismatch in leaf page 0")
+	d := &disk{tables: []Table{{1, chunk}, {2, chunk}, {3, chunk}}, damaged: map[filename.Num]error{
+		1: fmt.Errorf("wrapped: %w", bad), 2: errors.Join(own, bad), 3: bad}}
+	s := d.run(t, time.Hour).State()
+	if s.Damaged != 2 || len(s.Found) != 2 || s.Found[0].File != "000009.tbl" || s.Found[1].File != "000002.tbl" {
+		t.Errorf("%+v", s)
+	}
+	if strings.Contains(s.Found[1].Damage, "extent") {
+		t.Errorf("%q", s.Found[1].Damage)
 	}
 }

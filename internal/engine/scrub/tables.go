@@ -23,7 +23,7 @@ func (t tables) Tables() (all []Table) {
 	defer t.Release(v)
 	for _, level := range v.Version().Levels {
 		for _, meta := range level {
-			all = append(all, Table{meta.Num, meta.Size})
+			all = append(all, Table{meta.Num, meta.Held()})
 		}
 	}
 	return all
@@ -46,7 +46,18 @@ func (t tables) Verify(ctx context.Context, num filename.Num, pace func(bytes in
 		return true, err
 	}
 	defer file.Close()
-	return true, file.Verify(ctx)
+	err = file.Verify(ctx)
+	return err == nil || t.names(num), err // once a table is gone, its value files may be
+}
+
+// names reports whether there is still a table with a number.
+func (t tables) names(num filename.Num) bool {
+	v := t.Acquire()
+	if v == nil {
+		return false
+	}
+	defer t.Release(v)
+	return find(v.Version(), num) != nil
 }
 
 // find returns the table of v with a number, nil if there is none.

@@ -21,6 +21,9 @@ const (
 	MinUserKeySize = 1
 	MaxUserKeySize = 64 << 10
 	MaxValueSize   = 64 << 20
+
+	MaxStreamedSize = 1 << 30 // of a value that is written and read as a stream
+	ChunkSize       = 1 << 20 // of the chunks in which that is done
 )
 
 // SeqNum is the position of an operation in the one order of all commits. It has 56 bits. Zero means "before

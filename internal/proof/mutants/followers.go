@@ -252,8 +252,8 @@ var followerMutants = []Mutant{
 	{
 		Name:   "a writer publishes less than it has recovered, and followers take it",
 		Breaks: "a follower that outlives its writer goes back",
-		Changes: []Change{{"internal/engine/recover.go", `	e.dir.Publish(version.DatabaseID, e.store.Place(), last)
-`, `	e.dir.Publish(version.DatabaseID, e.store.Place(), max(last, 1)-1)
+		Changes: []Change{{"internal/engine/recover.go", `	e.dir.Publish(version.DatabaseID, e.opened, last)
+`, `	e.dir.Publish(version.DatabaseID, e.opened, max(last, 1)-1)
 `}, {"internal/follower/refresh.go", `	case page.Visible < seq:
 `, `	case page.Visible < seq && page.Visible > seq:
 `}},

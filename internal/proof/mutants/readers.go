@@ -6,14 +6,14 @@ var readerMutants = []Mutant{
 	{
 		Name:   "the checksum of a table's block is not looked at",
 		Breaks: "flipped bits become wrong values",
-		Changes: []Change{{"internal/tree/table/block.go", `	if at.checksum(s.id, payload, head) != storedChecksum(stored) {`,
-			`	if at.checksum(s.id, payload, head) == 0 && storedChecksum(stored) != 0 {`}},
+		Changes: []Change{{"internal/tree/table/block/block.go", `	if at.Checksum(s.ID, payload, head) != StoredChecksum(stored) {`,
+			`	if at.Checksum(s.ID, payload, head) == 0 && StoredChecksum(stored) != 0 {`}},
 		Killer: test("tree/table", "TestFlip_everyByteIsNoticed"),
 	},
 	{
 		Name:   "the checksum of a table's block leaves out length, codec and role",
 		Breaks: "a flipped bit of a trailer changes what a block is",
-		Changes: []Change{{"internal/tree/table/block.go", `	binary.LittleEndian.PutUint64(rest[0:], head)`,
+		Changes: []Change{{"internal/tree/table/block/block.go", `	binary.LittleEndian.PutUint64(rest[0:], head)`,
 			`	binary.LittleEndian.PutUint64(rest[0:], head&0)`}},
 		Killer: test("tree/table", "TestChecksum_coversTheTrailer"),
 	},
@@ -21,8 +21,8 @@ var readerMutants = []Mutant{
 		Name:   "the checksum of a table's block leaves out its place",
 		Breaks: "a block that the disk put in another's place passes for it",
 		Changes: []Change{
-			{"internal/tree/table/block.go", `	binary.LittleEndian.PutUint64(rest[16:], uint64(p.number))
-	binary.LittleEndian.PutUint64(rest[24:], uint64(p.offset))
+			{"internal/tree/table/block/block.go", `	binary.LittleEndian.PutUint64(rest[16:], uint64(p.Number))
+	binary.LittleEndian.PutUint64(rest[24:], uint64(p.Offset))
 `, ``}},
 		Killer: test("tree/table", "TestChecksum_coversIdentityAndPlace"),
 		Quick:  true,
@@ -30,7 +30,7 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a length in a table is trusted before its limit",
 		Breaks: "a few damaged bytes make a read allocate without bound",
-		Changes: []Change{{"internal/tree/table/block.go", `	if c == codec.None || raw > maxRaw {`,
+		Changes: []Change{{"internal/tree/table/block/block.go", `	if c == codec.None || raw > maxRaw {`,
 			`	if c == codec.None {`}},
 		Killer: test("tree/table", "TestRead_boundsWhatABlockMayBecome"),
 		Quick:  true,
@@ -72,11 +72,38 @@ var readerMutants = []Mutant{
 		Quick:   true,
 	},
 	{
+		Name:   "the chunks of a value are not verified",
+		Breaks: "flipped bits of a long value are shown",
+		Changes: []Change{{"internal/tree/table/block/chunk.go", `	value, err := s.Open(out[len(dst):], stored, At(Chunk, 0, at), page.ChunkSize)
+`, `	value, err := stored[:length-TrailerSize], error(nil)
+`}},
+		Killer: test("tree/table", "TestChunks_damageIsNoticed"),
+		Quick:  true,
+	},
+	{
+		Name:   "a value that is being read holds nothing",
+		Breaks: "who watches a film sees it end when another takes its place",
+		Changes: []Change{{"internal/transaction/value.go", `	v.size, err = it.Size()
+	it.Exit()
+`, `	v.size, err = it.Size()
+	it.Exit()
+	it.End()
+`}},
+		Killer: Check{Package: ".", Run: "^TestValueReader_staysWhatItWas$"},
+	},
+	{
+		Name:   "a stream that fails leaves its file",
+		Breaks: "the disk fills up with halves of values",
+		Changes: []Change{{"internal/transaction/stream.go", `	defer w.Abort() // unless it was committed
+`, ``}},
+		Killer: Check{Package: ".", Run: "^TestPutReader_failsAsAWhole$"},
+	},
+	{
 		Name:   "an older version of a key ends the search",
 		Breaks: "a snapshot misses a key that was written again later",
-		Changes: []Change{{"internal/tree/table/reader.go", `			return r.getOlder(limit, dst, user, reader, leaf, payload, next, &private.leaf)`,
+		Changes: []Change{{"internal/tree/table/reader.go", `			return r.findOlder(e, user, reader, leaf, payload, next, &private.leaf)`,
 			`			_ = next
-			return dst, visible.Skip, nil`}},
+			return visible.Skip, nil`}},
 		Killer: test("tree/table", "TestTable_readsWhatWasWritten"),
 		Quick:  true,
 	},
@@ -84,13 +111,13 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a search by the heads of keys stops at an equal one",
 		Breaks:  "of keys that begin alike some are not found",
-		Changes: []Change{{"internal/tree/view.go", `	for i < len(r.heads) && r.heads[i] == head &&`, `	for i < len(r.heads) && r.heads[i] < head &&`}},
+		Changes: []Change{{"internal/tree/tables/run.go", `	for i < len(r.heads) && r.heads[i] == head &&`, `	for i < len(r.heads) && r.heads[i] < head &&`}},
 		Killer:  test("engine", "TestGet_findsKeysThatBeginAlike"),
 	},
 	{
 		Name:    "a deeper level is asked before a higher one",
 		Breaks:  "an older value is returned in place of the newest",
-		Changes: []Change{{"internal/tree/read.go", `		t := v.runs[i].find(user)`, `		t := v.runs[len(v.runs)-1-i].find(user)`}},
+		Changes: []Change{{"internal/tree/read.go", `		t := v.runs[i].Find(user)`, `		t := v.runs[len(v.runs)-1-i].Find(user)`}},
 		Killer:  test("engine", "TestGet_newestIsInTheHighestLevel"),
 	},
 
@@ -195,8 +222,8 @@ var readerMutants = []Mutant{
 	{
 		Name:    "tables of a range are looked for from the wrong end",
 		Breaks:  "a scan leaves out the table that its first keys are in",
-		Changes: []Change{{"internal/tree/view.go", `		first = r.search(s.Lo)`, `		first = r.search(s.Lo) + 1`}},
-		Killer:  test("tree", "TestWithin_.*"),
+		Changes: []Change{{"internal/tree/tables/run.go", `		first = r.search(s.Lo)`, `		first = r.search(s.Lo) + 1`}},
+		Killer:  test("tree/tables", "TestWithin_.*"),
 	},
 
 	// Snapshots.
@@ -386,7 +413,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a table is removed while a view names it",
 		Breaks:  "a scan comes to a table that is gone",
-		Changes: []Change{{"internal/tree/view.go", `			if named.versions--; named.versions == 0 {`, `			if named.versions--; named.versions <= 1 {`}},
+		Changes: []Change{{"internal/tree/view.go", `	if named.versions--; named.versions > 0 {`, `	if named.versions--; named.versions > 1 {`}},
 		Killer:  test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
 	},
 	{

@@ -46,7 +46,7 @@ var salvageMutants = []Mutant{
 	{
 		Name:    "salvage does not look for leaves",
 		Breaks:  "a table without its last bytes is lost as a whole",
-		Changes: []Change{{"internal/salvage/leaves.go", `	for r.at = max(r.at, r.end); r.fill(); {`, `	for r.at = r.size; r.fill(); {`}},
+		Changes: []Change{{"internal/salvage/leaves/leaves.go", `	for r.at = max(r.at, r.end); r.fill(); {`, `	for r.at = r.size; r.fill(); {`}},
 		Killer:  test("salvage", "TestSalvage_findsLeavesWithoutDirectory"),
 	},
 	{
@@ -107,9 +107,9 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage calls it damage what a kill left of a table",
 		Breaks: "whoever looks for what is missing looks for what never was",
-		Changes: []Change{{"internal/salvage/tablefile.go", `		if r.named[id].Num == num {
-`, `		if r.named[id].Num != num {
-`}, {"internal/salvage/tablefile.go", `	if t.live { // nobody misses`, `	if t != nil { // nobody misses`}},
+		Changes: []Change{{"internal/salvage/tablefile.go", `		if of == num && r.counts(id) {
+`, `		if of != num && r.counts(id) {
+`}, {"internal/salvage/tablefile.go", `	if r.version == nil || r.counts(t.id) { // nobody misses`, `	if t != nil { // nobody misses`}},
 		Killer: test("salvage", "TestSalvage_whatAKillLeftIsNoDamage"),
 	},
 	{
@@ -166,6 +166,50 @@ var salvageMutants = []Mutant{
 		Breaks:  "commits are gone, and the report says that nothing is",
 		Changes: []Change{{"internal/salvage/segment.go", `		if n.first > base+1 {`, `		if n.first > key.MaxSeqNum {`}},
 		Killer:  test("salvage", "TestSalvage_goesOnBehindDamagedRecords"),
+	},
+	{
+		Name:    "salvage looks for all values in the table itself",
+		Breaks:  "every value in a value file is lost",
+		Changes: []Change{{"internal/salvage/tablefile.go", `	if x.File != 0 {`, `	if x.File > 1<<20 {`}},
+		Killer:  test("salvage", "TestSalvage_findsValuesInOtherFiles"),
+		Quick:   true,
+	},
+	{
+		Name:    "salvage finds values by the properties of their table alone",
+		Breaks:  "32 bytes of a table cost all its values in other files",
+		Changes: []Change{{"internal/salvage/values.go", `			r.any = r.candidates()`, `			r.any = []holder{}`}},
+		Killer:  test("salvage", "TestSalvage_findsValuesInOtherFiles"),
+		Quick:   true,
+	},
+	{
+		Name:   "salvage takes the leaves of value files for live ones",
+		Breaks: "what was deleted is back, though nothing is damaged",
+		Changes: []Change{{"internal/salvage/tablefile.go", `	t.live = r.version == nil || r.live[t.id]`,
+			`	t.live = r.version == nil || r.counts(t.id)`}},
+		Killer: test("salvage", "TestSalvage_findsValuesInOtherFiles|TestSalvage_withoutDamageIsTheDatabase"),
+		Quick:  true,
+	},
+	{
+		Name:   "salvage names the table for its value file",
+		Breaks: "whoever has a copy of the file that is damaged does not know that it is that one",
+		Changes: []Change{{"internal/salvage/tablefile.go", `Loss{File: cmp.Or(g.File, s.table.name),`,
+			`Loss{File: cmp.Or(s.table.name),`}},
+		Killer: test("salvage", "TestSalvage_namesTheValueFileThatIsDamaged"),
+		Quick:  true,
+	},
+	{
+		Name:    "salvage misses a table of which only values are lost",
+		Breaks:  "the report says that keys between them may be missing, and which table is gone, and neither is so",
+		Changes: []Change{{"internal/salvage/tablefile.go", `	r.found[t.id] = true`, `	r.found[t.id] = t.entries > 0`}},
+		Killer:  test("salvage", "TestSalvage_namesTheValueFileThatIsDamaged"),
+		Quick:   true,
+	},
+	{
+		Name:    "verify lists a damaged value file for each of its tables",
+		Breaks:  "one file that is damaged looks like many",
+		Changes: []Change{{"internal/format/corrupt/list.go", `	if !known {`, `	if !known || i >= 0 {`}},
+		Killer:  test("engine", "TestVerify_listsDamageOfValueFilesOnce"),
+		Quick:   true,
 	},
 	{
 		Name:   "verify names the first damage of a table only",

@@ -33,7 +33,7 @@ var scrubMutants = []Mutant{
 	{
 		Name:    "damage is told of in every pass",
 		Breaks:  "one table looks like many",
-		Changes: []Change{{"internal/engine/scrub/scrub.go", `		s.told[num] = true`, `		s.told[num] = false`}},
+		Changes: []Change{{"internal/engine/scrub/scrub.go", `		s.told[file] = true`, `		s.told[file] = false`}},
 		Killer:  test("engine/scrub", "TestRun_tellsOfEachDamagedTableOnce"),
 		Quick:   true,
 	},
@@ -51,10 +51,26 @@ var scrubMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestScrub_findsNothingDuringCompactions)$"},
 	},
 	{
-		Name:    "a scrub reads tables and does not look at them",
-		Breaks:  "damage is found by who needs what is damaged",
-		Changes: []Change{{"internal/engine/scrub/tables.go", `	return true, file.Verify(ctx)`, `	return true, nil`}},
-		Killer:  Check{Package: ".", Run: "^(TestScrub_findsDamage)$"},
+		Name:   "a scrub reads tables and does not look at them",
+		Breaks: "damage is found by who needs what is damaged",
+		Changes: []Change{{"internal/engine/scrub/tables.go", `	err = file.Verify(ctx)
+`, ``}},
+		Killer: Check{Package: ".", Run: "^(TestScrub_findsDamage)$"},
+	},
+	{
+		Name:    "a scrub looks for value files that are gone",
+		Breaks:  "an operator is called for what a compaction did",
+		Changes: []Change{{"internal/engine/scrub/tables.go", `	return err == nil || t.names(num), err`, `	return true, err`}},
+		Killer:  test("engine", "TestScrub_valueFilesMayGoWithTheTable"),
+		Quick:   true,
+	},
+	{
+		Name:   "a scrub tells of a value file under the names of tables",
+		Breaks: "the file that is to be replaced is named nowhere, and others are many times",
+		Changes: []Change{{"internal/engine/scrub/scrub.go", `	if errors.As(err, &damage) && damage.File != "" {`,
+			`	if errors.As(err, &damage) && damage.File == "" {`}},
+		Killer: test("engine/scrub", "TestRun_tellsOfAValueFileByItsName"),
+		Quick:  true,
 	},
 	{
 		Name:   "Close waits for a scrub's turn",

@@ -81,10 +81,8 @@ var transactionMutants = []Mutant{
 		Name:   "a miss is not in the read set",
 		Breaks: "two transactions insert what each did not find",
 		Changes: []Change{{"internal/transaction/tx.go", `		tx.reads.AddKey(k, key.Hash(k))
-	}
-	out, found, err := tx.txn.Snapshot().Get(dst, k)
-`, `	}
-	out, found, err := tx.txn.Snapshot().Get(dst, k)
+`, ``}, {"internal/transaction/tx.go", `	out, found, err := tx.txn.Snapshot().Get(dst, k)
+`, `	out, found, err := tx.txn.Snapshot().Get(dst, k)
 	if found {
 		tx.reads.AddKey(k, key.Hash(k))
 	}
@@ -659,9 +657,15 @@ var transactionMutants = []Mutant{
 		Breaks: "a transaction that others always overtake is never done",
 		Changes: []Change{{"internal/transaction/tx.go", `	if tx.priority {
 		if err := tx.Lock(k); err != nil {
-			return dst, err`, `	if tx.priority && tx.done {
+			return err
+		}
+	}
+	tx.hasRead`, `	if tx.priority && tx.done {
 		if err := tx.Lock(k); err != nil {
-			return dst, err`}},
+			return err
+		}
+	}
+	tx.hasRead`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
@@ -715,7 +719,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a merge that cannot be applied spoils the transaction that reads it",
 		Breaks:  "such a key cannot be repaired in a transaction",
-		Changes: []Change{{"internal/transaction/tx.go", `	case err != nil && !errors.Is(err, operand.ErrMerge): // an ErrMerge is the answer`, `	case err != nil:`}},
+		Changes: []Change{{"internal/transaction/tx.go", `func isMerge(err error) bool { return errors.Is(err, operand.ErrMerge) }`, `func isMerge(err error) bool { return errors.Is(err, operand.ErrMerge) && err == nil }`}},
 		Killer:  Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
 	},
 	{

@@ -138,7 +138,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a short write of a table is ignored",
 		Breaks: "a table with a hole takes the place of the log",
-		Changes: []Change{{"internal/tree/table/output.go", `	if _, err := o.file.WriteAt(b, o.written); err != nil {`,
+		Changes: []Change{{"internal/tree/table/block/piece/output.go", `	if _, err := o.file.WriteAt(b, o.written); err != nil {`,
 			`	if n, err := o.file.WriteAt(b, o.written); err != nil && n == 0 {`}},
 		Killer: test("tree/table", "TestWriter_shortWriteIsAnError"),
 		Quick:  true,
@@ -186,7 +186,7 @@ var treeMutants = []Mutant{
 	{
 		Name:   "a table that could not be written out is taken for good",
 		Breaks: "the system reports a failed write once: the sync that follows succeeds, and the log of the entries goes",
-		Changes: []Change{{"internal/tree/table/output.go",
+		Changes: []Change{{"internal/tree/table/block/piece/output.go",
 			`		return fmt.Errorf("write out %d bytes of a table at offset %d: %w", n, o.leaving, err)`, `		_ = err`}},
 		Killer: test("engine", "TestFail_stopsWrites"),
 	},
@@ -280,7 +280,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a block of a table's directory is believed",
 		Breaks:  "a crafted directory makes a reader read and allocate what it likes",
-		Changes: []Change{{"internal/tree/table/directory.go", `r.located(at.offset, "directory", r.layout.Check(i, entries))`, `nil`}},
+		Changes: []Change{{"internal/tree/table/directory.go", `r.src.Located(at.Offset, "directory", r.layout.Check(i, entries))`, `nil`}},
 		Killer:  test("tree/table", "TestVerify_noticesHolesBetweenPages"),
 		Quick:   true,
 	},
@@ -346,21 +346,21 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a merge reads every input in large pieces",
 		Breaks:  "a compaction or transaction of many runs takes as much as the smallest limit beside it",
-		Changes: []Change{{"internal/tree/table/piece/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(MaxBytes, 4*int64(pageSize))`}},
-		Killer:  test("tree/table/piece", "TestBuffers_boundWhatAMergeTakes"),
+		Changes: []Change{{"internal/tree/table/block/piece/buffers.go", `max((b.budget-b.lent)/4, 4*int64(pageSize))`, `max(MaxBytes, 4*int64(pageSize))`}},
+		Killer:  test("tree/table/block/piece", "TestBuffers_boundWhatAMergeTakes"),
 		Quick:   true,
 	},
 	{
 		Name:    "a compaction that fails keeps its buffers",
 		Breaks:  "memory that nobody uses is missing until the database is closed",
-		Changes: []Change{{"internal/tree/table/writer.go", `	w.out.release()`, `	_ = w.out.buf`}},
+		Changes: []Change{{"internal/tree/table/writer.go", `	w.out.Release()`, `	_ = w.out.Release`}},
 		Killer:  test("tree/table", "TestRelease_givesBackWhatAnUnfinishedWriterHolds"),
 		Quick:   true,
 	},
 	{
 		Name:    "large values are read and written on the heap",
 		Breaks:  "a value of 20 MiB takes many times its size, as the collector comes to it late",
-		Changes: []Change{{"internal/tree/table/scratch.go", `	if n > piece.MaxBytes {`, `	if n > 1<<40 {`}},
+		Changes: []Change{{"internal/tree/table/block/piece/scratch.go", `	if n > MaxBytes {`, `	if n > 1<<40 {`}},
 		Killer:  test("tree/table", "TestExtent_largeValuesLeaveNothingOnTheHeap"),
 		Quick:   true,
 	},
@@ -448,7 +448,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "a verification does not look at ages",
 		Breaks:  "a table in the wrong level hides what is newer, and nobody learns of it",
-		Changes: []Change{{"internal/tree/verify.go", `		if same && at < above {`, `		if same && at < above-99 {`}},
+		Changes: []Change{{"internal/tree/tables/verify.go", `		if same && at < above {`, `		if same && at < above-99 {`}},
 		Killer:  test("engine", "TestVerify_noticesAgeThatDoesNotFollowDepth"),
 	},
 	{

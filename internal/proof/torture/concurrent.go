@@ -69,17 +69,21 @@ func (c Concurrent) Life(fs *memfs.FS, crashAt int, during bool, cut *Cut) (
 func (c Concurrent) Disturbed(fs *memfs.FS, fault Fault, at int, cut *Cut) (stats FaultStats, err error) {
 	disk := errfs.New(fs)
 	c.Options.FS = keptOpen{disk}
+	values := newValueWatch()
+	c.Options.Logger = values
 	e, err := engine.Open(c.Options)
 	if err != nil {
 		return stats, err
 	}
 	disk.SetRules(fault.at(disk.Ops() + at).Times(30))
 	commits, seen := c.use(e)
+	values.look(e.Metrics().Version, fs)
 	loss, next := oracle.Killed, (*memfs.FS)(nil)
 	if cut != nil {
 		loss, next = oracle.PowerCut, fs.Image(cut.Policy, cut.Seed)
 	}
 	failed := e.Close()
+	stats.Values = values.stats()
 	if cut == nil {
 		next = fs.Kill()
 	}
@@ -125,6 +129,9 @@ func (c Concurrent) use(e *engine.Engine) (commits []issued, seen key.SeqNum) {
 	return slices.Concat(byWriter...), seen
 }
 
+// hotThreshold is from how many bytes on values stay where they are.
+const hotThreshold = 200
+
 // write commits until it may not or a commit fails; a full disk is tried again. The commits of writer w have w+2
 // operations, so that a gap in the sequence numbers tells whose commit fills it.
 func (c Concurrent) write(e *engine.Engine, w int) (commits []issued) {
@@ -132,7 +139,11 @@ func (c Concurrent) write(e *engine.Engine, w int) (commits []issued) {
 		var b batch.Batch
 		b.Put(spell(fmt.Sprintf("own/%d/%d", w, n)), []byte("x"))
 		for i := range w + 1 {
-			b.Put(spell(fmt.Sprintf("hot/%d", (n*(w+3)+i)%c.Hot)), fmt.Appendf(nil, "%d/%d/%d", w, n, i))
+			value := fmt.Appendf(nil, "%d/%d/%d", w, n, i)
+			if n%4 == 0 {
+				value = append(value, noise("hot", uint64(n), hotThreshold+i)...)
+			}
+			b.Put(spell(fmt.Sprintf("hot/%d", (n*(w+3)+i)%c.Hot)), value)
 		}
 		sync := (n+w)%3 == 0
 		last, err := e.Commit(&b, sync)
@@ -238,7 +249,7 @@ func disturbedLife(seed uint64) (FaultStats, error) {
 	faults := Faults()
 	c := Concurrent{Writers: 1 + r.IntN(5), Hot: 7, Commits: 10 + r.IntN(60), Options: engine.Options{PageSize: 512,
 		LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true, Rows: true, Gaps: true,
-		SyncInterval: time.Millisecond}}
+		SyncInterval: time.Millisecond, ValueThreshold: hotThreshold}}
 	var cut *Cut
 	if r.IntN(3) > 0 {
 		cut = &Cut{memfs.Policies[r.IntN(len(memfs.Policies))], r.Uint64N(1 << 20)}

@@ -63,24 +63,45 @@ func (f *recordFile) seal() (data []byte, sum uint32) {
 
 // The tags of an edit's fields that crafts speak of.
 const (
-	editLogEnd  = 16
-	editAdded   = 2
-	editDeleted = 4
+	editAdded    = 2
+	editDeleted  = 4
+	editIngested = 14
+	editLogEnd   = 16
+	editValues   = 18
 )
 
-// The numbers of a table that joins.
+// The numbers of a table that joins, and how many keys stand behind them. The numbers of its value files follow.
 const (
+	addedNum     = 1
 	addedID      = 2
 	addedDigest  = 4
 	addedNumbers = 11
+	addedKeys    = 2
 )
 
-// editField is a field of an edit: numbers, and behind them keys.
+// The numbers behind the keys of a table that joins: value bytes, how many value files, then pairs.
+const (
+	valuesCount = 1
+	valuesPairs = 2
+)
+
+// The numbers of a value file.
+const (
+	valueFileNum = iota
+	valueFileID
+	valueFileSize
+)
+
+// editField is a field of an edit: numbers, and of a table that joins keys behind them, and numbers behind these.
 type editField struct {
 	tag     uint64
 	numbers []uint64
 	keys    [][]byte
+	values  []uint64
 }
+
+// joins says that f is a table that joins.
+func (f *editField) joins() bool { return f.tag == editAdded || f.tag == editIngested }
 
 // craftedEdits are the fields of each edit of a manifest.
 type craftedEdits [][]editField
@@ -105,12 +126,15 @@ func newEditField(tag uint64, value []byte) editField {
 	for len(value) > 0 {
 		var n uint64
 		n, value = uvarint(value)
-		if tag == editAdded && len(f.numbers) == addedNumbers {
+		switch {
+		case !f.joins() || len(f.numbers) < addedNumbers:
+			f.numbers = append(f.numbers, n)
+		case len(f.keys) < addedKeys:
 			f.keys = append(f.keys, bytes.Clone(value[:n]))
 			value = value[n:]
-			continue
+		default:
+			f.values = append(f.values, n)
 		}
-		f.numbers = append(f.numbers, n)
 	}
 	return f
 }
@@ -131,6 +155,9 @@ func (f *recordFile) setEdits(all craftedEdits) {
 			for _, k := range field.keys {
 				value = append(binary.AppendUvarint(value, uint64(len(k))), k...)
 			}
+			for _, n := range field.values {
+				value = binary.AppendUvarint(value, n)
+			}
 			body = binary.AppendUvarint(binary.AppendUvarint(body, field.tag), uint64(len(value)))
 			body = append(body, value...)
 		}
@@ -142,7 +169,7 @@ func (f *recordFile) setEdits(all craftedEdits) {
 func (all craftedEdits) addToDigest(id, n uint64) {
 	for _, edit := range all {
 		for _, f := range edit {
-			if f.tag == editAdded && f.numbers[addedID] == id {
+			if f.joins() && f.numbers[addedID] == id {
 				f.numbers[addedDigest] += n
 			}
 		}
@@ -155,15 +182,20 @@ func oddNumbers(n uint64) []uint64 {
 		func(odd uint64) bool { return odd == n })
 }
 
+// craftEdit is a change to edit i, in its field j.
+func (all craftedEdits) craftEdit(i, j int, what string, strict bool, do func(edit []editField) []editField) Craft {
+	return Craft{fmt.Sprintf("edit %d, field %d (tag %d): %s", i, j, all[i][j].tag, what), strict,
+		func(f *craftedFiles) {
+			edits := f.manifest.edits()
+			edits[i] = do(edits[i])
+			f.manifest.setEdits(edits)
+		}}
+}
+
 // manifestCrafts change each number and key of each edit, and repeat and drop fields.
 func manifestCrafts(all craftedEdits) (crafts []Craft) {
 	change := func(i, j int, what string, strict bool, do func(edit []editField) []editField) {
-		crafts = append(crafts, Craft{fmt.Sprintf("edit %d, field %d (tag %d): %s", i, j, all[i][j].tag, what), strict,
-			func(f *craftedFiles) {
-				edits := f.manifest.edits()
-				edits[i] = do(edits[i])
-				f.manifest.setEdits(edits)
-			}})
+		crafts = append(crafts, all.craftEdit(i, j, what, strict, do))
 	}
 	for i, edit := range all {
 		for j, field := range edit {
@@ -180,12 +212,18 @@ func manifestCrafts(all craftedEdits) (crafts []Craft) {
 						func(e []editField) []editField { e[j].keys[k] = odd; return e })
 				}
 			}
+			for k, n := range field.values {
+				for _, odd := range oddNumbers(n) {
+					change(i, j, fmt.Sprintf("number %d of values is %d instead of %d", k, odd, n), true,
+						func(e []editField) []editField { e[j].values[k] = odd; return e })
+				}
+			}
 			change(i, j, "twice", true, func(e []editField) []editField { return append(e, e[j]) })
 			change(i, j, "missing", field.tag != editAdded && field.tag != editDeleted,
 				func(e []editField) []editField { return slices.Delete(e, j, j+1) })
 		}
 	}
-	return crafts
+	return append(crafts, valueCrafts(all)...)
 }
 
 // headerFields are the offsets of the numbers in a file header, and their sizes in bytes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -110,7 +111,7 @@ func tableCrafts(name string, t *tableFile) (crafts []Craft) {
 	}
 	footer := uint64(len(t.data) - tableFooterSize)
 	words("footer", footer, footer+80, true)
-	return append(crafts, pageCrafts(name, t)...)
+	return slices.Concat(crafts, pageCrafts(name, t), referencesCrafts(name, t))
 }
 
 // pageCrafts let pages that have the same length change places, each sealed as what it stands for.

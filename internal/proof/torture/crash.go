@@ -81,6 +81,7 @@ type Stats struct {
 	ByPolicy  [len(memfs.Policies)]int
 	Recovery  Durations // of Open
 	Followers observer.Stats
+	Values    ValueStats // of the runs that nothing interrupts
 	oracle.Counts
 }
 
@@ -98,13 +99,14 @@ func (s *Stats) Add(o Stats) {
 		s.ByPolicy[i] += n
 	}
 	s.Recovery.Add(o.Recovery)
+	s.Values.Add(o.Values)
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s Stats) String() string {
-	return fmt.Sprintf("points=%d images=%d kills=%d nested=%d deepest=%d acked=%d open_failed=%d %v %v",
-		s.Points, s.Images, s.Kills, s.Nested, s.Deepest, s.Acked, s.Failed, s.Followers, s.Counts)
+	return fmt.Sprintf("points=%d images=%d kills=%d nested=%d deepest=%d acked=%d open_failed=%d %v %v %v",
+		s.Points, s.Images, s.Kills, s.Nested, s.Deepest, s.Acked, s.Failed, s.Followers, s.Values, s.Counts)
 }
 
 // state is a directory and what must be in it.
@@ -246,6 +248,7 @@ func (x *Explorer) cut(w Workload, start state, c cutting, depth int, where stri
 	}
 	if finished && depth == 0 && !c.followed {
 		x.Stats.Changes += fs.Ops()
+		x.Stats.Values.Add(s.values.stats())
 	}
 	return finished, nil
 }

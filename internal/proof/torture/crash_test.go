@@ -54,6 +54,9 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 		total.Add(<-results)
 	}
 	t.Logf("crash: workloads=%d %v", len(workloads), total)
+	if *workloadFlag == "" && !total.Values.some() {
+		t.Errorf("%v: nothing of value files was tested", total.Values)
+	}
 	if *workloadFlag == "" && (len(workloads) < 25 || total.Images < p.owed(20_000/slowdown)) {
 		t.Errorf("%d images of %d workloads are too few to mean anything", total.Images, len(workloads))
 	}
@@ -142,7 +145,7 @@ func TestCrash_concurrentWriters(t *testing.T) {
 		}
 		c := Concurrent{Writers: 1 + life%5, Hot: 7, Options: engine.Options{PageSize: 512,
 			LogLimit: int64(3000 + r.IntN(20_000)), MemoryLimit: engine.MinMemoryLimit, Poison: true, Rows: true, Gaps: true,
-			SyncInterval: time.Millisecond}}
+			SyncInterval: time.Millisecond, ValueThreshold: hotThreshold}}
 		var cut *Cut
 		if r.IntN(4) > 0 {
 			cut = &Cut{memfs.Policies[r.IntN(len(memfs.Policies))], r.Uint64N(1 << 20)}

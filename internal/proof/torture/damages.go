@@ -15,6 +15,9 @@ import (
 	"lightningdb/internal/system/vfs/memfs"
 )
 
+// victimThreshold is from how many bytes on a victim's values stay where they are.
+const victimThreshold = 100
+
 // NewVictim makes a small database with all kinds of files: tables with extents, tombstones and several versions of
 // keys, a log, a manifest with edits, the page, the lease of a follower that was killed. It is closed cleanly or
 // killed.
@@ -22,7 +25,7 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	v := &Victim{FS: memfs.New(), History: new(oracle.History)}
 	v.Name = fmt.Sprintf("clean %v, codec %v, page %d", clean, c, pageSize)
 	v.Options = engine.Options{PageSize: pageSize, Codec: codec.By(c), MemoryLimit: engine.MinMemoryLimit, Manual: true,
-		Followers: true, Random: counter()}
+		Followers: true, Random: counter(), ValueThreshold: victimThreshold}
 	opts := v.Options
 	opts.FS = v.FS
 	s := NewSession(opts, v.History)
@@ -33,6 +36,9 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	var held *engine.Snapshot
 	var before key.SeqNum
 	err := steps(
+		putBulk("film", 300, true), put("k001", 10, true), (*Session).Flush,
+		putBulk("picture", 340, true), putBulk("song", 250, true), put("k001", 20, true), (*Session).Flush, compact,
+		(*Session).Close, (*Session).Open, // with a log that holds nothing else
 		many("k", 0, 20, 30, true),
 		func(s *Session) error { held = s.Engine.Snapshot(); return nil },
 		many("k", 5, 15, 20, true), put("large", 700, true), (*Session).Flush,
@@ -43,6 +49,9 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 		put("log3", 40, true))(s)
 	if err == nil {
 		_, err = lease.Take(v.FS, opts.Random())
+	}
+	if err == nil && s.valueFiles() < 2 {
+		err = errors.New("there are too few value files")
 	}
 	if err != nil {
 		return nil, err

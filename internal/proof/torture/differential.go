@@ -24,6 +24,7 @@ type Tally struct {
 	Reopened    int
 	Killed      int
 	PowerCuts   int
+	Values      ValueStats
 	oracle.Counts
 }
 
@@ -37,12 +38,13 @@ func (t *Tally) Add(o Tally) {
 	t.Reopened += o.Reopened
 	t.Killed += o.Killed
 	t.PowerCuts += o.PowerCuts
+	t.Values.Add(o.Values)
 	t.Counts.Add(o.Counts)
 }
 
 func (t Tally) String() string {
-	return fmt.Sprintf("ops=%d commits=%d scans=%d structural=%d comparisons=%d reopened=%d killed=%d power_cuts=%d %v",
-		t.Operations, t.Commits, t.Scans, t.Structural, t.Comparisons, t.Reopened, t.Killed, t.PowerCuts, t.Counts)
+	return fmt.Sprintf("ops=%d commits=%d scans=%d structural=%d comparisons=%d reopened=%d killed=%d power_cuts=%d %v %v",
+		t.Operations, t.Commits, t.Scans, t.Structural, t.Comparisons, t.Reopened, t.Killed, t.PowerCuts, t.Values, t.Counts)
 }
 
 // limits of a differential run.
@@ -57,6 +59,7 @@ type differential struct {
 	*Session
 	mix       *Mix
 	r         *rand.Rand
+	drawn     *rand.Rand // thresholds of values: a source of its own, so that what else a seed leads to stays
 	fs        *memfs.FS
 	tally     Tally
 	snapshots []*engine.Snapshot
@@ -77,14 +80,12 @@ type walk struct {
 // Run performs random operations on a database and on a model of it, and compares all answers, until it has done
 // ops of them or stop returns true. The same seed gives the same operations; with Options.Manual also the same
 // timing of background work. The error describes the first difference.
-func (m Mix) Run(seed uint64, ops int, stop func() bool) (Tally, error) {
-	d := &differential{mix: &m, r: rand.New(rand.NewPCG(seed, 1)), fs: memfs.New()}
-	m.Options.Random = counter()
-	m.Options.FS = d.fs
-	d.Session = NewSession(m.Options, new(oracle.History))
+func (m Mix) Run(seed uint64, ops int, stop func() bool) (tally Tally, err error) {
+	d := newDifferential(&m, seed, 1)
 	if err := d.Open(); err != nil {
 		return d.tally, err
 	}
+	defer func() { tally.Values = d.values.stats() }()
 	defer d.Abandon()
 	defer d.dropReaders()
 	if m.Load {
@@ -104,8 +105,19 @@ func (m Mix) Run(seed uint64, ops int, stop func() bool) (Tally, error) {
 	}
 	d.dropReaders()
 	d.fs.CrashAt(-1) // one that was set and has not happened
-	err := d.compareAll()
+	err = d.compareAll()
 	return d.tally, errors.Join(err, d.Close())
+}
+
+// newDifferential returns a run of m on an empty directory. The engine is closed.
+func newDifferential(m *Mix, seed, stream uint64) *differential {
+	d := &differential{mix: m, r: rand.New(rand.NewPCG(seed, stream)), drawn: rand.New(rand.NewPCG(seed, 100+stream)),
+		fs: memfs.New()}
+	m.Options.Random = counter()
+	m.Options.FS = d.fs
+	m.Options.ValueThreshold = drawThreshold(d.drawn)
+	d.Session = NewSession(m.Options, new(oracle.History))
+	return d
 }
 
 // load puts every key once, in batches.
@@ -151,6 +163,7 @@ func (d *differential) operation() error {
 		if err := d.restructure(); err != nil || d.fs.Crashed() {
 			return err
 		}
+		d.lookAtValues()
 		return d.compareAll()
 	}
 	switch p := d.r.IntN(100); {
@@ -512,6 +525,7 @@ func (d *differential) crash() error {
 func (d *differential) openOn(fs *memfs.FS, loss oracle.Loss) error {
 	d.fs = fs
 	d.opts.FS = keptOpen{fs}
+	d.opts.ValueThreshold = drawThreshold(d.drawn)
 	if d.crashInRecovery && d.r.IntN(3) == 0 {
 		d.setCrash(12)
 	}

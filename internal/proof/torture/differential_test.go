@@ -55,6 +55,9 @@ func TestDifferential_equalsSortedMap(t *testing.T) {
 		}
 	})
 	t.Logf("differential: option_sets=%d %v", len(mixes), total)
+	if *mixFlag == "" && !p.late() && !total.Values.some() {
+		t.Errorf("%v: nothing of value files was tested", total.Values)
+	}
 	if *mixFlag == "" && total.Operations < p.owed(min(*opsFlag, 300_000/slowdown)) {
 		t.Errorf("%d operations are too few to mean anything", total.Operations)
 	}

@@ -60,6 +60,7 @@ type FaultStats struct {
 	Indices int // calls that the workload makes undisturbed
 	// Followers are those that watched, with the calls of the writer failing or their own.
 	Followers observer.Stats
+	Values    ValueStats // of undisturbed runs
 	oracle.Counts
 }
 
@@ -80,6 +81,7 @@ func (s *FaultStats) Add(o FaultStats) {
 		s.count(name, n)
 	}
 	s.Followers.Add(o.Followers)
+	s.Values.Add(o.Values)
 	s.Counts.Add(o.Counts)
 }
 
@@ -91,8 +93,8 @@ func (s *FaultStats) count(fault string, n int) {
 }
 
 func (s FaultStats) String() string {
-	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v %v",
-		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Followers, s.Counts)
+	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v %v %v",
+		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Followers, s.Values, s.Counts)
 }
 
 // Injector makes each call of workloads fail in each way.
@@ -116,7 +118,7 @@ func (x *Injector) Run(w Workload) error {
 	if err != nil {
 		return fmt.Errorf("prepare %s: %w", w.Name, err)
 	}
-	calls, err := countCalls(w, start)
+	calls, err := x.countCalls(w, start)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.Name, err)
 	}
@@ -135,12 +137,13 @@ func (x *Injector) Run(w Workload) error {
 }
 
 // countCalls runs w undisturbed.
-func countCalls(w Workload, start state) (int, error) {
+func (x *Injector) countCalls(w Workload, start state) (int, error) {
 	fs := start.fs.Kill()
 	disk := errfs.New(fs)
 	s := newRun(w, disk, fs, start.history.Clone())
 	defer s.Abandon()
 	err := w.Run(s)
+	x.Stats.Values.Add(s.values.stats())
 	return disk.Ops(), err
 }
 

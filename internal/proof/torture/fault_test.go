@@ -55,6 +55,9 @@ func TestFault_everyCallAndKind(t *testing.T) {
 		}
 	})
 	t.Logf("faults: workloads=%d %v", len(workloads), total)
+	if *workloadFlag == "" && !total.Values.some() {
+		t.Errorf("%v: nothing of value files was tested", total.Values)
+	}
 	if *workloadFlag == "" && total.Surfaced < p.owed(500/slowdown/2) {
 		t.Errorf("only %d faults were noticed: the test tests nothing", total.Surfaced)
 	}
@@ -165,6 +168,9 @@ func TestFault_pairs(t *testing.T) {
 		total.Add(x.Stats)
 	}
 	t.Logf("pairs: both=%d %v, by fault %v", total.Pairs, total, total.ByFault)
+	if *workloadFlag == "" && !total.Values.some() {
+		t.Errorf("%v: nothing of value files was tested", total.Values)
+	}
 	if *workloadFlag == "" && (total.Surfaced < p.owed(5*n) || total.Pairs < p.owed(n)) {
 		t.Error("too few faults were noticed: the test tests nothing")
 	}
@@ -195,6 +201,9 @@ func TestFault_concurrentWriters(t *testing.T) {
 		}
 	}
 	t.Logf("concurrent: %v, by fault %v", total, total.ByFault)
+	if total.Runs >= 90 && total.Values.Made+total.Values.Emptied == 0 {
+		t.Errorf("%v: nothing of value files was tested", total.Values)
+	}
 	if total.Surfaced < lives/10 {
 		t.Error("too few faults were noticed: the test tests nothing")
 	}

@@ -1,23 +1,16 @@
 package torture
 
-import (
-	"fmt"
-	"math/rand/v2"
-
-	"lightningdb/internal/proof/oracle"
-	"lightningdb/internal/system/vfs/memfs"
-)
+import "fmt"
 
 // Generations uses one directory through n crashes: what survives each is judged and is what the next life begins with.
 // Some lives end inside their recovery.
-func (m Mix) Generations(seed uint64, n int) (Tally, error) {
-	d := &differential{mix: &m, r: rand.New(rand.NewPCG(seed, 2)), fs: memfs.New(), crashInRecovery: true}
-	m.Options.Random = counter()
-	m.Options.FS = d.fs
-	d.Session = NewSession(m.Options, new(oracle.History))
+func (m Mix) Generations(seed uint64, n int) (tally Tally, err error) {
+	d := newDifferential(&m, seed, 2)
+	d.crashInRecovery = true
 	if err := d.Open(); err != nil {
 		return d.tally, err
 	}
+	defer func() { tally.Values = d.values.stats() }()
 	defer d.Abandon()
 	defer d.dropReaders()
 	for generation := range n {

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ type KillStats struct {
 	Kills     int
 	Acked     int // acknowledgements that the processes wrote
 	Survived  int // commits in the database at the end
+	Values    int // value files, after all kills
 	Followers observer.Stats
 	oracle.Counts
 }
@@ -56,13 +58,14 @@ func (s *KillStats) Add(o KillStats) {
 	s.Kills += o.Kills
 	s.Acked += o.Acked
 	s.Survived += o.Survived
+	s.Values += o.Values
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s KillStats) String() string {
-	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d %v %v", s.Kills, s.Acked, s.Survived, s.Followers,
-		s.Counts)
+	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d value_files=%d %v %v", s.Kills, s.Acked, s.Survived,
+		s.Values, s.Followers, s.Counts)
 }
 
 // Round runs one process, kills it and judges. Its error says that the round itself could not be done.
@@ -91,6 +94,10 @@ func (k *Killer) Round() error {
 			k.Fail(where, err)
 		}
 	}
+	if err := db.Compact(context.Background(), nil, nil); err != nil {
+		return err
+	}
+	k.Stats.Values += db.Metrics().Values.Files
 	return db.Close()
 }
 
@@ -222,7 +229,7 @@ func checkWriter(db reader, w int, n uint64) error {
 }
 
 func killOptions() *lightningdb.Options {
-	return &lightningdb.Options{MemoryLimit: 10 << 20, LogLimit: 300 << 10}
+	return &lightningdb.Options{MemoryLimit: 10 << 20, LogLimit: 300 << 10, ValueThreshold: killThreshold}
 }
 
 // WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of
@@ -311,7 +318,13 @@ func partKey(w int, n uint64, part int) []byte {
 	return spell(fmt.Sprintf("%d/part/%08d/%d", w, n, part))
 }
 
+// killThreshold is from how many bytes on values stay where they are.
+const killThreshold = 2500
+
 func partValue(w int, n uint64, part int) []byte {
+	if n%16 == 0 {
+		return noise(fmt.Sprintf("%d/%d", w, part), n, killThreshold+int(n)%5000)
+	}
 	return []byte(strings.Repeat(fmt.Sprintf("%d-%d-%d ", w, n, part), 1+int(n*7+uint64(part))%90))
 }
 

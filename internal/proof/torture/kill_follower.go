@@ -219,7 +219,7 @@ func (k *Killer) held(db *lightningdb.DB) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	named := 0
+	named := db.Metrics().Values.Files
 	for _, l := range db.Metrics().Levels {
 		named += l.Tables
 	}

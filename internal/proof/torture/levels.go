@@ -28,10 +28,10 @@ func runDifferential(r *run) Outcome {
 }
 
 func differentialOutcome(total Tally, mixes int) Outcome {
-	return Outcome{Counts: total.Counts, Injected: int64(total.Killed + total.PowerCuts), Figures: []Figure{
+	return Outcome{Counts: total.Counts, Injected: int64(total.Killed + total.PowerCuts), Figures: append([]Figure{
 		{"ops", int64(total.Operations)}, {"option_sets", mixes}, {"commits", int64(total.Commits)},
 		{"comparisons", int64(total.Comparisons)}, {"kills", int64(total.Killed)}, {"power_cuts", int64(total.PowerCuts)},
-		{"divergences", total.WrongData}}}
+		{"divergences", total.WrongData}}, total.Values.figures()...)}
 }
 
 // rounds of the crash level look at another third of the images each, and at other seeds.
@@ -93,11 +93,13 @@ func crashOutcome(total Stats, points *coverage) Outcome {
 	for p, n := range total.ByPolicy {
 		policies[memfs.Policy(p).String()] = n
 	}
-	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Images), Figures: []Figure{
+	o := Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Images), Figures: []Figure{
 		{"workloads", len(points.runs)}, {"io_points", places}, {"io_points_hit_percent", hit}, {"cuts", total.Points},
 		{"images", total.Images}, {"policies", policies}, {"kills", total.Kills}, {"nested", total.Nested},
 		{"nested_max", total.Deepest}, {"acked_txns", total.Acked}, {"open_failed", total.Failed},
 		{"recover_ms", total.Recovery.milliseconds()}}}
+	o.Figures = append(o.Figures, total.Values.figures()...)
+	return o
 }
 
 // vary gives w the options of a variant; variant 0 is w as it is.
@@ -106,6 +108,9 @@ func vary(w Workload, variant int) Workload {
 		w.Options.Codec = codec.By([]codec.ID{codec.None, codec.S2, codec.Zstd}[variant%3])
 		w.Options.PageSize = 512 << (variant % 4)
 		w.Options.LogLimit += int64(variant%5) << 10
+		if w.Options.ValueThreshold == 0 {
+			w.Options.ValueThreshold = thresholds[variant%len(thresholds)]
+		}
 	}
 	return w
 }
@@ -152,6 +157,7 @@ func faultOutcome(total FaultStats) Outcome {
 		{"surfaced", total.Surfaced}, {"surfaced_percent", percentage(total.Surfaced, total.Surfaced+total.Absorbed)},
 		{"absorbed", total.Absorbed}, {"swallowed", total.Swallowed}, {"resumed", total.Resumed},
 		{"open_failed", total.Failed}, {"hung", 0}}} // a run that hangs ends the program, see Watchdog
+	o.Figures = append(o.Figures, total.Values.figures()...)
 	if total.Surfaced > 0 {
 		o.Injected = int64(total.Injected)
 	}
@@ -293,7 +299,8 @@ func runKills(r *run) Outcome {
 
 func killOutcome(total KillStats) Outcome {
 	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Kills), Figures: []Figure{
-		{"kills", total.Kills}, {"acked_txns", total.Acked}, {"survived_txns", total.Survived}}}
+		{"kills", total.Kills}, {"acked_txns", total.Acked}, {"survived_txns", total.Survived},
+		{"value_files", total.Values}}}
 }
 
 // runSimulation runs one seed after the other.
@@ -323,5 +330,6 @@ func simulationOutcome(total SimulationStats) Outcome {
 	for k, n := range total.Injected {
 		o.Figures = append(o.Figures, Figure{faultKind(k).String(), int64(n)})
 	}
+	o.Figures = append(o.Figures, total.Values.figures()...)
 	return o
 }

@@ -27,7 +27,7 @@ func (x *Injector) RunPairs(w Workload, n int) error {
 	if err != nil {
 		return fmt.Errorf("prepare %s: %w", w.Name, err)
 	}
-	calls, err := countCalls(w, start)
+	calls, err := x.countCalls(w, start)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.Name, err)
 	}

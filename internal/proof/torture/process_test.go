@@ -61,6 +61,9 @@ func TestProcess_survivesKill(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if k.Stats.Values == 0 {
+		t.Error("no value stays where it is: nothing of value files was tested")
+	}
 	if k.Stats.Followers.Shown < rounds || k.Stats.Followers.Misled > 0 {
 		t.Errorf("%v: the followers saw too little, or what was not there", k.Stats.Followers)
 	}

@@ -30,6 +30,7 @@ type Session struct {
 	isDead  func() bool // whether nobody is told any more what the engine answers; nil for never
 	decided key.SeqNum  // the newest that is published, or may be, though the history does not have it as acknowledged
 	told    key.SeqNum  // the newest that was acknowledged, and not by a process that was dead
+	values  *valueWatch // of the directory, in all of its lives
 	got     []byte
 }
 
@@ -37,7 +38,9 @@ type Session struct {
 func NewSession(opts engine.Options, h *oracle.History) *Session {
 	opts.FS = keptOpen{opts.FS}
 	opts.Merge, h.Merge = mergeByDigest, mergeByDigest
-	return &Session{History: h, opts: opts}
+	values := newValueWatch()
+	opts.Logger = values
+	return &Session{History: h, opts: opts, values: values}
 }
 
 // keptOpen is a directory that outlives the engines on it.

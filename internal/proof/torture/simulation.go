@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -56,6 +57,7 @@ type SimulationStats struct {
 	Injected  [numFaults]int // calls made to fail, and steps skipped, by kind
 	Surfaced  int            // calls of the engine that returned an injected fault
 	Failed    int            // recoveries that failed without a fault
+	Values    ValueStats
 	Isolation IsolationStats // of the transactions; their violations are in Counts, too
 	Followers observer.Stats
 	oracle.Counts
@@ -82,6 +84,7 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	}
 	s.Surfaced += o.Surfaced
 	s.Failed += o.Failed
+	s.Values.Add(o.Values)
 	s.Isolation.Add(o.Isolation)
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
@@ -102,10 +105,10 @@ func (s SimulationStats) String() string {
 	}
 	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d aged=%d "+
 		"background=%d lives=%d reopened=%d kills=%d "+
-		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v %v",
+		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v %v %v",
 		s.Seeds, s.Steps, s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Aged,
 		s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts, s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed,
-		s.Followers, s.Counts)
+		s.Followers, s.Values, s.Counts)
 }
 
 // simulation is one run.
@@ -114,6 +117,7 @@ type simulation struct {
 	plan  Simulation
 	swarm swarm
 	r     *rand.Rand
+	drawn *rand.Rand  // thresholds of values; nil for none: see drawThreshold
 	hash  hash.Hash64 // of everything observed
 	stats SimulationStats
 	now   time.Duration // of the monotonic clock
@@ -152,6 +156,7 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 			err = fmt.Errorf("simulation seed %d, step %d: %w (before: %q)", m.Seed, s.stats.Steps, err, s.recent)
 		}
 		s.surveyTransactions()
+		s.stats.Values = s.values.stats()
 		stats, sum = s.stats, s.hash.Sum64()
 	}()
 	defer s.Abandon()
@@ -172,6 +177,7 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 func newSimulation(plan Simulation) *simulation {
 	m := &simulation{plan: plan, r: rand.New(rand.NewPCG(plan.Seed, 4)), hash: fnv.New64a(), fs: memfs.New()}
 	m.stats.Seeds = 1
+	m.drawn = rand.New(rand.NewPCG(plan.Seed, 104))
 	m.wall = newWallClock(plan.Seed)
 	m.swarm = newSwarm(m.r)
 	m.followers = newFollowers(plan.Seed)
@@ -190,6 +196,9 @@ func newSimulation(plan Simulation) *simulation {
 	}
 	for _, name := range plan.Without {
 		m.swarm.leaveOut(name)
+	}
+	if slices.Contains(plan.Without, "values") {
+		m.drawn = nil
 	}
 	if plan.Transactions || slices.Contains(plan.Without, "followers") {
 		m.followers.odds = 0
@@ -313,6 +322,7 @@ func (m *simulation) background() error {
 			worked, err = m.Engine.FlushStep()
 		case stepCompact:
 			worked, err = m.Engine.CompactStep()
+			m.lookAtValues()
 		case stepSync:
 			worked, err = m.Engine.SyncStep()
 		case stepClean:
@@ -442,6 +452,7 @@ func (m *simulation) begin(fs *memfs.FS) {
 	if m.disk != nil {
 		m.unpublished = m.unpublished || m.disk.Faults() > 0
 	}
+	m.medium = fs
 	m.fs, m.process = fs, errfs.New(fs, errfs.On().Call(m.followWithin))
 	if m.plan.beneath != nil {
 		m.process = errfs.New(m.plan.beneath(fs), errfs.On().Call(m.followWithin))
@@ -450,6 +461,10 @@ func (m *simulation) begin(fs *memfs.FS) {
 	m.disk.LogTo(m.hash)
 	m.opts.FS = keptOpen{m.disk}
 	m.swarm.vary(m.r, &m.opts)
+	m.opts.ValueThreshold = math.MaxInt
+	if m.drawn != nil {
+		m.opts.ValueThreshold = drawThreshold(m.drawn)
+	}
 	m.refusing = false
 	m.slow = [numBackground]int{}
 }

@@ -1,6 +1,8 @@
 package torture
 
 import (
+	"slices"
+
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/system/vfs/memfs"
@@ -15,7 +17,7 @@ var small = engine.Options{LogLimit: 12 << 10, PageSize: 512, MemoryLimit: engin
 func CrashWorkloads() []Workload {
 	tiny := small
 	tiny.Codec = codec.By(codec.S2)
-	return append(append([]Workload{
+	return slices.Concat([]Workload{
 		{Name: "create", Options: small, Run: steps((*Session).Open, (*Session).Close)},
 		{Name: "one-commit", Options: small, Prepare: nothing, Run: steps((*Session).Open, put("a", 10, true), read("a"))},
 		{Name: "three-commits", Options: small, Prepare: put("a", 10, true), Run: steps((*Session).Open,
@@ -64,7 +66,7 @@ func CrashWorkloads() []Workload {
 		{Name: "large-values", Options: tiny, Prepare: put("x", 5000, true), Run: steps((*Session).Open,
 			put("v", 9000, false), put("w", 30000, true), (*Session).Flush, put("v", 7000, true), remove("w"), compact,
 			read("v"), cleanStep)},
-	}, treeWorkloads()...), lifeWorkloads()...)
+	}, treeWorkloads(), valueWorkloads(), lifeWorkloads())
 }
 
 // treeWorkloads are those about what is in the tables, and when.

@@ -82,7 +82,7 @@ func (h *Histogram) Counts() Counts {
 	return c
 }
 
-// Bucket is how many operations took UpTo, and longer than the bucket before reaches.
+// Bucket is how many calls took up to UpTo, and longer than the bucket before it says.
 type Bucket struct {
 	UpTo  time.Duration
 	Count uint64

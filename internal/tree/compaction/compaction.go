@@ -76,6 +76,8 @@ type Params struct {
 	MaxBytes int64
 	// Short says that space is short: jobs that reclaim it come before all others, and little of it is enough.
 	Short bool
+	// ValueThreshold is from how many bytes, as stored, a value is left where it is; 0 for never.
+	ValueThreshold int
 	// Garbage says how many bytes vanish once a table has been merged all the way down, if that was counted;
 	// otherwise, and if Garbage is nil, it is estimated.
 	Garbage func(t *manifest.TableMeta) (bytes int64, known bool)
@@ -105,6 +107,7 @@ const (
 	ReasonSize    Reason = "level full"    // a level is above its target
 	ReasonDrain   Reason = "level retired" // the data has shrunk and needs one level less
 	ReasonGarbage Reason = "garbage"       // nothing else to do: space can be reclaimed
+	ReasonValues  Reason = "values"        // value files hold too much garbage
 	ReasonScans   Reason = "scans"         // the read debt of scans has come to what the merge costs
 	ReasonManual  Reason = "manual"        // a caller asked for a range
 )
@@ -129,6 +132,9 @@ type Job struct {
 	GrandparentBytes int64
 	// TargetTableBytes is the size at which an output ends; 0 for none.
 	TargetTableBytes int64
+	// ValueThreshold is that of Params. What is in the files of Emptied, value files and inputs, is copied all the same.
+	ValueThreshold int
+	Emptied        map[filename.Num]bool
 }
 
 // Memtable is a frozen memtable to be flushed. Execute closes the iterator.
@@ -157,9 +163,9 @@ func (j *Job) OutputBytes() int64 {
 	return in + in/16 + 32<<10
 }
 
-// InputBytes is the size of the input tables.
+// InputBytes is how much of the files is read.
 func (j *Job) InputBytes() int64 {
-	n := int64(0)
+	n := j.copied()
 	for _, tables := range j.Inputs {
 		n += sizeOf(tables)
 	}
@@ -200,10 +206,11 @@ func (r keyRange) overlaps(t *manifest.TableMeta) bool {
 	return bytes.Compare(t.Smallest, r.largest) <= 0 && bytes.Compare(t.Largest, r.smallest) >= 0
 }
 
+// sizeOf is the size of tables without the values that stay where they are: what a job has to read and write.
 func sizeOf(tables []*manifest.TableMeta) int64 {
 	n := int64(0)
 	for _, t := range tables {
-		n += t.Size
+		n += pagesOf(t)
 	}
 	return n
 }

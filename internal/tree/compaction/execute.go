@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"lightningdb/internal/format/corrupt"
@@ -13,6 +14,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -42,6 +44,12 @@ type Deps struct {
 type Output interface {
 	// Add appends an entry; keys arrive in strictly increasing order. It copies what it needs.
 	Add(k key.Internal, value []byte) error
+	// AddReference is Add of a put whose value stays at ref, in the file of a table that the job reads, or that one of
+	// these refers to.
+	AddReference(k key.Internal, ref page.Reference) error
+	// AddChunks is Add of a put whose value comes in chunks of page.ChunkSize, which are lent until the next call of next;
+	// after the last one, which may be shorter, next returns io.EOF.
+	AddChunks(k key.Internal, next func() ([]byte, error)) error
 	// EstimatedSize is about how many bytes the file would have if it were finished now.
 	EstimatedSize() int64
 	// Full reports that no further user key may be added; further versions of the last one may. It must not report
@@ -143,6 +151,7 @@ type execution struct {
 	user    []byte      // user key of the last entry read; empty before the first
 	trailer key.Trailer // its trailer
 	fresh   bool        // no entry of it has been written
+	chunk   []byte      // of a value that is being copied
 
 	stepEntries int // read since the last step
 	stepBytes   int64
@@ -224,6 +233,11 @@ func (e *execution) entry(input merge.Iterator) error {
 		e.stats.Tombstones++
 		return e.foldAbove(k, nil)
 	}
+	if ref, outside := input.Extent(); outside && effectOf(k) == visible.Show {
+		if done, err := e.passOn(k, ref, verdict, input); done || err != nil {
+			return err
+		}
+	}
 	value, err := input.Value()
 	if err != nil {
 		return err
@@ -268,6 +282,51 @@ func (e *execution) write(k key.Internal, value []byte) error {
 	return e.out.add(k, value, first)
 }
 
+// refer appends a put to the output whose value stays at ref.
+func (e *execution) refer(k key.Internal, ref page.Reference) error {
+	first := e.fresh
+	e.fresh = false
+	e.stats.EntriesOut++
+	return e.out.addReference(k, ref, first)
+}
+
+// passOn writes the put k, whose value is at ref, without taking the value into memory. It reports false if the value
+// has to be there: it is short, or something is to be folded onto it. Onto one that is longer than any that is put
+// at once, nothing is.
+func (e *execution) passOn(k key.Internal, ref page.Reference, v verdict, input merge.Iterator) (done bool, err error) {
+	if ref.Raw > key.MaxValueSize {
+		if err := e.writeOperands(0); err != nil {
+			return false, err
+		}
+	} else if v != keep || !e.operands.empty() {
+		return false, nil
+	}
+	switch {
+	case e.job.keepsPlace(ref):
+		return true, e.refer(k, ref)
+	case ref.Chunks() > 0:
+		return true, e.copyChunks(k, ref, input)
+	}
+	return false, nil
+}
+
+// copyChunks appends a put to the output with a copy of its value, chunk by chunk.
+func (e *execution) copyChunks(k key.Internal, ref page.Reference, input merge.Iterator) error {
+	first, n := e.fresh, 0
+	e.fresh = false
+	e.stats.EntriesOut++
+	return e.out.addChunks(k, first, func() ([]byte, error) {
+		if n == ref.Chunks() {
+			return nil, io.EOF
+		}
+		var err error
+		e.chunk, err = input.Chunk(e.chunk[:0], n)
+		e.stepBytes += int64(len(e.chunk))
+		n++
+		return e.chunk, err
+	})
+}
+
 // advance checks that k follows the last entry read and remembers it. newUser reports that its user key differs from
 // the last one.
 func (e *execution) advance(k key.Internal) (newUser bool, err error) {
@@ -308,6 +367,7 @@ func (e *execution) edit() *manifest.Edit {
 			edit.Deleted = append(edit.Deleted, manifest.Removed{Level: level, Num: t.Num})
 		}
 	}
+	edit.Values = e.job.valueFiles(e.out.done)
 	for _, t := range e.out.done {
 		edit.Added = append(edit.Added, manifest.Placed{Level: e.job.OutputLevel, Table: t})
 		e.stats.BytesOut += t.Size

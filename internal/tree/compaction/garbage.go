@@ -68,6 +68,7 @@ func (pk *picker) wholeL0(candidates []candidate) candidate {
 // survey lists all tables whose compaction would give space back, with the size of all tables and the sum of the
 // estimates.
 func (pk *picker) survey() (candidates []candidate, total, garbage int64) {
+	total, _ = valueGarbage(pk.v)
 	for level, tables := range pk.v.Levels {
 		for _, t := range tables {
 			total += t.Size
@@ -85,13 +86,16 @@ func (pk *picker) survey() (candidates []candidate, total, garbage int64) {
 
 // tooMuchGarbage reports whether c is a table of the last level worth rewriting for its own sake.
 func tooMuchGarbage(c candidate) bool {
-	return c.level == lastLevel && float64(c.bytes) > maxTableGarbage*float64(c.table.Size)
+	return c.level == lastLevel && float64(c.bytes) > maxTableGarbage*float64(c.table.Held())
 }
 
 // CallsForSpace reports whether more of v would be garbage than may be, if more further bytes became garbage.
 func CallsForSpace(v *manifest.Version, p Params, more int64) bool {
 	pk := picker{v: v, p: p, busy: func(filename.Num) bool { return false }, shape: shapeOf(v, p)}
 	_, total, garbage := pk.survey()
+	if values, unused := valueGarbage(v); float64(unused) > p.allowedValueGarbage(values, unused) {
+		return true
+	}
 	if p.Short {
 		return float64(garbage+more) > shortReturn*float64(total)
 	}
@@ -114,7 +118,7 @@ func (pk *picker) reclaimable(level int, t *manifest.TableMeta) int64 {
 			return bytes
 		}
 	}
-	own := share(t.Size, garbageEntries(t), t.Entries)
+	own := share(t.Held(), garbageEntries(t), t.Entries)
 	bytes, entries := pk.olderThan(level, t)
 	if entries == 0 {
 		return own
@@ -137,7 +141,7 @@ func (pk *picker) olderThan(level int, t *manifest.TableMeta) (bytes int64, entr
 		}
 		for _, older := range overlapping(pk.v, l, rangeOf(t)) {
 			if seen {
-				bytes += older.Size
+				bytes += older.Held()
 				entries += older.Entries
 			}
 			seen = seen || older == t

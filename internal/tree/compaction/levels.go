@@ -71,7 +71,7 @@ func scoredLevels(v *manifest.Version, p Params, s shape, busy Busy) []due {
 		idle := int64(0)
 		for _, t := range v.Levels[l] {
 			if !busy(t.Num) {
-				idle += t.Size
+				idle += pagesOf(t)
 			}
 		}
 		switch {

@@ -3,6 +3,7 @@ package compaction
 import (
 	"slices"
 
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -28,13 +29,17 @@ func (p *Params) grandparentBytes() int64 {
 // output level as they are, and adds none. A job that rewrites a table in place is picked only if it is certain to drop
 // an entry, and every entry counts at least 1; or if there are operands that may turn out not to be foldable, which
 // Params.Unfoldable remembers. Two jobs leave M as it is: one that reduces the number of tables in L0, or of its sorted
-// runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it.
+// runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it. Jobs
+// that empty value files leave it, too, and end by a measure of their own: see pickValues.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	if p.Short {
 		if job := pk.pickGarbage(); job != nil {
 			return job
 		}
+	}
+	if job := pk.pickValues(); job != nil {
+		return job
 	}
 	for _, d := range dueLevels(v, p, pk.shape, busy) {
 		if job := pk.pickLevel(d.level, d.reason); job != nil {
@@ -53,6 +58,8 @@ type picker struct {
 	p     Params
 	busy  Busy
 	shape shape
+
+	emptied map[filename.Num]bool // of jobs that are being picked: see Job
 }
 
 // pickLevel returns the job that takes most from a level for the least work; nil if running jobs prevent all of
@@ -70,7 +77,7 @@ func (pk *picker) pickLevel(level int, reason Reason) *Job {
 	var best *Job
 	bestRatio := 0.0
 	for _, t := range pk.v.Levels[level] {
-		gain := t.Size + pk.reclaimable(level, t) // bytes that leave the level or vanish
+		gain := pagesOf(t) + pk.reclaimable(level, t) // bytes that leave the level or vanish
 		if ratio := float64(gain) / float64(pk.costOf(level, t)); best == nil || ratio > bestRatio {
 			if job := pk.lower(level, t, reason); job != nil {
 				best, bestRatio = job, ratio
@@ -138,7 +145,7 @@ func (pk *picker) outputOf(level int) int {
 
 // costOf is the size of what is read with t when lower takes it from level.
 func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
-	cost := t.Size
+	cost := pagesOf(t)
 	if output := pk.outputOf(level); output != level {
 		cost += sizeOf(overlapping(pk.v, output, rangeOf(t)))
 	}
@@ -149,7 +156,7 @@ func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
 // more space than there is.
 func (pk *picker) job(level int, tables []*manifest.TableMeta, output int, reason Reason) *Job {
 	j := &Job{Reason: reason, OutputLevel: output, TargetTableBytes: pk.p.TargetTableBytes,
-		GrandparentBytes: pk.p.grandparentBytes()}
+		GrandparentBytes: pk.p.grandparentBytes(), ValueThreshold: pk.p.ValueThreshold, Emptied: pk.emptied}
 	j.Inputs[level] = tables
 	if output != level {
 		j.Inputs[output] = overlapping(pk.v, output, rangeOfAll(tables))

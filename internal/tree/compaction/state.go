@@ -10,18 +10,27 @@ type LevelState struct {
 	Level      int
 	Tables     int
 	Bytes      int64
+	Values     int64 // bytes of value files that its tables refer to
 	Entries    uint64
 	Tombstones uint64
 	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
 	Score      float64 // how urgent its compaction is; from 1 on it is due, from Params.Due on if that is more
 }
 
+// ValueFiles is the number of value files of v, their bytes, and how many of these no table refers to.
+func ValueFiles(v *manifest.Version) (files int, bytes, garbage int64) {
+	bytes, garbage = valueGarbage(v)
+	return len(v.Values), bytes, garbage
+}
+
 // Content describes what is in all levels of v: no targets and no scores.
 func Content(v *manifest.Version) []LevelState {
 	states := make([]LevelState, len(v.Levels))
 	for l, tables := range v.Levels {
-		states[l] = LevelState{Level: l, Tables: len(tables), Bytes: sizeOf(tables)}
+		states[l] = LevelState{Level: l, Tables: len(tables)}
 		for _, t := range tables {
+			states[l].Bytes += t.Size
+			states[l].Values += t.Held() - t.Size
 			states[l].Entries += t.Entries
 			states[l].Tombstones += t.Tombstones
 		}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"maps"
+	"math"
 	"slices"
 
 	"lightningdb/internal/format/filename"
@@ -16,13 +18,17 @@ import (
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/visible"
 )
 
 // world is a database without a disk: tables are slices, and the whole history is kept as the model.
 type world struct {
 	v        *manifest.Version
-	files    map[filename.Num][]mergetest.Entry
+	files    map[filename.Num][]mergetest.Entry // without values that lie outside the pages
+	places   map[filename.Num][]page.Reference  // where those lie, by entry
+	extents  map[page.Reference][]byte          // of the files that are there
+	inPage   int                                // the longest value that stands in a page
 	nextNum  filename.Num
 	seq      key.SeqNum // last one given
 	memtable []mergetest.Entry
@@ -33,6 +39,7 @@ type world struct {
 	params   Params
 	written  int64 // bytes of all outputs ever
 	asked    int   // how often a job has asked for the value below it
+	emptied  int   // jobs that emptied value files
 }
 
 // inFlight is a job that was executed and is not installed yet.
@@ -42,7 +49,10 @@ type inFlight struct {
 }
 
 func newWorld(p Params) *world {
-	return &world{v: &manifest.Version{NextNum: 1}, files: map[filename.Num][]mergetest.Entry{}, nextNum: 1, params: p}
+	return &world{
+		v: &manifest.Version{NextNum: 1}, nextNum: 1, params: p, files: map[filename.Num][]mergetest.Entry{},
+		places: map[filename.Num][]page.Reference{}, extents: map[page.Reference][]byte{}, inPage: math.MaxInt,
+	}
 }
 
 // smallParams make a few hundred entries fill several levels.
@@ -112,17 +122,41 @@ func (w *world) install(edit *manifest.Edit) error {
 // removeObsolete deletes the files that neither the version nor a job in flight refers to.
 func (w *world) removeObsolete() {
 	needed := map[filename.Num]bool{}
-	for _, tables := range w.v.Levels {
-		for _, t := range tables {
-			needed[t.Num] = true
-		}
+	for num := range w.v.Files() {
+		needed[num] = true
 	}
 	for _, f := range w.running {
+		for _, tables := range f.job.Inputs { // a job has the version that it was picked from
+			for _, t := range tables {
+				needed[t.Num] = true
+				for _, r := range t.Values {
+					needed[r.File] = true
+				}
+			}
+		}
 		for _, a := range f.edit.Added {
 			needed[a.Table.Num] = true
 		}
 	}
 	maps.DeleteFunc(w.files, func(num filename.Num, _ []mergetest.Entry) bool { return !needed[num] })
+	maps.DeleteFunc(w.extents, func(ref page.Reference, _ []byte) bool { return !needed[ref.Table] })
+}
+
+// open returns an iterator over a table. A value whose file is gone reads as one that was never written.
+func (w *world) open(num filename.Num) *mergetest.Slice {
+	entries, places := slices.Clone(w.files[num]), w.places[num]
+	for i, ref := range places {
+		if ref.Stored > 0 {
+			value, there := w.extents[ref]
+			if !there {
+				value = []byte("the value file is gone")
+			}
+			entries[i].Value = value
+		}
+	}
+	s := mergetest.NewSlice(entries)
+	s.Extents = func(i int) (page.Reference, bool) { return at(places, i), at(places, i).Stored > 0 }
+	return s
 }
 
 func (w *world) busy(num filename.Num) bool {
@@ -158,6 +192,9 @@ func (w *world) start(job *Job) error {
 		return err
 	}
 	w.written += stats.BytesOut
+	if job.Reason == ReasonValues {
+		w.emptied++
+	}
 	w.running = append(w.running, &inFlight{job, edit})
 	return nil
 }
@@ -173,20 +210,28 @@ func (w *world) complete(i int) error {
 func (w *world) settle(next func() *Job) error {
 	for job := next(); job != nil; job = next() {
 		before := w.measure()
+		if job.Reason == ReasonValues {
+			before += w.inGarbage()
+		}
 		if err := w.start(job); err != nil {
 			return err
 		}
 		if err := w.complete(len(w.running) - 1); err != nil {
 			return err
 		}
-		if after := w.measure(); after >= before {
+		after := w.measure()
+		if job.Reason == ReasonValues {
+			after += w.inGarbage()
+		}
+		if after >= before {
 			return fmt.Errorf("%s job into level %d took the measure from %d to %d", job.Reason, job.OutputLevel, before, after)
 		}
 	}
 	return nil
 }
 
-// measure is M of Pick's comment, and after it, as the lesser digits, the number of tables in L0.
+// measure is M of Pick's comment, and after it, as the lesser digits, the number of tables in L0; there is room for
+// inGarbage.
 func (w *world) measure() uint64 {
 	m := uint64(0)
 	for level, tables := range w.v.Levels {
@@ -194,14 +239,23 @@ func (w *world) measure() uint64 {
 			m += t.Entries * uint64(manifest.NumLevels-level)
 		}
 	}
-	return m<<16 + uint64(len(w.v.Levels[0]))
+	return m<<32 + uint64(len(w.v.Levels[0]))<<16
 }
 
-// bytes is the size of all tables.
-func (w *world) bytes() int64 {
-	n := int64(0)
-	for _, tables := range w.v.Levels {
-		n += sizeOf(tables)
+// inGarbage is how many bytes tables refer to in value files that hold garbage.
+func (w *world) inGarbage() (n uint64) {
+	for _, f := range w.v.Values {
+		if f.Garbage() > 0 {
+			n += f.Bytes
+		}
+	}
+	return n
+}
+
+// bytes is the size of all files.
+func (w *world) bytes() (n int64) {
+	for _, size := range w.v.Files() {
+		n += size
 	}
 	return n
 }
@@ -301,7 +355,7 @@ func (w *world) iterator() merge.Iterator {
 	runs := []merge.Iterator{mergetest.NewSlice(sorted(w.memtable))}
 	for _, tables := range w.v.Levels {
 		for _, t := range tables {
-			runs = append(runs, mergetest.NewSlice(w.files[t.Num]))
+			runs = append(runs, w.open(t.Num))
 		}
 	}
 	return merge.New(runs...)
@@ -309,7 +363,7 @@ func (w *world) iterator() merge.Iterator {
 
 func (w *world) deps() Deps {
 	return Deps{
-		Open:   func(t *manifest.TableMeta) (merge.Iterator, error) { return mergetest.NewSlice(w.files[t.Num]), nil },
+		Open:   func(t *manifest.TableMeta) (merge.Iterator, error) { return w.open(t.Num), nil },
 		NewNum: func() filename.Num { w.nextNum++; return w.nextNum - 1 },
 		Rules:  rules,
 		Create: func(num filename.Num) (Output, error) {
@@ -328,7 +382,7 @@ func (w *world) depsFor(job *Job) Deps {
 		var runs []merge.Iterator
 		for _, tables := range job.Overlaps {
 			for _, t := range tables {
-				runs = append(runs, mergetest.NewSlice(w.files[t.Num]))
+				runs = append(runs, w.open(t.Num))
 			}
 		}
 		v := merge.Visible{Rules: rules}
@@ -373,17 +427,60 @@ type output struct {
 	w       *world
 	num     filename.Num
 	entries []mergetest.Entry
+	places  []page.Reference
 	size    int64
 	raw     int64
+	values  int64 // bytes in places of its own
+	refer   map[filename.Num]uint64
 }
 
 func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) + 8) }
 
 func (o *output) Add(k key.Internal, value []byte) error {
-	o.entries = append(o.entries, mergetest.Entry{Key: k.Clone(), Value: bytes.Clone(value)})
-	o.size += entrySize(k.User, value)
 	o.raw += int64(len(k.User) + len(value))
+	if len(value) > o.w.inPage && k.Trailer.Kind() == key.KindPut {
+		ref := page.Reference{Table: o.num, ID: uint64(o.num) << 8, Extent: page.Extent{
+			Offset: uint64(o.size), Stored: uint64(len(value)), Raw: uint64(len(value))}}
+		o.w.extents[ref] = bytes.Clone(value)
+		o.size += int64(len(value)) + entrySize(k.User, nil)
+		if n := o.w.params.ValueThreshold; n > 0 && len(value) >= n {
+			o.values += int64(len(value))
+		}
+		o.entries, o.places = append(o.entries, mergetest.Entry{Key: k.Clone()}), append(o.places, ref)
+		return nil
+	}
+	o.size += entrySize(k.User, value)
+	o.entries = append(o.entries, mergetest.Entry{Key: k.Clone(), Value: bytes.Clone(value)})
+	o.places = append(o.places, page.Reference{})
 	return nil
+}
+
+func (o *output) AddReference(k key.Internal, ref page.Reference) error {
+	if _, there := o.w.extents[ref]; !there || k.Trailer.Kind() != key.KindPut {
+		return fmt.Errorf("%v refers to %+v, which is not there", k, ref)
+	}
+	o.raw += int64(len(k.User)) + int64(ref.Raw)
+	o.size += entrySize(k.User, nil)
+	o.entries, o.places = append(o.entries, mergetest.Entry{Key: k.Clone()}), append(o.places, ref)
+	if o.refer == nil {
+		o.refer = map[filename.Num]uint64{}
+	}
+	o.refer[ref.Table] += ref.Stored
+	return nil
+}
+
+func (o *output) AddChunks(k key.Internal, next func() ([]byte, error)) error {
+	var value []byte
+	for {
+		chunk, err := next()
+		if err == io.EOF {
+			return o.Add(k, value)
+		}
+		if err != nil {
+			return err
+		}
+		value = append(value, chunk...)
+	}
 }
 
 func (o *output) EstimatedSize() int64 { return o.size }
@@ -395,10 +492,14 @@ func (o *output) Full() bool {
 }
 
 func (o *output) Finish() (*manifest.TableMeta, error) {
-	o.w.files[o.num] = o.entries
+	o.w.files[o.num], o.w.places[o.num] = o.entries, o.places
 	first, last := o.entries[0], o.entries[len(o.entries)-1]
 	t := &manifest.TableMeta{Num: o.num, ID: uint64(o.num) << 8, Size: o.size, Entries: uint64(len(o.entries)),
-		Smallest: first.Key.User, Largest: last.Key.User, SmallestSeq: first.Key.Trailer.Seq()}
+		Smallest: first.Key.User, Largest: last.Key.User, SmallestSeq: first.Key.Trailer.Seq(),
+		RawBytes: uint64(o.raw), ValueBytes: uint64(o.values)}
+	for _, num := range slices.Sorted(maps.Keys(o.refer)) {
+		t.Values = append(t.Values, manifest.ValueRefs{File: num, Bytes: o.refer[num]})
+	}
 	for i, e := range o.entries {
 		if e.Key.Trailer.Kind() == key.KindDelete {
 			t.Tombstones++
@@ -406,9 +507,16 @@ func (o *output) Finish() (*manifest.TableMeta, error) {
 		if i > 0 && bytes.Equal(e.Key.User, o.entries[i-1].Key.User) {
 			t.Shadowed++
 		}
-		t.RawBytes += uint64(len(e.Key.User) + len(e.Value))
 		t.SmallestSeq = min(t.SmallestSeq, e.Key.Trailer.Seq())
 		t.LargestSeq = max(t.LargestSeq, e.Key.Trailer.Seq())
 	}
 	return t, nil
+}
+
+// at is places[i], of which tests that make entries up have none.
+func at(places []page.Reference, i int) (ref page.Reference) {
+	if i < len(places) {
+		ref = places[i]
+	}
+	return ref
 }

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/page"
 )
 
 // writer distributes entries over output tables. All versions of a user key go to one table, however many there are.
@@ -22,10 +23,19 @@ type writer struct {
 
 	grandparent int   // index of the first of job.Grandparents not wholly before the current user key
 	overlapped  int64 // size of the grandparents passed since out was begun
+	referred    int64 // bytes of value files that out refers to
 }
 
 // add appends an entry. newUser says that its user key differs from that of the entry read before.
 func (w *writer) add(k key.Internal, value []byte, newUser bool) error {
+	if err := w.prepare(k, newUser); err != nil {
+		return err
+	}
+	return w.out.Add(k, value)
+}
+
+// prepare opens the output that k goes to, and counts k.
+func (w *writer) prepare(k key.Internal, newUser bool) error {
 	if newUser && w.mustCut(k.User) {
 		if err := w.finish(); err != nil {
 			return err
@@ -37,7 +47,24 @@ func (w *writer) add(k key.Internal, value []byte, newUser bool) error {
 		}
 	}
 	w.count(k)
-	return w.out.Add(k, value)
+	return nil
+}
+
+// addReference appends a put whose value stays where it is.
+func (w *writer) addReference(k key.Internal, ref page.Reference, newUser bool) error {
+	if err := w.prepare(k, newUser); err != nil {
+		return err
+	}
+	w.referred += int64(ref.Stored)
+	return w.out.AddReference(k, ref)
+}
+
+// addChunks appends a put whose value comes in chunks.
+func (w *writer) addChunks(k key.Internal, newUser bool, next func() ([]byte, error)) error {
+	if err := w.prepare(k, newUser); err != nil {
+		return err
+	}
+	return w.out.AddChunks(k, next)
 }
 
 // mustCut reports whether the open output should end before user.
@@ -50,6 +77,7 @@ func (w *writer) mustCut(user []byte) bool {
 	size := w.out.EstimatedSize()
 	target := w.job.TargetTableBytes
 	return w.out.Full() || w.overlapped > w.job.GrandparentBytes && w.job.GrandparentBytes > 0 ||
+		w.referred >= maxReferred ||
 		target > 0 && size >= CompleteAt(target, len(w.want.Smallest)+len(user))
 }
 
@@ -87,7 +115,7 @@ func (w *writer) begin(k key.Internal) error {
 	if err != nil {
 		return err
 	}
-	w.out, w.nums, w.overlapped = out, append(w.nums, num), 0
+	w.out, w.nums, w.overlapped, w.referred = out, append(w.nums, num), 0, 0
 	w.want = manifest.TableMeta{
 		Num: num, Smallest: bytes.Clone(k.User), SmallestSeq: k.Trailer.Seq(), LargestSeq: k.Trailer.Seq(),
 	}

@@ -18,10 +18,12 @@ import (
 //
 //	tag  times  value
 //	  2  any    a table that joins: level, number, id, size, digest, entries, tombstones, shadowed, raw bytes, smallest
-//	            and largest sequence number, smallest key, largest key
+//	            and largest sequence number, smallest key, largest key, value bytes, number of value files that it
+//	            refers to, then of each of them, ascending: number, bytes
 //	 14  any    likewise, of a table all of whose entries have the sequence number that is its smallest and largest,
 //	            whatever they carry
 //	  4  any    a table that leaves: level, number
+//	 18  any    a value file: number, id, size. It leaves when no table refers to it
 //	  6  0-1    first log segment still needed
 //	  8  0-1    next file number
 //	 10  0-1    last sequence number
@@ -38,6 +40,7 @@ const (
 	tagHorizon  = 12
 	tagIngested = 14
 	tagLogEnd   = 16
+	tagValues   = 18
 )
 
 // appendEdit appends the encoding of e to dst.
@@ -46,6 +49,10 @@ func appendEdit(dst []byte, e *Edit) []byte {
 	for _, d := range e.Deleted {
 		value = appendUvarints(value[:0], uint64(d.Level), uint64(d.Num))
 		dst = appendField(dst, tagDeleted, value)
+	}
+	for _, f := range e.Values {
+		value = appendUvarints(value[:0], uint64(f.Num), f.ID, uint64(f.Size))
+		dst = appendField(dst, tagValues, value)
 	}
 	for _, p := range e.Added {
 		value = appendTable(value[:0], p)
@@ -71,7 +78,12 @@ func appendTable(dst []byte, p Placed) []byte {
 	dst = appendUvarints(dst, uint64(p.Level), uint64(t.Num), t.ID, uint64(t.Size), t.Digest, t.Entries, t.Tombstones,
 		t.Shadowed, t.RawBytes, uint64(t.SmallestSeq), uint64(t.LargestSeq))
 	dst = append(binary.AppendUvarint(dst, uint64(len(t.Smallest))), t.Smallest...)
-	return append(binary.AppendUvarint(dst, uint64(len(t.Largest))), t.Largest...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(t.Largest))), t.Largest...)
+	dst = appendUvarints(dst, t.ValueBytes, uint64(len(t.Values)))
+	for _, r := range t.Values {
+		dst = appendUvarints(dst, uint64(r.File), r.Bytes)
+	}
+	return dst
 }
 
 func appendUvarints(dst []byte, values ...uint64) []byte {
@@ -104,7 +116,7 @@ func decodeEdit(data []byte) (*Edit, error) {
 		if c.bad {
 			return nil, corrupt.New("", -1, "malformed edit")
 		}
-		if tag != tagAdded && tag != tagIngested && tag != tagDeleted {
+		if tag != tagAdded && tag != tagIngested && tag != tagDeleted && tag != tagValues {
 			if seen[tag] {
 				return nil, corrupt.New("", -1, "edit with two fields of tag %d", tag)
 			}
@@ -128,6 +140,8 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 		e.Added = append(e.Added, p)
 	case tagDeleted:
 		e.Deleted = append(e.Deleted, Removed{Level: c.small(), Num: c.num()})
+	case tagValues:
+		e.Values = append(e.Values, ValueFile{Num: c.num(), ID: c.uvarint(), Size: int64(c.uvarint())})
 	case tagLogStart:
 		e.LogStart = c.num()
 	case tagNextNum:
@@ -159,6 +173,14 @@ func decodeTable(c *cursor) Placed {
 	}
 	t.Smallest = append([]byte(nil), c.bytes()...)
 	t.Largest = append([]byte(nil), c.bytes()...)
+	t.ValueBytes = c.uvarint()
+	for range c.uvarint() {
+		if c.bad || len(c.rest) == 0 {
+			c.bad = true
+			break
+		}
+		t.Values = append(t.Values, ValueRefs{File: c.num(), Bytes: c.uvarint()})
+	}
 	return Placed{Level: level, Table: t}
 }
 

@@ -49,10 +49,8 @@ func CheckOurs(fs vfs.FS) (ours bool, err error) {
 // file.
 func (s *Store) RemoveUnnamed(version *Version, names []string, next func()) (removed []string, err error) {
 	named := make(map[filename.Num]bool)
-	for _, level := range version.Levels {
-		for _, t := range level {
-			named[t.Num] = true
-		}
+	for num := range version.Files() {
+		named[num] = true
 	}
 	followed := s.dir.HasFollowers()
 	for _, name := range names {

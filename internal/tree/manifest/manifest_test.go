@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -58,7 +59,20 @@ func ingested(t *TableMeta) *TableMeta {
 // emptyVersion is the version that a new database begins with.
 func emptyVersion() *Version { return &Version{DatabaseID: testDB, LogStart: 2, NextNum: 3} }
 
-// sampleEdits is a short history: three flushes, a compaction that also moves a table, a clean close.
+// referring is t with references to value files.
+func referring(t *TableMeta, refs ...ValueRefs) *TableMeta {
+	t.ValueBytes, t.Values = 500, refs
+	return t
+}
+
+// asValues is the value file that table num becomes.
+func asValues(num filename.Num) ValueFile {
+	t := table(num, 10, "a", "b")
+	return ValueFile{Num: num, ID: t.ID, Size: t.Size}
+}
+
+// sampleEdits is a short history: three flushes, a compaction that also moves a table, one that leaves values where
+// they are, one that refers to less of them, a clean close.
 func sampleEdits() []*Edit {
 	return []*Edit{
 		{Added: []Placed{{0, table(4, 10, "a", "m")}}, LogStart: 3, NextNum: 5, LastSeq: 10},
@@ -68,6 +82,18 @@ func sampleEdits() []*Edit {
 			Deleted: []Removed{{0, 4}, {0, 5}, {0, 6}},
 			Added:   []Placed{{6, table(8, 30, "a", "f")}, {6, table(9, 30, "g", "m\xff")}, {5, table(6, 40, "n", "p")}},
 			NextNum: 10,
+		},
+		{
+			Deleted: []Removed{{6, 8}, {6, 9}},
+			Values:  []ValueFile{asValues(8), asValues(9)},
+			Added: []Placed{{6, referring(table(10, 30, "a", "f"), ValueRefs{8, 900}, ValueRefs{9, 100})},
+				{6, referring(table(11, 30, "g", "m\xff"), ValueRefs{9, 3000})}},
+			NextNum: 12,
+		},
+		{
+			Deleted: []Removed{{6, 10}},
+			Added:   []Placed{{6, referring(table(12, 30, "a", "f"), ValueRefs{9, 50})}},
+			NextNum: 13,
 		},
 		{LogStart: 9, LogEnd: 9},
 	}
@@ -175,17 +201,19 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		t.Fatal(err)
 	}
 	cases := map[string]*Edit{
-		"number taken":             {Added: []Placed{{0, table(8, 40, "q", "r")}}},
-		"number added twice":       {Added: []Placed{{0, table(11, 9, "q", "r")}, {1, table(11, 9, "q", "r")}}, NextNum: 12},
-		"number not handed out":    {Added: []Placed{{0, table(10, 40, "q", "r")}}},
+		"number taken":             {Added: []Placed{{0, table(11, 40, "q", "r")}}},
+		"number added twice":       {Added: []Placed{{0, table(14, 9, "q", "r")}, {1, table(14, 9, "q", "r")}}, NextNum: 15},
+		"number of a value file":   changed(func(m *TableMeta) { m.Num = 9 }),
+		"id of a value file":       changed(func(m *TableMeta) { m.ID = asValues(9).ID }),
+		"number not handed out":    {Added: []Placed{{0, table(13, 40, "q", "r")}}},
 		"number zero":              changed(func(m *TableMeta) { m.Num = 0 }),
-		"id taken":                 changed(func(m *TableMeta) { m.ID = table(8, 1, "a", "b").ID }),
-		"level too deep":           {Added: []Placed{{7, table(11, 40, "q", "r")}}, NextNum: 12},
-		"negative level":           {Added: []Placed{{-1, table(11, 40, "q", "r")}}, NextNum: 12},
+		"id taken":                 changed(func(m *TableMeta) { m.ID = table(11, 1, "a", "b").ID }),
+		"level too deep":           {Added: []Placed{{7, table(14, 40, "q", "r")}}, NextNum: 15},
+		"negative level":           {Added: []Placed{{-1, table(14, 40, "q", "r")}}, NextNum: 15},
 		"overlap":                  changed(func(m *TableMeta) { m.Smallest = []byte("f") }),
 		"shared key":               changed(func(m *TableMeta) { m.Smallest = []byte("m\xff") }),
-		"deleted elsewhere":        {Deleted: []Removed{{0, 8}}},
-		"deleted twice":            {Deleted: []Removed{{6, 8}, {6, 8}}},
+		"deleted elsewhere":        {Deleted: []Removed{{0, 11}}},
+		"deleted twice":            {Deleted: []Removed{{6, 11}, {6, 11}}},
 		"deleted never there":      {Deleted: []Removed{{6, 7}}},
 		"keys reversed":            changed(func(m *TableMeta) { m.Smallest, m.Largest = m.Largest, m.Smallest }),
 		"no smallest key":          changed(func(m *TableMeta) { m.Smallest = nil }),
@@ -200,16 +228,18 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		"too many tombstones":      changed(func(m *TableMeta) { m.Tombstones = 11 }),
 		"all shadowed":             changed(func(m *TableMeta) { m.Shadowed = 10 }),
 		"empty file":               changed(func(m *TableMeta) { m.Size = 0 }),
-		"next number falls":        {NextNum: 9},
+		"more values than bytes":   changed(func(m *TableMeta) { m.ValueBytes = uint64(m.Size) + 1 }),
+		"next number falls":        {NextNum: 12},
 		"last sequence falls":      {LastSeq: 40},
 		"last sequence too large":  {LastSeq: key.MaxSeqNum},
 		"horizon falls":            {Horizon: 29},
 		"horizon beyond the last":  {Horizon: 42},
 		"log start falls":          {LogStart: 4},
-		"log start not handed out": {LogStart: 10},
+		"log start not handed out": {LogStart: 13},
 		"log end falls":            {LogEnd: 8},
 		"log end behind the start": {LogStart: 9, LogEnd: 10},
 	}
+	maps.Copy(cases, impossibleValues(changed))
 	for name, e := range cases {
 		before := *v
 		if _, err := v.Apply(e); !errors.Is(err, corrupt.ErrCorrupt) {
@@ -218,6 +248,41 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		if diff := cmp.Diff(&before, v); diff != "" {
 			t.Errorf("%s: the version changed", name)
 		}
+	}
+}
+
+// impossibleValues are edits that contradict sampleEdits in what they say of value files. changed adds a table.
+func impossibleValues(changed func(change func(*TableMeta)) *Edit) map[string]*Edit {
+	refer := func(refs ...ValueRefs) *Edit { return changed(func(m *TableMeta) { m.Values = refs }) }
+	value := func(f ValueFile) *Edit { // that table 20 refers to
+		e := refer(ValueRefs{f.Num, 10})
+		e.Values = []ValueFile{f}
+		return e
+	}
+	other := func(change func(*ValueFile)) *Edit {
+		f := asValues(3)
+		change(&f)
+		return value(f)
+	}
+	return map[string]*Edit{
+		"reference to nothing":           refer(ValueRefs{3, 10}),
+		"reference to a value file gone": refer(ValueRefs{8, 10}),
+		"reference to a table":           refer(ValueRefs{11, 10}),
+		"reference to itself":            refer(ValueRefs{20, 10}),
+		"reference to number zero":       refer(ValueRefs{0, 10}),
+		"reference to no bytes":          refer(ValueRefs{9, 0}),
+		"reference twice":                refer(ValueRefs{9, 10}, ValueRefs{9, 10}),
+		"reference to too many bytes":    refer(ValueRefs{9, 4096 - 3050 + 1}),
+		"references that sum up to none": refer(ValueRefs{9, 1<<64 - 3050}),
+		"value file of a table":          value(asValues(11)),
+		"value file twice":               value(asValues(9)),
+		"value file not handed out":      value(asValues(30)),
+		"value file number zero":         other(func(f *ValueFile) { f.Num = 0 }),
+		"value file with a table's id":   other(func(f *ValueFile) { f.ID = table(11, 1, "a", "b").ID }),
+		"value file with another's id":   other(func(f *ValueFile) { f.ID = asValues(9).ID }),
+		"value file with the table's id": other(func(f *ValueFile) { f.ID = table(20, 1, "a", "b").ID }),
+		"value file without bytes":       other(func(f *ValueFile) { f.Size = 0 }),
+		"value file of negative bytes":   other(func(f *ValueFile) { f.Size = -1 }),
 	}
 }
 
@@ -244,7 +309,14 @@ func TestEdit_roundTrip(t *testing.T) {
 				Largest:  rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "largest"),
 			}})
 		}
+		for range rapid.IntRange(0, 3).Draw(t, "value files") {
+			e.Values = append(e.Values, ValueFile{Num: filename.Num(number(t)), ID: number(t), Size: int64(number(t) >> 1)})
+		}
 		for _, p := range e.Added {
+			p.Table.ValueBytes = number(t)
+			for range rapid.IntRange(0, 3).Draw(t, "references") {
+				p.Table.Values = append(p.Table.Values, ValueRefs{filename.Num(number(t)), number(t)})
+			}
 			if rapid.Bool().Draw(t, "one sequence number") {
 				p.Table.Seq = p.Table.LargestSeq
 			}

@@ -11,33 +11,31 @@ func ReadWhole(fs vfs.FS, num filename.Num, db [16]byte) (*Version, error) {
 	return readManifest(fs, num, db, wholeFile)
 }
 
-// ReadPieces returns all tables that the edits of a manifest name which are whole by themselves, whatever is missing
-// between them. f is what is there of manifest num of database db.
-func ReadPieces(f vfs.File, name string, num filename.Num, db [16]byte) (tables []*TableMeta, err error) {
+// ReadPieces calls edit with all edits of a manifest that are whole by themselves, whatever is missing between them. f
+// is what is there of manifest num of database db.
+func ReadPieces(f vfs.File, name string, num filename.Num, db [16]byte, edit func(*Edit)) error {
 	var r record.Reader
 	if err := r.Open(f, name, db, num); err != nil {
-		return nil, err
+		return err
 	}
 	known := func(rec record.Record) bool { return rec.Type == typeSnapshot || rec.Type == typeEdit }
 	for off := int64(record.FileHeaderSize); off >= 0; {
 		rec, problem, err := r.At(off)
 		if err != nil {
-			return tables, err
+			return err
 		}
 		if problem != "" {
 			if off, err = r.Find(off, known); err != nil {
-				return tables, err
+				return err
 			}
 			continue
 		}
 		if e, err := decodeEdit(rec.Body); err == nil {
-			for _, added := range e.Added {
-				tables = append(tables, added.Table)
-			}
+			edit(e)
 		}
 		off = rec.End
 	}
-	return tables, nil
+	return nil
 }
 
 // Write makes version the content of a directory that has no database: it writes manifest num and then CURRENT, both

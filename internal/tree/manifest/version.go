@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"slices"
 	"sort"
 
@@ -29,16 +30,48 @@ type TableMeta struct {
 	LargestSeq        key.SeqNum
 	Seq               key.SeqNum // of all entries, in place of what they carry; 0 if they carry their own
 	Smallest, Largest []byte     // user keys, both in the table
+
+	ValueBytes uint64      // of Size: values that a compaction leaves where they are
+	Values     []ValueRefs // what it refers to in value files, ordered by their numbers
 }
+
+// Held is the bytes that t takes, in its own file and in value files.
+func (t *TableMeta) Held() int64 {
+	n := t.Size
+	for _, r := range t.Values {
+		n += int64(r.Bytes)
+	}
+	return n
+}
+
+// ValueRefs says how much a table refers to in one value file.
+type ValueRefs struct {
+	File  filename.Num
+	Bytes uint64 // as stored
+}
+
+// ValueFile is a file that was a table of an earlier version, and whose values some tables refer to. It is there as
+// long as one of them is.
+type ValueFile struct {
+	Num   filename.Num
+	ID    uint64 // as what it was written; see TableMeta
+	Size  int64  // of the file, in bytes
+	Bytes uint64 // as stored, that tables of the version refer to: 0 < Bytes <= Size, as each value has one reference
+}
+
+// Garbage is how many bytes of the file no table refers to.
+func (f *ValueFile) Garbage() int64 { return f.Size - int64(f.Bytes) }
 
 // Version is one state of the set of tables. It is immutable; its zero value has no tables.
 //
 // Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers and Horizon are at most
-// LastSeq; each table's keys and counts are possible; level 0 is ordered newest first (by LargestSeq, then Num, both
+// LastSeq; each table's keys and counts are possible; every value file is referred to, is no table, and what tables
+// refer to is a value file; level 0 is ordered newest first (by LargestSeq, then Num, both
 // descending); each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
 type Version struct {
 	DatabaseID [16]byte
 	Levels     [NumLevels][]*TableMeta
+	Values     []*ValueFile // ordered by their numbers
 	LogStart   filename.Num // first log segment still needed; 0 before there is one
 	LogEnd     filename.Num // if it is LogStart, the log is empty, and segment LogStart does not exist; see LogEmpty
 	NextNum    filename.Num // all files have smaller numbers
@@ -54,6 +87,7 @@ func (v *Version) LogEmpty() bool { return v.LogEnd != 0 && v.LogEnd == v.LogSta
 type Edit struct {
 	Added    []Placed
 	Deleted  []Removed
+	Values   []ValueFile // deleted tables that become value files: added ones refer to them. Bytes is not used
 	LogStart filename.Num
 	LogEnd   filename.Num // a clean close sets it to LogStart
 	NextNum  filename.Num
@@ -83,8 +117,11 @@ func (v *Version) Apply(e *Edit) (*Version, error) {
 	return b.finish()
 }
 
-// Names reports whether table num is part of v.
+// Names reports whether table num, or a value file of that number, is part of v.
 func (v *Version) Names(num filename.Num) bool {
+	if v.ValueFile(num) != nil {
+		return true
+	}
 	for _, level := range v.Levels {
 		if slices.ContainsFunc(level, func(t *TableMeta) bool { return t.Num == num }) {
 			return true
@@ -93,9 +130,23 @@ func (v *Version) Names(num filename.Num) bool {
 	return false
 }
 
+// ValueFile returns the value file with a number, nil if there is none.
+func (v *Version) ValueFile(num filename.Num) *ValueFile {
+	i, there := slices.BinarySearchFunc(v.Values, num, func(f *ValueFile, num filename.Num) int {
+		return cmp.Compare(f.Num, num)
+	})
+	if !there {
+		return nil
+	}
+	return v.Values[i]
+}
+
 // Edit returns the edit that turns a version with nothing but v's database id into v.
 func (v *Version) Edit() *Edit {
 	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Horizon: v.Horizon}
+	for _, f := range v.Values {
+		e.Values = append(e.Values, *f)
+	}
 	for level, tables := range v.Levels {
 		for _, t := range tables {
 			e.Added = append(e.Added, Placed{level, t})
@@ -107,10 +158,11 @@ func (v *Version) Edit() *Edit {
 // builder applies edits one after the other; an edit costs in proportion to its own tables, not to those of the
 // version.
 type builder struct {
-	version Version // Levels are filled by finish
+	version Version // Levels and Values are filled by finish
 	levels  map[filename.Num]int
 	tables  map[filename.Num]*TableMeta
 	ids     map[uint64]filename.Num
+	values  map[filename.Num]ValueFile // Bytes as of the tables
 }
 
 func newBuilder(v *Version) *builder {
@@ -122,7 +174,11 @@ func newBuilder(v *Version) *builder {
 		version: *v,
 		levels:  make(map[filename.Num]int, n),
 		tables:  make(map[filename.Num]*TableMeta, n),
-		ids:     make(map[uint64]filename.Num, n),
+		ids:     make(map[uint64]filename.Num, n+len(v.Values)),
+		values:  make(map[filename.Num]ValueFile, len(v.Values)),
+	}
+	for _, f := range v.Values {
+		b.values[f.Num], b.ids[f.ID] = ValueFile{Num: f.Num, ID: f.ID, Size: f.Size}, f.Num
 	}
 	for level, tables := range v.Levels {
 		for _, t := range tables {
@@ -134,6 +190,32 @@ func newBuilder(v *Version) *builder {
 
 func (b *builder) put(level int, t *TableMeta) {
 	b.levels[t.Num], b.tables[t.Num], b.ids[t.ID] = level, t, t.Num
+	for _, r := range t.Values {
+		f := b.values[r.File]
+		f.Bytes += r.Bytes
+		b.values[r.File] = f
+	}
+}
+
+// remove takes table num out.
+func (b *builder) remove(num filename.Num) {
+	t := b.tables[num]
+	delete(b.levels, num)
+	delete(b.tables, num)
+	delete(b.ids, t.ID)
+	for _, r := range t.Values {
+		f := b.values[r.File]
+		f.Bytes -= r.Bytes
+		b.values[r.File] = f
+	}
+}
+
+// dropValues takes out the value file num if no table refers to it.
+func (b *builder) dropValues(num filename.Num) {
+	if f, there := b.values[num]; there && f.Bytes == 0 {
+		delete(b.values, num)
+		delete(b.ids, f.ID)
+	}
 }
 
 // impossible is the error for an edit that contradicts what is there.
@@ -145,19 +227,30 @@ func (b *builder) apply(e *Edit) error {
 	if err := b.applyNumbers(e); err != nil {
 		return err
 	}
+	var referredTo []ValueRefs // by what is deleted
 	for _, d := range e.Deleted {
 		t, ok := b.tables[d.Num]
 		if !ok || b.levels[d.Num] != d.Level {
 			return impossible("deletes table %d, which is not in level %d", d.Num, d.Level)
 		}
-		delete(b.levels, d.Num)
-		delete(b.tables, d.Num)
-		delete(b.ids, t.ID)
+		b.remove(d.Num)
+		referredTo = append(referredTo, t.Values...)
+	}
+	for _, f := range e.Values {
+		if err := b.addValues(f); err != nil {
+			return err
+		}
 	}
 	for _, p := range e.Added {
 		if err := b.add(p); err != nil {
 			return err
 		}
+	}
+	for _, r := range referredTo {
+		b.dropValues(r.File)
+	}
+	for _, f := range e.Values {
+		b.dropValues(f.Num)
 	}
 	return nil
 }
@@ -189,7 +282,7 @@ func (b *builder) add(p Placed) error {
 	if p.Level < 0 || p.Level >= NumLevels {
 		return impossible("adds table %d to level %d", t.Num, p.Level)
 	}
-	if _, taken := b.tables[t.Num]; taken {
+	if _, taken := b.tables[t.Num]; taken || b.hasValues(t.Num) {
 		return impossible("adds table %d, which is there", t.Num)
 	}
 	if other, taken := b.ids[t.ID]; taken {
@@ -204,8 +297,36 @@ func (b *builder) add(p Placed) error {
 	if what := t.problem(); what != "" {
 		return impossible("adds table %d with %s", t.Num, what)
 	}
+	for i, r := range t.Values {
+		f, there := b.values[r.File]
+		if !there || r.Bytes == 0 || r.Bytes > uint64(f.Size)-f.Bytes || i > 0 && t.Values[i-1].File >= r.File {
+			return impossible("adds table %d, which refers to %d bytes of file %d", t.Num, r.Bytes, r.File)
+		}
+	}
 	b.put(p.Level, t)
 	return nil
+}
+
+// addValues adds a value file: one that has been a table, or any if it comes from a whole version.
+func (b *builder) addValues(f ValueFile) error {
+	_, table := b.tables[f.Num]
+	if table || b.hasValues(f.Num) || f.Num == 0 || f.Num >= b.version.NextNum {
+		return impossible("adds value file %d, next file number is %d", f.Num, b.version.NextNum)
+	}
+	if other, taken := b.ids[f.ID]; taken {
+		return impossible("adds value file %d with the id of file %d", f.Num, other)
+	}
+	if f.Size <= 0 {
+		return impossible("adds value file %d without bytes", f.Num)
+	}
+	f.Bytes = 0
+	b.values[f.Num], b.ids[f.ID] = f, f.Num
+	return nil
+}
+
+func (b *builder) hasValues(num filename.Num) bool {
+	_, there := b.values[num]
+	return there
 }
 
 // problem says what is impossible in t, in words; it is empty if nothing is.
@@ -213,6 +334,8 @@ func (t *TableMeta) problem() string {
 	switch {
 	case t.Size <= 0:
 		return "no bytes"
+	case t.ValueBytes > uint64(t.Size):
+		return "more bytes of values than it has"
 	case t.Entries == 0:
 		return "no entries"
 	case t.Tombstones > t.Entries || t.Shadowed >= t.Entries:
@@ -239,6 +362,11 @@ func (b *builder) finish() (*Version, error) {
 		level := b.levels[num]
 		v.Levels[level] = append(v.Levels[level], t)
 	}
+	v.Values = nil
+	for _, f := range b.values {
+		v.Values = append(v.Values, &f)
+	}
+	slices.SortFunc(v.Values, func(f, g *ValueFile) int { return cmp.Compare(f.Num, g.Num) })
 	slices.SortFunc(v.Levels[0], func(s, t *TableMeta) int {
 		return cmp.Or(cmp.Compare(t.LargestSeq, s.LargestSeq), cmp.Compare(t.Num, s.Num))
 	})
@@ -320,13 +448,29 @@ func NewVersion(random func() uint64) *Version {
 // CheckTables makes a lost table an error of Open rather than of the first read that needs it. names are the files of
 // the directory, sorted.
 func (v *Version) CheckTables(names []string) error {
-	for _, level := range v.Levels {
-		for _, t := range level {
-			name := filename.Make(filename.Table, t.Num)
-			if _, there := slices.BinarySearch(names, name); !there {
-				return corrupt.New(name, -1, "the manifest names this table, but the file is missing")
-			}
+	for num := range v.Files() {
+		name := filename.Make(filename.Table, num)
+		if _, there := slices.BinarySearch(names, name); !there {
+			return corrupt.New(name, -1, "the manifest names this table, but the file is missing")
 		}
 	}
 	return nil
+}
+
+// Files yields the number and the size in bytes of each table of v, by level, then of each value file.
+func (v *Version) Files() iter.Seq2[filename.Num, int64] {
+	return func(yield func(filename.Num, int64) bool) {
+		for _, level := range v.Levels {
+			for _, t := range level {
+				if !yield(t.Num, t.Size) {
+					return
+				}
+			}
+		}
+		for _, f := range v.Values {
+			if !yield(f.Num, f.Size) {
+				return
+			}
+		}
+	}
 }

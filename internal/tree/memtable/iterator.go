@@ -6,6 +6,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/prefetch"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/page"
 )
 
 // Iterator moves over all versions in a table, in the order of internal keys, in both directions. The writer may
@@ -44,6 +45,14 @@ func (it *Iterator) Key() key.Internal {
 
 // Value is the current value; the error is always nil. The iterator must be valid.
 func (it *Iterator) Value() ([]byte, error) { return it.m.value(it.at), nil }
+
+// Extent implements merge.Iterator: no value is in a file.
+func (it *Iterator) Extent() (page.Reference, bool) { return page.Reference{}, false }
+
+// Chunk implements merge.Iterator: Extent never tells of one.
+func (it *Iterator) Chunk(dst []byte, _ int) ([]byte, error) {
+	return append(dst, it.m.value(it.at)...), nil
+}
 
 // Err is always nil: memory does not fail.
 func (it *Iterator) Err() error { return nil }

@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/page"
 )
 
 // Tables is what Level chains: tables in key order. The range of user keys from smallest to largest (both
@@ -71,6 +72,12 @@ func (l *Level) Key() key.Internal { return l.table.Key() }
 
 // Value implements Iterator.
 func (l *Level) Value() ([]byte, error) { return l.table.Value() }
+
+// Extent implements Iterator.
+func (l *Level) Extent() (page.Reference, bool) { return l.table.Extent() }
+
+// Chunk implements Iterator.
+func (l *Level) Chunk(dst []byte, n int) ([]byte, error) { return l.table.Chunk(dst, n) }
 
 // NextBatch implements Iterator. A batch ends at the end of its table.
 func (l *Level) NextBatch(dst []Entry, end key.Internal) int { return l.table.NextBatch(dst, end) }

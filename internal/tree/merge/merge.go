@@ -6,7 +6,10 @@
 // holds the tests that every implementation of Iterator must pass.
 package merge
 
-import "lightningdb/internal/format/key"
+import (
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/page"
+)
 
 // Iterator walks a sorted run: entries with distinct internal keys in the order of key.Compare. Memtables,
 // tables, levels and merges of them are all read through it. The rules, for implementors and callers:
@@ -26,6 +29,12 @@ import "lightningdb/internal/format/key"
 //
 // Values. Value returns the value of the current entry; it may have to read from a file, so it has its own error,
 // which leaves the position as it is. The value of a tombstone is empty. Value must not be called at none.
+//
+// Extents. Extent returns where Value would read it, if it lies in a table file and outside the pages; ok is false if
+// it does not. It reads nothing. It must not be called at none, nor right after a batch.
+//
+// Chunk appends the nth chunk of such a value to dst, where Extent says that it has chunks; then Value would take all
+// of it into memory. It keeps to the rules of Value.
 //
 // Bytes. Key and Value return borrowed bytes: the caller must not change them, and they are valid until the next
 // move or Close, whichever comes first. Calling Value does not invalidate Key, nor the other way round. Key must not
@@ -55,6 +64,8 @@ type Iterator interface {
 	Valid() bool
 	Key() key.Internal
 	Value() ([]byte, error)
+	Extent() (x page.Reference, ok bool)
+	Chunk(dst []byte, n int) ([]byte, error)
 	NextBatch(dst []Entry, end key.Internal) int
 	PrevBatch(dst []Entry, end key.Internal) int
 	Pinned() bool

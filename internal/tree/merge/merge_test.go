@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -157,8 +158,12 @@ func (a *array) Valid() bool            { return uint(a.at) < uint(len(a.entries
 func (a *array) Key() key.Internal      { return a.entries[a.at].Key }
 func (a *array) Value() ([]byte, error) { return a.entries[a.at].Value, nil }
 func (a *array) Pinned() bool           { return true }
-func (a *array) Err() error             { return nil }
-func (a *array) Close() error           { return nil }
+
+func (a *array) Extent() (page.Reference, bool) { return page.Reference{}, false }
+
+func (a *array) Chunk(dst []byte, _ int) ([]byte, error) { return dst, nil }
+func (a *array) Err() error                              { return nil }
+func (a *array) Close() error                            { return nil }
 
 func (a *array) SeekGE(k key.Internal) bool {
 	a.at, _ = slices.BinarySearchFunc(a.entries, k, func(e mergetest.Entry, k key.Internal) int {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/page"
 )
 
 // New returns an iterator over all entries of sources, which it owns from now on: Close closes them all. For a
@@ -178,6 +179,17 @@ func (m *Merging) Value() ([]byte, error) {
 	}
 	return m.heap[0].source.Value()
 }
+
+// Extent implements Iterator.
+func (m *Merging) Extent() (page.Reference, bool) {
+	if m.early {
+		return page.Reference{}, false
+	}
+	return m.heap[0].source.Extent()
+}
+
+// Chunk implements Iterator.
+func (m *Merging) Chunk(dst []byte, n int) ([]byte, error) { return m.heap[0].source.Chunk(dst, n) }
 
 // Rank is the index of the current entry's source among those given to Reset; 0 if there was only one. It must not
 // be called right after a batch.

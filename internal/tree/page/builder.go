@@ -57,6 +57,7 @@ func (b *Builder) AddExtent(k key.Internal, x Extent) int {
 	at := b.begin(k, x.Raw<<1|1)
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, x.Offset)
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, x.Stored)
+	b.buf = binary.LittleEndian.AppendUint32(b.buf, x.File)
 	b.pad()
 	return at
 }

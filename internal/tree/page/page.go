@@ -20,8 +20,9 @@
 //	             8  varies  length of the user key (uvarint)
 //	                varies  value word (uvarint): length of the value << 1 | 1 if the value is an extent
 //	                varies  user key, whole: a locator position leads to all that a lookup compares
-//	                varies  the value; of an extent its place in the file, 16 bytes:
-//	                        offset (u64), stored length (u64)
+//	                varies  the value; of an extent its place, 20 bytes:
+//	                        offset (u64), stored length (u64), value file (u32): 0 for the table's own file, n for
+//	                        the nth value file that the table's properties name
 //
 // An entry of an inner page is a separator and a child: its key sorts after everything in the child before and not
 // after anything in this child (the first separator of a level is a lower bound of the table), its value is the
@@ -34,6 +35,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 )
 
@@ -47,16 +49,43 @@ const (
 	slotSize     = 2
 	indexSize    = headSize + slotSize // of the search array, an entry
 	footerSize   = 8
-	extentSize   = 16
+	extentSize   = 20
 	childSize    = 4
 	minEntrySize = 16
 )
 
 // Extent is the place of a value stored outside its page.
 type Extent struct {
-	Offset uint64 // in the table's file
+	Offset uint64 // in its file
 	Stored uint64 // bytes stored there
 	Raw    uint64 // length of the value
+	File   uint32 // 0: the table's own file; n: the nth of the value files that the table refers to
+}
+
+const (
+	// ChunkSize is how many bytes of a value are stored as one block, in bytes: a longer one is stored in chunks of that
+	// size, of which the last may be shorter.
+	ChunkSize = key.ChunkSize
+	// MaxChunked is the longest value that is stored so, in bytes.
+	MaxChunked = key.MaxStreamedSize
+)
+
+// Chunks is the number of chunks in which the value is stored; 0 if it is stored in one piece.
+func (x Extent) Chunks() int {
+	if x.Raw <= ChunkSize {
+		return 0
+	}
+	return int((x.Raw + ChunkSize - 1) / ChunkSize)
+}
+
+// ChunkLen is how many bytes of the value the nth chunk holds.
+func (x Extent) ChunkLen(n int) int { return int(min(x.Raw-uint64(n)*ChunkSize, ChunkSize)) }
+
+// Reference is an Extent as any table may refer to it.
+type Reference struct {
+	Table filename.Num // the number of the file it is in
+	ID    uint64       // the id of the table that this file was written as
+	Extent
 }
 
 // Entry is one decoded entry. It borrows the page.
@@ -78,6 +107,7 @@ func (e *Entry) Extent() Extent {
 	return Extent{
 		Offset: binary.LittleEndian.Uint64(e.value),
 		Stored: binary.LittleEndian.Uint64(e.value[8:]),
+		File:   binary.LittleEndian.Uint32(e.value[16:]),
 		Raw:    e.word >> 1,
 	}
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -109,7 +111,13 @@ func BenchmarkGet_byTree(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			g := t.domain.Enter()
-			_, effect, err := t.getBySearch(key.MaxValueSize, dst[:0], users[i], newest)
+			var e page.Entry
+			var private privatePages
+			effect, err := t.findBySearch(&e, users[i], newest, &private.leaf)
+			if err == nil {
+				_, _, err = t.appendValue(math.MaxInt, dst[:0], &e, effect)
+			}
+			private.unpin()
 			g.Exit()
 			if err != nil || effect != visible.Show {
 				b.Fatal(effect, err)

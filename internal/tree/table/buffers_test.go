@@ -8,7 +8,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/offheap"
-	"lightningdb/internal/tree/table/piece"
+	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/visible"
 )
 

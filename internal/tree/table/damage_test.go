@@ -19,6 +19,7 @@ import (
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/block"
 	"lightningdb/internal/tree/table/directory"
 )
 
@@ -164,7 +165,7 @@ func TestRead_pastTheEndIsDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.file.(*memFile).data = f.data[:100]
+	o.src.File.(*memFile).data = f.data[:100]
 	_, _, err = o.get([]byte("empty"), key.MaxSeqNum)
 	checkDamage(t, "get", err)
 	checkDamage(t, "verify", o.Verify(context.Background()))
@@ -184,13 +185,13 @@ func TestChecksum_coversIdentityAndPlace(t *testing.T) {
 	}
 	l := layoutOf(t, o.Reader)
 	offset, length := l.dir.At(3)
-	copy(o.file.(*memFile).data[offset:], two.data[offset:offset+int64(length)])
+	copy(o.src.File.(*memFile).data[offset:], two.data[offset:offset+int64(length)])
 	checkDamage(t, "page of another table", o.Verify(context.Background()))
 	next, nextLength := l.dir.At(4)
 	if length != nextLength {
 		t.Fatal("the test needs pages of the same length")
 	}
-	copy(o.file.(*memFile).data[offset:], one.data[next:next+int64(length)])
+	copy(o.src.File.(*memFile).data[offset:], one.data[next:next+int64(length)])
 	checkDamage(t, "page of another place", o.Verify(context.Background()))
 	_, err = o.LoadPage(3, make([]byte, 512)) // a point read sees no other page that it could be compared with
 	checkDamage(t, "page of another place, alone", err)
@@ -198,17 +199,17 @@ func TestChecksum_coversIdentityAndPlace(t *testing.T) {
 
 // A flipped bit of a trailer changes what a block is taken for; that something else notices is luck.
 func TestChecksum_coversTheTrailer(t *testing.T) {
-	s := source{name: "000001.tbl", id: testID, codec: codec.S2}
-	at := place{unitLeaf, 3, 700}
+	s := block.Source{Name: "000001.tbl", ID: testID, Codec: codec.S2}
+	at := block.At(block.Leaf, 3, 700)
 	payload := []byte("payload")
-	trailer, _ := at.seal(s.id, payload, codec.None, len(payload))
+	trailer, _ := at.Seal(s.ID, payload, codec.None, len(payload))
 	stored := append(payload, trailer[:]...)
-	if _, err := s.open(nil, stored, at, 100); err != nil {
+	if _, err := s.Open(nil, stored, at, 100); err != nil {
 		t.Fatal(err)
 	}
 	for bit := 8 * len("payload"); bit < 8*len(stored); bit++ {
 		stored[bit/8] ^= 1 << (bit % 8)
-		if _, err := s.open(nil, stored, at, 100); err == nil || !strings.Contains(err.Error(), "checksum mismatch") {
+		if _, err := s.Open(nil, stored, at, 100); err == nil || !strings.Contains(err.Error(), "checksum mismatch") {
 			t.Errorf("bit %d: %v", bit, err)
 		}
 		stored[bit/8] ^= 1 << (bit % 8)
@@ -219,13 +220,13 @@ func TestChecksum_coversTheTrailer(t *testing.T) {
 func TestRead_boundsWhatABlockMayBecome(t *testing.T) {
 	const bomb = 64 << 20
 	for _, c := range []codec.ID{codec.S2, codec.Zstd} {
-		s := source{name: "000001.tbl", id: testID, codec: c}
-		at := place{unitLeaf, 0, 0}
+		s := block.Source{Name: "000001.tbl", ID: testID, Codec: c}
+		at := block.At(block.Leaf, 0, 0)
 		payload := codec.By(c).Encode(nil, make([]byte, bomb))
-		trailer, _ := at.seal(s.id, payload, c, bomb)
+		trailer, _ := at.Seal(s.ID, payload, c, bomb)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := s.open(nil, append(payload, trailer[:]...), at, page.MaxSize)
+		_, err := s.Open(nil, append(payload, trailer[:]...), at, page.MaxSize)
 		runtime.ReadMemStats(&after)
 		checkDamage(t, c.String(), err)
 		if n := after.TotalAlloc - before.TotalAlloc; n > bomb/4 {
@@ -243,7 +244,7 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.file.(*memFile).fail = broken
+	o.src.File.(*memFile).fail = broken
 	for what, read := range map[string]func() error{
 		"get":    func() error { _, _, err := o.get([]byte("nothing"), 1); return err },
 		"first":  func() error { return scan(t, o.NewIterator(), rows) },
@@ -253,7 +254,7 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 		"last":   func() error { it := o.NewIterator(); it.Last(); return it.Close() },
 		"verify": func() error { return o.Verify(context.Background()) },
 		"open": func() error {
-			_, err := Open(o.file, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache})
+			_, err := Open(o.src.File, OpenOptions{ID: testID, Size: o.foot.size, Cache: o.cache})
 			return err
 		},
 	} {
@@ -266,23 +267,23 @@ func TestRead_returnsTheDevicesError(t *testing.T) {
 // reseal makes all checksums of an uncompressed table right again, whatever its bytes are now. layout is the table as
 // it was built.
 func reseal(data []byte, layout layout) {
-	seal := func(at place, end int64) {
-		b := data[at.offset:end]
+	seal := func(at block.Place, end int64) {
+		b := data[at.Offset:end]
 		payload, head := b[:len(b)-16], binary.LittleEndian.Uint64(b[len(b)-16:])
-		binary.LittleEndian.PutUint64(b[len(b)-8:], at.checksum(layout.id, payload, head))
+		binary.LittleEndian.PutUint64(b[len(b)-8:], at.Checksum(layout.src.ID, payload, head))
 	}
 	for n := range layout.dir {
-		seal(place{layout.unitOf(n), n, layout.offset(n)}, layout.end(n))
+		seal(block.At(layout.unitOf(n), n, layout.offset(n)), layout.end(n))
 	}
 	for x := range extents(layout.Reader) {
-		seal(place{unitExtent, 0, int64(x.Offset)}, int64(x.Offset+x.Stored))
+		seal(block.At(block.Extent, 0, int64(x.Offset)), int64(x.Offset+x.Stored))
 	}
 	end := layout.foot.size - footerSize
-	seal(place{unitProperties, 0, layout.foot.properties}, layout.foot.directory)
+	seal(block.At(block.Properties, 0, layout.foot.properties), layout.foot.directory)
 	for i := range layout.layout.Blocks() {
 		at := layout.foot.directoryPlace(i)
 		_, length := layout.layout.Block(i)
-		seal(at, at.offset+int64(length))
+		seal(at, at.Offset+int64(length))
 	}
 	resealFooter(data[end:])
 }
@@ -374,7 +375,7 @@ func FuzzTable(f *testing.F) {
 // structurePlaces are offsets of lengths, counts, page numbers and positions.
 func structurePlaces(r layout) (places []int64) {
 	for _, n := range []int{0, int(r.foot.leaves), r.first - 1} {
-		offset, end := r.offset(n), r.end(n)-blockTrailerSize
+		offset, end := r.offset(n), r.end(n)-block.TrailerSize
 		places = append(places, offset, offset+8, offset+9, end-8, end-6, end-4, end, end+2)
 	}
 	places = append(places, r.offset(r.first-1)+16, r.offset(r.first), r.offset(r.first)+16) // child, slot, position
@@ -431,21 +432,21 @@ func withHole(data []byte, whole layout, n int) []byte {
 	}
 	foot := whole.foot
 	foot.size, foot.properties, foot.directory = foot.size+hole, foot.properties+hole, foot.directory+hole
-	moved := layout{&Reader{source: whole.source, foot: foot, layout: foot.layout(), first: whole.first,
+	moved := layout{&Reader{src: whole.src, foot: foot, layout: foot.layout(), first: whole.first,
 		pages: whole.pages}, entries} // for the extents, which lie where they were
 	for i := range moved.layout.Blocks() {
 		from := i * moved.layout.PerBlock()
 		to := min(from+moved.layout.PerBlock(), len(entries))
-		copy(data[foot.directoryPlace(i).offset:], entries[from:to].Encode(nil))
+		copy(data[foot.directoryPlace(i).Offset:], entries[from:to].Encode(nil))
 	}
 	copy(data[foot.size-footerSize:], foot.encode())
 	reseal(data, moved)
 	digest := uint64(0)
 	for i := range entries {
-		digest += storedChecksum(data[:moved.end(i)])
+		digest += block.StoredChecksum(data[:moved.end(i)])
 	}
 	for x := range extents(whole.Reader) {
-		digest += storedChecksum(data[:x.Offset+x.Stored])
+		digest += block.StoredChecksum(data[:x.Offset+x.Stored])
 	}
 	binary.LittleEndian.PutUint64(data[foot.properties+48:], digest)
 	reseal(data, moved)
@@ -476,7 +477,7 @@ func TestVerify_noticesHolesBetweenPages(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkDamage(t, fmt.Sprintf("hole before page %d", n), holed.Verify(context.Background()))
-		if _, _, err := holed.find(n); (err != nil) != alone {
+		if _, _, err := holed.placeOf(n); (err != nil) != alone {
 			t.Errorf("page %d behind a hole: %v", n, err)
 		}
 		holed.Close()
@@ -497,7 +498,7 @@ func TestDirectory_damageOfABlockIsItsPagesAlone(t *testing.T) {
 	defer r.Close()
 	const block = 2
 	at := r.foot.directoryPlace(block)
-	f.data[at.offset+100] ^= 1
+	f.data[at.Offset+100] ^= 1
 	for n := range r.layout.Pages {
 		_, err := r.LoadPage(n, make([]byte, 512))
 		if n/r.layout.PerBlock() != block {
@@ -508,14 +509,14 @@ func TestDirectory_damageOfABlockIsItsPagesAlone(t *testing.T) {
 		}
 		checkDamage(t, fmt.Sprintf("page %d", n), err)
 		var d *corrupt.Error
-		if errors.As(err, &d); d.Offset != at.offset {
+		if errors.As(err, &d); d.Offset != at.Offset {
 			t.Fatalf("page %d: %v", n, err)
 		}
 	}
 	checkDamage(t, "ahead", scanned(r.NewSequentialIterator()))
-	f.data[r.foot.directoryPlace(block+1).offset] ^= 1
+	f.data[r.foot.directoryPlace(block+1).Offset] ^= 1
 	err = r.Verify(context.Background())
-	for _, want := range []string{fmt.Sprintf("directory %d", at.number), fmt.Sprintf("directory %d", at.number+1)} {
+	for _, want := range []string{fmt.Sprintf("directory %d", at.Number), fmt.Sprintf("directory %d", at.Number+1)} {
 		if err == nil || strings.Count(err.Error(), want) != 1 {
 			t.Errorf("verify lists %v, want %q once", err, want)
 		}
@@ -558,7 +559,7 @@ func TestSeek_refusesCrookedTrees(t *testing.T) {
 		"leaf says level 1":           {0, -1, 1},
 	} {
 		data := bytes.Clone(base.data)
-		payload := data[layout.offset(change.page) : layout.end(change.page)-blockTrailerSize]
+		payload := data[layout.offset(change.page) : layout.end(change.page)-block.TrailerSize]
 		if level := page.Level(payload); change.child >= 0 && level != int(change.level) {
 			t.Fatalf("%s: the table has a page of level %d there", name, level)
 		}

@@ -3,36 +3,19 @@ package table
 import (
 	"encoding/binary"
 
-	"github.com/cespare/xxhash/v2"
-
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/record"
+	"lightningdb/internal/tree/table/block"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // ErrVersion says that a table is intact but needs a newer version of the program: its format version, a flag, the
 // codec or the encryption is not known to this one. Use errors.Is.
 var ErrVersion = record.ErrVersionTooNew
 
-// The footer is the last 96 bytes of the file. Integers are little-endian.
-//
-//	offset  size  meaning
-//	     0     2  format version, 1
-//	     2     2  flags, 0: a reader refuses flags that it does not know
-//	     4     1  codec of compressed blocks
-//	     5     1  page size as a power of two
-//	     6     2  zero
-//	     8     4  key id, 0: not encrypted
-//	    12     4  number of leaf pages
-//	    16     4  number of inner pages
-//	    20     4  number of locator pages
-//	    24     8  table id
-//	    32     8  length of the file, this footer included
-//	    40     8  offset of the properties block
-//	    48     8  offset of the directory's blocks; they end where the footer begins
-//	    56    24  zero
-//	    80     8  checksum: xxHash64 (seed 0) of bytes 0 to 79
-//	    88     8  magic "LTNGTBL\n"
+// The constants of the footer, which the package comment describes.
 const (
 	footerSize    = 96
 	footerMagic   = "LTNGTBL\n"
@@ -114,7 +97,7 @@ func (f *footer) check(b []byte, size int64) error {
 		return corrupt.New("", 12, "impossible number of pages")
 	case f.properties <= 0 || f.directory <= f.properties || f.directory >= size-footerSize:
 		return corrupt.New("", 40, "impossible place of properties or directory")
-	case f.directory-f.properties < blockTrailerSize || size-footerSize-f.directory != layout.Size():
+	case f.directory-f.properties < block.TrailerSize || size-footerSize-f.directory != layout.Size():
 		return corrupt.New("", 48, "impossible length of properties or directory")
 	}
 	for i, v := range b[:80] {

@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/table/block"
 	"lightningdb/internal/tree/table/directory"
 )
 
@@ -62,7 +63,7 @@ func exampleBytes(t *testing.T, document string) []byte {
 
 func exampleFooter() footer {
 	return footer{codec: codec.S2, pageBits: 13, leaves: 3, inners: 1, locators: 1, id: 9, size: 1000,
-		properties: 700, directory: 1000 - footerSize - 5*directory.EntrySize - blockTrailerSize}
+		properties: 700, directory: 1000 - footerSize - 5*directory.EntrySize - block.TrailerSize}
 }
 
 // What a table of the future says must not be taken for damage, nor be read with the rules of today.

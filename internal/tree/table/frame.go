@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/tree/table/block"
 	"lightningdb/internal/tree/table/directory"
 )
 
@@ -17,19 +18,19 @@ type Frame struct {
 
 // ReadFrame reads what is whole of the frame of a table that takes the first size bytes of f; nil without a footer.
 func ReadFrame(f vfs.File, name string, size int64) (*Frame, error) {
-	r := &Reader{source: source{file: f, name: name}}
+	r := &Reader{src: block.Source{File: f, Name: name}}
 	b := make([]byte, min(max(size, 0), footerSize))
 	var foot footer
-	err := r.read(b, size-int64(len(b)))
+	err := r.src.Read(b, size-int64(len(b)))
 	if err == nil {
 		foot, err = decodeFooter(b, size)
 	}
 	if err != nil {
-		return nil, r.located(max(0, size-footerSize), "footer", err)
+		return nil, r.src.Located(max(0, size-footerSize), "footer", err)
 	}
-	r.id = foot.id
+	r.src.ID = foot.id
 	r.setFooter(foot)
-	frame := &Frame{ID: r.id, Leaves: int(foot.leaves)}
+	frame := &Frame{ID: r.src.ID, Leaves: int(foot.leaves)}
 	var pages directory.List
 	places := r.newPlaces(nil)
 	damaged, properties := r.eachPage(&places, pages.Add), r.openProperties()

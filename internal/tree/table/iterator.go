@@ -10,6 +10,8 @@ import (
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/block"
+	"lightningdb/internal/tree/table/block/piece"
 )
 
 // Iterator walks the entries of a table in internal key order, both ways. It starts before any entry: position it
@@ -25,9 +27,11 @@ type Iterator struct {
 	valid bool
 	err   error
 	pin   cache.Pin
-	ahead *readAhead // of a sequential iterator, instead of pin
-	value scratch    // of the last extent read
-	done  bool       // closed
+	ahead *readAhead    // of a sequential iterator, instead of pin
+	value piece.Scratch // of the last extent read
+	done  bool          // closed
+
+	chunks block.Chunks // of the extent of which Chunk was last asked for
 
 	stop *atomic.Bool // see StopBy
 }
@@ -58,6 +62,9 @@ func (it *Iterator) Reset(r *Reader) *Iterator {
 func (r *Reader) NewSequentialIterator() *Iterator {
 	return &Iterator{r: r, leaf: -1, ahead: newReadAhead(r)}
 }
+
+// PassOver makes it, a sequential iterator, read leaves without the extents between them.
+func (it *Iterator) PassOver() { it.ahead.leavesOnly = true }
 
 // First moves to the first entry. It returns Valid, as all moves do.
 func (it *Iterator) First() bool { return it.load(0) && it.set(0) }
@@ -142,15 +149,26 @@ func (it *Iterator) Size() (inPage, extent int64) {
 	return int64(len(it.entry.Key.User) + len(it.entry.Value())), 0
 }
 
+// Extent implements merge.Iterator.
+func (it *Iterator) Extent() (page.Reference, bool) {
+	if !it.entry.IsExtent() {
+		return page.Reference{}, false
+	}
+	return it.r.reference(it.entry.Extent())
+}
+
 func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 	if isSet(it.stop) {
 		return nil, ErrStopped
 	}
+	if x.File != 0 {
+		return it.r.appendExtent(it.value.Bytes(int(min(x.Raw, page.MaxChunked)))[:0], x)
+	}
 	if err := it.r.checkExtent(x); err != nil {
 		return nil, err
 	}
-	dst := it.value.bytes(extentScratchBytes(x))[:0]
-	if it.ahead != nil {
+	dst := it.value.Bytes(extentScratchBytes(x))[:0]
+	if it.ahead != nil && x.Chunks() == 0 {
 		if stored := it.ahead.at(int64(x.Offset), int64(x.Stored)); stored != nil {
 			return it.r.openExtent(dst, dst, stored, x)
 		}
@@ -215,7 +233,7 @@ func (it *Iterator) Close() error {
 	}
 	err := it.err
 	it.pin.Unpin()
-	it.value.release()
+	it.value.Release()
 	if it.ahead != nil {
 		it.ahead.release()
 	}

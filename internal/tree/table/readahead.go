@@ -1,6 +1,9 @@
 package table
 
-import "lightningdb/internal/tree/table/directory"
+import (
+	"lightningdb/internal/tree/table/block/piece"
+	"lightningdb/internal/tree/table/directory"
+)
 
 // readAhead reads leaves, and the extents that lie before them, in pieces and without the cache. What it returns is
 // valid until the next call of leaf.
@@ -10,9 +13,11 @@ type readAhead struct {
 	buf    []byte
 	start  int64 // file offset of buf[0]
 	used   int
-	large  scratch // of a block that is larger than buf
-	raw    []byte  // room for a decompressed page
+	large  piece.Scratch // of a block that is larger than buf
+	raw    []byte        // room for a decompressed page
 	places directory.Cursor
+
+	leavesOnly bool // extents will not be asked for
 }
 
 func newReadAhead(r *Reader) *readAhead {
@@ -24,7 +29,7 @@ func newReadAhead(r *Reader) *readAhead {
 }
 
 func (a *readAhead) release() {
-	a.large.release()
+	a.large.Release()
 	a.r.buffers.TakeBack(a.piece)
 	*a = readAhead{r: a.r}
 }
@@ -65,8 +70,14 @@ func (a *readAhead) stored(n int, offset int64, length int) ([]byte, error) {
 		return b, nil
 	}
 	if length > len(a.buf) {
-		large := a.large.bytes(length)
-		return large, a.r.read(large, offset)
+		large := a.large.Bytes(length)
+		return large, a.r.src.Read(large, offset)
+	}
+	if a.leavesOnly {
+		if err := a.fillLeaves(n, offset, length); err != nil {
+			return nil, err
+		}
+		return a.at(offset, int64(length)), nil
 	}
 	from, err := a.places.End(n - 1)
 	if err != nil {
@@ -81,6 +92,30 @@ func (a *readAhead) stored(n int, offset int64, length int) ([]byte, error) {
 	return a.at(offset, int64(length)), nil
 }
 
+// leafGap is how many bytes between two leaves are rather read than passed over.
+const leafGap = 16 << 10
+
+// fillLeaves reads leaf n, which fits, from offset on, and those after it up to the first large gap.
+func (a *readAhead) fillLeaves(n int, offset int64, length int) error {
+	end := offset + int64(length)
+	for n++; n < a.r.layout.Leaves; n++ {
+		next, length, err := a.places.At(n)
+		if err != nil {
+			return err
+		}
+		if next < end || next-end > leafGap || next+int64(length)-offset > int64(len(a.buf)) {
+			break
+		}
+		end = next + int64(length)
+	}
+	a.used = 0
+	if err := a.r.src.Read(a.buf[:end-offset], offset); err != nil {
+		return err
+	}
+	a.start, a.used = offset, int(end-offset)
+	return nil
+}
+
 // fill reads as much as fits from offset on, for leaf n, and no further than the leaves that its block of the directory
 // names.
 func (a *readAhead) fill(n int, from int64) error {
@@ -90,7 +125,7 @@ func (a *readAhead) fill(n int, from int64) error {
 		return err
 	}
 	size := int(min(int64(len(a.buf)), limit-from))
-	if err := a.r.read(a.buf[:size], from); err != nil {
+	if err := a.r.src.Read(a.buf[:size], from); err != nil {
 		return err
 	}
 	a.start, a.used = from, size

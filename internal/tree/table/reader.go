@@ -2,27 +2,29 @@ package table
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"sync"
+	"math"
 	"sync/atomic"
 
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/block"
+	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/table/directory"
-	"lightningdb/internal/tree/table/piece"
 	"lightningdb/internal/tree/visible"
 )
 
 // OpenOptions say what a Reader expects to find, according to the manifest.
 type OpenOptions struct {
 	Name  string       // of the file, for errors
+	Num   filename.Num // of the file
 	ID    uint64       // identity of the table
 	Size  int64        // length of the file in bytes
 	Cache *cache.Cache // where pages are kept
@@ -35,6 +37,8 @@ type OpenOptions struct {
 	// Seq is the sequence number of all entries of a table that was written before its commit had one; these entries
 	// carry LocalSeq instead. 0 if they carry their own.
 	Seq key.SeqNum
+
+	Values Values // nil: value files cannot be read
 }
 
 // LocalSeq is the sequence number in the entries of a table that was written before its commit had one: one that no
@@ -45,13 +49,15 @@ const LocalSeq = key.MaxSeqNum
 // a page, and 8 bytes a leaf once there have been enough seeks; everything else goes through the cache, the directory
 // too.
 type Reader struct {
-	source
+	src    block.Source
 	foot   footer
 	props  Properties
 	shared bool // the keys in props belong to somebody else
 	pages  *cache.Pages
 	first  int        // number of the first locator page
 	seq    key.SeqNum // of all entries, or 0 if they carry their own
+	num    filename.Num
+	values Values
 
 	buffers *piece.Buffers
 	layout  directory.Layout // for pages that are not in memory
@@ -64,7 +70,8 @@ type Reader struct {
 // Open returns a Reader of the table in f, and owns f if it succeeds. It reads the footer and the properties, and
 // checks them against each other, the expected id and the expected size.
 func Open(f vfs.File, o OpenOptions) (*Reader, error) {
-	r := &Reader{source: source{file: f, name: o.Name, id: o.ID}, buffers: o.Buffers, grown: o.Grown}
+	r := &Reader{src: block.Source{File: f, Name: o.Name, ID: o.ID}, buffers: o.Buffers, grown: o.Grown,
+		num: o.Num, values: o.Values}
 	if err := r.openParts(o.Size); err != nil {
 		return nil, err
 	}
@@ -84,49 +91,49 @@ func (r *Reader) openParts(size int64) error {
 }
 
 func (r *Reader) openFooter(want int64) error {
-	size, err := r.file.Size()
+	size, err := r.src.File.Size()
 	if err != nil {
-		return fmt.Errorf("size of %s: %w", r.name, err)
+		return fmt.Errorf("size of %s: %w", r.src.Name, err)
 	}
 	if size != want || size < footerSize || size >= directory.MaxFileSize {
-		return r.damaged(0, "the file has %d bytes and should have %d", size, want)
+		return r.src.Damaged(0, "the file has %d bytes and should have %d", size, want)
 	}
-	memory := spareScratch.Get().(*scratch)
-	defer memory.recycle()
-	b := memory.bytes(footerSize)
-	if err := r.read(b, size-footerSize); err != nil {
+	memory := piece.SpareScratch()
+	defer memory.Recycle()
+	b := memory.Bytes(footerSize)
+	if err := r.src.Read(b, size-footerSize); err != nil {
 		return err
 	}
 	foot, err := decodeFooter(b, size)
 	if err != nil {
-		return r.located(size-footerSize, "footer", err)
+		return r.src.Located(size-footerSize, "footer", err)
 	}
-	if foot.id != r.id {
-		return r.damaged(size-footerSize, "this is table %016x and should be %016x", foot.id, r.id)
+	if foot.id != r.src.ID {
+		return r.src.Damaged(size-footerSize, "this is table %016x and should be %016x", foot.id, r.src.ID)
 	}
 	r.setFooter(foot)
 	return nil
 }
 
 func (r *Reader) setFooter(f footer) {
-	r.foot, r.codec, r.layout = f, f.codec, f.layout()
+	r.foot, r.src.Codec, r.layout = f, f.codec, f.layout()
 	r.first = int(f.leaves) + int(f.inners)
 }
 
 func (r *Reader) openProperties() error {
-	at := place{unitProperties, 0, r.foot.properties}
-	memory := spareScratch.Get().(*scratch)
-	defer memory.recycle()
-	stored := memory.bytes(int(r.foot.directory - r.foot.properties))
-	if err := r.read(stored, at.offset); err != nil {
+	at := block.At(block.Properties, 0, r.foot.properties)
+	memory := piece.SpareScratch()
+	defer memory.Recycle()
+	stored := memory.Bytes(int(r.foot.directory - r.foot.properties))
+	if err := r.src.Read(stored, at.Offset); err != nil {
 		return err
 	}
-	b, err := r.open(nil, stored, at, 0)
+	b, err := r.src.Open(nil, stored, at, 0)
 	if err != nil {
 		return err
 	}
 	if r.props, err = decodeProperties(b); err != nil {
-		return r.located(at.offset, "properties", err)
+		return r.src.Located(at.Offset, "properties", err)
 	}
 	r.props.FileSize = r.foot.size
 	return nil
@@ -139,7 +146,8 @@ func (r *Reader) number(seq key.SeqNum) error {
 	}
 	p := &r.props
 	if p.SmallestSeq != LocalSeq || p.LargestSeq != LocalSeq || p.Shadowed > 0 {
-		return r.damaged(r.foot.properties, "its entries have sequence numbers of their own, and are to have one: %d", seq)
+		return r.src.Damaged(r.foot.properties, "its entries have sequence numbers of their own, and are to have one: %d",
+			seq)
 	}
 	r.seq, p.SmallestSeq, p.LargestSeq = seq, seq, seq
 	return nil
@@ -168,19 +176,6 @@ func (r *Reader) target(k key.Internal) key.Internal {
 	return k
 }
 
-// located gives the damage that a decoder found in what begins at offset its file and place. Other errors name the
-// file; nil stays nil.
-func (s *source) located(offset int64, what string, err error) error {
-	var d *corrupt.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &d):
-		return s.damaged(offset, "%s: %s (byte %d of it)", what, d.What, d.Offset)
-	}
-	return fmt.Errorf("%s: %w", s.name, err)
-}
-
 // Properties returns what the table says about itself. The keys in it belong to the Reader.
 func (r *Reader) Properties() Properties { return r.props }
 
@@ -196,6 +191,9 @@ const readerBytes = 1024
 // ResidentBytes is about the memory that the open table takes outside the cache's frames. It grows by the leaf index
 // when that is made, which OpenOptions.Grown is told.
 func (r *Reader) ResidentBytes() int64 {
+	if r.pages == nil { // OpenValues
+		return readerBytes
+	}
 	own := readerBytes + r.leafIndex.Load().bytes()
 	if !r.shared {
 		own += int64(len(r.props.Smallest) + len(r.props.Largest))
@@ -206,9 +204,16 @@ func (r *Reader) ResidentBytes() int64 {
 // Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are
 // still open return errors where they have to read.
 func (r *Reader) Close() error {
+	if r.pages == nil { // OpenValues
+		return r.closeFile()
+	}
 	r.pages.Close()
-	if err := r.file.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", r.name, err)
+	return r.closeFile()
+}
+
+func (r *Reader) closeFile() error {
+	if err := r.src.File.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", r.src.Name, err)
 	}
 	return nil
 }
@@ -219,7 +224,7 @@ func (r *Reader) Close() error {
 // are cached. On an error out is dst.
 func (r *Reader) Get(dst, user []byte, hash uint64, reader visible.Reader) (
 	out []byte, effect visible.Effect, err error) {
-	return r.GetWithin(key.MaxValueSize, dst, user, hash, reader)
+	return r.GetWithin(math.MaxInt, dst, user, hash, reader)
 }
 
 // GetWithin is Get that reads no value of more than limit bytes: it returns operand.ErrTooLong instead.
@@ -227,10 +232,40 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visi
 	out []byte, effect visible.Effect, err error) {
 	var private privatePages
 	defer private.unpin()
+	var e page.Entry
+	effect, err = r.find(&e, user, hash, reader, &private)
+	if err != nil || effect == visible.Skip {
+		return dst, visible.Skip, err
+	}
+	return r.appendValue(limit, dst, &e, effect)
+}
+
+// Size is Get for the length of the value alone, 0 unless the effect is Show. It reads no value outside the pages.
+func (r *Reader) Size(user []byte, hash uint64, reader visible.Reader) (
+	size uint64, effect visible.Effect, err error) {
+	var private privatePages
+	defer private.unpin()
+	var e page.Entry
+	effect, err = r.find(&e, user, hash, reader, &private)
+	switch {
+	case err != nil || effect == visible.Skip:
+		return 0, visible.Skip, err
+	case effect == visible.Unknown:
+		return 0, effect, r.src.Damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
+	case effect == visible.Show:
+		size = e.Size()
+	}
+	return size, effect, nil
+}
+
+// find sets e to the newest version of user that reader sees, and returns its effect: Skip if there is none. e lies in
+// a page that is cached or in private.
+func (r *Reader) find(e *page.Entry, user []byte, hash uint64, reader visible.Reader, private *privatePages) (
+	visible.Effect, error) {
 	n := r.first + locator.PageOf(hash, int(r.foot.locators))
 	buckets, err := r.pages.Get(n, &private.locator)
 	if err != nil {
-		return dst, visible.Skip, err
+		return visible.Skip, err
 	}
 	probe := locator.Search(buckets, hash)
 	for {
@@ -241,29 +276,29 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visi
 		leaf := int(position >> (r.foot.pageBits - 3))
 		at := int(position<<3) & (1<<r.foot.pageBits - 1)
 		if leaf >= int(r.foot.leaves) {
-			return dst, visible.Skip, r.damagedPage(n, "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
+			return visible.Skip, r.damagedPage(n, "a locator leads to leaf %d of %d", leaf, r.foot.leaves)
 		}
 		payload, err := r.pages.Get(leaf, &private.leaf)
 		if err != nil {
-			return dst, visible.Skip, err
+			return visible.Skip, err
 		}
-		e, next, ok := page.At(payload, at)
-		if !ok {
-			return dst, visible.Skip, r.damagedPage(n, "a locator leads to byte %d of leaf %d: no entry", at, leaf)
+		var next int
+		if *e, next, ok = page.At(payload, at); !ok {
+			return visible.Skip, r.damagedPage(n, "a locator leads to byte %d of leaf %d: no entry", at, leaf)
 		}
 		if !bytes.Equal(e.Key.User, user) {
 			continue
 		}
 		effect := reader.Of(r.trailer(e.Key.Trailer))
 		if effect == visible.Skip {
-			return r.getOlder(limit, dst, user, reader, leaf, payload, next, &private.leaf)
+			return r.findOlder(e, user, reader, leaf, payload, next, &private.leaf)
 		}
-		return r.appendValue(limit, dst, &e, effect)
+		return effect, nil
 	}
 	if !probe.Conclusive() {
-		return r.getBySearch(limit, dst, user, reader)
+		return r.findBySearch(e, user, reader, &private.leaf)
 	}
-	return dst, visible.Skip, nil
+	return visible.Skip, nil
 }
 
 // privatePages are the pages of one lookup that could not be cached.
@@ -277,45 +312,64 @@ func (p *privatePages) unpin() {
 // maxSteps bounds how many versions of a key a lookup walks before it searches for the right one.
 const maxSteps = 8
 
-// getOlder continues after an entry of user that is too new: older versions follow it, perhaps on the next leaves.
+// findOlder continues after an entry of user that is too new: older versions follow it, perhaps on the next leaves.
 // at is where the next entry of leaf begins.
-func (r *Reader) getOlder(
-	limit int, dst, user []byte, reader visible.Reader, leaf int, payload []byte, at int, private *cache.Pin,
-) ([]byte, visible.Effect, error) {
+func (r *Reader) findOlder(e *page.Entry, user []byte, reader visible.Reader, leaf int, payload []byte, at int,
+	private *cache.Pin) (visible.Effect, error) {
 	for range maxSteps {
 		if at >= page.EntriesEnd(payload) {
 			leaf, at = leaf+1, 0
 			if leaf == int(r.foot.leaves) {
-				return dst, visible.Skip, nil
+				return visible.Skip, nil
 			}
 			var err error
 			if payload, err = r.pages.Get(leaf, private); err != nil {
-				return dst, visible.Skip, err
+				return visible.Skip, err
 			}
 		}
-		e, next, ok := page.At(payload, at)
-		if !ok {
-			return dst, visible.Skip, r.damagedPage(leaf, "no entry at byte %d of leaf %d", at, leaf)
+		var next int
+		var ok bool
+		if *e, next, ok = page.At(payload, at); !ok {
+			return visible.Skip, r.damagedPage(leaf, "no entry at byte %d of leaf %d", at, leaf)
 		}
 		if !bytes.Equal(e.Key.User, user) {
-			return dst, visible.Skip, nil
+			return visible.Skip, nil
 		}
 		if effect := reader.Of(r.trailer(e.Key.Trailer)); effect != visible.Skip {
-			return r.appendValue(limit, dst, &e, effect)
+			return effect, nil
 		}
 		at = next
 	}
-	return r.getBySearch(limit, dst, user, reader)
+	return r.findBySearch(e, user, reader, private)
 }
 
-// getBySearch is Get by a seek instead of the locator.
-func (r *Reader) getBySearch(limit int, dst, user []byte, reader visible.Reader) ([]byte, visible.Effect, error) {
-	it := r.NewIterator()
-	defer it.Close()
-	if !it.SeekGE(key.SeekTo(user, reader.Seq)) || !bytes.Equal(it.Key().User, user) {
-		return dst, visible.Skip, it.Err()
+// findBySearch is find by a seek instead of the locator.
+func (r *Reader) findBySearch(e *page.Entry, user []byte, reader visible.Reader, private *cache.Pin) (
+	visible.Effect, error) {
+	k := r.target(key.SeekTo(user, reader.Seq))
+	leaf, err := r.findLeaf(k, nil)
+	if err != nil {
+		return visible.Skip, err
 	}
-	return r.appendValue(limit, dst, &it.entry, reader.Of(it.Key().Trailer))
+	for i := -1; leaf < int(r.foot.leaves); leaf++ {
+		payload, err := r.pages.Get(leaf, private)
+		if err != nil {
+			return visible.Skip, err
+		}
+		p := page.View(payload)
+		if i < 0 {
+			i, _ = p.Seek(k)
+		}
+		if i == p.Len() { // it begins on the next leaf
+			i = 0
+			continue
+		}
+		if *e = p.Entry(i); !bytes.Equal(e.Key.User, user) {
+			return visible.Skip, nil
+		}
+		return reader.Of(r.trailer(e.Key.Trailer)), nil
+	}
+	return visible.Skip, nil
 }
 
 // appendValue appends the value of e to dst, if its effect is to be shown and it has no more than limit bytes.
@@ -323,10 +377,10 @@ func (r *Reader) appendValue(limit int, dst []byte, e *page.Entry, effect visibl
 	[]byte, visible.Effect, error) {
 	switch {
 	case effect == visible.Unknown:
-		return dst, effect, r.damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
+		return dst, effect, r.src.Damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
 	case effect != visible.Show:
 		return dst, effect, nil
-	case limit < key.MaxValueSize && e.Size() > uint64(limit):
+	case e.Size() > uint64(limit):
 		return dst, visible.Skip, operand.ErrTooLong
 	case e.IsExtent():
 		out, err := r.appendExtent(dst, e.Extent())
@@ -340,17 +394,17 @@ func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
 	if n >= r.layout.Pages {
 		return r.loadDirectory(n-r.layout.Pages, buf)
 	}
-	offset, length, err := r.find(n)
+	offset, length, err := r.placeOf(n)
 	if err != nil {
 		return nil, err
 	}
-	if r.codec == codec.None && length <= cap(buf) {
+	if r.src.Codec == codec.None && length <= cap(buf) {
 		return r.readPage(n, offset, nil, buf[:length])
 	}
-	memory := spareScratch.Get().(*scratch)
-	defer memory.recycle()
-	stored := memory.bytes(length)
-	if err := r.read(stored, offset); err != nil {
+	memory := piece.SpareScratch()
+	defer memory.Recycle()
+	stored := memory.Bytes(length)
+	if err := r.src.Read(stored, offset); err != nil {
 		return nil, err
 	}
 	payload, err := r.openPage(n, offset, buf, stored)
@@ -363,21 +417,12 @@ func (r *Reader) LoadPage(n int, buf []byte) ([]byte, error) {
 	return payload, nil
 }
 
-// spareScratch holds idle memory for blocks as they are stored.
-var spareScratch = sync.Pool{New: func() any { return new(scratch) }}
-
-// recycle gives s to spareScratch, without its memory if that is large.
-func (s *scratch) recycle() {
-	s.releaseLarge()
-	spareScratch.Put(s)
-}
-
 // inside reports whether part, which is not empty, lies in the memory of whole.
 func inside(part, whole []byte) bool { return &part[0] == &whole[0] }
 
 // readPage reads page n, which lies at offset, into stored, which has its length, and opens it.
 func (r *Reader) readPage(n int, offset int64, dst, stored []byte) ([]byte, error) {
-	if err := r.read(stored, offset); err != nil {
+	if err := r.src.Read(stored, offset); err != nil {
 		return nil, err
 	}
 	return r.openPage(n, offset, dst, stored)
@@ -386,30 +431,30 @@ func (r *Reader) readPage(n int, offset int64, dst, stored []byte) ([]byte, erro
 // openPage verifies page n, which lies at offset, as stored and returns its payload: a part of stored, or in dst's
 // memory, or its own.
 func (r *Reader) openPage(n int, offset int64, dst, stored []byte) ([]byte, error) {
-	at := place{r.unitOf(n), n, offset}
-	payload, err := r.open(dst, stored, at, page.MaxSize)
+	at := block.At(r.unitOf(n), n, offset)
+	payload, err := r.src.Open(dst, stored, at, page.MaxSize)
 	if err != nil {
 		return nil, err
 	}
-	if at.unit == unitLocator {
+	if at.Unit == block.Locator {
 		err = locator.Check(payload)
 	} else if err = page.Check(payload); err == nil {
 		err = r.checkPlace(n, payload)
 	}
 	if err != nil {
-		return nil, r.located(at.offset, fmt.Sprintf("%v %d", at.unit, n), err)
+		return nil, r.src.Located(at.Offset, fmt.Sprintf("%v %d", at.Unit, n), err)
 	}
 	return payload, nil
 }
 
-func (r *Reader) unitOf(n int) unit {
+func (r *Reader) unitOf(n int) block.Unit {
 	switch {
 	case n < int(r.foot.leaves):
-		return unitLeaf
+		return block.Leaf
 	case n < r.first:
-		return unitInner
+		return block.Inner
 	}
-	return unitLocator
+	return block.Locator
 }
 
 // checkPlace verifies that a page suits its number: leaves are of level 0, and inner pages lead only to smaller page

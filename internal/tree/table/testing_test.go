@@ -12,8 +12,8 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/tree/cache"
+	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/table/directory"
-	"lightningdb/internal/tree/table/piece"
 	"lightningdb/internal/tree/visible"
 )
 

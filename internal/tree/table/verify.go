@@ -9,21 +9,23 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/block"
+	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/table/directory"
 )
 
 // Verify reads every byte of the file, without the cache, and checks everything that a reader relies on: checksums,
 // that blocks fill the file without a gap, the order of all keys, that the inner pages lead to every leaf and the
-// locator to every key, values outside the pages, and the properties. It takes memory for the locator (5 bytes a
-// key) and a few pages. The error is a *corrupt.Error for damage, or several that are joined, if other pages and values
-// are damaged, too; the device's error, or the context's.
+// locator to every key, values outside the pages, also in other files, and the properties. It takes memory for the
+// locator (5 bytes a key) and a few pages. The error wraps a *corrupt.Error for damage, or several that are joined, if
+// other pages and values are damaged, too; or it is the device's, or the context's.
 func (r *Reader) Verify(ctx context.Context) error {
-	fresh := &Reader{source: r.source, buffers: r.buffers}
+	fresh := &Reader{src: r.src, buffers: r.buffers, num: r.num, values: r.values}
 	if err := fresh.openParts(r.foot.size); err != nil {
 		return err
 	}
 	if fresh.foot != r.foot {
-		return r.damaged(r.foot.size-footerSize, "the footer has changed since the table was opened")
+		return r.src.Damaged(r.foot.size-footerSize, "the footer has changed since the table was opened")
 	}
 	v := verifier{r: fresh, ctx: ctx, ahead: newReadAhead(fresh), places: fresh.newPlaces(nil)}
 	defer v.release()
@@ -41,48 +43,42 @@ func (r *Reader) Verify(ctx context.Context) error {
 const maxDamages = 100
 
 // withOthers joins err, if it is damage, with that of all other pages and values that can be told to be damaged by
-// themselves, whatever is wrong with others.
+// themselves, whatever is wrong with others. Of values, also in other files, the keys are named.
 func (r *Reader) withOthers(ctx context.Context, err error) error {
 	if !errors.Is(err, corrupt.ErrCorrupt) {
 		return err
 	}
-	all := []error{err}
-	add := func(other error) {
-		if other != nil && other.Error() != err.Error() && len(all) < maxDamages {
-			all = append(all, other)
-		}
-	}
+	var all corrupt.List
+	all.Add(err)
+	var memory piece.Scratch
+	defer memory.Release()
 	places := r.newPlaces(nil)
-	for n := 0; n < r.layout.Pages && len(all) < maxDamages && ctx.Err() == nil; n++ {
+	for n := 0; n < r.layout.Pages && all.Len() < maxDamages && ctx.Err() == nil; n++ {
 		offset, length, damage := places.At(n)
 		if damage != nil {
-			add(damage)
+			all.Add(damage)
 			n += r.layout.PerBlock() - 1 // nor can any other page of the block be found
 			continue
 		}
 		payload, damage := r.readPage(n, offset, nil, make([]byte, length))
-		add(damage)
+		all.Add(damage)
 		if damage != nil || n >= int(r.foot.leaves) {
 			continue
 		}
 		p := page.View(payload)
 		for i := range p.Len() {
-			if e := p.Entry(i); e.IsExtent() {
-				_, damage := r.appendExtent(nil, e.Extent())
-				add(damage)
+			if e := p.Entry(i); e.IsExtent() && all.Len() < maxDamages {
+				all.Add(corrupt.OfValue(e.Key.User, r.readThrough(e.Extent(), &memory)))
 			}
 		}
 	}
-	if len(all) == 1 {
-		return err
-	}
-	return errors.Join(all...)
+	return all.Err()
 }
 
 func (v *verifier) release() {
 	v.ahead.release()
-	v.stored.release()
-	v.raw.release()
+	v.stored.Release()
+	v.raw.Release()
 }
 
 // verifier is the state of one Verify.
@@ -92,13 +88,16 @@ type verifier struct {
 	ahead  *readAhead
 	places directory.Cursor // of pages that are not leaves
 
-	stored, raw scratch // of extents
+	stored, raw piece.Scratch // of extents
+	chunks      block.Chunks  // of the last chunked one
 
 	locator   [][]byte // payloads of the locator's pages
 	slots     int      // in use in them
 	unlocated int      // keys for which the locator had no slot
 
-	props Properties   // as counted
+	props    Properties // as counted
+	referred []uint64   // bytes of each value file
+
 	last  key.Internal // owned
 	end   int64        // of the last leaf or extent checked
 	level innerCursor  // over the pages above the leaves
@@ -121,7 +120,7 @@ func (v *verifier) damagedPage(n int, format string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	return v.r.damaged(offset, format, args...)
+	return v.r.src.Damaged(offset, format, args...)
 }
 
 // readLocator reads the pages of the locator.
@@ -146,7 +145,7 @@ func (v *verifier) page(n int, dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.props.Digest += storedChecksum(stored)
+	v.props.Digest += block.StoredChecksum(stored)
 	return payload, nil
 }
 
@@ -177,7 +176,7 @@ func (v *verifier) checkLeaves() error {
 		if err != nil {
 			return err
 		}
-		v.props.Digest += storedChecksum(stored)
+		v.props.Digest += block.StoredChecksum(stored)
 		if err := v.checkLeaf(n, payload, offset); err != nil {
 			return err
 		}
@@ -204,7 +203,7 @@ func (v *verifier) checkLeaf(n int, payload []byte, offset int64) error {
 		at = next
 	}
 	if v.end != offset {
-		return v.r.damaged(v.end, "bytes that belong to nothing before leaf page %d", n)
+		return v.r.src.Damaged(v.end, "bytes that belong to nothing before leaf page %d", n)
 	}
 	return nil
 }
@@ -254,10 +253,32 @@ func (v *verifier) checkEntry(n, at int, e *page.Entry) error {
 	}
 	v.props.count(e.Key, e.Size(), newest)
 	v.last.User, v.last.Trailer = append(v.last.User[:0], e.Key.User...), e.Key.Trailer
-	if !e.IsExtent() {
+	switch {
+	case !e.IsExtent():
 		return nil
+	case e.Extent().File != 0:
+		return v.checkReference(n, e)
 	}
 	return v.checkExtent(n, e.Extent())
+}
+
+// checkReference verifies that a value in the file of another table can be read.
+func (v *verifier) checkReference(n int, e *page.Entry) error {
+	x := e.Extent()
+	if _, err := v.r.valueFile(x.File); err != nil {
+		return err
+	}
+	if e.Key.Trailer.Kind() != key.KindPut {
+		return v.damagedPage(n, "leaf page %d leads to %v in another file", n, e.Key.Trailer.Kind())
+	}
+	for len(v.referred) < int(x.File) {
+		v.referred = append(v.referred, 0)
+	}
+	v.referred[x.File-1] += x.Stored
+	if x.Raw > page.MaxChunked {
+		return v.damagedPage(n, "leaf page %d leads to a value of %d bytes", n, x.Raw)
+	}
+	return v.r.readThrough(x, &v.raw)
 }
 
 // checkExtent verifies that an extent begins where the block before ends, and reads it.
@@ -268,15 +289,20 @@ func (v *verifier) checkExtent(n int, x page.Extent) error {
 	if err := v.r.checkExtent(x); err != nil {
 		return err
 	}
-	stored := v.stored.bytes(int(x.Stored))
-	if err := v.r.read(stored, v.end); err != nil {
+	v.props.ExtentBytes += x.Stored
+	if x.Chunks() > 0 {
+		v.end += int64(x.Stored)
+		return v.checkChunks(x)
+	}
+	stored := v.stored.Bytes(int(x.Stored))
+	if err := v.r.src.Read(stored, v.end); err != nil {
 		return err
 	}
-	raw := v.raw.bytes(extentScratchBytes(x))
+	raw := v.raw.Bytes(extentScratchBytes(x))
 	if _, err := v.r.openExtent(raw[:0], raw, stored, x); err != nil {
 		return err
 	}
-	v.props.Digest += storedChecksum(stored)
+	v.props.Digest += block.StoredChecksum(stored)
 	v.end += int64(x.Stored)
 	return nil
 }
@@ -355,11 +381,15 @@ func (v *verifier) checkProperties() error {
 		return err
 	}
 	first, _, _ := page.At(smallest, 0)
+	same := len(v.referred) == len(want.ValueFiles) && got.ExtentBytes == want.ExtentBytes
+	for i := 0; same && i < len(v.referred); i++ {
+		same = v.referred[i] == want.ValueFiles[i].Bytes
+	}
 	keys := bytes.Equal(first.Key.User, want.Smallest) && bytes.Equal(v.last.User, want.Largest)
 	if got.Entries != want.Entries || got.Tombstones != want.Tombstones || got.Shadowed != want.Shadowed ||
 		got.RawBytes != want.RawBytes || got.SmallestSeq != want.SmallestSeq ||
-		got.LargestSeq != want.LargestSeq || got.Digest != want.Digest || !keys {
-		return v.r.damaged(v.r.foot.properties, "the properties do not describe the table")
+		got.LargestSeq != want.LargestSeq || got.Digest != want.Digest || !keys || !same {
+		return v.r.src.Damaged(v.r.foot.properties, "the properties do not describe the table")
 	}
 	return nil
 }

@@ -8,14 +8,16 @@ import (
 	"sync"
 
 	"lightningdb/internal/format/codec"
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/locator"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table/block"
+	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/table/directory"
 	"lightningdb/internal/tree/table/fence"
-	"lightningdb/internal/tree/table/piece"
 )
 
 const (
@@ -55,12 +57,13 @@ type Options struct {
 type Writer struct {
 	opts     Options
 	pageBits uint8
-	out      output
+	out      block.Writer
 	pages    directory.List
 	leaves   int
 	props    Properties
-	last     key.Internal // owned
-	err      error        // of the file, or errFinished
+	last     key.Internal            // owned
+	files    map[filename.Num]uint32 // where they are in props.ValueFiles, from 1 on
+	err      error                   // of the file, or errFinished
 	*workspace
 }
 
@@ -70,7 +73,7 @@ type workspace struct {
 	locator locator.Builder
 	fences  fence.List // the first is a lower bound of leaf 0; fence i separates leaf i from leaf i-1
 	upper   fence.List // the same of the level that is being written
-	encoded scratch
+	encoded piece.Scratch
 }
 
 var spareWorkspaces = sync.Pool{New: func() any { return new(workspace) }}
@@ -86,7 +89,7 @@ func NewWriter(f vfs.File, o Options) *Writer {
 	w := &Writer{
 		opts:      o,
 		pageBits:  uint8(bits.Len(uint(o.PageSize)) - 1),
-		out:       newOutput(f, o.Buffers),
+		out:       block.Writer{Output: piece.NewOutput(f, o.Buffers), ID: o.ID, Codec: o.Codec},
 		workspace: spareWorkspaces.Get().(*workspace),
 	}
 	if o.PageSize < MinPageSize || o.PageSize > MaxPageSize || o.PageSize&(o.PageSize-1) != 0 {
@@ -96,6 +99,7 @@ func NewWriter(f vfs.File, o Options) *Writer {
 	if !o.Codec.ID.Known() {
 		w.err = fmt.Errorf("table: unknown %v", o.Codec.ID)
 	}
+	w.out.Encoded = &w.encoded
 	w.page.Reset(0)
 	w.locator.Reset()
 	w.fences.Reset()
@@ -113,13 +117,51 @@ func (w *Writer) Add(k key.Internal, value []byte) error {
 	if err != nil {
 		return err
 	}
-	if w.err = w.append(k, value, newest); w.err != nil {
+	var at int
+	if at, w.err = w.append(k, value); w.err != nil {
 		return w.err
 	}
-	w.props.count(k, uint64(len(value)), newest)
-	w.last.User = append(w.last.User[:0], k.User...)
-	w.last.Trailer = k.Trailer
+	w.added(k, newest, at, uint64(len(value)))
 	return nil
+}
+
+// ExtentBytes is how many bytes the values outside of pages take in the file, so far.
+func (w *Writer) ExtentBytes() uint64 { return w.props.ExtentBytes }
+
+// AddReference is Add of a put whose value stays where it is: at ref, in the file of another table.
+func (w *Writer) AddReference(k key.Internal, ref page.Reference) error {
+	if w.err != nil {
+		return w.err
+	}
+	newest, err := w.admit(k, nil)
+	if err != nil {
+		return err
+	}
+	if k.Trailer.Kind() != key.KindPut || ref.Stored == 0 {
+		return fmt.Errorf("table: a reference to %d bytes of %v", ref.Stored, k.Trailer.Kind())
+	}
+	if w.err = w.makeRoom(k, page.ExtentSize(k)); w.err != nil {
+		return w.err
+	}
+	ref.File = w.refer(ref)
+	w.added(k, newest, w.page.AddExtent(k, ref.Extent), ref.Raw)
+	return nil
+}
+
+// refer counts a reference to an extent, and returns which of the value files it is in, from 1 on, in the order of
+// their first use.
+func (w *Writer) refer(ref page.Reference) uint32 {
+	n, known := w.files[ref.Table]
+	if !known {
+		if w.files == nil {
+			w.files = map[filename.Num]uint32{}
+		}
+		w.props.ValueFiles = append(w.props.ValueFiles, ValueFile{Num: ref.Table, ID: ref.ID})
+		n = uint32(len(w.props.ValueFiles))
+		w.files[ref.Table] = n
+	}
+	w.props.ValueFiles[n-1].Bytes += ref.Stored
+	return n
 }
 
 // admit checks an entry before anything is changed, and reports whether it is the newest version of its user key.
@@ -146,13 +188,28 @@ func (w *Writer) admit(k key.Internal, value []byte) (newest bool, err error) {
 	return true, nil
 }
 
-// append puts an entry into the current leaf, or writes that leaf and puts the entry into a new one.
-func (w *Writer) append(k key.Internal, value []byte, newest bool) error {
-	inline := len(value) <= w.opts.PageSize/4
-	size := page.ExtentSize(k)
-	if inline {
-		size = page.InlineSize(k, len(value))
+// append puts an entry into a leaf, and returns where it begins there.
+func (w *Writer) append(k key.Internal, value []byte) (at int, err error) {
+	if len(value) <= w.opts.PageSize/4 {
+		err = w.makeRoom(k, page.InlineSize(k, len(value)))
+		if err != nil {
+			return 0, err
+		}
+		return w.page.Add(k, value), nil
 	}
+	if err := w.makeRoom(k, page.ExtentSize(k)); err != nil {
+		return 0, err
+	}
+	x, err := w.writeExtent(value)
+	if err != nil {
+		return 0, err
+	}
+	w.props.ExtentBytes += x.Stored
+	return w.page.AddExtent(k, x), nil
+}
+
+// makeRoom makes the current leaf one into which an entry goes that is size bytes long.
+func (w *Writer) makeRoom(k key.Internal, size int) error {
 	if w.page.Len() > 0 && !w.page.Fits(size, w.payloadSize()) {
 		if err := w.writeLeaf(); err != nil {
 			return err
@@ -162,36 +219,33 @@ func (w *Writer) append(k key.Internal, value []byte, newest bool) error {
 	if w.props.Entries == 0 {
 		w.fences.Add(key.SeekTo(k.User, key.MaxSeqNum))
 	}
-	at := 0
-	if inline {
-		at = w.page.Add(k, value)
-	} else {
-		x, err := w.writeExtent(value)
-		if err != nil {
-			return err
-		}
-		at = w.page.AddExtent(k, x)
-	}
-	if newest {
-		w.locator.Add(key.Hash(k.User), position(w.leaves, at, w.pageBits))
-	}
 	return nil
 }
 
+// added counts an entry that begins at an offset of the current leaf.
+func (w *Writer) added(k key.Internal, newest bool, at int, valueSize uint64) {
+	if newest {
+		w.locator.Add(key.Hash(k.User), position(w.leaves, at, w.pageBits))
+	}
+	w.props.count(k, valueSize, newest)
+	w.last.User = append(w.last.User[:0], k.User...)
+	w.last.Trailer = k.Trailer
+}
+
 // payloadSize is how large a page of several entries may grow: with its trailer it has the nominal size.
-func (w *Writer) payloadSize() int { return w.opts.PageSize - blockTrailerSize }
+func (w *Writer) payloadSize() int { return w.opts.PageSize - block.TrailerSize }
 
 // Full reports whether the next user key belongs in another table. Older versions of the last one still fit.
 func (w *Writer) Full() bool {
 	return uint64(w.leaves+2)<<(w.pageBits-3) > locator.MaxPosition ||
 		w.locator.Len() >= maxKeys ||
 		w.fences.Held() >= maxFenceBytes ||
-		w.out.offset() >= fullBytes
+		w.out.Offset() >= fullBytes
 }
 
 // EstimatedSize is about the size of the file if Finish were called now, in bytes.
 func (w *Writer) EstimatedSize() int64 {
-	return w.out.offset() + int64(w.page.Size()) + w.locator.EstimatedSize() +
+	return w.out.Offset() + int64(w.page.Size()) + w.locator.EstimatedSize() +
 		int64(len(w.pages)*directory.EntrySize) + int64(w.fences.Size()) + footerSize
 }
 
@@ -218,7 +272,7 @@ func (w *Writer) Release() {
 	if w.err == nil {
 		w.err = errFinished
 	}
-	w.out.release()
+	w.out.Release()
 	spareWorkspaces.Put(w.workspace)
 	w.workspace = nil
 }
@@ -236,27 +290,28 @@ func (w *Writer) finish() (Properties, error) {
 		return Properties{}, err
 	}
 	f.locators = uint32(len(w.pages)) - f.leaves - f.inners
-	p := w.props // now: the digest is of pages and extents, not of the blocks of the tail
+	p := w.props
+	p.Digest = w.out.Digest // now: it is of pages and extents, not of the blocks of the tail
 	p.Smallest, p.Largest = bytes.Clone(w.fences.First().User), bytes.Clone(w.last.User)
 	if err := w.writeTail(&f, p.encode()); err != nil {
 		return Properties{}, err
 	}
 	p.FileSize = f.size
-	return p, w.out.flush()
+	return p, w.out.Flush()
 }
 
 // writeTail writes properties, directory and footer, which it completes.
 func (w *Writer) writeTail(f *footer, properties []byte) error {
-	f.properties = w.out.offset()
-	if err := w.writeBlock(place{unitProperties, 0, f.properties}, properties, codec.Compressor{}); err != nil {
+	f.properties = w.out.Offset()
+	if err := w.out.WriteBlock(block.At(block.Properties, 0, f.properties), properties, codec.Compressor{}); err != nil {
 		return err
 	}
-	f.directory = w.out.offset()
+	f.directory = w.out.Offset()
 	if err := w.writeDirectory(f); err != nil {
 		return err
 	}
-	f.size = w.out.offset() + footerSize
-	return w.out.write(f.encode())
+	f.size = w.out.Offset() + footerSize
+	return w.out.Write(f.encode())
 }
 
 func (w *Writer) writeDirectory(f *footer) error {
@@ -265,7 +320,7 @@ func (w *Writer) writeDirectory(f *footer) error {
 	for i := range l.Blocks() {
 		from := i * l.PerBlock()
 		block = w.pages[from:min(from+l.PerBlock(), l.Pages)].Encode(block[:0])
-		if err := w.writeBlock(f.directoryPlace(i), block, codec.Compressor{}); err != nil {
+		if err := w.out.WriteBlock(f.directoryPlace(i), block, codec.Compressor{}); err != nil {
 			return err
 		}
 	}
@@ -273,7 +328,7 @@ func (w *Writer) writeDirectory(f *footer) error {
 }
 
 func (w *Writer) writeLeaf() error {
-	err := w.writePage(unitLeaf, w.page.Finish(), w.opts.Codec)
+	err := w.writePage(block.Leaf, w.page.Finish(), w.opts.Codec)
 	w.leaves++
 	w.page.Reset(0)
 	return err
@@ -306,7 +361,7 @@ func (w *Writer) writeInnerLevel(level int, below *fence.List, firstChild int) e
 	child := firstChild
 	for k := range below.All() {
 		if w.page.Len() >= 2 && !w.page.Fits(page.InlineSize(k, 4), w.payloadSize()) {
-			if err := w.writePage(unitInner, w.page.Finish(), w.opts.Codec); err != nil {
+			if err := w.writePage(block.Inner, w.page.Finish(), w.opts.Codec); err != nil {
 				return err
 			}
 			w.page.Reset(level)
@@ -317,52 +372,37 @@ func (w *Writer) writeInnerLevel(level int, below *fence.List, firstChild int) e
 		w.page.AddChild(k, uint32(child))
 		child++
 	}
-	return w.writePage(unitInner, w.page.Finish(), w.opts.Codec)
+	return w.writePage(block.Inner, w.page.Finish(), w.opts.Codec)
 }
 
 func (w *Writer) writeLocator() error {
 	pages, size := w.locator.Pages()
 	for at := 0; at < len(pages); at += size {
-		if err := w.writePage(unitLocator, pages[at:at+size], codec.Compressor{}); err != nil {
+		if err := w.writePage(block.Locator, pages[at:at+size], codec.Compressor{}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *Writer) writePage(u unit, payload []byte, c codec.Compressor) error {
-	at := place{u, len(w.pages), w.out.offset()}
-	err := w.writeBlock(at, payload, c)
-	w.pages.Add(at.offset, int(w.out.offset()-at.offset))
+func (w *Writer) writePage(u block.Unit, payload []byte, c codec.Compressor) error {
+	at := block.At(u, len(w.pages), w.out.Offset())
+	err := w.out.WriteBlock(at, payload, c)
+	w.pages.Add(at.Offset, int(w.out.Offset()-at.Offset))
 	return err
 }
 
 func (w *Writer) writeExtent(value []byte) (page.Extent, error) {
-	at := place{unitExtent, 0, w.out.offset()}
-	err := w.writeBlock(at, value, w.opts.Codec)
+	if len(value) > page.ChunkSize {
+		return w.out.WriteChunks(block.InChunks(value))
+	}
+	at := block.At(block.Extent, 0, w.out.Offset())
+	err := w.out.WriteBlock(at, value, w.opts.Codec)
 	return page.Extent{
-		Offset: uint64(at.offset),
-		Stored: uint64(w.out.offset() - at.offset),
+		Offset: uint64(at.Offset),
+		Stored: uint64(w.out.Offset() - at.Offset),
 		Raw:    uint64(len(value)),
 	}, err
-}
-
-// writeBlock writes a payload and its trailer, compressed by c if that saves an eighth.
-func (w *Writer) writeBlock(at place, raw []byte, c codec.Compressor) error {
-	payload, id := raw, codec.None
-	if c.ID != codec.None {
-		defer w.encoded.releaseLarge()
-		encoded := c.Encode(w.encoded.bytes(codec.MaxEncodedSize(len(raw)))[:0], raw)
-		if len(encoded) <= len(raw)-len(raw)/8 {
-			payload, id = encoded, c.ID
-		}
-	}
-	trailer, sum := at.seal(w.opts.ID, payload, id, len(raw))
-	w.props.Digest += sum
-	if err := w.out.write(payload); err != nil {
-		return err
-	}
-	return w.out.write(trailer[:])
 }
 
 // position is what a locator says of the entry at an offset of a leaf: the leaf's number, then the offset in units

@@ -15,7 +15,7 @@ import (
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/internal/tree/locator"
-	"lightningdb/internal/tree/table/piece"
+	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -142,13 +142,13 @@ func TestWriter_handsOutPieceByPiece(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := int64(0)
-	for _, piece := range f.writtenOut {
-		if piece[0] != end || piece[1] < writeOutBytes || piece[1] > 2*writeOutBytes {
-			t.Errorf("%d bytes at %d, want a piece at %d", piece[1], piece[0], end)
+	for _, out := range f.writtenOut {
+		if out[0] != end || out[1] < piece.WriteOutBytes || out[1] > 2*piece.WriteOutBytes {
+			t.Errorf("%d bytes at %d, want a piece at %d", out[1], out[0], end)
 		}
-		end = piece[0] + piece[1]
+		end = out[0] + out[1]
 	}
-	if rest := int64(len(f.data)) - end; rest >= writeOutBytes || end == 0 {
+	if rest := int64(len(f.data)) - end; rest >= piece.WriteOutBytes || end == 0 {
 		t.Errorf("%d of %d bytes are left to the sync", rest, len(f.data))
 	}
 }

@@ -1,8 +1,10 @@
 package tables
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
@@ -10,6 +12,7 @@ import (
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/table"
 )
 
@@ -20,7 +23,11 @@ func (s *Set) OpenInput(ctx context.Context, meta *manifest.TableMeta) (merge.It
 	if err != nil {
 		return nil, err
 	}
-	return &Iterator{Iterator: *o.NewSequentialIterator(), held: o}, nil
+	it := &Iterator{Iterator: *o.NewSequentialIterator(), held: o}
+	if s.opts.ValueThreshold > 0 && meta.ValueBytes > uint64(meta.Size)/2 {
+		it.PassOver()
+	}
+	return it, nil
 }
 
 // output is a table file being written.
@@ -30,7 +37,9 @@ type output struct {
 	num    filename.Num
 	id     uint64
 
-	temporary bool // not to be synced: it will not outlive the process
+	threshold uint64 // from how many bytes on, as stored, a compaction leaves a value where it is; 0 for never
+	left      uint64 // bytes of such values
+	temporary bool   // not to be synced: it will not outlive the process
 }
 
 // Create begins a table that a flush or compaction writes.
@@ -54,12 +63,26 @@ func (s *Set) newOutput(num filename.Num) (*output, error) {
 	w := table.NewWriter(file, table.Options{
 		ID: id, Codec: s.opts.Codec, PageSize: s.opts.PageSize, Buffers: s.opts.Buffers,
 	})
-	return &output{file: file, writer: w, num: num, id: id}, nil
+	return &output{file: file, writer: w, num: num, id: id, threshold: uint64(s.opts.ValueThreshold)}, nil
 }
 
-func (o *output) Add(k key.Internal, value []byte) error { return o.writer.Add(k, value) }
-func (o *output) EstimatedSize() int64                   { return o.writer.EstimatedSize() }
-func (o *output) Full() bool                             { return o.writer.Full() }
+func (o *output) Add(k key.Internal, value []byte) error {
+	before := o.writer.ExtentBytes()
+	err := o.writer.Add(k, value)
+	if n := o.writer.ExtentBytes() - before; o.threshold > 0 && n >= o.threshold && k.Trailer.Kind() == key.KindPut {
+		o.left += n
+	}
+	return err
+}
+
+func (o *output) AddReference(k key.Internal, ref page.Reference) error {
+	return o.writer.AddReference(k, ref)
+}
+func (o *output) AddChunks(k key.Internal, next func() ([]byte, error)) error {
+	return o.writer.AddChunks(k, next)
+}
+func (o *output) EstimatedSize() int64 { return o.writer.EstimatedSize() }
+func (o *output) Full() bool           { return o.writer.Full() }
 
 func (o *output) Abort() error {
 	o.writer.Release()
@@ -87,5 +110,16 @@ func (o *output) Finish() (*manifest.TableMeta, error) {
 		LargestSeq:  p.LargestSeq,
 		Smallest:    p.Smallest,
 		Largest:     p.Largest,
+		ValueBytes:  o.left,
+		Values:      valueRefs(p.ValueFiles),
 	}, nil
+}
+
+// valueRefs are the files that a table refers to as the manifest names them.
+func valueRefs(files []table.ValueFile) (refs []manifest.ValueRefs) {
+	for _, f := range files {
+		refs = append(refs, manifest.ValueRefs{File: f.Num, Bytes: f.Bytes})
+	}
+	slices.SortFunc(refs, func(a, b manifest.ValueRefs) int { return cmp.Compare(a.File, b.File) })
+	return refs
 }

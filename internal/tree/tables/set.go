@@ -30,7 +30,7 @@ import (
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/table"
-	"lightningdb/internal/tree/table/piece"
+	"lightningdb/internal/tree/table/block/piece"
 )
 
 // Options configures a set of tables.
@@ -46,6 +46,9 @@ type Options struct {
 	OpenBytes int64  // what open tables may take, besides cached pages, before some are closed
 	Bytes     int64  // size at which a table that a transaction writes is complete
 	Unused    func() // called when Reclaim has something to do
+
+	// ValueThreshold is from how many bytes, as stored, a compaction leaves a value where it is; 0 for never.
+	ValueThreshold int
 
 	// Missing makes of the error that the file of table num is not there what a reader gets; nil for
 	// Directory.TakenOver.
@@ -63,6 +66,8 @@ type Set struct {
 	// The number of refs, and the bytes of memory that they take. Changed under mu, but for what grow adds.
 	number, bytes atomic.Int64
 
+	values valueFiles
+
 	shutMu sync.Mutex
 	shut   []*openTable // tables to close, for Reclaim
 }
@@ -72,7 +77,7 @@ func New(o Options) *Set {
 	if o.Missing == nil {
 		o.Missing = func(_ filename.Num, err error) error { return o.Dir.TakenOver(err) }
 	}
-	return &Set{opts: o}
+	return &Set{opts: o, values: valueFiles{files: make(map[filename.Num]*Ref)}}
 }
 
 // Of returns a reference to the table that meta describes.
@@ -130,9 +135,10 @@ func (s *Set) OpenApart(ctx context.Context, meta *manifest.TableMeta,
 // maxOpenTables bounds the file descriptors that open tables hold, whatever the memory limit allows.
 const maxOpenTables = 500
 
-// Ref is a table. Its file is opened when first needed and may be closed again when many others are.
+// Ref is a table, or a value file. The file is opened when first needed and may be closed again when many others are.
 type Ref struct {
-	meta   *manifest.TableMeta
+	meta   *manifest.TableMeta       // of a value file number, id and size
+	values bool                      // it is a value file
 	open   atomic.Pointer[openTable] // nil while closed; swapped under Set.mu
 	recent atomic.Bool               // read since the clock hand last passed
 }
@@ -223,7 +229,11 @@ func (s *Set) open(t *Ref) (*openTable, error) {
 	for len(s.refs) > 0 && !s.room() {
 		s.evictLocked()
 	}
-	o, err := s.openFile(t.meta)
+	open := s.openFile
+	if t.values {
+		open = s.openValues
+	}
+	o, err := open(t.meta)
 	if err != nil {
 		return nil, err
 	}
@@ -250,6 +260,48 @@ func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
 	return s.openUntil(context.Background(), meta, nil)
 }
 
+// openValues opens a value file.
+func (s *Set) openValues(meta *manifest.TableMeta) (*openTable, error) {
+	file, o, err := s.find(meta)
+	if err != nil {
+		return nil, err
+	}
+	return s.opened(file, o, table.OpenValues)
+}
+
+// find opens the file of a table, or of a value file, and says what it should be.
+func (s *Set) find(meta *manifest.TableMeta) (vfs.File, table.OpenOptions, error) {
+	name := filename.Make(filename.Table, meta.Num)
+	file, err := s.opts.Dir.FS().Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = s.opts.Missing(meta.Num, corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
+		return nil, table.OpenOptions{}, err
+	}
+	if errors.Is(err, fs.ErrInvalid) {
+		err = corrupt.New(name, -1, "the manifest names this table, but it is no regular file")
+		return nil, table.OpenOptions{}, err
+	}
+	if err != nil {
+		return nil, table.OpenOptions{}, fmt.Errorf("open table: %w", err)
+	}
+	return file, table.OpenOptions{Name: name, Num: meta.Num, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache,
+		Buffers: s.opts.Buffers, Seq: meta.Seq}, nil
+}
+
+// opened is file as open opens it.
+func (s *Set) opened(file vfs.File, opts table.OpenOptions,
+	open func(vfs.File, table.OpenOptions) (*table.Reader, error)) (o *openTable, err error) {
+	o = new(openTable)
+	o.refs.Store(1)
+	o.counted.Store(notCounted)
+	opts.Grown = func(bytes int64) { s.grow(o, bytes) }
+	if o.Reader, err = open(file, opts); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
 // untilFile is a file that fails to read once ctx is done, or pace does.
 type untilFile struct {
 	vfs.File
@@ -271,33 +323,21 @@ func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
 
 // openUntil is openFile for a job of its own: see OpenApart.
 func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func(bytes int) error) (*openTable, error) {
-	name := filename.Make(filename.Table, meta.Num)
-	file, err := s.opts.Dir.FS().Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.opts.Missing(meta.Num, corrupt.New(name, -1, "the manifest names this table, but the file is missing"))
-	}
-	if errors.Is(err, fs.ErrInvalid) {
-		return nil, corrupt.New(name, -1, "the manifest names this table, but it is no regular file")
-	}
+	file, opts, err := s.find(meta)
 	if err != nil {
-		return nil, fmt.Errorf("open table: %w", err)
+		return nil, err
 	}
 	if ctx.Done() != nil {
 		file = untilFile{file, ctx, pace}
 	}
-	o := new(openTable)
-	o.refs.Store(1)
-	o.counted.Store(notCounted)
-	o.Reader, err = table.Open(file, table.OpenOptions{
-		Name: name, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache, Buffers: s.opts.Buffers, Seq: meta.Seq,
-		Grown: func(bytes int64) { s.grow(o, bytes) }})
+	opts.Values = &values{set: s, name: opts.Name, ctx: ctx, pace: pace}
+	o, err := s.opened(file, opts, table.Open)
 	if err != nil {
-		file.Close()
 		return nil, err
 	}
 	if !describes(meta, o.Properties()) {
 		o.Close()
-		return nil, corrupt.New(name, -1, "its content is not that which the manifest names")
+		return nil, corrupt.New(opts.Name, -1, "its content is not that which the manifest names")
 	}
 	o.ShareBounds(meta.Smallest, meta.Largest)
 	return o, nil
@@ -309,7 +349,8 @@ func describes(meta *manifest.TableMeta, p table.Properties) bool {
 	return p.Digest == meta.Digest &&
 		p.Entries == meta.Entries && p.Tombstones == meta.Tombstones && p.Shadowed == meta.Shadowed &&
 		p.RawBytes == meta.RawBytes && p.SmallestSeq == meta.SmallestSeq && p.LargestSeq == meta.LargestSeq &&
-		bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest)
+		bytes.Equal(p.Smallest, meta.Smallest) && bytes.Equal(p.Largest, meta.Largest) &&
+		p.ExtentBytes >= meta.ValueBytes && slices.Equal(valueRefs(p.ValueFiles), meta.Values)
 }
 
 // evictLocked closes the first open table that was not read since the hand passed it. Two rounds suffice: the
@@ -337,12 +378,20 @@ func (s *Set) closeLocked(i int) {
 	s.opts.Epochs.Retire(func() { s.unref(o) })
 }
 
-// Forget closes t, which nobody uses any more.
-func (s *Set) Forget(t *Ref) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := slices.Index(s.refs, t); i >= 0 {
-		s.closeLocked(i)
+// Forget closes refs, which nobody uses any more. Some may be nil.
+func (s *Set) Forget(refs ...*Ref) {
+	for _, t := range refs {
+		if t == nil {
+			continue
+		}
+		if t.values {
+			s.values.forget(t)
+		}
+		s.mu.Lock()
+		if i := slices.Index(s.refs, t); i >= 0 {
+			s.closeLocked(i)
+		}
+		s.mu.Unlock()
 	}
 }
 

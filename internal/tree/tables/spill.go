@@ -3,7 +3,9 @@ package tables
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"lightningdb/internal/format/filename"
@@ -90,13 +92,48 @@ func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
 	return nil
 }
 
+// AddChunks is Add of a put whose value comes in chunks of page.ChunkSize: next lends each until its next call, and
+// returns io.EOF after the last one. The caller may be out of its call while next runs. An error of next is returned as
+// it is; table.ErrStreamTooLong refuses a value. Space is asked for chunk by chunk.
+func (w *SpillWriter) AddChunks(user []byte, next func() ([]byte, error)) error {
+	if w.out == nil {
+		if err := w.beginTable(user); err != nil {
+			return err
+		}
+	}
+	var refused error
+	err := w.out.AddChunks(key.Make(user, table.LocalSeq, key.KindPut), func() ([]byte, error) {
+		chunk, err := next()
+		if err == nil {
+			w.release() // the one before has its space
+			err = w.askFor(int64(len(chunk)))
+		}
+		if err != io.EOF {
+			refused = err
+		}
+		return chunk, err
+	})
+	if err == nil || refused != nil || errors.Is(err, table.ErrStreamTooLong) {
+		return err
+	}
+	return w.failure("write a streamed value", err)
+}
+
 // ask claims space for the table that is being written, unless that was done before: it may be larger
 // than usual by a value of valueBytes.
 func (w *SpillWriter) ask(valueBytes int) error {
 	if w.claim == nil || w.claimed != nil {
 		return nil
 	}
-	release, err := w.claim(w.ctx, w.spill.set.opts.Bytes+int64(valueBytes))
+	return w.askFor(w.spill.set.opts.Bytes + int64(valueBytes))
+}
+
+// askFor claims the given number of bytes of space, where that is asked for.
+func (w *SpillWriter) askFor(bytes int64) error {
+	if w.claim == nil {
+		return nil
+	}
+	release, err := w.claim(w.ctx, bytes)
 	if err != nil {
 		return fmt.Errorf("write a spilled table: %w", err)
 	}

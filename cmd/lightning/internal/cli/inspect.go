@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -76,7 +77,11 @@ func appendContents(dst []byte, c *lightningdb.InspectReport) []byte {
 		dst = fmt.Appendf(dst, "%s %d at offset %d: %s\n", p.What, p.Number, p.Offset, strings.Join(fields, ", "))
 		for _, k := range p.Keys {
 			dst = fmt.Appendf(dst, "  %d %s %d bytes ", k.Sequence, k.Kind, k.Bytes)
-			dst = append(text.AppendEscaped(dst, k.Key, ""), '\n')
+			dst = text.AppendEscaped(dst, k.Key, "")
+			if v := k.Value; v != nil {
+				dst = fmt.Appendf(dst, " in %s at offset %d", cmp.Or(v.File, "a file that is not known"), v.Offset)
+			}
+			dst = append(dst, '\n')
 		}
 	}
 	for _, d := range c.Damage {

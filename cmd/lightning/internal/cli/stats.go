@@ -107,6 +107,9 @@ func databaseLines(path string, m lightningdb.Metrics) []string {
 		lines = append(lines, fmt.Sprintf("%s, %s of them held by readers: %s",
 			units.Plural(m.ObsoleteFiles, "obsolete file"), units.Count(m.PinnedFiles), units.Bytes(m.PinnedBytes)))
 	}
+	if m.Values.Files > 0 {
+		lines = append(lines, "value files: "+picture.Values(m))
+	}
 	return lines
 }
 
@@ -132,6 +135,7 @@ type stats struct {
 	Live     int64        `json:"live_bytes"` // about what the data takes once compacted
 	Limit    *watch.Limit `json:"disk_limit"` // null if the writer has none
 	Levels   []levelStats `json:"levels"`
+	Values   watch.Values `json:"value_files"`
 	Memory   struct {
 		Used  int64 `json:"used_bytes"`
 		Limit int64 `json:"limit_bytes"`
@@ -161,6 +165,7 @@ type levelStats struct {
 	Level      int      `json:"level"`
 	Tables     int      `json:"tables"`
 	Bytes      int64    `json:"bytes"`
+	Values     int64    `json:"value_bytes"` // in value files
 	Entries    uint64   `json:"entries"`
 	Tombstones uint64   `json:"tombstones"`
 	Target     *int64   `json:"target_bytes"`
@@ -188,9 +193,9 @@ func newStats(from source) stats {
 	m := from.Metrics()
 	told := from.told(&m)
 	s := stats{Path: from.Path(), Sequence: m.Sequence, Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []levelStats{},
-		TablesOpen: m.TablesOpen}
+		Values: watch.Values(m.Values), TablesOpen: m.TablesOpen}
 	for _, l := range m.Levels {
-		s.Levels = append(s.Levels, levelStats{l.Level, l.Tables, l.Bytes, l.Entries, l.Tombstones, nil, nil})
+		s.Levels = append(s.Levels, levelStats{l.Level, l.Tables, l.Bytes, l.Values, l.Entries, l.Tombstones, nil, nil})
 	}
 	if from.db == nil {
 		s.Writer = &from.writer

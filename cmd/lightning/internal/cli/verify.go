@@ -50,7 +50,7 @@ func (a *app) checkCommand() *command.Command {
 // verifyResult is the outcome of verify with --json.
 type verifyResult struct {
 	Tables   int      `json:"tables"`
-	Bytes    int64    `json:"bytes"`       // of tables
+	Bytes    int64    `json:"bytes"`       // of tables, and of values that they refer to
 	Commits  *int64   `json:"log_commits"` // null if not known, because another process has the database open
 	Sequence uint64   `json:"sequence"`    // of the state that was verified
 	Seconds  float64  `json:"seconds"`
@@ -74,7 +74,7 @@ func (a *app) verify(ctx context.Context, from source, result *verifyResult) err
 	result.Sequence = m.Sequence
 	for _, level := range m.Levels {
 		result.Tables += level.Tables
-		result.Bytes += level.Bytes
+		result.Bytes += level.Bytes + level.Values
 	}
 	var done, total atomic.Int64 // Verify reads the tables twice
 	line := progress.Start(a.Screen(), "verify", func() progress.Sample {

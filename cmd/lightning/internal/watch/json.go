@@ -23,6 +23,7 @@ type Told struct {
 	DiskLimit  *Limit  `json:"disk_limit"` // null without one
 	Scrub      *Scrub  `json:"scrub"`      // null without one
 	Levels     []Level `json:"levels"`
+	Values     Values  `json:"value_files"`
 	Memory     struct {
 		Used  int64 `json:"used_bytes"`
 		Limit int64 `json:"limit_bytes"`
@@ -102,11 +103,19 @@ type Damage struct {
 	At     time.Time `json:"found_at"`
 }
 
+// Values are the value files.
+type Values struct {
+	Files   int   `json:"files"`
+	Bytes   int64 `json:"bytes"`
+	Garbage int64 `json:"garbage_bytes"`
+}
+
 // Level is a level of the tree.
 type Level struct {
 	Level      int     `json:"level"`
 	Tables     int     `json:"tables"`
 	Bytes      int64   `json:"bytes"`
+	Values     int64   `json:"value_bytes"` // in value files
 	Entries    uint64  `json:"entries"`
 	Tombstones uint64  `json:"tombstones"`
 	Target     int64   `json:"target_bytes"`
@@ -163,7 +172,7 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 	m := &s.Metrics
 	t := &Told{Pid: s.Pid, Program: s.Program, Opened: s.Opened, At: s.At, Age: now.Sub(s.At).Seconds(),
 		Sequence: m.Sequence, Durable: m.DurableSequence, Commits: m.Commits, Operations: m.Operations,
-		Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []Level{}, Latency: newLatencies(&m.Latency),
+		Disk: m.DiskBytes, Live: m.LiveBytes, Levels: []Level{}, Values: Values(m.Values), Latency: newLatencies(&m.Latency),
 		Flush: newWork(m.Flush), Compaction: newWork(m.Compaction),
 		CompactionWaits: m.CompactionWaits, Amplification: m.WriteAmplification, TablesOpen: m.TablesOpen,
 		ObsoleteFiles: m.ObsoleteFiles, PinnedFiles: m.PinnedFiles, PinnedBytes: m.PinnedBytes, Snapshots: m.Snapshots,

@@ -34,6 +34,7 @@ func Lines(s lightningdb.WriterStatus) []string {
 		transactionLine(m, nil),
 		readerLine(m),
 	)
+	lines = append(lines, valueLines(m)...)
 	lines = append(lines, limitLines(m)...)
 	lines = append(lines, scrubLines(m)...)
 	for _, r := range m.Readers {
@@ -233,6 +234,14 @@ func reader(r lightningdb.ReaderMetrics) string {
 func diskLine(m *lightningdb.Metrics) string {
 	return labelled("disk", fmt.Sprintf("%s, about %s of them live; %s", units.Bytes(m.DiskBytes),
 		units.Bytes(m.LiveBytes), units.Plural(m.ObsoleteFiles, "obsolete file")))
+}
+
+// valueLines are what value files hold; none without any.
+func valueLines(m *lightningdb.Metrics) []string {
+	if m.Values.Files == 0 {
+		return nil
+	}
+	return []string{labelled("value files", picture.Values(*m))}
 }
 
 // limitLines are what a disk limit makes of the disk; none without one.

@@ -94,6 +94,9 @@ func (w *Watch) body(now time.Time, columns int) []Line {
 	} {
 		lines = append(lines, Line{text, look})
 	}
+	for _, text := range valueLines(m) {
+		lines = append(lines, Line{text, look})
+	}
 	for _, text := range limitLines(m) {
 		if m.Disk.Refusing != "" {
 			look = Alarm

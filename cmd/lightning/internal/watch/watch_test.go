@@ -417,3 +417,18 @@ func TestLimitLines(t *testing.T) {
 		t.Errorf("as JSON: %+v", told.DiskLimit)
 	}
 }
+
+// Who looks for the space that long values take finds it in no level.
+func TestLines_sayWhatValueFilesHold(t *testing.T) {
+	s := lightningdb.WriterStatus{}
+	if got := strings.Join(Lines(s), "\n"); strings.Contains(got, "value files") {
+		t.Errorf("without any:\n%s", got)
+	}
+	s.Metrics.Values = lightningdb.ValueMetrics{Files: 2, Bytes: 10 << 20, Garbage: 1 << 20}
+	if got := strings.Join(Lines(s), "\n"); !strings.Contains(got, "value files  2 files, 10.0 MiB, 1.00 MiB of them") {
+		t.Errorf("with two:\n%s", got)
+	}
+	if got := ToldBy(s, s.At).Values; got != (Values{2, 10 << 20, 1 << 20}) {
+		t.Errorf("%+v", got)
+	}
+}

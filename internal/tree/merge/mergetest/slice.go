@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/page"
 )
 
 // Entry is one entry of a sorted run.
@@ -22,6 +23,8 @@ type Slice struct {
 	Entries []Entry
 	FailAt  int  // index of the entry that cannot be read: arriving there fails with ErrInjected; -1 for none
 	Closed  bool // whether Close was called
+
+	Extents func(i int) (page.Reference, bool) // where the value of entry i lies; nil: in no file
 
 	at    int // len(Entries) and -1 are none
 	err   error
@@ -83,6 +86,25 @@ func (s *Slice) Key() key.Internal {
 func (s *Slice) Value() ([]byte, error) {
 	s.mustBeAtEntry()
 	return s.value, nil
+}
+
+// Extent implements merge.Iterator.
+func (s *Slice) Extent() (page.Reference, bool) {
+	s.mustBeAtEntry()
+	if s.Extents == nil {
+		return page.Reference{}, false
+	}
+	return s.Extents(s.at)
+}
+
+// Chunk implements merge.Iterator.
+func (s *Slice) Chunk(dst []byte, n int) ([]byte, error) {
+	value, err := s.Value()
+	if err != nil {
+		return dst, err
+	}
+	value = value[n*page.ChunkSize:]
+	return append(dst, value[:min(len(value), page.ChunkSize)]...), nil
 }
 
 // NextBatch implements merge.Iterator. Batches begin at three in four entries, and end at one in four.

@@ -1,4 +1,7 @@
-package salvage
+// Package leaves reads the leaf pages of a table, and its values outside of pages, that are whole, whatever else of
+// its file is damaged. It believes nothing that has no checksum, and owns the memory of one page and a window of the
+// file. A Reader is for one goroutine.
+package leaves
 
 import (
 	"bytes"
@@ -20,24 +23,27 @@ const (
 	blockTrailer = 16
 	unitLeaf     = 1
 	unitExtent   = 4
+	unitChunk    = 7
+	unitLengths  = 8
 	minPayload   = 30 // of a leaf
 	maxBlock     = page.MaxSize + blockTrailer
 )
 
-// windowBytes is how much of a file is held while leaves are looked for.
-const windowBytes = maxBlock + 256<<10
+// WindowBytes is how much of a file is held while leaves are looked for.
+const WindowBytes = maxBlock + 256<<10
 
-// gap is a place in which leaves are missing.
-type gap struct {
-	offset, length int64
-	what           string
+// Gap is a place in which leaves, or a value, are missing.
+type Gap struct {
+	Offset, Length int64 // -1 if not known
+	What           string
+	File           string // that it is in; empty for that of the table
 }
 
-// leaves reads the leaves of a table that are whole, in order. With a directory it goes there; without one it looks at
+// Reader reads the leaves of a table that are whole, in order. With a directory it goes there; without one it looks at
 // every place where a block trailer may be. A block ends with its trailer, but where it begins only its content says:
 // it has as many bytes as the trailer says if it is not compressed; otherwise it begins as its codec has it. The number
 // of the page is in the checksum alone, and is tried.
-type leaves struct {
+type Reader struct {
 	file  vfs.File
 	size  int64
 	id    uint64
@@ -46,7 +52,7 @@ type leaves struct {
 	next    int   // number of the leaf that comes next
 	begin   int64 // of the last leaf that was whole
 	end     int64
-	missing func(gap)
+	missing func(Gap)
 
 	at     int64 // where a trailer is looked for
 	tries  int64 // how many numbers may still be tried
@@ -56,12 +62,14 @@ type leaves struct {
 	stored, raw []byte
 }
 
-func newLeaves(f vfs.File, size int64, id uint64, frame *table.Frame, missing func(gap)) *leaves {
-	return &leaves{file: f, size: size, id: id, frame: frame, missing: missing, tries: 1<<22 + size/16}
+// New returns a Reader of the first size bytes of f, table id. frame is nil if there is none. missing is told what is
+// not whole.
+func New(f vfs.File, size int64, id uint64, frame *table.Frame, missing func(Gap)) *Reader {
+	return &Reader{file: f, size: size, id: id, frame: frame, missing: missing, tries: 1<<22 + size/16}
 }
 
-// read returns the payload of the next leaf that is whole; nil at the end. It is valid until the next call.
-func (r *leaves) read() []byte {
+// Read returns the payload of the next leaf that is whole; nil at the end. It is valid until the next call.
+func (r *Reader) Read() []byte {
 	if r.frame == nil || r.frame.Leaf == nil {
 		return r.find()
 	}
@@ -74,13 +82,13 @@ func (r *leaves) read() []byte {
 			r.begin, r.end = offset, offset+int64(length)
 			return payload
 		}
-		r.missing(gap{offset, int64(length), what})
+		r.missing(Gap{Offset: offset, Length: int64(length), What: what})
 	}
 	return nil
 }
 
 // readAt reads leaf n at its place. what says what is wrong with it, if something is.
-func (r *leaves) readAt(n int, offset int64, length int) (payload []byte, what string) {
+func (r *Reader) readAt(n int, offset int64, length int) (payload []byte, what string) {
 	r.stored = sized(r.stored, length)
 	if m, err := r.file.ReadAt(r.stored, offset); m < length {
 		if err == nil || errors.Is(err, io.EOF) {
@@ -99,7 +107,7 @@ func (r *leaves) readAt(n int, offset int64, length int) (payload []byte, what s
 }
 
 // unpack returns the payload of a block whose checksum is right; nil if it is impossible.
-func (r *leaves) unpack(stored []byte, unit byte, most uint64) []byte {
+func (r *Reader) unpack(stored []byte, unit byte, most uint64) []byte {
 	payload := stored[:len(stored)-blockTrailer]
 	head := binary.LittleEndian.Uint64(stored[len(payload):])
 	c, raw := codec.ID(head), head>>16
@@ -120,20 +128,22 @@ func (r *leaves) unpack(stored []byte, unit byte, most uint64) []byte {
 	return out
 }
 
-// value reads the value of an extent, which is valid until the next call; nil if it is not whole.
-func (r *leaves) value(x page.Extent) []byte {
-	if x.Raw > key.MaxValueSize || x.Stored <= blockTrailer || x.Stored > x.Raw+blockTrailer ||
-		x.Offset > uint64(r.size) || x.Stored > uint64(r.size)-x.Offset {
+// ReadValue reads the value of an extent of table id, which has size bytes in file; nil if it is not whole.
+func ReadValue(file vfs.File, size int64, id uint64, x page.Extent) []byte {
+	if x.Chunks() > 0 {
+		return readChunks(file, size, id, x)
+	}
+	if !possible(size, x) {
 		return nil
 	}
 	stored := make([]byte, x.Stored)
-	if n, _ := r.file.ReadAt(stored, int64(x.Offset)); n < len(stored) {
+	if n, _ := file.ReadAt(stored, int64(x.Offset)); n < len(stored) {
 		return nil
 	}
-	if !newSum(stored[:len(stored)-blockTrailer]).matches(stored, r.id, 0, int64(x.Offset)) {
+	if !newSum(stored[:len(stored)-blockTrailer]).matches(stored, id, 0, int64(x.Offset)) {
 		return nil
 	}
-	other := leaves{} // the leaf that leads here stays valid
+	other := Reader{} // the leaf that leads here stays valid
 	value := other.unpack(stored, unitExtent, key.MaxValueSize)
 	if uint64(len(value)) != x.Raw {
 		return nil
@@ -141,8 +151,69 @@ func (r *leaves) value(x page.Extent) []byte {
 	return value
 }
 
+// readChunks is ReadValue of one that is stored in chunks.
+func readChunks(file vfs.File, size int64, id uint64, x page.Extent) []byte {
+	if !possible(size, x) {
+		return nil
+	}
+	stored := make([]byte, x.Stored)
+	if n, _ := file.ReadAt(stored, int64(x.Offset)); n < len(stored) {
+		return nil
+	}
+	var other Reader // the leaf that leads here stays valid
+	at, end := uint64(0), x.Stored-uint64(4*x.Chunks()+blockTrailer)
+	open := func(b []byte, unit byte, from uint64) []byte {
+		if !newSum(b[:len(b)-blockTrailer]).matches(b, id, 0, int64(x.Offset+from)) {
+			return nil
+		}
+		return other.unpack(b, unit, page.ChunkSize)
+	}
+	table := bytes.Clone(open(stored[end:], unitLengths, end))
+	value := make([]byte, 0, x.Raw)
+	for ; len(table) >= 4; table = table[4:] {
+		n := uint64(binary.LittleEndian.Uint32(table))
+		if n < blockTrailer || n > end-at {
+			return nil
+		}
+		value = append(value, open(stored[at:at+n], unitChunk, at)...)
+		at += n
+	}
+	if uint64(len(value)) != x.Raw {
+		return nil
+	}
+	return value
+}
+
+// MayBe reports whether file has what may be the trailer of an extent at x. Few other places have it, and it costs less
+// than the value.
+func MayBe(file vfs.File, size int64, x page.Extent) bool {
+	if !possible(size, x) {
+		return false
+	}
+	unit, raw := byte(unitExtent), x.Raw
+	if x.Chunks() > 0 {
+		unit, raw = unitLengths, uint64(4*x.Chunks())
+	}
+	var trailer [blockTrailer]byte
+	n, _ := file.ReadAt(trailer[:], int64(x.Offset+x.Stored)-blockTrailer)
+	return n == blockTrailer && trailer[1] == unit && binary.LittleEndian.Uint64(trailer[:])>>16 == raw
+}
+
+// possible reports whether a table of size bytes may have an extent at x.
+func possible(size int64, x page.Extent) bool {
+	trailers := uint64(blockTrailer)
+	if x.Chunks() > 0 {
+		trailers += uint64(x.Chunks()) * (blockTrailer + 4)
+	}
+	return x.Raw <= page.MaxChunked && x.Stored > trailers && x.Stored <= x.Raw+trailers &&
+		x.Offset <= uint64(size) && x.Stored <= uint64(size)-x.Offset
+}
+
+// Place is where the leaf that was read last begins, and its number, from 0 on.
+func (r *Reader) Place() (offset int64, number int) { return r.begin, r.next - 1 }
+
 // find looks for the next leaf.
-func (r *leaves) find() []byte {
+func (r *Reader) find() []byte {
 	for r.at = max(r.at, r.end); r.fill(); {
 		last := r.start + int64(len(r.window)) - blockTrailer
 		for ; r.at <= last; r.at++ {
@@ -156,18 +227,18 @@ func (r *leaves) find() []byte {
 		}
 	}
 	if r.frame == nil || r.next < r.frame.Leaves {
-		r.missing(gap{r.end, max(0, r.size-r.end), "no further leaf page can be found"})
+		r.missing(Gap{Offset: r.end, Length: max(0, r.size-r.end), What: "no further leaf page can be found"})
 	}
 	return nil
 }
 
 // fill makes the window hold the trailer at r.at and what may be its block. It returns false at the end of the file.
-func (r *leaves) fill() bool {
+func (r *Reader) fill() bool {
 	if r.at+blockTrailer > r.size {
 		return false
 	}
 	start := max(r.end, r.at-page.MaxSize)
-	length := int(min(r.size-start, windowBytes))
+	length := int(min(r.size-start, WindowBytes))
 	r.window, r.start = sized(r.window, length), start
 	n, _ := r.file.ReadAt(r.window, start)
 	clear(r.window[n:])
@@ -175,7 +246,7 @@ func (r *leaves) fill() bool {
 }
 
 // tryTrailer returns the leaf whose trailer is at r.at, if there is one.
-func (r *leaves) tryTrailer() []byte {
+func (r *Reader) tryTrailer() []byte {
 	at := int(r.at - r.start)
 	head := binary.LittleEndian.Uint64(r.window[at:])
 	raw := int(head >> 16)
@@ -208,7 +279,7 @@ func (r *leaves) tryTrailer() []byte {
 }
 
 // tryBlock returns the leaf that takes the window from begin to its trailer at end, if there is one.
-func (r *leaves) tryBlock(begin, end int) []byte {
+func (r *Reader) tryBlock(begin, end int) []byte {
 	stored, offset := r.window[begin:end+blockTrailer], r.start+int64(begin)
 	sum := newSum(r.window[begin:end])
 	limit := r.next + 1 + int((offset-r.end)/(minPayload/2))
@@ -228,7 +299,7 @@ func (r *leaves) tryBlock(begin, end int) []byte {
 			return nil
 		}
 		if n > r.next {
-			r.missing(gap{r.end, offset - r.end, "leaf pages are damaged"})
+			r.missing(Gap{Offset: r.end, Length: offset - r.end, What: "leaf pages are damaged"})
 		}
 		r.begin = offset
 		r.next, r.end, r.at = n+1, offset+int64(len(stored)), offset+int64(len(stored))

@@ -1,36 +1,37 @@
-package table
+package piece
 
 import (
 	"fmt"
 
 	"lightningdb/internal/system/vfs"
-	"lightningdb/internal/tree/table/piece"
 )
 
-// writeOutBytes is how much is written before the system is told to bring it to the medium. Without that the system
+// WriteOutBytes is how much is written before the system is told to bring it to the medium. Without that the system
 // begins when the table is synced, and the commits of a tenth of a second wait behind all of it.
-const writeOutBytes = 1 << 20
+const WriteOutBytes = 1 << 20
 
-// output appends to a file in pieces.
-type output struct {
+// Output appends to a file in pieces.
+type Output struct {
 	file    vfs.File
-	buffers *piece.Buffers
+	buffers *Buffers
 	buf     []byte // lent by buffers
 	used    int
 	written int64 // before buf
 	leaving int64 // on its way to the medium, or there
 }
 
-func newOutput(f vfs.File, b *piece.Buffers) output {
-	return output{file: f, buffers: b, buf: b.ForWriting()}
+// NewOutput returns an Output that writes to f from offset 0.
+func NewOutput(f vfs.File, p *Buffers) Output {
+	return Output{file: f, buffers: p, buf: p.ForWriting()}
 }
 
-// offset is where the next byte goes.
-func (o *output) offset() int64 { return o.written + int64(o.used) }
+// Offset is where the next byte goes.
+func (o *Output) Offset() int64 { return o.written + int64(o.used) }
 
-func (o *output) write(b []byte) error {
+// Write appends b, which it does not keep.
+func (o *Output) Write(b []byte) error {
 	if len(b) > len(o.buf)-o.used {
-		if err := o.flush(); err != nil {
+		if err := o.Flush(); err != nil {
 			return err
 		}
 		if len(b) >= len(o.buf) {
@@ -41,13 +42,14 @@ func (o *output) write(b []byte) error {
 	return nil
 }
 
-func (o *output) flush() error {
+// Flush writes what Write has kept back.
+func (o *Output) Flush() error {
 	err := o.writeThrough(o.buf[:o.used])
 	o.used = 0
 	return err
 }
 
-func (o *output) writeThrough(b []byte) error {
+func (o *Output) writeThrough(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
@@ -58,9 +60,9 @@ func (o *output) writeThrough(b []byte) error {
 	return o.writeOut()
 }
 
-func (o *output) writeOut() error {
+func (o *Output) writeOut() error {
 	n := o.written - o.leaving
-	if n < writeOutBytes {
+	if n < WriteOutBytes {
 		return nil
 	}
 	if err := o.file.WriteOut(o.leaving, n); err != nil {
@@ -70,8 +72,8 @@ func (o *output) writeOut() error {
 	return nil
 }
 
-// release gives the buffer back. The output must not be used afterwards.
-func (o *output) release() {
+// Release gives the buffer back. The Output must not be used afterwards.
+func (o *Output) Release() {
 	o.buffers.TakeBack(o.buf)
 	o.buf = nil
 }

@@ -1,4 +1,4 @@
-package tree
+package tables
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/manifest"
-	"lightningdb/internal/tree/tables"
 	"pgregory.net/rapid"
 )
 
@@ -17,20 +16,20 @@ func TestWithin_isTheTablesThatOverlap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bounds := rapid.SliceOfNDistinct(user, 0, 12, func(b []byte) string { return string(b) }).Draw(t, "bounds")
 		slices.SortFunc(bounds, bytes.Compare)
-		var refs []*tables.Ref
+		var refs []*Ref
 		for i := 0; i+1 < len(bounds); i += 2 {
-			refs = append(refs, tables.Of(&manifest.TableMeta{Smallest: bounds[i], Largest: bounds[i+1]}))
+			refs = append(refs, Of(&manifest.TableMeta{Smallest: bounds[i], Largest: bounds[i+1]}))
 		}
-		r := newRun(refs)
+		r := NewRun(refs)
 		lo, hi := drawBound(t, user, "lo"), drawBound(t, user, "hi")
-		var want []*tables.Ref
+		var want []*Ref
 		for _, table := range refs {
-			beyond := hi != nil && bytes.Compare(table.Meta().Smallest, hi) >= 0
-			if !beyond && (lo == nil || bytes.Compare(table.Meta().Largest, lo) >= 0) {
+			beyond := hi != nil && bytes.Compare(table.meta.Smallest, hi) >= 0
+			if !beyond && (lo == nil || bytes.Compare(table.meta.Largest, lo) >= 0) {
 				want = append(want, table)
 			}
 		}
-		got := r.within(span.Span{Lo: lo, Hi: hi})
+		got := r.Within(span.Span{Lo: lo, Hi: hi})
 		if len(got) != len(want) || len(got) > 0 && got[0] != want[0] {
 			t.Fatalf("[%q, %q): %d tables, want %d", lo, hi, len(got), len(want))
 		}

@@ -1,4 +1,5 @@
-package tree
+// Package budget divides the memory limit of a database among what takes memory. It owns none itself.
+package budget
 
 // Budget divides a memory limit. The cache gets what the existing memtables and the open tables leave, and gives it
 // back when they need it: see ShareMemory. What is not named here (a sixteenth) is for log buffers and the rest of
@@ -16,8 +17,8 @@ type Budget struct {
 	Table      int64 // bytes at which a table is complete
 }
 
-// NewBudget divides limit, in bytes.
-func NewBudget(limit int64) Budget {
+// New divides limit, in bytes.
+func New(limit int64) Budget {
 	const frozen = 2
 	memtable := min(limit/10, 64<<20)
 	b := Budget{
@@ -36,10 +37,10 @@ func NewBudget(limit int64) Budget {
 }
 
 // Addresses is the most bytes of address space that a database takes, apart from its log. What is reserved for the
-// cache is never given back; more than three memtables exist only if readers hold them.
+// Cache is never given back; more than three memtables exist only if readers hold them.
 func (b *Budget) Addresses() int64 {
-	return b.cache(int64(b.Memtable)) + b.Rows + int64(b.Frozen+1)*int64(b.Memtable) + b.Buffers
+	return b.Cache(int64(b.Memtable)) + b.Rows + int64(b.Frozen+1)*int64(b.Memtable) + b.Buffers
 }
 
-// cache is how many bytes of pages may be cached while other things take others bytes.
-func (b *Budget) cache(others int64) int64 { return max(b.Shared-others, b.LeastPages) }
+// Cache is how many bytes of pages may be cached while other things take others bytes.
+func (b *Budget) Cache(others int64) int64 { return max(b.Shared-others, b.LeastPages) }

@@ -1,0 +1,107 @@
+package mutants
+
+// valueMutants break what keeps values that stay where they were flushed.
+var valueMutants = []Mutant{
+	{
+		Name:   "a reference to a value file is not counted",
+		Breaks: "the file leaves, and is removed, while tables refer to it",
+		Changes: []Change{{"internal/tree/manifest/version.go", `		f := b.values[r.File]
+		f.Bytes += r.Bytes
+`, `		f := b.values[r.File]
+		f.Bytes += min(r.Bytes, f.Bytes)
+`}},
+		Killer: test("tree/manifest", "TestApply_aValueFileStaysWhileATableRefersToIt"),
+		Quick:  true,
+	},
+	{
+		Name:   "a reference that is gone is still counted",
+		Breaks: "value files stay for ever, and their space never comes back",
+		Changes: []Change{{"internal/tree/manifest/version.go", `		f.Bytes -= r.Bytes
+`, `		f.Bytes -= min(r.Bytes, f.Bytes-1)
+`}},
+		Killer: test("tree/manifest", "TestApply_countsReferencesOverManyEdits"),
+		Quick:  true,
+	},
+	{
+		Name:    "tables may refer to more of a value file than it has",
+		Breaks:  "references that sum up to nothing take away a file that tables refer to",
+		Changes: []Change{{"internal/tree/manifest/version.go", ` || r.Bytes > uint64(f.Size)-f.Bytes || `, ` || `}, {"internal/tree/manifest/version.go", `		f, there := b.values[r.File]`, `		_, there := b.values[r.File]`}},
+		Killer:  test("tree/manifest", "TestApply_refusesImpossibleEdits"),
+		Quick:   true,
+	},
+	{
+		Name:   "a value file is removed while a view refers to it",
+		Breaks: "the values that a compaction has left where they are, are gone",
+		Changes: []Change{{"internal/tree/view.go", `	for _, f := range v.values {
+		gone = `, `	for _, f := range v.values {
+		f.versions = 1
+		gone = `}},
+		Killer: test("engine", "TestValues_.*"),
+		Quick:  true,
+	},
+	{
+		Name:    "a table that becomes a value file is not named by the edit",
+		Breaks:  "compactions stop, or tables refer to a file that nobody keeps",
+		Changes: []Change{{"internal/tree/compaction/execute.go", `	edit.Values = e.job.valueFiles(e.out.done)`, `	edit.Values = e.job.valueFiles(nil)`}},
+		Killer:  test("engine", "TestValues_.*"),
+		Quick:   true,
+	},
+	{
+		Name:   "a rewriting drops an entry whose value is in a value file",
+		Breaks: "keys are gone once their file is emptied",
+		Changes: []Change{{"internal/tree/compaction/execute.go", `	if ref, outside := input.Extent(); outside && effectOf(k) == visible.Show {`, `	if ref, outside := input.Extent(); outside && e.job.Emptied[ref.Table] && e.job.Reason == ReasonValues {
+		return nil
+	} else if outside && effectOf(k) == visible.Show {`}},
+		Killer: test("engine", "TestValues_.*"),
+		Quick:  true,
+	},
+	{
+		Name:   "an older version's value stands for a newer one's",
+		Breaks: "a compaction changes what a key shows",
+		Changes: []Change{{"internal/tree/compaction/execute.go", `	return e.out.addReference(k, ref, first)`, `	return e.out.addReference(k, e.earlier(ref), first)`}, {"internal/tree/compaction/execute.go", `// refer appends a put to the output whose value stays at ref.`, `var lastRef page.Reference
+
+func (e *execution) earlier(ref page.Reference) page.Reference {
+	before := lastRef
+	if lastRef = ref; before.Table == ref.Table {
+		return before
+	}
+	return ref
+}
+
+// refer appends a put to the output whose value stays at ref.`}},
+		Killer: test("engine", "TestValues_.*"),
+		Quick:  true,
+	},
+	{
+		Name:    "references to emptied files are kept",
+		Breaks:  "nothing is ever emptied, and the same job is picked for ever",
+		Changes: []Change{{"internal/tree/compaction/values.go", ` && !j.Emptied[ref.Table]`, ``}},
+		Killer:  test("tree/compaction", "TestPick_settlesAtLittleGarbage"),
+		Hangs:   true,
+	},
+	{
+		Name:   "a missing value file is no error of Open",
+		Breaks: "the first read of one of its values finds that out, days later",
+		Changes: []Change{{"internal/tree/manifest/version.go", `	for num := range v.Files() {
+		name := filename.Make(filename.Table, num)
+`, `	for num := range v.Files() {
+		if v.ValueFile(num) != nil {
+			continue
+		}
+		name := filename.Make(filename.Table, num)
+`}},
+		Killer: test("tree/manifest", "TestCheckTables_namesTheValueFileThatIsMissing"),
+		Quick:  true,
+	},
+	{
+		Name:   "a recovery removes value files",
+		Breaks: "every value that a compaction has left where it is, is gone after the next Open",
+		Changes: []Change{{"internal/tree/manifest/leftovers.go", `	for num := range version.Files() {
+		named[num] = true
+`, `	for num := range version.Files() {
+		named[num] = version.ValueFile(num) == nil
+`}},
+		Killer: test("engine", "TestValues_openKeepsWhatIsReferredToAlone"),
+		Quick:  true,
+	},
+}

@@ -1,0 +1,114 @@
+package transaction
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/txn"
+	"lightningdb/internal/system/goroutine"
+)
+
+// PutReader reads r to its end and commits that as the value of k. What has not more than key.ChunkSize bytes is given
+// to put, in memory that it may use until it returns; anything longer is written to a table of its own as it is read,
+// and committed as what a very large transaction has written is. After an error nothing has been written, but for
+// ErrCommitUnknown.
+//
+// While r is read it is in no call, so that a reader that waits does not hold up the close of the database.
+func PutReader(ctx context.Context, e *engine.Engine, k []byte, r io.Reader, put func(value []byte) error) error {
+	s := &stream{ctx: ctx, from: r}
+	if err := s.fill(); err != nil {
+		return err
+	}
+	first := s.next
+	if err := s.fill(); err != nil {
+		return err
+	}
+	if len(s.next) == 0 {
+		return put(first)
+	}
+	return s.commit(e, k, first)
+}
+
+// stream is a reader, one chunk ahead.
+type stream struct {
+	ctx    context.Context
+	from   io.Reader
+	chunks [2][]byte // memory of the chunk that is lent, and of the next one
+	turn   int
+	next   []byte // empty at the end
+	ended  bool   // from has ended
+}
+
+// fill reads the next chunk.
+func (s *stream) fill() error {
+	s.next = nil
+	if s.ended {
+		return nil
+	}
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	s.turn = 1 - s.turn
+	if s.chunks[s.turn] == nil {
+		s.chunks[s.turn] = make([]byte, key.ChunkSize)
+	}
+	n, err := io.ReadFull(s.from, s.chunks[s.turn])
+	s.next = s.chunks[s.turn][:n]
+	switch err {
+	case nil:
+		return nil
+	case io.EOF, io.ErrUnexpectedEOF:
+		s.ended = true
+		return nil
+	}
+	return fmt.Errorf("read what is to be put: %w", err)
+}
+
+// commit writes first, the chunk at hand and all that follow, and commits them.
+func (s *stream) commit(e *engine.Engine, k, first []byte) error {
+	if err := e.Enter(); err != nil {
+		return err
+	}
+	inside := true
+	defer func() {
+		if inside {
+			e.Leave()
+		}
+	}()
+	w := e.NewIngest().Until(s.ctx)
+	defer w.Abort() // unless it was committed
+	err := w.AddChunks(k, func() (chunk []byte, err error) {
+		if first != nil {
+			chunk, first = first, nil
+			return chunk, nil
+		}
+		if chunk = s.next; len(chunk) == 0 {
+			return nil, io.EOF
+		}
+		inside = false
+		e.Leave()
+		if err := s.fill(); err != nil {
+			return nil, err
+		}
+		err = e.Enter()
+		inside = err == nil
+		return chunk, err
+	})
+	if err != nil {
+		return err
+	}
+	spill, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	var t engine.Txn
+	var reads txn.Reads
+	e.Begin(&t, &reads, goroutine.Current())
+	defer reads.Reset()
+	defer t.Close()
+	_, err = t.CommitSpill(s.ctx, spill, t.BeginSpilled())
+	return err
+}

@@ -1,0 +1,165 @@
+package compaction
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/page"
+)
+
+// Values of Params.ValueThreshold and more stay where a flush has written them: a compaction writes references to
+// them. The file becomes a value file, and what no table refers to in it any more is garbage, which ends when the
+// tables that still refer to it are written anew with a copy of what they need. Keys and sequence numbers stay, so that
+// nothing that was deleted can come back.
+const (
+	// busyValueGarbage is how much of the value files may be garbage while there are other things to do, in proportion to
+	// the rest of them. The more it is, the less of a file is left to copy when its turn comes.
+	busyValueGarbage = 0.8
+
+	// emptyDown is what garbage is reduced to at once, in proportion to what there may be.
+	emptyDown = 0.75
+
+	// maxReferred is how many bytes of value files an output refers to, about: what may have to be copied at a time.
+	maxReferred = 1 << 30
+)
+
+// keepsPlace reports whether the value at ref stays there.
+func (j *Job) keepsPlace(ref page.Reference) bool {
+	return j.ValueThreshold > 0 && ref.Stored >= uint64(j.ValueThreshold) && !j.Emptied[ref.Table]
+}
+
+// valueGarbage is the bytes of all value files of v, and how many of them no table refers to.
+func valueGarbage(v *manifest.Version) (total, garbage int64) {
+	for _, f := range v.Values {
+		total += f.Size
+		garbage += f.Garbage()
+	}
+	return total, garbage
+}
+
+// allowedValueGarbage is how many bytes of value files may be garbage, if they have total bytes and that much garbage.
+func (p *Params) allowedValueGarbage(total, garbage int64) float64 {
+	switch {
+	case p.Short:
+		return shortReturn * float64(total)
+	case p.Quiet:
+		return maxGarbage * float64(total)
+	}
+	return busyValueGarbage * float64(total-garbage)
+}
+
+// pickValues returns a job that empties value files, if they hold too much garbage: one that writes a table anew that
+// refers to one of the worst. It is nil if there is none.
+//
+// Such jobs end, because each lowers the sum of what tables refer to in files with garbage: a table is written anew
+// with all of its own values, so that its file goes and becomes no value file, whose pages would be garbage.
+func (pk *picker) pickValues() *Job {
+	total, garbage := valueGarbage(pk.v)
+	allowed := pk.p.allowedValueGarbage(total, garbage)
+	if float64(garbage) <= allowed {
+		return nil
+	}
+	files := slices.SortedFunc(slices.Values(pk.v.Values), func(f, g *manifest.ValueFile) int {
+		return cmp.Compare(garbageShare(g), garbageShare(f))
+	})
+	pk.emptied = map[filename.Num]bool{}
+	defer func() { pk.emptied = nil }()
+	for n, f := range files {
+		if float64(garbage) <= emptyDown*allowed {
+			files = files[:n]
+			break
+		}
+		garbage -= f.Garbage()
+		pk.emptied[f.Num] = true
+	}
+	for _, f := range files {
+		if job := pk.empty(f); job != nil {
+			return job
+		}
+	}
+	return nil
+}
+
+func garbageShare(f *manifest.ValueFile) float64 { return float64(f.Garbage()) / float64(f.Size) }
+
+// empty returns the job that writes anew the table that refers to most of f; nil if running jobs prevent it for all.
+func (pk *picker) empty(f *manifest.ValueFile) *Job {
+	var best *Job
+	most := uint64(0)
+	for level, tables := range pk.v.Levels {
+		for _, t := range tables {
+			n := referredTo(t, f.Num)
+			if n <= most {
+				continue
+			}
+			if job := pk.emptyFrom(level, t); job != nil {
+				best, most = job, n
+			}
+		}
+	}
+	return best
+}
+
+// emptyFrom returns the job that writes t anew without references to emptied files.
+func (pk *picker) emptyFrom(level int, t *manifest.TableMeta) *Job {
+	if level == 0 { // where the order of age is that of the tables
+		return pk.lower(0, t, ReasonValues)
+	}
+	others := pk.emptied
+	defer func() { pk.emptied = others }()
+	pk.emptied = maps.Clone(others)
+	pk.emptied[t.Num] = true
+	return pk.job(level, []*manifest.TableMeta{t}, level, ReasonValues)
+}
+
+// referredTo is how many bytes of a value file t refers to.
+func referredTo(t *manifest.TableMeta, num filename.Num) uint64 {
+	i, there := slices.BinarySearchFunc(t.Values, num, func(r manifest.ValueRefs, num filename.Num) int {
+		return cmp.Compare(r.File, num)
+	})
+	if !there {
+		return 0
+	}
+	return t.Values[i].Bytes
+}
+
+// pagesOf is the bytes of t without the values that a compaction leaves where they are.
+func pagesOf(t *manifest.TableMeta) int64 { return t.Size - int64(t.ValueBytes) }
+
+// copied is the bytes of values outside of pages that j copies.
+func (j *Job) copied() (n int64) {
+	for _, tables := range j.Inputs {
+		for _, t := range tables {
+			if j.ValueThreshold == 0 || j.Emptied[t.Num] {
+				n += int64(t.ValueBytes)
+			}
+			for _, r := range t.Values {
+				if j.ValueThreshold == 0 || j.Emptied[r.File] {
+					n += int64(r.Bytes)
+				}
+			}
+		}
+	}
+	return n
+}
+
+// valueFiles are the inputs of j that outputs refer to: they become value files.
+func (j *Job) valueFiles(outputs []*manifest.TableMeta) (files []manifest.ValueFile) {
+	referred := map[filename.Num]bool{}
+	for _, t := range outputs {
+		for _, r := range t.Values {
+			referred[r.File] = true
+		}
+	}
+	for _, tables := range j.Inputs {
+		for _, t := range tables {
+			if referred[t.Num] {
+				files = append(files, manifest.ValueFile{Num: t.Num, ID: t.ID, Size: t.Size})
+			}
+		}
+	}
+	return files
+}

@@ -1,0 +1,125 @@
+package lightningdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"lightningdb/internal/engine"
+	"lightningdb/internal/transaction"
+)
+
+// Value is a value as a file that is read: an io.ReadSeekCloser and io.ReaderAt. ValueReader returns one.
+type Value = transaction.Value
+
+// PutReader sets key to what r holds, up to MaxStreamSize bytes, in constant memory. What has more than 1 MiB is
+// written to disk once, as it is read, and does not go through the log; then it is committed as a very large
+// transaction is: that costs a flush, and survives a power cut whatever the durability. Shorter values are put.
+//
+// After an error of r, which is wrapped, at the end of ctx, without space (ErrNoSpace) and after ErrValueTooLarge
+// nothing has changed; what was written until then is removed. Nobody sees anything of the value before it is
+// committed, and nothing of the database waits for r: its close does not, either, and PutReader gives ErrClosed then.
+func (db *DB) PutReader(ctx context.Context, key []byte, r io.Reader) error {
+	if err := transaction.CheckKey(key); err != nil {
+		return err
+	}
+	put := func(value []byte) error { return db.Put(key, value) }
+	err := transaction.PutReader(orBackground(ctx), db.engine, key, r, put)
+	if errors.Is(err, engine.ErrStreamTooLong) {
+		err = fmt.Errorf("%w: a stream of more than %d", ErrValueTooLarge, MaxStreamSize)
+	}
+	return err
+}
+
+// Size is the length of the newest value of key in bytes, or ErrNotFound. A long value is not read for it; merges are
+// applied, with the errors of Get.
+func (db *DB) Size(key []byte) (int64, error) {
+	return sizeOf(key, func() (int64, bool, error) { return db.engine.Size(key, engine.Latest) })
+}
+
+// Size is the length of the value of key in bytes; see DB.Size.
+func (s *Snapshot) Size(key []byte) (int64, error) {
+	if s.held.Closed() {
+		return 0, s.ended
+	}
+	return sizeOf(key, func() (int64, bool, error) { return s.held.Size(key) })
+}
+
+// Size is the length of the value of key in bytes; see DB.Size. It counts as a read of the key.
+func (tx *Tx) Size(key []byte) (size int64, err error) {
+	if tx.rw == nil {
+		return tx.snapshot.Size(key)
+	}
+	err = tx.write(key, nil, func(rw *transaction.Tx) error {
+		size, err = rw.Size(key)
+		return err
+	})
+	return size, err
+}
+
+// Size is the length of the newest value of key that the follower shows; see DB.Size.
+func (f *Follower) Size(key []byte) (int64, error) {
+	return sizeOf(key, func() (int64, bool, error) { return f.follower.Size(key) })
+}
+
+func sizeOf(key []byte, find func() (size int64, found bool, err error)) (int64, error) {
+	if !transaction.Fits(key) {
+		return 0, transaction.CheckKey(key)
+	}
+	size, found, err := find()
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return size, err
+}
+
+// ValueReader returns the newest value of key, to be read piece by piece, or ErrNotFound. Whatever is written
+// meanwhile, it stays that value. Once ctx is done, reads give its error. It must be closed.
+func (db *DB) ValueReader(ctx context.Context, key []byte) (*Value, error) {
+	newest := transaction.Newest{Engine: db.engine}
+	return openValue(ctx, newest, key, newest.Over)
+}
+
+// ValueReader returns the value of key; see DB.ValueReader.
+func (s *Snapshot) ValueReader(ctx context.Context, key []byte) (*Value, error) {
+	s.watch.Begin(s.held)
+	return openValue(ctx, s.held, key, func() error {
+		if s.held.Closed() {
+			return s.ended
+		}
+		return nil
+	})
+}
+
+// ValueReader returns the value of key as the transaction sees it now; see DB.ValueReader. It counts as a read of the
+// key, and ends with the transaction. Later writes of the transaction do not change it.
+func (tx *Tx) ValueReader(ctx context.Context, key []byte) (v *Value, err error) {
+	if tx.rw == nil {
+		return tx.snapshot.ValueReader(ctx, key)
+	}
+	err = tx.write(key, nil, func(rw *transaction.Tx) error {
+		v, err = rw.OpenValue(orBackground(ctx), key)
+		return err
+	})
+	return v, err
+}
+
+// ValueReader returns the newest value of key that the follower shows; see DB.ValueReader. Until its Close the writer
+// keeps what it needs, as for a snapshot.
+func (f *Follower) ValueReader(ctx context.Context, key []byte) (*Value, error) {
+	s := f.Snapshot()
+	v, err := s.ValueReader(ctx, key)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return v.With(s), nil
+}
+
+func openValue(ctx context.Context, from transaction.Iterators, key []byte, over func() error) (*Value, error) {
+	if !transaction.Fits(key) {
+		return nil, transaction.CheckKey(key)
+	}
+	return transaction.OpenValue(orBackground(ctx), from, key, over)
+}
