@@ -153,7 +153,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		"MaxSnapshotAge": int64(o.MaxSnapshotAge), "LockTimeout": int64(o.LockTimeout),
 		"ValueThreshold": int64(o.ValueThreshold)} {
 		if n < 0 {
-			return engine.Options{}, fmt.Errorf("Options.%s must not be negative", name)
+			return engine.Options{}, fmt.Errorf("%s must not be negative", "Options."+name)
 		}
 	}
 	logLimit, diskLimit := o.LogLimit, o.DiskLimit

@@ -105,7 +105,7 @@ func TestAddChunks_failsForGood(t *testing.T) {
 }
 
 // discard is a file of which nothing is kept.
-type discard struct{ memFile }
+type discard struct{}
 
 func (*discard) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
 func (*discard) StoreAt(b []byte, _ int64) (int, error) { return len(b), nil }
