@@ -30,10 +30,11 @@ func TestReader_givesEntriesTheirNumber(t *testing.T) {
 	o := Options{ID: testID, PageSize: 512}
 	var held, seen []row
 	for i := range 300 {
-		r := put(fmt.Sprintf("key%04d", 2*i), int(LocalSeq), fmt.Sprint("value", i))
+		r := put(fmt.Sprintf("key%04d", 2*i), 1, fmt.Sprint("value", i))
 		if i%7 == 0 {
-			r = del(fmt.Sprintf("key%04d", 2*i), int(LocalSeq))
+			r = del(fmt.Sprintf("key%04d", 2*i), 1)
 		}
+		r.key.Trailer = key.MakeTrailer(LocalSeq, r.key.Trailer.Kind())
 		held = append(held, r)
 		seen = append(seen, row{key.Make(r.key.User, seq, r.key.Trailer.Kind()), r.value})
 	}
