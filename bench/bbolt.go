@@ -192,6 +192,8 @@ func (r *boltReader) Scan(from []byte, d direction, limit int, use func(k, v []b
 	})
 }
 
+func (r *boltReader) ScanKeys(use func(k []byte)) error { return scanKeys(r, use) }
+
 func (r *boltReader) Close() error {
 	if r.tx == nil {
 		return nil

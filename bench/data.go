@@ -26,14 +26,15 @@ var afterEveryKey = bytes.Repeat([]byte{0xff}, keySize+1)
 // data makes rows from their numbers, so that nothing but the keys need be kept.
 type data struct {
 	pool []byte // random bytes that values are cut from
+	size int    // bytes of a value
 	hot  uint64 // rows before this one have shorter values
 }
 
 const poolSize = 1 << 22
 
-// newData makes values that do not compress, or, if they are to, that have each 32 bytes of them twice.
-func newData(hot uint64, compressible bool) *data {
-	d := &data{pool: make([]byte, poolSize+valueSize), hot: hot}
+// newData makes values of size bytes that do not compress, or, if they are to, that have each 32 bytes of them twice.
+func newData(hot uint64, size int, compressible bool) *data {
+	d := &data{pool: make([]byte, poolSize+size), size: size, hot: hot}
 	rand.NewChaCha8([32]byte{1}).Read(d.pool)
 	if compressible {
 		const half = 32
@@ -69,7 +70,7 @@ const (
 func (d *data) value(dst []byte, i uint64) []byte {
 	own := (i + 1) * golden
 	dst = binary.LittleEndian.AppendUint64(dst[:0], own)
-	size := valueSize
+	size := d.size
 	if rowOf(i) < d.hot {
 		size = hotValueSize
 	}
@@ -144,10 +145,10 @@ func (d *data) probes(n int, row func() uint64) *probes {
 	var k, v []byte
 	for range n {
 		i := row()
-		k = d.key(k, i)
+		k = d.key(k, rowOf(i))
 		p.keys = append(p.keys, k...)
 		want := uint64(0)
-		if i < absentRows {
+		if rowOf(i) < absentRows {
 			v = d.value(v, i)
 			want = sum(v)
 		}

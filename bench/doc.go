@@ -45,8 +45,9 @@
 //	kill       open after the writing process was killed
 //	sustained  overwriting single rows for a minute: the rate and latency of each second
 //	large      ten times as much data as memory
+//	values1    values of 1 KB: writes, overwrites, reads, keys alone; values10 and values100 with 10 and 100 KB
 //
-// The last two run once, not in each repetition.
+// From sustained on they run once, not in each repetition.
 //
 // # Adding an engine
 //

@@ -37,7 +37,14 @@ type Reader interface {
 	// Scan calls use with up to limit entries in order: forward those at or after from (nil: from the first on), backward
 	// those before it (nil: from the last on). limit < 0: all.
 	Scan(from []byte, d direction, limit int, use func(key, value []byte)) error
+	// ScanKeys calls use with all keys in order. It leaves values alone, as far as the engine can.
+	ScanKeys(use func(key []byte)) error
 	Close() error
+}
+
+// scanKeys is ScanKeys of engines whose Scan does not touch the values that it shows.
+func scanKeys(r Reader, use func(key []byte)) error {
+	return r.Scan(nil, forward, -1, func(k, _ []byte) { use(k) })
 }
 
 // direction of a scan.
@@ -58,6 +65,7 @@ type options struct {
 	memory  int64 // bytes: the whole budget, or that of the cache where an engine cannot tell memory more
 
 	compress bool // where the engine can: S2, Snappy
+	apart    bool // values of valuesApart bytes and more are kept apart from the keys, where the engine can
 }
 
 // kind describes an engine to the report and opens it.

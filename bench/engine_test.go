@@ -32,7 +32,7 @@ func TestEngines_conform(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/sync=%v", k.name, sync), func(t *testing.T) {
 				o := options{sync: sync, writers: 1, memory: 32 << 20}
-				c := &conformance{t: t, kind: k, dir: t.TempDir(), options: o, data: newData(10, false)}
+				c := &conformance{t: t, kind: k, dir: t.TempDir(), options: o, data: newData(10, valueSize, false)}
 				c.open()
 				defer func() { c.close() }()
 				c.writesAreRead()
@@ -194,6 +194,7 @@ func (c *conformance) check() {
 			c.scan(r, afterEveryKey, d, 2, c.expected(len(c.rows), d, 2))
 			c.scan(r, []byte{0}, d, 2, c.expected(0, d, 2))
 		}
+		c.scanKeys(r)
 		c.must(r.Close())
 	}
 }
@@ -260,6 +261,24 @@ func (c *conformance) scan(r Reader, from []byte, d direction, limit int, want [
 	c.must(err)
 	if !slices.Equal(got, want) {
 		c.t.Errorf("scan from %x, direction %d, limit %d: rows %v, want %v", from, d, limit, got, want)
+	}
+}
+
+func (c *conformance) scanKeys(r Reader) {
+	c.t.Helper()
+	n := 0
+	err := r.ScanKeys(func(k []byte) {
+		if n >= len(c.rows) || string(k) != string(c.data.key(nil, rowOf(c.rows[n]))) {
+			c.t.Errorf("key %d is %x", n, k)
+		}
+		n++
+	})
+	if errors.Is(err, errUnsupported) {
+		return
+	}
+	c.must(err)
+	if n != len(c.rows) {
+		c.t.Errorf("%d keys of %d", n, len(c.rows))
 	}
 }
 

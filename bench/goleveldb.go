@@ -128,6 +128,8 @@ func (r leveldbReader) Scan(from []byte, d direction, limit int, use func(k, v [
 	return it.Error()
 }
 
+func (r leveldbReader) ScanKeys(use func(k []byte)) error { return scanKeys(r, use) }
+
 func (r leveldbReader) Close() error {
 	r.end()
 	return nil

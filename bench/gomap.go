@@ -58,4 +58,6 @@ func (r mapReader) Get(key []byte, use func([]byte)) (bool, error) {
 
 func (r mapReader) Scan([]byte, direction, int, func(k, v []byte)) error { return errUnsupported }
 
+func (r mapReader) ScanKeys(func(k []byte)) error { return errUnsupported }
+
 func (r mapReader) Close() error { return nil }

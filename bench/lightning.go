@@ -12,7 +12,8 @@ func lightningKind() kind {
 		name: "lightning",
 		config: "this repository; MemoryLimit as budgeted (memtables, page cache, open tables and buffers together), " +
 			"NoCompression (S2 if asked for); durable: Sync, else Process; one snapshot: Snapshot, one Get each: GetAppend; " +
-			"transactions: Update",
+			"transactions: Update; values of 4 KiB and more stay where a flush writes them (ValueThreshold, by default), " +
+			"their keys are scanned by Range.Keys",
 		open:        openLightning,
 		bank:        openLightningBank,
 		lockingBank: openLightningLockingBank,
@@ -115,6 +116,14 @@ func (r *lightningReader) Scan(from []byte, d direction, limit int, use func(k, 
 	}
 	for k, v := range entries.Limit(limit).All() {
 		use(k, v)
+	}
+	return entries.Err()
+}
+
+func (r *lightningReader) ScanKeys(use func(k []byte)) error {
+	entries := r.reads.Range(nil, nil)
+	for k := range entries.Keys() {
+		use(k)
 	}
 	return entries.Err()
 }

@@ -293,6 +293,8 @@ func (r *lmdbReader) Scan(from []byte, d direction, limit int, use func(k, v []b
 	return nil
 }
 
+func (r *lmdbReader) ScanKeys(use func(k []byte)) error { return scanKeys(r, use) }
+
 func (r *lmdbReader) Close() error {
 	C.mdb_txn_abort(r.txn)
 	return nil

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // allocated is the space that a file takes on disk: InitialMmapSize and preallocation make its length say little.
@@ -46,6 +50,24 @@ func bytesWritten() (n int64, ok bool) {
 	}
 	_, err = fmt.Sscan(after, &n)
 	return n, err == nil
+}
+
+// dropFromMemory has the kernel drop what it holds of the files in dir. Nobody may have them open or mapped.
+func dropFromMemory(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		err = f.Sync() // what is not on disk would stay
+		if err == nil {
+			err = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		}
+		return errors.Join(err, f.Close())
+	})
 }
 
 // machine describes processor, cores and kernel in one line.

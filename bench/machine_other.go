@@ -19,6 +19,9 @@ func peakMemory() (int64, error) {
 // bytesWritten is not known here.
 func bytesWritten() (n int64, ok bool) { return 0, false }
 
+// dropFromMemory does nothing: reads that should find nothing in memory find what the system has.
+func dropFromMemory(string) error { return nil }
+
 func machine() string { return runtime.GOOS + "/" + runtime.GOARCH }
 
 // otherWork is not known here.

@@ -37,6 +37,7 @@ var fullSettings = settings{
 	Sustained:   time.Minute,
 	Memory:      256 << 20,
 	LargeMemory: 128 << 20,
+	ValueBytes:  300_000_000,
 	FillLimit:   time.Minute,
 	Limit:       5 * time.Minute,
 }
@@ -48,6 +49,7 @@ var quickSettings = settings{
 	Sustained:   3 * time.Second,
 	Memory:      32 << 20,
 	LargeMemory: 16 << 20,
+	ValueBytes:  30_000_000,
 	FillLimit:   5 * time.Second,
 	Limit:       time.Minute,
 }
@@ -113,7 +115,8 @@ func parseArguments() *invocation {
 	sustained := flag.Duration("sustained", 0, "time of sustained writes (default 1m; 3s with -quick)")
 	repetitions := flag.Int("r", 0, "repetitions (default 3; 1 with -quick)")
 	engines := flag.String("engines", "", "comma-separated; default all")
-	sets := flag.String("sets", "", "comma-separated: table, ycsb, bank, kill, sustained, large; default all")
+	sets := flag.String("sets", "",
+		"comma-separated: table, ycsb, bank, kill, sustained, large, values1, values10, values100; default all")
 	out := flag.String("out", "", "file for the report; charts go into the directory of the same name without .md")
 	save := flag.String("save", "", "file for the measurements")
 	from := flag.String("from", "", "measure nothing: report what these files, comma-separated, have saved")

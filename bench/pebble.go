@@ -17,7 +17,9 @@ func pebbleKind() kind {
 		config: "github.com/cockroachdb/pebble/v2; block cache as budgeted, and on top of it memtables of 64 MiB " +
 			"(up to 4), L0CompactionThreshold 2, L0StopWritesThreshold 1000, LBaseMaxBytes 64 MiB, " +
 			"blocks 32 KiB, index blocks 256 KiB, bloom filters of 10 bits, no compression, up to 2 compactions; durable: " +
-			"pebble.Sync, else pebble.NoSync, which waits in the process: a kill may lose the last of these. No transactions",
+			"pebble.Sync, else pebble.NoSync, which waits in the process: a kill may lose the last of these. No transactions. " +
+			"Large values: ValueSeparationPolicy with MinimumSize 4 KiB, MaxBlobReferenceDepth 10, " +
+			"TargetGarbageRatio 0.2, at any age",
 		open: openPebble,
 	}
 }
@@ -52,12 +54,27 @@ func openPebble(dir string, opts options) (Engine, error) {
 		o.Levels[i].FilterType = pebble.TableFilter
 		o.Levels[i].Compression = func() *block.CompressionProfile { return compression }
 	}
+	if opts.apart {
+		o.Experimental.ValueSeparationPolicy = separateValues
+	}
 	db, err := pebble.Open(dir, o)
 	durability := pebble.NoSync
 	if opts.sync {
 		durability = pebble.Sync
 	}
 	return &pebbleEngine{db, durability}, err
+}
+
+// separateValues has a reference depth that CockroachDB uses, and the share of garbage that Pebble's documentation
+// names. Blob files are rewritten as soon as that is reached, not after minutes.
+func separateValues() pebble.ValueSeparationPolicy {
+	return pebble.ValueSeparationPolicy{
+		Enabled:               true,
+		MinimumSize:           valuesApart,
+		MaxBlobReferenceDepth: 10,
+		RewriteMinimumAge:     0,
+		TargetGarbageRatio:    0.20,
+	}
 }
 
 // quiet drops what is not fatal.
@@ -145,6 +162,17 @@ func (r pebbleReader) Scan(from []byte, d direction, limit int, use func(k, v []
 	for ok := start(); ok && limit != 0; limit-- {
 		use(it.Key(), it.Value())
 		ok = step()
+	}
+	return errors.Join(it.Error(), it.Close())
+}
+
+func (r pebbleReader) ScanKeys(use func(k []byte)) error {
+	it, err := r.reads.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		use(it.Key())
 	}
 	return errors.Join(it.Error(), it.Close())
 }

@@ -18,7 +18,7 @@ func TestMeasureAll_fillsEveryRow(t *testing.T) {
 		t.Skip("starts the program for each set")
 	}
 	tiny := settings{Rows: 3000, Each: 2 * time.Millisecond, Sustained: time.Second, Memory: 32 << 20,
-		LargeMemory: 10 << 20, FillLimit: 100 * time.Millisecond, Limit: time.Minute}
+		LargeMemory: 10 << 20, ValueBytes: 1_000_000, FillLimit: 100 * time.Millisecond, Limit: time.Minute}
 	c := &invocation{settings: tiny, repetitions: 1, dir: t.TempDir()}
 	chosen, err := chooseKinds([]string{"lightning", "bbolt"})
 	if err != nil {
@@ -270,7 +270,7 @@ func TestCheck_seesWhatIsWrong(t *testing.T) {
 func TestRun_compressesIfAsked(t *testing.T) {
 	var sizes [2]int64 // of tables: the log has a size of its own
 	for at, compress := range []bool{false, true} {
-		s := settings{Rows: 20_000, Memory: 32 << 20, FillLimit: time.Second, Compress: compress}
+		s := settings{Rows: 20_000, Memory: 32 << 20, FillLimit: time.Minute, Compress: compress}
 		r := newRun(s, lightningKind(), t.TempDir())
 		if err := steps(r.load, func() error { return r.engine.Compact() }, r.check, r.close); err != nil {
 			t.Fatal(err)

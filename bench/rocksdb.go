@@ -49,10 +49,11 @@ static rocks_lookup rocks_bench_get(rocksdb_t *db, rocksdb_readoptions_t *o, cha
 	return l;
 }
 
-// rocks_bench_scan copies up to n entries, keys and values one after the other, to where there is room for them, and
-// returns how many. With start it goes to the first one, before or at or after key, which may be NULL.
+// rocks_bench_scan copies up to n entries, keys and values one after the other, to where there is room for them, or
+// with keys_only as if all values were empty, and returns how many. With start it goes to the first one, before or at
+// or after key, which may be NULL.
 static int rocks_bench_scan(rocksdb_iterator_t *it, int start, int backward, char *key, size_t size, char *to,
-		unsigned *sizes, int n) {
+		unsigned *sizes, int n, int keys_only) {
 	if (start) {
 		if (!key) {
 			if (backward) rocksdb_iter_seek_to_last(it); else rocksdb_iter_seek_to_first(it);
@@ -69,11 +70,13 @@ static int rocks_bench_scan(rocksdb_iterator_t *it, int start, int backward, cha
 	}
 	int i = 0;
 	for (; i < n && rocksdb_iter_valid(it); i++) {
-		size_t k, v;
+		size_t k, v = 0;
 		const char *from = rocksdb_iter_key(it, &k);
 		memcpy(to, from, k);
-		from = rocksdb_iter_value(it, &v);
-		memcpy(to + k, from, v);
+		if (!keys_only) {
+			from = rocksdb_iter_value(it, &v);
+			memcpy(to + k, from, v);
+		}
 		to += k + v;
 		*sizes++ = k;
 		*sizes++ = v;
@@ -127,14 +130,14 @@ func rocksdbKind() kind {
 			"filters of 10 bits, blocks of 4 KiB, format_version 5, max_background_jobs 4, " +
 			"level_compaction_dynamic_level_bytes, no compression; durable: WriteOptions.sync; transactions by " +
 			"OptimisticTransactionDB with GetForUpdate, begun again on Busy; a read is one call of C, " +
-			"scans fetch up to 64 entries for each",
+			"scans fetch up to 64 entries for each. Large values: enable_blob_files, min_blob_size 4 KiB, enable_blob_gc",
 		open: openRocks,
 		bank: openRocksBank,
 	}
 }
 
 // rocksLargest bounds the bytes of an entry.
-const rocksLargest = 1 << 12
+const rocksLargest = 1 << 17
 
 func rocksError(text *C.char) error {
 	if text == nil {
@@ -171,6 +174,11 @@ func newRocksOptions(o options) *rocksOptions {
 	C.rocksdb_options_set_max_write_buffer_number(s.options, 4)
 	C.rocksdb_options_set_max_background_jobs(s.options, 4)
 	C.rocksdb_options_set_level_compaction_dynamic_level_bytes(s.options, 1)
+	if o.apart {
+		C.rocksdb_options_set_enable_blob_files(s.options, 1)
+		C.rocksdb_options_set_min_blob_size(s.options, valuesApart)
+		C.rocksdb_options_set_enable_blob_gc(s.options, 1)
+	}
 	var compression C.int = C.rocksdb_no_compression
 	if o.compress {
 		compression = C.rocksdb_snappy_compression
@@ -277,6 +285,15 @@ func (r *rocksReader) Get(key []byte, use func([]byte)) (bool, error) {
 }
 
 func (r *rocksReader) Scan(from []byte, d direction, limit int, use func(k, v []byte)) error {
+	return r.scan(from, d, limit, 0, use)
+}
+
+// ScanKeys copies no values; that the iterator does not fetch them either cannot be asked for in C.
+func (r *rocksReader) ScanKeys(use func(k []byte)) error {
+	return r.scan(nil, forward, -1, 1, func(k, _ []byte) { use(k) })
+}
+
+func (r *rocksReader) scan(from []byte, d direction, limit int, keysOnly C.int, use func(k, v []byte)) error {
 	it := C.rocksdb_create_iterator(r.engine.db, r.options)
 	defer C.rocksdb_iter_destroy(it)
 	back := cFlag(d == backward)
@@ -286,7 +303,7 @@ func (r *rocksReader) Scan(from []byte, d direction, limit int, use func(k, v []
 			want = min(want, limit)
 		}
 		got := int(C.rocks_bench_scan(it, start, back, chars(from), C.size_t(len(from)),
-			chars(r.memory), &r.sizes[0], C.int(want)))
+			chars(r.memory), &r.sizes[0], C.int(want), keysOnly))
 		at := 0
 		for i := range got {
 			k, v := int(r.sizes[2*i]), int(r.sizes[2*i+1])

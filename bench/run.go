@@ -20,6 +20,7 @@ type settings struct {
 	Memory      int64         // bytes: the budget of each engine
 	LargeMemory int64         // bytes: the budget with the large data set, which is largeFactor times as large
 	Compress    bool          // values to half their size, where the engine can
+	ValueBytes  int64         // of large values of each size
 	FillLimit   time.Duration // for the fill of the large data set, and again for background work after it
 	Limit       time.Duration // for one set of one engine; what takes longer is ended and left out
 	Profiles    string        // directory for CPU profiles; empty for none
@@ -50,7 +51,7 @@ func newRun(s settings, k kind, dir string) *run {
 		results:  results{Values: make(map[string]float64), Series: make(map[string][]float64)},
 		kind:     k,
 		dir:      dir,
-		data:     newData(uint64(s.Rows/hotShare), s.Compress),
+		data:     newData(uint64(s.Rows/hotShare), valueSize, s.Compress),
 		opened:   options{writers: 1, memory: s.Memory, compress: s.Compress},
 	}
 }
@@ -112,7 +113,7 @@ func (r *run) open(o options) error {
 
 // unsynced are the options for everything but durable writes.
 func (r *run) unsynced(writers int) options {
-	return options{writers: writers, memory: r.opened.memory, compress: r.Compress}
+	return options{writers: writers, memory: r.opened.memory, compress: r.Compress, apart: r.opened.apart}
 }
 
 func (r *run) close() error {

@@ -18,7 +18,7 @@ type set struct {
 
 // sets in the order of a run, those that are repeated first.
 func sets() []set {
-	return []set{
+	all := []set{
 		{
 			name: "table", measures: reads, run: (*run).table,
 			plan: func(s settings) time.Duration { return perRow(s, 20*time.Microsecond) + 45*s.Each },
@@ -44,6 +44,10 @@ func sets() []set {
 			plan: func(s settings) time.Duration { return s.FillLimit + 10*s.Each },
 		},
 	}
+	for _, v := range largeValues {
+		all = append(all, v.set())
+	}
+	return all
 }
 
 // briefSet is a few rows of table, for a look at the ratios between engines.

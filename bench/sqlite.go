@@ -34,7 +34,7 @@ func sqliteKind() kind {
 type sqliteConn struct {
 	*sqlite3.SQLiteConn
 	begin, beginView, commit, rollback driver.Stmt
-	get, put, remove, up, down         driver.Stmt
+	get, put, remove, up, down, keys   driver.Stmt
 	statements                         []driver.Stmt
 	row                                [2]driver.Value
 }
@@ -73,6 +73,7 @@ func (c *sqliteConn) prepare() error {
 		{&c.remove, "DELETE FROM rows WHERE k = ?"},
 		{&c.up, "SELECT k, v FROM rows WHERE k >= ? ORDER BY k LIMIT ?"},
 		{&c.down, "SELECT k, v FROM rows WHERE k < ? ORDER BY k DESC LIMIT ?"},
+		{&c.keys, "SELECT k FROM rows ORDER BY k"},
 	} {
 		statement, err := c.Prepare(s.text)
 		if err != nil {
@@ -233,6 +234,13 @@ func (r *sqliteReader) Get(key []byte, use func([]byte)) (found bool, err error)
 		use(value)
 	}, driver.NamedValue{Ordinal: 1, Value: key})
 	return found, err
+}
+
+func (r *sqliteReader) ScanKeys(use func(k []byte)) error {
+	return r.conn.query(r.conn.keys, 1, func(row []driver.Value) {
+		k, _ := row[0].([]byte)
+		use(k)
+	})
 }
 
 func (r *sqliteReader) Scan(from []byte, d direction, limit int, use func(k, v []byte)) error {
