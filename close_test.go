@@ -10,6 +10,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"iter"
 	"math/rand/v2"
@@ -444,6 +445,12 @@ func (c *caller) argument(receiver reflect.Value, method string, typ reflect.Typ
 		b.Put(c.key(), []byte("value"))
 		b.Add([]byte(c.prefix+"sum"), 1)
 		return reflect.ValueOf(b)
+	case reflect.TypeFor[io.Reader]():
+		n := 10
+		if c.random.IntN(8) == 0 {
+			n = largeValue + 10 // a table of its own
+		}
+		return reflect.ValueOf(bytes.NewReader(make([]byte, n)))
 	case reflect.TypeFor[func(*Tx) error]():
 		return reflect.ValueOf(c.transact)
 	case reflect.TypeFor[func(uint64)]():
@@ -519,7 +526,12 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 			_, err = v.Get([]byte("key"))
 			err = errors.Join(err, v.Rollback())
 		}
-	case []byte, bool, int, uint64, string, Savepoint, Metrics, WriterStatus, RecoveryReport:
+	case *Value:
+		if v != nil {
+			_, err = io.Copy(io.Discard, v)
+			err = errors.Join(err, v.Close())
+		}
+	case []byte, bool, int, int64, uint64, string, Savepoint, Metrics, WriterStatus, RecoveryReport:
 	default:
 		c.round.t.Errorf("%s gives a %v: this test has to be told what to do with it", name, result.Type())
 	}

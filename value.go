@@ -2,8 +2,6 @@ package lightningdb
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 
 	"lightningdb/internal/engine"
@@ -17,19 +15,23 @@ type Value = transaction.Value
 // written to disk once, as it is read, and does not go through the log; then it is committed as a very large
 // transaction is: that costs a flush, and survives a power cut whatever the durability. Shorter values are put.
 //
-// After an error of r, which is wrapped, at the end of ctx, without space (ErrNoSpace) and after ErrValueTooLarge
-// nothing has changed; what was written until then is removed. Nobody sees anything of the value before it is
-// committed, and nothing of the database waits for r: its close does not, either, and PutReader gives ErrClosed then.
+// Only io.EOF ends r. After any other error of it, io.ErrUnexpectedEOF too, which is wrapped, at the end of ctx,
+// without space (ErrNoSpace) and after ErrValueTooLarge nothing has changed; what was written until then is removed.
+// Nobody sees anything of the value before it is committed, and nothing of the database waits for r: its close does
+// not, either, and PutReader gives ErrClosed then.
 func (db *DB) PutReader(ctx context.Context, key []byte, r io.Reader) error {
-	if err := transaction.CheckKey(key); err != nil {
+	put := func(value []byte) error { // it waits, for locks and for space, no longer than until ctx is done
+		tx, err := db.Begin(ctx, TxOptions{})
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err = tx.Put(key, value); err == nil {
+			err = tx.Commit()
+		}
 		return err
 	}
-	put := func(value []byte) error { return db.Put(key, value) }
-	err := transaction.PutReader(orBackground(ctx), db.engine, key, r, put)
-	if errors.Is(err, engine.ErrStreamTooLong) {
-		err = fmt.Errorf("%w: a stream of more than %d", ErrValueTooLarge, MaxStreamSize)
-	}
-	return err
+	return transaction.PutReader(orBackground(ctx), db.engine, key, r, put)
 }
 
 // Size is the length of the newest value of key in bytes, or ErrNotFound. A long value is not read for it; merges are

@@ -237,15 +237,25 @@ func TestPutReader_failsAsAWhole(t *testing.T) {
 		cancel()
 		return len(p), nil
 	}))
+	trickled, stop := context.WithCancel(t.Context())
+	late, end := context.WithCancel(t.Context())
 	for name, c := range map[string]struct {
 		ctx  context.Context
 		from io.Reader
 		want error
 	}{
-		"short":   {t.Context(), iotest.ErrReader(broken), broken},
-		"long":    {t.Context(), io.MultiReader(bytes.NewReader(film(3*chunk)), iotest.ErrReader(broken)), broken},
-		"context": {ctx, endless, context.Canceled},
-		"done":    {doneContext(), bytes.NewReader(film(3 * chunk)), context.Canceled},
+		"short": {t.Context(), iotest.ErrReader(broken), broken},
+		"cut off": {t.Context(), io.MultiReader(bytes.NewReader(film(10)),
+			iotest.ErrReader(io.ErrUnexpectedEOF)), io.ErrUnexpectedEOF},
+		"cut off later": {t.Context(), io.MultiReader(bytes.NewReader(film(3*chunk)),
+			iotest.ErrReader(io.ErrUnexpectedEOF)), io.ErrUnexpectedEOF},
+		"with bytes": {t.Context(), readerFunc(func(p []byte) (int, error) { return len(p), broken }), broken},
+		"nothing":    {t.Context(), readerFunc(func([]byte) (int, error) { return 0, nil }), io.ErrNoProgress},
+		"trickle":    {trickled, readerFunc(func([]byte) (int, error) { stop(); return 1, nil }), context.Canceled},
+		"last byte":  {late, readerFunc(func([]byte) (int, error) { end(); return 1, io.EOF }), context.Canceled},
+		"long":       {t.Context(), io.MultiReader(bytes.NewReader(film(3*chunk)), iotest.ErrReader(broken)), broken},
+		"context":    {ctx, endless, context.Canceled},
+		"done":       {doneContext(), bytes.NewReader(film(3 * chunk)), context.Canceled},
 	} {
 		if err := db.PutReader(c.ctx, []byte("film"), c.from); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
@@ -253,6 +263,15 @@ func TestPutReader_failsAsAWhole(t *testing.T) {
 	}
 	if err := db.PutReader(t.Context(), nil, bytes.NewReader(nil)); !errors.Is(err, ErrKeyEmpty) {
 		t.Errorf("without a key: %v", err)
+	}
+	for name, from := range map[string]io.Reader{
+		"no reader": nil,
+		"too much":  readerFunc(func(p []byte) (int, error) { return len(p) + 1, nil }),
+		"less":      readerFunc(func([]byte) (int, error) { return -1, nil }),
+	} {
+		if err := db.PutReader(t.Context(), []byte("film"), from); err == nil {
+			t.Errorf("%s is no error", name)
+		}
 	}
 	mustGet(t, db.Get, "film", "before")
 	for db.engine.Metrics().Obsolete > 0 {

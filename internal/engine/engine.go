@@ -140,6 +140,9 @@ func (e *Engine) Leave() { e.gate.Leave() }
 // Closed reports whether Close has begun.
 func (e *Engine) Closed() bool { return e.gate.Closed() }
 
+// Writable returns nil while writes are accepted.
+func (e *Engine) Writable() error { return e.dir.Writable() }
+
 // Get is Tree.Get.
 func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
 	return e.tree.Get(dst, user, seq)

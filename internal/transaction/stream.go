@@ -2,6 +2,7 @@ package transaction
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,7 +19,13 @@ import (
 //
 // While r is read it is in no call, so that a reader that waits does not hold up the close of the database.
 func PutReader(ctx context.Context, e *engine.Engine, k []byte, r io.Reader, put func(value []byte) error) error {
-	s := &stream{ctx: ctx, from: r}
+	if err := CheckKey(k); err != nil {
+		return err
+	}
+	if r == nil {
+		return errors.New("there is no reader to put from")
+	}
+	s := &stream{ctx: ctx, engine: e, from: r}
 	if err := s.fill(); err != nil {
 		return err
 	}
@@ -29,12 +36,17 @@ func PutReader(ctx context.Context, e *engine.Engine, k []byte, r io.Reader, put
 	if len(s.next) == 0 {
 		return put(first)
 	}
-	return s.commit(e, k, first)
+	err := s.commit(e, k, first)
+	if errors.Is(err, engine.ErrStreamTooLong) {
+		err = fmt.Errorf("%w: a stream of more than %d", ErrValueTooLarge, key.MaxStreamedSize)
+	}
+	return err
 }
 
 // stream is a reader, one chunk ahead.
 type stream struct {
 	ctx    context.Context
+	engine *engine.Engine
 	from   io.Reader
 	chunks [2][]byte // memory of the chunk that is lent, and of the next one
 	turn   int
@@ -42,29 +54,51 @@ type stream struct {
 	ended  bool   // from has ended
 }
 
-// fill reads the next chunk.
+// maxIdleReads is how often a reader may return nothing, and no error, before it counts as broken.
+const maxIdleReads = 100
+
+// fill reads the next chunk. Only io.EOF ends a stream: io.ReadFull would take io.ErrUnexpectedEOF for its own, which
+// an HTTP body gives that was cut off, and drop an error that comes with the last bytes of a chunk.
 func (s *stream) fill() error {
 	s.next = nil
 	if s.ended {
-		return nil
-	}
-	if err := s.ctx.Err(); err != nil {
-		return err
+		return s.goesOn()
 	}
 	s.turn = 1 - s.turn
 	if s.chunks[s.turn] == nil {
 		s.chunks[s.turn] = make([]byte, key.ChunkSize)
 	}
-	n, err := io.ReadFull(s.from, s.chunks[s.turn])
-	s.next = s.chunks[s.turn][:n]
-	switch err {
-	case nil:
-		return nil
-	case io.EOF, io.ErrUnexpectedEOF:
-		s.ended = true
-		return nil
+	chunk, n, idle := s.chunks[s.turn], 0, 0
+	for n < len(chunk) && !s.ended {
+		if err := s.goesOn(); err != nil {
+			return err
+		}
+		got, err := s.from.Read(chunk[n:])
+		idle++
+		switch {
+		case got < 0 || got > len(chunk)-n:
+			return fmt.Errorf("read what is to be put: the reader says that it has read %d bytes of %d", got, len(chunk)-n)
+		case err == io.EOF:
+			s.ended = true
+		case err != nil:
+			return fmt.Errorf("read what is to be put: %w", err)
+		case got > 0:
+			idle = 0
+		case idle == maxIdleReads:
+			return fmt.Errorf("read what is to be put: %w", io.ErrNoProgress)
+		}
+		n += got
 	}
-	return fmt.Errorf("read what is to be put: %w", err)
+	s.next = chunk[:n]
+	return s.goesOn()
+}
+
+// goesOn returns nil until the stream has no more reason to be read.
+func (s *stream) goesOn() error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	return s.engine.Writable()
 }
 
 // commit writes first, the chunk at hand and all that follow, and commits them.
