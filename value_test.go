@@ -624,3 +624,18 @@ func TestSalvage_findsValuesLongerThanAPut(t *testing.T) {
 		t.Errorf("%d bytes, %v: %+v", len(got), err, report)
 	}
 }
+
+// Levels would be full of what no compaction moves, if a stream counted as pages.
+func TestPutReader_countsAsLeftWhereItIs(t *testing.T) {
+	db := openTemp(t, nil)
+	if err := db.PutReader(t.Context(), []byte("film"), bytes.NewReader(film(2*chunk))); err != nil {
+		t.Fatal(err)
+	}
+	for _, level := range db.engine.Metrics().Version.Levels {
+		for _, m := range level {
+			if m.ValueBytes < 2*chunk {
+				t.Errorf("%d of %d bytes count as left where they are", m.ValueBytes, m.Size)
+			}
+		}
+	}
+}

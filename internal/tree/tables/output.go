@@ -67,8 +67,13 @@ func (s *Set) newOutput(num filename.Num) (*output, error) {
 }
 
 func (o *output) Add(k key.Internal, value []byte) error {
+	return o.counting(k, func() error { return o.writer.Add(k, value) })
+}
+
+// counting counts the value of k as left where it is, if add writes one that stays.
+func (o *output) counting(k key.Internal, add func() error) error {
 	before := o.writer.ExtentBytes()
-	err := o.writer.Add(k, value)
+	err := add()
 	if n := o.writer.ExtentBytes() - before; o.threshold > 0 && n >= o.threshold && k.Trailer.Kind() == key.KindPut {
 		o.left += n
 	}
@@ -79,7 +84,7 @@ func (o *output) AddReference(k key.Internal, ref page.Reference) error {
 	return o.writer.AddReference(k, ref)
 }
 func (o *output) AddChunks(k key.Internal, next func() ([]byte, error)) error {
-	return o.writer.AddChunks(k, next)
+	return o.counting(k, func() error { return o.writer.AddChunks(k, next) })
 }
 func (o *output) EstimatedSize() int64 { return o.writer.EstimatedSize() }
 func (o *output) Full() bool           { return o.writer.Full() }
