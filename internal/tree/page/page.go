@@ -75,7 +75,7 @@ func (x Extent) Chunks() int {
 	if x.Raw <= ChunkSize {
 		return 0
 	}
-	return int((x.Raw + ChunkSize - 1) / ChunkSize)
+	return int((min(x.Raw, MaxChunked) + ChunkSize - 1) / ChunkSize)
 }
 
 // ChunkLen is how many bytes of the value the nth chunk holds.

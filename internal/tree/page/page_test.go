@@ -242,3 +242,12 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 }
+
+// A crafted length would be a count of chunks that no integer of 32 bits holds.
+func TestChunks_ofAnImpossibleLength(t *testing.T) {
+	for raw, want := range map[uint64]int{0: 0, ChunkSize: 0, ChunkSize + 1: 2, MaxChunked: 1024, 1<<63 - 1: 1024} {
+		if n := (Extent{Raw: raw}).Chunks(); n != want {
+			t.Errorf("%d bytes are in %d chunks, not %d", raw, n, want)
+		}
+	}
+}
