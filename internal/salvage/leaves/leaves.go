@@ -12,7 +12,6 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"lightningdb/internal/format/codec"
-	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/table"
@@ -130,29 +129,6 @@ func (r *Reader) unpack(stored []byte, unit byte, most uint64) []byte {
 
 // ReadValue reads the value of an extent of table id, which has size bytes in file; nil if it is not whole.
 func ReadValue(file vfs.File, size int64, id uint64, x page.Extent) []byte {
-	if x.Chunks() > 0 {
-		return readChunks(file, size, id, x)
-	}
-	if !possible(size, x) {
-		return nil
-	}
-	stored := make([]byte, x.Stored)
-	if n, _ := file.ReadAt(stored, int64(x.Offset)); n < len(stored) {
-		return nil
-	}
-	if !newSum(stored[:len(stored)-blockTrailer]).matches(stored, id, 0, int64(x.Offset)) {
-		return nil
-	}
-	other := Reader{} // the leaf that leads here stays valid
-	value := other.unpack(stored, unitExtent, key.MaxValueSize)
-	if uint64(len(value)) != x.Raw {
-		return nil
-	}
-	return value
-}
-
-// readChunks is ReadValue of one that is stored in chunks.
-func readChunks(file vfs.File, size int64, id uint64, x page.Extent) []byte {
 	if !possible(size, x) {
 		return nil
 	}
@@ -161,25 +137,37 @@ func readChunks(file vfs.File, size int64, id uint64, x page.Extent) []byte {
 		return nil
 	}
 	var other Reader // the leaf that leads here stays valid
-	at, end := uint64(0), x.Stored-uint64(4*x.Chunks()+blockTrailer)
-	open := func(b []byte, unit byte, from uint64) []byte {
+	open := func(from, to uint64, unit byte) []byte {
+		b := stored[from:to]
 		if !newSum(b[:len(b)-blockTrailer]).matches(b, id, 0, int64(x.Offset+from)) {
 			return nil
 		}
 		return other.unpack(b, unit, page.ChunkSize)
 	}
-	table := bytes.Clone(open(stored[end:], unitLengths, end))
-	value := make([]byte, 0, x.Raw)
-	for ; len(table) >= 4; table = table[4:] {
-		n := uint64(binary.LittleEndian.Uint32(table))
-		if n < blockTrailer || n > end-at {
-			return nil
-		}
-		value = append(value, open(stored[at:at+n], unitChunk, at)...)
-		at += n
+	var value []byte
+	if x.Chunks() == 0 {
+		value = open(0, x.Stored, unitExtent)
+	} else {
+		value = joined(x, open)
 	}
 	if uint64(len(value)) != x.Raw {
 		return nil
+	}
+	return value
+}
+
+// joined is the value of an extent that is stored in chunks, as far as they are whole.
+func joined(x page.Extent, open func(from, to uint64, unit byte) []byte) []byte {
+	at, end := uint64(0), x.Stored-uint64(4*x.Chunks()+blockTrailer)
+	lengths := bytes.Clone(open(end, x.Stored, unitLengths))
+	value := make([]byte, 0, x.Raw)
+	for ; len(lengths) >= 4; lengths = lengths[4:] {
+		n := uint64(binary.LittleEndian.Uint32(lengths))
+		if n < blockTrailer || n > end-at {
+			return nil
+		}
+		value = append(value, open(at, at+n, unitChunk)...)
+		at += n
 	}
 	return value
 }
