@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -253,6 +254,9 @@ func (tx *Tx) OpenValue(ctx context.Context, k []byte) (*Value, error) {
 	v, err := OpenValue(ctx, tx.txn.Snapshot(), k, over)
 	switch {
 	case err == nil && v.it != nil:
+		if len(tx.values) == cap(tx.values) { // before it grows
+			tx.values = slices.DeleteFunc(tx.values, func(v *Value) bool { return v.closed.Load() })
+		}
 		tx.values = append(tx.values, v)
 	case err != nil && !errors.Is(err, ErrNotFound) && !isMerge(err):
 		tx.fail(err)

@@ -3,12 +3,12 @@ package table
 import (
 	"encoding/binary"
 
+	"github.com/cespare/xxhash/v2"
+
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/record"
 	"lightningdb/internal/tree/table/block"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // ErrVersion says that a table is intact but needs a newer version of the program: its format version, a flag, the

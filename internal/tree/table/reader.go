@@ -204,14 +204,9 @@ func (r *Reader) ResidentBytes() int64 {
 // Close gives the table's pages back to the cache and closes the file. No Get may be under way; iterators that are
 // still open return errors where they have to read.
 func (r *Reader) Close() error {
-	if r.pages == nil { // OpenValues
-		return r.closeFile()
+	if r.pages != nil { // nil after OpenValues
+		r.pages.Close()
 	}
-	r.pages.Close()
-	return r.closeFile()
-}
-
-func (r *Reader) closeFile() error {
 	if err := r.src.File.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", r.src.Name, err)
 	}
