@@ -182,5 +182,5 @@ func (e *Engine) newScrub() *scrub.Scrub {
 		return nil
 	}
 	return scrub.New(scrub.Options{Env: scrub.Of(e.tree), Rate: e.opts.ScrubRate, Clock: e.clock, Wall: e.opts.Wall,
-		Random: e.opts.Random, Log: e.opts.Logger, Changed: e.noteReport, Sleep: scrub.Sleep})
+		Random: e.opts.Random, Log: e.opts.Logger, Changed: e.noteReport, Sleep: calls.Sleep})
 }

@@ -376,21 +376,26 @@ func FuzzSalvage(f *testing.F) {
 	})
 }
 
-// A table that a transaction wrote before it was rolled back looks like one that it has committed.
-func TestSalvage_leavesOutWhatMayBeUncommitted(t *testing.T) {
-	v := made(t, codec.None, false, func(s *torture.Session) error {
+// uncommitted is a hundred keys, and a table that a transaction has written with others and not committed.
+func uncommitted(keys ...string) func(*torture.Session) error {
+	return func(s *torture.Session) error {
 		if err := hundred(s); err != nil {
 			return err
 		}
 		w := s.Engine.NewIngest()
-		for _, k := range []string{"k000", "never"} {
+		for _, k := range keys {
 			if err := w.Add([]byte(k), key.KindPut, []byte("uncommitted")); err != nil {
 				return err
 			}
 		}
 		_, err := w.Finish()
 		return err
-	})
+	}
+}
+
+// A table that a transaction wrote before it was rolled back looks like one that it has committed.
+func TestSalvage_leavesOutWhatMayBeUncommitted(t *testing.T) {
+	v := made(t, codec.None, false, uncommitted("k000", "never"))
 	for _, names := range [][]string{{"LOCK"}, {"CURRENT", filesOf(t, v.fs.Kill(), filename.Manifest)[0]}} {
 		report, got := v.rescued(t, func(fs *memfs.FS) error {
 			for _, name := range names {
@@ -483,19 +488,7 @@ func TestSalvage_keepsTheFirstCommitWithoutManifest(t *testing.T) {
 // Who asks for what may not have been committed gets it below everything that was: a new database that counted on from
 // the number in its entries could take no commit.
 func TestSalvage_takesTheUncommittedAsTheOldest(t *testing.T) {
-	v := made(t, codec.None, false, func(s *torture.Session) error {
-		if err := hundred(s); err != nil {
-			return err
-		}
-		w := s.Engine.NewIngest()
-		for _, k := range []string{"k000", "perhaps"} {
-			if err := w.Add([]byte(k), key.KindPut, []byte("uncommitted")); err != nil {
-				return err
-			}
-		}
-		_, err := w.Finish()
-		return err
-	})
+	v := made(t, codec.None, false, uncommitted("k000", "perhaps"))
 	fs := v.fs.Kill()
 	if err := removeManifests(fs); err != nil {
 		t.Fatal(err)

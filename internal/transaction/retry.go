@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"lightningdb/internal/system/calls"
 )
 
 // Pause waits before the next attempt of a transaction that has lost: longer after each attempt, and for a random part
@@ -13,13 +15,5 @@ func Pause(ctx context.Context, attempt int) error {
 	if attempt == 1 {
 		return ctx.Err() // what it lost against has been published
 	}
-	wait := min(shortest<<min(attempt, 10), longest)
-	timer := time.NewTimer(rand.N(wait))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return calls.Sleep(ctx, rand.N(min(shortest<<min(attempt, 10), longest)))
 }

@@ -209,15 +209,3 @@ func (s *Scrub) found(file string, err error) {
 		s.opts.Changed()
 	}
 }
-
-// Sleep is Options.Sleep by the machine's clock.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}

@@ -1,0 +1,18 @@
+package calls
+
+import (
+	"context"
+	"time"
+)
+
+// Sleep waits for d, or until ctx is done, whose error it returns then.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
