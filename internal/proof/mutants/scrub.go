@@ -75,7 +75,7 @@ var scrubMutants = []Mutant{
 	{
 		Name:   "Close waits for a scrub's turn",
 		Breaks: "a program ends when a table of gigabytes has been read, slowly",
-		Changes: []Change{{"internal/engine/scrub/scrub.go", `	case <-ctx.Done():
+		Changes: []Change{{"internal/system/calls/sleep.go", `	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:`, `	case <-timer.C:`}},
 		Killer: Check{Package: ".", Run: "^(TestScrub_endsWithItsDatabase)$"},
