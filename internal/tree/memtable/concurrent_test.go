@@ -103,8 +103,11 @@ func (h *history) readFromTheMiddle(table *Table, visible uint64, random *rand.R
 			return fmt.Errorf("get %q at %d: %x, %v", user, s, out, shown)
 		}
 		target := key.SeekTo(user, s)
-		if !it.SeekGE(target) || it.Key().Trailer.Seq() != s || !it.Prev() && it.SeekLT(target) {
+		if !it.SeekGE(target) || it.Key().Trailer.Seq() != s {
 			return fmt.Errorf("seek to %v", target)
+		}
+		if !it.Prev() && it.SeekLT(target) && uint64(it.Key().Trailer.Seq()) <= visible {
+			return fmt.Errorf("nothing before %v, then %v", target, it.Key())
 		}
 	}
 	target := key.SeekTo(h.userKey(1+key.SeqNum(random.Uint64N(uint64(h.size)))), 1)
