@@ -141,7 +141,8 @@ func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
 	return out, err
 }
 
-// Has reports whether key has a value. Like Get it returns ErrMerge if that cannot be told.
+// Has reports whether key has a value. A long value is not read for it. Like Get it returns ErrMerge if that cannot be
+// told.
 func (db *DB) Has(key []byte) (bool, error) {
 	if !transaction.Fits(key) {
 		return false, transaction.CheckKey(key)

@@ -163,15 +163,15 @@ func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
 }
 
 // Has reports whether key has a value; see DB.Has.
-func (tx *Tx) Has(key []byte) (bool, error) {
+func (tx *Tx) Has(key []byte) (found bool, err error) {
 	if tx.rw == nil {
 		return tx.snapshot.Has(key)
 	}
-	_, err := tx.GetAppend(nil, key)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
+	err = tx.write(key, nil, func(rw *transaction.Tx) error {
+		found, err = rw.Has(key)
+		return err
+	})
+	return found, err
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open. Own writes are among them, also those made while

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -637,5 +638,87 @@ func TestPutReader_countsAsLeftWhereItIs(t *testing.T) {
 				t.Errorf("%d of %d bytes count as left where they are", m.ValueBytes, m.Size)
 			}
 		}
+	}
+}
+
+// damageTables flips a byte of each table of a closed database that at knows, by its place in the order of their making
+// and its length; -1 for none.
+func damageTables(t *testing.T, dir string, at func(n, length int) int) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for n, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := at(n, len(content)); i >= 0 {
+			content[i] ^= 1
+			if err := os.WriteFile(name, content, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Whether a picture is there, and how long it is, can be told while it is damaged, and without the time to read it.
+func TestHasAndSize_readNoLongValue(t *testing.T) {
+	for _, n := range []int{5000, 3 * chunk} {
+		db := openTemp(t, nil)
+		if err := errors.Join(db.Put([]byte("film"), film(n)), db.Flush(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		damageTables(t, db.Path(), func(int, int) int { return 100 })
+		db, err := Open(db.Path(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		f := newFollower(t, db.Path())
+		s := db.Snapshot()
+		defer s.Close()
+		check := func(from interface {
+			streamed
+			Has(key []byte) (bool, error)
+		}) {
+			t.Helper()
+			if found, err := from.Has([]byte("film")); err != nil || !found {
+				t.Errorf("%T: Has of %d bytes: %v, %v", from, n, found, err)
+			}
+			if found, err := from.Has([]byte("none")); err != nil || found {
+				t.Errorf("%T: Has of none: %v, %v", from, found, err)
+			}
+			if size, err := from.Size([]byte("film")); err != nil || size != int64(n) {
+				t.Errorf("%T: Size of %d bytes: %d, %v", from, n, size, err)
+			}
+			if _, err := from.Get([]byte("film")); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%T: Get of a damaged value: %v", from, err)
+			}
+		}
+		check(db)
+		check(s)
+		check(f)
+		db.View(t.Context(), func(tx *Tx) error { check(tx); return nil })
+		db.Update(t.Context(), func(tx *Tx) error { check(tx); return nil })
+	}
+}
+
+// A transaction must find what it has written itself, and what it has removed it must not.
+func TestTx_hasWhatItHasWritten(t *testing.T) {
+	db := openTemp(t, nil)
+	mustPut(t, db, "removed", "value")
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		err := errors.Join(tx.Put([]byte("put"), nil), tx.Delete([]byte("removed")), tx.Add([]byte("merged"), 1))
+		for key, want := range map[string]bool{"put": true, "removed": false, "merged": true, "none": false} {
+			if found, err := tx.Has([]byte(key)); found != want || err != nil {
+				t.Errorf("Has of %s: %v, %v", key, found, err)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -269,6 +269,26 @@ func (tx *Tx) Size(k []byte) (int64, error) {
 	return size, tx.outcome(found, err)
 }
 
+// Has reports whether k has a value, as the transaction sees it, and remembers that it was read.
+func (tx *Tx) Has(k []byte) (bool, error) {
+	w, err := tx.writes.Get(k)
+	switch {
+	case err != nil:
+		tx.fail(err)
+		return false, err
+	case w != nil && w.Folds():
+		_, err := tx.fold(nil, k, w.Value)
+		return err == nil, err
+	case w != nil:
+		return !w.Hides(), nil
+	}
+	if err := tx.noteRead(k); err != nil {
+		return false, err
+	}
+	found, err := tx.txn.Snapshot().Has(k)
+	return found, tx.outcome(true, err)
+}
+
 // outcome is the error of a read of the snapshot.
 func (tx *Tx) outcome(found bool, err error) error {
 	switch {

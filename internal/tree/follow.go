@@ -77,15 +77,15 @@ func (tr *Tree) pin(s *Snapshot) bool {
 	return true
 }
 
-// getPinned is Snapshot.Get on the pinned view. The row cache is for reads of the newest state.
-func (s *Snapshot) getPinned(dst, user []byte) (out []byte, found bool, err error) {
+// getPinned is getWithin on the pinned view. The row cache is for reads of the newest state.
+func (s *Snapshot) getPinned(limit int, dst, user []byte) (out []byte, found bool, err error) {
 	guard := s.tree.epochs.Enter()
 	defer guard.Exit()
 	v := s.pinned.Load()
 	if v == nil {
 		return dst, false, calls.ErrClosed
 	}
-	return s.tree.search(v, dst, user, key.Hash(user), visible.Reader{Seq: v.seq})
+	return s.tree.search(v, limit, dst, user, key.Hash(user), visible.Reader{Seq: v.seq})
 }
 
 // unpin ends the pin of s, if it has one.

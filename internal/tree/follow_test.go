@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"math"
 	"testing"
 
 	"lightningdb/internal/format/batch"
@@ -31,7 +32,8 @@ func TestShow_aReaderStaysAtTheNumberOfItsView(t *testing.T) {
 	before := h.view.Load()
 	follow(2, "new")
 	read := func(v *View) string {
-		got, _, err := h.search(v, nil, []byte("key"), key.Hash([]byte("key")), visible.Reader{Seq: h.newestIn(v)})
+		k, reader := []byte("key"), visible.Reader{Seq: h.newestIn(v)}
+		got, _, err := h.search(v, math.MaxInt, nil, k, key.Hash(k), reader)
 		if err != nil {
 			t.Fatal(err)
 		}

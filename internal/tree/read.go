@@ -2,10 +2,12 @@ package tree
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/tree/tables"
@@ -19,6 +21,12 @@ const Latest = key.MaxSeqNum
 // deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot; with MaxSnapshotAge only
 // Snapshot.Get notices that it no longer is. Get allocates nothing if dst has room.
 func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	return tr.getWithin(math.MaxInt, dst, user, seq)
+}
+
+// getWithin is Get that reads no value of more than limit bytes from a table: there it returns operand.ErrTooLong as it
+// is, found, and dst as it was.
+func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
 	if tr.view.Load() == nil { // Close, which waits for guards, need not wait for those that come late
 		return dst, false, calls.ErrClosed
 	}
@@ -42,7 +50,7 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 	if seq == Latest {
 		seq = tr.newestIn(v)
 	}
-	out, found, err = tr.search(v, dst, user, hash, visible.Reader{Seq: seq})
+	out, found, err = tr.search(v, limit, dst, user, hash, visible.Reader{Seq: seq})
 	if err == nil {
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 		if start != 0 {
@@ -70,8 +78,8 @@ func (tr *Tree) newestIn(v *View) key.SeqNum {
 	return tr.readers.Visible()
 }
 
-// search is Get without the row cache.
-func (tr *Tree) search(v *View, dst, user []byte, hash uint64, reader visible.Reader) (
+// search is getWithin without the row cache.
+func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader visible.Reader) (
 	out []byte, found bool, err error) {
 	for _, m := range v.mems {
 		switch out, effect := m.Get(dst, user, hash, reader); effect {
@@ -87,8 +95,10 @@ func (tr *Tree) search(v *View, dst, user []byte, hash uint64, reader visible.Re
 		if t == nil {
 			continue
 		}
-		out, effect, err := tr.getFromTable(t, dst, user, hash, reader)
+		out, effect, err := tr.getFromTable(t, limit, dst, user, hash, reader)
 		switch {
+		case err == operand.ErrTooLong:
+			return dst, true, err
 		case err != nil:
 			return dst, false, fmt.Errorf("get: %w", err)
 		case effect == visible.Fold:
@@ -100,13 +110,13 @@ func (tr *Tree) search(v *View, dst, user []byte, hash uint64, reader visible.Re
 	return dst, false, nil
 }
 
-func (tr *Tree) getFromTable(t *tables.Ref, dst, user []byte, hash uint64, reader visible.Reader) (
+func (tr *Tree) getFromTable(t *tables.Ref, limit int, dst, user []byte, hash uint64, reader visible.Reader) (
 	out []byte, effect visible.Effect, err error) {
 	r, err := tr.tables.Reader(t)
 	if err != nil {
 		return dst, visible.Skip, err
 	}
-	return r.Get(dst, user, hash, reader)
+	return r.GetWithin(limit, dst, user, hash, reader)
 }
 
 // resolve turns the effect of the version that decides into the answer.
@@ -125,13 +135,21 @@ func unknownKind() error {
 	return corrupt.New("", -1, "entry of a kind unknown to this version of the program")
 }
 
-// smallValues keeps the memory that Has reads small values into.
-var smallValues = sync.Pool{New: func() any { return new([512]byte) }}
+// maxHasBytes is the longest value that Has reads from a table, for the row cache. Values outside the pages are longer,
+// at the default size of pages.
+const maxHasBytes = 512
 
-// Has reports whether user has a value at seq. It reads the value; if that is small, it allocates nothing.
+// smallValues keeps the memory that Has reads small values into.
+var smallValues = sync.Pool{New: func() any { return new([maxHasBytes]byte) }}
+
+// Has reports whether user has a value at seq. A value outside the pages is not read; operands are folded. It allocates
+// nothing, unless a value of more than maxHasBytes is in a memtable.
 func (tr *Tree) Has(user []byte, seq key.SeqNum) (bool, error) {
-	room := smallValues.Get().(*[512]byte) // on the stack it would escape
+	room := smallValues.Get().(*[maxHasBytes]byte) // on the stack it would escape
 	defer smallValues.Put(room)
-	_, found, err := tr.Get(room[:0], user, seq)
+	_, found, err := tr.getWithin(maxHasBytes, room[:0], user, seq)
+	if err == operand.ErrTooLong {
+		err = nil
+	}
 	return found, err
 }

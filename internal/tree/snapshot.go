@@ -2,9 +2,11 @@ package tree
 
 import (
 	"errors"
+	"math"
 	"sync/atomic"
 
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/tree/readers"
@@ -56,25 +58,30 @@ func (tr *Tree) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
 
 // Get is Tree.Get at s. If s has expired, dst is returned as it was.
 func (s *Snapshot) Get(dst, user []byte) (out []byte, found bool, err error) {
-	out, found, err = s.get(dst, user)
+	return s.getWithin(math.MaxInt, dst, user)
+}
+
+// getWithin is Tree.getWithin at s.
+func (s *Snapshot) getWithin(limit int, dst, user []byte) (out []byte, found bool, err error) {
+	if s.tree.opts.Follow {
+		out, found, err = s.getPinned(limit, dst, user)
+	} else {
+		out, found, err = s.tree.getWithin(limit, dst, user, s.Seq())
+	}
 	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
 		return dst, false, expired
 	}
 	return out, found, err
 }
 
-func (s *Snapshot) get(dst, user []byte) (out []byte, found bool, err error) {
-	if s.tree.opts.Follow {
-		return s.getPinned(dst, user)
-	}
-	return s.tree.Get(dst, user, s.Seq())
-}
-
 // Has is Tree.Has at s.
 func (s *Snapshot) Has(user []byte) (bool, error) {
-	room := smallValues.Get().(*[512]byte)
+	room := smallValues.Get().(*[maxHasBytes]byte)
 	defer smallValues.Put(room)
-	_, found, err := s.Get(room[:0], user)
+	_, found, err := s.getWithin(maxHasBytes, room[:0], user)
+	if err == operand.ErrTooLong {
+		err = nil
+	}
 	return found, err
 }
 

@@ -92,6 +92,12 @@ var readerMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^TestValueReader_staysWhatItWas$"},
 	},
 	{
+		Name:    "Has reads long values",
+		Breaks:  "whether a picture is there cannot be told while it is damaged, and takes as long as to read it",
+		Changes: []Change{{"internal/tree/read.go", `tr.getWithin(maxHasBytes, room[:0],`, `tr.getWithin(math.MaxInt, room[:0],`}},
+		Killer:  Check{Package: ".", Run: "^TestHasAndSize_readNoLongValue$"},
+	},
+	{
 		Name:   "a stream that fails leaves its file",
 		Breaks: "the disk fills up with halves of values",
 		Changes: []Change{{"internal/transaction/stream.go", `	defer w.Abort() // unless it was committed
