@@ -147,8 +147,9 @@ func endingCalls() map[string]func(e *ender, db *DB) {
 				return errors.Join(tx.Put([]byte("lost"), nil), tx.Update(func(*Tx) error { return end(e) }))
 			})
 		},
-		"Get": func(_ *ender, db *DB) { db.Get(merged) },
-		"Has": func(_ *ender, db *DB) { db.Has(merged) },
+		"Get":         func(_ *ender, db *DB) { db.Get(merged) },
+		"ValueReader": func(_ *ender, db *DB) { db.ValueReader(context.Background(), merged) },
+		"Has":         func(_ *ender, db *DB) { db.Has(merged) },
 		"Get in View": func(_ *ender, db *DB) {
 			db.View(context.Background(), func(tx *Tx) error { tx.Get(merged); return nil })
 		},

@@ -119,7 +119,7 @@ func (f *Follower) ValueReader(ctx context.Context, key []byte) (*Value, error) 
 	return v.With(s), nil
 }
 
-func openValue(ctx context.Context, from transaction.Iterators, key []byte, over func() error) (*Value, error) {
+func openValue(ctx context.Context, from transaction.Values, key []byte, over func() error) (*Value, error) {
 	if !transaction.Fits(key) {
 		return nil, transaction.CheckKey(key)
 	}

@@ -663,6 +663,40 @@ func damageTables(t *testing.T, dir string, at func(n, length int) int) {
 	}
 }
 
+// A film must play, even if a table that overlaps its own is damaged, as long as Get does not come to the damage.
+func TestValueReader_readsPastDamageThatGetDoesNotMeet(t *testing.T) {
+	want := film(2*chunk + 5)
+	for name, damage := range map[string]func(n, length int) int{
+		"the file of an older one": func(n, length int) int { return map[bool]int{true: length - 20, false: -1}[n == 0] },
+		"a leaf of a newer one":    func(n, _ int) int { return map[bool]int{true: 10, false: -1}[n == 2] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := openTemp(t, nil)
+			around := func() error {
+				return errors.Join(db.Put([]byte("a"), nil), db.Put([]byte("z"), nil), db.Flush())
+			}
+			err := errors.Join(around(), db.PutReader(t.Context(), []byte("film"), bytes.NewReader(want)), around(), db.Close())
+			if err != nil {
+				t.Fatal(err)
+			}
+			damageTables(t, db.Path(), damage)
+			if db, err = Open(db.Path(), nil); err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			for range 2 {
+				mustBeFilm(t, db, "film", want)
+				if err := db.Put([]byte("b"), nil); err != nil { // so that the view is another
+					t.Fatal(err)
+				}
+			}
+			if err := db.Verify(t.Context(), nil); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("Verify gives %v: nothing was damaged", err)
+			}
+		})
+	}
+}
+
 // Whether a picture is there, and how long it is, can be told while it is damaged, and without the time to read it.
 func TestHasAndSize_readNoLongValue(t *testing.T) {
 	for _, n := range []int{5000, 3 * chunk} {

@@ -156,6 +156,11 @@ func (e *Engine) Size(user []byte, seq key.SeqNum) (size int64, found bool, err 
 	return e.tree.Size(user, seq)
 }
 
+// OpenValue is Tree.OpenValue.
+func (e *Engine) OpenValue(s *Snapshot, user []byte) (value []byte, long *Iterator, size int64, err error) {
+	return e.tree.OpenValue(s, user)
+}
+
 // NewIterator is Tree.NewIterator.
 func (e *Engine) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	return e.tree.NewIterator(s, lo, hi)

@@ -1,6 +1,7 @@
 package transaction
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,23 +34,24 @@ type Value struct {
 	with io.Closer    // closed with it; nil for none
 
 	mu     sync.Mutex       // held while a chunk is read
-	it     *engine.Iterator // at the key, between uses; nil if the value is in memory
+	it     *engine.Iterator // reads the chunks, between uses; nil if the value is in memory
 	held   []byte           // chunk n, or the whole value
 	n      int              // -1 for none
 	closed atomic.Bool      // set under mu
 }
 
-// Iterators is what a value is opened with: a snapshot, or Newest.
-type Iterators interface {
-	NewIterator(lo, hi []byte) (*engine.Iterator, error)
+// Values is what a value is opened in: a snapshot, or Newest.
+type Values interface {
+	// OpenValue is that of package tree.
+	OpenValue(k []byte) (value []byte, long *engine.Iterator, size int64, err error)
 }
 
 // Newest is the newest state of an engine.
 type Newest struct{ *engine.Engine }
 
-// NewIterator is that of the engine.
-func (n Newest) NewIterator(lo, hi []byte) (*engine.Iterator, error) {
-	return n.Engine.NewIterator(nil, lo, hi)
+// OpenValue implements Values.
+func (n Newest) OpenValue(k []byte) (value []byte, long *engine.Iterator, size int64, err error) {
+	return n.Engine.OpenValue(nil, k)
 }
 
 // Over is ErrClosed once the engine is closed.
@@ -62,30 +64,21 @@ func (n Newest) Over() error {
 
 // OpenValue returns the value of k in from, or ErrNotFound. It reads until ctx is done, or over returns an error, which
 // reads give then.
-func OpenValue(ctx context.Context, from Iterators, k []byte, over func() error) (*Value, error) {
+func OpenValue(ctx context.Context, from Values, k []byte, over func() error) (*Value, error) {
 	if err := errors.Join(ctx.Err(), over()); err != nil {
 		return nil, err
 	}
-	bounds := append(append(make([]byte, 0, len(k)+1), k...), 0)
-	it, err := from.NewIterator(bounds[:len(k)], bounds)
-	if err != nil {
+	value, long, size, err := from.OpenValue(bytes.Clone(k))
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !it.First() {
-		if err := errors.Join(it.Err(), it.Close()); err != nil {
-			return nil, err
-		}
+	case long != nil:
+		long.Exit()
+		return &Value{ctx: ctx, it: long, n: -1, over: over, size: size}, nil
+	case value == nil:
 		return nil, ErrNotFound
 	}
-	if it.Chunks() == 0 {
-		value, err := it.Value()
-		v := inMemory(ctx, append(make([]byte, 0, len(value)), value...), over)
-		return v, errors.Join(err, it.Close())
-	}
-	v := &Value{ctx: ctx, it: it, n: -1, over: over}
-	v.size, err = it.Size()
-	it.Exit()
-	return v, err
+	return inMemory(ctx, value, over), nil
 }
 
 // inMemory is a value that is in memory, which it keeps.

@@ -107,6 +107,11 @@ func (s *Snapshot) NewIterator(lo, hi []byte) (*Iterator, error) {
 	return s.tree.NewIterator(s, lo, hi)
 }
 
+// OpenValue is Tree.OpenValue at s.
+func (s *Snapshot) OpenValue(user []byte) (value []byte, long *Iterator, size int64, err error) {
+	return s.tree.OpenValue(s, user)
+}
+
 // Closed reports whether Close was called.
 func (s *Snapshot) Closed() bool { return s.ClosedFlag().Load() }
 

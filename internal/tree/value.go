@@ -4,17 +4,19 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/table/block"
 	"lightningdb/internal/tree/visible"
 )
 
 // Size is the length of the value that Get would append, and found is what it would say. A value outside the pages is
 // not read; operands are folded.
 func (tr *Tree) Size(user []byte, seq key.SeqNum) (size int64, found bool, err error) {
-	if tr.view.Load() == nil {
-		return 0, false, calls.ErrClosed
-	}
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	v := tr.view.Load()
@@ -30,59 +32,57 @@ func (tr *Tree) Size(user []byte, seq key.SeqNum) (size int64, found bool, err e
 // sizeIn is Size in v. The caller is inside the epoch.
 func (tr *Tree) sizeIn(v *View, user []byte, seq key.SeqNum) (size int64, found bool, err error) {
 	hash, reader := key.Hash(user), visible.Reader{Seq: seq}
+	effect := visible.Skip
 	for _, m := range v.mems {
-		version := m.Find(user, hash, seq)
-		if !version.Exists() {
-			continue
+		if version := m.Find(user, hash, seq); version.Exists() {
+			size, effect = int64(len(version.Value())), reader.Of(version.Trailer())
+			break
 		}
-		effect := reader.Of(version.Trailer())
-		if effect == visible.Fold {
-			return tr.sizeMerged(v, user, hash, reader)
-		}
-		return decidedSize(len(version.Value()), effect)
 	}
-	for i := range v.runs {
+	if effect == visible.Skip {
+		var x page.Extent
+		if _, x, effect, err = tr.locate(v, user, hash, reader); err != nil {
+			return 0, false, err
+		}
+		size = int64(x.Raw)
+	}
+	switch effect {
+	case visible.Show:
+		return size, true, nil
+	case visible.Skip, visible.Hide:
+		return 0, false, nil
+	case visible.Fold:
+		value, found, err := tr.getMerged(v, nil, user, hash, reader)
+		return int64(len(value)), found, err
+	}
+	return 0, false, unknownKind()
+}
+
+// locate is table.Reader.Locate of the newest version of user in the tables of v that reader sees, with the table that
+// x counts from.
+func (tr *Tree) locate(v *View, user []byte, hash uint64, reader visible.Reader) (
+	r *table.Reader, x page.Extent, effect visible.Effect, err error) {
+	effect = visible.Skip
+	for i := 0; i < len(v.runs) && effect == visible.Skip; i++ {
 		t := v.runs[i].Find(user)
 		if t == nil {
 			continue
 		}
-		r, err := tr.tables.Reader(t)
+		if r, err = tr.tables.Reader(t); err == nil {
+			x, effect, err = r.Locate(user, hash, reader)
+		}
 		if err != nil {
-			return 0, false, fmt.Errorf("size: %w", err)
-		}
-		size, effect, err := r.Size(user, hash, reader)
-		switch {
-		case err != nil:
-			return 0, false, fmt.Errorf("size: %w", err)
-		case effect == visible.Fold:
-			return tr.sizeMerged(v, user, hash, reader)
-		case effect != visible.Skip:
-			return decidedSize(int(size), effect)
+			return nil, x, visible.Skip, fmt.Errorf("find a value: %w", err)
 		}
 	}
-	return 0, false, nil
-}
-
-func (tr *Tree) sizeMerged(v *View, user []byte, hash uint64, reader visible.Reader) (int64, bool, error) {
-	value, found, err := tr.getMerged(v, nil, user, hash, reader)
-	return int64(len(value)), found, err
-}
-
-// decidedSize turns the effect of the version that decides, and its length, into the answer.
-func decidedSize(size int, effect visible.Effect) (int64, bool, error) {
-	_, found, err := resolve(nil, nil, effect)
-	if !found {
-		size = 0
-	}
-	return int64(size), found, err
+	return r, x, effect, nil
 }
 
 // Size is Tree.Size at s.
 func (s *Snapshot) Size(user []byte) (size int64, found bool, err error) {
-	if size, found, err = s.size(user); !errors.Is(err, calls.ErrClosed) {
-		if expired := s.Check(); expired != nil {
-			return 0, false, expired
-		}
+	size, found, err = s.size(user)
+	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
+		return 0, false, expired
 	}
 	return size, found, err
 }
@@ -100,25 +100,52 @@ func (s *Snapshot) size(user []byte) (int64, bool, error) {
 	return s.tree.sizeIn(v, user, v.seq)
 }
 
-// Chunks is the number of chunks in which the current value is stored, or 0: then Value is as good. The iterator must
-// stand on a key, and its range be of that key alone.
-func (it *Iterator) Chunks() int { return it.visible.Chunks() }
-
-// Size is the length of the current value. If that lies outside the pages it is not read.
-func (it *Iterator) Size() (int64, error) {
-	size, err := it.visible.Size()
-	return size, it.reason(err)
+// OpenValue is Get of user at s, or at the newest state if s is nil, for values of any length. One that is stored in
+// chunks it does not read: it returns an iterator that is on no key, and whose Chunk reads it. What else there is, it
+// returns as value, which is nil if there is none. user is borrowed until the iterator is closed. The sources are asked
+// one by one, as by Get: an iterator over the key would read in all that overlap, and meet damage that is not its own.
+func (tr *Tree) OpenValue(s *Snapshot, user []byte) (value []byte, long *Iterator, size int64, err error) {
+	it, err := tr.NewIterator(s, user, []byte{}) // an empty range
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	defer func() { // outside the epoch, which ends with the last of what it closes
+		if long == nil {
+			err = errors.Join(err, it.Close())
+		}
+	}()
+	guard := tr.epochs.Enter()
+	defer guard.Exit()
+	seq, found := it.hold.Seq(), false
+	value, found, err = tr.search(it.view, key.ChunkSize, nil, user, key.Hash(user), visible.Reader{Seq: seq})
+	if err == operand.ErrTooLong {
+		if size, _, err = tr.sizeIn(it.view, user, seq); err == nil {
+			long = it
+		}
+		return nil, long, size, it.reason(err)
+	}
+	if found {
+		value = notNil(value)
+	}
+	return value, nil, int64(len(value)), it.reason(err)
 }
 
-// Chunk appends the nth chunk of the value to dst. Before, it changes to the current view: so who reads a long value
-// slowly holds its file, and not all that there was when he began.
+// Chunk appends the nth chunk of the value that OpenValue has opened it for to dst. Before, it changes to the current
+// view: so who reads a long value slowly holds its file, and not all that there was when he began.
 func (it *Iterator) Chunk(dst []byte, n int) ([]byte, error) {
-	if !it.usable() {
-		return dst, it.err
-	}
-	if it.current.Load() != it.view && !(it.changeView() && it.visible.First()) {
+	if !it.usable() || !it.changeView() {
 		return dst, it.Err()
 	}
-	out, err := it.visible.Chunk(dst, n)
+	guard := it.tree.epochs.Enter()
+	defer guard.Exit()
+	r, x, _, err := it.tree.locate(it.view, it.lo, key.Hash(it.lo), visible.Reader{Seq: it.hold.Seq()})
+	switch {
+	case err != nil:
+		return dst, it.reason(err)
+	case n >= x.Chunks():
+		return dst, corrupt.New("", -1, "there is no chunk %d of the value of %.40q any more", n, it.lo)
+	}
+	var chunks block.Chunks
+	out, err := r.ReadChunk(dst, x, &chunks, n)
 	return out, it.reason(err)
 }

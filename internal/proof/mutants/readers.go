@@ -83,13 +83,18 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a value that is being read holds nothing",
 		Breaks: "who watches a film sees it end when another takes its place",
-		Changes: []Change{{"internal/transaction/value.go", `	v.size, err = it.Size()
-	it.Exit()
-`, `	v.size, err = it.Size()
-	it.Exit()
-	it.End()
+		Changes: []Change{{"internal/transaction/value.go", `		long.Exit()
+`, `		long.Exit()
+		long.End()
 `}},
 		Killer: Check{Package: ".", Run: "^TestValueReader_staysWhatItWas$"},
+	},
+	{
+		Name:   "a value is opened in all tables that overlap",
+		Breaks: "damage of another table keeps a film from being read that Get finds",
+		Changes: []Change{{"internal/tree/value.go", `tr.NewIterator(s, user, []byte{})`,
+			`tr.NewIterator(s, user, append(user[:len(user):len(user)], 0))`}},
+		Killer: Check{Package: ".", Run: "^TestValueReader_readsPastDamageThatGetDoesNotMeet$"},
 	},
 	{
 		Name:    "Has reads long values",

@@ -285,29 +285,6 @@ func (v *Visible) Value() ([]byte, error) {
 	return v.value, nil
 }
 
-// Chunks is the number of chunks in which the current value is stored, or 0: then Value is as good.
-func (v *Visible) Chunks() int {
-	if v.resting != forward {
-		return 0
-	}
-	x, _ := v.input.Extent()
-	return x.Chunks()
-}
-
-// Chunk appends the nth chunk of the current value to dst: one that Chunks tells of.
-func (v *Visible) Chunk(dst []byte, n int) ([]byte, error) { return v.input.Chunk(dst, n) }
-
-// Size is the length of the current value. If that is an extent it is not read.
-func (v *Visible) Size() (int64, error) {
-	if v.resting == forward {
-		if x, outside := v.input.Extent(); outside {
-			return int64(x.Raw), nil
-		}
-	}
-	value, err := v.Value()
-	return int64(len(value)), err
-}
-
 // Err says why v is at none, if it has not reached an end. An entry of a kind that this program does not know is a
 // *corrupt.Error.
 func (v *Visible) Err() error { return v.err }

@@ -53,8 +53,8 @@ func (r *Reader) AppendChunk(dst []byte, x page.Extent, c *block.Chunks, n int) 
 	return out, err
 }
 
-// appendChunk is AppendChunk of whichever file.
-func (r *Reader) appendChunk(dst []byte, x page.Extent, c *block.Chunks, n int) ([]byte, error) {
+// ReadChunk is AppendChunk of whichever file.
+func (r *Reader) ReadChunk(dst []byte, x page.Extent, c *block.Chunks, n int) ([]byte, error) {
 	if x.File == 0 {
 		return r.AppendChunk(dst, x, c, n)
 	}
@@ -73,7 +73,7 @@ func (r *Reader) readThrough(x page.Extent, memory *piece.Scratch) error {
 	}
 	var c block.Chunks
 	for n := range x.Chunks() {
-		if _, err := r.appendChunk(memory.Bytes(page.ChunkSize)[:0], x, &c, n); err != nil {
+		if _, err := r.ReadChunk(memory.Bytes(page.ChunkSize)[:0], x, &c, n); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (it *Iterator) Chunk(dst []byte, n int) ([]byte, error) {
 	if isSet(it.stop) {
 		return dst, ErrStopped
 	}
-	dst, err := it.r.appendChunk(dst, it.entry.Extent(), &it.chunks, n)
+	dst, err := it.r.ReadChunk(dst, it.entry.Extent(), &it.chunks, n)
 	if err != nil {
 		it.fail(err)
 	}

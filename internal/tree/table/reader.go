@@ -235,22 +235,25 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visi
 	return r.appendValue(limit, dst, &e, effect)
 }
 
-// Size is Get for the length of the value alone, 0 unless the effect is Show. It reads no value outside the pages.
-func (r *Reader) Size(user []byte, hash uint64, reader visible.Reader) (
-	size uint64, effect visible.Effect, err error) {
+// Locate is Get without the value: the extent that it lies in, or one in no file of its length if that is not outside
+// the pages. It is the zero Extent unless the effect is Show.
+func (r *Reader) Locate(user []byte, hash uint64, reader visible.Reader) (
+	x page.Extent, effect visible.Effect, err error) {
 	var private privatePages
 	defer private.unpin()
 	var e page.Entry
 	effect, err = r.find(&e, user, hash, reader, &private)
 	switch {
 	case err != nil || effect == visible.Skip:
-		return 0, visible.Skip, err
+		return x, visible.Skip, err
 	case effect == visible.Unknown:
-		return 0, effect, r.src.Damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
+		return x, effect, r.src.Damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
+	case effect == visible.Show && e.IsExtent():
+		x = e.Extent()
 	case effect == visible.Show:
-		size = e.Size()
+		x.Raw = e.Size()
 	}
-	return size, effect, nil
+	return x, effect, nil
 }
 
 // find sets e to the newest version of user that reader sees, and returns its effect: Skip if there is none. e lies in
