@@ -74,11 +74,19 @@ var readerMutants = []Mutant{
 	{
 		Name:   "the chunks of a value are not verified",
 		Breaks: "flipped bits of a long value are shown",
-		Changes: []Change{{"internal/tree/table/block/chunk.go", `	value, err := s.Open(out[len(dst):], stored, At(Chunk, 0, at), page.ChunkSize)
-`, `	value, err := stored[:length-TrailerSize], error(nil)
+		Changes: []Change{{"internal/tree/table/block/chunk.go", `	value, err := s.Open(out[len(dst):], stored, place, page.ChunkSize)
+`, `	_ = place
+	value, err := stored[:length-TrailerSize], error(nil)
 `}},
 		Killer: test("tree/table", "TestChunks_damageIsNoticed"),
 		Quick:  true,
+	},
+	{
+		Name:    "a damaged chunk is called the first of its value",
+		Breaks:  "who looks for the damaged part of a film looks in the wrong place",
+		Changes: []Change{{"internal/tree/table/block/chunk.go", `	place.Nth = n`, `	place.Nth = 0`}},
+		Killer:  test("tree/table", "TestChunks_damageIsNoticed"),
+		Quick:   true,
 	},
 	{
 		Name:   "a value that is being read holds nothing",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"lightningdb/internal/format/codec"
@@ -159,6 +160,9 @@ func TestChunks_damageIsNoticed(t *testing.T) {
 			if n == broken || broken < 0 {
 				checkDamage(t, name, err)
 				checkDamage(t, name, it.Err())
+				if named := fmt.Sprintf("in chunk %d", n); broken >= 0 && !strings.Contains(fmt.Sprint(err), named) {
+					t.Errorf("%s: %v; it is %s", name, err, named)
+				}
 			} else if want := rows[0].value[n<<20:]; err != nil || !bytes.Equal(chunk, want[:min(len(want), 1<<20)]) {
 				t.Errorf("%s: chunk %d: %d bytes, %v", name, n, len(chunk), err)
 			}

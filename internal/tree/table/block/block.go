@@ -72,9 +72,13 @@ const MaxPage = page.MaxSize + TrailerSize
 // Place is the identity of a block within its table.
 type Place struct {
 	Unit   Unit
-	Number int
+	Number int // of a page; 0 for what is not one
 	Offset int64
+	Nth    int // which chunk of its extent, for messages: its offset is its identity
 }
+
+// String names the block for messages.
+func (p Place) String() string { return fmt.Sprintf("%v %d", p.Unit, max(p.Number, p.Nth)) }
 
 // At is the place of a block; number is 0 for what is not a page.
 func At(u Unit, number int, offset int64) Place {
@@ -137,26 +141,26 @@ func (s *Source) Read(buf []byte, offset int64) error {
 // otherwise in dst's memory if that suffices, and never more than maxRaw bytes.
 func (s *Source) Open(dst, stored []byte, at Place, maxRaw uint64) ([]byte, error) {
 	if len(stored) < TrailerSize {
-		return nil, s.Damaged(at.Offset, "%v %d is too short", at.Unit, at.Number)
+		return nil, s.Damaged(at.Offset, "%v is too short", at)
 	}
 	payload := stored[: len(stored)-TrailerSize : len(stored)-TrailerSize]
 	head := binary.LittleEndian.Uint64(stored[len(payload):])
 	if at.Checksum(s.ID, payload, head) != StoredChecksum(stored) {
-		return nil, s.Damaged(at.Offset, "checksum mismatch in %v %d", at.Unit, at.Number)
+		return nil, s.Damaged(at.Offset, "checksum mismatch in %v", at)
 	}
 	c, raw := codec.ID(head), head>>16
 	if Unit(head>>8) != at.Unit || (c != codec.None && c != s.Codec) {
-		return nil, s.Damaged(at.Offset, "impossible trailer of %v %d", at.Unit, at.Number)
+		return nil, s.Damaged(at.Offset, "impossible trailer of %v", at)
 	}
 	if c == codec.None && raw == uint64(len(payload)) {
 		return payload, nil
 	}
 	if c == codec.None || raw > maxRaw {
-		return nil, s.Damaged(at.Offset, "impossible length of %v %d", at.Unit, at.Number)
+		return nil, s.Damaged(at.Offset, "impossible length of %v", at)
 	}
 	payload, err := codec.Decode(c, dst, payload, int(raw))
 	if err != nil {
-		return nil, s.Damaged(at.Offset, "%v %d: %v", at.Unit, at.Number, err)
+		return nil, s.Damaged(at.Offset, "%v: %v", at, err)
 	}
 	return payload, nil
 }

@@ -80,7 +80,9 @@ func (s *Source) AppendChunk(dst []byte, c *Chunks, n int) (out []byte, sum uint
 	}
 	want := c.x.ChunkLen(n)
 	out = slices.Grow(dst, want)
-	value, err := s.Open(out[len(dst):], stored, At(Chunk, 0, at), page.ChunkSize)
+	place := At(Chunk, 0, at)
+	place.Nth = n
+	value, err := s.Open(out[len(dst):], stored, place, page.ChunkSize)
 	if err != nil {
 		return dst, 0, err
 	}
