@@ -2,6 +2,7 @@ package salvage
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/table"
+	"lightningdb/internal/tree/table/block"
 )
 
 // View says what Inspect shows. The zero value shows the whole file without its keys.
@@ -189,9 +191,6 @@ func (i *inspector) table(named filename.Kind) error {
 	if frame == nil {
 		return err
 	}
-	if err != nil {
-		i.damaged("%v", err)
-	}
 	i.say("id", fmt.Sprintf("%016x", frame.ID))
 	i.say("leaves", frame.Leaves)
 	if p := frame.Properties; p != nil {
@@ -208,7 +207,9 @@ func (i *inspector) table(named filename.Kind) error {
 			i.values = append(i.values, name)
 		}
 	}
+	listed := map[int64]bool{}
 	pages := leaves.New(i.file, i.out.Bytes, frame.ID, frame, func(g leaves.Gap) {
+		listed[g.Offset] = g.Offset >= 0
 		i.damaged("offset %d, %d bytes: %s", g.Offset, g.Length, g.What)
 	})
 	for payload := pages.Read(); payload != nil; payload = pages.Read() {
@@ -219,7 +220,39 @@ func (i *inspector) table(named filename.Kind) error {
 		}
 	}
 	i.n = frame.Leaves
+	i.verify(frame.ID, err, listed)
 	return nil
+}
+
+// verify tells of what is damaged of a table besides leaves: what its frame has said, and its other pages and values.
+// listed are the offsets of the leaves that were told of.
+func (i *inspector) verify(id uint64, frame error, listed map[int64]bool) {
+	r, err := table.OpenValues(i.file, table.OpenOptions{Name: i.name, ID: id, Size: i.out.Bytes, Values: elsewhere{}})
+	if err == nil {
+		err = r.Verify(context.Background())
+	}
+	var all corrupt.List
+	all.Add(frame)
+	all.Add(err)
+	for _, err := range all.All() {
+		var at *corrupt.Error
+		if !errors.As(err, &at) || !listed[at.Offset] {
+			i.damaged("%v", err)
+		}
+	}
+}
+
+// elsewhere takes values in other files for whole.
+type elsewhere struct{}
+
+// AppendValue implements table.Values.
+func (elsewhere) AppendValue(dst []byte, _ table.ValueFile, _ page.Extent) ([]byte, error) {
+	return dst, nil
+}
+
+// AppendChunk implements table.Values.
+func (elsewhere) AppendChunk(dst []byte, _ table.ValueFile, _ page.Extent, _ *block.Chunks, _ int) ([]byte, error) {
+	return dst, nil
 }
 
 func (i *inspector) leaf(payload []byte, offset int64) {

@@ -93,6 +93,9 @@ func (d *List) Add(err error) {
 // Len is how many there are.
 func (d *List) Len() int { return len(d.all) }
 
+// All is what was added, each place once.
+func (d *List) All() []error { return d.all }
+
 // Err joins what was added; nil if that is nothing.
 func (d *List) Err() error {
 	if len(d.all) == 1 {

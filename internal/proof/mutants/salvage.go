@@ -218,4 +218,13 @@ var salvageMutants = []Mutant{
 			`			return err`}},
 		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^TestCheck_listsEveryDamagedPageOfATable$"},
 	},
+	{
+		Name:   "inspect looks at the leaves of a table alone",
+		Breaks: "a table with a damaged value or locator is called whole",
+		Changes: []Change{{"internal/salvage/inspect.go", `	all.Add(frame)
+	all.Add(err)
+`, `	all.Add(frame)
+`}},
+		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^TestInspect_noticesDamageAnywhereInATable$"},
+	},
 }

@@ -32,10 +32,10 @@ type Values interface {
 	AppendChunk(dst []byte, f ValueFile, x page.Extent, c *block.Chunks, n int) ([]byte, error)
 }
 
-// OpenValues is Open for the extents of the table in f alone: the result has AppendExtent and Close, and no other
-// method but AppendChunk may be called. It reads the footer.
+// OpenValues is Open without the cache, for the extents of the table in f alone: of the result only AppendExtent,
+// AppendChunk, Verify and Close may be called. It reads the footer.
 func OpenValues(f vfs.File, o OpenOptions) (*Reader, error) {
-	r := &Reader{src: block.Source{File: f, Name: o.Name, ID: o.ID}}
+	r := &Reader{src: block.Source{File: f, Name: o.Name, ID: o.ID}, values: o.Values}
 	if err := r.openFooter(o.Size); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -879,6 +880,61 @@ func TestCheck_listsEveryDamagedPageOfATable(t *testing.T) {
 	var result verifyResult
 	if err := json.Unmarshal([]byte(got.out), &result); err != nil || len(result.Damage) != 3 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Of a file that is called whole, somebody makes a copy, and throws the others away.
+func TestInspect_noticesDamageAnywhereInATable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db, err := lightningdb.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b lightningdb.Batch
+	random := mathrand.NewChaCha8([32]byte{1})
+	for i := range 3000 {
+		value := make([]byte, 20+i%2*i) // every other one of more than a quarter of a page is outside the pages
+		random.Read(value)
+		b.Put(fmt.Appendf(nil, "k%06d", i), value)
+	}
+	b.Put([]byte("film"), make([]byte, 3<<20))
+	if err := errors.Join(db.Write(&b), db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("%q, %v", tables, err)
+	}
+	data, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, "inspect", tables[0])
+	offsets := []int{0, len(data) - 1}
+	for step := 1; step < len(data); step *= 2 { // what is small is at the end
+		offsets = append(offsets, len(data)-step-step/3)
+	}
+	for range 20 {
+		offsets = append(offsets, int(random.Uint64()%uint64(len(data))))
+	}
+	for _, at := range offsets {
+		if at < 0 {
+			continue
+		}
+		data[at] ^= 1
+		if err := os.WriteFile(tables[0], data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text, lines := lightning(t, "", "inspect", tables[0]), lightning(t, "", "inspect", tables[0], "--json")
+		if text.code != console.ExitCorrupt || lines.code != console.ExitCorrupt {
+			t.Errorf("byte %d of %d: %d, with --json %d", at, len(data), text.code, lines.code)
+		}
+		var c lightningdb.InspectReport
+		if json.Unmarshal([]byte(lines.out), &c); lines.out != "" && len(c.Damage) != 1 ||
+			strings.Count(text.out, "damaged: ") != len(c.Damage) {
+			t.Errorf("byte %d of %d: %q", at, len(data), c.Damage)
+		}
+		data[at] ^= 1
 	}
 }
 

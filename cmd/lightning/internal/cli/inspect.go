@@ -24,7 +24,7 @@ func (a *app) inspectCommand() *command.Command {
 		Short: "Show what is in one file of a database",
 		Help: `inspect shows what a file of a database says: the properties and leaf pages of a table, the commits of a log
 segment, the edits of a manifest, CURRENT, STATUS, LOCK. It looks at this file alone, goes on behind damage, and
-changes nothing. It exits with 5 if something is damaged.
+changes nothing. It exits with 5 if something is damaged: of a table it reads everything, but values in other files.
 
 In JSON the keys of entries are base64. What files, pages and edits say of their keys is text: quoted, and
 shortened if it is long.`,
