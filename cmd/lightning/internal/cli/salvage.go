@@ -31,9 +31,12 @@ with every entry that is whole: of each key the newest value that can be read. I
 manifest and no log. TO must be empty or absent, and is empty again if salvage fails or is interrupted.
 
 It lists what is damaged, and what may be missing, by keys; within those keys a value may be an older one, and a
-deleted key may be back. Both ends of a span belong to it. Nothing is invented. It exits with 0 if nothing is missing,
-and with 5 if something may be; then TO is a database all the same. A log that ends in the middle of a commit, as a
-crash leaves it, is no damage to check; here it counts as something that may be missing.
+deleted key may be back. Both ends of a span belong to it. Nothing is invented. Without a whole manifest the span is
+all keys: those whose deletes were compacted away come back from obsolete tables and value files.
+
+It exits with 0 if nothing is missing, and with 5 if something may be; then TO is a database all the same. A log that
+ends in the middle of a commit, as a crash leaves it, is no damage to check; here it counts as something that may be
+missing.
 
 While another process has the database in DIR open for writing, it exits with 4: stop that one first.`,
 		MinArgs: 2, MaxArgs: 2,
