@@ -24,6 +24,7 @@ type spec struct {
 	MemoryLimit    int64
 	LogLimit       int64
 	DiskLimit      int64
+	ScrubRate      int64
 	MaxSnapshotAge time.Duration
 
 	Bytes int64 // of data
@@ -62,6 +63,7 @@ var roles = map[string]func(c *child) error{
 	"limited":   returnFromLimit,
 	"small":     holdSmallDisk,
 	"full":      fillDisk,
+	"scrub":     scrubUnderLoad,
 }
 
 // child is a process of a campaign, from inside.
@@ -113,7 +115,7 @@ func (c *child) open() (*lightningdb.DB, error) { return lightningdb.Open(c.Dir,
 
 func (c *child) options() *lightningdb.Options {
 	return &lightningdb.Options{Durability: lightningdb.Process, MemoryLimit: c.MemoryLimit, LogLimit: c.LogLimit,
-		DiskLimit: c.DiskLimit, MaxSnapshotAge: c.MaxSnapshotAge}
+		DiskLimit: c.DiskLimit, ScrubRate: c.ScrubRate, MaxSnapshotAge: c.MaxSnapshotAge}
 }
 
 // watch has the crew tell progress: by time, if total is 0.

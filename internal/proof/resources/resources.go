@@ -44,7 +44,7 @@ type Bound struct {
 // Bounds are all bounds, in the order in which they are measured.
 func Bounds() []Bound {
 	return []Bound{memoryBound, diskBound, limitBound, openBound, stallsBound, ageBound, viewsBound, databasesBound,
-		transactionBound}
+		scrubBound, transactionBound}
 }
 
 // Verdict is what became of a figure.
