@@ -76,11 +76,8 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)
 	}
-	db := &DB{engine: e, path: fs.Path(), durability: Sync, rules: operand.Rules{User: o.Merge}}
-	if o.Durability != DefaultDurability {
-		db.durability = o.Durability
-	}
-	return db, nil
+	durability, rules := cmp.Or(o.Durability, Sync), operand.Rules{User: o.Merge}
+	return &DB{engine: e, path: fs.Path(), durability: durability, rules: rules}, nil
 }
 
 func (o *Options) openDir(dir string) (vfs.FS, error) {
@@ -134,7 +131,10 @@ func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	out, found, err := db.engine.Get(dst, key, engine.Latest)
+	return orNotFound(db.engine.Get(dst, key, engine.Latest))
+}
+
+func orNotFound[T any](out T, found bool, err error) (T, error) {
 	if err == nil && !found {
 		err = ErrNotFound
 	}
@@ -175,29 +175,20 @@ func (db *DB) putLarge(key, value []byte) error {
 }
 
 // Delete removes key. Removing a key that is not there is no error.
-func (db *DB) Delete(key []byte) error {
-	return db.one(func(b *Batch) { b.Delete(key) })
-}
+func (db *DB) Delete(key []byte) error { return db.one(func(b *Batch) { b.Delete(key) }) }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. It wraps around as int64 does.
-func (db *DB) Add(key []byte, n int64) error {
-	return db.one(func(b *Batch) { b.Add(key, n) })
-}
+func (db *DB) Add(key []byte, n int64) error { return db.one(func(b *Batch) { b.Add(key, n) }) }
 
 // Max sets key to n unless it has a greater integer.
-func (db *DB) Max(key []byte, n int64) error {
-	return db.one(func(b *Batch) { b.Max(key, n) })
-}
+func (db *DB) Max(key []byte, n int64) error { return db.one(func(b *Batch) { b.Max(key, n) }) }
 
 // Min sets key to n unless it has a lesser integer.
-func (db *DB) Min(key []byte, n int64) error {
-	return db.one(func(b *Batch) { b.Min(key, n) })
-}
+func (db *DB) Min(key []byte, n int64) error { return db.one(func(b *Batch) { b.Min(key, n) }) }
 
-// Append appends tail to the value of key, which counts as empty if the key is absent.
-func (db *DB) Append(key, tail []byte) error {
-	return db.one(func(b *Batch) { b.Append(key, tail) })
-}
+// Append appends tail to the value of key, which counts as empty if the key is absent. What becomes longer than
+// MaxValueSize gives ErrMerge when it is read: where that may be, ask for the Size first, in a transaction.
+func (db *DB) Append(key, tail []byte) error { return db.one(func(b *Batch) { b.Append(key, tail) }) }
 
 // Merge sets key to what Options.Merge makes of its value and argument.
 func (db *DB) Merge(key, argument []byte) error {

@@ -124,12 +124,15 @@ var (
 	ErrBatchTooLarge = fmt.Errorf("batch is larger than %d bytes", MaxBatchSize)
 )
 
-// CorruptionError says which file is damaged, where and how. errors.Is(err, ErrCorrupt) holds for it.
+// CorruptionError says which file is damaged, where and how: File (string) in the directory of the database, Offset
+// (int64) in bytes, -1 if not known, and What (string). errors.Is(err, ErrCorrupt) holds for it.
 type CorruptionError = corrupt.Error
 
-// LockedError says who has the database open, as far as it is known. errors.Is(err, ErrLocked) holds for it.
+// LockedError says who has the database open, as far as it is known: Owner is a text like "process 4711 (myprogram)".
+// errors.Is(err, ErrLocked) holds for it.
 type LockedError = vfs.LockedError
 
-// LockTimeoutError says which key was waited for, how long its holder has had it, and who that is. errors.Is(err,
-// ErrLockTimeout) holds for it.
+// LockTimeoutError says which Key ([]byte) was waited for, nil for precedence, the Age of the lock, for how long it was
+// Waited (time.Duration), and who its Holder is: its number and, with Options.TraceReaders, when and where it began.
+// errors.Is(err, ErrLockTimeout) holds for it.
 type LockTimeoutError = lock.TimeoutError

@@ -122,11 +122,7 @@ func (f *Follower) GetAppend(dst, key []byte) ([]byte, error) {
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	out, found, err := f.follower.Get(dst, key)
-	if err == nil && !found {
-		err = ErrNotFound
-	}
-	return out, err
+	return orNotFound(f.follower.Get(dst, key))
 }
 
 // Has reports whether key has a value; see DB.Has.

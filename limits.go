@@ -6,13 +6,11 @@ import (
 	"lightningdb/internal/log/wal"
 )
 
-// Limits of keys, values and batches (as Batch.Size counts them), in bytes.
+// Limits of keys, values, arguments of Append and Merge, and batches (as Batch.Size counts them), in bytes.
 const (
-	MaxKeySize    = key.MaxUserKeySize  // 64 KiB
-	MaxValueSize  = key.MaxValueSize    // 64 MiB
-	MaxStreamSize = key.MaxStreamedSize // 1 GiB, of a value that PutReader puts
-	MaxBatchSize  = wal.MaxPayloadSize  // 1 GiB less 24, which its record takes
+	MaxKeySize      = key.MaxUserKeySize      // 64 KiB
+	MaxValueSize    = key.MaxValueSize        // 64 MiB
+	MaxStreamSize   = key.MaxStreamedSize     // 1 GiB, of a value that PutReader puts
+	MaxArgumentSize = operand.MaxArgumentSize // one less than MaxValueSize
+	MaxBatchSize    = wal.MaxPayloadSize      // 1 GiB less 24, which its record takes
 )
-
-// MaxArgumentSize is the largest argument of Append and Merge, in bytes: one less than 64 MiB, the largest value.
-const MaxArgumentSize = operand.MaxArgumentSize

@@ -28,9 +28,7 @@ type Range struct {
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
-func (db *DB) Range(lo, hi []byte) *Range {
-	return newRange(db, span.Span{Lo: lo, Hi: hi})
-}
+func (db *DB) Range(lo, hi []byte) *Range { return newRange(db, span.Span{Lo: lo, Hi: hi}) }
 
 // Prefix returns the entries whose keys begin with p.
 func (db *DB) Prefix(p []byte) *Range { return newRange(db, span.Prefix(p)) }

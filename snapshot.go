@@ -21,9 +21,7 @@ type Snapshot struct {
 
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
 // on disk.
-func (db *DB) Snapshot() *Snapshot {
-	return newSnapshot(db.engine)
-}
+func (db *DB) Snapshot() *Snapshot { return newSnapshot(db.engine) }
 
 // holder is what snapshots and read-only transactions are of: the engine of a DB, or a Follower's.
 type holder interface {
@@ -87,11 +85,7 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	out, found, err := s.held.Get(dst, key)
-	if err == nil && !found {
-		err = ErrNotFound
-	}
-	return out, err
+	return orNotFound(s.held.Get(dst, key))
 }
 
 // Has reports whether key has a value; see DB.Has.
@@ -106,9 +100,7 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
-func (s *Snapshot) Range(lo, hi []byte) *Range {
-	return newRange(s, span.Span{Lo: lo, Hi: hi})
-}
+func (s *Snapshot) Range(lo, hi []byte) *Range { return newRange(s, span.Span{Lo: lo, Hi: hi}) }
 
 // Prefix returns the entries whose keys begin with p.
 func (s *Snapshot) Prefix(p []byte) *Range { return newRange(s, span.Prefix(p)) }

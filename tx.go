@@ -145,21 +145,15 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 //
 // A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the
 // part of the transaction that took it has failed.
-func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
-	if tx.rw == nil {
-		return nil, tx.forWriters()
-	}
-	if err := tx.rw.Enter(); err != nil {
-		return nil, err
-	}
-	defer tx.rw.Leave()
-	if err := transaction.CheckKey(key); err != nil {
-		return nil, err
-	}
-	if err := tx.rw.Lock(key); err != nil {
-		return nil, err
-	}
-	return notNil(tx.rw.Get(nil, key))
+func (tx *Tx) GetForUpdate(key []byte) (value []byte, err error) {
+	err = tx.write(key, nil, func(rw *transaction.Tx) error {
+		if err := rw.Lock(key); err != nil {
+			return err
+		}
+		value, err = notNil(rw.Get(nil, key))
+		return err
+	})
+	return value, err
 }
 
 // Has reports whether key has a value; see DB.Has.
@@ -176,9 +170,7 @@ func (tx *Tx) Has(key []byte) (found bool, err error) {
 
 // Range returns the entries with lo <= key < hi. A nil bound is open. Own writes are among them, also those made while
 // the range is walked.
-func (tx *Tx) Range(lo, hi []byte) *Range {
-	return newRange(tx.source(), span.Span{Lo: lo, Hi: hi})
-}
+func (tx *Tx) Range(lo, hi []byte) *Range { return newRange(tx.source(), span.Span{Lo: lo, Hi: hi}) }
 
 // Prefix returns the entries whose keys begin with p.
 func (tx *Tx) Prefix(p []byte) *Range { return newRange(tx.source(), span.Prefix(p)) }
@@ -255,10 +247,13 @@ func (tx *Tx) Commit() error {
 
 // Rollback ends the transaction without writing anything. After Commit or Rollback it does nothing.
 func (tx *Tx) Rollback() error {
-	if tx.managed {
+	switch {
+	case tx.managed:
 		return ErrManagedTx
+	case tx.rw == nil:
+		return tx.snapshot.Close()
 	}
-	return tx.rollback()
+	return tx.rw.Rollback()
 }
 
 // commit ends a transaction that may write with its commit.
@@ -317,13 +312,6 @@ func (tx *Tx) commitView() error {
 		return err
 	}
 	return tx.ctx.Err()
-}
-
-func (tx *Tx) rollback() error {
-	if tx.rw == nil {
-		return tx.snapshot.Close()
-	}
-	return tx.rw.Rollback()
 }
 
 // openIterator implements source, for a transaction that may write.

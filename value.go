@@ -8,7 +8,13 @@ import (
 	"lightningdb/internal/transaction"
 )
 
-// Value is a value as a file that is read: an io.ReadSeekCloser and io.ReaderAt. ValueReader returns one.
+// Value is a value as a file that is read, which ValueReader returns: an io.ReadSeekCloser and io.ReaderAt, with Read,
+// Seek, ReadAt and Close, and Size() int64, in bytes. It is that of one moment, whatever is written meanwhile.
+//
+// Of more than 1 MiB it has 1 MiB in memory, and keeps its version on disk until Close, as a cursor does. ReadAt may be
+// called by any number of goroutines, Read and Seek, which share a place, by one at a time. After Close reads give
+// fs.ErrClosed; after the end of what it was opened in ErrClosed, ErrTxDone or ErrSnapshotExpired; and the error of its
+// context once that is done. After ErrCorrupt other places can be read.
 type Value = transaction.Value
 
 // PutReader sets key to what r holds, up to MaxStreamSize bytes, in constant memory. What has more than 1 MiB is
@@ -69,11 +75,7 @@ func sizeOf(key []byte, find func() (size int64, found bool, err error)) (int64,
 	if !transaction.Fits(key) {
 		return 0, transaction.CheckKey(key)
 	}
-	size, found, err := find()
-	if err == nil && !found {
-		err = ErrNotFound
-	}
-	return size, err
+	return orNotFound(find())
 }
 
 // ValueReader returns the newest value of key, to be read piece by piece, or ErrNotFound. Whatever is written
@@ -116,7 +118,7 @@ func (f *Follower) ValueReader(ctx context.Context, key []byte) (*Value, error) 
 		s.Close()
 		return nil, err
 	}
-	return v.With(s), nil
+	return transaction.CloseWith(v, s), nil
 }
 
 func openValue(ctx context.Context, from transaction.Values, key []byte, over func() error) (*Value, error) {

@@ -86,8 +86,8 @@ func inMemory(ctx context.Context, value []byte, over func() error) *Value {
 	return &Value{ctx: ctx, held: value, size: int64(len(value)), over: over}
 }
 
-// With closes c when v is closed.
-func (v *Value) With(c io.Closer) *Value {
+// CloseWith has c closed when v is, which it returns. It is no method: users of the database would see it.
+func CloseWith(v *Value, c io.Closer) *Value {
 	v.with = c
 	return v
 }
