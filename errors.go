@@ -110,10 +110,11 @@ var (
 	ErrFutureSequence = engine.ErrFutureSequence
 
 	// ErrMerge: the value of a key cannot be told, because something was merged into it that does not go with what was
-	// there, or because Options.Merge failed, panicked or was not given. Nothing is lost: with the right Options.Merge
-	// the value may be there, and a put or delete of the key ends it. The message names key and cause. It is the answer
-	// of a read of the key, and so keeps no transaction from committing. But a loop or cursor that ended with it has not
-	// shown the keys behind, so View and Update return it unless the function has asked Range.Err or Cursor.Err.
+	// there, or makes it longer than MaxValueSize, or because Options.Merge failed, panicked or was not given. Nothing is
+	// lost: with the right Options.Merge the value may be there, and a put or delete of the key ends it. The message names
+	// key and cause. It is the answer of a read of the key, and so keeps no transaction from committing. But a loop or
+	// cursor that ended with it has not shown the keys behind, so View and Update return it unless the function has asked
+	// Range.Err or Cursor.Err.
 	ErrMerge = operand.ErrMerge
 
 	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written;

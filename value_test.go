@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -561,12 +562,29 @@ func TestAppend_toALongStreamIsErrMerge(t *testing.T) {
 			if _, err := db.ValueReader(t.Context(), key); !errors.Is(err, ErrMerge) {
 				t.Errorf("%s: ValueReader gives %v", when, err)
 			}
+			loop := db.Range(nil, nil)
+			for range loop.All() {
+			}
+			if err := loop.Err(); !errors.Is(err, ErrMerge) || !strings.Contains(err.Error(), `"film"`) {
+				t.Errorf("%s: a loop ends with %v, which does not name the key", when, err)
+			}
 			if n, err := before.Size(key); err != nil || n != size {
 				t.Errorf("%s: a snapshot of before has %d bytes, %v", when, n, err)
 			}
 			if err := errors.Join(db.Flush(), db.Compact(t.Context(), nil, nil)); err != nil {
 				t.Fatal(err)
 			}
+		}
+		lengthen := func(tx *Tx) error { // as guarantees.md advises
+			n, err := tx.Size([]byte("whole"))
+			if err == nil && n+1 > MaxValueSize {
+				return ErrValueTooLarge
+			}
+			return errors.Join(err, tx.Append([]byte("whole"), []byte("x")))
+		}
+		err = db.PutReader(t.Context(), []byte("whole"), io.LimitReader(zeros, size))
+		if refused := db.Update(t.Context(), lengthen); err != nil || !errors.Is(refused, ErrValueTooLarge) {
+			t.Errorf("an append that looks at the size first: %v, %v", err, refused)
 		}
 		before.Close()
 		if err := errors.Join(db.Compact(t.Context(), nil, nil), db.Verify(t.Context(), nil)); err != nil {

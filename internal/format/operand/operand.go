@@ -266,6 +266,11 @@ func (r Rules) call(user, old, argument []byte) (result []byte, err error) {
 	return r.User(user, old, argument)
 }
 
+// TooLong is the ErrMerge about a value of size bytes, into which nothing can be merged.
+func TooLong(user []byte, size uint64) error {
+	return failed(user, "something was merged into a value of %d bytes, and it may have %d", size, key.MaxValueSize)
+}
+
 // failed returns an ErrMerge about the key user.
 func failed(user []byte, format string, args ...any) error {
 	return fmt.Errorf("%w: key %.40q: %s", ErrMerge, user, fmt.Sprintf(format, args...))

@@ -277,4 +277,12 @@ var mergeMutants = []Mutant{
 		Killer: test("format/operand", "TestApart_theEndOfTheGoroutineIsAnError"),
 		Quick:  true,
 	},
+	{
+		Name:   "what is merged into a streamed value is folded",
+		Breaks: "a loop reads a gigabyte into memory, to say that the key has no value",
+		Changes: []Change{{"internal/tree/merge/visible.go", `outside && x.Raw > key.MaxValueSize {`,
+			`outside && x.Raw > 2*key.MaxValueSize {`}},
+		Killer: test("tree/merge", "TestVisible_foldsOntoNoStreamedValue"),
+		Quick:  true,
+	},
 }

@@ -449,21 +449,25 @@ func (v *Visible) passDecided() {
 // fold settles at v.key. input is at the newest version of it that the snapshot may see, an operand.
 func (v *Visible) fold() bool {
 	v.operands.Reset()
-	v.value = v.value[:0]
+	v.value, v.foldErr = v.value[:0], nil
 	present, ok := v.collect()
 	if !ok {
 		return false
+	}
+	v.resting = folded
+	if v.foldErr != nil {
+		return true
 	}
 	value, err := v.operands.Fold(v.Rules, v.key, v.value, present)
 	if v.foldErr = err; err == nil {
 		v.value = value
 	}
-	v.resting = folded
 	return true
 }
 
 // collect moves input forward over the operands of v.key, which it collects, to the put or tombstone below them,
-// whose value it copies, or past all versions. ok is false if that failed; v.err says why.
+// whose value it copies, or past all versions. ok is false if that failed; v.err says why. A value that nothing can be
+// merged into is not read: v.foldErr says so.
 func (v *Visible) collect() (present, ok bool) {
 	for v.input.Valid() {
 		k := v.input.Key()
@@ -471,6 +475,10 @@ func (v *Visible) collect() (present, ok bool) {
 			return false, true
 		}
 		if v.reader.Of(k.Trailer) != visible.Fold {
+			if x, outside := v.input.Extent(); outside && x.Raw > key.MaxValueSize { // it is of no use, and may have a GiB
+				v.foldErr = operand.TooLong(v.key, x.Raw)
+				return false, true
+			}
 			return v.take(k)
 		}
 		value, err := v.input.Value()

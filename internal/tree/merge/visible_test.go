@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -19,6 +20,7 @@ import (
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/tree/page"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -382,6 +384,32 @@ func TestVisible_foldErrorLeavesThePosition(t *testing.T) {
 	}
 	if !v.Prev() || string(v.Key()) != "a" {
 		t.Errorf("no way back to it: %v", v.Err())
+	}
+}
+
+// TestVisible_foldsOntoNoStreamedValue: a gigabyte would be read into memory, to say that nothing can be merged into
+// it.
+func TestVisible_foldsOntoNoStreamedValue(t *testing.T) {
+	entries := []mergetest.Entry{
+		{Key: key.Make([]byte("film"), 2, key.KindMerge), Value: []byte{byte(operand.Append), 'x'}},
+		{Key: key.Make([]byte("film"), 1, key.KindPut), Value: []byte("stands for a gigabyte")},
+		{Key: key.Make([]byte("next"), 3, key.KindPut), Value: []byte("3")},
+	}
+	source := mergetest.NewSlice(entries)
+	source.Extents = func(i int) (page.Reference, bool) {
+		return page.Reference{Extent: page.Extent{Raw: key.MaxValueSize + 1}}, i == 1
+	}
+	var v merge.Visible
+	v.Reset(source, visible.Reader{Seq: 10}, nil, nil)
+	if !v.First() {
+		t.Fatal(v.Err())
+	}
+	value, err := v.Value()
+	if !errors.Is(err, operand.ErrMerge) || !strings.Contains(fmt.Sprint(err), `"film"`) || len(value) > 0 {
+		t.Errorf("the value is %q, %v", value, err)
+	}
+	if !v.Next() || string(v.Key()) != "next" {
+		t.Errorf("the scan ended after it: %v", v.Err())
 	}
 }
 
