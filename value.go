@@ -21,6 +21,9 @@ type Value = transaction.Value
 // written to disk once, as it is read, and does not go through the log; then it is committed as a very large
 // transaction is: that costs a flush, and survives a power cut whatever the durability. Shorter values are put.
 //
+// No transaction takes a stream. Put it first, under a key that nobody knows yet, and have the transaction put a small
+// value that names this key; delete the key if the transaction fails.
+//
 // Only io.EOF ends r. After any other error of it, io.ErrUnexpectedEOF too, which is wrapped, at the end of ctx,
 // without space (ErrNoSpace) and after ErrValueTooLarge nothing has changed; what was written until then is removed.
 // Nobody sees anything of the value before it is committed, and nothing of the database waits for r: its close does
