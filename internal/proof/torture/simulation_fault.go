@@ -29,6 +29,9 @@ func (k faultKind) String() string {
 	return [...]string{"eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}[k]
 }
 
+// FaultName is the name of kind k of the faults that a simulation injects, by its place in SimulationStats.Injected.
+func FaultName(k int) string { return faultKind(k).String() }
+
 // swarm is what a seed has in it: leaving things out at random finds more than always doing everything, because what
 // is frequent keeps what is rare from gathering.
 type swarm struct {

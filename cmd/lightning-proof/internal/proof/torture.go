@@ -16,6 +16,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/scratch"
+	"lightningdb/internal/proof/campaign"
 	"lightningdb/internal/proof/torture"
 )
 
@@ -23,7 +24,7 @@ import (
 var errRed = errors.New("not everything held, or not everything was tried")
 
 func (a *app) tortureCommand() *command.Command {
-	c := new(torture.Campaign)
+	c := new(campaign.Campaign)
 	var only string
 	cmd := &command.Command{
 		Use:   "torture",
@@ -60,7 +61,7 @@ and something was injected into each.`,
 	return cmd
 }
 
-func (a *app) torture(ctx context.Context, c *torture.Campaign) error {
+func (a *app) torture(ctx context.Context, c *campaign.Campaign) error {
 	for _, name := range c.Only {
 		if !slices.Contains(levelNames(), name) {
 			return console.Usage(fmt.Errorf("there is no level %q", name), "the levels are "+strings.Join(levelNames(), ", "))
@@ -92,7 +93,7 @@ func (a *app) torture(ctx context.Context, c *torture.Campaign) error {
 }
 
 func levelNames() (all []string) {
-	for _, l := range torture.Levels() {
+	for _, l := range campaign.Levels() {
 		all = append(all, l.Name)
 	}
 	return all
@@ -122,11 +123,11 @@ func (a *app) tortureWriteCommand() *command.Command {
 const maxShown = 5
 
 // watch draws progress on a terminal, and prints the first violations.
-func (a *app) watch(c *torture.Campaign) {
+func (a *app) watch(c *campaign.Campaign) {
 	start, drawn := time.Now(), time.Time{}
 	shown := make(map[string]int)
 	if screen := a.Screen(); screen != nil {
-		c.Progress = func(l torture.Level, done, minimum int64) {
+		c.Progress = func(l campaign.Level, done, minimum int64) {
 			if now := time.Now(); now.Sub(drawn) > 200*time.Millisecond || done >= minimum {
 				drawn = now
 				screen.Draw(fmt.Sprintf("%-12s %3d%%  %d of %d %s, %v", l.Name, min(100, done*100/max(minimum, 1)), done,

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"lightningdb/cmd/internal/console"
+	"lightningdb/internal/proof/campaign"
 	"lightningdb/internal/proof/observer"
-	"lightningdb/internal/proof/torture"
 )
 
 // line runs the program and returns its exit code and its line of JSON.
@@ -70,22 +70,22 @@ func TestTorture_isRedWhenALevelIsShort(t *testing.T) {
 
 // A run without faults, or without any level, would pass for one that withstood them.
 func TestReport_isRedWhenNothingWasInjected(t *testing.T) {
-	good := torture.Outcome{Count: 5, Minimum: 5, Injected: 1}
-	idle := torture.Outcome{Count: 5, Minimum: 5}
+	good := campaign.Outcome{Count: 5, Minimum: 5, Injected: 1}
+	idle := campaign.Outcome{Count: 5, Minimum: 5}
 	unseen, misled := good, good
 	unseen.Level.Followed = true
 	misled.Followers = observer.Stats{Shown: 9, Misled: 1}
 	for name, c := range map[string]struct {
-		outcomes []torture.Outcome
+		outcomes []campaign.Outcome
 		ok       bool
 	}{
 		"no level":    {nil, false},
-		"one is idle": {[]torture.Outcome{good, idle}, false},
-		"all are hit": {[]torture.Outcome{good, good}, true},
-		"no follower": {[]torture.Outcome{good, unseen}, false},
-		"misled":      {[]torture.Outcome{good, misled}, false},
+		"one is idle": {[]campaign.Outcome{good, idle}, false},
+		"all are hit": {[]campaign.Outcome{good, good}, true},
+		"no follower": {[]campaign.Outcome{good, unseen}, false},
+		"misled":      {[]campaign.Outcome{good, misled}, false},
 	} {
-		if got := newReport(new(torture.Campaign), c.outcomes, time.Second).OK; got != c.ok {
+		if got := newReport(new(campaign.Campaign), c.outcomes, time.Second).OK; got != c.ok {
 			t.Errorf("%s: ok is %v", name, got)
 		}
 	}

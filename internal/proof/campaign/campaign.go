@@ -1,4 +1,7 @@
-package torture
+// Package campaign runs the levels of lightning-proof torture, each up to a count and within a share of the time, and
+// says of each whether it found anything, did enough, and did anything to the database at all. What a level does is in
+// package torture.
+package campaign
 
 import (
 	"context"
