@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/torture"
 )
 
@@ -46,6 +47,7 @@ func TestCampaign_nothingInjectedIsRed(t *testing.T) {
 		"crash":        crashOutcome(torture.Stats{Points: 100}, new(coverage)),
 		"error":        faultOutcome(torture.FaultStats{Runs: 100, Injected: 100, Absorbed: 100}),
 		"damage":       damageOutcome(torture.DamageStats{Opens: 100, Harmless: 100}),
+		"salvage":      salvageOutcome(destruction.Stats{Destructions: 100, Hopeless: 100}),
 		"kill":         killOutcome(torture.KillStats{Acked: 100}),
 		"simulation":   simulationOutcome(torture.SimulationStats{Seeds: 100, Commits: 100}),
 	} {
@@ -74,7 +76,8 @@ func TestCampaign_endsWhereEveryUnitFails(t *testing.T) {
 
 // The levels would not run outside their tests, or report violations where there are none.
 func TestCampaign_levelsReachTheirCounts(t *testing.T) {
-	c := &Campaign{Seed: 1, Count: 20, Workers: 2, Only: []string{"differential", "crash", "error", "simulation"},
+	c := &Campaign{Seed: 1, Count: 20, Workers: 2,
+		Only:   []string{"differential", "crash", "error", "salvage", "simulation"},
 		Failed: func(level, where string, err error) { t.Errorf("%s: %s: %v", level, where, err) }}
 	outcomes := c.Run(t.Context())
 	for _, o := range outcomes {
@@ -82,7 +85,7 @@ func TestCampaign_levelsReachTheirCounts(t *testing.T) {
 			t.Errorf("%s: %s", o.Level.Name, problem)
 		}
 	}
-	if len(outcomes) != 4 {
+	if len(outcomes) != 5 {
 		t.Errorf("%d levels ran", len(outcomes))
 	}
 }

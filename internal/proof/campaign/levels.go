@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"lightningdb/internal/format/codec"
+	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/system/vfs/memfs"
 )
@@ -252,6 +253,44 @@ func runCrafts(r *run) Outcome {
 		}
 		return stats
 	}))
+}
+
+// Of the units of the salvage level one in interruptedShare has its salvages interrupted as well: at one in
+// interruptedStride of all changes and calls.
+const (
+	interruptedShare  = 8
+	interruptedStride = 10
+)
+
+// runSalvage destroys databases and salvages what is left of them.
+func runSalvage(r *run) Outcome {
+	destructions := func(s destruction.Stats) int { return s.Destructions }
+	return salvageOutcome(gather(r, destructions, func(n int) destruction.Stats {
+		seed := r.Seed + uint64(n)
+		d := &destruction.Destroyer{Stop: r.stop, Fail: func(where string, err error) { r.fail("seed "+where, err) }}
+		err := d.Run(seed)
+		if err == nil && n%interruptedShare == 0 {
+			err = d.Interrupt(seed, interruptedStride)
+		}
+		if err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+		}
+		return d.Stats
+	}))
+}
+
+// salvageOutcome is that of the salvage level. Destruction that no salvage has noticed is none.
+func salvageOutcome(total destruction.Stats) Outcome {
+	x := total.Interrupted
+	o := Outcome{Counts: total.Counts, Figures: []Figure{
+		{"destructions", total.Destructions}, {"victims", total.Victims}, {"damages_by_file", total.ByFile},
+		{"noticed", total.Noticed}, {"hopeless", total.Hopeless}, {"keys", total.Keys}, {"losses", total.Losses},
+		{"power_cuts", x.PowerCuts}, {"faults", x.Faults}, {"faults_absorbed", x.Absorbed}, {"images", x.Images},
+		{"images_refused", x.Refused}, {"images_empty", x.Empty}, {"images_complete", x.Complete}}}
+	if x.PowerCuts > 0 && x.Faults > 0 {
+		o.Injected = int64(total.Noticed)
+	}
+	return o
 }
 
 // killsInUnit is how often the process on one directory is killed.

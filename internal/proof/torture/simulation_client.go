@@ -36,7 +36,7 @@ type client struct {
 	batch    batch.Batch
 	walk     *walk
 	snapshot *engine.Snapshot
-	tx       *transaction
+	tx       *simulatedTx
 	since    time.Duration // when walk or snapshot was opened
 	expired  bool          // it has answered that it is too old, as it may
 }

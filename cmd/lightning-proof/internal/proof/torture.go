@@ -30,9 +30,9 @@ func (a *app) tortureCommand() *command.Command {
 		Use:   "torture",
 		Short: "Cut the power at every change, fail every call, flip every bit, and compare",
 		Help: `torture does to Lightning DB what a bad year does to a database: it cuts the power at every
-change of a directory, fails every call, flips every bit, kills processes, and simulates whole
-lives with all of these at once. It holds what is left against what was promised, and prints a
-table and one line of JSON.
+change of a directory, fails every call, flips every bit, kills processes, destroys databases and
+salvages them, and simulates whole lives with all of these at once. It holds what is left against
+what was promised, and prints a table and one line of JSON.
 
   lightning-proof torture --count 500     a first look
   lightning-proof torture --time 15m      all levels, at their full counts

@@ -26,7 +26,7 @@ func line(t *testing.T, args ...string) (int, map[string]any) {
 // Whoever reads the line by a program would miss a number that says how hard the database was tried.
 func TestTorture_printsEveryNumber(t *testing.T) {
 	code, fields := line(t, "--seed", "7", "--count", "30", "--only",
-		"differential,crash,error,pairs,concurrent,damage,craft,isolation,simulation")
+		"differential,crash,error,pairs,concurrent,damage,craft,salvage,isolation,simulation")
 	if code != 0 || fields["ok"] != true {
 		t.Errorf("exit code %d, ok %v", code, fields["ok"])
 	}
@@ -43,6 +43,8 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 		"corrupt": "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics " +
 			"detected_follow misled_followers",
 		"craft": "opens detected_open detected_verify plausible",
+		"salvage": "destructions damages_by_file noticed hopeless keys losses power_cuts faults images images_refused " +
+			"acked_lost wrong_data panics",
 		"iso": "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
 			"power_cuts",
 		"metamorphic": "ops option_sets divergences",
