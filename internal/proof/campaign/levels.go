@@ -33,7 +33,7 @@ func differentialOutcome(total torture.Tally, mixes int) Outcome {
 	return Outcome{Counts: total.Counts, Injected: int64(total.Killed + total.PowerCuts), Figures: append([]Figure{
 		{"ops", int64(total.Operations)}, {"option_sets", mixes}, {"commits", int64(total.Commits)},
 		{"comparisons", int64(total.Comparisons)}, {"kills", int64(total.Killed)}, {"power_cuts", int64(total.PowerCuts)},
-		{"divergences", total.WrongData}}, valueFigures(total.Values)...)}
+		{"divergences", total.WrongData}}, append(valueFigures(total.Values), streamFigures(total.Streams)...)...)}
 }
 
 // rounds of the crash level look at another third of the images each, and at other seeds.
@@ -293,8 +293,12 @@ func salvageOutcome(total destruction.Stats) Outcome {
 	return o
 }
 
-// killsInUnit is how often the process on one directory is killed.
-const killsInUnit = 10
+// killsInUnit is how often the process on one directory is killed, killsSalvaged how many directories there are for
+// each one that is salvaged in the end, by processes that are killed as well.
+const (
+	killsInUnit   = 10
+	killsSalvaged = 4
+)
 
 // runKills kills processes that write, several times on the same directory.
 func runKills(r *run) Outcome {
@@ -308,6 +312,11 @@ func runKills(r *run) Outcome {
 			if err := k.Round(); err != nil {
 				r.fail(k.Dir, err)
 				break
+			}
+		}
+		if n%killsSalvaged == 1 && !r.stop() {
+			if err := k.Salvage(); err != nil {
+				r.fail(k.Dir, err)
 			}
 		}
 		end := k.Close
@@ -325,7 +334,7 @@ func runKills(r *run) Outcome {
 func killOutcome(total torture.KillStats) Outcome {
 	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Kills), Figures: []Figure{
 		{"kills", total.Kills}, {"acked_txns", total.Acked}, {"survived_txns", total.Survived},
-		{"value_files", total.Values}}}
+		{"value_files", total.Values}, {"salvages_killed", total.Salvages}, {"salvages_unfinished", total.Unfinished}}}
 }
 
 // runSimulation runs one seed after the other.
@@ -355,8 +364,13 @@ func simulationOutcome(total torture.SimulationStats) Outcome {
 	for k, n := range total.Injected {
 		o.Figures = append(o.Figures, Figure{torture.FaultName(k), int64(n)})
 	}
-	o.Figures = append(o.Figures, valueFigures(total.Values)...)
+	o.Figures = append(append(o.Figures, valueFigures(total.Values)...), streamFigures(total.Streams)...)
 	return o
+}
+
+// streamFigures are what became of streams.
+func streamFigures(s torture.StreamStats) []Figure {
+	return []Figure{{"streams", s.Put}, {"streams_broken", s.Broken}, {"values_viewed", s.Viewed}}
 }
 
 // valueFigures are what became of value files.

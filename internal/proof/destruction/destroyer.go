@@ -122,7 +122,8 @@ func (w *wreck) String() string {
 
 // try salvages w and judges.
 func (d *Destroyer) try(w *wreck) {
-	defer d.guard(w.where)()
+	_, end := d.guard(w.where)
+	defer end()
 	d.Stats.Destructions++
 	for _, damage := range w.damages {
 		d.Stats.count(damage.File, 1)
@@ -155,10 +156,10 @@ func (d *Destroyer) fail(where string, err error) {
 	d.Fail(where, err)
 }
 
-// guard ends the program if a salvage hangs, and turns a panic into a violation. What it returns ends the salvage.
-func (d *Destroyer) guard(where string) (end func()) {
-	watchdog := time.AfterFunc(torture.Watchdog, func() { panic("destruction: hangs: " + where) })
-	return func() {
+// guard ends the program if a salvage hangs, and turns a panic into a violation, until end is called, by a defer.
+func (d *Destroyer) guard(where string) (watchdog *time.Timer, end func()) {
+	watchdog = time.AfterFunc(torture.Watchdog, func() { panic("destruction: hangs: " + where) })
+	return watchdog, func() {
 		watchdog.Stop()
 		if p := recover(); p != nil {
 			d.Stats.Panics++

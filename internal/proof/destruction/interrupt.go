@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/filename"
@@ -67,7 +68,9 @@ func (d *Destroyer) Interrupt(seed uint64, stride int) error {
 	d.Stats.Victims++
 	w.where = fmt.Sprintf("%d, interrupted (%s)", seed, w)
 	x := &interruption{Destroyer: d, wreck: w, offset: int(seed % uint64(stride)), stride: stride}
-	defer d.guard(w.where)()
+	var end func()
+	x.watchdog, end = d.guard(w.where)
+	defer end()
 	_, x.want, err = Salvage(w.left, w.choices)
 	if err == nil {
 		x.before, err = contents(w.left)
@@ -89,6 +92,7 @@ type interruption struct {
 	want           []oracle.Entry    // what a salvage gives that nothing interrupts
 	before         map[string][]byte // the files of the wreck
 	offset, stride int
+	watchdog       *time.Timer // of one interrupted salvage and what is looked at after it
 }
 
 // contents are all files of a directory.
@@ -108,9 +112,12 @@ func (x *interruption) cutPower() {
 	for n := x.offset; !x.stopped(); n += x.stride {
 		for _, during := range []bool{false, true} {
 			where := fmt.Sprintf("%s, power cut at change %d, during it %v", x.where, n, during)
+			x.watchdog.Reset(torture.Watchdog)
 			target := memfs.New()
-			if target.CrashAt(n); during {
+			if during {
 				target.CrashDuring(n)
+			} else {
+				target.CrashAt(n)
 			}
 			_, err := into(target, x.left, x.choices)
 			if !target.Crashed() {
@@ -141,6 +148,7 @@ func (x *interruption) failTarget() {
 	for n := x.offset; n < count.Ops() && !x.stopped(); n += x.stride {
 		for _, fault := range faults() {
 			where := fmt.Sprintf("%s, %s at call %d to the new directory", x.where, fault.Name, n)
+			x.watchdog.Reset(torture.Watchdog)
 			target := memfs.New()
 			disk := errfs.New(target, fault.At(n))
 			_, err := into(disk, x.left, x.choices)
@@ -169,6 +177,7 @@ func (x *interruption) failSource() {
 	for n := x.offset; n < count.Ops() && !x.stopped(); n += x.stride {
 		for _, fault := range faults() {
 			where := fmt.Sprintf("%s, %s at call %d to the damaged directory", x.where, fault.Name, n)
+			x.watchdog.Reset(torture.Watchdog)
 			target := memfs.New()
 			disk := errfs.New(x.left, fault.At(n))
 			report, err := into(target, disk, x.choices)
