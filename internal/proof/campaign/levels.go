@@ -104,6 +104,9 @@ func crashOutcome(total torture.Stats, points *coverage) Outcome {
 // errorStride is how far apart the calls are that one unit of the error level makes fail.
 const errorStride = 7
 
+// slowStride is the Stride of workloads above which even a few runs of one take long: those with values of a MiB.
+const slowStride = 16
+
 // runErrors makes every call of every workload fail in every way, then again with other options.
 func runErrors(r *run) Outcome {
 	workloads := torture.CrashWorkloads()
@@ -114,7 +117,11 @@ func runErrors(r *run) Outcome {
 		x := r.injector(round)
 		x.Stride, x.Offset = errorStride, round%errorStride
 		if w.Stride > 1 {
-			x.Stride, x.Offset = 3*errorStride, round%(3*errorStride)
+			x.Stride = 3 * errorStride
+			if w.Stride > slowStride {
+				x.Stride = 9 * errorStride
+			}
+			x.Offset = round % x.Stride
 		}
 		if err := x.Run(w); err != nil {
 			r.fail(fmt.Sprintf("round %d", round), err)
