@@ -26,8 +26,8 @@ var wings = []wing{
 	{"internal/transaction", ".", "system format log engine"},
 	{".", ".", "engine follower salvage transaction format log/lock log/txn system/goroutine system/latency " +
 		"system/offheap system/origin system/owner system/vfs tree/manifest log/wal"},
-	{"internal/proof", "latency oracle isolation observer torture mutants environment blackbox probe noise crew ledger " +
-		"resources", "system format tree log engine follower ."},
+	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
+		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell " +
 		"internal/demo internal/watch internal/cli .", ". cmd/internal"},

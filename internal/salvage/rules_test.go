@@ -3,6 +3,7 @@ package salvage_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/salvage"
@@ -27,9 +29,9 @@ import (
 // made is a database that f makes, as a kill leaves it, or closed.
 func made(t *testing.T, c codec.ID, clean bool, f func(s *torture.Session) error) *victim {
 	t.Helper()
-	v := &victim{fs: memfs.New(), history: new(oracle.History), clean: clean}
-	s := torture.NewSession(engine.Options{FS: v.fs, PageSize: 512, Codec: codec.By(c), Manual: true,
-		MemoryLimit: engine.MinMemoryLimit, Random: numbersFrom(uint64(c))}, v.history)
+	v := &victim{destruction.Victim{FS: memfs.New(), History: new(oracle.History), Clean: clean}}
+	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, Codec: codec.By(c), Manual: true,
+		MemoryLimit: engine.MinMemoryLimit, Random: destruction.NumbersFrom(uint64(c))}, v.History)
 	defer s.Abandon()
 	err := s.Open()
 	if err == nil {
@@ -41,18 +43,18 @@ func made(t *testing.T, c codec.ID, clean bool, f func(s *torture.Session) error
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.fs = v.fs.Kill()
+	v.FS = v.FS.Kill()
 	return v
 }
 
 // rescued salvages v, whose files do has damaged, and judges the result.
 func (v *victim) rescued(t *testing.T, do func(fs *memfs.FS) error) (*salvage.Report, map[string]string) {
 	t.Helper()
-	fs := v.fs.Kill()
+	fs := v.FS.Kill()
 	if err := do(fs); err != nil {
 		t.Fatal(err)
 	}
-	report, entries, err := v.rescue(fs, salvage.Options{})
+	report, entries, err := destruction.Salvage(fs, salvage.Options{})
 	if err == nil {
 		err = v.judge(report, entries)
 	}
@@ -94,7 +96,7 @@ func hundred(s *torture.Session) error {
 func TestSalvage_findsLeavesWithoutDirectory(t *testing.T) {
 	for _, c := range []codec.ID{codec.None, codec.S2, codec.Zstd} {
 		v := made(t, c, true, hundred)
-		table := filesOf(t, v.fs, filename.Table)[0]
+		table := filesOf(t, v.FS, filename.Table)[0]
 		for _, lost := range []int{1, 90, 97, 200} {
 			report, got := v.rescued(t, func(fs *memfs.FS) error {
 				data, err := torture.Contents(fs, table)
@@ -167,7 +169,7 @@ func TestSalvage_olderVersionsComeBackAndAreNamed(t *testing.T) {
 		}
 		return err
 	})
-	tables := filesOf(t, v.fs, filename.Table)
+	tables := filesOf(t, v.FS, filename.Table)
 	if len(tables) != 2 {
 		t.Fatalf("tables %q", tables)
 	}
@@ -205,7 +207,7 @@ func TestSalvage_operandsOverALossAreLeftOut(t *testing.T) {
 		}
 		return nil
 	})
-	tables := filesOf(t, v.fs, filename.Table)
+	tables := filesOf(t, v.FS, filename.Table)
 	for i, want := range []struct {
 		value    string
 		operands uint64
@@ -232,7 +234,7 @@ func TestSalvage_obsoleteTablesFillOnlyLosses(t *testing.T) {
 		}
 		return err
 	})
-	tables := filesOf(t, v.fs, filename.Table)
+	tables := filesOf(t, v.FS, filename.Table)
 	if len(tables) != 3 {
 		t.Fatalf("tables %q", tables)
 	}
@@ -268,8 +270,8 @@ func TestSalvage_goesOnBehindDamagedRecords(t *testing.T) {
 			}
 			return nil
 		})
-		segment := filesOf(t, v.fs, filename.Log)[0]
-		data, err := torture.Contents(v.fs, segment)
+		segment := filesOf(t, v.FS, filename.Log)[0]
+		data, err := torture.Contents(v.FS, segment)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +310,7 @@ func TestSalvage_everyFlippedByteCostsLittle(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(3, 3))
 	v := newVictim(t, rng)
-	intact := v.fs.Kill()
+	intact := v.FS.Kill()
 	names, err := intact.List()
 	if err != nil {
 		t.Fatal(err)
@@ -325,8 +327,8 @@ func TestSalvage_everyFlippedByteCostsLittle(t *testing.T) {
 		for at := rng.IntN(stride); at < len(data); at += stride {
 			report, got := v.rescued(t, func(fs *memfs.FS) error { return torture.Flip(fs, name, int64(at), 1<<(at%8)) })
 			wrong := 0
-			for _, k := range v.history.Keys() {
-				want, exists := v.history.Get([]byte(k), v.history.Last())
+			for _, k := range v.History.Keys() {
+				want, exists := v.History.Get([]byte(k), v.History.Last())
 				if value, there := got[k]; there != exists || value != string(want) {
 					wrong++
 				}
@@ -341,19 +343,19 @@ func TestSalvage_everyFlippedByteCostsLittle(t *testing.T) {
 // Files may hold anything: a rescue that panics, hangs or swallows the memory rescues nothing.
 func FuzzSalvage(f *testing.F) {
 	v := newVictim(f, rand.New(rand.NewPCG(5, 5)))
-	names, err := v.fs.List()
+	names, err := v.FS.List()
 	if err != nil {
 		f.Fatal(err)
 	}
 	for i, name := range names {
-		data, err := torture.Contents(v.fs, name)
+		data, err := torture.Contents(v.FS, name)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(uint8(i), bytes.TrimRight(data, "\x00")) // logs are allocated ahead
 	}
 	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
-		fs := v.fs.Kill()
+		fs := v.FS.Kill()
 		if err := torture.Replace(fs, names[int(which)%len(names)], data); err != nil {
 			t.Fatal(err)
 		}
@@ -363,7 +365,7 @@ func FuzzSalvage(f *testing.F) {
 				t.Fatalf("%+v", c)
 			}
 		}
-		report, entries, err := v.rescue(fs, salvage.Options{})
+		report, entries, err := destruction.Salvage(fs, salvage.Options{})
 		if err != nil {
 			if !strings.Contains(err.Error(), "newer version") {
 				t.Fatal(err)
@@ -396,7 +398,7 @@ func uncommitted(keys ...string) func(*torture.Session) error {
 // A table that a transaction wrote before it was rolled back looks like one that it has committed.
 func TestSalvage_leavesOutWhatMayBeUncommitted(t *testing.T) {
 	v := made(t, codec.None, false, uncommitted("k000", "never"))
-	for _, names := range [][]string{{"LOCK"}, {"CURRENT", filesOf(t, v.fs.Kill(), filename.Manifest)[0]}} {
+	for _, names := range [][]string{{"LOCK"}, {"CURRENT", filesOf(t, v.FS.Kill(), filename.Manifest)[0]}} {
 		report, got := v.rescued(t, func(fs *memfs.FS) error {
 			for _, name := range names {
 				if err := fs.Remove(name); err != nil {
@@ -415,7 +417,7 @@ func TestSalvage_leavesOutWhatMayBeUncommitted(t *testing.T) {
 func TestSalvage_whatAKillLeftIsNoDamage(t *testing.T) {
 	v := made(t, codec.S2, false, hundred)
 	other := made(t, codec.None, false, hundred) // whose table has another id
-	data, err := torture.Contents(other.fs, filesOf(t, other.fs, filename.Table)[0])
+	data, err := torture.Contents(other.FS, filesOf(t, other.FS, filename.Table)[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +440,7 @@ func TestSalvage_listsEachDamageOnce(t *testing.T) {
 		}
 		return err
 	})
-	tables := filesOf(t, v.fs, filename.Table)
+	tables := filesOf(t, v.FS, filename.Table)
 	cut := func(from, to int) func(fs *memfs.FS) error {
 		return func(fs *memfs.FS) error {
 			data, err := torture.Contents(fs, tables[1])
@@ -461,8 +463,8 @@ func TestSalvage_listsEachDamageOnce(t *testing.T) {
 		}
 	}
 	for kind, damages := range map[errfs.Kind]int{errfs.Open: 1, errfs.Read: 2} {
-		bad := errfs.New(v.fs.Kill(), errfs.On(kind).Named(tables[0]).Fail(syscall.EACCES))
-		report, _, err := v.rescueFrom(bad, salvage.Options{})
+		bad := errfs.New(v.FS.Kill(), errfs.On(kind).Named(tables[0]).Fail(syscall.EACCES))
+		report, _, err := destruction.Salvage(bad, salvage.Options{})
 		if err != nil || len(report.Damage) > damages || len(report.Losses) != 1 {
 			t.Errorf("no %v: damage %v, losses %v, %v", kind, report.Damage, report.Losses, err)
 		}
@@ -489,11 +491,11 @@ func TestSalvage_keepsTheFirstCommitWithoutManifest(t *testing.T) {
 // the number in its entries could take no commit.
 func TestSalvage_takesTheUncommittedAsTheOldest(t *testing.T) {
 	v := made(t, codec.None, false, uncommitted("k000", "perhaps"))
-	fs := v.fs.Kill()
+	fs := v.FS.Kill()
 	if err := removeManifests(fs); err != nil {
 		t.Fatal(err)
 	}
-	report, entries, err := v.rescue(fs, salvage.Options{Choices: salvage.Choices{Uncommitted: true}})
+	report, entries, err := destruction.Salvage(fs, salvage.Options{Choices: salvage.Choices{Uncommitted: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -516,6 +518,28 @@ func removeManifests(fs *memfs.FS) error {
 		}
 	}
 	return err
+}
+
+// A segment that cannot be opened any more, when it has been looked at, must cost its commits and not the program; and
+// when they have been counted, they must not be missing without a word.
+func TestSalvage_namesASegmentThatItCannotOpen(t *testing.T) {
+	v := made(t, codec.None, false, func(s *torture.Session) error {
+		return write(s, true, func(b *batch.Batch) { b.Put([]byte("k"), []byte("value")) })
+	})
+	segment := filesOf(t, v.FS.Kill(), filename.Log)[0]
+	for opened, fails := range []bool{false, false, true} {
+		var rules []*errfs.Rule
+		for n := opened + 1; n < 9; n++ {
+			rules = append(rules, errfs.On(errfs.Open).Named(segment).Nth(n).Fail(syscall.EMFILE))
+		}
+		bad := errfs.New(v.FS.Kill(), rules...)
+		report, entries, err := destruction.Salvage(bad, salvage.Options{})
+		switch {
+		case fails && errors.Is(err, syscall.EMFILE):
+		case fails || err != nil || len(entries) > 0 || len(report.Losses) == 0 || report.Damage[0].File != segment:
+			t.Errorf("after it was opened %d times: %v; %d entries, %+v", opened, err, len(entries), report)
+		}
+	}
 }
 
 // badFS is a directory on a device that cannot read some bytes.
@@ -550,18 +574,18 @@ func TestSalvage_readsAroundBadSectors(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	for range 6 {
 		v := newVictim(t, rng)
-		names, err := v.fs.Kill().List()
+		names, err := v.FS.Kill().List()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			fs := v.fs.Kill()
+			fs := v.FS.Kill()
 			size, err := fs.FileSize(name)
 			if err != nil || size == 0 {
 				continue
 			}
 			at := rng.Int64N(min(size, 8<<10)) &^ 511
-			report, entries, err := v.rescueFrom(badFS{fs, name, at, at + 512}, salvage.Options{})
+			report, entries, err := destruction.Salvage(badFS{fs, name, at, at + 512}, salvage.Options{})
 			if err == nil {
 				err = v.judge(report, entries)
 			}

@@ -91,12 +91,14 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err = errors.Join(err, unlock()); err != nil {
-			report = nil
-		}
-	}()
 	complete := false
+	defer func() {
+		released := unlock()
+		if complete { // and durable: nothing rests on its lock, nor on that of what was only read
+			return
+		}
+		report, err = nil, errors.Join(err, released)
+	}()
 	defer func() { // after a panic, too
 		if !complete {
 			err = errors.Join(err, clearTarget(o.Target))
@@ -120,7 +122,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 func Directories(ctx context.Context, from, to string, c *Choices) (report *Report, err error) {
 	defer func() {
 		if err != nil {
-			report, err = nil, fmt.Errorf("salvage %s: %w", from, err)
+			err = fmt.Errorf("salvage %s: %w", from, err)
 		}
 	}()
 	if c == nil {
@@ -139,12 +141,12 @@ func Directories(ctx context.Context, from, to string, c *Choices) (report *Repo
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, source.Close()) }()
+	defer source.Close() // only read
 	target, err := vfs.OpenDir(to, vfs.OpenDirOptions{Create: true})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
+	defer target.Close() // what is complete is durable
 	return Run(ctx, Options{Choices: *c, Source: source, Target: target, Random: rand.Uint64})
 }
 

@@ -20,6 +20,7 @@ type segmentFile struct {
 	db     [16]byte
 	live   bool
 	begun  bool // it has a header or a commit
+	n      int  // how many commits are whole
 	pieces *wal.Pieces
 }
 
@@ -35,9 +36,8 @@ func (r *rescue) surveySegment(f *sourceFile) error {
 	for _, db := range ids {
 		s := &segmentFile{name: f.name, size: f.size, num: f.num, db: db}
 		s.live = r.version == nil || f.num >= r.version.LogStart && !r.version.LogEmpty()
-		n := 0
 		err := r.commitsOf(s, func(first key.SeqNum, b *batch.Batch) error {
-			n++
+			s.n++
 			if s.live {
 				r.commits = addNumbers(r.commits, numbers{first, first + key.SeqNum(b.Count()) - 1})
 			}
@@ -46,7 +46,7 @@ func (r *rescue) surveySegment(f *sourceFile) error {
 		if err != nil {
 			return err
 		}
-		if s.begun = f.whole || n > 0; s.begun {
+		if s.begun = f.whole || s.n > 0; s.begun {
 			r.segments = append(r.segments, s)
 			break
 		}
@@ -63,11 +63,16 @@ func addNumbers(all []numbers, n numbers) []numbers {
 	return append(all, n)
 }
 
-// commitsOf hands out the commits of s that are whole. What the device does not read is damage.
+// commitsOf hands out the commits of s that are whole. What the device does not read is damage, unless commits have
+// been read of it before.
 func (r *rescue) commitsOf(s *segmentFile, commit func(first key.SeqNum, b *batch.Batch) error) error {
 	f, err := r.Source.Open(s.name)
+	if err != nil && s.n > 0 {
+		return err
+	}
 	if err != nil {
-		return nil // look has listed it
+		s.pieces = &wal.Pieces{Holes: []wal.Hole{{End: -1, What: err.Error()}}}
+		return nil
 	}
 	defer f.Close()
 	var stop error
@@ -219,6 +224,9 @@ func (r *rescue) gather(live bool) ([]*run, error) {
 			}
 			return flush()
 		})
+		if err == nil && n != s.n {
+			err = ErrChanged
+		}
 		if err != nil {
 			return nil, err
 		}

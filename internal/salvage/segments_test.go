@@ -33,7 +33,7 @@ func segmented(t *testing.T) (v *victim, segments []string) {
 		}
 		return nil
 	})
-	segments = filesOf(t, v.fs.Image(memfs.All, 0), filename.Log)
+	segments = filesOf(t, v.FS.Image(memfs.All, 0), filename.Log)
 	return v, segments
 }
 

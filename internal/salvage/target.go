@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/vfs"
@@ -51,19 +52,24 @@ func unmark(target vfs.FS) error {
 	return err
 }
 
-// clearTarget removes what was written to the target, which was empty: the mark last, so that nobody takes the rest for
-// a database if something stays.
+// clearTarget removes what was written to the target, which was empty. The mark goes last, when the rest is gone for
+// good, so that nobody takes that for a database: neither if something stays, nor after a power cut, which may bring it
+// back.
 func clearTarget(target vfs.FS) error {
 	names, err := target.List()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		switch kind, _ := filename.Parse(name); kind {
-		case filename.Unknown, filename.Lock:
-		default:
-			err = errors.Join(err, target.Remove(name))
-		}
+	marked := slices.Contains(names, manifest.Unfinished)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		kind, _ := filename.Parse(name)
+		return kind == filename.Unknown || kind == filename.Lock
+	})
+	if len(names) > 0 && !marked { // it was complete, but for the mark, which may not be gone for good
+		err = mark(target)
+	}
+	if err == nil {
+		err = removeAll(target, names)
 	}
 	if err == nil {
 		err = target.Remove(manifest.Unfinished)
@@ -72,4 +78,15 @@ func clearTarget(target vfs.FS) error {
 		return nil
 	}
 	return fmt.Errorf("%s is no database, remove it: %w", target.Path(), err)
+}
+
+// removeAll removes files for good.
+func removeAll(target vfs.FS, names []string) (err error) {
+	for _, name := range names {
+		err = errors.Join(err, target.Remove(name))
+	}
+	if err == nil && len(names) > 0 {
+		err = target.SyncDir()
+	}
+	return err
 }

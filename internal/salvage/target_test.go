@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/codec"
+	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/salvage"
 	"lightningdb/internal/system/vfs"
@@ -22,14 +23,14 @@ import (
 
 // into salvages v into target.
 func (v *victim) into(target vfs.FS, c salvage.Choices) (*salvage.Report, error) {
-	return salvage.Run(context.Background(), salvage.Options{Choices: c, Source: v.fs.Image(memfs.All, 0), Target: target,
-		Random: numbersFrom(7)})
+	return salvage.Run(context.Background(), salvage.Options{Choices: c, Source: v.FS.Image(memfs.All, 0), Target: target,
+		Random: destruction.NumbersFrom(7)})
 }
 
 // openIn opens a copy of the database in fs, if there is one.
 func openIn(fs *memfs.FS) error {
-	e, err := engine.Open(engine.Options{FS: fs.Image(memfs.All, 0), MustExist: true, Manual: true, Random: numbersFrom(8),
-		MemoryLimit: engine.MinMemoryLimit})
+	e, err := engine.Open(engine.Options{FS: fs.Image(memfs.All, 0), MustExist: true, Manual: true,
+		Random: destruction.NumbersFrom(8), MemoryLimit: engine.MinMemoryLimit})
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func TestSalvage_whatAKillLeavesIsNoDatabase(t *testing.T) {
 					!strings.Contains(err.Error(), "remove the directory") {
 					t.Errorf("before %v: once more: %v", op, err)
 				}
-				_, err := (&victim{fs: left}).into(memfs.New(), salvage.Choices{})
+				_, err := (&victim{destruction.Victim{FS: left}}).into(memfs.New(), salvage.Choices{})
 				if !errors.Is(err, manifest.ErrNotDatabase) {
 					t.Errorf("before %v: from there: %v", op, err)
 				}
@@ -134,15 +135,15 @@ func TestSalvage_progressEndsAtTheTotal(t *testing.T) {
 // A program that survives the panic of its own function must be able to open its database again.
 func TestSalvage_aPanicOfProgressLeavesNothingBehind(t *testing.T) {
 	v := made(t, codec.None, true, hundred)
-	source, target := v.fs, memfs.New()
+	source, target := v.FS, memfs.New()
 	func() {
 		defer func() {
 			if recover() == nil {
 				t.Error("no panic")
 			}
 		}()
-		_, _ = salvage.Run(context.Background(), salvage.Options{Source: source, Target: target, Random: numbersFrom(7),
-			Choices: salvage.Choices{Progress: func(int64, int64) { panic("progress") }}})
+		_, _ = salvage.Run(context.Background(), salvage.Options{Source: source, Target: target,
+			Random: destruction.NumbersFrom(7), Choices: salvage.Choices{Progress: func(int64, int64) { panic("progress") }}})
 	}()
 	if lock, err := source.Lock("LOCK", vfs.Exclusive); err != nil {
 		t.Errorf("the source stays locked: %v", err)

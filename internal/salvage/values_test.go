@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/salvage"
@@ -23,10 +24,10 @@ import (
 // deleted, and, if mixed, k4 and x have short values in the table itself.
 func referring(t *testing.T, mixed bool) (v *victim, values, table string) {
 	t.Helper()
-	v = &victim{fs: memfs.New(), history: new(oracle.History), clean: true}
+	v = &victim{destruction.Victim{FS: memfs.New(), History: new(oracle.History), Clean: true}}
 	rng := rand.New(rand.NewPCG(11, 11))
-	s := torture.NewSession(engine.Options{FS: v.fs, PageSize: 512, ValueThreshold: 300, Manual: true,
-		MemoryLimit: engine.MinMemoryLimit, Random: numbersFrom(1)}, v.history)
+	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, ValueThreshold: 300, Manual: true,
+		MemoryLimit: engine.MinMemoryLimit, Random: destruction.NumbersFrom(1)}, v.History)
 	defer s.Abandon()
 	compacted := func() error {
 		err := s.Engine.Compact(context.Background(), nil, nil)
@@ -40,7 +41,7 @@ func referring(t *testing.T, mixed bool) (v *victim, values, table string) {
 		func() error {
 			return write(s, true, func(b *batch.Batch) {
 				for i := range 10 {
-					b.Put(fmt.Append(nil, "k", i), noise(rng, 400+i))
+					b.Put(fmt.Append(nil, "k", i), destruction.Noise(rng, 400+i))
 				}
 			})
 		},
@@ -60,8 +61,8 @@ func referring(t *testing.T, mixed bool) (v *victim, values, table string) {
 			t.Fatal(err)
 		}
 	}
-	v.fs = v.fs.Kill()
-	tables := filesOf(t, v.fs, filename.Table)
+	v.FS = v.FS.Kill()
+	tables := filesOf(t, v.FS, filename.Table)
 	if len(tables) != 2 {
 		t.Fatalf("tables %q", tables)
 	}
@@ -109,8 +110,8 @@ func TestSalvage_findsValuesInOtherFiles(t *testing.T) {
 				}
 				return err
 			})
-			for _, k := range v.history.Keys() {
-				want, exists := v.history.Get([]byte(k), v.history.Last())
+			for _, k := range v.History.Keys() {
+				want, exists := v.History.Get([]byte(k), v.History.Last())
 				if value, there := got[k]; exists && (!there || value != string(want)) {
 					t.Errorf("without %s: %s is %.10q (%v); %v", what, k, value, there, report.Losses)
 				}
@@ -172,7 +173,7 @@ func TestSalvage_valueFilesStandInForTheirTable(t *testing.T) {
 	}
 	for i := range 10 {
 		k := fmt.Append(nil, "k", i)
-		if want, _ := v.history.Get(k, 10); got[string(k)] != string(want) {
+		if want, _ := v.History.Get(k, 10); got[string(k)] != string(want) {
 			t.Errorf("%s is %.10q", k, got[string(k)])
 		}
 	}
@@ -181,8 +182,8 @@ func TestSalvage_valueFilesStandInForTheirTable(t *testing.T) {
 // A value that is older than the one that is lost is better than none, and must not pass for the newest.
 func TestSalvage_olderValuesInOtherFilesCount(t *testing.T) {
 	v, values, _ := referring(t, false)
-	s := torture.NewSession(engine.Options{FS: v.fs, PageSize: 512, ValueThreshold: 300, Manual: true,
-		MemoryLimit: engine.MinMemoryLimit, Random: numbersFrom(2)}, v.history)
+	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, ValueThreshold: 300, Manual: true,
+		MemoryLimit: engine.MinMemoryLimit, Random: destruction.NumbersFrom(2)}, v.History)
 	defer s.Abandon()
 	for _, do := range []func() error{s.Open, func() error {
 		return write(s, true, func(b *batch.Batch) { b.Put([]byte("k5"), []byte(strings.Repeat("new ", 100))) })
@@ -191,14 +192,14 @@ func TestSalvage_olderValuesInOtherFilesCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	v.fs = v.fs.Kill()
-	tables := filesOf(t, v.fs, filename.Table)
+	v.FS = v.FS.Kill()
+	tables := filesOf(t, v.FS, filename.Table)
 	newest := tables[len(tables)-1]
 	if len(tables) != 3 || slices.Index(tables, values) != 0 {
 		t.Fatalf("tables %q", tables)
 	}
 	report, got := v.rescued(t, func(fs *memfs.FS) error { return torture.Flip(fs, newest, 5, 1) })
-	if want, _ := v.history.Get([]byte("k5"), 10); got["k5"] != string(want) || report.Older != 1 {
+	if want, _ := v.History.Get([]byte("k5"), 10); got["k5"] != string(want) || report.Older != 1 {
 		t.Errorf("k5 is %.10q, %d older; losses %v", got["k5"], report.Older, report.Losses)
 	}
 }
@@ -206,7 +207,7 @@ func TestSalvage_olderValuesInOtherFilesCount(t *testing.T) {
 // Who looks for a value must see in which file it is, and which tables hold a file that is none any more.
 func TestInspect_showsValueFiles(t *testing.T) {
 	v, values, table := referring(t, true)
-	c, err := salvage.InspectIn(v.fs, table, salvage.View{Keys: true})
+	c, err := salvage.InspectIn(v.FS, table, salvage.View{Keys: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +221,8 @@ func TestInspect_showsValueFiles(t *testing.T) {
 	if last := c.Parts[0].Keys[len(c.Parts[0].Keys)-1]; string(last.Key) != "x" || last.Value != nil {
 		t.Errorf("%+v", last)
 	}
-	manifests := filesOf(t, v.fs, filename.Manifest)
-	c, err = salvage.InspectIn(v.fs, manifests[len(manifests)-1], salvage.View{})
+	manifests := filesOf(t, v.FS, filename.Manifest)
+	c, err = salvage.InspectIn(v.FS, manifests[len(manifests)-1], salvage.View{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,6 +79,39 @@ var salvageMutants = []Mutant{
 		Quick:  true,
 	},
 	{
+		Name:   "salvage takes its mark away before the rest is gone for good",
+		Breaks: "after an error a power cut brings back half of a database, and nothing says what that is",
+		Changes: []Change{{"internal/salvage/target.go", `	if err == nil && len(names) > 0 {
+		err = target.SyncDir()`, `	if err == nil && len(names) < 0 {
+		err = target.SyncDir()`}},
+		Killer: test("salvage", "TestSalvage_interrupted"),
+	},
+	{
+		Name:   "a loss of some version of a key costs the newest one",
+		Breaks: "an older value is there, though the newest is whole",
+		Changes: []Change{{"internal/salvage/merge.go", `	n := len(c.versions)
+	switch {
+`, `	n := len(c.versions)
+	switch {
+	case n == 0 && len(c.covering) > 0 && k.Trailer.Kind() == key.KindPut && !covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):
+		return nil
+`}},
+		Killer: test("salvage", "TestSalvage_randomDestruction"),
+	},
+	{
+		Name:    "salvage goes on without commits that it has counted",
+		Breaks:  "commits are gone, and the report says that nothing is",
+		Changes: []Change{{"internal/salvage/segment.go", `		if err == nil && n != s.n {`, `		if err == nil && n > s.n {`}},
+		Killer:  test("salvage", "TestSalvage_interrupted"),
+	},
+	{
+		Name:    "salvage does not mind a segment that it cannot open any more",
+		Breaks:  "a report says that a database has changed, and not what is the matter with the device",
+		Changes: []Change{{"internal/salvage/segment.go", `	if err != nil && s.n > 0 {`, `	if err != nil && s.n < 0 {`}},
+		Killer:  test("salvage", "TestSalvage_namesASegmentThatItCannotOpen"),
+		Quick:   true,
+	},
+	{
 		Name:   "what a kill leaves of a salvage passes for a database",
 		Breaks: "a program goes on with half of its data",
 		Changes: []Change{{"internal/tree/manifest/current.go", `func errUnfinished(fs vfs.FS) error {

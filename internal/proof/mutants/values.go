@@ -1,7 +1,22 @@
 package mutants
 
-// valueMutants break what keeps values that stay where they were flushed.
+// valueMutants break what keeps values that stay where they were flushed, and those that are streamed.
 var valueMutants = []Mutant{
+	{
+		Name:    "a source that breaks has ended",
+		Breaks:  "half of a value is committed, though its source has said that there is more",
+		Changes: []Change{{"internal/transaction/stream.go", `		case err == io.EOF:`, `		case err != nil:`}},
+		Killer: Check{Package: "./internal/proof/torture", Run: "^TestDifferential_equalsSortedMap$",
+			Flags: "-mix streams -seed 1 -ops 54000"},
+		Quick: true,
+	},
+	{
+		Name:   "a stream lends the chunk that it is about to read into",
+		Breaks: "a value in chunks has bytes of the next chunk",
+		Changes: []Change{{"internal/transaction/stream.go", `	s.turn = 1 - s.turn
+`, ``}},
+		Killer: crash("streams"),
+	},
 	{
 		Name:   "a reference to a value file is not counted",
 		Breaks: "the file leaves, and is removed, while tables refer to it",

@@ -21,10 +21,12 @@ type Entry struct{ Key, Value []byte }
 
 // version is a key after one operation on it.
 type version struct {
-	seq     key.SeqNum
-	deleted bool
-	value   []byte
+	seq   key.SeqNum
+	kind  key.Kind
+	value []byte // after it; of a delete, none
 }
+
+func (v *version) deleted() bool { return v.kind == key.KindDelete }
 
 // Model is the state at every sequence number that was not forgotten. The zero value is empty.
 type Model struct {
@@ -49,7 +51,7 @@ func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
 		if !known {
 			m.keys = append(m.keys, string(op.Key))
 		}
-		v := version{seq: seq, deleted: op.Kind == key.KindDelete, value: bytes.Clone(op.Value)}
+		v := version{seq: seq, kind: op.Kind, value: bytes.Clone(op.Value)}
 		if op.Kind == key.KindMerge {
 			v.value = m.merged(op, old)
 		}
@@ -62,7 +64,7 @@ func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
 // says, lest the model share a mistake with package operand.
 func (m *Model) merged(op batch.Op, versions []version) []byte {
 	var old []byte
-	present := len(versions) > 0 && !versions[len(versions)-1].deleted
+	present := len(versions) > 0 && !versions[len(versions)-1].deleted()
 	if present {
 		old = versions[len(versions)-1].value
 	}
@@ -99,10 +101,19 @@ func (m *Model) merged(op batch.Op, versions []version) []byte {
 // Get returns the value of k at seq.
 func (m *Model) Get(k []byte, seq key.SeqNum) (value []byte, found bool) {
 	v := at(m.versions[string(k)], seq)
-	if v == nil || v.deleted {
+	if v == nil || v.deleted() {
 		return nil, false
 	}
 	return v.value, true
+}
+
+// Newest returns the sequence number and the kind of the newest operation on k at seq; 0 and a delete if there is none.
+func (m *Model) Newest(k []byte, seq key.SeqNum) (newest key.SeqNum, kind key.Kind) {
+	v := at(m.versions[string(k)], seq)
+	if v == nil {
+		return 0, key.KindDelete
+	}
+	return v.seq, v.kind
 }
 
 // at is the newest of versions that is visible at seq, or nil.
@@ -131,7 +142,7 @@ func (m *Model) Entries(lo, hi []byte, seq key.SeqNum) iter.Seq[Entry] {
 			if hi != nil && k >= string(hi) {
 				return
 			}
-			if v := at(m.versions[k], seq); v != nil && !v.deleted && !yield(Entry{[]byte(k), v.value}) {
+			if v := at(m.versions[k], seq); v != nil && !v.deleted() && !yield(Entry{[]byte(k), v.value}) {
 				return
 			}
 		}
@@ -150,7 +161,7 @@ func (m *Model) Forget(oldest key.SeqNum) {
 	m.rewrite(func(versions []version) []version {
 		i := sort.Search(len(versions), func(i int) bool { return versions[i].seq > oldest })
 		rest := versions[max(i-1, 0):]
-		if len(rest) > 0 && rest[0].deleted && rest[0].seq <= oldest {
+		if len(rest) > 0 && rest[0].deleted() && rest[0].seq <= oldest {
 			rest = rest[1:]
 		}
 		return slices.Clone(rest)

@@ -75,7 +75,7 @@ func (c Concurrent) Disturbed(fs *memfs.FS, fault Fault, at int, cut *Cut) (stat
 	if err != nil {
 		return stats, err
 	}
-	disk.SetRules(fault.at(disk.Ops() + at).Times(30))
+	disk.SetRules(fault.At(disk.Ops() + at).Times(30))
 	commits, seen := c.use(e)
 	values.look(e.Metrics().Version, fs)
 	loss, next := oracle.Killed, (*memfs.FS)(nil)
@@ -243,8 +243,8 @@ func order(commits, unknown []issued, last key.SeqNum) (h *oracle.History, err e
 	return h, fill(last)
 }
 
-// disturbedLife is a life with concurrent writers, background goroutines and one fault, drawn from seed.
-func disturbedLife(seed uint64) (FaultStats, error) {
+// DisturbedLife is a life with concurrent writers, background goroutines and one fault, drawn from seed.
+func DisturbedLife(seed uint64) (FaultStats, error) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	faults := Faults()
 	c := Concurrent{Writers: 1 + r.IntN(5), Hot: 7, Commits: 10 + r.IntN(60), Options: engine.Options{PageSize: 512,

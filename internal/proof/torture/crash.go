@@ -67,6 +67,9 @@ type Explorer struct {
 	Stats Stats
 }
 
+// FollowedShare is how many changes, or images, there are for each at which a follower watches. Each round has others.
+const FollowedShare = 12
+
 // Stats count what an Explorer did.
 type Stats struct {
 	Points  int // changes interrupted, before and during each
@@ -228,7 +231,7 @@ func (x *Explorer) cut(w Workload, start state, c cutting, depth int, where stri
 	var s *Session
 	if c.followed {
 		f := follow(w, fs, now, &x.Stats.Followers, nil, nil)
-		f.every = 2 + c.n/followedShare%7
+		f.every = 2 + c.n/FollowedShare%7
 		s = f.Session
 		err = w.Run(s)
 		if broken := f.finish(); broken != nil {
@@ -308,7 +311,7 @@ func (x *Explorer) examine(w Workload, img state, depth int, where string) {
 	}
 	f := follow(w, img.fs, img, &x.Stats.Followers, nil, nil)
 	defer f.Abandon()
-	f.every = 2 + image/followedShare%7
+	f.every = 2 + image/FollowedShare%7
 	f.decided = img.published // until somebody recovers
 	f.turn()
 	x.recoverAndUse(w, f.Session, img.loss, image, where)
@@ -380,8 +383,8 @@ func (x *Explorer) useOn(w Workload, s *Session, where string) {
 	}
 }
 
-// oneIn returns one in n of cuts, others for other points.
-func oneIn(n, point int, cuts []Cut) []Cut {
+// OneIn returns one in n of cuts, others for other points.
+func OneIn(n, point int, cuts []Cut) []Cut {
 	var some []Cut
 	for i, c := range cuts {
 		if (i+point)%n == 0 {

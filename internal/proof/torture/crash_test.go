@@ -77,18 +77,18 @@ func explorer(t *testing.T, p pace) *Explorer {
 		Everywhere: *full,
 		Cuts: func(depth, point, unsynced, sectors int) []Cut {
 			if depth > 0 {
-				return oneIn(5, point, AllCuts(unsynced, sectors, 1, 2))
+				return OneIn(5, point, AllCuts(unsynced, sectors, 1, 2))
 			}
 			if p.late() {
-				return oneIn(thinned*share, point, AllCuts(unsynced, sectors, limit, seeded))
+				return OneIn(thinned*share, point, AllCuts(unsynced, sectors, limit, seeded))
 			}
-			return oneIn(share, point, AllCuts(unsynced, sectors, limit, seeded))
+			return OneIn(share, point, AllCuts(unsynced, sectors, limit, seeded))
 		},
 		Nested: func(depth, image int) bool {
 			return depth == 1 && image%nested == nested/2 || depth > 1 && depth <= 3 && image%151 == 0
 		},
 		After:    func(image int) bool { return image%5 == 0 },
-		Followed: func(n int) bool { return n%(2*followedShare*slowdown) == 3 },
+		Followed: func(n int) bool { return n%(2*FollowedShare*slowdown) == 3 },
 		Fail: func(where string, err error) {
 			if shown++; shown <= 5 {
 				t.Errorf("%s: %v", where, err)

@@ -25,6 +25,7 @@ type Tally struct {
 	Killed      int
 	PowerCuts   int
 	Values      ValueStats
+	Streams     StreamStats
 	oracle.Counts
 }
 
@@ -39,18 +40,22 @@ func (t *Tally) Add(o Tally) {
 	t.Killed += o.Killed
 	t.PowerCuts += o.PowerCuts
 	t.Values.Add(o.Values)
+	t.Streams.Add(o.Streams)
 	t.Counts.Add(o.Counts)
 }
 
 func (t Tally) String() string {
-	return fmt.Sprintf("ops=%d commits=%d scans=%d structural=%d comparisons=%d reopened=%d killed=%d power_cuts=%d %v %v",
-		t.Operations, t.Commits, t.Scans, t.Structural, t.Comparisons, t.Reopened, t.Killed, t.PowerCuts, t.Values, t.Counts)
+	return fmt.Sprintf("ops=%d commits=%d scans=%d structural=%d comparisons=%d reopened=%d killed=%d power_cuts=%d "+
+		"%v %v %v",
+		t.Operations, t.Commits, t.Scans, t.Structural, t.Comparisons, t.Reopened, t.Killed, t.PowerCuts, t.Values,
+		t.Streams, t.Counts)
 }
 
 // limits of a differential run.
 const (
 	maxHeldSnapshots = 6
 	maxHeldIterators = 3
+	maxHeldValues    = 2
 	forgetEvery      = 512 // operations
 )
 
@@ -64,6 +69,8 @@ type differential struct {
 	tally     Tally
 	snapshots []*engine.Snapshot
 	walks     []*walk
+	views     []*viewing
+	film      []byte   // the key that was streamed to last
 	recent    []string // what the last operations were, for the message of a failure
 
 	crashInRecovery bool
@@ -165,6 +172,9 @@ func (d *differential) operation() error {
 		}
 		d.lookAtValues()
 		return d.compareAll()
+	}
+	if d.mix.Streams > 0 && d.r.Float64() < d.mix.Streams {
+		return d.stream()
 	}
 	switch p := d.r.IntN(100); {
 	case p < 1:
@@ -390,6 +400,7 @@ func (d *differential) holdSnapshot() error {
 func (d *differential) dropOne() error {
 	if len(d.snapshots) > 0 && d.r.IntN(2) == 0 {
 		i := d.r.IntN(len(d.snapshots))
+		d.closeViewsOf(d.snapshots[i])
 		d.snapshots[i].Close()
 		d.snapshots = slices.Delete(d.snapshots, i, i+1)
 	} else if len(d.walks) > 0 {
@@ -408,7 +419,10 @@ func (d *differential) dropReaders() {
 	for _, w := range d.walks {
 		w.it.Close()
 	}
-	d.snapshots, d.walks = nil, nil
+	for _, v := range d.views {
+		v.value.Close()
+	}
+	d.snapshots, d.walks, d.views = nil, nil, nil
 }
 
 // compareAll compares everything at the newest state and at every held snapshot.

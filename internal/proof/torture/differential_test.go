@@ -58,6 +58,9 @@ func TestDifferential_equalsSortedMap(t *testing.T) {
 	if *mixFlag == "" && !p.late() && !total.Values.some() {
 		t.Errorf("%v: nothing of value files was tested", total.Values)
 	}
+	if *mixFlag == "" && !p.late() && !total.Streams.some() {
+		t.Errorf("%v: nothing of streams was tested", total.Streams)
+	}
 	if *mixFlag == "" && total.Operations < p.owed(min(*opsFlag, 300_000/slowdown)) {
 		t.Errorf("%d operations are too few to mean anything", total.Operations)
 	}

@@ -40,8 +40,8 @@ func (h *Durations) Quantile(q float64) time.Duration {
 	return h.max
 }
 
-// milliseconds are the median, the 99th percentile and the maximum.
-func (h *Durations) milliseconds() map[string]float64 {
+// Milliseconds are the median, the 99th percentile and the maximum.
+func (h *Durations) Milliseconds() map[string]float64 {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return map[string]float64{"p50": ms(h.Quantile(0.5)), "p99": ms(h.Quantile(0.99)), "max": ms(h.max)}
 }

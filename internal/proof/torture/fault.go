@@ -152,7 +152,7 @@ func (x *Injector) inject(w Workload, start state, n int, fault Fault) {
 	where := fmt.Sprintf("%s: %s at call %d", w.Name, fault.Name, n)
 	defer x.guard(where)()
 	fs := start.fs.Kill()
-	disk := errfs.New(fs, fault.at(n))
+	disk := errfs.New(fs, fault.At(n))
 	s := newRun(w, disk, fs, start.history.Clone())
 	err := w.Run(s)
 	defer s.Abandon()
@@ -171,7 +171,7 @@ func (x *Injector) injectFollowed(w Workload, start state, n int, fault Fault) {
 	where := fmt.Sprintf("%s: %s at call %d, followed", w.Name, fault.Name, n)
 	defer x.guard(where)()
 	start.fs, start.history = start.fs.Kill(), start.history.Clone()
-	f := follow(w, start.fs, start, &x.Stats.Followers, []*errfs.Rule{fault.at(n)}, nil)
+	f := follow(w, start.fs, start, &x.Stats.Followers, []*errfs.Rule{fault.At(n)}, nil)
 	defer f.Abandon()
 	f.every = 3 + n/x.Stride%watched*2
 	err := w.Run(f.Session)
@@ -198,7 +198,7 @@ func (x *Injector) blind(w Workload, start state) error {
 				continue
 			}
 			where := fmt.Sprintf("%s: %s at call %d of a follower", w.Name, fault.Name, n)
-			if err := x.runBlind(w, start, fault.at(n), where); err != nil {
+			if err := x.runBlind(w, start, fault.At(n), where); err != nil {
 				return err
 			}
 			x.Stats.Runs++
@@ -224,8 +224,8 @@ func (x *Injector) runBlind(w Workload, start state, rule *errfs.Rule, where str
 	return err
 }
 
-// at is the rule by which f happens at call n.
-func (f Fault) at(n int) *errfs.Rule {
+// At is the rule by which f happens at call n.
+func (f Fault) At(n int) *errfs.Rule {
 	rule := errfs.On(f.Kinds...).At(n)
 	if f.Forever {
 		rule = errfs.On(f.Kinds...).From(n)

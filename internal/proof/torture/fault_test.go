@@ -194,7 +194,7 @@ func TestFault_concurrentWriters(t *testing.T) {
 			lives = life
 			break
 		}
-		stats, err := disturbedLife(seed + uint64(life))
+		stats, err := DisturbedLife(seed + uint64(life))
 		total.Add(stats)
 		if err != nil || !stats.Zero() {
 			t.Fatalf("life %d: %v: %v", life, stats, err)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -202,80 +200,8 @@ func (s *IsolationStats) close(c *clients) error {
 	return errors.Join(c.first, c.journal.check(s))
 }
 
-// Sizes of the units of the isolation level.
+// Sizes of a history.
 const (
-	clientsInUnit     = 10
-	historyInUnit     = 6000 // transactions
-	historiesInUnit   = 2
-	killsOfUnit       = 4
-	simulationsInUnit = 8
-	simulatedSteps    = 4000
+	HistoryClients = 10   // that run transactions at the same time
+	HistorySteps   = 4000 // of a simulation whose clients mostly run transactions
 )
-
-// runIsolation runs transactions and checks their histories: of one process, across kills, and across power cuts.
-func runIsolation(r *run) Outcome {
-	total := gather(r, func(s IsolationStats) int { return s.Acked }, func(n int) IsolationStats {
-		seed, dir := r.Seed+uint64(n), filepath.Join(r.Dir, fmt.Sprintf("transactions-%d", n))
-		where := fmt.Sprintf("unit %d of seed %d", n, r.Seed)
-		defer os.RemoveAll(dir) // so that the disk does not fill; in the end all of r.Dir is removed
-		switch n % 4 {
-		case 0:
-			k := &TransactionKiller{Dir: dir, Seed: seed, Command: r.Child, Kills: killsOfUnit, Stop: r.stop}
-			return r.note(where, k.Run)
-		case 1:
-			return r.simulateTransactions(n)
-		}
-		t := Transactions{Dir: dir, Seed: seed, Clients: clientsInUnit, Count: historyInUnit, Times: historiesInUnit,
-			Stop: r.stop}
-		return r.note(where, t.Run)
-	})
-	return total.outcome()
-}
-
-// note runs and notes the violation.
-func (r *run) note(where string, run func() (IsolationStats, error)) IsolationStats {
-	s, err := run()
-	if err != nil {
-		r.fail(where, err)
-	}
-	return s
-}
-
-// simulateTransactions runs the simulations of unit n, each with a seed of its own.
-func (r *run) simulateTransactions(n int) (total IsolationStats) {
-	for i := 0; i < simulationsInUnit && !r.stop(); i++ {
-		m := Simulation{Seed: r.Seed + uint64(n*simulationsInUnit+i), Steps: simulatedSteps, Transactions: true}
-		stats, _, err := m.Run()
-		if err != nil {
-			small, err := m.Shrink(r.stop)
-			r.fail(small.String(), err)
-		}
-		stats.Isolation.Counts.Add(stats.Counts)
-		total.Add(stats.Isolation)
-	}
-	return total
-}
-
-// cycleNames are those anomalies that are cycles.
-var cycleNames = []isolation.Name{isolation.G0, isolation.G1c, isolation.GSingle, isolation.GNonadjacent,
-	isolation.G2Item, isolation.G2}
-
-// outcome is that of a level. Transactions that never met show nothing.
-func (s *IsolationStats) outcome() Outcome {
-	o := Outcome{Counts: s.Counts, LostWrites: s.LostWrites, Figures: []Figure{
-		{"txns", int64(s.Acked)}, {"refused", int64(s.Refused)},
-		{"aborts_percent", int64(100 * s.Aborted / max(s.Acked+s.Aborted, 1))}, {"unknown", int64(s.Unknown)},
-		{"overlapped", int64(s.Overlapped)}, {"snapshot_isolation", int64(s.Weak)}, {"histories", int64(s.Histories)},
-		{"kills", int64(s.Kills)}, {"simulated_kills", int64(s.Simulated)},
-		{"power_cuts", int64(s.PowerCuts)}, {"lost_to_power_cuts", int64(s.Lost)},
-		{"edges", int64(s.Edges)}, {"checker_ms", s.Checking.Milliseconds()}}}
-	if s.Overlapped > 0 && s.Refused > 0 {
-		o.Injected = int64(s.Refused + s.Kills + s.Simulated + s.PowerCuts)
-	}
-	cycles := make(map[isolation.Name]int64)
-	for _, name := range cycleNames {
-		cycles[name] = s.Anomalies[name] + s.Anomalies[name+"-realtime"]
-	}
-	o.Figures = append(o.Figures, Figure{"cycles_by_type", cycles})
-	return o
-}

@@ -20,7 +20,7 @@ import (
 
 // The writers of a process that is killed.
 const (
-	writers = 4
+	writers = 5   // of which the last puts streams
 	kept    = 150 // commits of a writer whose keys are still there; older ones are removed
 )
 
@@ -45,11 +45,13 @@ type Killer struct {
 
 // KillStats count what a Killer did.
 type KillStats struct {
-	Kills     int
-	Acked     int // acknowledgements that the processes wrote
-	Survived  int // commits in the database at the end
-	Values    int // value files, after all kills
-	Followers observer.Stats
+	Kills      int
+	Acked      int // acknowledgements that the processes wrote
+	Survived   int // commits in the database at the end
+	Values     int // value files, after all kills
+	Salvages   int // that were killed
+	Unfinished int // of these, how many had not finished
+	Followers  observer.Stats
 	oracle.Counts
 }
 
@@ -59,13 +61,15 @@ func (s *KillStats) Add(o KillStats) {
 	s.Acked += o.Acked
 	s.Survived += o.Survived
 	s.Values += o.Values
+	s.Salvages += o.Salvages
+	s.Unfinished += o.Unfinished
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s KillStats) String() string {
-	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d value_files=%d %v %v", s.Kills, s.Acked, s.Survived,
-		s.Values, s.Followers, s.Counts)
+	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d value_files=%d salvages=%d unfinished=%d %v %v", s.Kills,
+		s.Acked, s.Survived, s.Values, s.Salvages, s.Unfinished, s.Followers, s.Counts)
 }
 
 // Round runs one process, kills it and judges. Its error says that the round itself could not be done.
@@ -206,6 +210,9 @@ func (k *Killer) heads() (at [writers]progress, err error) {
 
 // checkWriter compares all keys of writer w with what they must be after commit n.
 func checkWriter(db reader, w int, n uint64) error {
+	if w == films {
+		return checkFilms(db, n)
+	}
 	keys := db.Prefix(spell(fmt.Sprintf("%d/part/", w)))
 	next, part := uint64(1), 0
 	if n > kept {
@@ -234,13 +241,16 @@ func killOptions() *lightningdb.Options {
 
 // WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of
 // writer 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs
-// transactions instead; if a Killer wants a follower, it is one.
+// transactions instead; if a Killer wants a follower, or a salvage, it is one.
 func WriteUntilKilled(dir string) error {
 	if spec := os.Getenv(clientsVariable); spec != "" {
 		return runClients(dir, spec)
 	}
 	if os.Getenv(followVariable) != "" {
 		return followUntilKilled(dir)
+	}
+	if to := os.Getenv(salvageVariable); to != "" {
+		return salvageUntilKilled(dir, to)
 	}
 	db, err := lightningdb.Open(dir, killOptions())
 	if err != nil {
@@ -253,15 +263,17 @@ func WriteUntilKilled(dir string) error {
 		_, err := fmt.Printf("%s %d %d\n", what, w, n)
 		return err
 	}
-	failed := make(chan error)
-	for w := range writers {
-		go func() { failed <- writeOn(db, w, say) }()
+	failed, commits := make(chan error), make(chan struct{}, 1)
+	for w := range films {
+		go func() { failed <- writeOn(db, w, commits, say) }()
 	}
+	go func() { failed <- streamOn(db, commits, say) }()
 	go func() { failed <- watch(db, say) }()
 	return <-failed
 }
 
-func writeOn(db *lightningdb.DB, w int, say func(string, int, uint64) error) error {
+// writeOn puts one batch after the other, and tells commits of them.
+func writeOn(db *lightningdb.DB, w int, commits chan<- struct{}, say func(string, int, uint64) error) error {
 	n, err := head(db, w)
 	if err != nil {
 		return err
@@ -274,14 +286,21 @@ func writeOn(db *lightningdb.DB, w int, say func(string, int, uint64) error) err
 		if err := say("ack", w, n); err != nil {
 			return err
 		}
+		select {
+		case commits <- struct{}{}:
+		default: // nobody streams at the moment
+		}
 	}
 }
 
 // watch reports what a reader sees.
 func watch(db *lightningdb.DB, say func(string, int, uint64) error) error {
 	var last [writers]uint64
-	for {
+	for turn := 0; ; turn++ {
 		for w := range writers {
+			if w == films && turn%8 > 0 { // which takes long
+				continue
+			}
 			n, err := head(db, w)
 			if err != nil {
 				return err
@@ -330,6 +349,9 @@ func partValue(w int, n uint64, part int) []byte {
 
 // head is the number of the last commit of writer w.
 func head(db reader, w int) (uint64, error) {
+	if w == films {
+		return headOfFilms(db)
+	}
 	v, err := db.Get(headKey(w))
 	if errors.Is(err, lightningdb.ErrNotFound) {
 		return 0, nil

@@ -22,6 +22,7 @@ const followVariable = "LIGHTNING_TORTURE_FOLLOW"
 // reader is a database or a snapshot of one.
 type reader interface {
 	Get(key []byte) ([]byte, error)
+	ValueReader(ctx context.Context, key []byte) (*lightningdb.Value, error)
 	Prefix(p []byte) *lightningdb.Range
 }
 

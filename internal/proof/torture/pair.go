@@ -69,7 +69,7 @@ func (p pair) String() string {
 
 // run returns the session of a run of w with both faults.
 func (p pair) run(w Workload, start state, stats *observer.Stats) *followed {
-	rules, blinders := []*errfs.Rule{p.first.at(p.at), p.next.at(p.then)}, []*errfs.Rule(nil)
+	rules, blinders := []*errfs.Rule{p.first.At(p.at), p.next.At(p.then)}, []*errfs.Rule(nil)
 	if p.by == byBlinded {
 		rules, blinders = rules[:1], rules[1:]
 	}

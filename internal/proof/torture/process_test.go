@@ -55,6 +55,9 @@ func TestProcess_survivesKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := k.Salvage(); err != nil {
+		t.Error(err)
+	}
 	t.Logf("kill: %v", k.Stats)
 	if full {
 		if err := k.LeasesEnd(); err != nil {

@@ -58,6 +58,7 @@ type SimulationStats struct {
 	Surfaced  int            // calls of the engine that returned an injected fault
 	Failed    int            // recoveries that failed without a fault
 	Values    ValueStats
+	Streams   StreamStats
 	Isolation IsolationStats // of the transactions; their violations are in Counts, too
 	Followers observer.Stats
 	oracle.Counts
@@ -85,6 +86,7 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	s.Surfaced += o.Surfaced
 	s.Failed += o.Failed
 	s.Values.Add(o.Values)
+	s.Streams.Add(o.Streams)
 	s.Isolation.Add(o.Isolation)
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
@@ -105,10 +107,10 @@ func (s SimulationStats) String() string {
 	}
 	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d aged=%d "+
 		"background=%d lives=%d reopened=%d kills=%d "+
-		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v %v %v",
+		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v %v %v %v",
 		s.Seeds, s.Steps, s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Aged,
 		s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts, s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed,
-		s.Followers, s.Values, s.Counts)
+		s.Followers, s.Values, s.Streams, s.Counts)
 }
 
 // simulation is one run.
@@ -129,6 +131,7 @@ type simulation struct {
 	mode    faultKind // what disk's rules inject
 
 	followers   followers
+	streams     streams
 	shaken      bool // of faults in a row, the page may be neither written to nor removed; until a commit without any
 	unpublished bool // a writer has failed before, and perhaps left no page
 
@@ -181,6 +184,7 @@ func newSimulation(plan Simulation) *simulation {
 	m.wall = newWallClock(plan.Seed)
 	m.swarm = newSwarm(m.r)
 	m.followers = newFollowers(plan.Seed)
+	m.streams = newStreams(plan.Seed)
 	m.clients = make([]client, 1+m.r.IntN(5))
 	if plan.Transactions {
 		m.clients = make([]client, 3+m.r.IntN(5))
@@ -203,6 +207,10 @@ func newSimulation(plan Simulation) *simulation {
 	if plan.Transactions || slices.Contains(plan.Without, "followers") {
 		m.followers.odds = 0
 	}
+	if plan.Transactions || slices.Contains(plan.Without, "streams") {
+		m.streams.intents = nil
+	}
+	m.swarm.intents = append(m.swarm.intents, m.streams.intents...)
 	opts := m.swarm.mix.Options
 	opts.Followers = m.followers.odds > 0
 	opts.Manual, opts.Poison, opts.Rows, opts.Random = true, true, true, counter()

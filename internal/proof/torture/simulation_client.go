@@ -26,6 +26,10 @@ const (
 	wantSync
 	wantTransaction
 	numIntents
+
+	// Those of the streams of a simulation, which are drawn apart.
+	wantStream
+	wantView
 )
 
 // client is one user of the database.
@@ -35,9 +39,10 @@ type client struct {
 	left     int // turns until the intent is fulfilled
 	batch    batch.Batch
 	walk     *walk
+	view     *viewing
 	snapshot *engine.Snapshot
-	tx       *transaction
-	since    time.Duration // when walk or snapshot was opened
+	tx       *simulatedTx
+	since    time.Duration // when walk, view or snapshot was opened
 	expired  bool          // it has answered that it is too old, as it may
 }
 
@@ -47,7 +52,7 @@ func (m *simulation) move(c *client) error {
 		c.intent = m.swarm.intent(m.r)
 		c.left = 1
 		switch c.intent {
-		case wantBatch, wantIngest, wantScan, wantSnapshot, wantPast:
+		case wantBatch, wantIngest, wantScan, wantSnapshot, wantPast, wantView:
 			c.left += m.r.IntN(8)
 		case wantTransaction:
 			c.left += 2 + m.r.IntN(8) // a turn each for the beginning and the end
@@ -77,6 +82,10 @@ func (m *simulation) move(c *client) error {
 		return m.lookFarBack(c)
 	case wantTransaction:
 		return m.transact(c)
+	case wantStream:
+		return m.stream()
+	case wantView:
+		return m.viewValue(c)
 	}
 	_, err := m.attempt("sync", func() error { return m.Write(new(batch.Batch), true) })
 	return err
@@ -236,6 +245,10 @@ func (c *client) stop() {
 	if c.walk != nil {
 		c.walk.it.Close() // its error was seen when it moved
 		c.walk = nil
+	}
+	if c.view != nil {
+		c.view.value.Close()
+		c.view = nil
 	}
 	if c.snapshot != nil {
 		c.snapshot.Close()

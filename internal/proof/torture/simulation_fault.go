@@ -29,6 +29,9 @@ func (k faultKind) String() string {
 	return [...]string{"eio", "enospc", "short", "short_enospc", "sync_drops", "emfile", "slow"}[k]
 }
 
+// FaultName is the name of kind k of the faults that a simulation injects, by its place in SimulationStats.Injected.
+func FaultName(k int) string { return faultKind(k).String() }
+
 // swarm is what a seed has in it: leaving things out at random finds more than always doing everything, because what
 // is frequent keeps what is rare from gathering.
 type swarm struct {
@@ -81,12 +84,12 @@ func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.inte
 
 // partNames are the parts that a simulation can do without.
 var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "values",
-	"background", "ends", "recovery", "followers", "eio", "enospc", "short", "short_enospc", "sync_drops", "emfile",
-	"slow"}
+	"streams", "background", "ends", "recovery", "followers", "eio", "enospc", "short", "short_enospc", "sync_drops",
+	"emfile", "slow"}
 
 // Parts are the names of what a simulation can leave out: intents of clients, kinds of faults, faults in recoveries,
-// ends of lives, followers, background steps, huge values, values that
-// stay where they are.
+// ends of lives, followers, background steps, huge values, values that stay where they are, streams and values that are
+// read piece by piece.
 func Parts() []string { return slices.Clone(partNames) }
 
 // leaveOut takes a part out, after all has been drawn, so that the rest is as much as possible what it was.

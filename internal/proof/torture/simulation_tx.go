@@ -21,8 +21,8 @@ const (
 	simulatedAfter = 100 // transactions, until the next keys
 )
 
-// transaction is one that a client runs over several turns, while others run theirs.
-type transaction struct {
+// simulatedTx is a transaction that a client runs over several turns, while others run theirs.
+type simulatedTx struct {
 	entry   *entry
 	txn     *engine.Txn
 	writes  txn.Writes
@@ -61,7 +61,7 @@ func (m *simulation) transact(c *client) error {
 }
 
 func (m *simulation) beginTx(c *client) error {
-	t := &transaction{weak: m.r.IntN(6) == 0, writes: txn.Writes{Gaps: true}}
+	t := &simulatedTx{weak: m.r.IntN(6) == 0, writes: txn.Writes{Gaps: true}}
 	t.entry = m.journal.begin(c.id, t.weak)
 	t.txn = new(engine.Txn)
 	m.Engine.Begin(t.txn, new(txn.Reads), 0)
@@ -70,7 +70,7 @@ func (m *simulation) beginTx(c *client) error {
 }
 
 // stand notes which state t reads: the newest.
-func (m *simulation) stand(t *transaction) error {
+func (m *simulation) stand(t *simulatedTx) error {
 	if t.at = m.History.Acknowledged(); t.txn.Seq() != t.at {
 		m.stats.WrongData++
 		return mismatch("a transaction reads at %d instead of %d", t.txn.Seq(), t.at)
@@ -119,7 +119,7 @@ func (m *simulation) endTx(c *client) error {
 }
 
 // claim makes the keys written the read set, but for those merged to.
-func (t *transaction) claim(b *batch.Batch) {
+func (t *simulatedTx) claim(b *batch.Batch) {
 	t.txn.Reads.Reset()
 	for op := range b.Ops() {
 		if op.Kind != key.KindMerge {
@@ -162,7 +162,7 @@ func (m *simulation) commitTx(c *client, b *batch.Batch, sync bool) error {
 }
 
 // operate does one thing in t.
-func (m *simulation) operate(t *transaction) error {
+func (m *simulation) operate(t *simulatedTx) error {
 	n := isolation.Key(m.r.IntN(simulatedKeys)) + isolation.Key(t.entry.id/simulatedAfter)*simulatedKeys%numLists
 	switch m.r.IntN(9) {
 	case 0:
@@ -195,7 +195,7 @@ func (m *simulation) operate(t *transaction) error {
 }
 
 // lockIn locks a list and reads it, for which the transaction may move to a newer state.
-func (m *simulation) lockIn(t *transaction, n isolation.Key) error {
+func (m *simulation) lockIn(t *simulatedTx, n isolation.Key) error {
 	if err := t.txn.Lock(context.Background(), listKey(n), !t.weak || !t.hasRead); err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (m *simulation) lockIn(t *transaction, n isolation.Key) error {
 }
 
 // mergeIn appends to a list without reading it; see user.mergeTo for snapshot isolation.
-func (m *simulation) mergeIn(t *transaction, n isolation.Key) error {
+func (m *simulation) mergeIn(t *simulatedTx, n isolation.Key) error {
 	k := listKey(n)
 	if w, err := t.writes.Get(k); w != nil || t.weak || err != nil {
 		return err
@@ -218,7 +218,7 @@ func (m *simulation) mergeIn(t *transaction, n isolation.Key) error {
 	return nil
 }
 
-func (m *simulation) listIn(t *transaction, n isolation.Key) ([]byte, error) {
+func (m *simulation) listIn(t *simulatedTx, n isolation.Key) ([]byte, error) {
 	value, _, err := m.readIn(t, listKey(n))
 	if err == nil {
 		t.entry.note(note{Kind: noteList, Key: n, List: decodeList(value)})
@@ -226,7 +226,7 @@ func (m *simulation) listIn(t *transaction, n isolation.Key) ([]byte, error) {
 	return value, err
 }
 
-func (m *simulation) registerIn(t *transaction, k isolation.Key) error {
+func (m *simulation) registerIn(t *simulatedTx, k isolation.Key) error {
 	value, found, err := m.readIn(t, registerKey(k))
 	if err != nil {
 		return err
@@ -240,7 +240,7 @@ func (m *simulation) registerIn(t *transaction, k isolation.Key) error {
 }
 
 // readIn reads k as t sees it.
-func (m *simulation) readIn(t *transaction, k []byte) (value []byte, found bool, err error) {
+func (m *simulation) readIn(t *simulatedTx, k []byte) (value []byte, found bool, err error) {
 	w, err := t.writes.Get(k)
 	switch {
 	case err != nil:
@@ -261,7 +261,7 @@ func (m *simulation) readIn(t *transaction, k []byte) (value []byte, found bool,
 }
 
 // readBelow reads k in t's snapshot, and compares.
-func (m *simulation) readBelow(t *transaction, k []byte) (value []byte, found bool, err error) {
+func (m *simulation) readBelow(t *simulatedTx, k []byte) (value []byte, found bool, err error) {
 	t.hasRead = true
 	if !t.weak {
 		t.txn.Reads.AddKey(k, key.Hash(k))
@@ -280,7 +280,7 @@ func (m *simulation) readBelow(t *transaction, k []byte) (value []byte, found bo
 }
 
 // scanIn scans with t's own writes laid over its snapshot.
-func (m *simulation) scanIn(t *transaction, s keyScan) error {
+func (m *simulation) scanIn(t *simulatedTx, s keyScan) error {
 	t.hasRead = true
 	bounds := span.Span{Lo: s.key(s.lo), Hi: s.key(s.hi)}
 	if !t.weak {

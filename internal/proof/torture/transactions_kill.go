@@ -37,7 +37,7 @@ func (k *TransactionKiller) Run() (s IsolationStats, err error) {
 	if err := errors.Join(furnish(db), db.Close()); err != nil {
 		return s, err
 	}
-	c := &clients{journal: new(journal), seed: k.Seed, number: clientsInUnit}
+	c := &clients{journal: new(journal), seed: k.Seed, number: HistoryClients}
 	for n := 0; n < k.Kills && !k.Stop(); n++ {
 		if c.first = k.kill(c.journal, 1000+r.IntN(9000), k.Seed<<8+uint64(n)); c.first != nil {
 			return s, s.close(c)
@@ -55,7 +55,7 @@ func (k *TransactionKiller) Run() (s IsolationStats, err error) {
 func (k *TransactionKiller) kill(j *journal, after int, seed uint64) error {
 	child := k.Command(k.Dir)
 	child.Env = append(child.Environ(),
-		fmt.Sprintf("%s=%d %d %d %d", clientsVariable, clientsInUnit, seed, j.ids.Load(), j.values.Load()))
+		fmt.Sprintf("%s=%d %d %d %d", clientsVariable, HistoryClients, seed, j.ids.Load(), j.values.Load()))
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {

@@ -31,11 +31,6 @@ func (s ValueStats) String() string {
 	return fmt.Sprintf("value_files_made=%d emptied=%d removed=%d", s.Made, s.Emptied, s.Removed)
 }
 
-// figures are those of an outcome.
-func (s ValueStats) figures() []Figure {
-	return []Figure{{"value_files_made", s.Made}, {"value_files_emptied", s.Emptied}, {"value_files_removed", s.Removed}}
-}
-
 // some says that there was some of each.
 func (s ValueStats) some() bool { return s.Made > 0 && s.Emptied > 0 && s.Removed > 0 }
 

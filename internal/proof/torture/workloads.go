@@ -128,3 +128,16 @@ func lifeWorkloads() []Workload {
 			(*Session).Close, readOnly, readOnly)},
 	}
 }
+
+// Vary is w with the options of a variant; variant 0 is w as it is.
+func (w Workload) Vary(variant int) Workload {
+	if variant > 0 {
+		w.Options.Codec = codec.By([]codec.ID{codec.None, codec.S2, codec.Zstd}[variant%3])
+		w.Options.PageSize = 512 << (variant % 4)
+		w.Options.LogLimit += int64(variant%5) << 10
+		if w.Options.ValueThreshold == 0 {
+			w.Options.ValueThreshold = thresholds[variant%len(thresholds)]
+		}
+	}
+	return w
+}

@@ -27,6 +27,12 @@ func valueWorkloads() []Workload {
 			leaving(1<<20), cycle(steps(bulk(1, 3, 4000, true), compact, look, cleanStep)),
 			leaving(100), cycle(steps(bulk(3, 5, 2600, false), compact, look, removeBulk(0, 2), cleanStep)),
 			leaving(2500), (*Session).Open, compactSteps, compact, compactSteps, cleanStep, look, read("v01"), read("v04"))},
+		{Name: "streams", Stride: 20, Options: values, Prepare: steps(stream("film", filmSize), bulk(0, 3, 3000, true),
+			(*Session).Flush, bulk(2, 3, 3000, true), compact), Run: steps((*Session).Open, brokenStream("other", filmSize),
+			whileViewed("film", steps(streamMeanwhile("film", filmSize+5000, put("a", 700, false)), bulk(0, 2, 2600, true),
+				(*Session).Flush, compact, look, compactSteps, look, remove("film"), (*Session).Flush, compact, compactSteps,
+				cleanStep, look)), stream("short", 30<<10), brokenStream("film", 400<<10), compactSteps, cleanStep, look,
+			noLeftovers)},
 	}
 }
 

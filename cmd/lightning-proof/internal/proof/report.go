@@ -12,15 +12,15 @@ import (
 	"time"
 
 	"lightningdb/cmd/internal/console"
+	"lightningdb/internal/proof/campaign"
 	"lightningdb/internal/proof/oracle"
-	"lightningdb/internal/proof/torture"
 )
 
 // report is what a run prints.
 type report struct {
 	OK       bool
-	campaign *torture.Campaign
-	outcomes []torture.Outcome
+	campaign *campaign.Campaign
+	outcomes []campaign.Outcome
 	total    oracle.Counts
 	checked  bool // whether levels ran that find lost writes
 	lost     int64
@@ -30,7 +30,7 @@ type report struct {
 	skipped  [][2]string
 }
 
-func newReport(c *torture.Campaign, outcomes []torture.Outcome, duration time.Duration) report {
+func newReport(c *campaign.Campaign, outcomes []campaign.Outcome, duration time.Duration) report {
 	r := report{OK: len(outcomes) > 0, campaign: c, outcomes: outcomes, duration: duration}
 	for _, o := range outcomes {
 		r.total.Add(o.Counts)
@@ -40,7 +40,7 @@ func newReport(c *torture.Campaign, outcomes []torture.Outcome, duration time.Du
 		r.checked = r.checked || o.Level.Key == "iso" || o.Level.Key == "sim"
 		r.OK = r.OK && o.Problem() == ""
 	}
-	for _, l := range torture.Levels() {
+	for _, l := range campaign.Levels() {
 		if len(c.Only) > 0 && !slices.Contains(c.Only, l.Name) {
 			r.skipped = append(r.skipped, [2]string{l.Key, "not in --only"})
 		}
@@ -102,7 +102,7 @@ func (r report) writeTable(out io.Writer) {
 }
 
 // rate is how much of its unit a level did in a second of one worker.
-func (r report) rate(o torture.Outcome) float64 {
+func (r report) rate(o campaign.Outcome) float64 {
 	return float64(o.Count) / max(o.Duration.Seconds()*float64(max(r.campaign.Workers, 1)), 1e-9)
 }
 

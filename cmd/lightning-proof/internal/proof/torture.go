@@ -16,6 +16,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/scratch"
+	"lightningdb/internal/proof/campaign"
 	"lightningdb/internal/proof/torture"
 )
 
@@ -23,15 +24,15 @@ import (
 var errRed = errors.New("not everything held, or not everything was tried")
 
 func (a *app) tortureCommand() *command.Command {
-	c := new(torture.Campaign)
+	c := new(campaign.Campaign)
 	var only string
 	cmd := &command.Command{
 		Use:   "torture",
 		Short: "Cut the power at every change, fail every call, flip every bit, and compare",
 		Help: `torture does to Lightning DB what a bad year does to a database: it cuts the power at every
-change of a directory, fails every call, flips every bit, kills processes, and simulates whole
-lives with all of these at once. It holds what is left against what was promised, and prints a
-table and one line of JSON.
+change of a directory, fails every call, flips every bit, kills processes, destroys databases and
+salvages them, and simulates whole lives with all of these at once. It holds what is left against
+what was promised, and prints a table and one line of JSON.
 
   lightning-proof torture --count 500     a first look
   lightning-proof torture --time 15m      all levels, at their full counts
@@ -60,7 +61,7 @@ and something was injected into each.`,
 	return cmd
 }
 
-func (a *app) torture(ctx context.Context, c *torture.Campaign) error {
+func (a *app) torture(ctx context.Context, c *campaign.Campaign) error {
 	for _, name := range c.Only {
 		if !slices.Contains(levelNames(), name) {
 			return console.Usage(fmt.Errorf("there is no level %q", name), "the levels are "+strings.Join(levelNames(), ", "))
@@ -92,7 +93,7 @@ func (a *app) torture(ctx context.Context, c *torture.Campaign) error {
 }
 
 func levelNames() (all []string) {
-	for _, l := range torture.Levels() {
+	for _, l := range campaign.Levels() {
 		all = append(all, l.Name)
 	}
 	return all
@@ -122,11 +123,11 @@ func (a *app) tortureWriteCommand() *command.Command {
 const maxShown = 5
 
 // watch draws progress on a terminal, and prints the first violations.
-func (a *app) watch(c *torture.Campaign) {
+func (a *app) watch(c *campaign.Campaign) {
 	start, drawn := time.Now(), time.Time{}
 	shown := make(map[string]int)
 	if screen := a.Screen(); screen != nil {
-		c.Progress = func(l torture.Level, done, minimum int64) {
+		c.Progress = func(l campaign.Level, done, minimum int64) {
 			if now := time.Now(); now.Sub(drawn) > 200*time.Millisecond || done >= minimum {
 				drawn = now
 				screen.Draw(fmt.Sprintf("%-12s %3d%%  %d of %d %s, %v", l.Name, min(100, done*100/max(minimum, 1)), done,

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"lightningdb/cmd/internal/console"
+	"lightningdb/internal/proof/campaign"
 	"lightningdb/internal/proof/observer"
-	"lightningdb/internal/proof/torture"
 )
 
 // line runs the program and returns its exit code and its line of JSON.
@@ -26,7 +26,7 @@ func line(t *testing.T, args ...string) (int, map[string]any) {
 // Whoever reads the line by a program would miss a number that says how hard the database was tried.
 func TestTorture_printsEveryNumber(t *testing.T) {
 	code, fields := line(t, "--seed", "7", "--count", "30", "--only",
-		"differential,crash,error,pairs,concurrent,damage,craft,isolation,simulation")
+		"differential,crash,error,pairs,concurrent,damage,craft,salvage,isolation,simulation")
 	if code != 0 || fields["ok"] != true {
 		t.Errorf("exit code %d, ok %v", code, fields["ok"])
 	}
@@ -43,10 +43,12 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 		"corrupt": "bytes_tried opens detected_open detected_read detected_verify harmless wrong_data panics " +
 			"detected_follow misled_followers",
 		"craft": "opens detected_open detected_verify plausible",
+		"salvage": "destructions damages_by_file noticed hopeless keys losses power_cuts faults images images_refused " +
+			"acked_lost wrong_data panics",
 		"iso": "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
 			"power_cuts",
-		"metamorphic": "ops option_sets divergences",
-		"sim":         "seeds steps virtual_time_s generations misled_followers",
+		"metamorphic": "ops option_sets divergences streams streams_broken values_viewed",
+		"sim":         "seeds steps virtual_time_s generations misled_followers streams values_viewed",
 	}
 	for level, names := range want {
 		in := fields
@@ -70,22 +72,22 @@ func TestTorture_isRedWhenALevelIsShort(t *testing.T) {
 
 // A run without faults, or without any level, would pass for one that withstood them.
 func TestReport_isRedWhenNothingWasInjected(t *testing.T) {
-	good := torture.Outcome{Count: 5, Minimum: 5, Injected: 1}
-	idle := torture.Outcome{Count: 5, Minimum: 5}
+	good := campaign.Outcome{Count: 5, Minimum: 5, Injected: 1}
+	idle := campaign.Outcome{Count: 5, Minimum: 5}
 	unseen, misled := good, good
 	unseen.Level.Followed = true
 	misled.Followers = observer.Stats{Shown: 9, Misled: 1}
 	for name, c := range map[string]struct {
-		outcomes []torture.Outcome
+		outcomes []campaign.Outcome
 		ok       bool
 	}{
 		"no level":    {nil, false},
-		"one is idle": {[]torture.Outcome{good, idle}, false},
-		"all are hit": {[]torture.Outcome{good, good}, true},
-		"no follower": {[]torture.Outcome{good, unseen}, false},
-		"misled":      {[]torture.Outcome{good, misled}, false},
+		"one is idle": {[]campaign.Outcome{good, idle}, false},
+		"all are hit": {[]campaign.Outcome{good, good}, true},
+		"no follower": {[]campaign.Outcome{good, unseen}, false},
+		"misled":      {[]campaign.Outcome{good, misled}, false},
 	} {
-		if got := newReport(new(torture.Campaign), c.outcomes, time.Second).OK; got != c.ok {
+		if got := newReport(new(campaign.Campaign), c.outcomes, time.Second).OK; got != c.ok {
 			t.Errorf("%s: ok is %v", name, got)
 		}
 	}

@@ -1,4 +1,7 @@
-package torture
+// Package campaign runs the levels of lightning-proof torture, each up to a count and within a share of the time, and
+// says of each whether it found anything, did enough, and did anything to the database at all. What a level does is in
+// package torture, and for salvage in package destruction.
+package campaign
 
 import (
 	"context"
@@ -51,6 +54,7 @@ func Levels() []Level {
 		{"concurrent", "concurrent", "lives", 1_000, false, 0.02, runConcurrent},
 		{"damage", "corrupt", "opens", 150_000, true, 0.12, runDamage},
 		{"craft", "craft", "opens", 15_000, false, 0.03, runCrafts},
+		{"salvage", "salvage", "destructions", 4_000, false, 0.06, runSalvage},
 		{"kill", "kill", "kills", 400, true, 0.09, runKills},
 		{"isolation", "iso", "transactions", 375_000, false, 0.10, runIsolation},
 		{"simulation", "sim", "seeds", 2_000, true, 0.06, runSimulation},
