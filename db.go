@@ -261,8 +261,10 @@ func (db *DB) WaitDurable(ctx context.Context, seq uint64) error {
 func (db *DB) Flush() error { return db.engine.Flush() }
 
 // Compact rewrites everything in [lo, hi) into the last level and drops what no reader needs any more. A nil bound is
-// open. The database compacts by itself: this is for after a large removal or before making a copy. Reads and writes go
-// on meanwhile. When ctx is done it stops, before the next page is read, with the work so far kept.
+// open. Of the files of large values (Options.ValueThreshold) that the range refers to, at most 18 % are garbage then;
+// tables outside of the range that refer to them, too, are written anew for it. The database compacts by itself: this
+// is for after a large removal or before making a copy. Reads and writes go on meanwhile. When ctx is done it stops,
+// before the next page is read, with the work so far kept.
 func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
 	return db.engine.Compact(orBackground(ctx), lo, hi)
 }
