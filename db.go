@@ -253,8 +253,8 @@ func (db *DB) WaitDurable(ctx context.Context, seq uint64) error {
 func (db *DB) Flush() error { return db.engine.Flush() }
 
 // Compact rewrites everything in [lo, hi) into the last level and drops what no reader needs any more. A nil bound is
-// open. The database compacts by itself: this is for after a large removal or before making a copy. Reads and writes go
-// on meanwhile. When ctx is done it stops, before the next page is read, with the work so far kept.
+// open. At most 18 % of the value files that the range refers to are garbage then. The database compacts by itself:
+// this is for after a large removal. Reads and writes go on meanwhile. When ctx is done it stops; what is done stays.
 func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
 	return db.engine.Compact(orBackground(ctx), lo, hi)
 }

@@ -22,17 +22,22 @@ var wings = []wing{
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
 	{"internal/engine", "room stats opening logger measure disk conflict scrub .", "system format tree log"},
 	{"internal/follower", ".", "system format tree log/wal"},
-	{"internal/salvage", "leaves .", "system format tree log/wal"},
+	{"internal/target", ".", "system format tree/manifest"},
+	{"internal/salvage", "leaves .", "system format tree log/wal target"},
+	{"internal/checkpoint", ".", "system format tree target"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "engine follower salvage transaction format log/lock log/txn system/goroutine system/latency " +
-		"system/offheap system/origin system/owner system/vfs tree/manifest log/wal"},
+	{".", ".", "engine follower salvage checkpoint transaction format log/lock log/txn log/wal tree/manifest " +
+		"system/calls system/goroutine system/latency system/offheap system/origin system/owner system/vfs"},
+	{"backup", ".", ". checkpoint target format system"},
+	{"monitor", ".", "."},
 	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
 		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
-	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/shell " +
-		"internal/demo internal/watch internal/cli .", ". cmd/internal"},
+	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
+		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
+	{"examples", "monitored", ". monitor"},
 }
 
 // wing is a folder of packages.
@@ -63,7 +68,7 @@ func (w wing) owns(dir string) (place int, ok bool) {
 // mayImport reports whether w names the package imported among what is below it.
 func (w wing) mayImport(imported string) bool {
 	for _, b := range strings.Fields(w.below) {
-		if b != "." && !strings.HasPrefix(b, "cmd/") {
+		if b != "." && b != "backup" && b != "monitor" && !strings.HasPrefix(b, "cmd/") {
 			b = path.Join("internal", b)
 		}
 		if imported == b || b != "." && strings.HasPrefix(imported, b+"/") {

@@ -236,8 +236,9 @@ func (e *Engine) flushFrozen() error {
 }
 
 // Compact flushes, then rewrites all tables that overlap [lo, hi) until every key in it is in the last level and
-// everything that no reader needs is gone. Nil bounds are open. Reads and writes go on meanwhile. Once ctx is done it
-// reads nothing more, and what was compacted so far stays compacted; a flush that has begun goes on.
+// everything that no reader needs is gone, and empties value files of these tables that hold too much garbage. Nil
+// bounds are open. Reads and writes go on meanwhile. Once ctx is done it reads nothing more, and what was compacted so
+// far stays compacted; a flush that has begun goes on.
 func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 	if err := e.Enter(); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -75,6 +78,19 @@ func (w *valued) remove(k string) {
 
 func (w *valued) compact() { w.t.Helper(); w.must(w.e.Compact(context.Background(), nil, nil)) }
 
+// lower flushes and takes all tables to the last level, as Compact does, but empties no value file.
+func (w *valued) lower() {
+	w.t.Helper()
+	w.must(w.e.Flush())
+	for worked := true; worked; {
+		var err error
+		worked, err = w.e.compactOnce(context.Background(), func(v *tree.View, p compaction.Params) *compaction.Job {
+			return compaction.PickForScans(v.Version(), p, noneBusy, math.MaxUint64)
+		})
+		w.must(err)
+	}
+}
+
 // emptyAll takes compaction steps until there is none, and cleans up.
 func (w *valued) emptyAll() {
 	w.t.Helper()
@@ -134,7 +150,7 @@ func withValueFiles(t *testing.T, fs *memfs.FS) *valued {
 	w.put(3000, "d", "e")
 	w.put(21, "small")
 	w.must(w.e.Flush())
-	w.compact()
+	w.lower()
 	w.clean()
 	if len(w.valueFiles()) != 2 {
 		t.Fatalf("value files %v", w.valueFiles())
@@ -149,7 +165,7 @@ func TestValues_aFileStaysWhileAnOlderViewRefersToIt(t *testing.T) {
 	w.check()
 	first := w.valueFiles()[0]
 	w.put(620, "a", "b") // c alone is left in the first file
-	w.compact()
+	w.lower()
 	want := w.values["c"]
 	it, err := w.e.NewIterator(nil, nil, nil)
 	w.must(err)
@@ -179,7 +195,7 @@ func TestValues_openKeepsWhatIsReferredToAlone(t *testing.T) {
 	w := withValueFiles(t, memfs.New())
 	files := w.valueFiles()
 	w.put(620, "a", "b")
-	w.compact()
+	w.lower()
 	for worked := true; worked; {
 		var err error
 		worked, err = w.e.CompactStep()
@@ -297,7 +313,7 @@ func TestValues_onlyWhatStaysCountsAsLeft(t *testing.T) {
 	w.put(151, "b", "d")
 	w.put(300, "e")
 	w.must(w.e.Flush())
-	w.compact()
+	w.lower()
 	v := w.version()
 	kept := uint64(0)
 	for _, level := range v.Levels {
@@ -321,7 +337,7 @@ func TestValues_emptyingBringsNothingBack(t *testing.T) {
 	w := withValueFiles(t, memfs.NewVolatile())
 	defer w.e.Close()
 	w.put(620, "a", "b")
-	w.compact()
+	w.lower()
 	for _, k := range []string{"c", "d"} {
 		w.remove(k)
 	}
@@ -354,10 +370,10 @@ func TestValues_emptyingKeepsEveryVersion(t *testing.T) {
 		snapshots[s] = w.values["c"]
 		w.put(n, "a", "b", "c")
 		w.must(w.e.Flush())
-		w.compact()
+		w.lower()
 	}
 	w.put(650, "a", "b", "d", "e")
-	w.compact()
+	w.lower()
 	w.emptyAll()
 	for s, want := range snapshots {
 		if got, _, err := w.e.Get(nil, []byte("c"), s.Seq()); err != nil || !bytes.Equal(got, []byte(want)) {
@@ -367,6 +383,29 @@ func TestValues_emptyingKeepsEveryVersion(t *testing.T) {
 	w.check()
 	if v := w.version(); v.LastSeq < key.SeqNum(20) || len(v.Values) == 0 {
 		t.Errorf("%d value files at %d: nothing was tested", len(v.Values), v.LastSeq)
+	}
+}
+
+// Who compacts before making a copy would copy garbage, and the space of what was overwritten would come back only once
+// all is quiet.
+func TestCompact_emptiesValueFiles(t *testing.T) {
+	for name, bounds := range map[string][2][]byte{"everything": {}, "a range": {[]byte("b"), []byte("c\x00")}} {
+		t.Run(name, func(t *testing.T) {
+			w := withValueFiles(t, memfs.NewVolatile())
+			defer w.e.Close()
+			files := w.valueFiles()
+			w.put(620, "a", "b")
+			w.must(w.e.Compact(context.Background(), bounds[0], bounds[1]))
+			w.clean()
+			if w.isThere(files[0]) || !slices.Contains(w.valueFiles(), files[1]) {
+				t.Errorf("value files %v, before %v", w.valueFiles(), files)
+			}
+			_, total, garbage := compaction.ValueFiles(w.version())
+			if garbage*100 > total*18 {
+				t.Errorf("%d of %d bytes of value files are garbage", garbage, total)
+			}
+			w.check()
+		})
 	}
 }
 
@@ -389,7 +428,7 @@ func TestClose_whileAValueFileIsEmptied(t *testing.T) {
 	w := withValueFiles(t, memfs.New())
 	first := w.valueFiles()[0]
 	w.put(620, "a", "b") // c alone is left in the first file
-	w.compact()
+	w.lower()
 	w.must(w.e.Close())
 	fs := &closesAt{FS: w.fs.Kill()}
 	e, err := Open(valuedOptions(fs))

@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/salvage/leaves"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/target"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -83,39 +84,22 @@ type LeftOut struct {
 var ErrChanged = errors.New("the damaged database changed while it was read")
 
 // Run salvages o.Source into o.Target. It locks both. After an error or a panic the target is as empty as before. As
-// long as it is not complete, nobody takes it for a database: see manifest.Unfinished.
+// long as it is not complete, nobody takes it for a database.
 func Run(ctx context.Context, o Options) (report *Report, err error) {
 	o.MemoryLimit = max(cmp.Or(o.MemoryLimit, DefaultMemory), MinMemory)
 	o.MaxRuns = cmp.Or(o.MaxRuns, int(min(o.MemoryLimit/4/leaves.WindowBytes, 128)))
-	unlock, err := lock(o)
+	source, err := o.Source.Lock(filename.Make(filename.Lock, 0), vfs.Shared)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock the damaged database: %w", err)
 	}
-	complete := false
-	defer func() {
-		released := unlock()
-		if complete { // and durable: nothing rests on its lock, nor on that of what was only read
-			return
-		}
-		report, err = nil, errors.Join(err, released)
-	}()
-	defer func() { // after a panic, too
-		if !complete {
-			err = errors.Join(err, clearTarget(o.Target))
-		}
-	}()
-	if err := mark(o.Target); err != nil {
-		return nil, err
-	}
+	defer source.Close() // only read
 	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}, listed: map[string]bool{},
 		found: map[uint64]bool{}, emptied: map[uint64]bool{}, told: map[place]bool{}}
 	r.Source = lenientFS{o.Source, r.cannotRead}
-	err = r.run()
-	if err == nil {
-		err = unmark(o.Target)
+	if err := target.Make(o.Target, r.run); err != nil {
+		return nil, err
 	}
-	complete = err == nil
-	return &r.report, err
+	return &r.report, nil
 }
 
 // Directories salvages directory from into directory to. c may be nil.
@@ -142,12 +126,12 @@ func Directories(ctx context.Context, from, to string, c *Choices) (report *Repo
 		return nil, err
 	}
 	defer source.Close() // only read
-	target, err := vfs.OpenDir(to, vfs.OpenDirOptions{Create: true})
+	into, err := vfs.OpenDir(to, vfs.OpenDirOptions{Create: true})
 	if err != nil {
 		return nil, err
 	}
-	defer target.Close() // what is complete is durable
-	return Run(ctx, Options{Choices: *c, Source: source, Target: target, Random: rand.Uint64})
+	defer into.Close() // what is complete is durable
+	return Run(ctx, Options{Choices: *c, Source: source, Target: into, Random: rand.Uint64})
 }
 
 // inside reports whether directory to, which need not exist, is from or below it, whatever links lead there.
@@ -174,27 +158,6 @@ func inside(from, to string) bool {
 		at = filepath.Dir(at)
 	}
 	return false
-}
-
-// lock takes the locks of both directories.
-func lock(o Options) (unlock func() error, err error) {
-	name := filename.Make(filename.Lock, 0)
-	if err := checkEmpty(o.Target); err != nil {
-		return nil, err
-	}
-	source, err := o.Source.Lock(name, vfs.Shared)
-	if err != nil {
-		return nil, fmt.Errorf("lock the damaged database: %w", err)
-	}
-	target, err := o.Target.Lock(name, vfs.Exclusive)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock the new database: %w", err), source.Close())
-	}
-	unlock = func() error { return errors.Join(source.Close(), target.Close()) }
-	if err := checkEmpty(o.Target); err != nil { // somebody was faster
-		return nil, errors.Join(err, unlock())
-	}
-	return unlock, nil
 }
 
 // rescue is the state of one Run.

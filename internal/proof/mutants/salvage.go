@@ -73,17 +73,18 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage leaves what it has begun when it fails",
 		Breaks: "half of a database stays where the next attempt wants to write",
-		Changes: []Change{{"internal/salvage/salvage.go", `		if !complete {`,
-			`		if !complete && unlock == nil {`}},
+		Changes: []Change{{"internal/target/target.go", `		if !complete && !(err != nil && stays(err)) {
+			err = errors.Join(err, clearOut(dir))`, `		if !complete && lock == nil {
+			err = errors.Join(err, clearOut(dir))`}},
 		Killer: test("salvage", "TestSalvage_leavesNothingBehindAnError|TestSalvage_aPanicOfProgressLeavesNothingBehind"),
 		Quick:  true,
 	},
 	{
 		Name:   "salvage takes its mark away before the rest is gone for good",
 		Breaks: "after an error a power cut brings back half of a database, and nothing says what that is",
-		Changes: []Change{{"internal/salvage/target.go", `	if err == nil && len(names) > 0 {
-		err = target.SyncDir()`, `	if err == nil && len(names) < 0 {
-		err = target.SyncDir()`}},
+		Changes: []Change{{"internal/target/target.go", `	if err == nil && len(names) > 0 {
+		err = dir.SyncDir()`, `	if err == nil && len(names) < 0 {
+		err = dir.SyncDir()`}},
 		Killer: test("salvage", "TestSalvage_interrupted"),
 	},
 	{
@@ -125,7 +126,7 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "the mark of a salvage is not durable",
 		Breaks: "what a power cut leaves of a salvage passes for a damaged database",
-		Changes: []Change{{"internal/salvage/target.go", `		err = errors.Join(f.Close(), target.SyncDir())`,
+		Changes: []Change{{"internal/target/target.go", `		err = errors.Join(f.Close(), dir.SyncDir())`,
 			`		err = f.Close()`}},
 		Killer: test("salvage", "TestSalvage_whatAKillLeavesIsNoDatabase"),
 	},

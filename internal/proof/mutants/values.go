@@ -126,4 +126,46 @@ func (e *execution) earlier(ref page.Reference) page.Reference {
 		Killer:  test("engine", "TestValues_onlyWhatStaysCountsAsLeft"),
 		Quick:   true,
 	},
+	{
+		Name:   "a compaction of a range leaves value files as they are",
+		Breaks: "whoever compacts before making a copy copies nearly as much garbage as data",
+		Changes: []Change{{"internal/tree/compaction/manual.go", `	return pk.pickValuesOf(s)`,
+			`	return nil, true`}},
+		Killer: test("engine", "TestCompact_emptiesValueFiles"),
+		Quick:  true,
+	},
+	{
+		Name:    "a compaction of a range leaves as much garbage as there may be in a burst",
+		Breaks:  "what Compact leaves depends on who else writes",
+		Changes: []Change{{"internal/tree/compaction/manual.go", `	pk.p.Quiet = true // `, `	// `}},
+		Killer:  test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+	},
+	{
+		Name:   "of a file that others refer to, the tables of the range come first",
+		Breaks: "a compaction of a range copies values and gives no space back",
+		Changes: []Change{{"internal/tree/compaction/values.go", `after != nil && touches(t, *after)`,
+			`after != nil && !touches(t, *after)`}},
+		Killer: test("tree/compaction", "TestPickRange_.*"),
+		Quick:  true,
+	},
+	{
+		Name:    "a compaction of a range empties the files of others",
+		Breaks:  "who compacts a small range waits for all the garbage there is",
+		Changes: []Change{{"internal/tree/compaction/values.go", `return !referred[f.Num]`, `return false`}},
+		Killer:  test("tree/compaction", "TestPickRange_.*"),
+		Quick:   true,
+	},
+	{
+		Name:   "a compaction of a range is done though a file cannot be emptied",
+		Breaks: "Compact says that all is well, and leaves garbage",
+		Changes: []Change{{"internal/tree/compaction/values.go", `	return nil, false
+}
+
+// pickValuesOf`, `	return nil, true
+}
+
+// pickValuesOf`}},
+		Killer: test("tree/compaction", "TestPickRange_.*"),
+		Quick:  true,
+	},
 }

@@ -36,8 +36,8 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	var held *engine.Snapshot
 	var before key.SeqNum
 	err := steps(
-		putBulk("film", 300, true), put("k001", 10, true), (*Session).Flush,
-		putBulk("picture", 340, true), putBulk("song", 250, true), put("k001", 20, true), (*Session).Flush, compact,
+		putBulk("film", 2400, true), put("k001", 10, true), (*Session).Flush, // of such a file little is garbage
+		putBulk("picture", 2700, true), putBulk("song", 2000, true), put("k001", 20, true), (*Session).Flush, compact,
 		(*Session).Close, (*Session).Open, // with a log that holds nothing else
 		many("k", 0, 20, 30, true),
 		func(s *Session) error { held = s.Engine.Snapshot(); return nil },

@@ -68,7 +68,7 @@ func (pk *picker) wholeL0(candidates []candidate) candidate {
 // survey lists all tables whose compaction would give space back, with the size of all tables and the sum of the
 // estimates.
 func (pk *picker) survey() (candidates []candidate, total, garbage int64) {
-	total, _ = valueGarbage(pk.v)
+	total, _ = valueGarbage(pk.v.Values)
 	for level, tables := range pk.v.Levels {
 		for _, t := range tables {
 			total += t.Size
@@ -93,7 +93,7 @@ func tooMuchGarbage(c candidate) bool {
 func CallsForSpace(v *manifest.Version, p Params, more int64) bool {
 	pk := picker{v: v, p: p, busy: func(filename.Num) bool { return false }, shape: shapeOf(v, p)}
 	_, total, garbage := pk.survey()
-	if values, unused := valueGarbage(v); float64(unused) > p.allowedValueGarbage(values, unused) {
+	if values, unused := valueGarbage(v.Values); float64(unused) > p.allowedValueGarbage(values, unused) {
 		return true
 	}
 	if p.Short {

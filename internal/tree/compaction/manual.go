@@ -8,21 +8,32 @@ import (
 )
 
 // PickRange returns the next job of a manual compaction of the user keys in s: one that brings a table of the range
-// closer to the last level, or that rewrites one there which has garbage that no snapshot needs. Repeated, it ends for
-// the same reason as Pick.
+// closer to the last level, or that rewrites one there which has garbage that no snapshot needs; when none is left, one
+// that empties value files which these tables refer to, down to what is allowed while nothing else is to be done.
+// Repeated, it ends for the same reasons as Pick.
 //
-// A nil job with done says that nothing is left to do, without done that running jobs have to end first.
+// A nil job with done says that nothing is left to do, without done that running jobs have to end first, or that there
+// is too little space.
 func PickRange(v *manifest.Version, p Params, busy Busy, s span.Span) (job *Job, done bool) {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
+	if job, done = pk.lowerRange(s, ReasonManual); !done {
+		return job, false
+	}
+	pk.p.Quiet = true // whoever asks for the range wants its space, whatever else there is to do
+	return pk.pickValuesOf(s)
+}
+
+// lowerRange is PickRange without what empties value files.
+func (pk *picker) lowerRange(s span.Span, reason Reason) (job *Job, done bool) {
 	done = true
-	for level, tables := range v.Levels {
+	for level, tables := range pk.v.Levels {
 		for i := range tables {
 			t := tables[len(tables)-1-i] // the oldest of L0 first
 			if !touches(t, s) || level == lastLevel && !pk.worthRewriting(t) {
 				continue
 			}
 			done = false
-			if job := pk.lower(level, t, ReasonManual); job != nil {
+			if job := pk.lower(level, t, reason); job != nil {
 				return job, false
 			}
 		}

@@ -38,7 +38,7 @@ func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 			return job
 		}
 	}
-	if job := pk.pickValues(); job != nil {
+	if job, _ := pk.pickValues(v.Values, nil); job != nil {
 		return job
 	}
 	for _, d := range dueLevels(v, p, pk.shape, busy) {

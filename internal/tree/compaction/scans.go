@@ -21,14 +21,11 @@ func PickForScans(v *manifest.Version, p Params, busy Busy, debt uint64) *Job {
 	if debt < MinReadDebt(v) {
 		return nil
 	}
+	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	if debt < entriesOf(v.Levels[:]) {
-		pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 		return pk.job(0, v.Levels[0], 0, ReasonScans)
 	}
-	job, _ := PickRange(v, p, busy, span.Span{})
-	if job != nil {
-		job.Reason = ReasonScans
-	}
+	job, _ := pk.lowerRange(span.Span{}, ReasonScans)
 	return job
 }
 

@@ -19,7 +19,7 @@ type LevelState struct {
 
 // ValueFiles is the number of value files of v, their bytes, and how many of these no table refers to.
 func ValueFiles(v *manifest.Version) (files int, bytes, garbage int64) {
-	bytes, garbage = valueGarbage(v)
+	bytes, garbage = valueGarbage(v.Values)
 	return len(v.Values), bytes, garbage
 }
 

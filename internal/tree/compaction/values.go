@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/page"
 )
@@ -31,9 +32,9 @@ func (j *Job) keepsPlace(ref page.Reference) bool {
 	return j.ValueThreshold > 0 && ref.Stored >= uint64(j.ValueThreshold) && !j.Emptied[ref.Table]
 }
 
-// valueGarbage is the bytes of all value files of v, and how many of them no table refers to.
-func valueGarbage(v *manifest.Version) (total, garbage int64) {
-	for _, f := range v.Values {
+// valueGarbage is the bytes of files, and how many of them no table refers to.
+func valueGarbage(files []*manifest.ValueFile) (total, garbage int64) {
+	for _, f := range files {
 		total += f.Size
 		garbage += f.Garbage()
 	}
@@ -51,18 +52,19 @@ func (p *Params) allowedValueGarbage(total, garbage int64) float64 {
 	return busyValueGarbage * float64(total-garbage)
 }
 
-// pickValues returns a job that empties value files, if they hold too much garbage: one that writes a table anew that
-// refers to one of the worst. It is nil if there is none.
+// pickValues returns a job that empties some of files, if together they hold too much garbage: one that writes a table
+// anew that refers to one of the worst. A table of after comes last. A nil job with done says that they do not hold
+// too much, without done that no such job can run now.
 //
 // Such jobs end, because each lowers the sum of what tables refer to in files with garbage: a table is written anew
 // with all of its own values, so that its file goes and becomes no value file, whose pages would be garbage.
-func (pk *picker) pickValues() *Job {
-	total, garbage := valueGarbage(pk.v)
+func (pk *picker) pickValues(files []*manifest.ValueFile, after *span.Span) (job *Job, done bool) {
+	total, garbage := valueGarbage(files)
 	allowed := pk.p.allowedValueGarbage(total, garbage)
 	if float64(garbage) <= allowed {
-		return nil
+		return nil, true
 	}
-	files := slices.SortedFunc(slices.Values(pk.v.Values), func(f, g *manifest.ValueFile) int {
+	files = slices.SortedFunc(slices.Values(files), func(f, g *manifest.ValueFile) int {
 		return cmp.Compare(garbageShare(g), garbageShare(f))
 	})
 	pk.emptied = map[filename.Num]bool{}
@@ -76,27 +78,48 @@ func (pk *picker) pickValues() *Job {
 		pk.emptied[f.Num] = true
 	}
 	for _, f := range files {
-		if job := pk.empty(f); job != nil {
-			return job
+		if job := pk.empty(f, after); job != nil {
+			return job, false
 		}
 	}
-	return nil
+	return nil, false
+}
+
+// pickValuesOf is pickValues for the files that tables of s refer to. A file gives its space back with the last table
+// that refers to it, so those outside of s are written anew as well, and first: once no table of s refers to the file,
+// it is none of these any more.
+func (pk *picker) pickValuesOf(s span.Span) (job *Job, done bool) {
+	referred := map[filename.Num]bool{}
+	for _, tables := range pk.v.Levels {
+		for _, t := range tables {
+			if !touches(t, s) {
+				continue
+			}
+			for _, r := range t.Values {
+				referred[r.File] = true
+			}
+		}
+	}
+	files := slices.DeleteFunc(slices.Clone(pk.v.Values), func(f *manifest.ValueFile) bool { return !referred[f.Num] })
+	return pk.pickValues(files, &s)
 }
 
 func garbageShare(f *manifest.ValueFile) float64 { return float64(f.Garbage()) / float64(f.Size) }
 
-// empty returns the job that writes anew the table that refers to most of f; nil if running jobs prevent it for all.
-func (pk *picker) empty(f *manifest.ValueFile) *Job {
+// empty returns the job that writes anew the table that refers to most of f, one of after only if no other does; nil if
+// running jobs prevent it for all.
+func (pk *picker) empty(f *manifest.ValueFile, after *span.Span) *Job {
 	var best *Job
-	most := uint64(0)
+	most, bestLate := uint64(0), false
 	for level, tables := range pk.v.Levels {
 		for _, t := range tables {
-			n := referredTo(t, f.Num)
-			if n <= most {
+			n, late := referredTo(t, f.Num), after != nil && touches(t, *after)
+			better := best == nil || bestLate && !late || bestLate == late && n > most
+			if n == 0 || !better {
 				continue
 			}
 			if job := pk.emptyFrom(level, t); job != nil {
-				best, most = job, n
+				best, most, bestLate = job, n, late
 			}
 		}
 	}

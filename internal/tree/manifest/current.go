@@ -50,13 +50,13 @@ func encodeCurrent(db [16]byte, num filename.Num) [record.FileHeaderSize]byte {
 	return h.Encode()
 }
 
-// Unfinished is the name of a file that a salvage has in the directory to which it writes a new database, until that
-// is complete.
-const Unfinished = "SALVAGE-UNFINISHED"
+// Unfinished is the name of a file that is in a directory to which a salvage or a copy writes a new database, until
+// that is complete.
+const Unfinished = "UNFINISHED"
 
 func errUnfinished(fs vfs.FS) error {
-	return fmt.Errorf("%w: the salvage into %s was interrupted, unless it still runs: remove the directory, and "+
-		"salvage again", ErrNotDatabase, fs.Path())
+	return fmt.Errorf("%w: the salvage or copy into %s was interrupted, unless it still runs: remove the "+
+		"directory, and begin again", ErrNotDatabase, fs.Path())
 }
 
 // CheckOwner returns ErrNotDatabase if another program wrote CURRENT, or a salvage has not finished. In every other

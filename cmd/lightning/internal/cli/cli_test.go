@@ -778,7 +778,7 @@ func TestSalvage_saysWhatToDoAfterAnInterruption(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	must(t, "salvage", dir, to)
-	if err := os.WriteFile(filepath.Join(to, "SALVAGE-UNFINISHED"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(to, "UNFINISHED"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"salvage", dir, to}, {"get", to, "k"}, {"put", to, "k", "v"}, {"check", to}} {
