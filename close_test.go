@@ -25,9 +25,11 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/checkpoint"
 	"lightningdb/internal/follower"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/transaction"
 )
 
 var (
@@ -448,9 +450,13 @@ func (c *caller) argument(receiver reflect.Value, method string, typ reflect.Typ
 	case reflect.TypeFor[io.Reader]():
 		n := 10
 		if c.random.IntN(8) == 0 {
-			n = largeValue + 10 // a table of its own
+			n = transaction.LargeValue + 10 // a table of its own
 		}
 		return reflect.ValueOf(bytes.NewReader(make([]byte, n)))
+	case reflect.TypeFor[io.Writer]():
+		return reflect.ValueOf(io.Discard)
+	case reflect.TypeFor[string](): // a directory for a checkpoint
+		return reflect.ValueOf(filepath.Join(c.round.t.TempDir(), "copy"))
 	case reflect.TypeFor[func(*Tx) error]():
 		return reflect.ValueOf(c.transact)
 	case reflect.TypeFor[func(uint64)]():
@@ -531,7 +537,7 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 			_, err = io.Copy(io.Discard, v)
 			err = errors.Join(err, v.Close())
 		}
-	case []byte, bool, int, int64, uint64, string, Savepoint, Metrics, WriterStatus, RecoveryReport:
+	case []byte, bool, int, int64, uint64, string, Savepoint, Metrics, WriterStatus, RecoveryReport, checkpoint.Source:
 	default:
 		c.round.t.Errorf("%s gives a %v: this test has to be told what to do with it", name, result.Type())
 	}

@@ -11,7 +11,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
-	"lightningdb/internal/system/offheap"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/iofs"
 	"lightningdb/internal/system/vfs/memfs"
@@ -152,26 +152,14 @@ func (db *DB) Has(key []byte) (bool, error) {
 
 // Put sets key to value.
 func (db *DB) Put(key, value []byte) error {
-	if len(value) > largeValue && len(value) <= MaxValueSize {
-		return db.putLarge(key, value)
+	if len(value) <= transaction.LargeValue || len(value) > MaxValueSize {
+		return db.one(func(b *Batch) { b.Put(key, value) })
 	}
-	return db.one(func(b *Batch) { b.Put(key, value) })
-}
-
-// largeValue is the size, in bytes, above which the copy of a value does not go through the Go heap.
-const largeValue = 1 << 20
-
-// putLarge is Put with its copy in memory of the operating system, which is freed at once. The garbage collector would
-// let two or three copies pile up first.
-func (db *DB) putLarge(key, value []byte) error {
-	memory, err := offheap.Alloc(batch.SizeOfPut(key, value))
-	if err != nil {
-		return fmt.Errorf("put: %w", err)
-	}
-	defer offheap.Free(memory)
-	b := Batch{ops: batch.In(memory)}
-	b.Put(key, value)
-	return db.Write(&b)
+	return transaction.PutLarge(key, value, func(ops batch.Batch) error {
+		b := Batch{ops: ops}
+		b.Put(key, value)
+		return db.Write(&b)
+	})
 }
 
 // Delete removes key. Removing a key that is not there is no error.
@@ -245,7 +233,7 @@ func (db *DB) Sync() error { return db.engine.Sync() }
 // costs nothing if a sync has covered it already, else it takes part in the next one. The error is ErrFutureSequence
 // if nothing has been committed there, and that of ctx if it is done earlier.
 func (db *DB) WaitDurable(ctx context.Context, seq uint64) error {
-	return db.engine.WaitDurable(orBackground(ctx), key.SeqNum(seq))
+	return db.engine.WaitDurable(calls.OrBackground(ctx), key.SeqNum(seq))
 }
 
 // Flush writes what is in memory to tables, so that the next Open has little to replay. It is never needed for
@@ -254,9 +242,10 @@ func (db *DB) Flush() error { return db.engine.Flush() }
 
 // Compact rewrites everything in [lo, hi) into the last level and drops what no reader needs any more. A nil bound is
 // open. At most 18 % of the value files that the range refers to are garbage then. The database compacts by itself:
-// this is for after a large removal. Reads and writes go on meanwhile. When ctx is done it stops; what is done stays.
+// this is for after a large removal. Reads and writes go on meanwhile. When ctx is done it stops, with the work so far
+// kept.
 func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
-	return db.engine.Compact(orBackground(ctx), lo, hi)
+	return db.engine.Compact(calls.OrBackground(ctx), lo, hi)
 }
 
 // Verify reads every byte of every table and checks it: checksums, order, and that what leads to the data leads to
@@ -265,13 +254,5 @@ func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
 // Open, which reads them whole; what has not been flushed yet is in the log. Reads and writes go on meanwhile. When
 // ctx is done nothing more is read.
 func (db *DB) Verify(ctx context.Context, progress func(done, total int64)) error {
-	return db.engine.Verify(orBackground(ctx), progress)
-}
-
-// orBackground is ctx, or one that never ends if ctx is nil.
-func orBackground(ctx context.Context) context.Context {
-	if ctx == nil {
-		return context.Background()
-	}
-	return ctx
+	return db.engine.Verify(calls.OrBackground(ctx), progress)
 }

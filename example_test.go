@@ -789,3 +789,36 @@ func ExampleFollower_Writer() {
 	fmt.Println(writer.Pid == os.Getpid(), writer.Metrics.Stall.Count, writer.Metrics.BackgroundError, err)
 	// Output: true 0 <nil> <nil>
 }
+
+// A copy before something risky; both go on by themselves.
+func ExampleDB_Checkpoint() {
+	dir, err := os.MkdirTemp("", "lightning")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	db, err := lightningdb.Open(filepath.Join(dir, "orders"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Put([]byte("format"), []byte("1")); err != nil {
+		log.Fatal(err)
+	}
+	before := filepath.Join(dir, "before-the-migration")
+	seq, err := db.Checkpoint(context.Background(), before, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := db.Put([]byte("format"), []byte("2")); err != nil {
+		log.Fatal(err)
+	}
+	old, err := lightningdb.Open(before, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer old.Close()
+	format, err := old.Get([]byte("format"))
+	fmt.Printf("commit %d: format %s, %v\n", seq, format, err)
+	// Output: commit 1: format 1, <nil>
+}

@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/record"
 	"lightningdb/internal/salvage"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -46,7 +47,7 @@ type (
 // it is: of each key the newest value that is whole. What may be missing, or older than it was, the report says. o may
 // be nil. The error is fs.ErrExist if dst is not empty, ErrLocked if a writer has src open; then dst is no database.
 func Salvage(ctx context.Context, src, dst string, o *SalvageOptions) (*SalvageReport, error) {
-	r, err := salvage.Directories(orBackground(ctx), src, dst, o)
+	r, err := salvage.Directories(calls.OrBackground(ctx), src, dst, o)
 	if errors.Is(err, manifest.ErrNoDatabase) {
 		err = fmt.Errorf("salvage %s: %w", src, ErrNoDatabase)
 	}

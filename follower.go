@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/follower"
 	"lightningdb/internal/format/status"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/transaction"
 	"lightningdb/internal/tree/manifest"
@@ -97,7 +98,7 @@ func OpenFollower(dir string, o *FollowerOptions) (*Follower, error) {
 // which what was published could not be read, ErrTakenOver if the directory holds another database or an earlier state.
 // What the Interval does in vain, Logger is told.
 func (f *Follower) Refresh(ctx context.Context) error {
-	if err := f.follower.Refresh(orBackground(ctx)); err != nil {
+	if err := f.follower.Refresh(calls.OrBackground(ctx)); err != nil {
 		return fmt.Errorf("refresh: %w", err)
 	}
 	return nil
@@ -145,7 +146,7 @@ func (f *Follower) View(ctx context.Context, fn func(tx *Tx) error) error {
 
 // Verify checks every table of the state that the follower shows; see DB.Verify. The writer goes on meanwhile.
 func (f *Follower) Verify(ctx context.Context, progress func(done, total int64)) error {
-	return f.follower.Verify(orBackground(ctx), progress)
+	return f.follower.Verify(calls.OrBackground(ctx), progress)
 }
 
 // Metrics returns the metrics of what the follower shows, and of its own memory. Of what the writer does it knows

@@ -209,7 +209,7 @@ func metricsOf(m engine.Metrics) Metrics {
 		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
 	}
 	out.Latency.Commit, out.Latency.Sync = latency.Summarize(m.CommitTimes), latency.Summarize(m.SyncTimes)
-	out.Flush, out.Compaction = workMetrics(m.Flush), workMetrics(m.Compaction)
+	out.Flush, out.Compaction = WorkMetrics(m.Flush), WorkMetrics(m.Compaction)
 	out.CompactionWaits = m.Waiting
 	out.Stall = StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause}
 	out.ObsoleteFiles += m.Obsolete
@@ -258,17 +258,6 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 		if l.Bytes > 0 {
 			out.LiveBytes = l.Bytes + l.Values
 		}
-	}
-	return out
-}
-
-func workMetrics(w engine.Work) WorkMetrics {
-	out := WorkMetrics{
-		Count: w.Count, BytesRead: w.BytesRead, BytesWritten: w.BytesWritten, Duration: w.Duration,
-		Done: w.Done, Total: w.Total,
-	}
-	if w.Running {
-		out.Running = 1
 	}
 	return out
 }

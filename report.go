@@ -30,22 +30,7 @@ type WriterStatus struct {
 type report struct {
 	WriterStatus
 	Failure string
-	Buckets struct{ Commit, Sync, Get buckets }
-}
-
-// buckets are those of a Latency, as latency.AppendBuckets writes them.
-type buckets []byte
-
-// take moves the buckets of l here.
-func (b *buckets) take(l *Latency) {
-	*b, l.Buckets = latency.AppendBuckets(nil, l.Buckets), nil
-}
-
-// give sets the buckets of l.
-func (b buckets) give(l *Latency) error {
-	parsed, err := latency.ParseBuckets(b)
-	*l = latency.Summarize(latency.Counts{Buckets: parsed, Max: l.Max})
-	return err
+	Buckets struct{ Commit, Sync, Get latency.Packed }
 }
 
 // reports returns the function by which a database that is opened now tells followers what it does.
@@ -57,9 +42,9 @@ func reports() func(engine.Metrics) []byte {
 		if err := r.Metrics.BackgroundError; err != nil {
 			r.Metrics.BackgroundError, r.Failure = nil, err.Error()
 		}
-		r.Buckets.Commit.take(&r.Metrics.Latency.Commit)
-		r.Buckets.Sync.take(&r.Metrics.Latency.Sync)
-		r.Buckets.Get.take(&r.Metrics.Latency.Get)
+		r.Buckets.Commit.Take(&r.Metrics.Latency.Commit)
+		r.Buckets.Sync.Take(&r.Metrics.Latency.Sync)
+		r.Buckets.Get.Take(&r.Metrics.Latency.Get)
 		return r.text()
 	}
 }
@@ -93,7 +78,7 @@ func parseReport(text []byte) (WriterStatus, error) {
 	var r report
 	err := json.Unmarshal(text, &r)
 	l := &r.Metrics.Latency
-	err = cmp.Or(err, r.Buckets.Commit.give(&l.Commit), r.Buckets.Sync.give(&l.Sync), r.Buckets.Get.give(&l.Get))
+	err = cmp.Or(err, r.Buckets.Commit.Give(&l.Commit), r.Buckets.Sync.Give(&l.Sync), r.Buckets.Get.Give(&l.Get))
 	if err != nil {
 		return WriterStatus{}, fmt.Errorf("%w: what the writer says of itself: %w", ErrVersionTooNew, err)
 	}

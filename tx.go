@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/format/span"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/transaction"
@@ -60,7 +61,7 @@ type Tx struct {
 // transaction's waits for locks end, and its cursors and loops before the next page; the locks that it holds go at
 // once, and it cannot commit any more.
 func (db *DB) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
-	return db.begin(orBackground(ctx), o, 0)
+	return db.begin(calls.OrBackground(ctx), o, 0)
 }
 
 func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, error) {
@@ -327,3 +328,21 @@ func (tx *Tx) openIterator(bounds span.Span) (iterator, error) {
 func (tx *Tx) note(err error) { tx.rw.Note(err) }
 
 func (tx *Tx) told(err error) { tx.rw.Told(err) }
+
+// Savepoint is a moment in a transaction that RollbackTo can return to.
+type Savepoint struct{ at transaction.Savepoint }
+
+// Savepoint marks the present state of the transaction's writes.
+func (tx *Tx) Savepoint() (Savepoint, error) {
+	var s Savepoint
+	err := tx.set(func(rw *transaction.Tx) { s.at = rw.Savepoint() })
+	return s, err
+}
+
+// RollbackTo takes back what was written since s, and what OnCommit was told. Savepoints made after s are void, s
+// itself stays; a savepoint made inside Tx.Update is void after it. What was read since then still counts, and locks
+// stay.
+func (tx *Tx) RollbackTo(s Savepoint) error {
+	var err error
+	return errors.Join(tx.set(func(rw *transaction.Tx) { err = rw.RollbackTo(s.at) }), err)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/transaction"
 )
@@ -16,7 +17,7 @@ import (
 func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error { return view(ctx, db.engine, fn) }
 
 func view(ctx context.Context, h holder, fn func(tx *Tx) error) error {
-	if err := orBackground(ctx).Err(); err != nil {
+	if err := calls.OrBackground(ctx).Err(); err != nil {
 		return err
 	}
 	if h.Closed() {
@@ -49,7 +50,7 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	if o.ReadOnly {
 		return db.View(ctx, fn)
 	}
-	tx, err := db.update(orBackground(ctx), o, fn)
+	tx, err := db.update(calls.OrBackground(ctx), o, fn)
 	if err != nil {
 		return err
 	}
@@ -96,4 +97,22 @@ func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, at
 		return nil, err
 	}
 	return tx, tx.commit()
+}
+
+// Update calls fn as a part of the transaction. If fn returns an error or panics, what it wrote is taken back, and
+// the transaction can go on; otherwise it becomes part of the whole, which is committed or not as such. Parts may be
+// nested. Commit and Rollback inside a part give ErrManagedTx. A part may also roll back to a savepoint that was made
+// before it began: what the part writes afterwards is its own, and goes with it if it fails.
+func (tx *Tx) Update(fn func(tx *Tx) error) (err error) {
+	p := new(transaction.Part)
+	if err := tx.set(func(rw *transaction.Tx) { rw.BeginPart(p) }); err != nil {
+		return err
+	}
+	keep := false
+	defer func() {
+		err = errors.Join(err, tx.set(func(rw *transaction.Tx) { rw.EndPart(p, keep) }))
+	}()
+	err = fn(tx)
+	keep = err == nil
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/transaction"
 )
 
@@ -40,7 +41,7 @@ func (db *DB) PutReader(ctx context.Context, key []byte, r io.Reader) error {
 		}
 		return err
 	}
-	return transaction.PutReader(orBackground(ctx), db.engine, key, r, put)
+	return transaction.PutReader(calls.OrBackground(ctx), db.engine, key, r, put)
 }
 
 // Size is the length of the newest value of key in bytes, or ErrNotFound. A long value is not read for it; merges are
@@ -106,7 +107,7 @@ func (tx *Tx) ValueReader(ctx context.Context, key []byte) (v *Value, err error)
 		return tx.snapshot.ValueReader(ctx, key)
 	}
 	err = tx.write(key, nil, func(rw *transaction.Tx) error {
-		v, err = rw.OpenValue(orBackground(ctx), key)
+		v, err = rw.OpenValue(calls.OrBackground(ctx), key)
 		return err
 	})
 	return v, err
@@ -128,5 +129,5 @@ func openValue(ctx context.Context, from transaction.Values, key []byte, over fu
 	if !transaction.Fits(key) {
 		return nil, transaction.CheckKey(key)
 	}
-	return transaction.OpenValue(orBackground(ctx), from, key, over)
+	return transaction.OpenValue(calls.OrBackground(ctx), from, key, over)
 }

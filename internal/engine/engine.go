@@ -189,6 +189,9 @@ func (e *Engine) SpillBytes() int64 { return int64(e.budget.Memtable) / 2 }
 // CountWrites says that the writes of transactions take delta bytes of memory more.
 func (e *Engine) CountWrites(delta int64) { e.tree.CountOnHeap(delta) }
 
+// Tree is what is there at a sequence number, for who copies it.
+func (e *Engine) Tree() *tree.Tree { return e.tree }
+
 // Verify is Tree.Verify.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {
 	return e.tree.Verify(ctx, progress)

@@ -23,7 +23,7 @@ func TestMemoryStep_lendsTheCacheWhatMemtablesDoNotUse(t *testing.T) {
 		return bytes
 	}
 	quiet := cacheBytes()
-	if quiet < 52<<20 {
+	if quiet < 48<<20 {
 		t.Errorf("the cache has %d MiB of 64 beside one memtable", quiet>>20)
 	}
 	value := make([]byte, 1<<20)

@@ -37,7 +37,7 @@ func (e *Engine) ReportStep() time.Duration {
 	r.due.Store(false) // what happens during the report is in the next one
 	r.last = e.clock.Now()
 	m := e.Metrics()
-	if m.Flush.Running || m.Compaction.Running || m.Locks.Waiters > 0 { // that goes on
+	if m.Flush.Running+m.Compaction.Running > 0 || m.Locks.Waiters > 0 { // that goes on
 		r.due.Store(true)
 	}
 	e.dir.Page().SetReport(e.opts.Report(m))

@@ -63,7 +63,7 @@ func (e *Engine) paceAt(v *tree.View) room.Pace {
 		Left:      int64(stopRuns-v.Level0()-v.Frozen())*memtable - int64(v.Active().Used()),
 		Memtable:  memtable,
 		Level0:    int64(v.Level0()) * memtable,
-		Compacted: w.RawBytes,
+		Compacted: e.stats.Compaction.RawBytes(),
 		Took:      w.Duration,
 		Rest:      w.Total - w.Done,
 		Shortens:  e.compactor.shortens.Load(),

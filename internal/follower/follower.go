@@ -292,6 +292,9 @@ func (f *Follower) newest(read func() error) error {
 // Hold is tree.Hold.
 func (f *Follower) Hold(s *tree.Snapshot, k origin.Kind) { f.tree.Hold(s, k) }
 
+// Tree is what the follower shows, for who copies it.
+func (f *Follower) Tree() *tree.Tree { return f.tree }
+
 // Verify is tree.Verify.
 func (f *Follower) Verify(ctx context.Context, progress func(done, total int64)) error {
 	return f.tree.Verify(ctx, progress)

@@ -1,8 +1,6 @@
 package tree
 
 import (
-	"errors"
-
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/merge"
@@ -76,23 +74,10 @@ func (tr *Tree) tableHas(t *tables.Ref, s span.Span, since key.SeqNum, wanted fu
 	return tr.sourceHas(&it, s, since, wanted)
 }
 
-// sourceHas reports whether it meets a version in s that is newer than since and of those wanted. It closes it.
+// sourceHas is tables.Meets, and counts what it has looked at.
 func (tr *Tree) sourceHas(it merge.Iterator, s span.Span, since key.SeqNum, wanted func(key.Trailer) bool) (
 	has bool, err error) {
-	looked := int64(0)
-	defer func() {
-		tr.checked.Add(looked)
-		err = errors.Join(err, it.Close())
-	}()
-	for ok := it.SeekGE(key.SeekTo(s.Lo, key.MaxSeqNum)); ok; ok = it.Next() {
-		looked++
-		k := it.Key()
-		if s.Below(k.User) {
-			return false, nil
-		}
-		if k.Trailer.Seq() > since && wanted(k.Trailer) {
-			return true, nil
-		}
-	}
-	return false, it.Err()
+	has, looked, err := tables.Meets(it, s, since, wanted)
+	tr.checked.Add(looked)
+	return has, err
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 
 	"lightningdb/internal/format/filename"
-	"lightningdb/internal/format/key"
-	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/tables"
 	"lightningdb/internal/tree/visible"
@@ -37,7 +35,7 @@ func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []tables.Run) 
 		if n++; n%every != 0 || visible.OfKind(k.Trailer.Kind()) == visible.Fold {
 			continue
 		}
-		bytes, err := tr.storedIn(older, k.User)
+		bytes, err := tr.tables.StoredIn(older, k.User)
 		if err != nil {
 			return 0, err
 		}
@@ -52,69 +50,10 @@ func (tr *Tree) Garbage(v *View, num filename.Num) (bytes int64, known bool, err
 	for i := range v.runs {
 		for _, t := range v.runs[i].Tables() {
 			if t.Meta().Num == num {
-				bytes, err = tr.countGarbage(t, v.runs[i+1:])
+				bytes, err = tr.tables.Garbage(t, v.runs[i+1:])
 				return bytes, err == nil, err
 			}
 		}
 	}
 	return 0, false, nil
-}
-
-func (tr *Tree) countGarbage(t *tables.Ref, older []tables.Run) (garbage int64, err error) {
-	var it tables.Iterator
-	if err := it.Open(tr.tables, t); err != nil {
-		return 0, err
-	}
-	defer it.Close()
-	var last []byte
-	for ok := it.First(); ok; ok = it.Next() {
-		k := it.Key()
-		again := bytes.Equal(k.User, last)
-		if again || visible.OfKind(k.Trailer.Kind()) == visible.Hide {
-			garbage += onDisk(&it, t.Meta())
-		}
-		last = append(last[:0], k.User...)
-		if again || visible.OfKind(k.Trailer.Kind()) == visible.Fold {
-			continue
-		}
-		hidden, err := tr.storedIn(older, last)
-		if err != nil {
-			return 0, err
-		}
-		garbage += hidden
-	}
-	return garbage, it.Err()
-}
-
-// storedIn is about how many bytes the newest version of user takes in runs, which are newest first; 0 if there is
-// none.
-func (tr *Tree) storedIn(runs []tables.Run, user []byte) (int64, error) {
-	for i := range runs {
-		t := runs[i].Find(user)
-		if t == nil {
-			continue
-		}
-		if bytes, found, err := tr.storedInTable(t, user); found || err != nil {
-			return bytes, err
-		}
-	}
-	return 0, nil
-}
-
-func (tr *Tree) storedInTable(t *tables.Ref, user []byte) (size int64, found bool, err error) {
-	var it tables.Iterator
-	if err := it.Open(tr.tables, t); err != nil {
-		return 0, false, err
-	}
-	defer it.Close()
-	if !it.SeekGE(key.SeekTo(user, key.MaxSeqNum)) || !bytes.Equal(it.Key().User, user) {
-		return 0, false, it.Err()
-	}
-	return onDisk(&it, t.Meta()), true, nil
-}
-
-// onDisk is about how many bytes of t the current entry of it takes.
-func onDisk(it *tables.Iterator, t *manifest.TableMeta) int64 {
-	inPage, extent := it.Size()
-	return extent + int64(float64(inPage)*float64(t.Size)/float64(max(t.RawBytes, 1)))
 }

@@ -88,8 +88,9 @@ type Jobs struct {
 	done, total atomic.Int64 // bytes of keys and values that the one in progress has read, and will read in all
 	running     atomic.Bool
 
-	mu  sync.Mutex
-	sum Work
+	mu       sync.Mutex
+	sum      Work
+	rawBytes int64 // keys and values that jobs have read; guarded by mu
 }
 
 // Work sums up jobs that have succeeded, and tells how far the next one is.
@@ -98,10 +99,8 @@ type Work struct {
 	BytesRead    int64
 	BytesWritten int64
 	Duration     time.Duration
-	RawBytes     int64 // keys and values that were read
-
-	Running     bool
-	Done, Total int64 // bytes of keys and values of the one in progress; 0 without one
+	Running      int   // 0 or 1
+	Done, Total  int64 // bytes of keys and values of the one in progress; 0 without one
 }
 
 // Begin begins a job that will read total bytes of keys and values, as far as is known. End ends it.
@@ -129,7 +128,7 @@ func (j *Jobs) Succeeded(read, written int64, d time.Duration) {
 	j.sum.BytesRead += read
 	j.sum.BytesWritten += written
 	j.sum.Duration += d
-	j.sum.RawBytes += j.done.Load()
+	j.rawBytes += j.done.Load()
 }
 
 // Work returns what was done so far.
@@ -137,7 +136,17 @@ func (j *Jobs) Work() Work {
 	j.mu.Lock()
 	w := j.sum
 	j.mu.Unlock()
-	w.Running, w.Total = j.running.Load(), j.total.Load()
+	if j.running.Load() {
+		w.Running = 1
+	}
+	w.Total = j.total.Load()
 	w.Done = min(j.done.Load(), w.Total)
 	return w
+}
+
+// RawBytes is how many bytes of keys and values were read by jobs that have succeeded.
+func (j *Jobs) RawBytes() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.rawBytes
 }

@@ -53,8 +53,8 @@ var latencyMutants = []Mutant{
 	{
 		Name:   "the buckets of a report are those of nobody",
 		Breaks: "who watches another process sees no latencies of the last second",
-		Changes: []Change{{"report.go", `r.Buckets.Sync.give(&l.Sync)`,
-			`r.Buckets.Commit.give(&l.Sync)`}},
+		Changes: []Change{{"report.go", `r.Buckets.Sync.Give(&l.Sync)`,
+			`r.Buckets.Commit.Give(&l.Sync)`}},
 		Killer: Check{Package: ".", Run: "TestFollower_tellsHowLongCallsTake"},
 	},
 }

@@ -148,7 +148,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "the first commit after a snapshot is no conflict in a scan",
 		Breaks:  "a phantom, whenever two meet exactly",
-		Changes: []Change{{"internal/tree/changes.go", `		if k.Trailer.Seq() > since && wanted(k.Trailer) {`, `		if k.Trailer.Seq() > since+1 && wanted(k.Trailer) {`}},
+		Changes: []Change{{"internal/tree/tables/meets.go", `		if k.Trailer.Seq() > since && wanted(k.Trailer) {`, `		if k.Trailer.Seq() > since+1 && wanted(k.Trailer) {`}},
 		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
@@ -691,7 +691,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "a part that panicked is kept",
 		Breaks:  "what its caller took back is committed",
-		Changes: []Change{{"part.go", `rw.EndPart(p, keep)`, `rw.EndPart(p, keep || err == nil)`}},
+		Changes: []Change{{"update.go", `rw.EndPart(p, keep)`, `rw.EndPart(p, keep || err == nil)`}},
 		Killer:  Check{Package: ".", Run: "^(TestTxUpdate_takesBackWhatFailed)$"},
 	},
 	{

@@ -50,3 +50,16 @@ func (m Metrics) Since(earlier Metrics) Metrics {
 		Get:    Since(m.Get, earlier.Get),
 	}
 }
+
+// Packed is the buckets of a Summary, as AppendBuckets writes them.
+type Packed []byte
+
+// Take moves the buckets of s here.
+func (p *Packed) Take(s *Summary) { *p, s.Buckets = AppendBuckets(nil, s.Buckets), nil }
+
+// Give sets the buckets of s, and what is told by them.
+func (p Packed) Give(s *Summary) error {
+	buckets, err := ParseBuckets(p)
+	*s = Summarize(Counts{Buckets: buckets, Max: s.Max})
+	return err
+}

@@ -77,6 +77,14 @@ func createDir(dir, durableIf string) error {
 	return nil
 }
 
+// SyncPath makes the names in the directory at path durable, where that is possible.
+func SyncPath(path string) error {
+	if err := syncPath(path); err != nil && !cannotSync(err) {
+		return err
+	}
+	return nil
+}
+
 // removeUnfinished removes dir, or the nearest directory above it that can be seen, if createDir has made it and was
 // killed before it could finish it, under a umask that takes the owner's rights: nobody could use it, ever. Such a
 // directory is empty, ours, and has no rights but some of the owner's. It is removed and not changed, because that
@@ -253,6 +261,23 @@ func (d *osDir) Remove(name string) error {
 		return pathError("remove", name, notRegular(info))
 	}
 	return WrapNoSpace(retry(removeRetryLimit, func() error { return d.root.Remove(name) }))
+}
+
+func (d *osDir) Link(from FS, name string) error {
+	if err := d.checkChange("link", name); err != nil {
+		return err
+	}
+	source, ok := Innermost(from).(*osDir)
+	if !ok {
+		return pathError("link", name, errors.ErrUnsupported)
+	}
+	if _, err := source.FileSize(name); err != nil { // it is no regular file, or is not there
+		return err
+	}
+	if err := linkFile(source, d, name); err != nil {
+		return WrapNoSpace(pathError("link", name, err))
+	}
+	return nil
 }
 
 func (d *osDir) Rename(oldName, newName string) error {

@@ -17,6 +17,9 @@ func OpenDir(dir string, _ OpenDirOptions) (FS, error) {
 		runtime.GOARCH)
 }
 
+// SyncPath does nothing, as there are no directories.
+func SyncPath(string) error { return nil }
+
 // WriteThrough does nothing: here nothing is written to files.
 func WriteThrough() {}
 

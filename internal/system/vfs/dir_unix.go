@@ -4,6 +4,7 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -120,6 +121,22 @@ func withDescriptor(f *os.File, call func(fd int) error) error {
 		return fs.ErrClosed // Control fails for no other reason, but its error does not match fs.ErrClosed
 	}
 	return result
+}
+
+// linkFile makes the file name of from one of to as well. Where it is not known that links work, the error matches
+// errors.ErrUnsupported: another device, a file system without them, or one that has too many, or a system that forbids
+// them for files of others.
+func linkFile(from, to *osDir, name string) error {
+	err := withDescriptor(from.self, func(source int) error {
+		return withDescriptor(to.self, func(target int) error { return unix.Linkat(source, name, target, name, 0) })
+	})
+	for _, cannot := range []error{unix.EXDEV, unix.EPERM, unix.EACCES, unix.EMLINK, unix.EOPNOTSUPP, unix.ENOTSUP,
+		unix.ENOSYS, unix.EINVAL} {
+		if errors.Is(err, cannot) {
+			return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
+		}
+	}
+	return err
 }
 
 func isPlatformNoSpace(error) bool { return false }

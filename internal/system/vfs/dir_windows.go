@@ -2,8 +2,10 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -86,4 +88,23 @@ func unlockFile(*os.File) error { return nil }
 
 func isPlatformNoSpace(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
+
+// linkFile makes the file name of from one of to as well, by the paths of both: if they lead to other directories by
+// now, there is a link to another file, which is removed again.
+func linkFile(from, to *osDir, name string) error {
+	if _, err := to.root.Lstat(name); err == nil {
+		return fs.ErrExist
+	}
+	if err := os.Link(filepath.Join(from.path, name), filepath.Join(to.path, name)); err != nil {
+		return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
+	}
+	is, err := from.root.Stat(name)
+	if err != nil {
+		return err
+	}
+	if made, err := to.root.Stat(name); err != nil || !os.SameFile(is, made) {
+		return errors.Join(fmt.Errorf("%w: the directories were moved", errors.ErrUnsupported), to.root.Remove(name))
+	}
+	return nil
 }

@@ -30,6 +30,11 @@ type FS interface {
 	// Rename renames a file to newName and atomically replaces what was there. It is durable only after SyncDir.
 	Rename(oldName, newName string) error
 
+	// Link gives the regular file name of from the same name here as well: one file with two names, neither of which is
+	// the first. The name is durable only after SyncDir. If it exists, the error is fs.ErrExist. It matches
+	// errors.ErrUnsupported if there are no such links between the two directories; then the file can be copied.
+	Link(from FS, name string) error
+
 	// List returns the names in the directory, sorted.
 	List() ([]string, error)
 

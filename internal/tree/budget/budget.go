@@ -3,7 +3,7 @@ package budget
 
 // Budget divides a memory limit. The cache gets what the existing memtables and the open tables leave, and gives it
 // back when they need it: see ShareMemory. What is not named here (a sixteenth) is for log buffers and the rest of
-// the heap.
+// the heap; and as much, at most maxMapped, for what is mapped of the log.
 type Budget struct {
 	Memtable   int   // bytes of one memtable, index included
 	Frozen     int   // memtables that may wait for their flush, without the active one
@@ -17,6 +17,9 @@ type Budget struct {
 	Table      int64 // bytes at which a table is complete
 }
 
+// maxMapped is what is mapped of the log at most, in bytes: a window of two segments each.
+const maxMapped = 4 << 20
+
 // New divides limit, in bytes.
 func New(limit int64) Budget {
 	const frozen = 2
@@ -24,7 +27,7 @@ func New(limit int64) Budget {
 	b := Budget{
 		Memtable:   int(memtable),
 		Frozen:     frozen,
-		Shared:     limit - limit/16,
+		Shared:     limit - limit/16 - min(limit/16, maxMapped),
 		LeastPages: limit / 4,
 		OpenTables: limit / 16,
 		Rows:       limit / 16,

@@ -51,13 +51,30 @@ func (s *Set) Create(num filename.Num) (compaction.Output, error) {
 	return o, nil
 }
 
+// CreateIn begins a table in another directory, that of a copy of the database.
+func (s *Set) CreateIn(fs vfs.FS, num filename.Num) (compaction.Output, error) {
+	o, err := s.newOutputIn(fs, num)
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
 func (s *Set) newOutput(num filename.Num) (*output, error) {
 	if err := s.opts.Dir.ConfirmOwner(); err != nil {
 		return nil, err
 	}
-	file, err := s.opts.Dir.FS().Create(filename.Make(filename.Table, num))
+	o, err := s.newOutputIn(s.opts.Dir.FS(), num)
 	if err != nil {
 		return nil, s.opts.Dir.TakenOver(err)
+	}
+	return o, nil
+}
+
+func (s *Set) newOutputIn(fs vfs.FS, num filename.Num) (*output, error) {
+	file, err := fs.Create(filename.Make(filename.Table, num))
+	if err != nil {
+		return nil, err
 	}
 	id := s.opts.Random()
 	w := table.NewWriter(file, table.Options{

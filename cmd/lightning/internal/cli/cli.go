@@ -65,14 +65,16 @@ Exit codes:
   130  interrupted (SIGINT, SIGTERM)
 
 While another process has the database open, commands that write exit with 4. Those that
-only read (get, scan, count, export, stats, verify, check, shell --read-only) show what that
-process has published, and say so on standard error. top shows what it does.`
+only read (get, scan, count, export, backup, checkpoint, clone, stats, verify, check, shell
+--read-only) show what that process has published, and say so on standard error. top shows
+what it does.`
 
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout, Moved: moved}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
 		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.topCommand(),
-		a.compactCommand(), a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.inspectCommand(), a.demoCommand(),
+		a.compactCommand(), a.backupCommand(), a.restoreCommand(), a.checkpointCommand(), a.cloneCommand(),
+		a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.inspectCommand(), a.demoCommand(),
 		a.demoLoadCommand(), a.VersionCommand(), a.CompletionCommand(p)}
 	return p
 }

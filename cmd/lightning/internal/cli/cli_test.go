@@ -24,6 +24,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/lightning/internal/findings"
 )
 
 // childVariable makes this test binary behave as the program, for the demo's loading process.
@@ -756,7 +757,7 @@ func TestSalvage_writesWhatIsWholeAndListsTheRest(t *testing.T) {
 		t.Errorf("into the damaged one: %+v", inside)
 	}
 	got = lightning(t, "", "salvage", dir, filepath.Join(t.TempDir(), "json"), "--json")
-	var result salvageResult
+	var result findings.Salvage
 	if err := json.Unmarshal([]byte(got.out), &result); err != nil || result.Keys != 1 || len(result.Losses) != 2 ||
 		*result.Losses[0].From != "k" || len(result.Damage) == 0 || result.Manifest == "" {
 		t.Errorf("%+v, %v", got, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lightningdb"
+	"lightningdb/backup"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/progress"
@@ -17,6 +18,8 @@ type reading interface {
 	Get(key []byte) ([]byte, error)
 	Snapshot() *lightningdb.Snapshot
 	Verify(ctx context.Context, progress func(done, total int64)) error
+	Checkpoint(ctx context.Context, dir string, progress func(done, total int64)) (uint64, error)
+	backup.Source
 	Metrics() lightningdb.Metrics
 	Path() string
 	Close() error

@@ -24,7 +24,7 @@ import (
 
 func (a *app) exportCommand() *command.Command {
 	var s entries.Range
-	var f formFlags
+	var f entries.FormFlags
 	var force bool
 	cmd := &command.Command{
 		Use:     "export DIR FILE",
@@ -39,7 +39,7 @@ for --hex or --base64.
 		MinArgs: 2, MaxArgs: 2,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
-		form, err := f.form(args[1], s.Encoding)
+		form, err := f.Form(args[1], s.Encoding)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ for --hex or --base64.
 			defer state.Close()
 			work := exporter{form: form, from: state.Range(lo, hi)}
 			if lo == nil && hi == nil {
-				work.meter.total = estimatedEntries(from.Metrics())
+				work.meter.total = entries.Estimate(from.Metrics())
 			}
 			return a.export(ctx, &work, args[1], force)
 		})
@@ -60,7 +60,7 @@ for --hex or --base64.
 	cmd.Exclusive, cmd.Empty = entries.RangeExclusive, entries.RangeEmpty
 	cmd.Flags = func(set *flag.FlagSet) {
 		s.Define(set)
-		f.define(set)
+		f.Define(set)
 		set.BoolVar(&force, "force", false, "replace FILE if it exists")
 	}
 	return cmd

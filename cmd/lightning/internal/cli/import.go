@@ -40,7 +40,7 @@ A file whose name ends in .gz is compressed by gzip.`
 
 func (a *app) importCommand() *command.Command {
 	var enc entries.Encoding
-	var f formFlags
+	var f entries.FormFlags
 	cmd := &command.Command{
 		Use:     "import DIR FILE",
 		Aliases: entries.Synonyms["import"],
@@ -54,7 +54,7 @@ What import says it has imported survives a power cut.
 		MinArgs: 2, MaxArgs: 2,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
-		form, err := f.form(args[1], enc)
+		form, err := f.Form(args[1], enc)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ What import says it has imported survives a power cut.
 	cmd.Exclusive = entries.EncodingExclusive
 	cmd.Flags = func(set *flag.FlagSet) {
 		enc.Define(set)
-		f.define(set)
+		f.Define(set)
 	}
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/findings"
 	"lightningdb/cmd/lightning/internal/text"
 )
 
@@ -56,7 +57,7 @@ shortened if it is long.`,
 			_, err = a.Stdout.Write(appendContents(nil, c))
 		}
 		if err == nil && damage > 0 {
-			err = &many{fmt.Errorf("%w", lightningdb.ErrCorrupt), "inspect: " + units.Plural(damage, "damaged place")}
+			err = findings.Corrupt("inspect: " + units.Plural(damage, "damaged place"))
 		}
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lightningdb"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
 )
@@ -32,15 +31,6 @@ func (m *meter) summary(elapsed time.Duration) string {
 	n := m.entries.Load()
 	return fmt.Sprintf("%s, %s in %s (%s entries/s)", units.Plural(n, "entry"), units.Bytes(m.bytes.Load()),
 		units.Duration(elapsed), units.Count(units.Rate(n, elapsed)))
-}
-
-// estimatedEntries is about how many entries the database has: good enough to draw progress, and for nothing else.
-func estimatedEntries(m lightningdb.Metrics) int64 {
-	n := int64(m.Memtable.Entries)
-	for _, level := range m.Levels {
-		n += int64(level.Entries) - int64(level.Tombstones)
-	}
-	return max(0, n)
 }
 
 // transferResult is the outcome of import and export with --json.

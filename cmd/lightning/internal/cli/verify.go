@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
+	"lightningdb/cmd/lightning/internal/findings"
 )
 
 func (a *app) verifyCommand() *command.Command {
@@ -30,12 +29,12 @@ of manifest and log what belongs to it; "log_commits" is null then.`,
 		MinArgs: 1, MaxArgs: 1,
 		Run: func(ctx context.Context, args []string) error {
 			start := time.Now()
-			result := verifyResult{Damage: []damage{}}
+			result := verifyResult{Damage: []findings.Damage{}}
 			err := a.read(args[0], func(from source) error { return a.verify(ctx, from, &result) })
 			result.Seconds = time.Since(start).Seconds()
-			all, _ := damageIn(err)
+			all, _ := findings.In(err)
 			result.Damage = append(result.Damage, all...)
-			return errors.Join(summary(err), a.reportVerification(result, err))
+			return errors.Join(wrap("verify", findings.Summary(err)), a.reportVerification(result, err))
 		},
 	}
 }
@@ -49,19 +48,12 @@ func (a *app) checkCommand() *command.Command {
 
 // verifyResult is the outcome of verify with --json.
 type verifyResult struct {
-	Tables   int      `json:"tables"`
-	Bytes    int64    `json:"bytes"`       // of tables, and of values that they refer to
-	Commits  *int64   `json:"log_commits"` // null if not known, because another process has the database open
-	Sequence uint64   `json:"sequence"`    // of the state that was verified
-	Seconds  float64  `json:"seconds"`
-	Damage   []damage `json:"damage"`
-}
-
-// damage is one damaged place.
-type damage struct {
-	File   string `json:"file"`   // in the database directory; empty if it is not of one file
-	Offset int64  `json:"offset"` // in bytes; -1 if not known
-	What   string `json:"what"`
+	Tables   int               `json:"tables"`
+	Bytes    int64             `json:"bytes"`       // of tables, and of values that they refer to
+	Commits  *int64            `json:"log_commits"` // null if not known, because another process has the database open
+	Sequence uint64            `json:"sequence"`    // of the state that was verified
+	Seconds  float64           `json:"seconds"`
+	Damage   []findings.Damage `json:"damage"`
 }
 
 // verify fills result as far as it comes.
@@ -85,54 +77,6 @@ func (a *app) verify(ctx context.Context, from source, result *verifyResult) err
 	defer line.Stop()
 	return from.Verify(ctx, func(read, all int64) { done.Store(read); total.Store(all) })
 }
-
-// damageIn lists what err says of damage, wherever it is joined or wrapped. whole is true if it says nothing else.
-func damageIn(err error) (all []damage, whole bool) {
-	switch e := err.(type) {
-	case *lightningdb.CorruptionError:
-		return []damage{{e.File, e.Offset, e.What}}, true
-	case interface{ Unwrap() []error }:
-		whole = true
-		for _, inner := range e.Unwrap() {
-			more, only := damageIn(inner)
-			all, whole = append(all, more...), whole && only
-		}
-		return all, whole
-	case interface{ Unwrap() error }:
-		return damageIn(e.Unwrap())
-	}
-	return nil, false
-}
-
-// summary puts err into one line. It is short even if there are many damages: they are listed separately.
-func summary(err error) error {
-	all, whole := damageIn(err)
-	if len(all) < 2 || !whole {
-		return wrap("verify", err)
-	}
-	var files []string
-	for _, d := range all {
-		if !slices.Contains(files, d.File) {
-			files = append(files, d.File)
-		}
-	}
-	const most = 3 // names in the line
-	text := strings.Join(files[:min(len(files), most)], ", ")
-	if len(files) > most {
-		text += fmt.Sprintf(" and %d more", len(files)-most)
-	}
-	return wrap("verify", &many{err, fmt.Sprintf("%d damages, in %s", len(all), text)})
-}
-
-// many is an error with another text.
-type many struct {
-	error
-	text string
-}
-
-func (m *many) Error() string { return m.text }
-
-func (m *many) Unwrap() error { return m.error }
 
 // wrap adds the command to an error, if there is one.
 func wrap(command string, err error) error {

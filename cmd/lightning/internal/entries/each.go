@@ -30,3 +30,12 @@ func Each(ctx context.Context, found *lightningdb.Range, keysOnly bool, f func(k
 	}
 	return found.Err()
 }
+
+// Estimate is about how many entries the database has: good enough to draw progress, and for nothing else.
+func Estimate(m lightningdb.Metrics) int64 {
+	n := int64(m.Memtable.Entries)
+	for _, level := range m.Levels {
+		n += int64(level.Entries) - int64(level.Tombstones)
+	}
+	return max(0, n)
+}

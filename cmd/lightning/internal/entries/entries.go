@@ -17,20 +17,22 @@ import (
 
 // Synonyms are, for each command and verb, the words that other databases use for it.
 var Synonyms = map[string][]string{
-	"get":     {"read", "fetch", "show", "cat", "retrieve"},
-	"put":     {"set", "write", "insert", "store", "update", "upsert"},
-	"add":     {"incr", "increment", "inc", "incrby", "plus"},
-	"delete":  {"del", "rm", "remove", "erase", "unset", "drop"},
-	"scan":    {"ls", "list", "keys", "range", "iterate", "find", "entries", "all"},
-	"count":   {"len", "length", "wc"},
-	"shell":   {"cli", "repl", "sh", "console", "open", "interactive", "prompt"},
-	"import":  {"load", "ingest", "restore"},
-	"export":  {"dump", "backup", "save", "unload"},
-	"stats":   {"info", "status", "metrics", "stat"},
-	"top":     {"monitor", "live"},
-	"verify":  {"fsck", "integrity", "doctor"},
-	"salvage": {"repair", "recover", "rescue", "surgery"},
-	"compact": {"vacuum", "gc", "optimize", "optimise", "defrag"},
+	"get":        {"read", "fetch", "show", "cat", "retrieve"},
+	"put":        {"set", "write", "insert", "store", "update", "upsert"},
+	"add":        {"incr", "increment", "inc", "incrby", "plus"},
+	"delete":     {"del", "rm", "remove", "erase", "unset", "drop"},
+	"scan":       {"ls", "list", "keys", "range", "iterate", "find", "entries", "all"},
+	"count":      {"len", "length", "wc"},
+	"shell":      {"cli", "repl", "sh", "console", "open", "interactive", "prompt"},
+	"import":     {"load", "ingest"},
+	"export":     {"dump", "save", "unload"},
+	"backup":     {"archive"},
+	"checkpoint": {"snapshot", "copy", "cp"},
+	"stats":      {"info", "status", "metrics", "stat"},
+	"top":        {"monitor", "live"},
+	"verify":     {"fsck", "integrity", "doctor"},
+	"salvage":    {"repair", "recover", "rescue", "surgery"},
+	"compact":    {"vacuum", "gc", "optimize", "optimise", "defrag"},
 }
 
 // Encoding is how keys and values are written in arguments and results.

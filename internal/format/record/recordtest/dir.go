@@ -90,6 +90,7 @@ func (d Dir) Create(string) (vfs.File, error)              { return nil, fs.ErrP
 func (d Dir) OpenReadWrite(string) (vfs.File, error)       { return nil, fs.ErrPermission }
 func (d Dir) Remove(string) error                          { return fs.ErrPermission }
 func (d Dir) Rename(string, string) error                  { return fs.ErrPermission }
+func (d Dir) Link(vfs.FS, string) error                    { return fs.ErrPermission }
 func (d Dir) SyncDir() error                               { return fs.ErrPermission }
 func (d Dir) Lock(string, vfs.LockMode) (io.Closer, error) { return nil, fs.ErrPermission }
 func (d Dir) ReadsLag() bool                               { return false }

@@ -34,6 +34,7 @@ const (
 	Size          // File.Size
 	Close         // File.Close
 	Rename
+	Link
 	Remove
 	SyncDir
 	List
@@ -46,7 +47,7 @@ const (
 )
 
 var kindNames = [numKinds]string{"create", "open", "read", "write", "sync", "write out", "allocate", "size", "close",
-	"rename", "remove", "sync directory", "list", "lock", "unlock", "free bytes", "close directory"}
+	"rename", "link", "remove", "sync directory", "list", "lock", "unlock", "free bytes", "close directory"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -250,6 +251,14 @@ func (f *FS) Rename(oldName, newName string) error {
 	op := Op{Kind: Rename, Name: oldName, NewName: newName}
 	return f.run(op, func(*Rule) error { return f.inner.Rename(oldName, newName) })
 }
+
+// Link implements vfs.FS.
+func (f *FS) Link(from vfs.FS, name string) error {
+	return f.run(Op{Kind: Link, Name: name}, func(*Rule) error { return f.inner.Link(from, name) })
+}
+
+// Inner implements vfs.Wrapper.
+func (f *FS) Inner() vfs.FS { return f.inner }
 
 // List implements vfs.FS.
 func (f *FS) List() (names []string, err error) {

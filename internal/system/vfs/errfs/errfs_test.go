@@ -36,6 +36,13 @@ func callAll(t *testing.T, d *FS) map[Kind]error {
 	_, errs[Size] = f.Size()
 	errs[Close] = f.Close()
 	errs[Rename] = d.Rename("f", "h")
+	other := memfs.New()
+	linked, err := other.Create("linked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked.Close()
+	errs[Link] = d.Link(other, "linked")
 	errs[Remove] = d.Remove("keep")
 	errs[SyncDir] = d.SyncDir()
 	_, errs[List] = d.List()
@@ -277,6 +284,7 @@ allocate f 10
 size f
 close f
 rename f h
+link linked
 remove keep
 sync directory: input/output error
 list

@@ -179,6 +179,9 @@ func (d *FS) Remove(name string) error { return refused("remove", name) }
 // Rename implements vfs.FS.
 func (d *FS) Rename(oldName, _ string) error { return refused("rename", oldName) }
 
+// Link implements vfs.FS.
+func (d *FS) Link(_ vfs.FS, name string) error { return refused("link", name) }
+
 // SyncDir implements vfs.FS.
 func (d *FS) SyncDir() error { return refused("sync directory", d.dir) }
 

@@ -247,6 +247,55 @@ func (f *FS) Rename(oldName, newName string) error {
 	return crash
 }
 
+// Link implements vfs.FS for a file of another FS that is durable, as what is linked here is before: from then on the
+// two can not be told from copies, so it is one.
+func (f *FS) Link(from vfs.FS, name string) error {
+	source, ok := vfs.Innermost(from).(*FS)
+	if !ok || source == f {
+		return pathError("link", name, errors.ErrUnsupported)
+	}
+	linked, err := source.linked(name)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.checkNameLocked("link", name); err != nil {
+		return err
+	}
+	if f.names[name] != nil {
+		return pathError("link", name, fs.ErrExist)
+	}
+	apply, crash := f.beginLocked()
+	if apply {
+		f.nextID++
+		n := &inode{fs: f, id: f.nextID, links: 1, now: linked, durable: linked.clone()}
+		f.used.Add(linked.size)
+		f.names[name] = n
+		f.changeLocked(nameChange{kind: created, name: name, inode: n})
+	}
+	return crash
+}
+
+// linked is the content of the file name, which is durable.
+func (f *FS) linked(name string) (content, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if err := f.checkNameLocked("link", name); err != nil {
+		return content{}, err
+	}
+	n := f.names[name]
+	if n == nil {
+		return content{}, pathError("link", name, fs.ErrNotExist)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.pending) > 0 {
+		return content{}, pathError("link", name, errors.New("its content is not durable"))
+	}
+	return n.now.clone(), nil
+}
+
 // List implements vfs.FS.
 func (f *FS) List() ([]string, error) {
 	f.mu.RLock()

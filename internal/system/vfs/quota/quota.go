@@ -110,6 +110,13 @@ func (q *FS) Count(isOurs, isNextReserve func(name string) bool) error {
 	return nil
 }
 
+// Inner implements vfs.Wrapper.
+func (q *FS) Inner() vfs.FS { return q.FS }
+
+// Link implements vfs.FS. A file that has a second name elsewhere would count here while it takes no space, so there
+// are none.
+func (q *FS) Link(vfs.FS, string) error { return errors.ErrUnsupported }
+
 // Used is the bytes of all files that count.
 func (q *FS) Used() int64 { return q.used.Load() }
 

@@ -1,4 +1,4 @@
-package cli
+package entries
 
 import (
 	"errors"
@@ -6,16 +6,16 @@ import (
 	"fmt"
 
 	"lightningdb/cmd/internal/console"
-	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
 )
 
-// formFlags say how entries are written in a file, apart from its name and the flags of encodings.
-type formFlags struct {
+// FormFlags say how entries are written in a file, apart from its name and the flags of encodings.
+type FormFlags struct {
 	format, values, key, value, delimiter string
 }
 
-func (f *formFlags) define(set *flag.FlagSet) {
+// Define defines the flags.
+func (f *FormFlags) Define(set *flag.FlagSet) {
 	set.StringVar(&f.format, "format", "", "how the file is written, `jsonl|csv|tsv` (default: by its name)")
 	set.StringVar(&f.values, "values", "", "JSON Lines: what values are, `text|json` (default: text)")
 	set.StringVar(&f.key, "key-column", "", "CSV: `NAME` of the column of keys (default: key)")
@@ -23,8 +23,8 @@ func (f *formFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.delimiter, "delimiter", "", "CSV: the `CHARACTER` between columns, \\t for a tab (default: a comma)")
 }
 
-// form is how the file of that name is written, by the flags and by its name.
-func (f *formFlags) form(path string, enc entries.Encoding) (exchange.Form, error) {
+// Form is how the file of that name is written, by the flags and by its name.
+func (f *FormFlags) Form(path string, enc Encoding) (exchange.Form, error) {
 	form := exchange.FormOf(path)
 	if path == "" {
 		return form, console.Usage(errors.New("the name of the file is empty"), `name a file, or "-"`)
@@ -53,7 +53,7 @@ func (f *formFlags) form(path string, enc entries.Encoding) (exchange.Form, erro
 	return form, nil
 }
 
-func (f *formFlags) setDelimiter(form *exchange.Form) error {
+func (f *FormFlags) setDelimiter(form *exchange.Form) error {
 	text := f.delimiter
 	if text == `\t` {
 		text = "\t"

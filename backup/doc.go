@@ -1,0 +1,2 @@
+// Package backup restores what lightningdb.DB.Backup has written.
+package backup

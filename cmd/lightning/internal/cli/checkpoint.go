@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/entries"
+)
+
+func (a *app) checkpointCommand() *command.Command {
+	return &command.Command{
+		Use:     "checkpoint DIR TO",
+		Aliases: entries.Synonyms["checkpoint"],
+		Short:   "Make a second database of the present state, by hard links",
+		Help: `checkpoint makes a database in the directory TO, which must be empty or absent, with everything that is
+committed in DIR and nothing after. Both may be opened, written to and removed, each by itself.
+
+On the same file system the tables are not copied but get a second name (hard links): it takes
+moments at any size, and space only as far as the two become different. Elsewhere they are copied.
+It is no backup: if the medium damages a table, it damages that of both.
+
+If another process has DIR open, it copies what that one has published. An interrupted checkpoint
+leaves TO empty; after a kill TO has a file UNFINISHED and is refused by everybody: remove it.`,
+		MinArgs: 2, MaxArgs: 2,
+		Run: func(ctx context.Context, args []string) error {
+			return a.read(args[0], func(from source) error { return a.checkpoint(ctx, from, args[1]) })
+		},
+	}
+}
+
+// cloneCommand is checkpoint by the name of what most make it for.
+func (a *app) cloneCommand() *command.Command {
+	c := a.checkpointCommand()
+	c.Use, c.Aliases, c.Short = "clone DIR TO", nil, "The same as checkpoint"
+	return c
+}
+
+// checkpointResult is the outcome of checkpoint with --json.
+type checkpointResult struct {
+	Directory string  `json:"directory"`
+	Sequence  uint64  `json:"sequence"` // of the newest commit in it
+	Bytes     int64   `json:"bytes"`    // of the tables that both have
+	Seconds   float64 `json:"seconds"`
+}
+
+func (a *app) checkpoint(ctx context.Context, from source, to string) error {
+	if to == "" {
+		return console.Usage(errors.New("the directory to write to is empty"), "name a directory")
+	}
+	a.Place = to
+	start, line := time.Now(), a.startBytes("checkpoint")
+	seq, err := from.Checkpoint(ctx, to, line.told)
+	line.Stop()
+	if errors.Is(err, fs.ErrExist) {
+		err = console.Advise(err, "name a directory that is empty or not there")
+	}
+	if err != nil {
+		return err
+	}
+	r := checkpointResult{to, seq, line.total.Load(), time.Since(start).Seconds()}
+	if a.JSON {
+		return jsonline.Write(a.Stdout, r)
+	}
+	if a.Quiet {
+		return nil
+	}
+	_, err = fmt.Fprintf(a.Stderr, "made %s: everything up to commit %d, %s of tables, in %s\n", to, seq,
+		units.Bytes(r.Bytes), units.Duration(time.Since(start)))
+	return err
+}

@@ -1,0 +1,249 @@
+package checkpoint
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+
+	"lightningdb/internal/format/filename"
+	"lightningdb/internal/system/vfs"
+)
+
+// ErrBadBackup says that a backup is cut, was changed, or is none.
+var ErrBadBackup = errors.New("this is no whole backup")
+
+// Bounds of what is read of a stream before anything is believed.
+const (
+	maxDescription = 256 << 20 // bytes: a million files
+	maxFiles       = 1 << 20
+	maxBytes       = 1 << 50 // of all files together
+)
+
+// ReadStream reads what WriteStream has written, and writes the files of the database to dir, durable in content: those
+// of the description and no other, each under the plain name of a file of a database, as long as it says, with the
+// digest that the end of the stream has for it. After an error dir holds a part of them. progress, which may be nil, is
+// told how many bytes of how many have been read.
+func ReadStream(ctx context.Context, r io.Reader, dir vfs.FS, progress func(done, total int64)) (*Description, error) {
+	u := &unstream{ctx: ctx, tar: tar.NewReader(r), dir: dir, sums: map[string]string{}, progress: progress}
+	if err := u.read(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, err
+	}
+	// What follows the end of the tar belongs to it if it is zeros, or nothing: a pipe must be read to its end.
+	if err := onlyZeros(r); err != nil {
+		return nil, err
+	}
+	return &u.description, nil
+}
+
+// unstream is one ReadStream.
+type unstream struct {
+	ctx         context.Context
+	tar         *tar.Reader
+	dir         vfs.FS
+	description Description
+	sums        map[string]string // hexadecimal, by name
+
+	progress    func(done, total int64)
+	done, total int64
+}
+
+func bad(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrBadBackup, fmt.Sprintf(format, args...))
+}
+
+func (u *unstream) read() error {
+	if err := u.readDescription(); err != nil {
+		return err
+	}
+	for _, f := range u.description.Files {
+		if err := u.readFile(f); err != nil {
+			return err
+		}
+	}
+	if err := u.readSums(); err != nil {
+		return err
+	}
+	switch h, err := u.tar.Next(); {
+	case err == io.EOF:
+		return nil
+	case err != nil:
+		return bad("it does not end as a tar: %v", err)
+	default:
+		return bad("%q follows its end", h.Name)
+	}
+}
+
+// next goes on to the next file of the tar, which must be name.
+func (u *unstream) next(name string) (size int64, err error) {
+	h, err := u.tar.Next()
+	switch {
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, bad("it ends before %s", name)
+	case err != nil:
+		return 0, bad("no tar in the place of %s: %v", name, err)
+	case h.Typeflag != tar.TypeReg || h.Name != name:
+		return 0, bad("%q in the place of %s", h.Name, name)
+	}
+	for k := range h.PAXRecords { // a file of holes may be of any size
+		if strings.HasPrefix(k, "GNU.sparse") {
+			return 0, bad("%s is sparse", name)
+		}
+	}
+	return h.Size, nil
+}
+
+func (u *unstream) readDescription() error {
+	size, err := u.next(descriptionName)
+	if err != nil {
+		return err
+	}
+	if size > maxDescription {
+		return bad("its description has %d bytes", size)
+	}
+	text, err := io.ReadAll(u.tar)
+	if err != nil {
+		return bad("it ends in %s", descriptionName)
+	}
+	if err := json.Unmarshal(text, &u.description); err != nil {
+		return bad("%s: %v", descriptionName, err)
+	}
+	sum := sha256.New()
+	sum.Write(text)
+	u.note(descriptionName, sum)
+	return u.checkDescription()
+}
+
+func (u *unstream) note(name string, sum hash.Hash) { u.sums[name] = hex.EncodeToString(sum.Sum(nil)) }
+
+// checkDescription refuses what no backup of a database has, before anything is written.
+func (u *unstream) checkDescription() error {
+	d := &u.description
+	if d.Format > streamFormat {
+		return fmt.Errorf("the backup is of format %d, and this program reads those up to %d: use a newer one",
+			d.Format, streamFormat)
+	}
+	if d.Format < 1 || len(d.Files) < 2 || len(d.Files) > maxFiles {
+		return bad("format %d, %d files", d.Format, len(d.Files))
+	}
+	seen := make(map[string]bool, len(d.Files))
+	for _, f := range d.Files {
+		kind, num := filename.Parse(f.Name)
+		ours := kind == filename.Table || kind == filename.Manifest || kind == filename.Current
+		if !ours || filename.Make(kind, num) != f.Name || seen[f.Name] {
+			return bad("%q is no name of a file in it, or is there twice", f.Name)
+		}
+		if f.Size < 0 || f.Size > maxBytes-u.total {
+			return bad("%s has %d bytes", f.Name, f.Size)
+		}
+		seen[f.Name] = true
+		u.total += f.Size
+	}
+	return nil
+}
+
+func (u *unstream) readFile(f Named) error {
+	size, err := u.next(f.Name)
+	if err != nil {
+		return err
+	}
+	if size != f.Size {
+		return bad("%s has %d bytes, and is to have %d", f.Name, size, f.Size)
+	}
+	out, err := u.dir.Create(f.Name)
+	if err != nil {
+		return err
+	}
+	err = u.copyTo(out, f)
+	if err == nil {
+		err = out.Sync()
+	}
+	return errors.Join(err, out.Close())
+}
+
+func (u *unstream) copyTo(out vfs.File, f Named) error {
+	sum := sha256.New()
+	buffer := make([]byte, min(f.Size, 1<<20))
+	for at := int64(0); at < f.Size; {
+		if u.ctx.Err() != nil {
+			return context.Cause(u.ctx)
+		}
+		p := buffer[:min(f.Size-at, int64(len(buffer)))]
+		if _, err := io.ReadFull(u.tar, p); err != nil {
+			return bad("it ends in %s: %v", f.Name, err)
+		}
+		sum.Write(p)
+		if _, err := out.WriteAt(p, at); err != nil {
+			return err
+		}
+		if err := out.WriteOut(at, int64(len(p))); err != nil {
+			return err
+		}
+		at += int64(len(p))
+		u.done += int64(len(p))
+		if u.progress != nil {
+			u.progress(u.done, u.total)
+		}
+	}
+	u.note(f.Name, sum)
+	return nil
+}
+
+// readSums compares the digests at the end of the stream with what was read.
+func (u *unstream) readSums() error {
+	size, err := u.next(sumsName)
+	if err != nil {
+		return err
+	}
+	if size > maxDescription {
+		return bad("%s has %d bytes", sumsName, size)
+	}
+	lines := bufio.NewScanner(u.tar)
+	for lines.Scan() {
+		sum, name, ok := strings.Cut(lines.Text(), "  ")
+		is, read := u.sums[name]
+		if !ok || !read {
+			return bad("%s has a line %q", sumsName, lines.Text())
+		}
+		if sum != is {
+			return bad("%s was changed: its SHA-256 is %s, and was %s", name, is, sum)
+		}
+		delete(u.sums, name)
+	}
+	if err := lines.Err(); err != nil {
+		return bad("%s: %v", sumsName, err)
+	}
+	for name := range u.sums {
+		return bad("%s lacks %s", sumsName, name)
+	}
+	return nil
+}
+
+// onlyZeros reads r to its end.
+func onlyZeros(r io.Reader) error {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(buffer)
+		for _, b := range buffer[:n] {
+			if b != 0 {
+				return bad("something follows its end")
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package mutants
+
+// copyMutants break checkpoints and backups: what is in them, when they are there, and what is taken for one.
+var copyMutants = []Mutant{
+	{
+		Name:   "a copy has what was committed after it",
+		Breaks: "half of a commit is in a backup",
+		Changes: []Change{{"internal/checkpoint/checkpoint.go", `for ok && u.Key().Trailer.Seq() > u.seq {`,
+			`for ok && u.Key().Trailer.Seq() > u.seq+100 {`}},
+		Killer: Check{Package: ".", Run: "^TestCheckpoint_underLoadIsAPrefixOfTheCommits$"},
+	},
+	{
+		Name:    "a copy leaves out what is in memory",
+		Breaks:  "a backup lacks what was acknowledged before it was begun",
+		Changes: []Change{{"internal/checkpoint/checkpoint.go", `n > 0 {`, `n > 1<<62 {`}},
+		Killer:  Check{Package: ".", Run: "^TestCheckpoint_ofWhatCannotFlush$"},
+	},
+	{
+		Name:    "a copy is cut while a commit is in the tables and not published",
+		Breaks:  "a backup has a commit that nobody was told of",
+		Changes: []Change{{"internal/tree/cut.go", ` && v.version.LastSeq <= seq {`, ` {`}},
+		Killer:  test("tree", "TestCut_waitsForWhatIsInTheTables"),
+		Quick:   true,
+	},
+	{
+		Name:   "a copy has the id of its parent",
+		Breaks: "what is archived of one is replayed into the other",
+		Changes: []Change{{"internal/checkpoint/checkpoint.go",
+			`manifest.NewVersion(c.random).Apply(withoutLog(shared.Edit()))`,
+			`(&manifest.Version{DatabaseID: c.Source, NextNum: 1}).Apply(withoutLog(shared.Edit()))`}},
+		Killer: Check{Package: ".", Run: "^TestCheckpoint_andItsParentGoDifferentWays$"},
+	},
+	{
+		Name:    "the names of a copy are not durable when its mark goes",
+		Breaks:  "what a power cut leaves of a checkpoint passes for a database",
+		Changes: []Change{{"internal/target/target.go", "	err := dir.SyncDir()\n	if err == nil {\n		err = dir.Remove(manifest.Unfinished)\n	}", "	err := dir.Remove(manifest.Unfinished)"}},
+		Killer:  test("checkpoint", "TestWrite_whatAPowerCutLeavesIsNoDatabaseOrWhole"),
+		Quick:   true,
+	},
+	{
+		Name:   "what is copied in place of a link is not synced",
+		Breaks: "a power cut takes tables of a checkpoint that was reported as made",
+		Changes: []Change{{"internal/system/vfs/link.go", `		err = target.Sync()`,
+			`		err = nil`}},
+		Killer: test("checkpoint", "TestWrite_whatAPowerCutLeavesIsNoDatabaseOrWhole"),
+		Quick:  true,
+	},
+	{
+		Name:    "a backup hands damage on",
+		Breaks:  "the last backup that was whole is replaced by one that nobody can restore",
+		Changes: []Change{{"internal/checkpoint/stream.go", `	if err := s.copy.Check(f); err != nil {`, `	if err := s.copy.Check(f); err != nil && f.Size < 0 {`}},
+		Killer:  Check{Package: ".", Run: "^TestBackup_refusesDamage$"},
+	},
+	{
+		Name:    "digests of a backup are not compared",
+		Breaks:  "what was changed on its way is restored",
+		Changes: []Change{{"internal/checkpoint/unstream.go", `		if sum != is {`, `		if len(sum) != len(is) {`}},
+		Killer:  test("checkpoint", "TestReadStream_refusesWhatIsCutOrChanged"),
+		Quick:   true,
+	},
+	{
+		Name:    "a backup may lack digests",
+		Breaks:  "what was changed on its way is restored",
+		Changes: []Change{{"internal/checkpoint/unstream.go", "	for name := range u.sums {", "	for name := range map[string]string{} {"}},
+		Killer:  test("checkpoint", "TestReadStream_refusesHostileStreams"),
+		Quick:   true,
+	},
+	{
+		Name:   "a name of a backup is taken as it is",
+		Breaks: "a hostile backup replaces the lock or the log",
+		Changes: []Change{{"internal/checkpoint/unstream.go",
+			`ours := kind == filename.Table || kind == filename.Manifest || kind == filename.Current`,
+			`ours := kind != filename.Unknown`}},
+		Killer: test("checkpoint", "TestReadStream_refusesHostileStreams"),
+		Quick:  true,
+	},
+	{
+		Name:    "what is restored is not verified",
+		Breaks:  "a restore reports success, and the damage is found when it is needed",
+		Changes: []Change{{"backup/restore.go", `errors.Join(db.Verify(ctx, o.phase("verify")), db.Close())`, `db.Close()`}},
+		Killer:  Check{Package: "./backup", Run: "^TestRestore_refusesDamageThatWasBackedUp$"},
+		Quick:   true,
+	},
+	{
+		Name:    "a restore removes whatever is where it writes",
+		Breaks:  "somebody's database is gone because of its name",
+		Changes: []Change{{"backup/restore.go", `len(entries) > 1 || len(entries) == 1 && entries[0].Name() != "LOCK"`, `len(entries) == 0`}},
+		Killer:  Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
+		Quick:   true,
+	},
+}

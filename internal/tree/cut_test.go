@@ -1,0 +1,40 @@
+package tree
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/manifest"
+)
+
+// A commit that goes to tables at once (an ingest) is in them a moment before it is published. A copy made at that
+// moment would have a commit that nobody has seen, and may be told that it failed.
+func TestCut_waitsForWhatIsInTheTables(t *testing.T) {
+	h := newHarness(t, Options{})
+	defer h.close()
+	h.put("key", "value")
+	h.newView(t)
+	old := h.Current()
+	h.Install(&manifest.Version{NextNum: 2, LastSeq: 2}, old.mems[0])
+	cut := make(chan key.SeqNum, 1)
+	go func() {
+		err := h.Cut(context.Background(), func(_ context.Context, _ *View, seq key.SeqNum) error {
+			cut <- seq
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case seq := <-cut:
+		t.Fatalf("it was cut at %d, and the tables have a commit at 2", seq)
+	case <-time.After(50 * time.Millisecond):
+	}
+	h.Publish(2)
+	if seq := <-cut; seq != 2 {
+		t.Errorf("it was cut at %d", seq)
+	}
+}

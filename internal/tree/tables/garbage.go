@@ -1,0 +1,70 @@
+package tables
+
+import (
+	"bytes"
+
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/visible"
+)
+
+// Garbage is about how many bytes the tombstones and the older versions of t take, together with the entries in older
+// runs that they hide.
+func (s *Set) Garbage(t *Ref, older []Run) (garbage int64, err error) {
+	var it Iterator
+	if err := it.Open(s, t); err != nil {
+		return 0, err
+	}
+	defer it.Close()
+	var last []byte
+	for ok := it.First(); ok; ok = it.Next() {
+		k := it.Key()
+		again := bytes.Equal(k.User, last)
+		if again || visible.OfKind(k.Trailer.Kind()) == visible.Hide {
+			garbage += onDisk(&it, t.Meta())
+		}
+		last = append(last[:0], k.User...)
+		if again || visible.OfKind(k.Trailer.Kind()) == visible.Fold {
+			continue
+		}
+		hidden, err := s.StoredIn(older, last)
+		if err != nil {
+			return 0, err
+		}
+		garbage += hidden
+	}
+	return garbage, it.Err()
+}
+
+// StoredIn is about how many bytes the newest version of user takes in runs, which are newest first; 0 if there is
+// none.
+func (s *Set) StoredIn(runs []Run, user []byte) (int64, error) {
+	for i := range runs {
+		t := runs[i].Find(user)
+		if t == nil {
+			continue
+		}
+		if bytes, found, err := s.storedInTable(t, user); found || err != nil {
+			return bytes, err
+		}
+	}
+	return 0, nil
+}
+
+func (s *Set) storedInTable(t *Ref, user []byte) (size int64, found bool, err error) {
+	var it Iterator
+	if err := it.Open(s, t); err != nil {
+		return 0, false, err
+	}
+	defer it.Close()
+	if !it.SeekGE(key.SeekTo(user, key.MaxSeqNum)) || !bytes.Equal(it.Key().User, user) {
+		return 0, false, it.Err()
+	}
+	return onDisk(&it, t.Meta()), true, nil
+}
+
+// onDisk is about how many bytes of t the current entry of it takes.
+func onDisk(it *Iterator, t *manifest.TableMeta) int64 {
+	inPage, extent := it.Size()
+	return extent + int64(float64(inPage)*float64(t.Size)/float64(max(t.RawBytes, 1)))
+}
