@@ -29,6 +29,7 @@ var wings = []wing{
 	{".", ".", "engine follower salvage checkpoint transaction format log/lock log/txn log/wal tree/manifest " +
 		"system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"backup", ".", ". checkpoint target format system"},
+	{"monitor", ".", "."},
 	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
 		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
@@ -36,6 +37,7 @@ var wings = []wing{
 		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
+	{"examples", "monitored", ". monitor"},
 }
 
 // wing is a folder of packages.
@@ -66,7 +68,7 @@ func (w wing) owns(dir string) (place int, ok bool) {
 // mayImport reports whether w names the package imported among what is below it.
 func (w wing) mayImport(imported string) bool {
 	for _, b := range strings.Fields(w.below) {
-		if b != "." && b != "backup" && !strings.HasPrefix(b, "cmd/") {
+		if b != "." && b != "backup" && b != "monitor" && !strings.HasPrefix(b, "cmd/") {
 			b = path.Join("internal", b)
 		}
 		if imported == b || b != "." && strings.HasPrefix(imported, b+"/") {

@@ -1,0 +1,132 @@
+package mutants
+
+// monitorMutants break what a monitor tells, and to whom.
+var monitorMutants = []Mutant{
+	{
+		Name:   "ready is what writes without reading back",
+		Breaks: "a database that loses what it acknowledges is sent work",
+		Changes: []Change{{"monitor/health.go", `		case bytes.Equal(got, value):
+			return nil
+		case bytes.HasPrefix`, `		case len(got) >= 0:
+			return nil
+		case bytes.HasPrefix`}},
+		Killer: monitorTest("TestReady_readsBackWhatItWrote"),
+		Quick:  true,
+	},
+	{
+		Name:   "ready does not wait for the sync",
+		Breaks: "a database whose disk takes nothing is sent work",
+		Changes: []Change{{"monitor/health.go", `tx.SetDurability(lightningdb.Sync)`,
+			`tx.SetDurability(lightningdb.Process)`}, {"monitor/health.go", `	return w.WaitDurable(ctx, seq)
+`, `	return w.WaitDurable(ctx, min(seq, 0))
+`}},
+		Killer: monitorTest("TestReady_writesSyncsAndReads"),
+		Quick:  true,
+	},
+	{
+		Name:   "ready is what only reads, when writes have stopped",
+		Breaks: "a database that has failed looks like one that was opened read-only",
+		Changes: []Change{{"monitor/health.go", `		if failure := m.db.Metrics().BackgroundError; failure != nil {
+			return err
+		}
+`, ``}},
+		Killer: monitorTest("TestHealth_ofADatabaseThatHasStopped"),
+		Quick:  true,
+	},
+	{
+		Name:   "a check that hangs is waited for",
+		Breaks: "whoever asks hangs too, and takes the load balancer for slow",
+		Changes: []Change{{"monitor/health.go", `time.Until(a.began.Add(p.timeout))`,
+			`time.Until(a.began.Add(10 * p.timeout))`}},
+		Killer: monitorTest("TestReady_ofAWriterThatHangs"),
+		Quick:  true,
+	},
+	{
+		Name:   "each caller begins a check",
+		Breaks: "asking for the health is a load, and a disk that hangs takes a goroutine for each",
+		Changes: []Change{{"monitor/health.go", `	if p.last != nil && p.last.answers(p.every) {`,
+			`	if p.last != nil && p.every < 0 {`}},
+		Killer: monitorTest("TestReady_manyCallersWriteOnce"),
+		Quick:  true,
+	},
+	{
+		Name:   "what waits for space is dead",
+		Breaks: "on a full disk everything is restarted, over and over",
+		Changes: []Change{{"monitor/health.go", `	if failure == nil || errors.Is(failure, lightningdb.ErrClosed) {`,
+			`	if failure == nil || failure != nil {`}},
+		Killer: monitorTest("TestHealth_ofADatabaseThatWaits"),
+		Quick:  true,
+	},
+	{
+		Name:   "any name of this machine will do",
+		Breaks: "a page of elsewhere reads the database's state by a name that it has turned here",
+		Changes: []Change{{"monitor/access.go", `	if !allowed {
+`, `	if !allowed && m.o.AllowRemote {
+`}},
+		Killer: monitorTest("TestAccess_isForThisMachine"),
+		Quick:  true,
+	},
+	{
+		Name:   "an address is not looked at",
+		Breaks: "a typing error opens the state of the database to the network",
+		Changes: []Change{{"monitor/access.go", `	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && !m.o.AllowRemote {`,
+			`	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && m.o.AllowRemote {`}},
+		Killer: monitorTest("TestServe_refusesOtherAddresses"),
+		Quick:  true,
+	},
+	{
+		Name:   "anybody may begin a check",
+		Breaks: "a form on a page of elsewhere has this machine read all its disk",
+		Changes: []Change{{"monitor/jobs.go", `	case !m.hasToken(r):
+`, `	case !m.hasToken(r) && r.Method == "":
+`}},
+		Killer: monitorTest("TestJobs_beginWithTheTokenAlone"),
+		Quick:  true,
+	},
+	{
+		Name:   "a histogram is not cumulative",
+		Breaks: "a quantile of it is that of nothing",
+		Changes: []Change{{"monitor/metrics.go", `		bound := time.Duration(1) << power
+`, `		bound := time.Duration(1) << power
+		count = 0
+`}},
+		Killer: monitorTest("TestMetrics_areThoseOfTheDatabase"),
+		Quick:  true,
+	},
+	{
+		Name:   "each scrape asks the database anew",
+		Breaks: "with a file system that hangs, each scrape leaves a goroutine behind",
+		Changes: []Change{{"monitor/state.go", `	if m.gathering != nil {
+`, `	if m.gathering != nil && m.closed {
+`}},
+		Killer: monitorTest("TestMetrics_ofADatabaseThatHangs"),
+		Quick:  true,
+	},
+	{
+		Name:   "labels are as they are",
+		Breaks: "one quote in the name of a directory, and the scraper drops everything",
+		Changes: []Change{{"monitor/exposition.go", `escapeLabel.Replace(strings.ToValidUTF8(l.value, "\uFFFD"))`,
+			`strings.ToValidUTF8(l.value, "")`}},
+		Killer: monitorTest("TestMetrics_labelsAreEscaped"),
+		Quick:  true,
+	},
+	{
+		Name:   "texts of errors are shown whole",
+		Breaks: "keys of the database are shown to everybody who may look at its state",
+		Changes: []Change{{"monitor/errors.go", `	case m.o.ShowKeys:
+`, `	case m.o.ShowKeys || err != nil:
+`}},
+		Killer: monitorTest("TestState_showsNoKeysUnlessAllowed"),
+		Quick:  true,
+	},
+	{
+		Name:   "a backup that failed is closed like one that is whole",
+		Breaks: "half a backup takes the place of the last good one",
+		Changes: []Change{{"monitor/jobs.go", `		cancel() // tells Close that this is no backup
+`, ``}},
+		Killer: monitorTest("TestJobs_checkAndBackUp"),
+	},
+}
+
+// monitorTest is tests of package monitor.
+func monitorTest(run string) Check { return Check{Package: "./monitor", Run: "^(" + run + ")$"} }

@@ -1,0 +1,95 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"lightningdb"
+)
+
+// State is what /debug/lightning answers, as JSON. Names stay; new ones come. Within metrics the names are those of
+// lightningdb.Metrics and its fields; there sizes are in bytes, and times, as a time.Duration is, in nanoseconds.
+// Latencies are since Open: those of an interval are the difference of the counts of two answers.
+type State struct {
+	Path            string              `json:"path"`             // the directory
+	Now             time.Time           `json:"now"`              // by the clock of the program
+	Metrics         lightningdb.Metrics `json:"metrics"`          // without BackgroundError
+	BackgroundError string              `json:"background_error"` // its text; empty if there is none
+	Alive           *Health             `json:"alive"`            // of the newest /healthz; null before the first
+	Ready           *Health             `json:"ready"`            // of the newest /readyz; null before the first
+	Check           *Job                `json:"check"`            // null if it is not allowed
+	Backup          *Job                `json:"backup"`           // null if it is not allowed
+}
+
+// hidden takes the place of a text that may quote keys.
+const hidden = "damage; its text may quote keys: Options.ShowKeys shows it"
+
+// State returns what /debug/lightning shows at this moment. It makes no check.
+func (m *Monitor) State() State { return m.stateOf(m.db.Metrics()) }
+
+// stateOf is the state with metrics that were gathered just now.
+func (m *Monitor) stateOf(now lightningdb.Metrics) State {
+	s := State{
+		Path: m.db.Path(), Now: time.Now(), Metrics: now,
+		Alive: m.alive.newest(), Ready: m.ready.newest(), Check: m.check.now(), Backup: m.backup.now(),
+	}
+	s.BackgroundError, s.Metrics.BackgroundError = m.text(now.BackgroundError), nil
+	if !m.o.ShowKeys {
+		s.Metrics.Scrub.Found = slices.Clone(s.Metrics.Scrub.Found)
+		for i := range s.Metrics.Scrub.Found {
+			s.Metrics.Scrub.Found[i].Damage = hidden
+		}
+	}
+	return s
+}
+
+func (m *Monitor) showState(w http.ResponseWriter, r *http.Request) {
+	now, err := m.gather(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	writeJSON(w, http.StatusOK, m.stateOf(now))
+}
+
+// gathering is one call of Metrics, for all who ask while it is in progress.
+type gathering struct {
+	done    chan struct{}
+	metrics lightningdb.Metrics // set before done is closed; nobody changes what it refers to
+}
+
+// gather returns the metrics, or an error after Options.HealthTimeout: they have sizes of files, for which the file
+// system is asked, and if that hangs one goroutine stands there and not one for each who asks.
+func (m *Monitor) gather(ctx context.Context) (lightningdb.Metrics, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.o.HealthTimeout)
+	defer cancel()
+	g := m.joinGathering()
+	select {
+	case <-g.done:
+		return g.metrics, nil
+	case <-ctx.Done():
+		return lightningdb.Metrics{}, fmt.Errorf("monitor: the database has not told its metrics: %w", ctx.Err())
+	}
+}
+
+// joinGathering returns the call that is in progress, or begins one.
+func (m *Monitor) joinGathering() *gathering {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gathering != nil {
+		return m.gathering
+	}
+	g := &gathering{done: make(chan struct{})}
+	m.gathering = g
+	go func() {
+		defer close(g.done)
+		g.metrics = m.db.Metrics()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.gathering = nil
+	}()
+	return g
+}
