@@ -59,10 +59,16 @@ const restoring = ".restoring"
 // if what was backed up is damaged, and else that of ctx or of r. o may be nil.
 func Restore(ctx context.Context, r io.Reader, dir string, o *RestoreOptions) (*Info, error) {
 	var info *Info
-	err := restore(ctx, dir, cmp.Or(o, &RestoreOptions{}), func(ctx context.Context, into vfs.FS,
-		progress func(done, total int64)) (err error) {
-		info, err = checkpoint.ReadStream(ctx, r, into, progress)
-		return err
+	o = cmp.Or(o, &RestoreOptions{})
+	err := restore(calls.OrBackground(ctx), dir, o, func(ctx context.Context, into vfs.FS) error {
+		err := target.Clear(into)
+		if err != nil {
+			return err
+		}
+		return target.Make(into, func() (err error) {
+			info, err = checkpoint.ReadStream(ctx, r, into, o.phase("restore"))
+			return err
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("restore to %s: %w", dir, err)
@@ -70,10 +76,9 @@ func Restore(ctx context.Context, r io.Reader, dir string, o *RestoreOptions) (*
 	return info, nil
 }
 
-// restore makes dir of what fill writes.
+// restore makes dir of what fill makes a database.
 func restore(ctx context.Context, dir string, o *RestoreOptions,
-	fill func(ctx context.Context, into vfs.FS, progress func(done, total int64)) error) error {
-	ctx = calls.OrBackground(ctx)
+	fill func(ctx context.Context, into vfs.FS) error) error {
 	dir = filepath.Clean(dir)
 	if !o.VerifyOnly {
 		if err := checkEmpty(dir); err != nil {
@@ -81,7 +86,7 @@ func restore(ctx context.Context, dir string, o *RestoreOptions,
 		}
 	}
 	staging := dir + restoring
-	if err := write(ctx, staging, o, fill); err != nil {
+	if err := write(ctx, staging, fill); err != nil {
 		return errors.Join(err, removeEmpty(staging))
 	}
 	if err := verify(ctx, staging, o); err != nil || o.VerifyOnly {
@@ -102,17 +107,13 @@ func checkEmpty(dir string) error {
 	return err
 }
 
-func write(ctx context.Context, staging string, o *RestoreOptions,
-	fill func(ctx context.Context, into vfs.FS, progress func(done, total int64)) error) (err error) {
+func write(ctx context.Context, staging string, fill func(ctx context.Context, into vfs.FS) error) (err error) {
 	into, err := vfs.OpenDir(staging, vfs.OpenDirOptions{Create: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, into.Close()) }()
-	if err := target.Clear(into); err != nil {
-		return err
-	}
-	return target.Make(into, func() error { return fill(ctx, into, o.phase("restore")) })
+	return fill(ctx, into)
 }
 
 // phase is o.Progress for one phase.

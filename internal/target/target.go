@@ -19,8 +19,20 @@ var ErrNotEmpty = fmt.Errorf("the directory to write to is not empty (%w)", fs.E
 // Make calls write, which makes a database of dir, and holds the lock of dir meanwhile. What write has made must be
 // durable in content, not in name. dir must be empty, but for the file LOCK. After an error or a panic it is that
 // again.
-func Make(dir vfs.FS, write func() error) (err error) {
-	if err := checkEmpty(dir); err != nil {
+func Make(dir vfs.FS, write func() error) error {
+	return build(dir, checkEmpty, func(error) bool { return false }, write)
+}
+
+// Continue is Make for a directory that may also have what is left of something that was interrupted: files of a
+// database and the mark. write finds them there. After an error for which stays is true, the next Continue finds what
+// has been written.
+func Continue(dir vfs.FS, stays func(err error) bool, write func() error) error {
+	return build(dir, checkOurs, stays, write)
+}
+
+// build is Make in a directory that check does not refuse. What is written stays after some errors.
+func build(dir vfs.FS, check func(vfs.FS) error, stays func(err error) bool, write func() error) (err error) {
+	if err := check(dir); err != nil {
 		return err
 	}
 	lock, err := dir.Lock(filename.Make(filename.Lock, 0), vfs.Exclusive)
@@ -34,15 +46,15 @@ func Make(dir vfs.FS, write func() error) (err error) {
 			err = errors.Join(err, released)
 		}
 	}()
-	if err := checkEmpty(dir); err != nil { // somebody was faster
+	if err := check(dir); err != nil { // somebody was faster
 		return err
 	}
 	defer func() {
-		if !complete {
+		if !complete && !(err != nil && stays(err)) {
 			err = errors.Join(err, clearOut(dir))
 		}
 	}()
-	if err := mark(dir); err != nil {
+	if err := Mark(dir); err != nil {
 		return err
 	}
 	err = write()
@@ -99,9 +111,29 @@ func checkEmpty(dir vfs.FS) error {
 	return nil
 }
 
-// mark makes sure that nobody takes dir for a database, whatever is written to it and ends this process.
-func mark(dir vfs.FS) error {
+// checkOurs refuses a directory with anything but files of a database that has the mark, or LOCK.
+func checkOurs(dir vfs.FS) error {
+	if _, err := dir.FileSize(manifest.Unfinished); err != nil {
+		return checkEmpty(dir)
+	}
+	names, err := dir.List()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if kind, _ := filename.Parse(name); kind == filename.Unknown && name != manifest.Unfinished {
+			return fmt.Errorf("%w: %s has %s", ErrNotEmpty, dir.Path(), name)
+		}
+	}
+	return nil
+}
+
+// Mark makes sure that nobody takes dir for a database, whatever is written to it and ends this process.
+func Mark(dir vfs.FS) error {
 	f, err := dir.Create(manifest.Unfinished)
+	if errors.Is(err, fs.ErrExist) { // that it is durable is not known
+		return dir.SyncDir()
+	}
 	if err == nil {
 		err = errors.Join(f.Close(), dir.SyncDir())
 	}
@@ -133,7 +165,7 @@ func clearOut(dir vfs.FS) error {
 		return kind == filename.Unknown || kind == filename.Lock
 	})
 	if len(names) > 0 && !marked { // it was complete, but for the mark, which may not be gone for good
-		err = mark(dir)
+		err = Mark(dir)
 	}
 	if err == nil {
 		err = removeAll(dir, names)

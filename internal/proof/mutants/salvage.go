@@ -73,7 +73,7 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage leaves what it has begun when it fails",
 		Breaks: "half of a database stays where the next attempt wants to write",
-		Changes: []Change{{"internal/target/target.go", `		if !complete {
+		Changes: []Change{{"internal/target/target.go", `		if !complete && !(err != nil && stays(err)) {
 			err = errors.Join(err, clearOut(dir))`, `		if !complete && lock == nil {
 			err = errors.Join(err, clearOut(dir))`}},
 		Killer: test("salvage", "TestSalvage_leavesNothingBehindAnError|TestSalvage_aPanicOfProgressLeavesNothingBehind"),
