@@ -174,10 +174,10 @@ func TestCheckpoint_underLoadIsAPrefixOfTheCommits(t *testing.T) {
 		var err error
 		switch i % 4 {
 		case 0, 1:
-			seq, err = d.db.Checkpoint(nil, dir, nil)
+			seq, err = d.db.Checkpoint(t.Context(), dir, nil)
 		case 2:
-			if err = f.Refresh(nil); err == nil {
-				seq, err = f.Checkpoint(nil, dir, nil)
+			if err = f.Refresh(t.Context()); err == nil {
+				seq, err = f.Checkpoint(t.Context(), dir, nil)
 			}
 		case 3:
 			seq, err = backupTo(d.db, dir)
@@ -243,7 +243,7 @@ func TestCheckpoint_andItsParentGoDifferentWays(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "copy")
-	seq, err := d.db.Checkpoint(nil, dir, nil)
+	seq, err := d.db.Checkpoint(t.Context(), dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestCheckpoint_andItsParentGoDifferentWays(t *testing.T) {
 		}
 	}
 	for _, db := range []*DB{d.db, copied} {
-		if err := errors.Join(db.Compact(nil, nil, nil), db.Close()); err != nil {
+		if err := errors.Join(db.Compact(t.Context(), nil, nil), db.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -287,14 +287,14 @@ func TestCheckpoint_andItsParentGoDifferentWays(t *testing.T) {
 func TestCheckpoint_refuses(t *testing.T) {
 	db := openTemp(t, nil)
 	mustPut(t, db, "a", "1")
-	if _, err := db.Checkpoint(nil, db.Path(), nil); !errors.Is(err, fs.ErrExist) {
+	if _, err := db.Checkpoint(t.Context(), db.Path(), nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("into itself: %v", err)
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "letter.txt"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Checkpoint(nil, dir, nil); !errors.Is(err, fs.ErrExist) {
+	if _, err := db.Checkpoint(t.Context(), dir, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("into a directory of somebody else: %v", err)
 	}
 	over, cancel := context.WithCancel(context.Background())
@@ -306,22 +306,22 @@ func TestCheckpoint_refuses(t *testing.T) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) > 1 {
 		t.Errorf("it left %v, %v", names, err)
 	}
-	if _, err := db.Checkpoint(nil, dir, nil); err != nil {
+	if _, err := db.Checkpoint(t.Context(), dir, nil); err != nil {
 		t.Errorf("once more: %v", err)
 	}
-	if _, err := db.Backup(nil, nil, nil); err == nil {
+	if _, err := db.Backup(t.Context(), nil, nil); err == nil {
 		t.Error("a backup to nowhere")
 	}
-	if _, err := db.Checkpoint(nil, "", nil); err == nil {
+	if _, err := db.Checkpoint(t.Context(), "", nil); err == nil {
 		t.Error("a checkpoint to nowhere")
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Checkpoint(nil, filepath.Join(t.TempDir(), "x"), nil); !errors.Is(err, ErrClosed) {
+	if _, err := db.Checkpoint(t.Context(), filepath.Join(t.TempDir(), "x"), nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("of a closed database: %v", err)
 	}
-	if _, err := db.Backup(nil, io.Discard, nil); !errors.Is(err, ErrClosed) {
+	if _, err := db.Backup(t.Context(), io.Discard, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("of a closed database: %v", err)
 	}
 }
@@ -345,7 +345,7 @@ func TestCheckpoint_ofWhatCannotFlush(t *testing.T) {
 	}
 	defer db.Close()
 	dir := filepath.Join(t.TempDir(), "copy")
-	if _, err := db.Checkpoint(nil, dir, nil); err != nil {
+	if _, err := db.Checkpoint(t.Context(), dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	mustBe(t, "the copy", dir, d.state(1<<62))
@@ -353,7 +353,7 @@ func TestCheckpoint_ofWhatCannotFlush(t *testing.T) {
 	memory := openTemp(t, &Options{InMemory: true})
 	mustPut(t, memory, "a", "1")
 	dir = filepath.Join(t.TempDir(), "from memory")
-	if _, err := memory.Checkpoint(nil, dir, nil); err != nil {
+	if _, err := memory.Checkpoint(t.Context(), dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	mustBe(t, "the copy of a database in memory", dir, map[string]string{"a": "1"})
@@ -369,7 +369,7 @@ func TestBackup_isATarOfADatabase(t *testing.T) {
 	}
 	var stream bytes.Buffer
 	var last int64
-	seq, err := d.db.Backup(nil, &stream, func(done, total int64) {
+	seq, err := d.db.Backup(t.Context(), &stream, func(done, total int64) {
 		if done < last || done > total {
 			t.Errorf("progress went from %d to %d of %d", last, done, total)
 		}
@@ -403,7 +403,7 @@ func TestBackup_refusesDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := d.db.Compact(nil, nil, nil); err != nil {
+	if err := d.db.Compact(t.Context(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	names, err := filepath.Glob(filepath.Join(d.db.Path(), "*.tbl"))
@@ -412,7 +412,7 @@ func TestBackup_refusesDamage(t *testing.T) {
 	}
 	flip(t, slices.Max(names))
 	var damage *CorruptionError
-	if _, err := d.db.Backup(nil, io.Discard, nil); !errors.As(err, &damage) {
+	if _, err := d.db.Backup(t.Context(), io.Discard, nil); !errors.As(err, &damage) {
 		t.Errorf("backup of a damaged table: %v", err)
 	}
 }
@@ -450,7 +450,7 @@ func TestBackup_endsWithClose(t *testing.T) {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		_, err := d.db.Backup(nil, w, nil)
+		_, err := d.db.Backup(t.Context(), w, nil)
 		w.CloseWithError(err)
 		done <- err
 	}()

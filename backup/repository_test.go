@@ -86,7 +86,7 @@ func (w *watched) List(ctx context.Context, prefix string) iter.Seq2[backup.Entr
 
 func open(t testing.TB, s backup.Store) *backup.Repository {
 	t.Helper()
-	r, err := backup.Open(nil, s)
+	r, err := backup.Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func open(t testing.TB, s backup.Store) *backup.Repository {
 
 func create(t testing.TB, r *backup.Repository, from backup.Source, o *backup.CreateOptions) *backup.Created {
 	t.Helper()
-	b, err := r.Create(nil, from, o)
+	b, err := r.Create(t.Context(), from, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,19 +127,19 @@ func TestCreate_movesOnlyWhatIsNew(t *testing.T) {
 	if w.put > first.Bytes/10 || third.Shared.Files < second.Shared.Files {
 		t.Errorf("all that was read moved %d bytes: %+v", w.put, third)
 	}
-	diff, err := r.Diff(nil, first.ID, second.ID)
+	diff, err := r.Diff(t.Context(), first.ID, second.ID)
 	if err != nil || diff.OnlyB != second.Moved || diff.Both != second.Shared || diff.OnlyA.Files == 0 {
 		t.Errorf("Diff = %+v, %v; moved %+v, shared %+v", diff, err, second.Moved, second.Shared)
 	}
-	backups, err := r.List(nil)
+	backups, err := r.List(t.Context())
 	if err != nil || len(backups) != 3 || !slices.Contains(backups, first.Backup) {
 		t.Errorf("List = %+v, %v", backups, err)
 	}
-	if err := r.Verify(nil, &backup.VerifyOptions{ReadData: true}); err != nil {
+	if err := r.Verify(t.Context(), &backup.VerifyOptions{ReadData: true}); err != nil {
 		t.Error(err)
 	}
 	dir := filepath.Join(t.TempDir(), "restored")
-	if err := r.Restore(nil, first.ID, dir, nil); err != nil {
+	if err := r.Restore(t.Context(), first.ID, dir, nil); err != nil {
 		t.Error(err)
 	}
 	mustHave(t, dir, 20_000)
@@ -175,7 +175,7 @@ func TestRepository_restoresEachStateThatWasBackedUp(t *testing.T) {
 		change(t, db, rng, now)
 		states[create(t, r, db, nil).ID] = maps.Clone(now)
 		if rng.IntN(3) == 0 {
-			report, err := r.Prune(nil, backup.PruneOptions{Keep: backup.Keep{Last: 1 + rng.IntN(8)}})
+			report, err := r.Prune(t.Context(), backup.PruneOptions{Keep: backup.Keep{Last: 1 + rng.IntN(8)}})
 			if err != nil || len(report.Kept)+len(report.Removed) != len(states) {
 				t.Fatalf("%+v, %v", report, err)
 			}
@@ -186,20 +186,20 @@ func TestRepository_restoresEachStateThatWasBackedUp(t *testing.T) {
 		if rng.IntN(3) > 0 {
 			continue
 		}
-		backups, err := r.List(nil)
+		backups, err := r.List(t.Context())
 		if err != nil || len(backups) != len(states) {
 			t.Fatalf("%d backups of %d: %v", len(backups), len(states), err)
 		}
 		id := backups[rng.IntN(len(backups))].ID
 		dir := filepath.Join(t.TempDir(), "restored")
-		if err := r.Restore(nil, id, dir, nil); err != nil {
+		if err := r.Restore(t.Context(), id, dir, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := contentOf(t, dir); !maps.Equal(got, states[id]) {
 			t.Fatalf("backup %s has %d keys that are not the %d that were", id, len(got), len(states[id]))
 		}
 	}
-	if err := r.Verify(nil, &backup.VerifyOptions{ReadData: true}); err != nil {
+	if err := r.Verify(t.Context(), &backup.VerifyOptions{ReadData: true}); err != nil {
 		t.Error(err)
 	}
 }
@@ -224,7 +224,7 @@ func change(t testing.TB, db *lightningdb.DB, rng *rand.Rand, model map[string]s
 	}
 	err := db.Write(&b)
 	if err == nil && rng.IntN(5) == 0 {
-		err = db.Compact(nil, nil, nil)
+		err = db.Compact(t.Context(), nil, nil)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func TestRestore_goesOnAfterAFailureAtEveryCall(t *testing.T) {
 		w := &watched{Store: folder}
 		r := open(t, w)
 		w.calls, w.failFrom = 0, n
-		err := r.Restore(nil, made.ID, dir, nil)
+		err := r.Restore(t.Context(), made.ID, dir, nil)
 		if err == nil {
 			if !reused {
 				t.Error("no file was used again")
@@ -261,7 +261,7 @@ func TestRestore_goesOnAfterAFailureAtEveryCall(t *testing.T) {
 			t.Errorf("call %d: the target is there: %v", n, err)
 		}
 		w.failFrom, w.opened = 0, 0
-		if err := r.Restore(nil, made.ID, dir, nil); err != nil {
+		if err := r.Restore(t.Context(), made.ID, dir, nil); err != nil {
 			t.Errorf("after a failure at call %d: %v", n, err)
 		}
 		reused = reused || w.opened < made.Bytes
@@ -278,7 +278,7 @@ func TestRestore_believesNothingThatIsLeft(t *testing.T) {
 	r := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
 	made := create(t, r, db, nil)
 	whole := filepath.Join(t.TempDir(), "whole")
-	if err := r.Restore(nil, made.ID, whole, nil); err != nil {
+	if err := r.Restore(t.Context(), made.ID, whole, nil); err != nil {
 		t.Fatal(err)
 	}
 	tables, _ := filepath.Glob(filepath.Join(whole, "*.tbl"))
@@ -301,7 +301,7 @@ func TestRestore_believesNothingThatIsLeft(t *testing.T) {
 		if err = errors.Join(err, leave(staging)); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Restore(nil, made.ID, dir, nil); err != nil {
+		if err := r.Restore(t.Context(), made.ID, dir, nil); err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
@@ -319,20 +319,20 @@ func TestRestore_takesOverWhatIsCompleteAndNothingElse(t *testing.T) {
 	r := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
 	made := create(t, r, db, nil)
 	dir := filepath.Join(t.TempDir(), "restored")
-	if err := r.Restore(nil, made.ID, dir, nil); err != nil {
+	if err := r.Restore(t.Context(), made.ID, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(dir, dir+".restoring"); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Restore(nil, made.ID, dir, nil); err != nil {
+	if err := r.Restore(t.Context(), made.ID, dir, nil); err != nil {
 		t.Errorf("after a complete one: %v", err)
 	}
 	mustHave(t, dir, 3000) // and is another database from now on, because that has opened it
 	if err := os.Rename(dir, dir+".restoring"); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Restore(nil, made.ID, dir, nil); !errors.Is(err, fs.ErrExist) {
+	if err := r.Restore(t.Context(), made.ID, dir, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over somebody's database: %v", err)
 	}
 	mustHave(t, dir+".restoring", 3000)
@@ -374,13 +374,13 @@ func TestVerify_namesAllDamage(t *testing.T) {
 		if err := c.do(); err != nil {
 			t.Fatal(err)
 		}
-		err := r.Verify(nil, &backup.VerifyOptions{ReadData: c.readData})
+		err := r.Verify(t.Context(), &backup.VerifyOptions{ReadData: c.readData})
 		if !errors.Is(err, backup.ErrBadBackup) || !strings.Contains(err.Error(), made.ID) ||
 			!strings.Contains(err.Error(), filepath.Base(largest)) || !strings.Contains(err.Error(), c.what) {
 			t.Errorf("%s: verify: %v", c.what, err)
 		}
 		dir := filepath.Join(t.TempDir(), "restored")
-		if err := r.Restore(nil, made.ID, dir, nil); !errors.Is(err, backup.ErrBadBackup) {
+		if err := r.Restore(t.Context(), made.ID, dir, nil); !errors.Is(err, backup.ErrBadBackup) {
 			t.Errorf("%s: restore: %v", c.what, err)
 		}
 		if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) > 0 {
@@ -388,7 +388,7 @@ func TestVerify_namesAllDamage(t *testing.T) {
 		}
 		if !c.readData { // it shows without being read, so the next backup brings it back for both
 			create(t, r, db, nil)
-			if err := r.Verify(nil, &backup.VerifyOptions{ReadData: true}); err != nil {
+			if err := r.Verify(t.Context(), &backup.VerifyOptions{ReadData: true}); err != nil {
 				t.Errorf("%s, after another backup: %v", c.what, err)
 			}
 		}
@@ -422,7 +422,7 @@ func TestRepository_touchesNothingThatIsNotOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.List(nil); !errors.Is(err, backup.ErrNotRepository) {
+	if _, err := r.List(t.Context()); !errors.Is(err, backup.ErrNotRepository) {
 		t.Errorf("List of nothing: %v", err)
 	}
 	if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
@@ -436,11 +436,11 @@ func TestRepository_touchesNothingThatIsNotOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report, err := r.Prune(nil, backup.PruneOptions{Keep: backup.Keep{Last: 1}, DryRun: true})
+	report, err := r.Prune(t.Context(), backup.PruneOptions{Keep: backup.Keep{Last: 1}, DryRun: true})
 	if err != nil || report.Freed.Files > 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if err := r.Verify(nil, nil); err == nil {
+	if err := r.Verify(t.Context(), nil); err == nil {
 		t.Error("Verify says nothing")
 	} else {
 		for _, name := range foreign {
@@ -459,15 +459,15 @@ func TestPrune_dryRunRemovesNothing(t *testing.T) {
 	fill(t, db, 100, 200, "")
 	last := create(t, r, db, nil)
 	keep := backup.Keep{Last: 1}
-	dry, err := r.Prune(nil, backup.PruneOptions{Keep: keep, DryRun: true})
-	if backups, _ := r.List(nil); err != nil || len(backups) != 2 || dry.Freed.Files == 0 {
+	dry, err := r.Prune(t.Context(), backup.PruneOptions{Keep: keep, DryRun: true})
+	if backups, _ := r.List(t.Context()); err != nil || len(backups) != 2 || dry.Freed.Files == 0 {
 		t.Errorf("%d backups, %+v, %v", len(backups), dry, err)
 	}
-	done, err := r.Prune(nil, backup.PruneOptions{Keep: keep})
+	done, err := r.Prune(t.Context(), backup.PruneOptions{Keep: keep})
 	if err != nil || done.Freed != dry.Freed || len(done.Removed) != 1 || done.Kept[0] != last.Backup {
 		t.Errorf("%+v, %v; dry %+v", done, err, dry)
 	}
-	if _, err := r.Prune(nil, backup.PruneOptions{}); err == nil {
+	if _, err := r.Prune(t.Context(), backup.PruneOptions{}); err == nil {
 		t.Error("nothing would be kept")
 	}
 }
@@ -496,10 +496,10 @@ func TestCreate_refusesDamage(t *testing.T) {
 	}
 	r := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
 	var damage *lightningdb.CorruptionError
-	if _, err := r.Create(nil, db, nil); !errors.As(err, &damage) {
+	if _, err := r.Create(t.Context(), db, nil); !errors.As(err, &damage) {
 		t.Errorf("create: %v", err)
 	}
-	if backups, err := r.List(nil); err != nil || len(backups) > 0 {
+	if backups, err := r.List(t.Context()); err != nil || len(backups) > 0 {
 		t.Errorf("%v, %v", backups, err)
 	}
 }

@@ -92,7 +92,7 @@ func TestRestore_makesTheDatabase(t *testing.T) {
 	fill(t, db, 5000, 6000, "")
 	dir := filepath.Join(t.TempDir(), "restored")
 	phases := map[string]bool{}
-	info, err := backup.Restore(nil, bytes.NewReader(whole), dir, &backup.RestoreOptions{
+	info, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, &backup.RestoreOptions{
 		Progress: func(phase string, done, total int64) {
 			phases[phase] = true
 			if done > total {
@@ -106,7 +106,7 @@ func TestRestore_makesTheDatabase(t *testing.T) {
 		t.Errorf("%d files, phases %v, left %v", len(info.Files), phases, leftIn(t, dir))
 	}
 	mustHave(t, dir, 5000)
-	if _, err := backup.Restore(nil, bytes.NewReader(whole), dir, nil); !errors.Is(err, fs.ErrExist) {
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over a database: %v", err)
 	}
 	mustHave(t, dir, 5000)
@@ -117,10 +117,10 @@ func TestRestore_verifyOnly(t *testing.T) {
 	db := newDatabase(t, 100)
 	whole := stream(t, db)
 	o := &backup.RestoreOptions{VerifyOnly: true}
-	if _, err := backup.Restore(nil, bytes.NewReader(whole), db.Path(), o); err != nil {
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), db.Path(), o); err != nil {
 		t.Error(err)
 	}
-	_, err := backup.Restore(nil, bytes.NewReader(whole[:len(whole)/2]), db.Path(), o)
+	_, err := backup.Restore(t.Context(), bytes.NewReader(whole[:len(whole)/2]), db.Path(), o)
 	if !errors.Is(err, backup.ErrBadBackup) {
 		t.Errorf("half of it: %v", err)
 	}
@@ -142,7 +142,7 @@ func TestRestore_leavesNothingOfWhatFailed(t *testing.T) {
 		"half": bytes.NewReader(whole[:len(whole)/2]), "none": bytes.NewReader(nil),
 		"another file": bytes.NewReader(make([]byte, 4096)),
 	} {
-		if _, err := backup.Restore(nil, r, dir, nil); !errors.Is(err, backup.ErrBadBackup) {
+		if _, err := backup.Restore(t.Context(), r, dir, nil); !errors.Is(err, backup.ErrBadBackup) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestRestore_refusesDamageThatWasBackedUp(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "restored")
 	var damage *lightningdb.CorruptionError
-	if _, err := backup.Restore(nil, &changed, dir, nil); !errors.As(err, &damage) {
+	if _, err := backup.Restore(t.Context(), &changed, dir, nil); !errors.As(err, &damage) {
 		t.Errorf("it was restored: %v", err)
 	}
 	if left := leftIn(t, dir); left != nil {
@@ -219,13 +219,13 @@ func TestRestore_removesOnlyWhatARestoreLeft(t *testing.T) {
 		}
 	}
 	put("UNFINISHED", "000007.tbl", "LOCK")
-	if _, err := backup.Restore(nil, bytes.NewReader(whole), dir, nil); err != nil {
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, nil); err != nil {
 		t.Errorf("after a kill: %v", err)
 	}
 	mustHave(t, dir, 3000)
 	drill := &backup.RestoreOptions{VerifyOnly: true}
 	put("thesis.txt")
-	if _, err := backup.Restore(nil, bytes.NewReader(whole), dir, drill); !errors.Is(err, fs.ErrExist) {
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, drill); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("into somebody else's: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(staging, "thesis.txt")); err != nil {
@@ -234,7 +234,7 @@ func TestRestore_removesOnlyWhatARestoreLeft(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(staging), os.CopyFS(staging, os.DirFS(dir))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := backup.Restore(nil, bytes.NewReader(whole), dir, drill); !errors.Is(err, fs.ErrExist) {
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, drill); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("into a database of somebody's: %v", err)
 	}
 	mustHave(t, staging, 3000)
