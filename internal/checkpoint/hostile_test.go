@@ -100,9 +100,14 @@ func TestReadStream_refusesHostileStreams(t *testing.T) {
 		"a million files": crafted(func(d *checkpoint.Description) {
 			d.Files = slices.Repeat(d.Files, 1<<20)
 		}, good...),
-		"no files":       crafted(nil),
-		"an old format":  crafted(func(d *checkpoint.Description) { d.Format = 0 }, good...),
-		"a line too few": func() []member { m := crafted(nil, good...); m[3].content = m[3].content[:150]; return m }(),
+		"no files":      crafted(nil),
+		"an old format": crafted(func(d *checkpoint.Description) { d.Format = 0 }, good...),
+		"a line too few": func() []member {
+			m := crafted(nil, good...)
+			m[3].content = m[3].content[:strings.LastIndex(strings.TrimSuffix(m[3].content, "\n"), "\n")+1]
+			return m
+		}(),
+		"half a line":    func() []member { m := crafted(nil, good...); m[3].content = m[3].content[:150]; return m }(),
 		"another order":  func() []member { m := crafted(nil, good...); m[1], m[2] = m[2], m[1]; return m }(),
 		"no description": crafted(nil, good...)[1:],
 	} {
