@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"lightningdb/internal/checkpoint"
 	"lightningdb/internal/system/vfs"
@@ -167,21 +168,10 @@ func TestCheckpoint_underLoadIsAPrefixOfTheCommits(t *testing.T) {
 	if testing.Short() {
 		rounds = 8
 	}
-	for i := range rounds {
+	for i, start := 0, time.Now(); i < rounds || !d.loaded() && time.Since(start) < time.Minute; i++ {
 		before := d.db.Metrics().Sequence
 		dir := filepath.Join(t.TempDir(), "copy")
-		var seq uint64
-		var err error
-		switch i % 4 {
-		case 0, 1:
-			seq, err = d.db.Checkpoint(t.Context(), dir, nil)
-		case 2:
-			if err = f.Refresh(t.Context()); err == nil {
-				seq, err = f.Checkpoint(t.Context(), dir, nil)
-			}
-		case 3:
-			seq, err = backupTo(d.db, dir)
-		}
+		seq, err := d.copyBy(i%4, f, dir)
 		if err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
@@ -194,10 +184,30 @@ func TestCheckpoint_underLoadIsAPrefixOfTheCommits(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
 	}
-	if m := d.db.Metrics(); m.Flush.Count < 5 || m.Compaction.Count < 2 || m.Values.Files == 0 {
+	if m := d.db.Metrics(); !d.loaded() {
 		t.Errorf("the load was none: %d flushes, %d compactions, %d value files", m.Flush.Count, m.Compaction.Count,
 			m.Values.Files)
 	}
+}
+
+// copyBy makes a copy of the database in dir in one of four ways.
+func (d *diary) copyBy(way int, f *Follower, dir string) (uint64, error) {
+	switch way {
+	case 2:
+		if err := f.Refresh(d.t.Context()); err != nil {
+			return 0, err
+		}
+		return f.Checkpoint(d.t.Context(), dir, nil)
+	case 3:
+		return backupTo(d.db, dir)
+	}
+	return d.db.Checkpoint(d.t.Context(), dir, nil)
+}
+
+// loaded reports whether there was enough for copies to go wrong.
+func (d *diary) loaded() bool {
+	m := d.db.Metrics()
+	return m.Flush.Count >= 5 && m.Compaction.Count >= 2 && m.Values.Files > 0
 }
 
 // stateSoon is state, once the writer has noted the commit that it has made.
