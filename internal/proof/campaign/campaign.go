@@ -55,7 +55,7 @@ func Levels() []Level {
 		{"damage", "corrupt", "opens", 150_000, true, 0.12, runDamage},
 		{"craft", "craft", "opens", 15_000, false, 0.03, runCrafts},
 		{"salvage", "salvage", "destructions", 4_000, false, 0.06, runSalvage},
-		{"kill", "kill", "kills", 400, true, 0.09, runKills},
+		{"kill", "kill", "kills", 400, true, 0.20, runKills},
 		{"isolation", "iso", "transactions", 375_000, false, 0.10, runIsolation},
 		{"simulation", "sim", "seeds", 2_000, true, 0.06, runSimulation},
 	}

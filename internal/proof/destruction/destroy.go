@@ -42,7 +42,8 @@ func (v *Victim) Destroy(rng *rand.Rand, fs *memfs.FS) (Damage, error) {
 		d.What = "swap " + name + " and " + other
 		return d, err
 	}
-	d.What, data = change(rng, data)
+	// What is left of a manifest that was cut looks as after a crash, and nothing tells of tables that it named later.
+	d.What, data = change(rng, data, v.kindOf(name) != "manifest")
 	d.What += " of " + name
 	return d, torture.Replace(fs, name, data)
 }
@@ -65,8 +66,8 @@ func (v *Victim) kindOf(name string) string {
 	return "other"
 }
 
-// change changes the content of a file: something in it, its end, or what is behind its end.
-func change(rng *rand.Rand, data []byte) (what string, changed []byte) {
+// change changes the content of a file: something in it, its end, unless that is to stay, or what is behind its end.
+func change(rng *rand.Rand, data []byte, cut bool) (what string, changed []byte) {
 	at, n := 0, 1
 	if len(data) > 0 {
 		at = rng.IntN(len(data))
@@ -78,6 +79,9 @@ func change(rng *rand.Rand, data []byte) (what string, changed []byte) {
 	kind := rng.IntN(5)
 	if len(data) == 0 {
 		kind = 4
+	}
+	if kind == 0 && !cut {
+		kind = 3
 	}
 	switch kind {
 	case 0:
