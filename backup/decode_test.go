@@ -232,3 +232,8 @@ func at(id, text string) Backup {
 	}
 	return b
 }
+
+// isCopied reports whether a copy of a database has files of a kind.
+func isCopied(kind filename.Kind) bool {
+	return kind == filename.Table || kind == filename.Manifest || kind == filename.Current
+}

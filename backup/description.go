@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"lightningdb/internal/checkpoint"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/vfs"
 )
@@ -16,8 +17,8 @@ import (
 // Bounds of what is read of a repository before anything is believed.
 const (
 	maxDescription = 256 << 20 // bytes: a million files
-	maxFiles       = 1 << 20
-	maxBytes       = 1 << 50 // of all files of a backup together
+	maxFiles       = checkpoint.MaxFiles
+	maxBytes       = checkpoint.MaxBytes // of all files of a backup together
 )
 
 // repositoryFormat is the one that is written, and the newest that is read.
@@ -150,30 +151,19 @@ func newer(what string, format int) error {
 
 // checkFiles refuses what no backup of a database has.
 func (d *description) checkFiles() error {
-	seen := make(map[string]bool, len(d.Files))
-	total := int64(0)
+	listed, total := make(checkpoint.Listed, len(d.Files)), int64(0)
 	for _, f := range d.Files {
-		if kind, _ := filename.Parse(f.Name); !isCopied(kind) || seen[f.Name] {
-			return bad("backup %s: %q is no name of a file in it, or is there twice", d.ID, f.Name)
-		}
-		if f.Size < 0 || f.Size > maxBytes-total {
-			return bad("backup %s: %s has %d bytes", d.ID, f.Name, f.Size)
+		if err := listed.Add(f.Name, f.Size, &total); err != nil {
+			return fmt.Errorf("backup %s: %w", d.ID, err)
 		}
 		if !isHex(f.Digest, 64) || !isHex(f.Upload, 16) || f.ID != "" && !isHex(f.ID, 16) {
 			return bad("backup %s: %s has digest %q, upload %q, id %q", d.ID, f.Name, f.Digest, f.Upload, f.ID)
 		}
-		seen[f.Name] = true
-		total += f.Size
 	}
-	if !seen[filename.Make(filename.Current, 0)] {
+	if !listed[filename.Make(filename.Current, 0)] {
 		return bad("backup %s has no %s", d.ID, filename.Make(filename.Current, 0))
 	}
 	return nil
-}
-
-// isCopied reports whether a copy of a database has files of a kind.
-func isCopied(kind filename.Kind) bool {
-	return kind == filename.Table || kind == filename.Manifest || kind == filename.Current
 }
 
 func bad(format string, args ...any) error {

@@ -23,8 +23,8 @@ var ErrBadBackup = errors.New("this is no whole backup")
 // Bounds of what is read of a stream before anything is believed.
 const (
 	maxDescription = 256 << 20 // bytes: a million files
-	maxFiles       = 1 << 20
-	maxBytes       = 1 << 50 // of all files together
+	MaxFiles       = 1 << 20
+	MaxBytes       = 1 << 50 // of all files together
 )
 
 // ReadStream reads what WriteStream has written, and writes the files of the database to dir, durable in content: those
@@ -133,22 +133,34 @@ func (u *unstream) checkDescription() error {
 		return fmt.Errorf("the backup is of format %d, and this program reads those up to %d: use a newer one",
 			d.Format, streamFormat)
 	}
-	if d.Format < 1 || len(d.Files) < 2 || len(d.Files) > maxFiles {
+	if d.Format < 1 || len(d.Files) < 2 || len(d.Files) > MaxFiles {
 		return bad("format %d, %d files", d.Format, len(d.Files))
 	}
-	seen := make(map[string]bool, len(d.Files))
+	listed := make(Listed, len(d.Files))
 	for _, f := range d.Files {
-		kind, num := filename.Parse(f.Name)
-		ours := kind == filename.Table || kind == filename.Manifest || kind == filename.Current
-		if !ours || filename.Make(kind, num) != f.Name || seen[f.Name] {
-			return bad("%q is no name of a file in it, or is there twice", f.Name)
+		if err := listed.Add(f.Name, f.Size, &u.total); err != nil {
+			return err
 		}
-		if f.Size < 0 || f.Size > maxBytes-u.total {
-			return bad("%s has %d bytes", f.Name, f.Size)
-		}
-		seen[f.Name] = true
-		u.total += f.Size
 	}
+	return nil
+}
+
+// Listed is the names of the files that a backup says it has.
+type Listed map[string]bool
+
+// Add refuses a name that no file of a copy has, or that was added before, and a size that cannot be. The bytes of all
+// of them are total.
+func (l Listed) Add(name string, size int64, total *int64) error {
+	kind, num := filename.Parse(name)
+	ours := kind == filename.Table || kind == filename.Manifest || kind == filename.Current
+	if !ours || filename.Make(kind, num) != name || l[name] {
+		return bad("%q is no name of a file in it, or is there twice", name)
+	}
+	if size < 0 || size > MaxBytes-*total {
+		return bad("%s has %d bytes", name, size)
+	}
+	l[name] = true
+	*total += size
 	return nil
 }
 

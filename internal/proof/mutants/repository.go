@@ -64,8 +64,8 @@ var repositoryMutants = []Mutant{
 	{
 		Name:   "a restore believes the names in a backup",
 		Breaks: "whoever can write to a repository writes anywhere on the machine that restores",
-		Changes: []Change{{"backup/description.go", `!isCopied(kind) || seen[f.Name] {`,
-			`!isCopied(kind) && seen[f.Name] {`}},
+		Changes: []Change{{"internal/checkpoint/unstream.go", `!ours || filename.Make(kind, num) != name || l[name] {`,
+			`!ours && filename.Make(kind, num) == name || l[name] {`}},
 		Killer: Check{Package: "./backup", Run: "^(TestRestore_refusesHostileDescriptions)$"},
 		Quick:  true,
 	},

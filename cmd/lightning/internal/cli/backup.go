@@ -2,17 +2,14 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"sync/atomic"
 	"time"
 
 	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
-	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
@@ -77,14 +74,8 @@ func (a *app) backup(ctx context.Context, from source, path string, force bool) 
 		err = userfile.Write(ctx, path, userfile.Options{Replace: force, Private: true}, write)
 	}
 	line.Stop()
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		err = console.Advise(err, "choose another name, or --force to replace it")
-	case errors.Is(err, userfile.ErrOfDatabase):
-		err = console.Advise(err, "choose another name")
-	}
 	if err != nil {
-		return fmt.Errorf("backup to %s: %w", path, err)
+		return fmt.Errorf("backup to %s: %w", path, adviseName(err))
 	}
 	r, results := resultOf(info, time.Since(start)), a.Stdout
 	if path == "-" {
