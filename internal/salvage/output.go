@@ -129,6 +129,7 @@ func (o *output) finish() error {
 		edit.LastSeq = max(edit.LastSeq, t.LargestSeq)
 	}
 	edit.Horizon = edit.LastSeq
+	r.report.LastSequence = uint64(edit.LastSeq) // also of what filled a loss
 	version, err := version.Apply(edit)
 	if err != nil {
 		return err

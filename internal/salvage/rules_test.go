@@ -509,6 +509,66 @@ func TestSalvage_takesTheUncommittedAsTheOldest(t *testing.T) {
 	}
 }
 
+// What the last edits have named, nothing names if they are damaged: what is in such a table must not be missing without
+// a word. If the table is whole, it must be there, unless it may be of a transaction that was never committed.
+func TestSalvage_missesTheEndOfTheManifest(t *testing.T) {
+	var b batch.Batch
+	b.Put([]byte("k000"), []byte("new"))
+	flushed := made(t, codec.None, true, func(s *torture.Session) error {
+		if err := hundred(s); err != nil {
+			return err
+		}
+		if err := s.Write(&b, true); err != nil {
+			return err
+		}
+		return s.Flush()
+	})
+	ingested := made(t, codec.None, false, func(s *torture.Session) error {
+		if err := hundred(s); err != nil {
+			return err
+		}
+		return s.Ingest(&b)
+	})
+	if believed := flushed.withoutItsEnd(t, true) + ingested.withoutItsEnd(t, false); believed < 200 {
+		t.Errorf("only %d of the cuts left a manifest that can be believed", believed)
+	}
+}
+
+// withoutItsEnd salvages v with each possible end of its manifest gone, and counts how often that was believed. There
+// says that the last table is to be found.
+func (v *victim) withoutItsEnd(t *testing.T, there bool) (believed int) {
+	name, tables := filesOf(t, v.FS, filename.Manifest)[0], filesOf(t, v.FS, filename.Table)
+	whole, err := torture.Contents(v.FS, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) {
+		for _, rest := range [][]byte{{1}, make([]byte, len(whole)-n)} {
+			cut := append(whole[:n:n], rest...)
+			if bytes.Equal(cut, whole) {
+				continue
+			}
+			for _, lost := range []bool{false, true} {
+				report, got := v.rescued(t, func(fs *memfs.FS) error {
+					err := torture.Replace(fs, name, cut)
+					if err == nil && lost {
+						err = flipLeaf(tables[1])(fs)
+					}
+					return err
+				})
+				if len(report.Damage) == 0 || len(report.Losses) == 0 || there && !lost && got["k000"] != "new" {
+					t.Errorf("manifest with %d of %d bytes, table lost: %v: k000 %q, damage %v, losses %v", n, len(whole),
+						lost, got["k000"], report.Damage, report.Losses)
+				}
+				if report.Manifest != "" {
+					believed++
+				}
+			}
+		}
+	}
+	return believed
+}
+
 // removeManifests removes CURRENT and all manifests.
 func removeManifests(fs *memfs.FS) error {
 	names, err := fs.List()

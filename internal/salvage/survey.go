@@ -26,6 +26,7 @@ type sourceFile struct {
 	db    [16]byte     // that its header names
 	whole bool         // it has a header
 	frame *table.Frame // of a table, without its directory; nil if it has no footer
+	end   int64        // of the last edit of a manifest; 0 if none is whole
 
 	damage []*corrupt.Error // that is known before it has been read
 }
@@ -217,9 +218,25 @@ func (r *rescue) readManifests(files []*sourceFile) error {
 		}
 	}
 	if version != nil {
-		r.believe(version, filename.Make(filename.Manifest, num))
+		name := filename.Make(filename.Manifest, num)
+		r.believe(version, name)
+		r.missEdits(files, name)
 	}
 	return nil
+}
+
+// missEdits notes that manifest name, which is believed, does not end where its last edit does. A crash may have left
+// half of an edit that never counted; or else the edit is damaged, and named tables that nothing names now, and the log
+// that is in them is gone.
+func (r *rescue) missEdits(files []*sourceFile, name string) {
+	for _, f := range files {
+		if f.kind != filename.Manifest || f.name != name || f.end == 0 || f.end >= f.size {
+			continue
+		}
+		r.damaged(name, f.end, "the manifest ends in bytes that are no edit")
+		r.lost(Loss{Offset: -1, Length: -1, First: uint64(r.version.LastSeq + 1), Last: MaxSequence,
+			What: "the end of the manifest is damaged: tables may be missing that it named last"})
+	}
 }
 
 // believe takes version, which manifest name says, for the one in force.
@@ -248,7 +265,7 @@ func (r *rescue) readPieces(f *sourceFile) error {
 		ids = [][16]byte{f.db}
 	}
 	for _, db := range ids {
-		err := manifest.ReadPieces(file, f.name, f.num, db, func(e *manifest.Edit) {
+		end, err := manifest.ReadPieces(file, f.name, f.num, db, func(e *manifest.Edit) {
 			for _, added := range e.Added {
 				r.named[added.Table.ID], r.nums[added.Table.ID] = added.Table, added.Table.Num
 			}
@@ -256,6 +273,7 @@ func (r *rescue) readPieces(f *sourceFile) error {
 				r.nums[v.ID] = v.Num
 			}
 		})
+		f.end = max(f.end, end)
 		if err != nil {
 			r.list(placesIn(f.name, err))
 		}

@@ -42,8 +42,12 @@ func (v *Victim) Destroy(rng *rand.Rand, fs *memfs.FS) (Damage, error) {
 		d.What = "swap " + name + " and " + other
 		return d, err
 	}
-	// What is left of a manifest that was cut looks as after a crash, and nothing tells of tables that it named later.
-	d.What, data = change(rng, data, v.kindOf(name) != "manifest")
+	var rest []byte
+	if v.kindOf(name) == "manifest" {
+		// Between two edits it would look as after a crash, and nothing would tell of tables that it named later.
+		rest = []byte{1}
+	}
+	d.What, data = change(rng, data, rest)
 	d.What += " of " + name
 	return d, torture.Replace(fs, name, data)
 }
@@ -66,8 +70,8 @@ func (v *Victim) kindOf(name string) string {
 	return "other"
 }
 
-// change changes the content of a file: something in it, its end, unless that is to stay, or what is behind its end.
-func change(rng *rand.Rand, data []byte, cut bool) (what string, changed []byte) {
+// change changes the content of a file: something in it, its end, of which rest stays, or what is behind its end.
+func change(rng *rand.Rand, data, rest []byte) (what string, changed []byte) {
 	at, n := 0, 1
 	if len(data) > 0 {
 		at = rng.IntN(len(data))
@@ -80,12 +84,9 @@ func change(rng *rand.Rand, data []byte, cut bool) (what string, changed []byte)
 	if len(data) == 0 {
 		kind = 4
 	}
-	if kind == 0 && !cut {
-		kind = 3
-	}
 	switch kind {
 	case 0:
-		return fmt.Sprintf("what is behind byte %d", at), data[:at]
+		return fmt.Sprintf("what is behind byte %d", at), append(data[:at], rest...)
 	case 1:
 		clear(data[at : at+n])
 		return fmt.Sprintf("%d bytes from %d on, to zeros", n, at), data

@@ -21,6 +21,14 @@ var salvageMutants = []Mutant{
 		Killer: test("salvage", "TestSalvage_obsoleteTablesFillOnlyLosses|TestSalvage_withoutDamageIsTheDatabase"),
 	},
 	{
+		Name:   "salvage takes a damaged last edit for one that never was",
+		Breaks: "commits that only a table has are missing, and nothing says so",
+		Changes: []Change{{"internal/salvage/survey.go", `f.end == 0 || f.end >= f.size {`,
+			`f.end == 0 || f.end <= f.size {`}},
+		Killer: test("salvage", "TestSalvage_missesTheEndOfTheManifest"),
+		Quick:  true,
+	},
+	{
 		Name:   "salvage keeps operands over a loss",
 		Breaks: "a key has a value that it never had",
 		Changes: []Change{{"internal/salvage/merge.go", `	return covers(c.covering, oldest+1, newest-1)`,

@@ -11,31 +11,31 @@ func ReadWhole(fs vfs.FS, num filename.Num, db [16]byte) (*Version, error) {
 	return readManifest(fs, num, db, wholeFile)
 }
 
-// ReadPieces calls edit with all edits of a manifest that are whole by themselves, whatever is missing between them. f
-// is what is there of manifest num of database db.
-func ReadPieces(f vfs.File, name string, num filename.Num, db [16]byte, edit func(*Edit)) error {
+// ReadPieces calls edit with all edits of a manifest that are whole by themselves, whatever is missing between them, and
+// returns where the last of them ends. f is what is there of manifest num of database db.
+func ReadPieces(f vfs.File, name string, num filename.Num, db [16]byte, edit func(*Edit)) (end int64, err error) {
 	var r record.Reader
 	if err := r.Open(f, name, db, num); err != nil {
-		return err
+		return 0, err
 	}
 	known := func(rec record.Record) bool { return rec.Type == typeSnapshot || rec.Type == typeEdit }
 	for off := int64(record.FileHeaderSize); off >= 0; {
 		rec, problem, err := r.At(off)
 		if err != nil {
-			return err
+			return end, err
 		}
 		if problem != "" {
 			if off, err = r.Find(off, known); err != nil {
-				return err
+				return end, err
 			}
 			continue
 		}
 		if e, err := decodeEdit(rec.Body); err == nil {
 			edit(e)
 		}
-		off = rec.End
+		off, end = rec.End, rec.End
 	}
-	return nil
+	return end, nil
 }
 
 // Write makes version the content of a directory that has no database: it writes manifest num and then CURRENT, both
