@@ -509,8 +509,8 @@ func TestSalvage_takesTheUncommittedAsTheOldest(t *testing.T) {
 	}
 }
 
-// What the last edits have named, nothing names if they are damaged: what is in such a table must not be missing without
-// a word. If the table is whole, it must be there, unless it may be of a transaction that was never committed.
+// What the last edits have named, nothing names if they are damaged: what is in such a table must not be missing
+// without a word. If the table is whole, it must be there, unless it may be of a transaction that was never committed.
 func TestSalvage_missesTheEndOfTheManifest(t *testing.T) {
 	var b batch.Batch
 	b.Put([]byte("k000"), []byte("new"))

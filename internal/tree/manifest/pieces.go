@@ -11,8 +11,8 @@ func ReadWhole(fs vfs.FS, num filename.Num, db [16]byte) (*Version, error) {
 	return readManifest(fs, num, db, wholeFile)
 }
 
-// ReadPieces calls edit with all edits of a manifest that are whole by themselves, whatever is missing between them, and
-// returns where the last of them ends. f is what is there of manifest num of database db.
+// ReadPieces calls edit with all edits of a manifest that are whole by themselves, whatever is missing between them,
+// and returns where the last of them ends. f is what is there of manifest num of database db.
 func ReadPieces(f vfs.File, name string, num filename.Num, db [16]byte, edit func(*Edit)) (end int64, err error) {
 	var r record.Reader
 	if err := r.Open(f, name, db, num); err != nil {
