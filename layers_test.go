@@ -17,8 +17,8 @@ import (
 var wings = []wing{
 	{"internal/system", "clock latency calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
-	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction " +
-		"readers tables budget .", "system format"},
+	{"internal/tree", "gap burst visible page locator cache rowcache merge memtable table manifest " +
+		"compaction readers tables budget .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
 	{"internal/engine", "room stats opening logger measure disk conflict scrub .", "system format tree log"},
 	{"internal/follower", ".", "system format tree log/wal"},

@@ -8,7 +8,7 @@ import (
 
 	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/system/vfs/memfs"
-	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/burst"
 	"lightningdb/internal/tree/compaction"
 )
 
@@ -35,7 +35,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 		if !e.Metrics().Waiting {
 			t.Error("the metrics do not say that a compaction waits")
 		}
-		time.Sleep(tree.BurstPause + time.Millisecond)
+		time.Sleep(burst.LongestPause + time.Millisecond)
 		if n := level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("after a burst level 0 still has %d runs", n)
 		}
@@ -62,7 +62,7 @@ func TestCompaction_waitsForTheEndOfABurst(t *testing.T) {
 		if n := level0(); n != before {
 			t.Errorf("level 0 has %d runs right after Open, %d before", n, before)
 		}
-		time.Sleep(tree.BurstPause + time.Millisecond)
+		time.Sleep(burst.LongestPause + time.Millisecond)
 		if n := level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("level 0 still has %d runs, and nobody has written since Open", n)
 		}

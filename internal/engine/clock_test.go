@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/burst"
 	"lightningdb/internal/tree/compaction"
 )
 
@@ -151,11 +152,11 @@ func beginBurst(t *testing.T, e *Engine) func() {
 	}
 	return func() {
 		e.background.compactor.Wake()
-		wait(tree.BurstPause / 2)
+		wait(burst.LongestPause / 20)
 		if n := e.tree.Current().Level0(); n != runs {
 			t.Errorf("in a burst level 0 has %d runs of %d", n, runs)
 		}
-		wait(tree.BurstPause)
+		wait(burst.LongestPause)
 		if n := e.tree.Current().Level0(); n >= compaction.DefaultL0Trigger {
 			t.Errorf("after a burst level 0 still has %d runs", n)
 		}

@@ -17,6 +17,7 @@ import (
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/system/latency"
 	"lightningdb/internal/tree/budget"
+	"lightningdb/internal/tree/burst"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/manifest"
@@ -80,7 +81,7 @@ type Tree struct {
 	readers *readers.Registry
 	gaps    gap.Gaps     // where iterators have found nothing
 	debt    atomic.Int64 // read debt: see debt.go
-	rotated atomic.Int64 // the instant when a memtable was last frozen, or Rotated called; 0 if neither
+	burst   burst.Burst
 
 	openSnapshots atomic.Int64
 	openIterators atomic.Int64
@@ -273,20 +274,15 @@ func (tr *Tree) Tables() *tables.Set { return tr.tables }
 // and notes when readers came. It returns the time until it is due again, a long one for never.
 func (tr *Tree) Step() time.Duration { return min(tr.readers.Step(), tr.readers.Tend()) }
 
-// BurstPause is how long after the last rotation a burst of writes is over. Within that time a burst fills a
-// memtable.
-const BurstPause = 2 * time.Second
-
-// Rotated says that a burst of writes may have begun.
-func (tr *Tree) Rotated() { tr.rotated.Store(int64(tr.clock.Now())) }
+// Rotated says that a burst of writes may have begun, or goes on. Only one goroutine may call it at a time.
+func (tr *Tree) Rotated() { tr.burst.Rotated(tr.clock.Now()) }
 
 // BurstLeft is how much longer there may be a burst of writes; 0 if there is none.
 func (tr *Tree) BurstLeft() time.Duration {
-	rotated := clock.Instant(tr.rotated.Load())
-	if tr.opts.Manual || rotated == 0 {
+	if tr.opts.Manual {
 		return 0
 	}
-	return max(0, BurstPause-tr.clock.Now().Since(rotated))
+	return tr.burst.Left(tr.clock.Now())
 }
 
 // IsIdle reports whether no writes need processors and disk more than a compaction of v does.

@@ -414,6 +414,13 @@ var treeMutants = []Mutant{
 
 	// Compaction.
 	{
+		Name:   "a burst of writes ends when its last memtable is full",
+		Breaks: "compactions begin while writers fill the next memtable",
+		Changes: []Change{{"internal/tree/burst/burst.go", `max(memtables*now.Since(last), shortestPause)`,
+			`max(now.Since(last), 0)`}},
+		Killer: test("tree/burst", "TestBurst_isOverAfterAPauseInProportion"),
+	},
+	{
 		Name:   "Open is not the beginning of a burst",
 		Breaks: "the first commits after an Open share the medium with a compaction",
 		Changes: []Change{{"internal/engine/engine.go", `		e.tree.Rotated() // what is due waits for a burst that may follow
