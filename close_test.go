@@ -117,7 +117,7 @@ func (r *closeRound) follow() (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Follower{follower: f}, nil
+	return &Follower{follower: f, views: newViews(f)}, nil
 }
 
 func begun(o TxOptions) receive {

@@ -31,7 +31,7 @@ func beginTx(t *testing.T, db *DB, o TxOptions) *Tx {
 // spill moves what tx wrote to disk, as if it were more than memory holds.
 func spill(t *testing.T, tx *Tx) {
 	t.Helper()
-	if err := tx.rw.Spill(); err != nil {
+	if err := tx.body.Writer.Spill(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -437,7 +437,7 @@ func TestRollbackTo_refusesSavepointsThatAreVoid(t *testing.T) {
 	if err := tx.RollbackTo(void); !errors.Is(err, ErrSavepointVoid) {
 		t.Errorf("RollbackTo gave %v", err)
 	}
-	if err := beginTx(t, tx.db, TxOptions{}).RollbackTo(first); !errors.Is(err, ErrSavepointVoid) {
+	if err := beginTx(t, tx.body.db, TxOptions{}).RollbackTo(first); !errors.Is(err, ErrSavepointVoid) {
 		t.Errorf("RollbackTo in another transaction gave %v", err)
 	}
 	if err := tx.RollbackTo(first); err != nil {

@@ -232,8 +232,8 @@ func walkUntil(t *testing.T, disk *memfs.FS, n int,
 }
 
 func (tx *Tx) watchOf() *transaction.Watch {
-	if tx.rw != nil {
-		return tx.rw.Watch()
+	if tx.body.Writer != nil {
+		return tx.body.Writer.Watch()
 	}
-	return &tx.snapshot.watch
+	return tx.body.Reader.Watch()
 }

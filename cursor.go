@@ -155,7 +155,11 @@ func (c *Cursor) Err() error { return c.ask() }
 func (c *Cursor) Close() error {
 	it := c.it
 	c.it, c.plain, c.valid, c.key, c.value = nil, nil, false, nil, nil
-	if it == nil || it.Enter() != nil { // it was ended
+	if it == nil {
+		return nil
+	}
+	defer c.from.closed()
+	if it.Enter() != nil { // it was ended
 		return nil
 	}
 	return it.Close()

@@ -266,7 +266,7 @@ func TestReaders_endBesideTheirUsers(t *testing.T) {
 				err := reader.run(t.Context(), db, func(r ranges) {
 					var started sync.WaitGroup
 					users := 4
-					if _, one := r.(*Tx); one && r.(*Tx).rw != nil {
+					if _, one := r.(*Tx); one && r.(*Tx).body.Writer != nil {
 						users = 2 // they keep each other from it
 					}
 					for u := range users {

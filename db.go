@@ -22,10 +22,12 @@ import (
 // is one that never ends.
 type DB struct {
 	engine     *engine.Engine
+	views      views
 	path       string
 	durability Durability
 	updates    transaction.Nesting
 	rules      operand.Rules
+	forgets
 }
 
 // Open opens the database in directory dir, or creates it, and directories that are missing on the way, with mode 0700.
@@ -77,7 +79,7 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)
 	}
 	durability, rules := cmp.Or(o.Durability, Sync), operand.Rules{User: o.Merge}
-	return &DB{engine: e, path: fs.Path(), durability: durability, rules: rules}, nil
+	return &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules}, nil
 }
 
 func (o *Options) openDir(dir string) (vfs.FS, error) {
@@ -104,6 +106,7 @@ func (o *Options) openDir(dir string) (vfs.FS, error) {
 // ErrOpenReaders then. It returns ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if
 // the database was closed before.
 func (db *DB) Close() error {
+	defer db.views.Forget()
 	if err := db.engine.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}

@@ -45,6 +45,7 @@ const (
 // A follower that stands in its writer's own process works as well. Any number of them may follow one database.
 type Follower struct {
 	follower *follower.Follower
+	views    views
 	path     string
 }
 
@@ -89,7 +90,7 @@ func OpenFollower(dir string, o *FollowerOptions) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow database %s: %w", fs.Path(), err)
 	}
-	return &Follower{follower: f, path: fs.Path()}, nil
+	return &Follower{follower: f, views: newViews(f), path: fs.Path()}, nil
 }
 
 // Refresh makes the newest state that the follower shows what the writer has published by now: every commit that had
@@ -141,7 +142,7 @@ func (f *Follower) Snapshot() *Snapshot { return newSnapshot(f.follower) }
 // View calls fn with a read-only transaction on what the follower shows; see DB.View. After ErrSnapshotExpired, Refresh
 // and call it again.
 func (f *Follower) View(ctx context.Context, fn func(tx *Tx) error) error {
-	return view(ctx, f.follower, fn)
+	return f.views.view(ctx, fn)
 }
 
 // Verify checks every table of the state that the follower shows; see DB.Verify. The writer goes on meanwhile.
@@ -165,6 +166,7 @@ func (f *Follower) Metrics() Metrics {
 // Close ends the follower and its lease; the writer notices nothing. What is still open ends as with DB.Close, and it
 // returns ErrOpenReaders then, and ErrClosed if it was closed before.
 func (f *Follower) Close() error {
+	defer f.views.Forget()
 	if err := f.follower.Close(); err != nil {
 		return fmt.Errorf("close follower: %w", err)
 	}

@@ -60,17 +60,8 @@ func (r *Range) Err() error { return r.ask() }
 
 // openIterator implements source.
 func (db *DB) openIterator(bounds span.Span) (iterator, error) {
-	it, err := db.engine.NewIterator(nil, bounds.Lo, bounds.Hi)
-	if err != nil {
-		return nil, err
-	}
-	return it, nil
+	return orNil(db.engine.NewIterator(nil, bounds.Lo, bounds.Hi))
 }
-
-// note and told implement source: a DB forgets.
-func (db *DB) note(error) {}
-
-func (db *DB) told(error) {}
 
 // newRange returns the range of the keys in bounds, of which it keeps copies.
 func newRange(from source, bounds span.Span) *Range {
@@ -99,7 +90,7 @@ func (r *Range) all(yield func(k, v []byte) bool) {
 	if it == nil {
 		return
 	}
-	defer it.Close()
+	defer r.close(it)
 	r.begin(it)
 	if plain, ok := it.(*engine.Iterator); ok {
 		r.fail(plain.Each(engine.Direction(r.reverse), r.limit, yield))
@@ -120,7 +111,7 @@ func (r *Range) keys(yield func(k []byte) bool) {
 	if it == nil {
 		return
 	}
-	defer it.Close()
+	defer r.close(it)
 	r.begin(it)
 	r.fail(r.each(it, func() (bool, error) { return yield(it.Key()), nil }))
 }

@@ -13,45 +13,28 @@ import (
 // Snapshot is the database at one moment. It stays readable, unchanged, until Close. Its methods may be called from any
 // number of goroutines.
 type Snapshot struct {
-	held  *engine.Snapshot
-	ended error             // what reads give once it is closed
-	watch transaction.Watch // of the context of a transaction
-	walks transaction.SharedWalks
+	held *engine.Snapshot
+	forgets
 }
 
 // Snapshot returns a snapshot of everything committed so far. Close it when done: until then the versions it sees stay
 // on disk.
 func (db *DB) Snapshot() *Snapshot { return newSnapshot(db.engine) }
 
-// holder is what snapshots and read-only transactions are of: the engine of a DB, or a Follower's.
-type holder interface {
-	// Hold makes s, which is new, a snapshot of the newest state.
-	Hold(s *engine.Snapshot, k origin.Kind)
-	Closed() bool
-}
-
-func newSnapshot(h holder) *Snapshot {
-	s := new(heldSnapshot)
-	s.take(h, origin.Snapshot, ErrClosed)
-	return &s.Snapshot
-}
-
-// heldSnapshot is a Snapshot in one piece of memory with what it holds.
-type heldSnapshot struct {
-	Snapshot
-	memory engine.Snapshot
-}
-
-// take makes s a snapshot of the newest state, for what k says.
-func (s *heldSnapshot) take(h holder, k origin.Kind, ended error) {
-	h.Hold(&s.memory, k)
-	s.held, s.ended = &s.memory, ended
+// newSnapshot returns a snapshot in one piece of memory with what it holds.
+func newSnapshot(h transaction.Holder) *Snapshot {
+	s := new(struct {
+		public Snapshot
+		memory engine.Snapshot
+	})
+	h.Hold(&s.memory, origin.Snapshot)
+	s.public.held = &s.memory
+	return &s.public
 }
 
 // Close ends the snapshot with its cursors and loops, and what they hold is given back. Further calls do nothing and
 // return nil.
 func (s *Snapshot) Close() error {
-	s.watch.End()
 	s.held.Close()
 	return nil
 }
@@ -68,7 +51,7 @@ func (db *DB) At(seq uint64) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshot of the past: %w", err)
 	}
-	return &Snapshot{held: held, ended: ErrClosed}, nil
+	return &Snapshot{held: held}, nil
 }
 
 // Sequence is the number of the newest commit that the snapshot sees.
@@ -80,7 +63,7 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) { return notNil(s.GetAppend(n
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 	if s.held.Closed() {
-		return dst, s.ended
+		return dst, ErrClosed
 	}
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
@@ -91,7 +74,7 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 // Has reports whether key has a value; see DB.Has.
 func (s *Snapshot) Has(key []byte) (bool, error) {
 	if s.held.Closed() {
-		return false, s.ended
+		return false, ErrClosed
 	}
 	if !transaction.Fits(key) {
 		return false, transaction.CheckKey(key)
@@ -107,23 +90,5 @@ func (s *Snapshot) Prefix(p []byte) *Range { return newRange(s, span.Prefix(p)) 
 
 // openIterator implements source.
 func (s *Snapshot) openIterator(bounds span.Span) (iterator, error) {
-	if s.held.Closed() {
-		return nil, s.ended
-	}
-	s.watch.Begin(s.held)
-	it, err := s.held.NewIterator(bounds.Lo, bounds.Hi)
-	if err != nil {
-		if s.held.Closed() {
-			err = s.ended
-		}
-		return nil, err
-	}
-	it.StopWith(s.ended)
-	return it, nil
+	return orNil(transaction.OpenIterator(s.held, bounds, ErrClosed))
 }
-
-// note implements source: it remembers errors, for View.
-func (s *Snapshot) note(err error) { s.walks.Note(err) }
-
-// told implements source.
-func (s *Snapshot) told(err error) { s.walks.Told(err) }

@@ -1,6 +1,7 @@
 package lightningdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -8,7 +9,6 @@ import (
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
-	"lightningdb/internal/system/origin"
 	"lightningdb/internal/transaction"
 )
 
@@ -47,14 +47,23 @@ type TxOptions struct {
 // and cursors and loops that are still open end: what they hold is given back. Commit and Rollback are not for the
 // function of View or Update, and give ErrManagedTx there, and after it.
 type Tx struct {
-	snapshot *Snapshot       // what a read-only transaction reads; nil if this one writes
-	ctx      context.Context // forbids the commit of one that Begin has made read-only
-	rw       *transaction.Tx // what a read-write one does; nil if this one only reads
-	managed  bool            // by View or Update, which end it
-
-	db         *DB
-	durability Durability // of the commit
+	body *body           // of one that only reads: another's, once use has ended
+	use  transaction.Use // of body.Reader; also says whether View or Update ends the transaction
 }
+
+// body is what a transaction is made of. Tx is apart from it, and small: each View has its own, because a program may
+// keep it, but the bodies of those that only read are used again.
+type body struct {
+	transaction.Body
+	db         *DB        // of one that may write
+	durability Durability // of its commit
+	views      *views     // of one that only reads
+}
+
+// views are the read-only transactions of a database or a follower.
+type views struct{ transaction.Spare[body] }
+
+func newViews(h transaction.Holder) views { return views{transaction.NewSpare[body](h)} }
 
 // Begin starts a transaction that its caller ends with Commit or Rollback; until then what it sees stays on disk.
 // Update and View are safer, and Update runs again by itself what lost against another commit. Once ctx is done, the
@@ -75,9 +84,7 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 		return nil, ErrClosed
 	}
 	if o.ReadOnly {
-		tx := beginView(ctx, db.engine)
-		tx.ctx = ctx
-		return tx, nil
+		return db.views.begin(ctx), nil
 	}
 	return db.beginWrite(ctx, o, self), nil
 }
@@ -86,33 +93,48 @@ func (db *DB) begin(ctx context.Context, o TxOptions, self goroutine.ID) (*Tx, e
 func (db *DB) beginWrite(ctx context.Context, o TxOptions, self goroutine.ID) *Tx {
 	t := new(struct {
 		public Tx
+		body   body
 		inner  transaction.Tx
 	})
 	t.inner.Begin(ctx, transaction.Options{
 		Engine: db.engine, Rules: db.rules, Goroutine: self, Snapshot: o.Isolation == SnapshotIsolation,
 	})
-	t.public.rw, t.public.db, t.public.durability = &t.inner, db, o.Durability
+	t.body.Writer, t.body.db, t.body.durability = &t.inner, db, o.Durability
+	t.public.body = &t.body
 	return &t.public
 }
 
-// beginView returns a read-only transaction, in one piece of memory with its snapshot.
-func beginView(ctx context.Context, h holder) *Tx {
-	v := new(struct {
-		Tx
-		heldSnapshot
-	})
-	v.take(h, origin.Transaction, ErrTxDone)
-	v.watch.On(ctx)
-	v.Tx.snapshot = &v.Snapshot
-	return &v.Tx
+// begin returns a read-only transaction.
+func (vs *views) begin(ctx context.Context) *Tx {
+	b := vs.Get()
+	if b == nil {
+		b = &body{Body: transaction.Body{Reader: new(transaction.Reading)}, views: vs}
+	}
+	tx := &Tx{body: b}
+	b.Reader.Begin(ctx, vs.Holder, &tx.use)
+	return tx
+}
+
+// end ends a read-only transaction. It returns ErrTxDone if that was done before, or the first error that its loops
+// and cursors met.
+func (tx *Tx) end() error {
+	if !tx.use.End() {
+		return ErrTxDone
+	}
+	b := tx.body
+	met, again := b.Reader.End()
+	if again {
+		b.views.Put(b)
+	}
+	return met
 }
 
 // Sequence is the number of the newest commit that the transaction sees. GetForUpdate may raise it.
 func (tx *Tx) Sequence() uint64 {
-	if tx.rw != nil {
-		return uint64(tx.rw.Seq())
+	if tx.body.Writer != nil {
+		return uint64(tx.body.Writer.Seq())
 	}
-	return tx.snapshot.Sequence()
+	return uint64(tx.use.Seq())
 }
 
 // Get returns a copy of the value of key, or ErrNotFound.
@@ -120,17 +142,17 @@ func (tx *Tx) Get(key []byte) ([]byte, error) { return notNil(tx.GetAppend(nil, 
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
-	if tx.rw == nil {
-		return tx.snapshot.GetAppend(dst, key)
+	if tx.body.Writer == nil {
+		return orNotFound(tx.body.Reader.Get(&tx.use, dst, key))
 	}
-	if err := tx.rw.Enter(); err != nil {
+	if err := tx.body.Writer.Enter(); err != nil {
 		return dst, err
 	}
-	defer tx.rw.Leave()
+	defer tx.body.Writer.Leave()
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	return tx.rw.Get(dst, key)
+	return tx.body.Writer.Get(dst, key)
 }
 
 // GetForUpdate is Get of a key that the transaction is going to write: it locks key until the transaction ends, so that
@@ -159,8 +181,8 @@ func (tx *Tx) GetForUpdate(key []byte) (value []byte, err error) {
 
 // Has reports whether key has a value; see DB.Has.
 func (tx *Tx) Has(key []byte) (found bool, err error) {
-	if tx.rw == nil {
-		return tx.snapshot.Has(key)
+	if tx.body.Writer == nil {
+		return tx.body.Reader.Has(&tx.use, key)
 	}
 	err = tx.write(key, nil, func(rw *transaction.Tx) error {
 		found, err = rw.Has(key)
@@ -171,18 +193,10 @@ func (tx *Tx) Has(key []byte) (found bool, err error) {
 
 // Range returns the entries with lo <= key < hi. A nil bound is open. Own writes are among them, also those made while
 // the range is walked.
-func (tx *Tx) Range(lo, hi []byte) *Range { return newRange(tx.source(), span.Span{Lo: lo, Hi: hi}) }
+func (tx *Tx) Range(lo, hi []byte) *Range { return newRange(tx, span.Span{Lo: lo, Hi: hi}) }
 
 // Prefix returns the entries whose keys begin with p.
-func (tx *Tx) Prefix(p []byte) *Range { return newRange(tx.source(), span.Prefix(p)) }
-
-// source is what the ranges of tx read.
-func (tx *Tx) source() source {
-	if tx.rw == nil {
-		return tx.snapshot
-	}
-	return tx
-}
+func (tx *Tx) Prefix(p []byte) *Range { return newRange(tx, span.Prefix(p)) }
 
 // Put sets key to value. Nobody else sees it before the commit.
 func (tx *Tx) Put(key, value []byte) error {
@@ -219,7 +233,7 @@ func (tx *Tx) Merge(key, argument []byte) error { return tx.merge(operand.User, 
 
 // SetDurability chooses the durability of the commit. DefaultDurability means what Options says.
 func (tx *Tx) SetDurability(d Durability) error {
-	return tx.set(func(*transaction.Tx) { tx.durability = d })
+	return tx.set(func(*transaction.Tx) { tx.body.durability = d })
 }
 
 // OnCommit calls fn after the commit, with the commit's sequence number: a receipt for WaitDurable, and for At.
@@ -234,46 +248,48 @@ func (tx *Tx) OnCommit(fn func(seq uint64)) error {
 // will be.
 func (tx *Tx) Commit() error {
 	switch {
-	case tx.managed:
+	case tx.use.Managed():
 		return ErrManagedTx
-	case tx.rw == nil:
+	case tx.body.Writer == nil:
 		return tx.commitView()
 	}
 	if err := tx.commit(); err != nil {
 		return err
 	}
-	tx.rw.Announce()
+	tx.body.Writer.Announce()
 	return nil
 }
 
 // Rollback ends the transaction without writing anything. After Commit or Rollback it does nothing.
 func (tx *Tx) Rollback() error {
 	switch {
-	case tx.managed:
+	case tx.use.Managed():
 		return ErrManagedTx
-	case tx.rw == nil:
-		return tx.snapshot.Close()
+	case tx.body.Writer == nil:
+		tx.end() // what its loops met, their callers were told
+		return nil
 	}
-	return tx.rw.Rollback()
+	return tx.body.Writer.Rollback()
 }
 
 // commit ends a transaction that may write with its commit.
 func (tx *Tx) commit() error {
-	return tx.rw.Commit(func(size int) (sync bool, err error) { return tx.db.admit(size, tx.durability) })
+	b := tx.body
+	return b.Writer.Commit(func(size int) (sync bool, err error) { return b.db.admit(size, b.durability) })
 }
 
 func (tx *Tx) write(key []byte, limits error, set func(*transaction.Tx) error) error {
-	if tx.rw == nil {
+	if tx.body.Writer == nil {
 		return tx.forWriters()
 	}
-	if err := tx.rw.Enter(); err != nil {
+	if err := tx.body.Writer.Enter(); err != nil {
 		return err
 	}
-	defer tx.rw.Leave()
+	defer tx.body.Writer.Leave()
 	if err := errors.Join(transaction.CheckKey(key), limits); err != nil {
 		return err
 	}
-	return set(tx.rw)
+	return set(tx.body.Writer)
 }
 
 func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
@@ -283,51 +299,43 @@ func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
 }
 
 func (tx *Tx) set(change func(*transaction.Tx)) error {
-	if tx.rw == nil {
+	if tx.body.Writer == nil {
 		return tx.forWriters()
 	}
-	if err := tx.rw.Enter(); err != nil {
+	if err := tx.body.Writer.Enter(); err != nil {
 		return err
 	}
-	defer tx.rw.Leave()
-	change(tx.rw)
+	defer tx.body.Writer.Leave()
+	change(tx.body.Writer)
 	return nil
 }
 
 // forWriters is the error of a call that a read-only transaction refuses.
 func (tx *Tx) forWriters() error {
-	if tx.snapshot.held.Closed() {
-		return tx.snapshot.ended
+	if tx.use.Ended() {
+		return ErrTxDone
 	}
 	return ErrReadOnlyTx
 }
 
 // commitView is Commit of a read-only transaction.
 func (tx *Tx) commitView() error {
-	s := tx.snapshot
-	if s.held.Closed() {
-		return s.ended
-	}
-	defer s.Close()
-	if err := s.walks.Err(); err != nil {
-		return err
-	}
-	return tx.ctx.Err()
+	over := tx.body.Reader.Over(&tx.use)
+	return cmp.Or(tx.end(), over)
 }
 
-// openIterator implements source, for a transaction that may write.
+// openIterator implements source.
 func (tx *Tx) openIterator(bounds span.Span) (iterator, error) {
-	it, err := tx.rw.OpenIterator(bounds)
-	if err != nil {
-		return nil, err
+	if tx.body.Writer == nil {
+		return orNil(tx.body.Reader.OpenIterator(&tx.use, bounds))
 	}
-	return it, nil
+	return orNil(tx.body.Writer.OpenIterator(bounds))
 }
 
-// note and told implement source: an error of a loop or cursor counts at the commit.
-func (tx *Tx) note(err error) { tx.rw.Note(err) }
-
-func (tx *Tx) told(err error) { tx.rw.Told(err) }
+// note implements source, like told and closed: an error of a loop or cursor counts at the commit, or in View.
+func (tx *Tx) note(err error) { tx.body.Note(&tx.use, err) }
+func (tx *Tx) told(err error) { tx.body.Told(&tx.use, err) }
+func (tx *Tx) closed()        { tx.body.Leave() }
 
 // Savepoint is a moment in a transaction that RollbackTo can return to.
 type Savepoint struct{ at transaction.Savepoint }

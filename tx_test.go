@@ -178,11 +178,11 @@ func TestOnCommit_mayUpdate(t *testing.T) {
 func TestCommit_refusesWhatTwoGoroutinesUsedAtOnce(t *testing.T) {
 	db := openMemory(t)
 	err := db.Update(t.Context(), func(tx *Tx) error {
-		requireNil(t, tx.rw.Enter()) // another goroutine is in a call
+		requireNil(t, tx.body.Writer.Enter()) // another goroutine is in a call
 		if err := tx.Put([]byte("lost"), nil); !errors.Is(err, ErrTxInUse) {
 			t.Errorf("Put gave %v", err)
 		}
-		tx.rw.Leave()
+		tx.body.Writer.Leave()
 		return tx.Put([]byte("k"), nil)
 	})
 	if !errors.Is(err, ErrTxInUse) {

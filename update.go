@@ -1,6 +1,7 @@
 package lightningdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,22 +15,20 @@ import (
 // first error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored
 // it). It does not begin if ctx is done, and once it is, cursors and loops end with its error before they read
 // another page. A panic in fn ends the transaction and goes on.
-func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error { return view(ctx, db.engine, fn) }
+func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error { return db.views.view(ctx, fn) }
 
-func view(ctx context.Context, h holder, fn func(tx *Tx) error) error {
-	if err := calls.OrBackground(ctx).Err(); err != nil {
+func (vs *views) view(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	ctx = calls.OrBackground(ctx)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if h.Closed() {
+	if vs.Closed() {
 		return ErrClosed
 	}
-	tx := beginView(ctx, h)
-	tx.managed = true
-	defer tx.snapshot.Close()
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return tx.snapshot.walks.Err()
+	tx := vs.begin(ctx)
+	tx.use.Manage()
+	defer func() { err = cmp.Or(err, tx.end()) }()
+	return fn(tx)
 }
 
 // Update calls fn with a transaction that may read and write, and commits it when fn returns nil. If another commit has
@@ -54,7 +53,7 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	if err != nil {
 		return err
 	}
-	tx.rw.Announce()
+	tx.body.Writer.Announce()
 	return nil
 }
 
@@ -86,10 +85,10 @@ func (db *DB) updateOnce(ctx context.Context, o TxOptions, self goroutine.ID, at
 	if err != nil {
 		return nil, err
 	}
-	tx.managed = true
-	defer tx.rw.Abandon() // whatever fn does: after a commit it does nothing
+	tx.use.Manage()
+	defer tx.body.Writer.Abandon() // whatever fn does: after a commit it does nothing
 	if attempt > priorityAfter {
-		if err := tx.rw.Prioritize(); err != nil {
+		if err := tx.body.Writer.Prioritize(); err != nil {
 			return nil, err
 		}
 	}

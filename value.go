@@ -53,15 +53,15 @@ func (db *DB) Size(key []byte) (int64, error) {
 // Size is the length of the value of key in bytes; see DB.Size.
 func (s *Snapshot) Size(key []byte) (int64, error) {
 	if s.held.Closed() {
-		return 0, s.ended
+		return 0, ErrClosed
 	}
 	return sizeOf(key, func() (int64, bool, error) { return s.held.Size(key) })
 }
 
 // Size is the length of the value of key in bytes; see DB.Size. It counts as a read of the key.
 func (tx *Tx) Size(key []byte) (size int64, err error) {
-	if tx.rw == nil {
-		return tx.snapshot.Size(key)
+	if tx.body.Writer == nil {
+		return orNotFound(tx.body.Reader.Size(&tx.use, key))
 	}
 	err = tx.write(key, nil, func(rw *transaction.Tx) error {
 		size, err = rw.Size(key)
@@ -91,10 +91,9 @@ func (db *DB) ValueReader(ctx context.Context, key []byte) (*Value, error) {
 
 // ValueReader returns the value of key; see DB.ValueReader.
 func (s *Snapshot) ValueReader(ctx context.Context, key []byte) (*Value, error) {
-	s.watch.Begin(s.held)
 	return openValue(ctx, s.held, key, func() error {
 		if s.held.Closed() {
-			return s.ended
+			return ErrClosed
 		}
 		return nil
 	})
@@ -103,8 +102,8 @@ func (s *Snapshot) ValueReader(ctx context.Context, key []byte) (*Value, error) 
 // ValueReader returns the value of key as the transaction sees it now; see DB.ValueReader. It counts as a read of the
 // key, and ends with the transaction. Later writes of the transaction do not change it.
 func (tx *Tx) ValueReader(ctx context.Context, key []byte) (v *Value, err error) {
-	if tx.rw == nil {
-		return tx.snapshot.ValueReader(ctx, key)
+	if tx.body.Writer == nil {
+		return tx.body.Reader.OpenValue(calls.OrBackground(ctx), &tx.use, key)
 	}
 	err = tx.write(key, nil, func(rw *transaction.Tx) error {
 		v, err = rw.OpenValue(calls.OrBackground(ctx), key)

@@ -10,7 +10,15 @@ type source interface {
 	openIterator(bounds span.Span) (iterator, error)
 	note(error) // hears of errors of iterators, and may remember the first
 	told(error) // hears that the program has asked for an error that was noted
+	closed()    // hears that the owner of one of its iterators knows it no more
 }
+
+// forgets implements source, but for openIterator, for what does not fail by an error of a loop or cursor.
+type forgets struct{}
+
+func (forgets) note(error) {}
+func (forgets) told(error) {}
+func (forgets) closed()    {}
 
 // iterator is moved by loops and cursors: an engine's iterator, or one with a transaction's writes over it. Its opener
 // uses it until Exit or Close. Between Exit and Enter others may end it, and free the memory of its keys and values.
@@ -19,6 +27,14 @@ type iterator interface {
 	Enter() error
 	Exit()
 	Close() error
+}
+
+// orNil is what opened an iterator returned, without an iterator if there is none.
+func orNil[I iterator](it I, err error) (iterator, error) {
+	if err != nil {
+		return nil, err
+	}
+	return it, nil
 }
 
 // outcome is how a loop or cursor ended.
@@ -43,4 +59,10 @@ func (o *outcome) ask() error {
 		o.from.told(o.err)
 	}
 	return o.err
+}
+
+// close closes it, which the loop has opened.
+func (o *outcome) close(it iterator) {
+	defer o.from.closed()
+	it.Close()
 }

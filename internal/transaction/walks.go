@@ -70,3 +70,10 @@ func (w *SharedWalks) Err() error {
 	defer w.mu.Unlock()
 	return w.walks.Err()
 }
+
+// Renew forgets what it was told.
+func (w *SharedWalks) Renew() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.walks = Walks{}
+}

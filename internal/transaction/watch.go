@@ -40,3 +40,13 @@ func (w *Watch) End() {
 		w.stop()
 	}
 }
+
+// Renew makes w as good as new, if the context that it has watched cannot come any more; else it reports false. It
+// takes the place of End, once nobody else uses w.
+func (w *Watch) Renew() bool {
+	if w.stop != nil && !w.stop() {
+		return false
+	}
+	w.once, w.interrupt, w.stop = sync.Once{}, engine.Interrupt{}, nil
+	return true
+}

@@ -28,14 +28,16 @@ func (tr *Tree) Snapshot() *Snapshot {
 	return s
 }
 
-// Hold makes s, which must be new, a snapshot of the newest published state, in memory of the caller's. k says what
-// it is for. It must be closed.
+// Hold makes s, which must be new or renewed, a snapshot of the newest published state, in memory of the caller's. k
+// says what it is for. It must be closed.
 func (tr *Tree) Hold(s *Snapshot, k origin.Kind) { tr.HoldAs(s, tr.Trace(k)) }
 
 // HoldAs is Hold for a reader that was opened at o.
 func (tr *Tree) HoldAs(s *Snapshot, o *origin.Origin) {
 	tr.openSnapshots.Add(1)
-	s.tree, s.Origin = tr, o
+	if s.Origin = o; s.tree != tr {
+		s.tree = tr // only once: a point read that comes late may still look at it
+	}
 	if !tr.opts.Follow || !tr.pin(s) {
 		tr.readers.Add(&s.Registration)
 	}

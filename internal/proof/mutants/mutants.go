@@ -3,7 +3,7 @@
 // overlay of the go command, and runs the check; a mutant that survives shows a promise that no test holds.
 //
 // The list is in log.go, tree.go, visible.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go,
-// gaps.go, spans.go, followers.go, room.go, latency.go, values.go, files.go, copies.go, repository.go and monitor.go.
+// gaps.go, spans.go, followers.go, room.go, latency.go, values.go, files.go, copies.go, repository.go, monitor.go and views.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
@@ -66,7 +66,8 @@ func All() []Mutant {
 	return slices.Concat(logMutants, salvageMutants, treeMutants, visibleMutants, readerMutants, mergeMutants,
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
-		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, monitorMutants)
+		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, monitorMutants,
+		viewMutants)
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly

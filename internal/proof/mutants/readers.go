@@ -257,8 +257,10 @@ var readerMutants = []Mutant{
 		Breaks: "a compaction that looks in between drops what the snapshot shows",
 		Changes: []Change{{"internal/tree/readers/readers.go", `	s := r.lockAny()
 	defer s.mu.Unlock()
-	reg.since, reg.seq = r.opened(), r.Visible()
-`, `	reg.since, reg.seq = r.opened(), r.Visible()
+	reg.since = r.opened()
+	reg.standAt(r.Visible())
+`, `	reg.since = r.opened()
+	reg.standAt(r.Visible())
 	s := r.lockAny()
 	defer s.mu.Unlock()
 `}},
@@ -268,20 +270,20 @@ var readerMutants = []Mutant{
 		Name:   "the oldest snapshot does not count",
 		Breaks: "a compaction drops what the oldest snapshot shows",
 		Changes: []Change{{"internal/tree/readers/readers.go", `		for _, reg := range s.readers {
-			if reg.seq < last {`, `		for _, reg := range s.readers[min(1, len(s.readers)):] {
-			if reg.seq < last {`}},
+			if reg.Seq() < last {`, `		for _, reg := range s.readers[min(1, len(s.readers)):] {
+			if reg.Seq() < last {`}},
 		Killer: test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "closing a snapshot lets go of its equals",
 		Breaks:  "a second snapshot of the same state loses what it shows when the first is closed",
-		Changes: []Change{{"internal/tree/readers/shard.go", `case reg == of:`, `case reg.seq == of.seq:`}},
+		Changes: []Change{{"internal/tree/readers/shard.go", `case reg == of:`, `case reg.Seq() == of.Seq():`}},
 		Killer:  test("engine", "TestSnapshot_keepsWhatItShows"),
 	},
 	{
 		Name:    "a reader that leaves lets go of its equals",
 		Breaks:  "a snapshot loses what it shows when an iterator at the same state is closed",
-		Changes: []Change{{"internal/tree/readers/shard.go", `slices.Delete(s.readers, i, i+1)`, `slices.DeleteFunc(s.readers, func(n *Registration) bool { return i >= 0 && n.seq == reg.seq })`}},
+		Changes: []Change{{"internal/tree/readers/shard.go", `slices.Delete(s.readers, i, i+1)`, `slices.DeleteFunc(s.readers, func(n *Registration) bool { return i >= 0 && n.Seq() == reg.Seq() })`}},
 		Killer:  test("tree/readers", "TestHold_countsEachReader"),
 		Quick:   true,
 	},
@@ -369,7 +371,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "an expired snapshot reads on",
 		Breaks:  "a reader is shown what is left of its state after a compaction",
-		Changes: []Change{{"internal/tree/readers/readers.go", `	if reg.expired.Load() {`, `	if reg.expired.Load() && reg.seq == 0 {`}},
+		Changes: []Change{{"internal/tree/readers/readers.go", `	if reg.expired.Load() {`, `	if reg.expired.Load() && reg.Seq() == 0 {`}},
 		Killer:  test("engine", "TestMaxSnapshotAge_endsReadersWithAnError"),
 	},
 

@@ -743,7 +743,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "the durability of a transaction does not count",
 		Breaks:  "a commit that was to survive power cuts does not",
-		Changes: []Change{{"tx.go", `tx.db.admit(size, tx.durability)`, `tx.db.admit(size, DefaultDurability)`}},
+		Changes: []Change{{"tx.go", `b.db.admit(size, b.durability)`, `b.db.admit(size, DefaultDurability)`}},
 		Killer:  Check{Package: ".", Run: "^(TestSetDurability_.*)$"},
 	},
 

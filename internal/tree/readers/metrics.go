@@ -50,7 +50,7 @@ func (r *Registry) Longest() (age time.Duration, shown []Reader) {
 		for _, reg := range s.readers { // ordered by what they read, which may be older than they are
 			age = max(age, reg.age(now))
 			if reg.Origin != nil {
-				shown = append(shown, Reader{Age: reg.age(now), Seq: reg.seq, Origin: reg.Origin})
+				shown = append(shown, Reader{Age: reg.age(now), Seq: reg.Seq(), Origin: reg.Origin})
 			}
 		}
 		s.mu.Unlock()

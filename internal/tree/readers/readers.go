@@ -88,7 +88,7 @@ type Registration struct {
 	On     *Registration  // the snapshot that an iterator is on; nil for none
 	Ends   Ender          // the iterator whose registration this is; nil for a snapshot's
 
-	seq     key.SeqNum
+	seq     atomic.Uint64 // who reads a snapshot that has ended meanwhile may still load it
 	shard   *shard        // where it is, or was
 	since   clock.Instant // when it was opened; 0 until Tend has set it; guarded by the shard's mutex
 	expired atomic.Bool   // it was removed because of its age; set under the shard's mutex
@@ -105,7 +105,9 @@ type Ender interface {
 }
 
 // Seq is the sequence number that the reader stands at.
-func (reg *Registration) Seq() key.SeqNum { return reg.seq }
+func (reg *Registration) Seq() key.SeqNum { return key.SeqNum(reg.seq.Load()) }
+
+func (reg *Registration) standAt(seq key.SeqNum) { reg.seq.Store(uint64(seq)) }
 
 // Expired reports whether the reader was ended because of its age.
 func (reg *Registration) Expired() bool { return reg.expired.Load() }
@@ -118,6 +120,9 @@ func (reg *Registration) Renew() {
 	reg.Origin, reg.On, reg.Ends = nil, nil, nil
 	if reg.Expired() { // it rarely is, and a store costs more
 		reg.expired.Store(false)
+	}
+	if reg.closed.Load() {
+		reg.closed.Store(false)
 	}
 }
 
@@ -136,7 +141,8 @@ func (reg *Registration) Check() error {
 func (r *Registry) Add(reg *Registration) {
 	s := r.lockAny()
 	defer s.mu.Unlock()
-	reg.since, reg.seq = r.opened(), r.Visible()
+	reg.since = r.opened()
+	reg.standAt(r.Visible())
 	s.insertLocked(reg)
 }
 
@@ -152,7 +158,8 @@ func (r *Registry) AddAt(reg *Registration, seq key.SeqNum) error {
 	}
 	s := r.lockAny()
 	defer s.mu.Unlock()
-	reg.seq, reg.since = seq, r.opts.Clock.Now()
+	reg.standAt(seq)
+	reg.since = r.opts.Clock.Now()
 	s.insertLocked(reg)
 	return nil
 }
@@ -176,12 +183,14 @@ func (r *Registry) AddIterator(reg *Registration) error {
 		return calls.ErrClosed
 	}
 	if reg.On == nil {
-		reg.seq, reg.since = r.Visible(), r.opened()
+		reg.since = r.opened()
+		reg.standAt(r.Visible())
 	} else {
 		if err := reg.On.Check(); err != nil {
 			return err
 		}
-		reg.seq, reg.since = reg.On.seq, reg.On.since
+		reg.standAt(reg.On.Seq())
+		reg.since = reg.On.since
 	}
 	s.insertLocked(reg)
 	return nil
@@ -225,7 +234,7 @@ func (r *Registry) Leave(reg *Registration) bool {
 // Tend calls it for all that have left lately.
 func (r *Registry) tellDropped(reg *Registration) {
 	switch {
-	case reg.seq >= r.Visible() || r.dropped.Load() || r.oldest() <= reg.seq:
+	case reg.Seq() >= r.Visible() || r.dropped.Load() || r.oldest() <= reg.Seq():
 	case r.opts.AtOnce:
 		r.opts.Dropped()
 	case !r.dropped.Swap(true):
@@ -264,8 +273,8 @@ func (r *Registry) Hold(newest key.SeqNum) []key.SeqNum {
 	for s := range r.each() {
 		s.mu.Lock()
 		for _, reg := range s.readers {
-			if reg.seq < last {
-				held = append(held, reg.seq)
+			if reg.Seq() < last {
+				held = append(held, reg.Seq())
 			}
 		}
 		s.mu.Unlock()
@@ -323,7 +332,7 @@ func (r *Registry) standsLocked(from, to key.SeqNum) bool {
 	for s := range r.each() {
 		s.mu.Lock()
 		i, _ := s.findLocked(from)
-		stands := i < len(s.readers) && s.readers[i].seq < to
+		stands := i < len(s.readers) && s.readers[i].Seq() < to
 		s.mu.Unlock()
 		if stands {
 			return true

@@ -78,14 +78,14 @@ func (r *Registry) oldest() key.SeqNum {
 // findLocked returns where the registrations at seq begin, and whether there is one.
 func (s *shard) findLocked(seq key.SeqNum) (int, bool) {
 	return slices.BinarySearchFunc(s.readers, seq, func(reg *Registration, seq key.SeqNum) int {
-		return cmp.Compare(reg.seq, seq)
+		return cmp.Compare(reg.Seq(), seq)
 	})
 }
 
 func (s *shard) insertLocked(reg *Registration) {
 	i := len(s.readers)
-	if i > 0 && s.readers[i-1].seq > reg.seq { // most belong at the end
-		i, _ = s.findLocked(reg.seq + 1)
+	if i > 0 && s.readers[i-1].Seq() > reg.Seq() { // most belong at the end
+		i, _ = s.findLocked(reg.Seq() + 1)
 	}
 	s.readers = slices.Insert(s.readers, i, reg)
 	reg.shard = s
@@ -93,8 +93,8 @@ func (s *shard) insertLocked(reg *Registration) {
 }
 
 func (s *shard) removeLocked(reg *Registration) {
-	i, _ := s.findLocked(reg.seq)
-	for ; i < len(s.readers) && s.readers[i].seq == reg.seq; i++ {
+	i, _ := s.findLocked(reg.Seq())
+	for ; i < len(s.readers) && s.readers[i].Seq() == reg.Seq(); i++ {
 		if s.readers[i] == reg {
 			s.readers = slices.Delete(s.readers, i, i+1)
 			break
@@ -105,9 +105,9 @@ func (s *shard) removeLocked(reg *Registration) {
 
 // removeSnapshotLocked removes of and ends the iterators on it. The caller drops those that it returns.
 func (s *shard) removeSnapshotLocked(of *Registration) (unused []Ender) {
-	i, _ := s.findLocked(of.seq)
+	i, _ := s.findLocked(of.Seq())
 	kept := i
-	for ; i < len(s.readers) && s.readers[i].seq == of.seq; i++ {
+	for ; i < len(s.readers) && s.readers[i].Seq() == of.Seq(); i++ {
 		reg := s.readers[i]
 		switch {
 		case reg == of:
@@ -165,7 +165,7 @@ func (s *shard) removeIfLocked(remove func(*Registration) bool) {
 func (s *shard) noteOldestLocked() {
 	oldest := uint64(noReader)
 	if len(s.readers) > 0 {
-		oldest = uint64(s.readers[0].seq)
+		oldest = s.readers[0].seq.Load()
 	}
 	if s.oldest.Load() != oldest {
 		s.oldest.Store(oldest)

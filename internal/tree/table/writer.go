@@ -316,7 +316,7 @@ func (w *Writer) writeTail(f *footer, properties []byte) error {
 
 func (w *Writer) writeDirectory(f *footer) error {
 	l := f.layout()
-	block := make([]byte, 0, l.PageSize)
+	var block []byte // that of a small table is far smaller than a page
 	for i := range l.Blocks() {
 		from := i * l.PerBlock()
 		block = w.pages[from:min(from+l.PerBlock(), l.Pages)].Encode(block[:0])
