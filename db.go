@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
@@ -26,6 +27,7 @@ type DB struct {
 	durability Durability
 	updates    transaction.Nesting
 	rules      operand.Rules
+	archiver   *archive.Archiver // nil without Options.Archive
 }
 
 // Open opens the database in directory dir, or creates it, and directories that are missing on the way, with mode 0700.
@@ -77,7 +79,8 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)
 	}
 	durability, rules := cmp.Or(o.Durability, Sync), operand.Rules{User: o.Merge}
-	return &DB{engine: e, path: fs.Path(), durability: durability, rules: rules}, nil
+	archiver := archive.Start(e, archive.Options{Store: o.Archive, Interval: o.ArchiveInterval})
+	return &DB{engine: e, path: fs.Path(), durability: durability, rules: rules, archiver: archiver}, nil
 }
 
 func (o *Options) openDir(dir string) (vfs.FS, error) {
@@ -104,6 +107,7 @@ func (o *Options) openDir(dir string) (vfs.FS, error) {
 // ErrOpenReaders then. It returns ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if
 // the database was closed before.
 func (db *DB) Close() error {
+	db.archiver.Stop()
 	if err := db.engine.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
