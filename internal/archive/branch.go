@@ -18,7 +18,7 @@ import (
 
 // begin finds the branch that the log leads on from, or makes a new one.
 func (a *Archiver) begin(ctx context.Context) error {
-	if a.cause != Begin {
+	if a.cause != Begin || a.pending != nil {
 		return a.newBranch(ctx)
 	}
 	database := a.log.Database()
@@ -56,38 +56,62 @@ func (a *Archiver) begin(ctx context.Context) error {
 	if len(tips) > 0 { // it is archived, and the log does not lead on from there
 		a.tip = tip{branch: tips[0].branch, last: tips[0].last}
 		a.breakOff(Gap)
-		if tips[0].last > a.log.Durable() {
+		if a.isForeign(tips[0]) {
 			a.cause = Fork
 		}
 	}
 	return a.newBranch(ctx)
 }
 
+// isForeign reports whether a piece behind which the log does not lead on is of another log, and not of this one's past
+// that was given up: segments are given up from the oldest on.
+func (a *Archiver) isForeign(p *piece) bool {
+	return p.last > a.log.Durable() || p.end.Num >= a.log.Segments()[0]
+}
+
 // newBranch begins a branch with a base.
 func (a *Archiver) newBranch(ctx context.Context) error {
+	if a.pending == nil {
+		if err := a.makeBase(ctx); err != nil {
+			return err
+		}
+	}
+	var err error
+	tail := a.log.Tail()
+	if a.pending.end.Num == 0 {
+		err = tail.Seek(a.log.Segments(), a.pending.last)
+	} else { // it may be there already: then with these very bytes
+		err = tail.Resume(a.pending.end)
+	}
+	if errors.Is(err, status.ErrAhead) {
+		a.pending = nil
+		return fmt.Errorf("what was committed while a base was made is not held any more: raise ArchiveRetention: %w", err)
+	}
+	if err == nil {
+		a.pending.end = tail.Position()
+		err = a.put(ctx, a.pending)
+	}
+	if err == nil {
+		a.tail, a.pending = tail, nil
+	}
+	return err
+}
+
+// makeBase makes the backup of a base, and the piece, which is put when everything in the backup is durable.
+func (a *Archiver) makeBase(ctx context.Context) error {
 	id, seq, err := a.opts.Store.Base(ctx, a.source())
 	if err != nil {
 		return fmt.Errorf("make a base of the archive: %w", err)
 	}
-	if err := a.engine.WaitDurable(ctx, key.SeqNum(seq)); err != nil {
+	last := key.SeqNum(seq)
+	if err := a.engine.WaitDurable(ctx, last); err != nil {
 		return err
 	}
-	tail := a.log.Tail()
-	if err := tail.Seek(a.log.Segments(), key.SeqNum(seq)); err != nil {
-		return fmt.Errorf("the log does not hold what was committed while a base was made: raise ArchiveRetention: %w", err)
-	}
-	last := key.SeqNum(seq)
-	p := &piece{
-		database: a.log.Database(), branch: rand.Uint64()>>1 + 1, first: last, last: last, end: tail.Position(),
+	a.pending = &piece{
+		database: a.log.Database(), branch: rand.Uint64()>>1 + 1, first: last, last: last,
 		moments: []Moment{{a.opts.Wall().UTC(), last}},
 		base:    &base{backup: id, cause: a.cause, after: a.tip.branch, ended: a.tip.last},
 	}
-	text := p.encode()
-	if err := a.opts.Store.PutPiece(ctx, p.name(), text); err != nil {
-		return fmt.Errorf("put %s: %w", p.name(), err)
-	}
-	a.tail = tail
-	a.advance(tip{branch: p.branch, last: p.last, digest: p.digest, position: p.end}, int64(len(text)))
 	return nil
 }
 

@@ -30,6 +30,9 @@ type RootSegment struct {
 // HoldOld takes over segments of database db that an Open has found: those that were held before, and those that it has
 // replayed up to commit last. What was begun it holds for the archive, and returns; of the rest it knows nothing. No
 // version needs them from since on. Begin comes next.
+//
+// It makes them durable. What a kill has left unsynced is in synced tables by now, so that nothing else would do it, and
+// after a power cut the archive would lack a commit that the database has.
 func (l *Log) HoldOld(db [16]byte, nums []filename.Num, last key.SeqNum, since filename.Num) ([]filename.Num, error) {
 	if l.opts.HoldLimit <= 0 {
 		return nil, nil
@@ -46,6 +49,9 @@ func (l *Log) HoldOld(db [16]byte, nums []filename.Num, last key.SeqNum, since f
 			if err != nil || s.state != intact {
 				return err
 			}
+			if err := syncFile(l.dir.FS(), s.name); err != nil {
+				return err
+			}
 			if s.prev.Num == 0 {
 				roots = append(roots, RootSegment{num, s.prev.LastSeq})
 			}
@@ -60,6 +66,15 @@ func (l *Log) HoldOld(db [16]byte, nums []filename.Num, last key.SeqNum, since f
 	l.hold.roots = usedRoots(roots, last)
 	l.limitHoldLocked(l.opts.HoldLimit)
 	return held, nil
+}
+
+// syncFile makes the content of a file durable.
+func syncFile(fs vfs.FS, name string) error {
+	f, err := fs.OpenReadWrite(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // usedRoots leaves out those that no manifest has named: a large commit that failed, or was interrupted, has left one
