@@ -14,36 +14,22 @@ import (
 	"lightningdb/internal/target"
 )
 
+// Errors of RestoreTo, for errors.Is. Their texts name the points, branches and pieces.
 var (
-	// ErrNoPoint says that an archive has no way to a point: it lies in a gap, before the first base, or after what is
-	// archived. The text names what there is before and after it. Use errors.Is.
-	ErrNoPoint = archive.ErrNoPoint
-
-	// ErrForked says that several branches have a point, because copies of the database were written apart: choose one by
-	// RestoreToOptions.Branch. The text names them. Use errors.Is.
-	ErrForked = archive.ErrForked
-
-	// ErrBadPiece says that a piece of the archive is cut, was changed, is missing, or is none. Nothing behind it can be
-	// restored, up to the next backup. Use errors.Is.
-	ErrBadPiece = archive.ErrBadPiece
+	ErrNoPoint  = archive.ErrNoPoint  // the point lies in a gap, before the first base, or after what is archived
+	ErrForked   = archive.ErrForked   // several branches have the point: choose one by RestoreToOptions.Branch
+	ErrBadPiece = archive.ErrBadPiece // a piece is cut, was changed or is missing: nothing leads behind it
 )
 
 type (
 	// Point is a state to restore; Sequence and At make one. Its String is for messages.
 	Point = archive.Point
 
-	// Branch is what an archive has without a gap: the state after each commit from First to Last can be restored.
-	//
-	//   - Database is the id of the database, ID that of the branch, both in hexadecimal.
-	//   - Backup is the id of the backup that it begins with.
-	//   - First is the sequence number of the newest commit in that, Last the newest that is archived.
-	//   - From and To are when these were there, by the clock of the machine that wrote, in UTC.
-	//   - Pieces and Bytes are what it takes, without the backup.
-	//   - Cause is why it was begun: "begin" for the first one of a database; "gap" if what follows After was not archived
-	//     in time; "transaction" if it was a transaction larger than memory, or a streamed value; "fork" if After goes on
-	//     with other commits, those of a copy of the database.
-	//   - After is the ID of the branch, and Ended the commit, that it could not go on behind; "" and 0 if there was none.
-	//   - Damage is why nothing more can be told; nil if nothing was found. Not every piece is read for it.
+	// Branch is what an archive has without a gap: the state after each commit from First to Last, with backup Backup
+	// before it. From and To are when they were there, by the clock of the machine that wrote, in UTC; Pieces and Bytes
+	// what it takes. Cause is why it was begun: "begin"; "gap" if what follows branch After, which Ended there, was not
+	// archived in time; "transaction" if that was one larger than memory, or a streamed value; "fork" if After goes on
+	// with commits of a copy of the database. Damage is why nothing more can be told; nil if nothing was found.
 	Branch = archive.Branch
 )
 
@@ -55,24 +41,24 @@ func Sequence(n uint64) Point { return archive.Sequence(n) }
 // the same time may be there twice, and it is either of them.
 func At(t time.Time) Point { return archive.At(t) }
 
-// Archive is what lightningdb.Options.Archive takes: a repository that gets every commit. Its methods are for package
-// lightningdb.
+// Archive is for lightningdb.Options.Archive: a repository that gets every commit. Its methods are those of
+// archive.Store.
 type Archive struct{ r *Repository }
 
 // NewArchive is an archive in r.
 func NewArchive(r *Repository) *Archive { return &Archive{r} }
 
-// PutPiece is that of archive.Store.
+// PutPiece stores a piece.
 func (a *Archive) PutPiece(ctx context.Context, name string, content []byte) error {
 	return put(ctx, a.r.store, name, content, OnlyNew)
 }
 
-// ReadPiece is that of archive.Store.
+// ReadPiece reads a piece.
 func (a *Archive) ReadPiece(ctx context.Context, name string, limit int64) ([]byte, error) {
 	return read(ctx, a.r.store, name, limit)
 }
 
-// ListPieces is that of archive.Store.
+// ListPieces lists pieces.
 func (a *Archive) ListPieces(ctx context.Context, prefix string) (names []string, sizes []int64, err error) {
 	entries, err := list(ctx, a.r.store, prefix)
 	for _, e := range entries {
@@ -81,7 +67,7 @@ func (a *Archive) ListPieces(ctx context.Context, prefix string) (names []string
 	return names, sizes, err
 }
 
-// Base is that of archive.Store.
+// Base makes a backup.
 func (a *Archive) Base(ctx context.Context, from checkpoint.Source) (id string, seq uint64, err error) {
 	created, err := a.r.Create(ctx, copies{from}, nil)
 	if err != nil {
@@ -96,9 +82,8 @@ type copies struct{ from checkpoint.Source }
 // Copies is that of Source.
 func (c copies) Copies() checkpoint.Source { return c.from }
 
-// Branches lists what is archived in the repository: of each database, in the order in which its branches begin. Where
-// one ends and the next begins later, there is a gap; where two have the same sequence numbers, there is a fork. It
-// reads two pieces of each branch.
+// Branches lists what is archived: of each database, in the order in which its branches begin. Where one ends and the
+// next begins later, there is a gap; where two have the same sequence numbers, a fork. It reads two pieces of each.
 func (r *Repository) Branches(ctx context.Context) ([]Branch, error) {
 	ctx = calls.OrBackground(ctx)
 	if err := r.check(ctx); err != nil {
@@ -129,25 +114,20 @@ type RestoredTo struct {
 // of the database. It writes to dir.restoring, and renames that. The database has an id of its own.
 //
 // The error may be ErrNoPoint, ErrForked, ErrBadPiece, and those of Repository.Restore. o may be nil.
-func RestoreTo(ctx context.Context, r *Repository, dir string, p Point, o *RestoreToOptions) (*RestoredTo, error) {
+func RestoreTo(ctx context.Context, r *Repository, dir string, p Point,
+	o *RestoreToOptions) (_ *RestoredTo, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("restore %v to %s: %w", p, dir, err)
+		}
+	}()
 	ctx, o = calls.OrBackground(ctx), cmp.Or(o, &RestoreToOptions{})
-	done, err := r.restoreTo(ctx, dir, p, o)
-	if err != nil {
-		return nil, fmt.Errorf("restore %v to %s: %w", p, dir, err)
-	}
-	return done, nil
-}
-
-func (r *Repository) restoreTo(ctx context.Context, dir string, p Point, o *RestoreToOptions) (*RestoredTo, error) {
 	backups, err := r.List(ctx)
 	if err != nil && !errors.Is(err, ErrBadBackup) { // one that cannot be read is not begun with
 		return nil, err
 	}
-	known := make([]archive.Backup, 0, len(backups))
-	for _, b := range backups {
-		known = append(known, archive.Backup{ID: b.ID, Database: b.Database, Sequence: b.Sequence})
-	}
-	plan, err := archive.Find(ctx, NewArchive(r), known, p, archive.Choice{Database: o.Database, Branch: o.Branch})
+	of := archive.Choice{Database: o.Database, Branch: o.Branch}
+	plan, err := archive.Find(ctx, NewArchive(r), known(backups), p, of)
 	if err != nil {
 		return nil, err
 	}
@@ -155,18 +135,28 @@ func (r *Repository) restoreTo(ctx context.Context, dir string, p Point, o *Rest
 	if err != nil {
 		return nil, err
 	}
-	done := &RestoredTo{Backup: d.backup(), Branch: plan.Branch}
-	return done, restore(ctx, dir, &o.RestoreOptions, func(ctx context.Context, into vfs.FS) error {
+	done, restoring := &RestoredTo{Backup: d.backup(), Branch: plan.Branch}, o.RestoreOptions
+	restoring.verified = true
+	err = restore(ctx, dir, &restoring, func(ctx context.Context, into vfs.FS) error {
 		f := &fetch{store: r.store, d: d, into: into, total: d.total(), progress: o.phase("restore")}
-		return target.Continue(into, func(err error) bool { return stays(&o.RestoreOptions, err) }, func() error {
+		return target.Continue(into, func(err error) bool { return stays(&restoring, err) }, func() error {
 			if err := f.run(ctx); err != nil {
 				return err
 			}
 			reached, err := plan.Replay(ctx, NewArchive(r), into, func(seq uint64) {
 				o.phase("replay")(int64(seq-d.Sequence), int64(plan.Sequence-d.Sequence))
-			})
+			}, o.phase("verify"))
 			done.Sequence, done.Commits = reached.Sequence, reached.Commits
 			return err
 		})
 	})
+	return done, err
+}
+
+// known is what package archive knows of backups.
+func known(backups []Backup) (all []archive.Backup) {
+	for _, b := range backups {
+		all = append(all, archive.Backup{ID: b.ID, Database: b.Database, Sequence: b.Sequence, Time: b.Time})
+	}
+	return all
 }

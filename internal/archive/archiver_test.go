@@ -73,7 +73,8 @@ func TestArchiver_gapsAndLargeTransactionsAreNamed(t *testing.T) {
 	})
 }
 
-// Two copies of a directory that go on apart must never be mixed: the second to put sees it, and has a branch of its own.
+// Two copies of a directory that go on apart must never be mixed: the second to put sees it, and has a branch of its
+// own.
 func TestArchiver_copiesAreAFork(t *testing.T) {
 	runs(t, func(t *testing.T, rng *rand.Rand) {
 		w := newWorld(t, rng)

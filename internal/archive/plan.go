@@ -50,6 +50,7 @@ type Choice struct{ Database, Branch string }
 type Backup struct {
 	ID, Database string
 	Sequence     uint64
+	Time         time.Time // when it was begun
 }
 
 // Plan is the way to a point.
@@ -205,18 +206,11 @@ func (s strand) at(ctx context.Context, store Store, t time.Time) (uint64, error
 	return uint64(found), nil
 }
 
-// begin chooses the backup to begin with: the newest on the way. Where another branch has commits of the same numbers,
-// it is not known of which one a backup is, unless the branch names it.
+// begin chooses the backup to begin with: the newest on the way.
 func (p *Plan) begin(all []Branch, backups []Backup) error {
 	found := false
 	for _, b := range backups {
-		if b.Database != p.Branch.Database || b.Sequence < p.Branch.First || b.Sequence > p.Sequence {
-			continue
-		}
-		ambiguous := slices.ContainsFunc(all, func(c Branch) bool {
-			return c.ID != p.Branch.ID && (c.Damage != nil || c.First <= b.Sequence && b.Sequence <= c.Last)
-		})
-		if b.ID != p.Branch.Backup && ambiguous {
+		if b.Sequence > p.Sequence || !p.Branch.mayBeginWith(b, all) {
 			continue
 		}
 		if !found || b.Sequence > p.Backup.Sequence {
@@ -265,14 +259,17 @@ func (p *Plan) pieces(ctx context.Context, s Store, fn func(c commit) error) err
 
 // needed is where the commits from next to last are: the base too, if the first of them follows that.
 func (p *Plan) needed(next, last key.SeqNum) strand {
+	if next > last {
+		return nil
+	}
 	from := 0
 	for i, at := range p.of {
-		if at.first <= next && i > 1 {
+		if i > 0 && at.first <= next && p.Backup.ID != p.Branch.Backup {
 			from = i
 		}
 	}
 	to := len(p.of)
-	for to > from && (p.of[to-1].first > last || next > last) {
+	for to > from && p.of[to-1].first > last {
 		to--
 	}
 	return p.of[from:to]

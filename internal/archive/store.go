@@ -215,6 +215,9 @@ func describe(ctx context.Context, s Store, of strand) (Branch, error) {
 	}
 	b.First, b.Last = uint64(first.first), uint64(last.last)
 	b.From, b.To = first.from(), last.to()
+	if len(of) > 1 && uint64(of[1].first) > b.First+1 { // pruned
+		b.First = uint64(of[1].first) - 1
+	}
 	return b, nil
 }
 

@@ -31,8 +31,8 @@ type RootSegment struct {
 // replayed up to commit last. What was begun it holds for the archive, and returns; of the rest it knows nothing. No
 // version needs them from since on. Begin comes next.
 //
-// It makes them durable. What a kill has left unsynced is in synced tables by now, so that nothing else would do it, and
-// after a power cut the archive would lack a commit that the database has.
+// It makes them durable. What a kill has left unsynced is in synced tables by now, so that nothing else would do it,
+// and after a power cut the archive would lack a commit that the database has.
 func (l *Log) HoldOld(db [16]byte, nums []filename.Num, last key.SeqNum, since filename.Num) ([]filename.Num, error) {
 	if l.opts.HoldLimit <= 0 {
 		return nil, nil
