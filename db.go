@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
@@ -27,6 +28,7 @@ type DB struct {
 	durability Durability
 	updates    transaction.Nesting
 	rules      operand.Rules
+	archiver   *archive.Archiver // nil without Options.Archive
 	forgets
 }
 
@@ -79,7 +81,8 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)
 	}
 	durability, rules := cmp.Or(o.Durability, Sync), operand.Rules{User: o.Merge}
-	return &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules}, nil
+	archiver := archive.Start(e, archive.Options{Store: o.Archive, Interval: o.ArchiveInterval})
+	return &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules, archiver: archiver}, nil
 }
 
 func (o *Options) openDir(dir string) (vfs.FS, error) {
@@ -107,6 +110,7 @@ func (o *Options) openDir(dir string) (vfs.FS, error) {
 // the database was closed before.
 func (db *DB) Close() error {
 	defer db.views.Forget()
+	db.archiver.Stop()
 	if err := db.engine.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}

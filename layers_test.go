@@ -25,10 +25,11 @@ var wings = []wing{
 	{"internal/target", ".", "system format tree/manifest"},
 	{"internal/salvage", "leaves .", "system format tree log/wal target"},
 	{"internal/checkpoint", ".", "system format tree target"},
+	{"internal/archive", ".", "system format tree log engine checkpoint"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "engine follower salvage checkpoint transaction format log/lock log/txn log/wal tree/manifest " +
+	{".", ".", "engine follower salvage checkpoint archive transaction format log/lock log/txn log/wal tree/manifest " +
 		"system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
-	{"backup", ".", ". checkpoint target format system"},
+	{"backup", ".", ". checkpoint archive target format system"},
 	{"monitor", ".", "."},
 	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
 		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},

@@ -3,7 +3,11 @@ package lightningdb
 import (
 	"time"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/engine/disk"
+	"lightningdb/internal/engine/scrub"
+	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
 )
@@ -29,6 +33,7 @@ type Metrics struct {
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
 	Disk      DiskMetrics
 	Scrub     ScrubMetrics
+	Archive   ArchiveMetrics
 
 	MemoryUsed  int64 // bytes of memtables, cached pages and rows, open tables, buffers, and large transactions
 	MemoryLimit int64
@@ -62,46 +67,11 @@ type Metrics struct {
 	BackgroundError error
 }
 
-// DiskMetrics describes what Options.DiskLimit makes of the disk. All of it is zero without that option.
-type DiskMetrics struct {
-	Limit    int64
-	Reserve  int64  // bytes of the file RESERVE; 0 while it is spent
-	Refusing string // why writes that add anything are refused, or wait, at present; empty if they are not
-	Refused  uint64 // how many were, since Open
-}
-
-// ScrubMetrics describes what Options.ScrubRate has read since Open. All of it is zero without that option.
-type ScrubMetrics struct {
-	Passes      uint64 // that came to their end
-	Done, Total int64  // bytes of tables: of the present pass, as far as it has read, or the last one
-	Damaged     uint64 // tables in which something was wrong
-	Found       []ScrubDamage
-}
-
-// ScrubDamage is damage that a scrub has found; Metrics has that of the first four tables. DB.Verify finds all.
-type ScrubDamage struct {
-	File   string
-	Damage string    // the text of the *CorruptionError, or of the error of the medium
-	At     time.Time // when it was found
-}
-
 // ValueMetrics describes the value files: see Options.ValueThreshold.
 type ValueMetrics struct {
 	Files   int
 	Bytes   int64
 	Garbage int64 // bytes of them that are no part of the newest state of the tables, and wait to be reclaimed
-}
-
-// LevelMetrics describes one level of the tree. Level 0 receives flushes, the last level holds most of the data.
-type LevelMetrics struct {
-	Level      int
-	Tables     int
-	Bytes      int64
-	Values     int64 // bytes of value files that its tables refer to
-	Entries    uint64
-	Tombstones uint64
-	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
-	Score      float64 // how urgent its compaction is; from 1 on it is due, in a burst of writes from 2 on
 }
 
 // MemtableMetrics describes what has not been flushed.
@@ -150,25 +120,43 @@ type ReaderMetrics struct {
 	Stack    string        // who opened it, the innermost caller first: a line each of function, file and line number
 }
 
-// WorkMetrics sums up flushes or compactions since Open.
-type WorkMetrics struct {
-	Count        uint64
-	BytesRead    int64 // of tables; a flush reads none
-	BytesWritten int64 // of tables
-	Duration     time.Duration
-	Running      int
-	Done, Total  int64 // bytes of keys and values that the running one has read, and will read in all, about; 0 if none
-}
-
-// StallMetrics sums up how writers waited for flushes and compactions since Open, also for the space that these return
-// under Options.DiskLimit.
-type StallMetrics struct {
-	Count    uint64        // waits of single commits
-	Duration time.Duration // in which at least one commit waited
-	Cause    string        // of the latest
-}
-
 type (
+	// LevelMetrics describes one Level (int) of the tree: its Tables (int); Bytes, and Values, those of value files that
+	// its tables refer to; Entries and Tombstones; Target, the bytes above which it is compacted, 0 if it is not in use;
+	// Score, how urgent its compaction is: from 1 on it is due, in a burst of writes from 2 on. Level 0 receives flushes,
+	// the last level holds most of the data.
+	LevelMetrics = engine.LevelState
+
+	// StallMetrics sums up how writers waited for flushes and compactions since Open, also for the space that these return
+	// under Options.DiskLimit: Count waits of single commits (uint64), Duration in which at least one commit waited, and
+	// the Cause of the latest (string).
+	StallMetrics = stats.Stall
+
+	// WorkMetrics sums up flushes or compactions since Open: their Count (uint64); BytesRead and BytesWritten (int64) of
+	// tables, a flush reads none; Duration; how many are Running; and how many bytes of keys and values that one has read,
+	// Done, and will read in all, about, Total (int64): 0 if none is.
+	WorkMetrics = stats.Work
+
+	// DiskMetrics describes what Options.DiskLimit makes of the disk: the Limit, and the Reserve (bytes of the file
+	// RESERVE; 0 while it is spent); why writes that add anything are refused, or wait, at present (Refusing, "" if they
+	// are not), and how many were (Refused, uint64). All of it is zero without that option.
+	DiskMetrics = disk.State
+
+	// ScrubMetrics describes what Options.ScrubRate has read since Open: Passes (uint64) that came to their end; bytes of
+	// tables of the present pass, Done, as far as it has read, of Total, or of the last one (int64); in how many something
+	// was wrong, Damaged (uint64); Found ([]ScrubDamage). All of it is zero without that option.
+	ScrubMetrics = scrub.State
+
+	// ScrubDamage is damage that a scrub has found: the File, the Damage, which is the text of the *CorruptionError or of
+	// the error of the medium, and At (time.Time), when. Metrics has that of the first four tables; DB.Verify finds all.
+	ScrubDamage = scrub.Found
+
+	// ArchiveMetrics describes what Options.Archive has done since Open: Sequence (uint64) is the newest commit that is
+	// archived; Lag (time.Duration) for how long the oldest one that is not has waited, LagOperations (uint64) how many
+	// operations such commits have; Pieces, Bytes, Failures and Gaps (uint64) count what was put, and went wrong;
+	// HeldBytes of log are kept for it; Branch is the id of what it goes on with, LastError why it cannot at present.
+	ArchiveMetrics = archive.Metrics
+
 	// LatencyMetrics tells how long calls took that succeeded. Each of its fields is a Latency: Commit of Put, Write,
 	// Commit and their like, from call to return; Sync of each sync of the log that commits, or Close, waited for; Get of
 	// reads of single keys, as far as they read the database. They are since Open, and those of m.Since(earlier) since
@@ -188,18 +176,16 @@ type (
 // Metrics returns the metrics of this moment. It asks the file system for the size of each file, which takes a
 // microsecond or a few for each. Those of a closed database say with BackgroundError that it is, and tell what it did,
 // and nothing of what it had.
-func (db *DB) Metrics() Metrics { return metricsOf(db.engine.Metrics()) }
+func (db *DB) Metrics() Metrics { return metricsOf(db.engine.Metrics(), db.archiver.Metrics()) }
 
-func metricsOf(m engine.Metrics) Metrics {
+func metricsOf(m engine.Metrics, a ArchiveMetrics) Metrics {
 	out := treeMetrics(m.Metrics, m.Levels)
+	out.Archive = a
 	out.DurableSequence = uint64(m.Durable)
 	out.Commits, out.Operations = m.Commits, m.Operations
 	out.DiskBytes = m.DiskBytes
-	out.Disk = DiskMetrics{m.Disk.Limit, m.Disk.Reserve, m.Disk.Refusing, m.Disk.Refused}
-	out.Scrub = ScrubMetrics{Passes: m.Scrub.Passes, Done: m.Scrub.Done, Total: m.Scrub.Total, Damaged: m.Scrub.Damaged}
-	for _, f := range m.Scrub.Found {
-		out.Scrub.Found = append(out.Scrub.Found, ScrubDamage(f))
-	}
+	out.Disk = m.Disk
+	out.Scrub = m.Scrub
 	out.MemoryLimit = m.MemoryLimit
 	out.Transactions = TransactionMetrics{
 		Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,
@@ -209,9 +195,9 @@ func metricsOf(m engine.Metrics) Metrics {
 		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
 	}
 	out.Latency.Commit, out.Latency.Sync = latency.Summarize(m.CommitTimes), latency.Summarize(m.SyncTimes)
-	out.Flush, out.Compaction = WorkMetrics(m.Flush), WorkMetrics(m.Compaction)
+	out.Flush, out.Compaction = m.Flush, m.Compaction
 	out.CompactionWaits = m.Waiting
-	out.Stall = StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause}
+	out.Stall = m.Stall
 	out.ObsoleteFiles += m.Obsolete
 	out.BackgroundError = status.Failure(m.Failure)
 	if m.AppendBytes > 0 {
@@ -253,8 +239,8 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 			Kind: string(r.Origin.Kind), Age: r.Age, Sequence: uint64(r.Seq), Opened: r.Origin.At, Stack: r.Origin.Stack(),
 		})
 	}
+	out.Levels = levels
 	for _, l := range levels {
-		out.Levels = append(out.Levels, LevelMetrics(l))
 		if l.Bytes > 0 {
 			out.LiveBytes = l.Bytes + l.Values
 		}

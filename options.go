@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/system/vfs"
@@ -87,6 +88,17 @@ type Options struct {
 	// Default: 4 KiB; math.MaxInt copies all values, and so does DiskLimit. It may differ from one Open to the next.
 	ValueThreshold int
 
+	// Archive gets every commit soon after it is durable: backup.NewArchive says how, and what happens while it cannot.
+	// Commits never wait for it; it takes a goroutine. Ignored with ReadOnly. Default: none.
+	Archive Archive
+
+	// ArchiveInterval is how long a durable commit waits until it is archived, unless 1 MiB is there before. Default: 1 s.
+	ArchiveInterval time.Duration
+
+	// ArchiveRetention bounds, in bytes, how much log is kept for an Archive that lags, beyond LogLimit: what follows is
+	// lost to the archive, which begins anew. Space that runs short ends it earlier. Default: LogLimit once more.
+	ArchiveRetention int64
+
 	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
 	Compression Compression
 
@@ -143,6 +155,9 @@ func (c Compression) compressor() codec.Compressor {
 	return *c.codec
 }
 
+// Archive is where commits are archived; backup.NewArchive makes one.
+type Archive = archive.Store
+
 // engineOptions translates o, with the file system already open.
 func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	if o.Durability > Process {
@@ -151,7 +166,8 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	for name, n := range map[string]int64{"MemoryLimit": o.MemoryLimit, "LogLimit": o.LogLimit, "DiskLimit": o.DiskLimit,
 		"ScrubRate": o.ScrubRate, "SyncInterval": int64(o.SyncInterval), "Retain": int64(o.Retain),
 		"MaxSnapshotAge": int64(o.MaxSnapshotAge), "LockTimeout": int64(o.LockTimeout),
-		"ValueThreshold": int64(o.ValueThreshold)} {
+		"ValueThreshold": int64(o.ValueThreshold), "ArchiveInterval": int64(o.ArchiveInterval),
+		"ArchiveRetention": o.ArchiveRetention} {
 		if n < 0 {
 			return engine.Options{}, fmt.Errorf("%s must not be negative", "Options."+name)
 		}
@@ -174,6 +190,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		TraceReaders:   o.TraceReaders,
 		MemoryLimit:    o.MemoryLimit,
 		LogLimit:       logLimit,
+		HoldLog:        archive.Retention(o.Archive, o.ArchiveRetention),
 		DiskLimit:      diskLimit,
 		ScrubRate:      o.ScrubRate,
 		ValueThreshold: o.ValueThreshold,

@@ -38,7 +38,7 @@ func reports() func(engine.Metrics) []byte {
 	r := report{WriterStatus: WriterStatus{Pid: os.Getpid(), Program: owner.Program(), Opened: time.Now()}}
 	return func(m engine.Metrics) []byte {
 		r := r
-		r.At, r.Metrics = time.Now(), metricsOf(m)
+		r.At, r.Metrics = time.Now(), metricsOf(m, ArchiveMetrics{})
 		if err := r.Metrics.BackgroundError; err != nil {
 			r.Metrics.BackgroundError, r.Failure = nil, err.Error()
 		}

@@ -52,5 +52,21 @@
 //
 // Both hold also if X vanishes only long after T, and whatever else happens then.
 //
+// # The archive
+//
+//	db, err := lightningdb.Open(dir, &lightningdb.Options{Archive: backup.NewArchive(repo)})
+//	done, err := backup.RestoreTo(ctx, repo, "/data/before-the-mistake", backup.At(noon), nil)
+//
+// A database with Options.Archive puts what is durable into the repository, about every ArchiveInterval, in pieces of
+// at most 1 MiB, or of one commit. Pieces follow each other in branches, each of which begins with a backup. While the
+// Store is slow or fails, commits go on, and the log is held, also over restarts, up to ArchiveRetention. Beyond that,
+// and after a transaction that is not in the log because it is larger than memory or a streamed value, a new branch
+// begins, with a new backup; what lies between the two is a gap, and a RestoreTo into it is refused. What lags, failed
+// or began anew is in Metrics.Archive. RestoreTo takes the newest backup before a point, and applies what follows.
+//
+// A Prune keeps what the window of PruneOptions needs: pieces, and the backup before them.
+//
+// # Two prunes
+//
 // Two Prunes do not get that far: the one that finds a mark that lives gives way. If both find one, both do.
 package backup

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/system/calls"
 )
 
@@ -15,6 +16,10 @@ import (
 type PruneOptions struct {
 	// Keep is what stays. Its zero value is refused.
 	Keep Keep
+
+	// Window is how far back every point of an archive stays, by the clock: see NewArchive. What that needs of backups
+	// stays too. 0 is as far as the oldest backup goes that Keep keeps.
+	Window time.Duration
 
 	// DryRun removes nothing, and reports what would be removed if no Create was at work.
 	DryRun bool
@@ -24,6 +29,7 @@ type PruneOptions struct {
 type PruneReport struct {
 	Kept, Removed []Backup
 	Freed         Amount // files that no backup names any more
+	Pieces        Amount // of the archive, older than the window
 	// InUse says that a Create was at work. Then the files stay, and the next Prune removes them.
 	InUse bool
 }
@@ -45,7 +51,7 @@ func (r *Repository) Prune(ctx context.Context, o PruneOptions) (report PruneRep
 	if err == nil {
 		err = r.check(ctx)
 	}
-	p := &pruning{r: r, keep: o.Keep}
+	p := &pruning{r: r, keep: o.Keep, window: o.Window}
 	if err == nil && o.DryRun {
 		err = p.dry(ctx)
 	} else if err == nil {
@@ -61,7 +67,9 @@ func (r *Repository) Prune(ctx context.Context, o PruneOptions) (report PruneRep
 type pruning struct {
 	r      *Repository
 	keep   Keep
+	window time.Duration
 	mark   *claim
+	pieces []string // to be removed
 	report PruneReport
 }
 
@@ -100,6 +108,11 @@ func (p *pruning) marked(ctx context.Context) (err error) {
 	}
 	for _, b := range p.report.Removed {
 		if err := p.remove(ctx, descriptionName(b.ID)); err != nil {
+			return err
+		}
+	}
+	for _, name := range p.pieces {
+		if err := p.remove(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -158,8 +171,19 @@ func (p *pruning) choose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stay, rest := p.keep.choose(backups)
-	p.report.Kept, p.report.Removed = stay, rest
+	stay, _ := p.keep.choose(backups)
+	needs, err := archive.Before(ctx, NewArchive(p.r), known(backups), known(stay), p.window)
+	if err != nil {
+		return err
+	}
+	p.pieces, p.report.Pieces = needs.Names, Amount{len(needs.Names), needs.Bytes}
+	for _, b := range backups {
+		if slices.Contains(stay, b) || slices.Contains(needs.Backups, b.ID) {
+			p.report.Kept = append(p.report.Kept, b)
+		} else {
+			p.report.Removed = append(p.report.Removed, b)
+		}
+	}
 	return nil
 }
 

@@ -88,6 +88,11 @@ func newEngine(opts Options) *Engine {
 	if e.opts.LogLimit <= 0 {
 		e.opts.LogLimit = 2 * int64(e.budget.Frozen+1) * int64(e.budget.Memtable)
 	}
+	if opts.ReadOnly {
+		e.opts.HoldLog = 0
+	} else if opts.HoldLog < 0 {
+		e.opts.HoldLog = e.opts.LogLimit
+	}
 	e.limitDisk()
 	e.locks.Now = opts.Elapsed
 	e.stats.Clock = opts.Elapsed
@@ -101,7 +106,7 @@ func newEngine(opts Options) *Engine {
 	e.store = manifest.NewStore(e.dir, manifest.StoreOptions{Random: opts.Random, Limit: opts.ManifestLimit})
 	e.log = wal.NewLog(e.dir, wal.LogOptions{
 		SegmentLimit: e.opts.LogLimit / int64(e.budget.Frozen+1),
-		SyncInterval: opts.SyncInterval, Clock: e.clock, Wake: e.background.housekeeper.Wake,
+		SyncInterval: opts.SyncInterval, Clock: e.clock, Wake: e.background.housekeeper.Wake, HoldLimit: e.opts.HoldLog,
 	})
 	e.tree = tree.New(tree.Options{
 		Dir: e.dir, Gate: e.gate, Clock: e.clock, Wall: opts.Wall, Random: opts.Random,
@@ -191,6 +196,12 @@ func (e *Engine) CountWrites(delta int64) { e.tree.CountOnHeap(delta) }
 
 // Tree is what is there at a sequence number, for who copies it.
 func (e *Engine) Tree() *tree.Tree { return e.tree }
+
+// Log is what was committed, for who archives it.
+func (e *Engine) Log() *wal.Log { return e.log }
+
+// AppendedBytes is how many bytes of batches have gone to the log.
+func (e *Engine) AppendedBytes() uint64 { return e.stats.LogBytes.Load() }
 
 // Verify is Tree.Verify.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {

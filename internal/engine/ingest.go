@@ -128,7 +128,7 @@ func (e *Engine) commitSpill(s *Spill, seq key.SeqNum, logStart filename.Num) er
 // are in the current view already: whoever reads at seq finds them.
 func (e *Engine) beginAt(root *wal.Segment, seq key.SeqNum) {
 	e.tree.Active().ForSegment(root.Num()) // it is empty, and the only memtable: nobody reads this before it is frozen
-	e.log.UseRoot(root)
+	e.log.UseRoot(root, seq)
 	e.tree.ForgetRows(seq)
 	e.leader.confirmed = true // the edit was durable
 	writer{e}.Publish(seq)

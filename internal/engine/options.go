@@ -38,6 +38,7 @@ type Options struct {
 
 	MemoryLimit int64 // bytes; see budget.Budget
 	LogLimit    int64 // bytes of log that a recovery may have to replay
+	HoldLog     int64 // bytes of log that are held, needed no more, for an archive; below 0: LogLimit; 0 for none
 	DiskLimit   int64 // bytes of all files together; 0 for no limit
 	ScrubRate   int64 // bytes of tables that are read a second to find damage; 0 for none
 	Codec       codec.Compressor

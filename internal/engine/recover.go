@@ -113,6 +113,9 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	r.progress.Step("opening the database", 0, 0)
 	version := r.version
 	e.startAt(last, version)
+	if names, err = e.holdLog(version, names, last); err != nil {
+		return err
+	}
 	if err := e.log.Begin(version.DatabaseID, last); err != nil {
 		return err
 	}
@@ -140,6 +143,25 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	e.tree.Begin([]*tree.Memtable{r.mem}, version)
 	e.disk.MakeReserve()
 	return nil
+}
+
+// holdLog holds the log for the archive, and returns names without that: the archive may not have read what is
+// replayed, nor what earlier openings have held.
+func (e *Engine) holdLog(version *manifest.Version, names []string, last key.SeqNum) ([]string, error) {
+	var nums []filename.Num
+	for _, name := range names {
+		if kind, num := filename.Parse(name); kind == filename.Log {
+			nums = append(nums, num)
+		}
+	}
+	held, err := e.log.HoldOld(version.DatabaseID, nums, last, version.NextNum)
+	if err != nil {
+		return nil, fmt.Errorf("hold the log for the archive: %w", err)
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		kind, num := filename.Parse(name)
+		return kind == filename.Log && slices.Contains(held, num)
+	}), nil
 }
 
 // serveReadOnly replays the log into memory and leaves the directory as it is.

@@ -34,6 +34,7 @@ type LogOptions struct {
 	SegmentLimit int64           // how many bytes of a segment are filled
 	SyncInterval time.Duration   // how long a published commit may be unsynced; see UntilSync
 	Clock        clock.Monotonic // the clock that measures the interval
+	HoldLimit    int64           // how many bytes of segments are held for an archive; 0 if there is none
 	Wake         func()          // called when SyncUnsynced, WriteOut or Recycle may have something to do
 }
 
@@ -65,6 +66,7 @@ type Log struct {
 	segments []segmentFile
 	retired  []segmentFile // sealed segments that are not needed any more, kept to be used again; at most keptSegments
 	blank    *Blank        // the file of the next segment; nil if none is ready
+	hold     hold          // what the archive has not read yet
 }
 
 // segmentFile is a segment on disk. The last of Log.segments is the active one.
@@ -88,6 +90,7 @@ func (l *Log) Begin(db [16]byte, last key.SeqNum) error {
 	}
 	l.use(seg)
 	l.segments = []segmentFile{{num: num}}
+	l.hold.roots = append(l.hold.roots, RootSegment{num, last})
 	return nil
 }
 
@@ -312,6 +315,8 @@ func (l *Log) RetireBefore(start, since filename.Num, keep bool) {
 		switch {
 		case f.num >= start:
 			needed = append(needed, f)
+		case l.opts.HoldLimit > 0 && f.num >= l.hold.from:
+			l.holdLocked(f, since)
 		case keep && len(l.retired) < keptSegments && f.bytes <= 2*l.opts.SegmentLimit:
 			// One that a large commit has made longer is not worth keeping.
 			f.since = since
@@ -321,6 +326,7 @@ func (l *Log) RetireBefore(start, since filename.Num, keep bool) {
 		}
 	}
 	l.segments = needed
+	l.limitHoldLocked(l.opts.HoldLimit)
 	l.opts.Wake()
 }
 
@@ -432,10 +438,13 @@ func (l *Log) DropRoot(root *Segment) {
 	}
 }
 
-// UseRoot makes root the active segment. The edit that names it has retired all others.
-func (l *Log) UseRoot(root *Segment) {
+// UseRoot makes root the active segment, behind seq. The edit that names it has retired all others.
+func (l *Log) UseRoot(root *Segment, seq key.SeqNum) {
 	l.mu.Lock()
 	l.segments = append(l.segments, segmentFile{num: root.Num()})
+	if l.opts.HoldLimit > 0 {
+		l.hold.roots = append(l.hold.roots, RootSegment{root.Num(), seq})
+	}
 	l.mu.Unlock()
 	old := l.active.Load()
 	l.use(root)
@@ -447,7 +456,7 @@ func (l *Log) UseRoot(root *Segment) {
 func (l *Log) Files() (nums []filename.Num) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, f := range slices.Concat(l.segments, l.retired) {
+	for _, f := range slices.Concat(l.hold.held, l.segments, l.retired) {
 		nums = append(nums, f.num)
 	}
 	if l.blank != nil {

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 
 	"lightningdb/internal/format/batch"
@@ -22,6 +23,7 @@ type Tail struct {
 	at     Predecessor  // what has been read: up to Length of segment Num
 	begun  bool         // at is true; otherwise only its number is
 	next   filename.Num // the segment that follows, if at is behind a seal; otherwise 0
+	behind Predecessor  // at, but never behind a seal
 }
 
 // NewTail returns a tail of the log of database db. Begin says where it begins.
@@ -31,6 +33,22 @@ func NewTail(fs vfs.FS, db [16]byte) *Tail {
 
 // Begin makes the next ReadTo begin with segment num.
 func (t *Tail) Begin(num filename.Num) { t.at, t.begun, t.next = Predecessor{Num: num}, false, 0 }
+
+// Position is where t stands, for Resume: behind the last commit that it has read, or behind the header of a segment.
+func (t *Tail) Position() Predecessor { return t.behind }
+
+// Resume makes the next ReadTo go on at a Position of a tail of this log, which may be that of an earlier process. It
+// reads the segment up to there. The error is status.ErrAhead if the segment is gone, or holds anything else there than
+// it held then: so the log of a copy of the database, which has been written apart, is not taken for this one.
+func (t *Tail) Resume(at Predecessor) error {
+	t.Begin(at.Num)
+	err := t.ReadTo(at.LastSeq, func(filename.Num, key.SeqNum, *batch.Batch) error { return nil })
+	var damage *corrupt.Error // also a commit that begins before the position and ends behind it
+	if errors.As(err, &damage) || err == nil && t.behind != at {
+		return ahead(filename.Make(filename.Log, at.Num), at.Length, "the log was another one here")
+	}
+	return err
+}
 
 // Num is the segment that t stands in, 0 before Begin.
 func (t *Tail) Num() filename.Num { return t.at.Num }
@@ -64,7 +82,7 @@ func (t *Tail) readSegment(last key.SeqNum, fn func(filename.Num, key.SeqNum, *b
 				return ahead(s.name, 0, "it holds another segment")
 			}
 			t.at = Predecessor{Num: s.num, Length: record.FileHeaderSize, LastSeq: s.prev.LastSeq, Sum: s.header.Sum()}
-			t.begun = true
+			t.begun, t.behind = true, t.at
 		}
 		for t.at.LastSeq < last && t.next == 0 {
 			rec, problem, err := t.replay.reader.At(t.at.Length)
@@ -132,6 +150,9 @@ func (t *Tail) readRecord(s *segment, rec record.Record, last key.SeqNum,
 		return corrupt.New(s.name, rec.Offset, "its seal names segment %d as the next", r.next)
 	}
 	t.at.Length, t.at.Sum, t.at.LastSeq, t.next = rec.End, rec.Sum, r.report.LastSeq, r.next
+	if rec.Type == typeCommit {
+		t.behind = t.at
+	}
 	return nil
 }
 
@@ -142,7 +163,7 @@ func (t *Tail) follow() error {
 			return ahead(s.name, 0, "it does not follow the segment before")
 		}
 		t.at = Predecessor{Num: s.num, Length: record.FileHeaderSize, LastSeq: s.prev.LastSeq, Sum: s.header.Sum()}
-		t.next = 0
+		t.next, t.behind = 0, t.at
 		return nil
 	})
 }

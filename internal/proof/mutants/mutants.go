@@ -66,8 +66,8 @@ func All() []Mutant {
 	return slices.Concat(logMutants, salvageMutants, treeMutants, visibleMutants, readerMutants, mergeMutants,
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
-		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, monitorMutants,
-		viewMutants)
+		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, archiveMutants,
+		monitorMutants, viewMutants)
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly

@@ -1,0 +1,195 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"maps"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+var (
+	seedFlag = flag.Uint64("archive.seed", 0, "seed of the one run to make")
+	runsFlag = flag.Int("archive.runs", 60, "runs to make")
+)
+
+// runs calls fn with a generator for each run, whose seed it tells if the run fails.
+func runs(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
+	for range *runsFlag {
+		seed := *seedFlag
+		if seed == 0 {
+			seed = rand.Uint64()
+		}
+		fn(t, rand.New(rand.NewPCG(seed, 0)))
+		if t.Failed() {
+			t.Fatalf("-archive.seed=%d", seed)
+		}
+		if *seedFlag != 0 {
+			return
+		}
+	}
+}
+
+// A restart, a kill or a power cut must not lose what was acknowledged to the archive, nor archive what was lost, as
+// long as the log is held; and a store may fail as it likes.
+func TestArchiver_oneBranchOverCrashesAndRestarts(t *testing.T) {
+	runs(t, func(t *testing.T, rng *rand.Rand) {
+		w := newWorld(t, rng)
+		w.shelf.faults = rng.IntN(2) * 40
+		for range 100 + rng.IntN(200) {
+			w.step()
+		}
+		w.shelf.settle()
+		w.catchUp()
+		if all := w.branches(); len(all) != 1 || all[0].Cause != Begin {
+			t.Errorf("the branches are %+v", all)
+		}
+		w.check(4)
+		w.close()
+	})
+}
+
+// What cannot be restored is refused by name; what can be is what it was.
+func TestArchiver_gapsAndLargeTransactionsAreNamed(t *testing.T) {
+	runs(t, func(t *testing.T, rng *rand.Rand) {
+		w := newWorld(t, rng)
+		w.options.HoldLog = 8 << 10
+		w.close()
+		w.open()
+		for range 100 + rng.IntN(200) {
+			if rng.IntN(30) == 0 {
+				w.ingest()
+			}
+			w.step()
+		}
+		w.catchUp()
+		w.check(4)
+		if gaps := w.branches(); w.a.Metrics().Gaps > uint64(len(gaps)) {
+			t.Errorf("%d gaps, and %d branches", w.a.Metrics().Gaps, len(gaps))
+		}
+		w.close()
+	})
+}
+
+// Two copies of a directory that go on apart must never be mixed: the second to put sees it, and has a branch of its
+// own.
+func TestArchiver_copiesAreAFork(t *testing.T) {
+	runs(t, func(t *testing.T, rng *rand.Rand) {
+		w := newWorld(t, rng)
+		for range 20 {
+			w.commit()
+		}
+		w.catchUp()
+		for range rng.IntN(3) {
+			w.commit() // both have it, and none has archived it
+		}
+		if err := w.e.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		f := w.fork()
+		both := []*world{w, f}
+		for range 60 {
+			one := both[rng.IntN(2)]
+			one.commit()
+			if rng.IntN(5) == 0 {
+				one.catchUp()
+			}
+		}
+		w.catchUp()
+		f.catchUp()
+		all := w.branches()
+		if len(all) != 2 || all[0].Cause == Fork == (all[1].Cause == Fork) {
+			t.Fatalf("the branches are %+v", all)
+		}
+		for _, one := range both {
+			seq := one.a.Metrics().Sequence
+			got, _, err := one.restore(Sequence(seq), Choice{Branch: one.a.Metrics().Branch})
+			if err != nil || !maps.Equal(got, one.now) {
+				t.Errorf("branch %s at %d: %d keys of %d, %v", one.a.Metrics().Branch, seq, len(got), len(one.now), err)
+			}
+		}
+		_, _, err := w.restore(Sequence(min(all[0].Last, all[1].Last)), Choice{})
+		if max(all[0].First, all[1].First) <= min(all[0].Last, all[1].Last) && !errors.Is(err, ErrForked) {
+			t.Errorf("of two branches it took one: %v", err)
+		}
+		w.close()
+		f.close()
+	})
+}
+
+// A time must give what was there then, and not what was committed later.
+func TestFind_atATime(t *testing.T) {
+	w := newWorld(t, rand.New(rand.NewPCG(1, 1)))
+	defer w.close()
+	w.catchUp()
+	type past struct {
+		at    time.Time
+		state map[string]string
+	}
+	var all []past
+	for range 40 {
+		w.commit()
+		w.clock = w.clock.Add(time.Minute)
+		if err := w.e.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		w.a.sample()
+		all = append(all, past{w.clock, w.now})
+		if w.rng.IntN(4) == 0 {
+			w.catchUp()
+		}
+	}
+	w.catchUp()
+	for _, p := range all {
+		for _, later := range []time.Duration{0, 30 * time.Second} {
+			got, _, err := w.restore(At(p.at.Add(later)), Choice{})
+			if err != nil || !maps.Equal(got, p.state) {
+				t.Errorf("at %v: %d keys of %d, %v", p.at, len(got), len(p.state), err)
+			}
+		}
+	}
+	if _, _, err := w.restore(At(all[0].at.Add(-time.Hour)), Choice{}); !errors.Is(err, ErrNoPoint) {
+		t.Errorf("before the first base: %v", err)
+	}
+	if _, _, err := w.restore(Sequence(1_000_000), Choice{}); !errors.Is(err, ErrNoPoint) {
+		t.Errorf("after the last piece: %v", err)
+	}
+}
+
+// A piece that is missing or changed must not become a state that never was.
+func TestReplay_refusesABrokenChain(t *testing.T) {
+	w := newWorld(t, rand.New(rand.NewPCG(2, 2)))
+	defer w.close()
+	for range 12 {
+		w.commit()
+		w.catchUp()
+	}
+	b := w.branches()[0]
+	of, err := b.strand(context.Background(), w.shelf)
+	if err != nil || len(of) < 8 {
+		t.Fatal(len(of), err)
+	}
+	whole := maps.Clone(w.shelf.files)
+	for i := 1; i < len(of)-1; i++ {
+		for _, damage := range []func(){
+			func() { delete(w.shelf.files, of[i].name) },
+			func() { w.shelf.files[of[i].name] = whole[of[i+1].name] },
+			func() { w.shelf.files[of[i].name][70]++ },
+			func() { w.shelf.files[of[i].name] = whole[of[i].name][:60] },
+		} {
+			w.shelf.files = make(map[string][]byte)
+			for name, content := range whole {
+				w.shelf.files[name] = append([]byte(nil), content...)
+			}
+			damage()
+			for _, seq := range []uint64{uint64(of[i].first), b.Last} {
+				if _, r, err := w.restore(Sequence(seq), Choice{}); !errors.Is(err, ErrBadPiece) {
+					t.Errorf("%s is damaged, and %d gave %d, %v", of[i].name, seq, r.Sequence, err)
+				}
+			}
+		}
+	}
+	w.shelf.files = whole
+}
