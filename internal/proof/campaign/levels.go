@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"lightningdb/internal/format/codec"
+	"lightningdb/internal/proof/copies"
 	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/system/vfs/memfs"
@@ -295,6 +296,34 @@ func salvageOutcome(total destruction.Stats) Outcome {
 		{"power_cuts", x.PowerCuts}, {"faults", x.Faults}, {"faults_absorbed", x.Absorbed}, {"images", x.Images},
 		{"images_refused", x.Refused}, {"images_empty", x.Empty}, {"images_complete", x.Complete}}}
 	if x.PowerCuts > 0 && x.Faults > 0 {
+		o.Injected = int64(total.Noticed)
+	}
+	return o
+}
+
+// copiesStride is one in how many changes and calls of a copy are tried, with each database.
+const copiesStride = 24
+
+// runCopies interrupts and damages the copies of one database after the other. In the first unit it waits until
+// processes pass for dead.
+func runCopies(r *run) Outcome {
+	return copiesOutcome(gather(r, func(s copies.Stats) int { return s.Runs }, func(n int) copies.Stats {
+		t := &copies.Trial{Stride: copiesStride, Patient: n == 0, Stop: r.stop, Fail: r.fail}
+		if err := t.Run(r.Seed + uint64(n)); err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+		}
+		return t.Stats
+	}))
+}
+
+// copiesOutcome is that of the level of copies. Damage that nobody notices is none.
+func copiesOutcome(total copies.Stats) Outcome {
+	o := Outcome{Counts: total.Counts, Figures: []Figure{
+		{"runs", total.Runs}, {"power_cuts", total.PowerCuts}, {"faults", total.Faults}, {"killed", total.Killed},
+		{"damages", total.Damages}, {"faults_absorbed", total.Absorbed}, {"noticed", total.Noticed},
+		{"harmless", total.Harmless}, {"images", total.Images}, {"images_refused", total.Refused},
+		{"images_empty", total.Empty}, {"images_complete", total.Complete}, {"restored", total.Restored}}}
+	if total.PowerCuts > 0 && total.Faults > 0 {
 		o.Injected = int64(total.Noticed)
 	}
 	return o
