@@ -103,4 +103,11 @@ var copyMutants = []Mutant{
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_whenTheTargetIsTakenMeanwhile$"},
 		Quick:   true,
 	},
+	{
+		Name:    "the files of a backup are read without bound",
+		Breaks:  "a few megabytes of a hostile backup take gigabytes of memory",
+		Changes: []Change{{"internal/checkpoint/stream.go", `len(*list) == MaxFiles {`, `len(*list) == MaxFiles<<10 {`}},
+		Killer:  test("checkpoint", "TestReadStream_boundsTheNumberOfFiles"),
+		Quick:   true,
+	},
 }
