@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -356,8 +357,8 @@ func runKills(r *run) Outcome {
 			}
 		}
 		end := k.Close
-		if n == 0 { // it waits for as long as a lease lives
-			end = k.LeasesEnd
+		if n == 0 { // it waits for as long as leases live
+			end = func() error { return errors.Join(k.LeasesEnd(), k.CopiesEnd()) }
 		}
 		if err := end(); err != nil {
 			r.fail(k.Dir, err)
@@ -370,7 +371,9 @@ func runKills(r *run) Outcome {
 func killOutcome(total torture.KillStats) Outcome {
 	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Kills), Figures: []Figure{
 		{"kills", total.Kills}, {"acked_txns", total.Acked}, {"survived_txns", total.Survived},
-		{"value_files", total.Values}, {"salvages_killed", total.Salvages}, {"salvages_unfinished", total.Unfinished}}}
+		{"value_files", total.Values}, {"salvages_killed", total.Salvages}, {"salvages_unfinished", total.Unfinished},
+		{"copies_killed", total.Copies}, {"copies_whole", total.CopiesWhole},
+		{"copies_unfinished", total.CopiesUnfinished}}}
 }
 
 // runSimulation runs one seed after the other.
@@ -396,7 +399,8 @@ func simulationOutcome(total torture.SimulationStats) Outcome {
 		{"acked_txns", int64(total.Commits)}, {"reads", int64(total.Reads)}, {"generations", int64(total.Lives)},
 		{"kills", int64(total.Kills)}, {"power_cuts", int64(total.PowerCuts)},
 		{"recoveries_interrupted", int64(total.Unkept)}, {"surfaced", int64(total.Surfaced)},
-		{"open_failed", int64(total.Failed)}, {"interleaved_txns", int64(total.Isolation.Acked)}}
+		{"open_failed", int64(total.Failed)}, {"interleaved_txns", int64(total.Isolation.Acked)},
+		{"checkpoints", int64(total.Checkpoints)}}
 	for k, n := range total.Injected {
 		o.Figures = append(o.Figures, Figure{torture.FaultName(k), int64(n)})
 	}

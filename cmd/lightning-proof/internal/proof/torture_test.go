@@ -50,7 +50,7 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 		"iso": "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
 			"power_cuts",
 		"metamorphic": "ops option_sets divergences streams streams_broken values_viewed",
-		"sim":         "seeds steps virtual_time_s generations misled_followers streams values_viewed",
+		"sim":         "seeds steps virtual_time_s generations misled_followers streams values_viewed checkpoints",
 	}
 	for level, names := range want {
 		in := fields
