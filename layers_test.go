@@ -31,8 +31,9 @@ var wings = []wing{
 		"system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"backup", ".", ". checkpoint archive target format system"},
 	{"monitor", ".", "."},
-	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
-		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
+	{"internal/proof", "latency oracle isolation observer torture destruction copies campaign mutants environment " +
+		"blackbox probe noise crew ledger resources",
+		"system format tree log engine follower target salvage checkpoint transaction . backup"},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
 		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},

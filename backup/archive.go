@@ -137,9 +137,10 @@ func RestoreTo(ctx context.Context, r *Repository, dir string, p Point,
 	}
 	done, restoring := &RestoredTo{Backup: d.backup(), Branch: plan.Branch}, o.RestoreOptions
 	restoring.verified = true
-	err = restore(ctx, dir, &restoring, func(ctx context.Context, into vfs.FS) error {
+	kept := func(err error) bool { return stays(&restoring, err) }
+	err = restore(ctx, dir, &restoring, kept, func(ctx context.Context, into vfs.FS) error {
 		f := &fetch{store: r.store, d: d, into: into, total: d.total(), progress: o.phase("restore")}
-		return target.Continue(into, func(err error) bool { return stays(&restoring, err) }, func() error {
+		return target.Continue(into, kept, func() error {
 			if err := f.run(ctx); err != nil {
 				return err
 			}

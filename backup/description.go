@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -16,8 +15,8 @@ import (
 
 // Bounds of what is read of a repository before anything is believed.
 const (
-	maxDescription = 256 << 20 // bytes: a million files
-	maxFiles       = checkpoint.MaxFiles
+	maxDescription = 256 << 20           // bytes: a million files
+	maxFiles       = checkpoint.MaxFiles // of a backup
 	maxBytes       = checkpoint.MaxBytes // of all files of a backup together
 )
 
@@ -50,22 +49,9 @@ type storedFile struct {
 // files is read from JSON no further than its bound.
 type files []storedFile
 
+// UnmarshalJSON is that of json.Unmarshaler.
 func (f *files) UnmarshalJSON(text []byte) error {
-	in := json.NewDecoder(bytes.NewReader(text))
-	if t, err := in.Token(); err != nil || t != json.Delim('[') {
-		return fmt.Errorf("files is no list")
-	}
-	for in.More() {
-		if len(*f) == maxFiles {
-			return fmt.Errorf("more than %d files", maxFiles)
-		}
-		var file storedFile
-		if err := in.Decode(&file); err != nil {
-			return err
-		}
-		*f = append(*f, file)
-	}
-	return nil
+	return checkpoint.UnmarshalList(text, (*[]storedFile)(f))
 }
 
 // place is where the content of a file is stored.

@@ -35,12 +35,10 @@ func (r *Repository) Restore(ctx context.Context, id, dir string, o *RestoreOpti
 		d, err = r.description(ctx, id)
 	}
 	if err == nil {
-		err = restore(ctx, dir, o, func(ctx context.Context, into vfs.FS) error {
+		kept := func(err error) bool { return stays(o, err) }
+		err = restore(ctx, dir, o, kept, func(ctx context.Context, into vfs.FS) error {
 			f := &fetch{store: r.store, d: d, into: into, total: d.total(), progress: o.phase("restore")}
-			if err := f.resume(ctx); err != nil {
-				return err
-			}
-			return target.Continue(into, func(err error) bool { return stays(o, err) }, func() error { return f.run(ctx) })
+			return target.Continue(into, kept, func() error { return f.run(ctx) })
 		})
 	}
 	if err != nil {
@@ -94,36 +92,6 @@ func (f *fetch) run(ctx context.Context) error {
 	close(next)
 	fetching.Wait()
 	return context.Cause(ctx) // nil if nothing has canceled it
-}
-
-// resume marks the directory again if it has the whole backup and nothing else: then the restore before was interrupted
-// between the end of its copying and its rename.
-func (f *fetch) resume(ctx context.Context) error {
-	names, err := f.into.List()
-	if err != nil {
-		return err
-	}
-	missing := make(map[string]storedFile)
-	for _, file := range f.d.Files {
-		missing[file.Name] = file
-	}
-	for _, name := range names {
-		if name == filename.Make(filename.Lock, 0) {
-			continue
-		}
-		file, ok := missing[name]
-		if !ok {
-			return nil
-		}
-		if whole, err := f.isWhole(ctx, file); err != nil || !whole {
-			return err
-		}
-		delete(missing, name)
-	}
-	if len(missing) > 0 {
-		return nil
-	}
-	return target.Mark(f.into)
 }
 
 // removeOthers removes what an interrupted restore of another backup has left.

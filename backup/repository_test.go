@@ -293,10 +293,10 @@ func TestRestore_believesNothingThatIsLeft(t *testing.T) {
 		"a log":          func(s string) error { return os.WriteFile(filepath.Join(s, "999999.wal"), []byte("x"), 0o600) },
 	} {
 		dir := filepath.Join(t.TempDir(), "restored")
-		staging := dir + ".restoring"
+		staging := filepath.Join(dir+".restoring", "database")
 		err := os.CopyFS(staging, os.DirFS(whole))
 		if err == nil {
-			err = os.WriteFile(filepath.Join(staging, "UNFINISHED"), nil, 0o600)
+			err = os.WriteFile(filepath.Join(dir+".restoring", "UNFINISHED"), nil, 0o600)
 		}
 		if err = errors.Join(err, leave(staging)); err != nil {
 			t.Fatal(err)
@@ -322,7 +322,11 @@ func TestRestore_takesOverWhatIsCompleteAndNothingElse(t *testing.T) {
 	if err := r.Restore(t.Context(), made.ID, dir, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(dir, dir+".restoring"); err != nil {
+	err := os.Mkdir(dir+".restoring", 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir+".restoring", "UNFINISHED"), nil, 0o600)
+	}
+	if err = errors.Join(err, os.Rename(dir, filepath.Join(dir+".restoring", "database"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Restore(t.Context(), made.ID, dir, nil); err != nil {

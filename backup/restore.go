@@ -50,7 +50,9 @@ type RestoreOptions struct {
 	verified bool // what is made of the target is verified when it is there
 }
 
-// restoring is what is added to the name of the target for the directory that is restored to.
+// restoring is what is added to the name of the target for the directory that is restored to. The database is made in a
+// directory in it, target.Inside, and the mark next to that stays until the database has its name. So what is left by a
+// restore that was interrupted is known as that, also if it is complete.
 const restoring = ".restoring"
 
 // Restore makes a database in directory dir, which must be new or empty, of what lightningdb.DB.Backup has written. It
@@ -62,7 +64,8 @@ const restoring = ".restoring"
 func Restore(ctx context.Context, r io.Reader, dir string, o *RestoreOptions) (*Info, error) {
 	var info *Info
 	o = cmp.Or(o, &RestoreOptions{})
-	err := restore(calls.OrBackground(ctx), dir, o, func(ctx context.Context, into vfs.FS) error {
+	nothing := func(error) bool { return false }
+	err := restore(calls.OrBackground(ctx), dir, o, nothing, func(ctx context.Context, into vfs.FS) error {
 		err := target.Clear(into)
 		if err != nil {
 			return err
@@ -78,8 +81,9 @@ func Restore(ctx context.Context, r io.Reader, dir string, o *RestoreOptions) (*
 	return info, nil
 }
 
-// restore makes dir of what fill makes a database.
-func restore(ctx context.Context, dir string, o *RestoreOptions,
+// restore makes dir of what fill makes a database. After an error for which stays is true, the next fill finds what
+// this one has written.
+func restore(ctx context.Context, dir string, o *RestoreOptions, stays func(err error) bool,
 	fill func(ctx context.Context, into vfs.FS) error) error {
 	dir = filepath.Clean(dir)
 	if !o.VerifyOnly {
@@ -88,17 +92,51 @@ func restore(ctx context.Context, dir string, o *RestoreOptions,
 		}
 	}
 	staging := dir + restoring
-	if err := write(ctx, staging, fill); err != nil {
-		return errors.Join(err, removeEmpty(staging))
+	err := inDir(staging, vfs.OpenDirOptions{Create: true}, func(marked vfs.FS) error {
+		return target.Continue(marked, stays, func() error {
+			inside := filepath.Join(staging, target.Inside)
+			if err := write(ctx, inside, fill); err != nil {
+				return errors.Join(err, removeEmpty(inside))
+			}
+			var err error
+			if !o.verified {
+				err = verify(ctx, inside, o)
+			}
+			switch {
+			case err == nil && !o.VerifyOnly:
+				return rename(inside, dir)
+			case ctx.Err() != nil && stays(err):
+				return err
+			default:
+				return errors.Join(err, remove(inside))
+			}
+		})
+	})
+	return errors.Join(err, removeEmpty(staging))
+}
+
+// inDir calls do with the directory at path.
+func inDir(path string, o vfs.OpenDirOptions, do func(dir vfs.FS) error) (err error) {
+	dir, err := vfs.OpenDir(path, o)
+	if err != nil {
+		return err
 	}
-	var err error
-	if !o.verified {
-		err = verify(ctx, staging, o)
-	}
-	if err != nil || o.VerifyOnly {
-		return errors.Join(err, remove(staging))
-	}
-	return rename(staging, dir)
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return do(dir)
+}
+
+// write calls fill with the directory inside, and marks what is there: it is left of a restore, complete or not.
+func write(ctx context.Context, inside string, fill func(ctx context.Context, into vfs.FS) error) error {
+	return inDir(inside, vfs.OpenDirOptions{Create: true}, func(into vfs.FS) error {
+		names, err := into.List()
+		if err == nil && len(names) > 0 {
+			err = target.Mark(into)
+		}
+		if err != nil {
+			return err
+		}
+		return fill(ctx, into)
+	})
 }
 
 // checkEmpty refuses a directory in which there is something.
@@ -111,15 +149,6 @@ func checkEmpty(dir string) error {
 		err = fmt.Errorf("%w: it holds %s", target.ErrNotEmpty, entries[0].Name())
 	}
 	return err
-}
-
-func write(ctx context.Context, staging string, fill func(ctx context.Context, into vfs.FS) error) (err error) {
-	into, err := vfs.OpenDir(staging, vfs.OpenDirOptions{Create: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, into.Close()) }()
-	return fill(ctx, into)
 }
 
 // phase is o.Progress for one phase.
@@ -152,22 +181,19 @@ func removeEmpty(staging string) error {
 
 // remove removes a directory that a restore has written.
 func remove(staging string) error {
-	fs, err := vfs.OpenDir(staging, vfs.OpenDirOptions{})
-	if err == nil {
-		err = errors.Join(target.Remove(fs), fs.Close())
-	}
+	err := inDir(staging, vfs.OpenDirOptions{}, target.Remove)
 	if err == nil {
 		err = os.Remove(staging)
 	}
 	return err
 }
 
-// rename makes staging dir, durably. dir is not there, or empty.
-func rename(staging, dir string) error {
+// rename makes inside dir, durably. dir is not there, or empty.
+func rename(inside, dir string) error {
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(staging, dir); err != nil {
+	if err := os.Rename(inside, dir); err != nil {
 		return err
 	}
 	return vfs.SyncPath(filepath.Dir(dir))

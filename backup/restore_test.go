@@ -209,7 +209,7 @@ func TestRestore_removesOnlyWhatARestoreLeft(t *testing.T) {
 	staging := dir + ".restoring"
 	put := func(names ...string) {
 		t.Helper()
-		if err := errors.Join(os.RemoveAll(staging), os.Mkdir(staging, 0o700)); err != nil {
+		if err := errors.Join(os.RemoveAll(staging), os.MkdirAll(filepath.Join(staging, "database"), 0o700)); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range names {
@@ -218,7 +218,7 @@ func TestRestore_removesOnlyWhatARestoreLeft(t *testing.T) {
 			}
 		}
 	}
-	put("UNFINISHED", "000007.tbl", "LOCK")
+	put("UNFINISHED", "LOCK", "database/UNFINISHED", "database/000007.tbl", "database/LOCK")
 	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, nil); err != nil {
 		t.Errorf("after a kill: %v", err)
 	}
@@ -243,3 +243,91 @@ func TestRestore_removesOnlyWhatARestoreLeft(t *testing.T) {
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A kill at any moment of a restore, also while it verifies, leaves nothing that the next one does not know as what a
+// restore has left: that goes through, of a stream and of a repository.
+func TestRestore_killedAtAnyMoment(t *testing.T) {
+	db := newDatabase(t, 3000)
+	whole := stream(t, db)
+	repository := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
+	made := create(t, repository, db, nil)
+	for what, restore := range map[string]func(dir string, o *backup.RestoreOptions) error{
+		"a stream": func(dir string, o *backup.RestoreOptions) error {
+			_, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, o)
+			return err
+		},
+		"a repository": func(dir string, o *backup.RestoreOptions) error {
+			return repository.Restore(t.Context(), made.ID, dir, o)
+		},
+	} {
+		base := t.TempDir()
+		left, phases := 0, map[string]bool{}
+		kill := func(phase string, _, _ int64) { // what is there now is what a kill leaves
+			phases[phase] = true
+			left++
+			to := filepath.Join(base, fmt.Sprint(left))
+			if err := os.CopyFS(to, os.DirFS(filepath.Join(base, "0"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dir := func(n int) string { return filepath.Join(base, fmt.Sprint(n), "restored") }
+		if err := os.Mkdir(filepath.Join(base, "0"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := restore(dir(0), &backup.RestoreOptions{Progress: kill}); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for n := 1; n <= left; n++ {
+			if _, err := os.Stat(dir(n)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s, killed at moment %d: the target is there: %v", what, n, err)
+			}
+			_, err := lightningdb.Open(dir(n)+".restoring", &lightningdb.Options{MustExist: true})
+			if !errors.Is(err, lightningdb.ErrNotDatabase) {
+				t.Errorf("%s, killed at moment %d: what is left is opened: %v", what, n, err)
+			}
+			if err := restore(dir(n), nil); err != nil {
+				t.Errorf("%s, after a kill at moment %d: %v", what, n, err)
+				continue
+			}
+			mustHave(t, dir(n), 3000)
+			if names := leftIn(t, dir(n)); names != nil {
+				t.Errorf("%s, after a kill at moment %d: left is %v", what, n, names)
+			}
+		}
+		if left < 4 || !phases["restore"] || !phases["verify"] {
+			t.Errorf("%s: %d moments in phases %v: it was hardly tried", what, left, phases)
+		}
+	}
+}
+
+// Somebody may put something in the target while it is restored. That is refused, and what was restored is of use for
+// the next one.
+func TestRestore_whenTheTargetIsTakenMeanwhile(t *testing.T) {
+	whole := stream(t, newDatabase(t, 3000))
+	dir := filepath.Join(t.TempDir(), "restored")
+	take := func(phase string, _, _ int64) {
+		if phase == "verify" {
+			err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "thesis.txt"), nil, 0o600))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir,
+		&backup.RestoreOptions{Progress: take}); err == nil {
+		t.Error("it was restored over somebody's file")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "thesis.txt")); err != nil {
+		t.Error(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, nil); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	mustHave(t, dir, 3000)
+	if left := leftIn(t, dir); left != nil {
+		t.Errorf("left is %v", left)
+	}
+}

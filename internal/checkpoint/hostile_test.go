@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -178,15 +179,20 @@ func pax(records map[string]string) []byte {
 	copy(header[124:], fmt.Sprintf("%011o\x00%011o\x00", body.Len(), 0))
 	header[156] = 'x'
 	copy(header[257:], "ustar\x0000")
-	copy(header[148:], "        ")
-	sum := 0
-	for _, b := range header {
-		sum += int(b)
-	}
-	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
+	resum(header)
 	content := make([]byte, (body.Len()+511)/512*512)
 	copy(content, body.String())
 	return append(header, content...)
+}
+
+// resum gives the header of a file in a tar its checksum.
+func resum(header []byte) {
+	copy(header[148:], "        ")
+	sum := 0
+	for _, b := range header[:512] {
+		sum += int(b)
+	}
+	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
 }
 
 // Whatever the bytes: an error, or files of a database as the description says; no panic, and nothing else.
@@ -214,3 +220,38 @@ func FuzzReadStream(f *testing.F) {
 		}
 	})
 }
+
+// A few megabytes of braces must not take a gigabyte: a list of files is read no further than a backup can have.
+func TestReadStream_boundsTheNumberOfFiles(t *testing.T) {
+	text := `{"format": 1, "files": [` + strings.Repeat("{},", 8*checkpoint.MaxFiles) + `{}]}`
+	stream := pack(t, []member{{tar.Header{Name: "lightning-backup.json"}, text}})
+	text = ""
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := read(stream, memfs.NewVolatile())
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, checkpoint.ErrBadBackup) || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("eight million files: %v", err)
+	}
+	t.Logf("%d bytes took %d", len(stream), after.TotalAlloc-before.TotalAlloc)
+}
+
+// What comes before the files of a tar, and says of itself that it is large, is not read into memory.
+func TestReadStream_boundsWhatComesBeforeAFile(t *testing.T) {
+	for _, kind := range []byte{'x', 'g', 'L', 'K'} {
+		header := pax(map[string]string{"comment": "x"})[:512]
+		header[156] = kind
+		copy(header[124:], "77777777777\x00") // 8 GiB
+		resum(header)
+		endless := io.MultiReader(bytes.NewReader(header), zeros{})
+		_, err := checkpoint.ReadStream(context.Background(), endless, memfs.NewVolatile(), nil)
+		if !errors.Is(err, checkpoint.ErrBadBackup) {
+			t.Errorf("a header of kind %c with 8 GiB: %v", kind, err)
+		}
+	}
+}
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,13 +25,39 @@ type Description struct {
 	Database string    `json:"database"` // id of the database that was copied, in hexadecimal
 	Sequence uint64    `json:"sequence"` // of the newest commit in it
 	Time     time.Time `json:"time"`     // when it was begun
-	Files    []Named   `json:"files"`    // in the order in which they follow
+	Files    Names     `json:"files"`    // in the order in which they follow
 }
 
 // Named is a file in a description.
 type Named struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"` // bytes
+}
+
+// Names are the files of a description. They are read from JSON no further than MaxFiles.
+type Names []Named
+
+// UnmarshalJSON is that of json.Unmarshaler.
+func (n *Names) UnmarshalJSON(text []byte) error { return UnmarshalList(text, (*[]Named)(n)) }
+
+// UnmarshalList reads a list in JSON into list, no further than MaxFiles: a few bytes of text may stand for many of
+// memory.
+func UnmarshalList[T any](text []byte, list *[]T) error {
+	in := json.NewDecoder(bytes.NewReader(text))
+	if t, err := in.Token(); err != nil || t != json.Delim('[') {
+		return fmt.Errorf("files is no list")
+	}
+	for in.More() {
+		if len(*list) == MaxFiles {
+			return fmt.Errorf("more than %d files", MaxFiles)
+		}
+		var one T
+		if err := in.Decode(&one); err != nil {
+			return err
+		}
+		*list = append(*list, one)
+	}
+	return nil
 }
 
 // streamFormat is the one that is written, and the newest that is read.

@@ -22,7 +22,7 @@ var ErrBadBackup = errors.New("this is no whole backup")
 
 // Bounds of what is read of a stream before anything is believed.
 const (
-	maxDescription = 256 << 20 // bytes: a million files
+	maxDescription = 128 << 20 // bytes: a million files, of which each takes less than a hundred
 	MaxFiles       = 1 << 20
 	MaxBytes       = 1 << 50 // of all files together
 )

@@ -13,6 +13,10 @@ import (
 	"lightningdb/internal/tree/manifest"
 )
 
+// Inside is the name of a directory in a target. A restore makes its database there, so that the mark of the target
+// holds for it until the database has been verified and has been moved to its own name.
+const Inside = "database"
+
 // ErrNotEmpty says that there is something in the directory.
 var ErrNotEmpty = fmt.Errorf("the directory to write to is not empty (%w)", fs.ErrExist)
 
@@ -23,9 +27,9 @@ func Make(dir vfs.FS, write func() error) error {
 	return build(dir, checkEmpty, func(error) bool { return false }, write)
 }
 
-// Continue is Make for a directory that may also have what is left of something that was interrupted: files of a
-// database and the mark. write finds them there. After an error for which stays is true, the next Continue finds what
-// has been written.
+// Continue is Make for a directory that may also have what is left of something that was interrupted: the mark, and
+// files of a database, or the directory Inside. write finds them there. After an error for which stays is true, the
+// next Continue finds what has been written. If write leaves Inside there with an error, the mark stays.
 func Continue(dir vfs.FS, stays func(err error) bool, write func() error) error {
 	return build(dir, checkOurs, stays, write)
 }
@@ -111,7 +115,7 @@ func checkEmpty(dir vfs.FS) error {
 	return nil
 }
 
-// checkOurs refuses a directory with anything but files of a database that has the mark, or LOCK.
+// checkOurs refuses a directory with anything but the mark, LOCK, files of a database that has the mark, or Inside.
 func checkOurs(dir vfs.FS) error {
 	if _, err := dir.FileSize(manifest.Unfinished); err != nil {
 		return checkEmpty(dir)
@@ -121,7 +125,8 @@ func checkOurs(dir vfs.FS) error {
 		return err
 	}
 	for _, name := range names {
-		if kind, _ := filename.Parse(name); kind == filename.Unknown && name != manifest.Unfinished {
+		kind, _ := filename.Parse(name)
+		if kind == filename.Unknown && name != manifest.Unfinished && name != Inside {
 			return fmt.Errorf("%w: %s has %s", ErrNotEmpty, dir.Path(), name)
 		}
 	}
@@ -159,7 +164,7 @@ func clearOut(dir vfs.FS) error {
 	if err != nil {
 		return err
 	}
-	marked := slices.Contains(names, manifest.Unfinished)
+	marked, inside := slices.Contains(names, manifest.Unfinished), slices.Contains(names, Inside)
 	names = slices.DeleteFunc(names, func(name string) bool {
 		kind, _ := filename.Parse(name)
 		return kind == filename.Unknown || kind == filename.Lock
@@ -170,7 +175,7 @@ func clearOut(dir vfs.FS) error {
 	if err == nil {
 		err = removeAll(dir, names)
 	}
-	if err == nil {
+	if err == nil && !(marked && inside) {
 		err = dir.Remove(manifest.Unfinished)
 	}
 	if err == nil || vfs.IsNotExist(err) {
@@ -179,13 +184,13 @@ func clearOut(dir vfs.FS) error {
 	return fmt.Errorf("%s is no database, remove it: %w", dir.Path(), err)
 }
 
-// removeAll removes files for good.
+// removeAll removes files for good, with whatever was removed before.
 func removeAll(dir vfs.FS, names []string) (err error) {
 	for _, name := range names {
 		err = errors.Join(err, dir.Remove(name))
 	}
-	if err == nil && len(names) > 0 {
-		err = dir.SyncDir()
+	if err != nil {
+		return err
 	}
-	return err
+	return dir.SyncDir()
 }

@@ -1,6 +1,6 @@
 // Package campaign runs the levels of lightning-proof torture, each up to a count and within a share of the time, and
 // says of each whether it found anything, did enough, and did anything to the database at all. What a level does is in
-// package torture, and for salvage in package destruction.
+// package torture, for salvage in package destruction, for copies in package copies.
 package campaign
 
 import (
@@ -55,6 +55,7 @@ func Levels() []Level {
 		{"damage", "corrupt", "opens", 150_000, true, 0.12, runDamage},
 		{"craft", "craft", "opens", 15_000, false, 0.03, runCrafts},
 		{"salvage", "salvage", "destructions", 4_000, false, 0.06, runSalvage},
+		{"copies", "copies", "runs", 5_000, false, 0.05, runCopies},
 		{"kill", "kill", "kills", 400, true, 0.20, runKills},
 		{"isolation", "iso", "transactions", 375_000, false, 0.10, runIsolation},
 		{"simulation", "sim", "seeds", 2_000, true, 0.06, runSimulation},

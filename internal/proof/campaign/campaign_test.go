@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/proof/copies"
 	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/torture"
 )
@@ -48,6 +49,7 @@ func TestCampaign_nothingInjectedIsRed(t *testing.T) {
 		"error":        faultOutcome(torture.FaultStats{Runs: 100, Injected: 100, Absorbed: 100}),
 		"damage":       damageOutcome(torture.DamageStats{Opens: 100, Harmless: 100}),
 		"salvage":      salvageOutcome(destruction.Stats{Destructions: 100, Hopeless: 100}),
+		"copies":       copiesOutcome(copies.Stats{Runs: 100, PowerCuts: 100, Faults: 100, Harmless: 100}),
 		"kill":         killOutcome(torture.KillStats{Acked: 100}),
 		"simulation":   simulationOutcome(torture.SimulationStats{Seeds: 100, Commits: 100}),
 	} {
@@ -77,7 +79,7 @@ func TestCampaign_endsWhereEveryUnitFails(t *testing.T) {
 // The levels would not run outside their tests, or report violations where there are none.
 func TestCampaign_levelsReachTheirCounts(t *testing.T) {
 	c := &Campaign{Seed: 1, Count: 20, Workers: 2,
-		Only:   []string{"differential", "crash", "error", "salvage", "simulation"},
+		Only:   []string{"differential", "crash", "error", "salvage", "copies", "simulation"},
 		Failed: func(level, where string, err error) { t.Errorf("%s: %s: %v", level, where, err) }}
 	outcomes := c.Run(t.Context())
 	for _, o := range outcomes {
@@ -85,7 +87,7 @@ func TestCampaign_levelsReachTheirCounts(t *testing.T) {
 			t.Errorf("%s: %s", o.Level.Name, problem)
 		}
 	}
-	if len(outcomes) != 5 {
+	if len(outcomes) != 6 {
 		t.Errorf("%d levels ran", len(outcomes))
 	}
 }

@@ -1,12 +1,14 @@
 package campaign
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"sync/atomic"
 
 	"lightningdb/internal/format/codec"
+	"lightningdb/internal/proof/copies"
 	"lightningdb/internal/proof/destruction"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/system/vfs/memfs"
@@ -300,6 +302,34 @@ func salvageOutcome(total destruction.Stats) Outcome {
 	return o
 }
 
+// copiesStride is one in how many changes and calls of a copy are tried, with each database.
+const copiesStride = 24
+
+// runCopies interrupts and damages the copies of one database after the other. In the first unit it waits until
+// processes pass for dead.
+func runCopies(r *run) Outcome {
+	return copiesOutcome(gather(r, func(s copies.Stats) int { return s.Runs }, func(n int) copies.Stats {
+		t := &copies.Trial{Stride: copiesStride, Patient: n == 0, Stop: r.stop, Fail: r.fail}
+		if err := t.Run(r.Seed + uint64(n)); err != nil {
+			r.fail(fmt.Sprintf("unit %d", n), err)
+		}
+		return t.Stats
+	}))
+}
+
+// copiesOutcome is that of the level of copies. Damage that nobody notices is none.
+func copiesOutcome(total copies.Stats) Outcome {
+	o := Outcome{Counts: total.Counts, Figures: []Figure{
+		{"runs", total.Runs}, {"power_cuts", total.PowerCuts}, {"faults", total.Faults}, {"killed", total.Killed},
+		{"damages", total.Damages}, {"faults_absorbed", total.Absorbed}, {"noticed", total.Noticed},
+		{"harmless", total.Harmless}, {"images", total.Images}, {"images_refused", total.Refused},
+		{"images_empty", total.Empty}, {"images_complete", total.Complete}, {"restored", total.Restored}}}
+	if total.PowerCuts > 0 && total.Faults > 0 {
+		o.Injected = int64(total.Noticed)
+	}
+	return o
+}
+
 // killsInUnit is how often the process on one directory is killed, killsSalvaged how many directories there are for
 // each one that is salvaged in the end, by processes that are killed as well.
 const (
@@ -327,8 +357,8 @@ func runKills(r *run) Outcome {
 			}
 		}
 		end := k.Close
-		if n == 0 { // it waits for as long as a lease lives
-			end = k.LeasesEnd
+		if n == 0 { // it waits for as long as leases live
+			end = func() error { return errors.Join(k.LeasesEnd(), k.CopiesEnd()) }
 		}
 		if err := end(); err != nil {
 			r.fail(k.Dir, err)
@@ -341,7 +371,9 @@ func runKills(r *run) Outcome {
 func killOutcome(total torture.KillStats) Outcome {
 	return Outcome{Counts: total.Counts, Followers: total.Followers, Injected: int64(total.Kills), Figures: []Figure{
 		{"kills", total.Kills}, {"acked_txns", total.Acked}, {"survived_txns", total.Survived},
-		{"value_files", total.Values}, {"salvages_killed", total.Salvages}, {"salvages_unfinished", total.Unfinished}}}
+		{"value_files", total.Values}, {"salvages_killed", total.Salvages}, {"salvages_unfinished", total.Unfinished},
+		{"copies_killed", total.Copies}, {"copies_whole", total.CopiesWhole},
+		{"copies_unfinished", total.CopiesUnfinished}}}
 }
 
 // runSimulation runs one seed after the other.
@@ -367,7 +399,8 @@ func simulationOutcome(total torture.SimulationStats) Outcome {
 		{"acked_txns", int64(total.Commits)}, {"reads", int64(total.Reads)}, {"generations", int64(total.Lives)},
 		{"kills", int64(total.Kills)}, {"power_cuts", int64(total.PowerCuts)},
 		{"recoveries_interrupted", int64(total.Unkept)}, {"surfaced", int64(total.Surfaced)},
-		{"open_failed", int64(total.Failed)}, {"interleaved_txns", int64(total.Isolation.Acked)}}
+		{"open_failed", int64(total.Failed)}, {"interleaved_txns", int64(total.Isolation.Acked)},
+		{"checkpoints", int64(total.Checkpoints)}}
 	for k, n := range total.Injected {
 		o.Figures = append(o.Figures, Figure{torture.FaultName(k), int64(n)})
 	}

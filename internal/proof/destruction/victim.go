@@ -43,12 +43,12 @@ func NewVictim(rng *rand.Rand) (*Victim, error) {
 	err := s.Open()
 	for range 30 + rng.IntN(40) {
 		if err == nil {
-			err = live(s, rng)
+			err = Live(s, rng)
 		}
 	}
 	if err == nil && rng.IntN(filmShare) == 0 {
 		film := Noise(rng, key.ChunkSize+rng.IntN(key.ChunkSize/2))
-		err = errors.Join(s.PutReader([]byte(filmKey), torture.NewSource(film), true), live(s, rng))
+		err = errors.Join(s.PutReader([]byte(filmKey), torture.NewSource(film), true), Live(s, rng))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make a database: %w", err)
@@ -63,14 +63,20 @@ func NewVictim(rng *rand.Rand) (*Victim, error) {
 	return v, err
 }
 
+// Chunked reports whether v has a value in chunks.
+func (v *Victim) Chunked() bool {
+	_, there := v.History.Get([]byte(filmKey), v.History.Last())
+	return there
+}
+
 // filmShare is how many victims there are for each one that has a value in chunks, and filmKey is its key.
 const (
 	filmShare = 12
 	filmKey   = "film"
 )
 
-// live does one random thing to the database of s.
-func live(s *torture.Session, rng *rand.Rand) (err error) {
+// Live does one random thing to the database of s.
+func Live(s *torture.Session, rng *rand.Rand) (err error) {
 	switch n := rng.IntN(23); {
 	case n < 14:
 		return s.Write(randomBatch(rng, true), rng.IntN(2) == 0)

@@ -88,4 +88,26 @@ var copyMutants = []Mutant{
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
 		Quick:   true,
 	},
+	{
+		Name:   "what a restore has left complete passes for somebody's",
+		Breaks: "a restore that is killed while it verifies is in the way of the next one",
+		Changes: []Change{{"backup/restore.go", `		if err == nil && len(names) > 0 {`,
+			`		if err == nil && len(names) > maxFiles {`}},
+		Killer: Check{Package: "./backup", Run: "^TestRestore_killedAtAnyMoment$"},
+		Quick:  true,
+	},
+	{
+		Name:    "the mark goes though there is a database inside",
+		Breaks:  "what a restore has left, and could not rename, is in the way of the next one",
+		Changes: []Change{{"internal/target/target.go", `!(marked && inside) {`, `!(marked && inside && dir == nil) {`}},
+		Killer:  Check{Package: "./backup", Run: "^TestRestore_whenTheTargetIsTakenMeanwhile$"},
+		Quick:   true,
+	},
+	{
+		Name:    "the files of a backup are read without bound",
+		Breaks:  "a few megabytes of a hostile backup take gigabytes of memory",
+		Changes: []Change{{"internal/checkpoint/stream.go", `len(*list) == MaxFiles {`, `len(*list) == MaxFiles<<10 {`}},
+		Killer:  test("checkpoint", "TestReadStream_boundsTheNumberOfFiles"),
+		Quick:   true,
+	},
 }

@@ -90,9 +90,13 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage takes its mark away before the rest is gone for good",
 		Breaks: "after an error a power cut brings back half of a database, and nothing says what that is",
-		Changes: []Change{{"internal/target/target.go", `	if err == nil && len(names) > 0 {
-		err = dir.SyncDir()`, `	if err == nil && len(names) < 0 {
-		err = dir.SyncDir()`}},
+		Changes: []Change{{"internal/target/target.go", `		return err
+	}
+	return dir.SyncDir()
+}`, `		return err
+	}
+	return nil
+}`}},
 		Killer: test("salvage", "TestSalvage_interrupted"),
 	},
 	{

@@ -51,7 +51,10 @@ type KillStats struct {
 	Values     int // value files, after all kills
 	Salvages   int // that were killed
 	Unfinished int // of these, how many had not finished
-	Followers  observer.Stats
+	Copies     int // kills of processes that made copies
+	// Of the copies that they had made, or were making:
+	CopiesWhole, CopiesUnfinished int
+	Followers                     observer.Stats
 	oracle.Counts
 }
 
@@ -63,19 +66,24 @@ func (s *KillStats) Add(o KillStats) {
 	s.Values += o.Values
 	s.Salvages += o.Salvages
 	s.Unfinished += o.Unfinished
+	s.Copies += o.Copies
+	s.CopiesWhole += o.CopiesWhole
+	s.CopiesUnfinished += o.CopiesUnfinished
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s KillStats) String() string {
-	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d value_files=%d salvages=%d unfinished=%d %v %v", s.Kills,
-		s.Acked, s.Survived, s.Values, s.Salvages, s.Unfinished, s.Followers, s.Counts)
+	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d value_files=%d salvages=%d unfinished=%d "+
+		"copies=%d copies_whole=%d copies_unfinished=%d %v %v", s.Kills, s.Acked, s.Survived, s.Values, s.Salvages,
+		s.Unfinished, s.Copies, s.CopiesWhole, s.CopiesUnfinished, s.Followers, s.Counts)
 }
 
 // Round runs one process, kills it and judges. Its error says that the round itself could not be done.
 func (k *Killer) Round() error {
 	after := 50 + k.Random.IntN(700)
-	at, acked, err := k.runAndKill(after)
+	copies := k.Stats.Kills%copyRounds == 1
+	at, acked, err := k.runAndKill(after, copies)
 	if err != nil {
 		return err
 	}
@@ -96,6 +104,11 @@ func (k *Killer) Round() error {
 		where := fmt.Sprintf("kill %d, after %d acknowledgements, writer %d", k.Stats.Kills, after, w)
 		if err := k.judge(db, w, at[w]); err != nil {
 			k.Fail(where, err)
+		}
+	}
+	if copies {
+		if err := k.judgeCopies(db); err != nil {
+			k.Fail(fmt.Sprintf("kill %d, the copies", k.Stats.Kills), err)
 		}
 	}
 	if err := db.Compact(context.Background(), nil, nil); err != nil {
@@ -137,9 +150,9 @@ func (k *Killer) judge(db *lightningdb.DB, w int, at progress) error {
 // progress is how far a writer is known to have come.
 type progress struct{ acked, seen uint64 }
 
-// runAndKill runs a process that writes, and kills it after a number of acknowledgements. It returns how far each
-// writer got, and how many acknowledgements there were.
-func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err error) {
+// runAndKill runs a process that writes, and may make copies, and kills it after a number of acknowledgements. It
+// returns how far each writer got, and how many acknowledgements there were.
+func (k *Killer) runAndKill(after int, copies bool) (at [writers]progress, acks int, err error) {
 	if at, err = k.heads(); err != nil {
 		return at, 0, err
 	}
@@ -149,6 +162,12 @@ func (k *Killer) runAndKill(after int) (at [writers]progress, acks int, err erro
 		}
 	}
 	child := k.Command(k.Dir)
+	if copies {
+		if err := os.MkdirAll(k.copiesDir(), 0o700); err != nil {
+			return at, 0, err
+		}
+		child.Env = append(child.Environ(), copiesVariable+"="+k.copiesDir())
+	}
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -241,7 +260,8 @@ func killOptions() *lightningdb.Options {
 
 // WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of
 // writer 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs
-// transactions instead; if a Killer wants a follower, or a salvage, it is one.
+// transactions instead; if a Killer wants a follower, or a salvage, it is one; and if that wants copies, it makes them
+// as well.
 func WriteUntilKilled(dir string) error {
 	if spec := os.Getenv(clientsVariable); spec != "" {
 		return runClients(dir, spec)
@@ -269,6 +289,9 @@ func WriteUntilKilled(dir string) error {
 	}
 	go func() { failed <- streamOn(db, commits, say) }()
 	go func() { failed <- watch(db, say) }()
+	if dir := os.Getenv(copiesVariable); dir != "" {
+		go func() { failed <- copyOn(db, dir) }()
+	}
 	return <-failed
 }
 

@@ -1,6 +1,7 @@
 package torture_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -58,9 +59,12 @@ func TestProcess_survivesKill(t *testing.T) {
 	if err := k.Salvage(); err != nil {
 		t.Error(err)
 	}
+	if k.Stats.Copies == 0 || k.Stats.CopiesWhole == 0 {
+		t.Error("no copies were made, or none was whole")
+	}
 	t.Logf("kill: %v", k.Stats)
 	if full {
-		if err := k.LeasesEnd(); err != nil {
+		if err := errors.Join(k.LeasesEnd(), k.CopiesEnd()); err != nil {
 			t.Error(err)
 		}
 	}

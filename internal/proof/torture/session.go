@@ -49,6 +49,9 @@ type keptOpen struct{ vfs.FS }
 // Close does nothing.
 func (keptOpen) Close() error { return nil }
 
+// Inner implements vfs.Wrapper.
+func (k keptOpen) Inner() vfs.FS { return k.FS }
+
 // Open opens the engine.
 func (s *Session) Open() error {
 	s.decided = s.History.Last() // recovery may find any of it, and publish that

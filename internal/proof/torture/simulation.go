@@ -40,27 +40,28 @@ const DefaultSteps = 400
 
 // SimulationStats count what simulations did.
 type SimulationStats struct {
-	Seeds     int
-	Steps     int
-	Virtual   time.Duration
-	Commits   int // acknowledged
-	Reads     int // answers compared
-	Past      int // snapshots of older states among them
-	Expired   int // older states that were no longer kept, as they need not be
-	Aged      int // answers of readers that were too old
-	Steered   int // background steps that had something to do
-	Lives     int // recoveries that ended in an open database
-	Reopened  int // clean closings
-	Kills     int
-	PowerCuts int
-	Unkept    int            // recoveries that a fault or crash ended
-	Injected  [numFaults]int // calls made to fail, and steps skipped, by kind
-	Surfaced  int            // calls of the engine that returned an injected fault
-	Failed    int            // recoveries that failed without a fault
-	Values    ValueStats
-	Streams   StreamStats
-	Isolation IsolationStats // of the transactions; their violations are in Counts, too
-	Followers observer.Stats
+	Seeds       int
+	Steps       int
+	Virtual     time.Duration
+	Commits     int // acknowledged
+	Reads       int // answers compared
+	Past        int // snapshots of older states among them
+	Expired     int // older states that were no longer kept, as they need not be
+	Aged        int // answers of readers that were too old
+	Steered     int // background steps that had something to do
+	Lives       int // recoveries that ended in an open database
+	Reopened    int // clean closings
+	Kills       int
+	PowerCuts   int
+	Unkept      int            // recoveries that a fault or crash ended
+	Injected    [numFaults]int // calls made to fail, and steps skipped, by kind
+	Surfaced    int            // calls of the engine that returned an injected fault
+	Failed      int            // recoveries that failed without a fault
+	Values      ValueStats
+	Streams     StreamStats
+	Checkpoints int            // that were made, and judged
+	Isolation   IsolationStats // of the transactions; their violations are in Counts, too
+	Followers   observer.Stats
 	oracle.Counts
 }
 
@@ -87,6 +88,7 @@ func (s *SimulationStats) Add(o SimulationStats) {
 	s.Failed += o.Failed
 	s.Values.Add(o.Values)
 	s.Streams.Add(o.Streams)
+	s.Checkpoints += o.Checkpoints
 	s.Isolation.Add(o.Isolation)
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
@@ -107,10 +109,10 @@ func (s SimulationStats) String() string {
 	}
 	return fmt.Sprintf("seeds=%d steps=%d virtual_time=%v acked=%d reads=%d past=%d expired=%d aged=%d "+
 		"background=%d lives=%d reopened=%d kills=%d "+
-		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d %v %v %v %v",
+		"power_cuts=%d recoveries_interrupted=%d faults=%d (%s) surfaced=%d open_failed=%d checkpoints=%d %v %v %v %v",
 		s.Seeds, s.Steps, s.Virtual.Round(time.Millisecond), s.Commits, s.Reads, s.Past, s.Expired, s.Aged,
 		s.Steered, s.Lives, s.Reopened, s.Kills, s.PowerCuts, s.Unkept, s.Faults(), by[1:], s.Surfaced, s.Failed,
-		s.Followers, s.Values, s.Streams, s.Counts)
+		s.Checkpoints, s.Followers, s.Values, s.Streams, s.Counts)
 }
 
 // simulation is one run.
@@ -132,6 +134,7 @@ type simulation struct {
 
 	followers   followers
 	streams     streams
+	copying     copying
 	shaken      bool // of faults in a row, the page may be neither written to nor removed; until a commit without any
 	unpublished bool // a writer has failed before, and perhaps left no page
 
@@ -185,6 +188,7 @@ func newSimulation(plan Simulation) *simulation {
 	m.swarm = newSwarm(m.r)
 	m.followers = newFollowers(plan.Seed)
 	m.streams = newStreams(plan.Seed)
+	m.copying = newCopying(plan.Seed)
 	m.clients = make([]client, 1+m.r.IntN(5))
 	if plan.Transactions {
 		m.clients = make([]client, 3+m.r.IntN(5))
@@ -210,7 +214,10 @@ func newSimulation(plan Simulation) *simulation {
 	if plan.Transactions || slices.Contains(plan.Without, "streams") {
 		m.streams.intents = nil
 	}
-	m.swarm.intents = append(m.swarm.intents, m.streams.intents...)
+	if plan.Transactions || slices.Contains(plan.Without, "copies") {
+		m.copying.intents = nil
+	}
+	m.swarm.intents = slices.Concat(m.swarm.intents, m.streams.intents, m.copying.intents)
 	opts := m.swarm.mix.Options
 	opts.Followers = m.followers.odds > 0
 	opts.Manual, opts.Poison, opts.Rows, opts.Random = true, true, true, counter()

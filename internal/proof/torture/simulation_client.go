@@ -27,9 +27,10 @@ const (
 	wantTransaction
 	numIntents
 
-	// Those of the streams of a simulation, which are drawn apart.
+	// Those of the streams and copies of a simulation, which are drawn apart.
 	wantStream
 	wantView
+	wantCheckpoint
 )
 
 // client is one user of the database.
@@ -86,6 +87,8 @@ func (m *simulation) move(c *client) error {
 		return m.stream()
 	case wantView:
 		return m.viewValue(c)
+	case wantCheckpoint:
+		return m.checkpoint()
 	}
 	_, err := m.attempt("sync", func() error { return m.Write(new(batch.Batch), true) })
 	return err

@@ -84,12 +84,12 @@ func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.inte
 
 // partNames are the parts that a simulation can do without.
 var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "values",
-	"streams", "background", "ends", "recovery", "followers", "eio", "enospc", "short", "short_enospc", "sync_drops",
-	"emfile", "slow"}
+	"streams", "copies", "background", "ends", "recovery", "followers", "eio", "enospc", "short", "short_enospc",
+	"sync_drops", "emfile", "slow"}
 
 // Parts are the names of what a simulation can leave out: intents of clients, kinds of faults, faults in recoveries,
 // ends of lives, followers, background steps, huge values, values that stay where they are, streams and values that are
-// read piece by piece.
+// read piece by piece, checkpoints.
 func Parts() []string { return slices.Clone(partNames) }
 
 // leaveOut takes a part out, after all has been drawn, so that the rest is as much as possible what it was.

@@ -26,7 +26,7 @@ func line(t *testing.T, args ...string) (int, map[string]any) {
 // Whoever reads the line by a program would miss a number that says how hard the database was tried.
 func TestTorture_printsEveryNumber(t *testing.T) {
 	code, fields := line(t, "--seed", "7", "--count", "30", "--only",
-		"differential,crash,error,pairs,concurrent,damage,craft,salvage,isolation,simulation")
+		"differential,crash,error,pairs,concurrent,damage,craft,salvage,copies,isolation,simulation")
 	if code != 0 || fields["ok"] != true {
 		t.Errorf("exit code %d, ok %v", code, fields["ok"])
 	}
@@ -45,10 +45,12 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 		"craft": "opens detected_open detected_verify plausible",
 		"salvage": "destructions damages_by_file noticed hopeless keys losses power_cuts faults images images_refused " +
 			"acked_lost wrong_data panics",
+		"copies": "runs power_cuts faults killed damages noticed harmless images images_refused restored acked_lost " +
+			"wrong_data panics",
 		"iso": "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
 			"power_cuts",
 		"metamorphic": "ops option_sets divergences streams streams_broken values_viewed",
-		"sim":         "seeds steps virtual_time_s generations misled_followers streams values_viewed",
+		"sim":         "seeds steps virtual_time_s generations misled_followers streams values_viewed checkpoints",
 	}
 	for level, names := range want {
 		in := fields
