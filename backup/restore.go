@@ -48,9 +48,6 @@ type RestoreOptions struct {
 	Progress func(phase string, done, total int64)
 }
 
-// restoring is what is added to the name of the target for the directory that is restored to.
-const restoring = ".restoring"
-
 // Restore makes a database in directory dir, which must be new or empty, of what lightningdb.DB.Backup has written. It
 // writes to a directory next to it, named dir.restoring, verifies every byte there, and renames that: so dir is there
 // whole or not at all. What a restore has left that was interrupted, it removes, and begins anew.
@@ -60,14 +57,16 @@ const restoring = ".restoring"
 func Restore(ctx context.Context, r io.Reader, dir string, o *RestoreOptions) (*Info, error) {
 	var info *Info
 	o = cmp.Or(o, &RestoreOptions{})
-	err := restore(calls.OrBackground(ctx), dir, o, func(ctx context.Context, into vfs.FS) error {
+	err := restore(calls.OrBackground(ctx), dir, o, func(ctx context.Context, into vfs.FS, verify func() error) error {
 		err := target.Clear(into)
 		if err != nil {
 			return err
 		}
-		return target.Make(into, func() (err error) {
-			info, err = checkpoint.ReadStream(ctx, r, into, o.phase("restore"))
-			return err
+		return target.Make(into, func() error {
+			if info, err = checkpoint.ReadStream(ctx, r, into, o.phase("restore")); err != nil {
+				return err
+			}
+			return verify()
 		})
 	})
 	if err != nil {
@@ -76,9 +75,15 @@ func Restore(ctx context.Context, r io.Reader, dir string, o *RestoreOptions) (*
 	return info, nil
 }
 
+// filler writes a database to a directory, and has it verified before it takes the mark away by which nobody takes the
+// directory for one.
+type filler func(ctx context.Context, into vfs.FS, verify func() error) error
+
+// restoring is what is added to the name of the target for the directory that is restored to.
+const restoring = ".restoring"
+
 // restore makes dir of what fill makes a database.
-func restore(ctx context.Context, dir string, o *RestoreOptions,
-	fill func(ctx context.Context, into vfs.FS) error) error {
+func restore(ctx context.Context, dir string, o *RestoreOptions, fill filler) error {
 	dir = filepath.Clean(dir)
 	if !o.VerifyOnly {
 		if err := checkEmpty(dir); err != nil {
@@ -86,11 +91,11 @@ func restore(ctx context.Context, dir string, o *RestoreOptions,
 		}
 	}
 	staging := dir + restoring
-	if err := write(ctx, staging, fill); err != nil {
+	if err := write(ctx, staging, o, fill); err != nil {
 		return errors.Join(err, removeEmpty(staging))
 	}
-	if err := verify(ctx, staging, o); err != nil || o.VerifyOnly {
-		return errors.Join(err, remove(staging))
+	if o.VerifyOnly {
+		return remove(staging)
 	}
 	return rename(staging, dir)
 }
@@ -107,13 +112,13 @@ func checkEmpty(dir string) error {
 	return err
 }
 
-func write(ctx context.Context, staging string, fill func(ctx context.Context, into vfs.FS) error) (err error) {
+func write(ctx context.Context, staging string, o *RestoreOptions, fill filler) (err error) {
 	into, err := vfs.OpenDir(staging, vfs.OpenDirOptions{Create: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, into.Close()) }()
-	return fill(ctx, into)
+	return fill(ctx, into, func() error { return verify(ctx, staging, o) })
 }
 
 // phase is o.Progress for one phase.
@@ -125,11 +130,12 @@ func (o *RestoreOptions) phase(name string) func(done, total int64) {
 	}
 }
 
-// verify reads all of the database in dir.
-func verify(ctx context.Context, dir string, o *RestoreOptions) error {
-	db, err := lightningdb.Open(dir, &lightningdb.Options{ReadOnly: true})
+// verify reads all of the database that is being made in staging. Nobody else takes it for one until that has ended: a
+// kill in the middle leaves what the next restore knows.
+func verify(ctx context.Context, staging string, o *RestoreOptions) error {
+	db, err := lightningdb.OpenFS(target.Unmarked(os.DirFS(staging)), ".", nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("verify %s: %w", staging, err)
 	}
 	return errors.Join(db.Verify(ctx, o.phase("verify")), db.Close())
 }

@@ -140,6 +140,25 @@ func Mark(dir vfs.FS) error {
 	return err
 }
 
+// Unmarked shows a directory without its mark, to who makes the database and wants to read it before others do.
+func Unmarked(dir fs.FS) fs.FS { return unmarked{dir} }
+
+type unmarked struct{ fs.FS }
+
+// Open implements fs.FS.
+func (u unmarked) Open(name string) (fs.File, error) {
+	if name == manifest.Unfinished {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return u.FS.Open(name)
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (u unmarked) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(u.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == manifest.Unfinished }), err
+}
+
 // unmark makes dir, which has its CURRENT, a database.
 func unmark(dir vfs.FS) error {
 	err := dir.SyncDir()

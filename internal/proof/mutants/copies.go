@@ -88,4 +88,41 @@ var copyMutants = []Mutant{
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
 		Quick:   true,
 	},
+	{
+		Name:   "a source that ends early is copied",
+		Breaks: "a file that was cut on its way passes for whole",
+		Changes: []Change{{"internal/system/vfs/link.go", `			return n, io.ErrUnexpectedEOF`,
+			`			return n, nil`}},
+		Killer: test("system/vfs", "TestCopyTo_endsAsItsSourceDoes"),
+		Quick:  true,
+	},
+	{
+		Name:    "what is restored from a repository is not verified",
+		Breaks:  "a restore reports success, and the damage is found when it is needed",
+		Changes: []Change{{"backup/fetch.go", `return verify()`, `return nil`}},
+		Killer:  Check{Package: "./backup", Run: "^TestRestore_isNoDatabaseUntilItWasVerified$"},
+		Quick:   true,
+	},
+	{
+		Name:    "a drill leaves what it has copied",
+		Breaks:  "the disk is full after some drills",
+		Changes: []Change{{"backup/fetch.go", `	return !o.VerifyOnly && !errors.Is(err, ErrBadBackup)`, `	return !errors.Is(err, ErrBadBackup)`}},
+		Killer:  Check{Package: "./backup", Run: "^TestRestore_keepsWhatWasCopiedIfTheVerificationIsInterrupted$"},
+		Quick:   true,
+	},
+	{
+		Name:   "what is restored loses its mark before it was verified",
+		Breaks: "what a kill leaves of a restore is opened, damaged or not, and no later restore removes it",
+		Changes: []Change{{"backup/restore.go", `			return verify()
+		})
+`, `			return nil
+		})
+		if err == nil {
+			err = verify()
+		}
+		return err
+`}, {"backup/restore.go", `		return target.Make(into, func() error {`, `		err = target.Make(into, func() error {`}},
+		Killer: Check{Package: "./backup", Run: "^TestRestore_isNoDatabaseUntilItWasVerified$"},
+		Quick:  true,
+	},
 }
