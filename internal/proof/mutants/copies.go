@@ -125,4 +125,11 @@ var copyMutants = []Mutant{
 		Killer: Check{Package: "./backup", Run: "^TestRestore_isNoDatabaseUntilItWasVerified$"},
 		Quick:  true,
 	},
+	{
+		Name:    "a restore takes the newest backup of any database",
+		Breaks:  "an application starts with the data of another one",
+		Changes: []Change{{"cmd/lightning/internal/copies/restore.go", `	case len(newest) > 1:`, `	case len(newest) > 1<<20:`}},
+		Killer:  Check{Package: "./cmd/lightning/internal/cli", Run: "^TestRestore_asksWhichBackupIsMeant$"},
+		Quick:   true,
+	},
 }
