@@ -366,6 +366,25 @@ func TestRestore_keepsWhatWasCopiedIfTheVerificationIsInterrupted(t *testing.T) 
 	}
 }
 
+// The last line of a list is taken for the newest backup, also after two in a hurry.
+func TestList_isInTheOrderOfTheCommits(t *testing.T) {
+	db := newDatabase(t, 1)
+	r := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
+	for i := range 8 {
+		fill(t, db, i, i+1, "")
+		create(t, r, db, nil)
+	}
+	all, err := r.List(t.Context())
+	if err != nil || len(all) != 8 {
+		t.Fatal(len(all), err)
+	}
+	for i, b := range all[1:] {
+		if b.Sequence <= all[i].Sequence || b.Time.Before(all[i].Time) {
+			t.Errorf("commit %d of %v is listed behind %d of %v", b.Sequence, b.Time, all[i].Sequence, all[i].Time)
+		}
+	}
+}
+
 // isUnfinished reports whether nobody takes a directory for a database.
 func isUnfinished(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "UNFINISHED"))

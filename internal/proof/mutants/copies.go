@@ -126,6 +126,14 @@ var copyMutants = []Mutant{
 		Quick:  true,
 	},
 	{
+		Name:   "backups of one second are listed in any order",
+		Breaks: "who takes the last line for the newest backup restores an older one",
+		Changes: []Change{{"backup/repository.go", `cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Sequence, b.Sequence))`,
+			`cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))`}},
+		Killer: Check{Package: "./backup", Run: "^TestList_isInTheOrderOfTheCommits$"},
+		Quick:  true,
+	},
+	{
 		Name:    "a restore takes the newest backup of any database",
 		Breaks:  "an application starts with the data of another one",
 		Changes: []Change{{"cmd/lightning/internal/copies/restore.go", `	case len(newest) > 1:`, `	case len(newest) > 1<<20:`}},
