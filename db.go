@@ -82,7 +82,8 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 	}
 	durability, rules := cmp.Or(o.Durability, Sync), operand.Rules{User: o.Merge}
 	archiver := archive.Start(e, archive.Options{Store: o.Archive, Interval: o.ArchiveInterval})
-	return &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules, archiver: archiver}, nil
+	return &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules,
+		archiver: archiver}, nil
 }
 
 func (o *Options) openDir(dir string) (vfs.FS, error) {

@@ -36,7 +36,7 @@ var wings = []wing{
 		"system format tree log engine follower target salvage checkpoint transaction . backup"},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
-		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},
+		"internal/shell internal/demo internal/watch internal/copies internal/cli .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
 	{"examples", "monitored", ". monitor"},

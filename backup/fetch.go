@@ -11,6 +11,7 @@ import (
 	"io"
 	"sync"
 
+	"lightningdb"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
@@ -49,7 +50,8 @@ func (r *Repository) Restore(ctx context.Context, id, dir string, o *RestoreOpti
 
 // stays reports whether what was copied until an error is of use for the next restore, and not in anybody's way.
 func stays(o *RestoreOptions, err error) bool {
-	return !o.VerifyOnly && !errors.Is(err, ErrBadBackup) && !errors.Is(err, vfs.ErrNoSpace)
+	return !o.VerifyOnly && !errors.Is(err, ErrBadBackup) && !errors.Is(err, lightningdb.ErrCorrupt) &&
+		!errors.Is(err, vfs.ErrNoSpace)
 }
 
 // fetch copies a backup out of a repository.
@@ -141,7 +143,7 @@ func (f *fetch) fetch(ctx context.Context, file storedFile) error {
 	if err != nil {
 		return err
 	}
-	err = f.copy(untilDone{ctx, in}, out, file)
+	err = f.copy(ctx, in, out, file)
 	if err == nil {
 		err = out.Sync()
 	}
@@ -173,27 +175,17 @@ func isDigest(sum hash.Hash, file storedFile) bool {
 	return hex.EncodeToString(sum.Sum(nil)) == file.Digest
 }
 
-func (f *fetch) copy(in io.Reader, out vfs.File, file storedFile) error {
+func (f *fetch) copy(ctx context.Context, in io.Reader, out vfs.File, file storedFile) error {
 	sum := sha256.New()
-	buffer := make([]byte, min(file.Size, 1<<20))
-	for at := int64(0); at < file.Size; {
-		p := buffer[:min(file.Size-at, int64(len(buffer)))]
-		n, err := io.ReadFull(in, p)
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return bad("%s has %d bytes of %d", file.place(), at+int64(n), file.Size)
-		}
-		if err != nil {
-			return err
-		}
+	n, err := vfs.CopyTo(ctx, out, in, file.Size, func(p []byte) {
 		sum.Write(p)
-		if _, err := out.WriteAt(p, at); err != nil {
-			return err
-		}
-		if err := out.WriteOut(at, int64(len(p))); err != nil {
-			return err
-		}
-		at += int64(len(p))
 		f.tell(int64(len(p)))
+	})
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return bad("%s ends before its %d bytes, after %d or more", file.place(), file.Size, n)
+	}
+	if err != nil {
+		return err
 	}
 	if n, _ := in.Read(make([]byte, 1)); n > 0 {
 		return bad("%s has more than %d bytes", file.place(), file.Size)

@@ -1,12 +1,14 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"lightningdb/internal/system/calls"
@@ -129,6 +131,9 @@ func (r *Repository) List(ctx context.Context) (backups []Backup, err error) {
 		}
 		backups = append(backups, d.backup())
 		return nil
+	})
+	slices.SortStableFunc(backups, func(a, b Backup) int { // several of one second have no order by their ids
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	return backups, errors.Join(append(damage, err)...)
 }

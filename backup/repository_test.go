@@ -342,6 +342,89 @@ func TestRestore_takesOverWhatIsCompleteAndNothingElse(t *testing.T) {
 	mustHave(t, dir+".restoring", 3000)
 }
 
+// What was copied over hours would be copied again because somebody was in a hurry at the end.
+func TestRestore_keepsWhatWasCopiedIfTheVerificationIsInterrupted(t *testing.T) {
+	db := newDatabase(t, 3000)
+	r := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
+	made := create(t, r, db, nil)
+	for _, drill := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "restored")
+		ctx, cancel := context.WithCancel(t.Context())
+		err := r.Restore(ctx, made.ID, dir, &backup.RestoreOptions{VerifyOnly: drill,
+			Progress: func(phase string, _, _ int64) {
+				if phase == "verify" {
+					cancel()
+				}
+			}})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("interrupted: %v", err)
+		}
+		tables, _ := filepath.Glob(filepath.Join(dir+".restoring", "*", "*.tbl"))
+		if drill != (len(tables) == 0) || drill == isUnfinished(dir+".restoring") {
+			t.Errorf("drill %v: it left %q", drill, tables)
+		}
+		if err := r.Restore(t.Context(), made.ID, dir, nil); err != nil {
+			t.Errorf("drill %v: after it: %v", drill, err)
+		}
+		mustHave(t, dir, 3000)
+	}
+}
+
+// The last line of a list is taken for the newest backup, also after two in a hurry.
+func TestList_isInTheOrderOfTheCommits(t *testing.T) {
+	db := newDatabase(t, 1)
+	r := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
+	for i := range 8 {
+		fill(t, db, i, i+1, "")
+		create(t, r, db, nil)
+	}
+	all, err := r.List(t.Context())
+	if err != nil || len(all) != 8 {
+		t.Fatal(len(all), err)
+	}
+	for i, b := range all[1:] {
+		if b.Sequence <= all[i].Sequence || b.Time.Before(all[i].Time) {
+			t.Errorf("commit %d of %v is listed behind %d of %v", b.Sequence, b.Time, all[i].Sequence, all[i].Time)
+		}
+	}
+}
+
+// isUnfinished reports whether nobody takes a directory for a database.
+func isUnfinished(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "UNFINISHED"))
+	return err == nil
+}
+
+// A kill while a restore verifies would leave what passes for a database, verified or not, and what no later restore
+// dares to remove.
+func TestRestore_isNoDatabaseUntilItWasVerified(t *testing.T) {
+	db := newDatabase(t, 3000)
+	r := open(t, backup.NewFolder(filepath.Join(t.TempDir(), "repository")))
+	made := create(t, r, db, nil)
+	for what, restore := range map[string]func(dir string, o *backup.RestoreOptions) error{
+		"a repository": func(dir string, o *backup.RestoreOptions) error {
+			return r.Restore(t.Context(), made.ID, dir, o)
+		},
+		"a stream": func(dir string, o *backup.RestoreOptions) error {
+			_, err := backup.Restore(t.Context(), bytes.NewReader(stream(t, db)), dir, o)
+			return err
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "restored")
+		verified, unfinished := 0, true
+		err := restore(dir, &backup.RestoreOptions{Progress: func(phase string, _, _ int64) {
+			if phase == "verify" {
+				verified++
+				unfinished = unfinished && isUnfinished(dir+".restoring")
+			}
+		}})
+		if err != nil || verified == 0 || !unfinished || isUnfinished(dir) {
+			t.Errorf("%s: told %d times, with the mark: %v, %v", what, verified, unfinished, err)
+		}
+		mustHave(t, dir, 3000)
+	}
+}
+
 // flip changes a byte of a file.
 func flip(name string) error {
 	content, err := os.ReadFile(name)

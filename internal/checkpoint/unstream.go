@@ -176,39 +176,22 @@ func (u *unstream) readFile(f Named) error {
 	if err != nil {
 		return err
 	}
-	err = u.copyTo(out, f)
-	if err == nil {
-		err = out.Sync()
-	}
-	return errors.Join(err, out.Close())
-}
-
-func (u *unstream) copyTo(out vfs.File, f Named) error {
 	sum := sha256.New()
-	buffer := make([]byte, min(f.Size, 1<<20))
-	for at := int64(0); at < f.Size; {
-		if u.ctx.Err() != nil {
-			return context.Cause(u.ctx)
-		}
-		p := buffer[:min(f.Size-at, int64(len(buffer)))]
-		if _, err := io.ReadFull(u.tar, p); err != nil {
-			return bad("it ends in %s: %v", f.Name, err)
-		}
+	_, err = vfs.CopyTo(u.ctx, out, u.tar, f.Size, func(p []byte) {
 		sum.Write(p)
-		if _, err := out.WriteAt(p, at); err != nil {
-			return err
-		}
-		if err := out.WriteOut(at, int64(len(p))); err != nil {
-			return err
-		}
-		at += int64(len(p))
 		u.done += int64(len(p))
 		if u.progress != nil {
 			u.progress(u.done, u.total)
 		}
+	})
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = bad("it ends in %s", f.Name)
 	}
 	u.note(f.Name, sum)
-	return nil
+	if err == nil {
+		err = out.Sync()
+	}
+	return errors.Join(err, out.Close())
 }
 
 // readSums compares the digests at the end of the stream with what was read.

@@ -35,13 +35,13 @@ type argument struct {
 	dirs, files bool
 }
 
-// argumentOf reads how Use or the usage of a flag writes an argument: "DIR" is a directory and "FILE" a file, "a|b" is
-// one of two words, and everything else is anything.
+// argumentOf reads how Use or the usage of a flag writes an argument: "DIR" and "REPOSITORY" are directories, "FILE",
+// "FROM" and "TO" files or directories, "a|b" is one of two words, and everything else is anything.
 func argumentOf(text string) argument {
 	switch {
-	case text == "DIR":
+	case text == "DIR" || text == "REPOSITORY":
 		return argument{dirs: true}
-	case text == "FILE":
+	case text == "FILE" || text == "FROM" || text == "TO":
 		return argument{files: true}
 	case strings.Contains(text, "|"):
 		return argument{words: strings.Split(text, "|")}

@@ -43,7 +43,7 @@ func (s *Screen) Draw(text string) {
 type Sample struct {
 	Done, Total int64  // in the work's own unit; Total is 0 if nobody knows it
 	Count       int64  // entries (or files) done, for the rate
-	Noun        string // what Count counts, in the plural
+	Noun        string // what Count counts, in the plural; "bytes" are shown in units that people read
 }
 
 // Line is a progress line. Stop must be called once.
@@ -100,7 +100,11 @@ func render(label string, s Sample, elapsed time.Duration) string {
 		bar := units.Bar(20, fraction)
 		fmt.Fprintf(&b, " %3.0f%% %s%s", fraction*100, bar, strings.Repeat("░", 20-utf8.RuneCountInString(bar)))
 	}
-	fmt.Fprintf(&b, " %s %s, %s/s", units.Count(s.Count), s.Noun, units.Count(units.Rate(s.Count, elapsed)))
+	if rate := units.Rate(s.Count, elapsed); s.Noun == "bytes" {
+		fmt.Fprintf(&b, " %s, %s/s", units.Bytes(s.Count), units.Bytes(rate))
+	} else {
+		fmt.Fprintf(&b, " %s %s, %s/s", units.Count(s.Count), s.Noun, units.Count(rate))
+	}
 	if left, known := remaining(s, elapsed); known {
 		fmt.Fprintf(&b, ", %s left", left)
 	}

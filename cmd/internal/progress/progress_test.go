@@ -37,6 +37,14 @@ func TestLine_nilWriterIsSilent(t *testing.T) {
 	Start(nil, "x", func() Sample { t.Error("sampled"); return Sample{} }).Stop()
 }
 
+// Nobody reads nine digits that change five times a second.
+func TestRender_showsBytesInTheirUnits(t *testing.T) {
+	got := render("backup", Sample{Done: 300 << 20, Total: 1 << 30, Count: 300 << 20, Noun: "bytes"}, 3*time.Second)
+	if !strings.HasSuffix(got, " 300 MiB, 100 MiB/s, 7s left") {
+		t.Errorf("%q", got)
+	}
+}
+
 // A line wider than the window wraps, and each drawing of it then begins a new line, until the screen is full of them.
 func TestScreen_neverDrawsWiderThanTheWindow(t *testing.T) {
 	for _, columns := range []func() int{nil, func() int { return 0 }, func() int { return 1 }, func() int { return 2 },

@@ -35,6 +35,25 @@ func syncAround(path string) error {
 	return errors.Join(withDescriptor(d, unix.Syncfs), d.Close())
 }
 
+// shareBlocks makes the new file to one with the content of the file name of from, if both lie on a file system that
+// lets files share blocks (Btrfs, XFS). Otherwise to is as it was.
+func shareBlocks(from FS, name string, to File) bool {
+	dir, ours := Innermost(from).(*osDir)
+	target, plain := to.(*osFile) // one that somebody wraps is written through the wrapper, which may count
+	if !ours || !plain {
+		return false
+	}
+	source, err := dir.openRegular(name, os.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer source.Close()
+	err = withDescriptor(target.f, func(into int) error {
+		return withDescriptor(source, func(of int) error { return unix.IoctlFileClone(into, of) })
+	})
+	return err == nil
+}
+
 // syncContent makes content and length durable. fdatasync leaves out only the times of the file.
 func syncContent(f *os.File) error {
 	if err := withDescriptor(f, unix.Fdatasync); err != nil {

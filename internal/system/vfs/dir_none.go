@@ -23,4 +23,7 @@ func SyncPath(string) error { return nil }
 // WriteThrough does nothing: here nothing is written to files.
 func WriteThrough() {}
 
+// shareBlocks does nothing, as there are no files.
+func shareBlocks(FS, string, File) bool { return false }
+
 func isPlatformNoSpace(error) bool { return false }

@@ -13,6 +13,9 @@ func syncContent(f *os.File) error { return f.Sync() }
 // next sync.
 func readsLag(*os.File) bool { return false }
 
+// shareBlocks does nothing: file systems that let files share blocks are asked on Linux only.
+func shareBlocks(FS, string, File) bool { return false }
+
 func writeOut(f *os.File, _, _ int64) error {
 	if err := checkOpen(f); err != nil {
 		return err

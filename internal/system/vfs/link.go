@@ -22,8 +22,9 @@ func Innermost(f FS) FS {
 }
 
 // LinkOrCopy makes the file name of from, which changes no more, a file of to: by a link where that is possible, else
-// by a copy, whose content is durable. The name is durable only after SyncDir. told, which may be nil, is told of the
-// bytes that were copied since it was called last. Once ctx is done it gives up, and may leave a part of the file.
+// by blocks that both files share until one of them changes, else by a copy. What is no link is durable in content; the
+// name is durable only after SyncDir. told, which may be nil, is told of the bytes that are there without a link, since
+// it was called last. Once ctx is done it gives up, and may leave a part of the file.
 func LinkOrCopy(ctx context.Context, from, to FS, name string, told func(n int64)) (linked bool, err error) {
 	if err := to.Link(from, name); !errors.Is(err, errors.ErrUnsupported) {
 		return err == nil, err
@@ -37,7 +38,12 @@ func LinkOrCopy(ctx context.Context, from, to FS, name string, told func(n int64
 	if err != nil {
 		return false, err
 	}
-	err = copyContent(ctx, source, target, told)
+	size, err := source.Size()
+	if err == nil && shareBlocks(from, name, target) {
+		tell(told, size)
+	} else if err == nil {
+		_, err = CopyTo(ctx, target, io.NewSectionReader(source, 0, size), size, func(p []byte) { tell(told, int64(len(p))) })
+	}
 	if err == nil {
 		err = target.Sync()
 	}
@@ -47,33 +53,39 @@ func LinkOrCopy(ctx context.Context, from, to FS, name string, told func(n int64
 	return false, nil
 }
 
+func tell(told func(n int64), n int64) {
+	if told != nil {
+		told(n)
+	}
+}
+
 // copyBytes is how much is copied at once.
 const copyBytes = 1 << 20
 
-func copyContent(ctx context.Context, from, to File, told func(n int64)) error {
-	size, err := from.Size()
-	if err != nil {
-		return err
-	}
+// CopyTo writes the next size bytes of r to the beginning of to, and returns how many it has written. Of each piece the
+// system begins to write to the medium; nothing is durable before Sync. wrote is called with each piece once it is
+// written, in order; it must not keep it. If r ends before, the error is io.ErrUnexpectedEOF; other errors are those of
+// r and of to as they are. Once ctx is done it gives up with the cause of that.
+func CopyTo(ctx context.Context, to File, r io.Reader, size int64, wrote func(p []byte)) (n int64, err error) {
 	buffer := make([]byte, min(copyBytes, size))
-	for at := int64(0); at < size; {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
+	for n < size {
+		if ctx.Err() != nil {
+			return n, context.Cause(ctx)
 		}
-		p := buffer[:min(copyBytes, size-at)]
-		if n, err := from.ReadAt(p, at); n < len(p) {
-			return errors.Join(err, io.ErrUnexpectedEOF)
+		p := buffer[:min(copyBytes, size-n)]
+		if _, err := io.ReadFull(r, p); err == io.EOF {
+			return n, io.ErrUnexpectedEOF
+		} else if err != nil {
+			return n, err
 		}
-		if _, err := to.WriteAt(p, at); err != nil {
-			return err
+		if _, err := to.WriteAt(p, n); err != nil {
+			return n, err
 		}
-		if err := to.WriteOut(at, int64(len(p))); err != nil {
-			return err
+		if err := to.WriteOut(n, int64(len(p))); err != nil {
+			return n, err
 		}
-		at += int64(len(p))
-		if told != nil {
-			told(int64(len(p)))
-		}
+		n += int64(len(p))
+		wrote(p)
 	}
-	return nil
+	return n, nil
 }

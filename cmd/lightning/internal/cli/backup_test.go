@@ -38,7 +38,12 @@ func TestBackup_ofARunningDatabaseIsRestored(t *testing.T) {
 	if _, err := os.Stat(again); got.code != console.ExitOK || err == nil {
 		t.Errorf("a drill: %+v, %v", got, err)
 	}
-	var result backupResult
+	var result struct {
+		Database string
+		Sequence uint64
+		Files    int
+		Bytes    int64
+	}
 	if err := json.Unmarshal([]byte(must(t, "restore", again, file, "--json")), &result); err != nil ||
 		result.Sequence != 2 || result.Files < 2 || result.Bytes == 0 || len(result.Database) != 32 {
 		t.Errorf("%+v, %v", result, err)
@@ -56,7 +61,7 @@ func TestBackup_ofARunningDatabaseIsRestored(t *testing.T) {
 		t.Errorf("through a pipe: %q", got)
 	}
 	got = lightning(t, stream.out[:len(stream.out)/2], "restore", filepath.Join(tmp, "half"), "-")
-	if got.code != console.ExitFailure || !strings.Contains(got.err, "no whole backup") ||
+	if got.code != console.ExitCorrupt || !strings.Contains(got.err, "no whole backup") ||
 		!strings.Contains(got.err, "take another backup") {
 		t.Errorf("half of it: %+v", got)
 	}
@@ -76,7 +81,11 @@ func TestCheckpoint_ofARunningDatabase(t *testing.T) {
 	if got := must(t, "get", to, "a"); got != "2" {
 		t.Errorf("the copy has %q", got)
 	}
-	var result checkpointResult
+	var result struct {
+		Directory string
+		Sequence  uint64
+		Bytes     int64
+	}
 	second := filepath.Join(tmp, "second")
 	if err := json.Unmarshal([]byte(must(t, "clone", to, second, "--json")), &result); err != nil ||
 		result.Sequence != 2 || result.Directory != second || result.Bytes == 0 {

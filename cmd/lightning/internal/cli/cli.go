@@ -13,8 +13,10 @@ import (
 	"errors"
 
 	"lightningdb"
+	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/lightning/internal/copies"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/shell"
 )
@@ -60,7 +62,7 @@ Exit codes:
   2    wrong use of the command line
   3    key not found (get, delete)
   4    the database is locked by another process (see below)
-  5    the database is damaged
+  5    the database or a backup is damaged
   6    no space left
   130  interrupted (SIGINT, SIGTERM)
 
@@ -73,10 +75,17 @@ func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout, Moved: moved}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
 		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.topCommand(),
-		a.compactCommand(), a.backupCommand(), a.restoreCommand(), a.checkpointCommand(), a.cloneCommand(),
-		a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.inspectCommand(), a.demoCommand(),
-		a.demoLoadCommand(), a.VersionCommand(), a.CompletionCommand(p)}
+		a.compactCommand(), a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.inspectCommand()}
+	p.Commands = append(p.Commands, a.copies().Commands()...)
+	p.Commands = append(p.Commands, a.demoCommand(), a.demoLoadCommand(), a.VersionCommand(), a.CompletionCommand(p))
 	return p
+}
+
+// copies are the commands that copy databases.
+func (a *app) copies() copies.Verbs {
+	return copies.Verbs{App: &a.App, Read: func(dir string, f func(from copies.Source) error) error {
+		return a.read(dir, func(from source) error { return f(from) })
+	}}
 }
 
 // moved are commands of the other program.
@@ -97,6 +106,11 @@ func classify(err error) (console.Class, bool) {
 	case errors.As(err, &line):
 		return console.Class{Code: console.ExitFailure, Name: "script",
 			Advice: "what the lines before it committed is there; correct it and run the rest"}, true
+	case errors.Is(err, backup.ErrBadBackup):
+		return console.Class{Code: console.ExitCorrupt, Name: "bad-backup",
+			Advice: "take another backup, and make a new one as long as the database is whole"}, true
+	case errors.Is(err, backup.ErrNotRepository):
+		return console.Class{Code: console.ExitFailure, Name: "not-repository", Advice: "check the directory"}, true
 	case errors.Is(err, errNotWritten):
 		return console.Class{Code: console.ExitFailure, Name: "no-writer",
 			Advice: "run top while a program has it open; what is there now, `lightning stats` shows"}, true

@@ -188,7 +188,6 @@ func TestCommands_transcripts(t *testing.T) {
 			{args: "rm DB a", code: 2, err: "did you mean `lightning delete`?"},
 			{args: "dump DB", code: 2, err: "did you mean `lightning export`?"},
 			{args: "ls DB", code: 2, err: "did you mean `lightning scan`?"},
-			{args: "list DB", code: 2, err: "did you mean `lightning scan`?"},
 			{args: "set DB a b", code: 2, err: "did you mean `lightning put`?"},
 			{args: "fsck DB", code: 2, err: "did you mean `lightning verify`?"},
 			{args: "repair DB", code: 2, err: "did you mean `lightning salvage`?"},

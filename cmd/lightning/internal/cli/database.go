@@ -6,11 +6,11 @@ import (
 	"fmt"
 
 	"lightningdb"
-	"lightningdb/backup"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/copies"
 )
 
 // reading is what a database and a follower of one have in common.
@@ -18,8 +18,7 @@ type reading interface {
 	Get(key []byte) ([]byte, error)
 	Snapshot() *lightningdb.Snapshot
 	Verify(ctx context.Context, progress func(done, total int64)) error
-	Checkpoint(ctx context.Context, dir string, progress func(done, total int64)) (uint64, error)
-	backup.Source
+	copies.Source
 	Metrics() lightningdb.Metrics
 	Path() string
 	Close() error

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -91,24 +90,13 @@ func (a *app) export(ctx context.Context, work *exporter, path string, force boo
 		err = console.Advise(err, "leave out --values json")
 	}
 	if err != nil {
-		return fmt.Errorf("export to %s: %w", path, adviseName(err))
+		return fmt.Errorf("export to %s: %w", path, userfile.Advise(err))
 	}
 	result := a.Stdout
 	if path == "-" {
 		result = a.Stderr
 	}
 	return a.reportTransfer(result, "exported", false, "", &work.meter, time.Since(start))
-}
-
-// adviseName says what to do where the name of a file to be written is taken.
-func adviseName(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return console.Advise(err, "choose another name, or --force to replace it")
-	case errors.Is(err, userfile.ErrOfDatabase):
-		return console.Advise(err, "choose another name")
-	}
-	return err
 }
 
 func (e *exporter) run(ctx context.Context, out io.Writer) error {

@@ -12,7 +12,6 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
-	"lightningdb/cmd/internal/interrupt"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
@@ -72,7 +71,7 @@ What import says it has imported survives a power cut.
 // which spares a sync for each; the one sync at the end, or at the error, makes everything durable before anything is
 // said about it.
 func (a *app) importFile(ctx context.Context, dir, path string, form exchange.Form) error {
-	in, size, err := a.openInput(ctx, path)
+	in, size, err := userfile.Input(ctx, path, a.Stdin)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
@@ -95,14 +94,6 @@ func (a *app) importFile(ctx context.Context, dir, path string, form exchange.Fo
 		}
 		return a.reportTransfer(a.Stdout, "imported", db.Recovery().Created, dir, &work.meter, time.Since(start))
 	})
-}
-
-// openInput opens path, or standard input for "-", and returns its size, or 0 if that is not known.
-func (a *app) openInput(ctx context.Context, path string) (io.ReadCloser, int64, error) {
-	if path == "-" {
-		return io.NopCloser(interrupt.Reader(ctx, a.Stdin)), 0, nil
-	}
-	return userfile.Read(ctx, path)
 }
 
 // importer moves entries from a reader to a database.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
@@ -19,7 +20,7 @@ func (a *app) scanCommand() *command.Command {
 	var limit int
 	cmd := &command.Command{
 		Use:     "scan DIR [--prefix P | --from A --to B]",
-		Aliases: entries.Synonyms["scan"],
+		Aliases: slices.DeleteFunc(slices.Clone(entries.Synonyms["scan"]), func(word string) bool { return word == "list" }),
 		Short:   "List entries in key order",
 		Help: `scan writes one line per entry, in key order: the key, a tab and the value. Unprintable bytes,
 tabs, line breaks and backslashes are escaped as in Go (\xff, \t, \n, \\), so that a line is

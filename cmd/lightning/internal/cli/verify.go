@@ -3,31 +3,48 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/cmd/lightning/internal/copies"
 	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/findings"
 )
 
 func (a *app) verifyCommand() *command.Command {
+	var readData bool
 	return &command.Command{
 		Use:     "verify DIR",
 		Aliases: entries.Synonyms["verify"],
-		Short:   "Read and check every byte",
+		Short:   "Read and check every byte of a database, or the backups of a repository",
 		Help: `verify reads every byte of the manifest, the log and all tables, and checks all that reading relies on.
 It changes nothing. It exits with 5 if anything is damaged, and writes a line for each damage.
 
 If another process has the database open, it checks the state that this one has published, and
-of manifest and log what belongs to it; "log_commits" is null then.`,
+of manifest and log what belongs to it; "log_commits" is null then.
+
+If DIR is a repository of backups, it looks whether every file that a backup names is there and has
+its size; with --read-data it reads all of them and compares their digests.`,
 		MinArgs: 1, MaxArgs: 1,
+		Flags: func(f *flag.FlagSet) {
+			f.BoolVar(&readData, "read-data", false, "repository: read every file and compare its digest")
+		},
 		Run: func(ctx context.Context, args []string) error {
+			if copies.IsRepository(args[0]) {
+				return a.copies().VerifyRepository(ctx, args[0], readData)
+			}
+			if readData {
+				return console.Usage(fmt.Errorf("%s is no repository of backups", args[0]), "leave --read-data out: of a "+
+					"database verify reads everything")
+			}
 			start := time.Now()
 			result := verifyResult{Damage: []findings.Damage{}}
 			err := a.read(args[0], func(from source) error { return a.verify(ctx, from, &result) })

@@ -22,6 +22,7 @@ import (
 	"runtime"
 	"strings"
 
+	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/interrupt"
 )
 
@@ -223,6 +224,25 @@ func syncDir(dir string) {
 		_ = d.Sync()
 		_ = d.Close()
 	}
+}
+
+// Advise says what to do where the name of a file to be written is taken.
+func Advise(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return console.Advise(err, "choose another name, or --force to replace it")
+	case errors.Is(err, ErrOfDatabase):
+		return console.Advise(err, "choose another name")
+	}
+	return err
+}
+
+// Input is Read, or for "-" standard input, which is stdin.
+func Input(ctx context.Context, path string, stdin io.Reader) (in io.ReadCloser, size int64, err error) {
+	if path == "-" {
+		return io.NopCloser(interrupt.Reader(ctx, stdin)), 0, nil
+	}
+	return Read(ctx, path)
 }
 
 // Read opens a file to be read from its beginning, and returns its size in bytes, or 0 if that is not known. The end of

@@ -1,4 +1,4 @@
-package cli
+package copies
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"lightningdb/cmd/lightning/internal/entries"
 )
 
-func (a *app) checkpointCommand() *command.Command {
+func (v Verbs) checkpointCommand() *command.Command {
 	return &command.Command{
 		Use:     "checkpoint DIR TO",
 		Aliases: entries.Synonyms["checkpoint"],
@@ -23,21 +23,23 @@ func (a *app) checkpointCommand() *command.Command {
 committed in DIR and nothing after. Both may be opened, written to and removed, each by itself.
 
 On the same file system the tables are not copied but get a second name (hard links): it takes
-moments at any size, and space only as far as the two become different. Elsewhere they are copied.
+moments at any size, and space only as far as the two become different. Where there are no links,
+file systems that can share the blocks of two files do that; elsewhere they are copied.
 It is no backup: if the medium damages a table, it damages that of both.
 
 If another process has DIR open, it copies what that one has published. An interrupted checkpoint
 leaves TO empty; after a kill TO has a file UNFINISHED and is refused by everybody: remove it.`,
 		MinArgs: 2, MaxArgs: 2,
 		Run: func(ctx context.Context, args []string) error {
-			return a.read(args[0], func(from source) error { return a.checkpoint(ctx, from, args[1]) })
+			err := v.Read(args[0], func(from Source) error { return v.checkpoint(ctx, from, args[1]) })
+			return ifInterrupted(ctx, err, nothingLeft)
 		},
 	}
 }
 
 // cloneCommand is checkpoint by the name of what most make it for.
-func (a *app) cloneCommand() *command.Command {
-	c := a.checkpointCommand()
+func (v Verbs) cloneCommand() *command.Command {
+	c := v.checkpointCommand()
 	c.Use, c.Aliases, c.Short = "clone DIR TO", nil, "The same as checkpoint"
 	return c
 }
@@ -50,28 +52,28 @@ type checkpointResult struct {
 	Seconds   float64 `json:"seconds"`
 }
 
-func (a *app) checkpoint(ctx context.Context, from source, to string) error {
+func (v Verbs) checkpoint(ctx context.Context, from Source, to string) error {
 	if to == "" {
 		return console.Usage(errors.New("the directory to write to is empty"), "name a directory")
 	}
-	a.Place = to
-	start, line := time.Now(), a.startBytes("checkpoint")
+	v.Place = to
+	begun, line := time.Now(), v.startBytes("checkpoint")
 	seq, err := from.Checkpoint(ctx, to, line.told)
-	line.Stop()
+	line.stop()
 	if errors.Is(err, fs.ErrExist) {
-		err = console.Advise(err, "name a directory that is empty or not there")
+		err = console.Advise(err, emptyOrAbsent)
 	}
 	if err != nil {
 		return err
 	}
-	r := checkpointResult{to, seq, line.total.Load(), time.Since(start).Seconds()}
-	if a.JSON {
-		return jsonline.Write(a.Stdout, r)
+	r := checkpointResult{to, seq, line.total.Load(), seconds(begun)}
+	if v.JSON {
+		return jsonline.Write(v.Stdout, r)
 	}
-	if a.Quiet {
+	if v.Quiet {
 		return nil
 	}
-	_, err = fmt.Fprintf(a.Stderr, "made %s: everything up to commit %d, %s of tables, in %s\n", to, seq,
-		units.Bytes(r.Bytes), units.Duration(time.Since(start)))
+	_, err = fmt.Fprintf(v.Stderr, "made %s: everything up to commit %d, %s of tables, in %s\n", to, seq,
+		units.Bytes(r.Bytes), units.Duration(time.Since(begun)))
 	return err
 }
