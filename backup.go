@@ -15,8 +15,8 @@ import (
 // The tables of both are the same files with two names (hard links), where the file system has such: then it takes the
 // time of a Flush, and space only as far as the two differ later. Otherwise they are copied; progress, which may be
 // nil, is told of the bytes. It is no backup: damage of a shared file is that of both. Until the copy is complete
-// nobody takes dir for a database. After an error it is empty. The error is fs.ErrExist if dir is not empty, and
-// ErrNoSpace, that of ctx, or ErrClosed.
+// nobody takes dir for a database. After an error it is empty, or has a file LOCK. The error is fs.ErrExist if dir is
+// not empty, and ErrNoSpace, that of ctx, or ErrClosed.
 func (db *DB) Checkpoint(ctx context.Context, dir string, progress func(done, total int64)) (uint64, error) {
 	return db.Copies().Checkpoint(calls.OrBackground(ctx), dir, progress)
 }

@@ -12,6 +12,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/internal/checkpoint"
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/target"
@@ -139,14 +140,19 @@ func write(ctx context.Context, inside string, fill func(ctx context.Context, in
 	})
 }
 
-// checkEmpty refuses a directory in which there is something.
+// lockName is the file that is left where a checkpoint, a salvage or a restore has failed.
+var lockName = filename.Make(filename.Lock, 0)
+
+// checkEmpty refuses a directory in which there is something else.
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil && len(entries) > 0 {
-		err = fmt.Errorf("%w: it holds %s", target.ErrNotEmpty, entries[0].Name())
+	for _, e := range entries {
+		if e.Name() != lockName {
+			return fmt.Errorf("%w: it holds %s", target.ErrNotEmpty, e.Name())
+		}
 	}
 	return err
 }
@@ -173,7 +179,7 @@ func verify(ctx context.Context, dir string, o *RestoreOptions) error {
 // Anything else there is somebody else's.
 func removeEmpty(staging string) error {
 	entries, err := os.ReadDir(staging)
-	if err != nil || len(entries) > 1 || len(entries) == 1 && entries[0].Name() != "LOCK" {
+	if err != nil || len(entries) > 1 || len(entries) == 1 && entries[0].Name() != lockName {
 		return nil
 	}
 	return remove(staging)
@@ -188,9 +194,30 @@ func remove(staging string) error {
 	return err
 }
 
+// makeWay removes dir, in which there is at most a LOCK that nobody holds.
+func makeWay(dir string) error {
+	if err := os.Remove(dir); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	err := checkEmpty(dir)
+	if err == nil {
+		err = inDir(dir, vfs.OpenDirOptions{}, func(left vfs.FS) error {
+			lock, err := left.Lock(lockName, vfs.Exclusive)
+			if err != nil {
+				return err
+			}
+			return errors.Join(left.Remove(lockName), lock.Close())
+		})
+	}
+	if err == nil {
+		err = os.Remove(dir)
+	}
+	return err
+}
+
 // rename makes inside dir, durably. dir is not there, or empty.
 func rename(inside, dir string) error {
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := makeWay(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(inside, dir); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/backup"
+	"lightningdb/internal/system/vfs"
 )
 
 // newDatabase is a database with n keys.
@@ -327,6 +328,40 @@ func TestRestore_whenTheTargetIsTakenMeanwhile(t *testing.T) {
 		t.Errorf("the next one: %v", err)
 	}
 	mustHave(t, dir, 3000)
+	if left := leftIn(t, dir); left != nil {
+		t.Errorf("left is %v", left)
+	}
+}
+
+// A checkpoint that has failed leaves a LOCK where it was to be. That is not in the way of a restore, unless somebody
+// holds it: then something is about to be made there.
+func TestRestore_whereSomethingHasFailed(t *testing.T) {
+	db := newDatabase(t, 300)
+	whole := stream(t, db)
+	dir := filepath.Join(t.TempDir(), "restored")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := db.Checkpoint(ended, dir, nil); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	taken, err := vfs.OpenDir(dir, vfs.OpenDirOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := taken.Lock("LOCK", vfs.Exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, nil); !errors.Is(err, vfs.ErrLocked) {
+		t.Errorf("while the lock is held: %v", err)
+	}
+	if err := errors.Join(lock.Close(), taken.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, nil); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	mustHave(t, dir, 300)
 	if left := leftIn(t, dir); left != nil {
 		t.Errorf("left is %v", left)
 	}

@@ -84,7 +84,7 @@ var copyMutants = []Mutant{
 	{
 		Name:    "a restore removes whatever is where it writes",
 		Breaks:  "somebody's database is gone because of its name",
-		Changes: []Change{{"backup/restore.go", `len(entries) > 1 || len(entries) == 1 && entries[0].Name() != "LOCK"`, `len(entries) == 0`}},
+		Changes: []Change{{"backup/restore.go", `len(entries) > 1 || len(entries) == 1 && entries[0].Name() != lockName`, `len(entries) == 0`}},
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
 		Quick:   true,
 	},
@@ -139,5 +139,18 @@ var copyMutants = []Mutant{
 		Changes: []Change{{"cmd/lightning/internal/copies/restore.go", `	case len(newest) > 1:`, `	case len(newest) > 1<<20:`}},
 		Killer:  Check{Package: "./cmd/lightning/internal/cli", Run: "^TestRestore_asksWhichBackupIsMeant$"},
 		Quick:   true,
+	},
+	{
+		Name:   "a restore takes a directory whose lock is held",
+		Breaks: "a restore removes the lock of a checkpoint that has just begun there",
+		Changes: []Change{{"backup/restore.go", `			if err != nil {
+				return err
+			}
+			return errors.Join(left.Remove(lockName), lock.Close())`, `			if err != nil {
+				return left.Remove(lockName)
+			}
+			return errors.Join(left.Remove(lockName), lock.Close())`}},
+		Killer: Check{Package: "./backup", Run: "^TestRestore_whereSomethingHasFailed$"},
+		Quick:  true,
 	},
 }
