@@ -29,10 +29,10 @@ var wings = []wing{
 	{".", ".", "engine follower salvage checkpoint transaction format log/lock log/txn log/wal tree/manifest " +
 		"system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"backup", ". storetest", ". checkpoint target format system"},
-	{"backup/s3", "internal/fake .", ". backup system"},
+	{"backup/s3", ".", ". backup system"},
 	{"monitor", ".", "."},
 	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
-		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
+		"probe noise crew ledger resources fake", "system format tree log engine follower salvage transaction ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
 		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},
