@@ -36,8 +36,8 @@ func newMemory() *memory {
 }
 
 // Put is that of Store.
-func (m *memory) Put(_ context.Context, name string, r io.Reader, size int64, mode PutMode) error {
-	content, err := io.ReadAll(r)
+func (m *memory) Put(ctx context.Context, name string, r io.Reader, size int64, mode PutMode) error {
+	content, err := io.ReadAll(untilDone{ctx, r})
 	if err == nil && int64(len(content)) != size {
 		err = io.ErrUnexpectedEOF
 	}
@@ -71,6 +71,9 @@ func (m *memory) Copy(_ context.Context, from, to string) error {
 
 // Open is that of Store.
 func (m *memory) Open(_ context.Context, name string) (io.ReadCloser, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	content, ok := m.files[name]

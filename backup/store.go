@@ -20,7 +20,8 @@ import (
 type Store interface {
 	// Put stores the size bytes of r under a name: all of them, durably, or nothing. A reader that fails, or that has
 	// more or less, is an error. With OnlyNew the error is fs.ErrExist if something has the name, and of two calls at
-	// once only one succeeds.
+	// once only one succeeds. Such a call has its effect once at most, perhaps after it has returned an error: a Store
+	// does not try again what may have been done, because what it puts may have been removed meanwhile.
 	Put(ctx context.Context, name string, r io.Reader, size int64, mode PutMode) error
 
 	// Copy makes a file that is there also the one of a second name, which is new, without reading it where that is

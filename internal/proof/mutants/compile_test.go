@@ -63,7 +63,10 @@ func (p *program) check(changed map[string]string) error {
 		}
 	}
 	for _, dir := range dirs {
-		pkg := p.of[dir]
+		pkg, ok := p.of[dir]
+		if !ok {
+			continue // it is of another module, and its killer compiles it
+		}
 		var files []*ast.File
 		for _, name := range pkg.GoFiles {
 			file := filepath.Join(dir, name)

@@ -3,7 +3,8 @@
 // overlay of the go command, and runs the check; a mutant that survives shows a promise that no test holds.
 //
 // The list is in log.go, tree.go, visible.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go,
-// gaps.go, spans.go, followers.go, room.go, latency.go, values.go, files.go, copies.go, repository.go, monitor.go and views.go.
+// gaps.go, spans.go, followers.go, room.go, latency.go, values.go, files.go, copies.go, repository.go, archive.go,
+// buckets.go, monitor.go and views.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
@@ -52,13 +53,26 @@ const checkTimeout = 3 * time.Minute
 
 func (c Check) String() string { return strings.TrimSpace(c.Package + " " + c.Run + " " + c.Flags) }
 
-// args are the arguments of the go command that run c under overlay, a file; empty for the real source.
-func (c Check) args(overlay string) []string {
+// module is the directory of the module that the package of c is in, and the package as the go command takes it there:
+// some have a module of their own.
+func (c Check) module(root string) (dir, pkg string) {
+	for dir = filepath.Join(root, filepath.FromSlash(c.Package)); len(dir) > len(root); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			rel, _ := filepath.Rel(dir, filepath.Join(root, filepath.FromSlash(c.Package)))
+			return dir, "./" + filepath.ToSlash(rel)
+		}
+	}
+	return root, c.Package
+}
+
+// args are the arguments of the go command that run c, whose package is pkg, under overlay, a file; empty for the real
+// source.
+func (c Check) args(pkg, overlay string) []string {
 	args := []string{"test", "-vet=off", "-failfast", "-timeout", checkTimeout.String(), "-run", c.Run}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	return append(append(args, c.Package), strings.Fields(c.Flags)...)
+	return append(append(args, pkg), strings.Fields(c.Flags)...)
 }
 
 // All returns every mutant.
@@ -66,8 +80,8 @@ func All() []Mutant {
 	return slices.Concat(logMutants, salvageMutants, treeMutants, visibleMutants, readerMutants, mergeMutants,
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
-		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, archiveMutants,
-		monitorMutants, viewMutants)
+		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
+		archiveMutants, monitorMutants, viewMutants)
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly

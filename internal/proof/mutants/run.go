@@ -97,8 +97,9 @@ var (
 // run runs c under overlay.
 func (c Check) run(ctx context.Context, root, overlay string) (Result, error) {
 	start := time.Now()
-	cmd := exec.CommandContext(ctx, "go", c.args(overlay)...)
-	cmd.Dir = root
+	dir, pkg := c.module(root)
+	cmd := exec.CommandContext(ctx, "go", c.args(pkg, overlay)...)
+	cmd.Dir = dir
 	// What kills a mutant must not stay in the working tree, and nobody waits for the shortest way to it.
 	cmd.Env = append(os.Environ(), "RAPID_NOFAILFILE=1", "RAPID_SHRINKTIME=0s")
 	cmd.WaitDelay = 10 * time.Second // for a test binary that outlives the go command

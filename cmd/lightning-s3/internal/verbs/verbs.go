@@ -1,0 +1,261 @@
+// Package verbs holds the commands of lightning-s3. They are those that lightning has for a repository in a folder,
+// with the same flags, results and exit codes; only the place of the repository is another. It turns arguments into
+// calls of packages backup and s3, and owns no data.
+//
+// # Keys
+//
+// There is no flag for a key: what is on a command line everybody on the machine can read, and shells remember it. Keys
+// come from the environment or from a file, as the tools of AWS have it.
+package verbs
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"lightningdb"
+	"lightningdb/backup"
+	"lightningdb/backup/s3"
+	"lightningdb/cmd/internal/command"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/progress"
+	"lightningdb/cmd/internal/units"
+)
+
+// Main runs one command line, without the program's name, until it ends or SIGINT or SIGTERM stops it, and returns the
+// exit code.
+func Main(args []string) int {
+	return console.Main(func(ctx context.Context, env console.Env) int { return Run(ctx, args, env) })
+}
+
+// Run is Main with a context and a world of the caller's.
+func Run(ctx context.Context, args []string, env console.Env) int {
+	a := &app{App: console.App{Env: env, Name: "lightning-s3", Classify: classify}}
+	return a.App.Run(ctx, a.program(), args)
+}
+
+// app is one run of the program.
+type app struct {
+	console.App
+	bucket s3.Options // as the flags say
+}
+
+const help = `lightning-s3 keeps backups of Lightning DB databases in a bucket, of Amazon S3 or of a server that speaks
+its protocol. A REPOSITORY is s3://BUCKET/PREFIX; the bucket must exist, and the first backup makes
+what is under PREFIX a repository:
+
+  export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...
+  lightning-s3 backup ./db s3://backups/orders --endpoint https://s3.eu-central-1.amazonaws.com
+  lightning-s3 list s3://backups/orders
+  lightning-s3 restore ./restored s3://backups/orders
+
+Without --endpoint and --region, AWS_ENDPOINT_URL and AWS_REGION say where it is. Keys come from
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or from the file that
+--credentials-file names, or ~/.aws/credentials. No flag takes one.
+
+Exit codes:
+  0    done
+  1    failed
+  2    wrong use of the command line
+  4    the database is locked by another process that cannot be followed
+  5    the database or a backup is damaged
+  6    no space left
+  130  interrupted (SIGINT, SIGTERM)`
+
+func (a *app) program() *command.Program {
+	p := &command.Program{Name: a.Name, Help: help, Flags: a.flags, Out: a.Stdout}
+	p.Commands = []*command.Command{a.backupCommand(), a.restoreCommand(), a.listCommand(), a.verifyCommand(),
+		a.diffCommand(), a.pruneCommand(), a.VersionCommand(), a.CompletionCommand(p)}
+	return p
+}
+
+// flags are those of every command.
+func (a *app) flags(f *flag.FlagSet) {
+	a.DefineFlags(f)
+	f.StringVar(&a.bucket.Endpoint, "endpoint", a.Getenv("AWS_ENDPOINT_URL"),
+		"`ADDRESS` of the server, like https://s3.eu-central-1.amazonaws.com")
+	f.StringVar(&a.bucket.Region, "region", a.Getenv("AWS_REGION"), "`NAME` of the bucket's region")
+	f.StringVar(&a.bucket.CredentialsFile, "credentials-file", "", "`FILE` with keys")
+	f.StringVar(&a.bucket.Profile, "profile", "", "`NAME` of the part of that file with the keys")
+}
+
+// scheme is what the name of a repository begins with.
+const scheme = "s3://"
+
+// open opens a repository.
+func (a *app) open(ctx context.Context, place string, readOnly bool) (*backup.Repository, error) {
+	rest, ok := strings.CutPrefix(place, scheme)
+	o := a.bucket
+	o.Bucket, o.Prefix, _ = strings.Cut(rest, "/")
+	o.ReadOnly = readOnly
+	switch {
+	case !ok || o.Bucket == "":
+		return nil, console.Usage(fmt.Errorf("%q is no place in a bucket", place), "write s3://BUCKET/PREFIX")
+	case o.Endpoint == "":
+		return nil, console.Usage(errors.New("it is not said where the bucket is"),
+			"give --endpoint https://HOST, or set AWS_ENDPOINT_URL")
+	}
+	bucket, err := s3.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return backup.Open(ctx, bucket)
+}
+
+// classify finds the class of errors that repositories and buckets have.
+func classify(err error) (console.Class, bool) {
+	for _, c := range []console.Class{
+		{Is: backup.ErrBadBackup, Code: console.ExitCorrupt, Name: "bad-backup",
+			Advice: "take another backup, and make a new one as long as the database is whole"},
+		{Is: backup.ErrNotRepository, Code: console.ExitFailure, Name: "not-repository",
+			Advice: "check the bucket and what is after it"},
+		{Is: s3.ErrUnsafe, Code: console.ExitFailure, Name: "unsafe-bucket", Advice: "nothing was changed"},
+		{Is: s3.ErrCredentials, Code: console.ExitFailure, Name: "no-keys", Advice: "see `lightning-s3 help`"},
+		{Is: s3.ErrDenied, Code: console.ExitFailure, Name: "denied", Advice: "then run it again"},
+		{Is: s3.ErrNoBucket, Code: console.ExitFailure, Name: "no-bucket", Advice: "then run it again"},
+		{Is: s3.ErrUnknown, Code: console.ExitFailure, Name: "unknown", Advice: "run it again"},
+		{Is: s3.ErrUnavailable, Code: console.ExitFailure, Name: "unavailable",
+			Advice: "run it again to go on: what was moved is not moved again"},
+	} {
+		if errors.Is(err, c.Is) {
+			return c, true
+		}
+	}
+	return console.Class{}, false
+}
+
+// with opens a database to read it, or follows it if another process has it open, and calls f.
+func (a *app) with(dir string, f func(from backup.Source) error) error {
+	a.Place = dir
+	if dir == "" {
+		return console.Usage(errors.New("the database directory is empty"), "name a directory")
+	}
+	o := lightningdb.Options{ReadOnly: true, MustExist: true, MemoryLimit: int64(a.MemoryLimit)}
+	db, err := lightningdb.Open(dir, &o)
+	if err == nil {
+		return console.Also(f(db), db.Close())
+	}
+	if !errors.Is(err, lightningdb.ErrLocked) {
+		return err
+	}
+	follower, followErr := lightningdb.OpenFollower(dir, &lightningdb.FollowerOptions{Interval: -1,
+		MemoryLimit: o.MemoryLimit})
+	if errors.Is(followErr, lightningdb.ErrNoWriter) || errors.Is(followErr, lightningdb.ErrNoDatabase) {
+		return fmt.Errorf("%w (it cannot be followed: %w)", err, followErr)
+	}
+	if followErr != nil {
+		return followErr
+	}
+	return console.Also(f(follower), follower.Close())
+}
+
+// interrupted adds what there is now to the error of a command that was interrupted.
+func interrupted(ctx context.Context, err error, advice string) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return console.Advise(err, advice)
+}
+
+// adviseID says where ids are to be found.
+func adviseID(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return console.Advise(err, "`lightning-s3 list` shows which backups there are")
+	}
+	return err
+}
+
+// amount is a number of files and their bytes, in JSON.
+type amount struct {
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+// String is "3 files (1.20 MiB)".
+func (a amount) String() string {
+	return fmt.Sprintf("%s (%s)", units.Plural(int64(a.Files), "file"), units.Bytes(a.Bytes))
+}
+
+// listed is a backup, in JSON.
+type listed struct {
+	ID       string    `json:"id"`
+	Database string    `json:"database"` // id of the one that was backed up
+	Sequence uint64    `json:"sequence"` // of the newest commit in it
+	Time     time.Time `json:"time"`     // when it was begun
+	amount
+}
+
+func listedOf(b backup.Backup) listed {
+	return listed{b.ID, b.Database, b.Sequence, b.Time, amount(b.Amount)}
+}
+
+func listOf(all []backup.Backup) []listed {
+	list := make([]listed, 0, len(all))
+	for _, b := range all {
+		list = append(list, listedOf(b))
+	}
+	return list
+}
+
+// report writes a result: as JSON, or as a line for people.
+func (a *app) report(result any, format string, args ...any) error {
+	if a.JSON {
+		return jsonline.Write(a.Stdout, result)
+	}
+	if a.Quiet {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.Stderr, format+"\n", args...)
+	return err
+}
+
+// meter draws how many bytes have been moved.
+type meter struct {
+	screen      *progress.Screen
+	line        *progress.Line
+	phase       string
+	begun       time.Time
+	done, total atomic.Int64
+}
+
+func (a *app) start(phase string) *meter {
+	m := &meter{screen: a.Screen(), begun: time.Now()}
+	m.draw(phase)
+	return m
+}
+
+func (m *meter) draw(phase string) {
+	m.phase = phase
+	m.done.Store(0)
+	m.total.Store(0)
+	m.line = progress.Start(m.screen, phase, func() progress.Sample {
+		done := m.done.Load()
+		return progress.Sample{Done: done, Total: m.total.Load(), Noun: "bytes", Count: done}
+	})
+}
+
+func (m *meter) told(done, total int64) {
+	m.done.Store(done)
+	m.total.Store(total)
+}
+
+// toldOf is told for work that names its phases.
+func (m *meter) toldOf(phase string, done, total int64) {
+	if phase != m.phase {
+		m.line.Stop()
+		m.draw(phase)
+	}
+	m.told(done, total)
+}
+
+// stop ends the drawing, and returns how long all took.
+func (m *meter) stop() time.Duration {
+	m.line.Stop()
+	return time.Since(m.begun)
+}

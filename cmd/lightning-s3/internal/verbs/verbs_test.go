@@ -1,0 +1,193 @@
+package verbs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lightningdb"
+	"lightningdb/cmd/internal/console"
+	"lightningdb/internal/proof/fake"
+)
+
+const secret = "a-secret-that-nobody-may-see"
+
+// world is a bucket, a file with its keys, and a database.
+type world struct {
+	t            *testing.T
+	server       *fake.Server
+	dir, keys    string
+	place        string // of the repository
+	stdout, said string // of the last run
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, server: new(fake.Server).Start(), dir: t.TempDir(), place: "s3://" + fake.Name + "/of/orders"}
+	t.Cleanup(w.server.Close)
+	w.keys = filepath.Join(w.dir, "keys")
+	text := "[default]\naws_access_key_id = AKIATEST\naws_secret_access_key = " + secret + "\n"
+	if err := os.WriteFile(w.keys, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+// fill commits n keys.
+func (w *world) fill(n int) {
+	w.t.Helper()
+	db, err := lightningdb.Open(w.path("db"), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range n {
+		if err := db.Put(fmt.Appendf(nil, "key %d", i), []byte("value")); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run runs a command line, which must exit with a code, and never shows the secret.
+func (w *world) run(want int, args ...string) string {
+	w.t.Helper()
+	var stdout, stderr strings.Builder
+	env := console.Env{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string {
+		return map[string]string{"AWS_ENDPOINT_URL": w.server.URL(), "AWS_REGION": "us-east-1"}[name]
+	}}
+	code := Run(context.Background(), append(args, "--credentials-file", w.keys), env)
+	w.stdout, w.said = stdout.String(), stderr.String()
+	if code != want {
+		w.t.Fatalf("%q exited with %d, want %d\n%s%s", args, code, want, w.stdout, w.said)
+	}
+	if strings.Contains(w.stdout+w.said, secret) {
+		w.t.Errorf("%q shows the secret", args)
+	}
+	return w.stdout
+}
+
+// parse reads the result of a run with --json.
+func parse[T any](w *world, text string) (result T) {
+	w.t.Helper()
+	if err := json.Unmarshal([]byte(text), &result); err != nil {
+		w.t.Fatalf("%q: %v", text, err)
+	}
+	return result
+}
+
+// Every verb does in a bucket what it says.
+func TestRun_everyVerb(t *testing.T) {
+	w := newWorld(t)
+	w.fill(100)
+	first := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	w.fill(200)
+	second := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	if second.Sequence <= first.Sequence || second.Files == 0 || second.Moved.Files+second.Shared.Files != second.Files {
+		t.Errorf("%+v, then %+v", first, second)
+	}
+	if out := w.run(0, "list", w.place); strings.Count(out, "\n") != 2 || !strings.HasPrefix(out, first.ID) {
+		t.Errorf("list: %s", out)
+	}
+	if v := parse[verification](w, w.run(0, "verify", w.place, "--read-data", "--json")); v.Backups != 2 || v.Bytes == 0 {
+		t.Errorf("verify: %+v", v)
+	}
+	if out := w.run(0, "diff", w.place, first.ID, second.ID); !strings.Contains(out, "both: ") {
+		t.Errorf("diff: %s", out)
+	}
+	w.run(0, "restore", w.path("first"), w.place, "--backup", first.ID)
+	w.run(0, "restore", w.path("drill"), w.place, "--verify-only")
+	w.run(0, "restore", w.path("newest"), w.place)
+	for dir, want := range map[string]int{"first": 100, "newest": 200} {
+		db, err := lightningdb.Open(w.path(dir), &lightningdb.Options{ReadOnly: true, MustExist: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, err := db.Has(fmt.Appendf(nil, "key %d", want-1))
+		more, err2 := db.Has(fmt.Appendf(nil, "key %d", want))
+		if !last || more || err != nil || err2 != nil {
+			t.Errorf("%s: %t, %t, %v, %v", dir, last, more, err, err2)
+		}
+		_ = db.Close()
+	}
+	if _, err := os.Stat(w.path("drill")); err == nil {
+		t.Error("a drill has restored")
+	}
+	dry := parse[pruneResult](w, w.run(0, "prune", w.place, "--keep-last", "1", "--dry-run", "--json"))
+	if len(dry.Removed) != 1 || len(dry.Kept) != 1 {
+		t.Errorf("dry run: %+v", dry)
+	}
+	w.run(0, "prune", w.place, "--keep-last", "1")
+	if out := w.run(0, "list", w.place); strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, second.ID) {
+		t.Errorf("after the prune: %s", out)
+	}
+}
+
+// Scripts branch on the codes, and people do what the message says.
+func TestRun_exitCodes(t *testing.T) {
+	w := newWorld(t)
+	w.fill(10)
+	w.run(console.ExitUsage, "backup", w.path("db"), "backups/orders")
+	w.run(console.ExitUsage, "prune", w.place)
+	w.run(console.ExitUsage, "list", "s3://")
+	w.run(console.ExitFailure, "list", w.place)
+	w.run(console.ExitFailure, "backup", w.path("db"), "s3://another/orders")
+	if !strings.Contains(w.said, "create it first") {
+		t.Errorf("no bucket: %s", w.said)
+	}
+	w.run(console.ExitFailure, "backup", w.path("none"), w.place)
+	made := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	w.run(console.ExitFailure, "restore", w.path("x"), w.place, "--backup", "20200101T000000Z-00000000")
+	w.run(console.ExitFailure, "restore", w.path("db"), w.place)
+	for _, key := range w.server.Keys() {
+		if strings.Contains(key, "/files/") {
+			w.server.Remove(key)
+			break
+		}
+	}
+	w.run(console.ExitCorrupt, "verify", w.place)
+	if !strings.Contains(w.stdout, made.ID) {
+		t.Errorf("verify lists %q", w.stdout)
+	}
+	w.run(console.ExitCorrupt, "restore", w.path("y"), w.place)
+	w.server.SetFault(func(fake.Request) fake.Fault { return fake.Denied })
+	w.run(console.ExitFailure, "list", w.place)
+	if !strings.Contains(w.said, "refuses these keys") {
+		t.Errorf("denied: %s", w.said)
+	}
+}
+
+// A bucket that two writers would damage is not written to.
+func TestRun_refusesAnUnsafeBucket(t *testing.T) {
+	w := newWorld(t)
+	w.fill(10)
+	w.server.IgnoreConditions = true
+	w.run(console.ExitFailure, "backup", w.path("db"), w.place)
+	if keys := w.server.Keys(); len(keys) > 0 || !strings.Contains(w.said, "cannot keep two writers apart") {
+		t.Errorf("%s; there is %q", w.said, keys)
+	}
+}
+
+// A database that another process has open is backed up as that one has published it.
+func TestRun_followsAWriter(t *testing.T) {
+	w := newWorld(t)
+	db, err := lightningdb.Open(w.path("db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Put([]byte("key"), []byte("value")); err != nil {
+		t.Fatal(err)
+	}
+	made := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	if made.Sequence == 0 {
+		t.Errorf("%+v", made)
+	}
+}
