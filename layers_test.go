@@ -29,12 +29,12 @@ var wings = []wing{
 	{".", ".", "engine follower salvage checkpoint transaction format log/lock log/txn log/wal tree/manifest " +
 		"system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"backup", ".", ". checkpoint target format system"},
-	{"monitor", ".", "."},
-	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
-		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
+	{"monitor", ". collector/instruments collector", "."},
+	{"internal/proof", "latency browser oracle isolation observer torture destruction campaign mutants environment " +
+		"blackbox probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
-		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},
+		"internal/shell internal/demo internal/watch internal/remote internal/live internal/cli .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
 	{"examples", "monitored", ". monitor"},
