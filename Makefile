@@ -1,6 +1,6 @@
 # Only what is longer than one command of the go tool.
 
-.PHONY: torture torture-long resources fuzz models bench bench-quick bench-compare bench-libraries
+.PHONY: torture torture-long resources fuzz models bench bench-quick bench-compare bench-libraries page browser
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
 PROOF = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" ./cmd/lightning-proof
@@ -28,6 +28,16 @@ fuzz:
 # interleaving, each of their mutants must not.
 models:
 	scripts/models
+
+# The page of package monitor in a headless Chromium. PICTURES=DIR keeps what it looked like.
+page: browser
+	go test -count=1 -v -run Browser ./monitor $(if $(PICTURES),-pictures $(abspath $(PICTURES)))
+
+# Installs Chromium, where that is allowed; without it the tests of the page say that they do nothing.
+browser:
+	@command -v chromium >/dev/null || [ "$$(id -u)" -ne 0 ] || \
+		{ apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
+	@command -v chromium >/dev/null || echo "NOT TESTED: the page of package monitor, because there is no Chromium"
 
 BENCH_LIBRARIES = liblmdb-dev librocksdb-dev
 

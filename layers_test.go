@@ -31,13 +31,14 @@ var wings = []wing{
 		"system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"backup", ". storetest", ". checkpoint archive target format system"},
 	{"backup/s3", ".", ". backup system"},
-	{"monitor", ".", "."},
-	{"internal/proof", "latency oracle isolation observer torture destruction copies campaign mutants environment " +
-		"blackbox probe noise crew ledger resources fake",
+	{"monitor", ". collector/instruments collector", "."},
+	{"internal/proof", "latency browser oracle isolation observer torture destruction copies campaign mutants " +
+		"environment blackbox probe noise crew ledger resources fake",
 		"system format tree log engine follower target salvage checkpoint transaction . backup"},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
-		"internal/shell internal/demo internal/watch internal/copies internal/cli .", ". backup cmd/internal"},
+		"internal/shell internal/demo internal/watch internal/remote internal/live internal/copies internal/cli .",
+		". backup cmd/internal"},
 	{"cmd/lightning-s3", "internal/verbs .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},

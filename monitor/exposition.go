@@ -7,15 +7,6 @@ import (
 	"strings"
 )
 
-// kind is a type of metric, as both formats name it.
-type kind string
-
-const (
-	counter   kind = "counter"
-	gauge     kind = "gauge"
-	histogram kind = "histogram"
-)
-
 // The content types of the two formats.
 const (
 	textType = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,24 +19,48 @@ type exposition struct {
 	text []byte
 }
 
-// label is the name and value of one.
-type label struct{ name, value string }
-
 var (
 	escapeLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 	escapeHelp  = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 )
 
-// family begins a metric. The name of a counter is that of its samples, without _total.
-func (e *exposition) family(name string, k kind, help string) {
-	if k == counter && !e.open {
-		name += "_total"
+// family adds a metric. In OpenMetrics the name of a counter is that of its samples, without _total.
+func (e *exposition) family(f *Family) {
+	name := f.SampleName()
+	if e.open {
+		name = f.Name
 	}
-	e.line("# TYPE ", name, " ", string(k))
-	if unit := unitOf(name); unit != "" && e.open {
+	e.line("# TYPE ", name, " ", string(f.Kind))
+	if unit := f.Unit(); unit != "" && e.open {
 		e.line("# UNIT ", name, " ", unit)
 	}
-	e.line("# HELP ", name, " ", escapeHelp.Replace(help))
+	e.line("# HELP ", name, " ", escapeHelp.Replace(f.Help))
+	for _, s := range f.Samples {
+		labels := labelsOf(f.Labels, s.Labels)
+		if f.Kind == Histogram {
+			e.histogram(f.Name, labels, &s.Distribution)
+		} else {
+			e.sample(f.SampleName(), labels, s.Value)
+		}
+	}
+}
+
+// histogram adds the samples of a histogram.
+func (e *exposition) histogram(name string, labels []string, d *Distribution) {
+	for i, bound := range d.Bounds {
+		e.sample(name+"_bucket", append(labels, `le="`+number(bound)+`"`), float64(d.Counts[i]))
+	}
+	e.sample(name+"_bucket", append(labels, `le="+Inf"`), float64(d.Count))
+	e.sample(name+"_sum", labels, d.Sum)
+	e.sample(name+"_count", labels, float64(d.Count))
+}
+
+// labelsOf writes labels.
+func labelsOf(names, values []string) (labels []string) {
+	for i, name := range names {
+		labels = append(labels, name+`="`+escapeLabel.Replace(values[i])+`"`)
+	}
+	return labels
 }
 
 // unitOf is the unit at the end of a name.
@@ -65,14 +80,9 @@ func (e *exposition) line(parts ...string) {
 	e.text = append(e.text, '\n')
 }
 
-// sample adds a figure of the metric that family has begun last.
-func (e *exposition) sample(name string, value float64, labels ...label) {
-	var pairs []string
-	for _, l := range labels {
-		pairs = append(pairs, l.name+`="`+escapeLabel.Replace(strings.ToValidUTF8(l.value, "\uFFFD"))+`"`)
-	}
-	if len(pairs) > 0 {
-		name += "{" + strings.Join(pairs, ",") + "}"
+func (e *exposition) sample(name string, labels []string, value float64) {
+	if len(labels) > 0 {
+		name += "{" + strings.Join(labels, ",") + "}"
 	}
 	e.line(name, " ", number(value))
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math/bits"
 	"net/http"
-	"strconv"
 	"time"
 
 	"lightningdb"
@@ -12,10 +11,16 @@ import (
 
 type metrics = lightningdb.Metrics
 
+// These are short, because every line of the tables below has one.
+const (
+	counter = Counter
+	gauge   = Gauge
+)
+
 // figure is a metric of one sample.
 type figure struct {
 	name  string // without lightning_ and _total
-	kind  kind
+	kind  Kind
 	help  string
 	value func(m *metrics) float64
 }
@@ -178,7 +183,7 @@ var works = []struct {
 // workFigures are the metrics of one of them; the names begin with its name.
 var workFigures = []struct {
 	name  string
-	kind  kind
+	kind  Kind
 	help  string
 	value func(w lightningdb.WorkMetrics) float64
 }{
@@ -229,12 +234,14 @@ var latencies = []struct {
 // showMetrics answers /metrics.
 func (m *Monitor) showMetrics(w http.ResponseWriter, r *http.Request) {
 	e := &exposition{open: prefersOpen(r.Header.Get("Accept"))}
-	now, err := m.gather(r.Context())
+	families, err := m.Families(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	m.expose(e, &now)
+	for i := range families {
+		e.family(&families[i])
+	}
 	contentType := textType
 	if e.open {
 		contentType = openType
@@ -242,37 +249,6 @@ func (m *Monitor) showMetrics(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Vary", "Accept")
 	w.Write(e.end()) // whoever has gone does not want it
-}
-
-// expose writes all metrics of now.
-func (m *Monitor) expose(e *exposition, now *metrics) {
-	e.family("lightning_database", gauge, "1; its label says which database this is of.")
-	e.sample("lightning_database", 1, label{"path", m.db.Path()})
-	one := func(name string, k kind, help string, value float64) {
-		e.family("lightning_"+name, k, help)
-		if k == counter {
-			name += "_total"
-		}
-		e.sample("lightning_"+name, value)
-	}
-	for _, f := range figures {
-		one(f.name, f.kind, f.help, f.value(now))
-	}
-	for _, work := range works {
-		for _, f := range workFigures {
-			one(work.name+"_"+f.name, f.kind, f.help+" "+work.noun+".", f.value(work.of(now)))
-		}
-	}
-	levels := m.allLevels(now.Levels)
-	for _, f := range levelFigures {
-		e.family("lightning_"+f.name, gauge, f.help)
-		for _, l := range levels {
-			e.sample("lightning_"+f.name, f.value(l), label{"level", strconv.Itoa(l.Level)})
-		}
-	}
-	for _, l := range latencies {
-		exposeLatency(e, "lightning_"+l.name, l.help, l.of(now).Buckets)
-	}
 }
 
 // allLevels is levels, and empty ones for those that earlier answers had.
@@ -296,27 +272,6 @@ const (
 	firstBound = 8
 	lastBound  = 34
 )
-
-// exposeLatency writes a histogram of buckets, which are those of lightningdb.Latency.
-func exposeLatency(e *exposition, name, help string, buckets []lightningdb.LatencyBucket) {
-	e.family(name, histogram, help)
-	count, sum, next := uint64(0), 0.0, 0
-	for power := firstBound; power <= lastBound; power++ {
-		bound := time.Duration(1) << power
-		for ; next < len(buckets) && buckets[next].UpTo < bound; next++ {
-			count += buckets[next].Count
-			sum += middleOf(buckets[next].UpTo) * float64(buckets[next].Count)
-		}
-		e.sample(name+"_bucket", float64(count), label{"le", number(float64(bound) / 1e9)})
-	}
-	for _, b := range buckets[next:] {
-		count += b.Count
-		sum += middleOf(b.UpTo) * float64(b.Count)
-	}
-	e.sample(name+"_bucket", float64(count), label{"le", "+Inf"})
-	e.sample(name+"_sum", sum)
-	e.sample(name+"_count", float64(count))
-}
 
 // middleOf is the middle, in seconds, of the bucket that ends with upTo. From 16 ns on a power of two is divided into
 // eight buckets; below, each nanosecond has its own.

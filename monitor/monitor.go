@@ -101,6 +101,7 @@ type Monitor struct {
 	o        Options
 	instance string // tells its health writes from those of another monitor
 	token    string // is in the page, and has to come with what begins something
+	began    time.Time
 	writes   atomic.Uint64
 	levels   atomic.Int64 // how many /metrics has shown
 
@@ -118,7 +119,7 @@ type Monitor struct {
 
 // New returns a monitor of db, which has to stay open for as long as anything but errors is to be shown. o may be nil.
 func New(db Source, o *Options) (*Monitor, error) {
-	m := &Monitor{db: db, o: *cmp.Or(o, &Options{}), instance: randomText(8), token: randomText(16)}
+	m := &Monitor{db: db, o: *cmp.Or(o, &Options{}), instance: randomText(8), token: randomText(16), began: time.Now()}
 	if db == nil {
 		return nil, errors.New("monitor: there is no database to show: the Source is nil")
 	}
@@ -138,6 +139,9 @@ func New(db Source, o *Options) (*Monitor, error) {
 	m.alive, m.ready = m.newProbe(m.checkAlive), m.newProbe(m.checkReady)
 	return m, nil
 }
+
+// Began is when New has made m. It does not ask the database.
+func (m *Monitor) Began() time.Time { return m.began }
 
 // randomText is n random bytes, in hexadecimal.
 func randomText(n int) string {

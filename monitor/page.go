@@ -8,10 +8,17 @@ import (
 	"strings"
 )
 
-// page is the whole page: it has its style and its script, and asks for nothing but /debug/lightning.
-//
-//go:embed page.html
-var page string
+// The page is markup, its style and its script. It has them in itself, and asks for nothing but /debug/lightning.
+var (
+	//go:embed page.html
+	pageMarkup string
+	//go:embed page.css
+	pageStyle string
+	//go:embed page.js
+	pageScript string
+
+	page = strings.NewReplacer("{{style}}", "\n"+pageStyle, "{{script}}", "\n"+pageScript).Replace(pageMarkup)
+)
 
 // tokenPlace is where the token goes in the page.
 const tokenPlace = "{{token}}"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,7 +17,10 @@ import (
 // Latencies are since Open: those of an interval are the difference of the counts of two answers.
 type State struct {
 	Path            string              `json:"path"`             // the directory
-	Now             time.Time           `json:"now"`              // by the clock of the program
+	Pid             int                 `json:"pid"`              // of the program that has it open
+	Program         string              `json:"program"`          // its name
+	Began           time.Time           `json:"began"`            // New; another one means another Monitor
+	Now             time.Time           `json:"now"`              // of the metrics, by the clock of the program
 	Metrics         lightningdb.Metrics `json:"metrics"`          // without BackgroundError
 	BackgroundError string              `json:"background_error"` // its text; empty if there is none
 	Alive           *Health             `json:"alive"`            // of the newest /healthz; null before the first
@@ -28,12 +33,15 @@ type State struct {
 const hidden = "damage; its text may quote keys: Options.ShowKeys shows it"
 
 // State returns what /debug/lightning shows at this moment. It makes no check.
-func (m *Monitor) State() State { return m.stateOf(m.db.Metrics()) }
+func (m *Monitor) State() State {
+	at := time.Now()
+	return m.stateOf(m.db.Metrics(), at)
+}
 
-// stateOf is the state with metrics that were gathered just now.
-func (m *Monitor) stateOf(now lightningdb.Metrics) State {
+// stateOf is the state with metrics that were gathered at a time.
+func (m *Monitor) stateOf(now lightningdb.Metrics, at time.Time) State {
 	s := State{
-		Path: m.db.Path(), Now: time.Now(), Metrics: now,
+		Path: m.db.Path(), Pid: os.Getpid(), Program: program(), Began: m.began, Now: at, Metrics: now,
 		Alive: m.alive.newest(), Ready: m.ready.newest(), Check: m.check.now(), Backup: m.backup.now(),
 	}
 	s.BackgroundError, s.Metrics.BackgroundError = m.text(now.BackgroundError), nil
@@ -46,32 +54,42 @@ func (m *Monitor) stateOf(now lightningdb.Metrics) State {
 	return s
 }
 
+// program is the name of this program, without its directory; empty if the system does not tell it.
+func program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
 func (m *Monitor) showState(w http.ResponseWriter, r *http.Request) {
-	now, err := m.gather(r.Context())
+	now, at, err := m.gather(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	writeJSON(w, http.StatusOK, m.stateOf(now))
+	writeJSON(w, http.StatusOK, m.stateOf(now, at))
 }
 
 // gathering is one call of Metrics, for all who ask while it is in progress.
 type gathering struct {
 	done    chan struct{}
+	at      time.Time           // just before
 	metrics lightningdb.Metrics // set before done is closed; nobody changes what it refers to
 }
 
-// gather returns the metrics, or an error after Options.HealthTimeout: they have sizes of files, for which the file
-// system is asked, and if that hangs one goroutine stands there and not one for each who asks.
-func (m *Monitor) gather(ctx context.Context) (lightningdb.Metrics, error) {
+// gather returns the metrics, and of when they are, or an error after Options.HealthTimeout: they have sizes of files,
+// for which the file system is asked, and if that hangs one goroutine stands there and not one for each who asks.
+func (m *Monitor) gather(ctx context.Context) (now lightningdb.Metrics, at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.o.HealthTimeout)
 	defer cancel()
 	g := m.joinGathering()
 	select {
 	case <-g.done:
-		return g.metrics, nil
+		return g.metrics, g.at, nil
 	case <-ctx.Done():
-		return lightningdb.Metrics{}, fmt.Errorf("monitor: the database has not told its metrics: %w", ctx.Err())
+		return now, at, fmt.Errorf("monitor: the database has not told its metrics: %w", ctx.Err())
 	}
 }
 
@@ -82,7 +100,7 @@ func (m *Monitor) joinGathering() *gathering {
 	if m.gathering != nil {
 		return m.gathering
 	}
-	g := &gathering{done: make(chan struct{})}
+	g := &gathering{done: make(chan struct{}), at: time.Now()}
 	m.gathering = g
 	go func() {
 		defer close(g.done)

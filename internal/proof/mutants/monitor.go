@@ -1,5 +1,7 @@
 package mutants
 
+import "lightningdb/internal/proof/browser"
+
 // monitorMutants break what a monitor tells, and to whom.
 var monitorMutants = []Mutant{
 	{
@@ -86,9 +88,9 @@ var monitorMutants = []Mutant{
 	{
 		Name:   "a histogram is not cumulative",
 		Breaks: "a quantile of it is that of nothing",
-		Changes: []Change{{"monitor/metrics.go", `		bound := time.Duration(1) << power
+		Changes: []Change{{"monitor/families.go", `		bound := time.Duration(1) << power
 `, `		bound := time.Duration(1) << power
-		count = 0
+		d.Count = 0
 `}},
 		Killer: monitorTest("TestMetrics_areThoseOfTheDatabase"),
 		Quick:  true,
@@ -103,11 +105,34 @@ var monitorMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "labels are as they are",
-		Breaks: "one quote in the name of a directory, and the scraper drops everything",
-		Changes: []Change{{"monitor/exposition.go", `escapeLabel.Replace(strings.ToValidUTF8(l.value, "\uFFFD"))`,
-			`strings.ToValidUTF8(l.value, "")`}},
-		Killer: monitorTest("TestMetrics_labelsAreEscaped"),
+		Name:    "labels are as they are",
+		Breaks:  "one quote in the name of a directory, and the scraper drops everything",
+		Changes: []Change{{"monitor/exposition.go", `escapeLabel.Replace(values[i])`, `values[i]`}},
+		Killer:  monitorTest("TestMetrics_labelsAreEscaped"),
+		Quick:   true,
+	},
+	{
+		Name:   "a body has no bound",
+		Breaks: "whatever answers at that address takes the memory of top",
+		Changes: []Change{{"cmd/lightning/internal/remote/http.go", `	if err == nil && len(text) > maxBodyBytes {`,
+			`	if err == nil && len(text) < 0 {`}},
+		Killer: Check{Package: "./cmd/lightning/internal/remote", Run: "^(TestLook_saysWhyThereIsNoAnswer)$"},
+		Quick:  true,
+	},
+	{
+		Name:   "half a body is an answer",
+		Breaks: "what was cut off on its way is taken for what the program tells",
+		Changes: []Change{{"cmd/lightning/internal/remote/http.go", `	if errors.Is(err, io.EOF) && e.n > 0 {`,
+			`	if errors.Is(err, io.EOF) && e.n < 0 {`}},
+		Killer: Check{Package: "./cmd/lightning/internal/remote", Run: "^(TestLook_saysWhyThereIsNoAnswer)$"},
+		Quick:  true,
+	},
+	{
+		Name:   "times of two clocks are compared",
+		Breaks: "a program whose clock is behind looks as if it did nothing",
+		Changes: []Change{{"cmd/lightning/internal/remote/remote.go", `	return now.Add(m.skew), nil`,
+			`	return now.Add(min(m.skew, 0)), nil`}},
+		Killer: Check{Package: "./cmd/lightning/internal/remote", Run: "^(TestLook_comparesTimesOfOneClock)$"},
 		Quick:  true,
 	},
 	{
@@ -126,6 +151,34 @@ var monitorMutants = []Mutant{
 `, ``}},
 		Killer: monitorTest("TestJobs_checkAndBackUp"),
 	},
+}
+
+// pageMutants break the page. Only a browser sees them, so there are none where there is no browser.
+func pageMutants() []Mutant {
+	if _, ok := browser.Find(); !ok {
+		return nil
+	}
+	return []Mutant{
+		{
+			Name:    "a page of another program goes on with the figures of the one before",
+			Breaks:  "after a restart the charts show what never happened",
+			Changes: []Change{{"monitor/page.js", `state.began !== last.began || `, ``}},
+			Killer:  monitorTest("TestBrowser_saysThatThereIsNoAnswer"),
+		},
+		{
+			Name:   "the page says nothing when there is no answer",
+			Breaks: "a program that has died looks like one that rests",
+			Changes: []Change{{"monitor/page.js", `  $("figures").className = "old";
+`, ``}},
+			Killer: monitorTest("TestBrowser_saysThatThereIsNoAnswer"),
+		},
+		{
+			Name:    "the page does not look at the scrub",
+			Breaks:  "damage that was found is told to nobody",
+			Changes: []Change{{"monitor/page.js", `m.Scrub.Damaged > 0`, `m.Scrub.Damaged > 1e9`}},
+			Killer:  monitorTest("TestBrowser_saysWhatIsWrong"),
+		},
+	}
 }
 
 // monitorTest is tests of package monitor.

@@ -18,6 +18,7 @@ import (
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/lightning/internal/copies"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/cmd/lightning/internal/remote"
 	"lightningdb/cmd/lightning/internal/shell"
 )
 
@@ -114,6 +115,9 @@ func classify(err error) (console.Class, bool) {
 	case errors.Is(err, errNotWritten):
 		return console.Class{Code: console.ExitFailure, Name: "no-writer",
 			Advice: "run top while a program has it open; what is there now, `lightning stats` shows"}, true
+	case errors.Is(err, remote.ErrNoAnswer):
+		return console.Class{Code: console.ExitFailure, Name: "no-answer",
+			Advice: "is this where the program shows its database, with package monitor, and does it run"}, true
 	case errors.Is(err, shell.ErrOpenAtEnd):
 		return console.Class{Code: console.ExitFailure, Name: "script", Advice: "commit before the end"}, true
 	}

@@ -219,8 +219,9 @@ func newWork(w lightningdb.WorkMetrics) Work {
 // Object is a picture as JSON.
 type Object struct {
 	Path    string     `json:"path"`
+	URL     string     `json:"url,omitempty"` // where it was asked, if not the directory
 	Time    time.Time  `json:"time"`
-	Ended   *string    `json:"writer_ended"` // why the writer seems to be gone; null if it is there
+	Ended   *string    `json:"writer_ended"` // why it seems to be gone, or gives no answer; null if it is there
 	Rates   *PerSecond `json:"per_second"`   // null before two reports are known
 	Latency *Latencies `json:"latency"`      // of the calls between them; null also while the writer is quiet
 	Told    *Told      `json:"told"`         // null if the writer has told nothing
@@ -242,7 +243,7 @@ type PerSecond struct {
 
 // Object is what is known now.
 func (w *Watch) Object(now time.Time) Object {
-	o := Object{Path: w.Path, Time: now}
+	o := Object{Path: w.Path, URL: w.URL, Time: now}
 	if w.Ended != "" {
 		o.Ended = &w.Ended
 	}

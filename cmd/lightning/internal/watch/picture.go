@@ -35,7 +35,10 @@ func (w *Watch) Picture(now time.Time, columns, rows int) []Line {
 	if !w.told {
 		lines = append(lines, Line{"it has told nothing about itself yet", Faint})
 	}
-	if w.Ended != "" {
+	switch {
+	case w.Ended != "" && w.URL != "":
+		lines = append(lines, Line{"THE PROGRAM GIVES " + w.Ended, Alarm})
+	case w.Ended != "":
 		lines = append(lines, Line{"THE WRITER HAS ENDED: " + w.Ended + "; waiting for the next", Alarm})
 	}
 	if err := w.last.Metrics.BackgroundError; err != nil {
@@ -57,10 +60,13 @@ func (w *Watch) headline(now time.Time, columns int) string {
 	if !w.told {
 		return w.Path
 	}
-	s := &w.last
-	rest := fmt.Sprintf("  process %d (%s), open for %s, told %s ago", s.Pid, s.Program, age(s.At.Sub(s.Opened)),
+	s, place, since := &w.last, w.Path, "open"
+	if w.URL != "" {
+		place, since = strings.TrimSpace(w.URL+" "+w.Path), "shown" // since when it is open, is not told there
+	}
+	rest := fmt.Sprintf("  process %d (%s), %s for %s, told %s ago", s.Pid, s.Program, since, age(s.At.Sub(s.Opened)),
 		age(now.Sub(s.At)))
-	path := []rune(w.Path)
+	path := []rune(place)
 	if room := max(8, columns-utf8.RuneCountInString(rest)); len(path) > room {
 		path = append([]rune("…"), path[len(path)-room+1:]...)
 	}

@@ -21,7 +21,10 @@ const (
 type Watch struct {
 	Path string
 
-	// Ended is why the writer seems to be gone; empty if it is there.
+	// URL is where the writer was asked over HTTP; empty if its directory was looked at.
+	URL string
+
+	// Ended is why the writer seems to be gone, or why it gives no answer; empty if it is there.
 	Ended string
 
 	told bool                     // last is a report
