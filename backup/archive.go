@@ -135,10 +135,9 @@ func RestoreTo(ctx context.Context, r *Repository, dir string, p Point,
 	if err != nil {
 		return nil, err
 	}
-	done, restoring := &RestoredTo{Backup: d.backup(), Branch: plan.Branch}, o.RestoreOptions
-	restoring.verified = true
-	kept := func(err error) bool { return stays(&restoring, err) }
-	err = restore(ctx, dir, &restoring, kept, func(ctx context.Context, into vfs.FS) error {
+	done := &RestoredTo{Backup: d.backup(), Branch: plan.Branch}
+	kept := func(err error) bool { return stays(&o.RestoreOptions, err) }
+	err = restore(ctx, dir, &o.RestoreOptions, kept, func(ctx context.Context, into vfs.FS) error {
 		f := &fetch{store: r.store, d: d, into: into, total: d.total(), progress: o.phase("restore")}
 		return target.Continue(into, kept, func() error {
 			if err := f.run(ctx); err != nil {
@@ -146,7 +145,7 @@ func RestoreTo(ctx context.Context, r *Repository, dir string, p Point,
 			}
 			reached, err := plan.Replay(ctx, NewArchive(r), into, func(seq uint64) {
 				o.phase("replay")(int64(seq-d.Sequence), int64(plan.Sequence-d.Sequence))
-			}, o.phase("verify"))
+			})
 			done.Sequence, done.Commits = reached.Sequence, reached.Commits
 			return err
 		})

@@ -47,8 +47,6 @@ type RestoreOptions struct {
 	// Progress is told of the bytes that were read of the backup, and then of the tables as they are verified. nil for
 	// nobody.
 	Progress func(phase string, done, total int64)
-
-	verified bool // what is made of the target is verified when it is there
 }
 
 // restoring is what is added to the name of the target for the directory that is restored to. The database is made in a
@@ -99,11 +97,7 @@ func restore(ctx context.Context, dir string, o *RestoreOptions, stays func(err 
 			if err := write(ctx, inside, fill); err != nil {
 				return errors.Join(err, removeEmpty(inside))
 			}
-			var err error
-			if !o.verified {
-				err = verify(ctx, inside, o)
-			}
-			switch {
+			switch err := verify(ctx, inside, o); {
 			case err == nil && !o.VerifyOnly:
 				return rename(inside, dir)
 			case ctx.Err() != nil && stays(err):

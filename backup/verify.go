@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/system/calls"
 )
 
@@ -123,7 +124,7 @@ func (v *verification) list(ctx context.Context) error {
 
 // isOurs reports whether a repository has files with a name, those in files/ left aside.
 func isOurs(name string) bool {
-	if _, ok := parseDescriptionName(name); ok || name == marker || name == repositoryLock {
+	if _, ok := parseDescriptionName(name); ok || name == marker || name == repositoryLock || archive.IsName(name) {
 		return true
 	}
 	dir, base, _ := strings.Cut(name, "/")

@@ -23,10 +23,8 @@ type Reached struct {
 
 // Replay applies the commits of a plan to the database in dir, which is its backup. The directory is one that somebody
 // makes a database of: it has the mark of that, and is locked. Each commit must get the sequence numbers that it had.
-// At the end it reads every byte of the database. progress is told of the newest sequence number, and verified of
-// bytes.
-func (p *Plan) Replay(ctx context.Context, s Store, dir vfs.FS, progress func(seq uint64),
-	verified func(done, total int64)) (r Reached, err error) {
+// progress is told of the newest sequence number.
+func (p *Plan) Replay(ctx context.Context, s Store, dir vfs.FS, progress func(seq uint64)) (r Reached, err error) {
 	e, err := engine.Open(engine.Options{FS: unmarked{dir}, MustExist: true,
 		Codec: codec.Compressor{ID: codec.S2, Func: codec.EncodeS2}})
 	if err != nil {
@@ -57,19 +55,7 @@ func (p *Plan) Replay(ctx context.Context, s Store, dir vfs.FS, progress func(se
 			return err
 		})
 	}
-	if err = errors.Join(err, e.Close()); err != nil {
-		return r, err
-	}
-	return r, verify(ctx, dir, verified)
-}
-
-// verify reads all of the database in dir.
-func verify(ctx context.Context, dir vfs.FS, progress func(done, total int64)) error {
-	e, err := engine.Open(engine.Options{FS: unmarked{dir}, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	return errors.Join(e.Verify(ctx, progress), e.Close())
+	return r, errors.Join(err, e.Close())
 }
 
 // unmarked is a directory that is being made a database, for who makes it: without the mark, and with its lock taken.

@@ -87,6 +87,12 @@ func parseName(name string) (at place, ok bool) {
 	return at, err == nil && err2 == nil && first > 0 && pieceName(at.database, branch, at.first) == name
 }
 
+// IsName reports whether a piece has a name.
+func IsName(name string) bool {
+	_, ok := parseName(name)
+	return ok
+}
+
 // read reads the piece in a place, and checks that it belongs there.
 func read(ctx context.Context, s Store, at place) (*piece, error) {
 	text, err := s.ReadPiece(ctx, at.name, maxPiece)

@@ -283,7 +283,7 @@ func (w *world) restore(p Point, c Choice) (map[string]string, Reached, error) {
 		return nil, Reached{}, err
 	}
 	dir := w.shelf.backups[plan.Backup.ID].Image(memfs.All, 0)
-	r, err := plan.Replay(context.Background(), w.shelf, dir, func(uint64) {}, nil)
+	r, err := plan.Replay(context.Background(), w.shelf, dir, func(uint64) {})
 	if err != nil {
 		return nil, r, err
 	}

@@ -36,14 +36,15 @@ type argument struct {
 }
 
 // argumentOf reads how Use or the usage of a flag writes an argument: "DIR" and "REPOSITORY" are directories, "FILE",
-// "FROM" and "TO" files or directories, "a|b" is one of two words, and everything else is anything.
+// "FROM" and "TO" files or directories, "a|b" is one of two words, a word in small letters that word, and everything
+// else is anything.
 func argumentOf(text string) argument {
 	switch {
 	case text == "DIR" || text == "REPOSITORY":
 		return argument{dirs: true}
 	case text == "FILE" || text == "FROM" || text == "TO":
 		return argument{files: true}
-	case strings.Contains(text, "|"):
+	case strings.Contains(text, "|") || text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == "":
 		return argument{words: strings.Split(text, "|")}
 	}
 	return argument{}

@@ -107,7 +107,13 @@ func classify(err error) (console.Class, bool) {
 	case errors.As(err, &line):
 		return console.Class{Code: console.ExitFailure, Name: "script",
 			Advice: "what the lines before it committed is there; correct it and run the rest"}, true
-	case errors.Is(err, backup.ErrBadBackup):
+	case errors.Is(err, backup.ErrNoPoint):
+		return console.Class{Code: console.ExitFailure, Name: "no-point",
+			Advice: "`lightning archive list` shows which states there are"}, true
+	case errors.Is(err, backup.ErrForked):
+		return console.Class{Code: console.ExitFailure, Name: "forked",
+			Advice: "choose a branch by --branch; `lightning archive list` shows them"}, true
+	case errors.Is(err, backup.ErrBadBackup), errors.Is(err, backup.ErrBadPiece):
 		return console.Class{Code: console.ExitCorrupt, Name: "bad-backup",
 			Advice: "take another backup, and make a new one as long as the database is whole"}, true
 	case errors.Is(err, backup.ErrNotRepository):

@@ -79,9 +79,11 @@ type backupResult struct {
 	Sequence uint64    `json:"sequence"`     // of the newest commit in it
 	Time     time.Time `json:"time"`         // when the backup was begun
 	amount
-	Moved   *amount `json:"moved,omitempty"`  // into a repository, now
-	Shared  *amount `json:"shared,omitempty"` // with what was there before
-	Seconds float64 `json:"seconds"`          // that it took now
+	Moved   *amount `json:"moved,omitempty"`   // into a repository, now
+	Shared  *amount `json:"shared,omitempty"`  // with what was there before
+	Branch  string  `json:"branch,omitempty"`  // of the archive, whose commits were applied to the backup
+	Commits *int    `json:"commits,omitempty"` // how many
+	Seconds float64 `json:"seconds"`           // that it took now
 }
 
 func resultOf(info *backup.Info, begun time.Time) backupResult {

@@ -43,7 +43,7 @@ type Verbs struct {
 // Commands are all of them, in the order in which help lists them.
 func (v Verbs) Commands() []*command.Command {
 	return []*command.Command{v.backupCommand(), v.restoreCommand(), v.listCommand(), v.pruneCommand(), v.diffCommand(),
-		v.checkpointCommand(), v.cloneCommand()}
+		v.archiveCommand(), v.checkpointCommand(), v.cloneCommand()}
 }
 
 // noRepository refuses a directory in which there is something else.
@@ -121,7 +121,7 @@ func (a amount) String() string {
 	return fmt.Sprintf("%s (%s)", units.Plural(int64(a.Files), "file"), units.Bytes(a.Bytes))
 }
 
-// bytesLine draws how many bytes have been moved, in one phase after the other.
+// bytesLine draws how many bytes have been moved, or operations replayed, in one phase after the other.
 type bytesLine struct {
 	screen *progress.Screen
 	line   *progress.Line
@@ -141,9 +141,13 @@ func (l *bytesLine) start(phase string) {
 	l.phase = phase
 	l.done.Store(0)
 	l.total.Store(0)
+	noun := "bytes"
+	if phase == "replay" {
+		noun = "operations"
+	}
 	l.line = progress.Start(l.screen, phase, func() progress.Sample {
 		done := l.done.Load()
-		return progress.Sample{Done: done, Total: l.total.Load(), Noun: "bytes", Count: done}
+		return progress.Sample{Done: done, Total: l.total.Load(), Noun: noun, Count: done}
 	})
 }
 

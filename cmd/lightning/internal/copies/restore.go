@@ -24,7 +24,8 @@ import (
 
 func (v Verbs) restoreCommand() *command.Command {
 	var only bool
-	return &command.Command{
+	var to pointFlags
+	cmd := &command.Command{
 		Use:     "restore DIR FROM",
 		Aliases: entries.Synonyms["restore"],
 		Short:   "Make a database of what backup has written",
@@ -38,29 +39,43 @@ is whole; that of a file it removes.
 
 A backup that is cut or was changed is refused before anything of DIR is there, with exit code 5.
 
+If the program archives its commits, --to-sequence or --to-time restores the state after any of them, of
+the newest backup before it and what follows in the archive. archive list shows what there is.
+
 With --verify-only it does all of it but the renaming, and removes what it wrote: a drill. DIR says
 only where there is space for that.`,
-		MinArgs: 2, MaxArgs: 2,
+		MinArgs: 2, MaxArgs: 2, Exclusive: pointExclusive,
 		Flags: func(f *flag.FlagSet) {
 			f.BoolVar(&only, "verify-only", false, "restore next to DIR, verify it, and remove it again")
-		},
-		Run: func(ctx context.Context, args []string) error {
-			dir, from := args[0], args[1]
-			if dir == "" || from == "" {
-				return console.Usage(errors.New("the name of a directory or backup is empty"), "name both")
-			}
-			v.Place = dir
-			repository, id, ok := inRepository(from)
-			if !ok {
-				return ifInterrupted(ctx, v.restoreFile(ctx, dir, from, only), nothingLeft)
-			}
-			left := "run it again to go on: what was copied is in " + filepath.Clean(dir) + ".restoring; or remove that"
-			if only {
-				left = nothingLeft
-			}
-			return ifInterrupted(ctx, v.restoreFrom(ctx, dir, repository, id, only), left)
+			to.define(f)
 		},
 	}
+	cmd.Run = func(ctx context.Context, args []string) error {
+		dir, from := args[0], args[1]
+		if dir == "" || from == "" {
+			return console.Usage(errors.New("the name of a directory or backup is empty"), "name both")
+		}
+		v.Place = dir
+		repository, id, ok := inRepository(from)
+		if err := to.check(cmd, ok && id == ""); err != nil {
+			return err
+		}
+		left := "run it again to go on: what was copied is in " + filepath.Clean(dir) + ".restoring; or remove that"
+		if only || !ok {
+			left = nothingLeft
+		}
+		var err error
+		switch {
+		case !ok:
+			err = v.restoreFile(ctx, dir, from, only)
+		case to.given:
+			err = v.restoreTo(ctx, dir, repository, to, only)
+		default:
+			err = v.restoreFrom(ctx, dir, repository, id, only)
+		}
+		return ifInterrupted(ctx, err, left)
+	}
+	return cmd
 }
 
 // inRepository splits the name of a backup in a repository. id is empty if the name is that of the repository.
@@ -184,6 +199,9 @@ func (v Verbs) reportRestore(r backupResult, only bool) error {
 	what := r.Time.Local().Format(time.DateTime)
 	if r.ID != "" {
 		what = r.ID
+	}
+	if r.Commits != nil {
+		what += " and " + units.Plural(int64(*r.Commits), "commit") + " of the archive"
 	}
 	_, err := fmt.Fprintf(v.Stderr, "%s %s of %s, up to commit %d, in %s\n", done, units.Bytes(r.Bytes), what, r.Sequence,
 		units.Duration(time.Duration(r.Seconds*float64(time.Second))))
