@@ -20,24 +20,25 @@ var wings = []wing{
 	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction " +
 		"readers tables budget .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
-	{"internal/engine", "room stats opening logger measure disk conflict scrub .", "system format tree log"},
+	{"internal/engine", "room stats events opening measure disk conflict scrub .", "system format tree log event"},
 	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/target", ".", "system format tree/manifest"},
 	{"internal/salvage", "leaves .", "system format tree log/wal target"},
 	{"internal/checkpoint", ".", "system format tree target"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "engine follower salvage checkpoint transaction format log/lock log/txn log/wal tree/manifest " +
+	{".", ".", "event engine follower salvage checkpoint transaction format log/lock log/txn log/wal tree/manifest " +
 		"system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
+	{"event", ".", ""},
 	{"backup", ".", ". checkpoint target format system"},
-	{"monitor", ".", "."},
+	{"monitor", ".", ". event"},
 	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
-		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
+		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction . event"},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
-		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},
+		"internal/shell internal/demo internal/watch internal/cli .", ". backup event cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
-	{"examples", "monitored", ". monitor"},
+	{"examples", "monitored", ". monitor event"},
 }
 
 // wing is a folder of packages.
@@ -68,7 +69,7 @@ func (w wing) owns(dir string) (place int, ok bool) {
 // mayImport reports whether w names the package imported among what is below it.
 func (w wing) mayImport(imported string) bool {
 	for _, b := range strings.Fields(w.below) {
-		if b != "." && b != "backup" && b != "monitor" && !strings.HasPrefix(b, "cmd/") {
+		if b != "." && b != "backup" && b != "event" && b != "monitor" && !strings.HasPrefix(b, "cmd/") {
 			b = path.Join("internal", b)
 		}
 		if imported == b || b != "." && strings.HasPrefix(imported, b+"/") {

@@ -3,6 +3,7 @@ package lightningdb
 import (
 	"time"
 
+	"lightningdb/event"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
@@ -27,6 +28,7 @@ type Metrics struct {
 	Values    ValueMetrics
 	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
+	FreeBytes int64 // that the file system has for this program; 0 if it does not tell, as for a closed database
 	Disk      DiskMetrics
 	Scrub     ScrubMetrics
 
@@ -43,6 +45,8 @@ type Metrics struct {
 	Compaction WorkMetrics
 
 	Latency LatencyMetrics
+	Events  event.Counts
+	Backups event.Backups
 
 	CompactionWaits bool // a compaction is due when a burst of writes is over
 
@@ -171,8 +175,8 @@ type StallMetrics struct {
 type (
 	// LatencyMetrics tells how long calls took that succeeded. Each of its fields is a Latency: Commit of Put, Write,
 	// Commit and their like, from call to return; Sync of each sync of the log that commits, or Close, waited for; Get of
-	// reads of single keys, as far as they read the database. They are since Open, and those of m.Since(earlier) since
-	// the LatencyMetrics earlier.
+	// reads of single keys, as far as they read the database; Scan of the steps of cursors and loops; Flush and Compaction
+	// of each. They are since Open, and those of m.Since(earlier) since the LatencyMetrics earlier.
 	LatencyMetrics = latency.Metrics
 
 	// Latency sums up calls of one kind: their Count (uint64), an estimate where one that was measured counts for
@@ -209,6 +213,8 @@ func metricsOf(m engine.Metrics) Metrics {
 		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
 	}
 	out.Latency.Commit, out.Latency.Sync = latency.Summarize(m.CommitTimes), latency.Summarize(m.SyncTimes)
+	out.Latency.Flush, out.Latency.Compaction = latency.Summarize(m.FlushTimes), latency.Summarize(m.CompactionTimes)
+	out.FreeBytes, out.Events, out.Backups = m.FreeBytes, m.Events, m.Backups
 	out.Flush, out.Compaction = WorkMetrics(m.Flush), WorkMetrics(m.Compaction)
 	out.CompactionWaits = m.Waiting
 	out.Stall = StallMetrics{Count: m.Stall.Count, Duration: m.Stall.Duration, Cause: m.Stall.Cause}
@@ -240,7 +246,7 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
 		TablesOpen:    m.OpenTables,
-		Latency:       LatencyMetrics{Get: latency.Summarize(m.Gets)},
+		Latency:       LatencyMetrics{Get: latency.Summarize(m.Gets), Scan: latency.Summarize(m.Scans)},
 		ObsoleteFiles: m.Pinned.Count,
 		PinnedFiles:   m.Pinned.Count,
 		PinnedBytes:   m.Pinned.Bytes,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/event"
 	"lightningdb/internal/engine/disk"
 	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/engine/room"
@@ -64,6 +65,9 @@ func Open(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e.MemoryStep()
+	if !e.opts.Manual {
+		e.opts.bus.Start()
+	}
 	if !e.opts.ReadOnly && !e.opts.Manual {
 		e.background.scrub = e.newScrub()
 		e.tree.Rotated() // what is due waits for a burst that may follow
@@ -95,7 +99,7 @@ func newEngine(opts Options) *Engine {
 		FS: e.opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
 		Followers: opts.Followers && !opts.ReadOnly, Clock: e.clock, MaxHold: opts.MaxSnapshotAge,
 		Failed: e.failed, Discarded: e.background.housekeeper.Wake, Unread: func(cause error) {
-			e.opts.Logger.Warn("no process can follow the database until it is opened again", "cause", cause)
+			e.opts.bus.Send(event.Unfollowable{Cause: cause})
 		},
 	})
 	e.store = manifest.NewStore(e.dir, manifest.StoreOptions{Random: opts.Random, Limit: opts.ManifestLimit})
@@ -111,6 +115,7 @@ func newEngine(opts Options) *Engine {
 		TraceReaders: opts.TraceReaders,
 		Unused:       e.background.housekeeper.Wake, Compact: e.background.compactor.Wake, Changed: e.room.Changed,
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
+		Damaged:   func(err error) { e.opts.bus.Damaged("read", err) },
 		Poison:    opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
 	})
 	e.reads.Limit, e.reads.Changed = e.budget.Reads, e.tree.CountOnHeap
@@ -120,7 +125,7 @@ func newEngine(opts Options) *Engine {
 // failed is called when the first failure has ended all writes.
 func (e *Engine) failed(cause error) {
 	e.noteReport()
-	e.opts.Logger.Error("database stopped accepting writes; reopen it after the cause is mended", "cause", cause)
+	e.opts.bus.Send(event.Stopped{Cause: cause})
 	e.wakeAll()
 }
 
@@ -285,12 +290,14 @@ func (e *Engine) Close() error {
 	e.wakeAll()
 	e.gate.Wait()
 	e.background.wait() // from here on nobody else is in
+	e.background.stalls.Close(e.opts.bus, e.stats.Stall(e.clock.Now()))
 	left := e.tree.EndReaders()
 	err := errors.Join(e.flushAtClose(), e.closeFiles())
 	if left > 0 {
 		err = errors.Join(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, left))
 	}
 	e.tree.Free()
+	e.opts.bus.Close(event.CloseWait)
 	return err
 }
 

@@ -38,7 +38,7 @@ type Report struct {
 // What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
 func (e *Engine) recover() error {
-	progress := opening.Begin(e.clock, e.opts.Logger.Info)
+	progress := opening.Begin(e.clock, e.opts.bus.Send)
 	progress.Step("opening the database", 0, 0)
 	if err := e.checkOurs(); err != nil {
 		return err
@@ -85,7 +85,8 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return err
 	}
-	e.report.Duration = progress.End("opened the database")
+	e.report.Duration = progress.Took()
+	e.tellOpened()
 	return nil
 }
 

@@ -88,6 +88,8 @@ type Jobs struct {
 	done, total atomic.Int64 // bytes of keys and values that the one in progress has read, and will read in all
 	running     atomic.Bool
 
+	times latency.Histogram // of those that have succeeded
+
 	mu       sync.Mutex
 	sum      Work
 	rawBytes int64 // keys and values that jobs have read; guarded by mu
@@ -129,7 +131,11 @@ func (j *Jobs) Succeeded(read, written int64, d time.Duration) {
 	j.sum.BytesWritten += written
 	j.sum.Duration += d
 	j.rawBytes += j.done.Load()
+	j.times.Add(d, 1)
 }
+
+// Times returns how long jobs took that have succeeded.
+func (j *Jobs) Times() latency.Counts { return j.times.Counts() }
 
 // Work returns what was done so far.
 func (j *Jobs) Work() Work {

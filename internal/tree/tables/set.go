@@ -53,6 +53,9 @@ type Options struct {
 	// Missing makes of the error that the file of table num is not there what a reader gets; nil for
 	// Directory.TakenOver.
 	Missing func(num filename.Num, err error) error
+
+	// Damaged is told of the damage that reads meet. Jobs that have a table apart return it to who began them.
+	Damaged func(error)
 }
 
 // Set is the tables of a database. Its methods are safe for concurrent use.
@@ -285,7 +288,7 @@ func (s *Set) find(meta *manifest.TableMeta) (vfs.File, table.OpenOptions, error
 		return nil, table.OpenOptions{}, fmt.Errorf("open table: %w", err)
 	}
 	return file, table.OpenOptions{Name: name, Num: meta.Num, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache,
-		Buffers: s.opts.Buffers, Seq: meta.Seq}, nil
+		Buffers: s.opts.Buffers, Seq: meta.Seq, Damaged: s.opts.Damaged}, nil
 }
 
 // opened is file as open opens it.
@@ -331,6 +334,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 		file = untilFile{file, ctx, pace}
 	}
 	opts.Values = &values{set: s, name: opts.Name, ctx: ctx, pace: pace}
+	opts.Damaged = nil
 	o, err := s.opened(file, opts, table.Open)
 	if err != nil {
 		return nil, err
