@@ -18,9 +18,9 @@ var wings = []wing{
 	{"internal/system", "clock latency calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
 	{"internal/tree", "gap visible page locator cache rowcache merge memtable table manifest compaction " +
-		"readers tables budget .", "system format"},
+		"readers timing tables budget .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
-	{"internal/engine", "room stats events opening measure disk conflict scrub .", "system format tree log event"},
+	{"internal/engine", "room stats events opening measure disk conflict scrub state .", "system format tree log event"},
 	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/target", ".", "system format tree/manifest"},
 	{"internal/salvage", "leaves .", "system format tree log/wal target"},

@@ -5,6 +5,7 @@ import (
 
 	"lightningdb/event"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/engine/scrub"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
 )
@@ -74,20 +75,17 @@ type DiskMetrics struct {
 	Refused  uint64 // how many were, since Open
 }
 
-// ScrubMetrics describes what Options.ScrubRate has read since Open. All of it is zero without that option.
-type ScrubMetrics struct {
-	Passes      uint64 // that came to their end
-	Done, Total int64  // bytes of tables: of the present pass, as far as it has read, or the last one
-	Damaged     uint64 // tables in which something was wrong
-	Found       []ScrubDamage
-}
+type (
+	// ScrubMetrics describes what Options.ScrubRate has read since Open: Passes (uint64) that came to their end; Done and
+	// Total (int64), bytes of tables of the present pass, as far as it has read, or the last one; Damaged (uint64), tables
+	// in which something was wrong; and Found ([]ScrubDamage), the first four of them, of which DB.Verify finds all. All
+	// of it is zero without that option.
+	ScrubMetrics = scrub.State
 
-// ScrubDamage is damage that a scrub has found; Metrics has that of the first four tables. DB.Verify finds all.
-type ScrubDamage struct {
-	File   string
-	Damage string    // the text of the *CorruptionError, or of the error of the medium
-	At     time.Time // when it was found
-}
+	// ScrubDamage is a File (string), its Damage (string), the text of the *CorruptionError or of the error of the medium,
+	// and At (time.Time), when it was found.
+	ScrubDamage = scrub.Found
+)
 
 // ValueMetrics describes the value files: see Options.ValueThreshold.
 type ValueMetrics struct {
@@ -200,10 +198,7 @@ func metricsOf(m engine.Metrics) Metrics {
 	out.Commits, out.Operations = m.Commits, m.Operations
 	out.DiskBytes = m.DiskBytes
 	out.Disk = DiskMetrics{m.Disk.Limit, m.Disk.Reserve, m.Disk.Refusing, m.Disk.Refused}
-	out.Scrub = ScrubMetrics{Passes: m.Scrub.Passes, Done: m.Scrub.Done, Total: m.Scrub.Total, Damaged: m.Scrub.Damaged}
-	for _, f := range m.Scrub.Found {
-		out.Scrub.Found = append(out.Scrub.Found, ScrubDamage(f))
-	}
+	out.Scrub = m.Scrub
 	out.MemoryLimit = m.MemoryLimit
 	out.Transactions = TransactionMetrics{
 		Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,

@@ -45,9 +45,7 @@ func reports() func(engine.Metrics) []byte {
 		r.Buckets.Commit.Take(&r.Metrics.Latency.Commit)
 		r.Buckets.Sync.Take(&r.Metrics.Latency.Sync)
 		r.Buckets.Get.Take(&r.Metrics.Latency.Get)
-		for _, rare := range []*Latency{&r.Metrics.Latency.Scan, &r.Metrics.Latency.Flush, &r.Metrics.Latency.Compaction} {
-			rare.Buckets = nil // there is no room for them
-		}
+		r.Metrics.Latency.DropRare() // there is no room for them
 		r.Metrics.Events.Recent = nil
 		return r.text()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/event"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/transaction"
@@ -14,7 +15,12 @@ import (
 // first error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored
 // it). It does not begin if ctx is done, and once it is, cursors and loops end with its error before they read
 // another page. A panic in fn ends the transaction and goes on.
-func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error { return view(ctx, db.engine, fn) }
+func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+	if db.engine.Traces() {
+		return db.engine.Traced(ctx, event.View, func(ctx context.Context) error { return view(ctx, db.engine, fn) })
+	}
+	return view(ctx, db.engine, fn)
+}
 
 func view(ctx context.Context, h holder, fn func(tx *Tx) error) error {
 	if err := calls.OrBackground(ctx).Err(); err != nil {
@@ -50,12 +56,13 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	if o.ReadOnly {
 		return db.View(ctx, fn)
 	}
-	tx, err := db.update(calls.OrBackground(ctx), o, fn)
-	if err != nil {
+	return db.engine.Traced(calls.OrBackground(ctx), event.Update, func(ctx context.Context) error {
+		tx, err := db.update(ctx, o, fn)
+		if err == nil {
+			tx.rw.Announce()
+		}
 		return err
-	}
-	tx.rw.Announce()
-	return nil
+	})
 }
 
 // update runs fn in transactions until one is committed, and returns that one.

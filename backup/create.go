@@ -41,7 +41,7 @@ type Created struct {
 //
 // The error may be ErrNotRepository, ErrLeaseLost, and those of the Source, the Store and of ctx. o may be nil.
 func (r *Repository) Create(ctx context.Context, from Source, o *CreateOptions) (created *Created, err error) {
-	end := from.Copies().BeginBackup("repository")
+	ctx, end := from.Copies().BeginBackup(calls.OrBackground(ctx), "repository")
 	defer func() {
 		if err != nil {
 			end(0, 0, err)

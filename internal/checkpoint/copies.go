@@ -19,17 +19,18 @@ type Source struct {
 	Tree  *tree.Tree
 	Flush func() error // nil if it writes nothing
 
-	// Begin is told that a backup begins, to a stream or a repository, and returns what is told of its end. nil if nobody
-	// wants to know.
-	Begin func(to string) (end func(sequence uint64, bytes int64, err error))
+	// Begin is told that a backup begins, to a stream or a repository. It returns the context that the backup goes on with,
+	// and what is told of its end. nil if nobody wants to know.
+	Begin func(ctx context.Context, to string) (context.Context, func(sequence uint64, bytes int64, err error))
 }
 
 // BeginBackup is Begin, if there is one.
-func (s Source) BeginBackup(to string) (end func(sequence uint64, bytes int64, err error)) {
+func (s Source) BeginBackup(ctx context.Context, to string) (
+	within context.Context, end func(sequence uint64, bytes int64, err error)) {
 	if s.Begin == nil {
-		return func(uint64, int64, error) {}
+		return ctx, func(uint64, int64, error) {}
 	}
-	return s.Begin(to)
+	return s.Begin(ctx, to)
 }
 
 // settle flushes, so that the tables of a copy are those of the source. What cannot be flushed, because the disk is
@@ -73,7 +74,8 @@ func (s Source) WriteStream(ctx context.Context, w io.Writer,
 		return nil, errors.New("back up: the writer is nil")
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	counted, end := &counter{Writer: w}, s.BeginBackup("stream")
+	ctx, end := s.BeginBackup(ctx, "stream")
+	counted := &counter{Writer: w}
 	defer func() {
 		sequence := uint64(0)
 		if d != nil {

@@ -88,7 +88,7 @@ func (e *Engine) compactOnce(ctx context.Context,
 func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) (err error) {
 	start := e.clock.Now()
 	told := event.Compacted{Reason: string(job.Reason), Into: int(job.OutputLevel)}
-	defer func() { e.tellCompacted(told, start, err) }()
+	defer func() { e.opts.bus.Compacted(told, start, err) }()
 	e.stats.Compaction.Begin(job.RawBytes())
 	e.compactor.shortens.Store(len(job.Inputs[0]) > 0 && job.OutputLevel > 0)
 	e.noteReport()

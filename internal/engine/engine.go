@@ -94,7 +94,7 @@ func newEngine(opts Options) *Engine {
 	}
 	e.limitDisk()
 	e.locks.Now = opts.Elapsed
-	e.stats.Clock = opts.Elapsed
+	e.stats.Clock, e.stats.Slow = opts.Elapsed, opts.bus.Measures()
 	e.dir = directory.New(directory.Options{
 		FS: e.opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
 		Followers: opts.Followers && !opts.ReadOnly, Clock: e.clock, MaxHold: opts.MaxSnapshotAge,
@@ -116,7 +116,8 @@ func newEngine(opts Options) *Engine {
 		Unused:       e.background.housekeeper.Wake, Compact: e.background.compactor.Wake, Changed: e.room.Changed,
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
 		Damaged:   func(err error) { e.opts.bus.Damaged("read", err) },
-		Poison:    opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
+		Slow:      opts.Events.SlowOperation, SlowRead: opts.bus.SlowRead,
+		Poison: opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
 	})
 	e.reads.Limit, e.reads.Changed = e.budget.Reads, e.tree.CountOnHeap
 	return e
@@ -148,8 +149,15 @@ func (e *Engine) Closed() bool { return e.gate.Closed() }
 // Writable returns nil while writes are accepted.
 func (e *Engine) Writable() error { return e.dir.Writable() }
 
-// Get is Tree.Get.
+// Get is Tree.Get, traced.
 func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	if e.opts.bus.Traces() {
+		err = e.opts.bus.Traced(context.Background(), event.Get, func(context.Context) (err error) {
+			out, found, err = e.tree.Get(dst, user, seq)
+			return err
+		})
+		return out, found, err
+	}
 	return e.tree.Get(dst, user, seq)
 }
 
@@ -197,9 +205,25 @@ func (e *Engine) CountWrites(delta int64) { e.tree.CountOnHeap(delta) }
 // Tree is what is there at a sequence number, for who copies it.
 func (e *Engine) Tree() *tree.Tree { return e.tree }
 
-// Verify is Tree.Verify.
+// Verify is Tree.Verify, traced.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {
-	return e.tree.Verify(ctx, progress)
+	err := e.opts.bus.Traced(ctx, event.Verify, func(ctx context.Context) error { return e.tree.Verify(ctx, progress) })
+	e.opts.bus.Damaged("verify", err)
+	return err
+}
+
+// Traced calls do within a span of the tracer of the options, if there is one; Traces says so.
+func (e *Engine) Traced(ctx context.Context, op event.Operation, do func(ctx context.Context) error) error {
+	return e.opts.bus.Traced(ctx, op, do)
+}
+
+// Traces reports whether there is a tracer.
+func (e *Engine) Traces() bool { return e.opts.bus.Traces() }
+
+// BeginBackup says that a backup begins, to a stream or a repository. The caller says how it ends.
+func (e *Engine) BeginBackup(ctx context.Context, to string) (
+	within context.Context, end func(sequence uint64, bytes int64, err error)) {
+	return e.background.backups.Begin(ctx, e.opts.bus, to)
 }
 
 // Flush writes everything committed so far to tables.

@@ -39,7 +39,7 @@ func (e *Engine) FlushStep() (bool, error) {
 func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) (err error) {
 	start := e.clock.Now()
 	told := event.Flushed{}
-	defer func() { e.tellFlushed(told, start, err) }()
+	defer func() { e.opts.bus.Flushed(told, start, err) }()
 	e.stats.Flush.Begin(int64(m.Used()))
 	defer e.stats.Flush.End()
 	edit, done, err := e.writeTables(m, v, v.Version(), e.tree.HoldVersions(m.Last()), e.stats.Flush.Read)

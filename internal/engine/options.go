@@ -102,6 +102,6 @@ func (o Options) withDefaults() Options {
 	if o.Random == nil {
 		o.Random = rand.Uint64
 	}
-	o.bus = events.New(o.Wall, o.Logger, o.Events)
+	o.bus = events.New(o.Elapsed, o.Wall, o.Logger, o.Events)
 	return o
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"lightningdb/internal/engine/opening"
 	"lightningdb/internal/format/batch"
@@ -16,19 +15,6 @@ import (
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
 )
-
-// Report is what Open found and did.
-type Report struct {
-	Created      bool          // there was no database; there is one now
-	Segments     int           // log segments replayed
-	Records      int64         // commits replayed
-	Operations   int64         // operations in them
-	LogBytes     int64         // bytes of log read
-	TornBytes    int64         // bytes of a write that was under way at the crash, dropped
-	LastSequence key.SeqNum    // the newest commit
-	FilesRemoved []string      // files that nothing named
-	Duration     time.Duration // of the whole Open
-}
 
 // recover brings the directory into service:
 //
@@ -86,7 +72,7 @@ func (e *Engine) recover() error {
 		return err
 	}
 	e.report.Duration = progress.Took()
-	e.tellOpened()
+	e.opts.bus.Send(e.report.Event())
 	return nil
 }
 

@@ -46,7 +46,8 @@ func (e *Engine) pace(ctx context.Context, bytes int, t *stats.Timer) error {
 	for wait >= slowSleep {
 		e.stats.CommitWaits(t)
 		before := e.clock.Now()
-		if err := e.stall(ctx, e.room.NextChange(), wait, "level 0 is long"); err != nil {
+		slow := func() error { return e.stall(ctx, e.room.NextChange(), wait, "level 0 is long") }
+		if err := e.stats.Part(t, stats.Room, slow); err != nil {
 			return err
 		}
 		if e.tree.Current().Level0() < slowRuns {

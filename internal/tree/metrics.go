@@ -27,7 +27,7 @@ type Metrics struct {
 	WriteBytes   int64 // bytes of what open transactions have written and read, where that is much
 	Snapshots    int64
 	Iterators    int64
-	Gets, Scans  latency.Counts   // how long reads of a key, and steps, took: see GetsPerTimed and merge.StepsPerTimed
+	Gets, Scans  latency.Counts   // how long reads of a key, and steps, took: see timing.PerTimed and merge.StepsPerTimed
 	Passed       int64            // user keys without a value that iterators have passed
 	Checked      int64            // entries looked at to find what has changed in a span
 	OldestSeq    key.SeqNum       // the oldest sequence number that a reader holds

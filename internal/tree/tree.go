@@ -25,6 +25,7 @@ import (
 	"lightningdb/internal/tree/rowcache"
 	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/tables"
+	"lightningdb/internal/tree/timing"
 )
 
 // Options configures a tree.
@@ -57,6 +58,9 @@ type Options struct {
 	Missing   func(num filename.Num, err error) error // see tables.Options
 	Damaged   func(error)                             // see tables.Options
 
+	Slow     time.Duration // from when on SlowRead is told of reads; 0 for never
+	SlowRead func(timing.Read)
+
 	// Owned by tests and simulations.
 	Poison bool // overwrite freed cache frames, to expose their late use
 	Rows   bool // keep every row that is read in the row cache, to expose rows that are out of date
@@ -85,7 +89,8 @@ type Tree struct {
 
 	openSnapshots atomic.Int64
 	openIterators atomic.Int64
-	gets, scans   *latency.Histogram // apart from what every read loads
+	gets          *timing.Gets
+	scans         *latency.Histogram // apart from what every read loads
 	passed        atomic.Int64       // user keys without a value that iterators have passed
 	checked       atomic.Int64       // entries looked at to find what has changed in a span
 
@@ -110,8 +115,9 @@ func New(o Options) *Tree {
 		gate:   o.Gate,
 		clock:  o.Clock,
 		epochs: epoch.NewDomain(),
-		gets:   new(latency.Histogram), scans: new(latency.Histogram),
-		named: make(map[filename.Num]*namedTable),
+		gets:   timing.New(timing.Options{Clock: o.Clock, Slow: o.Slow, Tell: o.SlowRead}),
+		scans:  new(latency.Histogram),
+		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{
 			Clock:   o.Clock,
 			Gate:    o.Gate,
@@ -134,7 +140,7 @@ func New(o Options) *Tree {
 		Dir: o.Dir, Gate: o.Gate, Epochs: tr.epochs, Cache: tr.cache, Buffers: tr.buffers, Random: o.Random,
 		Codec: o.Codec, PageSize: o.PageSize, OpenBytes: o.Budget.OpenTables, Bytes: o.Budget.Table, Unused: o.Unused,
 		ValueThreshold: o.ValueThreshold,
-		Missing:        o.Missing, Damaged: o.Damaged,
+		Missing:        o.Missing, Damaged: o.Damaged, Meter: tr.gets.Meter(), Clock: o.Clock,
 	})
 	tr.rows = rowcache.New(rowcache.Options{Bytes: o.Budget.Rows, Wake: tr.memorySoon, Eager: o.Rows})
 	tr.resources.Store(1)

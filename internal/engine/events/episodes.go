@@ -95,6 +95,13 @@ func NewHeld(who string, pause time.Duration) *Held { return &Held{who: who, pau
 // Up reports whether success has to be noted.
 func (h *Held) Up() bool { return h.up.Load() }
 
+// NoteSpace is Note for what may have failed for lack of space; of other errors it says nothing.
+func (h *Held) NoteSpace(b *Bus, err error) {
+	if err == nil && h.Up() || errors.Is(err, vfs.ErrNoSpace) {
+		h.Note(b, b.clock.Now(), err)
+	}
+}
+
 // Note says that at now work has failed with err, which passes by itself, or has succeeded if err is nil.
 func (h *Held) Note(b *Bus, now clock.Instant, err error) {
 	if err == nil && !h.Up() {

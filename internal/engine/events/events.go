@@ -14,6 +14,7 @@ import (
 
 	"lightningdb/event"
 	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/goroutine"
 )
 
@@ -23,6 +24,8 @@ const urgentPlaces = event.QueueLength / 4
 // Bus is what delivers.
 type Bus struct {
 	listeners []func(event.Record)
+	opts      event.Options
+	clock     clock.Monotonic
 	wall      func() time.Time
 
 	mu        sync.Mutex
@@ -39,8 +42,8 @@ type Bus struct {
 }
 
 // New returns a bus to l, which may be nil, and to the listener of o.
-func New(wall func() time.Time, l event.Logger, o event.Options) *Bus {
-	b := &Bus{wall: wall, damaged: make(map[string]bool)}
+func New(clock clock.Monotonic, wall func() time.Time, l event.Logger, o event.Options) *Bus {
+	b := &Bus{opts: o, clock: clock, wall: wall, damaged: make(map[string]bool)}
 	if l != nil {
 		b.listeners = append(b.listeners, event.LogTo(l))
 	}
@@ -173,6 +176,12 @@ func (b *Bus) Close(wait time.Duration) {
 
 // Damaged tells of the damage that err is about, which by has met: once for each file. What is no damage is nothing.
 func (b *Bus) Damaged(by string, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			b.Damaged(by, one)
+		}
+		return
+	}
 	var damage *corrupt.Error
 	if errors.As(err, &damage) {
 		b.tellDamage(by, damage.File, damage.Offset, err)

@@ -13,6 +13,7 @@ import (
 // Stats are the counts of an engine. Its methods are safe for concurrent use.
 type Stats struct {
 	Clock clock.Monotonic // set before anything is counted
+	Slow  bool            // somebody wants to know where the time of commits goes; set before, too
 
 	Commits, Operations     atomic.Uint64
 	Appends, LogBytes       atomic.Uint64 // group writes to the log, and bytes of batches in them

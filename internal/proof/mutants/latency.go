@@ -40,8 +40,8 @@ var latencyMutants = []Mutant{
 	{
 		Name:   "a timed read counts for itself",
 		Breaks: "a program that reads all the time is told that it does not",
-		Changes: []Change{{"internal/tree/read.go", `Since(start), GetsPerTimed)`,
-			`Since(start), 1)`}},
+		Changes: []Change{{"internal/tree/timing/timing.go", `Since(start), PerTimed)`,
+			`Since(start), 1)`}, {"internal/tree/timing/timing.go", `g.times.Add(took, PerTimed)`, `g.times.Add(took, 1)`}},
 		Killer: test("engine", "TestLatency_ofReadsIsSampled"),
 	},
 	{

@@ -25,12 +25,14 @@ import (
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/table"
 	"lightningdb/internal/tree/table/block/piece"
+	"lightningdb/internal/tree/timing"
 )
 
 // Options configures a set of tables.
@@ -56,6 +58,9 @@ type Options struct {
 
 	// Damaged is told of the damage that reads meet. Jobs that have a table apart return it to who began them.
 	Damaged func(error)
+
+	Meter *timing.Meter // counts reads of tables; nil if nobody wants to know
+	Clock clock.Monotonic
 }
 
 // Set is the tables of a database. Its methods are safe for concurrent use.
@@ -287,6 +292,7 @@ func (s *Set) find(meta *manifest.TableMeta) (vfs.File, table.OpenOptions, error
 	if err != nil {
 		return nil, table.OpenOptions{}, fmt.Errorf("open table: %w", err)
 	}
+	file = s.opts.Meter.File(file, s.opts.Clock)
 	return file, table.OpenOptions{Name: name, Num: meta.Num, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache,
 		Buffers: s.opts.Buffers, Seq: meta.Seq, Damaged: s.opts.Damaged}, nil
 }
