@@ -22,10 +22,10 @@
 // lock. So a listener that takes long holds up nothing but later events, and may call the database as it likes, also
 // Close. What happens during Open is told before Open returns, by its goroutine.
 //
-// At most QueueLength events wait. What comes then is dropped and counted, in Counts.Dropped and in the next Record; the
-// last quarter of the places is kept for warnings and errors. Close gives the events that wait CloseWait, then drops
-// them. A listener that is in a call then is left to itself. A listener that ends its goroutine (runtime.Goexit) has
-// had that event; one that panics ends the program, as any goroutine does.
+// At most QueueLength events wait. What comes then is dropped and counted, in Counts.Dropped and in the next Record;
+// the last quarter of the places is kept for warnings and errors. Close gives the events that wait CloseWait, then
+// drops them. A listener that is in a call then is left to itself. A listener that ends its goroutine (runtime.Goexit)
+// has had that event; one that panics ends the program, as any goroutine does.
 //
 // # Keys
 //

@@ -25,8 +25,8 @@ type Options struct {
 	Tracer Tracer
 }
 
-// SlowPerSecond is how many slow operations are told of in a second, RecentSlow how many are kept for Counts.Recent, and
-// MaxKey how many bytes of a key.
+// SlowPerSecond is how many slow operations are told of in a second, RecentSlow how many are kept for Counts.Recent,
+// and MaxKey how many bytes of a key.
 const (
 	SlowPerSecond = 16
 	RecentSlow    = 16
@@ -94,7 +94,7 @@ type Counts struct {
 	Dropped uint64          // because too many waited
 	Slow    uint64          // operations that took longer than Options.SlowOperation, those that were skipped included
 	Recent  []SlowOperation // the newest of them that were told of, RecentSlow at most, the newest last
-	Damaged uint64          // files in which damage was found, by reads, flushes, compactions, Verify, backups or the scrub
+	Damaged uint64          // files in which damage was found, by whatever reads them
 }
 
 // Backups sums up the backups of a database since Open: those to a stream and those to a repository.

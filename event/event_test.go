@@ -17,7 +17,7 @@ var all = []event.Event{
 	event.Opening{Step: "replaying the log", Done: 1, Total: 2}, event.Opened{Records: 3, Duration: time.Minute},
 	event.Flushed{Tables: 1}, event.Flushed{Err: errors.New("broken")}, event.Compacted{Reason: "score"},
 	event.Compacted{Err: errors.New("broken")}, event.StallBegan{Cause: "level 0"}, event.StallEnded{Waits: 4},
-	event.Stopped{Cause: errors.New("broken")}, event.HeldUp{By: "commits are", Full: true, Cause: errors.New("full")},
+	event.Stopped{Cause: errors.New("broken")}, event.Hindered{By: "commits are", Full: true, Cause: errors.New("full")},
 	event.Resumed{By: "commits are", After: time.Second}, event.ReserveSpent{DiskFull: true},
 	event.ReserveMissing{Cause: errors.New("full")}, event.ReserveMade{},
 	event.Damaged{File: "7.tbl", By: "scrub", Err: errors.New("broken")}, event.BackedUp{To: "stream"},

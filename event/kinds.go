@@ -53,9 +53,9 @@ const StallPause = time.Second
 // Stopped says that the first failure on the way to durability has ended all writes of this handle.
 type Stopped struct{ Cause error }
 
-// HeldUp says that a commit, flush or compaction has failed for what passes by itself: a full disk, or no file
+// Hindered says that a commit, flush or compaction has failed for what passes by itself: a full disk, or no file
 // descriptors. Resumed follows, unless the database is closed before. Full tells the first from the second.
-type HeldUp struct {
+type Hindered struct {
 	By    string // commit, or flush or compaction
 	Full  bool   // there is no space
 	Cause error

@@ -33,7 +33,7 @@ func (e Opened) Log() (string, []any) {
 // Level implements Event.
 func (e Flushed) Level() Level { return ofWork(e.Err) }
 
-// ofWork is the level of background work: what ends in an error is told by Stopped or HeldUp, too.
+// ofWork is the level of background work: what ends in an error is told by Stopped or Hindered, too.
 func ofWork(err error) Level {
 	if err != nil {
 		return Warn
@@ -84,10 +84,10 @@ func (e Stopped) Log() (string, []any) {
 }
 
 // Level implements Event.
-func (HeldUp) Level() Level { return Warn }
+func (Hindered) Level() Level { return Warn }
 
 // Log implements Event.
-func (e HeldUp) Log() (string, []any) {
+func (e Hindered) Log() (string, []any) {
 	return e.By + " held up; it will be tried again", []any{"full", e.Full, "cause", e.Cause}
 }
 

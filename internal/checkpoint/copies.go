@@ -19,8 +19,8 @@ type Source struct {
 	Tree  *tree.Tree
 	Flush func() error // nil if it writes nothing
 
-	// Begin is told that a backup begins, to a stream or a repository. It returns the context that the backup goes on with,
-	// and what is told of its end. nil if nobody wants to know.
+	// Begin is told that a backup begins, to a stream or a repository. It returns the context that the backup goes on
+	// with, and what is told of its end. nil if nobody wants to know.
 	Begin func(ctx context.Context, to string) (context.Context, func(sequence uint64, bytes int64, err error))
 }
 

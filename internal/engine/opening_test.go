@@ -39,7 +39,8 @@ func TestOpen_tellsEachSecondWhatItDoes(t *testing.T) {
 		var elapsed time.Duration
 		told := new(news)
 		e, err := Open(Options{FS: killed.Kill(), Manual: true, MemoryLimit: MinMemoryLimit, ReadOnly: readOnly,
-			Events: event.Options{Listener: told.hear}, Elapsed: func() time.Duration { elapsed += 300 * time.Millisecond; return elapsed }})
+			Events:  event.Options{Listener: told.hear},
+			Elapsed: func() time.Duration { elapsed += 300 * time.Millisecond; return elapsed }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -99,6 +99,7 @@ func (t *Txn) untilUnblocked(ctx context.Context, timer *stats.Timer, b *batch.B
 		return err
 	})
 	t.engine.opts.bus.Committed(timer, b, err)
+	t.engine.noteSpace(b, err)
 	return last, err
 }
 

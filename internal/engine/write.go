@@ -48,10 +48,18 @@ func (e *Engine) commitBatch(b *batch.Batch, sync bool) (key.SeqNum, error) {
 		last, err = e.commitBehindLocks(c, err, &t)
 	}
 	e.opts.bus.Committed(&t, b, err)
+	e.noteSpace(b, err)
 	if err == nil && b.Count() > 0 {
 		e.endCommit(t)
 	}
 	return last, err
+}
+
+// noteSpace notes whether a commit that adds something has found space.
+func (e *Engine) noteSpace(b *batch.Batch, err error) {
+	if (err != nil || e.background.commits.Up()) && b != nil && b.Adds() {
+		e.background.commits.NoteSpace(e.opts.bus, err)
+	}
 }
 
 // endCommit counts a commit that has succeeded.

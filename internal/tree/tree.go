@@ -115,7 +115,7 @@ func New(o Options) *Tree {
 		gate:   o.Gate,
 		clock:  o.Clock,
 		epochs: epoch.NewDomain(),
-		gets:   timing.New(timing.Options{Clock: o.Clock, Slow: o.Slow, Tell: o.SlowRead}),
+		gets:   timing.New(timing.Options{Clock: o.Clock, Slow: o.Slow, Tell: o.SlowRead, Failed: o.Damaged}),
 		scans:  new(latency.Histogram),
 		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{

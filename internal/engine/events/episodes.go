@@ -114,7 +114,7 @@ func (h *Held) Note(b *Bus, now clock.Instant, err error) {
 		h.last = now
 		if !h.up.Swap(true) {
 			h.since = now
-			b.Send(event.HeldUp{By: h.who, Full: errors.Is(err, vfs.ErrNoSpace), Cause: err})
+			b.Send(event.Hindered{By: h.who, Full: errors.Is(err, vfs.ErrNoSpace), Cause: err})
 		}
 	case h.Up() && now.Since(h.last) >= h.pause:
 		h.up.Store(false)

@@ -3,7 +3,8 @@
 //
 // The queue is bounded, and whoever has something to tell adds to it under a mutex that is held for a few
 // instructions: so that may be done under any lock. A goroutine delivers as long as there is something, and ends then:
-// an idle database has none. Until Start, and with a caller who runs all steps himself, Send delivers before it returns.
+// an idle database has none. Until Start, and with a caller who runs all steps himself, Send delivers before it
+// returns.
 package events
 
 import (

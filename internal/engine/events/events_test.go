@@ -247,7 +247,7 @@ func TestHeld_joinsFailuresThatFollowEachOther(t *testing.T) {
 	now = now.Plus(time.Second / 2)
 	held.Note(b, now, nil)
 	held.Note(b, now, nil)
-	if len(h.records) != 2 || h.records[0].Event != (event.HeldUp{By: "commits are", Full: true, Cause: full}) ||
+	if len(h.records) != 2 || h.records[0].Event != (event.Hindered{By: "commits are", Full: true, Cause: full}) ||
 		h.records[1].Event != (event.Resumed{By: "commits are", After: 5500 * time.Millisecond}) {
 		t.Errorf("told %v", h.records)
 	}

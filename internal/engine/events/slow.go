@@ -14,8 +14,8 @@ type pace struct {
 	skipped uint64 // since the last one that was told of
 }
 
-// slowOperation counts an operation that has ended at now and took as long as e says, and tells of it, unless there were
-// many in this second.
+// slowOperation counts an operation that has ended at now and took as long as e says, and tells of it, unless there
+// were many in this second.
 func (b *Bus) slowOperation(now clock.Instant, e event.SlowOperation) {
 	e.At = b.wall()
 	if b.keep(now, &e) {

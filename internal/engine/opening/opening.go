@@ -1,5 +1,6 @@
-// Package opening tells people how far an Open is that takes long: about once a second what it does. It reads the clock only when it is told of something, and starts no goroutine, so that a
-// simulated clock decides what is said. A Progress belongs to the goroutine that opens.
+// Package opening tells people how far an Open is that takes long: about once a second what it does. It reads the clock
+// only when it is told of something, and starts no goroutine, so that a simulated clock decides what is said. A
+// Progress belongs to the goroutine that opens.
 package opening
 
 import (

@@ -67,7 +67,8 @@ func (d *disk) run(t *testing.T, end time.Duration) *Scrub {
 	s := New(Options{
 		Env: d, Rate: chunk, Clock: func() time.Duration { return d.elapsed },
 		Wall: func() time.Time { return time.Unix(0, 0).Add(d.elapsed) }, Random: func() uint64 { return d.first },
-		Damaged: func(file string, err error) { d.told = append(d.told, fmt.Sprint(file, ": ", err)) }, Changed: func() { d.changed++ }, Sleep: d.sleep,
+		Damaged: func(file string, err error) { d.told = append(d.told, fmt.Sprint(file, ": ", err)) },
+		Changed: func() { d.changed++ }, Sleep: d.sleep,
 	})
 	s.Run(ctx)
 	return s

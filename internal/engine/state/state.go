@@ -18,37 +18,38 @@ import (
 // Metrics is the state of the engine at one moment.
 type Metrics struct {
 	tree.Metrics
-	Levels                      []compaction.LevelState
-	Durable                     key.SeqNum // everything up to here survives a power cut
-	LogSegments                 int
-	LogBytes                    int64 // bytes in all of them
-	Commits                     uint64
-	Operations                  uint64
-	Appends                     uint64 // group writes to the log
-	AppendBytes                 uint64 // bytes of batches in them
-	Conflicts                   uint64 // commits refused because of what they had read
-	LockWaits                   uint64 // times that a transaction or a commit found a key locked
-	Deadlocks                   uint64 // of them, those that would not have ended
-	LockTimeouts                uint64 // of them, those that took too long
-	Locks                       lock.State
-	Ingests                     uint64 // commits of tables, past the log
-	Flush                       stats.Work
-	Compaction                  stats.Work
-	Waiting                     bool // a compaction, for the end of a burst of writes
-	MemoryLimit                 int64
-	Syncs                       uint64
-	CommitTimes                 latency.Counts // how long commits took: see stats.Timer
-	SyncTimes                   latency.Counts // how long commits waited for syncs: see wal.Log.Waits
-	FlushTimes, CompactionTimes latency.Counts
-	Stall                       stats.Stall
-	DiskBytes                   int64 // of all files of the database
-	FreeBytes                   int64 // of the file system; 0 if it does not tell
-	Events                      event.Counts
-	Backups                     event.Backups
-	Disk                        disk.State
-	Scrub                       scrub.State
-	Obsolete                    int   // files that wait for their removal
-	Failure                     error // why writes stopped, or why background work is held up, or ErrClosed; nil if nothing of that
+	Levels          []compaction.LevelState
+	Durable         key.SeqNum // everything up to here survives a power cut
+	LogSegments     int
+	LogBytes        int64 // bytes in all of them
+	Commits         uint64
+	Operations      uint64
+	Appends         uint64 // group writes to the log
+	AppendBytes     uint64 // bytes of batches in them
+	Conflicts       uint64 // commits refused because of what they had read
+	LockWaits       uint64 // times that a transaction or a commit found a key locked
+	Deadlocks       uint64 // of them, those that would not have ended
+	LockTimeouts    uint64 // of them, those that took too long
+	Locks           lock.State
+	Ingests         uint64 // commits of tables, past the log
+	Flush           stats.Work
+	Compaction      stats.Work
+	Waiting         bool // a compaction, for the end of a burst of writes
+	MemoryLimit     int64
+	Syncs           uint64
+	CommitTimes     latency.Counts // how long commits took: see stats.Timer
+	SyncTimes       latency.Counts // how long commits waited for syncs: see wal.Log.Waits
+	FlushTimes      latency.Counts
+	CompactionTimes latency.Counts
+	Stall           stats.Stall
+	DiskBytes       int64 // of all files of the database
+	FreeBytes       int64 // of the file system; 0 if it does not tell
+	Events          event.Counts
+	Backups         event.Backups
+	Disk            disk.State
+	Scrub           scrub.State
+	Obsolete        int   // files that wait for their removal
+	Failure         error // why writes stopped or background work is held up, or ErrClosed; nil if nothing of that
 }
 
 // Report is what Open found and did.

@@ -66,7 +66,7 @@ func All() []Mutant {
 	return slices.Concat(logMutants, salvageMutants, treeMutants, visibleMutants, readerMutants, mergeMutants,
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
-		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, monitorMutants)
+		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, monitorMutants, eventMutants)
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly
