@@ -6,7 +6,7 @@ var latencyMutants = []Mutant{
 		Name:   "a commit that waits for room is timed like others",
 		Breaks: "of sixteen commits that a stall holds up, fifteen are not seen",
 		Changes: []Change{{"internal/engine/write.go", `		e.stats.CommitWaits(t)
-		if err := e.waitForRoom(ctx); err != nil {`, `		if err := e.waitForRoom(ctx); err != nil {`}},
+		if err := e.stats.Part(t, stats.Room, func() error { return e.waitForRoom(ctx) }); err != nil {`, `		if err := e.stats.Part(t, stats.Room, func() error { return e.waitForRoom(ctx) }); err != nil {`}},
 		Killer: test("engine", "TestLatency_hasTheWaitForRoom"),
 	},
 	{

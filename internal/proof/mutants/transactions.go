@@ -396,8 +396,8 @@ var transactionMutants = []Mutant{
 		Name:   "a transaction forgets that its commit waited",
 		Breaks: "the key can never be locked again",
 		Changes: []Change{{"internal/engine/txn.go", `	t.locked = true
-	return t.engine.acquire(ctx, &t.owner, blocked.Key)`,
-			`	return t.engine.acquire(ctx, &t.owner, blocked.Key)`}},
+	acquire := func() error { return t.engine.acquire(ctx, &t.owner, blocked.Key) }`,
+			`	acquire := func() error { return t.engine.acquire(ctx, &t.owner, blocked.Key) }`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
