@@ -274,7 +274,7 @@ func TestTraced_endsWhateverHappens(t *testing.T) {
 	b := New(clock.Stopwatch(), time.Now, nil, event.Options{Tracer: s})
 	func() {
 		defer func() { recover() }()
-		b.Traced(nil, event.Update, func(ctx context.Context) error {
+		b.Traced(context.TODO(), event.Update, func(ctx context.Context) error {
 			return b.Traced(ctx, event.Commit, func(context.Context) error { panic("broken") })
 		})
 	}()
