@@ -43,7 +43,7 @@ func (f *Follower) Backup(ctx context.Context, w io.Writer, progress func(done, 
 
 // Copies is what package backup copies from.
 func (db *DB) Copies() checkpoint.Source {
-	return checkpoint.Source{Tree: db.engine.Tree(), Flush: db.engine.Flush}
+	return checkpoint.Source{Tree: db.engine.Tree(), Flush: db.engine.Flush, Begin: db.engine.BeginBackup}
 }
 
 // Copies is what package backup copies from.

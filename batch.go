@@ -6,8 +6,19 @@ import (
 	"sync"
 
 	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/log/wal"
 	"lightningdb/internal/transaction"
+)
+
+// Limits of keys, values, arguments of Append and Merge, and batches (as Batch.Size counts them), in bytes.
+const (
+	MaxKeySize      = key.MaxUserKeySize      // 64 KiB
+	MaxValueSize    = key.MaxValueSize        // 64 MiB
+	MaxStreamSize   = key.MaxStreamedSize     // 1 GiB, of a value that PutReader puts
+	MaxArgumentSize = operand.MaxArgumentSize // one less than MaxValueSize
+	MaxBatchSize    = wal.MaxPayloadSize      // 1 GiB less 24, which its record takes
 )
 
 // Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the

@@ -104,7 +104,7 @@ func (o *Options) openDir(dir string) (vfs.FS, error) {
 // Close makes everything committed durable and releases the directory. Calls in progress, of the database and of
 // its transactions, snapshots and cursors, finish or give ErrClosed, as all later ones do; a write that got ErrClosed
 // is not there. Close waits for them: so the function of View or Update may call it, but not what a call itself calls
-// (the progress of Verify, Options.Merge, the Logger).
+// (the progress of Verify, Options.Merge). For the Logger and the listener of Options.Events it waits a second at most.
 //
 // It ends cursors, loops, snapshots and transactions that are still open, gives back what they hold, and returns
 // ErrOpenReaders then. It returns ErrReadOnly with the cause if writes had stopped after a failure, and ErrClosed if

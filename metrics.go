@@ -3,6 +3,7 @@ package lightningdb
 import (
 	"time"
 
+	"lightningdb/event"
 	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/engine/disk"
@@ -31,6 +32,7 @@ type Metrics struct {
 	Values    ValueMetrics
 	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
 	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
+	FreeBytes int64 // that the file system has for this program; 0 if it does not tell, as for a closed database
 	Disk      DiskMetrics
 	Scrub     ScrubMetrics
 	Archive   ArchiveMetrics
@@ -48,6 +50,8 @@ type Metrics struct {
 	Compaction WorkMetrics
 
 	Latency LatencyMetrics
+	Events  event.Counts
+	Backups event.Backups
 
 	CompactionWaits bool // a compaction is due when a burst of writes is over
 
@@ -159,8 +163,8 @@ type (
 
 	// LatencyMetrics tells how long calls took that succeeded. Each of its fields is a Latency: Commit of Put, Write,
 	// Commit and their like, from call to return; Sync of each sync of the log that commits, or Close, waited for; Get of
-	// reads of single keys, as far as they read the database. They are since Open, and those of m.Since(earlier) since
-	// the LatencyMetrics earlier.
+	// reads of single keys, as far as they read the database; Scan of the steps of cursors and loops; Flush and Compaction
+	// of each. They are since Open, and those of m.Since(earlier) since the LatencyMetrics earlier.
 	LatencyMetrics = latency.Metrics
 
 	// Latency sums up calls of one kind: their Count (uint64), an estimate where one that was measured counts for
@@ -226,7 +230,7 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
 		TablesOpen:    m.OpenTables,
-		Latency:       LatencyMetrics{Get: latency.Summarize(m.Gets)},
+		Latency:       LatencyMetrics{Get: latency.Summarize(m.Gets), Scan: latency.Summarize(m.Scans)},
 		ObsoleteFiles: m.Pinned.Count,
 		PinnedFiles:   m.Pinned.Count,
 		PinnedBytes:   m.Pinned.Bytes,

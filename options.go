@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"lightningdb/event"
 	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/codec"
@@ -102,9 +103,13 @@ type Options struct {
 	// Compression of tables written from now on; tables with any compression can always be read. Default: S2.
 	Compression Compression
 
-	// Logger receives a few events: what stopped writes, full disks, what an Open does that takes longer than a second
-	// (each second), and flushes and compactions at debug level. Default: none. Keys and values are never logged.
+	// Logger receives the events of package event: what stopped writes, full disks, damage, stalls, backups, what an Open
+	// does that takes longer than a second (each second), and flushes and compactions at debug level. Default: none.
+	// Values are never logged, and keys only with Events.Keys.
 	Logger Logger
+
+	// Events says who is told of events, which operations are slow, and who traces operations. Default: nobody.
+	Events event.Options
 
 	// Merge says what DB.Merge and Batch.Merge do: it returns the value of key from old, nil if there is none, and the
 	// argument of one merge. Needed to read what was merged, it must be given at every Open, and must always return the
@@ -119,15 +124,9 @@ type Options struct {
 	followers bool   // other processes may follow, though fs is set
 }
 
-// Logger is the part of a *slog.Logger that the database calls. It is an interface so that a logger of another kind, or
-// one of a test, can stand in its place. args are attributes, alternating names and values. Several goroutines call it
-// at once. A nil *slog.Logger is not a nil Logger.
-type Logger interface {
-	Debug(msg string, args ...any)
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
-	Error(msg string, args ...any)
-}
+// Logger is what of a *slog.Logger is called, one call at a time: see event.Logger. A nil *slog.Logger is not a nil
+// Logger.
+type Logger = event.Logger
 
 // Durability says what a commit has survived when it returns.
 type Durability uint8
@@ -196,6 +195,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		ValueThreshold: o.ValueThreshold,
 		Codec:          o.Compression.compressor(),
 		Logger:         o.Logger,
+		Events:         o.Events,
 		Merge:          o.Merge,
 		Followers:      (o.fs == nil || o.followers) && !o.InMemory,
 		Report:         reports(),

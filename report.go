@@ -45,6 +45,8 @@ func reports() func(engine.Metrics) []byte {
 		r.Buckets.Commit.Take(&r.Metrics.Latency.Commit)
 		r.Buckets.Sync.Take(&r.Metrics.Latency.Sync)
 		r.Buckets.Get.Take(&r.Metrics.Latency.Get)
+		r.Metrics.Latency.DropRare() // there is no room for them
+		r.Metrics.Events.Recent = nil
 		return r.text()
 	}
 }
@@ -86,4 +88,26 @@ func parseReport(text []byte) (WriterStatus, error) {
 		r.Metrics.BackgroundError = status.Failure(errors.New(r.Failure))
 	}
 	return r.WriterStatus, nil
+}
+
+// RecoveryReport says what Open found and did.
+type RecoveryReport struct {
+	Created      bool          // there was no database; it was created
+	Segments     int           // log segments replayed
+	Records      int64         // commits replayed
+	Operations   int64         // in them
+	LogBytes     int64         // bytes of log read
+	TornBytes    int64         // bytes at the log's end that were dropped: writes that had not been synced
+	LastSequence uint64        // of the newest commit
+	FilesRemoved []string      // files that a crash left behind, unused
+	Duration     time.Duration // of the whole Open
+}
+
+// Recovery says what Open found and did.
+func (db *DB) Recovery() RecoveryReport {
+	r := db.engine.Report()
+	return RecoveryReport{
+		Created: r.Created, Segments: r.Segments, Records: r.Records, Operations: r.Operations, LogBytes: r.LogBytes,
+		TornBytes: r.TornBytes, LastSequence: uint64(r.LastSequence), FilesRemoved: r.FilesRemoved, Duration: r.Duration,
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/event"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/transaction"
@@ -15,7 +16,12 @@ import (
 // first error that a range or cursor of the transaction met, even if fn ignored it (an ErrMerge only if fn ignored
 // it). It does not begin if ctx is done, and once it is, cursors and loops end with its error before they read
 // another page. A panic in fn ends the transaction and goes on.
-func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error { return db.views.view(ctx, fn) }
+func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+	if db.engine.Traces() {
+		return db.engine.Traced(ctx, event.View, func(ctx context.Context) error { return db.views.view(ctx, fn) })
+	}
+	return db.views.view(ctx, fn)
+}
 
 func (vs *views) view(ctx context.Context, fn func(tx *Tx) error) (err error) {
 	ctx = calls.OrBackground(ctx)
@@ -49,12 +55,13 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 	if o.ReadOnly {
 		return db.View(ctx, fn)
 	}
-	tx, err := db.update(calls.OrBackground(ctx), o, fn)
-	if err != nil {
+	return db.engine.Traced(calls.OrBackground(ctx), event.Update, func(ctx context.Context) error {
+		tx, err := db.update(ctx, o, fn)
+		if err == nil {
+			tx.body.Writer.Announce()
+		}
 		return err
-	}
-	tx.body.Writer.Announce()
-	return nil
+	})
 }
 
 // update runs fn in transactions until one is committed, and returns that one.

@@ -40,7 +40,15 @@ type Created struct {
 // repository is as good as before, and what was moved need not be moved again.
 //
 // The error may be ErrNotRepository, ErrLeaseLost, and those of the Source, the Store and of ctx. o may be nil.
-func (r *Repository) Create(ctx context.Context, from Source, o *CreateOptions) (*Created, error) {
+func (r *Repository) Create(ctx context.Context, from Source, o *CreateOptions) (created *Created, err error) {
+	ctx, end := from.Copies().BeginBackup(calls.OrBackground(ctx), "repository")
+	defer func() {
+		if err != nil {
+			end(0, 0, err)
+			return
+		}
+		end(created.Sequence, created.Moved.Bytes, nil)
+	}()
 	return r.create(ctx, o, func(ctx context.Context, c *creation) error {
 		return from.Copies().Copy(ctx, func(ctx context.Context, copied *checkpoint.Copy) error {
 			return c.store(ctx, copied, copied)

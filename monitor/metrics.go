@@ -67,6 +67,8 @@ var figures = []figure{
 		func(m *metrics) float64 { return float64(m.Values.Garbage) }},
 	{"disk_bytes", gauge, "Size of all files of the database.",
 		func(m *metrics) float64 { return float64(m.DiskBytes) }},
+	{"free_disk_bytes", gauge, "Free space of the file system, for this program; 0 if it does not tell.",
+		func(m *metrics) float64 { return float64(m.FreeBytes) }},
 	{"live_bytes", gauge, "Size of the last level: about what the data takes once compacted.",
 		func(m *metrics) float64 { return float64(m.LiveBytes) }},
 	{"disk_limit_bytes", gauge, "Options.DiskLimit; 0 for none.",
@@ -155,6 +157,32 @@ var figures = []figure{
 	{"log_written_bytes", counter, "Bytes of batches written to the log.",
 		func(m *metrics) float64 { return float64(m.Log.BytesWritten) }},
 
+	{"events", counter, "Events that the listener and the logger were told of.",
+		func(m *metrics) float64 { return float64(m.Events.Told) }},
+	{"events_dropped", counter, "Events that were dropped because too many waited.",
+		func(m *metrics) float64 { return float64(m.Events.Dropped) }},
+	{"slow_operations", counter, "Operations that took longer than Options.Events.SlowOperation.",
+		func(m *metrics) float64 { return float64(m.Events.Slow) }},
+	{"damaged_files", counter, "Files in which damage was found since the database was opened.",
+		func(m *metrics) float64 { return float64(m.Events.Damaged) }},
+	{"backups", counter, "Backups that were completed.",
+		func(m *metrics) float64 { return float64(m.Backups.Count) }},
+	{"backup_failures", counter, "Backups that were not completed.",
+		func(m *metrics) float64 { return float64(m.Backups.Failed) }},
+	{"last_backup_timestamp_seconds", gauge, "When the last backup was completed, as Unix time; 0 if none was since Open.",
+		func(m *metrics) float64 {
+			if m.Backups.Last.IsZero() {
+				return 0
+			}
+			return float64(m.Backups.Last.UnixMilli()) / 1000
+		}},
+	{"last_backup_seconds", gauge, "How long the last backup took.",
+		func(m *metrics) float64 { return m.Backups.LastTook.Seconds() }},
+	{"last_backup_bytes", gauge, "Bytes that the last backup has written.",
+		func(m *metrics) float64 { return float64(m.Backups.LastBytes) }},
+	{"last_backup_sequence", gauge, "Sequence number of the newest commit in the last backup.",
+		func(m *metrics) float64 { return float64(m.Backups.LastCommit) }},
+
 	{"compaction_waits", gauge, "1 while a compaction is due once a burst of writes is over.",
 		func(m *metrics) float64 { return is(m.CompactionWaits) }},
 	{"stalls", counter, "Waits of single commits for flushes and compactions.",
@@ -229,6 +257,12 @@ var latencies = []struct {
 		func(m *metrics) lightningdb.Latency { return m.Latency.Sync }},
 	{"get_latency_seconds", "How long reads of one key took; one in 256 is measured, and counts for 256.",
 		func(m *metrics) lightningdb.Latency { return m.Latency.Get }},
+	{"scan_step_latency_seconds", "How long steps of cursors and loops took to entries that are not at hand; one in 16 " +
+		"is measured, and counts for 16.", func(m *metrics) lightningdb.Latency { return m.Latency.Scan }},
+	{"flush_latency_seconds", "How long flushes took that succeeded.",
+		func(m *metrics) lightningdb.Latency { return m.Latency.Flush }},
+	{"compaction_latency_seconds", "How long compactions took that succeeded.",
+		func(m *metrics) lightningdb.Latency { return m.Latency.Compaction }},
 }
 
 // showMetrics answers /metrics.

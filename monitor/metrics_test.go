@@ -166,6 +166,9 @@ func fill(v reflect.Value, name string, numbers map[string]float64) {
 	next := 1000 + float64(len(numbers))
 	switch {
 	case v.Type() == reflect.TypeFor[lightningdb.LatencyMetrics](), name == ".Levels.Level":
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Unix(int64(next), 0)))
+		numbers[name] = next
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		v.SetInt(int64(next * float64(time.Second)))
 		numbers[name] = next

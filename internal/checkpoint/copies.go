@@ -18,6 +18,19 @@ import (
 type Source struct {
 	Tree  *tree.Tree
 	Flush func() error // nil if it writes nothing
+
+	// Begin is told that a backup begins, to a stream or a repository. It returns the context that the backup goes on
+	// with, and what is told of its end. nil if nobody wants to know.
+	Begin func(ctx context.Context, to string) (context.Context, func(sequence uint64, bytes int64, err error))
+}
+
+// BeginBackup is Begin, if there is one.
+func (s Source) BeginBackup(ctx context.Context, to string) (
+	within context.Context, end func(sequence uint64, bytes int64, err error)) {
+	if s.Begin == nil {
+		return ctx, func(uint64, int64, error) {}
+	}
+	return s.Begin(ctx, to)
 }
 
 // settle flushes, so that the tables of a copy are those of the source. What cannot be flushed, because the disk is
@@ -61,14 +74,35 @@ func (s Source) WriteStream(ctx context.Context, w io.Writer,
 		return nil, errors.New("back up: the writer is nil")
 	}
 	now := time.Now().UTC().Truncate(time.Second)
+	ctx, end := s.BeginBackup(ctx, "stream")
+	counted := &counter{Writer: w}
+	defer func() {
+		sequence := uint64(0)
+		if d != nil {
+			sequence = d.Sequence
+		}
+		end(sequence, counted.bytes, err)
+	}()
 	err = s.Copy(ctx, func(ctx context.Context, c *Copy) error {
-		d, err = c.WriteStream(ctx, w, now, progress)
+		d, err = c.WriteStream(ctx, counted, now, progress)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("back up: %w", err)
 	}
 	return d, nil
+}
+
+// counter is a writer that counts what it has written.
+type counter struct {
+	io.Writer
+	bytes int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.bytes += int64(n)
+	return n, err
 }
 
 // Copy calls fn with a copy; see Of.

@@ -2,12 +2,16 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"lightningdb/event"
+	"lightningdb/internal/engine/events"
 	"lightningdb/internal/engine/scrub"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/lease"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/clock"
 )
 
 const (
@@ -23,6 +27,10 @@ type background struct {
 	running     *sync.WaitGroup
 	report      *report
 	scrub       *scrub.Scrub // nil without Options.ScrubRate
+	stalls      *events.Stalls
+	work        *events.Held // flushes and compactions that are held up
+	commits     *events.Held // commits that are
+	backups     *events.Backups
 
 	flushing sync.Mutex // held by the one flush in progress
 	house    sync.Mutex // held by the one CleanStep or SpaceStep in progress
@@ -30,7 +38,9 @@ type background struct {
 
 func newBackground() background {
 	return background{flusher: calls.NewWaker(), compactor: calls.NewWaker(), housekeeper: calls.NewWaker(),
-		running: new(sync.WaitGroup), report: new(report)}
+		running: new(sync.WaitGroup), report: new(report), stalls: new(events.Stalls),
+		work: events.NewHeld("flush and compaction are", 0), commits: events.NewHeld("commits are", event.StallPause),
+		backups: new(events.Backups)}
 }
 
 // wait returns when all of them have ended, which they do once the gate is closed.
@@ -94,7 +104,7 @@ func (e *Engine) keepHouse() {
 		}
 		waiting, err := e.CleanStep()
 		wait := min(max(e.log.UntilSync(), 0), e.RetainStep(), e.MemoryStep(), e.SpaceStep(), e.ReserveStep(),
-			e.ReportStep())
+			e.ReportStep(), e.StallStep())
 		if waiting {
 			wait = min(wait, epochInterval)
 		}
@@ -151,6 +161,12 @@ func (e *Engine) ReserveStep() time.Duration {
 	return e.disk.Remake()
 }
 
+// StallStep tells that commits wait no more, once they have not for a while. It returns when it is due again.
+func (e *Engine) StallStep() time.Duration {
+	now := e.clock.Now()
+	return e.background.stalls.Step(e.opts.bus, now, e.stats.Stall(now))
+}
+
 // CleanStep gives back memory that no reader knows any more, makes a retired log segment the next one, and removes
 // the files that became obsolete. It reports whether memory still waits for a reader to leave. After an error the
 // file it is about is still to be removed.
@@ -185,5 +201,42 @@ func (e *Engine) newScrub() *scrub.Scrub {
 		return nil
 	}
 	return scrub.New(scrub.Options{Env: scrub.Of(e.tree), Rate: e.opts.ScrubRate, Clock: e.clock, Wall: e.opts.Wall,
-		Random: e.opts.Random, Log: e.opts.Logger, Changed: e.noteReport, Sleep: calls.Sleep})
+		Random: e.opts.Random, Damaged: e.opts.bus.Scrubbed, Changed: e.noteReport, Sleep: calls.Sleep})
+}
+
+// reportInterval is the least time between two reports.
+const reportInterval = time.Second
+
+// report is what ReportStep remembers.
+type report struct {
+	due  atomic.Bool   // something has happened since the last one
+	last clock.Instant // when the last one was made; for the housekeeper
+}
+
+// noteReport has ReportStep tell followers what has happened.
+func (e *Engine) noteReport() {
+	if !e.background.report.due.Load() {
+		e.background.report.due.Store(true)
+		e.background.housekeeper.Wake()
+	}
+}
+
+// ReportStep tells followers what the engine does, if that has changed. It returns when it is due again; far away if
+// that takes a commit. Only one goroutine at a time may call it.
+func (e *Engine) ReportStep() time.Duration {
+	r := e.background.report
+	if e.opts.Report == nil || e.dir.Page() == nil || !r.due.Load() {
+		return time.Hour
+	}
+	if left := reportInterval - e.clock.Now().Since(r.last); r.last != 0 && left > 0 {
+		return left
+	}
+	r.due.Store(false) // what happens during the report is in the next one
+	r.last = e.clock.Now()
+	m := e.Metrics()
+	if m.Flush.Running+m.Compaction.Running > 0 || m.Locks.Waiters > 0 { // that goes on
+		r.due.Store(true)
+	}
+	e.dir.Page().SetReport(e.opts.Report(m))
+	return reportInterval
 }

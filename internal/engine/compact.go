@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"lightningdb/event"
 	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
@@ -84,8 +85,10 @@ func (e *Engine) compactOnce(ctx context.Context,
 	return err == nil, err
 }
 
-func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) error {
+func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View, held []key.SeqNum) (err error) {
 	start := e.clock.Now()
+	told := event.Compacted{Reason: string(job.Reason), Into: int(job.OutputLevel)}
+	defer func() { e.opts.bus.Compacted(told, start, err) }()
 	e.stats.Compaction.Begin(job.RawBytes())
 	e.compactor.shortens.Store(len(job.Inputs[0]) > 0 && job.OutputLevel > 0)
 	e.noteReport()
@@ -104,12 +107,11 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 	if err := e.commitEdit(edit, nil); err != nil {
 		return err
 	}
+	told.BytesRead, told.BytesWritten = done.BytesIn, done.BytesOut
 	e.compactor.Note(edit, held[0])
 	e.lookForSpace()
 	e.stats.Compaction.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
 	e.noteReport()
-	e.opts.Logger.Debug("compacted", "reason", job.Reason, "into", job.OutputLevel,
-		"read", done.BytesIn, "written", done.BytesOut)
 	return nil
 }
 

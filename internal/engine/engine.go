@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/event"
 	"lightningdb/internal/engine/disk"
 	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/engine/room"
@@ -64,6 +65,9 @@ func Open(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e.MemoryStep()
+	if !e.opts.Manual {
+		e.opts.bus.Start()
+	}
 	if !e.opts.ReadOnly && !e.opts.Manual {
 		e.background.scrub = e.newScrub()
 		e.tree.Rotated() // what is due waits for a burst that may follow
@@ -95,12 +99,12 @@ func newEngine(opts Options) *Engine {
 	}
 	e.limitDisk()
 	e.locks.Now = opts.Elapsed
-	e.stats.Clock = opts.Elapsed
+	e.stats.Clock, e.stats.Slow = opts.Elapsed, opts.bus.Measures()
 	e.dir = directory.New(directory.Options{
 		FS: e.opts.FS, ReadOnly: opts.ReadOnly, Gate: e.gate, Random: opts.Random,
 		Followers: opts.Followers && !opts.ReadOnly, Clock: e.clock, MaxHold: opts.MaxSnapshotAge,
 		Failed: e.failed, Discarded: e.background.housekeeper.Wake, Unread: func(cause error) {
-			e.opts.Logger.Warn("no process can follow the database until it is opened again", "cause", cause)
+			e.opts.bus.Send(event.Unfollowable{Cause: cause})
 		},
 	})
 	e.store = manifest.NewStore(e.dir, manifest.StoreOptions{Random: opts.Random, Limit: opts.ManifestLimit})
@@ -116,7 +120,9 @@ func newEngine(opts Options) *Engine {
 		TraceReaders: opts.TraceReaders,
 		Unused:       e.background.housekeeper.Wake, Compact: e.background.compactor.Wake, Changed: e.room.Changed,
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
-		Poison:    opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
+		Damaged:   func(err error) { e.opts.bus.Damaged("read", err) },
+		Slow:      opts.Events.SlowOperation, SlowRead: opts.bus.SlowRead,
+		Poison: opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
 	})
 	e.reads.Limit, e.reads.Changed = e.budget.Reads, e.tree.CountOnHeap
 	return e
@@ -125,7 +131,7 @@ func newEngine(opts Options) *Engine {
 // failed is called when the first failure has ended all writes.
 func (e *Engine) failed(cause error) {
 	e.noteReport()
-	e.opts.Logger.Error("database stopped accepting writes; reopen it after the cause is mended", "cause", cause)
+	e.opts.bus.Send(event.Stopped{Cause: cause})
 	e.wakeAll()
 }
 
@@ -148,8 +154,15 @@ func (e *Engine) Closed() bool { return e.gate.Closed() }
 // Writable returns nil while writes are accepted.
 func (e *Engine) Writable() error { return e.dir.Writable() }
 
-// Get is Tree.Get.
+// Get is Tree.Get, traced.
 func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	if e.opts.bus.Traces() {
+		err = e.opts.bus.Traced(context.Background(), event.Get, func(context.Context) (err error) {
+			out, found, err = e.tree.Get(dst, user, seq)
+			return err
+		})
+		return out, found, err
+	}
 	return e.tree.Get(dst, user, seq)
 }
 
@@ -203,9 +216,25 @@ func (e *Engine) Log() *wal.Log { return e.log }
 // AppendedBytes is how many bytes of batches have gone to the log.
 func (e *Engine) AppendedBytes() uint64 { return e.stats.LogBytes.Load() }
 
-// Verify is Tree.Verify.
+// Verify is Tree.Verify, traced.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {
-	return e.tree.Verify(ctx, progress)
+	err := e.opts.bus.Traced(ctx, event.Verify, func(ctx context.Context) error { return e.tree.Verify(ctx, progress) })
+	e.opts.bus.Damaged("verify", err)
+	return err
+}
+
+// Traced calls do within a span of the tracer of the options, if there is one; Traces says so.
+func (e *Engine) Traced(ctx context.Context, op event.Operation, do func(ctx context.Context) error) error {
+	return e.opts.bus.Traced(ctx, op, do)
+}
+
+// Traces reports whether there is a tracer.
+func (e *Engine) Traces() bool { return e.opts.bus.Traces() }
+
+// BeginBackup says that a backup begins, to a stream or a repository. The caller says how it ends.
+func (e *Engine) BeginBackup(ctx context.Context, to string) (
+	within context.Context, end func(sequence uint64, bytes int64, err error)) {
+	return e.background.backups.Begin(ctx, e.opts.bus, to)
 }
 
 // Flush writes everything committed so far to tables.
@@ -296,12 +325,14 @@ func (e *Engine) Close() error {
 	e.wakeAll()
 	e.gate.Wait()
 	e.background.wait() // from here on nobody else is in
+	e.background.stalls.Close(e.opts.bus, e.stats.Stall(e.clock.Now()))
 	left := e.tree.EndReaders()
 	err := errors.Join(e.flushAtClose(), e.closeFiles())
 	if left > 0 {
 		err = errors.Join(err, fmt.Errorf("%w: %d of them; close each before the database", ErrOpenReaders, left))
 	}
 	e.tree.Free()
+	e.opts.bus.Close(event.CloseWait)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/engine/conflict"
+	"lightningdb/internal/engine/state"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/system/calls"
@@ -39,6 +40,8 @@ type (
 	TreeMetrics = tree.Metrics
 	LevelState  = compaction.LevelState
 	Work        = stats.Work
+	Metrics     = state.Metrics
+	Report      = state.Report
 )
 
 // Directions of Iterator.Each, and the newest published state.

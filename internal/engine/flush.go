@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"lightningdb/event"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree"
@@ -35,8 +36,10 @@ func (e *Engine) FlushStep() (bool, error) {
 
 // flush writes m, the oldest memtable of v, to tables and installs them in its place. The log before logStart is needed
 // no more.
-func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) error {
+func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) (err error) {
 	start := e.clock.Now()
+	told := event.Flushed{}
+	defer func() { e.opts.bus.Flushed(told, start, err) }()
 	e.stats.Flush.Begin(int64(m.Used()))
 	defer e.stats.Flush.End()
 	edit, done, err := e.writeTables(m, v, v.Version(), e.tree.HoldVersions(m.Last()), e.stats.Flush.Read)
@@ -50,9 +53,9 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) er
 	if err := e.commitEdit(edit, m); err != nil {
 		return err
 	}
+	told.Tables, told.BytesWritten = len(edit.Added), done.BytesOut
 	e.stats.Flush.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
 	e.noteReport()
-	e.opts.Logger.Debug("flushed a memtable", "tables", len(edit.Added), "bytes", done.BytesOut)
 	e.background.compactor.Wake()
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"lightningdb/internal/system/latency"
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
-	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/timing"
 )
 
 // slowDisk is a disk that takes syncTime for each sync of the log, in the time of a bubble.
@@ -137,7 +137,7 @@ func TestLatency_hasTheWaitForRoom(t *testing.T) {
 
 // Reads are so fast that only some are timed: those must be some of all, and stand for all.
 func TestLatency_ofReadsIsSampled(t *testing.T) {
-	const reads = 400 * tree.GetsPerTimed
+	const reads = 400 * timing.PerTimed
 	looks := 0
 	e, err := Open(Options{FS: memfs.New(), Manual: true, Elapsed: func() time.Duration {
 		looks++
@@ -160,7 +160,7 @@ func TestLatency_ofReadsIsSampled(t *testing.T) {
 	}
 	timed := uint64(looks-before) / 2
 	c := e.Metrics().Gets
-	took(t, "reads", c, time.Microsecond, time.Microsecond, timed*tree.GetsPerTimed, time.Microsecond)
+	took(t, "reads", c, time.Microsecond, time.Microsecond, timed*timing.PerTimed, time.Microsecond)
 	if n := c.Number(); n < reads*8/10 || n > reads*12/10 {
 		t.Errorf("%d reads count as %d", reads, n)
 	}

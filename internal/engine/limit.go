@@ -17,7 +17,7 @@ func (e *Engine) limitDisk() {
 	b := disk.BoundsFor(e.opts.DiskLimit, e.opts.LogLimit, e.budget.Table)
 	e.opts.LogLimit, e.budget.Table = b.Log, b.Table
 	e.disk, e.opts.FS = disk.New(b, disk.Options{FS: e.opts.FS, Env: limited{e}, Now: e.opts.Elapsed,
-		Random: e.opts.Random, Logger: e.opts.Logger, Gate: e.gate, Changed: func() {
+		Random: e.opts.Random, Tell: e.opts.bus.Send, Gate: e.gate, Changed: func() {
 			e.noteReport()
 			e.background.housekeeper.Wake()
 		}})

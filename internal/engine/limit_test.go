@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lightningdb/event"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/filename"
@@ -39,11 +40,9 @@ type tight struct {
 	spent    atomic.Int32 // how often the reserve was
 }
 
-func (s *tight) Debug(string, ...any) {}
-func (s *tight) Info(string, ...any)  {}
-func (s *tight) Error(string, ...any) {}
-func (s *tight) Warn(msg string, _ ...any) {
-	if strings.HasPrefix(msg, "there was no space") {
+// hear counts how often the reserve was spent.
+func (s *tight) hear(r event.Record) {
+	if _, ok := r.Event.(event.ReserveSpent); ok {
 		s.spent.Add(1)
 	}
 }
@@ -85,7 +84,7 @@ func (s *tight) open() {
 	s.t.Helper()
 	var err error
 	s.e, err = Open(Options{FS: s.fs, MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None), DiskLimit: s.limit,
-		ManifestLimit: 64 << 10, Logger: s})
+		ManifestLimit: 64 << 10, Events: event.Options{Listener: s.hear}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -492,7 +491,8 @@ func TestDiskLimit_reserveServesDeletesAndOpenOnAFullMedium(t *testing.T) {
 // With the disk full and the reserve there, what a crash has left could not be replayed.
 func TestDiskLimit_openSpendsTheReserveOnTheReplay(t *testing.T) {
 	fs, spent := memfs.New(), new(tight)
-	o := Options{FS: fs, MemoryLimit: MinMemoryLimit, DiskLimit: 64 << 20, Manual: true, Logger: spent}
+	o := Options{FS: fs, MemoryLimit: MinMemoryLimit, DiskLimit: 64 << 20, Manual: true,
+		Events: event.Options{Listener: spent.hear}}
 	e, err := Open(o)
 	if err != nil {
 		t.Fatal(err)

@@ -2,48 +2,10 @@ package engine
 
 import (
 	"errors"
+	"math"
 
-	"lightningdb/internal/engine/disk"
-	"lightningdb/internal/engine/scrub"
-	"lightningdb/internal/engine/stats"
-	"lightningdb/internal/format/key"
-	"lightningdb/internal/log/lock"
-	"lightningdb/internal/system/latency"
-	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
 )
-
-// Metrics is the state of the engine at one moment.
-type Metrics struct {
-	tree.Metrics
-	Levels       []compaction.LevelState
-	Durable      key.SeqNum // everything up to here survives a power cut
-	LogSegments  int
-	LogBytes     int64 // bytes in all of them
-	Commits      uint64
-	Operations   uint64
-	Appends      uint64 // group writes to the log
-	AppendBytes  uint64 // bytes of batches in them
-	Conflicts    uint64 // commits refused because of what they had read
-	LockWaits    uint64 // times that a transaction or a commit found a key locked
-	Deadlocks    uint64 // of them, those that would not have ended
-	LockTimeouts uint64 // of them, those that took too long
-	Locks        lock.State
-	Ingests      uint64 // commits of tables, past the log
-	Flush        stats.Work
-	Compaction   stats.Work
-	Waiting      bool // a compaction, for the end of a burst of writes
-	MemoryLimit  int64
-	Syncs        uint64
-	CommitTimes  latency.Counts // how long commits took: see stats.Timer
-	SyncTimes    latency.Counts // how long commits waited for syncs: see wal.Log.Waits
-	Stall        stats.Stall
-	DiskBytes    int64 // of all files of the database
-	Disk         disk.State
-	Scrub        scrub.State
-	Obsolete     int   // files that wait for their removal
-	Failure      error // why writes stopped, or why background work is held up, or ErrClosed; nil if nothing of that
-}
 
 // Metrics takes a few locks for a moment each, and asks the file system for the size of each file.
 func (e *Engine) Metrics() Metrics {
@@ -68,9 +30,11 @@ func (e *Engine) Metrics() Metrics {
 		Syncs:        e.log.Syncs(),
 		CommitTimes:  e.stats.CommitLatencies(),
 		SyncTimes:    e.log.Waits(),
-		DiskBytes:    e.dir.DiskBytes(),
-		Scrub:        e.background.scrub.State(),
-		Failure:      e.failure(),
+		FlushTimes:   e.stats.Flush.Times(), CompactionTimes: e.stats.Compaction.Times(),
+		Events: e.opts.bus.Counts(), Backups: e.background.backups.Sum(),
+		DiskBytes: e.dir.DiskBytes(),
+		Scrub:     e.background.scrub.State(),
+		Failure:   e.failure(),
 	}
 	v := e.tree.Acquire()
 	if v == nil { // of files that are nobody's, and may be gone, nothing is said
@@ -78,6 +42,9 @@ func (e *Engine) Metrics() Metrics {
 	}
 	defer e.tree.Release(v)
 	m.Disk = e.disk.State()
+	if free, err := e.opts.FS.FreeBytes(); err == nil {
+		m.FreeBytes = int64(min(free, math.MaxInt64))
+	}
 	m.LogSegments, m.LogBytes = e.log.Size()
 	m.Obsolete = e.dir.Obsolete()
 	idle := e.tree.IsIdle(v)

@@ -7,18 +7,20 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/engine/logger"
+	"lightningdb/event"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
-// events is a Logger that keeps what is told at the info level.
-type events struct {
-	logger.Silent
-	told []string
-}
+// news keeps, as text, what an engine tells of at the info level and above.
+type news struct{ told []string }
 
-func (e *events) Info(msg string, args ...any) { e.told = append(e.told, fmt.Sprint(msg, " ", args)) }
+func (n *news) hear(r event.Record) {
+	if r.Level() >= event.Info {
+		message, attributes := r.Log()
+		n.told = append(n.told, fmt.Sprint(message, " ", attributes))
+	}
+}
 
 // Whoever starts a program after a crash would look at a silent one for as long as a replay takes, and kill it.
 func TestOpen_tellsEachSecondWhatItDoes(t *testing.T) {
@@ -35,9 +37,10 @@ func TestOpen_tellsEachSecondWhatItDoes(t *testing.T) {
 	e.Close()
 	for _, readOnly := range []bool{true, false} {
 		var elapsed time.Duration
-		told := new(events)
+		told := new(news)
 		e, err := Open(Options{FS: killed.Kill(), Manual: true, MemoryLimit: MinMemoryLimit, ReadOnly: readOnly,
-			Logger: told, Elapsed: func() time.Duration { elapsed += 300 * time.Millisecond; return elapsed }})
+			Events:  event.Options{Listener: told.hear},
+			Elapsed: func() time.Duration { elapsed += 300 * time.Millisecond; return elapsed }})
 		if err != nil {
 			t.Fatal(err)
 		}

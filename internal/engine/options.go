@@ -5,7 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"lightningdb/internal/engine/logger"
+	"lightningdb/event"
+	"lightningdb/internal/engine/events"
 	"lightningdb/internal/engine/measure"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/operand"
@@ -48,9 +49,10 @@ type Options struct {
 	// never.
 	ValueThreshold int
 
-	Logger    logger.Logger // default: none
-	Merge     operand.Func  // what user merges do; nil if there are none
-	Followers bool          // tell other processes what is published, and keep files for them
+	Logger    event.Logger // default: none
+	Events    event.Options
+	Merge     operand.Func // what user merges do; nil if there are none
+	Followers bool         // tell other processes what is published, and keep files for them
 
 	Report func(Metrics) []byte // what followers are told of what this engine does; nil for nothing
 
@@ -65,6 +67,8 @@ type Options struct {
 	Poison bool // overwrite freed cache frames, to expose their late use
 	Rows   bool // keep every row that is read in the row cache, to expose rows that are out of date
 	Gaps   bool // remember every gap that an iterator passes, however short, to expose gaps that are not empty
+
+	bus *events.Bus // to Logger and Events.Listener
 }
 
 // DefaultValueThreshold is from where on a value is worth a read of its own. Others have not been measured yet.
@@ -90,7 +94,6 @@ func (o Options) withDefaults() Options {
 	case o.ValueThreshold == 0:
 		o.ValueThreshold = DefaultValueThreshold
 	}
-	o.Logger = logger.Apart(o.Logger)
 	if o.Elapsed == nil {
 		o.Elapsed = clock.Stopwatch()
 	}
@@ -100,5 +103,6 @@ func (o Options) withDefaults() Options {
 	if o.Random == nil {
 		o.Random = rand.Uint64
 	}
+	o.bus = events.New(o.Elapsed, o.Wall, o.Logger, o.Events)
 	return o
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"lightningdb/internal/engine/opening"
 	"lightningdb/internal/format/batch"
@@ -17,19 +16,6 @@ import (
 	"lightningdb/internal/tree/memtable"
 )
 
-// Report is what Open found and did.
-type Report struct {
-	Created      bool          // there was no database; there is one now
-	Segments     int           // log segments replayed
-	Records      int64         // commits replayed
-	Operations   int64         // operations in them
-	LogBytes     int64         // bytes of log read
-	TornBytes    int64         // bytes of a write that was under way at the crash, dropped
-	LastSequence key.SeqNum    // the newest commit
-	FilesRemoved []string      // files that nothing named
-	Duration     time.Duration // of the whole Open
-}
-
 // recover brings the directory into service:
 //
 //	lock -> mark -> manifest -> replay the log into memtables -> flush them
@@ -38,7 +24,7 @@ type Report struct {
 // What was replayed is in synced tables, named by a synced manifest, before anything is served (promise P7), and no
 // recovered file is ever appended to. A crash at any point leaves the old manifest in force, with all it names.
 func (e *Engine) recover() error {
-	progress := opening.Begin(e.clock, e.opts.Logger.Info)
+	progress := opening.Begin(e.clock, e.opts.bus.Send)
 	progress.Step("opening the database", 0, 0)
 	if err := e.checkOurs(); err != nil {
 		return err
@@ -85,7 +71,8 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return err
 	}
-	e.report.Duration = progress.End("opened the database")
+	e.report.Duration = progress.Took()
+	e.opts.bus.Send(e.report.Event())
 	return nil
 }
 
@@ -113,8 +100,8 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	r.progress.Step("opening the database", 0, 0)
 	version := r.version
 	e.startAt(last, version)
-	if names, err = e.holdLog(version, names, last); err != nil {
-		return err
+	if names, err = e.log.HoldOld(version.DatabaseID, names, last, version.NextNum); err != nil {
+		return fmt.Errorf("hold the log for the archive: %w", err)
 	}
 	if err := e.log.Begin(version.DatabaseID, last); err != nil {
 		return err
@@ -143,25 +130,6 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	e.tree.Begin([]*tree.Memtable{r.mem}, version)
 	e.disk.MakeReserve()
 	return nil
-}
-
-// holdLog holds the log for the archive, and returns names without that: the archive may not have read what is
-// replayed, nor what earlier openings have held.
-func (e *Engine) holdLog(version *manifest.Version, names []string, last key.SeqNum) ([]string, error) {
-	var nums []filename.Num
-	for _, name := range names {
-		if kind, num := filename.Parse(name); kind == filename.Log {
-			nums = append(nums, num)
-		}
-	}
-	held, err := e.log.HoldOld(version.DatabaseID, nums, last, version.NextNum)
-	if err != nil {
-		return nil, fmt.Errorf("hold the log for the archive: %w", err)
-	}
-	return slices.DeleteFunc(names, func(name string) bool {
-		kind, num := filename.Parse(name)
-		return kind == filename.Log && slices.Contains(held, num)
-	}), nil
 }
 
 // serveReadOnly replays the log into memory and leaves the directory as it is.

@@ -8,6 +8,7 @@ import (
 
 	"lightningdb/internal/engine/room"
 	"lightningdb/internal/engine/stats"
+	"lightningdb/internal/format/directory"
 	"lightningdb/internal/tree"
 )
 
@@ -27,10 +28,11 @@ const (
 // errNoRoom refuses a commit that must wait for room, and come again.
 var errNoRoom = errors.New("no room in memory or level 0")
 
-// noteBackground is Room.NoteBackground with a word to the logger.
+// noteBackground is Room.NoteBackground with a word to people.
 func (e *Engine) noteBackground(err error) {
-	if e.room.NoteBackground(err) {
-		e.opts.Logger.Warn("flush and compaction are held up and will be tried again", "cause", err)
+	e.room.NoteBackground(err)
+	if err == nil || directory.Transient(err) {
+		e.background.work.Note(e.opts.bus, e.clock.Now(), err)
 	}
 }
 
@@ -44,7 +46,8 @@ func (e *Engine) pace(ctx context.Context, bytes int, t *stats.Timer) error {
 	for wait >= slowSleep {
 		e.stats.CommitWaits(t)
 		before := e.clock.Now()
-		if err := e.stall(ctx, e.room.NextChange(), wait, "level 0 is long"); err != nil {
+		slow := func() error { return e.stall(ctx, e.room.NextChange(), wait, "level 0 is long") }
+		if err := e.stats.Part(t, stats.Room, slow); err != nil {
 			return err
 		}
 		if e.tree.Current().Level0() < slowRuns {
@@ -72,8 +75,16 @@ func (e *Engine) paceAt(v *tree.View) room.Pace {
 
 // stall waits, as a writer that is held up by cause, for a change, the end of the wait, of ctx, or of the engine.
 func (e *Engine) stall(ctx context.Context, changed <-chan struct{}, wait time.Duration, cause string) error {
-	e.stats.Stalled(e.clock.Now(), cause)
-	defer func() { e.stats.Resumed(e.clock.Now()) }()
+	now := e.clock.Now()
+	if e.background.stalls.Begin(e.opts.bus, cause, func() stats.Stall { return e.stats.Stall(now) }) {
+		e.background.housekeeper.Wake()
+	}
+	e.stats.Stalled(now, cause)
+	defer func() {
+		now := e.clock.Now()
+		e.stats.Resumed(now)
+		e.background.stalls.End(now)
+	}()
 	select {
 	case <-changed:
 	case <-time.After(wait):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"lightningdb/event"
 	"lightningdb/internal/engine/conflict"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
@@ -72,7 +73,7 @@ func (t *Txn) Seq() key.SeqNum { return t.snapshot.Seq() }
 // locks until ctx ends.
 func (t *Txn) Commit(ctx context.Context, b *batch.Batch, sync bool) (key.SeqNum, error) {
 	timer := t.engine.stats.BeginCommit(sync)
-	return t.untilUnblocked(ctx, &timer, func() (key.SeqNum, error) {
+	return t.untilUnblocked(ctx, &timer, b, func(ctx context.Context) (key.SeqNum, error) {
 		return t.engine.commit(ctx, commit.Commit{
 			Batch: b, Sync: sync, Reads: t.Reads, ReadPoint: t.snapshot, Owner: &t.owner,
 		}, &timer)
@@ -84,39 +85,51 @@ func (t *Txn) BeginSpilled() stats.Timer { return t.engine.stats.BeginCommit(tru
 
 // CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
 func (t *Txn) CommitSpill(ctx context.Context, s *Spill, timer stats.Timer) (key.SeqNum, error) {
-	return t.untilUnblocked(ctx, &timer, func() (key.SeqNum, error) {
+	return t.untilUnblocked(ctx, &timer, nil, func(ctx context.Context) (key.SeqNum, error) {
 		return t.engine.ingestUntil(ctx, s, func() error { return t.checkSpill(s) })
 	})
 }
 
-// untilUnblocked calls attempt, and again after each lock that has refused it and that it has waited for. It ends
-// timer.
-func (t *Txn) untilUnblocked(ctx context.Context, timer *stats.Timer, attempt func() (key.SeqNum, error)) (
+// untilUnblocked calls attempt, which commits b (nil: more than a batch can have), and again after each lock that has
+// refused it and that it has waited for. It ends timer.
+func (t *Txn) untilUnblocked(ctx context.Context, timer *stats.Timer, b *batch.Batch,
+	attempt func(context.Context) (key.SeqNum, error)) (last key.SeqNum, err error) {
+	err = t.engine.opts.bus.Traced(ctx, event.Commit, func(ctx context.Context) (err error) {
+		last, err = t.attempts(ctx, timer, attempt)
+		return err
+	})
+	t.engine.opts.bus.Committed(timer, b, err)
+	t.engine.noteSpace(b, err)
+	return last, err
+}
+
+func (t *Txn) attempts(ctx context.Context, timer *stats.Timer, attempt func(context.Context) (key.SeqNum, error)) (
 	key.SeqNum, error) {
 	if err := t.keepLocks(ctx); err != nil {
 		return 0, err
 	}
 	for {
-		last, err := attempt()
+		last, err := attempt(ctx)
 		if err == nil {
 			t.engine.endCommit(*timer)
 			return last, nil
 		}
 		t.engine.stats.CommitWaits(timer)
-		if err := t.unblock(ctx, err); err != nil {
+		if err := t.unblock(ctx, timer, err); err != nil {
 			return 0, err
 		}
 	}
 }
 
 // unblock waits for the lock that has refused a commit. If something else has, it returns err.
-func (t *Txn) unblock(ctx context.Context, err error) error {
+func (t *Txn) unblock(ctx context.Context, timer *stats.Timer, err error) error {
 	blocked := (*conflict.BlockedError)(nil)
 	if !errors.As(err, &blocked) {
 		return err
 	}
 	t.locked = true
-	return t.engine.acquire(ctx, &t.owner, blocked.Key)
+	acquire := func() error { return t.engine.acquire(ctx, &t.owner, blocked.Key) }
+	return t.engine.stats.Part(timer, stats.Lock, acquire)
 }
 
 // checkSpill is the check of a commit of s. The locks are looked up in the spill, not the spill in the locks.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"lightningdb/event"
 	"lightningdb/internal/engine/conflict"
+	"lightningdb/internal/engine/events"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
@@ -13,6 +15,7 @@ import (
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/log/wal"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/tree/memtable"
@@ -21,25 +24,43 @@ import (
 // leader is what the leader of the commit queue keeps from group to group. Nobody else touches it, but for logEnd,
 // which Close sets when it is alone.
 type leader struct {
-	records   []wal.Record // reused by Log
-	confirmed bool         // the group in progress was synced, and the mark of the owner stood after it
-	logEnd    filename.Num // the log has ended before this segment, which is never begun; 0 before Close
+	records   []wal.Record      // reused by Log
+	group     []*commit.Request // that was logged last
+	confirmed bool              // the group in progress was synced, and the mark of the owner stood after it
+	logEnd    filename.Num      // the log has ended before this segment, which is never begun; 0 before Close
 }
 
 // Commit writes b and returns its last sequence number. With sync it survives a power cut once Commit returned,
 // without it a kill of the process. The caller has checked the limits of keys and values. It waits for transactions
 // that have locked what b writes.
-func (e *Engine) Commit(b *batch.Batch, sync bool) (key.SeqNum, error) {
+func (e *Engine) Commit(b *batch.Batch, sync bool) (last key.SeqNum, err error) {
+	err = e.opts.bus.Traced(context.Background(), event.Commit, func(context.Context) (err error) {
+		last, err = e.commitBatch(b, sync)
+		return err
+	})
+	return last, err
+}
+
+func (e *Engine) commitBatch(b *batch.Batch, sync bool) (key.SeqNum, error) {
 	t := e.stats.BeginCommit(sync)
 	c := commit.Commit{Batch: b, Sync: sync}
 	last, err := e.commit(context.Background(), c, &t)
 	if err != nil {
 		last, err = e.commitBehindLocks(c, err, &t)
 	}
+	e.opts.bus.Committed(&t, b, err)
+	e.noteSpace(b, err)
 	if err == nil && b.Count() > 0 {
 		e.endCommit(t)
 	}
 	return last, err
+}
+
+// noteSpace notes whether a commit that adds something has found space.
+func (e *Engine) noteSpace(b *batch.Batch, err error) {
+	if (err != nil || e.background.commits.Up()) && b != nil && b.Adds() {
+		e.background.commits.NoteSpace(e.opts.bus, err)
+	}
 }
 
 // endCommit counts a commit that has succeeded.
@@ -59,7 +80,7 @@ func (e *Engine) commitBehindLocks(c commit.Commit, err error, t *stats.Timer) (
 	c.Owner.Limit, c.Owner.Origin = e.opts.LockTimeout, e.tree.Trace(origin.Write)
 	defer e.locks.Release(c.Owner)
 	for {
-		err := e.acquire(e.gate.Context(), c.Owner, blocked.Key)
+		err := e.stats.Part(t, stats.Lock, func() error { return e.acquire(e.gate.Context(), c.Owner, blocked.Key) })
 		if errors.Is(err, lock.ErrDeadlock) {
 			e.locks.Release(c.Owner) // it rests on nothing: it can begin again
 		} else if err != nil {
@@ -82,17 +103,21 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit, t *stats.Timer) (k
 		return 0, err
 	}
 	if e.disk != nil {
-		need, err := e.disk.Admit(ctx, c.Batch)
+		admit := func() (int64, error) { return e.disk.Admit(ctx, c.Batch) }
+		need, err := stats.Measured(&e.stats, t, stats.Space, admit)
 		if err != nil {
 			return 0, err
 		}
 		defer e.disk.Finish(need)
 	}
+	if t.Spent != nil {
+		c.Times = &t.Spent.Group
+	}
 	for {
 		if err := e.pace(ctx, len(c.Batch.Bytes()), t); err != nil {
 			return 0, err
 		}
-		last, err := e.queue.Commit(c)
+		last, err := stats.Measured(&e.stats, t, stats.Queue, func() (key.SeqNum, error) { return e.queue.Commit(c) })
 		if errors.Is(err, commit.ErrPanicked) {
 			err = fmt.Errorf("%w: %w", ErrCommitUnknown, e.dir.Fail("commit", err))
 		}
@@ -100,7 +125,7 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit, t *stats.Timer) (k
 			return last, err
 		}
 		e.stats.CommitWaits(t)
-		if err := e.waitForRoom(ctx); err != nil {
+		if err := e.stats.Part(t, stats.Room, func() error { return e.waitForRoom(ctx) }); err != nil {
 			return 0, err
 		}
 	}
@@ -159,6 +184,7 @@ func (w writer) MakeRoom(r *commit.Request) error {
 }
 
 func (w writer) Log(group []*commit.Request) error {
+	w.leader.group = group
 	records := w.leader.records[:0]
 	sync := false
 	for _, r := range group {
@@ -172,7 +198,11 @@ func (w writer) Log(group []*commit.Request) error {
 		return nil
 	}
 	defer clear(records)
-	undecided, err := w.log.Append(records, sync)
+	undecided := false
+	err := w.opts.bus.Measure(group, events.LogTime, func() (err error) {
+		undecided, err = w.log.Append(records, sync)
+		return err
+	})
 	switch {
 	case undecided:
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
@@ -189,7 +219,8 @@ func (w writer) Log(group []*commit.Request) error {
 }
 
 func (w writer) Sync() error {
-	if err := w.log.Sync(w.tree.Visible()); err != nil {
+	sync := func() error { return w.log.Sync(w.tree.Visible()) }
+	if err := w.opts.bus.Measure(w.leader.group, events.SyncTime, sync); err != nil {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	}
 	w.leader.confirmed = true
@@ -233,4 +264,26 @@ func (e *Engine) freeze(need int) error {
 	e.background.flusher.Wake()
 	e.background.housekeeper.Wake() // the cache may have to make room for the new memtable
 	return nil
+}
+
+// WaitDurable returns once everything up to seq survives a power cut. If no sync has covered it yet, it joins the next
+// one of the commit queue. The error is ErrFutureSequence if no commit has reached seq. With the error of a done ctx
+// nothing is known; a sync that has begun goes on.
+func (e *Engine) WaitDurable(ctx context.Context, seq key.SeqNum) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if newest := e.tree.Visible(); seq > newest {
+		return fmt.Errorf("%w: %d, the newest is %d", ErrFutureSequence, seq, newest)
+	}
+	if seq <= e.log.Durable() {
+		return nil
+	}
+	return calls.Until(ctx, e.Sync)
+}
+
+// Sync makes everything published before the call durable, together with whatever the queue syncs then.
+func (e *Engine) Sync() error {
+	_, err := e.Commit(&batch.Batch{}, true)
+	return err
 }

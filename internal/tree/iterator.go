@@ -117,6 +117,7 @@ func (it *Iterator) openView() error {
 		return it.reason(err)
 	}
 	it.visible.Rules, it.visible.Stop = it.tree.opts.Rules, it.interrupt.Flag()
+	it.visible.Clock, it.visible.Times = it.tree.clock, it.tree.scans
 	it.visible.Walk.Known, it.visible.Walk.Eager = (*scanGaps)(it), it.tree.opts.Gaps
 	if it.tree.opts.Follow {
 		it.visible.Walk.Known = nil

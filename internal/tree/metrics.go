@@ -27,7 +27,7 @@ type Metrics struct {
 	WriteBytes   int64 // bytes of what open transactions have written and read, where that is much
 	Snapshots    int64
 	Iterators    int64
-	Gets         latency.Counts   // how long reads of a key took: one in GetsPerTimed is timed, and counts for all of them
+	Gets, Scans  latency.Counts   // how long reads of a key, and steps, took: see timing.PerTimed and merge.StepsPerTimed
 	Passed       int64            // user keys without a value that iterators have passed
 	Checked      int64            // entries looked at to find what has changed in a span
 	OldestSeq    key.SeqNum       // the oldest sequence number that a reader holds
@@ -53,9 +53,9 @@ func (tr *Tree) Metrics() Metrics {
 		WriteBytes:  tr.onHeap.Load(),
 		Snapshots:   tr.openSnapshots.Load(),
 		Iterators:   tr.openIterators.Load(),
-		Gets:        tr.gets.Counts(),
-		Passed:      tr.passed.Load(),
-		Checked:     tr.checked.Load(),
+		Gets:        tr.gets.Counts(), Scans: tr.scans.Counts(),
+		Passed:  tr.passed.Load(),
+		Checked: tr.checked.Load(),
 	}
 	m.OldestSeq, m.Horizon = tr.readers.Oldest()
 	m.OldestAge, m.Readers = tr.readers.Longest()

@@ -9,7 +9,6 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/calls"
-	"lightningdb/internal/system/clock"
 	"lightningdb/internal/tree/tables"
 	"lightningdb/internal/tree/visible"
 )
@@ -36,39 +35,23 @@ func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []by
 	if v == nil {
 		return dst, false, calls.ErrClosed
 	}
-	var start clock.Instant
-	if isTimed(guard.Tick()) {
-		start = tr.clock.Now()
-	}
+	start := tr.gets.Begin(guard.Tick())
 	hash := key.Hash(user)
 	if out, found, ok := tr.rows.Get(dst, user, hash, seq, guard.Tick()); ok {
-		if start != 0 {
-			tr.countGet(start)
-		}
+		tr.gets.Hit(start)
 		return out, found, nil
 	}
 	if seq == Latest {
 		seq = tr.newestIn(v)
 	}
+	search := tr.gets.Search(start)
 	out, found, err = tr.search(v, limit, dst, user, hash, visible.Reader{Seq: seq})
 	if err == nil {
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
-		if start != 0 {
-			tr.countGet(start)
-		}
 	}
+	tr.gets.End(search, user, err)
 	return out, found, err
 }
-
-// GetsPerTimed is the number of reads of which one is timed: a look at the clock takes as long as the fastest read.
-const GetsPerTimed = 256
-
-// isTimed chooses one tick in GetsPerTimed. The multiplier is not that by which the row cache samples, so that no read
-// is timed because it was also counted there.
-func isTimed(tick uint32) bool { return tick*0x85ebca6b <= (1<<32-1)/GetsPerTimed }
-
-// countGet counts a read that was timed from start on, for all that were not.
-func (tr *Tree) countGet(start clock.Instant) { tr.gets.Add(tr.clock.Now().Since(start), GetsPerTimed) }
 
 // newestIn is the newest sequence number that v shows.
 func (tr *Tree) newestIn(v *View) key.SeqNum {

@@ -26,6 +26,7 @@ import (
 	"lightningdb/internal/tree/rowcache"
 	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/tables"
+	"lightningdb/internal/tree/timing"
 )
 
 // Options configures a tree.
@@ -56,6 +57,10 @@ type Options struct {
 	Changed   func()                                  // memory was given back
 	Exclusive func(func()) bool                       // calls it while no commit is in progress, or reports false at once
 	Missing   func(num filename.Num, err error) error // see tables.Options
+	Damaged   func(error)                             // see tables.Options
+
+	Slow     time.Duration // from when on SlowRead is told of reads; 0 for never
+	SlowRead func(timing.Read)
 
 	// Owned by tests and simulations.
 	Poison bool // overwrite freed cache frames, to expose their late use
@@ -85,7 +90,8 @@ type Tree struct {
 
 	openSnapshots atomic.Int64
 	openIterators atomic.Int64
-	gets          *latency.Histogram // apart from what every read loads
+	gets          *timing.Gets
+	scans         *latency.Histogram // apart from what every read loads
 	passed        atomic.Int64       // user keys without a value that iterators have passed
 	checked       atomic.Int64       // entries looked at to find what has changed in a span
 
@@ -110,7 +116,8 @@ func New(o Options) *Tree {
 		gate:   o.Gate,
 		clock:  o.Clock,
 		epochs: epoch.NewDomain(),
-		gets:   new(latency.Histogram),
+		gets:   timing.New(timing.Options{Clock: o.Clock, Slow: o.Slow, Tell: o.SlowRead, Failed: o.Damaged}),
+		scans:  new(latency.Histogram),
 		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{
 			Clock:   o.Clock,
@@ -134,7 +141,7 @@ func New(o Options) *Tree {
 		Dir: o.Dir, Gate: o.Gate, Epochs: tr.epochs, Cache: tr.cache, Buffers: tr.buffers, Random: o.Random,
 		Codec: o.Codec, PageSize: o.PageSize, OpenBytes: o.Budget.OpenTables, Bytes: o.Budget.Table, Unused: o.Unused,
 		ValueThreshold: o.ValueThreshold,
-		Missing:        o.Missing,
+		Missing:        o.Missing, Damaged: o.Damaged, Meter: tr.gets.Meter(), Clock: o.Clock,
 	})
 	tr.rows = rowcache.New(rowcache.Options{Bytes: o.Budget.Rows, Wake: tr.memorySoon, Eager: o.Rows})
 	tr.resources.Store(1)

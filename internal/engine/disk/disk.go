@@ -36,7 +36,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lightningdb/internal/engine/logger"
+	"lightningdb/event"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/calls"
@@ -93,7 +93,7 @@ type Options struct {
 	Now     func() time.Duration
 	Random  func() uint64
 	Gate    *calls.Gate // ends waiting
-	Logger  logger.Logger
+	Tell    func(event.Event)
 	Changed func() // called when a commit was refused, and when the reserve is spent: Remake has something to do then
 }
 
@@ -110,7 +110,7 @@ type Disk struct {
 	env      Env
 	now      func() time.Duration
 	gate     *calls.Gate
-	log      logger.Logger
+	tell     func(event.Event)
 	onChange func()
 
 	admitted atomic.Int64 // bytes that were ever admitted
@@ -131,7 +131,7 @@ type Disk struct {
 
 // New returns the space of a database with the given bounds, and the directory that keeps to them. Begin has it count.
 func New(b Bounds, o Options) (*Disk, vfs.FS) {
-	d := &Disk{bounds: b, env: o.Env, now: o.Now, gate: o.Gate, log: o.Logger, onChange: o.Changed,
+	d := &Disk{bounds: b, env: o.Env, now: o.Now, gate: o.Gate, tell: o.Tell, onChange: o.Changed,
 		adding: calls.NewTurn(), deleting: calls.NewTurn()}
 	d.quota = quota.New(o.FS, quota.Options{
 		Limit: b.Limit, Reserve: filename.Make(filename.Reserve, 0), ReserveBytes: b.Reserve,

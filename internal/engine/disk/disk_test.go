@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightningdb/internal/engine/logger"
+	"lightningdb/event"
 	"lightningdb/internal/engine/room"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/system/calls"
@@ -46,7 +46,7 @@ func newEngine(t *testing.T, tables ...int64) *engine {
 		e.fill(fmt.Sprintf("%06d.tbl", i+1), n)
 	}
 	start, n := time.Now(), uint64(0)
-	e.d, e.fs = New(BoundsFor(limit, 1<<30, 1<<30), Options{FS: e.medium, Env: e, Gate: e.gate, Logger: logger.Silent{},
+	e.d, e.fs = New(BoundsFor(limit, 1<<30, 1<<30), Options{FS: e.medium, Env: e, Gate: e.gate, Tell: func(event.Event) {},
 		Now: func() time.Duration { return time.Since(start) }, Changed: func() {},
 		Random: func() uint64 { n++; return n << 1 }})
 	if err := e.d.Begin(e.fs, false); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"lightningdb/event"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/vfs"
 )
@@ -64,15 +65,14 @@ func (d *Disk) MakeReserve() {
 		return
 	}
 	if err := d.quota.Make(); err != nil {
-		d.log.Warn("there is no space for the reserve; only deletes are accepted until there is", "cause", err)
+		d.tell(event.ReserveMissing{Cause: err})
 	}
 }
 
 // noteSpent takes back what commits were allowed: the reserve is spent.
 func (d *Disk) noteSpent() {
 	d.allowed.Store(0)
-	d.log.Warn("there was no space, and the reserve is spent; only deletes are accepted until there is space again",
-		"disk full", d.quota.MediumFull())
+	d.tell(event.ReserveSpent{DiskFull: d.quota.MediumFull()})
 	d.onChange()
 }
 
@@ -99,7 +99,7 @@ func (d *Disk) Remake() (due time.Duration) {
 	if d.hasRoomForReserve() {
 		if d.quota.Make() == nil {
 			d.remakeAfter = 0
-			d.log.Warn("there is space for the reserve again; all writes are accepted")
+			d.tell(event.ReserveMade{})
 			d.env.Changed()
 			return time.Hour
 		}

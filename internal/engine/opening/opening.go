@@ -1,11 +1,12 @@
-// Package opening tells people how far an Open is that takes long: about once a second what it does, and at its end
-// how long that took. It reads the clock only when it is told of something, and starts no goroutine, so that a
-// simulated clock decides what is said. A Progress belongs to the goroutine that opens.
+// Package opening tells people how far an Open is that takes long: about once a second what it does. It reads the clock
+// only when it is told of something, and starts no goroutine, so that a simulated clock decides what is said. A
+// Progress belongs to the goroutine that opens.
 package opening
 
 import (
 	"time"
 
+	"lightningdb/event"
 	"lightningdb/internal/system/clock"
 )
 
@@ -18,7 +19,7 @@ const lookBytes = 64 << 10
 // Progress is how far an Open is. The zero value is not ready: see Begin.
 type Progress struct {
 	clock clock.Monotonic
-	info  func(msg string, args ...any) // an event of a Logger
+	tell  func(event.Event)
 
 	begun clock.Instant
 	told  clock.Instant // when the last event was; at first the beginning
@@ -28,10 +29,10 @@ type Progress struct {
 	looked      int64 // done when the clock was read last
 }
 
-// Begin returns the progress of an Open that begins now. info receives its events.
-func Begin(clock clock.Monotonic, info func(msg string, args ...any)) *Progress {
+// Begin returns the progress of an Open that begins now. tell receives its events.
+func Begin(clock clock.Monotonic, tell func(event.Event)) *Progress {
 	now := clock.Now()
-	return &Progress{clock: clock, info: info, begun: now, told: now}
+	return &Progress{clock: clock, tell: tell, begun: now, told: now}
 }
 
 // Step says what is done from now on, of which done bytes of total are done already; total is 0 where bytes are not
@@ -59,18 +60,8 @@ func (p *Progress) Look() {
 		return
 	}
 	p.told = now
-	if p.total == 0 {
-		p.info(p.step)
-		return
-	}
-	p.info(p.step, "done", min(p.done, p.total), "total", p.total)
+	p.tell(event.Opening{Step: p.step, Done: min(p.done, p.total), Total: p.total})
 }
 
-// End returns how long the Open took, and tells of it in the words of name if that was long.
-func (p *Progress) End(name string) time.Duration {
-	took := p.clock.Now().Since(p.begun)
-	if took > Interval {
-		p.info(name, "took", took)
-	}
-	return took
-}
+// Took is how long the Open has taken so far.
+func (p *Progress) Took() time.Duration { return p.clock.Now().Since(p.begun) }

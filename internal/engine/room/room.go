@@ -68,17 +68,15 @@ func (r *Room) BackgroundError() error {
 }
 
 // NoteBackground remembers whether background work waits for something that passes by itself, so that writers are told
-// instead of waiting with it. It reports whether that is new.
-func (r *Room) NoteBackground(err error) (news bool) {
+// instead of waiting with it.
+func (r *Room) NoteBackground(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.changedLocked()
 	switch {
 	case directory.Transient(err):
-		news = r.backgroundErr == nil
 		r.backgroundErr = err
 	case err == nil:
 		r.backgroundErr = nil
 	}
-	return news
 }

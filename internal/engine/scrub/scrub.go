@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"lightningdb/internal/engine/logger"
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/clock"
@@ -45,9 +44,9 @@ type Options struct {
 	Clock  clock.Monotonic
 	Wall   func() time.Time
 	Random func() uint64
-	Log    logger.Logger
 
-	Changed func() // a pass has ended, or damage was found
+	Damaged func(file string, err error) // is told of each file with damage, once
+	Changed func()                       // a pass has ended, or damage was found
 
 	// Sleep returns after d, or the error of ctx once that is done.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -204,8 +203,7 @@ func (s *Scrub) found(file string, err error) {
 	}
 	s.mu.Unlock()
 	if !again {
-		s.opts.Log.Error("scrub: a table is damaged; the rest can be used, see the runbook",
-			"file", file, "error", err)
+		s.opts.Damaged(file, err)
 		s.opts.Changed()
 	}
 }

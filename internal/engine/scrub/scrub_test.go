@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"lightningdb/internal/engine/logger"
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 )
@@ -59,17 +58,6 @@ func (d *disk) sleep(ctx context.Context, wait time.Duration) error {
 	return ctx.Err()
 }
 
-// errorsOnly is a logger of a test.
-type errorsOnly struct {
-	logger.Silent
-	disk *disk
-}
-
-// Error implements logger.Logger.
-func (e errorsOnly) Error(msg string, args ...any) {
-	e.disk.told = append(e.disk.told, fmt.Sprint(args...))
-}
-
 // run scrubs until end, at a thousand bytes a second.
 func (d *disk) run(t *testing.T, end time.Duration) *Scrub {
 	t.Helper()
@@ -79,7 +67,8 @@ func (d *disk) run(t *testing.T, end time.Duration) *Scrub {
 	s := New(Options{
 		Env: d, Rate: chunk, Clock: func() time.Duration { return d.elapsed },
 		Wall: func() time.Time { return time.Unix(0, 0).Add(d.elapsed) }, Random: func() uint64 { return d.first },
-		Log: errorsOnly{disk: d}, Changed: func() { d.changed++ }, Sleep: d.sleep,
+		Damaged: func(file string, err error) { d.told = append(d.told, fmt.Sprint(file, ": ", err)) },
+		Changed: func() { d.changed++ }, Sleep: d.sleep,
 	})
 	s.Run(ctx)
 	return s

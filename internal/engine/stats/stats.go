@@ -13,6 +13,7 @@ import (
 // Stats are the counts of an engine. Its methods are safe for concurrent use.
 type Stats struct {
 	Clock clock.Monotonic // set before anything is counted
+	Slow  bool            // somebody wants to know where the time of commits goes; set before, too
 
 	Commits, Operations     atomic.Uint64
 	Appends, LogBytes       atomic.Uint64 // group writes to the log, and bytes of batches in them
@@ -88,6 +89,8 @@ type Jobs struct {
 	done, total atomic.Int64 // bytes of keys and values that the one in progress has read, and will read in all
 	running     atomic.Bool
 
+	times latency.Histogram // of those that have succeeded
+
 	mu       sync.Mutex
 	sum      Work
 	rawBytes int64 // keys and values that jobs have read; guarded by mu
@@ -129,7 +132,11 @@ func (j *Jobs) Succeeded(read, written int64, d time.Duration) {
 	j.sum.BytesWritten += written
 	j.sum.Duration += d
 	j.rawBytes += j.done.Load()
+	j.times.Add(d, 1)
 }
+
+// Times returns how long jobs took that have succeeded.
+func (j *Jobs) Times() latency.Counts { return j.times.Counts() }
 
 // Work returns what was done so far.
 func (j *Jobs) Work() Work {

@@ -111,7 +111,12 @@ type Commit struct {
 	Reads     *txn.Reads  // what must not have changed since ReadPoint; nil: nothing
 	ReadPoint ReadPoint   // the state that Reads were read from; nil only if Reads is
 	Owner     *lock.Owner // the owner whose locks do not count; nil: all count
+
+	Times *Times // where Env adds how long its steps took; nil if nobody wants to know
 }
+
+// Times is how long steps of the group of a commit took.
+type Times struct{ Log, Sync time.Duration }
 
 // ReadPoint is the state of the database that a transaction read, and that its commit rests on.
 type ReadPoint interface {

@@ -27,22 +27,27 @@ type RootSegment struct {
 	LastSeq key.SeqNum
 }
 
-// HoldOld takes over segments of database db that an Open has found: those that were held before, and those that it has
-// replayed up to commit last. What was begun it holds for the archive, and returns; of the rest it knows nothing. No
-// version needs them from since on. Begin comes next.
+// HoldOld takes over segments of database db among the files that an Open has found: those that were held before, and
+// those that it has replayed up to commit last; the archive may have read neither. What was begun it holds, and returns
+// the names of all other files. No version needs what is held from since on. Begin comes next.
 //
 // It makes them durable. What a kill has left unsynced is in synced tables by now, so that nothing else would do it,
 // and after a power cut the archive would lack a commit that the database has.
-func (l *Log) HoldOld(db [16]byte, nums []filename.Num, last key.SeqNum, since filename.Num) ([]filename.Num, error) {
+func (l *Log) HoldOld(db [16]byte, names []string, last key.SeqNum, since filename.Num) (rest []string, err error) {
 	if l.opts.HoldLimit <= 0 {
-		return nil, nil
+		return names, nil
 	}
-	r := &replayer{fs: l.dir.FS(), o: ReplayOptions{DB: db}}
-	var roots []RootSegment
-	var held []filename.Num
+	var nums []filename.Num
+	for _, name := range names {
+		if kind, num := filename.Parse(name); kind == filename.Log {
+			nums = append(nums, num)
+		}
+	}
+	slices.Sort(nums)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	slices.Sort(nums)
+	var roots []RootSegment
+	r := &replayer{fs: l.dir.FS(), o: ReplayOptions{DB: db}}
 	for _, num := range nums {
 		err := r.open(num, func(s *segment) error {
 			size, err := l.dir.FS().FileSize(s.name)
@@ -55,7 +60,7 @@ func (l *Log) HoldOld(db [16]byte, nums []filename.Num, last key.SeqNum, since f
 			if s.prev.Num == 0 {
 				roots = append(roots, RootSegment{num, s.prev.LastSeq})
 			}
-			held = append(held, num)
+			names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == s.name })
 			l.hold.held = append(l.hold.held, segmentFile{num: num, bytes: size, since: since})
 			return nil
 		})
@@ -65,7 +70,7 @@ func (l *Log) HoldOld(db [16]byte, nums []filename.Num, last key.SeqNum, since f
 	}
 	l.hold.roots = usedRoots(roots, last)
 	l.limitHoldLocked(l.opts.HoldLimit)
-	return held, nil
+	return names, nil
 }
 
 // syncFile makes the content of a file durable.

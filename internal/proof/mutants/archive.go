@@ -11,7 +11,7 @@ var archiveMutants = []Mutant{
 	{
 		Name:    "the log is not held over a restart",
 		Breaks:  "what was not archived before a crash is a gap",
-		Changes: []Change{{"internal/log/wal/hold.go", `			held = append(held, num)`, `			held = append(held, 0)`}},
+		Changes: []Change{{"internal/log/wal/hold.go", `bool { return name == s.name })`, `bool { return name == s.name+"?" })`}},
 		Killer:  test("archive", "TestArchiver_oneBranchOverCrashesAndRestarts"),
 		Quick:   true,
 	},

@@ -8,10 +8,12 @@ func byWallClock(file, field, was, wall string) []Change {
 // importTime makes package time known to the engine's constructor.
 var importTime = Change{"internal/engine/engine.go", `	"fmt"
 
-	"lightningdb/internal/engine/disk"`, `	"fmt"
+	"lightningdb/event"
+`, `	"fmt"
 	"time"
 
-	"lightningdb/internal/engine/disk"`}
+	"lightningdb/event"
+`}
 
 // clockMutants measure an interval by the wall clock.
 var clockMutants = []Mutant{

@@ -84,7 +84,7 @@ var diskMutants = []Mutant{
 		Name:   "what was allowed before the reserve was spent stays allowed",
 		Breaks: "puts take the reserve, and nothing is left to deletes",
 		Changes: []Change{{"internal/engine/disk/reserve.go", `	d.allowed.Store(0)
-	d.log`, `	d.log`}},
+	d.tell`, `	d.tell`}},
 		Killer: test("engine/disk", "TestAdmit_aSpentReserveTakesTheAllowanceBack"),
 		Quick:  true,
 	},

@@ -233,10 +233,10 @@ var followerMutants = []Mutant{
 	{
 		Name:   "visible is published before the commit is applied",
 		Breaks: "a follower looks for a commit in the log that is not there, or shows what is refused",
-		Changes: []Change{{"internal/engine/write.go", `	undecided, err := w.log.Append(records, sync)
+		Changes: []Change{{"internal/engine/write.go", `	undecided := false
 `, `	newest := records[len(records)-1]
 	w.dir.Page().SetVisible(newest.First + key.SeqNum(newest.Count) - 1)
-	undecided, err := w.log.Append(records, sync)
+	undecided := false
 `}},
 		Killer: followed("300"),
 	},

@@ -6,7 +6,7 @@ var latencyMutants = []Mutant{
 		Name:   "a commit that waits for room is timed like others",
 		Breaks: "of sixteen commits that a stall holds up, fifteen are not seen",
 		Changes: []Change{{"internal/engine/write.go", `		e.stats.CommitWaits(t)
-		if err := e.waitForRoom(ctx); err != nil {`, `		if err := e.waitForRoom(ctx); err != nil {`}},
+		if err := e.stats.Part(t, stats.Room, func() error { return e.waitForRoom(ctx) }); err != nil {`, `		if err := e.stats.Part(t, stats.Room, func() error { return e.waitForRoom(ctx) }); err != nil {`}},
 		Killer: test("engine", "TestLatency_hasTheWaitForRoom"),
 	},
 	{
@@ -40,8 +40,8 @@ var latencyMutants = []Mutant{
 	{
 		Name:   "a timed read counts for itself",
 		Breaks: "a program that reads all the time is told that it does not",
-		Changes: []Change{{"internal/tree/read.go", `Since(start), GetsPerTimed)`,
-			`Since(start), 1)`}},
+		Changes: []Change{{"internal/tree/timing/timing.go", `Since(start), PerTimed)`,
+			`Since(start), 1)`}, {"internal/tree/timing/timing.go", `g.times.Add(took, PerTimed)`, `g.times.Add(took, 1)`}},
 		Killer: test("engine", "TestLatency_ofReadsIsSampled"),
 	},
 	{

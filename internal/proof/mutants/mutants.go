@@ -81,7 +81,7 @@ func All() []Mutant {
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
-		archiveMutants, monitorMutants, viewMutants, pageMutants())
+		archiveMutants, monitorMutants, viewMutants, eventMutants, pageMutants())
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly

@@ -396,8 +396,8 @@ var transactionMutants = []Mutant{
 		Name:   "a transaction forgets that its commit waited",
 		Breaks: "the key can never be locked again",
 		Changes: []Change{{"internal/engine/txn.go", `	t.locked = true
-	return t.engine.acquire(ctx, &t.owner, blocked.Key)`,
-			`	return t.engine.acquire(ctx, &t.owner, blocked.Key)`}},
+	acquire := func() error { return t.engine.acquire(ctx, &t.owner, blocked.Key) }`,
+			`	acquire := func() error { return t.engine.acquire(ctx, &t.owner, blocked.Key) }`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
@@ -641,7 +641,7 @@ var transactionMutants = []Mutant{
 		Name:   "OnCommit is called for what was not committed",
 		Breaks: "a caller believes in an attempt that lost",
 		Changes: []Change{{"update.go", `	return tx, tx.commit()`, `	err = tx.commit()
-	tx.rw.Announce()
+	tx.body.Writer.Announce()
 	return tx, err`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_repeatsWhatLost)$"},
 	},
@@ -909,7 +909,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "WaitDurable returns at once",
 		Breaks: "what was waited for is lost to a power cut",
-		Changes: []Change{{"internal/engine/wait_durable.go", `	if seq <= e.log.Durable() {`,
+		Changes: []Change{{"internal/engine/write.go", `	if seq <= e.log.Durable() {`,
 			`	if seq <= e.tree.Visible() {`}},
 		Killer: test("engine", "TestWaitDurable_.*"),
 	},

@@ -70,7 +70,7 @@ func (c Concurrent) Disturbed(fs *memfs.FS, fault Fault, at int, cut *Cut) (stat
 	disk := errfs.New(fs)
 	c.Options.FS = keptOpen{disk}
 	values := newValueWatch()
-	c.Options.Logger = values
+	c.Options.Events.Listener = values.hear
 	e, err := engine.Open(c.Options)
 	if err != nil {
 		return stats, err

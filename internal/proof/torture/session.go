@@ -39,7 +39,7 @@ func NewSession(opts engine.Options, h *oracle.History) *Session {
 	opts.FS = keptOpen{opts.FS}
 	opts.Merge, h.Merge = mergeByDigest, mergeByDigest
 	values := newValueWatch()
-	opts.Logger = values
+	opts.Events.Listener = values.hear
 	return &Session{History: h, opts: opts, values: values}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	events "lightningdb/event" // event is a line of a journal here
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/compaction"
@@ -34,8 +35,8 @@ func (s ValueStats) String() string {
 // some says that there was some of each.
 func (s ValueStats) some() bool { return s.Made > 0 && s.Emptied > 0 && s.Removed > 0 }
 
-// valueWatch follows the value files of a directory through the lives of a session. As the Logger of its engines it
-// counts the compactions that empty value files.
+// valueWatch follows the value files of a directory through the lives of a session. As the listener of its
+// engines it counts the compactions that empty value files.
 type valueWatch struct {
 	made, removed int
 	emptied       atomic.Int64
@@ -46,23 +47,12 @@ func newValueWatch() *valueWatch { return &valueWatch{known: make(map[filename.N
 
 func (w *valueWatch) stats() ValueStats { return ValueStats{w.made, int(w.emptied.Load()), w.removed} }
 
-// Debug implements engine.Logger.
-func (w *valueWatch) Debug(_ string, args ...any) {
-	for _, arg := range args {
-		if arg == compaction.ReasonValues {
-			w.emptied.Add(1)
-		}
+// hear counts the compactions that r tells of.
+func (w *valueWatch) hear(r events.Record) {
+	if c, ok := r.Event.(events.Compacted); ok && c.Reason == string(compaction.ReasonValues) {
+		w.emptied.Add(1)
 	}
 }
-
-// Info implements engine.Logger.
-func (*valueWatch) Info(string, ...any) {}
-
-// Warn implements engine.Logger.
-func (*valueWatch) Warn(string, ...any) {}
-
-// Error implements engine.Logger.
-func (*valueWatch) Error(string, ...any) {}
 
 // version is the version in force; nil if the engine is closed.
 func (s *Session) version() *manifest.Version {

@@ -39,6 +39,11 @@ type Metrics struct {
 	// Get is Get, GetAppend, Has and their like, of the database, snapshots and transactions, as far as they read the
 	// database and not what the transaction wrote. One in 256 is measured, and counts for 256.
 	Get Summary
+	// Scan is the steps of cursors and loops to entries that are not at hand, of which up to 64 are taken at once. One in
+	// 16 is measured, and counts for 16.
+	Scan Summary
+	// Flush and Compaction are each flush and each compaction that has succeeded.
+	Flush, Compaction Summary
 }
 
 // Since returns the latencies of the calls after those that earlier, metrics of the same Open, has counted. The maximum
@@ -48,8 +53,15 @@ func (m Metrics) Since(earlier Metrics) Metrics {
 		Commit: Since(m.Commit, earlier.Commit),
 		Sync:   Since(m.Sync, earlier.Sync),
 		Get:    Since(m.Get, earlier.Get),
+		Scan:   Since(m.Scan, earlier.Scan),
+
+		Flush:      Since(m.Flush, earlier.Flush),
+		Compaction: Since(m.Compaction, earlier.Compaction),
 	}
 }
+
+// DropRare drops the buckets of those that a writer does not tell others of; their other figures stay.
+func (m *Metrics) DropRare() { m.Scan.Buckets, m.Flush.Buckets, m.Compaction.Buckets = nil, nil, nil }
 
 // Packed is the buckets of a Summary, as AppendBuckets writes them.
 type Packed []byte

@@ -8,6 +8,8 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/latency"
 	"lightningdb/internal/tree/gap"
 	"lightningdb/internal/tree/visible"
 )
@@ -52,6 +54,9 @@ type Visible struct {
 	Walk  gap.Walk      // follows the keys that the snapshot does not see; its Known may be set before a move
 	Stop  *atomic.Bool  // once set, a move fails instead of passing over further entries; nil for never
 
+	Clock clock.Monotonic    // measures steps
+	Times *latency.Histogram // how long they took; see StepsPerTimed. nil if nobody wants to know
+
 	input   Iterator
 	reader  visible.Reader
 	lower   []byte // first user key inside; nil if unbounded. Borrowed
@@ -64,6 +69,7 @@ type Visible struct {
 	batch []Entry // what the snapshot sees of a batch of the input, in the order of the walk; part of room
 	at    int     // index of the current entry in batch
 	reach int     // how many entries the next batch may have; 0 before the first step
+	steps uint32  // so far, beyond batches; Reset leaves it
 	taken int     // entries of room that were ever used
 	room  [maxBatchEntries]Entry
 
@@ -156,7 +162,22 @@ func (v *Visible) Next() bool {
 		v.at++
 		return true
 	}
-	return v.advance()
+	if !v.isTimed() {
+		return v.advance()
+	}
+	start := v.Clock.Now()
+	ok := v.advance()
+	v.Times.Add(v.Clock.Now().Since(start), StepsPerTimed)
+	return ok
+}
+
+// StepsPerTimed is the number of steps to entries that are not at hand of which one is timed.
+const StepsPerTimed = 16
+
+// isTimed counts a step, and reports whether it is to be timed.
+func (v *Visible) isTimed() bool {
+	v.steps++
+	return v.steps%StepsPerTimed == 0 && v.Times != nil
 }
 
 // advance is Next where that is more than a step within a batch.
@@ -199,7 +220,13 @@ func (v *Visible) Prev() bool {
 		v.at++
 		return true
 	}
-	return v.retreat()
+	if !v.isTimed() {
+		return v.retreat()
+	}
+	start := v.Clock.Now()
+	ok := v.retreat()
+	v.Times.Add(v.Clock.Now().Since(start), StepsPerTimed)
+	return ok
 }
 
 // retreat is Prev where that is more than a step within a batch.

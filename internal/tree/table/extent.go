@@ -35,7 +35,7 @@ type Values interface {
 // OpenValues is Open without the cache, for the extents of the table in f alone: of the result only AppendExtent,
 // AppendChunk, Verify and Close may be called. It reads the footer.
 func OpenValues(f vfs.File, o OpenOptions) (*Reader, error) {
-	r := &Reader{src: block.Source{File: f, Name: o.Name, ID: o.ID}, values: o.Values}
+	r := &Reader{src: block.Source{File: f, Name: o.Name, ID: o.ID, Tell: o.Damaged}, values: o.Values}
 	if err := r.openFooter(o.Size); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,8 @@ type OpenOptions struct {
 	Seq key.SeqNum
 
 	Values Values // nil: value files cannot be read
+
+	Damaged func(error) // is told of damage that is found; nil if nobody wants to know
 }
 
 // LocalSeq is the sequence number in the entries of a table that was written before its commit had one: one that no
@@ -70,7 +72,7 @@ type Reader struct {
 // Open returns a Reader of the table in f, and owns f if it succeeds. It reads the footer and the properties, and
 // checks them against each other, the expected id and the expected size.
 func Open(f vfs.File, o OpenOptions) (*Reader, error) {
-	r := &Reader{src: block.Source{File: f, Name: o.Name, ID: o.ID}, buffers: o.Buffers, grown: o.Grown,
+	r := &Reader{src: block.Source{File: f, Name: o.Name, ID: o.ID, Tell: o.Damaged}, buffers: o.Buffers, grown: o.Grown,
 		num: o.Num, values: o.Values}
 	if err := r.openParts(o.Size); err != nil {
 		return nil, err

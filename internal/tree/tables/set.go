@@ -25,12 +25,14 @@ import (
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/epoch"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/cache"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/table"
 	"lightningdb/internal/tree/table/block/piece"
+	"lightningdb/internal/tree/timing"
 )
 
 // Options configures a set of tables.
@@ -53,6 +55,12 @@ type Options struct {
 	// Missing makes of the error that the file of table num is not there what a reader gets; nil for
 	// Directory.TakenOver.
 	Missing func(num filename.Num, err error) error
+
+	// Damaged is told of the damage that reads meet. Jobs that have a table apart return it to who began them.
+	Damaged func(error)
+
+	Meter *timing.Meter // counts reads of tables; nil if nobody wants to know
+	Clock clock.Monotonic
 }
 
 // Set is the tables of a database. Its methods are safe for concurrent use.
@@ -284,8 +292,9 @@ func (s *Set) find(meta *manifest.TableMeta) (vfs.File, table.OpenOptions, error
 	if err != nil {
 		return nil, table.OpenOptions{}, fmt.Errorf("open table: %w", err)
 	}
+	file = s.opts.Meter.File(file, s.opts.Clock)
 	return file, table.OpenOptions{Name: name, Num: meta.Num, ID: meta.ID, Size: meta.Size, Cache: s.opts.Cache,
-		Buffers: s.opts.Buffers, Seq: meta.Seq}, nil
+		Buffers: s.opts.Buffers, Seq: meta.Seq, Damaged: s.opts.Damaged}, nil
 }
 
 // opened is file as open opens it.
@@ -331,6 +340,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 		file = untilFile{file, ctx, pace}
 	}
 	opts.Values = &values{set: s, name: opts.Name, ctx: ctx, pace: pace}
+	opts.Damaged = nil
 	o, err := s.opened(file, opts, table.Open)
 	if err != nil {
 		return nil, err

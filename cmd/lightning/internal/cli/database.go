@@ -11,6 +11,7 @@ import (
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/copies"
+	"lightningdb/event"
 )
 
 // reading is what a database and a follower of one have in common.
@@ -79,41 +80,32 @@ func (a *app) with(dir string, o lightningdb.Options, follow *lightningdb.Follow
 func (a *app) open(dir string, o lightningdb.Options) (source, error) {
 	if screen := a.Screen(); screen != nil {
 		drawn := &drawnOpen{screen: screen}
-		o.Logger = drawn
+		o.Events.Listener = drawn.hear
 		defer drawn.wipe()
 	}
 	db, err := lightningdb.Open(dir, &o)
 	return source{reading: db, db: db}, err
 }
 
-// drawnOpen is a Logger that draws what an Open does, and nothing after that.
+// drawnOpen draws what an Open does.
 type drawnOpen struct {
 	screen *progress.Screen
 	drawn  bool
 }
 
-// Info implements lightningdb.Logger. Only Open has something to say at this level.
-func (d *drawnOpen) Info(msg string, args ...any) {
-	var done, total int64
-	for i := 0; i+1 < len(args); i += 2 {
-		n, _ := args[i+1].(int64)
-		switch args[i] {
-		case "done":
-			done = n
-		case "total":
-			total = n
-		}
+// hear draws r, if it is of an Open.
+func (d *drawnOpen) hear(r event.Record) {
+	e, ok := r.Event.(event.Opening)
+	if !ok {
+		return
 	}
-	if total > 0 {
-		msg += fmt.Sprintf(": %s of %s", units.Bytes(done), units.Bytes(total))
+	text := e.Step
+	if e.Total > 0 {
+		text += fmt.Sprintf(": %s of %s", units.Bytes(e.Done), units.Bytes(e.Total))
 	}
 	d.drawn = true
-	d.screen.Draw(msg)
+	d.screen.Draw(text)
 }
-
-func (*drawnOpen) Debug(string, ...any) {}
-func (*drawnOpen) Warn(string, ...any)  {}
-func (*drawnOpen) Error(string, ...any) {}
 
 func (d *drawnOpen) wipe() {
 	if d.drawn {

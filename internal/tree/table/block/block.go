@@ -115,11 +115,17 @@ type Source struct {
 	Name  string
 	ID    uint64
 	Codec codec.ID // the only codec that blocks of this table may have, apart from none
+
+	Tell func(damage error) // is told of damage; nil if nobody wants to know
 }
 
 // Damaged returns a *corrupt.Error about what begins at offset.
 func (s *Source) Damaged(offset int64, format string, args ...any) error {
-	return corrupt.New(s.Name, offset, format, args...)
+	err := corrupt.New(s.Name, offset, format, args...)
+	if s.Tell != nil {
+		s.Tell(err)
+	}
+	return err
 }
 
 // Read fills buf from offset on. Callers stay inside the file's size as verified when the table was opened, so an early

@@ -1,0 +1,72 @@
+// Package state is what an engine tells of itself: what Open found, and its figures of one moment. It holds no state.
+package state
+
+import (
+	"time"
+
+	"lightningdb/event"
+	"lightningdb/internal/engine/disk"
+	"lightningdb/internal/engine/scrub"
+	"lightningdb/internal/engine/stats"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/log/lock"
+	"lightningdb/internal/system/latency"
+	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/compaction"
+)
+
+// Metrics is the state of the engine at one moment.
+type Metrics struct {
+	tree.Metrics
+	Levels          []compaction.LevelState
+	Durable         key.SeqNum // everything up to here survives a power cut
+	LogSegments     int
+	LogBytes        int64 // bytes in all of them
+	Commits         uint64
+	Operations      uint64
+	Appends         uint64 // group writes to the log
+	AppendBytes     uint64 // bytes of batches in them
+	Conflicts       uint64 // commits refused because of what they had read
+	LockWaits       uint64 // times that a transaction or a commit found a key locked
+	Deadlocks       uint64 // of them, those that would not have ended
+	LockTimeouts    uint64 // of them, those that took too long
+	Locks           lock.State
+	Ingests         uint64 // commits of tables, past the log
+	Flush           stats.Work
+	Compaction      stats.Work
+	Waiting         bool // a compaction, for the end of a burst of writes
+	MemoryLimit     int64
+	Syncs           uint64
+	CommitTimes     latency.Counts // how long commits took: see stats.Timer
+	SyncTimes       latency.Counts // how long commits waited for syncs: see wal.Log.Waits
+	FlushTimes      latency.Counts
+	CompactionTimes latency.Counts
+	Stall           stats.Stall
+	DiskBytes       int64 // of all files of the database
+	FreeBytes       int64 // of the file system; 0 if it does not tell
+	Events          event.Counts
+	Backups         event.Backups
+	Disk            disk.State
+	Scrub           scrub.State
+	Obsolete        int   // files that wait for their removal
+	Failure         error // why writes stopped or background work is held up, or ErrClosed; nil if nothing of that
+}
+
+// Report is what Open found and did.
+type Report struct {
+	Created      bool          // there was no database; there is one now
+	Segments     int           // log segments replayed
+	Records      int64         // commits replayed
+	Operations   int64         // operations in them
+	LogBytes     int64         // bytes of log read
+	TornBytes    int64         // bytes of a write that was under way at the crash, dropped
+	LastSequence key.SeqNum    // the newest commit
+	FilesRemoved []string      // files that nothing named
+	Duration     time.Duration // of the whole Open
+}
+
+// Event is the report as it is told of.
+func (r *Report) Event() event.Opened {
+	return event.Opened{Created: r.Created, Records: r.Records, LogBytes: r.LogBytes, TornBytes: r.TornBytes,
+		FilesRemoved: len(r.FilesRemoved), Sequence: uint64(r.LastSequence), Duration: r.Duration}
+}
