@@ -221,8 +221,8 @@ func (e *Engine) Traced(ctx context.Context, op event.Operation, do func(ctx con
 	return e.opts.bus.Traced(ctx, op, do)
 }
 
-// Traces is Bus.Traces.
 func (e *Engine) Traces() bool { return e.opts.bus.Traces() }
+
 // BeginBackup says that a backup begins, to a stream or a repository. The caller says how it ends.
 func (e *Engine) BeginBackup(ctx context.Context, to string) (
 	within context.Context, end func(sequence uint64, bytes int64, err error)) {
