@@ -157,13 +157,17 @@ func (e *Engine) Writable() error { return e.dir.Writable() }
 // Get is Tree.Get, traced.
 func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
 	if e.opts.bus.Traces() {
-		err = e.opts.bus.Traced(context.Background(), event.Get, func(context.Context) (err error) {
-			out, found, err = e.tree.Get(dst, user, seq)
-			return err
-		})
-		return out, found, err
+		return e.tracedGet(dst, user, seq)
 	}
 	return e.tree.Get(dst, user, seq)
+}
+
+func (e *Engine) tracedGet(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	err = e.opts.bus.Traced(context.Background(), event.Get, func(context.Context) (err error) {
+		out, found, err = e.tree.Get(dst, user, seq)
+		return err
+	})
+	return out, found, err
 }
 
 // Has is Tree.Has.
@@ -228,7 +232,6 @@ func (e *Engine) Traced(ctx context.Context, op event.Operation, do func(ctx con
 	return e.opts.bus.Traced(ctx, op, do)
 }
 
-// Traces reports whether there is a tracer.
 func (e *Engine) Traces() bool { return e.opts.bus.Traces() }
 
 // BeginBackup says that a backup begins, to a stream or a repository. The caller says how it ends.
