@@ -58,16 +58,17 @@ type Metrics struct {
 	PinnedFiles int
 	PinnedBytes int64
 	// BackgroundError is why writes stopped or background work is held up, and ErrClosed once the database is closed;
-	// nil if nothing of that is so. In JSON it is its text.
+	// nil if nothing of that is so. It is ErrReadOnly, too, if writes have stopped until the database is opened again. In
+	// JSON it is its text.
 	BackgroundError error
 }
 
-// DiskMetrics describes what Options.DiskLimit makes of the disk. All of it is zero without that option.
+// DiskMetrics describes what Options.DiskLimit makes of the disk. Without that option it is zero, but for Refused.
 type DiskMetrics struct {
 	Limit    int64
 	Reserve  int64  // bytes of the file RESERVE; 0 while it is spent
 	Refusing string // why writes that add anything are refused, or wait, at present; empty if they are not
-	Refused  uint64 // how many were, since Open
+	Refused  uint64 // how many were since Open, or met a full disk
 }
 
 // ScrubMetrics describes what Options.ScrubRate has read since Open. All of it is zero without that option.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 
 	"lightningdb/internal/engine/disk"
 	"lightningdb/internal/engine/scrub"
@@ -78,6 +79,7 @@ func (e *Engine) Metrics() Metrics {
 	}
 	defer e.tree.Release(v)
 	m.Disk = e.disk.State()
+	m.Disk.Refused += e.stats.NoSpace.Load()
 	m.LogSegments, m.LogBytes = e.log.Size()
 	m.Obsolete = e.dir.Obsolete()
 	idle := e.tree.IsIdle(v)
@@ -88,9 +90,9 @@ func (e *Engine) Metrics() Metrics {
 
 // failure is what an operator must be told of.
 func (e *Engine) failure() error {
-	err := e.dir.Cause()
-	if err == nil {
-		err = e.room.BackgroundError()
+	err := e.room.BackgroundError()
+	if cause := e.dir.Cause(); cause != nil {
+		err = fmt.Errorf("%w: %w", ErrReadOnly, cause)
 	}
 	if e.gate.Closed() {
 		err = errors.Join(ErrClosed, err)
