@@ -31,7 +31,8 @@ var wings = []wing{
 	{"backup", ".", ". checkpoint target format system"},
 	{"monitor", ".", "."},
 	{"internal/proof", "latency oracle isolation observer torture destruction campaign mutants environment blackbox " +
-		"probe noise crew ledger resources", "system format tree log engine follower salvage transaction ."},
+		"probe noise crew ledger resources operate", "system format tree log engine follower salvage transaction . " +
+		"backup monitor"},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
 		"internal/shell internal/demo internal/watch internal/cli .", ". backup cmd/internal"},
