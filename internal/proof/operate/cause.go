@@ -109,12 +109,12 @@ var diskCauses = []Cause{
 		set: func(s *scene) {
 			s.spec.Repository, s.spec.BackupEvery = s.path("repository"), backupInterval
 		},
-		do: func(s *scene) error {
-			return errors.Join(os.Rename(s.spec.Repository, s.path("away")), os.WriteFile(s.spec.Repository, nil, 0o600))
-		},
-		mend: func(s *scene) error {
-			return errors.Join(os.Remove(s.spec.Repository), os.Rename(s.path("away"), s.spec.Repository))
-		},
+		do: takeAway, mend: putBack,
+	},
+	{
+		Name: "late-archive", Alert: "LightningArchiveLate", Says: "the place of the archive is gone", minutes: 7,
+		set: func(s *scene) { s.spec.Repository, s.spec.Archive = s.path("repository"), true },
+		do:  takeAway, mend: putBack,
 	},
 	{
 		Name: "stall", Alert: "LightningStalls", Says: "more is written than flush and compaction take", minutes: 11,
@@ -135,6 +135,16 @@ var readerCauses = []Cause{
 		Name: "forgotten-lock", Alert: "LightningOldLock", Says: "a transaction keeps a key locked", minutes: 6,
 		with: []string{"LightningOldReader"}, do: orders("lock"), mend: orders("release"),
 	},
+}
+
+// takeAway puts a file in the place of the repository.
+func takeAway(s *scene) error {
+	return errors.Join(os.Rename(s.spec.Repository, s.path("away")), os.WriteFile(s.spec.Repository, nil, 0o600))
+}
+
+// putBack puts the repository back.
+func putBack(s *scene) error {
+	return errors.Join(os.Remove(s.spec.Repository), os.Rename(s.path("away"), s.spec.Repository))
 }
 
 // damage changes a byte of the largest table, as a medium does that forgets, while the process is away.

@@ -36,6 +36,7 @@ type spec struct {
 	Mount       int64         // bytes of a file system of its own in memory, in the directory above Dir; 0 for none
 	Repository  string        // for backups; empty for none
 	BackupEvery time.Duration // 0: on order only
+	Archive     bool          // commits go to the repository
 }
 
 // answer is what a subject says once an order is done.
@@ -110,9 +111,16 @@ func RunChild(text string, in io.Reader, out io.Writer) error {
 
 // run opens the database, and obeys.
 func (s *subject) run(in io.Reader, out *json.Encoder) (err error) {
-	s.db, err = lightningdb.Open(s.Dir, &lightningdb.Options{MemoryLimit: s.MemoryLimit, LogLimit: s.LogLimit,
-		DiskLimit: s.DiskLimit, ScrubRate: s.ScrubRate, Compression: lightningdb.NoCompression, TraceReaders: true})
-	if err != nil {
+	options := &lightningdb.Options{MemoryLimit: s.MemoryLimit, LogLimit: s.LogLimit, DiskLimit: s.DiskLimit,
+		ScrubRate: s.ScrubRate, Compression: lightningdb.NoCompression, TraceReaders: true}
+	if s.Archive {
+		repository, err := backup.OpenFolder(s.Repository)
+		if err != nil {
+			return err
+		}
+		options.Archive = backup.NewArchive(repository)
+	}
+	if s.db, err = lightningdb.Open(s.Dir, options); err != nil {
 		return err
 	}
 	o := &monitor.Options{BackupEvery: s.BackupEvery, LastBackup: func() time.Time {
