@@ -88,10 +88,14 @@ var processCauses = []Cause{
 var diskCauses = []Cause{
 	{
 		Name: "full-disk", Alert: "LightningDiskFull", Says: "its file system is full", minutes: 2,
-		set:     func(s *scene) { s.spec.Mount, s.spec.Dir = smallDisk, filepath.Join(s.path("disk"), "db") },
-		prepare: probe.MayMount, mayLack: true,
+		set: onSmallDisk, prepare: probe.MayMount, mayLack: true, with: []string{"LightningDiskFillsUp"},
 		do:   orders("fill disk"),
 		mend: orders("empty disk"),
+	},
+	{
+		Name: "filling-disk", Alert: "LightningDiskFillsUp", Says: "its file system has little room left", minutes: 11,
+		set: onSmallDisk, prepare: probe.MayMount, mayLack: true,
+		do: orders("leave little"), mend: orders("empty disk"),
 	},
 	{
 		Name: "disk-limit", Alert: "LightningDiskFull", Says: "Options.DiskLimit is reached", minutes: 2,
@@ -136,6 +140,9 @@ var readerCauses = []Cause{
 		with: []string{"LightningOldReader"}, do: orders("lock"), mend: orders("release"),
 	},
 }
+
+// onSmallDisk gives a database a file system of its own.
+func onSmallDisk(s *scene) { s.spec.Mount, s.spec.Dir = smallDisk, filepath.Join(s.path("disk"), "db") }
 
 // takeAway puts a file in the place of the repository.
 func takeAway(s *scene) error {

@@ -73,7 +73,10 @@ var orderList = map[string]func(s *subject) error{
 	"fill":     (*subject).fill,
 	"delete":   (*subject).deleteAll,
 
-	"fill disk":  (*subject).fillDisk,
+	"fill disk": (*subject).fillDisk,
+	"leave little": func(s *subject) error {
+		return os.WriteFile(s.ballast(), make([]byte, s.Mount-leftBytes-s.db.Metrics().DiskBytes), 0o600)
+	},
 	"empty disk": func(s *subject) error { return os.Remove(s.ballast()) },
 
 	"fail syncs":          func(*subject) error { return failSyncs() },
@@ -85,6 +88,7 @@ const (
 	dataBytes  = 8 << 20
 	valueBytes = 2 << 10
 	writers    = 4
+	leftBytes  = 4 << 20 // of a disk that has little room
 	// writtenKeys are the keys that they overwrite: 400 MB.
 	writtenKeys = 200_000
 	leaks       = 6 // cursors, each of which keeps dataBytes
