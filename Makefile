@@ -1,6 +1,6 @@
 # Only what is longer than one command of the go tool.
 
-.PHONY: torture torture-long resources fuzz models bench bench-quick bench-compare bench-libraries page browser
+.PHONY: torture torture-long resources operate fuzz models bench bench-quick bench-compare bench-libraries page browser
 
 REVISION = $(shell git describe --always --abbrev=40 --exclude '*' --dirty=+ 2>/dev/null || echo unknown)
 PROOF = go run -ldflags "-X lightningdb/cmd/internal/console.revision=$(REVISION)" ./cmd/lightning-proof
@@ -18,6 +18,11 @@ torture-long:
 # nothing else to do. For less: ONLY=stalls,views SCALE=0.1; elsewhere: DIR=/data/new
 resources:
 	$(PROOF) resources $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(DIR),--dir $(DIR))
+
+# Every alert of ops/prometheus/rules.yml, seen to fire and clear by a real Prometheus and Alertmanager: ten minutes at
+# most. For less: ONLY=killed,failed-sync
+operate:
+	scripts/operate $(if $(ONLY),--only $(ONLY))
 
 # Ten minutes for each fuzz target, three hours in all; fails if one does nothing. For less:
 # TIME=1m TARGETS='FuzzReplay wal'

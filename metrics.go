@@ -67,7 +67,8 @@ type Metrics struct {
 	PinnedFiles int
 	PinnedBytes int64
 	// BackgroundError is why writes stopped or background work is held up, and ErrClosed once the database is closed;
-	// nil if nothing of that is so. In JSON it is its text.
+	// nil if nothing of that is so. It is ErrReadOnly, too, if writes have stopped until the database is opened again. In
+	// JSON it is its text.
 	BackgroundError error
 }
 
@@ -143,7 +144,7 @@ type (
 
 	// DiskMetrics describes what Options.DiskLimit makes of the disk: the Limit, and the Reserve (bytes of the file
 	// RESERVE; 0 while it is spent); why writes that add anything are refused, or wait, at present (Refusing, "" if they
-	// are not), and how many were (Refused, uint64). All of it is zero without that option.
+	// are not), and how many were, or met a full disk (Refused, uint64). Without that option it is zero, but for Refused.
 	DiskMetrics = disk.State
 
 	// ScrubMetrics describes what Options.ScrubRate has read since Open: Passes (uint64) that came to their end; bytes of

@@ -58,25 +58,26 @@ type Distribution struct {
 // Families returns the metrics of this moment, which are those of /metrics in their order, for programs that send them
 // elsewhere. It fails with what /metrics answers 503 with, after Options.HealthTimeout at the latest.
 func (m *Monitor) Families(ctx context.Context) ([]Family, error) {
-	now, _, err := m.gather(ctx)
+	now, err := m.gather(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return familiesOf(m.db.Path(), &now, m.allLevels(now.Levels)), nil
+	p := running{now.metrics.BackgroundError, m.began, now.lastBackup, m.o.BackupEvery}
+	return familiesOf(m.db.Path(), &now.metrics, p, m.allLevels(now.metrics.Levels)), nil
 }
 
 // Catalog returns every metric that there is, in the order of Families, without samples.
 func Catalog() []Family {
-	all := familiesOf("", &metrics{}, nil)
+	all := familiesOf("", &metrics{}, running{}, nil)
 	for i := range all {
 		all[i].Samples = nil
 	}
 	return all
 }
 
-// familiesOf are all metrics of now. levels are its levels, and what else is to be shown of that kind. The name of a
-// directory need not be UTF-8; a label has to be.
-func familiesOf(path string, now *metrics, levels []lightningdb.LevelMetrics) []Family {
+// familiesOf are all metrics of now and of the program p. levels are its levels, and what else is to be shown of that
+// kind. The name of a directory need not be UTF-8; a label has to be.
+func familiesOf(path string, now *metrics, p running, levels []lightningdb.LevelMetrics) []Family {
 	all := []Family{{Name: "database", Kind: Gauge, Help: "1; its label says which database this is of.",
 		Labels: []string{"path"}, Samples: []Sample{{Labels: []string{strings.ToValidUTF8(path, "\uFFFD")}, Value: 1}}}}
 	for _, f := range figures {
@@ -99,6 +100,7 @@ func familiesOf(path string, now *metrics, levels []lightningdb.LevelMetrics) []
 		all = append(all, Family{Name: l.name, Kind: Histogram, Help: l.help,
 			Samples: []Sample{{Distribution: distributionOf(l.of(now).Buckets)}}})
 	}
+	all = append(all, p.families()...)
 	for i := range all {
 		all[i].Name = "lightning_" + all[i].Name
 	}

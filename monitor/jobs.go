@@ -26,6 +26,7 @@ type job struct {
 
 	mu    sync.Mutex
 	state Job
+	whole time.Time // when the newest one began that ended well; zero before that
 }
 
 // allowJobs makes what the options allow. It fails if the database cannot do that.
@@ -120,6 +121,19 @@ func (j *job) end(failure string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.state.Running, j.state.OK, j.state.Error, j.state.Ended = false, failure == "", failure, time.Now()
+	if j.state.OK {
+		j.whole = j.state.Began
+	}
+}
+
+// lastWhole is when the newest one of j began that ended well, and zero if there is none. j may be nil.
+func (j *job) lastWhole() time.Time {
+	if j == nil {
+		return time.Time{}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.whole
 }
 
 // now is the state of j, which may be nil: it is not allowed then.

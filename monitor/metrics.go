@@ -77,7 +77,7 @@ var figures = []figure{
 		func(m *metrics) float64 { return float64(m.Disk.Reserve) }},
 	{"disk_refusing", gauge, "1 while writes that add anything are refused or wait for space.",
 		func(m *metrics) float64 { return is(m.Disk.Refusing != "") }},
-	{"disk_refused", counter, "Writes that were refused for lack of space under the disk limit.",
+	{"disk_refused", counter, "Writes that were refused for lack of space, on the disk or under its limit.",
 		func(m *metrics) float64 { return float64(m.Disk.Refused) }},
 	{"scrub_passes", counter, "Passes of the scrub that came to their end.",
 		func(m *metrics) float64 { return float64(m.Scrub.Passes) }},

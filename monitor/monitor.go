@@ -93,6 +93,15 @@ type Options struct {
 	// Close is called in any case. The backup is whole, and may take the place of an earlier one, if ctx is not done then;
 	// after a failure ctx is done before Close is called. Default: nil, no backup.
 	Backup func(ctx context.Context) (io.WriteCloser, error)
+
+	// BackupEvery is how often the program makes a backup: an alarm compares the age of the newest one with it. Default:
+	// 0, no alarm.
+	BackupEvery time.Duration
+
+	// LastBackup tells when the newest whole backup was begun, and the zero time if there is none: for programs that make
+	// backups other than by Options.Backup. It is called for every scrape, so it has to know the time and not to look for
+	// it. Default: nil; the newest backup is the one that POST /backup made last.
+	LastBackup func() time.Time
 }
 
 // Monitor shows a database over HTTP. Any number of goroutines may call its methods at once.
@@ -123,8 +132,8 @@ func New(db Source, o *Options) (*Monitor, error) {
 	if db == nil {
 		return nil, errors.New("monitor: there is no database to show: the Source is nil")
 	}
-	if m.o.HealthTimeout < 0 || m.o.HealthEvery < 0 {
-		return nil, errors.New("monitor: Options.HealthTimeout and HealthEvery must not be negative")
+	if m.o.HealthTimeout < 0 || m.o.HealthEvery < 0 || m.o.BackupEvery < 0 {
+		return nil, errors.New("monitor: Options.HealthTimeout, HealthEvery and BackupEvery must not be negative")
 	}
 	m.o.HealthTimeout = cmp.Or(m.o.HealthTimeout, defaultHealthTimeout)
 	m.o.HealthEvery = cmp.Or(m.o.HealthEvery, defaultHealthEvery)

@@ -406,10 +406,14 @@ func TestJobs_checkAndBackUp(t *testing.T) {
 	if _, err := backup.Restore(t.Context(), &to.Buffer, filepath.Join(t.TempDir(), "again"), nil); err != nil {
 		t.Error(err)
 	}
+	began := float64(finished(m, backupOf).Began.UnixMilli()) / 1e3
 	to = &target{refuse: errors.New("the tape is torn")}
 	ask(m, http.MethodPost, "/backup", header...)
 	if j := finished(m, backupOf); j.OK || j.Error == "" || to.whole {
 		t.Errorf("a backup that failed: %+v, whole %v", j, to.whole)
+	}
+	if got := scrape(t, m, false).samples["lightning_backup_time_seconds"]; got != began {
+		t.Errorf("the newest whole backup is of %v, not %v", got, began)
 	}
 }
 

@@ -64,32 +64,34 @@ func program() string {
 }
 
 func (m *Monitor) showState(w http.ResponseWriter, r *http.Request) {
-	now, at, err := m.gather(r.Context())
+	now, err := m.gather(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	writeJSON(w, http.StatusOK, m.stateOf(now, at))
+	writeJSON(w, http.StatusOK, m.stateOf(now.metrics, now.at))
 }
 
 // gathering is one call of Metrics, for all who ask while it is in progress.
 type gathering struct {
-	done    chan struct{}
-	at      time.Time           // just before
-	metrics lightningdb.Metrics // set before done is closed; nobody changes what it refers to
+	done chan struct{}
+	at   time.Time // just before
+	// These are set before done is closed; nobody changes what they refer to.
+	metrics    lightningdb.Metrics
+	lastBackup time.Time // when it was begun; zero if there is none
 }
 
 // gather returns the metrics, and of when they are, or an error after Options.HealthTimeout: they have sizes of files,
 // for which the file system is asked, and if that hangs one goroutine stands there and not one for each who asks.
-func (m *Monitor) gather(ctx context.Context) (now lightningdb.Metrics, at time.Time, err error) {
+func (m *Monitor) gather(ctx context.Context) (*gathering, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.o.HealthTimeout)
 	defer cancel()
 	g := m.joinGathering()
 	select {
 	case <-g.done:
-		return g.metrics, g.at, nil
+		return g, nil
 	case <-ctx.Done():
-		return now, at, fmt.Errorf("monitor: the database has not told its metrics: %w", ctx.Err())
+		return nil, fmt.Errorf("monitor: the database has not told its metrics: %w", ctx.Err())
 	}
 }
 
@@ -104,10 +106,13 @@ func (m *Monitor) joinGathering() *gathering {
 	m.gathering = g
 	go func() {
 		defer close(g.done)
+		defer func() { // also if a function of the program ends the goroutine
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.gathering = nil
+		}()
 		g.metrics = m.db.Metrics()
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.gathering = nil
+		g.lastBackup = m.lastBackup(g.metrics.Backups)
 	}()
 	return g
 }

@@ -186,3 +186,29 @@ func checkAcked(t *testing.T, name string, disk *memfs.FS, acked []int) {
 		}
 	}
 }
+
+// Whoever is called makes room for a database that has stopped, or replaces a disk that is only full.
+func TestMetrics_tellWhetherWritesHaveStopped(t *testing.T) {
+	fs := errfs.New(memfs.New())
+	e := openManual(t, fs)
+	defer e.Close()
+	var b batch.Batch
+	b.Put([]byte("key"), bytes.Repeat([]byte("incompressible"), 150_000))
+	fs.SetRules(errfs.On(errfs.Create, errfs.Write, errfs.Allocate).Named("*.wal").Fail(syscall.ENOSPC))
+	refused := uint64(0)
+	for range 100 {
+		if _, err := e.Commit(&b, false); errors.Is(err, syscall.ENOSPC) {
+			refused++
+		}
+	}
+	if m := e.Metrics(); refused == 0 || m.Disk.Refused != refused || errors.Is(m.Failure, ErrReadOnly) {
+		t.Errorf("%d of %d commits met the full disk, %v", m.Disk.Refused, refused, m.Failure)
+	}
+	fs.SetRules(errfs.On(errfs.Sync).Named("*.wal").Times(1).Fail(syscall.EIO))
+	if _, err := e.Commit(&b, true); err == nil {
+		t.Fatal("a sync that failed is not told of")
+	}
+	if m := e.Metrics(); !errors.Is(m.Failure, ErrReadOnly) || !errors.Is(m.Failure, syscall.EIO) {
+		t.Errorf("after a failed sync: %v", m.Failure)
+	}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"math"
 
 	"lightningdb/internal/tree/compaction"
@@ -27,14 +28,10 @@ func (e *Engine) Metrics() Metrics {
 		Waiting:      e.stats.CompactionWaits.Load(),
 		Stall:        e.stats.Stall(e.clock.Now()),
 		MemoryLimit:  e.opts.MemoryLimit,
-		Syncs:        e.log.Syncs(),
-		CommitTimes:  e.stats.CommitLatencies(),
-		SyncTimes:    e.log.Waits(),
-		FlushTimes:   e.stats.Flush.Times(), CompactionTimes: e.stats.Compaction.Times(),
+		Syncs:        e.log.Syncs(), CommitTimes: e.stats.CommitLatencies(), SyncTimes: e.log.Waits(),
+		FlushTimes: e.stats.Flush.Times(), CompactionTimes: e.stats.Compaction.Times(),
 		Events: e.opts.bus.Counts(), Backups: e.background.backups.Sum(),
-		DiskBytes: e.dir.DiskBytes(),
-		Scrub:     e.background.scrub.State(),
-		Failure:   e.failure(),
+		DiskBytes: e.dir.DiskBytes(), Scrub: e.background.scrub.State(), Failure: e.failure(),
 	}
 	v := e.tree.Acquire()
 	if v == nil { // of files that are nobody's, and may be gone, nothing is said
@@ -45,6 +42,7 @@ func (e *Engine) Metrics() Metrics {
 	if free, err := e.opts.FS.FreeBytes(); err == nil {
 		m.FreeBytes = int64(min(free, math.MaxInt64))
 	}
+	m.Disk.Refused += e.stats.NoSpace.Load()
 	m.LogSegments, m.LogBytes = e.log.Size()
 	m.Obsolete = e.dir.Obsolete()
 	idle := e.tree.IsIdle(v)
@@ -55,9 +53,9 @@ func (e *Engine) Metrics() Metrics {
 
 // failure is what an operator must be told of.
 func (e *Engine) failure() error {
-	err := e.dir.Cause()
-	if err == nil {
-		err = e.room.BackgroundError()
+	err := e.room.BackgroundError()
+	if cause := e.dir.Cause(); cause != nil {
+		err = fmt.Errorf("%w: %w", ErrReadOnly, cause)
 	}
 	if e.gate.Closed() {
 		err = errors.Join(ErrClosed, err)

@@ -18,6 +18,7 @@ import (
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/origin"
+	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/memtable"
 )
 
@@ -180,7 +181,15 @@ func (w writer) MakeRoom(r *commit.Request) error {
 	if n := r.Batch.Count(); n == 0 || w.Fits(n, len(r.Batch.Bytes())) {
 		return nil
 	}
-	return w.rotate(memtable.SizeFor(r.Batch))
+	return w.noteSpace(w.rotate(memtable.SizeFor(r.Batch)), 1)
+}
+
+// noteSpace counts commits that failed with err, if the disk is full, and returns err.
+func (w writer) noteSpace(err error, commits int) error {
+	if errors.Is(err, vfs.ErrNoSpace) {
+		w.stats.NoSpace.Add(uint64(commits))
+	}
+	return err
 }
 
 func (w writer) Log(group []*commit.Request) error {
@@ -207,7 +216,7 @@ func (w writer) Log(group []*commit.Request) error {
 	case undecided:
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	case err != nil: // nothing of the group is in the log
-		return err
+		return w.noteSpace(err, len(group))
 	}
 	operations, bytes := 0, 0
 	for _, r := range records {

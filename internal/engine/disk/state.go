@@ -5,7 +5,7 @@ type State struct {
 	Limit    int64
 	Reserve  int64  // its length; 0 while it is spent
 	Refusing string // why commits that add are refused, or wait; empty if they are not
-	Refused  uint64 // how many were
+	Refused  uint64 // how many were, for lack of space under the limit
 }
 
 // State returns the state of this moment; of a nil Disk that of no limit.

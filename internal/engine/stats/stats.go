@@ -20,6 +20,7 @@ type Stats struct {
 	Conflicts               atomic.Uint64 // commits refused because of what they had read
 	LockWaits               atomic.Uint64 // times that a transaction or a commit found a key locked
 	Deadlocks, LockTimeouts atomic.Uint64 // of them, those that would not have ended, or took too long
+	NoSpace                 atomic.Uint64 // commits for which the log had no space, those of the disk limit aside
 	Ingests                 atomic.Uint64 // commits of tables, past the log
 	CompactionWaits         atomic.Bool   // for the end of a burst of writes; those that scans pay for aside
 	Flush, Compaction       Jobs

@@ -151,6 +151,60 @@ var monitorMutants = []Mutant{
 `, ``}},
 		Killer: monitorTest("TestJobs_checkAndBackUp"),
 	},
+	{
+		Name:   "a backup that failed counts as the newest one",
+		Breaks: "nobody is told that there has been no backup for a month",
+		Changes: []Change{{"monitor/jobs.go", `	if j.state.OK {
+		j.whole`, `	if !j.state.Running {
+		j.whole`}},
+		Killer: monitorTest("TestJobs_checkAndBackUp"),
+	},
+	{
+		Name:   "the program's own backups are not asked for",
+		Breaks: "an alarm for ever, which is switched off",
+		Changes: []Change{{"monitor/program.go", `told.After(last) {`,
+			`told.Before(last) {`}},
+		Killer: monitorTest("TestMetrics_tellTheAgeOfTheNewestBackup"),
+		Quick:  true,
+	},
+	{
+		Name:   "every failure is one that stopped writes",
+		Breaks: "a full disk calls the one who replaces disks",
+		Changes: []Change{{"monitor/program.go", `		found := errors.Is(p.failure, f.err)
+`, `		found := p.failure != nil || errors.Is(p.failure, f.err)
+`}},
+		Killer: monitorTest("TestMetrics_tellTheClassOfAFailure"),
+		Quick:  true,
+	},
+	{
+		Name:   "the program has begun just now",
+		Breaks: "every scrape looks like a restart, or a crash loop like none",
+		Changes: []Change{{"monitor/program.go", `seconds(p.began)}`,
+			`seconds(time.Now())}`}},
+		Killer: monitorTest("TestMetrics_tellWhenTheProgramBegan"),
+		Quick:  true,
+	},
+	{
+		Name:   "a database that has stopped looks like one that waits",
+		Breaks: "nobody opens again what takes no writes until it is opened again",
+		Changes: []Change{{"internal/engine/metrics.go", `fmt.Errorf("%w: %w", ErrReadOnly, cause)`,
+			`fmt.Errorf("%w", cause)`}},
+		Killer: Check{Package: "./internal/engine", Run: "^TestMetrics_tellWhetherWritesHaveStopped$"},
+	},
+	{
+		Name:   "commits that meet a full disk are not counted",
+		Breaks: "without a disk limit no metric tells that every commit is refused",
+		Changes: []Change{{"internal/engine/write.go", `		w.stats.NoSpace.Add(uint64(commits))
+`, ``}},
+		Killer: Check{Package: "./internal/engine", Run: "^TestMetrics_tellWhetherWritesHaveStopped$"},
+	},
+	{
+		Name:   "an alert may ring without a cause",
+		Breaks: "an alert that rings for everybody passes for one that tells of something",
+		Changes: []Change{{"internal/proof/operate/operate.go", `!slices.Contains(allowed[target], alert) {`,
+			`!slices.Contains(allowed[target], alert) && alert == "" {`}},
+		Killer: Check{Package: "./internal/proof/operate", Run: "^TestStrays_areAlertsWithoutACause$"},
+	},
 }
 
 // pageMutants break the page. Only a browser sees them, so there are none where there is no browser.

@@ -37,6 +37,7 @@ const rootHelp = `lightning-proof holds Lightning DB against its promises, and m
   lightning-proof validate crash
   lightning-proof torture --count 500
   lightning-proof resources --scale 0.1
+  lightning-proof operate
   lightning-proof bench
 
 It works in directories of its own. Databases are read, changed and inspected by
@@ -53,6 +54,6 @@ func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout}
 	p.Commands = []*command.Command{a.validateCommand(), a.validateWriteCommand(), a.validateIncrementCommand(),
 		a.validateFillCommand(), a.tortureCommand(), a.tortureWriteCommand(), a.resourcesCommand(), a.resourcesChildCommand(),
-		a.benchCommand(), a.VersionCommand(), a.CompletionCommand(p)}
+		a.operateCommand(), a.operateChildCommand(), a.benchCommand(), a.VersionCommand(), a.CompletionCommand(p)}
 	return p
 }

@@ -1,0 +1,51 @@
+package operate
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// noFilters is empty: Linux has what failSyncs needs.
+func noFilters() string { return "" }
+
+// failSyncs has the kernel return EIO for every fsync and fdatasync of this process from now on, by a filter for system
+// calls, which nothing takes away again.
+func failSyncs() error {
+	fail := uint32(unix.SECCOMP_RET_ERRNO) | uint32(unix.EIO)
+	load := uint16(unix.BPF_LD | unix.BPF_W | unix.BPF_ABS)
+	equal, end := uint16(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K), uint16(unix.BPF_RET|unix.BPF_K)
+	program := []unix.SockFilter{
+		{Code: load, K: 0}, // the number of the call
+		{Code: equal, K: unix.SYS_FSYNC, Jt: 2},
+		{Code: equal, K: unix.SYS_FDATASYNC, Jt: 1},
+		{Code: end, K: unix.SECCOMP_RET_ALLOW},
+		{Code: end, K: fail},
+	}
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("allow a filter for system calls: %w", err)
+	}
+	_, _, number := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
+		uintptr(unsafe.Pointer(&filter)))
+	if number != 0 {
+		return fmt.Errorf("set a filter for system calls: %w", number)
+	}
+	return nil
+}
+
+// holdDescriptors lets this process open no more files, until it is released.
+func (s *subject) holdDescriptors() error {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		return err
+	}
+	s.held = append(s.held, func() error { return unix.Setrlimit(unix.RLIMIT_NOFILE, &before) })
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(open)), Max: before.Max})
+}
