@@ -200,6 +200,8 @@ func metricsOf(m engine.Metrics, a ArchiveMetrics) Metrics {
 		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
 	}
 	out.Latency.Commit, out.Latency.Sync = latency.Summarize(m.CommitTimes), latency.Summarize(m.SyncTimes)
+	out.Latency.Flush, out.Latency.Compaction = latency.Summarize(m.FlushTimes), latency.Summarize(m.CompactionTimes)
+	out.FreeBytes, out.Events, out.Backups = m.FreeBytes, m.Events, m.Backups
 	out.Flush, out.Compaction = m.Flush, m.Compaction
 	out.CompactionWaits = m.Waiting
 	out.Stall = m.Stall

@@ -45,7 +45,7 @@ func reports() func(engine.Metrics) []byte {
 		r.Buckets.Commit.Take(&r.Metrics.Latency.Commit)
 		r.Buckets.Sync.Take(&r.Metrics.Latency.Sync)
 		r.Buckets.Get.Take(&r.Metrics.Latency.Get)
-		r.Metrics.Latency.DropRare() // there is no room for them
+		latency.DropRare(&r.Metrics.Latency) // there is no room for them
 		r.Metrics.Events.Recent = nil
 		return r.text()
 	}

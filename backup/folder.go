@@ -95,7 +95,11 @@ func (f *Folder) makeInside(root *os.Root, dir string) error {
 	if err := f.makeInside(root, path.Dir(dir)); err != nil {
 		return err
 	}
-	if err := root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := root.Mkdir(dir, 0o700)
+	if err == nil {
+		err = root.Chmod(dir, 0o700) // a umask may have taken the owner's rights
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return vfs.WrapNoSpace(err)
 	}
 	if err := f.sync(path.Dir(dir)); err != nil {
@@ -117,6 +121,7 @@ func writeUpload(root *os.Root, name string, r io.Reader, size int64) error {
 		return err
 	}
 	n, err := io.Copy(out, io.LimitReader(r, size+1))
+	err = errors.Join(err, out.Chmod(0o600)) // a umask may have taken the owner's rights
 	if err == nil && n != size {
 		err = fmt.Errorf("%d bytes, or more, in the place of %d: %w", n, size, io.ErrUnexpectedEOF)
 	}

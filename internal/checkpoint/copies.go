@@ -123,6 +123,9 @@ func temporary() (fs vfs.FS, remove func() error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := os.Chmod(dir, 0o700); err != nil { // a umask may have taken the owner's rights
+		return nil, nil, errors.Join(err, os.Remove(dir))
+	}
 	fs, err = vfs.OpenDir(dir, vfs.OpenDirOptions{})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return memfs.NewVolatile(), func() error { return os.RemoveAll(dir) }, nil

@@ -459,6 +459,7 @@ func TestDiskLimit_reserveServesDeletesAndOpenOnAFullMedium(t *testing.T) {
 			}
 		}
 		err := put(full)
+		synctest.Wait() // for the listener
 		if !errors.Is(err, vfs.ErrNoSpace) || !strings.Contains(err.Error(), "disk is full") || s.spent.Load() != 1 {
 			t.Fatalf("put %d, with the reserve spent %d times: %v", full, s.spent.Load(), err)
 		}

@@ -163,7 +163,7 @@ func (k *Killer) runAndKill(after int, copies bool) (at [writers]progress, acks 
 	}
 	child := k.Command(k.Dir)
 	if copies {
-		if err := os.MkdirAll(k.copiesDir(), 0o700); err != nil {
+		if err := makeDir(k.copiesDir()); err != nil {
 			return at, 0, err
 		}
 		child.Env = append(child.Environ(), copiesVariable+"="+k.copiesDir())

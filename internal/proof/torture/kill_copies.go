@@ -11,6 +11,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/backup"
+	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -32,6 +33,15 @@ const (
 
 // copiesDir is where the copies of a database are.
 func (k *Killer) copiesDir() string { return k.Dir + "-copies" }
+
+// makeDir makes a directory as the product does, under any umask.
+func makeDir(name string) error {
+	dir, err := vfs.OpenDir(name, vfs.OpenDirOptions{Create: true})
+	if err == nil {
+		err = dir.Close()
+	}
+	return err
+}
 
 // copyOn makes one copy after the other of each kind, until it is killed or one fails.
 func copyOn(db *lightningdb.DB, dir string) error {
@@ -74,6 +84,9 @@ func discard(dir, name string) error {
 }
 
 func streamTo(db *lightningdb.DB, name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // with what a umask has left it
+		return err
+	}
 	out, err := os.Create(name)
 	if err == nil {
 		_, err = db.Backup(context.Background(), out, nil)
@@ -83,6 +96,7 @@ func streamTo(db *lightningdb.DB, name string) error {
 }
 
 func restoreFrom(name, dir string) error {
+	_ = os.Chmod(name, 0o600) // a umask may have left nothing of its mode
 	in, err := os.Open(name)
 	if err == nil {
 		_, err = backup.Restore(context.Background(), in, dir, nil)

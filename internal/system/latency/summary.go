@@ -61,7 +61,7 @@ func (m Metrics) Since(earlier Metrics) Metrics {
 }
 
 // DropRare drops the buckets of those that a writer does not tell others of; their other figures stay.
-func (m *Metrics) DropRare() { m.Scan.Buckets, m.Flush.Buckets, m.Compaction.Buckets = nil, nil, nil }
+func DropRare(m *Metrics) { m.Scan.Buckets, m.Flush.Buckets, m.Compaction.Buckets = nil, nil, nil }
 
 // Packed is the buckets of a Summary, as AppendBuckets writes them.
 type Packed []byte
