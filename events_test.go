@@ -169,7 +169,51 @@ func TestEvents_tellOfAFullDiskAndItsEnd(t *testing.T) {
 
 // Damage is told of by the first read that meets it, not by the scrub of the next day.
 func TestEvents_tellOfDamageThatAReadMeets(t *testing.T) {
-	dir := t.TempDir()
+	for how, read := range map[string]func(db *DB) error{
+		"Get": func(db *DB) error {
+			_, err := db.Get([]byte("0001"))
+			return err
+		},
+		"a loop": func(db *DB) error {
+			r := db.Range(nil, nil)
+			for range r.All() {
+			}
+			return r.Err()
+		},
+		"a cursor": func(db *DB) error {
+			s := db.Snapshot()
+			defer s.Close()
+			c := s.Range(nil, nil).Cursor()
+			defer c.Close()
+			c.First()
+			return c.Err()
+		},
+	} {
+		dir, table := damagedTable(t)
+		l := new(listener)
+		db, err := Open(dir, l.options())
+		requireNil(t, err)
+		for range 3 {
+			if err := read(db); !errors.Is(err, ErrCorrupt) {
+				t.Fatal(how, err)
+			}
+		}
+		e := await[event.Damaged](t, l)
+		if e.By != "read" || !errors.Is(e.Err, ErrCorrupt) || e.File != table {
+			t.Errorf("%s: %+v", how, e)
+		}
+		if m := db.Metrics(); m.Events.Damaged != 1 || len(heard[event.Damaged](l)) != 1 {
+			t.Errorf("%s: %+v", how, m.Events)
+		}
+		db.Close()
+	}
+}
+
+// damagedTable returns the directory of a database, and the name of its only table, of which the first half is
+// damaged.
+func damagedTable(t *testing.T) (dir, name string) {
+	t.Helper()
+	dir = t.TempDir()
 	db, err := Open(dir, nil)
 	requireNil(t, err)
 	for i := range 2000 {
@@ -178,30 +222,13 @@ func TestEvents_tellOfDamageThatAReadMeets(t *testing.T) {
 	requireNil(t, errors.Join(db.Flush(), db.Close()))
 	tables, err := filepath.Glob(filepath.Join(dir, "*.tbl"))
 	requireNil(t, err)
-	for _, name := range tables {
-		data, err := os.ReadFile(name)
-		requireNil(t, err)
-		for i := 100; i < len(data)/2; i += 64 {
-			data[i] ^= 1
-		}
-		requireNil(t, os.WriteFile(name, data, 0o600))
-	}
-	l := new(listener)
-	db, err = Open(dir, l.options())
+	data, err := os.ReadFile(tables[0])
 	requireNil(t, err)
-	for range 3 {
-		if _, err := db.Get([]byte("0001")); !errors.Is(err, ErrCorrupt) {
-			t.Fatal(err)
-		}
+	for i := 100; i < len(data)/2; i += 64 {
+		data[i] ^= 1
 	}
-	e := await[event.Damaged](t, l)
-	if e.By != "read" || !errors.Is(e.Err, ErrCorrupt) || filepath.Base(tables[0]) != e.File {
-		t.Errorf("%+v", e)
-	}
-	if m := db.Metrics(); m.Events.Damaged != 1 || len(heard[event.Damaged](l)) != 1 {
-		t.Errorf("%+v", m.Events)
-	}
-	db.Close()
+	requireNil(t, os.WriteFile(tables[0], data, 0o600))
+	return dir, filepath.Base(tables[0])
 }
 
 // "It was slow" says nothing about what to buy: a disk, memory, or time of those who hold locks.

@@ -116,7 +116,7 @@ func New(o Options) *Tree {
 		gate:   o.Gate,
 		clock:  o.Clock,
 		epochs: epoch.NewDomain(),
-		gets:   timing.New(timing.Options{Clock: o.Clock, Slow: o.Slow, Tell: o.SlowRead, Failed: o.Damaged}),
+		gets:   timing.New(timing.Options{Clock: o.Clock, Slow: o.Slow, Tell: o.SlowRead}),
 		scans:  new(latency.Histogram),
 		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{

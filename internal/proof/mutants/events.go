@@ -3,6 +3,13 @@ package mutants
 // eventMutants break what people are told of.
 var eventMutants = []Mutant{
 	{
+		Name:   "nobody is told of the damage that a read meets",
+		Breaks: "a program goes on with half of its data, and whoever watches it learns of that from its users",
+		Changes: []Change{{"internal/tree/tables/set.go", `meta, nil, s.opts.Damaged)`,
+			`meta, nil, nil)`}},
+		Killer: Check{Package: ".", Run: "^TestEvents_tellOfDamageThatAReadMeets$"},
+	},
+	{
 		Name:    "the queue of events has no bound",
 		Breaks:  "a listener that hangs takes all memory",
 		Changes: []Change{{"internal/engine/events/events.go", `b.closed || len(b.queue) >= places`, `b.closed`}},

@@ -133,7 +133,7 @@ func (s *Set) Verify(ctx context.Context, meta *manifest.TableMeta) error {
 // next read fails. pace, which may be nil, is called before each read with its length, and its error fails it.
 func (s *Set) OpenApart(ctx context.Context, meta *manifest.TableMeta,
 	pace func(bytes int) error) (*table.Reader, error) {
-	o, err := s.openUntil(ctx, meta, pace)
+	o, err := s.openUntil(ctx, meta, pace, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +265,7 @@ func (s *Set) OpenAhead(refs []*Ref) {
 
 // openFile opens the file of a table that the manifest names. If it is missing, or no file, that is damage.
 func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
-	return s.openUntil(context.Background(), meta, nil)
+	return s.openUntil(context.Background(), meta, nil, s.opts.Damaged)
 }
 
 // openValues opens a value file.
@@ -330,8 +330,9 @@ func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// openUntil is openFile for a job of its own: see OpenApart.
-func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func(bytes int) error) (*openTable, error) {
+// openUntil is openFile, also for a job of its own: see OpenApart. damaged is told of damage; a job has nil.
+func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func(bytes int) error,
+	damaged func(error)) (*openTable, error) {
 	file, opts, err := s.find(meta)
 	if err != nil {
 		return nil, err
@@ -340,7 +341,7 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 		file = untilFile{file, ctx, pace}
 	}
 	opts.Values = &values{set: s, name: opts.Name, ctx: ctx, pace: pace}
-	opts.Damaged = nil
+	opts.Damaged = damaged
 	o, err := s.opened(file, opts, table.Open)
 	if err != nil {
 		return nil, err

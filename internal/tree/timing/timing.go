@@ -27,8 +27,6 @@ type Options struct {
 	Clock clock.Monotonic
 	Slow  time.Duration // from when on a read is told of; 0 for never
 	Tell  func(Read)
-
-	Failed func(error) // is told of the errors of searches; nil if nobody wants to know
 }
 
 // Gets measures reads. Its methods are safe for concurrent use.
@@ -36,15 +34,13 @@ type Gets struct {
 	clock clock.Monotonic
 	slow  time.Duration
 	tell  func(Read)
-
-	failed func(error)
-	times  *latency.Histogram // apart from what every read loads
-	meter  *Meter             // nil unless slow reads are told of
+	times *latency.Histogram // apart from what every read loads
+	meter *Meter             // nil unless slow reads are told of
 }
 
 // New returns Gets that have measured nothing.
 func New(o Options) *Gets {
-	g := &Gets{clock: o.Clock, slow: o.Slow, tell: o.Tell, failed: o.Failed, times: new(latency.Histogram)}
+	g := &Gets{clock: o.Clock, slow: o.Slow, tell: o.Tell, times: new(latency.Histogram)}
 	if g.slow > 0 {
 		g.meter = new(Meter)
 	}
@@ -96,9 +92,6 @@ func (g *Gets) Search(start clock.Instant) Search {
 
 // End ends a search for key.
 func (g *Gets) End(s Search, key []byte, err error) {
-	if err != nil && g.failed != nil {
-		g.failed(err)
-	}
 	if s.start == 0 {
 		return
 	}
