@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
@@ -28,9 +29,11 @@ type Victim struct {
 	values map[string]bool // the names of its value files
 }
 
-// NumbersFrom returns the numbers from n on, for the ids of tables and databases.
+// NumbersFrom returns the numbers from n on, for the ids of tables and databases. Several goroutines may ask.
 func NumbersFrom(n uint64) func() uint64 {
-	return func() uint64 { n += 0x9e3779b97f4a7c15; return n }
+	var at atomic.Uint64
+	at.Store(n)
+	return func() uint64 { return at.Add(0x9e3779b97f4a7c15) }
 }
 
 // NewVictim makes a database by random commits, flushes and compactions. It may be left as a kill leaves it.
