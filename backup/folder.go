@@ -102,6 +102,7 @@ func (f *Folder) makeInside(root *os.Root, dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return vfs.WrapNoSpace(err)
 	}
+	vfs.GiveRights(root, dir)
 	if err := f.sync(path.Dir(dir)); err != nil {
 		return err
 	}
@@ -246,6 +247,9 @@ func (f *Folder) List(ctx context.Context, prefix string) iter.Seq2[Entry, error
 		}
 		defer root.Close()
 		err = fs.WalkDir(root.FS(), path.Dir(prefix+"x"), func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				vfs.GiveRights(root, name)
+			}
 			if vfs.IsNotExist(err) || err == nil && (d.IsDir() || !strings.HasPrefix(name, prefix)) {
 				return nil // what vanishes meanwhile is not there
 			}

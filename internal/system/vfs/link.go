@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // Wrapper is a directory that stands between another one and who uses that.
@@ -88,4 +89,12 @@ func CopyTo(ctx context.Context, to File, r io.Reader, size int64, wrote func(p 
 		wrote(p)
 	}
 	return n, nil
+}
+
+// GiveRights lets the owner into a directory that nobody can list: a umask has taken its rights, and a kill came before
+// they were given back. One that is only protected against writing stays so.
+func GiveRights(root *os.Root, dir string) {
+	if info, err := root.Lstat(dir); err == nil && info.IsDir() && info.Mode().Perm()&0o500 != 0o500 {
+		_ = root.Chmod(dir, 0o700) // else the next call in it fails
+	}
 }
