@@ -116,19 +116,21 @@ func TestLook_showsWhatTheProgramTells(t *testing.T) {
 
 // A clock of another machine that goes wrong would make a program that works look dead.
 func TestLook_comparesTimesOfOneClock(t *testing.T) {
-	ahead := time.Now().Add(3 * time.Hour)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(state{Pid: 1, Began: ahead.Add(-time.Minute), Now: ahead})
-	}))
-	defer server.Close()
-	from, err := Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := new(watch.Watch)
-	now, err := from.Look(t.Context(), w)
-	if err != nil || w.Quiet(now) || w.Object(now).Told.Age > 60 {
-		t.Errorf("%v, told %v s ago", err, w.Object(now).Told.Age)
+	for _, ahead := range []time.Duration{3 * time.Hour, -3 * time.Hour} {
+		there := time.Now().Add(ahead)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(state{Pid: 1, Began: there.Add(-time.Minute), Now: there})
+		}))
+		from, err := Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := new(watch.Watch)
+		now, err := from.Look(t.Context(), w)
+		if age := w.Object(now).Told.Age; err != nil || w.Quiet(now) || age > 60 || now.Sub(there).Abs() > time.Minute {
+			t.Errorf("a clock that is ahead by %v: %v, told %v s ago, it is %v there", ahead, err, age, now)
+		}
+		server.Close()
 	}
 }
 
