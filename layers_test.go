@@ -36,7 +36,8 @@ var wings = []wing{
 	{"internal/proof", "latency browser oracle isolation observer torture destruction copies campaign mutants " +
 		"environment blackbox probe noise crew ledger resources fake operate",
 		"system format tree log engine follower target salvage checkpoint transaction . backup event monitor"},
-	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console", "."},
+	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console repositories",
+		". backup"},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
 		"internal/shell internal/demo internal/watch internal/remote internal/live internal/copies internal/cli .",
 		". backup event cmd/internal"},

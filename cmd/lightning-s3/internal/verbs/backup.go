@@ -5,11 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 
 	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 )
 
@@ -39,21 +41,22 @@ If another process has DIR open, it copies what that one has published, while th
 
 // backupResult is the outcome of backup with --json.
 type backupResult struct {
-	listed
-	Moved   amount  `json:"moved"`   // into the repository, now
-	Shared  amount  `json:"shared"`  // with what was there before
-	Seconds float64 `json:"seconds"` // that it took
+	repositories.Listed
+	Moved   repositories.Amount `json:"moved"`   // into the repository, now
+	Shared  repositories.Amount `json:"shared"`  // with what was there before
+	Seconds float64             `json:"seconds"` // that it took
 }
 
 func (a *app) backup(ctx context.Context, repo *backup.Repository, from backup.Source, place string, all bool) error {
-	m := a.start("backup")
-	made, err := repo.Create(ctx, from, &backup.CreateOptions{ReadAll: all, Progress: m.told})
-	took := m.stop()
+	m := repositories.Start(a.Screen(), "backup")
+	made, err := repo.Create(ctx, from, &backup.CreateOptions{ReadAll: all, Progress: m.Told})
+	took := m.Stop()
 	if err != nil {
 		return interrupted(ctx, err, "run it again to go on: the backups that are there are whole, and what was moved is "+
 			"not moved again")
 	}
-	r := backupResult{listedOf(made.Backup), amount(made.Moved), amount(made.Shared), took.Seconds()}
+	r := backupResult{repositories.ListedOf(made.Backup), repositories.Amount(made.Moved),
+		repositories.Amount(made.Shared), took.Seconds()}
 	return a.report(r, "made %s/%s: everything up to commit %d, in %s; moved %s, %s was there", place, r.ID, r.Sequence,
 		units.Duration(took), r.Moved, units.Bytes(r.Shared.Bytes))
 }
@@ -74,50 +77,34 @@ and the next prune removes them. If a backup is damaged nothing is removed, beca
 it needs. Prune may be interrupted at any time. What a killed backup has left half sent, it removes.`,
 		MinArgs: 1, MaxArgs: 1,
 		Flags: func(f *flag.FlagSet) {
-			f.IntVar(&o.Keep.Last, "keep-last", 0, "keep the newest `N` backups")
-			f.IntVar(&o.Keep.Hourly, "keep-hourly", 0, "keep the newest backup of each of the newest `N` hours")
-			f.IntVar(&o.Keep.Daily, "keep-daily", 0, "keep the newest backup of each of the newest `N` days")
-			f.IntVar(&o.Keep.Weekly, "keep-weekly", 0, "keep the newest backup of each of the newest `N` weeks")
-			f.BoolVar(&o.DryRun, "dry-run", false, "remove nothing")
+			repositories.PruneFlags(f, &o)
 		},
 		Run: func(ctx context.Context, args []string) error { return a.prune(ctx, args[0], o) },
 	}
 }
 
-// pruneResult is the outcome of prune with --json.
-type pruneResult struct {
-	DryRun  bool     `json:"dry_run"`
-	Kept    []listed `json:"kept"`
-	Removed []listed `json:"removed"`
-	Freed   amount   `json:"freed"`  // files that no backup named any more
-	InUse   bool     `json:"in_use"` // a backup was being made: files stay until the next prune
-	Seconds float64  `json:"seconds"`
-}
-
 func (a *app) prune(ctx context.Context, place string, o backup.PruneOptions) error {
-	if min(o.Keep.Last, o.Keep.Hourly, o.Keep.Daily, o.Keep.Weekly) < 0 || o.Keep == (backup.Keep{}) {
-		return console.Usage(errors.New("prune is not told what to keep"),
-			"give at least one of --keep-last, --keep-hourly, --keep-daily and --keep-weekly, and none below 0")
+	if err := repositories.CheckKeep(o.Keep); err != nil {
+		return err
 	}
 	repo, err := a.open(ctx, place, o.DryRun)
 	if err != nil {
 		return err
 	}
-	m := a.start("prune")
+	m := repositories.Start(a.Screen(), "prune")
 	report, err := repo.Prune(ctx, o)
-	took := m.stop()
+	took := m.Stop()
 	if errors.Is(err, backup.ErrBadBackup) {
 		return console.Advise(err, "nothing was removed; remove the object of that backup in backups/, and run it again")
 	}
 	if err != nil {
 		return interrupted(ctx, err, "run it again to go on: every backup is there as a whole, or not at all")
 	}
-	r := pruneResult{o.DryRun, listOf(report.Kept), listOf(report.Removed), amount(report.Freed), report.InUse,
-		took.Seconds()}
+	r := repositories.PrunedOf(o, report, took)
 	if a.JSON {
 		return jsonline.Write(a.Stdout, r)
 	}
-	if err := writeTable(a.Stdout, report.Removed); err != nil {
+	if err := repositories.WriteTable(a.Stdout, report.Removed); err != nil {
 		return err
 	}
 	done, files := "removed", r.Freed.String()
@@ -147,14 +134,9 @@ has, what only B has, and what both share. What only the later one has is what i
 				return fmt.Errorf("diff: %w", adviseID(err))
 			}
 			if a.JSON {
-				return jsonline.Write(a.Stdout, struct {
-					OnlyA amount `json:"only_a"`
-					OnlyB amount `json:"only_b"`
-					Both  amount `json:"both"`
-				}{amount(diff.OnlyA), amount(diff.OnlyB), amount(diff.Both)})
+				return jsonline.Write(a.Stdout, repositories.DifferenceOf(diff))
 			}
-			_, err = fmt.Fprintf(a.Stdout, "only %s: %s\nonly %s: %s\nboth: %s\n", args[1], amount(diff.OnlyA), args[2],
-				amount(diff.OnlyB), amount(diff.Both))
+			_, err = io.WriteString(a.Stdout, repositories.DifferenceOf(diff).Text(args[1], args[2]))
 			return err
 		},
 	}

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"text/tabwriter"
-	"time"
 
 	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
-	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 )
 
@@ -51,21 +48,10 @@ all the same.`,
 func (a *app) writeList(all []backup.Backup) error {
 	if a.JSON {
 		return jsonline.Write(a.Stdout, struct {
-			Backups []listed `json:"backups"`
-		}{listOf(all)})
+			Backups []repositories.Listed `json:"backups"`
+		}{repositories.ListOf(all)})
 	}
-	return writeTable(a.Stdout, all)
-}
-
-// writeTable writes a line for each backup.
-func writeTable(out io.Writer, all []backup.Backup) error {
-	const minWidth, tabWidth, padding = 0, 0, 2
-	table := tabwriter.NewWriter(out, minWidth, tabWidth, padding, ' ', 0)
-	for _, b := range all {
-		fmt.Fprintf(table, "%s\t%s\tcommit %d\t%s\tof %s\n", b.ID, b.Time.Local().Format(time.DateTime), b.Sequence,
-			amount(b.Amount), b.Database)
-	}
-	return table.Flush()
+	return repositories.WriteTable(a.Stdout, all)
 }
 
 func (a *app) verifyCommand() *command.Command {
@@ -90,23 +76,15 @@ It changes nothing.`,
 	}
 }
 
-// verification is the outcome of verify with --json.
-type verification struct {
-	Backups  int      `json:"backups"`
-	ReadData bool     `json:"read_data"`
-	Bytes    int64    `json:"bytes"` // that were read; 0 without read_data
-	Seconds  float64  `json:"seconds"`
-	Damage   []string `json:"damage"`
-}
-
 func (a *app) verify(ctx context.Context, repo *backup.Repository, place string, readData bool) error {
-	m := a.start("verify")
+	m := repositories.Start(a.Screen(), "verify")
 	all, err := repo.List(ctx)
 	if err == nil || errors.Is(err, backup.ErrBadBackup) { // Verify finds that again
-		err = repo.Verify(ctx, &backup.VerifyOptions{ReadData: readData, Progress: m.told})
+		err = repo.Verify(ctx, &backup.VerifyOptions{ReadData: readData, Progress: m.Told})
 	}
-	took := m.stop()
-	r := verification{len(all), readData, m.done.Load(), took.Seconds(), []string{}}
+	took := m.Stop()
+	r := repositories.Verification{Backups: len(all), ReadData: readData, Bytes: m.Done(), Seconds: took.Seconds(),
+		Damage: []string{}}
 	if err == nil {
 		how := "by the names and sizes of their files; --read-data reads them"
 		if readData {
@@ -119,7 +97,7 @@ func (a *app) verify(ctx context.Context, repo *backup.Repository, place string,
 	if ctx.Err() != nil || !errors.Is(err, backup.ErrBadBackup) {
 		return interrupted(ctx, err, "run it again: it changes nothing")
 	}
-	r.Damage = damages(errors.Unwrap(err))
+	r.Damage = repositories.Damages(errors.Unwrap(err))
 	if a.JSON {
 		return errors.Join(err, jsonline.Write(a.Stdout, r))
 	}
@@ -129,18 +107,6 @@ func (a *app) verify(ctx context.Context, repo *backup.Repository, place string,
 		}
 	}
 	return &damaged{err, fmt.Sprintf("verify %s: %s", place, units.Plural(int64(len(r.Damage)), "damage"))}
-}
-
-// damages are the texts of the errors that are joined in err.
-func damages(err error) (texts []string) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []string{console.OneLine(err.Error())}
-	}
-	for _, one := range joined.Unwrap() {
-		texts = append(texts, console.OneLine(one.Error()))
-	}
-	return texts
 }
 
 // damaged is an error with a text that does not repeat what was listed.

@@ -14,6 +14,7 @@ import (
 	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 )
 
@@ -65,7 +66,7 @@ func chosen(ctx context.Context, repo *backup.Repository, id string) (backup.Bac
 		}
 		return backup.Backup{}, cmp.Or(err, adviseID(fmt.Errorf("there is no backup %q: %w", id, fs.ErrNotExist)))
 	}
-	newest := newestOfEach(all)
+	newest := repositories.NewestOfEach(all)
 	var ids []string
 	for _, b := range newest {
 		ids = append(ids, b.ID)
@@ -85,32 +86,16 @@ func chosen(ctx context.Context, repo *backup.Repository, id string) (backup.Bac
 	return newest[0], nil
 }
 
-// newestOfEach is the newest backup of each database, the newest of all first.
-func newestOfEach(all []backup.Backup) (newest []backup.Backup) {
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b backup.Backup) int {
-		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Sequence, a.Sequence), cmp.Compare(b.ID, a.ID))
-	})
-	seen := make(map[string]bool)
-	for _, b := range all {
-		if !seen[b.Database] {
-			newest = append(newest, b)
-		}
-		seen[b.Database] = true
-	}
-	return newest
-}
-
 // restoreResult is the outcome of restore with --json.
 type restoreResult struct {
-	listed
+	repositories.Listed
 	Seconds float64 `json:"seconds"`
 }
 
 func (a *app) restore(ctx context.Context, repo *backup.Repository, dir string, of backup.Backup, only bool) error {
-	m := a.start("restore")
-	err := repo.Restore(ctx, of.ID, dir, &backup.RestoreOptions{VerifyOnly: only, Progress: m.toldOf})
-	took := m.stop()
+	m := repositories.Start(a.Screen(), "restore")
+	err := repo.Restore(ctx, of.ID, dir, &backup.RestoreOptions{VerifyOnly: only, Progress: m.ToldOf})
+	took := m.Stop()
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return console.Advise(err, "name a directory that is empty or not there")
@@ -126,6 +111,6 @@ func (a *app) restore(ctx context.Context, repo *backup.Repository, dir string, 
 	if only {
 		done = "verified, and did not restore,"
 	}
-	return a.report(restoreResult{listedOf(of), took.Seconds()}, "%s %s of %s, up to commit %d, in %s", done,
+	return a.report(restoreResult{repositories.ListedOf(of), took.Seconds()}, "%s %s of %s, up to commit %d, in %s", done,
 		units.Bytes(of.Bytes), of.ID, of.Sequence, units.Duration(took))
 }

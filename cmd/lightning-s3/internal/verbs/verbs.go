@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"lightningdb"
 	"lightningdb/backup"
@@ -24,8 +22,6 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
-	"lightningdb/cmd/internal/progress"
-	"lightningdb/cmd/internal/units"
 )
 
 // Main runs one command line, without the program's name, until it ends or SIGINT or SIGTERM stops it, and returns the
@@ -171,38 +167,6 @@ func adviseID(err error) error {
 	return err
 }
 
-// amount is a number of files and their bytes, in JSON.
-type amount struct {
-	Files int   `json:"files"`
-	Bytes int64 `json:"bytes"`
-}
-
-// String is "3 files (1.20 MiB)".
-func (a amount) String() string {
-	return fmt.Sprintf("%s (%s)", units.Plural(int64(a.Files), "file"), units.Bytes(a.Bytes))
-}
-
-// listed is a backup, in JSON.
-type listed struct {
-	ID       string    `json:"id"`
-	Database string    `json:"database"` // id of the one that was backed up
-	Sequence uint64    `json:"sequence"` // of the newest commit in it
-	Time     time.Time `json:"time"`     // when it was begun
-	amount
-}
-
-func listedOf(b backup.Backup) listed {
-	return listed{b.ID, b.Database, b.Sequence, b.Time, amount(b.Amount)}
-}
-
-func listOf(all []backup.Backup) []listed {
-	list := make([]listed, 0, len(all))
-	for _, b := range all {
-		list = append(list, listedOf(b))
-	}
-	return list
-}
-
 // report writes a result: as JSON, or as a line for people.
 func (a *app) report(result any, format string, args ...any) error {
 	if a.JSON {
@@ -213,49 +177,4 @@ func (a *app) report(result any, format string, args ...any) error {
 	}
 	_, err := fmt.Fprintf(a.Stderr, format+"\n", args...)
 	return err
-}
-
-// meter draws how many bytes have been moved.
-type meter struct {
-	screen      *progress.Screen
-	line        *progress.Line
-	phase       string
-	begun       time.Time
-	done, total atomic.Int64
-}
-
-func (a *app) start(phase string) *meter {
-	m := &meter{screen: a.Screen(), begun: time.Now()}
-	m.draw(phase)
-	return m
-}
-
-func (m *meter) draw(phase string) {
-	m.phase = phase
-	m.done.Store(0)
-	m.total.Store(0)
-	m.line = progress.Start(m.screen, phase, func() progress.Sample {
-		done := m.done.Load()
-		return progress.Sample{Done: done, Total: m.total.Load(), Noun: "bytes", Count: done}
-	})
-}
-
-func (m *meter) told(done, total int64) {
-	m.done.Store(done)
-	m.total.Store(total)
-}
-
-// toldOf is told for work that names its phases.
-func (m *meter) toldOf(phase string, done, total int64) {
-	if phase != m.phase {
-		m.line.Stop()
-		m.draw(phase)
-	}
-	m.told(done, total)
-}
-
-// stop ends the drawing, and returns how long all took.
-func (m *meter) stop() time.Duration {
-	m.line.Stop()
-	return time.Since(m.begun)
 }

@@ -11,6 +11,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/internal/proof/fake"
 )
 
@@ -96,7 +97,8 @@ func TestRun_everyVerb(t *testing.T) {
 	if out := w.run(0, "list", w.place); strings.Count(out, "\n") != 2 || !strings.HasPrefix(out, first.ID) {
 		t.Errorf("list: %s", out)
 	}
-	if v := parse[verification](w, w.run(0, "verify", w.place, "--read-data", "--json")); v.Backups != 2 || v.Bytes == 0 {
+	v := parse[repositories.Verification](w, w.run(0, "verify", w.place, "--read-data", "--json"))
+	if v.Backups != 2 || v.Bytes == 0 {
 		t.Errorf("verify: %+v", v)
 	}
 	if out := w.run(0, "diff", w.place, first.ID, second.ID); !strings.Contains(out, "both: ") {
@@ -120,7 +122,7 @@ func TestRun_everyVerb(t *testing.T) {
 	if _, err := os.Stat(w.path("drill")); err == nil {
 		t.Error("a drill has restored")
 	}
-	dry := parse[pruneResult](w, w.run(0, "prune", w.place, "--keep-last", "1", "--dry-run", "--json"))
+	dry := parse[repositories.Pruned](w, w.run(0, "prune", w.place, "--keep-last", "1", "--dry-run", "--json"))
 	if len(dry.Removed) != 1 || len(dry.Kept) != 1 {
 		t.Errorf("dry run: %+v", dry)
 	}

@@ -13,6 +13,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
 )
@@ -191,10 +192,10 @@ func (v Verbs) restoreTo(ctx context.Context, dir, repository string, to pointFl
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	begun, line := time.Now(), v.startBytes("restore")
+	begun, line := time.Now(), repositories.Start(v.Screen(), "restore")
 	done, err := backup.RestoreTo(ctx, repo, dir, to.point, &backup.RestoreToOptions{Database: to.database,
-		Branch: to.branch, RestoreOptions: backup.RestoreOptions{VerifyOnly: only, Progress: line.toldOf}})
-	line.stop()
+		Branch: to.branch, RestoreOptions: backup.RestoreOptions{VerifyOnly: only, Progress: line.ToldOf}})
+	line.Stop()
 	if err != nil {
 		return noRepository(repository, adviseRestore(err))
 	}

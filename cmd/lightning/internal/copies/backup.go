@@ -13,6 +13,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/userfile"
@@ -78,12 +79,12 @@ type backupResult struct {
 	Database string    `json:"database"`     // id of the one that was backed up
 	Sequence uint64    `json:"sequence"`     // of the newest commit in it
 	Time     time.Time `json:"time"`         // when the backup was begun
-	amount
-	Moved   *amount `json:"moved,omitempty"`   // into a repository, now
-	Shared  *amount `json:"shared,omitempty"`  // with what was there before
-	Branch  string  `json:"branch,omitempty"`  // of the archive, whose commits were applied to the backup
-	Commits *int    `json:"commits,omitempty"` // how many
-	Seconds float64 `json:"seconds"`           // that it took now
+	repositories.Amount
+	Moved   *repositories.Amount `json:"moved,omitempty"`   // into a repository, now
+	Shared  *repositories.Amount `json:"shared,omitempty"`  // with what was there before
+	Branch  string               `json:"branch,omitempty"`  // of the archive, whose commits were applied to the backup
+	Commits *int                 `json:"commits,omitempty"` // how many
+	Seconds float64              `json:"seconds"`           // that it took now
 }
 
 func resultOf(info *backup.Info, begun time.Time) backupResult {
@@ -96,16 +97,16 @@ func resultOf(info *backup.Info, begun time.Time) backupResult {
 }
 
 func resultOfBackup(b backup.Backup, begun time.Time) backupResult {
-	return backupResult{ID: b.ID, Database: b.Database, Sequence: b.Sequence, Time: b.Time, amount: amountOf(b.Amount),
-		Seconds: seconds(begun)}
+	return backupResult{ID: b.ID, Database: b.Database, Sequence: b.Sequence, Time: b.Time,
+		Amount: repositories.Amount(b.Amount), Seconds: seconds(begun)}
 }
 
 // write makes a backup in one file.
 func (v Verbs) write(ctx context.Context, from Source, path string, force bool) error {
-	begun, line := time.Now(), v.startBytes("backup")
+	begun, line := time.Now(), repositories.Start(v.Screen(), "backup")
 	var info *backup.Info
 	write := func(out io.Writer) (err error) {
-		info, err = backup.Write(ctx, from, out, line.told)
+		info, err = backup.Write(ctx, from, out, line.Told)
 		return err
 	}
 	var err error
@@ -114,7 +115,7 @@ func (v Verbs) write(ctx context.Context, from Source, path string, force bool) 
 	} else {
 		err = userfile.Write(ctx, path, userfile.Options{Replace: force, Private: true}, write)
 	}
-	line.stop()
+	line.Stop()
 	if err != nil {
 		return fmt.Errorf("backup to %s: %w", path, userfile.Advise(err))
 	}
@@ -140,14 +141,14 @@ func (v Verbs) store(ctx context.Context, from Source, dir string, readAll bool)
 	if err != nil {
 		return noRepository(dir, err)
 	}
-	begun, line := time.Now(), v.startBytes("backup")
-	made, err := repo.Create(ctx, from, &backup.CreateOptions{ReadAll: readAll, Progress: line.told})
-	line.stop()
+	begun, line := time.Now(), repositories.Start(v.Screen(), "backup")
+	made, err := repo.Create(ctx, from, &backup.CreateOptions{ReadAll: readAll, Progress: line.Told})
+	line.Stop()
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	r := resultOfBackup(made.Backup, begun)
-	moved, shared := amountOf(made.Moved), amountOf(made.Shared)
+	moved, shared := repositories.Amount(made.Moved), repositories.Amount(made.Shared)
 	r.Moved, r.Shared = &moved, &shared
 	if v.JSON {
 		return jsonline.Write(v.Stdout, r)

@@ -10,6 +10,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
 )
@@ -57,16 +58,16 @@ func (v Verbs) checkpoint(ctx context.Context, from Source, to string) error {
 		return console.Usage(errors.New("the directory to write to is empty"), "name a directory")
 	}
 	v.Place = to
-	begun, line := time.Now(), v.startBytes("checkpoint")
-	seq, err := from.Checkpoint(ctx, to, line.told)
-	line.stop()
+	begun, line := time.Now(), repositories.Start(v.Screen(), "checkpoint")
+	seq, err := from.Checkpoint(ctx, to, line.Told)
+	line.Stop()
 	if errors.Is(err, fs.ErrExist) {
 		err = console.Advise(err, emptyOrAbsent)
 	}
 	if err != nil {
 		return err
 	}
-	r := checkpointResult{to, seq, line.total.Load(), seconds(begun)}
+	r := checkpointResult{to, seq, line.Total(), seconds(begun)}
 	if v.JSON {
 		return jsonline.Write(v.Stdout, r)
 	}

@@ -16,14 +16,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
-	"lightningdb/cmd/internal/progress"
-	"lightningdb/cmd/internal/units"
 )
 
 // Source is a database that can be copied: a *lightningdb.DB or *lightningdb.Follower.
@@ -107,64 +104,3 @@ const emptyOrAbsent = "name a directory that is empty or not there"
 
 // seconds is a duration as JSON has it.
 func seconds(since time.Time) float64 { return time.Since(since).Seconds() }
-
-// amount is a number of files and their bytes, in JSON.
-type amount struct {
-	Files int   `json:"files"`
-	Bytes int64 `json:"bytes"`
-}
-
-func amountOf(a backup.Amount) amount { return amount{a.Files, a.Bytes} }
-
-// String is "3 files (1.20 MiB)".
-func (a amount) String() string {
-	return fmt.Sprintf("%s (%s)", units.Plural(int64(a.Files), "file"), units.Bytes(a.Bytes))
-}
-
-// bytesLine draws how many bytes have been moved, or operations replayed, in one phase after the other.
-type bytesLine struct {
-	screen *progress.Screen
-	line   *progress.Line
-	phase  string
-
-	done, total atomic.Int64
-}
-
-// startBytes begins to draw.
-func (v Verbs) startBytes(phase string) *bytesLine {
-	l := &bytesLine{screen: v.Screen()}
-	l.start(phase)
-	return l
-}
-
-func (l *bytesLine) start(phase string) {
-	l.phase = phase
-	l.done.Store(0)
-	l.total.Store(0)
-	noun := "bytes"
-	if phase == "replay" {
-		noun = "operations"
-	}
-	l.line = progress.Start(l.screen, phase, func() progress.Sample {
-		done := l.done.Load()
-		return progress.Sample{Done: done, Total: l.total.Load(), Noun: noun, Count: done}
-	})
-}
-
-// told takes how far the phase is.
-func (l *bytesLine) told(done, total int64) {
-	l.done.Store(done)
-	l.total.Store(total)
-}
-
-// toldOf is told for work that names its phases: rate and remaining time are of the one that runs.
-func (l *bytesLine) toldOf(phase string, done, total int64) {
-	if phase != l.phase {
-		l.line.Stop()
-		l.start(phase)
-	}
-	l.told(done, total)
-}
-
-// stop ends the drawing.
-func (l *bytesLine) stop() { l.line.Stop() }

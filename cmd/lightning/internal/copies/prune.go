@@ -11,6 +11,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
 )
@@ -32,30 +33,15 @@ and the next prune removes them. If a backup is damaged nothing is removed, beca
 it needs. Prune may be interrupted at any time.`,
 		MinArgs: 1, MaxArgs: 1,
 		Flags: func(f *flag.FlagSet) {
-			f.IntVar(&o.Keep.Last, "keep-last", 0, "keep the newest `N` backups")
-			f.IntVar(&o.Keep.Hourly, "keep-hourly", 0, "keep the newest backup of each of the newest `N` hours")
-			f.IntVar(&o.Keep.Daily, "keep-daily", 0, "keep the newest backup of each of the newest `N` days")
-			f.IntVar(&o.Keep.Weekly, "keep-weekly", 0, "keep the newest backup of each of the newest `N` weeks")
-			f.BoolVar(&o.DryRun, "dry-run", false, "remove nothing")
+			repositories.PruneFlags(f, &o)
 		},
 		Run: func(ctx context.Context, args []string) error { return v.prune(ctx, args[0], o) },
 	}
 }
 
-// pruneResult is the outcome of prune with --json.
-type pruneResult struct {
-	DryRun  bool     `json:"dry_run"`
-	Kept    []listed `json:"kept"`
-	Removed []listed `json:"removed"`
-	Freed   amount   `json:"freed"`  // files that no backup named any more
-	InUse   bool     `json:"in_use"` // a backup was being made: files stay until the next prune
-	Seconds float64  `json:"seconds"`
-}
-
 func (v Verbs) prune(ctx context.Context, dir string, o backup.PruneOptions) error {
-	if min(o.Keep.Last, o.Keep.Hourly, o.Keep.Daily, o.Keep.Weekly) < 0 || o.Keep == (backup.Keep{}) {
-		return console.Usage(errors.New("prune is not told what to keep"),
-			"give at least one of --keep-last, --keep-hourly, --keep-daily and --keep-weekly, and none below 0")
+	if err := repositories.CheckKeep(o.Keep); err != nil {
+		return err
 	}
 	repo, err := v.openRepository(dir)
 	if err != nil {
@@ -69,13 +55,12 @@ func (v Verbs) prune(ctx context.Context, dir string, o backup.PruneOptions) err
 			"run it again to go on: every backup is there as a whole, or not at all"))
 	}
 	if v.JSON {
-		return jsonline.Write(v.Stdout, pruneResult{o.DryRun, listOf(report.Kept), listOf(report.Removed),
-			amountOf(report.Freed), report.InUse, seconds(begun)})
+		return jsonline.Write(v.Stdout, repositories.PrunedOf(o, report, time.Since(begun)))
 	}
-	if err := writeTable(v.Stdout, report.Removed); err != nil || v.Quiet {
+	if err := repositories.WriteTable(v.Stdout, report.Removed); err != nil || v.Quiet {
 		return err
 	}
-	done, files := "removed", amountOf(report.Freed).String()
+	done, files := "removed", repositories.Amount(report.Freed).String()
 	if o.DryRun {
 		done = "would remove"
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
 )
@@ -48,51 +48,14 @@ all the same.`,
 	}
 }
 
-// listed is a backup, in JSON.
-type listed struct {
-	ID       string    `json:"id"`
-	Database string    `json:"database"` // id of the one that was backed up
-	Sequence uint64    `json:"sequence"` // of the newest commit in it
-	Time     time.Time `json:"time"`     // when it was begun
-	amount
-}
-
-func listOf(all []backup.Backup) []listed {
-	list := make([]listed, 0, len(all))
-	for _, b := range all {
-		list = append(list, listed{b.ID, b.Database, b.Sequence, b.Time, amountOf(b.Amount)})
-	}
-	return list
-}
-
 // writeList writes backups as a result: an object with all of them, or a table.
 func (v Verbs) writeList(all []backup.Backup) error {
 	if v.JSON {
 		return jsonline.Write(v.Stdout, struct {
-			Backups []listed `json:"backups"`
-		}{listOf(all)})
+			Backups []repositories.Listed `json:"backups"`
+		}{repositories.ListOf(all)})
 	}
-	return writeTable(v.Stdout, all)
-}
-
-// writeTable writes a line for each backup.
-func writeTable(out io.Writer, all []backup.Backup) error {
-	const minWidth, tabWidth, padding = 0, 0, 2
-	table := tabwriter.NewWriter(out, minWidth, tabWidth, padding, ' ', 0)
-	for _, b := range all {
-		fmt.Fprintf(table, "%s\t%s\tcommit %d\t%s\tof %s\n", b.ID, b.Time.Local().Format(time.DateTime), b.Sequence,
-			amountOf(b.Amount), b.Database)
-	}
-	return table.Flush()
-}
-
-// repositoryVerification is the outcome of verify of a repository, in JSON.
-type repositoryVerification struct {
-	Backups  int      `json:"backups"`
-	ReadData bool     `json:"read_data"`
-	Bytes    int64    `json:"bytes"` // that were read; 0 without read_data
-	Seconds  float64  `json:"seconds"`
-	Damage   []string `json:"damage"`
+	return repositories.WriteTable(v.Stdout, all)
 }
 
 // VerifyRepository looks whether every file that a backup names is there; with readData, whether it is what it was. It
@@ -102,16 +65,16 @@ func (v Verbs) VerifyRepository(ctx context.Context, dir string, readData bool) 
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	begun, line := time.Now(), v.startBytes("verify")
+	begun, line := time.Now(), repositories.Start(v.Screen(), "verify")
 	all, err := repo.List(ctx)
 	if err == nil || errors.Is(err, backup.ErrBadBackup) { // Verify finds that again
-		err = repo.Verify(ctx, &backup.VerifyOptions{ReadData: readData, Progress: line.told})
+		err = repo.Verify(ctx, &backup.VerifyOptions{ReadData: readData, Progress: line.Told})
 	}
-	line.stop()
-	r := repositoryVerification{Backups: len(all), ReadData: readData, Bytes: line.done.Load(), Seconds: seconds(begun),
+	line.Stop()
+	r := repositories.Verification{Backups: len(all), ReadData: readData, Bytes: line.Done(), Seconds: seconds(begun),
 		Damage: []string{}}
 	if err != nil && ctx.Err() == nil {
-		r.Damage = damages(err)
+		r.Damage = repositories.Damages(err)
 	}
 	if len(r.Damage) > 1 {
 		err = &many{err, fmt.Sprintf("%d damages", len(r.Damage))}
@@ -120,18 +83,6 @@ func (v Verbs) VerifyRepository(ctx context.Context, dir string, readData bool) 
 		err = fmt.Errorf("verify %s: %w", dir, ifInterrupted(ctx, err, "run it again: it changes nothing"))
 	}
 	return errors.Join(err, v.reportVerification(r, err))
-}
-
-// damages are the texts of the errors that are joined in err.
-func damages(err error) (texts []string) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []string{console.OneLine(err.Error())}
-	}
-	for _, one := range joined.Unwrap() {
-		texts = append(texts, console.OneLine(one.Error()))
-	}
-	return texts
 }
 
 // many is an error with a text that does not repeat what is listed.
@@ -145,7 +96,7 @@ func (m *many) Error() string { return m.text }
 func (m *many) Unwrap() error { return m.error }
 
 // reportVerification lists the damage, as a result, and says what was verified if there is none.
-func (v Verbs) reportVerification(r repositoryVerification, err error) error {
+func (v Verbs) reportVerification(r repositories.Verification, err error) error {
 	if v.JSON {
 		if err != nil && len(r.Damage) == 0 {
 			return nil
@@ -187,14 +138,9 @@ has, what only B has, and what both share. What only the later one has is what i
 				return fmt.Errorf("diff: %w", console.Advise(err, "`lightning list` shows which backups there are"))
 			}
 			if v.JSON {
-				return jsonline.Write(v.Stdout, struct {
-					OnlyA amount `json:"only_a"`
-					OnlyB amount `json:"only_b"`
-					Both  amount `json:"both"`
-				}{amountOf(diff.OnlyA), amountOf(diff.OnlyB), amountOf(diff.Both)})
+				return jsonline.Write(v.Stdout, repositories.DifferenceOf(diff))
 			}
-			_, err = fmt.Fprintf(v.Stdout, "only %s: %s\nonly %s: %s\nboth: %s\n", args[1],
-				amountOf(diff.OnlyA), args[2], amountOf(diff.OnlyB), amountOf(diff.Both))
+			_, err = io.WriteString(v.Stdout, repositories.DifferenceOf(diff).Text(args[1], args[2]))
 			return err
 		},
 	}

@@ -1,7 +1,6 @@
 package copies
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,6 +16,7 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/userfile"
@@ -94,9 +94,9 @@ func (v Verbs) restoreFile(ctx context.Context, dir, path string, only bool) err
 		return fmt.Errorf("restore: %w", err)
 	}
 	defer in.Close()
-	begun, line := time.Now(), v.startBytes("restore")
-	info, err := backup.Restore(ctx, in, dir, &backup.RestoreOptions{VerifyOnly: only, Progress: line.toldOf})
-	line.stop()
+	begun, line := time.Now(), repositories.Start(v.Screen(), "restore")
+	info, err := backup.Restore(ctx, in, dir, &backup.RestoreOptions{VerifyOnly: only, Progress: line.ToldOf})
+	line.Stop()
 	if err != nil {
 		return adviseRestore(err)
 	}
@@ -114,9 +114,9 @@ func (v Verbs) restoreFrom(ctx context.Context, dir, repository, id string, only
 	if err != nil {
 		return fmt.Errorf("restore from %s: %w", repository, err)
 	}
-	begun, line := time.Now(), v.startBytes("restore")
-	err = repo.Restore(ctx, of.ID, dir, &backup.RestoreOptions{VerifyOnly: only, Progress: line.toldOf})
-	line.stop()
+	begun, line := time.Now(), repositories.Start(v.Screen(), "restore")
+	err = repo.Restore(ctx, of.ID, dir, &backup.RestoreOptions{VerifyOnly: only, Progress: line.ToldOf})
+	line.Stop()
 	if err != nil {
 		return adviseRestore(err)
 	}
@@ -138,7 +138,7 @@ func chosen(ctx context.Context, repo *backup.Repository, repository, id string)
 		}
 		return backup.Backup{}, err
 	}
-	newest := newestOfEach(all)
+	newest := repositories.NewestOfEach(all)
 	var names []string
 	for _, b := range newest {
 		names = append(names, filepath.Join(repository, b.ID))
@@ -155,22 +155,6 @@ func chosen(ctx context.Context, repo *backup.Repository, repository, id string)
 		return backup.Backup{}, console.Advise(fmt.Errorf("there are backups of %d databases", len(newest)), choose)
 	}
 	return newest[0], nil
-}
-
-// newestOfEach is the newest backup of each database, the newest of all first.
-func newestOfEach(all []backup.Backup) (newest []backup.Backup) {
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b backup.Backup) int {
-		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Sequence, a.Sequence), cmp.Compare(b.ID, a.ID))
-	})
-	seen := make(map[string]bool)
-	for _, b := range all {
-		if !seen[b.Database] {
-			newest = append(newest, b)
-		}
-		seen[b.Database] = true
-	}
-	return newest
 }
 
 // adviseRestore says what to do about errors that only a restore has.
