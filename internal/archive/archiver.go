@@ -161,7 +161,6 @@ func (a *Archiver) sample() {
 
 // catchUp archives everything that is durable now.
 func (a *Archiver) catchUp(ctx context.Context) error {
-	a.sample()
 	a.appended = a.engine.AppendedBytes()
 	for {
 		more, err := a.Step(ctx)
