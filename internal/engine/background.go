@@ -8,10 +8,10 @@ import (
 	"lightningdb/event"
 	"lightningdb/internal/engine/events"
 	"lightningdb/internal/engine/scrub"
+	"lightningdb/internal/engine/state"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/lease"
 	"lightningdb/internal/system/calls"
-	"lightningdb/internal/system/clock"
 )
 
 const (
@@ -25,12 +25,14 @@ type background struct {
 	compactor   calls.Waker
 	housekeeper calls.Waker
 	running     *sync.WaitGroup
-	report      *report
+	report      *state.Reporter
 	scrub       *scrub.Scrub // nil without Options.ScrubRate
 	stalls      *events.Stalls
 	work        *events.Held // flushes and compactions that are held up
 	commits     *events.Held // commits that are
 	backups     *events.Backups
+
+	rotation atomic.Bool // see noteRotation
 
 	flushing sync.Mutex // held by the one flush in progress
 	house    sync.Mutex // held by the one CleanStep or SpaceStep in progress
@@ -38,7 +40,7 @@ type background struct {
 
 func newBackground() background {
 	return background{flusher: calls.NewWaker(), compactor: calls.NewWaker(), housekeeper: calls.NewWaker(),
-		running: new(sync.WaitGroup), report: new(report), stalls: new(events.Stalls),
+		running: new(sync.WaitGroup), report: new(state.Reporter), stalls: new(events.Stalls),
 		work: events.NewHeld("flush and compaction are", 0), commits: events.NewHeld("commits are", event.StallPause),
 		backups: new(events.Backups)}
 }
@@ -56,7 +58,7 @@ func (e *Engine) wakeAll() {
 
 // startBackground starts the goroutines of the table in doc.go.
 func (e *Engine) startBackground() {
-	e.background.running.Go(func() { e.loop(e.background.flusher, e.FlushStep) })
+	e.background.running.Go(func() { e.loop(e.background.flusher, e.flusherStep) })
 	e.background.running.Go(func() { e.loop(e.background.compactor, e.CompactStep) })
 	e.background.running.Go(e.keepHouse)
 	if e.background.scrub != nil {
@@ -204,19 +206,9 @@ func (e *Engine) newScrub() *scrub.Scrub {
 		Random: e.opts.Random, Damaged: e.opts.bus.Scrubbed, Changed: e.noteReport, Sleep: calls.Sleep})
 }
 
-// reportInterval is the least time between two reports.
-const reportInterval = time.Second
-
-// report is what ReportStep remembers.
-type report struct {
-	due  atomic.Bool   // something has happened since the last one
-	last clock.Instant // when the last one was made; for the housekeeper
-}
-
 // noteReport has ReportStep tell followers what has happened.
 func (e *Engine) noteReport() {
-	if !e.background.report.due.Load() {
-		e.background.report.due.Store(true)
+	if e.background.report.Note() {
 		e.background.housekeeper.Wake()
 	}
 }
@@ -224,19 +216,16 @@ func (e *Engine) noteReport() {
 // ReportStep tells followers what the engine does, if that has changed. It returns when it is due again; far away if
 // that takes a commit. Only one goroutine at a time may call it.
 func (e *Engine) ReportStep() time.Duration {
-	r := e.background.report
-	if e.opts.Report == nil || e.dir.Page() == nil || !r.due.Load() {
+	if e.opts.Report == nil || e.dir.Page() == nil {
 		return time.Hour
 	}
-	if left := reportInterval - e.clock.Now().Since(r.last); r.last != 0 && left > 0 {
-		return left
+	left, due := e.background.report.Due(e.clock.Now())
+	if due {
+		m := e.Metrics()
+		if m.Flush.Running+m.Compaction.Running > 0 || m.Locks.Waiters > 0 { // that goes on
+			e.background.report.Note()
+		}
+		e.dir.Page().SetReport(e.opts.Report(m))
 	}
-	r.due.Store(false) // what happens during the report is in the next one
-	r.last = e.clock.Now()
-	m := e.Metrics()
-	if m.Flush.Running+m.Compaction.Running > 0 || m.Locks.Waiters > 0 { // that goes on
-		r.due.Store(true)
-	}
-	e.dir.Page().SetReport(e.opts.Report(m))
-	return reportInterval
+	return left
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/corrupt"
@@ -69,6 +70,9 @@ func TestCommit_resumesAfterFileDescriptorsRanOut(t *testing.T) {
 	if err := e.Flush(); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("Flush without descriptors gave %v", err)
 	}
+	if err := e.Metrics().Failure; !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("without descriptors, the metrics say %v", err)
+	}
 	put(t, e, "meanwhile", "2")
 	fs.SetRules()
 	if err := e.Flush(); err != nil {
@@ -78,6 +82,37 @@ func TestCommit_resumesAfterFileDescriptorsRanOut(t *testing.T) {
 		if ok, err := e.Has([]byte(k), Latest); !ok || err != nil {
 			t.Errorf("%s: %v, %v", k, ok, err)
 		}
+	}
+}
+
+// Whoever asked for the flush that found no descriptors has gone. An operator would be told of nothing while nothing is
+// flushed, or of something that has long passed.
+func TestFlush_isBegunAgainWhenThereAreDescriptors(t *testing.T) {
+	fs := errfs.New(memfs.New())
+	e, err := Open(Options{FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	put(t, e, "key", "value")
+	fs.SetRules(errfs.On(errfs.Create, errfs.Open).Fail(syscall.EMFILE))
+	if err := e.Flush(); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("Flush without descriptors gave %v", err)
+	}
+	if err := e.Metrics().Failure; !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("without descriptors, the metrics say %v", err)
+	}
+	time.Sleep(2 * retryInterval)
+	if err := e.Metrics().Failure; !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("after some tries, the metrics say %v", err)
+	}
+	fs.SetRules()
+	deadline := time.Now().Add(time.Minute)
+	for m := e.Metrics(); m.Failure != nil || m.Flush.Count != 1; m = e.Metrics() {
+		if time.Now().After(deadline) {
+			t.Fatalf("with descriptors, after a minute: %v, %d flushes", m.Failure, m.Flush.Count)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -258,12 +258,7 @@ func (e *Engine) Flush() error {
 		if err := e.flushFrozen(); err != nil { // now, not when the flusher tries again: the disk may have space again
 			return err
 		}
-		err := e.queue.Exclusive(func() error {
-			if e.tree.Active().Count() == 0 {
-				return nil
-			}
-			return e.rotate(0)
-		})
+		err := e.rotateAny()
 		if err == nil {
 			return e.flushFrozen()
 		}

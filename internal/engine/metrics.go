@@ -5,34 +5,17 @@ import (
 	"fmt"
 	"math"
 
+	"lightningdb/internal/engine/state"
 	"lightningdb/internal/tree/compaction"
 )
 
 // Metrics takes a few locks for a moment each, and asks the file system for the size of each file.
 func (e *Engine) Metrics() Metrics {
-	m := Metrics{
-		Metrics:      e.tree.Metrics(),
-		Durable:      e.log.Durable(),
-		Commits:      e.stats.Commits.Load(),
-		Operations:   e.stats.Operations.Load(),
-		Appends:      e.stats.Appends.Load(),
-		AppendBytes:  e.stats.LogBytes.Load(),
-		Conflicts:    e.stats.Conflicts.Load(),
-		LockWaits:    e.stats.LockWaits.Load(),
-		Deadlocks:    e.stats.Deadlocks.Load(),
-		LockTimeouts: e.stats.LockTimeouts.Load(),
-		Locks:        e.locks.State(),
-		Ingests:      e.stats.Ingests.Load(),
-		Flush:        e.stats.Flush.Work(),
-		Compaction:   e.stats.Compaction.Work(),
-		Waiting:      e.stats.CompactionWaits.Load(),
-		Stall:        e.stats.Stall(e.clock.Now()),
-		MemoryLimit:  e.opts.MemoryLimit,
-		Syncs:        e.log.Syncs(), CommitTimes: e.stats.CommitLatencies(), SyncTimes: e.log.Waits(),
-		FlushTimes: e.stats.Flush.Times(), CompactionTimes: e.stats.Compaction.Times(),
-		Events: e.opts.bus.Counts(), Backups: e.background.backups.Sum(),
-		DiskBytes: e.dir.DiskBytes(), Scrub: e.background.scrub.State(), Failure: e.failure(),
-	}
+	m := state.Counted(&e.stats, e.clock.Now())
+	m.Metrics, m.MemoryLimit = e.tree.Metrics(), e.opts.MemoryLimit
+	m.Durable, m.Syncs, m.SyncTimes = e.log.Durable(), e.log.Syncs(), e.log.Waits()
+	m.Locks, m.Events, m.Backups = e.locks.State(), e.opts.bus.Counts(), e.background.backups.Sum()
+	m.DiskBytes, m.Scrub, m.Failure = e.dir.DiskBytes(), e.background.scrub.State(), e.failure()
 	v := e.tree.Acquire()
 	if v == nil { // of files that are nobody's, and may be gone, nothing is said
 		return m

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/engine/room"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/directory"
+	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree"
 )
 
@@ -34,6 +35,27 @@ func (e *Engine) noteBackground(err error) {
 	if err == nil || directory.Transient(err) {
 		e.background.work.Note(e.opts.bus, e.clock.Now(), err)
 	}
+}
+
+// noteRotation has the flusher try a rotation again for which no descriptors were left, until it succeeds: whoever asked
+// for it has been told, and may not come again. That the disk is full is seen in the commits that it refuses.
+func (e *Engine) noteRotation(err error) {
+	if directory.Transient(err) && !errors.Is(err, vfs.ErrNoSpace) {
+		e.background.rotation.Store(true)
+		e.noteBackground(err)
+		e.background.flusher.Wake()
+	}
+}
+
+// flusherStep is FlushStep, after the rotation that noteRotation wants.
+func (e *Engine) flusherStep() (bool, error) {
+	if e.background.rotation.Swap(false) && !e.gate.Closed() {
+		if err := e.rotateAny(); err != nil && err != errNoRoom { // without room there is something to flush
+			return false, err
+		}
+		e.noteBackground(nil)
+	}
+	return e.FlushStep()
 }
 
 // pace makes a writer, whose commit t measures, wait in proportion to what it brings while level 0 is long.

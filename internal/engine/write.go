@@ -262,9 +262,20 @@ func (e *Engine) rotate(need int) error {
 	return e.freeze(need)
 }
 
+// rotateAny is rotate for what was committed so far, if there is anything, between two commits.
+func (e *Engine) rotateAny() error {
+	return e.queue.Exclusive(func() error {
+		if e.tree.Active().Count() == 0 {
+			return nil
+		}
+		return e.rotate(0)
+	})
+}
+
 // freeze freezes the active memtable and seals its log segment, then starts the next of each with room for need bytes.
 func (e *Engine) freeze(need int) error {
 	if err := e.log.Rotate(); err != nil {
+		e.noteRotation(err)
 		return err
 	}
 	if err := e.tree.Freeze(e.log.Num(), need); err != nil {

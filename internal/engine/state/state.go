@@ -1,4 +1,5 @@
-// Package state is what an engine tells of itself: what Open found, and its figures of one moment. It holds no state.
+// Package state is what an engine tells of itself: what Open found, and its figures of one moment. Only Reporter
+// has a state.
 package state
 
 import (
@@ -10,6 +11,7 @@ import (
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/lock"
+	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/latency"
 	"lightningdb/internal/tree"
 	"lightningdb/internal/tree/compaction"
@@ -50,6 +52,28 @@ type Metrics struct {
 	Scrub           scrub.State
 	Obsolete        int   // files that wait for their removal
 	Failure         error // why writes stopped or background work is held up, or ErrClosed; nil if nothing of that
+}
+
+// Counted returns what s has counted, up to now.
+func Counted(s *stats.Stats, now clock.Instant) Metrics {
+	return Metrics{
+		Commits:         s.Commits.Load(),
+		Operations:      s.Operations.Load(),
+		Appends:         s.Appends.Load(),
+		AppendBytes:     s.LogBytes.Load(),
+		Conflicts:       s.Conflicts.Load(),
+		LockWaits:       s.LockWaits.Load(),
+		Deadlocks:       s.Deadlocks.Load(),
+		LockTimeouts:    s.LockTimeouts.Load(),
+		Ingests:         s.Ingests.Load(),
+		Flush:           s.Flush.Work(),
+		Compaction:      s.Compaction.Work(),
+		Waiting:         s.CompactionWaits.Load(),
+		Stall:           s.Stall(now),
+		CommitTimes:     s.CommitLatencies(),
+		FlushTimes:      s.Flush.Times(),
+		CompactionTimes: s.Compaction.Times(),
+	}
 }
 
 // Report is what Open found and did.

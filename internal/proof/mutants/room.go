@@ -4,6 +4,20 @@ package mutants
 // takes long tells.
 var roomMutants = []Mutant{
 	{
+		Name:   "a flush that finds no descriptors is not told of",
+		Breaks: "nothing is flushed, and the metrics say that all is well",
+		Changes: []Change{{"internal/engine/write.go", `		e.noteRotation(err)
+`, ``}},
+		Killer: test("engine", "TestFlush_isBegunAgainWhenThereAreDescriptors"),
+	},
+	{
+		Name:   "a flush that found no descriptors is not begun again",
+		Breaks: "the alert rings until somebody flushes",
+		Changes: []Change{{"internal/engine/room.go", `		e.background.rotation.Store(true)
+`, ``}},
+		Killer: test("engine", "TestFlush_isBegunAgainWhenThereAreDescriptors"),
+	},
+	{
 		Name:   "a commit that waits for room does not ask its context",
 		Breaks: "a write with a deadline waits for a flush of others, however long that takes",
 		Changes: []Change{{"internal/engine/room.go", `	case <-ctx.Done():

@@ -81,7 +81,7 @@ var processCauses = []Cause{
 	},
 	{
 		Name: "descriptors", Alert: "LightningHeldUp", Says: "the process may open no more files", minutes: 5,
-		unavailable: noFilters, do: orders("hold descriptors", "flush"), mend: orders("release descriptors"),
+		unavailable: noFilters, do: orders("hold descriptors"), mend: orders("release"),
 	},
 }
 

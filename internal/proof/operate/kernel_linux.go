@@ -1,8 +1,12 @@
 package operate
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,16 +40,35 @@ func failSyncs() error {
 	return nil
 }
 
-// holdDescriptors lets this process open no more files, until it is released.
+// holdDescriptors lets this process open no more files, until it is released, and returns when the database has noticed.
 func (s *subject) holdDescriptors() error {
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
 		return err
 	}
-	s.held = append(s.held, func() error { return unix.Setrlimit(unix.RLIMIT_NOFILE, &before) })
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return err
 	}
-	return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(open)), Max: before.Max})
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(open)), Max: before.Max}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	var works sync.WaitGroup
+	works.Go(func() { every(ctx, descriptorInterval, s.descriptors.take) })
+	works.Go(func() { every(ctx, flushInterval, func() { _ = s.db.Flush() }) }) // fails, which is the purpose
+	s.held = append(s.held, func() error {
+		cancel()
+		err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+		works.Wait()
+		return errors.Join(err, s.descriptors.release())
+	})
+	for s.db.Metrics().BackgroundError == nil {
+		select {
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		case <-time.After(descriptorInterval):
+		}
+	}
+	return nil
 }

@@ -55,7 +55,8 @@ type subject struct {
 	last   atomic.Int64   // when the newest backup was begun, in nanoseconds since 1970; 0 if there is none
 	resume func()         // ends what "write" has begun
 
-	held []func() error // what "release" ends
+	held        []func() error // what "release" ends
+	descriptors descriptors
 }
 
 // what subjects can be told
@@ -79,9 +80,8 @@ var orderList = map[string]func(s *subject) error{
 	},
 	"empty disk": func(s *subject) error { return os.Remove(s.ballast()) },
 
-	"fail syncs":          func(*subject) error { return failSyncs() },
-	"hold descriptors":    (*subject).holdDescriptors,
-	"release descriptors": (*subject).release,
+	"fail syncs":       func(*subject) error { return failSyncs() },
+	"hold descriptors": (*subject).holdDescriptors,
 }
 
 const (
@@ -141,7 +141,7 @@ func (s *subject) run(in io.Reader, out *json.Encoder) (err error) {
 	if err != nil {
 		return err
 	}
-	s.works.Go(func() { _ = monitor.Serve(s.ctx, l, m) }) // until the end
+	s.works.Go(func() { _ = monitor.Serve(s.ctx, listener{l, &s.descriptors}, m) }) // until the end
 	s.every(20*time.Millisecond, func() { _ = s.db.Put([]byte("tick"), s.value()) })
 	if s.BackupEvery > 0 {
 		s.every(s.BackupEvery, func() { _ = s.backUp() }) // a failure is what the alert is for
@@ -167,18 +167,21 @@ func (s *subject) obey(order string) error {
 
 // every calls fn now and then, until the end.
 func (s *subject) every(d time.Duration, fn func()) {
-	s.works.Go(func() {
-		tick := time.NewTicker(d)
-		defer tick.Stop()
-		for {
-			fn()
-			select {
-			case <-s.ctx.Done():
-				return
-			case <-tick.C:
-			}
+	s.works.Go(func() { every(s.ctx, d, fn) })
+}
+
+// every calls fn now and then, until ctx is done.
+func every(ctx context.Context, d time.Duration, fn func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		fn()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
-	})
+	}
 }
 
 // value is a new one, which stays in the pages of its table.
