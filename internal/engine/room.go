@@ -37,8 +37,8 @@ func (e *Engine) noteBackground(err error) {
 	}
 }
 
-// noteRotation has the flusher try a rotation again for which no descriptors were left, until it succeeds: whoever asked
-// for it has been told, and may not come again. That the disk is full is seen in the commits that it refuses.
+// noteRotation has the flusher try a rotation again for which no descriptors were left, until it succeeds: whoever
+// asked for it has been told, and may not come again. That the disk is full is seen in the commits that it refuses.
 func (e *Engine) noteRotation(err error) {
 	if directory.Transient(err) && !errors.Is(err, vfs.ErrNoSpace) {
 		e.background.rotation.Store(true)

@@ -40,7 +40,8 @@ func failSyncs() error {
 	return nil
 }
 
-// holdDescriptors lets this process open no more files, until it is released, and returns when the database has noticed.
+// holdDescriptors lets this process open no more files, until it is released, and returns when the database has
+// noticed.
 func (s *subject) holdDescriptors() error {
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
