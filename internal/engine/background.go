@@ -184,7 +184,7 @@ func (e *Engine) clean() (bool, error) {
 	e.background.house.Lock()
 	defer e.background.house.Unlock()
 	waiting := e.tree.Reclaim()
-	if e.room.BackgroundError() != nil || e.disk.Short() { // an archive that lags must not fill the disk
+	if e.room.DiskFull() || e.disk.Short() { // an archive that lags must not fill the disk
 		e.log.GiveUpHold()
 	}
 	e.log.Recycle(e.keepsLogs() && e.tree.UntilQuiet() > 0)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"lightningdb/internal/format/filename"
@@ -81,6 +82,27 @@ func TestClean_letsGoOfSegmentsThatWait(t *testing.T) {
 		}
 		if names := logNames(t, disk.Kill()); len(names) != want {
 			t.Errorf("%s: the directory holds %v", name, names)
+		}
+	}
+}
+
+// An archive would have a gap because there were no descriptors for a moment, or fill the disk while it lags.
+func TestClean_givesUpWhatAnArchiveNeedsForSpaceAlone(t *testing.T) {
+	e := openRetaining(t, memfs.New(), newClock(), Options{HoldLog: 1 << 20})
+	defer e.Close()
+	for i := range 3 {
+		rotateLog(t, e, i)
+	}
+	for _, c := range []struct {
+		cause error
+		keeps bool
+	}{{nil, true}, {syscall.EMFILE, true}, {vfs.ErrNoSpace, false}} {
+		e.noteBackground(c.cause)
+		if _, err := e.CleanStep(); err != nil {
+			t.Fatal(err)
+		}
+		if held, lost := e.log.Held(); held > 0 != c.keeps || lost > 0 == c.keeps {
+			t.Errorf("%v: %d bytes are held, %d segments were given up", c.cause, held, lost)
 		}
 	}
 }

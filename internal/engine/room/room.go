@@ -3,11 +3,13 @@
 package room
 
 import (
+	"errors"
 	"sync"
 	"time"
 
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/system/clock"
+	"lightningdb/internal/system/vfs"
 )
 
 // Room tells commits that wait of changes, and deals out the time that writers are slowed by. The zero value is ready.
@@ -66,6 +68,9 @@ func (r *Room) BackgroundError() error {
 	defer r.mu.Unlock()
 	return r.backgroundErr
 }
+
+// DiskFull reports whether background work is held up because there is no space.
+func (r *Room) DiskFull() bool { return errors.Is(r.BackgroundError(), vfs.ErrNoSpace) }
 
 // NoteBackground remembers whether background work waits for something that passes by itself, so that writers are told
 // instead of waiting with it.

@@ -11,6 +11,20 @@ var roomMutants = []Mutant{
 		Killer: test("engine", "TestFlush_isBegunAgainWhenThereAreDescriptors"),
 	},
 	{
+		Name:   "an archive that lags has a gap when descriptors run out",
+		Breaks: "what was committed in between cannot be restored, for want of a descriptor for a moment",
+		Changes: []Change{{"internal/engine/background.go", `	if e.room.DiskFull() || e.disk.Short() {`,
+			`	if e.room.BackgroundError() != nil || e.disk.Short() {`}},
+		Killer: test("engine", "TestClean_givesUpWhatAnArchiveNeedsForSpaceAlone"),
+	},
+	{
+		Name:   "an archive that lags keeps its log on a full disk",
+		Breaks: "an archive that is away for long fills the disk, and writes stop",
+		Changes: []Change{{"internal/engine/background.go", `	if e.room.DiskFull() || e.disk.Short() {`,
+			`	if e.disk.Short() {`}},
+		Killer: test("engine", "TestClean_givesUpWhatAnArchiveNeedsForSpaceAlone"),
+	},
+	{
 		Name:   "a flush that found no descriptors is not begun again",
 		Breaks: "the alert rings until somebody flushes",
 		Changes: []Change{{"internal/engine/room.go", `		e.background.rotation.Store(true)
