@@ -498,6 +498,31 @@ func ExampleOptions_merge() {
 	// Output: imps <nil>
 }
 
+// Arguments are sets here too, so two of them are as good as their union.
+func ExampleOptions_partialMerge() {
+	union := func(a, b []byte) []byte {
+		set := slices.Concat(a, b)
+		slices.Sort(set)
+		return slices.Compact(set)
+	}
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true,
+		Merge:        func(_, old, argument []byte) ([]byte, error) { return union(old, argument), nil },
+		PartialMerge: func(_, older, newer []byte) ([]byte, bool) { return union(older, newer), true },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	for _, word := range []string{"missis", "sippi"} {
+		if err := db.Merge([]byte("letters"), []byte(word)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	letters, err := db.Get([]byte("letters"))
+	fmt.Printf("%s %v\n", letters, err)
+	// Output: imps <nil>
+}
+
 func ExampleErrMerge() {
 	db := open()
 	defer db.Close()

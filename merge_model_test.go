@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"lightningdb/internal/tree/merge/mergetest"
 )
 
 var mergeSeed = flag.Uint64("merge.seed", 0, "seed of random merges; 0 for one from the clock")
@@ -290,7 +292,15 @@ func (m *mergeModel) reopen(merge func(key, old, argument []byte) ([]byte, error
 		m.must(m.db.Close())
 	}
 	var err error
-	m.db, err = Open(m.dir, &Options{Durability: Process, MemoryLimit: 10 << 20, Merge: merge})
+	o := &Options{Durability: Process, MemoryLimit: 10 << 20}
+	if merge != nil {
+		rules := mergetest.Lists(merge)
+		o.Merge = rules.User
+		if m.rnd.IntN(2) == 0 {
+			o.PartialMerge = rules.Partial
+		}
+	}
+	m.db, err = Open(m.dir, o)
 	m.must(err)
 }
 

@@ -120,6 +120,12 @@ type Options struct {
 	// everything else goes on. runtime.Goexit in it ends the goroutine that reads the key, and no other. Default: none.
 	Merge func(key, old, argument []byte) ([]byte, error)
 
+	// PartialMerge returns the one argument that does to every value what older and then newer do as arguments of Merge:
+	// Merge(Merge(old, older), newer) is Merge(old, argument). Where a compaction has several merges of a key and not the
+	// value below them, it keeps that one in their place, so that readers call Merge once. ok is false, or it panics, if
+	// there is no such argument: then both stay. All that is said of Merge holds for it. Default: none; all stay.
+	PartialMerge func(key, older, newer []byte) (argument []byte, ok bool)
+
 	fs        vfs.FS // what tests put in place of the operating system
 	followers bool   // other processes may follow, though fs is set
 }
@@ -197,6 +203,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		Logger:         o.Logger,
 		Events:         o.Events,
 		Merge:          o.Merge,
+		Partial:        o.PartialMerge,
 		Followers:      (o.fs == nil || o.followers) && !o.InMemory,
 		Report:         reports(),
 	}, nil

@@ -123,4 +123,6 @@ func (e *Engine) compactionParams(oldest key.SeqNum, quiet bool) compaction.Para
 }
 
 // rules are how merge operands are applied.
-func (e *Engine) rules() operand.Rules { return operand.Rules{User: e.opts.Merge}.Apart() }
+func (e *Engine) rules() operand.Rules {
+	return operand.Rules{User: e.opts.Merge, Partial: e.opts.Partial}.Apart()
+}

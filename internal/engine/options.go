@@ -52,7 +52,8 @@ type Options struct {
 	Logger    event.Logger // default: none
 	Events    event.Options
 	Merge     operand.Func // what user merges do; nil if there are none
-	Followers bool         // tell other processes what is published, and keep files for them
+	Partial   operand.PartialFunc
+	Followers bool // tell other processes what is published, and keep files for them
 
 	Report func(Metrics) []byte // what followers are told of what this engine does; nil for nothing
 

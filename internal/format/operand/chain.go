@@ -1,6 +1,9 @@
 package operand
 
-import "lightningdb/internal/format/key"
+import (
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/system/goroutine"
+)
 
 // Chain collects operands of one user key from the newest to the oldest, as readers meet them, and folds them from
 // the oldest to the newest. Neighbouring operands become one at once if they have the same integer operator. The
@@ -49,9 +52,7 @@ func (c *Chain) Push(seq key.SeqNum, operand []byte) error {
 			return nil
 		}
 	}
-	start := len(c.bytes)
-	c.bytes = append(c.bytes, operand...)
-	c.links = append(c.links, link{seq, start, len(c.bytes)})
+	c.add(seq, operand)
 	return nil
 }
 
@@ -102,6 +103,62 @@ func (c *Chain) anyUser() bool {
 		}
 	}
 	return false
+}
+
+// MergePartially makes one of neighbouring operands of the user's function, as often as the rules can. All others stay
+// as they are. It joins them in pairs, and pairs of these: one after the other it would copy a long argument that grows
+// once for each operand.
+func (c *Chain) MergePartially(r Rules, user []byte) {
+	if r.Partial == nil || !c.hasUserPair() {
+		return
+	}
+	if r.apart {
+		r.apart = false
+		goroutine.Apart(func() { c.MergePartially(r, user) }) // if the function ends that, it was no help
+		return
+	}
+	for c.mergePairs(r, user) && c.hasUserPair() {
+	}
+}
+
+// hasUserPair reports whether two neighbours are of the user's function.
+func (c *Chain) hasUserPair() bool {
+	for i := 1; i < len(c.links); i++ {
+		if isUser(c.at(i-1)) && isUser(c.at(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// mergePairs makes one of each pair of neighbours that the rules can join. It reports whether there was any. The chain
+// is whole at every call of the user's function, which may not return.
+func (c *Chain) mergePairs(r Rules, user []byte) (any bool) {
+	var next Chain
+	for i := 0; i < len(c.links); i++ {
+		newer := c.at(i)
+		if i+1 < len(c.links) && isUser(newer) && isUser(c.at(i+1)) {
+			if argument, ok := r.partial(user, c.at(i + 1)[1:], newer[1:]); ok {
+				next.add(c.links[i].seq, newer[:1], argument)
+				any, i = true, i+1
+				continue
+			}
+		}
+		next.add(c.links[i].seq, newer)
+	}
+	if any {
+		*c = next
+	}
+	return any
+}
+
+// add adds an operand that is made of parts, older than all so far.
+func (c *Chain) add(seq key.SeqNum, parts ...[]byte) {
+	start := len(c.bytes)
+	for _, p := range parts {
+		c.bytes = append(c.bytes, p...)
+	}
+	c.links = append(c.links, link{seq, start, len(c.bytes)})
 }
 
 // Parts is the number of operands that Compact yields.

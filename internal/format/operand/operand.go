@@ -104,10 +104,15 @@ func Check(operand []byte) error {
 // it.
 type Func func(key, old, argument []byte) ([]byte, error)
 
+// PartialFunc returns the one argument that does to every value what older and then newer do. ok is false if there is
+// none. What Func promises holds for it too.
+type PartialFunc func(key, older, newer []byte) (argument []byte, ok bool)
+
 // Rules turn operands into values. The zero value knows every operator except User.
 type Rules struct {
-	User  Func // the function of the operator User; nil if there is none
-	apart bool // see Apart
+	User    Func        // the function of the operator User; nil if there is none
+	Partial PartialFunc // joins its arguments; nil if that is not possible
+	apart   bool        // see Apart
 }
 
 // Apart is r for callers that cannot do without their goroutine: the leader of a group of commits, flush and
@@ -264,6 +269,17 @@ func (r Rules) call(user, old, argument []byte) (result []byte, err error) {
 		}
 	}()
 	return r.User(user, old, argument)
+}
+
+// partial calls the user's function that joins arguments. A panic in it, and what would be too long, is a no.
+func (r Rules) partial(user, older, newer []byte) (argument []byte, ok bool) {
+	defer func() {
+		if recover() != nil {
+			argument, ok = nil, false
+		}
+	}()
+	argument, ok = r.Partial(user, older, newer)
+	return argument, ok && len(argument) <= MaxArgumentSize
 }
 
 // TooLong is the ErrMerge about a value of size bytes, into which nothing can be merged.

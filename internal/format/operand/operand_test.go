@@ -211,12 +211,12 @@ func TestChain_foldsAsOneAfterTheOther(t *testing.T) {
 		if (err != nil) != (wantErr != nil) || !bytes.Equal(got, want) {
 			rt.Fatalf("the chain is %q (%v), one after the other %q (%v)", got, err, want, wantErr)
 		}
-		checkCompact(rt, &c, bytes.Clone(old), present, want, wantErr)
+		checkCompact(rt, &c, rules, bytes.Clone(old), present, want, wantErr)
 	})
 }
 
 // checkCompact pushes what Compact yields into another chain, which must do the same.
-func checkCompact(rt *rapid.T, c *Chain, old []byte, present bool, want []byte, wantErr error) {
+func checkCompact(rt *rapid.T, c *Chain, rules Rules, old []byte, present bool, want []byte, wantErr error) {
 	var compact Chain
 	last := key.MaxSeqNum
 	var before Operator
@@ -230,9 +230,64 @@ func checkCompact(rt *rapid.T, c *Chain, old []byte, present bool, want []byte, 
 	if err != nil {
 		rt.Fatal(err)
 	}
-	got, err := compact.Fold(Rules{User: joining}, []byte("k"), old, present)
+	got, err := compact.Fold(rules, []byte("k"), old, present)
 	if (err != nil) != (wantErr != nil) || !bytes.Equal(got, want) {
 		rt.Fatalf("the compact chain is %q (%v), want %q (%v)", got, err, want, wantErr)
+	}
+}
+
+// Joined arguments that do something else than one after the other are wrong values for ever. Some cannot be joined, by
+// a no, a panic, the end of the goroutine, or because they would be too long for an operand.
+func TestChain_mergesPartially(t *testing.T) {
+	appending := func(_, old, argument []byte) ([]byte, error) {
+		return append(bytes.Clone(old), bytes.ToUpper(argument)...), nil // other than what Append makes of it
+	}
+	tooLong := make([]byte, MaxArgumentSize+1)
+	partial := func(_, older, newer []byte) ([]byte, bool) {
+		switch {
+		case bytes.HasPrefix(newer, []byte("panic")):
+			panic("a bug")
+		case bytes.HasPrefix(newer, []byte("end")):
+			runtime.Goexit()
+		case bytes.HasPrefix(newer, []byte("long")):
+			return tooLong, true
+		case len(older) == 0:
+			return newer, true // which is not to be changed
+		}
+		return append(bytes.Clone(older), newer...), !bytes.HasPrefix(newer, []byte("no"))
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		var c Chain
+		rules := Rules{User: appending, Partial: partial}.Apart()
+		var want []byte
+		n := rapid.IntRange(0, 9).Draw(rt, "operands")
+		for i := range n { // from the newest to the oldest
+			a := rapid.SampledFrom([]string{"", "a", "b", "panic", "end", "long", "no"}).Draw(rt, "argument")
+			o := rapid.SampledFrom([]Operator{User, User, User, Append}).Draw(rt, "operator")
+			if err := c.Push(key.SeqNum(n-i), text(o, a)); err != nil {
+				rt.Fatal(err)
+			}
+			if o == User {
+				a = strings.ToUpper(a)
+			}
+			want = append([]byte(a), want...)
+		}
+		c.MergePartially(rules, []byte("k"))
+		got, err := c.Fold(rules, []byte("k"), nil, false)
+		if err != nil || !bytes.Equal(got, want) {
+			rt.Fatalf("%q, %v; want %q", got, err, want)
+		}
+		checkCompact(rt, &c, rules, nil, false, want, nil)
+	})
+	var all Chain
+	for i := range 1000 {
+		if err := all.Push(key.SeqNum(1000-i), text(User, "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.MergePartially(Rules{User: appending, Partial: partial}, nil)
+	if all.Parts() != 1 || all.links[0].seq != 1000 || len(all.at(0)) != 1001 {
+		t.Errorf("a thousand became %d, the newest of %d bytes at %d", all.Parts(), len(all.at(0)), all.links[0].seq)
 	}
 }
 

@@ -46,6 +46,32 @@ var mergeMutants = []Mutant{
 		Quick:  true,
 	},
 	{
+		Name:   "arguments are joined the wrong way round",
+		Breaks: "what was merged last is applied first",
+		Changes: []Change{{"internal/format/operand/chain.go", `r.partial(user, c.at(i + 1)[1:], newer[1:])`,
+			`r.partial(user, newer[1:], c.at(i + 1)[1:])`}},
+		Killer: test("format/operand", "TestChain_mergesPartially"),
+		Quick:  true,
+	},
+	{
+		Name:   "a joined argument takes the place of the older one",
+		Breaks: "a transaction that read the value before does not notice that it changed",
+		Changes: []Change{{"internal/format/operand/chain.go", `				next.add(c.links[i].seq, newer[:1], argument)
+`, `				next.add(c.links[i+1].seq, newer[:1], argument)
+`}},
+		Killer: test("tree/compaction", "TestExecute_mergesArgumentsPartially"),
+		Quick:  true,
+	},
+	{
+		Name:   "arguments are joined over another operator",
+		Breaks: "what was appended in between comes before both, or after",
+		Changes: []Change{{"internal/format/operand/chain.go",
+			`		if i+1 < len(c.links) && isUser(newer) && isUser(c.at(i+1)) {`,
+			`		if i+1 < len(c.links) && isUser(newer) {`}},
+		Killer: test("format/operand", "TestChain_mergesPartially"),
+		Quick:  true,
+	},
+	{
 		Name:   "operands are folded from the newest to the oldest",
 		Breaks: "what was appended comes in reverse",
 		Changes: []Change{{"internal/format/operand/chain.go", `	for i := len(c.links) - 1; i >= 0; i-- {

@@ -124,6 +124,9 @@ func newDifferential(m *Mix, seed, stream uint64) *differential {
 	m.Options.FS = d.fs
 	m.Options.ValueThreshold = drawThreshold(d.drawn)
 	d.Session = NewSession(m.Options, new(oracle.History))
+	if (seed+stream)%2 == 0 {
+		d.opts.Partial = nil
+	}
 	return d
 }
 

@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/tree/merge/mergetest"
 )
 
 // Mix is one way of using a database: its options, and what its keys and values look like.
@@ -148,13 +149,16 @@ func (m *Mix) valueOf(r *rand.Rand, k []byte) []byte {
 
 // mergeByDigest is the user's merge function of all tests: the result depends on the operands, their order and their
 // grouping, and it does not grow without end.
-func mergeByDigest(k, old, argument []byte) ([]byte, error) {
+var mergeByDigest = listed.User
+
+// listed are its rules, by which arguments can be joined.
+var listed = mergetest.Lists(func(k, old, argument []byte) ([]byte, error) {
 	if old == nil {
 		return fmt.Appendf(nil, "none+%s", argument), nil
 	}
 	digest := key.Hash(k) ^ key.Hash(old)*3
 	return fmt.Appendf(bytes.Clone(old[:min(len(old), 100)]), "%016x+%s", digest, argument), nil
-}
+})
 
 // value returns a random value, which no other call returns unless it is very short.
 func (m *Mix) value(r *rand.Rand) []byte {

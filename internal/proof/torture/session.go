@@ -37,7 +37,7 @@ type Session struct {
 // NewSession returns a session on a directory whose history so far is h. The engine is closed.
 func NewSession(opts engine.Options, h *oracle.History) *Session {
 	opts.FS = keptOpen{opts.FS}
-	opts.Merge, h.Merge = mergeByDigest, mergeByDigest
+	opts.Merge, opts.Partial, h.Merge = mergeByDigest, listed.Partial, mergeByDigest
 	values := newValueWatch()
 	opts.Events.Listener = values.hear
 	return &Session{History: h, opts: opts, values: values}

@@ -225,6 +225,9 @@ func newSimulation(plan Simulation) *simulation {
 	opts.Elapsed = func() time.Duration { return m.now }
 	opts.Wall = func() time.Time { return m.wall.at }
 	m.Session = NewSession(opts, new(oracle.History))
+	if plan.Seed%2 == 0 {
+		m.opts.Partial = nil
+	}
 	m.isDead = m.dead
 	return m
 }

@@ -106,6 +106,9 @@ func (e *execution) endOperands() error {
 	if e.operands.empty() {
 		return nil
 	}
+	if !e.operands.alone { // else they become a value
+		e.operands.open.chain.MergePartially(e.operands.rules, e.operands.user)
+	}
 	if present, known := e.lookBelow(); known {
 		e.fold(present)
 	}
@@ -182,6 +185,7 @@ func (e *execution) writeStripe(a *stripeOperands, others uint64) error {
 		e.stats.Folded += a.read + others - 1
 		return e.write(key.Make(e.operands.user, a.top.Seq(), key.KindPut), a.value)
 	}
+	a.chain.MergePartially(e.operands.rules, e.operands.user)
 	written := uint64(0)
 	err := a.chain.Compact(func(seq key.SeqNum, operand []byte) error {
 		written++

@@ -61,6 +61,46 @@ func folded(value []byte, present bool, arguments []string) string {
 	return string(value)
 }
 
+// What a merge function can join would be kept apart, and applied one by one by each reader. What it cannot, or what a
+// snapshot sees apart, would be joined all the same.
+func TestExecute_mergesArgumentsPartially(t *testing.T) {
+	user := func(seq key.SeqNum) mergetest.Entry { return operation("k", seq, operand.User, "a") }
+	for _, c := range []struct {
+		name      string
+		partial   bool
+		snapshots []key.SeqNum
+		entries   []mergetest.Entry // over an older version in another table, which nobody looks up
+		want      []key.SeqNum      // of the operands that are left, the newest first
+	}{
+		{"joined", true, []key.SeqNum{20}, []mergetest.Entry{user(7), user(8), user(9)}, []key.SeqNum{9}},
+		{"without such a function", false, []key.SeqNum{20}, []mergetest.Entry{user(8), user(9)}, []key.SeqNum{9, 8}},
+		{"another operator between", true, []key.SeqNum{20},
+			[]mergetest.Entry{user(5), user(6), appends("k", 7, "b"), user(8), user(9)}, []key.SeqNum{9, 7, 6}},
+		{"a reader between", true, []key.SeqNum{7, 20}, []mergetest.Entry{user(6), user(7), user(8), user(9)},
+			[]key.SeqNum{9, 7}},
+		{"above all readers", true, []key.SeqNum{7}, []mergetest.Entry{user(6), user(7), user(8), user(9)},
+			[]key.SeqNum{9, 8, 7}},
+	} {
+		w := newWorld(smallParams())
+		w.partial = c.partial
+		below := w.place(6, text("j", 1, ""), text("k", 2, "below"), text("l", 3, ""))
+		job := &Job{Reason: ReasonL0, OutputLevel: 3}
+		job.Inputs[0] = []*manifest.TableMeta{w.place(0, c.entries...)}
+		job.Overlaps[6] = []*manifest.TableMeta{below}
+		edit, _, err := job.Execute(context.Background(), c.snapshots, w.deps())
+		if err != nil || w.install(edit) != nil {
+			t.Fatal(c.name, err)
+		}
+		var got []key.SeqNum
+		for _, e := range w.files[w.v.Levels[3][0].Num] {
+			got = append(got, e.Key.Trailer.Seq())
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
 // TestExecute_foldsWithinAStripe: an operand that is folded with what a snapshot sees without it, in another order,
 // or with less than there is below it, is a wrong value for some reader.
 func TestExecute_foldsWithinAStripe(t *testing.T) {

@@ -23,11 +23,13 @@ func drawUser(rt *rapid.T, users int) string {
 	return string([]byte{first[n%len(first)], byte(n / len(first) * 3), 0xff})
 }
 
-// drawValues draws whether values stand outside the pages, and which of them stay there.
+// drawValues draws whether values stand outside the pages, which of them stay there, and whether arguments of merges
+// can be joined.
 func drawValues(rt *rapid.T, w *world) {
 	if rapid.Bool().Draw(rt, "extents") {
 		w.inPage = 12
 	}
+	w.partial = rapid.Bool().Draw(rt, "partial merges")
 	w.params.ValueThreshold = rapid.SampledFrom([]int{16, 0, 12}).Draw(rt, "value threshold")
 }
 

@@ -40,6 +40,7 @@ type world struct {
 	written  int64 // bytes of all outputs ever
 	asked    int   // how often a job has asked for the value below it
 	emptied  int   // jobs that emptied value files
+	partial  bool  // jobs join arguments
 }
 
 // inFlight is a job that was executed and is not installed yet.
@@ -69,12 +70,12 @@ func (w *world) merge(user string, o operand.Operator, argument string) {
 
 // rules fold so that the order and the number of operands, and the value below them, can be told from the result.
 // They cannot fold "bad".
-var rules = operand.Rules{User: func(_, old, argument []byte) ([]byte, error) {
+var rules = mergetest.Lists(func(_, old, argument []byte) ([]byte, error) {
 	if string(argument) == "bad" {
 		return nil, errors.New("cannot be folded")
 	}
 	return fmt.Appendf(nil, "%d%s%x", len(old), argument, crc32.ChecksumIEEE(old)), nil
-}}
+})
 
 func (w *world) write(user string, kind key.Kind, value []byte) {
 	w.seq++
@@ -362,6 +363,10 @@ func (w *world) iterator() merge.Iterator {
 }
 
 func (w *world) deps() Deps {
+	rules := rules
+	if !w.partial {
+		rules.Partial = nil
+	}
 	return Deps{
 		Open:   func(t *manifest.TableMeta) (merge.Iterator, error) { return w.open(t.Num), nil },
 		NewNum: func() filename.Num { w.nextNum++; return w.nextNum - 1 },
