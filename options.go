@@ -198,6 +198,5 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		Events:         o.Events,
 		Merge:          o.Merge,
 		Followers:      (o.fs == nil || o.followers) && !o.InMemory,
-		Report:         reports(),
 	}, nil
 }

@@ -179,6 +179,9 @@ func (a *Archiver) Step(ctx context.Context) (more bool, err error) {
 	default:
 		more, err = a.next(ctx)
 	}
+	if more || err != nil {
+		defer a.engine.NoteReport()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.metrics.LastError = ""
@@ -312,6 +315,15 @@ func (a *Archiver) Metrics() Metrics {
 	m.LagOperations = visible - min(visible, m.Sequence)
 	if len(a.moments) > 0 {
 		m.Lag = max(0, a.opts.Wall().Sub(a.moments[0].Time))
+	}
+	return m
+}
+
+// Report is the Metrics for followers, who are told again as long as anything waits: a Put may hang meanwhile.
+func (a *Archiver) Report() Metrics {
+	m := a.Metrics()
+	if m.LagOperations > 0 {
+		a.engine.NoteReport()
 	}
 	return m
 }
