@@ -103,7 +103,7 @@ const (
 	writtenTogether = 64              // in a commit
 	leaks           = 6               // cursors, each of which keeps dataBytes
 	streamedBytes   = 3 << 20         // of less than two chunks nothing is streamed
-	heldUp          = 2 * time.Second // for how long writers wait, before it is a stall
+	stalledFor      = 2 * time.Second // for how long writers wait, before it is a stall
 )
 
 // RunChild is what the process does that Campaign.Child returns: it opens a database, shows it, works with it a little,
@@ -307,7 +307,7 @@ func (s *subject) write() error {
 			}
 		})
 	}
-	return s.until(func(m *lightningdb.Metrics) bool { return m.Stall.Duration > heldUp })
+	return s.until(func(m *lightningdb.Metrics) bool { return m.Stall.Duration > stalledFor })
 }
 
 // fill writes until there is no space.
