@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
@@ -76,14 +77,16 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 		fs.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	var archiver atomic.Pointer[archive.Archiver]
+	eo.Report = reports(archiver.Load)
 	e, err := engine.Open(eo)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)
 	}
 	durability, rules := cmp.Or(o.Durability, Sync), operand.Rules{User: o.Merge}
-	archiver := archive.Start(e, archive.Options{Store: o.Archive, Interval: o.ArchiveInterval})
+	archiver.Store(archive.Start(e, archive.Options{Store: o.Archive, Interval: o.ArchiveInterval}))
 	return &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules,
-		archiver: archiver}, nil
+		archiver: archiver.Load()}, nil
 }
 
 func (o *Options) openDir(dir string) (vfs.FS, error) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
@@ -51,6 +52,9 @@ func TestMetrics_tellHowLongCallsTook(t *testing.T) {
 	}
 }
 
+// noArchiver is that of a database without an archive.
+func noArchiver() *archive.Archiver { return nil }
+
 // fullHistogram is the counts of a writer that was as fast and as slow as can be, for years.
 func fullHistogram() latency.Counts {
 	var h latency.Histogram
@@ -66,7 +70,7 @@ func TestReport_hasLatenciesThatCanBeSubtracted(t *testing.T) {
 	var m engine.Metrics
 	m.CommitTimes, m.SyncTimes, m.Gets = fullHistogram(), fullHistogram(), fullHistogram()
 	m.Levels = make([]engine.LevelState, 7)
-	text := reports()(m)
+	text := reports(noArchiver)(m)
 	if len(text) > status.MaxReport {
 		t.Fatalf("%d bytes of %d", len(text), status.MaxReport)
 	}
@@ -87,7 +91,7 @@ func TestReport_hasLatenciesThatCanBeSubtracted(t *testing.T) {
 func TestReport_isReadByOtherVersions(t *testing.T) {
 	var m engine.Metrics
 	m.Commits, m.CommitTimes = 7, fullHistogram()
-	text := reports()(m)
+	text := reports(noArchiver)(m)
 	var older struct { // what one before latencies knew
 		Pid     int
 		Metrics struct{ Commits uint64 }

@@ -158,8 +158,9 @@ type (
 
 	// ArchiveMetrics describes what Options.Archive has done since Open: Sequence (uint64) is the newest commit that is
 	// archived; Lag (time.Duration) for how long the oldest one that is not has waited, LagOperations (uint64) how many
-	// operations such commits have; Pieces, Bytes, Failures and Gaps (uint64) count what was put, and went wrong;
-	// HeldBytes of log are kept for it; Branch is the id of what it goes on with, LastError why it cannot at present.
+	// operations such commits have; Pieces, Bytes, Failures and Gaps (uint64) count what was put, and went wrong; LastGap
+	// has when the last gap was found of each cause: Lost, Transaction and Fork (time.Time), zero for none; HeldBytes of
+	// log are kept for it; Branch is the id of what it goes on with, LastError why it cannot at present.
 	ArchiveMetrics = archive.Metrics
 
 	// LatencyMetrics tells how long calls took that succeeded. Each of its fields is a Latency: Commit of Put, Write,

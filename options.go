@@ -205,6 +205,5 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		Merge:          o.Merge,
 		Partial:        o.PartialMerge,
 		Followers:      (o.fs == nil || o.followers) && !o.InMemory,
-		Report:         reports(),
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
@@ -15,8 +16,8 @@ import (
 )
 
 // WriterStatus is what the writer of a database has told last about itself: within a second of the last commit, sync,
-// flush or compaction, as long as a flush or compaction is in progress or somebody waits for a lock, and after a
-// failure. Of readers that came since, while none of this happened, it does not tell.
+// flush or compaction, as long as a flush or compaction is in progress or somebody waits for a lock or commits for the
+// archive, and after a failure. Of readers that came since, while none of this happened, it does not tell.
 type WriterStatus struct {
 	Pid     int       // of the process; another container may count differently
 	Program string    // its name, as far as it is printable, at most 19 bytes
@@ -30,22 +31,20 @@ type WriterStatus struct {
 type report struct {
 	WriterStatus
 	Failure string
-	Buckets struct{ Commit, Sync, Get latency.Packed }
+	Buckets latency.PackedMetrics
 }
 
-// reports returns the function by which a database that is opened now tells followers what it does.
-func reports() func(engine.Metrics) []byte {
+// reports returns the function by which a database that is opened now tells followers what it does, and its archiver.
+func reports(archiver func() *archive.Archiver) func(engine.Metrics) []byte {
 	r := report{WriterStatus: WriterStatus{Pid: os.Getpid(), Program: owner.Program(), Opened: time.Now()}}
 	return func(m engine.Metrics) []byte {
 		r := r
-		r.At, r.Metrics = time.Now(), metricsOf(m, ArchiveMetrics{})
+		r.At, r.Metrics = time.Now(), metricsOf(m, archiver().Report())
+		r.Metrics.Archive.LastError = status.Short(r.Metrics.Archive.LastError)
 		if err := r.Metrics.BackgroundError; err != nil {
-			r.Metrics.BackgroundError, r.Failure = nil, err.Error()
+			r.Metrics.BackgroundError, r.Failure = nil, status.Short(err.Error())
 		}
-		r.Buckets.Commit.Take(&r.Metrics.Latency.Commit)
-		r.Buckets.Sync.Take(&r.Metrics.Latency.Sync)
-		r.Buckets.Get.Take(&r.Metrics.Latency.Get)
-		latency.DropRare(&r.Metrics.Latency) // there is no room for them
+		r.Buckets.Take(&r.Metrics.Latency)
 		r.Metrics.Events.Recent = nil
 		return r.text()
 	}
@@ -79,8 +78,7 @@ func (f *Follower) Writer() (WriterStatus, error) {
 func parseReport(text []byte) (WriterStatus, error) {
 	var r report
 	err := json.Unmarshal(text, &r)
-	l := &r.Metrics.Latency
-	err = cmp.Or(err, r.Buckets.Commit.Give(&l.Commit), r.Buckets.Sync.Give(&l.Sync), r.Buckets.Get.Give(&l.Get))
+	err = cmp.Or(err, r.Buckets.Give(&r.Metrics.Latency))
 	if err != nil {
 		return WriterStatus{}, fmt.Errorf("%w: what the writer says of itself: %w", ErrVersionTooNew, err)
 	}

@@ -318,6 +318,56 @@ func (s *stuck) Put(ctx context.Context, name string, r io.Reader, size int64, m
 	return s.Store.Put(ctx, name, r, size, mode)
 }
 
+// Whoever watches a program from another process, as stats and top do, must see that the archive does not follow, also
+// while nothing is committed and a put hangs, and that it does again.
+func TestArchive_isToldToFollowers(t *testing.T) {
+	a := newArchived(t, rand.Uint64())
+	a.close()
+	s := &stuck{Store: backup.NewFolder(filepath.Join(t.TempDir(), "slow"))}
+	repo, err := backup.Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.repo = repo
+	a.open()
+	f, err := lightningdb.OpenFollower(a.dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	told := func(what string, as func(m *lightningdb.ArchiveMetrics) bool) {
+		t.Helper()
+		for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			w, err := f.Writer()
+			if err == nil && as(&w.Metrics.Archive) {
+				return
+			}
+			if time.Since(begun) > time.Minute {
+				t.Fatalf("%s is not told: %+v, %v", what, w.Metrics.Archive, err)
+			}
+		}
+	}
+	a.commit(10)
+	a.wait()
+	last := a.order[len(a.order)-1]
+	told("that all is archived", func(m *lightningdb.ArchiveMetrics) bool {
+		return m.Sequence == last && m.LagOperations == 0 && m.Lag == 0 && m.Branch != ""
+	})
+	s.now.Store(true)
+	a.commit(10)
+	told("a lag of two seconds", func(m *lightningdb.ArchiveMetrics) bool {
+		return m.Sequence == last && m.LagOperations > 0 && m.Lag > 2*time.Second
+	})
+	a.close()
+	s.now.Store(false)
+	a.open()
+	last = a.order[len(a.order)-1]
+	told("that it has caught up", func(m *lightningdb.ArchiveMetrics) bool {
+		return m.Sequence == last && m.LagOperations == 0 && m.Lag == 0
+	})
+	a.close()
+}
+
 // A repository that is gone must not hold up a commit, nor Close, nor lose what the retention holds.
 func TestArchive_neverHoldsUpACommit(t *testing.T) {
 	a := newArchived(t, rand.Uint64())

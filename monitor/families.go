@@ -100,7 +100,7 @@ func familiesOf(path string, now *metrics, p running, levels []lightningdb.Level
 		all = append(all, Family{Name: l.name, Kind: Histogram, Help: l.help,
 			Samples: []Sample{{Distribution: distributionOf(l.of(now).Buckets)}}})
 	}
-	all = append(all, p.families()...)
+	all = append(append(all, gaps(now)), p.families()...)
 	for i := range all {
 		all[i].Name = "lightning_" + all[i].Name
 	}

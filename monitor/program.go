@@ -62,6 +62,21 @@ func (p running) families() []Family {
 	return all
 }
 
+// gaps has a sample for each cause of a gap of the archive. It is a time and not a count, because a gap may be found at
+// once after a start: what nobody has seen at 0 has not risen.
+func gaps(m *metrics) Family {
+	f := Family{Name: "archive_gap_time_seconds", Kind: Gauge, Labels: []string{"cause"},
+		Help: "When the archive last began anew, by the cause, in seconds since 1970; 0 if it did not since Open."}
+	last := &m.Archive.LastGap
+	for _, c := range []struct {
+		cause string
+		at    time.Time
+	}{{"gap", last.Lost}, {"transaction", last.Transaction}, {"fork", last.Fork}} {
+		f.Samples = append(f.Samples, Sample{Labels: []string{c.cause}, Value: seconds(c.at)})
+	}
+	return f
+}
+
 // seconds is t in seconds since 1970, and 0 for the zero time.
 func seconds(t time.Time) float64 {
 	if t.IsZero() {

@@ -75,6 +75,19 @@ func TestMetrics_tellTheAgeOfTheNewestBackup(t *testing.T) {
 	}
 }
 
+// A gap of the archive that is told as one of another cause, or as one of now because there was none, or not before the
+// second: a count that is 1 when it is first seen has not risen.
+func TestMetrics_tellWhenTheArchiveHadAGap(t *testing.T) {
+	f := &fake{}
+	f.metrics.Archive.LastGap.Transaction = time.Unix(1_700_000_000, 500_000_000)
+	e := scrape(t, newMonitor(t, f, nil), false)
+	for cause, want := range map[string]float64{"gap": 0, "transaction": 1_700_000_000.5, "fork": 0} {
+		if got, ok := e.samples["lightning_archive_gap_time_seconds cause="+cause]; !ok || got != want {
+			t.Errorf("cause %s is of %v (there: %v), not %v", cause, got, ok, want)
+		}
+	}
+}
+
 // A scrape that hangs in a function of the program leaves a goroutine each time, and shows nothing for ever.
 func TestMetrics_ofALastBackupThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -179,6 +179,9 @@ func (a *Archiver) Step(ctx context.Context) (more bool, err error) {
 	default:
 		more, err = a.next(ctx)
 	}
+	if more || err != nil {
+		defer a.engine.NoteReport()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.metrics.LastError = ""
@@ -219,6 +222,8 @@ func (a *Archiver) breakOff(cause Cause) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.metrics.Gaps++
+	last := &a.metrics.LastGap
+	*map[Cause]*time.Time{Gap: &last.Lost, Transaction: &last.Transaction, Fork: &last.Fork}[cause] = a.opts.Wall().UTC()
 }
 
 // put puts a piece behind the tip.
@@ -283,9 +288,17 @@ type Metrics struct {
 	Bytes         uint64        // in them
 	Failures      uint64        // of the store, or of reading the log; each is tried again
 	Gaps          uint64        // how often the log did not lead on, and a new branch was begun
+	LastGap       GapTimes      // when it did not, the last time
 	HeldBytes     int64         // of the log, which no recovery needs, and the archive does
 	Branch        string        // the id of the branch that it goes on with; empty before that is known
 	LastError     string        // why it cannot go on at present; empty if it can
+}
+
+// GapTimes are times of the archiver's clock, by the cause of a gap, in UTC; zero if there was none since Start.
+type GapTimes struct {
+	Lost        time.Time // what follows was not archived in time, and the log has given it up
+	Transaction time.Time // a transaction larger than memory, or a streamed value
+	Fork        time.Time // a copy of the database goes on with the branch
 }
 
 // Metrics takes a mutex for a moment. Of a nil archiver it is zero.
@@ -302,6 +315,15 @@ func (a *Archiver) Metrics() Metrics {
 	m.LagOperations = visible - min(visible, m.Sequence)
 	if len(a.moments) > 0 {
 		m.Lag = max(0, a.opts.Wall().Sub(a.moments[0].Time))
+	}
+	return m
+}
+
+// Report is the Metrics for followers, who are told again as long as anything waits: a Put may hang meanwhile.
+func (a *Archiver) Report() Metrics {
+	m := a.Metrics()
+	if m.LagOperations > 0 {
+		a.engine.NoteReport()
 	}
 	return m
 }

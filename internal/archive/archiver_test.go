@@ -76,6 +76,57 @@ func TestArchiver_gapsAndLargeTransactionsAreNamed(t *testing.T) {
 	})
 }
 
+// Who is told of no gap looks for it on the day of the restore. One that is found at the start must be told too, and a
+// large transaction must not pass for a lost log, nor a copy of the directory for either.
+func TestArchiver_tellsWhenAGapWasFound(t *testing.T) {
+	w := newWorld(t, rand.New(rand.NewPCG(5, 5)))
+	expect := func(w *world, gaps uint64, want GapTimes) {
+		t.Helper()
+		if m := w.a.Metrics(); m.Gaps != gaps || m.LastGap != want {
+			t.Errorf("%d gaps, %+v; want %d, %+v", m.Gaps, m.LastGap, gaps, want)
+		}
+	}
+	giveUp := func() { // more than is held
+		for n := range 200 {
+			w.commit()
+			if n%20 > 0 {
+				continue
+			}
+			_, cleaning := w.e.CleanStep()
+			if err := errors.Join(w.e.Flush(), cleaning); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.options.HoldLog = 8 << 10
+	w.close()
+	w.open()
+	w.put("a", true)
+	w.catchUp()
+	expect(w, 0, GapTimes{})
+	w.ingest()
+	w.catchUp()
+	large := w.clock.UTC()
+	expect(w, 1, GapTimes{Transaction: large})
+	giveUp()
+	w.catchUp()
+	expect(w, 2, GapTimes{Transaction: large, Lost: w.clock.UTC()})
+	giveUp()
+	w.close()
+	w.open()
+	w.catchUp()
+	expect(w, 1, GapTimes{Lost: w.clock.UTC()})
+	f := w.fork()
+	w.put("b", true)
+	w.catchUp()
+	f.put("c", true)
+	f.put("d", true)
+	f.catchUp()
+	expect(f, 1, GapTimes{Fork: f.clock.UTC()})
+	f.close()
+	w.close()
+}
+
 // Two copies of a directory that go on apart must never be mixed: the second to put sees it, and has a branch of its
 // own.
 func TestArchiver_copiesAreAFork(t *testing.T) {

@@ -55,10 +55,11 @@ func (a *Archiver) begin(ctx context.Context) error {
 	}
 	if len(tips) > 0 { // it is archived, and the log does not lead on from there
 		a.tip = tip{branch: tips[0].branch, last: tips[0].last}
-		a.breakOff(Gap)
+		cause := Gap
 		if a.isForeign(tips[0]) {
-			a.cause = Fork
+			cause = Fork
 		}
+		a.breakOff(cause)
 	}
 	return a.newBranch(ctx)
 }

@@ -64,7 +64,7 @@ func (e *Engine) startBackground() {
 	if e.background.scrub != nil {
 		e.background.running.Go(func() { e.background.scrub.Run(e.gate.Context()) })
 	}
-	e.noteReport()
+	e.NoteReport()
 }
 
 // loop runs step until it has nothing to do, then waits to be woken. What is transient is tried again after a while;
@@ -136,7 +136,7 @@ func (e *Engine) keepHouse() {
 func (e *Engine) SyncStep() (bool, error) {
 	synced, err := e.log.SyncUnsynced(e.tree.Visible)
 	if synced {
-		e.noteReport()
+		e.NoteReport()
 	}
 	return synced, err
 }
@@ -203,11 +203,11 @@ func (e *Engine) newScrub() *scrub.Scrub {
 		return nil
 	}
 	return scrub.New(scrub.Options{Env: scrub.Of(e.tree), Rate: e.opts.ScrubRate, Clock: e.clock, Wall: e.opts.Wall,
-		Random: e.opts.Random, Damaged: e.opts.bus.Scrubbed, Changed: e.noteReport, Sleep: calls.Sleep})
+		Random: e.opts.Random, Damaged: e.opts.bus.Scrubbed, Changed: e.NoteReport, Sleep: calls.Sleep})
 }
 
-// noteReport has ReportStep tell followers what has happened.
-func (e *Engine) noteReport() {
+// NoteReport has ReportStep tell followers what has happened.
+func (e *Engine) NoteReport() {
 	if e.background.report.Note() {
 		e.background.housekeeper.Wake()
 	}

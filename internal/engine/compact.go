@@ -91,7 +91,7 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 	defer func() { e.opts.bus.Compacted(told, start, err) }()
 	e.stats.Compaction.Begin(job.RawBytes())
 	e.compactor.shortens.Store(len(job.Inputs[0]) > 0 && job.OutputLevel > 0)
-	e.noteReport()
+	e.NoteReport()
 	defer e.stats.Compaction.End()
 	defer e.compactor.shortens.Store(false)
 	edit, done, err := e.runJob(ctx, job, v, held, e.stats.Compaction.Read)
@@ -111,7 +111,7 @@ func (e *Engine) compact(ctx context.Context, job *compaction.Job, v *tree.View,
 	e.compactor.Note(edit, held[0])
 	e.lookForSpace()
 	e.stats.Compaction.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
-	e.noteReport()
+	e.NoteReport()
 	return nil
 }
 

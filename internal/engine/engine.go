@@ -135,7 +135,7 @@ func newEngine(opts Options) *Engine {
 
 // failed is called when the first failure has ended all writes.
 func (e *Engine) failed(cause error) {
-	e.noteReport()
+	e.NoteReport()
 	e.opts.bus.Send(event.Stopped{Cause: cause})
 	e.wakeAll()
 }

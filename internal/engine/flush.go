@@ -55,7 +55,7 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) (e
 	}
 	told.Tables, told.BytesWritten = len(edit.Added), done.BytesOut
 	e.stats.Flush.Succeeded(done.BytesIn, done.BytesOut, e.clock.Now().Since(start))
-	e.noteReport()
+	e.NoteReport()
 	e.background.compactor.Wake()
 	return nil
 }

@@ -18,7 +18,7 @@ func (e *Engine) limitDisk() {
 	e.opts.LogLimit, e.budget.Table = b.Log, b.Table
 	e.disk, e.opts.FS = disk.New(b, disk.Options{FS: e.opts.FS, Env: limited{e}, Now: e.opts.Elapsed,
 		Random: e.opts.Random, Tell: e.opts.bus.Send, Gate: e.gate, Changed: func() {
-			e.noteReport()
+			e.NoteReport()
 			e.background.housekeeper.Wake()
 		}})
 }

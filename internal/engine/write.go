@@ -67,7 +67,7 @@ func (e *Engine) noteSpace(b *batch.Batch, err error) {
 // endCommit counts a commit that has succeeded.
 func (e *Engine) endCommit(t stats.Timer) {
 	e.stats.EndCommit(t)
-	e.noteReport() // after it: a report in between would tell of the commit, and not how long it took
+	e.NoteReport() // after it: a report in between would tell of the commit, and not how long it took
 }
 
 // commitBehindLocks is Commit once err has refused it. If that was a lock, it takes the locks itself, in turn.
@@ -139,7 +139,7 @@ func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error 
 		return nil
 	}
 	e.stats.LockWaits.Add(1)
-	e.noteReport()
+	e.NoteReport()
 	start := e.clock.Now()
 	err := e.gate.UntilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
 	o.Limit = max(1, o.Limit-e.clock.Now().Since(start))

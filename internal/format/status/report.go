@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/vfs"
@@ -15,6 +16,13 @@ import (
 const reportHeader = 16
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// maxText is how many bytes of an error's text are in a report: it names a file and what the system said. A server of
+// an archive may answer with a page, and a report that is too long is none.
+const maxText = 512
+
+// Short is the text of an error as far as a report has room for it.
+func Short(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxText)], "") }
 
 // SetReport publishes text as the newest report, if it is not longer than MaxReport.
 func (p *Page) SetReport(text []byte) {

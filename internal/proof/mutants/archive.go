@@ -93,4 +93,29 @@ var archiveMutants = []Mutant{
 		Changes: []Change{{"internal/archive/prune.go", `	ended := b.isFollowed(all) && b.To.Before(cut)`, `	ended := b.First <= b.Last`}},
 		Killer:  Check{Package: "./backup", Run: "^TestPrune_keepsTheWindowOfAnArchive$"},
 	},
+	{
+		Name:    "a copy passes for a log that was given up",
+		Breaks:  "who is told of the gap makes the log longer, and the other program goes on",
+		Changes: []Change{{"internal/archive/branch.go", `		if a.isForeign(tips[0]) {`, `		if a.isForeign(tips[0]) && cause == Fork {`}},
+		Killer:  test("archive", "TestArchiver_tellsWhenAGapWasFound"),
+	},
+	{
+		Name:    "the causes of gaps are exchanged",
+		Breaks:  "a planned load is told as a log that was lost, and a lost log as a load",
+		Changes: []Change{{"monitor/program.go", `{"gap", last.Lost}, {"transaction", last.Transaction}`, `{"gap", last.Transaction}, {"transaction", last.Lost}`}},
+		Killer:  monitorTest("TestMetrics_tellWhenTheArchiveHadAGap"),
+		Quick:   true,
+	},
+	{
+		Name:    "followers are not told of the archive",
+		Breaks:  "stats and top show nothing of an archive that has stood still for a week",
+		Changes: []Change{{"report.go", `metricsOf(m, archiver().Report())`, `metricsOf(m, archive.Metrics{})`}},
+		Killer:  Check{Package: "./backup", Run: "^TestArchive_isToldToFollowers$"},
+	},
+	{
+		Name:    "followers are told of the archive by commits alone",
+		Breaks:  "while nothing is committed, an archive that hangs looks as it did when it began to",
+		Changes: []Change{{"internal/archive/archiver.go", `	if m.LagOperations > 0 {`, `	if m.LagOperations > 1<<60 {`}},
+		Killer:  Check{Package: "./backup", Run: "^TestArchive_isToldToFollowers$"},
+	},
 }

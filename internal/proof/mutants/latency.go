@@ -53,8 +53,8 @@ var latencyMutants = []Mutant{
 	{
 		Name:   "the buckets of a report are those of nobody",
 		Breaks: "who watches another process sees no latencies of the last second",
-		Changes: []Change{{"report.go", `r.Buckets.Sync.Give(&l.Sync)`,
-			`r.Buckets.Commit.Give(&l.Sync)`}},
+		Changes: []Change{{"internal/system/latency/summary.go", `p.Sync.Give(&m.Sync)`,
+			`p.Commit.Give(&m.Sync)`}},
 		Killer: Check{Package: ".", Run: "TestFollower_tellsHowLongCallsTake"},
 	},
 }

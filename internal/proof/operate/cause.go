@@ -40,11 +40,14 @@ func orders(of ...string) func(s *scene) error {
 // restart is a repair.
 func restart(s *scene) error { return s.restart() }
 
+// leaveAlone is a repair by time: the rule looks back, and nothing is to be mended.
+func leaveAlone(*scene) error { return nil }
+
 // What the subjects of some causes are given.
 const (
 	smallDisk      = 48 << 20 // bytes of a file system that is filled
 	smallLimit     = 64 << 20 // of Options.DiskLimit, the lowest that there is
-	backupInterval = 3 * time.Second
+	backupInterval = 5 * time.Second
 	scrubRate      = 256 << 20
 	ballast        = "ballast"
 )
@@ -67,13 +70,13 @@ var processCauses = []Cause{
 		Name: "crash-loop", Alert: "LightningRestarts", Says: "the process is killed and started four times", minutes: 16,
 		do: func(s *scene) error {
 			for range 4 {
-				if err := errors.Join(s.sleep(3*time.Second/2), s.restart()); err != nil {
+				if err := errors.Join(s.sleep(s.Minute), s.restart()); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		mend: func(*scene) error { return nil }, // it is left alone
+		mend: leaveAlone,
 	},
 	{
 		Name: "failed-sync", Alert: "LightningWritesStopped", Says: "the kernel returns EIO for a sync", minutes: 1,
@@ -99,8 +102,9 @@ var diskCauses = []Cause{
 	},
 	{
 		Name: "disk-limit", Alert: "LightningDiskFull", Says: "Options.DiskLimit is reached", minutes: 2,
-		set: func(s *scene) { s.spec.DiskLimit = smallLimit },
-		do:  orders("fill"), mend: orders("delete"),
+		// It is filled as fast as it goes, which a slow disk or a busy machine makes a stall.
+		set: func(s *scene) { s.spec.DiskLimit = smallLimit }, with: []string{"LightningStalls"},
+		do: orders("fill"), mend: orders("delete"),
 	},
 	{
 		Name: "damage", Alert: "LightningDamage", Says: "a byte of a table is changed; a scrub reads it", minutes: 1,
@@ -109,7 +113,7 @@ var diskCauses = []Cause{
 		do:     damage, mend: restoreBackup,
 	},
 	{
-		Name: "late-backup", Alert: "LightningBackupLate", Says: "the place of the backups is gone", minutes: 1,
+		Name: "late-backup", Alert: "LightningBackupLate", Says: "the place of the backups is gone", minutes: 4,
 		set: func(s *scene) {
 			s.spec.Repository, s.spec.BackupEvery = s.path("repository"), backupInterval
 		},
@@ -117,8 +121,17 @@ var diskCauses = []Cause{
 	},
 	{
 		Name: "late-archive", Alert: "LightningArchiveLate", Says: "the place of the archive is gone", minutes: 7,
-		set: func(s *scene) { s.spec.Repository, s.spec.Archive = s.path("repository"), true },
+		// All of it is held, so that a busy machine, on which the alert takes its time, does not make a gap of it.
+		set: func(s *scene) { onArchive(s); s.spec.ArchiveRetention = 1 << 30 },
 		do:  takeAway, mend: putBack,
+	},
+	{
+		Name: "streamed-value", Alert: "LightningArchiveGap", Says: "a value is written as a stream", minutes: 62,
+		set: onArchive, do: orders("await archive", "stream"), mend: leaveAlone,
+	},
+	{
+		Name: "lost-log", Alert: "LightningArchiveGap", Says: "the place of the archive is gone for too long", minutes: 62,
+		with: []string{"LightningArchiveLate"}, set: onArchive, do: loseLog, mend: leaveAlone,
 	},
 	{
 		Name: "stall", Alert: "LightningStalls", Says: "more is written than flush and compaction take", minutes: 11,
@@ -143,6 +156,21 @@ var readerCauses = []Cause{
 
 // onSmallDisk gives a database a file system of its own.
 func onSmallDisk(s *scene) { s.spec.Mount, s.spec.Dir = smallDisk, filepath.Join(s.path("disk"), "db") }
+
+// onArchive has a database archived.
+func onArchive(s *scene) { s.spec.Repository, s.spec.Archive = s.path("repository"), true }
+
+// loseLog takes the place of the archive away until more was written than is held.
+func loseLog(s *scene) error {
+	err := s.order("await archive")
+	if err == nil {
+		err = takeAway(s)
+	}
+	if err == nil {
+		err = s.order("outgrow archive")
+	}
+	return errors.Join(err, putBack(s))
+}
 
 // takeAway puts a file in the place of the repository.
 func takeAway(s *scene) error {

@@ -2,9 +2,11 @@ package operate
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -221,6 +223,76 @@ func TestDashboard_isWhole(t *testing.T) {
 				taken[[2]int{x, y}] = p.Title
 			}
 		}
+	}
+}
+
+// everyText calls fn with every text in a value of JSON.
+func everyText(value any, fn func(name, text string)) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, one := range v {
+			if text, ok := one.(string); ok {
+				fn(name, text)
+			}
+			everyText(one, fn)
+		}
+	case []any:
+		for _, one := range v {
+			everyText(one, fn)
+		}
+	}
+}
+
+var variable = regexp.MustCompile(`\$\{?(\w+)`)
+
+// A query that does not parse, or has a variable that nobody sets, is an empty panel with a red corner.
+func TestDashboard_queriesAreUnderstood(t *testing.T) {
+	var board any
+	if err := json.Unmarshal([]byte(read(t, "grafana/lightning.json")), &board); err != nil {
+		t.Fatal(err)
+	}
+	var templates struct {
+		Templating struct {
+			List []struct{ Name, Type, Query string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "grafana/lightning.json")), &templates); err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{"__rate_interval": true, "__all": true} // Grafana's own
+	for _, v := range templates.Templating.List {
+		known[v.Name] = true
+	}
+	var rules strings.Builder
+	rules.WriteString("groups:\n  - name: dashboard\n    rules:\n")
+	queries := 0
+	everyText(board, func(name, text string) {
+		for _, m := range variable.FindAllStringSubmatch(text, -1) {
+			if !known[m[1]] {
+				t.Errorf("%s %q has the variable %s, which is not defined", name, text, m[1])
+			}
+		}
+		if name == "uid" && text != "${datasource}" && text != "lightning" {
+			t.Errorf("the data source %q is that of one installation", text)
+		}
+		if name == "expr" {
+			expr := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*").Replace(text)
+			fmt.Fprintf(&rules, "      - record: query:%d\n        expr: %q\n", queries, expr)
+			queries++
+		}
+	})
+	if queries < 40 {
+		t.Errorf("%d queries", queries)
+	}
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Skipf("%v: scripts/operate check installs it", err)
+	}
+	file := filepath.Join(t.TempDir(), "rules.yml")
+	if err := os.WriteFile(file, []byte(rules.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("promtool", "check", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"lightningdb"
 )
 
 // noFilters is empty: Linux has what failSyncs needs.
@@ -64,12 +65,5 @@ func (s *subject) holdDescriptors() error {
 		works.Wait()
 		return errors.Join(err, s.descriptors.release())
 	})
-	for s.db.Metrics().BackgroundError == nil {
-		select {
-		case <-s.ctx.Done():
-			return s.ctx.Err()
-		case <-time.After(descriptorInterval):
-		}
-	}
-	return nil
+	return s.until(func(m *lightningdb.Metrics) bool { return m.BackgroundError != nil })
 }

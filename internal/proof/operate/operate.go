@@ -35,7 +35,7 @@ import (
 )
 
 // DefaultMinute is what a minute of the rules takes in a run.
-const DefaultMinute = 2 * time.Second
+const DefaultMinute = 3 * time.Second
 
 // Campaign is a run of several causes.
 type Campaign struct {
@@ -107,6 +107,10 @@ func (c *Campaign) Run(ctx context.Context, tell func(Outcome)) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	// One that cleared because a scrape failed rings again.
+	if err := r.until(time.Minute, "every alert is over", r.pager.silent); err != nil {
+		return err
 	}
 	return errors.Join(r.strays(scenes), c.unseen(parseRules(string(text)), seen))
 }

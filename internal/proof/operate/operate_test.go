@@ -121,6 +121,36 @@ func TestCause_isSeenInTheMetricsUntilItIsMended(t *testing.T) {
 	}
 }
 
+// A gap stays what it was: it has no repair. One of another cause would prove that the alert rings, and not why.
+func TestCause_makesAGapOfItsOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a process for each cause")
+	}
+	for name, cause := range map[string]string{"streamed-value": "transaction", "lost-log": "gap"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := sceneOf(t, name)
+			at := func(cause string) float64 {
+				return shown(s, fmt.Sprintf("lightning_archive_gap_time_seconds{cause=%q}", cause))
+			}
+			if at(cause) != 0 {
+				t.Fatalf("there is a gap of %v before anything happens", at(cause))
+			}
+			if err := s.cause.do(s); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.until(time.Minute, "a gap", func() bool { return at(cause) > 0 }); err != nil {
+				t.Fatal(err)
+			}
+			for _, other := range []string{"gap", "transaction", "fork"} {
+				if other != cause && at(other) != 0 {
+					t.Errorf("and one by %s", other)
+				}
+			}
+		})
+	}
+}
+
 // A pager that takes an alert for another one's, or one that is over for one that fires.
 func TestPager_knowsWhatFires(t *testing.T) {
 	p := &pager{firing: make(map[ring]bool)}
@@ -130,12 +160,12 @@ func TestPager_knowsWhatFires(t *testing.T) {
 		return w.Code
 	}
 	const alert = `{"alerts":[{"status":"%s","labels":{"alertname":"A","instance":"db:1"}}]}`
-	if code := tell(fmt.Sprintf(alert, "firing")); code != http.StatusOK || !p.rings("db:1", "A") ||
+	if code := tell(fmt.Sprintf(alert, "firing")); code != http.StatusOK || !p.rings("db:1", "A") || p.silent() ||
 		p.rings("db:2", "A") || p.rings("db:1", "B") {
 		t.Errorf("%d, %v", code, p.firing)
 	}
 	tell(fmt.Sprintf(alert, "resolved"))
-	if p.rings("db:1", "A") || len(p.rung("db:1")) != 1 || len(p.rung("")) != 1 || p.rung("db:2") != nil {
+	if p.rings("db:1", "A") || !p.silent() || len(p.rung("db:1")) != 1 || len(p.rung("")) != 1 || p.rung("db:2") != nil {
 		t.Errorf("%v", p.firing)
 	}
 	if code := tell("nonsense"); code != http.StatusBadRequest {

@@ -69,6 +69,18 @@ func (p *pager) rings(instance, alert string) bool {
 	return p.firing[ring{instance, alert}]
 }
 
+// silent reports whether no alert fires.
+func (p *pager) silent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, rings := range p.firing {
+		if rings {
+			return false
+		}
+	}
+	return true
+}
+
 // rung are the alerts that have rung at an instance, or at any one if it is empty.
 func (p *pager) rung(instance string) (alerts []string) {
 	p.mu.Lock()

@@ -28,20 +28,21 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// prometheusConfig scrapes and evaluates once a second, whatever a minute is.
+// prometheusConfig scrapes and evaluates twice in a minute of the rules. What has not answered by then is down: so the
+// longer a minute is, the busier the machine may be.
 const prometheusConfig = `global:
-  scrape_interval: 1s
-  scrape_timeout: 1s
-  evaluation_interval: 1s
+  scrape_interval: %[1]dms
+  scrape_timeout: %[1]dms
+  evaluation_interval: %[1]dms
 rule_files: [rules.yml]
 alerting:
   alertmanagers:
     - static_configs:
-        - targets: ["%s"]
+        - targets: ["%[2]s"]
 scrape_configs:
   - job_name: lightning
     static_configs:
-      - targets: ["%s"]
+      - targets: ["%[3]s"]
 `
 
 // alertmanagerConfig calls the pager for each alert by itself, at once.
@@ -64,7 +65,8 @@ func (r *run) startServers() error {
 	alertmanager, err2 := freeAddress()
 	err := errors.Join(err1, err2,
 		r.write("alertmanager.yml", fmt.Sprintf(alertmanagerConfig, r.pager.address)),
-		r.write("prometheus.yml", fmt.Sprintf(prometheusConfig, alertmanager, strings.Join(r.targets, `", "`))))
+		r.write("prometheus.yml", fmt.Sprintf(prometheusConfig, r.Minute.Milliseconds()/2, alertmanager,
+			strings.Join(r.targets, `", "`))))
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,8 @@ type spec struct {
 	Repository  string        // for backups; empty for none
 	BackupEvery time.Duration // 0: on order only
 	Archive     bool          // commits go to the repository
+
+	ArchiveRetention int64 // that of the options
 }
 
 // answer is what a subject says once an order is done.
@@ -80,6 +83,10 @@ var orderList = map[string]func(s *subject) error{
 	},
 	"empty disk": func(s *subject) error { return os.Remove(s.ballast()) },
 
+	"await archive":   (*subject).awaitArchive,
+	"stream":          (*subject).stream,
+	"outgrow archive": (*subject).outgrowArchive,
+
 	"fail syncs":       func(*subject) error { return failSyncs() },
 	"hold descriptors": (*subject).holdDescriptors,
 }
@@ -87,11 +94,16 @@ var orderList = map[string]func(s *subject) error{
 const (
 	dataBytes  = 8 << 20
 	valueBytes = 2 << 10
-	writers    = 4
-	leftBytes  = 4 << 20 // of a disk that has little room
+	writers    = 8
+	// tickInterval is after which each subject syncs a value, all to the end of the run: the machine has others to serve.
+	tickInterval = 100 * time.Millisecond
+	leftBytes    = 4 << 20 // of a disk that has little room
 	// writtenKeys are the keys that they overwrite: 400 MB.
-	writtenKeys = 200_000
-	leaks       = 6 // cursors, each of which keeps dataBytes
+	writtenKeys     = 200_000
+	writtenTogether = 64              // in a commit
+	leaks           = 6               // cursors, each of which keeps dataBytes
+	streamedBytes   = 3 << 20         // of less than two chunks nothing is streamed
+	stalledFor      = 2 * time.Second // for how long writers wait, before it is a stall
 )
 
 // RunChild is what the process does that Campaign.Child returns: it opens a database, shows it, works with it a little,
@@ -122,7 +134,7 @@ func (s *subject) run(in io.Reader, out *json.Encoder) (err error) {
 		if err != nil {
 			return err
 		}
-		options.Archive = backup.NewArchive(repository)
+		options.Archive, options.ArchiveRetention = backup.NewArchive(repository), s.ArchiveRetention
 	}
 	if s.db, err = lightningdb.Open(s.Dir, options); err != nil {
 		return err
@@ -142,7 +154,7 @@ func (s *subject) run(in io.Reader, out *json.Encoder) (err error) {
 		return err
 	}
 	s.works.Go(func() { _ = monitor.Serve(s.ctx, listener{l, &s.descriptors}, m) }) // until the end
-	s.every(20*time.Millisecond, func() { _ = s.db.Put([]byte("tick"), s.value()) })
+	s.every(tickInterval, func() { _ = s.db.Put([]byte("tick"), s.value()) })
 	if s.BackupEvery > 0 {
 		s.every(s.BackupEvery, func() { _ = s.backUp() }) // a failure is what the alert is for
 	}
@@ -277,17 +289,25 @@ func (s *subject) release() (err error) {
 	return err
 }
 
-// write begins to write as fast as it goes, all over more data than compactions can keep in order meanwhile.
+// write begins to write as fast as it goes, all over more data than compactions can keep in order meanwhile. It returns
+// when that has held up writers. Each commit has many values, which are made once: so a byte takes the writers a small
+// part of what it takes flush and compaction, and these are behind however little the processors have left for them.
 func (s *subject) write() error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.resume = cancel
 	for range writers {
+		value := s.value()
 		s.works.Go(func() {
-			for ctx.Err() == nil && s.put(fmt.Appendf(nil, "key %08d", rand.IntN(writtenKeys))) == nil {
+			for err := error(nil); err == nil && ctx.Err() == nil; {
+				err = s.change(func(b *lightningdb.Batch) {
+					for range writtenTogether {
+						b.Put(fmt.Appendf(nil, "key %08d", rand.IntN(writtenKeys)), value)
+					}
+				})
 			}
 		})
 	}
-	return nil
+	return s.until(func(m *lightningdb.Metrics) bool { return m.Stall.Duration > stalledFor })
 }
 
 // fill writes until there is no space.
@@ -312,6 +332,44 @@ func (s *subject) deleteAll() error {
 		}
 		if err := s.change(func(b *lightningdb.Batch) { b.Delete(k) }); err != nil {
 			return err
+		}
+	}
+}
+
+// awaitArchive waits until there is a branch of the archive: what is not there yet has no gap.
+func (s *subject) awaitArchive() error {
+	return s.until(func(m *lightningdb.Metrics) bool { return m.Archive.Branch != "" })
+}
+
+// stream commits a value that is no part of the log.
+func (s *subject) stream() error {
+	return s.db.PutReader(s.ctx, []byte("streamed"), bytes.NewReader(make([]byte, streamedBytes)))
+}
+
+// outgrowArchive writes until the log holds less than what was written.
+func (s *subject) outgrowArchive() error {
+	before := s.db.Metrics().Log.BytesWritten
+	for {
+		if err := errors.Join(s.load(dataBytes), s.db.Flush()); err != nil {
+			return err
+		}
+		m := s.db.Metrics()
+		if written := m.Log.BytesWritten - before; uint64(m.Log.Bytes+m.Archive.HeldBytes) < written/2 {
+			return nil
+		}
+	}
+}
+
+// until waits until the metrics are as they are to be.
+func (s *subject) until(are func(m *lightningdb.Metrics) bool) error {
+	for {
+		if m := s.db.Metrics(); are(&m) {
+			return nil
+		}
+		select {
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		case <-time.After(lookEvery):
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package latency
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Summary sums up calls of one kind. The figures are those of the buckets into which the calls were sorted: a quantile
 // may be up to 12.5 % too high, and the mean 6.25 % off. All of them are 0 if there was no call.
@@ -60,8 +63,21 @@ func (m Metrics) Since(earlier Metrics) Metrics {
 	}
 }
 
-// DropRare drops the buckets of those that a writer does not tell others of; their other figures stay.
-func DropRare(m *Metrics) { m.Scan.Buckets, m.Flush.Buckets, m.Compaction.Buckets = nil, nil, nil }
+// PackedMetrics is the buckets of those Metrics that a writer tells others with all their buckets.
+type PackedMetrics struct{ Commit, Sync, Get Packed }
+
+// Take moves the buckets of m here, and drops those of the others, for which there is no room; what they sum up stays.
+func (p *PackedMetrics) Take(m *Metrics) {
+	p.Commit.Take(&m.Commit)
+	p.Sync.Take(&m.Sync)
+	p.Get.Take(&m.Get)
+	m.Scan.Buckets, m.Flush.Buckets, m.Compaction.Buckets = nil, nil, nil
+}
+
+// Give sets the buckets of m, and what is told by them.
+func (p *PackedMetrics) Give(m *Metrics) error {
+	return cmp.Or(p.Commit.Give(&m.Commit), p.Sync.Give(&m.Sync), p.Get.Give(&m.Get))
+}
 
 // Packed is the buckets of a Summary, as AppendBuckets writes them.
 type Packed []byte

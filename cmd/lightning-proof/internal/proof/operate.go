@@ -114,22 +114,25 @@ func newCauseLine(o operate.Outcome) causeLine {
 	return line
 }
 
-// writeCauses writes a table of what was seen.
+// writeCauses writes a table of what was seen, as a document takes it.
 func writeCauses(out io.Writer, outcomes []operate.Outcome) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "alert\tcause\tfired after\tcleared after\t")
+	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(w, "| cause\t| alert\t| fired after\t| cleared after\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---:\t|---:\t|")
 	for _, o := range outcomes {
-		verdict := ""
+		fired, cleared := tenths(o.Fired), tenths(o.Cleared)
 		switch {
 		case o.Err != nil:
-			verdict = "FAILED: " + o.Err.Error()
+			fired, cleared = "FAILED: "+strings.Join(strings.Fields(o.Err.Error()), " "), ""
 		case o.Skipped != "":
-			verdict = "SKIPPED: " + o.Skipped
+			fired, cleared = "SKIPPED: "+strings.Join(strings.Fields(o.Skipped), " "), ""
 		}
-		fmt.Fprintf(w, "%s\t%s\t%.1f s\t%.1f s\t%s\n", o.Alert, o.Cause, o.Fired.Seconds(), o.Cleared.Seconds(), verdict)
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t|\n", o.Cause, o.Alert, fired, cleared)
 	}
 	w.Flush()
 }
+
+func tenths(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 // operateProcess is this program again, as a program whose database something happens to.
 func operateProcess(spec string) (*exec.Cmd, error) {

@@ -14,16 +14,17 @@ type Told struct {
 	At      time.Time `json:"at"`
 	Age     float64   `json:"age_seconds"` // of what it told
 
-	Sequence   uint64  `json:"sequence"`
-	Durable    uint64  `json:"durable_sequence"`
-	Commits    uint64  `json:"commits"`
-	Operations uint64  `json:"operations"`
-	Disk       int64   `json:"disk_bytes"`
-	Live       int64   `json:"live_bytes"`
-	DiskLimit  *Limit  `json:"disk_limit"` // null without one
-	Scrub      *Scrub  `json:"scrub"`      // null without one
-	Levels     []Level `json:"levels"`
-	Values     Values  `json:"value_files"`
+	Sequence   uint64   `json:"sequence"`
+	Durable    uint64   `json:"durable_sequence"`
+	Commits    uint64   `json:"commits"`
+	Operations uint64   `json:"operations"`
+	Disk       int64    `json:"disk_bytes"`
+	Live       int64    `json:"live_bytes"`
+	DiskLimit  *Limit   `json:"disk_limit"` // null without one
+	Scrub      *Scrub   `json:"scrub"`      // null without one
+	Archive    *Archive `json:"archive"`    // null without one
+	Levels     []Level  `json:"levels"`
+	Values     Values   `json:"value_files"`
 	Memory     struct {
 		Used  int64 `json:"used_bytes"`
 		Limit int64 `json:"limit_bytes"`
@@ -94,6 +95,20 @@ type Scrub struct {
 	Total   int64    `json:"total_bytes"`
 	Damaged uint64   `json:"damaged_tables"`
 	Found   []Damage `json:"found"` // in the first of them
+}
+
+// Archive is how far an archive is.
+type Archive struct {
+	Sequence   uint64  `json:"sequence"` // of the newest commit in it
+	Lag        float64 `json:"lag_seconds"`
+	Operations uint64  `json:"lag_operations"`
+	Pieces     uint64  `json:"pieces"`
+	Bytes      uint64  `json:"bytes"`
+	Failures   uint64  `json:"failures"`
+	Gaps       uint64  `json:"gaps"`
+	Held       int64   `json:"held_bytes"` // of log that only the archive needs
+	Branch     string  `json:"branch"`
+	LastError  string  `json:"last_error"` // why it cannot go on; empty if it can
 }
 
 // Damage is what is wrong with a file.
@@ -187,6 +202,10 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 		for _, f := range s.Found {
 			t.Scrub.Found = append(t.Scrub.Found, Damage(f))
 		}
+	}
+	if a := &m.Archive; *a != (lightningdb.ArchiveMetrics{}) {
+		t.Archive = &Archive{a.Sequence, a.Lag.Seconds(), a.LagOperations, a.Pieces, a.Bytes, a.Failures, a.Gaps, a.HeldBytes,
+			a.Branch, a.LastError}
 	}
 	for _, l := range m.Levels {
 		t.Levels = append(t.Levels, Level(l))

@@ -37,6 +37,7 @@ func Lines(s lightningdb.WriterStatus) []string {
 	lines = append(lines, valueLines(m)...)
 	lines = append(lines, limitLines(m)...)
 	lines = append(lines, scrubLines(m)...)
+	lines = append(lines, archiveLines(m)...)
 	for _, r := range m.Readers {
 		lines = append(lines, labelled("", reader(r)))
 	}
@@ -263,6 +264,27 @@ func limitLines(m *lightningdb.Metrics) []string {
 		text += fmt.Sprintf("; %s refused", units.Count(d.Refused))
 	}
 	return []string{labelled("disk limit", text)}
+}
+
+// archiveLines are how far the archive is, and why it does not go on; none without one.
+func archiveLines(m *lightningdb.Metrics) []string {
+	a := &m.Archive
+	if *a == (lightningdb.ArchiveMetrics{}) {
+		return nil
+	}
+	text := fmt.Sprintf("up to %s, %s behind with %s; %s in %s", units.Count(a.Sequence), age(a.Lag),
+		units.Plural(a.LagOperations, "operation"), units.Bytes(int64(a.Bytes)), units.Plural(a.Pieces, "piece"))
+	if a.Failures > 0 {
+		text += "; " + units.Plural(a.Failures, "failure")
+	}
+	if a.Gaps > 0 {
+		text += "; " + units.Plural(a.Gaps, "GAP")
+	}
+	lines := []string{labelled("archive", text)}
+	if a.LastError != "" {
+		lines = append(lines, labelled("", "FAILS: "+strings.Join(strings.Fields(a.LastError), " ")))
+	}
+	return lines
 }
 
 // scrubLines are what a scrub does and has found; none without one.

@@ -115,6 +115,21 @@ func (w *Watch) body(now time.Time, columns int) []Line {
 		}
 		lines = append(lines, Line{text, look})
 	}
+	return append(lines, w.archive()...)
+}
+
+// archive is how far the archive is. It stands out while the archive cannot go on, or has a gap.
+func (w *Watch) archive() (lines []Line) {
+	m, look := &w.last.Metrics, Plain
+	switch {
+	case m.Archive.LastError != "" || m.Archive.Gaps > 0:
+		look = Alarm
+	case w.Ended != "":
+		look = Faint
+	}
+	for _, text := range archiveLines(m) {
+		lines = append(lines, Line{text, look})
+	}
 	return lines
 }
 

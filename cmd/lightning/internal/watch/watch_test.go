@@ -389,6 +389,31 @@ func TestScrubLines(t *testing.T) {
 	}
 }
 
+// An archive that has stood still for a week would be seen on the day of the restore.
+func TestArchiveLines(t *testing.T) {
+	s := at(time.Second)
+	if lines := archiveLines(&s.Metrics); lines != nil {
+		t.Errorf("without an archive: %q", lines)
+	}
+	s.Metrics.Archive = lightningdb.ArchiveMetrics{Sequence: 12_345, Lag: 90 * time.Second, LagOperations: 2, Pieces: 1,
+		Bytes: 3 << 20, HeldBytes: 7, Branch: "b"}
+	w := Watch{last: s, told: true}
+	const head = "archive      up to 12,345, 1m30s behind with 2 operations; 3.00 MiB in 1 piece"
+	if diff := cmp.Diff([]Line{{head, Plain}}, w.archive()); diff != "" {
+		t.Error(diff)
+	}
+	m := &w.last.Metrics.Archive
+	m.Failures, m.Gaps, m.LastError = 3, 1, "put it:\nno such host"
+	want := []Line{{head + "; 3 failures; 1 GAP", Alarm}, {"             FAILS: put it: no such host", Alarm}}
+	if diff := cmp.Diff(want, w.archive()); diff != "" {
+		t.Error(diff)
+	}
+	if told := ToldBy(w.last, opened).Archive; told == nil || *told != (Archive{12_345, 90, 2, 1, 3 << 20, 3, 1, 7, "b",
+		"put it:\nno such host"}) {
+		t.Errorf("as JSON: %+v", told)
+	}
+}
+
 // An operator would see that writes fail, and not that there is a limit, nor what is left of it.
 func TestLimitLines(t *testing.T) {
 	m := at(time.Second).Metrics
