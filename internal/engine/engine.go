@@ -63,11 +63,14 @@ type Engine struct {
 
 // Open recovers the database in opts.FS, or creates it.
 func Open(opts Options) (*Engine, error) {
-	e := newEngine(opts)
+	e, open := newEngine(opts), false
+	defer func() {
+		if !open { // also when a listener panics: the directory would stay locked
+			e.abandon()
+		}
+	}()
 	if err := e.recover(); err != nil {
-		err = e.dir.TakenOver(err)
-		e.abandon()
-		return nil, err
+		return nil, e.dir.TakenOver(err)
 	}
 	e.MemoryStep()
 	if !e.opts.Manual {
@@ -78,6 +81,7 @@ func Open(opts Options) (*Engine, error) {
 		e.tree.Rotated() // what is due waits for a burst that may follow
 		e.startBackground()
 	}
+	open = true
 	return e, nil
 }
 
