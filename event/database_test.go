@@ -147,7 +147,7 @@ func fill(t *testing.T, dir string) string {
 	return tables[0]
 }
 
-// Damage that is told of every night is damage that nobody looks at any more; that of a whole table, or none, never was.
+// Damage that is told of every night is damage that nobody looks at any more.
 func TestDatabase_tellsOfWhatAScrubFinds(t *testing.T) {
 	for name, damaged := range map[string]bool{"damaged": true, "whole": false} {
 		t.Run(name, func(t *testing.T) {
