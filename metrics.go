@@ -164,9 +164,10 @@ type (
 	ArchiveMetrics = archive.Metrics
 
 	// LatencyMetrics tells how long calls took that succeeded. Each of its fields is a Latency: Commit of Put, Write,
-	// Commit and their like, from call to return; Sync of each sync of the log that commits, or Close, waited for; Get of
-	// reads of single keys, as far as they read the database; Scan of the steps of cursors and loops; Flush and Compaction
-	// of each. They are since Open, and those of m.Since(earlier) since the LatencyMetrics earlier.
+	// Commit and their like, from call to return; Sync of each sync of the log that commits, or Close, waited for, and of
+	// each segment that a flush has ended; Get of reads of single keys, as far as they read the database; Scan of the
+	// steps of cursors and loops; Flush and Compaction of each. They are since Open, and those of m.Since(earlier) since
+	// the LatencyMetrics earlier.
 	LatencyMetrics = latency.Metrics
 
 	// Latency sums up calls of one kind: their Count (uint64), an estimate where one that was measured counts for

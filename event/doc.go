@@ -24,8 +24,9 @@
 //
 // At most QueueLength events wait. What comes then is dropped and counted, in Counts.Dropped and in the next Record;
 // the last quarter of the places is kept for warnings and errors. Close gives the events that wait CloseWait, then
-// drops them. A listener that is in a call then is left to itself. A listener that ends its goroutine (runtime.Goexit)
-// has had that event; one that panics ends the program, as any goroutine does.
+// drops them; in a call of the listener it drops them at once. A listener that is in a call then is left to itself. A
+// listener that ends its goroutine (runtime.Goexit) has had that event; one that panics ends the program, as any
+// goroutine does, and during Open that panics.
 //
 // # Keys
 //

@@ -63,11 +63,14 @@ type Engine struct {
 
 // Open recovers the database in opts.FS, or creates it.
 func Open(opts Options) (*Engine, error) {
-	e := newEngine(opts)
+	e, open := newEngine(opts), false
+	defer func() {
+		if !open { // also when a listener panics: the directory would stay locked
+			e.abandon()
+		}
+	}()
 	if err := e.recover(); err != nil {
-		err = e.dir.TakenOver(err)
-		e.abandon()
-		return nil, err
+		return nil, e.dir.TakenOver(err)
 	}
 	e.MemoryStep()
 	if !e.opts.Manual {
@@ -78,6 +81,7 @@ func Open(opts Options) (*Engine, error) {
 		e.tree.Rotated() // what is due waits for a burst that may follow
 		e.startBackground()
 	}
+	open = true
 	return e, nil
 }
 
@@ -126,8 +130,8 @@ func newEngine(opts Options) *Engine {
 		Unused:       e.background.housekeeper.Wake, Compact: e.background.compactor.Wake, Changed: e.room.Changed,
 		Exclusive: func(do func()) bool { return e.queue.TryExclusive(do) },
 		Damaged:   func(err error) { e.opts.bus.Damaged("read", err) },
-		Slow:      opts.Events.SlowOperation, SlowRead: opts.bus.SlowRead,
-		Poison: opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
+		Reads:     opts.bus.Reads(),
+		Poison:    opts.Poison, Rows: opts.Rows, Gaps: opts.Gaps,
 	})
 	e.reads.Limit, e.reads.Changed = e.budget.Reads, e.tree.CountOnHeap
 	return e
@@ -159,20 +163,9 @@ func (e *Engine) Closed() bool { return e.gate.Closed() }
 // Writable returns nil while writes are accepted.
 func (e *Engine) Writable() error { return e.dir.Writable() }
 
-// Get is Tree.Get, traced.
+// Get is Tree.Get.
 func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
-	if e.opts.bus.Traces() {
-		return e.tracedGet(dst, user, seq)
-	}
 	return e.tree.Get(dst, user, seq)
-}
-
-func (e *Engine) tracedGet(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
-	err = e.opts.bus.Traced(context.Background(), event.Get, func(context.Context) (err error) {
-		out, found, err = e.tree.Get(dst, user, seq)
-		return err
-	})
-	return out, found, err
 }
 
 // Has is Tree.Has.

@@ -26,9 +26,10 @@ func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, e
 // getWithin is Get that reads no value of more than limit bytes from a table: there it returns operand.ErrTooLong as it
 // is, found, and dst as it was.
 func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
-	if tr.view.Load() == nil { // Close, which waits for guards, need not wait for those that come late
-		return dst, false, calls.ErrClosed
+	if tr.gets.Apart() && limit&inSpan == 0 {
+		return tr.getApart(limit, dst, user, seq)
 	}
+	limit &^= inSpan
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	v := tr.view.Load()
@@ -50,6 +51,19 @@ func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []by
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
 	tr.gets.End(search, user, err)
+	return out, found, err
+}
+
+// inSpan is the bit of a limit that getWithin gets from getApart. Another parameter would not be in a register.
+const inSpan = math.MinInt
+
+// getApart is getWithin of a tree that is closed, or whose reads are traced.
+func (tr *Tree) getApart(limit int, dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+	out = dst
+	err = tr.gets.Traced(func() (err error) {
+		out, found, err = tr.getWithin(limit|inSpan, dst, user, seq)
+		return err
+	})
 	return out, found, err
 }
 

@@ -59,8 +59,7 @@ type Options struct {
 	Missing   func(num filename.Num, err error) error // see tables.Options
 	Damaged   func(error)                             // see tables.Options
 
-	Slow     time.Duration // from when on SlowRead is told of reads; 0 for never
-	SlowRead func(timing.Read)
+	Reads timing.Options // who wants to know of reads
 
 	// Owned by tests and simulations.
 	Poison bool // overwrite freed cache frames, to expose their late use
@@ -116,7 +115,7 @@ func New(o Options) *Tree {
 		gate:   o.Gate,
 		clock:  o.Clock,
 		epochs: epoch.NewDomain(),
-		gets:   timing.New(timing.Options{Clock: o.Clock, Slow: o.Slow, Tell: o.SlowRead}),
+		gets:   timing.New(o.Clock, o.Reads),
 		scans:  new(latency.Histogram),
 		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{
@@ -302,6 +301,7 @@ func (tr *Tree) EndReaders() int { return tr.readers.EndAll() + int(tr.openSnaps
 func (tr *Tree) Close() {
 	tr.mu.Lock()
 	last := tr.view.Swap(nil)
+	tr.gets.Close()
 	tr.mems.keep = 0 // none is cleared for the next use
 	pinned := tr.stand.unpinAll()
 	tr.mu.Unlock()

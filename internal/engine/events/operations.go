@@ -9,6 +9,7 @@ import (
 	"lightningdb/event"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/operand"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/clock"
@@ -27,6 +28,29 @@ func (b *Bus) Traced(ctx context.Context, op event.Operation, do func(ctx contex
 	err = errUnfinished
 	defer func() { b.opts.Tracer.End(ctx, op, err) }()
 	err = do(ctx)
+	return err
+}
+
+// Reads is what the tree has to tell of reads.
+func (b *Bus) Reads() timing.Options {
+	o := timing.Options{Slow: b.opts.SlowOperation, Tell: b.slowRead}
+	if b.opts.Tracer != nil {
+		o.Trace = func(read func() error) (err error) {
+			b.Traced(context.Background(), event.Get, func(context.Context) error {
+				err = read()
+				return endOfRead(err)
+			})
+			return err
+		}
+	}
+	return o
+}
+
+// endOfRead is how a read has ended, for people: that Has need not read a long value is no error.
+func endOfRead(err error) error {
+	if err == operand.ErrTooLong {
+		return nil
+	}
 	return err
 }
 
@@ -50,9 +74,9 @@ func (b *Bus) Compacted(told event.Compacted, start clock.Instant, err error) {
 	b.Send(told)
 }
 
-// SlowRead tells of a read that took long.
-func (b *Bus) SlowRead(r timing.Read) {
-	b.slowOperation(r.Finished, event.SlowOperation{Operation: event.Get, Duration: r.Took, Err: r.Err,
+// slowRead tells of a read that took long.
+func (b *Bus) slowRead(r timing.Read) {
+	b.slowOperation(r.Finished, event.SlowOperation{Operation: event.Get, Duration: r.Took, Err: endOfRead(r.Err),
 		Parts: event.Parts{Read: r.InFiles, Reads: r.Reads}, Key: b.shown(r.Key)})
 }
 

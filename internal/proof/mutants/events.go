@@ -68,4 +68,30 @@ var eventMutants = []Mutant{
 		Killer: test("engine/events", "TestStalls_joinWaitsThatFollowEachOther"),
 		Quick:  true,
 	},
+	{
+		Name:    "reads of a tree that is traced go the short way",
+		Breaks:  "a request whose reads have no spans seems to have done nothing while it waited for the disk",
+		Changes: []Change{{"internal/tree/timing/timing.go", `g.apart.Store(o.Trace != nil)`, `g.apart.Store(false)`}},
+		Killer:  Check{Package: "./event", Run: "^TestTracer_isToldOfEveryRead$"},
+	},
+	{
+		Name:   "a panic during Open leaves the directory locked",
+		Breaks: "a program that goes on after it can never open its database again",
+		Changes: []Change{{"internal/engine/engine.go", `		if !open { // also`,
+			`		if !open && e.opts.ReadOnly { // also`}},
+		Killer: Check{Package: "./event", Run: "^TestListener_thatPanicsDuringOpen$"},
+	},
+	{
+		Name:   "a stall that Close ends has no end",
+		Breaks: "whoever watches is rung for a database that is closed",
+		Changes: []Change{{"internal/engine/engine.go", `	e.background.stalls.Close(e.opts.bus, e.stats.Stall(e.clock.Now()))
+`, ``}},
+		Killer: Check{Package: "./event", Run: "^TestDatabase_endsAStallWithClose$"},
+	},
+	{
+		Name:    "the end of a Has that reads no long value is an error",
+		Breaks:  "an alarm on errors rings for values that are there",
+		Changes: []Change{{"internal/engine/events/operations.go", `Err: endOfRead(r.Err),`, `Err: r.Err,`}},
+		Killer:  Check{Package: "./event", Run: "^TestSlowOperation_ofHasIsNoError$"},
+	},
 }
