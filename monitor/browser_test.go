@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/event"
 	"lightningdb/internal/proof/browser"
 	"lightningdb/monitor"
 )
@@ -238,11 +240,74 @@ func busy(since time.Duration) lightningdb.Metrics {
 	}
 }
 
+// slowed is busy with operations that took long, of which the database tells the keys, and with latencies of scans,
+// flushes and compactions.
+func slowed(m *lightningdb.Metrics, since time.Duration) {
+	at, n := time.Unix(1_700_000_000, 0), m.Commits
+	m.Events = event.Counts{Told: 40, Slow: 31, Recent: []event.SlowOperation{
+		{Operation: event.Get, At: at, Duration: 180 * time.Millisecond, Key: []byte("user:ada\x00\xff"),
+			Parts: event.Parts{Read: 170 * time.Millisecond, Reads: 4}},
+		{Operation: event.Update, At: at.Add(time.Minute), Duration: 2 * time.Second, Key: []byte("user:bob"),
+			Parts: event.Parts{Lock: 1500 * time.Millisecond, Sync: 400 * time.Millisecond, Log: 99 * time.Millisecond}},
+	}}
+	one := func(count uint64, upTo time.Duration) lightningdb.Latency {
+		return lightningdb.Latency{Count: count, Buckets: []lightningdb.LatencyBucket{{UpTo: upTo, Count: count}}}
+	}
+	m.Latency.Scan, m.Latency.Flush = one(7*n, 41*time.Microsecond), one(n/500, 310*time.Millisecond)
+	m.Latency.Compaction = one(n/500, 42*time.Second)
+}
+
+// Who is told that something took long asks first what it waited for. Keys are data: who looks at the page sees them
+// only if the program says so twice, to the database and to the monitor.
+func TestBrowser_saysWhereTheTimeOfSlowOperationsWent(t *testing.T) {
+	b := chromium(t)
+	for name, c := range map[string]struct {
+		view browser.View
+		keys bool
+	}{
+		"slow-light": {browser.View{Width: 1280, Height: 900}, true},
+		"slow-dark":  {browser.View{Width: 1280, Height: 900, Dark: true}, false},
+		"slow-phone": {browser.View{Width: 390, Height: 844, Phone: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := show(t, b, serveWith(t, slowed, &monitor.Options{ShowKeys: c.keys}), c.view)
+			s.mustBeWhole(name)
+			var rows [][]string
+			s.eval(`[...document.querySelectorAll("#operations tr")].map(r => [...r.cells].map(c => c.textContent))`, &rows)
+			want := [][]string{{"what", "took", "where its time went", "key"},
+				{"update", "2 s", "locks 1.5 s, sync 400 ms, log 99 ms", "user:bob"},
+				{"get", "180 ms", "files 170 ms, computing 10 ms", `user:ada\x00\xff`}}
+			for i := range rows {
+				rows[i] = rows[i][1:] // without the time of day, which goes by the zone
+				if !c.keys && i < len(want) {
+					want[i] = want[i][:3]
+				}
+			}
+			if !reflect.DeepEqual(rows, want) {
+				t.Errorf("it shows %q, not %q", rows, want)
+			}
+			if got := s.text("#told"); got != "31 operations so far; the newest are" {
+				t.Errorf("it says %q", got)
+			}
+			for n, want := range map[int]string{4: "p50 41 µs", 5: "p50 310 ms", 6: "p50 42 s"} {
+				s.wait(fmt.Sprintf(`document.querySelector("#histograms section:nth-child(%d) .note").textContent.includes(%q)`,
+					n, want))
+			}
+		})
+	}
+}
+
 // serve serves a monitor of a scripted database, and returns the address of its page.
 func serve(t *testing.T, change func(m *lightningdb.Metrics, since time.Duration)) string {
 	t.Helper()
+	return serveWith(t, change, nil)
+}
+
+func serveWith(t *testing.T, change func(m *lightningdb.Metrics, since time.Duration), o *monitor.Options) string {
+	t.Helper()
 	db := &scripted{fake: &fake{path: "/srv/shop/db"}, began: time.Now().Add(-time.Hour), change: change}
-	m := newMonitor(t, db, nil)
+	m := newMonitor(t, db, o)
 	server := httptest.NewServer(m)
 	t.Cleanup(server.Close)
 	return server.URL + "/"

@@ -35,9 +35,9 @@
 //
 // Without Options.AllowRemote only this machine is: the peer has to have a loopback address, and the Host header has to
 // name one, or localhost, so that no page of elsewhere reaches the database by a name that it has turned to 127.0.0.1.
-// There are no passwords: whoever may log in on this machine may look. Keys and values are never shown. Texts of errors
-// may quote keys, and are shown with Options.ShowKeys alone; the directory's path, and the lines of the program that
-// opened readers, are shown to all who are answered.
+// There are no passwords: whoever may log in on this machine may look. Values are never shown. Keys of slow operations,
+// and texts of errors, which may quote keys, are shown with Options.ShowKeys alone; the directory's path, and the lines
+// of the program that opened readers, are shown to all who are answered.
 //
 // No goroutine runs while nobody asks.
 package monitor

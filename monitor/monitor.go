@@ -72,8 +72,9 @@ type Options struct {
 	// the loopback. Default: none; with AllowRemote any name, unless there are Hosts.
 	Hosts []string
 
-	// ShowKeys shows the whole text of errors and damage, which may quote keys of the database. Default: the names of the
-	// errors, the file and the offset.
+	// ShowKeys shows the whole text of errors and damage, which may quote keys of the database, and the keys of slow
+	// operations, if the database tells them (event.Options.Keys). Default: the names of the errors, the file and the
+	// offset, and no keys.
 	ShowKeys bool
 
 	// HealthKey is the key that /readyz writes to, at Sync durability, and reads back: one that nothing else uses. A loop

@@ -19,6 +19,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/backup"
+	"lightningdb/event"
 	"lightningdb/monitor"
 )
 
@@ -259,6 +260,7 @@ func TestState_showsNoKeysUnlessAllowed(t *testing.T) {
 	f.metrics.BackgroundError = fmt.Errorf("compact: key %q: %w", "secret", errors.Join(lightningdb.ErrReadOnly,
 		&lightningdb.CorruptionError{File: "000007.tbl", Offset: 4096, What: `the value of key "secret"`}))
 	f.metrics.Scrub.Found = []lightningdb.ScrubDamage{{File: "000007.tbl", Damage: `the value of key "secret"`}}
+	f.metrics.Events.Recent = []event.SlowOperation{{Operation: event.Get, Key: []byte("of somebody")}}
 	for _, show := range []bool{false, true} {
 		m := newMonitor(t, f, &monitor.Options{ShowKeys: show})
 		var all bytes.Buffer
@@ -272,6 +274,9 @@ func TestState_showsNoKeysUnlessAllowed(t *testing.T) {
 		if !show && (!strings.Contains(s.BackgroundError, "ErrReadOnly") || !strings.Contains(s.BackgroundError,
 			"000007.tbl, offset 4096") || len(s.Metrics.Scrub.Found) != 1) {
 			t.Errorf("%q, %v", s.BackgroundError, s.Metrics.Scrub.Found)
+		}
+		if got := string(s.Metrics.Events.Recent[0].Key); got == "of somebody" != show {
+			t.Errorf("ShowKeys %v: the key of a slow operation is %q", show, got)
 		}
 	}
 	if f.metrics.Scrub.Found[0].Damage == "" || !strings.Contains(f.metrics.Scrub.Found[0].Damage, "secret") {

@@ -32,6 +32,7 @@ const nanos = n => {
 const span = s => s < 120 ? digits(s) + " s" : s < 7200 ? Math.round(s / 60) + " min" :
   s < 172800 ? digits(s / 3600) + " h" : Math.round(s / 86400) + " days";
 const clock = at => new Date(at).toLocaleTimeString();
+const when = at => Date.now() - Date.parse(at) < 43200000 ? clock(at) : new Date(at).toLocaleString();
 const plural = (n, noun) => count(n) + " " + noun + (n === 1 ? "" : "s");
 
 // Elements. An attribute style would be refused by the page's policy; classes and attributes of SVG are not.
@@ -227,7 +228,8 @@ function drawAll() {
 new ResizeObserver(() => { drawAll(); drawHistograms(); }).observe($("charts"));
 
 // The histograms have a bar for each power of two, and show what has come in the last minute.
-const kinds = [["Commit", "Commits"], ["Sync", "Syncs of the log"], ["Get", "Reads of a key"]];
+const kinds = [["Commit", "Commits"], ["Sync", "Syncs of the log"], ["Get", "Reads of a key"],
+  ["Scan", "Steps of scans"], ["Flush", "Flushes"], ["Compaction", "Compactions"]];
 const histograms = kinds.map(([kind, title]) => {
   const section = element("section", $("histograms"));
   element("h3", section, title);
@@ -354,14 +356,40 @@ function lists(m) {
     ["waiting for a lock at present", count(x.Waiting)], ["waits so far", count(x.LockWaits)],
     ["conflicts so far", count(x.Conflicts)], ["deadlocks so far", count(x.Deadlocks)],
     ["timeouts so far", count(x.Timeouts)]], "");
+  slowOperations(m.Events || {});
   table("slow", ["at", "what", "#how many", "#slowest"], slow, "none");
   table("work", ["", "now", "#done", "#written", "#took"], [["flush", ...work(m.Flush, false)],
     ["compaction", ...work(m.Compaction, m.CompactionWaits)]], "");
 }
 
+// The parts of a slow operation, as people call them. What is in none of them was computing, or waiting for a processor.
+const parts = [["Space", "space"], ["Room", "flush or compaction"], ["Lock", "locks"], ["Queue", "other commits"],
+  ["Log", "log"], ["Sync", "sync"], ["Read", "files"]];
+function whereItWent(e) {
+  const known = parts.map(([part, name]) => [name, e.Parts[part] || 0]).filter(p => p[1] > 0);
+  const rest = e.Duration - known.reduce((all, p) => all + p[1], 0);
+  if (rest > e.Duration / 100) known.push(["computing", rest]);
+  return known.sort((a, b) => b[1] - a[1]).map(([name, took]) => name + " " + nanos(took)).join(", ");
+}
+
+// keyText is a key as text, with what is no text in hexadecimal. It comes only if the program tells keys.
+function keyText(base64) {
+  const key = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
+  return Array.from(key, b => b >= 0x20 && b < 0x7f && b !== 0x5c ? String.fromCharCode(b) :
+    "\\x" + b.toString(16).padStart(2, "0")).join("");
+}
+
+function slowOperations(events) {
+  const told = (events.Recent || []).toReversed(), keys = told.some(e => e.Key);
+  $("told").textContent = events.Slow > told.length ? plural(events.Slow, "operation") + " so far; the newest are" : "";
+  table("operations", ["at", "what", "#took", "where its time went", ...keys ? ["key"] : []], told.map(e => [
+    when(e.At), e.Operation, nanos(e.Duration), whereItWent(e), ...keys ? [e.Key ? keyText(e.Key) : "–"] : []]),
+    "None was told of: Options.Events.SlowOperation says from how long on one is.");
+}
+
 const slow = [];
 function noteSlow(now, before, at) {
-  for (const [kind] of kinds) {
+  for (const kind of ["Commit", "Sync", "Get", "Scan"]) { // flushes and compactions mostly take as long
     const long = between(now.Latency[kind], before.Latency[kind]).filter(b => b[0] >= slowMillis * 1e6);
     if (long.length === 0) continue;
     slow.unshift([clock(at), kind.toLowerCase(), count(sum(long)), nanos(long[long.length - 1][0])]);

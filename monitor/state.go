@@ -50,6 +50,10 @@ func (m *Monitor) stateOf(now lightningdb.Metrics, at time.Time) State {
 		for i := range s.Metrics.Scrub.Found {
 			s.Metrics.Scrub.Found[i].Damage = hidden
 		}
+		s.Metrics.Events.Recent = slices.Clone(s.Metrics.Events.Recent)
+		for i := range s.Metrics.Events.Recent {
+			s.Metrics.Events.Recent[i].Key = nil
+		}
 	}
 	return s
 }

@@ -178,17 +178,21 @@ func List(ctx context.Context, s Store) ([]Branch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the archive: %w", err)
 	}
-	var branches []Branch
+	var sorted []*Branch // not Branch: sorting something as large takes 11 KB of the program
 	for _, of := range all {
 		b, err := describe(ctx, s, of)
 		if err != nil {
 			return nil, err
 		}
-		branches = append(branches, b)
+		sorted = append(sorted, &b)
 	}
-	slices.SortStableFunc(branches, func(a, b Branch) int {
+	slices.SortStableFunc(sorted, func(a, b *Branch) int {
 		return cmp.Or(cmp.Compare(a.Database, b.Database), a.From.Compare(b.From), cmp.Compare(a.First, b.First))
 	})
+	var branches []Branch
+	for _, b := range sorted {
+		branches = append(branches, *b)
+	}
 	return branches, nil
 }
 

@@ -1,19 +1,15 @@
-// Package repositories is what the commands say of repositories of backups, whether these are in a folder or a bucket:
-// their results in JSON, their tables, and how far they are.
+// Package repositories holds the commands that work with repositories of backups, whether these are in a folder or a
+// bucket: what they do, their flags, their results in JSON and for people, and how far they are. So that the programs
+// for the one and the other do not drift apart, only the place of a repository is theirs. It owns no data.
 package repositories
 
 import (
-	"cmp"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 	"time"
 
 	"lightningdb/backup"
-	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/units"
 )
 
@@ -60,91 +56,4 @@ func WriteTable(out io.Writer, all []backup.Backup) error {
 			Amount(b.Amount), b.Database)
 	}
 	return table.Flush()
-}
-
-// Difference is the outcome of diff, in JSON.
-type Difference struct {
-	OnlyA Amount `json:"only_a"`
-	OnlyB Amount `json:"only_b"`
-	Both  Amount `json:"both"`
-}
-
-// DifferenceOf is d, in JSON.
-func DifferenceOf(d backup.Difference) Difference {
-	return Difference{Amount(d.OnlyA), Amount(d.OnlyB), Amount(d.Both)}
-}
-
-// Text is d for people: of backups a and b.
-func (d Difference) Text(a, b string) string {
-	return fmt.Sprintf("only %s: %s\nonly %s: %s\nboth: %s\n", a, d.OnlyA, b, d.OnlyB, d.Both)
-}
-
-// Verification is the outcome of verify of a repository, in JSON.
-type Verification struct {
-	Backups  int      `json:"backups"`
-	ReadData bool     `json:"read_data"`
-	Bytes    int64    `json:"bytes"` // that were read; 0 without read_data
-	Seconds  float64  `json:"seconds"`
-	Damage   []string `json:"damage"`
-}
-
-// Pruned is the outcome of prune, in JSON.
-type Pruned struct {
-	DryRun  bool     `json:"dry_run"`
-	Kept    []Listed `json:"kept"`
-	Removed []Listed `json:"removed"`
-	Freed   Amount   `json:"freed"`  // files that no backup named any more
-	InUse   bool     `json:"in_use"` // a backup was being made: files stay until the next prune
-	Seconds float64  `json:"seconds"`
-}
-
-// PrunedOf is what a Prune did, in JSON, and how long it took.
-func PrunedOf(o backup.PruneOptions, r backup.PruneReport, took time.Duration) Pruned {
-	return Pruned{o.DryRun, ListOf(r.Kept), ListOf(r.Removed), Amount(r.Freed), r.InUse, took.Seconds()}
-}
-
-// PruneFlags are the flags of prune.
-func PruneFlags(f *flag.FlagSet, o *backup.PruneOptions) {
-	f.IntVar(&o.Keep.Last, "keep-last", 0, "keep the newest `N` backups")
-	f.IntVar(&o.Keep.Hourly, "keep-hourly", 0, "keep the newest backup of each of the newest `N` hours")
-	f.IntVar(&o.Keep.Daily, "keep-daily", 0, "keep the newest backup of each of the newest `N` days")
-	f.IntVar(&o.Keep.Weekly, "keep-weekly", 0, "keep the newest backup of each of the newest `N` weeks")
-	f.BoolVar(&o.DryRun, "dry-run", false, "remove nothing")
-}
-
-// CheckKeep refuses rules that keep nothing, or less.
-func CheckKeep(k backup.Keep) error {
-	if min(k.Last, k.Hourly, k.Daily, k.Weekly) < 0 || k == (backup.Keep{}) {
-		return console.Usage(errors.New("prune is not told what to keep"),
-			"give at least one of --keep-last, --keep-hourly, --keep-daily and --keep-weekly, and none below 0")
-	}
-	return nil
-}
-
-// NewestOfEach is the newest backup of each database, the newest of all first.
-func NewestOfEach(all []backup.Backup) (newest []backup.Backup) {
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b backup.Backup) int {
-		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Sequence, a.Sequence), cmp.Compare(b.ID, a.ID))
-	})
-	seen := make(map[string]bool)
-	for _, b := range all {
-		if !seen[b.Database] {
-			newest = append(newest, b)
-		}
-		seen[b.Database] = true
-	}
-	return newest
-}
-
-// Damages are the texts of the errors that are joined in err.
-func Damages(err error) (texts []string) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []string{console.OneLine(err.Error())}
-	}
-	for _, one := range joined.Unwrap() {
-		texts = append(texts, console.OneLine(one.Error()))
-	}
-	return texts
 }

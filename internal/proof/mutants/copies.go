@@ -134,9 +134,16 @@ var copyMutants = []Mutant{
 		Quick:  true,
 	},
 	{
+		Name:    "prune does not take the window to the archive",
+		Breaks:  "who asks for the last fourteen days of commits finds the last backup only",
+		Changes: []Change{{"cmd/internal/repositories/prune.go", `f.Var((*window)(&o.Window), "window"`, `f.Var(new(window), "window"`}},
+		Killer:  Check{Package: "./cmd/lightning/internal/cli", Run: "^TestPrune_keepsTheWindowOfAnArchive$"},
+		Quick:   true,
+	},
+	{
 		Name:    "a restore takes the newest backup of any database",
 		Breaks:  "an application starts with the data of another one",
-		Changes: []Change{{"cmd/lightning/internal/copies/restore.go", `	case len(newest) > 1:`, `	case len(newest) > 1<<20:`}},
+		Changes: []Change{{"cmd/internal/repositories/restore.go", `	case len(newest) > 1:`, `	case len(newest) > 1<<20:`}},
 		Killer:  Check{Package: "./cmd/lightning/internal/cli", Run: "^TestRestore_asksWhichBackupIsMeant$"},
 		Quick:   true,
 	},

@@ -205,6 +205,13 @@ var monitorMutants = []Mutant{
 			`!slices.Contains(allowed[target], alert) && alert == "" {`}},
 		Killer: Check{Package: "./internal/proof/operate", Run: "^TestStrays_areAlertsWithoutACause$"},
 	},
+	{
+		Name:    "the keys of slow operations are shown to everybody",
+		Breaks:  "names and addresses in keys are on a page without a password",
+		Changes: []Change{{"monitor/state.go", `s.Metrics.Events.Recent[i].Key = nil`, `_ = i`}},
+		Killer:  monitorTest("TestState_showsNoKeysUnlessAllowed"),
+		Quick:   true,
+	},
 }
 
 // pageMutants break the page. Only a browser sees them, so there are none where there is no browser.
@@ -225,6 +232,12 @@ func pageMutants() []Mutant {
 			Changes: []Change{{"monitor/page.js", `  $("figures").className = "old";
 `, ``}},
 			Killer: monitorTest("TestBrowser_saysThatThereIsNoAnswer"),
+		},
+		{
+			Name:    "the page does not say where the time of slow operations went",
+			Breaks:  "somebody mends the disk, and it was a lock",
+			Changes: []Change{{"monitor/page.js", `e.Parts[part] || 0`, `0`}},
+			Killer:  monitorTest("TestBrowser_saysWhereTheTimeOfSlowOperationsWent"),
 		},
 		{
 			Name:    "the page does not look at the scrub",

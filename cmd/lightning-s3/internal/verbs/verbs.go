@@ -1,6 +1,11 @@
 // Package verbs holds the commands of lightning-s3. They are those that lightning has for a repository in a folder,
-// with the same flags, results and exit codes; only the place of the repository is another. It turns arguments into
-// calls of packages backup and s3, and owns no data.
+// with the same flags, results and exit codes, by package repositories; only the place of the repository is another. It
+// turns arguments into calls of that and of package s3, and owns no data.
+//
+// # What a name means
+//
+// A repository is s3://BUCKET/PREFIX, and one backup of it s3://BUCKET/PREFIX/ID. What ends in the form of an ID is a
+// backup: nothing is asked of the bucket to tell them apart.
 //
 // # Keys
 //
@@ -13,7 +18,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"lightningdb"
@@ -21,7 +25,7 @@ import (
 	"lightningdb/backup/s3"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
-	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/internal/repositories"
 )
 
 // Main runs one command line, without the program's name, until it ends or SIGINT or SIGTERM stops it, and returns the
@@ -66,9 +70,15 @@ Exit codes:
 
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: help, Flags: a.flags, Out: a.Stdout}
-	p.Commands = []*command.Command{a.backupCommand(), a.restoreCommand(), a.listCommand(), a.verifyCommand(),
-		a.diffCommand(), a.pruneCommand(), a.VersionCommand(), a.CompletionCommand(p)}
+	r := a.repositories()
+	p.Commands = []*command.Command{a.backupCommand(), a.restoreCommand(), r.List(), a.verifyCommand(), r.Diff(),
+		r.Prune(), r.Archive(), a.VersionCommand(), a.CompletionCommand(p)}
 	return p
+}
+
+// repositories are the commands on a repository, of those in buckets.
+func (a *app) repositories() *repositories.Verbs {
+	return &repositories.Verbs{App: &a.App, At: a.open, Example: "s3://backups/orders"}
 }
 
 // flags are those of every command.
@@ -85,11 +95,11 @@ func (a *app) flags(f *flag.FlagSet) {
 const scheme = "s3://"
 
 // open opens a repository.
-func (a *app) open(ctx context.Context, place string, readOnly bool) (*backup.Repository, error) {
+func (a *app) open(ctx context.Context, place string, access repositories.Access) (*backup.Repository, error) {
 	rest, ok := strings.CutPrefix(place, scheme)
 	o := a.bucket
 	o.Bucket, o.Prefix, _ = strings.Cut(rest, "/")
-	o.ReadOnly = readOnly
+	o.ReadOnly = !access.Writes()
 	switch {
 	case !ok || o.Bucket == "":
 		return nil, console.Usage(fmt.Errorf("%q is no place in a bucket", place), "write s3://BUCKET/PREFIX")
@@ -107,10 +117,6 @@ func (a *app) open(ctx context.Context, place string, readOnly bool) (*backup.Re
 // classify finds the class of errors that repositories and buckets have.
 func classify(err error) (console.Class, bool) {
 	for _, c := range []console.Class{
-		{Is: backup.ErrBadBackup, Code: console.ExitCorrupt, Name: "bad-backup",
-			Advice: "take another backup, and make a new one as long as the database is whole"},
-		{Is: backup.ErrNotRepository, Code: console.ExitFailure, Name: "not-repository",
-			Advice: "check the bucket and what is after it"},
 		{Is: s3.ErrUnsafe, Code: console.ExitFailure, Name: "unsafe-bucket", Advice: "nothing was changed"},
 		{Is: s3.ErrCredentials, Code: console.ExitFailure, Name: "no-keys", Advice: "see `lightning-s3 help`"},
 		{Is: s3.ErrDenied, Code: console.ExitFailure, Name: "denied", Advice: "then run it again"},
@@ -123,7 +129,7 @@ func classify(err error) (console.Class, bool) {
 			return c, true
 		}
 	}
-	return console.Class{}, false
+	return repositories.Classify(err, "lightning-s3")
 }
 
 // with opens a database to read it, or follows it if another process has it open, and calls f.
@@ -149,32 +155,4 @@ func (a *app) with(dir string, f func(from backup.Source) error) error {
 		return followErr
 	}
 	return console.Also(f(follower), follower.Close())
-}
-
-// interrupted adds what there is now to the error of a command that was interrupted.
-func interrupted(ctx context.Context, err error, advice string) error {
-	if err == nil || ctx.Err() == nil {
-		return err
-	}
-	return console.Advise(err, advice)
-}
-
-// adviseID says where ids are to be found.
-func adviseID(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return console.Advise(err, "`lightning-s3 list` shows which backups there are")
-	}
-	return err
-}
-
-// report writes a result: as JSON, or as a line for people.
-func (a *app) report(result any, format string, args ...any) error {
-	if a.JSON {
-		return jsonline.Write(a.Stdout, result)
-	}
-	if a.Quiet {
-		return nil
-	}
-	_, err := fmt.Fprintf(a.Stderr, format+"\n", args...)
-	return err
 }

@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lightningdb"
+	"lightningdb/backup"
+	"lightningdb/backup/s3"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/repositories"
 	"lightningdb/internal/proof/fake"
@@ -88,10 +91,11 @@ func parse[T any](w *world, text string) (result T) {
 func TestRun_everyVerb(t *testing.T) {
 	w := newWorld(t)
 	w.fill(100)
-	first := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	first := parse[repositories.Result](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
 	w.fill(200)
-	second := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
-	if second.Sequence <= first.Sequence || second.Files == 0 || second.Moved.Files+second.Shared.Files != second.Files {
+	second := parse[repositories.Result](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	if second.Sequence <= first.Sequence || second.Files == 0 || second.Moved == nil ||
+		second.Moved.Files+second.Shared.Files != second.Files {
 		t.Errorf("%+v, then %+v", first, second)
 	}
 	if out := w.run(0, "list", w.place); strings.Count(out, "\n") != 2 || !strings.HasPrefix(out, first.ID) {
@@ -104,7 +108,7 @@ func TestRun_everyVerb(t *testing.T) {
 	if out := w.run(0, "diff", w.place, first.ID, second.ID); !strings.Contains(out, "both: ") {
 		t.Errorf("diff: %s", out)
 	}
-	w.run(0, "restore", w.path("first"), w.place, "--backup", first.ID)
+	w.run(0, "restore", w.path("first"), w.place+"/"+first.ID)
 	w.run(0, "restore", w.path("drill"), w.place, "--verify-only")
 	w.run(0, "restore", w.path("newest"), w.place)
 	for dir, want := range map[string]int{"first": 100, "newest": 200} {
@@ -122,7 +126,8 @@ func TestRun_everyVerb(t *testing.T) {
 	if _, err := os.Stat(w.path("drill")); err == nil {
 		t.Error("a drill has restored")
 	}
-	dry := parse[repositories.Pruned](w, w.run(0, "prune", w.place, "--keep-last", "1", "--dry-run", "--json"))
+	dry := parse[struct{ Removed, Kept []repositories.Listed }](w,
+		w.run(0, "prune", w.place, "--keep-last", "1", "--dry-run", "--json"))
 	if len(dry.Removed) != 1 || len(dry.Kept) != 1 {
 		t.Errorf("dry run: %+v", dry)
 	}
@@ -145,8 +150,11 @@ func TestRun_exitCodes(t *testing.T) {
 		t.Errorf("no bucket: %s", w.said)
 	}
 	w.run(console.ExitFailure, "backup", w.path("none"), w.place)
-	made := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
-	w.run(console.ExitFailure, "restore", w.path("x"), w.place, "--backup", "20200101T000000Z-00000000")
+	made := parse[repositories.Result](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	w.run(console.ExitFailure, "restore", w.path("x"), w.place+"/20200101T000000Z-00000000")
+	if !strings.Contains(w.said, "`lightning-s3 list`") {
+		t.Errorf("no backup of that ID: %s", w.said)
+	}
 	w.run(console.ExitFailure, "restore", w.path("db"), w.place)
 	for _, key := range w.server.Keys() {
 		if strings.Contains(key, "/files/") {
@@ -164,6 +172,107 @@ func TestRun_exitCodes(t *testing.T) {
 	if !strings.Contains(w.said, "refuses these keys") {
 		t.Errorf("denied: %s", w.said)
 	}
+}
+
+// archived commits the values 1 to n of key k, each of which goes to the archive, and returns the time after each.
+func (w *world) archived(n int) (times []time.Time) {
+	w.t.Helper()
+	bucket, err := s3.Open(w.t.Context(), s3.Options{Endpoint: w.server.URL(), Region: "us-east-1", Bucket: fake.Name,
+		Prefix: "of/orders", CredentialsFile: w.keys})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	repo, err := backup.Open(w.t.Context(), bucket)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	db, err := lightningdb.Open(w.path("db"), &lightningdb.Options{Archive: backup.NewArchive(repo),
+		ArchiveInterval: 10 * time.Millisecond})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := 1; i <= n; i++ {
+		if err := db.Put([]byte("k"), fmt.Append(nil, i)); err != nil {
+			w.t.Fatal(err)
+		}
+		for db.Metrics().Archive.Sequence < uint64(i) {
+			time.Sleep(time.Millisecond)
+		}
+		times = append(times, time.Now())
+		time.Sleep(20 * time.Millisecond) // so that moments of the archive tell them apart
+	}
+	if err := db.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	return times
+}
+
+// value is what key k has in a directory.
+func (w *world) value(dir string) string {
+	w.t.Helper()
+	db, err := lightningdb.Open(w.path(dir), &lightningdb.Options{ReadOnly: true, MustExist: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	v, err := db.Get([]byte("k"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(v)
+}
+
+// An archive in a bucket that can be written and not read is of no use on the day.
+func TestRestore_toAPointOfAnArchiveInABucket(t *testing.T) {
+	w := newWorld(t)
+	times := w.archived(4)
+	list := parse[struct {
+		Branches []struct{ ID, Database string }
+	}](w, w.run(0, "archive", "list", w.place, "--json"))
+	if len(list.Branches) != 1 {
+		t.Fatalf("%+v", list)
+	}
+	if out := w.run(0, "archive", "list", w.place); !strings.HasPrefix(out, list.Branches[0].ID+"  commits ") {
+		t.Errorf("the table is %q", out)
+	}
+	w.run(0, "restore", w.path("second"), w.place, "--to-sequence", "2", "--branch", list.Branches[0].ID)
+	w.run(0, "restore", w.path("third"), w.place, "--to-time", times[2].Format(time.RFC3339Nano))
+	if a, b := w.value("second"), w.value("third"); a != "2" || b != "3" {
+		t.Errorf("restored %s and %s", a, b)
+	}
+	for flag, say := range map[string]string{"99": "`lightning-s3 archive list`", "x": "invalid value"} {
+		code := map[string]int{"99": console.ExitFailure, "x": console.ExitUsage}[flag]
+		w.run(code, "restore", w.path("none"), w.place, "--to-sequence", flag)
+		if !strings.Contains(w.said, say) {
+			t.Errorf("--to-sequence %s: %s", flag, w.said)
+		}
+	}
+	made := parse[repositories.Result](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	w.run(console.ExitUsage, "restore", w.path("none"), w.place+"/"+made.ID, "--to-sequence", "2")
+	w.run(0, "prune", w.place, "--keep-last", "1", "--window", "1d")
+	w.run(0, "restore", w.path("again"), w.place, "--to-sequence", "2", "--verify-only")
+	w.run(0, "prune", w.place, "--keep-last", "1", "--window", "1ms")
+	if !strings.Contains(w.said, " of the archive and ") {
+		t.Errorf("the prune says %s", w.said)
+	}
+	w.run(console.ExitFailure, "restore", w.path("again"), w.place, "--to-sequence", "2")
+}
+
+// A restore that takes the backup of another program's database is a second disaster.
+func TestRestore_asksWhichBackupIsMeant(t *testing.T) {
+	w := newWorld(t)
+	w.fill(10)
+	one := parse[repositories.Result](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	if err := os.RemoveAll(w.path("db")); err != nil {
+		t.Fatal(err)
+	}
+	w.fill(20)
+	w.run(0, "backup", w.path("db"), w.place)
+	w.run(console.ExitFailure, "restore", w.path("to"), w.place)
+	if !strings.Contains(w.said, "there are backups of 2 databases") || !strings.Contains(w.said, w.place+"/"+one.ID) {
+		t.Errorf("it says %s", w.said)
+	}
+	w.run(0, "restore", w.path("to"), w.place+"/"+one.ID)
 }
 
 // A bucket that two writers would damage is not written to.
@@ -188,7 +297,7 @@ func TestRun_followsAWriter(t *testing.T) {
 	if err := db.Put([]byte("key"), []byte("value")); err != nil {
 		t.Fatal(err)
 	}
-	made := parse[backupResult](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
+	made := parse[repositories.Result](w, w.run(0, "backup", w.path("db"), w.place, "--json"))
 	if made.Sequence == 0 {
 		t.Errorf("%+v", made)
 	}

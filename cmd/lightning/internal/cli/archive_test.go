@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +78,47 @@ func TestRestore_toAPointOfTheArchive(t *testing.T) {
 	must(t, "restore", to, repo, "--to-sequence", "4", "--verify-only")
 	if _, err := os.Stat(to); err == nil {
 		t.Error("a drill has restored")
+	}
+}
+
+// A window that is not kept loses the hours in which the accident was; one that keeps all fills the disk.
+func TestPrune_keepsTheWindowOfAnArchive(t *testing.T) {
+	tmp := t.TempDir()
+	dir, repo, to := filepath.Join(tmp, "db"), filepath.Join(tmp, "backups"), filepath.Join(tmp, "to")
+	archived(t, dir, repo, 3)
+	backedUp(t, dir, repo)
+	prune := func(flags ...string) (r struct {
+		Removed []stored
+		Pieces  struct{ Files, Bytes int64 }
+	}) {
+		t.Helper()
+		args := append([]string{"prune", repo, "--keep-last", "1", "--json"}, flags...)
+		if err := json.Unmarshal([]byte(must(t, args...)), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := prune("--window", "14d"); len(r.Removed) > 0 || r.Pieces.Files > 0 {
+		t.Errorf("of the last days went %+v", r)
+	}
+	must(t, "restore", to, repo, "--to-sequence", "2", "--verify-only")
+	if r := prune("--dry-run", "--window", "1ms"); len(r.Removed) != 1 || r.Pieces.Files == 0 || r.Pieces.Bytes == 0 {
+		t.Errorf("before the last moment would go %+v", r)
+	}
+	must(t, "restore", to, repo, "--to-sequence", "2", "--verify-only")
+	got := lightning(t, "", "prune", repo, "--keep-last", "1", "--window", "1ms")
+	if got.code != console.ExitOK || !regexp.MustCompile(`removed 1 backup, \d+ pieces? \(.*\) of the archive and `).
+		MatchString(got.err) {
+		t.Errorf("%+v", got)
+	}
+	if got := lightning(t, "", "restore", to, repo, "--to-sequence", "2"); got.code != console.ExitFailure {
+		t.Errorf("what is older than the window: %+v", got)
+	}
+	for _, wrong := range []string{"0", "-1d", "d", "1.5d", "soon", "0d", "70000d"} {
+		got := lightning(t, "", "prune", repo, "--keep-last", "1", "--window="+wrong)
+		if got.code != console.ExitUsage || !strings.Contains(got.err, "like 14d or 36h") {
+			t.Errorf("%s: %+v", wrong, got)
+		}
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 	"errors"
 
 	"lightningdb"
-	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/lightning/internal/copies"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/remote"
@@ -83,8 +83,8 @@ func (a *app) program() *command.Program {
 }
 
 // copies are the commands that copy databases.
-func (a *app) copies() copies.Verbs {
-	return copies.Verbs{App: &a.App, Read: func(dir string, f func(from copies.Source) error) error {
+func (a *app) copies() *copies.Verbs {
+	return &copies.Verbs{App: &a.App, Read: func(dir string, f func(from copies.Source) error) error {
 		return a.read(dir, func(from source) error { return f(from) })
 	}}
 }
@@ -107,17 +107,6 @@ func classify(err error) (console.Class, bool) {
 	case errors.As(err, &line):
 		return console.Class{Code: console.ExitFailure, Name: "script",
 			Advice: "what the lines before it committed is there; correct it and run the rest"}, true
-	case errors.Is(err, backup.ErrNoPoint):
-		return console.Class{Code: console.ExitFailure, Name: "no-point",
-			Advice: "`lightning archive list` shows which states there are"}, true
-	case errors.Is(err, backup.ErrForked):
-		return console.Class{Code: console.ExitFailure, Name: "forked",
-			Advice: "choose a branch by --branch; `lightning archive list` shows them"}, true
-	case errors.Is(err, backup.ErrBadBackup), errors.Is(err, backup.ErrBadPiece):
-		return console.Class{Code: console.ExitCorrupt, Name: "bad-backup",
-			Advice: "take another backup, and make a new one as long as the database is whole"}, true
-	case errors.Is(err, backup.ErrNotRepository):
-		return console.Class{Code: console.ExitFailure, Name: "not-repository", Advice: "check the directory"}, true
 	case errors.Is(err, errNotWritten):
 		return console.Class{Code: console.ExitFailure, Name: "no-writer",
 			Advice: "run top while a program has it open; what is there now, `lightning stats` shows"}, true
@@ -127,5 +116,5 @@ func classify(err error) (console.Class, bool) {
 	case errors.Is(err, shell.ErrOpenAtEnd):
 		return console.Class{Code: console.ExitFailure, Name: "script", Advice: "commit before the end"}, true
 	}
-	return console.Class{}, false
+	return repositories.Classify(err, "lightning")
 }

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 
 	"lightningdb/backup"
@@ -15,16 +14,14 @@ import (
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
-	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/userfile"
 )
 
-func (v Verbs) backupCommand() *command.Command {
+func (v *Verbs) backupCommand() *command.Command {
 	var force, readAll bool
 	return &command.Command{
-		Use:     "backup DIR TO",
-		Aliases: entries.Synonyms["backup"],
-		Short:   "Write the whole database to one file, or what is new to a repository",
+		Use:   "backup DIR TO",
+		Short: "Write the whole database to one file, or what is new to a repository",
 		Help: `backup copies everything that is committed in DIR, and nothing after. TO is a repository if it is a
 directory or ends in "/", else a file.
 
@@ -60,35 +57,20 @@ If another process has DIR open, it copies what that one has published, while th
 				return console.Usage(fmt.Errorf("%s is no directory, and --read-all is for repositories", to),
 					`leave it out, or end the name in "/"`)
 			case meansRepository(to):
-				err := v.Read(dir, func(from Source) error { return v.store(ctx, from, to, readAll) })
-				return ifInterrupted(ctx, err, "run it again to go on: the backups that are there are whole, and what was "+
-					"moved is not moved again")
+				return v.Read(dir, func(from Source) error { return v.repositories().Create(ctx, from, to, readAll) })
 			case to == "-":
 				err := v.Read(dir, func(from Source) error { return v.write(ctx, from, to, force) })
-				return ifInterrupted(ctx, err, "run it again: what was written is no backup")
+				return repositories.IfInterrupted(ctx, err, "run it again: what was written is no backup")
 			}
 			err := v.Read(dir, func(from Source) error { return v.write(ctx, from, to, force) })
-			return ifInterrupted(ctx, err, "run it again: "+to+" is as it was before")
+			return repositories.IfInterrupted(ctx, err, "run it again: "+to+" is as it was before")
 		},
 	}
 }
 
-// backupResult is the outcome of backup and restore with --json.
-type backupResult struct {
-	ID       string    `json:"id,omitempty"` // of the backup in a repository
-	Database string    `json:"database"`     // id of the one that was backed up
-	Sequence uint64    `json:"sequence"`     // of the newest commit in it
-	Time     time.Time `json:"time"`         // when the backup was begun
-	repositories.Amount
-	Moved   *repositories.Amount `json:"moved,omitempty"`   // into a repository, now
-	Shared  *repositories.Amount `json:"shared,omitempty"`  // with what was there before
-	Branch  string               `json:"branch,omitempty"`  // of the archive, whose commits were applied to the backup
-	Commits *int                 `json:"commits,omitempty"` // how many
-	Seconds float64              `json:"seconds"`           // that it took now
-}
-
-func resultOf(info *backup.Info, begun time.Time) backupResult {
-	r := backupResult{Database: info.Database, Sequence: info.Sequence, Time: info.Time, Seconds: seconds(begun)}
+// resultOf is what backup and restore say of a backup in one file.
+func resultOf(info *backup.Info, took time.Duration) repositories.Result {
+	r := repositories.Result{Database: info.Database, Sequence: info.Sequence, Time: info.Time, Seconds: took.Seconds()}
 	r.Files = len(info.Files)
 	for _, f := range info.Files {
 		r.Bytes += f.Size
@@ -96,14 +78,9 @@ func resultOf(info *backup.Info, begun time.Time) backupResult {
 	return r
 }
 
-func resultOfBackup(b backup.Backup, begun time.Time) backupResult {
-	return backupResult{ID: b.ID, Database: b.Database, Sequence: b.Sequence, Time: b.Time,
-		Amount: repositories.Amount(b.Amount), Seconds: seconds(begun)}
-}
-
 // write makes a backup in one file.
-func (v Verbs) write(ctx context.Context, from Source, path string, force bool) error {
-	begun, line := time.Now(), repositories.Start(v.Screen(), "backup")
+func (v *Verbs) write(ctx context.Context, from Source, path string, force bool) error {
+	line := repositories.Start(v.Screen(), "backup")
 	var info *backup.Info
 	write := func(out io.Writer) (err error) {
 		info, err = backup.Write(ctx, from, out, line.Told)
@@ -115,11 +92,11 @@ func (v Verbs) write(ctx context.Context, from Source, path string, force bool) 
 	} else {
 		err = userfile.Write(ctx, path, userfile.Options{Replace: force, Private: true}, write)
 	}
-	line.Stop()
+	took := line.Stop()
 	if err != nil {
 		return fmt.Errorf("backup to %s: %w", path, userfile.Advise(err))
 	}
-	r, results := resultOf(info, begun), v.Stdout
+	r, results := resultOf(info, took), v.Stdout
 	if path == "-" {
 		results = v.Stderr
 	}
@@ -130,33 +107,6 @@ func (v Verbs) write(ctx context.Context, from Source, path string, force bool) 
 		return nil
 	}
 	_, err = fmt.Fprintf(v.Stderr, "backed up %s in %s, up to commit %d, in %s\n", units.Bytes(r.Bytes),
-		units.Plural(int64(r.Files), "file"), r.Sequence, units.Duration(time.Since(begun)))
-	return err
-}
-
-// store makes a backup in a repository.
-func (v Verbs) store(ctx context.Context, from Source, dir string, readAll bool) error {
-	v.Place = dir
-	repo, err := backup.OpenFolder(dir)
-	if err != nil {
-		return noRepository(dir, err)
-	}
-	begun, line := time.Now(), repositories.Start(v.Screen(), "backup")
-	made, err := repo.Create(ctx, from, &backup.CreateOptions{ReadAll: readAll, Progress: line.Told})
-	line.Stop()
-	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
-	}
-	r := resultOfBackup(made.Backup, begun)
-	moved, shared := repositories.Amount(made.Moved), repositories.Amount(made.Shared)
-	r.Moved, r.Shared = &moved, &shared
-	if v.JSON {
-		return jsonline.Write(v.Stdout, r)
-	}
-	if v.Quiet {
-		return nil
-	}
-	_, err = fmt.Fprintf(v.Stderr, "made %s: everything up to commit %d, in %s; moved %s, %s was there\n",
-		filepath.Join(dir, r.ID), r.Sequence, units.Duration(time.Since(begun)), moved, units.Bytes(shared.Bytes))
+		units.Plural(int64(r.Files), "file"), r.Sequence, units.Duration(took))
 	return err
 }

@@ -5,21 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
-	"lightningdb/cmd/lightning/internal/entries"
 )
 
-func (v Verbs) checkpointCommand() *command.Command {
+func (v *Verbs) checkpointCommand() *command.Command {
 	return &command.Command{
-		Use:     "checkpoint DIR TO",
-		Aliases: entries.Synonyms["checkpoint"],
-		Short:   "Make a second database of the present state, by hard links",
+		Use:   "checkpoint DIR TO",
+		Short: "Make a second database of the present state, by hard links",
 		Help: `checkpoint makes a database in the directory TO, which must be empty or absent, with everything that is
 committed in DIR and nothing after. Both may be opened, written to and removed, each by itself.
 
@@ -33,15 +30,15 @@ leaves TO empty; after a kill TO has a file UNFINISHED and is refused by everybo
 		MinArgs: 2, MaxArgs: 2,
 		Run: func(ctx context.Context, args []string) error {
 			err := v.Read(args[0], func(from Source) error { return v.checkpoint(ctx, from, args[1]) })
-			return ifInterrupted(ctx, err, nothingLeft)
+			return repositories.IfInterrupted(ctx, err, repositories.NothingLeft)
 		},
 	}
 }
 
 // cloneCommand is checkpoint by the name of what most make it for.
-func (v Verbs) cloneCommand() *command.Command {
+func (v *Verbs) cloneCommand() *command.Command {
 	c := v.checkpointCommand()
-	c.Use, c.Aliases, c.Short = "clone DIR TO", nil, "The same as checkpoint"
+	c.Use, c.Short = "clone DIR TO", "The same as checkpoint"
 	return c
 }
 
@@ -53,21 +50,21 @@ type checkpointResult struct {
 	Seconds   float64 `json:"seconds"`
 }
 
-func (v Verbs) checkpoint(ctx context.Context, from Source, to string) error {
+func (v *Verbs) checkpoint(ctx context.Context, from Source, to string) error {
 	if to == "" {
 		return console.Usage(errors.New("the directory to write to is empty"), "name a directory")
 	}
 	v.Place = to
-	begun, line := time.Now(), repositories.Start(v.Screen(), "checkpoint")
+	line := repositories.Start(v.Screen(), "checkpoint")
 	seq, err := from.Checkpoint(ctx, to, line.Told)
-	line.Stop()
+	took := line.Stop()
 	if errors.Is(err, fs.ErrExist) {
-		err = console.Advise(err, emptyOrAbsent)
+		err = console.Advise(err, repositories.EmptyOrAbsent)
 	}
 	if err != nil {
 		return err
 	}
-	r := checkpointResult{to, seq, line.Total(), seconds(begun)}
+	r := checkpointResult{to, seq, line.Total(), took.Seconds()}
 	if v.JSON {
 		return jsonline.Write(v.Stdout, r)
 	}
@@ -75,6 +72,6 @@ func (v Verbs) checkpoint(ctx context.Context, from Source, to string) error {
 		return nil
 	}
 	_, err = fmt.Fprintf(v.Stderr, "made %s: everything up to commit %d, %s of tables, in %s\n", to, seq,
-		units.Bytes(r.Bytes), units.Duration(time.Since(begun)))
+		units.Bytes(r.Bytes), units.Duration(took))
 	return err
 }

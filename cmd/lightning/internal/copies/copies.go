@@ -1,6 +1,6 @@
 // Package copies holds the commands that copy databases: to a file, to a repository of backups, to a directory, and
-// back; and those that look after a repository. It turns arguments into calls of the public API and of package backup,
-// and owns no data.
+// back. It turns arguments into calls of the public API and of package backup, and owns no data. What is done with a
+// repository is in package repositories; here is what a name means.
 //
 // # What a name means
 //
@@ -16,11 +16,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"lightningdb/backup"
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
+	"lightningdb/cmd/internal/repositories"
+	"lightningdb/cmd/lightning/internal/entries"
 )
 
 // Source is a database that can be copied: a *lightningdb.DB or *lightningdb.Follower.
@@ -38,9 +39,25 @@ type Verbs struct {
 }
 
 // Commands are all of them, in the order in which help lists them.
-func (v Verbs) Commands() []*command.Command {
-	return []*command.Command{v.backupCommand(), v.restoreCommand(), v.listCommand(), v.pruneCommand(), v.diffCommand(),
-		v.archiveCommand(), v.checkpointCommand(), v.cloneCommand()}
+func (v *Verbs) Commands() []*command.Command {
+	r := v.repositories()
+	all := []*command.Command{v.backupCommand(), v.restoreCommand(), r.List(), r.Prune(), r.Diff(), r.Archive(),
+		v.checkpointCommand(), v.cloneCommand()}
+	for _, c := range all {
+		c.Aliases = entries.Synonyms[c.Name()]
+	}
+	return all
+}
+
+// VerifyRepository looks whether every file that a backup names is there; with readData, whether it is what it was. It
+// writes a line for each damage.
+func (v *Verbs) VerifyRepository(ctx context.Context, dir string, readData bool) error {
+	return v.repositories().Verify(ctx, dir, readData)
+}
+
+// repositories are the commands on a repository, of those in folders.
+func (v *Verbs) repositories() *repositories.Verbs {
+	return &repositories.Verbs{App: v.App, At: v.openRepository, Explain: noRepository, Example: "/backup/orders"}
 }
 
 // noRepository refuses a directory in which there is something else.
@@ -74,33 +91,14 @@ func meansRepository(place string) bool {
 	return place != "" && os.IsPathSeparator(place[len(place)-1])
 }
 
-// openRepository opens the repository in dir, which must be one already.
-func (v Verbs) openRepository(dir string) (*backup.Repository, error) {
+// openRepository opens the repository in dir, which must be one already unless a backup is to be made there.
+func (v *Verbs) openRepository(_ context.Context, dir string, a repositories.Access) (*backup.Repository, error) {
 	if dir == "" {
 		return nil, console.Usage(errors.New("the name of the repository is empty"), "name a directory")
 	}
 	v.Place = dir
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := os.Stat(dir); err != nil && a != repositories.Begin {
 		return nil, fmt.Errorf("open the repository: %w", err)
 	}
-	repo, err := backup.OpenFolder(dir)
-	return repo, noRepository(dir, err)
+	return backup.OpenFolder(dir)
 }
-
-// nothingLeft is what to do after an interruption that has left nothing.
-const nothingLeft = "run it again: nothing is left of this attempt"
-
-// ifInterrupted adds what there is now, and what to do, to the error of a command that was interrupted.
-func ifInterrupted(ctx context.Context, err error, advice string) error {
-	ended := ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
-	if !ended {
-		return err
-	}
-	return console.Advise(err, advice)
-}
-
-// emptyOrAbsent adds what to do to the error that a directory to be made is there.
-const emptyOrAbsent = "name a directory that is empty or not there"
-
-// seconds is a duration as JSON has it.
-func seconds(since time.Time) float64 { return time.Since(since).Seconds() }

@@ -1,4 +1,4 @@
-package copies
+package repositories
 
 import (
 	"context"
@@ -13,16 +13,14 @@ import (
 	"lightningdb/cmd/internal/command"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
-	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/internal/units"
-	"lightningdb/cmd/lightning/internal/entries"
 )
 
-func (v Verbs) archiveCommand() *command.Command {
+// Archive is the command that lists what is archived.
+func (v *Verbs) Archive() *command.Command {
 	return &command.Command{
-		Use:     "archive list REPOSITORY",
-		Aliases: entries.Synonyms["archive"],
-		Short:   "List the states that an archive can restore",
+		Use:   "archive list REPOSITORY",
+		Short: "List the states that an archive can restore",
 		Help: `archive list writes a line for each branch of the archive in a repository: commits that follow each other
 without a gap, after each of which the state can be restored, by restore --to-sequence or --to-time. It
 says why a branch was begun: "gap" if the repository was gone for too long, "transaction" if one was too
@@ -34,15 +32,16 @@ exits with 5.`,
 		MinArgs: 2, MaxArgs: 2,
 		Run: func(ctx context.Context, args []string) error {
 			if args[0] != "list" {
-				return console.Usage(fmt.Errorf("archive has no %q", args[0]), "use: lightning archive list REPOSITORY")
+				return console.Usage(fmt.Errorf("archive has no %q", args[0]), "use: "+v.Name+" archive list REPOSITORY")
 			}
-			repo, err := v.openRepository(args[1])
+			repo, err := v.open(ctx, args[1], readOnly)
 			if err != nil {
 				return err
 			}
 			branches, err := repo.Branches(ctx)
 			if err != nil {
-				return fmt.Errorf("archive list %s: %w", args[1], noRepository(args[1], err))
+				err = IfInterrupted(ctx, v.explain(args[1], err), changesNothing)
+				return fmt.Errorf("archive list %s: %w", args[1], err)
 			}
 			if err := v.writeBranches(branches); err != nil {
 				return err
@@ -70,7 +69,7 @@ type branch struct {
 }
 
 // writeBranches writes branches as a result: an object with all of them, or a table.
-func (v Verbs) writeBranches(branches []backup.Branch) error {
+func (v *Verbs) writeBranches(branches []backup.Branch) error {
 	if !v.JSON {
 		return writeBranchTable(v.Stdout, branches)
 	}
@@ -116,14 +115,14 @@ func damageOf(branches []backup.Branch, place string) error {
 			damage = append(damage, b.Damage)
 		}
 	}
-	switch len(damage) {
-	case 0:
+	if len(damage) == 0 {
 		return nil
-	case 1:
-		return fmt.Errorf("archive list %s: %w", place, damage[0])
 	}
-	return fmt.Errorf("archive list %s: %w", place, &many{errors.Join(damage...),
-		fmt.Sprintf("%d branches are damaged", len(damage))})
+	err := damage[0]
+	if len(damage) > 1 {
+		err = &many{errors.Join(damage...), fmt.Sprintf("%d branches are damaged", len(damage))}
+	}
+	return fmt.Errorf("archive list %s: %w", place, err)
 }
 
 // pointFlags say which state of an archive is to be restored.
@@ -135,9 +134,6 @@ type pointFlags struct {
 	given bool // one of the first two
 	point backup.Point
 }
-
-// pointExclusive are the flags that contradict each other.
-var pointExclusive = [][2]string{{"to-sequence", "to-time"}}
 
 func (p *pointFlags) define(f *flag.FlagSet) {
 	f.Uint64Var(&p.sequence, "to-sequence", 0, "archive: the state after commit `N`")
@@ -183,23 +179,4 @@ func (p *pointInTime) Set(text string) (err error) {
 		}
 	}
 	return errors.New("want a time like 2026-12-01T14:02:00Z")
-}
-
-// restoreTo restores a state of the archive in a repository.
-func (v Verbs) restoreTo(ctx context.Context, dir, repository string, to pointFlags, only bool) error {
-	repo, err := v.openRepository(repository)
-	v.Place = dir
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	begun, line := time.Now(), repositories.Start(v.Screen(), "restore")
-	done, err := backup.RestoreTo(ctx, repo, dir, to.point, &backup.RestoreToOptions{Database: to.database,
-		Branch: to.branch, RestoreOptions: backup.RestoreOptions{VerifyOnly: only, Progress: line.ToldOf}})
-	line.Stop()
-	if err != nil {
-		return noRepository(repository, adviseRestore(err))
-	}
-	r := resultOfBackup(done.Backup, begun)
-	r.Sequence, r.Commits, r.Branch = done.Sequence, &done.Commits, done.Branch.ID
-	return v.reportRestore(r, only)
 }
