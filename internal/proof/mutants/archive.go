@@ -191,4 +191,10 @@ var archiveMutants = []Mutant{
 		Killer:  test("log/wal", "TestHold_rootsOfChains"),
 		Quick:   true,
 	},
+	{
+		Name:    "an Open that has something to archive begins anew",
+		Breaks:  "each kill makes a gap, and a new backup",
+		Changes: []Change{{"internal/archive/branch.go", `		if p.last > a.log.Durable() {`, `		if p.last != a.log.Durable() {`}},
+		Killer:  Check{Package: "./internal/proof/torture", Run: "^TestProcess_archivesThroughKills$"},
+	},
 }
