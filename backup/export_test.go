@@ -1,8 +1,11 @@
 package backup
 
 import (
+	"context"
 	"os"
 	"syscall"
+
+	"lightningdb/internal/target"
 )
 
 // NewFolderWithoutLinks is the Store of a directory on a file system that has no hard links.
@@ -14,3 +17,9 @@ func NewFolderWithoutLinks(dir string) *Folder {
 
 // NewMemory is the Store of the interleavings.
 func NewMemory() Store { return newMemory() }
+
+// In makes a restore work in disk, and verify by that function.
+func (o *RestoreOptions) In(disk target.Disk, verify func(ctx context.Context, dir string,
+	progress func(done, total int64)) error) {
+	o.in = &surroundings{disk, verify}
+}

@@ -102,3 +102,30 @@ func FuzzPiece(f *testing.F) {
 		}
 	})
 }
+
+// A file that only looks like a piece would be taken for one, or two names lead to one place; and a piece whose name is
+// not known as that would be missing.
+func TestParseName_isTheInverseOfName(t *testing.T) {
+	const database, branch = "00ff00000000000000000000000000a0", "00000000000000b1"
+	p := piece{database: [16]byte{1: 0xff, 15: 0xa0}, branch: 0xb1, first: 0xc2}
+	for _, p.base = range []*base{nil, new(base)} {
+		at, ok := parseName(p.name())
+		if !ok || at.database != p.database || at.branch != p.branch || (at.first == 0) != (p.base != nil) ||
+			p.base == nil && at.first != p.first {
+			t.Errorf("%s: %+v, %v", p.name(), at, ok)
+		}
+	}
+	for _, name := range []string{
+		"", "archive/", "archive/" + database + "/" + branch, "archive/" + database + "/" + branch + "/",
+		database + "/" + branch + "/base", "archive/" + database[1:] + "/" + branch + "/base",
+		"archive/" + database + "/" + branch[1:] + "/base", "archive/" + database + "/" + branch + "/Base",
+		"archive/" + database + "/" + branch + "/0000000000000000",
+		"archive/" + database + "/" + branch + "/00000000000000C2", "archive/" + database + "/" + branch + "/c2",
+		"archive/" + database + "/" + branch + "/00000000000000c2/",
+		"archive/" + strings.ToUpper(database) + "/" + branch + "/base", "archive/" + database + "/" + branch + "/base/base",
+	} {
+		if at, ok := parseName(name); ok {
+			t.Errorf("%q: %+v", name, at)
+		}
+	}
+}

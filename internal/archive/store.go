@@ -3,12 +3,12 @@ package archive
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -67,24 +67,51 @@ type place struct {
 	bytes    int64
 }
 
-// parseName is the inverse of name.
+// parseName is the inverse of name. An archive has many names, and an Open looks at all of them: so it allocates
+// nothing.
 func parseName(name string) (at place, ok bool) {
-	parts := strings.Split(strings.TrimPrefix(name, prefix), "/")
-	if len(parts) != 3 || len(parts[0]) != 32 {
+	rest, ok := strings.CutPrefix(name, prefix)
+	database, rest, ok2 := strings.Cut(rest, "/")
+	branch, rest, ok3 := strings.Cut(rest, "/")
+	if !ok || !ok2 || !ok3 || len(database) != 2*digits {
 		return at, false
 	}
+	high, ok := parseDigits(database[:digits])
+	low, ok2 := parseDigits(database[digits:])
+	at.branch, ok3 = parseDigits(branch)
+	if !ok || !ok2 || !ok3 {
+		return at, false
+	}
+	binary.BigEndian.PutUint64(at.database[:8], high)
+	binary.BigEndian.PutUint64(at.database[8:], low)
 	at.name = name
-	if _, err := hex.Decode(at.database[:], []byte(parts[0])); err != nil {
-		return at, false
+	if rest == baseName {
+		return at, true
 	}
-	branch, err := strconv.ParseUint(parts[1], 16, 64)
-	at.branch = branch
-	if parts[2] == baseName {
-		return at, err == nil && branchDir(at.database, branch)+baseName == name
-	}
-	first, err2 := strconv.ParseUint(parts[2], 16, 64)
+	first, ok := parseDigits(rest)
 	at.first = key.SeqNum(first)
-	return at, err == nil && err2 == nil && first > 0 && pieceName(at.database, branch, at.first) == name
+	return at, ok && first > 0
+}
+
+// digits is how many hexadecimal digits a number in a name has.
+const digits = 16
+
+// parseDigits reads a number as names have them: so there is one way to write it.
+func parseDigits(s string) (n uint64, ok bool) {
+	if len(s) != digits {
+		return 0, false
+	}
+	for _, c := range []byte(s) {
+		switch {
+		case '0' <= c && c <= '9':
+			n = n<<4 | uint64(c-'0')
+		case 'a' <= c && c <= 'f':
+			n = n<<4 | uint64(c-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
 }
 
 // IsName reports whether a piece has a name.
@@ -128,7 +155,7 @@ func strands(ctx context.Context, s Store, database *[16]byte) (all []strand, er
 	if err != nil {
 		return nil, err
 	}
-	var places []place
+	places := make([]place, 0, len(names))
 	for i, name := range names {
 		if at, ok := parseName(name); ok {
 			at.bytes = sizes[i]
@@ -139,11 +166,11 @@ func strands(ctx context.Context, s Store, database *[16]byte) (all []strand, er
 		return cmp.Or(slices.Compare(a.database[:], b.database[:]), cmp.Compare(a.branch, b.branch),
 			cmp.Compare(a.first, b.first))
 	})
+	begun := 0
 	for i, at := range places {
-		if i == 0 || places[i-1].database != at.database || places[i-1].branch != at.branch {
-			all = append(all, nil)
+		if i+1 == len(places) || places[i+1].database != at.database || places[i+1].branch != at.branch {
+			all, begun = append(all, places[begun:i+1:i+1]), i+1
 		}
-		all[len(all)-1] = append(all[len(all)-1], at)
 	}
 	return all, nil
 }

@@ -1,5 +1,6 @@
 // Package target is a directory in which a new database is made, by a salvage or as a copy of another one. Until it is
-// complete, nobody takes it for a database: it has the file manifest.Unfinished, durably, before all else.
+// complete, nobody takes it for a database: it has the file manifest.Unfinished, durably, before all else. A Staging is
+// the way of a restore, which verifies what it has made before that has its name.
 package target
 
 import (

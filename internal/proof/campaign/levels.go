@@ -331,10 +331,12 @@ func copiesOutcome(total copies.Stats) Outcome {
 }
 
 // killsInUnit is how often the process on one directory is killed, killsSalvaged how many directories there are for
-// each one that is salvaged in the end, by processes that are killed as well.
+// each one that is salvaged in the end, by processes that are killed as well, and for each one next to which another
+// one is archived, by as many processes as killsArchived.
 const (
 	killsInUnit   = 10
 	killsSalvaged = 4
+	killsArchived = 5
 )
 
 // runKills kills processes that write, several times on the same directory.
@@ -356,6 +358,11 @@ func runKills(r *run) Outcome {
 				r.fail(k.Dir, err)
 			}
 		}
+		if n%killsSalvaged == 2 && !r.stop() {
+			if err := k.Archive(killsArchived); err != nil {
+				r.fail(k.Dir, err)
+			}
+		}
 		end := k.Close
 		if n == 0 { // it waits for as long as leases live
 			end = func() error { return errors.Join(k.LeasesEnd(), k.CopiesEnd()) }
@@ -373,7 +380,8 @@ func killOutcome(total torture.KillStats) Outcome {
 		{"kills", total.Kills}, {"acked_txns", total.Acked}, {"survived_txns", total.Survived},
 		{"value_files", total.Values}, {"salvages_killed", total.Salvages}, {"salvages_unfinished", total.Unfinished},
 		{"copies_killed", total.Copies}, {"copies_whole", total.CopiesWhole},
-		{"copies_unfinished", total.CopiesUnfinished}}}
+		{"copies_unfinished", total.CopiesUnfinished}, {"archives_killed", total.Archives},
+		{"archives_behind", total.ArchivesBehind}, {"archive_points", total.Points}}}
 }
 
 // runSimulation runs one seed after the other.

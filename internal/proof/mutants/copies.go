@@ -77,21 +77,21 @@ var copyMutants = []Mutant{
 	{
 		Name:    "what is restored is not verified",
 		Breaks:  "a restore reports success, and the damage is found when it is needed",
-		Changes: []Change{{"backup/restore.go", `errors.Join(db.Verify(ctx, o.phase("verify")), db.Close())`, `db.Close()`}},
+		Changes: []Change{{"backup/restore.go", `errors.Join(db.Verify(ctx, progress), db.Close())`, `db.Close()`}},
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_refusesDamageThatWasBackedUp$"},
 		Quick:   true,
 	},
 	{
 		Name:    "a restore removes whatever is where it writes",
 		Breaks:  "somebody's database is gone because of its name",
-		Changes: []Change{{"backup/restore.go", `len(entries) > 1 || len(entries) == 1 && entries[0].Name() != lockName`, `len(entries) == 0`}},
+		Changes: []Change{{"internal/target/staging.go", `len(names) > 1 || len(names) == 1 && names[0] != lockName`, `len(names) == 0`}},
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
 		Quick:   true,
 	},
 	{
 		Name:   "what a restore has left complete passes for somebody's",
 		Breaks: "a restore that is killed while it verifies is in the way of the next one",
-		Changes: []Change{{"backup/restore.go", `		if err == nil && len(names) > 0 {`,
+		Changes: []Change{{"internal/target/staging.go", `		if err == nil && len(names) > 0 {`,
 			`		if err == nil && len(names) > maxFiles {`}},
 		Killer: Check{Package: "./backup", Run: "^TestRestore_killedAtAnyMoment$"},
 		Quick:  true,
@@ -150,7 +150,7 @@ var copyMutants = []Mutant{
 	{
 		Name:   "a restore takes a directory whose lock is held",
 		Breaks: "a restore removes the lock of a checkpoint that has just begun there",
-		Changes: []Change{{"backup/restore.go", `			if err != nil {
+		Changes: []Change{{"internal/target/staging.go", `			if err != nil {
 				return err
 			}
 			return errors.Join(left.Remove(lockName), lock.Close())`, `			if err != nil {

@@ -54,6 +54,9 @@ type KillStats struct {
 	Copies     int // kills of processes that made copies
 	// Of the copies that they had made, or were making:
 	CopiesWhole, CopiesUnfinished int
+	Archives                      int // kills of processes that archived
+	ArchivesBehind                int // of these, after how many something was not archived yet
+	Points                        int // of archives, that were restored and compared
 	Followers                     observer.Stats
 	oracle.Counts
 }
@@ -69,14 +72,18 @@ func (s *KillStats) Add(o KillStats) {
 	s.Copies += o.Copies
 	s.CopiesWhole += o.CopiesWhole
 	s.CopiesUnfinished += o.CopiesUnfinished
+	s.Archives += o.Archives
+	s.ArchivesBehind += o.ArchivesBehind
+	s.Points += o.Points
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s KillStats) String() string {
 	return fmt.Sprintf("kills=%d acked_txns=%d survived_txns=%d value_files=%d salvages=%d unfinished=%d "+
-		"copies=%d copies_whole=%d copies_unfinished=%d %v %v", s.Kills, s.Acked, s.Survived, s.Values, s.Salvages,
-		s.Unfinished, s.Copies, s.CopiesWhole, s.CopiesUnfinished, s.Followers, s.Counts)
+		"copies=%d copies_whole=%d copies_unfinished=%d archives=%d archives_behind=%d points=%d %v %v",
+		s.Kills, s.Acked, s.Survived, s.Values, s.Salvages, s.Unfinished, s.Copies, s.CopiesWhole, s.CopiesUnfinished,
+		s.Archives, s.ArchivesBehind, s.Points, s.Followers, s.Counts)
 }
 
 // Round runs one process, kills it and judges. Its error says that the round itself could not be done.
@@ -260,8 +267,8 @@ func killOptions() *lightningdb.Options {
 
 // WriteUntilKilled commits from several goroutines and says so on standard output: "ack 2 17" when commit 17 of
 // writer 2 has returned, "saw 2 17" when a reader has seen it. If a TransactionKiller started it, it runs
-// transactions instead; if a Killer wants a follower, or a salvage, it is one; and if that wants copies, it makes them
-// as well.
+// transactions instead; if a Killer wants a follower, or a salvage, it is one; if that wants an archive, it archives
+// what it commits; and if that wants copies, it makes them as well.
 func WriteUntilKilled(dir string) error {
 	if spec := os.Getenv(clientsVariable); spec != "" {
 		return runClients(dir, spec)
@@ -271,6 +278,9 @@ func WriteUntilKilled(dir string) error {
 	}
 	if to := os.Getenv(salvageVariable); to != "" {
 		return salvageUntilKilled(dir, to)
+	}
+	if to := os.Getenv(archiveVariable); to != "" {
+		return archiveUntilKilled(dir, to)
 	}
 	db, err := lightningdb.Open(dir, killOptions())
 	if err != nil {

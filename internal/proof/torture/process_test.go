@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -39,12 +40,8 @@ func TestProcess_survivesKill(t *testing.T) {
 		rounds = 300
 	}
 	k := &torture.Killer{Dir: t.TempDir(), Random: rand.New(rand.NewPCG(rand.Uint64(), 5)),
-		Command: func(dir string) *exec.Cmd {
-			child := exec.Command(os.Args[0])
-			child.Env = append(os.Environ(), childVariable+"="+dir)
-			return child
-		},
-		Fail: func(where string, err error) { t.Errorf("%s: %v", where, err) },
+		Command: thisTest,
+		Fail:    func(where string, err error) { t.Errorf("%s: %v", where, err) },
 	}
 	defer func() {
 		if err := k.Close(); err != nil {
@@ -73,6 +70,33 @@ func TestProcess_survivesKill(t *testing.T) {
 	}
 	if k.Stats.Followers.Shown < rounds || k.Stats.Followers.Misled > 0 {
 		t.Errorf("%v: the followers saw too little, or what was not there", k.Stats.Followers)
+	}
+}
+
+// thisTest is a process of the test binary that writes until it is killed.
+func thisTest(dir string) *exec.Cmd {
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childVariable+"="+dir)
+	return child
+}
+
+// A kill of a process that archives would cost commits that it has said are archived, or leave others in the archive
+// than in the database, or a gap that nothing but the kill has made.
+func TestProcess_archivesThroughKills(t *testing.T) {
+	rounds := 8
+	if flag.Lookup("full").Value.String() == "true" {
+		rounds = 200
+	}
+	seed := rand.Uint64()
+	k := &torture.Killer{Dir: filepath.Join(t.TempDir(), "db"), Random: rand.New(rand.NewPCG(seed, 6)),
+		Command: thisTest, Fail: func(where string, err error) { t.Errorf("%s: %v", where, err) }}
+	if err := k.Archive(rounds); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("kill: %v", k.Stats)
+	if k.Stats.Points < rounds || k.Stats.ArchivesBehind == 0 {
+		t.Errorf("of %d kills %d had something that was not archived, and %d points were restored", rounds,
+			k.Stats.ArchivesBehind, k.Stats.Points)
 	}
 }
 
