@@ -17,8 +17,8 @@ import (
 // trialWriter names, in the environment, the directory of the database that this process writes until it is killed.
 const trialWriter = "LIGHTNING_TRIAL_WRITER"
 
-// folder opens the repository in dir.
-func folder(t *testing.T, dir string) *backup.Repository {
+// folderAt opens the repository in dir.
+func folderAt(t *testing.T, dir string) *backup.Repository {
 	t.Helper()
 	repo, err := backup.OpenFolder(dir)
 	if err != nil {
@@ -106,7 +106,7 @@ func countsAt(t *testing.T, repo *backup.Repository, database string) (last uint
 // its own branch, commits that were acknowledged would be missing in the archive, or be there twice.
 func TestArchive_hasWhatWasAcknowledgedBeforeKills(t *testing.T) {
 	if dir := os.Getenv(trialWriter); dir != "" {
-		db := openArchived(t, dir, folder(t, dir+".repository"))
+		db := openArchived(t, dir, folderAt(t, dir+".repository"))
 		for {
 			count(t, db)
 			fmt.Println("acknowledged", db.Metrics().Sequence)
@@ -117,7 +117,7 @@ func TestArchive_hasWhatWasAcknowledgedBeforeKills(t *testing.T) {
 	for kill := range 4 {
 		acknowledged = max(acknowledged, killedWriter(t, dir, 50+100*kill))
 	}
-	repo := folder(t, dir+".repository")
+	repo := folderAt(t, dir+".repository")
 	db := openArchived(t, dir, repo)
 	count(t, db)
 	waitForArchive(t, db)
@@ -165,7 +165,7 @@ func killedWriter(t *testing.T, dir string, commits int) (acknowledged uint64) {
 func TestArchive_goesOnWhenItsRepositoryComesBack(t *testing.T) {
 	home := t.TempDir()
 	place := filepath.Join(home, "repository")
-	repo := folder(t, place)
+	repo := folderAt(t, place)
 	db := openArchived(t, filepath.Join(home, "db"), repo)
 	defer db.Close()
 	count(t, db)
@@ -197,7 +197,7 @@ func TestArchive_goesOnWhenItsRepositoryComesBack(t *testing.T) {
 // found only when somebody restores.
 func TestArchive_ofTwoDatabasesKeepsThemApart(t *testing.T) {
 	home := t.TempDir()
-	repo := folder(t, filepath.Join(home, "repository"))
+	repo := folderAt(t, filepath.Join(home, "repository"))
 	var dbs []*lightningdb.DB
 	for i := range 2 {
 		dbs = append(dbs, openArchived(t, filepath.Join(home, fmt.Sprint("db", i)), repo))
