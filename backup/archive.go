@@ -37,8 +37,9 @@ type (
 func Sequence(n uint64) Point { return archive.Sequence(n) }
 
 // At is the newest state that was noted at or before t, by the clock of the machine that wrote: ten times in each
-// ArchiveInterval. What is noted is durable: at Process, a commit is up to SyncInterval after it was made. After the last one that is archived, it is the newest state that is. Where the clock was set back,
-// the same time may be there twice, and it is either of them.
+// ArchiveInterval. What is noted is durable: at Process, a commit is up to SyncInterval after it was made. After the
+// last one that is archived, it is the newest state that is. Where the clock was set back, the same time may be there
+// twice, and it is either of them.
 func At(t time.Time) Point { return archive.At(t) }
 
 // Archive is for lightningdb.Options.Archive: a repository that gets every commit. Its methods are those of

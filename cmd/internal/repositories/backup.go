@@ -40,8 +40,7 @@ func (v *Verbs) Create(ctx context.Context, from backup.Source, place string, re
 	made, err := repo.Create(ctx, from, &backup.CreateOptions{ReadAll: readAll, Progress: m.Told})
 	took := m.Stop()
 	if err != nil {
-		return fmt.Errorf("%s: %w", place, IfInterrupted(ctx, v.explain(place, err), "run it again to go on: the backups "+
-			"that are there are whole, and what was moved is not moved again"))
+		return fmt.Errorf("%s: %w", place, IfInterrupted(ctx, v.explain(place, err), MovedStays))
 	}
 	r := resultOf(made.Backup, took)
 	moved, shared := Amount(made.Moved), Amount(made.Shared)

@@ -60,6 +60,9 @@ const (
 	// NothingLeft is what to do after an interruption that has left nothing.
 	NothingLeft = "run it again: nothing is left of this attempt"
 
+	// MovedStays is what to do after a backup to a repository was interrupted.
+	MovedStays = "run it again to go on: the backups that are there are whole, and what was moved is not moved again"
+
 	// EmptyOrAbsent is what to do if the directory to be made is there.
 	EmptyOrAbsent = "name a directory that is empty or not there"
 

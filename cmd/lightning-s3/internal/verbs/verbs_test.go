@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -273,6 +274,30 @@ func TestRestore_asksWhichBackupIsMeant(t *testing.T) {
 		t.Errorf("it says %s", w.said)
 	}
 	w.run(0, "restore", w.path("to"), w.place+"/"+one.ID)
+}
+
+// Whoever presses Ctrl-C wants to know what is there now, and scripts read it as JSON.
+func TestRun_saysWhatAnInterruptionLeaves(t *testing.T) {
+	w := newWorld(t)
+	w.fill(10)
+	w.run(0, "backup", w.path("db"), w.place)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(&console.Interrupted{Signal: os.Interrupt})
+	for _, args := range [][]string{{"backup", w.path("db"), w.place}, {"restore", w.path("to"), w.place},
+		{"restore", w.path("to"), w.place, "--to-sequence", "1"}, {"list", w.place}, {"verify", w.place},
+		{"prune", w.place, "--keep-last", "1"}, {"archive", "list", w.place}} {
+		var stderr strings.Builder
+		env := console.Env{Stdout: io.Discard, Stderr: &stderr, Getenv: func(name string) string {
+			return map[string]string{"AWS_ENDPOINT_URL": w.server.URL(), "AWS_REGION": "us-east-1"}[name]
+		}}
+		code := Run(ctx, append(args, "--json", "--credentials-file", w.keys), env)
+		said := parse[console.JSONError](w, stderr.String()).Error
+		if code != console.ExitInterrupted || said.Code != code || !strings.HasPrefix(said.Advice, "run it again") ||
+			!strings.Contains(said.Advice, ": ") {
+			t.Errorf("%q: %d, %+v", args, code, said)
+		}
+	}
+	w.run(0, "verify", w.place, "--read-data")
 }
 
 // A bucket that two writers would damage is not written to.

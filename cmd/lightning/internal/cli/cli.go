@@ -77,9 +77,34 @@ func (a *app) program() *command.Program {
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
 		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.topCommand(),
 		a.compactCommand(), a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.inspectCommand()}
+	for _, c := range p.Commands {
+		sayWhatIsLeft(c)
+	}
 	p.Commands = append(p.Commands, a.copies().Commands()...)
 	p.Commands = append(p.Commands, a.demoCommand(), a.demoLoadCommand(), a.VersionCommand(), a.CompletionCommand(p))
 	return p
+}
+
+// left is what there is after an interruption, and what to do, for the commands that do not say it themselves.
+var left = map[string]string{
+	"scan":    "run it again: it changes nothing",
+	"count":   "run it again: it changes nothing",
+	"verify":  "run it again: it changes nothing",
+	"check":   "run it again: it changes nothing",
+	"export":  "run it again: a file is as it was before, and what went to a pipe or a device is cut",
+	"import":  "what was imported is there; run it again: it begins anew, and comes to the same",
+	"compact": "run it again to go on: every entry is there, and what was rewritten stays so",
+}
+
+// sayWhatIsLeft has a command say what an interruption leaves.
+func sayWhatIsLeft(c *command.Command) {
+	run, advice := c.Run, left[c.Name()]
+	if advice == "" {
+		return
+	}
+	c.Run = func(ctx context.Context, args []string) error {
+		return repositories.IfInterrupted(ctx, run(ctx, args), advice)
+	}
 }
 
 // copies are the commands that copy databases.

@@ -16,7 +16,7 @@ import (
 	"lightningdb/backup"
 )
 
-var drillTime = flag.Duration("drill", 4*time.Second, "how long TestDrill writes; 60s is the long form")
+var drillTime = flag.Duration("drill", 4*time.Second, "how long the drill writes; 60s is the long form")
 
 // diary is a writer that commits the time of the wall clock, again and again, and what it knows of that.
 type diary struct {
@@ -158,6 +158,6 @@ func TestDrill_restoresASecondByTheClock(t *testing.T) {
 		}
 	}
 	_, all := d.lastAt(time.Now())
-	t.Logf("%d commits in %v:\n\n| second | the newest that came back | last before it | restore |\n|---|---|---|---:|\n%s",
-		all+1, time.Since(began).Round(time.Second), table.String())
+	t.Logf("%d commits in %v:\n\n| second | the newest that came back | last before it | restore |\n"+
+		"|---|---|---|---:|\n%s", all+1, time.Since(began).Round(time.Second), table.String())
 }

@@ -213,6 +213,7 @@ func TestCopies_sayWhatAnInterruptionLeaves(t *testing.T) {
 	must(t, "put", dir, "k", "v")
 	must(t, "backup", dir, repo)
 	must(t, "backup", dir, file)
+	must(t, "export", dir, filepath.Join(tmp, "in.jsonl"))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(&console.Interrupted{Signal: os.Interrupt})
 	to := filepath.Join(tmp, "to")
@@ -224,6 +225,11 @@ func TestCopies_sayWhatAnInterruptionLeaves(t *testing.T) {
 		"nothing is left of this attempt":     {"checkpoint", dir, to},
 		"every backup is there as a whole":    {"prune", repo, "--keep-last", "1"},
 		"it changes nothing":                  {"verify", repo},
+		"again: it changes nothing":           {"check", dir},
+		"run it again: it changes nothing":    {"count", dir},
+		"a file is as it was before":          {"export", dir, filepath.Join(tmp, "new.jsonl")},
+		"every entry is there":                {"compact", dir},
+		"what was imported is there":          {"import", dir, filepath.Join(tmp, "in.jsonl")},
 	} {
 		got := lightningIn(ctx, console.Env{}, args...)
 		if got.code != console.ExitInterrupted || !strings.Contains(got.err, want) {

@@ -57,7 +57,8 @@ If another process has DIR open, it copies what that one has published, while th
 				return console.Usage(fmt.Errorf("%s is no directory, and --read-all is for repositories", to),
 					`leave it out, or end the name in "/"`)
 			case meansRepository(to):
-				return v.Read(dir, func(from Source) error { return v.repositories().Create(ctx, from, to, readAll) })
+				err := v.Read(dir, func(from Source) error { return v.repositories().Create(ctx, from, to, readAll) })
+				return repositories.IfInterrupted(ctx, err, repositories.MovedStays) // perhaps while it was opened
 			case to == "-":
 				err := v.Read(dir, func(from Source) error { return v.write(ctx, from, to, force) })
 				return repositories.IfInterrupted(ctx, err, "run it again: what was written is no backup")
