@@ -63,7 +63,7 @@ func (d *diary) step() error {
 	b, change := new(Batch), map[string]*string{}
 	most := []int{1, 8, 200}[d.rnd.IntN(3)]
 	for range 1 + d.rnd.IntN(most) {
-		k := string([]byte{byte(d.rnd.IntN(4)), byte(d.rnd.Uint32()), byte(d.rnd.IntN(3) * 127)}[:1+d.rnd.IntN(3)])
+		k := string([]byte{byte(d.rnd.IntN(4)), byte(d.rnd.Uint32()), byte(d.rnd.IntN(3) * 127)}[:d.rnd.IntN(4)])
 		value := d.change(b, k, now[k])
 		change[k] = value
 		now[k] = ""

@@ -42,7 +42,7 @@ var (
 // arguments may be answered with at any time.
 var closeResults = []error{
 	ErrClosed, ErrOpenReaders, ErrNotFound, ErrConflict, ErrDeadlock, ErrTxInUse, ErrReadOnlyTx, ErrManagedTx, ErrNested,
-	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrKeyEmpty, ErrNoWriter,
+	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrNoWriter,
 }
 
 // receive calls use with a value of some type that lives until use returns.
@@ -541,7 +541,7 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 	default:
 		c.round.t.Errorf("%s gives a %v: this test has to be told what to do with it", name, result.Type())
 	}
-	if mustClose && err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrKeyEmpty) {
+	if mustClose && err != nil && !errors.Is(err, ErrClosed) {
 		c.round.t.Errorf("%s after Close: %v", name, err)
 	}
 	c.check(name, err)

@@ -26,7 +26,7 @@ const smallValue = 512
 
 // Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
 func (r *Range) Cursor() *Cursor {
-	c := &Cursor{outcome: outcome{from: r.from}}
+	c := &Cursor{outcome: outcome{from: r.from}, key: []byte{}} // the empty key is not nil
 	it, err := r.from.openIterator(r.bounds)
 	if err != nil {
 		c.fail(err)
@@ -107,8 +107,8 @@ func (c *Cursor) arrive(ok bool) bool {
 // Valid reports whether the cursor stands on an entry.
 func (c *Cursor) Valid() bool { return c.valid && c.err == nil }
 
-// Key is the key of the current entry, or nil at no entry. It is valid until the next move or Close, and must not be
-// changed.
+// Key is the key of the current entry, or nil at no entry: the empty key is not nil. It is valid until the next move
+// or Close, and must not be changed.
 func (c *Cursor) Key() []byte {
 	if !c.Valid() {
 		return nil

@@ -125,7 +125,7 @@ func (db *DB) Close() error {
 func (db *DB) Path() string { return db.path }
 
 // Get returns a copy of the newest value of key, or ErrNotFound. An empty value is not nil. A key that no Put takes is
-// refused, with ErrKeyEmpty or ErrKeyTooLarge, as it is by every call that reads or writes one.
+// refused with ErrKeyTooLarge, as it is by every call that reads or writes one; nil is the empty key.
 func (db *DB) Get(key []byte) ([]byte, error) { return notNil(db.GetAppend(nil, key)) }
 
 // notNil returns an empty slice, not nil, for an empty value.

@@ -48,8 +48,7 @@ func TestLimits_refuseBeforeAnythingIsWritten(t *testing.T) {
 		key, value []byte
 		want       error
 	}{
-		{"empty key", nil, nil, ErrKeyEmpty},
-		{"shortest key", []byte{0}, nil, nil},
+		{"shortest key", nil, []byte("v"), nil},
 		{"longest key", make([]byte, MaxKeySize), nil, nil},
 		{"longer key", make([]byte, MaxKeySize+1), nil, ErrKeyTooLarge},
 		{"longest value", []byte("v"), make([]byte, MaxValueSize), nil},
@@ -77,13 +76,8 @@ func TestLimits_refuseBeforeAnythingIsWritten(t *testing.T) {
 			}
 		}
 	}
-	for _, err := range []error{db.Delete(nil), db.Delete(make([]byte, MaxKeySize+1))} {
-		if !errors.Is(err, ErrKeyEmpty) && !errors.Is(err, ErrKeyTooLarge) {
-			t.Errorf("Delete outside the limits gave %v", err)
-		}
-	}
-	if _, err := db.Get(nil); !errors.Is(err, ErrKeyEmpty) {
-		t.Errorf("Get of an empty key gave %v", err)
+	if err := db.Delete(make([]byte, MaxKeySize+1)); !errors.Is(err, ErrKeyTooLarge) {
+		t.Errorf("Delete outside the limits gave %v", err)
 	}
 }
 

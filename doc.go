@@ -10,7 +10,7 @@
 //
 // # Keys and values
 //
-// Keys are 1 byte to 64 KiB, values 0 bytes to 64 MiB, both any bytes. Keys are ordered as bytes.Compare orders them.
+// Keys are 0 bytes to 64 KiB, values 0 bytes to 64 MiB, both any bytes. Keys are ordered as bytes.Compare orders them.
 // The database copies what it is given: the caller may change or reuse keys and values after any call.
 //
 // # What a commit promises

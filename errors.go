@@ -117,9 +117,8 @@ var (
 	// Range.Err or Cursor.Err.
 	ErrMerge = operand.ErrMerge
 
-	// ErrKeyEmpty, ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written;
-	// the first two refuse reads of a key as well. Bounds, prefixes and targets of Seek may be empty, and of any length.
-	ErrKeyEmpty      = transaction.ErrKeyEmpty
+	// ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written; the first
+	// refuses reads of a key as well. Bounds, prefixes and targets of Seek may be of any length.
 	ErrKeyTooLarge   = transaction.ErrKeyTooLarge
 	ErrValueTooLarge = transaction.ErrValueTooLarge
 	ErrBatchTooLarge = fmt.Errorf("batch is larger than %d bytes", MaxBatchSize)

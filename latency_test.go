@@ -30,7 +30,7 @@ func TestMetrics_tellHowLongCallsTook(t *testing.T) {
 	requireNil(t, db.Update(t.Context(), func(tx *Tx) error { return tx.Put([]byte("k"), []byte("v")) }))
 	requireNil(t, db.Update(t.Context(), func(tx *Tx) error { _, err := tx.Has([]byte("k")); return err }))
 	requireNil(t, db.Sync())
-	if err := db.Put(nil, nil); !errors.Is(err, ErrKeyEmpty) {
+	if err := db.Put(make([]byte, MaxKeySize+1), nil); !errors.Is(err, ErrKeyTooLarge) {
 		t.Error(err)
 	}
 	after := db.Metrics().Latency

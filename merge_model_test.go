@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/merge/mergetest"
 )
 
@@ -114,7 +115,7 @@ func (m *mergeModel) change(b *Batch) {
 	k := m.keys[m.rnd.IntN(len(m.keys))]
 	operator := m.rnd.IntN(2) // a put or a delete
 	if m.rnd.IntN(m.merges) > 0 {
-		of := operatorsOf[(int(k[0])+len(k))%len(operatorsOf)]
+		of := operatorsOf[key.Hash(k)%uint64(len(operatorsOf))]
 		operator = of[m.rnd.IntN(len(of))]
 	}
 	argument := make([]byte, m.sizes[m.rnd.IntN(len(m.sizes))])
@@ -319,7 +320,8 @@ func TestMerge_equalsModel(t *testing.T) {
 		m := &mergeModel{t: t, rnd: rand.New(rand.NewPCG(seed, uint64(round))), dir: t.TempDir(),
 			now: map[string]mergeState{}}
 		m.sizes = [][]int{{0, 1, 8, 255, 256, 257}, {8, 300, 5000, 100_000}, {8, 1_000_000}}[round%3]
-		for _, k := range []string{"\x00", "\x7f", "\x80", "\xfe", "\xff", "\xff\xff", "\x80\x00", "k", "k\x00", "\xc3\x28"} {
+		for _, k := range []string{"", "\x00", "\x7f", "\x80", "\xfe", "\xff", "\xff\xff", "\x80\x00", "k", "k\x00",
+			"\xc3\x28"} {
 			m.keys = append(m.keys, []byte(k))
 		}
 		m.rnd.Shuffle(len(m.keys), func(i, j int) { m.keys[i], m.keys[j] = m.keys[j], m.keys[i] })

@@ -258,8 +258,8 @@ func TestLimits_ofArguments(t *testing.T) {
 	if err := db.Append([]byte("l"), append(longest, 0)); !errors.Is(err, ErrValueTooLarge) {
 		t.Errorf("one byte more: %v", err)
 	}
-	if err := db.Add(nil, 1); !errors.Is(err, ErrKeyEmpty) {
-		t.Errorf("an empty key: %v", err)
+	if err := db.Add(make([]byte, MaxKeySize+1), 1); !errors.Is(err, ErrKeyTooLarge) {
+		t.Errorf("a key too large: %v", err)
 	}
 	if err := errors.Join(db.Append([]byte("k"), []byte("x")), db.Flush()); err != nil {
 		t.Fatal(err)

@@ -472,13 +472,9 @@ func TestLimits_ofTransactions(t *testing.T) {
 	tx := mustBegin(t, db)
 	longest, longer := bytes.Repeat([]byte("k"), MaxKeySize), make([]byte, MaxKeySize+1)
 	value := make([]byte, MaxValueSize+1)
-	_, lockEmpty := tx.GetForUpdate(nil)
 	_, lockLonger := tx.GetForUpdate(longer)
 	_, lockLongest := tx.GetForUpdate(longest)
 	for name, c := range map[string]struct{ got, want error }{
-		"empty key":            {tx.Put(nil, nil), ErrKeyEmpty},
-		"delete of empty key":  {tx.Delete(nil), ErrKeyEmpty},
-		"lock of empty key":    {lockEmpty, ErrKeyEmpty},
 		"longer key":           {tx.Put(longer, nil), ErrKeyTooLarge},
 		"delete of longer key": {tx.Delete(longer), ErrKeyTooLarge},
 		"lock of longer key":   {lockLonger, ErrKeyTooLarge},

@@ -522,7 +522,7 @@ func (c *walk) move(l list) {
 	if c.at = nil; !want {
 		return
 	}
-	c.at = l[i].k
+	c.at = append([]byte{}, l[i].k...)
 	if !bytes.Equal(c.Key(), l[i].k) || c.rng.IntN(2) == 0 && !bytes.Equal(c.Value(), l[i].v) {
 		c.t.Fatalf("%s: move %d shows %x = %x; want %x = %x", c.name, move, c.Key(), c.Value(), l[i].k, l[i].v)
 	}

@@ -45,8 +45,8 @@ func (r *Range) Limit(n int) *Range {
 	return r
 }
 
-// All yields keys and values in order; an empty value is not nil. Both are valid until the next step of the loop and
-// must not be changed; copy what is to be kept. After the loop, Err tells whether it reached the end. The end of the
+// All yields keys and values in order; an empty key or value is not nil. Both are valid until the next step of the loop
+// and must not be changed; copy what is to be kept. After the loop, Err tells whether it reached the end. The end of the
 // transaction, snapshot or database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at
 // once. Reverse and Limit called inside a loop are for the next one. A loop ends before a key whose value gives
 // ErrMerge; Keys goes on, and yields it.

@@ -119,7 +119,7 @@ var errPart = errors.New("the part fails")
 func newPartsProgram(t *testing.T, seed uint64) *partsProgram {
 	p := &partsProgram{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
 		state: partsState{values: map[string]string{}}}
-	p.keys = [][]byte{{0}, {0, 0}, {0x7f}, {0x80}, {0x80, 0xff}, {0xfe}, {0xff}, {0xff, 0xff}, []byte("é"),
+	p.keys = [][]byte{{}, {0}, {0, 0}, {0x7f}, {0x80}, {0x80, 0xff}, {0xfe}, {0xff}, {0xff, 0xff}, []byte("é"),
 		bytes.Repeat([]byte{0xff}, 300)}
 	return p
 }

@@ -263,8 +263,9 @@ func TestPutReader_failsAsAWhole(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := db.PutReader(t.Context(), nil, bytes.NewReader(nil)); !errors.Is(err, ErrKeyEmpty) {
-		t.Errorf("without a key: %v", err)
+	tooLong := make([]byte, MaxKeySize+1)
+	if err := db.PutReader(t.Context(), tooLong, bytes.NewReader(nil)); !errors.Is(err, ErrKeyTooLarge) {
+		t.Errorf("a key too large: %v", err)
 	}
 	for name, from := range map[string]io.Reader{
 		"no reader": nil,
@@ -387,8 +388,8 @@ func TestSize_isTheLengthOfGet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := db.Size(nil); !errors.Is(err, ErrKeyEmpty) {
-		t.Errorf("Size without a key: %v", err)
+	if _, err := db.Size(make([]byte, MaxKeySize+1)); !errors.Is(err, ErrKeyTooLarge) {
+		t.Errorf("Size of a key too large: %v", err)
 	}
 	db.Close()
 	if _, err := db.Size([]byte("long")); !errors.Is(err, ErrClosed) {

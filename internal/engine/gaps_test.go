@@ -20,9 +20,9 @@ import (
 	"lightningdb/internal/system/vfs/memfs"
 )
 
-// gapKeys are few, with bytes that are no text, both extremes, and keys right behind others.
+// gapKeys are few, with bytes that are no text, both extremes and the empty key, and keys right behind others.
 var gapKeys = []string{
-	"\x00", "\x00\x00", "\x01", "a", "a\x00", "ab", "b", "\x7f", "\x7f\xff", "\x80", "\x80\x00", "\xc3\x28", "\xfe",
+	"", "\x00", "\x00\x00", "\x01", "a", "a\x00", "ab", "b", "\x7f", "\x7f\xff", "\x80", "\x80\x00", "\xc3\x28", "\xfe",
 	"\xfe\xff",
 	"\xff", "\xff\x00", "\xff\xff", "\xff\xff\xff",
 }

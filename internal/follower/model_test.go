@@ -519,6 +519,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		k := slices.Clone(beginnings[w.random.IntN(len(beginnings))])
 		w.keys = append(w.keys, append(k, byte(w.random.IntN(256))))
 	}
+	w.keys = append(w.keys, []byte{})
 	slices.SortFunc(w.keys, bytes.Compare)
 	w.keys = slices.CompactFunc(w.keys, bytes.Equal)
 	for w.writer == nil {

@@ -172,6 +172,7 @@ type chooser struct {
 	sweep  *sweep
 
 	user     []byte
+	begun    bool      // user is a key
 	versions []version // of user, newest first, down to the first that stands upon nothing
 	based    bool      // the last of them is no operand
 	covering []*Loss   // that span user
@@ -179,11 +180,11 @@ type chooser struct {
 
 // add takes the next entry in order.
 func (c *chooser) add(k key.Internal, value []byte, live bool) error {
-	if !bytes.Equal(c.user, k.User) {
+	if !c.begun || !bytes.Equal(c.user, k.User) {
 		if err := c.emit(); err != nil {
 			return err
 		}
-		c.user = append(c.user[:0], k.User...)
+		c.user, c.begun = append(c.user[:0], k.User...), true
 		c.covering = c.sweep.at(c.user)
 	}
 	n := len(c.versions)

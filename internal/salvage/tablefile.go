@@ -355,7 +355,7 @@ func (e *entries) step() bool {
 		}
 		e.at, e.entry = next, entry
 		k := entry.Key
-		if len(k.User) > key.MaxUserKeySize || k.Trailer.Seq() == 0 || len(e.last.User) > 0 && key.Compare(e.last, k) >= 0 {
+		if len(k.User) > key.MaxUserKeySize || k.Trailer.Seq() == 0 || !e.last.Zero() && key.Compare(e.last, k) >= 0 {
 			continue // no writer has written it
 		}
 		if entry.IsExtent() {

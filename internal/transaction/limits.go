@@ -1,7 +1,6 @@
 package transaction
 
 import (
-	"errors"
 	"fmt"
 
 	"lightningdb/internal/format/key"
@@ -10,20 +9,16 @@ import (
 
 // Errors of what a user gives. The root package publishes them.
 var (
-	ErrKeyEmpty      = errors.New("key is empty")
 	ErrKeyTooLarge   = fmt.Errorf("key is larger than %d bytes", key.MaxUserKeySize)
 	ErrValueTooLarge = fmt.Errorf("value is larger than %d bytes", key.MaxValueSize)
 )
 
 // Fits reports whether CheckKey accepts k.
-func Fits(k []byte) bool { return len(k) >= key.MinUserKeySize && len(k) <= key.MaxUserKeySize }
+func Fits(k []byte) bool { return len(k) <= key.MaxUserKeySize }
 
 // CheckKey enforces the limits of keys.
 func CheckKey(k []byte) error {
-	switch {
-	case len(k) < key.MinUserKeySize:
-		return ErrKeyEmpty
-	case len(k) > key.MaxUserKeySize:
+	if len(k) > key.MaxUserKeySize {
 		return fmt.Errorf("%w: it has %d", ErrKeyTooLarge, len(k))
 	}
 	return nil

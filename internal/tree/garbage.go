@@ -24,11 +24,11 @@ func (tr *Tree) HiddenByActive(v *View) (int64, error) {
 // the source.
 func (tr *Tree) hiddenBelow(it merge.Iterator, entries int, older []tables.Run) (hidden int64, err error) {
 	defer func() { err = errors.Join(err, it.Close()) }()
-	every, n := entries/MaxWeighed+1, 0
+	every, n := entries/MaxWeighed+1, 0 // n counts keys
 	var last []byte
 	for ok := it.First(); ok && len(older) > 0; ok = it.Next() {
 		k := it.Key()
-		if bytes.Equal(k.User, last) {
+		if n > 0 && bytes.Equal(k.User, last) {
 			continue
 		}
 		last = append(last[:0], k.User...)

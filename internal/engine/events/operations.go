@@ -1,7 +1,6 @@
 package events
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -85,7 +84,7 @@ func (b *Bus) shown(key []byte) []byte {
 	if !b.opts.Keys {
 		return nil
 	}
-	return bytes.Clone(key[:min(len(key), event.MaxKey)])
+	return append([]byte{}, key[:min(len(key), event.MaxKey)]...) // the empty key is not nil
 }
 
 // Committed tells of a commit of ops, nil if they are too many for a batch, which t has measured and which has ended

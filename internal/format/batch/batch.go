@@ -149,7 +149,7 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	}
 	data = data[1:]
 	keySize, n := binary.Uvarint(data)
-	if n <= 0 || keySize < key.MinUserKeySize || keySize > key.MaxUserKeySize {
+	if n <= 0 || keySize > key.MaxUserKeySize {
 		return Op{}, nil, false
 	}
 	data = data[n:]

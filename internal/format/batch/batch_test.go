@@ -14,6 +14,9 @@ func TestBatch_roundTrip(t *testing.T) {
 	want := []Op{
 		{key.KindPut, []byte("a"), []byte("1")},
 		{key.KindDelete, []byte("\x00\xff"), nil},
+		{key.KindPut, nil, []byte("the empty key")},
+		{key.KindDelete, nil, nil},
+		{key.KindMerge, nil, []byte("\x04x")},
 		{key.KindPut, bytes.Repeat([]byte("k"), key.MaxUserKeySize), nil},
 		{key.KindPut, []byte("big"), bytes.Repeat([]byte("v"), 300_000)},
 		{key.KindMerge, []byte("n"), operand.AppendInt64([]byte{1}, -7)},
@@ -86,7 +89,7 @@ func FuzzDecode(f *testing.F) {
 		n := 0
 		for op := range decoded.Ops() {
 			n++
-			if len(op.Key) < key.MinUserKeySize || len(op.Key) > key.MaxUserKeySize || len(op.Value) > key.MaxValueSize {
+			if len(op.Key) > key.MaxUserKeySize || len(op.Value) > key.MaxValueSize {
 				t.Fatalf("operation %d is outside the limits", n)
 			}
 			if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {

@@ -16,9 +16,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Limits of what a user may store, enforced before anything is written. The formats allow more.
+// Limits of what a user may store, enforced before anything is written. The formats allow more. A key may be empty.
 const (
-	MinUserKeySize = 1
 	MaxUserKeySize = 64 << 10
 	MaxValueSize   = 64 << 20
 
@@ -107,6 +106,10 @@ func Compare(a, b Internal) int {
 	}
 	return 0
 }
+
+// Zero reports whether k is the zero Internal, which no entry and no seek to a version has: the empty user key is a key
+// like any other, so its length says nothing.
+func (k Internal) Zero() bool { return k.Trailer == 0 && len(k.User) == 0 }
 
 // Clone returns a copy of k that owns its bytes.
 func (k Internal) Clone() Internal {

@@ -15,6 +15,9 @@ import (
 // thePriority is the name under which the model keeps the priority; it is no key.
 const thePriority = "the priority"
 
+// noName stands for none; it is no key.
+const noName = "no name"
+
 // model is the table in the plainest words: owners are numbers, lines are lists, and who waits for whom follows from
 // the sentences of the documentation alone, including the wait for all who are ahead in line. It has few names of
 // locks.
@@ -46,23 +49,23 @@ func (m *model) kept(o int, name string) []int {
 	return by
 }
 
-// waiting returns what o waits for, "" if it runs.
+// waiting returns what o waits for, noName if it runs.
 func (m *model) waiting(o int) string {
 	for name, line := range m.line {
 		if slices.Contains(line, o) {
 			return name
 		}
 	}
-	return ""
+	return noName
 }
 
 // stuck returns the owner whose wait keeps o's goroutine from going on.
 func (m *model) stuck(o int) (waiter int, ok bool) {
-	if m.waiting(o) != "" {
+	if m.waiting(o) != noName {
 		return o, true
 	}
 	for p, g := range m.goroutines {
-		if g != 0 && g == m.goroutines[o] && m.waiting(p) != "" {
+		if g != 0 && g == m.goroutines[o] && m.waiting(p) != noName {
 			return p, true
 		}
 	}
@@ -141,7 +144,7 @@ type run struct {
 	cancel []context.CancelFunc
 }
 
-var modelKeys = []string{"\x00", "a\xff", "\x80", "\xff"}
+var modelKeys = []string{"", "\x00", "a\xff", "\x80", "\xff"}
 
 // One wrong step among owners, lines, ranges and goroutines is a transaction that hangs, or two that hold one key.
 func TestTable_behavesLikeItsModel(t *testing.T) {
@@ -264,7 +267,7 @@ func (r *run) compare() {
 	}
 	for o, c := range r.calls {
 		name := r.waiting(o)
-		if c.returned == (name != "") {
+		if c.returned == (name != noName) {
 			r.Fatalf("owner %d waits for %q, but: %+v", o, name, c)
 		}
 		for _, key := range modelKeys {

@@ -66,6 +66,9 @@ func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span
 // reset lays shown over base: all of writes, or the part of it whose gaps these are.
 func (o *Overlay) reset(base Source, shown layer, writes *Writes, gaps **gap.Gaps, bounds span.Span) {
 	*o = Overlay{base: base, writes: shown, rules: writes.Rules, bounds: bounds, from: o.from[:0], folded: o.folded[:0]}
+	if o.from == nil {
+		o.from = []byte{} // backward from the empty key there is nothing; a nil one would mean the end
+	}
 	o.walk.Known, o.walk.Eager = ownGaps{gaps}, writes.Gaps
 }
 

@@ -192,10 +192,10 @@ func mergeSpills(spills []tieredSpill, add func(user []byte, kind key.Kind, valu
 	all := mergedIterator(spills, Spill.NewSequentialIterator)
 	defer func() { err = errors.Join(err, all.Close()) }()
 	var last []byte
-	for ok := all.First(); ok; ok = all.Next() {
+	for n, ok := 0, all.First(); ok; n, ok = n+1, all.Next() {
 		k := all.Key()
-		if bytes.Equal(k.User, last) {
-			continue // an older spill's; no key is empty
+		if n > 0 && bytes.Equal(k.User, last) {
+			continue // an older spill's
 		}
 		value, err := all.Value()
 		if err != nil {

@@ -130,7 +130,7 @@ func (w *twin) mustRead(t *rapid.T, base map[string]string) {
 	var o Overlay
 	o.Reset(&lower, w.seq, &w.writes, bounds)
 	model := newContents(w.over(base), bounds)
-	at := ""
+	var at []byte
 	for range rapid.IntRange(1, 30).Draw(t, "moves") {
 		at = moveBoth(t, &o, model, at)
 	}

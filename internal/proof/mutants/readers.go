@@ -175,8 +175,8 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a batch goes on where another source does",
 		Breaks: "a scan shows keys out of order, or overwritten values",
-		Changes: []Change{{"internal/tree/merge/merging.go", `	if m.second == nil || len(end.User) > 0 &&`,
-			`	if m.second == nil || len(end.User) == 0 ||`}},
+		Changes: []Change{{"internal/tree/merge/merging.go", `	if m.second == nil || !end.Zero() &&`,
+			`	if m.second == nil || end.Zero() ||`}},
 		Killer: test("tree/merge", "TestVisible_batches"),
 		Quick:  true,
 	},

@@ -34,9 +34,9 @@ type Mix struct {
 type KeyStyle uint8
 
 const (
-	Numbered   KeyStyle = iota // short, in order
+	Numbered   KeyStyle = iota // short, in order; the first is the empty key
 	LongPrefix                 // equal in the first 40 bytes
-	Binary                     // any bytes, 1 to 12 of them, many prefixes of each other
+	Binary                     // any bytes, up to 12 of them, many prefixes of each other
 	Giant                      // numbered, some of them as long as keys may be
 )
 
@@ -92,11 +92,18 @@ func (m *Mix) keyNumber(n int) []byte {
 			return append(spell(fmt.Sprintf("%05d", n)), strings.Repeat("\xff", key.MaxUserKeySize-5-n/10)...)
 		}
 	}
+	if n == 0 && m.Style == Numbered {
+		return []byte{}
+	}
 	return spell(fmt.Sprintf("%05d", n))
 }
 
 // binaryKey is key number n of a set whose keys have few different bytes, so that many are prefixes of others.
+// The first is empty.
 func binaryKey(n uint64) []byte {
+	if n == 0 {
+		return []byte{}
+	}
 	const alphabet = "\x00\x7f\x80\xfe\xff"
 	k := []byte{alphabet[n%uint64(len(alphabet))]}
 	for n /= uint64(len(alphabet)); n > 0 && len(k) < 12; n /= uint64(len(alphabet)) {

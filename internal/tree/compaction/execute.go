@@ -148,7 +148,7 @@ type execution struct {
 	operands operands
 	stats    Stats
 
-	user    []byte      // user key of the last entry read; empty before the first
+	user    []byte      // user key of the last entry read
 	trailer key.Trailer // its trailer
 	fresh   bool        // no entry of it has been written
 	chunk   []byte      // of a value that is being copied
@@ -331,6 +331,9 @@ func (e *execution) copyChunks(k key.Internal, ref page.Reference, input merge.I
 // the last one.
 func (e *execution) advance(k key.Internal) (newUser bool, err error) {
 	order := bytes.Compare(e.user, k.User)
+	if e.stats.EntriesIn == 0 {
+		order = -1 // nothing precedes it, and it may be the empty key
+	}
 	if order > 0 || order == 0 && e.trailer <= k.Trailer {
 		return false, corrupt.New("", -1, "input of a compaction is out of order: %v follows %v", k,
 			key.Internal{User: e.user, Trailer: e.trailer})

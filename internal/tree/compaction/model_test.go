@@ -19,6 +19,9 @@ func drawKey(rt *rapid.T) string { return drawUser(rt, 120) }
 // drawUser draws one of users+1 keys, of bytes that are no text.
 func drawUser(rt *rapid.T, users int) string {
 	n := rapid.IntRange(0, users).Draw(rt, "key")
+	if n == 0 {
+		return ""
+	}
 	first := []byte{0, 'a', 0x7f, 0x80, 0xff}
 	return string([]byte{first[n%len(first)], byte(n / len(first) * 3), 0xff})
 }

@@ -129,7 +129,7 @@ func (w *writer) count(k key.Internal) {
 	if k.Trailer.Kind() == key.KindDelete {
 		t.Tombstones++
 	}
-	if bytes.Equal(t.Largest, k.User) {
+	if t.Entries > 1 && bytes.Equal(t.Largest, k.User) {
 		t.Shadowed++
 	}
 	t.SmallestSeq, t.LargestSeq = min(t.SmallestSeq, seq), max(t.LargestSeq, seq)

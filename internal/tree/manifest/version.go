@@ -352,7 +352,7 @@ func (t *TableMeta) problem() string {
 	return ""
 }
 
-func possibleKey(k []byte) bool { return len(k) >= key.MinUserKeySize && len(k) <= key.MaxUserKeySize }
+func possibleKey(k []byte) bool { return len(k) <= key.MaxUserKeySize }
 
 // finish returns the version that b holds. b must not be used afterwards.
 func (b *builder) finish() (*Version, error) {

@@ -25,7 +25,7 @@ func (s *script) next() (c byte) {
 }
 
 func (s *script) userKey() []byte {
-	size := 1 + int(s.next()%20)
+	size := int(s.next() % 21)
 	s.last = bytes.Clone(s.input[:min(size, len(s.input))])
 	s.input = s.input[len(s.last):]
 	for len(s.last) < size {

@@ -148,7 +148,7 @@ func (it *Iterator) Pinned() bool { return it.pos+1 < it.n || it.leaf.high != 0 
 func (it *Iterator) batch(dst []merge.Entry, end key.Internal, step int) int {
 	n := 0
 	for pos := it.pos; uint(pos) < uint(it.n) && n < len(dst) && it.lend(&dst[n], pos); pos += step {
-		if len(end.User) > 0 && key.Compare(dst[n].Key, end)*step >= 0 {
+		if !end.Zero() && key.Compare(dst[n].Key, end)*step >= 0 {
 			break
 		}
 		it.pos, it.at = pos, ref(it.slots[pos])

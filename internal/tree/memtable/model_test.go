@@ -126,14 +126,14 @@ func checkScans(table *Table, m *model) error {
 // keyShapes are ways in which applications name things.
 var keyShapes = map[string]func(t *rapid.T) []byte{
 	"few":    func(t *rapid.T) []byte { return fmt.Appendf(nil, "hot%d", rapid.IntRange(0, 3).Draw(t, "n")) },
-	"random": func(t *rapid.T) []byte { return rapid.SliceOfN(rapid.Byte(), 1, 24).Draw(t, "key") },
+	"random": func(t *rapid.T) []byte { return rapid.SliceOfN(rapid.Byte(), 0, 24).Draw(t, "key") },
 	"prefix": func(t *rapid.T) []byte {
 		return fmt.Appendf(nil, "customer/%06d", rapid.IntRange(0, 2000).Draw(t, "n"))
 	},
 	"long": func(t *rapid.T) []byte {
 		return bytes.Repeat([]byte{byte(rapid.IntRange(0, 2).Draw(t, "byte"))}, rapid.IntRange(1, 300).Draw(t, "length"))
 	},
-	"binary": func(t *rapid.T) []byte { return rapid.SliceOfN(rapid.ByteRange(0, 1), 1, 12).Draw(t, "key") },
+	"binary": func(t *rapid.T) []byte { return rapid.SliceOfN(rapid.ByteRange(0, 1), 0, 12).Draw(t, "key") },
 	"bytes":  func(t *rapid.T) []byte { return keytest.Key(keytest.From(t, "key")) },
 }
 

@@ -42,7 +42,7 @@ import (
 // consist of bytes that the same iterator has lent, because the seek invalidates them.
 //
 // Batches. NextBatch hands out several entries by one call: the current one and those after it that are already in
-// memory, as many as fit into dst and lie before end (an empty user key means no end). It returns their number and
+// memory, as many as fit into dst and lie before end (the zero Internal means no end). It returns their number and
 // moves to the last of them. If the current entry is not before end or not in memory, it returns 0 and does not
 // move. Only puts and tombstones are handed out; the batch ends before any other entry. PrevBatch is the same
 // backward: the current entry and those before it, in that order, as far as they lie after end. All of the bytes are

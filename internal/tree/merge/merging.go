@@ -236,7 +236,7 @@ func (m *Merging) Pinned() bool { return false }
 
 // nearer returns where a batch from the top source must end: at end, or where the best of the other sources is.
 func (m *Merging) nearer(end key.Internal) key.Internal {
-	if m.second == nil || len(end.User) > 0 && (key.Compare(end, m.second.key) < 0) != m.reverse {
+	if m.second == nil || !end.Zero() && (key.Compare(end, m.second.key) < 0) != m.reverse {
 		return end
 	}
 	return m.second.key

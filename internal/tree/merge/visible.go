@@ -62,16 +62,17 @@ type Visible struct {
 	lower   []byte // first user key inside; nil if unbounded. Borrowed
 	upper   []byte // first user key beyond; nil if unbounded. Borrowed
 	resting position
-	key     []byte // owned; the current key when resting backward or folded, otherwise the key being passed
+	key     []byte // owned, not nil; the current key when resting backward or folded, otherwise the key being passed
 	value   []byte // owned; the current value unless resting forward
 	err     error
 
-	batch []Entry // what the snapshot sees of a batch of the input, in the order of the walk; part of room
-	at    int     // index of the current entry in batch
-	reach int     // how many entries the next batch may have; 0 before the first step
-	steps uint32  // so far, beyond batches; Reset leaves it
-	taken int     // entries of room that were ever used
-	room  [maxBatchEntries]Entry
+	batch   []Entry // what the snapshot sees of a batch of the input, in the order of the walk; part of room
+	at      int     // index of the current entry in batch
+	decides bool    // of the latest batch or entry: it decides v.key
+	reach   int     // how many entries the next batch may have; 0 before the first step
+	steps   uint32  // so far, beyond batches; Reset leaves it
+	taken   int     // entries of room that were ever used
+	room    [maxBatchEntries]Entry
 
 	operands operand.Chain // those of one user key
 	foldErr  error         // why there is no value when resting folded
@@ -106,6 +107,9 @@ const maxKeptBytes = 1 << 20
 // input and borrows the bounds until Close or the next Reset. The position is at none.
 func (v *Visible) Reset(input Iterator, reader visible.Reader, lower, upper []byte) {
 	v.input, v.reader, v.lower, v.upper = input, reader, lower, upper
+	if v.key == nil {
+		v.key = []byte{} // the empty key is not nil
+	}
 	v.leave()
 }
 
@@ -339,7 +343,7 @@ func (v *Visible) beyond(user []byte) bool {
 }
 
 // hold copies user into v.key.
-func (v *Visible) hold(user []byte) { v.key = append(v.key[:0], user...) }
+func (v *Visible) hold(user []byte) { v.key, v.decides = append(v.key[:0], user...), true }
 
 // afterVersions is the internal key that sorts after every version of user. No operation has sequence number 0.
 func afterVersions(user []byte) key.Internal { return key.Make(user, 0, key.KindDelete) }
@@ -419,16 +423,16 @@ func (v *Visible) passDead() {
 }
 
 // takeNextBatch takes a batch from the input and leaves in v.batch what the snapshot sees of it, which may be
-// nothing. Then v.key is the last user key that the batch decides, empty if there is none, and input is at the end
-// of the batch. Before, input is where findForward has it. It returns false, and has changed nothing, if there is no
+// nothing. Then v.key is the last user key that the batch decides, if there is one, and input is at the end of the
+// batch. Before, input is where findForward has it. It returns false, and has changed nothing, if there is no
 // batch here.
 func (v *Visible) takeNextBatch() bool {
-	n := v.input.NextBatch(v.room[:v.reach], key.SeekTo(v.upper, key.MaxSeqNum))
+	n := v.input.NextBatch(v.room[:v.reach], bound(v.upper, v.upper != nil))
 	if n == 0 {
 		return false
 	}
 	v.took(n)
-	kept, tooNew := 0, false
+	kept, tooNew, some := 0, false, false
 	var decided []byte
 	for i := range v.room[:n] {
 		e := &v.room[i]
@@ -437,10 +441,10 @@ func (v *Visible) takeNextBatch() bool {
 			tooNew = true
 			continue
 		}
-		if same(e.Key.User, decided) {
+		if some && same(e.Key.User, decided) {
 			continue
 		}
-		decided = e.Key.User
+		decided, some = e.Key.User, true
 		if effect == visible.Show {
 			if kept < i {
 				v.room[kept] = *e
@@ -450,6 +454,7 @@ func (v *Visible) takeNextBatch() bool {
 	}
 	v.batch = v.room[:kept]
 	v.hold(decided)
+	v.decides = some
 	if kept > 0 || tooNew {
 		v.Walk.End()
 	} else {
@@ -461,16 +466,28 @@ func (v *Visible) takeNextBatch() bool {
 // same reports whether two user keys are equal. Neighbours mostly differ in their last byte, which is the quickest
 // to compare.
 func same(a, b []byte) bool {
-	return len(a) == len(b) && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)
+	n := len(a)
+	return n == len(b) && (n == 0 || a[n-1] == b[n-1] && bytes.Equal(a, b))
+}
+
+// bound returns where a batch ends that must not pass the first version of user, or nowhere if there is no bound.
+func bound(user []byte, is bool) key.Internal {
+	if !is {
+		return key.Internal{}
+	}
+	return key.SeekTo(user, key.MaxSeqNum)
 }
 
 // took records that v.room holds a batch of n entries. The next one may be longer.
 func (v *Visible) took(n int) { v.taken, v.reach = max(v.taken, n), maxBatchEntries }
 
-// passDecided moves input from the last entry that decided v.key past all versions of that key.
+// passDecided moves input from the last entry that decided v.key past all versions of that key. Where a batch has
+// decided none, what follows may be a version of its last key that the snapshot sees.
 func (v *Visible) passDecided() {
 	v.input.Next()
-	v.passOlder()
+	if v.decides {
+		v.passOlder()
+	}
 }
 
 // fold settles at v.key. input is at the newest version of it that the snapshot may see, an operand.
@@ -616,7 +633,7 @@ func (v *Visible) passDeadBackward() {
 // ones were passed, and a search backward from there finds what decides. If the snapshot sees nothing else in the
 // batch, takePrevBatch returns false; input may still have moved.
 func (v *Visible) takePrevBatch() bool {
-	n := v.input.PrevBatch(v.room[:v.reach], key.SeekTo(v.lower, key.MaxSeqNum))
+	n := v.input.PrevBatch(v.room[:v.reach], bound(v.lower, len(v.lower) > 0))
 	if n == 0 {
 		return false
 	}

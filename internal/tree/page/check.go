@@ -71,11 +71,11 @@ func suits(e *Entry, level int) bool {
 	}
 	switch e.Key.Trailer.Kind() {
 	case key.KindPut:
-		return len(e.Key.User) >= key.MinUserKeySize
+		return true
 	case key.KindDelete:
-		return len(e.Key.User) >= key.MinUserKeySize && e.word == 0
+		return e.word == 0
 	case key.KindMerge:
-		return len(e.Key.User) >= key.MinUserKeySize && (e.IsExtent() || operand.Check(e.value) == nil)
+		return e.IsExtent() || operand.Check(e.value) == nil
 	}
 	return false
 }

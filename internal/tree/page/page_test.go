@@ -15,7 +15,7 @@ import (
 
 func drawKeys(t *rapid.T) []key.Internal {
 	prefix := rapid.SampledFrom([]string{"", "x", "a common prefix/", "\xff\xff\xff\xff"}).Draw(t, "prefix")
-	users := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 0x80, 0xff}), 1, 8), 1, 40).Draw(t, "users")
+	users := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 0x80, 0xff}), 0, 8), 1, 40).Draw(t, "users")
 	var keys []key.Internal
 	for _, u := range users {
 		seq := key.SeqNum(rapid.IntRange(1, 3).Draw(t, "seq"))
@@ -170,7 +170,6 @@ func TestCheck_refusesWhatSearchCannotTrust(t *testing.T) {
 		"unknown kind":     add(0, k("a", 1, 7)),
 		"delete and value": add(0, k("a", 1, key.KindDelete)),
 		"unknown operator": add(0, k("a", 1, key.KindMerge)),
-		"empty key":        add(0, k("", 1, key.KindPut)),
 		"child of 1 byte":  add(1, k("a", 1, key.KindPut)),
 		"head":             changed(-footerSize-2*indexSize, 9),
 		"slot":             changed(-footerSize-2*slotSize, 1),

@@ -179,8 +179,8 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 // NextBatch implements merge.Iterator. A batch ends with its leaf, and before an extent.
 func (it *Iterator) NextBatch(dst []merge.Entry, end key.Internal) int {
 	to := min(it.index+len(dst), it.page.Len())
-	if end = it.r.target(end); len(end.User) > 0 {
-		to, _ = it.page.SeekAmong(end, it.index, to, it.index)
+	if !end.Zero() {
+		to, _ = it.page.SeekAmong(it.r.target(end), it.index, to, it.index)
 	}
 	n := it.lend(dst, to-it.index, 1)
 	if n > 0 {
@@ -192,8 +192,8 @@ func (it *Iterator) NextBatch(dst []merge.Entry, end key.Internal) int {
 // PrevBatch implements merge.Iterator.
 func (it *Iterator) PrevBatch(dst []merge.Entry, end key.Internal) int {
 	from := max(it.index-len(dst)+1, 0)
-	if end = it.r.target(end); len(end.User) > 0 {
-		i, exact := it.page.SeekAmong(end, from, it.index+1, it.index)
+	if !end.Zero() {
+		i, exact := it.page.SeekAmong(it.r.target(end), from, it.index+1, it.index)
 		if exact {
 			i++
 		}

@@ -82,7 +82,7 @@ func decodeProperties(b []byte) (Properties, error) {
 	}
 	if p.Entries == 0 || p.Tombstones > p.Entries || p.Shadowed >= p.Entries ||
 		p.SmallestSeq > p.LargestSeq || p.LargestSeq > key.MaxSeqNum ||
-		len(p.Smallest) == 0 || bytes.Compare(p.Smallest, p.Largest) > 0 {
+		bytes.Compare(p.Smallest, p.Largest) > 0 {
 		return Properties{}, corrupt.New("", 0, "properties contradict themselves")
 	}
 	return p, nil

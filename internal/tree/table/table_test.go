@@ -41,7 +41,7 @@ func drawUser() *rapid.Generator[[]byte] {
 	return rapid.Custom(func(t *rapid.T) []byte {
 		prefixes := []string{"", "a", "user/0000/", "user/0001/", "\x00", "\xff\xff\xff\xff\xff"}
 		prefix := rapid.SampledFrom(prefixes).Draw(t, "prefix")
-		tail := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 'b', 0x7f, 0x80, 0xfe, 0xff}), 1, 6).Draw(t, "tail")
+		tail := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 'b', 0x7f, 0x80, 0xfe, 0xff}), 0, 6).Draw(t, "tail")
 		if rapid.IntRange(0, 30).Draw(t, "long") == 0 {
 			long := make([]byte, rapid.SampledFrom([]int{300, 600, 5000, key.MaxUserKeySize - 20}).Draw(t, "size"))
 			tail = append(long, tail...)

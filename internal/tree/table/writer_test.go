@@ -33,7 +33,7 @@ func TestAdd_refusesWhatATableCannotHold(t *testing.T) {
 		"newer version":     put("m", 6, "v"),
 		"same seq, delete":  del("m", 5),
 		"smaller":           put("a", 9, "v"),
-		"empty key":         put("", 1, "v"),
+		"empty key after":   put("", 1, "v"),
 		"key too long":      {key.Make(make([]byte, key.MaxUserKeySize+1), 1, key.KindPut), nil},
 		"value too long":    {put("z", 1, "").key, make([]byte, key.MaxValueSize+1)},
 		"unknown kind":      {key: key.Make([]byte("z"), 1, 9)},

@@ -17,9 +17,9 @@ func (s *Set) Garbage(t *Ref, older []Run) (garbage int64, err error) {
 	}
 	defer it.Close()
 	var last []byte
-	for ok := it.First(); ok; ok = it.Next() {
+	for n, ok := 0, it.First(); ok; n, ok = n+1, it.Next() {
 		k := it.Key()
-		again := bytes.Equal(k.User, last)
+		again := n > 0 && bytes.Equal(k.User, last)
 		if again || visible.OfKind(k.Trailer.Kind()) == visible.Hide {
 			garbage += onDisk(&it, t.Meta())
 		}

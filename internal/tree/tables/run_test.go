@@ -48,7 +48,7 @@ func drawBound(t *rapid.T, user *rapid.Generator[[]byte], label string) []byte {
 
 // drawUser draws a user key of few bytes, or one that begins as others do for as long as the head of a key.
 func drawUser(t *rapid.T) []byte {
-	tail := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', 0x7f, 0x80, 0xff}), 1, 4).Draw(t, "user")
+	tail := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', 0x7f, 0x80, 0xff}), 0, 4).Draw(t, "user")
 	long := rapid.SampledFrom([]string{"", "", "aaaaaaaa", "\xff\xff\xff\xff\xff\xff\xff\xff"}).Draw(t, "long")
 	return append([]byte(long), tail...)
 }

@@ -77,8 +77,6 @@ func (e Encoding) Key(text string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(key) == 0:
-		return nil, &command.UsageError{Problem: "the key is empty", Hint: "give it at least one byte"}
 	case len(key) > lightningdb.MaxKeySize:
 		return nil, &command.UsageError{Hint: "shorten it",
 			Problem: fmt.Sprintf("the key has %d bytes, more than %d", len(key), lightningdb.MaxKeySize)}

@@ -153,8 +153,6 @@ func decodePair(encoding Encoding, key, value string) (Entry, error) {
 // checkSizes refuses what no database would take: here, the number of the line is known.
 func checkSizes(key, value []byte) error {
 	switch {
-	case len(key) == 0:
-		return errors.New("the key is empty")
 	case len(key) > lightningdb.MaxKeySize:
 		return fmt.Errorf("the key has %d bytes, more than %d", len(key), lightningdb.MaxKeySize)
 	case len(value) > lightningdb.MaxValueSize:

@@ -53,9 +53,12 @@ func (o *operator) key() string {
 	return o.keys[len(o.keys)-1]
 }
 
-// bound returns a key, the beginning of one, or anything; never nothing, which the shell takes for no bound.
+// bound returns a key or the beginning of one; never nothing, which the shell takes for no bound.
 func (o *operator) bound() string {
 	k := o.key()
+	if k == "" {
+		return "\x00"
+	}
 	return k[:1+o.rng.IntN(len(k))]
 }
 

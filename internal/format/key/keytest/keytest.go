@@ -20,12 +20,19 @@ var letters = []byte{0x00, 0x01, 'a', 'b', 0x7f, 0x80, 0x81, 0xc3, 0xfe, 0xff}
 // words are texts that become longer or shorter in another case, or that stand for what is no text.
 var words = []string{"é", "İ", "\uFFFD", "\xed\xa0\x80", "ſ", " ", "\r\n", "\xe2\x80"}
 
-// Key returns a key of 1 byte to 64 KiB, mostly of a few bytes. intn returns a number below n.
+// Key returns a key of up to 64 KiB, mostly of a few bytes, and now and then the empty one, nil or not. intn returns a
+// number below n.
 func Key(intn func(n int) int) []byte {
 	if intn(500) == 0 { // about as long as keys may be
 		k := bytes.Repeat([]byte{letter(intn)}, 64<<10-intn(3))
 		k[len(k)-1] = letter(intn)
 		return k
+	}
+	switch intn(24) {
+	case 0:
+		return nil
+	case 1:
+		return []byte{}
 	}
 	return some(intn, 1)
 }

@@ -110,7 +110,7 @@ func (s *Slice) Chunk(dst []byte, n int) ([]byte, error) {
 // NextBatch implements merge.Iterator. Batches begin at three in four entries, and end at one in four.
 func (s *Slice) NextBatch(dst []Entry, end key.Internal) int {
 	n := 0
-	for i := s.at; n < len(dst) && s.lends(i) && (len(end.User) == 0 || key.Compare(s.Entries[i].Key, end) < 0); i++ {
+	for i := s.at; n < len(dst) && s.lends(i) && (end.Zero() || key.Compare(s.Entries[i].Key, end) < 0); i++ {
 		dst[n] = s.lend(i)
 		n++
 	}
@@ -121,7 +121,7 @@ func (s *Slice) NextBatch(dst []Entry, end key.Internal) int {
 // PrevBatch implements merge.Iterator.
 func (s *Slice) PrevBatch(dst []Entry, end key.Internal) int {
 	n := 0
-	for i := s.at; n < len(dst) && s.lends(i) && (len(end.User) == 0 || key.Compare(s.Entries[i].Key, end) > 0); i-- {
+	for i := s.at; n < len(dst) && s.lends(i) && (end.Zero() || key.Compare(s.Entries[i].Key, end) > 0); i-- {
 		dst[n] = s.lend(i)
 		n++
 	}

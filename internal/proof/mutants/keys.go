@@ -1,0 +1,41 @@
+package mutants
+
+// keyMutants take the empty key for no key, or for nothing that precedes it.
+var keyMutants = []Mutant{
+	{
+		Name:    "a bound at the empty key is none",
+		Breaks:  "a walk backward that merges sources hands out the empty key before others",
+		Changes: []Change{{"internal/format/key/key.go", `return k.Trailer == 0 && len(k.User) == 0`, `return len(k.User) == 0`}},
+		Killer:  test("tree/merge", "Test.*"),
+	},
+	{
+		Name:    "a batch of versions that are too new decides the empty key",
+		Breaks:  "a snapshot does not see what the empty key had",
+		Changes: []Change{{"internal/tree/merge/visible.go", `	if v.decides {`, `	if v.decides || v.reach > 0 {`}},
+		Killer:  test("tree/merge", "TestVisible_.*"),
+	},
+	{
+		Name:    "the empty key follows itself in a compaction",
+		Breaks:  "the first compaction of a table that begins with it fails, and writes stop",
+		Changes: []Change{{"internal/tree/compaction/execute.go", `	if e.stats.EntriesIn == 0 {`, `	if e.stats.EntriesIn == 1<<62 {`}},
+		Killer:  test("tree/compaction", "TestCompaction_.*"),
+	},
+	{
+		Name:    "the first entry of an output, of the empty key, is an older version",
+		Breaks:  "a compaction holds its output for damaged, and writes stop",
+		Changes: []Change{{"internal/tree/compaction/writer.go", `	if t.Entries > 1 && bytes`, `	if bytes`}},
+		Killer:  test("tree/compaction", "TestCompaction_.*"),
+	},
+	{
+		Name:    "the empty key that was spilled is an older version of itself",
+		Breaks:  "the commit of a transaction larger than memory loses it",
+		Changes: []Change{{"internal/log/txn/spill.go", `		if n > 0 && bytes.Equal(k.User, last) {`, `		if bytes.Equal(k.User, last) {`}},
+		Killer:  test("log/txn", "TestWrites_.*"),
+	},
+	{
+		Name:    "before the empty key is the end",
+		Breaks:  "a walk backward over own writes, of which the empty key is deleted, goes on without end",
+		Changes: []Change{{"internal/log/txn/overlay.go", `	if o.from == nil {`, `	if o.from == nil && o.backward {`}},
+		Killer:  test("log/txn", "TestOverlay_.*"),
+	},
+}
