@@ -46,8 +46,8 @@ func (k *Killer) Archive(rounds int) error {
 		return err
 	}
 	for n := range rounds {
-		after, absent := 30+k.Random.IntN(archiveAcks), n > 0 && k.Random.IntN(archiveShare) == 0
-		if err := a.runAndKill(after, absent); err != nil {
+		after, absent := 30+k.Random.IntN(archiveAcks), n > 1 && k.Random.IntN(archiveShare) == 0
+		if err := a.runAndKill(after, absent, n == 1); err != nil {
 			return err
 		}
 		k.Stats.Archives++
@@ -64,8 +64,9 @@ func (k *Killer) Archive(rounds int) error {
 	return nil
 }
 
-// runAndKill runs a process that archives, and kills it after a number of acknowledgements.
-func (a *archived) runAndKill(after int, absent bool) error {
+// runAndKill runs a process that archives, and kills it after a number of acknowledgements; if begun is set, not before
+// something is archived.
+func (a *archived) runAndKill(after int, absent, begun bool) error {
 	child := a.k.Command(a.dir)
 	to := a.k.Dir + "-archive"
 	if absent {
@@ -80,7 +81,7 @@ func (a *archived) runAndKill(after int, absent bool) error {
 	if err := child.Start(); err != nil {
 		return err
 	}
-	acks := 0
+	acks, killed := 0, false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line, whole := strings.CutSuffix(lines.Text(), ".") // the last line may be cut short
 		if !whole {
@@ -89,10 +90,11 @@ func (a *archived) runAndKill(after int, absent bool) error {
 		if a.heard(line) {
 			acks++
 		}
-		if acks == after {
+		if acks >= after && !killed && (a.claimed > 0 || !begun) {
 			if err := child.Process.Kill(); err != nil {
 				return err
 			}
+			killed = true
 		}
 	}
 	_, err = io.Copy(io.Discard, out)
@@ -100,7 +102,7 @@ func (a *archived) runAndKill(after int, absent bool) error {
 	if err != nil && !errors.Is(err, os.ErrClosed) {
 		return err
 	}
-	if acks < after {
+	if !killed {
 		return fmt.Errorf("the process that archives ended by itself after %d acknowledgements", acks)
 	}
 	a.k.Stats.Acked += acks
