@@ -1,11 +1,10 @@
 package lightningdb
 
 import (
-	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
-	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/log/wal"
@@ -23,51 +22,57 @@ const (
 
 // Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the
 // operations take effect in their order. The zero value is empty and ready. A Batch belongs to one goroutine; it
-// copies what it is given.
+// copies what it is given. What breaks a limit is not added: the call returns the error, and so do Err and DB.Write.
 type Batch struct {
-	ops        batch.Batch
+	ops        transaction.Operations
 	durability Durability
 	sequence   uint64
-	err        error // the first operation that broke a limit
 }
 
-// Put adds "set key to value". A key or value over the limit is reported by DB.Write, which then writes nothing.
-func (b *Batch) Put(key, value []byte) {
-	if b.check(errors.Join(transaction.CheckKey(key), transaction.CheckValue(value))) {
-		b.ops.Put(key, value)
-	}
-}
+// Put adds "set key to value".
+func (b *Batch) Put(key, value []byte) error { return b.ops.Put(key, value) }
 
 // Delete adds "remove key". Removing a key that is not there is no error.
-func (b *Batch) Delete(key []byte) {
-	if b.check(transaction.CheckKey(key)) {
-		b.ops.Delete(key)
-	}
-}
+func (b *Batch) Delete(key []byte) error { return b.ops.Delete(key) }
 
 // Add adds "add n to the integer at key", which counts as 0 if the key is absent. It wraps around as int64 does.
-func (b *Batch) Add(key []byte, n int64) { b.integer(operand.Add, key, n) }
+func (b *Batch) Add(key []byte, n int64) error { return b.ops.Integer(operand.Add, key, n) }
 
 // Max adds "set key to n unless it has a greater integer".
-func (b *Batch) Max(key []byte, n int64) { b.integer(operand.Max, key, n) }
+func (b *Batch) Max(key []byte, n int64) error { return b.ops.Integer(operand.Max, key, n) }
 
 // Min adds "set key to n unless it has a lesser integer".
-func (b *Batch) Min(key []byte, n int64) { b.integer(operand.Min, key, n) }
+func (b *Batch) Min(key []byte, n int64) error { return b.ops.Integer(operand.Min, key, n) }
 
 // Append adds "append tail to the value of key", which counts as empty if the key is absent.
-func (b *Batch) Append(key, tail []byte) { b.merge(operand.Append, key, tail) }
+func (b *Batch) Append(key, tail []byte) error { return b.ops.Merge(operand.Append, key, tail) }
 
 // Merge adds "set key to what Options.Merge makes of its value and argument".
-func (b *Batch) Merge(key, argument []byte) { b.merge(operand.User, key, argument) }
+func (b *Batch) Merge(key, argument []byte) error { return b.ops.Merge(operand.User, key, argument) }
 
 // SetDurability chooses the durability of this batch's commit. DefaultDurability means what Options says.
 func (b *Batch) SetDurability(d Durability) { b.durability = d }
 
+// Operation is one operation of a Batch. Its Kind (string) is "put", "delete", "add", "max", "min", "append" or
+// "merge": the method that added it. Key ([]byte) is never nil. Value ([]byte) is that of a put, what Append appends,
+// the argument of Merge, and for "add", "max" and "min" the number, which Int64 reads; nil for "delete".
+type Operation = transaction.Operation
+
+// All yields the operations in the order in which they were added. Their bytes are the batch's: they are valid until
+// Reset, and must not be changed. What is added meanwhile, the loop does not show. It allocates nothing for each.
+func (b *Batch) All() iter.Seq[Operation] { return b.ops.All() }
+
+// Err is the error of the first operation that was not added; nil if there is none.
+func (b *Batch) Err() error { return b.ops.Err }
+
+// Grow makes room ahead for operations of n bytes more, as Size counts them.
+func (b *Batch) Grow(n int) { b.ops.Batch.Grow(n) }
+
 // Len is the number of operations.
-func (b *Batch) Len() int { return b.ops.Count() }
+func (b *Batch) Len() int { return b.ops.Batch.Count() }
 
 // Size is the number of bytes that the operations take in the log.
-func (b *Batch) Size() int { return len(b.ops.Bytes()) }
+func (b *Batch) Size() int { return len(b.ops.Batch.Bytes()) }
 
 // Sequence is the sequence number of the batch's last commit by DB.Write, for DB.WaitDurable and DB.At; 0 before the
 // first one.
@@ -76,25 +81,7 @@ func (b *Batch) Sequence() uint64 { return b.sequence }
 // Reset empties the batch, forgets its durability and sequence number, and keeps its memory for the next use.
 func (b *Batch) Reset() {
 	b.ops.Reset()
-	b.durability, b.sequence, b.err = DefaultDurability, 0, nil
-}
-
-func (b *Batch) integer(o operand.Operator, key []byte, n int64) {
-	var argument [8]byte
-	b.merge(o, key, operand.AppendInt64(argument[:0], n))
-}
-
-func (b *Batch) merge(o operand.Operator, key, argument []byte) {
-	if b.check(errors.Join(transaction.CheckKey(key), transaction.CheckArgument(argument))) {
-		b.ops.Merge(o, key, argument)
-	}
-}
-
-func (b *Batch) check(err error) bool {
-	if err != nil && b.err == nil {
-		b.err = err
-	}
-	return err == nil
+	b.durability, b.sequence = DefaultDurability, 0
 }
 
 // batches keeps the memory of single-operation batches.
@@ -111,11 +98,10 @@ func (b *Batch) recycle() {
 // Int64 is the integer that value holds: what Add, Max and Min leave, and AppendInt64 makes. The error is ErrMerge if
 // value does not have the 8 bytes of one.
 func Int64(value []byte) (int64, error) {
-	n, ok := operand.Int64(value)
-	if !ok {
-		return 0, fmt.Errorf("%w: a value of %d bytes is no integer", ErrMerge, len(value))
+	if n, ok := operand.Int64(value); ok {
+		return n, nil
 	}
-	return n, nil
+	return 0, fmt.Errorf("%w: a value of %d bytes is no integer", ErrMerge, len(value))
 }
 
 // AppendInt64 appends to dst the value that holds n: 8 bytes, little-endian, two's complement. They do not sort as

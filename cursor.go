@@ -1,6 +1,9 @@
 package lightningdb
 
-import "lightningdb/internal/engine"
+import (
+	"lightningdb/internal/engine"
+	"lightningdb/internal/format/span"
+)
 
 // Cursor walks a Range freely. It starts at no entry. It must be closed.
 //
@@ -24,10 +27,12 @@ const keptValue = 1 << 20
 // smallValue is the size, in bytes, up to which a value is copied at once, whether it will be asked for or not.
 const smallValue = 512
 
-// Cursor returns a cursor over the range. Reverse and Limit are for loops; a cursor ignores them.
-func (r *Range) Cursor() *Cursor {
+// Cursor returns a cursor over the range. Reverse, From and Limit are for loops; a cursor ignores them.
+func (r *Range) Cursor() *Cursor { return r.cursor(r.bounds) }
+
+func (r *Range) cursor(bounds span.Span) *Cursor {
 	c := &Cursor{outcome: outcome{from: r.from}, key: []byte{}} // the empty key is not nil
-	it, err := r.from.openIterator(r.bounds)
+	it, err := r.from.openIterator(bounds)
 	if err != nil {
 		c.fail(err)
 		return c

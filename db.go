@@ -167,7 +167,7 @@ func (db *DB) Put(key, value []byte) error {
 		return db.one(func(b *Batch) { b.Put(key, value) })
 	}
 	return transaction.PutLarge(key, value, func(ops batch.Batch) error {
-		b := Batch{ops: ops}
+		b := Batch{ops: transaction.Operations{Batch: ops}}
 		b.Put(key, value)
 		return db.Write(&b)
 	})
@@ -213,14 +213,14 @@ func (db *DB) Write(b *Batch) error {
 }
 
 func (db *DB) commit(b *Batch) (key.SeqNum, error) {
-	if b.err != nil {
-		return 0, b.err
+	if b.ops.Err != nil {
+		return 0, b.ops.Err
 	}
 	sync, err := db.admit(b.Size(), b.durability)
 	if err != nil {
 		return 0, err
 	}
-	return db.engine.Commit(&b.ops, sync)
+	return db.engine.Commit(&b.ops.Batch, sync)
 }
 
 // admit checks a batch of size bytes before anything of it is written, and says whether its commit waits for a sync.

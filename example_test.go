@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/kv"
 )
 
 // open opens a database in memory; the examples that follow work on a directory just the same.
@@ -846,4 +847,41 @@ func ExampleDB_Checkpoint() {
 	format, err := old.Get([]byte("format"))
 	fmt.Printf("commit %d: format %s, %v\n", seq, format, err)
 	// Output: commit 1: format 1, <nil>
+}
+
+// A page of a prefix begins where the last one ended, in either direction.
+func ExampleRange_From() {
+	db := open()
+	defer db.Close()
+	for _, k := range []string{"fruit/apple", "fruit/cherry", "fruit/plum", "vegetable/leek"} {
+		if err := db.Put([]byte(k), nil); err != nil {
+			fmt.Println(err)
+		}
+	}
+	for k := range db.Prefix([]byte("fruit/")).From([]byte("fruit/banana")).Keys() {
+		fmt.Printf("%s ", k)
+	}
+	for k := range db.Prefix([]byte("fruit/")).Reverse().From([]byte("fruit/banana")).Keys() {
+		fmt.Printf("%s ", k)
+	}
+	// Output: fruit/cherry fruit/plum fruit/apple
+}
+
+// What a batch collects can be read, in its order.
+func ExampleBatch_All() {
+	var b lightningdb.Batch
+	b.Grow(64) // about what follows takes: no growth in steps
+	b.Put([]byte("name"), []byte("Ada"))
+	b.Add([]byte("visits"), 2)
+	b.Delete([]byte(""))
+	for op := range b.All() {
+		fmt.Printf("%s %q %d bytes\n", op.Kind, op.Key, len(op.Value))
+	}
+	var again lightningdb.Batch
+	fmt.Println(b.Err(), kv.Replay(&again, &b), again.Len())
+	// Output:
+	// put "name" 3 bytes
+	// add "visits" 8 bytes
+	// delete "" 0 bytes
+	// <nil> <nil> 3
 }

@@ -32,11 +32,6 @@ type FollowerOptions struct {
 	Logger Logger
 }
 
-const (
-	defaultFollowerInterval = time.Second
-	defaultFollowerMemory   = 64 << 20
-)
-
 // Follower reads a database that another process has open and writes, its writer, without standing in its way. It shows
 // one state after the other: each is what the writer had published when the follower last refreshed, whole commits in
 // their order, never an older state than before. Between them everything stands still. All its methods may be called
@@ -73,13 +68,8 @@ func OpenFollower(dir string, o *FollowerOptions) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow database: %w", err)
 	}
-	fo := follower.Options{
-		FS: fs, MemoryLimit: max(cmp.Or(o.MemoryLimit, defaultFollowerMemory), engine.MinMemoryLimit),
-		Interval: o.Interval, Merge: o.Merge,
-	}
-	if fo.Interval == 0 {
-		fo.Interval = defaultFollowerInterval
-	}
+	fo := follower.Options{FS: fs, MemoryLimit: max(cmp.Or(o.MemoryLimit, follower.DefaultMemory), engine.MinMemoryLimit),
+		Interval: cmp.Or(o.Interval, follower.DefaultInterval), Merge: o.Merge}
 	if o.Logger != nil {
 		fo.Warn = o.Logger.Warn
 	}

@@ -31,6 +31,7 @@ var wings = []wing{
 		"tree/manifest system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"event", ".", ""},
 	{"tuple", ".", ""},
+	{"kv", ".", ". format"},
 	{"backup", ". storetest", ". checkpoint archive target format system"},
 	{"backup/s3", ".", ". backup system"},
 	{"monitor", ". collector/instruments collector", ". event"},

@@ -140,7 +140,7 @@ func (m *mergeModel) change(b *Batch) {
 	default:
 		n := m.rnd.Int64()
 		argument = AppendInt64(nil, n)
-		map[int]func([]byte, int64){4: b.Add, 5: b.Max, 6: b.Min}[operator](k, n)
+		map[int]func([]byte, int64) error{4: b.Add, 5: b.Max, 6: b.Min}[operator](k, n)
 	}
 	m.now[string(k)] = m.now[string(k)].apply(operator, argument)
 }

@@ -390,7 +390,14 @@ func (w *world) read(r readable, l list) {
 		w.count["loop"]++
 		p := w.selection()
 		loop, want := p.of(r), p.within(l)
+		reverse := w.rng.IntN(2) == 0
 		if w.rng.IntN(2) == 0 {
+			from := w.bound() // perhaps outside of the range
+			loop.From(from)
+			want = want.where(func(k []byte) bool { return from == nil || bytes.Compare(k, from)*beyond(reverse) >= 0 })
+			p.name += fmt.Sprintf(" from %x (%v)", from, from == nil)
+		}
+		if reverse {
 			loop.Reverse()
 			want = slices.Clone(want)
 			slices.Reverse(want)
@@ -445,6 +452,14 @@ func (w *world) selection() selection {
 		func(l list) list {
 			return l.where(func(k []byte) bool { return bytes.Compare(k, lo) >= 0 && (hi == nil || bytes.Compare(k, hi) < 0) })
 		}}
+}
+
+// beyond is how keys behind the first one of a loop compare with it.
+func beyond(reverse bool) int {
+	if reverse {
+		return -1
+	}
+	return 1
 }
 
 // compareLoop compares a loop over r with the entries wanted, in its order.

@@ -21,7 +21,8 @@ import (
 type Range struct {
 	bounds  span.Span // in room, if they fit
 	reverse bool
-	limit   int // entries a loop yields at most; negative for all
+	limit   int    // entries a loop yields at most; negative for all
+	start   []byte // the key at which loops begin, and a zero byte; nil without From
 	owner   goroutine.ID
 	outcome // of the latest loop
 	room    [64]byte
@@ -39,6 +40,28 @@ func (r *Range) Reverse() *Range {
 	return r
 }
 
+// From makes loops begin at key: at the first key of the range at or after it or, in reverse, at the last one at or
+// before it. No loop shows what is not in the range: a key outside of it leaves all of it or nothing. With the empty
+// key, in reverse, that is left at most; nil takes back what From said before. The range keeps a copy. It returns r.
+func (r *Range) From(key []byte) *Range {
+	if r.start = nil; key != nil {
+		r.start = span.Closed(nil, key).Hi
+	}
+	return r
+}
+
+// loop is the keys that a loop shows.
+func (r *Range) loop() span.Span {
+	switch n := len(r.start) - 1; {
+	case n < 0:
+		return r.bounds
+	case r.reverse:
+		return r.bounds.Intersect(span.Span{Hi: r.start})
+	default:
+		return r.bounds.Intersect(span.Span{Lo: r.start[:n:n]})
+	}
+}
+
 // Limit makes loops end after n entries; a negative n means no limit. With 0 a loop reads nothing. It returns r.
 func (r *Range) Limit(n int) *Range {
 	r.limit = max(n, -1)
@@ -46,9 +69,9 @@ func (r *Range) Limit(n int) *Range {
 }
 
 // All yields keys and values in order; an empty key or value is not nil. Both are valid until the next step of the loop
-// and must not be changed; copy what is to be kept. After the loop, Err tells whether it reached the end. The end of the
-// transaction, snapshot or database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at
-// once. Reverse and Limit called inside a loop are for the next one. A loop ends before a key whose value gives
+// and must not be changed; copy what is to be kept. After the loop, Err tells whether it reached the end. The end of
+// the transaction, snapshot or database ends the loop at its next step, and ends one that iter.Pull2 has taken apart at
+// once. Reverse, From and Limit called inside a loop are for the next one. A loop ends before a key whose value gives
 // ErrMerge; Keys goes on, and yields it.
 func (r *Range) All() iter.Seq2[[]byte, []byte] { return r.all }
 
@@ -65,15 +88,8 @@ func (db *DB) openIterator(bounds span.Span) (iterator, error) {
 
 // newRange returns the range of the keys in bounds, of which it keeps copies.
 func newRange(from source, bounds span.Span) *Range {
-	lo, hi := bounds.Lo, bounds.Hi
 	r := &Range{limit: -1, owner: goroutine.Current(), outcome: outcome{from: from}}
-	both := append(append(r.room[:0], lo...), hi...)
-	if lo != nil {
-		r.bounds.Lo = both[:len(lo):len(lo)]
-	}
-	if hi != nil {
-		r.bounds.Hi = both[len(lo):]
-	}
+	r.bounds = bounds.CloneIn(r.room[:])
 	return r
 }
 
@@ -122,7 +138,7 @@ func (r *Range) inPieces() bool { return goroutine.Current() != r.owner }
 
 // walk is a loop that may be left open: its entries are a cursor's.
 func (r *Range) walk(yield func(*Cursor) bool) {
-	c := r.Cursor()
+	c := r.cursor(r.loop())
 	defer c.Close()
 	start, step := c.First, c.Next
 	if r.reverse {
@@ -140,7 +156,7 @@ func (r *Range) walk(yield func(*Cursor) bool) {
 // open opens the iterator of a loop. It returns nil, and the error is noted, if there is none.
 func (r *Range) open() iterator {
 	r.err = nil
-	it, err := r.from.openIterator(r.bounds)
+	it, err := r.from.openIterator(r.loop())
 	if err != nil {
 		r.fail(err)
 		return nil

@@ -2,7 +2,7 @@ package lightningdb
 
 import (
 	"lightningdb/internal/format/span"
-	"lightningdb/internal/log/txn"
+	"lightningdb/internal/transaction"
 )
 
 // source is the database, snapshot or transaction that a Range shows a part of.
@@ -20,14 +20,8 @@ func (forgets) note(error) {}
 func (forgets) told(error) {}
 func (forgets) closed()    {}
 
-// iterator is moved by loops and cursors: an engine's iterator, or one with a transaction's writes over it. Its opener
-// uses it until Exit or Close. Between Exit and Enter others may end it, and free the memory of its keys and values.
-type iterator interface {
-	txn.Source
-	Enter() error
-	Exit()
-	Close() error
-}
+// iterator is moved by loops and cursors.
+type iterator = transaction.Walker
 
 // orNil is what opened an iterator returned, without an iterator if there is none.
 func orNil[I iterator](it I, err error) (iterator, error) {

@@ -173,7 +173,7 @@ func (s *script) commits() {
 		})
 	}
 	s.must(s.db.Write(new(lightningdb.Batch))) // nothing is no commit
-	s.mustBe(s.db.Put(nil, nil), lightningdb.ErrKeyEmpty)
+	s.mustBe(s.db.Put(make([]byte, lightningdb.MaxKeySize+1), nil), lightningdb.ErrKeyTooLarge)
 	s.must(s.db.Update(s.Context(), func(tx *lightningdb.Tx) error { _, err := tx.Has(key); return err }))
 	var b lightningdb.Batch
 	b.Put(key, value)

@@ -130,7 +130,8 @@ func TestReader_endIsTheEndOfTheKey(t *testing.T) {
 // A null would be mixed up with the end of the key, or an element would be taken for one.
 func TestReader_null(t *testing.T) {
 	r := NewReader(AppendInt(AppendNull(AppendNull(nil)), 1))
-	if !r.Null() || !r.Null() || r.Null() || r.Int() != 1 || r.Null() || r.End() != nil {
+	first, second, third := r.Null(), r.Null(), r.Null()
+	if !first || !second || third || r.Int() != 1 || r.Null() || r.End() != nil {
 		t.Errorf("%v", r.End())
 	}
 }

@@ -63,6 +63,12 @@ import (
 var ErrNoWriter = errors.New("what the writer of this database publishes cannot be read; " +
 	"if no program has it open, open it read-only")
 
+// What a follower has if nobody chooses: bytes, and time between refreshes.
+const (
+	DefaultMemory   = 64 << 20
+	DefaultInterval = time.Second
+)
+
 // Options configures a follower. FS is required.
 type Options struct {
 	FS          vfs.FS // the directory. The follower closes it, also when Open fails

@@ -11,6 +11,15 @@ import (
 	"lightningdb/internal/log/txn"
 )
 
+// Walker is what loops and cursors move: an engine's iterator, or one with a transaction's writes over it. Its opener
+// uses it until Exit or Close. Between Exit and Enter others may end it, and free the memory of its keys and values.
+type Walker interface {
+	txn.Source
+	Enter() error
+	Exit()
+	Close() error
+}
+
 // Iterator walks a range as a transaction sees it, its own writes included. It enters what it has walked through
 // into the transaction's read set: everything between where a walk began and where it stands, because a key that
 // another commit adds there would have been seen.

@@ -83,6 +83,9 @@ func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
 	b.adds = true
 }
 
+// Grow makes room for n bytes of encoded operations more, if n is positive.
+func (b *Batch) Grow(n int) { b.ops = slices.Grow(b.ops, max(n, 0)) }
+
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() { b.ops, b.count, b.adds = b.ops[:0], 0, false }
 

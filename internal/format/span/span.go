@@ -53,6 +53,32 @@ func Prefix(p []byte) Span {
 	return Span{Lo: p, Hi: hi}
 }
 
+// Intersect is the keys that lie in both s and o, whose bounds it borrows.
+func (s Span) Intersect(o Span) Span {
+	if bytes.Compare(o.Lo, s.Lo) > 0 {
+		s.Lo = o.Lo
+	}
+	if s.Hi == nil || o.Hi != nil && bytes.Compare(o.Hi, s.Hi) < 0 {
+		s.Hi = o.Hi
+	}
+	return s
+}
+
+// CloneIn is Clone into room, as far as it has room for both bounds.
+func (s Span) CloneIn(room []byte) (c Span) {
+	both := append(append(room[:0], s.Lo...), s.Hi...)
+	if s.Lo != nil {
+		c.Lo = both[:len(s.Lo):len(s.Lo)]
+	}
+	if s.Hi != nil {
+		c.Hi = both[len(s.Lo):]
+		if c.Hi == nil {
+			c.Hi = []byte{}
+		}
+	}
+	return c
+}
+
 // Clone returns a Span with bounds of its own.
 func (s Span) Clone() Span { return Span{Lo: bytes.Clone(s.Lo), Hi: bytes.Clone(s.Hi)} }
 

@@ -75,8 +75,16 @@ func TestSpan_isASetOfKeys(t *testing.T) {
 		if s.Overlaps(o) != shared || o.Overlaps(s) != shared {
 			t.Fatalf("%q and %q overlap: %v, %v, want %v", s, o, s.Overlaps(o), o.Overlaps(s), shared)
 		}
-		if c := s.Clone(); !same(c, s) {
-			t.Fatalf("the clone of %#v is %#v", s, c)
+		for _, c := range []Span{s.Clone(), s.CloneIn(nil), s.CloneIn(make([]byte, 4))} {
+			if !same(c, s) {
+				t.Fatalf("the clone of %#v is %#v", s, c)
+			}
+		}
+		both := s.Intersect(o)
+		for _, k := range universe {
+			if both.Contains([]byte(k)) != (ofS[k] && ofO[k]) {
+				t.Fatalf("%q is in %q and %q: %v", k, s, o, !both.Contains([]byte(k)))
+			}
 		}
 	})
 }

@@ -390,3 +390,14 @@ func BenchmarkWrites(b *testing.B) {
 		w.Put(keys[i%len(keys)], keys[0])
 	}
 }
+
+// A walk backward that has deleted the empty key, and nothing else, would begin at the end again, for ever.
+func TestOverlay_beforeTheEmptyKeyIsNothing(t *testing.T) {
+	var w Writes
+	w.Delete(nil)
+	var o Overlay
+	o.Reset(newContents(nil, span.Span{}), 0, &w, span.Span{})
+	if o.Last() {
+		t.Errorf("it stands at %q", o.Key())
+	}
+}

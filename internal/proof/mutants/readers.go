@@ -144,7 +144,7 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a batch does not look for older versions",
 		Breaks: "a scan shows a key once for each of its versions",
-		Changes: []Change{{"internal/tree/merge/visible.go", `		if same(e.Key.User, decided) {`,
+		Changes: []Change{{"internal/tree/merge/visible.go", `		if some && same(e.Key.User, decided) {`,
 			`		if kept < 0 {`}},
 		Killer: test("tree/merge", "TestVisible_batches"),
 		Quick:  true,
@@ -154,15 +154,15 @@ var readerMutants = []Mutant{
 		Breaks: "a scan sees commits from after it began",
 		Changes: []Change{{"internal/tree/merge/visible.go", `			continue
 		}
-		if same(e.Key.User, decided) {`, `		}
-		if same(e.Key.User, decided) {`}},
+		if some && same(e.Key.User, decided) {`, `		}
+		if some && same(e.Key.User, decided) {`}},
 		Killer: test("tree/merge", "TestVisible_batches"),
 		Quick:  true,
 	},
 	{
 		Name:    "keys that end alike are the same to a batch",
 		Breaks:  "a scan leaves keys out",
-		Changes: []Change{{"internal/tree/merge/visible.go", ` && a[len(a)-1] == b[len(a)-1] && bytes.Equal(a, b)`, ` && a[len(a)-1] == b[len(a)-1]`}},
+		Changes: []Change{{"internal/tree/merge/visible.go", `a[n-1] == b[n-1] && bytes.Equal(a, b)`, `a[n-1] == b[n-1]`}},
 		Killer:  test("tree/merge", "TestVisible_batches"),
 	},
 	{
@@ -729,10 +729,30 @@ var readerMutants = []Mutant{
 		Killer:  Check{Package: ".", Run: "^(TestRange_limitZeroReadsNothing)$"},
 	},
 	{
-		Name:    "an empty upper bound is none",
-		Breaks:  "a program whose bound is empty gets everything in place of nothing",
-		Changes: []Change{{"range.go", `	if hi != nil {`, `	if len(hi) > 0 {`}},
-		Killer:  Check{Package: ".", Run: "^(TestDB_agreesWithASortedList)$", Flags: "-short"},
+		Name:   "an empty upper bound is none",
+		Breaks: "a program whose bound is empty gets everything in place of nothing",
+		Changes: []Change{{"internal/format/span/span.go", `	if s.Hi != nil {
+		c.Hi`, `	if len(s.Hi) > 0 {
+		c.Hi`}},
+		Killer: Check{Package: ".", Run: "^(TestDB_agreesWithASortedList)$", Flags: "-short"},
+	},
+	{
+		Name:    "a loop in reverse from a key leaves that key out",
+		Breaks:  "each page misses an entry",
+		Changes: []Change{{"range.go", `span.Span{Hi: r.start})`, `span.Span{Hi: r.start[:n:n]})`}},
+		Killer:  Check{Package: ".", Run: "^(TestFrom_.*)$"},
+	},
+	{
+		Name:    "a loop from a key before its range leaves the range",
+		Breaks:  "a program sees what is not under its prefix",
+		Changes: []Change{{"internal/format/span/span.go", `	if bytes.Compare(o.Lo, s.Lo) > 0 {`, `	if len(o.Lo) > 0 {`}},
+		Killer:  Check{Package: ".", Run: "^(TestFrom_.*)$"},
+	},
+	{
+		Name:    "a replay passes over what its batch has refused",
+		Breaks:  "a transaction commits without a part of what it was given",
+		Changes: []Change{{"kv/kv.go", `	if err := b.Err(); err != nil {`, `	if err := b.Err(); err != nil && w == nil {`}},
+		Killer:  Check{Package: "./kv", Run: "^(TestReplay_.*)$"},
 	},
 	// What ends a loop or cursor, and what becomes of it.
 	{

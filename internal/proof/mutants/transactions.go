@@ -899,8 +899,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a merge of runs forgets deletions",
 		Breaks: "what the transaction removed comes back",
-		Changes: []Change{{"internal/log/txn/spill.go", `		if bytes.Equal(k.User, last) {`,
-			`		if bytes.Equal(k.User, last) || k.Trailer.Kind() == key.KindDelete {`}},
+		Changes: []Change{{"internal/log/txn/spill.go", `		if n > 0 && bytes.Equal(k.User, last) {`,
+			`		if n > 0 && bytes.Equal(k.User, last) || k.Trailer.Kind() == key.KindDelete {`}},
 		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},

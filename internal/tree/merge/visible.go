@@ -66,13 +66,12 @@ type Visible struct {
 	value   []byte // owned; the current value unless resting forward
 	err     error
 
-	batch   []Entry // what the snapshot sees of a batch of the input, in the order of the walk; part of room
-	at      int     // index of the current entry in batch
-	decides bool    // of the latest batch or entry: it decides v.key
-	reach   int     // how many entries the next batch may have; 0 before the first step
-	steps   uint32  // so far, beyond batches; Reset leaves it
-	taken   int     // entries of room that were ever used
-	room    [maxBatchEntries]Entry
+	batch []Entry // what the snapshot sees of a batch of the input, in the order of the walk; part of room
+	at    int     // index of the current entry in batch
+	reach int     // how many entries the next batch may have; 0 before the first step
+	steps uint32  // so far, beyond batches; Reset leaves it
+	taken int     // entries of room that were ever used
+	room  [maxBatchEntries]Entry
 
 	operands operand.Chain // those of one user key
 	foldErr  error         // why there is no value when resting folded
@@ -343,7 +342,7 @@ func (v *Visible) beyond(user []byte) bool {
 }
 
 // hold copies user into v.key.
-func (v *Visible) hold(user []byte) { v.key, v.decides = append(v.key[:0], user...), true }
+func (v *Visible) hold(user []byte) { v.key = append(v.key[:0], user...) }
 
 // afterVersions is the internal key that sorts after every version of user. No operation has sequence number 0.
 func afterVersions(user []byte) key.Internal { return key.Make(user, 0, key.KindDelete) }
@@ -423,8 +422,8 @@ func (v *Visible) passDead() {
 }
 
 // takeNextBatch takes a batch from the input and leaves in v.batch what the snapshot sees of it, which may be
-// nothing. Then v.key is the last user key that the batch decides, if there is one, and input is at the end of the
-// batch. Before, input is where findForward has it. It returns false, and has changed nothing, if there is no
+// nothing. Then v.key is the last user key that the batch decides, empty if there is none, and input is at the end
+// of the batch. Before, input is where findForward has it. It returns false, and has changed nothing, if there is no
 // batch here.
 func (v *Visible) takeNextBatch() bool {
 	n := v.input.NextBatch(v.room[:v.reach], bound(v.upper, v.upper != nil))
@@ -454,7 +453,6 @@ func (v *Visible) takeNextBatch() bool {
 	}
 	v.batch = v.room[:kept]
 	v.hold(decided)
-	v.decides = some
 	if kept > 0 || tooNew {
 		v.Walk.End()
 	} else {
@@ -481,13 +479,11 @@ func bound(user []byte, is bool) key.Internal {
 // took records that v.room holds a batch of n entries. The next one may be longer.
 func (v *Visible) took(n int) { v.taken, v.reach = max(v.taken, n), maxBatchEntries }
 
-// passDecided moves input from the last entry that decided v.key past all versions of that key. Where a batch has
-// decided none, what follows may be a version of its last key that the snapshot sees.
+// passDecided moves input from the last entry that decided v.key past all versions of that key. If a batch has decided
+// none, v.key is empty, and no entry of the empty key follows: a walk that takes batches has passed it.
 func (v *Visible) passDecided() {
 	v.input.Next()
-	if v.decides {
-		v.passOlder()
-	}
+	v.passOlder()
 }
 
 // fold settles at v.key. input is at the newest version of it that the snapshot may see, an operand.

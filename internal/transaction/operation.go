@@ -1,0 +1,96 @@
+package transaction
+
+import (
+	"cmp"
+	"errors"
+	"iter"
+
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
+)
+
+// Operation is one operation of a batch, as a program reads it.
+type Operation struct {
+	Kind  string
+	Key   []byte // not nil
+	Value []byte // of a put, or the argument of a merge; not nil but of a delete
+}
+
+// operators are the kinds of merges.
+var operators = [...]string{
+	operand.Add: "add", operand.Max: "max", operand.Min: "min", operand.Append: "append", operand.User: "merge",
+}
+
+// Operations are the operations of a batch, each within the limits, and the error of the first that was not.
+type Operations struct {
+	Batch batch.Batch
+	Err   error
+}
+
+// Put adds a put.
+func (o *Operations) Put(key, value []byte) error {
+	if err := CheckValue(value); err != nil || !Fits(key) {
+		return o.refuse(key, err)
+	}
+	o.Batch.Put(key, value)
+	return nil
+}
+
+// Delete adds a removal.
+func (o *Operations) Delete(key []byte) error {
+	if !Fits(key) {
+		return o.refuse(key, nil)
+	}
+	o.Batch.Delete(key)
+	return nil
+}
+
+// Merge adds a merge.
+func (o *Operations) Merge(op operand.Operator, key, argument []byte) error {
+	if err := CheckArgument(argument); err != nil || !Fits(key) {
+		return o.refuse(key, err)
+	}
+	o.Batch.Merge(op, key, argument)
+	return nil
+}
+
+// Integer adds a merge of an integer.
+func (o *Operations) Integer(op operand.Operator, key []byte, n int64) error {
+	var argument [8]byte
+	return o.Merge(op, key, operand.AppendInt64(argument[:0], n))
+}
+
+// refuse returns and remembers why an operation is not added.
+func (o *Operations) refuse(key []byte, limits error) error {
+	err := errors.Join(CheckKey(key), limits)
+	o.Err = cmp.Or(o.Err, err)
+	return err
+}
+
+// Reset forgets all of it, and keeps the memory.
+func (o *Operations) Reset() {
+	o.Batch.Reset()
+	o.Err = nil
+}
+
+// All yields the operations in order. They borrow the memory of o.
+func (o *Operations) All() iter.Seq[Operation] {
+	return func(yield func(Operation) bool) {
+		for op := range o.Batch.Ops() {
+			if !yield(operationOf(op)) {
+				return
+			}
+		}
+	}
+}
+
+func operationOf(op batch.Op) Operation {
+	switch op.Kind {
+	case key.KindDelete:
+		return Operation{Kind: "delete", Key: op.Key}
+	case key.KindMerge:
+		return Operation{Kind: operators[op.Value[0]], Key: op.Key, Value: op.Value[1:]}
+	}
+	return Operation{Kind: "put", Key: op.Key, Value: op.Value}
+}
