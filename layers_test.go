@@ -30,6 +30,7 @@ var wings = []wing{
 	{".", ".", "event engine follower salvage checkpoint archive transaction format log/lock log/txn log/wal " +
 		"tree/manifest system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"event", ".", ""},
+	{"tuple", ".", ""},
 	{"backup", ". storetest", ". checkpoint archive target format system"},
 	{"backup/s3", ".", ". backup system"},
 	{"monitor", ". collector/instruments collector", ". event"},

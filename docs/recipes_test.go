@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"lightningdb"
+	"lightningdb/tuple"
 )
 
 // open opens a database for an example. In a program: lightningdb.Open("data", nil), with its error looked at.
@@ -48,6 +50,42 @@ func Example_keys() {
 		panic(err)
 	}
 	// Output: 2 10 300
+}
+
+// visitKey is the user and the time: the visits of one user are together, in their order.
+func visitKey(user string, at time.Time) []byte {
+	return tuple.AppendTime(tuple.AppendString(nil, user), at)
+}
+
+func Example_tuples() {
+	db := open()
+	defer db.Close()
+	noon := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	for _, user := range []string{"ann", "anna", "bob"} {
+		for hour := range 3 {
+			if err := db.Put(visitKey(user, noon.Add(time.Duration(hour)*time.Hour)), nil); err != nil {
+				panic(err)
+			}
+		}
+	}
+
+	// From one o'clock on, and none of anna's.
+	_, end := tuple.Prefix(tuple.AppendString(nil, "ann"))
+	visits := db.Range(visitKey("ann", noon.Add(time.Hour)), end)
+	for k := range visits.Keys() {
+		r := tuple.NewReader(k)
+		user, at := r.String(), r.Time()
+		if err := r.End(); err != nil {
+			panic(err)
+		}
+		fmt.Println(user, at.Format(time.TimeOnly))
+	}
+	if err := visits.Err(); err != nil {
+		panic(err)
+	}
+	// Output:
+	// ann 13:00:00
+	// ann 14:00:00
 }
 
 func Example_counter() {

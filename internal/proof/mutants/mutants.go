@@ -4,7 +4,7 @@
 //
 // The list is in log.go, tree.go, visible.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go,
 // gaps.go, spans.go, followers.go, room.go, latency.go, values.go, files.go, copies.go, repository.go, archive.go,
-// buckets.go, monitor.go and views.go.
+// buckets.go, monitor.go, views.go and tuple.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
@@ -81,7 +81,7 @@ func All() []Mutant {
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
-		archiveMutants, monitorMutants, viewMutants, eventMutants, pageMutants())
+		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, pageMutants())
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly
