@@ -87,7 +87,7 @@ func TestReplay_commitsAsTheBatchItself(t *testing.T) {
 			func(db *lightningdb.DB) error { return db.Write(&b) },
 			func(db *lightningdb.DB) error { return kv.Replay(db, &b) },
 			func(db *lightningdb.DB) error {
-				return db.Update(nil, func(tx *lightningdb.Tx) error { return kv.Replay(tx, &b) })
+				return db.Update(t.Context(), func(tx *lightningdb.Tx) error { return kv.Replay(tx, &b) })
 			},
 		} {
 			db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, MemoryLimit: 10 << 20})

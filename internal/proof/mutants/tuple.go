@@ -162,15 +162,6 @@ var tupleMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "one descending part within another overwrites it",
-		Breaks: "the parts of a key behind one in descending order are read as other ones",
-		Changes: []Change{{"tuple/desc.go", `key, end, from := r.key, r.off, len(r.spare)`,
-			`key, end, from := r.key, r.off, 0`}, {"tuple/desc.go", `r.spare = unescape(r.spare, raw)`,
-			`r.spare = unescape(r.spare[:0], raw)`}},
-		Killer: tupleTest("TestDesc_isAPartOfAKey"),
-		Quick:  true,
-	},
-	{
 		Name:   "a subspace keeps the prefix that it is given",
 		Breaks: "the program changes its buffer, and all keys of a table with it",
 		Changes: []Change{{"tuple/subspace.go", `return Subspace{slices.Concat(prefix, nil)}`,
