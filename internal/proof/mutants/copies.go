@@ -77,7 +77,7 @@ var copyMutants = []Mutant{
 	{
 		Name:    "what is restored is not verified",
 		Breaks:  "a restore reports success, and the damage is found when it is needed",
-		Changes: []Change{{"backup/restore.go", `errors.Join(db.Verify(ctx, progress), db.Close())`, `db.Close()`}},
+		Changes: []Change{{"backup/restore.go", `errors.Join(db.Verify(ctx, progress), db.Close())`, `errors.Join(db.Close())`}},
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_refusesDamageThatWasBackedUp$"},
 		Quick:   true,
 	},
@@ -92,7 +92,7 @@ var copyMutants = []Mutant{
 		Name:   "what a restore has left complete passes for somebody's",
 		Breaks: "a restore that is killed while it verifies is in the way of the next one",
 		Changes: []Change{{"internal/target/staging.go", `		if err == nil && len(names) > 0 {`,
-			`		if err == nil && len(names) > maxFiles {`}},
+			`		if err == nil && len(names) > 1<<20 {`}},
 		Killer: Check{Package: "./backup", Run: "^TestRestore_killedAtAnyMoment$"},
 		Quick:  true,
 	},

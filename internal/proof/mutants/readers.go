@@ -145,7 +145,7 @@ var readerMutants = []Mutant{
 		Name:   "a batch does not look for older versions",
 		Breaks: "a scan shows a key once for each of its versions",
 		Changes: []Change{{"internal/tree/merge/visible.go", `		if some && same(e.Key.User, decided) {`,
-			`		if kept < 0 {`}},
+			`		if some && kept < 0 {`}},
 		Killer: test("tree/merge", "TestVisible_batches"),
 		Quick:  true,
 	},
