@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"lightningdb/internal/format/key"
-	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/format/operand/operandtest"
 )
 
 var mergeSeed = flag.Uint64("merge.seed", 0, "seed of random merges; 0 for one from the clock")
@@ -295,7 +295,7 @@ func (m *mergeModel) reopen(merge func(key, old, argument []byte) ([]byte, error
 	var err error
 	o := &Options{Durability: Process, MemoryLimit: 10 << 20}
 	if merge != nil {
-		rules := mergetest.Lists(merge)
+		rules := operandtest.Lists(merge)
 		o.Merge = rules.User
 		if m.rnd.IntN(2) == 0 {
 			o.PartialMerge = rules.Partial

@@ -12,7 +12,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
-	"lightningdb/internal/tree/merge/mergetest"
+	"lightningdb/internal/format/operand/operandtest"
 )
 
 // Mix is one way of using a database: its options, and what its keys and values look like.
@@ -159,7 +159,7 @@ func (m *Mix) valueOf(r *rand.Rand, k []byte) []byte {
 var mergeByDigest = listed.User
 
 // listed are its rules, by which arguments can be joined.
-var listed = mergetest.Lists(func(k, old, argument []byte) ([]byte, error) {
+var listed = operandtest.Lists(func(k, old, argument []byte) ([]byte, error) {
 	if old == nil {
 		return fmt.Appendf(nil, "none+%s", argument), nil
 	}

@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/operand/operandtest"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
@@ -70,7 +71,7 @@ func (w *world) merge(user string, o operand.Operator, argument string) {
 
 // rules fold so that the order and the number of operands, and the value below them, can be told from the result.
 // They cannot fold "bad".
-var rules = mergetest.Lists(func(_, old, argument []byte) ([]byte, error) {
+var rules = operandtest.Lists(func(_, old, argument []byte) ([]byte, error) {
 	if string(argument) == "bad" {
 		return nil, errors.New("cannot be folded")
 	}

@@ -1,4 +1,5 @@
-package mergetest
+// Package operandtest joins the arguments of any merge function, for tests of those that join them.
+package operandtest
 
 import (
 	"bytes"
