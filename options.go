@@ -90,7 +90,7 @@ type Options struct {
 	ValueThreshold int
 
 	// Archive gets every commit soon after it is durable: backup.NewArchive says how, and what happens while it cannot.
-	// Commits never wait for it; it takes a goroutine. Ignored with ReadOnly. Default: none.
+	// Commits never wait for it; it takes two goroutines. Ignored with ReadOnly. Default: none.
 	Archive Archive
 
 	// ArchiveInterval is how long a durable commit waits until it is archived, unless 1 MiB is there before. Default: 1 s.

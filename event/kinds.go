@@ -54,9 +54,10 @@ const StallPause = time.Second
 type Stopped struct{ Cause error }
 
 // Hindered says that a commit, flush or compaction has failed for what passes by itself: a full disk, or no file
-// descriptors. Resumed follows, unless the database is closed before. Full tells the first from the second.
+// descriptors; or that what was committed does not reach the archive. Resumed follows, unless the database is closed
+// before. Full says that there is no space.
 type Hindered struct {
-	By    string // commit, or flush or compaction
+	By    string // of commits, of flush and compaction, or of the archive
 	Full  bool   // there is no space
 	Cause error
 }

@@ -92,6 +92,7 @@ func Start(e *engine.Engine, o Options) *Archiver {
 		ctx, cancel := context.WithCancel(context.Background())
 		a.cancel = cancel
 		a.running.Go(func() { a.run(ctx) })
+		a.running.Go(func() { a.observe(ctx) })
 	}
 	return a
 }
@@ -115,14 +116,20 @@ func (a *Archiver) Stop() {
 	}
 }
 
-// run is the goroutine of the archiver.
+// observe notes moments, also while a piece is on its way for long.
+func (a *Archiver) observe(ctx context.Context) {
+	for calls.Sleep(ctx, a.opts.Interval/samples) == nil {
+		a.sample()
+	}
+}
+
+// run archives.
 func (a *Archiver) run(ctx context.Context) {
 	pause := a.opts.Interval
 	for due := time.Duration(0); ; {
 		if err := calls.Sleep(ctx, a.opts.Interval/samples); err != nil {
 			return
 		}
-		a.sample()
 		due += a.opts.Interval / samples
 		full := a.engine.AppendedBytes()-a.appended >= pieceBytes && pause == a.opts.Interval
 		if due < pause && !full {
@@ -181,6 +188,9 @@ func (a *Archiver) Step(ctx context.Context) (more bool, err error) {
 	}
 	if more || err != nil {
 		defer a.engine.NoteReport()
+	}
+	if ctx.Err() == nil {
+		a.engine.NoteArchive(err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

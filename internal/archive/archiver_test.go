@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"lightningdb/event"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/system/vfs/memfs"
 )
@@ -52,6 +57,92 @@ func TestArchiver_oneBranchOverCrashesAndRestarts(t *testing.T) {
 		w.check(4)
 		w.close()
 	})
+}
+
+// slow is a shelf that gives no answer for a while.
+type slow struct {
+	*shelf
+	begun   chan struct{} // a piece is on its way
+	answers chan struct{} // closed when there are answers again
+}
+
+func (s *slow) PutPiece(ctx context.Context, name string, content []byte) error {
+	select {
+	case s.begun <- struct{}{}:
+	default:
+	}
+	<-s.answers
+	return s.shelf.PutPiece(ctx, name, content)
+}
+
+// What is committed while a piece is on its way would be noted as one moment, when it has arrived: a restore to a time
+// in between would give the state of before, without a word.
+func TestArchiver_notesMomentsWhileAPutTakesLong(t *testing.T) {
+	w := newWorld(t, rand.New(rand.NewPCG(1, 0)))
+	defer func() { _ = w.e.Close() }()
+	store := &slow{w.shelf, make(chan struct{}, 1), make(chan struct{})}
+	var minutes atomic.Int64
+	wall := func() time.Time { return w.clock.Add(time.Duration(minutes.Load()) * time.Minute) }
+	a := Start(w.e, Options{Store: store, Interval: 10 * time.Millisecond, Wall: wall})
+	until := func(what string, is func() bool) {
+		t.Helper()
+		for begun := time.Now(); !is(); time.Sleep(time.Millisecond) {
+			if time.Since(begun) > time.Minute {
+				t.Fatalf("not within a minute: %s", what)
+			}
+		}
+	}
+	w.put("a", true)
+	<-store.begun
+	for _, letter := range []string{"b", "c", "d"} {
+		minutes.Add(1)
+		w.put(letter, true)
+		until(letter+" is noted", func() bool {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			n := len(a.moments)
+			return n > 0 && a.moments[n-1].Sequence == w.e.Tree().Visible()
+		})
+	}
+	minutes.Add(1)
+	close(store.answers)
+	until("all is archived", func() bool { return a.Metrics().LagOperations == 0 })
+	a.Stop()
+	for minute, want := range []string{"a", "b", "c", "d"} {
+		got, _, err := w.restore(At(w.clock.Add(time.Duration(minute)*time.Minute+time.Second)), Choice{})
+		if err != nil || got["letter"] != want {
+			t.Errorf("after %d minutes: %v, %v, want %s", minute, got, err, want)
+		}
+	}
+}
+
+// An archive that stands still would be found out by whoever asks for it, perhaps after the disk is lost.
+func TestArchiver_tellsThatItStandsStill(t *testing.T) {
+	var told []string
+	w := newWorld(t, rand.New(rand.NewPCG(1, 0)))
+	w.close()
+	w.options.Events.Listener = func(r event.Record) {
+		switch e := r.Event.(type) {
+		case event.Hindered:
+			told = append(told, fmt.Sprint(e.By, " held up ", errors.Is(e.Cause, errNoAnswer)))
+		case event.Resumed:
+			told = append(told, e.By+" no more")
+		}
+	}
+	w.open()
+	w.put("a", true)
+	w.shelf.faults = 100
+	for range 3 {
+		if _, err := w.a.Step(t.Context()); err == nil {
+			t.Fatal("a store that gives no answer takes a piece")
+		}
+	}
+	w.shelf.settle()
+	w.catchUp()
+	w.close()
+	if diff := cmp.Diff([]string{"the archive is held up true", "the archive is no more"}, told); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // What cannot be restored is refused by name; what can be is what it was.

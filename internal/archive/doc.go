@@ -35,6 +35,6 @@
 //
 // # Goroutines
 //
-// One, until Stop, which tries to put what is left for a few seconds. A commit never waits for it. Metrics may be
-// called at any time.
+// Two, until Stop, which tries to put what is left for a few seconds: one archives, the other notes moments meanwhile,
+// because a store may take minutes for an answer. A commit never waits for them. Metrics may be called at any time.
 package archive

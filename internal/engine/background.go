@@ -30,6 +30,7 @@ type background struct {
 	stalls      *events.Stalls
 	work        *events.Held // flushes and compactions that are held up
 	commits     *events.Held // commits that are
+	archive     *events.Held // an archive that is
 	backups     *events.Backups
 
 	rotation atomic.Bool // see noteRotation
@@ -42,7 +43,7 @@ func newBackground() background {
 	return background{flusher: calls.NewWaker(), compactor: calls.NewWaker(), housekeeper: calls.NewWaker(),
 		running: new(sync.WaitGroup), report: new(state.Reporter), stalls: new(events.Stalls),
 		work: events.NewHeld("flush and compaction are", 0), commits: events.NewHeld("commits are", event.StallPause),
-		backups: new(events.Backups)}
+		archive: events.NewHeld("the archive is", 0), backups: new(events.Backups)}
 }
 
 // wait returns when all of them have ended, which they do once the gate is closed.

@@ -218,6 +218,9 @@ func (e *Engine) Log() *wal.Log { return e.log }
 // AppendedBytes is how many bytes of batches have gone to the log.
 func (e *Engine) AppendedBytes() uint64 { return e.stats.LogBytes.Load() }
 
+// NoteArchive tells when something is not archived because of err, which will be tried again, and when that is over.
+func (e *Engine) NoteArchive(err error) { e.background.archive.Note(e.opts.bus, e.clock.Now(), err) }
+
 // Verify is Tree.Verify, traced.
 func (e *Engine) Verify(ctx context.Context, progress func(done, total int64)) error {
 	err := e.opts.bus.Traced(ctx, event.Verify, func(ctx context.Context) error { return e.tree.Verify(ctx, progress) })

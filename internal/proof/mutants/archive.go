@@ -119,6 +119,21 @@ var archiveMutants = []Mutant{
 		Killer:  Check{Package: "./backup", Run: "^TestArchive_isToldToFollowers$"},
 	},
 	{
+		Name:   "moments are noted between pieces alone",
+		Breaks: "a restore to a time while the store was slow gives an older state, without a word",
+		Changes: []Change{{"internal/archive/archiver.go", `		a.running.Go(func() { a.observe(ctx) })
+`, ``}},
+		Killer: test("archive", "TestArchiver_notesMomentsWhileAPutTakesLong"),
+	},
+	{
+		Name:   "nobody is told that the archive stands still",
+		Breaks: "the disk is lost, and the newest backup is a week old",
+		Changes: []Change{{"internal/archive/archiver.go", `		a.engine.NoteArchive(err)
+`, `		_ = err
+`}},
+		Killer: test("archive", "TestArchiver_tellsThatItStandsStill"),
+	},
+	{
 		Name:    "the name of what was restored is not made durable",
 		Breaks:  "a power cut takes a database that was reported as restored",
 		Changes: []Change{{"internal/target/staging.go", `	return s.Disk.Sync(filepath.Dir(dir))`, `	return nil`}},
