@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"lightningdb"
 	"lightningdb/backup"
@@ -433,6 +434,52 @@ func flip(name string) error {
 	}
 	content[len(content)/2] ^= 1
 	return os.WriteFile(name, content, 0o600)
+}
+
+// Backups that are whole do not bring back the last hour, if what was archived since is damaged.
+func TestVerify_readsTheArchive(t *testing.T) {
+	place := filepath.Join(t.TempDir(), "repository")
+	r := open(t, backup.NewFolder(place))
+	db, err := lightningdb.Open(filepath.Join(t.TempDir(), "db"), &lightningdb.Options{Archive: backup.NewArchive(r),
+		ArchiveInterval: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 20 || db.Metrics().Archive.Pieces < 3; i++ {
+		if err := db.Put([]byte("key"), fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := &backup.VerifyOptions{ReadData: true}
+	var done, total int64
+	all.Progress = func(d, t int64) { done, total = d, t }
+	if err := r.Verify(t.Context(), all); err != nil || done != total {
+		t.Errorf("verify: %v, %d bytes of %d", err, done, total)
+	}
+	pieces, _ := filepath.Glob(filepath.Join(place, "archive", "*", "*", "*"))
+	for _, piece := range pieces {
+		content, err := os.ReadFile(piece)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := flip(piece); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Verify(t.Context(), nil); err != nil {
+			t.Errorf("without reading: %v", err)
+		}
+		if err := r.Verify(t.Context(), all); !errors.Is(err, backup.ErrBadPiece) ||
+			!strings.Contains(err.Error(), filepath.Base(piece)) {
+			t.Errorf("%s was changed, and verify says: %v", piece, err)
+		}
+		if err := os.WriteFile(piece, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // What is wrong in a repository is named, with the backup and the file, and never restored. What is missing is there

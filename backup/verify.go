@@ -17,7 +17,7 @@ import (
 
 // VerifyOptions configures a Verify. The zero value, and nil, looks at names and sizes.
 type VerifyOptions struct {
-	// ReadData reads every file that a backup names, and compares its digest.
+	// ReadData reads every file that a backup names, and compares its digest; and every piece of an archive.
 	ReadData bool
 
 	// Progress is told of the bytes that were read with ReadData. nil for nobody.
@@ -26,8 +26,10 @@ type VerifyOptions struct {
 
 // Verify looks whether every file that a backup names is there and whole. It returns an error for each damage, joined:
 // ErrBadBackup for each file of each backup that is missing, cut or changed, and for each backup that cannot be read;
-// and one for each file that is none of a repository's, which nothing ever touches. Backups may be made and pruned
-// meanwhile. o may be nil.
+// and one for each file that is none of a repository's, which nothing ever touches. With ReadData it is an ErrBadPiece
+// for each piece of an archive that is damaged, or does not follow the one before it; that the newest ones are missing,
+// or the oldest behind a base, cannot be told. Backups may be made and pruned, and commits archived, meanwhile. o may
+// be nil.
 func (r *Repository) Verify(ctx context.Context, o *VerifyOptions) error {
 	ctx = calls.OrBackground(ctx)
 	if err := r.check(ctx); err != nil {
@@ -67,6 +69,13 @@ func (v *verification) run(ctx context.Context) error {
 	}
 	if err := v.report(ctx); err != nil {
 		return err
+	}
+	if v.o.ReadData {
+		damage, err := archive.Check(ctx, NewArchive(v.r), v.progress)
+		if err != nil {
+			return err
+		}
+		v.damage = append(v.damage, damage...)
 	}
 	return errors.Join(v.damage...)
 }
@@ -117,6 +126,8 @@ func (v *verification) list(ctx context.Context) error {
 			v.there[e.Name] = e.Size
 		} else if !isOurs(e.Name) {
 			v.damage = append(v.damage, fmt.Errorf("%s is no file of a repository", e.Name))
+		} else if archive.IsName(e.Name) {
+			v.total += e.Size
 		}
 	}
 	return nil
@@ -167,9 +178,14 @@ func (v *verification) look(ctx context.Context, place string, f storedFile) err
 	} else if is := hex.EncodeToString(sum.Sum(nil)); is != f.Digest {
 		v.problems[place] = "was changed: its SHA-256 is " + is
 	}
-	v.done += f.Size
-	if v.o.Progress != nil {
-		v.o.Progress(v.done, v.total)
-	}
+	v.progress(f.Size)
 	return nil
+}
+
+// progress tells that some more bytes were read.
+func (v *verification) progress(bytes int64) {
+	v.done += bytes
+	if v.o.Progress != nil {
+		v.o.Progress(v.done, max(v.done, v.total)) // pieces that were put meanwhile are read too
+	}
 }

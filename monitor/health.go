@@ -16,7 +16,7 @@ import (
 // Health is the result of one check: the answer of /healthz and /readyz.
 type Health struct {
 	OK      bool      `json:"ok"`
-	Proof   string    `json:"proof,omitempty"`   // what was done to find out
+	Proof   string    `json:"proof,omitempty"`   // what was seen to work, if it is healthy
 	Reason  string    `json:"reason,omitempty"`  // why not
 	Warning string    `json:"warning,omitempty"` // what has to be mended though it is healthy
 	At      time.Time `json:"at"`                // when the check ended, or was given up
@@ -125,6 +125,9 @@ func (p *probe) run(a *attempt) {
 		err = plain(fmt.Sprintf("the check took %v; at most %v are healthy", took, p.timeout))
 	}
 	a.result.OK, a.result.Reason = err == nil, p.text(err)
+	if !a.result.OK {
+		a.result.Proof = ""
+	}
 	p.mu.Lock()
 	p.ended = a
 	p.mu.Unlock()
@@ -143,7 +146,10 @@ func (p *probe) newest() *Health {
 
 // checkAlive fails if nothing but opening the database again helps.
 func (m *Monitor) checkAlive(_ context.Context, h *Health) error {
-	h.Proof = "the database is open and takes writes"
+	h.Proof = "the database is open"
+	if _, ok := m.db.(writer); ok {
+		h.Proof += " and takes writes"
+	}
 	failure := m.db.Metrics().BackgroundError
 	if failure == nil || errors.Is(failure, lightningdb.ErrClosed) {
 		return failure

@@ -370,6 +370,14 @@ func TestFind_atATime(t *testing.T) {
 
 // A piece that is missing or changed must not become a state that never was.
 func TestReplay_refusesABrokenChain(t *testing.T) {
+	look := func(w *world) (bytes int64, damage []error) {
+		damage, err := Check(t.Context(), w.shelf, func(n int64) { bytes += n })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes, damage
+	}
+
 	w := newWorld(t, rand.New(rand.NewPCG(2, 2)))
 	defer w.close()
 	for range 12 {
@@ -381,9 +389,12 @@ func TestReplay_refusesABrokenChain(t *testing.T) {
 	if err != nil || len(of) < 8 {
 		t.Fatal(len(of), err)
 	}
+	if bytes, damage := look(w); bytes != b.Bytes || damage != nil {
+		t.Errorf("a look at %d bytes of %d finds %v", bytes, b.Bytes, damage)
+	}
 	whole := maps.Clone(w.shelf.files)
 	for i := 1; i < len(of)-1; i++ {
-		for _, damage := range []func(){
+		for kind, damage := range []func(){
 			func() { delete(w.shelf.files, of[i].name) },
 			func() { w.shelf.files[of[i].name] = whole[of[i+1].name] },
 			func() { w.shelf.files[of[i].name][70]++ },
@@ -394,6 +405,10 @@ func TestReplay_refusesABrokenChain(t *testing.T) {
 				w.shelf.files[name] = append([]byte(nil), content...)
 			}
 			damage()
+			_, found := look(w)
+			if unseen := kind == 0 && i == 1; unseen != (found == nil) || !unseen && !errors.Is(found[0], ErrBadPiece) {
+				t.Errorf("%s is damaged, and a look at all finds %v", of[i].name, found)
+			}
 			for _, seq := range []uint64{uint64(of[i].first), b.Last} {
 				_, r, err := w.restore(Sequence(seq), Choice{})
 				pruned := errors.Is(err, ErrNoPoint) && i == 1 // what a prune leaves looks as if the first one is missing

@@ -126,6 +126,22 @@ var archiveMutants = []Mutant{
 		Killer: test("archive", "TestArchiver_notesMomentsWhileAPutTakesLong"),
 	},
 	{
+		Name:   "verify leaves the archive out",
+		Breaks: "what was committed since the last backup cannot be restored, and nobody knew",
+		Changes: []Change{{"backup/verify.go", `		v.damage = append(v.damage, damage...)
+	}
+	return errors.Join(v.damage...)`, `		_ = damage
+	}
+	return errors.Join(v.damage...)`}},
+		Killer: Check{Package: "./backup", Run: "^TestVerify_readsTheArchive$"},
+	},
+	{
+		Name:    "verify takes pieces of two branches for one",
+		Breaks:  "a piece is missing, and nobody knew",
+		Changes: []Change{{"internal/archive/check.go", `		if err := p.follows(before); err != nil {`, `		if err := p.follows(nil); err != nil {`}},
+		Killer:  test("archive", "TestReplay_refusesABrokenChain"),
+	},
+	{
 		Name:   "nobody is told that the archive stands still",
 		Breaks: "the disk is lost, and the newest backup is a week old",
 		Changes: []Change{{"internal/archive/archiver.go", `		a.engine.NoteArchive(err)
