@@ -513,6 +513,9 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 	case iter.Seq[[]byte]:
 		for range v {
 		}
+	case iter.Seq[Operation]:
+		for range v {
+		}
 	case *Range:
 		for range v.All() {
 		}

@@ -29,6 +29,7 @@ var textOnly = map[string]string{
 	"internal/tree/manifest/current.go: strings.ContainsFunc": "the name of a manifest",
 	"internal/system/owner/owner.go: bytes.TrimSpace":         "what another writer has left in a file of its own",
 	"internal/format/record/reader.go: bytes.TrimRight":       "blank bytes behind a record; a cutset of ASCII cuts bytes",
+	"internal/format/status/report.go: strings.ToValidUTF8":   "the text of an error in a report for people",
 	"internal/system/vfs/errors.go: strings.ContainsAny":      "the name of a file",
 	"internal/system/vfs/lock.go: strings.Fields":             "the words in a lock file",
 	"internal/system/vfs/lock.go: strings.ContainsFunc":       "the name of a program in a lock file",

@@ -22,6 +22,10 @@ import (
 // page of a writer that lives is right again within moments.
 const longestWait = 2 * time.Second
 
+// publishWait is how long a refresh waits for a commit that is in tables already, by an ingest, and is published a moment
+// later: no copy can be made of what is shown before.
+const publishWait = 50 * time.Millisecond
+
 // current is what a follower has read, and perhaps not shown yet.
 type current struct {
 	db    [16]byte
@@ -49,7 +53,9 @@ func (f *Follower) refresh(ctx context.Context) error {
 		if err == nil {
 			err = f.catchUp(page)
 		}
-		if err == nil || !mayPass(err) {
+		waits := err != nil && mayPass(err) || err == nil && !f.opts.Manual && waited < publishWait &&
+			f.current.read.version.LastSeq > page.Visible
+		if !waits {
 			return err
 		}
 		if waited >= longestWait || f.opts.Manual && page == last { // a page that only grows may lead nowhere as well

@@ -38,13 +38,13 @@ func (tr *Tree) Cut(ctx context.Context, fn func(ctx context.Context, v *View, s
 func (tr *Tree) cut(ctx context.Context) (*View, key.SeqNum, error) {
 	begun := tr.clock.Now()
 	for {
-		v := tr.Acquire()
-		if tr.opts.Follow {
-			return v, v.seq, nil
-		}
 		// What is published after the view was replaced may be in a later one only. And a commit may be in the tables, by
-		// an ingest, just before it is published.
-		seq := tr.Visible()
+		// an ingest, just before it is published, which the next view of a follower tells.
+		v := tr.Acquire()
+		seq := v.seq
+		if !tr.opts.Follow {
+			seq = tr.Visible()
+		}
 		if tr.view.Load() == v && v.version.LastSeq <= seq {
 			return v, seq, nil
 		}

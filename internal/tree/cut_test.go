@@ -38,3 +38,30 @@ func TestCut_waitsForWhatIsInTheTables(t *testing.T) {
 		t.Errorf("it was cut at %d", seq)
 	}
 }
+
+// A follower is told of the tables of an ingest a moment before it is published: its copy would be one that cannot be,
+// whose tables are newer than it is.
+func TestCut_ofAFollowerWaitsForTheNextView(t *testing.T) {
+	h := newHarness(t, Options{Follow: true})
+	defer h.close()
+	h.Show(nil, &manifest.Version{NextNum: 2, LastSeq: 2}, 1)
+	cut := make(chan key.SeqNum, 1)
+	go func() {
+		err := h.Cut(context.Background(), func(_ context.Context, _ *View, seq key.SeqNum) error {
+			cut <- seq
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case seq := <-cut:
+		t.Fatalf("it was cut at %d, and the tables have a commit at 2", seq)
+	case <-time.After(50 * time.Millisecond):
+	}
+	h.Show(nil, &manifest.Version{NextNum: 2, LastSeq: 2}, 2)
+	if seq := <-cut; seq != 2 {
+		t.Errorf("it was cut at %d", seq)
+	}
+}

@@ -82,6 +82,14 @@ var copyMutants = []Mutant{
 		Quick:   true,
 	},
 	{
+		Name:   "a follower's copy is made of tables that are newer than it",
+		Breaks: "a checkpoint by a follower fails next to a large transaction, and says that data is damaged",
+		Changes: []Change{{"internal/tree/cut.go", `tr.view.Load() == v && v.version.LastSeq <= seq {`,
+			`tr.view.Load() == v && (tr.opts.Follow || v.version.LastSeq <= seq) {`}},
+		Killer: test("tree", "TestCut_ofAFollowerWaitsForTheNextView"),
+		Quick:  true,
+	},
+	{
 		Name:    "a restore removes whatever is where it writes",
 		Breaks:  "somebody's database is gone because of its name",
 		Changes: []Change{{"internal/target/staging.go", `len(names) > 1 || len(names) == 1 && names[0] != lockName`, `len(names) == 0`}},

@@ -37,7 +37,7 @@ func TestRange_prefixMeansBytes(t *testing.T) {
 
 // An argument that is not what its flag says must be refused as wrong use, not stored as something else.
 func TestEncoding_refusesWhatItCannotRead(t *testing.T) {
-	for text, e := range map[string]Encoding{"0": {Hex: true}, "zz": {Hex: true}, "*": {Base64: true}, "": {},
+	for text, e := range map[string]Encoding{"0": {Hex: true}, "zz": {Hex: true}, "*": {Base64: true},
 		strings.Repeat("k", 1<<16+1): {}} {
 		_, err := e.Key(text)
 		var wrong *command.UsageError
