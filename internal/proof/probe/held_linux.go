@@ -17,6 +17,7 @@ const stopTimeout = 10 * time.Second
 
 // HeldBy adds up the files in dir, and those of the same file system that process pid has open or mapped without a
 // name. It stops the process meanwhile, so that all are of one moment. A process that has ended, or 0, has none open.
+// While there is no dir yet, nothing is there.
 func HeldBy(pid int, dir string) (h Held, err error) {
 	if pid != 0 && syscall.Kill(pid, syscall.SIGSTOP) == nil {
 		defer syscall.Kill(pid, syscall.SIGCONT)
@@ -25,7 +26,9 @@ func HeldBy(pid int, dir string) (h Held, err error) {
 		}
 	}
 	var at syscall.Stat_t
-	if err := syscall.Stat(dir, &at); err != nil {
+	if err := syscall.Stat(dir, &at); err == syscall.ENOENT {
+		return h, nil
+	} else if err != nil {
 		return h, fmt.Errorf("look at %s: %w", dir, err)
 	}
 	names, err := os.ReadDir(dir)

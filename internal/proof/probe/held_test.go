@@ -69,6 +69,9 @@ func TestHeldBy_countsAlsoWhatHasNoName(t *testing.T) {
 	if err := command.Wait(); err != nil { // it goes on after it was looked at
 		t.Error(err)
 	}
+	if h, err := HeldBy(0, dir+".later"); h.Length != 0 || err != nil { // a process may be slow to begin
+		t.Errorf("before there is a directory: %+v, %v", h, err)
+	}
 	if h, err := HeldBy(0, dir); h.Length != 10_000 || h.Removed != 0 || err != nil {
 		t.Errorf("with nobody: %+v, %v", h, err)
 	}
