@@ -171,8 +171,8 @@ func decodeTable(c *cursor) Placed {
 		Tombstones: c.uvarint(), Shadowed: c.uvarint(), RawBytes: c.uvarint(),
 		SmallestSeq: key.SeqNum(c.uvarint()), LargestSeq: key.SeqNum(c.uvarint()),
 	}
-	t.Smallest = append([]byte(nil), c.bytes()...)
-	t.Largest = append([]byte(nil), c.bytes()...)
+	t.Smallest = append([]byte{}, c.bytes()...) // the empty key is not nil, which would be an open end
+	t.Largest = append([]byte{}, c.bytes()...)
 	t.ValueBytes = c.uvarint()
 	for range c.uvarint() {
 		if c.bad || len(c.rest) == 0 {
