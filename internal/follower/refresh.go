@@ -22,8 +22,8 @@ import (
 // page of a writer that lives is right again within moments.
 const longestWait = 2 * time.Second
 
-// publishWait is how long a refresh waits for a commit that is in tables already, by an ingest, and is published a moment
-// later: no copy can be made of what is shown before.
+// publishWait is how long a refresh waits for a commit that is in tables already, by an ingest, and is published a
+// moment later: no copy can be made of what is shown before.
 const publishWait = 50 * time.Millisecond
 
 // current is what a follower has read, and perhaps not shown yet.
