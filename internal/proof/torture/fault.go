@@ -107,7 +107,7 @@ type Injector struct {
 	Stats  FaultStats
 }
 
-// Watchdog bounds one run; after it the program ends with the stacks of all goroutines.
+// Watchdog bounds one run, of a simulation one step; after it the program ends with the stacks of all goroutines.
 const Watchdog = time.Minute
 
 // Run runs w once for each of its calls and each fault. Its error says that w itself failed, undisturbed.

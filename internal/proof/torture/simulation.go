@@ -173,6 +173,7 @@ func (m Simulation) Run() (stats SimulationStats, sum uint64, err error) {
 	}
 	for s.stats.Steps < m.Steps {
 		s.stats.Steps++
+		watchdog.Reset(Watchdog) // a busy machine may take minutes for all of them, under the race detector
 		if err := s.turn(); err != nil {
 			return s.stats, 0, err
 		}
