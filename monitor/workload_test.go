@@ -62,6 +62,14 @@ func (s *script) hear(r event.Record) {
 	}
 }
 
+// setHold has listeners wait for the end of hold from now on, and returns what they waited for before.
+func (s *script) setHold(hold chan struct{}) (before chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, s.hold = s.hold, hold
+	return before
+}
+
 func (s *script) must(err error) {
 	s.Helper()
 	if err != nil {
@@ -392,7 +400,7 @@ func (s *script) drop() {
 	const happen = 1100
 	synctest.Wait()
 	s.mu.Lock()
-	s.hold = make(chan struct{})
+	s.setHold(make(chan struct{}))
 	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
@@ -403,8 +411,7 @@ func (s *script) drop() {
 			synctest.Wait() // the listener has it
 		}
 	}
-	close(s.hold)
-	s.hold = nil
+	close(s.setHold(nil))
 	synctest.Wait()
 	s.add("backup_failures_total", happen)
 	s.add("events_total", 1+event.QueueLength)
