@@ -24,7 +24,7 @@ type background struct {
 	flusher     calls.Waker
 	compactor   calls.Waker
 	housekeeper calls.Waker
-	running     *sync.WaitGroup
+	running     *sync.WaitGroup // they end once the gate is closed
 	report      *state.Reporter
 	scrub       *scrub.Scrub // nil without Options.ScrubRate
 	stalls      *events.Stalls
@@ -33,7 +33,7 @@ type background struct {
 	archive     *events.Held // an archive that is
 	backups     *events.Backups
 
-	rotation atomic.Bool // see noteRotation
+	rotation atomic.Bool // see noteRotation; ended under the commit pipeline
 
 	flushing sync.Mutex // held by the one flush in progress
 	house    sync.Mutex // held by the one CleanStep or SpaceStep in progress
@@ -45,9 +45,6 @@ func newBackground() background {
 		work: events.NewHeld("flush and compaction are", 0), commits: events.NewHeld("commits are", event.StallPause),
 		archive: events.NewHeld("the archive is", 0), backups: new(events.Backups)}
 }
-
-// wait returns when all of them have ended, which they do once the gate is closed.
-func (b *background) wait() { b.running.Wait() }
 
 // wakeAll has everybody who waits look again: background goroutines and writers.
 func (e *Engine) wakeAll() {

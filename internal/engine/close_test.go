@@ -95,7 +95,8 @@ func TestFlush_isBegunAgainWhenThereAreDescriptors(t *testing.T) {
 	}
 	defer e.Close()
 	put(t, e, "key", "value")
-	fs.SetRules(errfs.On(errfs.Create, errfs.Open).Fail(syscall.EMFILE))
+	none := errfs.On(errfs.Create, errfs.Open).Fail(syscall.EMFILE)
+	fs.SetRules(none)
 	if err := e.Flush(); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("Flush without descriptors gave %v", err)
 	}
@@ -103,6 +104,9 @@ func TestFlush_isBegunAgainWhenThereAreDescriptors(t *testing.T) {
 		t.Errorf("without descriptors, the metrics say %v", err)
 	}
 	time.Sleep(2 * retryInterval)
+	if n := none.Applied(fs); n > 20 { // some in each half second, not as many as the processor makes
+		t.Errorf("%d calls found no descriptor meanwhile", n)
+	}
 	if err := e.Metrics().Failure; !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("after some tries, the metrics say %v", err)
 	}

@@ -164,7 +164,7 @@ func (e *Engine) Closed() bool { return e.gate.Closed() }
 func (e *Engine) Writable() error { return e.dir.Writable() }
 
 // Get is Tree.Get.
-func (e *Engine) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
+func (e *Engine) Get(dst, user []byte, seq key.SeqNum) ([]byte, bool, error) {
 	return e.tree.Get(dst, user, seq)
 }
 
@@ -323,7 +323,7 @@ func (e *Engine) Close() error {
 	}
 	e.wakeAll()
 	e.gate.Wait()
-	e.background.wait() // from here on nobody else is in
+	e.background.running.Wait() // from here on nobody else is in
 	e.background.stalls.Close(e.opts.bus, e.stats.Stall(e.clock.Now()))
 	left := e.tree.EndReaders()
 	err := errors.Join(e.flushAtClose(), e.closeFiles())

@@ -41,15 +41,16 @@ func (e *Engine) noteBackground(err error) {
 // asked for it has been told, and may not come again. That the disk is full is seen in the commits that it refuses.
 func (e *Engine) noteRotation(err error) {
 	if directory.Transient(err) && !errors.Is(err, vfs.ErrNoSpace) {
-		e.background.rotation.Store(true)
 		e.noteBackground(err)
-		e.background.flusher.Wake()
+		if !e.background.rotation.Swap(true) { // else the flusher knows, and may be the one who tries
+			e.background.flusher.Wake()
+		}
 	}
 }
 
 // flusherStep is FlushStep, after the rotation that noteRotation wants.
 func (e *Engine) flusherStep() (bool, error) {
-	if e.background.rotation.Swap(false) && !e.gate.Closed() {
+	if e.background.rotation.Load() && !e.gate.Closed() {
 		if err := e.rotateAny(); err != nil && err != errNoRoom { // without room there is something to flush
 			return false, err
 		}

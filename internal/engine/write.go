@@ -266,6 +266,7 @@ func (e *Engine) rotate(need int) error {
 func (e *Engine) rotateAny() error {
 	return e.queue.Exclusive(func() error {
 		if e.tree.Active().Count() == 0 {
+			e.background.rotation.Store(false)
 			return nil
 		}
 		return e.rotate(0)
@@ -278,6 +279,7 @@ func (e *Engine) freeze(need int) error {
 		e.noteRotation(err)
 		return err
 	}
+	e.background.rotation.Store(false)
 	if err := e.tree.Freeze(e.log.Num(), need); err != nil {
 		return err
 	}

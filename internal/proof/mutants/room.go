@@ -27,8 +27,15 @@ var roomMutants = []Mutant{
 	{
 		Name:   "a flush that found no descriptors is not begun again",
 		Breaks: "the alert rings until somebody flushes",
-		Changes: []Change{{"internal/engine/room.go", `		e.background.rotation.Store(true)
-`, ``}},
+		Changes: []Change{{"internal/engine/room.go", `		if !e.background.rotation.Swap(true) {`,
+			`		if !e.background.rotation.Load() {`}},
+		Killer: test("engine", "TestFlush_isBegunAgainWhenThereAreDescriptors"),
+	},
+	{
+		Name:   "a flush that finds no descriptors wakes its own flusher",
+		Breaks: "a program that has run out of descriptors spends its processor on trying again",
+		Changes: []Change{{"internal/engine/room.go", `		if !e.background.rotation.Swap(true) {`,
+			`		if !e.background.rotation.Swap(true) || err != nil {`}},
 		Killer: test("engine", "TestFlush_isBegunAgainWhenThereAreDescriptors"),
 	},
 	{
