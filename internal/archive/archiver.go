@@ -232,8 +232,14 @@ func (a *Archiver) breakOff(cause Cause) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.metrics.Gaps++
-	last := &a.metrics.LastGap
-	*map[Cause]*time.Time{Gap: &last.Lost, Transaction: &last.Transaction, Fork: &last.Fork}[cause] = a.opts.Wall().UTC()
+	switch now, last := a.opts.Wall().UTC(), &a.metrics.LastGap; cause {
+	case Gap:
+		last.Lost = now
+	case Transaction:
+		last.Transaction = now
+	case Fork:
+		last.Fork = now
+	}
 }
 
 // put puts a piece behind the tip.

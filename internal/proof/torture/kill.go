@@ -380,6 +380,15 @@ func partValue(w int, n uint64, part int) []byte {
 	return []byte(strings.Repeat(fmt.Sprintf("%d-%d-%d ", w, n, part), 1+int(n*7+uint64(part))%90))
 }
 
+// checkedHead is head, of a writer whose commits are all there.
+func checkedHead(db reader, w int) (uint64, error) {
+	n, err := head(db, w)
+	if err != nil {
+		return 0, err
+	}
+	return n, checkWriter(db, w, n)
+}
+
 // head is the number of the last commit of writer w.
 func head(db reader, w int) (uint64, error) {
 	if w == films {

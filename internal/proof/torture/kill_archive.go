@@ -164,10 +164,7 @@ func (a *archived) last() (uint64, error) {
 	defer db.Close()
 	var sum uint64
 	for w := range archivists {
-		n, err := head(db, w)
-		if err == nil {
-			err = checkWriter(db, w, n)
-		}
+		n, err := checkedHead(db, w)
 		if err != nil {
 			return 0, err
 		}
@@ -202,10 +199,7 @@ func (a *archived) restore(seq uint64) (err error) {
 	defer db.Close()
 	var sum uint64
 	for w := range archivists {
-		n, err := head(db, w)
-		if err == nil {
-			err = checkWriter(db, w, n)
-		}
+		n, err := checkedHead(db, w)
 		if err == nil {
 			err = a.isStateOf(w, n, seq)
 		}

@@ -36,8 +36,8 @@ func (a *app) verifyCommand() *command.Command {
 		Use:   "verify REPOSITORY",
 		Short: "Check that every file which a backup names is there",
 		Help: `verify looks whether every file that a backup names is there and has its size; with --read-data it reads
-them all, and compares the digests. It writes a line for each damage, and exits with 5 if there is one.
-It changes nothing.`,
+them all and compares the digests, and reads every piece of an archive. It writes a line for each
+damage, and exits with 5 if there is one. It changes nothing.`,
 		MinArgs: 1, MaxArgs: 1,
 		Flags: func(f *flag.FlagSet) {
 			f.BoolVar(&readData, "read-data", false, "read every file and compare its digest")

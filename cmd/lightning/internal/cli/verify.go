@@ -32,7 +32,8 @@ If another process has the database open, it checks the state that this one has 
 of manifest and log what belongs to it; "log_commits" is null then.
 
 If DIR is a repository of backups, it looks whether every file that a backup names is there and has
-its size; with --read-data it reads all of them and compares their digests.`,
+its size; with --read-data it reads all of them and compares their digests, and reads every piece of
+an archive.`,
 		MinArgs: 1, MaxArgs: 1,
 		Flags: func(f *flag.FlagSet) {
 			f.BoolVar(&readData, "read-data", false, "repository: read every file and compare its digest")
