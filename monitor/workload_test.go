@@ -399,9 +399,7 @@ func (s *script) large() {
 func (s *script) drop() {
 	const happen = 1100
 	synctest.Wait()
-	s.mu.Lock()
 	s.setHold(make(chan struct{}))
-	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	for n := range happen {
