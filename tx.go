@@ -52,12 +52,13 @@ type Tx struct {
 }
 
 // body is what a transaction is made of. Tx is apart from it, and small: each View has its own, because a program may
-// keep it, but the bodies of those that only read are used again.
+// keep it, but the bodies of those that only read are used again, and have memory for the next ones.
 type body struct {
 	transaction.Body
 	db         *DB        // of one that may write
 	durability Durability // of its commit
 	views      *views     // of one that only reads
+	next       transaction.Slab[Tx]
 }
 
 // views are the read-only transactions of a database or a follower.
@@ -110,7 +111,8 @@ func (vs *views) begin(ctx context.Context) *Tx {
 	if b == nil {
 		b = &body{Body: transaction.Body{Reader: new(transaction.Reading)}, views: vs}
 	}
-	tx := &Tx{body: b}
+	tx := b.next.New()
+	tx.body = b
 	b.Reader.Begin(ctx, vs.Holder, &tx.use)
 	return tx
 }
