@@ -7,11 +7,12 @@
 //
 //	operation = kind (1 byte)  key length (uvarint)  [value length (uvarint)]  key  [value]
 //
-// Only puts and merges have a value length and a value; the value of a merge is an operand (package operand).
-// Operation i of a batch whose first sequence number is s has sequence number s+i. Example: put "k"="vv", delete
-// "k", append "w" to "k" is
+// A delete has no value length and no value; the value of a merge is an operand (package operand). The key of a range
+// delete is its lower end, and its value the upper one, behind the lower, or of length 0 if there is none: no range ends
+// at the empty key. Operation i of a batch whose first sequence number is s has sequence number s+i. Example: put
+// "k"="vv", delete "k", append "w" to "k", delete all from "k" to before "m" is
 //
-//	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77
+//	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77   03 01 01 6b 6d
 package batch
 
 import (
@@ -22,13 +23,15 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 )
 
 // Batch collects operations. The zero value is an empty batch. It owns copies of all keys and values given to it.
 type Batch struct {
-	ops   []byte
-	count int
-	adds  bool // something in it is no deletion
+	ops    []byte
+	count  int
+	ranges int  // how many are deletes of ranges
+	adds   bool // something in it is no deletion
 }
 
 // Op is one decoded operation. Key and Value borrow the batch's bytes.
@@ -83,14 +86,28 @@ func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
 	b.adds = true
 }
 
+// DeleteRange adds "remove the keys of s", which is not empty.
+func (b *Batch) DeleteRange(s span.Span) {
+	b.grow(s.Lo, len(s.Hi))
+	b.ops = append(b.ops, byte(key.KindRangeDelete))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(s.Lo)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(s.Hi)))
+	b.ops = append(append(b.ops, s.Lo...), s.Hi...)
+	b.count++
+	b.ranges++
+}
+
 // Grow makes room for n bytes of encoded operations more, if n is positive.
 func (b *Batch) Grow(n int) { b.ops = slices.Grow(b.ops, max(n, 0)) }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.ops, b.count, b.adds = b.ops[:0], 0, false }
+func (b *Batch) Reset() { b.ops, b.count, b.ranges, b.adds = b.ops[:0], 0, 0, false }
 
 // Count returns the number of operations.
 func (b *Batch) Count() int { return b.count }
+
+// Ranges returns how many of the operations are deletes of ranges.
+func (b *Batch) Ranges() int { return b.ranges }
 
 // Adds reports whether anything was put or merged, and not only deleted. Of a decoded batch it is not known.
 func (b *Batch) Adds() bool { return b.adds }
@@ -101,20 +118,24 @@ func (b *Batch) Bytes() []byte { return b.ops }
 var errMalformed = errors.New("malformed batch")
 
 // Decode returns the batch encoded in data. That must hold exactly count operations, each with a known kind, with
-// sizes within the limits, and, for a merge, with a well-formed operand of a known operator. Decode borrows data and
-// checks all of it, so that Ops of the result never fails.
+// sizes within the limits, for a merge with a well-formed operand of a known operator, and for a range delete with a
+// range that is not empty. Decode borrows data and checks all of it, so that Ops of the result never fails.
 func Decode(data []byte, count int) (Batch, error) {
-	rest := data
+	rest, ranges := data, 0
 	for range count {
-		var ok bool
-		if _, rest, ok = next(rest); !ok {
+		op, tail, ok := next(rest)
+		if !ok {
 			return Batch{}, errMalformed
 		}
+		if op.Kind == key.KindRangeDelete {
+			ranges++
+		}
+		rest = tail
 	}
 	if len(rest) != 0 {
 		return Batch{}, errMalformed
 	}
-	return Batch{ops: data, count: count}, nil
+	return Batch{ops: data, count: count, ranges: ranges}, nil
 }
 
 // Ops yields the operations in order.
@@ -122,7 +143,7 @@ func (b *Batch) Ops() iter.Seq[Op] {
 	return func(yield func(Op) bool) {
 		for rest := b.ops; len(rest) > 0; {
 			op, tail, ok := next(rest)
-			if !ok || !yield(op) { // !ok cannot happen: the bytes come from Put, Delete, Merge or Decode
+			if !ok || !yield(op) { // !ok cannot happen: the bytes come from what adds, or Decode
 				return
 			}
 			rest = tail
@@ -130,7 +151,16 @@ func (b *Batch) Ops() iter.Seq[Op] {
 	}
 }
 
-// Keys yields the key of each operation in order.
+// Span is the keys that a range delete removes. It borrows the bytes of op.
+func (op Op) Span() span.Span {
+	s := span.Span{Lo: op.Key}
+	if len(op.Value) > 0 {
+		s.Hi = op.Value
+	}
+	return s
+}
+
+// Keys yields the key of each operation in order, of a range delete its lower end.
 func (b *Batch) Keys() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for op := range b.Ops() {
@@ -147,7 +177,7 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 		return Op{}, nil, false
 	}
 	op.Kind = key.Kind(data[0])
-	if !op.Kind.Known() {
+	if !op.Kind.Known() && op.Kind != key.KindRangeDelete {
 		return Op{}, nil, false
 	}
 	data = data[1:]
@@ -170,6 +200,9 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	op.Key = data[:keySize:keySize]
 	op.Value = data[keySize : keySize+valueSize : keySize+valueSize]
 	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
+		return Op{}, nil, false
+	}
+	if op.Kind == key.KindRangeDelete && (len(op.Value) > key.MaxUserKeySize || op.Span().Empty()) {
 		return Op{}, nil, false
 	}
 	return op, data[keySize+valueSize:], true

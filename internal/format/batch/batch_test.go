@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 )
 
 // What a commit acknowledged must be what the log replays.
@@ -22,6 +23,10 @@ func TestBatch_roundTrip(t *testing.T) {
 		{key.KindMerge, []byte("n"), operand.AppendInt64([]byte{1}, -7)},
 		{key.KindMerge, []byte("list"), []byte("\x04,more")},
 		{key.KindMerge, []byte("list"), []byte("\x05")},
+		{key.KindRangeDelete, nil, nil},
+		{key.KindRangeDelete, nil, []byte{0}},
+		{key.KindRangeDelete, []byte("\xff"), nil},
+		{key.KindRangeDelete, []byte("a"), []byte("a\x00")},
 	}
 	for _, op := range want {
 		switch op.Kind {
@@ -29,6 +34,8 @@ func TestBatch_roundTrip(t *testing.T) {
 			b.Put(op.Key, op.Value)
 		case key.KindMerge:
 			b.Merge(operand.Operator(op.Value[0]), op.Key, op.Value[1:])
+		case key.KindRangeDelete:
+			b.DeleteRange(op.Span())
 		default:
 			b.Delete(op.Key)
 		}
@@ -36,6 +43,9 @@ func TestBatch_roundTrip(t *testing.T) {
 	decoded, err := Decode(b.Bytes(), b.Count())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if b.Ranges() != 4 || decoded.Ranges() != 4 {
+		t.Errorf("%d and %d deletes of ranges", b.Ranges(), decoded.Ranges())
 	}
 	i := 0
 	for op := range decoded.Ops() {
@@ -68,6 +78,23 @@ func TestDecode_refusesOperandsThatCannotBeFolded(t *testing.T) {
 	}
 }
 
+// A range without keys would delete all of them, where an end of length 0 means that there is none.
+func TestDecode_refusesRangesWithoutKeys(t *testing.T) {
+	long := bytes.Repeat([]byte("k"), key.MaxUserKeySize+1)
+	for _, s := range []span.Span{
+		{Lo: []byte("b"), Hi: []byte("a")},
+		{Lo: []byte("b"), Hi: []byte("b")},
+		{Lo: long},
+		{Hi: long},
+	} {
+		var b Batch
+		b.DeleteRange(s)
+		if _, err := Decode(b.Bytes(), 1); err == nil {
+			t.Errorf("Decode takes the range from %.10q to %.10q", s.Lo, s.Hi)
+		}
+	}
+}
+
 // A payload that Decode lets through is applied without further checks.
 func FuzzDecode(f *testing.F) {
 	var b Batch
@@ -81,6 +108,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{1, 0, 0}, 1)
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1}, 1)
 	f.Add([]byte{9, 1, 1}, 1)
+	b.DeleteRange(span.Span{Lo: []byte("k"), Hi: []byte("m")})
+	b.DeleteRange(span.Span{})
+	f.Add(b.Bytes(), 6)
+	f.Add([]byte{3, 1, 1, 'k', 'k'}, 1)
 	f.Fuzz(func(t *testing.T, data []byte, count int) {
 		decoded, err := Decode(data, count)
 		if err != nil {
@@ -91,6 +122,9 @@ func FuzzDecode(f *testing.F) {
 			n++
 			if len(op.Key) > key.MaxUserKeySize || len(op.Value) > key.MaxValueSize {
 				t.Fatalf("operation %d is outside the limits", n)
+			}
+			if op.Kind == key.KindRangeDelete && op.Span().Empty() {
+				t.Fatalf("operation %d deletes a range without keys", n)
 			}
 			if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
 				t.Fatalf("operation %d has an operand that cannot be folded", n)

@@ -43,15 +43,18 @@ const (
 	KindPut Kind = 1
 	// KindMerge changes the key's value by the entry's value, an operand as package operand encodes it.
 	KindMerge Kind = 2
+	// KindRangeDelete removes the keys of a range: its key is the lower end, its value the upper one. A batch has it; no
+	// entry of a memtable or table does (see package ranges).
+	KindRangeDelete Kind = 3
 
-	// Reserved for formats to come: 3 range tombstone, 4 put with expiry, 5 value outside the tree. A reader that
-	// meets a kind it does not know reports corruption; it never guesses.
+	// Reserved for formats to come: 4 put with expiry, 5 value outside the tree. A reader that meets a kind it does not
+	// know reports corruption; it never guesses.
 
 	// KindMax is the kind of a seek target: it sorts before every real kind of the same sequence number.
 	KindMax Kind = 255
 )
 
-// Known reports whether this version of the program understands k.
+// Known reports whether this version of the program understands entries of kind k.
 func (k Kind) Known() bool { return k <= KindMerge }
 
 func (k Kind) String() string {
@@ -62,6 +65,8 @@ func (k Kind) String() string {
 		return "put"
 	case KindMerge:
 		return "merge"
+	case KindRangeDelete:
+		return "range delete"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
