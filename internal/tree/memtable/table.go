@@ -27,6 +27,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/offheap"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -38,6 +39,8 @@ type Table struct {
 	paths [chunkOps]path // the writer's, for the operations of a chunk
 	used  atomic.Int64   // bytes; stored by the writer after each batch
 	count atomic.Int64   // entries; stored by the writer after each batch
+
+	ranges atomic.Pointer[ranges.Set] // stored by the writer
 
 	folding  *Folding      // nil to store operands as they are
 	folded   []byte        // the writer's memory for a folded value
@@ -106,6 +109,7 @@ func (m *Table) clear() {
 	m.promised = room{}
 	m.known.forget()
 	m.count.Store(0)
+	m.ranges.Store(nil)
 	m.used.Store(int64(m.arena.next))
 }
 
