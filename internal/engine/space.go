@@ -92,7 +92,7 @@ func (e *Engine) SpaceStep() time.Duration {
 // spaceSeen notes that active is empty, and so hides nothing.
 func (e *Engine) spaceSeen(active *tree.Memtable) time.Duration {
 	e.space.unweighed.Store(0)
-	if active.Count() > 0 { // it no longer is, and nobody may tell of it
+	if !active.IsEmpty() { // it no longer is, and nobody may tell of it
 		e.lookForSpace()
 	}
 	return time.Hour

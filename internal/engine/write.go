@@ -265,7 +265,7 @@ func (e *Engine) rotate(need int) error {
 // rotateAny is rotate for what was committed so far, if there is anything, between two commits.
 func (e *Engine) rotateAny() error {
 	return e.queue.Exclusive(func() error {
-		if e.tree.Active().Count() == 0 {
+		if e.tree.Active().IsEmpty() {
 			e.background.rotation.Store(false)
 			return nil
 		}

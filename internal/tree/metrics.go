@@ -77,13 +77,10 @@ func (tr *Tree) Metrics() Metrics {
 // stand still.
 func (tr *Tree) pinnedLocked(v *View) Files {
 	var pinned Files
-	for _, t := range tr.named {
-		pinned.Count++
-		pinned.Bytes += t.size
-	}
+	pinned.Count, pinned.Bytes = tr.names.All()
 	for _, f := range v.values {
 		pinned.Count--
-		pinned.Bytes -= f.size
+		pinned.Bytes -= f.Size
 	}
 	for _, run := range v.runs {
 		for _, t := range run.Tables() {

@@ -5,9 +5,11 @@ import "lightningdb/internal/tree/ranges"
 // Ranges is the set of the range tombstones in m, as of the last batch.
 func (m *Table) Ranges() *ranges.Set { return m.ranges.Load() }
 
-// AddRange adds a range tombstone, of which it copies the bounds. Only the writer may call it.
+// AddRange adds a range tombstone, which is newer than all that m holds, and of which it copies the bounds. Only the
+// writer may call it.
 func (m *Table) AddRange(t ranges.Tombstone) {
 	t.Span = t.Clone()
+	m.since.add(t)
 	m.ranges.Store(m.ranges.Load().With(t))
 }
 
