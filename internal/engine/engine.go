@@ -392,6 +392,7 @@ var (
 	ErrCommitUnknown   = errors.New("fate of the commit is unknown until the database is reopened")
 	ErrNoDatabase      = errors.New("there is no database here")
 	ErrTakenOver       = owner.ErrTakenOver
+	ErrTooManyRanges   = room.ErrTooManyRanges
 	ErrSnapshotExpired = readers.ErrExpired
 	ErrFutureSequence  = readers.ErrFuture
 	ErrOpenReaders     = readers.ErrOpen
