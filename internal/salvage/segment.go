@@ -195,6 +195,18 @@ type logEntry struct {
 	value   []byte
 }
 
+// appendEntries appends the operations of b, whose first has sequence number first, but deletes of ranges, which
+// noteRanges has.
+func appendEntries(all []logEntry, first key.SeqNum, b *batch.Batch) []logEntry {
+	for op := range b.Ops() {
+		if op.Kind != key.KindRangeDelete {
+			all = append(all, logEntry{op.Key, key.MakeTrailer(first, op.Kind), op.Value})
+		}
+		first++
+	}
+	return all
+}
+
 // gather writes the operations of the segments that are live, or of the others, to temporary tables.
 func (r *rescue) gather(live bool) ([]*run, error) {
 	var runs []*run
@@ -230,12 +242,7 @@ func (r *rescue) gather(live bool) ([]*run, error) {
 			if err != nil {
 				return err
 			}
-			for op := range own.Ops() {
-				if op.Kind != key.KindRangeDelete { // which is known
-					all = append(all, logEntry{op.Key, key.MakeTrailer(first, op.Kind), op.Value})
-				}
-				first++
-			}
+			all = appendEntries(all, first, &own)
 			size += int64(len(data)) + int64(b.Count())*64
 			if size < r.MemoryLimit/4 {
 				return r.ctx.Err()

@@ -329,7 +329,8 @@ func TestEdit_roundTrip(t *testing.T) {
 		bound := rapid.SliceOfN(rapid.Byte(), 1, 300)
 		for _, all := range []*[]ranges.Tombstone{&e.RangesRemoved, &e.RangesAdded} {
 			for range rapid.IntRange(0, 3).Draw(t, "range tombstones") {
-				ts := ranges.Tombstone{Span: span.Span{Lo: append([]byte{}, bound.Draw(t, "lo")[1:]...)}, Seq: key.SeqNum(number(t))}
+				lo := append([]byte{}, bound.Draw(t, "lo")[1:]...)
+				ts := ranges.Tombstone{Span: span.Span{Lo: lo}, Seq: key.SeqNum(number(t))}
 				if rapid.Bool().Draw(t, "upper end") {
 					ts.Hi = bound.Draw(t, "hi")
 				}
