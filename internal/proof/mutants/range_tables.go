@@ -83,11 +83,4 @@ var rangeTableMutants = []Mutant{
 			`	case k.Trailer.Seq() < min(c.deleted, 0): //`}},
 		Killer: test("salvage", "TestSalvage_bringsBackNothingThatARangeHides"),
 	},
-	{
-		Name:   "a salvage has operands stand on what a range hides",
-		Breaks: "a merge is missing, or made of what was deleted",
-		Changes: []Change{{"internal/salvage/merge.go", `	if !c.based && c.deleted > 0 && len(c.versions) > 0 {`,
-			`	if !c.based && c.deleted > 1<<60 {`}},
-		Killer: test("salvage", "TestSalvage_bringsBackNothingThatARangeHides"),
-	},
 }
