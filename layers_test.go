@@ -18,7 +18,7 @@ import (
 var wings = []wing{
 	{"internal/system", "clock latency calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
-	{"internal/tree", "gap burst ranges visible page locator cache rowcache merge memtable table manifest " +
+	{"internal/tree", "gap burst ranges visible page locator cache rowcache merge cover memtable table manifest " +
 		"compaction readers timing tables budget .", "system format"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
 	{"internal/engine", "room stats events opening measure disk conflict scrub state .", "system format tree log event"},

@@ -28,14 +28,15 @@ type Metrics struct {
 	Commits    uint64 // since Open
 	Operations uint64 // in them
 
-	Levels    []LevelMetrics
-	Values    ValueMetrics
-	DiskBytes int64 // of all files of the database, also those that are kept for readers or to be used again
-	LiveBytes int64 // bytes of the last level: about what the data takes once compacted
-	FreeBytes int64 // that the file system has for this program; 0 if it does not tell, as for a closed database
-	Disk      DiskMetrics
-	Scrub     ScrubMetrics
-	Archive   ArchiveMetrics
+	Levels          []LevelMetrics
+	Values          ValueMetrics
+	DiskBytes       int64 // of all files of the database, also those that are kept for readers or to be used again
+	LiveBytes       int64 // bytes of the last level: about what the data takes once compacted
+	RangeTombstones int   // that deletes of ranges have left, and that hide something yet, or may
+	FreeBytes       int64 // that the file system has for this program; 0 if it does not tell, as for a closed database
+	Disk            DiskMetrics
+	Scrub           ScrubMetrics
+	Archive         ArchiveMetrics
 
 	MemoryUsed  int64 // bytes of memtables, cached pages and rows, open tables, buffers, and large transactions
 	MemoryLimit int64
@@ -234,7 +235,7 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize), RowBytes: m.RowBytes,
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
 		},
-		TablesOpen:    m.OpenTables,
+		TablesOpen: m.OpenTables, RangeTombstones: m.Ranges,
 		Latency:       LatencyMetrics{Get: latency.Summarize(m.Gets), Scan: latency.Summarize(m.Scans)},
 		ObsoleteFiles: m.Pinned.Count,
 		PinnedFiles:   m.Pinned.Count,

@@ -65,6 +65,8 @@ var figures = []figure{
 		func(m *metrics) float64 { return float64(m.Values.Bytes) }},
 	{"value_garbage_bytes", gauge, "Bytes of value files that wait to be reclaimed.",
 		func(m *metrics) float64 { return float64(m.Values.Garbage) }},
+	{"range_tombstones", gauge, "What deletes of ranges have left, and what hides something yet, or may.",
+		func(m *metrics) float64 { return float64(m.RangeTombstones) }},
 	{"disk_bytes", gauge, "Size of all files of the database.",
 		func(m *metrics) float64 { return float64(m.DiskBytes) }},
 	{"free_disk_bytes", gauge, "Free space of the file system, for this program; 0 if it does not tell.",

@@ -74,4 +74,37 @@
 // they are: a flush or compaction that was in progress installs nothing, and nothing is renamed or removed, also not
 // by Close. So does a read that fails in a flush or compaction, because level 0 would grow without end. What passes
 // by itself (directory.Transient) is tried again by the commit or the background step that met it.
+//
+// # Back-pressure
+//
+// A commit that finds no room is refused by the leader of the commit queue, waits outside of the queue
+// (waitForRoom), where its context and Close can end that, and comes again. So nothing waits in the pipeline but for
+// the medium.
+//
+// Long before, writers are slowed (pace), so that they need not stop: from slowRuns sorted runs in level 0 on, most of
+// them one table, they may bring as much as lets the room that is left, up to stopRuns, last until a compaction has
+// made level 0 shorter.
+//
+// A commit that deletes ranges is slowed in the same way where very many are there that hide something yet, and refused
+// beyond that: see package room.
+//
+// # Space
+//
+// Compactions return the space of what tables say is deleted or replaced. What a memtable says they do not know: a
+// program that deletes most of its data and then is quiet would keep all of it on disk. So the housekeeper looks what
+// the active memtable hides, once the writes have come to a rest, and has it flushed if that is so much that a
+// compaction would be due; the compactor takes it from there.
+//
+// A flush costs a table, a log segment and some syncs, so it has to return something:
+//
+//	quiet for quietPause              promptBytes of tables
+//	quiet, first write oldAge ago     blockBytes of tables, or oldLogBytes of log: file systems give back whole blocks
+//	written to all the time           a quarter of a memtable of tables, looked at every weighInterval
+//
+// A compaction calls for a look, too: it makes what is hidden a larger part of all.
+//
+// In each case the garbage must pass what compaction.CallsForSpace allows of all data. A range tombstone that hides as
+// much as a memtable is flushed in any case, once it is quiet: most of that goes without being read. A program that
+// writes a key a minute gets no table for it: what it replaces is either less than a block, or has taken hours to
+// become that.
 package engine

@@ -363,11 +363,11 @@ func (e *Engine) flushAtClose() error {
 // Where nothing has changed since Open, everything is left to the next Open as it is: nothing of the segment can be
 // lost, in which nothing was ever logged.
 func (e *Engine) endLog() error {
-	if e.tree.Active().Count() == 0 && e.log.IsUnused() && e.store.Place() == e.opened {
+	if e.tree.Active().IsEmpty() && e.log.IsUnused() && e.store.Place() == e.opened {
 		return nil
 	}
 	e.leader.logEnd = e.dir.NewNum()
-	if e.tree.Active().Count() == 0 {
+	if e.tree.Active().IsEmpty() {
 		return e.commitEdit(&manifest.Edit{LogStart: e.leader.logEnd, LogEnd: e.leader.logEnd}, nil)
 	}
 	if err := e.tree.Freeze(e.leader.logEnd, 0); err != nil {
@@ -392,6 +392,7 @@ var (
 	ErrCommitUnknown   = errors.New("fate of the commit is unknown until the database is reopened")
 	ErrNoDatabase      = errors.New("there is no database here")
 	ErrTakenOver       = owner.ErrTakenOver
+	ErrTooManyRanges   = room.ErrTooManyRanges
 	ErrSnapshotExpired = readers.ErrExpired
 	ErrFutureSequence  = readers.ErrFuture
 	ErrOpenReaders     = readers.ErrOpen

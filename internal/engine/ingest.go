@@ -100,7 +100,7 @@ func (e *Engine) emptyMemtables() error {
 	if err := e.flushFrozen(); err != nil {
 		return err
 	}
-	if e.tree.Active().Count() > 0 {
+	if !e.tree.Active().IsEmpty() {
 		if err := errors.Join(e.freeze(0), e.flushFrozen()); err != nil {
 			return err
 		}

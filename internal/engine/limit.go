@@ -148,7 +148,7 @@ func (e *Engine) freezeWhatHides() bool {
 		return false
 	}
 	defer e.tree.Release(v)
-	if v.Active().Count() == 0 || e.space.hidesLittle.Load() == uint64(seen) {
+	if v.Active().IsEmpty() || e.space.hidesLittle.Load() == uint64(seen) {
 		return false
 	}
 	if !e.compactor.turn.TryTake() {

@@ -227,7 +227,7 @@ func (r *replay) newMemtable(need int) error {
 
 // flush writes the memtable to level 0 of the version that the new manifest will begin with, and empties it.
 func (r *replay) flush() error {
-	if r.mem.Count() == 0 {
+	if r.mem.IsEmpty() {
 		return nil
 	}
 	held := r.mem.Last()

@@ -13,13 +13,6 @@ import (
 	"lightningdb/internal/tree"
 )
 
-// Back-pressure. A commit that finds no room is refused by the leader of the commit queue, waits outside of the queue
-// (waitForRoom), where its context and Close can end that, and comes again. So nothing waits in the pipeline but for
-// the medium.
-//
-// Long before, writers are slowed (pace), so that they need not stop: from slowRuns sorted runs in level 0 on, most of
-// them one table, they may bring as much as lets the room that is left, up to stopRuns, last until a compaction has
-// made level 0 shorter.
 const (
 	slowRuns  = 24
 	stopRuns  = 40
@@ -80,6 +73,20 @@ func (e *Engine) pace(ctx context.Context, bytes int, t *stats.Timer) error {
 		wait -= e.clock.Now().Since(before)
 	}
 	return nil
+}
+
+// paceRanges is pace for a commit that deletes n ranges.
+func (e *Engine) paceRanges(ctx context.Context, n int, t *stats.Timer) error {
+	v := e.tree.Current()
+	wait, err := room.RangeWait(v.Version().Ranges.Len()+v.Active().Ranges().Len(), n)
+	if err != nil || wait == 0 || e.opts.Manual {
+		return err
+	}
+	e.stats.CommitWaits(t)
+	slow := func() error {
+		return e.stall(ctx, e.room.NextChange(), wait, "many deleted ranges wait for compactions")
+	}
+	return e.stats.Part(t, stats.Room, slow)
 }
 
 // paceAt is the pace of writers while v is current.

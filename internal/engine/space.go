@@ -10,21 +10,6 @@ import (
 	"lightningdb/internal/tree/compaction"
 )
 
-// Compactions return the space of what tables say is deleted or replaced. What a memtable says they do not know: a
-// program that deletes most of its data and then is quiet would keep all of it on disk. So the housekeeper looks what
-// the active memtable hides, once the writes have come to a rest, and has it flushed if that is so much that a
-// compaction would be due; the compactor takes it from there.
-//
-// A flush costs a table, a log segment and some syncs, so it has to return something:
-//
-//	quiet for quietPause              promptBytes of tables
-//	quiet, first write oldAge ago     blockBytes of tables, or oldLogBytes of log: file systems give back whole blocks
-//	written to all the time           a quarter of a memtable of tables, looked at every weighInterval
-//
-// A compaction calls for a look, too: it makes what is hidden a larger part of all.
-//
-// In each case the garbage must pass what compaction.CallsForSpace allows of all data. A program that writes a key a
-// minute gets no table for it: what it replaces is either less than a block, or has taken hours to become that.
 const (
 	quietPause    = 2 * time.Second
 	weighInterval = 10 * time.Second
@@ -92,7 +77,7 @@ func (e *Engine) SpaceStep() time.Duration {
 // spaceSeen notes that active is empty, and so hides nothing.
 func (e *Engine) spaceSeen(active *tree.Memtable) time.Duration {
 	e.space.unweighed.Store(0)
-	if active.Count() > 0 { // it no longer is, and nobody may tell of it
+	if !active.IsEmpty() { // it no longer is, and nobody may tell of it
 		e.lookForSpace()
 	}
 	return time.Hour
@@ -124,6 +109,9 @@ func (e *Engine) flushReturnsSpace(v *tree.View, quiet, old bool) bool {
 	}
 	if quiet && old {
 		least = blockBytes
+	}
+	if quiet && compaction.HiddenBy(v.Version(), v.Active().Ranges()) >= int64(e.budget.Memtable) {
+		return true
 	}
 	hidden, err := e.tree.HiddenByActive(v)
 	if err != nil || hidden < least { // whoever needs what cannot be read is told

@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -118,10 +119,25 @@ var spaceWorks = []struct {
 		}))
 	}},
 	{"everything", loadRows, func(s *spacious) { s.write(spaceRows, s.remove) }},
+	{"a range", loadRows, removeRanges(row(spaceRows/3), nil)},
+	{"everything, as a range", loadRows, removeRanges(nil, nil)},
+	{"ranges all over", loadRows, func(s *spacious) {
+		for i := 0; i < spaceRows; i += 1000 {
+			removeRanges(row(i), row(i+500))(s)
+		}
+	}},
+	{"large values, as a range", loadLarge(200, 100_000), removeRanges(nil, row(150))},
 	{"large values", loadLarge(200, 100_000), func(s *spacious) { s.write(180, s.remove) }},
 	{"large values replaced", loadLarge(200, 100_000), func(s *spacious) { s.write(150, s.put) }},
 	{"a huge value among small ones", loadHuge, setHuge(func(b *batch.Batch) { b.Delete([]byte("huge")) })},
 	{"a huge value replaced", loadHuge, setHuge(func(b *batch.Batch) { b.Put([]byte("huge"), nil) })},
+}
+
+// removeRanges deletes the rows from lo to before hi.
+func removeRanges(lo, hi []byte) func(s *spacious) {
+	return func(s *spacious) {
+		s.write(1, func(b *batch.Batch, _ int) { b.DeleteRange(span.Span{Lo: lo, Hi: hi}) })
+	}
 }
 
 func loadRows(s *spacious) { s.write(spaceRows, s.put) }

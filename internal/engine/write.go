@@ -8,6 +8,7 @@ import (
 	"lightningdb/event"
 	"lightningdb/internal/engine/conflict"
 	"lightningdb/internal/engine/events"
+	"lightningdb/internal/engine/room"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
@@ -111,6 +112,9 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit, t *stats.Timer) (k
 		}
 		defer e.disk.Finish(need)
 	}
+	if err := e.paceRanges(ctx, c.Batch.Ranges(), t); err != nil {
+		return 0, err
+	}
 	if t.Spent != nil {
 		c.Times = &t.Spent.Group
 	}
@@ -171,7 +175,7 @@ func (e *Engine) conflicts() conflict.Check {
 }
 
 func (w writer) Fits(operations, bytes int) bool {
-	return w.tree.Active().Fits(operations, bytes) && w.log.HasRoom()
+	return w.tree.Active().Fits(operations, bytes) && w.log.HasRoom() && w.tree.Active().Ranges().Len() < room.FullRanges
 }
 
 func (w writer) MakeRoom(r *commit.Request) error {
@@ -265,7 +269,7 @@ func (e *Engine) rotate(need int) error {
 // rotateAny is rotate for what was committed so far, if there is anything, between two commits.
 func (e *Engine) rotateAny() error {
 	return e.queue.Exclusive(func() error {
-		if e.tree.Active().Count() == 0 {
+		if e.tree.Active().IsEmpty() {
 			e.background.rotation.Store(false)
 			return nil
 		}

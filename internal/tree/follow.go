@@ -8,7 +8,6 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/tree/manifest"
-	"lightningdb/internal/tree/visible"
 )
 
 // With Options.Follow another process writes the database, and its compactions know nothing of the readers here. So a
@@ -41,9 +40,7 @@ func (tr *Tree) Show(mems []*Memtable, version *manifest.Version, seq key.SeqNum
 // Follow applies b, whose first operation has sequence number first, to m, which the next Show will show. m is nil if b
 // is in the tables of the version that will be shown.
 func (tr *Tree) Follow(m *Memtable, b *batch.Batch, first key.SeqNum) {
-	for user := range b.Keys() {
-		tr.rows.Change(key.Hash(user), first)
-	}
+	tr.changeRows(b, first)
 	if m != nil {
 		m.Replay(b, first)
 	}
@@ -85,7 +82,7 @@ func (s *Snapshot) getPinned(limit int, dst, user []byte) (out []byte, found boo
 	if v == nil {
 		return dst, false, calls.ErrClosed
 	}
-	return s.tree.search(v, limit, dst, user, key.Hash(user), visible.Reader{Seq: v.seq})
+	return s.tree.search(v, limit, dst, user, key.Hash(user), v.Cover(v.seq).Reader(user))
 }
 
 // unpin ends the pin of s, if it has one.

@@ -57,7 +57,7 @@ func (tr *Tree) endGaps(b *batch.Batch) {
 		return
 	}
 	for op := range b.Ops() {
-		if visible.OfKind(op.Kind) != visible.Hide {
+		if op.Kind != key.KindRangeDelete && visible.OfKind(op.Kind) != visible.Hide {
 			tr.gaps.Put(op.Key)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/format/filename"
+	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/tables"
 	"lightningdb/internal/tree/visible"
@@ -14,10 +15,10 @@ import (
 // read: of more keys a sample of this size is taken. A table of more entries is estimated from the manifest.
 const MaxWeighed = 1024
 
-// HiddenByActive is about how many bytes of tables the entries of v's active memtable hide.
+// HiddenByActive is about how many bytes of tables the entries and range tombstones of v's active memtable hide.
 func (tr *Tree) HiddenByActive(v *View) (int64, error) {
-	m := v.mems[0]
-	return tr.hiddenBelow(m.NewIterator(), m.Count(), v.runs)
+	hidden, err := tr.hiddenBelow(v.mems[0].NewIterator(), v.mems[0].Count(), v.runs)
+	return hidden + compaction.HiddenBy(v.version, v.mems[0].Ranges()), err
 }
 
 // hiddenBelow is about how many bytes the entries of a source hide in older runs; entries is their number. It closes

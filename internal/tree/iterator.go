@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/origin"
+	"lightningdb/internal/tree/cover"
 	"lightningdb/internal/tree/memtable"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/readers"
@@ -43,8 +44,9 @@ type Iterator struct {
 	mems    []memtable.Iterator
 	levels  []merge.Level
 	tables  []tables.Level
-	ready   bool         // visible owns the runs
-	stop    *atomic.Bool // when set, by somebody else, moves fail with stopped
+	covers  []cover.Iterator // over the memtables, then the runs, if ranges were deleted
+	ready   bool             // visible owns the runs
+	stop    *atomic.Bool     // when set, by somebody else, moves fail with stopped
 	stopped error
 
 	interrupt *calls.Interrupt
@@ -136,6 +138,7 @@ func (it *Iterator) closeView() error {
 	}
 	err := it.closeRuns()
 	clear(it.runs)
+	clear(it.covers)
 	for n := range it.mems {
 		it.mems[n].Reset(nil)
 	}
@@ -168,35 +171,50 @@ func (it *Iterator) changeView() bool {
 // openRuns opens a source for each memtable and each sorted run that has tables within the bounds. Of several tables
 // each is opened when the iterator reaches it.
 func (it *Iterator) openRuns() error {
-	if n := len(it.view.mems); len(it.mems) < n {
+	within, mems := span.Span{Lo: it.lo, Hi: it.hi}, it.view.mems
+	deleted := it.view.Cover(it.hold.Seq())
+	it.covers = deleted.Iterators(it.covers, len(mems)+len(it.view.runs), within)
+	if n := len(mems); len(it.mems) < n {
 		it.mems = make([]memtable.Iterator, n)
 	}
-	for n, m := range it.view.mems {
+	for n, m := range mems {
 		if m.Count() > 0 {
 			it.mems[n].Reset(m.Table)
-			it.runs = append(it.runs, &it.mems[n])
+			it.open(n, &it.mems[n], m.Table, nil, deleted)
 		}
 	}
 	if n := len(it.view.runs); len(it.levels) < n {
 		it.levels, it.tables = make([]merge.Level, n), make([]tables.Level, n)
 	}
 	for n := range it.view.runs {
-		refs := it.view.runs[n].Within(span.Span{Lo: it.lo, Hi: it.hi})
+		refs := it.view.runs[n].Within(within)
 		if len(refs) == 0 {
 			continue
 		}
 		level := it.tables[n].Reset(it.tree.tables, refs).StopBy(it.interrupt.Flag())
 		if len(refs) > 1 || n >= it.view.level0 {
-			it.runs = append(it.runs, it.levels[n].Reset(level))
+			it.open(len(mems)+n, it.levels[n].Reset(level), nil, refs, deleted)
 			continue
 		}
 		run, err := level.Open(0)
 		if err != nil {
 			return err
 		}
-		it.runs = append(it.runs, run)
+		it.open(len(mems)+n, run, nil, refs, deleted)
 	}
 	return nil
+}
+
+// open adds a source, of m or of tables, and the cover with number n over it if ranges were deleted.
+func (it *Iterator) open(n int, source merge.Iterator, m *memtable.Table, refs []*tables.Ref, c cover.Cover) {
+	switch {
+	case len(it.covers) == 0:
+	case m != nil:
+		source = it.covers[n].Reset(source, m, c)
+	default:
+		source = it.covers[n].Reset(source, tables.Ages(refs), c)
+	}
+	it.runs = append(it.runs, source)
 }
 
 // First moves to the first key.

@@ -93,13 +93,15 @@ func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, read
 	for _, mem := range mems {
 		known, value := mem.Known(hash)
 		for version := mem.Find(user, hash, reader.Seq); version.Exists(); version = version.Older() {
-			if version == known {
-				return m.take(visible.Show, version.Trailer().Seq(), value)
+			t := version.Trailer()
+			effect := reader.Of(t)
+			if version == known && effect == visible.Fold {
+				return m.take(visible.Show, t.Seq(), value)
 			}
 			if m.taken == 0 {
 				m.newest = version
 			}
-			if t := version.Trailer(); m.take(reader.Of(t), t.Seq(), version.Value()) {
+			if m.take(effect, t.Seq(), version.Value()) {
 				return true
 			}
 		}
@@ -109,7 +111,8 @@ func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, read
 
 func (m *merged) takeFromTables(tr *Tree, runs []tables.Run, user []byte, hash uint64, reader visible.Reader) {
 	for i := range runs {
-		if t := runs[i].Find(user); t != nil && m.takeFrom(tr, t, user, hash, reader) {
+		t := runs[i].Find(user)
+		if t != nil && (t.Meta().LargestSeq < reader.Deleted || m.takeFrom(tr, t, user, hash, reader)) {
 			return
 		}
 	}
@@ -187,7 +190,7 @@ func (tr *Tree) below(dst, user []byte, limit int) (value []byte, present, ok bo
 	}
 	m := newMerged(limit, belowMax)
 	defer m.recycle()
-	hash, latest := key.Hash(user), visible.Reader{Seq: Latest}
+	hash, latest := key.Hash(user), v.Cover(Latest).Reader(user)
 	if !m.takeFromMemory(v.mems[1:], user, hash, latest) {
 		m.takeFromTables(tr, v.runs, user, hash, latest)
 	}
@@ -205,7 +208,7 @@ func (tr *Tree) BelowIn(v *View) func([]byte, []byte, key.SeqNum, int) ([]byte, 
 		defer guard.Exit()
 		m := newMerged(limit, limit)
 		defer m.recycle()
-		m.takeFromTables(tr, v.runs, user, key.Hash(user), visible.Reader{Seq: before - 1})
+		m.takeFromTables(tr, v.runs, user, key.Hash(user), v.Cover(before-1).Reader(user))
 		return m.appendFolded(tr.opts.Rules.Apart(), dst, user)
 	}
 }

@@ -19,6 +19,7 @@ type Metrics struct {
 	MemtableRows int
 	Active       int // memtables: one, and none after Close
 	Frozen       int
+	Ranges       int // range tombstones, of version and memtables
 	Cache        cache.Metrics
 	RowBytes     int64 // bytes of memory for rows that are read over and over
 	OpenTables   int
@@ -70,6 +71,10 @@ func (tr *Tree) Metrics() Metrics {
 	m.Version, m.Active, m.Frozen = v.version, min(1, len(v.mems)), max(0, len(v.mems)-1)
 	m.Pinned = tr.pinnedLocked(v)
 	m.MemtableUsed, m.MemtableRows = v.Unflushed()
+	m.Ranges = v.ranges.Len()
+	for _, active := range v.mems[:m.Active] {
+		m.Ranges += active.Ranges().Len()
+	}
 	return m
 }
 
@@ -77,13 +82,10 @@ func (tr *Tree) Metrics() Metrics {
 // stand still.
 func (tr *Tree) pinnedLocked(v *View) Files {
 	var pinned Files
-	for _, t := range tr.named {
-		pinned.Count++
-		pinned.Bytes += t.size
-	}
+	pinned.Count, pinned.Bytes = tr.names.All()
 	for _, f := range v.values {
 		pinned.Count--
-		pinned.Bytes -= f.size
+		pinned.Bytes -= f.Size
 	}
 	for _, run := range v.runs {
 		for _, t := range run.Tables() {

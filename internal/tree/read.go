@@ -46,7 +46,7 @@ func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []by
 		seq = tr.newestIn(v)
 	}
 	search := tr.gets.Search(start)
-	out, found, err = tr.search(v, limit, dst, user, hash, visible.Reader{Seq: seq})
+	out, found, err = tr.search(v, limit, dst, user, hash, v.Cover(seq).Reader(user))
 	if err == nil {
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
@@ -91,6 +91,9 @@ func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader
 		t := v.runs[i].Find(user)
 		if t == nil {
 			continue
+		}
+		if t.Meta().LargestSeq < reader.Deleted { // so is all that is older, and nothing of it need be read
+			break
 		}
 		out, effect, err := tr.getFromTable(t, limit, dst, user, hash, reader)
 		switch {

@@ -98,8 +98,8 @@ type Tree struct {
 
 	mu    sync.Mutex // never held during I/O
 	mems  memtables
-	named map[filename.Num]*namedTable // every file that some view names
-	stand standing                     // views that are read at their own sequence number
+	names *tables.Names // every file that some view names
+	stand standing      // views that are read at their own sequence number
 
 	deadMu sync.Mutex
 	dead   []*View // views without references, for Reclaim
@@ -117,7 +117,6 @@ func New(o Options) *Tree {
 		epochs: epoch.NewDomain(),
 		gets:   timing.New(o.Clock, o.Reads),
 		scans:  new(latency.Histogram),
-		named:  make(map[filename.Num]*namedTable),
 		readers: readers.New(readers.Options{
 			Clock:   o.Clock,
 			Gate:    o.Gate,
@@ -142,6 +141,7 @@ func New(o Options) *Tree {
 		ValueThreshold: o.ValueThreshold,
 		Missing:        o.Missing, Damaged: o.Damaged, Meter: tr.gets.Meter(), Clock: o.Clock,
 	})
+	tr.names = tables.NewNames(tr.tables)
 	tr.rows = rowcache.New(rowcache.Options{Bytes: o.Budget.Rows, Wake: tr.memorySoon, Eager: o.Rows})
 	tr.resources.Store(1)
 	return tr
@@ -200,12 +200,21 @@ func (tr *Tree) Visible() key.SeqNum { return tr.readers.Visible() }
 // it before Publish. Only the leader of the commit queue may call it.
 func (tr *Tree) Apply(b *batch.Batch, first, last key.SeqNum) {
 	active := tr.Active()
-	for user := range b.Keys() {
-		tr.rows.Change(key.Hash(user), first)
-	}
+	tr.changeRows(b, first)
 	active.Apply(b, first)
 	active.last = last
 	tr.endGaps(b)
+}
+
+// changeRows tells the row cache of b, whose first operation has sequence number first, before it is published. Which
+// keys a range has had is not known.
+func (tr *Tree) changeRows(b *batch.Batch, first key.SeqNum) {
+	if b.Ranges() > 0 {
+		tr.rows.Forget(first + key.SeqNum(b.Count()) - 1)
+	}
+	for user := range b.Keys() {
+		tr.rows.Change(key.Hash(user), first)
+	}
 }
 
 // Publish makes everything up to last visible. Only the leader of the commit queue may call it.
@@ -225,7 +234,7 @@ func (tr *Tree) Freeze(segment filename.Num, need int) error {
 		return fmt.Errorf("memory for a memtable: %w", err)
 	}
 	mems := append([]*Memtable{next}, v.mems...)
-	if active.Count() == 0 { // too small for need, or its segment was full of records that have been flushed
+	if active.IsEmpty() { // too small for need, or its segment was full of records that have been flushed
 		mems = append([]*Memtable{next}, v.mems[1:]...)
 	}
 	tr.installLocked(mems, v.sortedRuns, 0)

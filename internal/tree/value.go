@@ -31,7 +31,7 @@ func (tr *Tree) Size(user []byte, seq key.SeqNum) (size int64, found bool, err e
 
 // sizeIn is Size in v. The caller is inside the epoch.
 func (tr *Tree) sizeIn(v *View, user []byte, seq key.SeqNum) (size int64, found bool, err error) {
-	hash, reader := key.Hash(user), visible.Reader{Seq: seq}
+	hash, reader := key.Hash(user), v.Cover(seq).Reader(user)
 	effect := visible.Skip
 	for _, m := range v.mems {
 		if version := m.Find(user, hash, seq); version.Exists() {
@@ -117,7 +117,8 @@ func (tr *Tree) OpenValue(s *Snapshot, user []byte) (value []byte, long *Iterato
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	seq, found := it.hold.Seq(), false
-	value, found, err = tr.search(it.view, key.ChunkSize, nil, user, key.Hash(user), visible.Reader{Seq: seq})
+	value, found, err = tr.search(it.view, key.ChunkSize, nil, user, key.Hash(user),
+		it.view.Cover(seq).Reader(user))
 	if err == operand.ErrTooLong {
 		if size, _, err = tr.sizeIn(it.view, user, seq); err == nil {
 			long = it
@@ -138,7 +139,8 @@ func (it *Iterator) Chunk(dst []byte, n int) ([]byte, error) {
 	}
 	guard := it.tree.epochs.Enter()
 	defer guard.Exit()
-	r, x, _, err := it.tree.locate(it.view, it.lo, key.Hash(it.lo), visible.Reader{Seq: it.hold.Seq()})
+	reader := it.view.Cover(it.hold.Seq()).Reader(it.lo)
+	r, x, _, err := it.tree.locate(it.view, it.lo, key.Hash(it.lo), reader)
 	switch {
 	case err != nil:
 		return dst, it.reason(err)

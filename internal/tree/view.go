@@ -6,8 +6,10 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/compaction"
+	"lightningdb/internal/tree/cover"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/memtable"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/tables"
 )
 
@@ -30,7 +32,8 @@ func (m *Memtable) Last() key.SeqNum { return m.last }
 type View struct {
 	mems []*Memtable // newest first; mems[0] is active
 	*sortedRuns
-	seq key.SeqNum // with Options.Follow: the one that the view shows
+	ranges *ranges.Set // range tombstones of all but the active memtable
+	seq    key.SeqNum  // with Options.Follow: the one that the view shows
 
 	_ [128]byte // every read loads what is above; refs is written
 
@@ -44,15 +47,18 @@ type sortedRuns struct {
 	level0  int          // how many of runs are of level 0
 	limit   int64        // read debt from which on a compaction is worth its cost
 
-	values     []*namedTable // the value files
-	namedBytes int64         // of what is in memory of each table and value file, open or not
-	views      int           // views of this version; guarded by Tree.mu
+	values     []*tables.Named // the value files
+	namedBytes int64           // of what is in memory of each table and value file, open or not
+	views      int             // views of this version; guarded by Tree.mu
 }
 
 // installLocked makes a view of mems and runs current and retires the one before it. seq is the sequence number that
 // the view stands at, if views do.
 func (tr *Tree) installLocked(mems []*Memtable, runs *sortedRuns, seq key.SeqNum) *View {
-	v := &View{mems: mems, sortedRuns: runs, seq: seq}
+	v := &View{mems: mems, sortedRuns: runs, ranges: runs.version.Ranges, seq: seq}
+	for _, m := range mems[min(1, len(mems)):] {
+		v.ranges = v.ranges.Join(m.Ranges())
+	}
 	v.refs.Store(1)
 	runs.views++
 	for _, m := range mems {
@@ -74,14 +80,10 @@ func (tr *Tree) sortLocked(version *manifest.Version) (s *sortedRuns, fresh []*t
 		}
 	}
 	for _, f := range version.Values {
-		named := tr.nameFileLocked(f.Num, f.Size)
-		if named.values == nil {
-			named.values = tr.tables.OfValues(f)
-		}
-		s.values, s.namedBytes = append(s.values, named), s.namedBytes+namedTableBytes
+		s.values, s.namedBytes = append(s.values, tr.names.Values(f)), s.namedBytes+namedTableBytes
 	}
 	for _, metas := range runs {
-		named, first := tr.nameLocked(metas)
+		named, first := tr.names.Tables(metas)
 		s.runs, fresh = append(s.runs, tables.NewRun(named)), append(fresh, first...)
 		for _, meta := range metas {
 			s.namedBytes += namedTableBytes + int64(len(meta.Smallest)+len(meta.Largest)+valueRefBytes*len(meta.Values))
@@ -97,42 +99,17 @@ const namedTableBytes = 256
 // valueRefBytes is what each reference of a table to a value file takes.
 const valueRefBytes = 16
 
-// namedTable is a file that views name.
-type namedTable struct {
-	num      filename.Num
-	size     int64
-	table    *tables.Ref // nil if none knows it as a table
-	values   *tables.Ref // nil if none knows it as a value file
-	versions int         // how many versions of views have it
-}
-
-// nameFileLocked returns the named file with a number, and counts one more version of it.
-func (tr *Tree) nameFileLocked(num filename.Num, size int64) *namedTable {
-	named := tr.named[num]
-	if named == nil {
-		named = &namedTable{num: num, size: size}
-		tr.named[num] = named
-	}
-	named.versions++
-	return named
-}
-
-// nameLocked returns the tables that metas describe, and those of them that no version had. It counts one more version.
-func (tr *Tree) nameLocked(metas []*manifest.TableMeta) (refs, fresh []*tables.Ref) {
-	refs = make([]*tables.Ref, len(metas))
-	for i, meta := range metas {
-		named := tr.nameFileLocked(meta.Num, meta.Size)
-		if named.table == nil {
-			named.table = tables.Of(meta)
-			fresh = append(fresh, named.table)
-		}
-		refs[i] = named.table
-	}
-	return refs, fresh
-}
-
 // Version is the tables of the view.
 func (v *View) Version() *manifest.Version { return v.version }
+
+// Cover is the range tombstones that a reader at seq sees, which was taken before: those of the active memtable are
+// loaded now, and what is published is in them.
+func (v *View) Cover(seq key.SeqNum) cover.Cover {
+	if len(v.mems) == 0 {
+		return cover.At(seq, nil, v.ranges)
+	}
+	return cover.At(seq, v.mems[0].Ranges(), v.ranges)
+}
 
 // Active is the memtable that was active when the view became current.
 func (v *View) Active() *Memtable { return v.mems[0] }
@@ -209,7 +186,7 @@ func (tr *Tree) freeDead() {
 	if len(dead) == 0 {
 		return
 	}
-	var gone []*namedTable
+	var gone []*tables.Named
 	tr.mu.Lock()
 	current := tr.view.Load()
 	for _, v := range dead {
@@ -217,16 +194,16 @@ func (tr *Tree) freeDead() {
 	}
 	tr.mu.Unlock()
 	for _, t := range gone {
-		tr.tables.Forget(t.table, t.values)
+		tr.names.Forget(t)
 		if current != nil { // otherwise the tree is closing
-			tr.dir.Retire(current.version.NextNum, filename.Make(filename.Table, t.num))
+			tr.dir.Retire(current.version.NextNum, filename.Make(filename.Table, t.Num))
 		}
 	}
 	tr.opts.Changed()
 }
 
 // forgetLocked takes apart v, which nobody holds, and returns the files that no view names any more.
-func (tr *Tree) forgetLocked(v *View) (gone []*namedTable) {
+func (tr *Tree) forgetLocked(v *View) (gone []*tables.Named) {
 	tr.stand.forget(v)
 	for _, m := range v.mems {
 		if m.views--; m.views == 0 {
@@ -237,21 +214,10 @@ func (tr *Tree) forgetLocked(v *View) (gone []*namedTable) {
 		return nil
 	}
 	for _, run := range v.runs {
-		for _, t := range run.Tables() {
-			gone = tr.unnameLocked(gone, tr.named[t.Meta().Num])
-		}
+		gone = tr.names.DropTables(gone, run)
 	}
 	for _, f := range v.values {
-		gone = tr.unnameLocked(gone, f)
+		gone = tr.names.Drop(gone, f)
 	}
 	return gone
-}
-
-// unnameLocked counts one version of a file less, and appends it to gone if that was the last.
-func (tr *Tree) unnameLocked(gone []*namedTable, named *namedTable) []*namedTable {
-	if named.versions--; named.versions > 0 {
-		return gone
-	}
-	delete(tr.named, named.num)
-	return append(gone, named)
 }

@@ -21,7 +21,7 @@ func (c *Changes) Look(now clock.Instant, active *tree.Memtable, newest key.SeqN
 	if active != c.mem {
 		c.mem, c.Begun, c.Looked = active, 0, false
 	}
-	if c.Begun == 0 && active.Count() > 0 {
+	if c.Begun == 0 && !active.IsEmpty() {
 		c.Begun = now
 	}
 	if newest != c.newest {

@@ -3,6 +3,7 @@ package manifest
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
@@ -23,7 +24,11 @@ import (
 //	 14  any    likewise, of a table all of whose entries have the sequence number that is its smallest and largest,
 //	            whatever they carry
 //	  4  any    a table that leaves: level, number
+//	 24  any    of the table that joins in the field before: up to which sequence number no range tombstone hides an
+//	            entry of it
 //	 18  any    a value file: number, id, size. It leaves when no table refers to it
+//	 20  any    a range tombstone that joins: sequence number, lower end, upper end, of length 0 if there is none
+//	 22  any    likewise, one that leaves
 //	  6  0-1    first log segment still needed
 //	  8  0-1    next file number
 //	 10  0-1    last sequence number
@@ -41,6 +46,10 @@ const (
 	tagIngested = 14
 	tagLogEnd   = 16
 	tagValues   = 18
+
+	tagRangeAdded   = 20
+	tagRangeRemoved = 22
+	tagCleared      = 24
 )
 
 // appendEdit appends the encoding of e to dst.
@@ -57,6 +66,15 @@ func appendEdit(dst []byte, e *Edit) []byte {
 	for _, p := range e.Added {
 		value = appendTable(value[:0], p)
 		dst = appendField(dst, tagOf(p.Table), value)
+		dst = appendNumber(dst, tagCleared, uint64(p.Table.Cleared))
+	}
+	for _, t := range e.RangesRemoved {
+		value = appendRange(value[:0], t)
+		dst = appendField(dst, tagRangeRemoved, value)
+	}
+	for _, t := range e.RangesAdded {
+		value = appendRange(value[:0], t)
+		dst = appendField(dst, tagRangeAdded, value)
 	}
 	dst = appendNumber(dst, tagLogStart, uint64(e.LogStart))
 	dst = appendNumber(dst, tagNextNum, uint64(e.NextNum))
@@ -77,14 +95,15 @@ func appendTable(dst []byte, p Placed) []byte {
 	t := p.Table
 	dst = appendUvarints(dst, uint64(p.Level), uint64(t.Num), t.ID, uint64(t.Size), t.Digest, t.Entries, t.Tombstones,
 		t.Shadowed, t.RawBytes, uint64(t.SmallestSeq), uint64(t.LargestSeq))
-	dst = append(binary.AppendUvarint(dst, uint64(len(t.Smallest))), t.Smallest...)
-	dst = append(binary.AppendUvarint(dst, uint64(len(t.Largest))), t.Largest...)
+	dst = appendKey(appendKey(dst, t.Smallest), t.Largest)
 	dst = appendUvarints(dst, t.ValueBytes, uint64(len(t.Values)))
 	for _, r := range t.Values {
 		dst = appendUvarints(dst, uint64(r.File), r.Bytes)
 	}
 	return dst
 }
+
+func appendKey(dst, k []byte) []byte { return append(binary.AppendUvarint(dst, uint64(len(k))), k...) }
 
 func appendUvarints(dst []byte, values ...uint64) []byte {
 	for _, v := range values {
@@ -107,6 +126,9 @@ func appendNumber(dst []byte, tag, v uint64) []byte {
 	return appendField(dst, tag, binary.AppendUvarint(nil, v))
 }
 
+// repeated are the tags of fields of which an edit may have several.
+var repeated = []uint64{tagAdded, tagIngested, tagCleared, tagDeleted, tagValues, tagRangeAdded, tagRangeRemoved}
+
 // decodeEdit decodes an edit. It borrows nothing from data and allocates in proportion to it.
 func decodeEdit(data []byte) (*Edit, error) {
 	e := &Edit{}
@@ -116,7 +138,7 @@ func decodeEdit(data []byte) (*Edit, error) {
 		if c.bad {
 			return nil, corrupt.New("", -1, "malformed edit")
 		}
-		if tag != tagAdded && tag != tagIngested && tag != tagDeleted && tag != tagValues {
+		if !slices.Contains(repeated, tag) {
 			if seen[tag] {
 				return nil, corrupt.New("", -1, "edit with two fields of tag %d", tag)
 			}
@@ -138,6 +160,16 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 		p := decodeTable(&c)
 		p.Table.Seq = p.Table.LargestSeq
 		e.Added = append(e.Added, p)
+	case tagCleared:
+		n := len(e.Added)
+		if n == 0 || e.Added[n-1].Table.Cleared != 0 {
+			return corrupt.New("", -1, "field %d of an edit follows no table", tag)
+		}
+		e.Added[n-1].Table.Cleared = key.SeqNum(c.uvarint())
+	case tagRangeAdded:
+		e.RangesAdded = append(e.RangesAdded, decodeRange(&c))
+	case tagRangeRemoved:
+		e.RangesRemoved = append(e.RangesRemoved, decodeRange(&c))
 	case tagDeleted:
 		e.Deleted = append(e.Deleted, Removed{Level: c.small(), Num: c.num()})
 	case tagValues:

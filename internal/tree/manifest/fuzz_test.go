@@ -4,8 +4,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/record/recordtest"
 	"lightningdb/internal/system/vfs/memfs"
@@ -30,7 +28,7 @@ func FuzzDecodeEdit(f *testing.F) {
 			return
 		}
 		again, err := decodeEdit(appendEdit(nil, e))
-		if diff := cmp.Diff(e, again); err != nil || diff != "" {
+		if diff := differs(e, again); err != nil || diff != "" {
 			t.Fatalf("%v %s", err, diff)
 		}
 	})
@@ -58,7 +56,7 @@ func FuzzRecover(f *testing.F) {
 				continue
 			}
 			again, err := (&Version{DatabaseID: testDB}).Apply(v.Edit())
-			if diff := cmp.Diff(v, again); err != nil || diff != "" {
+			if diff := differs(v, again); err != nil || diff != "" {
 				t.Fatalf("the version is not what its snapshot says: %v %s", err, diff)
 			}
 		}

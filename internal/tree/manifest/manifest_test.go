@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"lightningdb/internal/format/corrupt"
@@ -20,10 +19,12 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/record"
 	"lightningdb/internal/format/record/recordtest"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/ranges"
 )
 
 var testDB = [16]byte{0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
@@ -72,7 +73,7 @@ func asValues(num filename.Num) ValueFile {
 }
 
 // sampleEdits is a short history: three flushes, a compaction that also moves a table, one that leaves values where
-// they are, one that refers to less of them, a clean close.
+// they are, one that refers to less of them, deletes of ranges, a clean close.
 func sampleEdits() []*Edit {
 	return []*Edit{
 		{Added: []Placed{{0, table(4, 10, "a", "m")}}, LogStart: 3, NextNum: 5, LastSeq: 10},
@@ -92,10 +93,12 @@ func sampleEdits() []*Edit {
 		},
 		{
 			Deleted: []Removed{{6, 10}},
-			Added:   []Placed{{6, referring(table(12, 30, "a", "f"), ValueRefs{9, 50})}},
+			Added:   []Placed{{6, cleared(referring(table(12, 30, "a", "f"), ValueRefs{9, 50}), 35)}},
 			NextNum: 13,
 		},
 		{LogStart: 9, LogEnd: 9},
+		{RangesAdded: []ranges.Tombstone{over("x", "z", 40), over("c", "e", 41), over("", "", 41)}},
+		{RangesRemoved: []ranges.Tombstone{over("x", "z", 40)}},
 	}
 }
 
@@ -132,7 +135,7 @@ func TestRecover_returnsWhatWasAppended(t *testing.T) {
 	if err != nil || num != 1 {
 		t.Fatalf("manifest %d, %v", num, err)
 	}
-	if diff := cmp.Diff(want, v); diff != "" {
+	if diff := differs(want, v); diff != "" {
 		t.Errorf("recovered (-want +got)\n%s", diff)
 	}
 	l, err := createAlone(dir, 12, v)
@@ -141,7 +144,7 @@ func TestRecover_returnsWhatWasAppended(t *testing.T) {
 	if err != nil || num != 12 {
 		t.Fatalf("manifest %d, %v", num, err)
 	}
-	if diff := cmp.Diff(want, again); diff != "" {
+	if diff := differs(want, again); diff != "" {
 		t.Errorf("recovered from a snapshot (-want +got)\n%s", diff)
 	}
 }
@@ -240,12 +243,13 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		"log end behind the start": {LogStart: 9, LogEnd: 10},
 	}
 	maps.Copy(cases, impossibleValues(changed))
+	maps.Copy(cases, impossibleRanges(changed))
 	for name, e := range cases {
 		before := *v
 		if _, err := v.Apply(e); !errors.Is(err, corrupt.ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(&before, v); diff != "" {
+		if diff := differs(&before, v); diff != "" {
 			t.Errorf("%s: the version changed", name)
 		}
 	}
@@ -320,12 +324,24 @@ func TestEdit_roundTrip(t *testing.T) {
 			if rapid.Bool().Draw(t, "one sequence number") {
 				p.Table.Seq = p.Table.LargestSeq
 			}
+			p.Table.Cleared = key.SeqNum(number(t))
+		}
+		bound := rapid.SliceOfN(rapid.Byte(), 1, 300)
+		for _, all := range []*[]ranges.Tombstone{&e.RangesRemoved, &e.RangesAdded} {
+			for range rapid.IntRange(0, 3).Draw(t, "range tombstones") {
+				lo := append([]byte{}, bound.Draw(t, "lo")[1:]...)
+				ts := ranges.Tombstone{Span: span.Span{Lo: lo}, Seq: key.SeqNum(number(t))}
+				if rapid.Bool().Draw(t, "upper end") {
+					ts.Hi = bound.Draw(t, "hi")
+				}
+				*all = append(*all, ts)
+			}
 		}
 		got, err := decodeEdit(appendEdit(nil, e))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(e, got); diff != "" {
+		if diff := differs(e, got); diff != "" {
 			t.Fatal(diff)
 		}
 	})
@@ -339,7 +355,7 @@ func TestEdit_fieldsOfLaterVersions(t *testing.T) {
 		t.Errorf("unknown even tag: %v", err)
 	}
 	e, err := decodeEdit(appendField(known, 101, []byte("x")))
-	if diff := cmp.Diff(sampleEdits()[0], e); err != nil || diff != "" {
+	if diff := differs(sampleEdits()[0], e); err != nil || diff != "" {
 		t.Errorf("unknown odd tag: %v %s", err, diff)
 	}
 	for name, data := range map[string][]byte{
@@ -393,7 +409,7 @@ func (m *manifestTest) check(t *testing.T, what string, data []byte) {
 	case (err != nil) != damage:
 		t.Fatalf("%s: error %v, want damage %v", what, err, damage)
 	case err == nil:
-		if diff := cmp.Diff(m.versions[whole-1], v); diff != "" {
+		if diff := differs(m.versions[whole-1], v); diff != "" {
 			t.Fatalf("%s: (-want +got)\n%s", what, diff)
 		}
 	}
@@ -555,12 +571,12 @@ func TestAppend_fullDiskLeavesTheEditOut(t *testing.T) {
 			t.Fatalf("%d bytes kept: %v, %v", kept, err, l.Err())
 		}
 		v, _, err := Recover(dir.Image(memfs.Policy(kept%10), uint64(kept)))
-		if diff := cmp.Diff(versions[1], v); err != nil || diff != "" {
+		if diff := differs(versions[1], v); err != nil || diff != "" {
 			t.Fatalf("%d bytes kept: %v %s", kept, err, diff)
 		}
 		must(t, l, l.Append(edits[1]))
 		v, _, err = Recover(dir.Image(memfs.None, 0))
-		if diff := cmp.Diff(versions[2], v); err != nil || diff != "" {
+		if diff := differs(versions[2], v); err != nil || diff != "" {
 			t.Fatalf("%d bytes kept, again: %v %s", kept, err, diff)
 		}
 	}
@@ -613,7 +629,7 @@ func TestManifest_survivesPowerCutsAnywhere(t *testing.T) {
 					if err != nil {
 						t.Fatalf("operation %d, image %v/%d: %v", op, policy, seed, err)
 					}
-					if !cmp.Equal(v, versions[max(acked, 0)]) && !cmp.Equal(v, versions[tried]) {
+					if differs(v, versions[max(acked, 0)]) != "" && differs(v, versions[tried]) != "" {
 						t.Fatalf("operation %d, image %v/%d: neither version %d nor %d", op, policy, seed, acked, tried)
 					}
 				}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/status"
@@ -25,7 +23,7 @@ func TestReadTo_returnsTheVersionOfEachPlace(t *testing.T) {
 		} {
 			files := m.files.With("MANIFEST-000001", slices.Concat(original[:end], behind))
 			v, err := ReadTo(files, testDB, status.Manifest{Num: 1, Length: end})
-			if diff := cmp.Diff(m.versions[i], v); err != nil || diff != "" {
+			if diff := differs(m.versions[i], v); err != nil || diff != "" {
 				t.Errorf("to %d, behind it %s: %v %s", end, name, err, diff)
 			}
 		}

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/calls"
@@ -62,7 +60,7 @@ func TestStore_namesOnlyDurableEdits(t *testing.T) {
 				}
 			}))
 			must(t, s, s.Commit(e, func(v *Version) {
-				if diff := cmp.Diff(v, named()); diff != "" {
+				if diff := differs(v, named()); diff != "" {
 					t.Errorf("the page does not name what the writer goes on with: %s", diff)
 				}
 			}))

@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/tree/ranges"
 )
 
 // NumLevels is the number of levels of the tree. Tables of level 0 may overlap, those of a deeper level do not.
@@ -30,6 +31,7 @@ type TableMeta struct {
 	LargestSeq        key.SeqNum
 	Seq               key.SeqNum // of all entries, in place of what they carry; 0 if they carry their own
 	Smallest, Largest []byte     // user keys, both in the table
+	Cleared           key.SeqNum // no entry is hidden by a range tombstone with a number up to this one; 0 if not known
 
 	ValueBytes uint64      // of Size: values that a compaction leaves where they are
 	Values     []ValueRefs // what it refers to in value files, ordered by their numbers
@@ -67,11 +69,13 @@ func (f *ValueFile) Garbage() int64 { return f.Size - int64(f.Bytes) }
 // Invariants: table numbers and ids are unique, numbers are below NextNum, sequence numbers and Horizon are at most
 // LastSeq; each table's keys and counts are possible; every value file is referred to, is no table, and what tables
 // refer to is a value file; level 0 is ordered newest first (by LargestSeq, then Num, both
-// descending); each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables.
+// descending); each deeper level is ordered by Smallest, and no user key lies in the ranges of two of its tables; a
+// range tombstone is over some key, and its number at most LastSeq.
 type Version struct {
 	DatabaseID [16]byte
 	Levels     [NumLevels][]*TableMeta
 	Values     []*ValueFile // ordered by their numbers
+	Ranges     *ranges.Set  // what deletes of ranges have left in place of tombstones in tables
 	LogStart   filename.Num // first log segment still needed; 0 before there is one
 	LogEnd     filename.Num // if it is LogStart, the log is empty, and segment LogStart does not exist; see LogEmpty
 	NextNum    filename.Num // all files have smaller numbers
@@ -93,6 +97,8 @@ type Edit struct {
 	NextNum  filename.Num
 	LastSeq  key.SeqNum
 	Horizon  key.SeqNum
+
+	RangesAdded, RangesRemoved []ranges.Tombstone // removals come before additions
 }
 
 // Placed is a table that joins a level.
@@ -114,7 +120,14 @@ func (v *Version) Apply(e *Edit) (*Version, error) {
 	if err := b.apply(e); err != nil {
 		return nil, err
 	}
-	return b.finish()
+	next, err := b.finish()
+	if err == nil {
+		err = next.checkRanges(e.RangesRemoved)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return next, nil
 }
 
 // Names reports whether table num, or a value file of that number, is part of v.
@@ -143,7 +156,8 @@ func (v *Version) ValueFile(num filename.Num) *ValueFile {
 
 // Edit returns the edit that turns a version with nothing but v's database id into v.
 func (v *Version) Edit() *Edit {
-	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Horizon: v.Horizon}
+	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Horizon: v.Horizon,
+		RangesAdded: slices.Collect(v.Ranges.All())}
 	for _, f := range v.Values {
 		e.Values = append(e.Values, *f)
 	}
@@ -252,7 +266,7 @@ func (b *builder) apply(e *Edit) error {
 	for _, f := range e.Values {
 		b.dropValues(f.Num)
 	}
-	return nil
+	return b.applyRanges(e)
 }
 
 // applyNumbers takes over the numbers of e, none of which may fall.
@@ -291,8 +305,8 @@ func (b *builder) add(p Placed) error {
 	if t.Num == 0 || t.Num >= b.version.NextNum {
 		return impossible("adds table %d, next file number is %d", t.Num, b.version.NextNum)
 	}
-	if t.LargestSeq > b.version.LastSeq {
-		return impossible("adds table %d with sequence number %d, the last one is %d", t.Num, t.LargestSeq, b.version.LastSeq)
+	if last := max(t.LargestSeq, t.Cleared); last > b.version.LastSeq {
+		return impossible("adds table %d with sequence number %d, the last one is %d", t.Num, last, b.version.LastSeq)
 	}
 	if what := t.problem(); what != "" {
 		return impossible("adds table %d with %s", t.Num, what)

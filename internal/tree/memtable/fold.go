@@ -39,7 +39,8 @@ func (m *Table) fold(op *batch.Op, older ref) (key.Kind, []byte) {
 	if older == 0 || len(op.Value) > 1+maxFoldedBytes {
 		return op.Kind, op.Value
 	}
-	value, ok := m.after(op, older)
+	reader := visible.Reader{Seq: key.MaxSeqNum, Deleted: m.Ranges().Covering(op.Key, key.MaxSeqNum).Seq}
+	value, ok := m.after(op, older, reader)
 	if !ok || roundUp(len(value)-len(op.Value)) > m.spare(m.promised) {
 		return op.Kind, op.Value
 	}
@@ -47,23 +48,25 @@ func (m *Table) fold(op *batch.Op, older ref) (key.Kind, []byte) {
 	return key.KindPut, value
 }
 
-// after is the result of op, in m.folded if that is large enough.
-func (m *Table) after(op *batch.Op, older ref) (value []byte, ok bool) {
-	effect := m.effect(older)
-	if effect == visible.Fold {
-		return m.afterAll(op, older)
+// after is the result of op, in m.folded if that is large enough. reader sees all that is in the table.
+func (m *Table) after(op *batch.Op, older ref, reader visible.Reader) (value []byte, ok bool) {
+	if m.effect(older, reader) == visible.Fold {
+		return m.afterAll(op, older, reader)
 	}
-	if len(m.value(older)) > maxFoldedBytes || m.folding.Rules.CallsApart(op.Value) {
+	if m.folding.Rules.CallsApart(op.Value) {
 		return nil, false
 	}
-	value = append(m.folded[:0], m.value(older)...)
-	value, err := m.folding.Rules.FoldWithin(maxFoldedBytes, op.Key, value, effect == visible.Show, op.Value)
+	value, present, ok := m.under(op.Key, older, reader)
+	if !ok {
+		return nil, false
+	}
+	value, err := m.folding.Rules.FoldWithin(maxFoldedBytes, op.Key, value, present, op.Value)
 	return value, err == nil
 }
 
 // afterAll is after where operands precede op.
-func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
-	if !m.gathered(op, older) {
+func (m *Table) afterAll(op *batch.Op, older ref, reader visible.Reader) (value []byte, ok bool) {
+	if !m.gathered(op, older, reader) {
 		if versions := m.depth(older) + 1; versions < lookBelowMinVersions || versions&(versions-1) != 0 {
 			return nil, false
 		}
@@ -74,12 +77,12 @@ func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
 		if m.chain.Size()+len(next) > maxOperandBytes || m.chain.Push(0, next) != nil {
 			return nil, false
 		}
-		if e == 0 || m.effect(e) != visible.Fold {
+		if e == 0 || m.effect(e, reader) != visible.Fold {
 			break
 		}
 		next, e = m.value(e), m.older(e)
 	}
-	value, present, ok := m.under(op.Key, e)
+	value, present, ok := m.under(op.Key, e, reader)
 	if !ok {
 		return nil, false
 	}
@@ -89,13 +92,13 @@ func (m *Table) afterAll(op *batch.Op, older ref) (value []byte, ok bool) {
 
 // gathered reports whether op completes a group of operands of the user's function upon a value in the table: they are
 // folded together, because a call takes another goroutine.
-func (m *Table) gathered(op *batch.Op, older ref) bool {
+func (m *Table) gathered(op *batch.Op, older ref, reader visible.Reader) bool {
 	if !m.folding.Rules.CallsApart(op.Value) {
 		return false
 	}
 	n := 1
 	for e := older; e != 0 && n <= lookBelowMinVersions; e = m.older(e) {
-		if m.effect(e) != visible.Fold {
+		if m.effect(e, reader) != visible.Fold {
 			return n == lookBelowMinVersions
 		}
 		n++
@@ -105,19 +108,19 @@ func (m *Table) gathered(op *batch.Op, older ref) bool {
 
 // under is the value that the operands above e are folded onto, in memory that may be changed: the value of e, or
 // the one below the table if e is 0.
-func (m *Table) under(user []byte, e ref) (value []byte, present, ok bool) {
+func (m *Table) under(user []byte, e ref, reader visible.Reader) (value []byte, present, ok bool) {
 	switch {
 	case e == 0 && m.folding.Below == nil:
 		return nil, false, false
 	case e == 0:
 		return m.folding.Below(m.folded[:0], user, maxFoldedBytes)
+	case m.effect(e, reader) != visible.Show:
+		return m.folded[:0], false, true
 	case len(m.value(e)) > maxFoldedBytes:
 		return nil, false, false
 	}
-	return append(m.folded[:0], m.value(e)...), m.effect(e) == visible.Show, true
+	return append(m.folded[:0], m.value(e)...), true, true
 }
 
-// effect is the effect of the entry at e on later operands, which are newer than all entries in the table.
-func (m *Table) effect(e ref) visible.Effect {
-	return visible.Reader{Seq: key.MaxSeqNum}.Of(m.trailer(e))
-}
+// effect is the effect of the entry at e on a reader that sees all that is in the table.
+func (m *Table) effect(e ref, reader visible.Reader) visible.Effect { return reader.Of(m.trailer(e)) }

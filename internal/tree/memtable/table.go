@@ -27,6 +27,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/offheap"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -39,12 +40,15 @@ type Table struct {
 	used  atomic.Int64   // bytes; stored by the writer after each batch
 	count atomic.Int64   // entries; stored by the writer after each batch
 
+	ranges atomic.Pointer[ranges.Set] // stored by the writer
+
 	folding  *Folding      // nil to store operands as they are
 	folded   []byte        // the writer's memory for a folded value
 	chain    operand.Chain // the writer's memory for operands
 	promised room          // what Fits promised and Apply has not used yet; the writer's
 
 	known known // values of operands that readers have computed
+	since since // what is newer than range tombstones
 
 	small int // bytes at the start that are in small pages; 0 once the table was used
 }
@@ -106,6 +110,8 @@ func (m *Table) clear() {
 	m.promised = room{}
 	m.known.forget()
 	m.count.Store(0)
+	m.ranges.Store(nil)
+	m.since.forget()
 	m.used.Store(int64(m.arena.next))
 }
 
@@ -115,7 +121,7 @@ func (m *Table) Size() int { return len(m.arena.memory) }
 // Used is the number of bytes taken, the index included, as of the last batch.
 func (m *Table) Used() int { return int(m.used.Load()) }
 
-// Count is the number of entries, all versions included, as of the last batch.
+// Count is the number of entries, all versions included, as of the last batch. A range tombstone is none.
 func (m *Table) Count() int { return int(m.count.Load()) }
 
 // Get looks up the newest version of user that reader sees, and returns its effect, Skip if there is none. hash is
@@ -171,9 +177,17 @@ const chunkOps = 16
 // After FoldBy, a merge is stored as a put of its result if that is known and short.
 func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	m.promised = m.promised.atLeast(room{b.Count(), len(b.Bytes())})
+	m.since.begin(first)
 	var ops [chunkOps]batch.Op
 	n := 0
 	for op := range b.Ops() {
+		if op.Kind == key.KindRangeDelete {
+			m.applyChunk(ops[:n], first)
+			first += key.SeqNum(n) + 1
+			n = 0
+			m.AddRange(ranges.Tombstone{Span: op.Span(), Seq: first - 1})
+			continue
+		}
 		ops[n] = op
 		if n++; n == chunkOps {
 			m.applyChunk(ops[:n], first)
@@ -183,7 +197,7 @@ func (m *Table) Apply(b *batch.Batch, first key.SeqNum) {
 	}
 	m.applyChunk(ops[:n], first)
 	m.used.Store(int64(m.arena.next))
-	m.count.Add(int64(b.Count()))
+	m.count.Add(int64(b.Count() - b.Ranges()))
 }
 
 // applyChunk first finds the index slots and the leaves of all operations, without waiting for the memory of one
@@ -219,6 +233,9 @@ func (m *Table) add(op *batch.Op, hash uint64, seq key.SeqNum, p *path) {
 		kind, value = m.fold(op, older)
 	}
 	e := m.writeEntry(op.Key, value, key.MakeTrailer(seq, kind), older)
+	if m.since.recent.Load() != nil {
+		m.noteSince(op.Key, e)
+	}
 	if older == 0 {
 		m.index.keys++
 		m.insertKey(p, op.Key, e)

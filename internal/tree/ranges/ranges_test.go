@@ -94,6 +94,7 @@ func check(t *rapid.T, s *Set, m model) {
 				t.Fatalf("over %q at %d: %v, want %d", user, at, got, want)
 			}
 		}
+		checkAround(t, s, m, user, key.SeqNum(rapid.Uint64Range(0, uint64(newest)+1).Draw(t, "reader")))
 		lo, ok := s.Next(user)
 		if want, found := m.next(user); ok != found || !bytes.Equal(lo, want) {
 			t.Fatalf("behind %q: %q %v, want %q %v", user, lo, ok, want, found)
@@ -106,6 +107,20 @@ func check(t *rapid.T, s *Set, m model) {
 			t.Fatalf("the first is %v", first)
 		}
 		break
+	}
+}
+
+// checkAround asks s what is over user and the keys near it. A part that is too large would show what is deleted.
+func checkAround(t *rapid.T, s *Set, m model, user []byte, at key.SeqNum) {
+	t.Helper()
+	got, within := s.Around(user, at)
+	if !within.Contains(user) {
+		t.Fatalf("around %q: %v", user, within)
+	}
+	for _, near := range ends {
+		if within.Contains(near) && m.covering(near, at) != got.Seq {
+			t.Fatalf("around %q at %d: %v within %v, but not over %q", user, at, got, within, near)
+		}
 	}
 }
 

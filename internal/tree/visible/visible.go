@@ -13,6 +13,9 @@
 // To look below is to go on with the next older version, in the same run or in an older one. If there is none, the key
 // has no value. Whoever meets the versions in the other order lets each that is not skipped replace the one before it.
 //
+// A range tombstone (package ranges) is a version of every key that it is over, which hides it. It is no entry: who
+// asks about the versions of a key says which one is the newest over it, and what is older has its effect.
+//
 // What is not here: the order of versions (package key), which values a kind may have (packages batch, page and table),
 // and which versions no snapshot needs any more (package compaction).
 //
@@ -20,8 +23,6 @@
 //
 // A new kind is a line in effects. Whatever else decides becomes a field of Reader and a case in Of:
 //
-//   - Range tombstones: the sequence number of the newest one that the reader sees and that covers the key. An older
-//     entry is hidden.
 //   - Expiry: the clock of the reader. A put whose time has come is hidden. Of will need that time next to the trailer,
 //     which its callers have at hand. OfKind, which knows no reader, has to go then, and the row cache, which answers
 //     before any entry is looked at, must not keep what expires.
@@ -53,13 +54,17 @@ func OfKind(k key.Kind) Effect { return effects[k] }
 
 // Reader is who asks: the state that it reads.
 type Reader struct {
-	Seq key.SeqNum // the newest sequence number that it sees
+	Seq     key.SeqNum // the newest sequence number that it sees
+	Deleted key.SeqNum // that of the newest range tombstone over the key that it sees; 0 if there is none
 }
 
 // Of is the effect on r of an entry with trailer t.
 func (r Reader) Of(t key.Trailer) Effect {
-	if t.Seq() > r.Seq {
+	switch seq := t.Seq(); {
+	case seq > r.Seq:
 		return Skip
+	case seq < r.Deleted:
+		return Hide
 	}
 	return OfKind(t.Kind())
 }

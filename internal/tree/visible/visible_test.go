@@ -45,6 +45,28 @@ func TestOf_everyKindAtEveryPosition(t *testing.T) {
 	}
 }
 
+// What a delete of a range is over would still be there, or what was written since would be gone.
+func TestOf_rangeTombstoneHidesWhatIsOlder(t *testing.T) {
+	const at, deleted = 100, 50
+	for _, kind := range []key.Kind{key.KindDelete, key.KindPut, key.KindMerge} {
+		for _, row := range []struct {
+			seq  key.SeqNum
+			want Effect
+		}{
+			{at + 1, Skip},
+			{at, OfKind(kind)},
+			{deleted + 1, OfKind(kind)},
+			{deleted, OfKind(kind)}, // of a commit that is one operation for all of its entries
+			{deleted - 1, Hide},
+			{1, Hide},
+		} {
+			if got := (Reader{Seq: at, Deleted: deleted}).Of(key.MakeTrailer(row.seq, kind)); got != row.want {
+				t.Errorf("%v at %d: effect %d, want %d", kind, row.seq, got, row.want)
+			}
+		}
+	}
+}
+
 // A kind that the formats know and that has no meaning here would be corruption to every reader. One that they do not
 // know and that has a meaning here would be guessed at.
 func TestOfKind_everyKnownKindMeansSomething(t *testing.T) {
