@@ -50,7 +50,7 @@ func (pk *picker) liveValues(files []*manifest.ValueFile, s span.Span) (n int64)
 	}
 	for _, tables := range pk.v.Levels {
 		for _, t := range tables {
-			if touches(t, s) {
+			if t.Touches(s) {
 				n += int64(t.ValueBytes)
 			}
 		}
