@@ -340,6 +340,45 @@ func (m *rangeModel) once() {
 	}
 }
 
+// A row with many operands is not folded anew by each reader, who takes what one before has told of it. Behind a
+// delete of its range there is nothing of that.
+func TestDeleteRange_endsWhatIsKnownOfOperands(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	user, want := []byte("key"), ""
+	appendTo := func(n int) {
+		for i := range n {
+			var b batch.Batch
+			v := bytes.Repeat([]byte{byte('a' + i%26)}, 300) // too long to be folded when it is committed
+			b.Merge(operand.Append, user, v)
+			want += string(v)
+			if _, err := e.Commit(&b, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	check := func() {
+		t.Helper()
+		for range 2 {
+			if v, found, err := e.Get(nil, user, Latest); string(v) != want || found != (want != "") || err != nil {
+				t.Errorf("%d bytes, %v, %v; want %d", len(v), found, err, len(want))
+			}
+		}
+	}
+	appendTo(40)
+	check()
+	deleteRange(t, e, "k", "l")
+	want = ""
+	check()
+	appendTo(1) // a reader comes to what was known
+	check()
+	appendTo(30)
+	check()
+}
+
 // A batch that deletes a range and fills it anew replaces its content at once: who reads meanwhile sees all of one
 // filling, and never an older one than before, while memtables are frozen, flushed and compacted.
 func TestDeleteRange_replacesAtOnce(t *testing.T) {

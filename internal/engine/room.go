@@ -59,7 +59,7 @@ func (e *Engine) flusherStep() (bool, error) {
 	return e.FlushStep()
 }
 
-// paceRanges makes a writer whose commit, which t measures, deletes ranges wait while many are remembered, or refuses it.
+// paceRanges makes a writer that deletes ranges, whose commit t measures, wait while many are remembered.
 func (e *Engine) paceRanges(ctx context.Context, t *stats.Timer) error {
 	count, bytes := e.tree.Current().Ranges()
 	wait, err := room.Ranges{Count: count, Bytes: bytes, Limit: e.opts.MemoryLimit}.Wait()
