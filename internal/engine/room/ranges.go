@@ -1,14 +1,14 @@
 package room
 
 import (
-	"errors"
 	"fmt"
 	"time"
+
+	"lightningdb/internal/format/batch"
 )
 
-// ErrTooManyRanges refuses a delete of a range, because too many are remembered.
-var ErrTooManyRanges = errors.New("too many deletes of ranges are remembered: close old snapshots or compact, and " +
-	"delete few large ranges rather than many small ones")
+// ErrTooManyRanges is batch.ErrTooManyRanges.
+var ErrTooManyRanges = batch.ErrTooManyRanges
 
 // Ranges is how many range tombstones a database has, which are all in memory and in each snapshot of the manifest, and
 // the bytes that they take, at Limit for the whole database.
@@ -32,7 +32,8 @@ func (r Ranges) Wait() (time.Duration, error) {
 	used := max(float64(r.Count)/slowRanges, float64(r.Bytes)*slowShare/float64(max(r.Limit, 1)))
 	switch {
 	case used >= stopRanges/slowRanges:
-		return 0, fmt.Errorf("%w (there are %d, of %d bytes)", ErrTooManyRanges, r.Count, r.Bytes)
+		return 0, fmt.Errorf("%w are remembered, %d of %d bytes: close old snapshots or compact, and delete few large "+
+			"ranges rather than many small ones", ErrTooManyRanges, r.Count, r.Bytes)
 	case used < 1:
 		return 0, nil
 	}
