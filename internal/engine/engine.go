@@ -395,6 +395,7 @@ var (
 	ErrSnapshotExpired = readers.ErrExpired
 	ErrFutureSequence  = readers.ErrFuture
 	ErrOpenReaders     = readers.ErrOpen
+	ErrTooManyRanges   = room.ErrTooManyRanges
 )
 
 // Types of what is below, of which callers know through the engine only.

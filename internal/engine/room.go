@@ -59,6 +59,18 @@ func (e *Engine) flusherStep() (bool, error) {
 	return e.FlushStep()
 }
 
+// paceRanges makes a writer that deletes ranges, whose commit t measures, wait while many are remembered.
+func (e *Engine) paceRanges(ctx context.Context, t *stats.Timer) error {
+	count, bytes := e.tree.Current().Ranges()
+	wait, err := room.Ranges{Count: count, Bytes: bytes, Limit: e.opts.MemoryLimit}.Wait()
+	if err != nil || wait == 0 || e.opts.Manual {
+		return err
+	}
+	e.stats.CommitWaits(t)
+	slow := func() error { return e.stall(ctx, e.room.NextChange(), wait, "many deletes of ranges are remembered") }
+	return e.stats.Part(t, stats.Room, slow)
+}
+
 // pace makes a writer, whose commit t measures, wait in proportion to what it brings while level 0 is long.
 func (e *Engine) pace(ctx context.Context, bytes int, t *stats.Timer) error {
 	v := e.tree.Current()
@@ -108,15 +120,7 @@ func (e *Engine) stall(ctx context.Context, changed <-chan struct{}, wait time.D
 		e.stats.Resumed(now)
 		e.background.stalls.End(now)
 	}()
-	select {
-	case <-changed:
-	case <-time.After(wait):
-	case <-e.gate.Context().Done():
-		return ErrClosed
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", cause, ctx.Err())
-	}
-	return nil
+	return room.Await(ctx, e.gate.Context(), changed, wait, cause)
 }
 
 // waitForRoom waits until another memtable may be frozen. It gives up when that cannot come: the disk is full, or

@@ -114,6 +114,11 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit, t *stats.Timer) (k
 	if t.Spent != nil {
 		c.Times = &t.Spent.Group
 	}
+	if c.Batch.Ranges() > 0 {
+		if err := e.paceRanges(ctx, t); err != nil {
+			return 0, err
+		}
+	}
 	for {
 		if err := e.pace(ctx, len(c.Batch.Bytes()), t); err != nil {
 			return 0, err
@@ -143,17 +148,8 @@ func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error 
 	start := e.clock.Now()
 	err := e.gate.UntilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
 	o.Limit = max(1, o.Limit-e.clock.Now().Since(start))
-	e.noteLockError(err)
+	e.stats.NoteLock(err)
 	return err
-}
-
-func (e *Engine) noteLockError(err error) {
-	switch {
-	case errors.Is(err, lock.ErrDeadlock):
-		e.stats.Deadlocks.Add(1)
-	case errors.Is(err, lock.ErrTimeout):
-		e.stats.LockTimeouts.Add(1)
-	}
 }
 
 // writer is the engine as the commit queue sees it.

@@ -82,7 +82,7 @@ func All() []Mutant {
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
 		keyMutants, rangeTableMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
-		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, pageMutants())
+		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, rangeReadMutants, pageMutants())
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly
