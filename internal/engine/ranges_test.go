@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -480,6 +481,35 @@ func scanFilling(t *testing.T, e *Engine, d Direction, keys, last int) int {
 		t.Errorf("%d keys of filling %d, after %d: %v", seen, filling, last, err)
 	}
 	return filling
+}
+
+// A database in which very many small ranges are deleted would keep all of them in memory, or be stuck for ever.
+func TestDeleteRange_isRefusedBeforeMemoryIsFull(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	put(t, e, "key", "value")
+	held := e.Snapshot() // for which no tombstone may go
+	defer held.Close()
+	var b batch.Batch
+	for n := range 1 << 10 {
+		b.DeleteRange(span.Span{Lo: fmt.Appendf(nil, "k%07d", n), Hi: fmt.Appendf(nil, "k%07d\x00", n)})
+	}
+	refused := error(nil)
+	for range 40 {
+		if _, refused = e.Commit(&b, false); refused != nil {
+			break
+		}
+	}
+	if count, _ := e.tree.Current().Ranges(); !errors.Is(refused, ErrTooManyRanges) || count < 16<<10 || count > 17<<10 {
+		t.Errorf("%v, with %d tombstones", refused, count)
+	}
+	put(t, e, "another", "value") // which is not held up
+	if v, found, err := e.Get(nil, []byte("key"), Latest); string(v) != "value" || !found || err != nil {
+		t.Errorf("%q, %v, %v", v, found, err)
+	}
 }
 
 // BenchmarkDeleteRange deletes ranges of some and of very many keys, and seeks and scans behind them.
