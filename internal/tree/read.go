@@ -89,11 +89,8 @@ func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader
 	}
 	for i := range v.runs {
 		t := v.runs[i].Find(user)
-		if t == nil {
+		if t == nil || t.Meta().LargestSeq < reader.Deleted { // what is deleted need not be read
 			continue
-		}
-		if t.Meta().LargestSeq < reader.Deleted { // so is all that is older, and nothing of it need be read
-			break
 		}
 		out, effect, err := tr.getFromTable(t, limit, dst, user, hash, reader)
 		switch {
