@@ -91,8 +91,8 @@ func parseReport(text []byte) (WriterStatus, error) {
 
 // RecoveryReport says what Open found and did: it has Created (bool) the database, because there was none; replayed
 // Segments (int) of the log, with Records (int64), which are commits, and Operations in them; read LogBytes, and
-// dropped TornBytes at the log's end, of writes that had not been synced; LastSequence (uint64) is of the newest commit,
-// FilesRemoved ([]string) are what a crash had left behind, unused, and Duration is that of the whole Open.
+// dropped TornBytes at the log's end, of writes that had not been synced. LastSequence (uint64) is of the newest
+// commit, FilesRemoved ([]string) are what a crash had left behind, unused, and Duration is that of the whole Open.
 type RecoveryReport = state.Report
 
 // Recovery says what Open found and did.
