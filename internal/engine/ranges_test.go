@@ -381,9 +381,9 @@ func TestDeleteRange_endsWhatIsKnownOfOperands(t *testing.T) {
 }
 
 // A batch that deletes a range and fills it anew replaces its content at once: who reads meanwhile sees all of one
-// filling, and never an older one than before.
+// filling, and never an older one than before, while memtables are frozen, flushed and compacted.
 func TestDeleteRange_replacesAtOnce(t *testing.T) {
-	e, err := Open(Options{FS: memfs.NewVolatile(), MemoryLimit: 1 << 30})
+	e, err := Open(Options{FS: memfs.NewVolatile(), MemoryLimit: MinMemoryLimit, TableBytes: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,6 +425,11 @@ func TestDeleteRange_replacesAtOnce(t *testing.T) {
 	}
 	for filling := range fillings {
 		fill(filling)
+		if filling%500 == 499 {
+			if err := e.Compact(t.Context(), nil, nil); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 	done.Store(true)
 	readers.Wait()
