@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/transaction"
 )
@@ -36,6 +37,13 @@ func (b *Batch) Put(key, value []byte) error { return b.ops.Put(key, value) }
 // Delete adds "remove key". Removing a key that is not there is no error.
 func (b *Batch) Delete(key []byte) error { return b.ops.Delete(key) }
 
+// DeleteRange adds "remove the keys with lo <= key < hi". Nil bounds are open, as those of DB.Range; where no key can
+// lie, nothing is added.
+func (b *Batch) DeleteRange(lo, hi []byte) error { return b.ops.DeleteRange(span.Span{Lo: lo, Hi: hi}) }
+
+// DeletePrefix adds "remove the keys that begin with p".
+func (b *Batch) DeletePrefix(p []byte) error { return b.ops.DeleteRange(span.Prefix(p)) }
+
 // Add adds "add n to the integer at key", which counts as 0 if the key is absent. It wraps around as int64 does.
 func (b *Batch) Add(key []byte, n int64) error { return b.ops.Integer(operand.Add, key, n) }
 
@@ -54,9 +62,10 @@ func (b *Batch) Merge(key, argument []byte) error { return b.ops.Merge(operand.U
 // SetDurability chooses the durability of this batch's commit. DefaultDurability means what Options says.
 func (b *Batch) SetDurability(d Durability) { b.durability = d }
 
-// Operation is one operation of a Batch. Its Kind (string) is "put", "delete", "add", "max", "min", "append" or
-// "merge": the method that added it. Key ([]byte) is never nil. Value ([]byte) is that of a put, what Append appends,
-// the argument of Merge, and for "add", "max" and "min" the number, which Int64 reads; nil for "delete".
+// Operation is one operation of a Batch. Its Kind (string) is "put", "delete", "delete range", "add", "max", "min",
+// "append" or "merge": the method that added it, or DeletePrefix. Key ([]byte) is never nil. Value ([]byte) is that of
+// a put, what Append appends, the argument of Merge, and for "add", "max" and "min" the number, which Int64 reads; nil
+// for "delete". Of "delete range" Key is the first key that it removes, and Value the first one behind, nil for no end.
 type Operation = transaction.Operation
 
 // All yields the operations in the order in which they were added. Their bytes are the batch's: they are valid until

@@ -176,6 +176,17 @@ func (db *DB) Put(key, value []byte) error {
 // Delete removes key. Removing a key that is not there is no error.
 func (db *DB) Delete(key []byte) error { return db.one(func(b *Batch) { b.Delete(key) }) }
 
+// DeleteRange removes all keys with lo <= key < hi, for the cost of one Put, however many there are: what they took
+// returns later, by itself. Nil bounds are open, as those of Range; where no key can lie, nothing is done. Each delete
+// is remembered until the data that it removes is gone from the disk: of very many that come fast the writer waits for
+// that, as for level 0, and ErrTooManyRanges refuses what goes beyond.
+func (db *DB) DeleteRange(lo, hi []byte) error {
+	return db.one(func(b *Batch) { b.DeleteRange(lo, hi) })
+}
+
+// DeletePrefix removes all keys that begin with p, as DeleteRange does.
+func (db *DB) DeletePrefix(p []byte) error { return db.one(func(b *Batch) { b.DeletePrefix(p) }) }
+
 // Add adds n to the integer at key, which counts as 0 if the key is absent. It wraps around as int64 does.
 func (db *DB) Add(key []byte, n int64) error { return db.one(func(b *Batch) { b.Add(key, n) }) }
 

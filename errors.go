@@ -117,6 +117,11 @@ var (
 	// Range.Err or Cursor.Err.
 	ErrMerge = operand.ErrMerge
 
+	// ErrTooManyRanges: more deletes of ranges are remembered than the database keeps in memory, because readers hold what
+	// they remove, or because they come too fast. Nothing was written. Close old snapshots, or call Compact; rather delete
+	// one large range than many small ones.
+	ErrTooManyRanges = engine.ErrTooManyRanges
+
 	// ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written; the first
 	// refuses reads of a key as well. Bounds, prefixes and targets of Seek may be of any length.
 	ErrKeyTooLarge   = transaction.ErrKeyTooLarge

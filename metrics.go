@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/engine/disk"
 	"lightningdb/internal/engine/scrub"
+	"lightningdb/internal/engine/state"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
@@ -80,41 +81,11 @@ type ValueMetrics struct {
 	Garbage int64 // bytes of them that are no part of the newest state of the tables, and wait to be reclaimed
 }
 
-// MemtableMetrics describes what has not been flushed.
-type MemtableMetrics struct {
-	Active, Frozen int   // memtables
-	Entries        int   // in them
-	Bytes          int64 // written to them
-	HeldBytes      int64 // memory they take, spare ones included
-}
-
 // CacheMetrics describes the page cache, and the rows that are read over and over.
 type CacheMetrics struct {
 	UsedBytes, LimitBytes int64  // pages; the limit rises when memtables do not need the memory
 	RowBytes              int64  // rows
 	Misses, Evictions     uint64 // pages, since Open
-}
-
-// LogMetrics describes the write-ahead log.
-type LogMetrics struct {
-	Segments     int
-	Bytes        int64  // in all of them
-	Appends      uint64 // writes since Open; one may carry many commits
-	Syncs        uint64 // since Open: how often commits or the interval asked for a sync
-	BytesWritten uint64 // since Open: batches, without the framing of records
-}
-
-// TransactionMetrics counts, since Open, what became of transactions apart from their commits. Many conflicts mean
-// that the same keys are read and written all the time: GetForUpdate, or Add and its like, spare the repetitions.
-type TransactionMetrics struct {
-	Conflicts uint64 // commits refused with ErrConflict; Update runs them again
-	LockWaits uint64 // times that a transaction or a write found a key locked, and waited
-	Deadlocks uint64 // of them, those refused with ErrDeadlock
-	Timeouts  uint64 // of them, those ended with ErrLockTimeout
-	Large     uint64 // commits that did not fit into memory
-
-	Waiting    int           // transactions and writes that wait for a lock at present
-	OldestLock time.Duration // for how long the lock that is held longest has been held; 0 if none is
 }
 
 // ReaderMetrics describes an open snapshot, transaction, cursor or loop.
@@ -127,6 +98,23 @@ type ReaderMetrics struct {
 }
 
 type (
+	// MemtableMetrics describes what has not been flushed: how many memtables are Active and Frozen (int), the Entries
+	// (int) in them, the Bytes (int64) written to them, and HeldBytes, the memory that they take, spare ones included.
+	MemtableMetrics = state.Memtables
+
+	// LogMetrics describes the write-ahead log: its Segments (int) and the Bytes (int64) in all of them; and since Open
+	// (uint64) the Appends, each a write of one commit or many, the Syncs that commits or the interval have asked for, and
+	// BytesWritten: batches, without the framing of records.
+	LogMetrics = state.Log
+
+	// TransactionMetrics counts, since Open, what became of transactions apart from their commits (uint64): the Conflicts,
+	// commits refused with ErrConflict, which Update runs again; LockWaits, when one, or a write, found a key locked and
+	// waited; of these the Deadlocks, refused with ErrDeadlock, and the Timeouts, ended with ErrLockTimeout; and Large
+	// commits, which did not fit into memory. Waiting (int) is how many wait for a lock at present, and OldestLock
+	// (time.Duration) for how long the lock that is held longest has been held. Many conflicts mean that the same keys are
+	// read and written all the time: GetForUpdate, or Add and its like, spare the repetitions.
+	TransactionMetrics = state.Transactions
+
 	// LevelMetrics describes one Level (int) of the tree: its Tables (int); Bytes, and Values, those of value files that
 	// its tables refer to; Entries and Tombstones; Target, the bytes above which it is compacted, 0 if it is not in use;
 	// Score, how urgent its compaction is: from 1 on it is due, in a burst of writes from 2 on. Level 0 receives flushes,
@@ -195,13 +183,7 @@ func metricsOf(m engine.Metrics, a ArchiveMetrics) Metrics {
 	out.Disk = m.Disk
 	out.Scrub = m.Scrub
 	out.MemoryLimit = m.MemoryLimit
-	out.Transactions = TransactionMetrics{
-		Conflicts: m.Conflicts, LockWaits: m.LockWaits, Deadlocks: m.Deadlocks, Timeouts: m.LockTimeouts, Large: m.Ingests,
-		Waiting: m.Locks.Waiters, OldestLock: m.Locks.Oldest,
-	}
-	out.Log = LogMetrics{
-		Segments: m.LogSegments, Bytes: m.LogBytes, Appends: m.Appends, Syncs: m.Syncs, BytesWritten: m.AppendBytes,
-	}
+	out.Transactions, out.Log = m.Transactions(), m.Log()
 	out.Latency.Commit, out.Latency.Sync = latency.Summarize(m.CommitTimes), latency.Summarize(m.SyncTimes)
 	out.Latency.Flush, out.Latency.Compaction = latency.Summarize(m.FlushTimes), latency.Summarize(m.CompactionTimes)
 	out.FreeBytes, out.Events, out.Backups = m.FreeBytes, m.Events, m.Backups
@@ -228,9 +210,7 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 		Iterators:      int(m.Iterators),
 		OldestReader:   m.OldestAge,
 		MemoryUsed:     m.MemtableHeld + cacheBytes + m.RowBytes + m.OpenBytes + m.BufferBytes + m.WriteBytes,
-		Memtable: MemtableMetrics{
-			Active: m.Active, Frozen: m.Frozen, Entries: m.MemtableRows, Bytes: m.MemtableUsed, HeldBytes: m.MemtableHeld,
-		},
+		Memtable:       state.MemtablesOf(m),
 		Cache: CacheMetrics{
 			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize), RowBytes: m.RowBytes,
 			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),

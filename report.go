@@ -10,6 +10,7 @@ import (
 
 	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
+	"lightningdb/internal/engine/state"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/latency"
 	"lightningdb/internal/system/owner"
@@ -88,24 +89,11 @@ func parseReport(text []byte) (WriterStatus, error) {
 	return r.WriterStatus, nil
 }
 
-// RecoveryReport says what Open found and did.
-type RecoveryReport struct {
-	Created      bool          // there was no database; it was created
-	Segments     int           // log segments replayed
-	Records      int64         // commits replayed
-	Operations   int64         // in them
-	LogBytes     int64         // bytes of log read
-	TornBytes    int64         // bytes at the log's end that were dropped: writes that had not been synced
-	LastSequence uint64        // of the newest commit
-	FilesRemoved []string      // files that a crash left behind, unused
-	Duration     time.Duration // of the whole Open
-}
+// RecoveryReport says what Open found and did: it has Created (bool) the database, because there was none; replayed
+// Segments (int) of the log, with Records (int64), which are commits, and Operations in them; read LogBytes, and
+// dropped TornBytes at the log's end, of writes that had not been synced. LastSequence (uint64) is of the newest
+// commit, FilesRemoved ([]string) are what a crash had left behind, unused, and Duration is that of the whole Open.
+type RecoveryReport = state.Report
 
 // Recovery says what Open found and did.
-func (db *DB) Recovery() RecoveryReport {
-	r := db.engine.Report()
-	return RecoveryReport{
-		Created: r.Created, Segments: r.Segments, Records: r.Records, Operations: r.Operations, LogBytes: r.LogBytes,
-		TornBytes: r.TornBytes, LastSequence: uint64(r.LastSequence), FilesRemoved: r.FilesRemoved, Duration: r.Duration,
-	}
-}
+func (db *DB) Recovery() RecoveryReport { return db.engine.Report() }

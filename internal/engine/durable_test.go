@@ -65,7 +65,7 @@ func checkDurable(t *testing.T, when string, image *memfs.FS, seq key.SeqNum) {
 	t.Helper()
 	e := openManual(t, image)
 	defer e.Close()
-	if last := e.Report().LastSequence; last < seq {
+	if last := key.SeqNum(e.Report().LastSequence); last < seq {
 		t.Errorf("%s: the database ends at %d, though %d was durable", when, last, seq)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/internal/tree/memtable"
 )
 
 // A table that says that it was cleared of a range, and was not, brings back what was deleted when the range tombstone
@@ -74,11 +75,11 @@ func TestDeleteRange_tooManyAreRefused(t *testing.T) {
 		err = commit(step(n))
 		most = max(most, e.tree.Active().Ranges().Len())
 	}
-	deleted, frozen := 100*(n-1), e.budget.Frozen*(room.FullRanges+100) // those of frozen memtables are not counted yet
-	if !errors.Is(err, ErrTooManyRanges) || deleted > room.MaxRanges+frozen || deleted < room.MaxRanges-100 {
+	deleted := 100 * (n - 1)
+	if !errors.Is(err, ErrTooManyRanges) || deleted > room.MaxRanges || deleted < room.MaxRanges-100 {
 		t.Errorf("%d ranges were deleted, then %v", deleted, err)
 	}
-	if most >= room.FullRanges+100 {
+	if most >= memtable.MaxRanges+100 {
 		t.Errorf("a memtable had %d range tombstones", most)
 	}
 	if err := commit(put); err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -86,9 +87,7 @@ func (o Options) withDefaults() Options {
 		o.LockTimeout = DefaultLockTimeout
 	}
 	o.MemoryLimit = measure.MemoryLimit(o.MemoryLimit, measure.AddressBits())
-	if o.PageSize == 0 {
-		o.PageSize = DefaultPageSize
-	}
+	o.PageSize = cmp.Or(o.PageSize, DefaultPageSize)
 	switch {
 	case o.ValueThreshold == math.MaxInt || o.DiskLimit > 0: // what empties value files is not sure to fit
 		o.ValueThreshold = 0

@@ -2,11 +2,16 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/operand"
@@ -334,4 +339,235 @@ func (m *rangeModel) once() {
 	case p < 97:
 		m.rearrange()
 	}
+}
+
+// A row with many operands is not folded anew by each reader, who takes what one before has told of it. Behind a
+// delete of its range there is nothing of that.
+func TestDeleteRange_endsWhatIsKnownOfOperands(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	user, want := []byte("key"), ""
+	appendTo := func(n int) {
+		for i := range n {
+			var b batch.Batch
+			v := bytes.Repeat([]byte{byte('a' + i%26)}, 300) // too long to be folded when it is committed
+			b.Merge(operand.Append, user, v)
+			want += string(v)
+			if _, err := e.Commit(&b, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	check := func() {
+		t.Helper()
+		for range 2 {
+			if v, found, err := e.Get(nil, user, Latest); string(v) != want || found != (want != "") || err != nil {
+				t.Errorf("%d bytes, %v, %v; want %d", len(v), found, err, len(want))
+			}
+		}
+	}
+	appendTo(40)
+	check()
+	deleteRange(t, e, "k", "l")
+	want = ""
+	check()
+	appendTo(1) // a reader comes to what was known
+	check()
+	appendTo(30)
+	check()
+}
+
+// A batch that deletes a range and fills it anew replaces its content at once: who reads meanwhile sees all of one
+// filling, and never an older one than before, while memtables are frozen, flushed and compacted.
+func TestDeleteRange_replacesAtOnce(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), MemoryLimit: MinMemoryLimit, TableBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	const keys = 40
+	user := func(n int) []byte { return fmt.Appendf(nil, "in/%02d", n) }
+	fill := func(filling int) {
+		var b batch.Batch
+		b.DeleteRange(span.Prefix([]byte("in/")))
+		for n := range keys {
+			k := user(n)
+			if n%2 == 1 { // other keys than those of the fillings before
+				k = fmt.Appendf(k, "/%d", filling%7)
+			}
+			b.Put(k, fmt.Appendf(bytes.Repeat([]byte{'x'}, 500), "%08d", filling))
+		}
+		b.Put(fmt.Appendf(nil, "out/%d", filling), bytes.Repeat([]byte{'y'}, 500))
+		if _, err := e.Commit(&b, false); err != nil {
+			t.Error(err)
+		}
+	}
+	fill(0)
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for r := range 3 {
+		readers.Go(func() {
+			for last := 0; !done.Load() && !t.Failed(); {
+				if r == 0 {
+					last = getFilling(t, e, user(last%keys&^1), last)
+				} else {
+					last = scanFilling(t, e, Direction(r == 1), keys, last)
+				}
+			}
+		})
+	}
+	fillings := 4000
+	if testing.Short() {
+		fillings = 1000
+	}
+	for filling := range fillings {
+		fill(filling)
+		if filling%500 == 499 {
+			if err := e.Compact(t.Context(), nil, nil); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	done.Store(true)
+	readers.Wait()
+}
+
+// fillingOf is the filling that has put v.
+func fillingOf(t *testing.T, v []byte) int {
+	n, err := strconv.Atoi(string(v[len(v)-8:]))
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+func getFilling(t *testing.T, e *Engine, user []byte, last int) int {
+	v, found, err := e.Get(nil, user, Latest)
+	if !found || err != nil {
+		t.Errorf("%q: %v, %v", user, found, err)
+		return last
+	}
+	n := fillingOf(t, v)
+	if n < last {
+		t.Errorf("%q is of filling %d, after %d", user, n, last)
+	}
+	return n
+}
+
+func scanFilling(t *testing.T, e *Engine, d Direction, keys, last int) int {
+	it, err := e.NewIterator(nil, []byte("in/"), []byte("in0"))
+	if err != nil {
+		t.Error(err)
+		return last
+	}
+	defer it.Close()
+	if it.First(); d == Backward {
+		it.Last()
+	}
+	seen, filling := 0, -1
+	err = it.Each(d, -1, func(k, v []byte) bool {
+		if n := fillingOf(t, v); filling >= 0 && n != filling {
+			t.Errorf("%q is of filling %d, those before are of %d", k, n, filling)
+		} else {
+			filling = n
+		}
+		seen++
+		return true
+	})
+	if err != nil || seen != keys || filling < last {
+		t.Errorf("%d keys of filling %d, after %d: %v", seen, filling, last, err)
+	}
+	return filling
+}
+
+// A database in which very many small ranges are deleted would keep all of them in memory, or be stuck for ever.
+func TestDeleteRange_isRefusedBeforeMemoryIsFull(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	put(t, e, "key", "value")
+	held := e.Snapshot() // for which no tombstone may go
+	defer held.Close()
+	var b batch.Batch
+	for n := range 1 << 10 {
+		b.DeleteRange(span.Span{Lo: fmt.Appendf(nil, "k%07d", n), Hi: fmt.Appendf(nil, "k%07d\x00", n)})
+	}
+	refused := error(nil)
+	for range 40 {
+		if _, refused = e.Commit(&b, false); refused != nil {
+			break
+		}
+	}
+	if count, _ := e.tree.Current().Ranges(); !errors.Is(refused, ErrTooManyRanges) || count < 16<<10 || count > 17<<10 {
+		t.Errorf("%v, with %d tombstones", refused, count)
+	}
+	put(t, e, "another", "value") // which is not held up
+	if v, found, err := e.Get(nil, []byte("key"), Latest); string(v) != "value" || !found || err != nil {
+		t.Errorf("%q, %v, %v", v, found, err)
+	}
+}
+
+// BenchmarkDeleteRange deletes ranges of some and of very many keys, and seeks and scans behind them.
+func BenchmarkDeleteRange(b *testing.B) {
+	for _, keys := range []int{100, 1_000_000} {
+		for _, where := range []string{"memtable", "tables"} {
+			b.Run(fmt.Sprintf("%d keys/%s", keys, where), func(b *testing.B) { benchDeleteRange(b, keys, where == "tables") })
+		}
+	}
+}
+
+func benchDeleteRange(b *testing.B, keys int, flush bool) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: 1 << 30})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close()
+	var c batch.Batch
+	for n := range keys {
+		c.Put(fmt.Appendf(nil, "in/%016d", n), bytes.Repeat([]byte{'v'}, 40))
+		if c.Count() == 1000 || n == keys-1 {
+			if _, err := e.Commit(&c, false); err != nil {
+				b.Fatal(err)
+			}
+			c.Reset()
+		}
+	}
+	c.Put([]byte("z"), nil)
+	if _, err := e.Commit(&c, false); err != nil {
+		b.Fatal(err)
+	}
+	if flush {
+		if err := e.Flush(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	c.Reset()
+	c.DeleteRange(span.Prefix([]byte("in/")))
+	var deletes, seeks time.Duration
+	for b.Loop() {
+		start := time.Now()
+		if _, err := e.Commit(&c, false); err != nil {
+			b.Fatal(err)
+		}
+		deletes += time.Since(start)
+		start = time.Now()
+		it, err := e.NewIterator(nil, nil, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !it.First() || string(it.Key()) != "z" || it.Prev() {
+			b.Fatalf("%q, %v", it.Key(), it.Err())
+		}
+		if err := it.Close(); err != nil {
+			b.Fatal(err)
+		}
+		seeks += time.Since(start)
+	}
+	b.ReportMetric(float64(deletes.Nanoseconds())/float64(b.N), "ns/delete")
+	b.ReportMetric(float64(seeks.Nanoseconds())/float64(b.N), "ns/seek")
 }

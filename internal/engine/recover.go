@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lightningdb/internal/engine/opening"
+	"lightningdb/internal/engine/state"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
@@ -72,7 +73,7 @@ func (e *Engine) recover() error {
 		return err
 	}
 	e.report.Duration = progress.Took()
-	e.opts.bus.Send(e.report.Event())
+	e.opts.bus.Send(state.EventOf(&e.report))
 	return nil
 }
 
@@ -148,7 +149,7 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 
 // startAt publishes last, the newest commit that recovery found.
 func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
-	e.report.LastSequence = last
+	e.report.LastSequence = uint64(last)
 	e.tree.Resume(version, last)
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }

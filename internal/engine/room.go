@@ -52,6 +52,22 @@ func (e *Engine) flusherStep() (bool, error) {
 	return e.FlushStep()
 }
 
+// paceRanges makes a writer that deletes n ranges, whose commit t measures, wait while many are remembered. What it
+// brings has size bytes.
+func (e *Engine) paceRanges(ctx context.Context, n, size int, t *stats.Timer) error {
+	if n == 0 {
+		return nil
+	}
+	count, bytes := e.tree.Current().Ranges()
+	wait, err := room.Ranges{Count: count, More: n, Bytes: bytes + int64(size), Limit: e.opts.MemoryLimit}.Wait()
+	if err != nil || wait == 0 || e.opts.Manual {
+		return err
+	}
+	e.stats.CommitWaits(t)
+	slow := func() error { return e.stall(ctx, e.room.NextChange(), wait, "many deletes of ranges are remembered") }
+	return e.stats.Part(t, stats.Room, slow)
+}
+
 // pace makes a writer, whose commit t measures, wait in proportion to what it brings while level 0 is long.
 func (e *Engine) pace(ctx context.Context, bytes int, t *stats.Timer) error {
 	v := e.tree.Current()
@@ -73,20 +89,6 @@ func (e *Engine) pace(ctx context.Context, bytes int, t *stats.Timer) error {
 		wait -= e.clock.Now().Since(before)
 	}
 	return nil
-}
-
-// paceRanges is pace for a commit that deletes n ranges.
-func (e *Engine) paceRanges(ctx context.Context, n int, t *stats.Timer) error {
-	v := e.tree.Current()
-	wait, err := room.RangeWait(v.Version().Ranges.Len()+v.Active().Ranges().Len(), n)
-	if err != nil || wait == 0 || e.opts.Manual {
-		return err
-	}
-	e.stats.CommitWaits(t)
-	slow := func() error {
-		return e.stall(ctx, e.room.NextChange(), wait, "many deleted ranges wait for compactions")
-	}
-	return e.stats.Part(t, stats.Room, slow)
 }
 
 // paceAt is the pace of writers while v is current.
@@ -115,15 +117,7 @@ func (e *Engine) stall(ctx context.Context, changed <-chan struct{}, wait time.D
 		e.stats.Resumed(now)
 		e.background.stalls.End(now)
 	}()
-	select {
-	case <-changed:
-	case <-time.After(wait):
-	case <-e.gate.Context().Done():
-		return ErrClosed
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", cause, ctx.Err())
-	}
-	return nil
+	return room.Await(ctx, e.gate.Context(), changed, wait, cause)
 }
 
 // waitForRoom waits until another memtable may be frozen. It gives up when that cannot come: the disk is full, or

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -39,6 +41,70 @@ func TestGet_rowsFollowCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	getTwice(t, e, "k000", "run")
+}
+
+// A read that began before a memtable was frozen, and learned the newest sequence number after a commit into the next
+// one, would leave the value of before in the cache, for every read to come.
+func TestGet_rowsOfAViewThatWasLeftAreNotKept(t *testing.T) {
+	var e *Engine
+	var between func()
+	elapsed := func() time.Duration {
+		if do := between; do != nil {
+			between = nil
+			do()
+		}
+		return time.Second
+	}
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Rows: true, Elapsed: elapsed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	put(t, e, "key", "old")
+	between = func() { // in a read that looks at the clock, after it has loaded the view
+		if err := e.rotateAny(); err != nil {
+			t.Error(err)
+		}
+		putUnsynced(t, e, "key", "new")
+	}
+	for i := 0; between != nil; i++ {
+		if _, _, err := e.Get(nil, []byte("key"), Latest); err != nil || i > 10_000 {
+			t.Fatal(i, err)
+		}
+	}
+	getTwice(t, e, "key", "new")
+}
+
+// What a delete of a range is over would be read from the cache for ever.
+func TestGet_rowsFollowDeletesOfRanges(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Rows: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	put(t, e, "k1", "one")
+	put(t, e, "k2", "two")
+	getTwice(t, e, "k1", "one")
+	getTwice(t, e, "k2", "two")
+	held := e.Snapshot()
+	defer held.Close()
+	deleteRange(t, e, "k", "k2") // its ends are not the key of a row
+	getTwice(t, e, "k1", "")
+	getTwice(t, e, "k2", "two")
+	if v, _, err := held.Get(nil, []byte("k1")); string(v) != "one" || err != nil {
+		t.Errorf("the snapshot has %q, %v", v, err)
+	}
+	getTwice(t, e, "k1", "")
+}
+
+// deleteRange deletes [lo, hi).
+func deleteRange(t *testing.T, e *Engine, lo, hi string) {
+	t.Helper()
+	var b batch.Batch
+	b.DeleteRange(span.Span{Lo: []byte(lo), Hi: []byte(hi)})
+	if _, err := e.Commit(&b, false); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A read of the past would become the newest value of its key.

@@ -176,7 +176,7 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 		return t.engine.locks.Prioritize(ctx, &t.owner)
 	})
 	if err != nil {
-		t.engine.noteLockError(err)
+		t.engine.stats.NoteLock(err)
 		return err
 	}
 	return t.moveForward()

@@ -112,11 +112,11 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit, t *stats.Timer) (k
 		}
 		defer e.disk.Finish(need)
 	}
-	if err := e.paceRanges(ctx, c.Batch.Ranges(), t); err != nil {
-		return 0, err
-	}
 	if t.Spent != nil {
 		c.Times = &t.Spent.Group
+	}
+	if err := e.paceRanges(ctx, c.Batch.Ranges(), len(c.Batch.Bytes()), t); err != nil {
+		return 0, err
 	}
 	for {
 		if err := e.pace(ctx, len(c.Batch.Bytes()), t); err != nil {
@@ -147,17 +147,8 @@ func (e *Engine) acquire(ctx context.Context, o *lock.Owner, user []byte) error 
 	start := e.clock.Now()
 	err := e.gate.UntilClosed(ctx, func(ctx context.Context) error { return e.locks.Acquire(ctx, o, user) })
 	o.Limit = max(1, o.Limit-e.clock.Now().Since(start))
-	e.noteLockError(err)
+	e.stats.NoteLock(err)
 	return err
-}
-
-func (e *Engine) noteLockError(err error) {
-	switch {
-	case errors.Is(err, lock.ErrDeadlock):
-		e.stats.Deadlocks.Add(1)
-	case errors.Is(err, lock.ErrTimeout):
-		e.stats.LockTimeouts.Add(1)
-	}
 }
 
 // writer is the engine as the commit queue sees it.
@@ -175,7 +166,7 @@ func (e *Engine) conflicts() conflict.Check {
 }
 
 func (w writer) Fits(operations, bytes int) bool {
-	return w.tree.Active().Fits(operations, bytes) && w.log.HasRoom() && w.tree.Active().Ranges().Len() < room.FullRanges
+	return w.tree.Active().Fits(operations, bytes) && w.log.HasRoom()
 }
 
 func (w writer) MakeRoom(r *commit.Request) error {

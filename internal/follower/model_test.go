@@ -18,6 +18,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/lease"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
@@ -221,6 +222,15 @@ func (w *world) open() {
 // randomKey is a key of arbitrary bytes; many share a beginning.
 func (w *world) randomKey() []byte { return w.keys[w.random.IntN(len(w.keys))] }
 
+// randomSpan is a range between two such keys, or one without an end, or without a key.
+func (w *world) randomSpan() span.Span {
+	s := span.Span{Lo: w.randomKey(), Hi: w.randomKey()}
+	if w.random.IntN(8) == 0 {
+		s.Hi = nil
+	}
+	return s
+}
+
 func (w *world) commit() {
 	now := maps.Clone(w.states[w.published])
 	var b batch.Batch
@@ -228,7 +238,14 @@ func (w *world) commit() {
 	for range 1 + w.random.IntN(4) {
 		k := w.randomKey()
 		seq++
-		switch w.random.IntN(8) {
+		switch w.random.IntN(9) {
+		case 8:
+			if s := w.randomSpan(); !s.Empty() {
+				b.DeleteRange(s)
+				maps.DeleteFunc(now, func(k, _ string) bool { return s.Contains([]byte(k)) })
+			} else {
+				seq--
+			}
 		case 0, 1:
 			b.Delete(k)
 			delete(now, string(k))

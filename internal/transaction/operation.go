@@ -8,13 +8,14 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 )
 
 // Operation is one operation of a batch, as a program reads it.
 type Operation struct {
 	Kind  string
 	Key   []byte // not nil
-	Value []byte // of a put, or the argument of a merge; not nil but of a delete
+	Value []byte // of a put, or the argument of a merge, not nil; of a delete nil; the end of a range, nil for none
 }
 
 // operators are the kinds of merges.
@@ -45,6 +46,18 @@ func (o *Operations) Delete(key []byte) error {
 		return o.refuse(key, nil)
 	}
 	o.Batch.Delete(key)
+	return nil
+}
+
+// DeleteRange adds a removal of the keys of s, if there are any.
+func (o *Operations) DeleteRange(s span.Span) error {
+	if err := CheckRange(s); err != nil {
+		o.Err = cmp.Or(o.Err, err)
+		return err
+	}
+	if !s.Empty() {
+		o.Batch.DeleteRange(s)
+	}
 	return nil
 }
 
@@ -102,6 +115,8 @@ func operationOf(op batch.Op) Operation {
 	switch op.Kind {
 	case key.KindDelete:
 		return Operation{Kind: "delete", Key: op.Key}
+	case key.KindRangeDelete:
+		return Operation{Kind: "delete range", Key: op.Key, Value: op.Span().Hi}
 	case key.KindMerge:
 		return Operation{Kind: operators[op.Value[0]], Key: op.Key, Value: op.Value[1:]}
 	}

@@ -51,7 +51,7 @@ func (tr *Tree) resizeCache(memtables int64) (settled bool) {
 	_, onHeap := tr.tables.Size()
 	onHeap += tr.onHeap.Load()
 	if v := tr.view.Load(); v != nil {
-		onHeap += v.namedBytes
+		onHeap += v.namedBytes + v.ranges.Bytes()
 	}
 	others := memtables + tr.rows.Bytes() + tr.buffers.Bytes() + tr.cache.PrivateBytes() + 2*onHeap
 	return tr.cache.Resize(tr.opts.Budget.Cache(others))

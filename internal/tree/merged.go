@@ -112,7 +112,7 @@ func (m *merged) takeFromMemory(mems []*Memtable, user []byte, hash uint64, read
 func (m *merged) takeFromTables(tr *Tree, runs []tables.Run, user []byte, hash uint64, reader visible.Reader) {
 	for i := range runs {
 		t := runs[i].Find(user)
-		if t != nil && (t.Meta().LargestSeq < reader.Deleted || m.takeFrom(tr, t, user, hash, reader)) {
+		if t != nil && t.Meta().LargestSeq >= reader.Deleted && m.takeFrom(tr, t, user, hash, reader) {
 			return
 		}
 	}

@@ -47,7 +47,7 @@ func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []by
 	}
 	search := tr.gets.Search(start)
 	out, found, err = tr.search(v, limit, dst, user, hash, v.Cover(seq).Reader(user))
-	if err == nil {
+	if err == nil && tr.view.Load() == v { // otherwise a commit up to seq may be in a memtable that v does not have
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
 	tr.gets.End(search, user, err)
@@ -89,11 +89,8 @@ func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader
 	}
 	for i := range v.runs {
 		t := v.runs[i].Find(user)
-		if t == nil {
+		if t == nil || t.Meta().LargestSeq < reader.Deleted { // what is deleted need not be read
 			continue
-		}
-		if t.Meta().LargestSeq < reader.Deleted { // so is all that is older, and nothing of it need be read
-			break
 		}
 		out, effect, err := tr.getFromTable(t, limit, dst, user, hash, reader)
 		switch {

@@ -111,6 +111,12 @@ func (v *View) Cover(seq key.SeqNum) cover.Cover {
 	return cover.At(seq, v.mems[0].Ranges(), v.ranges)
 }
 
+// Ranges is how many range tombstones the tree has, and about what they take in memory.
+func (v *View) Ranges() (count int, bytes int64) {
+	active := v.mems[0].Ranges()
+	return v.ranges.Len() + active.Len(), v.ranges.Bytes() + active.Bytes()
+}
+
 // Active is the memtable that was active when the view became current.
 func (v *View) Active() *Memtable { return v.mems[0] }
 

@@ -1,35 +1,44 @@
 package room
 
 import (
-	"errors"
+	"fmt"
 	"time"
+
+	"lightningdb/internal/format/batch"
 )
 
-// Each range tombstone costs every reader a little, and every snapshot of a manifest. Compactions take them away, but a
-// program can make them faster than that: so from slowRanges on whoever deletes ranges waits, the longer the more there
-// are, and more than MaxRanges there are never.
+// ErrTooManyRanges is batch.ErrTooManyRanges.
+var ErrTooManyRanges = batch.ErrTooManyRanges
+
+// Ranges is how many range tombstones a database has, which are all in memory and in each snapshot of the manifest, how
+// many More come, and the bytes that all these take, at Limit for the whole database. Each costs every reader a little.
+type Ranges struct {
+	Count, More  int
+	Bytes, Limit int64
+}
+
+// From slowRanges tombstones on, or a share of the memory, each one that comes makes its writer wait, the longer the
+// more there are, because compactions take them away no faster; four times as many there are never.
 const (
-	slowRanges = 4096
-	MaxRanges  = 16384
-
-	longestRangeWait = 100 * time.Millisecond // for each, where there are nearly MaxRanges
-
-	// FullRanges is how many a memtable has before it is flushed, whatever else is in it: no compaction knows of one
-	// before that.
-	FullRanges = 1024
+	slowRanges     = 4 << 10
+	MaxRanges      = 4 * slowRanges
+	slowShare      = 64
+	longestForOne  = 50 * time.Millisecond
+	shortestForOne = time.Millisecond
+	longestForAll  = time.Second
 )
 
-// ErrTooManyRanges refuses a delete of a range because very many are there that still hide something.
-var ErrTooManyRanges = errors.New("too many deleted ranges still hide something: end old snapshots, or call Compact")
-
-// RangeWait is how long a commit that deletes n ranges waits, where there are that many range tombstones.
-func RangeWait(there, n int) (time.Duration, error) {
+// Wait is how long the writer of those that come has to wait. The error is ErrTooManyRanges.
+func (r Ranges) Wait() (time.Duration, error) {
+	memory := float64(r.Bytes) * slowShare / float64(max(r.Limit, 1))
+	used := max(float64(r.Count)/slowRanges, memory)
 	switch {
-	case n > 0 && there+n > MaxRanges:
-		return 0, ErrTooManyRanges
-	case n == 0 || there < slowRanges:
+	case r.Count+r.More > MaxRanges, memory >= MaxRanges/slowRanges:
+		return 0, fmt.Errorf("%w are remembered, %d of %d bytes: close old snapshots or compact, and delete few large "+
+			"ranges rather than many small ones", ErrTooManyRanges, r.Count, r.Bytes)
+	case used < 1:
 		return 0, nil
 	}
-	each := longestRangeWait * time.Duration(there-slowRanges+1) / (MaxRanges - slowRanges)
-	return min(time.Duration(n)*each, time.Second), nil
+	each := shortestForOne + time.Duration((used-1)/(MaxRanges/slowRanges-1)*float64(longestForOne))
+	return min(time.Duration(r.More)*each, longestForAll), nil
 }

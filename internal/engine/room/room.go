@@ -3,11 +3,14 @@
 package room
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"lightningdb/internal/format/directory"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/vfs"
 )
@@ -45,6 +48,20 @@ func (r *Room) NextChange() <-chan struct{} {
 		r.next = make(chan struct{})
 	}
 	return r.next
+}
+
+// Await waits, as a writer that is held up by cause, for a change, the end of the wait, of ctx, or of the engine, which
+// closed ends with.
+func Await(ctx, closed context.Context, changed <-chan struct{}, wait time.Duration, cause string) error {
+	select {
+	case <-changed:
+	case <-time.After(wait):
+	case <-closed.Done():
+		return calls.ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", cause, ctx.Err())
+	}
+	return nil
 }
 
 // Reserve is the time for which a writer has to wait that brings bytes at perSecond, behind those before it.

@@ -84,13 +84,13 @@ type Report struct {
 	Operations   int64         // operations in them
 	LogBytes     int64         // bytes of log read
 	TornBytes    int64         // bytes of a write that was under way at the crash, dropped
-	LastSequence key.SeqNum    // the newest commit
+	LastSequence uint64        // of the newest commit
 	FilesRemoved []string      // files that nothing named
 	Duration     time.Duration // of the whole Open
 }
 
-// Event is the report as it is told of.
-func (r *Report) Event() event.Opened {
+// EventOf is r as it is told of.
+func EventOf(r *Report) event.Opened {
 	return event.Opened{Created: r.Created, Records: r.Records, LogBytes: r.LogBytes, TornBytes: r.TornBytes,
-		FilesRemoved: len(r.FilesRemoved), Sequence: uint64(r.LastSequence), Duration: r.Duration}
+		FilesRemoved: len(r.FilesRemoved), Sequence: r.LastSequence, Duration: r.Duration}
 }

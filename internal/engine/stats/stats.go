@@ -2,10 +2,12 @@
 package stats
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"lightningdb/internal/log/lock"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/latency"
 )
@@ -37,6 +39,16 @@ func (s *Stats) Logged(commits, operations, bytes int) {
 	s.Operations.Add(uint64(operations))
 	s.Appends.Add(1)
 	s.LogBytes.Add(uint64(bytes))
+}
+
+// NoteLock counts a wait for a lock that has ended with err, if that is one of the two that say what went wrong.
+func (s *Stats) NoteLock(err error) {
+	switch {
+	case errors.Is(err, lock.ErrDeadlock):
+		s.Deadlocks.Add(1)
+	case errors.Is(err, lock.ErrTimeout):
+		s.LockTimeouts.Add(1)
+	}
 }
 
 // Stall sums up how writers waited for background work.

@@ -115,6 +115,10 @@ func (b *Batch) Adds() bool { return b.adds }
 // Bytes returns the encoding. It is valid until the next change of the batch.
 func (b *Batch) Bytes() []byte { return b.ops }
 
+// ErrTooManyRanges refuses a delete of a range where too many are kept in memory. Whoever refuses it adds how many, and
+// what to do.
+var ErrTooManyRanges = errors.New("too many deletes of ranges")
+
 var errMalformed = errors.New("malformed batch")
 
 // Decode returns the batch encoded in data. That must hold exactly count operations, each with a known kind, with

@@ -36,7 +36,7 @@ func (t *Trial) open() (*source, error) {
 	if err := s.Open(); err != nil {
 		return nil, err
 	}
-	s.History.Recovered(s.Engine.Report().LastSequence)
+	s.History.Recovered(key.SeqNum(s.Engine.Report().LastSequence))
 	return s, nil
 }
 
@@ -119,7 +119,7 @@ func content(dir vfs.FS) (last key.SeqNum, entries []oracle.Entry, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	last = e.Report().LastSequence
+	last = key.SeqNum(e.Report().LastSequence)
 	if entries, err = torture.Content(e, nil); err == nil {
 		err = e.Verify(context.Background(), nil)
 	}

@@ -193,8 +193,8 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "what lies below a job is what is newest there",
 		Breaks: "a row is made of what it became later, and that is merged into twice",
-		Changes: []Change{{"internal/tree/merged.go", `key.Hash(user), visible.Reader{Seq: before - 1})`,
-			`key.Hash(user), visible.Reader{Seq: Latest})`}},
+		Changes: []Change{{"internal/tree/merged.go", `key.Hash(user), v.Cover(before-1).Reader(user))`,
+			`key.Hash(user), v.Cover(Latest).Reader(user))`}},
 		Killer: test("proof/torture", "TestSimulation_seedsThatHaveFailed"),
 	},
 	{
@@ -258,9 +258,8 @@ var mergeMutants = []Mutant{
 	{
 		Name:   "what an operand leads to is taken for what a newer one does",
 		Breaks: "a row shows an earlier state",
-		Changes: []Change{{"internal/tree/merged.go", `			if version == known {
-`, `			if known.Exists() && version.Trailer() >= known.Trailer() {
-`}},
+		Changes: []Change{{"internal/tree/merged.go", `			if version == known && effect`,
+			`			if known.Exists() && t >= known.Trailer() && effect`}},
 		Killer: test("engine", "TestGet_foldsOperandsOnce"),
 	},
 	{

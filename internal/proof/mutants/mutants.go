@@ -82,7 +82,7 @@ func All() []Mutant {
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
 		keyMutants, rangeTableMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
-		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, typedMutants,
+		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, typedMutants, rangeReadMutants,
 		pageMutants())
 }
 

@@ -434,7 +434,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a table is removed while a view names it",
 		Breaks:  "a scan comes to a table that is gone",
-		Changes: []Change{{"internal/tree/view.go", `	if named.versions--; named.versions > 0 {`, `	if named.versions--; named.versions > 1 {`}},
+		Changes: []Change{{"internal/tree/tables/names.go", `	if f.versions--; f.versions > 0 {`, `	if f.versions--; f.versions > 1 {`}},
 		Killer:  test("engine", "TestIterator_outlivesTheTreeItBeganOn"),
 	},
 	{

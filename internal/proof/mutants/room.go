@@ -41,17 +41,15 @@ var roomMutants = []Mutant{
 	{
 		Name:   "a commit that waits for room does not ask its context",
 		Breaks: "a write with a deadline waits for a flush of others, however long that takes",
-		Changes: []Change{{"internal/engine/room.go", `	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", cause, ctx.Err())
-`, ``}},
+		Changes: []Change{{"internal/engine/room/room.go", `	case <-ctx.Done():`,
+			`	case <-context.Background().Done():`}},
 		Killer: test("engine", "TestRoom_theWaitEndsWithTheContext"),
 	},
 	{
 		Name:   "a commit that waits for room does not notice Close",
 		Breaks: "Close waits for a commit that waits for a flush",
-		Changes: []Change{{"internal/engine/room.go", `	case <-e.gate.Context().Done():
-		return ErrClosed
-`, ``}, {"internal/engine/background.go", `	e.room.Changed()
+		Changes: []Change{{"internal/engine/room/room.go", `	case <-closed.Done():`,
+			`	case <-context.Background().Done():`}, {"internal/engine/background.go", `	e.room.Changed()
 `, ``}},
 		Killer: test("engine", "TestRoom_theWaitEndsWithTheEngine"),
 	},

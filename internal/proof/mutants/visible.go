@@ -5,14 +5,14 @@ var visibleMutants = []Mutant{
 	{
 		Name:    "a reader sees one commit more",
 		Breaks:  "a snapshot shows what was committed after it",
-		Changes: []Change{{"internal/tree/visible/visible.go", `	if t.Seq() > r.Seq {`, `	if t.Seq() > r.Seq+1 {`}},
+		Changes: []Change{{"internal/tree/visible/visible.go", `	case seq > r.Seq:`, `	case seq > r.Seq+1:`}},
 		Killer:  test("tree/visible", "TestOf_everyKindAtEveryPosition"),
 		Quick:   true,
 	},
 	{
 		Name:    "a reader does not see the commit that it stands at",
 		Breaks:  "a read misses what was committed before it began",
-		Changes: []Change{{"internal/tree/visible/visible.go", `	if t.Seq() > r.Seq {`, `	if t.Seq() >= r.Seq {`}},
+		Changes: []Change{{"internal/tree/visible/visible.go", `	case seq > r.Seq:`, `	case seq >= r.Seq:`}},
 		Killer:  test("tree/visible", "TestOf_everyKindAtEveryPosition"),
 		Quick:   true,
 	},

@@ -53,16 +53,9 @@ func (h *History) issue(b *batch.Batch, sync bool, step key.SeqNum) key.SeqNum {
 	}
 	c := commit{first: h.Last() + 1, sync: sync}
 	c.last = c.first + step*key.SeqNum(b.Count()-1)
-	newest := make(map[string]key.SeqNum)
-	seq := c.first
-	for op := range b.Ops() {
-		newest[string(op.Key)] = seq
-		seq += step
-	}
-	for k, seq := range newest {
+	for k, seq := range h.apply(c.first, step, b) {
 		c.keys, c.versions = append(c.keys, k), append(c.versions, seq)
 	}
-	h.apply(c.first, step, b)
 	h.commits = append(h.commits, c)
 	return c.last
 }

@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 )
 
 // Entry is a user key and its value.
@@ -41,12 +42,18 @@ type Model struct {
 func (m *Model) Apply(first key.SeqNum, b *batch.Batch) { m.apply(first, 1, b) }
 
 // apply puts the operations of b into the model, the first at seq and each further one a fixed number behind the one
-// before.
-func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
+// before. It returns the newest of the numbers of each key that b changes.
+func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) (newest map[string]key.SeqNum) {
 	if m.versions == nil {
 		m.versions = make(map[string][]version)
 	}
+	newest = make(map[string]key.SeqNum)
 	for op := range b.Ops() {
+		if op.Kind == key.KindRangeDelete {
+			m.deleteRange(seq, op.Span(), newest)
+			seq += step
+			continue
+		}
 		old, known := m.versions[string(op.Key)]
 		if !known {
 			m.keys = append(m.keys, string(op.Key))
@@ -56,7 +63,20 @@ func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) {
 			v.value = m.merged(op, old)
 		}
 		m.versions[string(op.Key)] = append(old, v)
+		newest[string(op.Key)] = seq
 		seq += step
+	}
+	return newest
+}
+
+// deleteRange deletes each key of s that has a value, and notes it.
+func (m *Model) deleteRange(seq key.SeqNum, s span.Span, newest map[string]key.SeqNum) {
+	for _, k := range m.Keys() {
+		versions := m.versions[k]
+		if s.Contains([]byte(k)) && len(versions) > 0 && !versions[len(versions)-1].deleted() {
+			m.versions[k] = append(versions, version{seq: seq, kind: key.KindDelete})
+			newest[k] = seq
+		}
 	}
 }
 

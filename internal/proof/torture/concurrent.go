@@ -171,7 +171,7 @@ func (c Concurrent) judge(fs *memfs.FS, loss oracle.Loss, commits []issued, seen
 	if err != nil {
 		return 0, counts, err
 	}
-	last := e.Report().LastSequence
+	last := key.SeqNum(e.Report().LastSequence)
 	var unknown []issued
 	commits = slices.DeleteFunc(commits, func(c issued) bool {
 		if c.last == 0 && !c.refused {

@@ -332,7 +332,7 @@ func openAndRead(s *Session) error {
 	if err := s.Open(); err != nil {
 		return err
 	}
-	s.History.Recovered(s.Engine.Report().LastSequence)
+	s.History.Recovered(key.SeqNum(s.Engine.Report().LastSequence))
 	s.History.Read(s.History.Last())
 	return nil
 }
@@ -352,7 +352,7 @@ func (x *Explorer) recoverAndJudge(s *Session, loss oracle.Loss, where string) b
 		x.Fail(where, err)
 		return false
 	}
-	last := s.Engine.Report().LastSequence
+	last := key.SeqNum(s.Engine.Report().LastSequence)
 	counts, err := s.History.Judge(loss, last, entries)
 	x.Stats.Counts.Add(counts)
 	if err != nil {

@@ -129,7 +129,7 @@ func (v *Victim) follow(stats *DamageStats, fs *memfs.FS) error {
 
 func (v *Victim) judge(stats *DamageStats, e *engine.Engine, certain key.SeqNum) error {
 	report := e.Report()
-	last := report.LastSequence
+	last := key.SeqNum(report.LastSequence)
 	entries, err := Content(e, nil)
 	switch {
 	case errors.Is(err, ErrMismatch):

@@ -10,6 +10,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs/memfs"
 )
@@ -563,7 +564,7 @@ func (d *differential) openOn(fs *memfs.FS, loss oracle.Loss) error {
 		loss = oracle.PowerCut
 	}
 	d.powerLost = false
-	last := d.Engine.Report().LastSequence
+	last := key.SeqNum(d.Engine.Report().LastSequence)
 	counts, err := d.History.Judge(loss, last, entries)
 	d.tally.Counts.Add(counts)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs"
@@ -321,7 +322,7 @@ func (x *Injector) recover(w Workload, img state, where string) {
 		x.Fail(where, err)
 		return
 	}
-	counts, err := s.History.Judge(img.loss, s.Engine.Report().LastSequence, entries)
+	counts, err := s.History.Judge(img.loss, key.SeqNum(s.Engine.Report().LastSequence), entries)
 	x.Stats.Counts.Add(counts)
 	if err != nil {
 		x.Fail(where, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs/errfs"
@@ -139,7 +140,7 @@ func (x *Injector) goOn(s *Session, disk *errfs.FS, loss oracle.Loss) error {
 	if err != nil {
 		return err
 	}
-	last := s.Engine.Report().LastSequence
+	last := key.SeqNum(s.Engine.Report().LastSequence)
 	counts, err := s.History.Judge(loss, last, entries)
 	x.Stats.Counts.Add(counts)
 	if err != nil {

@@ -59,7 +59,7 @@ func (s *Session) Open() error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	s.Engine, s.decided = e, e.Report().LastSequence
+	s.Engine, s.decided = e, key.SeqNum(e.Report().LastSequence)
 	return nil
 }
 
@@ -158,7 +158,9 @@ func (s *Session) Ingest(b *batch.Batch) error {
 func lastOfEach(b *batch.Batch) *batch.Batch {
 	newest := make(map[string]batch.Op)
 	for op := range b.Ops() {
-		newest[string(op.Key)] = op
+		if op.Kind != key.KindRangeDelete { // which a run has none of
+			newest[string(op.Key)] = op
+		}
 	}
 	last := new(batch.Batch)
 	for _, k := range slices.Sorted(maps.Keys(newest)) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/proof/observer"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs"
@@ -512,7 +513,7 @@ func (m *simulation) judge() error {
 	if m.powerLost {
 		loss = oracle.PowerCut
 	}
-	last := m.Engine.Report().LastSequence
+	last := key.SeqNum(m.Engine.Report().LastSequence)
 	m.observe("recovered %d, %d entries", last, len(entries))
 	counts, err := m.History.Judge(loss, last, entries)
 	m.stats.Counts.Add(counts)

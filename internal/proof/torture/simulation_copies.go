@@ -80,7 +80,7 @@ func judgeCopy(dir *memfs.FS, seq, at key.SeqNum, want []oracle.Entry) error {
 	if err == nil {
 		err = e.Verify(context.Background(), nil)
 	}
-	last := e.Report().LastSequence
+	last := key.SeqNum(e.Report().LastSequence)
 	if err = errors.Join(err, e.Close()); err != nil {
 		return fmt.Errorf("read a copy: %w", err)
 	}

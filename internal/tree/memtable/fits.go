@@ -2,12 +2,19 @@ package memtable
 
 import "lightningdb/internal/format/batch"
 
+// MaxRanges is with how many range tombstones a table is full. They take none of its memory, and only where a version
+// has them it can be found that one is over nothing any more.
+const MaxRanges = 1 << 10
+
 // Fits reports whether Apply has room for this many operations that take this many encoded bytes, in one batch or
 // several, whatever their keys are. It counts the worst case, so it may refuse a batch that would just have fitted;
 // an empty table of SizeFor bytes always takes it. If it reports true, the table keeps this room for operations, and
 // folds only in the room that is left. For the writer only.
 func (m *Table) Fits(operations, bytes int) bool {
 	need := room{operations, bytes}
+	if m.Ranges().Len() >= MaxRanges {
+		return false
+	}
 	if operations > m.index.limit-m.index.keys || m.spare(need) < 0 {
 		return false
 	}

@@ -157,7 +157,7 @@ func (r *crash) examine(image *memfs.FS, where string) (upTo []uint64, err error
 	if err != nil {
 		return nil, broken("%s: %v", where, err)
 	}
-	r.ledger.judgePrefix(&found, uint64(report.LastSequence), upTo)
+	r.ledger.judgePrefix(&found, report.LastSequence, upTo)
 	if found.Problem != "" {
 		found.Problem = where + ": " + found.Problem
 	}

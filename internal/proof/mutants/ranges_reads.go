@@ -1,0 +1,113 @@
+package mutants
+
+// rangeReadMutants break what readers make of deletes of ranges.
+var rangeReadMutants = []Mutant{
+	{
+		Name:    "a range tombstone hides nothing",
+		Breaks:  "what a delete of a range is over is still there",
+		Changes: []Change{{"internal/tree/visible/visible.go", `	case seq < r.Deleted:`, `	case seq > r.Seq && seq < r.Deleted:`}},
+		Killer:  test("tree/visible", "TestOf_rangeTombstoneHidesWhatIsOlder"),
+		Quick:   true,
+	},
+	{
+		Name:   "a point read does not ask the tombstones of the active memtable",
+		Breaks: "what was deleted a moment ago is still there",
+		Changes: []Change{{"internal/tree/cover/cover.go", `max(c.active.Covering(user, c.at).Seq, c.rest.Covering(user, c.at).Seq)`,
+			`c.rest.Covering(user, c.at).Seq`}},
+		Killer: test("engine", "TestDeleteRange_isSeenByEveryReader"),
+	},
+	{
+		Name:   "the tombstones of frozen memtables are not joined",
+		Breaks: "what was deleted comes back until the memtable is flushed",
+		Changes: []Change{{"internal/tree/view.go", `		v.ranges = v.ranges.Join(m.Ranges())`,
+			`		v.ranges.Join(m.Ranges())`}},
+		Killer: test("engine", "TestDeleteRange_isSeenByEveryReader"),
+	},
+	{
+		Name:   "a delete of a range leaves the rows of before",
+		Breaks: "the row cache shows what was deleted",
+		Changes: []Change{{"internal/tree/tree.go", `		tr.rows.Forget(first + key.SeqNum(b.Count()) - 1)`,
+			`		tr.rows.Forget(0)`}},
+		Killer: test("engine", "TestGet_rowsFollowDeletesOfRanges"),
+	},
+	{
+		Name:   "a row of a view that was left is kept",
+		Breaks: "a commit that has reached its durability is not seen by any later read",
+		Changes: []Change{{"internal/tree/read.go", `	if err == nil && tr.view.Load() == v {`,
+			`	if err == nil {`}},
+		Killer: test("engine", "TestGet_rowsOfAViewThatWasLeftAreNotKept"),
+	},
+	{
+		Name:   "a memtable folds across a range tombstone",
+		Breaks: "a counter that was deleted with its range goes on from where it was",
+		Changes: []Change{{"internal/tree/memtable/fold.go",
+			`Deleted: m.Ranges().Covering(op.Key, key.MaxSeqNum).Seq}`, `Deleted: 0}`}},
+		Killer: test("engine", "TestDeleteRange_isSeenByEveryReader"),
+	},
+	{
+		Name:   "the result of an operand is shown behind the tombstone over it",
+		Breaks: "a key that was deleted with its range shows what was merged into it",
+		Changes: []Change{{"internal/tree/merged.go", `			if version == known && effect == visible.Fold {`,
+			`			if version == known {`}},
+		Killer: test("engine", "TestDeleteRange_endsWhatIsKnownOfOperands"),
+	},
+	{
+		Name:   "a memtable does not note what came after a range tombstone",
+		Breaks: "what was put into a range that was deleted is missing from scans",
+		Changes: []Change{{"internal/tree/memtable/table.go", `		m.noteSince(op.Key, e)`,
+			``}},
+		Killer: test("engine", "TestDeleteRange_isSeenByEveryReader"),
+	},
+	{
+		Name:   "a walk does not look for a newer tombstone between two keys",
+		Breaks: "a walk backward shows what was deleted",
+		Changes: []Change{{"internal/tree/ranges/around.go", `	if end := s.ending(user, at, newest.Seq, nil); end != nil {`,
+			`	if end := s.ending(user, at, newest.Seq, nil); false {`}},
+		Killer: test("tree/ranges", "TestSet_isAListOfTombstones"),
+		Quick:  true,
+	},
+	{
+		Name:   "a batch of a walk runs across the beginning of a range tombstone",
+		Breaks: "a scan shows the first keys of what was deleted",
+		Changes: []Change{{"internal/tree/cover/iterator.go", `	return it.source.NextBatch(dst, nearer(end, it.within))`,
+			`	return it.source.NextBatch(dst, end)`}},
+		Killer: test("tree/cover", "TestIterator_hidesWhatIsOlder"),
+		Quick:  true,
+	},
+	{
+		Name:   "a walk wades through what was deleted",
+		Breaks: "a seek behind a delete of a range takes as long as one over all that it has deleted",
+		Changes: []Change{{"internal/tree/cover/iterator.go", `		if it.passed++; it.passed%askEvery == 1 {
+			if to`, `		if it.passed++; it.passed < 0 {
+			if to`}},
+		Killer: test("tree/cover", "TestIterator_wadesThroughNothing"),
+		Quick:  true,
+	},
+	{
+		Name:   "a walk jumps over newer entries in the range of a tombstone",
+		Breaks: "what was put into a range that was deleted is missing from scans",
+		Changes: []Change{{"internal/tree/cover/iterator.go", `	if !some || it.newest.Below(next) {
+		return it.newest.Hi, true`, `	if !some || len(next) > 0 {
+		return it.newest.Hi, true`}},
+		Killer: test("tree/cover", "TestIterator_hidesWhatIsOlder"),
+		Quick:  true,
+	},
+	{
+		Name:   "an end of a range that is empty is none",
+		Breaks: "a program that computes bounds deletes all of its data",
+		Changes: []Change{{"internal/transaction/operation.go", `	if !s.Empty() {
+		o.Batch.DeleteRange(s)
+	}`, `	if !s.Empty() || len(s.Hi) == 0 {
+		o.Batch.DeleteRange(s)
+	}`}},
+		Killer: Check{Package: ".", Run: "^(TestDeleteRange_deletesWhatRangeShows)$"},
+	},
+	{
+		Name:   "writers of many ranges are never refused",
+		Breaks: "a program that deletes millions of small ranges fills the memory with them",
+		Changes: []Change{{"internal/engine/room/ranges.go", `	case used >= stopRanges/slowRanges:`,
+			`	case used < 0:`}},
+		Killer: test("engine/room", "TestRanges_slowWritersBeforeTheyAreRefused"),
+		Quick:  true,
+	},
+}
