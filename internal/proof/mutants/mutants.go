@@ -80,7 +80,7 @@ func All() []Mutant {
 	return slices.Concat(logMutants, salvageMutants, treeMutants, visibleMutants, readerMutants, mergeMutants,
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
-		keyMutants,
+		keyMutants, rangeTableMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
 		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, rangeReadMutants, pageMutants())
 }

@@ -22,10 +22,10 @@
 //
 // # What may be dropped
 //
-// A version is dropped if a newer one of the same user key lies in the same stripe: if no snapshot separates
-// them. A tombstone is dropped if every snapshot sees it or something newer, and no older version of its user key
-// can exist in any table that is not an input (Job.Overlaps). A range tombstone of the version counts as a newer version
-// of each key that it covers. Nothing else is ever dropped, and what could not be read aborts the job.
+// A version is dropped if a newer one of the same user key lies in the same stripe: if no snapshot separates them. A
+// tombstone is dropped if every snapshot sees it or something newer, and no older version of its user key can exist in
+// any table that is not an input (Job.Overlaps). A range tombstone of the version counts as a newer version of each key
+// that it covers. Nothing else is ever dropped, and what could not be read aborts the job.
 //
 // # Concurrent jobs
 //

@@ -61,8 +61,8 @@ type Output interface {
 	Abort() error
 }
 
-// Stats says what a job did. EntriesIn = EntriesOut + Shadowed + Tombstones + Folded, except for a move or a drop, which
-// read nothing.
+// Stats says what a job did. EntriesIn = EntriesOut + Shadowed + Tombstones + Folded, except for a move or a drop,
+// which read nothing.
 type Stats struct {
 	EntriesIn  uint64
 	EntriesOut uint64

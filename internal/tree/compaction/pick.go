@@ -29,8 +29,8 @@ func (p *Params) grandparentBytes() int64 {
 // output level as they are, and adds none. A job that rewrites a table in place is picked only if it is certain to drop
 // an entry, and every entry counts at least 1; or if there are operands that may turn out not to be foldable, which
 // Params.Unfoldable remembers. Two jobs leave M as it is: one that reduces the number of tables in L0, or of its sorted
-// runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it. Jobs
-// that empty value files, and those for the sake of range tombstones, leave it, too, and end by measures of their own: see
+// runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it. Jobs that
+// empty value files, and those for the sake of range tombstones, leave it, too, and end by measures of their own: see
 // pickValues and pickOwing.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}

@@ -10,9 +10,9 @@ import (
 	"lightningdb/internal/tree/ranges"
 )
 
-// What a range tombstone hides goes in one of three ways: with the merges that come anyway, from a table that is written
-// anew in its place for this, or with its whole table, by an edit alone. A table owes a tombstone that all readers see
-// and from which it was not freed. It is written anew
+// What a range tombstone hides goes in one of three ways: with the merges that come anyway, from a table that is
+// written anew in its place for this, or with its whole table, by an edit alone. A table owes a tombstone that all
+// readers see and from which it was not freed. It is written anew
 //
 //	when nothing else is to be done    if that is little to read, or there are settledRanges
 //	before other jobs cannot be found  from busyRanges on
