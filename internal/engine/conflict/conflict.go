@@ -117,8 +117,8 @@ func (c Check) counted(err error) error {
 	return err
 }
 
-// Unchanged returns ErrConflict if any of reads has a version newer than s, at or below the visible sequence number
-// at the time of the call; the answer counts only while s holds what it rests on.
+// Unchanged returns ErrConflict if any of reads has a version newer than s, or lies in a range that was deleted since,
+// at or below the visible sequence number at the time of the call; the answer counts only while s holds what it rests on.
 func (c Check) Unchanged(s commit.ReadPoint, reads *txn.Reads) error {
 	if c.Tree.Visible() != s.Seq() && !reads.Empty() {
 		changed, err := c.changed(reads, s)
@@ -138,6 +138,9 @@ func (c Check) changed(reads *txn.Reads, s commit.ReadPoint) (bool, error) {
 		return false, calls.ErrClosed
 	}
 	defer c.Tree.Release(v)
+	if reads.Meets(v.Cover(tree.Latest).DeletedSince(s.Seq())) {
+		return true, nil
+	}
 	for k := range reads.Keys() {
 		if changed, err := c.Tree.KeyChanged(v, k.User, k.Hash, s.Seq()); changed || err != nil {
 			return changed, err

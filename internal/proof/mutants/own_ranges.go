@@ -147,7 +147,7 @@ var ownRangeMutants = []Mutant{
 		Name:    "a delete of a range waits for no lock but that of its lower end",
 		Breaks:  "the holder of a lock loses all the same",
 		Changes: []Change{{"internal/engine/conflict/conflict.go", ` || r.Batch.Ranges() == 0 {`, ` || r.Batch.Ranges() >= 0 {`}},
-		Killer:  test("engine", "TestTxn_rangesWaitForLocks"),
+		Killer:  test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
 	{
 		Name:    "a lock in a range is not looked for once there is a protected one",
