@@ -16,7 +16,7 @@ func deleteOf(s span.Span) *batch.Batch {
 	return b
 }
 
-func deleteRange(t *testing.T, e *Engine, s span.Span) {
+func wipe(t *testing.T, e *Engine, s span.Span) {
 	t.Helper()
 	if _, err := e.Commit(deleteOf(s), false); err != nil {
 		t.Fatal(err)
@@ -39,20 +39,17 @@ var (
 	}
 )
 
-// placesOfRanges moves a range that was deleted last to each place that a check must look at.
-var placesOfRanges = placesOfWrites[:2]
-
 // A transaction would commit on what a delete of a range has taken since: the range is nowhere among the versions of
 // the keys.
 func TestTxn_Commit_findsRangesDeletedSince(t *testing.T) {
-	for _, place := range placesOfRanges {
+	for _, place := range placesOfWrites {
 		for name, read := range readsOfM {
 			for which, s := range rangesOverM {
 				e := openTxn(t)
 				put(t, e, "m", "before")
 				tx := beginTxn(t, e)
 				read(tx.Reads)
-				deleteRange(t, e, s)
+				wipe(t, e, s)
 				put(t, e, "z", "later")
 				if err := place.move(e); err != nil {
 					t.Fatal(err)
@@ -67,15 +64,15 @@ func TestTxn_Commit_findsRangesDeletedSince(t *testing.T) {
 
 // Transactions would be run again for ranges that are none of theirs, or that were gone before they began.
 func TestTxn_Commit_mindsNoOtherRange(t *testing.T) {
-	for _, place := range placesOfRanges {
+	for _, place := range placesOfWrites {
 		for name, read := range readsOfM {
 			e := openTxn(t)
 			put(t, e, "m", "before")
-			deleteRange(t, e, span.Span{})
+			wipe(t, e, span.Span{})
 			tx := beginTxn(t, e)
 			read(tx.Reads)
 			for _, s := range rangesAsideM {
-				deleteRange(t, e, s)
+				wipe(t, e, s)
 			}
 			if err := place.move(e); err != nil {
 				t.Fatal(err)
@@ -96,7 +93,7 @@ func TestTxn_Commit_ofABlindRangeConflictsWithNothing(t *testing.T) {
 	put(t, e, "m", "before")
 	tx := beginTxn(t, e)
 	put(t, e, "m", "after")
-	deleteRange(t, e, span.Span{Lo: []byte("l")})
+	wipe(t, e, span.Span{Lo: []byte("l")})
 	if _, err := tx.Commit(t.Context(), deleteOf(span.Span{}), false); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +107,7 @@ func TestTxn_Lock_seesRanges(t *testing.T) {
 	e := openTxn(t)
 	put(t, e, "m", "before")
 	tx := beginTxn(t, e)
-	deleteRange(t, e, span.Span{Lo: []byte("b")})
+	wipe(t, e, span.Span{Lo: []byte("b")})
 	if err := tx.Lock(t.Context(), []byte("m"), true); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +117,7 @@ func TestTxn_Lock_seesRanges(t *testing.T) {
 	tx.Close()
 	read := beginTxn(t, e, "m")
 	put(t, e, "m", "again")
-	deleteRange(t, e, span.Span{Lo: []byte("b")})
+	wipe(t, e, span.Span{Lo: []byte("b")})
 	if err := read.Lock(t.Context(), []byte("n"), true); !errors.Is(err, ErrConflict) {
 		t.Errorf("a lock in a range that was deleted, after a read in it, gave %v", err)
 	}

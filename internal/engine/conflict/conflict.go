@@ -118,7 +118,8 @@ func (c Check) counted(err error) error {
 }
 
 // Unchanged returns ErrConflict if any of reads has a version newer than s, or lies in a range that was deleted since,
-// at or below the visible sequence number at the time of the call; the answer counts only while s holds what it rests on.
+// at or below the visible sequence number at the time of the call; the answer counts only while s holds what it rests
+// on.
 func (c Check) Unchanged(s commit.ReadPoint, reads *txn.Reads) error {
 	if c.Tree.Visible() != s.Seq() && !reads.Empty() {
 		changed, err := c.changed(reads, s)

@@ -44,8 +44,8 @@ func drawRange(t *rapid.T) span.Span {
 
 // step does something with both.
 func (d *database) step(t *rapid.T) {
-	switch rapid.SampledFrom([]string{"put", "put", "put", "delete", "append", "append", "range", "range", "savepoint",
-		"roll back", "release", "spill", "read"}).Draw(t, "step") {
+	switch rapid.SampledFrom([]string{"put", "put", "put", "delete", "append", "append", "range", "range", "range",
+		"savepoint", "savepoint", "roll back", "release", "spill", "spill", "spill", "read"}).Draw(t, "step") {
 	case "put":
 		k, v := words.Draw(t, "key"), values.Draw(t, "value")
 		d.writes.Put([]byte(k), []byte(v))
@@ -285,6 +285,31 @@ func TestWrites_rangesDoNotReachOverASavepoint(t *testing.T) {
 		}
 		if write, err := w.Get([]byte("a")); write == nil || !write.Hides() || err != nil {
 			t.Errorf("%s: what was deleted is %+v, %v", name, write, err)
+		}
+		w.Reset()
+	}
+}
+
+// What a range has deleted that is on disk, and was taken back, would stay deleted.
+func TestWrites_rangesOnDiskAreRolledBack(t *testing.T) {
+	for _, written := range []bool{false, true} { // whether there is anything on disk at the savepoint
+		var w Writes
+		var s shelf
+		if written {
+			w.Put([]byte("a"), []byte("1"))
+		}
+		w.Savepoint()
+		err := errors.Join(w.Spill(&s), w.DeleteRange(span.Span{}))
+		w.Put([]byte("b"), []byte("2"))
+		if err = errors.Join(err, w.Spill(&s)); err != nil {
+			t.Fatal(err)
+		}
+		w.RollbackTo(0)
+		if write, err := w.Get([]byte("a")); (write != nil) != written || written && write.Hides() || err != nil {
+			t.Errorf("written %v: what was there before is %+v, %v", written, write, err)
+		}
+		if write, err := w.Get([]byte("z")); write != nil || err != nil || w.Deleted() != nil {
+			t.Errorf("written %v: what was never written is %+v, %v; %q is deleted", written, write, err, w.Deleted())
 		}
 		w.Reset()
 	}

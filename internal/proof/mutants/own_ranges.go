@@ -170,4 +170,22 @@ var ownRangeMutants = []Mutant{
 		Killer:  test("log/txn", "TestReads_takeRanges.*"),
 		Quick:   true,
 	},
+	{
+		Name:    "the commit of a large transaction deletes no range",
+		Breaks:  "what it has deleted is there",
+		Changes: []Change{{"internal/engine/ingest.go", `, RangesAdded: s.Tombstones(seq)`, ``}},
+		Killer:  test("engine", "TestTxn_CommitSpill_deletesRangesFirst"),
+	},
+	{
+		Name:    "the check of a commit does not look for ranges that were deleted",
+		Breaks:  "a transaction decides on what is gone",
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `DeletedSince(s.Seq())`, `DeletedSince(tree.Latest)`}},
+		Killer:  test("engine", "TestTxn_Commit_findsRangesDeletedSince"),
+	},
+	{
+		Name:    "a large transaction does not wait for locks in its ranges",
+		Breaks:  "the holder of a lock loses all the same",
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `Meet(span.Set{held}); meet {`, `Meet(span.Set{held}); meet && len(k) < 0 {`}},
+		Killer:  test("engine", "TestTxn_locksKeepCommitsWaiting"),
+	},
 }
