@@ -88,8 +88,9 @@ func withoutLog(e *manifest.Edit) *manifest.Edit {
 func (c *Copy) writeMemtables(v *tree.View, seq key.SeqNum) (*manifest.Edit, error) {
 	var memtables []compaction.Memtable
 	for _, m := range v.Memtables() {
-		if n := count(m.Table, seq); n > 0 {
-			memtables = append(memtables, compaction.Memtable{Iterator: newUpTo(m.Table, seq), Entries: n})
+		n, deleted := count(m.Table, seq), m.Ranges().UpTo(seq)
+		if n > 0 || deleted != nil {
+			memtables = append(memtables, compaction.Memtable{Iterator: newUpTo(m.Table, seq), Entries: n, Ranges: deleted})
 		}
 	}
 	if len(memtables) == 0 {

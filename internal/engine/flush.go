@@ -65,7 +65,8 @@ func (e *Engine) flush(v *tree.View, m *tree.Memtable, logStart filename.Num) (e
 // progress is told of the bytes that were read.
 func (e *Engine) writeTables(m *tree.Memtable, v *tree.View, version *manifest.Version, held []key.SeqNum,
 	progress func(int64)) (*manifest.Edit, compaction.Stats, error) {
-	job := compaction.Flush(version, compaction.Memtable{Iterator: m.NewIterator(), Entries: uint64(m.Count())})
+	job := compaction.Flush(version,
+		compaction.Memtable{Iterator: m.NewIterator(), Entries: uint64(m.Count()), Ranges: m.Ranges()})
 	job.TargetTableBytes = e.budget.Table
 	return e.runJob(context.Background(), job, v, held, progress)
 }

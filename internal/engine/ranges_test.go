@@ -254,7 +254,7 @@ func (m *rangeModel) release(i int) {
 
 // rearrange moves the content between memory and tables.
 func (m *rangeModel) rearrange() {
-	switch p := 4; p { // the rest needs flushes that take tombstones along
+	switch p := m.r.IntN(10); p {
 	case 0, 1:
 		for len(m.held) > 0 {
 			m.release(0)

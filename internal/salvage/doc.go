@@ -14,8 +14,11 @@
 //
 // Sequence numbers decide, whatever file an entry is in. If a manifest is whole, the tables and segments that it needs
 // are live, and of others an entry is used only where a loss covers it. Without one everything is live, and a loss
-// covers everything: obsolete tables and the leaves of value files hold what was deleted since, with tombstones that
-// were compacted away, and perhaps operands that were folded into others.
+// covers everything, and deletes of ranges may be missing: obsolete tables and the leaves of value files hold what was
+// deleted since, with tombstones that were compacted away, and perhaps operands that were folded into others.
+//
+// A delete of a range that any whole edit or commit tells of hides what is older, in every file and under every loss:
+// what was deleted is never invented again.
 //
 // # Losses
 //

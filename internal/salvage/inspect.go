@@ -18,6 +18,7 @@ import (
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/table"
 	"lightningdb/internal/tree/table/block"
 )
@@ -378,9 +379,25 @@ func sayEdit(e *manifest.Edit, say func(name string, value any)) {
 		text := fmt.Sprintf("table %d to level %d: id %016x, %d bytes, %d of them values, %d entries, "+
 			"sequence numbers %d to %d, %.40q to %.40q", t.Num, p.Level, t.ID, t.Size, t.ValueBytes, t.Entries,
 			t.SmallestSeq, t.LargestSeq, t.Smallest, t.Largest)
+		if t.Cleared > 0 {
+			text += fmt.Sprintf("; freed of deletes of ranges up to %d", t.Cleared)
+		}
 		for _, r := range t.Values {
 			text += fmt.Sprintf("; refers to %d bytes of %s", r.Bytes, filename.Make(filename.Table, r.File))
 		}
 		say("added", text)
 	}
+	for _, t := range e.RangesRemoved {
+		say("range_removed", rangeText(t))
+	}
+	for _, t := range e.RangesAdded {
+		say("range_added", rangeText(t))
+	}
+}
+
+func rangeText(t ranges.Tombstone) string {
+	if t.Hi == nil {
+		return fmt.Sprintf("sequence number %d, from %.40q on", t.Seq, t.Lo)
+	}
+	return fmt.Sprintf("sequence number %d, %.40q to before %.40q", t.Seq, t.Lo, t.Hi)
 }

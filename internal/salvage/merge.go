@@ -172,10 +172,11 @@ type chooser struct {
 	sweep  *sweep
 
 	user     []byte
-	begun    bool      // user is a key
-	versions []version // of user, newest first, down to the first that stands upon nothing
-	based    bool      // the last of them is no operand
-	covering []*Loss   // that span user
+	begun    bool       // user is a key
+	versions []version  // of user, newest first, down to the first that stands upon nothing
+	based    bool       // the last of them is no operand
+	covering []*Loss    // that span user
+	deleted  key.SeqNum // of the newest delete of a range over user; 0 if there is none
 }
 
 // add takes the next entry in order.
@@ -186,9 +187,12 @@ func (c *chooser) add(k key.Internal, value []byte, live bool) error {
 		}
 		c.user, c.begun = append(c.user[:0], k.User...), true
 		c.covering = c.sweep.at(c.user)
+		c.deleted = c.rescue.ranges.Covering(c.user, key.MaxSeqNum).Seq
 	}
 	n := len(c.versions)
 	switch {
+	case k.Trailer.Seq() < c.deleted: // whatever else is missing, it was deleted
+		return nil
 	case c.based || n > 0 && c.versions[n-1].trailer.Seq() == k.Trailer.Seq():
 		return nil
 	case !live && !covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):
@@ -208,6 +212,10 @@ func covers(losses []*Loss, first, last key.SeqNum) bool {
 func (c *chooser) emit() error {
 	defer func() { c.versions, c.based = c.versions[:0], false }()
 	report := &c.rescue.report
+	if !c.based && c.deleted > 0 && len(c.versions) > 0 { // what is there are operands, and that is what they stand upon
+		c.versions = append(c.versions, version{trailer: key.MakeTrailer(c.deleted, key.KindDelete)})
+		c.based = true
+	}
 	for i, v := range c.versions {
 		chain := c.versions[i:]
 		switch v.trailer.Kind() {

@@ -16,6 +16,7 @@ import (
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/target"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/ranges"
 )
 
 // Choices are what the caller of a salvage may decide. The zero value is good.
@@ -180,6 +181,7 @@ type rescue struct {
 	top      key.SeqNum                     // the newest sequence number that is known of, found or not
 	there    map[filename.Num]bool          // segments that have a file, whatever is in it
 	commits  []numbers                      // in the live log
+	ranges   *ranges.Set                    // the deletes of ranges that some manifest or log tells of
 
 	unread map[unreadSector]bool // of the source
 	told   map[place]bool        // damage of values that is listed

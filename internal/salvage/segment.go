@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/wal"
+	"lightningdb/internal/tree/ranges"
 )
 
 // segmentFile is a segment of the log of which something is whole.
@@ -38,6 +39,7 @@ func (r *rescue) surveySegment(f *sourceFile) error {
 		s.live = r.version == nil || f.num >= r.version.LogStart && !r.version.LogEmpty()
 		err := r.commitsOf(s, func(first key.SeqNum, b *batch.Batch) error {
 			s.n++
+			r.noteRanges(first, b)
 			if s.live {
 				r.commits = addNumbers(r.commits, numbers{first, first + key.SeqNum(b.Count()) - 1})
 			}
@@ -52,6 +54,20 @@ func (r *rescue) surveySegment(f *sourceFile) error {
 		}
 	}
 	return r.read(f.size)
+}
+
+// noteRanges remembers the deletes of ranges in b, whose first operation has sequence number first. A commit is never
+// undone, so that they hide what is older wherever it is found.
+func (r *rescue) noteRanges(first key.SeqNum, b *batch.Batch) {
+	if b.Ranges() == 0 {
+		return
+	}
+	for op := range b.Ops() {
+		if op.Kind == key.KindRangeDelete {
+			r.ranges = r.ranges.With(ranges.Tombstone{Span: op.Span().Clone(), Seq: first})
+		}
+		first++
+	}
 }
 
 // addNumbers appends n to all, joined with what it follows.
@@ -215,7 +231,9 @@ func (r *rescue) gather(live bool) ([]*run, error) {
 				return err
 			}
 			for op := range own.Ops() {
-				all = append(all, logEntry{op.Key, key.MakeTrailer(first, op.Kind), op.Value})
+				if op.Kind != key.KindRangeDelete { // which is known
+					all = append(all, logEntry{op.Key, key.MakeTrailer(first, op.Kind), op.Value})
+				}
 				first++
 			}
 			size += int64(len(data)) + int64(b.Count())*64

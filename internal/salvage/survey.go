@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/table"
 )
 
@@ -61,7 +62,8 @@ func (r *rescue) survey() error {
 	r.missCommits()
 	if r.version == nil {
 		r.lost(Loss{Offset: -1, Length: -1, First: 1, Last: MaxSequence,
-			What: "no manifest is whole that says which tables are live: what was deleted or changed may be there as it was"})
+			What: "no manifest is whole that says which tables are live: what was deleted or changed may be there as it was, " +
+				"and deletes of ranges may be missing"})
 	}
 	r.report.LastSequence = uint64(r.top)
 	return nil
@@ -242,6 +244,7 @@ func (r *rescue) missEdits(files []*sourceFile, name string) {
 // believe takes version, which manifest name says, for the one in force.
 func (r *rescue) believe(version *manifest.Version, name string) {
 	r.version, r.report.Manifest = version, name
+	r.ranges = r.ranges.Join(version.Ranges)
 	r.top = version.LastSeq
 	for _, level := range version.Levels {
 		for _, t := range level {
@@ -272,6 +275,7 @@ func (r *rescue) readPieces(f *sourceFile) error {
 			for _, v := range e.Values {
 				r.nums[v.ID] = v.Num
 			}
+			r.ranges = r.ranges.Join(ranges.Of(e.RangesAdded...))
 		})
 		f.end = max(f.end, end)
 		if err != nil {

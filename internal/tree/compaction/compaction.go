@@ -22,10 +22,10 @@
 //
 // # What may be dropped
 //
-// A version is dropped if a newer one of the same user key lies in the same stripe: if no snapshot separates
-// them. A tombstone is dropped if every snapshot sees it or something newer, and no older version of its user key
-// can exist in any table that is not an input (Job.Overlaps). Nothing else is ever dropped, and what could not be
-// read aborts the job.
+// A version is dropped if a newer one of the same user key lies in the same stripe: if no snapshot separates them. A
+// tombstone is dropped if every snapshot sees it or something newer, and no older version of its user key can exist in
+// any table that is not an input (Job.Overlaps). A range tombstone of the version counts as a newer version of each key
+// that it covers. Nothing else is ever dropped, and what could not be read aborts the job.
 //
 // # Concurrent jobs
 //
@@ -34,7 +34,8 @@
 // tables of L0 that overlap each other like the links of a chain; so they cover their range of keys without a gap, and
 // together with the overlapping tables of the output level they cover that of the job. Another job with the same output
 // level and an overlapping range would need one of these inputs. Tables that join the upper level meanwhile cannot
-// come down into the range either, for the same reason.
+// come down into the range either, for the same reason. A drop (Job.Drop) reads nothing, and is to be installed before
+// another job is picked.
 package compaction
 
 import (
@@ -44,6 +45,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/ranges"
 )
 
 const lastLevel = manifest.NumLevels - 1
@@ -110,6 +112,7 @@ const (
 	ReasonValues  Reason = "values"        // value files hold too much garbage
 	ReasonScans   Reason = "scans"         // the read debt of scans has come to what the merge costs
 	ReasonManual  Reason = "manual"        // a caller asked for a range
+	ReasonRanges  Reason = "range deletes" // a delete of a range hides what is in tables
 )
 
 // Job is a set of tables to be replaced by their merge. It is immutable and refers to tables of the version it was
@@ -123,6 +126,14 @@ type Job struct {
 	OutputLevel int
 	// Move says that there is one input, which goes to OutputLevel as it is.
 	Move bool
+	// Drop says that the inputs leave without having been read, since range tombstones hide all that is in them, and
+	// needless range tombstones with them.
+	Drop     bool
+	Needless []ranges.Tombstone
+	// Ranges are the range tombstones over what the job reads: all that have a number up to Known. Of a flush, these are
+	// those of its memtables, which come into the version with it.
+	Ranges *ranges.Set
+	Known  key.SeqNum
 	// Overlaps are the tables, by level, that may hold versions older than some in the inputs. A tombstone of a user
 	// key within one of them must stay. Compared with other inputs they may also hold newer versions.
 	Overlaps [manifest.NumLevels][]*manifest.TableMeta
@@ -141,10 +152,14 @@ type Job struct {
 type Memtable struct {
 	Iterator merge.Iterator
 	Entries  uint64 // what the iterator must yield, no more and no less
+	Ranges   *ranges.Set
 }
 
 // RawBytes is how many bytes of keys and values the input tables hold.
 func (j *Job) RawBytes() (n int64) {
+	if j.Drop {
+		return 0
+	}
 	for _, tables := range j.Inputs {
 		for _, t := range tables {
 			n += int64(t.RawBytes)
@@ -156,7 +171,7 @@ func (j *Job) RawBytes() (n int64) {
 // OutputBytes is more than the outputs take, if they are not compressed less than the inputs: each ends with a table of
 // its pages, and shares none with its neighbours.
 func (j *Job) OutputBytes() int64 {
-	if j.Move {
+	if j.Move || j.Drop {
 		return 0
 	}
 	in := j.InputBytes()
@@ -175,7 +190,12 @@ func (j *Job) InputBytes() int64 {
 // Flush returns the job that writes memtables, newest first, to L0 of v. v must hold everything that is older than
 // the memtables: earlier ones are flushed first. A tombstone is written unless no table of v covers its user key.
 func Flush(v *manifest.Version, memtables ...Memtable) *Job {
-	return &Job{Reason: ReasonFlush, Memtables: memtables, OutputLevel: 0, Overlaps: v.Levels}
+	j := &Job{Reason: ReasonFlush, Memtables: memtables, OutputLevel: 0, Overlaps: v.Levels}
+	for _, m := range memtables {
+		j.Ranges = j.Ranges.Join(m.Ranges)
+	}
+	j.Known = j.Ranges.Newest() // what v has is older than all entries
+	return j
 }
 
 // keyRange is the user keys from smallest to largest, both included, as tables give them. It is no span.Span, because

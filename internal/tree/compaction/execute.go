@@ -61,12 +61,12 @@ type Output interface {
 	Abort() error
 }
 
-// Stats says what a job did. EntriesIn = EntriesOut + Shadowed + Tombstones + Folded, except for a move, which reads
-// nothing.
+// Stats says what a job did. EntriesIn = EntriesOut + Shadowed + Tombstones + Folded, except for a move or a drop,
+// which read nothing.
 type Stats struct {
 	EntriesIn  uint64
 	EntriesOut uint64
-	Shadowed   uint64 // dropped: a newer version serves every snapshot
+	Shadowed   uint64 // dropped: a newer version, or a range tombstone, serves every snapshot
 	Tombstones uint64 // dropped: nothing is left to delete
 	Folded     uint64 // merged into another entry: an operand, or the entry that it was applied to
 	BytesIn    int64  // size of the input tables
@@ -105,11 +105,16 @@ func (j *Job) Execute(ctx context.Context, snapshots []key.SeqNum, deps Deps) (*
 	if j.Move {
 		return moveEdit(j), Stats{}, nil
 	}
+	if j.Drop {
+		return j.dropEdit(), Stats{}, nil
+	}
 	if len(snapshots) == 0 || !slices.IsSorted(snapshots) {
 		closeMemtables(j)
 		return nil, Stats{}, errors.New("compaction: snapshots are missing or not ascending")
 	}
-	e := &execution{job: j, deps: deps, retain: retention{snapshots: snapshots, overlaps: newCover(j.Overlaps)}}
+	e := &execution{job: j, deps: deps, retain: retention{
+		snapshots: snapshots, overlaps: newCover(j.Overlaps), ranges: j.Ranges,
+	}}
 	e.out = writer{job: j, deps: deps}
 	e.operands.rules = deps.Rules
 	e.stats.BytesIn = j.InputBytes()
@@ -265,6 +270,8 @@ func (e *execution) decide(k key.Internal, newUser bool) (verdict, error) {
 			return keep, err
 		}
 		e.fresh = true
+	} else if err := e.endAboveRange(k); err != nil {
+		return keep, err
 	}
 	stripe := e.retain.stripe
 	verdict := e.retain.decide(k, newUser)
@@ -371,6 +378,8 @@ func (e *execution) edit() *manifest.Edit {
 		}
 	}
 	edit.Values = e.job.valueFiles(e.out.done)
+	e.job.clear(e.out.done, e.retain.snapshots[0])
+	edit.RangesAdded = e.job.rangesAdded(e.out.done, e.retain.snapshots[0])
 	for _, t := range e.out.done {
 		edit.Added = append(edit.Added, manifest.Placed{Level: e.job.OutputLevel, Table: t})
 		e.stats.BytesOut += t.Size

@@ -106,6 +106,7 @@ func (e *execution) endOperands() error {
 	if e.operands.empty() {
 		return nil
 	}
+	e.operands.alone = e.operands.alone || e.standsOnRange()
 	if !e.operands.alone { // else they become a value
 		e.operands.open.chain.MergePartially(e.operands.rules, e.operands.user)
 	}
@@ -113,6 +114,22 @@ func (e *execution) endOperands() error {
 		e.fold(present)
 	}
 	return e.writeOperands(0)
+}
+
+// standsOnRange reports whether the operands are all that there is of their key above a range tombstone.
+func (e *execution) standsOnRange() bool {
+	o := &e.operands
+	below := e.retain.ranges.Covering(o.user, o.from-1).Seq
+	return below > 0 && !e.retain.overlaps.holdsAfter(o.user, below)
+}
+
+// endAboveRange ends the operands if a range tombstone lies between them and k, which is an older version of their key:
+// whoever sees the operands sees it too, and they stand on nothing.
+func (e *execution) endAboveRange(k key.Internal) error {
+	if e.operands.empty() || !e.retain.covered(k, e.operands.from-1) {
+		return nil
+	}
+	return e.foldAbove(key.Make(k.User, k.Trailer.Seq(), key.KindDelete), nil)
 }
 
 // lookBelow sets o.value to the value below the operands of a user key that has no older version in the job.

@@ -1,8 +1,6 @@
 package compaction
 
 import (
-	"bytes"
-
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/manifest"
 )
@@ -16,6 +14,9 @@ import (
 // is too little space.
 func PickRange(v *manifest.Version, p Params, busy Busy, s span.Span) (job *Job, done bool) {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
+	if job := pk.byEditAlone(); job != nil {
+		return job, false
+	}
 	if job, done = pk.lowerRange(s, ReasonManual); !done {
 		return job, false
 	}
@@ -29,7 +30,7 @@ func (pk *picker) lowerRange(s span.Span, reason Reason) (job *Job, done bool) {
 	for level, tables := range pk.v.Levels {
 		for i := range tables {
 			t := tables[len(tables)-1-i] // the oldest of L0 first
-			if !touches(t, s) || level == lastLevel && !pk.worthRewriting(t) {
+			if !t.Touches(s) || level == lastLevel && !pk.worthRewriting(t) {
 				continue
 			}
 			done = false
@@ -44,12 +45,7 @@ func (pk *picker) lowerRange(s span.Span, reason Reason) (job *Job, done bool) {
 	return nil, true
 }
 
-// touches reports whether t may hold user keys in s.
-func touches(t *manifest.TableMeta, s span.Span) bool {
-	return bytes.Compare(t.Largest, s.Lo) >= 0 && !s.Below(t.Smallest)
-}
-
 // worthRewriting reports whether rewriting t, a table of the last level, will drop something.
 func (pk *picker) worthRewriting(t *manifest.TableMeta) bool {
-	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot && !pk.unfoldable(t)
+	return garbageEntries(t) > 0 && t.LargestSeq <= pk.p.OldestSnapshot && !pk.unfoldable(t) || pk.owes(t)
 }

@@ -44,7 +44,7 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 		}
 	}
 	flush := func(*rapid.T) {
-		if len(w.memtable) > 0 {
+		if len(w.memtable) > 0 || w.ranges != nil {
 			must(w.flush())
 		}
 	}
@@ -54,8 +54,12 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 		}
 	}
 	start := func(job *Job) {
-		if job != nil && len(w.running) < 4 {
-			must(w.start(job))
+		if job == nil || len(w.running) >= 4 {
+			return
+		}
+		must(w.start(job))
+		if job.Drop {
+			must(w.complete(len(w.running) - 1))
 		}
 	}
 	return map[string]func(*rapid.T){
@@ -88,6 +92,15 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 		"flush":  flush,
 		"flush2": flush,
 		"hold":   func(*rapid.T) { w.hold() },
+		"remove a range": func(rt *rapid.T) {
+			lo, hi := drawKey(rt), drawKey(rt)
+			if rapid.IntRange(0, 3).Draw(rt, "narrow") > 0 {
+				hi = lo + rapid.SampledFrom([]string{"\x00", "\xff", "\xff\xff"}).Draw(rt, "behind")
+			}
+			if hi == "" || lo < hi {
+				w.removeRange(lo, hi)
+			}
+		},
 		"release": func(rt *rapid.T) {
 			if len(w.live) > 0 {
 				i := rapid.IntRange(0, len(w.live)-1).Draw(rt, "snapshot")
@@ -111,15 +124,16 @@ func actions(rt *rapid.T, w *world) map[string]func(*rapid.T) {
 // TestCompaction_neverChangesWhatSnapshotsSee: a deleted key that comes back, a value that vanishes, a snapshot that
 // shifts: every one of them is lost data. Also: outputs of concurrent jobs never overlap, or Apply would refuse.
 func TestCompaction_neverChangesWhatSnapshotsSee(t *testing.T) {
-	asked, emptied := 0, 0
+	asked, emptied, dropped := 0, 0, 0
 	defer func() {
-		if (asked == 0 || emptied == 0) && !t.Failed() {
-			t.Errorf("jobs asked %d times for what lies below them, and emptied value files %d times", asked, emptied)
+		if (asked == 0 || emptied == 0 || dropped == 0) && !t.Failed() {
+			t.Errorf("jobs asked %d times for what lies below them, emptied value files %d times, and took away %d tables "+
+				"unread", asked, emptied, dropped)
 		}
 	}()
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(smallParams())
-		defer func() { asked, emptied = asked+w.asked, emptied+w.emptied }()
+		defer func() { asked, emptied, dropped = asked+w.asked, emptied+w.emptied, dropped+w.dropped }()
 		w.params.L0Trigger = rapid.IntRange(1, 4).Draw(rt, "trigger")
 		w.params.Multiplier = int64(rapid.IntRange(2, 3).Draw(rt, "multiplier"))
 		w.params.BaseBytes = int64(rapid.SampledFrom([]int{40, 100, 800}).Draw(rt, "base"))
@@ -160,7 +174,10 @@ func checkSettles(rt *rapid.T, w *world) {
 	must(w.settle(func() *Job { return w.manual(rt) }))
 	w.live = nil
 	must(w.settle(func() *Job { return w.pick(true) }))
-	if len(w.memtable) > 0 {
+	if n := w.v.Ranges.Len(); n > 0 && n < settledRanges {
+		rt.Fatalf("%d range tombstones are left when nothing is to be done and nobody reads", n)
+	}
+	if len(w.memtable) > 0 || w.ranges != nil {
 		must(w.flush())
 	}
 	must(w.settle(func() *Job { return w.manual(rt) }))
@@ -173,6 +190,9 @@ func checkSettles(rt *rapid.T, w *world) {
 					level, t.Entries, garbageEntries(t))
 			}
 		}
+	}
+	if n := w.v.Ranges.Len(); n > 0 {
+		rt.Fatalf("after a full compaction %d range tombstones are left", n)
 	}
 	if live := len(w.model(w.seq)); entries != uint64(live) {
 		rt.Fatalf("after a full compaction %d entries are left for %d keys", entries, live)
@@ -236,7 +256,7 @@ type fataler interface {
 
 func mustSettle(t fataler, w *world, quiet bool) {
 	t.Helper()
-	if len(w.memtable) > 0 {
+	if len(w.memtable) > 0 || w.ranges != nil {
 		if err := w.flush(); err != nil {
 			t.Fatal(err)
 		}

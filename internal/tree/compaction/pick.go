@@ -29,10 +29,19 @@ func (p *Params) grandparentBytes() int64 {
 // output level as they are, and adds none. A job that rewrites a table in place is picked only if it is certain to drop
 // an entry, and every entry counts at least 1; or if there are operands that may turn out not to be foldable, which
 // Params.Unfoldable remembers. Two jobs leave M as it is: one that reduces the number of tables in L0, or of its sorted
-// runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it. Jobs
-// that empty value files leave it, too, and end by a measure of their own: see pickValues.
+// runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it. Jobs that
+// empty value files, and those for the sake of range tombstones, leave it, too, and end by measures of their own: see
+// pickValues and pickOwing.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
+	if job := pk.byEditAlone(); job != nil {
+		return job
+	}
+	if v.Ranges.Len() >= urgentRanges {
+		if job := pk.pickOwing(); job != nil {
+			return job
+		}
+	}
 	if p.Short {
 		if job := pk.pickGarbage(); job != nil {
 			return job
@@ -46,10 +55,15 @@ func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 			return job
 		}
 	}
-	if !p.Quiet || p.Short {
-		return nil
+	if p.Quiet && !p.Short {
+		if job := pk.pickGarbage(); job != nil {
+			return job
+		}
 	}
-	return pk.pickGarbage()
+	if p.Quiet && pk.owesLittle() || v.Ranges.Len() >= busyRanges {
+		return pk.pickOwing()
+	}
+	return nil
 }
 
 // picker is the state of one Pick.
@@ -156,7 +170,8 @@ func (pk *picker) costOf(level int, t *manifest.TableMeta) int64 {
 // more space than there is.
 func (pk *picker) job(level int, tables []*manifest.TableMeta, output int, reason Reason) *Job {
 	j := &Job{Reason: reason, OutputLevel: output, TargetTableBytes: pk.p.TargetTableBytes,
-		GrandparentBytes: pk.p.grandparentBytes(), ValueThreshold: pk.p.ValueThreshold, Emptied: pk.emptied}
+		GrandparentBytes: pk.p.grandparentBytes(), ValueThreshold: pk.p.ValueThreshold, Emptied: pk.emptied,
+		Ranges: pk.v.Ranges, Known: pk.v.LastSeq}
 	j.Inputs[level] = tables
 	if output != level {
 		j.Inputs[output] = overlapping(pk.v, output, rangeOfAll(tables))
@@ -215,7 +230,7 @@ func (pk *picker) canMove(j *Job, level int) bool {
 	t := j.Inputs[level][0]
 	pinned := t.SmallestSeq > pk.p.OldestSnapshot
 	buried := slices.ContainsFunc(j.Overlaps[:], func(tables []*manifest.TableMeta) bool { return len(tables) > 0 })
-	return pinned || t.Shadowed == 0 && (t.Tombstones == 0 || buried)
+	return (pinned || t.Shadowed == 0 && (t.Tombstones == 0 || buried)) && !pk.owes(t)
 }
 
 func (pk *picker) isBusy(t *manifest.TableMeta) bool { return pk.busy(t.Num) }

@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -34,9 +35,12 @@ const (
 // within a stripe, so the operands at its top and the first put or tombstone below them become one put at the
 // sequence number of the newest. They are never folded with versions of another stripe, where a snapshot sees the
 // older value without them; but onto the result of an older stripe they may become a put of their own.
+//
+// A range tombstone over the key is as a version of it that deletes it, only that it stays where it is: in the version.
 type retention struct {
 	snapshots []key.SeqNum
 	overlaps  cover
+	ranges    *ranges.Set
 	stripe    int  // of the last version of the current user key
 	decided   bool // a put or tombstone in that stripe hides what is older in it
 }
@@ -54,6 +58,10 @@ func (r *retention) decide(k key.Internal, newUser bool) verdict {
 	if follows && r.decided {
 		return dropShadowed
 	}
+	if inStripe && r.covered(k, r.snapshots[r.stripe]) {
+		r.decided = true
+		return dropShadowed
+	}
 	effect := effectOf(k)
 	r.decided = effect != visible.Fold
 	switch {
@@ -67,6 +75,11 @@ func (r *retention) decide(k key.Internal, newUser bool) verdict {
 	return keep
 }
 
+// covered reports whether a range tombstone that a reader at seq sees hides the entry k.
+func (r *retention) covered(k key.Internal, seq key.SeqNum) bool {
+	return r.ranges.Covering(k.User, seq).Seq > k.Trailer.Seq()
+}
+
 // cover answers whether a user key lies in the range of one of a set of tables. It is asked for ascending user keys.
 type cover struct {
 	unordered []*manifest.TableMeta   // of L0
@@ -77,17 +90,20 @@ func newCover(tables [manifest.NumLevels][]*manifest.TableMeta) cover {
 	return cover{unordered: tables[0], levels: slices.Clone(tables[1:])}
 }
 
-func (c *cover) holds(user []byte) bool {
+func (c *cover) holds(user []byte) bool { return c.holdsAfter(user, 0) }
+
+// holdsAfter is holds, of tables that have a sequence number above after.
+func (c *cover) holdsAfter(user []byte, after key.SeqNum) bool {
 	for i, level := range c.levels {
 		for len(level) > 0 && bytes.Compare(level[0].Largest, user) < 0 {
 			level = level[1:]
 		}
 		c.levels[i] = level
-		if len(level) > 0 && bytes.Compare(level[0].Smallest, user) <= 0 {
+		if len(level) > 0 && bytes.Compare(level[0].Smallest, user) <= 0 && level[0].LargestSeq > after {
 			return true
 		}
 	}
 	return slices.ContainsFunc(c.unordered, func(t *manifest.TableMeta) bool {
-		return rangeOf(t).contains(user)
+		return rangeOf(t).contains(user) && t.LargestSeq > after
 	})
 }

@@ -92,7 +92,7 @@ func (pk *picker) pickValuesOf(s span.Span) (job *Job, done bool) {
 	referred := map[filename.Num]bool{}
 	for _, tables := range pk.v.Levels {
 		for _, t := range tables {
-			if !touches(t, s) {
+			if !t.Touches(s) {
 				continue
 			}
 			for _, r := range t.Values {
@@ -113,7 +113,7 @@ func (pk *picker) empty(f *manifest.ValueFile, after *span.Span) *Job {
 	most, bestLate := uint64(0), false
 	for level, tables := range pk.v.Levels {
 		for _, t := range tables {
-			n, late := referredTo(t, f.Num), after != nil && touches(t, *after)
+			n, late := referredTo(t, f.Num), after != nil && t.Touches(*after)
 			better := best == nil || bestLate && !late || bestLate == late && n > most
 			if n == 0 || !better {
 				continue

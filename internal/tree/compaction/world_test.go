@@ -20,6 +20,7 @@ import (
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/merge/mergetest"
 	"lightningdb/internal/tree/page"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -33,7 +34,8 @@ type world struct {
 	nextNum  filename.Num
 	seq      key.SeqNum // last one given
 	memtable []mergetest.Entry
-	history  []mergetest.Entry // everything ever written, in commit order
+	ranges   *ranges.Set       // committed since the last flush
+	history  []mergetest.Entry // everything ever written, in commit order; of a delete of a range its ends
 	live     []key.SeqNum      // snapshots held by readers, ascending
 	running  []*inFlight
 	fullAt   int // entries at which an output is Full, if FullBytes allows it to be; 0 for never
@@ -42,6 +44,7 @@ type world struct {
 	asked    int   // how often a job has asked for the value below it
 	emptied  int   // jobs that emptied value files
 	partial  bool  // jobs join arguments
+	dropped  int   // tables that have left unread
 }
 
 // inFlight is a job that was executed and is not installed yet.
@@ -85,6 +88,17 @@ func (w *world) write(user string, kind key.Kind, value []byte) {
 	w.history = append(w.history, e)
 }
 
+// removeRange deletes the keys from lo to before hi; an empty hi is no end.
+func (w *world) removeRange(lo, hi string) {
+	w.seq++
+	t := ranges.Tombstone{Span: span.Span{Lo: []byte(lo)}, Seq: w.seq}
+	if hi != "" {
+		t.Hi = []byte(hi)
+	}
+	w.ranges = w.ranges.With(t)
+	w.history = append(w.history, mergetest.Entry{Key: key.Make(t.Lo, w.seq, key.KindRangeDelete), Value: t.Hi})
+}
+
 // hold takes a snapshot of now.
 func (w *world) hold() key.SeqNum {
 	if !slices.Contains(w.live, w.seq) {
@@ -102,12 +116,12 @@ func (w *world) oldest() key.SeqNum { return w.snapshots()[0] }
 
 func (w *world) flush() error {
 	entries := sorted(w.memtable)
-	job := Flush(w.v, Memtable{Iterator: mergetest.NewSlice(entries), Entries: uint64(len(entries))})
+	job := Flush(w.v, Memtable{Iterator: mergetest.NewSlice(entries), Entries: uint64(len(entries)), Ranges: w.ranges})
 	edit, _, err := job.Execute(context.Background(), w.snapshots(), w.depsFor(job))
 	if err != nil {
 		return err
 	}
-	w.memtable = nil
+	w.memtable, w.ranges = nil, nil
 	return w.install(edit)
 }
 
@@ -194,6 +208,9 @@ func (w *world) start(job *Job) error {
 		return err
 	}
 	w.written += stats.BytesOut
+	if job.Drop {
+		w.dropped += len(edit.Deleted)
+	}
 	if job.Reason == ReasonValues {
 		w.emptied++
 	}
@@ -212,8 +229,11 @@ func (w *world) complete(i int) error {
 func (w *world) settle(next func() *Job) error {
 	for job := next(); job != nil; job = next() {
 		before := w.measure()
-		if job.Reason == ReasonValues {
+		switch job.Reason {
+		case ReasonValues:
 			before += w.inGarbage()
+		case ReasonRanges:
+			before += w.owed()
 		}
 		if err := w.start(job); err != nil {
 			return err
@@ -222,8 +242,11 @@ func (w *world) settle(next func() *Job) error {
 			return err
 		}
 		after := w.measure()
-		if job.Reason == ReasonValues {
+		switch job.Reason {
+		case ReasonValues:
 			after += w.inGarbage()
+		case ReasonRanges:
+			after += w.owed()
 		}
 		if after >= before {
 			return fmt.Errorf("%s job into level %d took the measure from %d to %d", job.Reason, job.OutputLevel, before, after)
@@ -242,6 +265,19 @@ func (w *world) measure() uint64 {
 		}
 	}
 	return m<<32 + uint64(len(w.v.Levels[0]))<<16
+}
+
+// owed is the number of range tombstones, and of pairs of a table and one that it owes.
+func (w *world) owed() (n uint64) {
+	pk := w.picker()
+	for _, tables := range w.v.Levels {
+		for _, t := range tables {
+			for range pk.owed(t) {
+				n++
+			}
+		}
+	}
+	return n + uint64(w.v.Ranges.Len())
 }
 
 // inGarbage is how many bytes tables refer to in value files that hold garbage.
@@ -279,6 +315,9 @@ func (w *world) model(seq key.SeqNum) map[string][]byte {
 		switch e.Key.Trailer.Kind() {
 		case key.KindDelete:
 			delete(m, user)
+		case key.KindRangeDelete:
+			s := span.Span{Lo: e.Key.User, Hi: e.Value}
+			maps.DeleteFunc(m, func(user string, _ []byte) bool { return s.Contains([]byte(user)) })
 		case key.KindMerge:
 			old, present := m[user]
 			value, err := rules.Fold(e.Key.User, bytes.Clone(old), present, e.Value)
@@ -314,7 +353,7 @@ func (w *world) checkAt(seq key.SeqNum) error {
 	want := w.model(seq)
 	var v merge.Visible
 	v.Rules = rules
-	v.Reset(w.iterator(), visible.Reader{Seq: seq}, nil, nil)
+	v.Reset(w.iteratorAt(seq), visible.Reader{Seq: seq}, nil, nil)
 	n := 0
 	for ok := v.First(); ok; ok = v.Next() {
 		expected, there := want[string(v.Key())]
@@ -352,15 +391,28 @@ func (w *world) checkAges() error {
 	return nil
 }
 
-// iterator merges the memtable and all tables.
-func (w *world) iterator() merge.Iterator {
-	runs := []merge.Iterator{mergetest.NewSlice(sorted(w.memtable))}
+// iteratorAt merges the memtable and all tables, without what range tombstones hide from a reader at seq.
+func (w *world) iteratorAt(seq key.SeqNum) merge.Iterator {
+	runs := []merge.Iterator{w.unhidden(mergetest.NewSlice(sorted(w.memtable)), w.v.Ranges.Join(w.ranges), seq)}
 	for _, tables := range w.v.Levels {
 		for _, t := range tables {
-			runs = append(runs, w.open(t.Num))
+			runs = append(runs, w.unhidden(w.open(t.Num), w.v.Ranges.Join(w.ranges), seq))
 		}
 	}
 	return merge.New(runs...)
+}
+
+// unhidden is the entries of s that no tombstone of set hides from a reader at seq.
+func (w *world) unhidden(s *mergetest.Slice, set *ranges.Set, seq key.SeqNum) merge.Iterator {
+	var entries []mergetest.Entry
+	for ok := s.First(); ok; ok = s.Next() {
+		if set.Covering(s.Key().User, seq).Seq > s.Key().Trailer.Seq() {
+			continue
+		}
+		value, _ := s.Value()
+		entries = append(entries, mergetest.Entry{Key: s.Key().Clone(), Value: bytes.Clone(value)})
+	}
+	return mergetest.NewSlice(entries)
 }
 
 func (w *world) deps() Deps {
@@ -388,7 +440,7 @@ func (w *world) depsFor(job *Job) Deps {
 		var runs []merge.Iterator
 		for _, tables := range job.Overlaps {
 			for _, t := range tables {
-				runs = append(runs, w.open(t.Num))
+				runs = append(runs, w.unhidden(w.open(t.Num), w.v.Ranges.Join(job.Ranges), before-1))
 			}
 		}
 		v := merge.Visible{Rules: rules}

@@ -183,6 +183,20 @@ func (s *Set) Join(o *Set) *Set {
 	return s
 }
 
+// UpTo returns the tombstones of s that a reader at a sequence number sees.
+func (s *Set) UpTo(at key.SeqNum) *Set {
+	if s.Newest() <= at {
+		return s
+	}
+	var seen *Set
+	for t := range s.All() {
+		if t.Seq <= at {
+			seen = seen.With(t)
+		}
+	}
+	return seen
+}
+
 // Len is the number of tombstones.
 func (s *Set) Len() int {
 	if s == nil {
