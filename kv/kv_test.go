@@ -32,8 +32,8 @@ func drawOperation(t *rapid.T) lightningdb.Operation {
 	switch op.Kind {
 	case kv.Delete:
 	case kv.DeleteRange:
-		if rapid.Bool().Draw(t, "ends") {
-			op.Value = append(append([]byte{}, op.Key[:min(len(op.Key), key.MaxUserKeySize-1)]...), 0xff)
+		if len(op.Key) < key.MaxUserKeySize && rapid.Bool().Draw(t, "ends") {
+			op.Value = append(append([]byte{}, op.Key...), 0xff)
 		}
 	case kv.Add, kv.Max, kv.Min:
 		op.Value = lightningdb.AppendInt64(nil, rapid.Int64().Draw(t, "n"))
