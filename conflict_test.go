@@ -106,6 +106,30 @@ func TestCommit_conflictsWithWritesWhereItRead(t *testing.T) {
 	}
 }
 
+// A range that was deleted is none of the versions of a key: what it takes must be a conflict for who has seen it, or
+// looked there in vain, and for nobody else.
+func TestCommit_conflictsWithRangesDeletedWhereItRead(t *testing.T) {
+	for _, w := range walks {
+		for _, keys := range []struct {
+			names string
+			want  error
+		}{{w.seen, ErrConflict}, {w.unknown, nil}} {
+			for _, k := range keys.names {
+				db := openABC(t)
+				tx := beginTx(t, db, TxOptions{})
+				w.walk(tx)
+				lo := []byte(string(k))
+				if err := errors.Join(db.DeleteRange(lo, append(lo, 0)), tx.Put([]byte("out"), nil)); err != nil {
+					t.Fatal(err)
+				}
+				if err := tx.Commit(); !errors.Is(err, keys.want) {
+					t.Errorf("%s, and another deleted a range over %c: the commit gave %v", w.name, k, err)
+				}
+			}
+		}
+	}
+}
+
 // A cursor that stays at the old state would show, after a lock, what the lock was to make sure is over.
 func TestGetForUpdate_movesOpenCursors(t *testing.T) {
 	db := openABC(t)
@@ -195,20 +219,29 @@ func TestSnapshotIsolation_writesConflictWithWrites(t *testing.T) {
 		"put":    {func(tx *Tx) error { return tx.Put([]byte("b"), nil) }, ErrConflict},
 		"delete": {func(tx *Tx) error { return tx.Delete([]byte("b")) }, ErrConflict},
 		"append": {func(tx *Tx) error { return tx.Append([]byte("b"), []byte("+")) }, nil},
+		"range":  {func(tx *Tx) error { return tx.DeleteRange([]byte("a"), []byte("c")) }, ErrConflict},
+		"prefix": {func(tx *Tx) error { return errors.Join(tx.DeletePrefix(nil), tx.Put([]byte("d"), nil)) }, ErrConflict},
+		"behind": {func(tx *Tx) error { return tx.DeleteRange([]byte("b\x00"), nil) }, nil},
 		"other":  {func(tx *Tx) error { return errors.Join(readOf(tx, "b"), tx.Put([]byte("d"), nil)) }, nil},
 	}
+	others := map[string]func(db *DB) error{
+		"put":   func(db *DB) error { return db.Put([]byte("b"), []byte("first")) },
+		"range": func(db *DB) error { return db.DeleteRange([]byte("b"), []byte("b\x00")) },
+	}
 	for name, w := range writes {
-		for _, large := range []bool{false, true} {
-			db := openABC(t)
-			tx := beginTx(t, db, TxOptions{Isolation: SnapshotIsolation})
-			if err := errors.Join(w.write(tx), db.Put([]byte("b"), []byte("first"))); err != nil {
-				t.Fatal(err)
-			}
-			if large {
-				spill(t, tx)
-			}
-			if err := tx.Commit(); !errors.Is(err, w.want) {
-				t.Errorf("%s, large %v: the commit gave %v", name, large, err)
+		for what, other := range others {
+			for _, large := range []bool{false, true} {
+				db := openABC(t)
+				tx := beginTx(t, db, TxOptions{Isolation: SnapshotIsolation})
+				if err := errors.Join(w.write(tx), other(db)); err != nil {
+					t.Fatal(err)
+				}
+				if large {
+					spill(t, tx)
+				}
+				if err := tx.Commit(); !errors.Is(err, w.want) {
+					t.Errorf("%s, large %v, after a %s: the commit gave %v", name, large, what, err)
+				}
 			}
 		}
 	}

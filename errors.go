@@ -118,8 +118,8 @@ var (
 	ErrMerge = operand.ErrMerge
 
 	// ErrTooManyRanges: more deletes of ranges are remembered than the database keeps in memory, because readers hold what
-	// they remove, or because they come too fast. Nothing was written. Close old snapshots, or call Compact; rather delete
-	// one large range than many small ones.
+	// they remove, or because they come too fast; or one transaction deletes more than Tx.DeleteRange allows. Nothing was
+	// written. Close old snapshots, or call Compact; rather delete one large range than many small ones.
 	ErrTooManyRanges = engine.ErrTooManyRanges
 
 	// ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written; the first

@@ -493,6 +493,23 @@ func (a *actor) remove(k string) error {
 	return a.tx.Delete([]byte(k))
 }
 
+// isolationKeys are all keys of scripts.
+var isolationKeys = []string{"", "a", "b", "c", "d", "e", "f", "g"}
+
+// wipe deletes the range of s. It writes every key in it, whether that is there or not.
+func (a *actor) wipe(s scanBounds) error {
+	for _, k := range isolationKeys {
+		if s.has(k) {
+			a.written[k] = true
+		}
+	}
+	a.effects = append(a.effects, s.wipe)
+	if a.blind {
+		return a.batch.DeleteRange(bound(s.lo), bound(s.hi))
+	}
+	return a.tx.DeleteRange(bound(s.lo), bound(s.hi))
+}
+
 func sGet(k string) step {
 	return step{
 		name:  "get " + k,
@@ -582,10 +599,17 @@ func bound(k string) []byte {
 	return []byte(k)
 }
 
+func (s scanBounds) has(k string) bool { return k >= s.lo && (s.hi == "" || k < s.hi) }
+
+// wipe deletes the range of s, whatever its limit is.
+func (s scanBounds) wipe(rows map[string]string) {
+	maps.DeleteFunc(rows, func(k, _ string) bool { return s.has(k) })
+}
+
 // of returns the rows of s as text.
 func (s scanBounds) of(rows map[string]string) string {
 	keys := slices.Sorted(maps.Keys(rows))
-	keys = slices.DeleteFunc(keys, func(k string) bool { return k < s.lo || s.hi != "" && k >= s.hi })
+	keys = slices.DeleteFunc(keys, func(k string) bool { return !s.has(k) })
 	if s.reverse {
 		slices.Reverse(keys)
 	}
@@ -640,6 +664,15 @@ func sClear(s scanBounds) step {
 			}
 			return saw
 		},
+	}
+}
+
+// sWipe deletes a range without looking at it.
+func sWipe(s scanBounds) step {
+	return step{
+		name:  "wipe " + s.String(),
+		run:   func(a *actor) (string, error) { return "", a.wipe(s) },
+		model: func(p *replica) string { s.wipe(p.rows); return "" },
 	}
 }
 
@@ -816,6 +849,39 @@ func anomalies() []script {
 			{sPut("c", "1"), sDelete("d"), sScan(all), sScan(scanBounds{reverse: true}), sGet("d"), sPut("d", "2"), sScan(back)},
 			{sPut("e", "1")},
 		}},
+		{name: "lost update of a wiped range", actors: [][]step{
+			{sIncrement("b")},
+			{sWipe(front), sPut("c", "1")},
+			{sWipe(all), sBlind},
+		}},
+		{name: "read skew of a wiped range", actors: [][]step{
+			{sGet("b"), sScan(back), sGet("c")},
+			{sWipe(all), sPut("b", "1"), sPut("e", "1")},
+		}},
+		{name: "write skew by wiped ranges", skew: true, actors: [][]step{
+			{sGet("b"), sWipe(back)},
+			{sGet("d"), sWipe(front)},
+		}},
+		{name: "phantoms in a wiped range", skew: true, actors: [][]step{
+			{sScan(front), sPut("e", "1")},
+			{sWipe(front), sGet("e")},
+			{sWipe(back)},
+		}},
+		{name: "own writes over and under wiped ranges", actors: [][]step{
+			{sPut("c", "1"), sWipe(all), sScan(all), sPut("d", "2"), sAppend("b"), sScan(scanBounds{reverse: true}),
+				sWipe(front), sScan(all), sGet("b"), sGet("d")},
+			{sGet("d"), sPut("e", "1")},
+		}},
+		{name: "locks in a wiped range", actors: [][]step{
+			{sLock("b"), sIncrement("b")},
+			{sWipe(front)},
+			{sLock("b"), sGet("c"), sIncrement("b")},
+		}},
+		{name: "cursor over a wiped range", skew: true, actors: [][]step{
+			{sMove("first"), sWipe(scanBounds{lo: "c", hi: "f"}), sMove("next"), sPut("d", "1"), sMove("prev"),
+				sMove("prev")},
+			{sGet("d"), sPut("b", "2")},
+		}},
 		{name: "cursor", skew: true, actors: [][]step{
 			{sMove("first"), sMove("next"), sPut("g", "1")},
 			{sMove("last"), sMove("prev"), sPut("a", "1"), sMove("prev")},
@@ -873,11 +939,8 @@ func randomScript(rng *rand.Rand) script {
 }
 
 func randomStep(rng *rand.Rand, blind bool) step {
-	k := []string{"", "a", "b", "c", "d", "e", "f", "g"}[rng.IntN(8)]
+	k := isolationKeys[rng.IntN(len(isolationKeys))]
 	v := strconv.Itoa(rng.IntN(100))
-	if blind {
-		return []step{sPut(k, v), sDelete(k)}[rng.IntN(2)]
-	}
 	sp := scanBounds{reverse: rng.IntN(2) == 0, limit: max(0, rng.IntN(5)-2)}
 	if rng.IntN(2) == 0 {
 		sp.lo = k
@@ -885,8 +948,11 @@ func randomStep(rng *rand.Rand, blind bool) step {
 	if rng.IntN(2) == 0 {
 		sp.hi = string("bcdefg"[rng.IntN(6)])
 	}
+	if blind {
+		return []step{sPut(k, v), sDelete(k), sWipe(sp)}[rng.IntN(3)]
+	}
 	move := sMove(moveNames[rng.IntN(len(moveNames))])
 	choice := []step{sGet(k), sGet(k), sPut(k, v), sPut(k, v), sDelete(k), sIncrement(k), sLock(k), sLock(k), sAppend(k),
-		sScan(sp), sScan(sp), sClear(sp), sSum(sp, k), move, move, move, move}
+		sScan(sp), sScan(sp), sClear(sp), sWipe(sp), sWipe(sp), sSum(sp, k), move, move, move, move}
 	return choice[rng.IntN(len(choice))]
 }

@@ -20,7 +20,7 @@ var wings = []wing{
 	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
 	{"internal/tree", "gap burst ranges visible page locator cache rowcache merge cover memtable table manifest " +
 		"compaction readers timing tables budget .", "system format"},
-	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible"},
+	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible tree/ranges"},
 	{"internal/engine", "room stats events opening measure disk conflict scrub state .", "system format tree log event"},
 	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/target", ".", "system format tree/manifest"},

@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"lightningdb/internal/format/span"
 )
 
 // What a failed part wrote after it had rolled back to a savepoint from before it would be committed.
@@ -314,9 +316,37 @@ type writer interface {
 	Max(key []byte, n int64) error
 	Append(key, tail []byte) error
 	Merge(key, argument []byte) error
+	DeleteRange(lo, hi []byte) error
+	DeletePrefix(p []byte) error
+}
+
+// deleteRange deletes a range between any two keys, or a prefix.
+func (p *partsProgram) deleteRange(w writer) {
+	s := span.Span{Lo: p.key(), Hi: p.key()}
+	switch p.random.IntN(6) {
+	case 0:
+		s.Lo = nil
+	case 1:
+		s.Hi = nil
+	case 2:
+		s = span.Prefix(s.Lo)
+		p.accept(w.DeletePrefix(s.Lo))
+		p.wipe(s)
+		return
+	}
+	p.accept(w.DeleteRange(s.Lo, s.Hi))
+	p.wipe(s)
+}
+
+func (p *partsProgram) wipe(s span.Span) {
+	maps.DeleteFunc(p.state.values, func(k, _ string) bool { return s.Contains([]byte(k)) })
 }
 
 func (p *partsProgram) write(w writer) {
+	if p.random.IntN(8) == 0 {
+		p.deleteRange(w)
+		return
+	}
 	k := p.key()
 	argument := p.argument()
 	n := p.random.Int64()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -65,6 +66,86 @@ func TestUpdate_countsWhatItHoldsAgainstTheLimit(t *testing.T) {
 	})
 	if err == nil || db.engine.Metrics().WriteBytes != 0 {
 		t.Errorf("%d bytes are counted when no transaction is open; %v", db.engine.Metrics().WriteBytes, err)
+	}
+}
+
+// A transaction larger than memory that deletes a range would lose what it wrote over it, or keep what was under it, or
+// would not be one commit with its range.
+func TestUpdate_ofAnySizeDeletesRanges(t *testing.T) {
+	for _, last := range []bool{false, true} { // whether a range comes after all that was written
+		dir := t.TempDir()
+		db := openSmall(t, dir, 32<<20)
+		for _, k := range []string{"a", "huge!", "huger", "z"} {
+			requireNil(t, db.Put([]byte(k), []byte("before")))
+		}
+		rows := 0
+		requireNil(t, db.Update(t.Context(), func(tx *Tx) error {
+			if err := errors.Join(tx.Put([]byte("huge!"), nil), tx.DeletePrefix([]byte("huge"))); err != nil {
+				return err
+			}
+			rows = fillHuge(t, tx, 20<<20)
+			s, err := tx.Savepoint()
+			if err = errors.Join(err, tx.DeleteRange(nil, nil)); err != nil {
+				return err
+			}
+			if has, err := tx.Has(hugeKey(1)); has || err != nil {
+				return fmt.Errorf("in a range that was deleted there is a row: %v, %v", has, err)
+			}
+			if !last {
+				err = tx.RollbackTo(s)
+			}
+			return errors.Join(err, tx.Put([]byte("b"), []byte("own")))
+		}))
+		want := map[string]string{"b": "own"}
+		if !last {
+			want["a"], want["z"] = "before", "before"
+		}
+		for range 2 {
+			got, huge := map[string]string{}, 0
+			for k, v := range db.Range(nil, nil).All() {
+				if bytes.HasPrefix(k, []byte("huge")) && len(v) == 1000 {
+					huge++
+				} else {
+					got[string(k)] = string(v)
+				}
+			}
+			if !maps.Equal(got, want) || huge > 0 && last || huge != rows && !last {
+				t.Errorf("a range at the end: %v: the database has %v, and %d of %d rows", last, got, huge, rows)
+			}
+			requireNil(t, db.Close())
+			db = openSmall(t, dir, 32<<20)
+		}
+		requireNil(t, db.Close())
+	}
+}
+
+// As many ranges as a transaction may delete must go into one commit, and one more be refused before that.
+func TestTxDeleteRange_asManyAsThereMayBe(t *testing.T) {
+	const most = 4096
+	db := openMemory(t)
+	key := func(i int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(i)) }
+	for i := range 16 {
+		requireNil(t, db.Put(key(i), nil))
+	}
+	requireNil(t, db.Update(t.Context(), func(tx *Tx) error {
+		for i := range most {
+			if err := tx.DeleteRange(key(2*i), key(2*i+1)); err != nil {
+				return err
+			}
+		}
+		if err := tx.DeleteRange(key(2*most), nil); !errors.Is(err, ErrTooManyRanges) {
+			t.Errorf("one range more gave %v", err)
+		}
+		return nil
+	}))
+	n := 0
+	for k := range db.Range(nil, nil).Keys() {
+		if n++; k[1]%2 == 0 {
+			t.Errorf("%x is there", k)
+		}
+	}
+	if n != 8 {
+		t.Errorf("%d keys are left, want 8", n)
 	}
 }
 

@@ -210,6 +210,18 @@ func (tx *Tx) Delete(key []byte) error {
 	return tx.write(key, nil, func(rw *transaction.Tx) error { return rw.Delete(key) })
 }
 
+// DeleteRange removes all keys with lo <= key < hi, as DB.DeleteRange does: also what the transaction has written
+// there, but not what it will write. It reads nothing, and so never conflicts, but under SnapshotIsolation with any
+// write in the range. ErrTooManyRanges refuses more than 4,096 ranges that do not overlap, and ends of over 16 MiB.
+func (tx *Tx) DeleteRange(lo, hi []byte) error { return tx.deleteRange(span.Span{Lo: lo, Hi: hi}) }
+
+// DeletePrefix removes all keys that begin with p, as DeleteRange does.
+func (tx *Tx) DeletePrefix(p []byte) error { return tx.deleteRange(span.Prefix(p)) }
+
+func (tx *Tx) deleteRange(s span.Span) error {
+	return tx.write(nil, transaction.CheckRange(s), func(rw *transaction.Tx) error { return rw.DeleteRange(s) })
+}
+
 // Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads
 // nothing, and so never conflicts. Only these read the key, and apply the merge at once:
 //
@@ -301,15 +313,7 @@ func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
 }
 
 func (tx *Tx) set(change func(*transaction.Tx)) error {
-	if tx.body.Writer == nil {
-		return tx.forWriters()
-	}
-	if err := tx.body.Writer.Enter(); err != nil {
-		return err
-	}
-	defer tx.body.Writer.Leave()
-	change(tx.body.Writer)
-	return nil
+	return tx.write(nil, nil, func(rw *transaction.Tx) error { change(rw); return nil })
 }
 
 // forWriters is the error of a call that a read-only transaction refuses.

@@ -31,6 +31,8 @@ type Reader interface {
 type Writer interface {
 	Put(key, value []byte) error
 	Delete(key []byte) error
+	DeleteRange(lo, hi []byte) error
+	DeletePrefix(p []byte) error
 	Add(key []byte, n int64) error
 	Max(key []byte, n int64) error
 	Min(key []byte, n int64) error
@@ -59,6 +61,8 @@ const (
 	Min    = "min"
 	Append = "append"
 	Merge  = "merge"
+
+	DeleteRange = "delete range"
 )
 
 // Apply does op in w. It borrows the bytes of op until it returns.
@@ -68,6 +72,8 @@ func Apply(w Writer, op lightningdb.Operation) error {
 		return w.Put(op.Key, op.Value)
 	case Delete:
 		return w.Delete(op.Key)
+	case DeleteRange:
+		return w.DeleteRange(op.Key, op.Value)
 	case Append:
 		return w.Append(op.Key, op.Value)
 	case Merge:

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lightningdb"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/key/keytest"
 	"lightningdb/kv"
 )
@@ -26,9 +27,14 @@ var (
 func drawOperation(t *rapid.T) lightningdb.Operation {
 	intn := keytest.From(t, "byte")
 	op := lightningdb.Operation{Key: append([]byte{}, keytest.Key(intn)...)}
-	op.Kind = rapid.SampledFrom([]string{kv.Put, kv.Delete, kv.Add, kv.Max, kv.Min, kv.Append, kv.Merge}).Draw(t, "kind")
+	op.Kind = rapid.SampledFrom([]string{kv.Put, kv.Delete, kv.Add, kv.Max, kv.Min, kv.Append, kv.Merge,
+		kv.DeleteRange}).Draw(t, "kind")
 	switch op.Kind {
 	case kv.Delete:
+	case kv.DeleteRange:
+		if len(op.Key) < key.MaxUserKeySize && rapid.Bool().Draw(t, "ends") {
+			op.Value = append(append([]byte{}, op.Key...), 0xff)
+		}
 	case kv.Add, kv.Max, kv.Min:
 		op.Value = lightningdb.AppendInt64(nil, rapid.Int64().Draw(t, "n"))
 	default:
@@ -75,7 +81,7 @@ func TestReplay_commitsAsTheBatchItself(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b lightningdb.Batch
 		for range rapid.IntRange(0, 20).Draw(t, "operations") {
-			if op := drawOperation(t); op.Kind == kv.Put || op.Kind == kv.Delete { // which never fail to be read
+			if op := drawOperation(t); op.Kind == kv.Put || op.Kind == kv.Delete || op.Kind == kv.DeleteRange { // which never fail to be read
 				op.Key = op.Key[:min(len(op.Key), 1)] // often the same ones
 				if err := kv.Apply(&b, op); err != nil {
 					t.Fatal(err)
@@ -115,6 +121,8 @@ func TestReplay_refusesWhatTheBatchHasRefused(t *testing.T) {
 	tooLong := make([]byte, lightningdb.MaxKeySize+1)
 	for name, err := range map[string]error{
 		"Put": b.Put(tooLong, nil), "Delete": b.Delete(tooLong), "Add": b.Add(tooLong, 1), "Append": b.Append(tooLong, nil),
+		"DeleteRange": b.DeleteRange(tooLong, nil), "the end of one": b.DeleteRange(nil, tooLong),
+		"DeletePrefix": b.DeletePrefix(tooLong),
 	} {
 		if !errors.Is(err, lightningdb.ErrKeyTooLarge) {
 			t.Errorf("%s: %v", name, err)

@@ -110,7 +110,7 @@ func (e *Engine) emptyMemtables() error {
 
 // commitSpill makes the tables of s part of the tree, at seq, and logStart the beginning of the log.
 func (e *Engine) commitSpill(s *Spill, seq key.SeqNum, logStart filename.Num) error {
-	edit := &manifest.Edit{LogStart: logStart, LastSeq: seq}
+	edit := &manifest.Edit{LogStart: logStart, LastSeq: seq, RangesAdded: s.Tombstones(seq)}
 	version := e.tree.Current().Version()
 	for _, t := range s.Tables(seq) {
 		edit.Added = append(edit.Added, manifest.Placed{Level: compaction.DeepestLevel(version, t), Table: t})

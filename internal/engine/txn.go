@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -86,7 +85,14 @@ func (t *Txn) BeginSpilled() stats.Timer { return t.engine.stats.BeginCommit(tru
 // CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
 func (t *Txn) CommitSpill(ctx context.Context, s *Spill, timer stats.Timer) (key.SeqNum, error) {
 	return t.untilUnblocked(ctx, &timer, nil, func(ctx context.Context) (key.SeqNum, error) {
-		return t.engine.ingestUntil(ctx, s, func() error { return t.checkSpill(s) })
+		if len(s.Deleted()) > 0 {
+			if err := t.engine.paceRanges(ctx, &timer); err != nil {
+				return 0, err
+			}
+		}
+		return t.engine.ingestUntil(ctx, s, func() error {
+			return t.engine.conflicts().Spill(s, &t.owner, t.snapshot, t.Reads)
+		})
 	})
 }
 
@@ -130,21 +136,6 @@ func (t *Txn) unblock(ctx context.Context, timer *stats.Timer, err error) error 
 	t.locked = true
 	acquire := func() error { return t.engine.acquire(ctx, &t.owner, blocked.Key) }
 	return t.engine.stats.Part(timer, stats.Lock, acquire)
-}
-
-// checkSpill is the check of a commit of s. The locks are looked up in the spill, not the spill in the locks.
-func (t *Txn) checkSpill(s *Spill) error {
-	it := s.NewIterator()
-	defer it.Close()
-	for _, held := range t.engine.locks.HeldByOthers(&t.owner) {
-		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Contains(it.Key().User) {
-			return &conflict.BlockedError{Key: bytes.Clone(it.Key().User)}
-		}
-		if err := it.Err(); err != nil {
-			return err
-		}
-	}
-	return t.engine.conflicts().Reads(t.snapshot, t.Reads)
 }
 
 // Lock makes commits of others that write user wait until t is closed, and sees to it that t reads the newest value of

@@ -341,6 +341,31 @@ func writersOfM(t *testing.T) map[string]func(e *Engine) error {
 			_, err := tx.Commit(context.Background(), batchOf("a", "m"), false)
 			return err
 		},
+		"a blind delete of a range": func(e *Engine) error {
+			_, err := e.Commit(deleteOf(span.Span{Lo: []byte("b")}), false)
+			return err
+		},
+		"a transaction that deletes a range": func(e *Engine) error {
+			tx := begin(e)
+			defer tx.Close()
+			_, err := tx.Commit(context.Background(), deleteOf(span.Span{Hi: []byte("m\x00")}), false)
+			return err
+		},
+		"a run that deletes a range": func(e *Engine) error {
+			w := e.NewIngest()
+			if err := w.Add([]byte("a"), key.KindPut, nil); err != nil {
+				return err
+			}
+			run, err := w.Finish()
+			if err != nil {
+				return err
+			}
+			run.Delete(span.Set{{Lo: []byte("b"), Hi: []byte("z")}})
+			tx := begin(e)
+			defer tx.Close()
+			_, err = tx.CommitSpill(context.Background(), run, tx.BeginSpilled())
+			return err
+		},
 		"a run": func(e *Engine) error {
 			w := e.NewIngest()
 			if err := errors.Join(w.Add([]byte("a"), key.KindPut, nil), w.Add([]byte("m"), key.KindPut, nil)); err != nil {

@@ -18,7 +18,7 @@ func (tx *Tx) spillIfLarge() error {
 		tx.engine.CountWrites(size - tx.counted)
 		tx.counted = size
 	}
-	if size <= tx.engine.SpillBytes() {
+	if size-int64(tx.writes.KeptSize()) <= tx.engine.SpillBytes() {
 		return nil
 	}
 	err := tx.Spill()
@@ -37,8 +37,9 @@ func (tx *Tx) Spill() error {
 	return tx.writes.Spill(spillStore{tx})
 }
 
-// commitSpilled commits writes that memory does not hold. The spills are merged into one, whose tables join the tree.
-func (tx *Tx) commitSpilled() (key.SeqNum, error) {
+// commitSpilled commits writes that memory does not hold. The spills are merged into one, whose tables join the tree
+// together with the ranges that were deleted. If these have left nothing of the spills, they are a batch like others.
+func (tx *Tx) commitSpilled(admit Admit) (key.SeqNum, error) {
 	if err := tx.engine.Enter(); err != nil {
 		return 0, err
 	}
@@ -54,6 +55,10 @@ func (tx *Tx) commitSpilled() (key.SeqNum, error) {
 		return 0, err
 	}
 	defer spill.Remove() // unless it was committed
+	if spill.Entries() == 0 {
+		return tx.commitBatch(admit)
+	}
+	spill.Delete(tx.writes.Deleted())
 	if tx.snapshot {
 		if err := tx.claimSpill(spill); err != nil {
 			return 0, err
@@ -70,6 +75,9 @@ func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 	for ok := it.First(); ok; ok = it.Next() {
 		k := it.Key()
 		tx.reads.AddWrite(k.User, k.Trailer.Kind())
+	}
+	for _, s := range spill.Deleted() {
+		tx.reads.AddSpan(s)
 	}
 	return it.Err()
 }

@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/txn"
 	"lightningdb/internal/system/goroutine"
 )
@@ -175,6 +176,21 @@ func (tx *Tx) Put(k, value []byte) error {
 // Delete removes k.
 func (tx *Tx) Delete(k []byte) error {
 	return tx.write(k, func() error { tx.writes.Delete(k); return nil })
+}
+
+// DeleteRange removes all keys in s, whose bounds it copies.
+func (tx *Tx) DeleteRange(s span.Span) error {
+	if tx.priority && tx.snapshot && !s.Empty() { // as for a write of a key
+		tx.reportWalks()
+		if err := tx.txn.Protect(s); err != nil {
+			tx.fail(err)
+			return err
+		}
+	}
+	if err := tx.writes.DeleteRange(s); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrTooManyRanges, err)
+	}
+	return tx.spillIfLarge()
 }
 
 // Merge changes k by an operand.
@@ -375,8 +391,13 @@ func (tx *Tx) Announce() {
 // commit commits the writes.
 func (tx *Tx) commit(admit Admit) (key.SeqNum, error) {
 	if tx.writes.Spilled() {
-		return tx.commitSpilled()
+		return tx.commitSpilled(admit)
 	}
+	return tx.commitBatch(admit)
+}
+
+// commitBatch commits writes that memory holds.
+func (tx *Tx) commitBatch(admit Admit) (key.SeqNum, error) {
 	b := &tx.batch
 	tx.writes.AppendTo(b)
 	if b.Count() == 0 {
@@ -399,11 +420,12 @@ func (tx *Tx) Prioritize() error {
 	return tx.txn.Prioritize(tx.ctx)
 }
 
-// claimWrites makes the written keys the read set: under snapshot isolation, the first of two that write a key wins.
+// claimWrites makes the written keys the read set: under snapshot isolation, the first of two that write a key wins. A
+// range that is deleted counts as all of its keys.
 func (tx *Tx) claimWrites(b *batch.Batch) {
 	tx.reads.Reset()
 	for op := range b.Ops() {
-		tx.reads.AddWrite(op.Key, op.Kind)
+		tx.reads.AddOp(op)
 	}
 }
 

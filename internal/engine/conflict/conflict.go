@@ -9,11 +9,14 @@ import (
 	"sync/atomic"
 
 	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/log/txn"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/tree"
+	"lightningdb/internal/tree/tables"
 )
 
 // ErrConflict refuses a commit: something that the transaction read was written by a commit after its snapshot.
@@ -35,7 +38,7 @@ type Check struct {
 // come before it.
 func (c Check) Commit(r *commit.Request, before []*commit.Request) error {
 	if c.Locks.Any() {
-		if k, blocked := c.Locks.Blocked(r.Owner, r.Batch.Keys()); blocked {
+		if k, blocked := c.blocked(r); blocked {
 			return &BlockedError{bytes.Clone(k)}
 		}
 	}
@@ -50,13 +53,55 @@ func (c Check) Commit(r *commit.Request, before []*commit.Request) error {
 	return c.Reads(r.ReadPoint, r.Reads)
 }
 
+// Spill returns the error that refuses a commit of s by o, which rests on what was read at a state, as Commit does. The
+// locks are looked up in the spill, not the spill in the locks.
+func (c Check) Spill(s *tables.Spill, o *lock.Owner, at commit.ReadPoint, reads *txn.Reads) error {
+	it := s.NewIterator()
+	defer it.Close()
+	for _, held := range c.Locks.HeldByOthers(o) {
+		if k, meet := s.Deleted().Meet(span.Set{held}); meet {
+			return &BlockedError{bytes.Clone(k)}
+		}
+		if it.SeekGE(key.SeekTo(held.Lo, key.MaxSeqNum)) && held.Contains(it.Key().User) {
+			return &BlockedError{bytes.Clone(it.Key().User)}
+		}
+		if err := it.Err(); err != nil {
+			return err
+		}
+	}
+	return c.Reads(at, reads)
+}
+
+// blocked returns the first key of those that r writes, or of a range that it deletes, that another owner has locked.
+func (c Check) blocked(r *commit.Request) (key []byte, blocked bool) {
+	if key, blocked = c.Locks.Blocked(r.Owner, r.Batch.Keys()); blocked || r.Batch.Ranges() == 0 {
+		return key, blocked
+	}
+	return c.Locks.BlockedIn(r.Owner, deletedBy(r.Batch))
+}
+
+// deletedBy is the ranges that b deletes.
+func deletedBy(b *batch.Batch) span.Set {
+	if b.Ranges() == 0 {
+		return nil
+	}
+	var deleted []span.Span
+	for op := range b.Ops() {
+		if op.Kind == key.KindRangeDelete {
+			deleted = append(deleted, op.Span())
+		}
+	}
+	return span.Union(deleted)
+}
+
+// writes reports whether b changes any of reads.
 func writes(b *batch.Batch, reads *txn.Reads) bool {
 	for op := range b.Ops() {
 		if reads.Has(op.Key) {
 			return true
 		}
 	}
-	return false
+	return reads.Meets(deletedBy(b))
 }
 
 // Reads is Unchanged for a commit, which counts if it is refused.
@@ -72,8 +117,9 @@ func (c Check) counted(err error) error {
 	return err
 }
 
-// Unchanged returns ErrConflict if any of reads has a version newer than s, at or below the visible sequence number
-// at the time of the call; the answer counts only while s holds what it rests on.
+// Unchanged returns ErrConflict if any of reads has a version newer than s, or lies in a range that was deleted since,
+// at or below the visible sequence number at the time of the call; the answer counts only while s holds what it rests
+// on.
 func (c Check) Unchanged(s commit.ReadPoint, reads *txn.Reads) error {
 	if c.Tree.Visible() != s.Seq() && !reads.Empty() {
 		changed, err := c.changed(reads, s)
@@ -93,6 +139,9 @@ func (c Check) changed(reads *txn.Reads, s commit.ReadPoint) (bool, error) {
 		return false, calls.ErrClosed
 	}
 	defer c.Tree.Release(v)
+	if reads.Meets(v.Cover(tree.Latest).DeletedSince(s.Seq())) {
+		return true, nil
+	}
 	for k := range reads.Keys() {
 		if changed, err := c.Tree.KeyChanged(v, k.User, k.Hash, s.Seq()); changed || err != nil {
 			return changed, err

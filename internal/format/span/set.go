@@ -52,6 +52,22 @@ func (s Set) Contains(key []byte) bool {
 	return found || i > 0 && !s[i-1].Below(key)
 }
 
+// Meet returns the first key that lies in both s and o. ok is false if none does. It borrows a bound.
+func (s Set) Meet(o Set) (key []byte, ok bool) {
+	for len(s) > 0 && len(o) > 0 {
+		both := s[0].Intersect(o[0])
+		switch {
+		case !both.Empty():
+			return both.Lo, true
+		case o[0].Below(s[0].Lo):
+			o = o[1:]
+		default:
+			s = s[1:]
+		}
+	}
+	return nil, false
+}
+
 // Coarsen joins neighbours until at most limit spans are left, limit being at least 1. What lay between them is in the
 // set then, too; nothing before its first or after its last key is. It puts the set where s is.
 func (s Set) Coarsen(limit int) Set {

@@ -172,3 +172,25 @@ func BenchmarkUnion(b *testing.B) {
 		Union(work)
 	}
 }
+
+// A commit that deletes a range would not wait for a lock in it, or not be seen by who has read there.
+func TestSet_Meet_isTheFirstKeyOfBoth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var s, o Set
+		for range rapid.IntRange(0, 4).Draw(t, "of s") {
+			s.Add(draw(t, "s"))
+		}
+		for range rapid.IntRange(0, 4).Draw(t, "of o") {
+			o.Add(draw(t, "o"))
+		}
+		want, shared := "", false
+		for _, k := range universe {
+			if in := s.Contains([]byte(k)) && o.Contains([]byte(k)); in && (!shared || k < want) {
+				want, shared = k, true
+			}
+		}
+		if got, ok := s.Meet(o); ok != shared || string(got) != want {
+			t.Fatalf("%q and %q meet at %q, %v; want %q, %v", s, o, got, ok, want, shared)
+		}
+	})
+}

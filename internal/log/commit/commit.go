@@ -211,8 +211,8 @@ func (f *flight) mayWrite(user []byte) bool {
 		if searched += len(r.Batch.Bytes()); searched > maxSearchedBytes {
 			return true
 		}
-		for k := range r.Batch.Keys() {
-			if bytes.Equal(k, user) {
+		for op := range r.Batch.Ops() {
+			if bytes.Equal(op.Key, user) || op.Kind == key.KindRangeDelete && op.Span().Contains(user) {
 				return true
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 )
 
 // recorder is an Env that writes down what it is asked for and fails on request.
@@ -368,6 +369,20 @@ func TestFlight_doesNotSearchForLong(t *testing.T) {
 	f := flight{requests: []*Request{{Commit: Commit{Batch: &b}}}}
 	if !f.mayWrite([]byte("k")) {
 		t.Error("a large batch was taken for one that does not write the key")
+	}
+}
+
+// A transaction that has locked a key would read it while a commit that deletes it with a range is in flight, and miss
+// that.
+func TestFlight_looksIntoRanges(t *testing.T) {
+	var b batch.Batch
+	b.DeleteRange(span.Span{Lo: []byte("b"), Hi: []byte("d")})
+	b.DeleteRange(span.Span{Lo: []byte("x")})
+	f := flight{requests: []*Request{{Commit: Commit{Batch: &b}}}}
+	for k, want := range map[string]bool{"a": false, "b": true, "c": true, "d": false, "x": true, "\xff": true} {
+		if got := f.mayWrite([]byte(k)); got != want {
+			t.Errorf("%q is written: %v, want %v", k, got, want)
+		}
 	}
 }
 

@@ -272,6 +272,56 @@ func TestBlocked_namesTheFirstKeyOfAnotherOwner(t *testing.T) {
 	})
 }
 
+// A range would be deleted together with a key that another transaction has locked, and that fails.
+func TestBlockedIn_namesTheFirstKeyOfAnotherOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var table Table
+		o := owners(3)
+		acquire(t, &table, o[0], "").want(t, nil)
+		acquire(t, &table, o[0], "b").want(t, nil)
+		acquire(t, &table, o[1], "a").want(t, nil)
+		prioritize(t, &table, o[2]).want(t, nil)
+		table.Protect(o[2], span.Span{Lo: []byte("m"), Hi: []byte("p")})
+		waiter := acquire(t, &table, o[1], "n")
+		waiter.wantWaiting(t)
+		for _, c := range []struct {
+			owner  *Owner
+			lo, hi string
+			want   string
+		}{
+			{nil, "", "", ""},
+			{o[0], "", "", "a"},
+			{o[1], "", "", ""},
+			{o[1], "a", "", "b"},
+			{o[1], "b\x00", "z", "m"},
+			{o[1], "n", "z", "n"},
+			{o[2], "a\x00", "z", "b"},
+			{o[2], "c", "z", "none"},
+			{o[0], "b", "m", "none"},
+			{o[0], "p", "z", "none"},
+		} {
+			s := span.Span{Lo: []byte(c.lo), Hi: []byte(c.hi)}
+			if c.hi == "" {
+				s.Hi = nil
+			}
+			got, blocked := table.BlockedIn(c.owner, span.Set{s})
+			if blocked != (c.want != "none") || blocked && string(got) != c.want {
+				t.Errorf("%q: got %q, %v, want %q", s, got, blocked, c.want)
+			}
+		}
+		if key, blocked := table.BlockedIn(nil, nil); blocked {
+			t.Errorf("%q is in no range", key)
+		}
+		for _, o := range []*Owner{o[2], o[0], o[1]} {
+			table.Release(o)
+			synctest.Wait()
+		}
+		waiter.want(t, nil)
+		table.Release(o[1])
+		wantEmpty(t, &table)
+	})
+}
+
 // A lock that is free and waits for a range to end must not look like a held one to the range's owner.
 func TestBlocked_doesNotCountThoseInLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -275,5 +275,21 @@ func (r *run) compare() {
 				r.Fatalf("%s is blocked for %d: %v, want %v", key, o, got, want)
 			}
 		}
+		r.compareIn(o)
+	}
+}
+
+// compareIn compares which key of a range is blocked for owner o.
+func (r *run) compareIn(o int) {
+	lo := rapid.SampledFrom(modelKeys).Draw(r.T, "from")
+	want, any := noName, false
+	for _, key := range slices.Sorted(slices.Values(modelKeys)) {
+		if !any && key >= lo && len(r.kept(o, key)) > 0 {
+			want, any = key, true
+		}
+	}
+	got, blocked := r.table.BlockedIn(r.owners[o], span.Set{{Lo: []byte(lo)}})
+	if blocked != any || any && string(got) != want {
+		r.Fatalf("from %q on %q is blocked for %d: %v, want %q", lo, got, o, blocked, want)
 	}
 }

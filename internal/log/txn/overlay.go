@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/gap"
+	"lightningdb/internal/tree/ranges"
 )
 
 // Source walks the entries of a snapshot in key order, within bounds. Each move reports whether it stands on an
@@ -29,8 +30,8 @@ type Source interface {
 // write counts.
 //
 //	invariant, moving forward (backward: mirrored)
-//	  base is at its first entry at or after the current key; own is the first write at or after it
-//	  the current key is the lesser of the two
+//	  base is at its first entry at or after the current key that lies in no range that was deleted
+//	  own is the first write at or after the current key, which is the lesser of the two
 type Overlay struct {
 	base     Source
 	writes   layer
@@ -38,9 +39,10 @@ type Overlay struct {
 	own      *Write    // the next write; nil: there is none
 	backward bool      // the direction that base and own are prepared for
 	valid    bool
-	change   uint64 // writes.changes() when own was found
-	from     []byte // a copy of the key that a move starts from, where one is needed
-	folded   []byte // the last value that was folded
+	change   uint64      // writes.changes() when own was found
+	deleted  *ranges.Set // writes.deletedRanges() then
+	from     []byte      // a copy of the key that a move starts from, where one is needed
+	folded   []byte      // the last value that was folded
 	rules    operand.Rules
 	walk     gap.Walk // over what was deleted
 	err      error    // the error of writes
@@ -54,6 +56,10 @@ type layer interface {
 	ceiling(k []byte) (*Write, error) // the first write at or after k, or nil; a nil k means the first of all
 	below(k []byte) (*Write, error)   // the last write before k, or nil; a nil k means the last of all
 	changes() uint64                  // grows whenever something is written or rolled back
+
+	// deletedRanges is the ranges that were deleted: nothing of what is below the layer is in them, and all of it that
+	// lies there is newer.
+	deletedRanges() *ranges.Set
 }
 
 // Reset makes o show the writes that are in memory over base, which is the keys in bounds, in the snapshot at seq. o
@@ -185,14 +191,20 @@ func (o *Overlay) copyKey(suffix ...byte) []byte {
 
 // forward finds the current entry once base is at its first entry at or after user.
 func (o *Overlay) forward(user []byte) bool {
-	o.backward, o.change = false, o.writes.changes()
-	o.findOwn(user)
-	return o.findCurrent()
+	o.backward = false
+	return o.find(user)
 }
 
 // back finds the current entry once base is at its last entry before user; a nil user means the end.
 func (o *Overlay) back(user []byte) bool {
-	o.backward, o.change = true, o.writes.changes()
+	o.backward = true
+	return o.find(user)
+}
+
+// find is forward or back, as backward says.
+func (o *Overlay) find(user []byte) bool {
+	o.change, o.deleted = o.writes.changes(), o.writes.deletedRanges()
+	o.skipDeleted()
 	o.findOwn(user)
 	return o.findCurrent()
 }
@@ -256,6 +268,7 @@ func (o *Overlay) jump(to []byte) {
 	} else {
 		o.base.SeekGE(to)
 	}
+	o.skipDeleted()
 	o.findOwn(to)
 }
 
@@ -276,6 +289,24 @@ func (o *Overlay) moveBase() {
 		o.base.Prev()
 	} else {
 		o.base.Next()
+	}
+	o.skipDeleted()
+}
+
+// skipDeleted moves base out of the ranges that were deleted.
+func (o *Overlay) skipDeleted() {
+	for o.deleted != nil && o.base.Valid() {
+		over := covers(o.deleted, o.base.Key())
+		switch {
+		case over.Seq == 0:
+			return
+		case o.backward && len(over.Lo) > 0:
+			o.base.SeekLT(over.Lo)
+		case !o.backward && over.Hi != nil:
+			o.base.SeekGE(over.Hi)
+		default: // there is nothing behind it
+			o.base.SeekLT(append([]byte{}, o.bounds.Lo...))
+		}
 	}
 }
 

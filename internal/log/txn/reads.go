@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/visible"
@@ -74,6 +75,15 @@ func (r *Reads) AddKey(user []byte, hash uint64) {
 	r.fit()
 }
 
+// AddOp is AddWrite for an operation of a batch. What it deletes as a range is remembered as if it had been scanned.
+func (r *Reads) AddOp(op batch.Op) {
+	if op.Kind == key.KindRangeDelete {
+		r.AddSpan(op.Span())
+	} else {
+		r.AddWrite(op.Key, op.Kind)
+	}
+}
+
 // AddWrite remembers a key that the transaction writes, as if it had been looked up. An operand is not remembered: it
 // applies to whatever another transaction has written.
 func (r *Reads) AddWrite(user []byte, kind key.Kind) {
@@ -118,6 +128,20 @@ func (r *Reads) Has(user []byte) bool {
 		return true
 	}
 	return r.Spans().Contains(user)
+}
+
+// Meets reports whether a delete of everything in deleted would change what was read.
+func (r *Reads) Meets(deleted span.Set) bool {
+	if len(deleted) == 0 {
+		return false
+	}
+	for i := range r.keys {
+		if deleted.Contains(r.user(i)) {
+			return true
+		}
+	}
+	_, meet := r.Spans().Meet(deleted)
+	return meet
 }
 
 // Empty reports whether nothing was read.

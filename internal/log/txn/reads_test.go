@@ -6,7 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
 	"lightningdb/internal/format/span"
 
 	"pgregory.net/rapid"
@@ -85,6 +87,48 @@ func (m *remembered) check(t *rapid.T, word *rapid.Generator[[]byte]) {
 		}
 		if got := m.reads.Has(k); got != want && (exact || !got) {
 			t.Fatalf("Has(%q) = %v, want %v (exact: %v)", k, got, want, exact)
+		}
+	}
+	m.checkMeets(t, word, exact)
+}
+
+// checkMeets is check for deletes of ranges.
+func (m *remembered) checkMeets(t *rapid.T, word *rapid.Generator[[]byte], exact bool) {
+	var deleted span.Set
+	for range rapid.IntRange(0, 3).Draw(t, "ranges") {
+		s := span.Span{Lo: word.Draw(t, "deleted from")}
+		if rapid.IntRange(0, 5).Draw(t, "to the end") > 0 {
+			s.Hi = word.Draw(t, "deleted to")
+		}
+		deleted.Add(s)
+	}
+	want := false
+	for k := range m.keys {
+		want = want || deleted.Contains([]byte(k))
+	}
+	for _, s := range m.spans {
+		for _, d := range deleted {
+			want = want || s.Overlaps(d)
+		}
+	}
+	if got := m.reads.Meets(deleted); got != want && (exact || !got) {
+		t.Fatalf("Meets(%q) = %v, want %v (exact: %v)", deleted, got, want, exact)
+	}
+}
+
+// A range that two transactions delete must be a conflict under snapshot isolation, as a key is: one would take what
+// the other has put there.
+func TestReads_takeRangesThatAreDeleted(t *testing.T) {
+	var b batch.Batch
+	b.DeleteRange(span.Span{Lo: []byte("b"), Hi: []byte("d")})
+	b.Merge(operand.Append, []byte("x"), nil)
+	var r Reads
+	for op := range b.Ops() {
+		r.AddOp(op)
+	}
+	for k, want := range map[string]bool{"a": false, "b": true, "c": true, "d": false, "x": false} {
+		if got := r.Has([]byte(k)); got != want {
+			t.Errorf("%q is remembered: %v, want %v", k, got, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/ranges"
 )
 
 // fanIn is the number of spills of one tier that are merged into one, so that a read meets few of them, however much
@@ -46,7 +47,8 @@ type Spill interface {
 // tieredSpill is a spill and how it came about.
 type tieredSpill struct {
 	Spill
-	tier int // how often what it holds has been merged
+	tier int        // how often what it holds has been merged
+	seq  key.SeqNum // of its entries
 }
 
 // Spilled reports whether there are writes on disk.
@@ -64,27 +66,40 @@ func (w *Writes) Spill(store Store) error {
 	steps, first := w.steps()
 	for i, step := range steps {
 		if i > 0 {
-			w.savepoints[first+i-1] = savepoint{spills: len(w.spills), undo: -1}
+			w.savepoints[first+i-1] = savepoint{spills: len(w.spills), undo: -1, deleted: w.spilledDeleted}
 		}
-		if err := w.writeSpill(store, step); err != nil {
+		serial := w.nextSerial()
+		w.spillDeleted(step.deleted, serial)
+		if err := w.writeSpill(store, step.writes, serial); err != nil {
 			return err
 		}
 	}
 	w.clearMemory()
+	w.deleted = nil
+	w.settleDeleted()
 	if w.spilledGaps = w.gaps; w.gaps != nil { // what was in memory is on disk now
 		w.gaps = w.gaps.Clone()
 	}
 	return w.mergeSmall(store)
 }
 
+// step is a part of the memory: what was deleted first, and what was written then.
+type step struct {
+	deleted []span.Span
+	writes  []Write
+}
+
 // steps takes the memory apart: what was there at the first savepoint, then what changed from each savepoint to the
 // next, and since the last one. first is the number of the savepoint between the first two.
-func (w *Writes) steps() (steps [][]Write, first int) {
+func (w *Writes) steps() (steps []step, first int) {
 	first = len(w.savepoints)
+	deleted := w.deleted
 	for first > 0 && w.savepoints[first-1].undo >= 0 {
 		first--
-		steps = append(steps, w.changedSince(w.savepoints[first].undo))
-		w.unwind(w.savepoints[first].undo)
+		m := w.savepoints[first]
+		steps = append(steps, step{deletedSince(deleted, m.serial), w.changedSince(m.undo)})
+		w.unwind(m.undo)
+		deleted = m.deleted
 	}
 	var base []Write
 	for _, chunk := range w.chunks {
@@ -94,48 +109,51 @@ func (w *Writes) steps() (steps [][]Write, first int) {
 			}
 		}
 	}
-	steps = append(steps, base)
+	steps = append(steps, step{deletedSince(deleted, 0), base})
 	slices.Reverse(steps)
 	return steps, first
 }
 
-// changedSince returns the writes that have changed since undo had the given length, as they are now, in key order.
+// changedSince returns the writes that have changed since undo had the given length, as they are now, in key order,
+// without what was dropped.
 func (w *Writes) changedSince(length int) []Write {
 	var changed []Write
 	for _, u := range w.undo[length:] {
-		changed = append(changed, *u.write)
+		if u.write.Live {
+			changed = append(changed, *u.write)
+		}
 	}
 	slices.SortFunc(changed, func(a, b Write) int { return bytes.Compare(a.Key, b.Key) })
 	return slices.CompactFunc(changed, func(a, b Write) bool { return bytes.Equal(a.Key, b.Key) })
 }
 
 // writeSpill writes a spill that is newer than all others.
-func (w *Writes) writeSpill(store Store, writes []Write) error {
+func (w *Writes) writeSpill(store Store, writes []Write, serial key.SeqNum) error {
 	if len(writes) == 0 {
 		return nil
 	}
-	out := store.NewSpill(w.nextSerial())
+	out := store.NewSpill(serial)
 	for _, write := range writes {
 		if err := out.Add(write.Key, write.Kind, write.Value); err != nil {
 			out.Abort()
 			return err
 		}
 	}
-	return w.addSpill(out, 0)
+	return w.addSpill(out, 0, serial)
 }
 
-// addSpill finishes out and adds it as the newest spill.
-func (w *Writes) addSpill(out SpillWriter, tier int) error {
+// addSpill finishes out, whose entries have serial, and adds it as the newest spill.
+func (w *Writes) addSpill(out SpillWriter, tier int, serial key.SeqNum) error {
 	spill, err := out.Finish()
 	if err != nil {
 		return err
 	}
 	w.spillChanges++
-	w.spills = append(w.spills, tieredSpill{spill, tier})
+	w.spills = append(w.spills, tieredSpill{spill, tier, serial})
 	return nil
 }
 
-// nextSerial returns the sequence number of the next spill: newer spills have higher ones.
+// nextSerial returns the sequence number of the next spill, or range: newer ones have higher ones.
 func (w *Writes) nextSerial() key.SeqNum {
 	w.serial++
 	return w.serial
@@ -152,13 +170,14 @@ func (w *Writes) mergeSmall(store Store) error {
 		if w.spills[n-fanIn].tier != tier {
 			return nil
 		}
-		out := store.NewSpill(w.nextSerial())
-		if err := mergeSpills(w.spills[n-fanIn:], out.Add); err != nil {
+		serial := w.nextSerial()
+		out := store.NewSpill(serial)
+		if err := mergeSpills(w.spills[n-fanIn:], w.spilledDeleted, out.Add); err != nil {
 			out.Abort()
 			return err
 		}
 		w.dropSpills(n - fanIn)
-		if err := w.addSpill(out, tier+1); err != nil {
+		if err := w.addSpill(out, tier+1, serial); err != nil {
 			return err
 		}
 	}
@@ -166,9 +185,6 @@ func (w *Writes) mergeSmall(store Store) error {
 
 // dropSpills removes all spills but the n oldest.
 func (w *Writes) dropSpills(n int) {
-	if n == len(w.spills) {
-		return
-	}
 	for _, s := range w.spills[n:] {
 		s.Remove()
 	}
@@ -177,18 +193,21 @@ func (w *Writes) dropSpills(n int) {
 	w.spillChanges++
 }
 
-// All calls add for every write in key order, also for those on disk. It moves what is in memory to store first.
+// All calls add for every write of a key in key order, also for those on disk. It moves what is in memory to store
+// first. Deleted is what is to be deleted before them.
 func (w *Writes) All(store Store, add func(user []byte, kind key.Kind, value []byte) error) error {
 	w.savepoints = nil
 	w.dropUndo(0)
 	if err := w.Spill(store); err != nil {
 		return err
 	}
-	return mergeSpills(w.spills, add)
+	return mergeSpills(w.spills, w.spilledDeleted, add)
 }
 
-// mergeSpills calls add for every key in spills, in key order, with what the newest spill has for it.
-func mergeSpills(spills []tieredSpill, add func(user []byte, kind key.Kind, value []byte) error) (err error) {
+// mergeSpills calls add for every key in spills, in key order, with what the newest spill has for it, unless deleted
+// hides that.
+func mergeSpills(spills []tieredSpill, deleted *ranges.Set,
+	add func(user []byte, kind key.Kind, value []byte) error) (err error) {
 	all := mergedIterator(spills, Spill.NewSequentialIterator)
 	defer func() { err = errors.Join(err, all.Close()) }()
 	var last []byte
@@ -197,6 +216,10 @@ func mergeSpills(spills []tieredSpill, add func(user []byte, kind key.Kind, valu
 		if n > 0 && bytes.Equal(k.User, last) {
 			continue // an older spill's
 		}
+		last = append(last[:0], k.User...)
+		if covers(deleted, k.User).Seq > k.Trailer.Seq() {
+			continue
+		}
 		value, err := all.Value()
 		if err != nil {
 			return err
@@ -204,7 +227,6 @@ func mergeSpills(spills []tieredSpill, add func(user []byte, kind key.Kind, valu
 		if err := add(k.User, k.Trailer.Kind(), value); err != nil {
 			return err
 		}
-		last = append(last[:0], k.User...)
 	}
 	return all.Err()
 }
@@ -220,7 +242,11 @@ func mergedIterator(spills []tieredSpill, open func(Spill) merge.Iterator) merge
 
 // getSpilled is Get for what is on disk.
 func (w *Writes) getSpilled(k []byte) (*Write, error) {
+	over := covers(w.spilledDeleted, k).Seq
 	for _, s := range slices.Backward(w.spills) {
+		if s.seq < over {
+			break
+		}
 		value, kind, found, err := s.Get(nil, k)
 		if err != nil {
 			return nil, err
@@ -228,6 +254,9 @@ func (w *Writes) getSpilled(k []byte) (*Write, error) {
 		if found {
 			return &Write{Key: k, Kind: kind, Value: value, Live: true, Spilled: true}, nil
 		}
+	}
+	if over > 0 {
+		return removal(k), nil
 	}
 	return nil, nil
 }
@@ -243,7 +272,10 @@ type OverSpilled struct {
 // borrows everything.
 func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
 	writes.useSnapshot(seq)
-	o.layer = spilledLayer{spills: mergedIterator(writes.spills, Spill.NewIterator)}
+	o.layer = spilledLayer{spills: mergedIterator(writes.spills, Spill.NewIterator), deleted: writes.spilledDeleted}
+	if n := len(writes.spills); n > 0 {
+		o.layer.newest = writes.spills[n-1].seq
+	}
 	o.layer.write.Key = []byte{} // where the first answer is the empty key a copy into nil would be no key
 	o.reset(base, &o.layer, writes, &writes.spilledGaps, bounds)
 }
@@ -251,15 +283,18 @@ func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, bounds 
 // Close closes the iterators of the spills.
 func (o *OverSpilled) Close() error { return o.layer.spills.Close() }
 
-// spilledLayer is the spills of a transaction as a layer.
+// spilledLayer is the spills of a transaction as a layer, without what deleted hides of them.
 type spilledLayer struct {
-	spills merge.Iterator
-	write  Write  // the last answer
-	asked  []byte // moving forward: there is nothing from here up to where spills stands
-	ahead  bool   // asked is valid
+	spills  merge.Iterator
+	deleted *ranges.Set
+	newest  key.SeqNum // of the spills
+	write   Write      // the last answer
+	asked   []byte     // moving forward: there is nothing from here up to where spills stands
+	ahead   bool       // asked is valid
 }
 
-func (l *spilledLayer) changes() uint64 { return 0 }
+func (l *spilledLayer) changes() uint64            { return 0 }
+func (l *spilledLayer) deletedRanges() *ranges.Set { return l.deleted }
 
 func (l *spilledLayer) ceiling(k []byte) (*Write, error) {
 	near := l.ahead && bytes.Compare(l.asked, k) <= 0
@@ -273,7 +308,20 @@ func (l *spilledLayer) ceiling(k []byte) (*Write, error) {
 		l.spills.SeekGE(key.SeekTo(k, key.MaxSeqNum))
 	}
 	l.asked, l.ahead = append(l.asked[:0], k...), true
-	return l.answer()
+	for {
+		over, hidden := l.hidden()
+		switch {
+		case !hidden:
+			return l.answer()
+		case over.Seq <= l.newest:
+			l.spills.Next()
+		case over.Hi != nil: // there is nothing in it that is newer
+			l.spills.SeekGE(key.SeekTo(over.Hi, key.MaxSeqNum))
+		default:
+			l.ahead = false
+			return nil, nil
+		}
+	}
 }
 
 func (l *spilledLayer) below(k []byte) (*Write, error) {
@@ -283,12 +331,30 @@ func (l *spilledLayer) below(k []byte) (*Write, error) {
 	} else {
 		l.spills.SeekLT(key.SeekTo(k, key.MaxSeqNum))
 	}
-	if !l.spills.Valid() {
-		return nil, l.spills.Err()
+	for l.spills.Valid() {
+		l.asked = append(l.asked[:0], l.spills.Key().User...)
+		l.spills.SeekGE(key.SeekTo(l.asked, key.MaxSeqNum)) // the entry of its newest spill
+		over, hidden := l.hidden()
+		if !hidden {
+			break
+		}
+		to := l.asked
+		if over.Seq > l.newest { // there is nothing in it that is newer
+			to = over.Lo
+		}
+		l.spills.SeekLT(key.SeekTo(to, key.MaxSeqNum))
 	}
-	l.asked = append(l.asked[:0], l.spills.Key().User...)
-	l.spills.SeekGE(key.SeekTo(l.asked, key.MaxSeqNum)) // the entry of its newest spill
 	return l.answer()
+}
+
+// hidden reports whether a range that was deleted later hides the entry that spills stands at.
+func (l *spilledLayer) hidden() (over ranges.Tombstone, hidden bool) {
+	if l.deleted == nil || !l.spills.Valid() {
+		return over, false
+	}
+	k := l.spills.Key()
+	over = covers(l.deleted, k.User)
+	return over, over.Seq > k.Trailer.Seq()
 }
 
 // answer returns the entry that spills stands at.

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/tree/gap"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -34,7 +35,10 @@ type Writes struct {
 
 	spills       []tieredSpill // what did not fit into memory, oldest first; memory is newer than all of them
 	spillChanges uint64        // counts changes of spills
-	serial       key.SeqNum    // the sequence number of the newest spill
+	serial       key.SeqNum    // the sequence number of the newest spill or range
+
+	deleted        *ranges.Set // the ranges that were deleted since the last spill: over the snapshot and all spills
+	spilledDeleted *ranges.Set // those before it: over the snapshot and older spills. Empty if there are no spills
 
 	gaps        *gap.Gaps  // where iterators over memory and disk have found nothing; nil: nowhere
 	spilledGaps *gap.Gaps  // the same for what is on disk alone
@@ -45,6 +49,9 @@ type Writes struct {
 type savepoint struct {
 	spills int // how many
 	undo   int // -1: memory was empty
+
+	deleted *ranges.Set // of the set, or spilledDeleted of it if memory was empty
+	serial  key.SeqNum  // ranges of later have higher ones
 }
 
 // Write is the newest state of one key in a transaction.
@@ -68,8 +75,9 @@ func (w *Write) effect() visible.Effect { return visible.Reader{}.Of(key.MakeTra
 
 // undone is the state of a write before it was changed.
 type undone struct {
-	write *Write
-	was   Write
+	write   *Write
+	was     Write
+	dropped bool // it has left memory since
 }
 
 // A small set takes the memory for its writes, keys and values from two pieces, which Reset keeps.
@@ -100,6 +108,9 @@ func (w *Writes) Get(k []byte) (*Write, error) {
 			return w.chunks[c][i], nil
 		}
 	}
+	if covers(w.deleted, k).Seq > 0 {
+		return removal(k), nil
+	}
 	if len(w.spills) == 0 {
 		return nil, nil
 	}
@@ -107,10 +118,17 @@ func (w *Writes) Get(k []byte) (*Write, error) {
 }
 
 // Size is about the memory that the set takes, in bytes.
-func (w *Writes) Size() int { return w.size }
+func (w *Writes) Size() int { return w.size + w.KeptSize() }
 
-// AppendTo adds all writes to b in key order. They must be in memory.
+// KeptSize is what of Size stays in memory when everything is spilled: the ranges that were deleted.
+func (w *Writes) KeptSize() int { return int(w.deleted.Bytes() + w.spilledDeleted.Bytes()) }
+
+// AppendTo adds all writes to b: first the ranges that were deleted, then the writes of keys in key order, all of which
+// are newer. They must be in memory.
 func (w *Writes) AppendTo(b *batch.Batch) {
+	for _, s := range w.Deleted() {
+		b.DeleteRange(s)
+	}
 	for _, chunk := range w.chunks {
 		for _, write := range chunk {
 			if write.Live {
@@ -154,7 +172,8 @@ func (w *Writes) Reset() {
 // 0, each one higher than the newest that there is.
 func (w *Writes) Savepoint() int {
 	w.change++
-	w.savepoints = append(w.savepoints, savepoint{spills: len(w.spills), undo: len(w.undo)})
+	w.savepoints = append(w.savepoints, savepoint{spills: len(w.spills), undo: len(w.undo), deleted: w.deleted,
+		serial: w.serial})
 	return len(w.savepoints) - 1
 }
 
@@ -167,10 +186,13 @@ func (w *Writes) RollbackTo(savepoint int) {
 	if m.undo < 0 {
 		w.clearMemory()
 		w.dropSpills(m.spills)
-		m.undo = 0
+		w.deleted, w.spilledDeleted = nil, m.deleted
+		w.settleDeleted()
+		m.undo, m.deleted, m.serial = 0, w.deleted, w.serial
 		w.savepoints[savepoint] = m
 		return
 	}
+	w.deleted = m.deleted
 	w.unwind(m.undo)
 }
 
@@ -189,14 +211,21 @@ func (w *Writes) unwind(length int) {
 		w.size -= len(u.write.Value)
 		w.size += len(u.was.Value)
 		*u.write = u.was
+		if u.dropped {
+			u.dropped = false
+			w.bringBack(u.write)
+		}
 	}
 	w.dropUndo(length)
 }
 
 // dropUndo forgets how to take back what was changed since undo had the given length.
 func (w *Writes) dropUndo(length int) {
-	for i := range w.undo[length:] {
-		w.size -= len(w.undo[length+i].was.Value) + writeOverheadBytes
+	for _, u := range w.undo[length:] {
+		w.size -= len(u.was.Value) + writeOverheadBytes
+		if u.dropped {
+			w.size -= len(u.was.Key) + writeOverheadBytes
+		}
 	}
 	clear(w.undo[length:])
 	w.undo = w.undo[:length]
@@ -212,7 +241,7 @@ func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
 	}
 	write := w.writeOf(k)
 	if len(w.savepoints) > 0 {
-		w.undo = append(w.undo, undone{write, *write})
+		w.undo = append(w.undo, undone{write: write, was: *write})
 		w.size += len(write.Value) + writeOverheadBytes // the old value stays in memory
 	}
 	w.size += len(v) - len(write.Value)
@@ -252,18 +281,23 @@ func (w *Writes) writeOf(k []byte) *Write {
 	}
 	write := w.newWrite()
 	write.Key = w.clone(k)
-	w.count++
 	w.size += len(k) + writeOverheadBytes
+	w.insert(c, i, write)
+	return write
+}
+
+// insert puts write where locate has found that it belongs.
+func (w *Writes) insert(c, i int, write *Write) {
+	w.count++
 	if len(w.chunks) == 0 {
 		w.chunks = append(w.chunks, append(w.spare, write))
 		w.spare = nil
-		return write
+		return
 	}
 	w.chunks[c] = slices.Insert(w.chunks[c], i, write)
 	if len(w.chunks[c]) > maxChunkKeys {
 		w.split(c)
 	}
-	return write
 }
 
 // split halves chunk c, but leaves the last chunk nearly full, because keys often come in order.
@@ -334,3 +368,6 @@ func (w *Writes) below(k []byte) (*Write, error) {
 
 // changes implements layer.
 func (w *Writes) changes() uint64 { return w.change }
+
+// deletedRanges implements layer for what is in memory.
+func (w *Writes) deletedRanges() *ranges.Set { return w.deleted }

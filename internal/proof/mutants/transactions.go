@@ -271,10 +271,12 @@ var transactionMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:    "a large transaction is not checked",
-		Breaks:  "lost updates, of those who write most",
-		Changes: []Change{{"internal/engine/txn.go", `func() error { return t.checkSpill(s) })`, `nil)`}},
-		Killer:  test("engine", "TestTxn_CommitSpill_.*"),
+		Name:   "a large transaction is not checked",
+		Breaks: "lost updates, of those who write most",
+		Changes: []Change{{"internal/engine/txn.go", `func() error {
+			return t.engine.conflicts().Spill(s, &t.owner, t.snapshot, t.Reads)
+		})`, `nil)`}},
+		Killer: test("engine", "TestTxn_CommitSpill_.*"),
 	},
 	{
 		Name:   "the check of an ingest does not count",
@@ -364,7 +366,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "large transactions do not wait for locks",
 		Breaks: "the holder of a lock loses all the same",
-		Changes: []Change{{"internal/engine/txn.go", ` && held.Contains(it.Key().User) {`,
+		Changes: []Change{{"internal/engine/conflict/conflict.go", ` && held.Contains(it.Key().User) {`,
 			` && held.Contains(it.Key().User) && s == nil {`}},
 		Killer: test("engine", "TestTxn_locksKeepCommitsWaiting"),
 	},
@@ -534,7 +536,7 @@ var transactionMutants = []Mutant{
 		Name:   "the snapshot moves past what a cursor has walked through",
 		Breaks: "a transaction acts on two states",
 		Changes: []Change{{"internal/transaction/tx.go", `	tx.reportWalks()
-`, ""}},
+	err :=`, "	err :="}},
 		Killer: Check{Package: ".", Run: "^(TestGetForUpdate_movesNotPastWhatACursorHasRead)$"},
 	},
 	{
@@ -866,8 +868,8 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a spill keeps what was there before the last savepoint",
 		Breaks: "the newest writes of a transaction are lost",
-		Changes: []Change{{"internal/log/txn/spill.go", `		steps = append(steps, w.changedSince(w.savepoints[first].undo))`,
-			`		steps = append(steps, w.changedSince(len(w.undo)))`}},
+		Changes: []Change{{"internal/log/txn/spill.go", `w.changedSince(m.undo)})`,
+			`w.changedSince(len(w.undo))})`}},
 		Killer: test("log/txn", "TestWrites_spilled.*"),
 		Quick:  true,
 	},

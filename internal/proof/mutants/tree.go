@@ -21,7 +21,7 @@ var treeMutants = []Mutant{
 	{
 		Name:    "the log goes on behind ingested tables",
 		Breaks:  "a recovery finds a gap in the log, or replays what was overwritten",
-		Changes: []Change{{"internal/engine/ingest.go", `LogStart: logStart, LastSeq: seq}`, `LogStart: min(logStart, 0), LastSeq: seq}`}},
+		Changes: []Change{{"internal/engine/ingest.go", `LogStart: logStart, LastSeq: seq`, `LogStart: min(logStart, 0), LastSeq: seq`}},
 		Killer:  crash("ingest"),
 	},
 	{

@@ -10,9 +10,11 @@ import (
 
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/merge"
+	"lightningdb/internal/tree/ranges"
 	"lightningdb/internal/tree/table"
 	"lightningdb/internal/tree/visible"
 )
@@ -25,6 +27,7 @@ type Spill struct {
 	tables    []*Ref // by key, disjoint
 	temporary bool
 	seq       key.SeqNum // of all entries
+	deleted   span.Set   // what an ingest of it deletes before
 }
 
 // SpillWriter writes a Spill, in tables of the usual size. Its memory is that of one table's writer. It belongs to
@@ -251,6 +254,22 @@ func (sp *Spill) Tables(seq key.SeqNum) []*manifest.TableMeta {
 		tables[i] = numbered(t.meta, seq)
 	}
 	return tables
+}
+
+// Delete makes the commit of the spill delete the keys of deleted: all that is older than its entries. It borrows the
+// bounds.
+func (sp *Spill) Delete(deleted span.Set) { sp.deleted = deleted }
+
+// Deleted is what Delete was given.
+func (sp *Spill) Deleted() span.Set { return sp.deleted }
+
+// Tombstones is what Delete was given, at seq, that of the entries: these are not older, so they stay.
+func (sp *Spill) Tombstones(seq key.SeqNum) []ranges.Tombstone {
+	tombstones := make([]ranges.Tombstone, len(sp.deleted))
+	for i, s := range sp.deleted {
+		tombstones[i] = ranges.Tombstone{Span: s, Seq: seq}
+	}
+	return tombstones
 }
 
 // Get appends the value of user, or the operand, to dst. found is false if the spill does not hold user; a tombstone
