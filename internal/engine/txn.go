@@ -85,10 +85,8 @@ func (t *Txn) BeginSpilled() stats.Timer { return t.engine.stats.BeginCommit(tru
 // CommitSpill is Commit for what is too large to go through the log: the entries of s, as Ingest commits them.
 func (t *Txn) CommitSpill(ctx context.Context, s *Spill, timer stats.Timer) (key.SeqNum, error) {
 	return t.untilUnblocked(ctx, &timer, nil, func(ctx context.Context) (key.SeqNum, error) {
-		if len(s.Deleted()) > 0 {
-			if err := t.engine.paceRanges(ctx, &timer); err != nil {
-				return 0, err
-			}
+		if err := t.engine.paceRanges(ctx, len(s.Deleted()), s.Deleted().Bytes(), &timer); err != nil {
+			return 0, err
 		}
 		return t.engine.ingestUntil(ctx, s, func() error {
 			return t.engine.conflicts().Spill(s, &t.owner, t.snapshot, t.Reads)

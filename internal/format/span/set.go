@@ -68,6 +68,14 @@ func (s Set) Meet(o Set) (key []byte, ok bool) {
 	return nil, false
 }
 
+// Bytes is the length of all bounds together.
+func (s Set) Bytes() (n int) {
+	for _, e := range s {
+		n += len(e.Lo) + len(e.Hi)
+	}
+	return n
+}
+
 // Coarsen joins neighbours until at most limit spans are left, limit being at least 1. What lay between them is in the
 // set then, too; nothing before its first or after its last key is. It puts the set where s is.
 func (s Set) Coarsen(limit int) Set {

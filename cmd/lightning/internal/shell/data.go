@@ -78,6 +78,12 @@ func (s *Shell) put(ctx context.Context, args []string, o options) error {
 }
 
 func (s *Shell) delete(ctx context.Context, args []string, o options) error {
+	if len(args) == 0 {
+		return s.deleteRange(ctx, o)
+	}
+	if o.all || o.Prefix+o.From+o.To != "" {
+		return errors.New("delete: it removes keys or a range, not both at once")
+	}
 	missing := args[0]
 	err := s.change(ctx, func(tx *lightningdb.Tx) error {
 		for _, arg := range args {
@@ -103,6 +109,25 @@ func (s *Shell) delete(ctx context.Context, args []string, o options) error {
 	})
 	if err != nil {
 		return about("delete", missing, err)
+	}
+	return nil
+}
+
+// deleteRange removes what the flags of delete say.
+func (s *Shell) deleteRange(ctx context.Context, o options) error {
+	bounds := o.Prefix + o.From + o.To
+	switch {
+	case o.all == (bounds != ""):
+		return errors.New("delete: name keys, or a range by --prefix, or by --from and --to, or give --all")
+	case o.Prefix != "" && o.From+o.To != "":
+		return errors.New("delete: prefix excludes from and to")
+	}
+	lo, hi, err := o.Bounds()
+	if err == nil {
+		err = s.change(ctx, func(tx *lightningdb.Tx) error { return tx.DeleteRange(lo, hi) })
+	}
+	if err != nil {
+		return fmt.Errorf("delete: %w", err)
 	}
 	return nil
 }

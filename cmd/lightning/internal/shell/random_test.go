@@ -82,8 +82,10 @@ func (o *operator) next() (line, want string) {
 			return typed("get", k), shown(v) + "\n"
 		}
 		return typed("get", k), fmt.Sprintf("error: get %s: key not found; scan lists keys\n", word(k))
-	case n < 18:
+	case n < 17:
 		return o.scan()
+	case n < 18:
+		return o.deleteRange(), ""
 	case o.before == nil:
 		o.before = maps.Clone(o.now)
 		return "begin", ""
@@ -97,7 +99,22 @@ func (o *operator) next() (line, want string) {
 
 // scan returns a scan or count of a part.
 func (o *operator) scan() (line, want string) {
-	words := []string{}
+	words, keys := o.part()
+	if o.rng.IntN(4) == 0 {
+		return typed("count", words...), fmt.Sprintln(len(keys))
+	}
+	if o.rng.IntN(2) == 0 {
+		words = append(words, "reverse")
+		slices.Reverse(keys)
+	}
+	for _, k := range keys {
+		want += shown(k) + "\t" + shown(o.now[k]) + "\n"
+	}
+	return typed("scan", words...), want
+}
+
+// part returns words that mean a part of the keys, all of them if there are none, and the keys.
+func (o *operator) part() (words, keys []string) {
 	prefix, from, to := "", "", ""
 	switch o.rng.IntN(4) {
 	case 0:
@@ -110,24 +127,29 @@ func (o *operator) scan() (line, want string) {
 		to = o.bound()
 		words = append(words, "to", to)
 	}
-	var keys []string
 	for k := range o.now {
 		if strings.HasPrefix(k, prefix) && k >= from && (to == "" || k < to) {
 			keys = append(keys, k)
 		}
 	}
 	slices.Sort(keys)
-	if o.rng.IntN(4) == 0 {
-		return typed("count", words...), fmt.Sprintln(len(keys))
-	}
-	if o.rng.IntN(2) == 0 {
-		words = append(words, "reverse")
-		slices.Reverse(keys)
-	}
+	return words, keys
+}
+
+// deleteRange returns a line that removes a part.
+func (o *operator) deleteRange() (line string) {
+	words, keys := o.part()
 	for _, k := range keys {
-		want += shown(k) + "\t" + shown(o.now[k]) + "\n"
+		delete(o.now, k)
 	}
-	return typed("scan", words...), want
+	if len(words) == 0 {
+		return "delete --all"
+	}
+	flags := []byte("delete")
+	for i := 0; i < len(words); i += 2 {
+		flags = text.AppendWord(append(flags, ' '), []byte("--"+words[i]+"="+words[i+1]))
+	}
+	return string(flags)
 }
 
 // typed is a line of words, none of which is a flag.

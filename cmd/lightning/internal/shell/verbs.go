@@ -31,6 +31,7 @@ type options struct {
 	reverse       bool
 	keysOnly      bool
 	ignoreMissing bool
+	all           bool // everything, of delete
 	limit         int // 0 if not told
 }
 
@@ -52,7 +53,8 @@ func getFlags(o *options, f *flag.FlagSet) {
 }
 
 func deleteFlags(o *options, f *flag.FlagSet) {
-	encodingFlags(o, f)
+	o.Range.Define(f)
+	f.BoolVar(&o.all, "all", false, "remove everything")
 	f.BoolVar(&o.ignoreMissing, "ignore-missing", false, "keys that do not exist are no error")
 }
 
@@ -79,7 +81,8 @@ func verbs() []verb {
 	return []verb{
 		{"get", "KEY", "write the value of a key", 1, 1, getFlags, (*Shell).get},
 		{"put", "KEY VALUE", "set a key", 2, 2, encodingFlags, (*Shell).put},
-		{"delete", "KEY...", "remove keys, all or none", 1, unlimited, deleteFlags, (*Shell).delete},
+		{"delete", "KEY... | --prefix P | --from A --to B | --all", "remove keys, all or none, or a range", 0, unlimited,
+			deleteFlags, (*Shell).delete},
 		{"add", "KEY N", "add to a counter, and write its sum", 2, 2, addFlags, (*Shell).add},
 		{"scan", "[RANGE] [limit N] [reverse] [keys]", "list entries in key order", 0, 9, scanFlags, (*Shell).scan},
 		{"count", "[RANGE]", "count entries", 0, 4, countFlags, (*Shell).count},
