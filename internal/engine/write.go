@@ -8,7 +8,6 @@ import (
 	"lightningdb/event"
 	"lightningdb/internal/engine/conflict"
 	"lightningdb/internal/engine/events"
-	"lightningdb/internal/engine/room"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"

@@ -1,11 +1,5 @@
 package tree
 
-// A scan pays for each sorted run: a seek in each, and switches from one to another. Having several costs less for a
-// database that is written to, having one for a database that is scanned. So scans count their switches as read
-// debt. When the debt comes to one switch for each entry, about what it costs to merge them, they are merged, unless
-// something is more urgent or there is a burst of writes: level 0 into one run, and after that everything into one.
-// RocksDB and Pebble call it read-triggered compaction.
-
 // noteSwitches adds what a scan of v has spent because there are several runs. Switches to a memtable do not count:
 // no compaction can remove them.
 func (tr *Tree) noteSwitches(v *View, switches int) {

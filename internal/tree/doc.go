@@ -31,4 +31,12 @@
 // sharing > mu > the epoch's > deadMu; the one in gaps > the one in readers. Point reads take that of package tables
 // when a table has to be opened, and no other. No I/O happens under mu. What the epoch frees runs in any goroutine
 // that retires or collects, so it only queues work for Reclaim.
+//
+// # Read debt
+//
+// A scan pays for each sorted run: a seek in each, and switches from one to another. Having several costs less for a
+// database that is written to, having one for a database that is scanned. So scans count their switches as read
+// debt. When the debt comes to one switch for each entry, about what it costs to merge them, they are merged, unless
+// something is more urgent or there is a burst of writes: level 0 into one run, and after that everything into one.
+// RocksDB and Pebble call it read-triggered compaction.
 package tree

@@ -8,8 +8,8 @@
 //	operation = kind (1 byte)  key length (uvarint)  [value length (uvarint)]  key  [value]
 //
 // A delete has no value length and no value; the value of a merge is an operand (package operand). The key of a range
-// delete is its lower end, and its value the upper one, behind the lower, or of length 0 if there is none: no range ends
-// at the empty key. Operation i of a batch whose first sequence number is s has sequence number s+i. Example: put
+// delete is its lower end, and its value the upper one, behind the lower, or of length 0 if there is none: no range
+// ends at the empty key. Operation i of a batch whose first sequence number is s has sequence number s+i. Example: put
 // "k"="vv", delete "k", append "w" to "k", delete all from "k" to before "m" is
 //
 //	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77   03 01 01 6b 6d

@@ -4,13 +4,13 @@
 // # Form
 //
 // A Set never changes: With, Without and Join return another one, which shares with the old what both have. So a reader
-// that has loaded one goes on with it while commits make others, and a commit costs the logarithm of how many there are.
+// that has loaded one goes on with it while commits make others, and each costs the logarithm of how many there are.
 //
-// It is a treap: a tree of search by lower end and sequence number, and a heap by a number that is drawn from these two,
-// so that there is one form for each content (Aragon and Seidel, "Randomized search trees", 1989). Each node knows how
-// far what is under it reaches and how new it is, as an interval tree does (Cormen et al., "Introduction to Algorithms",
-// 14.3), so that a question passes by what cannot answer it. Others cut tombstones into fragments that do not overlap;
-// of those that lie within one another that takes the square of their number.
+// It is a treap: a tree of search by lower end and sequence number, and a heap by a number that is drawn from these
+// two, so that there is one form for each content (Aragon and Seidel, "Randomized search trees", 1989). Each node knows
+// how far what is under it reaches and how new it is, as an interval tree does (Cormen et al., "Introduction to
+// Algorithms", 14.3), so that a question passes by what cannot answer it. Others cut tombstones into fragments that do
+// not overlap; of those that lie within one another that takes the square of their number.
 //
 // # Memory
 //
@@ -26,8 +26,8 @@ import (
 	"lightningdb/internal/format/span"
 )
 
-// Tombstone says that the keys of a span were deleted by the operation with a sequence number: the versions of them that
-// are older. The zero Tombstone is none.
+// Tombstone says that the keys of a span were deleted by the operation with a sequence number: all versions that are
+// older. The zero Tombstone is none.
 type Tombstone struct {
 	span.Span
 	Seq key.SeqNum

@@ -157,7 +157,7 @@ func TestSet_isAListOfTombstones(t *testing.T) {
 	})
 }
 
-// The form is that of the content, however that came about, so that a set that grows and shrinks for ever stays shallow.
+// The form is that of the content, however that came about: a set that grows and shrinks for ever stays shallow.
 func TestSet_staysShallow(t *testing.T) {
 	const n = 4096
 	at := func(i int) Tombstone {
