@@ -12,7 +12,7 @@ var copyMutants = []Mutant{
 	{
 		Name:    "a copy leaves out what is in memory",
 		Breaks:  "a backup lacks what was acknowledged before it was begun",
-		Changes: []Change{{"internal/checkpoint/checkpoint.go", `n > 0 {`, `n > 1<<62 {`}},
+		Changes: []Change{{"internal/checkpoint/checkpoint.go", `n > 0 || deleted`, `n > 1<<62 || deleted`}},
 		Killer:  Check{Package: ".", Run: "^TestCheckpoint_ofWhatCannotFlush$"},
 	},
 	{

@@ -105,7 +105,7 @@ var rangeReadMutants = []Mutant{
 	{
 		Name:   "writers of many ranges are never refused",
 		Breaks: "a program that deletes millions of small ranges fills the memory with them",
-		Changes: []Change{{"internal/engine/room/ranges.go", `	case used >= stopRanges/slowRanges:`,
+		Changes: []Change{{"internal/engine/room/ranges.go", `	case r.Count+r.More > MaxRanges, memory >= MaxRanges/slowRanges:`,
 			`	case used < 0:`}},
 		Killer: test("engine/room", "TestRanges_slowWritersBeforeTheyAreRefused"),
 		Quick:  true,

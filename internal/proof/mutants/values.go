@@ -47,10 +47,8 @@ var valueMutants = []Mutant{
 	{
 		Name:   "a value file is removed while a view refers to it",
 		Breaks: "the values that a compaction has left where they are, are gone",
-		Changes: []Change{{"internal/tree/view.go", `	for _, f := range v.values {
-		gone = `, `	for _, f := range v.values {
-		f.versions = 1
-		gone = `}},
+		Changes: []Change{{"internal/tree/tables/names.go", `	if f.versions--; f.versions > 0 {`,
+			`	if f.versions--; f.versions > 0 && f.values == nil {`}},
 		Killer: test("engine", "TestValues_.*"),
 		Quick:  true,
 	},
@@ -144,8 +142,8 @@ func (e *execution) earlier(ref page.Reference) page.Reference {
 	{
 		Name:   "of a file that others refer to, the tables of the range come first",
 		Breaks: "a compaction of a range copies values and gives no space back",
-		Changes: []Change{{"internal/tree/compaction/values.go", `after != nil && touches(t, *after)`,
-			`after != nil && !touches(t, *after)`}},
+		Changes: []Change{{"internal/tree/compaction/values.go", `after != nil && t.Touches(*after)`,
+			`after != nil && !t.Touches(*after)`}},
 		Killer: test("tree/compaction", "TestPickRange_.*"),
 		Quick:  true,
 	},
@@ -172,8 +170,8 @@ func (e *execution) earlier(ref page.Reference) page.Reference {
 	{
 		Name:   "values that tables hold themselves do not count as live when files are emptied",
 		Breaks: "each job allows less garbage than the one before, and a burst ends with all values copied three times",
-		Changes: []Change{{"internal/tree/compaction/values.go", `			if touches(t, s) {
-				n += `, `			if !touches(t, s) {
+		Changes: []Change{{"internal/tree/compaction/values.go", `			if t.Touches(s) {
+				n += `, `			if !t.Touches(s) {
 				n += `}},
 		Killer: test("tree/compaction", "TestSimulation_longValuesAreSeldomCopied"),
 		Quick:  true,
