@@ -428,7 +428,11 @@ func (c *caller) argument(receiver reflect.Value, method string, typ reflect.Typ
 		if c.random.IntN(16) == 0 {
 			return reflect.ValueOf(bytes.Repeat([]byte(c.prefix), 100)) // long for a key, short for a value
 		}
-		return reflect.ValueOf(c.key())
+		k := c.key()
+		if strings.Contains(method, ".DeleteRange") || strings.Contains(method, ".DeletePrefix") {
+			k = append([]byte(c.prefix), k...) // or what others were acknowledged would be gone
+		}
+		return reflect.ValueOf(k)
 	case reflect.TypeFor[int](), reflect.TypeFor[int64]():
 		return reflect.ValueOf(c.random.IntN(5) - 1).Convert(typ)
 	case reflect.TypeFor[uint64]():

@@ -17,7 +17,7 @@ import (
 // A table that says that it was cleared of a range, and was not, brings back what was deleted when the range tombstone
 // leaves: verify has to tell before that.
 func TestVerify_tellsOfAnEntryThatWasToBeCleared(t *testing.T) {
-	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit})
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestVerify_tellsOfAnEntryThatWasToBeCleared(t *testing.T) {
 // A program that deletes very many ranges would slow down every reader without an end, and fill memory. It is refused
 // while a snapshot keeps all of them, puts go on, and it goes on itself once they are gone.
 func TestDeleteRange_tooManyAreRefused(t *testing.T) {
-	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit})
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true})
 	if err != nil {
 		t.Fatal(err)
 	}

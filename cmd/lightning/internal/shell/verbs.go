@@ -81,7 +81,7 @@ func verbs() []verb {
 	return []verb{
 		{"get", "KEY", "write the value of a key", 1, 1, getFlags, (*Shell).get},
 		{"put", "KEY VALUE", "set a key", 2, 2, encodingFlags, (*Shell).put},
-		{"delete", "KEY... | --prefix P | --from A --to B | --all", "remove keys, all or none, or a range", 0, unlimited,
+		{"delete", "KEY... | --prefix P ...", "remove keys, all or none, or a range", 0, unlimited,
 			deleteFlags, (*Shell).delete},
 		{"add", "KEY N", "add to a counter, and write its sum", 2, 2, addFlags, (*Shell).add},
 		{"scan", "[RANGE] [limit N] [reverse] [keys]", "list entries in key order", 0, 9, scanFlags, (*Shell).scan},
