@@ -121,12 +121,14 @@ func (w *world) flush() error {
 	if err != nil {
 		return err
 	}
-	w.memtable, w.ranges = nil, nil
+	w.memtable, w.ranges, edit.LastSeq = nil, nil, w.seq
 	return w.install(edit)
 }
 
+// install applies edit. Only a flush has a greater number than any before, as in the engine: what was committed since
+// is in no version.
 func (w *world) install(edit *manifest.Edit) error {
-	edit.NextNum, edit.LastSeq = w.nextNum, w.seq
+	edit.NextNum, edit.LastSeq = w.nextNum, max(edit.LastSeq, w.v.LastSeq)
 	v, err := w.v.Apply(edit)
 	if err == nil {
 		w.v = v
