@@ -22,7 +22,8 @@ const (
 
 // Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the
 // operations take effect in their order. The zero value is empty and ready. A Batch belongs to one goroutine; it
-// copies what it is given. What breaks a limit is not added: the call returns the error, and so do Err and DB.Write.
+// copies what it is given. What breaks a limit is not added: the call returns the error, and so do Err and DB.Write,
+// which alone refuses what has come to more than MaxBatchSize in all.
 type Batch struct {
 	ops        transaction.Operations
 	durability Durability
@@ -59,14 +60,15 @@ func (b *Batch) SetDurability(d Durability) { b.durability = d }
 type Operation = transaction.Operation
 
 // All yields the operations in the order in which they were added. Their bytes are the batch's: they are valid until
-// Reset, and must not be changed. What is added meanwhile, the loop does not show. It allocates nothing for each.
+// Reset, which ends the loop, and must not be changed. What is added meanwhile, the loop does not show. It allocates
+// nothing for each.
 func (b *Batch) All() iter.Seq[Operation] { return b.ops.All() }
 
 // Err is the error of the first operation that was not added; nil if there is none.
 func (b *Batch) Err() error { return b.ops.Err }
 
-// Grow makes room ahead for operations of n bytes more, as Size counts them.
-func (b *Batch) Grow(n int) { b.ops.Batch.Grow(n) }
+// Grow makes room ahead for operations of n bytes more, as Size counts them: none, if a batch cannot have as many.
+func (b *Batch) Grow(n int) { b.ops.Grow(n, MaxBatchSize) }
 
 // Len is the number of operations.
 func (b *Batch) Len() int { return b.ops.Batch.Count() }
@@ -78,7 +80,7 @@ func (b *Batch) Size() int { return len(b.ops.Batch.Bytes()) }
 // first one.
 func (b *Batch) Sequence() uint64 { return b.sequence }
 
-// Reset empties the batch, forgets its durability and sequence number, and keeps its memory for the next use.
+// Reset empties the batch, forgets its error, durability and sequence number, and keeps its memory for the next use.
 func (b *Batch) Reset() {
 	b.ops.Reset()
 	b.durability, b.sequence = DefaultDurability, 0

@@ -200,14 +200,16 @@ func TestEmptyKey_inATransactionLargerThanMemory(t *testing.T) {
 			requireNil(t, tx.Put([]byte(k), want))
 		}
 		requireNil(t, errors.Join(tx.Delete(nil), tx.Put(nil, want[:2<<20]), tx.Put([]byte("e"), want)))
-		loop, n := tx.Range(nil, nil).Reverse(), 0
-		for k, v := range loop.All() {
-			if n++; len(k) == 0 && len(v) != 2<<20 {
-				t.Errorf("own writes: %d bytes", len(v))
+		for way, loop := range map[string]*Range{"forward": tx.Range(nil, nil), "backward": tx.Range(nil, nil).Reverse()} {
+			n := 0
+			for k, v := range loop.All() {
+				if n++; k == nil || len(k) == 0 && len(v) != 2<<20 {
+					t.Errorf("own writes, %s: key %#v, %d bytes", way, k, len(v))
+				}
 			}
-		}
-		if n != 6 || loop.Err() != nil {
-			t.Errorf("own writes, backward: %d entries, %v", n, loop.Err())
+			if n != 6 || loop.Err() != nil {
+				t.Errorf("own writes, %s: %d entries, %v", way, n, loop.Err())
+			}
 		}
 		return nil
 	}))

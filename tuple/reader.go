@@ -45,13 +45,13 @@ func (r *Reader) End() error {
 	return r.err
 }
 
-// Fail makes err the error of r, at the element that is read next, unless there is one. It is for codecs that find that
-// what they read makes no sense to them.
+// Fail makes err the error of r, at the element that is read next, unless there is one or err is nil. It is for codecs
+// that find that what they read makes no sense to them.
 func (r *Reader) Fail(err error) { r.fail(err) }
 
 // fail is Fail.
 func (r *Reader) fail(err error) {
-	if r.err != nil {
+	if r.err != nil || err == nil {
 		return
 	}
 	e := &DecodeError{Offset: r.off, Err: err}
@@ -234,7 +234,7 @@ func unescape(dst, raw []byte) []byte {
 	}
 }
 
-// Skip reads an element of any type and forgets it.
+// Skip reads an element of any type and forgets it. A string need not be valid UTF-8, as for AppendString.
 func (r *Reader) Skip() { r.skip(0) }
 
 func (r *Reader) skip(depth int) {

@@ -83,7 +83,9 @@ func appendNested(dst []byte, t Tuple, depth int) ([]byte, error) {
 			continue
 		}
 		var err error
-		if dst, err = appendAny(dst, v, depth+1); err != nil {
+		if dst, err = appendAny(dst, v, depth+1); err == ErrDepth {
+			return dst, err // its place would be a number for each of MaxDepth tuples
+		} else if err != nil {
 			return dst, fmt.Errorf("element %d: %w", i, err)
 		}
 	}

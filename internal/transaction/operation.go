@@ -26,6 +26,8 @@ var operators = [...]string{
 type Operations struct {
 	Batch batch.Batch
 	Err   error
+
+	resets uint64 // how often it was emptied
 }
 
 // Put adds a put.
@@ -68,17 +70,28 @@ func (o *Operations) refuse(key []byte, limits error) error {
 	return err
 }
 
+// Grow makes room for n bytes of encoded operations more, unless there would be more than limit: then most of it would
+// never be used, and there may be no such room.
+func (o *Operations) Grow(n, limit int) {
+	if n <= limit-len(o.Batch.Bytes()) {
+		o.Batch.Grow(n)
+	}
+}
+
 // Reset forgets all of it, and keeps the memory.
 func (o *Operations) Reset() {
 	o.Batch.Reset()
 	o.Err = nil
+	o.resets++
 }
 
-// All yields the operations in order. They borrow the memory of o.
+// All yields the operations in order. They borrow the memory of o, so a Reset ends it: what is added afterwards is
+// written over those that were to come.
 func (o *Operations) All() iter.Seq[Operation] {
 	return func(yield func(Operation) bool) {
+		begun := o.resets
 		for op := range o.Batch.Ops() {
-			if !yield(operationOf(op)) {
+			if !yield(operationOf(op)) || o.resets != begun {
 				return
 			}
 		}

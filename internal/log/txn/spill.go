@@ -244,6 +244,7 @@ type OverSpilled struct {
 func (o *OverSpilled) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span.Span) {
 	writes.useSnapshot(seq)
 	o.layer = spilledLayer{spills: mergedIterator(writes.spills, Spill.NewIterator)}
+	o.layer.write.Key = []byte{} // where the first answer is the empty key a copy into nil would be no key
 	o.reset(base, &o.layer, writes, &writes.spilledGaps, bounds)
 }
 

@@ -214,7 +214,7 @@ func moveBoth(t *rapid.T, o *Overlay, model *contents, at []byte) []byte {
 		return nil
 	}
 	value, _ := o.Value()
-	if wanted, _ := model.Value(); !bytes.Equal(o.Key(), model.Key()) || !bytes.Equal(value, wanted) {
+	if wanted, _ := model.Value(); o.Key() == nil || !bytes.Equal(o.Key(), model.Key()) || !bytes.Equal(value, wanted) {
 		t.Fatalf("at %q = %q, want %q = %q", o.Key(), value, model.Key(), wanted)
 	}
 	return model.Key()

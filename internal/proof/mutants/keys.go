@@ -1,6 +1,6 @@
 package mutants
 
-// keyMutants take the empty key for no key, or for nothing that precedes it.
+// keyMutants take the empty key for no key, or for nothing that precedes it, or a batch for more than it is.
 var keyMutants = []Mutant{
 	{
 		Name:    "a bound at the empty key is none",
@@ -37,5 +37,23 @@ var keyMutants = []Mutant{
 		Breaks:  "a walk backward over own writes, of which the empty key is deleted, goes on without end",
 		Changes: []Change{{"internal/log/txn/overlay.go", `	if o.from == nil {`, `	if o.from == nil && o.backward {`}},
 		Killer:  test("log/txn", "TestOverlay_.*"),
+	},
+	{
+		Name:    "the empty key that was spilled is nil",
+		Breaks:  "a loop of a transaction larger than memory yields no key where the empty one is",
+		Changes: []Change{{"internal/log/txn/spill.go", `	o.layer.write.Key = []byte{}`, `	o.layer.write.Key = nil`}},
+		Killer:  test("log/txn", "TestWrites_spilledAreAsInMemory"),
+	},
+	{
+		Name:    "a Reset ends no loop over its batch",
+		Breaks:  "the loop shows operations that nobody has added",
+		Changes: []Change{{"internal/transaction/operation.go", ` || o.resets != begun {`, ` || o.resets < begun {`}},
+		Killer:  Check{Package: ".", Run: "^(TestBatch_resetEndsALoop)$"},
+	},
+	{
+		Name:    "a batch grows to any size",
+		Breaks:  "a program that reckons wrongly panics, or is ended for want of memory",
+		Changes: []Change{{"internal/transaction/operation.go", `	if n <= limit-len(o.Batch.Bytes()) {`, `	if n >= 0 {`}},
+		Killer:  Check{Package: ".", Run: "^(TestBatch_growsToItsLimitAtMost)$"},
 	},
 }
