@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ var wings = []wing{
 	{"event", ".", ""},
 	{"tuple", ".", ""},
 	{"kv", ".", ". format"},
+	{"typed", ".", ". kv tuple"},
 	{"backup", ". storetest", ". checkpoint archive target format system"},
 	{"backup/s3", ".", ". backup system"},
 	{"monitor", ". collector/instruments collector", ". event"},
@@ -77,7 +79,7 @@ func (w wing) owns(dir string) (place int, ok bool) {
 // mayImport reports whether w names the package imported among what is below it.
 func (w wing) mayImport(imported string) bool {
 	for _, b := range strings.Fields(w.below) {
-		if b != "." && b != "backup" && b != "event" && b != "monitor" && !strings.HasPrefix(b, "cmd/") {
+		if !slices.Contains([]string{".", "backup", "event", "kv", "monitor", "tuple"}, b) && !strings.HasPrefix(b, "cmd/") {
 			b = path.Join("internal", b)
 		}
 		if imported == b || b != "." && strings.HasPrefix(imported, b+"/") {

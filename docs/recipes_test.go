@@ -13,6 +13,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/tuple"
+	"lightningdb/typed"
 )
 
 // open opens a database for an example. In a program: lightningdb.Open("data", nil), with its error looked at.
@@ -86,6 +87,42 @@ func Example_tuples() {
 	// Output:
 	// ann 13:00:00
 	// ann 14:00:00
+}
+
+// Visitor is a row.
+type Visitor struct {
+	Mail   string
+	Visits int
+}
+
+// visitors has a row for each name.
+var visitors = typed.Must(typed.New("visitors", tuple.String, typed.JSON[Visitor](), nil))
+
+func Example_rows() {
+	db := open()
+	defer db.Close()
+	for _, name := range []string{"cid", "ann", "bob"} {
+		if err := visitors.Put(db, name, Visitor{Mail: name + "@example.org"}); err != nil {
+			panic(err)
+		}
+	}
+	err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+		return visitors.Update(tx, "bob", func(v *Visitor) error {
+			v.Visits++
+			return nil
+		})
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	first, token, err := visitors.All(db).Page("", 2)
+	fmt.Println(first, err)
+	second, token, err := visitors.All(db).Page(token, 2) // in a server, a later request
+	fmt.Printf("%v %q %v\n", second, token, err)
+	// Output:
+	// [{ann {ann@example.org 0}} {bob {bob@example.org 1}}] <nil>
+	// [{cid {cid@example.org 0}}] "" <nil>
 }
 
 func Example_counter() {

@@ -4,7 +4,7 @@
 //
 // The list is in log.go, tree.go, visible.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go,
 // gaps.go, spans.go, followers.go, room.go, latency.go, values.go, files.go, copies.go, repository.go, archive.go,
-// buckets.go, monitor.go, views.go and tuple.go.
+// buckets.go, monitor.go, views.go, tuple.go and typed.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
@@ -82,7 +82,8 @@ func All() []Mutant {
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
 		keyMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
-		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, pageMutants())
+		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, typedMutants,
+		pageMutants())
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly
