@@ -113,10 +113,13 @@ var tupleMutants = []Mutant{
 	{
 		Name:   "the latest error is told",
 		Breaks: "an error of reading hides the one that it came from",
-		Changes: []Change{{"tuple/reader.go", `	if r.err != nil {
+		Changes: []Change{{"tuple/reader.go", `	if r.err != nil || err == nil {
 		return
 	}
-	e := `, `	e := `}},
+	e := `, `	if err == nil {
+		return
+	}
+	e := `}},
 		Killer: tupleTest("TestReader_firstErrorStays"),
 		Quick:  true,
 	},
