@@ -47,7 +47,7 @@ func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []by
 	}
 	search := tr.gets.Search(start)
 	out, found, err = tr.search(v, limit, dst, user, hash, visible.Reader{Seq: seq})
-	if err == nil {
+	if err == nil && tr.view.Load() == v { // otherwise a commit up to seq may be in a memtable that v does not have
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
 	tr.gets.End(search, user, err)
