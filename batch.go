@@ -21,10 +21,9 @@ const (
 	MaxBatchSize    = wal.MaxPayloadSize      // 1 GiB less 24, which its record takes
 )
 
-// Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the
-// operations take effect in their order. The zero value is empty and ready. A Batch belongs to one goroutine; it
-// copies what it is given. What breaks a limit is not added: the call returns the error, and so do Err and DB.Write,
-// which alone refuses what has come to more than MaxBatchSize in all.
+// Batch collects writes that DB.Write commits together: all of them or none. Where it names a key twice, the operations
+// take effect in their order. The zero value is empty and ready. A Batch belongs to one goroutine; it copies what it is
+// given. What breaks a limit is not added, and is the error of the call, Err and DB.Write; MaxBatchSize is DB.Write's.
 type Batch struct {
 	ops        transaction.Operations
 	durability Durability
@@ -69,8 +68,7 @@ func (b *Batch) SetDurability(d Durability) { b.durability = d }
 type Operation = transaction.Operation
 
 // All yields the operations in the order in which they were added. Their bytes are the batch's: they are valid until
-// Reset, which ends the loop, and must not be changed. What is added meanwhile, the loop does not show. It allocates
-// nothing for each.
+// Reset, which ends the loop, and must not be changed. What is added meanwhile, the loop does not show.
 func (b *Batch) All() iter.Seq[Operation] { return b.ops.All() }
 
 // Err is the error of the first operation that was not added; nil if there is none.

@@ -106,50 +106,44 @@ func (t *Table[K, V]) appendRow(dst []byte, v V) ([]byte, error) {
 
 // Get returns the row of a key, from wherever r reads. The errors are lightningdb.ErrNotFound, a *RowError, that of the
 // codec of keys, and those of the database. What is returned is the caller's.
-func (t *Table[K, V]) Get(r kv.Reader, key K) (V, error) {
-	s := scratches.Get().(*scratch)
-	defer s.free()
-	return t.get(r, key, s)
-}
-
-// get is Get, and leaves the stored key in s.
-func (t *Table[K, V]) get(r kv.Reader, key K, s *scratch) (none V, err error) {
-	stored, err := t.appendKey(s.key[:0], key)
+func (t *Table[K, V]) Get(r kv.Reader, key K) (none V, err error) {
+	s, err := t.scratch(key)
 	if err != nil {
 		return none, err
 	}
-	s.key = stored
-	row, err := r.GetAppend(s.row[:0], stored)
+	defer s.free()
+	return t.get(r, s)
+}
+
+// get is Get of the stored key in s.
+func (t *Table[K, V]) get(r kv.Reader, s *scratch) (none V, err error) {
+	row, err := r.GetAppend(s.row[:0], s.key)
 	if err != nil {
 		return none, err
 	}
 	s.row = row
-	return t.decode(stored, row)
+	return t.decode(s.key, row)
 }
 
 // Has reports whether there is a row, which is not read: it may be one that Get cannot read.
 func (t *Table[K, V]) Has(r kv.Reader, key K) (bool, error) {
-	s := scratches.Get().(*scratch)
-	defer s.free()
-	stored, err := t.appendKey(s.key[:0], key)
+	s, err := t.scratch(key)
 	if err != nil {
 		return false, err
 	}
-	s.key = stored
-	return r.Has(stored)
+	defer s.free()
+	return r.Has(s.key)
 }
 
 // Put writes a row in the version of the table, whatever is there: also over a row of a newer version. w may be a
 // batch. It keeps nothing of v.
 func (t *Table[K, V]) Put(w kv.Writer, key K, v V) error {
-	s := scratches.Get().(*scratch)
-	defer s.free()
-	stored, err := t.appendKey(s.key[:0], key)
+	s, err := t.scratch(key)
 	if err != nil {
 		return err
 	}
-	s.key = stored
-	return t.put(w, stored, v, s)
+	defer s.free()
+	return t.put(w, s.key, v, s)
 }
 
 // put writes a row at a stored key.
@@ -164,40 +158,39 @@ func (t *Table[K, V]) put(w kv.Writer, stored []byte, v V, s *scratch) error {
 
 // Delete deletes a row, whatever it is. It is no error if there is none.
 func (t *Table[K, V]) Delete(w kv.Writer, key K) error {
-	s := scratches.Get().(*scratch)
-	defer s.free()
-	stored, err := t.appendKey(s.key[:0], key)
+	s, err := t.scratch(key)
 	if err != nil {
 		return err
 	}
-	s.key = stored
-	return w.Delete(stored)
+	defer s.free()
+	return w.Delete(s.key)
 }
 
 // Insert writes a row that is not there yet: otherwise the error is ErrExists, and nothing is written.
 func (t *Table[K, V]) Insert(tx *lightningdb.Tx, key K, v V) error {
-	s := scratches.Get().(*scratch)
-	defer s.free()
-	stored, err := t.appendKey(s.key[:0], key)
+	s, err := t.scratch(key)
 	if err != nil {
 		return err
 	}
-	s.key = stored
-	switch found, err := tx.Has(stored); {
+	defer s.free()
+	switch found, err := tx.Has(s.key); {
 	case err != nil:
 		return err
 	case found:
-		return fmt.Errorf("table %q, key %q: %w", t.name, stored, ErrExists)
+		return fmt.Errorf("table %q, key %q: %w", t.name, s.key, ErrExists)
 	}
-	return t.put(tx, stored, v, s)
+	return t.put(tx, s.key, v, s)
 }
 
 // Update reads a row, lets fn change it, and writes it in the version of the table. If there is no row, or it cannot be
 // read, or fn returns an error, that is the error of Update, and nothing is written. fn may use tx and this table.
 func (t *Table[K, V]) Update(tx *lightningdb.Tx, key K, fn func(v *V) error) error {
-	s := scratches.Get().(*scratch)
+	s, err := t.scratch(key)
+	if err != nil {
+		return err
+	}
 	defer s.free()
-	v, err := t.get(tx, key, s)
+	v, err := t.get(tx, s)
 	if err != nil {
 		return err
 	}
@@ -215,6 +208,18 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // maxScratch is how many bytes are kept for a later call: those of a large row are not.
 const maxScratch = 64 << 10
+
+// scratch returns memory with the stored key of a row in it.
+func (t *Table[K, V]) scratch(key K) (*scratch, error) {
+	s := scratches.Get().(*scratch)
+	stored, err := t.appendKey(s.key[:0], key)
+	if err != nil {
+		s.free()
+		return nil, err
+	}
+	s.key = stored
+	return s, nil
+}
 
 func (s *scratch) free() {
 	if cap(s.key)+cap(s.row) <= maxScratch {

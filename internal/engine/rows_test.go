@@ -43,38 +43,6 @@ func TestGet_rowsFollowCommits(t *testing.T) {
 	getTwice(t, e, "k000", "run")
 }
 
-// A read that began before a memtable was frozen, and learned the newest sequence number after a commit into the next
-// one, would leave the value of before in the cache, for every read to come.
-func TestGet_rowsOfAViewThatWasLeftAreNotKept(t *testing.T) {
-	var e *Engine
-	var between func()
-	elapsed := func() time.Duration {
-		if do := between; do != nil {
-			between = nil
-			do()
-		}
-		return time.Second
-	}
-	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Rows: true, Elapsed: elapsed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	put(t, e, "key", "old")
-	between = func() { // in a read that looks at the clock, after it has loaded the view
-		if err := e.rotateAny(); err != nil {
-			t.Error(err)
-		}
-		putUnsynced(t, e, "key", "new")
-	}
-	for i := 0; between != nil; i++ {
-		if _, _, err := e.Get(nil, []byte("key"), Latest); err != nil || i > 10_000 {
-			t.Fatal(i, err)
-		}
-	}
-	getTwice(t, e, "key", "new")
-}
-
 // What a delete of a range is over would be read from the cache for ever.
 func TestGet_rowsFollowDeletesOfRanges(t *testing.T) {
 	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Rows: true})
@@ -130,4 +98,36 @@ func TestGet_rowsOfThePastStayThere(t *testing.T) {
 		}
 		getTwice(t, e, "key", "new")
 	}
+}
+
+// A read that began before a memtable was frozen, and learned the newest sequence number after a commit into the next
+// one, would leave the value of before in the cache, for every read to come.
+func TestGet_rowsOfAViewThatWasLeftAreNotKept(t *testing.T) {
+	var e *Engine
+	var between func()
+	elapsed := func() time.Duration {
+		if do := between; do != nil {
+			between = nil
+			do()
+		}
+		return time.Second
+	}
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Rows: true, Elapsed: elapsed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	put(t, e, "key", "old")
+	between = func() { // in a read that looks at the clock, after it has loaded the view
+		if err := e.rotateAny(); err != nil {
+			t.Error(err)
+		}
+		putUnsynced(t, e, "key", "new")
+	}
+	for i := 0; between != nil; i++ {
+		if _, _, err := e.Get(nil, []byte("key"), Latest); err != nil || i > 10_000 {
+			t.Fatal(i, err)
+		}
+	}
+	getTwice(t, e, "key", "new")
 }

@@ -40,6 +40,7 @@ var children = map[string]func(dir string) error{
 	"copied blocks": fillCopiedBlocks,
 	"odd parent":    openBelowOddParent,
 	"write on":      writeOn,
+	"closed table":  openWithClosedTable,
 }
 
 func TestMain(m *testing.M) {

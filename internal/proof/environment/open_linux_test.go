@@ -172,6 +172,57 @@ func TestCreate_modesWhateverTheUmask(t *testing.T) {
 	}
 }
 
+// What a kill leaves under a umask is a table without any rights. Where a follower keeps it from being removed, the
+// next salvage of the directory would fail at it, and so would a copy by hand.
+func TestOpen_givesRightsBackToWhatAFollowerKeeps(t *testing.T) {
+	dir, err := os.MkdirTemp("", "closed") // t.TempDir is closed to other users
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	check(t, os.Chmod(dir, 0o777))
+	cmd := command("closed table", filepath.Join(dir, "db"))
+	if os.Getuid() == 0 { // who may read everything
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	program, err := os.ReadFile(os.Args[0])
+	check(t, err)
+	cmd.Path = filepath.Join(dir, "program") // the other user may not enter the directory of this one
+	check(t, os.WriteFile(cmd.Path, program, 0o700))
+	check(t, os.Chmod(cmd.Path, 0o755))
+	cmd.Dir = dir
+	run(t, cmd)
+}
+
+// openWithClosedTable opens a database with a table that nothing names, while somebody follows it.
+func openWithClosedTable(dir string) error {
+	if err := create(dir, 0); err != nil {
+		return err
+	}
+	follower, err := lightningdb.OpenFollower(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	names := []string{"000900.tbl", "000001.wal"}
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0); err != nil {
+			return err
+		}
+	}
+	db, err := lightningdb.Open(dir, small())
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := os.ReadFile(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("what the follower kept: %w", err)
+		}
+	}
+	return nil
+}
+
 func expectMode(t *testing.T, path string, want os.FileMode) {
 	t.Helper()
 	info, err := os.Stat(path)

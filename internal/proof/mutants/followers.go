@@ -101,6 +101,12 @@ var followerMutants = []Mutant{
 		Killer:  followed("300"),
 	},
 	{
+		Name:    "what Open keeps for followers stays without rights",
+		Breaks:  "after a kill under a umask a salvage fails at a table that nobody can read",
+		Changes: []Change{{"internal/tree/manifest/leftovers.go", "			s.openOnce(name)\n", ""}},
+		Killer:  test("proof/environment", "TestOpen_givesRightsBackToWhatAFollowerKeeps"),
+	},
+	{
 		Name:   "a retired segment is used again while it is held",
 		Breaks: "a follower finds its place in the log gone, again and again, under a writer that is busy",
 		Changes: []Change{{"internal/log/wal/log.go", `len(old) > 0 && l.dir.MayReuse(old[0].since) {`,

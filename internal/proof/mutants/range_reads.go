@@ -31,13 +31,6 @@ var rangeReadMutants = []Mutant{
 		Killer: test("engine", "TestGet_rowsFollowDeletesOfRanges"),
 	},
 	{
-		Name:   "a row of a view that was left is kept",
-		Breaks: "a commit that has reached its durability is not seen by any later read",
-		Changes: []Change{{"internal/tree/read.go", `	if err == nil && tr.view.Load() == v {`,
-			`	if err == nil {`}},
-		Killer: test("engine", "TestGet_rowsOfAViewThatWasLeftAreNotKept"),
-	},
-	{
 		Name:   "a memtable folds across a range tombstone",
 		Breaks: "a counter that was deleted with its range goes on from where it was",
 		Changes: []Change{{"internal/tree/memtable/fold.go",

@@ -778,6 +778,13 @@ var readerMutants = []Mutant{
 `, ``}},
 		Killer: test("engine", "TestReadOnly_keepsFewTablesOpen"),
 	},
+	{
+		Name:   "a row of a view that was left is kept",
+		Breaks: "a commit that has reached its durability is not seen by any later read",
+		Changes: []Change{{"internal/tree/read.go", `	if err == nil && tr.view.Load() == v {`,
+			`	if err == nil {`}},
+		Killer: test("engine", "TestGet_rowsOfAViewThatWasLeftAreNotKept"),
+	},
 }
 
 // takeover is the test of several writers, in enough games that every hole is met.

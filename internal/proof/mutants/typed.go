@@ -76,9 +76,9 @@ var typedMutants = []Mutant{
 	{
 		Name:   "Get allocates its memory",
 		Breaks: "each row that is read costs three allocations more",
-		Changes: []Change{{"typed/table.go", `func (t *Table[K, V]) Get(r kv.Reader, key K) (V, error) {
-	s := scratches.Get().(*scratch)`, `func (t *Table[K, V]) Get(r kv.Reader, key K) (V, error) {
-	s := new(scratch)`}},
+		Changes: []Change{{"typed/table.go", `	s := scratches.Get().(*scratch)
+	stored`, `	s := new(scratch)
+	stored`}},
 		Killer: typedTest("TestTable_allocatesWhatItReturns"),
 		Quick:  true,
 	},

@@ -73,6 +73,7 @@ func (s *Store) RemoveUnnamed(version *Version, names []string, next func()) (re
 			continue
 		}
 		if followed && (kind == filename.Table || kind == filename.Log) {
+			s.openOnce(name)
 			s.dir.Retire(version.NextNum, name)
 			continue
 		}
@@ -82,4 +83,13 @@ func (s *Store) RemoveUnnamed(version *Version, names []string, next func()) (re
 		removed = append(removed, name)
 	}
 	return removed, nil
+}
+
+// openOnce opens a file that stays for now. What was killed before it had given its new file the rights that a umask
+// took leaves one that nobody can read; to open it for writing gives them back. Else whoever reads all the files there
+// are, as a salvage and a copy by hand do, would fail at one without meaning.
+func (s *Store) openOnce(name string) {
+	if f, err := s.dir.FS().OpenReadWrite(name); err == nil {
+		_ = f.Close() // nothing was written
+	}
 }
