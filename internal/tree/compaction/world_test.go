@@ -470,7 +470,8 @@ func (w *world) place(level int, entries ...mergetest.Entry) *manifest.TableMeta
 	if err != nil {
 		panic(err)
 	}
-	if err := w.install(&manifest.Edit{Added: []manifest.Placed{{Level: level, Table: meta}}}); err != nil {
+	edit := &manifest.Edit{Added: []manifest.Placed{{Level: level, Table: meta}}, LastSeq: w.seq}
+	if err := w.install(edit); err != nil {
 		panic(err)
 	}
 	return meta
