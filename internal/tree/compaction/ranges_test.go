@@ -57,8 +57,9 @@ func TestExecute_dropsWhatARangeHides(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(smallParams())
+			w.seq = 9
 			job := w.toLast(c.entries...)
-			job.Ranges, job.Known, w.seq = ranges.Of(c.ranges...), 5, 9
+			job.Ranges, job.Known = ranges.Of(c.ranges...), 5
 			edit, _, err := job.Execute(context.Background(), c.snapshots, w.deps())
 			if err != nil || w.install(edit) != nil {
 				t.Fatal(err)

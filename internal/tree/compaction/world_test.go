@@ -234,7 +234,7 @@ func (w *world) settle(next func() *Job) error {
 		switch job.Reason {
 		case ReasonValues:
 			before += w.inGarbage()
-		case ReasonRanges:
+		case ReasonRanges, ReasonManual: // the last level is written anew for what it owes
 			before += w.owed()
 		}
 		if err := w.start(job); err != nil {
@@ -247,7 +247,7 @@ func (w *world) settle(next func() *Job) error {
 		switch job.Reason {
 		case ReasonValues:
 			after += w.inGarbage()
-		case ReasonRanges:
+		case ReasonRanges, ReasonManual:
 			after += w.owed()
 		}
 		if after >= before {
