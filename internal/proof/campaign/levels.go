@@ -99,7 +99,7 @@ func crashOutcome(total torture.Stats, points *coverage) Outcome {
 		{"images", total.Images}, {"policies", policies}, {"kills", total.Kills}, {"nested", total.Nested},
 		{"nested_max", total.Deepest}, {"acked_txns", total.Acked}, {"open_failed", total.Failed},
 		{"recover_ms", total.Recovery.Milliseconds()}}}
-	o.Figures = append(o.Figures, valueFigures(total.Values)...)
+	o.Figures = append(append(o.Figures, valueFigures(total.Values)...), rangeFigures(total.Ranges)...)
 	return o
 }
 
@@ -424,4 +424,8 @@ func streamFigures(s torture.StreamStats) []Figure {
 // valueFigures are what became of value files.
 func valueFigures(s torture.ValueStats) []Figure {
 	return []Figure{{"value_files_made", s.Made}, {"value_files_emptied", s.Emptied}, {"value_files_removed", s.Removed}}
+}
+
+func rangeFigures(s torture.RangeStats) []Figure {
+	return []Figure{{"tables_dropped", s.Dropped}, {"range_tombstones_settled", s.Settled}}
 }

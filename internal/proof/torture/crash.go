@@ -85,6 +85,7 @@ type Stats struct {
 	Recovery  Durations // of Open
 	Followers observer.Stats
 	Values    ValueStats // of the runs that nothing interrupts
+	Ranges    RangeStats // likewise
 	oracle.Counts
 }
 
@@ -103,13 +104,15 @@ func (s *Stats) Add(o Stats) {
 	}
 	s.Recovery.Add(o.Recovery)
 	s.Values.Add(o.Values)
+	s.Ranges.Add(o.Ranges)
 	s.Followers.Add(o.Followers)
 	s.Counts.Add(o.Counts)
 }
 
 func (s Stats) String() string {
-	return fmt.Sprintf("points=%d images=%d kills=%d nested=%d deepest=%d acked=%d open_failed=%d %v %v %v",
-		s.Points, s.Images, s.Kills, s.Nested, s.Deepest, s.Acked, s.Failed, s.Followers, s.Values, s.Counts)
+	return fmt.Sprintf("points=%d images=%d kills=%d nested=%d deepest=%d acked=%d open_failed=%d %v %v %v %v",
+		s.Points, s.Images, s.Kills, s.Nested, s.Deepest, s.Acked, s.Failed, s.Followers, s.Values, s.Ranges,
+		s.Counts)
 }
 
 // state is a directory and what must be in it.
@@ -252,6 +255,7 @@ func (x *Explorer) cut(w Workload, start state, c cutting, depth int, where stri
 	if finished && depth == 0 && !c.followed {
 		x.Stats.Changes += fs.Ops()
 		x.Stats.Values.Add(s.values.stats())
+		x.Stats.Ranges.Add(s.shrunk)
 	}
 	return finished, nil
 }

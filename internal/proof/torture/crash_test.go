@@ -57,6 +57,9 @@ func TestCrash_everyChangeAndPolicy(t *testing.T) {
 	if *workloadFlag == "" && !total.Values.some() {
 		t.Errorf("%v: nothing of value files was tested", total.Values)
 	}
+	if *workloadFlag == "" && !total.Ranges.some() {
+		t.Errorf("%v: nothing of deletes of ranges was tested", total.Ranges)
+	}
 	if *workloadFlag == "" && (len(workloads) < 25 || total.Images < p.owed(20_000/slowdown)) {
 		t.Errorf("%d images of %d workloads are too few to mean anything", total.Images, len(workloads))
 	}

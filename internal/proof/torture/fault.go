@@ -62,6 +62,7 @@ type FaultStats struct {
 	// Followers are those that watched, with the calls of the writer failing or their own.
 	Followers observer.Stats
 	Values    ValueStats // of undisturbed runs
+	Ranges    RangeStats // likewise
 	oracle.Counts
 }
 
@@ -83,6 +84,7 @@ func (s *FaultStats) Add(o FaultStats) {
 	}
 	s.Followers.Add(o.Followers)
 	s.Values.Add(o.Values)
+	s.Ranges.Add(o.Ranges)
 	s.Counts.Add(o.Counts)
 }
 
@@ -94,8 +96,9 @@ func (s *FaultStats) count(fault string, n int) {
 }
 
 func (s FaultStats) String() string {
-	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v %v %v",
-		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Followers, s.Values, s.Counts)
+	return fmt.Sprintf("calls=%d runs=%d injected=%d surfaced=%d absorbed=%d resumed=%d open_failed=%d %v %v %v %v",
+		s.Calls, s.Runs, s.Injected, s.Surfaced, s.Absorbed, s.Resumed, s.Failed, s.Followers, s.Values, s.Ranges,
+		s.Counts)
 }
 
 // Injector makes each call of workloads fail in each way.
@@ -145,6 +148,7 @@ func (x *Injector) countCalls(w Workload, start state) (int, error) {
 	defer s.Abandon()
 	err := w.Run(s)
 	x.Stats.Values.Add(s.values.stats())
+	x.Stats.Ranges.Add(s.shrunk)
 	return disk.Ops(), err
 }
 

@@ -58,6 +58,9 @@ func TestFault_everyCallAndKind(t *testing.T) {
 	if *workloadFlag == "" && !total.Values.some() {
 		t.Errorf("%v: nothing of value files was tested", total.Values)
 	}
+	if *workloadFlag == "" && !total.Ranges.some() {
+		t.Errorf("%v: nothing of deletes of ranges was tested", total.Ranges)
+	}
 	if *workloadFlag == "" && total.Surfaced < p.owed(500/slowdown/2) {
 		t.Errorf("only %d faults were noticed: the test tests nothing", total.Surfaced)
 	}
@@ -174,6 +177,9 @@ func TestFault_pairs(t *testing.T) {
 	t.Logf("pairs: both=%d %v, by fault %v", total.Pairs, total, total.ByFault)
 	if *workloadFlag == "" && !total.Values.some() {
 		t.Errorf("%v: nothing of value files was tested", total.Values)
+	}
+	if *workloadFlag == "" && !total.Ranges.some() {
+		t.Errorf("%v: nothing of deletes of ranges was tested", total.Ranges)
 	}
 	if *workloadFlag == "" && (total.Surfaced < p.owed(5*n) || total.Pairs < p.owed(n)) {
 		t.Error("too few faults were noticed: the test tests nothing")

@@ -31,6 +31,7 @@ type Session struct {
 	decided key.SeqNum  // the newest that is published, or may be, though the history does not have it as acknowledged
 	told    key.SeqNum  // the newest that was acknowledged, and not by a process that was dead
 	values  *valueWatch // of the directory, in all of its lives
+	shrunk  RangeStats  // likewise
 	got     []byte
 }
 
@@ -137,21 +138,29 @@ func (s *Session) Ingest(b *batch.Batch) error {
 		return err
 	}
 	defer run.Remove()
+	err = s.commitAtOnce(b, func() (key.SeqNum, error) { return s.Engine.Ingest(run, nil) })
+	if err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	return nil
+}
+
+// commitAtOnce commits b by commit, which gives all of it one sequence number.
+func (s *Session) commitAtOnce(b *batch.Batch, commit func() (key.SeqNum, error)) error {
 	before := s.History.Last()
 	want := s.History.IssueAtOnce(b)
 	defer s.issued(want, before)()
-	got, err := s.Engine.Ingest(run, nil)
+	got, err := commit()
 	switch {
 	case err == nil && got != want:
 		return fmt.Errorf("the commit has sequence number %d instead of %d", got, want)
 	case err == nil:
 		s.acknowledge()
 		s.History.Synced(s.History.Last())
-		return nil
 	case !errors.Is(err, engine.ErrCommitUnknown):
 		s.History.Refuse()
 	}
-	return fmt.Errorf("ingest: %w", err)
+	return err
 }
 
 // lastOfEach returns the last operation on each key of b, by ascending keys.
