@@ -1,6 +1,7 @@
 package salvage_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,10 +9,12 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
+	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/proof/destruction"
+	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/salvage"
 	"lightningdb/internal/system/vfs/memfs"
 )
@@ -102,5 +105,24 @@ func TestSalvage_bringsBackNothingThatARangeHides(t *testing.T) {
 				t.Errorf("flushed %d, without %v: %d keys, want %d", flushed, lost, len(got), len(want))
 			}
 		}
+	}
+}
+
+// What a merge has made of nothing, because a range had deleted what was there, would be missing when only that is
+// lost: nothing below the delete counts any more.
+func TestSalvage_operandsAboveARangeStandOnItOverALoss(t *testing.T) {
+	v := made(t, codec.None, false, func(s *torture.Session) error {
+		return errors.Join(
+			write(s, true, func(b *batch.Batch) { b.Put([]byte("a"), []byte("0")); b.Put([]byte("m"), []byte("old")) }),
+			s.Flush(),
+			write(s, true, func(b *batch.Batch) { // a flush would make a value of them
+				b.DeleteRange(span.Prefix([]byte("m")))
+				b.Merge(operand.Append, []byte("m"), []byte("1"))
+				b.Merge(operand.Append, []byte("m"), []byte("2"))
+			}))
+	})
+	report, got := v.rescued(t, flipLeaf(filesOf(t, v.FS, filename.Table)[0]))
+	if len(report.Losses) == 0 || got["m"] != "12" || report.Operands != 0 {
+		t.Errorf("m is %q, %d operands left out, losses %v", got["m"], report.Operands, report.Losses)
 	}
 }

@@ -83,4 +83,11 @@ var rangeTableMutants = []Mutant{
 			`	case k.Trailer.Seq() < min(c.deleted, 0): //`}},
 		Killer: test("salvage", "TestSalvage_bringsBackNothingThatARangeHides"),
 	},
+	{
+		Name:   "a salvage has operands stand on what a range hides",
+		Breaks: "a merge is missing because what it does not stand on is lost",
+		Changes: []Change{{"internal/salvage/merge.go", `	if !c.based && c.deleted > 0 && len(c.versions) > 0 {`,
+			`	if !c.based && c.deleted > 1<<60 {`}},
+		Killer: test("salvage", "TestSalvage_operandsAboveARangeStandOnItOverALoss"),
+	},
 }
