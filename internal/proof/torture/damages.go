@@ -19,8 +19,8 @@ import (
 const victimThreshold = 100
 
 // NewVictim makes a small database with all kinds of files: tables with extents, tombstones and several versions of
-// keys, a log, a manifest with edits, the page, the lease of a follower that was killed. It is closed cleanly or
-// killed.
+// keys, a log, a manifest with edits, a delete of a range in each of these two, the page, the lease of a follower that
+// was killed. It is closed cleanly or killed.
 func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	v := &Victim{FS: memfs.New(), History: new(oracle.History)}
 	v.Name = fmt.Sprintf("clean %v, codec %v, page %d", clean, c, pageSize)
@@ -42,9 +42,10 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 		many("k", 0, 20, 30, true),
 		func(s *Session) error { held = s.Engine.Snapshot(); return nil },
 		many("k", 5, 15, 20, true), put("large", 700, true), (*Session).Flush,
-		put("k001", 50, true), remove("k002"), (*Session).Flush,
+		put("k001", 50, true), remove("k002"), deleteRange("k003", "k007", true), (*Session).Flush,
 		func(*Session) error { held.Close(); return nil },
-		put("log0", 40, true), put("log1", 40, true), put("log2", 40, true),
+		put("log0", 40, true), put("log1", 40, true), deleteRange("k010", "k012", true),
+		put("log2", 40, true),
 		func(s *Session) error { before = s.History.Last(); return nil },
 		put("log3", 40, true))(s)
 	if err == nil {
@@ -52,6 +53,9 @@ func NewVictim(pageSize int, c codec.ID, clean bool) (*Victim, error) {
 	}
 	if err == nil && s.valueFiles() < 2 {
 		err = errors.New("there are too few value files")
+	}
+	if v := s.version(); err == nil && v.Ranges.Len() == 0 {
+		err = errors.New("the manifest has no delete of a range")
 	}
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 const (
 	writers = 5   // of which the last puts streams
 	kept    = 150 // commits of a writer whose keys are still there; older ones are removed
+	ranged  = 4   // commits of every second writer, of which one removes by the delete of a range
 )
 
 const (
@@ -239,7 +240,7 @@ func checkWriter(db reader, w int, n uint64) error {
 	if w == films {
 		return checkFilms(db, n)
 	}
-	keys := db.Prefix(spell(fmt.Sprintf("%d/part/", w)))
+	keys := db.Prefix(partsOf(w))
 	next, part := uint64(1), 0
 	if n > kept {
 		next = n - kept + 1
@@ -353,10 +354,8 @@ func commitOf(w int, n uint64) *lightningdb.Batch {
 	var b lightningdb.Batch
 	for part := range 3 {
 		b.Put(partKey(w, n, part), partValue(w, n, part))
-		if n > kept {
-			b.Delete(partKey(w, n-kept, part))
-		}
 	}
+	removeOld(&b, w, n)
 	b.Put(headKey(w), binary.BigEndian.AppendUint64(nil, n))
 	if n%3 > 0 {
 		b.SetDurability(lightningdb.Process)
@@ -364,7 +363,32 @@ func commitOf(w int, n uint64) *lightningdb.Batch {
 	return &b
 }
 
+// removeOld adds to commit n of writer w the removal of the keys of an old one: key by key, or by a range that begins
+// with them, or far before.
+func removeOld(b *lightningdb.Batch, w int, n uint64) {
+	if n <= kept {
+		return
+	}
+	if !byRange(w, n) {
+		for part := range 3 {
+			b.Delete(partKey(w, n-kept, part))
+		}
+		return
+	}
+	lo := partKey(w, n-kept, 0)
+	if n/ranged%2 == 0 {
+		lo = partsOf(w)
+	}
+	b.DeleteRange(lo, partKey(w, n-kept+1, 0))
+}
+
+// byRange says whether commit n of writer w deletes a range, once there is something to remove.
+func byRange(w int, n uint64) bool { return w%2 == 1 && n%ranged == 0 }
+
 func headKey(w int) []byte { return spell(fmt.Sprintf("%d/head", w)) }
+
+// partsOf is what all keys of writer w begin with, but for its head.
+func partsOf(w int) []byte { return spell(fmt.Sprintf("%d/part/", w)) }
 
 func partKey(w int, n uint64, part int) []byte {
 	return spell(fmt.Sprintf("%d/part/%08d/%d", w, n, part))

@@ -168,7 +168,7 @@ func (a *archived) last() (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		sum += operationsTo(n)
+		sum += operationsTo(w, n)
 	}
 	if is := db.Metrics().Sequence; is != sum {
 		return 0, fmt.Errorf("the commits in the database have %d operations, and it says %d", sum, is)
@@ -176,8 +176,18 @@ func (a *archived) last() (uint64, error) {
 	return sum, nil
 }
 
-// operationsTo is how many operations the commits of a writer up to n have: each has a sequence number.
-func operationsTo(n uint64) uint64 { return 4*n + 3*(max(n, kept)-kept) }
+// operationsTo is how many operations the commits of writer w up to n have: each has a sequence number.
+func operationsTo(w int, n uint64) uint64 {
+	total := 4 * n
+	for m := uint64(kept + 1); m <= n; m++ {
+		if byRange(w, m) {
+			total++
+		} else {
+			total += 3
+		}
+	}
+	return total
+}
 
 // restore restores the state at a sequence number, and compares it. All commits of the writers together have as many
 // operations as there are sequence numbers: so none is missing, and none invented.
@@ -207,7 +217,7 @@ func (a *archived) restore(seq uint64) (err error) {
 			a.k.Stats.WrongData++
 			return fmt.Errorf("the state at %d, writer %d: %w", seq, w, err)
 		}
-		sum += operationsTo(n)
+		sum += operationsTo(w, n)
 	}
 	if sum != done.Sequence || sum > seq {
 		a.k.Stats.WrongData++
