@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/proof/torture"
 	"lightningdb/internal/system/vfs/memfs"
@@ -103,6 +104,9 @@ func Live(s *torture.Session, rng *rand.Rand) (err error) {
 func randomBatch(rng *rand.Rand, merges bool) *batch.Batch {
 	var b batch.Batch
 	for range 1 + rng.IntN(8) {
+		if merges && rng.IntN(30) == 0 {
+			b.DeleteRange(randomRange(rng))
+		}
 		k := fmt.Appendf(nil, "k%03d", rng.IntN(60))
 		if merges && rng.IntN(6) == 0 {
 			k[0] = 'm'
@@ -121,6 +125,20 @@ func randomBatch(rng *rand.Rand, merges bool) *batch.Batch {
 		}
 	}
 	return &b
+}
+
+// randomRange is some of the keys of random batches; now and then an end is open.
+func randomRange(rng *rand.Rand) span.Span {
+	n := rng.IntN(60)
+	letter := []string{"k", "m"}[rng.IntN(2)]
+	s := span.Span{Lo: fmt.Appendf(nil, "%s%03d", letter, n), Hi: fmt.Appendf(nil, "%s%03d", letter, n+1+rng.IntN(20))}
+	switch rng.IntN(10) {
+	case 0:
+		s.Lo = nil
+	case 1:
+		s.Hi = nil
+	}
+	return s
 }
 
 // Noise is size random bytes.

@@ -159,6 +159,14 @@ func (e *entry) put(k isolation.Key) int64 { return e.wrote(notePut, k) }
 
 func (e *entry) deleted(k isolation.Key) { e.wrote(noteDelete, k) }
 
+// clear deletes the registers from lo on and before hi by remove. Whoever deletes a range writes every key in it.
+func (e *entry) clear(lo, hi isolation.Key, remove func(lo, hi []byte) error) error {
+	for k := lo; k < hi; k++ {
+		e.deleted(k)
+	}
+	return remove(registerKey(lo), registerKey(hi))
+}
+
 func (e *entry) wrote(kind noteKind, k isolation.Key) int64 {
 	v := e.journal.values.Add(1)
 	e.notes = append(e.notes, note{Kind: kind, Key: k, Value: v})

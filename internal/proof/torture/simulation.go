@@ -192,6 +192,7 @@ func newSimulation(plan Simulation) *simulation {
 	m.streams = newStreams(plan.Seed)
 	m.copying = newCopying(plan.Seed)
 	m.clients = make([]client, 1+m.r.IntN(5))
+	m.swarm.ranges = []float64{0, 0.03, 0.15}[plan.Seed%3]
 	if plan.Transactions {
 		m.clients = make([]client, 3+m.r.IntN(5))
 		m.swarm.ends /= 4

@@ -1,12 +1,14 @@
 package torture
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/proof/oracle"
 )
 
@@ -66,7 +68,7 @@ func (m *simulation) move(c *client) error {
 		c.batch.Put(k, m.swarm.mix.valueOf(m.r, k))
 		return m.commit(c)
 	case wantMerge:
-		m.swarm.mix.change(m.r, &c.batch)
+		m.change(&c.batch)
 		return m.commit(c)
 	case wantDelete:
 		c.batch.Delete(m.swarm.mix.key(m.r))
@@ -94,10 +96,33 @@ func (m *simulation) move(c *client) error {
 	return err
 }
 
+// change adds a random operation to b, and before it now and then the delete of a range. That spares the keys of
+// transactions, whose journal would not know of it.
+func (m *simulation) change(b *batch.Batch) {
+	if m.swarm.ranges > 0 && m.r.Float64() < m.swarm.ranges {
+		if s := spared(m.swarm.mix.span(m.r)); !s.Empty() {
+			b.DeleteRange(s)
+		}
+	}
+	m.swarm.mix.change(m.r, b)
+}
+
+// spared is the first part of s that has no key of a transaction.
+func spared(s span.Span) span.Span {
+	lists, registers := span.Prefix(spell("list/")), span.Prefix(spell("register/"))
+	part := span.Span{Lo: registers.Hi}
+	if bytes.Compare(s.Lo, lists.Lo) < 0 {
+		part = span.Span{Hi: lists.Lo}
+	} else if bytes.Compare(s.Lo, registers.Lo) < 0 {
+		part = span.Span{Lo: lists.Hi, Hi: registers.Lo}
+	}
+	return s.Intersect(part)
+}
+
 // gather puts operations into the client's batch; the last turn commits it.
 func (m *simulation) gather(c *client) error {
 	for range 1 + m.r.IntN(m.swarm.mix.MaxBatch) {
-		m.swarm.mix.change(m.r, &c.batch)
+		m.change(&c.batch)
 	}
 	if c.left > 0 {
 		return nil

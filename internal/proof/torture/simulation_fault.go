@@ -35,6 +35,7 @@ func FaultName(k int) string { return faultKind(k).String() }
 // swarm is what a seed has in it: leaving things out at random finds more than always doing everything, because what
 // is frequent keeps what is rare from gathering.
 type swarm struct {
+	ranges  float64 // share of changes that come with the delete of a range
 	mix     Mix
 	intents []intent    // drawn from
 	kinds   []faultKind // drawn from
@@ -83,13 +84,13 @@ func newSwarm(r *rand.Rand) swarm {
 func (s *swarm) intent(r *rand.Rand) intent { return s.intents[r.IntN(len(s.intents))] }
 
 // partNames are the parts that a simulation can do without.
-var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "huge", "values",
-	"streams", "copies", "background", "ends", "recovery", "followers", "eio", "enospc", "short", "short_enospc",
+var partNames = []string{"batches", "deletes", "scans", "snapshots", "syncs", "transactions", "ranges", "huge",
+	"values", "streams", "copies", "background", "ends", "recovery", "followers", "eio", "enospc", "short", "short_enospc",
 	"sync_drops", "emfile", "slow"}
 
 // Parts are the names of what a simulation can leave out: intents of clients, kinds of faults, faults in recoveries,
-// ends of lives, followers, background steps, huge values, values that stay where they are, streams and values that are
-// read piece by piece, checkpoints.
+// ends of lives, followers, background steps, deletes of ranges, huge values, values that stay where they are, streams
+// and values that are read piece by piece, checkpoints.
 func Parts() []string { return slices.Clone(partNames) }
 
 // leaveOut takes a part out, after all has been drawn, so that the rest is as much as possible what it was.
@@ -97,6 +98,8 @@ func (s *swarm) leaveOut(part string) {
 	wants := map[string]intent{"batches": wantBatch, "deletes": wantDelete, "scans": wantScan, "snapshots": wantSnapshot,
 		"syncs": wantSync, "transactions": wantTransaction}
 	switch part {
+	case "ranges":
+		s.ranges = 0
 	case "huge":
 		s.mix.Huge = 0
 	case "background":

@@ -118,13 +118,11 @@ func (m *simulation) endTx(c *client) error {
 	return m.commitTx(c, &b, m.r.Float64() < m.swarm.mix.Sync)
 }
 
-// claim makes the keys written the read set, but for those merged to.
+// claim makes the keys written, and the ranges deleted, the read set, but for the keys merged to.
 func (t *simulatedTx) claim(b *batch.Batch) {
 	t.txn.Reads.Reset()
 	for op := range b.Ops() {
-		if op.Kind != key.KindMerge {
-			t.txn.Reads.AddKey(op.Key, key.Hash(op.Key))
-		}
+		t.txn.Reads.AddOp(op)
 	}
 }
 
@@ -164,7 +162,7 @@ func (m *simulation) commitTx(c *client, b *batch.Batch, sync bool) error {
 // operate does one thing in t.
 func (m *simulation) operate(t *simulatedTx) error {
 	n := isolation.Key(m.r.IntN(simulatedKeys)) + isolation.Key(t.entry.id/simulatedAfter)*simulatedKeys%numLists
-	switch m.r.IntN(9) {
+	switch m.r.IntN(10) {
 	case 0:
 		_, err := m.listIn(t, n)
 		return err
@@ -183,6 +181,9 @@ func (m *simulation) operate(t *simulatedTx) error {
 		return m.registerIn(t, registersAt+n)
 	case 6:
 		return m.lockIn(t, n)
+	case 7:
+		lo, hi := registersAt+n, registersAt+n+1+isolation.Key(m.r.IntN(simulatedKeys))
+		return t.entry.clear(lo, hi, func(lo, hi []byte) error { return t.writes.DeleteRange(span.Span{Lo: lo, Hi: hi}) })
 	}
 	k := registersAt + n
 	if m.r.IntN(3) == 0 {

@@ -254,7 +254,7 @@ func (u *user) swell(tx *lightningdb.Tx) error {
 }
 
 func (u *user) operation(tx *lightningdb.Tx) error {
-	switch u.r.IntN(18) {
+	switch u.r.IntN(19) {
 	case 0, 1:
 		return u.readList(tx)
 	case 2, 3, 4:
@@ -277,6 +277,8 @@ func (u *user) operation(tx *lightningdb.Tx) error {
 		return u.turnAround(tx)
 	case 16:
 		return tx.Update(u.operation)
+	case 17:
+		return u.clearRegisters(tx.DeleteRange)
 	}
 	return u.changeMind(tx)
 }
@@ -313,6 +315,11 @@ func (u *user) writeMuch(tx *lightningdb.Tx) error {
 	for range 1 + u.r.IntN(3) {
 		if err := errors.Join(u.appendTo(tx), u.writeRegister(tx), u.transfer(tx)); err != nil {
 			return err
+		}
+		if u.r.IntN(4) == 0 {
+			if err := u.clearRegisters(tx.DeleteRange); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -411,6 +418,13 @@ func (u *user) writeRegister(tx *lightningdb.Tx) error {
 		return tx.Delete(registerKey(k))
 	}
 	return tx.Put(registerKey(k), encodeRegister(u.entry.put(k)))
+}
+
+// clearRegisters deletes a range of registers of the present block by remove.
+func (u *user) clearRegisters(remove func(lo, hi []byte) error) error {
+	k := u.list()
+	end := min(k+1+isolation.Key(u.r.IntN(5)), u.block()+listsInBlock)
+	return u.entry.clear(registersAt+k, registersAt+end, remove)
 }
 
 // ranger is what scans: of a transaction, or of the database.
@@ -532,6 +546,8 @@ func (u *user) blind() {
 	case 3, 4:
 		k := u.register()
 		b.Put(registerKey(k), encodeRegister(u.entry.put(k)))
+	case 5:
+		_ = u.clearRegisters(b.DeleteRange) // the keys of registers are within all limits
 	}
 	k := u.list()
 	b.Append(listKey(k), encodeElement(u.entry.appended(k)))
