@@ -74,6 +74,8 @@ type Set struct {
 	// The number of refs, and the bytes of memory that they take. Changed under mu, but for what grow adds.
 	number, bytes atomic.Int64
 
+	read atomic.Uint64 // bytes of tables that readers have read
+
 	values valueFiles
 
 	shutMu sync.Mutex
@@ -84,6 +86,9 @@ type Set struct {
 func New(o Options) *Set {
 	if o.Missing == nil {
 		o.Missing = func(_ filename.Num, err error) error { return o.Dir.TakenOver(err) }
+	}
+	if o.Damaged == nil {
+		o.Damaged = func(error) {}
 	}
 	return &Set{opts: o, values: valueFiles{files: make(map[filename.Num]*Ref)}}
 }
@@ -97,6 +102,22 @@ func (t *Ref) Meta() *manifest.TableMeta { return t.meta }
 // Size returns the number of open tables, and the bytes of memory that they take. It does not wait while one
 // is being opened.
 func (s *Set) Size() (open int, bytes int64) { return int(s.number.Load()), s.bytes.Load() }
+
+// BytesRead is how many bytes of tables were read because the cache did not have them, and of value files by anybody.
+// What a job reads of a table that it has opened for itself (OpenApart, OpenInput) is not among them.
+func (s *Set) BytesRead() uint64 { return s.read.Load() }
+
+// countedFile is the file of a table that readers share.
+type countedFile struct {
+	vfs.File
+	read *atomic.Uint64
+}
+
+func (f countedFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	f.read.Add(uint64(n))
+	return n, err
+}
 
 // Reclaim closes the tables that nobody uses any more.
 func (s *Set) Reclaim() {
@@ -274,7 +295,7 @@ func (s *Set) openValues(meta *manifest.TableMeta) (*openTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.opened(file, o, table.OpenValues)
+	return s.opened(countedFile{file, &s.read}, o, table.OpenValues)
 }
 
 // find opens the file of a table, or of a value file, and says what it should be.
@@ -339,6 +360,9 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 	}
 	if ctx.Done() != nil {
 		file = untilFile{file, ctx, pace}
+	}
+	if damaged != nil {
+		file = countedFile{file, &s.read}
 	}
 	opts.Values = &values{set: s, name: opts.Name, ctx: ctx, pace: pace}
 	opts.Damaged = damaged
