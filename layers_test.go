@@ -25,7 +25,7 @@ var wings = []wing{
 	{"internal/engine", "room stats events opening measure disk conflict scrub state .", "system format tree log event"},
 	{"internal/follower", ".", "system format tree log/wal"},
 	{"internal/target", ".", "system format tree/manifest"},
-	{"internal/salvage", "leaves .", "system format tree log/wal target"},
+	{"internal/salvage", "leaves lenient losses .", "system format tree log/wal target"},
 	{"internal/checkpoint", ".", "system format tree target"},
 	{"internal/archive", ".", "system format tree log engine checkpoint"},
 	{"internal/transaction", ".", "system format log engine"},
