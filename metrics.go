@@ -86,6 +86,7 @@ type CacheMetrics struct {
 	UsedBytes, LimitBytes int64  // pages; the limit rises when memtables do not need the memory
 	RowBytes              int64  // rows
 	Misses, Evictions     uint64 // pages, since Open
+	ReadBytes             uint64 // since Open: of tables what was not there, of value files all
 }
 
 // ReaderMetrics describes an open snapshot, transaction, cursor or loop.
@@ -213,13 +214,12 @@ func treeMetrics(m engine.TreeMetrics, levels []engine.LevelState) Metrics {
 		Memtable:       state.MemtablesOf(m),
 		Cache: CacheMetrics{
 			UsedBytes: cacheBytes, LimitBytes: int64(m.Cache.Frames) * int64(m.Cache.FrameSize), RowBytes: m.RowBytes,
-			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions),
+			Misses: uint64(m.Cache.Misses), Evictions: uint64(m.Cache.Evictions), ReadBytes: m.ReadBytes,
 		},
 		TablesOpen: m.OpenTables, RangeTombstones: m.Ranges,
 		Latency:       LatencyMetrics{Get: latency.Summarize(m.Gets), Scan: latency.Summarize(m.Scans)},
 		ObsoleteFiles: m.Pinned.Count,
-		PinnedFiles:   m.Pinned.Count,
-		PinnedBytes:   m.Pinned.Bytes,
+		PinnedFiles:   m.Pinned.Count, PinnedBytes: m.Pinned.Bytes,
 	}
 	if m.Version != nil {
 		out.Values.Files, out.Values.Bytes, out.Values.Garbage = engine.ValueFiles(m.Version)

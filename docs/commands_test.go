@@ -22,6 +22,8 @@ import (
 //	sh            runs next to a program that has the database open
 //	sh stopped    runs while no program has it open
 //	sh root       needs root, systemd or a container: read by sh alone
+//	sh keys       has keys of a bucket in it, which nobody has: read by sh alone
+//	sh bucket     needs a bucket: read by sh, and run by a test of lightning-s3
 //	sh site       names the places of the sandbox
 //	ini           a unit of systemd: read by systemd-analyze, where that is installed; its lightning commands run
 //	dockerfile    its instructions are looked at
@@ -165,7 +167,7 @@ func TestCommands_ofTheDocumentsRunAsWritten(t *testing.T) {
 				s.stop(t)
 				s.run(t, f.text)
 				ran++
-			case "sh root", "sh bucket": // no test has the one, and not every test the other
+			case "sh root", "sh keys", "sh bucket": // no test has the first two; lightning-s3's runs the last
 				read(t, f.text)
 			case "sh site":
 				s.checkPlaces(t, f)

@@ -130,6 +130,8 @@ var figures = []figure{
 		func(m *metrics) float64 { return float64(m.Cache.Misses) }},
 	{"cache_evictions", counter, "Pages that had to leave the cache.",
 		func(m *metrics) float64 { return float64(m.Cache.Evictions) }},
+	{"cache_read_bytes", counter, "Bytes of tables read because they were not in the cache.",
+		func(m *metrics) float64 { return float64(m.Cache.ReadBytes) }},
 	{"tables_open", gauge, "Open tables.",
 		func(m *metrics) float64 { return float64(m.TablesOpen) }},
 

@@ -423,6 +423,7 @@ var sampled = map[string]string{
 	"commit_latency_seconds":    "of commits that wait for nothing one in 16 is measured; within bounds",
 	"cache_misses":              "a script does not know which pages are read",
 	"cache_evictions":           "the same",
+	"cache_read_bytes":          "the same",
 	"archive_pieces":            "there is no archive here",
 	"archive_bytes":             "the same",
 	"archive_failures":          "the same",

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,6 +116,38 @@ func TestArchiver_notesMomentsWhileAPutTakesLong(t *testing.T) {
 			t.Errorf("after %d minutes: %v, %v, want %s", minute, got, err, want)
 		}
 	}
+}
+
+// Whoever sets no interval loses at most a second of commits with the disk, and of many commits no more than 1 MiB and
+// what comes within a tenth of that second.
+func TestArchiver_putsEachSecondAndEachMebibyte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, rand.New(rand.NewPCG(1, 0)))
+		a := Start(w.e, Options{Store: w.shelf})
+		lags := func(after time.Duration) bool {
+			time.Sleep(after)
+			synctest.Wait()
+			return a.Metrics().LagOperations > 0
+		}
+		w.put("a", true)
+		if lags(2 * time.Second) {
+			t.Error("the first commit is not archived") // nor is the branch begun
+		}
+		w.put("b", true)
+		if !lags(700 * time.Millisecond) {
+			t.Error("a small commit did not wait")
+		}
+		if lags(500 * time.Millisecond) {
+			t.Error("a small commit waits for more than a second")
+		}
+		lags(600 * time.Millisecond) // far from the next second
+		w.put(strings.Repeat("c", pieceBytes), true)
+		if lags(150 * time.Millisecond) {
+			t.Error("a piece that is full waits")
+		}
+		a.Stop()
+		w.close()
+	})
 }
 
 // An archive that stands still would be found out by whoever asks for it, perhaps after the disk is lost.

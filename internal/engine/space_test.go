@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"lightningdb/internal/format/codec"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/span"
+	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -279,6 +281,64 @@ func TestSpace_ofLargeValuesIsBounded(t *testing.T) {
 		t.Logf("%d live, %d busy, %d quiet, %d value files", live, most, s.tableBytes(), values)
 		if values == 0 {
 			t.Error("there were no value files")
+		}
+	})
+}
+
+// meteredFS counts the bytes that are read of tables.
+type meteredFS struct {
+	vfs.FS
+	read atomic.Int64
+}
+
+func (fs *meteredFS) Open(name string) (vfs.File, error) {
+	f, err := fs.FS.Open(name)
+	if kind, _ := filename.Parse(name); err != nil || kind != filename.Table {
+		return f, err
+	}
+	return meteredFile{f, &fs.read}, nil
+}
+
+type meteredFile struct {
+	vfs.File
+	read *atomic.Int64
+}
+
+func (f meteredFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	f.read.Add(int64(n))
+	return n, err
+}
+
+// An operator would look in vain for who reads a database that is only written to: each look at what a memtable hides
+// reads up to 8 MiB, which no other metric has.
+func TestSpace_whatItReadsIsInTheMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := &meteredFS{FS: memfs.NewVolatile()}
+		s := &spacious{t: t, r: rand.New(rand.NewPCG(1, 2))}
+		o := Options{FS: fs, MemoryLimit: MinMemoryLimit, Codec: codec.By(codec.None)}
+		var err error
+		if s.e, err = Open(o); err != nil {
+			t.Fatal(err)
+		}
+		defer s.e.Close()
+		loadRows(s)
+		if err := s.e.Compact(t.Context(), nil, nil); err != nil { // no page of its tables is in the cache
+			t.Fatal(err)
+		}
+		s.rest(time.Minute)
+		before, readBefore := s.e.Metrics(), fs.read.Load()
+		for range 15 {
+			s.write(20, s.any(s.put))
+			s.rest(time.Second)
+		}
+		after := s.e.Metrics()
+		read, counted := fs.read.Load()-readBefore, int64(after.ReadBytes-before.ReadBytes)
+		if compactions := after.Compaction.Count - before.Compaction.Count; compactions > 0 || read < 100<<10 {
+			t.Fatalf("read are %d bytes, next to %d compactions: nothing was looked up", read, compactions)
+		}
+		if counted != read {
+			t.Errorf("counted are %d of %d bytes read", counted, read)
 		}
 	})
 }

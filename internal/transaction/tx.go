@@ -180,6 +180,7 @@ func (tx *Tx) Delete(k []byte) error {
 
 // DeleteRange removes all keys in s, whose bounds it copies.
 func (tx *Tx) DeleteRange(s span.Span) error {
+	s = s.Short(key.MaxUserKeySize)
 	if tx.priority && tx.snapshot && !s.Empty() { // as for a write of a key
 		tx.reportWalks()
 		if err := tx.txn.Protect(s); err != nil {
@@ -188,7 +189,7 @@ func (tx *Tx) DeleteRange(s span.Span) error {
 		}
 	}
 	if err := tx.writes.DeleteRange(s); err != nil {
-		return fmt.Errorf("%w: %w", engine.ErrTooManyRanges, err)
+		return err
 	}
 	return tx.spillIfLarge()
 }

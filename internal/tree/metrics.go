@@ -21,7 +21,8 @@ type Metrics struct {
 	Frozen       int
 	Ranges       int // range tombstones, of version and memtables
 	Cache        cache.Metrics
-	RowBytes     int64 // bytes of memory for rows that are read over and over
+	RowBytes     int64  // bytes of memory for rows that are read over and over
+	ReadBytes    uint64 // bytes of tables that were not in the cache
 	OpenTables   int
 	OpenBytes    int64 // bytes of directories and slots of open tables
 	BufferBytes  int64 // bytes of pieces of tables that are being written, or read from front to back
@@ -47,9 +48,9 @@ type Files struct {
 // Metrics collects the metrics. It takes a few locks for a moment each.
 func (tr *Tree) Metrics() Metrics {
 	m := Metrics{
-		Visible:     tr.readers.Visible(),
-		Cache:       tr.cache.Metrics(),
-		RowBytes:    tr.rows.Bytes(),
+		Visible:  tr.readers.Visible(),
+		Cache:    tr.cache.Metrics(),
+		RowBytes: tr.rows.Bytes(), ReadBytes: tr.tables.BytesRead(),
 		BufferBytes: tr.buffers.Bytes(),
 		WriteBytes:  tr.onHeap.Load(),
 		Snapshots:   tr.openSnapshots.Load(),
@@ -71,10 +72,7 @@ func (tr *Tree) Metrics() Metrics {
 	m.Version, m.Active, m.Frozen = v.version, min(1, len(v.mems)), max(0, len(v.mems)-1)
 	m.Pinned = tr.pinnedLocked(v)
 	m.MemtableUsed, m.MemtableRows = v.Unflushed()
-	m.Ranges = v.ranges.Len()
-	for _, active := range v.mems[:m.Active] {
-		m.Ranges += active.Ranges().Len()
-	}
+	m.Ranges, _ = v.Ranges()
 	return m
 }
 

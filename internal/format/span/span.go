@@ -53,6 +53,19 @@ func Prefix(p []byte) Span {
 	return Span{Lo: p, Hi: hi}
 }
 
+// Short is the keys of s that have at most n bytes, with bounds of at most n bytes, which may be those of s.
+func (s Span) Short(n int) Span {
+	if len(s.Lo) > n {
+		if s.Lo = Prefix(s.Lo[:n]).Hi; s.Lo == nil { // all of them are before it
+			return Span{Hi: []byte{}}
+		}
+	}
+	if len(s.Hi) > n {
+		s.Hi = Prefix(s.Hi[:n]).Hi
+	}
+	return s
+}
+
 // Intersect is the keys that lie in both s and o, whose bounds it borrows.
 func (s Span) Intersect(o Span) Span {
 	if bytes.Compare(o.Lo, s.Lo) > 0 {
@@ -98,6 +111,24 @@ func (s Span) Overlaps(o Span) bool {
 		lo = o.Lo
 	}
 	return !s.Below(lo) && !o.Below(lo)
+}
+
+// Holds reports whether every key of o, which is not empty, lies in s.
+func (s Span) Holds(o Span) bool {
+	return bytes.Compare(s.Lo, o.Lo) <= 0 && CompareEnds(s.Hi, o.Hi) >= 0
+}
+
+// CompareEnds compares two Hi, of which nil is the last.
+func CompareEnds(a, b []byte) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return bytes.Compare(a, b)
 }
 
 // compareHi compares the end of s with key. An open end is after every key.

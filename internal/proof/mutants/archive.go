@@ -16,6 +16,13 @@ var archiveMutants = []Mutant{
 		Quick:   true,
 	},
 	{
+		Name:    "a piece that is full waits for the interval",
+		Breaks:  "a burst of commits is lost with the disk, for a second of it instead of 1 MiB",
+		Changes: []Change{{"internal/archive/archiver.go", `>= pieceBytes && pause == a.opts.Interval`, `>= 64*pieceBytes && pause == a.opts.Interval`}},
+		Killer:  test("archive", "TestArchiver_putsEachSecondAndEachMebibyte"),
+		Quick:   true,
+	},
+	{
 		Name:    "what is not durable is archived",
 		Breaks:  "after a power cut the archive has a commit that the database has lost",
 		Changes: []Change{{"internal/archive/archiver.go", `durable, now := a.log.Durable(), `, `durable, now := a.engine.Tree().Visible(), `}},
@@ -172,8 +179,8 @@ var archiveMutants = []Mutant{
 	{
 		Name:   "what was restored is named before it is a database",
 		Breaks: "a kill during a restore leaves a directory that looks complete and is refused",
-		Changes: []Change{{"internal/target/staging.go", `			if err := s.write(ctx, inside, fill); err != nil {`, `			if err := s.write(ctx, inside, fill); err != nil && !s.Drill {
-				_ = s.rename(inside, dir)`}},
+		Changes: []Change{{"internal/target/staging.go", `	if err := s.write(ctx, inside, fill); err != nil {`, `	if err := s.write(ctx, inside, fill); err != nil && !s.Drill {
+		_ = s.rename(inside, dir)`}},
 		Killer: Check{Package: "./backup", Run: "^TestRestoreTo_faultsAnywhere$"},
 	},
 	{

@@ -10,6 +10,15 @@ var scrubMutants = []Mutant{
 		Quick:   true,
 	},
 	{
+		Name:   "what is looked up in tables is not counted",
+		Breaks: "a database that is only written to reads, and no metric says what",
+		Changes: []Change{{"internal/tree/tables/set.go", `	if shared {
+		file = countedFile{file, &s.read}
+	} else {`, `	if !shared {`}},
+		Killer: test("engine", "TestSpace_whatItReadsIsInTheMetrics"),
+		Quick:  true,
+	},
+	{
 		Name:    "a scrub begins anew at once",
 		Breaks:  "a small database is read all the time",
 		Changes: []Change{{"internal/engine/scrub/scrub.go", `left > 0 && s.opts.Sleep(`, `left > Interval && s.opts.Sleep(`}},

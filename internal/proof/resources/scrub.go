@@ -61,7 +61,7 @@ func measureScrub(r *run) error {
 	if err != nil {
 		return err
 	}
-	read, took := probe.Of(p.pid).Read-before-m.Numbers["compacted"], time.Since(start)
+	read, took := probe.Of(p.pid).Read-before-m.Numbers["read by others"], time.Since(start)
 	r.show("rate", fmt.Sprintf("%.1f of %.1f MiB/s", float64(read)/took.Seconds()/(1<<20), float64(scrubRate)/(1<<20)))
 	judge(r, "read in "+timeText(took)+" of load", read, int64(scrubRate*took.Seconds())+scrubPiece, sizeText)
 	r.check("read by the scrub", sizeText(read), "> 0", read > 0)
@@ -100,6 +100,7 @@ func scrubUnderLoad(c *child) error {
 		return err
 	}
 	defer scrubbed.Close()
+	before := scrubbed.Metrics().Cache.ReadBytes
 	if err := c.stop(message{Phase: "scrubbing"}); err != nil {
 		return err
 	}
@@ -110,7 +111,9 @@ func scrubUnderLoad(c *child) error {
 	if err != nil {
 		return err
 	}
-	numbers["compacted"] = compaction.BytesRead
+	// Puts read nothing. But every ten seconds a database that is written to looks up a thousand of the keys in its
+	// memtable, to find how much of its tables they hide: 7 MiB of leaves, which the scrub has nothing to do with.
+	numbers["read by others"] = compaction.BytesRead + int64(scrubbed.Metrics().Cache.ReadBytes-before)
 	if err := c.stop(message{Phase: "loaded", Numbers: numbers}); err != nil {
 		return err
 	}

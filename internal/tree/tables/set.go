@@ -74,6 +74,8 @@ type Set struct {
 	// The number of refs, and the bytes of memory that they take. Changed under mu, but for what grow adds.
 	number, bytes atomic.Int64
 
+	read atomic.Uint64 // bytes of tables that readers have read
+
 	values valueFiles
 
 	shutMu sync.Mutex
@@ -97,6 +99,22 @@ func (t *Ref) Meta() *manifest.TableMeta { return t.meta }
 // Size returns the number of open tables, and the bytes of memory that they take. It does not wait while one
 // is being opened.
 func (s *Set) Size() (open int, bytes int64) { return int(s.number.Load()), s.bytes.Load() }
+
+// BytesRead is how many bytes of tables were read because the cache did not have them, and of value files by anybody.
+// What a job reads of a table that it has opened for itself (OpenApart, OpenInput) is not among them.
+func (s *Set) BytesRead() uint64 { return s.read.Load() }
+
+// countedFile is the file of a table that readers share.
+type countedFile struct {
+	vfs.File
+	read *atomic.Uint64
+}
+
+func (f countedFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	f.read.Add(uint64(n))
+	return n, err
+}
 
 // Reclaim closes the tables that nobody uses any more.
 func (s *Set) Reclaim() {
@@ -133,7 +151,7 @@ func (s *Set) Verify(ctx context.Context, meta *manifest.TableMeta) error {
 // next read fails. pace, which may be nil, is called before each read with its length, and its error fails it.
 func (s *Set) OpenApart(ctx context.Context, meta *manifest.TableMeta,
 	pace func(bytes int) error) (*table.Reader, error) {
-	o, err := s.openUntil(ctx, meta, pace, nil)
+	o, err := s.openUntil(ctx, meta, pace, false)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +283,7 @@ func (s *Set) OpenAhead(refs []*Ref) {
 
 // openFile opens the file of a table that the manifest names. If it is missing, or no file, that is damage.
 func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
-	return s.openUntil(context.Background(), meta, nil, s.opts.Damaged)
+	return s.openUntil(context.Background(), meta, nil, true)
 }
 
 // openValues opens a value file.
@@ -274,7 +292,7 @@ func (s *Set) openValues(meta *manifest.TableMeta) (*openTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.opened(file, o, table.OpenValues)
+	return s.opened(countedFile{file, &s.read}, o, table.OpenValues)
 }
 
 // find opens the file of a table, or of a value file, and says what it should be.
@@ -330,9 +348,9 @@ func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// openUntil is openFile, also for a job of its own: see OpenApart. damaged is told of damage; a job has nil.
+// openUntil is openFile if readers share the table, and otherwise for a job of its own: see OpenApart.
 func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func(bytes int) error,
-	damaged func(error)) (*openTable, error) {
+	shared bool) (*openTable, error) {
 	file, opts, err := s.find(meta)
 	if err != nil {
 		return nil, err
@@ -340,8 +358,12 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 	if ctx.Done() != nil {
 		file = untilFile{file, ctx, pace}
 	}
+	if shared {
+		file = countedFile{file, &s.read}
+	} else {
+		opts.Damaged = nil
+	}
 	opts.Values = &values{set: s, name: opts.Name, ctx: ctx, pace: pace}
-	opts.Damaged = damaged
 	o, err := s.opened(file, opts, table.Open)
 	if err != nil {
 		return nil, err

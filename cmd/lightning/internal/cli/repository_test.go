@@ -38,6 +38,57 @@ func backedUp(t *testing.T, dir, repository string) stored {
 	return decode[stored](t, must(t, "backup", dir, repository, "--json"))
 }
 
+// What a script reads of a copy must be one line of JSON, with the names that the manual gives, from each verb.
+func TestCopies_tellScriptsInOneLine(t *testing.T) {
+	tmp := t.TempDir()
+	dir, repo, file := filepath.Join(tmp, "db"), filepath.Join(tmp, "backups")+"/", filepath.Join(tmp, "one.tar")
+	must(t, "put", dir, "a", "1")
+	first := backedUp(t, dir, repo)
+	must(t, "put", dir, "b", "2")
+	second := backedUp(t, dir, repo)
+	for _, c := range []struct {
+		args  []string
+		names string // of the fields, in their order
+	}{
+		{[]string{"backup", dir, file}, "database sequence time files bytes seconds"},
+		{[]string{"backup", dir, repo}, "id database sequence time files bytes moved shared seconds"},
+		{[]string{"checkpoint", dir, filepath.Join(tmp, "checkpoint")}, "directory sequence bytes seconds"},
+		{[]string{"clone", dir, filepath.Join(tmp, "clone")}, "directory sequence bytes seconds"},
+		{[]string{"list", repo}, "backups"},
+		{[]string{"diff", repo, first.ID, second.ID}, "only_a only_b both"},
+		{[]string{"verify", repo, "--read-data"}, "backups read_data bytes seconds damage"},
+		{[]string{"restore", filepath.Join(tmp, "file"), file}, "database sequence time files bytes seconds"},
+		{[]string{"restore", filepath.Join(tmp, "repository"), repo, "--verify-only"},
+			"id database sequence time files bytes seconds"},
+		{[]string{"archive", "list", repo}, "branches"},
+		{[]string{"prune", repo, "--keep-last", "1"}, "dry_run kept removed freed pieces in_use seconds"},
+	} {
+		out := must(t, append(c.args, "--json")...)
+		var names []string
+		lines := json.NewDecoder(strings.NewReader(out))
+		for depth := 0; ; {
+			token, err := lines.Token()
+			if err != nil {
+				break
+			}
+			if d, ok := token.(json.Delim); ok {
+				depth += map[json.Delim]int{'{': 1, '[': 1, '}': -1, ']': -1}[d]
+				continue
+			}
+			if depth == 1 {
+				names = append(names, fmt.Sprint(token))
+				var value json.RawMessage
+				if err := lines.Decode(&value); err != nil {
+					t.Fatal(c.args, err)
+				}
+			}
+		}
+		if got := strings.Join(names, " "); got != c.names || strings.Count(out, "\n") > 1 {
+			t.Errorf("%s: %s, want %s\n%s", c.args[0], got, c.names, out)
+		}
+	}
+}
+
 // The life of a repository next to a program that runs, as an operator meets it.
 func TestRepository_fromTheFirstBackupToTheRestore(t *testing.T) {
 	tmp := t.TempDir()

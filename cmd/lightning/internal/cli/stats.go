@@ -151,6 +151,7 @@ type stats struct {
 		Limit     int64  `json:"limit_bytes"`
 		Misses    uint64 `json:"misses"`
 		Evictions uint64 `json:"evictions"`
+		Read      uint64 `json:"read_bytes"`
 	} `json:"cache"`
 	Log             *logStats      `json:"log"`
 	TablesOpen      int            `json:"tables_open"`
@@ -213,7 +214,7 @@ func newStats(from source) stats {
 	s.Memtables.Active, s.Memtables.Frozen = m.Memtable.Active, m.Memtable.Frozen
 	s.Memtables.Bytes, s.Memtables.Entries = m.Memtable.Bytes, m.Memtable.Entries
 	s.Cache.Used, s.Cache.Limit = m.Cache.UsedBytes, m.Cache.LimitBytes
-	s.Cache.Misses, s.Cache.Evictions = m.Cache.Misses, m.Cache.Evictions
+	s.Cache.Misses, s.Cache.Evictions, s.Cache.Read = m.Cache.Misses, m.Cache.Evictions, m.Cache.ReadBytes
 	if m.BackgroundError != nil {
 		s.BackgroundError = m.BackgroundError.Error()
 	}

@@ -32,7 +32,7 @@ type options struct {
 	keysOnly      bool
 	ignoreMissing bool
 	all           bool // everything, of delete
-	limit         int // 0 if not told
+	limit         int  // 0 if not told
 }
 
 func (o *options) show() entries.Show {

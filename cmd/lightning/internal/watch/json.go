@@ -42,6 +42,7 @@ type Told struct {
 		Rows      int64  `json:"row_bytes"`
 		Misses    uint64 `json:"misses"`
 		Evictions uint64 `json:"evictions"`
+		Read      uint64 `json:"read_bytes"`
 	} `json:"cache"`
 	Log struct {
 		Segments int    `json:"segments"`
@@ -217,7 +218,7 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 	t.Memtables.Active, t.Memtables.Frozen, t.Memtables.Entries = m.Memtable.Active, m.Memtable.Frozen, m.Memtable.Entries
 	t.Memtables.Bytes, t.Memtables.Held = m.Memtable.Bytes, m.Memtable.HeldBytes
 	t.Cache.Used, t.Cache.Limit, t.Cache.Rows = m.Cache.UsedBytes, m.Cache.LimitBytes, m.Cache.RowBytes
-	t.Cache.Misses, t.Cache.Evictions = m.Cache.Misses, m.Cache.Evictions
+	t.Cache.Misses, t.Cache.Evictions, t.Cache.Read = m.Cache.Misses, m.Cache.Evictions, m.Cache.ReadBytes
 	t.Log.Segments, t.Log.Bytes, t.Log.Appends = m.Log.Segments, m.Log.Bytes, m.Log.Appends
 	t.Log.Syncs, t.Log.Written = m.Log.Syncs, m.Log.BytesWritten
 	t.Stalls.Count, t.Stalls.Seconds, t.Stalls.Cause = m.Stall.Count, m.Stall.Duration.Seconds(), m.Stall.Cause
