@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"slices"
 )
 
@@ -68,6 +69,10 @@ const (
 	editIngested = 14
 	editLogEnd   = 16
 	editValues   = 18
+
+	editRangeAdded   = 20
+	editRangeRemoved = 22
+	editCleared      = 24
 )
 
 // The numbers of a table that joins, and how many keys stand behind them. The numbers of its value files follow.
@@ -92,7 +97,8 @@ const (
 	valueFileSize
 )
 
-// editField is a field of an edit: numbers, and of a table that joins keys behind them, and numbers behind these.
+// editField is a field of an edit: numbers, of a table that joins and of a range tombstone keys behind them, and of the
+// first numbers behind these.
 type editField struct {
 	tag     uint64
 	numbers []uint64
@@ -102,6 +108,23 @@ type editField struct {
 
 // joins says that f is a table that joins.
 func (f *editField) joins() bool { return f.tag == editAdded || f.tag == editIngested }
+
+// shape is how many numbers f begins with, and how many keys follow.
+func (f *editField) shape() (numbers, keys int) {
+	switch {
+	case f.joins():
+		return addedNumbers, addedKeys
+	case f.tag == editRangeAdded || f.tag == editRangeRemoved:
+		return 1, 2
+	}
+	return math.MaxInt, 0
+}
+
+// hides says that f decides what is hidden: then another f is another database, which nobody can tell from the right
+// one.
+func (f *editField) hides() bool {
+	return f.tag == editRangeAdded || f.tag == editRangeRemoved || f.tag == editCleared
+}
 
 // craftedEdits are the fields of each edit of a manifest.
 type craftedEdits [][]editField
@@ -123,13 +146,14 @@ func (f *recordFile) edits() (all craftedEdits) {
 
 func newEditField(tag uint64, value []byte) editField {
 	f := editField{tag: tag}
+	numbers, keys := f.shape()
 	for len(value) > 0 {
 		var n uint64
 		n, value = uvarint(value)
 		switch {
-		case !f.joins() || len(f.numbers) < addedNumbers:
+		case len(f.numbers) < numbers:
 			f.numbers = append(f.numbers, n)
-		case len(f.keys) < addedKeys:
+		case len(f.keys) < keys:
 			f.keys = append(f.keys, bytes.Clone(value[:n]))
 			value = value[n:]
 		default:
@@ -201,25 +225,25 @@ func manifestCrafts(all craftedEdits) (crafts []Craft) {
 		for j, field := range edit {
 			for k, n := range field.numbers {
 				for _, odd := range oddNumbers(n) {
-					change(i, j, fmt.Sprintf("number %d is %d instead of %d", k, odd, n), true,
+					change(i, j, fmt.Sprintf("number %d is %d instead of %d", k, odd, n), !field.hides(),
 						func(e []editField) []editField { e[j].numbers[k] = odd; return e })
 				}
 			}
 			for k := range field.keys {
-				for _, odd := range [][]byte{nil, field.keys[k][:len(field.keys[k])-1], []byte("\xff\xff"), {0},
+				for _, odd := range [][]byte{nil, field.keys[k][:max(len(field.keys[k])-1, 0)], []byte("\xff\xff"), {0},
 					bytes.Repeat([]byte("k"), 70_000)} {
-					change(i, j, fmt.Sprintf("key %d is %.9q, %d bytes", k, odd, len(odd)), true,
+					change(i, j, fmt.Sprintf("key %d is %.9q, %d bytes", k, odd, len(odd)), !field.hides(),
 						func(e []editField) []editField { e[j].keys[k] = odd; return e })
 				}
 			}
 			for k, n := range field.values {
 				for _, odd := range oddNumbers(n) {
-					change(i, j, fmt.Sprintf("number %d of values is %d instead of %d", k, odd, n), true,
+					change(i, j, fmt.Sprintf("number %d of values is %d instead of %d", k, odd, n), !field.hides(),
 						func(e []editField) []editField { e[j].values[k] = odd; return e })
 				}
 			}
-			change(i, j, "twice", true, func(e []editField) []editField { return append(e, e[j]) })
-			change(i, j, "missing", field.tag != editAdded && field.tag != editDeleted,
+			change(i, j, "twice", field.tag != editCleared, func(e []editField) []editField { return append(e, e[j]) })
+			change(i, j, "missing", field.tag != editAdded && field.tag != editDeleted && !field.hides(),
 				func(e []editField) []editField { return slices.Delete(e, j, j+1) })
 		}
 	}
