@@ -100,6 +100,8 @@ func Classify(err error, program string) (c console.Class, ok bool) {
 		c.Advice = "take another backup, and make a new one as long as the database is whole"
 	case errors.Is(err, backup.ErrNotRepository):
 		c.Name, c.Advice = "not-repository", checkName
+	case errors.Is(err, backup.ErrPruning):
+		c.Code, c.Name, c.Advice = console.ExitLocked, "pruning", "run it again when the other one has ended"
 	default:
 		return console.Class{}, false
 	}

@@ -20,7 +20,7 @@ const driverVariable = "LIGHTNING_BLACKBOX_DRIVER"
 func TestMain(m *testing.M) {
 	if os.Getenv(driverVariable) != "" {
 		vfs.WriteThrough() // a trace has no stores into a mapping
-		blackbox.ServeStandard(open)
+		blackbox.ServeStandard(openDriven)
 		return
 	}
 	os.Exit(m.Run())
@@ -40,6 +40,19 @@ type store struct{ db *lightningdb.DB }
 func open(dir string) (blackbox.Store, error) {
 	db, err := lightningdb.Open(dir, &lightningdb.Options{MemoryLimit: 10 << 20, LogLimit: 1 << 20})
 	return store{db}, err
+}
+
+// openDriven opens the store of a driver, archived if it is to be.
+func openDriven(dir string) (blackbox.Store, error) {
+	repository := os.Getenv(repositoryVariable)
+	if repository == "" {
+		return open(dir)
+	}
+	a, err := openArchived(dir, repository)
+	if err == nil {
+		err = a.wait()
+	}
+	return a, err
 }
 
 func (s store) Write(ops []blackbox.Op, sync bool) error {

@@ -30,9 +30,12 @@ type Moment struct {
 // A write takes effect at its end, a sync at its end too, but for what had been done at its beginning. An
 // acknowledgement counts from its beginning, because then the store has returned.
 func Replay(trace io.Reader, dir string, do func(Moment) error) error {
-	r := &replay{dir: filepath.Clean(dir), fs: memfs.New(), files: make(map[int64]*openFile),
+	return ReadTrace(trace, newReplay(dir, do).call)
+}
+
+func newReplay(dir string, do func(Moment) error) *replay {
+	return &replay{dir: filepath.Clean(dir), fs: memfs.New(), files: make(map[int64]*openFile),
 		began: make(map[int]int), rooted: true, do: do}
-	return ReadTrace(trace, r.call)
 }
 
 type replay struct {
@@ -41,6 +44,7 @@ type replay struct {
 	files map[int64]*openFile // by descriptor
 	began map[int]int         // by thread: the changes made when its sync began
 	do    func(Moment) error
+	tree  *Tree // nil but for ReplayTree
 
 	lines  int
 	acked  int
@@ -53,6 +57,9 @@ type openFile struct {
 	path string
 	file vfs.File // nil for everything but a file of the directory
 	at   int64    // where write writes
+
+	node   *node // of the tree; nil if it is not there
+	treeAt int   // where write writes in it
 }
 
 // ignored is a file without content that matters, which may shrink.
@@ -69,6 +76,11 @@ func (r *replay) call(c *Call) error {
 		return nil
 	}
 	changed, err := r.end(c)
+	if err == nil && r.tree != nil {
+		inTree := false
+		inTree, err = r.tree.end(r, c)
+		changed = changed || inTree
+	}
 	if err != nil || !changed {
 		return err
 	}
@@ -80,6 +92,9 @@ func (r *replay) show(c *Call) error {
 }
 
 func (r *replay) begin(c *Call) error {
+	if r.tree != nil {
+		r.tree.begin(r, c)
+	}
 	switch c.Name {
 	case "close":
 		fd, err := c.number(0)
@@ -173,7 +188,9 @@ func (r *replay) refuse(c *Call) error {
 			touches = touches || f != nil && f.file != nil
 		}
 	case "close", "fork", "vfork", "sync", "syncfs": // a sync too many makes less durable here than there
-	case "truncate", "link", "linkat", "symlink", "symlinkat", "openat2", "io_uring_setup":
+	case "linkat":
+		touches = r.tree == nil
+	case "truncate", "link", "symlink", "symlinkat", "openat2", "io_uring_setup":
 		touches = true
 	}
 	if touches {

@@ -102,6 +102,21 @@ func (d *digest) String() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// Content is what there is after step n.
+func (s Script) Content(n int) map[string]string {
+	content := make(map[string]string)
+	for i := range n {
+		for _, op := range s[i].ops(i + 1) {
+			if op.Value == nil {
+				delete(content, string(op.Key))
+			} else {
+				content[string(op.Key)] = string(op.Value)
+			}
+		}
+	}
+	return content
+}
+
 // states maps the digest of the state after each step to the first step it is the state after; 0 is empty.
 func (s Script) states() map[string]int {
 	content := make(map[string][]byte)

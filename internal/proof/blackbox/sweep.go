@@ -101,7 +101,7 @@ func (s *Sweep) moment(m Moment) error {
 func (s *Sweep) image(m Moment, cut torture.Cut) error {
 	where := fmt.Sprintf("call %d (%s) after ok %d, %v:%d", m.Line, m.Call, m.Acked, cut.Policy, cut.Seed)
 	dir := filepath.Join(s.Scratch, "image")
-	if err := writeImage(m.FS.Image(cut.Policy, cut.Seed), dir); err != nil {
+	if err := WriteImage(m.FS.Image(cut.Policy, cut.Seed), dir); err != nil {
 		return err
 	}
 	command := "state "
@@ -152,8 +152,8 @@ func (s *Sweep) ask(command string) (string, error) {
 	return answer, err
 }
 
-// writeImage writes the files of img into dir, which is emptied first.
-func writeImage(img vfs.FS, dir string) error {
+// WriteImage writes the files of img into dir, which is emptied first.
+func WriteImage(img vfs.FS, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}

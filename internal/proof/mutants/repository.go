@@ -106,7 +106,53 @@ var repositoryMutants = []Mutant{
 		Killer:  Check{Package: "./backup", Run: "^(TestFolder_isAStore)$"},
 		Quick:   true,
 	},
+	{
+		Name:   "a folder does not sync what it stores",
+		Breaks: "a power cut leaves the names of pieces and backups, with nothing in them",
+		Changes: []Change{{"backup/folder.go", `	if err == nil {
+		err = out.Sync()
+	}
+`, ``}},
+		Killer: folderCuts,
+	},
+	{
+		Name:   "a folder does not sync the names that it gives",
+		Breaks: "a power cut takes pieces that the log was released for",
+		Changes: []Change{{"backup/folder.go", `	return f.sync(path.Dir(name))
 }
+
+// make opens`, `	return nil
+}
+
+// make opens`}},
+		Killer: folderCuts,
+	},
+	{
+		Name:   "a folder does not sync the directories that it makes",
+		Breaks: "a power cut takes a whole branch of an archive",
+		Changes: []Change{{"backup/folder.go", `	if err := f.sync(path.Dir(dir)); err != nil {
+		return err
+	}
+`, ``}},
+		Killer: folderCuts,
+	},
+	{
+		Name:   "the second of two prunes fails as anything else does",
+		Breaks: "a script gives up a prune that it has only to do later",
+		Changes: []Change{{"cmd/internal/repositories/verbs.go", `errors.Is(err, backup.ErrPruning)`,
+			`errors.Is(err, backup.ErrPruneStopped)`}},
+		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^TestPrune_tellsThatAnotherOneIsAtWork$"},
+	},
+	{
+		Name:    "of the pages that are evicted at once one is counted",
+		Breaks:  "a cache that is far too small looks as if it were almost large enough",
+		Changes: []Change{{"internal/tree/cache/clock.go", `c.evictions.Add(int64(len(victims)))`, `c.evictions.Add(1)`}},
+		Killer:  test("engine", "TestCache_countsMissesAndEvictionsAsTheDiskSeesThem"),
+	},
+}
+
+// folderCuts cuts the power of a folder in which a database is archived. It needs strace.
+var folderCuts = Check{Package: "./internal/proof/blackbox", Run: "^TestFolder_powerCutsKeepWhatIsArchived$"}
 
 // interleavings is the test that lets Create and Prune meet in any order.
 var interleavings = Check{Package: "./backup", Run: "^(TestRepository_everyInterleavingKeepsWhatBackupsNeed)$",

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"lightningdb/cmd/internal/console"
 )
@@ -36,6 +38,37 @@ func decode[T any](t *testing.T, text string) (v T) {
 func backedUp(t *testing.T, dir, repository string) stored {
 	t.Helper()
 	return decode[stored](t, must(t, "backup", dir, repository, "--json"))
+}
+
+// A script whose prune meets another one would wait for what never ends, or give up what it has only to do later.
+func TestPrune_tellsThatAnotherOneIsAtWork(t *testing.T) {
+	tmp := t.TempDir()
+	dir, repo := filepath.Join(tmp, "db"), filepath.Join(tmp, "backups")
+	must(t, "put", dir, "a", "1")
+	id := backedUp(t, dir, repo+"/").ID
+	write := func(folder, text string) {
+		t.Helper()
+		name := filepath.Join(repo, folder, id)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("prunes", id+"\n") // of a prune in another process, whose beat changes
+	write("beats", "0\n")
+	got := make(chan outcome)
+	go func() { got <- lightning(t, "", "prune", repo, "--keep-last", "1", "--json") }()
+	for n := 1; ; n++ {
+		select {
+		case o := <-got:
+			e := decode[console.JSONError](t, o.err)
+			if o.code != console.ExitLocked || e.Error.Code != o.code || e.Error.Class != "pruning" || e.Error.Advice == "" {
+				t.Errorf("%+v", o)
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
+			write("beats", fmt.Sprintln(n))
+		}
+	}
 }
 
 // What a script reads of a copy must be one line of JSON, with the names that the manual gives, from each verb.

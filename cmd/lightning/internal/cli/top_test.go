@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/lightning/internal/watch"
+	"lightningdb/monitor"
 )
 
 // objects are what top writes with those flags.
@@ -76,6 +81,49 @@ func TestTop_writesWhatHappens(t *testing.T) {
 	got := lightning(t, "", "top", dir, "--count", "1", "--json")
 	if got.code != console.ExitFailure || !strings.Contains(got.err, `"class":"no-writer"`) || got.out != "" {
 		t.Errorf("of a closed database: %+v", got)
+	}
+}
+
+// Whoever watches a program on another machine would get no figures, or those of nobody.
+func TestTop_showsWhatAProgramTellsOverHTTP(t *testing.T) {
+	db, err := lightningdb.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	m, err := monitor.New(db, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	server := httptest.NewServer(m)
+	defer server.Close()
+	for range 7 {
+		if err := db.Put([]byte("k"), []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	top := func(args ...string) (stdout, stderr string, err error) {
+		cmd := exec.Command(os.Args[0], append([]string{"top", server.URL}, args...)...)
+		cmd.Env = append(os.Environ(), childVariable+"=1")
+		var out, said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &said
+		err = cmd.Run()
+		return out.String(), said.String(), err
+	}
+	for _, args := range [][]string{{"--count", "1", "--json"}, {"--count", "1"}} { // the same, where no terminal is
+		out, said, err := top(args...)
+		if o := decode[watch.Object](t, out); err != nil || said != "" || o.Told == nil || o.Told.Commits != 7 ||
+			o.Told.Pid != os.Getpid() {
+			t.Errorf("%v: %s, %s, %v", args, out, said, err)
+		}
+	}
+	server.Close()
+	out, said, err := top("--count", "1", "--json")
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != console.ExitFailure || out != "" ||
+		!strings.Contains(said, `"class":"no-answer"`) {
+		t.Errorf("where nobody answers: %s, %s, %v", out, said, err)
 	}
 }
 
