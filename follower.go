@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/follower"
 	"lightningdb/internal/format/status"
+	"lightningdb/internal/report"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/transaction"
@@ -145,7 +146,7 @@ func (f *Follower) Verify(ctx context.Context, progress func(done, total int64))
 // snapshots.
 func (f *Follower) Metrics() Metrics {
 	m := f.follower.Metrics()
-	out := treeMetrics(m.Metrics, m.Levels)
+	out := report.OfTree(m.Metrics, m.Levels)
 	out.DurableSequence, out.DiskBytes, out.MemoryLimit = uint64(m.Durable), m.DiskBytes, m.MemoryLimit
 	if m.Closed {
 		out.BackgroundError = status.Failure(ErrClosed)

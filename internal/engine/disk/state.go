@@ -1,12 +1,9 @@
 package disk
 
+import "lightningdb/metrics"
+
 // State is a Disk at one moment. The zero value is one without a limit.
-type State struct {
-	Limit    int64
-	Reserve  int64  // its length; 0 while it is spent
-	Refusing string // why commits that add are refused, or wait; empty if they are not
-	Refused  uint64 // how many were, for lack of space under the limit
-}
+type State = metrics.Disk
 
 // State returns the state of this moment; of a nil Disk that of no limit.
 func (d *Disk) State() State {

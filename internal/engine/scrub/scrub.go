@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/clock"
+	"lightningdb/metrics"
 )
 
 // Interval is the least time from the beginning of one pass to that of the next.
@@ -52,20 +53,13 @@ type Options struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// State is what a scrub has done.
-type State struct {
-	Passes      uint64 // that came to their end
-	Done, Total int64  // bytes of tables in the present pass, or the last one; Done has what is being read
-	Damaged     uint64 // tables and value files that were found
-	Found       []Found
-}
+type (
+	// State is what a scrub has done.
+	State = metrics.Scrub
 
-// Found is a table or value file with damage.
-type Found struct {
-	File   string
-	Damage string
-	At     time.Time // when it was found
-}
+	// Found is a table or value file with damage.
+	Found = metrics.ScrubDamage
+)
 
 // Scrub is the scrub of one database. A nil Scrub does nothing.
 type Scrub struct {
@@ -198,7 +192,7 @@ func (s *Scrub) found(file string, err error) {
 		s.told[file] = true
 		s.state.Damaged++
 		if len(s.state.Found) < shown {
-			s.state.Found = append(s.state.Found, Found{file, err.Error(), s.opts.Wall()})
+			s.state.Found = append(s.state.Found, Found{File: file, Damage: err.Error(), At: s.opts.Wall()})
 		}
 	}
 	s.mu.Unlock()

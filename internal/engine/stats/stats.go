@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/latency"
+	"lightningdb/metrics"
 )
 
 // Stats are the counts of an engine. Its methods are safe for concurrent use.
@@ -52,11 +53,7 @@ func (s *Stats) NoteLock(err error) {
 }
 
 // Stall sums up how writers waited for background work.
-type Stall struct {
-	Count    uint64        // waits of single commits
-	Duration time.Duration // in which at least one commit waited
-	Cause    string        // of the latest
-}
+type Stall = metrics.Stall
 
 // stalls is a Stall with the commits that wait now.
 type stalls struct {
@@ -110,14 +107,7 @@ type Jobs struct {
 }
 
 // Work sums up jobs that have succeeded, and tells how far the next one is.
-type Work struct {
-	Count        uint64
-	BytesRead    int64
-	BytesWritten int64
-	Duration     time.Duration
-	Running      int   // 0 or 1
-	Done, Total  int64 // bytes of keys and values of the one in progress; 0 without one
-}
+type Work = metrics.Work
 
 // Begin begins a job that will read total bytes of keys and values, as far as is known. End ends it.
 func (j *Jobs) Begin(total int64) {

@@ -3,19 +3,11 @@ package compaction
 import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/metrics"
 )
 
 // LevelState describes one level to people and monitors.
-type LevelState struct {
-	Level      int
-	Tables     int
-	Bytes      int64
-	Values     int64 // bytes of value files that its tables refer to
-	Entries    uint64
-	Tombstones uint64
-	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
-	Score      float64 // how urgent its compaction is; from 1 on it is due, from Params.Due on if that is more
-}
+type LevelState = metrics.Level
 
 // ValueFiles is the number of value files of v, their bytes, and how many of these no table refers to.
 func ValueFiles(v *manifest.Version) (files int, bytes, garbage int64) {
