@@ -86,29 +86,19 @@ func moves(move func(*Cursor)) func(*Tx) {
 // What a transaction has walked through, or looked for in vain, must be as it was at its commit: a key that appears
 // there is the phantom that write skew comes from. What it has not come to is no reason to repeat it.
 func TestCommit_conflictsWithWritesWhereItRead(t *testing.T) {
-	for _, w := range walks {
-		for _, keys := range []struct {
-			names string
-			want  error
-		}{{w.seen, ErrConflict}, {w.unknown, nil}} {
-			for _, k := range keys.names {
-				db := openABC(t)
-				tx := beginTx(t, db, TxOptions{})
-				w.walk(tx)
-				if err := errors.Join(db.Put([]byte(string(k)), []byte("new")), tx.Put([]byte("out"), nil)); err != nil {
-					t.Fatal(err)
-				}
-				if err := tx.Commit(); !errors.Is(err, keys.want) {
-					t.Errorf("%s, and another wrote %c: the commit gave %v", w.name, k, err)
-				}
-			}
-		}
-	}
+	conflictsWhereItRead(t, "wrote", func(db *DB, k []byte) error { return db.Put(k, []byte("new")) })
 }
 
 // A range that was deleted is none of the versions of a key: what it takes must be a conflict for who has seen it, or
 // looked there in vain, and for nobody else.
 func TestCommit_conflictsWithRangesDeletedWhereItRead(t *testing.T) {
+	conflictsWhereItRead(t, "deleted a range over",
+		func(db *DB, k []byte) error { return db.DeleteRange(k, append(k, 0)) })
+}
+
+// conflictsWhereItRead has another commit change each key by do, after each walk: that must be a conflict where the
+// walk has come to, and nowhere else.
+func conflictsWhereItRead(t *testing.T, did string, do func(db *DB, k []byte) error) {
 	for _, w := range walks {
 		for _, keys := range []struct {
 			names string
@@ -118,12 +108,11 @@ func TestCommit_conflictsWithRangesDeletedWhereItRead(t *testing.T) {
 				db := openABC(t)
 				tx := beginTx(t, db, TxOptions{})
 				w.walk(tx)
-				lo := []byte(string(k))
-				if err := errors.Join(db.DeleteRange(lo, append(lo, 0)), tx.Put([]byte("out"), nil)); err != nil {
+				if err := errors.Join(do(db, []byte(string(k))), tx.Put([]byte("out"), nil)); err != nil {
 					t.Fatal(err)
 				}
 				if err := tx.Commit(); !errors.Is(err, keys.want) {
-					t.Errorf("%s, and another deleted a range over %c: the commit gave %v", w.name, k, err)
+					t.Errorf("%s, and another %s %c: the commit gave %v", w.name, did, k, err)
 				}
 			}
 		}

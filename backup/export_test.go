@@ -23,3 +23,6 @@ func (o *RestoreOptions) In(disk target.Disk, verify func(ctx context.Context, d
 	progress func(done, total int64)) error) {
 	o.in = &surroundings{disk, verify}
 }
+
+// Verify is how a restore verifies a database in a directory of the system.
+var Verify = verify

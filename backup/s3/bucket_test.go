@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -292,6 +293,42 @@ func TestBucket_showsUploadsThatWereLeft(t *testing.T) {
 		t.Errorf("%v; there is %q", err, names())
 	}
 }
+
+// A server that takes a part while its upload is aborted keeps both, for money, until the next prune.
+func TestBucket_abortsNoUploadWithAPartOnItsWay(t *testing.T) {
+	var onTheirWay, early atomic.Int32
+	begun := make(chan struct{}, senders)
+	s := start(t, &fake.Server{Fault: func(r fake.Request) fake.Fault {
+		switch r.Kind {
+		case fake.Part:
+			onTheirWay.Add(1)
+			begun <- struct{}{}
+			time.Sleep(50 * time.Millisecond) // so that an abort would overtake it
+			onTheirWay.Add(-1)
+		case fake.Abort:
+			early.Add(onTheirWay.Load())
+		}
+		return fake.None
+	}})
+	b := untried(t, s)
+	b.partSize = 1 << 20
+	const size = 3 << 20
+	broken := io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20)), readerFunc(func([]byte) (int, error) {
+		<-begun
+		return 0, errors.New("broken")
+	}))
+	err := b.Put(context.Background(), "files/0a/x", broken, size, backup.Replace)
+	if err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("of a file that broke: %v", err)
+	}
+	if early.Load() > 0 || s.OpenUploads() > 0 || count(s, fake.Abort) != 1 || count(s, fake.Part) != 1 {
+		t.Errorf("%d parts were on their way; %d uploads are left", early.Load(), s.OpenUploads())
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // A copy that is too large for one request is made in parts.
 func TestBucket_copiesInParts(t *testing.T) {

@@ -64,12 +64,13 @@ func (b *Bucket) upload(ctx context.Context, key string, send func(id string) ([
 	return nil
 }
 
-// sendParts sends a file in parts.
+// sendParts sends a file in parts. After a failure it begins no other part, and waits for those that are on their way:
+// a server that is taking one yet when its upload is aborted keeps the part, and the upload.
 func (b *Bucket) sendParts(ctx context.Context, key, id string, r io.Reader, size int64) ([]minio.CompletePart, error) {
 	partSize := b.partSizeOf(size)
 	parts := make([]minio.CompletePart, (size+partSize-1)/partSize)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	going, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	free := make(chan []byte, senders)
 	for range senders {
 		free <- nil
@@ -77,7 +78,7 @@ func (b *Bucket) sendParts(ctx context.Context, key, id string, r io.Reader, siz
 	var sending sync.WaitGroup
 	for n := range parts {
 		buffer := <-free
-		if ctx.Err() != nil {
+		if going.Err() != nil {
 			break
 		}
 		if buffer == nil {
@@ -85,20 +86,20 @@ func (b *Bucket) sendParts(ctx context.Context, key, id string, r io.Reader, siz
 		}
 		part := buffer[:min(partSize, size-int64(n)*partSize)]
 		if _, err := io.ReadFull(r, part); err != nil {
-			cancel(tooShort(err))
+			stop(tooShort(err))
 			break
 		}
 		sending.Go(func() {
 			etag, err := b.sendPart(ctx, key, id, n+1, part)
 			if err != nil {
-				cancel(err)
+				stop(err)
 			}
 			parts[n] = minio.CompletePart{PartNumber: n + 1, ETag: etag}
 			free <- buffer
 		})
 	}
 	sending.Wait()
-	return parts, context.Cause(ctx)
+	return parts, context.Cause(going)
 }
 
 // sendPart sends one part, and returns its tag.

@@ -12,6 +12,7 @@ import (
 	"lightningdb/internal/engine/room"
 	"lightningdb/internal/engine/state"
 	"lightningdb/internal/engine/stats"
+	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
@@ -392,7 +393,7 @@ var (
 	ErrCommitUnknown   = errors.New("fate of the commit is unknown until the database is reopened")
 	ErrNoDatabase      = errors.New("there is no database here")
 	ErrTakenOver       = owner.ErrTakenOver
-	ErrTooManyRanges   = room.ErrTooManyRanges
+	ErrTooManyRanges   = batch.ErrTooManyRanges
 	ErrSnapshotExpired = readers.ErrExpired
 	ErrFutureSequence  = readers.ErrFuture
 	ErrOpenReaders     = readers.ErrOpen

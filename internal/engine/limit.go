@@ -155,6 +155,7 @@ func (e *Engine) freezeWhatHides() bool {
 		return true
 	}
 	hidden, err := e.tree.HiddenByActive(v)
+	hidden += compaction.HiddenBy(v.Version(), v.Active().Ranges())
 	p := e.compactionParams(e.tree.OldestReader(), true)
 	p.Short, p.Garbage = true, e.compactor.Garbage(e.tree, v)
 	calls := err == nil && hidden > 0 && compaction.CallsForSpace(v.Version(), p, hidden)

@@ -110,10 +110,12 @@ func (e *Engine) flushReturnsSpace(v *tree.View, quiet, old bool) bool {
 	if quiet && old {
 		least = blockBytes
 	}
-	if quiet && compaction.HiddenBy(v.Version(), v.Active().Ranges()) >= int64(e.budget.Memtable) {
+	ranges := compaction.HiddenBy(v.Version(), v.Active().Ranges())
+	if quiet && ranges >= int64(e.budget.Memtable) {
 		return true
 	}
 	hidden, err := e.tree.HiddenByActive(v)
+	hidden += ranges
 	if err != nil || hidden < least { // whoever needs what cannot be read is told
 		return false
 	}

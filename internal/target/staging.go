@@ -33,32 +33,57 @@ type Staging struct {
 	Verify func(ctx context.Context, dir string) error
 }
 
-// Fill makes the target of what fill makes a database.
+// maxAttempts bounds how often Fill starts again because the directory that it had opened was removed by another one.
+const maxAttempts = 10
+
+// Fill makes the target of what fill makes a database. Of two at once for one target, the later one is refused.
 func (s *Staging) Fill(ctx context.Context, fill func(ctx context.Context, into vfs.FS) error) error {
 	dir := filepath.Clean(s.Dir)
-	if !s.Drill {
-		if err := s.checkEmpty(dir); err != nil {
-			return err
-		}
+	if err := s.checkTarget(dir); err != nil {
+		return err
 	}
 	staging := dir + restoring
-	err := s.inDir(staging, true, func(marked vfs.FS) error {
-		return Continue(marked, s.Stays, func() error {
-			inside := filepath.Join(staging, Inside)
-			if err := s.write(ctx, inside, fill); err != nil {
-				return errors.Join(err, s.removeEmpty(inside))
-			}
-			switch err := s.Verify(ctx, inside); {
-			case err == nil && !s.Drill:
-				return s.rename(inside, dir)
-			case ctx.Err() != nil && s.Stays(err):
-				return err
-			default:
-				return errors.Join(err, s.remove(inside))
-			}
+	begun := false
+	var err error
+	for attempt := 0; attempt < maxAttempts && !begun && (attempt == 0 || vfs.IsNotExist(err)); attempt++ {
+		err = s.inDir(staging, true, func(marked vfs.FS) error {
+			return Continue(marked, s.stays, func() error {
+				begun = true
+				return s.make(ctx, dir, filepath.Join(staging, Inside), fill)
+			})
 		})
-	})
+	}
 	return errors.Join(err, s.removeEmpty(staging))
+}
+
+// make makes the target in the directory inside, verifies it there, and gives it its name. It has the lock.
+func (s *Staging) make(ctx context.Context, dir, inside string,
+	fill func(ctx context.Context, into vfs.FS) error) error {
+	if err := s.checkTarget(dir); err != nil { // somebody was faster
+		return err
+	}
+	if err := s.write(ctx, inside, fill); err != nil {
+		return errors.Join(err, s.removeEmpty(inside))
+	}
+	switch err := s.Verify(ctx, inside); {
+	case err == nil && !s.Drill:
+		return s.rename(inside, dir)
+	case ctx.Err() != nil && s.Stays(err):
+		return err
+	default:
+		return errors.Join(err, s.remove(inside))
+	}
+}
+
+// stays is Stays, but for what nothing can be made of later: the target is there.
+func (s *Staging) stays(err error) bool { return !errors.Is(err, ErrNotEmpty) && s.Stays(err) }
+
+// checkTarget refuses a target in which there is something else than a LOCK.
+func (s *Staging) checkTarget(dir string) error {
+	if s.Drill {
+		return nil
+	}
+	return s.checkEmpty(dir)
 }
 
 // inDir calls do with the directory at path.
@@ -100,16 +125,43 @@ func (s *Staging) checkEmpty(dir string) error {
 }
 
 // removeEmpty removes a directory in which there is at most a LOCK: a restore that has failed leaves it like that.
-// Anything else there is somebody else's.
+// Anything else there is somebody else's, and so is a directory that somebody has locked meanwhile.
 func (s *Staging) removeEmpty(dir string) error {
-	names, err := s.Disk.List(dir)
-	if err != nil || len(names) > 1 || len(names) == 1 && names[0] != lockName {
+	if _, err := s.Disk.List(dir); err != nil {
 		return nil
 	}
-	return s.remove(dir)
+	for range maxAttempts {
+		empty, err := s.removeLock(dir)
+		switch {
+		case errors.Is(err, vfs.ErrLocked) || vfs.IsNotExist(err):
+			return nil
+		case err != nil || !empty:
+			return err
+		}
+		if s.Disk.Remove(dir) == nil { // fails if somebody has come, who may have been refused and gone again
+			return nil
+		}
+	}
+	return nil
 }
 
-// remove removes a directory that a restore has written.
+// removeLock removes the LOCK of a directory in which there is nothing else, and reports whether that was so.
+func (s *Staging) removeLock(dir string) (empty bool, err error) {
+	err = s.inDir(dir, false, func(left vfs.FS) error {
+		lock, err := left.Lock(lockName, vfs.Exclusive)
+		if err != nil {
+			return err
+		}
+		names, err := left.List()
+		if empty = err == nil && len(names) == 1; empty {
+			err = left.Remove(lockName)
+		}
+		return errors.Join(err, lock.Close())
+	})
+	return empty && err == nil, err
+}
+
+// remove removes a directory that a restore has written, and whose lock or that of the one around it it has.
 func (s *Staging) remove(dir string) error {
 	err := s.inDir(dir, false, Remove)
 	if err == nil {
@@ -125,13 +177,7 @@ func (s *Staging) makeWay(dir string) error {
 	}
 	err := s.checkEmpty(dir)
 	if err == nil {
-		err = s.inDir(dir, false, func(left vfs.FS) error {
-			lock, err := left.Lock(lockName, vfs.Exclusive)
-			if err != nil {
-				return err
-			}
-			return errors.Join(left.Remove(lockName), lock.Close())
-		})
+		_, err = s.removeLock(dir)
 	}
 	if err == nil {
 		err = s.Disk.Remove(dir)

@@ -188,7 +188,7 @@ func (tx *Tx) DeleteRange(s span.Span) error {
 		}
 	}
 	if err := tx.writes.DeleteRange(s); err != nil {
-		return fmt.Errorf("%w: %w", engine.ErrTooManyRanges, err)
+		return err
 	}
 	return tx.spillIfLarge()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"lightningdb/internal/format/filename"
-	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/tables"
 	"lightningdb/internal/tree/visible"
@@ -15,10 +14,10 @@ import (
 // read: of more keys a sample of this size is taken. A table of more entries is estimated from the manifest.
 const MaxWeighed = 1024
 
-// HiddenByActive is about how many bytes of tables the entries and range tombstones of v's active memtable hide.
+// HiddenByActive is about how many bytes of tables the entries of v's active memtable hide. What its range
+// tombstones hide, package compaction says.
 func (tr *Tree) HiddenByActive(v *View) (int64, error) {
-	hidden, err := tr.hiddenBelow(v.mems[0].NewIterator(), v.mems[0].Count(), v.runs)
-	return hidden + compaction.HiddenBy(v.version, v.mems[0].Ranges()), err
+	return tr.hiddenBelow(v.mems[0].NewIterator(), v.mems[0].Count(), v.runs)
 }
 
 // hiddenBelow is about how many bytes the entries of a source hide in older runs; entries is their number. It closes

@@ -72,10 +72,7 @@ func (tr *Tree) Metrics() Metrics {
 	m.Version, m.Active, m.Frozen = v.version, min(1, len(v.mems)), max(0, len(v.mems)-1)
 	m.Pinned = tr.pinnedLocked(v)
 	m.MemtableUsed, m.MemtableRows = v.Unflushed()
-	m.Ranges = v.ranges.Len()
-	for _, active := range v.mems[:m.Active] {
-		m.Ranges += active.Ranges().Len()
-	}
+	m.Ranges, _ = v.Ranges()
 	return m
 }
 

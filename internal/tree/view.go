@@ -105,15 +105,20 @@ func (v *View) Version() *manifest.Version { return v.version }
 // Cover is the range tombstones that a reader at seq sees, which was taken before: those of the active memtable are
 // loaded now, and what is published is in them.
 func (v *View) Cover(seq key.SeqNum) cover.Cover {
+	return cover.At(seq, v.activeRanges(), v.ranges)
+}
+
+// activeRanges is the range tombstones of the active memtable, if there is one.
+func (v *View) activeRanges() *ranges.Set {
 	if len(v.mems) == 0 {
-		return cover.At(seq, nil, v.ranges)
+		return nil
 	}
-	return cover.At(seq, v.mems[0].Ranges(), v.ranges)
+	return v.mems[0].Ranges()
 }
 
 // Ranges is how many range tombstones the tree has, and about what they take in memory.
 func (v *View) Ranges() (count int, bytes int64) {
-	active := v.mems[0].Ranges()
+	active := v.activeRanges()
 	return v.ranges.Len() + active.Len(), v.ranges.Bytes() + active.Bytes()
 }
 

@@ -7,9 +7,6 @@ import (
 	"lightningdb/internal/format/batch"
 )
 
-// ErrTooManyRanges is batch.ErrTooManyRanges.
-var ErrTooManyRanges = batch.ErrTooManyRanges
-
 // Ranges is how many range tombstones a database has, which are all in memory and in each snapshot of the manifest, how
 // many More come, and the bytes that all these take, at Limit for the whole database. Each costs every reader a little.
 type Ranges struct {
@@ -28,14 +25,14 @@ const (
 	longestForAll  = time.Second
 )
 
-// Wait is how long the writer of those that come has to wait. The error is ErrTooManyRanges.
+// Wait is how long the writer of those that come has to wait. The error is batch.ErrTooManyRanges.
 func (r Ranges) Wait() (time.Duration, error) {
 	memory := float64(r.Bytes) * slowShare / float64(max(r.Limit, 1))
 	used := max(float64(r.Count)/slowRanges, memory)
 	switch {
 	case r.Count+r.More > MaxRanges, memory >= MaxRanges/slowRanges:
 		return 0, fmt.Errorf("%w are remembered, %d of %d bytes: close old snapshots or compact, and delete few large "+
-			"ranges rather than many small ones", ErrTooManyRanges, r.Count, r.Bytes)
+			"ranges rather than many small ones", batch.ErrTooManyRanges, r.Count, r.Bytes)
 	case used < 1:
 		return 0, nil
 	}

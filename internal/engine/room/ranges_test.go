@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"lightningdb/internal/format/batch"
 )
 
 // A program that deletes many small ranges would fill the memory with them and slow down every reader, or stop although
@@ -30,7 +32,7 @@ func TestRanges_slowWritersBeforeTheyAreRefused(t *testing.T) {
 		{Ranges{10, 1, limit / 16, limit}, 0, 0, true},
 	} {
 		wait, err := row.r.Wait()
-		if wait < row.min || wait > row.max || errors.Is(err, ErrTooManyRanges) != row.refused {
+		if wait < row.min || wait > row.max || errors.Is(err, batch.ErrTooManyRanges) != row.refused {
 			t.Errorf("%+v: %v, %v; want %v to %v, refused %v", row.r, wait, err, row.min, row.max, row.refused)
 		}
 	}

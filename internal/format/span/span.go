@@ -100,6 +100,24 @@ func (s Span) Overlaps(o Span) bool {
 	return !s.Below(lo) && !o.Below(lo)
 }
 
+// Holds reports whether every key of o, which is not empty, lies in s.
+func (s Span) Holds(o Span) bool {
+	return bytes.Compare(s.Lo, o.Lo) <= 0 && CompareEnds(s.Hi, o.Hi) >= 0
+}
+
+// CompareEnds compares two Hi, of which nil is the last.
+func CompareEnds(a, b []byte) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return bytes.Compare(a, b)
+}
+
 // compareHi compares the end of s with key. An open end is after every key.
 func (s Span) compareHi(key []byte) int {
 	if s.Hi == nil {

@@ -296,7 +296,7 @@ func (o *Overlay) moveBase() {
 // skipDeleted moves base out of the ranges that were deleted.
 func (o *Overlay) skipDeleted() {
 	for o.deleted != nil && o.base.Valid() {
-		over := covers(o.deleted, o.base.Key())
+		over := o.deleted.Covering(o.base.Key(), key.MaxSeqNum)
 		switch {
 		case over.Seq == 0:
 			return

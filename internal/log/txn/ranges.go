@@ -1,10 +1,10 @@
 package txn
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
+	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/tree/ranges"
@@ -17,9 +17,9 @@ const (
 	maxRangeBytes = 16 << 20
 )
 
-// ErrTooManyRanges refuses to delete a range in a transaction that has deleted too many.
-var ErrTooManyRanges = fmt.Errorf("a transaction deletes more than %d ranges, or their ends take more than %d MiB; "+
-	"use several transactions, or delete wider ranges", MaxRanges, maxRangeBytes>>20)
+// errTooManyRanges refuses to delete a range in a transaction that has deleted too many.
+var errTooManyRanges = fmt.Errorf("%w: a transaction deletes more than %d ranges, or their ends take more than %d "+
+	"MiB; use several transactions, or delete wider ranges", batch.ErrTooManyRanges, MaxRanges, maxRangeBytes>>20)
 
 // DeleteRange records "remove every key in s".
 //
@@ -35,18 +35,18 @@ func (w *Writes) DeleteRange(s span.Span) error {
 	}
 	left := w.deleted
 	joined := []span.Span{s.Clone()}
-	for t := range w.deleted.Overlapping(s, 0) {
+	for t := range w.deleted.Overlapping(s, 0, key.MaxSeqNum) {
 		switch {
 		case t.Seq > w.newestPoint():
 			joined = append(joined, t.Span)
 			left = left.Without(t)
-		case holds(s, t.Span):
+		case s.Holds(t.Span):
 			left = left.Without(t)
 		}
 	}
 	left = left.With(ranges.Tombstone{Span: span.Union(joined)[0], Seq: w.nextSerial()})
 	if left.Len()+w.spilledDeleted.Len() > MaxRanges || left.Bytes()+w.spilledDeleted.Bytes() > maxRangeBytes {
-		return ErrTooManyRanges
+		return errTooManyRanges
 	}
 	w.change++
 	w.deleted = left
@@ -62,24 +62,12 @@ func (w *Writes) newestPoint() key.SeqNum {
 	return 0
 }
 
-// holds reports whether every key of o lies in s.
-func holds(s, o span.Span) bool {
-	return bytes.Compare(s.Lo, o.Lo) <= 0 && (s.Hi == nil || o.Hi != nil && bytes.Compare(o.Hi, s.Hi) <= 0)
-}
-
 // Deleted is the ranges that a commit deletes before it writes anything. They are borrowed.
 func (w *Writes) Deleted() span.Set {
 	if w.deleted == nil && w.spilledDeleted == nil {
 		return nil
 	}
-	var all []span.Span
-	for t := range w.deleted.All() {
-		all = append(all, t.Span)
-	}
-	for t := range w.spilledDeleted.All() {
-		all = append(all, t.Span)
-	}
-	return span.Union(all)
+	return span.Union(append(deletedSince(w.deleted, 0), deletedSince(w.spilledDeleted, 0)...))
 }
 
 // drop takes the writes in s out of memory.
@@ -127,17 +115,9 @@ func (w *Writes) bringBack(write *Write) {
 // removal is what the set has for a key of a range that it deletes.
 func removal(k []byte) *Write { return &Write{Key: k, Kind: key.KindDelete, Live: true} }
 
-// covers returns the newest of deleted over k. Its number is 0 if there is none.
-func covers(deleted *ranges.Set, k []byte) ranges.Tombstone {
-	if deleted == nil {
-		return ranges.Tombstone{}
-	}
-	return deleted.Covering(k, key.MaxSeqNum)
-}
-
 // deletedSince returns what of deleted is newer than a number.
 func deletedSince(deleted *ranges.Set, after key.SeqNum) (spans []span.Span) {
-	for t := range deleted.Overlapping(span.Span{}, after) {
+	for t := range deleted.Overlapping(span.Span{}, after, key.MaxSeqNum) {
 		spans = append(spans, t.Span)
 	}
 	return spans
@@ -146,8 +126,8 @@ func deletedSince(deleted *ranges.Set, after key.SeqNum) (spans []span.Span) {
 // spillDeleted makes what was deleted before the spill with a number part of what spills delete.
 func (w *Writes) spillDeleted(spans []span.Span, serial key.SeqNum) {
 	for _, s := range spans {
-		for t := range w.spilledDeleted.Overlapping(s, 0) {
-			if t.Seq < serial && holds(s, t.Span) {
+		for t := range w.spilledDeleted.Overlapping(s, 0, key.MaxSeqNum) {
+			if t.Seq < serial && s.Holds(t.Span) {
 				w.spilledDeleted = w.spilledDeleted.Without(t)
 			}
 		}

@@ -403,7 +403,7 @@ func TestWrites_refuseTooManyRanges(t *testing.T) {
 			t.Fatalf("range %d: %v", i, err)
 		}
 	}
-	if err := w.DeleteRange(one(MaxRanges)); !errors.Is(err, ErrTooManyRanges) {
+	if err := w.DeleteRange(one(MaxRanges)); !errors.Is(err, batch.ErrTooManyRanges) {
 		t.Errorf("one range more gives %v", err)
 	}
 	if write, err := w.Get(one(MaxRanges).Lo); write != nil || err != nil || len(w.Deleted()) != MaxRanges {
@@ -421,7 +421,7 @@ func TestWrites_refuseTooManyRanges(t *testing.T) {
 		k := []byte(fmt.Sprintf("%04d", i) + long)
 		err = w.DeleteRange(span.Closed(k, k))
 	}
-	if !errors.Is(err, ErrTooManyRanges) || w.KeptSize() > maxRangeBytes {
+	if !errors.Is(err, batch.ErrTooManyRanges) || w.KeptSize() > maxRangeBytes {
 		t.Errorf("long ends take %d bytes: %v", w.KeptSize(), err)
 	}
 }

@@ -217,7 +217,7 @@ func mergeSpills(spills []tieredSpill, deleted *ranges.Set,
 			continue // an older spill's
 		}
 		last = append(last[:0], k.User...)
-		if covers(deleted, k.User).Seq > k.Trailer.Seq() {
+		if deleted.Covering(k.User, key.MaxSeqNum).Seq > k.Trailer.Seq() {
 			continue
 		}
 		value, err := all.Value()
@@ -242,7 +242,7 @@ func mergedIterator(spills []tieredSpill, open func(Spill) merge.Iterator) merge
 
 // getSpilled is Get for what is on disk.
 func (w *Writes) getSpilled(k []byte) (*Write, error) {
-	over := covers(w.spilledDeleted, k).Seq
+	over := w.spilledDeleted.Covering(k, key.MaxSeqNum).Seq
 	for _, s := range slices.Backward(w.spills) {
 		if s.seq < over {
 			break
@@ -353,7 +353,7 @@ func (l *spilledLayer) hidden() (over ranges.Tombstone, hidden bool) {
 		return over, false
 	}
 	k := l.spills.Key()
-	over = covers(l.deleted, k.User)
+	over = l.deleted.Covering(k.User, key.MaxSeqNum)
 	return over, over.Seq > k.Trailer.Seq()
 }
 

@@ -108,7 +108,7 @@ func (w *Writes) Get(k []byte) (*Write, error) {
 			return w.chunks[c][i], nil
 		}
 	}
-	if covers(w.deleted, k).Seq > 0 {
+	if w.deleted.Covering(k, key.MaxSeqNum).Seq > 0 {
 		return removal(k), nil
 	}
 	if len(w.spills) == 0 {

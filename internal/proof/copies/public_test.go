@@ -311,35 +311,51 @@ func TestPublic_copiesOfAllKinds(t *testing.T) {
 	}
 }
 
-// Two restores to one target: one wins, or none, and what is there is whole.
-func TestPublic_twoRestoresToOneTarget(t *testing.T) {
+// Of restores to one target one wins, and the others are refused, whatever comes between what one of them looks at and
+// what it does then. Nothing but the target is left.
+func TestPublic_restoresToOneTarget(t *testing.T) {
 	db := newDB(t, nil)
 	var whole bytes.Buffer
 	if _, err := db.Backup(t.Context(), &whole, nil); err != nil {
 		t.Fatal(err)
 	}
-	for round := range 5 {
-		to := filepath.Join(t.TempDir(), "restored")
+	repository, err := backup.OpenFolder(filepath.Join(t.TempDir(), "repository"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := repository.Create(t.Context(), db, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 30 {
+		above := t.TempDir()
+		to := filepath.Join(above, "restored")
 		var wait sync.WaitGroup
-		errs := make([]error, 3)
+		errs := make([]error, 4)
 		for n := range errs {
-			wait.Go(func() { _, errs[n] = backup.Restore(t.Context(), bytes.NewReader(whole.Bytes()), to, nil) })
+			wait.Go(func() {
+				if n%2 == 0 {
+					_, errs[n] = backup.Restore(t.Context(), bytes.NewReader(whole.Bytes()), to, nil)
+				} else {
+					errs[n] = repository.Restore(t.Context(), made.ID, to, nil)
+				}
+			})
 		}
 		wait.Wait()
 		won := 0
 		for _, err := range errs {
-			if err == nil {
+			switch {
+			case err == nil:
 				won++
+			case !errors.Is(err, lightningdb.ErrLocked) && !errors.Is(err, fs.ErrExist):
+				t.Errorf("round %d: refused by: %v", round, err)
 			}
 		}
-		if won > 1 {
-			t.Errorf("round %d: %d of them report that they have made it", round, won)
+		if won != 1 {
+			t.Errorf("round %d: %d of them report that they have made it: %v", round, won, errs)
 		}
-		if won == 0 {
-			t.Logf("round %d: nobody won: %v", round, errs)
-			if _, err := backup.Restore(t.Context(), bytes.NewReader(whole.Bytes()), to, nil); err != nil {
-				t.Errorf("round %d: the next one: %v", round, err)
-			}
+		if left, err := os.ReadDir(above); err != nil || len(left) != 1 {
+			t.Errorf("round %d: there is %v, %v", round, left, err)
 		}
 		mustBe(t, "restored", to)
 	}

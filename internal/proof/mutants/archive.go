@@ -179,8 +179,8 @@ var archiveMutants = []Mutant{
 	{
 		Name:   "what was restored is named before it is a database",
 		Breaks: "a kill during a restore leaves a directory that looks complete and is refused",
-		Changes: []Change{{"internal/target/staging.go", `			if err := s.write(ctx, inside, fill); err != nil {`, `			if err := s.write(ctx, inside, fill); err != nil && !s.Drill {
-				_ = s.rename(inside, dir)`}},
+		Changes: []Change{{"internal/target/staging.go", `	if err := s.write(ctx, inside, fill); err != nil {`, `	if err := s.write(ctx, inside, fill); err != nil && !s.Drill {
+		_ = s.rename(inside, dir)`}},
 		Killer: Check{Package: "./backup", Run: "^TestRestoreTo_faultsAnywhere$"},
 	},
 	{

@@ -27,6 +27,12 @@ var bucketMutants = []Mutant{
 		Killer:  bucketTest("TestPut_thatMustBeNewKnowsItself"),
 	},
 	{
+		Name:    "a part that is on its way is given up",
+		Breaks:  "the server takes it after the abort, and keeps an upload that nobody ends",
+		Changes: []Change{{"backup/s3/upload.go", `b.sendPart(ctx, key, id, n+1, part)`, `b.sendPart(going, key, id, n+1, part)`}},
+		Killer:  bucketTest("TestBucket_abortsNoUploadWithAPartOnItsWay"),
+	},
+	{
 		Name:   "a bucket may let several writers win",
 		Breaks: "two machines damage each other's backups, late and without a word",
 		Changes: []Change{{"backup/s3/tryout.go", `	if won != 1 {`, `	if won < 1 {`},

@@ -90,11 +90,13 @@ var copyMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:    "a restore removes whatever is where it writes",
-		Breaks:  "somebody's database is gone because of its name",
-		Changes: []Change{{"internal/target/staging.go", `len(names) > 1 || len(names) == 1 && names[0] != lockName`, `len(names) == 0`}},
-		Killer:  Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
-		Quick:   true,
+		Name:   "a restore removes whatever is where it writes",
+		Breaks: "somebody's database is gone because of its name",
+		Changes: []Change{{"internal/target/staging.go", `		if empty = err == nil && len(names) == 1; empty {
+			err = left.Remove(lockName)`, `		if empty = err == nil && len(names) < 1<<20; empty {
+			err = Remove(left)`}},
+		Killer: Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
+		Quick:  true,
 	},
 	{
 		Name:   "what a restore has left complete passes for somebody's",
@@ -110,6 +112,32 @@ var copyMutants = []Mutant{
 		Changes: []Change{{"internal/target/target.go", `!(marked && inside) {`, `!(marked && inside && dir == nil) {`}},
 		Killer:  Check{Package: "./backup", Run: "^TestRestore_whenTheTargetIsTakenMeanwhile$"},
 		Quick:   true,
+	},
+	{
+		Name:   "a restore that is refused clears away what another one makes",
+		Breaks: "of two restores to one target none wins, and what they report is not what is there",
+		Changes: []Change{{"internal/target/staging.go", `		empty, err := s.removeLock(dir)
+`, `		names, err := s.Disk.List(dir)
+		if len(names) < 2 {
+			return s.remove(dir)
+		}
+		empty := false
+`}},
+		Killer: Check{Package: "./backup", Run: "^TestRestore_besideAnother$"},
+	},
+	{
+		Name:   "a restore is not begun again where another one has cleared away",
+		Breaks: "it fails for a directory that nobody has heard of",
+		Changes: []Change{{"internal/target/staging.go", `attempt < maxAttempts && !begun`,
+			`attempt < 1 && !begun`}},
+		Killer: Check{Package: "./backup", Run: "^TestRestore_besideAnother$"},
+	},
+	{
+		Name:   "a restore does not look at its target again once it may begin",
+		Breaks: "all is copied and verified before it is refused, and stays there",
+		Changes: []Change{{"internal/target/staging.go", `	if err := s.checkTarget(dir); err != nil { // somebody was faster`,
+			`	if err := s.checkTarget(dir); false {`}},
+		Killer: Check{Package: "./backup", Run: "^TestRestore_besideAnother$"},
 	},
 	{
 		Name:    "the files of a backup are read without bound",
@@ -158,13 +186,13 @@ var copyMutants = []Mutant{
 	{
 		Name:   "a restore takes a directory whose lock is held",
 		Breaks: "a restore removes the lock of a checkpoint that has just begun there",
-		Changes: []Change{{"internal/target/staging.go", `			if err != nil {
-				return err
-			}
-			return errors.Join(left.Remove(lockName), lock.Close())`, `			if err != nil {
-				return left.Remove(lockName)
-			}
-			return errors.Join(left.Remove(lockName), lock.Close())`}},
+		Changes: []Change{{"internal/target/staging.go", `		if err != nil {
+			return err
+		}
+		names, err := left.List()`, `		if err != nil {
+			return left.Remove(lockName)
+		}
+		names, err := left.List()`}},
 		Killer: Check{Package: "./backup", Run: "^TestRestore_whereSomethingHasFailed$"},
 		Quick:  true,
 	},

@@ -5,8 +5,8 @@ var eventMutants = []Mutant{
 	{
 		Name:   "nobody is told of the damage that a read meets",
 		Breaks: "a program goes on with half of its data, and whoever watches it learns of that from its users",
-		Changes: []Change{{"internal/tree/tables/set.go", `meta, nil, s.opts.Damaged)`,
-			`meta, nil, nil)`}},
+		Changes: []Change{{"internal/tree/tables/set.go", `, Damaged: s.opts.Damaged}, nil`,
+			`}, nil`}},
 		Killer: Check{Package: ".", Run: "^TestEvents_tellOfDamageThatAReadMeets$"},
 	},
 	{

@@ -5,7 +5,7 @@ var ownRangeMutants = []Mutant{
 	{
 		Name:   "a transaction sees what is in a range that it has deleted",
 		Breaks: "it decides on what it has removed",
-		Changes: []Change{{"internal/log/txn/writes.go", `	if covers(w.deleted, k).Seq > 0 {
+		Changes: []Change{{"internal/log/txn/writes.go", `	if w.deleted.Covering(k, key.MaxSeqNum).Seq > 0 {
 		return removal(k), nil
 	}
 `, ``}},
@@ -98,7 +98,7 @@ var ownRangeMutants = []Mutant{
 	{
 		Name:   "spills are merged with what a range hides",
 		Breaks: "the merged spill is newer than the range: what was deleted is committed",
-		Changes: []Change{{"internal/log/txn/spill.go", `		if covers(deleted, k.User).Seq > k.Trailer.Seq() {
+		Changes: []Change{{"internal/log/txn/spill.go", `		if deleted.Covering(k.User, key.MaxSeqNum).Seq > k.Trailer.Seq() {
 			continue
 		}
 `, ``}},

@@ -17,6 +17,13 @@ var rangeReadMutants = []Mutant{
 		Killer: test("engine", "TestDeleteRange_isSeenByEveryReader"),
 	},
 	{
+		Name:    "tombstones that came after a reader are yielded to it",
+		Breaks:  "a table is written anew again and again for what an open snapshot keeps in it",
+		Changes: []Change{{"internal/tree/ranges/ranges.go", ` && t.Seq <= upTo && `, ` && `}},
+		Killer:  test("tree/ranges", "TestSet_isAListOfTombstones"),
+		Quick:   true,
+	},
+	{
 		Name:   "the tombstones of frozen memtables are not joined",
 		Breaks: "what was deleted comes back until the memtable is flushed",
 		Changes: []Change{{"internal/tree/view.go", `		v.ranges = v.ranges.Join(m.Ranges())`,
@@ -64,7 +71,7 @@ var rangeReadMutants = []Mutant{
 		Breaks: "a scan shows the first keys of what was deleted",
 		Changes: []Change{{"internal/tree/cover/iterator.go", `	return it.source.NextBatch(dst, nearer(end, it.within))`,
 			`	return it.source.NextBatch(dst, end)`}},
-		Killer: test("tree/cover", "TestIterator_hidesWhatIsOlder"),
+		Killer: test("tree/cover", "TestIterator_endsABatchAtATombstone"),
 		Quick:  true,
 	},
 	{

@@ -12,10 +12,9 @@ var scrubMutants = []Mutant{
 	{
 		Name:   "what is looked up in tables is not counted",
 		Breaks: "a database that is only written to reads, and no metric says what",
-		Changes: []Change{{"internal/tree/tables/set.go", `	if damaged != nil {
+		Changes: []Change{{"internal/tree/tables/set.go", `	if shared {
 		file = countedFile{file, &s.read}
-	}
-`, ``}},
+	} else {`, `	if !shared {`}},
 		Killer: test("engine", "TestSpace_whatItReadsIsInTheMetrics"),
 		Quick:  true,
 	},

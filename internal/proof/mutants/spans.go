@@ -10,10 +10,19 @@ var spanMutants = []Mutant{
 		Quick:   true,
 	},
 	{
-		Name:    "an open end of a span is before every key",
-		Breaks:  "a scan to the end is forgotten once there is another one",
-		Changes: []Change{{"internal/format/span/span.go", `		return 1`, `		return -1`}},
-		Killer:  test("format/span", "TestSet_.*"),
+		Name:   "an open end of a span is before every key",
+		Breaks: "a scan to the end is forgotten once there is another one",
+		Changes: []Change{{"internal/format/span/span.go", `	if s.Hi == nil {
+		return 1`, `	if s.Hi == nil {
+		return -1`}},
+		Killer: test("format/span", "TestSet_.*"),
+		Quick:  true,
+	},
+	{
+		Name:    "a span does not hold one that ends where it does",
+		Breaks:  "a transaction that deletes the same prefix again and again is refused",
+		Changes: []Change{{"internal/format/span/span.go", `CompareEnds(s.Hi, o.Hi) >= 0`, `CompareEnds(s.Hi, o.Hi) > 0`}},
+		Killer:  test("format/span", "TestSpan_Holds_everyKeyOfAnother"),
 		Quick:   true,
 	},
 	{

@@ -124,12 +124,14 @@ func (d *osDir) lockSelf(name string, file *os.File, mode LockMode) (*os.File, e
 
 // lockNamed locks the file. If there is none and the medium cannot be changed, it returns a lock without a file.
 func (d *osDir) lockNamed(name string, mode LockMode) (*osLock, error) {
+	last := errLockReplaced
 	for range maxOpenAttempts {
 		f, err := d.openLockFile(name)
 		if d.readOnly && IsNotExist(err) {
 			return &osLock{}, nil
 		}
 		if errors.Is(err, errReplaced) || IsNotExist(err) || errors.Is(err, fs.ErrExist) {
+			last = err // fs.ErrNotExist at each attempt if the directory itself was removed
 			continue
 		}
 		if err != nil {
@@ -143,7 +145,7 @@ func (d *osDir) lockNamed(name string, mode LockMode) (*osLock, error) {
 			return nil, err
 		}
 	}
-	return nil, pathError("lock", name, errLockReplaced)
+	return nil, pathError("lock", name, last)
 }
 
 // openLockFile opens the lock file without changing its content, and creates it if the directory may be changed.

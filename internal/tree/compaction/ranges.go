@@ -1,7 +1,7 @@
 package compaction
 
 import (
-	"bytes"
+	"iter"
 	"slices"
 
 	"lightningdb/internal/format/key"
@@ -30,6 +30,9 @@ const (
 
 // owes reports whether t owes a range tombstone.
 func (pk *picker) owes(t *manifest.TableMeta) bool {
+	if pk.v.Ranges == nil {
+		return false
+	}
 	for range pk.owed(t) {
 		return true
 	}
@@ -37,22 +40,9 @@ func (pk *picker) owes(t *manifest.TableMeta) bool {
 }
 
 // owed yields the range tombstones that t owes.
-func (pk *picker) owed(t *manifest.TableMeta) func(yield func(ranges.Tombstone) bool) {
-	return func(yield func(ranges.Tombstone) bool) {
-		if pk.v.Ranges == nil {
-			return
-		}
-		for r := range pk.v.Ranges.Overlapping(spanOf(t), max(t.SmallestSeq, t.Cleared)) {
-			if r.Seq <= pk.p.OldestSnapshot && !yield(r) {
-				return
-			}
-		}
-	}
-}
-
-// spanOf is the user keys from the smallest to the largest of t.
-func spanOf(t *manifest.TableMeta) span.Span {
-	return span.Span{Lo: t.Smallest, Hi: append(bytes.Clone(t.Largest), 0)}
+func (pk *picker) owed(t *manifest.TableMeta) iter.Seq[ranges.Tombstone] {
+	of := span.Closed(t.Smallest, t.Largest)
+	return pk.v.Ranges.Overlapping(of, max(t.SmallestSeq, t.Cleared), pk.p.OldestSnapshot)
 }
 
 // byEditAlone returns the job that takes away the tables of which range tombstones hide all, and otherwise the one that
@@ -155,9 +145,8 @@ func (j *Job) clear(outputs []*manifest.TableMeta, oldest key.SeqNum) {
 		return
 	}
 	for _, t := range outputs {
-		for range j.Ranges.Overlapping(spanOf(t), t.SmallestSeq) {
+		if j.Ranges.Overlaps(span.Closed(t.Smallest, t.Largest), t.SmallestSeq, key.MaxSeqNum) {
 			t.Cleared = min(oldest, j.Known)
-			break
 		}
 	}
 }

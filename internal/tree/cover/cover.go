@@ -56,17 +56,7 @@ func (c Cover) Iterators(spare []Iterator, n int, s span.Span) []Iterator {
 
 // touches reports whether a tombstone is over any key of s.
 func (c Cover) touches(s span.Span) bool {
-	for _, set := range [...]*ranges.Set{c.active, c.rest} {
-		if set == nil {
-			continue
-		}
-		for t := range set.Overlapping(s, 0) {
-			if t.Seq <= c.at {
-				return true
-			}
-		}
-	}
-	return false
+	return c.active.Overlaps(s, 0, c.at) || c.rest.Overlaps(s, 0, c.at)
 }
 
 // around is ranges.Set.Around.

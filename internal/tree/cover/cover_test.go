@@ -135,6 +135,27 @@ func TestIterator_hidesWhatIsOlder(t *testing.T) {
 	})
 }
 
+// A batch ends where a tombstone begins, or those at the other end of it are shown, wherever the tombstone is: random
+// ones are over most of the keys, or over the first of a batch.
+func TestIterator_endsABatchAtATombstone(t *testing.T) {
+	const n = 12
+	name := func(i int) []byte { return []byte{'k', byte(i)} }
+	var all []merge.Entry
+	for i := range n {
+		all = append(all, merge.Entry{Key: key.Make(name(i), 1, key.KindPut)})
+	}
+	for lo := range n {
+		for hi := lo + 1; hi <= n; hi++ {
+			set := (*ranges.Set)(nil).With(ranges.Tombstone{Span: span.Span{Lo: name(lo), Hi: name(hi)}, Seq: 2})
+			it := new(Iterator).Reset(mergetest.NewSlice(all), &list{entries: all}, At(3, set, nil))
+			walkInBatches(t, it, slices.Concat(all[:lo], all[hi:]))
+			if err := it.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // walk moves it at random, and over all of it both ways, in batches too.
 func walk(t *rapid.T, it *Iterator, want []merge.Entry) {
 	model := mergetest.NewSlice(want)
@@ -146,6 +167,11 @@ func walk(t *rapid.T, it *Iterator, want []merge.Entry) {
 			t.Fatalf("%s %v: %v, want %v of %v", move, k, got, ok, want)
 		}
 	}
+	walkInBatches(t, it, want)
+}
+
+// walkInBatches moves it over all of it, both ways.
+func walkInBatches(t rapid.TB, it *Iterator, want []merge.Entry) {
 	var forward, backward []key.Internal
 	var room [5]merge.Entry
 	for ok := it.First(); ok; ok = it.Next() {

@@ -13,10 +13,8 @@ func (c Cover) DeletedSince(after key.SeqNum) span.Set {
 	}
 	var deleted []span.Span
 	for _, set := range [...]*ranges.Set{c.active, c.rest} {
-		for t := range set.Overlapping(span.Span{}, after) {
-			if t.Seq <= c.at {
-				deleted = append(deleted, t.Span)
-			}
+		for t := range set.Overlapping(span.Span{}, after, c.at) {
+			deleted = append(deleted, t.Span)
 		}
 	}
 	return span.Union(deleted)

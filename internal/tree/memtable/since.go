@@ -42,17 +42,13 @@ type recent struct {
 func (s *since) add(t ranges.Tombstone) {
 	var next []*recent
 	if last := s.recent.Load(); last != nil {
-		next = slices.DeleteFunc(slices.Clone(*last), func(r *recent) bool { return within(t, r.Tombstone) })
+		// Of what lies in t only readers of the past ask.
+		next = slices.DeleteFunc(slices.Clone(*last), func(r *recent) bool { return t.Holds(r.Span) })
 	}
 	if next = append(next, &recent{Tombstone: t}); len(next) > maxRecent {
 		next = next[1:]
 	}
 	s.recent.Store(&next)
-}
-
-// within reports whether all that t was over is deleted by o as well, so that only readers of the past ask for it.
-func within(o, t ranges.Tombstone) bool {
-	return bytes.Compare(o.Lo, t.Lo) <= 0 && (o.Hi == nil || t.Hi != nil && bytes.Compare(t.Hi, o.Hi) <= 0)
 }
 
 // noteSince notes that user has a version that is newer than all tombstones, at e, before readers may see it.

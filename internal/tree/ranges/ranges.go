@@ -38,20 +38,7 @@ func Compare(a, b Tombstone) int {
 	if c := cmp.Or(bytes.Compare(a.Lo, b.Lo), cmp.Compare(a.Seq, b.Seq)); c != 0 {
 		return c
 	}
-	return compareHi(a.Hi, b.Hi)
-}
-
-// compareHi orders upper ends, of which nil is the last.
-func compareHi(a, b []byte) int {
-	switch {
-	case a == nil && b == nil:
-		return 0
-	case a == nil:
-		return 1
-	case b == nil:
-		return -1
-	}
-	return bytes.Compare(a, b)
+	return span.CompareEnds(a.Hi, b.Hi)
 }
 
 // Set is a set of tombstones, none over an empty span. A nil Set is the empty one; there is no other.
@@ -92,7 +79,7 @@ func node(t Tombstone, priority uint64, left, right *Set) *Set {
 		}
 		s.count += under.count
 		s.bytes += under.bytes
-		if compareHi(under.hi, s.hi) > 0 {
+		if span.CompareEnds(under.hi, s.hi) > 0 {
 			s.hi = under.hi
 		}
 		s.oldest, s.newest = min(s.oldest, under.oldest), max(s.newest, under.newest)
@@ -189,10 +176,8 @@ func (s *Set) UpTo(at key.SeqNum) *Set {
 		return s
 	}
 	var seen *Set
-	for t := range s.All() {
-		if t.Seq <= at {
-			seen = seen.With(t)
-		}
+	for t := range s.Overlapping(span.Span{}, 0, at) {
+		seen = seen.With(t)
 	}
 	return seen
 }
@@ -224,7 +209,9 @@ func (s *Set) Newest() key.SeqNum {
 // Covering returns the newest tombstone over user of those that a reader at a sequence number sees. Its own is 0 if
 // there is none.
 func (s *Set) Covering(user []byte, at key.SeqNum) (newest Tombstone) {
-	s.covering(user, at, &newest)
+	if s != nil {
+		s.covering(user, at, &newest)
+	}
 	return newest
 }
 
@@ -256,29 +243,40 @@ func (s *Set) Next(user []byte) (lo []byte, ok bool) {
 }
 
 // All yields the tombstones in the order of Compare.
-func (s *Set) All() iter.Seq[Tombstone] { return s.Overlapping(span.Span{}, 0) }
+func (s *Set) All() iter.Seq[Tombstone] { return s.Overlapping(span.Span{}, 0, key.MaxSeqNum) }
 
-// Overlapping yields the tombstones that have a key in common with among and are newer than a sequence number, in the
-// order of Compare.
-func (s *Set) Overlapping(among span.Span, after key.SeqNum) iter.Seq[Tombstone] {
+// Overlapping yields the tombstones that have a key in common with among, and a sequence number above after and up to
+// upTo, in the order of Compare.
+func (s *Set) Overlapping(among span.Span, after, upTo key.SeqNum) iter.Seq[Tombstone] {
 	return func(yield func(Tombstone) bool) {
 		if !among.Empty() {
-			s.overlapping(among, after, yield)
+			s.overlapping(among, after, upTo, yield)
 		}
 	}
 }
 
-// overlapping reports whether yield wants more.
-func (s *Set) overlapping(among span.Span, after key.SeqNum, yield func(Tombstone) bool) bool {
-	if s == nil || s.newest <= after || s.hi != nil && bytes.Compare(s.hi, among.Lo) <= 0 {
-		return true
-	}
-	if !s.left.overlapping(among, after, yield) {
+// Overlaps reports whether Overlapping yields any.
+func (s *Set) Overlaps(among span.Span, after, upTo key.SeqNum) bool {
+	if s == nil {
 		return false
 	}
-	t := s.tombstone
-	if among.Below(t.Lo) {
+	for range s.Overlapping(among, after, upTo) {
 		return true
 	}
-	return (t.Seq <= after || !t.Overlaps(among) || yield(t)) && s.right.overlapping(among, after, yield)
+	return false
+}
+
+// overlapping reports whether yield wants more.
+func (s *Set) overlapping(among span.Span, after, upTo key.SeqNum, yield func(Tombstone) bool) bool {
+	switch {
+	case s == nil || s.newest <= after || s.oldest > upTo || s.hi != nil && bytes.Compare(s.hi, among.Lo) <= 0:
+		return true
+	case !s.left.overlapping(among, after, upTo, yield):
+		return false
+	case among.Below(s.tombstone.Lo):
+		return true
+	}
+	t := s.tombstone
+	wanted := t.Seq > after && t.Seq <= upTo && t.Overlaps(among)
+	return (!wanted || yield(t)) && s.right.overlapping(among, after, upTo, yield)
 }

@@ -47,9 +47,9 @@ func (m model) next(user []byte) (lo []byte, ok bool) {
 	return lo, ok
 }
 
-func (m model) overlapping(among span.Span, after key.SeqNum) (got model) {
+func (m model) overlapping(among span.Span, after, upTo key.SeqNum) (got model) {
 	for _, t := range m {
-		if t.Seq > after && t.Overlaps(among) {
+		if t.Seq > after && t.Seq <= upTo && t.Overlaps(among) {
 			got = append(got, t)
 		}
 	}
@@ -79,7 +79,7 @@ func check(t *rapid.T, s *Set, m model) {
 			t.Fatalf("%s: %v, want %v", what, got, want)
 		}
 	}
-	list("all", s.All(), m.overlapping(span.Span{}, 0))
+	list("all", s.All(), m.overlapping(span.Span{}, 0, key.MaxSeqNum))
 	newest, size := key.SeqNum(0), int64(0)
 	for _, o := range m {
 		newest, size = max(newest, o.Seq), size+int64(overheadBytes+len(o.Lo)+len(o.Hi))
@@ -100,13 +100,18 @@ func check(t *rapid.T, s *Set, m model) {
 			t.Fatalf("behind %q: %q %v, want %q %v", user, lo, ok, want, found)
 		}
 	}
-	among, after := drawSpan(t), key.SeqNum(rapid.Uint64Range(0, uint64(newest)+1).Draw(t, "after"))
-	list("overlapping", s.Overlapping(among, after), m.overlapping(among, after))
-	for first := range s.Overlapping(among, after) { // and it ends when it is told to
-		if !same(first, m.overlapping(among, after)[0]) {
+	number := rapid.Uint64Range(0, uint64(newest)+1)
+	among, after, upTo := drawSpan(t), key.SeqNum(number.Draw(t, "after")), key.SeqNum(number.Draw(t, "up to"))
+	want := m.overlapping(among, after, upTo)
+	list("overlapping", s.Overlapping(among, after, upTo), want)
+	for first := range s.Overlapping(among, after, upTo) { // and it ends when it is told to
+		if !same(first, want[0]) {
 			t.Fatalf("the first is %v", first)
 		}
 		break
+	}
+	if got := s.Overlaps(among, after, upTo); got != (len(want) > 0) {
+		t.Fatalf("overlaps: %v, of %v", got, want)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // OpenInput opens a table for one read from front to back, without the cache and in addition to the tables that
 // readers have open. Once ctx is done the next read fails.
 func (s *Set) OpenInput(ctx context.Context, meta *manifest.TableMeta) (merge.Iterator, error) {
-	o, err := s.openUntil(ctx, meta, nil, nil)
+	o, err := s.openUntil(ctx, meta, nil, false)
 	if err != nil {
 		return nil, err
 	}

@@ -87,9 +87,6 @@ func New(o Options) *Set {
 	if o.Missing == nil {
 		o.Missing = func(_ filename.Num, err error) error { return o.Dir.TakenOver(err) }
 	}
-	if o.Damaged == nil {
-		o.Damaged = func(error) {}
-	}
 	return &Set{opts: o, values: valueFiles{files: make(map[filename.Num]*Ref)}}
 }
 
@@ -154,7 +151,7 @@ func (s *Set) Verify(ctx context.Context, meta *manifest.TableMeta) error {
 // next read fails. pace, which may be nil, is called before each read with its length, and its error fails it.
 func (s *Set) OpenApart(ctx context.Context, meta *manifest.TableMeta,
 	pace func(bytes int) error) (*table.Reader, error) {
-	o, err := s.openUntil(ctx, meta, pace, nil)
+	o, err := s.openUntil(ctx, meta, pace, false)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +283,7 @@ func (s *Set) OpenAhead(refs []*Ref) {
 
 // openFile opens the file of a table that the manifest names. If it is missing, or no file, that is damage.
 func (s *Set) openFile(meta *manifest.TableMeta) (*openTable, error) {
-	return s.openUntil(context.Background(), meta, nil, s.opts.Damaged)
+	return s.openUntil(context.Background(), meta, nil, true)
 }
 
 // openValues opens a value file.
@@ -351,9 +348,9 @@ func (f untilFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// openUntil is openFile, also for a job of its own: see OpenApart. damaged is told of damage; a job has nil.
+// openUntil is openFile if readers share the table, and otherwise for a job of its own: see OpenApart.
 func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func(bytes int) error,
-	damaged func(error)) (*openTable, error) {
+	shared bool) (*openTable, error) {
 	file, opts, err := s.find(meta)
 	if err != nil {
 		return nil, err
@@ -361,11 +358,12 @@ func (s *Set) openUntil(ctx context.Context, meta *manifest.TableMeta, pace func
 	if ctx.Done() != nil {
 		file = untilFile{file, ctx, pace}
 	}
-	if damaged != nil {
+	if shared {
 		file = countedFile{file, &s.read}
+	} else {
+		opts.Damaged = nil
 	}
 	opts.Values = &values{set: s, name: opts.Name, ctx: ctx, pace: pace}
-	opts.Damaged = damaged
 	o, err := s.opened(file, opts, table.Open)
 	if err != nil {
 		return nil, err
