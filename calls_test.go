@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"lightningdb/metrics"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightningdb/metrics"
 )
 
 // noContext is what a program passes that has none.

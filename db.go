@@ -79,7 +79,7 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	var archiver atomic.Pointer[archive.Archiver]
-	eo.Report = report.Writer(archiver.Load)
+	eo.Report = report.Publisher(archiver.Load)
 	e, err := engine.Open(eo)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)

@@ -154,6 +154,20 @@ func (f *Follower) Metrics() Metrics {
 	return out
 }
 
+// Writer returns what the writer has told last. If it has ended since, At does not change any more. The error is
+// ErrNoWriter if none has told anything, as in the first moments after Open, and ErrVersionTooNew if what it said
+// cannot be understood.
+func (f *Follower) Writer() (WriterStatus, error) {
+	text, err := f.follower.Report()
+	if errors.Is(err, status.ErrNone) {
+		err = fmt.Errorf("%w (it has told nothing about itself yet)", ErrNoWriter)
+	}
+	if err != nil {
+		return WriterStatus{}, err
+	}
+	return report.Parse(text)
+}
+
 // Close ends the follower and its lease; the writer notices nothing. What is still open ends as with DB.Close, and it
 // returns ErrOpenReaders then, and ErrClosed if it was closed before.
 func (f *Follower) Close() error {

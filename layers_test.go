@@ -24,7 +24,7 @@ var wings = []wing{
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible tree/ranges"},
 	{"internal/engine", "room stats events opening measure disk conflict scrub state .",
 		"system format tree log event metrics"},
-	{"internal/follower", ".", "system format tree log/wal"},
+	{"internal/follower", ".", "system format tree log/wal metrics"},
 	{"internal/target", ".", "system format tree/manifest"},
 	{"internal/salvage", "leaves .", "system format tree log/wal target"},
 	{"internal/checkpoint", ".", "system format tree target"},

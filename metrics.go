@@ -1,11 +1,7 @@
 package lightningdb
 
 import (
-	"errors"
-	"fmt"
-
 	"lightningdb/internal/engine/state"
-	"lightningdb/internal/format/status"
 	"lightningdb/internal/report"
 	"lightningdb/metrics"
 )
@@ -28,20 +24,6 @@ type (
 // microsecond or a few for each. Those of a closed database say with BackgroundError that it is, and tell what it did,
 // and nothing of what it had.
 func (db *DB) Metrics() Metrics { return report.Of(db.engine.Metrics(), db.archiver.Metrics()) }
-
-// Writer returns what the writer has told last. If it has ended since, At does not change any more. The error is
-// ErrNoWriter if none has told anything, as in the first moments after Open, and ErrVersionTooNew if what it said
-// cannot be understood.
-func (f *Follower) Writer() (WriterStatus, error) {
-	text, err := f.follower.Report()
-	if errors.Is(err, status.ErrNone) {
-		err = fmt.Errorf("%w (it has told nothing about itself yet)", ErrNoWriter)
-	}
-	if err != nil {
-		return WriterStatus{}, err
-	}
-	return report.Parse(text)
-}
 
 // Recovery says what Open found and did.
 func (db *DB) Recovery() RecoveryReport { return db.engine.Report() }

@@ -3,13 +3,14 @@ package lightningdb
 import (
 	"errors"
 	"fmt"
-	"lightningdb/metrics"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"lightningdb/metrics"
 )
 
 // scrubbed waits until a scrub has come to something.

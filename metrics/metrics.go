@@ -1,6 +1,6 @@
 // Package metrics is what DB.Metrics and Follower.Metrics tell of a database: figures of one moment, and sums since
 // Open. It holds nothing but data; package monitor shows it to people and to Prometheus. What is told without a unit is
-// a number of things.
+// a number of things. A Metrics does not change any more.
 package metrics
 
 import (

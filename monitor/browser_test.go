@@ -194,7 +194,7 @@ const cutOff = `[...document.querySelectorAll(".plot text, .tile *, h3 *")].filt
 type scripted struct {
 	*fake
 	began  time.Time
-	change func(m *metrics.Metrics, since time.Duration) // may be nil
+	change func(m *lightningdb.Metrics, since time.Duration) // may be nil
 }
 
 func (s *scripted) Metrics() lightningdb.Metrics {
@@ -243,7 +243,7 @@ func busy(since time.Duration) lightningdb.Metrics {
 
 // slowed is busy with operations that took long, of which the database tells the keys, and with latencies of scans,
 // flushes and compactions.
-func slowed(m *metrics.Metrics, since time.Duration) {
+func slowed(m *lightningdb.Metrics, since time.Duration) {
 	at, n := time.Unix(1_700_000_000, 0), m.Commits
 	m.Events = event.Counts{Told: 40, Slow: 31, Recent: []event.SlowOperation{
 		{Operation: event.Get, At: at, Duration: 180 * time.Millisecond, Key: []byte("user:ada\x00\xff"),
@@ -300,12 +300,12 @@ func TestBrowser_saysWhereTheTimeOfSlowOperationsWent(t *testing.T) {
 }
 
 // serve serves a monitor of a scripted database, and returns the address of its page.
-func serve(t *testing.T, change func(m *metrics.Metrics, since time.Duration)) string {
+func serve(t *testing.T, change func(m *lightningdb.Metrics, since time.Duration)) string {
 	t.Helper()
 	return serveWith(t, change, nil)
 }
 
-func serveWith(t *testing.T, change func(m *metrics.Metrics, since time.Duration), o *monitor.Options) string {
+func serveWith(t *testing.T, change func(m *lightningdb.Metrics, since time.Duration), o *monitor.Options) string {
 	t.Helper()
 	db := &scripted{fake: &fake{path: "/srv/shop/db"}, began: time.Now().Add(-time.Hour), change: change}
 	m := newMonitor(t, db, o)
@@ -405,43 +405,43 @@ func TestBrowser_figuresAreThoseOfTheState(t *testing.T) {
 func TestBrowser_saysWhatIsWrong(t *testing.T) {
 	b := chromium(t)
 	for name, c := range map[string]struct {
-		change func(m *metrics.Metrics, since time.Duration)
+		change func(m *lightningdb.Metrics, since time.Duration)
 		word   string
 		says   map[string]string
 	}{
 		"empty": {
-			change: func(m *metrics.Metrics, _ time.Duration) { *m = lightningdb.Metrics{MemoryLimit: 256 << 20} },
+			change: func(m *lightningdb.Metrics, _ time.Duration) { *m = lightningdb.Metrics{MemoryLimit: 256 << 20} },
 			word:   "running",
 			says: map[string]string{"#levels": "no tables yet", "#readers": "none", "#histograms": "none in this time",
 				"#locks": "none is held", "#slow": "none", "#charts": "nothing in this time"},
 		},
 		"stalled": {
-			change: func(m *metrics.Metrics, since time.Duration) {
+			change: func(m *lightningdb.Metrics, since time.Duration) {
 				m.Stall = metrics.Stall{Count: 40, Duration: since / 4, Cause: "level 0 is long"}
 			},
 			word: "stalled", says: map[string]string{"#alerts": "level 0 is long", "#tiles": "25"},
 		},
 		"damaged": {
-			change: func(m *metrics.Metrics, _ time.Duration) {
+			change: func(m *lightningdb.Metrics, _ time.Duration) {
 				m.Scrub = metrics.Scrub{Damaged: 2, Found: []metrics.ScrubDamage{{File: "000007.tbl",
 					Damage: `value of key "secret"`, At: time.Unix(1_700_000_000, 0)}}}
 			},
 			word: "damaged", says: map[string]string{"#alerts": "Damage in 2 tables\n000007.tbl"},
 		},
 		"full": {
-			change: func(m *metrics.Metrics, _ time.Duration) {
+			change: func(m *lightningdb.Metrics, _ time.Duration) {
 				m.Disk = metrics.Disk{Limit: 1201 << 20, Refusing: "the disk limit is reached", Refused: 9}
 			},
 			word: "refusing writes", says: map[string]string{"#alerts": "the disk limit is reached"},
 		},
 		"failed": {
-			change: func(m *metrics.Metrics, _ time.Duration) {
+			change: func(m *lightningdb.Metrics, _ time.Duration) {
 				m.BackgroundError = fmt.Errorf("key %q: %w", "secret", lightningdb.ErrReadOnly)
 			},
 			word: "error", says: map[string]string{"#alerts": "ErrReadOnly"},
 		},
 		"closed": {
-			change: func(m *metrics.Metrics, _ time.Duration) { m.BackgroundError = lightningdb.ErrClosed },
+			change: func(m *lightningdb.Metrics, _ time.Duration) { m.BackgroundError = lightningdb.ErrClosed },
 			word:   "closed", says: map[string]string{"#alerts": "The database is closed"},
 		},
 	} {

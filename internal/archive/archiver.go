@@ -64,7 +64,7 @@ type Archiver struct {
 
 	mu      sync.Mutex
 	moments []Moment // after what is archived, oldest first; at most maxMoments
-	metrics Metrics
+	metrics metrics.Archive
 }
 
 // tip is the end of the branch that is gone on with.
@@ -296,18 +296,10 @@ func (a *Archiver) advance(t tip, bytes int64) {
 	a.metrics.Pieces++
 }
 
-type (
-	// Metrics is what an archiver has done since Start.
-	Metrics = metrics.Archive
-
-	// GapTimes are the times of the latest gap of each cause.
-	GapTimes = metrics.ArchiveGaps
-)
-
-// Metrics takes a mutex for a moment. Of a nil archiver it is zero.
-func (a *Archiver) Metrics() Metrics {
+// Metrics is what the archiver has done since Start. It takes a mutex for a moment. Of a nil archiver it is zero.
+func (a *Archiver) Metrics() metrics.Archive {
 	if a == nil {
-		return Metrics{}
+		return metrics.Archive{}
 	}
 	visible := uint64(a.engine.Tree().Visible())
 	held, _ := a.log.Held()
@@ -323,7 +315,7 @@ func (a *Archiver) Metrics() Metrics {
 }
 
 // Report is the Metrics for followers, who are told again as long as anything waits: a Put may hang meanwhile.
-func (a *Archiver) Report() Metrics {
+func (a *Archiver) Report() metrics.Archive {
 	m := a.Metrics()
 	if m.LagOperations > 0 {
 		a.engine.NoteReport()

@@ -4,7 +4,6 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/engine/state"
 	"lightningdb/internal/format/status"
-	"lightningdb/internal/system/latency"
 	"lightningdb/metrics"
 )
 
@@ -19,8 +18,8 @@ func Of(m engine.Metrics, a metrics.Archive) metrics.Metrics {
 	out.Scrub = m.Scrub
 	out.MemoryLimit = m.MemoryLimit
 	out.Transactions, out.Log = m.Transactions(), m.Log()
-	out.Latency.Commit, out.Latency.Sync = latency.Summarize(m.CommitTimes), latency.Summarize(m.SyncTimes)
-	out.Latency.Flush, out.Latency.Compaction = latency.Summarize(m.FlushTimes), latency.Summarize(m.CompactionTimes)
+	out.Latency.Commit, out.Latency.Sync = latencyOf(m.CommitTimes), latencyOf(m.SyncTimes)
+	out.Latency.Flush, out.Latency.Compaction = latencyOf(m.FlushTimes), latencyOf(m.CompactionTimes)
 	out.FreeBytes, out.Events, out.Backups = m.FreeBytes, m.Events, m.Backups
 	out.Flush, out.Compaction = m.Flush, m.Compaction
 	out.CompactionWaits = m.Waiting
@@ -52,7 +51,7 @@ func OfTree(m engine.TreeMetrics, levels []metrics.Level) metrics.Metrics {
 			ReadBytes: m.ReadBytes,
 		},
 		TablesOpen: m.OpenTables, RangeTombstones: m.Ranges,
-		Latency:       metrics.Latencies{Get: latency.Summarize(m.Gets), Scan: latency.Summarize(m.Scans)},
+		Latency:       metrics.Latencies{Get: latencyOf(m.Gets), Scan: latencyOf(m.Scans)},
 		ObsoleteFiles: m.Pinned.Count,
 		PinnedFiles:   m.Pinned.Count,
 		PinnedBytes:   m.Pinned.Bytes,

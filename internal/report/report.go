@@ -13,7 +13,6 @@ import (
 	"lightningdb/internal/archive"
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/status"
-	"lightningdb/internal/system/latency"
 	"lightningdb/internal/system/owner"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/metrics"
@@ -24,11 +23,11 @@ import (
 type report struct {
 	metrics.Writer
 	Failure string
-	Buckets latency.PackedMetrics
+	Buckets buckets
 }
 
-// Writer returns the function by which a database that is opened now tells followers what it does.
-func Writer(archiver func() *archive.Archiver) func(engine.Metrics) []byte {
+// Publisher returns the function by which a database that is opened now tells followers what it does.
+func Publisher(archiver func() *archive.Archiver) func(engine.Metrics) []byte {
 	r := report{Writer: metrics.Writer{Pid: os.Getpid(), Program: owner.Program(), Opened: time.Now()}}
 	return func(m engine.Metrics) []byte {
 		r := r
@@ -37,7 +36,7 @@ func Writer(archiver func() *archive.Archiver) func(engine.Metrics) []byte {
 		if err := r.Metrics.BackgroundError; err != nil {
 			r.Metrics.BackgroundError, r.Failure = nil, status.Short(err.Error())
 		}
-		r.Buckets.Take(&r.Metrics.Latency)
+		r.Buckets.take(&r.Metrics.Latency)
 		r.Metrics.Events.Recent = nil
 		return r.text()
 	}
@@ -57,7 +56,7 @@ func (r report) text() []byte {
 func Parse(text []byte) (metrics.Writer, error) {
 	var r report
 	err := json.Unmarshal(text, &r)
-	err = cmp.Or(err, r.Buckets.Give(&r.Metrics.Latency))
+	err = cmp.Or(err, r.Buckets.give(&r.Metrics.Latency))
 	if err != nil {
 		return metrics.Writer{}, fmt.Errorf("%w: what the writer says of itself: %w", manifest.ErrVersionTooNew, err)
 	}

@@ -35,8 +35,8 @@ func fullHistogram() latency.Counts {
 func TestReport_hasLatenciesThatCanBeSubtracted(t *testing.T) {
 	var m engine.Metrics
 	m.CommitTimes, m.SyncTimes, m.Gets = fullHistogram(), fullHistogram(), fullHistogram()
-	m.Levels = make([]engine.LevelState, 7)
-	text := Writer(noArchiver)(m)
+	m.Levels = make([]metrics.Level, 7)
+	text := Publisher(noArchiver)(m)
 	if len(text) > status.MaxReport {
 		t.Fatalf("%d bytes of %d", len(text), status.MaxReport)
 	}
@@ -57,7 +57,7 @@ func TestReport_hasLatenciesThatCanBeSubtracted(t *testing.T) {
 func TestReport_isReadByOtherVersions(t *testing.T) {
 	var m engine.Metrics
 	m.Commits, m.CommitTimes = 7, fullHistogram()
-	text := Writer(noArchiver)(m)
+	text := Publisher(noArchiver)(m)
 	var older struct { // what one before latencies knew
 		Pid     int
 		Metrics struct{ Commits uint64 }

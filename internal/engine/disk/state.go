@@ -2,15 +2,12 @@ package disk
 
 import "lightningdb/metrics"
 
-// State is a Disk at one moment. The zero value is one without a limit.
-type State = metrics.Disk
-
 // State returns the state of this moment; of a nil Disk that of no limit.
-func (d *Disk) State() State {
+func (d *Disk) State() metrics.Disk {
 	if d == nil {
-		return State{}
+		return metrics.Disk{}
 	}
-	s := State{Limit: d.bounds.Limit, Refused: d.refused.Load()}
+	s := metrics.Disk{Limit: d.bounds.Limit, Refused: d.refused.Load()}
 	if !d.quota.Spent() {
 		s.Reserve = d.bounds.Reserve
 	}

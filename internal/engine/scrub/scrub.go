@@ -53,21 +53,13 @@ type Options struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-type (
-	// State is what a scrub has done.
-	State = metrics.Scrub
-
-	// Found is a table or value file with damage.
-	Found = metrics.ScrubDamage
-)
-
 // Scrub is the scrub of one database. A nil Scrub does nothing.
 type Scrub struct {
 	opts Options
 	free clock.Instant // from when on the next read is within the rate; for Run
 
 	mu    sync.Mutex // guards what is below
-	state State
+	state metrics.Scrub
 	told  map[string]bool // files that were found
 }
 
@@ -75,14 +67,14 @@ type Scrub struct {
 func New(o Options) *Scrub { return &Scrub{opts: o, told: make(map[string]bool)} }
 
 // State returns what the scrub has done so far.
-func (s *Scrub) State() State {
+func (s *Scrub) State() metrics.Scrub {
 	if s == nil {
-		return State{}
+		return metrics.Scrub{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.state
-	state.Found = append([]Found(nil), state.Found...)
+	state.Found = append([]metrics.ScrubDamage(nil), state.Found...)
 	return state
 }
 
@@ -192,7 +184,9 @@ func (s *Scrub) found(file string, err error) {
 		s.told[file] = true
 		s.state.Damaged++
 		if len(s.state.Found) < shown {
-			s.state.Found = append(s.state.Found, Found{File: file, Damage: err.Error(), At: s.opts.Wall()})
+			s.state.Found = append(s.state.Found, metrics.ScrubDamage{
+				File: file, Damage: err.Error(), At: s.opts.Wall(),
+			})
 		}
 	}
 	s.mu.Unlock()

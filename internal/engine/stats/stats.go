@@ -52,12 +52,9 @@ func (s *Stats) NoteLock(err error) {
 	}
 }
 
-// Stall sums up how writers waited for background work.
-type Stall = metrics.Stall
-
-// stalls is a Stall with the commits that wait now.
+// stalls is a metrics.Stall with the commits that wait now.
 type stalls struct {
-	Stall
+	metrics.Stall
 	waiting int
 	since   clock.Instant // when the first of those came
 }
@@ -84,7 +81,7 @@ func (s *Stats) Resumed(now clock.Instant) {
 }
 
 // Stall returns the waits until now.
-func (s *Stats) Stall(now clock.Instant) Stall {
+func (s *Stats) Stall(now clock.Instant) metrics.Stall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sum := s.stalls.Stall
@@ -102,12 +99,9 @@ type Jobs struct {
 	times latency.Histogram // of those that have succeeded
 
 	mu       sync.Mutex
-	sum      Work
+	sum      metrics.Work
 	rawBytes int64 // keys and values that jobs have read; guarded by mu
 }
-
-// Work sums up jobs that have succeeded, and tells how far the next one is.
-type Work = metrics.Work
 
 // Begin begins a job that will read total bytes of keys and values, as far as is known. End ends it.
 func (j *Jobs) Begin(total int64) {
@@ -142,7 +136,7 @@ func (j *Jobs) Succeeded(read, written int64, d time.Duration) {
 func (j *Jobs) Times() latency.Counts { return j.times.Counts() }
 
 // Work returns what was done so far.
-func (j *Jobs) Work() Work {
+func (j *Jobs) Work() metrics.Work {
 	j.mu.Lock()
 	w := j.sum
 	j.mu.Unlock()

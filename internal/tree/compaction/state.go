@@ -6,9 +6,6 @@ import (
 	"lightningdb/metrics"
 )
 
-// LevelState describes one level to people and monitors.
-type LevelState = metrics.Level
-
 // ValueFiles is the number of value files of v, their bytes, and how many of these no table refers to.
 func ValueFiles(v *manifest.Version) (files int, bytes, garbage int64) {
 	bytes, garbage = valueGarbage(v.Values)
@@ -16,10 +13,10 @@ func ValueFiles(v *manifest.Version) (files int, bytes, garbage int64) {
 }
 
 // Content describes what is in all levels of v: no targets and no scores.
-func Content(v *manifest.Version) []LevelState {
-	states := make([]LevelState, len(v.Levels))
+func Content(v *manifest.Version) []metrics.Level {
+	states := make([]metrics.Level, len(v.Levels))
 	for l, tables := range v.Levels {
-		states[l] = LevelState{Level: l, Tables: len(tables)}
+		states[l] = metrics.Level{Level: l, Tables: len(tables)}
 		for _, t := range tables {
 			states[l].Bytes += t.Size
 			states[l].Values += t.Held() - t.Size
@@ -31,7 +28,7 @@ func Content(v *manifest.Version) []LevelState {
 }
 
 // Levels describes all levels of v.
-func Levels(v *manifest.Version, p Params) []LevelState {
+func Levels(v *manifest.Version, p Params) []metrics.Level {
 	s, states := shapeOf(v, p), Content(v)
 	for l := range states {
 		states[l].Target = s.target[l]
