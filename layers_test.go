@@ -26,7 +26,7 @@ var wings = []wing{
 		"system format tree log event metrics"},
 	{"internal/follower", ".", "system format tree log/wal metrics"},
 	{"internal/target", ".", "system format tree/manifest"},
-	{"internal/salvage", "leaves .", "system format tree log/wal target"},
+	{"internal/salvage", "leaves lenient losses .", "system format tree log/wal target"},
 	{"internal/checkpoint", ".", "system format tree target"},
 	{"internal/archive", ".", "system format tree log engine checkpoint metrics"},
 	{"internal/report", ".", "system format tree/manifest engine archive metrics"},

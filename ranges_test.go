@@ -100,7 +100,7 @@ func TestBatch_deletesRangesInItsOrder(t *testing.T) {
 	}
 }
 
-// A layer that copies a batch would delete something else; one that gives bounds which are too long would not be told.
+// A layer that copies a batch would delete something else; one would keep what does nothing.
 func TestBatch_showsTheRangesThatItDeletes(t *testing.T) {
 	var b Batch
 	long := make([]byte, MaxKeySize+1)
@@ -121,12 +121,47 @@ func TestBatch_showsTheRangesThatItDeletes(t *testing.T) {
 	}) {
 		t.Errorf("%.40q", got)
 	}
-	for _, ends := range [][2][]byte{{long, nil}, {nil, long}} {
-		if err := b.DeleteRange(ends[0], ends[1]); !errors.Is(err, ErrKeyTooLarge) || b.Len() != len(want) {
-			t.Errorf("%v, and it has %d operations", err, b.Len())
-		}
+	if err := b.DeletePrefix(long); err != nil || b.Len() != len(want) { // no key is that long
+		t.Errorf("%v, and it has %d operations", err, b.Len())
 	}
-	if err := b.DeletePrefix(long); !errors.Is(err, ErrKeyTooLarge) || !errors.Is(b.Err(), ErrKeyTooLarge) {
-		t.Errorf("%v, %v", err, b.Err())
+}
+
+// Bounds may be of any length, as those of loops may, though no key is.
+func TestDeleteRange_takesBoundsOfAnyLength(t *testing.T) {
+	longest := func(c byte) []byte { return bytes.Repeat([]byte{c}, MaxKeySize) }
+	keys := [][]byte{{}, []byte("a"), longest('a'), []byte("b"), longest(0xff)}
+	bounds := [][]byte{nil, []byte("b"), longest('a'), append(longest('a'), 'b', 0xff), append(longest(0), 0),
+		longest(0xff), append(longest(0xff), 0)}
+	for _, lo := range bounds {
+		for _, hi := range bounds {
+			db, err := Open("", &Options{InMemory: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			for _, k := range keys {
+				if err := db.Put(k, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			what := fmt.Sprintf("from %d bytes %.3q to %d bytes %.3q", len(lo), lo, len(hi), hi)
+			all, shown := shownBy(t, db.Range(nil, nil)), shownBy(t, db.Range(lo, hi))
+			undo := errors.New("undo")
+			if err := db.Update(t.Context(), func(tx *Tx) error {
+				if err := tx.DeleteRange(lo, hi); err != nil {
+					return err
+				}
+				if left := shownBy(t, tx.Range(nil, nil)); len(left) != len(all)-len(shown) {
+					t.Errorf("%s: a transaction has %d keys of %d: %d are in the range", what, len(left), len(all), len(shown))
+				}
+				return undo
+			}); !errors.Is(err, undo) {
+				t.Fatal(err)
+			}
+			if err := db.DeleteRange(lo, hi); err != nil {
+				t.Fatal(err)
+			}
+			checkDeleted(t, db, what, all, shown)
+		}
 	}
 }

@@ -219,7 +219,7 @@ func (tx *Tx) DeleteRange(lo, hi []byte) error { return tx.deleteRange(span.Span
 func (tx *Tx) DeletePrefix(p []byte) error { return tx.deleteRange(span.Prefix(p)) }
 
 func (tx *Tx) deleteRange(s span.Span) error {
-	return tx.write(nil, transaction.CheckRange(s), func(rw *transaction.Tx) error { return rw.DeleteRange(s) })
+	return tx.write(nil, nil, func(rw *transaction.Tx) error { return rw.DeleteRange(s) })
 }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads

@@ -24,5 +24,6 @@
 //
 // A loss is a span of keys and one of sequence numbers, in which entries may be missing. What is chosen for a key is
 // certain if no loss covers the key and a newer sequence number. Operands count only if no loss lies between them and
-// what they stand upon.
+// what they stand upon. One that stands in for what is lost counts only directly upon that: flushes and compactions
+// fold operands into the newest of them, and a lost one may have had any that are older.
 package salvage

@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/salvage/leaves"
+	"lightningdb/internal/salvage/losses"
 )
 
 // run is tables whose keys follow each other.
@@ -164,12 +165,13 @@ func (r *rescue) reduce(runs []*run, limit int) ([]*run, error) {
 type version struct {
 	trailer key.Trailer
 	value   []byte // owned
+	live    bool
 }
 
 // chooser decides which versions of each key count.
 type chooser struct {
 	rescue *rescue
-	sweep  *sweep
+	sweep  *losses.Sweep
 
 	user     []byte
 	begun    bool       // user is a key
@@ -186,7 +188,7 @@ func (c *chooser) add(k key.Internal, value []byte, live bool) error {
 			return err
 		}
 		c.user, c.begun = append(c.user[:0], k.User...), true
-		c.covering = c.sweep.at(c.user)
+		c.covering = c.sweep.At(c.user)
 		c.deleted = c.rescue.ranges.Covering(c.user, key.MaxSeqNum).Seq
 	}
 	n := len(c.versions)
@@ -195,17 +197,12 @@ func (c *chooser) add(k key.Internal, value []byte, live bool) error {
 		return nil
 	case c.based || n > 0 && c.versions[n-1].trailer.Seq() == k.Trailer.Seq():
 		return nil
-	case !live && !covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):
+	case !live && !losses.Covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):
 		return nil
 	}
-	c.versions = append(c.versions, version{k.Trailer, slices.Clone(value)})
+	c.versions = append(c.versions, version{k.Trailer, slices.Clone(value), live})
 	c.based = k.Trailer.Kind() != key.KindMerge
 	return nil
-}
-
-// covers reports whether one of losses may have had a sequence number from first to last.
-func covers(losses []*Loss, first, last key.SeqNum) bool {
-	return slices.ContainsFunc(losses, func(l *Loss) bool { return l.First <= uint64(last) && uint64(first) <= l.Last })
 }
 
 // emit writes what counts of the current key.
@@ -230,7 +227,7 @@ func (c *chooser) emit() error {
 			chain = chain[:1]
 		}
 		report.Keys++
-		if covers(c.covering, v.trailer.Seq()+1, key.MaxSeqNum) {
+		if losses.Covers(c.covering, v.trailer.Seq()+1, key.MaxSeqNum) {
 			report.Older++
 		}
 		return c.write(chain)
@@ -238,13 +235,17 @@ func (c *chooser) emit() error {
 	return nil
 }
 
-// broken reports whether a loss may have taken an operand from between those of chain, or what they stand upon.
+// broken reports whether a loss may have taken an operand from between those of chain, or what they stand upon. Where
+// the newest stands in for what is lost, others that are older may have been folded into that.
 func (c *chooser) broken(chain []version) bool {
 	newest, oldest := chain[0].trailer.Seq(), key.SeqNum(0)
 	if c.based {
 		oldest = chain[len(chain)-1].trailer.Seq()
 	}
-	return covers(c.covering, oldest+1, newest-1)
+	if !chain[0].live {
+		return oldest+1 < newest
+	}
+	return losses.Covers(c.covering, oldest+1, newest-1)
 }
 
 func (c *chooser) write(chain []version) error {
@@ -274,7 +275,7 @@ func (r *rescue) write() error {
 		}
 		all = append(all, runs...)
 	}
-	c := &chooser{rescue: r, sweep: newSweep(r.report.Losses)}
+	c := &chooser{rescue: r, sweep: losses.NewSweep(r.report.Losses)}
 	r.out.begin()
 	defer r.out.abandon()
 	if err := r.each(all, c.add); err != nil {

@@ -310,6 +310,9 @@ func TestSalvage_everyFlippedByteCostsLittle(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(3, 3))
 	v := newVictim(t, rng)
+	for v.Chunked() { // its megabytes would take minutes, and have tests of their own
+		v = newVictim(t, rng)
+	}
 	intact := v.FS.Kill()
 	names, err := intact.List()
 	if err != nil {
@@ -600,6 +603,31 @@ func TestSalvage_namesASegmentThatItCannotOpen(t *testing.T) {
 			t.Errorf("after it was opened %d times: %v; %d entries, %+v", opened, err, len(entries), report)
 		}
 	}
+}
+
+// A device that reads a segment once, and then not again, must not cost commits of which the report says that they are
+// there.
+func TestSalvage_missesCommitsThatItCannotReadAgain(t *testing.T) {
+	v := made(t, codec.None, false, func(s *torture.Session) error {
+		return write(s, true, func(b *batch.Batch) { b.Put([]byte("k"), []byte("value")) })
+	})
+	segment := filesOf(t, v.FS.Kill(), filename.Log)[0]
+	changed := 0
+	for from := 1; from < 2000; from++ {
+		broken := errfs.On(errfs.Read).Named(segment).From(from).Fail(syscall.EIO)
+		report, entries, err := destruction.Salvage(errfs.New(v.FS.Kill(), broken), salvage.Options{})
+		switch {
+		case errors.Is(err, salvage.ErrChanged):
+			changed++
+		case err != nil:
+			t.Errorf("without its reads from the %dth on: %v", from, err)
+		case len(entries) == 0 && len(report.Losses) == 0:
+			t.Errorf("without its reads from the %dth on: the commit is gone, and no loss says so", from)
+		case len(entries) == 1 && changed > 0:
+			return
+		}
+	}
+	t.Errorf("it was read in vain %d times, and never to its end", changed)
 }
 
 // badFS is a directory on a device that cannot read some bytes.

@@ -13,6 +13,8 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/salvage/leaves"
+	"lightningdb/internal/salvage/lenient"
+	"lightningdb/internal/salvage/losses"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/target"
 	"lightningdb/internal/tree/manifest"
@@ -73,6 +75,12 @@ type Report struct {
 	LeftOut    []LeftOut        // what is whole and was not used
 }
 
+// Loss is losses.Loss.
+type Loss = losses.Loss
+
+// MaxSequence is losses.MaxSequence.
+const MaxSequence = losses.MaxSequence
+
 // LeftOut is a source that is whole and was not used.
 type LeftOut struct {
 	File     string
@@ -96,7 +104,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	defer source.Close() // only read
 	r := &rescue{Options: o, ctx: ctx, unread: map[unreadSector]bool{}, listed: map[string]bool{},
 		found: map[uint64]bool{}, emptied: map[uint64]bool{}, told: map[place]bool{}}
-	r.Source = lenientFS{o.Source, r.cannotRead}
+	r.Source = lenient.FS{FS: o.Source, Unread: r.cannotRead}
 	if err := target.Make(o.Target, r.run); err != nil {
 		return nil, err
 	}

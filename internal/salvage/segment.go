@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/wal"
+	"lightningdb/internal/salvage/losses"
 	"lightningdb/internal/tree/ranges"
 )
 
@@ -171,9 +172,9 @@ func (r *rescue) missNumbers(base key.SeqNum) {
 	if r.version == nil && len(r.commits) > 0 {
 		base = r.commits[0].first - 1
 	}
-	var losses []Loss
+	var missing []Loss
 	miss := func(first, last key.SeqNum) {
-		losses = addLoss(losses, Loss{Offset: -1, Length: -1, First: uint64(first), Last: uint64(last),
+		missing = losses.Add(missing, Loss{Offset: -1, Length: -1, First: uint64(first), Last: uint64(last),
 			What: "commits of the log are damaged"})
 	}
 	for _, n := range r.commits {
@@ -185,7 +186,7 @@ func (r *rescue) missNumbers(base key.SeqNum) {
 	if r.top > base && r.version != nil {
 		miss(base+1, r.top)
 	}
-	r.report.Losses = append(r.report.Losses, losses...)
+	r.report.Losses = append(r.report.Losses, missing...)
 }
 
 // logEntry is an operation of the log.

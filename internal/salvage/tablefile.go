@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/salvage/leaves"
+	"lightningdb/internal/salvage/losses"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/page"
@@ -38,7 +39,7 @@ func (r *rescue) surveyTable(f *sourceFile) error {
 	t := &tableFile{fs: r.Source, name: f.name, size: f.size, frame: f.frame}
 	var s *tableSurvey
 	for _, id := range r.idsOf(f) {
-		t.id, t.values = id, r.holders.referredBy(f, r.named[id])
+		t.id, t.values = id, r.holders.referredBy(f, id, r.named[id])
 		s = &tableSurvey{rescue: r, table: t, meta: r.named[id], low: key.MaxSeqNum}
 		if err := s.read(); err != nil {
 			return err
@@ -184,7 +185,7 @@ func (s *tableSurvey) lostValue(k key.Internal, g leaves.Gap) {
 	s.count(k)
 	s.valueless++
 	s.missing = append(s.missing, g)
-	s.losses = addLoss(s.losses, Loss{File: cmp.Or(g.File, s.table.name), Offset: g.Offset, Length: g.Length,
+	s.losses = losses.Add(s.losses, Loss{File: cmp.Or(g.File, s.table.name), Offset: g.Offset, Length: g.Length,
 		From: bytes.Clone(k.User), To: bytes.Clone(k.User), First: uint64(k.Trailer.Seq()), Last: uint64(k.Trailer.Seq()),
 		What: g.What})
 }
@@ -204,7 +205,7 @@ func (s *tableSurvey) close(user []byte) {
 		if l.From != nil && l.To != nil && bytes.Compare(l.From, l.To) > 0 { // what bounds them is not of this table
 			l.From, l.To = nil, nil
 		}
-		s.losses = addLoss(s.losses, l)
+		s.losses = losses.Add(s.losses, l)
 	}
 	s.open = s.open[:0]
 }
@@ -339,8 +340,25 @@ type entries struct {
 	value   []byte
 }
 
-// step moves to the next entry.
+// step moves to the next entry whose value is whole.
 func (e *entries) step() bool {
+	for e.advance() {
+		if !e.entry.IsExtent() {
+			e.value = e.entry.Value()
+			return true
+		}
+		value, problem := e.read(e.entry.Extent())
+		if value != nil {
+			e.value = value
+			return true
+		}
+		e.lost(e.entry.Key, problem)
+	}
+	return false
+}
+
+// advance moves to the next entry, and reads no value that is outside of its page.
+func (e *entries) advance() bool {
 	for {
 		if e.at >= e.end {
 			if e.page = e.leaves.Read(); e.page == nil {
@@ -357,16 +375,6 @@ func (e *entries) step() bool {
 		k := entry.Key
 		if len(k.User) > key.MaxUserKeySize || k.Trailer.Seq() == 0 || !e.last.Zero() && key.Compare(e.last, k) >= 0 {
 			continue // no writer has written it
-		}
-		if entry.IsExtent() {
-			value, problem := e.read(entry.Extent())
-			if value == nil {
-				e.lost(k, problem)
-				continue
-			}
-			e.value = value
-		} else {
-			e.value = entry.Value()
 		}
 		e.last.User, e.last.Trailer = append(e.last.User[:0], k.User...), k.Trailer
 		return true

@@ -27,13 +27,14 @@ type holders struct {
 	footless []*sourceFile
 	ids      []uint64 // of tables and value files that something names
 	nums     map[uint64]filename.Num
+	named    map[uint64]*manifest.TableMeta
 	open     map[string]vfs.File
 }
 
 // findHolders remembers the tables among files, and the value files that they name.
 func (r *rescue) findHolders(files []*sourceFile) {
 	h := &r.holders
-	*h = holders{fs: r.Source, nums: r.nums, byID: map[uint64][]*sourceFile{}, open: map[string]vfs.File{}}
+	*h = holders{fs: r.Source, nums: r.nums, named: r.named, byID: map[uint64][]*sourceFile{}, open: map[string]vfs.File{}}
 	for _, f := range files {
 		if f.kind != filename.Table {
 			continue
@@ -107,18 +108,18 @@ func (h *holders) close() {
 }
 
 // references finds the values that one table has in other files. Which files these are its properties say, and the
-// manifest does without their order. Without both the checksum decides, which covers the id of the table that an extent
-// was written for: no other value passes for the one that is looked for.
+// manifest, which does without their order, if there is one only. Without both their leaves do: see identify.
 type references struct {
 	holders *holders
 	own     *sourceFile
+	id      uint64            // of the table
 	files   []table.ValueFile // as the properties have them; nil if they are damaged
 	meta    *manifest.TableMeta
 
-	chosen  map[uint32]choice // by the number of the value file, from 1 on
-	any     []holder          // that may be any of them, if the properties are damaged; nil as long as nobody asked
-	tries   int               // how many more files may be looked into
-	settled bool              // the table has been read once: what has not been found by now never is
+	chosen     map[uint32]choice // by the number of the value file, from 1 on
+	identified bool              // chosen has all that can be told without properties
+	tries      int               // how many more files may be looked into
+	settled    bool              // the table has been read once: what has not been found by now never is
 }
 
 // choice is which file a value file is.
@@ -131,11 +132,17 @@ type choice struct {
 // one. Nearly always that costs the reading of a trailer.
 const maxValueTries = 1 << 16
 
-// referredBy returns the values that table f has in other files. meta may be nil.
-func (h *holders) referredBy(f *sourceFile, meta *manifest.TableMeta) references {
-	r := references{holders: h, own: f, meta: meta, tries: maxValueTries, chosen: map[uint32]choice{}}
+// referredBy returns the values that table id, which is f, has in other files. meta may be nil.
+func (h *holders) referredBy(f *sourceFile, id uint64, meta *manifest.TableMeta) references {
+	r := references{holders: h, own: f, id: id, meta: meta, tries: maxValueTries, chosen: map[uint32]choice{}}
 	if f.frame != nil && f.frame.Properties != nil {
 		r.files = f.frame.Properties.ValueFiles
+	}
+	if r.files == nil && meta != nil && len(meta.Values) == 1 {
+		num := meta.Values[0].File
+		if ids := h.idsWith(num); len(ids) == 1 {
+			r.files = []table.ValueFile{{Num: num, ID: ids[0]}}
+		}
 	}
 	return r
 }
@@ -176,10 +183,11 @@ func (r *references) readFrom(c holder, x page.Extent) []byte {
 // choose returns what value file n of the table may be.
 func (r *references) choose(n uint32) choice {
 	if r.files == nil {
-		if r.any == nil {
-			r.any = r.candidates()
+		if !r.identified {
+			r.identified = true
+			r.identify()
 		}
-		return choice{files: r.any}
+		return r.chosen[n]
 	}
 	if int64(n) > int64(len(r.files)) {
 		return choice{}
@@ -187,28 +195,6 @@ func (r *references) choose(n uint32) choice {
 	f := r.files[n-1]
 	files, known := r.holders.with(f.Num, f.ID)
 	return choice{files, known}
-}
-
-// candidates are the files that any value file of the table may be: first those that the manifest names.
-func (r *references) candidates() []holder {
-	h := r.holders
-	var first, rest []holder
-	for _, id := range h.ids {
-		files, known := h.with(h.nums[id], id)
-		if known && r.meta != nil && slices.ContainsFunc(r.meta.Values, func(v manifest.ValueRefs) bool {
-			return v.File == h.nums[id]
-		}) {
-			first = append(first, files...)
-		} else if len(rest) < maxValueTries && len(h.byID[id]) == 0 {
-			rest = append(rest, files...)
-		}
-	}
-	for _, f := range h.files {
-		if f != r.own {
-			first = append(first, holder{f, f.frame.ID})
-		}
-	}
-	return append(first, rest...)
 }
 
 // problem says why the value of an extent cannot be read in any file of c.

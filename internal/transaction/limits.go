@@ -5,7 +5,6 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
-	"lightningdb/internal/format/span"
 )
 
 // Errors of what a user gives. The root package publishes them.
@@ -21,17 +20,6 @@ func Fits(k []byte) bool { return len(k) <= key.MaxUserKeySize }
 func CheckKey(k []byte) error {
 	if len(k) > key.MaxUserKeySize {
 		return fmt.Errorf("%w: it has %d", ErrKeyTooLarge, len(k))
-	}
-	return nil
-}
-
-// CheckRange enforces the limits of keys on both ends of s. It names the end that is too long.
-func CheckRange(s span.Span) error {
-	if err := CheckKey(s.Lo); err != nil {
-		return fmt.Errorf("the lower end of the range: %w", err)
-	}
-	if err := CheckKey(s.Hi); err != nil {
-		return fmt.Errorf("the upper end of the range: %w", err)
 	}
 	return nil
 }

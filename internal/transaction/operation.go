@@ -51,11 +51,7 @@ func (o *Operations) Delete(key []byte) error {
 
 // DeleteRange adds a removal of the keys of s, if there are any.
 func (o *Operations) DeleteRange(s span.Span) error {
-	if err := CheckRange(s); err != nil {
-		o.Err = cmp.Or(o.Err, err)
-		return err
-	}
-	if !s.Empty() {
+	if s = s.Short(key.MaxUserKeySize); !s.Empty() {
 		o.Batch.DeleteRange(s)
 	}
 	return nil

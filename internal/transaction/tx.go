@@ -180,6 +180,7 @@ func (tx *Tx) Delete(k []byte) error {
 
 // DeleteRange removes all keys in s, whose bounds it copies.
 func (tx *Tx) DeleteRange(s span.Span) error {
+	s = s.Short(key.MaxUserKeySize)
 	if tx.priority && tx.snapshot && !s.Empty() { // as for a write of a key
 		tx.reportWalks()
 		if err := tx.txn.Protect(s); err != nil {

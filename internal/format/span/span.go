@@ -53,6 +53,19 @@ func Prefix(p []byte) Span {
 	return Span{Lo: p, Hi: hi}
 }
 
+// Short is the keys of s that have at most n bytes, with bounds of at most n bytes, which may be those of s.
+func (s Span) Short(n int) Span {
+	if len(s.Lo) > n {
+		if s.Lo = Prefix(s.Lo[:n]).Hi; s.Lo == nil { // all of them are before it
+			return Span{Hi: []byte{}}
+		}
+	}
+	if len(s.Hi) > n {
+		s.Hi = Prefix(s.Hi[:n]).Hi
+	}
+	return s
+}
+
 // Intersect is the keys that lie in both s and o, whose bounds it borrows.
 func (s Span) Intersect(o Span) Span {
 	if bytes.Compare(o.Lo, s.Lo) > 0 {

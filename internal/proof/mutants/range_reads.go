@@ -95,11 +95,10 @@ var rangeReadMutants = []Mutant{
 	{
 		Name:   "an end of a range that is empty is none",
 		Breaks: "a program that computes bounds deletes all of its data",
-		Changes: []Change{{"internal/transaction/operation.go", `	if !s.Empty() {
-		o.Batch.DeleteRange(s)
-	}`, `	if !s.Empty() || len(s.Hi) == 0 {
-		o.Batch.DeleteRange(s)
-	}`}},
+		Changes: []Change{{"internal/transaction/operation.go", `!s.Empty() {
+		o.Batch.DeleteRange(s)`,
+			`!s.Empty() || len(s.Hi) == 0 {
+		o.Batch.DeleteRange(s)`}},
 		Killer: Check{Package: ".", Run: "^(TestDeleteRange_deletesWhatRangeShows)$"},
 	},
 	{

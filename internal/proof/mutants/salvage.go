@@ -16,7 +16,7 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage takes obsolete tables for live ones",
 		Breaks: "what a compaction has dropped is back, and operands count twice",
-		Changes: []Change{{"internal/salvage/merge.go", `	case !live && !covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):`,
+		Changes: []Change{{"internal/salvage/merge.go", `	case !live && !losses.Covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):`,
 			`	case !live && c == nil:`}},
 		Killer: test("salvage", "TestSalvage_obsoleteTablesFillOnlyLosses|TestSalvage_withoutDamageIsTheDatabase"),
 	},
@@ -31,7 +31,7 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage keeps operands over a loss",
 		Breaks: "a key has a value that it never had",
-		Changes: []Change{{"internal/salvage/merge.go", `	return covers(c.covering, oldest+1, newest-1)`,
+		Changes: []Change{{"internal/salvage/merge.go", `	return losses.Covers(c.covering, oldest+1, newest-1)`,
 			`	return oldest > newest`}},
 		Killer: test("salvage", "TestSalvage_operandsOverALossAreLeftOut"),
 		Quick:  true,
@@ -106,7 +106,7 @@ var salvageMutants = []Mutant{
 	switch {
 `, `	n := len(c.versions)
 	switch {
-	case n == 0 && len(c.covering) > 0 && k.Trailer.Kind() == key.KindPut && !covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):
+	case n == 0 && len(c.covering) > 0 && k.Trailer.Kind() == key.KindPut && !losses.Covers(c.covering, k.Trailer.Seq(), k.Trailer.Seq()):
 		return nil
 `}},
 		Killer: test("salvage", "TestSalvage_randomDestruction"),
@@ -115,7 +115,7 @@ var salvageMutants = []Mutant{
 		Name:    "salvage goes on without commits that it has counted",
 		Breaks:  "commits are gone, and the report says that nothing is",
 		Changes: []Change{{"internal/salvage/segment.go", `		if err == nil && n != s.n {`, `		if err == nil && n > s.n {`}},
-		Killer:  test("salvage", "TestSalvage_interrupted"),
+		Killer:  test("salvage", "TestSalvage_missesCommitsThatItCannotReadAgain"),
 	},
 	{
 		Name:    "salvage does not mind a segment that it cannot open any more",
@@ -191,7 +191,7 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage gives up a file with a sector that cannot be read",
 		Breaks: "512 bytes cost a log, or all tables that a manifest names",
-		Changes: []Change{{"internal/salvage/lenient.go", `	if err == nil || errors.Is(err, io.EOF) {
+		Changes: []Change{{"internal/salvage/lenient/lenient.go", `	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
 	for`, `	if err == nil || !errors.Is(err, io.EOF) {
@@ -203,7 +203,7 @@ var salvageMutants = []Mutant{
 	{
 		Name:   "salvage is silent about sectors that cannot be read",
 		Breaks: "nobody hears that the device fails",
-		Changes: []Change{{"internal/salvage/lenient.go", `	if !r.unread[unreadSector{name, at.number - 1}] {`,
+		Changes: []Change{{"internal/salvage/unread.go", `	if !r.unread[unreadSector{name, at.number - 1}] {`,
 			`	if r.unread[unreadSector{name, at.number - 1}] {`}},
 		Killer: test("salvage", "TestSalvage_readsAroundBadSectors"),
 	},
@@ -221,11 +221,31 @@ var salvageMutants = []Mutant{
 		Quick:   true,
 	},
 	{
-		Name:    "salvage finds values by the properties of their table alone",
-		Breaks:  "32 bytes of a table cost all its values in other files",
-		Changes: []Change{{"internal/salvage/values.go", `			r.any = r.candidates()`, `			r.any = []holder{}`}},
-		Killer:  test("salvage", "TestSalvage_findsValuesInOtherFiles"),
-		Quick:   true,
+		Name:   "salvage finds values by the properties of their table alone",
+		Breaks: "32 bytes of a table have it that newer values of all its keys may be missing, and none is",
+		Changes: []Change{{"internal/salvage/values.go", `			r.identify()
+`, ``}},
+		Killer: test("salvage", "TestSalvage_valuesAreOfTheirKey"),
+		Quick:  true,
+	},
+	{
+		Name:   "salvage takes what is whole at the place of a value for that value",
+		Breaks: "a key has the value of another, from a file that is whole, because its own is lost",
+		Changes: []Change{{"internal/salvage/identify.go", `			said.denies = true
+			left--
+`, `			said.agrees = true
+`}},
+		Killer: test("salvage", "TestSalvage_valuesAreOfTheirKey"),
+		Quick:  true,
+	},
+	{
+		Name:   "salvage lets an operand stand in for all that were folded into it",
+		Breaks: "a key has a value of a part of its merges, which it never had",
+		Changes: []Change{{"internal/salvage/merge.go", `	if !chain[0].live {
+		return oldest+1 < newest`, `	if !chain[0].live && oldest > newest {
+		return oldest+1 < newest`}},
+		Killer: test("salvage", "TestSalvage_operandsThatWereFoldedAreMissed"),
+		Quick:  true,
 	},
 	{
 		Name:   "salvage takes the leaves of value files for live ones",

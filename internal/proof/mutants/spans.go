@@ -3,6 +3,20 @@ package mutants
 // spanMutants break the bounds of key ranges, and sets of them.
 var spanMutants = []Mutant{
 	{
+		Name:    "a bound that is longer than every key is cut",
+		Breaks:  "a delete of a range takes the last key before it as well",
+		Changes: []Change{{"internal/format/span/span.go", `if s.Lo = Prefix(s.Lo[:n]).Hi; s.Lo`, `if s.Lo = s.Lo[:n]; s.Lo`}},
+		Killer:  Check{Package: ".", Run: "^TestDeleteRange_takesBoundsOfAnyLength$"},
+		Quick:   true,
+	},
+	{
+		Name:    "no key is before a bound that is longer than every key",
+		Breaks:  "a delete of a range leaves its last key, or removes nothing",
+		Changes: []Change{{"internal/format/span/span.go", `s.Hi = Prefix(s.Hi[:n]).Hi`, `s.Hi = s.Hi[:n]`}},
+		Killer:  Check{Package: ".", Run: "^TestDeleteRange_takesBoundsOfAnyLength$"},
+		Quick:   true,
+	},
+	{
 		Name:    "an empty end of a span is open",
 		Breaks:  "a scan backward from the first key blocks, or is in conflict with, every write",
 		Changes: []Change{{"internal/format/span/span.go", `return s.Hi != nil && bytes`, `return len(s.Hi) > 0 && bytes`}},

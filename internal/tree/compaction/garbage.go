@@ -11,6 +11,8 @@ const (
 	maxGarbage      = 0.18 // share of all bytes that may be garbage
 	maxTableGarbage = 0.15 // share of the bytes of a table of the last level that may be
 
+	garbageToLive = maxGarbage / (1 - maxGarbage) // maxGarbage in proportion to the live bytes
+
 	// shortReturn is the least share of what a job reads that it has to return where space is short.
 	shortReturn = 1.0 / 16
 )
@@ -25,10 +27,12 @@ type candidate struct {
 
 // pickGarbage returns the job that reclaims most space for the least work, if too much of the whole is garbage or if
 // too much of a table of the last level is; where space is short, if the job returns enough of what it reads. It is nil
-// if there is none.
+// if there is none. In quiet the garbage of value files counts as well, and the job empties some of these if they
+// return more for the work than any table.
 func (pk *picker) pickGarbage() *Job {
 	candidates, total, garbage := pk.survey()
-	everywhere := float64(garbage) > maxGarbage*float64(total)
+	_, inValues := valueGarbage(pk.v.Values)
+	everywhere := float64(garbage+inValues) > maxGarbage*float64(total)
 	enough := func(c candidate) bool { return everywhere || tooMuchGarbage(c) }
 	if pk.p.Short {
 		enough = func(c candidate) bool { return float64(c.bytes) >= shortReturn*float64(c.cost) }
@@ -42,6 +46,12 @@ func (pk *picker) pickGarbage() *Job {
 		}
 		if job := pk.lower(c.level, c.table, ReasonGarbage); job != nil {
 			best, bestRatio = job, ratio
+		}
+	}
+	if everywhere && !pk.p.Short {
+		allowed := garbageToLive*float64(total-garbage-inValues) - float64(garbage)
+		if job, _ := pk.pickValues(pk.v.Values, max(allowed, 0), bestRatio, nil); job != nil {
+			return job
 		}
 	}
 	if best == nil && (everywhere || pk.p.Short && enough(pk.wholeL0(candidates))) {
@@ -93,13 +103,12 @@ func tooMuchGarbage(c candidate) bool {
 func CallsForSpace(v *manifest.Version, p Params, more int64) bool {
 	pk := picker{v: v, p: p, busy: func(filename.Num) bool { return false }, shape: shapeOf(v, p)}
 	_, total, garbage := pk.survey()
-	if values, unused := valueGarbage(v.Values); float64(unused) > p.allowedValueGarbage(values, unused) {
-		return true
-	}
+	_, inValues := valueGarbage(v.Values)
+	share := maxGarbage
 	if p.Short {
-		return float64(garbage+more) > shortReturn*float64(total)
+		share = shortReturn
 	}
-	return float64(garbage+more) > maxGarbage*float64(total)
+	return float64(garbage+inValues+more) > share*float64(total)
 }
 
 // garbageEntries is the number of entries that a table of the last level would lose if it were rewritten, provided

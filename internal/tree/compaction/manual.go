@@ -20,7 +20,6 @@ func PickRange(v *manifest.Version, p Params, busy Busy, s span.Span) (job *Job,
 	if job, done = pk.lowerRange(s, ReasonManual); !done {
 		return job, false
 	}
-	pk.p.Quiet = true // whoever asks for the range wants its space, whatever else there is to do
 	return pk.pickValuesOf(s)
 }
 

@@ -31,7 +31,8 @@ func (p *Params) grandparentBytes() int64 {
 // Params.Unfoldable remembers. Two jobs leave M as it is: one that reduces the number of tables in L0, or of its sorted
 // runs; and one that cuts a table of L0 in pieces, which are never cut again. No job but a flush raises it. Jobs that
 // empty value files, and those for the sake of range tombstones, leave it, too, and end by measures of their own: see
-// pickValues and pickOwing.
+// pickValues and pickOwing. Those that only bring the garbage of value files down to what it may be in quiet come last,
+// when the levels hide no more of it.
 func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 	pk := picker{v: v, p: p, busy: busy, shape: shapeOf(v, p)}
 	if job := pk.byEditAlone(); job != nil {
@@ -47,7 +48,7 @@ func Pick(v *manifest.Version, p Params, busy Busy) *Job {
 			return job
 		}
 	}
-	if job, _ := pk.pickValues(v.Values, nil); job != nil {
+	if job := pk.pickUrgentValues(); job != nil {
 		return job
 	}
 	for _, d := range dueLevels(v, p, pk.shape, busy) {

@@ -16,9 +16,9 @@ import (
 // tables that still refer to it are written anew with a copy of what they need. Keys and sequence numbers stay, so that
 // nothing that was deleted can come back.
 const (
-	// busyValueGarbage is how much of the value files may be garbage while there are other things to do, in proportion to
-	// the rest of them. The more it is, the less of a file is left to copy when its turn comes.
-	busyValueGarbage = 0.8
+	// busyValueGarbage is how much garbage there may be in value files while there are other things to do, in proportion
+	// to the live values: as much again. The more it is, the less of a file is left to copy when its turn comes.
+	busyValueGarbage = 1.0
 
 	// emptyDown is what garbage is reduced to at once, in proportion to what there may be.
 	emptyDown = 0.75
@@ -41,36 +41,53 @@ func valueGarbage(files []*manifest.ValueFile) (total, garbage int64) {
 	return total, garbage
 }
 
-// allowedValueGarbage is how many bytes of value files may be garbage, if they have total bytes and that much garbage.
-func (p *Params) allowedValueGarbage(total, garbage int64) float64 {
-	switch {
-	case p.Short:
-		return shortReturn * float64(total)
-	case p.Quiet:
-		return maxGarbage * float64(total)
+// liveValues is about how many bytes of values are live: what tables refer to in files, and what tables that may hold
+// keys of s hold themselves. Without the latter, a job would lower what its garbage is measured by: it takes values out
+// of files, so that the rest of these is too much again, until all values have been copied.
+func (pk *picker) liveValues(files []*manifest.ValueFile, s span.Span) (n int64) {
+	for _, f := range files {
+		n += int64(f.Bytes)
 	}
-	return busyValueGarbage * float64(total-garbage)
+	for _, tables := range pk.v.Levels {
+		for _, t := range tables {
+			if t.Touches(s) {
+				n += int64(t.ValueBytes)
+			}
+		}
+	}
+	return n
 }
 
-// pickValues returns a job that empties some of files, if together they hold too much garbage: one that writes a table
-// anew that refers to one of the worst. A table of after comes last. A nil job with done says that they do not hold
-// too much, without done that no such job can run now.
+// pickUrgentValues returns the job of pickValues that comes before those of the levels; nil if there is none.
+func (pk *picker) pickUrgentValues() *Job {
+	share := busyValueGarbage
+	if pk.p.Short {
+		share = shortReturn
+	}
+	job, _ := pk.pickValues(pk.v.Values, share*float64(pk.liveValues(pk.v.Values, span.Span{})), 0, nil)
+	return job
+}
+
+// pickValues returns a job that empties some of files, if together they hold more garbage than is allowed: one that
+// writes a table anew that refers to one of the worst, of those that return more than least for each byte that is
+// copied. A table of after comes last. A nil job with done says that they do not hold too much, without done that no
+// such job can run now.
 //
 // Such jobs end, because each lowers the sum of what tables refer to in files with garbage: a table is written anew
 // with all of its own values, so that its file goes and becomes no value file, whose pages would be garbage.
-func (pk *picker) pickValues(files []*manifest.ValueFile, after *span.Span) (job *Job, done bool) {
-	total, garbage := valueGarbage(files)
-	allowed := pk.p.allowedValueGarbage(total, garbage)
+func (pk *picker) pickValues(files []*manifest.ValueFile, allowed, least float64,
+	after *span.Span) (job *Job, done bool) {
+	_, garbage := valueGarbage(files)
 	if float64(garbage) <= allowed {
 		return nil, true
 	}
 	files = slices.SortedFunc(slices.Values(files), func(f, g *manifest.ValueFile) int {
-		return cmp.Compare(garbageShare(g), garbageShare(f))
+		return cmp.Compare(returns(g), returns(f))
 	})
 	pk.emptied = map[filename.Num]bool{}
 	defer func() { pk.emptied = nil }()
 	for n, f := range files {
-		if float64(garbage) <= emptyDown*allowed {
+		if float64(garbage) <= emptyDown*allowed || returns(f) <= least {
 			files = files[:n]
 			break
 		}
@@ -85,9 +102,9 @@ func (pk *picker) pickValues(files []*manifest.ValueFile, after *span.Span) (job
 	return nil, false
 }
 
-// pickValuesOf is pickValues for the files that tables of s refer to. A file gives its space back with the last table
-// that refers to it, so those outside of s are written anew as well, and first: once no table of s refers to the file,
-// it is none of these any more.
+// pickValuesOf is pickValues for the files that tables of s refer to, down to what is allowed while nothing else is to
+// be done. A file gives its space back with the last table that refers to it, so those outside of s are written anew as
+// well, and first: once no table of s refers to the file, it is none of these any more.
 func (pk *picker) pickValuesOf(s span.Span) (job *Job, done bool) {
 	referred := map[filename.Num]bool{}
 	for _, tables := range pk.v.Levels {
@@ -101,10 +118,11 @@ func (pk *picker) pickValuesOf(s span.Span) (job *Job, done bool) {
 		}
 	}
 	files := slices.DeleteFunc(slices.Clone(pk.v.Values), func(f *manifest.ValueFile) bool { return !referred[f.Num] })
-	return pk.pickValues(files, &s)
+	return pk.pickValues(files, garbageToLive*float64(pk.liveValues(files, s)), 0, &s)
 }
 
-func garbageShare(f *manifest.ValueFile) float64 { return float64(f.Garbage()) / float64(f.Size) }
+// returns is how many bytes come back for each that is copied to empty f.
+func returns(f *manifest.ValueFile) float64 { return float64(f.Garbage()) / float64(f.Bytes) }
 
 // empty returns the job that writes anew the table that refers to most of f, one of after only if no other does; nil if
 // running jobs prevent it for all.

@@ -23,7 +23,7 @@ func (a *app) deleteCommand() *command.Command {
 		Help: `delete removes one or more keys in one atomic commit. If one of them does not exist, none is
 removed, and the exit code is 3; with --ignore-missing, that is no error. A range, or with --all
 everything, is removed in one atomic commit as well, which takes the same time whatever lies in
-it. Nothing is asked before; count with the same flags says what would go.`,
+it. Nothing is asked before; count, with the same flags but --all, says what would go.`,
 		MinArgs: 1, MaxArgs: command.Unlimited,
 	}
 	cmd.Run = func(_ context.Context, args []string) error {

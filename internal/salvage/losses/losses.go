@@ -1,4 +1,6 @@
-package salvage
+// Package losses says what may be missing of a database: spans of keys and of sequence numbers. A Sweep is for one
+// goroutine.
+package losses
 
 import (
 	"bytes"
@@ -50,8 +52,8 @@ func (l Loss) Spans(user []byte) bool {
 // maxLosses bounds how many losses of one file are told apart, so that memory does not grow with the damage.
 const maxLosses = 500
 
-// addLoss appends l to losses of the same file, or extends the last one if there are very many.
-func addLoss(losses []Loss, l Loss) []Loss {
+// Add appends l to losses of the same file, or extends the last one if there are very many.
+func Add(losses []Loss, l Loss) []Loss {
 	n := len(losses)
 	if n < maxLosses {
 		return append(losses, l)
@@ -66,15 +68,16 @@ func addLoss(losses []Loss, l Loss) []Loss {
 	return losses
 }
 
-// sweep finds the losses that span a key, for keys in ascending order.
-type sweep struct {
+// Sweep finds the losses that span a key, for keys in ascending order.
+type Sweep struct {
 	losses []Loss // by From
 	next   int
 	active []*Loss
 }
 
-func newSweep(losses []Loss) *sweep {
-	s := &sweep{losses: slices.Clone(losses)}
+// NewSweep returns a Sweep of losses.
+func NewSweep(losses []Loss) *Sweep {
+	s := &Sweep{losses: slices.Clone(losses)}
 	slices.SortStableFunc(s.losses, func(a, b Loss) int {
 		if (a.From == nil) != (b.From == nil) {
 			return cmp.Compare(len(a.From), len(b.From))
@@ -84,12 +87,17 @@ func newSweep(losses []Loss) *sweep {
 	return s
 }
 
-// at returns the losses that span user, which is not before the one asked for last.
-func (s *sweep) at(user []byte) []*Loss {
+// At returns the losses that span user, which is not before the one asked for last.
+func (s *Sweep) At(user []byte) []*Loss {
 	for s.next < len(s.losses) && bytes.Compare(s.losses[s.next].From, user) <= 0 {
 		s.active = append(s.active, &s.losses[s.next])
 		s.next++
 	}
 	s.active = slices.DeleteFunc(s.active, func(l *Loss) bool { return !l.Spans(user) })
 	return s.active
+}
+
+// Covers reports whether one of losses may have had a sequence number from first to last.
+func Covers(losses []*Loss, first, last key.SeqNum) bool {
+	return slices.ContainsFunc(losses, func(l *Loss) bool { return l.First <= uint64(last) && uint64(first) <= l.Last })
 }
