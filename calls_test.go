@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightningdb/metrics"
 )
 
 // noContext is what a program passes that has none.
@@ -160,7 +162,7 @@ func TestMetrics_tellOfFailureAndClose(t *testing.T) {
 	if !errors.Is(m.BackgroundError, ErrClosed) {
 		t.Errorf("a closed database says %v", m.BackgroundError)
 	}
-	if m.Memtable != (MemtableMetrics{}) || m.Log.Segments != 0 || m.Log.Bytes != 0 || m.DiskBytes != 0 ||
+	if m.Memtable != (metrics.Memtables{}) || m.Log.Segments != 0 || m.Log.Bytes != 0 || m.DiskBytes != 0 ||
 		len(m.Levels) != 0 || m.MemoryUsed != 0 || m.Cache.UsedBytes != 0 || m.TablesOpen != 0 || m.CompactionWaits {
 		t.Errorf("a closed database says it has %+v", m)
 	}

@@ -8,11 +8,10 @@ import (
 	"testing"
 )
 
-// clockReaders are the files of the engine and of this package that may call time.Now: for the engine's two clocks, and
-// for the times of day in a report, which people read.
+// clockReaders are the files of the engine that may call time.Now, for its two clocks; in this package none may.
 // All others take Engine.now, which tests can replace. Packages below may measure a wait by the time.Time that
 // time.Now gave them: it has a monotonic reading, unless that is taken off.
-var clockReaders = []string{"internal/engine/clock.go", "internal/engine/options.go", "report.go"}
+var clockReaders = []string{"internal/engine/clock.go", "internal/engine/options.go"}
 
 // An interval between two wall clock times is wrong as soon as somebody sets the clock. What makes one are a time
 // kept as a number, which has lost its monotonic reading, and in the engine a time.Now that tests cannot replace.

@@ -299,7 +299,7 @@ func checkReceivers(t *testing.T) {
 }
 
 // plainValues are types whose methods touch no database.
-var plainValues = map[string]bool{"Options": true, "Metrics": true, "LatencyMetrics": true}
+var plainValues = map[string]bool{"Options": true, "Metrics": true}
 
 func mapKeys[V any](m map[string]V) iter.Seq[string] {
 	return func(yield func(string) bool) {

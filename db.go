@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/report"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/iofs"
@@ -78,7 +79,7 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	var archiver atomic.Pointer[archive.Archiver]
-	eo.Report = reports(archiver.Load)
+	eo.Report = report.Publisher(archiver.Load)
 	e, err := engine.Open(eo)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", fs.Path(), err)

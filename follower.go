@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/engine"
 	"lightningdb/internal/follower"
 	"lightningdb/internal/format/status"
+	"lightningdb/internal/report"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/transaction"
@@ -145,12 +146,26 @@ func (f *Follower) Verify(ctx context.Context, progress func(done, total int64))
 // snapshots.
 func (f *Follower) Metrics() Metrics {
 	m := f.follower.Metrics()
-	out := treeMetrics(m.Metrics, m.Levels)
+	out := report.OfTree(m.Metrics, m.Levels)
 	out.DurableSequence, out.DiskBytes, out.MemoryLimit = uint64(m.Durable), m.DiskBytes, m.MemoryLimit
 	if m.Closed {
 		out.BackgroundError = status.Failure(ErrClosed)
 	}
 	return out
+}
+
+// Writer returns what the writer has told last. If it has ended since, At does not change any more. The error is
+// ErrNoWriter if none has told anything, as in the first moments after Open, and ErrVersionTooNew if what it said
+// cannot be understood.
+func (f *Follower) Writer() (WriterStatus, error) {
+	text, err := f.follower.Report()
+	if errors.Is(err, status.ErrNone) {
+		err = fmt.Errorf("%w (it has told nothing about itself yet)", ErrNoWriter)
+	}
+	if err != nil {
+		return WriterStatus{}, err
+	}
+	return report.Parse(text)
 }
 
 // Close ends the follower and its lease; the writer notices nothing. What is still open ends as with DB.Close, and it

@@ -3,21 +3,16 @@ package lightningdb
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"lightningdb/internal/format/status"
 )
 
 func newFollower(t *testing.T, dir string) *Follower {
@@ -405,23 +400,5 @@ func told(t *testing.T, f *Follower, what string, wanted func(m Metrics) bool) {
 		if time.Since(start) > 20*time.Second {
 			t.Fatalf("%s is not told: %+v, %v", what, w.Metrics, err)
 		}
-	}
-}
-
-// A leak in a program whose stacks are deep is just what its readers are told for.
-func TestReport_keepsTheOldestOfReadersWithDeepStacks(t *testing.T) {
-	var r report
-	for n := range 8 {
-		r.Metrics.Readers = append(r.Metrics.Readers, ReaderMetrics{
-			Sequence: uint64(n), Stack: strings.Repeat("main.function /a/long/path/of/a/program/file.go:1234\n", 50),
-		})
-	}
-	var told report
-	text := r.text()
-	if err := json.Unmarshal(text, &told); err != nil || len(text) > status.MaxReport {
-		t.Fatalf("%d bytes, %v", len(text), err)
-	}
-	if n := len(told.Metrics.Readers); n < 3 || !reflect.DeepEqual(told.Metrics.Readers, r.Metrics.Readers[:n]) {
-		t.Errorf("%d readers are told", n)
 	}
 }

@@ -1,19 +1,13 @@
 package lightningdb
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"testing"
 	"time"
 
-	"lightningdb/internal/archive"
-	"lightningdb/internal/engine"
-	"lightningdb/internal/format/status"
-	"lightningdb/internal/system/latency"
+	"lightningdb/metrics"
 )
 
 // What an operator is told must be how long the calls of the program took: all of them, and no others.
@@ -47,70 +41,9 @@ func TestMetrics_tellHowLongCallsTook(t *testing.T) {
 	if n := d.Get.Count; n < 256*100 || n > 256*400 || d.Get.Max > time.Minute || d.Commit.Count != 0 {
 		t.Errorf("%d reads: %+v", 256*200, d)
 	}
-	if (LatencyMetrics{}).Since(after).Commit.Count != 0 || !reflect.DeepEqual(after.Since(LatencyMetrics{}), after) {
+	if (metrics.Latencies{}).Since(after).Commit.Count != 0 ||
+		!reflect.DeepEqual(after.Since(metrics.Latencies{}), after) {
 		t.Error("since nothing is not since Open")
-	}
-}
-
-// noArchiver is that of a database without an archive.
-func noArchiver() *archive.Archiver { return nil }
-
-// fullHistogram is the counts of a writer that was as fast and as slow as can be, for years.
-func fullHistogram() latency.Counts {
-	var h latency.Histogram
-	for d := time.Duration(1); d > 0; d += max(1, d/16) {
-		h.Add(d, 1<<33)
-	}
-	h.Add(math.MaxInt64, 1)
-	return h.Counts()
-}
-
-// A report that is too long, or lacks the buckets, leaves whoever watches at night without the figures of now.
-func TestReport_hasLatenciesThatCanBeSubtracted(t *testing.T) {
-	var m engine.Metrics
-	m.CommitTimes, m.SyncTimes, m.Gets = fullHistogram(), fullHistogram(), fullHistogram()
-	m.Levels = make([]engine.LevelState, 7)
-	text := reports(noArchiver)(m)
-	if len(text) > status.MaxReport {
-		t.Fatalf("%d bytes of %d", len(text), status.MaxReport)
-	}
-	t.Logf("%d bytes of %d", len(text), status.MaxReport)
-	told, err := parseReport(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := metricsOf(m, ArchiveMetrics{}).Latency; !reflect.DeepEqual(told.Metrics.Latency, want) {
-		t.Errorf("%+v; want %+v", told.Metrics.Latency, want)
-	}
-	if n := len(told.Metrics.Latency.Sync.Buckets); n < 300 {
-		t.Errorf("%d buckets", n)
-	}
-}
-
-// Programs of several versions watch each other while they are exchanged one by one.
-func TestReport_isReadByOtherVersions(t *testing.T) {
-	var m engine.Metrics
-	m.Commits, m.CommitTimes = 7, fullHistogram()
-	text := reports(noArchiver)(m)
-	var older struct { // what one before latencies knew
-		Pid     int
-		Metrics struct{ Commits uint64 }
-		Failure string
-	}
-	if err := json.Unmarshal(text, &older); err != nil || older.Metrics.Commits != 7 || older.Pid == 0 {
-		t.Errorf("%+v, %v", older, err)
-	}
-	before, err := json.Marshal(older)
-	if err != nil {
-		t.Fatal(err)
-	}
-	told, err := parseReport(before)
-	if err != nil || told.Metrics.Commits != 7 || !reflect.DeepEqual(told.Metrics.Latency, LatencyMetrics{}) {
-		t.Errorf("%+v, %v", told, err)
-	}
-	newer := bytes.Replace(text, []byte(`"Buckets":{"Commit":"`), []byte(`"Buckets":{"Commit":"////`), 1)
-	if _, err := parseReport(newer); bytes.Equal(newer, text) || !errors.Is(err, ErrVersionTooNew) {
-		t.Errorf("buckets that cannot be understood: %v", err)
 	}
 }
 
@@ -118,7 +51,7 @@ func TestReport_isReadByOtherVersions(t *testing.T) {
 func TestFollower_tellsHowLongCallsTake(t *testing.T) {
 	db := openTemp(t, nil)
 	f := newFollower(t, db.Path())
-	var own LatencyMetrics
+	var own metrics.Latencies
 	for n := 0; reflect.DeepEqual(own.Commit.Buckets, own.Sync.Buckets); n++ { // the sync may be all of it
 		if n == 5000 {
 			t.Fatalf("each of %d commits took as long as its sync", n)

@@ -20,32 +20,35 @@ var wings = []wing{
 	{"internal/system", "clock latency calls prefetch goroutine epoch offheap origin vfs owner", ""},
 	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
 	{"internal/tree", "gap burst ranges visible page locator cache rowcache merge cover memtable table manifest " +
-		"compaction readers timing tables budget .", "system format"},
+		"compaction readers timing tables budget .", "system format metrics"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible tree/ranges"},
-	{"internal/engine", "room stats events opening measure disk conflict scrub state .", "system format tree log event"},
-	{"internal/follower", ".", "system format tree log/wal"},
+	{"internal/engine", "room stats events opening measure disk conflict scrub state .",
+		"system format tree log event metrics"},
+	{"internal/follower", ".", "system format tree log/wal metrics"},
 	{"internal/target", ".", "system format tree/manifest"},
 	{"internal/salvage", "leaves lenient losses .", "system format tree log/wal target"},
 	{"internal/checkpoint", ".", "system format tree target"},
-	{"internal/archive", ".", "system format tree log engine checkpoint"},
+	{"internal/archive", ".", "system format tree log engine checkpoint metrics"},
+	{"internal/report", ".", "system format tree/manifest engine archive metrics"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "event engine follower salvage checkpoint archive transaction format log/lock log/txn log/wal " +
-		"tree/manifest system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
+	{".", ".", "event metrics engine follower salvage checkpoint archive report transaction format log/lock log/txn " +
+		"log/wal tree/manifest system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"event", ".", ""},
+	{"metrics", ".", "event system/latency"},
 	{"tuple", ".", ""},
 	{"kv", ".", ". format"},
 	{"typed", ".", ". kv tuple"},
 	{"backup", ". storetest", ". checkpoint archive target format system"},
 	{"backup/s3", ".", ". backup system"},
-	{"monitor", ". collector/instruments collector", ". event"},
+	{"monitor", ". collector/instruments collector", ". event metrics"},
 	{"internal/proof", "latency browser oracle isolation observer torture destruction copies campaign mutants " +
 		"environment blackbox probe noise crew ledger resources fake operate",
-		"system format tree log engine follower target salvage checkpoint transaction . backup event monitor"},
+		"system format tree log engine follower target salvage checkpoint transaction . backup event metrics monitor"},
 	{"cmd/internal", "units command child scratch jsonline interrupt ptytest progress picture console repositories",
-		". backup"},
+		". backup metrics"},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
 		"internal/shell internal/demo internal/watch internal/remote internal/live internal/copies internal/cli .",
-		". backup event cmd/internal"},
+		". backup event metrics cmd/internal"},
 	{"cmd/lightning-s3", "internal/verbs .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
@@ -79,8 +82,9 @@ func (w wing) owns(dir string) (place int, ok bool) {
 
 // mayImport reports whether w names the package imported among what is below it.
 func (w wing) mayImport(imported string) bool {
+	public := []string{".", "backup", "event", "kv", "metrics", "monitor", "tuple"}
 	for _, b := range strings.Fields(w.below) {
-		if !slices.Contains([]string{".", "backup", "event", "kv", "monitor", "tuple"}, b) && !strings.HasPrefix(b, "cmd/") {
+		if !slices.Contains(public, b) && !strings.HasPrefix(b, "cmd/") {
 			b = path.Join("internal", b)
 		}
 		if imported == b || b != "." && strings.HasPrefix(imported, b+"/") {

@@ -9,10 +9,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lightningdb/metrics"
 )
 
 // scrubbed waits until a scrub has come to something.
-func scrubbed(t *testing.T, db *DB, to func(ScrubMetrics) bool) ScrubMetrics {
+func scrubbed(t *testing.T, db *DB, to func(metrics.Scrub) bool) metrics.Scrub {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		s := db.Metrics().Scrub
@@ -25,7 +27,7 @@ func scrubbed(t *testing.T, db *DB, to func(ScrubMetrics) bool) ScrubMetrics {
 	}
 }
 
-func passed(s ScrubMetrics) bool { return s.Passes > 0 }
+func passed(s metrics.Scrub) bool { return s.Passes > 0 }
 
 // fillForScrub makes a database of several tables.
 func fillForScrub(t *testing.T, dir string) {
@@ -125,7 +127,7 @@ func TestScrub_endsWithItsDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scrubbed(t, db, func(s ScrubMetrics) bool { return s.Total > 0 })
+		scrubbed(t, db, func(s metrics.Scrub) bool { return s.Total > 0 })
 		closing.Go(func() {
 			if i%2 == 0 {
 				db.Metrics()

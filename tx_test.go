@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"lightningdb/metrics"
 )
 
 func openMemory(t testing.TB) *DB {
@@ -152,7 +154,7 @@ func TestMetrics_countConflictsAndWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := TransactionMetrics{Conflicts: 1, LockWaits: 1}
+	want := metrics.Transactions{Conflicts: 1, LockWaits: 1}
 	if got := db.Metrics().Transactions; got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

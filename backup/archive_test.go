@@ -15,6 +15,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/backup"
+	"lightningdb/metrics"
 )
 
 // archived is a database that is archived, and what is known of it: its content after each commit.
@@ -335,7 +336,7 @@ func TestArchive_isToldToFollowers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	told := func(what string, as func(m *lightningdb.ArchiveMetrics) bool) {
+	told := func(what string, as func(m *metrics.Archive) bool) {
 		t.Helper()
 		for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 			w, err := f.Writer()
@@ -350,19 +351,19 @@ func TestArchive_isToldToFollowers(t *testing.T) {
 	a.commit(10)
 	a.wait()
 	last := a.order[len(a.order)-1]
-	told("that all is archived", func(m *lightningdb.ArchiveMetrics) bool {
+	told("that all is archived", func(m *metrics.Archive) bool {
 		return m.Sequence == last && m.LagOperations == 0 && m.Lag == 0 && m.Branch != ""
 	})
 	s.now.Store(true)
 	a.commit(10)
-	told("a lag of two seconds", func(m *lightningdb.ArchiveMetrics) bool {
+	told("a lag of two seconds", func(m *metrics.Archive) bool {
 		return m.Sequence == last && m.LagOperations > 0 && m.Lag > 2*time.Second
 	})
 	a.close()
 	s.now.Store(false)
 	a.open()
 	last = a.order[len(a.order)-1]
-	told("that it has caught up", func(m *lightningdb.ArchiveMetrics) bool {
+	told("that it has caught up", func(m *metrics.Archive) bool {
 		return m.Sequence == last && m.LagOperations == 0 && m.Lag == 0
 	})
 	a.close()

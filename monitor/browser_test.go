@@ -20,6 +20,7 @@ import (
 	"lightningdb"
 	"lightningdb/event"
 	"lightningdb/internal/proof/browser"
+	"lightningdb/metrics"
 	"lightningdb/monitor"
 )
 
@@ -208,33 +209,33 @@ func (s *scripted) Metrics() lightningdb.Metrics {
 // busy is what a database tells that has made 1,000 commits of 3 operations and 50,000 reads each second.
 func busy(since time.Duration) lightningdb.Metrics {
 	n := uint64(since / time.Millisecond)
-	bucket := func(upTo time.Duration, count uint64) lightningdb.LatencyBucket {
-		return lightningdb.LatencyBucket{UpTo: upTo, Count: count}
+	bucket := func(upTo time.Duration, count uint64) metrics.LatencyBucket {
+		return metrics.LatencyBucket{UpTo: upTo, Count: count}
 	}
 	return lightningdb.Metrics{
 		Sequence: 3_000_000, DurableSequence: 2_999_990, Commits: n, Operations: 3 * n, Snapshots: 2, Iterators: 1,
 		OldestReader: 184 * time.Second, DiskBytes: 1200 << 20, LiveBytes: 960 << 20,
-		Levels: []lightningdb.LevelMetrics{{Level: 0, Tables: 3, Bytes: 12 << 20, Target: 24 << 20, Score: 1.5},
+		Levels: []metrics.Level{{Level: 0, Tables: 3, Bytes: 12 << 20, Target: 24 << 20, Score: 1.5},
 			{Level: 5, Tables: 12, Bytes: 96 << 20, Target: 128 << 20, Score: 0.75},
 			{Level: 6, Tables: 90, Bytes: 960 << 20, Target: 1 << 30}},
-		Readers: []lightningdb.ReaderMetrics{{Kind: "snapshot", Age: 184 * time.Second, Sequence: 2_900_000,
+		Readers: []metrics.Reader{{Kind: "snapshot", Age: 184 * time.Second, Sequence: 2_900_000,
 			Opened: time.Unix(1_700_000_000, 0), Stack: "shop.(*Orders).Report /srv/shop/orders.go:118\n" +
 				"shop.Serve /srv/shop/serve.go:40\n"}},
 		MemoryUsed: 96 << 20, MemoryLimit: 256 << 20,
-		Memtable: lightningdb.MemtableMetrics{Active: 1, Frozen: 1, HeldBytes: 32 << 20},
-		Cache:    lightningdb.CacheMetrics{UsedBytes: 60 << 20, LimitBytes: 120 << 20, RowBytes: 8 << 20, Misses: 2 * n},
-		Transactions: lightningdb.TransactionMetrics{Conflicts: 7, LockWaits: 12, Deadlocks: 1, Waiting: 2,
+		Memtable: metrics.Memtables{Active: 1, Frozen: 1, HeldBytes: 32 << 20},
+		Cache:    metrics.Cache{UsedBytes: 60 << 20, LimitBytes: 120 << 20, RowBytes: 8 << 20, Misses: 2 * n},
+		Transactions: metrics.Transactions{Conflicts: 7, LockWaits: 12, Deadlocks: 1, Waiting: 2,
 			OldestLock: 3400 * time.Millisecond},
-		Log:   lightningdb.LogMetrics{Segments: 4, Bytes: 64 << 20, Syncs: n / 4, BytesWritten: 4096 * n},
-		Flush: lightningdb.WorkMetrics{Count: 123, BytesWritten: 2<<30 + int64(n)<<10, Duration: 42 * time.Second},
-		Compaction: lightningdb.WorkMetrics{Count: 17, BytesWritten: 4<<30 + int64(n)<<11, Duration: 3 * time.Minute,
+		Log:   metrics.Log{Segments: 4, Bytes: 64 << 20, Syncs: n / 4, BytesWritten: 4096 * n},
+		Flush: metrics.Work{Count: 123, BytesWritten: 2<<30 + int64(n)<<10, Duration: 42 * time.Second},
+		Compaction: metrics.Work{Count: 17, BytesWritten: 4<<30 + int64(n)<<11, Duration: 3 * time.Minute,
 			Running: 1, Done: 45 << 20, Total: 100 << 20},
-		Latency: lightningdb.LatencyMetrics{
-			Commit: lightningdb.Latency{Count: n, Buckets: []lightningdb.LatencyBucket{bucket(245759, n-n/50),
+		Latency: metrics.Latencies{
+			Commit: metrics.Latency{Count: n, Buckets: []metrics.LatencyBucket{bucket(245759, n-n/50),
 				bucket(4718591, n/50-n/1000), bucket(125829119, n/1000)}},
-			Sync: lightningdb.Latency{Count: n / 4, Buckets: []lightningdb.LatencyBucket{bucket(212991, n/4-n/100),
+			Sync: metrics.Latency{Count: n / 4, Buckets: []metrics.LatencyBucket{bucket(212991, n/4-n/100),
 				bucket(4456447, n/100)}},
-			Get: lightningdb.Latency{Count: 50 * n, Buckets: []lightningdb.LatencyBucket{bucket(87, 48*n),
+			Get: metrics.Latency{Count: 50 * n, Buckets: []metrics.LatencyBucket{bucket(87, 48*n),
 				bucket(1663, 2*n)}},
 		},
 	}
@@ -250,8 +251,8 @@ func slowed(m *lightningdb.Metrics, since time.Duration) {
 		{Operation: event.Update, At: at.Add(time.Minute), Duration: 2 * time.Second, Key: []byte("user:bob"),
 			Parts: event.Parts{Lock: 1500 * time.Millisecond, Sync: 400 * time.Millisecond, Log: 99 * time.Millisecond}},
 	}}
-	one := func(count uint64, upTo time.Duration) lightningdb.Latency {
-		return lightningdb.Latency{Count: count, Buckets: []lightningdb.LatencyBucket{{UpTo: upTo, Count: count}}}
+	one := func(count uint64, upTo time.Duration) metrics.Latency {
+		return metrics.Latency{Count: count, Buckets: []metrics.LatencyBucket{{UpTo: upTo, Count: count}}}
 	}
 	m.Latency.Scan, m.Latency.Flush = one(7*n, 41*time.Microsecond), one(n/500, 310*time.Millisecond)
 	m.Latency.Compaction = one(n/500, 42*time.Second)
@@ -416,20 +417,20 @@ func TestBrowser_saysWhatIsWrong(t *testing.T) {
 		},
 		"stalled": {
 			change: func(m *lightningdb.Metrics, since time.Duration) {
-				m.Stall = lightningdb.StallMetrics{Count: 40, Duration: since / 4, Cause: "level 0 is long"}
+				m.Stall = metrics.Stall{Count: 40, Duration: since / 4, Cause: "level 0 is long"}
 			},
 			word: "stalled", says: map[string]string{"#alerts": "level 0 is long", "#tiles": "25"},
 		},
 		"damaged": {
 			change: func(m *lightningdb.Metrics, _ time.Duration) {
-				m.Scrub = lightningdb.ScrubMetrics{Damaged: 2, Found: []lightningdb.ScrubDamage{{File: "000007.tbl",
+				m.Scrub = metrics.Scrub{Damaged: 2, Found: []metrics.ScrubDamage{{File: "000007.tbl",
 					Damage: `value of key "secret"`, At: time.Unix(1_700_000_000, 0)}}}
 			},
 			word: "damaged", says: map[string]string{"#alerts": "Damage in 2 tables\n000007.tbl"},
 		},
 		"full": {
 			change: func(m *lightningdb.Metrics, _ time.Duration) {
-				m.Disk = lightningdb.DiskMetrics{Limit: 1201 << 20, Refusing: "the disk limit is reached", Refused: 9}
+				m.Disk = metrics.Disk{Limit: 1201 << 20, Refusing: "the disk limit is reached", Refused: 9}
 			},
 			word: "refusing writes", says: map[string]string{"#alerts": "the disk limit is reached"},
 		},

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"lightningdb"
+	"lightningdb/metrics"
 )
 
 // Kind is the type of a metric, as the formats of Prometheus name it.
@@ -68,7 +68,7 @@ func (m *Monitor) Families(ctx context.Context) ([]Family, error) {
 
 // Catalog returns every metric that there is, in the order of Families, without samples.
 func Catalog() []Family {
-	all := familiesOf("", &metrics{}, running{}, nil)
+	all := familiesOf("", &metrics.Metrics{}, running{}, nil)
 	for i := range all {
 		all[i].Samples = nil
 	}
@@ -77,7 +77,7 @@ func Catalog() []Family {
 
 // familiesOf are all metrics of now and of the program p. levels are its levels, and what else is to be shown of that
 // kind. The name of a directory need not be UTF-8; a label has to be.
-func familiesOf(path string, now *metrics, p running, levels []lightningdb.LevelMetrics) []Family {
+func familiesOf(path string, now *metrics.Metrics, p running, levels []metrics.Level) []Family {
 	all := []Family{{Name: "database", Kind: Gauge, Help: "1; its label says which database this is of.",
 		Labels: []string{"path"}, Samples: []Sample{{Labels: []string{strings.ToValidUTF8(path, "\uFFFD")}, Value: 1}}}}
 	for _, f := range figures {
@@ -107,8 +107,8 @@ func familiesOf(path string, now *metrics, p running, levels []lightningdb.Level
 	return all
 }
 
-// distributionOf is a histogram of buckets, which are those of lightningdb.Latency.
-func distributionOf(buckets []lightningdb.LatencyBucket) (d Distribution) {
+// distributionOf is a histogram of buckets, which are those of metrics.Latency.
+func distributionOf(buckets []metrics.LatencyBucket) (d Distribution) {
 	next := 0
 	for power := firstBound; power <= lastBound; power++ {
 		bound := time.Duration(1) << power
@@ -123,7 +123,7 @@ func distributionOf(buckets []lightningdb.LatencyBucket) (d Distribution) {
 	return d
 }
 
-func (d *Distribution) add(b lightningdb.LatencyBucket) {
+func (d *Distribution) add(b metrics.LatencyBucket) {
 	d.Count += b.Count
 	d.Sum += middleOf(b.UpTo) * float64(b.Count)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/metrics"
 	"lightningdb/monitor"
 )
 
@@ -127,7 +128,7 @@ func TestMetrics_areThoseOfTheDatabase(t *testing.T) {
 }
 
 // checkLatency compares a histogram with the buckets that it is made of.
-func checkLatency(t *testing.T, e *exposed, name string, l lightningdb.Latency) {
+func checkLatency(t *testing.T, e *exposed, name string, l metrics.Latency) {
 	t.Helper()
 	name = "lightning_" + name + "_latency_seconds"
 	if l.Count == 0 {
@@ -166,7 +167,7 @@ func (f *fake) Get([]byte) ([]byte, error)   { return nil, lightningdb.ErrNotFou
 func fill(v reflect.Value, name string, numbers map[string]float64) {
 	next := 1000 + float64(len(numbers))
 	switch {
-	case v.Type() == reflect.TypeFor[lightningdb.LatencyMetrics](), name == ".Levels.Level":
+	case v.Type() == reflect.TypeFor[metrics.Latencies](), name == ".Levels.Level":
 	case v.Type() == reflect.TypeFor[time.Time]():
 		v.Set(reflect.ValueOf(time.Unix(int64(next), 0)))
 		numbers[name] = next
@@ -186,7 +187,7 @@ func fill(v reflect.Value, name string, numbers map[string]float64) {
 		for i := range v.NumField() {
 			fill(v.Field(i), name+"."+v.Type().Field(i).Name, numbers)
 		}
-	case v.Type() == reflect.TypeFor[[]lightningdb.LevelMetrics]():
+	case v.Type() == reflect.TypeFor[[]metrics.Level]():
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(v.Index(0), name, numbers)
 	}
@@ -245,7 +246,7 @@ func TestMetrics_namesNeverVanish(t *testing.T) {
 		t.Error("a closed database is shown as another one")
 	}
 	// Levels come and go with what the source says.
-	f := &fake{metrics: lightningdb.Metrics{Levels: make([]lightningdb.LevelMetrics, 3)}}
+	f := &fake{metrics: lightningdb.Metrics{Levels: make([]metrics.Level, 3)}}
 	for i := range f.metrics.Levels {
 		f.metrics.Levels[i].Level = i
 	}

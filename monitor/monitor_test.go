@@ -20,6 +20,7 @@ import (
 	"lightningdb"
 	"lightningdb/backup"
 	"lightningdb/event"
+	"lightningdb/metrics"
 	"lightningdb/monitor"
 )
 
@@ -259,7 +260,7 @@ func TestState_showsNoKeysUnlessAllowed(t *testing.T) {
 	f := &fake{}
 	f.metrics.BackgroundError = fmt.Errorf("compact: key %q: %w", "secret", errors.Join(lightningdb.ErrReadOnly,
 		&lightningdb.CorruptionError{File: "000007.tbl", Offset: 4096, What: `the value of key "secret"`}))
-	f.metrics.Scrub.Found = []lightningdb.ScrubDamage{{File: "000007.tbl", Damage: `the value of key "secret"`}}
+	f.metrics.Scrub.Found = []metrics.ScrubDamage{{File: "000007.tbl", Damage: `the value of key "secret"`}}
 	f.metrics.Events.Recent = []event.SlowOperation{{Operation: event.Get, Key: []byte("of somebody")}}
 	for _, show := range []bool{false, true} {
 		m := newMonitor(t, f, &monitor.Options{ShowKeys: show})

@@ -6,6 +6,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/event"
+	"lightningdb/metrics"
 )
 
 // failures are the classes of Metrics.BackgroundError, each with what it makes of the label class. An error may be of
@@ -64,7 +65,7 @@ func (p running) families() []Family {
 
 // gaps has a sample for each cause of a gap of the archive. It is a time and not a count, because a gap may be found at
 // once after a start: what nobody has seen at 0 has not risen.
-func gaps(m *metrics) Family {
+func gaps(m *metrics.Metrics) Family {
 	f := Family{Name: "archive_gap_time_seconds", Kind: Gauge, Labels: []string{"cause"},
 		Help: "When the archive last began anew, by the cause, in seconds since 1970; 0 if it did not since Open."}
 	last := &m.Archive.LastGap

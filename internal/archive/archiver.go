@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/system/calls"
+	"lightningdb/metrics"
 )
 
 // Options configures an archiver. Store is required.
@@ -63,7 +64,7 @@ type Archiver struct {
 
 	mu      sync.Mutex
 	moments []Moment // after what is archived, oldest first; at most maxMoments
-	metrics Metrics
+	metrics metrics.Archive
 }
 
 // tip is the end of the branch that is gone on with.
@@ -295,32 +296,10 @@ func (a *Archiver) advance(t tip, bytes int64) {
 	a.metrics.Pieces++
 }
 
-// Metrics is what an archiver has done since Start.
-type Metrics struct {
-	Sequence      uint64        // the newest commit that is archived, with everything before it
-	Lag           time.Duration // for how long the oldest durable commit has waited that is not
-	LagOperations uint64        // how many operations were committed and are not archived
-	Pieces        uint64        // that were put
-	Bytes         uint64        // in them
-	Failures      uint64        // of the store, or of reading the log; each is tried again
-	Gaps          uint64        // how often the log did not lead on, and a new branch was begun
-	LastGap       GapTimes      // when it did not, the last time
-	HeldBytes     int64         // of the log, which no recovery needs, and the archive does
-	Branch        string        // the id of the branch that it goes on with; empty before that is known
-	LastError     string        // why it cannot go on at present; empty if it can
-}
-
-// GapTimes are times of the archiver's clock, by the cause of a gap, in UTC; zero if there was none since Start.
-type GapTimes struct {
-	Lost        time.Time // what follows was not archived in time, and the log has given it up
-	Transaction time.Time // a transaction larger than memory, or a streamed value
-	Fork        time.Time // a copy of the database goes on with the branch
-}
-
-// Metrics takes a mutex for a moment. Of a nil archiver it is zero.
-func (a *Archiver) Metrics() Metrics {
+// Metrics is what the archiver has done since Start. It takes a mutex for a moment. Of a nil archiver it is zero.
+func (a *Archiver) Metrics() metrics.Archive {
 	if a == nil {
-		return Metrics{}
+		return metrics.Archive{}
 	}
 	visible := uint64(a.engine.Tree().Visible())
 	held, _ := a.log.Held()
@@ -336,7 +315,7 @@ func (a *Archiver) Metrics() Metrics {
 }
 
 // Report is the Metrics for followers, who are told again as long as anything waits: a Put may hang meanwhile.
-func (a *Archiver) Report() Metrics {
+func (a *Archiver) Report() metrics.Archive {
 	m := a.Metrics()
 	if m.LagOperations > 0 {
 		a.engine.NoteReport()

@@ -18,6 +18,7 @@ import (
 	"lightningdb/event"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/system/vfs/memfs"
+	"lightningdb/metrics"
 )
 
 var (
@@ -205,7 +206,7 @@ func TestArchiver_gapsAndLargeTransactionsAreNamed(t *testing.T) {
 // large transaction must not pass for a lost log, nor a copy of the directory for either.
 func TestArchiver_tellsWhenAGapWasFound(t *testing.T) {
 	w := newWorld(t, rand.New(rand.NewPCG(5, 5)))
-	expect := func(w *world, gaps uint64, want GapTimes) {
+	expect := func(w *world, gaps uint64, want metrics.ArchiveGaps) {
 		t.Helper()
 		if m := w.a.Metrics(); m.Gaps != gaps || m.LastGap != want {
 			t.Errorf("%d gaps, %+v; want %d, %+v", m.Gaps, m.LastGap, gaps, want)
@@ -228,26 +229,26 @@ func TestArchiver_tellsWhenAGapWasFound(t *testing.T) {
 	w.open()
 	w.put("a", true)
 	w.catchUp()
-	expect(w, 0, GapTimes{})
+	expect(w, 0, metrics.ArchiveGaps{})
 	w.ingest()
 	w.catchUp()
 	large := w.clock.UTC()
-	expect(w, 1, GapTimes{Transaction: large})
+	expect(w, 1, metrics.ArchiveGaps{Transaction: large})
 	giveUp()
 	w.catchUp()
-	expect(w, 2, GapTimes{Transaction: large, Lost: w.clock.UTC()})
+	expect(w, 2, metrics.ArchiveGaps{Transaction: large, Lost: w.clock.UTC()})
 	giveUp()
 	w.close()
 	w.open()
 	w.catchUp()
-	expect(w, 1, GapTimes{Lost: w.clock.UTC()})
+	expect(w, 1, metrics.ArchiveGaps{Lost: w.clock.UTC()})
 	f := w.fork()
 	w.put("b", true)
 	w.catchUp()
 	f.put("c", true)
 	f.put("d", true)
 	f.catchUp()
-	expect(f, 1, GapTimes{Fork: f.clock.UTC()})
+	expect(f, 1, metrics.ArchiveGaps{Fork: f.clock.UTC()})
 	f.close()
 	w.close()
 }

@@ -409,8 +409,6 @@ type (
 	Reader      = readers.Reader
 	Direction   = tree.Direction
 	TreeMetrics = tree.Metrics
-	LevelState  = compaction.LevelState
-	Work        = stats.Work
 	Metrics     = state.Metrics
 	Report      = state.Report
 )

@@ -11,6 +11,7 @@ import (
 	"lightningdb/internal/format/directory"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/tree"
+	"lightningdb/metrics"
 )
 
 const (
@@ -108,7 +109,7 @@ func (e *Engine) paceAt(v *tree.View) room.Pace {
 // stall waits, as a writer that is held up by cause, for a change, the end of the wait, of ctx, or of the engine.
 func (e *Engine) stall(ctx context.Context, changed <-chan struct{}, wait time.Duration, cause string) error {
 	now := e.clock.Now()
-	if e.background.stalls.Begin(e.opts.bus, cause, func() stats.Stall { return e.stats.Stall(now) }) {
+	if e.background.stalls.Begin(e.opts.bus, cause, func() metrics.Stall { return e.stats.Stall(now) }) {
 		e.background.housekeeper.Wake()
 	}
 	e.stats.Stalled(now, cause)

@@ -57,6 +57,7 @@ import (
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
 	"lightningdb/internal/tree/readers"
+	"lightningdb/metrics"
 )
 
 // ErrNoWriter says that what a writer has published cannot be read. Use errors.Is.
@@ -324,7 +325,7 @@ func (f *Follower) Durable() key.SeqNum { return key.SeqNum(f.durable.Load()) }
 // Metrics is the state of what the follower reads.
 type Metrics struct {
 	tree.Metrics
-	Levels      []compaction.LevelState // without targets and scores, which are the writer's
+	Levels      []metrics.Level // without targets and scores, which are the writer's
 	Durable     key.SeqNum
 	DiskBytes   int64
 	MemoryLimit int64

@@ -10,6 +10,7 @@ import (
 
 	"lightningdb"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/metrics"
 )
 
 // barWidth is the width of a bar in characters.
@@ -34,7 +35,7 @@ func LevelsWithin(m lightningdb.Metrics, columns int) []string {
 
 // hasValues reports whether some level has values in value files.
 func hasValues(m lightningdb.Metrics) bool {
-	return slices.ContainsFunc(m.Levels, func(l lightningdb.LevelMetrics) bool { return l.Values > 0 })
+	return slices.ContainsFunc(m.Levels, func(l metrics.Level) bool { return l.Values > 0 })
 }
 
 func levels(m lightningdb.Metrics, bar int) []string {
@@ -60,7 +61,7 @@ func levels(m lightningdb.Metrics, bar int) []string {
 	return lines
 }
 
-func levelLine(level lightningdb.LevelMetrics, values, bar string) string {
+func levelLine(level metrics.Level, values, bar string) string {
 	target := "-"
 	if level.Target > 0 {
 		target = units.Bytes(level.Target)

@@ -6,11 +6,12 @@ import (
 	"unicode/utf8"
 
 	"lightningdb"
+	"lightningdb/metrics"
 )
 
 // A level that is not drawn, or a bar out of proportion, hides where the data is.
 func TestLevels_drawsWhatHasTables(t *testing.T) {
-	m := lightningdb.Metrics{Levels: []lightningdb.LevelMetrics{
+	m := lightningdb.Metrics{Levels: []metrics.Level{
 		{Level: 0, Tables: 2, Bytes: 1 << 20, Entries: 1234}, {Level: 1},
 		{Level: 6, Tables: 9, Bytes: 4 << 20, Entries: 5678901, Tombstones: 3, Target: 8 << 20},
 	}}
@@ -37,8 +38,8 @@ func TestLevels_drawsWhatHasTables(t *testing.T) {
 
 // Values that lie in value files would look like data that is gone.
 func TestLevels_showValuesWhereThereAreAny(t *testing.T) {
-	m := lightningdb.Metrics{Values: lightningdb.ValueMetrics{Files: 3, Bytes: 4 << 20, Garbage: 1 << 20},
-		Levels: []lightningdb.LevelMetrics{{Level: 0, Tables: 1, Bytes: 1 << 20},
+	m := lightningdb.Metrics{Values: metrics.Values{Files: 3, Bytes: 4 << 20, Garbage: 1 << 20},
+		Levels: []metrics.Level{{Level: 0, Tables: 1, Bytes: 1 << 20},
 			{Level: 6, Tables: 2, Bytes: 2 << 20, Values: 3 << 20}}}
 	lines := LevelsWithin(m, 80)
 	if len(lines) != 3 || !strings.Contains(lines[0], "values") || !strings.Contains(lines[1], " 0 B ") ||
@@ -53,7 +54,7 @@ func TestLevels_showValuesWhereThereAreAny(t *testing.T) {
 	if want := "3 files, 4.00 MiB, 1.00 MiB of them garbage (25%)"; Values(m) != want {
 		t.Errorf("%q, want %q", Values(m), want)
 	}
-	m.Levels[1].Values, m.Values = 0, lightningdb.ValueMetrics{}
+	m.Levels[1].Values, m.Values = 0, metrics.Values{}
 	if lines := Levels(m); strings.Contains(lines[0], "values") || Values(m) != "" {
 		t.Errorf("without any: %q, %q", lines, Values(m))
 	}

@@ -1,19 +1,13 @@
 package disk
 
-// State is a Disk at one moment. The zero value is one without a limit.
-type State struct {
-	Limit    int64
-	Reserve  int64  // its length; 0 while it is spent
-	Refusing string // why commits that add are refused, or wait; empty if they are not
-	Refused  uint64 // how many were, for lack of space under the limit
-}
+import "lightningdb/metrics"
 
 // State returns the state of this moment; of a nil Disk that of no limit.
-func (d *Disk) State() State {
+func (d *Disk) State() metrics.Disk {
 	if d == nil {
-		return State{}
+		return metrics.Disk{}
 	}
-	s := State{Limit: d.bounds.Limit, Refused: d.refused.Load()}
+	s := metrics.Disk{Limit: d.bounds.Limit, Refused: d.refused.Load()}
 	if !d.quota.Spent() {
 		s.Reserve = d.bounds.Reserve
 	}

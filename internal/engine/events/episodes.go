@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"lightningdb/event"
-	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/metrics"
 )
 
 // Stalls makes of the waits of commits, which may be short and many, episodes that are told of when they begin and end.
@@ -19,12 +19,12 @@ type Stalls struct {
 	open    bool          // an episode
 	waiting int           // commits, at present
 	last    clock.Instant // when the last one has waited
-	before  stats.Stall   // before the episode
+	before  metrics.Stall // before the episode
 }
 
 // Begin says that a commit begins to wait for cause. It reports whether an episode begins with that, which Step ends.
 // sum is what was waited before.
-func (s *Stalls) Begin(b *Bus, cause string, sum func() stats.Stall) (first bool) {
+func (s *Stalls) Begin(b *Bus, cause string, sum func() metrics.Stall) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting++
@@ -46,7 +46,7 @@ func (s *Stalls) End(now clock.Instant) {
 
 // Step ends the episode if no commit has waited for event.StallPause. sum is what was waited so far. It returns when it
 // is due again; far away if there is no episode.
-func (s *Stalls) Step(b *Bus, now clock.Instant, sum stats.Stall) time.Duration {
+func (s *Stalls) Step(b *Bus, now clock.Instant, sum metrics.Stall) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch left := event.StallPause - now.Since(s.last); {
@@ -62,7 +62,7 @@ func (s *Stalls) Step(b *Bus, now clock.Instant, sum stats.Stall) time.Duration 
 }
 
 // Close ends the episode, if there is one.
-func (s *Stalls) Close(b *Bus, sum stats.Stall) {
+func (s *Stalls) Close(b *Bus, sum metrics.Stall) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open {
@@ -70,7 +70,7 @@ func (s *Stalls) Close(b *Bus, sum stats.Stall) {
 	}
 }
 
-func (s *Stalls) endLocked(b *Bus, sum stats.Stall) {
+func (s *Stalls) endLocked(b *Bus, sum metrics.Stall) {
 	s.open = false
 	b.Send(event.StallEnded{
 		Cause: sum.Cause, Waits: sum.Count - s.before.Count, Waited: sum.Duration - s.before.Duration,

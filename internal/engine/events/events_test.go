@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/metrics"
 )
 
 // heard is what a listener was told, as text.
@@ -205,7 +206,7 @@ func TestStalls_joinWaitsThatFollowEachOther(t *testing.T) {
 	b := New(clock.Stopwatch(), time.Now, nil, event.Options{Listener: h.hear})
 	now := clock.Instant(time.Second)
 	s, st := new(Stalls), &stats.Stats{}
-	sum := func() stats.Stall { return st.Stall(now) }
+	sum := func() metrics.Stall { return st.Stall(now) }
 	for range 100 {
 		s.Begin(b, "level 0 is long", sum)
 		st.Stalled(now, "level 0 is long")

@@ -13,6 +13,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/system/clock"
+	"lightningdb/metrics"
 )
 
 // Interval is the least time from the beginning of one pass to that of the next.
@@ -52,28 +53,13 @@ type Options struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// State is what a scrub has done.
-type State struct {
-	Passes      uint64 // that came to their end
-	Done, Total int64  // bytes of tables in the present pass, or the last one; Done has what is being read
-	Damaged     uint64 // tables and value files that were found
-	Found       []Found
-}
-
-// Found is a table or value file with damage.
-type Found struct {
-	File   string
-	Damage string
-	At     time.Time // when it was found
-}
-
 // Scrub is the scrub of one database. A nil Scrub does nothing.
 type Scrub struct {
 	opts Options
 	free clock.Instant // from when on the next read is within the rate; for Run
 
 	mu    sync.Mutex // guards what is below
-	state State
+	state metrics.Scrub
 	told  map[string]bool // files that were found
 }
 
@@ -81,14 +67,14 @@ type Scrub struct {
 func New(o Options) *Scrub { return &Scrub{opts: o, told: make(map[string]bool)} }
 
 // State returns what the scrub has done so far.
-func (s *Scrub) State() State {
+func (s *Scrub) State() metrics.Scrub {
 	if s == nil {
-		return State{}
+		return metrics.Scrub{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.state
-	state.Found = append([]Found(nil), state.Found...)
+	state.Found = append([]metrics.ScrubDamage(nil), state.Found...)
 	return state
 }
 
@@ -198,7 +184,9 @@ func (s *Scrub) found(file string, err error) {
 		s.told[file] = true
 		s.state.Damaged++
 		if len(s.state.Found) < shown {
-			s.state.Found = append(s.state.Found, Found{file, err.Error(), s.opts.Wall()})
+			s.state.Found = append(s.state.Found, metrics.ScrubDamage{
+				File: file, Damage: err.Error(), At: s.opts.Wall(),
+			})
 		}
 	}
 	s.mu.Unlock()

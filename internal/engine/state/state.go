@@ -6,21 +6,19 @@ import (
 	"time"
 
 	"lightningdb/event"
-	"lightningdb/internal/engine/disk"
-	"lightningdb/internal/engine/scrub"
 	"lightningdb/internal/engine/stats"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/latency"
 	"lightningdb/internal/tree"
-	"lightningdb/internal/tree/compaction"
+	"lightningdb/metrics"
 )
 
 // Metrics is the state of the engine at one moment.
 type Metrics struct {
 	tree.Metrics
-	Levels          []compaction.LevelState
+	Levels          []metrics.Level
 	Durable         key.SeqNum // everything up to here survives a power cut
 	LogSegments     int
 	LogBytes        int64 // bytes in all of them
@@ -34,8 +32,8 @@ type Metrics struct {
 	LockTimeouts    uint64 // of them, those that took too long
 	Locks           lock.State
 	Ingests         uint64 // commits of tables, past the log
-	Flush           stats.Work
-	Compaction      stats.Work
+	Flush           metrics.Work
+	Compaction      metrics.Work
 	Waiting         bool // a compaction, for the end of a burst of writes
 	MemoryLimit     int64
 	Syncs           uint64
@@ -43,13 +41,13 @@ type Metrics struct {
 	SyncTimes       latency.Counts // how long commits waited for syncs: see wal.Log.Waits
 	FlushTimes      latency.Counts
 	CompactionTimes latency.Counts
-	Stall           stats.Stall
+	Stall           metrics.Stall
 	DiskBytes       int64 // of all files of the database
 	FreeBytes       int64 // of the file system; 0 if it does not tell
 	Events          event.Counts
 	Backups         event.Backups
-	Disk            disk.State
-	Scrub           scrub.State
+	Disk            metrics.Disk
+	Scrub           metrics.Scrub
 	Obsolete        int   // files that wait for their removal
 	Failure         error // why writes stopped or background work is held up, or ErrClosed; nil if nothing of that
 }

@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/system/clock"
 	"lightningdb/internal/system/latency"
+	"lightningdb/metrics"
 )
 
 // Stats are the counts of an engine. Its methods are safe for concurrent use.
@@ -51,16 +52,9 @@ func (s *Stats) NoteLock(err error) {
 	}
 }
 
-// Stall sums up how writers waited for background work.
-type Stall struct {
-	Count    uint64        // waits of single commits
-	Duration time.Duration // in which at least one commit waited
-	Cause    string        // of the latest
-}
-
-// stalls is a Stall with the commits that wait now.
+// stalls is a metrics.Stall with the commits that wait now.
 type stalls struct {
-	Stall
+	metrics.Stall
 	waiting int
 	since   clock.Instant // when the first of those came
 }
@@ -87,7 +81,7 @@ func (s *Stats) Resumed(now clock.Instant) {
 }
 
 // Stall returns the waits until now.
-func (s *Stats) Stall(now clock.Instant) Stall {
+func (s *Stats) Stall(now clock.Instant) metrics.Stall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sum := s.stalls.Stall
@@ -105,18 +99,8 @@ type Jobs struct {
 	times latency.Histogram // of those that have succeeded
 
 	mu       sync.Mutex
-	sum      Work
+	sum      metrics.Work
 	rawBytes int64 // keys and values that jobs have read; guarded by mu
-}
-
-// Work sums up jobs that have succeeded, and tells how far the next one is.
-type Work struct {
-	Count        uint64
-	BytesRead    int64
-	BytesWritten int64
-	Duration     time.Duration
-	Running      int   // 0 or 1
-	Done, Total  int64 // bytes of keys and values of the one in progress; 0 without one
 }
 
 // Begin begins a job that will read total bytes of keys and values, as far as is known. End ends it.
@@ -152,7 +136,7 @@ func (j *Jobs) Succeeded(read, written int64, d time.Duration) {
 func (j *Jobs) Times() latency.Counts { return j.times.Counts() }
 
 // Work returns what was done so far.
-func (j *Jobs) Work() Work {
+func (j *Jobs) Work() metrics.Work {
 	j.mu.Lock()
 	w := j.sum
 	j.mu.Unlock()

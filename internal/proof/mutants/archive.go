@@ -116,7 +116,7 @@ var archiveMutants = []Mutant{
 	{
 		Name:    "followers are not told of the archive",
 		Breaks:  "stats and top show nothing of an archive that has stood still for a week",
-		Changes: []Change{{"report.go", `metricsOf(m, archiver().Report())`, `metricsOf(m, archive.Metrics{})`}},
+		Changes: []Change{{"internal/report/report.go", `Of(m, archiver().Report())`, `Of(m, metrics.Archive{})`}},
 		Killer:  Check{Package: "./backup", Run: "^TestArchive_isToldToFollowers$"},
 	},
 	{

@@ -51,10 +51,9 @@ var latencyMutants = []Mutant{
 		Killer:  Check{Package: "./internal/system/latency", Run: "TestQuantile_isThatOfTheSortedLatencies"},
 	},
 	{
-		Name:   "the buckets of a report are those of nobody",
-		Breaks: "who watches another process sees no latencies of the last second",
-		Changes: []Change{{"internal/system/latency/summary.go", `p.Sync.Give(&m.Sync)`,
-			`p.Commit.Give(&m.Sync)`}},
-		Killer: Check{Package: ".", Run: "TestFollower_tellsHowLongCallsTake"},
+		Name:    "the buckets of a report are those of nobody",
+		Breaks:  "who watches another process sees no latencies of the last second",
+		Changes: []Change{{"internal/report/latency.go", `b.Sync.Give(`, `b.Commit.Give(`}},
+		Killer:  Check{Package: ".", Run: "TestFollower_tellsHowLongCallsTake"},
 	},
 }

@@ -114,7 +114,7 @@ var lockMutants = []Mutant{
 	{
 		Name:    "only the log counts as disk",
 		Breaks:  "half of what is on the disk is shown",
-		Changes: []Change{{"metrics.go", `	out.DiskBytes = m.DiskBytes`, `	out.DiskBytes = m.LogBytes`}},
+		Changes: []Change{{"internal/report/metrics.go", `	out.DiskBytes = m.DiskBytes`, `	out.DiskBytes = m.LogBytes`}},
 		Killer:  Check{".", "^TestMetrics_showAllThatIsOnTheDisk$", ""},
 	},
 }

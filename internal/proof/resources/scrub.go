@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/proof/latency"
 	"lightningdb/internal/proof/noise"
 	"lightningdb/internal/proof/probe"
+	"lightningdb/metrics"
 )
 
 // scrubBound is the bound of what a scrub takes from a program at work.
@@ -122,13 +123,13 @@ func scrubUnderLoad(c *child) error {
 
 // endOfCompactions waits until none is in progress: one that is has read what no metric counts yet, and that would be
 // taken for the scrub's.
-func endOfCompactions(db *lightningdb.DB) (lightningdb.WorkMetrics, error) {
+func endOfCompactions(db *lightningdb.DB) (metrics.Work, error) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if m := db.Metrics().Compaction; m.Running == 0 {
 			return m, nil
 		}
 	}
-	return lightningdb.WorkMetrics{}, errors.New("a compaction takes more than a minute")
+	return metrics.Work{}, errors.New("a compaction takes more than a minute")
 }
 
 // putInTurns has writers put keys at random, each one in every scrubPause, for the time of the spec, and adds how long

@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/proof/crew"
 	"lightningdb/internal/proof/latency"
 	"lightningdb/internal/proof/noise"
+	"lightningdb/metrics"
 )
 
 // stallsBound is the bound of how long a write waits. The load is twice what the database takes by itself.
@@ -145,7 +146,7 @@ type driven struct {
 	*child
 	db       *lightningdb.DB
 	keys     uint64 // those there are; writers with deadlines have keys of their own above
-	before   lightningdb.StallMetrics
+	before   metrics.Stall
 	timeline []string
 
 	written atomic.Int64 // acknowledged
@@ -279,7 +280,7 @@ func (d *driven) observe(w *crew.Crew) error {
 }
 
 // workText says what a kind of background work did between two moments.
-func workText(before, after lightningdb.WorkMetrics) string {
+func workText(before, after metrics.Work) string {
 	text := fmt.Sprintf("%d ended, %s written in %s", after.Count-before.Count,
 		sizeText(after.BytesWritten-before.BytesWritten), timeText(after.Duration-before.Duration))
 	if after.Running > 0 {

@@ -1,12 +1,9 @@
 package latency
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
-// Summary sums up calls of one kind. The figures are those of the buckets into which the calls were sorted: a quantile
-// may be up to 12.5 % too high, and the mean 6.25 % off. All of them are 0 if there was no call.
+// Summary sums up calls of one kind: see Counts for how exact its figures are. A metrics.Latency is converted from it,
+// and has the same fields in the same order.
 type Summary struct {
 	Count          uint64 // calls; an estimate where one that was measured counts for several
 	Mean           time.Duration
@@ -28,56 +25,6 @@ func Since(s, earlier Summary) Summary { return Summarize(s.counts().Since(earli
 
 // counts is what s was made of.
 func (s Summary) counts() Counts { return Counts{Buckets: s.Buckets, Max: s.Max} }
-
-// Metrics tells how long calls took that succeeded, since Open or between two moments: see Since.
-type Metrics struct {
-	// Commit is from the call of Put, Write, Commit and their like to its return, with all that they waited for: room,
-	// locks, other commits and the sync. Of a transaction it is the commit of what it wrote, not its function. At Sync
-	// durability each commit is measured. At Process one in 16 is, by chance, and counts for 16; those that waited for
-	// room or a lock are all measured, from then on, so that the slowest are among them.
-	Commit Summary
-	// Sync is each sync of the log that commits, or Close, waited for; one sync may carry many commits. Those in the
-	// background are not measured.
-	Sync Summary
-	// Get is Get, GetAppend, Has and their like, of the database, snapshots and transactions, as far as they read the
-	// database and not what the transaction wrote. One in 256 is measured, and counts for 256.
-	Get Summary
-	// Scan is the steps of cursors and loops to entries that are not at hand, of which up to 64 are taken at once. One in
-	// 16 is measured, and counts for 16.
-	Scan Summary
-	// Flush and Compaction are each flush and each compaction that has succeeded.
-	Flush, Compaction Summary
-}
-
-// Since returns the latencies of the calls after those that earlier, metrics of the same Open, has counted. The maximum
-// is a quantile like the others, unless it is that of all calls since Open.
-func (m Metrics) Since(earlier Metrics) Metrics {
-	return Metrics{
-		Commit: Since(m.Commit, earlier.Commit),
-		Sync:   Since(m.Sync, earlier.Sync),
-		Get:    Since(m.Get, earlier.Get),
-		Scan:   Since(m.Scan, earlier.Scan),
-
-		Flush:      Since(m.Flush, earlier.Flush),
-		Compaction: Since(m.Compaction, earlier.Compaction),
-	}
-}
-
-// PackedMetrics is the buckets of those Metrics that a writer tells others with all their buckets.
-type PackedMetrics struct{ Commit, Sync, Get Packed }
-
-// Take moves the buckets of m here, and drops those of the others, for which there is no room; what they sum up stays.
-func (p *PackedMetrics) Take(m *Metrics) {
-	p.Commit.Take(&m.Commit)
-	p.Sync.Take(&m.Sync)
-	p.Get.Take(&m.Get)
-	m.Scan.Buckets, m.Flush.Buckets, m.Compaction.Buckets = nil, nil, nil
-}
-
-// Give sets the buckets of m, and what is told by them.
-func (p *PackedMetrics) Give(m *Metrics) error {
-	return cmp.Or(p.Commit.Give(&m.Commit), p.Sync.Give(&m.Sync), p.Get.Give(&m.Get))
-}
 
 // Packed is the buckets of a Summary, as AppendBuckets writes them.
 type Packed []byte

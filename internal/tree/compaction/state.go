@@ -3,19 +3,8 @@ package compaction
 import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/metrics"
 )
-
-// LevelState describes one level to people and monitors.
-type LevelState struct {
-	Level      int
-	Tables     int
-	Bytes      int64
-	Values     int64 // bytes of value files that its tables refer to
-	Entries    uint64
-	Tombstones uint64
-	Target     int64   // bytes above which the level is compacted; 0 if it is not in use
-	Score      float64 // how urgent its compaction is; from 1 on it is due, from Params.Due on if that is more
-}
 
 // ValueFiles is the number of value files of v, their bytes, and how many of these no table refers to.
 func ValueFiles(v *manifest.Version) (files int, bytes, garbage int64) {
@@ -24,10 +13,10 @@ func ValueFiles(v *manifest.Version) (files int, bytes, garbage int64) {
 }
 
 // Content describes what is in all levels of v: no targets and no scores.
-func Content(v *manifest.Version) []LevelState {
-	states := make([]LevelState, len(v.Levels))
+func Content(v *manifest.Version) []metrics.Level {
+	states := make([]metrics.Level, len(v.Levels))
 	for l, tables := range v.Levels {
-		states[l] = LevelState{Level: l, Tables: len(tables)}
+		states[l] = metrics.Level{Level: l, Tables: len(tables)}
 		for _, t := range tables {
 			states[l].Bytes += t.Size
 			states[l].Values += t.Held() - t.Size
@@ -39,7 +28,7 @@ func Content(v *manifest.Version) []LevelState {
 }
 
 // Levels describes all levels of v.
-func Levels(v *manifest.Version, p Params) []LevelState {
+func Levels(v *manifest.Version, p Params) []metrics.Level {
 	s, states := shapeOf(v, p), Content(v)
 	for l := range states {
 		states[l].Target = s.target[l]

@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"lightningdb"
+	"lightningdb/metrics"
 )
 
 // Who looks for the space of long values finds it in no level.
 func TestStats_sayWhatValueFilesHold(t *testing.T) {
-	m := lightningdb.Metrics{Values: lightningdb.ValueMetrics{Files: 2, Bytes: 10 << 20, Garbage: 1 << 20}}
+	m := lightningdb.Metrics{Values: metrics.Values{Files: 2, Bytes: 10 << 20, Garbage: 1 << 20}}
 	got := strings.Join(databaseLines("dir", m), "\n")
 	if want := "value files: 2 files, 10.0 MiB, 1.00 MiB of them garbage (10%)"; !strings.Contains(got, want) {
 		t.Errorf("%q does not contain %q", got, want)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/metrics"
 )
 
 // Told is what a writer has told of itself, as JSON. Sizes are in bytes, times in seconds.
@@ -155,11 +156,11 @@ type Latency struct {
 	Max   float64 `json:"max_seconds"`
 }
 
-func newLatencies(l *lightningdb.LatencyMetrics) Latencies {
+func newLatencies(l *metrics.Latencies) Latencies {
 	return Latencies{newLatency(&l.Commit), newLatency(&l.Sync), newLatency(&l.Get)}
 }
 
-func newLatency(l *lightningdb.Latency) Latency {
+func newLatency(l *metrics.Latency) Latency {
 	return Latency{l.Count, l.Mean.Seconds(), l.P50.Seconds(), l.P99.Seconds(), l.P999.Seconds(), l.Max.Seconds()}
 }
 
@@ -204,7 +205,7 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 			t.Scrub.Found = append(t.Scrub.Found, Damage(f))
 		}
 	}
-	if a := &m.Archive; *a != (lightningdb.ArchiveMetrics{}) {
+	if a := &m.Archive; *a != (metrics.Archive{}) {
 		t.Archive = &Archive{a.Sequence, a.Lag.Seconds(), a.LagOperations, a.Pieces, a.Bytes, a.Failures, a.Gaps, a.HeldBytes,
 			a.Branch, a.LastError}
 	}
@@ -232,7 +233,7 @@ func ToldBy(s lightningdb.WriterStatus, now time.Time) *Told {
 	return t
 }
 
-func newWork(w lightningdb.WorkMetrics) Work {
+func newWork(w metrics.Work) Work {
 	return Work{w.Count, w.BytesRead, w.BytesWritten, w.Duration.Seconds(), w.Running, w.Done, w.Total}
 }
 

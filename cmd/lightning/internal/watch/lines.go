@@ -9,6 +9,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/picture"
 	"lightningdb/cmd/internal/units"
+	"lightningdb/metrics"
 )
 
 // labelled is a line with its name in front.
@@ -105,7 +106,7 @@ func latencyLines(m *lightningdb.Metrics) (lines []string) {
 
 // quantileLine is latencies in one line; 80 columns have room for commits and syncs, and for most of the reads. since
 // says since when, if not since the report before.
-func quantileLine(l lightningdb.LatencyMetrics, since string) string {
+func quantileLine(l metrics.Latencies, since string) string {
 	var parts []string
 	for _, k := range kindsOf(&l) {
 		if k.Count > 0 {
@@ -123,10 +124,10 @@ const nothingTimed = "no calls were timed"
 // kind is the latency of one kind of calls.
 type kind struct {
 	name string
-	lightningdb.Latency
+	metrics.Latency
 }
 
-func kindsOf(l *lightningdb.LatencyMetrics) []kind {
+func kindsOf(l *metrics.Latencies) []kind {
 	return []kind{{"commit", l.Commit}, {"sync", l.Sync}, {"get", l.Get}}
 }
 
@@ -147,7 +148,7 @@ func brief(d time.Duration) string {
 }
 
 // work says how far a flush or compaction is, and how many there were before it.
-func work(w lightningdb.WorkMetrics, waits bool) string {
+func work(w metrics.Work, waits bool) string {
 	if w.Running > 0 && w.Total > 0 {
 		return fmt.Sprintf("%s %3.0f%% of %s; %s done before", picture.Gauge(w.Done, w.Total),
 			100*min(1, float64(w.Done)/float64(w.Total)), units.Bytes(w.Total), units.Count(w.Count))
@@ -227,7 +228,7 @@ func readerLine(m *lightningdb.Metrics) string {
 }
 
 // reader is one of those that are known because they are traced.
-func reader(r lightningdb.ReaderMetrics) string {
+func reader(r metrics.Reader) string {
 	who, _, _ := strings.Cut(r.Stack, "\n")
 	return strings.TrimSpace(fmt.Sprintf("%-11s %8s  commit %s  %s", r.Kind, age(r.Age), units.Count(r.Sequence), who))
 }
@@ -269,7 +270,7 @@ func limitLines(m *lightningdb.Metrics) []string {
 // archiveLines are how far the archive is, and why it does not go on; none without one.
 func archiveLines(m *lightningdb.Metrics) []string {
 	a := &m.Archive
-	if *a == (lightningdb.ArchiveMetrics{}) {
+	if *a == (metrics.Archive{}) {
 		return nil
 	}
 	text := fmt.Sprintf("up to %s, %s behind with %s; %s in %s", units.Count(a.Sequence), age(a.Lag),

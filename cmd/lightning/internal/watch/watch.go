@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/metrics"
 )
 
 const (
@@ -30,9 +31,9 @@ type Watch struct {
 	told bool                     // last is a report
 	last lightningdb.WriterStatus // the newest report
 
-	between Rates                      // the last two reports; zero if there is one only
-	took    lightningdb.LatencyMetrics // by the calls between them
-	past    []past                     // of the last minute, oldest first
+	between Rates             // the last two reports; zero if there is one only
+	took    metrics.Latencies // by the calls between them
+	past    []past            // of the last minute, oldest first
 }
 
 // Rates are what happened each second between two reports. The zero value is that of rates nobody knows.
@@ -86,7 +87,7 @@ func (w *Watch) rates(now time.Time) Rates {
 
 // latency is that of the moment. Nobody knows it before there are two reports, nor while the writer is quiet: that it
 // reads meanwhile, it does not tell.
-func (w *Watch) latency(now time.Time) (took lightningdb.LatencyMetrics, known bool) {
+func (w *Watch) latency(now time.Time) (took metrics.Latencies, known bool) {
 	return w.took, w.between.Period > 0 && !w.Quiet(now)
 }
 

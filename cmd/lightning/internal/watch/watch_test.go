@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lightningdb"
+	"lightningdb/metrics"
 )
 
 var opened = time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
@@ -23,34 +24,34 @@ func at(since time.Duration) lightningdb.WriterStatus {
 		Metrics: lightningdb.Metrics{
 			Sequence: 30 * n, DurableSequence: 30*n - 8, Commits: 10 * n, Operations: 30 * n,
 			Snapshots: 2, Iterators: 1, OldestReader: 3*time.Minute + 4*time.Second,
-			Levels: []lightningdb.LevelMetrics{{Level: 0, Tables: 3, Bytes: 12 << 20, Entries: 54321, Target: 24 << 20},
+			Levels: []metrics.Level{{Level: 0, Tables: 3, Bytes: 12 << 20, Entries: 54321, Target: 24 << 20},
 				{Level: 5, Tables: 12, Bytes: 96 << 20, Entries: 400000, Tombstones: 77, Target: 128 << 20},
 				{Level: 6, Tables: 90, Bytes: 960 << 20, Entries: 4000000, Target: 1 << 30}},
 			DiskBytes: 1200 << 20, LiveBytes: 960 << 20, MemoryUsed: 96 << 20, MemoryLimit: 256 << 20, TablesOpen: 105,
-			Memtable: lightningdb.MemtableMetrics{Active: 1, Frozen: 2, Entries: 12345, Bytes: 20 << 20, HeldBytes: 32 << 20},
-			Cache:    lightningdb.CacheMetrics{UsedBytes: 60 << 20, LimitBytes: 120 << 20, Misses: 2 * n},
-			Transactions: lightningdb.TransactionMetrics{Conflicts: n / 100, LockWaits: n / 250, Deadlocks: 1, Waiting: 2,
+			Memtable: metrics.Memtables{Active: 1, Frozen: 2, Entries: 12345, Bytes: 20 << 20, HeldBytes: 32 << 20},
+			Cache:    metrics.Cache{UsedBytes: 60 << 20, LimitBytes: 120 << 20, Misses: 2 * n},
+			Transactions: metrics.Transactions{Conflicts: n / 100, LockWaits: n / 250, Deadlocks: 1, Waiting: 2,
 				OldestLock: 3400 * time.Millisecond},
-			Log:                lightningdb.LogMetrics{Segments: 4, Bytes: 64 << 20, Syncs: n / 4, BytesWritten: 4096 * n},
+			Log:                metrics.Log{Segments: 4, Bytes: 64 << 20, Syncs: n / 4, BytesWritten: 4096 * n},
 			Latency:            latencies(n),
-			Flush:              lightningdb.WorkMetrics{Count: 123, BytesWritten: 2 << 30, Duration: 42 * time.Second},
-			Compaction:         lightningdb.WorkMetrics{Count: 17, Running: 1, Done: 45 << 20, Total: 100 << 20},
-			Stall:              lightningdb.StallMetrics{Count: n / 500, Duration: since / 8, Cause: "level 0 is long"},
+			Flush:              metrics.Work{Count: 123, BytesWritten: 2 << 30, Duration: 42 * time.Second},
+			Compaction:         metrics.Work{Count: 17, Running: 1, Done: 45 << 20, Total: 100 << 20},
+			Stall:              metrics.Stall{Count: n / 500, Duration: since / 8, Cause: "level 0 is long"},
 			WriteAmplification: 4.52, ObsoleteFiles: 3, PinnedFiles: 2, PinnedBytes: 20 << 20,
 		}}
 }
 
 // latencies are those of n milliseconds of a busy writer. In its first second it was slower.
-func latencies(n uint64) lightningdb.LatencyMetrics {
-	return lightningdb.LatencyMetrics{
-		Commit: lightningdb.Latency{Count: 10 * n, Mean: 336 * time.Microsecond, P50: 245759, P99: 4718591,
-			P999: 4718591, Max: 3 * time.Second, Buckets: []lightningdb.LatencyBucket{{UpTo: 245759, Count: 10*n - n/5},
+func latencies(n uint64) metrics.Latencies {
+	return metrics.Latencies{
+		Commit: metrics.Latency{Count: 10 * n, Mean: 336 * time.Microsecond, P50: 245759, P99: 4718591,
+			P999: 4718591, Max: 3 * time.Second, Buckets: []metrics.LatencyBucket{{UpTo: 245759, Count: 10*n - n/5},
 				{UpTo: 4718591, Count: n/5 - n/1000}, {UpTo: 125829119, Count: n/1000 - 1}, {UpTo: 3087007743, Count: 1}}},
-		Sync: lightningdb.Latency{Count: n / 4, P50: 212991, P99: 4456447, P999: 4456447, Max: 2900 * time.Millisecond,
-			Buckets: []lightningdb.LatencyBucket{{UpTo: 212991, Count: n/4 - n/100 - 1}, {UpTo: 4456447, Count: n / 100},
+		Sync: metrics.Latency{Count: n / 4, P50: 212991, P99: 4456447, P999: 4456447, Max: 2900 * time.Millisecond,
+			Buckets: []metrics.LatencyBucket{{UpTo: 212991, Count: n/4 - n/100 - 1}, {UpTo: 4456447, Count: n / 100},
 				{UpTo: 3087007743, Count: 1}}},
-		Get: lightningdb.Latency{Count: 256 * n, P50: 87, P99: 1663, P999: 1663, Max: 90 * time.Microsecond,
-			Buckets: []lightningdb.LatencyBucket{{UpTo: 87, Count: 246 * n}, {UpTo: 1663, Count: 10 * n}}},
+		Get: metrics.Latency{Count: 256 * n, P50: 87, P99: 1663, P999: 1663, Max: 90 * time.Microsecond,
+			Buckets: []metrics.LatencyBucket{{UpTo: 87, Count: 246 * n}, {UpTo: 1663, Count: 10 * n}}},
 	}
 }
 
@@ -150,7 +151,7 @@ memtables    1 active, 2 frozen: 20.0 MiB in 12,345 entries, holding 32.0 MiB
 // The picture is read at night: a line that has moved, or does not fit, costs the minute that counts.
 func TestPicture_asPeopleSeeIt(t *testing.T) {
 	traced, ended := watching(11, 12, 13, 14), watching(13, 14)
-	traced.last.Metrics.Readers = []lightningdb.ReaderMetrics{{Kind: "transaction", Age: 184 * time.Second,
+	traced.last.Metrics.Readers = []metrics.Reader{{Kind: "transaction", Age: 184 * time.Second,
 		Sequence: 12345, Stack: "main.checkout /src/shop/checkout.go:42\nmain.main /src/shop/main.go:7"}}
 	ended.Ended = "there is no process 4711 here"
 	ended.last.Metrics.BackgroundError = errors.New("sync 000012.log:\ninput/output error")
@@ -179,7 +180,7 @@ func TestPicture_fitsIntoEveryWindow(t *testing.T) {
 	w.last.Metrics.BackgroundError = errors.New(strings.Repeat("much ", 100))
 	w.last.Metrics.Levels = nil
 	for l := range 7 {
-		w.last.Metrics.Levels = append(w.last.Metrics.Levels, lightningdb.LevelMetrics{Level: l, Tables: 1, Bytes: 1 << 50})
+		w.last.Metrics.Levels = append(w.last.Metrics.Levels, metrics.Level{Level: l, Tables: 1, Bytes: 1 << 50})
 	}
 	for _, w := range []*Watch{w, {Path: "x"}} {
 		for columns := range 130 {
@@ -328,7 +329,7 @@ func TestObject_hasWhatWasTold(t *testing.T) {
 // What stats says of another process must be what that one told, and when.
 func TestLines_sayWhatTheWriterTold(t *testing.T) {
 	s := at(3 * time.Hour)
-	s.Metrics.Readers = []lightningdb.ReaderMetrics{{Kind: "snapshot", Age: time.Minute, Sequence: 5}}
+	s.Metrics.Readers = []metrics.Reader{{Kind: "snapshot", Age: time.Minute, Sequence: 5}}
 	got := strings.Join(Lines(s), "\n")
 	for _, want := range []string{"open since   2026-03-01 22:00:00, for 3h0m", "108,000,000 with 324,000,000 operations",
 		"latency      commit  p50 246 µs, p99 4.72 ms, p99.9 4.72 ms, max 3.00 s\n             sync    p50 213 µs",
@@ -356,7 +357,7 @@ func TestLines_sayWhatTheWriterTold(t *testing.T) {
 		}
 	}
 	quiet := at(0)
-	quiet.Metrics.Latency = lightningdb.LatencyMetrics{} // of an older program, too
+	quiet.Metrics.Latency = metrics.Latencies{} // of an older program, too
 	if got := strings.Join(Lines(quiet), "\n"); !strings.Contains(got, "\nlatency      no calls were timed\nstalls ") {
 		t.Errorf("nothing timed:\n%s", got)
 	}
@@ -371,12 +372,12 @@ func TestScrubLines(t *testing.T) {
 	if lines := scrubLines(&m); lines != nil {
 		t.Errorf("without a scrub: %q", lines)
 	}
-	m.Scrub = lightningdb.ScrubMetrics{Passes: 1, Done: 1 << 30, Total: 2 << 30}
+	m.Scrub = metrics.Scrub{Passes: 1, Done: 1 << 30, Total: 2 << 30}
 	gauge := "scrub         1.00 GiB of  2.00 GiB ████████████░░░░░░░░░░░░ 1 full round, "
 	if diff := cmp.Diff([]string{gauge + "no damage"}, scrubLines(&m)); diff != "" {
 		t.Error(diff)
 	}
-	m.Scrub.Damaged, m.Scrub.Found = 5, []lightningdb.ScrubDamage{{File: "000007.tbl", Damage: "000007.tbl is damaged"}}
+	m.Scrub.Damaged, m.Scrub.Found = 5, []metrics.ScrubDamage{{File: "000007.tbl", Damage: "000007.tbl is damaged"}}
 	want := []string{gauge + "DAMAGE in 5 tables", "             000007.tbl is damaged"}
 	if diff := cmp.Diff(want, scrubLines(&m)); diff != "" {
 		t.Error(diff)
@@ -395,7 +396,7 @@ func TestArchiveLines(t *testing.T) {
 	if lines := archiveLines(&s.Metrics); lines != nil {
 		t.Errorf("without an archive: %q", lines)
 	}
-	s.Metrics.Archive = lightningdb.ArchiveMetrics{Sequence: 12_345, Lag: 90 * time.Second, LagOperations: 2, Pieces: 1,
+	s.Metrics.Archive = metrics.Archive{Sequence: 12_345, Lag: 90 * time.Second, LagOperations: 2, Pieces: 1,
 		Bytes: 3 << 20, HeldBytes: 7, Branch: "b"}
 	w := Watch{last: s, told: true}
 	const head = "archive      up to 12,345, 1m30s behind with 2 operations; 3.00 MiB in 1 piece"
@@ -421,12 +422,12 @@ func TestLimitLines(t *testing.T) {
 		t.Errorf("without a limit: %q", lines)
 	}
 	for _, c := range []struct {
-		disk lightningdb.DiskMetrics
+		disk metrics.Disk
 		want string
 	}{
-		{lightningdb.DiskMetrics{Limit: 2 << 30, Reserve: 256 << 20}, "reserve 256 MiB"},
-		{lightningdb.DiskMetrics{Limit: 2 << 30}, "the reserve is spent"},
-		{lightningdb.DiskMetrics{Limit: 2 << 30, Reserve: 256 << 20, Refusing: "the limit is reached", Refused: 1234},
+		{metrics.Disk{Limit: 2 << 30, Reserve: 256 << 20}, "reserve 256 MiB"},
+		{metrics.Disk{Limit: 2 << 30}, "the reserve is spent"},
+		{metrics.Disk{Limit: 2 << 30, Reserve: 256 << 20, Refusing: "the limit is reached", Refused: 1234},
 			"only deletes: the limit is reached; 1,234 refused"},
 	} {
 		m.Disk = c.disk
@@ -437,7 +438,7 @@ func TestLimitLines(t *testing.T) {
 		}
 	}
 	s := at(time.Second)
-	s.Metrics.Disk = lightningdb.DiskMetrics{Limit: 2 << 30, Refused: 7}
+	s.Metrics.Disk = metrics.Disk{Limit: 2 << 30, Refused: 7}
 	if told := ToldBy(s, opened); told.DiskLimit == nil || told.DiskLimit.Limit != 2<<30 || told.DiskLimit.Refused != 7 {
 		t.Errorf("as JSON: %+v", told.DiskLimit)
 	}
@@ -449,7 +450,7 @@ func TestLines_sayWhatValueFilesHold(t *testing.T) {
 	if got := strings.Join(Lines(s), "\n"); strings.Contains(got, "value files") {
 		t.Errorf("without any:\n%s", got)
 	}
-	s.Metrics.Values = lightningdb.ValueMetrics{Files: 2, Bytes: 10 << 20, Garbage: 1 << 20}
+	s.Metrics.Values = metrics.Values{Files: 2, Bytes: 10 << 20, Garbage: 1 << 20}
 	if got := strings.Join(Lines(s), "\n"); !strings.Contains(got, "value files  2 files, 10.0 MiB, 1.00 MiB of them") {
 		t.Errorf("with two:\n%s", got)
 	}
