@@ -122,8 +122,6 @@ func TestReplay_refusesWhatTheBatchHasRefused(t *testing.T) {
 	tooLong := make([]byte, lightningdb.MaxKeySize+1)
 	for name, err := range map[string]error{
 		"Put": b.Put(tooLong, nil), "Delete": b.Delete(tooLong), "Add": b.Add(tooLong, 1), "Append": b.Append(tooLong, nil),
-		"DeleteRange": b.DeleteRange(tooLong, nil), "the end of one": b.DeleteRange(nil, tooLong),
-		"DeletePrefix": b.DeletePrefix(tooLong),
 	} {
 		if !errors.Is(err, lightningdb.ErrKeyTooLarge) {
 			t.Errorf("%s: %v", name, err)
