@@ -45,13 +45,16 @@ func (s *Staging) Fill(ctx context.Context, fill func(ctx context.Context, into 
 	staging := dir + restoring
 	begun := false
 	var err error
-	for attempt := 0; attempt < maxAttempts && !begun && (attempt == 0 || vfs.IsNotExist(err)); attempt++ {
+	for range maxAttempts {
 		err = s.inDir(staging, true, func(marked vfs.FS) error {
 			return Continue(marked, s.stays, func() error {
 				begun = true
 				return s.make(ctx, dir, filepath.Join(staging, Inside), fill)
 			})
 		})
+		if begun || !vfs.IsNotExist(err) {
+			break
+		}
 	}
 	return errors.Join(err, s.removeEmpty(staging))
 }
@@ -125,9 +128,10 @@ func (s *Staging) checkEmpty(dir string) error {
 }
 
 // removeEmpty removes a directory in which there is at most a LOCK: a restore that has failed leaves it like that.
-// Anything else there is somebody else's, and so is a directory that somebody has locked meanwhile.
+// Anything else there is somebody else's, to which not even a LOCK is added, and so is a directory that somebody has
+// locked meanwhile.
 func (s *Staging) removeEmpty(dir string) error {
-	if _, err := s.Disk.List(dir); err != nil {
+	if s.checkEmpty(dir) != nil {
 		return nil
 	}
 	for range maxAttempts {

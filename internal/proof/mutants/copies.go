@@ -92,7 +92,8 @@ var copyMutants = []Mutant{
 	{
 		Name:   "a restore removes whatever is where it writes",
 		Breaks: "somebody's database is gone because of its name",
-		Changes: []Change{{"internal/target/staging.go", `		if empty = err == nil && len(names) == 1; empty {
+		Changes: []Change{{"internal/target/staging.go", `	if s.checkEmpty(dir) != nil {`, `	if s.checkEmpty(dir) == fs.ErrInvalid {`},
+			{"internal/target/staging.go", `		if empty = err == nil && len(names) == 1; empty {
 			err = left.Remove(lockName)`, `		if empty = err == nil && len(names) < 1<<20; empty {
 			err = Remove(left)`}},
 		Killer: Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
@@ -126,10 +127,17 @@ var copyMutants = []Mutant{
 		Killer: Check{Package: "./backup", Run: "^TestRestore_besideAnother$"},
 	},
 	{
+		Name:    "a restore adds a LOCK to what is somebody's",
+		Breaks:  "a directory that only has the name of what a restore leaves is changed",
+		Changes: []Change{{"internal/target/staging.go", `	if s.checkEmpty(dir) != nil {`, `	if s.checkEmpty(dir) == fs.ErrInvalid {`}},
+		Killer:  Check{Package: "./backup", Run: "^TestRestore_removesOnlyWhatARestoreLeft$"},
+		Quick:   true,
+	},
+	{
 		Name:   "a restore is not begun again where another one has cleared away",
 		Breaks: "it fails for a directory that nobody has heard of",
-		Changes: []Change{{"internal/target/staging.go", `attempt < maxAttempts && !begun`,
-			`attempt < 1 && !begun`}},
+		Changes: []Change{{"internal/target/staging.go", `if begun || !vfs.IsNotExist(err) {`,
+			`if begun || err != nil {`}},
 		Killer: Check{Package: "./backup", Run: "^TestRestore_besideAnother$"},
 	},
 	{
