@@ -31,10 +31,7 @@ type archived struct {
 }
 
 func newArchived(t *testing.T, seed uint64) *archived {
-	repo, err := backup.OpenFolder(filepath.Join(t.TempDir(), "repository"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	repo := folderAt(t, filepath.Join(t.TempDir(), "repository"))
 	a := &archived{t: t, dir: filepath.Join(t.TempDir(), "db"), repo: repo, rng: rand.New(rand.NewPCG(seed, 1)),
 		now: make(map[string]string), states: make(map[uint64]map[string]string)}
 	a.open()

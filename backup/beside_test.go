@@ -52,14 +52,8 @@ func (d besideDisk) Remove(dir string) error {
 func TestRestore_besideAnother(t *testing.T) {
 	db := newDatabase(t, 30)
 	whole := stream(t, db)
-	repository, err := backup.OpenFolder(filepath.Join(t.TempDir(), "repository"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := repository.Create(t.Context(), db, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	repository := folderAt(t, filepath.Join(t.TempDir(), "repository"))
+	made := create(t, repository, db, nil)
 	fromStream := func(dir string, o *backup.RestoreOptions) error {
 		_, err := backup.Restore(t.Context(), bytes.NewReader(whole), dir, o)
 		return err

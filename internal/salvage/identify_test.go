@@ -22,8 +22,7 @@ func alike(t *testing.T) (v *victim, values []string, table string) {
 	t.Helper()
 	v = &victim{destruction.Victim{FS: memfs.New(), History: new(oracle.History), Clean: true}}
 	rng := rand.New(rand.NewPCG(12, 12))
-	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, ValueThreshold: 300, Manual: true,
-		MemoryLimit: engine.MinMemoryLimit, Random: destruction.NumbersFrom(1)}, v.History)
+	s := v.session(1, engine.Options{ValueThreshold: 300})
 	defer s.Abandon()
 	err := s.Open()
 	for _, file := range []string{"a", "b"} {
@@ -105,8 +104,7 @@ func TestSalvage_valuesAreOfTheirKey(t *testing.T) {
 // not needed any more has that operand by itself: a merge without those before it makes a value that never was.
 func TestSalvage_operandsThatWereFoldedAreMissed(t *testing.T) {
 	v := &victim{destruction.Victim{FS: memfs.New(), History: new(oracle.History)}}
-	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, Manual: true, MemoryLimit: engine.MinMemoryLimit,
-		Followers: true, Random: destruction.NumbersFrom(1)}, v.History)
+	s := v.session(1, engine.Options{Followers: true})
 	defer s.Abandon()
 	merge := func(value string) func() error {
 		return func() error {

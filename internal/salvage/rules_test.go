@@ -26,12 +26,19 @@ import (
 	"lightningdb/internal/system/vfs/memfs"
 )
 
+// session is one with the database, which has pages of 512 bytes, little memory, and o besides; its random numbers
+// follow from seed.
+func (v *victim) session(seed uint64, o engine.Options) *torture.Session {
+	o.FS, o.PageSize, o.Manual, o.MemoryLimit = v.FS, 512, true, engine.MinMemoryLimit
+	o.Random = destruction.NumbersFrom(seed)
+	return torture.NewSession(o, v.History)
+}
+
 // made is a database that f makes, as a kill leaves it, or closed.
 func made(t *testing.T, c codec.ID, clean bool, f func(s *torture.Session) error) *victim {
 	t.Helper()
 	v := &victim{destruction.Victim{FS: memfs.New(), History: new(oracle.History), Clean: clean}}
-	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, Codec: codec.By(c), Manual: true,
-		MemoryLimit: engine.MinMemoryLimit, Random: destruction.NumbersFrom(uint64(c))}, v.History)
+	s := v.session(uint64(c), engine.Options{Codec: codec.By(c)})
 	defer s.Abandon()
 	err := s.Open()
 	if err == nil {

@@ -26,8 +26,7 @@ func referring(t *testing.T, mixed bool) (v *victim, values, table string) {
 	t.Helper()
 	v = &victim{destruction.Victim{FS: memfs.New(), History: new(oracle.History), Clean: true}}
 	rng := rand.New(rand.NewPCG(11, 11))
-	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, ValueThreshold: 300, Manual: true,
-		MemoryLimit: engine.MinMemoryLimit, Random: destruction.NumbersFrom(1)}, v.History)
+	s := v.session(1, engine.Options{ValueThreshold: 300})
 	defer s.Abandon()
 	compacted := func() error {
 		err := s.Engine.Compact(context.Background(), nil, nil)
@@ -183,8 +182,7 @@ func TestSalvage_valueFilesStandInForTheirTable(t *testing.T) {
 // A value that is older than the one that is lost is better than none, and must not pass for the newest.
 func TestSalvage_olderValuesInOtherFilesCount(t *testing.T) {
 	v, values, _ := referring(t, false)
-	s := torture.NewSession(engine.Options{FS: v.FS, PageSize: 512, ValueThreshold: 300, Manual: true,
-		MemoryLimit: engine.MinMemoryLimit, Random: destruction.NumbersFrom(2)}, v.History)
+	s := v.session(2, engine.Options{ValueThreshold: 300})
 	defer s.Abandon()
 	for _, do := range []func() error{s.Open, func() error {
 		return write(s, true, func(b *batch.Batch) { b.Put([]byte("k5"), []byte(strings.Repeat("new ", 100))) })

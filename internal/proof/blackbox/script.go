@@ -102,36 +102,35 @@ func (d *digest) String() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// apply makes the content before step n, which counts from 1, that after it.
+func (s Script) apply(n int, content map[string]string) {
+	for _, op := range s[n-1].ops(n) {
+		if op.Value == nil {
+			delete(content, string(op.Key))
+		} else {
+			content[string(op.Key)] = string(op.Value)
+		}
+	}
+}
+
 // Content is what there is after step n.
 func (s Script) Content(n int) map[string]string {
 	content := make(map[string]string)
 	for i := range n {
-		for _, op := range s[i].ops(i + 1) {
-			if op.Value == nil {
-				delete(content, string(op.Key))
-			} else {
-				content[string(op.Key)] = string(op.Value)
-			}
-		}
+		s.apply(i+1, content)
 	}
 	return content
 }
 
 // states maps the digest of the state after each step to the first step it is the state after; 0 is empty.
 func (s Script) states() map[string]int {
-	content := make(map[string][]byte)
+	content := make(map[string]string)
 	states := map[string]int{new(digest).String(): 0}
 	for i := range s {
-		for _, op := range s[i].ops(i + 1) {
-			if op.Value == nil {
-				delete(content, string(op.Key))
-			} else {
-				content[string(op.Key)] = op.Value
-			}
-		}
+		s.apply(i+1, content)
 		var d digest
 		for _, k := range slices.Sorted(maps.Keys(content)) {
-			d.add([]byte(k), content[k])
+			d.add([]byte(k), []byte(content[k]))
 		}
 		if _, known := states[d.String()]; !known {
 			states[d.String()] = i + 1

@@ -97,8 +97,8 @@ const (
 	valueFileSize
 )
 
-// editField is a field of an edit: numbers, of a table that joins and of a range tombstone keys behind them, and of the
-// first numbers behind these.
+// editField is a field of an edit: numbers; of a table that joins and of a range tombstone keys behind them; and of
+// such a table numbers behind these.
 type editField struct {
 	tag     uint64
 	numbers []uint64
