@@ -182,8 +182,13 @@ func putBack(s *scene) error {
 	return errors.Join(os.Remove(s.spec.Repository), os.Rename(s.path("away"), s.spec.Repository))
 }
 
-// damage changes a byte of the largest table, as a medium does that forgets, while the process is away.
+// damage changes a byte of the largest table, as a medium does that forgets, while the process is away. The database is
+// closed before: after a kill the largest table may be the output of a compaction that was not finished, which Open
+// removes, and the damage with it.
 func damage(s *scene) error {
+	if err := s.order("close"); err != nil {
+		return err
+	}
 	s.kill()
 	path, size, err := s.largestTable()
 	if err != nil {
