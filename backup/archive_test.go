@@ -180,6 +180,42 @@ func TestRestoreTo_hundredRandomPoints(t *testing.T) {
 	a.check(100)
 }
 
+// A replay has no pauses, in which a program that deletes ranges has compacted: it would refuse what was committed.
+func TestRestoreTo_ofMoreRangesThanAreRemembered(t *testing.T) {
+	a := newArchived(t, 1)
+	a.close()
+	db, err := lightningdb.Open(a.dir+" with much memory", &lightningdb.Options{Archive: backup.NewArchive(a.repo),
+		ArchiveInterval: 20 * time.Millisecond, Durability: lightningdb.Process})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	a.db = db
+	long := bytes.Repeat([]byte{'k'}, 60_000)
+	for round := range 3 {
+		var puts, deletes lightningdb.Batch
+		for i := range 60 {
+			key := append(fmt.Appendf(nil, "%d %02d", round, i), long...)
+			puts.Put(key, nil)
+			deletes.DeleteRange(key, append(key, 0))
+		}
+		if err := errors.Join(db.Write(&puts), db.Write(&deletes), db.Compact(t.Context(), nil, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if round == 0 {
+			a.wait() // for the base
+		}
+	}
+	if err := db.Put([]byte("last"), nil); err != nil {
+		t.Fatal(err)
+	}
+	a.wait()
+	got, _, err := a.restored(backup.Sequence(db.Metrics().Sequence), nil)
+	if _, there := got["last"]; err != nil || !there || len(got) != 1 {
+		t.Errorf("%d keys, %v", len(got), err)
+	}
+}
+
 // A prune that breaks the way to a point of the window, or keeps everything for ever, makes the archive worthless.
 func TestPrune_keepsTheWindowOfAnArchive(t *testing.T) {
 	ctx := context.Background()

@@ -45,6 +45,11 @@ func (p *Plan) Replay(ctx context.Context, s Store, dir vfs.FS, progress func(se
 				return err
 			}
 			last, err := e.Commit(&b, false)
+			if errors.Is(err, engine.ErrTooManyRanges) { // the program had time to compact, or more memory
+				if err = e.Compact(ctx, nil, nil); err == nil {
+					last, err = e.Commit(&b, false)
+				}
+			}
 			if err == nil && last != c.last() {
 				err = fmt.Errorf("commit %d to %d became %d", c.first, c.last(), last)
 			}

@@ -93,3 +93,19 @@ func TestDeleteRange_tooManyAreRefused(t *testing.T) {
 		t.Errorf("once nothing is left to hide: %v", err)
 	}
 }
+
+// What a commit puts is not remembered as its ranges are: one range next to a value of some size would be refused for
+// ever.
+func TestDeleteRange_nextToManyBytes(t *testing.T) {
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, MemoryLimit: MinMemoryLimit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var b batch.Batch
+	b.DeleteRange(span.Prefix([]byte("user/17/")))
+	b.Put([]byte("user/17/picture"), make([]byte, MinMemoryLimit/4))
+	if _, err := e.Commit(&b, false); err != nil {
+		t.Error(err)
+	}
+}

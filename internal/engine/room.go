@@ -53,8 +53,8 @@ func (e *Engine) flusherStep() (bool, error) {
 	return e.FlushStep()
 }
 
-// paceRanges makes a writer that deletes n ranges, whose commit t measures, wait while many are remembered. What it
-// brings has size bytes.
+// paceRanges makes a writer that deletes n ranges, whose commit t measures, wait while many are remembered. Their ends
+// have size bytes.
 func (e *Engine) paceRanges(ctx context.Context, n, size int, t *stats.Timer) error {
 	if n == 0 {
 		return nil

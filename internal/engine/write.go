@@ -114,7 +114,7 @@ func (e *Engine) commit(ctx context.Context, c commit.Commit, t *stats.Timer) (k
 	if t.Spent != nil {
 		c.Times = &t.Spent.Group
 	}
-	if err := e.paceRanges(ctx, c.Batch.Ranges(), len(c.Batch.Bytes()), t); err != nil {
+	if err := e.paceRanges(ctx, c.Batch.Ranges(), c.Batch.RangeBytes(), t); err != nil {
 		return 0, err
 	}
 	for {

@@ -31,6 +31,7 @@ type Batch struct {
 	ops    []byte
 	count  int
 	ranges int  // how many are deletes of ranges
+	ends   int  // bytes of the ends of these
 	adds   bool // something in it is no deletion
 }
 
@@ -95,19 +96,23 @@ func (b *Batch) DeleteRange(s span.Span) {
 	b.ops = append(append(b.ops, s.Lo...), s.Hi...)
 	b.count++
 	b.ranges++
+	b.ends += len(s.Lo) + len(s.Hi)
 }
 
 // Grow makes room for n bytes of encoded operations more, if n is positive.
 func (b *Batch) Grow(n int) { b.ops = slices.Grow(b.ops, max(n, 0)) }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.ops, b.count, b.ranges, b.adds = b.ops[:0], 0, 0, false }
+func (b *Batch) Reset() { *b = Batch{ops: b.ops[:0]} }
 
 // Count returns the number of operations.
 func (b *Batch) Count() int { return b.count }
 
 // Ranges returns how many of the operations are deletes of ranges.
 func (b *Batch) Ranges() int { return b.ranges }
+
+// RangeBytes returns how many bytes the ends of these ranges have.
+func (b *Batch) RangeBytes() int { return b.ends }
 
 // Adds reports whether anything was put or merged, and not only deleted. Of a decoded batch it is not known.
 func (b *Batch) Adds() bool { return b.adds }
@@ -125,21 +130,22 @@ var errMalformed = errors.New("malformed batch")
 // sizes within the limits, for a merge with a well-formed operand of a known operator, and for a range delete with a
 // range that is not empty. Decode borrows data and checks all of it, so that Ops of the result never fails.
 func Decode(data []byte, count int) (Batch, error) {
-	rest, ranges := data, 0
+	b, rest := Batch{ops: data, count: count}, data
 	for range count {
 		op, tail, ok := next(rest)
 		if !ok {
 			return Batch{}, errMalformed
 		}
 		if op.Kind == key.KindRangeDelete {
-			ranges++
+			b.ranges++
+			b.ends += len(op.Key) + len(op.Value)
 		}
 		rest = tail
 	}
 	if len(rest) != 0 {
 		return Batch{}, errMalformed
 	}
-	return Batch{ops: data, count: count, ranges: ranges}, nil
+	return b, nil
 }
 
 // Ops yields the operations in order.

@@ -47,6 +47,15 @@ func TestBatch_roundTrip(t *testing.T) {
 	if b.Ranges() != 4 || decoded.Ranges() != 4 {
 		t.Errorf("%d and %d deletes of ranges", b.Ranges(), decoded.Ranges())
 	}
+	ends := 0
+	for _, op := range want {
+		if op.Kind == key.KindRangeDelete {
+			ends += len(op.Key) + len(op.Value)
+		}
+	}
+	if b.RangeBytes() != ends || decoded.RangeBytes() != ends {
+		t.Errorf("their ends have %d and %d bytes of %d", b.RangeBytes(), decoded.RangeBytes(), ends)
+	}
 	i := 0
 	for op := range decoded.Ops() {
 		if op.Kind != want[i].Kind || !bytes.Equal(op.Key, want[i].Key) || !bytes.Equal(op.Value, want[i].Value) {

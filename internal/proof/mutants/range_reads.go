@@ -109,4 +109,18 @@ var rangeReadMutants = []Mutant{
 		Killer: test("engine/room", "TestRanges_slowWritersBeforeTheyAreRefused"),
 		Quick:  true,
 	},
+	{
+		Name:    "what a commit puts counts as ends of its ranges",
+		Breaks:  "one range next to a picture is refused for ever",
+		Changes: []Change{{"internal/engine/write.go", `c.Batch.RangeBytes()`, `len(c.Batch.Bytes())`}},
+		Killer:  test("engine", "TestDeleteRange_nextToManyBytes"),
+		Quick:   true,
+	},
+	{
+		Name:   "a replay of many ranges does not compact",
+		Breaks: "a point in time cannot be restored",
+		Changes: []Change{{"internal/archive/replay.go", `if errors.Is(err, engine.ErrTooManyRanges) {`,
+			`if false {`}},
+		Killer: Check{Package: "./backup", Run: "^(TestRestoreTo_ofMoreRangesThanAreRemembered)$"},
+	},
 }

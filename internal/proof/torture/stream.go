@@ -265,7 +265,8 @@ func whileViewed(k string, do step) step {
 }
 
 // noLeftovers demands that every table in the directory is one that the database needs, now that nobody reads. It asks
-// for nothing where there is the lease of a follower, which may keep others. A database that has failed removes nothing.
+// for nothing where there is the lease of a follower, which may keep others. A database that has failed removes
+// nothing.
 func noLeftovers(s *Session) error {
 	_, err := s.Engine.CleanStep()
 	if err = errors.Join(err, s.Engine.Writable()); err != nil {
