@@ -172,7 +172,16 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 }
 
 // Protect is Lock for all keys in s, at once. t must have priority.
-func (t *Txn) Protect(s span.Span) error {
+func (t *Txn) Protect(s span.Span) error { return t.protect(s, new(txn.Reads)) }
+
+// ProtectWritten is Protect for keys that t is to write, and that its commit claims.
+func (t *Txn) ProtectWritten(s span.Span) error {
+	var wanted txn.Reads
+	wanted.Claim()
+	return t.protect(s, &wanted)
+}
+
+func (t *Txn) protect(s span.Span, wanted *txn.Reads) error {
 	if err := t.engine.Enter(); err != nil {
 		return err
 	}
@@ -180,10 +189,9 @@ func (t *Txn) Protect(s span.Span) error {
 	if err := t.engine.locks.Protect(&t.owner, s); err != nil {
 		return err
 	}
-	var wanted txn.Reads
 	wanted.AddSpan(s)
 	t.engine.queue.Settle() // as in Lock
-	return t.catchUp(&wanted, true)
+	return t.catchUp(wanted, true)
 }
 
 // catchUp moves the snapshot forward if something in wanted, which has just been locked, is newer.

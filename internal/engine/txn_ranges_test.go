@@ -3,11 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
+	"lightningdb/internal/system/vfs/memfs"
 )
 
 func deleteOf(s span.Span) *batch.Batch {
@@ -172,6 +174,46 @@ func TestTxn_CommitSpill_deletesRangesFirst(t *testing.T) {
 		}
 		if got := scan(t, e, nil); len(got) != 5 || got["n"] != "after" {
 			t.Errorf("before in %s: in the end the database has %v", place.name, got)
+		}
+	}
+}
+
+func remove(t *testing.T, e *Engine, k string) {
+	t.Helper()
+	var b batch.Batch
+	b.Delete([]byte(k))
+	if _, err := e.Commit(&b, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Under snapshot isolation the first of two that write a key wins, also if the one deletes a range in which there is
+// nothing, and the other a key of it: a walk has found that it is empty, and a delete does not change that.
+func TestTxn_Commit_ofARangeFindsDeletesOfNothing(t *testing.T) {
+	for _, claim := range []bool{false, true} {
+		e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Gaps: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		put(t, e, "a", "1")
+		for i := range 20 { // a walk passes these, and remembers it
+			k := fmt.Sprintf("m%02d", i)
+			put(t, e, k, "1")
+			remove(t, e, k)
+		}
+		put(t, e, "z", "1")
+		if got := scan(t, e, nil); len(got) != 2 {
+			t.Fatal(got)
+		}
+		tx := beginTxn(t, e)
+		remove(t, e, "m10")
+		tx.Reads.AddSpan(span.Span{Lo: []byte("m05"), Hi: []byte("m15")})
+		if claim {
+			tx.Reads.Claim()
+		}
+		if err := commitOf(t, tx, "z"); errors.Is(err, ErrConflict) != claim {
+			t.Errorf("claimed %v: %v", claim, err)
 		}
 	}
 }

@@ -79,6 +79,7 @@ func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 	for _, s := range spill.Deleted() {
 		tx.reads.AddSpan(s)
 	}
+	tx.reads.Claim()
 	return it.Err()
 }
 

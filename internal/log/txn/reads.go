@@ -36,6 +36,7 @@ type Reads struct {
 	counted int64   // taken from the budget
 	exact   bool    // see Exact
 	coarse  bool    // some of the spans were made to save memory
+	claimed bool    // see Claim
 }
 
 type readKey struct {
@@ -91,6 +92,13 @@ func (r *Reads) AddWrite(user []byte, kind key.Kind) {
 		r.AddKey(user, key.Hash(user))
 	}
 }
+
+// Claim says that the spans are to be written, and were not only seen. Then a delete of another counts in them also
+// where there was nothing to delete, as it does for a key.
+func (r *Reads) Claim() { r.claimed = true }
+
+// Claimed reports whether Claim was called since the last Reset.
+func (r *Reads) Claimed() bool { return r.claimed }
 
 // index enters keys[i] into the table.
 func (r *Reads) index(i int) {
@@ -174,7 +182,7 @@ func (r *Reads) Reset() {
 		return
 	}
 	clear(r.spans)
-	r.bytes, r.coarse = 0, false
+	r.bytes, r.coarse, r.claimed = 0, false, false
 	r.keys, r.text, r.table, r.spans = r.keys[:0], r.text[:0], nil, r.spans[:0]
 }
 

@@ -123,4 +123,11 @@ var rangeReadMutants = []Mutant{
 			`if false {`}},
 		Killer: Check{Package: "./backup", Run: "^(TestRestoreTo_ofMoreRangesThanAreRemembered)$"},
 	},
+	{
+		Name:    "a delete of nothing does not meet a range that is written",
+		Breaks:  "under snapshot isolation both of two that delete a key win, and one has not seen what the other did next to it",
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `if reads.Claimed() {`, `if false {`}},
+		Killer:  test("engine", "TestTxn_Commit_ofARangeFindsDeletesOfNothing"),
+		Quick:   true,
+	},
 }
