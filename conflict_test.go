@@ -3,6 +3,7 @@ package lightningdb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 )
@@ -210,17 +211,28 @@ func TestSnapshotIsolation_writesConflictWithWrites(t *testing.T) {
 		"append": {func(tx *Tx) error { return tx.Append([]byte("b"), []byte("+")) }, nil},
 		"range":  {func(tx *Tx) error { return tx.DeleteRange([]byte("a"), []byte("c")) }, ErrConflict},
 		"prefix": {func(tx *Tx) error { return errors.Join(tx.DeletePrefix(nil), tx.Put([]byte("d"), nil)) }, ErrConflict},
+		"merge": {func(tx *Tx) error {
+			return errors.Join(tx.DeletePrefix([]byte("b")), tx.Append([]byte("d"), nil))
+		}, ErrConflict},
 		"behind": {func(tx *Tx) error { return tx.DeleteRange([]byte("b\x00"), nil) }, nil},
-		"other":  {func(tx *Tx) error { return errors.Join(readOf(tx, "b"), tx.Put([]byte("d"), nil)) }, nil},
+		"other": {func(tx *Tx) error {
+			_, err := tx.Has([]byte("b"))
+			return errors.Join(err, tx.Put([]byte("d"), nil))
+		}, nil},
 	}
 	others := map[string]func(db *DB) error{
-		"put":   func(db *DB) error { return db.Put([]byte("b"), []byte("first")) },
-		"range": func(db *DB) error { return db.DeleteRange([]byte("b"), []byte("b\x00")) },
+		"put":    func(db *DB) error { return db.Put([]byte("b"), []byte("first")) },
+		"delete": func(db *DB) error { return db.Delete([]byte("b")) },
+		"range":  func(db *DB) error { return db.DeleteRange([]byte("b"), []byte("b\x00")) },
 	}
 	for name, w := range writes {
 		for what, other := range others {
-			for _, large := range []bool{false, true} {
+			for i := range 4 {
+				large, empty := i%2 == 1, i/2 == 1
 				db := openABC(t)
+				if empty {
+					emptyUpToD(t, db)
+				}
 				tx := beginTx(t, db, TxOptions{Isolation: SnapshotIsolation})
 				if err := errors.Join(w.write(tx), other(db)); err != nil {
 					t.Fatal(err)
@@ -229,10 +241,33 @@ func TestSnapshotIsolation_writesConflictWithWrites(t *testing.T) {
 					spill(t, tx)
 				}
 				if err := tx.Commit(); !errors.Is(err, w.want) {
-					t.Errorf("%s, large %v, after a %s: the commit gave %v", name, large, what, err)
+					t.Errorf("%s, large %v, after a %s, of nothing %v: the commit gave %v", name, large, what, empty, err)
 				}
 			}
 		}
+	}
+}
+
+// emptyUpToD deletes b and many keys before it, and walks over them: from then on the database knows that there is
+// nothing.
+func emptyUpToD(t *testing.T, db *DB) {
+	t.Helper()
+	var b Batch
+	for i := range 200 {
+		k := fmt.Appendf(nil, "a%03d", i)
+		b.Put(k, nil)
+		b.Delete(k)
+	}
+	b.Delete([]byte("b"))
+	if err := db.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	keys := 0
+	for range db.Range(nil, nil).Keys() {
+		keys++
+	}
+	if keys != 2 {
+		t.Fatalf("%d keys are left", keys)
 	}
 }
 

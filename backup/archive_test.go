@@ -182,15 +182,14 @@ func TestRestoreTo_hundredRandomPoints(t *testing.T) {
 
 // A replay has no pauses, in which a program that deletes ranges has compacted: it would refuse what was committed.
 func TestRestoreTo_ofMoreRangesThanAreRemembered(t *testing.T) {
-	a := newArchived(t, 1)
-	a.close()
-	db, err := lightningdb.Open(a.dir+" with much memory", &lightningdb.Options{Archive: backup.NewArchive(a.repo),
+	repo := folderAt(t, filepath.Join(t.TempDir(), "repository"))
+	db, err := lightningdb.Open(filepath.Join(t.TempDir(), "db"), &lightningdb.Options{Archive: backup.NewArchive(repo),
 		ArchiveInterval: 20 * time.Millisecond, Durability: lightningdb.Process})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	a.db = db
+	a := &archived{t: t, repo: repo, db: db}
 	long := bytes.Repeat([]byte{'k'}, 60_000)
 	for round := range 3 {
 		var puts, deletes lightningdb.Batch

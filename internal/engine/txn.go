@@ -171,17 +171,8 @@ func (t *Txn) Prioritize(ctx context.Context) error {
 	return t.moveForward()
 }
 
-// Protect is Lock for all keys in s, at once. t must have priority.
-func (t *Txn) Protect(s span.Span) error { return t.protect(s, new(txn.Reads)) }
-
-// ProtectWritten is Protect for keys that t is to write, and that its commit claims.
-func (t *Txn) ProtectWritten(s span.Span) error {
-	var wanted txn.Reads
-	wanted.Claim()
-	return t.protect(s, &wanted)
-}
-
-func (t *Txn) protect(s span.Span, wanted *txn.Reads) error {
+// Protect is Lock for all keys in s, at once: to see them, or to write them. t must have priority.
+func (t *Txn) Protect(s span.Span, write bool) error {
 	if err := t.engine.Enter(); err != nil {
 		return err
 	}
@@ -189,9 +180,14 @@ func (t *Txn) protect(s span.Span, wanted *txn.Reads) error {
 	if err := t.engine.locks.Protect(&t.owner, s); err != nil {
 		return err
 	}
-	wanted.AddSpan(s)
+	var wanted txn.Reads
+	if write {
+		wanted.AddWrittenSpan(s)
+	} else {
+		wanted.AddSpan(s)
+	}
 	t.engine.queue.Settle() // as in Lock
-	return t.catchUp(wanted, true)
+	return t.catchUp(&wanted, true)
 }
 
 // catchUp moves the snapshot forward if something in wanted, which has just been locked, is newer.

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
+	"lightningdb/internal/log/txn"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -187,33 +188,66 @@ func remove(t *testing.T, e *Engine, k string) {
 	}
 }
 
+// openGap opens a database in which a walk has found nothing in middle, and remembers that.
+func openGap(t *testing.T) *Engine {
+	t.Helper()
+	e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Gaps: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	put(t, e, "a", "1")
+	for i := range 20 {
+		k := fmt.Sprintf("m%02d", i)
+		put(t, e, k, "1")
+		remove(t, e, k)
+	}
+	put(t, e, "z", "1")
+	if got := scan(t, e, nil); len(got) != 2 {
+		t.Fatal(got)
+	}
+	return e
+}
+
+// middle has no keys in the database of openGap.
+var middle = span.Span{Lo: []byte("m05"), Hi: []byte("m15")}
+
 // Under snapshot isolation the first of two that write a key wins, also if the one deletes a range in which there is
 // nothing, and the other a key of it: a walk has found that it is empty, and a delete does not change that.
 func TestTxn_Commit_ofARangeFindsDeletesOfNothing(t *testing.T) {
-	for _, claim := range []bool{false, true} {
-		e, err := Open(Options{FS: memfs.NewVolatile(), Manual: true, Gaps: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer e.Close()
-		put(t, e, "a", "1")
-		for i := range 20 { // a walk passes these, and remembers it
-			k := fmt.Sprintf("m%02d", i)
-			put(t, e, k, "1")
-			remove(t, e, k)
-		}
-		put(t, e, "z", "1")
-		if got := scan(t, e, nil); len(got) != 2 {
-			t.Fatal(got)
-		}
+	add := map[string]func(*txn.Reads){
+		"seen":    func(r *txn.Reads) { r.AddSpan(middle) },
+		"written": func(r *txn.Reads) { r.AddWrittenSpan(middle) },
+		"written and forgotten": func(r *txn.Reads) {
+			r.AddWrittenSpan(middle)
+			r.Reset()
+			r.AddSpan(middle)
+		},
+	}
+	for how, add := range add {
+		e := openGap(t)
 		tx := beginTxn(t, e)
 		remove(t, e, "m10")
-		tx.Reads.AddSpan(span.Span{Lo: []byte("m05"), Hi: []byte("m15")})
-		if claim {
-			tx.Reads.Claim()
+		add(tx.Reads)
+		if err := commitOf(t, tx, "z"); errors.Is(err, ErrConflict) != (how == "written") {
+			t.Errorf("%s: %v", how, err)
 		}
-		if err := commitOf(t, tx, "z"); errors.Is(err, ErrConflict) != claim {
-			t.Errorf("claimed %v: %v", claim, err)
-		}
+	}
+}
+
+// The one transaction with precedence would lose at its commit because of what was deleted before it had the lock.
+func TestTxn_Protect_movesOverDeletesOfNothing(t *testing.T) {
+	e := openGap(t)
+	tx := beginTxn(t, e)
+	if err := tx.Prioritize(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, e, "m10")
+	if err := tx.Protect(middle, true); err != nil {
+		t.Fatal(err)
+	}
+	tx.Reads.AddWrittenSpan(middle)
+	if err := commitOf(t, tx, "z"); err != nil {
+		t.Errorf("the commit gave %v", err)
 	}
 }

@@ -255,7 +255,7 @@ func TestTxn_Lock_takesTheSnapshotBeforeItChecks(t *testing.T) {
 func TestTxn_Lock_waitsForCommitsInProgress(t *testing.T) {
 	holds := map[string]func(*Txn) error{
 		"lock":  func(tx *Txn) error { return tx.Lock(context.Background(), []byte("k"), true) },
-		"range": func(tx *Txn) error { return tx.Protect(span.Span{Lo: []byte("k"), Hi: []byte("l")}) },
+		"range": func(tx *Txn) error { return tx.Protect(span.Span{Lo: []byte("k"), Hi: []byte("l")}, false) },
 	}
 	for name, hold := range holds {
 		e := openTxn(t)
@@ -297,7 +297,8 @@ func TestTxn_locksKeepCommitsWaiting(t *testing.T) {
 	holds := map[string]func(*Txn) error{
 		"lock": func(tx *Txn) error { return tx.Lock(context.Background(), []byte("m"), true) },
 		"range": func(tx *Txn) error {
-			return errors.Join(tx.Prioritize(context.Background()), tx.Protect(span.Span{Lo: []byte("l"), Hi: []byte("n")}))
+			seen := span.Span{Lo: []byte("l"), Hi: []byte("n")}
+			return errors.Join(tx.Prioritize(context.Background()), tx.Protect(seen, false))
 		},
 	}
 	for name, hold := range holds {

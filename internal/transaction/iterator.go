@@ -55,7 +55,7 @@ func (tx *Tx) OpenIterator(bounds span.Span) (*Iterator, error) {
 	defer tx.Leave()
 	if tx.priority {
 		tx.reportWalks()
-		if err := tx.txn.Protect(bounds); err != nil {
+		if err := tx.txn.Protect(bounds, false); err != nil {
 			return nil, err
 		}
 	}

@@ -77,9 +77,8 @@ func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 		tx.reads.AddWrite(k.User, k.Trailer.Kind())
 	}
 	for _, s := range spill.Deleted() {
-		tx.reads.AddSpan(s)
+		tx.reads.AddWrittenSpan(s)
 	}
-	tx.reads.Claim()
 	return it.Err()
 }
 

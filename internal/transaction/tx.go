@@ -183,7 +183,7 @@ func (tx *Tx) DeleteRange(s span.Span) error {
 	s = s.Short(key.MaxUserKeySize)
 	if tx.priority && tx.snapshot && !s.Empty() { // as for a write of a key
 		tx.reportWalks()
-		if err := tx.txn.ProtectWritten(s); err != nil {
+		if err := tx.txn.Protect(s, true); err != nil {
 			tx.fail(err)
 			return err
 		}
@@ -428,7 +428,6 @@ func (tx *Tx) claimWrites(b *batch.Batch) {
 	for op := range b.Ops() {
 		tx.reads.AddOp(op)
 	}
-	tx.reads.Claim()
 }
 
 // end releases everything. Further calls do nothing.

@@ -23,7 +23,7 @@ func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) 
 		if t == nil || t.Meta().LargestSeq <= since {
 			continue
 		}
-		if changed, err := tr.tableHas(t, span.Closed(user, user), since, AnyVersion); changed || err != nil {
+		if changed, err := tr.tableHas(t, span.Closed(user, user), since, nil); changed || err != nil {
 			return changed, err
 		}
 	}
@@ -31,21 +31,21 @@ func (tr *Tree) KeyChanged(v *View, user []byte, hash uint64, since key.SeqNum) 
 }
 
 // SpanChanged reports whether the tree of v has a version in s that is newer than since. As far as it is known, a
-// tombstone does not count where there was nothing to remove.
-func (tr *Tree) SpanChanged(v *View, s span.Span, since key.SeqNum) (bool, error) {
+// tombstone does not count where there was nothing to remove, unless s is claimed: to be written, and not only seen.
+func (tr *Tree) SpanChanged(v *View, s span.Span, since key.SeqNum, claimed bool) (bool, error) {
+	if claimed {
+		return tr.spanHas(v, s, since, nil)
+	}
 	for outside := range tr.gaps.Outside(s, since) {
-		if changed, err := tr.SpanHas(v, outside, since, AnyVersion); changed || err != nil {
+		if changed, err := tr.spanHas(v, outside, since, nil); changed || err != nil {
 			return changed, err
 		}
 	}
 	return false, nil
 }
 
-// AnyVersion is all that SpanHas may want.
-func AnyVersion(key.Trailer) bool { return true }
-
-// SpanHas reports whether the tree of v has a version in s that is newer than since and of those wanted.
-func (tr *Tree) SpanHas(v *View, s span.Span, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
+// spanHas reports whether the tree of v has a version in s that is newer than since and of those wanted, nil for any.
+func (tr *Tree) spanHas(v *View, s span.Span, since key.SeqNum, wanted func(key.Trailer) bool) (bool, error) {
 	for _, m := range v.mems {
 		if m.Count() == 0 {
 			continue

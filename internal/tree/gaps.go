@@ -45,7 +45,7 @@ func (tr *Tree) noteGap(s span.Span, r *readers.Registration) {
 		return
 	}
 	defer tr.Release(v)
-	put, err := tr.SpanHas(v, claim.Span, claim.Since, func(t key.Trailer) bool {
+	put, err := tr.spanHas(v, claim.Span, claim.Since, func(t key.Trailer) bool {
 		return visible.OfKind(t.Kind()) != visible.Hide
 	})
 	proven = err == nil && !put && !r.Expired()

@@ -147,14 +147,8 @@ func (c Check) changed(reads *txn.Reads, s commit.ReadPoint) (bool, error) {
 			return changed, err
 		}
 	}
-	spanChanged := c.Tree.SpanChanged
-	if reads.Claimed() {
-		spanChanged = func(v *tree.View, r span.Span, since key.SeqNum) (bool, error) {
-			return c.Tree.SpanHas(v, r, since, tree.AnyVersion)
-		}
-	}
 	for _, r := range reads.Spans() {
-		if changed, err := spanChanged(v, r, s.Seq()); changed || err != nil {
+		if changed, err := c.Tree.SpanChanged(v, r, s.Seq(), reads.Claimed()); changed || err != nil {
 			return changed, err
 		}
 	}

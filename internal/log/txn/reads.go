@@ -36,7 +36,7 @@ type Reads struct {
 	counted int64   // taken from the budget
 	exact   bool    // see Exact
 	coarse  bool    // some of the spans were made to save memory
-	claimed bool    // see Claim
+	claimed bool    // see Claimed
 }
 
 type readKey struct {
@@ -76,10 +76,10 @@ func (r *Reads) AddKey(user []byte, hash uint64) {
 	r.fit()
 }
 
-// AddOp is AddWrite for an operation of a batch. What it deletes as a range is remembered as if it had been scanned.
+// AddOp is AddWrite or AddWrittenSpan for an operation of a batch.
 func (r *Reads) AddOp(op batch.Op) {
 	if op.Kind == key.KindRangeDelete {
-		r.AddSpan(op.Span())
+		r.AddWrittenSpan(op.Span())
 	} else {
 		r.AddWrite(op.Key, op.Kind)
 	}
@@ -89,15 +89,19 @@ func (r *Reads) AddOp(op batch.Op) {
 // applies to whatever another transaction has written.
 func (r *Reads) AddWrite(user []byte, kind key.Kind) {
 	if visible.OfKind(kind) != visible.Fold {
+		r.claimed = true // it may become part of a span
 		r.AddKey(user, key.Hash(user))
 	}
 }
 
-// Claim says that the spans are to be written, and were not only seen. Then a delete of another counts in them also
-// where there was nothing to delete, as it does for a key.
-func (r *Reads) Claim() { r.claimed = true }
+// AddWrittenSpan is AddSpan for a range that the transaction deletes.
+func (r *Reads) AddWrittenSpan(s span.Span) {
+	r.claimed = true
+	r.AddSpan(s)
+}
 
-// Claimed reports whether Claim was called since the last Reset.
+// Claimed reports whether something is remembered because the transaction writes it. Then a delete of another counts in
+// spans also where there was nothing to delete, as it does for a key.
 func (r *Reads) Claimed() bool { return r.claimed }
 
 // index enters keys[i] into the table.

@@ -166,7 +166,7 @@ var ownRangeMutants = []Mutant{
 	{
 		Name:    "under snapshot isolation only the lower end of a range is claimed",
 		Breaks:  "what another has put into it meanwhile is deleted",
-		Changes: []Change{{"internal/log/txn/reads.go", `		r.AddSpan(op.Span())`, `		r.AddKey(op.Key, key.Hash(op.Key))`}},
+		Changes: []Change{{"internal/log/txn/reads.go", `		r.AddWrittenSpan(op.Span())`, `		r.AddKey(op.Key, key.Hash(op.Key))`}},
 		Killer:  test("log/txn", "TestReads_takeRanges.*"),
 		Quick:   true,
 	},

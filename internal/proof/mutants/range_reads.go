@@ -126,8 +126,23 @@ var rangeReadMutants = []Mutant{
 	{
 		Name:    "a delete of nothing does not meet a range that is written",
 		Breaks:  "under snapshot isolation both of two that delete a key win, and one has not seen what the other did next to it",
-		Changes: []Change{{"internal/engine/conflict/conflict.go", `if reads.Claimed() {`, `if false {`}},
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `s.Seq(), reads.Claimed())`, `s.Seq(), false)`}},
 		Killer:  test("engine", "TestTxn_Commit_ofARangeFindsDeletesOfNothing"),
 		Quick:   true,
+	},
+	{
+		Name:   "precedence overlooks deletes of nothing in a range that is to be deleted",
+		Breaks: "the one transaction that must not lose does, at its commit",
+		Changes: []Change{{"internal/engine/txn.go", `		wanted.AddWrittenSpan(s)
+	} else {`, `		wanted.AddSpan(s)
+	} else {`}},
+		Killer: test("engine", "TestTxn_Protect_movesOverDeletesOfNothing"),
+		Quick:  true,
+	},
+	{
+		Name:    "a spill does not claim the ranges that it deletes",
+		Breaks:  "of two large transactions that write a key both win",
+		Changes: []Change{{"internal/transaction/spill.go", `tx.reads.AddWrittenSpan(s)`, `tx.reads.AddSpan(s)`}},
+		Killer:  Check{Package: ".", Run: "^(TestSnapshotIsolation_writesConflictWithWrites)$"},
 	},
 }

@@ -148,7 +148,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:    "the first commit after a snapshot is no conflict in a scan",
 		Breaks:  "a phantom, whenever two meet exactly",
-		Changes: []Change{{"internal/tree/tables/meets.go", `		if k.Trailer.Seq() > since && wanted(k.Trailer) {`, `		if k.Trailer.Seq() > since+1 && wanted(k.Trailer) {`}},
+		Changes: []Change{{"internal/tree/tables/meets.go", `k.Trailer.Seq() > since &&`, `k.Trailer.Seq() > since+1 &&`}},
 		Killer:  test("engine", "TestTxn_Commit_.*"),
 	},
 	{
@@ -671,10 +671,11 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
-		Name:    "precedence does not protect what it scans",
-		Breaks:  "a transaction that others always overtake is never done",
-		Changes: []Change{{"internal/transaction/iterator.go", `		if err := tx.txn.Protect(bounds); err != nil {`, `		if err := tx.txn.Protect(span.Span{Lo: bounds.Lo, Hi: bounds.Lo}); err != nil {`}},
-		Killer:  Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
+		Name:   "precedence does not protect what it scans",
+		Breaks: "a transaction that others always overtake is never done",
+		Changes: []Change{{"internal/transaction/iterator.go", `tx.txn.Protect(bounds, false)`,
+			`tx.txn.Protect(span.Span{Lo: bounds.Lo, Hi: bounds.Lo}, false)`}},
+		Killer: Check{Package: ".", Run: "^(TestUpdate_thatKeepsLosingGetsPrecedence)$"},
 	},
 	{
 		Name:   "an Update inside an Update is let through",

@@ -8,8 +8,8 @@ import (
 	"lightningdb/internal/tree/merge"
 )
 
-// Meets reports whether it meets a version in s that is newer than since and of those wanted, and how many entries it
-// has looked at for that. It closes it.
+// Meets reports whether it meets a version in s that is newer than since and of those wanted, nil for any, and how many
+// entries it has looked at for that. It closes it.
 func Meets(it merge.Iterator, s span.Span, since key.SeqNum, wanted func(key.Trailer) bool) (
 	has bool, looked int64, err error) {
 	defer func() { err = errors.Join(err, it.Close()) }()
@@ -19,7 +19,7 @@ func Meets(it merge.Iterator, s span.Span, since key.SeqNum, wanted func(key.Tra
 		if s.Below(k.User) {
 			return false, looked, nil
 		}
-		if k.Trailer.Seq() > since && wanted(k.Trailer) {
+		if k.Trailer.Seq() > since && (wanted == nil || wanted(k.Trailer)) {
 			return true, looked, nil
 		}
 	}
