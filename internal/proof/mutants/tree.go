@@ -2,6 +2,29 @@ package mutants
 
 // treeMutants break the manifest, the tables, flush, compaction and recovery: what is on the disk besides the log.
 var treeMutants = []Mutant{
+	// Seeks.
+	{
+		Name:   "a seek believes an inner page that leads too far back",
+		Breaks: "a walk over a damaged table goes round for ever",
+		Changes: []Change{{"internal/tree/table/iterator.go", `it.nextLeaf() && it.reached(key.Compare(it.page.Entry(0).Key, k) >= 0)`,
+			`it.nextLeaf()`}},
+		Killer: test("tree/table", "TestSeek_refusesEntriesOnTheWrongSide"),
+	},
+	{
+		Name:   "a seek believes an inner page that leads too far on",
+		Breaks: "a walk backward over a damaged table goes round for ever",
+		Changes: []Change{{"internal/tree/table/iterator.go", `it.previousLeaf() && it.reached(key.Compare(it.page.Entry(it.index).Key, k) < 0)`,
+			`it.previousLeaf()`}},
+		Killer: test("tree/table", "TestSeek_refusesEntriesOnTheWrongSide"),
+	},
+	{
+		Name:   "a seek takes the next table from its beginning",
+		Breaks: "a walk over a damaged table goes round for ever",
+		Changes: []Change{{"internal/tree/merge/level.go", `	for ; l.open(i); i++ {
+		if l.table.SeekGE(k) {`, `	for ; l.open(i); i++ {
+		if l.table.SeekGE(k) || l.table.Err() == nil && l.forward() {`}},
+		Killer: test("tree/merge", "TestLevel_seeksPastTablesThatDoNotKeepTheirBounds"),
+	},
 	// Ingest.
 	{
 		Name:    "memtables are not flushed before tables are ingested",

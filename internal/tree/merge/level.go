@@ -46,7 +46,15 @@ func (l *Level) SeekGE(k key.Internal) bool {
 		_, largest := l.tables.Bounds(i)
 		return bytes.Compare(largest, k.User) >= 0
 	})
-	return l.open(i) && (l.table.SeekGE(k) || l.forward())
+	for ; l.open(i); i++ {
+		if l.table.SeekGE(k) { // also in a further table, which may be damaged and begin before its bounds
+			return true
+		}
+		if l.table.Err() != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // SeekLT implements Iterator.
@@ -55,7 +63,15 @@ func (l *Level) SeekLT(k key.Internal) bool {
 		smallest, _ := l.tables.Bounds(i)
 		return bytes.Compare(smallest, k.User) > 0
 	})
-	return l.open(i-1) && (l.table.SeekLT(k) || l.backward())
+	for i--; l.open(i); i-- {
+		if l.table.SeekLT(k) {
+			return true
+		}
+		if l.table.Err() != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // Next implements Iterator.

@@ -15,6 +15,8 @@ type tables struct {
 	open   int // number of open tables
 	bad    int // table whose second entry cannot be read; -1 for none
 	failAt int // table that cannot be opened; -1 for none
+
+	bounds func(i int) (smallest, largest []byte) // nil: those of its entries
 }
 
 // closing counts its Close.
@@ -46,6 +48,9 @@ func cutLevel(entries []mergetest.Entry) *tables {
 func (t *tables) Len() int { return len(t.runs) }
 
 func (t *tables) Bounds(i int) (smallest, largest []byte) {
+	if t.bounds != nil {
+		return t.bounds(i)
+	}
 	run := t.runs[i]
 	return run[0].Key.User, run[len(run)-1].Key.User
 }
@@ -135,5 +140,32 @@ func TestLevel_readErrorIsNotTheEndOfATable(t *testing.T) {
 		if it.SeekLT(after) || it.Err() == nil {
 			t.Errorf("table %d: seek back to the broken entry gave error %v", bad, it.Err())
 		}
+	}
+}
+
+// TestLevel_seeksPastTablesThatDoNotKeepTheirBounds: an entry on the wrong side of the target takes a walk that seeks
+// over deleted keys back to where it was, for ever.
+func TestLevel_seeksPastTablesThatDoNotKeepTheirBounds(t *testing.T) {
+	entries := sampleEntries(9) // 3 tables
+	l := cutLevel(entries)
+	user := func(i int) []byte { return entries[i].Key.User }
+	l.runs[1], l.runs[2] = entries[:3], entries[:3] // below their bounds
+	l.bounds = func(i int) (smallest, largest []byte) { return user(3 * i), user(3*i + 2) }
+	it := merge.NewLevel(l)
+	for i := range entries {
+		target := entries[i].Key
+		if it.SeekGE(target) && bytes.Compare(it.Key().User, target.User) < 0 {
+			t.Errorf("forward from %v it came to %v", target, it.Key())
+		}
+	}
+	l.runs[0], l.runs[1] = entries[6:], entries[6:]
+	for i := range entries {
+		target := entries[i].Key
+		if it.SeekLT(target) && bytes.Compare(it.Key().User, target.User) >= 0 {
+			t.Errorf("backward from %v it came to %v", target, it.Key())
+		}
+	}
+	if err := it.Close(); err != nil || l.open != 0 {
+		t.Errorf("close: %v, %d open", err, l.open)
 	}
 }

@@ -583,3 +583,47 @@ func TestSeek_refusesCrookedTrees(t *testing.T) {
 		r.Close()
 	}
 }
+
+// An inner page that leads a leaf too far, either way, must end the search with damage: an entry on the wrong side of
+// the target takes a walk that seeks over deleted keys back to where it was, for ever.
+func TestSeek_refusesEntriesOnTheWrongSide(t *testing.T) {
+	rows := numbered(3000)
+	base, _ := build(t, Options{ID: testID, PageSize: 512}, rows)
+	s := newShared(t)
+	whole, err := s.open(base.data, testID, len(base.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout := layoutOf(t, whole.Reader)
+	n := int(layout.foot.leaves) // the first page of level 1
+	for name, c := range map[string]struct {
+		leads int // by how many leaves further on
+		move  func(*Iterator, key.Internal) bool
+	}{
+		"two leaves back, forward":  {-2, (*Iterator).SeekGE},
+		"two leaves on, backward":   {2, (*Iterator).SeekLT},
+		"one leaf back is too soon": {-1, (*Iterator).SeekGE}, // and harmless: the next leaf is the right one
+	} {
+		data := bytes.Clone(base.data)
+		payload := data[layout.offset(n) : layout.end(n)-block.TrailerSize]
+		_, at, _ := page.At(payload, 0)
+		_, at, _ = page.At(payload, at)
+		e, next, _ := page.At(payload, at) // of leaf 2
+		child := at + bytes.Index(payload[at:next], e.Value())
+		binary.LittleEndian.PutUint32(payload[child:], uint32(2+c.leads))
+		reseal(data, layout)
+		r, err := s.open(data, testID, len(data))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		target := e.Key.Clone()
+		it := r.NewIterator()
+		if !c.move(it, target) {
+			checkDamage(t, name, it.Close())
+		} else if c.leads != -1 || key.Compare(it.Key(), target) < 0 {
+			t.Errorf("%s: from %v it came to %v", name, target, it.Key())
+		}
+		it.Close()
+		r.Close()
+	}
+}

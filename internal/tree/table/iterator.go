@@ -83,7 +83,7 @@ func (it *Iterator) SeekGE(k key.Internal) bool {
 	if i, _ := it.page.Seek(k); i < it.page.Len() {
 		return it.set(i)
 	}
-	return it.nextLeaf()
+	return it.nextLeaf() && it.reached(key.Compare(it.page.Entry(0).Key, k) >= 0)
 }
 
 // SeekLT moves to the last entry whose key is before k.
@@ -95,7 +95,17 @@ func (it *Iterator) SeekLT(k key.Internal) bool {
 	if i, _ := it.page.Seek(k); i > 0 {
 		return it.set(i - 1)
 	}
-	return it.previousLeaf()
+	return it.previousLeaf() && it.reached(key.Compare(it.page.Entry(it.index).Key, k) < 0)
+}
+
+// reached fails the iterator unless ok: the first entry of the leaf after, or the last one of the leaf before, the one
+// in which the target belongs lies on the side that was asked for. Where it does not, an inner page has led to a wrong
+// leaf. A walk that seeks over what it need not see would come back to where it was, and never end.
+func (it *Iterator) reached(ok bool) bool {
+	if ok {
+		return true
+	}
+	return it.fail(it.r.damagedPage(it.leaf, "an inner page leads past this leaf wrongly"))
 }
 
 // Next moves to the next entry. An invalid iterator stays invalid.
