@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,10 +35,18 @@ func described(change func(d *description)) []byte {
 	return text
 }
 
+// withoutTable is a description whose medium has lost what it says of its table, and nothing else.
+func withoutTable(text []byte) []byte {
+	from := bytes.Index(text, []byte("{\n\t\t\t\"name\": \"000007.tbl\""))
+	to := bytes.Index(text, []byte("{\n\t\t\t\"name\": \"MANIFEST"))
+	return slices.Concat(text[:from], text[to:])
+}
+
 var hostile = map[string][]byte{
 	"nothing":            nil,
 	"no JSON":            []byte("{"),
-	"another type":       []byte(`{"format": 1, "files": {}}`),
+	"another type":       seal([]byte(`{"format": 1, "files": {}`)),
+	"no checksum":        []byte(`{"format": 1}`),
 	"a name above":       described(func(d *description) { d.Files[0].Name = "../CURRENT" }),
 	"an absolute name":   described(func(d *description) { d.Files[0].Name = "/etc/passwd" }),
 	"a folder":           described(func(d *description) { d.Files[0].Name = "a/000007.tbl" }),
@@ -59,6 +68,7 @@ var hostile = map[string][]byte{
 	"a bad id of a file": described(func(d *description) { d.Files[0].ID = "x" }),
 	"another id":         described(func(d *description) { d.ID = "20261201T122500Z-1a2b3c4e" }),
 	"no database":        described(func(d *description) { d.Database = "" }),
+	"a lost table":       withoutTable(described(nil)),
 	"an old format":      described(func(d *description) { d.Format = 0 }),
 }
 
@@ -96,10 +106,29 @@ func TestRestore_refusesHostileDescriptions(t *testing.T) {
 
 // A few megabytes of braces must not take a gigabyte.
 func TestDecode_boundsTheNumberOfFiles(t *testing.T) {
-	text := `{"format": 1, "id": "` + someID + `", "files": [` + strings.Repeat("{},", maxFiles) + `{}]}`
-	_, err := decode([]byte(text), someID)
+	text := `{"format": 1, "id": "` + someID + `", "files": [` + strings.Repeat("{},", maxFiles) + `{}]`
+	_, err := decode(seal([]byte(text)), someID)
 	if !errors.Is(err, ErrBadBackup) || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("a million files: %v", err)
+	}
+}
+
+// A medium that loses a part of the list, or a digit of it, would leave a backup that Verify takes for whole, and
+// Restore cannot make; a Prune would remove the files that it does not name any more.
+func TestDecode_refusesEachLossInTheList(t *testing.T) {
+	whole := described(nil)
+	for from := range whole {
+		for to := from + 1; to <= len(whole); to++ {
+			cut := slices.Concat(whole[:from], whole[to:])
+			if _, err := decode(cut, someID); err == nil { // a few read as a newer format, and are refused as that
+				t.Fatalf("without the bytes from %d to %d it is taken:\n%s", from, to, cut)
+			}
+		}
+		changed := bytes.Clone(whole)
+		changed[from] ^= 4
+		if _, err := decode(changed, someID); err == nil {
+			t.Fatalf("with another byte %d it is taken:\n%s", from, changed)
+		}
 	}
 }
 
@@ -124,6 +153,10 @@ func FuzzDecodeBackup(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := decode(text, someID)
+		if err != nil { // mostly for its checksum: no further than that a mutation would come
+			text = text[:max(0, bytes.LastIndex(text, []byte(sealBegin)))]
+			d, err = decode(seal(text), someID)
+		}
 		if err != nil {
 			return
 		}

@@ -1,9 +1,12 @@
 package backup
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,7 +29,7 @@ const repositoryFormat = 1
 // abandoned is what stands in the place of a backup whose Create was given up by a Prune: it will never be there.
 const abandoned = "abandoned\n"
 
-// description is the file of a backup, in JSON.
+// description is the file of a backup, in JSON, to which encode adds a checksum.
 type description struct {
 	Format   int       `json:"format"`
 	ID       string    `json:"id"`       // as in the name of the file
@@ -105,7 +108,27 @@ func parseDescriptionName(name string) (id string, ok bool) {
 // encode is the file of a backup.
 func (d *description) encode() ([]byte, error) {
 	text, err := json.MarshalIndent(d, "", "\t")
-	return append(text, '\n'), err
+	if err != nil {
+		return nil, err
+	}
+	return seal(bytes.TrimSuffix(text, []byte("\n}"))), nil
+}
+
+// seal ends the JSON of a backup, which has all but its last brace, with the checksum of these bytes. Without it a file
+// that has lost a part of its list would be one of fewer files, and a Prune would remove those that it does not name.
+func seal(text []byte) []byte {
+	return fmt.Appendf(bytes.Clone(text), "%s%x%s", sealBegin, sha256.Sum256(text), sealEnd)
+}
+
+const (
+	sealBegin = ",\n\t\"checksum\": \""
+	sealEnd   = "\"\n}\n"
+)
+
+// isSealed reports whether text is what seal has made.
+func isSealed(text []byte) bool {
+	n := len(text) - len(sealBegin) - 2*sha256.Size - len(sealEnd)
+	return n >= 0 && bytes.Equal(seal(text[:n]), text)
 }
 
 // decode reads the file of a backup, which may say anything.
@@ -117,6 +140,9 @@ func decode(text []byte, id string) (*description, error) {
 	err := json.Unmarshal(text, &format)
 	if err == nil && format.Format > repositoryFormat {
 		return nil, newer("backup "+id, format.Format)
+	}
+	if err == nil && !isSealed(text) {
+		err = errors.New("its checksum is wrong or missing")
 	}
 	if err == nil {
 		err = json.Unmarshal(text, d)

@@ -3,6 +3,13 @@ package mutants
 // repositoryMutants break what keeps a backup's files, and what is believed of a repository.
 var repositoryMutants = []Mutant{
 	{
+		Name:   "the checksum of a backup's file is not compared",
+		Breaks: "a list that lost a table is taken, and a prune removes that table",
+		Changes: []Change{{"backup/description.go", `err == nil && !isSealed(text) {`,
+			`err == nil && isSealed(text) && d == nil {`}},
+		Killer: Check{Package: "./backup", Run: "^TestDecode_refusesEachLossInTheList$"},
+	},
+	{
 		Name:    "prune does not mind a create that lives",
 		Breaks:  "a backup names files that were removed while it was made",
 		Changes: []Change{{"backup/prune.go", `	p.report.InUse = len(alive) > 0`, `	p.report.InUse = len(alive) > maxAbandoned`}},
