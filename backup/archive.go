@@ -54,9 +54,13 @@ func (a *Archive) PutPiece(ctx context.Context, name string, content []byte) err
 	return put(ctx, a.r.store, name, content, OnlyNew)
 }
 
-// ReadPiece reads a piece.
+// ReadPiece reads a piece. One that is too long, or no file, is an ErrBadPiece.
 func (a *Archive) ReadPiece(ctx context.Context, name string, limit int64) ([]byte, error) {
-	return read(ctx, a.r.store, name, limit)
+	text, err := read(ctx, a.r.store, name, limit)
+	if errors.Is(err, ErrBadBackup) {
+		err = fmt.Errorf("%w: %w", ErrBadPiece, err)
+	}
+	return text, err
 }
 
 // ListPieces lists pieces.

@@ -225,7 +225,7 @@ func (f *Folder) open(name string) (file *os.File, size int64, err error) {
 	defer func() { err = errors.Join(err, root.Close()) }()
 	info, err := root.Lstat(name) // to open a pipe could take for ever
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file: %w", name, fs.ErrInvalid)
+		err = bad("%s is no regular file", name) // whatever was put in its place, it is damage
 	}
 	if err != nil {
 		return nil, 0, err

@@ -28,7 +28,8 @@ type Store interface {
 	// possible. From then on either may be removed without the other. The error is fs.ErrNotExist if it is not there.
 	Copy(ctx context.Context, from, to string) error
 
-	// Open reads a file from its beginning. The error is fs.ErrNotExist if it is not there.
+	// Open reads a file from its beginning. The error is fs.ErrNotExist if it is not there, and ErrBadBackup if what is
+	// there can be no file of a Store.
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
 
 	// List yields everything whose name begins with prefix. What comes or goes meanwhile may be there or not. After an

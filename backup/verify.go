@@ -165,6 +165,10 @@ func (v *verification) look(ctx context.Context, place string, f storedFile) err
 		v.problems[place] = "is missing"
 		return nil
 	}
+	if errors.Is(err, ErrBadBackup) {
+		v.problems[place] = "cannot be read: " + err.Error()
+		return nil
+	}
 	if err != nil {
 		return err
 	}
