@@ -288,6 +288,14 @@ func TestRepository_refusesWhatIsNone(t *testing.T) {
 	}
 	must(t, "check", dir)
 	must(t, "verify", repo, "--read-data")
+	if err := os.Remove(filepath.Join(repo, "lightning-repository.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"verify", repo, "--read-data"}, {"verify", repo}, {"list", repo}} {
+		if got := lightning(t, "", args...); got.code != console.ExitFailure {
+			t.Errorf("%q without the file of settings: %+v", args, got)
+		}
+	}
 }
 
 // Whoever presses Ctrl-C wants to know what is there now.

@@ -39,7 +39,7 @@ an archive.`,
 			f.BoolVar(&readData, "read-data", false, "repository: read every file and compare its digest")
 		},
 		Run: func(ctx context.Context, args []string) error {
-			if copies.IsRepository(args[0]) {
+			if copies.IsRepository(args[0]) || readData && !copies.IsDatabase(args[0]) {
 				return a.copies().VerifyRepository(ctx, args[0], readData)
 			}
 			if readData {

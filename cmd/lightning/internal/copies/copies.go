@@ -65,14 +65,14 @@ func noRepository(dir string, err error) error {
 	if !errors.Is(err, backup.ErrNotRepository) {
 		return err
 	}
-	if isDatabase(dir) {
+	if IsDatabase(dir) {
 		return console.Advise(err, "it is a database: to copy that, use backup or checkpoint; to list its keys, scan")
 	}
 	return console.Advise(err, "name the directory that backups were made in, or for a new one an empty directory")
 }
 
-// isDatabase reports whether dir looks like a database. It is for advice only.
-func isDatabase(dir string) bool {
+// IsDatabase reports whether dir looks like a database. It is for advice, and refuses nothing.
+func IsDatabase(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "CURRENT"))
 	return err == nil
 }
