@@ -193,20 +193,23 @@ func (m *Monitor) checkReady(ctx context.Context, h *Health) error {
 	return nil
 }
 
-// maxHealthWrites bounds how often a write is made again because another monitor came between it and the read.
+// maxHealthWrites bounds how often a write is made again because somebody came between it and the read: another monitor,
+// or the program, which deletes everything.
 const maxHealthWrites = 3
 
 // writeAndRead writes the health key and reads it back.
 func (m *Monitor) writeAndRead(ctx context.Context, w writer) error {
+	missing := 0
 	for range maxHealthWrites {
+		stalled := m.db.Metrics().Stall.Duration
 		value := fmt.Appendf(nil, "lightning health %s %d", m.instance, m.writes.Add(1))
 		if err := m.writeDurably(ctx, w, value); err != nil {
-			return m.whyNot(err)
+			return m.whyNot(err, stalled)
 		}
 		got, err := m.db.Get(m.o.HealthKey)
 		switch {
 		case errors.Is(err, lightningdb.ErrNotFound):
-			return plain("the health key was written and is not there")
+			missing++
 		case err != nil:
 			return err
 		case bytes.Equal(got, value):
@@ -214,6 +217,9 @@ func (m *Monitor) writeAndRead(ctx context.Context, w writer) error {
 		case bytes.HasPrefix(got, []byte("lightning health "+m.instance+" ")):
 			return plain("the health key has an earlier value than the one that was written")
 		}
+	}
+	if missing == maxHealthWrites {
+		return plain("the health key was written and is not there")
 	}
 	return plain("the health key has a value that was not written here: is it used by others?")
 }
@@ -231,13 +237,14 @@ func (m *Monitor) writeDurably(ctx context.Context, w writer, value []byte) erro
 	return w.WaitDurable(ctx, seq)
 }
 
-// whyNot adds to the error of a write what the database says of itself.
-func (m *Monitor) whyNot(err error) error {
+// whyNot adds to the error of a write what the database says of itself. stalled is how long writes had waited when it
+// began: a wait that was over by then is not why.
+func (m *Monitor) whyNot(err error, stalled time.Duration) error {
 	switch now := m.db.Metrics(); {
 	case now.Disk.Refusing != "":
 		return errors.Join(err, plain("writes are refused: "+now.Disk.Refusing))
-	case errors.Is(err, context.DeadlineExceeded) && now.Stall.Cause != "":
-		return errors.Join(err, plain("the latest wait of a write: "+now.Stall.Cause))
+	case errors.Is(err, context.DeadlineExceeded) && now.Stall.Duration > stalled:
+		return errors.Join(err, plain("writes wait: "+now.Stall.Cause))
 	}
 	return err
 }

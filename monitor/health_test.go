@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"lightningdb"
+	"lightningdb/metrics"
 	"lightningdb/monitor"
 )
 
@@ -243,6 +244,60 @@ func TestReady_readsBackWhatItWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustBe(t, m, "/readyz", false, "an earlier value")
+}
+
+// deletesAll is a database whose program deletes everything in the moment after the first write.
+type deletesAll struct {
+	*lightningdb.DB
+	writes int
+}
+
+func (d *deletesAll) WaitDurable(ctx context.Context, seq uint64) error {
+	if d.writes++; d.writes > 1 {
+		return d.DB.WaitDurable(ctx, seq)
+	}
+	return errors.Join(d.DB.WaitDurable(ctx, seq), d.DB.DeleteRange(nil, nil))
+}
+
+// A program that empties its database would be sent no work for it.
+func TestReady_whileEverythingIsDeleted(t *testing.T) {
+	db := &deletesAll{DB: open(t, nil)}
+	mustBe(t, newMonitor(t, db, nil), "/readyz", true, "read back")
+	if db.writes != 2 {
+		t.Errorf("%d writes", db.writes)
+	}
+}
+
+// waits is a database in which a write once waited, and in which another one waits for something.
+type waits struct {
+	*lightningdb.DB
+	waited time.Duration
+	grow   time.Duration // by how much writes have waited longer at each look
+}
+
+func (w *waits) Metrics() lightningdb.Metrics {
+	m := w.DB.Metrics()
+	w.waited += w.grow
+	m.Stall = metrics.Stall{Count: 1, Duration: w.waited, Cause: "level 0 is long"}
+	return m
+}
+
+func (w *waits) Update(ctx context.Context, _ func(tx *lightningdb.Tx) error) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Whoever is called looks at compactions, which have been done for hours, while somebody holds a lock.
+func TestReady_namesNoWaitThatIsOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, db *lightningdb.DB) {
+		over := &waits{DB: db, waited: time.Second}
+		h := mustBe(t, newMonitor(t, over, nil), "/readyz", false, "context.DeadlineExceeded")
+		if strings.Contains(h.Reason, "level 0") {
+			t.Errorf("its reason is %q", h.Reason)
+		}
+		lasting := &waits{DB: db, waited: time.Second, grow: time.Second}
+		mustBe(t, newMonitor(t, lasting, nil), "/readyz", false, "writes wait: level 0 is long")
+	})
 }
 
 // Two programs share a database's process, and each takes the other's write for a lost one of its own.

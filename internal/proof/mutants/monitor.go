@@ -5,6 +5,23 @@ import "lightningdb/internal/proof/browser"
 // monitorMutants break what a monitor tells, and to whom.
 var monitorMutants = []Mutant{
 	{
+		Name:    "a wait that is over is why a database is not ready",
+		Breaks:  "whoever is called looks at what has been done for hours",
+		Changes: []Change{{"monitor/health.go", `now.Stall.Duration > stalled:`, `now.Stall.Duration > stalled*0:`}},
+		Killer:  monitorTest("TestReady_namesNoWaitThatIsOver"),
+		Quick:   true,
+	},
+	{
+		Name:    "a health key that was deleted is a lost write",
+		Breaks:  "a program that deletes everything is sent no work for a moment",
+		Changes: []Change{{"monitor/health.go", `if missing == maxHealthWrites {`, `if missing > 0 {`}, {"monitor/health.go", `			missing++
+`, `			missing += maxHealthWrites
+			return plain("the health key was written and is not there")
+`}},
+		Killer: monitorTest("TestReady_whileEverythingIsDeleted"),
+		Quick:  true,
+	},
+	{
 		Name:   "ready is what writes without reading back",
 		Breaks: "a database that loses what it acknowledges is sent work",
 		Changes: []Change{{"monitor/health.go", `		case bytes.Equal(got, value):
