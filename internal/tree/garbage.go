@@ -1,12 +1,6 @@
 package tree
 
-import (
-	"lightningdb/internal/format/filename"
-	"lightningdb/internal/tree/tables"
-)
-
-// MaxWeighed is tables.MaxWeighed.
-const MaxWeighed = tables.MaxWeighed
+import "lightningdb/internal/format/filename"
 
 // HiddenByActive is about how many bytes of tables the entries of v's active memtable hide. What its range
 // tombstones hide, package compaction says.

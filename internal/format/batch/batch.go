@@ -9,8 +9,9 @@
 //
 // A delete has no value length and no value; the value of a merge is an operand (package operand). The key of a range
 // delete is its lower end, and its value the upper one, behind the lower, or of length 0 if there is none: no range
-// ends at the empty key. Operation i of a batch whose first sequence number is s has sequence number s+i. Example: put
-// "k"="vv", delete "k", append "w" to "k", delete all from "k" to before "m" is
+// ends at the empty key. The value of a put until begins with its end (key.WithEnd). Operation i of a
+// batch whose first sequence number is s has sequence number s+i. Example: put "k"="vv", delete "k", append "w" to "k",
+// delete all from "k" to before "m" is
 //
 //	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77   03 01 01 6b 6d
 package batch
@@ -61,6 +62,17 @@ func (b *Batch) Put(k, v []byte) {
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
 	b.ops = binary.AppendUvarint(b.ops, uint64(len(v)))
 	b.ops = append(append(b.ops, k...), v...)
+	b.count++
+	b.adds = true
+}
+
+// PutUntil adds "set k to v until end", which is after 1970.
+func (b *Batch) PutUntil(k, v []byte, end key.Time) {
+	b.grow(k, key.EndSize+len(v))
+	b.ops = append(b.ops, byte(key.KindPutUntil))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(key.EndSize+len(v)))
+	b.ops = key.WithEnd(append(b.ops, k...), end, v)
 	b.count++
 	b.adds = true
 }
@@ -127,8 +139,9 @@ var ErrTooManyRanges = errors.New("too many deletes of ranges")
 var errMalformed = errors.New("malformed batch")
 
 // Decode returns the batch encoded in data. That must hold exactly count operations, each with a known kind, with
-// sizes within the limits, for a merge with a well-formed operand of a known operator, and for a range delete with a
-// range that is not empty. Decode borrows data and checks all of it, so that Ops of the result never fails.
+// sizes within the limits, for a merge with a well-formed operand of a known operator, for a put until with an end,
+// and for a range delete with a range that is not empty. Decode borrows data and checks all of it, so that Ops of the
+// result never fails.
 func Decode(data []byte, count int) (Batch, error) {
 	b, rest := Batch{ops: data, count: count}, data
 	for range count {
@@ -210,6 +223,9 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	op.Key = data[:keySize:keySize]
 	op.Value = data[keySize : keySize+valueSize : keySize+valueSize]
 	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
+		return Op{}, nil, false
+	}
+	if op.Kind == key.KindPutUntil && !key.HasEnd(op.Value) {
 		return Op{}, nil, false
 	}
 	if op.Kind == key.KindRangeDelete && (len(op.Value) > key.MaxUserKeySize || op.Span().Empty()) {
