@@ -84,7 +84,7 @@ var endMutants = []Mutant{
 		return
 	}
 `, ``}},
-		Killer: test("tree/merge", "TestVisible_jumpsOverNothingThatIsThere"),
+		Killer: test("tree", "TestEnds_areInNoGap"),
 	},
 	{
 		Name:   "the end of a long value is lost where it is referred to",
