@@ -68,12 +68,8 @@ func (b *Batch) Put(k, v []byte) {
 
 // PutUntil adds "set k to v until end", which is after 1970.
 func (b *Batch) PutUntil(k, v []byte, end key.Time) {
-	b.grow(k, key.EndSize+len(v))
-	b.ops = append(b.ops, byte(key.KindPutUntil))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
-	b.ops = binary.AppendUvarint(b.ops, uint64(key.EndSize+len(v)))
-	b.ops = key.WithEnd(append(b.ops, k...), end, v)
-	b.count++
+	b.begin(key.KindPutUntil, k, key.EndSize+len(v))
+	b.ops = key.WithEnd(b.ops, end, v)
 	b.adds = true
 }
 
@@ -89,26 +85,27 @@ func (b *Batch) Delete(k []byte) {
 // Merge adds "change k by argument". The argument must suit the operator: the integer operators take what
 // operand.AppendInt64 makes.
 func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
-	b.grow(k, 1+len(argument))
-	b.ops = append(b.ops, byte(key.KindMerge))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(argument)+1))
-	b.ops = append(b.ops, k...)
+	b.begin(key.KindMerge, k, 1+len(argument))
 	b.ops = append(append(b.ops, byte(o)), argument...)
-	b.count++
 	b.adds = true
 }
 
 // DeleteRange adds "remove the keys of s", which is not empty.
 func (b *Batch) DeleteRange(s span.Span) {
-	b.grow(s.Lo, len(s.Hi))
-	b.ops = append(b.ops, byte(key.KindRangeDelete))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(s.Lo)))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(s.Hi)))
-	b.ops = append(append(b.ops, s.Lo...), s.Hi...)
-	b.count++
+	b.begin(key.KindRangeDelete, s.Lo, len(s.Hi))
+	b.ops = append(b.ops, s.Hi...)
 	b.ranges++
 	b.ends += len(s.Lo) + len(s.Hi)
+}
+
+// begin adds an operation on k but for its value, which has n bytes: the caller appends them.
+func (b *Batch) begin(kind key.Kind, k []byte, n int) {
+	b.grow(k, n)
+	b.ops = append(b.ops, byte(kind))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(n))
+	b.ops = append(b.ops, k...)
+	b.count++
 }
 
 // Grow makes room for n bytes of encoded operations more, if n is positive.

@@ -13,11 +13,16 @@ const EndSize = 8
 //	offset  size  meaning
 //	     0     8  the end, in nanoseconds since 1970, at least 1 (i64, big-endian)
 //	     8        the value that the key has until then
+//
+//go:noinline
 func WithEnd(dst []byte, end Time, value []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(dst, uint64(end)), value...)
 }
 
-// SplitEnd is the reverse of WithEnd. The value is a part of b. If no value of WithEnd is in b, the end is 0.
+// SplitEnd is the reverse of WithEnd. The value is a part of b. If no value of WithEnd is in b, the end is 0. It is
+// asked for by many who seldom have an entry that ends, and would be most of the code of some.
+//
+//go:noinline
 func SplitEnd(b []byte) (end Time, value []byte) {
 	if len(b) < EndSize {
 		return 0, nil
