@@ -53,7 +53,11 @@ func (o *output) add(k key.Internal, value []byte) error {
 	}
 	o.last, o.seq = append(o.last[:0], k.User...), k.Trailer.Seq()
 	if len(value) > key.MaxValueSize { // one that was streamed
-		return o.writer.AddChunks(k, block.InChunks(value))
+		if k.Trailer.Kind() == key.KindPutUntil {
+			end, value := key.SplitEnd(value)
+			return o.writer.AddChunks(k, end, block.InChunks(value))
+		}
+		return o.writer.AddChunks(k, 0, block.InChunks(value))
 	}
 	return o.writer.Add(k, value)
 }

@@ -347,7 +347,11 @@ func (e *entries) step() bool {
 			e.value = e.entry.Value()
 			return true
 		}
-		value, problem := e.read(e.entry.Extent())
+		x := e.entry.Extent()
+		value, problem := e.read(x)
+		if value != nil && x.End > 0 {
+			value = key.WithEnd(nil, x.End, value)
+		}
 		if value != nil {
 			e.value = value
 			return true

@@ -113,6 +113,9 @@ func operationOf(op batch.Op) Operation {
 		return Operation{Kind: "delete", Key: op.Key}
 	case key.KindRangeDelete:
 		return Operation{Kind: "delete range", Key: op.Key, Value: op.Span().Hi}
+	case key.KindPutUntil:
+		_, value := key.SplitEnd(op.Value)
+		return Operation{Kind: "put until", Key: op.Key, Value: value}
 	case key.KindMerge:
 		return Operation{Kind: operators[op.Value[0]], Key: op.Key, Value: op.Value[1:]}
 	}

@@ -82,7 +82,7 @@ func (s *Snapshot) getPinned(limit int, dst, user []byte) (out []byte, found boo
 	if v == nil {
 		return dst, false, calls.ErrClosed
 	}
-	return s.tree.search(v, limit, dst, user, key.Hash(user), v.Cover(v.seq).Reader(user))
+	return s.tree.search(v, limit, dst, user, key.Hash(user), v.Cover(v.seq).Reader(user).At(s.now))
 }
 
 // unpin ends the pin of s, if it has one.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/origin"
@@ -37,6 +38,7 @@ type Iterator struct {
 	hold    readers.Registration
 	current *atomic.Pointer[View] // the view that the iterator should be on
 	view    *View
+	now     key.Time // by which entries end; 0 if the database has no time
 	lo, hi  []byte
 	visible merge.Visible
 	merging merge.Merging
@@ -85,7 +87,10 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	}
 	it.hold.Ends = (*ender)(it)
 	it.current = &tr.view
-	if s != nil {
+	if s == nil {
+		it.now = tr.opts.Now()
+	} else {
+		it.now = s.now
 		it.hold.On = &s.Registration
 		if tr.opts.Follow {
 			it.current = &s.pinned
@@ -124,7 +129,7 @@ func (it *Iterator) openView() error {
 	if it.tree.opts.Follow {
 		it.visible.Walk.Known = nil
 	}
-	it.visible.Reset(it.merging.Reset(it.runs...), visible.Reader{Seq: it.hold.Seq()}, it.lo, it.hi)
+	it.visible.Reset(it.merging.Reset(it.runs...), visible.Reader{Seq: it.hold.Seq(), Now: it.now}, it.lo, it.hi)
 	it.ready = true
 	return nil
 }

@@ -19,6 +19,7 @@ type merged struct {
 	user    []byte // a copy: what is passed to a merge function escapes, and the key of Get must not
 	limit   int    // a put of more bytes is not read: ErrTooLong
 	most    int    // operands that take more bytes are ErrTooLong
+	reader  visible.Reader
 	chain   operand.Chain
 	value   []byte // of the put below the operands, or a known result of an operand
 	present bool
@@ -26,6 +27,7 @@ type merged struct {
 
 	newest memtable.Version // the newest operand, if it is in a memtable
 	taken  int              // number of operands
+	ending bool             // they are above an entry that ends
 }
 
 // worthTelling is the number of operands from which on other readers are told the result of the newest one.
@@ -45,7 +47,11 @@ func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, reader visible
 		return dst, false, fmt.Errorf("get: %w: key %.40q: the value has more than %d bytes", operand.ErrMerge, user,
 			key.MaxValueSize)
 	}
-	if m.err != nil {
+	switch m.err {
+	case nil:
+	case visible.ErrNoTime:
+		return dst, false, m.err
+	default:
 		return dst, false, fmt.Errorf("get: %w", m.err)
 	}
 	if m.chain.Len() == 0 {
@@ -57,7 +63,7 @@ func (tr *Tree) getMerged(v *View, dst, user []byte, hash uint64, reader visible
 		return dst, false, fmt.Errorf("get: %w", err)
 	}
 	m.value = value
-	if m.taken >= worthTelling && m.newest.Exists() {
+	if m.taken >= worthTelling && m.newest.Exists() && !m.ending {
 		m.newest.LeadsTo(hash, value)
 	}
 	return append(dst, value...), true, nil
@@ -76,12 +82,13 @@ func (m *merged) recycle() {
 		m.value = nil
 	}
 	m.value, m.present, m.err = m.value[:0], false, nil
-	m.newest, m.taken = memtable.Version{}, 0
+	m.newest, m.taken, m.ending, m.reader = memtable.Version{}, 0, false, visible.Reader{}
 	mergedReads.Put(m)
 }
 
 // collect takes versions from the runs of v, the newest first, until one decides.
 func (m *merged) collect(tr *Tree, v *View, user []byte, hash uint64, reader visible.Reader) {
+	m.reader = reader
 	if !m.takeFromMemory(v.mems, user, hash, reader) {
 		m.takeFromTables(tr, v.runs, user, hash, reader)
 	}
@@ -118,8 +125,16 @@ func (m *merged) takeFromTables(tr *Tree, runs []tables.Run, user []byte, hash u
 	}
 }
 
-// take takes the version at seq, with its effect and value. It reports whether nothing older matters.
+// take takes the version at seq, with its effect and value. What ends is decided for the reader that collect was given;
+// without one, or if that has no time, it is ErrNoTime. It reports whether nothing older matters.
 func (m *merged) take(effect visible.Effect, seq key.SeqNum, value []byte) bool {
+	if effect == visible.Until {
+		if m.ending = true; m.reader.Now == 0 {
+			m.err = visible.ErrNoTime
+			return true
+		}
+		effect, value = m.reader.Part(value)
+	}
 	switch effect {
 	case visible.Fold:
 		m.taken++
@@ -136,7 +151,7 @@ func (m *merged) take(effect visible.Effect, seq key.SeqNum, value []byte) bool 
 	case visible.Hide:
 		m.present, m.value = false, m.value[:0]
 	default:
-		m.err = unknownKind()
+		m.err = visible.UnknownKind()
 	}
 	return true
 }
@@ -154,6 +169,9 @@ func (m *merged) takeFrom(tr *Tree, t *tables.Ref, user []byte, hash uint64, rea
 		return err != nil
 	}
 	m.value = value
+	if effect == visible.Until {
+		return m.take(effect, 0, value)
+	}
 	if effect != visible.Fold {
 		m.present = effect == visible.Show
 		return true

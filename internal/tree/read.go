@@ -5,7 +5,6 @@ import (
 	"math"
 	"sync"
 
-	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/system/calls"
@@ -17,8 +16,8 @@ import (
 const Latest = key.MaxSeqNum
 
 // Get appends the value of user at seq (Latest for the newest) to dst. found is false if the key is absent or
-// deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot; with MaxSnapshotAge only
-// Snapshot.Get notices that it no longer is. Get allocates nothing if dst has room.
+// deleted; dst is then returned as it was. seq must be Latest or held by a Snapshot; only Snapshot.Get has a time by
+// which entries end, and notices that it no longer is, with MaxSnapshotAge. Get allocates nothing if dst has room.
 func (tr *Tree) Get(dst, user []byte, seq key.SeqNum) (out []byte, found bool, err error) {
 	return tr.getWithin(math.MaxInt, dst, user, seq)
 }
@@ -42,12 +41,15 @@ func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []by
 		tr.gets.Hit(start)
 		return out, found, nil
 	}
-	if seq == Latest {
+	latest := seq == Latest
+	if latest {
 		seq = tr.newestIn(v)
 	}
 	search := tr.gets.Search(start)
 	out, found, err = tr.search(v, limit, dst, user, hash, v.Cover(seq).Reader(user))
-	if err == nil && tr.view.Load() == v { // otherwise a commit up to seq may be in a memtable that v does not have
+	if err == visible.ErrNoTime && latest {
+		out, found, err = tr.searchAt(tr.opts.Now(), limit, dst, user, hash, Latest)
+	} else if err == nil && tr.view.Load() == v { // otherwise a commit up to seq may be in a memtable that v does not have
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
 	tr.gets.End(search, user, err)
@@ -75,7 +77,21 @@ func (tr *Tree) newestIn(v *View) key.SeqNum {
 	return tr.readers.Visible()
 }
 
-// search is getWithin without the row cache.
+// searchAt is getWithin at a time, without the row cache, which is not for what ends. The caller is inside the epoch,
+// and has asked for the time before: so what is taken for ended was not replaced before its end.
+func (tr *Tree) searchAt(now key.Time, limit int, dst, user []byte, hash uint64, seq key.SeqNum) (
+	out []byte, found bool, err error) {
+	v := tr.view.Load()
+	if v == nil {
+		return dst, false, calls.ErrClosed
+	}
+	if seq == Latest {
+		seq = tr.newestIn(v)
+	}
+	return tr.search(v, limit, dst, user, hash, v.Cover(seq).Reader(user).At(now))
+}
+
+// search is getWithin without the row cache. See visible.ErrNoTime.
 func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader visible.Reader) (
 	out []byte, found bool, err error) {
 	for _, m := range v.mems {
@@ -84,7 +100,7 @@ func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader
 		case visible.Fold:
 			return tr.getMerged(v, dst, user, hash, reader)
 		default:
-			return resolve(dst, out, effect)
+			return reader.Answer(dst, out, effect)
 		}
 	}
 	for i := range v.runs {
@@ -101,7 +117,7 @@ func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader
 		case effect == visible.Fold:
 			return tr.getMerged(v, dst, user, hash, reader)
 		case effect != visible.Skip:
-			return resolve(dst, out, effect)
+			return reader.Answer(dst, out, effect)
 		}
 	}
 	return dst, false, nil
@@ -114,22 +130,6 @@ func (tr *Tree) getFromTable(t *tables.Ref, limit int, dst, user []byte, hash ui
 		return dst, visible.Skip, err
 	}
 	return r.GetWithin(limit, dst, user, hash, reader)
-}
-
-// resolve turns the effect of the version that decides into the answer.
-func resolve(dst, out []byte, effect visible.Effect) ([]byte, bool, error) {
-	switch effect {
-	case visible.Show:
-		return out, true, nil
-	case visible.Hide:
-		return dst, false, nil
-	}
-	return dst, false, unknownKind()
-}
-
-// unknownKind refuses a version that a newer program may have written.
-func unknownKind() error {
-	return corrupt.New("", -1, "entry of a kind unknown to this version of the program")
 }
 
 // maxHasBytes is the longest value that Has reads from a table, for the row cache. Values outside the pages are longer,

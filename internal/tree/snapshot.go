@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/tree/readers"
+	"lightningdb/internal/tree/visible"
 )
 
 // Snapshot keeps the state at one sequence number readable until Close. Its methods may be called from any number of
@@ -19,6 +20,7 @@ type Snapshot struct {
 	tree      *Tree
 	interrupt *calls.Interrupt     // of its iterators; nil for none
 	pinned    atomic.Pointer[View] // with Options.Follow: what it shows; nil once it is closed
+	now       key.Time             // its time; 0 if the database has none
 }
 
 // Snapshot returns a snapshot of the newest published state. It must be closed.
@@ -38,6 +40,7 @@ func (tr *Tree) HoldAs(s *Snapshot, o *origin.Origin) {
 	if s.Origin = o; s.tree != tr {
 		s.tree = tr // only once: a point read that comes late may still look at it
 	}
+	s.now = tr.opts.Now()
 	if !tr.opts.Follow || !tr.pin(s) {
 		tr.readers.Add(&s.Registration)
 	}
@@ -49,7 +52,7 @@ func (tr *Tree) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
 	if tr.gate.Closed() {
 		return nil, calls.ErrClosed
 	}
-	s := &Snapshot{tree: tr}
+	s := &Snapshot{tree: tr, now: tr.opts.Now()}
 	s.Origin = tr.Trace(origin.Snapshot)
 	if err := tr.readers.AddAt(&s.Registration, seq); err != nil {
 		return nil, err
@@ -69,6 +72,11 @@ func (s *Snapshot) getWithin(limit int, dst, user []byte) (out []byte, found boo
 		out, found, err = s.getPinned(limit, dst, user)
 	} else {
 		out, found, err = s.tree.getWithin(limit, dst, user, s.Seq())
+		if err == visible.ErrNoTime {
+			guard := s.tree.epochs.Enter()
+			defer guard.Exit()
+			out, found, err = s.tree.searchAt(s.now, limit, dst, user, key.Hash(user), s.Seq())
+		}
 	}
 	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
 		return dst, false, expired

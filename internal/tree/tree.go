@@ -36,6 +36,7 @@ type Options struct {
 	Clock  clock.Monotonic
 	Wall   func() time.Time
 	Random func() uint64
+	Now    func() key.Time // the time of the database, by which entries end; nil: none has ended
 
 	Budget   budget.Budget
 	Rules    operand.Rules
@@ -109,6 +110,9 @@ type Tree struct {
 
 // New returns a tree without content. Begin puts it into service.
 func New(o Options) *Tree {
+	if o.Now == nil {
+		o.Now = func() key.Time { return 0 }
+	}
 	tr := &Tree{
 		opts:   o,
 		dir:    o.Dir,

@@ -17,6 +17,11 @@ import (
 // Size is the length of the value that Get would append, and found is what it would say. A value outside the pages is
 // not read; operands are folded.
 func (tr *Tree) Size(user []byte, seq key.SeqNum) (size int64, found bool, err error) {
+	return tr.sizeAt(user, seq, tr.opts.Now())
+}
+
+// sizeAt is Size for a reader whose time is now.
+func (tr *Tree) sizeAt(user []byte, seq key.SeqNum, now key.Time) (size int64, found bool, err error) {
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	v := tr.view.Load()
@@ -26,16 +31,17 @@ func (tr *Tree) Size(user []byte, seq key.SeqNum) (size int64, found bool, err e
 	if seq == Latest {
 		seq = tr.newestIn(v)
 	}
-	return tr.sizeIn(v, user, seq)
+	return tr.sizeIn(v, user, seq, now)
 }
 
 // sizeIn is Size in v. The caller is inside the epoch.
-func (tr *Tree) sizeIn(v *View, user []byte, seq key.SeqNum) (size int64, found bool, err error) {
-	hash, reader := key.Hash(user), v.Cover(seq).Reader(user)
+func (tr *Tree) sizeIn(v *View, user []byte, seq key.SeqNum, now key.Time) (size int64, found bool, err error) {
+	hash, reader := key.Hash(user), v.Cover(seq).Reader(user).At(now)
 	effect := visible.Skip
 	for _, m := range v.mems {
 		if version := m.Find(user, hash, seq); version.Exists() {
-			size, effect = int64(len(version.Value())), reader.Of(version.Trailer())
+			e, value := reader.OfValue(version.Trailer(), version.Value())
+			size, effect = int64(len(value)), e
 			break
 		}
 	}
@@ -45,6 +51,9 @@ func (tr *Tree) sizeIn(v *View, user []byte, seq key.SeqNum) (size int64, found 
 			return 0, false, err
 		}
 		size = int64(x.Raw)
+		if effect == visible.Until {
+			effect = reader.UntilEnd(x.End)
+		}
 	}
 	switch effect {
 	case visible.Show:
@@ -55,7 +64,7 @@ func (tr *Tree) sizeIn(v *View, user []byte, seq key.SeqNum) (size int64, found 
 		value, found, err := tr.getMerged(v, nil, user, hash, reader)
 		return int64(len(value)), found, err
 	}
-	return 0, false, unknownKind()
+	return 0, false, visible.UnknownKind()
 }
 
 // locate is table.Reader.Locate of the newest version of user in the tables of v that reader sees, with the table that
@@ -89,7 +98,7 @@ func (s *Snapshot) Size(user []byte) (size int64, found bool, err error) {
 
 func (s *Snapshot) size(user []byte) (int64, bool, error) {
 	if !s.tree.opts.Follow {
-		return s.tree.Size(user, s.Seq())
+		return s.tree.sizeAt(user, s.Seq(), s.now)
 	}
 	guard := s.tree.epochs.Enter()
 	defer guard.Exit()
@@ -97,7 +106,7 @@ func (s *Snapshot) size(user []byte) (int64, bool, error) {
 	if v == nil {
 		return 0, false, calls.ErrClosed
 	}
-	return s.tree.sizeIn(v, user, v.seq)
+	return s.tree.sizeIn(v, user, v.seq, s.now)
 }
 
 // OpenValue is Get of user at s, or at the newest state if s is nil, for values of any length. One that is stored in
@@ -118,9 +127,9 @@ func (tr *Tree) OpenValue(s *Snapshot, user []byte) (value []byte, long *Iterato
 	defer guard.Exit()
 	seq, found := it.hold.Seq(), false
 	value, found, err = tr.search(it.view, key.ChunkSize, nil, user, key.Hash(user),
-		it.view.Cover(seq).Reader(user))
+		it.view.Cover(seq).Reader(user).At(it.now))
 	if err == operand.ErrTooLong {
-		if size, _, err = tr.sizeIn(it.view, user, seq); err == nil {
+		if size, _, err = tr.sizeIn(it.view, user, seq, it.now); err == nil {
 			long = it
 		}
 		return nil, long, size, it.reason(err)

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/tree/budget"
 	"lightningdb/internal/tree/compaction"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/tables"
 )
 
 // minFullBytes is less than any table holds when table.Writer says that it is full: each of its limits (leaves, keys,
@@ -93,12 +94,12 @@ type counts map[filename.Num]int64
 // in returns what Params.Garbage asks for about the tables of v. It counts a few tables anew: with each decision of
 // the compactor some more are known.
 func (c counts) in(tr *tree.Tree, v *tree.View) func(t *manifest.TableMeta) (bytes int64, known bool) {
-	left := 4 * tree.MaxWeighed // entries
+	left := 4 * tables.MaxWeighed // entries
 	return func(t *manifest.TableMeta) (bytes int64, known bool) {
 		if bytes, known = c[t.Num]; known {
 			return bytes, true
 		}
-		if t.Entries > tree.MaxWeighed || int(t.Entries) > left {
+		if t.Entries > tables.MaxWeighed || int(t.Entries) > left {
 			return 0, false
 		}
 		bytes, known, err := tr.Garbage(v, t.Num)

@@ -9,8 +9,9 @@
 //
 // A delete has no value length and no value; the value of a merge is an operand (package operand). The key of a range
 // delete is its lower end, and its value the upper one, behind the lower, or of length 0 if there is none: no range
-// ends at the empty key. Operation i of a batch whose first sequence number is s has sequence number s+i. Example: put
-// "k"="vv", delete "k", append "w" to "k", delete all from "k" to before "m" is
+// ends at the empty key. The value of a put until begins with its end (key.WithEnd). Operation i of a
+// batch whose first sequence number is s has sequence number s+i. Example: put "k"="vv", delete "k", append "w" to "k",
+// delete all from "k" to before "m" is
 //
 //	01 01 02 6b 76 76   00 01 6b   02 01 02 6b 04 77   03 01 01 6b 6d
 package batch
@@ -65,6 +66,13 @@ func (b *Batch) Put(k, v []byte) {
 	b.adds = true
 }
 
+// PutUntil adds "set k to v until end", which is after 1970.
+func (b *Batch) PutUntil(k, v []byte, end key.Time) {
+	b.begin(key.KindPutUntil, k, key.EndSize+len(v))
+	b.ops = key.WithEnd(b.ops, end, v)
+	b.adds = true
+}
+
 // Delete adds "remove k".
 func (b *Batch) Delete(k []byte) {
 	b.grow(k, 0)
@@ -77,26 +85,27 @@ func (b *Batch) Delete(k []byte) {
 // Merge adds "change k by argument". The argument must suit the operator: the integer operators take what
 // operand.AppendInt64 makes.
 func (b *Batch) Merge(o operand.Operator, k, argument []byte) {
-	b.grow(k, 1+len(argument))
-	b.ops = append(b.ops, byte(key.KindMerge))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(argument)+1))
-	b.ops = append(b.ops, k...)
+	b.begin(key.KindMerge, k, 1+len(argument))
 	b.ops = append(append(b.ops, byte(o)), argument...)
-	b.count++
 	b.adds = true
 }
 
 // DeleteRange adds "remove the keys of s", which is not empty.
 func (b *Batch) DeleteRange(s span.Span) {
-	b.grow(s.Lo, len(s.Hi))
-	b.ops = append(b.ops, byte(key.KindRangeDelete))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(s.Lo)))
-	b.ops = binary.AppendUvarint(b.ops, uint64(len(s.Hi)))
-	b.ops = append(append(b.ops, s.Lo...), s.Hi...)
-	b.count++
+	b.begin(key.KindRangeDelete, s.Lo, len(s.Hi))
+	b.ops = append(b.ops, s.Hi...)
 	b.ranges++
 	b.ends += len(s.Lo) + len(s.Hi)
+}
+
+// begin adds an operation on k but for its value, which has n bytes: the caller appends them.
+func (b *Batch) begin(kind key.Kind, k []byte, n int) {
+	b.grow(k, n)
+	b.ops = append(b.ops, byte(kind))
+	b.ops = binary.AppendUvarint(b.ops, uint64(len(k)))
+	b.ops = binary.AppendUvarint(b.ops, uint64(n))
+	b.ops = append(b.ops, k...)
+	b.count++
 }
 
 // Grow makes room for n bytes of encoded operations more, if n is positive.
@@ -127,8 +136,9 @@ var ErrTooManyRanges = errors.New("too many deletes of ranges")
 var errMalformed = errors.New("malformed batch")
 
 // Decode returns the batch encoded in data. That must hold exactly count operations, each with a known kind, with
-// sizes within the limits, for a merge with a well-formed operand of a known operator, and for a range delete with a
-// range that is not empty. Decode borrows data and checks all of it, so that Ops of the result never fails.
+// sizes within the limits, for a merge with a well-formed operand of a known operator, for a put until with an end,
+// and for a range delete with a range that is not empty. Decode borrows data and checks all of it, so that Ops of the
+// result never fails.
 func Decode(data []byte, count int) (Batch, error) {
 	b, rest := Batch{ops: data, count: count}, data
 	for range count {
@@ -210,6 +220,9 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	op.Key = data[:keySize:keySize]
 	op.Value = data[keySize : keySize+valueSize : keySize+valueSize]
 	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
+		return Op{}, nil, false
+	}
+	if op.Kind == key.KindPutUntil && !key.HasEnd(op.Value) {
 		return Op{}, nil, false
 	}
 	if op.Kind == key.KindRangeDelete && (len(op.Value) > key.MaxUserKeySize || op.Span().Empty()) {

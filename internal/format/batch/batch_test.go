@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"math"
 	"testing"
 
 	"lightningdb/internal/format/key"
@@ -23,6 +24,8 @@ func TestBatch_roundTrip(t *testing.T) {
 		{key.KindMerge, []byte("n"), operand.AppendInt64([]byte{1}, -7)},
 		{key.KindMerge, []byte("list"), []byte("\x04,more")},
 		{key.KindMerge, []byte("list"), []byte("\x05")},
+		{key.KindPutUntil, []byte("until"), key.WithEnd(nil, 1, nil)},
+		{key.KindPutUntil, nil, key.WithEnd(nil, math.MaxInt64, []byte("the last moment"))},
 		{key.KindRangeDelete, nil, nil},
 		{key.KindRangeDelete, nil, []byte{0}},
 		{key.KindRangeDelete, []byte("\xff"), nil},
@@ -32,6 +35,9 @@ func TestBatch_roundTrip(t *testing.T) {
 		switch op.Kind {
 		case key.KindPut:
 			b.Put(op.Key, op.Value)
+		case key.KindPutUntil:
+			end, value := key.SplitEnd(op.Value)
+			b.PutUntil(op.Key, value, end)
 		case key.KindMerge:
 			b.Merge(operand.Operator(op.Value[0]), op.Key, op.Value[1:])
 		case key.KindRangeDelete:
@@ -87,6 +93,22 @@ func TestDecode_refusesOperandsThatCannotBeFolded(t *testing.T) {
 	}
 }
 
+// What has no end, or one before 1970, would be hidden from everybody, or end at a moment that nobody has given.
+func TestDecode_refusesEndsThatAreNone(t *testing.T) {
+	for name, value := range map[string]string{
+		"none":           "",
+		"short":          "\x00\x00\x00\x00\x00\x00\x01",
+		"1970":           "\x00\x00\x00\x00\x00\x00\x00\x00v",
+		"before":         "\xff\xff\xff\xff\xff\xff\xff\xffv",
+		"beyond the end": "\x80\x00\x00\x00\x00\x00\x00\x00v",
+	} {
+		data := append([]byte{byte(key.KindPutUntil), 1, byte(len(value)), 'k'}, value...)
+		if _, err := Decode(data, 1); err == nil {
+			t.Errorf("%s: Decode takes %q", name, data)
+		}
+	}
+}
+
 // A range without keys would delete all of them, where an end of length 0 means that there is none.
 func TestDecode_refusesRangesWithoutKeys(t *testing.T) {
 	long := bytes.Repeat([]byte("k"), key.MaxUserKeySize+1)
@@ -121,6 +143,10 @@ func FuzzDecode(f *testing.F) {
 	b.DeleteRange(span.Span{})
 	f.Add(b.Bytes(), 6)
 	f.Add([]byte{3, 1, 1, 'k', 'k'}, 1)
+	f.Add([]byte{4, 1, 9, 'k', 0, 0, 0, 0, 0, 0, 0, 1, 'v'}, 1)
+	f.Add([]byte{4, 1, 8, 'k', 0, 0, 0, 0, 0, 0, 0, 0}, 1)
+	f.Add([]byte{4, 1, 8, 'k', 0x80, 0, 0, 0, 0, 0, 0, 1}, 1)
+	f.Add([]byte{4, 1, 7, 'k', 0, 0, 0, 0, 0, 0, 1}, 1)
 	f.Fuzz(func(t *testing.T, data []byte, count int) {
 		decoded, err := Decode(data, count)
 		if err != nil {
@@ -134,6 +160,9 @@ func FuzzDecode(f *testing.F) {
 			}
 			if op.Kind == key.KindRangeDelete && op.Span().Empty() {
 				t.Fatalf("operation %d deletes a range without keys", n)
+			}
+			if op.Kind == key.KindPutUntil && !key.HasEnd(op.Value) {
+				t.Fatalf("operation %d has no end", n)
 			}
 			if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
 				t.Fatalf("operation %d has an operand that cannot be folded", n)

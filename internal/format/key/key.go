@@ -47,15 +47,19 @@ const (
 	// entry of a memtable or table does (see package ranges).
 	KindRangeDelete Kind = 3
 
-	// Reserved for formats to come: 4 put with expiry, 5 value outside the tree. A reader that meets a kind it does not
-	// know reports corruption; it never guesses.
+	// KindPutUntil sets the key to the entry's value until a moment, its end, which the value begins with (see WithEnd).
+	// From then on the key has no value.
+	KindPutUntil Kind = 4
+
+	// Reserved for formats to come: 5 value outside the tree. A reader that meets a kind it does not know reports
+	// corruption; it never guesses.
 
 	// KindMax is the kind of a seek target: it sorts before every real kind of the same sequence number.
 	KindMax Kind = 255
 )
 
 // Known reports whether this version of the program understands entries of kind k.
-func (k Kind) Known() bool { return k <= KindMerge }
+func (k Kind) Known() bool { return k <= KindMerge || k == KindPutUntil }
 
 func (k Kind) String() string {
 	switch k {
@@ -67,6 +71,8 @@ func (k Kind) String() string {
 		return "merge"
 	case KindRangeDelete:
 		return "range delete"
+	case KindPutUntil:
+		return "put until"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }

@@ -142,6 +142,9 @@ func (w *Write) appendTo(b *batch.Batch) {
 	switch w.Kind {
 	case key.KindPut:
 		b.Put(w.Key, w.Value)
+	case key.KindPutUntil:
+		end, value := key.SplitEnd(w.Value)
+		b.PutUntil(w.Key, value, end)
 	case key.KindMerge:
 		b.Merge(operand.Operator(w.Value[0]), w.Key, w.Value[1:])
 	default:

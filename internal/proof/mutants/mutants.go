@@ -83,7 +83,7 @@ func All() []Mutant {
 		ownRangeMutants, keyMutants, rangeTableMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
 		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, typedMutants, rangeReadMutants,
-		pageMutants())
+		endMutants, pageMutants())
 }
 
 // Apply returns the changed files of m, by their path from root. It fails if a text to be replaced is not there exactly

@@ -781,8 +781,8 @@ var readerMutants = []Mutant{
 	{
 		Name:   "a row of a view that was left is kept",
 		Breaks: "a commit that has reached its durability is not seen by any later read",
-		Changes: []Change{{"internal/tree/read.go", `	if err == nil && tr.view.Load() == v {`,
-			`	if err == nil {`}},
+		Changes: []Change{{"internal/tree/read.go", `	} else if err == nil && tr.view.Load() == v {`,
+			`	} else if err == nil {`}},
 		Killer: test("engine", "TestGet_rowsOfAViewThatWasLeftAreNotKept"),
 	},
 }

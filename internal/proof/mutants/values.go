@@ -62,9 +62,9 @@ var valueMutants = []Mutant{
 	{
 		Name:   "a rewriting drops an entry whose value is in a value file",
 		Breaks: "keys are gone once their file is emptied",
-		Changes: []Change{{"internal/tree/compaction/execute.go", `	if ref, outside := input.Extent(); outside && effectOf(k) == visible.Show {`, `	if ref, outside := input.Extent(); outside && e.job.Emptied[ref.Table] && e.job.Reason == ReasonValues {
+		Changes: []Change{{"internal/tree/compaction/execute.go", `	if ref, outside := input.Extent(); outside && showsValue(k) {`, `	if ref, outside := input.Extent(); outside && e.job.Emptied[ref.Table] && e.job.Reason == ReasonValues {
 		return nil
-	} else if outside && effectOf(k) == visible.Show {`}},
+	} else if outside && showsValue(k) {`}},
 		Killer: test("engine", "TestValues_.*"),
 		Quick:  true,
 	},

@@ -48,8 +48,8 @@ type Output interface {
 	// these refers to.
 	AddReference(k key.Internal, ref page.Reference) error
 	// AddChunks is Add of a put whose value comes in chunks of page.ChunkSize, which are lent until the next call of next;
-	// after the last one, which may be shorter, next returns io.EOF.
-	AddChunks(k key.Internal, next func() ([]byte, error)) error
+	// after the last one, which may be shorter, next returns io.EOF. end is when an entry that ends does; 0 for others.
+	AddChunks(k key.Internal, end key.Time, next func() ([]byte, error)) error
 	// EstimatedSize is about how many bytes the file would have if it were finished now.
 	EstimatedSize() int64
 	// Full reports that no further user key may be added; further versions of the last one may. It must not report
@@ -238,7 +238,7 @@ func (e *execution) entry(input merge.Iterator) error {
 		e.stats.Tombstones++
 		return e.foldAbove(k, nil)
 	}
-	if ref, outside := input.Extent(); outside && effectOf(k) == visible.Show {
+	if ref, outside := input.Extent(); outside && showsValue(k) {
 		if done, err := e.passOn(k, ref, verdict, input); done || err != nil {
 			return err
 		}
@@ -254,7 +254,11 @@ func (e *execution) entry(input merge.Iterator) error {
 	case foldOnto:
 		return e.foldOnto(k, value)
 	}
-	if effectOf(k) != visible.Fold {
+	if effectOf(k) == visible.Until { // to some readers it has ended, and to some not
+		if err := e.writeOperands(0); err != nil {
+			return err
+		}
+	} else if effectOf(k) != visible.Fold {
 		if err := e.foldAbove(k, value); err != nil {
 			return err
 		}
@@ -322,7 +326,7 @@ func (e *execution) copyChunks(k key.Internal, ref page.Reference, input merge.I
 	first, n := e.fresh, 0
 	e.fresh = false
 	e.stats.EntriesOut++
-	return e.out.addChunks(k, first, func() ([]byte, error) {
+	return e.out.addChunks(k, ref.End, first, func() ([]byte, error) {
 		if n == ref.Chunks() {
 			return nil, io.EOF
 		}

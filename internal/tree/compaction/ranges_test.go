@@ -163,7 +163,7 @@ func TestPick_eachRangeGoesInTheEnd(t *testing.T) {
 			mustRun(t, w, w.picker().job(level, []*manifest.TableMeta{m}, level, ReasonManual))
 		}
 	}
-	if err := w.checkAt(held); err != nil {
+	if err := w.checkAt(held, 0); err != nil {
 		t.Fatal(err)
 	}
 	w.live = nil

@@ -34,7 +34,8 @@ const (
 // A merge operand is different: it does not hide older versions, but changes them. No snapshot sees the versions
 // within a stripe, so the operands at its top and the first put or tombstone below them become one put at the
 // sequence number of the newest. They are never folded with versions of another stripe, where a snapshot sees the
-// older value without them; but onto the result of an older stripe they may become a put of their own.
+// older value without them; but onto the result of an older stripe they may become a put of their own. Nor are they
+// folded onto a put that ends: readers before its end see its value under them, and those after it nothing.
 //
 // A range tombstone over the key is as a version of it that deletes it, only that it stays where it is: in the version.
 type retention struct {
@@ -47,6 +48,12 @@ type retention struct {
 
 // effectOf is the effect of the entry k on the readers of its stripe and of newer ones, all of which see it.
 func effectOf(k key.Internal) visible.Effect { return visible.Reader{Seq: key.MaxSeqNum}.Of(k.Trailer) }
+
+// showsValue reports whether k has a value that is shown, perhaps until some moment.
+func showsValue(k key.Internal) bool {
+	e := effectOf(k)
+	return e == visible.Show || e == visible.Until
+}
 
 // decide says what becomes of the entry k. Entries come in order; newUser reports that k is the first of its user
 // key.
@@ -67,7 +74,7 @@ func (r *retention) decide(k key.Internal, newUser bool) verdict {
 	switch {
 	case effect == visible.Fold && inStripe:
 		return collect
-	case follows && r.decided:
+	case follows && r.decided && effect != visible.Until:
 		return foldOnto
 	case effect == visible.Hide && r.stripe == 0 && !r.overlaps.holds(k.User):
 		return dropTombstone

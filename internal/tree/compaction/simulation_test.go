@@ -175,7 +175,9 @@ func (o *tally) Add(k key.Internal, value []byte) error {
 
 func (o *tally) AddReference(k key.Internal, ref page.Reference) error { return o.Add(k, nil) }
 
-func (o *tally) AddChunks(k key.Internal, next func() ([]byte, error)) error { return o.Add(k, nil) }
+func (o *tally) AddChunks(k key.Internal, end key.Time, next func() ([]byte, error)) error {
+	return o.Add(k, nil)
+}
 
 func (o *tally) EstimatedSize() int64 { return o.meta.Size }
 func (o *tally) Full() bool           { return false }

@@ -66,7 +66,11 @@ func smallParams() Params {
 }
 
 func (w *world) put(user string, value []byte) { w.write(user, key.KindPut, value) }
-func (w *world) remove(user string)            { w.write(user, key.KindDelete, nil) }
+func (w *world) putUntil(user string, end key.Time, value []byte) {
+	w.write(user, key.KindPutUntil, key.WithEnd(nil, end, value))
+}
+
+func (w *world) remove(user string) { w.write(user, key.KindDelete, nil) }
 
 func (w *world) merge(user string, o operand.Operator, argument string) {
 	w.write(user, key.KindMerge, append([]byte{byte(o)}, argument...))
@@ -303,14 +307,14 @@ func (w *world) bytes() (n int64) {
 // liveBytes is the size that the visible entries would have in one table.
 func (w *world) liveBytes() int64 {
 	n := int64(0)
-	for user, value := range w.model(w.seq) {
+	for user, value := range w.model(w.seq, 0) {
 		n += entrySize([]byte(user), value)
 	}
 	return n
 }
 
-// model is the content at seq according to the history.
-func (w *world) model(seq key.SeqNum) map[string][]byte {
+// model is the content at seq and now according to the history.
+func (w *world) model(seq key.SeqNum, now key.Time) map[string][]byte {
 	m := map[string][]byte{}
 	for _, e := range w.history[:seq] { // the i-th operation has sequence number i+1
 		user := string(e.Key.User)
@@ -328,6 +332,11 @@ func (w *world) model(seq key.SeqNum) map[string][]byte {
 			} else {
 				m[user] = []byte(unreadable)
 			}
+		case key.KindPutUntil:
+			end, value := key.SplitEnd(e.Value)
+			if m[user] = value; end <= now {
+				delete(m, user)
+			}
 		default:
 			m[user] = e.Value
 		}
@@ -344,18 +353,20 @@ func (w *world) check() error {
 		return err
 	}
 	for _, seq := range w.snapshots() {
-		if err := w.checkAt(seq); err != nil {
-			return fmt.Errorf("snapshot at %d of %d: %w", seq, w.seq, err)
+		for _, now := range []key.Time{0, 3, 5} { // before, between and after the ends of putUntil
+			if err := w.checkAt(seq, now); err != nil {
+				return fmt.Errorf("snapshot at %d of %d, time %d: %w", seq, w.seq, now, err)
+			}
 		}
 	}
 	return nil
 }
 
-func (w *world) checkAt(seq key.SeqNum) error {
-	want := w.model(seq)
+func (w *world) checkAt(seq key.SeqNum, now key.Time) error {
+	want := w.model(seq, now)
 	var v merge.Visible
 	v.Rules = rules
-	v.Reset(w.iteratorAt(seq), visible.Reader{Seq: seq}, nil, nil)
+	v.Reset(w.iteratorAt(seq), visible.Reader{Seq: seq, Now: now}, nil, nil)
 	n := 0
 	for ok := v.First(); ok; ok = v.Next() {
 		expected, there := want[string(v.Key())]
@@ -445,6 +456,13 @@ func (w *world) depsFor(job *Job) Deps {
 				runs = append(runs, w.unhidden(w.open(t.Num), w.v.Ranges.Join(job.Ranges), before-1))
 			}
 		}
+		for _, run := range runs {
+			for ok := run.First(); ok; ok = run.Next() {
+				if bytes.Equal(run.Key().User, user) && run.Key().Trailer.Kind() == key.KindPutUntil {
+					return dst, false, false // what it is worth depends on the time
+				}
+			}
+		}
 		v := merge.Visible{Rules: rules}
 		v.Reset(merge.New(runs...), visible.Reader{Seq: before - 1}, nil, nil)
 		defer v.Close()
@@ -499,16 +517,15 @@ func entrySize(user, value []byte) int64 { return int64(len(user) + len(value) +
 
 func (o *output) Add(k key.Internal, value []byte) error {
 	o.raw += int64(len(k.User) + len(value))
+	if end, rest := key.SplitEnd(value); len(rest) > o.w.inPage && k.Trailer.Kind() == key.KindPutUntil {
+		ref := page.Reference{Table: o.num, ID: uint64(o.num) << 8, Extent: page.Extent{
+			Offset: uint64(o.size), Stored: uint64(len(rest)), Raw: uint64(len(rest)), End: end}}
+		return o.addExtent(k, ref, value, len(rest))
+	}
 	if len(value) > o.w.inPage && k.Trailer.Kind() == key.KindPut {
 		ref := page.Reference{Table: o.num, ID: uint64(o.num) << 8, Extent: page.Extent{
 			Offset: uint64(o.size), Stored: uint64(len(value)), Raw: uint64(len(value))}}
-		o.w.extents[ref] = bytes.Clone(value)
-		o.size += int64(len(value)) + entrySize(k.User, nil)
-		if n := o.w.params.ValueThreshold; n > 0 && len(value) >= n {
-			o.values += int64(len(value))
-		}
-		o.entries, o.places = append(o.entries, mergetest.Entry{Key: k.Clone()}), append(o.places, ref)
-		return nil
+		return o.addExtent(k, ref, value, len(value))
 	}
 	o.size += entrySize(k.User, value)
 	o.entries = append(o.entries, mergetest.Entry{Key: k.Clone(), Value: bytes.Clone(value)})
@@ -516,8 +533,18 @@ func (o *output) Add(k key.Internal, value []byte) error {
 	return nil
 }
 
+func (o *output) addExtent(k key.Internal, ref page.Reference, value []byte, size int) error {
+	o.w.extents[ref] = bytes.Clone(value)
+	o.size += int64(size) + entrySize(k.User, nil)
+	if n := o.w.params.ValueThreshold; n > 0 && size >= n {
+		o.values += int64(size)
+	}
+	o.entries, o.places = append(o.entries, mergetest.Entry{Key: k.Clone()}), append(o.places, ref)
+	return nil
+}
+
 func (o *output) AddReference(k key.Internal, ref page.Reference) error {
-	if _, there := o.w.extents[ref]; !there || k.Trailer.Kind() != key.KindPut {
+	if _, there := o.w.extents[ref]; !there || (k.Trailer.Kind() == key.KindPutUntil) != (ref.End > 0) {
 		return fmt.Errorf("%v refers to %+v, which is not there", k, ref)
 	}
 	o.raw += int64(len(k.User)) + int64(ref.Raw)
@@ -530,10 +557,13 @@ func (o *output) AddReference(k key.Internal, ref page.Reference) error {
 	return nil
 }
 
-func (o *output) AddChunks(k key.Internal, next func() ([]byte, error)) error {
+func (o *output) AddChunks(k key.Internal, end key.Time, next func() ([]byte, error)) error {
 	var value []byte
 	for {
 		chunk, err := next()
+		if err == io.EOF && end > 0 {
+			return o.Add(k, key.WithEnd(nil, end, value))
+		}
 		if err == io.EOF {
 			return o.Add(k, value)
 		}

@@ -60,11 +60,11 @@ func (w *writer) addReference(k key.Internal, ref page.Reference, newUser bool) 
 }
 
 // addChunks appends a put whose value comes in chunks.
-func (w *writer) addChunks(k key.Internal, newUser bool, next func() ([]byte, error)) error {
+func (w *writer) addChunks(k key.Internal, end key.Time, newUser bool, next func() ([]byte, error)) error {
 	if err := w.prepare(k, newUser); err != nil {
 		return err
 	}
-	return w.out.AddChunks(k, next)
+	return w.out.AddChunks(k, end, next)
 }
 
 // mustCut reports whether the open output should end before user.

@@ -114,6 +114,8 @@ func (m *Table) under(user []byte, e ref, reader visible.Reader) (value []byte, 
 		return nil, false, false
 	case e == 0:
 		return m.folding.Below(m.folded[:0], user, maxFoldedBytes)
+	case m.effect(e, reader) == visible.Until: // to some readers it has ended, and to some not
+		return nil, false, false
 	case m.effect(e, reader) != visible.Show:
 		return m.folded[:0], false, true
 	case len(m.value(e)) > maxFoldedBytes:

@@ -322,6 +322,9 @@ func TestIterator_conforms(t *testing.T) {
 				b.Delete(e.Key.User)
 			case key.KindMerge:
 				b.Merge(operand.Operator(e.Value[0]), e.Key.User, e.Value[1:])
+			case key.KindPutUntil:
+				end, value := key.SplitEnd(e.Value)
+				b.PutUntil(e.Key.User, value, end)
 			}
 			if !table.Fits(b.Count(), len(b.Bytes())) {
 				t.Fatal("no room")

@@ -125,7 +125,8 @@ func (m *Table) Used() int { return int(m.used.Load()) }
 func (m *Table) Count() int { return int(m.count.Load()) }
 
 // Get looks up the newest version of user that reader sees, and returns its effect, Skip if there is none. hash is
-// key.Hash(user). If the version is shown, its value is appended to dst; otherwise out is dst. Nothing returned borrows
+// key.Hash(user). If the version is shown, its value is appended to dst, with its end before it if it ends;
+// otherwise out is dst. Nothing returned borrows
 // from the table.
 func (m *Table) Get(dst, user []byte, hash uint64, reader visible.Reader) (out []byte, effect visible.Effect) {
 	e := m.index.find(m, user, hash)
@@ -135,7 +136,7 @@ func (m *Table) Get(dst, user []byte, hash uint64, reader visible.Reader) (out [
 	if e == 0 {
 		return dst, visible.Skip
 	}
-	if effect = reader.Of(m.trailer(e)); effect != visible.Show {
+	if effect = reader.Of(m.trailer(e)); effect != visible.Show && effect != visible.Until {
 		return dst, effect
 	}
 	return append(dst, m.value(e)...), effect

@@ -73,6 +73,7 @@ type Visible struct {
 	taken int     // entries of room that were ever used
 	room  [maxBatchEntries]Entry
 
+	ended    bool          // what take was last asked about has ended
 	operands operand.Chain // those of one user key
 	foldErr  error         // why there is no value when resting folded
 }
@@ -308,11 +309,20 @@ func (v *Visible) Value() ([]byte, error) {
 	case inNextBatch, inPrevBatch:
 		return v.batch[v.at].Value, nil
 	case forward:
-		return v.input.Value()
+		return v.inputValue()
 	case folded:
 		return v.value, v.foldErr
 	}
 	return v.value, nil
+}
+
+// inputValue is the value of the entry that input is at, without its end.
+func (v *Visible) inputValue() ([]byte, error) {
+	value, err := v.input.Value()
+	if v.input.Key().Trailer.Kind() == key.KindPutUntil {
+		_, value = key.SplitEnd(value)
+	}
+	return value, err
 }
 
 // Err says why v is at none, if it has not reached an end. An entry of a kind that this program does not know is a
@@ -388,7 +398,11 @@ func (v *Visible) findForward() bool {
 			v.passDead()
 			continue
 		}
-		switch v.reader.Of(k.Trailer) {
+		effect, ok := v.effect(k)
+		if !ok {
+			return false
+		}
+		switch effect {
 		case visible.Skip:
 			v.Walk.End()
 			v.hold(k.User)
@@ -399,7 +413,7 @@ func (v *Visible) findForward() bool {
 			return true
 		case visible.Hide:
 			v.hold(k.User)
-			v.Walk.Pass(v.key, v.key, 1)
+			v.passedDead(k)
 			v.passDead()
 		case visible.Fold:
 			v.Walk.End()
@@ -410,6 +424,34 @@ func (v *Visible) findForward() bool {
 		}
 	}
 	return v.end()
+}
+
+// effect is the effect of the entry at k, the position of input, where that may have an end: Show or Hide then. ok is
+// false if the end could not be read; v.err says why.
+func (v *Visible) effect(k key.Internal) (effect visible.Effect, ok bool) {
+	if effect = v.reader.Of(k.Trailer); effect != visible.Until {
+		return effect, true
+	}
+	if x, outside := v.input.Extent(); outside {
+		return v.reader.UntilEnd(x.End), true
+	}
+	value, err := v.input.Value()
+	if err != nil {
+		v.err = err
+		return visible.Unknown, false
+	}
+	effect, _ = v.reader.OfValue(k.Trailer, value)
+	return effect, true
+}
+
+// passedDead tells v.Walk that the snapshot sees nothing of v.key, because of the entry k. What has ended is in no gap:
+// to a reader with an earlier time it may be there.
+func (v *Visible) passedDead(k key.Internal) {
+	if v.reader.Of(k.Trailer) == visible.Until {
+		v.Walk.End()
+		return
+	}
+	v.Walk.Pass(v.key, v.key, 1)
 }
 
 // passDead is passDecided for a user key v.key of which the snapshot sees nothing; it skips a gap that follows.
@@ -519,7 +561,8 @@ func (v *Visible) collect() (present, ok bool) {
 				v.foldErr = operand.TooLong(v.key, x.Raw)
 				return false, true
 			}
-			return v.take(k)
+			effect, ok := v.take(k)
+			return effect == visible.Show, ok
 		}
 		value, err := v.input.Value()
 		if err == nil {
@@ -593,6 +636,9 @@ func (v *Visible) findBackward() bool {
 		if !ok {
 			return false
 		}
+		if v.ended {
+			v.Walk.End()
+		}
 		switch newest {
 		case visible.Show:
 			v.Walk.End()
@@ -616,6 +662,9 @@ func (v *Visible) passDeadBackward() {
 	if v.input.Valid() && bytes.Equal(v.input.Key().User, v.key) {
 		v.Walk.End()
 		v.passNewer()
+		return
+	}
+	if v.ended {
 		return
 	}
 	v.Walk.Pass(v.key, v.key, 1)
@@ -671,15 +720,13 @@ func (v *Visible) takePrevBatch() bool {
 // and returns the effect of the newest; if that is Show, its value is in v.value. If there is none, the key is hidden.
 // ok is false if this could not be found out; v.err says why.
 func (v *Visible) takeNewest() (newest visible.Effect, ok bool) {
-	newest = visible.Hide
+	newest, v.ended = visible.Hide, false
 	for range maxSteps {
 		k := v.input.Key()
-		effect := v.reader.Of(k.Trailer)
-		if effect == visible.Skip || !bytes.Equal(k.User, v.key) {
+		if v.reader.Of(k.Trailer) == visible.Skip || !bytes.Equal(k.User, v.key) {
 			return newest, true
 		}
-		newest = effect
-		if _, ok = v.take(k); !ok {
+		if newest, ok = v.take(k); !ok {
 			return newest, false
 		}
 		if !v.input.Prev() {
@@ -698,8 +745,7 @@ func (v *Visible) jumpToNewest(sofar visible.Effect) (newest visible.Effect, ok 
 	newest = sofar
 	if v.input.SeekGE(key.SeekTo(v.key, v.reader.Seq)) {
 		k := v.input.Key()
-		newest = v.reader.Of(k.Trailer)
-		if _, ok = v.take(k); !ok {
+		if newest, ok = v.take(k); !ok {
 			return newest, false
 		}
 		v.input.SeekLT(key.SeekTo(v.key, key.MaxSeqNum))
@@ -708,22 +754,26 @@ func (v *Visible) jumpToNewest(sofar visible.Effect) (newest visible.Effect, ok 
 	return newest, v.err == nil
 }
 
-// take copies the value of the entry at k, the position of input, if it is shown, and reports that as present. ok is
-// false if the entry cannot be used; v.err says why.
-func (v *Visible) take(k key.Internal) (present, ok bool) {
-	switch v.reader.Of(k.Trailer) {
+// take returns the effect of the entry at k, the position of input, and copies its value if it is shown. ok is false if
+// the entry cannot be used; v.err says why.
+func (v *Visible) take(k key.Internal) (effect visible.Effect, ok bool) {
+	if effect, ok = v.effect(k); !ok {
+		return effect, false
+	}
+	v.ended = effect == visible.Hide && v.reader.Of(k.Trailer) == visible.Until
+	switch effect {
 	case visible.Hide, visible.Fold:
-		return false, true
+		return effect, true
 	case visible.Show:
-		value, err := v.input.Value()
+		value, err := v.inputValue()
 		if err != nil {
 			v.err = err
-			return false, false
+			return effect, false
 		}
 		v.value = append(v.value[:0], value...)
-		return true, true
+		return effect, true
 	}
-	return false, v.unknown(k)
+	return effect, v.unknown(k)
 }
 
 // unknown settles v at none because of an entry of a kind that this program does not know. It returns false.

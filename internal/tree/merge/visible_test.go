@@ -32,16 +32,27 @@ type shown struct {
 
 // seen is the model: what a snapshot at seq sees of entries within [lower, upper).
 func seen(entries []mergetest.Entry, seq key.SeqNum, lower, upper []byte) []shown {
+	return seenBy(entries, visible.Reader{Seq: seq}, lower, upper)
+}
+
+// seenBy is seen for a reader with a time.
+func seenBy(entries []mergetest.Entry, reader visible.Reader, lower, upper []byte) []shown {
 	var result []shown
 	for _, e := range slices.Backward(entries) { // the oldest version of a key first
 		user := e.Key.User
 		inside := bytes.Compare(user, lower) >= 0 && (upper == nil || bytes.Compare(user, upper) < 0)
-		if !inside || e.Key.Trailer.Seq() > seq {
+		if !inside || e.Key.Trailer.Seq() > reader.Seq {
 			continue
 		}
 		last := len(result) - 1
 		present := last >= 0 && bytes.Equal(result[last].user, user)
 		next := shown{user: user, value: e.Value}
+		ended := false
+		if e.Key.Trailer.Kind() == key.KindPutUntil {
+			var end key.Time
+			end, next.value = key.SplitEnd(e.Value)
+			ended = reader.Now >= end
+		}
 		if e.Key.Trailer.Kind() == key.KindMerge {
 			var before shown
 			if present {
@@ -53,7 +64,7 @@ func seen(entries []mergetest.Entry, seq key.SeqNum, lower, upper []byte) []show
 		if present {
 			result = result[:last]
 		}
-		if e.Key.Trailer.Kind() != key.KindDelete {
+		if e.Key.Trailer.Kind() != key.KindDelete && !ended {
 			result = append(result, next)
 		}
 	}
@@ -84,8 +95,9 @@ func TestVisible_equalsModel(t *testing.T) {
 		seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
 		lower, upper := optionalKey(rt, "lower"), optionalKey(rt, "upper")
 		runs := deal(entries, rapid.IntRange(1, 4).Draw(rt, "runs"))
-		v.Reset(pooled.Reset(iterators(runs)...), visible.Reader{Seq: seq}, lower, upper)
-		walk(rt, &v, seen(entries, seq, lower, upper))
+		reader := visible.Reader{Seq: seq, Now: key.Time(rapid.IntRange(0, 12).Draw(rt, "now"))}
+		v.Reset(pooled.Reset(iterators(runs)...), reader, lower, upper)
+		walk(rt, &v, seenBy(entries, reader, lower, upper))
 		if err := v.Close(); err != nil {
 			rt.Fatal(err)
 		}
@@ -177,10 +189,13 @@ func TestVisible_batches(t *testing.T) {
 		for i := range 30 {
 			user := fmt.Appendf(nil, "%02d%d", i, i/2%2) // every other key ends as the one before
 			for range 1 + random.IntN(3) {
-				k := key.Make(user, key.SeqNum(seqs[len(entries)]+1), key.Kind([]int{1, 1, 1, 1, 0, 2}[random.IntN(6)]))
+				k := key.Make(user, key.SeqNum(seqs[len(entries)]+1), key.Kind([]int{1, 1, 1, 4, 0, 2}[random.IntN(6)]))
 				e := mergetest.Entry{Key: k}
 				if k.Trailer.Kind() != key.KindDelete {
 					e.Value = []byte{byte(operand.Append), byte(k.Trailer.Seq())}
+				}
+				if k.Trailer.Kind() == key.KindPutUntil {
+					e.Value = key.WithEnd(nil, key.Time(1+random.IntN(10)), e.Value)
 				}
 				entries = append(entries, e)
 			}
@@ -188,8 +203,9 @@ func TestVisible_batches(t *testing.T) {
 		slices.SortFunc(entries, func(a, b mergetest.Entry) int { return key.Compare(a.Key, b.Key) })
 		for seq := range key.SeqNum(92) {
 			var v merge.Visible
-			v.Reset(merge.New(iterators(deal(entries, 1+int(seed)%3))...), visible.Reader{Seq: seq}, nil, nil)
-			thereAndBack(t, &v, seen(entries, seq, nil, nil), random)
+			reader := visible.Reader{Seq: seq, Now: key.Time(seed)}
+			v.Reset(merge.New(iterators(deal(entries, 1+int(seed)%3))...), reader, nil, nil)
+			thereAndBack(t, &v, seenBy(entries, reader, nil, nil), random)
 		}
 	}
 }
@@ -508,8 +524,9 @@ func TestVisible_jumpsOverNothingThatIsThere(t *testing.T) {
 			seq := key.SeqNum(rapid.IntRange(0, 101).Draw(rt, "snapshot"))
 			lower, upper := optionalKey(rt, "lower"), optionalKey(rt, "upper")
 			runs := deal(entries, rapid.IntRange(1, 4).Draw(rt, "runs"))
-			v.Reset(merge.New(iterators(runs)...), visible.Reader{Seq: seq}, lower, upper)
-			walk(rt, &v, seen(entries, seq, lower, upper))
+			reader := visible.Reader{Seq: seq, Now: key.Time(rapid.IntRange(0, 12).Draw(rt, "now"))} // also back in time
+			v.Reset(merge.New(iterators(runs)...), reader, lower, upper)
+			walk(rt, &v, seenBy(entries, reader, lower, upper))
 			if err := v.Close(); err != nil {
 				rt.Fatal(err)
 			}

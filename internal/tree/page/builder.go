@@ -35,7 +35,7 @@ func InlineSize(k key.Internal, valueSize int) int {
 
 // ExtentSize is by how much an entry with this key whose value is an extent makes the page grow, at most.
 func ExtentSize(k key.Internal) int {
-	return indexSize + padded(trailerSize+5+binary.MaxVarintLen64+len(k.User)+extentSize)
+	return indexSize + padded(trailerSize+5+binary.MaxVarintLen64+len(k.User)+placeSize(k.Trailer.Kind()))
 }
 
 // Fits reports whether an entry that makes the page grow by size bytes leaves it no larger than limit and small
@@ -52,9 +52,13 @@ func (b *Builder) Add(k key.Internal, value []byte) int {
 	return at
 }
 
-// AddExtent appends an entry whose value is stored at x, and returns the offset at which it begins.
+// AddExtent appends an entry whose value is stored at x, with its end if it ends, and returns the offset at
+// which it begins.
 func (b *Builder) AddExtent(k key.Internal, x Extent) int {
 	at := b.begin(k, x.Raw<<1|1)
+	if k.Trailer.Kind() == key.KindPutUntil {
+		b.buf = key.WithEnd(b.buf, x.End, nil)
+	}
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, x.Offset)
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, x.Stored)
 	b.buf = binary.LittleEndian.AppendUint32(b.buf, x.File)

@@ -76,6 +76,8 @@ func suits(e *Entry, level int) bool {
 		return e.word == 0
 	case key.KindMerge:
 		return e.IsExtent() || operand.Check(e.value) == nil
+	case key.KindPutUntil:
+		return key.HasEnd(e.value)
 	}
 	return false
 }

@@ -18,9 +18,11 @@
 //	offset in entry   size  meaning
 //	             0       8  trailer: sequence number << 8 | kind (u64)
 //	             8  varies  length of the user key (uvarint)
-//	                varies  value word (uvarint): length of the value << 1 | 1 if the value is an extent
+//	                varies  value word (uvarint): length of the value << 1 | 1 if the value is an extent, whose
+//	                        length does not count the end of a put until
 //	                varies  user key, whole: a locator position leads to all that a lookup compares
-//	                varies  the value; of an extent its place, 20 bytes:
+//	                varies  the value; of an extent its place, 20 bytes, and before that of a put until its end (i64,
+//	                        big-endian):
 //	                        offset (u64), stored length (u64), value file (u32): 0 for the table's own file, n for
 //	                        the nth value file that the table's properties name
 //
@@ -50,6 +52,7 @@ const (
 	indexSize    = headSize + slotSize // of the search array, an entry
 	footerSize   = 8
 	extentSize   = 20
+	endSize      = key.EndSize // of the end of an extent that ends, before its place
 	childSize    = 4
 	minEntrySize = 16
 )
@@ -60,6 +63,8 @@ type Extent struct {
 	Stored uint64 // bytes stored there
 	Raw    uint64 // length of the value
 	File   uint32 // 0: the table's own file; n: the nth of the value files that the table refers to
+
+	End key.Time // of an entry of key.KindPutUntil, which the value here does not begin with; 0 for others
 }
 
 const (
@@ -76,6 +81,14 @@ func (x Extent) Chunks() int {
 		return 0
 	}
 	return int((min(x.Raw, MaxChunked) + ChunkSize - 1) / ChunkSize)
+}
+
+// ScratchBytes is how much memory it takes to read x, which was checked: as stored, or its value.
+func (x Extent) ScratchBytes() int {
+	if x.Chunks() > 0 {
+		return int(x.Raw)
+	}
+	return int(max(x.Stored, x.Raw))
 }
 
 // ChunkLen is how many bytes of the value the nth chunk holds.
@@ -104,16 +117,43 @@ func (e *Entry) Value() []byte { return e.value }
 // Extent is the place of the value of an entry that is an extent, as the page says: nothing about it has been
 // checked.
 func (e *Entry) Extent() Extent {
+	place, end := e.value, key.Time(0)
+	if e.Key.Ends() {
+		end, place = key.SplitEnd(e.value)
+	}
 	return Extent{
-		Offset: binary.LittleEndian.Uint64(e.value),
-		Stored: binary.LittleEndian.Uint64(e.value[8:]),
-		File:   binary.LittleEndian.Uint32(e.value[16:]),
+		Offset: binary.LittleEndian.Uint64(place),
+		Stored: binary.LittleEndian.Uint64(place[8:]),
+		File:   binary.LittleEndian.Uint32(place[16:]),
 		Raw:    e.word >> 1,
+		End:    end,
 	}
 }
 
-// Size is the length of the value, wherever it is stored.
-func (e *Entry) Size() uint64 { return e.word >> 1 }
+// Size is the length of the value, wherever it is stored, without the end of one that ends.
+func (e *Entry) Size() uint64 {
+	if e.Key.Ends() && !e.IsExtent() {
+		return e.word>>1 - endSize
+	}
+	return e.word >> 1
+}
+
+// End is when the entry ends; 0 if it does not.
+func (e *Entry) End() key.Time {
+	if !e.Key.Ends() {
+		return 0
+	}
+	end, _ := key.SplitEnd(e.value)
+	return end
+}
+
+// placeSize is how many bytes stand in the page for an extent of a kind.
+func placeSize(kind key.Kind) int {
+	if kind == key.KindPutUntil {
+		return endSize + extentSize
+	}
+	return extentSize
+}
 
 // Page is a view of a payload that passed Check.
 type Page struct {
@@ -190,7 +230,7 @@ func split(b []byte) (user, value []byte, word uint64, ok bool) {
 	}
 	vlen := int(word >> 1)
 	if word&1 != 0 {
-		vlen = extentSize
+		vlen = placeSize(key.Kind(b[0]))
 	}
 	end := at + klen
 	return b[at:end:end], b[end : end+vlen : end+vlen], word, true
@@ -350,7 +390,7 @@ func locate(payload []byte, at int) (entryParts, bool) {
 	}
 	vlen := word >> 1
 	if word&1 != 0 {
-		vlen = extentSize
+		vlen = uint64(placeSize(key.Kind(payload[at])))
 	}
 	left := uint64(len(payload) - pos)
 	if klen > left || vlen > left-klen {

@@ -13,9 +13,9 @@ import (
 var ErrStreamTooLong = block.ErrTooLong
 
 // AddChunks is Add of a put whose value comes in chunks: next returns page.ChunkSize bytes, which it lends until its
-// next call, fewer at the end of the value, and after that io.EOF. The value must have more bytes than one chunk. After
-// an error the table cannot be finished.
-func (w *Writer) AddChunks(k key.Internal, next func() ([]byte, error)) error {
+// next call, fewer at the end of the value, and after that io.EOF. The value must have more bytes than one chunk. end
+// is when the entry ends, if it does, and 0 if not. After an error the table cannot be finished.
+func (w *Writer) AddChunks(k key.Internal, end key.Time, next func() ([]byte, error)) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -23,7 +23,7 @@ func (w *Writer) AddChunks(k key.Internal, next func() ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	if k.Trailer.Kind() != key.KindPut {
+	if !k.Puts() || (end > 0) != k.Ends() {
 		return fmt.Errorf("table: chunks of %v", k.Trailer.Kind())
 	}
 	if w.err = w.makeRoom(k, page.ExtentSize(k)); w.err != nil {
@@ -33,6 +33,7 @@ func (w *Writer) AddChunks(k key.Internal, next func() ([]byte, error)) error {
 	if x, w.err = w.out.WriteChunks(next); w.err != nil {
 		return w.err
 	}
+	x.End = end
 	w.props.ExtentBytes += x.Stored
 	w.added(k, newest, w.page.AddExtent(k, x), x.Raw)
 	return nil

@@ -69,7 +69,7 @@ func TestAddChunks_writesWhatAddDoes(t *testing.T) {
 	got := &memFile{}
 	w := NewWriter(got, o)
 	for _, r := range rows {
-		if err := w.AddChunks(r.key, block.InChunks(r.value)); err != nil {
+		if err := w.AddChunks(r.key, 0, block.InChunks(r.value)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +91,7 @@ func TestAddChunks_failsForGood(t *testing.T) {
 	} {
 		w := NewWriter(&discard{}, Options{ID: testID})
 		n := -1
-		err := w.AddChunks(put("k", 1, "").key, func() ([]byte, error) { n++; return next(n) })
+		err := w.AddChunks(put("k", 1, "").key, 0, func() ([]byte, error) { n++; return next(n) })
 		if err == nil || (name == "error") != errors.Is(err, broken) ||
 			(name == "too long") != errors.Is(err, ErrStreamTooLong) {
 			t.Errorf("%s: %v", name, err)

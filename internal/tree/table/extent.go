@@ -114,11 +114,3 @@ func (r *Reader) openExtent(dst, raw, stored []byte, x page.Extent) ([]byte, err
 	}
 	return append(dst, value...), nil
 }
-
-// extentScratchBytes is how much memory it takes to read x, which was checked: as stored, or its value.
-func extentScratchBytes(x page.Extent) int {
-	if x.Chunks() > 0 {
-		return int(x.Raw)
-	}
-	return int(max(x.Stored, x.Raw))
-}

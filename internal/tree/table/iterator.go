@@ -29,6 +29,7 @@ type Iterator struct {
 	pin   cache.Pin
 	ahead *readAhead    // of a sequential iterator, instead of pin
 	value piece.Scratch // of the last extent read
+	until []byte        // the last value of one that ends, behind its end
 	done  bool          // closed
 
 	chunks block.Chunks // of the extent of which Chunk was last asked for
@@ -136,16 +137,21 @@ func (it *Iterator) Valid() bool { return it.valid }
 // Key is the key of the entry. The iterator must be valid.
 func (it *Iterator) Key() key.Internal { return it.entry.Key }
 
-// Value is the value of the entry, empty for a tombstone. It reads the file if the value is an extent. The iterator
-// must be valid.
+// Value is the value of the entry, empty for a tombstone, with the end of one that ends before it. It reads the file if
+// the value is an extent. The iterator must be valid.
 func (it *Iterator) Value() ([]byte, error) {
 	if !it.entry.IsExtent() {
 		return it.entry.Value(), nil
 	}
-	value, err := it.readExtent(it.entry.Extent())
+	x := it.entry.Extent()
+	value, err := it.readExtent(x)
 	if err != nil {
 		it.fail(err)
 		return nil, err
+	}
+	if x.End > 0 {
+		it.until = key.WithEnd(it.until[:0], x.End, value)
+		return it.until, nil
 	}
 	return value, nil
 }
@@ -177,7 +183,7 @@ func (it *Iterator) readExtent(x page.Extent) ([]byte, error) {
 	if err := it.r.checkExtent(x); err != nil {
 		return nil, err
 	}
-	dst := it.value.Bytes(extentScratchBytes(x))[:0]
+	dst := it.value.Bytes(x.ScratchBytes())[:0]
 	if it.ahead != nil && x.Chunks() == 0 {
 		if stored := it.ahead.at(int64(x.Offset), int64(x.Stored)); stored != nil {
 			return it.r.openExtent(dst, dst, stored, x)

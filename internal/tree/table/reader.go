@@ -216,9 +216,9 @@ func (r *Reader) Close() error {
 }
 
 // Get finds the newest version of user that reader sees, and returns its effect: Skip if the table holds none. If the
-// effect is Show, the value is appended to dst; use an iterator to read the operands of a merge. hash is key.Hash of
-// user. The caller is inside a guard of the cache's epoch domain. Get allocates nothing if dst has room and the pages
-// are cached. On an error out is dst.
+// effect is Show, the value is appended to dst; if it is Until, with its end before it; use an iterator to
+// read the operands of a merge. hash is key.Hash of user. The caller is inside a guard of the cache's epoch domain. Get
+// allocates nothing if dst has room and the pages are cached. On an error out is dst.
 func (r *Reader) Get(dst, user []byte, hash uint64, reader visible.Reader) (
 	out []byte, effect visible.Effect, err error) {
 	return r.GetWithin(math.MaxInt, dst, user, hash, reader)
@@ -238,7 +238,7 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visi
 }
 
 // Locate is Get without the value: the extent that it lies in, or one in no file of its length if that is not outside
-// the pages. It is the zero Extent unless the effect is Show.
+// the pages, with its end. It is the zero Extent unless the effect is Show or Until.
 func (r *Reader) Locate(user []byte, hash uint64, reader visible.Reader) (
 	x page.Extent, effect visible.Effect, err error) {
 	var private privatePages
@@ -250,10 +250,11 @@ func (r *Reader) Locate(user []byte, hash uint64, reader visible.Reader) (
 		return x, visible.Skip, err
 	case effect == visible.Unknown:
 		return x, effect, r.src.Damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
-	case effect == visible.Show && e.IsExtent():
+	case effect != visible.Show && effect != visible.Until:
+	case e.IsExtent():
 		x = e.Extent()
-	case effect == visible.Show:
-		x.Raw = e.Size()
+	default:
+		x.Raw, x.End = e.Size(), e.End()
 	}
 	return x, effect, nil
 }
@@ -372,17 +373,21 @@ func (r *Reader) findBySearch(e *page.Entry, user []byte, reader visible.Reader,
 	return visible.Skip, nil
 }
 
-// appendValue appends the value of e to dst, if its effect is to be shown and it has no more than limit bytes.
+// appendValue appends the value of e to dst, if its effect is to be shown, perhaps until its end, and it has no
+// more than limit bytes.
 func (r *Reader) appendValue(limit int, dst []byte, e *page.Entry, effect visible.Effect) (
 	[]byte, visible.Effect, error) {
 	switch {
 	case effect == visible.Unknown:
 		return dst, effect, r.src.Damaged(-1, "an entry of %v", e.Key.Trailer.Kind())
-	case effect != visible.Show:
+	case effect != visible.Show && effect != visible.Until:
 		return dst, effect, nil
 	case e.Size() > uint64(limit):
 		return dst, visible.Skip, operand.ErrTooLong
 	case e.IsExtent():
+		if effect == visible.Until {
+			dst = key.WithEnd(dst, e.End(), nil)
+		}
 		out, err := r.appendExtent(dst, e.Extent())
 		return out, effect, err
 	}

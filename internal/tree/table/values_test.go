@@ -147,7 +147,14 @@ func TestAddReference_takesPutsOnly(t *testing.T) {
 	}
 	w := NewWriter(&memFile{}, Options{ID: testID, PageSize: 512, Codec: codec.By(codec.None)})
 	defer w.Release()
-	ref.Stored = 0
+	if err := w.AddReference(key.Make([]byte("k"), 5, key.KindPutUntil), ref); err == nil {
+		t.Error("a reference of a put until is taken without an end")
+	}
+	ref.End = 7
+	if err := w.AddReference(key.Make([]byte("k"), 5, key.KindPut), ref); err == nil {
+		t.Error("a reference of a put is taken with an end")
+	}
+	ref.End, ref.Stored = 0, 0
 	if err := w.AddReference(key.Make([]byte("k"), 5, key.KindPut), ref); err == nil {
 		t.Error("a reference to no bytes is taken")
 	}

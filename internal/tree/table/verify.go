@@ -268,7 +268,7 @@ func (v *verifier) checkReference(n int, e *page.Entry) error {
 	if _, err := v.r.valueFile(x.File); err != nil {
 		return err
 	}
-	if e.Key.Trailer.Kind() != key.KindPut {
+	if !e.Key.Puts() {
 		return v.damagedPage(n, "leaf page %d leads to %v in another file", n, e.Key.Trailer.Kind())
 	}
 	for len(v.referred) < int(x.File) {
@@ -298,7 +298,7 @@ func (v *verifier) checkExtent(n int, x page.Extent) error {
 	if err := v.r.src.Read(stored, v.end); err != nil {
 		return err
 	}
-	raw := v.raw.Bytes(extentScratchBytes(x))
+	raw := v.raw.Bytes(x.ScratchBytes())
 	if _, err := v.r.openExtent(raw[:0], raw, stored, x); err != nil {
 		return err
 	}

@@ -117,11 +117,14 @@ func (w *Writer) Add(k key.Internal, value []byte) error {
 	if err != nil {
 		return err
 	}
+	if k.Ends() && !key.HasEnd(value) {
+		return fmt.Errorf("table: a %v without an end", k.Trailer.Kind())
+	}
 	var at int
 	if at, w.err = w.append(k, value); w.err != nil {
 		return w.err
 	}
-	w.added(k, newest, at, uint64(len(value)))
+	w.added(k, newest, at, uint64(len(value)-k.EndSize()))
 	return nil
 }
 
@@ -137,7 +140,7 @@ func (w *Writer) AddReference(k key.Internal, ref page.Reference) error {
 	if err != nil {
 		return err
 	}
-	if k.Trailer.Kind() != key.KindPut || ref.Stored == 0 {
+	if !k.Puts() || ref.Stored == 0 || (ref.End > 0) != k.Ends() {
 		return fmt.Errorf("table: a reference to %d bytes of %v", ref.Stored, k.Trailer.Kind())
 	}
 	if w.err = w.makeRoom(k, page.ExtentSize(k)); w.err != nil {
@@ -190,7 +193,7 @@ func (w *Writer) admit(k key.Internal, value []byte) (newest bool, err error) {
 
 // append puts an entry into a leaf, and returns where it begins there.
 func (w *Writer) append(k key.Internal, value []byte) (at int, err error) {
-	if len(value) <= w.opts.PageSize/4 {
+	if len(value)-k.EndSize() <= w.opts.PageSize/4 {
 		err = w.makeRoom(k, page.InlineSize(k, len(value)))
 		if err != nil {
 			return 0, err
@@ -200,9 +203,12 @@ func (w *Writer) append(k key.Internal, value []byte) (at int, err error) {
 	if err := w.makeRoom(k, page.ExtentSize(k)); err != nil {
 		return 0, err
 	}
-	x, err := w.writeExtent(value)
+	x, err := w.writeExtent(value[k.EndSize():])
 	if err != nil {
 		return 0, err
+	}
+	if k.Ends() {
+		x.End, _ = key.SplitEnd(value)
 	}
 	w.props.ExtentBytes += x.Stored
 	return w.page.AddExtent(k, x), nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -39,6 +41,7 @@ func TestAdd_refusesWhatATableCannotHold(t *testing.T) {
 		"unknown kind":      {key: key.Make([]byte("z"), 1, 9)},
 		"delete with value": {del("z", 1).key, []byte("v")},
 		"no operator":       {key: key.Make([]byte("z"), 1, key.KindMerge)},
+		"no end":            {key.Make([]byte("z"), 1, key.KindPutUntil), []byte("short")},
 		"unknown operator":  {key.Make([]byte("z"), 1, key.KindMerge), []byte("\x09")},
 	} {
 		if err := w.Add(r.key, r.value); err == nil {
@@ -91,6 +94,53 @@ func TestGet_findsMergesWithoutAValue(t *testing.T) {
 	checkWalk(t, o.NewIterator(), rows)
 	if err := o.Verify(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who asks whether something has ended would have to read it, or would take the wrong one of its parts for the value.
+func TestGet_findsTheEndBeforeTheValue(t *testing.T) {
+	f := &memFile{}
+	o := Options{ID: testID}
+	w := NewWriter(f, o)
+	const end key.Time = 1 << 60
+	values := map[string][]byte{
+		"chunks": bytes.Repeat([]byte("c"), 5<<19), "extent": bytes.Repeat([]byte("e"), DefaultPageSize),
+		"inline": bytes.Repeat([]byte("i"), DefaultPageSize/4), "none": {},
+	}
+	var rows []row
+	for _, user := range slices.Sorted(maps.Keys(values)) {
+		k := key.Make([]byte(user), 3, key.KindPutUntil)
+		rows = append(rows, row{k, key.WithEnd(nil, end, values[user])})
+		if err := w.Add(k, rows[len(rows)-1].value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	r := mustOpen(t, f, o)
+	defer r.close(t)
+	for user, value := range values {
+		hash := key.Hash([]byte(user))
+		out, effect, err := r.Get([]byte("dst"), []byte(user), hash, visible.Reader{Seq: 9})
+		if err != nil || effect != visible.Until || !bytes.Equal(out, key.WithEnd([]byte("dst"), end, value)) {
+			t.Errorf("%s: %d bytes, effect %d, %v", user, len(out), effect, err)
+		}
+		x, effect, err := r.Locate([]byte(user), hash, visible.Reader{Seq: 9})
+		if err != nil || effect != visible.Until || x.End != end || int(x.Raw) != len(value) {
+			t.Errorf("%s lies at %+v, effect %d, %v", user, x, effect, err)
+		}
+		if outside := len(value) > DefaultPageSize/4; outside != (x.Stored > 0) {
+			t.Errorf("%s lies at %+v", user, x)
+		}
+	}
+	checkWalk(t, r.NewIterator(), rows)
+	if err := r.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	left, p := leave(t, r.Reader, o)
+	if len(p.ValueFiles) != 1 || p.RawBytes != r.Properties().RawBytes || p.ExtentBytes != 0 {
+		t.Errorf("left where they are: %d bytes, %+v", len(left.data), p)
 	}
 }
 

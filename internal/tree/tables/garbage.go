@@ -2,11 +2,55 @@ package tables
 
 import (
 	"bytes"
+	"errors"
 
+	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/manifest"
+	"lightningdb/internal/tree/merge"
 	"lightningdb/internal/tree/visible"
 )
+
+// MaxWeighed is how many keys of a memtable or table are looked up to find what they hide, each for the cost of a
+// read: of more keys a sample of this size is taken. A table of more entries is estimated from the manifest.
+const MaxWeighed = 1024
+
+// HiddenBelow is about how many bytes the entries of a source hide in older runs; entries is their number. It closes
+// the source.
+func (s *Set) HiddenBelow(it merge.Iterator, entries int, older []Run) (hidden int64, err error) {
+	defer func() { err = errors.Join(err, it.Close()) }()
+	every, n := entries/MaxWeighed+1, 0 // n counts keys
+	var last []byte
+	for ok := it.First(); ok && len(older) > 0; ok = it.Next() {
+		k := it.Key()
+		if n > 0 && bytes.Equal(k.User, last) {
+			continue
+		}
+		last = append(last[:0], k.User...)
+		if n++; n%every != 0 || visible.OfKind(k.Trailer.Kind()) == visible.Fold {
+			continue
+		}
+		bytes, err := s.StoredIn(older, k.User)
+		if err != nil {
+			return 0, err
+		}
+		hidden += bytes * int64(every)
+	}
+	return hidden, it.Err()
+}
+
+// GarbageIn is Garbage of table num of runs, which are newest first. known is false if none has it.
+func (s *Set) GarbageIn(runs []Run, num filename.Num) (bytes int64, known bool, err error) {
+	for i := range runs {
+		for _, t := range runs[i].Tables() {
+			if t.Meta().Num == num {
+				bytes, err = s.Garbage(t, runs[i+1:])
+				return bytes, err == nil, err
+			}
+		}
+	}
+	return 0, false, nil
+}
 
 // Garbage is about how many bytes the tombstones and the older versions of t take, together with the entries in older
 // runs that they hide.

@@ -91,7 +91,7 @@ func (o *output) Add(k key.Internal, value []byte) error {
 func (o *output) counting(k key.Internal, add func() error) error {
 	before := o.writer.ExtentBytes()
 	err := add()
-	if n := o.writer.ExtentBytes() - before; o.threshold > 0 && n >= o.threshold && k.Trailer.Kind() == key.KindPut {
+	if n := o.writer.ExtentBytes() - before; o.threshold > 0 && n >= o.threshold && k.Trailer.Kind() != key.KindMerge {
 		o.left += n
 	}
 	return err
@@ -100,8 +100,8 @@ func (o *output) counting(k key.Internal, add func() error) error {
 func (o *output) AddReference(k key.Internal, ref page.Reference) error {
 	return o.writer.AddReference(k, ref)
 }
-func (o *output) AddChunks(k key.Internal, next func() ([]byte, error)) error {
-	return o.counting(k, func() error { return o.writer.AddChunks(k, next) })
+func (o *output) AddChunks(k key.Internal, end key.Time, next func() ([]byte, error)) error {
+	return o.counting(k, func() error { return o.writer.AddChunks(k, end, next) })
 }
 func (o *output) EstimatedSize() int64 { return o.writer.EstimatedSize() }
 func (o *output) Full() bool           { return o.writer.Full() }

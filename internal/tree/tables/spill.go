@@ -105,7 +105,7 @@ func (w *SpillWriter) AddChunks(user []byte, next func() ([]byte, error)) error 
 		}
 	}
 	var refused error
-	err := w.out.AddChunks(key.Make(user, table.LocalSeq, key.KindPut), func() ([]byte, error) {
+	err := w.out.AddChunks(key.Make(user, table.LocalSeq, key.KindPut), 0, func() ([]byte, error) {
 		chunk, err := next()
 		if err == nil {
 			w.release() // the one before has its space
@@ -273,8 +273,8 @@ func (sp *Spill) Tombstones(seq key.SeqNum) []ranges.Tombstone {
 }
 
 // Get appends the value of user, or the operand, to dst. found is false if the spill does not hold user; a tombstone
-// is found, without a value. Of the kinds that show a value or hide the key there is one each; when there are more, the
-// kind must come from the entry, as that of an operand does.
+// is found, without a value. Of the kinds that show a value, show it until its end, or hide the key there is one each;
+// when there are more, the kind must come from the entry, as that of an operand does.
 func (sp *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, err error) {
 	i, _ := slices.BinarySearchFunc(sp.tables, user, func(t *Ref, user []byte) int {
 		return bytes.Compare(t.meta.Largest, user)
@@ -288,6 +288,8 @@ func (sp *Spill) Get(dst, user []byte) (out []byte, kind key.Kind, found bool, e
 		return dst, 0, false, err
 	case effect == visible.Show:
 		return out, key.KindPut, true, nil
+	case effect == visible.Until:
+		return out, key.KindPutUntil, true, nil
 	case effect == visible.Hide:
 		return dst, key.KindDelete, true, nil
 	}

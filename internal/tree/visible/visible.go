@@ -9,6 +9,9 @@
 //	Show   the key has the value of the entry
 //	Hide   the key has no value
 //	Fold   the entry is an operand: keep it, look below, and apply it to what is found there
+//	Until  the key has the value of the entry until its end, and none from then on: ask again, with the end
+//
+// What has ended hides what is older, as a delete does: nothing older shows through.
 //
 // To look below is to go on with the next older version, in the same run or in an older one. If there is none, the key
 // has no value. Whoever meets the versions in the other order lets each that is not skipped replace the one before it.
@@ -23,13 +26,15 @@
 //
 // A new kind is a line in effects. Whatever else decides becomes a field of Reader and a case in Of:
 //
-//   - Expiry: the clock of the reader. A put whose time has come is hidden. Of will need that time next to the trailer,
-//     which its callers have at hand. OfKind, which knows no reader, has to go then, and the row cache, which answers
-//     before any entry is looked at, must not keep what expires.
 //   - Values outside the tree: shown, as those in it. Only who reads the value has to know where it is.
 package visible
 
-import "lightningdb/internal/format/key"
+import (
+	"errors"
+
+	"lightningdb/internal/format/corrupt"
+	"lightningdb/internal/format/key"
+)
 
 // Effect is what an entry does to what a reader sees of its user key.
 type Effect uint8
@@ -40,6 +45,7 @@ const (
 	Show                  // the key has the entry's value
 	Hide                  // the key has no value
 	Fold                  // the key has what the entry's operand makes of the older versions
+	Until                 // Show or Hide, as UntilEnd says
 )
 
 // effects is what the kinds mean to a reader that is not older than the entry. All others are Unknown.
@@ -47,6 +53,8 @@ var effects = [256]Effect{
 	key.KindDelete: Hide,
 	key.KindPut:    Show,
 	key.KindMerge:  Fold,
+
+	key.KindPutUntil: Until,
 }
 
 // OfKind is the effect of an entry of kind k on a reader that is not older than it.
@@ -56,6 +64,7 @@ func OfKind(k key.Kind) Effect { return effects[k] }
 type Reader struct {
 	Seq     key.SeqNum // the newest sequence number that it sees
 	Deleted key.SeqNum // that of the newest range tombstone over the key that it sees; 0 if there is none
+	Now     key.Time   // its time, by which it decides what has ended; 0 as long as nobody has asked for it
 }
 
 // Of is the effect on r of an entry with trailer t.
@@ -67,4 +76,62 @@ func (r Reader) Of(t key.Trailer) Effect {
 		return Hide
 	}
 	return OfKind(t.Kind())
+}
+
+// UntilEnd is the effect on r, whose time is known, of an entry whose effect is Until. The entry is there before its
+// end, and not at it.
+func (r Reader) UntilEnd(end key.Time) Effect {
+	if r.Now < end {
+		return Show
+	}
+	return Hide
+}
+
+// Part is UntilEnd of an entry whose effect is Until and whose value is b, and what of b it shows.
+func (r Reader) Part(b []byte) (Effect, []byte) {
+	end, value := key.SplitEnd(b)
+	return r.UntilEnd(end), value
+}
+
+// OfValue is the effect of an entry with trailer t and value b on r, whose time is known, and what of b it shows.
+func (r Reader) OfValue(t key.Trailer, b []byte) (Effect, []byte) {
+	effect := r.Of(t)
+	if effect != Until {
+		return effect, b
+	}
+	return r.Part(b)
+}
+
+// At is r at a time. A database without a time, 0, is before the end of all entries.
+func (r Reader) At(now key.Time) Reader {
+	r.Now = max(now, 1)
+	return r
+}
+
+// ErrNoTime is why a read whose time nobody has asked for cannot be decided: it has met an entry that ends.
+var ErrNoTime = errors.New("visible: a reader without a time has met an entry that ends")
+
+// Answer turns the effect of the version that decides into the answer of a point read: out is dst, and behind it the
+// value of that version, if it has one. The error is ErrNoTime, as it is, if r has no time and needs one.
+func (r Reader) Answer(dst, out []byte, effect Effect) ([]byte, bool, error) {
+	if effect == Until {
+		if r.Now == 0 {
+			return dst, false, ErrNoTime
+		}
+		var value []byte
+		effect, value = r.Part(out[len(dst):])
+		out = append(out[:len(dst)], value...)
+	}
+	switch effect {
+	case Show:
+		return out, true, nil
+	case Hide:
+		return dst, false, nil
+	}
+	return dst, false, UnknownKind()
+}
+
+// UnknownKind refuses a version that a newer program may have written.
+func UnknownKind() error {
+	return corrupt.New("", -1, "entry of a kind unknown to this version of the program")
 }

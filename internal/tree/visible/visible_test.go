@@ -1,6 +1,7 @@
 package visible
 
 import (
+	"math"
 	"testing"
 
 	"lightningdb/internal/format/key"
@@ -27,7 +28,9 @@ func TestOf_everyKindAtEveryPosition(t *testing.T) {
 		{key.KindDelete, [6]Effect{Skip, Skip, Hide, Hide, Hide, Hide}},
 		{key.KindPut, [6]Effect{Skip, Skip, Show, Show, Show, Show}},
 		{key.KindMerge, [6]Effect{Skip, Skip, Fold, Fold, Fold, Fold}},
-		{key.KindMerge + 1, [6]Effect{Skip, Skip, Unknown, Unknown, Unknown, Unknown}},
+		{key.KindPutUntil, [6]Effect{Skip, Skip, Until, Until, Until, Until}},
+		{key.KindRangeDelete, [6]Effect{Skip, Skip, Unknown, Unknown, Unknown, Unknown}},
+		{key.KindPutUntil + 1, [6]Effect{Skip, Skip, Unknown, Unknown, Unknown, Unknown}},
 		{key.KindMax, [6]Effect{Skip, Skip, Unknown, Unknown, Unknown, Unknown}},
 	} {
 		for i, p := range positions {
@@ -48,7 +51,7 @@ func TestOf_everyKindAtEveryPosition(t *testing.T) {
 // What a delete of a range is over would still be there, or what was written since would be gone.
 func TestOf_rangeTombstoneHidesWhatIsOlder(t *testing.T) {
 	const at, deleted = 100, 50
-	for _, kind := range []key.Kind{key.KindDelete, key.KindPut, key.KindMerge} {
+	for _, kind := range []key.Kind{key.KindDelete, key.KindPut, key.KindMerge, key.KindPutUntil} {
 		for _, row := range []struct {
 			seq  key.SeqNum
 			want Effect
@@ -64,6 +67,32 @@ func TestOf_rangeTombstoneHidesWhatIsOlder(t *testing.T) {
 				t.Errorf("%v at %d: effect %d, want %d", kind, row.seq, got, row.want)
 			}
 		}
+	}
+}
+
+// An entry would end a moment early or late: a lease would have two holders, or none.
+func TestUntilEnd_toTheNanosecond(t *testing.T) {
+	const end = 100
+	for _, row := range []struct {
+		now  key.Time
+		want Effect
+	}{
+		{0, Show}, {1, Show}, {end - 1, Show}, {end, Hide}, {end + 1, Hide}, {math.MaxInt64, Hide},
+	} {
+		r := Reader{Seq: 5, Now: row.now}
+		if got := r.UntilEnd(end); got != row.want {
+			t.Errorf("at %d: effect %d, want %d", row.now, got, row.want)
+		}
+		for seq, want := range map[key.SeqNum]Effect{5: row.want, 6: Skip} {
+			got, value := r.OfValue(key.MakeTrailer(seq, key.KindPutUntil), key.WithEnd(nil, end, []byte("v")))
+			if got != want || got == Show && string(value) != "v" {
+				t.Errorf("at %d, sequence number %d: effect %d of %q, want %d", row.now, seq, got, value, want)
+			}
+		}
+	}
+	if got, value := (Reader{Seq: 5}).OfValue(key.MakeTrailer(5, key.KindPut), []byte("12345678")); got != Show ||
+		string(value) != "12345678" {
+		t.Errorf("a put: effect %d of %q", got, value)
 	}
 }
 

@@ -258,7 +258,8 @@ func move(rt *rapid.T, it, want merge.Iterator) (name string, got, expected bool
 }
 
 // Entries draws up to max entries in order: few distinct user keys, so that they have several versions, of varied
-// lengths, and values from empty to a few kilobytes. Every sequence number, from 1 to 100, appears once at most.
+// lengths, and values from empty to a few kilobytes, some of which end at a moment from 1 to 10. Every
+// sequence number, from 1 to 100, appears once at most.
 func Entries(rt *rapid.T, label string, max int) []Entry {
 	seqs := rapid.SliceOfNDistinct(rapid.Uint64Range(1, 100), 0, max, rapid.ID[uint64]).Draw(rt, label)
 	entries := make([]Entry, len(seqs))
@@ -282,6 +283,11 @@ func entry(rt *rapid.T, seq key.SeqNum) Entry {
 		return Entry{Key: key.Make(user, seq, key.KindMerge), Value: add}
 	}
 	size := rapid.SampledFrom([]int{0, 1, 10, 100, 3000}).Draw(rt, "size")
+	if rapid.IntRange(0, 3).Draw(rt, "ends") == 0 { // at one of a few moments
+		end := key.Time(rapid.IntRange(1, 10).Draw(rt, "end"))
+		value := key.WithEnd(nil, end, bytes.Repeat([]byte{byte(seq)}, size))
+		return Entry{Key: key.Make(user, seq, key.KindPutUntil), Value: value}
+	}
 	return Entry{Key: key.Make(user, seq, key.KindPut), Value: bytes.Repeat([]byte{byte(seq)}, size)}
 }
 
