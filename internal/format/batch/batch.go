@@ -192,7 +192,7 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	}
 	data = data[1:]
 	keySize, n := binary.Uvarint(data)
-	if n <= 0 || keySize > key.MaxUserKeySize {
+	if n <= 0 || keySize > key.MaxStoredKeySize {
 		return Op{}, nil, false
 	}
 	data = data[n:]
@@ -212,7 +212,7 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	if op.Kind == key.KindMerge && operand.Check(op.Value) != nil {
 		return Op{}, nil, false
 	}
-	if op.Kind == key.KindRangeDelete && (len(op.Value) > key.MaxUserKeySize || op.Span().Empty()) {
+	if op.Kind == key.KindRangeDelete && (len(op.Value) > key.MaxStoredKeySize || op.Span().Empty()) {
 		return Op{}, nil, false
 	}
 	return op, data[keySize+valueSize:], true
