@@ -2,6 +2,7 @@ package lightningdb
 
 import (
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 )
 
@@ -10,6 +11,7 @@ import (
 // The end of its transaction, snapshot or database ends it as well, and gives back what it holds: moves then fail, with
 // ErrTxDone or ErrClosed, while the key and value it has shown stay what they are until Close.
 type Cursor struct {
+	space space.Space      // of the keys that it shows
 	it    iterator         // nil if it could not be opened, and once closed
 	plain *engine.Iterator // the same, if it is one
 	valid bool             // it stands on an entry
@@ -18,7 +20,7 @@ type Cursor struct {
 	value []byte
 	outcome
 
-	target []byte // of the last seek
+	target []byte // of the last seek, as a stored key
 }
 
 // keptValue is the size, in bytes, up to which the memory of a value is used again for the next one.
@@ -31,7 +33,7 @@ const smallValue = 512
 func (r *Range) Cursor() *Cursor { return r.cursor(r.bounds) }
 
 func (r *Range) cursor(bounds span.Span) *Cursor {
-	c := &Cursor{outcome: outcome{from: r.from}, key: []byte{}} // the empty key is not nil
+	c := &Cursor{space: r.space, outcome: outcome{from: r.from}, key: []byte{}} // the empty key is not nil
 	it, err := r.from.openIterator(bounds)
 	if err != nil {
 		c.fail(err)
@@ -58,13 +60,13 @@ func (c *Cursor) Prev() bool { return c.move(iterator.Prev) }
 
 // Seek moves to the first entry of the range at or after key.
 func (c *Cursor) Seek(key []byte) bool {
-	c.target = append(c.target[:0], key...) // it may be the current key, which moving overwrites
+	c.target = c.space.AppendKey(c.target[:0], key) // it may be the current key, which moving overwrites
 	return c.move(func(it iterator) bool { return it.SeekGE(c.target) })
 }
 
 // SeekBefore moves to the last entry of the range before key.
 func (c *Cursor) SeekBefore(key []byte) bool {
-	c.target = append(c.target[:0], key...)
+	c.target = c.space.AppendKey(c.target[:0], key)
 	return c.move(func(it iterator) bool { return it.SeekLT(c.target) })
 }
 
@@ -96,7 +98,7 @@ func (c *Cursor) arrive(ok bool) bool {
 	c.valid, c.ready = ok, false
 	var err error
 	if ok {
-		c.key = append(c.key[:0], c.it.Key()...)
+		c.key = c.space.AppendCut(c.key[:0], c.it.Key())
 		if c.plain != nil {
 			if value := c.plain.AtHand(); value != nil && len(value) <= smallValue {
 				c.keep(value) // cheaper than coming back for it

@@ -13,6 +13,8 @@ import (
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/space"
+	"lightningdb/internal/format/span"
 	"lightningdb/internal/report"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/vfs"
@@ -139,11 +141,13 @@ func notNil(value []byte, err error) ([]byte, error) {
 
 // GetAppend appends the newest value of key to dst and returns the result. It allocates nothing if dst has room for
 // the value. If the key is absent it returns dst unchanged and ErrNotFound.
-func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
+func (db *DB) GetAppend(dst, key []byte) ([]byte, error) { return db.getIn(space.Space{}, dst, key) }
+
+func (db *DB) getIn(s space.Space, dst, key []byte) ([]byte, error) {
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	return orNotFound(db.engine.Get(dst, key, engine.Latest))
+	return orNotFound(db.engine.Get(dst, s.Key(key), engine.Latest))
 }
 
 func orNotFound[T any](out T, found bool, err error) (T, error) {
@@ -155,11 +159,13 @@ func orNotFound[T any](out T, found bool, err error) (T, error) {
 
 // Has reports whether key has a value. A long value is not read for it. Like Get it returns ErrMerge if that cannot be
 // told.
-func (db *DB) Has(key []byte) (bool, error) {
+func (db *DB) Has(key []byte) (bool, error) { return db.hasIn(space.Space{}, key) }
+
+func (db *DB) hasIn(s space.Space, key []byte) (bool, error) {
 	if !transaction.Fits(key) {
 		return false, transaction.CheckKey(key)
 	}
-	return db.engine.Has(key, engine.Latest)
+	return db.engine.Has(s.Key(key), engine.Latest)
 }
 
 // Put sets key to value.
@@ -167,7 +173,7 @@ func (db *DB) Put(key, value []byte) error {
 	if len(value) <= transaction.LargeValue || len(value) > MaxValueSize {
 		return db.one(func(b *Batch) { b.Put(key, value) })
 	}
-	return transaction.PutLarge(key, value, func(ops batch.Batch) error {
+	return transaction.PutLarge(space.Space{}.Key(key), value, func(ops batch.Batch) error {
 		b := Batch{ops: transaction.Operations{Batch: ops}}
 		b.Put(key, value)
 		return db.Write(&b)
@@ -268,7 +274,11 @@ func (db *DB) Flush() error { return db.engine.Flush() }
 // this is for after a large removal. Reads and writes go on meanwhile. When ctx is done it stops, with the work so far
 // kept.
 func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
-	return db.engine.Compact(calls.OrBackground(ctx), lo, hi)
+	bounds := span.Span{Lo: space.Space{}.Key(lo), Hi: hi} // no end: with the buckets, which are behind the root
+	if hi != nil {
+		bounds.Hi = space.Space{}.Key(hi)
+	}
+	return db.engine.Compact(calls.OrBackground(ctx), bounds.Lo, bounds.Hi)
 }
 
 // Verify reads every byte of every table and checks it: checksums, order, and that what leads to the data leads to

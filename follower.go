@@ -9,6 +9,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/follower"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/status"
 	"lightningdb/internal/report"
 	"lightningdb/internal/system/calls"
@@ -115,7 +116,7 @@ func (f *Follower) GetAppend(dst, key []byte) ([]byte, error) {
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	return orNotFound(f.follower.Get(dst, key))
+	return orNotFound(f.follower.Get(dst, space.Space{}.Key(key)))
 }
 
 // Has reports whether key has a value; see DB.Has.
@@ -123,7 +124,7 @@ func (f *Follower) Has(key []byte) (bool, error) {
 	if !transaction.Fits(key) {
 		return false, transaction.CheckKey(key)
 	}
-	return f.follower.Has(key)
+	return f.follower.Has(space.Space{}.Key(key))
 }
 
 // Snapshot returns a snapshot of what the follower shows. Close it when done: until then the writer keeps its files.

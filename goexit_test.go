@@ -259,7 +259,7 @@ func endingWalks() map[string]func(e *ender, r *Range) {
 
 // startAtMerged is a range that begins at the merged entry.
 func startAtMerged(r *Range) *Range {
-	return newRange(r.from, span.Span{Lo: []byte("merged")})
+	return newRange(r.from, r.space, span.Span{Lo: []byte("merged")})
 }
 
 // Where the database calls functions of the program for others, in the commit that leads a group, in a flush or a

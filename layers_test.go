@@ -18,7 +18,7 @@ import (
 // line of code belongs can be told from this list, and docs/design.md draws it.
 var wings = []wing{
 	{"internal/system", "clock latency calls prefetch goroutine epoch offheap origin vfs owner", ""},
-	{"internal/format", "corrupt filename codec span key operand batch record status lease directory", "system"},
+	{"internal/format", "corrupt filename codec span space key operand batch record status lease directory", "system"},
 	{"internal/tree", "gap burst ranges visible page locator cache rowcache merge cover memtable table manifest " +
 		"compaction readers timing tables budget .", "system format metrics"},
 	{"internal/log", "lock wal txn commit", "system format tree/merge tree/gap tree/visible tree/ranges"},

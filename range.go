@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/goroutine"
 )
@@ -19,20 +20,23 @@ import (
 // A Range belongs to one goroutine. It may be walked any number of times. One that came from DB sees, at each walk,
 // what was committed when that walk began.
 type Range struct {
-	bounds  span.Span // in room, if they fit
+	space   space.Space // of the keys that it shows
+	bounds  span.Span   // stored keys, in room, if they fit
 	reverse bool
 	limit   int    // entries a loop yields at most; negative for all
-	start   []byte // the key at which loops begin, and a zero byte; nil without From
+	start   []byte // the stored key at which loops begin, and a zero byte; nil without From
 	owner   goroutine.ID
 	outcome // of the latest loop
 	room    [64]byte
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
-func (db *DB) Range(lo, hi []byte) *Range { return newRange(db, span.Span{Lo: lo, Hi: hi}) }
+func (db *DB) Range(lo, hi []byte) *Range {
+	return newRange(db, space.Space{}, span.Span{Lo: lo, Hi: hi})
+}
 
 // Prefix returns the entries whose keys begin with p.
-func (db *DB) Prefix(p []byte) *Range { return newRange(db, span.Prefix(p)) }
+func (db *DB) Prefix(p []byte) *Range { return newRange(db, space.Space{}, span.Prefix(p)) }
 
 // Reverse makes loops run from the last key to the first. It returns r.
 func (r *Range) Reverse() *Range {
@@ -45,12 +49,12 @@ func (r *Range) Reverse() *Range {
 // key, in reverse, that is left at most; nil takes back what From said before. The range keeps a copy. It returns r.
 func (r *Range) From(key []byte) *Range {
 	if r.start = nil; key != nil {
-		r.start = span.Closed(nil, key).Hi
+		r.start = span.Closed(nil, r.space.Key(key)).Hi
 	}
 	return r
 }
 
-// loop is the keys that a loop shows.
+// loop is the stored keys of what a loop shows.
 func (r *Range) loop() span.Span {
 	switch n := len(r.start) - 1; {
 	case n < 0:
@@ -86,10 +90,10 @@ func (db *DB) openIterator(bounds span.Span) (iterator, error) {
 	return orNil(db.engine.NewIterator(nil, bounds.Lo, bounds.Hi))
 }
 
-// newRange returns the range of the keys in bounds, of which it keeps copies.
-func newRange(from source, bounds span.Span) *Range {
-	r := &Range{limit: -1, owner: goroutine.Current(), outcome: outcome{from: from}}
-	r.bounds = bounds.CloneIn(r.room[:])
+// newRange returns the range of the keys of s in bounds, of which it keeps copies.
+func newRange(from source, s space.Space, bounds span.Span) *Range {
+	r := &Range{space: s, limit: -1, owner: goroutine.Current(), outcome: outcome{from: from}}
+	r.bounds = s.Span(bounds).CloneIn(r.room[:])
 	return r
 }
 
@@ -109,12 +113,12 @@ func (r *Range) all(yield func(k, v []byte) bool) {
 	defer r.close(it)
 	r.begin(it)
 	if plain, ok := it.(*engine.Iterator); ok {
-		r.fail(plain.Each(engine.Direction(r.reverse), r.limit, yield))
+		r.fail(plain.Each(engine.Direction(r.reverse), r.limit, r.space.Cuts(r.bounds, yield)))
 		return
 	}
 	r.fail(r.each(it, func() (bool, error) {
 		v, err := notNil(it.Value())
-		return err == nil && yield(it.Key(), v), err
+		return err == nil && yield(r.space.Cut(it.Key()), v), err
 	}))
 }
 
@@ -129,7 +133,7 @@ func (r *Range) keys(yield func(k []byte) bool) {
 	}
 	defer r.close(it)
 	r.begin(it)
-	r.fail(r.each(it, func() (bool, error) { return yield(it.Key()), nil }))
+	r.fail(r.each(it, func() (bool, error) { return yield(r.space.Cut(it.Key())), nil }))
 }
 
 // inPieces reports whether a loop runs in another goroutine than the one that made its range, as the loops of iter.Pull

@@ -5,6 +5,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/origin"
 	"lightningdb/internal/transaction"
@@ -62,31 +63,39 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) { return notNil(s.GetAppend(n
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
+	return s.getIn(space.Space{}, dst, key)
+}
+
+func (s *Snapshot) getIn(in space.Space, dst, key []byte) ([]byte, error) {
 	if s.held.Closed() {
 		return dst, ErrClosed
 	}
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	return orNotFound(s.held.Get(dst, key))
+	return orNotFound(s.held.Get(dst, in.Key(key)))
 }
 
 // Has reports whether key has a value; see DB.Has.
-func (s *Snapshot) Has(key []byte) (bool, error) {
+func (s *Snapshot) Has(key []byte) (bool, error) { return s.hasIn(space.Space{}, key) }
+
+func (s *Snapshot) hasIn(in space.Space, key []byte) (bool, error) {
 	if s.held.Closed() {
 		return false, ErrClosed
 	}
 	if !transaction.Fits(key) {
 		return false, transaction.CheckKey(key)
 	}
-	return s.held.Has(key)
+	return s.held.Has(in.Key(key))
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
-func (s *Snapshot) Range(lo, hi []byte) *Range { return newRange(s, span.Span{Lo: lo, Hi: hi}) }
+func (s *Snapshot) Range(lo, hi []byte) *Range {
+	return newRange(s, space.Space{}, span.Span{Lo: lo, Hi: hi})
+}
 
 // Prefix returns the entries whose keys begin with p.
-func (s *Snapshot) Prefix(p []byte) *Range { return newRange(s, span.Prefix(p)) }
+func (s *Snapshot) Prefix(p []byte) *Range { return newRange(s, space.Space{}, span.Prefix(p)) }
 
 // openIterator implements source.
 func (s *Snapshot) openIterator(bounds span.Span) (iterator, error) {

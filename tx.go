@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
@@ -143,9 +144,11 @@ func (tx *Tx) Sequence() uint64 {
 func (tx *Tx) Get(key []byte) ([]byte, error) { return notNil(tx.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
-func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
+func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) { return tx.getIn(space.Space{}, dst, key) }
+
+func (tx *Tx) getIn(s space.Space, dst, key []byte) ([]byte, error) {
 	if tx.body.Writer == nil {
-		return orNotFound(tx.body.Reader.Get(&tx.use, dst, key))
+		return orNotFound(tx.body.Reader.Get(&tx.use, s, dst, key))
 	}
 	if err := tx.body.Writer.Enter(); err != nil {
 		return dst, err
@@ -154,7 +157,7 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	return tx.body.Writer.Get(dst, key)
+	return tx.body.Writer.Get(dst, s.Key(key))
 }
 
 // GetForUpdate is Get of a key that the transaction is going to write: it locks key until the transaction ends, so that
@@ -171,23 +174,25 @@ func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) {
 // A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the
 // part of the transaction that took it has failed.
 func (tx *Tx) GetForUpdate(key []byte) (value []byte, err error) {
-	err = tx.write(key, nil, func(rw *transaction.Tx) error {
-		if err := rw.Lock(key); err != nil {
+	err = tx.write(space.Space{}, key, nil, func(rw *transaction.Tx, k []byte) error {
+		if err := rw.Lock(k); err != nil {
 			return err
 		}
-		value, err = notNil(rw.Get(nil, key))
+		value, err = notNil(rw.Get(nil, k))
 		return err
 	})
 	return value, err
 }
 
 // Has reports whether key has a value; see DB.Has.
-func (tx *Tx) Has(key []byte) (found bool, err error) {
+func (tx *Tx) Has(key []byte) (found bool, err error) { return tx.hasIn(space.Space{}, key) }
+
+func (tx *Tx) hasIn(s space.Space, key []byte) (found bool, err error) {
 	if tx.body.Writer == nil {
-		return tx.body.Reader.Has(&tx.use, key)
+		return tx.body.Reader.Has(&tx.use, s, key)
 	}
-	err = tx.write(key, nil, func(rw *transaction.Tx) error {
-		found, err = rw.Has(key)
+	err = tx.write(s, key, nil, func(rw *transaction.Tx, k []byte) error {
+		found, err = rw.Has(k)
 		return err
 	})
 	return found, err
@@ -195,19 +200,21 @@ func (tx *Tx) Has(key []byte) (found bool, err error) {
 
 // Range returns the entries with lo <= key < hi. A nil bound is open. Own writes are among them, also those made while
 // the range is walked.
-func (tx *Tx) Range(lo, hi []byte) *Range { return newRange(tx, span.Span{Lo: lo, Hi: hi}) }
+func (tx *Tx) Range(lo, hi []byte) *Range {
+	return newRange(tx, space.Space{}, span.Span{Lo: lo, Hi: hi})
+}
 
 // Prefix returns the entries whose keys begin with p.
-func (tx *Tx) Prefix(p []byte) *Range { return newRange(tx, span.Prefix(p)) }
+func (tx *Tx) Prefix(p []byte) *Range { return newRange(tx, space.Space{}, span.Prefix(p)) }
 
 // Put sets key to value. Nobody else sees it before the commit.
 func (tx *Tx) Put(key, value []byte) error {
-	return tx.write(key, transaction.CheckValue(value), func(rw *transaction.Tx) error { return rw.Put(key, value) })
+	return inTx{tx, space.Space{}}.Put(key, value)
 }
 
 // Delete removes key. Removing a key that is not there is no error.
 func (tx *Tx) Delete(key []byte) error {
-	return tx.write(key, nil, func(rw *transaction.Tx) error { return rw.Delete(key) })
+	return inTx{tx, space.Space{}}.Delete(key)
 }
 
 // DeleteRange removes all keys with lo <= key < hi, as DB.DeleteRange does: also what the transaction has written
@@ -219,7 +226,7 @@ func (tx *Tx) DeleteRange(lo, hi []byte) error { return tx.deleteRange(span.Span
 func (tx *Tx) DeletePrefix(p []byte) error { return tx.deleteRange(span.Prefix(p)) }
 
 func (tx *Tx) deleteRange(s span.Span) error {
-	return tx.write(nil, nil, func(rw *transaction.Tx) error { return rw.DeleteRange(s) })
+	return inTx{tx, space.Space{}}.DeleteRange(s)
 }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads
@@ -292,7 +299,33 @@ func (tx *Tx) commit() error {
 	return b.Writer.Commit(func(size int) (sync bool, err error) { return b.db.admit(size, b.durability) })
 }
 
-func (tx *Tx) write(key []byte, limits error, set func(*transaction.Tx) error) error {
+// inTx writes keys of a space in a transaction.
+type inTx struct {
+	tx *Tx
+	in space.Space
+}
+
+// Put implements writes, like Delete, DeleteRange and Merge.
+func (w inTx) Put(key, value []byte) error {
+	return w.tx.write(w.in, key, transaction.CheckValue(value), func(rw *transaction.Tx, k []byte) error {
+		return rw.Put(k, value)
+	})
+}
+
+func (w inTx) Delete(key []byte) error { return w.tx.write(w.in, key, nil, (*transaction.Tx).Delete) }
+
+func (w inTx) DeleteRange(s span.Span) error {
+	return w.tx.write(w.in, nil, nil, func(rw *transaction.Tx, _ []byte) error { return rw.DeleteRange(w.in.Span(s)) })
+}
+
+func (w inTx) Merge(o operand.Operator, key, argument []byte) error {
+	return w.tx.write(w.in, key, transaction.CheckArgument(argument), func(rw *transaction.Tx, k []byte) error {
+		return rw.Merge(k, append([]byte{byte(o)}, argument...))
+	})
+}
+
+// write calls set, within a call, with the stored key of key, unless key or what limits says cannot be.
+func (tx *Tx) write(s space.Space, key []byte, limits error, set func(rw *transaction.Tx, k []byte) error) error {
 	if tx.body.Writer == nil {
 		return tx.forWriters()
 	}
@@ -303,17 +336,15 @@ func (tx *Tx) write(key []byte, limits error, set func(*transaction.Tx) error) e
 	if err := errors.Join(transaction.CheckKey(key), limits); err != nil {
 		return err
 	}
-	return set(tx.body.Writer)
+	return set(tx.body.Writer, s.Key(key))
 }
 
 func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
-	return tx.write(key, transaction.CheckArgument(argument), func(rw *transaction.Tx) error {
-		return rw.Merge(key, append([]byte{byte(o)}, argument...))
-	})
+	return inTx{tx, space.Space{}}.Merge(o, key, argument)
 }
 
 func (tx *Tx) set(change func(*transaction.Tx)) error {
-	return tx.write(nil, nil, func(rw *transaction.Tx) error { change(rw); return nil })
+	return tx.write(space.Space{}, nil, nil, func(rw *transaction.Tx, _ []byte) error { change(rw); return nil })
 }
 
 // forWriters is the error of a call that a read-only transaction refuses.

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"lightningdb/internal/engine"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/transaction"
 )
@@ -30,6 +31,9 @@ type Value = transaction.Value
 // Nobody sees anything of the value before it is committed, and nothing of the database waits for r: its close does
 // not, either, and PutReader gives ErrClosed then.
 func (db *DB) PutReader(ctx context.Context, key []byte, r io.Reader) error {
+	if err := transaction.CheckKey(key); err != nil {
+		return err
+	}
 	put := func(value []byte) error { // it waits, for locks and for space, no longer than until ctx is done
 		tx, err := db.Begin(ctx, TxOptions{})
 		if err != nil {
@@ -41,13 +45,13 @@ func (db *DB) PutReader(ctx context.Context, key []byte, r io.Reader) error {
 		}
 		return err
 	}
-	return transaction.PutReader(calls.OrBackground(ctx), db.engine, key, r, put)
+	return transaction.PutReader(calls.OrBackground(ctx), db.engine, space.Space{}.Key(key), r, put)
 }
 
 // Size is the length of the newest value of key in bytes, or ErrNotFound. A long value is not read for it; merges are
 // applied, with the errors of Get.
 func (db *DB) Size(key []byte) (int64, error) {
-	return sizeOf(key, func() (int64, bool, error) { return db.engine.Size(key, engine.Latest) })
+	return sizeOf(key, func(stored []byte) (int64, bool, error) { return db.engine.Size(stored, engine.Latest) })
 }
 
 // Size is the length of the value of key in bytes; see DB.Size.
@@ -55,16 +59,16 @@ func (s *Snapshot) Size(key []byte) (int64, error) {
 	if s.held.Closed() {
 		return 0, ErrClosed
 	}
-	return sizeOf(key, func() (int64, bool, error) { return s.held.Size(key) })
+	return sizeOf(key, s.held.Size)
 }
 
 // Size is the length of the value of key in bytes; see DB.Size. It counts as a read of the key.
 func (tx *Tx) Size(key []byte) (size int64, err error) {
 	if tx.body.Writer == nil {
-		return orNotFound(tx.body.Reader.Size(&tx.use, key))
+		return orNotFound(tx.body.Reader.Size(&tx.use, space.Space{}, key))
 	}
-	err = tx.write(key, nil, func(rw *transaction.Tx) error {
-		size, err = rw.Size(key)
+	err = tx.write(space.Space{}, key, nil, func(rw *transaction.Tx, k []byte) error {
+		size, err = rw.Size(k)
 		return err
 	})
 	return size, err
@@ -72,14 +76,14 @@ func (tx *Tx) Size(key []byte) (size int64, err error) {
 
 // Size is the length of the newest value of key that the follower shows; see DB.Size.
 func (f *Follower) Size(key []byte) (int64, error) {
-	return sizeOf(key, func() (int64, bool, error) { return f.follower.Size(key) })
+	return sizeOf(key, f.follower.Size)
 }
 
-func sizeOf(key []byte, find func() (size int64, found bool, err error)) (int64, error) {
+func sizeOf(key []byte, find func(stored []byte) (size int64, found bool, err error)) (int64, error) {
 	if !transaction.Fits(key) {
 		return 0, transaction.CheckKey(key)
 	}
-	return orNotFound(find())
+	return orNotFound(find(space.Space{}.Key(key)))
 }
 
 // ValueReader returns the newest value of key, to be read piece by piece, or ErrNotFound. Whatever is written
@@ -103,10 +107,10 @@ func (s *Snapshot) ValueReader(ctx context.Context, key []byte) (*Value, error) 
 // key, and ends with the transaction. Later writes of the transaction do not change it.
 func (tx *Tx) ValueReader(ctx context.Context, key []byte) (v *Value, err error) {
 	if tx.body.Writer == nil {
-		return tx.body.Reader.OpenValue(calls.OrBackground(ctx), &tx.use, key)
+		return tx.body.Reader.OpenValue(calls.OrBackground(ctx), &tx.use, space.Space{}, key)
 	}
-	err = tx.write(key, nil, func(rw *transaction.Tx) error {
-		v, err = rw.OpenValue(calls.OrBackground(ctx), key)
+	err = tx.write(space.Space{}, key, nil, func(rw *transaction.Tx, k []byte) error {
+		v, err = rw.OpenValue(calls.OrBackground(ctx), k)
 		return err
 	})
 	return v, err
@@ -128,5 +132,5 @@ func openValue(ctx context.Context, from transaction.Values, key []byte, over fu
 	if !transaction.Fits(key) {
 		return nil, transaction.CheckKey(key)
 	}
-	return transaction.OpenValue(calls.OrBackground(ctx), from, key, over)
+	return transaction.OpenValue(calls.OrBackground(ctx), from, space.Space{}.Key(key), over)
 }

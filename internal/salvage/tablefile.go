@@ -377,7 +377,7 @@ func (e *entries) advance() bool {
 		}
 		e.at, e.entry = next, entry
 		k := entry.Key
-		if len(k.User) > key.MaxUserKeySize || k.Trailer.Seq() == 0 || !e.last.Zero() && key.Compare(e.last, k) >= 0 {
+		if len(k.User) > key.MaxStoredKeySize || k.Trailer.Seq() == 0 || !e.last.Zero() && key.Compare(e.last, k) >= 0 {
 			continue // no writer has written it
 		}
 		e.last.User, e.last.Trailer = append(e.last.User[:0], k.User...), k.Trailer

@@ -8,6 +8,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 )
 
@@ -27,6 +28,7 @@ var operators = [...]string{
 type Operations struct {
 	Batch batch.Batch
 	Err   error
+	Space space.Space // of the keys that it is given, and shows
 
 	resets uint64 // how often it was emptied
 }
@@ -36,7 +38,7 @@ func (o *Operations) Put(key, value []byte) error {
 	if err := CheckValue(value); err != nil || !Fits(key) {
 		return o.refuse(key, err)
 	}
-	o.Batch.Put(key, value)
+	o.Batch.Put(o.Space.Key(key), value)
 	return nil
 }
 
@@ -45,13 +47,13 @@ func (o *Operations) Delete(key []byte) error {
 	if !Fits(key) {
 		return o.refuse(key, nil)
 	}
-	o.Batch.Delete(key)
+	o.Batch.Delete(o.Space.Key(key))
 	return nil
 }
 
 // DeleteRange adds a removal of the keys of s, if there are any.
 func (o *Operations) DeleteRange(s span.Span) error {
-	if s = s.Short(key.MaxUserKeySize); !s.Empty() {
+	if s = o.Space.Span(s.Short(key.MaxUserKeySize)); !s.Empty() {
 		o.Batch.DeleteRange(s)
 	}
 	return nil
@@ -62,7 +64,7 @@ func (o *Operations) Merge(op operand.Operator, key, argument []byte) error {
 	if err := CheckArgument(argument); err != nil || !Fits(key) {
 		return o.refuse(key, err)
 	}
-	o.Batch.Merge(op, key, argument)
+	o.Batch.Merge(op, o.Space.Key(key), argument)
 	return nil
 }
 
@@ -100,24 +102,25 @@ func (o *Operations) All() iter.Seq[Operation] {
 	return func(yield func(Operation) bool) {
 		begun := o.resets
 		for op := range o.Batch.Ops() {
-			if !yield(operationOf(op)) || o.resets != begun {
+			if !yield(o.operationOf(op)) || o.resets != begun {
 				return
 			}
 		}
 	}
 }
 
-func operationOf(op batch.Op) Operation {
+func (o *Operations) operationOf(op batch.Op) Operation {
+	shown := o.Space.Cut(op.Key)
 	switch op.Kind {
 	case key.KindDelete:
-		return Operation{Kind: "delete", Key: op.Key}
+		return Operation{Kind: "delete", Key: shown}
 	case key.KindRangeDelete:
-		return Operation{Kind: "delete range", Key: op.Key, Value: op.Span().Hi}
+		return Operation{Kind: "delete range", Key: shown, Value: o.Space.CutEnd(op.Span().Hi)}
 	case key.KindPutUntil:
 		_, value := key.SplitEnd(op.Value)
-		return Operation{Kind: "put until", Key: op.Key, Value: value}
+		return Operation{Kind: "put until", Key: shown, Value: value}
 	case key.KindMerge:
-		return Operation{Kind: operators[op.Value[0]], Key: op.Key, Value: op.Value[1:]}
+		return Operation{Kind: operators[op.Value[0]], Key: shown, Value: op.Value[1:]}
 	}
-	return Operation{Kind: "put", Key: op.Key, Value: op.Value}
+	return Operation{Kind: "put", Key: shown, Value: op.Value}
 }

@@ -6,6 +6,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/origin"
 )
@@ -106,36 +107,36 @@ func (r *Reading) enter(u *Use) error {
 // Leave ends what OpenIterator has begun.
 func (r *Reading) Leave() { r.entered.Add(-1) }
 
-// Get appends the value of k to dst.
-func (r *Reading) Get(u *Use, dst, k []byte) (out []byte, found bool, err error) {
+// Get appends the value of k, of s, to dst.
+func (r *Reading) Get(u *Use, s space.Space, dst, k []byte) (out []byte, found bool, err error) {
 	if err := u.check(k); err != nil {
 		return dst, false, err
 	}
-	out, found, err = r.held.Get(dst, k)
+	out, found, err = r.held.Get(dst, s.Key(k))
 	if u.Ended() { // then it may have been another's
 		return dst, false, ErrDone
 	}
 	return out, found, err
 }
 
-// Has reports whether k has a value.
-func (r *Reading) Has(u *Use, k []byte) (found bool, err error) {
+// Has reports whether k, of s, has a value.
+func (r *Reading) Has(u *Use, s space.Space, k []byte) (found bool, err error) {
 	if err := u.check(k); err != nil {
 		return false, err
 	}
-	found, err = r.held.Has(k)
+	found, err = r.held.Has(s.Key(k))
 	if u.Ended() {
 		return false, ErrDone
 	}
 	return found, err
 }
 
-// Size is the length of the value of k.
-func (r *Reading) Size(u *Use, k []byte) (size int64, found bool, err error) {
+// Size is the length of the value of k, of s.
+func (r *Reading) Size(u *Use, s space.Space, k []byte) (size int64, found bool, err error) {
 	if err := u.check(k); err != nil {
 		return 0, false, err
 	}
-	size, found, err = r.held.Size(k)
+	size, found, err = r.held.Size(s.Key(k))
 	if u.Ended() {
 		return 0, false, ErrDone
 	}
@@ -180,7 +181,7 @@ func OpenIterator(s *engine.Snapshot, bounds span.Span, ended error) (*engine.It
 }
 
 // OpenValue is that of the package, of what u reads.
-func (r *Reading) OpenValue(ctx context.Context, u *Use, k []byte) (*Value, error) {
+func (r *Reading) OpenValue(ctx context.Context, u *Use, s space.Space, k []byte) (*Value, error) {
 	if err := u.check(k); err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func (r *Reading) OpenValue(ctx context.Context, u *Use, k []byte) (*Value, erro
 		return nil, err
 	}
 	r.watch.Begin(&r.held)
-	v, err := OpenValue(ctx, &r.held, k, func() error {
+	v, err := OpenValue(ctx, &r.held, s.Key(k), func() error {
 		if u.Ended() {
 			return ErrDone
 		}

@@ -70,6 +70,7 @@ func (tx *Tx) commitSpilled(admit Admit) (key.SeqNum, error) {
 // claimSpill is claimWrites for a spill. Many keys become spans, so that there may be conflicts where there is none.
 func (tx *Tx) claimSpill(spill *engine.Spill) (err error) {
 	tx.reads.Reset()
+	tx.addClaims()
 	it := spill.NewSequentialIterator()
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {

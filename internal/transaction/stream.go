@@ -12,16 +12,13 @@ import (
 	"lightningdb/internal/system/goroutine"
 )
 
-// PutReader reads r to its end and commits that as the value of k. What has not more than key.ChunkSize bytes is given
-// to put, in memory that it may use until it returns; anything longer is written to a table of its own as it is read,
-// and committed as what a very large transaction has written is. After an error nothing has been written, but for
-// ErrCommitUnknown.
+// PutReader reads r to its end and commits that as the value of k, which is a stored key. What has not more than
+// key.ChunkSize bytes is given to put, in memory that it may use until it returns; anything longer is written to a
+// table of its own as it is read, and committed as what a very large transaction has written is. After an error nothing
+// has been written, but for ErrCommitUnknown.
 //
 // While r is read it is in no call, so that a reader that waits does not hold up the close of the database.
 func PutReader(ctx context.Context, e *engine.Engine, k []byte, r io.Reader, put func(value []byte) error) error {
-	if err := CheckKey(k); err != nil {
-		return err
-	}
 	if r == nil {
 		return errors.New("there is no reader to put from")
 	}

@@ -3,6 +3,7 @@
 package transaction
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -57,8 +58,9 @@ type Tx struct {
 	iterated  bool        // there have been iterators
 	values    []*Value    // that hold something
 	watch     Watch
-	err       error // why it must not commit: the first failed read, or a lost lock
-	walks     Walks // or a loop that ended early
+	claims    [][]byte // under snapshot isolation: what Claim was given
+	err       error    // why it must not commit: the first failed read, or a lost lock
+	walks     Walks    // or a loop that ended early
 	onCommit  []func(seq uint64)
 	committed key.SeqNum // of the commit, once there was one
 	counted   int64      // bytes of writes that the engine knows of
@@ -180,7 +182,7 @@ func (tx *Tx) Delete(k []byte) error {
 
 // DeleteRange removes all keys in s, whose bounds it copies.
 func (tx *Tx) DeleteRange(s span.Span) error {
-	s = s.Short(key.MaxUserKeySize)
+	s = s.Short(key.MaxStoredKeySize)
 	if tx.priority && tx.snapshot && !s.Empty() { // as for a write of a key
 		tx.reportWalks()
 		if err := tx.txn.Protect(s, true); err != nil {
@@ -425,8 +427,25 @@ func (tx *Tx) Prioritize() error {
 // range that is deleted counts as all of its keys.
 func (tx *Tx) claimWrites(b *batch.Batch) {
 	tx.reads.Reset()
+	tx.addClaims()
 	for op := range b.Ops() {
 		tx.reads.AddOp(op)
+	}
+}
+
+// Claim counts k, a stored key, as read, at any isolation: the commit fails if another one has changed it since.
+func (tx *Tx) Claim(k []byte) {
+	tx.hasRead = true
+	if tx.snapshot {
+		tx.claims = append(tx.claims, bytes.Clone(k))
+		return
+	}
+	tx.reads.AddKey(k, key.Hash(k))
+}
+
+func (tx *Tx) addClaims() {
+	for _, k := range tx.claims {
+		tx.reads.AddKey(k, key.Hash(k))
 	}
 }
 

@@ -202,7 +202,7 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	}
 	data = data[1:]
 	keySize, n := binary.Uvarint(data)
-	if n <= 0 || keySize > key.MaxUserKeySize {
+	if n <= 0 || keySize > key.MaxStoredKeySize {
 		return Op{}, nil, false
 	}
 	data = data[n:]
@@ -225,7 +225,7 @@ func next(data []byte) (op Op, rest []byte, ok bool) {
 	if op.Kind == key.KindPutUntil && !key.HasEnd(op.Value) {
 		return Op{}, nil, false
 	}
-	if op.Kind == key.KindRangeDelete && (len(op.Value) > key.MaxUserKeySize || op.Span().Empty()) {
+	if op.Kind == key.KindRangeDelete && (len(op.Value) > key.MaxStoredKeySize || op.Span().Empty()) {
 		return Op{}, nil, false
 	}
 	return op, data[keySize+valueSize:], true

@@ -111,7 +111,7 @@ func TestDecode_refusesEndsThatAreNone(t *testing.T) {
 
 // A range without keys would delete all of them, where an end of length 0 means that there is none.
 func TestDecode_refusesRangesWithoutKeys(t *testing.T) {
-	long := bytes.Repeat([]byte("k"), key.MaxUserKeySize+1)
+	long := bytes.Repeat([]byte("k"), key.MaxStoredKeySize+1)
 	for _, s := range []span.Span{
 		{Lo: []byte("b"), Hi: []byte("a")},
 		{Lo: []byte("b"), Hi: []byte("b")},

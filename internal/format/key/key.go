@@ -14,12 +14,17 @@ import (
 	"fmt"
 
 	"github.com/cespare/xxhash/v2"
+
+	"lightningdb/internal/format/space"
 )
 
 // Limits of what a user may store, enforced before anything is written. The formats allow more. A key may be empty.
 const (
 	MaxUserKeySize = 64 << 10
 	MaxValueSize   = 64 << 20
+
+	// MaxStoredKeySize is that of a key with what says whose it is.
+	MaxStoredKeySize = MaxUserKeySize + space.MaxPrefix
 
 	MaxStreamedSize = 1 << 30 // of a value that is written and read as a stream
 	ChunkSize       = 1 << 20 // of the chunks in which that is done

@@ -23,6 +23,7 @@ import (
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/system/goroutine"
 )
 
@@ -268,7 +269,7 @@ func (r Rules) call(user, old, argument []byte) (result []byte, err error) {
 			err = fmt.Errorf("the merge function panicked: %v", p)
 		}
 	}()
-	return r.User(user, old, argument)
+	return r.User(space.Shown(user), old, argument)
 }
 
 // partial calls the user's function that joins arguments. A panic in it, and what would be too long, is a no.
@@ -278,7 +279,7 @@ func (r Rules) partial(user, older, newer []byte) (argument []byte, ok bool) {
 			argument, ok = nil, false
 		}
 	}()
-	argument, ok = r.Partial(user, older, newer)
+	argument, ok = r.Partial(space.Shown(user), older, newer)
 	return argument, ok && len(argument) <= MaxArgumentSize
 }
 
@@ -289,5 +290,5 @@ func TooLong(user []byte, size uint64) error {
 
 // failed returns an ErrMerge about the key user.
 func failed(user []byte, format string, args ...any) error {
-	return fmt.Errorf("%w: key %.40q: %s", ErrMerge, user, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: key %.40q: %s", ErrMerge, space.Shown(user), fmt.Sprintf(format, args...))
 }

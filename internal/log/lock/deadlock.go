@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"lightningdb/internal/format/space"
 )
 
 // maxKeyBytes bounds how many bytes of a key the text of an error shows.
@@ -95,7 +97,7 @@ type step struct {
 func (s step) link() Link {
 	l := Link{Waiter: s.wait.owner.number, Obstacle: s.obstacle, Holder: s.holder.number}
 	if s.obstacle != Priority {
-		l.Key = []byte(s.wait.lock.key)
+		l.Key = space.Shown([]byte(s.wait.lock.key))
 	}
 	return l
 }

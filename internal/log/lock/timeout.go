@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"lightningdb/internal/format/space"
 )
 
 // ErrTimeout matches every *TimeoutError by errors.Is.
@@ -34,7 +36,7 @@ func (e *TimeoutError) Is(target error) bool { return target == ErrTimeout }
 func (t *Table) timeoutLocked(w *wait, limit time.Duration) *TimeoutError {
 	e := &TimeoutError{Waited: limit}
 	if w.lock != &t.priority {
-		e.Key = []byte(w.lock.key)
+		e.Key = space.Shown([]byte(w.lock.key))
 	}
 	for _, s := range t.stepsLocked(w) {
 		if s.holder == nil || s.holder == w.owner {

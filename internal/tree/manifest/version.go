@@ -366,7 +366,7 @@ func (t *TableMeta) problem() string {
 	return ""
 }
 
-func possibleKey(k []byte) bool { return len(k) <= key.MaxUserKeySize }
+func possibleKey(k []byte) bool { return len(k) <= key.MaxStoredKeySize }
 
 // finish returns the version that b holds. b must not be used afterwards.
 func (b *builder) finish() (*Version, error) {

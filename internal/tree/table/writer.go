@@ -173,7 +173,7 @@ func (w *Writer) admit(k key.Internal, value []byte) (newest bool, err error) {
 	if !kind.Known() || kind == key.KindDelete && len(value) > 0 || kind == key.KindMerge && operand.Check(value) != nil {
 		return false, fmt.Errorf("table: an entry of %v with a value of %d bytes", kind, len(value))
 	}
-	if len(k.User) > key.MaxUserKeySize || len(value) > key.MaxValueSize {
+	if len(k.User) > key.MaxStoredKeySize || len(value) > key.MaxValueSize {
 		return false, fmt.Errorf("table: a key of %d bytes with a value of %d bytes", len(k.User), len(value))
 	}
 	if w.props.Entries > 0 {
