@@ -193,8 +193,8 @@ func (m *Monitor) checkReady(ctx context.Context, h *Health) error {
 	return nil
 }
 
-// maxHealthWrites bounds how often a write is made again because somebody came between it and the read: another monitor,
-// or the program, which deletes everything.
+// maxHealthWrites bounds how often a write is made again because somebody came between it and the read: another
+// monitor, or the program, which deletes everything.
 const maxHealthWrites = 3
 
 // writeAndRead writes the health key and reads it back.

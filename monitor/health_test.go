@@ -295,8 +295,8 @@ func TestReady_namesNoWaitThatIsOver(t *testing.T) {
 		if strings.Contains(h.Reason, "level 0") {
 			t.Errorf("its reason is %q", h.Reason)
 		}
-		lasting := &waits{DB: db, waited: time.Second, grow: time.Second}
-		mustBe(t, newMonitor(t, lasting, nil), "/readyz", false, "writes wait: level 0 is long")
+		still := &waits{DB: db, waited: time.Second, grow: time.Second}
+		mustBe(t, newMonitor(t, still, nil), "/readyz", false, "writes wait: level 0 is long")
 	})
 }
 

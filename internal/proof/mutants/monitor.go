@@ -12,8 +12,8 @@ var monitorMutants = []Mutant{
 		Quick:   true,
 	},
 	{
-		Name:    "a health key that was deleted is a lost write",
-		Breaks:  "a program that deletes everything is sent no work for a moment",
+		Name:   "a health key that was deleted is a lost write",
+		Breaks: "a program that deletes everything is sent no work for a moment",
 		Changes: []Change{{"monitor/health.go", `if missing == maxHealthWrites {`, `if missing > 0 {`}, {"monitor/health.go", `			missing++
 `, `			missing += maxHealthWrites
 			return plain("the health key was written and is not there")

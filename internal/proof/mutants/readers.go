@@ -235,7 +235,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a leaf index answers where it cannot know",
 		Breaks:  "a seek begins behind its key, which a scan then misses",
-		Changes: []Change{{"internal/tree/table/leafindex.go", `	return leaf, x.heads[leaf] != h`, `	return leaf, true`}},
+		Changes: []Change{{"internal/tree/table/leafindex/leafindex.go", `	return leaf, x.heads[leaf] != h`, `	return leaf, true`}},
 		Killer:  test("tree/table", "TestLeafIndex_.*"),
 	},
 	{

@@ -15,7 +15,7 @@
 // # Reading
 //
 // A lookup hashes the key, reads one bucket of the locator, and goes from there straight to the entry: three cache
-// misses when the pages are cached. A seek finds its leaf by the leaf index (leafindex.go) once there is one, and
+// misses when the pages are cached. A seek finds its leaf by the leaf index (package leafindex) once there is one, and
 // before that by descending the inner pages. The neighbour of a leaf is the next page number. The directory is read
 // only where a page has to be read from the file.
 //

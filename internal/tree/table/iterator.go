@@ -278,7 +278,7 @@ func (r *Reader) findLeaf(k key.Internal, stop *atomic.Bool) (int, error) {
 	}
 	if x := r.leafIndex.Load(); x == nil {
 		r.countDescent()
-	} else if leaf, decided := x.leafFor(k.User); decided {
+	} else if leaf, decided := x.LeafFor(k.User); decided {
 		return leaf, nil
 	}
 	return r.descend(k, stop)

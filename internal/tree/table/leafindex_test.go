@@ -30,7 +30,7 @@ func TestLeafIndex_leadsWhereInnerPagesDo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, decided := x.leafFor(target.User); decided && got != want {
+			if got, decided := x.LeafFor(target.User); decided && got != want {
 				t.Fatalf("%v: leaf %d of %d, want %d", target, got, r.foot.leaves, want)
 			}
 		}
@@ -57,7 +57,7 @@ func TestLeafIndex_isMadeWhenSeeksHavePaidForIt(t *testing.T) {
 	}
 	undecided := 0
 	for _, row := range rows {
-		if _, decided := x.leafFor(row.key.User); !decided {
+		if _, decided := x.LeafFor(row.key.User); !decided {
 			undecided++
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"lightningdb/internal/tree/table/block"
 	"lightningdb/internal/tree/table/block/piece"
 	"lightningdb/internal/tree/table/directory"
+	"lightningdb/internal/tree/table/leafindex"
 	"lightningdb/internal/tree/visible"
 )
 
@@ -65,8 +66,8 @@ type Reader struct {
 	layout  directory.Layout // for pages that are not in memory
 	grown   func(bytes int64)
 
-	leafIndex atomic.Pointer[leafIndex] // nil until there have been enough seeks
-	descents  atomic.Int64              // seeks that descended the inner pages, while there is no leaf index
+	leafIndex atomic.Pointer[leafindex.Index] // nil until there have been enough seeks
+	descents  atomic.Int64                    // seeks that descended the inner pages, while there is no leaf index
 }
 
 // Open returns a Reader of the table in f, and owns f if it succeeds. It reads the footer and the properties, and
@@ -196,7 +197,7 @@ func (r *Reader) ResidentBytes() int64 {
 	if r.pages == nil { // OpenValues
 		return readerBytes
 	}
-	own := readerBytes + r.leafIndex.Load().bytes()
+	own := readerBytes + r.leafIndex.Load().Bytes()
 	if !r.shared {
 		own += int64(len(r.props.Smallest) + len(r.props.Largest))
 	}
