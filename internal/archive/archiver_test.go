@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lightningdb/event"
+	"lightningdb/internal/checkpoint"
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/system/vfs/memfs"
 	"lightningdb/metrics"
@@ -116,6 +117,51 @@ func TestArchiver_notesMomentsWhileAPutTakesLong(t *testing.T) {
 		if err != nil || got["letter"] != want {
 			t.Errorf("after %d minutes: %v, %v, want %s", minute, got, err, want)
 		}
+	}
+}
+
+// slowBase is a shelf that calls meanwhile before it has a base.
+type slowBase struct {
+	*shelf
+	meanwhile func()
+}
+
+func (s *slowBase) Base(ctx context.Context, from checkpoint.Source) (id string, seq uint64, err error) {
+	id, seq, err = s.shelf.Base(ctx, from)
+	s.meanwhile()
+	return id, seq, err
+}
+
+// A base of a large database takes minutes. A restore to one of these minutes would be refused, although each commit in
+// them is archived, and the branch would seem to end before it begins.
+func TestArchiver_notesMomentsWhileABaseTakesLong(t *testing.T) {
+	w := newWorld(t, rand.New(rand.NewPCG(1, 0)))
+	defer func() { _ = w.e.Close() }()
+	now := w.clock
+	store := &slowBase{shelf: w.shelf}
+	a := Start(w.e, Options{Store: store, Manual: true, Wall: func() time.Time { return now }})
+	store.meanwhile = func() {
+		for _, letter := range []string{"b", "c", "d"} {
+			a.sample()
+			now = now.Add(time.Minute)
+			w.put(letter, true)
+		}
+		a.sample()
+		now = now.Add(time.Hour)
+	}
+	w.put("a", true)
+	if err := a.catchUp(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for minute, want := range []string{"a", "b", "c", "d"} {
+		got, _, err := w.restore(At(w.clock.Add(time.Duration(minute)*time.Minute+time.Second)), Choice{})
+		if err != nil || got["letter"] != want {
+			t.Errorf("after %d minutes: %v, %v, want %s", minute, got, err, want)
+		}
+	}
+	all := w.branches()
+	if len(all) != 1 || all[0].To.Before(all[0].From) || !all[0].From.Equal(w.clock) {
+		t.Errorf("the branches are %+v", all)
 	}
 }
 

@@ -108,10 +108,14 @@ func (a *Archiver) makeBase(ctx context.Context) error {
 	if err := a.engine.WaitDurable(ctx, last); err != nil {
 		return err
 	}
+	_, times := a.unarchived() // a base takes long, and what is committed meanwhile is noted: it was there before that
+	moments := momentsOf(times, last, last)
+	if len(moments) == 0 {
+		moments = []Moment{{a.opts.Wall().UTC(), last}}
+	}
 	a.pending = &piece{
-		database: a.log.Database(), branch: rand.Uint64()>>1 + 1, first: last, last: last,
-		moments: []Moment{{a.opts.Wall().UTC(), last}},
-		base:    &base{backup: id, cause: a.cause, after: a.tip.branch, ended: a.tip.last},
+		database: a.log.Database(), branch: rand.Uint64()>>1 + 1, first: last, last: last, moments: moments,
+		base: &base{backup: id, cause: a.cause, after: a.tip.branch, ended: a.tip.last},
 	}
 	return nil
 }

@@ -3,6 +3,12 @@ package mutants
 // archiveMutants break the archive: what is put, what is held for it, with what it goes on, and what is restored.
 var archiveMutants = []Mutant{
 	{
+		Name:    "a base was there only when it was done",
+		Breaks:  "a restore to a time in which a base was made is refused",
+		Changes: []Change{{"internal/archive/branch.go", `	moments := momentsOf(times, last, last)`, `	moments := momentsOf(times[:0], last, last)`}},
+		Killer:  test("archive", "TestArchiver_notesMomentsWhileABaseTakesLong"),
+	},
+	{
 		Name:    "what a kill left unsynced in the log is held unsynced",
 		Breaks:  "after a power cut the archive lacks a commit that the database has",
 		Changes: []Change{{"internal/log/wal/hold.go", `err := syncFile(l.dir.FS(), s.name); err != nil`, `err := syncFile(l.dir.FS(), s.name); err != nil && num == 0`}, {"internal/log/wal/hold.go", `	return errors.Join(f.Sync(), f.Close())`, `	return f.Close()`}},
