@@ -698,7 +698,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "left open: a cursor shows memory of the engine",
 		Breaks:  "the key that it has shown is gone when its transaction ends",
-		Changes: []Change{{"cursor.go", `		c.key = append(c.key[:0], c.it.Key()...)`, `		c.key = c.it.Key()`}},
+		Changes: []Change{{"cursor.go", `		c.key = c.space.AppendCut(c.key[:0], c.it.Key())`, `		c.key = c.space.Cut(c.it.Key())`}},
 		Killer:  Check{Package: ".", Run: "^(TestReaders_endWhatIsLeftOpen)$"},
 	},
 	{

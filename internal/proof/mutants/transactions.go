@@ -72,16 +72,20 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a key that was looked up is not in the read set",
 		Breaks: "lost updates",
-		Changes: []Change{{"internal/transaction/tx.go", `		tx.reads.AddKey(k, key.Hash(k))
-`, `		_ = key.Hash(k)
+		Changes: []Change{{"internal/transaction/tx.go", `	if tx.keepsReads() {
+		tx.reads.AddKey(k, key.Hash(k))
+`, `	if tx.keepsReads() {
+		_ = key.Hash(k)
 `}},
 		Killer: Check{Package: ".", Run: "^(TestCommit_conflictsWithWritesWhereItRead)$"},
 	},
 	{
 		Name:   "a miss is not in the read set",
 		Breaks: "two transactions insert what each did not find",
-		Changes: []Change{{"internal/transaction/tx.go", `		tx.reads.AddKey(k, key.Hash(k))
-`, ``}, {"internal/transaction/tx.go", `	out, found, err := tx.txn.Snapshot().Get(dst, k)
+		Changes: []Change{{"internal/transaction/tx.go", `	if tx.keepsReads() {
+		tx.reads.AddKey(k, key.Hash(k))
+`, `	if tx.keepsReads() {
+`}, {"internal/transaction/tx.go", `	out, found, err := tx.txn.Snapshot().Get(dst, k)
 `, `	out, found, err := tx.txn.Snapshot().Get(dst, k)
 	if found {
 		tx.reads.AddKey(k, key.Hash(k))

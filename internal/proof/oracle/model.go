@@ -14,6 +14,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 )
 
@@ -96,7 +97,7 @@ func (m *Model) merged(op batch.Op, versions []version) []byte {
 		if present && old == nil {
 			old = []byte{}
 		}
-		value, err := m.Merge(op.Key, bytes.Clone(old), argument)
+		value, err := m.Merge(space.Shown(op.Key), bytes.Clone(old), argument)
 		if err != nil {
 			panic(err) // the function of a test that promised not to
 		}
