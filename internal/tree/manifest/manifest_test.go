@@ -220,7 +220,7 @@ func TestApply_refusesImpossibleEdits(t *testing.T) {
 		"deleted never there":      {Deleted: []Removed{{6, 7}}},
 		"keys reversed":            changed(func(m *TableMeta) { m.Smallest, m.Largest = m.Largest, m.Smallest }),
 		"no smallest key":          changed(func(m *TableMeta) { m.Smallest = nil }),
-		"key too long":             changed(func(m *TableMeta) { m.Largest = bytes.Repeat(m.Largest, key.MaxUserKeySize+1) }),
+		"key too long":             changed(func(m *TableMeta) { m.Largest = bytes.Repeat(m.Largest, key.MaxStoredKeySize+1) }),
 		"sequence zero":            changed(func(m *TableMeta) { m.SmallestSeq = 0 }),
 		"sequences reversed":       changed(func(m *TableMeta) { m.SmallestSeq = m.LargestSeq + 1 }),
 		"sequence beyond the last": changed(func(m *TableMeta) { m.LargestSeq = 42 }),

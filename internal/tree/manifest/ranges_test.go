@@ -58,7 +58,7 @@ func TestApply_rangeTombstonesJoinAndLeave(t *testing.T) {
 func impossibleRanges(changed func(change func(*TableMeta)) *Edit) map[string]*Edit {
 	adds := func(ts ...ranges.Tombstone) *Edit { return &Edit{RangesAdded: ts} }
 	removes := func(ts ...ranges.Tombstone) *Edit { return &Edit{RangesRemoved: ts} }
-	long := strings.Repeat("k", key.MaxUserKeySize+1)
+	long := strings.Repeat("k", key.MaxStoredKeySize+1)
 	return map[string]*Edit{
 		"range over no key":             adds(over("c", "c", 3)),
 		"range with its ends reversed":  adds(over("d", "c", 3)),
