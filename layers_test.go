@@ -52,7 +52,7 @@ var wings = []wing{
 	{"cmd/lightning-s3", "internal/verbs .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
-	{"examples", "monitored", ". monitor event"},
+	{"examples", "internal/child jobs monitored", ". monitor event kv tuple typed"},
 }
 
 // wing is a folder of packages.
@@ -82,7 +82,7 @@ func (w wing) owns(dir string) (place int, ok bool) {
 
 // mayImport reports whether w names the package imported among what is below it.
 func (w wing) mayImport(imported string) bool {
-	public := []string{".", "backup", "event", "kv", "metrics", "monitor", "tuple"}
+	public := []string{".", "backup", "event", "kv", "metrics", "monitor", "tuple", "typed"}
 	for _, b := range strings.Fields(w.below) {
 		if !slices.Contains(public, b) && !strings.HasPrefix(b, "cmd/") {
 			b = path.Join("internal", b)
