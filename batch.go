@@ -7,6 +7,7 @@ import (
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/transaction"
@@ -100,6 +101,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 func (b *Batch) recycle() {
 	if b.Size() <= 64<<10 {
 		b.Reset()
+		b.ops.Space = space.Space{}
 		batches.Put(b)
 	}
 }

@@ -42,14 +42,15 @@ var (
 // arguments may be answered with at any time.
 var closeResults = []error{
 	ErrClosed, ErrOpenReaders, ErrNotFound, ErrConflict, ErrDeadlock, ErrTxInUse, ErrReadOnlyTx, ErrManagedTx, ErrNested,
-	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrNoWriter,
+	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrNoWriter, ErrNoBucket, ErrBucketExists,
+	ErrBucketName,
 }
 
 // receive calls use with a value of some type that lives until use returns.
 type receive = func(c *caller, use func(any)) error
 
 // sources are the exported types that have ranges, and how the test comes by values of them.
-var sources = map[string]map[string]receive{
+var sources = withBuckets(map[string]map[string]receive{
 	"DB": {"": func(c *caller, use func(any)) error { use(c.round.db); return nil }},
 	"Tx": {
 		"of Begin":           begun(TxOptions{}),
@@ -85,11 +86,33 @@ var sources = map[string]map[string]receive{
 			return s.Close()
 		},
 	},
+})
+
+// withBuckets adds buckets, which have ranges and are themselves of each of the others.
+func withBuckets(sources map[string]map[string]receive) map[string]map[string]receive {
+	type holder interface {
+		Bucket(path ...string) (*Bucket, error)
+	}
+	buckets := make(map[string]receive)
+	for kind, ways := range sources {
+		for name, source := range ways {
+			buckets[strings.TrimSpace("of "+kind+" "+name)] = func(c *caller, use func(any)) (err error) {
+				return errors.Join(source(c, func(from any) {
+					var b *Bucket
+					if b, err = from.(holder).Bucket("b"); err == nil {
+						use(b)
+					}
+				}), err)
+			}
+		}
+	}
+	sources["Bucket"] = buckets
+	return sources
 }
 
 // receivers says how the test comes by values of each exported type with methods.
 var receivers = map[string]map[string]receive{
-	"DB": sources["DB"], "Tx": sources["Tx"], "Snapshot": sources["Snapshot"],
+	"DB": sources["DB"], "Tx": sources["Tx"], "Snapshot": sources["Snapshot"], "Bucket": sources["Bucket"],
 	"Range":  rangesOf(func(r *Range, use func(any)) error { use(r); return nil }),
 	"Cursor": rangesOf(func(r *Range, use func(any)) error { c := r.Cursor(); use(c); return c.Close() }),
 	"Batch":  {"": func(_ *caller, use func(any)) error { use(new(Batch)); return nil }},
@@ -263,7 +286,7 @@ func TestClose_besideCallsOfAllKinds(t *testing.T) {
 var kindTypes = map[string]reflect.Type{
 	"DB": reflect.TypeFor[*DB](), "Tx": reflect.TypeFor[*Tx](), "Snapshot": reflect.TypeFor[*Snapshot](),
 	"Range": reflect.TypeFor[*Range](), "Cursor": reflect.TypeFor[*Cursor](), "Batch": reflect.TypeFor[*Batch](),
-	"Follower": reflect.TypeFor[*Follower](),
+	"Follower": reflect.TypeFor[*Follower](), "Bucket": reflect.TypeFor[*Bucket](),
 }
 
 // checkReceivers reads the source for exported types with methods that the test does not know.
@@ -321,6 +344,9 @@ func newCloseRound(t *testing.T, random *rand.Rand) *closeRound {
 		t.Fatal(err)
 	}
 	r.db = db
+	if _, err := db.CreateBucket("b"); err != nil {
+		t.Fatal(err)
+	}
 	if r.follower, err = r.follow(); err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +422,11 @@ func (c *caller) callOnce(receiver reflect.Value, late bool) {
 		args[i] = c.argument(receiver, name, method.Type.In(i+1))
 	}
 	c.begin(1)
-	for _, result := range receiver.Method(m).Call(args) {
+	call := receiver.Method(m).Call
+	if method.Type.IsVariadic() {
+		call = receiver.Method(m).CallSlice
+	}
+	for _, result := range call(args) {
 		c.look(name, result, late && c.kind == "DB" && name != "DB.WaitDurable")
 	}
 	switch r := receiver.Interface().(type) {
@@ -459,6 +489,8 @@ func (c *caller) argument(receiver reflect.Value, method string, typ reflect.Typ
 		return reflect.ValueOf(bytes.NewReader(make([]byte, n)))
 	case reflect.TypeFor[io.Writer]():
 		return reflect.ValueOf(io.Discard)
+	case reflect.TypeFor[[]string](): // a path of buckets, in which nobody else has any
+		return reflect.ValueOf([]string{fmt.Sprintf("%x", c.prefix), "in"}[:1+c.random.IntN(2)])
 	case reflect.TypeFor[string](): // a directory for a checkpoint
 		return reflect.ValueOf(filepath.Join(c.round.t.TempDir(), "copy"))
 	case reflect.TypeFor[func(*Tx) error]():
@@ -533,6 +565,14 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 		if v != nil {
 			_, err = v.Get([]byte("key"))
 			err = errors.Join(err, v.Close())
+		}
+	case *Bucket:
+		if v != nil {
+			_, err = v.Get([]byte("key"))
+		}
+	case iter.Seq2[string, error]:
+		for _, err := range v {
+			c.check(name, err)
 		}
 	case *Tx:
 		if v != nil {

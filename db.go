@@ -141,32 +141,13 @@ func notNil(value []byte, err error) ([]byte, error) {
 
 // GetAppend appends the newest value of key to dst and returns the result. It allocates nothing if dst has room for
 // the value. If the key is absent it returns dst unchanged and ErrNotFound.
-func (db *DB) GetAppend(dst, key []byte) ([]byte, error) { return db.getIn(space.Space{}, dst, key) }
-
-func (db *DB) getIn(s space.Space, dst, key []byte) ([]byte, error) {
-	if !transaction.Fits(key) {
-		return dst, transaction.CheckKey(key)
-	}
-	return orNotFound(db.engine.Get(dst, s.Key(key), engine.Latest))
-}
-
-func orNotFound[T any](out T, found bool, err error) (T, error) {
-	if err == nil && !found {
-		err = ErrNotFound
-	}
-	return out, err
+func (db *DB) GetAppend(dst, key []byte) ([]byte, error) {
+	return transaction.Newest{Engine: db.engine}.Get(dst, key)
 }
 
 // Has reports whether key has a value. A long value is not read for it. Like Get it returns ErrMerge if that cannot be
 // told.
-func (db *DB) Has(key []byte) (bool, error) { return db.hasIn(space.Space{}, key) }
-
-func (db *DB) hasIn(s space.Space, key []byte) (bool, error) {
-	if !transaction.Fits(key) {
-		return false, transaction.CheckKey(key)
-	}
-	return db.engine.Has(s.Key(key), engine.Latest)
-}
+func (db *DB) Has(key []byte) (bool, error) { return transaction.Newest{Engine: db.engine}.Has(key) }
 
 // Put sets key to value.
 func (db *DB) Put(key, value []byte) error {

@@ -26,6 +26,12 @@
 // Get reads the newest committed state. View, Snapshot and Range read one unchanging state, however long that takes and
 // whatever is written meanwhile. A long-lived reader keeps old versions on disk: Metrics.OldestSequence tells.
 //
+// # Buckets
+//
+// CreateBucket makes a named part of the database that has keys of its own; buckets are nested. DropBucket removes one
+// with all that is in it, and MoveBucket gives it another path, in one small commit each. A Bucket has the calls of
+// what it was opened in: a DB, a Snapshot or a Tx. All keys in no bucket are those of the root, which DB itself has.
+//
 // # Merges
 //
 // Add, Max, Min, Append and Merge change a value without reading it. They are commits like any other, in the one

@@ -1,7 +1,6 @@
 package lightningdb
 
 import (
-	"errors"
 	"fmt"
 
 	"lightningdb/internal/engine"
@@ -9,6 +8,7 @@ import (
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/log/lock"
+	"lightningdb/internal/model/catalog"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/transaction"
 	"lightningdb/internal/tree/manifest"
@@ -78,7 +78,7 @@ var (
 
 	// ErrReadOnlyTx: in View, or in a transaction begun read-only, a call that is for writers: a write, GetForUpdate,
 	// Update, a savepoint, OnCommit or SetDurability. Use DB.Update.
-	ErrReadOnlyTx = errors.New("the transaction is read-only")
+	ErrReadOnlyTx = transaction.ErrReadOnly
 
 	// ErrManagedTx: Commit or Rollback inside View or Update, which end their transaction themselves, or inside Tx.Update,
 	// whose part is not the whole. Return nil or an error.
@@ -121,6 +121,19 @@ var (
 	// they remove, or because they come too fast; or one transaction deletes more than Tx.DeleteRange allows. Nothing was
 	// written. Close old snapshots, or call Compact; rather delete one large range than many small ones.
 	ErrTooManyRanges = engine.ErrTooManyRanges
+
+	// ErrNoBucket: there is no bucket at the path, or the bucket was dropped. Create it.
+	ErrNoBucket = catalog.ErrNoBucket
+
+	// ErrBucketExists: CreateBucket or MoveBucket to where there is a bucket.
+	ErrBucketExists = catalog.ErrExists
+
+	// ErrBucketName: a name is empty, longer than 255 bytes or not UTF-8, a path has none, or a bucket was to move into
+	// itself.
+	ErrBucketName = catalog.ErrName
+
+	// ErrTooDeep: a bucket would have a path of more than 32 names.
+	ErrTooDeep = catalog.ErrTooDeep
 
 	// ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written; the first
 	// refuses reads of a key as well. Bounds, prefixes and targets of Seek may be of any length.

@@ -885,3 +885,77 @@ func ExampleBatch_All() {
 	// delete "" 0 bytes
 	// <nil> <nil> 3
 }
+
+// Buckets have keys of their own, are nested, and go with all that is in them.
+func ExampleDB_CreateBucket() {
+	db := open()
+	defer db.Close()
+	for _, path := range [][]string{{"app"}, {"app", "users"}, {"app", "sessions"}} {
+		if _, err := db.CreateBucket(path...); err != nil {
+			log.Fatal(err)
+		}
+	}
+	users, err := db.Bucket("app", "users")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := users.Put([]byte("17"), []byte("Ada")); err != nil {
+		log.Fatal(err)
+	}
+	_, err = db.Get([]byte("17")) // the key of a bucket is no key of the root
+	fmt.Println(errors.Is(err, lightningdb.ErrNotFound))
+	if err := db.DropBucket("app", "sessions"); err != nil { // a gigabyte or nothing: one small commit
+		log.Fatal(err)
+	}
+	if err := db.MoveBucket([]string{"app", "users"}, []string{"users"}); err != nil {
+		log.Fatal(err)
+	}
+	name, err := users.Get([]byte("17")) // a handle goes with its bucket
+	fmt.Printf("%s %v\n", name, err)
+	for name, err := range db.Buckets() {
+		fmt.Println(name, err)
+	}
+	// Output:
+	// true
+	// Ada <nil>
+	// app <nil>
+	// users <nil>
+}
+
+// Of a transaction, a bucket is part of it: the number and the row under it are one commit.
+func ExampleBucket_NextSequence() {
+	db := open()
+	defer db.Close()
+	if _, err := db.CreateBucket("orders"); err != nil {
+		log.Fatal(err)
+	}
+	for _, what := range []string{"tea", "milk"} {
+		err := db.Update(context.Background(), func(tx *lightningdb.Tx) error {
+			orders, err := tx.Bucket("orders")
+			if err != nil {
+				return err
+			}
+			n, err := orders.NextSequence()
+			if err != nil {
+				return err
+			}
+			return orders.Put(fmt.Appendf(nil, "%08d", n), []byte(what))
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	orders, err := db.Bucket("orders")
+	if err != nil {
+		log.Fatal(err)
+	}
+	all := orders.Range(nil, nil)
+	for k, v := range all.All() {
+		fmt.Printf("%s %s\n", k, v)
+	}
+	fmt.Println(all.Err())
+	// Output:
+	// 00000001 tea
+	// 00000002 milk
+	// <nil>
+}

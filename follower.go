@@ -116,7 +116,7 @@ func (f *Follower) GetAppend(dst, key []byte) ([]byte, error) {
 	if !transaction.Fits(key) {
 		return dst, transaction.CheckKey(key)
 	}
-	return orNotFound(f.follower.Get(dst, space.Space{}.Key(key)))
+	return transaction.OrNotFound(f.follower.Get(dst, space.Space{}.Key(key)))
 }
 
 // Has reports whether key has a value; see DB.Has.

@@ -31,8 +31,9 @@ var wings = []wing{
 	{"internal/archive", ".", "system format tree log engine checkpoint metrics"},
 	{"internal/report", ".", "system format tree/manifest engine archive metrics"},
 	{"internal/transaction", ".", "system format log engine"},
-	{".", ".", "event metrics engine follower salvage checkpoint archive report transaction format log/lock log/txn " +
-		"log/wal tree/manifest system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
+	{"internal/model", "catalog rows", "format transaction"},
+	{".", ".", "event metrics engine follower salvage checkpoint archive report transaction model format log/lock " +
+		"log/txn log/wal tree/manifest system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"event", ".", ""},
 	{"metrics", ".", "event system/latency"},
 	{"tuple", ".", ""},

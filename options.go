@@ -177,13 +177,6 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 			return engine.Options{}, fmt.Errorf("%s must not be negative", "Options."+name)
 		}
 	}
-	logLimit, diskLimit := o.LogLimit, o.DiskLimit
-	if logLimit > 0 {
-		logLimit = max(logLimit, 1<<20)
-	}
-	if diskLimit > 0 {
-		diskLimit = max(diskLimit, 64<<20)
-	}
 	return engine.Options{
 		FS:             fs,
 		ReadOnly:       o.ReadOnly,
@@ -194,9 +187,9 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 		LockTimeout:    o.LockTimeout,
 		TraceReaders:   o.TraceReaders,
 		MemoryLimit:    o.MemoryLimit,
-		LogLimit:       logLimit,
+		LogLimit:       min(o.LogLimit, 1) * max(o.LogLimit, 1<<20), // 0 stays
 		HoldLog:        archive.Retention(o.Archive, o.ArchiveRetention),
-		DiskLimit:      diskLimit,
+		DiskLimit:      min(o.DiskLimit, 1) * max(o.DiskLimit, 64<<20),
 		ScrubRate:      o.ScrubRate,
 		ValueThreshold: o.ValueThreshold,
 		Codec:          o.Compression.compressor(),

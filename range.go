@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/goroutine"
+	"lightningdb/internal/transaction"
 )
 
 // Range is a span of keys in one unchanging state of the database, to be walked with a loop or a Cursor:
@@ -87,7 +88,7 @@ func (r *Range) Err() error { return r.ask() }
 
 // openIterator implements source.
 func (db *DB) openIterator(bounds span.Span) (iterator, error) {
-	return orNil(db.engine.NewIterator(nil, bounds.Lo, bounds.Hi))
+	return transaction.Newest{Engine: db.engine}.Open(bounds)
 }
 
 // newRange returns the range of the keys of s in bounds, of which it keeps copies.
@@ -111,12 +112,12 @@ func (r *Range) all(yield func(k, v []byte) bool) {
 		return
 	}
 	defer r.close(it)
-	r.begin(it)
+	transaction.Begin(it, r.reverse, r.limit)
 	if plain, ok := it.(*engine.Iterator); ok {
 		r.fail(plain.Each(engine.Direction(r.reverse), r.limit, r.space.Cuts(r.bounds, yield)))
 		return
 	}
-	r.fail(r.each(it, func() (bool, error) {
+	r.fail(transaction.Each(it, r.reverse, r.limit, func() (bool, error) {
 		v, err := notNil(it.Value())
 		return err == nil && yield(r.space.Cut(it.Key()), v), err
 	}))
@@ -132,8 +133,8 @@ func (r *Range) keys(yield func(k []byte) bool) {
 		return
 	}
 	defer r.close(it)
-	r.begin(it)
-	r.fail(r.each(it, func() (bool, error) { return yield(r.space.Cut(it.Key())), nil }))
+	transaction.Begin(it, r.reverse, r.limit)
+	r.fail(transaction.Each(it, r.reverse, r.limit, func() (bool, error) { return yield(r.space.Cut(it.Key())), nil }))
 }
 
 // inPieces reports whether a loop runs in another goroutine than the one that made its range, as the loops of iter.Pull
@@ -166,32 +167,4 @@ func (r *Range) open() iterator {
 		return nil
 	}
 	return it
-}
-
-// begin moves it to where a loop begins.
-func (r *Range) begin(it iterator) {
-	switch {
-	case r.limit == 0: // or a transaction would count the first entry as read
-	case r.reverse:
-		it.Last()
-	default:
-		it.First()
-	}
-}
-
-// each calls step at each entry until it returns false or an error. The error is that, or that of moving.
-func (r *Range) each(it iterator, step func() (bool, error)) error {
-	reverse := r.reverse
-	for ok, left := it.Valid(), r.limit; ok && left != 0; left-- {
-		more, err := step()
-		if err != nil || !more || left == 1 {
-			return err
-		}
-		if reverse {
-			ok = it.Prev()
-		} else {
-			ok = it.Next()
-		}
-	}
-	return it.Err()
 }

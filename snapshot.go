@@ -63,30 +63,12 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) { return notNil(s.GetAppend(n
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
-	return s.getIn(space.Space{}, dst, key)
-}
-
-func (s *Snapshot) getIn(in space.Space, dst, key []byte) ([]byte, error) {
-	if s.held.Closed() {
-		return dst, ErrClosed
-	}
-	if !transaction.Fits(key) {
-		return dst, transaction.CheckKey(key)
-	}
-	return orNotFound(s.held.Get(dst, in.Key(key)))
+	return transaction.Held{Snapshot: s.held}.Get(dst, key)
 }
 
 // Has reports whether key has a value; see DB.Has.
-func (s *Snapshot) Has(key []byte) (bool, error) { return s.hasIn(space.Space{}, key) }
-
-func (s *Snapshot) hasIn(in space.Space, key []byte) (bool, error) {
-	if s.held.Closed() {
-		return false, ErrClosed
-	}
-	if !transaction.Fits(key) {
-		return false, transaction.CheckKey(key)
-	}
-	return s.held.Has(in.Key(key))
+func (s *Snapshot) Has(key []byte) (bool, error) {
+	return transaction.Held{Snapshot: s.held}.Has(key)
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
@@ -99,5 +81,5 @@ func (s *Snapshot) Prefix(p []byte) *Range { return newRange(s, space.Space{}, s
 
 // openIterator implements source.
 func (s *Snapshot) openIterator(bounds span.Span) (iterator, error) {
-	return orNil(transaction.OpenIterator(s.held, bounds, ErrClosed))
+	return transaction.Held{Snapshot: s.held}.Open(bounds)
 }

@@ -152,7 +152,7 @@ func TestSpace_theRootHasAnyKey(t *testing.T) {
 		behind := []space.Space{space.Catalogue, space.Of(0), space.Of(1 << 40)}
 		err = db.Update(context.Background(), func(tx *Tx) (err error) {
 			for _, s := range behind {
-				err = errors.Join(err, inTx{tx, s}.Put(nil, []byte("behind")), inTx{tx, s}.Put([]byte("\xff"), nil))
+				err = errors.Join(err, tx.in(s).Put(nil, []byte("behind")), tx.in(s).Put([]byte("\xff"), nil))
 			}
 			return err
 		})
@@ -181,8 +181,8 @@ func TestSpace_theRootHasAnyKey(t *testing.T) {
 		m.check(t, "Snapshot", s)
 		err = errors.Join(err, db.View(context.Background(), func(tx *Tx) error { m.check(t, "View", tx); return nil }))
 		for _, in := range behind {
-			v, getErr := db.getIn(in, nil, nil)
-			_, otherErr := db.getIn(in, nil, []byte("\xff"))
+			v, getErr := db.keys(in).Get(nil, nil)
+			_, otherErr := db.keys(in).Get(nil, []byte("\xff"))
 			if err = errors.Join(err, getErr, otherErr); string(v) != "behind" {
 				t.Fatalf("behind the root: %q", v)
 			}

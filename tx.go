@@ -144,20 +144,11 @@ func (tx *Tx) Sequence() uint64 {
 func (tx *Tx) Get(key []byte) ([]byte, error) { return notNil(tx.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
-func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) { return tx.getIn(space.Space{}, dst, key) }
+func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) { return tx.in(space.Space{}).Get(dst, key) }
 
-func (tx *Tx) getIn(s space.Space, dst, key []byte) ([]byte, error) {
-	if tx.body.Writer == nil {
-		return orNotFound(tx.body.Reader.Get(&tx.use, s, dst, key))
-	}
-	if err := tx.body.Writer.Enter(); err != nil {
-		return dst, err
-	}
-	defer tx.body.Writer.Leave()
-	if !transaction.Fits(key) {
-		return dst, transaction.CheckKey(key)
-	}
-	return tx.body.Writer.Get(dst, s.Key(key))
+// in is the keys of s as the transaction has them.
+func (tx *Tx) in(s space.Space) transaction.In {
+	return transaction.In{Body: &tx.body.Body, Use: &tx.use, Space: s}
 }
 
 // GetForUpdate is Get of a key that the transaction is going to write: it locks key until the transaction ends, so that
@@ -173,30 +164,12 @@ func (tx *Tx) getIn(s space.Space, dst, key []byte) ([]byte, error) {
 //
 // A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the
 // part of the transaction that took it has failed.
-func (tx *Tx) GetForUpdate(key []byte) (value []byte, err error) {
-	err = tx.write(space.Space{}, key, nil, func(rw *transaction.Tx, k []byte) error {
-		if err := rw.Lock(k); err != nil {
-			return err
-		}
-		value, err = notNil(rw.Get(nil, k))
-		return err
-	})
-	return value, err
+func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
+	return notNil(tx.in(space.Space{}).GetForUpdate(key))
 }
 
 // Has reports whether key has a value; see DB.Has.
-func (tx *Tx) Has(key []byte) (found bool, err error) { return tx.hasIn(space.Space{}, key) }
-
-func (tx *Tx) hasIn(s space.Space, key []byte) (found bool, err error) {
-	if tx.body.Writer == nil {
-		return tx.body.Reader.Has(&tx.use, s, key)
-	}
-	err = tx.write(s, key, nil, func(rw *transaction.Tx, k []byte) error {
-		found, err = rw.Has(k)
-		return err
-	})
-	return found, err
-}
+func (tx *Tx) Has(key []byte) (bool, error) { return tx.in(space.Space{}).Has(key) }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open. Own writes are among them, also those made while
 // the range is walked.
@@ -208,26 +181,20 @@ func (tx *Tx) Range(lo, hi []byte) *Range {
 func (tx *Tx) Prefix(p []byte) *Range { return newRange(tx, space.Space{}, span.Prefix(p)) }
 
 // Put sets key to value. Nobody else sees it before the commit.
-func (tx *Tx) Put(key, value []byte) error {
-	return inTx{tx, space.Space{}}.Put(key, value)
-}
+func (tx *Tx) Put(key, value []byte) error { return tx.in(space.Space{}).Put(key, value) }
 
 // Delete removes key. Removing a key that is not there is no error.
-func (tx *Tx) Delete(key []byte) error {
-	return inTx{tx, space.Space{}}.Delete(key)
-}
+func (tx *Tx) Delete(key []byte) error { return tx.in(space.Space{}).Delete(key) }
 
 // DeleteRange removes all keys with lo <= key < hi, as DB.DeleteRange does: also what the transaction has written
 // there, but not what it will write. It reads nothing, and so never conflicts, but under SnapshotIsolation with any
 // write in the range. ErrTooManyRanges refuses more than 4,096 ranges that do not overlap, and ends of over 16 MiB.
-func (tx *Tx) DeleteRange(lo, hi []byte) error { return tx.deleteRange(span.Span{Lo: lo, Hi: hi}) }
+func (tx *Tx) DeleteRange(lo, hi []byte) error {
+	return tx.in(space.Space{}).DeleteRange(span.Span{Lo: lo, Hi: hi})
+}
 
 // DeletePrefix removes all keys that begin with p, as DeleteRange does.
-func (tx *Tx) DeletePrefix(p []byte) error { return tx.deleteRange(span.Prefix(p)) }
-
-func (tx *Tx) deleteRange(s span.Span) error {
-	return inTx{tx, space.Space{}}.DeleteRange(s)
-}
+func (tx *Tx) DeletePrefix(p []byte) error { return tx.in(space.Space{}).DeleteRange(span.Prefix(p)) }
 
 // Add adds n to the integer at key, which counts as 0 if the key is absent. Like Max, Min, Append and Merge it reads
 // nothing, and so never conflicts. Only these read the key, and apply the merge at once:
@@ -299,60 +266,12 @@ func (tx *Tx) commit() error {
 	return b.Writer.Commit(func(size int) (sync bool, err error) { return b.db.admit(size, b.durability) })
 }
 
-// inTx writes keys of a space in a transaction.
-type inTx struct {
-	tx *Tx
-	in space.Space
-}
-
-// Put implements writes, like Delete, DeleteRange and Merge.
-func (w inTx) Put(key, value []byte) error {
-	return w.tx.write(w.in, key, transaction.CheckValue(value), func(rw *transaction.Tx, k []byte) error {
-		return rw.Put(k, value)
-	})
-}
-
-func (w inTx) Delete(key []byte) error { return w.tx.write(w.in, key, nil, (*transaction.Tx).Delete) }
-
-func (w inTx) DeleteRange(s span.Span) error {
-	return w.tx.write(w.in, nil, nil, func(rw *transaction.Tx, _ []byte) error { return rw.DeleteRange(w.in.Span(s)) })
-}
-
-func (w inTx) Merge(o operand.Operator, key, argument []byte) error {
-	return w.tx.write(w.in, key, transaction.CheckArgument(argument), func(rw *transaction.Tx, k []byte) error {
-		return rw.Merge(k, append([]byte{byte(o)}, argument...))
-	})
-}
-
-// write calls set, within a call, with the stored key of key, unless key or what limits says cannot be.
-func (tx *Tx) write(s space.Space, key []byte, limits error, set func(rw *transaction.Tx, k []byte) error) error {
-	if tx.body.Writer == nil {
-		return tx.forWriters()
-	}
-	if err := tx.body.Writer.Enter(); err != nil {
-		return err
-	}
-	defer tx.body.Writer.Leave()
-	if err := errors.Join(transaction.CheckKey(key), limits); err != nil {
-		return err
-	}
-	return set(tx.body.Writer, s.Key(key))
-}
-
 func (tx *Tx) merge(o operand.Operator, key, argument []byte) error {
-	return inTx{tx, space.Space{}}.Merge(o, key, argument)
+	return tx.in(space.Space{}).Merge(o, key, argument)
 }
 
 func (tx *Tx) set(change func(*transaction.Tx)) error {
-	return tx.write(space.Space{}, nil, nil, func(rw *transaction.Tx, _ []byte) error { change(rw); return nil })
-}
-
-// forWriters is the error of a call that a read-only transaction refuses.
-func (tx *Tx) forWriters() error {
-	if tx.use.Ended() {
-		return ErrTxDone
-	}
-	return ErrReadOnlyTx
+	return tx.in(space.Space{}).Do(nil, nil, func(rw *transaction.Tx, _ []byte) error { change(rw); return nil })
 }
 
 // commitView is Commit of a read-only transaction.
@@ -363,10 +282,7 @@ func (tx *Tx) commitView() error {
 
 // openIterator implements source.
 func (tx *Tx) openIterator(bounds span.Span) (iterator, error) {
-	if tx.body.Writer == nil {
-		return orNil(tx.body.Reader.OpenIterator(&tx.use, bounds))
-	}
-	return orNil(tx.body.Writer.OpenIterator(bounds))
+	return tx.in(space.Space{}).Open(bounds)
 }
 
 // note implements source, like told and closed: an error of a loop or cursor counts at the commit, or in View.

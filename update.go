@@ -65,21 +65,17 @@ func (db *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(tx *Tx) error
 }
 
 // update runs fn in transactions until one is committed, and returns that one.
-func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (*Tx, error) {
+func (db *DB) update(ctx context.Context, o TxOptions, fn func(tx *Tx) error) (tx *Tx, err error) {
 	self := goroutine.Current()
 	if !db.updates.Add(self) {
 		return nil, fmt.Errorf("%w: Update inside Update; use Tx.Update for a part of a transaction", ErrNested)
 	}
 	defer db.updates.Remove(self)
-	for attempt := 1; ; attempt++ {
-		tx, err := db.updateOnce(ctx, o, self, attempt, fn)
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDeadlock) {
-			return tx, err
-		}
-		if stopped := transaction.Pause(ctx, attempt); stopped != nil {
-			return nil, errors.Join(stopped, err)
-		}
-	}
+	err = transaction.Repeat(ctx, func(attempt int) (err error) {
+		tx, err = db.updateOnce(ctx, o, self, attempt, fn)
+		return err
+	})
+	return tx, err
 }
 
 // priorityAfter is how many attempts a transaction makes before it gets precedence over all others.

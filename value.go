@@ -65,9 +65,9 @@ func (s *Snapshot) Size(key []byte) (int64, error) {
 // Size is the length of the value of key in bytes; see DB.Size. It counts as a read of the key.
 func (tx *Tx) Size(key []byte) (size int64, err error) {
 	if tx.body.Writer == nil {
-		return orNotFound(tx.body.Reader.Size(&tx.use, space.Space{}, key))
+		return transaction.OrNotFound(tx.body.Reader.Size(&tx.use, space.Space{}, key))
 	}
-	err = tx.write(space.Space{}, key, nil, func(rw *transaction.Tx, k []byte) error {
+	err = tx.in(space.Space{}).Do(key, nil, func(rw *transaction.Tx, k []byte) error {
 		size, err = rw.Size(k)
 		return err
 	})
@@ -83,7 +83,7 @@ func sizeOf(key []byte, find func(stored []byte) (size int64, found bool, err er
 	if !transaction.Fits(key) {
 		return 0, transaction.CheckKey(key)
 	}
-	return orNotFound(find(space.Space{}.Key(key)))
+	return transaction.OrNotFound(find(space.Space{}.Key(key)))
 }
 
 // ValueReader returns the newest value of key, to be read piece by piece, or ErrNotFound. Whatever is written
@@ -109,7 +109,7 @@ func (tx *Tx) ValueReader(ctx context.Context, key []byte) (v *Value, err error)
 	if tx.body.Writer == nil {
 		return tx.body.Reader.OpenValue(calls.OrBackground(ctx), &tx.use, space.Space{}, key)
 	}
-	err = tx.write(space.Space{}, key, nil, func(rw *transaction.Tx, k []byte) error {
+	err = tx.in(space.Space{}).Do(key, nil, func(rw *transaction.Tx, k []byte) error {
 		v, err = rw.OpenValue(calls.OrBackground(ctx), k)
 		return err
 	})

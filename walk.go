@@ -23,14 +23,6 @@ func (forgets) closed()    {}
 // iterator is moved by loops and cursors.
 type iterator = transaction.Walker
 
-// orNil is what opened an iterator returned, without an iterator if there is none.
-func orNil[I iterator](it I, err error) (iterator, error) {
-	if err != nil {
-		return nil, err
-	}
-	return it, nil
-}
-
 // outcome is how a loop or cursor ended.
 type outcome struct {
 	from  source

@@ -16,8 +16,8 @@ import (
 	"lightningdb"
 )
 
-// Reader reads one state of the database, or of a DB the newest at each call: *lightningdb.DB, Snapshot and Tx. Of a
-// Follower it is the Snapshot. The methods are described there.
+// Reader reads one state of the database, or of a DB the newest at each call: *lightningdb.DB, Snapshot, Tx, and Bucket
+// of each of them. Of a Follower it is the Snapshot. The methods are described there.
 type Reader interface {
 	Get(key []byte) ([]byte, error)
 	GetAppend(dst, key []byte) ([]byte, error)
@@ -26,7 +26,8 @@ type Reader interface {
 	Prefix(p []byte) *lightningdb.Range
 }
 
-// Writer writes: *lightningdb.DB, each call by itself, Tx, and Batch, which collects. The methods are described there.
+// Writer writes: *lightningdb.DB, each call by itself, Tx, Bucket, and Batch, which collects. The methods are described
+// there.
 // An error of a Batch or Tx is that of the one operation, which is not part of it then.
 type Writer interface {
 	Put(key, value []byte) error
@@ -40,7 +41,7 @@ type Writer interface {
 	Merge(key, argument []byte) error
 }
 
-// ReadWriter does both: *lightningdb.DB and Tx. Only in a Tx does what is written rest on what was read.
+// ReadWriter does both: *lightningdb.DB, Tx and Bucket. Only in a Tx does what is written rest on what was read.
 type ReadWriter interface {
 	Reader
 	Writer

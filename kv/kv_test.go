@@ -18,6 +18,7 @@ import (
 var (
 	_ kv.ReadWriter = (*lightningdb.DB)(nil)
 	_ kv.ReadWriter = (*lightningdb.Tx)(nil)
+	_ kv.ReadWriter = (*lightningdb.Bucket)(nil)
 	_ kv.Reader     = (*lightningdb.Snapshot)(nil)
 	_ kv.Writer     = (*lightningdb.Batch)(nil)
 	_ kv.Transactor = (*lightningdb.DB)(nil)

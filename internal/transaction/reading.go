@@ -112,7 +112,7 @@ func (r *Reading) Get(u *Use, s space.Space, dst, k []byte) (out []byte, found b
 	if err := u.check(k); err != nil {
 		return dst, false, err
 	}
-	out, found, err = r.held.Get(dst, s.Key(k))
+	out, found, err = getStored(&r.held, s, dst, k)
 	if u.Ended() { // then it may have been another's
 		return dst, false, ErrDone
 	}

@@ -21,6 +21,7 @@ func (tx *Tx) RollbackTo(s Savepoint) error {
 	if s.tx != tx || s.number >= len(tx.savepoints) || tx.savepoints[s.number] != s.serial {
 		return ErrVoid
 	}
+	tx.Revise()
 	tx.writes.RollbackTo(s.number)
 	tx.savepoints = tx.savepoints[:s.number+1]
 	tx.onCommit = tx.onCommit[:s.onCommit]

@@ -3,7 +3,6 @@
 package transaction
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -45,7 +44,11 @@ type Tx struct {
 	over    atomic.Bool // its function has returned: whoever holds busy ends it
 	misused atomic.Bool // a call met another: what it was to do is missing, so there is no commit
 	ended   atomic.Bool // what done says, for those that hold values of it
-	done    bool        // guarded by busy, like everything below
+
+	// revision changes when what the transaction has written may be gone: what rests on it looks again.
+	revision atomic.Uint64
+
+	done bool // guarded by busy, like everything below
 
 	engine    *engine.Engine
 	ctx       context.Context // ends waits for locks, and forbids the commit
@@ -58,9 +61,9 @@ type Tx struct {
 	iterated  bool        // there have been iterators
 	values    []*Value    // that hold something
 	watch     Watch
-	claims    [][]byte // under snapshot isolation: what Claim was given
-	err       error    // why it must not commit: the first failed read, or a lost lock
-	walks     Walks    // or a loop that ended early
+	claims    []span.Span // under snapshot isolation: what Claim was given
+	err       error       // why it must not commit: the first failed read, or a lost lock
+	walks     Walks       // or a loop that ended early
 	onCommit  []func(seq uint64)
 	committed key.SeqNum // of the commit, once there was one
 	counted   int64      // bytes of writes that the engine knows of
@@ -104,6 +107,12 @@ func (tx *Tx) Begin(ctx context.Context, o Options) {
 
 // Watch returns what ends the iterators with the context.
 func (tx *Tx) Watch() *Watch { return &tx.watch }
+
+// Revision changes when writes are taken back, and by Revise.
+func (tx *Tx) Revision() uint64 { return tx.revision.Load() }
+
+// Revise has Revision change.
+func (tx *Tx) Revise() { tx.revision.Add(1) }
 
 // Seq is the number of the newest commit that the transaction sees. Lock may raise it.
 func (tx *Tx) Seq() key.SeqNum { return tx.txn.Seq() }
@@ -433,19 +442,17 @@ func (tx *Tx) claimWrites(b *batch.Batch) {
 	}
 }
 
-// Claim counts k, a stored key, as read, at any isolation: the commit fails if another one has changed it since.
-func (tx *Tx) Claim(k []byte) {
-	tx.hasRead = true
+// Claim counts the stored keys in s, which were read, as read at any isolation: the commit fails if another one has
+// changed one of them since. It copies the bounds.
+func (tx *Tx) Claim(s span.Span) {
 	if tx.snapshot {
-		tx.claims = append(tx.claims, bytes.Clone(k))
-		return
+		tx.claims = append(tx.claims, s.Clone())
 	}
-	tx.reads.AddKey(k, key.Hash(k))
 }
 
 func (tx *Tx) addClaims() {
-	for _, k := range tx.claims {
-		tx.reads.AddKey(k, key.Hash(k))
+	for _, s := range tx.claims {
+		tx.reads.AddSpan(s)
 	}
 }
 

@@ -46,9 +46,6 @@ type Values interface {
 	OpenValue(k []byte) (value []byte, long *engine.Iterator, size int64, err error)
 }
 
-// Newest is the newest state of an engine.
-type Newest struct{ *engine.Engine }
-
 // OpenValue implements Values.
 func (n Newest) OpenValue(k []byte) (value []byte, long *engine.Iterator, size int64, err error) {
 	return n.Engine.OpenValue(nil, k)

@@ -47,11 +47,14 @@ func Of(id uint64) Space { return Space{prefix: string(AppendID([]byte{escape, o
 
 // Key is the stored key of k: k itself, unless s is that of a bucket or k begins with ff.
 func (s Space) Key(k []byte) []byte {
-	if s.prefix == "" && (len(k) == 0 || k[0] != escape) {
+	if s.StoresAsIs(k) {
 		return k
 	}
 	return s.longer(k)
 }
+
+// StoresAsIs reports whether k is its own stored key.
+func (s Space) StoresAsIs(k []byte) bool { return s.prefix == "" && (len(k) == 0 || k[0] != escape) }
 
 func (s Space) longer(k []byte) []byte {
 	return s.AppendKey(make([]byte, 0, len(s.prefix)+len(k)+1), k)

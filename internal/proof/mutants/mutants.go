@@ -4,7 +4,7 @@
 //
 // The list is in log.go, tree.go, visible.go, readers.go, merge.go, transactions.go, clocks.go, close.go, locks.go,
 // gaps.go, spans.go, own_ranges.go, range_reads.go, range_tables.go, followers.go, room.go, latency.go, values.go,
-// files.go, copies.go, repository.go, archive.go, buckets.go, monitor.go, views.go, tuple.go and typed.go.
+// files.go, copies.go, repository.go, archive.go, buckets.go, catalog.go, monitor.go, views.go, tuple.go and typed.go.
 // The package is for tests; nothing in the product imports it, and nothing in the working tree is ever changed.
 //
 // # What has no mutant yet
@@ -80,6 +80,7 @@ func All() []Mutant {
 	return slices.Concat(logMutants, salvageMutants, treeMutants, visibleMutants, readerMutants, mergeMutants,
 		transactionMutants,
 		clockMutants, closeMutants, lockMutants, gapMutants, spanMutants, followerMutants, roomMutants, diskMutants,
+		catalogMutants,
 		ownRangeMutants, keyMutants, rangeTableMutants,
 		latencyMutants, scrubMutants, fileMutants, valueMutants, copyMutants, repositoryMutants, bucketMutants,
 		archiveMutants, monitorMutants, viewMutants, eventMutants, tupleMutants, typedMutants, rangeReadMutants,

@@ -725,7 +725,7 @@ var readerMutants = []Mutant{
 	{
 		Name:    "a loop with no entries reads the first",
 		Breaks:  "a transaction loses against a commit of what it has not seen",
-		Changes: []Change{{"range.go", `	case r.limit == 0: //`, `	case r.limit == 0 && r.bounds.Lo != nil: //`}},
+		Changes: []Change{{"internal/transaction/loop.go", `	case limit == 0: //`, `	case limit == 0 && reverse: //`}},
 		Killer:  Check{Package: ".", Run: "^(TestRange_limitZeroReadsNothing)$"},
 	},
 	{

@@ -632,15 +632,17 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a conflict is not repeated",
 		Breaks: "every caller has to repeat by himself",
-		Changes: []Change{{"update.go", `		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDeadlock) {`,
-			`		if !errors.Is(err, ErrDeadlock) {`}},
+		Changes: []Change{{"internal/transaction/retry.go",
+			`		if !errors.Is(err, engine.ErrConflict) && !errors.Is(err, lock.ErrDeadlock) {`,
+			`		if !errors.Is(err, lock.ErrDeadlock) || err == engine.ErrConflict {`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_repeatsWhatLost)$"},
 	},
 	{
 		Name:   "a deadlock is not repeated",
 		Breaks: "every caller has to repeat by himself",
-		Changes: []Change{{"update.go", `		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDeadlock) {`,
-			`		if !errors.Is(err, ErrConflict) {`}},
+		Changes: []Change{{"internal/transaction/retry.go",
+			`		if !errors.Is(err, engine.ErrConflict) && !errors.Is(err, lock.ErrDeadlock) {`,
+			`		if !errors.Is(err, engine.ErrConflict) || err == lock.ErrDeadlock {`}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_repeatsADeadlock)$"},
 	},
 	{

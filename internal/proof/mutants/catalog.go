@@ -1,0 +1,75 @@
+package mutants
+
+// catalogMutants take a bucket's keys for another's, or a bucket that is gone for one that is there.
+var catalogMutants = []Mutant{
+	{
+		Name:    "a commit of a bucket's handle does not carry its row",
+		Breaks:  "keys are written under an id that nobody has, and nobody can remove them",
+		Changes: []Change{{"internal/transaction/guarded.go", `	reads.AddKey(row, key.Hash(row))`, `	_ = key.Hash(row)`}},
+		Killer:  Check{Package: ".", Run: "^(TestBucket_oldHandlesBesideChanges)$"},
+	},
+	{
+		Name:    "the escape is forgotten at a bound",
+		Breaks:  "a range shows, and a delete removes, keys beyond its end",
+		Changes: []Change{{"internal/format/space/space.go", `		stored.Hi = s.Key(keys.Hi)`, `		stored.Hi = keys.Hi`}},
+		Killer:  test("format/space", "TestSpace_spansHoldWhatTheyHeld"),
+	},
+	{
+		Name:    "a drop forgets the rows of nested buckets",
+		Breaks:  "handles of buckets that are gone go on writing",
+		Changes: []Change{{"internal/model/catalog/catalog.go", `	for _, e := range all {`, `	for _, e := range all[:1] {`}},
+		Killer:  Check{Package: ".", Run: "^(TestBucket_.*)$"},
+	},
+	{
+		Name:   "a drop forgets the keys of nested buckets",
+		Breaks: "they take space for ever",
+		Changes: []Change{{"internal/model/catalog/catalog.go", `	return dropKeys(w, all)`,
+			`	return dropKeys(w, all[:1])`}},
+		Killer: Check{Package: ".", Run: "^(TestBucket_.*)$"},
+	},
+	{
+		Name:   "an id is used again",
+		Breaks: "two buckets have the same keys",
+		Changes: []Change{{"internal/model/catalog/catalog.go", `	if id, err = take(w, []byte{nextRow}); err != nil {`,
+			`	if id, err = take(w, []byte{nextRow, byte(parent)}); err != nil {`}},
+		Killer: Check{Package: ".", Run: "^(TestBucket_.*)$"},
+	},
+	{
+		Name:   "under snapshot isolation a row of the catalogue was not read",
+		Breaks: "a transaction writes into a bucket that another one has dropped",
+		Changes: []Change{{"internal/transaction/tx.go", `		tx.claims = append(tx.claims, s.Clone())`,
+			`		_ = append(tx.claims, s.Clone())`}},
+		Killer: Check{Package: ".", Run: "^(TestBucket_aDropIsAConflict)$"},
+	},
+	{
+		Name:   "keys that are dropped one by one were not read",
+		Breaks: "what is written meanwhile stays, and nobody can remove it",
+		Changes: []Change{{"internal/model/rows/rows.go", `	if err := r.claim(stored); err != nil {
+		return err
+	}
+	return r.each(stored, func(it transaction.Walker) (more bool, err error) {
+		k `, `	return r.each(stored, func(it transaction.Walker) (more bool, err error) {
+		k `}},
+		Killer: Check{Package: ".", Run: "^(TestBucket_dropsWhatIsScattered)$"},
+	},
+	{
+		Name:   "a handle outlives what RollbackTo has taken back",
+		Breaks: "a transaction writes under an id that the next one gives to another bucket",
+		Changes: []Change{{"internal/transaction/savepoint.go", `	tx.Revise()
+	tx.writes`, `	tx.writes`}},
+		Killer: Check{Package: ".", Run: "^(TestBucket_followsItsTransaction)$"},
+	},
+	{
+		Name:   "a bucket may move into itself",
+		Breaks: "a ring of buckets that no path leads to",
+		Changes: []Change{{"internal/model/catalog/catalog.go", `	if len(to) > len(from) && slices`,
+			`	if len(to) < len(from) && slices`}},
+		Killer: Check{Package: ".", Run: "^(TestBucket_refusesNames)$"},
+	},
+	{
+		Name:    "a batch of a bucket is used again with its prefix",
+		Breaks:  "a put of the root goes into a bucket",
+		Changes: []Change{{"batch.go", `		b.ops.Space = space.Space{}`, `		_ = space.Space{}`}},
+		Killer:  Check{Package: ".", Run: "^(TestBucket_agreesWithNestedMaps)$"},
+	},
+}

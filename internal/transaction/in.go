@@ -1,0 +1,116 @@
+package transaction
+
+import (
+	"errors"
+
+	"lightningdb/internal/format/operand"
+	"lightningdb/internal/format/space"
+	"lightningdb/internal/format/span"
+)
+
+// ErrReadOnly refuses what is for those that may write. The root package publishes it.
+var ErrReadOnly = errors.New("the transaction is read-only")
+
+// Writes takes operations on keys of a space: Operations collects them, In does them.
+type Writes interface {
+	Put(key, value []byte) error
+	Delete(key []byte) error
+	DeleteRange(s span.Span) error
+	Merge(o operand.Operator, key, argument []byte) error
+}
+
+// In is the keys of a space as a transaction has them, and implements Keys and Writes. What may write locks and reads
+// as Tx does; a transaction that only reads refuses the rest. Each method is a call by itself.
+type In struct {
+	*Body
+	*Use // of Body.Reader
+	space.Space
+}
+
+// Get appends the value of key to dst.
+func (in In) Get(dst, key []byte) ([]byte, error) {
+	if in.Writer == nil {
+		return OrNotFound(in.Reader.Get(in.Use, in.Space, dst, key))
+	}
+	if err := in.Writer.Enter(); err != nil {
+		return dst, err
+	}
+	defer in.Writer.Leave()
+	if !Fits(key) {
+		return dst, CheckKey(key)
+	}
+	return in.Writer.Get(dst, in.Key(key))
+}
+
+// Has reports whether key has a value.
+func (in In) Has(key []byte) (found bool, err error) {
+	if in.Writer == nil {
+		return in.Reader.Has(in.Use, in.Space, key)
+	}
+	err = in.Do(key, nil, func(tx *Tx, k []byte) error {
+		found, err = tx.Has(k)
+		return err
+	})
+	return found, err
+}
+
+// GetForUpdate returns the newest value of key, which the transaction locks.
+func (in In) GetForUpdate(key []byte) (value []byte, err error) {
+	err = in.Do(key, nil, func(tx *Tx, k []byte) error {
+		if err := tx.Lock(k); err != nil {
+			return err
+		}
+		value, err = tx.Get(nil, k)
+		return err
+	})
+	return value, err
+}
+
+// Open implements Keys.
+func (in In) Open(stored span.Span) (Walker, error) {
+	if in.Writer == nil {
+		return orNil(in.Reader.OpenIterator(in.Use, stored))
+	}
+	return orNil(in.Writer.OpenIterator(stored))
+}
+
+// Left implements Keys.
+func (in In) Left() { in.Body.Leave() }
+
+// Put sets key to value.
+func (in In) Put(key, value []byte) error {
+	return in.Do(key, CheckValue(value), func(tx *Tx, k []byte) error { return tx.Put(k, value) })
+}
+
+// Delete removes key.
+func (in In) Delete(key []byte) error { return in.Do(key, nil, (*Tx).Delete) }
+
+// DeleteRange removes the keys in s.
+func (in In) DeleteRange(s span.Span) error {
+	return in.Do(nil, nil, func(tx *Tx, _ []byte) error { return tx.DeleteRange(in.Span(s)) })
+}
+
+// Merge changes key by what o makes of its value and argument.
+func (in In) Merge(o operand.Operator, key, argument []byte) error {
+	return in.Do(key, CheckArgument(argument), func(tx *Tx, k []byte) error {
+		return tx.Merge(k, append([]byte{byte(o)}, argument...))
+	})
+}
+
+// Do calls fn, within a call of the transaction, with the stored key of key, unless key or what limits says cannot be.
+func (in In) Do(key []byte, limits error, fn func(tx *Tx, k []byte) error) error {
+	if in.Writer == nil {
+		if in.Ended() {
+			return ErrDone
+		}
+		return ErrReadOnly
+	}
+	if err := in.Writer.Enter(); err != nil {
+		return err
+	}
+	defer in.Writer.Leave()
+	if err := errors.Join(CheckKey(key), limits); err != nil {
+		return err
+	}
+	return fn(in.Writer, in.Key(key))
+}
