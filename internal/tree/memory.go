@@ -35,13 +35,13 @@ func (tr *Tree) trimMemtables() (due time.Duration, bytes int64) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	due = time.Hour
-	if left := tr.mems.untilQuiet(tr.clock.Now()); left <= 0 {
-		tr.mems.free()
+	if left := tr.mems.UntilQuiet(tr.clock.Now()); left <= 0 {
+		tr.mems.Free()
 		tr.buffers.Trim()
-	} else if len(tr.mems.spare) > 0 {
+	} else if tr.mems.Spare() > 0 {
 		due = left
 	}
-	return due, tr.mems.allocated
+	return due, tr.mems.Allocated()
 }
 
 // resizeCache gives the cache what the rest leaves of the limit while memtables take that many bytes. What is on the Go
@@ -68,7 +68,7 @@ func (tr *Tree) CountOnHeap(delta int64) {
 // housekeeper would do it only when the memtable is half full.
 func (tr *Tree) yieldCache(need int) {
 	tr.mu.Lock()
-	memtables, missing := tr.mems.allocated, tr.mems.missing(need)
+	memtables, missing := tr.mems.Allocated(), tr.mems.Missing(need)
 	tr.mu.Unlock()
 	if missing > 0 {
 		tr.resizeCache(memtables + int64(missing))

@@ -64,7 +64,7 @@ func (tr *Tree) Metrics() Metrics {
 	m.OpenTables, m.OpenBytes = tr.tables.Size()
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	m.MemtableHeld = tr.mems.allocated
+	m.MemtableHeld = tr.mems.Allocated()
 	v := tr.view.Load()
 	if v == nil {
 		return m

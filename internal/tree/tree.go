@@ -98,7 +98,7 @@ type Tree struct {
 	sharing sync.Mutex // held by the one ShareMemory in progress
 
 	mu    sync.Mutex // never held during I/O
-	mems  memtables
+	mems  memtable.Pool
 	names *tables.Names // every file that some view names
 	stand standing      // views that are read at their own sequence number
 
@@ -131,10 +131,10 @@ func New(o Options) *Tree {
 			Dropped: o.Compact,
 		}),
 	}
-	tr.mems = memtables{size: o.Budget.Memtable, keep: o.Budget.Frozen + 1}
-	tr.mems.folding = &memtable.Folding{Rules: o.Rules.Apart(), Below: tr.below}
+	tr.mems = memtable.NewPool(o.Budget.Memtable, o.Budget.Frozen+1)
+	tr.mems.Folding = &memtable.Folding{Rules: o.Rules.Apart(), Below: tr.below}
 	if o.Follow {
-		tr.mems.folding.Below = nil
+		tr.mems.Folding.Below = nil
 	}
 	tr.cache = cache.New(o.Budget.Cache(int64(o.Budget.Memtable)), o.PageSize, tr.epochs)
 	tr.cache.Poison = o.Poison
@@ -156,14 +156,14 @@ func New(o Options) *Tree {
 func (tr *Tree) NewMemtable(segment filename.Num, need int) (*Memtable, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	return tr.mems.get(segment, need, tr.clock.Now())
+	return tr.newMemtableLocked(segment, need)
 }
 
 // Recycle takes back a memtable that came from NewMemtable and that nobody reads.
 func (tr *Tree) Recycle(m *Memtable) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.mems.recycle(m)
+	tr.mems.Recycle(m.Table)
 }
 
 // Replay applies a batch whose first operation has sequence number first to m, which belongs to the caller.
@@ -233,7 +233,7 @@ func (tr *Tree) Freeze(segment filename.Num, need int) error {
 	defer tr.mu.Unlock()
 	v := tr.view.Load()
 	active := v.mems[0]
-	next, err := tr.mems.get(segment, need, tr.clock.Now())
+	next, err := tr.newMemtableLocked(segment, need)
 	if err != nil {
 		return fmt.Errorf("memory for a memtable: %w", err)
 	}
@@ -258,7 +258,7 @@ func (tr *Tree) Install(version *manifest.Version, flushed *Memtable) {
 	mems := tr.view.Load().mems
 	if flushed != nil {
 		mems = mems[: len(mems)-1 : len(mems)-1]
-		tr.mems.held = append(tr.mems.held, heldBack{flushed, tr.clock.Now()})
+		tr.mems.Held(flushed.Table, tr.clock.Now())
 	}
 	tr.installLocked(mems, runs, 0)
 }
@@ -315,7 +315,7 @@ func (tr *Tree) Close() {
 	tr.mu.Lock()
 	last := tr.view.Swap(nil)
 	tr.gets.Close()
-	tr.mems.keep = 0 // none is cleared for the next use
+	tr.mems.KeepNone() // none is cleared for the next use
 	pinned := tr.stand.unpinAll()
 	tr.mu.Unlock()
 	for _, v := range append(pinned, last) {
@@ -340,7 +340,7 @@ func (tr *Tree) Free() {
 	tr.freeDead()
 	tr.epochs.Drain()
 	tr.mu.Lock()
-	tr.mems.free()
+	tr.mems.Free()
 	tr.mu.Unlock()
 	tr.rows.Free()
 	tr.buffers.Close()

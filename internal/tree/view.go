@@ -18,7 +18,6 @@ type Memtable struct {
 	*memtable.Table
 	segment filename.Num // the log segment that holds its content
 	views   int          // views that name it; guarded by Tree.mu
-	pooled  bool         // of the usual size: used again when no view names it
 	last    key.SeqNum   // the newest sequence number in it; written by the commit leader until it is frozen
 }
 
@@ -218,7 +217,7 @@ func (tr *Tree) forgetLocked(v *View) (gone []*tables.Named) {
 	tr.stand.forget(v)
 	for _, m := range v.mems {
 		if m.views--; m.views == 0 {
-			tr.mems.recycle(m)
+			tr.mems.Recycle(m.Table)
 		}
 	}
 	if v.sortedRuns.views--; v.sortedRuns.views > 0 {

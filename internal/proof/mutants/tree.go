@@ -397,8 +397,8 @@ var treeMutants = []Mutant{
 	{
 		Name:    "writers do not wait for readers of flushed memtables",
 		Breaks:  "beside slow scans there are more memtables than the limit has room for",
-		Changes: []Change{{"internal/tree/memtables.go", `		wait = max(wait, readerWait-now.Since(h.since))`, `		wait = max(wait, now.Since(h.since)*0)`}},
-		Killer:  test("tree", "TestMemtables_crowdedWaitsForReadersOnTheirWay"),
+		Changes: []Change{{"internal/tree/memtable/pool.go", `		wait = max(wait, readerWait-now.Since(h.since))`, `		wait = max(wait, now.Since(h.since)*0)`}},
+		Killer:  test("tree", "TestPool_crowdedWaitsForReadersOnTheirWay"),
 		Quick:   true,
 	},
 	{
