@@ -63,7 +63,7 @@ func (c *Copy) write(v *tree.View, seq key.SeqNum) error {
 	}
 	next := shared.NextNum + filename.Num(len(edit.Added))
 	edit.LogStart, edit.LogEnd, edit.NextNum = next, next, next+2
-	edit.LastSeq, edit.Horizon = seq, seq
+	edit.LastSeq, edit.Horizon, edit.Time = seq, seq, c.tree.Time().Told()
 	version, err := manifest.NewVersion(c.random).Apply(withoutLog(shared.Edit()))
 	if err == nil {
 		version, err = version.Apply(edit)

@@ -140,6 +140,7 @@ func newEngine(opts Options) *Engine {
 
 // failed is called when the first failure has ended all writes.
 func (e *Engine) failed(cause error) {
+	e.tree.Time().Release() // nothing is published any more
 	e.NoteReport()
 	e.opts.bus.Send(event.Stopped{Cause: cause})
 	e.wakeAll()
@@ -361,10 +362,13 @@ func (e *Engine) flushAtClose() error {
 }
 
 // endLog flushes the last memtable, and notes in the manifest that the log is needed no more and that none follows.
-// Where nothing has changed since Open, everything is left to the next Open as it is: nothing of the segment can be
-// lost, in which nothing was ever logged.
+// Where nothing has changed since Open, and no reader was told the time, everything is left to the next Open as it is:
+// nothing of the segment can be lost, in which nothing was ever logged.
 func (e *Engine) endLog() error {
-	if e.tree.Active().IsEmpty() && e.log.IsUnused() && e.store.Place() == e.opened {
+	told := e.tree.Time().Told()
+	e.dir.Page().SetTime(told)
+	if told == e.tree.Current().Version().Time && e.tree.Active().IsEmpty() &&
+		e.log.IsUnused() && e.store.Place() == e.opened {
 		return nil
 	}
 	e.leader.logEnd = e.dir.NewNum()

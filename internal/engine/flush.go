@@ -110,6 +110,7 @@ func (e *Engine) commitEdit(edit *manifest.Edit, flushed *tree.Memtable) error {
 		// Not the newest in the tables: a flush may drop a tombstone that hides nothing.
 		edit.LastSeq = max(edit.LastSeq, flushed.Last())
 	}
+	edit.Time = e.tree.Time().Told()
 	return e.store.Commit(edit, func(next *manifest.Version) {
 		e.tree.Install(next, flushed)
 		e.log.RetireBefore(next.LogStart, next.NextNum, e.keepsLogs())

@@ -46,6 +46,7 @@ func (e *Engine) ingestUntil(ctx context.Context, s *Spill, check func() error) 
 		var committed key.SeqNum
 		err := e.queue.ExclusiveNumbered(func(next key.SeqNum) error {
 			committed = next
+			defer e.tree.Time().Release() // which check may have begun to hold
 			return e.ingest(s, next, check)
 		})
 		if err == nil {
@@ -110,6 +111,7 @@ func (e *Engine) emptyMemtables() error {
 
 // commitSpill makes the tables of s part of the tree, at seq, and logStart the beginning of the log.
 func (e *Engine) commitSpill(s *Spill, seq key.SeqNum, logStart filename.Num) error {
+	e.tree.NoteEnds(s)
 	edit := &manifest.Edit{LogStart: logStart, LastSeq: seq, RangesAdded: s.Tombstones(seq)}
 	version := e.tree.Current().Version()
 	for _, t := range s.Tables(seq) {

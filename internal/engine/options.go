@@ -60,7 +60,7 @@ type Options struct {
 
 	// Owned by tests and simulations.
 	Elapsed       func() time.Duration // since any fixed moment: the clock that measures every interval
-	Wall          func() time.Time     // the time of day: data for people, nothing is decided by it
+	Wall          func() time.Time     // the time of day: data for people, and when entries end; nothing else
 	Random        func() uint64
 	TableBytes    int64 // at which a table is complete; 0 for what suits MemoryLimit
 	ManifestLimit int64 // bytes at which a new manifest begins; 0 for some times what it began with

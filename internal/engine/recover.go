@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/filename"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/status"
 	"lightningdb/internal/log/commit"
 	"lightningdb/internal/log/wal"
 	"lightningdb/internal/tree"
@@ -107,7 +108,7 @@ func (e *Engine) serve(r *replay, before filename.Num, names []string) error {
 	if err := e.log.Begin(version.DatabaseID, last); err != nil {
 		return err
 	}
-	edit := &manifest.Edit{LogStart: e.log.Num(), NextNum: e.dir.PeekNum(), LastSeq: last}
+	edit := &manifest.Edit{LogStart: e.log.Num(), NextNum: e.dir.PeekNum(), LastSeq: last, Time: e.tree.Time().Told()}
 	if version, err = version.Apply(edit); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
@@ -151,6 +152,9 @@ func (e *Engine) serveReadOnly(r *replay, names []string) error {
 func (e *Engine) startAt(last key.SeqNum, version *manifest.Version) {
 	e.report.LastSequence = uint64(last)
 	e.tree.Resume(version, last)
+	if e.tree.Time().Told() > 0 { // the manifest may be older than what the writer before has told last
+		e.tree.Time().Begin(status.LastTime(e.opts.FS, version.DatabaseID))
+	}
 	e.queue = commit.NewQueue(writer{e}, last+1)
 }
 
@@ -213,6 +217,7 @@ func (r *replay) apply(first key.SeqNum, b *batch.Batch) error {
 			return err
 		}
 	}
+	r.engine.tree.NoteEnds(b)
 	r.mem.Replay(b, first)
 	return nil
 }
@@ -241,7 +246,7 @@ func (r *replay) flush() error {
 		return fmt.Errorf("flush the replayed log: %w", err)
 	}
 	edit.NextNum = r.engine.dir.PeekNum()
-	edit.LastSeq = r.mem.Last()
+	edit.LastSeq, edit.Time = r.mem.Last(), r.engine.tree.Time().Told()
 	next, err := r.version.Apply(edit)
 	if err != nil {
 		return fmt.Errorf("flush the replayed log: %w", err)

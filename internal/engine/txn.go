@@ -41,6 +41,7 @@ func (e *Engine) Begin(t *Txn, reads *txn.Reads, g goroutine.ID) {
 	t.Reads, t.engine, t.owner = reads, e, *lock.NewOwner(uintptr(g))
 	e.tree.Hold(&t.first, origin.Transaction)
 	t.snapshot, t.owner.Origin = &t.first, t.first.Origin
+	t.first.NoteEnds(&reads.Ends)
 }
 
 // mayLock prepares for a call that may wait for locks. From then on the end of ctx releases all locks at once,
@@ -204,7 +205,8 @@ func (t *Txn) moveForward() error {
 	next := new(Snapshot)
 	t.engine.tree.HoldAs(next, t.first.Origin) // it is still the same transaction
 	next.InterruptBy(t.snapshot.Interrupted())
-	if err := t.engine.conflicts().Unchanged(t.snapshot, t.Reads); err != nil {
+	next.NoteEnds(&t.Reads.Ends)
+	if err := t.engine.conflicts().SameAt(next.Now(), t.snapshot, t.Reads); err != nil {
 		next.Close()
 		return err
 	}

@@ -210,6 +210,7 @@ func (w writer) Log(group []*commit.Request) error {
 	case undecided:
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	case err != nil: // nothing of the group is in the log
+		w.tree.Time().Release()
 		return w.noteSpace(err, len(group))
 	}
 	operations, bytes := 0, 0
@@ -238,6 +239,7 @@ func (w writer) Apply(r *commit.Request) {
 
 func (w writer) Publish(last key.SeqNum) {
 	w.tree.Publish(last)
+	w.dir.Page().SetTime(w.tree.Time().Told()) // before what rests on it
 	w.dir.Page().SetVisible(last)
 	w.lookForSpace()
 	if w.leader.confirmed {

@@ -80,6 +80,7 @@ type Options struct {
 
 	// Owned by tests and simulations.
 	Elapsed func() time.Duration
+	Wall    func() time.Time // by which entries end, if the writer has not told a later time
 	Random  func() uint64
 	Manual  bool // no goroutine, and no waiting for the writer
 	Poison  bool
@@ -115,6 +116,9 @@ func Open(opts Options) (*Follower, error) {
 	if opts.Elapsed == nil {
 		opts.Elapsed = clock.Stopwatch()
 	}
+	if opts.Wall == nil {
+		opts.Wall = time.Now
+	}
 	if opts.Random == nil {
 		opts.Random = rand.Uint64
 	}
@@ -125,7 +129,7 @@ func Open(opts Options) (*Follower, error) {
 	nothing := func() {}
 	f.dir = directory.New(directory.Options{FS: opts.FS, ReadOnly: true, Gate: f.gate, Clock: f.clock})
 	f.tree = tree.New(tree.Options{
-		Dir: f.dir, Gate: f.gate, Clock: f.clock, Wall: time.Now, Random: opts.Random,
+		Dir: f.dir, Gate: f.gate, Clock: f.clock, Wall: opts.Wall, Random: opts.Random,
 		Budget: budget.New(opts.MemoryLimit), Rules: operand.Rules{User: opts.Merge},
 		ReadOnly: true, Follow: true, Manual: opts.Manual,
 		Unused: nothing, Compact: nothing, Changed: nothing, Exclusive: f.whileNothingIsRead, Missing: f.missing,

@@ -200,6 +200,9 @@ func (f *Follower) newMemtable(segment filename.Num, need int) error {
 // show makes what was read, for page, the state that readers see.
 func (f *Follower) show(page status.State) {
 	c := &f.current
+	if told := max(page.Time, c.read.version.Time); told > 0 {
+		f.tree.Time().Begin(told) // before what rests on it is shown
+	}
 	changed := f.shown.Load() != c.read
 	if changed || page.Visible != f.Sequence() {
 		f.tree.Show(slices.Clone(c.mems), c.read.version, page.Visible)

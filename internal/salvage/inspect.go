@@ -363,7 +363,7 @@ func sayEdit(e *manifest.Edit, say func(name string, value any)) {
 		name  string
 		value uint64
 	}{{"log_start", uint64(e.LogStart)}, {"log_end", uint64(e.LogEnd)}, {"next_number", uint64(e.NextNum)},
-		{"last_sequence", uint64(e.LastSeq)}, {"horizon", uint64(e.Horizon)}} {
+		{"last_sequence", uint64(e.LastSeq)}, {"horizon", uint64(e.Horizon)}, {"time", uint64(e.Time)}} {
 		if n.value != 0 {
 			say(n.name, n.value)
 		}

@@ -27,6 +27,7 @@ type output struct {
 	file   vfs.File // nil if no table is being written
 	writer *table.Writer
 	num    filename.Num
+	ends   bool // something that was added does
 	id     uint64
 	last   []byte // user key
 	seq    key.SeqNum
@@ -51,13 +52,10 @@ func (o *output) add(k key.Internal, value []byte) error {
 			return err
 		}
 	}
-	o.last, o.seq = append(o.last[:0], k.User...), k.Trailer.Seq()
+	o.last, o.seq, o.ends = append(o.last[:0], k.User...), k.Trailer.Seq(), o.ends || k.Ends()
 	if len(value) > key.MaxValueSize { // one that was streamed
-		if k.Trailer.Kind() == key.KindPutUntil {
-			end, value := key.SplitEnd(value)
-			return o.writer.AddChunks(k, end, block.InChunks(value))
-		}
-		return o.writer.AddChunks(k, 0, block.InChunks(value))
+		end, _ := key.SplitEnd(value[:k.EndSize()])
+		return o.writer.AddChunks(k, end, block.InChunks(value[k.EndSize():]))
 	}
 	return o.writer.Add(k, value)
 }
@@ -126,15 +124,17 @@ func (o *output) finish() error {
 		return err
 	}
 	r := o.rescue
-	version := manifest.NewVersion(r.Random)
 	edit := &manifest.Edit{LogStart: o.next, LogEnd: o.next, NextNum: o.next + 2, LastSeq: r.top, Horizon: r.top}
 	for _, t := range o.tables {
 		edit.Added = append(edit.Added, manifest.Placed{Level: manifest.NumLevels - 1, Table: t})
 		edit.LastSeq = max(edit.LastSeq, t.LargestSeq)
 	}
 	edit.Horizon = edit.LastSeq
+	if o.ends {
+		edit.Time = 1 // of what was salvaged nothing says when it was
+	}
 	r.report.LastSequence = uint64(edit.LastSeq) // also of what filled a loss
-	version, err := version.Apply(edit)
+	version, err := manifest.NewVersion(r.Random).Apply(edit)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func (tr *Tree) Show(mems []*Memtable, version *manifest.Version, seq key.SeqNum
 // is in the tables of the version that will be shown.
 func (tr *Tree) Follow(m *Memtable, b *batch.Batch, first key.SeqNum) {
 	tr.changeRows(b, first)
+	tr.NoteEnds(b)
 	if m != nil {
 		m.Replay(b, first)
 	}
@@ -82,7 +83,7 @@ func (s *Snapshot) getPinned(limit int, dst, user []byte) (out []byte, found boo
 	if v == nil {
 		return dst, false, calls.ErrClosed
 	}
-	return s.tree.search(v, limit, dst, user, key.Hash(user), v.Cover(v.seq).Reader(user).At(s.now))
+	return s.tree.search(v, limit, dst, user, key.Hash(user), s.reader(v, user, v.seq))
 }
 
 // unpin ends the pin of s, if it has one.

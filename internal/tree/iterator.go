@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/origin"
@@ -38,7 +37,7 @@ type Iterator struct {
 	hold    readers.Registration
 	current *atomic.Pointer[View] // the view that the iterator should be on
 	view    *View
-	now     key.Time // by which entries end; 0 if the database has no time
+	seen    *visible.Earliest // the ends of what it has met; nil if nobody wants to know
 	lo, hi  []byte
 	visible merge.Visible
 	merging merge.Merging
@@ -87,10 +86,8 @@ func (tr *Tree) NewIterator(s *Snapshot, lo, hi []byte) (*Iterator, error) {
 	}
 	it.hold.Ends = (*ender)(it)
 	it.current = &tr.view
-	if s == nil {
-		it.now = tr.opts.Now()
-	} else {
-		it.now = s.now
+	if it.seen = nil; s != nil {
+		it.seen = s.seen
 		it.hold.On = &s.Registration
 		if tr.opts.Follow {
 			it.current = &s.pinned
@@ -129,9 +126,14 @@ func (it *Iterator) openView() error {
 	if it.tree.opts.Follow {
 		it.visible.Walk.Known = nil
 	}
-	it.visible.Reset(it.merging.Reset(it.runs...), visible.Reader{Seq: it.hold.Seq(), Now: it.now}, it.lo, it.hi)
+	it.visible.Reset(it.merging.Reset(it.runs...), it.reader(), it.lo, it.hi)
 	it.ready = true
 	return nil
+}
+
+// reader is who walks, but for the ranges that were deleted.
+func (it *Iterator) reader() visible.Reader {
+	return visible.Reader{Seq: it.hold.Seq(), Now: it.hold.Now(), Seen: it.seen}
 }
 
 // closeView gives back the view and all that was opened on it.

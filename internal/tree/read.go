@@ -48,7 +48,7 @@ func (tr *Tree) getWithin(limit int, dst, user []byte, seq key.SeqNum) (out []by
 	search := tr.gets.Search(start)
 	out, found, err = tr.search(v, limit, dst, user, hash, v.Cover(seq).Reader(user))
 	if err == visible.ErrNoTime && latest {
-		out, found, err = tr.searchAt(tr.opts.Now(), limit, dst, user, hash, Latest)
+		out, found, err = tr.searchNewest(limit, dst, user, hash)
 	} else if err == nil && tr.view.Load() == v { // otherwise a commit up to seq may be in a memtable that v does not have
 		tr.rows.Offer(user, out[len(dst):], hash, found, seq, guard.Tick())
 	}
@@ -77,16 +77,34 @@ func (tr *Tree) newestIn(v *View) key.SeqNum {
 	return tr.readers.Visible()
 }
 
-// searchAt is getWithin at a time, without the row cache, which is not for what ends. The caller is inside the epoch,
-// and has asked for the time before: so what is taken for ended was not replaced before its end.
-func (tr *Tree) searchAt(now key.Time, limit int, dst, user []byte, hash uint64, seq key.SeqNum) (
-	out []byte, found bool, err error) {
-	v := tr.view.Load()
+// newest is the current view, nil once closed, the newest sequence number that it shows, and the time; 0 if nothing
+// that is there ends.
+func (tr *Tree) newest() (v *View, seq key.SeqNum, now key.Time) {
+	if v = tr.view.Load(); v == nil {
+		return nil, 0, 0
+	}
+	if seq = tr.newestIn(v); tr.readers.Time.Told() == 0 { // asked after the number: see readers.Time
+		return v, seq, 0
+	}
+	return tr.moment()
+}
+
+// moment is newest of what may end: view, number and time in one step, in which nothing is published. So the view has
+// all commits up to the number.
+func (tr *Tree) moment() (v *View, seq key.SeqNum, now key.Time) {
+	seq, now = tr.readers.Moment(func() { v = tr.view.Load() })
+	if v != nil && v.seq != 0 {
+		seq = v.seq
+	}
+	return v, seq, now
+}
+
+// searchNewest is getWithin of the newest state, with a time and without the row cache, which is not for what ends. The
+// caller is inside the epoch.
+func (tr *Tree) searchNewest(limit int, dst, user []byte, hash uint64) (out []byte, found bool, err error) {
+	v, seq, now := tr.moment()
 	if v == nil {
 		return dst, false, calls.ErrClosed
-	}
-	if seq == Latest {
-		seq = tr.newestIn(v)
 	}
 	return tr.search(v, limit, dst, user, hash, v.Cover(seq).Reader(user).At(now))
 }
@@ -110,8 +128,8 @@ func (tr *Tree) search(v *View, limit int, dst, user []byte, hash uint64, reader
 		}
 		out, effect, err := tr.getFromTable(t, limit, dst, user, hash, reader)
 		switch {
-		case err == operand.ErrTooLong:
-			return dst, true, err
+		case err == operand.ErrTooLong || err == visible.ErrNoTime:
+			return dst, err == operand.ErrTooLong, err
 		case err != nil:
 			return dst, false, fmt.Errorf("get: %w", err)
 		case effect == visible.Fold:

@@ -20,7 +20,7 @@ type Snapshot struct {
 	tree      *Tree
 	interrupt *calls.Interrupt     // of its iterators; nil for none
 	pinned    atomic.Pointer[View] // with Options.Follow: what it shows; nil once it is closed
-	now       key.Time             // its time; 0 if the database has none
+	seen      *visible.Earliest    // the ends of what is read of it; nil if nobody wants to know
 }
 
 // Snapshot returns a snapshot of the newest published state. It must be closed.
@@ -40,7 +40,6 @@ func (tr *Tree) HoldAs(s *Snapshot, o *origin.Origin) {
 	if s.Origin = o; s.tree != tr {
 		s.tree = tr // only once: a point read that comes late may still look at it
 	}
-	s.now = tr.opts.Now()
 	if !tr.opts.Follow || !tr.pin(s) {
 		tr.readers.Add(&s.Registration)
 	}
@@ -52,7 +51,7 @@ func (tr *Tree) SnapshotAt(seq key.SeqNum) (*Snapshot, error) {
 	if tr.gate.Closed() {
 		return nil, calls.ErrClosed
 	}
-	s := &Snapshot{tree: tr, now: tr.opts.Now()}
+	s := &Snapshot{tree: tr}
 	s.Origin = tr.Trace(origin.Snapshot)
 	if err := tr.readers.AddAt(&s.Registration, seq); err != nil {
 		return nil, err
@@ -73,9 +72,7 @@ func (s *Snapshot) getWithin(limit int, dst, user []byte) (out []byte, found boo
 	} else {
 		out, found, err = s.tree.getWithin(limit, dst, user, s.Seq())
 		if err == visible.ErrNoTime {
-			guard := s.tree.epochs.Enter()
-			defer guard.Exit()
-			out, found, err = s.tree.searchAt(s.now, limit, dst, user, key.Hash(user), s.Seq())
+			out, found, err = s.getTimed(limit, dst, user)
 		}
 	}
 	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
@@ -83,6 +80,27 @@ func (s *Snapshot) getWithin(limit int, dst, user []byte) (out []byte, found boo
 	}
 	return out, found, err
 }
+
+// getTimed is getWithin of what may end, without the row cache.
+func (s *Snapshot) getTimed(limit int, dst, user []byte) (out []byte, found bool, err error) {
+	guard := s.tree.epochs.Enter()
+	defer guard.Exit()
+	v := s.tree.view.Load()
+	if v == nil {
+		return dst, false, calls.ErrClosed
+	}
+	return s.tree.search(v, limit, dst, user, key.Hash(user), s.reader(v, user, s.Seq()))
+}
+
+// reader is who reads user in v, at seq.
+func (s *Snapshot) reader(v *View, user []byte, seq key.SeqNum) visible.Reader {
+	r := v.Cover(seq).Reader(user).At(s.Now())
+	r.Seen = s.seen
+	return r
+}
+
+// NoteEnds lets the ends of what is read of s be noted in e.
+func (s *Snapshot) NoteEnds(e *visible.Earliest) { s.seen = e }
 
 // Has is Tree.Has at s.
 func (s *Snapshot) Has(user []byte) (bool, error) {

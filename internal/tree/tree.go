@@ -36,7 +36,6 @@ type Options struct {
 	Clock  clock.Monotonic
 	Wall   func() time.Time
 	Random func() uint64
-	Now    func() key.Time // the time of the database, by which entries end; nil: none has ended
 
 	Budget   budget.Budget
 	Rules    operand.Rules
@@ -110,9 +109,6 @@ type Tree struct {
 
 // New returns a tree without content. Begin puts it into service.
 func New(o Options) *Tree {
-	if o.Now == nil {
-		o.Now = func() key.Time { return 0 }
-	}
 	tr := &Tree{
 		opts:   o,
 		dir:    o.Dir,
@@ -123,6 +119,7 @@ func New(o Options) *Tree {
 		scans:  new(latency.Histogram),
 		readers: readers.New(readers.Options{
 			Clock:   o.Clock,
+			Wall:    o.Wall,
 			Gate:    o.Gate,
 			Retain:  o.Retain,
 			MaxAge:  o.MaxSnapshotAge,
@@ -178,6 +175,9 @@ func (m *Memtable) ForSegment(segment filename.Num) { m.segment = segment }
 // Resume makes last the newest commit of a tree that Begin will put into service upon version. The tree was not told
 // of the commits before it.
 func (tr *Tree) Resume(version *manifest.Version, last key.SeqNum) {
+	if version.Time > 0 {
+		tr.readers.Time.Begin(version.Time)
+	}
 	tr.rows.Forget(last)
 	tr.readers.Begin(version.Horizon, last)
 }
@@ -204,11 +204,22 @@ func (tr *Tree) Visible() key.SeqNum { return tr.readers.Visible() }
 // it before Publish. Only the leader of the commit queue may call it.
 func (tr *Tree) Apply(b *batch.Batch, first, last key.SeqNum) {
 	active := tr.Active()
+	tr.NoteEnds(b)
 	tr.changeRows(b, first)
 	active.Apply(b, first)
 	active.last = last
 	tr.endGaps(b)
 }
+
+// NoteEnds says that b, a batch or a spill, will be published: if something in it ends, the database has a time.
+func (tr *Tree) NoteEnds(b interface{ Ends() bool }) {
+	if b.Ends() {
+		tr.readers.Time.Begin(0)
+	}
+}
+
+// Time is the time of the database.
+func (tr *Tree) Time() *readers.Time { return &tr.readers.Time }
 
 // changeRows tells the row cache of b, whose first operation has sequence number first, before it is published. Which
 // keys a range has had is not known.

@@ -17,29 +17,23 @@ import (
 // Size is the length of the value that Get would append, and found is what it would say. A value outside the pages is
 // not read; operands are folded.
 func (tr *Tree) Size(user []byte, seq key.SeqNum) (size int64, found bool, err error) {
-	return tr.sizeAt(user, seq, tr.opts.Now())
-}
-
-// sizeAt is Size for a reader whose time is now.
-func (tr *Tree) sizeAt(user []byte, seq key.SeqNum, now key.Time) (size int64, found bool, err error) {
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
-	v := tr.view.Load()
+	v, newest, now := tr.newest()
 	if v == nil {
 		return 0, false, calls.ErrClosed
 	}
 	if seq == Latest {
-		seq = tr.newestIn(v)
+		seq = newest
 	}
-	return tr.sizeIn(v, user, seq, now)
+	return tr.sizeIn(v, user, v.Cover(seq).Reader(user).At(now))
 }
 
-// sizeIn is Size in v. The caller is inside the epoch.
-func (tr *Tree) sizeIn(v *View, user []byte, seq key.SeqNum, now key.Time) (size int64, found bool, err error) {
-	hash, reader := key.Hash(user), v.Cover(seq).Reader(user).At(now)
-	effect := visible.Skip
+// sizeIn is Size in v for a reader that has a time. The caller is inside the epoch.
+func (tr *Tree) sizeIn(v *View, user []byte, reader visible.Reader) (size int64, found bool, err error) {
+	hash, effect := key.Hash(user), visible.Skip
 	for _, m := range v.mems {
-		if version := m.Find(user, hash, seq); version.Exists() {
+		if version := m.Find(user, hash, reader.Seq); version.Exists() {
 			e, value := reader.OfValue(version.Trailer(), version.Value())
 			size, effect = int64(len(value)), e
 			break
@@ -97,16 +91,19 @@ func (s *Snapshot) Size(user []byte) (size int64, found bool, err error) {
 }
 
 func (s *Snapshot) size(user []byte) (int64, bool, error) {
-	if !s.tree.opts.Follow {
-		return s.tree.sizeAt(user, s.Seq(), s.now)
-	}
 	guard := s.tree.epochs.Enter()
 	defer guard.Exit()
-	v := s.pinned.Load()
+	v, seq := s.tree.view.Load(), s.Seq()
+	if s.tree.opts.Follow {
+		v = s.pinned.Load()
+	}
 	if v == nil {
 		return 0, false, calls.ErrClosed
 	}
-	return s.tree.sizeIn(v, user, v.seq, s.now)
+	if s.tree.opts.Follow {
+		seq = v.seq
+	}
+	return s.tree.sizeIn(v, user, s.reader(v, user, seq))
 }
 
 // OpenValue is Get of user at s, or at the newest state if s is nil, for values of any length. One that is stored in
@@ -125,11 +122,11 @@ func (tr *Tree) OpenValue(s *Snapshot, user []byte) (value []byte, long *Iterato
 	}()
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
-	seq, found := it.hold.Seq(), false
-	value, found, err = tr.search(it.view, key.ChunkSize, nil, user, key.Hash(user),
-		it.view.Cover(seq).Reader(user).At(it.now))
+	found, reader := false, it.view.Cover(it.hold.Seq()).Reader(user).At(it.hold.Now())
+	reader.Seen = it.seen
+	value, found, err = tr.search(it.view, key.ChunkSize, nil, user, key.Hash(user), reader)
 	if err == operand.ErrTooLong {
-		if size, _, err = tr.sizeIn(it.view, user, seq, it.now); err == nil {
+		if size, _, err = tr.sizeIn(it.view, user, reader); err == nil {
 			long = it
 		}
 		return nil, long, size, it.reason(err)

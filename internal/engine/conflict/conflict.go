@@ -19,7 +19,7 @@ import (
 	"lightningdb/internal/tree/tables"
 )
 
-// ErrConflict refuses a commit: something that the transaction read was written by a commit after its snapshot.
+// ErrConflict refuses a commit: something that the transaction read has ended, or a commit after its snapshot wrote it.
 var ErrConflict = errors.New("another commit changed what the transaction read; run it again")
 
 // BlockedError refuses a commit that writes a key which another transaction has locked.
@@ -50,7 +50,16 @@ func (c Check) Commit(r *commit.Request, before []*commit.Request) error {
 			return c.counted(ErrConflict)
 		}
 	}
-	return c.Reads(r.ReadPoint, r.Reads)
+	return c.hold(c.Reads(r.ReadPoint, r.Reads), r.Reads)
+}
+
+// hold lets the time of the database stand still for a commit that rests on reads, of which some may end, and that
+// nothing refuses any more: err is nil. It is ErrConflict if some have ended. See readers.Time.
+func (c Check) hold(err error, reads *txn.Reads) error {
+	if end := reads.Ends.End(); err == nil && end != 0 && !c.Tree.Time().Hold(end) {
+		return c.counted(ErrConflict)
+	}
+	return err
 }
 
 // Spill returns the error that refuses a commit of s by o, which rests on what was read at a state, as Commit does. The
@@ -69,7 +78,7 @@ func (c Check) Spill(s *tables.Spill, o *lock.Owner, at commit.ReadPoint, reads 
 			return err
 		}
 	}
-	return c.Reads(at, reads)
+	return c.hold(c.Reads(at, reads), reads)
 }
 
 // blocked returns the first key of those that r writes, or of a range that it deletes, that another owner has locked.
@@ -131,6 +140,14 @@ func (c Check) Unchanged(s commit.ReadPoint, reads *txn.Reads) error {
 		}
 	}
 	return s.Check()
+}
+
+// SameAt is Unchanged, but for ErrConflict if any of reads has ended at now.
+func (c Check) SameAt(now key.Time, s commit.ReadPoint, reads *txn.Reads) error {
+	if reads.Ends.Passed(now) {
+		return ErrConflict
+	}
+	return c.Unchanged(s, reads)
 }
 
 func (c Check) changed(reads *txn.Reads, s commit.ReadPoint) (bool, error) {

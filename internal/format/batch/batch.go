@@ -34,6 +34,7 @@ type Batch struct {
 	ranges int  // how many are deletes of ranges
 	ends   int  // bytes of the ends of these
 	adds   bool // something in it is no deletion
+	until  bool // something in it ends
 }
 
 // Op is one decoded operation. Key and Value borrow the batch's bytes.
@@ -70,7 +71,7 @@ func (b *Batch) Put(k, v []byte) {
 func (b *Batch) PutUntil(k, v []byte, end key.Time) {
 	b.begin(key.KindPutUntil, k, key.EndSize+len(v))
 	b.ops = key.WithEnd(b.ops, end, v)
-	b.adds = true
+	b.adds, b.until = true, true
 }
 
 // Delete adds "remove k".
@@ -126,6 +127,9 @@ func (b *Batch) RangeBytes() int { return b.ends }
 // Adds reports whether anything was put or merged, and not only deleted. Of a decoded batch it is not known.
 func (b *Batch) Adds() bool { return b.adds }
 
+// Ends reports whether something in the batch ends.
+func (b *Batch) Ends() bool { return b.until }
+
 // Bytes returns the encoding. It is valid until the next change of the batch.
 func (b *Batch) Bytes() []byte { return b.ops }
 
@@ -150,6 +154,7 @@ func Decode(data []byte, count int) (Batch, error) {
 			b.ranges++
 			b.ends += len(op.Key) + len(op.Value)
 		}
+		b.until = b.until || op.Kind == key.KindPutUntil
 		rest = tail
 	}
 	if len(rest) != 0 {

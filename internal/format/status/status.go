@@ -10,6 +10,8 @@
 //	offset
 //	   128  visible: the newest published sequence number     136  its complement
 //	   144  durable: the newest that survives a power cut      152  its complement
+//	   160  time: a time of the database that is not before     168  its complement, or 0 if there is no time
+//	        that of any commit up to visible
 //	   192  number of the manifest in force
 //	   200  length of the manifest, in bytes, up to which its edits are durable
 //	   208  complement of (the number xor the length with its halves exchanged)
@@ -24,12 +26,14 @@
 //
 // The writer sets the manifest before it goes on with the version that the manifest ends with, and visible after the
 // commits up to it can be read. So a reader that reads the place of the manifest first, and visible after it, gets a
-// version that has dropped nothing of what visible shows.
+// version that has dropped nothing of what visible shows. The time is set before visible. So a reader that reads it
+// after visible has a time at which everything has ended that those commits saw ended.
 //
 // Each writer makes a file of its own (Create). One that was driven away goes on in a file that has no name any more.
 package status
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -57,6 +61,7 @@ const MaxReport = reportBytes - reportHeader
 const (
 	visibleAt  = 128
 	durableAt  = 144
+	timeAt     = 160
 	manifestAt = 192
 	usedBytes  = manifestAt + 24
 )
@@ -98,10 +103,11 @@ type State struct {
 	Manifest Manifest
 	Visible  key.SeqNum // read after Manifest
 	Durable  key.SeqNum
+	Time     key.Time // read after Visible; 0 if the database has none
 }
 
-// Page is the page of a writer. SetVisible, SetManifest and SetReport are for one goroutine at a time each; apart from
-// that its methods are safe for concurrent use. A nil Page publishes nothing.
+// Page is the page of a writer. SetVisible, SetTime, SetManifest and SetReport are for one goroutine at a time each;
+// apart from that its methods are safe for concurrent use. A nil Page publishes nothing.
 type Page struct {
 	fs     vfs.FS
 	file   vfs.File // nil if it could not be made
@@ -111,8 +117,8 @@ type Page struct {
 
 	reports uint64 // so far; for the goroutine of SetReport
 
-	visible, durable [16]byte // what the words are written from; on the stack they would escape
-	durableMu        sync.Mutex
+	visible, durable, time [16]byte // what the words are written from; on the stack they would escape
+	durableMu              sync.Mutex
 }
 
 // Create makes the page of a writer that has recovered database db up to visible, all of it durable, and has put m
@@ -164,6 +170,14 @@ func (p *Page) fill(db [16]byte, m Manifest, visible key.SeqNum) error {
 func (p *Page) SetVisible(seq key.SeqNum) {
 	if p.usable() {
 		p.check(p.setWord(&p.visible, visibleAt, uint64(seq)))
+	}
+}
+
+// SetTime says that the time of the database has come to now, 0 for none. It is called before SetVisible of what rests
+// on that.
+func (p *Page) SetTime(now key.Time) {
+	if now > 0 && p.usable() {
+		p.check(p.setWord(&p.time, timeAt, uint64(now)))
 	}
 }
 
@@ -253,16 +267,37 @@ func Read(fs vfs.FS) (s State, err error) {
 	return State{}, ErrNone
 }
 
-// readOnce reads the page twice, for the order of what it says. whole is false if a word was being changed meanwhile.
+// LastTime is the time that the last writer of database db has told in fs; 0 if it has told none that can be read.
+func LastTime(fs vfs.FS, db [16]byte) key.Time {
+	if s, err := Read(fs); err == nil && s.DB == db {
+		return s.Time
+	}
+	return 0
+}
+
+// readOnce reads the page three times, for the order of what it says. whole is false if a word was being changed
+// meanwhile.
 func readOnce(f vfs.File) (s State, whole bool, err error) {
-	var before, after [usedBytes]byte
-	if err := readPage(f, before[:]); err != nil {
-		return State{}, false, err
+	var pages [3][usedBytes]byte
+	for i := range pages {
+		if err := readPage(f, pages[i][:]); err != nil {
+			return State{}, false, err
+		}
 	}
-	if err := readPage(f, after[:]); err != nil {
-		return State{}, false, err
+	if s, whole, err = decode(pages[0][:], pages[1][:]); whole {
+		s.Time, whole = timeOf(pages[2][:])
 	}
-	return decode(before[:], after[:])
+	return s, whole, err
+}
+
+// timeOf is the time in page; 0 if it has none.
+func timeOf(page []byte) (t key.Time, whole bool) {
+	var none [16]byte
+	if bytes.Equal(page[timeAt:timeAt+16], none[:]) {
+		return 0, true
+	}
+	now, whole := word(page[timeAt:])
+	return max(key.Time(now), 0), whole
 }
 
 func readPage(f vfs.File, page []byte) error {
@@ -276,8 +311,8 @@ func readPage(f vfs.File, page []byte) error {
 	return nil
 }
 
-// decode takes the place of the manifest from before, and all else from after, which was read later. The header never
-// changes, so one that cannot be read stays so.
+// decode takes the place of the manifest from before, and all else but the time from after, which was read later. The
+// header never changes, so one that cannot be read stays so.
 func decode(before, after []byte) (s State, whole bool, err error) {
 	h, err := record.DecodeFileHeader(record.MagicStatus, after)
 	if errors.Is(err, record.ErrBadHeader) {

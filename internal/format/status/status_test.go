@@ -46,7 +46,7 @@ func mustRead(t testing.TB, fs vfs.FS) State {
 func TestRead_returnsWhatWasSet(t *testing.T) {
 	dir := memfs.NewVolatile()
 	p := mustCreate(t, dir, 7, Manifest{3, 200}, 40)
-	want := State{testDB, Manifest{3, 200}, 40, 40}
+	want := State{testDB, Manifest{3, 200}, 40, 40, 0}
 	check := func() {
 		t.Helper()
 		if got := mustRead(t, dir); got != want {
@@ -60,6 +60,11 @@ func TestRead_returnsWhatWasSet(t *testing.T) {
 	p.SetDurable(41)
 	want.Durable = 41
 	check()
+	for _, now := range []key.Time{1, 1<<63 - 1} {
+		p.SetTime(now)
+		want.Time = now
+		check()
+	}
 	p.SetManifest(Manifest{1<<63 - 1, 1<<40 + 5})
 	want.Manifest = Manifest{1<<63 - 1, 1<<40 + 5}
 	check()
@@ -69,6 +74,7 @@ func TestRead_returnsWhatWasSet(t *testing.T) {
 	var none *Page
 	none.SetVisible(1)
 	none.SetDurable(1)
+	none.SetTime(1)
 	none.SetManifest(Manifest{1, 1})
 	if err := none.Close(); err != nil {
 		t.Error(err)
@@ -274,7 +280,7 @@ func TestRead_whatIsNoPage(t *testing.T) {
 		check(fmt.Sprintf("%d bytes", n), recordtest.Dir{"STATUS": page[:n]}, ErrNone)
 	}
 	for at := range usedBytes {
-		if at >= record.FileHeaderSize && at < visibleAt || at >= durableAt+16 && at < manifestAt {
+		if at >= record.FileHeaderSize && at < visibleAt || at >= timeAt+16 && at < manifestAt {
 			continue // zeros, which nobody looks at
 		}
 		check(fmt.Sprintf("byte %d", at), recordtest.Dir{"STATUS": changed(func(b []byte) { b[at] ^= 0x10 })}, ErrNone)
@@ -298,7 +304,7 @@ func TestCreate_replacesThePageInOneStep(t *testing.T) {
 	dir := errfs.New(memfs.NewVolatile())
 	mustCreate(t, dir, 7, Manifest{3, 200}, 40)
 	before := mustRead(t, dir)
-	after := State{testDB, Manifest{9, 300}, 50, 50}
+	after := State{testDB, Manifest{9, 300}, 50, 50, 0}
 	changes, last := 0, before
 	var look *errfs.Rule
 	look = errfs.On(errfs.Create, errfs.Allocate, errfs.Write, errfs.Rename, errfs.Close).Call(func(errfs.Op) {

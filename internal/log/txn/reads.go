@@ -25,6 +25,8 @@ const fewKeys = 8
 
 // Reads is the read set of a transaction. The zero value is empty. It owns copies of what it is given.
 type Reads struct {
+	Ends visible.Earliest // of what was found, and has an end: whoever reads notes it
+
 	keys  []readKey
 	text  []byte           // the bytes of all keys, one after the other
 	table map[uint64]int32 // the hash of a key -> the last of keys with this hash; nil if there are few
@@ -181,6 +183,7 @@ func (r *Reads) Spans() span.Set {
 // Reset empties r and keeps its budget, and its memory unless that has become large.
 func (r *Reads) Reset() {
 	r.refund()
+	r.Ends.Reset()
 	if cap(r.keys) > 1<<10 || cap(r.text) > 64<<10 || cap(r.spans) > 1<<10 {
 		*r = Reads{budget: r.budget, exact: r.exact}
 		return

@@ -12,8 +12,10 @@ var endMutants = []Mutant{
 	{
 		Name:   "an end is compared the wrong way round",
 		Breaks: "what has ended is there, and what has not is gone",
-		Changes: []Change{{"internal/tree/visible/visible.go", `	if r.Now < end {
-		return Show`, `	if r.Now < end {
+		Changes: []Change{{"internal/tree/visible/visible.go", `			r.Seen.Note(end)
+		}
+		return Show`, `			r.Seen.Note(end)
+		}
 		return Hide`}},
 		Killer: test("tree/visible", "TestUntilEnd_toTheNanosecond"),
 		Quick:  true,
@@ -31,8 +33,8 @@ var endMutants = []Mutant{
 	{
 		Name:   "the row cache keeps what ends",
 		Breaks: "a session is found after its end",
-		Changes: []Change{{"internal/tree/read.go", `		out, found, err = tr.searchAt(tr.opts.Now(), limit, dst, user, hash, Latest)
-	} else if err == nil`, `		out, found, err = tr.searchAt(tr.opts.Now(), limit, dst, user, hash, Latest)
+		Changes: []Change{{"internal/tree/read.go", `		out, found, err = tr.searchNewest(limit, dst, user, hash)
+	} else if err == nil`, `		out, found, err = tr.searchNewest(limit, dst, user, hash)
 	}
 	if err == nil`}},
 		Killer: test("tree", "TestEnds_everyReaderGoesByItsOwnTime"),
@@ -40,7 +42,7 @@ var endMutants = []Mutant{
 	{
 		Name:    "a snapshot goes by the time of each read",
 		Breaks:  "a snapshot changes under its reader",
-		Changes: []Change{{"internal/tree/snapshot.go", `searchAt(s.now, `, `searchAt(s.tree.opts.Now(), `}},
+		Changes: []Change{{"internal/tree/snapshot.go", `.At(s.Now())`, `.At(s.tree.Time().Now())`}},
 		Killer:  test("tree", "TestEnds_everyReaderGoesByItsOwnTime"),
 	},
 	{
@@ -99,5 +101,130 @@ var endMutants = []Mutant{
 		Changes: []Change{{"internal/format/batch/batch.go", `	if op.Kind == key.KindPutUntil && !key.HasEnd(op.Value) {`, `	if op.Kind == key.KindPutUntil && len(op.Value) < key.EndSize {`}},
 		Killer:  test("format/batch", "TestDecode_refusesEndsThatAreNone"),
 		Quick:   true,
+	},
+	{
+		Name:   "a transaction does not look at what has ended",
+		Breaks: "a lease has two holders",
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	return c.hold(c.Reads(r.ReadPoint, r.Reads), r.Reads)`,
+			`	return c.Reads(r.ReadPoint, r.Reads)`}},
+		Killer: test("engine", "TestTime_hasChangedWhatATransactionRead"),
+	},
+	{
+		Name:    "the latest end of what was read counts",
+		Breaks:  "a transaction commits what it has made of a lease that has ended",
+		Changes: []Change{{"internal/tree/visible/visible.go", `before <= int64(end)`, `before >= int64(end)`}},
+		Killer:  test("tree/visible", "TestEarliest_isThatOfAllThatIsShown"),
+		Quick:   true,
+	},
+	{
+		Name:   "a transaction that moves forward forgets the ends of what it has read",
+		Breaks: "it commits what it has made of a lease that has ended",
+		Changes: []Change{{"internal/engine/txn.go", `	next.NoteEnds(&t.Reads.Ends)
+`, ``}},
+		Killer: test("engine", "TestTime_stopsATransactionFromMovingForward"),
+	},
+	{
+		Name:   "the time goes on during a commit that rests on an end",
+		Breaks: "a reader sees the end, and misses the commit that saw what ended live",
+		Changes: []Change{{"internal/tree/readers/time.go", `	t.held = true
+	return true`, `	return true`}},
+		Killer: test("engine", "TestTime_standsStillForACommit"),
+	},
+	{
+		Name:   "the time stands still after a commit that failed",
+		Breaks: "nothing ends any more",
+		Changes: []Change{{"internal/engine/write.go", `		w.tree.Time().Release()
+`, ``}},
+		Killer: test("engine", "TestTime_standsStillForACommit"),
+	},
+	{
+		Name:   "the time goes back with the clock",
+		Breaks: "what has ended is there again",
+		Changes: []Change{{"internal/tree/readers/time.go", `	for now > told {
+		if`, `	for now != told {
+		if`}},
+		Killer: test("tree/readers", "TestTime_neverGoesBack"),
+		Quick:  true,
+	},
+	{
+		Name:   "a reader takes its time before its sequence number",
+		Breaks: "it sees what a commit has made of an end, and what ended live",
+		Changes: []Change{{"internal/tree/readers/time.go", `	t.mu.Lock()
+	defer t.mu.Unlock()
+	store()
+	t.held = false`, `	store()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held = false`}, {"internal/tree/readers/time.go", `	return r.Visible(), r.Time.nowLocked()`,
+			`	now = r.Time.nowLocked()
+	runtime.Gosched()
+	return r.Visible(), now`}, {"internal/tree/readers/time.go", `	"math"
+`, `	"math"
+	"runtime"
+`}},
+		Killer: test("tree/readers", "TestTime_isOneOrderWithCommits"),
+	},
+	{
+		Name:   "an edit of the manifest has no time",
+		Breaks: "what has ended is there again after a restart with a clock that is behind",
+		Changes: []Change{{"internal/engine/flush.go", `	edit.Time = e.tree.Time().Told()
+`, ``}},
+		Killer: test("engine", "TestTime_goesOnAfterAnOpen"),
+	},
+	{
+		Name:    "a close in which only time has passed leaves no trace",
+		Breaks:  "what has ended is there again after a restart with a clock that is behind",
+		Changes: []Change{{"internal/engine/engine.go", `told == e.tree.Current().Version().Time && `, `true && `}},
+		Killer:  test("engine", "TestTime_isKeptByACloseWithoutWrites"),
+	},
+	{
+		Name:   "Open does not ask what the writer before has told",
+		Breaks: "what has ended is there again after a kill",
+		Changes: []Change{{"internal/engine/recover.go", `		e.tree.Time().Begin(status.LastTime(e.opts.FS, version.DatabaseID))`,
+			`		_ = status.LastTime`}},
+		Killer: test("engine", "TestTime_goesOnAfterAnOpen"),
+	},
+	{
+		Name:   "a replay does not look for what ends",
+		Breaks: "nothing ends after a crash",
+		Changes: []Change{{"internal/engine/recover.go", `	r.engine.tree.NoteEnds(b)
+`, ``}},
+		Killer: test("engine", "TestTime_isKeptByCrashes"),
+	},
+	{
+		Name:   "every reader asks for the time",
+		Breaks: "each View costs a call of the clock in a database in which nothing ends",
+		Changes: []Change{{"internal/tree/readers/time.go", `	if r.Time.on.Load() {
+		seq, now = r.Moment`, `	if r.Time.on.Load(); true {
+		seq, now = r.Moment`}},
+		Killer: test("tree/readers", "TestTime_isAskedForByNobodyIfNothingEnds"),
+		Quick:  true,
+	},
+	{
+		Name:   "a long value is there after its end",
+		Breaks: "Has finds a session that has ended",
+		Changes: []Change{{"internal/tree/table/reader.go", `		effect = reader.UntilEnd(e.End())
+`, ``}},
+		Killer: test("engine", "TestTime_hasChangedWhatATransactionRead"),
+	},
+	{
+		Name:    "the earlier of two edits decides when it is",
+		Breaks:  "what has ended is there again after a restart",
+		Changes: []Change{{"internal/tree/manifest/version.go", `	v.Time = max(v.Time, e.Time)`, `	v.Time = e.Time`}},
+		Killer:  test("tree/manifest", "TestApply_keepsTheLatestTime"),
+		Quick:   true,
+	},
+	{
+		Name:    "a transaction moves forward past the end of what it has read",
+		Breaks:  "what it has read and what it reads are of two states",
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	if reads.Ends.Passed(now) {`, `	if false {`}},
+		Killer:  test("engine", "TestTime_stopsATransactionFromMovingForward"),
+	},
+	{
+		Name:   "a follower goes by its own clock alone",
+		Breaks: "it shows a commit and what that saw ended",
+		Changes: []Change{{"internal/follower/refresh.go", `		f.tree.Time().Begin(told) // before`,
+			`		f.tree.Time().Begin(0) // before`}},
+		Killer: test("follower", "TestTime_ofTheWriterOrOfTheFollower"),
 	},
 }

@@ -258,9 +258,9 @@ var readerMutants = []Mutant{
 		Changes: []Change{{"internal/tree/readers/readers.go", `	s := r.lockAny()
 	defer s.mu.Unlock()
 	reg.since = r.opened()
-	reg.standAt(r.Visible())
+	r.standAtNewest(reg)
 `, `	reg.since = r.opened()
-	reg.standAt(r.Visible())
+	r.standAtNewest(reg)
 	s := r.lockAny()
 	defer s.mu.Unlock()
 `}},

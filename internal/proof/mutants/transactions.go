@@ -139,7 +139,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "a commit is not checked",
 		Breaks: "lost updates",
-		Changes: []Change{{"internal/engine/conflict/conflict.go", `	return c.Reads(r.ReadPoint, r.Reads)`,
+		Changes: []Change{{"internal/engine/conflict/conflict.go", `	return c.hold(c.Reads(r.ReadPoint, r.Reads), r.Reads)`,
 			`	return nil`}},
 		Killer: test("engine", "TestTxn_Commit_.*"),
 	},

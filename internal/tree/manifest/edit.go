@@ -33,6 +33,7 @@ import (
 //	  8  0-1    next file number
 //	 10  0-1    last sequence number
 //	 12  0-1    horizon: the oldest sequence number at which the tables show all there was
+//	 26  0-1    time of the database when the edit was made, in nanoseconds since 1970, if something in it ends
 //	 16  0-1    end of the log at a clean close: it is the start too, and nothing was logged from there on
 //
 // Example: the log starts at segment 5, next file number 300: 06 01 05  08 02 ac 02.
@@ -50,6 +51,8 @@ const (
 	tagRangeAdded   = 20
 	tagRangeRemoved = 22
 	tagCleared      = 24
+
+	tagTime = 26
 )
 
 // appendEdit appends the encoding of e to dst.
@@ -80,7 +83,8 @@ func appendEdit(dst []byte, e *Edit) []byte {
 	dst = appendNumber(dst, tagNextNum, uint64(e.NextNum))
 	dst = appendNumber(dst, tagLastSeq, uint64(e.LastSeq))
 	dst = appendNumber(dst, tagHorizon, uint64(e.Horizon))
-	return appendNumber(dst, tagLogEnd, uint64(e.LogEnd))
+	dst = appendNumber(dst, tagLogEnd, uint64(e.LogEnd))
+	return appendNumber(dst, tagTime, uint64(e.Time))
 }
 
 // tagOf is the tag of a table that joins.
@@ -184,6 +188,10 @@ func (e *Edit) decodeField(tag uint64, value []byte) error {
 		e.Horizon = key.SeqNum(c.uvarint())
 	case tagLogEnd:
 		e.LogEnd = c.num()
+	case tagTime:
+		if e.Time = key.Time(c.uvarint()); e.Time <= 0 {
+			c.bad = true
+		}
 	default:
 		if tag%2 == 0 {
 			return fmt.Errorf("%w: field %d", ErrVersionTooNew, tag)

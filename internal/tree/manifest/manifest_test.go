@@ -96,8 +96,8 @@ func sampleEdits() []*Edit {
 			Added:   []Placed{{6, cleared(referring(table(12, 30, "a", "f"), ValueRefs{9, 50}), 35)}},
 			NextNum: 13,
 		},
-		{LogStart: 9, LogEnd: 9},
-		{RangesAdded: []ranges.Tombstone{over("x", "z", 40), over("c", "e", 41), over("", "", 41)}},
+		{LogStart: 9, LogEnd: 9, Time: 1 << 60},
+		{RangesAdded: []ranges.Tombstone{over("x", "z", 40), over("c", "e", 41), over("", "", 41)}, Time: 1<<60 - 1},
 		{RangesRemoved: []ranges.Tombstone{over("x", "z", 40)}},
 	}
 }
@@ -292,6 +292,28 @@ func impossibleValues(changed func(change func(*TableMeta)) *Edit) map[string]*E
 	}
 }
 
+// What has ended would be there again after an Open: of two edits the one with the earlier time may be written last. A
+// time that is none would be taken for the beginning of all times.
+func TestApply_keepsTheLatestTime(t *testing.T) {
+	v := emptyVersion()
+	for _, step := range []struct{ told, want key.Time }{{0, 0}, {70, 70}, {60, 70}, {0, 70}, {71, 71}} {
+		next, err := v.Apply(&Edit{Time: step.told})
+		if err != nil || next.Time != step.want {
+			t.Fatalf("told %d: the time is %d, %v, want %d", step.told, next.Time, err, step.want)
+		}
+		v = next
+	}
+	if again, err := emptyVersion().Apply(v.Edit()); err != nil || again.Time != 71 {
+		t.Errorf("a manifest that begins with the version has the time %d, %v", again.Time, err)
+	}
+	over := append(append([]byte{26, 10}, bytes.Repeat([]byte{0xff}, 9)...), 1)
+	for _, bad := range [][]byte{{26, 1, 0}, over, {26, 2, 1, 1}} {
+		if e, err := decodeEdit(bad); !errors.Is(err, corrupt.ErrCorrupt) {
+			t.Errorf("% x: %+v, %v", bad, e, err)
+		}
+	}
+}
+
 // An edit that reads back differently changes the set of tables at the next start.
 func TestEdit_roundTrip(t *testing.T) {
 	number := func(t *rapid.T) uint64 {
@@ -300,8 +322,8 @@ func TestEdit_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := &Edit{
 			LogStart: filename.Num(number(t)), NextNum: filename.Num(number(t)), LastSeq: key.SeqNum(number(t)),
-			Horizon: key.SeqNum(number(t)),
-			LogEnd:  filename.Num(number(t)),
+			Horizon: key.SeqNum(number(t)), Time: key.Time(number(t) >> 1),
+			LogEnd: filename.Num(number(t)),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "deleted") {
 			e.Deleted = append(e.Deleted, Removed{rapid.IntRange(0, 255).Draw(t, "level"), filename.Num(number(t))})

@@ -81,6 +81,7 @@ type Version struct {
 	NextNum    filename.Num // all files have smaller numbers
 	LastSeq    key.SeqNum   // no table holds a larger one
 	Horizon    key.SeqNum   // every state from this sequence number on is whole; of older ones versions may be missing
+	Time       key.Time     // the time of the database was not before it; 0 if nothing in it ends
 }
 
 // LogEmpty reports whether the database was closed cleanly: everything that was logged is in tables, and no segment
@@ -97,6 +98,7 @@ type Edit struct {
 	NextNum  filename.Num
 	LastSeq  key.SeqNum
 	Horizon  key.SeqNum
+	Time     key.Time
 
 	RangesAdded, RangesRemoved []ranges.Tombstone // removals come before additions
 }
@@ -157,7 +159,7 @@ func (v *Version) ValueFile(num filename.Num) *ValueFile {
 // Edit returns the edit that turns a version with nothing but v's database id into v.
 func (v *Version) Edit() *Edit {
 	e := &Edit{LogStart: v.LogStart, LogEnd: v.LogEnd, NextNum: v.NextNum, LastSeq: v.LastSeq, Horizon: v.Horizon,
-		RangesAdded: slices.Collect(v.Ranges.All())}
+		Time: v.Time, RangesAdded: slices.Collect(v.Ranges.All())}
 	for _, f := range v.Values {
 		e.Values = append(e.Values, *f)
 	}
@@ -269,7 +271,7 @@ func (b *builder) apply(e *Edit) error {
 	return b.applyRanges(e)
 }
 
-// applyNumbers takes over the numbers of e, none of which may fall.
+// applyNumbers takes over the numbers of e, none of which may fall, and the later time.
 func (b *builder) applyNumbers(e *Edit) error {
 	v := &b.version
 	nextNum, lastSeq := cmp.Or(e.NextNum, v.NextNum), cmp.Or(e.LastSeq, v.LastSeq)
@@ -288,6 +290,7 @@ func (b *builder) applyNumbers(e *Edit) error {
 		return impossible("the end of the log goes from %d to %d, its start to %d", v.LogEnd, logEnd, logStart)
 	}
 	v.NextNum, v.LastSeq, v.Horizon, v.LogStart, v.LogEnd = nextNum, lastSeq, horizon, logStart, logEnd
+	v.Time = max(v.Time, e.Time)
 	return nil
 }
 

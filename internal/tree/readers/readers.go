@@ -9,8 +9,8 @@
 // take any shard that is free: a goroutine that the scheduler interrupts inside one keeps nobody waiting. A thousand
 // goroutines at one mutex would come to wait for their turns there, and then each of them always does.
 //
-// The locks' order is registry > shard > nothing: only the functions in Options are called under them, which wake other
-// goroutines.
+// The locks' order is registry > shard > that of Time > nothing: only the functions in Options are called under them,
+// which wake other goroutines or look at a clock.
 package readers
 
 import (
@@ -37,10 +37,11 @@ var (
 // Options configures a registry.
 type Options struct {
 	Clock  clock.Monotonic
-	Gate   *calls.Gate   // once it is closed, no iterator is added
-	Retain time.Duration // how long every past state stays readable; 0 for not at all
-	MaxAge time.Duration // readers older than this expire; 0 for never
-	AtOnce bool          // nobody calls Tend
+	Wall   func() time.Time // the time of day, of which Time is made
+	Gate   *calls.Gate      // once it is closed, no iterator is added
+	Retain time.Duration    // how long every past state stays readable; 0 for not at all
+	MaxAge time.Duration    // readers older than this expire; 0 for never
+	AtOnce bool             // nobody calls Tend
 
 	Due     func() // Tend has something to do
 	Dropped func() // less must stay readable than before
@@ -52,6 +53,7 @@ type Options struct {
 // there when that was the newest.
 type Registry struct {
 	opts Options
+	Time Time
 
 	visible   atomic.Uint64 // the newest published sequence number; stored by the commit leader
 	sampleDue atomic.Int64  // the instant when the next sample of the timeline is due
@@ -68,14 +70,16 @@ type Registry struct {
 }
 
 // New returns a registry without readers. Begin puts it into service.
-func New(o Options) *Registry { return &Registry{opts: o, shards: newShards()} }
+func New(o Options) *Registry {
+	return &Registry{opts: o, Time: Time{wall: o.Wall}, shards: newShards()}
+}
 
 // Visible is the newest published sequence number.
 func (r *Registry) Visible() key.SeqNum { return key.SeqNum(r.visible.Load()) }
 
 // Publish makes everything up to last visible. Only the leader of the commit queue calls it.
 func (r *Registry) Publish(last key.SeqNum) {
-	r.visible.Store(uint64(last))
+	r.Time.publish(func() { r.visible.Store(uint64(last)) })
 	if r.opts.Retain > 0 {
 		r.notePast(last)
 	}
@@ -89,6 +93,7 @@ type Registration struct {
 	Ends   Ender          // the iterator whose registration this is; nil for a snapshot's
 
 	seq     atomic.Uint64 // who reads a snapshot that has ended meanwhile may still load it
+	now     key.Time      // its time; 0 if nothing in the database ended when it was added
 	shard   *shard        // where it is, or was
 	since   clock.Instant // when it was opened; 0 until Tend has set it; guarded by the shard's mutex
 	expired atomic.Bool   // it was removed because of its age; set under the shard's mutex
@@ -106,6 +111,9 @@ type Ender interface {
 
 // Seq is the sequence number that the reader stands at.
 func (reg *Registration) Seq() key.SeqNum { return key.SeqNum(reg.seq.Load()) }
+
+// Now is the time of the reader, from its beginning on; 0 if nothing that it can see ends.
+func (reg *Registration) Now() key.Time { return reg.now }
 
 func (reg *Registration) standAt(seq key.SeqNum) { reg.seq.Store(uint64(seq)) }
 
@@ -142,11 +150,11 @@ func (r *Registry) Add(reg *Registration) {
 	s := r.lockAny()
 	defer s.mu.Unlock()
 	reg.since = r.opened()
-	reg.standAt(r.Visible())
+	r.standAtNewest(reg)
 	s.insertLocked(reg)
 }
 
-// AddAt registers reg at seq, if the tree still shows what was there.
+// AddAt registers reg at seq, with the time of now, if the tree still shows what was there.
 func (r *Registry) AddAt(reg *Registration, seq key.SeqNum) error {
 	r.mu.Lock() // no job looks at the registry until reg is in a shard
 	defer r.mu.Unlock()
@@ -159,6 +167,7 @@ func (r *Registry) AddAt(reg *Registration, seq key.SeqNum) error {
 	s := r.lockAny()
 	defer s.mu.Unlock()
 	reg.standAt(seq)
+	reg.now = r.Time.Now()
 	reg.since = r.opts.Clock.Now()
 	s.insertLocked(reg)
 	return nil
@@ -184,12 +193,13 @@ func (r *Registry) AddIterator(reg *Registration) error {
 	}
 	if reg.On == nil {
 		reg.since = r.opened()
-		reg.standAt(r.Visible())
+		r.standAtNewest(reg)
 	} else {
 		if err := reg.On.Check(); err != nil {
 			return err
 		}
 		reg.standAt(reg.On.Seq())
+		reg.now = reg.On.now
 		reg.since = reg.On.since
 	}
 	s.insertLocked(reg)

@@ -225,7 +225,8 @@ func (r *Reader) Get(dst, user []byte, hash uint64, reader visible.Reader) (
 	return r.GetWithin(math.MaxInt, dst, user, hash, reader)
 }
 
-// GetWithin is Get that reads no value of more than limit bytes: it returns operand.ErrTooLong instead.
+// GetWithin is Get that reads no value of more than limit bytes: it returns operand.ErrTooLong instead, or if that ends
+// and reader has no time, visible.ErrNoTime.
 func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visible.Reader) (
 	out []byte, effect visible.Effect, err error) {
 	var private privatePages
@@ -234,6 +235,12 @@ func (r *Reader) GetWithin(limit int, dst, user []byte, hash uint64, reader visi
 	effect, err = r.find(&e, user, hash, reader, &private)
 	if err != nil || effect == visible.Skip {
 		return dst, visible.Skip, err
+	}
+	if effect == visible.Until && e.Size() > uint64(limit) {
+		if reader.Now == 0 {
+			return dst, visible.Skip, visible.ErrNoTime
+		}
+		effect = reader.UntilEnd(e.End())
 	}
 	return r.appendValue(limit, dst, &e, effect)
 }

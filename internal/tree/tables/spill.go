@@ -26,6 +26,7 @@ type Spill struct {
 	set       *Set
 	tables    []*Ref // by key, disjoint
 	temporary bool
+	ends      bool       // something in it does
 	seq       key.SeqNum // of all entries
 	deleted   span.Set   // what an ingest of it deletes before
 }
@@ -84,6 +85,7 @@ func (w *SpillWriter) Add(user []byte, kind key.Kind, value []byte) error {
 			return err
 		}
 	}
+	w.spill.ends = w.spill.ends || kind == key.KindPutUntil
 	if kind != key.KindDelete {
 		if err := w.ask(len(value)); err != nil {
 			return err
@@ -243,6 +245,9 @@ func (sp *Spill) Entries() (n uint64) {
 	}
 	return n
 }
+
+// Ends reports whether something in it ends.
+func (sp *Spill) Ends() bool { return sp.ends }
 
 // Temporary reports whether only this process will read the spill again: then it cannot be ingested.
 func (sp *Spill) Temporary() bool { return sp.temporary }

@@ -31,6 +31,7 @@ package visible
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"lightningdb/internal/format/corrupt"
 	"lightningdb/internal/format/key"
@@ -65,7 +66,31 @@ type Reader struct {
 	Seq     key.SeqNum // the newest sequence number that it sees
 	Deleted key.SeqNum // that of the newest range tombstone over the key that it sees; 0 if there is none
 	Now     key.Time   // its time, by which it decides what has ended; 0 as long as nobody has asked for it
+	Seen    *Earliest  // the ends of what it is shown; nil if nobody wants to know
 }
+
+// Earliest is the earliest of some ends: until then, what they are the ends of is as it was seen. The zero value is
+// that of none.
+type Earliest struct{ end atomic.Int64 }
+
+// Note adds an end.
+func (e *Earliest) Note(end key.Time) {
+	for {
+		before := e.end.Load()
+		if before != 0 && before <= int64(end) || e.end.CompareAndSwap(before, int64(end)) {
+			return
+		}
+	}
+}
+
+// End is the earliest end; 0 if there is none.
+func (e *Earliest) End() key.Time { return key.Time(e.end.Load()) }
+
+// Passed reports whether an end has been reached at now.
+func (e *Earliest) Passed(now key.Time) bool { return e.End() != 0 && e.End() <= now }
+
+// Reset forgets all ends.
+func (e *Earliest) Reset() { e.end.Store(0) }
 
 // Of is the effect on r of an entry with trailer t.
 func (r Reader) Of(t key.Trailer) Effect {
@@ -82,6 +107,9 @@ func (r Reader) Of(t key.Trailer) Effect {
 // end, and not at it.
 func (r Reader) UntilEnd(end key.Time) Effect {
 	if r.Now < end {
+		if r.Seen != nil {
+			r.Seen.Note(end)
+		}
 		return Show
 	}
 	return Hide

@@ -96,6 +96,27 @@ func TestUntilEnd_toTheNanosecond(t *testing.T) {
 	}
 }
 
+// A transaction would rest on what has ended: of all that it was shown it must know the earliest end, and of what it
+// was not shown none, or it would be refused for nothing.
+func TestEarliest_isThatOfAllThatIsShown(t *testing.T) {
+	var seen Earliest
+	r := Reader{Seq: 5, Now: 100, Seen: &seen}
+	for _, step := range []struct{ end, want key.Time }{
+		{100, 0}, {50, 0}, {300, 300}, {200, 200}, {250, 200}, {101, 101},
+	} {
+		effect, _ := r.Part(key.WithEnd(nil, step.end, []byte("v")))
+		if shown := effect == Show; shown != (step.end > 100) || seen.End() != step.want {
+			t.Errorf("an end at %d: effect %d, the earliest is %d, want %d", step.end, effect, seen.End(), step.want)
+		}
+	}
+	if !seen.Passed(101) || seen.Passed(100) {
+		t.Error("an end is reached at another moment")
+	}
+	if seen.Reset(); seen.End() != 0 || seen.Passed(101) {
+		t.Error("an end was not forgotten")
+	}
+}
+
 // A kind that the formats know and that has no meaning here would be corruption to every reader. One that they do not
 // know and that has a meaning here would be guessed at.
 func TestOfKind_everyKnownKindMeansSomething(t *testing.T) {
