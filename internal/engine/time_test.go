@@ -160,6 +160,20 @@ func TestTime_stopsATransactionFromMovingForward(t *testing.T) {
 		tx.Close()
 		x.Close()
 	}
+	x := openEndings(t, memfs.NewVolatile(), 10)
+	x.putUntil("e", "lease", 100)
+	tx := beginTxn(t, x.Engine)
+	put(t, x.Engine, "k", "after")
+	if err := tx.Lock(context.Background(), []byte("k"), true); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := tx.Snapshot().Has([]byte("e")); !found || err != nil {
+		t.Fatal(found, err)
+	}
+	x.shown.Store(100)
+	if err := commitOf(t, tx, "k"); !errors.Is(err, ErrConflict) {
+		t.Errorf("what was read after it moved is forgotten: %v", err)
+	}
 }
 
 // A reader would find the lease ended and not yet what the commit made of it that found it live: no order of the three

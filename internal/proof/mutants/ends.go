@@ -147,22 +147,26 @@ var endMutants = []Mutant{
 		Quick:  true,
 	},
 	{
-		Name:   "a reader takes its time before its sequence number",
-		Breaks: "it sees what a commit has made of an end, and what ended live",
+		Name:   "a commit is published while a reader takes its time",
+		Breaks: "the reader sees what a commit has made of an end, and what ended live",
 		Changes: []Change{{"internal/tree/readers/time.go", `	t.mu.Lock()
 	defer t.mu.Unlock()
 	store()
 	t.held = false`, `	store()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.held = false`}, {"internal/tree/readers/time.go", `	return r.Visible(), r.Time.nowLocked()`,
-			`	now = r.Time.nowLocked()
-	runtime.Gosched()
-	return r.Visible(), now`}, {"internal/tree/readers/time.go", `	"math"
-`, `	"math"
-	"runtime"
-`}},
-		Killer: test("tree/readers", "TestTime_isOneOrderWithCommits"),
+	t.held = false`}},
+		Killer: test("tree/readers", "TestMoment_isOneStep"),
+		Quick:  true,
+	},
+	{
+		Name:   "a reader takes its time and its sequence number apart",
+		Breaks: "it sees what a commit has made of an end, and what ended live",
+		Changes: []Change{{"internal/tree/readers/time.go", `	r.Time.mu.RLock()
+	defer r.Time.mu.RUnlock()
+	before()`, `	before()`}},
+		Killer: test("tree/readers", "TestMoment_isOneStep"),
+		Quick:  true,
 	},
 	{
 		Name:   "an edit of the manifest has no time",

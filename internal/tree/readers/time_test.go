@@ -2,7 +2,7 @@ package readers
 
 import (
 	"math"
-	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -121,33 +121,68 @@ func TestHold_letsTheTimeStandStill(t *testing.T) {
 	}
 }
 
+// A commit that is published between the time of a reader and its number may rest on a later time than that.
+func TestMoment_isOneStep(t *testing.T) {
+	var r *clocked
+	steps := 0
+	r = newClocked(Options{AtOnce: true, Wall: func() time.Time { // the reader is inside
+		steps++
+		if r.Time.mu.TryLock() {
+			t.Error("a commit may be published in the middle of the step")
+			r.Time.mu.Unlock()
+		}
+		return time.Unix(0, 5)
+	}})
+	r.Time.Begin(0)
+	var reg, walk Registration
+	r.Add(&reg)
+	if err := r.AddIterator(&walk); err != nil {
+		t.Fatal(err)
+	}
+	r.Moment(func() {
+		if r.Time.mu.TryLock() {
+			t.Error("a commit may be published before the view is there")
+			r.Time.mu.Unlock()
+		}
+	})
+	if steps != 3 {
+		t.Errorf("three readers have asked for the time %d times", steps)
+	}
+	r.Time.publish(func() {
+		if r.Time.mu.TryRLock() {
+			t.Error("a reader may take its time while a commit is published")
+			r.Time.mu.RUnlock()
+		}
+	})
+}
+
 // The order of commits, ends and readers would be none: a reader misses a commit that saw an entry live, and sees the
 // entry ended; or it sees what a commit wrote that saw the entry ended, and the entry live.
 //
 // A writer takes a time, as a transaction does with its snapshot, and commits what rests on an entry that has ended,
-// and on one that has not. Readers of every kind say what they see, while two goroutines set the clock either way.
+// and each second time on one that has not. Readers of every kind say what they see, by a clock that steps both ways.
 func TestTime_isOneOrderWithCommits(t *testing.T) {
 	const rounds = 4000
-	w := new(wallClock)
-	o := order{t: t, clocked: newClocked(Options{Wall: w.now, AtOnce: true}), commits: []rested{{}}}
+	var asked atomic.Int64
+	steps := func() time.Time { // a clock that is set forward and back whenever it is asked
+		n := asked.Add(1)
+		return time.Unix(0, 2*n+n*7919%13)
+	}
+	o := order{t: t, clocked: newClocked(Options{Wall: steps}), commits: []rested{{}}}
 	o.Time.Begin(0)
 	var running sync.WaitGroup
 	var stop atomic.Bool
-	for i := range uint64(2) {
-		rng := rand.New(rand.NewPCG(i, 9))
-		running.Go(func() {
-			for !stop.Load() {
-				w.shown.Add(rng.Int64N(40) - 12)
-			}
-		})
+	for range 2 {
 		running.Go(func() {
 			for !stop.Load() {
 				o.read()
+				runtime.Gosched()
 			}
 		})
 	}
-	for range rounds {
+	for n := 0; n < rounds || o.reads.Load() < rounds; n++ { // a quiet machine makes all commits before the first read
 		o.commit()
+		runtime.Gosched()
 	}
 	stop.Store(true)
 	running.Wait()
@@ -163,6 +198,7 @@ type rested struct{ from, until key.Time }
 type order struct {
 	*clocked
 	t       *testing.T
+	reads   atomic.Int64
 	mu      sync.Mutex // guards commits
 	commits []rested
 }
@@ -172,7 +208,9 @@ func (o *order) commit() {
 	o.Add(&reg)
 	c := rested{from: reg.Now(), until: reg.Now() + 20}
 	o.Leave(&reg)
-	if !o.Time.Hold(c.until) {
+	if len(o.commits)%2 == 0 { // only it appends to them
+		c.until = math.MaxInt64 // it saw nothing live, and so holds nothing
+	} else if !o.Time.Hold(c.until) {
 		return
 	}
 	o.mu.Lock()
@@ -191,6 +229,7 @@ func (o *order) read() {
 	defer o.mu.Unlock()
 	o.check(seq, now)
 	o.check(reg.Seq(), reg.Now())
+	o.reads.Add(1)
 }
 
 func (o *order) check(seq key.SeqNum, now key.Time) {
