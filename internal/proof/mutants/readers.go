@@ -472,6 +472,17 @@ var readerMutants = []Mutant{
 		Quick:  true,
 	},
 	{
+		Name:   "a lock is taken out after its file is closed",
+		Breaks: "a new database is locked by nobody, because its file has the inode of one that was removed",
+		Changes: []Change{{"internal/system/vfs/lock.go", `	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := end()`, `	err := end()
+	r.mu.Lock()
+	defer r.mu.Unlock()`}},
+		Killer: test("system/vfs", "TestLockRegistry_aClosedFileExcludesNoNewOne"),
+		Quick:  true,
+	},
+	{
 		Name:    "a lock file that was replaced is as good",
 		Breaks:  "two processes lock two files of one name",
 		Changes: []Change{{"internal/system/vfs/lock.go", `	if IsNotExist(err) || err == nil && !os.SameFile(named, entry.file) {`, `	if IsNotExist(err) && named == nil {`}},

@@ -52,11 +52,19 @@ func (r *lockRegistry) add(file fs.FileInfo, mode LockMode) *heldLock {
 }
 
 func (r *lockRegistry) remove(lock *heldLock) {
+	_ = r.release(lock, func() error { return nil })
+}
+
+// release takes out a lock, which end ends. Nobody asks for one in between: once the file is closed, a new one that
+// somebody else creates may have its inode.
+func (r *lockRegistry) release(lock *heldLock, end func() error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	err := end()
 	if i := slices.Index(r.held, lock); i >= 0 {
 		r.held = slices.Delete(r.held, i, i+1)
 	}
+	return err
 }
 
 // osLock is a held lock. The kernel's locks are bound to file and dir and end when these are closed.
@@ -76,8 +84,7 @@ func (l *osLock) Close() error {
 	}
 	var err error
 	if l.file != nil {
-		err = errors.Join(unlockFile(l.file), l.file.Close())
-		heldLocks.remove(l.entry)
+		err = heldLocks.release(l.entry, func() error { return errors.Join(unlockFile(l.file), l.file.Close()) })
 	}
 	_ = unlockFile(l.dir) // fails where directories cannot be locked, and is not needed there
 	err = errors.Join(err, l.dir.Close())
@@ -98,8 +105,7 @@ func (d *osDir) lock(name string, mode LockMode) (io.Closer, error) {
 	}
 	if l.dir, err = d.lockSelf(name, l.file, mode); err != nil {
 		if l.file != nil {
-			heldLocks.remove(l.entry)
-			err = errors.Join(err, l.file.Close())
+			err = errors.Join(err, heldLocks.release(l.entry, l.file.Close))
 		}
 		return nil, err
 	}

@@ -4,9 +4,12 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 )
 
 // A lock on a file that its name does not lead to any more excludes nobody: two writers would both have one.
@@ -113,4 +116,60 @@ func TestLockRegistry_comparesFiles(t *testing.T) {
 	if add(path, Exclusive) == nil {
 		t.Error("a released lock still excludes")
 	}
+}
+
+// A file that is closed, and whose name is gone, leaves its inode to the next file that anybody creates.
+func TestLockRegistry_aClosedFileExcludesNoNewOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "LOCK")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path) // also that of the next file
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r lockRegistry
+	added := make(chan *heldLock, 1)
+	err = r.release(r.add(info, Exclusive), func() error {
+		go func() { added <- r.add(info, Exclusive) }()
+		select {
+		case next := <-added:
+			added <- next
+		case <-time.After(20 * time.Millisecond): // it waits
+		}
+		return nil
+	})
+	if next := <-added; err != nil || next == nil {
+		t.Errorf("a new file is locked, because one was that is closed (%v)", err)
+	}
+}
+
+// Each database is locked, removed while it is, and closed, beside others: nobody else has locked any of them.
+func TestLock_besideOnesThatAreRemoved(t *testing.T) {
+	parent := t.TempDir()
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			dir := filepath.Join(parent, fmt.Sprint(n))
+			for range 200 {
+				if err := lockAndRemove(dir); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func lockAndRemove(dir string) error {
+	d, err := OpenDir(dir, OpenDirOptions{Create: true})
+	if err != nil {
+		return err
+	}
+	l, err := d.Lock("LOCK", Exclusive)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	return errors.Join(d.Remove("LOCK"), l.Close(), d.Close(), os.Remove(dir))
 }
