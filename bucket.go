@@ -306,6 +306,21 @@ func (b *Bucket) NextSequence() (n uint64, err error) {
 	return n, err
 }
 
+// Sequence returns the number that NextSequence gave last, or 0 if it never did.
+func (b *Bucket) Sequence() (uint64, error) { return catalog.Sequence(rowsOf(b.from), b.id) }
+
+// SetSequence has NextSequence go on after n, for a bucket that is made anew from a copy. Of a DB it is a transaction
+// by itself, with the errors of Update.
+func (b *Bucket) SetSequence(n uint64) error {
+	switch {
+	case b.tx != nil:
+		return catalog.SetSequence(rowsOf(b.tx), b.id, n)
+	case b.db == nil:
+		return ErrReadOnlyTx
+	}
+	return b.db.Update(context.Background(), func(tx *Tx) error { return catalog.SetSequence(rowsOf(tx), b.id, n) })
+}
+
 // write does op, by a commit of its own or as part of the transaction.
 func (b *Bucket) write(op func(w transaction.Writes) error) error {
 	switch {

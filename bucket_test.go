@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -308,6 +309,49 @@ func TestBucket_aDropIsAConflict(t *testing.T) {
 		if err := tx.Commit(); !errors.Is(err, ErrConflict) {
 			t.Errorf("isolation %d: a bucket in one that is dropped: %v", isolation, err)
 		}
+	}
+}
+
+// A copy of a bucket that begins to count anew gives its program numbers that it has used.
+func TestBucket_theSequenceCanBeCopied(t *testing.T) {
+	db := openMemory(t)
+	b, err := db.CreateBucket("b")
+	requireNil(t, err)
+	is := func(of *Bucket, want uint64) {
+		t.Helper()
+		if n, err := of.Sequence(); n != want || err != nil {
+			t.Errorf("the sequence is at %d, %v, want %d", n, err, want)
+		}
+	}
+	is(b, 0)
+	for _, n := range []uint64{0, 1, 300, 7, math.MaxUint64 - 2} {
+		requireNil(t, b.SetSequence(n))
+		is(b, n)
+		next, err := b.NextSequence()
+		if next != n+1 || err != nil {
+			t.Errorf("after %d comes %d, %v", n, next, err)
+		}
+		is(b, n+1)
+	}
+	s := db.Snapshot()
+	defer s.Close()
+	old, err := s.Bucket("b")
+	requireNil(t, err)
+	requireNil(t, b.SetSequence(5))
+	is(old, math.MaxUint64-1)
+	if err := old.SetSequence(1); !errors.Is(err, ErrReadOnlyTx) {
+		t.Errorf("of a snapshot: %v", err)
+	}
+	if err := b.SetSequence(math.MaxUint64 - 1); err == nil {
+		t.Error("a number was taken that none can follow")
+	}
+	is(b, 5)
+	requireNil(t, db.DropBucket("b"))
+	if _, err := b.Sequence(); !errors.Is(err, ErrNoBucket) {
+		t.Errorf("of a bucket that is gone: %v", err)
+	}
+	if err := b.SetSequence(1); !errors.Is(err, ErrNoBucket) {
+		t.Errorf("of a bucket that is gone: %v", err)
 	}
 }
 

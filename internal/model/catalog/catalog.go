@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -44,6 +45,9 @@ var (
 	ErrName     = errors.New("a bucket cannot have this name")
 	ErrTooDeep  = fmt.Errorf("buckets are nested in at most %d levels", MaxDepth)
 )
+
+// errSequence refuses a sequence number that none can follow.
+var errSequence = errors.New("no sequence number can follow this one")
 
 // Root is the id that buckets which are in no other have as their parent's.
 const Root = 0
@@ -169,6 +173,31 @@ func NextSequence(w Writer, id uint64) (uint64, error) {
 		return 0, err
 	}
 	return take(w, sequenceOf(id))
+}
+
+// Sequence returns the number that NextSequence gave last, or 0.
+func Sequence(r Reader, id uint64) (uint64, error) {
+	next, found, err := number(r, sequenceOf(id))
+	switch {
+	case err != nil:
+		return 0, err
+	case !found:
+		return 0, IsThere(r, id)
+	case next == 0:
+		return 0, damaged(sequenceOf(id))
+	}
+	return next - 1, nil
+}
+
+// SetSequence makes n the number that NextSequence gave last.
+func SetSequence(w Writer, id, n uint64) error {
+	if err := IsThere(w, id); err != nil {
+		return err
+	}
+	if n >= math.MaxUint64-1 { // the row has the number after the next one
+		return errSequence
+	}
+	return w.Put(sequenceOf(id), space.AppendID(nil, n+1))
 }
 
 // Create makes the bucket to which path leads from the root. All but the last one of it must be there.
