@@ -49,7 +49,7 @@ var wings = []wing{
 		". backup metrics"},
 	{"cmd/lightning", "internal/text internal/exchange internal/userfile internal/entries internal/findings " +
 		"internal/shell internal/demo internal/watch internal/remote internal/live internal/copies internal/cli .",
-		". backup event metrics cmd/internal"},
+		". backup event kv metrics cmd/internal"},
 	{"cmd/lightning-s3", "internal/verbs .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},

@@ -9,7 +9,7 @@ import (
 )
 
 // maxBinarySize is what the program may have, in bytes, database and all; docs/decisions/0007 says why.
-const maxBinarySize = 8_400_000
+const maxBinarySize = 8_800_000
 
 // A dependency that doubles the binary comes in by one import, and nobody sees it in a review.
 func TestBinary_staysUnderItsBudget(t *testing.T) {

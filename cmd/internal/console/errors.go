@@ -78,8 +78,14 @@ var classes = []Class{
 	{lightningdb.ErrNotFound, ExitNotFound, "not-found", "list keys with `lightning scan`"},
 	{lightningdb.ErrMerge, ExitFailure, "merge", "read it with the program that wrote it, or put or delete the key"},
 	{lightningdb.ErrSnapshotExpired, ExitFailure, "expired", "run it again: what it read was removed meanwhile"},
-	{lightningdb.ErrNoDatabase, ExitFailure, "no-database", "check the directory; put, add, import and shell create " +
-		"a database"},
+	{lightningdb.ErrNoBucket, ExitFailure, "no-bucket", "`lightning bucket list` shows which there are, `lightning " +
+		"bucket create` makes one"},
+	{lightningdb.ErrBucketExists, ExitFailure, "bucket-exists", "choose another path, or drop or move the one there"},
+	{lightningdb.ErrBucketName, ExitFailure, "bucket-name", "a name has 1 to 255 bytes of UTF-8, and no bucket moves " +
+		"into itself"},
+	{lightningdb.ErrTooDeep, ExitFailure, "bucket-name", "choose a shorter path"},
+	{lightningdb.ErrNoDatabase, ExitFailure, "no-database", "check the directory; put, add, bucket create, import and " +
+		"shell create a database"},
 	{lightningdb.ErrNotDatabase, ExitFailure, "not-database", "check the directory; an empty or absent one is needed"},
 	{lightningdb.ErrVersionTooNew, ExitFailure, "version-too-new", "use a newer version of lightning"},
 	{fs.ErrPermission, ExitFailure, "permission", "check owner and mode of the file or directory"},

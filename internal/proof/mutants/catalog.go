@@ -72,4 +72,31 @@ var catalogMutants = []Mutant{
 		Changes: []Change{{"batch.go", `		b.ops.Space = space.Space{}`, `		_ = space.Space{}`}},
 		Killer:  Check{Package: ".", Run: "^(TestBucket_agreesWithNestedMaps)$"},
 	},
+	{
+		Name:   "a slash in the name of a bucket is shown as one between two names",
+		Breaks: "a path that was listed leads to another bucket, which is dropped",
+		Changes: []Change{{"cmd/lightning/internal/text/path.go", `strings.ReplaceAll(escaped, "/", `,
+			`strings.ReplaceAll(escaped, "//", `}},
+		Killer: Check{Package: "./cmd/lightning/internal/text", Run: "^(TestPath_isReadAsItIsShown)$"},
+	},
+	{
+		Name:    "an export leaves out the sequence of a bucket",
+		Breaks:  "the copy gives numbers to its program that it has used",
+		Changes: []Change{{"cmd/lightning/internal/exchange/jsonl.go", `	if sequence > 0 {`, `	if sequence > 1<<63 {`}},
+		Killer:  Check{Package: "./cmd/lightning/internal/exchange", Run: "^(TestJSONLines_bucketsComeBack)$"},
+	},
+	{
+		Name:   "an import turns a sequence back",
+		Breaks: "a database that is there gives the same numbers again",
+		Changes: []Change{{"cmd/lightning/internal/entries/change.go", `	if err != nil || is >= e.Sequence {`,
+			`	if err != nil || is == e.Sequence {`}},
+		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^(TestBucket_transcripts)$"},
+	},
+	{
+		Name:   "an export to CSV leaves out buckets without a word",
+		Breaks: "what was in them is found missing when the original is gone",
+		Changes: []Change{{"cmd/lightning/internal/cli/export.go", `	if nested && err == nil {`,
+			`	if nested && err != nil {`}},
+		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^(TestBucket_transcripts)$"},
+	},
 }

@@ -12,17 +12,19 @@ import (
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/entries"
+	"lightningdb/kv"
 )
 
 func (a *app) addCommand() *command.Command {
 	var enc entries.Encoding
 	var durability console.Durability
+	var bucket entries.Bucket
 	cmd := &command.Command{
 		Use:     "add DIR KEY N",
 		Aliases: entries.Synonyms["add"],
 		Short:   "Add to a counter",
 		Help: `add adds the integer N to the counter at a key and writes what it has come to. A key that is not
-there counts as 0; the database is created if there is none in DIR. A counter is a value of 8
+there counts as 0; the database is created if there is none in DIR, but no bucket is. A counter is a value of 8
 bytes, little-endian, two's complement; any other value is left alone and is an error.
 To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 		MinArgs: 3, MaxArgs: 3,
@@ -36,8 +38,12 @@ To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 		if err != nil {
 			return console.Usage(fmt.Errorf("%q is not an integer of 64 bits", args[2]), "give a decimal number")
 		}
-		return a.create(args[0], durability, func(db *lightningdb.DB) error {
-			sum, err := add(db, key, n)
+		return a.write(args[0], durability, bucket, func(db *lightningdb.DB) error {
+			var sum int64
+			to, err := bucket.In(db)
+			if err == nil {
+				sum, err = add(to, key, n)
+			}
 			if err != nil {
 				return fmt.Errorf("add to %q: %w", args[1], err)
 			}
@@ -48,24 +54,25 @@ To subtract, put "--" before the arguments: lightning add -- ./db visits -1`,
 	cmd.Flags = func(f *flag.FlagSet) {
 		enc.Define(f)
 		durability.Define(f)
+		bucket.Define(f)
 	}
 	return cmd
 }
 
 // add adds n to the counter at key, and returns what it comes to. Nobody else writes: the database is locked by this
 // process.
-func add(db *lightningdb.DB, key []byte, n int64) (int64, error) {
-	value, err := db.Get(key)
+func add(to kv.ReadWriter, key []byte, n int64) (int64, error) {
+	value, err := to.Get(key)
 	if err == nil {
 		_, err = lightningdb.Int64(value) // an add to anything else would make the key unreadable
 	}
 	if err != nil && !errors.Is(err, lightningdb.ErrNotFound) {
 		return 0, err
 	}
-	if err := db.Add(key, n); err != nil {
+	if err := to.Add(key, n); err != nil {
 		return 0, err
 	}
-	if value, err = db.Get(key); err != nil {
+	if value, err = to.Get(key); err != nil {
 		return 0, err
 	}
 	return lightningdb.Int64(value)

@@ -17,6 +17,7 @@ import (
 	"lightningdb/cmd/internal/console"
 	"lightningdb/cmd/internal/repositories"
 	"lightningdb/cmd/lightning/internal/copies"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/exchange"
 	"lightningdb/cmd/lightning/internal/remote"
 	"lightningdb/cmd/lightning/internal/shell"
@@ -68,14 +69,15 @@ Exit codes:
   130  interrupted (SIGINT, SIGTERM)
 
 While another process has the database open, commands that write exit with 4. Those that
-only read (get, scan, count, export, backup, checkpoint, clone, stats, verify, check, shell
+only read (get, scan, count, bucket list, export, backup, checkpoint, clone, stats, verify, check, shell
 --read-only) show what that process has published, and say so on standard error. top shows
 what it does.`
 
 func (a *app) program() *command.Program {
 	p := &command.Program{Name: a.Name, Help: rootHelp, Flags: a.DefineFlags, Out: a.Stdout, Moved: moved}
 	p.Commands = []*command.Command{a.getCommand(), a.putCommand(), a.addCommand(), a.deleteCommand(), a.scanCommand(),
-		a.countCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(), a.topCommand(),
+		a.countCommand(), a.bucketCommand(), a.shellCommand(), a.importCommand(), a.exportCommand(), a.statsCommand(),
+		a.topCommand(),
 		a.compactCommand(), a.verifyCommand(), a.checkCommand(), a.salvageCommand(), a.inspectCommand()}
 	for _, c := range p.Commands {
 		sayWhatIsLeft(c)
@@ -138,6 +140,9 @@ func classify(err error) (console.Class, bool) {
 	case errors.Is(err, remote.ErrNoAnswer):
 		return console.Class{Code: console.ExitFailure, Name: "no-answer",
 			Advice: "is this where the program shows its database, with package monitor, and does it run"}, true
+	case errors.Is(err, entries.ErrNested):
+		return console.Class{Code: console.ExitFailure, Name: "bucket-nested",
+			Advice: "--recursive drops those too; `lightning bucket list` shows them"}, true
 	case errors.Is(err, shell.ErrOpenAtEnd):
 		return console.Class{Code: console.ExitFailure, Name: "script", Advice: "commit before the end"}, true
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"flag"
 	"fmt"
 
 	"lightningdb"
@@ -13,11 +14,13 @@ import (
 
 func (a *app) countCommand() *command.Command {
 	var s entries.Range
+	var bucket entries.Bucket
 	cmd := &command.Command{
 		Use:     "count DIR [--prefix P | --from A --to B]",
 		Aliases: entries.Synonyms["count"],
 		Short:   "Count entries",
-		Help:    `count writes the number of entries, all or of a range. It reads every key: nothing is estimated.`,
+		Help: `count writes the number of entries, all or of a range, in the root or with --bucket in that bucket;
+those of buckets in it are not counted. It reads every key: nothing is estimated.`,
 		MinArgs: 1, MaxArgs: 1,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
@@ -28,7 +31,11 @@ func (a *app) countCommand() *command.Command {
 		return a.read(args[0], func(from source) error {
 			state := from.Snapshot()
 			defer state.Close()
-			n, err := a.count(ctx, state.Range(lo, hi))
+			in, err := bucket.Of(state)
+			if err != nil {
+				return err
+			}
+			n, err := a.count(ctx, in.Range(lo, hi))
 			if err != nil {
 				return err
 			}
@@ -39,7 +46,11 @@ func (a *app) countCommand() *command.Command {
 			return err
 		})
 	}
-	cmd.Flags, cmd.Exclusive, cmd.Empty = s.Define, entries.RangeExclusive, entries.RangeEmpty
+	cmd.Exclusive, cmd.Empty = entries.RangeExclusive, entries.RangeEmpty
+	cmd.Flags = func(f *flag.FlagSet) {
+		s.Define(f)
+		bucket.Define(f)
+	}
 	return cmd
 }
 

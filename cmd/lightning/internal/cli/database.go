@@ -11,12 +11,12 @@ import (
 	"lightningdb/cmd/internal/progress"
 	"lightningdb/cmd/internal/units"
 	"lightningdb/cmd/lightning/internal/copies"
+	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/event"
 )
 
 // reading is what a database and a follower of one have in common.
 type reading interface {
-	Get(key []byte) ([]byte, error)
 	Snapshot() *lightningdb.Snapshot
 	Verify(ctx context.Context, progress func(done, total int64)) error
 	copies.Source
@@ -51,6 +51,14 @@ func (a *app) change(dir string, d console.Durability, f func(db *lightningdb.DB
 func (a *app) create(dir string, d console.Durability, f func(db *lightningdb.DB) error) error {
 	o := lightningdb.Options{Durability: lightningdb.Durability(d)}
 	return a.with(dir, o, nil, func(s source) error { return f(s.db) })
+}
+
+// write is create for keys of the root, and change for those of a bucket, which must be there.
+func (a *app) write(dir string, d console.Durability, to entries.Bucket, f func(db *lightningdb.DB) error) error {
+	if len(to.Path) > 0 {
+		return a.change(dir, d, f)
+	}
+	return a.create(dir, d, f)
 }
 
 // with opens, runs and closes. A database that another process writes is followed as follow says; if that is nil, the

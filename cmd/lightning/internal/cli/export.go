@@ -24,7 +24,8 @@ import (
 func (a *app) exportCommand() *command.Command {
 	var s entries.Range
 	var f entries.FormFlags
-	var force bool
+	var bucket entries.Bucket
+	var force, noNested bool
 	cmd := &command.Command{
 		Use:     "export DIR FILE",
 		Aliases: entries.Synonyms["export"],
@@ -34,6 +35,8 @@ FILE appears when it is complete, never before, and is not replaced without --fo
 device is written into, and a symbolic link followed.
 JSON Lines carry every byte string. CSV text does not: where it cannot, export fails and asks
 for --hex or --base64.
+Buckets are exported with all that is in them, which CSV cannot carry. With --bucket it is that
+bucket alone, with those in it; --no-nested leaves these out, and so does a range.
 ` + formatHelp,
 		MinArgs: 2, MaxArgs: 2,
 	}
@@ -49,9 +52,13 @@ for --hex or --base64.
 		return a.read(args[0], func(from source) error {
 			state := from.Snapshot()
 			defer state.Close()
-			work := exporter{form: form, from: state.Range(lo, hi)}
-			if lo == nil && hi == nil {
+			ranges := lo != nil || hi != nil
+			work := exporter{form: form, state: state, bucket: bucket, lo: lo, hi: hi, nested: !ranges && !noNested}
+			if !ranges && len(bucket.Path) == 0 {
 				work.meter.total = entries.Estimate(from.Metrics())
+			}
+			if err := work.check(); err != nil {
+				return err
 			}
 			return a.export(ctx, &work, args[1], force)
 		})
@@ -60,6 +67,8 @@ for --hex or --base64.
 	cmd.Flags = func(set *flag.FlagSet) {
 		s.Define(set)
 		f.Define(set)
+		bucket.Define(set)
+		set.BoolVar(&noNested, "no-nested", false, "leave out the buckets in the root, or in that of --bucket")
 		set.BoolVar(&force, "force", false, "replace FILE if it exists")
 	}
 	return cmd
@@ -67,9 +76,28 @@ for --hex or --base64.
 
 // exporter moves entries from a database to a writer.
 type exporter struct {
-	form  exchange.Form
-	from  *lightningdb.Range
-	meter meter
+	form   exchange.Form
+	state  *lightningdb.Snapshot
+	bucket entries.Bucket // that the paths in the file begin at
+	nested bool           // the buckets in it, too
+	lo, hi []byte         // of its own keys
+	meter  meter
+}
+
+// check refuses a form that would leave out buckets without a word.
+func (e *exporter) check() error {
+	if _, err := e.bucket.Of(e.state); err != nil {
+		return err
+	}
+	if !e.nested || e.form.Format == exchange.JSONLines {
+		return nil
+	}
+	nested, err := entries.HasBuckets(e.state, e.bucket.Path)
+	if nested && err == nil {
+		err = console.Usage(fmt.Errorf("there are buckets, which %s cannot carry", e.form.Format),
+			"use --format jsonl, or --no-nested, with --bucket for each of them")
+	}
+	return err
 }
 
 func (a *app) export(ctx context.Context, work *exporter, path string, force bool) error {
@@ -109,13 +137,52 @@ func (e *exporter) run(ctx context.Context, out io.Writer) error {
 }
 
 func (e *exporter) write(ctx context.Context, out io.Writer) error {
-	to := exchange.NewWriter(out, e.form)
+	if e.form.Format != exchange.JSONLines {
+		to := exchange.NewWriter(out, e.form)
+		return errors.Join(e.writeKeys(ctx, to), to.Flush())
+	}
+	to := exchange.NewJSONWriter(out, e.form)
+	err := e.writeKeys(ctx, to)
+	if err == nil && e.nested {
+		const recursive = true
+		err = entries.EachBucket(ctx, e.state, e.bucket.Path, recursive, func(path []string) error {
+			return e.writeBucket(ctx, to, path)
+		})
+	}
+	return errors.Join(err, to.Flush())
+}
+
+// writeKeys writes the keys that are in no nested bucket.
+func (e *exporter) writeKeys(ctx context.Context, to exchange.Writer) error {
+	in, err := e.bucket.Of(e.state)
+	if err != nil {
+		return err
+	}
+	return e.writeRange(ctx, to, in.Range(e.lo, e.hi))
+}
+
+// writeBucket writes the bucket at path and its keys. In the file its path begins in that of e.
+func (e *exporter) writeBucket(ctx context.Context, to *exchange.JSONWriter, path []string) error {
+	b, err := e.state.Bucket(path...)
+	if err != nil {
+		return err
+	}
+	sequence, err := b.Sequence()
+	if err == nil {
+		err = to.Enter(path[len(e.bucket.Path):], sequence)
+	}
+	if err != nil {
+		return err
+	}
+	return e.writeRange(ctx, to, b.Range(nil, nil))
+}
+
+func (e *exporter) writeRange(ctx context.Context, to exchange.Writer, found *lightningdb.Range) error {
 	const keysOnly = false
-	err := entries.Each(ctx, e.from, keysOnly, func(key, value []byte) error {
+	return entries.Each(ctx, found, keysOnly, func(key, value []byte) error {
 		e.meter.entries.Add(1)
 		return to.Write(key, value)
 	})
-	return errors.Join(err, to.Flush())
 }
 
 // reportTransfer says what was done: JSON to results, a sentence to standard error.

@@ -14,6 +14,7 @@ import (
 func (a *app) getCommand() *command.Command {
 	var enc entries.Encoding
 	var as entries.As
+	var bucket entries.Bucket
 	cmd := &command.Command{
 		Use:     "get DIR KEY",
 		Aliases: entries.Synonyms["get"],
@@ -29,7 +30,13 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 			return err
 		}
 		return a.read(args[0], func(from source) error {
-			value, err := from.Get(key)
+			state := from.Snapshot()
+			defer state.Close()
+			var value []byte
+			in, err := bucket.Of(state)
+			if err == nil {
+				value, err = in.Get(key)
+			}
 			if err != nil {
 				return fmt.Errorf("get %q: %w", args[1], err)
 			}
@@ -43,6 +50,7 @@ on a terminal with unprintable bytes escaped and a line break at the end. With -
 	cmd.Flags = func(f *flag.FlagSet) {
 		enc.Define(f)
 		as.Define(f)
+		bucket.Define(f)
 	}
 	return cmd
 }

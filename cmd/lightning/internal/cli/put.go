@@ -18,12 +18,14 @@ import (
 func (a *app) putCommand() *command.Command {
 	var enc entries.Encoding
 	var durability console.Durability
+	var bucket entries.Bucket
 	cmd := &command.Command{
 		Use:     "put DIR KEY VALUE",
 		Aliases: entries.Synonyms["put"],
 		Short:   "Set a key to a value",
 		Help: `put sets a key to a value, and creates the database if there is none in DIR.
-The value "-" reads standard input to its end (to store a single "-", use --hex 2d).`,
+The value "-" reads standard input to its end (to store a single "-", use --hex 2d).
+With --bucket, database and bucket must be there.`,
 		MinArgs: 3, MaxArgs: 3,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
@@ -35,8 +37,12 @@ The value "-" reads standard input to its end (to store a single "-", use --hex 
 		if err != nil {
 			return err
 		}
-		return a.create(args[0], durability, func(db *lightningdb.DB) error {
-			if err := db.Put(key, value); err != nil {
+		return a.write(args[0], durability, bucket, func(db *lightningdb.DB) error {
+			to, err := bucket.In(db)
+			if err == nil {
+				err = to.Put(key, value)
+			}
+			if err != nil {
 				return fmt.Errorf("put %q: %w", args[1], err)
 			}
 			return nil
@@ -46,6 +52,7 @@ The value "-" reads standard input to its end (to store a single "-", use --hex 
 	cmd.Flags = func(f *flag.FlagSet) {
 		enc.Define(f)
 		durability.Define(f)
+		bucket.Define(f)
 	}
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 func (a *app) scanCommand() *command.Command {
 	var s entries.Range
 	var as entries.As
+	var bucket entries.Bucket
 	var reverse, keysOnly bool
 	var limit int
 	cmd := &command.Command{
@@ -25,7 +26,8 @@ func (a *app) scanCommand() *command.Command {
 		Help: `scan writes one line per entry, in key order: the key, a tab and the value. Unprintable bytes,
 tabs, line breaks and backslashes are escaped as in Go (\xff, \t, \n, \\), so that a line is
 always one entry. With --hex or --base64 both sides are encoded; with --json every line is an
-object that import reads back, unless --as int shows numbers. Keys are compared as bytes.`,
+object that import reads back, unless --as int shows numbers. Keys are compared as bytes. Those of
+buckets are listed by --bucket, for each by itself.`,
 		MinArgs: 1, MaxArgs: 1,
 	}
 	cmd.Run = func(ctx context.Context, args []string) error {
@@ -39,7 +41,11 @@ object that import reads back, unless --as int shows numbers. Keys are compared 
 		return a.read(args[0], func(from source) error {
 			state := from.Snapshot()
 			defer state.Close()
-			found := state.Range(lo, hi)
+			in, err := bucket.Of(state)
+			if err != nil {
+				return err
+			}
+			found := in.Range(lo, hi)
 			if reverse {
 				found = found.Reverse()
 			}
@@ -54,6 +60,7 @@ object that import reads back, unless --as int shows numbers. Keys are compared 
 	cmd.Flags = func(f *flag.FlagSet) {
 		s.Define(f)
 		as.Define(f)
+		bucket.Define(f)
 		f.BoolVar(&reverse, "reverse", false, "last key first")
 		f.IntVar(&limit, "limit", 0, "stop after `N` entries")
 		f.BoolVar(&keysOnly, "keys-only", false, "write no values")

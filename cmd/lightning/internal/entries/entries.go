@@ -23,6 +23,7 @@ var Synonyms = map[string][]string{
 	"delete":     {"del", "rm", "remove", "erase", "unset", "drop"},
 	"scan":       {"ls", "list", "keys", "range", "iterate", "find", "entries", "all"}, // list is a command by itself
 	"count":      {"len", "length", "wc"},
+	"bucket":     {"buckets", "namespace", "keyspace", "mkdir"},
 	"shell":      {"cli", "repl", "sh", "console", "open", "interactive", "prompt"},
 	"import":     {"load", "ingest"},
 	"export":     {"dump", "save", "unload"},

@@ -12,6 +12,16 @@
 // key or value is not valid UTF-8, so that every byte string comes back as it was. A reader refuses fields it does not
 // know, a missing key or value, invalid UTF-8 and unpaired surrogates: none of them could be stored faithfully.
 //
+// Buckets, and what is in them, have lines of this kind:
+//
+//	{"bucket":"app/users","sequence":"41"}
+//	{"bucket":"app/users","key":"1","value":"Ada"}
+//
+// A line without a key and value is the bucket itself: it is there, also if it is empty, and its sequence is at that
+// number, which is a string as it may have 64 bits; it is 0 if absent. "bucket" is a path as package text spells it,
+// whatever the encoding, and absent for the root. The writer has the line of a bucket before those of what is in it; a
+// reader takes them in any order. A reader that is older refuses the field.
+//
 // With Form.JSONValues the value is any JSON value and is stored as its text, byte for byte; "encoding" then holds for
 // the key alone.
 //
@@ -25,6 +35,8 @@
 //
 // Other columns can be chosen by name; then there may be more than two. What stands between quotes is kept byte for
 // byte, CR LF too. CSV text cannot carry invalid UTF-8; the writer refuses such an entry with ErrNotText.
+//
+// They carry no bucket.
 //
 // A byte order mark at the beginning is skipped in all forms.
 package exchange
@@ -42,9 +54,12 @@ import (
 	"lightningdb"
 )
 
-// maxRecordSize bounds what a reader holds of one entry, in bytes: a key and a value of the largest size, every byte
-// written as \u0000. A longer line is bad before it is read to its end.
-const maxRecordSize = 6*(lightningdb.MaxKeySize+lightningdb.MaxValueSize) + 1024
+// maxPathSize bounds the text of a path: 32 names of 255 bytes, each written as \x00, and the slashes between them.
+const maxPathSize = 32 * (4*255 + 1)
+
+// maxRecordSize bounds what a reader holds of one entry, in bytes: a path, a key and a value of the largest size, every
+// byte written as \u0000. A longer line is bad before it is read to its end.
+const maxRecordSize = 6*(maxPathSize+lightningdb.MaxKeySize+lightningdb.MaxValueSize) + 1024
 
 // ErrNotText is the cause of a *LineError or a write error where bytes cannot be written as text.
 var ErrNotText = errors.New("not text that can be stored faithfully")
@@ -55,8 +70,15 @@ var ErrNotJSON = errors.New("not JSON")
 // errTooLong is the cause of a *LineError for a record above maxRecordSize.
 var errTooLong = fmt.Errorf("longer than the largest key and value (%d bytes)", maxRecordSize)
 
-// Entry is one key and its value. The slices belong to the caller.
-type Entry struct{ Key, Value []byte }
+// Entry is one key and its value, or a bucket. The slices belong to the caller, who does not change Bucket: the next
+// entry may have the same.
+type Entry struct {
+	Bucket     []string // that it is in, or is; empty for the root
+	Key, Value []byte
+
+	IsBucket bool // it is a bucket: Key and Value are nil
+	Sequence uint64
+}
 
 // Reader yields entries until io.EOF. A *LineError says that the input is bad; no entry can be read after an error.
 type Reader interface{ Read() (Entry, error) }

@@ -34,6 +34,8 @@ func writeAll(t interface{ Fatal(...any) }, w Writer, entries []Entry) {
 	}
 }
 
+func entry(key, value string) Entry { return Entry{Key: []byte(key), Value: []byte(value)} }
+
 func readAll(t interface{ Fatal(...any) }, r Reader) []Entry {
 	var entries []Entry
 	for {
@@ -95,6 +97,31 @@ func TestForms_everyByteStringComesBack(t *testing.T) {
 	}
 }
 
+// A bucket that comes back under another name, or without its sequence, is another one.
+func TestJSONLines_bucketsComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.OneOf(rapid.StringN(1, 20, 255), rapid.SampledFrom([]string{"/", `\`, `\/`, "a/b", "\x00", "..", "ü"}))
+		paths := rapid.SliceOf(rapid.SliceOfN(name, 1, 32)).Draw(t, "paths")
+		var file bytes.Buffer
+		w := NewJSONWriter(&file, Form{Encoding: rapid.SampledFrom([]Encoding{Text, Hex}).Draw(t, "encoding")})
+		want := []Entry{entry("of the root", "\xff")}
+		err := w.Write(want[0].Key, want[0].Value)
+		for _, path := range paths {
+			sequence := rapid.Uint64().Draw(t, "sequence")
+			in := entry("k", "v")
+			in.Bucket = path
+			want = append(want, Entry{Bucket: path, IsBucket: true, Sequence: sequence}, in)
+			err = errors.Join(err, w.Enter(path, sequence), w.Write(in.Key, in.Value))
+		}
+		if err = errors.Join(err, w.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, readAll(t, NewReader(&file, Form{}))); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 // CSV text must either carry an entry exactly or refuse it: changing CR LF to LF in somebody's data is not acceptable.
 func TestCSVText_exactOrRefused(t *testing.T) {
 	for _, form := range []Form{{Format: CSV}, {Format: TSV}, {Format: CSV, Delimiter: ';'},
@@ -108,7 +135,7 @@ func TestCSVText_exactOrRefused(t *testing.T) {
 			w := NewWriter(&file, form)
 			if err := w.Write(entry.Key, entry.Value); err != nil {
 				if !errors.Is(err, ErrNotText) || utf8.Valid(entry.Key) && utf8.Valid(entry.Value) {
-					t.Fatalf("%q: %v", entry, err)
+					t.Fatalf("%+v: %v", entry, err)
 				}
 				return
 			}
@@ -120,7 +147,7 @@ func TestCSVText_exactOrRefused(t *testing.T) {
 			}
 			got := readAll(t, NewReader(&file, form))
 			if len(got) != 1 || !bytes.Equal(got[0].Key, entry.Key) || !bytes.Equal(got[0].Value, entry.Value) {
-				t.Fatalf("%q came back as %q", entry, got)
+				t.Fatalf("%+v came back as %+v", entry, got)
 			}
 		})
 	}
@@ -203,9 +230,7 @@ func TestJSONValues_areTheirText(t *testing.T) {
 `
 	form := Form{JSONValues: true}
 	entries := readAll(t, NewReader(strings.NewReader(text), form))
-	want := []Entry{{[]byte("a"), []byte(`{"n": [1, 2.50]}`)}, {[]byte("\xff"), []byte(`"\u0041"`)},
-		{[]byte("c"), []byte("null")},
-		{[]byte("d"), []byte("-1e3")}}
+	want := []Entry{entry("a", `{"n": [1, 2.50]}`), entry("\xff", `"\u0041"`), entry("c", "null"), entry("d", "-1e3")}
 	if diff := cmp.Diff(want, entries); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
@@ -215,7 +240,7 @@ func TestJSONValues_areTheirText(t *testing.T) {
 		t.Errorf("written as\n%s", file.String())
 	}
 	file.Reset()
-	writeAll(t, NewWriter(&file, form), []Entry{{[]byte("a"), []byte("[1,\r\n2]\n")}})
+	writeAll(t, NewWriter(&file, form), []Entry{entry("a", "[1,\r\n2]\n")})
 	if file.String() != `{"key":"a","value":[1,  2] }`+"\n" {
 		t.Errorf("line breaks are written as %q", file.String())
 	}
@@ -230,8 +255,8 @@ func TestJSONValues_areTheirText(t *testing.T) {
 func TestJSONWriter_writesTextAsItIs(t *testing.T) {
 	var file bytes.Buffer
 	writeAll(t, NewJSONWriter(&file, Form{}), []Entry{
-		{[]byte("<a>&b"), []byte("\"\\\n\x7fé😀\u2028")},
-		{[]byte("\xff"), []byte("<")},
+		entry("<a>&b", "\"\\\n\x7fé😀\u2028"),
+		entry("\xff", "<"),
 	})
 	want := `{"key":"<a>&b","value":"\"\\\n` + "\x7f" + `é😀\u2028"}` + "\n" +
 		`{"key":"/w==","value":"PA==","encoding":"base64"}` + "\n"
@@ -295,6 +320,13 @@ func TestReaders_nameTheBadLine(t *testing.T) {
 		{name: "no value", text: `{"key":"a"}`, line: 1, want: `no "value"`},
 		{name: "no key", text: `{"value":"a"}`, line: 1, want: `no "key"`},
 		{name: "null", text: `{"key":"a","value":null}`, line: 1, want: `no "value"`},
+		{name: "a bucket's name is empty", text: `{"bucket":"a//b","key":"a","value":"1"}`, line: 1, want: "is empty"},
+		{name: "a bucket's path has a wrong escape", text: `{"bucket":"a\\q"}`, line: 1, want: "backslash"},
+		{name: "the root is no bucket", text: `{"bucket":"/"}`, line: 1, want: "the root"},
+		{name: "no number", text: `{"bucket":"a","sequence":"-1"}`, line: 1, want: "64 bits"},
+		{name: "a sequence of an entry", text: `{"bucket":"a","sequence":"1","key":"a","value":"1"}`, line: 1,
+			want: "of a bucket"},
+		{name: "no value in a bucket", text: `{"bucket":"a","key":"1"}`, line: 1, want: `no "value"`},
 		{name: "number", text: `{"key":"a","value":1}`, line: 1, want: "string"},
 		{name: "array", text: `["a","b"]`, line: 1, want: "array"},
 		{name: "two objects", text: good + good, line: 1, want: "follows"},

@@ -7,18 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"unicode/utf8"
 
 	"lightningdb"
 	"lightningdb/cmd/internal/jsonline"
+	"lightningdb/cmd/lightning/internal/text"
 )
 
 // jsonEntry is one line. Pointers tell an absent field from an empty one.
-type jsonEntry struct{ key, value, encoding *string }
+type jsonEntry struct{ bucket, sequence, key, value, encoding *string }
 
 // set takes a field of the line.
 func (e *jsonEntry) set(name string, value *string) error {
 	switch name {
+	case "bucket":
+		e.bucket = value
+	case "sequence":
+		e.sequence = value
 	case "key":
 		e.key = value
 	case "value":
@@ -40,6 +46,8 @@ type jsonReader struct {
 	line    int    // number of the line read last
 	buf     []byte // the line being read
 	limit   int    // bound on buf
+	path    string // of the bucket read last, as it is written
+	bucket  []string
 }
 
 func newJSONReader(in io.Reader, form Form) *jsonReader {
@@ -113,18 +121,58 @@ func (r *jsonReader) fromWire(wire jsonEntry) (Entry, error) {
 	if wire.encoding != nil && *wire.encoding != "" {
 		encoding, err = encodingNamed(*wire.encoding)
 	}
+	if err == nil && wire.bucket != nil {
+		err = r.setBucket(*wire.bucket)
+	}
 	switch {
 	case err != nil:
 		return Entry{}, err
+	case wire.bucket != nil && wire.key == nil && wire.value == nil:
+		return bucketEntry(r.bucket, wire.sequence)
+	case wire.sequence != nil:
+		return Entry{}, errors.New(`"sequence" is of a bucket, on a line without "key" and "value"`)
 	case wire.key == nil:
 		return Entry{}, errors.New(`no "key"`)
 	case wire.value == nil:
 		return Entry{}, errors.New(`no "value"`)
 	}
+	decode := decodePair
 	if r.form.JSONValues {
-		return decodeJSONPair(encoding, *wire.key, *wire.value)
+		decode = decodeJSONPair
 	}
-	return decodePair(encoding, *wire.key, *wire.value)
+	entry, err := decode(encoding, *wire.key, *wire.value)
+	if wire.bucket != nil {
+		entry.Bucket = r.bucket
+	}
+	return entry, err
+}
+
+// setBucket makes the path that is written as text that of the bucket read last.
+func (r *jsonReader) setBucket(path string) (err error) {
+	if path == r.path && path != "" {
+		return nil
+	}
+	if r.bucket, err = text.Path(path); err != nil {
+		return fmt.Errorf("the bucket %q: %w", shorten(path), err)
+	}
+	r.path = path
+	return nil
+}
+
+// bucketEntry is a bucket by itself. A reader may leave out the sequence.
+func bucketEntry(path []string, sequence *string) (Entry, error) {
+	e := Entry{Bucket: path, IsBucket: true}
+	switch {
+	case len(path) == 0:
+		return Entry{}, errors.New("the root is no bucket; its entries have none")
+	case sequence == nil:
+		return e, nil
+	}
+	var err error
+	if e.Sequence, err = strconv.ParseUint(*sequence, 10, 64); err != nil {
+		return Entry{}, fmt.Errorf("the sequence is no number of 64 bits: %q", shorten(*sequence))
+	}
+	return e, nil
 }
 
 // decodeJSONPair is decodePair for a value that is stored as it is.
@@ -167,6 +215,7 @@ type JSONWriter struct {
 	line    bytes.Buffer  // the line being written
 	encoder *json.Encoder // appends to line
 	form    Form
+	bucket  string // that the entries are in; empty for the root
 }
 
 // NewJSONWriter writes to out. With Text, entries that are not valid UTF-8 are written as base64 all the same.
@@ -175,6 +224,17 @@ func NewJSONWriter(out io.Writer, form Form) *JSONWriter {
 	w.encoder = json.NewEncoder(&w.line)
 	w.encoder.SetEscapeHTML(false)
 	return w
+}
+
+// Enter writes the line of the bucket at path, whose sequence is at that number. What is written from then on is in it.
+func (w *JSONWriter) Enter(path []string, sequence uint64) error {
+	w.bucket = string(text.AppendPath(nil, path))
+	w.line.Reset()
+	w.appendField(`{"bucket":`, w.bucket)
+	if sequence > 0 {
+		fmt.Fprintf(&w.line, `,"sequence":"%d"`, sequence)
+	}
+	return w.end(Text)
 }
 
 // Write implements Writer.
@@ -221,7 +281,12 @@ func (w *JSONWriter) WriteKey(key []byte) error {
 
 func (w *JSONWriter) begin(encoding Encoding, key []byte) {
 	w.line.Reset()
-	w.appendField(`{"key":`, encoding.Encode(key))
+	name := `{"key":`
+	if w.bucket != "" {
+		w.appendField(`{"bucket":`, w.bucket)
+		name = `,"key":`
+	}
+	w.appendField(name, encoding.Encode(key))
 }
 
 // appendField appends name and text in quotes. Encode cannot fail on a string, and adds a line break.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"lightningdb"
 	"lightningdb/cmd/lightning/internal/text"
 )
 
@@ -38,6 +39,9 @@ func (s *Shell) candidates(words []string, begun string) []string {
 	if last == "--prefix" || last == "--from" || last == "--to" {
 		return s.keys(begun)
 	}
+	if last == "--bucket" {
+		return s.paths(begun)
+	}
 	words = slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "--") })
 	switch v.name {
 	case "get", "delete":
@@ -51,6 +55,13 @@ func (s *Shell) candidates(words []string, begun string) []string {
 			return s.keys(begun)
 		}
 		return beginning(spanWords[v.name], begun)
+	case "bucket":
+		if len(words) == 1 {
+			return beginning([]string{"create", "drop", "move"}, begun)
+		}
+		return s.paths(begun)
+	case "use", "buckets":
+		return s.paths(begun)
 	case "rollback":
 		if last == "to" {
 			return beginning(s.savepointNames(), begun)
@@ -114,15 +125,25 @@ func (s *Shell) savepointNames() (names []string) {
 
 // keys are some keys that begin with begun. After an error there are none: the command itself will report it.
 func (s *Shell) keys(begun string) (keys []string) {
-	from := s.past
-	if from == nil {
-		from = s.DB.Snapshot()
-		defer from.Close()
+	from, done := s.shown()
+	defer done()
+	in, err := s.bucket.Of(from)
+	if err != nil {
+		return nil
 	}
-	for key := range from.Prefix([]byte(begun)).Limit(maxCandidates).Keys() {
+	for key := range in.Prefix([]byte(begun)).Limit(maxCandidates).Keys() {
 		keys = append(keys, string(key))
 	}
 	return keys
+}
+
+// shown is the state that completion reads, to a call of done.
+func (s *Shell) shown() (from *lightningdb.Snapshot, done func()) {
+	if s.past != nil {
+		return s.past, func() {}
+	}
+	from = s.DB.Snapshot()
+	return from, func() { _ = from.Close() }
 }
 
 // beginning returns the words that begin with begun.

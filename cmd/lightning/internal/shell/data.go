@@ -9,6 +9,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/internal/jsonline"
 	"lightningdb/cmd/lightning/internal/exchange"
+	"lightningdb/kv"
 )
 
 func (s *Shell) get(ctx context.Context, args []string, o options) error {
@@ -17,7 +18,7 @@ func (s *Shell) get(ctx context.Context, args []string, o options) error {
 		return about("get", args[0], err)
 	}
 	var value []byte
-	from, err := s.reader(ctx)
+	from, err := s.reader(ctx, o)
 	if err == nil {
 		value, err = from.Get(key)
 	}
@@ -40,6 +41,8 @@ func about(verb, key string, err error) error {
 	switch {
 	case errors.Is(err, lightningdb.ErrNotFound):
 		return fmt.Errorf("%s %s: %w; scan lists keys", verb, word(key), err)
+	case errors.Is(err, lightningdb.ErrNoBucket):
+		return fmt.Errorf("%s %s: %w; buckets lists them", verb, word(key), err)
 	case errors.Is(err, lightningdb.ErrReadOnlyTx):
 		return fmt.Errorf("%s %s: %w; commit, and begin without readonly", verb, word(key), err)
 	case errors.Is(err, lightningdb.ErrMerge):
@@ -50,9 +53,20 @@ func about(verb, key string, err error) error {
 	return fmt.Errorf("%s %s: %w", verb, word(key), err)
 }
 
-// change writes through fn: as a part of the open transaction, which is rolled back if fn fails, or else in a
-// transaction of its own.
-func (s *Shell) change(ctx context.Context, fn func(tx *lightningdb.Tx) error) error {
+// change writes keys that o means through fn: as a part of the open transaction, which is rolled back if fn fails, or
+// else in a transaction of its own.
+func (s *Shell) change(ctx context.Context, o options, fn func(to kv.ReadWriter) error) error {
+	return s.update(ctx, func(tx *lightningdb.Tx) error {
+		to, err := o.bucket.In(tx)
+		if err != nil {
+			return err
+		}
+		return fn(to)
+	})
+}
+
+// update is change for who needs more than keys.
+func (s *Shell) update(ctx context.Context, fn func(tx *lightningdb.Tx) error) error {
 	switch {
 	case s.tx != nil:
 		return s.tx.Update(fn)
@@ -69,7 +83,7 @@ func (s *Shell) put(ctx context.Context, args []string, o options) error {
 	}
 	value, err := o.Bytes("the value", args[1])
 	if err == nil {
-		err = s.change(ctx, func(tx *lightningdb.Tx) error { return tx.Put(key, value) })
+		err = s.change(ctx, o, func(to kv.ReadWriter) error { return to.Put(key, value) })
 	}
 	if err != nil {
 		return about("put", args[0], err)
@@ -85,7 +99,7 @@ func (s *Shell) delete(ctx context.Context, args []string, o options) error {
 		return errors.New("delete: it removes keys or a range, not both at once")
 	}
 	missing := args[0]
-	err := s.change(ctx, func(tx *lightningdb.Tx) error {
+	err := s.change(ctx, o, func(to kv.ReadWriter) error {
 		for _, arg := range args {
 			missing = arg
 			key, err := o.Key(arg)
@@ -93,7 +107,7 @@ func (s *Shell) delete(ctx context.Context, args []string, o options) error {
 				return err
 			}
 			if !o.ignoreMissing {
-				found, err := tx.Has(key)
+				found, err := to.Has(key)
 				if err != nil {
 					return err
 				}
@@ -101,7 +115,7 @@ func (s *Shell) delete(ctx context.Context, args []string, o options) error {
 					return lightningdb.ErrNotFound
 				}
 			}
-			if err := tx.Delete(key); err != nil {
+			if err := to.Delete(key); err != nil {
 				return err
 			}
 		}
@@ -124,7 +138,7 @@ func (s *Shell) deleteRange(ctx context.Context, o options) error {
 	}
 	lo, hi, err := o.Bounds()
 	if err == nil {
-		err = s.change(ctx, func(tx *lightningdb.Tx) error { return tx.DeleteRange(lo, hi) })
+		err = s.change(ctx, o, func(to kv.ReadWriter) error { return to.DeleteRange(lo, hi) })
 	}
 	if err != nil {
 		return fmt.Errorf("delete: %w", err)
@@ -142,13 +156,13 @@ func (s *Shell) add(ctx context.Context, args []string, o options) error {
 		return fmt.Errorf("add %s: %s is not an integer of 64 bits", word(args[0]), word(args[1]))
 	}
 	var sum int64
-	err = s.change(ctx, func(tx *lightningdb.Tx) error {
-		before, err := counter(tx, key)
+	err = s.change(ctx, o, func(to kv.ReadWriter) error {
+		before, err := counter(to, key)
 		if err != nil {
 			return err
 		}
 		sum = before + n
-		return tx.Add(key, n)
+		return to.Add(key, n)
 	})
 	if err != nil {
 		return about("add", args[0], err)
@@ -161,8 +175,8 @@ func (s *Shell) add(ctx context.Context, args []string, o options) error {
 }
 
 // counter reads the counter at key, which is 0 if there is none.
-func counter(tx *lightningdb.Tx, key []byte) (int64, error) {
-	value, err := tx.Get(key)
+func counter(from kv.Reader, key []byte) (int64, error) {
+	value, err := from.Get(key)
 	if errors.Is(err, lightningdb.ErrNotFound) {
 		return 0, nil
 	}

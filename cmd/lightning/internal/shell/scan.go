@@ -68,7 +68,7 @@ func (s *Shell) found(ctx context.Context, o options) (*lightningdb.Range, error
 	if err != nil {
 		return nil, err
 	}
-	from, err := s.reader(ctx)
+	from, err := s.reader(ctx, o)
 	if err != nil {
 		return nil, err
 	}

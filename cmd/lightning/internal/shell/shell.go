@@ -25,6 +25,7 @@ import (
 	"lightningdb"
 	"lightningdb/cmd/lightning/internal/entries"
 	"lightningdb/cmd/lightning/internal/text"
+	"lightningdb/kv"
 )
 
 // Config is the world of a shell. DB, Input, Out, Notes and Stats are required.
@@ -77,16 +78,18 @@ func (e *LineError) Unwrap() error { return e.Err }
 // errExit is the verb exit.
 var errExit = errors.New("exit")
 
-// reader is where reads look.
-type reader interface {
-	Get(key []byte) ([]byte, error)
-	Range(lo, hi []byte) *lightningdb.Range
+// state is where reads look: a transaction or a snapshot.
+type state interface {
+	kv.Reader
+	entries.Nesting
 }
 
 // Shell is a session.
 type Shell struct {
 	Config
 	out *bufio.Writer
+
+	bucket entries.Bucket // that the keys of lines are in, where they do not say it
 
 	tx         *lightningdb.Tx // open, or nil
 	savepoints []savepoint     // of tx, in order
@@ -152,7 +155,7 @@ func (s *Shell) carryOut(ctx context.Context, line string) error {
 	if err != nil {
 		return err
 	}
-	o := options{json: s.JSON, as: s.As}
+	o := options{json: s.JSON, as: s.As, bucket: s.bucket}
 	args, err := v.parse(words[1:], &o)
 	if err != nil {
 		return err
@@ -181,15 +184,19 @@ func (s *Shell) endLine() {
 	}
 }
 
-// prompt says where reads look.
+// prompt says in which bucket and where reads look.
 func (s *Shell) prompt() string {
+	where := "lightning"
+	if len(s.bucket.Path) > 0 {
+		where += " " + s.bucket.String()
+	}
 	switch {
 	case s.tx != nil:
-		return "lightning tx> "
+		where += " tx"
 	case s.past != nil:
-		return fmt.Sprintf("lightning @%d> ", s.past.Sequence())
+		where += fmt.Sprintf(" @%d", s.past.Sequence())
 	}
-	return "lightning> "
+	return where + "> "
 }
 
 // close closes everything that keeps old versions on disk.
@@ -205,17 +212,29 @@ func (s *Shell) close() {
 	s.snapshots = nil
 }
 
-// reader is where the reads of a line look, to the end of the line.
-func (s *Shell) reader(ctx context.Context) (reader, error) {
+// reader are the keys that o means, where the reads of a line look, to the end of the line.
+func (s *Shell) reader(ctx context.Context, o options) (kv.Reader, error) {
+	from, err := s.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return o.bucket.Of(from)
+}
+
+// state is where the reads of a line look, to the end of the line.
+func (s *Shell) state(ctx context.Context) (state, error) {
 	switch {
 	case s.tx != nil:
 		return s.tx, nil
 	case s.past != nil:
 		return s.past, nil
 	}
-	var err error
-	s.now, err = s.newest(ctx)
-	return s.now, err
+	now, err := s.newest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.now = now
+	return now, nil
 }
 
 // note says something about the results, after them.

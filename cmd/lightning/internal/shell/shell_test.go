@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write what the shell says into the transcripts")
 
 // entered is a line of a transcript that somebody types: to the shell, or to another program with the same database.
-var entered = regexp.MustCompile(`^(?:lightning(?: tx| @\d+)?|(elsewhere))> ?(.*)$`)
+var entered = regexp.MustCompile(`^(?:lightning(?: [^>]+)?|(elsewhere))> ?(.*)$`)
 
 // typist types the lines of a transcript, and writes down what is on the screen.
 type typist struct {
@@ -238,7 +238,8 @@ func TestShell_completesVerbsKeysAndNames(t *testing.T) {
 	s := New(Config{DB: db, Out: io.Discard, Notes: io.Discard})
 	defer s.close()
 	for _, line := range []string{`put user:1 a`, `put "user two" b`, `put user\xff c`, `put other d`, `snapshot before`,
-		`delete other`, `begin`, `savepoint first`} {
+		`delete other`, `bucket create app`, `bucket create app/users`, `bucket create 'app/u\/b'`, `begin`,
+		`savepoint first`} {
 		if err := s.carryOut(t.Context(), line); err != nil {
 			t.Fatal(err)
 		}
@@ -261,6 +262,13 @@ func TestShell_completesVerbsKeysAndNames(t *testing.T) {
 		"rollback to f":  {"rollback to first "},
 		"help savep":     {"help savepoint "},
 		"nonsense ":      {},
+		"use a":          {"use app "},
+		"use app/":       {`use app/u\\/b `, "use app/users "},
+		`use 'app/u\/`:   {`use app/u\\/b `},
+		"bucket d":       {"bucket drop "},
+		"bucket drop ap": {"bucket drop app "},
+		"scan --bucket ": {"scan --bucket app "},
+		"buckets app/us": {"buckets app/users "},
 		"at before x":    {},
 	} {
 		head, candidates, tail := s.Complete(line+"|rest", len([]rune(line)))

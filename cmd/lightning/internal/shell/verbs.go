@@ -26,12 +26,14 @@ const unlimited = 1 << 30
 // options hold the flags of a line. They have the names of the flags of commands.
 type options struct {
 	entries.Range
+	bucket        entries.Bucket
 	as            entries.As
 	json          bool
 	reverse       bool
 	keysOnly      bool
 	ignoreMissing bool
 	all           bool // everything, of delete
+	recursive     bool // buckets in buckets, too
 	limit         int  // 0 if not told
 }
 
@@ -40,31 +42,40 @@ func (o *options) show() entries.Show {
 }
 
 // The flags of verbs.
-func encodingFlags(o *options, f *flag.FlagSet) { o.Encoding.Define(f) }
+func keyFlags(o *options, f *flag.FlagSet) {
+	o.Encoding.Define(f)
+	o.bucket.Define(f)
+}
+
+// rangeFlags are keyFlags of verbs with a range.
+func rangeFlags(o *options, f *flag.FlagSet) {
+	o.Range.Define(f)
+	o.bucket.Define(f)
+}
 
 func jsonFlag(o *options, f *flag.FlagSet) {
 	f.BoolVar(&o.json, "json", o.json, "write the result as JSON")
 }
 
 func getFlags(o *options, f *flag.FlagSet) {
-	encodingFlags(o, f)
+	keyFlags(o, f)
 	o.as.Define(f)
 	jsonFlag(o, f)
 }
 
 func deleteFlags(o *options, f *flag.FlagSet) {
-	o.Range.Define(f)
+	rangeFlags(o, f)
 	f.BoolVar(&o.all, "all", false, "remove everything")
 	f.BoolVar(&o.ignoreMissing, "ignore-missing", false, "keys that do not exist are no error")
 }
 
 func addFlags(o *options, f *flag.FlagSet) {
-	encodingFlags(o, f)
+	keyFlags(o, f)
 	jsonFlag(o, f)
 }
 
 func countFlags(o *options, f *flag.FlagSet) {
-	o.Range.Define(f)
+	rangeFlags(o, f)
 	jsonFlag(o, f)
 }
 
@@ -76,16 +87,29 @@ func scanFlags(o *options, f *flag.FlagSet) {
 	f.BoolVar(&o.keysOnly, "keys-only", false, "write no values")
 }
 
+func recursiveFlag(o *options, f *flag.FlagSet) {
+	f.BoolVar(&o.recursive, "recursive", false, "the buckets in it, too")
+}
+
+func bucketsFlags(o *options, f *flag.FlagSet) {
+	recursiveFlag(o, f)
+	jsonFlag(o, f)
+}
+
 // verbs lists all of them, in the order of help.
 func verbs() []verb {
 	return []verb{
 		{"get", "KEY", "write the value of a key", 1, 1, getFlags, (*Shell).get},
-		{"put", "KEY VALUE", "set a key", 2, 2, encodingFlags, (*Shell).put},
+		{"put", "KEY VALUE", "set a key", 2, 2, keyFlags, (*Shell).put},
 		{"delete", "KEY... | --prefix P ...", "remove keys, all or none, or a range", 0, unlimited,
 			deleteFlags, (*Shell).delete},
 		{"add", "KEY N", "add to a counter, and write its sum", 2, 2, addFlags, (*Shell).add},
 		{"scan", "[RANGE] [limit N] [reverse] [keys]", "list entries in key order", 0, 9, scanFlags, (*Shell).scan},
 		{"count", "[RANGE]", "count entries", 0, 4, countFlags, (*Shell).count},
+		{"use", "PATH | /", "have lines look in a bucket, or the root", 1, 1, nil, (*Shell).use},
+		{"buckets", "[PATH]", "list the buckets in it, or in the root", 0, 1, bucketsFlags, (*Shell).buckets},
+		{"bucket", "create|drop PATH | move PATH TO", "make, remove or move one", 2, 3, recursiveFlag,
+			(*Shell).changeBuckets},
 		{"begin", "[readonly | snapshot-isolation]", "begin a transaction", 0, 1, nil, (*Shell).begin},
 		{"commit", "", "write what the transaction did", 0, 0, nil, (*Shell).commit},
 		{"rollback", "[to NAME]", "drop it, or what came after NAME", 0, 2, nil, (*Shell).rollback},
@@ -195,7 +219,8 @@ func flagNames(set *flag.FlagSet) (names []string) {
 const helpWords = `
 RANGE is prefix P, or from A, to B or both: keys at or after A and before B.
 get, put, delete, add, scan and count have the flags of the commands, like
---hex, --prefix P and --json; help VERB lists them.
+--hex, --prefix P and --json; help VERB lists them. PATH is the names of
+buckets with "/" between them; in a name "/" is \/, in quotes: 'a\/b'.
 A word with blanks stands in "double" or 'single' quotes. Outside of single
 quotes \n, \xff and the other escapes of Go are read, as get and scan write
 them. quit is exit, and ? is help.`
