@@ -62,10 +62,11 @@ func (b *Batch) Merge(key, argument []byte) error { return b.ops.Merge(operand.U
 // SetDurability chooses the durability of this batch's commit. DefaultDurability means what Options says.
 func (b *Batch) SetDurability(d Durability) { b.durability = d }
 
-// Operation is one operation of a Batch. Its Kind (string) is "put", "delete", "delete range", "add", "max", "min",
-// "append" or "merge": the method that added it, or DeletePrefix. Key ([]byte) is never nil. Value ([]byte) is that of
-// a put, what Append appends, the argument of Merge, and for "add", "max" and "min" the number, which Int64 reads; nil
-// for "delete". Of "delete range" Key is the first key that it removes, and Value the first one behind, nil for no end.
+// Operation is one operation of a Batch. Its Kind (string) is "put", "put until", "delete", "delete range", "add",
+// "max", "min", "append" or "merge": the method that added it, or DeletePrefix. Key ([]byte) is never nil. Value
+// ([]byte) is that of a put, what Append appends, the argument of Merge, and for "add", "max" and "min" the number,
+// which Int64 reads; nil for "delete". Until (time.Time) is the expiry of "put until", else zero. Of "delete range"
+// Key is the first key that it removes, and Value the first one behind, nil for no end.
 type Operation = transaction.Operation
 
 // All yields the operations in the order in which they were added. Their bytes are the batch's: they are valid until

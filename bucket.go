@@ -199,7 +199,7 @@ func (b *Bucket) isThere() error {
 }
 
 // Get returns a copy of the value of key, or ErrNotFound; see DB.Get.
-func (b *Bucket) Get(key []byte) ([]byte, error) { return notNil(b.GetAppend(nil, key)) }
+func (b *Bucket) Get(key []byte) ([]byte, error) { return transaction.NotNil(b.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (b *Bucket) GetAppend(dst, key []byte) ([]byte, error) {
@@ -207,12 +207,17 @@ func (b *Bucket) GetAppend(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	out, err := b.keys.Get(dst, key)
+	return out, b.goneOr(err)
+}
+
+// goneOr is the error of a read, or why it has found nothing: the bucket is gone.
+func (b *Bucket) goneOr(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		if gone := b.isThere(); gone != nil {
-			err = gone
+			return gone
 		}
 	}
-	return out, err
+	return err
 }
 
 // Has reports whether key has a value; see DB.Has.
@@ -236,7 +241,7 @@ func (b *Bucket) GetForUpdate(key []byte) ([]byte, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	return notNil(b.tx.in(b.space).GetForUpdate(key))
+	return transaction.NotNil(b.tx.in(b.space).GetForUpdate(key))
 }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.

@@ -21,6 +21,7 @@ func TestClock_isReadWhereItCannotStep(t *testing.T) {
 		"internal/archive",
 		"internal/checkpoint", "backup", "monitor", // what these call a time of day people read
 		"internal/tree/readers", // which has the time of the database, made of a clock that may step
+		"internal/format/key",   // which puts such a time into bytes, and makes it of them
 		"tuple"}                 // whose times are data
 	h := ourHouse(t)
 	seen := 0

@@ -463,6 +463,8 @@ func (c *caller) argument(receiver reflect.Value, method string, typ reflect.Typ
 			k = append([]byte(c.prefix), k...) // or what others were acknowledged would be gone
 		}
 		return reflect.ValueOf(k)
+	case reflect.TypeFor[time.Time](): // of an expiry that has passed, and of one to come
+		return reflect.ValueOf([]time.Time{time.Unix(1, 0), time.Now().Add(time.Hour)}[c.random.IntN(2)])
 	case reflect.TypeFor[int](), reflect.TypeFor[int64]():
 		return reflect.ValueOf(c.random.IntN(5) - 1).Convert(typ)
 	case reflect.TypeFor[uint64]():
@@ -584,7 +586,8 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 			_, err = io.Copy(io.Discard, v)
 			err = errors.Join(err, v.Close())
 		}
-	case []byte, bool, int, int64, uint64, string, Savepoint, Metrics, WriterStatus, RecoveryReport, checkpoint.Source:
+	case []byte, bool, int, int64, uint64, string, time.Time, Savepoint, Metrics, WriterStatus, RecoveryReport,
+		checkpoint.Source:
 	default:
 		c.round.t.Errorf("%s gives a %v: this test has to be told what to do with it", name, result.Type())
 	}

@@ -17,6 +17,7 @@ import (
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/report"
 	"lightningdb/internal/system/calls"
+	"lightningdb/internal/system/goroutine"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/system/vfs/iofs"
 	"lightningdb/internal/system/vfs/memfs"
@@ -30,7 +31,7 @@ type DB struct {
 	views      views
 	path       string
 	durability Durability
-	updates    transaction.Nesting
+	updates    goroutine.Nesting
 	rules      operand.Rules
 	archiver   *archive.Archiver // nil without Options.Archive
 	forgets
@@ -129,15 +130,7 @@ func (db *DB) Path() string { return db.path }
 
 // Get returns a copy of the newest value of key, or ErrNotFound. An empty value is not nil. A key that no Put takes is
 // refused with ErrKeyTooLarge, as it is by every call that reads or writes one; nil is the empty key.
-func (db *DB) Get(key []byte) ([]byte, error) { return notNil(db.GetAppend(nil, key)) }
-
-// notNil returns an empty slice, not nil, for an empty value.
-func notNil(value []byte, err error) ([]byte, error) {
-	if value == nil && err == nil {
-		value = []byte{}
-	}
-	return value, err
-}
+func (db *DB) Get(key []byte) ([]byte, error) { return transaction.NotNil(db.GetAppend(nil, key)) }
 
 // GetAppend appends the newest value of key to dst and returns the result. It allocates nothing if dst has room for
 // the value. If the key is absent it returns dst unchanged and ErrNotFound.
@@ -151,12 +144,17 @@ func (db *DB) Has(key []byte) (bool, error) { return transaction.Newest{Engine: 
 
 // Put sets key to value.
 func (db *DB) Put(key, value []byte) error {
+	return db.put(key, value, func(b *Batch) { b.Put(key, value) })
+}
+
+// put commits a single operation that puts value.
+func (db *DB) put(key, value []byte, operation func(b *Batch)) error {
 	if len(value) <= transaction.LargeValue || len(value) > MaxValueSize {
-		return db.one(func(b *Batch) { b.Put(key, value) })
+		return db.one(operation)
 	}
 	return transaction.PutLarge(space.Space{}.Key(key), value, func(ops batch.Batch) error {
 		b := Batch{ops: transaction.Operations{Batch: ops}}
-		b.Put(key, value)
+		operation(&b)
 		return db.Write(&b)
 	})
 }

@@ -40,6 +40,25 @@
 // reading the key gives ErrMerge, until somebody puts or deletes it. Counters are values of 8 bytes: Int64 and
 // AppendInt64 convert them.
 //
+// # Expiry
+//
+// PutUntil sets a key until a moment: sessions, leases, caches. To the nanosecond no read that begins then or later
+// finds it, in any snapshot that begins then, in any state of the past, in any follower whose time it is. It hides what
+// was there before. Expiry tells when a value expires.
+//
+//	err := db.PutUntil([]byte("session/7f3a"), data, db.Now().Add(30*time.Minute))
+//
+// A time is one of the database, DB.Now: the latest that its clock has shown, and what Open found. If the clock is set
+// back it stands still until that has caught up, and so it does while a commit syncs that rests on something which
+// expires. A database in which nothing expires has no time: Now is that of the clock, and nothing pays for this.
+//
+// Snapshots, transactions, loops and cursors have one time, that of their beginning. What a transaction has read and is
+// gone when it commits is an ErrConflict, also if it had put that itself; Update runs again and does not find it.
+//
+// What is merged into an entry that expires, whenever, is merged into its value before that moment, and into no value
+// from then on: so a merge outlives it, and does not expire. Times are after 1970 and not beyond April 2262, where 64
+// bits of nanoseconds end.
+//
 // # Transactions
 //
 // Update runs a function in a transaction that reads and writes, and commits it; Begin, Commit and Rollback do so by

@@ -135,6 +135,9 @@ var (
 	// ErrTooDeep: a bucket would have a path of more than 32 names.
 	ErrTooDeep = catalog.ErrTooDeep
 
+	// ErrExpiry: the time of a PutUntil is not after 1970, or beyond 2262. Put what is to stay for good.
+	ErrExpiry = transaction.ErrExpiry
+
 	// ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written; the first
 	// refuses reads of a key as well. Bounds, prefixes and targets of Seek may be of any length.
 	ErrKeyTooLarge   = transaction.ErrKeyTooLarge

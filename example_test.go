@@ -959,3 +959,37 @@ func ExampleBucket_NextSequence() {
 	// 00000002 milk
 	// <nil>
 }
+
+// A session ends by itself, unless it is renewed.
+func ExampleDB_PutUntil() {
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true})
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	session := []byte("session/7f3a")
+	if err := db.PutUntil(session, []byte("ada"), db.Now().Add(30*time.Minute)); err != nil {
+		panic(err)
+	}
+	err = db.Update(context.Background(), func(tx *lightningdb.Tx) error { // each request renews it
+		who, err := tx.Get(session)
+		if err != nil {
+			return err // lightningdb.ErrNotFound: it has ended
+		}
+		return tx.PutUntil(session, who, db.Now().Add(time.Hour))
+	})
+	if err != nil {
+		panic(err)
+	}
+	end, err := db.Expiry(session)
+	fmt.Println(end.Sub(db.Now()) > 59*time.Minute, err)
+	err = db.PutUntil(session, nil, db.Now()) // which is over at once
+	if err != nil {
+		panic(err)
+	}
+	_, err = db.Get(session)
+	fmt.Println(errors.Is(err, lightningdb.ErrNotFound))
+	// Output:
+	// true <nil>
+	// true
+}

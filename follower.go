@@ -109,7 +109,7 @@ func (f *Follower) Path() string { return f.path }
 
 // Get returns a copy of the newest value of key that the follower shows, or ErrNotFound; see DB.Get. If the writer has
 // removed what that needs, it refreshes first.
-func (f *Follower) Get(key []byte) ([]byte, error) { return notNil(f.GetAppend(nil, key)) }
+func (f *Follower) Get(key []byte) ([]byte, error) { return transaction.NotNil(f.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (f *Follower) GetAppend(dst, key []byte) ([]byte, error) {

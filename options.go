@@ -126,8 +126,9 @@ type Options struct {
 	// there is no such argument: then both stay. All that is said of Merge holds for it. Default: none; all stay.
 	PartialMerge func(key, older, newer []byte) (argument []byte, ok bool)
 
-	fs        vfs.FS // what tests put in place of the operating system
-	followers bool   // other processes may follow, though fs is set
+	fs        vfs.FS           // what tests put in place of the operating system
+	followers bool             // other processes may follow, though fs is set
+	wall      func() time.Time // what tests put in place of the clock
 }
 
 // Logger is what of a *slog.Logger is called, one call at a time: see event.Logger. A nil *slog.Logger is not a nil
@@ -179,6 +180,7 @@ func (o *Options) engineOptions(fs vfs.FS) (engine.Options, error) {
 	}
 	return engine.Options{
 		FS:             fs,
+		Wall:           o.wall,
 		ReadOnly:       o.ReadOnly,
 		MustExist:      o.MustExist,
 		SyncInterval:   o.SyncInterval,

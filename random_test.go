@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,26 @@ var (
 // list is what the database should hold: all entries, by key. It is never changed, only replaced.
 type list []entry
 
-type entry struct{ k, v []byte }
+// entry is what a key has: v, for good or, if end is not 0, until then; after is what it has from then on, nil for
+// nothing.
+type entry struct {
+	k, v  []byte
+	end   int64
+	after []byte
+}
+
+// at is what of l is there at a time, where nothing ends any more.
+func (l list) at(now int64) (there list) {
+	for _, e := range l {
+		if e.end != 0 && e.end <= now {
+			e.v = e.after
+		}
+		if e.v != nil {
+			there = append(there, entry{k: e.k, v: e.v})
+		}
+	}
+	return there
+}
 
 func (l list) find(k []byte) (int, bool) {
 	return slices.BinarySearchFunc(l, k, func(e entry, k []byte) int { return bytes.Compare(e.k, k) })
@@ -39,11 +59,28 @@ func (l list) get(k []byte) ([]byte, bool) {
 }
 
 func (l list) put(k, v []byte) list {
-	i, ok := l.find(k)
+	return l.set(entry{k: bytes.Clone(k), v: append([]byte{}, v...)})
+}
+
+func (l list) set(e entry) list {
+	i, ok := l.find(e.k)
 	if ok {
 		l = slices.Delete(slices.Clone(l), i, i+1)
 	}
-	return slices.Insert(slices.Clone(l), i, entry{bytes.Clone(k), append([]byte{}, v...)})
+	return slices.Insert(slices.Clone(l), i, e)
+}
+
+// merge changes what k has, at any time, by fn, to which nil is nothing.
+func (l list) merge(k []byte, fn func(old []byte) []byte) list {
+	e := entry{k: bytes.Clone(k)}
+	if i, ok := l.find(k); ok {
+		e = l[i]
+	}
+	if e.end != 0 {
+		e.after = fn(e.after)
+	}
+	e.v = fn(e.v)
+	return l.set(e)
 }
 
 func (l list) remove(k []byte) list {
@@ -71,6 +108,8 @@ type world struct {
 	o     Options
 	db    *DB
 	now   list
+	shown int64    // by the clock, which steps both ways
+	time  int64    // of the database
 	keys  [][]byte // drawn before
 	kept  []keptState
 	past  []pastState // the latest ones, with Options.Retain
@@ -95,6 +134,7 @@ type readable interface {
 	Get(key []byte) ([]byte, error)
 	GetAppend(dst, key []byte) ([]byte, error)
 	Has(key []byte) (bool, error)
+	Expiry(key []byte) (time.Time, error)
 }
 
 // writable is what can be written to. A batch has no errors.
@@ -103,14 +143,17 @@ type writable interface {
 	Delete(key []byte) error
 	Append(key, tail []byte) error
 	Add(key []byte, n int64) error
+	PutUntil(key, value []byte, t time.Time) error
+	DeleteRange(lo, hi []byte) error
 }
 
 type batchWriter struct{ *Batch }
 
-func (b batchWriter) Put(k, v []byte) error       { b.Batch.Put(k, v); return nil }
-func (b batchWriter) Delete(k []byte) error       { b.Batch.Delete(k); return nil }
-func (b batchWriter) Append(k, tail []byte) error { b.Batch.Append(k, tail); return nil }
-func (b batchWriter) Add(k []byte, n int64) error { b.Batch.Add(k, n); return nil }
+func (b batchWriter) PutUntil(k, v []byte, t time.Time) error { b.Batch.PutUntil(k, v, t); return nil }
+func (b batchWriter) Put(k, v []byte) error                   { b.Batch.Put(k, v); return nil }
+func (b batchWriter) Delete(k []byte) error                   { b.Batch.Delete(k); return nil }
+func (b batchWriter) Append(k, tail []byte) error             { b.Batch.Append(k, tail); return nil }
+func (b batchWriter) Add(k []byte, n int64) error             { b.Batch.Add(k, n); return nil }
 
 // randomOptions are the sets of options, by name.
 var randomOptions = map[string]Options{
@@ -140,15 +183,17 @@ func TestDB_agreesWithASortedList(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := &world{t: t, rng: rand.New(rand.NewPCG(seed, uint64(len(name)))), o: randomOptions[name],
 				dir: filepath.Join(t.TempDir(), "db"), count: make(map[string]int)}
+			w.shown, w.o.wall = 1000, func() time.Time { return time.Unix(0, w.shown) }
 			w.open()
 			defer func() { w.db.Close() }()
 			for range steps {
 				w.step()
 			}
-			w.checkAll(w.db, w.now)
+			w.checkAll(w.db, w.now.at(w.time))
 			w.closeKept()
 			t.Logf("%d entries, %d steps: %v", len(w.now), steps, w.count)
-			for _, what := range []string{"write", "batch", "Update", "View", "Snapshot", "loop", "cursor", "get", "Flush"} {
+			for _, what := range []string{"write", "batch", "Update", "View", "Snapshot", "loop", "cursor", "get", "Flush",
+				"clock", "ended", "put until"} {
 				if w.count[what] == 0 {
 					t.Errorf("the steps never came to %s", what)
 				}
@@ -162,6 +207,40 @@ func (w *world) open() {
 	db, err := Open(w.dir, &w.o)
 	requireNil(w.t, err)
 	w.db = db
+	before := w.time
+	w.time = db.Now().UnixNano()
+	if ends := func(e entry) bool { return e.end != 0 }; w.time < before && slices.ContainsFunc(w.now, ends) {
+		w.t.Fatalf("the time was %d and is %d", before, w.time)
+	}
+}
+
+// tick has the clock step, one way or the other, often to where an entry ends.
+func (w *world) tick() {
+	w.count["clock"]++
+	w.shown += int64(w.rng.IntN(200)) - 80
+	if n := len(w.now); n > 0 {
+		if end := w.now[w.rng.IntN(n)].end; end > w.time && end < w.time+1000 {
+			w.shown = end
+		}
+	}
+	there := len(w.now.at(w.time))
+	if w.time = max(w.time, w.shown); w.db.Now().UnixNano() != w.time {
+		w.t.Fatalf("the time is %d, want %d", w.db.Now().UnixNano(), w.time)
+	}
+	w.count["ended"] += there - len(w.now.at(w.time))
+}
+
+// end is a time: one that has passed, or is now, or soon, or the last of all.
+func (w *world) end() int64 {
+	switch w.rng.IntN(8) {
+	case 0:
+		return max(1, w.time-int64(w.rng.IntN(100)))
+	case 1:
+		return w.time
+	case 2:
+		return math.MaxInt64
+	}
+	return w.time + 1 + int64(w.rng.IntN(300))
 }
 
 // key returns a key, often one that was there before.
@@ -194,7 +273,9 @@ func (w *world) bound() []byte {
 }
 
 func (w *world) step() {
-	switch n := w.rng.IntN(100); {
+	switch n := w.rng.IntN(106); {
+	case n >= 100:
+		w.tick()
 	case n < 30:
 		w.count["write"]++
 		w.now = w.write(w.db, w.now)
@@ -204,7 +285,13 @@ func (w *world) step() {
 		w.update()
 	case n < 60:
 		w.count["View"]++
-		requireNil(w.t, w.db.View(w.t.Context(), func(tx *Tx) error { w.read(tx, w.now); w.read(tx, w.now); return nil }))
+		requireNil(w.t, w.db.View(w.t.Context(), func(tx *Tx) error {
+			then := w.now.at(w.time)
+			w.read(tx, then)
+			w.tick()
+			w.read(tx, then)
+			return nil
+		}))
 	case n < 64:
 		w.keep()
 	case n < 67:
@@ -212,7 +299,7 @@ func (w *world) step() {
 	case n < 70:
 		w.look()
 	case n < 94:
-		w.read(w.db, w.now)
+		w.read(w.db, w.now.at(w.time))
 		for _, s := range w.kept {
 			w.read(s, s.then)
 		}
@@ -231,26 +318,43 @@ func (w *world) step() {
 func (w *world) write(to writable, l list) list {
 	w.t.Helper()
 	k := w.key()
-	old, there := l.get(k)
-	switch n := w.rng.IntN(10); {
-	case n < 5:
+	var old entry
+	if i, ok := l.find(k); ok {
+		old = l[i]
+	}
+	whole := func(v []byte) bool { return v == nil || len(v) == 8 }
+	switch n := w.rng.IntN(13); {
+	case n < 2:
+		w.count["put until"]++
+		e := entry{k: bytes.Clone(k), v: append([]byte{}, keytest.Value(w.rng.IntN)...), end: w.end()}
+		requireNil(w.t, to.PutUntil(e.k, e.v, time.Unix(0, e.end)))
+		return l.set(e)
+	case n < 3:
+		if hi := append(bytes.Clone(k), 0); len(k) < MaxKeySize {
+			requireNil(w.t, to.DeleteRange(k, hi))
+			return l.remove(k)
+		}
+	case n < 6:
 		v := keytest.Value(w.rng.IntN)
 		requireNil(w.t, to.Put(k, v))
 		return l.put(k, v)
-	case n < 8:
+	case n < 9:
 		requireNil(w.t, to.Delete(k))
 		return l.remove(k)
-	case n == 8 && len(old) < 200_000:
+	case n < 11 && len(old.v) < 200_000:
 		tail := keytest.Value(w.rng.IntN)
 		requireNil(w.t, to.Append(k, tail))
-		return l.put(k, slices.Concat(old, tail))
-	case n == 9 && (!there || len(old) == 8):
+		return l.merge(k, func(old []byte) []byte { return append(append([]byte{}, old...), tail...) })
+	case n >= 11 && whole(old.v) && whole(old.after):
 		number := int64(w.rng.Uint64())
 		requireNil(w.t, to.Add(k, number))
-		if there {
-			number += int64(binary.LittleEndian.Uint64(old))
-		}
-		return l.put(k, binary.LittleEndian.AppendUint64(nil, uint64(number)))
+		return l.merge(k, func(old []byte) []byte {
+			sum := uint64(number)
+			if old != nil {
+				sum += binary.LittleEndian.Uint64(old)
+			}
+			return binary.LittleEndian.AppendUint64(nil, sum)
+		})
 	}
 	return l
 }
@@ -276,7 +380,7 @@ func (w *world) look() {
 	p := w.past[w.rng.IntN(len(w.past))]
 	s, err := w.db.At(p.seq)
 	requireNil(w.t, err)
-	w.read(s, p.then)
+	w.read(s, p.then.at(w.time)) // of the past with the time of now
 	requireNil(w.t, s.Close())
 }
 
@@ -285,8 +389,10 @@ func (w *world) begun() {
 	w.count["Begin"]++
 	tx, err := w.db.Begin(w.t.Context(), TxOptions{ReadOnly: w.rng.IntN(2) == 0})
 	requireNil(w.t, err)
-	w.read(tx, w.now)
-	w.read(tx, w.now)
+	then := w.now.at(w.time)
+	w.read(tx, then)
+	w.tick()
+	w.read(tx, then)
 	requireNil(w.t, tx.Commit())
 }
 
@@ -298,15 +404,20 @@ func (w *world) update() {
 	after := w.now
 	o := TxOptions{Isolation: Isolation(w.rng.IntN(2))}
 	err := w.db.UpdateWith(w.t.Context(), o, func(tx *Tx) error {
+		after = w.now // it runs again if what it has read has ended
+		now := int64(tx.body.Writer.OwnTime())
 		part := w.selection()
 		c := &walk{world: w, Cursor: part.of(tx).Cursor(), within: part.within}
 		for range 1 + w.rng.IntN(12) {
-			if w.rng.IntN(2) == 0 {
+			switch w.rng.IntN(8) {
+			case 0:
+				w.tick()
+			case 1, 2, 3:
+				w.read(tx, after.at(now))
+			default:
 				after = w.write(tx, after)
-			} else {
-				w.read(tx, after)
 			}
-			c.move(after)
+			c.move(after.at(now))
 		}
 		if w.rng.IntN(2) == 0 {
 			requireNil(w.t, c.Close())
@@ -328,7 +439,7 @@ func (w *world) update() {
 func (w *world) keep() {
 	w.count["Snapshot"]++
 	if len(w.kept) < 3 {
-		w.kept = append(w.kept, keptState{w.db.Snapshot(), w.now})
+		w.kept = append(w.kept, keptState{w.db.Snapshot(), w.now.at(w.time)})
 		return
 	}
 	i := w.rng.IntN(len(w.kept))
@@ -358,8 +469,9 @@ func (w *world) reopen() {
 		readOnly.ReadOnly = true
 		db, err := Open(w.dir, &readOnly)
 		requireNil(w.t, err)
-		w.read(db, w.now)
-		w.checkAll(db, w.now)
+		w.time = max(w.time, w.shown)
+		w.read(db, w.now.at(w.time))
+		w.checkAll(db, w.now.at(w.time))
 		requireNil(w.t, db.Close())
 	}
 	w.open()
@@ -418,6 +530,9 @@ func (w *world) get(r readable, l list) {
 	got, err := r.Get(k)
 	appended, appendErr := r.GetAppend([]byte("before"), k)
 	has, hasErr := r.Has(k)
+	if _, err := r.Expiry(k); there != (err == nil) {
+		w.t.Fatalf("%T: Expiry(%x) gives %v", r, k, err)
+	}
 	if there {
 		if err != nil || appendErr != nil || got == nil || !bytes.Equal(got, want) ||
 			string(appended) != "before"+string(want) {

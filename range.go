@@ -118,7 +118,7 @@ func (r *Range) all(yield func(k, v []byte) bool) {
 		return
 	}
 	r.fail(transaction.Each(it, r.reverse, r.limit, func() (bool, error) {
-		v, err := notNil(it.Value())
+		v, err := transaction.NotNil(it.Value())
 		return err == nil && yield(r.space.Cut(it.Key()), v), err
 	}))
 }

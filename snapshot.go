@@ -59,7 +59,7 @@ func (db *DB) At(seq uint64) (*Snapshot, error) {
 func (s *Snapshot) Sequence() uint64 { return uint64(s.held.Seq()) }
 
 // Get returns a copy of the value of key, or ErrNotFound.
-func (s *Snapshot) Get(key []byte) ([]byte, error) { return notNil(s.GetAppend(nil, key)) }
+func (s *Snapshot) Get(key []byte) ([]byte, error) { return transaction.NotNil(s.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
@@ -67,9 +67,7 @@ func (s *Snapshot) GetAppend(dst, key []byte) ([]byte, error) {
 }
 
 // Has reports whether key has a value; see DB.Has.
-func (s *Snapshot) Has(key []byte) (bool, error) {
-	return transaction.Held{Snapshot: s.held}.Has(key)
-}
+func (s *Snapshot) Has(key []byte) (bool, error) { return transaction.Held{Snapshot: s.held}.Has(key) }
 
 // Range returns the entries with lo <= key < hi. A nil bound is open.
 func (s *Snapshot) Range(lo, hi []byte) *Range {

@@ -141,7 +141,7 @@ func (tx *Tx) Sequence() uint64 {
 }
 
 // Get returns a copy of the value of key, or ErrNotFound.
-func (tx *Tx) Get(key []byte) ([]byte, error) { return notNil(tx.GetAppend(nil, key)) }
+func (tx *Tx) Get(key []byte) ([]byte, error) { return transaction.NotNil(tx.GetAppend(nil, key)) }
 
 // GetAppend appends the value of key to dst and returns the result; see DB.GetAppend.
 func (tx *Tx) GetAppend(dst, key []byte) ([]byte, error) { return tx.in(space.Space{}).Get(dst, key) }
@@ -165,7 +165,7 @@ func (tx *Tx) in(s space.Space) transaction.In {
 // A lock that was granted stays until the transaction ends, after ErrConflict and RollbackTo as well, and when the
 // part of the transaction that took it has failed.
 func (tx *Tx) GetForUpdate(key []byte) ([]byte, error) {
-	return notNil(tx.in(space.Space{}).GetForUpdate(key))
+	return transaction.NotNil(tx.in(space.Space{}).GetForUpdate(key))
 }
 
 // Has reports whether key has a value; see DB.Has.

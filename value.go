@@ -51,40 +51,26 @@ func (db *DB) PutReader(ctx context.Context, key []byte, r io.Reader) error {
 // Size is the length of the newest value of key in bytes, or ErrNotFound. A long value is not read for it; merges are
 // applied, with the errors of Get.
 func (db *DB) Size(key []byte) (int64, error) {
-	return sizeOf(key, func(stored []byte) (int64, bool, error) { return db.engine.Size(stored, engine.Latest) })
+	return sizeOf(db.keys(space.Space{}).Measure(key))
 }
 
 // Size is the length of the value of key in bytes; see DB.Size.
 func (s *Snapshot) Size(key []byte) (int64, error) {
-	if s.held.Closed() {
-		return 0, ErrClosed
-	}
-	return sizeOf(key, s.held.Size)
+	return sizeOf(s.keys(space.Space{}).Measure(key))
 }
 
 // Size is the length of the value of key in bytes; see DB.Size. It counts as a read of the key.
-func (tx *Tx) Size(key []byte) (size int64, err error) {
-	if tx.body.Writer == nil {
-		return transaction.OrNotFound(tx.body.Reader.Size(&tx.use, space.Space{}, key))
-	}
-	err = tx.in(space.Space{}).Do(key, nil, func(rw *transaction.Tx, k []byte) error {
-		size, err = rw.Size(k)
-		return err
-	})
-	return size, err
-}
+func (tx *Tx) Size(key []byte) (int64, error) { return sizeOf(tx.in(space.Space{}).Measure(key)) }
 
 // Size is the length of the newest value of key that the follower shows; see DB.Size.
 func (f *Follower) Size(key []byte) (int64, error) {
-	return sizeOf(key, f.follower.Size)
-}
-
-func sizeOf(key []byte, find func(stored []byte) (size int64, found bool, err error)) (int64, error) {
 	if !transaction.Fits(key) {
 		return 0, transaction.CheckKey(key)
 	}
-	return transaction.OrNotFound(find(space.Space{}.Key(key)))
+	return sizeOf(transaction.OrNotFound(f.follower.Measure(space.Space{}.Key(key))))
 }
+
+func sizeOf(m engine.Measure, err error) (int64, error) { return m.Size, err }
 
 // ValueReader returns the newest value of key, to be read piece by piece, or ErrNotFound. Whatever is written
 // meanwhile, it stays that value. Once ctx is done, reads give its error. It must be closed.

@@ -12,6 +12,7 @@ package kv
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"lightningdb"
 )
@@ -22,6 +23,7 @@ type Reader interface {
 	Get(key []byte) ([]byte, error)
 	GetAppend(dst, key []byte) ([]byte, error)
 	Has(key []byte) (bool, error)
+	Expiry(key []byte) (time.Time, error)
 	Range(lo, hi []byte) *lightningdb.Range
 	Prefix(p []byte) *lightningdb.Range
 }
@@ -31,6 +33,7 @@ type Reader interface {
 // An error of a Batch or Tx is that of the one operation, which is not part of it then.
 type Writer interface {
 	Put(key, value []byte) error
+	PutUntil(key, value []byte, t time.Time) error
 	Delete(key []byte) error
 	DeleteRange(lo, hi []byte) error
 	DeletePrefix(p []byte) error
@@ -64,6 +67,7 @@ const (
 	Merge  = "merge"
 
 	DeleteRange = "delete range"
+	PutUntil    = "put until"
 )
 
 // Apply does op in w. It borrows the bytes of op until it returns.
@@ -71,6 +75,8 @@ func Apply(w Writer, op lightningdb.Operation) error {
 	switch op.Kind {
 	case Put:
 		return w.Put(op.Key, op.Value)
+	case PutUntil:
+		return w.PutUntil(op.Key, op.Value, op.Until)
 	case Delete:
 		return w.Delete(op.Key)
 	case DeleteRange:

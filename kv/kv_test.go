@@ -3,8 +3,10 @@ package kv_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -29,7 +31,7 @@ func drawOperation(t *rapid.T) lightningdb.Operation {
 	intn := keytest.From(t, "byte")
 	op := lightningdb.Operation{Key: append([]byte{}, keytest.Key(intn)...)}
 	op.Kind = rapid.SampledFrom([]string{kv.Put, kv.Delete, kv.Add, kv.Max, kv.Min, kv.Append, kv.Merge,
-		kv.DeleteRange}).Draw(t, "kind")
+		kv.DeleteRange, kv.PutUntil}).Draw(t, "kind")
 	switch op.Kind {
 	case kv.Delete:
 	case kv.DeleteRange:
@@ -38,6 +40,9 @@ func drawOperation(t *rapid.T) lightningdb.Operation {
 		}
 	case kv.Add, kv.Max, kv.Min:
 		op.Value = lightningdb.AppendInt64(nil, rapid.Int64().Draw(t, "n"))
+	case kv.PutUntil:
+		op.Until = time.Unix(0, rapid.Int64Range(1, math.MaxInt64).Draw(t, "until"))
+		op.Value = append([]byte{}, keytest.Value(intn)...)
 	default:
 		op.Value = append([]byte{}, keytest.Value(intn)...)
 	}
@@ -46,7 +51,7 @@ func drawOperation(t *rapid.T) lightningdb.Operation {
 
 func same(a, b lightningdb.Operation) bool {
 	return a.Kind == b.Kind && bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value) && a.Key != nil &&
-		(a.Value == nil) == (b.Value == nil)
+		a.Until.Equal(b.Until) && (a.Value == nil) == (b.Value == nil)
 }
 
 // A layer that reads a batch, to log, filter or copy it, would act on something else than is committed.
@@ -83,7 +88,7 @@ func TestReplay_commitsAsTheBatchItself(t *testing.T) {
 		var b lightningdb.Batch
 		for range rapid.IntRange(0, 20).Draw(t, "operations") {
 			op := drawOperation(t)
-			if slices.Contains([]string{kv.Put, kv.Delete, kv.DeleteRange}, op.Kind) { // which never fail to be read
+			if slices.Contains([]string{kv.Put, kv.Delete, kv.DeleteRange, kv.PutUntil}, op.Kind) { // never fail to be read
 				op.Key = op.Key[:min(len(op.Key), 1)] // often the same ones
 				if err := kv.Apply(&b, op); err != nil {
 					t.Fatal(err)

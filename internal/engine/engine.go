@@ -173,9 +173,9 @@ func (e *Engine) Get(dst, user []byte, seq key.SeqNum) ([]byte, bool, error) {
 // Has is Tree.Has.
 func (e *Engine) Has(user []byte, seq key.SeqNum) (bool, error) { return e.tree.Has(user, seq) }
 
-// Size is Tree.Size.
-func (e *Engine) Size(user []byte, seq key.SeqNum) (size int64, found bool, err error) {
-	return e.tree.Size(user, seq)
+// Measure is Tree.Measure.
+func (e *Engine) Measure(user []byte, seq key.SeqNum) (m Measure, found bool, err error) {
+	return e.tree.Measure(user, seq)
 }
 
 // OpenValue is Tree.OpenValue.
@@ -413,6 +413,7 @@ type (
 	Reader      = readers.Reader
 	Direction   = tree.Direction
 	TreeMetrics = tree.Metrics
+	Measure     = tree.Measure
 	Metrics     = state.Metrics
 	Report      = state.Report
 )

@@ -135,13 +135,13 @@ func (m *rangeModel) get() {
 	want, there := m.content[k]
 	get := func() ([]byte, bool, error) { return m.e.Get(nil, []byte(k), Latest) }
 	has := func() (bool, error) { return m.e.Has([]byte(k), Latest) }
-	size := func() (int64, bool, error) { return m.e.Size([]byte(k), Latest) }
+	size := func() (Measure, bool, error) { return m.e.Measure([]byte(k), Latest) }
 	if n := len(m.held); n > 0 && m.r.IntN(2) == 0 {
 		h := m.held[m.r.IntN(n)]
 		want, there = h.content[k]
 		get = func() ([]byte, bool, error) { return h.snapshot.Get(nil, []byte(k)) }
 		has = func() (bool, error) { return h.snapshot.Has([]byte(k)) }
-		size = func() (int64, bool, error) { return h.snapshot.Size([]byte(k)) }
+		size = func() (Measure, bool, error) { return h.snapshot.Measure([]byte(k)) }
 	}
 	if v, ok, err := get(); string(v) != want || ok != there || err != nil {
 		m.fail("%q is %.40q, %v, %v; want %.40q, %v", k, v, ok, err, want, there)
@@ -149,8 +149,8 @@ func (m *rangeModel) get() {
 	if ok, err := has(); ok != there || err != nil {
 		m.fail("%q is there: %v, %v; want %v", k, ok, err, there)
 	}
-	if n, ok, err := size(); n != int64(len(want)) || ok != there || err != nil {
-		m.fail("%q has %d bytes, %v, %v; want %d, %v", k, n, ok, err, len(want), there)
+	if n, ok, err := size(); n.Size != int64(len(want)) || ok != there || err != nil {
+		m.fail("%q has %d bytes, %v, %v; want %d, %v", k, n.Size, ok, err, len(want), there)
 	}
 }
 

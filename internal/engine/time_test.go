@@ -67,7 +67,7 @@ func (x *endings) want(when, k, v string) {
 var readsOfE = map[string]func(s *Snapshot) (found bool, err error){
 	"Get":  func(s *Snapshot) (bool, error) { _, found, err := s.Get(nil, []byte("e")); return found, err },
 	"Has":  func(s *Snapshot) (bool, error) { return s.Has([]byte("e")) },
-	"Size": func(s *Snapshot) (bool, error) { _, found, err := s.Size([]byte("e")); return found, err },
+	"Size": func(s *Snapshot) (bool, error) { _, found, err := s.Measure([]byte("e")); return found, err },
 	"OpenValue": func(s *Snapshot) (bool, error) {
 		value, long, _, err := s.OpenValue([]byte("e"))
 		if long != nil {
@@ -296,7 +296,7 @@ func TestTime_isAskedForOnlyIfSomethingEnds(t *testing.T) {
 			s.Close()
 		}
 		x.want("use", "k", "v")
-		if _, _, err := x.Size([]byte("k"), Latest); err != nil {
+		if _, _, err := x.Measure([]byte("k"), Latest); err != nil {
 			t.Fatal(err)
 		}
 		put(t, x.Engine, "k", "v")

@@ -281,13 +281,13 @@ func (f *Follower) Has(user []byte) (found bool, err error) {
 	return found, err
 }
 
-// Size is tree.Size, as Get is tree.Get.
-func (f *Follower) Size(user []byte) (size int64, found bool, err error) {
+// Measure is tree.Measure, as Get is tree.Get.
+func (f *Follower) Measure(user []byte) (m tree.Measure, found bool, err error) {
 	err = f.newest(func() (err error) {
-		size, found, err = f.tree.Size(user, tree.Latest)
+		m, found, err = f.tree.Measure(user, tree.Latest)
 		return err
 	})
-	return size, found, err
+	return m, found, err
 }
 
 // newest calls read, and again after a refresh if the writer has removed what it needs.

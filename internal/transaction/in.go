@@ -2,7 +2,9 @@ package transaction
 
 import (
 	"errors"
+	"time"
 
+	"lightningdb/internal/engine"
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
@@ -14,6 +16,7 @@ var ErrReadOnly = errors.New("the transaction is read-only")
 // Writes takes operations on keys of a space: Operations collects them, In does them.
 type Writes interface {
 	Put(key, value []byte) error
+	PutUntil(key, value []byte, t time.Time) error
 	Delete(key []byte) error
 	DeleteRange(s span.Span) error
 	Merge(o operand.Operator, key, argument []byte) error
@@ -54,6 +57,18 @@ func (in In) Has(key []byte) (found bool, err error) {
 	return found, err
 }
 
+// Measure is that of the value of key.
+func (in In) Measure(key []byte) (m engine.Measure, err error) {
+	if in.Writer == nil {
+		return OrNotFound(in.Reader.Measure(in.Use, in.Space, key))
+	}
+	err = in.Do(key, nil, func(tx *Tx, k []byte) error {
+		m, err = tx.Measure(k)
+		return err
+	})
+	return m, err
+}
+
 // GetForUpdate returns the newest value of key, which the transaction locks.
 func (in In) GetForUpdate(key []byte) (value []byte, err error) {
 	err = in.Do(key, nil, func(tx *Tx, k []byte) error {
@@ -80,6 +95,12 @@ func (in In) Left() { in.Body.Leave() }
 // Put sets key to value.
 func (in In) Put(key, value []byte) error {
 	return in.Do(key, CheckValue(value), func(tx *Tx, k []byte) error { return tx.Put(k, value) })
+}
+
+// PutUntil sets key to value until t.
+func (in In) PutUntil(key, value []byte, t time.Time) error {
+	end, err := CheckUntil(value, t)
+	return in.Do(key, err, func(tx *Tx, k []byte) error { return tx.PutUntil(k, value, end) })
 }
 
 // Delete removes key.

@@ -12,6 +12,7 @@ import (
 type Keys interface {
 	Get(dst, key []byte) ([]byte, error) // appends the value of key to dst; ErrNotFound if there is none
 	Has(key []byte) (bool, error)
+	Measure(key []byte) (engine.Measure, error) // of the value of key; ErrNotFound
 
 	// Open returns an iterator over stored keys, of any space. It stands nowhere. When its owner has closed it, or has
 	// forgotten one that was ended, it calls Left.
@@ -51,6 +52,14 @@ func (n Newest) Has(key []byte) (bool, error) {
 	return n.Engine.Has(n.Space.Key(key), engine.Latest)
 }
 
+// Measure implements Keys.
+func (n Newest) Measure(key []byte) (m engine.Measure, err error) {
+	if !Fits(key) {
+		return m, CheckKey(key)
+	}
+	return OrNotFound(n.Engine.Measure(n.Space.Key(key), engine.Latest))
+}
+
 // Open implements Keys.
 func (n Newest) Open(stored span.Span) (Walker, error) {
 	return orNil(n.NewIterator(nil, stored.Lo, stored.Hi))
@@ -87,6 +96,17 @@ func (h Held) Has(key []byte) (bool, error) {
 	return h.Snapshot.Has(h.Space.Key(key))
 }
 
+// Measure implements Keys.
+func (h Held) Measure(key []byte) (m engine.Measure, err error) {
+	if h.Closed() {
+		return m, engine.ErrClosed
+	}
+	if !Fits(key) {
+		return m, CheckKey(key)
+	}
+	return OrNotFound(h.Snapshot.Measure(h.Space.Key(key)))
+}
+
 // Open implements Keys.
 func (h Held) Open(stored span.Span) (Walker, error) {
 	return orNil(OpenIterator(h.Snapshot, stored, engine.ErrClosed))
@@ -111,6 +131,14 @@ func OrNotFound[T any](out T, found bool, err error) (T, error) {
 		err = ErrNotFound
 	}
 	return out, err
+}
+
+// NotNil is what a read has found, with an empty slice, not nil, for an empty value.
+func NotNil(value []byte, err error) ([]byte, error) {
+	if value == nil && err == nil {
+		value = []byte{}
+	}
+	return value, err
 }
 
 // orNil is what opened an iterator returned, without an iterator if there is none.

@@ -1,7 +1,9 @@
 package transaction
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"lightningdb/internal/format/key"
 	"lightningdb/internal/format/operand"
@@ -11,6 +13,7 @@ import (
 var (
 	ErrKeyTooLarge   = fmt.Errorf("key is larger than %d bytes", key.MaxUserKeySize)
 	ErrValueTooLarge = fmt.Errorf("value is larger than %d bytes", key.MaxValueSize)
+	ErrExpiry        = errors.New("a time of expiry is not after 1970, or beyond 2262")
 )
 
 // Fits reports whether CheckKey accepts k.
@@ -30,6 +33,18 @@ func CheckValue(v []byte) error {
 		return fmt.Errorf("%w: it has %d", ErrValueTooLarge, len(v))
 	}
 	return nil
+}
+
+// CheckUntil enforces the limits of a value that expires at t, which it returns.
+func CheckUntil(v []byte, t time.Time) (end key.Time, err error) {
+	end, ok := key.TimeOf(t)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("%w: %v", ErrExpiry, t)
+	case len(v) > key.MaxValueSize-key.EndSize:
+		return 0, fmt.Errorf("%w: it has %d, and its expiry takes %d", ErrValueTooLarge, len(v), key.EndSize)
+	}
+	return end, nil
 }
 
 // CheckArgument enforces the limit of arguments of Append and Merge.

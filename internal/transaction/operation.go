@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"iter"
+	"time"
 
 	"lightningdb/internal/format/batch"
 	"lightningdb/internal/format/key"
@@ -15,8 +16,9 @@ import (
 // Operation is one operation of a batch, as a program reads it.
 type Operation struct {
 	Kind  string
-	Key   []byte // not nil
-	Value []byte // of a put, or the argument of a merge, not nil; of a delete nil; the end of a range, nil for none
+	Key   []byte    // not nil
+	Value []byte    // of a put, or the argument of a merge, not nil; of a delete nil; the end of a range, nil for none
+	Until time.Time // of a put until, else zero
 }
 
 // operators are the kinds of merges.
@@ -39,6 +41,16 @@ func (o *Operations) Put(key, value []byte) error {
 		return o.refuse(key, err)
 	}
 	o.Batch.Put(o.Space.Key(key), value)
+	return nil
+}
+
+// PutUntil adds a put until t.
+func (o *Operations) PutUntil(key, value []byte, t time.Time) error {
+	end, err := CheckUntil(value, t)
+	if err != nil || !Fits(key) {
+		return o.refuse(key, err)
+	}
+	o.Batch.PutUntil(o.Space.Key(key), value, end)
 	return nil
 }
 
@@ -117,8 +129,8 @@ func (o *Operations) operationOf(op batch.Op) Operation {
 	case key.KindRangeDelete:
 		return Operation{Kind: "delete range", Key: shown, Value: o.Space.CutEnd(op.Span().Hi)}
 	case key.KindPutUntil:
-		_, value := key.SplitEnd(op.Value)
-		return Operation{Kind: "put until", Key: shown, Value: value}
+		end, value := key.SplitEnd(op.Value)
+		return Operation{Kind: "put until", Key: shown, Value: value, Until: end.Moment()}
 	case key.KindMerge:
 		return Operation{Kind: operators[op.Value[0]], Key: shown, Value: op.Value[1:]}
 	}

@@ -131,16 +131,16 @@ func (r *Reading) Has(u *Use, s space.Space, k []byte) (found bool, err error) {
 	return found, err
 }
 
-// Size is the length of the value of k, of s.
-func (r *Reading) Size(u *Use, s space.Space, k []byte) (size int64, found bool, err error) {
+// Measure is that of the value of k, of s.
+func (r *Reading) Measure(u *Use, s space.Space, k []byte) (m engine.Measure, found bool, err error) {
 	if err := u.check(k); err != nil {
-		return 0, false, err
+		return m, false, err
 	}
-	size, found, err = r.held.Size(s.Key(k))
+	m, found, err = r.held.Measure(s.Key(k))
 	if u.Ended() {
-		return 0, false, ErrDone
+		return engine.Measure{}, false, ErrDone
 	}
-	return size, found, err
+	return m, found, err
 }
 
 // check says why k cannot be read.

@@ -103,7 +103,11 @@ func (tx *Tx) Begin(ctx context.Context, o Options) {
 	tx.watch.On(ctx)
 	tx.writes.Rules = o.Rules
 	tx.engine.Begin(&tx.txn, &tx.reads, o.Goroutine)
+	tx.writes.Clock, tx.writes.Seen = tx, &tx.reads.Ends
 }
+
+// OwnTime is the time of the transaction, by which it sees what ends.
+func (tx *Tx) OwnTime() key.Time { return tx.txn.Snapshot().OwnTime() }
 
 // Watch returns what ends the iterators with the context.
 func (tx *Tx) Watch() *Watch { return &tx.watch }
@@ -153,12 +157,10 @@ func (tx *Tx) endIfOver() {
 // Get appends the value of k, as the transaction sees it, to dst, and remembers that it was read. It gives
 // ErrNotFound if there is none.
 func (tx *Tx) Get(dst, k []byte) ([]byte, error) {
-	w, err := tx.writes.Get(k)
-	if err != nil {
-		tx.fail(err)
-		return dst, err
-	}
+	w, err := tx.own(k)
 	switch {
+	case err != nil:
+		return dst, err
 	case w == nil:
 		return tx.read(dst, k)
 	case w.Hides():
@@ -166,7 +168,17 @@ func (tx *Tx) Get(dst, k []byte) ([]byte, error) {
 	case w.Folds():
 		return tx.fold(dst, k, w.Value)
 	}
-	return append(dst, w.Value...), nil
+	value, err := tx.writes.Read(w)
+	return append(dst, value...), err
+}
+
+// own is what the transaction sees of what it has written to k; nil if that is nothing.
+func (tx *Tx) own(k []byte) (*txn.Write, error) {
+	w, err := tx.writes.Get(k)
+	if err != nil {
+		tx.fail(err)
+	}
+	return tx.writes.See(w), err
 }
 
 // fold reads k as the snapshot has it and appends to dst what operand makes of that.
@@ -182,6 +194,11 @@ func (tx *Tx) fold(dst, k, operand []byte) ([]byte, error) {
 // Put sets k to value.
 func (tx *Tx) Put(k, value []byte) error {
 	return tx.write(k, func() error { tx.writes.Put(k, value); return nil })
+}
+
+// PutUntil sets k to value until end.
+func (tx *Tx) PutUntil(k, value []byte, end key.Time) error {
+	return tx.write(k, func() error { tx.writes.PutUntil(k, value, end); return nil })
 }
 
 // Delete removes k.
@@ -232,6 +249,9 @@ func (tx *Tx) merge(k, by []byte) error {
 		tx.writes.Merge(k, by)
 		return nil
 	}
+	if w.Ends() {
+		return tx.writes.MergeOver(w, by)
+	}
 	if w.Folds() && !w.Spilled {
 		if joined, ok := operand.Join(w.Value, by); ok {
 			tx.writes.Merge(k, joined)
@@ -274,38 +294,40 @@ func (tx *Tx) noteRead(k []byte) error {
 // isMerge reports whether err is the answer of a read.
 func isMerge(err error) bool { return errors.Is(err, operand.ErrMerge) }
 
-// Size is the length of the value of k, as the transaction sees it, and remembers that it was read. It gives
-// ErrNotFound if there is none.
-func (tx *Tx) Size(k []byte) (int64, error) {
-	w, err := tx.writes.Get(k)
+// Measure is that of the value of k, as the transaction sees it, and remembers that it was read. It gives ErrNotFound
+// if there is none.
+func (tx *Tx) Measure(k []byte) (m engine.Measure, err error) {
+	w, err := tx.own(k)
 	switch {
 	case err != nil:
-		tx.fail(err)
-		return 0, err
+		return m, err
 	case w != nil && w.Hides():
-		return 0, ErrNotFound
+		return m, ErrNotFound
 	case w != nil && w.Folds():
 		value, err := tx.fold(nil, k, w.Value)
-		return int64(len(value)), err
+		return engine.Measure{Size: int64(len(value))}, err
 	case w != nil:
-		return int64(len(w.Value)), nil
+		value, err := tx.writes.Read(w)
+		return engine.Measure{Size: int64(len(value)), End: w.End}, err
 	}
 	if err := tx.noteRead(k); err != nil {
-		return 0, err
+		return m, err
 	}
-	size, found, err := tx.txn.Snapshot().Size(k)
-	return size, tx.outcome(found, err)
+	m, found, err := tx.txn.Snapshot().Measure(k)
+	return m, tx.outcome(found, err)
 }
 
 // Has reports whether k has a value, as the transaction sees it, and remembers that it was read.
 func (tx *Tx) Has(k []byte) (bool, error) {
-	w, err := tx.writes.Get(k)
+	w, err := tx.own(k)
 	switch {
 	case err != nil:
-		tx.fail(err)
 		return false, err
 	case w != nil && w.Folds():
 		_, err := tx.fold(nil, k, w.Value)
+		return err == nil, err
+	case w != nil && len(w.Merged) > 0:
+		_, err := tx.writes.Read(w)
 		return err == nil, err
 	case w != nil:
 		return !w.Hides(), nil

@@ -224,10 +224,9 @@ func (tx *Tx) OpenValue(ctx context.Context, k []byte) (*Value, error) {
 		}
 		return nil
 	}
-	w, err := tx.writes.Get(k)
+	w, err := tx.own(k)
 	switch {
 	case err != nil:
-		tx.fail(err)
 		return nil, err
 	case w != nil && w.Hides():
 		return nil, ErrNotFound
@@ -235,7 +234,8 @@ func (tx *Tx) OpenValue(ctx context.Context, k []byte) (*Value, error) {
 		value, err := tx.fold(nil, k, w.Value)
 		return inMemory(ctx, value, over), err
 	case w != nil:
-		return inMemory(ctx, append(make([]byte, 0, len(w.Value)), w.Value...), over), nil
+		value, err := tx.writes.Read(w)
+		return inMemory(ctx, append([]byte{}, value...), over), err
 	}
 	if err := tx.noteRead(k); err != nil {
 		return nil, err

@@ -44,29 +44,29 @@ func (h *timedHarness) shows(t *testing.T, s *Snapshot, user string) string {
 	k, dst := []byte(user), []byte("dst")
 	var out []byte
 	var found, has, sized bool
-	var size int64
+	var m Measure
 	var err error
 	if s == nil {
 		if out, found, err = h.Get(dst, k, Latest); err == nil {
 			has, err = h.Has(k, Latest)
 		}
 		if err == nil {
-			size, sized, err = h.Size(k, Latest)
+			m, sized, err = h.Measure(k, Latest)
 		}
 	} else {
 		if out, found, err = s.Get(dst, k); err == nil {
 			has, err = s.Has(k)
 		}
 		if err == nil {
-			size, sized, err = s.Size(k)
+			m, sized, err = s.Measure(k)
 		}
 	}
 	if err != nil || !bytes.HasPrefix(out, dst) {
 		t.Fatalf("%s: %q, %v", user, out, err)
 	}
 	value := string(out[len(dst):])
-	if has != found || sized != found || found && int(size) != len(value) || !found && value != "" {
-		t.Errorf("%s: Get says %v %q, Has %v, Size %v %d", user, found, value, has, sized, size)
+	if has != found || sized != found || found && int(m.Size) != len(value) || !found && value != "" {
+		t.Errorf("%s: Get says %v %q, Has %v, Size %v %d", user, found, value, has, sized, m.Size)
 	}
 	walked := h.walk(t, s, k)
 	opened, _, _, err := h.OpenValue(s, k)

@@ -21,6 +21,7 @@ type Snapshot struct {
 	interrupt *calls.Interrupt     // of its iterators; nil for none
 	pinned    atomic.Pointer[View] // with Options.Follow: what it shows; nil once it is closed
 	seen      *visible.Earliest    // the ends of what is read of it; nil if nobody wants to know
+	own       key.Time             // that of OwnTime, if nothing ended when s was taken
 }
 
 // Snapshot returns a snapshot of the newest published state. It must be closed.
@@ -101,6 +102,20 @@ func (s *Snapshot) reader(v *View, user []byte, seq key.SeqNum) visible.Reader {
 
 // NoteEnds lets the ends of what is read of s be noted in e.
 func (s *Snapshot) NoteEnds(e *visible.Earliest) { s.seen = e }
+
+// OwnTime is the time by which what the owner of s, one goroutine, has written itself ends: that of s. If nothing in
+// the database ended when s was taken it is that of the first call, for nothing that s shows ends. From then on the
+// database has a time, which is not before that: so no reader of the owner's commit has an earlier one.
+func (s *Snapshot) OwnTime() key.Time {
+	if now := s.Now(); now != 0 {
+		return now
+	}
+	if s.own == 0 {
+		s.tree.Time().Begin(0)
+		s.own = s.tree.Time().Now()
+	}
+	return s.own
+}
 
 // Has is Tree.Has at s.
 func (s *Snapshot) Has(user []byte) (bool, error) {

@@ -14,51 +14,59 @@ import (
 	"lightningdb/internal/tree/visible"
 )
 
-// Size is the length of the value that Get would append, and found is what it would say. A value outside the pages is
+// Measure is what can be told of a value without reading it.
+type Measure struct {
+	Size int64    // its length in bytes
+	End  key.Time // until when it is there; 0 if it does not end, as what operands are folded into
+}
+
+// Measure is that of the value that Get would append, and found is what it would say. A value outside the pages is
 // not read; operands are folded.
-func (tr *Tree) Size(user []byte, seq key.SeqNum) (size int64, found bool, err error) {
+func (tr *Tree) Measure(user []byte, seq key.SeqNum) (m Measure, found bool, err error) {
 	guard := tr.epochs.Enter()
 	defer guard.Exit()
 	v, newest, now := tr.newest()
 	if v == nil {
-		return 0, false, calls.ErrClosed
+		return m, false, calls.ErrClosed
 	}
 	if seq == Latest {
 		seq = newest
 	}
-	return tr.sizeIn(v, user, v.Cover(seq).Reader(user).At(now))
+	return tr.measureIn(v, user, v.Cover(seq).Reader(user).At(now))
 }
 
-// sizeIn is Size in v for a reader that has a time. The caller is inside the epoch.
-func (tr *Tree) sizeIn(v *View, user []byte, reader visible.Reader) (size int64, found bool, err error) {
+// measureIn is Measure in v for a reader that has a time. The caller is inside the epoch.
+func (tr *Tree) measureIn(v *View, user []byte, reader visible.Reader) (m Measure, found bool, err error) {
 	hash, effect := key.Hash(user), visible.Skip
-	for _, m := range v.mems {
-		if version := m.Find(user, hash, reader.Seq); version.Exists() {
+	for _, mem := range v.mems {
+		if version := mem.Find(user, hash, reader.Seq); version.Exists() {
 			e, value := reader.OfValue(version.Trailer(), version.Value())
-			size, effect = int64(len(value)), e
+			if m.Size, effect = int64(len(value)), e; reader.Of(version.Trailer()) == visible.Until {
+				m.End, _ = key.SplitEnd(version.Value())
+			}
 			break
 		}
 	}
 	if effect == visible.Skip {
 		var x page.Extent
 		if _, x, effect, err = tr.locate(v, user, hash, reader); err != nil {
-			return 0, false, err
+			return m, false, err
 		}
-		size = int64(x.Raw)
+		m.Size, m.End = int64(x.Raw), x.End
 		if effect == visible.Until {
 			effect = reader.UntilEnd(x.End)
 		}
 	}
 	switch effect {
 	case visible.Show:
-		return size, true, nil
+		return m, true, nil
 	case visible.Skip, visible.Hide:
-		return 0, false, nil
+		return Measure{}, false, nil
 	case visible.Fold:
 		value, found, err := tr.getMerged(v, nil, user, hash, reader)
-		return int64(len(value)), found, err
+		return Measure{Size: int64(len(value))}, found, err
 	}
-	return 0, false, visible.UnknownKind()
+	return m, false, visible.UnknownKind()
 }
 
 // locate is table.Reader.Locate of the newest version of user in the tables of v that reader sees, with the table that
@@ -81,16 +89,16 @@ func (tr *Tree) locate(v *View, user []byte, hash uint64, reader visible.Reader)
 	return r, x, effect, nil
 }
 
-// Size is Tree.Size at s.
-func (s *Snapshot) Size(user []byte) (size int64, found bool, err error) {
-	size, found, err = s.size(user)
+// Measure is Tree.Measure at s.
+func (s *Snapshot) Measure(user []byte) (m Measure, found bool, err error) {
+	m, found, err = s.measure(user)
 	if expired := s.Check(); expired != nil && !errors.Is(err, calls.ErrClosed) {
-		return 0, false, expired
+		return Measure{}, false, expired
 	}
-	return size, found, err
+	return m, found, err
 }
 
-func (s *Snapshot) size(user []byte) (int64, bool, error) {
+func (s *Snapshot) measure(user []byte) (Measure, bool, error) {
 	guard := s.tree.epochs.Enter()
 	defer guard.Exit()
 	v, seq := s.tree.view.Load(), s.Seq()
@@ -98,12 +106,12 @@ func (s *Snapshot) size(user []byte) (int64, bool, error) {
 		v = s.pinned.Load()
 	}
 	if v == nil {
-		return 0, false, calls.ErrClosed
+		return Measure{}, false, calls.ErrClosed
 	}
 	if s.tree.opts.Follow {
 		seq = v.seq
 	}
-	return s.tree.sizeIn(v, user, s.reader(v, user, seq))
+	return s.tree.measureIn(v, user, s.reader(v, user, seq))
 }
 
 // OpenValue is Get of user at s, or at the newest state if s is nil, for values of any length. One that is stored in
@@ -126,10 +134,11 @@ func (tr *Tree) OpenValue(s *Snapshot, user []byte) (value []byte, long *Iterato
 	reader.Seen = it.seen
 	value, found, err = tr.search(it.view, key.ChunkSize, nil, user, key.Hash(user), reader)
 	if err == operand.ErrTooLong {
-		if size, _, err = tr.sizeIn(it.view, user, reader); err == nil {
+		m, _, err := tr.measureIn(it.view, user, reader)
+		if err == nil {
 			long = it
 		}
-		return nil, long, size, it.reason(err)
+		return nil, long, m.Size, it.reason(err)
 	}
 	if found {
 		value = notNil(value)

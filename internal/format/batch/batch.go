@@ -50,8 +50,8 @@ func (b *Batch) grow(k []byte, n int) { b.ops = slices.Grow(b.ops, operationOver
 // operationOverheadBytes is the most that an operation takes besides its key and value.
 const operationOverheadBytes = 1 + 2*binary.MaxVarintLen32
 
-// SizeOfPut is the most memory that Put needs in an empty batch, in bytes.
-func SizeOfPut(k, v []byte) int { return operationOverheadBytes + len(k) + len(v) }
+// SizeOfPut is the most memory that Put or PutUntil needs in an empty batch, in bytes.
+func SizeOfPut(k, v []byte) int { return operationOverheadBytes + len(k) + key.EndSize + len(v) }
 
 // In returns an empty batch that uses memory as long as its operations fit. The memory stays the caller's.
 func In(memory []byte) Batch { return Batch{ops: memory[:0]} }

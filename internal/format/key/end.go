@@ -1,9 +1,31 @@
 package key
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
 
 // Time is a moment of the time of a database, in nanoseconds since 1970. 0 is no moment: it is before all of them.
 type Time int64
+
+// TimeOf is t as a Time; ok is false if it has no place in one: it is not after 1970, or beyond 2262.
+func TimeOf(t time.Time) (at Time, ok bool) {
+	const last, rest = math.MaxInt64 / int64(time.Second), math.MaxInt64 % int64(time.Second)
+	if s := t.Unix(); s < 0 || s > last || s == last && int64(t.Nanosecond()) > rest {
+		return 0, false
+	}
+	at = Time(t.UnixNano())
+	return at, at > 0
+}
+
+// Moment is t as programs have it; the zero time for 0.
+func (t Time) Moment() time.Time {
+	if t == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(t))
+}
 
 // EndSize is how many bytes of the value of an entry of KindPutUntil say when it ends.
 const EndSize = 8

@@ -43,6 +43,8 @@ type Overlay struct {
 	deleted  *ranges.Set // writes.deletedRanges() then
 	from     []byte      // a copy of the key that a move starts from, where one is needed
 	folded   []byte      // the last value that was folded
+	set      *Writes     // which writes is, or a part of it
+	seen     Write       // own as the transaction sees it, if it ends
 	rules    operand.Rules
 	walk     gap.Walk // over what was deleted
 	err      error    // the error of writes
@@ -71,7 +73,8 @@ func (o *Overlay) Reset(base Source, seq key.SeqNum, writes *Writes, bounds span
 
 // reset lays shown over base: all of writes, or the part of it whose gaps these are.
 func (o *Overlay) reset(base Source, shown layer, writes *Writes, gaps **gap.Gaps, bounds span.Span) {
-	*o = Overlay{base: base, writes: shown, rules: writes.Rules, bounds: bounds, from: o.from[:0], folded: o.folded[:0]}
+	*o = Overlay{base: base, writes: shown, set: writes, rules: writes.Rules, bounds: bounds, from: o.from[:0],
+		folded: o.folded[:0]}
 	if o.from == nil {
 		o.from = []byte{} // backward from the empty key there is nothing; a nil one would mean the end
 	}
@@ -153,7 +156,7 @@ func (o *Overlay) Value() ([]byte, error) {
 	case o.own.Folds():
 		return o.fold()
 	}
-	return o.own.Value, nil
+	return o.own.withMerged(o.rules)
 }
 
 // fold returns the value of a key that own merges into.
@@ -246,6 +249,10 @@ func (o *Overlay) findCurrent() bool {
 			o.walk.End()
 			o.valid = o.base.Valid()
 			return o.valid
+		}
+		if o.own.Ends() { // not before it is its turn: what is seen counts as read
+			o.seen = o.set.see(o.own)
+			o.own = &o.seen
 		}
 		if !o.own.Hides() {
 			o.walk.End()

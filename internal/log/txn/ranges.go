@@ -92,12 +92,12 @@ func (w *Writes) drop(s span.Span) {
 // dropped accounts for write, which leaves memory, and remembers it if a rollback may bring it back.
 func (w *Writes) dropped(write *Write) {
 	if len(w.savepoints) == 0 {
-		w.size -= len(write.Key) + len(write.Value) + writeOverheadBytes
+		w.size -= len(write.Key) + write.valueBytes() + writeOverheadBytes
 		return
 	}
 	w.undo = append(w.undo, undone{write: write, was: *write, dropped: true})
 	w.size += writeOverheadBytes
-	write.Live, write.Value = false, nil
+	write.Live, write.Value, write.Merged = false, nil, nil
 }
 
 // bringBack puts write, which was dropped, into memory again. What was written for its key since then has been taken

@@ -134,6 +134,10 @@ func (w *Writes) writeSpill(store Store, writes []Write, serial key.SeqNum) erro
 	}
 	out := store.NewSpill(serial)
 	for _, write := range writes {
+		if len(write.Merged) > 0 {
+			out.Abort()
+			return ErrMergedSpill
+		}
 		if err := out.Add(write.Key, write.Kind, write.Value); err != nil {
 			out.Abort()
 			return err

@@ -22,6 +22,9 @@ type Writes struct {
 	Rules operand.Rules // how merges fold
 	Gaps  bool          // remember every gap that an iterator passes, however short: for tests
 
+	Clock Clock             // by whose time writes end
+	Seen  *visible.Earliest // the ends of what is read of the set; nil if nobody wants to know
+
 	chunks     [][]*Write  // each sorted and not empty; every key of one before every key of the next
 	count      int         // keys in memory, also those whose writes were rolled back
 	size       int         // the memory that the set takes, in bytes, about
@@ -62,10 +65,13 @@ type Write struct {
 	Live  bool // false: the write was rolled back, and the key is as in the snapshot
 
 	Spilled bool // it was found on disk
+
+	Merged [][]byte // operands over a put until, in order; see Writes.MergeOver
+	End    key.Time // as See returns it: until when the value is there; 0 if it does not end
 }
 
-// Hides reports whether the key has no value for the transaction.
-func (w *Write) Hides() bool { return w.effect() == visible.Hide }
+// Hides reports whether the key has no value for the transaction. A write that ends is asked as See returns it.
+func (w *Write) Hides() bool { return w.effect() == visible.Hide && len(w.Merged) == 0 }
 
 // Folds reports whether Value is an operand, to be applied to what the snapshot has.
 func (w *Write) Folds() bool { return w.effect() == visible.Fold }
@@ -145,6 +151,9 @@ func (w *Write) appendTo(b *batch.Batch) {
 	case key.KindPutUntil:
 		end, value := key.SplitEnd(w.Value)
 		b.PutUntil(w.Key, value, end)
+		for _, by := range w.Merged {
+			b.Merge(operand.Operator(by[0]), w.Key, by[1:])
+		}
 	case key.KindMerge:
 		b.Merge(operand.Operator(w.Value[0]), w.Key, w.Value[1:])
 	default:
@@ -155,6 +164,7 @@ func (w *Write) appendTo(b *batch.Batch) {
 // Reset empties the set and removes what was spilled. It keeps a little memory for the next writes, so nothing that
 // the set has returned may be used any more.
 func (w *Writes) Reset() {
+	w.Clock, w.Seen = nil, nil
 	for _, s := range w.spills {
 		s.Remove()
 	}
@@ -211,8 +221,8 @@ func (w *Writes) Release(savepoint int) {
 func (w *Writes) unwind(length int) {
 	for i := len(w.undo) - 1; i >= length; i-- {
 		u := &w.undo[i]
-		w.size -= len(u.write.Value)
-		w.size += len(u.was.Value)
+		w.size -= u.write.valueBytes()
+		w.size += u.was.valueBytes()
 		*u.write = u.was
 		if u.dropped {
 			u.dropped = false
@@ -225,7 +235,7 @@ func (w *Writes) unwind(length int) {
 // dropUndo forgets how to take back what was changed since undo had the given length.
 func (w *Writes) dropUndo(length int) {
 	for _, u := range w.undo[length:] {
-		w.size -= len(u.was.Value) + writeOverheadBytes
+		w.size -= u.was.valueBytes() + writeOverheadBytes
 		if u.dropped {
 			w.size -= len(u.was.Key) + writeOverheadBytes
 		}
@@ -238,17 +248,25 @@ func (w *Writes) dropUndo(length int) {
 func (w *Writes) clearMemory() { w.chunks, w.count, w.size, w.undo = nil, 0, 0, nil }
 
 func (w *Writes) set(k []byte, kind key.Kind, v []byte) {
-	w.change++
 	if w.gaps != nil && visible.OfKind(kind) != visible.Hide {
 		w.gaps.Put(k)
 	}
+	write := w.changed(k)
+	write.Kind, write.Value, write.Merged, write.Live = kind, w.clone(v), nil, true
+	w.size += len(v)
+}
+
+// changed returns the write of k, which is new and not live if there was none, to be changed: the caller adds to the
+// size what its value takes then.
+func (w *Writes) changed(k []byte) *Write {
+	w.change++
 	write := w.writeOf(k)
 	if len(w.savepoints) > 0 {
 		w.undo = append(w.undo, undone{write: write, was: *write})
-		w.size += len(write.Value) + writeOverheadBytes // the old value stays in memory
+		w.size += write.valueBytes() + writeOverheadBytes // the old value stays in memory
 	}
-	w.size += len(v) - len(write.Value)
-	write.Kind, write.Value, write.Live = kind, w.clone(v), true
+	w.size -= write.valueBytes()
+	return write
 }
 
 // clone copies b, into text if it fits there.

@@ -231,4 +231,50 @@ var endMutants = []Mutant{
 			`		f.tree.Time().Begin(0) // before`}},
 		Killer: test("follower", "TestTime_ofTheWriterOrOfTheFollower"),
 	},
+	{
+		Name:    "an own write that ends does not count as read",
+		Breaks:  "a transaction commits what it has made of a lease of its own that is over",
+		Changes: []Change{{"internal/log/txn/ends.go", `visible.Reader{Seen: w.Seen}`, `visible.Reader{}`}},
+		Killer:  Check{Package: ".", Run: "^(TestTx_whatExpiresBeforeTheCommitIsAConflict)$"},
+	},
+	{
+		Name:   "a merge over an own write that ends is applied at once",
+		Breaks: "a session becomes one that never ends",
+		Changes: []Change{{"internal/transaction/tx.go", `	if w.Ends() {
+		return tx.writes.MergeOver(w, by)
+	}
+`, ``}},
+		Killer: Check{Package: ".", Run: "^(TestTx_ownWritesEnd)$"},
+	},
+	{
+		Name:    "a spill leaves out what is merged over a write that ends",
+		Breaks:  "merges are lost",
+		Changes: []Change{{"internal/log/txn/spill.go", `		if len(write.Merged) > 0 {`, `		if false {`}},
+		Killer:  Check{Package: ".", Run: "^(TestTx_largerThanMemoryRefusesMergesOverWhatEnds)$"},
+	},
+	{
+		Name:    "a merge is joined with one that a savepoint has",
+		Breaks:  "a rollback brings back what was merged after it",
+		Changes: []Change{{"internal/log/txn/ends.go", `	case alone:`, `	case alone || true:`}},
+		Killer:  Check{Package: ".", Run: "^(TestTx_ownWritesEnd)$"},
+	},
+	{
+		Name:   "a transaction that was begun before anything ended has no time",
+		Breaks: "what it has put until now is there",
+		Changes: []Change{{"internal/tree/snapshot.go", `		s.tree.Time().Begin(0)
+`, ``}},
+		Killer: Check{Package: ".", Run: "^(TestTx_takesItsTimeWithTheFirstEnd)$"},
+	},
+	{
+		Name:    "an end in 1970 is one",
+		Breaks:  "the zero time, of what does not end, is taken for an end",
+		Changes: []Change{{"internal/format/key/end.go", `	return at, at > 0`, `	return at, at >= 0`}},
+		Killer:  Check{Package: ".", Run: "^(TestPutUntil_refusesWhatIsNoMoment)$"},
+	},
+	{
+		Name:    "a batch that is read does not tell when its puts end",
+		Breaks:  "a copy of it cannot be made",
+		Changes: []Change{{"internal/transaction/operation.go", `, Until: end.Moment()}`, `, Until: key.Time(0*end).Moment()}`}},
+		Killer:  Check{Package: "./kv", Run: "^(TestReplay_isWhatWasCollected)$"},
+	},
 }

@@ -686,7 +686,7 @@ var transactionMutants = []Mutant{
 	{
 		Name:   "an Update inside an Update is let through",
 		Breaks: "the outer one loses against the inner one for ever, or takes nothing back",
-		Changes: []Change{{"internal/transaction/nesting.go", `		return false
+		Changes: []Change{{"internal/system/goroutine/nesting.go", `		return false
 `, `		return true
 `}},
 		Killer: Check{Package: ".", Run: "^(TestUpdate_refusesToBeNested)$"},

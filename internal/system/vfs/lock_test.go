@@ -144,7 +144,7 @@ func TestLockRegistry_aClosedFileExcludesNoNewOne(t *testing.T) {
 	}
 }
 
-// Each database is locked, removed while it is, and closed, beside others: nobody else has locked any of them.
+// Databases are locked, removed while they are, and closed, all at the same time: nobody else has locked any of them.
 func TestLock_besideOnesThatAreRemoved(t *testing.T) {
 	parent := t.TempDir()
 	var all sync.WaitGroup

@@ -76,6 +76,13 @@ func (t *Time) Now() key.Time {
 	return t.nowLocked()
 }
 
+// First is Now, and what the clock shows if nothing in the database ends. That never goes back, either.
+func (t *Time) First() key.Time {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.nowLocked()
+}
+
 // nowLocked is Now, whether or not something ends.
 func (t *Time) nowLocked() key.Time {
 	told := t.told.Load()
@@ -94,13 +101,14 @@ func (t *Time) nowLocked() key.Time {
 
 // ofClock is what a clock shows, at least 1. What has no place in a key.Time is as far as that goes.
 func ofClock(shown time.Time) key.Time {
-	switch s := shown.Unix(); {
-	case s < 0:
-		return 1
-	case s >= math.MaxInt64/int64(time.Second):
+	at, ok := key.TimeOf(shown)
+	switch {
+	case ok:
+		return at
+	case shown.Unix() > 0:
 		return math.MaxInt64
 	}
-	return max(key.Time(shown.UnixNano()), 1)
+	return 1
 }
 
 // Hold lets the time stand still until Release, unless it has come to end: then it reports false. Only the leader of

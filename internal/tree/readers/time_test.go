@@ -83,7 +83,8 @@ func TestTime_ofAnyClock(t *testing.T) {
 		{time.Unix(0, 0), 1},
 		{time.Unix(0, 2), 2},
 		{time.Unix(9_223_372_035, 5), 9_223_372_035_000_000_005},
-		{time.Unix(math.MaxInt64/int64(time.Second), 0), math.MaxInt64},
+		{time.Unix(0, math.MaxInt64), math.MaxInt64},
+		{time.Unix(0, math.MaxInt64).Add(1), math.MaxInt64},
 		{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), math.MaxInt64},
 	} {
 		if got := ofClock(row.shown); got != row.want {
