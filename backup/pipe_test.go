@@ -38,8 +38,9 @@ func TestRepository_refusesWhatIsNoFile(t *testing.T) {
 	}
 	files, _ := filepath.Glob(filepath.Join(place, "files", "*", "*"))
 	named := files[0]
-	for _, file := range files { // others are those of the archive's own backup
-		if _, digest := filepath.Split(file); strings.Contains(string(text), digest[:64]) {
+	for _, file := range files { // others are those of the archive's own backup, perhaps with the same content
+		digest, upload, _ := strings.Cut(filepath.Base(file), "-")
+		if strings.Contains(string(text), digest) && strings.Contains(string(text), upload) {
 			named = file
 		}
 	}
