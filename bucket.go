@@ -10,6 +10,7 @@ import (
 	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
 	"lightningdb/internal/model/catalog"
+	"lightningdb/internal/model/index"
 	"lightningdb/internal/model/rows"
 	"lightningdb/internal/transaction"
 )
@@ -19,7 +20,8 @@ import (
 // to MaxKeySize bytes, that no call outside of it shows or changes; buckets are nested, and each is apart from those in
 // it.
 //
-// Of a DB each write is a commit, which is made only if the bucket is there at that moment. Of a Tx it is part of the
+// Of a DB each write is a commit, which is made only if the bucket is there at that moment; if it has indexes, it is an
+// Update, with the errors of that. Of a Tx it is part of the
 // transaction, which conflicts with whoever drops or moves the bucket. Of a Snapshot writes give ErrReadOnlyTx.
 // A bucket that has been dropped gives ErrNoBucket; one that was moved goes on. Merge calls Options.Merge, with the key
 // in the bucket.
@@ -32,6 +34,8 @@ type Bucket struct {
 	id      uint64
 	depth   int
 	checked atomic.Uint64 // the revision of a transaction that may write in which it was there
+	handle  index.Handle  // of one of a DB
+	writes  index.Cached  // of one of a transaction that may write
 }
 
 // scoped is what a bucket is of: a database, snapshot or transaction.
@@ -111,7 +115,7 @@ func (db *DB) CreateBucket(path ...string) (b *Bucket, err error) {
 func (tx *Tx) CreateBucket(path ...string) (*Bucket, error) {
 	var id uint64
 	err := tx.changeBuckets(func(w rows.Rows) (err error) {
-		id, err = catalog.Create(w, path)
+		id, err = catalog.Create(w, path, tx.body.db.indexes.Of(path))
 		return err
 	})
 	if err != nil {
@@ -326,14 +330,18 @@ func (b *Bucket) SetSequence(n uint64) error {
 	return b.db.Update(context.Background(), func(tx *Tx) error { return catalog.SetSequence(rowsOf(tx), b.id, n) })
 }
 
-// write does op, by a commit of its own or as part of the transaction.
+// write does op, by a commit of its own or as part of the transaction. With indexes it may do op twice.
 func (b *Bucket) write(op func(w transaction.Writes) error) error {
 	switch {
 	case b.tx != nil:
 		if err := b.check(); err != nil {
 			return err
 		}
-		return op(b.tx.in(b.space))
+		w, err := b.writer()
+		if err != nil {
+			return err
+		}
+		return op(w)
 	case b.db == nil:
 		return ErrReadOnlyTx
 	}
@@ -350,10 +358,9 @@ func (b *Bucket) write(op func(w transaction.Writes) error) error {
 	if err != nil {
 		return err
 	}
-	row := space.Catalogue.Key(catalog.Row(b.id))
-	there, err := transaction.CommitWhile(context.Background(), b.db.engine, row, &one.ops.Batch, sync)
-	if err == nil && !there {
-		err = ErrNoBucket
+	indexed, err := b.handle.Commit(b.db.engine, b.id, &one.ops.Batch, sync)
+	if indexed {
+		err = b.db.Update(context.Background(), func(tx *Tx) error { return bucketOf(tx, b.id, b.depth).write(op) })
 	}
 	return err
 }

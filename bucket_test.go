@@ -463,7 +463,7 @@ var _ interface {
 } = (*DB)(nil)
 
 // stored are all rows and keys behind the root, as they are stored.
-func stored(t *testing.T, db *DB) string {
+func stored(t rapid.TB, db *DB) string {
 	t.Helper()
 	var out strings.Builder
 	it, err := db.openIterator(rowsSpan)

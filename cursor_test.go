@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // readers are the ways to a range that somebody else ends.
@@ -78,7 +80,7 @@ type ranges interface {
 	Prefix(p []byte) *Range
 }
 
-func requireNil(t *testing.T, err error) {
+func requireNil(t rapid.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/format/space"
 	"lightningdb/internal/format/span"
+	"lightningdb/internal/model/index"
 	"lightningdb/internal/report"
 	"lightningdb/internal/system/calls"
 	"lightningdb/internal/system/goroutine"
@@ -34,6 +35,7 @@ type DB struct {
 	updates    goroutine.Nesting
 	rules      operand.Rules
 	archiver   *archive.Archiver // nil without Options.Archive
+	indexes    index.Registry
 	forgets
 }
 
@@ -77,7 +79,8 @@ func OpenFS(fsys fs.FS, dir string, o *Options) (*DB, error) {
 // open opens the database that is in fs, and takes over fs, even if it fails.
 func (o *Options) open(fs vfs.FS) (*DB, error) {
 	eo, err := o.engineOptions(fs)
-	if err != nil {
+	indexes, bad := index.Declare(o.Indexes)
+	if err = cmp.Or(err, bad); err != nil {
 		fs.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -89,8 +92,16 @@ func (o *Options) open(fs vfs.FS) (*DB, error) {
 	}
 	durability, rules := cmp.Or(o.Durability, Sync), operand.Rules{User: o.Merge}
 	archiver.Store(archive.Start(e, archive.Options{Store: o.Archive, Interval: o.ArchiveInterval}))
-	return &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules,
-		archiver: archiver.Load()}, nil
+	db := &DB{engine: e, views: newViews(e), path: fs.Path(), durability: durability, rules: rules,
+		archiver: archiver.Load(), indexes: indexes}
+	if !o.ReadOnly {
+		err = db.buildIndexes()
+	}
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open database %s: %w", db.path, err)
+	}
+	return db, nil
 }
 
 func (o *Options) openDir(dir string) (vfs.FS, error) {

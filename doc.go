@@ -32,6 +32,13 @@
 // with all that is in it, and MoveBucket gives it another path, in one small commit each. A Bucket has the calls of
 // what it was opened in: a DB, a Snapshot or a Tx. All keys in no bucket are those of the root, which DB itself has.
 //
+// # Indexes
+//
+// Options.Indexes declares indexes of buckets: functions that say under which other keys a row is found. Every write
+// of the bucket keeps them, in the same commit; a unique index gives no two rows one key. Bucket.Index reads them. A
+// bucket with an index that is not declared any more can be read; DropIndex makes it one that can be written. A merge
+// in a bucket with indexes reads the key.
+//
 // # Merges
 //
 // Add, Max, Min, Append and Merge change a value without reading it. They are commits like any other, in the one

@@ -9,6 +9,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/log/lock"
 	"lightningdb/internal/model/catalog"
+	"lightningdb/internal/model/index"
 	"lightningdb/internal/system/vfs"
 	"lightningdb/internal/transaction"
 	"lightningdb/internal/tree/manifest"
@@ -137,6 +138,24 @@ var (
 
 	// ErrExpiry: the time of a PutUntil is not after 1970, or beyond 2262. Put what is to stay for good.
 	ErrExpiry = transaction.ErrExpiry
+
+	// ErrUnique: a write, of which nothing was written, would give a row the index key of another one in a unique index;
+	// see UniqueError. From Open: rows break the rule of an index that is new.
+	ErrUnique = index.ErrUnique
+
+	// ErrNoIndex: the bucket has no index of that name.
+	ErrNoIndex = catalog.ErrNoIndex
+
+	// ErrIndexFunc: a bucket was to be written that has an index which Options.Indexes does not declare, or not as it is.
+	// Declare it, or remove it with DropIndex.
+	ErrIndexFunc = index.ErrFunc
+
+	// ErrIndexKey: an index key and its row's key, each 00 of the former counted twice, are longer than MaxKeySize less 2,
+	// or the index keys of a row have more than 1 MiB in one index. Nothing was written.
+	ErrIndexKey = index.ErrKey
+
+	// ErrIndexDeclared: Open refuses an index of Options.Indexes; the text says which, and why.
+	ErrIndexDeclared = index.ErrDeclared
 
 	// ErrKeyTooLarge, ErrValueTooLarge and ErrBatchTooLarge refuse a write before anything of it is written; the first
 	// refuses reads of a key as well. Bounds, prefixes and targets of Seek may be of any length.

@@ -31,7 +31,7 @@ var wings = []wing{
 	{"internal/archive", ".", "system format tree log engine checkpoint metrics"},
 	{"internal/report", ".", "system format tree/manifest engine archive metrics"},
 	{"internal/transaction", ".", "system format log engine"},
-	{"internal/model", "catalog rows", "format transaction"},
+	{"internal/model", "catalog rows index", "format engine transaction"},
 	{".", ".", "event metrics engine follower salvage checkpoint archive report transaction model format log/lock " +
 		"log/txn log/wal tree/manifest system/calls system/goroutine system/latency system/origin system/owner system/vfs"},
 	{"event", ".", ""},

@@ -126,6 +126,10 @@ type Options struct {
 	// there is no such argument: then both stay. All that is said of Merge holds for it. Default: none; all stay.
 	PartialMerge func(key, older, newer []byte) (argument []byte, ok bool)
 
+	// Indexes are those of buckets. CreateBucket makes a bucket with the ones of its path. Open, unless it is read-only,
+	// builds those that a bucket lacks, or has in another Version, each in one commit: it reads the bucket. Default: none.
+	Indexes []Index
+
 	fs        vfs.FS           // what tests put in place of the operating system
 	followers bool             // other processes may follow, though fs is set
 	wall      func() time.Time // what tests put in place of the clock

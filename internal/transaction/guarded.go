@@ -1,6 +1,7 @@
 package transaction
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -14,19 +15,20 @@ import (
 // maxGuarded bounds how often a guarded commit is tried. Each time it fails, another commit has changed the row.
 const maxGuarded = 100
 
-// CommitWhile commits b if row, a stored key, has a value at that very moment, whatever the value is. It reports
-// whether there was one.
-func CommitWhile(ctx context.Context, e *engine.Engine, row []byte, b *batch.Batch, sync bool) (there bool, err error) {
+// CommitWhile commits b if row, a stored key, has the value is at that very moment. It reports whether it had.
+func CommitWhile(ctx context.Context, e *engine.Engine, row, is []byte, b *batch.Batch,
+	sync bool) (had bool, err error) {
 	for range maxGuarded {
-		there, err = commitWhile(ctx, e, row, b, sync)
+		had, err = commitWhile(ctx, e, row, is, b, sync)
 		if !errors.Is(err, engine.ErrConflict) {
 			break
 		}
 	}
-	return there, err
+	return had, err
 }
 
-func commitWhile(ctx context.Context, e *engine.Engine, row []byte, b *batch.Batch, sync bool) (there bool, err error) {
+func commitWhile(ctx context.Context, e *engine.Engine, row, is []byte, b *batch.Batch,
+	sync bool) (had bool, err error) {
 	if e.Closed() {
 		return false, engine.ErrClosed
 	}
@@ -35,8 +37,9 @@ func commitWhile(ctx context.Context, e *engine.Engine, row []byte, b *batch.Bat
 	e.Begin(&t, &reads, goroutine.Current())
 	defer reads.Reset()
 	defer t.Close()
-	if there, err = t.Snapshot().Has(row); err != nil || !there {
-		return there, err
+	now, found, err := t.Snapshot().Get(nil, row)
+	if err != nil || !found || !bytes.Equal(now, is) {
+		return false, err
 	}
 	reads.AddKey(row, key.Hash(row))
 	_, err = t.Commit(ctx, b, sync)

@@ -118,6 +118,27 @@ func (in In) Merge(o operand.Operator, key, argument []byte) error {
 	})
 }
 
+// Fold returns what o would make of the value of key and argument, of which it writes nothing.
+func (in In) Fold(o operand.Operator, key, argument []byte) (value []byte, err error) {
+	err = in.Do(key, CheckArgument(argument), func(tx *Tx, k []byte) error {
+		old, err := tx.Get(nil, k)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		value, err = tx.writes.Rules.Fold(k, old, err == nil, append([]byte{byte(o)}, argument...))
+		return err
+	})
+	return value, err
+}
+
+// Claim counts stored keys as read, at any isolation, if there may be a commit.
+func (in In) Claim(stored span.Span) error {
+	if in.Writer == nil {
+		return nil
+	}
+	return in.Do(nil, nil, func(tx *Tx, _ []byte) error { tx.Claim(stored); return nil })
+}
+
 // Do calls fn, within a call of the transaction, with the stored key of key, unless key or what limits says cannot be.
 func (in In) Do(key []byte, limits error, fn func(tx *Tx, k []byte) error) error {
 	if in.Writer == nil {

@@ -5,7 +5,8 @@
 //	ff 00 rest   a key of the root: ff rest
 //	ff 01 rest   a key of the catalogue of buckets: rest
 //	ff 02 ID key a key of the bucket with that id (see AppendID)
-//	ff 03 ..     reserved, like all that follow
+//	ff 03 ID key a key of the index with that id
+//	ff 04 ..     reserved, like all that follow
 //
 // So the order of the root's keys stays, all of them are below ff 01, and nothing is between them. Below the public
 // API every key is a stored one, but for what a person or a merge function is shown: see Shown.
@@ -26,6 +27,7 @@ const (
 	ofRoot      = 0x00
 	ofCatalogue = 0x01
 	ofBucket    = 0x02
+	ofIndex     = 0x03
 )
 
 // MaxPrefix is how many bytes a stored key may be longer than what it is to the program.
@@ -45,7 +47,10 @@ var rootEnd = []byte{escape, ofCatalogue}
 // Of is the space of the bucket with that id.
 func Of(id uint64) Space { return Space{prefix: string(AppendID([]byte{escape, ofBucket}, id))} }
 
-// Key is the stored key of k: k itself, unless s is that of a bucket or k begins with ff.
+// Index is the space of the index with that id. Ids of buckets and indexes are apart.
+func Index(id uint64) Space { return Space{prefix: string(AppendID([]byte{escape, ofIndex}, id))} }
+
+// Key is the stored key of k: k itself, unless s is that of a bucket or index, or k begins with ff.
 func (s Space) Key(k []byte) []byte {
 	if s.StoresAsIs(k) {
 		return k
@@ -131,7 +136,7 @@ func Shown(stored []byte) []byte {
 	switch stored[1] {
 	case ofRoot:
 		return Space{}.Cut(stored)
-	case ofBucket:
+	case ofBucket, ofIndex:
 		if _, n := ID(stored[2:]); n > 0 {
 			return stored[2+n:]
 		}

@@ -21,7 +21,7 @@ var ids = []uint64{0, 1, 0xf7, 0xf8, 0xff, 0x100, 0xffff, 0x10000, 1 << 40, math
 func drawSpace(t *rapid.T, name string) Space {
 	all := []Space{{}, {}, Catalogue}
 	for _, id := range ids {
-		all = append(all, Of(id))
+		all = append(all, Of(id), Index(id))
 	}
 	return rapid.SampledFrom(all).Draw(t, name)
 }

@@ -5,10 +5,11 @@
 //
 //	00                 next id                 ids below were given out; without the row the next is 1
 //	01 PARENT NAME     ID                      PARENT, 0 for the root, has a bucket of that name
-//	02 ID              PARENT NAME             the same, from the other side: as long as it is there, so is the bucket
+//	02 ID              PARENT LENGTH NAME ..   the same, from the other side: as long as it is there, so is the bucket;
+//	                                           fields follow, which say what indexes it has
 //	03 ID              next sequence number    without the row it is 1
 //
-// Ids and numbers are spelt as package space does. No id is used twice.
+// Ids and numbers are spelt as package space does. Buckets and indexes have ids of one sequence: none is used twice.
 //
 //	invariant: for each row 01 there is one row 02 that says the same, and the reverse
 //	invariant: from every row 02, PARENT leads to the root in at most MaxDepth steps
@@ -18,7 +19,6 @@
 package catalog
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -126,6 +126,9 @@ func checkPath(depth int, path []string) error {
 	return nil
 }
 
+// CheckPath says why no bucket can be at path.
+func CheckPath(path []string) error { return checkPath(0, path) }
+
 // number returns the number that the row key has.
 func number(r Reader, key []byte) (n uint64, found bool, err error) {
 	value, found, err := r.Get(key)
@@ -200,8 +203,9 @@ func SetSequence(w Writer, id, n uint64) error {
 	return w.Put(sequenceOf(id), space.AppendID(nil, n+1))
 }
 
-// Create makes the bucket to which path leads from the root. All but the last one of it must be there.
-func Create(w Writer, path []string) (id uint64, err error) {
+// Create makes the bucket to which path leads from the root, with those indexes. All but the last one of it must be
+// there.
+func Create(w Writer, path []string, indexes []Index) (id uint64, err error) {
 	parent, name, err := place(w, path)
 	if err != nil {
 		return 0, err
@@ -209,7 +213,13 @@ func Create(w Writer, path []string) (id uint64, err error) {
 	if id, err = take(w, []byte{nextRow}); err != nil {
 		return 0, err
 	}
-	return id, put(w, id, parent, name)
+	b := Bucket{Parent: parent, Name: name}
+	for _, x := range indexes {
+		if err := b.define(w, x); err != nil {
+			return 0, err
+		}
+	}
+	return id, put(w, id, b)
 }
 
 // place returns where a bucket that path leads to would be. There must be none.
@@ -230,11 +240,12 @@ func place(r Reader, path []string) (parent uint64, name string, err error) {
 	return parent, path[last], err
 }
 
-func put(w Writer, id, parent uint64, name string) error {
-	if err := w.Put(rowOfName(parent, name), space.AppendID(nil, id)); err != nil {
+// put writes both rows of a bucket.
+func put(w Writer, id uint64, b Bucket) error {
+	if err := w.Put(rowOfName(b.Parent, b.Name), space.AppendID(nil, id)); err != nil {
 		return err
 	}
-	return w.Put(Row(id), append(space.AppendID(nil, parent), name...))
+	return w.Put(Row(id), b.append(nil))
 }
 
 // Names yields the names of the buckets in the one to which path leads from the root, of those in the root without a
@@ -271,10 +282,10 @@ func children(r Reader, parent uint64, yield func(name string, id uint64) bool) 
 	return errors.Join(walked, err)
 }
 
-// entry is a bucket and where it is.
+// entry is a bucket and its id.
 type entry struct {
-	id, parent uint64
-	name       string
+	id uint64
+	Bucket
 }
 
 // find returns the bucket to which path leads from the root.
@@ -282,16 +293,10 @@ func find(r Reader, path []string) (e entry, err error) {
 	if e.id, err = Find(r, Root, 0, path); err != nil {
 		return e, err
 	}
-	value, found, err := r.Get(Row(e.id))
-	if err != nil {
-		return e, err
+	if e.Bucket, err = Read(r, e.id); errors.Is(err, ErrNoBucket) || err == nil && e.Name != path[len(path)-1] {
+		err = damaged(Row(e.id))
 	}
-	parent, n := space.ID(value)
-	if !found || n == 0 || string(value[n:]) != path[len(path)-1] {
-		return e, damaged(Row(e.id))
-	}
-	e.parent, e.name = parent, string(value[n:])
-	return e, nil
+	return e, err
 }
 
 // below returns e and all buckets that are in it, level by level, and the number of levels.
@@ -305,7 +310,7 @@ func below(r Reader, e entry) (all []entry, levels int, err error) {
 		begin = len(all)
 		for _, parent := range level {
 			err := children(r, parent.id, func(name string, id uint64) bool {
-				all = append(all, entry{id: id, parent: parent.id, name: name})
+				all = append(all, entry{id, Bucket{Parent: parent.id, Name: name}})
 				return true
 			})
 			if err != nil {
@@ -326,39 +331,50 @@ func Drop(w Writer, path []string) error {
 	if err != nil {
 		return err
 	}
+	var buckets, indexes []uint64
 	for _, e := range all {
-		err := errors.Join(w.Delete(rowOfName(e.parent, e.name)), w.Delete(Row(e.id)), w.Delete(sequenceOf(e.id)))
+		b, err := Read(w, e.id)
+		if err == nil {
+			err = errors.Join(w.Delete(rowOfName(e.Parent, e.Name)), w.Delete(Row(e.id)), w.Delete(sequenceOf(e.id)))
+		}
 		if err != nil {
 			return err
 		}
+		buckets = append(buckets, e.id)
+		for _, x := range b.Indexes {
+			indexes = append(indexes, x.ID)
+		}
 	}
-	return dropKeys(w, all)
+	ranges, err := dropKeys(w, buckets, space.Of, 0)
+	if err == nil {
+		_, err = dropKeys(w, indexes, space.Index, ranges)
+	}
+	return err
 }
 
 // maxRanges is how many ranges a drop deletes. A transaction may have some four times as many.
 const maxRanges = 1000
 
-// dropKeys removes the keys of all: those of ids that follow each other by one range, up to maxRanges of them, and the
-// rest one by one.
-func dropKeys(w Writer, all []entry) error {
-	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
-	ranges := 0
-	for first := 0; first < len(all); ranges++ {
+// dropKeys removes the keys of the spaces that ids have: those of ids that follow each other by one range, as long as
+// there are fewer than maxRanges, of which it is told how many there were and returns how many there are, and the rest
+// one by one.
+func dropKeys(w Writer, ids []uint64, of func(id uint64) space.Space, ranges int) (int, error) {
+	slices.Sort(ids)
+	for first := 0; first < len(ids); ranges++ {
 		last := first
-		for last+1 < len(all) && all[last+1].id == all[last].id+1 {
+		for last+1 < len(ids) && ids[last+1] == ids[last]+1 {
 			last++
 		}
 		remove := w.DeleteStored
 		if ranges >= maxRanges {
 			remove = w.DeleteEach
 		}
-		stored := span.Span{Lo: space.Of(all[first].id).All().Lo, Hi: space.Of(all[last].id).All().Hi}
-		if err := remove(stored); err != nil {
-			return err
+		if err := remove(span.Span{Lo: of(ids[first]).All().Lo, Hi: of(ids[last]).All().Hi}); err != nil {
+			return ranges, err
 		}
 		first = last + 1
 	}
-	return nil
+	return ranges, nil
 }
 
 // Move gives the bucket at path from the path to, both from the root. What is in it goes with it.
@@ -381,5 +397,7 @@ func Move(w Writer, from, to []string) error {
 	if len(to)+levels-1 > MaxDepth {
 		return ErrTooDeep
 	}
-	return errors.Join(w.Delete(rowOfName(e.parent, e.name)), put(w, e.id, parent, name))
+	old := rowOfName(e.Parent, e.Name)
+	e.Parent, e.Name = parent, name
+	return errors.Join(w.Delete(old), put(w, e.id, e.Bucket))
 }

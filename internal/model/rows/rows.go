@@ -26,10 +26,10 @@ func (r Rows) in() transaction.In {
 // claim counts stored keys as read, at any isolation, if there may be a commit.
 func (r Rows) claim(stored span.Span) error {
 	in, ok := r.Keys.(transaction.In)
-	if !ok || in.Writer == nil {
+	if !ok {
 		return nil
 	}
-	return in.Do(nil, nil, func(tx *transaction.Tx, _ []byte) error { tx.Claim(stored); return nil })
+	return in.Claim(stored)
 }
 
 // Get implements catalog.Reader.

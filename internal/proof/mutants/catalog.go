@@ -23,8 +23,8 @@ var catalogMutants = []Mutant{
 	{
 		Name:   "a drop forgets the keys of nested buckets",
 		Breaks: "they take space for ever",
-		Changes: []Change{{"internal/model/catalog/catalog.go", `	return dropKeys(w, all)`,
-			`	return dropKeys(w, all[:1])`}},
+		Changes: []Change{{"internal/model/catalog/catalog.go", `dropKeys(w, buckets, space.Of, 0)`,
+			`dropKeys(w, buckets[:1], space.Of, 0)`}},
 		Killer: Check{Package: ".", Run: "^(TestBucket_.*)$"},
 	},
 	{
@@ -98,5 +98,36 @@ var catalogMutants = []Mutant{
 		Changes: []Change{{"cmd/lightning/internal/cli/export.go", `	if nested && err == nil {`,
 			`	if nested && err != nil {`}},
 		Killer: Check{Package: "./cmd/lightning/internal/cli", Run: "^(TestBucket_transcripts)$"},
+	},
+	{
+		Name:    "the old index key is not deleted",
+		Breaks:  "a row is found under what it was",
+		Changes: []Change{{"internal/model/index/write.go", `if _, stays := after[row]; stays {`, `if _, stays := after[row]; stays || x.in.Writer != nil {`}},
+		Killer:  Check{Package: ".", Run: "^(TestIndex_isAlwaysWhatItsFunctionGives)$"},
+	},
+	{
+		Name:   "uniqueness is looked up outside of the read set",
+		Breaks: "under snapshot isolation two rows get one key",
+		Changes: []Change{{"internal/model/index/write.go", `		if err := x.in.Claim(stored); err != nil {
+			return err
+		}
+`, ``}},
+		Killer: Check{Package: ".", Run: "^(TestIndex_ofTwentyWritersOneHasTheKey)$"},
+	},
+	{
+		Name:   "under snapshot isolation an old row was not read",
+		Breaks: "two merges of a key leave the index keys of neither",
+		Changes: []Change{{"internal/model/index/write.go", `	if err := w.in.Claim(span.Closed(stored, stored)); err != nil {
+		return err
+	}
+`, `	_ = stored
+`}},
+		Killer: Check{Package: ".", Run: "^(TestIndex_.*)$"},
+	},
+	{
+		Name:    "a handle commits past an index that is new",
+		Breaks:  "the row is in no index",
+		Changes: []Change{{"internal/transaction/guarded.go", `!found || !bytes.Equal(now, is)`, `!found || !bytes.Equal(now, is) && len(is) == 0`}},
+		Killer:  Check{Package: ".", Run: "^(TestIndex_aHandleSeesANewDefinition)$"},
 	},
 }
