@@ -52,7 +52,7 @@ func (s Stats) String() string {
 		s.Opened, s.Refused, s.Shown, s.Expired, s.Misled)
 }
 
-// Options say what an observer follows. All but Elapsed are required.
+// Options say what an observer follows. All but Elapsed and Wall are required.
 type Options struct {
 	FS      vfs.FS          // the directory, as the follower's process sees it
 	History *oracle.History // of the writer; it grows
@@ -60,6 +60,7 @@ type Options struct {
 	Merge   operand.Func
 	Random  func() uint64
 	Elapsed func() time.Duration // nil for a clock that stands still
+	Wall    func() time.Time     // by which entries end, if the writer has not told a later time; nil if nothing ends
 
 	// Acknowledged is the newest commit that has returned by now, so that a refresh must show it; 0 if a power cut may
 	// have taken it, or what was published of it.
@@ -86,6 +87,7 @@ func Open(opts Options) (*Observer, error) {
 	least := o.least()
 	f, err := follower.Open(follower.Options{
 		FS: opts.FS, MemoryLimit: engine.MinMemoryLimit, Merge: opts.Merge, Elapsed: opts.Elapsed, Random: opts.Random,
+		Wall: opts.Wall,
 		Warn: func(string, ...any) { o.lapsed = true }, Manual: true, Poison: true, Rows: true,
 	})
 	if err != nil {
@@ -190,7 +192,7 @@ func (o *Observer) lookAtNewest() error {
 		if err != nil {
 			return fmt.Errorf("get %.40q: %w", k, err)
 		}
-		if err := o.check(o.shown, []byte(k), got, found); err != nil {
+		if err := o.check(o.now(), o.shown, []byte(k), got, found); err != nil {
 			return err
 		}
 	}
@@ -210,8 +212,19 @@ func (o *Observer) mayExpire(err error) (expired bool, _ error) {
 	return false, err
 }
 
-func (o *Observer) check(at key.SeqNum, k, got []byte, found bool) error {
-	want, exists := o.opts.History.Get(k, at)
+// now is the time of a read that has just ended. Neither clock goes on within a turn.
+func (o *Observer) now() key.Time {
+	if !o.opts.History.Ends() {
+		return 0
+	}
+	var s tree.Snapshot
+	o.follower.Hold(&s, origin.Snapshot)
+	defer s.Close()
+	return s.Now()
+}
+
+func (o *Observer) check(now key.Time, at key.SeqNum, k, got []byte, found bool) error {
+	want, exists := o.opts.History.GetBy(now, k, at)
 	if found != exists || !bytes.Equal(got, want) {
 		return o.misled("at %d, get %.40q: found %v, %d bytes; want %v, %d bytes", at, k, found, len(got), exists, len(want))
 	}
@@ -226,7 +239,7 @@ func (o *Observer) compare(s *tree.Snapshot) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
-	want := slices.Collect(o.opts.History.Entries(nil, nil, at))
+	want := slices.Collect(o.opts.History.EntriesBy(s.Now(), nil, nil, at))
 	if err := o.walk(at, it, want, it.First, it.Next); err != nil {
 		return err
 	}
@@ -239,7 +252,7 @@ func (o *Observer) compare(s *tree.Snapshot) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := o.check(at, []byte(k), got, found); err != nil {
+		if err := o.check(s.Now(), at, []byte(k), got, found); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ type commit struct {
 // had reached its durability.
 type History struct {
 	Model
+	clock
 	commits []commit
 	durable key.SeqNum // everything up to here survives a power cut
 	base    key.SeqNum // the newest sequence number before the first of commits
@@ -57,6 +58,7 @@ func (h *History) issue(b *batch.Batch, sync bool, step key.SeqNum) key.SeqNum {
 		c.keys, c.versions = append(c.keys, k), append(c.versions, seq)
 	}
 	h.commits = append(h.commits, c)
+	h.ends = h.ends || b.Ends()
 	return c.last
 }
 
@@ -229,12 +231,23 @@ func (h *History) judgeContent(n *Counts, last key.SeqNum, entries []Entry, note
 	}
 }
 
-// classify counts what differs from the state at last. A commit all of whose effects are missing is a hole, one of
-// which a part is there is torn; a value that no commit wrote to its key is wrong data.
+// hadEnded reports whether what v was has ended.
+func (h *History) hadEnded(v *version) bool { return v != nil && v.end != 0 && v.end <= h.Now }
+
+// classify counts what differs from the state at last. What has ended and is there is that and nothing else. A commit
+// all of whose effects are missing is a hole, one of which a part is there is torn; a value that no commit wrote to its
+// key is wrong data.
 func (h *History) classify(n *Counts, last key.SeqNum, differs map[string][]byte, note func(*int64, string, ...any)) {
 	before := *n
 	for k, value := range differs {
-		written := slices.ContainsFunc(h.versions[k], func(v version) bool { return bytes.Equal(v.value, value) })
+		if v := at(h.versions[k], last); value != nil && h.hadEnded(v) && bytes.Equal(v.value, value) {
+			note(&n.EndedShown, "key %.40q has a value that ended at %d, and it is %d", k, v.end, h.Now)
+			delete(differs, k)
+			continue
+		}
+		written := slices.ContainsFunc(h.versions[k], func(v version) bool {
+			return bytes.Equal(v.value, value) || v.end != 0 && bytes.Equal(v.after, value)
+		})
 		if value != nil && !written {
 			note(&n.WrongData, "key %.40q has a value of %d bytes that nobody wrote", k, len(value))
 		}

@@ -1,7 +1,7 @@
 // Package oracle knows what a database must hold. A Model is a sorted map of versions: the state at every sequence
-// number. A History adds what became of each commit (issued, acknowledged, read) and judges what was found
-// after a crash. The package is for tests and simulations; it owns copies of everything and is not safe for
-// concurrent use.
+// number and time. A History adds what became of each commit (issued, acknowledged, read) and what time it may be, and
+// judges what was found after a crash. The package is for tests and simulations; it owns copies of everything and is
+// not safe for concurrent use.
 package oracle
 
 import (
@@ -26,13 +26,28 @@ type version struct {
 	seq   key.SeqNum
 	kind  key.Kind
 	value []byte // after it; of a delete, none
+
+	end   key.Time // from when on value is not there any more; 0 for never
+	after []byte   // of a merge that has an end, as what it was put onto has: what it comes to from then on
 }
 
 func (v *version) deleted() bool { return v.kind == key.KindDelete }
 
+// by is the value at now, if there is one.
+func (v *version) by(now key.Time) (value []byte, found bool) {
+	switch {
+	case v.deleted():
+		return nil, false
+	case v.end == 0 || now < v.end:
+		return v.value, true
+	}
+	return v.after, v.kind == key.KindMerge
+}
+
 // Model is the state at every sequence number that was not forgotten. The zero value is empty.
 type Model struct {
 	Merge operand.Func // what user merges do; it must not fail. Nil if there are none
+	Now   key.Time     // the time by which Get and Entries go. 0 is before all ends
 
 	versions map[string][]version // ascending by seq
 	keys     []string             // of versions, sorted up to the first `sorted` of them
@@ -60,8 +75,11 @@ func (m *Model) apply(seq, step key.SeqNum, b *batch.Batch) (newest map[string]k
 			m.keys = append(m.keys, string(op.Key))
 		}
 		v := version{seq: seq, kind: op.Kind, value: bytes.Clone(op.Value)}
-		if op.Kind == key.KindMerge {
-			v.value = m.merged(op, old)
+		switch op.Kind {
+		case key.KindMerge:
+			m.merge(&v, op, old)
+		case key.KindPutUntil:
+			v.end, v.value = key.SplitEnd(v.value)
 		}
 		m.versions[string(op.Key)] = append(old, v)
 		newest[string(op.Key)] = seq
@@ -81,14 +99,24 @@ func (m *Model) deleteRange(seq key.SeqNum, s span.Span, newest map[string]key.S
 	}
 }
 
-// merged is the value after a merge over the newest of versions. It is computed here once more, from what the format
-// says, lest the model share a mistake with package operand.
-func (m *Model) merged(op batch.Op, versions []version) []byte {
-	var old []byte
-	present := len(versions) > 0 && !versions[len(versions)-1].deleted()
-	if present {
-		old = versions[len(versions)-1].value
+// merge makes v what a merge over the newest of versions comes to: onto nothing once that has ended, whenever that was.
+func (m *Model) merge(v *version, op batch.Op, versions []version) {
+	if len(versions) == 0 {
+		v.value = m.merged(op, nil, false)
+		return
 	}
+	below := &versions[len(versions)-1]
+	old, present := below.by(0)
+	v.value, v.end = m.merged(op, old, present), below.end
+	if v.end != 0 {
+		old, present = below.by(v.end)
+		v.after = m.merged(op, old, present)
+	}
+}
+
+// merged is the value after a merge over old. It is computed here once more, from what the format says, lest the model
+// share a mistake with package operand.
+func (m *Model) merged(op batch.Op, old []byte, present bool) []byte {
 	operator, argument := operand.Operator(op.Value[0]), op.Value[1:]
 	switch operator {
 	case operand.Append:
@@ -121,11 +149,16 @@ func (m *Model) merged(op batch.Op, versions []version) []byte {
 
 // Get returns the value of k at seq.
 func (m *Model) Get(k []byte, seq key.SeqNum) (value []byte, found bool) {
+	return m.GetBy(m.Now, k, seq)
+}
+
+// GetBy is Get for a reader whose time is now.
+func (m *Model) GetBy(now key.Time, k []byte, seq key.SeqNum) (value []byte, found bool) {
 	v := at(m.versions[string(k)], seq)
-	if v == nil || v.deleted() {
+	if v == nil {
 		return nil, false
 	}
-	return v.value, true
+	return v.by(now)
 }
 
 // Newest returns the sequence number and the kind of the newest operation on k at seq; 0 and a delete if there is none.
@@ -157,13 +190,22 @@ func (m *Model) Keys() []string {
 
 // Entries yields the keys of [lo, hi) that have a value at seq, in order. Nil bounds are open.
 func (m *Model) Entries(lo, hi []byte, seq key.SeqNum) iter.Seq[Entry] {
+	return m.EntriesBy(m.Now, lo, hi, seq)
+}
+
+// EntriesBy is Entries for a reader whose time is now.
+func (m *Model) EntriesBy(now key.Time, lo, hi []byte, seq key.SeqNum) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		keys := m.Keys()
 		for _, k := range keys[sort.SearchStrings(keys, string(lo)):] {
 			if hi != nil && k >= string(hi) {
 				return
 			}
-			if v := at(m.versions[k], seq); v != nil && !v.deleted() && !yield(Entry{[]byte(k), v.value}) {
+			v := at(m.versions[k], seq)
+			if v == nil {
+				continue
+			}
+			if value, found := v.by(now); found && !yield(Entry{[]byte(k), value}) {
 				return
 			}
 		}
@@ -204,8 +246,8 @@ func (m *Model) rewrite(change func([]version) []version) {
 
 // Clone returns a copy that shares keys and values, which are never changed.
 func (m *Model) Clone() *Model {
-	c := &Model{Merge: m.Merge, versions: make(map[string][]version, len(m.versions)), keys: slices.Clone(m.Keys()),
-		sorted: len(m.keys)}
+	c := &Model{Merge: m.Merge, Now: m.Now, versions: make(map[string][]version, len(m.versions)),
+		keys: slices.Clone(m.Keys()), sorted: len(m.keys)}
 	for k, versions := range m.versions {
 		c.versions[k] = versions[:len(versions):len(versions)]
 	}

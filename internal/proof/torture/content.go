@@ -102,12 +102,16 @@ func (s *Session) Compare(snapshot *engine.Snapshot) error {
 
 // compare checks that the state of snapshot (nil for the newest) is that of the history at at.
 func (s *Session) compare(snapshot *engine.Snapshot, at key.SeqNum) error {
+	now, err := s.timeOf(snapshot)
+	if err != nil {
+		return err
+	}
 	entries, err := Content(s.Engine, snapshot)
 	if err != nil {
 		return err
 	}
 	i := 0
-	for want := range s.History.Entries(nil, nil, at) {
+	for want := range s.History.EntriesBy(now, nil, nil, at) {
 		if i == len(entries) || !bytes.Equal(entries[i].Key, want.Key) || !bytes.Equal(entries[i].Value, want.Value) {
 			return mismatch("scan at %d: position %d of %d is not %.40q as it should be", at, i, len(entries), want.Key)
 		}
@@ -117,7 +121,7 @@ func (s *Session) compare(snapshot *engine.Snapshot, at key.SeqNum) error {
 		return mismatch("scan at %d: %.40q should not be there", at, entries[i].Key)
 	}
 	for _, k := range s.History.Keys() {
-		if _, exists := s.History.Get([]byte(k), at); exists {
+		if _, exists := s.History.GetBy(now, []byte(k), at); exists {
 			continue // the scan and its gets have seen it
 		}
 		if err := s.GetAt([]byte(k), snapshot, at); err != nil {

@@ -164,6 +164,7 @@ func prepare(w Workload) (state, error) {
 		start.fs = start.fs.Kill()
 	}
 	s.Abandon()
+	start.history.Ended(start.loss)
 	start.acknowledged, start.published = s.told, s.Published()
 	return start, err
 }
@@ -280,12 +281,13 @@ func (x *Explorer) examineAll(w Workload, s state, depth int, where string) {
 	if s.loss == oracle.Killed {
 		x.Stats.Kills++
 		img := s
-		img.fs, img.history = s.fs.Kill(), s.history.Clone()
+		img.fs, img.history = s.fs.Kill(), ended(s.history, oracle.Killed, x.Stats.Points)
 		x.examine(w, img, depth, where+"/kill")
 	}
 	for _, cut := range x.Cuts(depth, x.Stats.Points, s.fs.Unsynced(), s.fs.UnsyncedSectors()) {
 		img := s
-		img.fs, img.history, img.loss = s.fs.Image(cut.Policy, cut.Seed), s.history.Clone(), oracle.PowerCut
+		img.fs, img.loss = s.fs.Image(cut.Policy, cut.Seed), oracle.PowerCut
+		img.history = ended(s.history, oracle.PowerCut, x.Stats.Points+int(cut.Seed))
 		x.Stats.ByPolicy[cut.Policy]++
 		x.examine(w, img, depth, fmt.Sprintf("%s/%v:%d", where, cut.Policy, cut.Seed))
 	}
@@ -344,6 +346,7 @@ func openAndRead(s *Session) error {
 func (x *Explorer) recoverAndJudge(s *Session, loss oracle.Loss, where string) bool {
 	if err := s.Open(); err != nil {
 		x.Stats.Failed++
+		noteTime(&x.Stats.Counts, err)
 		x.Fail(where, err)
 		return false
 	}
@@ -380,6 +383,7 @@ func (x *Explorer) useOn(w Workload, s *Session, where string) {
 	for _, next := range []state{{fs: cut, history: later, loss: oracle.PowerCut},
 		{fs: s.medium.Kill(), history: s.History, loss: oracle.Killed}} {
 		w.Options.FS = next.fs
+		next.history.Ended(next.loss)
 		again := NewSession(w.Options, next.history)
 		x.Stats.Images++
 		x.recoverAndJudge(again, next.loss, where+"/again")

@@ -27,6 +27,8 @@ type Tally struct {
 	PowerCuts   int
 	Values      ValueStats
 	Streams     StreamStats
+	Ends        int // entries put that end
+	ClockSet    int // times
 	oracle.Counts
 }
 
@@ -42,14 +44,16 @@ func (t *Tally) Add(o Tally) {
 	t.PowerCuts += o.PowerCuts
 	t.Values.Add(o.Values)
 	t.Streams.Add(o.Streams)
+	t.Ends += o.Ends
+	t.ClockSet += o.ClockSet
 	t.Counts.Add(o.Counts)
 }
 
 func (t Tally) String() string {
 	return fmt.Sprintf("ops=%d commits=%d scans=%d structural=%d comparisons=%d reopened=%d killed=%d power_cuts=%d "+
-		"%v %v %v",
+		"%v %v ends=%d clock_set=%d %v",
 		t.Operations, t.Commits, t.Scans, t.Structural, t.Comparisons, t.Reopened, t.Killed, t.PowerCuts, t.Values,
-		t.Streams, t.Counts)
+		t.Streams, t.Ends, t.ClockSet, t.Counts)
 }
 
 // limits of a differential run.
@@ -76,6 +80,8 @@ type differential struct {
 
 	crashInRecovery bool
 	powerLost       bool // since the last completed recovery
+
+	end key.Time // of an entry that was put not long ago
 }
 
 // walk is an iterator held open, and what it must yield.
@@ -128,6 +134,7 @@ func newDifferential(m *Mix, seed, stream uint64) *differential {
 	if (seed+stream)%2 == 0 {
 		d.opts.Partial = nil
 	}
+	d.isDead = func() bool { return d.fs.Crashed() }
 	return d
 }
 
@@ -180,6 +187,9 @@ func (d *differential) operation() error {
 	if d.mix.Streams > 0 && d.r.Float64() < d.mix.Streams {
 		return d.stream()
 	}
+	if d.mix.Ends > 0 && d.r.Float64() < d.mix.Ends/5 {
+		d.setClock()
+	}
 	switch p := d.r.IntN(100); {
 	case p < 1:
 		return d.ingest()
@@ -223,6 +233,10 @@ func (d *differential) ingest() error {
 func (d *differential) batch(n int) *batch.Batch {
 	var b batch.Batch
 	for range n {
+		if d.mix.Ends > 0 && d.r.Float64() < d.mix.Ends {
+			d.putUntil(&b)
+			continue
+		}
 		d.mix.change(d.r, &b)
 	}
 	d.tally.Commits++
@@ -268,12 +282,16 @@ func (d *differential) newWalk() (*walk, error) {
 	if s != nil {
 		at = s.Seq()
 	}
+	now, err := d.timeOf(s)
+	if err != nil {
+		return nil, err
+	}
 	it, err := d.Engine.NewIterator(s, lo, hi)
 	if err != nil {
 		return nil, err
 	}
 	w := &walk{it: it, at: -1}
-	for e := range d.History.Entries(lo, hi, at) {
+	for e := range d.History.EntriesBy(now, lo, hi, at) {
 		if w.entries = append(w.entries, e); len(w.entries) > 3000 && hi == nil {
 			break
 		}
@@ -449,11 +467,10 @@ func (d *differential) restructure() error {
 		return d.Flush()
 	case p < 24:
 		d.note("flush step")
-		_, err := d.Engine.FlushStep()
-		return err
+		return flushStep(d.Session)
 	case p < 44:
 		d.note("compact step")
-		_, err := d.Engine.CompactStep()
+		_, err := d.compactStep()
 		return err
 	case p < 54:
 		d.note("sync step")
@@ -547,7 +564,14 @@ func (d *differential) openOn(fs *memfs.FS, loss oracle.Loss) error {
 	if d.crashInRecovery && d.r.IntN(3) == 0 {
 		d.setCrash(12)
 	}
+	if d.History.Ended(loss); d.powerLost {
+		d.History.Ended(oracle.PowerCut)
+	}
+	if d.mix.Ends > 0 && d.r.IntN(2) == 0 {
+		d.setClock()
+	}
 	err := d.Open()
+	noteTime(&d.tally.Counts, err)
 	if d.fs.Crashed() {
 		d.powerLost = d.powerLost || loss == oracle.PowerCut
 		return d.crash()

@@ -314,10 +314,12 @@ func (x *Injector) resume(s *Session, met error) error {
 
 func (x *Injector) recover(w Workload, img state, where string) {
 	w.Options.FS = img.fs
+	img.history.Ended(oracle.PowerCut) // at least: the page that a kill leaves may be what has failed
 	s := NewSession(w.Options, img.history)
 	defer s.Abandon()
 	if err := s.Open(); err != nil {
 		x.Stats.Failed++
+		noteTime(&x.Stats.Counts, err)
 		x.Fail(where, err)
 		return
 	}

@@ -41,7 +41,7 @@ func follow(w Workload, medium *memfs.FS, start state, stats *observer.Stats, ru
 	f.disk, f.eyes = errfs.New(hooked, rules...), errfs.New(medium, blinders...)
 	f.Session = newRun(w, f.disk, medium, start.history)
 	f.opts = observer.Options{FS: keptOpen{f.eyes}, History: start.history, Stats: stats, Merge: mergeByDigest,
-		Random: w.Options.Random, Acknowledged: f.acknowledged, Published: f.Published}
+		Wall: f.wall.now, Random: w.Options.Random, Acknowledged: f.acknowledged, Published: f.Published}
 	return f
 }
 
@@ -122,9 +122,9 @@ func (f *followed) note(err error) {
 }
 
 // mayRefuse reports whether there may be no page, or one that leads nowhere: nothing was acknowledged yet, a power cut
-// has taken it, or a failure of the writer. A follower that cannot read the page says so.
+// has taken it, or a failure of the writer, or the writer has no page. A follower that cannot read the page says so.
 func (f *followed) mayRefuse() bool {
-	return f.acknowledged() == 0 || f.disk.Faults() > 0
+	return f.acknowledged() == 0 || f.disk.Faults() > 0 || !f.Session.opts.Followers
 }
 
 // mayComeOfFault reports whether err is what a follower may answer when one of its calls fails: that fault, or that a

@@ -30,6 +30,7 @@ type Mix struct {
 	Load      bool    // begin with all keys present
 	Streams   float64 // share of operations that put a stream, or read a value piece by piece
 	Ranges    float64 // share of writes that delete a range
+	Ends      float64 // share of writes that end, and five times that of operations that set the clock
 }
 
 // KeyStyle is the form of keys.
@@ -51,29 +52,36 @@ func Mixes() []Mix {
 	}
 	roomy := o(8<<10, codec.S2, 0, false)
 	roomy.MemoryLimit = 64 << 20
+	paged := o(1024, codec.S2, 40<<10, true)
+	paged.Followers = true
 	return []Mix{
-		{"hot-keys", o(512, codec.None, 24<<10, true), 12, Numbered, 30, 0, 0.5, 0.02, 6, false, 0, 0},
-		{"defaults-small", o(8<<10, codec.S2, 0, true), 300, Numbered, 100, 0.001, 0.5, 0.01, 10, false, 0, 0},
-		{"tiny-pages", o(512, codec.S2, 96<<10, true), 400, Numbered, 300, 0.005, 0.2, 0.01, 10, false, 0, 0},
-		{"large-pages", o(64<<10, codec.Zstd, 0, true), 400, LongPrefix, 600, 0.005, 0.2, 0.008, 10, false, 0, 0},
-		{"binary-keys", o(1024, codec.None, 60<<10, true), 500, Binary, 60, 0.002, 0.3, 0.01, 20, false, 0, 0},
-		{"binary-background", o(4096, codec.S2, 60<<10, false), 500, Binary, 60, 0.002, 0.3, 0.01, 20, false, 0, 0},
-		{"process-only", o(4096, codec.None, 30<<10, true), 200, Numbered, 80, 0, 0, 0.02, 8, false, 0, 0},
-		{"sync-only", o(2048, codec.Zstd, 30<<10, true), 200, LongPrefix, 80, 0, 1, 0.02, 8, false, 0, 0},
-		{"giant-keys", o(8<<10, codec.S2, 0, true), 60, Giant, 50, 0.01, 0.5, 0.01, 4, false, 0, 0},
-		{"giant-keys-tiny-pages", o(512, codec.Zstd, 0, true), 60, Giant, 50, 0.01, 0.5, 0.01, 4, false, 0, 0},
-		{"extents", o(1024, codec.S2, 0, true), 80, Numbered, 4000, 0.05, 0.5, 0.01, 5, false, 0, 0},
-		{"extents-background", o(4096, codec.None, 0, false), 80, Numbered, 4000, 0.02, 0.5, 0.01, 5, false, 0, 0},
-		{"wide", o(4096, codec.S2, 0, true), 20000, Numbered, 600, 0, 0.1, 0.003, 60, true, 0, 0},
-		{"wide-background", roomy, 30000, LongPrefix, 300, 0, 0.1, 0.003, 60, true, 0, 0},
-		{"hot-background", o(8<<10, codec.S2, 90<<10, false), 30, Numbered, 200, 0.001, 0.5, 0.02, 10, false, 0, 0},
-		{"large-batches", o(8<<10, codec.S2, 0, true), 3000, Binary, 200, 0, 0.5, 0.15, 1500, false, 0, 0},
-		{"streams", o(4096, codec.S2, 0, true), 40, Numbered, 200, 0.001, 0.5, 0.02, 6, false, 0.03, 0},
+		{"hot-keys", o(512, codec.None, 24<<10, true), 12, Numbered, 30, 0, 0.5, 0.02, 6, false, 0, 0, 0},
+		{"defaults-small", o(8<<10, codec.S2, 0, true), 300, Numbered, 100, 0.001, 0.5, 0.01, 10, false, 0, 0, 0},
+		{"tiny-pages", o(512, codec.S2, 96<<10, true), 400, Numbered, 300, 0.005, 0.2, 0.01, 10, false, 0, 0, 0},
+		{"large-pages", o(64<<10, codec.Zstd, 0, true), 400, LongPrefix, 600, 0.005, 0.2, 0.008, 10, false, 0, 0, 0},
+		{"binary-keys", o(1024, codec.None, 60<<10, true), 500, Binary, 60, 0.002, 0.3, 0.01, 20, false, 0, 0, 0},
+		{"binary-background", o(4096, codec.S2, 60<<10, false), 500, Binary, 60, 0.002, 0.3, 0.01, 20, false, 0, 0, 0},
+		{"process-only", o(4096, codec.None, 30<<10, true), 200, Numbered, 80, 0, 0, 0.02, 8, false, 0, 0, 0},
+		{"sync-only", o(2048, codec.Zstd, 30<<10, true), 200, LongPrefix, 80, 0, 1, 0.02, 8, false, 0, 0, 0},
+		{"giant-keys", o(8<<10, codec.S2, 0, true), 60, Giant, 50, 0.01, 0.5, 0.01, 4, false, 0, 0, 0},
+		{"giant-keys-tiny-pages", o(512, codec.Zstd, 0, true), 60, Giant, 50, 0.01, 0.5, 0.01, 4, false, 0, 0, 0},
+		{"extents", o(1024, codec.S2, 0, true), 80, Numbered, 4000, 0.05, 0.5, 0.01, 5, false, 0, 0, 0},
+		{"extents-background", o(4096, codec.None, 0, false), 80, Numbered, 4000, 0.02, 0.5, 0.01, 5, false, 0, 0, 0},
+		{"wide", o(4096, codec.S2, 0, true), 20000, Numbered, 600, 0, 0.1, 0.003, 60, true, 0, 0, 0},
+		{"wide-background", roomy, 30000, LongPrefix, 300, 0, 0.1, 0.003, 60, true, 0, 0, 0},
+		{"hot-background", o(8<<10, codec.S2, 90<<10, false), 30, Numbered, 200, 0.001, 0.5, 0.02, 10, false, 0, 0, 0},
+		{"large-batches", o(8<<10, codec.S2, 0, true), 3000, Binary, 200, 0, 0.5, 0.15, 1500, false, 0, 0, 0},
+		{"streams", o(4096, codec.S2, 0, true), 40, Numbered, 200, 0.001, 0.5, 0.02, 6, false, 0.03, 0, 0},
 		{"streams-background", o(8<<10, codec.None, 200<<10, false),
-			40, LongPrefix, 200, 0.001, 0.5, 0.01, 6, false, 0.03, 0},
-		{"ranges", o(512, codec.None, 40<<10, true), 60, Numbered, 60, 0, 0.5, 0.02, 6, false, 0, 0.1},
-		{"ranges-binary", o(1024, codec.S2, 0, true), 500, Binary, 200, 0.002, 0.3, 0.01, 20, false, 0.01, 0.03},
-		{"ranges-background", o(4096, codec.S2, 60<<10, false), 400, LongPrefix, 100, 0.002, 0.3, 0.01, 10, false, 0, 0.05},
+			40, LongPrefix, 200, 0.001, 0.5, 0.01, 6, false, 0.03, 0, 0},
+		{"ranges", o(512, codec.None, 40<<10, true), 60, Numbered, 60, 0, 0.5, 0.02, 6, false, 0, 0.1, 0},
+		{"ranges-binary", o(1024, codec.S2, 0, true), 500, Binary, 200, 0.002, 0.3, 0.01, 20, false, 0.01, 0.03, 0},
+		{"ranges-background", o(4096, codec.S2, 60<<10, false),
+			400, LongPrefix, 100, 0.002, 0.3, 0.01, 10, false, 0, 0.05, 0},
+		{"ends", o(512, codec.None, 30<<10, true), 40, Numbered, 60, 0, 0.5, 0.03, 6, false, 0, 0.02, 0.5},
+		{"ends-followed", paged, 60, Binary, 200, 0.002, 0.3, 0.03, 10, false, 0.01, 0.02, 0.4},
+		{"ends-background", o(4096, codec.S2, 60<<10, false),
+			200, LongPrefix, 100, 0.002, 0.3, 0.01, 10, false, 0, 0.01, 0.3},
 	}
 }
 

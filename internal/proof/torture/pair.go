@@ -122,6 +122,7 @@ func (x *Injector) injectPair(w Workload, start state, p pair) {
 // goOn opens again after a fault, judges what is there and writes. Only a further fault may disturb any of that.
 func (x *Injector) goOn(s *Session, disk *errfs.FS, loss oracle.Loss) error {
 	s.Abandon()
+	s.History.Ended(oracle.PowerCut)
 	before := disk.Faults()
 	excused := func(err error) error {
 		if disk.Faults() > before && !errors.Is(err, ErrMismatch) {

@@ -17,6 +17,7 @@ import (
 	"lightningdb/internal/format/operand"
 	"lightningdb/internal/proof/oracle"
 	"lightningdb/internal/system/vfs"
+	"lightningdb/internal/system/vfs/errfs"
 	"lightningdb/internal/system/vfs/memfs"
 )
 
@@ -32,6 +33,7 @@ type Session struct {
 	told    key.SeqNum  // the newest that was acknowledged, and not by a process that was dead
 	values  *valueWatch // of the directory, in all of its lives
 	shrunk  RangeStats  // likewise
+	wall    *wall       // the clock by which entries end; nil for one that somebody else has
 	got     []byte
 }
 
@@ -41,7 +43,12 @@ func NewSession(opts engine.Options, h *oracle.History) *Session {
 	opts.Merge, opts.Partial, h.Merge = mergeByDigest, listed.Partial, mergeByDigest
 	values := newValueWatch()
 	opts.Events.Listener = values.hear
-	return &Session{History: h, opts: opts, values: values}
+	s := &Session{History: h, opts: opts, values: values}
+	if opts.Wall == nil {
+		s.wall = newWall(h)
+		s.opts.Wall = s.wall.now
+	}
+	return s
 }
 
 // keptOpen is a directory that outlives the engines on it.
@@ -61,7 +68,11 @@ func (s *Session) Open() error {
 		return fmt.Errorf("open: %w", err)
 	}
 	s.Engine, s.decided = e, key.SeqNum(e.Report().LastSequence)
-	return nil
+	if !s.opts.ReadOnly {
+		s.History.Keep(oracle.PowerCut) // Open has edited the manifest
+	}
+	_, err = s.timeOf(nil)
+	return err
 }
 
 // Published is the newest state that followers may show by now: that of the last acknowledged commit, or of one in
@@ -85,8 +96,17 @@ func (s *Session) Close() error {
 	s.Engine = nil
 	if err == nil {
 		s.History.Synced(s.History.Last())
+		if !s.faulted() { // a close on a full disk leaves the edit out, as the log has everything but the time
+			s.History.Keep(oracle.PowerCut)
+		}
 	}
 	return err
+}
+
+// faulted reports whether a call of the directory has failed on purpose.
+func (s *Session) faulted() bool {
+	disk, _ := s.opts.FS.(keptOpen).FS.(*errfs.FS)
+	return disk != nil && disk.Faults() > 0
 }
 
 // Abandon drops the engine after a crash, if it is open.
@@ -125,8 +145,12 @@ func (s *Session) commitBy(b *batch.Batch, sync bool, commit func() (key.SeqNum,
 
 func (s *Session) acknowledge() {
 	s.History.Acknowledge()
-	if s.isDead == nil || !s.isDead() {
-		s.told = s.History.Last()
+	if s.isDead != nil && s.isDead() {
+		return
+	}
+	s.told = s.History.Last()
+	if s.opts.Followers { // the page for them has it
+		s.History.Keep(oracle.Killed)
 	}
 }
 
@@ -157,6 +181,7 @@ func (s *Session) commitAtOnce(b *batch.Batch, commit func() (key.SeqNum, error)
 	case err == nil:
 		s.acknowledge()
 		s.History.Synced(s.History.Last())
+		s.History.Keep(oracle.PowerCut)
 	case !errors.Is(err, engine.ErrCommitUnknown):
 		s.History.Refuse()
 	}
@@ -178,6 +203,9 @@ func lastOfEach(b *batch.Batch) *batch.Batch {
 			last.Delete(op.Key)
 		case key.KindMerge:
 			last.Merge(operand.Operator(op.Value[0]), op.Key, op.Value[1:])
+		case key.KindPutUntil:
+			end, value := key.SplitEnd(op.Value)
+			last.PutUntil(op.Key, value, end)
 		default:
 			last.Put(op.Key, op.Value)
 		}
@@ -218,12 +246,16 @@ func (s *Session) Get(k []byte) error {
 
 // GetAt reads k at the state of snapshot (nil for the newest) and compares with the state at want.
 func (s *Session) GetAt(k []byte, snapshot *engine.Snapshot, want key.SeqNum) error {
+	now, err := s.timeOf(snapshot)
+	if err != nil {
+		return err
+	}
 	got, found, err := getAt(s.Engine, snapshot, s.got[:0], k)
 	if err != nil {
 		return fmt.Errorf("get %.40q: %w", k, err)
 	}
 	s.got = got
-	value, exists := s.History.Get(k, want)
+	value, exists := s.History.GetBy(now, k, want)
 	if found != exists || found && !bytes.Equal(got, value) {
 		return mismatch("get %.40q at %d: found %v, %d bytes; want %v, %d bytes", k, want, found, len(got), exists,
 			len(value))
@@ -242,7 +274,7 @@ func (s *Session) Sync() error {
 
 // Flush writes everything committed so far to tables.
 func (s *Session) Flush() error {
-	if err := s.Engine.Flush(); err != nil {
+	if err := s.editing(s.Engine.Flush); err != nil {
 		return err
 	}
 	s.History.Synced(s.History.Last())

@@ -82,19 +82,23 @@ func ingest(prefix string, from, to, n int) step {
 	return func(s *Session) error { return s.Ingest(operations(s, prefix, from, to, n)) }
 }
 
-func flushStep(s *Session) error { _, err := s.Engine.FlushStep(); return err }
+func flushStep(s *Session) error {
+	return s.editing(func() error { _, err := s.Engine.FlushStep(); return err })
+}
+
 func cleanStep(s *Session) error { _, err := s.Engine.CleanStep(); return err }
 
 func compactSteps(s *Session) error {
 	for {
-		if worked, err := s.Engine.CompactStep(); err != nil || !worked {
+		if worked, err := s.compactStep(); err != nil || !worked {
 			return err
 		}
 	}
 }
 
 func compact(s *Session) error {
-	if err := s.Engine.Compact(context.Background(), nil, nil); err != nil {
+	err := s.editing(func() error { return s.Engine.Compact(context.Background(), nil, nil) })
+	if err != nil {
 		return err
 	}
 	s.History.Synced(s.History.Last())

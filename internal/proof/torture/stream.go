@@ -122,7 +122,11 @@ func (s *Session) view(k []byte, snapshot *engine.Snapshot, at key.SeqNum) (*vie
 	if snapshot != nil {
 		from = snapshot
 	}
-	want, exists := s.History.Get(k, at)
+	now, err := s.timeOf(snapshot)
+	if err != nil {
+		return nil, err
+	}
+	want, exists := s.History.GetBy(now, k, at)
 	value, err := transaction.OpenValue(context.Background(), from, k, newest.Over)
 	switch {
 	case errors.Is(err, transaction.ErrNotFound) && !exists:

@@ -66,7 +66,7 @@ func CrashWorkloads() []Workload {
 		{Name: "large-values", Options: tiny, Prepare: put("x", 5000, true), Run: steps((*Session).Open,
 			put("v", 9000, false), put("w", 30000, true), (*Session).Flush, put("v", 7000, true), remove("w"), compact,
 			read("v"), cleanStep)},
-	}, treeWorkloads(), valueWorkloads(), rangeWorkloads(), lifeWorkloads())
+	}, treeWorkloads(), valueWorkloads(), rangeWorkloads(), endWorkloads(), lifeWorkloads())
 }
 
 // treeWorkloads are those about what is in the tables, and when.

@@ -113,6 +113,7 @@ func (r report) writeJSON(out io.Writer) {
 		"peak_rss":   peakRSS(),
 		"acked_lost": r.total.AckedLost, "torn_txns": r.total.TornTxns, "holes": r.total.Holes,
 		"vanished_reads": r.total.VanishedReads, "wrong_data": r.total.WrongData, "panics": r.total.Panics,
+		"ended_shown": r.total.EndedShown, "ends_came_back": r.total.EndsCameBack,
 	}
 	if r.checked {
 		line["lost_writes"] = r.lost
@@ -124,7 +125,8 @@ func (r report) writeJSON(out io.Writer) {
 		level := map[string]any{"count": o.Count, "minimum": o.Minimum, "injected_total": o.Injected,
 			"failures": o.Failures, "dur_s": seconds(o.Duration), "per_core_s": float64(int64(r.rate(o)*10)) / 10,
 			"problem": o.Problem(), "acked_lost": o.AckedLost, "torn_txns": o.TornTxns, "holes": o.Holes,
-			"vanished_reads": o.VanishedReads, "wrong_data": o.WrongData, "panics": o.Panics, "lost_writes": o.LostWrites}
+			"vanished_reads": o.VanishedReads, "wrong_data": o.WrongData, "panics": o.Panics, "lost_writes": o.LostWrites,
+			"ended_shown": o.EndedShown, "ends_came_back": o.EndsCameBack}
 		if o.Level.Followed {
 			level["misled_followers"], level["followers"] = o.Followers.Misled, o.Followers.Opened
 			level["followers_shown"], level["followers_refused"] = o.Followers.Shown, o.Followers.Refused

@@ -32,7 +32,7 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 	}
 	want := map[string]string{
 		"": "seed commit go os dur_s skipped peak_rss acked_lost torn_txns holes vanished_reads wrong_data panics " +
-			"lost_writes misled_followers",
+			"lost_writes misled_followers ended_shown ends_came_back",
 		"crash": "workloads io_points io_points_hit_percent images policies nested_max acked_txns acked_lost torn_txns " +
 			"holes vanished_reads recover_ms misled_followers followers followers_shown followers_refused " +
 			"followers_expired",
@@ -49,7 +49,7 @@ func TestTorture_printsEveryNumber(t *testing.T) {
 			"wrong_data panics",
 		"iso": "txns aborts_percent cycles_by_type lost_writes checker_ms overlapped refused unknown kills " +
 			"power_cuts",
-		"metamorphic": "ops option_sets divergences streams streams_broken values_viewed",
+		"metamorphic": "ops option_sets divergences streams streams_broken values_viewed ended_shown ends_came_back",
 		"sim":         "seeds steps virtual_time_s generations misled_followers streams values_viewed checkpoints",
 	}
 	for level, names := range want {
