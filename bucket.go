@@ -21,10 +21,10 @@ import (
 // it.
 //
 // Of a DB each write is a commit, which is made only if the bucket is there at that moment; if it has indexes, it is an
-// Update, with the errors of that. Of a Tx it is part of the
-// transaction, which conflicts with whoever drops or moves the bucket. Of a Snapshot writes give ErrReadOnlyTx.
-// A bucket that has been dropped gives ErrNoBucket; one that was moved goes on. Merge calls Options.Merge, with the key
-// in the bucket.
+// Update, with the errors of that. Of a Tx it is part of the transaction, which conflicts with whoever drops or moves
+// the bucket. Of a Snapshot writes give ErrReadOnlyTx. A bucket that has been dropped gives ErrNoBucket; one that was
+// moved goes on. Merge calls Options.Merge, with the key in the bucket; in one with indexes it, Add and the like read
+// the key and put the result, which does not expire, and a delete of a range reads the rows unless it is all of them.
 type Bucket struct {
 	from    scoped
 	db      *DB              // which from is; nil if it is none

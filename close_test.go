@@ -43,7 +43,7 @@ var (
 var closeResults = []error{
 	ErrClosed, ErrOpenReaders, ErrNotFound, ErrConflict, ErrDeadlock, ErrTxInUse, ErrReadOnlyTx, ErrManagedTx, ErrNested,
 	ErrSavepointVoid, ErrFutureSequence, ErrSnapshotExpired, ErrMerge, ErrNoWriter, ErrNoBucket, ErrBucketExists,
-	ErrBucketName,
+	ErrBucketName, ErrNoIndex,
 }
 
 // receive calls use with a value of some type that lives until use returns.
@@ -113,9 +113,11 @@ func withBuckets(sources map[string]map[string]receive) map[string]map[string]re
 // receivers says how the test comes by values of each exported type with methods.
 var receivers = map[string]map[string]receive{
 	"DB": sources["DB"], "Tx": sources["Tx"], "Snapshot": sources["Snapshot"], "Bucket": sources["Bucket"],
-	"Range":  rangesOf(func(r *Range, use func(any)) error { use(r); return nil }),
-	"Cursor": rangesOf(func(r *Range, use func(any)) error { c := r.Cursor(); use(c); return c.Close() }),
-	"Batch":  {"": func(_ *caller, use func(any)) error { use(new(Batch)); return nil }},
+	"IndexReader": readersOf(func(r *IndexReader, use func(any)) error { use(r); return nil }),
+	"IndexRange":  readersOf(func(r *IndexReader, use func(any)) error { use(r.Range(nil, nil)); return nil }),
+	"Range":       rangesOf(func(r *Range, use func(any)) error { use(r); return nil }),
+	"Cursor":      rangesOf(func(r *Range, use func(any)) error { c := r.Cursor(); use(c); return c.Close() }),
+	"Batch":       {"": func(_ *caller, use func(any)) error { use(new(Batch)); return nil }},
 	"Follower": {
 		"that is closed meanwhile": func(c *caller, use func(any)) error { use(c.round.follower); return nil },
 		"of its own": func(c *caller, use func(any)) error {
@@ -165,6 +167,19 @@ func rangesOf(then func(r *Range, use func(any)) error) map[string]receive {
 					err = then(from.(ranger).Range(nil, nil), use)
 				}), err)
 			}
+		}
+	}
+	return of
+}
+
+// readersOf gives then readers of an index of all buckets.
+func readersOf(then func(r *IndexReader, use func(any)) error) map[string]receive {
+	of := make(map[string]receive)
+	for name, source := range sources["Bucket"] {
+		of[name] = func(c *caller, use func(any)) (err error) {
+			return errors.Join(source(c, func(from any) {
+				err = then(from.(*Bucket).Index("x"), use)
+			}), err)
 		}
 	}
 	return of
@@ -287,6 +302,7 @@ var kindTypes = map[string]reflect.Type{
 	"DB": reflect.TypeFor[*DB](), "Tx": reflect.TypeFor[*Tx](), "Snapshot": reflect.TypeFor[*Snapshot](),
 	"Range": reflect.TypeFor[*Range](), "Cursor": reflect.TypeFor[*Cursor](), "Batch": reflect.TypeFor[*Batch](),
 	"Follower": reflect.TypeFor[*Follower](), "Bucket": reflect.TypeFor[*Bucket](),
+	"IndexReader": reflect.TypeFor[*IndexReader](), "IndexRange": reflect.TypeFor[*IndexRange](),
 }
 
 // checkReceivers reads the source for exported types with methods that the test does not know.
@@ -337,6 +353,7 @@ func mapKeys[V any](m map[string]V) iter.Seq[string] {
 func newCloseRound(t *testing.T, random *rand.Rand) *closeRound {
 	r := &closeRound{t: t, files: memfs.New()}
 	db, err := Open("", &Options{MemoryLimit: 10 << 20, Durability: Process, fs: sharedFS{r.files}, followers: true,
+		Indexes: []Index{{Bucket: []string{"b"}, Name: "x", Keys: byValue}},
 		Merge: func(_, old, argument []byte) ([]byte, error) {
 			return append(old[:len(old):len(old)], argument...), nil
 		}})
@@ -433,6 +450,8 @@ func (c *caller) callOnce(receiver reflect.Value, late bool) {
 	case *Range:
 		c.check(name+", then Err", r.Err())
 	case *Cursor:
+		c.check(name+", then Err", r.Err())
+	case *IndexRange:
 		c.check(name+", then Err", r.Err())
 	}
 }
@@ -559,10 +578,9 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 		}
 		err = v.Err()
 	case *Cursor:
-		for ok := v.First(); ok; ok = v.Next() {
-			v.Value()
-		}
-		err = errors.Join(v.Err(), v.Close())
+		err = walkCursor(v)
+	case *IndexReader, *IndexRange:
+		err = walkIndex(v)
 	case *Snapshot:
 		if v != nil {
 			_, err = v.Get([]byte("key"))
@@ -587,7 +605,7 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 			err = errors.Join(err, v.Close())
 		}
 	case []byte, bool, int, int64, uint64, string, time.Time, Savepoint, Metrics, WriterStatus, RecoveryReport,
-		checkpoint.Source:
+		checkpoint.Source, []IndexFault:
 	default:
 		c.round.t.Errorf("%s gives a %v: this test has to be told what to do with it", name, result.Type())
 	}
@@ -595,6 +613,24 @@ func (c *caller) look(name string, result reflect.Value, mustClose bool) {
 		c.round.t.Errorf("%s after Close: %v", name, err)
 	}
 	c.check(name, err)
+}
+
+func walkCursor(c *Cursor) error {
+	for ok := c.First(); ok; ok = c.Next() {
+		c.Value()
+	}
+	return errors.Join(c.Err(), c.Close())
+}
+
+// walkIndex reads all of an index by a reader or range of it.
+func walkIndex(by any) error {
+	r, ok := by.(*IndexRange)
+	if !ok {
+		r = by.(*IndexReader).Range(nil, nil)
+	}
+	for range r.All() {
+	}
+	return r.Err()
 }
 
 func (c *caller) check(name string, err error) {

@@ -37,7 +37,8 @@
 // Options.Indexes declares indexes of buckets: functions that say under which other keys a row is found. Every write
 // of the bucket keeps them, in the same commit; a unique index gives no two rows one key. Bucket.Index reads them. A
 // bucket with an index that is not declared any more can be read; DropIndex makes it one that can be written. A merge
-// in a bucket with indexes reads the key.
+// in a bucket with indexes reads the key and puts the result, for good: also where it was to expire. DB.CheckIndexes
+// compares indexes with their rows.
 //
 // # Merges
 //

@@ -993,3 +993,109 @@ func ExampleDB_PutUntil() {
 	// true <nil>
 	// true
 }
+
+// No two users have one e-mail address, and a user is found by it.
+func ExampleBucket_Index() {
+	byMail := lightningdb.Index{Bucket: []string{"users"}, Name: "mail", Version: 1, Unique: true,
+		Keys: func(_, value []byte, yield func(indexKey []byte)) {
+			if mail, _, ok := bytes.Cut(value, []byte(" ")); ok {
+				yield(mail)
+			}
+		}}
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, Indexes: []lightningdb.Index{byMail}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	users, err := db.CreateBucket("users")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(users.Put([]byte("1"), []byte("ann@example.org Ann")))
+	err = users.Put([]byte("2"), []byte("ann@example.org Bob"))
+	var unique *lightningdb.UniqueError
+	if errors.As(err, &unique) {
+		fmt.Printf("user %s has %s\n", unique.Key, unique.IndexKey)
+	}
+	id, user, err := users.Index("mail").Get([]byte("ann@example.org"))
+	fmt.Printf("%s: %s %v\n", id, user, err)
+	// Output:
+	// <nil>
+	// user 1 has ann@example.org
+	// 1: ann@example.org Ann <nil>
+}
+
+// A row has as many index keys as its function yields.
+func ExampleBucket_Index_tags() {
+	byTag := lightningdb.Index{Bucket: []string{"notes"}, Name: "tag", Version: 1,
+		Keys: func(_, value []byte, yield func(indexKey []byte)) {
+			for _, word := range strings.Fields(string(value)) {
+				if tag, ok := strings.CutPrefix(word, "#"); ok {
+					yield([]byte(tag))
+				}
+			}
+		}}
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, Indexes: []lightningdb.Index{byTag}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	notes, err := db.CreateBucket("notes")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for id, note := range []string{"bread #shop", "call Ann #phone #work", "milk #shop"} {
+		if err := notes.Put(fmt.Append(nil, id), []byte(note)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	shop := notes.Index("tag").Equal([]byte("shop"))
+	for id, note := range shop.All() {
+		fmt.Printf("%s: %s\n", id, note)
+	}
+	tags := notes.Index("tag").Range(nil, nil)
+	for tag, id := range tags.Keys() {
+		fmt.Printf("%s/%s ", tag, id)
+	}
+	fmt.Println(errors.Join(shop.Err(), tags.Err()))
+	// Output:
+	// 0: bread #shop
+	// 2: milk #shop
+	// phone/1 shop/0 shop/2 work/1 <nil>
+}
+
+// What an index covers is read without the rows, however long these are.
+func ExampleBucket_Index_covering() {
+	byAuthor := lightningdb.Index{Bucket: []string{"books"}, Name: "author", Version: 1,
+		Keys: func(_, value []byte, yield func(indexKey []byte)) {
+			author, _, _ := bytes.Cut(value, []byte("\n"))
+			yield(author)
+		},
+		Cover: func(_, value []byte) []byte { // the title
+			return bytes.SplitN(value, []byte("\n"), 3)[1]
+		}}
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, Indexes: []lightningdb.Index{byAuthor}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	books, err := db.CreateBucket("books")
+	if err != nil {
+		log.Fatal(err)
+	}
+	text := strings.Repeat("words ", 1000)
+	for id, head := range []string{"Woolf\nOrlando\n", "Defoe\nRoxana\n", "Woolf\nThe Waves\n"} {
+		if err := books.Put(fmt.Append(nil, id), []byte(head+text)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	woolf := books.Index("author").Equal([]byte("Woolf"))
+	for id, title := range woolf.Covers() {
+		fmt.Printf("%s: %s\n", id, title)
+	}
+	fmt.Println(woolf.Err())
+	// Output:
+	// 0: Orlando
+	// 2: The Waves
+	// <nil>
+}

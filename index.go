@@ -7,6 +7,7 @@ import (
 	"lightningdb/internal/model/catalog"
 	"lightningdb/internal/model/index"
 	"lightningdb/internal/model/rows"
+	"lightningdb/internal/system/calls"
 	"lightningdb/internal/transaction"
 )
 
@@ -24,12 +25,20 @@ type (
 
 	// IndexRange is rows in the order of index keys, then of keys, in one state: loops over All (key, value), Keys (index
 	// key, key) and Covers (key, what Index.Cover returned), of which Err tells whether they reached the end, as that of a
-	// Range does. Reverse and Limit(n) return it. What a loop yields is the program's to keep.
+	// Range does. Reverse and Limit(n) return it. What a loop yields is the program's to keep. In a transaction it sees
+	// what is written while it runs; it reads up to 256 rows ahead, which count as read also if it ends before them, but
+	// never more than Limit.
 	IndexRange = index.Range
 
 	// UniqueError says that the row Wanted did not get the IndexKey of the unique Index (string), which the row Key has:
 	// all three []byte. Error does not show them. errors.Is(err, ErrUnique) holds for it: see Unwrap.
 	UniqueError = index.UniqueError
+
+	// IndexFault says where the Index (string) of Bucket ([]string) is wrong, for IndexKey and Key (of the row, []byte).
+	// Kind (string) is "missing" if it does not lead to the row, "left over" if it leads to one that is not there or has
+	// another index key, "cover" if it covers something else, "end" if it expires at another time than the row, "not
+	// unique" if the row before has the same key of a unique index.
+	IndexFault = index.Fault
 )
 
 // Index returns the index of that name; of a DB each call and loop of it reads one state, the newest.
@@ -62,9 +71,25 @@ func (db *DB) DropIndex(name string, path ...string) error {
 	})
 }
 
+// CheckIndexes compares the indexes that Options.Indexes declares with what their functions give for the rows of their
+// buckets, in one state, the newest. It returns up to 1,000 faults, of which there should be none: a function that does
+// not give the same for the same makes them, and Salvage where it has lost something. To mend an index, DropIndex it
+// and open the database again. It reads every row of such buckets, and ends early with the error of ctx.
+func (db *DB) CheckIndexes(ctx context.Context) ([]IndexFault, error) {
+	if db.engine.Closed() {
+		return nil, ErrClosed
+	}
+	s := db.Snapshot()
+	defer s.Close()
+	return db.indexes.Check(calls.OrBackground(ctx), s.keys)
+}
+
 // buildIndexes builds the indexes that are declared and not there, each in a commit.
 func (db *DB) buildIndexes() error {
-	return db.indexes.Build(rowsOf(db), func(build func(in func(space.Space) transaction.In) error) error {
-		return db.Update(context.Background(), func(tx *Tx) error { return build(tx.in) })
-	})
+	with := func(i Isolation) index.Update {
+		return func(do func(in func(space.Space) transaction.In) error) error {
+			return db.UpdateWith(context.Background(), TxOptions{Isolation: i}, func(tx *Tx) error { return do(tx.in) })
+		}
+	}
+	return db.indexes.Build(rowsOf(db), with(SnapshotIsolation), with(Serializable))
 }

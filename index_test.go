@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -44,12 +46,33 @@ func declared() []Index {
 	}
 }
 
-// indexed is a bucket with indexes as a map.
-type indexed model
+// indexed is a bucket with indexes: the values of its rows, and when those end that do, in nanoseconds.
+type indexed struct {
+	rows model
+	ends map[string]int64
+}
+
+func rowsFor(m model) indexed { return indexed{m, map[string]int64{}} }
+
+func (m indexed) clone() indexed { return indexed{maps.Clone(m.rows), maps.Clone(m.ends)} }
+
+// end removes what has ended.
+func (m indexed) end(now int64) {
+	for k, end := range m.ends {
+		if end <= now {
+			m.remove(k)
+		}
+	}
+}
+
+func (m indexed) remove(k string) {
+	delete(m.rows, k)
+	delete(m.ends, k)
+}
 
 // breaks reports whether another row has the value.
 func (m indexed) breaks(key, value string) bool {
-	for k, v := range m {
+	for k, v := range m.rows {
 		if k != key && v == value && value != "" {
 			return true
 		}
@@ -57,27 +80,30 @@ func (m indexed) breaks(key, value string) bool {
 	return false
 }
 
-// change does one write in b and in the model.
-func (m indexed) change(t *rapid.T, b *Bucket) {
+// change does one write in b and in the model. now is the time of the database.
+func (m indexed) change(t *rapid.T, b *Bucket, now int64) {
 	drawn := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 0xff}), 0, 3)
 	key, arg := drawn.Draw(t, "key"), drawn.Draw(t, "argument")
-	k, next, broken := string(key), string(arg), false
+	k, next, end := string(key), string(arg), int64(0)
 	var err error
-	switch rapid.IntRange(0, 6).Draw(t, "verb") {
-	case 0, 1, 2:
+	switch rapid.IntRange(0, 8).Draw(t, "verb") {
+	case 0, 1:
 		err = b.Put(key, arg)
-	case 3:
-		err = b.Append(key, arg)
-		next = m[k] + next
-	case 4:
-		requireNil(t, b.Delete(key))
-		delete(m, k)
-		return
+	case 2, 3, 4:
+		end = now + rapid.Int64Range(-1, 3).Draw(t, "until")
+		err = b.PutUntil(key, arg, nanos(end))
 	case 5:
+		err = b.Append(key, arg)
+		next = m.rows[k] + next
+	case 6:
+		requireNil(t, b.Delete(key))
+		m.remove(k)
+		return
+	case 7:
 		requireNil(t, b.DeletePrefix(key))
-		for at := range m {
+		for at := range m.rows {
 			if strings.HasPrefix(at, k) {
-				delete(m, at)
+				m.remove(at)
 			}
 		}
 		return
@@ -85,16 +111,22 @@ func (m indexed) change(t *rapid.T, b *Bucket) {
 		err = b.Put(append(key, 'a'), arg)
 		k += "a"
 	}
-	if broken = m.breaks(k, next); !broken {
-		m[k] = next
-	}
+	broken := m.breaks(k, next)
 	var unique *UniqueError
 	if errors.Is(err, ErrUnique) != broken || err != nil && !broken {
 		t.Fatalf("%q to %q: %v, breaks the rule: %v", k, next, err, broken)
 	}
-	if broken && (!errors.As(err, &unique) || m[string(unique.Key)] != next || string(unique.Wanted) != k) {
+	if broken && (!errors.As(err, &unique) || m.rows[string(unique.Key)] != next || string(unique.Wanted) != k) {
 		t.Fatalf("%q to %q: %+v", k, next, unique)
 	}
+	if broken {
+		return
+	}
+	m.rows[k] = next
+	if delete(m.ends, k); end != 0 {
+		m.ends[k] = end
+	}
+	m.end(now)
 }
 
 // check compares the indexes of b with what their functions give for the model.
@@ -102,7 +134,7 @@ func (m indexed) check(t rapid.TB, b *Bucket) {
 	t.Helper()
 	for _, x := range declared() {
 		var keys, all, covers []string
-		for k, v := range m {
+		for k, v := range m.rows {
 			rows := map[string]bool{}
 			x.Keys([]byte(k), []byte(v), func(ik []byte) { rows[string(index.AppendRow(nil, ik, []byte(k)))] = true })
 			for row := range rows {
@@ -114,9 +146,9 @@ func (m indexed) check(t rapid.TB, b *Bucket) {
 			_, rowKey, _ := index.CutRow([]byte(row))
 			k, covered := string(rowKey), ""
 			if x.Cover != nil {
-				covered = string(x.Cover(rowKey, []byte(m[k])))
+				covered = string(x.Cover(rowKey, []byte(m.rows[k])))
 			}
-			all, covers = append(all, k+"="+m[k]), append(covers, k+"="+covered)
+			all, covers = append(all, k+"="+m.rows[k]), append(covers, k+"="+covered)
 		}
 		r := b.Index(x.Name).Range(nil, nil)
 		var gotKeys, gotAll, gotCovers []string
@@ -143,25 +175,33 @@ func (m indexed) check(t rapid.TB, b *Bucket) {
 	}
 }
 
-// An index that differs from its rows hides some of them, or shows what is not there.
+// An index that differs from its rows hides some of them, or shows what is not there, now or when a row ends.
 func TestIndex_isAlwaysWhatItsFunctionGives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		db, err := Open("", &Options{InMemory: true, Indexes: declared()})
+		now := int64(100)
+		db, err := Open("", &Options{InMemory: true, Indexes: declared(), wall: func() time.Time { return nanos(now) }})
 		requireNil(t, err)
 		defer db.Close()
 		b, err := db.CreateBucket("b")
 		requireNil(t, err)
-		m := indexed{}
+		m := rowsFor(model{})
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			now += rapid.Int64Range(0, 2).Draw(t, "later")
+			m.end(now)
 			if rapid.Bool().Draw(t, "by a handle") {
-				m.change(t, b)
+				m.change(t, b, now)
 			} else {
-				m = m.update(t, db)
+				m = m.update(t, db, now)
 			}
 			m.check(t, b)
+			requireNoFaults(t, db)
 		}
+		now += 10
+		m.end(now)
+		m.check(t, b)
+		requireNoFaults(t, db)
 		requireNil(t, b.DeleteRange(nil, nil))
-		indexed{}.check(t, b)
+		rowsFor(nil).check(t, b)
 		requireNil(t, db.DropBucket("b"))
 		if left := stored(t, db); strings.Count(left, "\n") != 1 {
 			t.Fatalf("besides the next id a drop leaves\n%s", left)
@@ -169,27 +209,35 @@ func TestIndex_isAlwaysWhatItsFunctionGives(t *testing.T) {
 	})
 }
 
+func requireNoFaults(t rapid.TB, db *DB) {
+	t.Helper()
+	faults, err := db.CheckIndexes(context.Background())
+	if len(faults) > 0 || err != nil {
+		t.Fatalf("faults %q, %v", faults, err)
+	}
+}
+
 // update changes the bucket in a transaction, of which parts are taken back, in one way and another.
-func (m indexed) update(t *rapid.T, db *DB) indexed {
+func (m indexed) update(t *rapid.T, db *DB, now int64) indexed {
 	o := TxOptions{Isolation: rapid.SampledFrom([]Isolation{Serializable, SnapshotIsolation}).Draw(t, "isolation")}
 	keep := rapid.Bool().Draw(t, "commit")
-	next := indexed(cloneModel(model(m)))
+	next := m.clone()
 	no := errors.New("no")
 	err := db.UpdateWith(context.Background(), o, func(tx *Tx) error {
 		b, err := tx.Bucket("b")
 		requireNil(t, err)
-		next.change(t, b)
+		next.change(t, b, now)
 		s, err := tx.Savepoint()
 		requireNil(t, err)
-		back := indexed(cloneModel(model(next)))
-		back.change(t, b)
+		back := next.clone()
+		back.change(t, b, now)
 		back.check(t, b)
 		requireNil(t, tx.RollbackTo(s))
-		err = tx.Update(func(tx *Tx) error { back = indexed(cloneModel(model(next))); back.change(t, b); return no })
+		err = tx.Update(func(tx *Tx) error { back = next.clone(); back.change(t, b, now); return no })
 		if !errors.Is(err, no) {
 			t.Fatal(err)
 		}
-		next.change(t, b)
+		next.change(t, b, now)
 		next.check(t, b)
 		if !keep {
 			return no
@@ -201,14 +249,6 @@ func (m indexed) update(t *rapid.T, db *DB) indexed {
 		return next
 	}
 	return m
-}
-
-func cloneModel(m model) model {
-	c := model{}
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }
 
 // Two users with one e-mail address would each get the other's letters.
@@ -274,7 +314,7 @@ func TestIndex_mergesOfOneKeyAreAConflict(t *testing.T) {
 	if err := other.Commit(); !errors.Is(err, ErrConflict) {
 		t.Fatalf("%v, want a conflict", err)
 	}
-	indexed{"k": "1"}.check(t, b)
+	rowsFor(model{"k": "1"}).check(t, b)
 }
 
 // A panic of a function is the program's, and must not leave half of a row.
@@ -317,8 +357,8 @@ func TestIndex_needsItsFunctions(t *testing.T) {
 	db := open()
 	b, err := db.CreateBucket("b")
 	requireNil(t, err)
-	m := indexed{"k": "v\xffw", "l": "x"}
-	for k, v := range m {
+	m := rowsFor(model{"k": "v\xffw", "l": "x"})
+	for k, v := range m.rows {
 		requireNil(t, b.Put([]byte(k), []byte(v)))
 	}
 	if _, _, err := b.Index("parts").Get([]byte("w")); !errors.Is(err, ErrNoIndex) {
@@ -399,7 +439,7 @@ func TestIndex_aHandleSeesANewDefinition(t *testing.T) {
 		t.Errorf("a transaction that knew of no index: %v", err)
 	}
 	requireNil(t, b.Put([]byte("l"), []byte("w")))
-	indexed{"k": "v", "l": "w"}.check(t, b)
+	rowsFor(model{"k": "v", "l": "w"}).check(t, b)
 }
 
 func openIndexed(disk *memfs.FS, o Options) (*DB, error) {
@@ -407,69 +447,70 @@ func openIndexed(disk *memfs.FS, o Options) (*DB, error) {
 	return Open("", &o)
 }
 
-// indexLife is a life of a bucket with indexes, which it gets when it has rows. It returns how many of the last steps
-// were done.
-func indexLife(disk *memfs.FS) (done int) {
-	db, err := openIndexed(disk, Options{})
-	if err != nil {
-		return 0
-	}
-	b, err := db.CreateBucket("b")
-	for n := range 3 {
-		if err == nil {
-			err = b.Put([]byte{byte(n)}, []byte{byte(n), 0xff, 7})
+// indexSteps are a life of a bucket with indexes, which it gets when it has rows, each step one commit at most. close
+// closes what they have open.
+func indexSteps(disk *memfs.FS) (db **DB, steps []func() error) {
+	var b *Bucket
+	db = new(*DB)
+	open := func(indexes ...Index) func() error {
+		return func() (err error) {
+			if *db != nil {
+				(*db).Close()
+			}
+			if *db, err = openIndexed(disk, Options{Indexes: indexes}); err == nil && len(indexes) > 0 {
+				b, err = (*db).Bucket("b")
+			}
+			return err
 		}
 	}
-	db.Close()
-	if err != nil {
-		return 0
-	}
-	if db, err = openIndexed(disk, Options{Indexes: declared()}); err != nil {
-		return 0
-	}
-	defer db.Close()
-	if b, err = db.Bucket("b"); err != nil {
-		return 0
-	}
-	for _, step := range []func() error{
-		func() error { return b.Put([]byte{0}, []byte("new\xff\x00")) },
-		func() error { return b.Append([]byte{1}, []byte("\xffmore")) },
-		db.Flush,
-		func() error { return b.Delete([]byte{2}) },
+	put := func(k, v string) func() error { return func() error { return b.Put([]byte(k), []byte(v)) } }
+	return db, []func() error{
+		open(),
+		func() (err error) { b, err = (*db).CreateBucket("b"); return err },
+		put("0", "0\xff7"), put("1", "1\xff7"), put("2", "2"),
+		open(declared()[:1]...),
+		open(declared()...),
+		put("0", "new\xff\x00"),
+		func() error { return b.Append([]byte("1"), []byte("\xffmore")) },
+		func() error { return (*db).Flush() },
+		func() error { return b.Delete([]byte("2")) },
+		func() error { return (*db).DropIndex("value", "b") },
+		open(declared()...),
 		func() error { return b.DeleteRange(nil, nil) },
-	} {
-		if step() != nil {
-			break
-		}
-		done++
 	}
-	return done
 }
 
 // Half of a row's index after a crash is an index that is wrong for good.
 func TestIndex_survivesCrashesWhole(t *testing.T) {
 	disk := memfs.New()
-	if indexLife(disk) != 5 {
-		t.Fatal("it does not live without a crash")
+	db, steps := indexSteps(disk)
+	states := []string{""}
+	for _, step := range steps {
+		requireNil(t, step())
+		states = append(states, stored(t, *db))
 	}
+	requireNil(t, (*db).Close())
 	for at := range disk.Ops() {
 		disk := memfs.New()
 		disk.CrashAt(at)
-		indexLife(disk)
+		db, steps := indexSteps(disk)
+		done := 0
+		for _, step := range steps {
+			if step() != nil {
+				break
+			}
+			done++
+		}
+		if *db != nil {
+			(*db).Close()
+		}
 		for _, policy := range memfs.Policies {
-			again, err := openIndexed(disk.Image(policy, uint64(at)), Options{Indexes: declared()})
+			again, err := openIndexed(disk.Image(policy, uint64(at)), Options{}) // which builds nothing
 			if err != nil {
 				t.Fatalf("crash at %d, %v: %v", at, policy, err)
 			}
-			b, err := again.Bucket("b")
-			if err == nil {
-				m := indexed{}
-				for k, v := range b.Range(nil, nil).All() {
-					m[string(k)] = string(v)
-				}
-				m.check(t, b)
-			} else if !errors.Is(err, ErrNoBucket) {
-				t.Fatal(err)
+			if is := stored(t, again); !slices.Contains(states[done:min(done+2, len(states))], is) {
+				t.Errorf("crash at %d, %v, after %d steps:\n%s", at, policy, done, is)
 			}
 			requireNil(t, again.Close())
 		}

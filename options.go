@@ -127,7 +127,8 @@ type Options struct {
 	PartialMerge func(key, older, newer []byte) (argument []byte, ok bool)
 
 	// Indexes are those of buckets. CreateBucket makes a bucket with the ones of its path. Open, unless it is read-only,
-	// builds those that a bucket lacks, or has in another Version, each in one commit: it reads the bucket. Default: none.
+	// builds those that a bucket lacks, or has in another Version, each in one commit, in their order. It reads the
+	// bucket, and puts for good what was merged into an entry that expires. Default: none.
 	Indexes []Index
 
 	fs        vfs.FS           // what tests put in place of the operating system

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"lightningdb"
@@ -282,6 +284,64 @@ func Example_index() {
 	// <nil>
 	// the address is taken
 	// 1 <nil>
+}
+
+// document is what is stored, as JSON: any fields, and perhaps an address.
+type document struct {
+	Mail string   `json:"mail,omitempty"`
+	Tags []string `json:"tags,omitempty"`
+}
+
+// indexes of documents. Raise the Version of one when its function changes: Open builds it anew.
+var indexes = []lightningdb.Index{
+	{Bucket: []string{"documents"}, Name: "mail", Version: 1, Unique: true, Keys: mailOf},
+	{Bucket: []string{"documents"}, Name: "tag", Version: 1, Keys: tagsOf},
+}
+
+func mailOf(_, value []byte, yield func(indexKey []byte)) {
+	var d document
+	if json.Unmarshal(value, &d) == nil && d.Mail != "" {
+		yield([]byte(strings.ToLower(d.Mail)))
+	}
+}
+
+func tagsOf(_, value []byte, yield func(indexKey []byte)) {
+	var d document
+	if json.Unmarshal(value, &d) == nil {
+		for _, tag := range d.Tags {
+			yield([]byte(tag))
+		}
+	}
+}
+
+func Example_documents() {
+	db, err := lightningdb.Open("", &lightningdb.Options{InMemory: true, Indexes: indexes})
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	documents, err := db.CreateBucket("documents")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(documents.Put([]byte("1"), []byte(`{"mail": "Ann@example.org", "tags": ["rome", "sea"]}`)))
+	fmt.Println(documents.Put([]byte("2"), []byte(`{"tags": ["sea"]}`)))
+	err = documents.Put([]byte("3"), []byte(`{"mail": "ann@example.org"}`))
+	fmt.Println(errors.Is(err, lightningdb.ErrUnique))
+
+	id, _, err := documents.Index("mail").Get([]byte("ann@example.org"))
+	fmt.Printf("%s %v\n", id, err)
+	sea := documents.Index("tag").Equal([]byte("sea"))
+	for id := range sea.All() {
+		fmt.Printf("%s ", id)
+	}
+	fmt.Println(sea.Err())
+	// Output:
+	// <nil>
+	// <nil>
+	// true
+	// 1 <nil>
+	// 1 2 <nil>
 }
 
 func Example_batch() {

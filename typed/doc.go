@@ -31,6 +31,11 @@
 // version as well if a field is added whose loss would hurt: a program of before would read such a row, drop the field
 // in silence and put the row without it.
 //
+// # Indexes
+//
+// A table declares none. One that is kept in a Bucket, which Get, Put and Delete take, is indexed as the bucket is
+// (Options.Indexes): the functions of an index get stored keys and values, see Format, of all that is in the bucket.
+//
 // # Format
 //
 // The key is the tuple of the name and the elements of the key (package tuple), the value a header and what the codec

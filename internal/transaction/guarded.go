@@ -3,7 +3,6 @@ package transaction
 import (
 	"bytes"
 	"context"
-	"errors"
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/batch"
@@ -12,22 +11,9 @@ import (
 	"lightningdb/internal/system/goroutine"
 )
 
-// maxGuarded bounds how often a guarded commit is tried. Each time it fails, another commit has changed the row.
-const maxGuarded = 100
-
-// CommitWhile commits b if row, a stored key, has the value is at that very moment. It reports whether it had.
+// CommitWhile commits b if row, a stored key, has the value is at that very moment. It reports whether it had. If that
+// changes meanwhile, the error is ErrConflict.
 func CommitWhile(ctx context.Context, e *engine.Engine, row, is []byte, b *batch.Batch,
-	sync bool) (had bool, err error) {
-	for range maxGuarded {
-		had, err = commitWhile(ctx, e, row, is, b, sync)
-		if !errors.Is(err, engine.ErrConflict) {
-			break
-		}
-	}
-	return had, err
-}
-
-func commitWhile(ctx context.Context, e *engine.Engine, row, is []byte, b *batch.Batch,
 	sync bool) (had bool, err error) {
 	if e.Closed() {
 		return false, engine.ErrClosed

@@ -291,9 +291,6 @@ func (tx *Tx) noteRead(k []byte) error {
 	return nil
 }
 
-// isMerge reports whether err is the answer of a read.
-func isMerge(err error) bool { return errors.Is(err, operand.ErrMerge) }
-
 // Measure is that of the value of k, as the transaction sees it, and remembers that it was read. It gives ErrNotFound
 // if there is none.
 func (tx *Tx) Measure(k []byte) (m engine.Measure, err error) {
@@ -344,7 +341,7 @@ func (tx *Tx) outcome(found bool, err error) error {
 	switch {
 	case err == nil && !found:
 		return ErrNotFound
-	case err != nil && !isMerge(err):
+	case err != nil && !errors.Is(err, operand.ErrMerge): // which is the answer of a read
 		tx.fail(err)
 	}
 	return err
@@ -386,6 +383,18 @@ func (tx *Tx) fail(err error) {
 		tx.err = err
 	}
 }
+
+// Fail is that for who has written a part of what belongs together.
+func (tx *Tx) Fail(err error) { tx.fail(err) }
+
+// Met is the earliest end of what the transaction has read; 0 if nothing of that ends.
+func (tx *Tx) Met() key.Time { return tx.reads.Ends.End() }
+
+// MetBy calls read and is Met of what that has read.
+func (tx *Tx) MetBy(read func() error) (key.Time, error) { return tx.reads.EndsOf(read) }
+
+// Changes grows with each write.
+func (tx *Tx) Changes() uint64 { return tx.writes.Changes() }
 
 // Admit checks a batch before anything of it is written, and says whether its commit waits for a sync.
 type Admit func(size int) (sync bool, err error)

@@ -13,6 +13,7 @@ import (
 
 	"lightningdb/internal/engine"
 	"lightningdb/internal/format/key"
+	"lightningdb/internal/format/operand"
 )
 
 // Value is a value as a file that is read: an io.ReadSeekCloser and io.ReaderAt. It is that of one moment, whatever is
@@ -248,7 +249,7 @@ func (tx *Tx) OpenValue(ctx context.Context, k []byte) (*Value, error) {
 			tx.values = slices.DeleteFunc(tx.values, func(v *Value) bool { return v.closed.Load() })
 		}
 		tx.values = append(tx.values, v)
-	case err != nil && !errors.Is(err, ErrNotFound) && !isMerge(err):
+	case err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, operand.ErrMerge):
 		tx.fail(err)
 	}
 	return v, err

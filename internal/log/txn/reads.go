@@ -136,6 +136,18 @@ func (r *Reads) addSpan(s span.Span) {
 	r.bytes += int64(spanOverheadBytes + len(s.Lo) + len(s.Hi))
 }
 
+// EndsOf calls read, and returns the earliest end of what it has noted in Ends; 0 if nothing. It is noted as ever.
+func (r *Reads) EndsOf(read func() error) (end key.Time, err error) {
+	before := r.Ends.End()
+	r.Ends.Reset()
+	defer func() { // of a merge function that panics, too
+		if end = r.Ends.End(); before != 0 {
+			r.Ends.Note(before)
+		}
+	}()
+	return 0, read()
+}
+
 // Has reports whether a write of user would change what was read.
 func (r *Reads) Has(user []byte) bool {
 	if len(r.keys) > 0 && r.find(user, key.Hash(user)) {

@@ -387,6 +387,9 @@ func (w *Writes) below(k []byte) (*Write, error) {
 	}
 }
 
+// Changes grows with each change of the set.
+func (w *Writes) Changes() uint64 { return w.change }
+
 // changes implements layer.
 func (w *Writes) changes() uint64 { return w.change }
 

@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"lightningdb/internal/engine"
@@ -20,8 +21,9 @@ type row struct {
 	indexed bool
 }
 
-// maxRead bounds how often a commit reads the row anew. Each time another commit has changed it.
-const maxRead = 100
+// maxRead bounds how often a commit reads the row anew. Each time another commit has changed it, and many that move the
+// bucket may do so before one that is slower gets through.
+const maxRead = 10_000
 
 // Commit commits b if the bucket with that id has no indexes at that very moment, and reports whether it has some: then
 // nothing was written. It gives ErrNoBucket if the bucket is not there.
@@ -39,7 +41,8 @@ func (h *Handle) Commit(e *engine.Engine, id uint64, b *batch.Batch, sync bool) 
 		}
 		stored := space.Catalogue.Key(catalog.Row(id))
 		done, err := transaction.CommitWhile(context.Background(), e, stored, is.value, b, sync)
-		if err != nil || done {
+		changed := err == nil && !done || errors.Is(err, engine.ErrConflict)
+		if !changed {
 			return false, err
 		}
 		h.row.Store(nil)

@@ -9,6 +9,11 @@
 // these have.
 //
 //	invariant: in every state an index has, for each row of its bucket and each of its index keys, one row, and no other
+//	invariant: a row of an index ends when that of its bucket does
+//	invariant: no row of a bucket with indexes turns into another one by itself
+//
+// The third is why a merge puts its result. Operands over a row that ends would be folded into nothing from then on:
+// the row would have another value, and other index keys, with nobody there to write them.
 //
 // Writes belongs to its transaction, a Range to one goroutine; all else may be used by any number of them.
 package index
@@ -17,6 +22,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"lightningdb/internal/model/catalog"
@@ -60,14 +66,17 @@ func (x *Index) text() string {
 	return fmt.Sprintf("%.300q of bucket %s", x.Name, catalog.Text(x.Bucket))
 }
 
-// Registry is the indexes that a program has declared, by the paths of their buckets.
-type Registry map[string][]*Index
+// Registry is the indexes that a program has declared. The zero value has none.
+type Registry struct {
+	all []*Index            // in the order in which they were declared
+	at  map[string][]*Index // by the paths of their buckets
+}
 
 func pathKey(path []string) string { return fmt.Sprintf("%q", path) }
 
 // Declare checks indexes and returns them.
 func Declare(indexes []Index) (Registry, error) {
-	r := Registry{}
+	r := Registry{at: make(map[string][]*Index)}
 	for _, x := range indexes {
 		why, at := "", pathKey(x.Bucket)
 		switch {
@@ -77,21 +86,22 @@ func Declare(indexes []Index) (Registry, error) {
 			why = "the name is not 1 to 255 bytes of UTF-8"
 		case x.Keys == nil:
 			why = "it has no function Keys"
-		case r.find(at, x.Name) != nil:
+		case r.find(x.Bucket, x.Name) != nil:
 			why = "it is declared twice"
-		case len(r[at]) == catalog.MaxIndexes:
+		case len(r.at[at]) == catalog.MaxIndexes:
 			why = fmt.Sprintf("the bucket has %d others", catalog.MaxIndexes)
 		}
 		if why != "" {
-			return nil, fmt.Errorf("%w: %s: %s", ErrDeclared, x.text(), why)
+			return Registry{}, fmt.Errorf("%w: %s: %s", ErrDeclared, x.text(), why)
 		}
-		r[at] = append(r[at], &x)
+		x.Bucket = slices.Clone(x.Bucket) // or the program might change it
+		r.all, r.at[at] = append(r.all, &x), append(r.at[at], &x)
 	}
 	return r, nil
 }
 
-func (r Registry) find(at, name string) *Index {
-	for _, x := range r[at] {
+func (r Registry) find(path []string, name string) *Index {
+	for _, x := range r.at[pathKey(path)] {
 		if x.Name == name {
 			return x
 		}
@@ -101,7 +111,7 @@ func (r Registry) find(at, name string) *Index {
 
 // Of returns the definitions of the indexes that a new bucket at path has.
 func (r Registry) Of(path []string) (all []catalog.Index) {
-	for _, x := range r[pathKey(path)] {
+	for _, x := range r.at[pathKey(path)] {
 		all = append(all, x.definition())
 	}
 	return all

@@ -173,7 +173,7 @@ func (r *Range) each(step func(e entry) (more bool, err error)) error {
 		if !ok {
 			return false, damaged(key)
 		}
-		return step(entry{indexKey, rowKey, covered, bucket})
+		return step(entry{indexKey, bytes.Clone(rowKey), covered, bucket})
 	})
 }
 
@@ -185,8 +185,8 @@ const (
 )
 
 // walk calls step at the entries of stored keys, at most limit of them unless that is negative, until it returns false
-// or an error. What step gets is its own. No iterator is open while step runs, so it may write, and end what it reads
-// in.
+// or an error. What step gets is its own, but for the memory of key. No iterator is open while step runs, so it may
+// write, and end what it reads in: what was read ahead is read again after a write.
 func walk(keys transaction.Keys, stored span.Span, reverse bool, limit int,
 	step func(key, value []byte) (more bool, err error)) error {
 	for size := firstChunk; limit != 0; size = min(2*size, maxChunk) {
@@ -198,9 +198,24 @@ func walk(keys transaction.Keys, stored span.Span, reverse bool, limit int,
 		if err != nil {
 			return err
 		}
-		for _, e := range all {
+		before, err := changes(keys)
+		if err != nil {
+			return err
+		}
+		for i, e := range all {
 			if goOn, err := step(e.key, e.value); err != nil || !goOn {
 				return err
+			}
+			if limit > 0 {
+				limit--
+			}
+			after, err := changes(keys)
+			if err != nil {
+				return err
+			}
+			if after != before {
+				all, more, size = all[:i+1], true, firstChunk/2
+				break
 			}
 		}
 		if !more {
@@ -212,10 +227,20 @@ func walk(keys transaction.Keys, stored span.Span, reverse bool, limit int,
 		} else {
 			stored.Lo = span.Closed(nil, last).Hi
 		}
-		limit = max(limit-len(all), min(limit, -1))
 	}
 	return nil
 }
+
+// changes grows when the transaction of keys writes.
+func changes(keys transaction.Keys) (n uint64, err error) {
+	if in, ok := keys.(transaction.In); ok && in.Writer != nil {
+		err = in.Do(nil, nil, func(tx *transaction.Tx, _ []byte) error { n = tx.Changes(); return nil })
+	}
+	return n, err
+}
+
+// quiet is keys of which only who walks them writes some, and knows that what lies ahead stays as it is.
+type quiet struct{ transaction.Keys }
 
 type pair struct{ key, value []byte }
 

@@ -130,4 +130,64 @@ var catalogMutants = []Mutant{
 		Changes: []Change{{"internal/transaction/guarded.go", `!found || !bytes.Equal(now, is)`, `!found || !bytes.Equal(now, is) && len(is) == 0`}},
 		Killer:  Check{Package: ".", Run: "^(TestIndex_aHandleSeesANewDefinition)$"},
 	},
+	{
+		Name:    "index rows do not end with their row",
+		Breaks:  "a unique key that nobody has any more is taken for ever",
+		Changes: []Change{{"internal/model/index/write.go", `	if until.IsZero() {`, `	if until.IsZero() || x.Index != nil {`}},
+		Killer:  Check{Package: ".", Run: "^(TestIndex_aKeyIsFreeWhenItsRowHasEnded)$"},
+	},
+	{
+		Name:   "the end of the old row is not looked at",
+		Breaks: "a row that was put for good leaves its index when the one before it would have ended",
+		Changes: []Change{{"internal/model/index/write.go", `		s.until, s.turns = m.End.Moment(), m.End == 0`,
+			`		s.turns = m.End == 0`}},
+		Killer: Check{Package: ".", Run: "^(TestIndex_aKeyIsFreeWhenItsRowHasEnded)$"},
+	},
+	{
+		Name:   "a violation of uniqueness writes something",
+		Breaks: "a transaction that goes on commits an index key that leads to no row",
+		Changes: []Change{{"internal/model/index/write.go", `		if err := x.checkUnique(key, before[i], after[i]); err != nil {
+			return err`, `		if err := x.checkUnique(key, before[i], after[i]); err != nil {
+			x.replace(before[i], after[i], false, to.until)
+			return err`}},
+		Killer: Check{Package: ".", Run: "^(TestIndex_whatIsRefusedWritesNothing)$"},
+	},
+	{
+		Name:   "what is covered until a time is not checked before",
+		Breaks: "a put that was refused leaves its keys in some of the indexes",
+		Changes: []Change{{"internal/model/index/write.go", `	if err == nil && !has.until.IsZero() {`,
+			`	if err == nil && !has.until.IsZero() && covered == nil {`}},
+		Killer: Check{Package: ".", Run: "^(TestIndex_whatIsRefusedWritesNothing)$"},
+	},
+	{
+		Name:    "half a delete of a range may be committed",
+		Breaks:  "who recovers from the panic of a function keeps a part of what was to be one",
+		Changes: []Change{{"internal/model/index/write.go", `		if n > 0 && !whole {`, `		if n > 0 && !whole && w == nil {`}},
+		Killer:  Check{Package: ".", Run: "^(TestIndex_halfADeleteIsNotCommitted)$"},
+	},
+	{
+		Name:    "a loop over an index does not look what its body has written",
+		Breaks:  "it shows rows that are gone, or takes them for damage",
+		Changes: []Change{{"internal/model/index/read.go", `			if after != before {`, `			if after < before {`}},
+		Killer:  Check{Package: ".", Run: "^(TestIndex_aLoopSeesWhatItsBodyWrites)$"},
+	},
+	{
+		Name:    "a build leaves rows that turn into others by themselves",
+		Breaks:  "their index keys are stale from then on",
+		Changes: []Change{{"internal/model/index/build.go", `		if has.turns {`, `		if has.turns && len(key) == 0 {`}},
+		Killer:  Check{Package: ".", Run: "^(TestIndex_buildSettlesWhatTurns)$"},
+	},
+	{
+		Name:   "a build rests on what ends while it runs",
+		Breaks: "a bucket in which a row ends each second never gets an index",
+		Changes: []Change{{"index.go", `with(SnapshotIsolation), with(Serializable)`,
+			`with(Serializable), with(Serializable)`}},
+		Killer: Check{Package: ".", Run: "^(TestIndex_buildGoesOnWhileRowsEnd)$"},
+	},
+	{
+		Name:    "CheckIndexes finds nothing",
+		Breaks:  "an index that is wrong is taken for a right one",
+		Changes: []Change{{"internal/model/index/check.go", `	if len(*c.faults) == MaxFaults {`, `	if len(*c.faults) < MaxFaults {`}},
+		Killer:  Check{Package: ".", Run: "^(TestCheckIndexes_findsWhatIsWrong)$"},
+	},
 }

@@ -726,10 +726,11 @@ var transactionMutants = []Mutant{
 		Killer: Check{Package: ".", Run: "^(TestTxUpdate_partsAndSavepointsLikeAModel)$"},
 	},
 	{
-		Name:    "a merge that cannot be applied spoils the transaction that reads it",
-		Breaks:  "such a key cannot be repaired in a transaction",
-		Changes: []Change{{"internal/transaction/tx.go", `func isMerge(err error) bool { return errors.Is(err, operand.ErrMerge) }`, `func isMerge(err error) bool { return errors.Is(err, operand.ErrMerge) && err == nil }`}},
-		Killer:  Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
+		Name:   "a merge that cannot be applied spoils the transaction that reads it",
+		Breaks: "such a key cannot be repaired in a transaction",
+		Changes: []Change{{"internal/transaction/tx.go", `	case err != nil && !errors.Is(err, operand.ErrMerge): // which`,
+			`	case err != nil && !(errors.Is(err, operand.ErrMerge) && err == nil): // which`}},
+		Killer: Check{Package: ".", Run: "^(TestErrMerge_isAResultAndNoFailure)$"},
 	},
 	{
 		Name:    "a loop's ErrMerge counts though the program has asked for it",
