@@ -45,6 +45,7 @@
 //	kill       open after the writing process was killed
 //	sustained  overwriting single rows for a minute: the rate and latency of each second
 //	large      ten times as much data as memory
+//	model      a table with two indexes, and what buckets, indexes, typed tables and deletes of ranges cost
 //	values1    values of 1 KB: writes, overwrites, reads, keys alone; values10 and values100 with 10 and 100 KB
 //
 // From sustained on they run once, not in each repetition.

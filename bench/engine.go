@@ -80,6 +80,9 @@ type kind struct {
 
 	bank        openBank // nil: it has no transactions
 	lockingBank openBank // whose transactions lock what they read; nil if that is no choice of its own
+
+	people openPeople         // nil: it has no indexes
+	costs  func(r *run) error // what parts of its data model cost next to bytes alone; nil: not measured
 }
 
 // taggedKinds are engines that are there only with cgo or a build tag: each file adds its own.

@@ -17,6 +17,8 @@ func lightningKind() kind {
 		open:        openLightning,
 		bank:        openLightningBank,
 		lockingBank: openLightningLockingBank,
+		people:      openLightningPeople,
+		costs:       lightningCosts,
 	}
 }
 
@@ -28,6 +30,10 @@ func openLightning(dir string, o options) (Engine, error) {
 }
 
 func openLightningFor(dir string, o options) (*lightningdb.DB, error) {
+	return openLightningWith(dir, o, nil)
+}
+
+func openLightningWith(dir string, o options, indexes []lightningdb.Index) (*lightningdb.DB, error) {
 	durability := lightningdb.Process
 	if o.sync {
 		durability = lightningdb.Sync
@@ -40,6 +46,7 @@ func openLightningFor(dir string, o options) (*lightningdb.DB, error) {
 		MemoryLimit: o.memory,
 		Compression: compression,
 		Durability:  durability,
+		Indexes:     indexes,
 	})
 }
 

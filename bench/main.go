@@ -116,7 +116,7 @@ func parseArguments() *invocation {
 	repetitions := flag.Int("r", 0, "repetitions (default 3; 1 with -quick)")
 	engines := flag.String("engines", "", "comma-separated; default all")
 	sets := flag.String("sets", "",
-		"comma-separated: table, ycsb, bank, kill, sustained, large, values1, values10, values100; default all")
+		"comma-separated: table, ycsb, bank, kill, sustained, large, model, values1, values10, values100; default all")
 	out := flag.String("out", "", "file for the report; charts go into the directory of the same name without .md")
 	save := flag.String("save", "", "file for the measurements")
 	from := flag.String("from", "", "measure nothing: report what these files, comma-separated, have saved")

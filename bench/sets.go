@@ -44,6 +44,10 @@ func sets() []set {
 			plan: func(s settings) time.Duration { return s.FillLimit + 10*s.Each },
 		},
 	}
+	all = append(all, set{
+		name: "model", once: true, measures: func(k kind) bool { return k.people != nil }, run: (*run).model,
+		plan: func(s settings) time.Duration { return perRow(s, 5*time.Microsecond) + 25*s.Each },
+	})
 	for _, v := range largeValues {
 		all = append(all, v.set())
 	}

@@ -25,8 +25,9 @@ func sqliteKind() kind {
 			"durable, else OFF, cache_size as budgeted for each connection, default checkpoints, prepared statements; one " +
 			"writing connection, which a mutex passes on (on several, SQLite waits for itself by sleeping), and one for each " +
 			"reader; bulk load in one transaction; transfers BEGIN IMMEDIATE and begin again on SQLITE_BUSY",
-		open: openSQLite,
-		bank: openSQLiteBank,
+		open:   openSQLite,
+		bank:   openSQLiteBank,
+		people: openSQLitePeople,
 	}
 }
 
