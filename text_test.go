@@ -28,6 +28,8 @@ var textOnly = map[string]string{
 	"internal/system/goroutine/id_other.go: bytes.Fields":     "the runtime's text of a stack",
 	"internal/tree/manifest/current.go: strings.ContainsFunc": "the name of a manifest",
 	"internal/model/catalog/catalog.go: utf8.ValidString":     "the name of a bucket, which is text",
+	"internal/model/catalog/row.go: utf8.Valid":               "names of buckets and indexes, which are text",
+	"internal/model/index/index.go: utf8.ValidString":         "the name of an index, which is text",
 	"cmd/lightning/internal/text/path.go: utf8.AppendRune":    "names of buckets, which are text",
 	"internal/system/owner/owner.go: bytes.TrimSpace":         "what another writer has left in a file of its own",
 	"internal/format/record/reader.go: bytes.TrimRight":       "blank bytes behind a record; a cutset of ASCII cuts bytes",
