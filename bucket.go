@@ -302,14 +302,8 @@ func (b *Bucket) merge(o operand.Operator, key, argument []byte) error {
 // NextSequence returns the next number of the bucket: 1, 2 and so on, of which none is given twice. What a transaction
 // was given that is not committed is given again. Of a DB it is a transaction by itself, with the errors of Update.
 func (b *Bucket) NextSequence() (n uint64, err error) {
-	switch {
-	case b.tx != nil:
-		return catalog.NextSequence(rowsOf(b.tx), b.id)
-	case b.db == nil:
-		return 0, ErrReadOnlyTx
-	}
-	err = b.db.Update(context.Background(), func(tx *Tx) (err error) {
-		n, err = catalog.NextSequence(rowsOf(tx), b.id)
+	err = b.changeRows(func(w rows.Rows) (err error) {
+		n, err = catalog.NextSequence(w, b.id)
 		return err
 	})
 	return n, err
@@ -321,13 +315,18 @@ func (b *Bucket) Sequence() (uint64, error) { return catalog.Sequence(rowsOf(b.f
 // SetSequence has NextSequence go on after n, for a bucket that is made anew from a copy. Of a DB it is a transaction
 // by itself, with the errors of Update.
 func (b *Bucket) SetSequence(n uint64) error {
+	return b.changeRows(func(w rows.Rows) error { return catalog.SetSequence(w, b.id, n) })
+}
+
+// changeRows has fn change rows of the catalogue, as part of the transaction or in one of its own.
+func (b *Bucket) changeRows(fn func(w rows.Rows) error) error {
 	switch {
 	case b.tx != nil:
-		return catalog.SetSequence(rowsOf(b.tx), b.id, n)
+		return fn(rowsOf(b.tx))
 	case b.db == nil:
 		return ErrReadOnlyTx
 	}
-	return b.db.Update(context.Background(), func(tx *Tx) error { return catalog.SetSequence(rowsOf(tx), b.id, n) })
+	return b.db.Update(context.Background(), func(tx *Tx) error { return fn(rowsOf(tx)) })
 }
 
 // write does op, by a commit of its own or as part of the transaction. With indexes it may do op twice.
