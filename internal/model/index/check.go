@@ -101,7 +101,7 @@ func (c check) fromBucket() error {
 // compare looks for one row in the index.
 func (c check) compare(key, row, covered []byte) error {
 	indexKey, _, _ := CutRow(row)
-	is, found, err := getOrNone(c.rows, row)
+	is, found, err := rows.Find(c.rows, row)
 	switch {
 	case err != nil:
 		return err
@@ -133,7 +133,7 @@ func (c check) fromIndex() error {
 		if !ok {
 			return false, damaged(stored)
 		}
-		value, found, err := getOrNone(c.bucket, key)
+		value, found, err := rows.Find(c.bucket, key)
 		if err != nil {
 			return false, err
 		}

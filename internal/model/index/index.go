@@ -26,7 +26,6 @@ import (
 	"unicode/utf8"
 
 	"lightningdb/internal/model/catalog"
-	"lightningdb/internal/transaction"
 )
 
 // Errors of indexes. The root package publishes them.
@@ -168,12 +167,3 @@ func (e *UniqueError) Error() string { return fmt.Sprintf("%v: index %.300q", Er
 
 // Unwrap is ErrUnique.
 func (e *UniqueError) Unwrap() error { return ErrUnique }
-
-// getOrNone is what keys has for key.
-func getOrNone(keys transaction.Keys, key []byte) (value []byte, found bool, err error) {
-	value, err = keys.Get(nil, key)
-	if errors.Is(err, transaction.ErrNotFound) {
-		return nil, false, nil
-	}
-	return value, err == nil, err
-}

@@ -141,12 +141,9 @@ type entry struct {
 
 // row reads the row of the bucket. The index says that it is there.
 func (e entry) row() ([]byte, error) {
-	value, found, err := getOrNone(e.bucket, e.rowKey)
-	if err == nil && !found {
+	value, err := transaction.NotNil(e.bucket.Get(nil, e.rowKey))
+	if errors.Is(err, transaction.ErrNotFound) {
 		err = fmt.Errorf("%w: an index leads to a row that is not there", corrupt.ErrCorrupt)
-	}
-	if value == nil {
-		value = []byte{}
 	}
 	return value, err
 }

@@ -38,7 +38,12 @@ func (r Rows) Get(key []byte) (value []byte, found bool, err error) {
 	if err := r.claim(span.Closed(stored, stored)); err != nil {
 		return nil, false, err
 	}
-	value, err = r.Keys.Get(nil, key)
+	return Find(r.Keys, key)
+}
+
+// Find is the value that key has in keys, if there is one.
+func Find(keys transaction.Keys, key []byte) (value []byte, found bool, err error) {
+	value, err = keys.Get(nil, key)
 	if errors.Is(err, transaction.ErrNotFound) {
 		return nil, false, nil
 	}
