@@ -108,7 +108,7 @@ func lightningCosts(r *run) (err error) {
 	if err := errors.Join(r.putAll(db, n), r.putAll(people, n), r.putAll(plain, n)); err != nil {
 		return err
 	}
-	puts, err := r.inTurn(r.putter(db, n), r.putter(people, n))
+	puts, err := r.inTurn(r.replacer(db, n), r.replacer(people, n))
 	if err != nil {
 		return err
 	}
@@ -151,6 +151,16 @@ func (r *run) putter(w kv.Writer, n uint64) func() error {
 	}
 }
 
+// replacer is putter of random people, who are there.
+func (r *run) replacer(w kv.Writer, n uint64) func() error {
+	draw, value := r.sample(n), []byte(nil)
+	return func() error {
+		p := draw()
+		value = appendPerson(value[:0], p)
+		return w.Put(p.id, value)
+	}
+}
+
 func (r *run) putAll(w kv.Writer, n uint64) error {
 	put := r.putter(w, n)
 	for range n {
@@ -163,22 +173,17 @@ func (r *run) putAll(w kv.Writer, n uint64) error {
 
 // getter gets random ones of the people that are there.
 func (r *run) getter(from kv.Reader, n uint64) func() error {
-	var p person
-	var value []byte
-	row := below(int(n))
+	draw, value := r.sample(n), []byte(nil)
 	return func() (err error) {
-		p.fill(r.data, row())
-		value, err = from.GetAppend(value[:0], p.id)
+		value, err = from.GetAppend(value[:0], draw().id)
 		return err
 	}
 }
 
 func (r *run) finder(from *lightningdb.IndexReader, n uint64) func() error {
-	var p person
-	row := below(int(n))
+	draw := r.sample(n)
 	return func() error {
-		p.fill(r.data, row())
-		_, _, err := from.Get(p.address)
+		_, _, err := from.Get(draw().address)
 		return err
 	}
 }
