@@ -53,7 +53,7 @@ var wings = []wing{
 	{"cmd/lightning-s3", "internal/verbs .", ". backup cmd/internal"},
 	{"cmd/lightning-proof", "internal/content internal/validate internal/bench internal/proof .",
 		". cmd/internal system format log proof engine"},
-	{"examples", "internal/child cache counter inverted jobs monitored series", ". monitor event kv tuple typed"},
+	{"examples", "internal/trial cache counter inverted jobs monitored series", ". monitor event kv tuple typed"},
 }
 
 // wing is a folder of packages.

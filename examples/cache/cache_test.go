@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/examples/internal/child"
+	"lightningdb/examples/internal/trial"
 )
 
 func Example() {
@@ -44,12 +44,7 @@ func Example() {
 
 func open(t *testing.T, dir string, limit int64) *Cache {
 	t.Helper()
-	db, err := lightningdb.Open(dir, &lightningdb.Options{InMemory: dir == ""})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	c, err := New(db, limit)
+	c, err := New(trial.Open(t, dir, nil), limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +223,7 @@ func TestCache_isExactWithManyGoroutines(t *testing.T) {
 // Wherever a kill cuts, the size is that of the values.
 func TestCache_isExactAfterAKill(t *testing.T) {
 	dir := t.TempDir()
-	child.Kill(t, dir, 400, func(dir string, say func(string)) error {
+	trial.Kill(t, dir, 400, func(dir string, say func(string)) error {
 		db, err := lightningdb.Open(dir, nil)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"lightningdb"
-	"lightningdb/examples/internal/child"
+	"lightningdb/examples/internal/trial"
 )
 
 func Example() {
@@ -36,16 +36,6 @@ func Example() {
 	// 1 <nil>
 }
 
-func open(t *testing.T, dir string) *lightningdb.DB {
-	t.Helper()
-	db, err := lightningdb.Open(dir, &lightningdb.Options{InMemory: dir == ""})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
-}
-
 func total(t *testing.T, db *lightningdb.DB, c *Counter) int64 {
 	t.Helper()
 	n, err := c.Total(db)
@@ -58,7 +48,7 @@ func total(t *testing.T, db *lightningdb.DB, c *Counter) int64 {
 // Adding must not conflict, whoever else does.
 func TestAdd_neverConflicts(t *testing.T) {
 	const goroutines, each = 16, 50
-	db, c := open(t, ""), New("c")
+	db, c := trial.Open(t, "", nil), New("c")
 	var all sync.WaitGroup
 	for range goroutines {
 		all.Go(func() {
@@ -82,7 +72,7 @@ func TestAdd_neverConflicts(t *testing.T) {
 // What is there must be taken once: the last one by one, and none twice or never, while others add.
 func TestTake_takesEachOnce(t *testing.T) {
 	const start, added = 200, 100
-	db, c := open(t, ""), New("c")
+	db, c := trial.Open(t, "", nil), New("c")
 	if err := c.Add(db, start); err != nil { // all in one shard: whoever begins elsewhere steals
 		t.Fatal(err)
 	}
@@ -126,7 +116,7 @@ func TestTake_takesEachOnce(t *testing.T) {
 
 // A Take that fails must leave the transaction as it was, for what else it does.
 func TestTake_tooFewTakesNothing(t *testing.T) {
-	db, c := open(t, ""), New("c")
+	db, c := trial.Open(t, "", nil), New("c")
 	err := db.Update(t.Context(), func(tx *lightningdb.Tx) error {
 		for range 20 {
 			if err := c.Add(tx, 1); err != nil {
@@ -152,7 +142,7 @@ func TestTake_tooFewTakesNothing(t *testing.T) {
 
 // Counters must not count for each other, also if one's name begins with another's.
 func TestNew_eachNameForItself(t *testing.T) {
-	db, a, aa := open(t, ""), New("a"), New("a\x00a")
+	db, a, aa := trial.Open(t, "", nil), New("a"), New("a\x00a")
 	if err := errors.Join(a.Add(db, 1), aa.Add(db, 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +155,7 @@ func TestNew_eachNameForItself(t *testing.T) {
 func TestCounter_isExactAfterAKill(t *testing.T) {
 	dir, goods, receipts := t.TempDir(), New("goods"), New("receipts")
 	const start = 1 << 40
-	said := child.Kill(t, dir, 100, func(dir string, say func(string)) error {
+	said := trial.Kill(t, dir, 100, func(dir string, say func(string)) error {
 		db, err := lightningdb.Open(dir, nil)
 		if err != nil {
 			return err
@@ -190,7 +180,7 @@ func TestCounter_isExactAfterAKill(t *testing.T) {
 		return <-failed
 	})
 	for range 2 { // and once more after a Close
-		db := open(t, dir)
+		db := trial.Open(t, dir, nil)
 		left, sold := total(t, db, goods), total(t, db, receipts)
 		if left+sold != start || sold < 7*int64(len(said)) {
 			t.Errorf("%d are left and %d sold, of %d; %d were said to be sold", left, sold, int64(start), 7*len(said))

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"lightningdb"
-	"lightningdb/examples/internal/child"
+	"lightningdb/examples/internal/trial"
 )
 
 func Example() {
@@ -33,16 +33,6 @@ func Example() {
 	// [2 3] <nil>
 	// [3] <nil>
 	// [1 3] <nil>
-}
-
-func open(t *testing.T, dir string) *lightningdb.DB {
-	t.Helper()
-	db, err := lightningdb.Open(dir, &lightningdb.Options{InMemory: dir == ""})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
 }
 
 // requireWhole fails unless the words are those of the documents, no more and no fewer.
@@ -67,7 +57,7 @@ func requireWhole(t *testing.T, db *lightningdb.DB) {
 
 // A search must find what a look at every document finds, after any puts and removals.
 func TestSearch_isALookAtEveryDocument(t *testing.T) {
-	db, model, random := open(t, ""), map[string]string{}, rand.New(rand.NewPCG(1, 2))
+	db, model, random := trial.Open(t, "", nil), map[string]string{}, rand.New(rand.NewPCG(1, 2))
 	vocabulary := strings.Fields("a ab abc b bc c ä äb 1 12 x\x00y") // the last one is two words
 	some := func(n int) string {
 		var words []string
@@ -120,7 +110,7 @@ func TestSearch_isALookAtEveryDocument(t *testing.T) {
 
 // Many that replace one document must not leave it with words of two texts, not even for a moment.
 func TestPut_neverMixesTwoTexts(t *testing.T) {
-	db := open(t, "")
+	db := trial.Open(t, "", nil)
 	var writers sync.WaitGroup
 	for w := range 4 {
 		writers.Go(func() {
@@ -151,7 +141,7 @@ func TestPut_neverMixesTwoTexts(t *testing.T) {
 
 // What cannot be answered must be an error, and not an answer.
 func TestSearch_errors(t *testing.T) {
-	db := open(t, "")
+	db := trial.Open(t, "", nil)
 	if _, err := Search(t.Context(), db, " ?"); !errors.Is(err, ErrNoWords) {
 		t.Error(err)
 	}
@@ -169,7 +159,7 @@ func TestSearch_errors(t *testing.T) {
 // Wherever a kill cuts, the index has the words of the documents, and the documents that were acknowledged are there.
 func TestIndex_survivesAKill(t *testing.T) {
 	dir := t.TempDir()
-	said := child.Kill(t, dir, 80, func(dir string, say func(string)) error {
+	said := trial.Kill(t, dir, 80, func(dir string, say func(string)) error {
 		db, err := lightningdb.Open(dir, nil)
 		if err != nil {
 			return err
@@ -186,7 +176,7 @@ func TestIndex_survivesAKill(t *testing.T) {
 		}
 	})
 	for range 2 { // and once more after a Close
-		db := open(t, dir)
+		db := trial.Open(t, dir, nil)
 		requireWhole(t, db)
 		if ids, err := Search(t.Context(), db, "all", said[len(said)-1]); err != nil || len(ids) == 0 {
 			t.Error("the last document that was acknowledged:", ids, err)

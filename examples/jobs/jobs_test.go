@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/examples/internal/child"
+	"lightningdb/examples/internal/trial"
 )
 
 func Example() {
@@ -38,16 +38,6 @@ func Example() {
 	// the job is not leased to this worker any more
 }
 
-func open(t *testing.T, dir string) *lightningdb.DB {
-	t.Helper()
-	db, err := lightningdb.Open(dir, &lightningdb.Options{InMemory: dir == ""})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
-}
-
 // clock is a clock that stands until it is set.
 type clock struct{ at time.Time }
 
@@ -55,7 +45,7 @@ func (c *clock) now() time.Time { return c.at }
 
 // Without this a job whose worker has died would be lost, or one worker would end the job of another.
 func TestTake_afterTheLease(t *testing.T) {
-	queue, c := New(open(t, ""), "q"), &clock{time.Unix(1e9, 0)}
+	queue, c := New(trial.Open(t, "", nil), "q"), &clock{time.Unix(1e9, 0)}
 	queue.now = c.now
 	if err := queue.Put(queue.db, []byte("a")); err != nil {
 		t.Fatal(err)
@@ -101,7 +91,7 @@ func TestTake_afterTheLease(t *testing.T) {
 // Of many workers two must never have one job, and each job is done.
 func TestTake_eachJobByOneWorker(t *testing.T) {
 	const workers, each = 8, 25
-	queue := New(open(t, ""), "q")
+	queue := New(trial.Open(t, "", nil), "q")
 	var mu sync.Mutex
 	done := map[string]int{}
 	var all sync.WaitGroup
@@ -137,7 +127,7 @@ func TestTake_eachJobByOneWorker(t *testing.T) {
 
 // A context that has ended must end the call, and change nothing.
 func TestTake_honoursItsContext(t *testing.T) {
-	queue := New(open(t, ""), "q")
+	queue := New(trial.Open(t, "", nil), "q")
 	if err := queue.Put(queue.db, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +144,8 @@ func TestTake_honoursItsContext(t *testing.T) {
 // Whatever a kill cuts in two, each job that was put is there, or done, and not both.
 func TestQueue_survivesAKill(t *testing.T) {
 	dir := t.TempDir()
-	said := child.Kill(t, dir, 60, work)
-	db := open(t, dir)
+	said := trial.Kill(t, dir, 60, work)
+	db := trial.Open(t, dir, nil)
 	queue := New(db, "q")
 	queue.now = func() time.Time { return time.Now().Add(2 * time.Hour) } // all leases have ended
 	var left []string

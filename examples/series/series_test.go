@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lightningdb"
-	"lightningdb/examples/internal/child"
+	"lightningdb/examples/internal/trial"
 )
 
 func Example() {
@@ -43,18 +43,6 @@ func Example() {
 	// Output:
 	// 12:00:00 60 from 0 to 59 mean 29
 	// 13:00:00 60 from 60 to 119 mean 89
-}
-
-func open(t *testing.T, dir string) *lightningdb.DB {
-	t.Helper()
-	options := Options()
-	options.InMemory = dir == ""
-	db, err := lightningdb.Open(dir, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
 }
 
 var start = time.Date(2026, 12, 1, 22, 59, 59, 999_999_999, time.UTC) // near the end of minute, hour and day
@@ -101,7 +89,7 @@ func TestOptions_partialMergeIsMergeTwice(t *testing.T) {
 // All resolutions must tell what was measured, from many goroutines, wherever the database has merged it by then.
 func TestRead_isWhatWasMeasured(t *testing.T) {
 	dir := t.TempDir()
-	db := open(t, dir)
+	db := trial.Open(t, dir, Options())
 	var mu sync.Mutex
 	want := map[Resolution]map[time.Time]Summary{Point: {}, Minute: {}, Hour: {}}
 	var all sync.WaitGroup
@@ -147,7 +135,7 @@ func TestRead_isWhatWasMeasured(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	requireBuckets(t, open(t, dir), want)
+	requireBuckets(t, trial.Open(t, dir, Options()), want)
 }
 
 func requireBuckets(t *testing.T, db *lightningdb.DB, want map[Resolution]map[time.Time]Summary) {
@@ -167,7 +155,7 @@ func requireBuckets(t *testing.T, db *lightningdb.DB, want map[Resolution]map[ti
 
 // Bounds must hold to the nanosecond, and what expires goes by the day, of its resolution alone.
 func TestExpire_removesWholeDays(t *testing.T) {
-	db := open(t, "")
+	db := trial.Open(t, "", Options())
 	var b lightningdb.Batch
 	midnight := start.Add(time.Hour + 1).Truncate(day)
 	for _, at := range []time.Time{start.Add(-day), midnight.Add(-1), midnight, midnight.Add(day)} {
@@ -210,7 +198,7 @@ func TestExpire_removesWholeDays(t *testing.T) {
 // Wherever a kill cuts, the hours are the sums of the points, and what was acknowledged is among them.
 func TestSeries_isWholeAfterAKill(t *testing.T) {
 	dir := t.TempDir()
-	said := child.Kill(t, dir, 100, func(dir string, say func(string)) error {
+	said := trial.Kill(t, dir, 100, func(dir string, say func(string)) error {
 		db, err := lightningdb.Open(dir, Options())
 		if err != nil {
 			return err
@@ -230,7 +218,7 @@ func TestSeries_isWholeAfterAKill(t *testing.T) {
 		}
 		return <-failed
 	})
-	db := open(t, dir)
+	db := trial.Open(t, dir, Options())
 	sums := map[Resolution]Summary{}
 	for _, r := range []Resolution{Point, Minute, Hour} {
 		s := Summary{}

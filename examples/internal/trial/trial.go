@@ -1,6 +1,6 @@
-// Package child runs the middle of a test in a process of its own and kills that with SIGKILL, or what the system has
-// instead: for the tests of the examples, which show what is left of a database then.
-package child
+// Package trial is what the tests of the examples share: databases, and the middle of a test that runs in a process of
+// its own and is killed with SIGKILL, or what the system has instead, to show what is left of a database then.
+package trial
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lightningdb"
 )
 
 const (
@@ -18,6 +20,21 @@ const (
 	mark     = "child says: "          // begins the lines that are the child's, and not of package testing
 	bound    = time.Minute             // for a child to say what it is waited for
 )
+
+// Open opens the database in dir, or one in memory if that is empty, until the test ends. o may be nil.
+func Open(t *testing.T, dir string, o *lightningdb.Options) *lightningdb.DB {
+	t.Helper()
+	if o == nil {
+		o = new(lightningdb.Options)
+	}
+	o.InMemory = dir == ""
+	db, err := lightningdb.Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
 
 // Kill runs work, which must not end by itself, on dir in another process, and kills that process once work has said
 // n lines. It returns all that was said, perhaps a little more. The test calls it before it does anything that must
