@@ -20,13 +20,13 @@ func (tx *Tx) BeginPart(p *Part) {
 func (tx *Tx) EndPart(p *Part, keep bool) {
 	at := slices.Index(tx.parts, p)
 	if at < 0 { // the part around it has ended before it, in another goroutine
-		tx.fail(ErrInUse)
+		tx.Fail(ErrInUse)
 		return
 	}
 	tx.parts = slices.Delete(tx.parts, at, len(tx.parts))
 	if !keep {
 		if err := tx.RollbackTo(p.start); err != nil {
-			tx.fail(err)
+			tx.Fail(err)
 			return
 		}
 	}

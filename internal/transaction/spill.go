@@ -23,7 +23,7 @@ func (tx *Tx) spillIfLarge() error {
 	}
 	err := tx.Spill()
 	if err != nil {
-		tx.fail(err)
+		tx.Fail(err)
 	}
 	return err
 }

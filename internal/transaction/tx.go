@@ -176,7 +176,7 @@ func (tx *Tx) Get(dst, k []byte) ([]byte, error) {
 func (tx *Tx) own(k []byte) (*txn.Write, error) {
 	w, err := tx.writes.Get(k)
 	if err != nil {
-		tx.fail(err)
+		tx.Fail(err)
 	}
 	return tx.writes.See(w), err
 }
@@ -212,7 +212,7 @@ func (tx *Tx) DeleteRange(s span.Span) error {
 	if tx.priority && tx.snapshot && !s.Empty() { // as for a write of a key
 		tx.reportWalks()
 		if err := tx.txn.Protect(s, true); err != nil {
-			tx.fail(err)
+			tx.Fail(err)
 			return err
 		}
 	}
@@ -242,7 +242,7 @@ func (tx *Tx) write(k []byte, set func() error) error {
 func (tx *Tx) merge(k, by []byte) error {
 	w, err := tx.writes.Get(k)
 	if err != nil {
-		tx.fail(err)
+		tx.Fail(err)
 		return err
 	}
 	if w == nil {
@@ -342,7 +342,7 @@ func (tx *Tx) outcome(found bool, err error) error {
 	case err == nil && !found:
 		return ErrNotFound
 	case err != nil && !errors.Is(err, operand.ErrMerge): // which is the answer of a read
-		tx.fail(err)
+		tx.Fail(err)
 	}
 	return err
 }
@@ -356,7 +356,7 @@ func (tx *Tx) Lock(k []byte) error {
 	tx.reportWalks()
 	err := tx.txn.Lock(tx.ctx, k, tx.keepsReads() || !tx.hasRead)
 	if err != nil {
-		tx.fail(err)
+		tx.Fail(err)
 	}
 	return err
 }
@@ -377,15 +377,12 @@ func (tx *Tx) Told(err error) {
 	}
 }
 
-// fail keeps the transaction from committing: it has missed something.
-func (tx *Tx) fail(err error) {
+// Fail keeps the transaction from committing: it has missed something, or written a part of what belongs together.
+func (tx *Tx) Fail(err error) {
 	if tx.err == nil {
 		tx.err = err
 	}
 }
-
-// Fail is that for who has written a part of what belongs together.
-func (tx *Tx) Fail(err error) { tx.fail(err) }
 
 // Met is the earliest end of what the transaction has read; 0 if nothing of that ends.
 func (tx *Tx) Met() key.Time { return tx.reads.Ends.End() }

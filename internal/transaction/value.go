@@ -250,7 +250,7 @@ func (tx *Tx) OpenValue(ctx context.Context, k []byte) (*Value, error) {
 		}
 		tx.values = append(tx.values, v)
 	case err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, operand.ErrMerge):
-		tx.fail(err)
+		tx.Fail(err)
 	}
 	return v, err
 }
