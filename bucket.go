@@ -343,6 +343,8 @@ func (b *Bucket) write(op func(w transaction.Writes) error) error {
 		return op(w)
 	case b.db == nil:
 		return ErrReadOnlyTx
+	case b.handle.Indexed():
+		return b.update(op)
 	}
 	one := batches.Get().(*Batch)
 	defer one.recycle()
@@ -359,9 +361,14 @@ func (b *Bucket) write(op func(w transaction.Writes) error) error {
 	}
 	indexed, err := b.handle.Commit(b.db.engine, b.id, &one.ops.Batch, sync)
 	if indexed {
-		err = b.db.Update(context.Background(), func(tx *Tx) error { return bucketOf(tx, b.id, b.depth).write(op) })
+		return b.update(op)
 	}
 	return err
+}
+
+// update does op in a transaction of its own.
+func (b *Bucket) update(op func(w transaction.Writes) error) error {
+	return b.db.Update(context.Background(), func(tx *Tx) error { return bucketOf(tx, b.id, b.depth).write(op) })
 }
 
 // openIterator implements source.

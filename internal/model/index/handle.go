@@ -25,6 +25,12 @@ type row struct {
 // bucket may do so before one that is slower gets through.
 const maxRead = 10_000
 
+// Indexed reports whether the bucket has had indexes when a commit looked last.
+func (h *Handle) Indexed() bool {
+	is := h.row.Load()
+	return is != nil && is.indexed
+}
+
 // Commit commits b if the bucket with that id has no indexes at that very moment, and reports whether it has some: then
 // nothing was written. It gives ErrNoBucket if the bucket is not there.
 func (h *Handle) Commit(e *engine.Engine, id uint64, b *batch.Batch, sync bool) (indexed bool, err error) {
@@ -36,7 +42,7 @@ func (h *Handle) Commit(e *engine.Engine, id uint64, b *batch.Batch, sync bool) 
 			}
 			h.row.Store(is)
 		}
-		if is.indexed {
+		if is.indexed { // it may have none any more: a transaction is right then, too
 			return true, nil
 		}
 		stored := space.Catalogue.Key(catalog.Row(id))
