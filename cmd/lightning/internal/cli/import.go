@@ -33,8 +33,8 @@ JSON Lines (the default): one object per line,
 is a line by itself, and named by those of what is in it:
   {"bucket":"app/users","sequence":"41"}
   {"bucket":"app/users","key":"1","value":"Ada"}
-With
---values json the value is any JSON value, and its text is what is stored.
+With --values json the value is any JSON value, and its text is what is
+stored.
 
 CSV (*.csv, or --format csv) and TSV (*.tsv, or --format tsv): the header is
 key,value for text, and key_hex,value_hex or key_base64,value_base64 for bytes.
