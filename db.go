@@ -261,8 +261,8 @@ func (db *DB) Flush() error { return db.engine.Flush() }
 
 // Compact rewrites everything in [lo, hi) into the last level and drops what no reader needs any more. A nil bound is
 // open. At most 18 % of the value files that the range refers to are garbage then. The database compacts by itself:
-// this is for after a large removal. Reads and writes go on meanwhile. When ctx is done it stops, with the work so far
-// kept.
+// this is for after a large removal. Reads and writes go on meanwhile; what is written after the call began is not part
+// of it. When ctx is done it stops, with the work so far kept.
 func (db *DB) Compact(ctx context.Context, lo, hi []byte) error {
 	bounds := span.Span{Lo: space.Space{}.Key(lo), Hi: hi} // no end: with the buckets, which are behind the root
 	if hi != nil {

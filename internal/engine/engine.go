@@ -269,20 +269,21 @@ func (e *Engine) Flush() error {
 	}
 }
 
-// flushFrozen writes all frozen memtables to tables.
+// flushFrozen writes the memtables to tables that are frozen now. What is frozen meanwhile does not make it longer.
 func (e *Engine) flushFrozen() error {
-	for {
+	for range e.tree.Current().Frozen() {
 		worked, err := e.FlushStep()
 		if err != nil || !worked {
 			return err
 		}
 	}
+	return nil
 }
 
 // Compact flushes, then rewrites all tables that overlap [lo, hi) until every key in it is in the last level and
 // everything that no reader needs is gone, and empties value files of these tables that hold too much garbage. Nil
-// bounds are open. Reads and writes go on meanwhile. Once ctx is done it reads nothing more, and what was compacted so
-// far stays compacted; a flush that has begun goes on.
+// bounds are open. Reads and writes go on meanwhile; what is written after the call began is not part of it. Once ctx
+// is done it reads nothing more, and what was compacted so far stays compacted; a flush that has begun goes on.
 func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 	if err := e.Enter(); err != nil {
 		return err
@@ -292,16 +293,18 @@ func (e *Engine) Compact(ctx context.Context, lo, hi []byte) error {
 }
 
 func (e *Engine) compactRange(ctx context.Context, lo, hi []byte) error {
+	asked := compaction.Asked{Span: span.Span{Lo: lo, Hi: hi}, Seq: e.tree.Visible()}
 	if err := calls.Until(ctx, e.Flush); err != nil {
 		return err
 	}
+	asked.Num = e.dir.PeekNum()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		all := false
 		worked, err := e.compactOnce(ctx, func(v *tree.View, p compaction.Params) (job *compaction.Job) {
-			job, all = compaction.PickRange(v.Version(), p, noneBusy, span.Span{Lo: lo, Hi: hi})
+			job, all = compaction.PickRange(v.Version(), p, noneBusy, asked)
 			return job
 		})
 		if err == nil && !worked && !all {

@@ -1,7 +1,7 @@
 package compaction
 
 import (
-	"lightningdb/internal/format/span"
+	"lightningdb/internal/format/key"
 	"lightningdb/internal/tree/manifest"
 )
 
@@ -25,7 +25,7 @@ func PickForScans(v *manifest.Version, p Params, busy Busy, debt uint64) *Job {
 	if debt < entriesOf(v.Levels[:]) {
 		return pk.job(0, v.Levels[0], 0, ReasonScans)
 	}
-	job, _ := pk.lowerRange(span.Span{}, ReasonScans)
+	job, _ := pk.lowerRange(Asked{Seq: key.MaxSeqNum}, ReasonScans)
 	return job
 }
 

@@ -102,14 +102,14 @@ func (pk *picker) pickValues(files []*manifest.ValueFile, allowed, least float64
 	return nil, false
 }
 
-// pickValuesOf is pickValues for the files that tables of s refer to, down to what is allowed while nothing else is to
-// be done. A file gives its space back with the last table that refers to it, so those outside of s are written anew as
-// well, and first: once no table of s refers to the file, it is none of these any more.
-func (pk *picker) pickValuesOf(s span.Span) (job *Job, done bool) {
+// pickValuesOf is pickValues for the files that tables of a refer to, down to what is allowed while nothing else is to
+// be done. A file gives its space back with the last table that refers to it, so those outside of a are written anew as
+// well, and first: once no table of a refers to the file, it is none of these any more.
+func (pk *picker) pickValuesOf(a Asked) (job *Job, done bool) {
 	referred := map[filename.Num]bool{}
 	for _, tables := range pk.v.Levels {
 		for _, t := range tables {
-			if !t.Touches(s) {
+			if !t.Touches(a.Span) {
 				continue
 			}
 			for _, r := range t.Values {
@@ -117,8 +117,10 @@ func (pk *picker) pickValuesOf(s span.Span) (job *Job, done bool) {
 			}
 		}
 	}
-	files := slices.DeleteFunc(slices.Clone(pk.v.Values), func(f *manifest.ValueFile) bool { return !referred[f.Num] })
-	return pk.pickValues(files, garbageToLive*float64(pk.liveValues(files, s)), 0, &s)
+	files := slices.DeleteFunc(slices.Clone(pk.v.Values), func(f *manifest.ValueFile) bool {
+		return !referred[f.Num] || f.Num >= a.Num
+	})
+	return pk.pickValues(files, garbageToLive*float64(pk.liveValues(files, a.Span)), 0, &a.Span)
 }
 
 // returns is how many bytes come back for each that is copied to empty f.

@@ -204,7 +204,7 @@ func (w *world) pickForScans(debt uint64) *Job {
 func (w *world) pickRange(s span.Span) (*Job, bool) {
 	p := w.params
 	p.OldestSnapshot = w.oldest()
-	return PickRange(w.v, p, w.busy, s)
+	return PickRange(w.v, p, w.busy, Asked{Span: s, Seq: key.MaxSeqNum, Num: math.MaxUint64})
 }
 
 // start runs job and leaves it in flight.
