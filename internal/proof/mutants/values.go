@@ -127,7 +127,7 @@ func (e *execution) earlier(ref page.Reference) page.Reference {
 	{
 		Name:   "a compaction of a range leaves value files as they are",
 		Breaks: "whoever compacts before making a copy copies nearly as much garbage as data",
-		Changes: []Change{{"internal/tree/compaction/manual.go", `	return pk.pickValuesOf(s)`,
+		Changes: []Change{{"internal/tree/compaction/manual.go", `	return pk.pickValuesOf(a)`,
 			`	return nil, true`}},
 		Killer: test("engine", "TestCompact_emptiesValueFiles"),
 		Quick:  true,
@@ -135,9 +135,30 @@ func (e *execution) earlier(ref page.Reference) page.Reference {
 	{
 		Name:   "a compaction of a range leaves as much garbage as there may be in a burst",
 		Breaks: "what Compact leaves depends on who else writes",
-		Changes: []Change{{"internal/tree/compaction/values.go", `garbageToLive*float64(pk.liveValues(files, s))`,
-			`busyValueGarbage*float64(pk.liveValues(files, s))`}},
+		Changes: []Change{{"internal/tree/compaction/values.go", `garbageToLive*float64(pk.liveValues(files, a.Span))`,
+			`busyValueGarbage*float64(pk.liveValues(files, a.Span))`}},
 		Killer: test("tree/compaction", "TestCompaction_neverChangesWhatSnapshotsSee"),
+	},
+	{
+		Name:    "a compaction of a range takes along the tables that come later",
+		Breaks:  "Compact does not end while a program writes as fast as it compacts",
+		Changes: []Change{{"internal/tree/compaction/manual.go", `t.SmallestSeq > a.Seq || `, ``}},
+		Killer:  test("tree/compaction", "TestPickRange_leavesWhatComesLater"),
+		Quick:   true,
+	},
+	{
+		Name:    "a compaction of a range looks for what later commits hide",
+		Breaks:  "Compact does not end while a program overwrites",
+		Changes: []Change{{"internal/tree/compaction/manual.go", `min(p.OldestSnapshot, a.Seq)`, `p.OldestSnapshot`}},
+		Killer:  test("tree/compaction", "TestPickRange_leavesWhatComesLater"),
+		Quick:   true,
+	},
+	{
+		Name:    "a compaction of a range empties value files that come later",
+		Breaks:  "Compact does not end while a program overwrites large values",
+		Changes: []Change{{"internal/tree/compaction/values.go", ` || f.Num >= a.Num`, ``}},
+		Killer:  test("tree/compaction", "TestPickRange_leavesWhatComesLater"),
+		Quick:   true,
 	},
 	{
 		Name:   "of a file that others refer to, the tables of the range come first",

@@ -83,3 +83,46 @@ func TestPickRange_isNotDoneWhileAFileCannotBeEmptied(t *testing.T) {
 		t.Errorf("job %v, done %v, where there is no space", job, done)
 	}
 }
+
+// What comes after the call, and what it hides, is not part of it: there would be more of it each time.
+func TestPickRange_leavesWhatComesLater(t *testing.T) {
+	w := spread(t)
+	asked := Asked{Seq: w.seq, Num: w.nextNum}
+	pick := func(a Asked) (*Job, bool) {
+		p := w.params
+		p.OldestSnapshot = w.oldest()
+		return PickRange(w.v, p, w.busy, a)
+	}
+	mustDo(t, w.settle(func() *Job {
+		job, _ := pick(asked)
+		return job
+	}))
+	write := func(value []byte, but int) {
+		for i := but; i < 20; i++ {
+			w.put(fmt.Sprintf("k%02d", i), value)
+		}
+		mustDo(t, w.flush())
+	}
+	check := func(what string) {
+		t.Helper()
+		if _, done := w.pickRange(span.Span{}); done {
+			t.Errorf("%s: nothing is to be done at all", what)
+		}
+		if job, done := pick(asked); !done {
+			t.Errorf("%s: job %v, not done", what, job)
+		}
+	}
+	w.hold()
+	write(nil, 0)
+	mustDo(t, w.settle(w.lowered))
+	w.live = nil
+	check("garbage in the last level")
+
+	write(make([]byte, 50), 0)
+	check("a table above the last level")
+
+	mustDo(t, w.settle(w.lowered))
+	write(nil, 7)
+	mustDo(t, w.settle(w.lowered))
+	check("garbage of a value file")
+}
