@@ -39,7 +39,7 @@ func (d *differential) putUntil(b *batch.Batch) {
 	case p < 24:
 		d.end = max(max(d.History.Wall(), d.History.Now)-d.distance(), 1)
 	default:
-		d.end = max(d.History.Wall(), d.History.Now) + d.distance()
+		d.end = max(max(d.History.Wall(), d.History.Now)+d.distance(), 1) // the clock may show a time before all ends
 	}
 	d.tally.Ends++
 	b.PutUntil(k, v, d.end)
